@@ -1,0 +1,35 @@
+/** yodel connect: type and see the echo; or pipe. */
+import type { Command } from '@commander-js/extra-typings'
+import { defaultAddress, parseAddress } from '../address.ts'
+import { connect, connectDefaults } from '../connect.ts'
+import { parseDuration } from '../units.ts'
+import { value } from './flags.ts'
+import { tell } from './output.ts'
+
+export function addConnect(program: Command): void {
+  program
+    .command('connect')
+    .description('type and see the echo; or pipe: cat file | yodel connect > same')
+    .argument('[address]', 'whom to talk to', value(parseAddress), defaultAddress)
+    .option('--hex', 'show what comes back in hexadecimal')
+    .option('--timeout <duration>', 'patience with the connection (default: 10s)', duration)
+    .action(async (address, { hex = false, timeout }) => {
+      const connection = await connect(address, { timeoutMs: timeout ?? connectDefaults.timeoutMs })
+      const typing = process.stdin.isTTY && process.stdout.isTTY
+      const talk = typing
+        ? (await import('./prompt.ts')).talkByPrompt
+        : (await import('./pipe.ts')).talkByPipe
+      const { exitCode, message } = await talk(connection, hex)
+      if (message !== '') tell(message)
+      process.exitCode = exitCode
+    })
+}
+
+const duration = value(parseDuration)
+
+/** How a conversation ended. */
+export interface Talked {
+  exitCode: number
+  /** What to say about it on stderr; may be empty. */
+  message: string
+}

@@ -1,0 +1,14 @@
+/** What the exit status of every command means. */
+export const exitCodes = {
+  done: 0,
+  /** The verdict: wrong bytes, missing bytes. */
+  failed: 1,
+  /** What was asked for makes no sense. */
+  usage: 2,
+  /** Cannot bind or connect. */
+  network: 3,
+  /** A defect of yodel (EX_SOFTWARE of sysexits.h). */
+  defect: 70,
+  /** By a signal, after the report. */
+  interrupted: 130,
+} as const

@@ -1,0 +1,26 @@
+/** Flags that several commands have, and how their values are parsed. */
+import { InvalidArgumentError, Option } from '@commander-js/extra-typings'
+import { wantedEngines } from '../engines/index.ts'
+import { UserError } from '../errors.ts'
+import { parseCount } from '../units.ts'
+
+/** What is wrong with a value belongs into the sentence that names the option. */
+export const value =
+  <T>(parse: (text: string) => T) =>
+  (text: string): T => {
+    try {
+      return parse(text)
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      throw new InvalidArgumentError(`${error.message} ${error.hint}`.trim())
+    }
+  }
+
+export const engineFlag = () =>
+  new Option('--engine <name>', 'how bytes are moved')
+    .choices(wantedEngines)
+    .default('auto' as const)
+
+/** `8`, `10k`, or `unlimited`. */
+export const parseLimit = (text: string): number =>
+  text === 'unlimited' ? Infinity : parseCount(text)

@@ -1,0 +1,37 @@
+/** Where words go: data to stdout, everything about it to stderr. */
+
+/** One line about what happens. */
+export const tell = (line: string): void => void process.stderr.write(`yodel: ${line}\n`)
+
+/** Data: what was asked for. */
+export const print = (text: string): void => void process.stdout.write(text)
+
+/**
+ * A line on stderr that is drawn again and again; nothing where stderr is no terminal.
+ * Returns a function that wipes it and ends it.
+ */
+export function showLive(line: () => string, everyMs = 500): () => void {
+  const { stderr } = process
+  if (!stderr.isTTY) return () => {}
+  const draw = () => stderr.write(`\r${line().slice(0, stderr.columns - 1)}\u001b[K`)
+  const timer = setInterval(draw, everyMs)
+  return () => {
+    clearInterval(timer)
+    stderr.write('\r\u001b[K')
+  }
+}
+
+/**
+ * Calls `first` on the first SIGINT or SIGTERM; the second leaves at once with 130.
+ * Returns a function that puts things back.
+ */
+export function onInterrupt(first: () => void): () => void {
+  let interrupted = false
+  const listener = () => {
+    if (interrupted) process.exit(130)
+    interrupted = true
+    first()
+  }
+  process.on('SIGINT', listener).on('SIGTERM', listener)
+  return () => process.off('SIGINT', listener).off('SIGTERM', listener)
+}

@@ -1,0 +1,137 @@
+/** connect in a pipe: stdin goes out, what comes back goes to stdout, and it must be the same. */
+import type { Connection } from '../connect.ts'
+import { errnoOf } from '../engines/failures.ts'
+import { Expectation } from '../load/expectation.ts'
+import { hexDump, printable } from '../report/printable.ts'
+import { formatCount, plural } from '../units.ts'
+import type { Talked } from './connect.ts'
+import { exitCodes } from './exit.ts'
+import { onInterrupt } from './output.ts'
+
+/** Not read from stdin before some of it came back: this bounds what must be remembered. */
+const underWayMaxBytes = 4 * 2 ** 20
+/** After the last byte: how long the server may take to finish, in case that more comes. */
+const graceMs = 250
+
+/**
+ * Ends exactly when stdin has ended and all of it has come back; or says how many bytes are
+ * missing, or where the first wrong one is.
+ */
+export async function talkByPipe(connection: Connection, hex: boolean): Promise<Talked> {
+  const pipe = new Pipe(connection, hex)
+  const restore = onInterrupt(() => pipe.interrupt())
+  const talked = await pipe.talked
+  restore()
+  await connection.close()
+  return talked
+}
+
+class Pipe {
+  readonly talked: Promise<Talked>
+  readonly #socket
+  readonly #expectation = new Expectation()
+  readonly #hex: boolean
+  #inputEnded = false
+  #grace: NodeJS.Timeout | undefined
+  #settle!: (talked: Talked) => void
+
+  constructor({ socket }: Connection, hex: boolean) {
+    this.#socket = socket
+    this.#hex = hex
+    this.talked = new Promise(resolve => (this.#settle = resolve))
+    const { stdin, stdout } = process
+    stdin.on('data', (chunk: Buffer) => this.#onInput(chunk))
+    stdin.on('end', () => this.#onInputEnd())
+    stdin.on('error', error => this.#end(`cannot read stdin: ${error.message}`))
+    stdout.on('drain', () => socket.resume())
+    stdout.on('error', error => {
+      const gone = errnoOf(error) === 'EPIPE'
+      this.#end(gone ? 'nobody reads stdout any more.' : `cannot write: ${error.message}`)
+    })
+    socket.on('data', (chunk: Buffer) => this.#onReply(chunk))
+    socket.on('drain', () => this.#readOn())
+    socket.on('end', () => this.#onReplyEnd())
+    socket.on('error', error => {
+      this.#end(`the connection broke (${errnoOf(error) || error.message}): ${this.#account()}`)
+    })
+  }
+
+  #onInput(chunk: Buffer) {
+    this.#expectation.sent(chunk)
+    const full = !this.#socket.write(chunk)
+    if (full || this.#expectation.missingBytes >= underWayMaxBytes) process.stdin.pause()
+  }
+
+  #readOn() {
+    const { missingBytes } = this.#expectation
+    if (missingBytes < underWayMaxBytes && !this.#socket.writableNeedDrain) process.stdin.resume()
+  }
+
+  #onInputEnd() {
+    this.#inputEnded = true
+    this.#socket.end()
+    this.#endIfComplete()
+  }
+
+  #onReply(chunk: Buffer) {
+    const before = this.#expectation.returnedBytes
+    const wrongAt = this.#expectation.firstWrong(chunk)
+    if (!process.stdout.write(this.#shown(chunk, before))) this.#socket.pause()
+    if (wrongAt !== -1) return this.#endWrong(chunk, wrongAt)
+    this.#readOn()
+    this.#endIfComplete()
+  }
+
+  /** Raw into a file or a pipe, never raw to a terminal. */
+  #shown(chunk: Buffer, offset: number): Buffer | string {
+    if (this.#hex) return `${hexDump(chunk, offset)}\n`
+    return process.stdout.isTTY ? printable(chunk, { keepLines: true }) : chunk
+  }
+
+  #endIfComplete() {
+    if (!this.#inputEnded || this.#expectation.missingBytes > 0) return
+    if (this.#socket.readableEnded) this.#end('')
+    else this.#grace ??= setTimeout(() => this.#end(''), graceMs)
+  }
+
+  #onReplyEnd() {
+    if (this.#inputEnded && this.#expectation.missingBytes === 0) return this.#end('')
+    const account = this.#account()
+    const early = this.#inputEnded ? '' : ' while there was still input'
+    this.#end(`the server finished${early}: ${account}`)
+  }
+
+  #endWrong(chunk: Buffer, at: number) {
+    const { next, returnedBytes, sentBytes } = this.#expectation
+    const got = `0x${chunk[at]!.toString(16).padStart(2, '0')}`
+    this.#end(
+      next === undefined
+        ? `more came back than was sent: ${plural(sentBytes, 'byte')} sent, then ${got}.`
+        : `wrong byte at offset ${formatCount(returnedBytes)}: ` +
+            `sent 0x${next.toString(16).padStart(2, '0')}, got ${got}.`,
+    )
+  }
+
+  #account() {
+    const { sentBytes, returnedBytes, missingBytes } = this.#expectation
+    return (
+      `${plural(sentBytes, 'byte')} sent, ${formatCount(returnedBytes)} came back, ` +
+      `${formatCount(missingBytes)} missing.`
+    )
+  }
+
+  interrupt(): void {
+    this.#finish({ exitCode: exitCodes.interrupted, message: `interrupted: ${this.#account()}` })
+  }
+
+  #end(message: string) {
+    const exitCode = message === '' ? exitCodes.done : exitCodes.failed
+    this.#finish({ exitCode, message })
+  }
+
+  #finish(talked: Talked) {
+    clearTimeout(this.#grace)
+    process.stdin.destroy()
+    this.#settle(talked)
+  }
+}

@@ -1,0 +1,159 @@
+/** connect at a terminal: each line goes out with its newline, and its echo is shown and timed. */
+import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline'
+import type { Connection } from '../connect.ts'
+import { formatAddress } from '../address.ts'
+import { errnoOf } from '../engines/failures.ts'
+import { Expectation } from '../load/expectation.ts'
+import { hexDump, printable } from '../report/printable.ts'
+import { formatDuration, plural } from '../units.ts'
+import type { Talked } from './connect.ts'
+import { exitCodes } from './exit.ts'
+
+/** A line that was sent and has not come back whole. */
+interface Line {
+  /** Offset in the stream at which it is complete. */
+  endBytes: number
+  sentAtMs: number
+}
+
+export async function talkByPrompt(connection: Connection, hex: boolean): Promise<Talked> {
+  const prompt = new Prompt(connection, hex)
+  const talked = await prompt.talked
+  await connection.close()
+  return talked
+}
+
+class Prompt {
+  readonly talked: Promise<Talked>
+  readonly #connection: Connection
+  readonly #hex: boolean
+  readonly #readline: Interface
+  readonly #expectation = new Expectation()
+  readonly #lines: Line[] = []
+  /** What came of the line that is not complete yet. */
+  #partial: Buffer[] = []
+  readonly #latenciesMs: number[] = []
+  #wrong = false
+  #inputEnded = false
+  #settle!: (talked: Talked) => void
+
+  constructor(connection: Connection, hex: boolean) {
+    this.#connection = connection
+    this.#hex = hex
+    this.talked = new Promise(resolve => (this.#settle = resolve))
+    const { stdin: input, stdout: output } = process
+    output.write(`${formatAddress(connection.address)} is connected; Ctrl-D ends.\n`)
+    this.#readline = createInterface({ input, output, prompt: '> ', historySize: 1000 })
+    this.#readline.on('line', line => this.#onLine(line))
+    this.#readline.on('close', () => this.#onInputEnd())
+    this.#readline.on('SIGINT', () => this.#finish(exitCodes.interrupted, 'interrupted'))
+    const { socket } = connection
+    socket.on('data', (chunk: Buffer) => this.#onReply(chunk))
+    socket.on('end', () => this.#onReplyEnd())
+    socket.on('error', error => {
+      this.#finish(exitCodes.failed, `the connection broke (${errnoOf(error) || error.message})`)
+    })
+    this.#readline.prompt()
+  }
+
+  #onLine(text: string) {
+    const line = Buffer.from(`${text}\n`)
+    this.#expectation.sent(line)
+    this.#lines.push({ endBytes: this.#expectation.sentBytes, sentAtMs: performance.now() })
+    this.#connection.socket.write(line)
+    this.#readline.prompt()
+  }
+
+  #onInputEnd() {
+    if (this.#inputEnded) return
+    this.#inputEnded = true
+    process.stdout.write('\n')
+    this.#connection.end()
+    if (this.#expectation.missingBytes === 0) this.#onReplyEnd()
+  }
+
+  #onReply(chunk: Buffer) {
+    const nowMs = performance.now()
+    const before = this.#expectation.returnedBytes
+    const wrongAt = this.#wrong ? 0 : this.#expectation.firstWrong(chunk)
+    const right = wrongAt === -1 ? chunk : chunk.subarray(0, wrongAt)
+    this.#showRight(right, before, nowMs)
+    if (wrongAt !== -1) this.#showWrong(chunk.subarray(wrongAt))
+    if (this.#inputEnded && this.#expectation.missingBytes === 0) this.#onReplyEnd()
+  }
+
+  /** Cut into the lines that were sent. */
+  #showRight(bytes: Buffer, offset: number, nowMs: number) {
+    let rest = bytes
+    let at = offset
+    while (rest.length > 0) {
+      const { endBytes, sentAtMs } = this.#lines[0]!
+      const part = rest.subarray(0, endBytes - at)
+      rest = rest.subarray(part.length)
+      at += part.length
+      this.#partial.push(part)
+      if (at < endBytes) return
+      const latencyMs = nowMs - sentAtMs
+      this.#latenciesMs.push(latencyMs)
+      this.#show(`< ${this.#text(Buffer.concat(this.#partial))}  ${formatDuration(latencyMs)}`)
+      this.#partial = []
+      this.#lines.shift()
+    }
+  }
+
+  #showWrong(bytes: Buffer) {
+    const { next, returnedBytes } = this.#expectation
+    if (!this.#wrong) {
+      this.#show(
+        next === undefined
+          ? '! more came back than was sent; from here on, as it comes:'
+          : `! wrong byte at offset ${returnedBytes}; from here on, as it comes:`,
+      )
+    }
+    this.#wrong = true
+    this.#show(`? ${this.#text(bytes)}`)
+  }
+
+  #text(bytes: Buffer): string {
+    if (this.#hex) return `\n${hexDump(bytes)}`
+    return printable(bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes)
+  }
+
+  /** Above the prompt, which keeps what was typed so far. */
+  #show(text: string) {
+    const { stdout } = process
+    cursorTo(stdout, 0)
+    clearLine(stdout, 0)
+    stdout.write(`${text}\n`)
+    if (!this.#inputEnded) this.#readline.prompt(true)
+  }
+
+  #onReplyEnd() {
+    const complete = !this.#wrong && this.#expectation.missingBytes === 0
+    const who = this.#inputEnded ? '' : 'the server hung up; '
+    this.#finish(complete ? exitCodes.done : exitCodes.failed, `${who}${this.#summary()}`)
+  }
+
+  #summary(): string {
+    const { sentBytes, missingBytes } = this.#expectation
+    const count = this.#latenciesMs.length
+    const sorted = this.#latenciesMs.toSorted((a, b) => a - b)
+    const [min, median, max] = [sorted[0], sorted[count >> 1], sorted[count - 1]]
+    const times =
+      count === 0
+        ? ''
+        : `; round trip ${[min, median, max].map(ms => formatDuration(ms!)).join(' / ')} (min / median / max)`
+    const verdict = this.#wrong
+      ? 'wrong bytes came back'
+      : missingBytes > 0
+        ? `${plural(missingBytes, 'byte')} missing`
+        : 'all came back'
+    return `${plural(count, 'line')}, ${plural(sentBytes, 'byte')}, ${verdict}${times}`
+  }
+
+  #finish(exitCode: number, message: string) {
+    this.#inputEnded = true
+    this.#readline.close()
+    this.#settle({ exitCode, message })
+  }
+}

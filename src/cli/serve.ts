@@ -1,0 +1,92 @@
+/** yodel serve: echo whatever arrives. */
+import type { Command } from '@commander-js/extra-typings'
+import { defaultAddress, formatAddress, isPublic, parseAddress, type Address } from '../address.ts'
+import { serve, type Server } from '../serve.ts'
+import type { Snapshot } from '../metrics/snapshot.ts'
+import { formatSize, parseCount, parseDuration, plural } from '../units.ts'
+import { engineFlag, parseLimit, value } from './flags.ts'
+import { onInterrupt, print, showLive, tell } from './output.ts'
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('echo whatever arrives')
+    .argument('[address...]', `where to listen (default: ${formatAddress(defaultAddress)})`)
+    .option('--concurrency <n>', 'clients served at a time; others wait', value(parseLimit))
+    .addOption(engineFlag())
+    .option('--threads <n>', 'threads that share each port', value(parseCount))
+    .option('--idle-timeout <duration>', 'close what is idle; 0: never (default: 1h)', idle)
+    .option('--drain <duration>', 'patience with clients at the end (default: 5s)', idle)
+    .option('--one-off', 'leave after the first client')
+    .option('--json', 'one JSON object per line on stdout')
+    .action(async (texts, { json, idleTimeout, drain, ...options }) => {
+      const addresses = texts.length > 0 ? texts.map(parseAddress) : [defaultAddress]
+      const servers = await startAll(addresses, {
+        ...options,
+        idleTimeoutMs: idleTimeout,
+        drainMs: drain,
+      })
+      for (const server of servers) announce(server, json === true)
+      await untilClosed(servers)
+    })
+}
+
+const idle = value(parseDuration)
+
+/** All or none. */
+async function startAll(addresses: Address[], options: Parameters<typeof serve>[1]) {
+  const servers: Server[] = []
+  try {
+    for (const address of addresses) servers.push(await serve(address, options))
+  } catch (error) {
+    await Promise.all(servers.map(server => server.close('now')))
+    throw error
+  }
+  return servers
+}
+
+function announce({ address, url, engine, notes }: Server, json: boolean) {
+  for (const note of notes) tell(note)
+  if (isPublic(address)) tell(`${url} can be reached from other machines; whoever does is echoed.`)
+  const pid = process.pid
+  if (json) print(`${JSON.stringify({ event: 'listening', address: url, engine, pid })}\n`)
+  else print(`yodel: listening on ${url}\n`)
+}
+
+/** Serves until a signal, or until the servers leave by themselves; then says what there was. */
+async function untilClosed(servers: Server[]) {
+  const total = (count: (snapshot: Snapshot) => number) =>
+    servers.reduce((sum, server) => sum + count(server.snapshot()), 0)
+  let before = { chunks: 0, bytes: 0, atMs: performance.now() }
+  const stopShowing = showLive(() => {
+    const now = {
+      chunks: total(({ chunks }) => chunks),
+      bytes: total(({ bytesIn }) => bytesIn),
+      atMs: performance.now(),
+    }
+    const seconds = (now.atMs - before.atMs) / 1e3
+    const line =
+      `${plural(
+        total(({ open }) => open),
+        'client',
+      )} now, ${total(({ closed }) => closed)} before  ` +
+      `${plural((now.chunks - before.chunks) / seconds, 'chunk')}/s  ` +
+      `${formatSize((now.bytes - before.bytes) / seconds)}/s`
+    before = now
+    return line
+  })
+  const restore = onInterrupt(() => {
+    stopShowing()
+    const open = total(({ open }) => open)
+    if (open > 0) tell(`stopping; ${plural(open, 'client')} may finish. Again to leave at once.`)
+    for (const server of servers) void server.close()
+  })
+  await Promise.all(servers.map(server => server.closed))
+  stopShowing()
+  restore()
+  const clients = plural(
+    total(({ opened }) => opened),
+    'client',
+  )
+  tell(`served ${clients}, ${formatSize(total(({ bytesOut }) => bytesOut))} echoed`)
+}

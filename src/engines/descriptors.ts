@@ -1,0 +1,19 @@
+/** How many descriptors (sockets, files) this process may have. */
+import { readFileSync } from 'node:fs'
+
+/**
+ * The soft limit, which Node raises to the hard one when it starts; Infinity where it is unknown.
+ * Source: proc_pid_limits(5).
+ */
+export function descriptorLimit(): number {
+  if (process.platform !== 'linux') return Infinity
+  const limits = readFileSync('/proc/self/limits', 'utf8')
+  const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1]
+  return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft)
+}
+
+/**
+ * Kept free for everything that is not a client: a paused listener's duplicate, files that are
+ * read meanwhile, and one client more for every other listener of this process.
+ */
+export const reserved = (limit: number): number => Math.min(64, Math.ceil(limit / 8))

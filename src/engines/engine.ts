@@ -1,0 +1,34 @@
+/** What any engine must be able to do. */
+import type { Address } from '../address.ts'
+import type { Meter } from '../metrics/meter.ts'
+import type { EngineName, Task } from '../task.ts'
+
+/** One way of asking the operating system to move bytes. */
+export interface Engine {
+  readonly name: EngineName
+  /** Why this engine cannot do the task on this machine, as a sentence; undefined if it can. */
+  refuses(task: Task): string | undefined
+  /** Binds or connects. Whatever can fail for the user's reasons fails here, as a UserError. */
+  open(task: Task, meter: Meter): Promise<Session>
+}
+
+export interface Session {
+  /** Where we listen, or whom we talk to, with the port that the system really gave us. */
+  readonly address: Address
+  /** Moves bytes until stopped or done. A blocking engine blocks its thread in here. */
+  run(): Promise<void>
+  /** Ends in good order, or with `now` at once; run() then resolves. */
+  stop(now: boolean): void
+  /** The first wrong bytes that a load received, once there were any. */
+  readonly wrong?: WrongBytes | undefined
+}
+
+/** Plain data: it crosses threads. */
+export interface WrongBytes {
+  connection: number
+  /** Offset in that connection's stream of the first wrong byte. */
+  offset: number
+  /** Up to 32 bytes from that offset on. */
+  expected: Uint8Array
+  received: Uint8Array
+}

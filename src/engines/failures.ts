@@ -1,0 +1,71 @@
+/** What the operating system's error names mean to the person who caused them. */
+import { formatAddress, type Address } from '../address.ts'
+import { UserError } from '../errors.ts'
+import type { FailureName } from '../metrics/meter.ts'
+
+/** errno name (errno(3)), or getaddrinfo's → the cause, and what to try. */
+const meanings: Record<string, [cause: string, hint: string]> = {
+  EACCES: ['permission denied', 'Ports below 1024 and foreign folders need privileges.'],
+  EPERM: ['not permitted', 'A firewall or a sandbox forbids it.'],
+  EADDRINUSE: [
+    'somebody listens there already',
+    'Stop that program or choose another; port 0 lets the system choose.',
+  ],
+  EADDRNOTAVAIL: ['this machine has no such address', 'See `ip address` for those that it has.'],
+  EAFNOSUPPORT: ['this machine has no such kind of address', 'Try IPv4, or enable IPv6.'],
+  ECONNREFUSED: ['nobody listens there', 'Start a server with `yodel serve`, or check the port.'],
+  ECONNRESET: ['the other side reset the connection', 'See its log.'],
+  EPIPE: ['the other side is gone', 'See its log.'],
+  ETIMEDOUT: ['no answer', 'Check the address, and firewalls on the way.'],
+  EHOSTUNREACH: ['no route to that host', 'Check the address and the network.'],
+  ENETUNREACH: ['no route to that network', 'Check the address and the network.'],
+  ENOTFOUND: ['no such host', 'Check the name.'],
+  EAI_AGAIN: ['the name service does not answer', 'Check the name, or use a numeric address.'],
+  ENOENT: [
+    'no such file or folder',
+    'Check the path; a socket is made by its server, in a folder that exists.',
+  ],
+  ENOTDIR: ['a part of the path is no folder', 'Check the path.'],
+  ENOTSOCK: ['that is a file, not a socket', 'Choose a path that does not exist yet.'],
+  EMFILE: ['this process has no descriptors left', 'Raise `ulimit -n`.'],
+  ENFILE: ['this machine has no descriptors left', 'Close other programs.'],
+  ENAMETOOLONG: ['the path is too long for a socket', 'Choose a shorter one.'],
+}
+
+export const errnoOf = (error: unknown): string => {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code
+  if (code !== undefined) return code
+  // Several addresses of a name were tried, and each failed.
+  return error instanceof AggregateError ? errnoOf(error.errors[0]) : ''
+}
+
+/** `Cannot listen on tcp://...: somebody listens there already (EADDRINUSE).` */
+export function explain(verb: 'listen on' | 'connect to', address: Address, error: unknown) {
+  const code = errnoOf(error)
+  const [cause, hint] = meanings[code] ?? [(error as Error).message, '']
+  const name = code === '' ? '' : ` (${code})`
+  return new UserError(
+    'network',
+    `Cannot ${verb} ${formatAddress(address)}: ${cause}${name}.`,
+    hint,
+  )
+}
+
+/** Under which class a failed connection is counted. */
+export function failureName(error: unknown): FailureName {
+  switch (errnoOf(error)) {
+    case 'ECONNREFUSED':
+      return 'refused'
+    case 'ECONNRESET':
+    case 'ECONNABORTED':
+    case 'EPIPE':
+      return 'reset'
+    case 'ETIMEDOUT':
+      return 'timedOut'
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'nameNotFound'
+    default:
+      return 'other'
+  }
+}

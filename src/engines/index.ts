@@ -1,0 +1,27 @@
+/** The table of engines, and how one is chosen. */
+import { usageError } from '../errors.ts'
+import { engineNames, type EngineName, type Task } from '../task.ts'
+import type { Engine } from './engine.ts'
+import { node } from './node/index.ts'
+
+export const engines = { node } satisfies Record<EngineName, Engine>
+
+/** From the most to the least wanted. */
+const preference: EngineName[] = ['node']
+
+export type WantedEngine = EngineName | 'auto'
+export const wantedEngines: readonly WantedEngine[] = ['auto', ...engineNames]
+
+/**
+ * The engine for a task, and why it is not the one that was preferred.
+ * @throws UserError if the wanted one refuses, or all do
+ */
+export function chooseEngine(wanted: WantedEngine, task: Task) {
+  const reasons: string[] = []
+  for (const name of wanted === 'auto' ? preference : [wanted]) {
+    const refusal = engines[name].refuses({ ...task, engine: name })
+    if (refusal === undefined) return { engine: name, reason: reasons[0] }
+    reasons.push(refusal)
+  }
+  throw usageError(reasons[0]!, wanted === 'auto' ? '' : 'Try `--engine auto`.')
+}

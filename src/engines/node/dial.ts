@@ -1,0 +1,30 @@
+/** Connects over node:net. */
+import { connect, type Socket } from 'node:net'
+import type { Address } from '../../address.ts'
+import { usageError } from '../../errors.ts'
+import { explain } from '../failures.ts'
+
+/**
+ * A connected socket with half-open allowed and small messages sent at once.
+ * @throws UserError if nobody answers
+ */
+export function dial(address: Address, timeoutMs = 10_000): Promise<Socket> {
+  if (address.transport === 'tcp' && address.port === 0)
+    throw usageError('Nobody can be reached on port 0.', 'Port 0 is only for listening.')
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...address, allowHalfOpen: true, noDelay: true })
+    const timer = setTimeout(() => {
+      socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' }))
+    }, timeoutMs)
+    const fail = (error: Error) => {
+      clearTimeout(timer)
+      reject(explain('connect to', address, error))
+    }
+    socket.once('error', fail)
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      socket.off('error', fail)
+      resolve(socket)
+    })
+  })
+}

@@ -1,0 +1,23 @@
+/** The portable engine: node:net, on every system, with every transport. */
+import type { Engine } from '../engine.ts'
+
+/** net.Server takes reusePort from these versions on. */
+const canSharePort = (): boolean => {
+  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
+  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
+}
+
+export const node: Engine = {
+  name: 'node',
+  refuses(task) {
+    if (task.kind === 'load' || !task.sharePort) return undefined
+    if (task.address.transport === 'unix') return 'The threads cannot share a unix socket.'
+    if (process.platform !== 'linux') return `Ports cannot be shared on ${process.platform}.`
+    if (canSharePort()) return undefined
+    return `Node ${process.versions.node} cannot share a port among threads; 22.12 can.`
+  },
+  async open(task, meter) {
+    if (task.kind === 'serve') return (await import('./serve.ts')).openServe(task, meter)
+    return (await import('./load.ts')).openLoad(task, meter)
+  },
+}

@@ -1,0 +1,123 @@
+/**
+ * A listening socket that can stop accepting while clients go on to queue in the system's backlog.
+ *
+ * node:net accepts whatever comes. Here a pause closes its handle but keeps a duplicate of the
+ * descriptor, through which the kernel's socket, and everybody in its queue, lives on:
+ *
+ *   accepting   handle ──► fd 20 ──► socket with its backlog
+ *   paused                 fd 23 ──► the same socket          (dup 20 → 23, then close the handle)
+ *   accepting   handle ──► fd 23 ──► the same socket          (listen on fd 23)
+ */
+import {
+  createServer,
+  type AddressInfo,
+  type ListenOptions,
+  type Server,
+  type Socket,
+} from 'node:net'
+import { once } from 'node:events'
+import type { Address } from '../../address.ts'
+import { UserError } from '../../errors.ts'
+import { explain } from '../failures.ts'
+import { loadLibc, type Libc } from '../libc.ts'
+import { claimPath, provisional, releasePath } from './unix.ts'
+
+/** The kernel cuts it to net.core.somaxconn (listen(2)). */
+const backlog = 65_535
+/** Sent to an idle peer after so long, so that one that died without a word is found out. */
+const keepAliveInitialDelay = 60_000
+
+/** The descriptor below a Node handle, which has no public name; -1 where there is none. */
+export const descriptorOf = (owner: Server | Socket): number =>
+  (owner as unknown as { _handle: { fd?: number } | null })._handle?.fd ?? -1
+
+export interface Doorkeeper {
+  /** May pause the listener: then nobody else is accepted. */
+  onClient(socket: Socket): void
+  /** After turnAwayBeyond(): a client was closed. */
+  onTurnedAway(): void
+}
+
+export class Listener {
+  address: Address
+  readonly #doorkeeper: Doorkeeper
+  #server: Server | undefined
+  /** While paused: the descriptor that keeps the socket alive. */
+  #kept = -1
+  #inode = -1
+
+  private constructor(address: Address, doorkeeper: Doorkeeper) {
+    this.address = address
+    this.#doorkeeper = doorkeeper
+  }
+
+  /**
+   * Binds and listens.
+   * @throws UserError if the address cannot be had
+   */
+  static async open(address: Address, sharePort: boolean, doorkeeper: Doorkeeper) {
+    const listener = new Listener(address, doorkeeper)
+    try {
+      if (address.transport === 'unix') await listener.#listen({ path: provisional(address) })
+      else await listener.#listen({ ...address, ...(sharePort && { reusePort: true }) })
+      await listener.#settle()
+    } catch (error) {
+      listener.close()
+      throw error instanceof UserError ? error : explain('listen on', address, error)
+    }
+    return listener
+  }
+
+  async #settle() {
+    if (this.address.transport === 'unix') this.#inode = await claimPath(this.address)
+    else this.address = { ...this.address, port: (this.#server!.address() as AddressInfo).port }
+  }
+
+  async #listen(where: ListenOptions | { fd: number }) {
+    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay }
+    const server = createServer(options, socket => this.#doorkeeper.onClient(socket))
+    server.on('drop', () => this.#doorkeeper.onTurnedAway())
+    this.#server = server
+    server.listen({ ...where, backlog, exclusive: true })
+    await once(server, 'listening')
+  }
+
+  get paused(): boolean {
+    return this.#kept !== -1
+  }
+
+  /** Stops accepting at once. False if that cannot be done here; then everything goes on. */
+  pause(): boolean {
+    const libc = loadLibc()
+    if (typeof libc === 'string' || !this.#server) return false
+    const kept = libc.dup(descriptorOf(this.#server))
+    if (kept === -1) return false
+    this.#kept = kept
+    this.#server.close()
+    this.#server = undefined
+    return true
+  }
+
+  /** Accepts again, whoever waited longest first. */
+  resume(): void {
+    const fd = this.#kept
+    this.#kept = -1
+    // It listened a moment ago on this very socket, so a failure is a defect: let it be thrown.
+    void this.#listen({ fd })
+  }
+
+  /** Where pausing is impossible: have every further client closed, and be told of each. */
+  turnAwayBeyond(clients: number): void {
+    if (this.#server) this.#server.maxConnections = clients
+  }
+
+  /** For good. Whoever still waits in the backlog is reset by the system. */
+  close(): void {
+    if (this.#kept !== -1) (loadLibc() as Libc).close(this.#kept)
+    this.#kept = -1
+    this.#server?.close()
+    this.#server = undefined
+    if (this.address.transport === 'unix' && this.#inode !== -1)
+      releasePath(this.address.path, this.#inode)
+  }
+}

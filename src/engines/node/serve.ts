@@ -1,0 +1,142 @@
+/** Serves clients over node:net: whom to let in, whom to let wait, and when to leave. */
+import type { Socket } from 'node:net'
+import type { Address } from '../../address.ts'
+import { counter, type CounterName, type Meter } from '../../metrics/meter.ts'
+import type { ServeTask } from '../../task.ts'
+import { descriptorLimit, reserved } from '../descriptors.ts'
+import type { Session } from '../engine.ts'
+import { drain } from './drain.ts'
+import { createEcho, type Echo } from './echo.ts'
+import { closeIdle } from './idle.ts'
+import { descriptorOf, Listener } from './listener.ts'
+
+const limit = descriptorLimit()
+/** The system gives the lowest free number, so a high one says that few are left. */
+const highDescriptor = limit - reserved(limit)
+/** Descriptors may also be freed by others than our clients. */
+const retryMs = 100
+
+export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
+  const session = new ServeSession(task, meter)
+  session.listener = await Listener.open(task.address, task.sharePort, session)
+  return session
+}
+
+class ServeSession implements Session {
+  listener!: Listener
+  readonly #task: ServeTask
+  readonly #counters: Float64Array
+  readonly #echo: Echo
+  readonly #clients = new Set<Socket>()
+  /** Clients who were accepted although they must wait, where accepting cannot be paused. */
+  readonly #waiting: Socket[] = []
+  #accepting = true
+  #retry: NodeJS.Timeout | undefined
+  #stopTimers: () => void = () => {}
+  #finish!: () => void
+  readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
+
+  constructor(task: ServeTask, meter: Meter) {
+    this.#task = task
+    this.#counters = meter.counters
+    this.#echo = createEcho(meter)
+    if (task.idleTimeoutMs > 0) {
+      this.#stopTimers = closeIdle(this.#clients, task.idleTimeoutMs, socket => {
+        this.#count('idleClosed')
+        socket.destroy()
+      })
+    }
+  }
+
+  get address(): Address {
+    return this.listener.address
+  }
+
+  run(): Promise<void> {
+    return this.#finished
+  }
+
+  /** A client was accepted. */
+  onClient(socket: Socket): void {
+    if (this.#clients.size < this.#task.concurrency) this.#serve(socket)
+    else this.#hold(socket)
+  }
+
+  /** A client was closed unserved, because nothing else could be done. */
+  onTurnedAway(): void {
+    this.#count('turnedAway')
+  }
+
+  #count(name: CounterName) {
+    this.#counters[counter[name]]!++
+  }
+
+  #serve(socket: Socket) {
+    this.#clients.add(socket)
+    this.#count('opened')
+    this.#echo.start(socket)
+    socket.on('close', () => this.#onGone(socket))
+    if (this.#task.oneOff) this.#stopAccepting()
+    else if (this.#clients.size >= this.#task.concurrency) this.#pause('pausedForConcurrency')
+    else if (descriptorOf(socket) >= highDescriptor) this.#pause('pausedForDescriptors')
+  }
+
+  #hold(socket: Socket) {
+    socket.pause()
+    this.#waiting.push(socket)
+    this.#count('queued')
+  }
+
+  #pause(reason: 'pausedForConcurrency' | 'pausedForDescriptors') {
+    if (this.listener.paused) return
+    this.#count(reason)
+    if (this.listener.pause()) {
+      if (reason === 'pausedForDescriptors') this.#retry = setTimeout(() => this.#letIn(), retryMs)
+    } else if (reason === 'pausedForDescriptors') {
+      this.listener.turnAwayBeyond(this.#clients.size + this.#waiting.length)
+    }
+  }
+
+  #onGone(socket: Socket) {
+    this.#clients.delete(socket)
+    this.#count('closed')
+    if (this.#accepting) this.#letIn()
+    else if (this.#clients.size === 0) this.#leave()
+  }
+
+  /** A place is free: the next one who waits, here or in the backlog. */
+  #letIn() {
+    clearTimeout(this.#retry)
+    const next = this.#waiting.shift()
+    if (next) {
+      this.#count('dequeued')
+      this.#serve(next)
+      next.resume()
+    } else if (this.listener.paused && this.#accepting) {
+      this.listener.resume()
+    }
+  }
+
+  #stopAccepting() {
+    this.#accepting = false
+    clearTimeout(this.#retry)
+    this.listener.close()
+    for (const socket of this.#waiting.splice(0)) {
+      this.#count('dequeued')
+      socket.destroy()
+    }
+  }
+
+  stop(now: boolean): void {
+    if (this.#accepting) this.#stopAccepting()
+    this.#stopTimers()
+    if (now) for (const socket of this.#clients) socket.destroy()
+    if (this.#clients.size === 0) return this.#leave()
+    this.#stopTimers = drain(this.#clients, this.#task.drainMs, socket => this.#echo.finish(socket))
+  }
+
+  #leave() {
+    this.#stopTimers()
+    this.#finish()
+  }
+}

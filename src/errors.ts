@@ -1,0 +1,37 @@
+/** The one error that a user can put right: what failed, the likely cause, what to try. */
+
+/** `usage`: what was asked for makes no sense. `network`: it could not bind or connect. */
+export type UserErrorKind = 'usage' | 'network'
+
+/** Plain data, because errors of this kind cross threads. */
+export interface UserErrorData {
+  kind: UserErrorKind
+  message: string
+  hint: string
+}
+
+/** Everything else that is thrown is a defect of yodel, and keeps its stack. */
+export class UserError extends Error {
+  readonly kind: UserErrorKind
+  /** What to try, as a sentence; may be empty. */
+  readonly hint: string
+
+  constructor(kind: UserErrorKind, message: string, hint = '') {
+    super(message)
+    this.name = 'UserError'
+    this.kind = kind
+    this.hint = hint
+  }
+
+  toData(): UserErrorData {
+    return { kind: this.kind, message: this.message, hint: this.hint }
+  }
+
+  static fromData({ kind, message, hint }: UserErrorData): UserError {
+    return new UserError(kind, message, hint)
+  }
+}
+
+/** Shorthand for a request that makes no sense. */
+export const usageError = (message: string, hint = ''): UserError =>
+  new UserError('usage', message, hint)

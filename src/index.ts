@@ -1,0 +1,16 @@
+/** The library: three verbs, an address first, handles that can be disposed of. */
+
+// Verbs
+export { serve, type ServeOptions, type Server } from './serve.ts'
+export { connect, type Connection, type ConnectOptions, type Echo } from './connect.ts'
+export { bench, flood, type BenchOptions, type FloodOptions, type LoadOptions } from './bench.ts'
+export type { LoadResult, LoadRun } from './bench.ts'
+
+// Values
+export { formatAddress, parseAddress, type Address } from './address.ts'
+export { Histogram } from './metrics/histogram.ts'
+export { since, type Snapshot } from './metrics/snapshot.ts'
+export type { WrongBytes } from './engines/engine.ts'
+
+// Errors
+export { UserError, type UserErrorKind } from './errors.ts'

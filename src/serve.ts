@@ -1,0 +1,125 @@
+/** serve(address): a listening echo server, in a thread of its own. */
+import { formatAddress, toAddress, type Address } from './address.ts'
+import { chooseEngine, type WantedEngine } from './engines/index.ts'
+import { usageError } from './errors.ts'
+import type { Snapshot } from './metrics/snapshot.ts'
+import { withDefaults } from './options.ts'
+import { share, type EngineName, type ServeTask } from './task.ts'
+import { startThreads } from './threads/start.ts'
+
+export interface ServeOptions {
+  /** How many clients are served at the same time; the others wait in the backlog. */
+  concurrency?: number
+  engine?: WantedEngine
+  /** Threads that share the port. Each serves its share of `concurrency`. */
+  threads?: number
+  /** Close a connection on which nothing has moved for so long; 0 for never. */
+  idleTimeoutMs?: number
+  /** How long close() waits for the clients to hang up. */
+  drainMs?: number
+  /** Leave after the first client. */
+  oneOff?: boolean
+}
+
+/** The one place of these defaults. */
+export const serveDefaults: Required<ServeOptions> = {
+  concurrency: Infinity,
+  engine: 'auto',
+  threads: 1,
+  idleTimeoutMs: 3600_000,
+  drainMs: 5_000,
+  oneOff: false,
+}
+
+export interface Server extends AsyncDisposable {
+  /** Where it listens, with the port that the system gave. */
+  readonly address: Address
+  /** The same as a string, for example `tcp://127.0.0.1:7007`. */
+  readonly url: string
+  readonly engine: EngineName
+  /** Sentences about what differs from what was asked for, and why. */
+  readonly notes: readonly string[]
+  /** What happened so far. */
+  snapshot(): Snapshot
+  /**
+   * Stops accepting, echoes what was received, says FIN, waits up to `drainMs` for the clients to
+   * hang up. With `now` it leaves at once. May be called again to change one's mind.
+   */
+  close(how?: 'drain' | 'now'): Promise<void>
+  /** Resolves when it has ended, for whatever reason; rejects on a defect of yodel. */
+  readonly closed: Promise<void>
+}
+
+/**
+ * Starts an echo server and resolves once it accepts.
+ * @throws UserError if the address cannot be had, or an option makes no sense
+ */
+export async function serve(
+  address: string | Address,
+  options: ServeOptions = {},
+): Promise<Server> {
+  const wanted = withDefaults(serveDefaults, options)
+  check(wanted)
+  const { tasks, notes } = plan(toAddress(address), wanted)
+  const threads = await startThreads(tasks)
+  const closed = threads.finished.then(() => {})
+  const close = (how: 'drain' | 'now' = 'drain') => {
+    threads.stop(how)
+    return closed
+  }
+  return {
+    address: threads.address,
+    url: formatAddress(threads.address),
+    engine: tasks[0].engine,
+    notes,
+    snapshot: threads.snapshot,
+    close,
+    closed,
+    [Symbol.asyncDispose]: () => close(),
+  }
+}
+
+function check({ concurrency, threads, idleTimeoutMs, drainMs }: Required<ServeOptions>) {
+  if (!(concurrency >= 1) || (Number.isFinite(concurrency) && !Number.isInteger(concurrency)))
+    throw usageError('concurrency must be a whole number from 1 on, or unlimited.')
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256)
+    throw usageError('threads must be a whole number from 1 to 256.')
+  if (!(idleTimeoutMs >= 0)) throw usageError('The idle timeout must be 0 or more.')
+  if (!(drainMs >= 0)) throw usageError('The drain time must be 0 or more.')
+}
+
+/** Who does what: the engine, and each thread's share of the clients. */
+function plan(address: Address, options: Required<ServeOptions>) {
+  const { concurrency, engine: wantedEngine, idleTimeoutMs, drainMs, oneOff } = options
+  const notes: string[] = []
+  const task: ServeTask = {
+    kind: 'serve',
+    engine: 'node',
+    address,
+    concurrency,
+    idleTimeoutMs,
+    drainMs,
+    oneOff,
+    sharePort: false,
+  }
+  const { engine, reason } = chooseEngine(wantedEngine, task)
+  if (reason !== undefined) notes.push(reason)
+  // A thread that may serve nobody would leave its share of the backlog waiting for ever.
+  let count = oneOff ? 1 : Math.min(options.threads, concurrency)
+  if (count > 1) {
+    try {
+      chooseEngine(engine, { ...task, sharePort: true })
+    } catch (error) {
+      notes.push(`One thread instead of ${count}: ${(error as Error).message}`)
+      count = 1
+    }
+  }
+  const taskOf = (n: number): ServeTask => ({
+    ...task,
+    engine,
+    sharePort: count > 1,
+    concurrency: share(concurrency, count, n),
+  })
+  const others = Array.from({ length: count - 1 }, (_, n) => taskOf(n + 1))
+  return { tasks: [taskOf(0), ...others] as [ServeTask, ...ServeTask[]], notes }
+}

@@ -1,0 +1,52 @@
+/** What a thread is asked to do: plain data, because it is copied to other threads. */
+import type { Address } from './address.ts'
+import type { PayloadSpec } from './load/payload.ts'
+
+export const engineNames = ['node'] as const
+export type EngineName = (typeof engineNames)[number]
+
+export type Task = ServeTask | LoadTask
+
+/** Echo whatever arrives. */
+export interface ServeTask {
+  kind: 'serve'
+  engine: EngineName
+  address: Address
+  /** How many clients are served at the same time; Infinity: as many as there are descriptors. */
+  concurrency: number
+  /** Close a connection on which nothing has moved for so long; 0 for never. */
+  idleTimeoutMs: number
+  /** How long a stopping server waits for its clients to hang up. */
+  drainMs: number
+  /** Leave after the first client. */
+  oneOff: boolean
+  /** Several threads listen on one port (SO_REUSEPORT); the kernel spreads the clients. */
+  sharePort: boolean
+}
+
+/** Send messages, and verify that each comes back. */
+export interface LoadTask {
+  kind: 'load'
+  engine: EngineName
+  address: Address
+  payload: PayloadSpec
+  connections: number
+  /** Number of this thread's first connection: payloads differ by connection. */
+  firstConnection: number
+  /** Closed loop: messages in flight on each connection. */
+  depth: number
+  /** Open loop: messages per second over all of this task's connections. */
+  ratePerSecond?: number
+  /** Stop after so many messages; Infinity for no limit. */
+  count: number
+  /** Stop after so long; Infinity for no limit. */
+  durationMs: number
+  /** How long to wait for what is still in flight at the end. */
+  drainMs: number
+}
+
+/** The n-th of `parts` near-equal shares of a whole; the shares add up to the whole. */
+export function share(whole: number, parts: number, n: number): number {
+  if (!Number.isFinite(whole)) return whole
+  return Math.floor(whole / parts) + (n < whole % parts ? 1 : 0)
+}

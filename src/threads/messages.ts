@@ -1,0 +1,21 @@
+/** All that is ever said between threads. Everything frequent goes through the meter. */
+import type { Address } from '../address.ts'
+import type { WrongBytes } from '../engines/engine.ts'
+import type { UserErrorData } from '../errors.ts'
+import type { Stop } from '../metrics/meter.ts'
+import type { Task } from '../task.ts'
+
+/** What a thread begins with. */
+export interface ThreadInput {
+  task: Task
+  memory: SharedArrayBuffer
+}
+
+export type FromThread =
+  /** Bound or connected: from now on only the network can fail. */
+  | { kind: 'ready'; address: Address }
+  /** Could not be opened, for the user's reasons. */
+  | { kind: 'failed'; error: UserErrorData }
+  | { kind: 'finished'; wrong: WrongBytes | undefined }
+
+export type ToThread = { stop: Stop } | 'run'

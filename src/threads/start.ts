@@ -1,0 +1,102 @@
+/** Spawns threads, waits until they are ready, reads their meters, stops them. */
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { Address } from '../address.ts'
+import type { WrongBytes } from '../engines/engine.ts'
+import { UserError } from '../errors.ts'
+import { Meter, type Stop } from '../metrics/meter.ts'
+import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
+import type { Task } from '../task.ts'
+import type { FromThread, ThreadInput, ToThread } from './messages.ts'
+
+export interface Threads {
+  readonly address: Address
+  /** Resolves when all have ended; rejects on a defect of yodel. */
+  readonly finished: Promise<Outcome>
+  readonly snapshot: () => Snapshot
+  readonly stop: (how: Stop) => void
+}
+
+export interface Outcome {
+  /** The first wrong bytes of the first thread that received some. */
+  wrong: WrongBytes | undefined
+}
+
+/**
+ * One thread for each task. The first opens first, and the others get the address that it really
+ * got, so that several can share port 0. All run only once all are ready.
+ * @throws UserError if one cannot bind or connect; then none is left running
+ */
+export async function startThreads([first, ...others]: [Task, ...Task[]]): Promise<Threads> {
+  const threads = [new Thread(first)]
+  try {
+    const address = await threads[0]!.ready
+    threads.push(...others.map(task => new Thread({ ...task, address })))
+    await Promise.all(threads.map(thread => thread.ready))
+    for (const thread of threads) thread.run()
+    const meters = threads.map(thread => thread.meter)
+    const outcomes = Promise.all(threads.map(thread => thread.finished))
+    return {
+      address,
+      finished: outcomes.then(all => ({ wrong: all.find(wrong => wrong !== undefined) })),
+      snapshot: () => takeSnapshot(meters),
+      stop: how => threads.forEach(thread => thread.stop(how)),
+    }
+  } catch (error) {
+    for (const thread of threads) thread.abort()
+    throw error
+  }
+}
+
+// The compiler rewrites the extension in imports only, so it is taken from this very file.
+const workerUrl = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
+
+class Thread {
+  readonly meter = new Meter()
+  readonly ready: Promise<Address>
+  readonly finished: Promise<WrongBytes | undefined>
+  readonly #worker: Worker
+
+  constructor(task: Task) {
+    const input: ThreadInput = { task, memory: this.meter.memory }
+    this.#worker = new Worker(workerUrl, { workerData: input, name: `yodel ${task.kind}` })
+    this.ready = new Promise((resolve, reject) => {
+      this.#worker.on('message', (message: FromThread) => {
+        if (message.kind === 'ready') resolve(message.address)
+        else if (message.kind === 'failed') reject(UserError.fromData(message.error))
+      })
+      this.#worker.once('error', reject)
+    })
+    this.finished = new Promise((resolve, reject) => {
+      let wrong: WrongBytes | undefined
+      this.#worker.on('message', (message: FromThread) => {
+        if (message.kind === 'finished') wrong = message.wrong
+      })
+      this.#worker.once('error', reject)
+      this.#worker.once('exit', () => resolve(wrong))
+    })
+    // Whoever waits for `ready` hears of a failure there; it is not unhandled here.
+    this.finished.catch(() => {})
+    this.ready.catch(() => {})
+  }
+
+  #say(message: ToThread) {
+    this.#worker.postMessage(message)
+  }
+
+  run(): void {
+    this.#say('run')
+  }
+
+  stop(how: Stop): void {
+    this.meter.requestStop(how)
+    this.#say({ stop: how })
+  }
+
+  /** Ends a thread that another one's failure made useless, even before it is ready. */
+  abort(): void {
+    this.stop('now')
+    this.run()
+    void this.#worker.terminate()
+  }
+}

@@ -1,0 +1,29 @@
+/** The whole life of a thread: open, say ready, run. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { engines } from '../engines/index.ts'
+import { UserError } from '../errors.ts'
+import { Meter } from '../metrics/meter.ts'
+import type { FromThread, ThreadInput, ToThread } from './messages.ts'
+
+const { task, memory } = workerData as ThreadInput
+const port = parentPort!
+const say = (message: FromThread) => port.postMessage(message)
+
+try {
+  const session = await engines[task.engine].open(task, new Meter(memory))
+  const started = new Promise<void>(start => {
+    port.on('message', (message: ToThread) => {
+      if (message === 'run') start()
+      else session.stop(message.stop === 'now')
+    })
+  })
+  say({ kind: 'ready', address: session.address })
+  await started
+  await session.run()
+  say({ kind: 'finished', wrong: session.wrong })
+} catch (error) {
+  if (!(error instanceof UserError)) throw error
+  say({ kind: 'failed', error: error.toData() })
+} finally {
+  port.close()
+}

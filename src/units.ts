@@ -1,0 +1,115 @@
+/** Numbers as people write them: one table to parse and to print. What is unclear is refused. */
+import { usageError } from './errors.ts'
+
+/** Decimal multiples have one letter, binary ones have two (IEC 80000-13). */
+const sizeUnits: Record<string, number> = {
+  '': 1,
+  B: 1,
+  k: 1e3,
+  kB: 1e3,
+  M: 1e6,
+  MB: 1e6,
+  G: 1e9,
+  GB: 1e9,
+  Ki: 2 ** 10,
+  KiB: 2 ** 10,
+  Mi: 2 ** 20,
+  MiB: 2 ** 20,
+  Gi: 2 ** 30,
+  GiB: 2 ** 30,
+}
+/** In milliseconds. */
+const durationUnits: Record<string, number> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1e3,
+  m: 60e3,
+  h: 3600e3,
+}
+const countUnits: Record<string, number> = { '': 1, k: 1e3, M: 1e6, G: 1e9 }
+
+function parse(text: string, units: Record<string, number>, what: string, examples: string) {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-zA-Zµ]*)$/.exec(text.trim())
+  const factor = match ? units[match[2]!] : undefined
+  if (!match || factor === undefined)
+    throw usageError(`'${text}' is not ${what}.`, `Write for example ${examples}.`)
+  const value = Number(match[1]) * factor
+  if (!Number.isFinite(value) || value > Number.MAX_SAFE_INTEGER)
+    throw usageError(`'${text}' is too large for ${what}.`)
+  // 1.1 * 1e6 is not a whole number in binary floating point: keep nine decimals.
+  return Math.round(value * 1e9) / 1e9 || value
+}
+
+function parseWhole(text: string, units: Record<string, number>, what: string, examples: string) {
+  const value = parse(text, units, what, examples)
+  if (!Number.isInteger(value)) throw usageError(`'${text}' is not a whole number.`)
+  return value
+}
+
+/** `64`, `64k`, `1MiB` → bytes. */
+export const parseSize = (text: string): number =>
+  parseWhole(text, sizeUnits, 'a size', '64, 64k (64,000 bytes) or 64KiB (65,536 bytes)')
+
+/** `500us`, `10s`, `5m` → milliseconds. A number without a unit is refused, but for 0. */
+export const parseDuration = (text: string): number =>
+  text.trim() === '0' ? 0 : parse(text, durationUnits, 'a duration', '500us, 20ms, 10s or 5m')
+
+/** `100`, `10k` → a number of things. */
+export const parseCount = (text: string): number =>
+  parseWhole(text, countUnits, 'a number', '100, 10k or 2M')
+
+/** `500`, `10k`, `10k/s`, `6k/m` → per second. */
+export function parseRate(text: string): number {
+  const [amount, per, ...rest] = text.trim().split('/')
+  const seconds = per === undefined ? 1 : { s: 1, m: 60, h: 3600 }[per.trim()]
+  if (seconds === undefined || rest.length > 0)
+    throw usageError(`'${text}' is not a rate.`, 'Write for example 500, 10k/s or 6k/m.')
+  return parse(amount!, countUnits, 'a rate', '500, 10k/s or 6k/m') / seconds
+}
+
+/** `2%`, `0.5%` → a fraction from 0 to 1. */
+export function parsePercent(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim())
+  const percent = match ? Number(match[1]) : Number.NaN
+  if (!(percent <= 100))
+    throw usageError(`'${text}' is not a percentage.`, 'Write for example 2% or 0.5%.')
+  return percent / 100
+}
+
+/** The largest unit of which there is at least one, with three or four digits. */
+function format(value: number, units: [string, number][]): string {
+  const [name, factor] = units.find(([, factor]) => Math.abs(value) >= factor) ?? units.at(-1)!
+  const scaled = value / factor
+  const digits = Math.abs(scaled) >= 100 || Number.isInteger(scaled) ? 0 : scaled >= 10 ? 1 : 2
+  return `${scaled.toFixed(digits)}${name}`
+}
+
+/** Bytes → `1.23 MB`. */
+export const formatSize = (bytes: number): string =>
+  format(bytes, [
+    [' GB', 1e9],
+    [' MB', 1e6],
+    [' kB', 1e3],
+    [' B', 1],
+  ])
+
+/** Milliseconds → `31.2us`, `1.25ms`, `10s`. */
+export const formatDuration = (ms: number): string =>
+  format(ms, [
+    ['h', 3600e3],
+    ['m', 60e3],
+    ['s', 1e3],
+    ['ms', 1],
+    ['us', 1e-3],
+    ['ns', 1e-6],
+  ])
+
+/** 1234567 → `1,234,567`. */
+export const formatCount = (count: number): string =>
+  Math.round(count).toLocaleString('en-US', { useGrouping: true })
+
+/** One noun in the right number: `1 client`, `2 clients`. */
+export const plural = (count: number, noun: string): string =>
+  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
