@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatAddress, isPublic, parseAddress } from './address.ts'
+import { UserError } from './errors.ts'
+
+test('every way to write an address, and its full form', () => {
+  const rows: Record<string, string> = {
+    'tcp://127.0.0.1:7007': 'tcp://127.0.0.1:7007',
+    'TCP://example.org:80/': 'tcp://example.org:80',
+    ':7007': 'tcp://127.0.0.1:7007',
+    '7007': 'tcp://127.0.0.1:7007',
+    'localhost:0': 'tcp://localhost:0',
+    'tcp://[::1]:7007': 'tcp://[::1]:7007',
+    '[fe80::1%lo]:1': 'tcp://[fe80::1%lo]:1',
+    'unix:/tmp/x': 'unix:/tmp/x',
+    'unix:///tmp/x': 'unix:/tmp/x',
+    'unix:x.sock': 'unix:x.sock',
+  }
+  for (const [text, full] of Object.entries(rows)) {
+    assert.equal(formatAddress(parseAddress(text)), full, text)
+    assert.deepEqual(parseAddress(full), parseAddress(text))
+  }
+})
+
+test('what is no address is refused, not guessed', () => {
+  const bad = ['', 'host', '::1', '::1:7007', 'tcp://:x', ':65536', ':-1', 'a b:1', 'unix:']
+  bad.push('ftp://x:1', '[1.2.3.4]:7', '[]:7', 'tcp://u@h:1', `unix:/${'x'.repeat(107)}`, 'h:1?q')
+  for (const text of bad) assert.throws(() => parseAddress(text), UserError, text)
+})
+
+test('only the loopback and files are private', () => {
+  for (const text of [':1', '127.1.2.3:1', '[::1]:1', 'localhost:1', 'unix:x'])
+    assert.equal(isPublic(parseAddress(text)), false, text)
+  for (const text of ['0.0.0.0:1', '[::]:1', 'example.org:1', '10.0.0.1:1'])
+    assert.equal(isPublic(parseAddress(text)), true, text)
+})

@@ -1,0 +1,79 @@
+/** Starts real programs and waits for what they say. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('../../', import.meta.url))
+export const yodelPath = `${root}dist/cli/main.js`
+
+export interface Finished {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: Buffer
+  stderr: string
+}
+
+export class Program implements AsyncDisposable {
+  readonly child: ChildProcess
+  readonly finished: Promise<Finished>
+  readonly #stdout: Buffer[] = []
+  #stderr = ''
+
+  constructor(command: string, args: string[], input: Buffer | string | 'open' | 'ignore') {
+    const stdin = input === 'ignore' ? 'ignore' : 'pipe'
+    this.child = spawn(command, args, { stdio: [stdin, 'pipe', 'pipe'], cwd: root })
+    this.child.stdout!.on('data', (chunk: Buffer) => this.#stdout.push(chunk))
+    this.child.stderr!.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))
+    this.child.stdin?.on('error', () => {})
+    if (input !== 'ignore' && input !== 'open') this.child.stdin!.end(input)
+    this.finished = once(this.child, 'close').then(([code, signal]) => ({
+      code: code as number | null,
+      signal: signal as NodeJS.Signals | null,
+      stdout: Buffer.concat(this.#stdout),
+      stderr: this.#stderr,
+    }))
+  }
+
+  /** Resolves with the first match in what was printed to stdout or stderr so far, or later. */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(Buffer.concat(this.#stdout).toString() + this.#stderr)
+      if (found) return found
+      const more = [once(this.child.stdout!, 'data'), once(this.child.stderr!, 'data')]
+      const ended = this.finished.then(({ code, stderr }) => {
+        throw new Error(`ended with ${code} before it said ${String(pattern)}: ${stderr}`)
+      })
+      await Promise.race([...more, ended])
+    }
+  }
+
+  kill(signal: NodeJS.Signals = 'SIGTERM'): void {
+    this.child.kill(signal)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill('SIGKILL')
+    await this.finished
+  }
+}
+
+/** The yodel program with these arguments. */
+export const yodel = (args: string[], input: Buffer | string | 'open' | 'ignore' = 'ignore') =>
+  new Program(process.execPath, [yodelPath, ...args], input)
+
+/** A yodel server on a free port of the loopback (or where `args` say), once it listens. */
+export async function yodelServe(...args: string[]): Promise<{ program: Program; url: string }> {
+  const program = yodel(['serve', ...(args.some(isAddress) ? [] : [':0']), ...args])
+  const [, url] = await program.says(/listening on (\S+)/)
+  return { program, url: url! }
+}
+
+const isAddress = (arg: string) => arg.startsWith('unix:') || arg.startsWith('tcp:')
+
+export const portOf = (url: string): number => Number(url.slice(url.lastIndexOf(':') + 1))
+
+/** Why a test that needs this program is skipped; false if it is there. */
+export function missing(command: string): string | false {
+  const { error } = spawnSync(command, ['--version'])
+  return error ? `${command} is not installed` : false
+}
