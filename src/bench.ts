@@ -1,7 +1,7 @@
-/** bench(address) and flood(address): load, verified and measured. They differ in what they send. */
+/** bench(address), flood(address): load, verified and measured. They differ in what they send. */
 import { toAddress, type Address } from './address.ts'
 import { chooseEngine, type WantedEngine } from './engines/index.ts'
-import type { WrongBytes } from './engines/engine.ts'
+import type { WrongBytes } from './load/payload.ts'
 import { usageError } from './errors.ts'
 import type { PayloadSpec } from './load/payload.ts'
 import { since, takeSnapshot, type Snapshot } from './metrics/snapshot.ts'

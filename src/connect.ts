@@ -78,13 +78,20 @@ class SocketConnection implements Connection {
 
   async #read(bytes: number): Promise<Buffer> {
     const { socket } = this
-    for (;;) {
-      const reply = bytes === 0 ? Buffer.alloc(0) : (socket.read(bytes) as Buffer | null)
-      if (reply?.length === bytes) return reply
-      if (reply || socket.readableEnded || socket.destroyed)
+    const chunks: Buffer[] = []
+    for (let missing = bytes; missing > 0;) {
+      const chunk = socket.read() as Buffer | null
+      if (chunk) {
+        chunks.push(chunk.subarray(0, missing))
+        if (chunk.length > missing) socket.unshift(chunk.subarray(missing))
+        missing -= Math.min(missing, chunk.length)
+      } else if (socket.readableEnded || socket.destroyed) {
         throw new Error(`${formatAddress(this.address)} hung up within an echo`)
-      await readable(socket)
+      } else {
+        await readable(socket)
+      }
     }
+    return Buffer.concat(chunks)
   }
 
   end(): void {

@@ -10,7 +10,7 @@ export type { LoadResult, LoadRun } from './bench.ts'
 export { formatAddress, parseAddress, type Address } from './address.ts'
 export { Histogram } from './metrics/histogram.ts'
 export { since, type Snapshot } from './metrics/snapshot.ts'
-export type { WrongBytes } from './engines/engine.ts'
+export type { WrongBytes } from './load/payload.ts'
 
 // Errors
 export { UserError, type UserErrorKind } from './errors.ts'

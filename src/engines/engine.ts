@@ -1,5 +1,6 @@
 /** What any engine must be able to do. */
 import type { Address } from '../address.ts'
+import type { WrongBytes } from '../load/payload.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { EngineName, Task } from '../task.ts'
 
@@ -21,14 +22,4 @@ export interface Session {
   stop(now: boolean): void
   /** The first wrong bytes that a load received, once there were any. */
   readonly wrong?: WrongBytes | undefined
-}
-
-/** Plain data: it crosses threads. */
-export interface WrongBytes {
-  connection: number
-  /** Offset in that connection's stream of the first wrong byte. */
-  offset: number
-  /** Up to 32 bytes from that offset on. */
-  expected: Uint8Array
-  received: Uint8Array
 }

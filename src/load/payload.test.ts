@@ -34,12 +34,17 @@ for (const spec of specs) {
 
   test(`${name}: a flipped bit is found where it is`, () => {
     fc.assert(
-      fc.property(fc.nat(1e9), fc.integer({ min: 1, max: 200_000 }), fc.nat(7), (offset, n, bit) => {
-        const received = stream(payload, 3, offset, n)
-        const at = (offset * 31) % n
-        received[at]! ^= 1 << bit
-        assert.equal(firstWrongByte(payload, 3, offset, received), at)
-      }),
+      fc.property(
+        fc.nat(1e9),
+        fc.integer({ min: 1, max: 200_000 }),
+        fc.nat(7),
+        (offset, n, bit) => {
+          const received = stream(payload, 3, offset, n)
+          const at = (offset * 31) % n
+          received[at]! ^= 1 << bit
+          assert.equal(firstWrongByte(payload, 3, offset, received), at)
+        },
+      ),
       { numRuns: 50 },
     )
   })

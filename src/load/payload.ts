@@ -88,3 +88,13 @@ export function firstWrongByte(
   }
   return -1
 }
+
+/** How an echo was wrong. Plain data: it crosses threads. */
+export interface WrongBytes {
+  connection: number
+  /** Offset in that connection's stream of the first wrong byte. */
+  offset: number
+  /** Up to 32 bytes from that offset on. */
+  expected: Uint8Array
+  received: Uint8Array
+}

@@ -1,6 +1,6 @@
 /** What a load did, for people and for machines. */
 import { formatAddress, type Address } from '../address.ts'
-import type { WrongBytes } from '../engines/engine.ts'
+import type { WrongBytes } from '../load/payload.ts'
 import type { Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'

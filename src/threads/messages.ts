@@ -1,6 +1,6 @@
 /** All that is ever said between threads. Everything frequent goes through the meter. */
 import type { Address } from '../address.ts'
-import type { WrongBytes } from '../engines/engine.ts'
+import type { WrongBytes } from '../load/payload.ts'
 import type { UserErrorData } from '../errors.ts'
 import type { Stop } from '../metrics/meter.ts'
 import type { Task } from '../task.ts'

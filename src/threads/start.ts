@@ -2,7 +2,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Address } from '../address.ts'
-import type { WrongBytes } from '../engines/engine.ts'
+import type { WrongBytes } from '../load/payload.ts'
 import { UserError } from '../errors.ts'
 import { Meter, type Stop } from '../metrics/meter.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'

@@ -9,17 +9,23 @@ export interface Echo {
   finish(socket: Socket): void
 }
 
+/** A client for whom so much waits to be sent is not read from until all of it is gone. */
+const unsentMaxBytes = 128 * 1024
+
 /**
  * Back-pressure instead of buffering: a client that does not read what it is sent is not read from
- * either. What a connection can hold in this process is bounded by what Node reads ahead: one chunk
- * that waits to be sent, and one that was read before the pause took hold (at most 64 KiB each).
+ * either. A connection holds at most 256 KiB in this process: up to `unsentMaxBytes` and one chunk
+ * more that wait to be sent, and one that was read before the pause took hold (a chunk has at most
+ * 64 KiB).
  */
 export function createEcho({ counters }: Meter): Echo {
   function echo(this: Socket, chunk: Buffer) {
     counters[counter.chunks]!++
     counters[counter.bytesIn]! += chunk.length
     counters[counter.bytesOut]! += chunk.length
-    if (!this.write(chunk)) this.pause()
+    this.write(chunk)
+    // Not what write() returns, which tells how it was before the system took what it could.
+    if (this.writableLength > unsentMaxBytes) this.pause()
   }
   function discard(chunk: Buffer) {
     counters[counter.bytesDiscarded]! += chunk.length
@@ -29,7 +35,7 @@ export function createEcho({ counters }: Meter): Echo {
     this.end()
   }
   function resume(this: Socket) {
-    this.resume()
+    if (this.isPaused()) this.resume()
   }
   function countFailure(error: Error) {
     counters[counter[failureName(error)]]!++

@@ -98,6 +98,14 @@ export class Listener {
     return true
   }
 
+  /** While paused: the number that the next client's descriptor would have. */
+  nextDescriptor(): number {
+    const libc = loadLibc() as Libc
+    const next = libc.dup(this.#kept)
+    libc.close(next)
+    return next
+  }
+
   /** Accepts again, whoever waited longest first. */
   resume(): void {
     const fd = this.#kept

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { firstWrongByte, type Payload } from '../../load/payload.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
-import type { WrongBytes } from '../engine.ts'
+import type { WrongBytes } from '../../load/payload.ts'
 import { failureName } from '../failures.ts'
 
 /** Whoever decides for all connections. */

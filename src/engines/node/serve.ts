@@ -91,7 +91,7 @@ class ServeSession implements Session {
     if (this.listener.paused) return
     this.#count(reason)
     if (this.listener.pause()) {
-      if (reason === 'pausedForDescriptors') this.#retry = setTimeout(() => this.#letIn(), retryMs)
+      if (reason === 'pausedForDescriptors') this.#letInLater()
     } else if (reason === 'pausedForDescriptors') {
       this.listener.turnAwayBeyond(this.#clients.size + this.#waiting.length)
     }
@@ -112,9 +112,14 @@ class ServeSession implements Session {
       this.#count('dequeued')
       this.#serve(next)
       next.resume()
-    } else if (this.listener.paused && this.#accepting) {
-      this.listener.resume()
+    } else if (this.listener.paused) {
+      if (this.listener.nextDescriptor() >= highDescriptor) this.#letInLater()
+      else this.listener.resume()
     }
+  }
+
+  #letInLater() {
+    this.#retry = setTimeout(() => this.#letIn(), retryMs)
   }
 
   #stopAccepting() {

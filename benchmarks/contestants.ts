@@ -1,0 +1,158 @@
+/** Who is measured: yodel's engines, and echo servers in other languages as controls. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** Sources of the controls, and the folder in which everything is built. */
+export const controlsFolder = fileURLToPath(new URL('../../benchmarks/controls/', import.meta.url))
+export const builtFolder = fileURLToPath(new URL('../controls/', import.meta.url))
+const yodelPath = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+export interface Contestant {
+  name: string
+  /** Programs without which it is left out. */
+  needs: string[]
+  /** Ways to build it; the first that works is enough. */
+  build?: string[][]
+  /** The server; it gets the port as its last argument, and prints `listening on ...`. */
+  run: string[]
+  /** Prints the version of what it was built with. */
+  version: string[]
+  environment?: Record<string, string>
+}
+
+const nodeVersion = [process.execPath, '--version']
+const yodel = (...flags: string[]): Contestant => ({
+  name: ['yodel', ...flags.map(flag => flag.replace(/^--(engine=)?/, ''))].join(' '),
+  needs: [],
+  run: [process.execPath, yodelPath, 'serve', ...flags],
+  version: nodeVersion,
+})
+const plainNode = (name: string): Contestant => ({
+  name: `node ${name}`,
+  needs: [],
+  run: [process.execPath, `node/${name}.mjs`],
+  version: nodeVersion,
+})
+const python = (name: string): Contestant => ({
+  name: `python ${name}`,
+  needs: ['python3'],
+  run: ['python3', `python/${name}.py`],
+  version: ['python3', '--version'],
+})
+const c = (name: string): Contestant => ({
+  name: `c ${name}`,
+  needs: ['cc'],
+  build: [['cc', '-O2', '-o', `${builtFolder}${name}`, `c/${name}.c`]],
+  run: [`${builtFolder}${name}`],
+  version: ['cc', '--version'],
+})
+const go = (name: string, environment: Record<string, string>): Contestant => ({
+  name,
+  needs: ['go'],
+  build: [['go', 'build', '-o', `${builtFolder}echo-go`, 'go/main.go']],
+  run: [`${builtFolder}echo-go`],
+  version: ['go', 'version'],
+  environment,
+})
+
+const cargo = ['cargo', 'build', '--quiet', '--release', '--manifest-path', 'rust-tokio/Cargo.toml']
+const cargoTarget = ['--target-dir', `${builtFolder}tokio`]
+/** Debian's packaged crates (librust-tokio-dev), for machines that cannot reach crates.io. */
+const packagedCrates = [
+  ['--offline', '--config', 'source.crates-io.replace-with="debian"'],
+  ['--config', 'source.debian.directory="/usr/share/cargo/registry"'],
+].flat()
+
+const tokio: Contestant = {
+  name: 'tokio',
+  needs: ['cargo'],
+  build: [
+    [...cargo, ...cargoTarget, ...packagedCrates],
+    [...cargo, ...cargoTarget],
+  ],
+  run: [`${builtFolder}tokio/release/echo-tokio`],
+  version: ['rustc', '--version'],
+}
+/** The binary itself; the package `bun` would fetch it by an install script. */
+const bunPackage = '@oven/bun-linux-x64@1.4.5'
+const bunPath = `${builtFolder}bun/node_modules/@oven/bun-linux-x64/bin/bun`
+const bun: Contestant = {
+  name: 'bun',
+  needs: ['npm'],
+  build: [['npm', 'install', '--prefix', `${builtFolder}bun`, '--ignore-scripts', bunPackage]],
+  run: [bunPath, 'bun/server.ts'],
+  version: [bunPath, '--version'],
+}
+
+export const contestants: Contestant[] = [
+  c('epoll'),
+  c('epoll-splice'),
+  tokio,
+  go('go', {}),
+  go('go one-core', { GOMAXPROCS: '1' }),
+  bun,
+  plainNode('data-write'),
+  plainNode('pipe'),
+  python('threads'),
+  python('asyncio_protocol'),
+  yodel('--engine=node'),
+]
+
+/** Builds it if need be. The version it runs on, or why it is left out. */
+export function prepare({ needs, build = [], version }: Contestant): { version: string } | string {
+  for (const program of needs)
+    if (spawnSync('which', [program]).status !== 0) return `${program} is not installed`
+  mkdirSync(builtFolder, { recursive: true })
+  const failures: string[] = []
+  for (const [command, ...args] of build) {
+    const { status, stderr } = spawnSync(command!, args, { cwd: controlsFolder })
+    if (status === 0) failures.length = 0
+    else failures.push(`${command} failed: ${stderr?.toString().trim().split('\n').at(-1)}`)
+    if (status === 0) break
+  }
+  if (failures.length > 0) return failures[0]!
+  const told = spawnSync(version[0]!, version.slice(1), { cwd: controlsFolder })
+  if (told.error) return `${version[0]} does not start: ${told.error.message}`
+  return { version: told.stdout.toString().split('\n')[0]! }
+}
+
+export interface Running {
+  pid: number
+  port: number
+  stop(): Promise<void>
+}
+
+const hasTaskset = spawnSync('which', ['taskset']).status === 0
+
+/** Wraps a command so that it runs on one processor only, where that can be had. */
+export const pinned = (processor: number, command: string[]): string[] =>
+  hasTaskset ? ['taskset', '-c', String(processor), ...command] : command
+
+/** Starts it on a free port of the loopback, on processor 0. */
+export async function startContestant(contestant: Contestant): Promise<Running> {
+  // yodel takes an address; `:0` is one, and the others would not read it.
+  const port = contestant.name.startsWith('yodel') ? ':0' : '0'
+  const [command, ...args] = pinned(0, [...contestant.run, port])
+  const child = spawn(command!, args, {
+    cwd: controlsFolder,
+    env: { ...process.env, ...contestant.environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  return { pid: child.pid!, port: await portOf(child, contestant.name), stop }
+}
+
+async function portOf(child: ChildProcess, name: string): Promise<number> {
+  for await (const line of createInterface(child.stdout!)) {
+    const port = /listening on (?:\S*:)?(\d+)$/.exec(line)?.[1]
+    if (port !== undefined) return Number(port)
+  }
+  throw new Error(`${name} ended before it was listening`)
+}

@@ -1,0 +1,3 @@
+module control/echo
+
+go 1.19

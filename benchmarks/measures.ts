@@ -1,0 +1,208 @@
+/** What is measured, and of whom: each is one number per round, smaller or larger being better. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { bench } from 'yodel'
+import { builtFolder, controlsFolder, pinned, startContestant } from './contestants.ts'
+import type { Contestant, Running } from './contestants.ts'
+
+export interface Measure {
+  name: string
+  /** The quantity and its unit. */
+  unit: string
+  /** Who takes part; in the first place the control to which ratios are taken. */
+  contestants: RegExp[]
+  run(contestant: Contestant, durationMs: number): Promise<number>
+}
+
+/** One line of what a load found out. */
+interface Load {
+  echoes: number
+  cycles: number
+  bytes: number
+  seconds: number
+  wrong: number
+  p50_us: number
+  server_sched_ns: number
+}
+
+interface LoadOptions {
+  connections: number
+  sizeBytes: number
+  depth?: number
+  churn?: boolean
+}
+
+/** Processor time of all threads of a process in nanoseconds (proc_pid_schedstat(5)). */
+function schedNs(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`)
+  const used = tasks.map(task => readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8'))
+  return used.reduce((sum, line) => sum + Number(line.split(' ')[0]), 0)
+}
+
+/** Memory of a process that it shares with nobody, in bytes (proc_pid_smaps(5)). */
+function privateBytes(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const kilobytes = rollup.matchAll(/^Private_(?:Clean|Dirty):\s+(\d+) kB/gm)
+  return [...kilobytes].reduce((sum, match) => sum + Number(match[1]) * 1024, 0)
+}
+
+/** The load generator in C, built once; undefined without a compiler. */
+let cLoad: string | undefined
+export function buildLoad(): string {
+  mkdirSync(builtFolder, { recursive: true })
+  const path = `${builtFolder}load`
+  const { status } = spawnSync('cc', ['-O2', '-o', path, `${controlsFolder}c/load.c`])
+  if (status === 0) cLoad = path
+  return cLoad ? 'the load generator in C' : 'the load generator of yodel itself (no C compiler)'
+}
+
+async function load(server: Running, options: LoadOptions, durationMs: number): Promise<Load> {
+  const found = cLoad
+    ? await loadByC(cLoad, server, options, durationMs)
+    : await loadByYodel(server, options, durationMs)
+  if (found.wrong > 0 || found.echoes + found.cycles === 0)
+    throw new Error(`the load failed: ${JSON.stringify(found)}`)
+  return found
+}
+
+async function loadByC(path: string, server: Running, options: LoadOptions, durationMs: number) {
+  const { connections, sizeBytes, depth = 1, churn = false } = options
+  const flags = { port: server.port, pid: server.pid, connections, size: sizeBytes, depth }
+  const times = { 'duration-ms': durationMs, 'warmup-ms': Math.ceil(durationMs / 4) }
+  const args = Object.entries({ ...flags, ...times }).flatMap(([k, v]) => [`--${k}`, String(v)])
+  const [command, ...rest] = pinned(1, [path, ...args, ...(churn ? ['--churn'] : [])])
+  const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  await once(child, 'close')
+  return JSON.parse(text) as Load
+}
+
+async function loadByYodel(server: Running, options: LoadOptions, durationMs: number) {
+  const { connections, sizeBytes, depth = 1, churn = false } = options
+  if (churn) throw new Error('only the load generator in C can open and close connections')
+  const warmupMs = Math.ceil(durationMs / 4)
+  const load = { connections, sizeBytes, depth, durationMs, warmupMs }
+  const run = await bench({ transport: 'tcp', host: '127.0.0.1', port: server.port }, load)
+  await new Promise(resolve => setTimeout(resolve, warmupMs))
+  const before = schedNs(server.pid)
+  const { measured, ok } = await run.finished
+  const seconds = measured.atMs / 1e3
+  return {
+    echoes: measured.messagesReceived,
+    cycles: 0,
+    bytes: measured.bytesIn,
+    seconds,
+    wrong: ok ? 0 : 1,
+    p50_us: measured.latency.quantiles([0.5])[0]! / 1e3,
+    server_sched_ns: schedNs(server.pid) - before,
+  }
+}
+
+/** Starts the server, has it measured, stops it. */
+async function against<T>(contestant: Contestant, use: (server: Running) => Promise<T>) {
+  const server = await startContestant(contestant)
+  try {
+    return await use(server)
+  } finally {
+    await server.stop()
+  }
+}
+
+const loaded =
+  (options: LoadOptions, result: (load: Load) => number): Measure['run'] =>
+  (contestant, durationMs) =>
+    against(contestant, async server => result(await load(server, options, durationMs)))
+
+const cpuPerEcho = (load: Load) => load.server_sched_ns / 1e3 / load.echoes
+const cpuPerMegabyte = (load: Load) => load.server_sched_ns / 1e3 / (load.bytes / 1e6)
+
+/** Memory per connection while `count` of them are open, after each has sent `bytes`. */
+const memory =
+  (count: number, bytes: number): Measure['run'] =>
+  contestant =>
+    against(contestant, async server => {
+      // A first batch, closed again, so that what is allocated once is not counted.
+      await openAndUse(server.port, 100, 64, true)
+      const before = privateBytes(server.pid)
+      const sockets = await openAndUse(server.port, count, bytes, false)
+      const grown = privateBytes(server.pid) - before
+      for (const socket of sockets) socket.destroy()
+      return grown / count
+    })
+
+async function openAndUse(port: number, count: number, bytes: number, close: boolean) {
+  const sockets: Socket[] = []
+  while (sockets.length < count) {
+    const batch = Array.from({ length: Math.min(200, count - sockets.length) }, async () => {
+      const socket = connect({ port, host: '127.0.0.1' })
+      await once(socket, 'connect')
+      if (bytes > 0) socket.write(Buffer.alloc(bytes))
+      for (let back = 0; back < bytes;) back += ((await once(socket, 'data'))[0] as Buffer).length
+      return socket
+    })
+    sockets.push(...(await Promise.all(batch)))
+  }
+  if (close) await Promise.all(sockets.map(socket => once(socket.end().resume(), 'close')))
+  // The last ones are connected, but perhaps not accepted yet.
+  await new Promise(resolve => setTimeout(resolve, 300))
+  return sockets
+}
+
+const epoll = /^c epoll$/
+const yodels = /^yodel/
+const everybody = /./
+const small = (connections: number, depth = 1) => ({ connections, sizeBytes: 64, depth })
+
+export const measures: Measure[] = [
+  {
+    name: 'small-50',
+    unit: 'us of server CPU per 64 B echo, 50 connections',
+    contestants: [epoll, everybody],
+    run: loaded(small(50), cpuPerEcho),
+  },
+  {
+    name: 'small-500',
+    unit: 'us of server CPU per 64 B echo, 500 connections',
+    contestants: [epoll, everybody],
+    run: loaded(small(500), cpuPerEcho),
+  },
+  {
+    name: 'depth-16',
+    unit: 'us of server CPU per 64 B echo, 50 connections, 16 in flight on each',
+    contestants: [epoll, everybody],
+    run: loaded(small(50, 16), cpuPerEcho),
+  },
+  {
+    name: 'bulk',
+    unit: 'us of server CPU per MB, 1 MB messages, 4 connections',
+    contestants: [epoll, everybody],
+    run: loaded({ connections: 4, sizeBytes: 1e6 }, cpuPerMegabyte),
+  },
+  {
+    name: 'single',
+    unit: 'us median round trip, 64 B, 1 connection',
+    contestants: [epoll, everybody],
+    run: loaded(small(1), ({ p50_us }) => p50_us),
+  },
+  {
+    name: 'churn',
+    unit: 'us per connect, echo, close (50 at a time)',
+    contestants: [epoll, everybody],
+    run: loaded({ ...small(50), churn: true }, ({ cycles, seconds }) => (seconds * 1e6) / cycles),
+  },
+  {
+    name: 'idle-memory',
+    unit: 'bytes of private memory per idle connection, 8,000 of them',
+    contestants: [/^node data-write$/, /^node/, epoll, yodels],
+    run: memory(8000, 0),
+  },
+  {
+    name: 'used-memory',
+    unit: 'bytes of private memory per connection after one echo, 8,000 of them',
+    contestants: [/^node data-write$/, /^node/, epoll, yodels],
+    run: memory(8000, 64),
+  },
+]

@@ -1,0 +1,300 @@
+/** What every engine promises, over real sockets. A refusal is a visible skip with its reason. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Socket } from 'node:net'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { serve, UserError, type ServeOptions, type Server } from 'yodel'
+import { dial, echo, ending, read, readAll, until } from './client.ts'
+
+type EngineName = Server['engine']
+
+const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+let sockets = 0
+const places: Record<string, () => string> = {
+  IPv4: () => 'tcp://127.0.0.1:0',
+  IPv6: () => 'tcp://[::1]:0',
+  unix: () => `unix:${join(folder, `${sockets++}`)}`,
+}
+
+/** Why the engine cannot do this here; false if it can. */
+async function refusal(engine: EngineName, options: ServeOptions = {}): Promise<string | false> {
+  try {
+    await (await serve('tcp://127.0.0.1:0', { ...options, engine })).close('now')
+    return false
+  } catch (error) {
+    if (error instanceof UserError) return error.message
+    throw error
+  }
+}
+
+export async function engineSuite(engine: EngineName): Promise<void> {
+  const skip = await refusal(engine)
+  for (const [name, place] of Object.entries(places)) {
+    describe(`${engine} over ${name}`, { skip }, () => {
+      echoes(options => serve(place(), { engine, ...options }))
+      ends(options => serve(place(), { engine, ...options }))
+    })
+  }
+  describe(`${engine} and its clients`, { skip }, () => {
+    takesTurns(options => serve(places.IPv4!(), { engine, ...options }))
+    leaves(options => serve(places.IPv4!(), { engine, ...options }))
+  })
+  test(`${engine} removes its unix socket`, { skip }, async () => {
+    const server = await serve(places.unix!(), { engine })
+    const { path } = server.address as { path: string }
+    assert.ok(existsSync(path))
+    await server.close()
+    assert.ok(!existsSync(path))
+  })
+}
+
+type Start = (options?: ServeOptions) => Promise<Server>
+
+function echoes(start: Start) {
+  test('any chunks over several connections come back identical', async () => {
+    await using server = await start()
+    const chunk = fc.oneof(
+      { weight: 5, arbitrary: fc.nat(3000) },
+      { weight: 1, arbitrary: fc.nat(2 ** 20) },
+    )
+    const connections = fc.array(fc.array(chunk, { maxLength: 8 }), { minLength: 1, maxLength: 4 })
+    const property = fc.asyncProperty(connections, async plans => {
+      await Promise.all(
+        plans.map(async (sizes, index) => {
+          const socket = await dial(server.address)
+          const chunks = sizes.map((size, n) => pattern(size, index * 31 + n))
+          const back = readAll(socket)
+          for (const chunk of chunks) socket.write(chunk)
+          socket.end()
+          assert.ok((await back).equals(Buffer.concat(chunks)))
+        }),
+      )
+    })
+    await fc.assert(property, { numRuns: 12 })
+    await balanced(server)
+  })
+
+  test('single bytes, one write each', async () => {
+    await using server = await start()
+    const socket = await dial(server.address)
+    const sent = pattern(500, 1)
+    for (const byte of sent) socket.write(Buffer.of(byte))
+    socket.end()
+    assert.ok((await readAll(socket)).equals(sent))
+    await balanced(server)
+    const { bytesIn, bytesOut } = server.snapshot()
+    assert.deepEqual([bytesIn, bytesOut], [500, 500])
+  })
+
+  test('a client that reads late gets every byte, after its own FIN', async () => {
+    await using server = await start()
+    const socket = await dial(server.address)
+    const sent = pattern(3 * 2 ** 20, 2)
+    socket.end(sent)
+    await until(() => server.snapshot().bytesIn > 0)
+    assert.ok((await readAll(socket)).equals(sent))
+    await balanced(server)
+  })
+}
+
+function ends(start: Start) {
+  test('a connection without data is answered with FIN', async () => {
+    await using server = await start()
+    const socket = await dial(server.address)
+    socket.end()
+    assert.equal((await readAll(socket)).length, 0)
+    await balanced(server)
+  })
+
+  test('a reset or a vanished client frees its place', async () => {
+    await using server = await start()
+    const others = await Promise.all(Array.from({ length: 20 }, () => dial(server.address)))
+    for (const [index, socket] of others.entries()) {
+      socket.on('error', () => {}).write(pattern(200_000, index))
+      // A unix socket has no RST; closing it with unread data says the same.
+      if (index % 2 === 0 && server.address.transport === 'tcp') socket.resetAndDestroy()
+      else socket.destroy()
+    }
+    const socket = await dial(server.address)
+    assert.equal(await echo(socket, 'still there'), 'still there')
+    socket.end()
+    await balanced(server)
+  })
+
+  test('close() says FIN after the echo, and waits for the client', async () => {
+    const server = await start()
+    const socket = await dial(server.address)
+    assert.equal(await echo(socket, 'hello'), 'hello')
+    const closed = server.close()
+    assert.equal((await readAll(socket)).length, 0)
+    assert.equal(server.snapshot().open, 1)
+    socket.end()
+    await closed
+    await balanced(server)
+  })
+}
+
+function takesTurns(start: Start) {
+  for (const concurrency of [1, 3]) {
+    test(`concurrency ${concurrency}: the others wait, and are served in order`, async () => {
+      await using server = await start({ concurrency })
+      const order: number[] = []
+      const clients = []
+      for (let n = 0; n < concurrency + 4; n++) {
+        const socket = await dial(server.address)
+        socket.write(`client ${n}`)
+        clients.push(socket)
+      }
+      const served = clients.map(async (socket, n) => {
+        assert.equal((await read(socket, 8)).toString(), `client ${n}`)
+        order.push(n)
+      })
+      await Promise.all(served.slice(0, concurrency))
+      assert.equal(await echo(clients[0]!, 'again'), 'again')
+      assert.equal(order.length, concurrency)
+      for (const [n, socket] of clients.entries()) {
+        await served[n]
+        socket.end()
+        await readAll(socket)
+        await served[n + concurrency]
+      }
+      if (concurrency === 1) assert.deepEqual(order, order.toSorted())
+      await balanced(server)
+    })
+  }
+
+  test('a client that waits may give up', async () => {
+    await using server = await start({ concurrency: 1 })
+    const [first, second, third] = [
+      await dial(server.address),
+      await dial(server.address),
+      await dial(server.address),
+    ]
+    assert.equal(await echo(first, 'one'), 'one')
+    second.resetAndDestroy()
+    third.write('three')
+    first.end()
+    assert.equal((await read(third, 5)).toString(), 'three')
+    third.end()
+    await balanced(server)
+  })
+
+  test('whoever never reads is not read from either, and slows nobody', async () => {
+    await using server = await start()
+    const greedy = await dial(server.address)
+    greedy.pause()
+    const chunk = pattern(2 ** 20, 3)
+    const send = () => {
+      while (greedy.writable && greedy.write(chunk));
+    }
+    greedy.on('drain', send).on('error', () => {})
+    send()
+    // Stalled: what the server has read does not grow any more.
+    let before = -1
+    await until(async () => {
+      await new Promise(resolve => setTimeout(resolve, 100))
+      const stalled = before === server.snapshot().bytesIn
+      before = server.snapshot().bytesIn
+      return stalled
+    })
+    const socket = await dial(server.address)
+    for (let n = 0; n < 100; n++) assert.equal(await echo(socket, `message ${n}`), `message ${n}`)
+    assert.equal(server.snapshot().bytesIn - before, 100 * 9 + 90)
+    greedy.destroy()
+    socket.end()
+    await balanced(server)
+  })
+}
+
+function leaves(start: Start) {
+  test('what is idle is closed, what is active is not', async () => {
+    await using server = await start({ idleTimeoutMs: 400 })
+    const [idle, active] = [await dial(server.address), await dial(server.address)]
+    const beats = setInterval(() => active.write('beat'), 50)
+    active.resume()
+    assert.equal(await ending(idle), 'closed')
+    assert.equal(server.snapshot().idleClosed, 1)
+    assert.equal(server.snapshot().open, 1)
+    clearInterval(beats)
+    active.end()
+    await balanced(server)
+  })
+
+  test('one-off: the first client is served, then it leaves', async () => {
+    const server = await start({ oneOff: true })
+    const socket = await dial(server.address)
+    assert.equal(await echo(socket, 'only'), 'only')
+    socket.end()
+    await server.closed
+    await assert.rejects(dial(server.address))
+  })
+
+  test('close() with 100 senders: all that was received comes back, then FIN', async () => {
+    const server = await start({ drainMs: 10_000 })
+    const senders = Array.from({ length: 100 }, async () =>
+      sendUntilFin(await dial(server.address)),
+    )
+    await until(() => server.snapshot().open === 100 && server.snapshot().bytesOut > 1e6)
+    const closed = server.close()
+    const returned = await Promise.all(senders)
+    await closed
+    const { bytesIn, bytesOut, open } = server.snapshot()
+    const sum = returned.reduce((total, bytes) => total + bytes, 0)
+    assert.deepEqual([sum, bytesOut, open], [bytesIn, bytesIn, 0])
+  })
+
+  test('close("now") does not wait', async () => {
+    const server = await start()
+    const socket = await dial(server.address)
+    const gone = ending(socket)
+    await server.close('now')
+    await gone
+    assert.equal(server.snapshot().open, 0)
+  })
+
+  test('a bound on patience: who does not hang up is closed after drainMs', async () => {
+    const server = await start({ drainMs: 300 })
+    const socket = await dial(server.address)
+    assert.equal(await echo(socket, 'stay'), 'stay')
+    await server.close()
+    assert.equal(server.snapshot().open, 0)
+    socket.destroy()
+  })
+}
+
+/** Sends all the time; verifies what comes back; hangs up on FIN. How many bytes came back. */
+async function sendUntilFin(socket: Socket): Promise<number> {
+  const chunk = pattern(65_536, 5)
+  const send = () => {
+    while (!socket.writableEnded && socket.write(chunk));
+  }
+  socket.on('drain', send)
+  send()
+  let bytes = 0
+  for await (const data of socket as AsyncIterable<Buffer>) {
+    for (let at = 0; at < data.length;) {
+      const inside = (bytes + at) % chunk.length
+      const length = Math.min(data.length - at, chunk.length - inside)
+      assert.equal(chunk.compare(data, at, at + length, inside, inside + length), 0)
+      at += length
+    }
+    bytes += data.length
+  }
+  socket.destroy()
+  return bytes
+}
+
+/** Bytes that tell where they belong. */
+export function pattern(size: number, seed: number): Buffer {
+  const bytes = Buffer.alloc(size)
+  for (let at = 0; at < size; at++) bytes[at] = (at * 7 + (at >> 8) * 13 + seed * 101) & 0xff
+  return bytes
+}
+
+/** All that was opened is closed. */
+async function balanced(server: Server): Promise<void> {
+  await until(() => server.snapshot().open === 0 && server.snapshot().waiting === 0)
+}

@@ -1,0 +1,4 @@
+/** The suite, on every engine. */
+import { engineSuite } from './engine.suite.ts'
+
+await engineSuite('node')

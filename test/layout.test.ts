@@ -1,0 +1,91 @@
+/** The layout of src/ is part of the design, so it is tested like everything else. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path/posix'
+import { test } from 'node:test'
+import { root } from './program.ts'
+
+/** A file may import its own part and any part named before it: so there are no cycles. */
+const parts = [
+  ...['errors', 'options', 'units', 'address', 'metrics', 'load', 'task', 'report', 'engines'],
+  ...['threads', 'serve', 'connect', 'bench', 'index', 'cli'],
+]
+
+/** Words that may stand only in the named place, because one place owns that concern. */
+const owners: Record<string, string> = {
+  'console.': 'cli/',
+  'process.exit(': 'cli/output.ts',
+  'process.exitCode': 'cli/',
+  'process.stdout': 'cli/',
+  'process.stderr': 'cli/',
+  "('koffi')": 'engines/libc.ts',
+  'Math.random': 'nowhere: pass a seed',
+  'enum ': 'nowhere: use a const object',
+  FIXME: 'nowhere: finish it first',
+  TODO: 'nowhere: finish it first',
+}
+
+const partOf = (file: string) => file.split('/')[0]!.replace(/\.ts$/, '')
+const engineOf = (file: string) => /^engines\/(\w+)\//.exec(file)?.[1]
+const filesIn = (folder: string, pattern: RegExp) =>
+  readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
+    .filter(file => pattern.test(file))
+    .toSorted()
+
+const files = filesIn('src', /(?<!\.test)\.ts$/)
+const source = new Map(files.map(file => [file, readFileSync(`${root}src/${file}`, 'utf8')]))
+const imports = (file: string) =>
+  [...source.get(file)!.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(match =>
+    join(dirname(file), match[1]!),
+  )
+
+test('imports point down', () => {
+  for (const file of files) {
+    assert.ok(parts.includes(partOf(file)), `${partOf(file)} has no place in the order`)
+    for (const target of imports(file)) {
+      const [from, to] = [parts.indexOf(partOf(file)), parts.indexOf(partOf(target))]
+      assert.ok(to >= 0 && to <= from, `${file} imports ${target}`)
+      const [mine, theirs] = [engineOf(file), engineOf(target)]
+      assert.ok(!mine || !theirs || mine === theirs, `${file} imports another engine: ${target}`)
+    }
+  }
+})
+
+test('every file is used', () => {
+  const used = new Set(files.flatMap(imports))
+  const entries = ['index.ts', 'cli/main.ts', 'threads/worker.ts']
+  assert.deepEqual(
+    files.filter(file => !used.has(file) && !entries.includes(file)),
+    [],
+  )
+})
+
+test('files are short and lines fit, controls and documents too', () => {
+  const sources = ['src', 'test', 'benchmarks', 'examples'].flatMap(folder =>
+    filesIn(folder, /\.(ts|mjs|c|go|rs|py)$/).map(file => `${folder}/${file}`),
+  )
+  for (const file of sources) {
+    const lines = readFileSync(`${root}${file}`, 'utf8').trimEnd().split('\n')
+    assert.ok(lines.length <= 300, `${file} has ${lines.length} lines`)
+    for (const [index, line] of lines.entries())
+      assert.ok(line.length <= 100, `${file}:${index + 1} is ${line.length} columns wide`)
+  }
+})
+
+test('every file says what it is for', () => {
+  for (const [file, text] of source)
+    assert.match(text.replace(/^#!.*\n/, ''), /^(\/\*\*|\/\/) ?/, `${file} begins without a word`)
+})
+
+test('one place owns each concern', () => {
+  for (const [file, text] of source) {
+    for (const [word, owner] of Object.entries(owners)) {
+      const allowed = !text.includes(word) || file.startsWith(owner)
+      assert.ok(allowed, `${file} has ${word}, which belongs to ${owner}`)
+    }
+  }
+})
+
+test('the changelog has a place for what is not released yet', () => {
+  assert.match(readFileSync(`${root}CHANGELOG.md`, 'utf8'), /^## Unreleased$/m)
+})
