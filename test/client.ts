@@ -9,10 +9,11 @@ export async function dial(where: NetConnectOpts): Promise<Socket> {
   return socket
 }
 
-/** Everything that arrives until the other side's FIN; rejects if the connection breaks. */
+/** Everything until the other side's FIN, after which we may go on; rejects if it breaks. */
 export async function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of socket) chunks.push(chunk as Buffer)
+  for await (const chunk of socket.iterator({ destroyOnReturn: false }))
+    chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
 }
 

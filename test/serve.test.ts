@@ -125,6 +125,19 @@ test('SIGTERM: what was received comes back, then FIN; exit 0', async () => {
   assert.equal((await program.finished).code, 0)
 })
 
+test('after a pause of the whole server, who sent meanwhile is not idle', async () => {
+  const { program, url } = await yodelServe('--idle-timeout', '400ms')
+  await using _ = program
+  const socket = await dial({ port: portOf(url) })
+  assert.equal(await echo(socket, 'before'), 'before')
+  program.kill('SIGSTOP')
+  socket.write('meanwhile')
+  await new Promise(resolve => setTimeout(resolve, 1000))
+  program.kill('SIGCONT')
+  assert.equal((await read(socket, 9)).toString(), 'meanwhile')
+  socket.destroy()
+})
+
 test('the second signal leaves at once', async () => {
   const { program, url } = await yodelServe('--drain', '1h')
   await using _ = program

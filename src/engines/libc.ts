@@ -1,11 +1,72 @@
 /** The only file that calls C. Loaded on demand: FFI is optional, and costs 30 ms to load. */
 import { createRequire } from 'node:module'
+import { endianness } from 'node:os'
+import { getSystemErrorName } from 'node:util'
 
-export interface Libc {
-  /** dup(2): another descriptor of the same open file, or -1. */
-  dup(fd: number): number
-  /** close(2): 0 or -1. */
-  close(fd: number): number
+/** Arguments are numbers, memory, or null; a pointer that C gave us is a bigint. */
+type Arg = number | bigint | Uint8Array | null
+type Call = (...args: Arg[]) => number
+
+/** The functions that engines use, as the manual declares them (section 2 and 3). */
+const signatures = {
+  accept4: 'int accept4(int fd, void *address, void *size, int flags)',
+  bind: 'int bind(int fd, void *address, uint size)',
+  close: 'int close(int fd)',
+  dup: 'int dup(int fd)',
+  fcntl: 'int fcntl(int fd, int op, int value)',
+  getsockname: 'int getsockname(int fd, void *address, void *size)',
+  if_nametoindex: 'uint if_nametoindex(const char *name)',
+  listen: 'int listen(int fd, int backlog)',
+  pipe2: 'int pipe2(void *ends, int flags)',
+  poll: 'int poll(void *set, ulong count, int timeoutMs)',
+  recv: 'long recv(int fd, void *data, size_t size, int flags)',
+  send: 'long send(int fd, const void *data, size_t size, int flags)',
+  setsockopt: 'int setsockopt(int fd, int level, int name, void *value, uint size)',
+  shutdown: 'int shutdown(int fd, int how)',
+  socket: 'int socket(int family, int type, int protocol)',
+  splice: 'long splice(int from, void *a, int to, void *b, size_t size, uint flags)',
+} as const
+
+/** Those that not every POSIX system has, and that only some engines need. */
+const linuxOnly = new Set(['accept4', 'pipe2', 'splice'])
+
+type Calls = { readonly [Name in keyof typeof signatures]: Call }
+
+/** Memory that the kernel may read and write at any time: it never moves. */
+export interface Mapping {
+  readonly memory: ArrayBuffer
+  readonly address: number
+}
+
+export interface Libc extends Calls {
+  /** io_uring_enter(2), with plain integers only: the cheapest kind of call. */
+  readonly ringEnter: (
+    number: number,
+    fd: number,
+    submit: number,
+    wait: number,
+    flags: number,
+    argument: number,
+    argumentSize: number,
+  ) => number
+  readonly ringSetup: (number: number, entries: number, params: Uint8Array) => number
+  readonly ringRegister: Call
+  /** mmap(2) of a descriptor, or without one of fresh zeroed memory, which costs nothing yet. */
+  map(sizeBytes: number, fd?: number, offset?: number): Mapping
+  /** munmap(2). No typed array over it may be used any more. */
+  unmap(mapping: Mapping): void
+  /** The name of the error of the last call that failed, for example `EADDRINUSE`. */
+  errorName(): string
+}
+
+/** An error of the system, as Node's own have it. */
+export const systemError = (code: string): NodeJS.ErrnoException =>
+  Object.assign(new Error(code), { code })
+
+/** The result of a call, or its error thrown. */
+export function checked(libc: Libc, result: number): number {
+  if (result < 0) throw systemError(libc.errorName())
+  return result
 }
 
 let loaded: Libc | string | undefined
@@ -18,17 +79,53 @@ export function loadLibc(): Libc | string {
 
 function load(): Libc | string {
   if (process.platform === 'win32') return 'Windows has no POSIX C library.'
+  if (endianness() !== 'LE') return 'Big-endian machines are not supported by the FFI code.'
   try {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
-    // Without a name it is the running program, which has the C library in it already.
-    const c = koffi.load(null)
-    return {
-      dup: c.func('int dup(int)') as (fd: number) => number,
-      close: c.func('int close(int)') as (fd: number) => number,
-    }
+    return bindAll(koffi)
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'MODULE_NOT_FOUND') return 'The optional package koffi is not installed.'
-    return `The package koffi does not work here: ${String(error)}`
+    return `The package koffi does not work here: ${(error as Error).message}`
+  }
+}
+
+const PROT_READ_WRITE = 3
+const MAP_PRIVATE_ANONYMOUS = 0x22
+const MAP_SHARED_POPULATE = 0x8001
+
+function bindAll(koffi: typeof import('koffi')): Libc {
+  // Without a name it is the running program, which has the C library in it already.
+  const c = koffi.load(null)
+  const wanted = Object.entries(signatures).filter(
+    ([name]) => process.platform === 'linux' || !linuxOnly.has(name),
+  )
+  const calls = Object.fromEntries(
+    wanted.map(([name, signature]) => [name, c.func(signature) as Call]),
+  ) as unknown as Calls
+  const mmap = c.func(
+    'void *mmap(void *at, size_t size, int protection, int flags, int fd, long offset)',
+  ) as (...args: Arg[]) => bigint
+  const munmap = c.func('int munmap(uint64 at, size_t size)') as Call
+  const errorName = () => getSystemErrorName(-koffi.errno())
+  return {
+    ...calls,
+    ringEnter: c.func(
+      'int syscall(long nr, int fd, uint submit, uint wait, uint flags, uint64 arg, uint size)',
+    ) as Libc['ringEnter'],
+    ringSetup: c.func('int syscall(long nr, uint entries, void *params)') as Libc['ringSetup'],
+    ringRegister: c.func('int syscall(long nr, int fd, uint op, void *arg, uint count)') as Call,
+    errorName,
+    map(sizeBytes, fd = -1, offset = 0) {
+      const flags = fd === -1 ? MAP_PRIVATE_ANONYMOUS : MAP_SHARED_POPULATE
+      const pointer = mmap(null, sizeBytes, PROT_READ_WRITE, flags, fd, offset)
+      const address = Number(koffi.address(pointer))
+      // MAP_FAILED is -1.
+      if (address > Number.MAX_SAFE_INTEGER) throw systemError(errorName())
+      return { memory: koffi.view(pointer, sizeBytes), address }
+    },
+    unmap({ memory, address }) {
+      munmap(address, memory.byteLength)
+    },
   }
 }

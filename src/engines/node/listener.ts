@@ -20,7 +20,7 @@ import type { Address } from '../../address.ts'
 import { UserError } from '../../errors.ts'
 import { explain } from '../failures.ts'
 import { loadLibc, type Libc } from '../libc.ts'
-import { claimPath, provisional, releasePath } from './unix.ts'
+import { claimPath, provisional, releasePath } from '../unix.ts'
 
 /** The kernel cuts it to net.core.somaxconn (listen(2)). */
 const backlog = 65_535

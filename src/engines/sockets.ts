@@ -1,0 +1,149 @@
+/** Listening sockets made by hand, for the engines that do without node:net. Linux. */
+import { lookup } from 'node:dns/promises'
+import { isIPv4, isIPv6 } from 'node:net'
+import type { Address, TcpAddress } from '../address.ts'
+import { UserError } from '../errors.ts'
+import { explain } from './failures.ts'
+import { checked, systemError, type Libc } from './libc.ts'
+import { claimPath, provisional, releasePath } from './unix.ts'
+
+// Numbers of <asm-generic/socket.h>, <netinet/tcp.h>, <sys/socket.h>.
+const AF_UNIX = 1
+const AF_INET = 2
+const AF_INET6 = 10
+const SOCK_STREAM = 1
+const SOCK_CLOEXEC = 0o2000000
+const SOL_SOCKET = 1
+const SO_REUSEADDR = 2
+const SO_KEEPALIVE = 9
+const SO_REUSEPORT = 15
+const IPPROTO_TCP = 6
+const TCP_NODELAY = 1
+const TCP_KEEPIDLE = 4
+/** The kernel cuts it to net.core.somaxconn. */
+const backlog = 65_535
+/** As with node:net: asked after so long whether the peer still lives. */
+const keepIdleSeconds = 60
+
+export interface ListeningSocket {
+  readonly fd: number
+  /** With the port that the system gave. */
+  readonly address: Address
+  /** Closes it, and removes its path if it has one. */
+  close(): void
+}
+
+/**
+ * Binds and listens. Accepted sockets inherit TCP_NODELAY and keep-alive from it (tcp(7)).
+ * @throws UserError if the address cannot be had
+ */
+export async function listenOn(
+  libc: Libc,
+  address: Address,
+  sharePort: boolean,
+): Promise<ListeningSocket> {
+  try {
+    if (address.transport === 'unix') return await listenOnPath(libc, address)
+    const { host, family } = await resolve(address.host)
+    return listenOnPort(libc, { ...address, host }, family, sharePort)
+  } catch (error) {
+    throw error instanceof UserError ? error : explain('listen on', address, error)
+  }
+}
+
+/** The first address of a name, as node:net takes it. */
+async function resolve(host: string): Promise<{ host: string; family: number }> {
+  const [bare] = host.split('%') as [string]
+  if (isIPv4(host)) return { host, family: AF_INET }
+  if (isIPv6(bare)) return { host, family: AF_INET6 }
+  const found = await lookup(host)
+  return { host: found.address, family: found.family === 6 ? AF_INET6 : AF_INET }
+}
+
+function listenOnPort(libc: Libc, address: TcpAddress, family: number, sharePort: boolean) {
+  const fd = checked(libc, libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0))
+  try {
+    setOption(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1)
+    if (sharePort) setOption(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)
+    setOption(libc, fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+    setOption(libc, fd, IPPROTO_TCP, TCP_KEEPIDLE, keepIdleSeconds)
+    setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    const name = family === AF_INET ? ipv4Name(address) : ipv6Name(libc, address)
+    checked(libc, libc.bind(fd, name, name.length))
+    checked(libc, libc.listen(fd, backlog))
+    const size = Buffer.from(Uint32Array.of(name.length).buffer)
+    checked(libc, libc.getsockname(fd, name, size))
+    const close = () => void libc.close(fd)
+    return { fd, address: { ...address, port: name.readUInt16BE(2) }, close }
+  } catch (error) {
+    libc.close(fd)
+    throw error
+  }
+}
+
+export function setOption(libc: Libc, fd: number, level: number, name: number, value: number) {
+  checked(libc, libc.setsockopt(fd, level, name, Buffer.from(Int32Array.of(value).buffer), 4))
+}
+
+/** sockaddr_in of ip(7): family 2, port 2, address 4, zeros. */
+function ipv4Name({ host, port }: TcpAddress): Buffer {
+  const name = Buffer.alloc(16)
+  name.writeUInt16LE(AF_INET, 0)
+  name.writeUInt16BE(port, 2)
+  name.set(host.split('.').map(Number), 4)
+  return name
+}
+
+/** sockaddr_in6 of ipv6(7): family 2, port 2, flow 4, address 16, scope 4. */
+function ipv6Name(libc: Libc, { host, port }: TcpAddress): Buffer {
+  const [bare, zone] = host.split('%') as [string, string | undefined]
+  const name = Buffer.alloc(28)
+  name.writeUInt16LE(AF_INET6, 0)
+  name.writeUInt16BE(port, 2)
+  for (const [index, group] of ipv6Groups(bare).entries()) name.writeUInt16BE(group, 8 + index * 2)
+  if (zone !== undefined) {
+    const scope = Number(zone) || libc.if_nametoindex(Buffer.from(`${zone}\0`))
+    if (scope === 0) throw systemError('EADDRNOTAVAIL')
+    name.writeUInt32LE(scope, 24)
+  }
+  return name
+}
+
+/** The eight groups of an IPv6 address, of which a trailing IPv4 address makes up two. */
+function ipv6Groups(host: string): number[] {
+  const parse = (part: string): number[] =>
+    part.split(':').flatMap(group => {
+      if (group === '') return []
+      if (!group.includes('.')) return [Number.parseInt(group, 16)]
+      const [a, b, c, d] = group.split('.').map(Number) as [number, number, number, number]
+      return [a * 256 + b, c * 256 + d]
+    })
+  const [before, after] = host.split('::') as [string, string | undefined]
+  const head = parse(before)
+  if (after === undefined) return head
+  const tail = parse(after)
+  return [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail]
+}
+
+async function listenOnPath(
+  libc: Libc,
+  address: Extract<Address, { transport: 'unix' }>,
+): Promise<ListeningSocket> {
+  const fd = checked(libc, libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
+  try {
+    const path = Buffer.from(provisional(address))
+    // sockaddr_un of unix(7): family 2, path with its final NUL.
+    const name = Buffer.concat([Buffer.from([AF_UNIX, 0]), path, Buffer.alloc(1)])
+    checked(libc, libc.bind(fd, name, name.length))
+    checked(libc, libc.listen(fd, backlog))
+    const inode = await claimPath(address)
+    const close = () => {
+      libc.close(fd)
+      releasePath(address.path, inode)
+    }
+    return { fd, address, close }
+  } catch (error) {
+    libc.close(fd)
+    throw error
+  }
+}
