@@ -1,4 +1,5 @@
 /** serve(address): a listening echo server, in a thread of its own. */
+import { availableParallelism } from 'node:os'
 import { formatAddress, toAddress, type Address } from './address.ts'
 import { chooseEngine, type WantedEngine } from './engines/index.ts'
 import { usageError } from './errors.ts'
@@ -60,6 +61,8 @@ export async function serve(
 ): Promise<Server> {
   const wanted = withDefaults(serveDefaults, options)
   check(wanted)
+  if (options.concurrency === undefined && wanted.engine === 'blocking')
+    wanted.concurrency = poolSize()
   const { tasks, notes } = plan(toAddress(address), wanted)
   const threads = await startThreads(tasks)
   const closed = threads.finished.then(() => {})
@@ -78,6 +81,9 @@ export async function serve(
     [Symbol.asyncDispose]: () => close(),
   }
 }
+
+/** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
+const poolSize = () => Math.min(32, availableParallelism() + 4)
 
 function check({ concurrency, threads, idleTimeoutMs, drainMs }: Required<ServeOptions>) {
   if (!(concurrency >= 1) || (Number.isFinite(concurrency) && !Number.isInteger(concurrency)))

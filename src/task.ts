@@ -2,7 +2,7 @@
 import type { Address } from './address.ts'
 import type { PayloadSpec } from './load/payload.ts'
 
-export const engineNames = ['node'] as const
+export const engineNames = ['node', 'blocking'] as const
 export type EngineName = (typeof engineNames)[number]
 
 export type Task = ServeTask | LoadTask

@@ -2,3 +2,5 @@
 import { engineSuite } from './engine.suite.ts'
 
 await engineSuite('node')
+// A thread for each takes its time to start.
+await engineSuite('blocking', 10)

@@ -2,9 +2,10 @@
 import { usageError } from '../errors.ts'
 import { engineNames, type EngineName, type Task } from '../task.ts'
 import type { Engine } from './engine.ts'
+import { blocking } from './blocking/index.ts'
 import { node } from './node/index.ts'
 
-export const engines = { node } satisfies Record<EngineName, Engine>
+export const engines = { node, blocking } satisfies Record<EngineName, Engine>
 
 /** From the most to the least wanted. */
 const preference: EngineName[] = ['node']

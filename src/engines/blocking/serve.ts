@@ -1,0 +1,117 @@
+/**
+ * The pool: one thread always waits in accept(); when it has got a client, another one is started,
+ * as long as there may be more. So there are as many threads as clients, and one.
+ */
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { Address } from '../../address.ts'
+import { counterNames, type Meter } from '../../metrics/meter.ts'
+import type { ServeTask } from '../../task.ts'
+import type { Session } from '../engine.ts'
+import { loadLibc, type Libc } from '../libc.ts'
+import { listenOn, type ListeningSocket } from '../sockets.ts'
+import type { ClientThreadInput, FromClientThread } from './client-thread.ts'
+
+/** A thread takes some megabytes, so even `unlimited` has an end. */
+export const threadsMax = 512
+const SHUT_RDWR = 2
+/** How often what the threads have counted is added up. */
+const sumMs = 20
+
+const threadUrl = new URL(`./client-thread${extname(import.meta.url)}`, import.meta.url)
+
+export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
+  const libc = loadLibc() as Libc
+  return new Pool(task, meter, libc, await listenOn(libc, task.address, false))
+}
+
+class Pool implements Session {
+  readonly address: Address
+  readonly #task: ServeTask
+  readonly #meter: Meter
+  readonly #libc: Libc
+  readonly #listener: ListeningSocket
+  /** What the threads that still run have counted, and what those that ended had. */
+  readonly #running = new Map<Worker, Float64Array>()
+  readonly #ended = new Float64Array(counterNames.length)
+  /** One word that all threads look at: how to stop (see stopWord). */
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4))
+  #waiting = 0
+  readonly #summing: NodeJS.Timeout
+  #finish!: () => void
+  #fail!: (error: Error) => void
+  readonly #finished = new Promise<void>((resolve, reject) => {
+    this.#finish = resolve
+    this.#fail = reject
+  })
+
+  constructor(task: ServeTask, meter: Meter, libc: Libc, listener: ListeningSocket) {
+    this.address = listener.address
+    this.#task = task
+    this.#meter = meter
+    this.#libc = libc
+    this.#listener = listener
+    this.#summing = setInterval(() => this.#sum(), sumMs)
+    this.#startThread()
+  }
+
+  run(): Promise<void> {
+    return this.#finished
+  }
+
+  #startThread() {
+    const counters = new Float64Array(
+      new SharedArrayBuffer(counterNames.length * Float64Array.BYTES_PER_ELEMENT),
+    )
+    const { idleTimeoutMs, drainMs, oneOff, concurrency } = this.#task
+    // In a pool threads are used again; without a bound a thread ends with its client.
+    const clients = oneOff || concurrency > threadsMax ? 1 : Infinity
+    const listenFd = this.#listener.fd
+    const workerData: ClientThreadInput = {
+      ...{ listenFd, counters, stop: this.#stop, clients, idleTimeoutMs, drainMs },
+    }
+    const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16 }
+    const thread = new Worker(threadUrl, { workerData, resourceLimits, name: 'yodel client' })
+    this.#running.set(thread, counters)
+    this.#waiting++
+    thread.on('message', (message: FromClientThread) => {
+      this.#waiting += message === 'waiting' ? 1 : -1
+      this.#keepOneWaiting()
+    })
+    thread.once('error', this.#fail)
+    thread.once('exit', () => this.#onExit(thread, counters))
+  }
+
+  #keepOneWaiting() {
+    const stopping = this.#stop[0] !== 0 || this.#task.oneOff
+    const most = Math.min(this.#task.concurrency, threadsMax)
+    if (!stopping && this.#waiting === 0 && this.#running.size < most) this.#startThread()
+  }
+
+  #onExit(thread: Worker, counters: Float64Array) {
+    this.#running.delete(thread)
+    for (const [index, count] of counters.entries()) this.#ended[index]! += count
+    this.#keepOneWaiting()
+    if (this.#running.size > 0) return
+    clearInterval(this.#summing)
+    this.#sum()
+    this.#listener.close()
+    this.#finish()
+  }
+
+  /** The meter has one writer, and that is this thread. */
+  #sum() {
+    const { counters } = this.#meter
+    for (let index = 0; index < counters.length; index++) {
+      let sum = this.#ended[index]!
+      for (const counted of this.#running.values()) sum += counted[index]!
+      counters[index] = sum
+    }
+  }
+
+  stop(now: boolean): void {
+    Atomics.store(this.#stop, 0, now ? 2 : 1)
+    // Whoever waits in accept() gets EINVAL.
+    this.#libc.shutdown(this.#listener.fd, SHUT_RDWR)
+  }
+}
