@@ -98,7 +98,10 @@ export const contestants: Contestant[] = [
   plainNode('pipe'),
   python('threads'),
   python('asyncio_protocol'),
+  yodel('--engine=uring'),
+  yodel('--engine=uring', '--busy-poll=50us'),
   yodel('--engine=node'),
+  yodel('--engine=blocking'),
 ]
 
 /** Builds it if need be. The version it runs on, or why it is left out. */

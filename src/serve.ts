@@ -18,6 +18,8 @@ export interface ServeOptions {
   idleTimeoutMs?: number
   /** How long close() waits for the clients to hang up. */
   drainMs?: number
+  /** How long to look for work before going to sleep, in microseconds; 0 for not at all. */
+  busyPollUs?: number
   /** Leave after the first client. */
   oneOff?: boolean
 }
@@ -29,6 +31,7 @@ export const serveDefaults: Required<ServeOptions> = {
   threads: 1,
   idleTimeoutMs: 3600_000,
   drainMs: 5_000,
+  busyPollUs: 0,
   oneOff: false,
 }
 
@@ -85,18 +88,20 @@ export async function serve(
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
 const poolSize = () => Math.min(32, availableParallelism() + 4)
 
-function check({ concurrency, threads, idleTimeoutMs, drainMs }: Required<ServeOptions>) {
+function check(options: Required<ServeOptions>) {
+  const { concurrency, threads, idleTimeoutMs, drainMs, busyPollUs } = options
   if (!(concurrency >= 1) || (Number.isFinite(concurrency) && !Number.isInteger(concurrency)))
     throw usageError('concurrency must be a whole number from 1 on, or unlimited.')
   if (!Number.isInteger(threads) || threads < 1 || threads > 256)
     throw usageError('threads must be a whole number from 1 to 256.')
   if (!(idleTimeoutMs >= 0)) throw usageError('The idle timeout must be 0 or more.')
   if (!(drainMs >= 0)) throw usageError('The drain time must be 0 or more.')
+  if (!(busyPollUs >= 0)) throw usageError('The time to poll must be 0 or more.')
 }
 
 /** Who does what: the engine, and each thread's share of the clients. */
 function plan(address: Address, options: Required<ServeOptions>) {
-  const { concurrency, engine: wantedEngine, idleTimeoutMs, drainMs, oneOff } = options
+  const { concurrency, engine: wantedEngine, idleTimeoutMs, drainMs, busyPollUs, oneOff } = options
   const notes: string[] = []
   const task: ServeTask = {
     kind: 'serve',
@@ -105,6 +110,7 @@ function plan(address: Address, options: Required<ServeOptions>) {
     concurrency,
     idleTimeoutMs,
     drainMs,
+    busyPollUs,
     oneOff,
     sharePort: false,
   }

@@ -2,7 +2,7 @@
 import type { Address } from './address.ts'
 import type { PayloadSpec } from './load/payload.ts'
 
-export const engineNames = ['node', 'blocking'] as const
+export const engineNames = ['node', 'uring', 'blocking'] as const
 export type EngineName = (typeof engineNames)[number]
 
 export type Task = ServeTask | LoadTask
@@ -20,6 +20,8 @@ export interface ServeTask {
   drainMs: number
   /** Leave after the first client. */
   oneOff: boolean
+  /** How long to look for work before going to sleep, in microseconds; 0 for not at all. */
+  busyPollUs: number
   /** Several threads listen on one port (SO_REUSEPORT); the kernel spreads the clients. */
   sharePort: boolean
 }

@@ -17,17 +17,21 @@ export function addServe(program: Command): void {
     .option('--threads <n>', 'threads that share each port', value(parseCount))
     .option('--idle-timeout <duration>', 'close what is idle; 0: never (default: 1h)', idle)
     .option('--drain <duration>', 'patience with clients at the end (default: 5s)', idle)
+    .option('--busy-poll <duration>', 'look for work so long before sleeping (uring)', idle)
     .option('--one-off', 'leave after the first client')
     .option('--json', 'one JSON object per line on stdout')
-    .action(async (texts, { json, idleTimeout, drain, ...options }) => {
+    .action(async (texts, { json, idleTimeout, drain, busyPoll, ...options }) => {
       const addresses = texts.length > 0 ? texts.map(parseAddress) : [defaultAddress]
       const servers = await startAll(addresses, {
         ...options,
         idleTimeoutMs: idleTimeout,
         drainMs: drain,
+        busyPollUs: busyPoll === undefined ? undefined : busyPoll * 1e3,
       })
+      // Signals are heeded from here on: whoever reads that it listens may send one at once.
+      const closed = untilClosed(servers)
       for (const server of servers) announce(server, json === true)
-      await untilClosed(servers)
+      await closed
     })
 }
 

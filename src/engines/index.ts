@@ -4,11 +4,12 @@ import { engineNames, type EngineName, type Task } from '../task.ts'
 import type { Engine } from './engine.ts'
 import { blocking } from './blocking/index.ts'
 import { node } from './node/index.ts'
+import { uring } from './uring/index.ts'
 
-export const engines = { node, blocking } satisfies Record<EngineName, Engine>
+export const engines = { node, uring, blocking } satisfies Record<EngineName, Engine>
 
 /** From the most to the least wanted. */
-const preference: EngineName[] = ['node']
+const preference: EngineName[] = ['uring', 'node']
 
 export type WantedEngine = EngineName | 'auto'
 export const wantedEngines: readonly WantedEngine[] = ['auto', ...engineNames]

@@ -10,7 +10,9 @@ const canSharePort = (): boolean => {
 export const node: Engine = {
   name: 'node',
   refuses(task) {
-    if (task.kind === 'load' || !task.sharePort) return undefined
+    if (task.kind === 'load') return undefined
+    if (task.busyPollUs > 0) return 'Only the uring engine can poll busily.'
+    if (!task.sharePort) return undefined
     if (task.address.transport === 'unix') return 'The threads cannot share a unix socket.'
     if (process.platform !== 'linux') return `Ports cannot be shared on ${process.platform}.`
     if (canSharePort()) return undefined

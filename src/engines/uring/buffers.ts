@@ -1,0 +1,134 @@
+/** Memory for the bytes that pass through. It follows what goes on, not how many are connected. */
+import type { Libc, Mapping } from '../libc.ts'
+import { PBUF_RING_INC } from './kernel.ts'
+import type { Ring } from './ring.ts'
+
+const TWO32 = 2 ** 32
+
+/**
+ * Buffers that the kernel fills one after another, each message behind the last, whichever
+ * connection it comes from. All connections of a ring share them.
+ */
+export class Pool {
+  readonly sizeBytes: number
+  /** Address of buffer 0 as the kernel knows it; the others follow. */
+  readonly address: number
+  readonly bytes: Uint8Array
+  /** Bytes taken so far from each buffer. */
+  readonly used: Uint32Array
+  readonly #libc: Libc
+  readonly #mappings: [Mapping, Mapping]
+  readonly #mask: number
+  /** io_uring_buf: address 8, length 4, id 2; and the tail in the last 2 bytes of the first. */
+  readonly #words: Uint32Array
+  readonly #halves: Uint16Array
+  #tail = 0
+
+  /** @param count a power of two */
+  constructor(libc: Libc, ring: Ring, count: number, sizeBytes: number) {
+    this.#libc = libc
+    this.sizeBytes = sizeBytes
+    this.#mask = count - 1
+    this.#mappings = [libc.map(count * sizeBytes), libc.map(count * 16)]
+    const [buffers, table] = this.#mappings
+    this.address = buffers.address
+    this.bytes = new Uint8Array(buffers.memory)
+    this.used = new Uint32Array(count)
+    this.#words = new Uint32Array(table.memory)
+    this.#halves = new Uint16Array(table.memory)
+    ring.registerBufferRing(table.address, count, PBUF_RING_INC)
+    for (let id = 0; id < count; id++) this.give(id)
+    this.publish()
+  }
+
+  /** Hands a buffer to the kernel, which sees it once it is published. */
+  give(id: number): void {
+    const at = (this.#tail & this.#mask) * 4
+    const address = this.address + id * this.sizeBytes
+    this.#words[at] = address % TWO32
+    this.#words[at + 1] = address / TWO32
+    this.#words[at + 2] = this.sizeBytes
+    this.#halves[at * 2 + 6] = id
+    this.used[id] = 0
+    this.#tail = (this.#tail + 1) & 0xffff
+  }
+
+  publish(): void {
+    Atomics.store(this.#halves, 7, this.#tail)
+  }
+
+  /** After the ring is closed. */
+  close(): void {
+    for (const mapping of this.#mappings) this.#libc.unmap(mapping)
+  }
+}
+
+/** Blocks in a slab: untouched ones cost nothing. */
+const blocksPerSlab = 64
+export const blockBytes = 65_536
+
+/** Room for what sockets would not take at once: blocks at stable addresses, in growing slabs. */
+export class Arena {
+  readonly #libc: Libc
+  #slabs: { mapping: Mapping; bytes: Uint8Array }[] = []
+  #free: number[] = []
+
+  constructor(libc: Libc) {
+    this.#libc = libc
+  }
+
+  take(): number {
+    if (this.#free.length === 0) {
+      const mapping = this.#libc.map(blockBytes * blocksPerSlab)
+      const first = this.#slabs.length * blocksPerSlab
+      this.#slabs.push({ mapping, bytes: new Uint8Array(mapping.memory) })
+      for (let block = blocksPerSlab - 1; block >= 0; block--) this.#free.push(first + block)
+    }
+    return this.#free.pop()!
+  }
+
+  give(id: number): void {
+    this.#free.push(id)
+  }
+
+  address(id: number): number {
+    const slab = this.#slabs[Math.floor(id / blocksPerSlab)]!
+    return slab.mapping.address + (id % blocksPerSlab) * blockBytes
+  }
+
+  /** Copies bytes in; the caller has seen to it that they fit. */
+  write(id: number, at: number, bytes: Uint8Array): void {
+    const slab = this.#slabs[Math.floor(id / blocksPerSlab)]!
+    slab.bytes.set(bytes, (id % blocksPerSlab) * blockBytes + at)
+  }
+
+  /** Gives all memory back to the system if none of it is in use. */
+  trim(): void {
+    if (this.#free.length < this.#slabs.length * blocksPerSlab) return
+    for (const { mapping } of this.#slabs) this.#libc.unmap(mapping)
+    this.#slabs = []
+    this.#free = []
+  }
+}
+
+/** The sends of one turn, to find the bytes of one that did not go through. */
+export class Sends {
+  count = 0
+  readonly slot: Uint32Array
+  readonly generation: Uint16Array
+  /** Offset in the pool. */
+  readonly at: Uint32Array
+  readonly length: Uint32Array
+  /** Of its entry, to see whether the kernel has taken it yet. */
+  readonly sequence: Int32Array
+  /** Buffers that were used up in the turn. */
+  readonly spent: number[] = []
+
+  constructor(size: number) {
+    this.slot = new Uint32Array(size)
+    this.generation = new Uint16Array(size)
+    this.at = new Uint32Array(size)
+    this.length = new Uint32Array(size)
+    this.sequence = new Int32Array(size)
+  }
+}

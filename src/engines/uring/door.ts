@@ -1,0 +1,87 @@
+/** Lets clients in: many at a time while there is plenty of room, one by one when there is not. */
+import { FILE_INDEX_ALLOC, ACCEPT_MULTISHOT, cqe, ECANCELED, error, op, sqe } from './kernel.ts'
+import { kind } from './codes.ts'
+import type { Ring } from './ring.ts'
+
+const ACCEPT = op.ACCEPT
+const ACCEPT_MANY = op.ACCEPT | (ACCEPT_MULTISHOT << 16)
+const CANCEL = op.ASYNC_CANCEL | (sqe.CQE_SKIP_SUCCESS << 8)
+
+/**
+ * With less room than this nobody is let in who has not been asked for. It is more than can come in
+ * between the decision to stop and its taking effect: a turn's worth of completions.
+ */
+const plenty = 16_384
+
+export class Door {
+  /** How many came in. */
+  letIn = 0
+  readonly #ring: Ring
+  readonly #listenFd: number
+  readonly #onFull: () => void
+  #free: number
+  /** What is asked of the kernel: nobody, the next one, or all who come. */
+  #asked: 'nobody' | 'one' | 'all' = 'nobody'
+  #closed = true
+  #failed = false
+
+  /** @param onFull nobody more is let in, for want of room */
+  constructor(ring: Ring, listenFd: number, capacity: number, onFull: () => void) {
+    this.#ring = ring
+    this.#listenFd = listenFd
+    this.#free = capacity
+    this.#onFull = onFull
+  }
+
+  open(): void {
+    this.#closed = false
+    this.#ask()
+  }
+
+  #ask(): void {
+    if (this.#closed || this.#failed || this.#asked !== 'nobody' || this.#free === 0) return
+    this.#asked = this.#free > plenty ? 'all' : 'one'
+    const head = this.#asked === 'all' ? ACCEPT_MANY : ACCEPT
+    const at = this.#ring.push(head, this.#listenFd, 0, 0, 0, kind.ACCEPT, 0)
+    this.#ring.sqes[at + 11] = FILE_INDEX_ALLOC
+  }
+
+  #cancel(): void {
+    this.#ring.sqes[this.#ring.push(CANCEL, -1, 0, 0, 0, kind.IGNORED, 0) + 4] = kind.ACCEPT
+  }
+
+  /** An accept has ended, or goes on; whether somebody came in. */
+  onAccept(result: number, flags: number): boolean {
+    if (!(flags & cqe.MORE)) this.#asked = 'nobody'
+    if (result >= 0) {
+      this.letIn++
+      this.#free--
+      if (this.#free === 0) this.#onFull()
+      if (this.#asked === 'all' && this.#free <= plenty) this.#cancel()
+    } else if (result === error.MFILE || result === error.NFILE) {
+      // The next tick tries again: at once would be a busy loop.
+      this.#failed = true
+    } else if (result === error.INVAL || (result === ECANCELED && this.#closed)) {
+      this.#closed = true
+    }
+    this.#ask()
+    return result >= 0
+  }
+
+  /** Somebody has gone: there is a place. */
+  onLeft(): void {
+    this.#free++
+    this.#ask()
+  }
+
+  onTick(): void {
+    this.#failed = false
+    this.#ask()
+  }
+
+  /** Nobody is let in any more. */
+  close(): void {
+    this.#closed = true
+    if (this.#asked !== 'nobody') this.#cancel()
+  }
+}

@@ -1,0 +1,57 @@
+/** Linux's io_uring, driven from TypeScript: plain streams, one thing, fast. */
+import { release } from 'node:os'
+import type { Engine } from '../engine.ts'
+import { loadLibc, type Libc } from '../libc.ts'
+import { Ring } from './ring.ts'
+
+/** The first kernel with all that is used; the youngest is the incremental buffer ring. */
+const kernelNeeded = [6, 12] as const
+
+let answer: string | undefined | null = null
+
+export const uring: Engine = {
+  name: 'uring',
+  refuses(task) {
+    if (task.kind === 'load') return 'The uring engine only serves so far.'
+    if (task.sharePort && task.address.transport === 'unix')
+      return 'The threads cannot share a unix socket.'
+    if (answer === null) answer = unavailable()
+    return answer
+  },
+  async open(task, meter) {
+    if (task.kind !== 'serve') throw new Error('refused')
+    return (await import('./serve.ts')).openServe(task, meter)
+  },
+}
+
+/** Why there is no io_uring here; undefined if there is. */
+function unavailable(): string | undefined {
+  if (process.platform !== 'linux')
+    return `io_uring is a part of Linux; this is ${process.platform}.`
+  const libc = loadLibc()
+  if (typeof libc === 'string') return `io_uring needs FFI. ${libc}`
+  const [major, minor] = release().split('.').map(Number) as [number, number]
+  const [needMajor, needMinor] = kernelNeeded
+  if (major < needMajor || (major === needMajor && minor < needMinor))
+    return `io_uring is used as of Linux ${kernelNeeded.join('.')}; this is ${major}.${minor}.`
+  return tryOut(libc)
+}
+
+/** A kernel may have it and still not let us: the smallest ring tells. */
+function tryOut(libc: Libc): string | undefined {
+  try {
+    new Ring(libc, 1, 2).close()
+    return undefined
+  } catch (error) {
+    switch ((error as NodeJS.ErrnoException).code) {
+      case 'EPERM':
+        return 'io_uring is forbidden here: by the sysctl kernel.io_uring_disabled, or by seccomp.'
+      case 'ENOSYS':
+        return 'io_uring is not part of this kernel, or a sandbox hides it.'
+      case 'ENOMEM':
+        return 'io_uring gets no memory: raise `ulimit -l`.'
+      default:
+        return `io_uring does not work here: ${(error as Error).message}.`
+    }
+  }
+}

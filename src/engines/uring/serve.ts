@@ -1,0 +1,186 @@
+/** Serves clients on a ring: whom to let in, how to wait, and when to leave. */
+import type { Address } from '../../address.ts'
+import { counter, stopWord, type CounterName, type Meter } from '../../metrics/meter.ts'
+import type { ServeTask } from '../../task.ts'
+import { descriptorLimit } from '../descriptors.ts'
+import type { Session } from '../engine.ts'
+import { loadLibc, type Libc } from '../libc.ts'
+import { listenOn, type ListeningSocket } from '../sockets.ts'
+import { Arena, Pool } from './buffers.ts'
+import { Door } from './door.ts'
+import { kind, SLOT } from './codes.ts'
+import { Connections } from './connections.ts'
+import * as k from './kernel.ts'
+import { Ring } from './ring.ts'
+import { Waiter } from './waiter.ts'
+
+const ringEntries = 4096
+const ringCompletions = 16_384
+/** 1 MiB for all connections together: what a turn receives is gone one turn later. */
+const poolBuffers = 16
+const poolBufferBytes = 65_536
+/** More clients than that need a second thread. A slot costs the kernel 8 bytes. */
+const slotsMax = 2 ** 17
+/** How often the clock is looked at: the stop word, idle connections, pauses. */
+const tickMs = 50
+const idleLooks = 4
+/** See docs/serve.md: when a leaving server takes leave of whom. */
+const quietMs = 20
+const talkMs = 200
+
+export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
+  const libc = loadLibc() as Libc
+  const listener = await listenOn(libc, task.address, task.sharePort)
+  try {
+    return new ServeSession(task, meter, libc, listener)
+  } catch (error) {
+    listener.close()
+    throw error
+  }
+}
+
+class ServeSession implements Session {
+  readonly address: Address
+  readonly #task: ServeTask
+  readonly #meter: Meter
+  readonly #listener: ListeningSocket
+  readonly #ring: Ring
+  readonly #pool: Pool
+  readonly #arena: Arena
+  readonly #connections: Connections
+  readonly #door: Door
+  readonly #waiter: Waiter
+  #accepting = true
+  /** 0 until it is time to leave; then when that was, in ms. */
+  #leavingSinceMs = 0
+  #nextIdleLookMs: number
+  #stopRequest: number = stopWord.run
+
+  constructor(task: ServeTask, meter: Meter, libc: Libc, listener: ListeningSocket) {
+    this.address = listener.address
+    this.#task = task
+    this.#meter = meter
+    this.#listener = listener
+    const slots = Math.min(task.concurrency, descriptorLimit(), slotsMax)
+    const ring = new Ring(libc, ringEntries, ringCompletions)
+    ring.registerFileTable(slots)
+    this.#ring = ring
+    this.#pool = new Pool(libc, ring, poolBuffers, poolBufferBytes)
+    this.#arena = new Arena(libc)
+    const memory = { ring, pool: this.#pool, arena: this.#arena }
+    this.#connections = new Connections(memory, meter, slots, () => this.#door.onLeft())
+    const reason = slots < task.concurrency ? 'pausedForDescriptors' : 'pausedForConcurrency'
+    const capacity = task.oneOff ? 1 : slots
+    this.#door = new Door(ring, listener.fd, capacity, () => this.#count(reason))
+    this.#waiter = new Waiter(libc, ring, task.busyPollUs)
+    this.#nextIdleLookMs = performance.now() + task.idleTimeoutMs / idleLooks
+  }
+
+  #count(name: CounterName): void {
+    this.#meter.counters[counter[name]]!++
+  }
+
+  stop(now: boolean): void {
+    this.#stopRequest = now ? stopWord.now : stopWord.drain
+  }
+
+  /** Blocks this thread until it has left; nobody can speak to it but by the meter's stop word. */
+  async run(): Promise<void> {
+    const [ring, connections, door] = [this.#ring, this.#connections, this.#door]
+    this.#waiter.startTicks(tickMs)
+    door.open()
+    for (;;) {
+      const due = connections.takeUnsettled()
+      this.#waiter.wait(due.length > 0 ? 'not at all' : connections.lastSends)
+      let ticked = this.#reap()
+      // Completions that found no room: the fate of a send may be among them.
+      while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
+        ring.flush()
+        if (this.#reap()) ticked = true
+      }
+      connections.endTurn(due)
+      if (ticked && this.#onTick(performance.now())) break
+    }
+    this.#close()
+  }
+
+  /** Handles all completions that are there; whether the clock ticked. */
+  #reap(): boolean {
+    const [ring, connections] = [this.#ring, this.#connections]
+    const { words, cqHead, cqTail, cqes } = ring
+    const mask = ring.completions - 1
+    let ticked = false
+    let head = words[cqHead]!
+    const tail = Atomics.load(words, cqTail)
+    for (; head !== tail; head = (head + 1) | 0) {
+      const at = cqes + ((head & mask) << 2)
+      const user0 = words[at]!
+      const user1 = words[at + 1]!
+      const result = words[at + 2]!
+      const flags = words[at + 3]!
+      switch (user0 & ~SLOT) {
+        case kind.RECV:
+          connections.onRecv(user0 & SLOT, user1, result, flags)
+          break
+        case kind.SEND:
+          connections.onSendFailed(user0 & SLOT, user1, result)
+          break
+        case kind.REST:
+          connections.onRest(user0 & SLOT, result)
+          break
+        case kind.ACCEPT:
+          if (this.#door.onAccept(result, flags)) {
+            connections.onAccepted(result)
+            if (this.#task.oneOff) this.#stopAccepting()
+          }
+          break
+        case kind.TICK:
+          this.#waiter.onTick(flags)
+          ticked = true
+      }
+    }
+    Atomics.store(words, cqHead, head)
+    return ticked
+  }
+
+  /** What depends on the time; whether everything is over. */
+  #onTick(nowMs: number): boolean {
+    const stop = Math.max(this.#stopRequest, this.#meter.stopping)
+    if (stop !== stopWord.run) return this.#leave(stop, nowMs)
+    this.#door.onTick()
+    if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleLookMs) {
+      this.#connections.closeIdle(idleLooks)
+      this.#nextIdleLookMs = nowMs + this.#task.idleTimeoutMs / idleLooks
+    }
+    if (this.#connections.open === 0) this.#arena.trim()
+    return this.#task.oneOff && this.#door.letIn > 0 && this.#connections.open === 0
+  }
+
+  #stopAccepting(): void {
+    if (!this.#accepting) return
+    this.#accepting = false
+    this.#door.close()
+    this.#listener.close()
+  }
+
+  #leave(stop: number, nowMs: number): boolean {
+    if (this.#leavingSinceMs === 0) {
+      this.#leavingSinceMs = nowMs
+      this.#stopAccepting()
+      this.#waiter.startTicks(quietMs)
+    }
+    const leavingMs = nowMs - this.#leavingSinceMs
+    const { drainMs } = this.#task
+    if (stop === stopWord.now || leavingMs >= drainMs) this.#connections.abandon()
+    else this.#connections.leave(leavingMs >= Math.min(talkMs, drainMs / 2))
+    return this.#connections.open === 0
+  }
+
+  #close(): void {
+    this.#stopAccepting()
+    this.#ring.close()
+    this.#pool.close()
+    this.#arena.trim()
+    this.#waiter.close()
+  }
+}

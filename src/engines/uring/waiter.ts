@@ -1,0 +1,105 @@
+/** How a thread waits for its ring: asleep, awake for a moment, or for a batch. */
+import type { Libc, Mapping } from '../libc.ts'
+import { kind } from './codes.ts'
+import * as k from './kernel.ts'
+import type { Ring } from './ring.ts'
+
+/** With so many sends in the last turn it pays to wait for more than one completion. */
+const manySends = 8
+/** For how many at most, and for how long at most. */
+const batchMax = 32
+const batchUs = 50
+/** So often in vain, and looking is tried only now and then. */
+const patience = 8
+const retryTurns = 64
+/** Tries between two looks at the clock. */
+const triesPerLook = 32
+
+const { GETEVENTS, EXT_ARG } = k.enter
+
+export class Waiter {
+  readonly #libc: Libc
+  readonly #ring: Ring
+  readonly #busyPollUs: number
+  /** io_uring_getevents_arg at 0 (24 bytes), the timespec of the ticks at 64. */
+  readonly #argument: Mapping
+  readonly #timespec: Uint32Array
+  #inVain = 0
+  #turns = 0
+  #ticking = false
+
+  /** @param busyPollUs how long to look before going to sleep; 0 for not at all */
+  constructor(libc: Libc, ring: Ring, busyPollUs: number) {
+    this.#libc = libc
+    this.#ring = ring
+    this.#busyPollUs = busyPollUs
+    this.#argument = libc.map(4096)
+    const words = new Uint32Array(this.#argument.memory)
+    // min_wait_usec: wait so long for a whole batch, then for one completion (since 6.12).
+    words[3] = batchUs
+    this.#timespec = words.subarray(16, 20)
+  }
+
+  /** Completes every so many milliseconds. */
+  startTicks(everyMs: number): void {
+    if (this.#ticking) {
+      // A multishot timeout keeps its interval: cancel it, and onTick starts the new one.
+      const head = k.op.ASYNC_CANCEL | (k.sqe.CQE_SKIP_SUCCESS << 8)
+      this.#ring.sqes[this.#ring.push(head, -1, 0, 0, 0, kind.IGNORED, 0) + 4] = kind.TICK
+    }
+    this.#timespec[2] = everyMs * 1e6
+    if (!this.#ticking) this.#tick()
+  }
+
+  #tick(): void {
+    this.#ticking = true
+    const address = this.#argument.address + 64
+    // No count of completions; the address is that of one timespec.
+    this.#ring.push(k.op.TIMEOUT, -1, address, 1, k.TIMEOUT_MULTISHOT, kind.TICK, 0)
+  }
+
+  onTick(flags: number): void {
+    if (!(flags & k.cqe.MORE)) this.#tick()
+  }
+
+  /** Submits the turn, and waits: eagerly when little goes on, for a batch when much does. */
+  wait(how: 'not at all' | number): void {
+    const ring = this.#ring
+    if (how === 'not at all') return ring.enter(0, GETEVENTS)
+    if (how >= manySends) {
+      const wanted = Math.min(how, batchMax)
+      return ring.enter(wanted, GETEVENTS | EXT_ARG, this.#argument.address, 24)
+    }
+    if (this.#busyPollUs > 0 && this.#looksWorthwhile()) {
+      ring.enter(0, GETEVENTS)
+      if (ring.hasCompletions || this.#look()) return
+    }
+    ring.enter(1, GETEVENTS)
+  }
+
+  /** Not if it was in vain lately: a server on which nothing happens sleeps. */
+  #looksWorthwhile(): boolean {
+    return this.#inVain < patience || ++this.#turns % retryTurns === 0
+  }
+
+  /** Looks for work in shared memory, without a system call, for a bounded time. */
+  #look(): boolean {
+    const ring = this.#ring
+    const endMs = performance.now() + this.#busyPollUs / 1000
+    do {
+      for (let n = 0; n < triesPerLook; n++) {
+        const flags = Atomics.load(ring.words, ring.sqFlags)
+        if (flags !== 0) ring.enter(0, GETEVENTS)
+        if (flags === 0 && !ring.hasCompletions) continue
+        this.#inVain = 0
+        return true
+      }
+    } while (performance.now() < endMs)
+    this.#inVain++
+    return false
+  }
+
+  close(): void {
+    this.#libc.unmap(this.#argument)
+  }
+}
