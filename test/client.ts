@@ -1,4 +1,5 @@
 /** A plain client for tests, which shares no code with yodel. */
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 
@@ -23,7 +24,8 @@ export async function read(socket: Socket, bytes: number): Promise<Buffer> {
   for (let missing = bytes; missing > 0;) {
     const chunk = socket.read() as Buffer | null
     if (!chunk) {
-      await once(socket, 'readable')
+      if (socket.readableEnded || socket.destroyed) throw new Error(`${missing} bytes are missing`)
+      await Promise.race(['readable', 'end', 'close'].map(event => once(socket, event)))
       continue
     }
     chunks.push(chunk.subarray(0, missing))
@@ -52,4 +54,33 @@ export function ending(socket: Socket): Promise<string> {
 /** Waits until it holds, looking every few milliseconds; the runner's time limit bounds it. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 5))
+}
+
+/** Sends all the time; verifies what comes back; hangs up on FIN. How many bytes came back. */
+export async function sendUntilFin(socket: Socket): Promise<number> {
+  const chunk = pattern(65_536, 5)
+  const send = () => {
+    while (!socket.writableEnded && socket.write(chunk));
+  }
+  socket.on('drain', send)
+  send()
+  let bytes = 0
+  for await (const data of socket as AsyncIterable<Buffer>) {
+    for (let at = 0; at < data.length;) {
+      const inside = (bytes + at) % chunk.length
+      const length = Math.min(data.length - at, chunk.length - inside)
+      assert.equal(chunk.compare(data, at, at + length, inside, inside + length), 0)
+      at += length
+    }
+    bytes += data.length
+  }
+  socket.destroy()
+  return bytes
+}
+
+/** Bytes that tell where they belong. */
+export function pattern(size: number, seed: number): Buffer {
+  const bytes = Buffer.alloc(size)
+  for (let at = 0; at < size; at++) bytes[at] = (at * 7 + (at >> 8) * 13 + seed * 101) & 0xff
+  return bytes
 }

@@ -7,9 +7,9 @@ import { root } from './program.ts'
 
 /** A file may import its own part and any part named before it: so there are no cycles. */
 const parts = [
-  ...['errors', 'options', 'units', 'address', 'metrics', 'load', 'task', 'report', 'engines'],
-  ...['threads', 'serve', 'connect', 'bench', 'index', 'cli'],
-]
+  'errors options units address metrics load task report engines',
+  'threads serve connect bench index cli',
+].flatMap(names => names.split(' '))
 
 /** Words that may stand only in the named place, because one place owns that concern. */
 const owners: Record<string, string> = {

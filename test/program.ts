@@ -19,7 +19,8 @@ export class Program implements AsyncDisposable {
   readonly #stdout: Buffer[] = []
   #stderr = ''
 
-  constructor(command: string, args: string[], input: Buffer | string | 'open' | 'ignore') {
+  /** @param input for stdin; 'open' keeps it open to be written to, 'ignore' gives none */
+  constructor(command: string, args: string[], input: Buffer | string) {
     const stdin = input === 'ignore' ? 'ignore' : 'pipe'
     this.child = spawn(command, args, { stdio: [stdin, 'pipe', 'pipe'], cwd: root })
     this.child.stdout!.on('data', (chunk: Buffer) => this.#stdout.push(chunk))
@@ -39,11 +40,14 @@ export class Program implements AsyncDisposable {
     for (;;) {
       const found = pattern.exec(Buffer.concat(this.#stdout).toString() + this.#stderr)
       if (found) return found
-      const more = [once(this.child.stdout!, 'data'), once(this.child.stderr!, 'data')]
+      const heard = new AbortController()
+      const more = [this.child.stdout!, this.child.stderr!].map(stream =>
+        once(stream, 'data', { signal: heard.signal }),
+      )
       const ended = this.finished.then(({ code, stderr }) => {
         throw new Error(`ended with ${code} before it said ${String(pattern)}: ${stderr}`)
       })
-      await Promise.race([...more, ended])
+      await Promise.race([...more, ended]).finally(() => heard.abort())
     }
   }
 
@@ -57,8 +61,8 @@ export class Program implements AsyncDisposable {
   }
 }
 
-/** The yodel program with these arguments. */
-export const yodel = (args: string[], input: Buffer | string | 'open' | 'ignore' = 'ignore') =>
+/** The yodel program with these arguments; for `input` see Program. */
+export const yodel = (args: string[], input: Buffer | string = 'ignore') =>
   new Program(process.execPath, [yodelPath, ...args], input)
 
 /** A yodel server on a free port of the loopback (or where `args` say), once it listens. */

@@ -1,5 +1,6 @@
 /** Runs the tests: all, or those whose file name contains one of the arguments. */
 import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
@@ -15,8 +16,9 @@ const files = ['dist', 'build'].flatMap(folder =>
 if (files.length === 0) throw new Error(`No test file has ${wanted.join(' or ')} in its name.`)
 
 // A test that hangs is a failure; the limit is far above what any test takes.
-const tests = run({ files: files.toSorted(), concurrency: true, timeout: 120_000 })
+const concurrency = availableParallelism()
+const tests = run({ files: files.toSorted(), concurrency, timeout: 120_000 })
 tests.on('test:fail', () => (process.exitCode = 1))
-await finished(tests.compose(new spec()).pipe(process.stdout, { end: false }), { readable: false }).catch(
-  () => {},
-)
+await finished(tests.compose(new spec()).pipe(process.stdout, { end: false }), {
+  readable: false,
+}).catch(() => {})

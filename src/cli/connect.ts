@@ -1,6 +1,6 @@
 /** yodel connect: type and see the echo; or pipe. */
 import type { Command } from '@commander-js/extra-typings'
-import { defaultAddress, parseAddress } from '../address.ts'
+import { defaultAddress, formatAddress, parseAddress } from '../address.ts'
 import { connect, connectDefaults } from '../connect.ts'
 import { parseDuration } from '../units.ts'
 import { value } from './flags.ts'
@@ -13,8 +13,11 @@ export function addConnect(program: Command): void {
     .argument('[address]', 'whom to talk to', value(parseAddress), defaultAddress)
     .option('--hex', 'show what comes back in hexadecimal')
     .option('--timeout <duration>', 'patience with the connection (default: 10s)', duration)
-    .action(async (address, { hex = false, timeout }) => {
+    .option('--verbose', 'say on stderr once it is connected')
+    .action(async (address, { hex = false, timeout, verbose = false }) => {
       const connection = await connect(address, { timeoutMs: timeout ?? connectDefaults.timeoutMs })
+      // Connected is not yet served: a server may leave us waiting in its backlog.
+      if (verbose) tell(`connected to ${formatAddress(connection.address)}`)
       const typing = process.stdin.isTTY && process.stdout.isTTY
       const talk = typing
         ? (await import('./prompt.ts')).talkByPrompt

@@ -4,11 +4,11 @@ import { defaultAddress, formatAddress, parseAddress } from '../address.ts'
 import { flood, floodDefaults, type LoadRun } from '../bench.ts'
 import { since } from '../metrics/snapshot.ts'
 import { loadJson, loadText } from '../report/load.ts'
-import { formatCount, formatDuration, formatSize } from '../units.ts'
+import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
 import { parseCount, parseDuration, parseRate } from '../units.ts'
 import { engineFlag, value } from './flags.ts'
 import { exitCodes } from './exit.ts'
-import { onInterrupt, print, showLive } from './output.ts'
+import { onInterrupt, print, showLive, tell } from './output.ts'
 
 export function addFlood(program: Command): void {
   program
@@ -27,7 +27,7 @@ export function addFlood(program: Command): void {
     .action(async (address, message, { json, rate, duration, ...options }) => {
       const load = { ...options, ratePerSecond: rate, durationMs: duration, message }
       const run = await flood(address, load)
-      const interrupted = await untilFinished(run)
+      const interrupted = await untilFinished(run, options.connections)
       const report = {
         command: 'flood',
         address: run.address,
@@ -41,7 +41,7 @@ export function addFlood(program: Command): void {
 }
 
 /** Shows what happens; whether it was ended by a signal. */
-async function untilFinished(run: LoadRun): Promise<boolean> {
+async function untilFinished(run: LoadRun, connections: number): Promise<boolean> {
   let interrupted = false
   let before = run.snapshot()
   const stopShowing = showLive(() => {
@@ -60,6 +60,11 @@ async function untilFinished(run: LoadRun): Promise<boolean> {
     interrupted = true
     run.stop()
   })
+  // Not before signals are heeded: whoever reads this may send one at once.
+  tell(
+    `flooding ${formatAddress(run.address)} over ${plural(connections, 'connection')}; ` +
+      'Ctrl-C ends it with a report',
+  )
   await run.finished
   stopShowing()
   restore()

@@ -8,6 +8,7 @@ import { hexDump, printable } from '../report/printable.ts'
 import { formatDuration, plural } from '../units.ts'
 import type { Talked } from './connect.ts'
 import { exitCodes } from './exit.ts'
+import { onInterrupt } from './output.ts'
 
 /** A line that was sent and has not come back whole. */
 interface Line {
@@ -18,7 +19,10 @@ interface Line {
 
 export async function talkByPrompt(connection: Connection, hex: boolean): Promise<Talked> {
   const prompt = new Prompt(connection, hex)
+  // At the prompt Ctrl-C is a key; once the prompt has ended it is a signal, like any SIGTERM.
+  const restore = onInterrupt(() => prompt.interrupt())
   const talked = await prompt.talked
+  restore()
   await connection.close()
   return talked
 }
@@ -46,12 +50,13 @@ class Prompt {
     this.#readline = createInterface({ input, output, prompt: '> ', historySize: 1000 })
     this.#readline.on('line', line => this.#onLine(line))
     this.#readline.on('close', () => this.#onInputEnd())
-    this.#readline.on('SIGINT', () => this.#finish(exitCodes.interrupted, 'interrupted'))
+    this.#readline.on('SIGINT', () => this.interrupt())
     const { socket } = connection
     socket.on('data', (chunk: Buffer) => this.#onReply(chunk))
     socket.on('end', () => this.#onReplyEnd())
     socket.on('error', error => {
-      this.#finish(exitCodes.failed, `the connection broke (${errnoOf(error) || error.message})`)
+      const broke = `the connection broke (${errnoOf(error) || error.message})`
+      this.#finish(exitCodes.failed, `${broke}; ${this.#summary()}`)
     })
     this.#readline.prompt()
   }
@@ -138,20 +143,24 @@ class Prompt {
     const { sentBytes, missingBytes } = this.#expectation
     const count = this.#latenciesMs.length
     const sorted = this.#latenciesMs.toSorted((a, b) => a - b)
-    const [min, median, max] = [sorted[0], sorted[count >> 1], sorted[count - 1]]
-    const times =
-      count === 0
-        ? ''
-        : `; round trip ${[min, median, max].map(ms => formatDuration(ms!)).join(' / ')} (min / median / max)`
+    const minMedianMax = [sorted[0], sorted[count >> 1], sorted[count - 1]]
+    const times = () => minMedianMax.map(ms => formatDuration(ms!)).join(' / ')
+    const roundTrips = count === 0 ? '' : `; round trip ${times()} (min / median / max)`
     const verdict = this.#wrong
       ? 'wrong bytes came back'
       : missingBytes > 0
         ? `${plural(missingBytes, 'byte')} missing`
         : 'all came back'
-    return `${plural(count, 'line')}, ${plural(sentBytes, 'byte')}, ${verdict}${times}`
+    return `${plural(count, 'line')}, ${plural(sentBytes, 'byte')}, ${verdict}${roundTrips}`
+  }
+
+  interrupt(): void {
+    this.#finish(exitCodes.interrupted, `interrupted; ${this.#summary()}`)
   }
 
   #finish(exitCode: number, message: string) {
+    // What is said at the end is not to stand behind the prompt.
+    if (!this.#inputEnded) process.stdout.write('\n')
     this.#inputEnded = true
     this.#readline.close()
     this.#settle({ exitCode, message })

@@ -35,6 +35,9 @@ export function addServe(program: Command): void {
     })
 }
 
+/** Leaving so quickly needs no word. */
+const quickMs = 100
+
 const idle = value(parseDuration)
 
 /** All or none. */
@@ -79,13 +82,21 @@ async function untilClosed(servers: Server[]) {
     before = now
     return line
   })
+  let patience: NodeJS.Timeout | undefined
   const restore = onInterrupt(() => {
     stopShowing()
-    const open = total(({ open }) => open)
-    if (open > 0) tell(`stopping; ${plural(open, 'client')} may finish. Again to leave at once.`)
     for (const server of servers) void server.close()
+    // Most servers have left before anybody could read it.
+    patience = setTimeout(() => {
+      const open = plural(
+        total(({ open }) => open),
+        'client',
+      )
+      tell(`stopping; ${open} may finish. Again to leave at once.`)
+    }, quickMs)
   })
   await Promise.all(servers.map(server => server.closed))
+  clearTimeout(patience)
   stopShowing()
   restore()
   const clients = plural(

@@ -32,6 +32,7 @@ export class Expectation {
         let index = 0
         while (first[this.#matched + index] === received[at + index]) index++
         this.returnedBytes += index
+        this.#matched += index
         return at + index
       }
       this.returnedBytes += length

@@ -1,4 +1,5 @@
 /** Untrusted bytes as text that cannot move a cursor, ring a bell or hide itself. */
+import { isUtf8 } from 'node:buffer'
 
 /** May be shown as they are: everything printable, and the space. */
 const harmless = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
@@ -7,35 +8,46 @@ const deceptive = /^[\p{Default_Ignorable_Code_Point}\u2800]$/u
 
 /**
  * Escapes control characters (C0, C1, DEL), bidirectional controls, zero-width and other invisible
- * characters as `\xNN` or `\u{N}`, and bytes that are no UTF-8 as `\xNN`. Newlines and tabs are
- * escaped too, unless `keepLines`.
+ * characters as `\xNN` (ASCII) or `\u{N}`, and bytes that are no UTF-8 as `\xNN`. Newlines and
+ * tabs are escaped too, unless `keepLines`.
  */
 export function printable(data: Uint8Array | string, { keepLines = false } = {}): string {
   if (typeof data === 'string') return escapeText(data, keepLines)
-  try {
-    return escapeText(new TextDecoder('utf-8', { fatal: true }).decode(data), keepLines)
-  } catch {
-    // Not UTF-8 as a whole: show ASCII as text and every other byte by its value.
-    return escapeText(Buffer.from(data).toString('latin1'), keepLines, 0x7e)
-  }
-}
-
-function escapeText(text: string, keepLines: boolean, highest = 0x10ffff): string {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  if (isUtf8(bytes)) return escapeText(bytes.toString(), keepLines)
+  // Something else in between, or cut within a character: the rest may be readable all the same.
   let shown = ''
-  for (const character of text) {
-    const code = character.codePointAt(0)!
-    const kept = keepLines && (character === '\n' || character === '\t')
-    const plain = code <= highest && harmless.test(character) && !deceptive.test(character)
-    shown += kept || plain ? character : escape(character, code)
+  for (let at = 0; at < bytes.length;) {
+    const character = bytes.subarray(at, at + utf8Length(bytes[at]!))
+    const right = isUtf8(character)
+    shown += right ? escapeText(character.toString(), keepLines) : escapeByte(bytes[at]!)
+    at += right ? character.length : 1
   }
   return shown
 }
 
-function escape(character: string, code: number): string {
-  const known = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\' }[character]
-  if (known !== undefined) return known
-  return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
+/** Bytes of the character that begins with this one, if one does (RFC 3629, section 3). */
+const utf8Length = (first: number): number =>
+  first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+
+function escapeText(text: string, keepLines: boolean): string {
+  let shown = ''
+  for (const character of text) {
+    const kept = keepLines && (character === '\n' || character === '\t')
+    const plain = harmless.test(character) && !deceptive.test(character)
+    shown += kept || plain ? character : escape(character)
+  }
+  return shown
 }
+
+function escape(character: string): string {
+  const known = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[character]
+  if (known !== undefined) return known
+  const code = character.codePointAt(0)!
+  return code <= 0x7f ? escapeByte(code) : `\\u{${code.toString(16)}}`
+}
+
+const escapeByte = (byte: number): string => `\\x${byte.toString(16).padStart(2, '0')}`
 
 /** `000010  48 65 6c 6c 6f                                    Hello` a line for 16 bytes. */
 export function hexDump(data: Uint8Array, offset = 0): string {

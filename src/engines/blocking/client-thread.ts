@@ -41,6 +41,8 @@ const { counters, stop } = input
 const libc = loadLibc() as Libc
 const buffer = Buffer.allocUnsafeSlow(65_536)
 
+// accept() looks around too: a thread that is blocked for ever could not be ended.
+setTimeouts(input.listenFd, lookAroundMs)
 for (let served = 0; served < input.clients; served++) {
   if (served > 0) say('waiting')
   const fd = accept()
@@ -78,7 +80,7 @@ function accept(): number {
     if (error === 'EMFILE' || error === 'ENFILE') {
       counters[counter.pausedForDescriptors]!++
       Atomics.wait(stop, 0, stopWord.run, retryMs)
-    } else if (error !== 'EINTR' && error !== 'ECONNABORTED') return -1
+    } else if (!isPassing(error) && error !== 'ECONNABORTED') return -1
   }
   return -1
 }

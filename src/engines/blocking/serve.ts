@@ -67,9 +67,8 @@ class Pool implements Session {
     // In a pool threads are used again; without a bound a thread ends with its client.
     const clients = oneOff || concurrency > threadsMax ? 1 : Infinity
     const listenFd = this.#listener.fd
-    const workerData: ClientThreadInput = {
-      ...{ listenFd, counters, stop: this.#stop, clients, idleTimeoutMs, drainMs },
-    }
+    const own = { listenFd, counters, stop: this.#stop, clients }
+    const workerData: ClientThreadInput = { ...own, idleTimeoutMs, drainMs }
     const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16 }
     const thread = new Worker(threadUrl, { workerData, resourceLimits, name: 'yodel client' })
     this.#running.set(thread, counters)

@@ -12,7 +12,7 @@ import { LoadConnection, type Conductor } from './load-connection.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
 const dialsAtOnce = 256
-/** Timers of Node are this late at times: the last stretch before a message is due is waited out. */
+/** Timers of Node are this late at times: the last stretch before a message is waited out. */
 const timerSlackMs = 2
 
 /** Connects all connections; nothing is sent before run(). */
@@ -76,7 +76,7 @@ class LoadSession implements Session, Conductor {
     return this.#finished
   }
 
-  /** In turn to each connection; one that cannot take more falls behind, and its latency shows it. */
+  /** In turn to each connection; one that takes no more falls behind, as its latency shows. */
   #sendDue(pacer: Pacer) {
     if (this.#stopping) return
     const elapsedMs = performance.now() - this.#startedMs

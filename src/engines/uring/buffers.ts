@@ -110,25 +110,3 @@ export class Arena {
     this.#free = []
   }
 }
-
-/** The sends of one turn, to find the bytes of one that did not go through. */
-export class Sends {
-  count = 0
-  readonly slot: Uint32Array
-  readonly generation: Uint16Array
-  /** Offset in the pool. */
-  readonly at: Uint32Array
-  readonly length: Uint32Array
-  /** Of its entry, to see whether the kernel has taken it yet. */
-  readonly sequence: Int32Array
-  /** Buffers that were used up in the turn. */
-  readonly spent: number[] = []
-
-  constructor(size: number) {
-    this.slot = new Uint32Array(size)
-    this.generation = new Uint16Array(size)
-    this.at = new Uint32Array(size)
-    this.length = new Uint32Array(size)
-    this.sequence = new Int32Array(size)
-  }
-}

@@ -14,30 +14,16 @@ import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
 import { systemError } from '../libc.ts'
 import { Aside } from './aside.ts'
-import { Sends, type Arena, type Pool } from './buffers.ts'
-import {
-  ARMED,
-  CANCEL,
-  CLOSE,
-  DEAD,
-  ENDED,
-  FINISHED,
-  FIRE,
-  LEAVING,
-  OPEN,
-  PATIENT,
-  RECV,
-  REST,
-  SEND,
-  SENDING,
-  SHUTDOWN,
-  SHUT_WR,
-  WAITING,
-  asideMaxBytes,
-  kind,
-} from './codes.ts'
+import type { Arena, Pool } from './buffers.ts'
+import * as entries from './entries.ts'
+import { kind } from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
+import { Sends } from './sends.ts'
+import * as bit from './state.ts'
+
+/** With so much set aside, a peer is not read from until it has read. */
+const asideMaxBytes = 131_072
 
 const none: readonly number[] = []
 
@@ -93,7 +79,7 @@ export class Connections {
     this.open++
     this.#counters[counter.opened]!++
     if (slot >= this.slotsUsed) this.slotsUsed = slot + 1
-    this.#state[slot] = OPEN
+    this.#state[slot] = bit.OPEN
     this.#lastMove[slot] = this.#look
     this.#armRecv(slot)
   }
@@ -101,9 +87,9 @@ export class Connections {
   onRecv(slot: number, generation: number, result: number, flags: number): void {
     if (generation !== this.#generation[slot]) return
     const more = flags & k.cqe.MORE
-    if (!more) this.#state[slot]! &= ~ARMED
+    if (!more) this.#state[slot]! &= ~bit.ARMED
     if (result > 0) this.#onData(slot, result, flags)
-    else if (result === 0) this.#state[slot]! |= ENDED
+    else if (result === 0) this.#state[slot]! |= bit.ENDED
     else if (result !== k.error.NOBUFS && result !== k.ECANCELED) this.#fail(slot, result)
     // Without buffers: again next turn, which has them, and not within this one.
     if (result === k.error.NOBUFS) this.#checks.push(slot)
@@ -124,12 +110,12 @@ export class Connections {
   }
 
   onRest(slot: number, result: number): void {
-    this.#state[slot]! &= ~SENDING
-    if (result <= 0 || this.#state[slot]! & DEAD) this.#fail(slot, result)
+    this.#state[slot]! &= ~bit.SENDING
+    if (result <= 0 || this.#state[slot]! & bit.DEAD) this.#fail(slot, result)
     else {
       this.#counters[counter.bytesOut]! += result
       this.#lastMove[slot] = this.#look
-      if (!this.#aside.take(slot, result)) this.#state[slot]! &= ~WAITING
+      if (!this.#aside.take(slot, result)) this.#state[slot]! &= ~bit.WAITING
     }
     this.#settle(slot)
   }
@@ -141,74 +127,60 @@ export class Connections {
     if (flags & k.cqe.BUF_MORE) pool.used[id]! += length
     else this.#sends.spent.push(id)
     const state = this.#state[slot]!
-    if (state & (DEAD | LEAVING)) {
+    if (state & (bit.DEAD | bit.LEAVING)) {
       this.#counters[counter.bytesDiscarded]! += length
       return
     }
     this.#counters[counter.chunks]!++
     this.#counters[counter.bytesIn]! += length
     this.#lastMove[slot] = this.#look
-    const sentAlready = this.#lastTurn[slot] === this.#turn
-    if (state & WAITING) this.#setAside(slot, at, length, false)
-    else if (!sentAlready && this.#sends.count < this.#sends.slot.length)
-      this.#fire(slot, at, length)
-    else if (!sentAlready || !this.#grow(this.#lastSend[slot]!, at, length)) {
-      // Two sends submitted together could pass one another, should only the first find no room.
+    if (state & bit.WAITING) this.#setAside(slot, at, length, false)
+    else if (this.#sendNow(slot, at, length)) this.#counters[counter.bytesOut]! += length
+    else {
       this.#setAside(slot, at, length, false)
       this.#checks.push(slot)
     }
   }
 
+  /** Two sends submitted together could pass one another, should only the first find no room. */
+  #sendNow(slot: number, at: number, length: number): boolean {
+    const sends = this.#sends
+    if (this.#lastTurn[slot] === this.#turn)
+      return sends.extend(this.#ring, this.#lastSend[slot]!, at, length)
+    if (sends.count === sends.size) return false
+    this.#fire(slot, at, length)
+    return true
+  }
+
   // --- entries ---
 
   #armRecv(slot: number): void {
-    this.#state[slot]! |= ARMED
-    this.#ring.push(RECV, slot, 0, 0, 0, kind.RECV | slot, this.#generation[slot]!)
+    this.#state[slot]! |= bit.ARMED
+    entries.receive(this.#ring, slot, this.#generation[slot]!)
   }
 
   #cancelRecv(slot: number): void {
-    if (!(this.#state[slot]! & ARMED)) return
-    const at = this.#ring.push(CANCEL, -1, 0, 0, 0, kind.IGNORED, 0)
-    this.#ring.sqes[at + 4] = kind.RECV | slot
-    this.#ring.sqes[at + 5] = this.#generation[slot]!
+    if (this.#state[slot]! & bit.ARMED)
+      entries.cancel(this.#ring, kind.RECV | slot, this.#generation[slot])
   }
 
   #fire(slot: number, at: number, length: number): void {
-    const sends = this.#sends
-    const index = sends.count++
+    const generation = this.#generation[slot]!
+    const index = this.#sends.add(this.#ring, slot, generation, at, length)
     this.#lastTurn[slot] = this.#turn
     this.#lastSend[slot] = index
-    sends.slot[index] = slot
-    sends.generation[index] = this.#generation[slot]!
-    sends.at[index] = at
-    sends.length[index] = length
-    sends.sequence[index] = this.#ring.tail
-    this.#counters[counter.bytesOut]! += length
-    const user0 = kind.SEND | (this.#turn & 1)
-    this.#ring.push(SEND, slot, this.#pool.address + at, length, FIRE, user0, index)
-  }
-
-  /** Lengthens a send of this turn, if the bytes lie right behind and it is not submitted yet. */
-  #grow(index: number, at: number, length: number): boolean {
-    const [sends, ring] = [this.#sends, this.#ring]
-    const sequence = sends.sequence[index]!
-    if (sends.at[index]! + sends.length[index]! !== at) return false
-    if (((ring.tail - sequence) | 0) > ring.pending) return false
-    sends.length[index]! += length
-    this.#counters[counter.bytesOut]! += length
-    ring.sqes[((sequence & (ring.entries - 1)) << 4) + 6] = sends.length[index]!
-    return true
+    entries.sendAtOnce(this.#ring, slot, this.#pool.address + at, length, this.#turn, index)
   }
 
   #sendRest(slot: number): void {
     const { address, length } = this.#aside.oldest(slot)
-    this.#state[slot]! |= SENDING
-    this.#ring.push(REST, slot, address, length, PATIENT, kind.REST | slot, 0)
+    this.#state[slot]! |= bit.SENDING
+    entries.send(this.#ring, slot, address, length)
   }
 
   /** Copies bytes of the pool aside; in front if they are older than all that is there. */
   #setAside(slot: number, at: number, length: number, front: boolean): void {
-    this.#state[slot]! |= WAITING
+    this.#state[slot]! |= bit.WAITING
     const bytes = this.#pool.bytes.subarray(at, at + length)
     if (this.#aside.add(slot, bytes, front) > asideMaxBytes) this.#cancelRecv(slot)
   }
@@ -216,22 +188,21 @@ export class Connections {
   // --- ends ---
 
   #fail(slot: number, result: number): void {
-    if (!(this.#state[slot]! & DEAD) && result < 0)
+    if (!(this.#state[slot]! & bit.DEAD) && result < 0)
       this.#counters[counter[failureName(systemError(getSystemErrorName(result)))]]!++
     this.#giveUp(slot)
   }
 
   /** Sends nothing more, and closes when nothing is in flight. */
   #giveUp(slot: number): void {
-    this.#state[slot]! |= DEAD
+    this.#state[slot]! |= bit.DEAD
     this.#cancelRecv(slot)
-    if (this.#state[slot]! & SENDING) {
-      const at = this.#ring.push(CANCEL, -1, 0, 0, 0, kind.IGNORED, 0)
-      this.#ring.sqes[at + 4] = kind.REST | slot
+    if (this.#state[slot]! & bit.SENDING) {
+      entries.cancel(this.#ring, kind.REST | slot)
       return
     }
     this.#aside.drop(slot)
-    this.#state[slot]! &= ~WAITING
+    this.#state[slot]! &= ~bit.WAITING
   }
 
   /** Decides what comes next for a connection, as soon as the sends of its turn are known. */
@@ -241,25 +212,21 @@ export class Connections {
       return
     }
     const state = this.#state[slot]!
-    if (state === 0 || state & SENDING) return
-    if (state & WAITING) this.#sendRest(slot)
-    else if (state & (ENDED | DEAD)) {
-      if (!(state & ARMED)) this.#close(slot)
+    if (state === 0 || state & bit.SENDING) return
+    if (state & bit.WAITING) this.#sendRest(slot)
+    else if (state & (bit.ENDED | bit.DEAD)) {
+      if (!(state & bit.ARMED)) this.#close(slot)
     } else {
-      if ((state & (LEAVING | FINISHED)) === LEAVING) this.#finish(slot)
-      if (!(state & ARMED)) this.#armRecv(slot)
+      if ((state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING) {
+        this.#state[slot]! |= bit.FINISHED
+        entries.finish(this.#ring, slot)
+      }
+      if (!(state & bit.ARMED)) this.#armRecv(slot)
     }
   }
 
-  #finish(slot: number): void {
-    this.#state[slot]! |= FINISHED
-    this.#ring.push(SHUTDOWN, slot, 0, SHUT_WR, 0, kind.IGNORED, 0)
-  }
-
   #close(slot: number): void {
-    const at = this.#ring.push(CLOSE, 0, 0, 0, 0, kind.IGNORED, 0)
-    // A direct descriptor is named by its slot, counted from one.
-    this.#ring.sqes[at + 11] = slot + 1
+    entries.close(this.#ring, slot)
     this.#state[slot] = 0
     this.#generation[slot]!++
     this.open--
@@ -297,23 +264,27 @@ export class Connections {
   /** Looks at all; closes those on which nothing has moved for so many looks. */
   closeIdle(looks: number): void {
     this.#look++
-    for (let slot = 0; slot < this.slotsUsed; slot++) {
-      if (this.#isServed(slot) && this.#look - this.#lastMove[slot]! >= looks) {
-        this.#counters[counter.idleClosed]!++
-        this.#giveUp(slot)
-        this.#settle(slot)
-      }
-    }
+    this.#forEachServed(slot => {
+      if (this.#look - this.#lastMove[slot]! < looks) return
+      this.#counters[counter.idleClosed]!++
+      this.#giveUp(slot)
+    })
   }
 
-  /** Looks at all; takes leave of those on which nothing has moved since the last look, or of all. */
+  /** Looks at all; takes leave of those on which nothing moved since the last look, or of all. */
   leave(all: boolean): void {
     this.#look++
+    this.#forEachServed(slot => {
+      if (all || this.#look - this.#lastMove[slot]! >= 2) this.#state[slot]! |= bit.LEAVING
+    })
+  }
+
+  #forEachServed(change: (slot: number) => void): void {
     for (let slot = 0; slot < this.slotsUsed; slot++) {
-      if (!this.#isServed(slot)) continue
-      if (!all && this.#look - this.#lastMove[slot]! < 2) continue
-      this.#state[slot]! |= LEAVING
-      this.#settle(slot)
+      const before = this.#state[slot]!
+      if (before === 0 || before & (bit.DEAD | bit.LEAVING)) continue
+      change(slot)
+      if (this.#state[slot] !== before) this.#settle(slot)
     }
   }
 
@@ -324,10 +295,5 @@ export class Connections {
       this.#giveUp(slot)
       this.#settle(slot)
     }
-  }
-
-  #isServed(slot: number): boolean {
-    const state = this.#state[slot]!
-    return state !== 0 && (state & (DEAD | LEAVING)) === 0
   }
 }

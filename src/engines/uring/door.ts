@@ -1,11 +1,8 @@
 /** Lets clients in: many at a time while there is plenty of room, one by one when there is not. */
-import { FILE_INDEX_ALLOC, ACCEPT_MULTISHOT, cqe, ECANCELED, error, op, sqe } from './kernel.ts'
-import { kind } from './codes.ts'
+import * as entries from './entries.ts'
+import { kind } from './entries.ts'
+import { cqe, ECANCELED, error } from './kernel.ts'
 import type { Ring } from './ring.ts'
-
-const ACCEPT = op.ACCEPT
-const ACCEPT_MANY = op.ACCEPT | (ACCEPT_MULTISHOT << 16)
-const CANCEL = op.ASYNC_CANCEL | (sqe.CQE_SKIP_SUCCESS << 8)
 
 /**
  * With less room than this nobody is let in who has not been asked for. It is more than can come in
@@ -41,13 +38,11 @@ export class Door {
   #ask(): void {
     if (this.#closed || this.#failed || this.#asked !== 'nobody' || this.#free === 0) return
     this.#asked = this.#free > plenty ? 'all' : 'one'
-    const head = this.#asked === 'all' ? ACCEPT_MANY : ACCEPT
-    const at = this.#ring.push(head, this.#listenFd, 0, 0, 0, kind.ACCEPT, 0)
-    this.#ring.sqes[at + 11] = FILE_INDEX_ALLOC
+    entries.accept(this.#ring, this.#listenFd, this.#asked === 'all')
   }
 
   #cancel(): void {
-    this.#ring.sqes[this.#ring.push(CANCEL, -1, 0, 0, 0, kind.IGNORED, 0) + 4] = kind.ACCEPT
+    entries.cancel(this.#ring, kind.ACCEPT)
   }
 
   /** An accept has ended, or goes on; whether somebody came in. */

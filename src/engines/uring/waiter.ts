@@ -1,6 +1,7 @@
 /** How a thread waits for its ring: asleep, awake for a moment, or for a batch. */
 import type { Libc, Mapping } from '../libc.ts'
-import { kind } from './codes.ts'
+import * as entries from './entries.ts'
+import { kind } from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 
@@ -42,20 +43,15 @@ export class Waiter {
 
   /** Completes every so many milliseconds. */
   startTicks(everyMs: number): void {
-    if (this.#ticking) {
-      // A multishot timeout keeps its interval: cancel it, and onTick starts the new one.
-      const head = k.op.ASYNC_CANCEL | (k.sqe.CQE_SKIP_SUCCESS << 8)
-      this.#ring.sqes[this.#ring.push(head, -1, 0, 0, 0, kind.IGNORED, 0) + 4] = kind.TICK
-    }
+    // A multishot timeout keeps its interval: cancel it, and onTick starts the new one.
+    if (this.#ticking) entries.cancel(this.#ring, kind.TICK)
     this.#timespec[2] = everyMs * 1e6
     if (!this.#ticking) this.#tick()
   }
 
   #tick(): void {
     this.#ticking = true
-    const address = this.#argument.address + 64
-    // No count of completions; the address is that of one timespec.
-    this.#ring.push(k.op.TIMEOUT, -1, address, 1, k.TIMEOUT_MULTISHOT, kind.TICK, 0)
+    entries.tick(this.#ring, this.#argument.address + 64)
   }
 
   onTick(flags: number): void {

@@ -1,0 +1,227 @@
+/** What the real program says: one line with cause and cure, and an exit code to go by. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, suite, test } from 'node:test'
+import { dial, echo } from './client.ts'
+import { portOf, Program, root, yodel, yodelPath, yodelServe } from './program.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+after(() => rmSync(folder, { recursive: true }))
+const windows =
+  process.platform === 'win32' && 'Windows has neither signals nor sockets in the file system'
+
+/** Asserts that a program ends with this code, says this one line on stderr, and nothing else. */
+async function assertFails(program: Program, code: number, line: string | RegExp) {
+  await using _ = program
+  const finished = await program.finished
+  if (typeof line === 'string') assert.equal(finished.stderr, `yodel: ${line}\n`)
+  else assert.match(finished.stderr, line)
+  assert.match(finished.stderr, /^yodel: [^\n]+\.\n$/, 'one sentence or two, on one line')
+  assert.equal(finished.stdout.length, 0)
+  assert.equal(finished.code, code)
+}
+
+const addresses =
+  'Write for example tcp://127.0.0.1:7007, tcp://[::1]:7007, :7007 or unix:/tmp/echo.'
+const durations = 'Write for example 500us, 20ms, 10s or 5m.'
+
+/** Arguments → exit code, and what is said. */
+const rows: [args: string[], code: number, line: string | RegExp][] = [
+  // What makes no sense.
+  [['serve', 'nonsense'], 2, `'nonsense' is not an address. ${addresses}`],
+  [
+    ['connect', 'nonsense'],
+    2,
+    `'nonsense' is not an address. ${addresses} See yodel connect --help.`,
+  ],
+  [['serve', 'ftp://x:1'], 2, `'ftp://x:1': the transport ftp is not known. ${addresses}`],
+  [['serve', ':65536'], 2, /':65536': ports go from 0 to 65535\. Port 0 lets the system choose\./],
+  [['serve', '::1'], 2, /an IPv6 address needs brackets\. Write \[::1\]:7007\./],
+  [['connect', ':0'], 2, 'Nobody can be reached on port 0. Port 0 is only for listening.'],
+  [
+    ['flood', ':7', '--duration', '5'],
+    2,
+    "option '--duration <duration>' argument '5' is invalid. '5' is not a duration. " +
+      `${durations} See yodel flood --help.`,
+  ],
+  [['serve', '--drain', '5 parsecs'], 2, /'5 parsecs' is not a duration\./],
+  [['flood', ':7', '--rate', '5/x'], 2, /'5\/x' is not a rate\. Write for example 500, 10k\/s/],
+  [['flood', ':7', '--count', '1.5'], 2, /'1\.5' is not a whole number\./],
+  [['flood', ':7', '--connections', '0'], 2, 'connections must be a whole number from 1 on.'],
+  [['flood', ':7', ''], 2, 'The message is empty: nothing would come back.'],
+  [['serve', '--concurrency', '0'], 2, /from 1 on, or unlimited\./],
+  [['serve', '--engine', 'steam'], 2, /Allowed choices are auto, .*\. See yodel serve --help\./],
+  [['serve', '--concurrency'], 2, /argument missing\. See yodel serve --help\./],
+  [['connect', ':7', ':8'], 2, /too many arguments/],
+  [['serve', '--jsn'], 2, "unknown option '--jsn' (Did you mean --json?). See yodel serve --help."],
+  [['srve'], 2, "unknown command 'srve' (Did you mean serve?). See yodel --help."],
+  [['serve', `unix:/${'x'.repeat(200)}`], 2, /path of a unix socket can have at most 107 bytes\./],
+  // What cannot be had.
+  ...['connect', 'flood'].map((command): [string[], number, string] => [
+    [command, ':1'],
+    3,
+    'Cannot connect to tcp://127.0.0.1:1: nobody listens there (ECONNREFUSED). ' +
+      'Start a server with `yodel serve`, or check the port.',
+  ]),
+  // Without a network there is no name service either.
+  [
+    ['connect', 'name.invalid:7'],
+    3,
+    /name\.invalid:7: (?:no such host \(ENOTFOUND\)|the name service does not .*)\. Check the name/,
+  ],
+  // 192.0.2.0/24 belongs to nobody (RFC 5737).
+  [
+    ['serve', '192.0.2.1:0'],
+    3,
+    /192\.0\.2\.1:0: this machine has no such address \(EADDRNOTAVAIL\)\. See/,
+  ],
+]
+
+suite('user errors', { concurrency: 4 }, () => {
+  for (const [args, code, line] of rows) {
+    const name = args.join(' ').slice(0, 60)
+    test(`yodel ${name}: exit ${code}`, () => assertFails(yodel(args), code, line))
+  }
+})
+
+suite('places that cannot be had', { skip: windows }, () => {
+  const file = join(folder, 'file')
+  writeFileSync(file, 'precious')
+
+  test('a port, and a unix socket, at which somebody listens', async () => {
+    const path = join(folder, 'live')
+    const { program, url } = await yodelServe(':0', `unix:${path}`)
+    await using _ = program
+    for (const taken of [url, `unix:${path}`]) {
+      const line =
+        `Cannot listen on ${taken}: somebody listens there already (EADDRINUSE). ` +
+        'Stop that program or choose another; port 0 lets the system choose.'
+      await assertFails(yodel(['serve', taken]), 3, line)
+    }
+    // Nothing was taken from who was there first.
+    for (const where of [{ port: portOf(url) }, { path }]) {
+      const socket = await dial(where)
+      assert.equal(await echo(socket, 'still here'), 'still here')
+      socket.destroy()
+    }
+  })
+
+  test('a file', async () => {
+    const line =
+      `Cannot listen on unix:${file}: that is a file, not a socket (ENOTSOCK). ` +
+      'Choose a path that does not exist yet.'
+    await assertFails(yodel(['serve', `unix:${file}`]), 3, line)
+    assert.equal(readFileSync(file, 'utf8'), 'precious')
+    await assertFails(yodel(['connect', `unix:${file}`]), 3, /Cannot connect to unix:/)
+  })
+
+  test('a folder that is not there', async () => {
+    const address = `unix:${folder}/none/socket`
+    await assertFails(yodel(['serve', address]), 3, /no such file or folder \(ENOENT\)\. Check/)
+    await assertFails(yodel(['connect', address]), 3, /no such file or folder \(ENOENT\)\. Check/)
+  })
+
+  // Root may do anything, so root becomes somebody else.
+  const prefix = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--clear-groups'] : []
+  const [command, ...args] = [...prefix, process.execPath, yodelPath]
+  const skip =
+    spawnSync(command, [...args, '--version']).status !== 0 &&
+    'root cannot run it as somebody without privileges here'
+
+  test('a folder in which nothing may be made', { skip }, async () => {
+    chmodSync(folder, 0o555)
+    const address = `unix:${folder}/socket`
+    const line =
+      `Cannot listen on ${address}: permission denied (EACCES). ` +
+      'Ports below 1024 and foreign folders need privileges.'
+    await assertFails(new Program(command, [...args, 'serve', address], 'ignore'), 3, line)
+    chmodSync(folder, 0o700)
+  })
+})
+
+test('the socket of a server that was killed is taken over', { skip: windows }, async () => {
+  const path = join(folder, 'stale')
+  const { program: killed } = await yodelServe(`unix:${path}`)
+  killed.kill('SIGKILL')
+  await killed.finished
+  assert.ok(existsSync(path))
+  const { program } = await yodelServe(`unix:${path}`)
+  await using _ = program
+  const socket = await dial({ path })
+  assert.equal(await echo(socket, 'hello'), 'hello')
+  socket.destroy()
+})
+
+test('several addresses: all or none', { skip: windows }, async () => {
+  const first = join(folder, 'first')
+  const { program, url } = await yodelServe(':0', `unix:${first}`)
+  await using _ = program
+  await program.says(/^yodel: listening on unix:.*\/first$/m)
+  for (const where of [{ port: portOf(url) }, { path: first }]) {
+    const socket = await dial(where)
+    assert.equal(await echo(socket, 'hello'), 'hello')
+    socket.destroy()
+  }
+  // The second one is taken, so the first one is given back, and was never announced.
+  const second = join(folder, 'second')
+  await assertFails(yodel(['serve', `unix:${second}`, url]), 3, /EADDRINUSE/)
+  assert.equal(existsSync(second), false)
+})
+
+test(
+  'the ready line names the real port, and with --json is one object',
+  { skip: windows },
+  async () => {
+    const { program, url } = await yodelServe()
+    await using _ = program
+    assert.match(url, /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/)
+    // Whoever has read that it listens may stop it at once, and it leaves in good order.
+    program.kill()
+    const plain = await program.finished
+    assert.equal(plain.stdout.toString(), `yodel: listening on ${url}\n`)
+    assert.equal(plain.stderr, 'yodel: served 0 clients, 0 B echoed\n')
+    assert.equal(plain.code, 0)
+
+    await using json = yodel(['serve', ':0', '--engine', 'node', '--json'])
+    await json.says(/\n/)
+    json.kill()
+    const { stdout } = await json.finished
+    assert.equal(stdout.toString().indexOf('\n'), stdout.length - 1)
+    const { address, ...ready } = JSON.parse(stdout.toString()) as Record<string, unknown>
+    assert.match(String(address), /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/)
+    assert.deepEqual(ready, { event: 'listening', engine: 'node', pid: json.child.pid })
+  },
+)
+
+test('a listener that others can reach says so', { skip: windows }, async () => {
+  const { program, url } = await yodelServe('tcp://0.0.0.0:0')
+  await using _ = program
+  program.kill()
+  const { stderr } = await program.finished
+  const [warning] = stderr.split('\n')
+  const words = 'can be reached from other machines; whoever does is echoed.'
+  assert.equal(warning, `yodel: ${url} ${words}`)
+})
+
+test('--help and --version are no errors, and go to stdout', async () => {
+  const asked = ['--help', 'help', 'serve --help', 'connect --help', 'flood --help', '--version']
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }
+  const tries = asked.map(async text => {
+    const { code, stdout, stderr } = await yodel(text.split(' ')).finished
+    assert.equal(code, 0, text)
+    assert.equal(stderr, '', text)
+    if (text !== '--version') assert.match(stdout.toString(), /^Usage: yodel .*options\]/, text)
+    else assert.equal(stdout.toString(), `${version}\n`)
+  })
+  await Promise.all(tries)
+})
+
+test('without a command: help on stderr, exit 2', async () => {
+  const { code, stdout, stderr } = await yodel([]).finished
+  assert.equal(code, 2)
+  assert.equal(stdout.length, 0)
+  assert.match(stderr, /^Usage: yodel /)
+})

@@ -1,0 +1,224 @@
+/** The real `yodel connect` in a pipe: what comes out, what it says, and how it ends. */
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect as connectSocket, type Socket } from 'node:net'
+import { after, before, test } from 'node:test'
+import { echoFlipped, listen, onAllReceived } from './peers/server.ts'
+import { portOf, yodel, yodelServe, type Finished, type Program } from './program.ts'
+
+const linux = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
+const MiB = 2 ** 20
+
+let server: Program
+let url: string
+before(async () => void ({ program: server, url } = await yodelServe()))
+after(() => server[Symbol.asyncDispose]())
+
+/** Pipes `input` through `yodel connect` to a server that the test plays itself. */
+async function pipeTo(onClient: (socket: Socket) => void, input: Buffer | string) {
+  await using server = await listen(onClient)
+  await using program = yodel(['connect', server.url], input)
+  return await program.finished
+}
+
+/** Exit code and the one line on stderr; an empty line for silence. */
+function assertEnded({ code, stderr }: Finished, expected: number, line: string) {
+  assert.equal(stderr, line === '' ? '' : `yodel: ${line}\n`)
+  assert.equal(code, expected)
+}
+
+/** Resolves once a program has printed so many bytes in all. */
+function printed(program: Program, bytes: number): Promise<void> {
+  let count = 0
+  return new Promise(resolve => {
+    program.child.stdout!.on('data', (chunk: Buffer) => {
+      count += chunk.length
+      if (count >= bytes) resolve()
+    })
+  })
+}
+
+const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex')
+
+test('64 MiB of random bytes come back the same, in less than 256 MiB of memory', async () => {
+  const input = randomBytes(64 * MiB)
+  await using program = yodel(['connect', url], 'open')
+  const all = printed(program, input.length)
+  program.child.stdin!.write(input)
+  await all
+  if (!linux) {
+    const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8')
+    const peakKiB = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1])
+    assert.ok(peakKiB < 256 * 1024, `${peakKiB} KiB`)
+  }
+  program.child.stdin!.end()
+  const finished = await program.finished
+  assertEnded(finished, 0, '')
+  assert.equal(sha256(finished.stdout), sha256(input))
+})
+
+test('not more than 5 MiB are sent ahead of what comes back', async () => {
+  const finished = await pipeTo(
+    socket => {
+      // Reads everything, answers nothing, and leaves once nothing more comes.
+      const quiet = setTimeout(() => socket.end(), 200)
+      socket.on('data', () => quiet.refresh())
+    },
+    Buffer.alloc(64 * MiB),
+  )
+  const account = /while there was still input: ([\d,]+) bytes sent, 0 came back/
+  const sent = Number(account.exec(finished.stderr)![1]!.replaceAll(',', ''))
+  assert.ok(sent > 0 && sent < 5 * MiB, `${sent} bytes`)
+  assert.equal(finished.code, 1)
+})
+
+test('empty stdin: nothing is sent, nothing comes back, all is well', async () => {
+  const finished = await yodel(['connect', url], '').finished
+  assertEnded(finished, 0, '')
+  assert.equal(finished.stdout.length, 0)
+})
+
+test('a server that answers only after our FIN is waited for', async () => {
+  const finished = await pipeTo(socket => onAllReceived(socket, all => socket.end(all)), 'hello')
+  assertEnded(finished, 0, '')
+  assert.equal(finished.stdout.toString(), 'hello')
+})
+
+test('a server that never finishes is left once everything is back', async () => {
+  const finished = await pipeTo(socket => socket.on('data', data => socket.write(data)), 'hello')
+  assertEnded(finished, 0, '')
+  assert.equal(finished.stdout.toString(), 'hello')
+})
+
+test('too little, then FIN', async () => {
+  const short = (socket: Socket) => onAllReceived(socket, all => socket.end(all.subarray(0, 3)))
+  const finished = await pipeTo(short, 'hello')
+  assertEnded(finished, 1, 'the server finished: 5 bytes sent, 3 came back, 2 missing.')
+  assert.equal(finished.stdout.toString(), 'hel')
+})
+
+test('the server finishes while stdin is still open', async () => {
+  await using server = await listen(socket => {
+    socket.on('data', (data: Buffer) => socket.end(data.subarray(0, 1)))
+  })
+  await using program = yodel(['connect', server.url], 'open')
+  program.child.stdin!.write('hello')
+  assertEnded(
+    await program.finished,
+    1,
+    'the server finished while there was still input: 5 bytes sent, 1 came back, 4 missing.',
+  )
+})
+
+test('too much, whether it comes with the echo or after it', async () => {
+  const line = 'more came back than was sent: 5 bytes sent, then 0x21.'
+  const atOnce = (socket: Socket) => onAllReceived(socket, all => socket.end(`${all.toString()}!`))
+  const later = (socket: Socket) => {
+    onAllReceived(socket, all => socket.write(all, () => setImmediate(() => socket.end('!'))))
+  }
+  for (const finished of await Promise.all([pipeTo(atOnce, 'hello'), pipeTo(later, 'hello')])) {
+    assertEnded(finished, 1, line)
+    assert.equal(finished.stdout.toString(), 'hello!')
+  }
+})
+
+test('the first wrong byte is named: its offset, what was sent, what came', async () => {
+  const input = randomBytes(200_000)
+  const hex = (byte: number) => `0x${byte.toString(16).padStart(2, '0')}`
+  const rows = [
+    [0, '0'],
+    [123_456, '123,456'],
+    [199_999, '199,999'],
+  ] as const
+  const tries = rows.map(async ([offset, shown]) => {
+    const finished = await pipeTo(socket => echoFlipped(socket, offset), input)
+    const sent = input[offset]!
+    const line = `wrong byte at offset ${shown}: sent ${hex(sent)}, got ${hex(sent ^ 1)}.`
+    assertEnded(finished, 1, line)
+  })
+  await Promise.all(tries)
+})
+
+test('a reset in the middle', async () => {
+  await using server = await listen(socket => {
+    socket.once('data', (data: Buffer) => {
+      socket.write(data.subarray(0, 2), () => socket.once('data', () => socket.resetAndDestroy()))
+    })
+  })
+  await using program = yodel(['connect', server.url], 'open')
+  program.child.stdin!.write('hello')
+  await printed(program, 2)
+  program.child.stdin!.write('!')
+  assertEnded(
+    await program.finished,
+    1,
+    'the connection broke (ECONNRESET): 6 bytes sent, 2 came back, 4 missing.',
+  )
+})
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`a server that never answers, and ${signal}: the account, and exit 130`, async () => {
+    await using server = await listen()
+    await using program = yodel(['connect', server.url], 'hello')
+    await once(await server.client, 'data')
+    program.kill(signal)
+    assertEnded(await program.finished, 130, 'interrupted: 5 bytes sent, 0 came back, 5 missing.')
+  })
+}
+
+test('whoever reads stdout goes away', async () => {
+  await using program = yodel(['connect', url], 'open')
+  program.child.stdin!.write('hello')
+  await printed(program, 5)
+  program.child.stdout!.destroy()
+  await once(program.child.stdout!, 'close')
+  program.child.stdin!.write('hello')
+  assertEnded(await program.finished, 1, 'nobody reads stdout any more.')
+})
+
+test('--verbose says that it is connected', async () => {
+  const finished = await yodel(['connect', '--verbose', url], 'hello').finished
+  assertEnded(finished, 0, `connected to ${url}`)
+  assert.equal(finished.stdout.toString(), 'hello')
+})
+
+test('--hex shows the bytes', async () => {
+  const finished = await yodel(['connect', '--hex', url], 'Hi!\n\u001b\u00ff').finished
+  assertEnded(finished, 0, '')
+  assert.equal(
+    finished.stdout.toString(),
+    '000000  48 69 21 0a 1b c3 bf                             Hi!....\n',
+  )
+})
+
+test('one client at a time: the second waits, connected, until the first has left', async () => {
+  const { program, url } = await yodelServe('--concurrency', '1')
+  await using _ = program
+  await using first = yodel(['connect', url], 'open')
+  first.child.stdin!.write('0\n')
+  await first.says(/^0\n/m)
+
+  // A relay knows that the second one's words and FIN are with the server.
+  await using relay = await listen()
+  await using second = yodel(['connect', relay.url], 'hello')
+  const waiting = await relay.client
+  const onward = connectSocket(portOf(url), '127.0.0.1')
+  let answered = false
+  onward.once('data', () => (answered = true))
+  onward.pipe(waiting)
+  waiting.pipe(onward)
+  await once(onward, 'finish')
+  for (let n = 1; n <= 20; n++) {
+    first.child.stdin!.write(`${n}\n`)
+    await first.says(new RegExp(`^${n}\n`, 'm'))
+  }
+  assert.equal(answered, false)
+
+  first.child.stdin!.end()
+  assertEnded(await first.finished, 0, '')
+  const finished = await second.finished
+  assertEnded(finished, 0, '')
+  assert.equal(finished.stdout.toString(), 'hello')
+})

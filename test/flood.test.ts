@@ -1,0 +1,195 @@
+/** The real `yodel flood`: its limits, its report, and what it does when something goes wrong. */
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { after, before, test } from 'node:test'
+import { echoFlipped, listen } from './peers/server.ts'
+import { missing, Program, root, yodel, yodelPath, yodelServe } from './program.ts'
+
+/** What the tests look at in the document of --json. */
+interface Report {
+  verdict: 'pass' | 'fail'
+  seconds: number
+  ratePerSecond: number
+  messages: { sent: number; received: number; lost: number }
+  bytes: { sent: number; received: number }
+  responseUs: { count: number; min: number; p50: number; p99: number; max: number }
+  errors: Record<string, number>
+  firstWrong: { connection: number; offset: number; expected: string; received: string } | null
+  run: { command: string; address: string; connections: number }
+}
+
+let server: { program: Program; url: string }
+before(async () => void (server = await yodelServe()))
+after(() => server.program[Symbol.asyncDispose]())
+
+/** Floods with --json until it ends by itself. */
+async function flood(url: string, ...args: string[]) {
+  await using program = yodel(['flood', '--json', url, ...args])
+  const { code, stdout, stderr } = await program.finished
+  return { code, stderr, report: JSON.parse(stdout.toString()) as Report }
+}
+
+const message = 'Grüezi!\n'
+const messageBytes = Buffer.byteLength(message)
+
+for (const [name, ...args] of [
+  ['one connection'],
+  ['with 16 messages in flight', '--depth', '16'],
+  ['3 connections of 2 threads', '--connections', '3', '--threads', '2'],
+  ['more connections than messages', '--connections', '1200'],
+  ['at a rate', '--connections', '3', '--threads', '2', '--rate', '5k/s'],
+] as const) {
+  test(`a count is kept exactly: ${name}`, async () => {
+    const count = 1000
+    const { code, report } = await flood(server.url, message, '--count', `${count}`, ...args)
+    const bytes = { sent: count * messageBytes, received: count * messageBytes }
+    assert.deepEqual(report.messages, { sent: count, received: count, lost: 0 })
+    assert.deepEqual(report.bytes, bytes)
+    assert.deepEqual(report.errors, {})
+    assert.equal(report.responseUs.count, count)
+    assert.equal(report.firstWrong, null)
+    assert.equal(report.verdict, 'pass')
+    assert.equal(report.run.address, server.url)
+    assert.equal(code, 0)
+    const { min, p50, p99, max } = report.responseUs
+    assert.ok(0 < min && min <= p50 && p50 <= p99 && p99 <= max, JSON.stringify(report))
+  })
+}
+
+test('a duration is kept, and what is in flight at its end is waited for', async () => {
+  const { code, report } = await flood(server.url, '--duration', '300ms', '--depth', '8')
+  const { sent, received, lost } = report.messages
+  // The threads begin a little before the report does.
+  assert.ok(report.seconds >= 0.25, `${report.seconds} s`)
+  assert.ok(sent > 0)
+  assert.equal(received, sent)
+  assert.equal(lost, 0)
+  assert.equal(code, 0)
+})
+
+test('a rate is not exceeded', async () => {
+  const limits = ['--rate', '500/s', '--duration', '300ms', '--connections', '2']
+  const { code, report } = await flood(server.url, ...limits)
+  // The threads begin a little before the report does.
+  const planned = 500 * report.seconds + 5
+  assert.ok(report.messages.sent <= planned, `${report.messages.sent} sent in ${planned / 500} s`)
+  assert.ok(report.messages.sent > 1)
+  assert.equal(code, 0)
+})
+
+test('the report for people', async () => {
+  await using program = yodel(['flood', server.url, '--count', '2k', '--connections', '2'])
+  const { code, stdout, stderr } = await program.finished
+  const size = String.raw`[\d.]+ [kMG]?B`
+  const time = String.raw`[\d.]+[mun]?s`
+  const lines = [
+    `yodel flood ${server.url} {2}2 connections, [\\d.]+ s`,
+    String.raw`  messages    2,000 sent, 2,000 verified, 0 lost, [\d,]+/s`,
+    `  bytes       14 kB out, 14 kB back, ${size}/s`,
+    `  round trip  p50 ${time}  p90 ${time}  p99 ${time}  p99.9 ${time}  max ${time}`,
+    '  failures    none',
+    '  verdict     every byte came back',
+  ]
+  assert.match(stdout.toString(), new RegExp(`^${lines.join('\n')}\n$`))
+  // No progress where stderr is no terminal.
+  const started = `yodel: flooding ${server.url} over 2 connections; Ctrl-C ends it with a report\n`
+  assert.equal(stderr, started)
+  assert.equal(code, 0)
+})
+
+test('without a limit it goes on until SIGINT: then the report, and exit 130', async () => {
+  await using program = yodel(['flood', '--json', server.url, '--connections', '2'])
+  await program.says(/Ctrl-C ends it/)
+  program.kill('SIGINT')
+  const { code, stdout } = await program.finished
+  const { verdict, messages } = JSON.parse(stdout.toString()) as Report
+  assert.equal(messages.received, messages.sent)
+  assert.equal(verdict, 'pass')
+  assert.equal(code, 130)
+})
+
+const noTerminal =
+  process.platform === 'win32' ? 'python has no terminals on Windows' : missing('python3')
+
+test('a live line at a terminal, and Ctrl-C', { skip: noTerminal }, async () => {
+  const command = [process.execPath, yodelPath, 'flood', server.url]
+  await using program = new Program(
+    'python3',
+    [`${root}test/peers/terminal.py`, ...command],
+    'open',
+  )
+  await program.says(/messages\/s {2}.*B\/s {2}p50 .* p99 .* wrong 0/)
+  program.child.stdin!.write('\u0003')
+  const { code, stdout } = await program.finished
+  assert.match(stdout.toString(), /yodel flood .*\r\n(?:[^\n]*\n)*.* every byte came back\r\n$/)
+  assert.equal(code, 130)
+})
+
+test('a flipped bit: its connection, its offset, what was expected, what came', async () => {
+  await using bad = await listen(socket => echoFlipped(socket, 1234))
+  const { code, report } = await flood(bad.url, message, '--depth', '4')
+  const { connection, offset, ...hex } = report.firstWrong!
+  const expected = Buffer.from(hex.expected, 'hex')
+  const received = Buffer.from(hex.received, 'hex')
+  assert.deepEqual({ connection, offset }, { connection: 0, offset: 1234 })
+  const stream = Buffer.alloc(2000, message)
+  assert.deepEqual(expected, stream.subarray(1234, 1234 + 32))
+  expected[0]! ^= 1
+  assert.deepEqual(received, expected.subarray(0, received.length))
+  assert.deepEqual(report.errors, { wrongBytes: 1 })
+  assert.equal(report.verdict, 'fail')
+  assert.equal(code, 1)
+
+  await using program = yodel(['flood', bad.url, message])
+  const { stdout } = await program.finished
+  assert.match(
+    stdout.toString(),
+    /\n {2}wrong {7}connection 0, offset 1,234\n {14}expected [\da-f]+\n {14}received [\da-f]+\n/,
+  )
+  assert.match(
+    stdout.toString(),
+    /\n {2}failures {4}wrongBytes 1\n(?:.*\n)* {2}verdict {5}FAILED\n/,
+  )
+})
+
+test('the server goes away in the middle: a report, and exit 1', async () => {
+  const leave: Record<string, (socket: Socket) => void> = {
+    closedEarly: socket => socket.end(),
+    reset: socket => socket.resetAndDestroy(),
+  }
+  const tries = Object.entries(leave).map(async ([reason, go]) => {
+    await using leaving = await listen(socket => {
+      let echoes = 0
+      socket.on('data', (data: Buffer) => (echoes++ < 100 ? socket.write(data) : go(socket)))
+    })
+    const { code, report } = await flood(leaving.url, '--connections', '2')
+    assert.deepEqual(report.errors, { [reason]: 2 })
+    const { sent, received, lost } = report.messages
+    assert.deepEqual({ sent, lost }, { sent: received + 2, lost: 2 })
+    assert.equal(report.verdict, 'fail')
+    assert.equal(code, 1)
+  })
+  await Promise.all(tries)
+})
+
+test('too much is as wrong as anything else', async () => {
+  await using generous = await listen(socket => {
+    socket.once('data', (data: Buffer) => socket.write(Buffer.concat([data, data])))
+  })
+  const { code, report } = await flood(generous.url, message, '--count', '1')
+  assert.deepEqual(report.errors, { wrongBytes: 1 })
+  assert.equal(report.firstWrong!.offset, messageBytes)
+  assert.equal(code, 1)
+})
+
+test('an answer that does not come is lost: exit 1, also after SIGINT', async () => {
+  await using silent = await listen(socket => socket.resume())
+  await using program = yodel(['flood', '--json', silent.url])
+  await program.says(/Ctrl-C ends it/)
+  program.kill('SIGINT')
+  const { code, stdout } = await program.finished
+  const { verdict, messages } = JSON.parse(stdout.toString()) as Report
+  assert.deepEqual(messages, { sent: 1, received: 0, lost: 1 })
+  assert.equal(verdict, 'fail')
+  assert.equal(code, 1)
+})

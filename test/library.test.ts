@@ -1,0 +1,72 @@
+/** The README's library example, as it stands there; and what a handle promises. */
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { bench, connect, flood, parseAddress, serve, since, UserError } from 'yodel'
+import { Program, root } from './program.ts'
+
+test("the README's example runs", async () => {
+  const [, code] = /```ts\n([\s\S]*?)```/.exec(readFileSync(`${root}README.md`, 'utf8'))!
+  // In the package's own folder, so that its name is found as a user's import would find it.
+  const file = `${root}build/readme-example.mjs`
+  writeFileSync(file, code!)
+  await using program = new Program(process.execPath, [file], 'ignore')
+  const { code: exitCode, stdout, stderr } = await program.finished
+  assert.equal(exitCode, 0, stderr)
+  assert.match(stdout.toString(), /ok: true/)
+})
+
+test('echo() takes any size, and says when other bytes come back', async () => {
+  await using server = await serve('tcp://127.0.0.1:0')
+  await using peer = await connect(server.address)
+  for (const size of [0, 1, 60_000, 2 ** 20]) {
+    const { reply, latencyUs } = await peer.echo(Buffer.alloc(size, 'abc'))
+    assert.equal(reply.length, size)
+    assert.ok(latencyUs > 0)
+  }
+  await peer.write('more')
+  peer.end()
+  const rest: Uint8Array[] = []
+  for await (const chunk of peer) rest.push(chunk)
+  assert.equal(Buffer.concat(rest).toString(), 'more')
+})
+
+test('a server that is disposed of is closed, and its address is free again', async () => {
+  let url: string
+  {
+    await using server = await serve(':0')
+    url = server.url
+    await assert.rejects(serve(url), UserError)
+  }
+  await using again = await serve(url)
+  assert.deepEqual(again.address, parseAddress(url))
+})
+
+test('flood and bench count what came back, and snapshots subtract', async () => {
+  await using server = await serve(':0')
+  const run = await flood(server.url, { message: 'Hello!', count: 1000, connections: 3 })
+  const { ok, measured, lost, wrong } = await run.finished
+  assert.deepEqual([ok, measured.messagesReceived, lost, wrong], [true, 1000, 0, undefined])
+  const before = server.snapshot()
+  const { measured: second } = await (
+    await bench(server.url, { durationMs: 200, warmupMs: 50, sizeBytes: 1000, depth: 4 })
+  ).finished
+  const between = since(before, server.snapshot())
+  assert.ok(second.messagesReceived > 0)
+  assert.ok(between.bytesIn >= second.bytesIn)
+})
+
+test('what makes no sense is refused before anything starts', async () => {
+  const refused: Promise<unknown>[] = [
+    serve(':0', { concurrency: 0 }),
+    serve(':0', { threads: 0.5 }),
+    serve(':0', { idleTimeoutMs: -1 }),
+    serve(':0', { drainMs: Number.NaN }),
+    connect(':0'),
+    flood(':1', { message: '' }),
+    flood(':1', { ratePerSecond: 0 }),
+    bench(':1', { sizeBytes: 0 }),
+    bench(':1', { connections: -1 }),
+  ]
+  for (const promise of refused) await assert.rejects(promise, { kind: 'usage' })
+})

@@ -1,0 +1,139 @@
+/** Programs of others against the real server: the scene of the exercise, and very long streams. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes, type Hash } from 'node:crypto'
+import { once } from 'node:events'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { missing, portOf, Program, root, yodelPath, yodelServe } from './program.ts'
+
+const MiB = 2 ** 20
+
+/** A command, and what it is called in the name of a test. */
+interface Peer {
+  name: string
+  command: string[]
+}
+
+const reasons = new Map(['python3', 'ncat', 'socat'].map(name => [name, missing(name)]))
+
+/** The program of others where it is installed, our own otherwise: no scene is left out. */
+function peer(name: string, command: string[], role: string, url: string): Peer {
+  const reason = reasons.get(command[0]!)
+  if (reason === false) return { name, command }
+  const ours = [process.execPath, `${root}build/test/peers/plain.js`, role]
+  return { name: `plain.js in place of ${name}: ${reason}`, command: [...ours, ...where(url)] }
+}
+
+const where = (url: string) => ['127.0.0.1', String(portOf(url))]
+
+const start = ({ command: [program, ...args] }: Peer, input: string) =>
+  new Program(program!, args, input)
+
+const python = (name: 'client' | 'sender', url: string) =>
+  peer(`${name}.py`, ['python3', `${root}test/peers/${name}.py`, ...where(url)], name, url)
+
+let server: { program: Program; url: string }
+before(async () => void (server = await yodelServe()))
+after(() => server.program[Symbol.asyncDispose]())
+
+const anywhere = 'tcp://127.0.0.1:0'
+const names = [python('client', anywhere), python('sender', anywhere)].map(({ name }) => name)
+
+test(`one types while one sends for ever (${names.join(', ')})`, async () => {
+  await using sender = start(python('sender', server.url), 'open')
+  await sender.says(/the first message came back/)
+  await using person = start(python('client', server.url), 'open')
+  for (let n = 1; n <= 50; n++) {
+    person.child.stdin!.write(`line ${n}\n`)
+    await person.says(new RegExp(`^line ${n}$`, 'm'))
+  }
+  person.child.stdin!.end()
+  const typed = await person.finished
+  assert.equal(typed.stderr, '')
+  assert.equal(typed.code, 0)
+  const lines = Array.from({ length: 50 }, (_, index) => `line ${index + 1}\n`)
+  assert.equal(typed.stdout.toString(), lines.join(''))
+
+  // The sender went on all the time, and nothing of the person's came to it.
+  assert.equal(sender.child.exitCode, null)
+  sender.kill('SIGINT')
+  const { code, stdout, stderr } = await sender.finished
+  assert.equal(stderr, '')
+  assert.match(stdout.toString(), /\n\d+ messages were sent, and came back\n$/)
+  assert.equal(code, 0)
+})
+
+test(`a thousand times the same message (${names[1]})`, async () => {
+  const { name, command } = python('sender', server.url)
+  await using sender = start({ name, command: [...command, '--count', '1000'] }, 'ignore')
+  const { code, stdout } = await sender.finished
+  assert.match(stdout.toString(), /\n1000 messages were sent, and came back\n$/)
+  assert.equal(code, 0)
+})
+
+const streamBytes = 256 * MiB
+const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+const file = join(folder, 'random')
+after(() => rmSync(folder, { recursive: true }))
+
+let sha256: string
+before(() => {
+  const original = createHash('sha256')
+  const descriptor = openSync(file, 'w')
+  for (let written = 0; written < streamBytes; written += 16 * MiB) {
+    const part = randomBytes(16 * MiB)
+    original.update(part)
+    writeSync(descriptor, part)
+  }
+  closeSync(descriptor)
+  sha256 = original.digest('hex')
+})
+
+const copies = (url: string): Peer[] => [
+  { name: 'yodel connect', command: [process.execPath, yodelPath, 'connect', url] },
+  // Both half-close once stdin has ended, and go on receiving; socat waits only so long for it.
+  peer('ncat', ['ncat', ...where(url)], 'copy', url),
+  peer('socat', ['socat', '-t', '3600', '-', `TCP:${where(url).join(':')}`], 'copy', url),
+]
+
+for (const [n, { name }] of copies(anywhere).entries()) {
+  test(`256 MiB of random bytes come back the same (${name})`, async t => {
+    const [program, ...args] = copies(server.url)[n]!.command
+    const stdin = openSync(file, 'r')
+    const child = spawn(program!, args, { stdio: [stdin, 'pipe', 'inherit'] })
+    closeSync(stdin)
+    t.after(() => child.kill('SIGKILL'))
+    const returned = createHash('sha256')
+    const peakBytes = await receive(child.stdout!, returned, child.pid!)
+    assert.equal(returned.digest('hex'), sha256)
+    const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
+    assert.equal(code, 0)
+    // Less than went through it: so it keeps none of it.
+    if (name === 'yodel connect') assert.ok(peakBytes < streamBytes, `${peakBytes} bytes`)
+  })
+}
+
+/** Hashes a stream, and looks now and then how much memory its program had at most so far. */
+async function receive(stream: AsyncIterable<Buffer>, hash: Hash, pid: number): Promise<number> {
+  let received = 0
+  let peakBytes = 0
+  for await (const chunk of stream) {
+    hash.update(chunk)
+    const before = received
+    received += chunk.length
+    const look = Math.floor(before / (16 * MiB)) < Math.floor(received / (16 * MiB))
+    // After the last byte there may be no process any more.
+    if (look && received < streamBytes && process.platform === 'linux') peakBytes = peakOf(pid)
+  }
+  assert.equal(received, streamBytes)
+  return peakBytes
+}
+
+/** VmHWM of proc_pid_status(5). */
+function peakOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]) * 1024
+}

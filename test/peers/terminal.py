@@ -1,0 +1,44 @@
+"""Runs a program in a pseudo-terminal: terminal.py PROGRAM [ARGUMENT...]
+
+What arrives on stdin is typed; what the terminal would show goes to stdout. Ends as the program
+ends, with its exit code, or with 128 + the number of the signal that ended it.
+"""
+import fcntl
+import os
+import pty
+import select
+import struct
+import sys
+import termios
+
+COLUMNS, ROWS = 100, 30
+
+pid, terminal = pty.fork()
+if pid == 0:
+    # The size is set before the program can ask for it, so here and not in the parent.
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    os.execvp(sys.argv[1], sys.argv[1:])
+
+sources = [terminal, 0]
+while True:
+    readable, _, _ = select.select(sources, [], [])
+    if 0 in readable:
+        typed = os.read(0, 4096)
+        if typed:
+            os.write(terminal, typed)
+        else:
+            # Nobody types any more; the program goes on.
+            sources.remove(0)
+    if terminal in readable:
+        try:
+            shown = os.read(terminal, 4096)
+        except OSError:
+            # Linux says EIO once the last program on the terminal has ended.
+            break
+        if not shown:
+            break
+        os.write(1, shown)
+
+_, status = os.waitpid(pid, 0)
+code = os.waitstatus_to_exitcode(status)
+sys.exit(code if code >= 0 else 128 - code)
