@@ -1,4 +1,5 @@
 /** What any engine must be able to do. */
+import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../address.ts'
 import type { WrongBytes } from '../load/payload.ts'
 import type { Meter } from '../metrics/meter.ts'
@@ -7,6 +8,8 @@ import type { EngineName, Task } from '../task.ts'
 /** One way of asking the operating system to move bytes. */
 export interface Engine {
   readonly name: EngineName
+  /** What its threads may take of memory; JavaScript's young objects above all. */
+  readonly resourceLimits?: ResourceLimits | undefined
   /** Why this engine cannot do the task on this machine, as a sentence; undefined if it can. */
   refuses(task: Task): string | undefined
   /** Binds or connects. Whatever can fail for the user's reasons fails here, as a UserError. */

@@ -6,7 +6,7 @@ import { blocking } from './blocking/index.ts'
 import { node } from './node/index.ts'
 import { uring } from './uring/index.ts'
 
-export const engines = { node, uring, blocking } satisfies Record<EngineName, Engine>
+export const engines: Readonly<Record<EngineName, Engine>> = { node, uring, blocking }
 
 /** From the most to the least wanted. */
 const preference: EngineName[] = ['uring', 'node']

@@ -53,6 +53,11 @@ export interface Libc extends Calls {
   readonly ringRegister: Call
   /** mmap(2) of a descriptor, or without one of fresh zeroed memory, which costs nothing yet. */
   map(sizeBytes: number, fd?: number, offset?: number): Mapping
+  /**
+   * Has malloc(3) keep so much free memory before it gives any back to the system (mallopt(3),
+   * M_TRIM_THRESHOLD). Does nothing where the C library is not glibc.
+   */
+  keepFreed(sizeBytes: number): void
   /** munmap(2). No typed array over it may be used any more. */
   unmap(mapping: Mapping): void
   /** The name of the error of the last call that failed, for example `EADDRINUSE`. */
@@ -93,6 +98,7 @@ function load(): Libc | string {
 const PROT_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
 const MAP_SHARED_POPULATE = 0x8001
+const M_TRIM_THRESHOLD = -1
 
 function bindAll(koffi: typeof import('koffi')): Libc {
   // Without a name it is the running program, which has the C library in it already.
@@ -123,6 +129,14 @@ function bindAll(koffi: typeof import('koffi')): Libc {
       // MAP_FAILED is -1.
       if (address > Number.MAX_SAFE_INTEGER) throw systemError(errorName())
       return { memory: koffi.view(pointer, sizeBytes), address }
+    },
+    keepFreed(sizeBytes) {
+      try {
+        const mallopt = c.func('int mallopt(int parameter, int value)') as Call
+        mallopt(M_TRIM_THRESHOLD, sizeBytes)
+      } catch {
+        // Another C library: it is an optimisation for glibc only.
+      }
     },
     unmap({ memory, address }) {
       munmap(address, memory.byteLength)

@@ -3,6 +3,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Address } from '../address.ts'
 import type { WrongBytes } from '../load/payload.ts'
+import { engines } from '../engines/index.ts'
 import { UserError } from '../errors.ts'
 import { Meter, type Stop } from '../metrics/meter.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
@@ -59,7 +60,9 @@ class Thread {
 
   constructor(task: Task) {
     const input: ThreadInput = { task, memory: this.meter.memory }
-    this.#worker = new Worker(workerUrl, { workerData: input, name: `yodel ${task.kind}` })
+    const { resourceLimits } = engines[task.engine]
+    const name = `yodel ${task.kind}`
+    this.#worker = new Worker(workerUrl, { workerData: input, resourceLimits, name })
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: FromThread) => {
         if (message.kind === 'ready') resolve(message.address)

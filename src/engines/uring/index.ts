@@ -11,6 +11,8 @@ let answer: string | undefined | null = null
 
 export const uring: Engine = {
   name: 'uring',
+  // It makes next to no garbage: a large nursery would only fill slowly, and look like a leak.
+  resourceLimits: { maxYoungGenerationSizeMb: 1 },
   refuses(task) {
     if (task.kind === 'load') return 'The uring engine only serves so far.'
     if (task.sharePort && task.address.transport === 'unix')
