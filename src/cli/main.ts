@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from '@commander-js/extra-typings'
 import { UserError } from '../errors.ts'
+import { addCompareEngines } from './compare-engines.ts'
 import { addConnect } from './connect.ts'
 import { exitCodes } from './exit.ts'
 import { addFlood } from './flood.ts'
@@ -25,7 +26,7 @@ Addresses: tcp://host:port, host:port, :port, port, unix:/path; IPv6 in brackets
 Exit codes: 0 done, 1 the verdict failed, 2 usage, 3 cannot bind or connect, 130 interrupted.`,
   )
 
-for (const add of [addServe, addConnect, addFlood]) add(program)
+for (const add of [addServe, addConnect, addFlood, addCompareEngines]) add(program)
 
 try {
   await program.parseAsync()
@@ -42,8 +43,14 @@ function report(error: unknown): number {
     // Help and version have been printed by now; they are no errors.
     if (error.exitCode === 0) return exitCodes.done
     if (error.code === 'commander.help') return exitCodes.usage
-    const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
-    tell(`${message.replace(/\.?$/, '.')} See yodel --help.`)
+    const message = error.message
+      .replace(/^error: /, '')
+      // What is wrong with an argument follows, and names it.
+      .replace(/^command-argument value .* is invalid for argument '[^']*'\. /, '')
+      .replace(/\s*\n\s*/g, ' ')
+    const command = program.commands.find(command => command.name() === process.argv[2])
+    const help = command ? `yodel ${command.name()} --help` : 'yodel --help'
+    tell(`${message.replace(/\.?$/, '.')} See ${help}.`)
     return exitCodes.usage
   }
   tell(`a defect of yodel, please report it: ${(error as Error).stack ?? String(error)}`)

@@ -1,0 +1,148 @@
+/** yodel compare-engines: what a thread per client buys, and what it costs, in one picture. */
+import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, release, type as systemName } from 'node:os'
+import type { Command } from '@commander-js/extra-typings'
+import { UserError, usageError } from '../errors.ts'
+import type { Canvas } from '../report/bars.ts'
+import { comparisonJson, comparisonText } from '../report/comparison.ts'
+import { isRight, type Comparison, type Model, type ModelResult } from '../report/models.ts'
+import { parseCount, parseDuration, parseSize } from '../units.ts'
+import { exitCodes } from './exit.ts'
+import { value } from './flags.ts'
+import { measureRound } from './model-round.ts'
+import { onInterrupt, print, showLive } from './output.ts'
+
+const modelNames = ['one', 'threads', 'pool', 'node', 'uring'] as const
+type ModelName = (typeof modelNames)[number]
+
+/** As `yodel serve --engine blocking` has it without a number. */
+const poolSize = Math.min(32, availableParallelism() + 4)
+
+export function addCompareEngines(program: Command): void {
+  program
+    .command('compare-engines')
+    .description('measure the models of serving side by side on this machine')
+    .option('--connections <n>', 'clients that want to be served at the same time', count, 20)
+    .option('--duration <duration>', 'how long each is measured (default: 1s)', positiveMs)
+    .option('--size <size>', 'bytes in a message', value(parsePositive(parseSize)), 64)
+    .option('--rounds <n>', 'times that each is measured; medians are shown', count, 3)
+    .option('--pool <n>', 'threads of the pool', count, poolSize)
+    .option('--models <list>', `which of them (default: ${modelNames.join()})`, value(parseModels))
+    .option('--json', 'one JSON document instead of the picture')
+    .option('--output <file>', 'write the JSON document to a file')
+    .action(async ({ json, output, models = modelNames, pool, duration = 1_000, ...options }) => {
+      if (output !== undefined) checkWritable(output)
+      const comparison: Comparison = {
+        connections: options.connections,
+        sizeBytes: options.size,
+        durationMs: duration,
+        roundsWanted: options.rounds,
+        interrupted: false,
+        machine: machine(),
+        models: models.map(name => ({ ...modelOf(name, pool), rounds: [] })),
+      }
+      await compare(comparison)
+      print(json ? comparisonJson(comparison) : comparisonText(comparison, terminal()))
+      if (output !== undefined) writeFileSync(output, comparisonJson(comparison))
+      if (!isRight(comparison)) process.exitCode = exitCodes.failed
+      else if (comparison.interrupted) process.exitCode = exitCodes.interrupted
+    })
+}
+
+const parsePositive = (parse: (text: string) => number) => (text: string) => {
+  const number = parse(text)
+  if (number <= 0) throw usageError('It must be more than 0.')
+  return number
+}
+const count = value(parsePositive(parseCount))
+const positiveMs = value(parsePositive(parseDuration))
+
+function parseModels(list: string): ModelName[] {
+  const names = list.split(',').map(name => name.trim())
+  const unknown = names.find(name => !modelNames.some(known => known === name))
+  if (unknown !== undefined)
+    throw usageError(`There is no model '${unknown}'.`, `There are ${modelNames.join(', ')}.`)
+  // Always in the same order, so that pictures can be compared.
+  return modelNames.filter(name => names.includes(name))
+}
+
+function modelOf(name: ModelName, pool: number): Model {
+  const models: Record<ModelName, Omit<Model, 'name'>> = {
+    one: { label: 'one at a time', engine: 'blocking', concurrency: 1 },
+    threads: { label: 'thread per client', engine: 'blocking', concurrency: Infinity },
+    pool: { label: `pool of ${pool}`, engine: 'blocking', concurrency: pool },
+    node: { label: 'event loop', engine: 'node', concurrency: Infinity },
+    uring: { label: 'io_uring', engine: 'uring', concurrency: Infinity },
+  }
+  return { name, ...models[name] }
+}
+
+/** Before minutes are spent on what could not be written. */
+function checkWritable(path: string) {
+  try {
+    closeSync(openSync(path, 'a'))
+  } catch (error) {
+    throw usageError(`Cannot write ${path}: ${(error as NodeJS.ErrnoException).code}.`)
+  }
+}
+
+const machine = (): Comparison['machine'] => ({
+  processor: cpus()[0]?.model.trim() || 'unknown processor',
+  cores: availableParallelism(),
+  system: `${systemName()} ${release()}`,
+  node: process.versions.node,
+})
+
+/** What the picture is drawn on. A pipe is as wide as it says, or 80 columns. */
+function terminal(): Canvas {
+  const { TERM, LC_ALL, LC_CTYPE, LANG, COLUMNS } = process.env
+  const locale = LC_ALL || LC_CTYPE || LANG || (process.platform === 'win32' ? 'utf-8' : '')
+  const columns = process.stdout.columns || Number(COLUMNS) || 80
+  const unicode = TERM !== 'dumb' && /utf-?8/i.test(locale)
+  return { columns: Math.min(120, Math.max(40, columns)), unicode }
+}
+
+/** Measures all models in interleaved rounds, so that a slow spell of the machine hits all. */
+async function compare(comparison: Comparison): Promise<void> {
+  const interruption = new AbortController()
+  const restore = onInterrupt(() => {
+    comparison.interrupted = true
+    interruption.abort()
+  })
+  let doing = ''
+  const stopShowing = showLive(() => doing)
+  try {
+    for (let round = 1; round <= comparison.roundsWanted; round++) {
+      for (const model of comparison.models) {
+        if (comparison.interrupted) return
+        const turn =
+          comparison.roundsWanted > 1 ? ` (round ${round} of ${comparison.roundsWanted})` : ''
+        const onStage = (stage: string) => (doing = `${model.label}${turn}: ${stage}`)
+        await measure(model, comparison, interruption.signal, onStage)
+      }
+    }
+  } finally {
+    stopShowing()
+    restore()
+  }
+}
+
+/** One more round of a model, unless it cannot be had. */
+async function measure(
+  model: ModelResult,
+  options: Comparison,
+  signal: AbortSignal,
+  onStage: (stage: string) => void,
+) {
+  if (model.unavailable !== undefined) return
+  try {
+    model.rounds.push(await measureRound(model, options, signal, onStage))
+  } catch (error) {
+    // What an interrupted server says, and whatever breaks then, is of no interest.
+    if (signal.aborted) return
+    if (!(error instanceof UserError)) throw error
+    model.unavailable = error.message
+    // A server that does not start has refused; one that does not go on has failed.
+    model.failed = error.kind === 'network'
+  }
+}

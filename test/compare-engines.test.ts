@@ -1,0 +1,122 @@
+/** The real `yodel compare-engines`: short runs, so what is looked at is all but the figures. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Program, yodel, yodelPath } from './program.ts'
+
+interface Document {
+  verdict: 'pass' | 'fail'
+  interrupted: boolean
+  run: Record<string, unknown>
+  machine: Record<string, unknown>
+  models: {
+    name: string
+    label: string
+    engine: string
+    unavailable: string | null
+    servedClients: number
+    ratePerSecond: number
+    roundTripUs: { p50: number; p99: number }
+    cpuPerEchoUs: number | null
+    memoryPerClientBytes: number | null
+    failures: Record<string, number>
+    rounds: unknown[]
+  }[]
+  conclusions: string[]
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** Where accounting is known (proc(5)). */
+const isLinux = process.platform === 'linux'
+
+test('all models, in a picture of 40 columns and in a file', async () => {
+  const path = join(folder, 'all.json')
+  const short = ['--connections', '5', '--duration', '300ms', '--rounds', '1', '--pool', '2']
+  const flags = [...short, '--output', path]
+  // The width comes from the environment where stdout is no terminal.
+  const command = ['COLUMNS=40', 'LC_ALL=C.UTF-8', 'TERM=xterm', process.execPath, yodelPath]
+  await using program = new Program('env', [...command, 'compare-engines', ...flags], 'ignore')
+  const { code, stdout, stderr } = await program.finished
+  assert.equal(stderr, '')
+  assert.equal(code, 0)
+  const text = stdout.toString()
+  for (const line of text.split('\n')) assert.ok(line.length <= 40, line)
+
+  const document = JSON.parse(readFileSync(path, 'utf8')) as Document
+  assert.equal(document.verdict, 'pass')
+  assert.equal(document.interrupted, false)
+  assert.equal(document.run.connections, 5)
+  assert.ok(document.conclusions.length > 0)
+  assert.deepEqual(
+    document.models.map(({ name }) => name),
+    ['one', 'threads', 'pool', 'node', 'uring'],
+  )
+  // At most, since on a busy machine threads may not have started by the end of so short a run.
+  const served: Record<string, number> = { one: 1, pool: 2, threads: 5, node: 5, uring: 5 }
+  for (const model of document.models) {
+    assert.ok(text.includes(model.label), text)
+    if (model.unavailable !== null) {
+      assert.equal(model.rounds.length, 0)
+      continue
+    }
+    assert.match(text, new RegExp(`^ {2}${model.label} .*[█▏▎▍▌▋▊▉]$`, 'm'))
+    const { name, servedClients, engine } = model
+    if (engine === 'blocking') assert.ok(servedClients >= 1 && servedClients <= served[name]!, name)
+    else assert.equal(servedClients, served[name], name)
+    assert.ok(model.ratePerSecond > 0, model.name)
+    assert.ok(0 < model.roundTripUs.p50 && model.roundTripUs.p50 <= model.roundTripUs.p99)
+    assert.equal(typeof model.cpuPerEchoUs, isLinux ? 'number' : 'object')
+    assert.equal(typeof model.memoryPerClientBytes, isLinux ? 'number' : 'object')
+    assert.deepEqual(model.failures, {})
+  }
+})
+
+test('wrong options: one line, and exit 2', async () => {
+  const wrong = [
+    ['--models', 'one,two'],
+    ['--connections', '0'],
+    ['--duration', '3'],
+    ['--rounds', 'x'],
+    ['--output', join(folder, 'missing', 'file')],
+    ['--no-such'],
+  ].map(async args => {
+    await using program = yodel(['compare-engines', ...args])
+    const { code, stdout, stderr } = await program.finished
+    assert.equal(code, 2, args.join(' '))
+    assert.equal(stdout.length, 0)
+    assert.match(stderr, /^yodel: [^\n]+\n$/)
+  })
+  await Promise.all(wrong)
+})
+
+const children = (pid: number) =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean)
+
+const noProc = isLinux ? false : 'the processes of another system are not listed in /proc'
+
+test(
+  'interrupted: what is there is printed, exit 130, no server stays',
+  { skip: noProc },
+  async () => {
+    const flags = ['--json', '--models', 'node', '--connections', '2', '--duration', '1h']
+    await using program = yodel(['compare-engines', ...flags])
+    const { pid } = program.child
+    // Signals are heeded before the first server is started.
+    while (children(pid!).length === 0) await sleep(10)
+    const servers = children(pid!)
+    await sleep(400)
+    program.kill('SIGINT')
+    const { code, stdout, stderr } = await program.finished
+    assert.equal(stderr, '')
+    assert.equal(code, 130)
+    const { interrupted, models } = JSON.parse(stdout.toString()) as Document
+    assert.equal(interrupted, true)
+    assert.deepEqual(models[0]!.rounds, [])
+    for (const server of servers) assert.ok(!existsSync(`/proc/${server}`), `${server} runs`)
+  },
+)
