@@ -1,4 +1,4 @@
-/** What we say to the ring: one function for each kind of entry. And how its answers are told apart. */
+/** What we say to the ring, a function for each entry; and how its answers are told apart. */
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 
