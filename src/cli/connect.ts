@@ -1,16 +1,16 @@
 /** yodel connect: type and see the echo; or pipe. */
 import type { Command } from '@commander-js/extra-typings'
-import { defaultAddress, formatAddress, parseAddress } from '../address.ts'
+import { formatAddress } from '../address.ts'
 import { connect, connectDefaults } from '../connect.ts'
 import { parseDuration } from '../units.ts'
-import { value } from './flags.ts'
+import { addressArgument, value } from './flags.ts'
 import { tell } from './output.ts'
 
 export function addConnect(program: Command): void {
   program
     .command('connect')
     .description('type and see the echo; or pipe: cat file | yodel connect > same')
-    .argument('[address]', 'whom to talk to', value(parseAddress), defaultAddress)
+    .addArgument(addressArgument('whom to talk to'))
     .option('--hex', 'show what comes back in hexadecimal')
     .option('--timeout <duration>', 'patience with the connection (default: 10s)', duration)
     .option('--verbose', 'say on stderr once it is connected')

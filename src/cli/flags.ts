@@ -1,5 +1,6 @@
 /** Flags that several commands have, and how their values are parsed. */
-import { InvalidArgumentError, Option } from '@commander-js/extra-typings'
+import { Argument, InvalidArgumentError, Option } from '@commander-js/extra-typings'
+import { defaultAddress, formatAddress, parseAddress } from '../address.ts'
 import { wantedEngines } from '../engines/index.ts'
 import { UserError } from '../errors.ts'
 import { parseCount } from '../units.ts'
@@ -24,3 +25,9 @@ export const engineFlag = () =>
 /** `8`, `10k`, or `unlimited`. */
 export const parseLimit = (text: string): number =>
   text === 'unlimited' ? Infinity : parseCount(text)
+
+/** Whom to talk to. */
+export const addressArgument = (description: string) =>
+  new Argument('[address]', description)
+    .argParser(value(parseAddress))
+    .default(defaultAddress, formatAddress(defaultAddress))

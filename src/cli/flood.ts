@@ -1,12 +1,12 @@
 /** yodel flood: the same message, for ever. */
 import type { Command } from '@commander-js/extra-typings'
-import { defaultAddress, formatAddress, parseAddress } from '../address.ts'
+import { formatAddress } from '../address.ts'
 import { flood, floodDefaults, type LoadRun } from '../bench.ts'
 import { since } from '../metrics/snapshot.ts'
 import { loadJson, loadText } from '../report/load.ts'
 import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
 import { parseCount, parseDuration, parseRate } from '../units.ts'
-import { engineFlag, value } from './flags.ts'
+import { addressArgument, engineFlag, value } from './flags.ts'
 import { exitCodes } from './exit.ts'
 import { onInterrupt, print, showLive, tell } from './output.ts'
 
@@ -14,7 +14,7 @@ export function addFlood(program: Command): void {
   program
     .command('flood')
     .description('send the same message for ever, and verify every echo')
-    .argument('[address]', 'whom to send to', value(parseAddress), defaultAddress)
+    .addArgument(addressArgument('whom to send to'))
     .argument('[message]', 'what to send', floodDefaults.message)
     .option('--connections <n>', 'connections', value(parseCount), floodDefaults.connections)
     .option('--depth <n>', 'messages in flight on each', value(parseCount), floodDefaults.depth)

@@ -37,7 +37,7 @@ export const counterNames = [
   /** How often accepting was paused: because the limit of clients, of descriptors was reached. */
   'pausedForConcurrency',
   'pausedForDescriptors',
-  /** Clients that had to be turned away, because nothing can stop the system from accepting them. */
+  /** Clients that were turned away, because nothing can stop the system from accepting them. */
   'turnedAway',
   ...failureNames,
 ] as const
