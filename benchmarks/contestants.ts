@@ -20,7 +20,6 @@ export interface Contestant {
   run: string[]
   /** Prints the version of what it was built with. */
   version: string[]
-  environment?: Record<string, string>
 }
 
 const nodeVersion = [process.execPath, '--version']
@@ -49,14 +48,14 @@ const c = (name: string): Contestant => ({
   run: [`${builtFolder}${name}`],
   version: ['cc', '--version'],
 })
-const go = (name: string, environment: Record<string, string>): Contestant => ({
-  name,
+/** On one processor its scheduler uses one thread, as the others do. */
+const go: Contestant = {
+  name: 'go',
   needs: ['go'],
   build: [['go', 'build', '-o', `${builtFolder}echo-go`, 'go/main.go']],
   run: [`${builtFolder}echo-go`],
   version: ['go', 'version'],
-  environment,
-})
+}
 
 const cargo = ['cargo', 'build', '--quiet', '--release', '--manifest-path', 'rust-tokio/Cargo.toml']
 const cargoTarget = ['--target-dir', `${builtFolder}tokio`]
@@ -91,8 +90,7 @@ export const contestants: Contestant[] = [
   c('epoll'),
   c('epoll-splice'),
   tokio,
-  go('go', {}),
-  go('go one-core', { GOMAXPROCS: '1' }),
+  go,
   bun,
   plainNode('data-write'),
   plainNode('pipe'),
@@ -101,7 +99,6 @@ export const contestants: Contestant[] = [
   yodel('--engine=uring'),
   yodel('--engine=uring', '--busy-poll=50us'),
   yodel('--engine=node'),
-  yodel('--engine=blocking'),
 ]
 
 /** Builds it if need be. The version it runs on, or why it is left out. */
@@ -141,7 +138,6 @@ export async function startContestant(contestant: Contestant): Promise<Running> 
   const [command, ...args] = pinned(0, [...contestant.run, port])
   const child = spawn(command!, args, {
     cwd: controlsFolder,
-    env: { ...process.env, ...contestant.environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const stop = async () => {

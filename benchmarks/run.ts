@@ -75,15 +75,21 @@ function conditions(load: string, versions: string[]): string {
     `- ${new Date().toISOString().slice(0, 10)}, Linux ${release()}, ${cpus().length} × ${model}`,
     `- npm run bench -- ${process.argv.slice(2).join(' ')}`,
     `- load: ${load}; every byte verified; ${durationMs} ms each; ${rounds} interleaved rounds`,
-    '- ratio: the median over the rounds of figure / first row in the same round; smaller is better',
+    '- ratio: median over the rounds of figure / first row in the same round; smaller is better',
     ...versions.map(version => `- ${version}`),
   ].join('\n')
 }
 
+const only = words(flags.only)
+const chosen = measures.filter(({ name }) => only.length === 0 || only.includes(name))
+if (chosen.length === 0) {
+  console.error(`nothing to measure: --only takes ${measures.map(({ name }) => name).join(', ')}`)
+  process.exit(2)
+}
 const load = buildLoad()
 const ready: Contestant[] = []
 const versions: string[] = []
-for (const contestant of contestants) {
+for (const contestant of new Set(chosen.flatMap(m => fieldOf(m, contestants) ?? []))) {
   const prepared = prepare(contestant)
   if (typeof prepared === 'string') console.error(`left out: ${contestant.name}: ${prepared}`)
   else ready.push(contestant)
@@ -95,18 +101,13 @@ console.log(`${head}\n`)
 
 const results: Record<string, Record<string, number[]>> = {}
 const tables: string[] = []
-const only = words(flags.only)
-for (const measure of measures) {
+for (const measure of chosen) {
   const field = fieldOf(measure, ready)
-  if (!field || (only.length > 0 && !only.includes(measure.name))) continue
+  if (!field) continue
   const figures = await compete(measure, field)
   results[measure.name] = Object.fromEntries(figures)
   tables.push(table(measure, figures))
   console.log(tables.at(-1))
-}
-if (Object.keys(results).length === 0) {
-  console.error(`nothing to measure: --only takes ${measures.map(({ name }) => name).join(', ')}`)
-  process.exitCode = 2
 }
 if (flags.save !== undefined) {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
