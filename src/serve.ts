@@ -86,7 +86,7 @@ export async function serve(
 }
 
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
-const poolSize = () => Math.min(32, availableParallelism() + 4)
+export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
 function check(options: Required<ServeOptions>) {
   const { concurrency, threads, idleTimeoutMs, drainMs, busyPollUs } = options

@@ -6,6 +6,7 @@ import { UserError, usageError } from '../errors.ts'
 import type { Canvas } from '../report/bars.ts'
 import { comparisonJson, comparisonText } from '../report/comparison.ts'
 import { isRight, type Comparison, type Model, type ModelResult } from '../report/models.ts'
+import { poolSize } from '../serve.ts'
 import { parseCount, parseDuration, parseSize } from '../units.ts'
 import { exitCodes } from './exit.ts'
 import { value } from './flags.ts'
@@ -15,9 +16,6 @@ import { onInterrupt, print, showLive } from './output.ts'
 const modelNames = ['one', 'threads', 'pool', 'node', 'uring'] as const
 type ModelName = (typeof modelNames)[number]
 
-/** As `yodel serve --engine blocking` has it without a number. */
-const poolSize = Math.min(32, availableParallelism() + 4)
-
 export function addCompareEngines(program: Command): void {
   program
     .command('compare-engines')
@@ -26,7 +24,7 @@ export function addCompareEngines(program: Command): void {
     .option('--duration <duration>', 'how long each is measured (default: 1s)', positiveMs)
     .option('--size <size>', 'bytes in a message', value(parsePositive(parseSize)), 64)
     .option('--rounds <n>', 'times that each is measured; medians are shown', count, 3)
-    .option('--pool <n>', 'threads of the pool', count, poolSize)
+    .option('--pool <n>', 'threads of the pool', count, poolSize())
     .option('--models <list>', `which of them (default: ${modelNames.join()})`, value(parseModels))
     .option('--json', 'one JSON document instead of the picture')
     .option('--output <file>', 'write the JSON document to a file')

@@ -29,10 +29,3 @@ export function addConnect(program: Command): void {
 }
 
 const duration = value(parseDuration)
-
-/** How a conversation ended. */
-export interface Talked {
-  exitCode: number
-  /** What to say about it on stderr; may be empty. */
-  message: string
-}

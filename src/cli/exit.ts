@@ -12,3 +12,10 @@ export const exitCodes = {
   /** By a signal, after the report. */
   interrupted: 130,
 } as const
+
+/** How a conversation ended. */
+export interface Talked {
+  exitCode: number
+  /** What to say about it on stderr; may be empty. */
+  message: string
+}

@@ -12,7 +12,7 @@ export const print = (text: string): void => void process.stdout.write(text)
  */
 export function showLive(line: () => string, everyMs = 500): () => void {
   const { stderr } = process
-  if (!stderr.isTTY) return () => {}
+  if (!stderr.isTTY || process.env.TERM === 'dumb') return () => {}
   const draw = () => stderr.write(`\r${line().slice(0, stderr.columns - 1)}\u001b[K`)
   const timer = setInterval(draw, everyMs)
   return () => {

@@ -4,8 +4,7 @@ import { errnoOf } from '../engines/failures.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../report/printable.ts'
 import { formatCount, plural } from '../units.ts'
-import type { Talked } from './connect.ts'
-import { exitCodes } from './exit.ts'
+import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 
 /** Not read from stdin before some of it came back: this bounds what must be remembered. */

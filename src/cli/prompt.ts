@@ -6,8 +6,7 @@ import { errnoOf } from '../engines/failures.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../report/printable.ts'
 import { formatDuration, plural } from '../units.ts'
-import type { Talked } from './connect.ts'
-import { exitCodes } from './exit.ts'
+import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 
 /** A line that was sent and has not come back whole. */
