@@ -25,7 +25,7 @@ export async function read(socket: Socket, bytes: number): Promise<Buffer> {
     const chunk = socket.read() as Buffer | null
     if (!chunk) {
       if (socket.readableEnded || socket.destroyed) throw new Error(`${missing} bytes are missing`)
-      await Promise.race(['readable', 'end', 'close'].map(event => once(socket, event)))
+      await change(socket)
       continue
     }
     chunks.push(chunk.subarray(0, missing))
@@ -33,6 +33,22 @@ export async function read(socket: Socket, bytes: number): Promise<Buffer> {
     missing -= Math.min(missing, chunk.length)
   }
   return Buffer.concat(chunks)
+}
+
+/** The next event after which there may be something to read, or never will be. */
+function change(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const events = ['readable', 'end', 'close']
+    const settle = (error?: Error) => {
+      for (const event of events) socket.off(event, done)
+      socket.off('error', settle)
+      if (error) reject(error)
+      else resolve()
+    }
+    const done = () => settle()
+    for (const event of events) socket.on(event, done)
+    socket.on('error', settle)
+  })
 }
 
 /** Sends, and waits until as much has come back. */

@@ -11,6 +11,9 @@ import { refusal } from './refusal.ts'
 
 type EngineName = Server['engine']
 
+/** A hang is a failure. */
+const timeout = 60_000
+
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
 let sockets = 0
 const places: Record<string, () => string> = {
@@ -23,12 +26,12 @@ const places: Record<string, () => string> = {
 export async function engineSuite(engine: EngineName, many = 100): Promise<void> {
   const skip = await refusal(engine)
   for (const [name, place] of Object.entries(places)) {
-    describe(`${engine} over ${name}`, { skip }, () => {
+    describe(`${engine} over ${name}`, { skip, timeout }, () => {
       echoes(options => serve(place(), { engine, ...options }))
       ends(options => serve(place(), { engine, ...options }))
     })
   }
-  describe(`${engine} and its clients`, { skip }, () => {
+  describe(`${engine} and its clients`, { skip, timeout }, () => {
     takesTurns(options => serve(places.IPv4!(), { engine, ...options }))
     holdsBack(options => serve(places.IPv4!(), { engine, ...options }))
     leaves(options => serve(places.IPv4!(), { engine, ...options }), many)
@@ -189,17 +192,11 @@ function holdsBack(start: Start) {
     }
     greedy.on('drain', send).on('error', () => {})
     send()
-    // Stalled: what the server has read does not grow any more.
-    let before = -1
-    await until(async () => {
-      await new Promise(resolve => setTimeout(resolve, 100))
-      const stalled = before === server.snapshot().bytesIn
-      before = server.snapshot().bytesIn
-      return stalled
-    })
+    const before = await settled(() => server.snapshot().bytesIn)
     const socket = await dial(server.address)
     for (let n = 0; n < 100; n++) assert.equal(await echo(socket, `message ${n}`), `message ${n}`)
-    await until(() => server.snapshot().bytesIn - before === 100 * 9 + 90)
+    const after = await settled(() => server.snapshot().bytesIn)
+    assert.equal(after - before, 100 * 9 + 90)
     greedy.destroy()
     socket.end()
     await balanced(server)
@@ -261,6 +258,17 @@ function leaves(start: Start, many: number) {
     assert.equal(server.snapshot().open, 0)
     socket.destroy()
   })
+}
+
+/** A figure, once it has not changed for half a second. */
+async function settled(figure: () => number): Promise<number> {
+  let last = figure()
+  for (let same = 0; same < 10; same++) {
+    await new Promise(resolve => setTimeout(resolve, 50))
+    if (figure() !== last) same = 0
+    last = figure()
+  }
+  return last
 }
 
 /** All that was opened is closed. */

@@ -16,7 +16,8 @@ const files = ['dist', 'build'].flatMap(folder =>
 if (files.length === 0) throw new Error(`No test file has ${wanted.join(' or ')} in its name.`)
 
 // A test that hangs is a failure; the limit is far above what any test takes.
-const concurrency = availableParallelism()
+// Many wait more than they compute.
+const concurrency = availableParallelism() + 1
 const tests = run({ files: files.toSorted(), concurrency, timeout: 120_000 })
 tests.on('test:fail', () => (process.exitCode = 1))
 await finished(tests.compose(new spec()).pipe(process.stdout, { end: false }), {
