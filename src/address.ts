@@ -48,7 +48,7 @@ function parseUnix(text: string, path: string): UnixAddress {
 
 function parseTcp(text: string, rest: string): TcpAddress {
   if (isIPv6(rest) && rest.includes('::'))
-    throw usageError(`'${text}': an IPv6 address needs brackets.`, `Write [${rest}]:7007.`)
+    throw usageError(`'${text}': an IPv6 address needs brackets.`, 'Write for example [::1]:7007.')
   const match = /^(?:(\[[^\]]*\]|[^:[\]/\s@?#]*):)?(\d+)$/.exec(rest)
   if (!match) throw usageError(`'${text}' is not an address.`, examples)
   const port = Number(match[2])

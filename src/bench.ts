@@ -5,7 +5,7 @@ import type { WrongBytes } from './load/payload.ts'
 import { usageError } from './errors.ts'
 import type { PayloadSpec } from './load/payload.ts'
 import { since, takeSnapshot, type Snapshot } from './metrics/snapshot.ts'
-import { withDefaults } from './options.ts'
+import { timerMaxMs, withDefaults } from './options.ts'
 import { share, type LoadTask } from './task.ts'
 import { startThreads } from './threads/start.ts'
 
@@ -116,9 +116,12 @@ async function startLoad(address: Address, payload: PayloadSpec, load: Load, war
   const threads = await startThreads(plan(address, payload, load, warmupMs))
   // A snapshot of nothing: all zero, and when it began.
   let before = takeSnapshot([])
-  const warm = setTimeout(() => {
-    if (warmupMs > 0) before = threads.snapshot()
-  }, warmupMs)
+  const warm = setTimeout(
+    () => {
+      if (warmupMs > 0) before = threads.snapshot()
+    },
+    Math.min(warmupMs, timerMaxMs),
+  )
   const finished = threads.finished.then(({ wrong }): LoadResult => {
     clearTimeout(warm)
     const total = threads.snapshot()
@@ -161,13 +164,13 @@ function plan(address: Address, payload: PayloadSpec, load: Load, warmupMs: numb
 
 function checkWhole(numbers: Record<string, number>) {
   for (const [name, value] of Object.entries(numbers))
-    if (value < 1 || (Number.isFinite(value) && !Number.isInteger(value)) || Number.isNaN(value))
+    if (!Number.isInteger(value) || value < 1)
       throw usageError(`${name} must be a whole number from 1 on.`)
 }
 
 function check({ connections, depth, count, durationMs, ratePerSecond, threads }: Load) {
-  checkWhole({ connections, depth, count, threads })
+  checkWhole({ connections, depth, threads, ...(count !== Infinity && { count }) })
   if (!(durationMs > 0)) throw usageError('The duration must be more than 0.')
-  if (ratePerSecond !== undefined && !(ratePerSecond > 0))
-    throw usageError('The rate must be more than 0.')
+  if (ratePerSecond !== undefined && !(ratePerSecond > 0 && ratePerSecond <= 1e9))
+    throw usageError('The rate must be more than 0, and at most 1G/s.')
 }

@@ -69,8 +69,8 @@ class SocketConnection implements Connection {
   async echo(message: Uint8Array | string): Promise<Echo> {
     const sent = Buffer.from(message as string)
     const startedMs = performance.now()
-    await this.write(sent)
-    const reply = await this.#read(sent.length)
+    // At the same time: a server that echoes stops reading when nobody reads from it.
+    const [reply] = await Promise.all([this.#read(sent.length), this.write(sent)])
     const latencyUs = (performance.now() - startedMs) * 1e3
     if (!reply.equals(sent)) throw new Error(`${formatAddress(this.address)} sent other bytes back`)
     return { reply, latencyUs }

@@ -39,7 +39,7 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
   ],
   [['serve', 'ftp://x:1'], 2, `'ftp://x:1': the transport ftp is not known. ${addresses}`],
   [['serve', ':65536'], 2, /':65536': ports go from 0 to 65535\. Port 0 lets the system choose\./],
-  [['serve', '::1'], 2, /an IPv6 address needs brackets\. Write \[::1\]:7007\./],
+  [['serve', '::1'], 2, /an IPv6 address needs brackets\. Write for example \[::1\]:7007\./],
   [['connect', ':0'], 2, 'Nobody can be reached on port 0. Port 0 is only for listening.'],
   [
     ['flood', ':7', '--duration', '5'],
@@ -95,10 +95,11 @@ suite('places that cannot be had', { skip: windows }, () => {
     const path = join(folder, 'live')
     const { program, url } = await yodelServe(':0', `unix:${path}`)
     await using _ = program
-    for (const taken of [url, `unix:${path}`]) {
+    const cures = { [url]: '; port 0 lets the system choose.', [`unix:${path}`]: ' path.' }
+    for (const [taken, cure] of Object.entries(cures)) {
       const line =
         `Cannot listen on ${taken}: somebody listens there already (EADDRINUSE). ` +
-        'Stop that program or choose another; port 0 lets the system choose.'
+        `Stop that program or choose another${cure}`
       await assertFails(yodel(['serve', taken]), 3, line)
     }
     // Nothing was taken from who was there first.

@@ -19,7 +19,7 @@ test("the README's example runs", async () => {
 test('echo() takes any size, and says when other bytes come back', async () => {
   await using server = await serve('tcp://127.0.0.1:0')
   await using peer = await connect(server.address)
-  for (const size of [0, 1, 60_000, 2 ** 20]) {
+  for (const size of [0, 1, 60_000, 2 ** 20, 32 * 2 ** 20]) {
     const { reply, latencyUs } = await peer.echo(Buffer.alloc(size, 'abc'))
     assert.equal(reply.length, size)
     assert.ok(latencyUs > 0)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { dial, echo, read, until } from './client.ts'
 import { portOf, Program, yodelPath, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
@@ -108,6 +109,32 @@ for (const engine of ['node', 'uring'] as const) {
     assert.equal(code, 0)
     assert.match(stderr, /served 400 clients/)
   })
+
+  /** Each who leaves makes room for one, not for more: or the limit is reached by and by. */
+  test(
+    `${engine}: few descriptors, clients leave one by one: nobody is dropped`,
+    { skip },
+    async () => {
+      const command = `ulimit -n 200; exec "${process.execPath}" "${yodelPath}" serve :0`
+      await using program = new Program('sh', ['-c', `${command} --engine ${engine}`], 'ignore')
+      const [, url] = await program.says(/listening on (\S+)/)
+      const sockets = await dialMany(portOf(url!), 300)
+      let [served, dropped] = [0, 0]
+      for (const socket of sockets) {
+        socket.on('error', () => {}).write('x')
+        socket.once('data', () => served++).once('end', () => dropped++)
+      }
+      await until(() => served > 100)
+      for (const socket of sockets.slice(0, 60)) {
+        const before = served
+        socket.removeAllListeners('end').destroy()
+        // As many as there is room for are served already; the next comes in for the one who left.
+        await Promise.race([until(() => served > before || dropped > 0), sleep(1000)])
+      }
+      assert.equal(dropped, 0)
+      for (const socket of sockets) socket.removeAllListeners('end').destroy()
+    },
+  )
 
   test(`${engine}: 5,000 connects and closes leave nothing behind`, { skip }, async () => {
     const { program, url } = await yodelServe('--engine', engine)

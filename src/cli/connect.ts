@@ -15,13 +15,14 @@ export function addConnect(program: Command): void {
     .option('--timeout <duration>', 'patience with the connection (default: 10s)', duration)
     .option('--verbose', 'say on stderr once it is connected')
     .action(async (address, { hex = false, timeout, verbose = false }) => {
-      const connection = await connect(address, { timeoutMs: timeout ?? connectDefaults.timeoutMs })
-      // Connected is not yet served: a server may leave us waiting in its backlog.
-      if (verbose) tell(`connected to ${formatAddress(connection.address)}`)
       const typing = process.stdin.isTTY && process.stdout.isTTY
       const talk = typing
         ? (await import('./prompt.ts')).talkByPrompt
         : (await import('./pipe.ts')).talkByPipe
+      // From here on nothing may come between: what a quick server says would be missed.
+      const connection = await connect(address, { timeoutMs: timeout ?? connectDefaults.timeoutMs })
+      // Connected is not yet served: a server may leave us waiting in its backlog.
+      if (verbose) tell(`connected to ${formatAddress(connection.address)}`)
       const { exitCode, message } = await talk(connection, hex)
       if (message !== '') tell(message)
       process.exitCode = exitCode

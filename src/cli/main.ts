@@ -28,6 +28,9 @@ Exit codes: 0 done, 1 the verdict failed, 2 usage, 3 cannot bind or connect, 130
 
 for (const add of [addServe, addConnect, addFlood, addCompareEngines]) add(program)
 
+// Whoever does not read what we say does not stop us; a pipe of data has a listener of its own.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
 try {
   await program.parseAsync()
 } catch (error) {

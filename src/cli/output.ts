@@ -1,5 +1,7 @@
 /** Where words go: data to stdout, everything about it to stderr. */
 
+import { exitCodes } from './exit.ts'
+
 /** One line about what happens. */
 export const tell = (line: string): void => void process.stderr.write(`yodel: ${line}\n`)
 
@@ -13,7 +15,7 @@ export const print = (text: string): void => void process.stdout.write(text)
 export function showLive(line: () => string, everyMs = 500): () => void {
   const { stderr } = process
   if (!stderr.isTTY || process.env.TERM === 'dumb') return () => {}
-  const draw = () => stderr.write(`\r${line().slice(0, stderr.columns - 1)}\u001b[K`)
+  const draw = () => stderr.write(`\r${line().slice(0, (stderr.columns || 80) - 1)}\u001b[K`)
   const timer = setInterval(draw, everyMs)
   return () => {
     clearInterval(timer)
@@ -28,7 +30,7 @@ export function showLive(line: () => string, everyMs = 500): () => void {
 export function onInterrupt(first: () => void): () => void {
   let interrupted = false
   const listener = () => {
-    if (interrupted) process.exit(130)
+    if (interrupted) process.exit(exitCodes.interrupted)
     interrupted = true
     first()
   }

@@ -15,9 +15,9 @@ export function addServe(program: Command): void {
     .option('--concurrency <n>', 'clients served at a time; others wait', value(parseLimit))
     .addOption(engineFlag())
     .option('--threads <n>', 'threads that share each port', value(parseCount))
-    .option('--idle-timeout <duration>', 'close what is idle; 0: never (default: 1h)', idle)
-    .option('--drain <duration>', 'patience with clients at the end (default: 5s)', idle)
-    .option('--busy-poll <duration>', 'look for work so long before sleeping (uring)', idle)
+    .option('--idle-timeout <duration>', 'close what is idle; 0: never (default: 1h)', duration)
+    .option('--drain <duration>', 'patience with clients at the end (default: 5s)', duration)
+    .option('--busy-poll <duration>', 'look for work so long before sleeping (uring)', duration)
     .option('--one-off', 'leave after the first client')
     .option('--json', 'one JSON object per line on stdout')
     .action(async (texts, { json, idleTimeout, drain, busyPoll, ...options }) => {
@@ -30,6 +30,8 @@ export function addServe(program: Command): void {
       })
       // Signals are heeded from here on: whoever reads that it listens may send one at once.
       const closed = untilClosed(servers)
+      // Several addresses mostly have the same note.
+      for (const note of new Set(servers.flatMap(server => server.notes))) tell(note)
       for (const server of servers) announce(server, json === true)
       await closed
     })
@@ -38,7 +40,7 @@ export function addServe(program: Command): void {
 /** Leaving so quickly needs no word. */
 const quickMs = 100
 
-const idle = value(parseDuration)
+const duration = value(parseDuration)
 
 /** All or none. */
 async function startAll(addresses: Address[], options: Parameters<typeof serve>[1]) {
@@ -52,8 +54,7 @@ async function startAll(addresses: Address[], options: Parameters<typeof serve>[
   return servers
 }
 
-function announce({ address, url, engine, notes }: Server, json: boolean) {
-  for (const note of notes) tell(note)
+function announce({ address, url, engine }: Server, json: boolean) {
   if (isPublic(address)) tell(`${url} can be reached from other machines; whoever does is echoed.`)
   const pid = process.pid
   if (json) print(`${JSON.stringify({ event: 'listening', address: url, engine, pid })}\n`)
@@ -95,7 +96,9 @@ async function untilClosed(servers: Server[]) {
       tell(`stopping; ${open} may finish. Again to leave at once.`)
     }, quickMs)
   })
-  await Promise.all(servers.map(server => server.closed))
+  // With --one-off the first who leaves takes the others along.
+  await Promise.race(servers.map(server => server.closed))
+  await Promise.all(servers.map(server => server.close()))
   clearTimeout(patience)
   stopShowing()
   restore()

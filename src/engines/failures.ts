@@ -32,6 +32,12 @@ const meanings: Record<string, [cause: string, hint: string]> = {
   ENAMETOOLONG: ['the path is too long for a socket', 'Choose a shorter one.'],
 }
 
+/** Where a port would be no cure. */
+const unixHints: Record<string, string> = {
+  EADDRINUSE: 'Stop that program or choose another path.',
+  ECONNREFUSED: 'Start a server with `yodel serve`; the path may be that of a dead one, or a file.',
+}
+
 export const errnoOf = (error: unknown): string => {
   const code = (error as NodeJS.ErrnoException | undefined)?.code
   if (code !== undefined) return code
@@ -44,11 +50,9 @@ export function explain(verb: 'listen on' | 'connect to', address: Address, erro
   const code = errnoOf(error)
   const [cause, hint] = meanings[code] ?? [(error as Error).message, '']
   const name = code === '' ? '' : ` (${code})`
-  return new UserError(
-    'network',
-    `Cannot ${verb} ${formatAddress(address)}: ${cause}${name}.`,
-    hint,
-  )
+  const message = `Cannot ${verb} ${formatAddress(address)}: ${cause}${name}.`
+  const unixHint = address.transport === 'unix' ? unixHints[code] : undefined
+  return new UserError('network', message, unixHint ?? hint)
 }
 
 /** Under which class a failed connection is counted. */

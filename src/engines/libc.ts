@@ -13,22 +13,18 @@ const signatures = {
   bind: 'int bind(int fd, void *address, uint size)',
   close: 'int close(int fd)',
   dup: 'int dup(int fd)',
-  fcntl: 'int fcntl(int fd, int op, int value)',
   getsockname: 'int getsockname(int fd, void *address, void *size)',
   if_nametoindex: 'uint if_nametoindex(const char *name)',
   listen: 'int listen(int fd, int backlog)',
-  pipe2: 'int pipe2(void *ends, int flags)',
-  poll: 'int poll(void *set, ulong count, int timeoutMs)',
   recv: 'long recv(int fd, void *data, size_t size, int flags)',
   send: 'long send(int fd, const void *data, size_t size, int flags)',
   setsockopt: 'int setsockopt(int fd, int level, int name, void *value, uint size)',
   shutdown: 'int shutdown(int fd, int how)',
   socket: 'int socket(int family, int type, int protocol)',
-  splice: 'long splice(int from, void *a, int to, void *b, size_t size, uint flags)',
 } as const
 
 /** Those that not every POSIX system has, and that only some engines need. */
-const linuxOnly = new Set(['accept4', 'pipe2', 'splice'])
+const linuxOnly = new Set(['accept4'])
 
 type Calls = { readonly [Name in keyof typeof signatures]: Call }
 

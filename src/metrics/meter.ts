@@ -80,7 +80,8 @@ export class Meter {
 
   /** Written by the thread that owns the work, not by the one that does it. */
   requestStop(stop: Stop): void {
-    Atomics.store(this.#stop, 0, stopWord[stop])
+    // Whoever was told to leave now is not told to take his time.
+    if (this.stopping < stopWord[stop]) Atomics.store(this.#stop, 0, stopWord[stop])
     Atomics.notify(this.#stop, 0)
   }
 }

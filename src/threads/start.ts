@@ -37,6 +37,8 @@ export async function startThreads([first, ...others]: [Task, ...Task[]]): Promi
     for (const thread of threads) thread.run()
     const meters = threads.map(thread => thread.meter)
     const outcomes = Promise.all(threads.map(thread => thread.finished))
+    // One that crashes takes the others along.
+    outcomes.catch(() => threads.forEach(thread => thread.abort()))
     return {
       address,
       finished: outcomes.then(all => ({ wrong: all.find(wrong => wrong !== undefined) })),
@@ -69,6 +71,7 @@ class Thread {
         else if (message.kind === 'failed') reject(UserError.fromData(message.error))
       })
       this.#worker.once('error', reject)
+      this.#worker.once('exit', () => reject(new Error('a thread ended before it was ready')))
     })
     this.finished = new Promise((resolve, reject) => {
       let wrong: WrongBytes | undefined

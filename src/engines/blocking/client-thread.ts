@@ -40,6 +40,7 @@ const input = workerData as ClientThreadInput
 const { counters, stop } = input
 const libc = loadLibc() as Libc
 const buffer = Buffer.allocUnsafeSlow(65_536)
+let deadlineMs: number | undefined
 
 // accept() looks around too: a thread that is blocked for ever could not be ended.
 setTimeouts(input.listenFd, lookAroundMs)
@@ -52,7 +53,7 @@ for (let served = 0; served < input.clients; served++) {
   setTimeouts(fd, lookAroundMs)
   const failure = echo(fd) ?? (stopping() === stopWord.drain ? sayGoodbye(fd) : undefined)
   libc.close(fd)
-  if (failure !== undefined) count(failure)
+  if (failure !== undefined && failure !== 'given up') count(failure)
   counters[counter.closed]!++
 }
 parentPort!.close()
@@ -71,16 +72,23 @@ function count(errorName: string) {
   ]!++
 }
 
+/** When a leaving server gives up a client, from the moment that this thread has heard of it. */
+function deadline(): number {
+  if (stopping() === stopWord.drain) deadlineMs ??= performance.now() + input.drainMs
+  return deadlineMs ?? Infinity
+}
+
 /** The next client, or -1 when there will be none. */
 function accept(): number {
   while (stopping() === stopWord.run) {
     const fd = libc.accept4(input.listenFd, null, null, SOCK_CLOEXEC)
     if (fd >= 0) return fd
     const error = libc.errorName()
-    if (error === 'EMFILE' || error === 'ENFILE') {
-      counters[counter.pausedForDescriptors]!++
-      Atomics.wait(stop, 0, stopWord.run, retryMs)
-    } else if (!isPassing(error) && error !== 'ECONNABORTED') return -1
+    // The listener was shut down; anything else may pass.
+    if (error === 'EINVAL' || error === 'EBADF') return -1
+    if (isPassing(error) || error === 'ECONNABORTED') continue
+    if (error === 'EMFILE' || error === 'ENFILE') counters[counter.pausedForDescriptors]!++
+    Atomics.wait(stop, 0, stopWord.run, retryMs)
   }
   return -1
 }
@@ -140,7 +148,7 @@ function sendAll(fd: number, length: number): string | undefined {
     }
     const error = libc.errorName()
     if (!isPassing(error)) return error
-    if (stopping() === stopWord.now) return 'idle'
+    if (stopping() === stopWord.now || performance.now() >= deadline()) return 'given up'
     silentMs += lookAroundMs
     if (input.idleTimeoutMs > 0 && silentMs >= input.idleTimeoutMs) return 'idle'
   }
@@ -150,8 +158,7 @@ function sendAll(fd: number, length: number): string | undefined {
 /** FIN; then whatever still comes is read, or the system would answer it with RST. */
 function sayGoodbye(fd: number): undefined {
   libc.shutdown(fd, SHUT_WR)
-  const deadlineMs = performance.now() + input.drainMs
-  while (stopping() === stopWord.drain && performance.now() < deadlineMs) {
+  while (stopping() === stopWord.drain && performance.now() < deadline()) {
     const length = libc.recv(fd, buffer, buffer.length, 0)
     if (length > 0) counters[counter.bytesDiscarded]! += length
     else if (length === 0 || !isPassing(libc.errorName())) return

@@ -5,7 +5,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Address } from '../../address.ts'
-import { counterNames, type Meter } from '../../metrics/meter.ts'
+import { counter, counterNames, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
 import type { Session } from '../engine.ts'
 import { loadLibc, type Libc } from '../libc.ts'
@@ -15,6 +15,8 @@ import type { ClientThreadInput, FromClientThread } from './client-thread.ts'
 /** A thread takes some megabytes, so even `unlimited` has an end. */
 export const threadsMax = 512
 const SHUT_RDWR = 2
+/** Until the next try to start a thread. */
+const retryMs = 100
 /** How often what the threads have counted is added up. */
 const sumMs = 20
 
@@ -37,6 +39,7 @@ class Pool implements Session {
   /** One word that all threads look at: how to stop (see stopWord). */
   readonly #stop = new Int32Array(new SharedArrayBuffer(4))
   #waiting = 0
+  #retry: NodeJS.Timeout | undefined
   readonly #summing: NodeJS.Timeout
   #finish!: () => void
   #fail!: (error: Error) => void
@@ -77,8 +80,19 @@ class Pool implements Session {
       this.#waiting += message === 'waiting' ? 1 : -1
       this.#keepOneWaiting()
     })
-    thread.once('error', this.#fail)
+    thread.once('error', error => this.#onError(error))
     thread.once('exit', () => this.#onExit(thread, counters))
+  }
+
+  /** Without descriptors there are no threads; the clients wait in the backlog meanwhile. */
+  #onError(error: Error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_INIT_FAILED') return this.#fail(error)
+    this.#ended[counter.pausedForDescriptors]!++
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined
+      this.#waiting--
+      this.#keepOneWaiting()
+    }, retryMs)
   }
 
   #keepOneWaiting() {
@@ -91,7 +105,8 @@ class Pool implements Session {
     this.#running.delete(thread)
     for (const [index, count] of counters.entries()) this.#ended[index]! += count
     this.#keepOneWaiting()
-    if (this.#running.size > 0) return
+    if (this.#running.size > 0 || (this.#retry && this.#stop[0] === 0)) return
+    clearTimeout(this.#retry)
     clearInterval(this.#summing)
     this.#sum()
     this.#listener.close()

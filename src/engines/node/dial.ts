@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Address } from '../../address.ts'
 import { usageError } from '../../errors.ts'
+import { timerMaxMs } from '../../options.ts'
 import { explain } from '../failures.ts'
 
 /**
@@ -13,9 +14,12 @@ export function dial(address: Address, timeoutMs = 10_000): Promise<Socket> {
     throw usageError('Nobody can be reached on port 0.', 'Port 0 is only for listening.')
   return new Promise((resolve, reject) => {
     const socket = connect({ ...address, allowHalfOpen: true, noDelay: true })
-    const timer = setTimeout(() => {
-      socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' }))
-    }, timeoutMs)
+    const timer = setTimeout(
+      () => {
+        socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' }))
+      },
+      Math.min(timeoutMs, timerMaxMs),
+    )
     const fail = (error: Error) => {
       clearTimeout(timer)
       reject(explain('connect to', address, error))
@@ -23,7 +27,8 @@ export function dial(address: Address, timeoutMs = 10_000): Promise<Socket> {
     socket.once('error', fail)
     socket.once('connect', () => {
       clearTimeout(timer)
-      socket.off('error', fail)
+      // What breaks before somebody listens shows as a destroyed socket, not as a crash.
+      socket.off('error', fail).on('error', () => {})
       resolve(socket)
     })
   })

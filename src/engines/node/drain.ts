@@ -1,5 +1,6 @@
 /** How a server takes leave of its clients. */
 import type { Socket } from 'node:net'
+import { timerMaxMs } from '../../options.ts'
 
 /** A connection on which nothing has come for so long has delivered what was under way. */
 const quietMs = 20
@@ -31,9 +32,12 @@ export function drain(
   }
   look()
   const timer = setInterval(look, quietMs)
-  const deadline = setTimeout(() => {
-    for (const socket of clients) socket.destroy()
-  }, drainMs)
+  const deadline = setTimeout(
+    () => {
+      for (const socket of clients) socket.destroy()
+    },
+    Math.min(drainMs, timerMaxMs),
+  )
   return () => {
     clearInterval(timer)
     clearTimeout(deadline)

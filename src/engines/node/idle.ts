@@ -1,5 +1,6 @@
 /** Closes connections on which nothing moves, by looking at all of them now and then. */
 import type { Socket } from 'node:net'
+import { timerMaxMs } from '../../options.ts'
 
 /** Looks per idle timeout: a connection is closed at most a fourth of it too late. */
 const looks = 4
@@ -25,6 +26,6 @@ export function closeIdle(
       else if (now - last.seenAt >= looks) onIdle(socket)
     }
   }
-  const timer = setInterval(look, Math.max(1, Math.min(timeoutMs / looks, 2 ** 31 - 1)))
+  const timer = setInterval(look, Math.max(1, Math.min(timeoutMs / looks, timerMaxMs)))
   return () => clearInterval(timer)
 }

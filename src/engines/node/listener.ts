@@ -98,10 +98,12 @@ export class Listener {
     return true
   }
 
-  /** While paused: the number that the next client's descriptor would have. */
+  /** The number that the next client's descriptor would have; -1 where that cannot be known. */
   nextDescriptor(): number {
-    const libc = loadLibc() as Libc
-    const next = libc.dup(this.#kept)
+    const libc = loadLibc()
+    if (typeof libc === 'string' || (!this.paused && !this.#server)) return -1
+    const next = libc.dup(this.paused ? this.#kept : descriptorOf(this.#server!))
+    if (next === -1) return Infinity
     libc.close(next)
     return next
   }

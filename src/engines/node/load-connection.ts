@@ -57,6 +57,13 @@ export class LoadConnection {
     socket.on('end', () => this.#onEnd())
     socket.on('error', error => this.#fail(counter[failureName(error)]))
     socket.on('close', () => conductor.onClosed())
+    // It may have broken before there was anybody to be told.
+    if (socket.closed) setImmediate(() => this.#onLostEarly(socket.errored))
+  }
+
+  #onLostEarly(error: Error | null) {
+    this.#fail(error ? counter[failureName(error)] : counter.closedEarly)
+    this.#conductor.onClosed()
   }
 
   /** Closed loop: fills the flight. */
@@ -72,6 +79,7 @@ export class LoadConnection {
   }
 
   #sendOrdered() {
+    if (this.#socket.destroyed) return
     while (this.#sent < this.#ordered && this.#socket.writableLength < unsentMaxBytes) this.#send()
   }
 

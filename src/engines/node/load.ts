@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Address } from '../../address.ts'
 import { evenly, type Pacer } from '../../load/pacer.ts'
+import { timerMaxMs } from '../../options.ts'
 import { createPayload } from '../../load/payload.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
@@ -69,7 +70,9 @@ class LoadSession implements Session, Conductor {
   run(): Promise<void> {
     this.#startedMs = performance.now()
     if (Number.isFinite(this.#task.durationMs))
-      this.#timers.push(setTimeout(() => this.stop(false), this.#task.durationMs))
+      this.#timers.push(
+        setTimeout(() => this.stop(false), Math.min(this.#task.durationMs, timerMaxMs)),
+      )
     if (this.#pacer) this.#sendDue(this.#pacer)
     else for (const connection of this.#connections) connection.start()
     this.#endIfDone()
@@ -99,7 +102,8 @@ class LoadSession implements Session, Conductor {
 
   mayGoOn(): boolean {
     if (this.#stopping || this.#left <= 0) return false
-    this.#left--
+    // The last message has its time to come back too.
+    if (--this.#left === 0) this.#abandonLater()
     return true
   }
 
@@ -115,8 +119,15 @@ class LoadSession implements Session, Conductor {
 
   #endIfDone() {
     if (this.#open > 0) return
+    this.#stopping = true
+    clearTimeout(this.#pacing)
     for (const timer of this.#timers) clearTimeout(timer)
     this.#finish()
+  }
+
+  #abandonLater() {
+    const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
+    this.#timers.push(setTimeout(() => this.stop(true), drainMs))
   }
 
   stop(now: boolean): void {
@@ -124,7 +135,7 @@ class LoadSession implements Session, Conductor {
       this.#stopping = true
       clearTimeout(this.#pacing)
       for (const timer of this.#timers.splice(0)) clearTimeout(timer)
-      this.#timers.push(setTimeout(() => this.stop(true), this.#task.drainMs))
+      this.#abandonLater()
     }
     for (const connection of this.#connections) {
       if (now) connection.abandon()

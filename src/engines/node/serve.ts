@@ -40,6 +40,9 @@ class ServeSession implements Session {
   /** Clients who were accepted although they must wait, where accepting cannot be paused. */
   readonly #waiting: Socket[] = []
   #accepting = true
+  #draining = false
+  /** Whether descriptors have been few before. */
+  #ranLow = false
   #retry: NodeJS.Timeout | undefined
   #stopTimers: () => void = () => {}
   #finish!: () => void
@@ -87,13 +90,32 @@ class ServeSession implements Session {
     socket.on('close', () => this.#onGone(socket))
     if (this.#task.oneOff) this.#stopAccepting()
     else if (this.#clients.size >= this.#task.concurrency) this.#pause('pausedForConcurrency')
-    else if (descriptorOf(socket) >= highDescriptor) this.#pause('pausedForDescriptors')
+    else if (this.#descriptorsRunLow(socket)) this.#pause('pausedForDescriptors')
+  }
+
+  /**
+   * Whether the next client would get a high number. That this one has a low one does not say so:
+   * he may have got the only one that was free. Asking costs two system calls: not without need.
+   */
+  #descriptorsRunLow(socket: Socket): boolean {
+    const isHigh = descriptorOf(socket) >= highDescriptor
+    if (isHigh) this.#ranLow = true
+    return isHigh || (this.#ranLow && this.listener.nextDescriptor() >= highDescriptor)
   }
 
   #hold(socket: Socket) {
     socket.pause()
     this.#waiting.push(socket)
     this.#count('queued')
+    // Who waits may give up, and must not be served then.
+    socket
+      .on('error', () => {})
+      .once('close', () => {
+        const place = this.#waiting.indexOf(socket)
+        if (place === -1) return
+        this.#waiting.splice(place, 1)
+        this.#count('dequeued')
+      })
   }
 
   #pause(reason: 'pausedForConcurrency' | 'pausedForDescriptors') {
@@ -143,9 +165,11 @@ class ServeSession implements Session {
 
   stop(now: boolean): void {
     if (this.#accepting) this.#stopAccepting()
-    this.#stopTimers()
+    if (!this.#draining) this.#stopTimers()
     if (now) for (const socket of this.#clients) socket.destroy()
     if (this.#clients.size === 0) return this.#leave()
+    if (now || this.#draining) return
+    this.#draining = true
     this.#stopTimers = drain(this.#clients, this.#task.drainMs, socket => this.#echo.finish(socket))
   }
 

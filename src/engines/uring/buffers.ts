@@ -64,49 +64,65 @@ export class Pool {
 }
 
 /** Blocks in a slab: untouched ones cost nothing. */
-const blocksPerSlab = 64
+const blocksPerSlab = 16
 export const blockBytes = 65_536
 
-/** Room for what sockets would not take at once: blocks at stable addresses, in growing slabs. */
+interface Slab {
+  mapping: Mapping
+  bytes: Uint8Array
+  /** Blocks of it that are not in use, by their number within it. */
+  free: number[]
+}
+
+/** Room for what sockets would not take at once: blocks at stable addresses, in slabs. */
 export class Arena {
   readonly #libc: Libc
-  #slabs: { mapping: Mapping; bytes: Uint8Array }[] = []
-  #free: number[] = []
+  /** A slab that was given back leaves its place to the next one. */
+  readonly #slabs: (Slab | undefined)[] = []
 
   constructor(libc: Libc) {
     this.#libc = libc
   }
 
   take(): number {
-    if (this.#free.length === 0) {
-      const mapping = this.#libc.map(blockBytes * blocksPerSlab)
-      const first = this.#slabs.length * blocksPerSlab
-      this.#slabs.push({ mapping, bytes: new Uint8Array(mapping.memory) })
-      for (let block = blocksPerSlab - 1; block >= 0; block--) this.#free.push(first + block)
-    }
-    return this.#free.pop()!
+    let index = this.#slabs.findIndex(slab => slab !== undefined && slab.free.length > 0)
+    if (index === -1) index = this.#addSlab()
+    return index * blocksPerSlab + this.#slabs[index]!.free.pop()!
+  }
+
+  #addSlab(): number {
+    const mapping = this.#libc.map(blockBytes * blocksPerSlab)
+    const free = Array.from({ length: blocksPerSlab }, (_, block) => blocksPerSlab - 1 - block)
+    const slab = { mapping, bytes: new Uint8Array(mapping.memory), free }
+    const place = this.#slabs.indexOf(undefined)
+    if (place === -1) return this.#slabs.push(slab) - 1
+    this.#slabs[place] = slab
+    return place
+  }
+
+  #slabOf(id: number): Slab {
+    return this.#slabs[Math.floor(id / blocksPerSlab)]!
   }
 
   give(id: number): void {
-    this.#free.push(id)
+    this.#slabOf(id).free.push(id % blocksPerSlab)
   }
 
   address(id: number): number {
-    const slab = this.#slabs[Math.floor(id / blocksPerSlab)]!
-    return slab.mapping.address + (id % blocksPerSlab) * blockBytes
+    return this.#slabOf(id).mapping.address + (id % blocksPerSlab) * blockBytes
   }
 
   /** Copies bytes in; the caller has seen to it that they fit. */
   write(id: number, at: number, bytes: Uint8Array): void {
-    const slab = this.#slabs[Math.floor(id / blocksPerSlab)]!
-    slab.bytes.set(bytes, (id % blocksPerSlab) * blockBytes + at)
+    this.#slabOf(id).bytes.set(bytes, (id % blocksPerSlab) * blockBytes + at)
   }
 
-  /** Gives all memory back to the system if none of it is in use. */
+  /** Gives the memory of all slabs back of which nothing is in use. */
   trim(): void {
-    if (this.#free.length < this.#slabs.length * blocksPerSlab) return
-    for (const { mapping } of this.#slabs) this.#libc.unmap(mapping)
-    this.#slabs = []
-    this.#free = []
+    for (const [index, slab] of this.#slabs.entries()) {
+      if (slab?.free.length !== blocksPerSlab) continue
+      this.#libc.unmap(slab.mapping)
+      this.#slabs[index] = undefined
+    }
   }
 }

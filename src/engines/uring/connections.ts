@@ -105,7 +105,8 @@ export class Connections {
     const unsent = list.length[index]! - sent
     this.#counters[counter.bytesOut]! -= unsent
     if (result < 0 && result !== k.error.AGAIN) this.#fail(slot, result)
-    else this.#setAside(slot, list.at[index]! + sent, unsent, true)
+    else if (!(this.#state[slot]! & bit.DEAD))
+      this.#setAside(slot, list.at[index]! + sent, unsent, true)
     this.#settle(slot)
   }
 

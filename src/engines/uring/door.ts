@@ -53,11 +53,11 @@ export class Door {
       this.#free--
       if (this.#free === 0) this.#onFull()
       if (this.#asked === 'all' && this.#free <= plenty) this.#cancel()
-    } else if (result === error.MFILE || result === error.NFILE) {
-      // The next tick tries again: at once would be a busy loop.
-      this.#failed = true
-    } else if (result === error.INVAL || (result === ECANCELED && this.#closed)) {
+    } else if (result === error.INVAL) {
       this.#closed = true
+    } else if (result !== ECANCELED) {
+      // No descriptor, no memory: the next tick tries again; at once would be a busy loop.
+      this.#failed = true
     }
     this.#ask()
     return result >= 0

@@ -2,6 +2,7 @@
 import { release } from 'node:os'
 import type { Engine } from '../engine.ts'
 import { loadLibc, type Libc } from '../libc.ts'
+import { enter } from './kernel.ts'
 import { Ring } from './ring.ts'
 
 /** The first kernel with all that is used; the youngest is the incremental buffer ring. */
@@ -42,7 +43,12 @@ function unavailable(): string | undefined {
 /** A kernel may have it and still not let us: the smallest ring tells. */
 function tryOut(libc: Libc): string | undefined {
   try {
-    new Ring(libc, 1, 2).close()
+    const ring = new Ring(libc, 1, 2)
+    try {
+      ring.enter(0, enter.GETEVENTS)
+    } finally {
+      ring.close()
+    }
     return undefined
   } catch (error) {
     switch ((error as NodeJS.ErrnoException).code) {

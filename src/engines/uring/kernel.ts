@@ -29,7 +29,6 @@ export const RSRC_REGISTER_SPARSE = 1
 export const PBUF_RING_INC = 2
 
 export const op = {
-  POLL_ADD: 6,
   TIMEOUT: 11,
   ACCEPT: 13,
   ASYNC_CANCEL: 14,
@@ -58,5 +57,5 @@ export const MSG_WAITALL = 0x100
 export const MSG_NOSIGNAL = 0x4000
 
 /** Errors of errno(3) that are part of the normal course, negative as completions have them. */
-export const error = { AGAIN: -11, INVAL: -22, NFILE: -23, MFILE: -24, NOBUFS: -105 } as const
+export const error = { AGAIN: -11, INVAL: -22, NOBUFS: -105 } as const
 export const ECANCELED = -125

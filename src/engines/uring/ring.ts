@@ -6,10 +6,12 @@
  *
  * Entries have 16 words (io_uring_sqe, 64 bytes), completions 4 (io_uring_cqe, 16 bytes).
  */
-import { checked, type Libc, type Mapping } from '../libc.ts'
+import { checked, systemError, type Libc, type Mapping } from '../libc.ts'
 import * as k from './kernel.ts'
 
 const TWO32 = 2 ** 32
+/** Errors of io_uring_enter(2) after which the next turn tries again. */
+const passing = new Set(['EINTR', 'EAGAIN', 'EBUSY', 'ENOMEM', 'ETIME'])
 
 export class Ring {
   readonly entries: number
@@ -144,8 +146,22 @@ export class Ring {
     const { enter } = k.syscalls
     const fd = this.#registeredFd
     const taken = this.#libc.ringEnter(enter, fd, pending, wait, how, argument, argumentBytes)
-    // Errors are EINTR, EBUSY and ETIME: nothing was taken then, and the next turn tries again.
     if (taken > 0) this.pending = pending - taken
+    else if (taken < 0) this.#mayPass()
+  }
+
+  /** Nothing was taken: by a signal, by a lack of memory, by a full queue; else we are not let. */
+  #mayPass(): void {
+    const error = this.#libc.errorName()
+    if (!passing.has(error)) throw systemError(error)
+  }
+
+  /**
+   * Submits until all is taken: short of memory the kernel takes a part. Whoever relies on sends
+   * being done when they are taken must not go on before.
+   */
+  submitAll(): void {
+    while (this.pending > 0) this.enter(0, k.enter.GETEVENTS)
   }
 
   /** Brings overflowed completions into the queue. */

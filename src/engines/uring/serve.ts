@@ -54,7 +54,6 @@ class ServeSession implements Session {
   /** 0 until it is time to leave; then when that was, in ms. */
   #leavingSinceMs = 0
   #nextIdleLookMs: number
-  #stopRequest: number = stopWord.run
 
   constructor(task: ServeTask, meter: Meter, libc: Libc, listener: ListeningSocket) {
     this.address = listener.address
@@ -80,9 +79,8 @@ class ServeSession implements Session {
     this.#meter.counters[counter[name]]!++
   }
 
-  stop(now: boolean): void {
-    this.#stopRequest = now ? stopWord.now : stopWord.drain
-  }
+  /** Nobody can call this while run() blocks the thread: the meter's stop word says it. */
+  stop(): void {}
 
   /** Blocks this thread until it has left; nobody can speak to it but by the meter's stop word. */
   async run(): Promise<void> {
@@ -92,6 +90,7 @@ class ServeSession implements Session {
     for (;;) {
       const due = connections.takeUnsettled()
       this.#waiter.wait(due.length > 0 ? 'not at all' : connections.lastSends)
+      ring.submitAll()
       let ticked = this.#reap()
       // Completions that found no room: the fate of a send may be among them.
       while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
@@ -145,14 +144,14 @@ class ServeSession implements Session {
 
   /** What depends on the time; whether everything is over. */
   #onTick(nowMs: number): boolean {
-    const stop = Math.max(this.#stopRequest, this.#meter.stopping)
+    const stop = this.#meter.stopping
     if (stop !== stopWord.run) return this.#leave(stop, nowMs)
     this.#door.onTick()
     if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleLookMs) {
       this.#connections.closeIdle(idleLooks)
       this.#nextIdleLookMs = nowMs + this.#task.idleTimeoutMs / idleLooks
     }
-    if (this.#connections.open === 0) this.#arena.trim()
+    this.#arena.trim()
     return this.#task.oneOff && this.#door.letIn > 0 && this.#connections.open === 0
   }
 

@@ -1,0 +1,46 @@
+/** The soak in its short form: each engine is sound, and a server that is not is found out. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Program, root } from './program.ts'
+
+const soak = async (fault: string, ...args: string[]) => {
+  const path = `${root}build/benchmarks/soak.js`
+  const short = ['--seconds=1', '--clients=16', ...args]
+  await using program = new Program(
+    'env',
+    [`FAULT=${fault}`, process.execPath, path, ...short],
+    'ignore',
+  )
+  const { code, stdout, stderr } = await program.finished
+  return { code, said: stdout.toString() + stderr }
+}
+
+const skip = process.platform !== 'linux' && 'the soak looks into /proc'
+
+describe('a short soak', { skip, concurrency: true }, () => {
+  for (const engine of ['uring', 'node', 'blocking']) {
+    test(`of the ${engine} engine`, async t => {
+      const { code, said } = await soak('none', `--engine=${engine}`)
+      const [, refusal] = /refuses: (.*)/.exec(said) ?? []
+      if (refusal !== undefined) return t.skip(refusal)
+      assert.equal(code, 0, said)
+      assert.match(said, /sound: \d{2,} connections, [1-9]/)
+    })
+  }
+
+  const faults: Record<string, RegExp> = {
+    'wrong byte': /VIOLATION: client \d+ .*byte \d+ is wrong/,
+    'reset instead of FIN': /VIOLATION: client \d+ .*ECONNRESET/,
+    'FIN too early': /VIOLATION: client \d+ .*FIN came before/,
+    'leaks descriptors': /VIOLATION: \d+ descriptors; there were/,
+  }
+  for (const [fault, found] of Object.entries(faults)) {
+    test(`finds the fault: ${fault}`, async () => {
+      const bad = `--server=${root}build/test/soak-bad-server.js`
+      const { code, said } = await soak(fault, '--engine=node', bad)
+      assert.equal(code, 1, said)
+      assert.match(said, found)
+      assert.match(said, /to reproduce: npm run soak -- .*--seed=1/)
+    })
+  }
+})
