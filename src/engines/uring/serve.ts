@@ -16,9 +16,12 @@ import { Waiter } from './waiter.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
-/** 1 MiB for all connections together: what a turn receives is gone one turn later. */
+/**
+ * 512 KiB for all connections together: what a turn receives is gone one turn later. It is also the
+ * most that one who does not read can make us set aside in a turn, before his receive is cancelled.
+ */
 const poolBuffers = 16
-const poolBufferBytes = 65_536
+const poolBufferBytes = 32_768
 /** More clients than that need a second thread. A slot costs the kernel 8 bytes. */
 const slotsMax = 2 ** 17
 /** How often the clock is looked at: the stop word, idle connections, pauses. */
