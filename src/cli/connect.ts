@@ -13,7 +13,7 @@ export function addConnect(program: Command): void {
     .addArgument(addressArgument('whom to talk to'))
     .option('--hex', 'show what comes back in hexadecimal')
     .option('--timeout <duration>', 'patience with the connection (default: 10s)', duration)
-    .option('--verbose', 'say on stderr once it is connected')
+    .option('-v, --verbose', 'say on stderr once it is connected')
     .action(async (address, { hex = false, timeout, verbose = false }) => {
       const typing = process.stdin.isTTY && process.stdout.isTTY
       const talk = typing

@@ -97,7 +97,11 @@ async function untilClosed(servers: Server[]) {
     }, quickMs)
   })
   // With --one-off the first who leaves takes the others along.
-  await Promise.race(servers.map(server => server.closed))
+  await Promise.race(servers.map(server => server.closed)).catch(async (defect: unknown) => {
+    // One that crashed must not leave the others serving behind an error.
+    await Promise.allSettled(servers.map(server => server.close('now')))
+    throw defect
+  })
   await Promise.all(servers.map(server => server.close()))
   clearTimeout(patience)
   stopShowing()

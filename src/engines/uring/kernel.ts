@@ -21,7 +21,7 @@ export const setup = {
 
 export const enter = { GETEVENTS: 1, EXT_ARG: 1 << 3, REGISTERED_RING: 1 << 4 } as const
 /** Bits of the submission ring's flags word. */
-export const sq = { CQ_OVERFLOW: 1 << 1, TASKRUN: 1 << 2 } as const
+export const sq = { CQ_OVERFLOW: 1 << 1 } as const
 
 export const register = { FILES2: 13, RING_FDS: 20, UNREGISTER_RING_FDS: 21, PBUF_RING: 22 }
 export const RSRC_REGISTER_SPARSE = 1
@@ -49,7 +49,7 @@ export const TIMEOUT_MULTISHOT = 1 << 6
 export const FILE_INDEX_ALLOC = -1
 
 /** Flags of a completion. */
-export const cqe = { BUFFER: 1, MORE: 2, BUF_MORE: 16 } as const
+export const cqe = { MORE: 2, BUF_MORE: 16 } as const
 
 /** Flags of send(2). */
 export const MSG_DONTWAIT = 0x40
