@@ -25,5 +25,7 @@ export function chooseEngine(wanted: WantedEngine, task: Task) {
     if (refusal === undefined) return { engine: name, reason: reasons[0] }
     reasons.push(refusal)
   }
-  throw usageError(reasons[0]!, wanted === 'auto' ? '' : 'Try `--engine auto`.')
+  if (wanted !== 'auto') throw usageError(reasons[0]!, 'Try `--engine auto`.')
+  // The last resort says what it cannot do, the one preferred why it was needed in vain.
+  throw usageError(reasons.toReversed().join(' '))
 }

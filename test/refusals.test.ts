@@ -1,0 +1,174 @@
+/** Where io_uring or FFI is missing: what the real program says, and that it serves anyway. */
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import type { ServeOptions } from 'yodel'
+import { dial, echo, read } from './client.ts'
+import { missing, portOf, Program, root, yodelPath } from './program.ts'
+import { refusal } from './refusal.ts'
+
+const linux = process.platform === 'linux'
+
+/** Starts yodel, with these arguments, somewhere where something is missing. */
+type Start = (...args: string[]) => Program
+
+/** That a refusal is one line with its reason, and that `auto` serves, having said it once. */
+function refuses(start: Start, reason: string, engines: string[] = ['uring']) {
+  for (const engine of engines) {
+    test(`--engine ${engine} is refused with one line`, async () => {
+      await using program = start('serve', ':0', '--engine', engine)
+      const { code, stdout, stderr } = await program.finished
+      const who = engine === 'uring' ? 'io_uring' : `The ${engine} engine`
+      const sentence = reason.replace(/^io_uring/, who)
+      assert.equal(stderr, `yodel: ${sentence} Try \`--engine auto\`.\n`)
+      assert.equal(String(stdout), '')
+      assert.equal(code, 2)
+    })
+  }
+
+  test('--engine auto says it once, whatever it listens on, and serves with node', async () => {
+    await using program = start('serve', ':0', ':0', '--json', '--engine', 'auto')
+    const [said] = await program.says(/(.*"listening".*\n){2}/)
+    const servers = said.trim().split('\n')
+    for (const line of servers) {
+      const { address, engine } = JSON.parse(line) as { address: string; engine: string }
+      assert.equal(engine, 'node')
+      const client = await dial({ port: portOf(address) })
+      assert.equal(await echo(client, 'hello'), 'hello')
+      client.destroy()
+    }
+    program.kill()
+    const { code, stderr } = await program.finished
+    assert.ok(stderr.startsWith(`yodel: ${reason}\n`), stderr)
+    assert.equal(stderr.split(reason).length, 2, stderr)
+    assert.equal(code, 0)
+  })
+}
+
+/**
+ * Containers forbid io_uring by a seccomp filter, with either error. The sysctl
+ * kernel.io_uring_disabled needs root to be set, and also says EPERM: that case is this one.
+ */
+const reasons = {
+  EPERM: 'io_uring is forbidden here: by the sysctl kernel.io_uring_disabled, or by seccomp.',
+  ENOSYS: 'io_uring is not part of this kernel, or a sandbox hides it.',
+}
+// Where io_uring is refused without a filter, another sentence may come first.
+const skip = linux ? missing('python3') || (await refusal('uring')) : 'seccomp is part of Linux'
+for (const [error, reason] of Object.entries(reasons)) {
+  describe(`io_uring answers ${error}`, { skip, concurrency: true }, () => {
+    const filter = [`${root}test/peers/forbid.py`, error]
+    refuses(
+      (...args) =>
+        new Program('python3', [...filter, process.execPath, yodelPath, ...args], 'ignore'),
+      reason,
+    )
+  })
+}
+
+describe(
+  'koffi is not installed',
+  { skip: !linux && 'io_uring is part of Linux', concurrency: true },
+  () => {
+    const copy = copyWithoutKoffi()
+    after(() => rmSync(copy, { recursive: true }))
+
+    const start: Start = (...args) =>
+      new Program(process.execPath, [join(copy, 'dist/cli/main.js'), ...args], 'ignore')
+    const reason = 'io_uring needs FFI. The optional package koffi is not installed.'
+    refuses(start, reason, ['uring', 'blocking'])
+
+    test('what only io_uring can do is refused by auto too, and it says what that is', async () => {
+      await using program = start('serve', ':0', '--busy-poll', '50us')
+      const { code, stderr } = await program.finished
+      assert.equal(stderr, `yodel: Only the uring engine can poll busily. ${reason}\n`)
+      assert.equal(code, 2)
+    })
+
+    test('concurrency 1: the others are held, and served in the order of arrival', async () => {
+      await using program = countingServer(copy, { engine: 'node', concurrency: 1 })
+      const port = await portSaid(program)
+      const first = await dial({ port })
+      assert.equal(await echo(first, 'first'), 'first')
+      // Accepted and held: with koffi they would be in the system's backlog, and not be counted.
+      const second = await dial({ port })
+      await program.says(/"waiting":1\b/)
+      const third = await dial({ port })
+      await program.says(/"waiting":2\b/)
+      const fourth = await dial({ port })
+      for (const [client, text] of [second, third, fourth].entries()) text.write(`waiter ${client}`)
+      await program.says(/"waiting":3\b/)
+      assert.equal(await echo(first, 'still the only one'), 'still the only one')
+      for (const client of [second, third, fourth]) assert.equal(client.read(), null)
+      // Who gives up loses his place, and nobody else's is lost.
+      second.resetAndDestroy()
+      await program.says(/"dequeued":1\b/)
+      first.destroy()
+      assert.equal(String(await read(third, 8)), 'waiter 1')
+      assert.equal(fourth.read(), null)
+      third.destroy()
+      assert.equal(String(await read(fourth, 8)), 'waiter 2')
+      fourth.destroy()
+      await program.says(/"opened":3,.*"closed":3\b/)
+    })
+
+    test('few descriptors: clients beyond them are turned away and counted', async () => {
+      await using program = countingServer(copy, { engine: 'node' }, 'ulimit -n 64;')
+      const port = await portSaid(program)
+      const clients = await Promise.all(Array.from({ length: 60 }, () => dial({ port })))
+      // Who is turned away may still be writing.
+      for (const client of clients) client.on('error', () => {})
+      const answers = clients.map(async client => echo(client, 'x').catch(() => 'none'))
+      const served = (await Promise.all(answers)).filter(answer => answer === 'x').length
+      assert.ok(served > 0 && served < 60, `${served} were served`)
+      await program.says(new RegExp(`"opened":${served},.*"turnedAway":${60 - served}\\b`))
+      // Who is served stays served, and a place that becomes free is given away again.
+      for (const [n, client] of clients.entries())
+        if ((await answers[n]) === 'x') assert.equal(await echo(client, 'y'), 'y')
+      const place = clients[(await Promise.all(answers)).indexOf('x')]!
+      place.destroy()
+      await program.says(/"closed":1\b/)
+      const late = await dial({ port })
+      assert.equal(await echo(late, 'late'), 'late')
+      for (const client of [late, ...clients]) client.destroy()
+    })
+  },
+)
+
+/** The program as npm leaves it where koffi cannot be installed. */
+function copyWithoutKoffi(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'yodel-without-koffi-'))
+  cpSync(`${root}dist`, join(copy, 'dist'), { recursive: true })
+  cpSync(`${root}package.json`, join(copy, 'package.json'))
+  mkdirSync(join(copy, 'node_modules'))
+  for (const name of ['commander', '@commander-js'])
+    symlinkSync(`${root}node_modules/${name}`, join(copy, 'node_modules', name))
+  return copy
+}
+
+/** A server of the library in that folder, which prints its counters as they change. */
+function countingServer(copy: string, options: ServeOptions, before = ''): Program {
+  const script = `${before} exec "$0" "$1" '${JSON.stringify(options)}'`
+  const file = join(copy, 'counting.js')
+  writeFileSync(
+    file,
+    `import { serve } from './dist/index.js'
+     const server = await serve('tcp://127.0.0.1:0', JSON.parse(process.argv[2]))
+     console.log('listening on ' + server.url)
+     let before
+     setInterval(() => {
+       const { opened, closed, dequeued, turnedAway, waiting } = server.snapshot()
+       const now = JSON.stringify({ opened, closed, dequeued, turnedAway, waiting })
+       if (now !== before) console.log(now)
+       before = now
+     }, 5)`,
+  )
+  return new Program('sh', ['-c', script, process.execPath, file], 'ignore')
+}
+
+async function portSaid(program: Program): Promise<number> {
+  const [, url] = await program.says(/listening on (\S+)/)
+  return portOf(url!)
+}
