@@ -85,18 +85,18 @@ async function loadByYodel(server: Running, options: LoadOptions, durationMs: nu
   if (churn) throw new Error('only the load generator in C can open and close connections')
   const warmupMs = Math.ceil(durationMs / 4)
   const load = { connections, sizeBytes, depth, durationMs, warmupMs }
-  const run = await bench({ transport: 'tcp', host: '127.0.0.1', port: server.port }, load)
+  const run = bench({ transport: 'tcp', host: '127.0.0.1', port: server.port }, load)
+  await run.ready
   await new Promise(resolve => setTimeout(resolve, warmupMs))
   const before = schedNs(server.pid)
-  const { measured, ok } = await run.finished
-  const seconds = measured.atMs / 1e3
+  const result = await run.finished
   return {
-    echoes: measured.messagesReceived,
+    echoes: result.messages.received,
     cycles: 0,
-    bytes: measured.bytesIn,
-    seconds,
-    wrong: ok ? 0 : 1,
-    p50_us: measured.latency.quantiles([0.5])[0]! / 1e3,
+    bytes: result.bytes.received,
+    seconds: result.seconds,
+    wrong: result.verdict === 'pass' ? 0 : 1,
+    p50_us: result.responseUs.p50 ?? Number.NaN,
     server_sched_ns: schedNs(server.pid) - before,
   }
 }

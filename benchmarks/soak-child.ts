@@ -7,7 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { ServeOptions, Snapshot } from 'yodel'
 
-export type Counted = Omit<Snapshot, 'latency'>
+type Numbers = { [K in keyof Snapshot as Snapshot[K] extends number ? K : never]: number }
+/** What a server counted, without the histograms. */
+export type Counted = Numbers
 
 interface Hello {
   url?: string

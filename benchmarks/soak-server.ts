@@ -14,8 +14,8 @@ try {
   for await (const _ of createInterface(process.stdin)) {
     // Memory is looked at after this: what is garbage shall not count (see --expose-gc).
     ;(globalThis as { gc?: () => void }).gc?.()
-    const { latency: _latency, ...counted } = server.snapshot()
-    say(counted)
+    const counted = Object.entries(server.snapshot()).filter(([, n]) => typeof n === 'number')
+    say(Object.fromEntries(counted))
   }
   await server.close()
 } catch (error) {

@@ -4,7 +4,10 @@
 export { serve, type ServeOptions, type Server } from './serve.ts'
 export { connect, type Connection, type ConnectOptions, type Echo } from './connect.ts'
 export { bench, flood, type BenchOptions, type FloodOptions, type LoadOptions } from './bench.ts'
-export type { LoadResult, LoadRun } from './bench.ts'
+export type { LoadRun } from './bench.ts'
+export { findMax } from './bench/find-max.ts'
+export type { FindMaxOptions, FindMaxResult, FindMaxRun, Probe } from './bench/find-max.ts'
+export type { RunResult } from './report/result.ts'
 
 // Values
 export { formatAddress, parseAddress, type Address } from './address.ts'

@@ -1,6 +1,6 @@
 /** What a thread is asked to do: plain data, because it is copied to other threads. */
 import type { Address } from './address.ts'
-import type { PayloadSpec } from './load/payload.ts'
+import type { LoadPlan } from './load/plan.ts'
 
 export const engineNames = ['node', 'uring', 'blocking'] as const
 export type EngineName = (typeof engineNames)[number]
@@ -27,24 +27,10 @@ export interface ServeTask {
 }
 
 /** Send messages, and verify that each comes back. */
-export interface LoadTask {
+export interface LoadTask extends LoadPlan {
   kind: 'load'
   engine: EngineName
   address: Address
-  payload: PayloadSpec
-  connections: number
-  /** Number of this thread's first connection: payloads differ by connection. */
-  firstConnection: number
-  /** Closed loop: messages in flight on each connection. */
-  depth: number
-  /** Open loop: messages per second over all of this task's connections. */
-  ratePerSecond?: number
-  /** Stop after so many messages; Infinity for no limit. */
-  count: number
-  /** Stop after so long; Infinity for no limit. */
-  durationMs: number
-  /** How long to wait for what is still in flight at the end. */
-  drainMs: number
 }
 
 /** The n-th of `parts` near-equal shares of a whole; the shares add up to the whole. */

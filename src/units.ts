@@ -80,10 +80,18 @@ export function parsePercent(text: string): number {
 
 /** The largest unit of which there is at least one, with three or four digits. */
 function format(value: number, units: [string, number][]): string {
-  const [name, factor] = units.find(([, factor]) => Math.abs(value) >= factor) ?? units.at(-1)!
-  const scaled = value / factor
-  const digits = Math.abs(scaled) >= 100 || Number.isInteger(scaled) ? 0 : scaled >= 10 ? 1 : 2
-  return `${scaled.toFixed(digits)}${name}`
+  const found = units.findIndex(([, factor]) => Math.abs(value) >= factor)
+  const place = found === -1 ? units.length - 1 : found
+  const [name, factor] = units[place]!
+  // What binary floating point makes of 59 us is no reason to write 59.0.
+  const scaled = Math.round((value / factor) * 1e6) / 1e6
+  const size = Math.abs(scaled)
+  const digits = size >= 99.95 || Number.isInteger(scaled) ? 0 : size >= 9.995 ? 1 : 2
+  const text = scaled.toFixed(digits)
+  // Rounded up to a whole of the next unit: 999.7 us is 1 ms.
+  const next = units[place - 1]
+  const full = next !== undefined && Math.abs(Number(text)) * factor >= next[1]
+  return full ? `${Math.sign(value)}${next[0]}` : `${text}${name}`
 }
 
 /** Bytes → `1.23 MB`. */
@@ -97,14 +105,16 @@ export const formatSize = (bytes: number): string =>
 
 /** Milliseconds → `31.2us`, `1.25ms`, `10s`. */
 export const formatDuration = (ms: number): string =>
-  format(ms, [
-    ['h', 3600e3],
-    ['m', 60e3],
-    ['s', 1e3],
-    ['ms', 1],
-    ['us', 1e-3],
-    ['ns', 1e-6],
-  ])
+  ms === 0
+    ? '0s'
+    : format(ms, [
+        ['h', 3600e3],
+        ['m', 60e3],
+        ['s', 1e3],
+        ['ms', 1],
+        ['us', 1e-3],
+        ['ns', 1e-6],
+      ])
 
 /** 1234567 → `1,234,567`. */
 export const formatCount = (count: number): string =>

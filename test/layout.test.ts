@@ -7,7 +7,7 @@ import { root } from './program.ts'
 
 /** A file may import its own part and any part named before it: so there are no cycles. */
 const parts = [
-  'errors options units address metrics load task report engines',
+  'errors options units address machine metrics load task report engines',
   'threads serve connect bench index cli',
 ].flatMap(names => names.split(' '))
 
@@ -32,7 +32,7 @@ const filesIn = (folder: string, pattern: RegExp) =>
     .filter(file => pattern.test(file))
     .toSorted()
 
-const files = filesIn('src', /(?<!\.test)\.ts$/)
+const files = filesIn('src', /(?<!\.(test|suite))\.ts$/)
 const source = new Map(files.map(file => [file, readFileSync(`${root}src/${file}`, 'utf8')]))
 const imports = (file: string) =>
   [...source.get(file)!.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(match =>

@@ -1,12 +1,14 @@
 /** What the exit status of every command means. */
 export const exitCodes = {
   done: 0,
-  /** The verdict: wrong bytes, missing bytes. */
+  /** The verdict: wrong bytes, missing bytes, a missed objective. */
   failed: 1,
   /** What was asked for makes no sense. */
   usage: 2,
   /** Cannot bind or connect. */
   network: 3,
+  /** The measurement is not valid: the generator was the limit. */
+  invalid: 4,
   /** A defect of yodel (EX_SOFTWARE of sysexits.h). */
   defect: 70,
   /** By a signal, after the report. */

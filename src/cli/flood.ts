@@ -2,13 +2,13 @@
 import type { Command } from '@commander-js/extra-typings'
 import { formatAddress } from '../address.ts'
 import { flood, floodDefaults, type LoadRun } from '../bench.ts'
-import { since } from '../metrics/snapshot.ts'
-import { loadJson, loadText } from '../report/load.ts'
-import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
-import { parseCount, parseDuration, parseRate } from '../units.ts'
+import type { LoadAbout } from '../report/live.ts'
+import { loadText } from '../report/load.ts'
+import { parseCount, parseDuration, parseRate, plural } from '../units.ts'
 import { addressArgument, engineFlag, value } from './flags.ts'
 import { exitCodes } from './exit.ts'
-import { onInterrupt, print, showLive, tell } from './output.ts'
+import { showLoad } from './live.ts'
+import { canvas, onInterrupt, print, tell } from './output.ts'
 
 export function addFlood(program: Command): void {
   program
@@ -26,47 +26,39 @@ export function addFlood(program: Command): void {
     .option('--json', 'report as one JSON document')
     .action(async (address, message, { json, rate, duration, ...options }) => {
       const load = { ...options, ratePerSecond: rate, durationMs: duration, message }
-      const run = await flood(address, load)
-      const interrupted = await untilFinished(run, options.connections)
-      const report = {
-        command: 'flood',
-        address: run.address,
+      const run = flood(address, load)
+      const interrupted = await untilFinished(run, {
+        address: formatAddress(await run.ready),
         connections: options.connections,
-        ...(await run.finished),
-      }
-      print(json ? loadJson(report) : loadText(report))
-      if (!report.ok) process.exitCode = exitCodes.failed
+        warmupMs: 0,
+        durationMs: duration ?? Infinity,
+        count: options.count ?? Infinity,
+      })
+      const result = await run.finished
+      print(json ? `${JSON.stringify(result)}\n` : loadText(result, canvas(process.stdout)))
+      if (result.verdict === 'fail') process.exitCode = exitCodes.failed
       else if (interrupted) process.exitCode = exitCodes.interrupted
     })
 }
 
 /** Shows what happens; whether it was ended by a signal. */
-async function untilFinished(run: LoadRun, connections: number): Promise<boolean> {
+async function untilFinished(run: LoadRun, about: LoadAbout): Promise<boolean> {
   let interrupted = false
-  let before = run.snapshot()
-  const stopShowing = showLive(() => {
-    const now = run.snapshot()
-    const { messagesReceived, bytesIn, latency, atMs } = since(before, now)
-    before = now
-    const seconds = atMs / 1e3
-    const [p50, p99] = latency.quantiles([0.5, 0.99]).map(ns => formatDuration(ns / 1e6))
-    const times = messagesReceived > 0 ? `p50 ${p50}  p99 ${p99}` : 'no answer'
-    return (
-      `${formatAddress(run.address)}  ${formatCount(messagesReceived / seconds)} messages/s  ` +
-      `${formatSize(bytesIn / seconds)}/s  ${times}  wrong ${formatCount(now.wrongBytes)}`
-    )
-  })
   const restore = onInterrupt(() => {
     interrupted = true
     run.stop()
   })
   // Not before signals are heeded: whoever reads this may send one at once.
   tell(
-    `flooding ${formatAddress(run.address)} over ${plural(connections, 'connection')}; ` +
+    `flooding ${about.address} over ${plural(about.connections, 'connection')}; ` +
       'Ctrl-C ends it with a report',
   )
-  await run.finished
-  stopShowing()
-  restore()
+  const stopShowing = showLoad(run, about)
+  try {
+    await run.finished
+  } finally {
+    stopShowing()
+    restore()
+  }
   return interrupted
 }

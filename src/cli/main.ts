@@ -1,18 +1,10 @@
 #!/usr/bin/env node
 /** The command line: a table of commands, and what becomes of errors. */
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from '@commander-js/extra-typings'
 import { UserError } from '../errors.ts'
-import { addCompareEngines } from './compare-engines.ts'
-import { addConnect } from './connect.ts'
+import { version } from '../machine.ts'
 import { exitCodes } from './exit.ts'
-import { addFlood } from './flood.ts'
 import { tell } from './output.ts'
-import { addServe } from './serve.ts'
-
-const { version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string }
 
 const program = new Command('yodel')
   .description('Call out; count what comes back. An echo server, client and load generator.')
@@ -23,10 +15,27 @@ const program = new Command('yodel')
     'after',
     `
 Addresses: tcp://host:port, host:port, :port, port, unix:/path; IPv6 in brackets.
-Exit codes: 0 done, 1 the verdict failed, 2 usage, 3 cannot bind or connect, 130 interrupted.`,
+Exit codes: 0 done, 1 the verdict failed, 2 usage, 3 cannot bind or connect,
+4 the measurement is not valid, 130 interrupted.`,
   )
 
-for (const add of [addServe, addConnect, addFlood, addCompareEngines]) add(program)
+type Add = (program: Command) => void
+/** A command is loaded when it is asked for: a server need not wait for what draws reports. */
+const commands: Record<string, () => Promise<Add>> = {
+  serve: async () => (await import('./serve.ts')).addServe,
+  connect: async () => (await import('./connect.ts')).addConnect,
+  flood: async () => (await import('./flood.ts')).addFlood,
+  bench: async () => (await import('./bench.ts')).addBench,
+  report: async () => (await import('./report.ts')).addReport,
+  compare: async () => (await import('./compare.ts')).addCompare,
+  'compare-engines': async () => (await import('./compare-engines.ts')).addCompareEngines,
+}
+const asked = process.argv[2] ?? ''
+const wanted = Object.hasOwn(commands, asked) ? [commands[asked]!] : Object.values(commands)
+for (const load of wanted) {
+  const add = await load()
+  add(program)
+}
 
 // Whoever does not read what we say does not stop us; a pipe of data has a listener of its own.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})

@@ -109,7 +109,8 @@ async function underLoad(
   signal: AbortSignal,
 ) {
   // Ended by hand: so the figures of load and server are of the same span of time.
-  const run = await bench(server.url, { connections, sizeBytes, durationMs: Infinity })
+  const run = bench(server.url, { connections, sizeBytes, durationMs: Infinity, warmupMs: 0 })
+  await run.ready
   try {
     const startedMs = await untilFirst(run, signal)
     await warmUp(run, startedMs, warmQuietMs, signal)
@@ -119,9 +120,9 @@ async function underLoad(
     const loadMs = performance.now() - startedMs
     // Whoever is served leaves now, and the others have their turn.
     run.stop('drain')
-    const { lost } = await run.finished
+    const { lost } = (await run.finished).messages
     const total = run.snapshot()
-    const late = slower(since(after.snapshot, total).latency, loadMs * nearlyAll)
+    const late = slower(since(after.snapshot, total).response, loadMs * nearlyAll)
     return {
       servedClients: Math.max(0, connections - late - lost),
       ...figures(before, after, total),
@@ -149,7 +150,7 @@ async function warmUp(run: LoadRun, startedMs: number, warmQuietMs: number, sign
     const ageMs = performance.now() - startedMs
     await sleep(lookMs, undefined, { signal })
     const now = run.snapshot()
-    if (slower(since(before, now).latency, ageMs * nearlyAll) > 0) lastNewMs = performance.now()
+    if (slower(since(before, now).response, ageMs * nearlyAll) > 0) lastNewMs = performance.now()
     before = now
     if (performance.now() - lastNewMs > warmQuietMs || ageMs > admissionMaxMs) return
   }
@@ -178,8 +179,8 @@ function look(run: LoadRun, server: ServerProcess): Look {
 }
 
 function figures(before: Look, after: Look, total: Snapshot) {
-  const { messagesReceived: echoes, latency, atMs } = since(before.snapshot, after.snapshot)
-  const [p50Us, p99Us] = latency
+  const { messagesReceived: echoes, response, atMs } = since(before.snapshot, after.snapshot)
+  const [p50Us, p99Us] = response
     .quantiles([0.5, 0.99])
     .map(ns => (Number.isNaN(ns) ? undefined : ns / 1e3))
   const cpuKnown = before.serverCpuNs !== undefined && after.serverCpuNs !== undefined

@@ -37,3 +37,10 @@ export function onInterrupt(first: () => void): () => void {
   process.on('SIGINT', listener).on('SIGTERM', listener)
   return () => process.off('SIGINT', listener).off('SIGTERM', listener)
 }
+
+/** How wide a stream's terminal is, and whether it can show more than ASCII. */
+export function canvas(stream: NodeJS.WriteStream): { columns: number; unicode: boolean } {
+  const { LC_ALL, LC_CTYPE, LANG } = process.env
+  const unicode = /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || 'UTF-8')
+  return { columns: stream.columns || 80, unicode }
+}

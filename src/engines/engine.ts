@@ -23,6 +23,14 @@ export interface Session {
   run(): Promise<void>
   /** Ends in good order, or with `now` at once; run() then resolves. */
   stop(now: boolean): void
-  /** The first wrong bytes that a load received, once there were any. */
-  readonly wrong?: WrongBytes | undefined
+  /** What a load has found out, once run() has resolved. */
+  readonly outcome?: Outcome | undefined
+}
+
+/** What is known of a load only at its end, and not from its meter. Plain data. */
+export interface Outcome {
+  /** The first wrong bytes that it received, if any. */
+  wrong: WrongBytes | undefined
+  /** How long it has measured: until the last message was due or came back. */
+  measuredMs: number
 }

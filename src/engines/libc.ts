@@ -95,6 +95,7 @@ const PROT_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
 const MAP_SHARED_POPULATE = 0x8001
 const M_TRIM_THRESHOLD = -1
+const ETIME = 62
 
 function bindAll(koffi: typeof import('koffi')): Libc {
   // Without a name it is the running program, which has the C library in it already.
@@ -109,7 +110,11 @@ function bindAll(koffi: typeof import('koffi')): Libc {
     'void *mmap(void *at, size_t size, int protection, int flags, int fd, long offset)',
   ) as (...args: Arg[]) => bigint
   const munmap = c.func('int munmap(uint64 at, size_t size)') as Call
-  const errorName = () => getSystemErrorName(-koffi.errno())
+  const errorName = () => {
+    const errno = koffi.errno()
+    // libuv has no name for it.
+    return errno === ETIME ? 'ETIME' : getSystemErrorName(-errno)
+  }
   return {
     ...calls,
     ringEnter: c.func(

@@ -1,4 +1,4 @@
-/** Listening sockets made by hand, for the engines that do without node:net. Linux. */
+/** Sockets made by hand, for the engines that do without node:net. Linux. */
 import { lookup } from 'node:dns/promises'
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Address, TcpAddress } from '../address.ts'
@@ -81,6 +81,30 @@ function listenOnPort(libc: Libc, address: TcpAddress, family: number, sharePort
   }
 }
 
+/** A socket that is not connected yet, and the name (sockaddr) of whom it is to be connected to. */
+export async function socketTo(
+  libc: Libc,
+  address: Address,
+): Promise<{ open: () => number; name: Buffer }> {
+  if (address.transport === 'unix') {
+    const open = () => checked(libc, libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
+    return { open, name: unixName(Buffer.from(address.path)) }
+  }
+  const { host, family } = await resolve(address.host)
+  const at = { ...address, host }
+  const name = family === AF_INET ? ipv4Name(at) : ipv6Name(libc, at)
+  const open = () => {
+    const fd = checked(libc, libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0))
+    setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    return fd
+  }
+  return { open, name }
+}
+
+/** sockaddr_un of unix(7): family 2, path with its final NUL. */
+const unixName = (path: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([AF_UNIX, 0]), path, Buffer.alloc(1)])
+
 export function setOption(libc: Libc, fd: number, level: number, name: number, value: number) {
   checked(libc, libc.setsockopt(fd, level, name, Buffer.from(Int32Array.of(value).buffer), 4))
 }
@@ -132,8 +156,7 @@ async function listenOnPath(
   const fd = checked(libc, libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
   try {
     const path = Buffer.from(provisional(address))
-    // sockaddr_un of unix(7): family 2, path with its final NUL.
-    const name = Buffer.concat([Buffer.from([AF_UNIX, 0]), path, Buffer.alloc(1)])
+    const name = unixName(path)
     checked(libc, libc.bind(fd, name, name.length))
     checked(libc, libc.listen(fd, backlog))
     const inode = await claimPath(address)

@@ -1,50 +1,59 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { evenly } from './pacer.ts'
+import { createPacer, evenly, poisson, type Pacer } from './pacer.ts'
 
 const seconds = 1e9
+const pace = { ratePerSecond: 1000, connections: 1, offsetNs: 0, seed: 1 }
 
-test('messages that are due by an instant', () => {
-  const rows: [ratePerSecond: number, elapsedNs: number, due: number][] = [
-    // The first is due at once, and nothing is due before the start.
-    [10, 0, 1],
-    [10, -1, 0],
-    [10, 0.1 * seconds - 1, 1],
-    [10, 0.1 * seconds, 2],
-    [10, 1 * seconds, 11],
-    // Slower than one a second, and faster than a clock tick.
-    [0.5, 1.9 * seconds, 1],
-    [0.5, 2 * seconds, 2],
-    [1e6, 1 * seconds, 1_000_001],
-    [1e9, 1, 2],
-    // What was missed while the program could not look is all due.
-    [1000, 3600 * seconds, 3_600_001],
-  ]
-  for (const [rate, elapsedNs, due] of rows)
-    assert.equal(evenly(rate).due(elapsedNs), due, `${rate}/s after ${elapsedNs} ns`)
-})
+/** The first messages of a plan: when each is due, and on which connection. */
+function take(pacer: Pacer, count: number): { dueNs: number; connection: number }[] {
+  return Array.from({ length: count }, () => {
+    const dueNs = pacer.nextNs
+    return { dueNs, connection: pacer.take() }
+  })
+}
 
-test('planned instants are evenly spaced, and do not drift', () => {
-  const rows: [ratePerSecond: number, n: number, plannedNs: number][] = [
-    [10, 0, 0],
-    [10, 1, 0.1 * seconds],
-    [10, 36_000, 3600 * seconds],
-    [0.5, 3, 6 * seconds],
-    [3, 3_000_000, 1_000_000 * seconds],
-  ]
-  for (const [rate, n, plannedNs] of rows) {
-    const difference = Math.abs(evenly(rate).plannedNs(n) - plannedNs)
-    assert.ok(difference < 1, `message ${n} at ${rate}/s is ${difference} ns off`)
-  }
-})
-
-test('a message is due at its planned instant, within a nanosecond', () => {
-  for (const rate of [0.3, 1, 7, 1000, 12_345.678, 1e6]) {
-    const pacer = evenly(rate)
-    for (let n = 0; n < 10_000; n += 37) {
-      const plannedNs = pacer.plannedNs(n)
-      assert.ok(pacer.due(plannedNs + 1) > n, `message ${n} at ${rate}/s is late`)
-      assert.ok(pacer.due(plannedNs - 1) <= n, `message ${n} at ${rate}/s is early`)
+test('even arrivals are spaced alike, and do not drift', () => {
+  for (const ratePerSecond of [0.5, 3, 1000, 12_345.678, 1e6]) {
+    const plan = take(evenly({ ...pace, ratePerSecond, offsetNs: 500 }), 10_000)
+    for (const [n, { dueNs }] of plan.entries()) {
+      const difference = Math.abs(dueNs - 500 - (n / ratePerSecond) * seconds)
+      assert.ok(difference < 1, `message ${n} at ${ratePerSecond}/s is ${difference} ns off`)
     }
   }
+})
+
+for (const arrivals of ['even', 'poisson'] as const) {
+  test(`${arrivals}: each connection's own plan is that of all`, () => {
+    const connections = 7
+    const pacer = createPacer(arrivals, { ...pace, connections })
+    const last = Array.from({ length: connections }, () => ({ n: 0, ns: 0 }))
+    for (const { dueNs, connection } of take(pacer, 5000)) {
+      const own = last[connection]!
+      own.ns = pacer.plannedNs(connection, own.n++, own.ns)
+      assert.equal(own.ns, dueNs)
+    }
+    // Everybody has his turn.
+    for (const { n } of last) assert.ok(Math.abs(n - 5000 / connections) < 150, `${n} messages`)
+  })
+}
+
+test('poisson arrivals keep the rate, and their gaps spread as widely as their mean', () => {
+  const count = 100_000
+  const plan = take(poisson({ ...pace, connections: 10 }), count)
+  const gaps = plan.slice(1).map(({ dueNs }, n) => dueNs - plan[n]!.dueNs)
+  assert.ok(gaps.every(gap => gap >= 0))
+  const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length
+  const variance = gaps.reduce((sum, gap) => sum + (gap - mean) ** 2, 0) / gaps.length
+  assert.ok(Math.abs(mean / 1e6 - 1) < 0.02, `a message every ${mean} ns`)
+  assert.ok(Math.abs(Math.sqrt(variance) / mean - 1) < 0.02)
+  // Of an exponential distribution, the share 1 - 1/e lies below the mean.
+  const below = gaps.filter(gap => gap < mean).length / gaps.length
+  assert.ok(Math.abs(below - (1 - 1 / Math.E)) < 0.01, `${below} below the mean`)
+})
+
+test('the same seed gives the same arrivals, another one others', () => {
+  const arrivals = (seed: number) => take(poisson({ ...pace, connections: 3, seed }), 100)
+  assert.deepEqual(arrivals(1), arrivals(1))
+  assert.notDeepEqual(arrivals(1), arrivals(2))
 })

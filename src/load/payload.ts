@@ -2,35 +2,48 @@
  * What a load sends, as a function of (connection, offset): nothing that was sent needs to be kept
  * to know what must come back.
  */
+import type { Cause } from './diagnosis.ts'
+import { mix } from './random.ts'
+
 export type PayloadSpec =
   /** The same message for ever. */
   | { kind: 'repeat'; message: Uint8Array }
   /** Pseudo-random bytes that differ by connection and offset. */
-  | { kind: 'seeded'; seed: number; sizeBytes: number }
+  | { kind: 'seeded'; seed: number }
 
+/**
+ * All streams are made of slices of one table. Where they begin and how long they are is known
+ * without making an object, which matters at a million messages per second.
+ */
 export interface Payload {
-  /** Bytes in a message. */
-  readonly sizeBytes: number
-  /**
-   * The stream of a connection from an offset on: at least one byte, at most `maxBytes`. Often it
-   * is less than asked for; ask again for the rest. The bytes are shared: do not write to them.
-   */
-  expected(connection: number, offset: number, maxBytes: number): Uint8Array
+  readonly table: Buffer
+  /** All streams are the same, and repeat after so many bytes; Infinity if they do not. */
+  readonly periodBytes: number
+  /** Where in the table a connection's stream stands at an offset. */
+  at(connection: number, offset: number): number
+  /** How many bytes from there on lie in one piece; at least one. */
+  pieceBytes(offset: number): number
 }
 
-export const createPayload = (spec: PayloadSpec): Payload =>
-  spec.kind === 'repeat' ? repeat(spec.message) : seeded(spec.seed, spec.sizeBytes)
+/** Where a table is to lie in memory. */
+export type Allocate = (sizeBytes: number) => Buffer
+
+export const createPayload = (
+  spec: PayloadSpec,
+  allocate: Allocate = size => Buffer.alloc(size),
+): Payload =>
+  spec.kind === 'repeat' ? repeat(spec.message, allocate) : seeded(spec.seed, allocate)
 
 /** Copies of the message end to end, so that most requests are answered by one slice. */
-function repeat(message: Uint8Array): Payload {
+function repeat(message: Uint8Array, allocate: Allocate): Payload {
   const sizeBytes = message.length
-  const tiled = Buffer.alloc(sizeBytes * Math.max(2, Math.ceil(65_536 / sizeBytes) + 1), message)
+  const copies = Math.max(2, Math.ceil(65_536 / sizeBytes) + 1)
+  const table = allocate(sizeBytes * copies).fill(message)
   return {
-    sizeBytes,
-    expected(_connection, offset, maxBytes) {
-      const start = offset % sizeBytes
-      return tiled.subarray(start, Math.min(start + maxBytes, tiled.length))
-    },
+    table,
+    periodBytes: sizeBytes,
+    at: (_connection, offset) => offset % sizeBytes,
+    pieceBytes: offset => table.length - (offset % sizeBytes),
   }
 }
 
@@ -42,8 +55,8 @@ const blockBytes = 2 ** 16
  * place. A shift, a repetition or another connection's bytes meet other random bytes, so they are
  * wrong from the first or second byte on; and comparing stays a memcmp.
  */
-function seeded(seed: number, sizeBytes: number): Payload {
-  const table = Buffer.alloc(tableBytes + blockBytes)
+function seeded(seed: number, allocate: Allocate): Payload {
+  const table = allocate(tableBytes + blockBytes)
   let state = seed >>> 0
   for (let at = 0; at < tableBytes; at += 4) {
     state = (state + 0x9e3779b9) >>> 0
@@ -51,40 +64,71 @@ function seeded(seed: number, sizeBytes: number): Payload {
   }
   table.copy(table, tableBytes, 0, blockBytes)
   return {
-    sizeBytes,
-    expected(connection, offset, maxBytes) {
+    table,
+    periodBytes: Infinity,
+    at(connection, offset) {
       const block = Math.floor(offset / blockBytes)
-      const inside = offset - block * blockBytes
       const start = mix(mix(seed ^ connection) ^ block) & (tableBytes - 1)
-      const length = Math.min(maxBytes, blockBytes - inside)
-      return table.subarray(start + inside, start + inside + length)
+      return start + offset - block * blockBytes
     },
+    pieceBytes: offset => blockBytes - (offset % blockBytes),
   }
 }
 
-/** A permutation of the 32-bit numbers in which each input bit changes half of the output bits. */
-function mix(value: number): number {
-  let mixed = value >>> 0
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad)
-  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97)
-  return (mixed ^ (mixed >>> 15)) >>> 0
+/**
+ * The stream of a connection from an offset on: at least one byte, at most `maxBytes`. Often it is
+ * less than asked for; ask again for the rest. The bytes are shared: do not write to them.
+ */
+export function expected(
+  payload: Payload,
+  connection: number,
+  offset: number,
+  maxBytes: number,
+): Buffer {
+  const at = payload.at(connection, offset)
+  return payload.table.subarray(at, at + Math.min(maxBytes, payload.pieceBytes(offset)))
 }
 
-/** Index of the first byte of `received` that differs from the stream at `offset`, or -1. */
+/** The stream from an offset on, exactly so many bytes, copied. */
+export function copyOf(
+  payload: Payload,
+  connection: number,
+  offset: number,
+  bytes: number,
+): Buffer {
+  const copy = Buffer.alloc(bytes)
+  for (let at = 0; at < bytes;)
+    at += expected(payload, connection, offset + at, bytes - at).copy(copy, at)
+  return copy
+}
+
+/** Up to here a loop is faster than a call out of JavaScript. */
+const loopMaxBytes = 128
+
+/** Index of the first of `length` bytes from `from` on that differs from the stream, or -1. */
 export function firstWrongByte(
   payload: Payload,
   connection: number,
   offset: number,
-  received: Buffer,
+  received: Uint8Array,
+  from = 0,
+  length = received.length,
 ): number {
-  for (let at = 0; at < received.length;) {
-    const right = payload.expected(connection, offset + at, received.length - at)
-    if (received.compare(right, 0, right.length, at, at + right.length) !== 0) {
-      let index = 0
-      while (received[at + index] === right[index]) index++
-      return at + index
+  const { table } = payload
+  for (let done = 0; done < length;) {
+    const at = payload.at(connection, offset + done)
+    const piece = Math.min(length - done, payload.pieceBytes(offset + done))
+    const start = from + done
+    if (
+      piece > loopMaxBytes &&
+      table.compare(received, start, start + piece, at, at + piece) === 0
+    ) {
+      done += piece
+      continue
     }
-    at += right.length
+    for (let index = 0; index < piece; index++)
+      if (received[start + index] !== table[at + index]) return done + index
+    done += piece
   }
   return -1
 }
@@ -94,7 +138,11 @@ export interface WrongBytes {
   connection: number
   /** Offset in that connection's stream of the first wrong byte. */
   offset: number
-  /** Up to 32 bytes from that offset on. */
+  /** Up to 32 bytes from that offset on; nothing received where the stream ended too early. */
   expected: Uint8Array
   received: Uint8Array
+  /** Up to 16 right bytes before them. */
+  before: Uint8Array
+  cause: Cause
+  detail: string
 }

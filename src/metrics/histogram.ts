@@ -35,7 +35,7 @@ export function bucketStartNs(bucket: number): number {
 }
 
 /** The value by which a bucket's samples are reported: its middle, at most 0.05 % off. */
-const bucketValueNs = (bucket: number): number =>
+export const bucketMiddleNs = (bucket: number): number =>
   (bucketStartNs(bucket) + bucketStartNs(bucket + 1)) / 2
 
 /** Counts samples in nanoseconds. Has one writer; any thread may read. */
@@ -94,7 +94,7 @@ export class Histogram {
     for (const index of order) {
       const rank = Math.max(1, Math.ceil(wanted[index]! * total))
       while (seen < rank) seen += this.counts[++bucket]!
-      found[index] = bucketValueNs(bucket)
+      found[index] = bucketMiddleNs(bucket)
     }
     return found
   }

@@ -29,9 +29,23 @@ export const counterNames = [
   'bytesOut',
   /** Bytes that came after a draining server had said goodbye. */
   'bytesDiscarded',
-  /** Messages of a load: sent, and verified to have come back. */
+  /**
+   * Messages of a load, without its warm-up: due by the plan, sent, verified to have come back. In
+   * a closed loop a message is due when it is sent.
+   */
+  'messagesPlanned',
   'messagesSent',
   'messagesReceived',
+  /** Messages that were due while their connection had as many in flight as it may have. */
+  'messagesHeld',
+  /** The same of the warm-up. */
+  'warmupSent',
+  'warmupReceived',
+  /** Short connections of a load (churn): due, and gone through from connect to close. */
+  'cyclesPlanned',
+  'cyclesCompleted',
+  /** Processor time of the threads that send, in microseconds; 0 where it is not known. */
+  'cpuUs',
   /** Connections closed because nothing had moved for the idle timeout. */
   'idleClosed',
   /** How often accepting was paused: because the limit of clients, of descriptors was reached. */
@@ -42,6 +56,21 @@ export const counterNames = [
   ...failureNames,
 ] as const
 export type CounterName = (typeof counterNames)[number]
+
+/** The distributions of a load, in nanoseconds each. */
+export const histogramNames = [
+  /** From the planned instant of a message until it has come back whole. */
+  'response',
+  /** From its real send on; empty in a closed loop, where it is the response time. */
+  'service',
+  /** How much later than planned the generator turned to a message; its own fault alone. */
+  'lateness',
+  /** From connect(2) until the connection is established. */
+  'connect',
+  /** Of a short connection (churn): from its planned instant until it is closed. */
+  'cycle',
+] as const
+export type HistogramName = (typeof histogramNames)[number]
 
 /** Index of each counter: `meter.counters[counter.bytesIn]! += length` costs one addition. */
 export const counter = Object.fromEntries(
@@ -54,6 +83,9 @@ export type Stop = 'drain' | 'now'
 
 const headerBytes = 8
 const countersBytes = counterNames.length * Float64Array.BYTES_PER_ELEMENT
+const histogramsAt = headerBytes + countersBytes
+/** What is never recorded is never touched, and so costs no memory. */
+const meterBytes = histogramsAt + histogramNames.length * Histogram.byteLength
 
 /**
  * Plain loads and stores are enough: each counter is one aligned 64-bit float, which no current
@@ -62,15 +94,16 @@ const countersBytes = counterNames.length * Float64Array.BYTES_PER_ELEMENT
 export class Meter {
   readonly memory: SharedArrayBuffer
   readonly counters: Float64Array
-  /** Round trips, in nanoseconds. */
-  readonly latency: Histogram
+  readonly histograms: Readonly<Record<HistogramName, Histogram>>
   readonly #stop: Int32Array
 
-  constructor(memory = new SharedArrayBuffer(headerBytes + countersBytes + Histogram.byteLength)) {
+  constructor(memory = new SharedArrayBuffer(meterBytes)) {
     this.memory = memory
     this.#stop = new Int32Array(memory, 0, 1)
     this.counters = new Float64Array(memory, headerBytes, counterNames.length)
-    this.latency = new Histogram(memory, headerBytes + countersBytes)
+    this.histograms = byHistogram(
+      (_, index) => new Histogram(memory, histogramsAt + index * Histogram.byteLength),
+    )
   }
 
   /** For engines that block their thread and look once a turn; the others get a message. */
@@ -85,3 +118,10 @@ export class Meter {
     Atomics.notify(this.#stop, 0)
   }
 }
+
+/** One value for each distribution. */
+export const byHistogram = <T>(make: (name: HistogramName, index: number) => T) =>
+  Object.fromEntries(histogramNames.map((name, index) => [name, make(name, index)])) as Record<
+    HistogramName,
+    T
+  >

@@ -1,20 +1,25 @@
 /** What happened, at one instant: the sum of all meters. Snapshots subtract. */
 import { Histogram } from './histogram.ts'
-import { counter, counterNames, type CounterName, type Meter } from './meter.ts'
+import { byHistogram, counter, counterNames } from './meter.ts'
+import type { CounterName, HistogramName, Meter } from './meter.ts'
 
-export interface Snapshot extends Record<CounterName, number> {
+export interface Snapshot
+  extends Record<CounterName, number>, Readonly<Record<HistogramName, Histogram>> {
   /** When it was taken, in milliseconds on the monotonic clock of performance.now(). */
   atMs: number
   /** Connections that are open now. */
   open: number
   /** Clients held back in the program; those in the system's backlog are not seen. */
   waiting: number
-  latency: Histogram
 }
 
-function fromCounters(atMs: number, count: (name: CounterName) => number, latency: Histogram) {
+function assemble(
+  atMs: number,
+  count: (name: CounterName) => number,
+  histogram: (name: HistogramName) => Histogram,
+): Snapshot {
   const counters = Object.fromEntries(counterNames.map(name => [name, count(name)]))
-  const snapshot = { ...counters, atMs, latency, open: 0, waiting: 0 } as Snapshot
+  const snapshot = { ...counters, ...byHistogram(histogram), atMs, open: 0, waiting: 0 } as Snapshot
   snapshot.open = snapshot.opened - snapshot.closed
   snapshot.waiting = snapshot.queued - snapshot.dequeued
   return snapshot
@@ -22,11 +27,14 @@ function fromCounters(atMs: number, count: (name: CounterName) => number, latenc
 
 /** Reads the meters of all threads as one. */
 export function takeSnapshot(meters: readonly Meter[]): Snapshot {
-  const latency = new Histogram()
-  for (const meter of meters) latency.add(meter.latency)
   const sum = (name: CounterName) =>
     meters.reduce((total, meter) => total + meter.counters[counter[name]]!, 0)
-  return fromCounters(performance.now(), sum, latency)
+  const merge = (name: HistogramName) => {
+    const merged = new Histogram()
+    for (const meter of meters) merged.add(meter.histograms[name])
+    return merged
+  }
+  return assemble(performance.now(), sum, merge)
 }
 
 /**
@@ -34,12 +42,12 @@ export function takeSnapshot(meters: readonly Meter[]): Snapshot {
  * becomes the time between them; `open` and `waiting` stay those of the later one.
  */
 export function since(earlier: Snapshot, later: Snapshot): Snapshot {
-  const latency = later.latency.copy()
-  latency.add(earlier.latency, -1)
-  const difference = fromCounters(
-    later.atMs - earlier.atMs,
-    name => later[name] - earlier[name],
-    latency,
-  )
+  const histogramSince = (name: HistogramName) => {
+    const difference = later[name].copy()
+    difference.add(earlier[name], -1)
+    return difference
+  }
+  const countSince = (name: CounterName) => later[name] - earlier[name]
+  const difference = assemble(later.atMs - earlier.atMs, countSince, histogramSince)
   return { ...difference, open: later.open, waiting: later.waiting }
 }

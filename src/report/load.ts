@@ -1,80 +1,219 @@
-/** What a load did, for people and for machines. */
-import { formatAddress, type Address } from '../address.ts'
-import type { WrongBytes } from '../load/payload.ts'
-import type { Histogram } from '../metrics/histogram.ts'
-import { failureNames } from '../metrics/meter.ts'
-import type { Snapshot } from '../metrics/snapshot.ts'
-import { formatCount, formatDuration, formatSize } from '../units.ts'
+/** What a load did, for people. */
+import type { SizeRange } from '../load/sizes.ts'
+import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
+import { ladderBlock, micros, shapeBlock, supported } from './ladder.ts'
+import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines.ts'
+import { shown, table, usable } from './lines.ts'
+import { printable } from './printable.ts'
+import type { Distribution, RunResult } from './result.ts'
+import { wrongBlock } from './wrong.ts'
 
-export interface LoadReport {
-  command: string
-  address: Address
-  connections: number
-  ok: boolean
-  measured: Snapshot
-  lost: number
-  wrong: WrongBytes | undefined
+export interface TextOptions {
+  /** Width of the terminal; the text is made for 40 columns and more. */
+  columns: number
+  /** Whether block characters can be shown. */
+  unicode: boolean
 }
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-
-const failuresOf = (snapshot: Snapshot): [string, number][] =>
-  failureNames.map(name => [name, snapshot[name]] as [string, number]).filter(([, n]) => n > 0)
-
-/** A few aligned lines. */
-export function loadText({ command, address, connections, ...result }: LoadReport): string {
-  const { measured, lost, wrong, ok } = result
-  const seconds = measured.atMs / 1e3
-  const [p50, p90, p99, p999, max] = measured.latency
-    .quantiles([0.5, 0.9, 0.99, 0.999, 1])
-    .map(ns => (Number.isNaN(ns) ? 'none' : formatDuration(ns / 1e6)))
-  const failures = failuresOf(measured).map(([name, n]) => `${name} ${formatCount(n)}`)
-  const rate = formatCount(measured.messagesReceived / seconds)
-  const lines = [
-    `yodel ${command} ${formatAddress(address)}  ${connections} connection` +
-      `${connections === 1 ? '' : 's'}, ${seconds.toFixed(2)} s`,
-    `  messages    ${formatCount(measured.messagesSent)} sent, ` +
-      `${formatCount(measured.messagesReceived)} verified, ${formatCount(lost)} lost, ${rate}/s`,
-    `  bytes       ${formatSize(measured.bytesOut)} out, ${formatSize(measured.bytesIn)} back, ` +
-      `${formatSize(measured.bytesIn / seconds)}/s`,
-    `  round trip  p50 ${p50}  p90 ${p90}  p99 ${p99}  p99.9 ${p999}  max ${max}`,
-    `  failures    ${failures.length === 0 ? 'none' : failures.join(', ')}`,
+/**
+ * The report in lines, each as wide as the terminal at most; only a long address and the command
+ * that reproduces the run stay whole, on a line of their own.
+ */
+export function loadText(result: RunResult, options: TextOptions): string {
+  const canvas = usable(options)
+  const { responseUs } = result.histograms
+  const name = isOpenLoop(result) ? 'Response time' : 'Round trip'
+  const blocks = [
+    invalidity(result, canvas),
+    [...head(result, canvas), ...amounts(result, canvas)],
+    times(result, canvas),
+    ...(result.run.command === 'bench' && responseUs.length > 0
+      ? [ladderBlock(name, responseUs, canvas), shapeBlock(name, responseUs, canvas)]
+      : []),
+    result.firstWrong ? wrongBlock(result.firstWrong, canvas) : [],
+    conclusion(result, canvas),
   ]
-  if (wrong) {
-    lines.push(
-      `  wrong       connection ${wrong.connection}, offset ${formatCount(wrong.offset)}`,
-      `              expected ${hex(wrong.expected)}`,
-      `              received ${hex(wrong.received)}`,
-    )
+  const texts = blocks.filter(lines => lines.length > 0).map(lines => `${lines.join('\n')}\n`)
+  return texts.join('\n')
+}
+
+/** First of all, so that nobody takes the figures for those of the server. */
+const invalidity = ({ valid, invalidBecause }: RunResult, canvas: TextOptions): string[] =>
+  valid ? [] : paragraph(`INVALID: ${invalidBecause.join(' ')}`.trimEnd(), canvas.columns, canvas)
+
+/** The options that a report names; a result that was read from a file may lack some. */
+interface Named {
+  connections?: number | null
+  depth?: number | null
+  sizes?: SizeRange[] | null
+  ratePerSecond?: number | null
+  arrivals?: string | null
+  idle?: number | null
+  churnPerSecond?: number | null
+}
+
+const optionsOf = (result: RunResult): Named => result.run.options
+
+/** In a closed loop there is no plan, so the response time is that of the service. */
+const isOpenLoop = (result: RunResult): boolean =>
+  typeof optionsOf(result).ratePerSecond === 'number'
+
+/** What was done, to whom. */
+function head(result: RunResult, canvas: TextOptions): string[] {
+  const { connections, depth, sizes, ratePerSecond, arrivals, idle, churnPerSecond } =
+    optionsOf(result)
+  const { command, address, engine, threads } = result.run
+  const parts: string[] = []
+  if (typeof connections === 'number') parts.push(plural(connections, 'connection'))
+  if (depth && depth > 1) parts.push(`${formatCount(depth)} in flight each`)
+  if (idle) parts.push(`${formatCount(idle)} idle`)
+  if (ratePerSecond)
+    parts.push(`${rateText(ratePerSecond)} planned${arrivals === 'poisson' ? ' at random' : ''}`)
+  if (churnPerSecond) parts.push(`${rateText(churnPerSecond)} short connections`)
+  parts.push(formatDuration(result.seconds * 1e3))
+  if (sizes && sizes.length > 0) parts.push(sizesText(sizes))
+  if (threads > 1) parts.push(plural(threads, 'thread'))
+  parts.push(`engine ${engine}`)
+  const title = shown(`yodel ${command} ${address}`, canvas)
+  const oneLine = `${title}  ${parts.join(', ')}`
+  if (oneLine.length <= canvas.columns) return [oneLine]
+  return [title, ...flow(parts, canvas.columns - 2, canvas).map(line => `  ${line}`)]
+}
+
+function sizesText(sizes: SizeRange[]): string {
+  const range = ({ minBytes, maxBytes }: Pick<SizeRange, 'minBytes' | 'maxBytes'>) =>
+    minBytes === maxBytes
+      ? formatSize(minBytes)
+      : `${formatSize(minBytes)} to ${formatSize(maxBytes)}`
+  if (sizes.length === 1) return `${range(sizes[0]!)} messages`
+  const total = sizes.reduce((sum, { weight }) => sum + weight, 0)
+  if (sizes.length <= 3) {
+    const share = (size: SizeRange) => `${Math.round((size.weight / total) * 100)} % ${range(size)}`
+    return `messages of ${sizes.map(share).join(' + ')}`
   }
-  lines.push(`  verdict     ${ok ? 'every byte came back' : 'FAILED'}`)
-  return `${lines.join('\n')}\n`
+  const minBytes = Math.min(...sizes.map(size => size.minBytes))
+  const maxBytes = Math.max(...sizes.map(size => size.maxBytes))
+  return `messages of ${sizes.length} sizes from ${range({ minBytes, maxBytes })}`
 }
 
-/** One document; durations in microseconds. */
-export function loadJson({ command, address, connections, ...result }: LoadReport): string {
-  const { measured, lost, wrong, ok } = result
-  return `${JSON.stringify({
-    verdict: ok ? 'pass' : 'fail',
-    seconds: measured.atMs / 1e3,
-    ratePerSecond: measured.messagesReceived / (measured.atMs / 1e3),
-    messages: { sent: measured.messagesSent, received: measured.messagesReceived, lost },
-    bytes: { sent: measured.bytesOut, received: measured.bytesIn },
-    responseUs: distributionUs(measured.latency),
-    errors: Object.fromEntries(failuresOf(measured)),
-    firstWrong: wrong
-      ? { ...wrong, expected: hex(wrong.expected), received: hex(wrong.received) }
-      : null,
-    run: { command, address: formatAddress(address), connections },
-  })}\n`
+/** Slow rates have decimals, or they would round to something else. */
+const rateText = (perSecond: number): string =>
+  `${perSecond < 100 ? Number(perSecond.toPrecision(3)) : formatCount(perSecond)}/s`
+
+/** How much of it. */
+function amounts(result: RunResult, canvas: TextOptions): string[] {
+  const { messages, bytes, churn, seconds, ratePerSecond } = result
+  const messageParts = [
+    `${formatCount(messages.sent)} sent`,
+    `${formatCount(messages.received)} verified`,
+    `${formatCount(messages.lost)} lost`,
+    `${formatCount(messages.wrong)} wrong`,
+    rateText(ratePerSecond),
+  ]
+  // In a closed loop every message that is due is sent.
+  if (isOpenLoop(result) || messages.planned !== messages.sent)
+    messageParts.unshift(`${formatCount(messages.planned)} planned`)
+  const byteParts = [`${formatSize(bytes.sent)} out`, `${formatSize(bytes.received)} back`]
+  if (seconds > 0) byteParts.push(`${formatSize(bytes.received / seconds)}/s`)
+  const lines = [
+    ...listing('messages', messageParts, canvas),
+    ...listing('bytes', byteParts, canvas),
+  ]
+  if (churn) {
+    const { planned, completed } = churn
+    const parts = [`${formatCount(planned)} planned`, `${formatCount(completed)} completed`]
+    lines.push(...listing('churn', parts, canvas))
+  }
+  return lines
 }
 
-/** `{count, min, mean, p50, p90, p99, p999, p9999, max}`; null where there is no sample. */
-function distributionUs(latency: Histogram) {
-  const { count } = latency
-  const us = (ns: number) => (Number.isNaN(ns) ? null : ns / 1e3)
-  const values = latency.quantiles([0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1]).map(us)
-  const [min, p50, p90, p99, p999, p9999, max] = values
-  const mean = us(latency.sumNs / count)
-  return { count, min, mean, p50, p90, p99, p999, p9999, max }
+/** The percentiles of the table, in its order; where room is short, the highest ranks go first. */
+const percentiles = [
+  { title: 'p50', key: 'p50', quantile: 0.5, rank: 1 },
+  { title: 'p90', key: 'p90', quantile: 0.9, rank: 5 },
+  { title: 'p99', key: 'p99', quantile: 0.99, rank: 3 },
+  { title: 'p99.9', key: 'p999', quantile: 0.999, rank: 4 },
+  { title: 'p99.99', key: 'p9999', quantile: 0.9999, rank: 6 },
+  { title: 'max', key: 'max', quantile: 0, rank: 2 },
+] as const
+
+/** All distributions in a table, without the percentiles for which there are too few samples. */
+function times(result: RunResult, canvas: TextOptions): string[] {
+  const { responseUs, serviceUs, latenessUs, connectUs, churn } = result
+  const rows: [string, Distribution][] = isOpenLoop(result)
+    ? [
+        ['response', responseUs],
+        ['service', serviceUs],
+        ['lateness', latenessUs],
+      ]
+    : [['round trip', responseUs]]
+  rows.push(['connect', connectUs])
+  if (churn) rows.push(['cycle', churn.cycleUs])
+  const measured = rows.filter(([, { count }]) => count > 0)
+  const none = responseUs.count === 0 ? labelled(rows[0]![0], ['no sample']) : []
+  if (measured.length === 0) return none
+  const cell = (distribution: Distribution, { key, quantile }: (typeof percentiles)[number]) => {
+    const us = distribution[key]
+    return us === null || !supported(quantile, distribution.count) ? '-' : micros(us)
+  }
+  const columns = percentiles
+    .map(column => ({ ...column, cells: measured.map(([, times]) => cell(times, column)) }))
+    .filter(({ cells }) => cells.some(text => text !== '-'))
+  const labels = measured.map(([label]) => label)
+  return [...table(labels, columns, canvas), ...none]
+}
+
+/** What went wrong, what to know about the figures, and the verdict as the last word. */
+function conclusion(result: RunResult, canvas: TextOptions): string[] {
+  const { errors, notes, generator, resolution, run } = result
+  const failures = Object.entries(errors).filter(([, count]) => count > 0)
+  const lines = listing(
+    'failures',
+    failures.length > 0 ? failures.map(([name, n]) => `${name} ${formatCount(n)}`) : ['none'],
+    canvas,
+  )
+  lines.push(...expectations(result, canvas))
+  for (const note of notes) lines.push(...entry('note', note, canvas))
+  if (generator.cpuShare !== null) {
+    const busy = `busy for ${Math.round(generator.cpuShare * 100)} % of the time`
+    const each = run.threads > 1 ? `${plural(run.threads, 'thread')}, each` : '1 thread,'
+    lines.push(...entry('generator', `${each} ${busy}`, canvas))
+  }
+  const { relativeError, lowestUs, highestUs } = resolution
+  const exactness =
+    `${Number((relativeError * 100).toPrecision(2))} % of a value, from ${micros(lowestUs)} ` +
+    `to ${micros(highestUs)}; clock of performance.now()`
+  lines.push(...entry('resolution', exactness, canvas))
+  if (result.verdict === 'fail') lines.push(...reproduction(run.reproduce, canvas))
+  return [...lines, ...entry('verdict', verdict(result), canvas)]
+}
+
+/** A table of what was expected; where it is too wide, sentences. */
+function expectations(result: RunResult, canvas: TextOptions): string[] {
+  const width = Math.max(0, ...result.expectations.map(({ objective }) => objective.length))
+  const rows = result.expectations.map(({ objective, measuredText, held }) =>
+    shown(`${held ? 'held  ' : 'MISSED'}  ${objective.padEnd(width)}  ${measuredText}`, canvas),
+  )
+  const room = canvas.columns - labelColumns
+  const fits = rows.every(row => row.length <= room)
+  const lines = rows.flatMap(row =>
+    fits ? [row] : paragraph(row.replaceAll(/ {2,}/g, ' '), room, canvas),
+  )
+  return labelled('expected', lines)
+}
+
+/** Whole, and alone if it is long, so that it can be copied; a message may have newlines. */
+function reproduction(command: string, canvas: TextOptions): string[] {
+  // Not in ASCII where that is all there is: it has to stay the same command.
+  const whole = printable(command, { keepLines: true })
+  const fits = labelColumns + whole.length <= canvas.columns && !whole.includes('\n')
+  return fits ? labelled('reproduce', [whole]) : ['  reproduce', whole]
+}
+
+function verdict({ verdict, failedBecause, valid, messages, churn }: RunResult): string {
+  const nothing = messages.received === 0 && !churn?.completed
+  const right = nothing ? 'no message was sent, and nothing failed' : 'every byte came back'
+  const [words, dot] =
+    verdict === 'fail' ? [`FAILED: ${failedBecause.join(' ')}`.trimEnd(), ''] : [right, '.']
+  return valid ? words : `${words}${dot} The figures are INVALID: see above.`
 }

@@ -1,6 +1,6 @@
 /** All that is ever said between threads. Everything frequent goes through the meter. */
 import type { Address } from '../address.ts'
-import type { WrongBytes } from '../load/payload.ts'
+import type { Outcome } from '../engines/engine.ts'
 import type { UserErrorData } from '../errors.ts'
 import type { Stop } from '../metrics/meter.ts'
 import type { Task } from '../task.ts'
@@ -16,6 +16,6 @@ export type FromThread =
   | { kind: 'ready'; address: Address }
   /** Could not be opened, for the user's reasons. */
   | { kind: 'failed'; error: UserErrorData }
-  | { kind: 'finished'; wrong: WrongBytes | undefined }
+  | { kind: 'finished'; outcome: Outcome | undefined }
 
 export type ToThread = { stop: Stop } | 'run'

@@ -2,7 +2,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Address } from '../address.ts'
-import type { WrongBytes } from '../load/payload.ts'
+import type { Outcome } from '../engines/engine.ts'
 import { engines } from '../engines/index.ts'
 import { UserError } from '../errors.ts'
 import { Meter, type Stop } from '../metrics/meter.ts'
@@ -12,15 +12,10 @@ import type { FromThread, ThreadInput, ToThread } from './messages.ts'
 
 export interface Threads {
   readonly address: Address
-  /** Resolves when all have ended; rejects on a defect of yodel. */
-  readonly finished: Promise<Outcome>
+  /** Resolves when all have ended, with what loads found out; rejects on a defect of yodel. */
+  readonly finished: Promise<Outcome[]>
   readonly snapshot: () => Snapshot
   readonly stop: (how: Stop) => void
-}
-
-export interface Outcome {
-  /** The first wrong bytes of the first thread that received some. */
-  wrong: WrongBytes | undefined
 }
 
 /**
@@ -41,7 +36,7 @@ export async function startThreads([first, ...others]: [Task, ...Task[]]): Promi
     outcomes.catch(() => threads.forEach(thread => thread.abort()))
     return {
       address,
-      finished: outcomes.then(all => ({ wrong: all.find(wrong => wrong !== undefined) })),
+      finished: outcomes.then(all => all.filter(outcome => outcome !== undefined)),
       snapshot: () => takeSnapshot(meters),
       stop: how => threads.forEach(thread => thread.stop(how)),
     }
@@ -57,14 +52,20 @@ const workerUrl = new URL(`./worker${extname(import.meta.url)}`, import.meta.url
 class Thread {
   readonly meter = new Meter()
   readonly ready: Promise<Address>
-  readonly finished: Promise<WrongBytes | undefined>
+  readonly finished: Promise<Outcome | undefined>
   readonly #worker: Worker
 
   constructor(task: Task) {
     const input: ThreadInput = { task, memory: this.meter.memory }
     const { resourceLimits } = engines[task.engine]
     const name = `yodel ${task.kind}`
-    this.#worker = new Worker(workerUrl, { workerData: input, resourceLimits, name })
+    this.#worker = new Worker(workerUrl, {
+      workerData: input,
+      resourceLimits,
+      name,
+      // Flags of the program are not all for threads.
+      execArgv: [],
+    })
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: FromThread) => {
         if (message.kind === 'ready') resolve(message.address)
@@ -74,12 +75,12 @@ class Thread {
       this.#worker.once('exit', () => reject(new Error('a thread ended before it was ready')))
     })
     this.finished = new Promise((resolve, reject) => {
-      let wrong: WrongBytes | undefined
+      let outcome: Outcome | undefined
       this.#worker.on('message', (message: FromThread) => {
-        if (message.kind === 'finished') wrong = message.wrong
+        if (message.kind === 'finished') outcome = message.outcome
       })
       this.#worker.once('error', reject)
-      this.#worker.once('exit', () => resolve(wrong))
+      this.#worker.once('exit', () => resolve(outcome))
     })
     // Whoever waits for `ready` hears of a failure there; it is not unhandled here.
     this.finished.catch(() => {})

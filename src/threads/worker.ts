@@ -20,7 +20,7 @@ try {
   say({ kind: 'ready', address: session.address })
   await started
   await session.run()
-  say({ kind: 'finished', wrong: session.wrong })
+  say({ kind: 'finished', outcome: session.outcome })
 } catch (error) {
   if (!(error instanceof UserError)) throw error
   say({ kind: 'failed', error: error.toData() })

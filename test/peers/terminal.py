@@ -1,5 +1,6 @@
-"""Runs a program in a pseudo-terminal: terminal.py PROGRAM [ARGUMENT...]
+"""Runs a program in a pseudo-terminal: terminal.py [--size SIZES] PROGRAM [ARGUMENT...]
 
+SIZES are COLUMNSxROWS, one or several separated by commas: SIGUSR1 resizes to the next of them.
 What arrives on stdin is typed; what the terminal would show goes to stdout. Ends as the program
 ends, with its exit code, or with 128 + the number of the signal that ended it.
 """
@@ -7,17 +8,30 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
 
-COLUMNS, ROWS = 100, 30
+arguments = sys.argv[1:]
+sizes = ["100x30"]
+if arguments[0] == "--size":
+    sizes = arguments[1].split(",")
+    arguments = arguments[2:]
+
+
+def resize(terminal):
+    columns, rows = map(int, sizes.pop(0).split("x"))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
 
 pid, terminal = pty.fork()
 if pid == 0:
     # The size is set before the program can ask for it, so here and not in the parent.
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    os.execvp(sys.argv[1], sys.argv[1:])
+    resize(0)
+    os.execvp(arguments[0], arguments)
+sizes.pop(0)
+signal.signal(signal.SIGUSR1, lambda *_: resize(terminal))
 
 sources = [terminal, 0]
 while True:

@@ -12,6 +12,13 @@ import { explain } from '../failures.ts'
 export function dial(address: Address, timeoutMs = 10_000): Promise<Socket> {
   if (address.transport === 'tcp' && address.port === 0)
     throw usageError('Nobody can be reached on port 0.', 'Port 0 is only for listening.')
+  return dialOrFail(address, timeoutMs).catch((error: unknown) => {
+    throw explain('connect to', address, error)
+  })
+}
+
+/** The same; rejects with the system's error. */
+export function dialOrFail(address: Address, timeoutMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...address, allowHalfOpen: true, noDelay: true })
     const timer = setTimeout(
@@ -22,7 +29,7 @@ export function dial(address: Address, timeoutMs = 10_000): Promise<Socket> {
     )
     const fail = (error: Error) => {
       clearTimeout(timer)
-      reject(explain('connect to', address, error))
+      reject(error)
     }
     socket.once('error', fail)
     socket.once('connect', () => {

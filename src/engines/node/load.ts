@@ -1,145 +1,202 @@
 /** Sends messages over node:net, and verifies that each comes back. */
 import type { Socket } from 'node:net'
 import type { Address } from '../../address.ts'
-import { evenly, type Pacer } from '../../load/pacer.ts'
-import { timerMaxMs } from '../../options.ts'
-import { createPayload } from '../../load/payload.ts'
+import { nowNs, Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
+import { timerMaxMs } from '../../options.ts'
 import type { LoadTask } from '../../task.ts'
-import type { WrongBytes } from '../../load/payload.ts'
-import type { Session } from '../engine.ts'
-import { dial } from './dial.ts'
-import { LoadConnection, type Conductor } from './load-connection.ts'
+import { Effort } from '../effort.ts'
+import type { Outcome, Session } from '../engine.ts'
+import { explain, failureName } from '../failures.ts'
+import { Churn } from './churn.ts'
+import { dialOrFail } from './dial.ts'
+import { LoadConnection } from './load-connection.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
 const dialsAtOnce = 256
 /** Timers of Node are this late at times: the last stretch before a message is waited out. */
-const timerSlackMs = 2
+const timerSlackNs = 2e6
+/** How often the clock is looked at for what takes no microseconds. */
+const tickMs = 100
 
-/** Connects all connections; nothing is sent before run(). */
+/**
+ * Connects all connections; nothing is sent before run().
+ * @throws UserError if none of the first answers; later failures are counted
+ */
 export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
-  const sockets: Socket[] = []
-  try {
-    while (sockets.length < task.connections) {
-      const missing = Math.min(dialsAtOnce, task.connections - sockets.length)
-      const dialed = Array.from({ length: missing }, () => dial(task.address))
-      sockets.push(...(await Promise.all(dialed)))
+  const traffic = new Traffic(task, meter)
+  const sockets: (Socket | undefined)[] = []
+  const wanted = task.connections + task.idle
+  while (sockets.length < wanted) {
+    const missing = Math.min(dialsAtOnce, wanted - sockets.length)
+    const answers = await Promise.allSettled(
+      Array.from({ length: missing }, () => timedDial(task, meter)),
+    )
+    const errors = answers.filter(answer => answer.status === 'rejected')
+    if (sockets.length === 0 && errors.length === answers.length)
+      throw explain('connect to', task.address, errors[0]!.reason)
+    for (const answer of answers) {
+      if (answer.status === 'rejected') {
+        const reason = counter[failureName(answer.reason)]
+        const stream = traffic.streams[sockets.length]
+        if (stream) stream.fail(reason)
+        else meter.counters[reason]!++
+      }
+      sockets.push(answer.status === 'fulfilled' ? answer.value : undefined)
     }
-  } catch (error) {
-    for (const socket of sockets) socket.destroy()
-    throw error
   }
-  return new LoadSession(task, meter, sockets)
+  return new LoadSession(task, meter, traffic, sockets)
 }
 
-class LoadSession implements Session, Conductor {
+async function timedDial(task: LoadTask, meter: Meter): Promise<Socket> {
+  const startNs = nowNs()
+  const socket = await dialOrFail(task.address, task.timeoutMs)
+  meter.histograms.connect.record(nowNs() - startNs)
+  meter.counters[counter.opened]!++
+  return socket
+}
+
+class LoadSession implements Session {
   readonly address: Address
-  wrong: WrongBytes | undefined
   readonly #task: LoadTask
   readonly #meter: Meter
-  readonly #connections: LoadConnection[]
-  readonly #pacer: Pacer | undefined
-  /** Messages that may still be sent, in a closed loop. */
-  #left: number
-  #startedMs = 0
-  /** Messages sent so far, in an open loop. */
-  #sent = 0
-  #open: number
-  #stopping = false
+  readonly #traffic: Traffic
+  readonly #effort: Effort
+  /** By the number of their stream; undefined where nobody answered. */
+  readonly #connections: (LoadConnection | undefined)[]
+  readonly #held: Socket[] = []
+  readonly #churn: Churn | undefined
+  #open = 0
+  #ended = false
   #pacing: NodeJS.Timeout | undefined
-  readonly #timers: NodeJS.Timeout[] = []
+  #ticking: NodeJS.Timeout | undefined
+  #abandoning: NodeJS.Timeout | undefined
+  #lookedAtNs = 0
+  #chunksSeen = 0
   #finish!: () => void
   readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
-  constructor(task: LoadTask, meter: Meter, sockets: Socket[]) {
+  constructor(task: LoadTask, meter: Meter, traffic: Traffic, sockets: (Socket | undefined)[]) {
     this.address = task.address
     this.#task = task
     this.#meter = meter
-    this.#left = task.count
-    this.#open = sockets.length
-    this.#pacer = task.ratePerSecond === undefined ? undefined : evenly(task.ratePerSecond)
-    const payload = createPayload(task.payload)
-    const depth = this.#pacer ? 0 : task.depth
-    this.#connections = sockets.map(
-      (socket, index) =>
-        new LoadConnection(socket, task.firstConnection + index, payload, depth, meter, this),
-    )
-    meter.counters[counter.opened]! += sockets.length
+    this.#traffic = traffic
+    this.#effort = new Effort(meter, traffic.openLoop)
+    this.#connections = traffic.streams.map(stream => {
+      const socket = sockets[stream.index]
+      if (!socket) return undefined
+      this.#open++
+      return new LoadConnection(traffic, stream, socket, () => this.#onClosed())
+    })
+    for (const socket of sockets.slice(task.connections)) if (socket) this.#hold(socket)
+    this.#churn = task.churn && new Churn(task, meter, traffic, () => this.#endIfDone())
+  }
+
+  get outcome(): Outcome {
+    return { wrong: this.#traffic.wrong, measuredMs: this.#traffic.measuredMs }
+  }
+
+  /** A connection that is there and does nothing; that it ends by itself is a failure. */
+  #hold(socket: Socket) {
+    this.#held.push(socket)
+    socket.resume()
+    socket.on('end', () => this.#lose('closedEarly'))
+    socket.on('error', error => this.#lose(failureName(error)))
+    socket.on('close', () => void this.#meter.counters[counter.closed]!++)
+  }
+
+  #lose(reason: ReturnType<typeof failureName>) {
+    if (!this.#traffic.over) this.#meter.counters[counter[reason]]!++
   }
 
   run(): Promise<void> {
-    this.#startedMs = performance.now()
-    if (Number.isFinite(this.#task.durationMs))
-      this.#timers.push(
-        setTimeout(() => this.stop(false), Math.min(this.#task.durationMs, timerMaxMs)),
-      )
-    if (this.#pacer) this.#sendDue(this.#pacer)
-    else for (const connection of this.#connections) connection.start()
+    const now = nowNs()
+    this.#traffic.start(now)
+    this.#churn?.start(now)
+    this.#ticking = setInterval(() => this.#tick(), tickMs)
+    this.#lookedAtNs = now
+    this.#pace()
+    if (!this.#traffic.openLoop) for (const connection of this.#connections) connection?.send()
     this.#endIfDone()
     return this.#finished
   }
 
-  /** In turn to each connection; one that takes no more falls behind, as its latency shows. */
-  #sendDue(pacer: Pacer) {
-    if (this.#stopping) return
-    const elapsedMs = performance.now() - this.#startedMs
-    const due = Math.min(pacer.due(elapsedMs * 1e6), this.#task.count)
-    for (; this.#sent < due; this.#sent++)
-      this.#connections[this.#sent % this.#connections.length]!.order()
-    if (due >= this.#task.count) return this.stop(false)
-    const waitMs = pacer.plannedNs(this.#sent) / 1e6 - elapsedMs - timerSlackMs
+  /** Sends what is due, and comes again when the next is. */
+  readonly #pace = (): void => {
+    if (this.#ended) return
+    const now = nowNs()
+    this.#accountForWaiting(now)
+    this.#traffic.plan(now, stream => this.#connections[stream.index]?.send())
+    this.#churn?.plan(now, this.#traffic.over)
+    if (this.#traffic.over) return this.#windDown()
+    const nextNs = Math.min(this.#traffic.nextNs, this.#churn?.nextNs ?? Infinity)
+    const waitMs = Math.min((nextNs - nowNs() - timerSlackNs) / 1e6, timerMaxMs)
     // An open loop keeps its thread busy at high rates, because a late timer would be measured.
-    if (waitMs > 0) this.#pacing = setTimeout(() => this.#sendDue(pacer), waitMs)
-    else setImmediate(() => this.#sendDue(pacer))
+    if (waitMs <= 0) setImmediate(this.#pace)
+    else {
+      this.#lookedAtNs = 0
+      this.#pacing = setTimeout(this.#pace, waitMs)
+    }
   }
 
-  /** The n-th message on a connection is one of a sequence that goes round all connections. */
-  plannedMs(connection: number, n: number): number {
-    const index = connection - this.#task.firstConnection
-    const message = n * this.#connections.length + index
-    return this.#startedMs + this.#pacer!.plannedNs(message) / 1e6
+  /** A turn in which nothing was due and nothing came is waiting, whatever the processor says. */
+  #accountForWaiting(now: number) {
+    const chunks = this.#meter.counters[counter.chunks]!
+    const idle = chunks === this.#chunksSeen && now < this.#traffic.nextNs
+    if (idle && this.#lookedAtNs > 0) this.#effort.waited(now - this.#lookedAtNs)
+    this.#chunksSeen = chunks
+    this.#lookedAtNs = now
   }
 
-  mayGoOn(): boolean {
-    if (this.#stopping || this.#left <= 0) return false
-    // The last message has its time to come back too.
-    if (--this.#left === 0) this.#abandonLater()
-    return true
+  #tick() {
+    this.#traffic.tick(nowNs(), stream => this.#connections[stream.index]?.abandon())
+    this.#effort.update()
+    if (this.#traffic.over) this.#windDown()
   }
 
-  onWrong(wrong: WrongBytes): void {
-    this.wrong ??= wrong
+  /** Nothing more is planned: whoever has all his echoes hangs up, the others have their time. */
+  #windDown() {
+    if (this.#ended || this.#abandoning) return
+    const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
+    this.#abandoning = setTimeout(() => this.#abandon(), drainMs)
+    for (const connection of this.#connections) connection?.send()
+    this.#endIfDone()
   }
 
-  onClosed(): void {
+  #onClosed() {
     this.#meter.counters[counter.closed]!++
     this.#open--
     this.#endIfDone()
   }
 
+  #abandon() {
+    this.#traffic.close()
+    for (const connection of this.#connections) connection?.abandon()
+    this.#churn?.abandon()
+    if (this.#open === 0) this.#end()
+  }
+
   #endIfDone() {
-    if (this.#open > 0) return
-    this.#stopping = true
-    clearTimeout(this.#pacing)
-    for (const timer of this.#timers) clearTimeout(timer)
+    if (this.#open > 0 || this.#ended) return
+    const churning = this.#churn !== undefined && (this.#churn.open > 0 || !this.#traffic.over)
+    if (churning || (this.#task.connections === 0 && !this.#traffic.over)) return
+    this.#end()
+  }
+
+  #end() {
+    this.#ended = true
+    this.#traffic.stop(nowNs())
+    this.#traffic.close()
+    this.#effort.update()
+    for (const timer of [this.#pacing, this.#abandoning]) clearTimeout(timer)
+    clearInterval(this.#ticking)
+    for (const socket of this.#held) socket.destroy()
     this.#finish()
   }
 
-  #abandonLater() {
-    const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
-    this.#timers.push(setTimeout(() => this.stop(true), drainMs))
-  }
-
   stop(now: boolean): void {
-    if (!this.#stopping) {
-      this.#stopping = true
-      clearTimeout(this.#pacing)
-      for (const timer of this.#timers.splice(0)) clearTimeout(timer)
-      this.#abandonLater()
-    }
-    for (const connection of this.#connections) {
-      if (now) connection.abandon()
-      else connection.finish()
-    }
+    this.#traffic.stop(nowNs())
+    if (now) this.#abandon()
+    else this.#windDown()
   }
 }

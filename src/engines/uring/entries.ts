@@ -10,6 +10,7 @@ export const kind = {
   REST: 4 << 24,
   TICK: 5 << 24,
   IGNORED: 6 << 24,
+  CONNECT: 7 << 24,
 } as const
 export const SLOT = (1 << 24) - 1
 
@@ -21,6 +22,7 @@ const ACCEPT_ALL = k.op.ACCEPT | (k.ACCEPT_MULTISHOT << 16)
 const RECV = k.op.RECV | ((FIXED_FILE | BUFFER_SELECT) << 8) | (k.RECV_MULTISHOT << 16)
 const SEND_AT_ONCE = k.op.SEND | ((FIXED_FILE | CQE_SKIP_SUCCESS) << 8)
 const SEND = k.op.SEND | (FIXED_FILE << 8)
+const CONNECT = k.op.CONNECT | (FIXED_FILE << 8)
 const SHUTDOWN = k.op.SHUTDOWN | (FIXED_FILE << 8)
 const CLOSE = k.op.CLOSE | (CQE_SKIP_SUCCESS << 8)
 const CANCEL = k.op.ASYNC_CANCEL | (CQE_SKIP_SUCCESS << 8)
@@ -50,6 +52,18 @@ export function sendAtOnce(
   index: number,
 ): void {
   ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, kind.SEND | (turn & 1), index)
+}
+
+/** The same for one who sends at most once a turn on each connection. */
+export function sendOnce(ring: Ring, slot: number, address: number, length: number): void {
+  ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, kind.SEND | slot, length)
+}
+
+/** The address is that of a sockaddr of so many bytes. */
+export function connect(ring: Ring, slot: number, address: number, bytes: number): void {
+  const at = ring.push(CONNECT, slot, address, 0, 0, kind.CONNECT | slot, 0)
+  // addr2: the size of the name.
+  ring.sqes[at + 2] = bytes
 }
 
 /** However long it takes. */

@@ -15,14 +15,15 @@ export const uring: Engine = {
   // It makes next to no garbage: a large nursery would only fill slowly, and look like a leak.
   resourceLimits: { maxYoungGenerationSizeMb: 1 },
   refuses(task) {
-    if (task.kind === 'load') return 'The uring engine only serves so far.'
-    if (task.sharePort && task.address.transport === 'unix')
+    if (task.kind === 'load' && task.churn)
+      return 'The uring engine has no short connections (churn).'
+    if (task.kind === 'serve' && task.sharePort && task.address.transport === 'unix')
       return 'The threads cannot share a unix socket.'
     if (answer === null) answer = unavailable()
     return answer
   },
   async open(task, meter) {
-    if (task.kind !== 'serve') throw new Error('refused')
+    if (task.kind === 'load') return (await import('./load.ts')).openLoad(task, meter)
     return (await import('./serve.ts')).openServe(task, meter)
   },
 }

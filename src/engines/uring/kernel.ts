@@ -23,7 +23,13 @@ export const enter = { GETEVENTS: 1, EXT_ARG: 1 << 3, REGISTERED_RING: 1 << 4 } 
 /** Bits of the submission ring's flags word. */
 export const sq = { CQ_OVERFLOW: 1 << 1 } as const
 
-export const register = { FILES2: 13, RING_FDS: 20, UNREGISTER_RING_FDS: 21, PBUF_RING: 22 }
+export const register = {
+  FILES_UPDATE: 6,
+  FILES2: 13,
+  RING_FDS: 20,
+  UNREGISTER_RING_FDS: 21,
+  PBUF_RING: 22,
+}
 export const RSRC_REGISTER_SPARSE = 1
 /** A receive takes only as much of a provided buffer as it fills (since 6.12). */
 export const PBUF_RING_INC = 2
@@ -32,6 +38,7 @@ export const op = {
   TIMEOUT: 11,
   ACCEPT: 13,
   ASYNC_CANCEL: 14,
+  CONNECT: 16,
   CLOSE: 19,
   SEND: 26,
   RECV: 27,

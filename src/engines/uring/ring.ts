@@ -92,6 +92,15 @@ export class Ring {
     this.#register(k.register.FILES2, table, table.length)
   }
 
+  /** Puts a descriptor into a slot of the table; the caller may close its own. */
+  setFile(slot: number, fd: Mapping): void {
+    // io_uring_files_update: offset 4, reserved 4, address of the descriptors 8.
+    const update = Buffer.alloc(16)
+    update.writeUInt32LE(slot, 0)
+    update.writeBigUInt64LE(BigInt(fd.address), 8)
+    this.#register(k.register.FILES_UPDATE, update, 1)
+  }
+
   /** Buffers from which receives take what they need. */
   registerBufferRing(address: number, entries: number, flags: number): void {
     // io_uring_buf_reg: ring address 8, entries 4, group 2, flags 2, and 24 bytes for later.
@@ -169,6 +178,18 @@ export class Ring {
     const { GETEVENTS, REGISTERED_RING } = k.enter
     const flags = GETEVENTS | REGISTERED_RING
     this.#libc.ringEnter(k.syscalls.enter, this.#registeredFd, 0, 0, flags, 0, 0)
+  }
+
+  /** Takes all completions that are there; for where speed does not matter. */
+  forEachCompletion(use: (user0: number, user1: number, result: number) => void): void {
+    const { words, cqHead, cqTail, cqes } = this
+    const mask = this.completions - 1
+    const tail = Atomics.load(words, cqTail)
+    for (let head = words[cqHead]!; head !== tail; head = (head + 1) | 0) {
+      const at = cqes + ((head & mask) << 2)
+      use(words[at]!, words[at + 1]!, words[at + 2]!)
+    }
+    Atomics.store(words, cqHead, tail)
   }
 
   /** Whether completions are there to be read. */

@@ -1,0 +1,186 @@
+/** findMax(address): the highest rate at which an objective holds, by probes of an open loop. */
+import type { Address } from '../address.ts'
+import { bench, benchDefaults, type BenchOptions, type LoadRun } from '../bench.ts'
+import { usageError } from '../errors.ts'
+import { findMaxFormat, type FindMaxResult, type Probe } from '../report/find-max.ts'
+import { parseObjective } from '../report/objective.ts'
+import type { RunConditions, RunResult } from '../report/result.ts'
+import { formatDuration } from '../units.ts'
+import { searchHighest, type Outcome } from './search.ts'
+
+export type { FindMaxResult, Probe } from '../report/find-max.ts'
+
+export interface FindMaxOptions extends BenchOptions {
+  /** What has to hold, for example `p99<5ms`. Those of `expect` have to hold besides. */
+  objective: string
+  /** The found rate is at most by this fraction below one that did not hold. */
+  precision?: number
+  /** The first rate to try; without it, a quarter of what a closed loop reaches. */
+  from?: number
+  /** How long each probe measures, after its warm-up; `durationMs` says the same. */
+  probeMs?: number
+  /** Called after each probe. */
+  onProbe?: (probe: Probe) => void
+}
+
+export interface FindMaxRun {
+  /** Rejects with a UserError if nobody answers or an option makes no sense. Plain JSON. */
+  readonly finished: Promise<FindMaxResult>
+  /** Ends with what was found so far. */
+  stop(): void
+}
+
+const precisionDefault = 0.05
+const probeDefaultMs = 3_000
+/** The estimate needs no more. */
+const estimateMaxMs = 1_000
+const firstShare = 1 / 4
+/** Below that a probe has too few messages. */
+const fewestMessages = 10
+const fastest = 1e9
+/** What comes back so late after the end is of no use to an objective of less. */
+const drainLeastMs = 250
+/** Up to so much above the closed loop a rate may well be carried: a failure may be noise. */
+const plausibleShare = 1.1
+
+export function findMax(address: string | Address, options: FindMaxOptions): FindMaxRun {
+  const search = new Search(address, options)
+  // It starts in a later turn, so that what is wrong with the options rejects too.
+  const finished = Promise.resolve().then(() => search.run())
+  finished.catch(() => {})
+  return { finished, stop: () => search.stop() }
+}
+
+class Search {
+  readonly #address: string | Address
+  readonly #options: FindMaxOptions
+  readonly #probes: Probe[] = []
+  #load: BenchOptions = {}
+  #running: LoadRun | undefined
+  #stopped = false
+  /** What a closed loop reached. */
+  #estimate = 0
+  /** Of the highest rate that held: each that holds is higher than those before. */
+  #best: RunConditions | null = null
+
+  constructor(address: string | Address, options: FindMaxOptions) {
+    this.#address = address
+    this.#options = options
+  }
+
+  async run(): Promise<FindMaxResult> {
+    const { objective, precision = precisionDefault, from } = this.#options
+    this.#load = probeOptions(this.#options)
+    await this.#estimateRate()
+    const found = await searchHighest(rate => this.#probe(rate), {
+      first: Math.min(from ?? Math.max(this.#slowest, this.#estimate * firstShare), fastest),
+      slowest: this.#slowest,
+      fastest,
+      precision,
+      plausible: this.#estimate * plausibleShare,
+    })
+    return {
+      format: findMaxFormat,
+      objective,
+      ratePerSecond: found.held,
+      failedPerSecond: found.failed === Infinity ? null : found.failed,
+      precision,
+      limitedByGenerator: found.limited,
+      stopped: this.#stopped,
+      closedLoopPerSecond: this.#estimate,
+      probes: this.#probes,
+      run: this.#best,
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#running?.stop('now')
+  }
+
+  get #slowest(): number {
+    return (fewestMessages * 1e3) / this.#load.durationMs!
+  }
+
+  /** A closed loop over the same connections: near the most that they can carry. */
+  async #estimateRate() {
+    const durationMs = Math.min(estimateMaxMs, this.#load.durationMs!)
+    const result = await this.#bench({ ...this.#load, durationMs, expect: [] })
+    this.#estimate = result?.ratePerSecond ?? 0
+  }
+
+  /** One run at that rate. */
+  async #probe(ratePerSecond: number): Promise<Outcome> {
+    const result = await this.#bench({ ...this.#load, ratePerSecond })
+    if (!result) return undefined
+    const { valid, failedBecause, invalidBecause, responseUs, messages } = result
+    const late = this.#late(result)
+    const probe: Probe = {
+      ratePerSecond,
+      held: failedBecause.length === 0 && late === undefined,
+      measuredText: result.expectations.at(-1)!.measuredText,
+      valid,
+      because: [...failedBecause, ...(late ?? []), ...invalidBecause],
+      p50Us: responseUs.p50,
+      p99Us: responseUs.p99,
+      lost: messages.lost,
+    }
+    this.#probes.push(probe)
+    this.#options.onProbe?.(probe)
+    if (!probe.held) return valid ? 'failed' : 'limited'
+    this.#best = result.run
+    return 'held'
+  }
+
+  /** A queue that grows all the time: some objectives would not see it. */
+  #late({ seconds }: RunResult): [reason: string] | undefined {
+    const durationMs = this.#load.durationMs!
+    const { precision = precisionDefault, objective } = this.#options
+    const lateMs = seconds * 1e3 - durationMs
+    if (lateMs <= Math.max(precision * durationMs, limitMsOf(objective))) return undefined
+    return [`The last echo came ${formatDuration(lateMs)} after the end.`]
+  }
+
+  /** Undefined if it was stopped: then it says nothing. */
+  async #bench(options: BenchOptions): Promise<RunResult | undefined> {
+    if (this.#stopped) return undefined
+    this.#running = bench(this.#address, options)
+    const result = await this.#running.finished
+    return this.#stopped ? undefined : result
+  }
+}
+
+/** What each probe has in common. */
+function probeOptions(options: FindMaxOptions): BenchOptions {
+  const { objective, precision, from, probeMs, onProbe: _, ...load } = options
+  const durationMs = probeMs ?? load.durationMs ?? probeDefaultMs
+  const limitMs = limitMsOf(objective)
+  if (precision !== undefined && !(precision >= 0.01 && precision <= 1))
+    throw usageError('The precision must be from 0.01 to 1: from 1% to 100%.')
+  if (from !== undefined && !(from > 0 && from <= fastest))
+    throw usageError('The first rate must be more than 0, and at most 1G/s.')
+  if (load.ratePerSecond !== undefined)
+    throw usageError('The search chooses the rate itself.', 'Leave out the rate.')
+  if (load.count !== undefined)
+    throw usageError('Probes end after a time, not after a count.', 'Leave out the count.')
+  if (!Number.isFinite(durationMs)) throw usageError('A probe has to end some time.')
+  return {
+    ...load,
+    durationMs,
+    warmupMs: load.warmupMs ?? Math.min(benchDefaults.warmupMs, durationMs / 3),
+    drainMs: load.drainMs ?? Math.max(drainLeastMs, 2 * limitMs),
+    expect: [...(load.expect ?? []), objective],
+  }
+}
+
+/** The time in an objective, 0 if it has none; refuses what a search cannot use. */
+function limitMsOf(text: string): number {
+  const { metric, operator, limit } = parseObjective(text)
+  const upwards = operator === '<' || operator === '<=' || (operator === '=' && limit === 0)
+  if (metric.kind === 'rate' || !upwards)
+    throw usageError(
+      `'${text}' is not what a higher rate makes harder.`,
+      "Write for example 'p99<5ms', 'p99.9<=20ms' or 'lost=0'.",
+    )
+  return metric.kind === 'time' ? limit / 1e3 : 0
+}

@@ -1,0 +1,77 @@
+/** From options to tasks: each thread has its share of connections, messages and rate. */
+import type { Address } from '../address.ts'
+import { chooseEngine, type WantedEngine } from '../engines/index.ts'
+import type { Arrivals, Pace } from '../load/pacer.ts'
+import type { PayloadSpec } from '../load/payload.ts'
+import type { SizeRange } from '../load/sizes.ts'
+import { share, type LoadTask } from '../task.ts'
+
+/** All options, checked. */
+export interface Load {
+  address: Address
+  payload: PayloadSpec
+  sizes: SizeRange[]
+  connections: number
+  depth: number
+  ratePerSecond?: number
+  arrivals: Arrivals
+  count: number
+  durationMs: number
+  warmupMs: number
+  drainMs: number
+  timeoutMs: number
+  churnPerSecond: number
+  idle: number
+  engine: WantedEngine
+  threads: number
+  seed: number
+  expect: string[]
+}
+
+/** @throws UserError if the wanted engine refuses */
+export function plan(load: Load): { tasks: [LoadTask, ...LoadTask[]]; reason?: string } {
+  const { arrivals, depth, durationMs, warmupMs, drainMs, timeoutMs, seed } = load
+  const threads = Math.min(load.threads, Math.max(1, load.connections, load.idle))
+  const task = (n: number): LoadTask => {
+    const connections = share(load.connections, threads, n)
+    const part = load.connections > 0 ? connections / load.connections : 0
+    return {
+      kind: 'load',
+      engine: 'node',
+      address: load.address,
+      payload: load.payload,
+      sizes: load.sizes,
+      seed,
+      connections,
+      // Threads take turns, so that all together send as evenly as each.
+      firstConnection: n,
+      connectionStep: threads,
+      depth,
+      pace: pace(load.ratePerSecond, part, connections, n, seed),
+      arrivals,
+      churn: pace(load.churnPerSecond || undefined, 1 / threads, 1, n, seed + 1),
+      idle: share(load.idle, threads, n),
+      count: share(load.count, threads, n),
+      warmupMs,
+      durationMs,
+      drainMs,
+      timeoutMs,
+    }
+  }
+  const tasks = Array.from({ length: threads }, (_, n) => task(n)) as [LoadTask, ...LoadTask[]]
+  const { engine, reason } = chooseEngine(load.engine, tasks[0])
+  for (const each of tasks) each.engine = engine
+  return { tasks, ...(reason !== undefined && { reason }) }
+}
+
+/** A part of a rate; the n-th thread's messages lie between those of the others. */
+function pace(
+  rate: number | undefined,
+  part: number,
+  connections: number,
+  n: number,
+  seed: number,
+): Pace | undefined {
+  if (rate === undefined || part === 0) return undefined
+  return { ratePerSecond: rate * part, connections, offsetNs: (n * 1e9) / rate, seed: seed + n }
+}

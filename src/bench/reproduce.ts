@@ -1,0 +1,61 @@
+/** What to type to do the same again. */
+import { formatAddress, toAddress, type Address } from '../address.ts'
+
+/** Options as the library names them, and as the command line does. */
+const flags: Record<string, [flag: string, unit: string]> = {
+  connections: ['connections', ''],
+  depth: ['depth', ''],
+  ratePerSecond: ['rate', '/s'],
+  arrivals: ['arrivals', ''],
+  count: ['count', ''],
+  durationMs: ['duration', 'ms'],
+  warmupMs: ['warmup', 'ms'],
+  drainMs: ['drain', 'ms'],
+  timeoutMs: ['timeout', 'ms'],
+  churnPerSecond: ['churn', '/s'],
+  idle: ['idle', ''],
+  engine: ['engine', ''],
+  threads: ['threads', ''],
+  seed: ['seed', ''],
+  sizeBytes: ['size', ''],
+}
+
+export function reproduce(command: string, address: string | Address, options: object): string {
+  const url = typeof address === 'string' ? address : formatAddress(toAddress(address))
+  const words = ['yodel', command, quoted(url)]
+  for (const [name, value] of Object.entries(options) as [string, unknown][]) {
+    const flag = flags[name]
+    if (name === 'message') words.push(quoted(messageText(value as Uint8Array | string)))
+    if (name === 'expect')
+      for (const text of value as string[]) words.push('--expect', quoted(text))
+    if (!flag || value === undefined || value === Infinity) continue
+    words.push(`--${flag[0]}`, quoted(`${sizesText(value)}${flag[1]}`))
+  }
+  return words.join(' ')
+}
+
+const messageText = (message: Uint8Array | string): string =>
+  typeof message === 'string' ? message : Buffer.from(message).toString()
+
+/** `64`, or a list such as `16-64:1,1000:2`. */
+function sizesText(value: unknown): string {
+  if (!Array.isArray(value)) return String(value)
+  const ranges = value as { minBytes: number; maxBytes: number; weight: number }[]
+  return ranges
+    .map(({ minBytes, maxBytes, weight }) => {
+      const range = minBytes === maxBytes ? `${minBytes}` : `${minBytes}-${maxBytes}`
+      return `${range}:${weight}`
+    })
+    .join(',')
+}
+
+/** As a shell takes it; control characters as $'...' has them. */
+function quoted(word: string): string {
+  if (/^[\w./:@%+,-]+$/.test(word)) return word
+  // oxlint-disable-next-line no-control-regex
+  if (!/[\u0000-\u001f\u007f]/.test(word)) return `'${word.replaceAll("'", String.raw`'\''`)}'`
+  const escaped = JSON.stringify(word)
+    .slice(1, -1)
+    .replaceAll(String.raw`\"`, '"')
+  return `$'${escaped.replaceAll("'", String.raw`\'`)}'`
+}

@@ -1,0 +1,63 @@
+/** The search for the highest rate that holds, without what a probe is. */
+
+export interface SearchOptions {
+  /** The rate to begin with. */
+  first: number
+  /** Where it ends, downwards and upwards. */
+  slowest: number
+  fastest: number
+  /** What held and what failed are at most by this fraction apart in the end. */
+  precision: number
+  /** A failure at up to that rate may be noise, and is repeated once. */
+  plausible: number
+}
+
+/** What one probe found; `limited`: it failed, but for the generator. Undefined ends the search. */
+export type Outcome = 'held' | 'failed' | 'limited' | undefined
+
+export interface Found {
+  /** The highest rate that held; 0 if none did. */
+  held: number
+  /** The lowest above it that did not; Infinity if there is none. */
+  failed: number
+  /** Whether in all tries at that rate the generator was too slow. */
+  limited: boolean
+}
+
+/** By so much the rate grows, or falls, until it is between one that held and one that did not. */
+const growth = 2
+
+export async function searchHighest(
+  probe: (rate: number) => Promise<Outcome>,
+  { first, slowest, fastest, precision, plausible }: SearchOptions,
+): Promise<Found> {
+  const found: Found = { held: 0, failed: Infinity, limited: false }
+  /** False if the search is to end. */
+  const decide = async (rate: number): Promise<boolean> => {
+    const outcomes: Outcome[] = []
+    while (outcomes.length < (rate <= plausible ? 2 : 1)) {
+      const outcome = await probe(rate)
+      if (outcome === undefined) return false
+      outcomes.push(outcome)
+      if (outcome === 'held') {
+        found.held = rate
+        return true
+      }
+    }
+    found.failed = rate
+    found.limited = outcomes.every(outcome => outcome === 'limited')
+    return true
+  }
+  let rate = rounded(first)
+  while (await decide(rate)) {
+    const between = found.held > 0 && found.failed < Infinity
+    if (between && found.failed / found.held <= 1 + precision) break
+    if (between) rate = rounded(Math.sqrt(found.held * found.failed))
+    else rate = rounded(found.held > 0 ? rate * growth : rate / growth)
+    if (rate < slowest || rate > fastest) break
+  }
+  return found
+}
+
+/** Rates that one can read, and more exact than any precision. */
+const rounded = (rate: number): number => Number(rate.toPrecision(rate >= 1e4 ? 5 : 4))

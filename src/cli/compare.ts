@@ -1,0 +1,36 @@
+/** yodel compare: what changed between saved results, and whether that is more than chance. */
+import type { Command } from '@commander-js/extra-typings'
+import { compareRuns } from '../report/compare-runs.ts'
+import { compareText } from '../report/compare-text.ts'
+import { parseCondition, type Condition } from '../report/fail-if.ts'
+import { exitCodes } from './exit.ts'
+import { readSaved } from './files.ts'
+import { value } from './flags.ts'
+import { canvas, print } from './output.ts'
+
+const collect = (text: string, before: Condition[] | undefined): Condition[] => [
+  ...(before ?? []),
+  value(parseCondition)(text),
+]
+
+export function addCompare(program: Command): void {
+  program
+    .command('compare')
+    .description('compare saved results of bench with the first of them')
+    .argument('<baseline>', 'a file that bench --json wrote')
+    .argument('<files...>', 'what to compare with it')
+    .option(
+      '--fail-if <condition>',
+      "exit 1 if it holds, for example 'p99>+10%' or 'errors>0'; may be repeated",
+      collect,
+    )
+    .option('--json', 'the comparison as one JSON document')
+    .action((baseline, files, { failIf = [], json }) => {
+      const names = [baseline, ...files]
+      const comparison = compareRuns(names.map(readSaved), names, failIf)
+      print(
+        json ? `${JSON.stringify(comparison)}\n` : compareText(comparison, canvas(process.stdout)),
+      )
+      if (comparison.verdict === 'fail') process.exitCode = exitCodes.failed
+    })
+}

@@ -1,0 +1,88 @@
+/** A load while it goes on: drawn in place on a terminal, or as lines for a program. */
+import type { LoadRun } from '../bench.ts'
+import { LoadWatch, loadLines, type LoadAbout, type LoadView } from '../report/live.ts'
+import { intervalLine } from '../report/ndjson.ts'
+import { canvas } from './output.ts'
+
+/** Nobody reads faster, and each drawing costs the machine that is measured a little. */
+const drawEveryMs = 250
+
+/**
+ * Shows on stderr what a run does; nothing where stderr is no terminal. Returns a function that
+ * wipes it and ends it. Until then nothing else should be written to that terminal.
+ */
+export function showLoad(run: LoadRun, about: LoadAbout): () => void {
+  const { stderr } = process
+  if (!stderr.isTTY || process.env.TERM === 'dumb') return () => {}
+  const watch = new LoadWatch(about)
+  const screen = new Screen(stderr)
+  let beganMs: number | undefined
+  let view: LoadView | undefined
+  const look = () => {
+    const now = run.snapshot()
+    const elapsedMs = now.atMs - (beganMs ?? now.atMs)
+    const over = run.stopping || elapsedMs >= about.warmupMs + about.durationMs
+    const phase = beganMs === undefined ? 'connecting' : 'sending'
+    view = watch.take(now, over ? 'ending' : phase, elapsedMs)
+  }
+  const draw = () => view && screen.draw(loadLines(view, canvas(stderr)))
+  const begin = () => {
+    beganMs = performance.now()
+    // What is measured from; it is drawn when there is something to be seen.
+    look()
+  }
+  // Whoever awaits the run hears of its failure.
+  run.ready.then(begin, () => {})
+  const timer = setInterval(() => {
+    look()
+    draw()
+  }, drawEveryMs)
+  stderr.on('resize', draw)
+  return () => {
+    clearInterval(timer)
+    stderr.off('resize', draw)
+    screen.end()
+  }
+}
+
+/**
+ * Lines that are drawn again in the same place. The cursor stays visible and stands below them, so
+ * that nothing has to be put right if the program is killed.
+ */
+class Screen {
+  readonly #stream: NodeJS.WriteStream
+  #drawn: string[] = []
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream
+  }
+
+  /** One write, so that no half of it is ever seen. */
+  draw(lines: string[]): void {
+    // What does not fit could not be reached by the cursor any more.
+    const shown = lines.slice(0, Math.max(1, (this.#stream.rows || lines.length + 1) - 1))
+    const text = shown.map(line => `${line}\u001b[K\n`).join('')
+    this.#stream.write(`${this.#toTop()}${text}\u001b[J`)
+    this.#drawn = shown
+  }
+
+  end(): void {
+    this.#stream.write(`${this.#toTop()}\u001b[J`)
+  }
+
+  #toTop(): string {
+    // A terminal that has become narrower has broken the lines.
+    const columns = this.#stream.columns || 80
+    const rows = this.#drawn.reduce(
+      (sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)),
+      0,
+    )
+    return rows > 0 ? `\r\u001b[${rows}A` : ''
+  }
+}
+
+/** Prints a line for each second of a run as soon as it is over; all are, before it is finished. */
+export function streamIntervals(run: LoadRun, print: (text: string) => void): void {
+  for (const interval of run.intervals) print(intervalLine(interval))
+  run.onInterval(interval => print(intervalLine(interval)))
+}

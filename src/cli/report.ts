@@ -1,0 +1,22 @@
+/** yodel report: a saved result, as a page or as text. */
+import type { Command } from '@commander-js/extra-typings'
+import { endings, formatFor } from '../report/formats.ts'
+import { loadText } from '../report/load.ts'
+import { readSaved, save } from './files.ts'
+import { canvas, print, tell } from './output.ts'
+
+export function addReport(program: Command): void {
+  program
+    .command('report')
+    .description('show a saved result, or write it as a page to look at')
+    .argument('<file>', 'what bench or flood wrote with --json; - for stdin')
+    .option('-o, --output <file>', `write it there; the ending says how: ${endings}`)
+    .action((file, { output }) => {
+      // Before anything is read: a wrong name is the quickest to put right.
+      const format = output === undefined ? undefined : formatFor(output)
+      const result = readSaved(file)
+      if (output === undefined || !format) return print(loadText(result, canvas(process.stdout)))
+      save(output, format.render(result))
+      tell(`wrote ${output}`)
+    })
+}

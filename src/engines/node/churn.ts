@@ -1,0 +1,143 @@
+/** Short connections beside the steady ones: connect, echo one message, hang up, and again. */
+import type { Socket } from 'node:net'
+import { diagnose, type Diagnosis, type UnderWay } from '../../load/diagnosis.ts'
+import { createPacer, type Pacer } from '../../load/pacer.ts'
+import { copyOf, firstWrongByte, type WrongBytes } from '../../load/payload.ts'
+import { nowNs, type Traffic } from '../../load/traffic.ts'
+import { counter, type FailureName, type Meter } from '../../metrics/meter.ts'
+import type { LoadTask } from '../../task.ts'
+import { plural } from '../../units.ts'
+import { failureName } from '../failures.ts'
+import { dialOrFail } from './dial.ts'
+
+/** More at the same time are not begun; those that are due then wait, as their time shows. */
+const openMax = 5_000
+
+export class Churn {
+  /** Cycles that have begun and not ended. */
+  open = 0
+  readonly #task: LoadTask
+  readonly #meter: Meter
+  readonly #traffic: Traffic
+  readonly #pacer: Pacer
+  readonly #onEnded: () => void
+  readonly #sockets = new Set<Socket>()
+  #startedNs = 0
+  #count = 0
+
+  constructor(task: LoadTask, meter: Meter, traffic: Traffic, onEnded: () => void) {
+    this.#task = task
+    this.#meter = meter
+    this.#traffic = traffic
+    this.#pacer = createPacer(task.arrivals, task.churn!)
+    this.#onEnded = onEnded
+  }
+
+  start(now: number): void {
+    this.#startedNs = now
+  }
+
+  get nextNs(): number {
+    return this.open < openMax ? this.#startedNs + this.#pacer.nextNs : Infinity
+  }
+
+  /** Begins the cycles that have become due. */
+  plan(now: number, over: boolean): void {
+    if (over) return
+    while (this.nextNs <= now) {
+      const plannedNs = this.nextNs
+      this.#pacer.take()
+      void this.#cycle(plannedNs, this.#count++)
+    }
+  }
+
+  async #cycle(plannedNs: number, n: number): Promise<void> {
+    const { counters, histograms } = this.#meter
+    const measured = plannedNs >= this.#traffic.measureFromNs
+    this.open++
+    if (measured) counters[counter.cyclesPlanned]!++
+    try {
+      const startNs = nowNs()
+      const socket = await dialOrFail(this.#task.address, this.#task.timeoutMs)
+      if (measured) histograms.connect.record(nowNs() - startNs)
+      this.#sockets.add(socket)
+      // Numbers of their own, behind those of all steady connections.
+      const connection = this.#task.firstConnection + (2 ** 20 + n) * this.#task.connectionStep
+      const failure = await this.#echoOnce(socket, connection)
+      this.#sockets.delete(socket)
+      if (failure) counters[counter[failure]]!++
+      else if (measured) {
+        counters[counter.cyclesCompleted]!++
+        histograms.cycle.record(nowNs() - plannedNs)
+      }
+    } catch (error) {
+      counters[counter[failureName(error)]]!++
+    }
+    this.open--
+    this.#onEnded()
+  }
+
+  /** Resolves when the connection is closed: with why it failed, if it did. */
+  #echoOnce(socket: Socket, connection: number): Promise<FailureName | undefined> {
+    const { payload, sizes } = this.#traffic
+    const sizeBytes = sizes.of(connection, 0)
+    let receivedBytes = 0
+    let failure: FailureName | undefined
+    socket.setTimeout(Math.min(this.#task.timeoutMs, 2 ** 31 - 1), () => {
+      failure ??= 'timedOut'
+      socket.destroy()
+    })
+    socket.on('data', (chunk: Buffer) => {
+      const wrongAt = firstWrongByte(payload, connection, receivedBytes, chunk)
+      const right = Math.min(wrongAt === -1 ? chunk.length : wrongAt, sizeBytes - receivedBytes)
+      receivedBytes += right
+      if (right < chunk.length) {
+        failure ??= 'wrongBytes'
+        const wrong = { connection, receivedBytes, sentBytes: sizeBytes }
+        this.#traffic.note(this.#describe(wrong, chunk.subarray(right)))
+        socket.destroy()
+      } else if (receivedBytes === sizeBytes) socket.end()
+    })
+    socket.on('end', () => {
+      if (receivedBytes < sizeBytes) failure ??= 'closedEarly'
+      socket.end()
+    })
+    socket.on('error', error => (failure ??= failureName(error)))
+    socket.write(copyOf(payload, connection, 0, sizeBytes))
+    return new Promise(resolve => {
+      socket.on('close', () => {
+        const unanswered = { connection, receivedBytes, sentBytes: sizeBytes }
+        if (failure) this.#traffic.note(this.#describe(unanswered, failure))
+        resolve(failure)
+      })
+    })
+  }
+
+  /** @param found what came instead of the right bytes; or why nothing came */
+  #describe(wrong: UnderWay, found: Buffer | FailureName): WrongBytes {
+    const { payload, streams } = this.#traffic
+    const { connection, receivedBytes: offset, sentBytes } = wrong
+    const received = typeof found === 'string' ? Buffer.alloc(0) : found
+    const missing = plural(sentBytes - offset, 'byte')
+    const { cause, detail }: Diagnosis =
+      typeof found !== 'string'
+        ? diagnose(payload, wrong, found, streams)
+        : found === 'timedOut'
+          ? { cause: 'missing', detail: `${missing} did not come back in time.` }
+          : { cause: 'truncated', detail: `It ended with ${missing} unanswered.` }
+    const before = Math.min(16, offset)
+    return {
+      connection,
+      offset,
+      expected: copyOf(payload, connection, offset, 32),
+      received: Uint8Array.from(received.subarray(0, 32)),
+      before: copyOf(payload, connection, offset - before, before),
+      cause,
+      detail: `On a short connection (churn): ${detail}`,
+    }
+  }
+
+  abandon(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+}

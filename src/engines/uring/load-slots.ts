@@ -1,0 +1,206 @@
+/** The connections of a load, each in its slot: what the ring is told to do, and what came. */
+import { getSystemErrorName } from 'node:util'
+import type { Stream } from '../../load/stream.ts'
+import type { Traffic } from '../../load/traffic.ts'
+import { counter, type Meter } from '../../metrics/meter.ts'
+import { failureName } from '../failures.ts'
+import { systemError } from '../libc.ts'
+import type { Pool } from './buffers.ts'
+import * as entries from './entries.ts'
+import { kind } from './entries.ts'
+import * as k from './kernel.ts'
+import type { Ring } from './ring.ts'
+
+/** More than that is sent by an entry that waits until all has gone, and says so. */
+const atOnceMaxBytes = 16_384
+
+/** What is known of a connection; 0 is one that is closed. */
+const bit = { OPEN: 1, SENDING: 2, PATIENT: 4, DIRTY: 8, FINISHED: 16, DEAD: 32 } as const
+
+export class LoadSlots {
+  /** Connections that are open and used. */
+  inUse = 0
+  readonly #ring: Ring
+  readonly #pool: Pool
+  readonly #traffic: Traffic
+  readonly #streams: readonly Stream[]
+  readonly #meter: Meter
+  /** Where the payload's table lies. */
+  readonly #tableAddress: number
+  readonly #state: Uint8Array
+  /** How much of each stream the kernel has been given, and the length of a send that waits. */
+  readonly #given: Float64Array
+  readonly #sending: Uint32Array
+  /** Streams with something to send, or to say goodbye. */
+  #dirty: number[] = []
+
+  /** @param count slots, of which those without a stream are merely held */
+  constructor(ring: Ring, pool: Pool, traffic: Traffic, tableAddress: number, count: number) {
+    this.#ring = ring
+    this.#pool = pool
+    this.#traffic = traffic
+    this.#streams = traffic.streams
+    this.#meter = traffic.meter
+    this.#tableAddress = tableAddress
+    this.#state = new Uint8Array(count).fill(bit.OPEN)
+    this.#given = new Float64Array(count)
+    this.#sending = new Uint32Array(count)
+  }
+
+  /** It could not be connected. */
+  failed(slot: number, reason: number): void {
+    this.#state[slot] = 0
+    const stream = this.#streams[slot]
+    if (stream) stream.fail(reason)
+    else this.#meter.counters[reason]!++
+  }
+
+  /** Begins to receive on all; in a closed loop, to send too. */
+  start(now: number): void {
+    for (let slot = 0; slot < this.#state.length; slot++) {
+      if (!this.#state[slot]) continue
+      if (slot < this.#streams.length) this.inUse++
+      entries.receive(this.#ring, slot, 0)
+    }
+    if (!this.#traffic.openLoop) this.touchAll(now)
+  }
+
+  touchAll(now: number): void {
+    for (const stream of this.#streams) this.touch(stream, now)
+  }
+
+  /** Whether flush() has something to do. */
+  get hasDirty(): boolean {
+    return this.#dirty.length > 0
+  }
+
+  onRecv(slot: number, result: number, flags: number, now: number): void {
+    if (result > 0) this.#onData(slot, result, flags, now)
+    else if (result === 0) this.#onEnd(slot)
+    else if (result !== k.error.NOBUFS && result !== k.ECANCELED) this.#onError(slot, result)
+    if (flags & k.cqe.MORE || !this.#state[slot]) return
+    if (result > 0 || result === k.error.NOBUFS) entries.receive(this.#ring, slot, 0)
+  }
+
+  #onData(slot: number, length: number, flags: number, now: number): void {
+    const pool = this.#pool
+    const id = flags >>> 16
+    const at = pool.used[id]!
+    const stream = this.#streams[slot]
+    const dead = this.#state[slot]! & bit.DEAD || !stream
+    if (!dead) {
+      if (stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)) this.touch(stream, now)
+      else this.giveUp(slot)
+    }
+    if (flags & k.cqe.BUF_MORE) pool.used[id] = at + length
+    else pool.give(id)
+  }
+
+  #onEnd(slot: number): void {
+    const stream = this.#streams[slot]
+    if (stream) stream.ended()
+    else if (!this.#traffic.over) this.#meter.counters[counter.closedEarly]!++
+    this.#closeSlot(slot)
+  }
+
+  #onError(slot: number, result: number): void {
+    const reason = counter[failureName(systemError(getSystemErrorName(result)))]
+    const stream = this.#streams[slot]
+    if (stream) stream.fail(reason)
+    else if (!this.#traffic.over) this.#meter.counters[reason]!++
+    stream?.ended()
+    this.#closeSlot(slot)
+  }
+
+  /** A send at once did not go through whole: the rest is sent by one that waits. */
+  onSendFailed(slot: number, length: number, result: number): void {
+    if (this.#state[slot] === 0) return
+    if (result < 0 && result !== k.error.AGAIN) return this.#onError(slot, result)
+    this.#given[slot]! -= length - Math.max(0, result)
+    this.#state[slot]! |= bit.PATIENT
+    this.#mark(slot)
+  }
+
+  onSent(slot: number, result: number): void {
+    if (this.#state[slot] === 0) return
+    this.#state[slot]! &= ~bit.SENDING
+    if (result <= 0) return this.#onError(slot, result)
+    this.#given[slot]! -= this.#sending[slot]! - result
+    this.#mark(slot)
+  }
+
+  /** Takes all messages out that may go now. */
+  touch(stream: Stream, now: number): void {
+    if (!this.#state[stream.index]) return
+    let took = false
+    while (stream.take(now) > 0) took = true
+    if (took || stream.done) this.#mark(stream.index)
+  }
+
+  #mark(slot: number): void {
+    if (this.#state[slot]! & bit.DIRTY) return
+    this.#state[slot]! |= bit.DIRTY
+    this.#dirty.push(slot)
+  }
+
+  /** Gives the kernel what the dirty ones have to send: one entry each. */
+  flush(): void {
+    const dirty = this.#dirty
+    if (dirty.length === 0) return
+    this.#dirty = []
+    for (const slot of dirty) {
+      this.#state[slot]! &= ~bit.DIRTY
+      if (this.#state[slot]! & bit.OPEN) this.#send(slot, this.#streams[slot]!)
+    }
+  }
+
+  #send(slot: number, stream: Stream): void {
+    const state = this.#state[slot]!
+    if (state & (bit.SENDING | bit.DEAD)) return
+    const { payload } = this.#traffic
+    const offset = this.#given[slot]!
+    const backlog = stream.sentBytes - offset
+    if (backlog === 0) {
+      if (stream.done && !(state & bit.FINISHED)) {
+        this.#state[slot]! |= bit.FINISHED
+        entries.finish(this.#ring, slot)
+      }
+      return
+    }
+    const length = Math.min(backlog, payload.pieceBytes(offset))
+    const address = this.#tableAddress + payload.at(stream.connection, offset)
+    this.#given[slot] = offset + length
+    if (length > atOnceMaxBytes || state & bit.PATIENT) {
+      this.#state[slot] = (state | bit.SENDING) & ~bit.PATIENT
+      this.#sending[slot] = length
+      entries.send(this.#ring, slot, address, length)
+    } else {
+      entries.sendOnce(this.#ring, slot, address, length)
+      // The next piece lies elsewhere: after it is known what became of this one.
+      if (length < backlog) this.#mark(slot)
+    }
+  }
+
+  giveUp(slot: number): void {
+    if (!this.#state[slot]) return
+    const stream = this.#streams[slot]
+    if (stream) stream.failed = true
+    this.#closeSlot(slot)
+  }
+
+  /** Closing a direct descriptor ends what is under way on it only if it is cancelled. */
+  #closeSlot(slot: number): void {
+    const state = this.#state[slot]!
+    if (!state) return
+    if (state & bit.SENDING) entries.cancel(this.#ring, kind.REST | slot)
+    entries.cancel(this.#ring, kind.RECV | slot)
+    entries.close(this.#ring, slot)
+    this.#state[slot] = 0
+    this.#meter.counters[counter.closed]!++
+    if (slot < this.#streams.length) this.inUse--
+  }
+
+  closeAll(): void {
+    for (let slot = 0; slot < this.#state.length; slot++) this.#closeSlot(slot)
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * Sends messages through a ring, and verifies that each comes back. What is sent lies in the
+ * payload's table already, which the kernel reads in place; what comes back is compared with the
+ * same table where the kernel has put it. Nothing is copied.
+ */
+import type { Address } from '../../address.ts'
+import { nowNs, Traffic } from '../../load/traffic.ts'
+import { stopWord, type Meter } from '../../metrics/meter.ts'
+import type { LoadTask } from '../../task.ts'
+import { Effort } from '../effort.ts'
+import type { Outcome, Session } from '../engine.ts'
+import { loadLibc, type Libc, type Mapping } from '../libc.ts'
+import { Pool } from './buffers.ts'
+import { dialAll, type Failure } from './dial.ts'
+import { kind, SLOT } from './entries.ts'
+import * as k from './kernel.ts'
+import { LoadSlots } from './load-slots.ts'
+import { Ring } from './ring.ts'
+import { WaitArgument } from './wait-argument.ts'
+
+const ringEntries = 4096
+const ringCompletions = 16_384
+const poolBuffers = 16
+const poolBufferBytes = 65_536
+/** A sleeping thread is woken that late at times: the last stretch is waited out awake. */
+const wakeUpNs = 200e3
+/** How often is looked for timeouts, and for being told to stop. */
+const tickNs = 50e6
+/** After so many completions the clock is read again. */
+const readsPerClock = 8
+
+export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
+  const libc = loadLibc() as Libc
+  const ring = new Ring(libc, ringEntries, ringCompletions)
+  try {
+    const slots = task.connections + task.idle
+    ring.registerFileTable(Math.max(1, slots))
+    const failures = await dialAll(libc, ring, task, meter)
+    return new LoadSession(libc, ring, task, meter, failures)
+  } catch (error) {
+    ring.close()
+    throw error
+  }
+}
+
+class LoadSession implements Session {
+  readonly address: Address
+  readonly #libc: Libc
+  readonly #ring: Ring
+  readonly #task: LoadTask
+  readonly #meter: Meter
+  readonly #pool: Pool
+  readonly #argument: WaitArgument
+  readonly #traffic: Traffic
+  readonly #effort: Effort
+  readonly #slots: LoadSlots
+  readonly #table: Mapping
+  #abandonNs = Infinity
+  #nextTickNs = 0
+
+  constructor(libc: Libc, ring: Ring, task: LoadTask, meter: Meter, failures: Failure[]) {
+    this.address = task.address
+    this.#libc = libc
+    this.#ring = ring
+    this.#task = task
+    this.#meter = meter
+    this.#pool = new Pool(libc, ring, poolBuffers, poolBufferBytes)
+    this.#argument = new WaitArgument(libc)
+    let table: Mapping | undefined
+    this.#traffic = new Traffic(task, meter, sizeBytes => {
+      table = libc.map(sizeBytes)
+      return Buffer.from(table.memory)
+    })
+    this.#table = table!
+    this.#effort = new Effort(meter, this.#traffic.openLoop)
+    const { address } = this.#table
+    const count = task.connections + task.idle
+    this.#slots = new LoadSlots(ring, this.#pool, this.#traffic, address, count)
+    for (const { slot, reason } of failures) this.#slots.failed(slot, reason)
+  }
+
+  get outcome(): Outcome {
+    return { wrong: this.#traffic.wrong, measuredMs: this.#traffic.measuredMs }
+  }
+
+  /** Nobody can call this while run() blocks the thread: the meter's stop word says it. */
+  stop(): void {}
+
+  /** Blocks this thread until all connections are closed. */
+  async run(): Promise<void> {
+    const [traffic, slots] = [this.#traffic, this.#slots]
+    let now = nowNs()
+    traffic.start(now)
+    slots.start(now)
+    for (;;) {
+      traffic.plan(now, stream => slots.touch(stream, now))
+      slots.flush()
+      const last = slots.inUse === 0
+      if ((last || now >= this.#nextTickNs) && this.#onTick(now)) break
+      const began = now
+      const worked = this.#wait(now)
+      now = nowNs()
+      if (!worked && now < traffic.nextNs) this.#effort.waited(now - began)
+    }
+    this.#close()
+  }
+
+  /** Submits, and waits for whatever comes first; whether there was something to do. */
+  #wait(now: number): boolean {
+    const [ring, argument] = [this.#ring, this.#argument]
+    const { GETEVENTS, EXT_ARG } = k.enter
+    const leftNs = Math.min(this.#traffic.nextNs - wakeUpNs, this.#nextTickNs) - now
+    if (leftNs > 0 && !this.#slots.hasDirty) {
+      argument.set(leftNs)
+      ring.enter(1, GETEVENTS | EXT_ARG, argument.address, WaitArgument.bytes)
+      // Asleep is not busy: what came, or that nothing came, is seen in the processor time.
+      this.#reapAll()
+      return true
+    }
+    const worked = ring.pending > 0
+    if (worked || ring.words[ring.sqFlags] !== 0) ring.enter(0, GETEVENTS)
+    if (!ring.hasCompletions && ring.pending === 0) return worked
+    this.#reapAll()
+    return true
+  }
+
+  #reapAll(): void {
+    const ring = this.#ring
+    ring.submitAll()
+    this.#reap()
+    // Completions that found no room: the fate of a send may be among them.
+    while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
+      ring.flush()
+      this.#reap()
+    }
+  }
+
+  #reap(): void {
+    const ring = this.#ring
+    const { words, cqHead, cqTail, cqes } = ring
+    const mask = ring.completions - 1
+    let head = words[cqHead]!
+    const tail = Atomics.load(words, cqTail)
+    let now = nowNs()
+    for (let n = 0; head !== tail; head = (head + 1) | 0, n++) {
+      const at = cqes + ((head & mask) << 2)
+      const user0 = words[at]!
+      const slot = user0 & SLOT
+      const result = words[at + 2]!
+      if (n % readsPerClock === readsPerClock - 1) now = nowNs()
+      switch (user0 & ~SLOT) {
+        case kind.RECV:
+          this.#slots.onRecv(slot, result, words[at + 3]!, now)
+          break
+        case kind.SEND:
+          this.#slots.onSendFailed(slot, words[at + 1]!, result)
+          break
+        case kind.REST:
+          this.#slots.onSent(slot, result)
+      }
+    }
+    Atomics.store(words, cqHead, head)
+    this.#pool.publish()
+  }
+
+  /** What takes no microseconds; whether all is over. */
+  #onTick(now: number): boolean {
+    const traffic = this.#traffic
+    this.#nextTickNs = now + tickNs
+    this.#effort.update()
+    traffic.tick(now, stream => this.#slots.giveUp(stream.index))
+    const { stopping } = this.#meter
+    if (stopping !== stopWord.run) traffic.stop(now)
+    if (traffic.over && this.#abandonNs === Infinity) {
+      this.#abandonNs = now + this.#task.drainMs * 1e6
+      this.#slots.touchAll(now)
+    }
+    if (stopping === stopWord.now || now >= this.#abandonNs) {
+      traffic.close()
+      for (const stream of traffic.streams) this.#slots.giveUp(stream.index)
+    }
+    return this.#slots.inUse === 0 && (this.#task.connections > 0 || traffic.over)
+  }
+
+  #close(): void {
+    const traffic = this.#traffic
+    traffic.stop(nowNs())
+    traffic.close()
+    this.#effort.update()
+    this.#slots.closeAll()
+    this.#ring.submitAll()
+    this.#ring.close()
+    this.#pool.close()
+    this.#argument.close()
+    this.#libc.unmap(this.#table)
+  }
+}

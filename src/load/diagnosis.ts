@@ -1,0 +1,263 @@
+/** What probably went wrong on the way, from the bytes that came instead of the right ones. */
+import { plural } from '../units.ts'
+import { Origins } from './origins.ts'
+import type { Payload } from './payload.ts'
+import { bitsThatDiffer, chanceBytes, swap, type Piece } from './pieces.ts'
+
+export const causes = [
+  /** A few bits differ, and the stream goes on in step. */
+  'corrupted',
+  /** Bytes were left out: what comes is from further on in the same stream. */
+  'missing',
+  /** Bytes came a second time. */
+  'duplicated',
+  /** Two pieces of the stream changed places. */
+  'swapped',
+  /** Bytes that belong to no stream were put in; behind them it goes on. */
+  'shifted',
+  /** What comes belongs to another connection. */
+  'foreign',
+  /** The connection ended within a message, or with messages unanswered. */
+  'truncated',
+  /** None of these. */
+  'unknown',
+] as const
+export type Cause = (typeof causes)[number]
+
+/** What a connection has under way: from `receivedBytes` to `sentBytes` of its stream. */
+export interface UnderWay {
+  connection: number
+  receivedBytes: number
+  sentBytes: number
+}
+
+export interface Diagnosis {
+  cause: Cause
+  /** One sentence, with its numbers. */
+  detail: string
+}
+
+/**
+ * @param wrong whose stream it is; its `receivedBytes` is the offset of the first wrong byte
+ * @param received from the first wrong byte on; the more, the surer
+ * @param others the other connections, in whose streams it is looked for
+ */
+export function diagnose(
+  payload: Payload,
+  wrong: UnderWay,
+  received: Buffer,
+  others: Iterable<UnderWay>,
+): Diagnosis {
+  if (received.length === 0) return { cause: 'unknown', detail: 'No bytes came.' }
+  const origins = new Origins(payload, wrong, received, [...others])
+  return new Case(payload, wrong, received, origins).diagnosis()
+}
+
+/** Longer pieces that changed places are found by looking them up. */
+const rotationMaxBytes = 16
+
+class Case {
+  readonly #payload: Payload
+  readonly #wrong: UnderWay
+  readonly #received: Buffer
+  readonly #origins: Origins
+  readonly #pieces: Piece[]
+
+  constructor(payload: Payload, wrong: UnderWay, received: Buffer, origins: Origins) {
+    this.#payload = payload
+    this.#wrong = wrong
+    this.#received = received
+    this.#origins = origins
+    this.#pieces = origins.pieces()
+  }
+
+  diagnosis(): Diagnosis {
+    const first = this.#pieces[0]!
+    if (first.whose === 'nobody') return this.#damaged(first)
+    if (first.whose !== 'own') return this.#foreign(first)
+    const shift = this.#shift(first)
+    return shift > 0 ? this.#early(first, shift) : this.#again(first, -shift)
+  }
+
+  /** How much too far ahead a piece is (or behind, below 0). */
+  #shift(piece: Piece): number {
+    return piece.offset - this.#wrong.receivedBytes - piece.at
+  }
+
+  /** The first piece of the stream itself behind the first one. */
+  get #resumed(): Piece | undefined {
+    return this.#pieces.slice(1).find(({ whose }) => whose === 'own')
+  }
+
+  /** The first bytes are of no stream. */
+  #damaged(first: Piece): Diagnosis {
+    const { receivedBytes, sentBytes } = this.#wrong
+    const resumed = this.#resumed
+    const due = sentBytes - receivedBytes
+    if (!resumed) {
+      if (due <= 0) return put(this.#received.length, 'although nothing more was due')
+      const last = this.#last()
+      if (last) return last
+      const bits = this.#differing().bits
+      const flips = bits <= Math.max(1, 2 * this.#received.length)
+      if (flips || this.#received.length === due) return this.#corrupted()
+      const bytes = plural(this.#received.length, 'byte')
+      return { cause: 'unknown', detail: `The ${bytes} that came are of no stream of this run.` }
+    }
+    const shift = this.#shift(resumed)
+    const [, second, third] = this.#pieces
+    // What was late may be long enough to be noticed, and what was early too short.
+    const both = third?.whose === 'own' && this.#shift(third) === 0 ? third.at : 0
+    if (shift < 0 && second === resumed) {
+      const swapped = this.#rotated(both)
+      if (swapped) return swapped
+    }
+    if (shift < 0) return put(-shift, 'and the stream goes on behind them')
+    if (shift === 0) return this.#rotated(first.length) ?? this.#excess() ?? this.#corrupted()
+    const others = `${plural(first.length, 'byte')} of no connection came instead`
+    return { cause: 'missing', detail: `${are(shift)} missing, and ${others}.` }
+  }
+
+  /** Too few bytes to be looked up, but they are the last ones that were sent. */
+  #last(): Diagnosis | undefined {
+    const { length } = this.#received
+    const ahead = this.#sumBytes
+    const from = this.#wrong.sentBytes - length
+    if (length < 2 || ahead <= 0 || this.#origins.ownLength(0, from) < length) return undefined
+    return { cause: 'missing', detail: `${are(ahead)} missing: only the last ${length} came.` }
+  }
+
+  /** Where the stream repeats, it may seem to go on in step although more came than was due. */
+  #excess(): Diagnosis | undefined {
+    const bytes = -this.#sumBytes
+    const { periodBytes } = this.#payload
+    if (bytes <= 0 || periodBytes === Infinity || bytes % periodBytes !== 0) return undefined
+    return put(bytes, 'and the stream goes on behind them')
+  }
+
+  /** How many bytes more were sent than came; below 0 if more came. */
+  get #sumBytes(): number {
+    return this.#wrong.sentBytes - this.#wrong.receivedBytes - this.#received.length
+  }
+
+  /** Two pieces that are too short to be looked up have changed places. */
+  #rotated(length: number): Diagnosis | undefined {
+    if (length > rotationMaxBytes) return undefined
+    const { own } = this.#origins
+    const came = this.#received.subarray(0, length)
+    const twice = Buffer.concat([own.subarray(0, length), own.subarray(0, length)])
+    const late = twice.indexOf(came)
+    return late > 0 && late < length ? swapped(length - late, late) : undefined
+  }
+
+  /** What differs, compared in step. */
+  #differing() {
+    const { own } = this.#origins
+    const received = this.#received
+    const end = received.length
+    let [bytes, last] = [0, -1]
+    for (let at = 0; at < end; at++) {
+      if (received[at] === own[at]) continue
+      bytes++
+      last = at
+    }
+    return { bits: bitsThatDiffer(received, own, 0, end), bytes, last }
+  }
+
+  #corrupted(): Diagnosis {
+    const { bits, bytes, last } = this.#differing()
+    const differ =
+      bits <= 2 * bytes
+        ? `${plural(bits, 'bit')} ${bits === 1 ? 'differs' : 'differ'} in ${plural(bytes, 'byte')}`
+        : `${plural(bytes, 'byte')} ${bytes === 1 ? 'differs' : 'differ'}`
+    const range = last + 1 > bytes ? `, spread over ${last + 1}` : ''
+    const then =
+      last + 1 < this.#received.length
+        ? `the stream goes on in step behind ${bytes === 1 ? 'it' : 'them'}`
+        : 'nothing came behind that'
+    return { cause: 'corrupted', detail: `${differ}${range}; ${then}.` }
+  }
+
+  /** What came is from further on. */
+  #early(first: Piece, ahead: number): Diagnosis {
+    const { receivedBytes } = this.#wrong
+    const { length } = this.#received
+    const both = swap(this.#origins, first, receivedBytes, length)
+    if (both) return swapped(...both.lengths)
+    const late = this.#pieces
+      .slice(1)
+      .find(
+        ({ whose, offset }) => whose === 'own' && Math.abs(offset - receivedBytes) <= chanceBytes,
+      )
+    if (late) return swapped(first.length, late.length)
+    const resumed = this.#resumed
+    if (resumed && this.#shift(resumed) === 0) {
+      const bytes = plural(first.length, 'byte')
+      const early = `${bytes} came ${plural(ahead, 'byte')} too early, in the place of others`
+      // Where they belong they have come once more.
+      if (length > ahead + first.length)
+        return { cause: 'duplicated', detail: `${early}, and again where they belong.` }
+      return { cause: 'swapped', detail: `${early}.` }
+    }
+    const belongs = `what came belongs ${plural(ahead, 'byte')} further on`
+    return {
+      cause: 'missing',
+      detail: `${are(ahead)} missing: ${belongs}${this.#multiple(ahead)}.`,
+    }
+  }
+
+  /** What came has come before. */
+  #again(first: Piece, behind: number): Diagnosis {
+    const resumed = this.#resumed
+    const twice = (bytes: number, more = '') => ({
+      cause: 'duplicated' as const,
+      detail: `${plural(bytes, 'byte')} came twice${more}${this.#multiple(bytes)}.`,
+    })
+    if (behind === 0) return twice(first.length, ', or were never sent')
+    if (first.length >= behind) return twice(behind)
+    const later = `, the second time ${plural(behind, 'byte')} behind the first`
+    const shift = resumed ? this.#shift(resumed) : undefined
+    if (shift === 0) return twice(first.length, `${later}, in the place of others`)
+    if (shift !== undefined && shift < 0) return twice(-shift, later)
+    return twice(first.length, later)
+  }
+
+  #foreign(first: Piece): Diagnosis {
+    const shift = this.#resumed && this.#shift(this.#resumed)
+    const put = `${plural(-(shift ?? 0), 'byte')} were put in, and the stream goes on behind them`
+    const bytes = plural(first.length, 'byte')
+    const replaced = `${bytes} came in the place of others, and the stream goes on in step`
+    const gone = `behind them ${are(shift ?? 0)} missing`
+    const how = shift === undefined ? '' : `; ${shift < 0 ? put : shift === 0 ? replaced : gone}`
+    const from =
+      first.whose === 'other'
+        ? `The bytes ${first.doubtful ? 'may ' : ''}belong to connection ${first.connection}, ` +
+          `offset ${first.offset}`
+        : 'The bytes belong to this run, but to no place near: perhaps to another thread'
+    return { cause: 'foreign', detail: `${from}${how}.` }
+  }
+
+  /** What cannot be known where the stream repeats. */
+  #multiple(bytes: number): string {
+    const { periodBytes } = this.#payload
+    if (periodBytes === Infinity || bytes === Math.abs(this.#sumBytes)) return ''
+    return ` (or a multiple of ${plural(periodBytes, 'byte')} more, because the message repeats)`
+  }
+}
+
+const are = (bytes: number) => `${plural(bytes, 'byte')} ${bytes === 1 ? 'is' : 'are'}`
+
+const put = (bytes: number, then: string): Diagnosis => ({
+  cause: 'shifted',
+  detail: `${plural(bytes, 'byte')} ${bytes === 1 ? 'was' : 'were'} put in that ${
+    bytes === 1 ? 'belongs' : 'belong'
+  } to no connection, ${then}.`,
+})
+
+const swapped = (early: number, late: number): Diagnosis => ({
+  cause: 'swapped',
+  detail:
+    early === late
+      ? `Two pieces of ${plural(early, 'byte')} changed places.`
+      : `Two pieces, of ${plural(late, 'byte')} and ${plural(early, 'byte')}, changed places.`,
+})

@@ -1,0 +1,69 @@
+/** Pieces of what was received, by their origin, and how two of them change places. */
+
+/** A piece of what was received that has one origin. */
+export interface Piece {
+  /** Where in the received bytes it begins. */
+  at: number
+  length: number
+  /**
+   * The stream that should have come, another one that is known, some stream of this payload whose
+   * place is not known, or none at all.
+   */
+  whose: 'own' | 'other' | 'somewhere' | 'nobody'
+  /** Of own and other: where in which stream it begins. */
+  connection: number
+  offset: number
+  /** Another place is as plausible. */
+  doubtful?: true
+}
+
+/** In step again: fewer equal bytes in the midst of wrong ones mean nothing. */
+export const inStepBytes = 3
+/** So many bytes on a border may look right by chance. */
+export const chanceBytes = 3
+
+interface OwnStream {
+  /** How many bytes from `at` on are those of the stream itself from `offset` on. */
+  ownLength(at: number, offset: number): number
+}
+
+/** The rest of a piece of bytes that are of no stream. */
+export const nobody = { whose: 'nobody', connection: -1, offset: -1 } as const
+
+/**
+ * Of a piece that came too early: how long it is, and what was due instead, if that came later.
+ * `sure` if all of it came, or as much as could be received.
+ */
+export function swap(
+  streams: OwnStream,
+  early: Piece,
+  receivedBytes: number,
+  length: number,
+): { lengths: [early: number, late: number]; sure: boolean } | undefined {
+  const ahead = early.offset - receivedBytes - early.at
+  const end = early.at + early.length
+  // By chance a few bytes on either border may look right.
+  for (const chance of [0, 1, -1, 2, -2, 3, -3]) {
+    const late = ahead - Math.max(0, -chance)
+    const seen = Math.min(late, length - end)
+    if (seen <= 0) continue
+    const run = streams.ownLength(end, receivedBytes - chance)
+    if (run < seen || run > late + chanceBytes) continue
+    const sure = end + late < length
+    const goesOn = () => streams.ownLength(end + late, receivedBytes + end + late) >= inStepBytes
+    if (seen >= inStepBytes || (sure && goesOn())) return { lengths: [end + chance, ahead], sure }
+  }
+  // Others lie between them, and they are of the same length.
+  const seen = Math.min(early.length, length - ahead)
+  if (ahead < end || seen < inStepBytes) return undefined
+  const run = streams.ownLength(ahead, receivedBytes)
+  const apart = run >= seen && run <= early.length + chanceBytes
+  return apart ? { lengths: [early.length, early.length], sure: true } : undefined
+}
+
+export function bitsThatDiffer(a: Uint8Array, b: Uint8Array, from: number, to: number): number {
+  let bits = 0
+  for (let at = from; at < to; at++)
+    for (let rest = a[at]! ^ b[at]!; rest > 0; rest &= rest - 1) bits++
+  return bits
+}

@@ -1,0 +1,212 @@
+/** The messages of one connection: what goes out next, what must come back, how long that took. */
+import { counter } from '../metrics/meter.ts'
+import { plural } from '../units.ts'
+import { diagnose, type UnderWay } from './diagnosis.ts'
+import { copyOf, firstWrongByte, type WrongBytes } from './payload.ts'
+import type { Traffic } from './traffic.ts'
+
+/** How much of a wrong answer is shown, and of the right bytes before it. */
+const shownBytes = 32
+const beforeBytes = 16
+/** So much of it is enough to know where it comes from. */
+const evidenceMaxBytes = 262_144
+
+export class Stream {
+  /** Its number in this thread, and in the whole run. */
+  readonly index: number
+  readonly connection: number
+  sentBytes = 0
+  receivedBytes = 0
+  /** It is given up; counted under its first reason. */
+  failed = false
+  readonly #traffic: Traffic
+  /** Of each message in flight, by its number modulo the depth: planned instant, real send. */
+  readonly #times: Float64Array
+  readonly #depth: number
+  /** Messages that are due (open loop), sent, received whole. */
+  #planned = 0
+  #sent = 0
+  #received = 0
+  /** Planned instant of the last message that was sent. */
+  #plannedNs = 0
+  /** Where the oldest message in flight ends. */
+  #oldestEnd: number
+  /** The counter of why it failed. */
+  #reason: number | undefined
+  #evidence: Buffer[] | undefined
+  #evidenceBytes = 0
+
+  constructor(traffic: Traffic, index: number, connection: number) {
+    this.#traffic = traffic
+    this.index = index
+    this.connection = connection
+    this.#depth = traffic.task.depth
+    this.#times = new Float64Array(2 * this.#depth)
+    this.#oldestEnd = traffic.sizes.of(connection, 0)
+  }
+
+  get inFlight(): number {
+    return this.#sent - this.#received
+  }
+
+  /** When the oldest message in flight was sent; Infinity if there is none. */
+  get waitingSinceNs(): number {
+    if (this.#sent === this.#received) return Infinity
+    return this.#times[(this.#received % this.#depth) * 2 + 1]!
+  }
+
+  /** Whether everything that was planned has come back, and nothing more will be planned. */
+  get done(): boolean {
+    if (!this.#traffic.over || this.#sent > this.#received) return false
+    return !this.#traffic.openLoop || this.#planned === this.#sent
+  }
+
+  /** Open loop: one more message is due. Whether it can go out. */
+  plan(dueNs: number, now: number): boolean {
+    const { counters, histograms } = this.#traffic.meter
+    this.#planned++
+    const free = this.inFlight < this.#depth && this.#planned === this.#sent + 1
+    if (dueNs >= this.#traffic.measureFromNs) {
+      counters[counter.messagesPlanned]!++
+      histograms.lateness.record(now - dueNs)
+      if (!free) counters[counter.messagesHeld]!++
+    }
+    return free && !this.failed
+  }
+
+  /**
+   * Takes the next message, if one may go out now: its bytes begin at `sentBytes` as it was before.
+   * Its size, or 0.
+   */
+  take(now: number): number {
+    if (this.failed || this.#evidence || this.inFlight >= this.#depth) return 0
+    const traffic = this.#traffic
+    if (traffic.openLoop) {
+      if (this.#sent === this.#planned) return 0
+      this.#plannedNs = traffic.plannedNs(this, this.#sent, this.#plannedNs)
+    } else {
+      if (!traffic.mayGoOn(now)) return 0
+      this.#plannedNs = now
+    }
+    const at = (this.#sent % this.#depth) * 2
+    this.#times[at] = this.#plannedNs
+    this.#times[at + 1] = now
+    const sizeBytes = traffic.sizes.of(this.connection, this.#sent)
+    this.#sent++
+    this.sentBytes += sizeBytes
+    const { counters } = traffic.meter
+    counters[counter.bytesOut]! += sizeBytes
+    if (this.#plannedNs < traffic.measureFromNs) counters[counter.warmupSent]!++
+    else {
+      counters[counter.messagesSent]!++
+      if (!traffic.openLoop) counters[counter.messagesPlanned]!++
+    }
+    return sizeBytes
+  }
+
+  /** Takes what came back; false if it is wrong, and the connection is to be given up. */
+  arrived(bytes: Uint8Array, from: number, length: number, now: number): boolean {
+    const { counters } = this.#traffic.meter
+    counters[counter.chunks]!++
+    counters[counter.bytesIn]! += length
+    if (this.#evidence) return this.#collect(bytes, from, length)
+    if (this.failed) return false
+    const { payload } = this.#traffic
+    const wrongAt = firstWrongByte(
+      payload,
+      this.connection,
+      this.receivedBytes,
+      bytes,
+      from,
+      length,
+    )
+    const right = Math.min(wrongAt === -1 ? length : wrongAt, this.sentBytes - this.receivedBytes)
+    this.receivedBytes += right
+    if (this.receivedBytes >= this.#oldestEnd) this.#complete(now)
+    if (right === length) return true
+    this.fail(counter.wrongBytes)
+    if (!this.#traffic.suspect(this, now)) return false
+    this.#evidence = []
+    return this.#collect(bytes, from + right, length - right)
+  }
+
+  /** Messages that have come back whole. */
+  #complete(now: number): void {
+    const traffic = this.#traffic
+    const { counters, histograms } = traffic.meter
+    traffic.lastReceivedNs = now
+    while (this.receivedBytes >= this.#oldestEnd && this.#received < this.#sent) {
+      const at = (this.#received % this.#depth) * 2
+      const plannedNs = this.#times[at]!
+      this.#received++
+      this.#oldestEnd += traffic.sizes.of(this.connection, this.#received)
+      if (plannedNs < traffic.measureFromNs) {
+        counters[counter.warmupReceived]!++
+        continue
+      }
+      counters[counter.messagesReceived]!++
+      histograms.response.record(now - plannedNs)
+      if (traffic.openLoop) histograms.service.record(now - this.#times[at + 1]!)
+    }
+  }
+
+  #collect(bytes: Uint8Array, from: number, length: number): boolean {
+    this.#evidence!.push(Buffer.from(bytes.subarray(from, from + length)))
+    this.#evidenceBytes += length
+    if (this.#evidenceBytes < evidenceMaxBytes) return true
+    this.#traffic.convict()
+    return false
+  }
+
+  /** A stream fails once, for its first reason. */
+  fail(reason: number): void {
+    if (this.failed) return
+    this.#traffic.meter.counters[reason]!++
+    this.#reason = reason
+    this.failed = true
+  }
+
+  /** The other side has said FIN, or the connection is gone. */
+  ended(): void {
+    if (this.#evidence) this.#traffic.convict()
+    if (!this.done) this.fail(counter.closedEarly)
+    if (this.inFlight === 0 || this.#reason === undefined) return
+    if (this.#reason === counter.timedOut) this.#traffic.note(this.unanswered())
+    else if (this.#reason !== counter.wrongBytes) this.#traffic.note(this.#cutOff())
+  }
+
+  /** @param others what the other streams had under way when this one went wrong */
+  diagnose(others: readonly UnderWay[]): WrongBytes {
+    const evidence = Buffer.concat(this.#evidence ?? [])
+    return this.#describe(evidence, diagnose(this.#traffic.payload, this, evidence, others))
+  }
+
+  /** The end came where there should have been more. */
+  #cutOff(): WrongBytes {
+    const missing = plural(this.sentBytes - this.receivedBytes, 'byte')
+    const how = this.#reason === counter.closedEarly ? 'was closed' : 'broke'
+    const detail = `The connection ${how} with ${missing} unanswered.`
+    return this.#describe(Buffer.alloc(0), { cause: 'truncated', detail })
+  }
+
+  /** Nothing came any more, although the connection is open. */
+  unanswered(): WrongBytes {
+    const missing = plural(this.sentBytes - this.receivedBytes, 'byte')
+    const detail = `${missing} did not come back, although the connection stayed open.`
+    return this.#describe(Buffer.alloc(0), { cause: 'missing', detail })
+  }
+
+  #describe(received: Buffer, diagnosis: Pick<WrongBytes, 'cause' | 'detail'>): WrongBytes {
+    const { payload } = this.#traffic
+    const { connection, receivedBytes: offset } = this
+    const before = Math.min(beforeBytes, offset)
+    return {
+      connection,
+      offset,
+      expected: copyOf(payload, connection, offset, shownBytes),
+      received: Uint8Array.from(received.subarray(0, shownBytes)),
+      before: copyOf(payload, connection, offset - before, before),
+      ...diagnosis,
+    }
+  }
+}

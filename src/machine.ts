@@ -1,0 +1,34 @@
+/** What this runs on: part of every result, because figures mean nothing without it. */
+import { readFileSync } from 'node:fs'
+import { cpus, release, totalmem, type } from 'node:os'
+
+/** Of this package. */
+export const version = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+).version
+
+export const versions = (): Record<string, string> => ({
+  yodel: version,
+  node: process.versions.node,
+  v8: process.versions.v8,
+})
+
+export interface Machine {
+  /** `Linux 6.18.5 x64` */
+  system: string
+  cpu: string
+  cores: number
+  memoryBytes: number
+}
+
+export function machine(): Machine {
+  const processors = cpus()
+  return {
+    system: `${type()} ${release()} ${process.arch}`,
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+    cores: processors.length,
+    memoryBytes: totalmem(),
+  }
+}

@@ -1,0 +1,26 @@
+/** A load second by second as comma-separated values; docs/bench-output.md describes them. */
+import type { Interval, RunResult } from './result.ts'
+
+/** A title for each column, which says the unit, and where the value is. */
+const columns: [title: string, value: (interval: Interval) => number | null][] = [
+  ['second', interval => interval.second],
+  ['seconds', interval => interval.seconds],
+  ['sent', interval => interval.sent],
+  ['received', interval => interval.received],
+  ['bytesReceived', interval => interval.bytesReceived],
+  ['errors', interval => interval.errors],
+  ['ratePerSecond', interval => interval.ratePerSecond],
+  ['responseMinUs', interval => interval.responseUs.min],
+  ['responseMeanUs', interval => interval.responseUs.mean],
+  ['responseP50Us', interval => interval.responseUs.p50],
+  ['responseP90Us', interval => interval.responseUs.p90],
+  ['responseP99Us', interval => interval.responseUs.p99],
+  ['responseP999Us', interval => interval.responseUs.p999],
+  ['responseMaxUs', interval => interval.responseUs.max],
+]
+
+/** A header and a row for each interval; a cell is empty where there was no sample. */
+export function loadCsv({ intervals }: RunResult): string {
+  const rows = intervals.map(interval => columns.map(([, value]) => value(interval) ?? ''))
+  return [columns.map(([title]) => title), ...rows].map(row => `${row.join(',')}\n`).join('')
+}

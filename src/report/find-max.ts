@@ -1,0 +1,139 @@
+/** The search for the highest rate: its result as plain JSON, and as text. */
+import { formatCount, formatDuration, plural } from '../units.ts'
+import { wrap, type Canvas } from './bars.ts'
+import { parseObjective } from './objective.ts'
+import type { RunConditions } from './result.ts'
+
+export const findMaxFormat = 'yodel-find-max-1'
+
+/** One short run at one rate. */
+export interface Probe {
+  ratePerSecond: number
+  /** Whether the objective held, nothing was lost, no connection failed, and no queue grew. */
+  held: boolean
+  /** Of the objective. */
+  measuredText: string
+  /** False if the generator was the limit. */
+  valid: boolean
+  /** Why it did not hold or is not valid, a sentence each. */
+  because: string[]
+  p50Us: number | null
+  p99Us: number | null
+  lost: number
+}
+
+export interface FindMaxResult {
+  format: typeof findMaxFormat
+  objective: string
+  /** The highest rate that held; 0 if none did. */
+  ratePerSecond: number
+  /** The lowest rate above it that did not hold; null if there was none. */
+  failedPerSecond: number | null
+  /** The two are at most by this fraction apart, unless it was stopped. */
+  precision: number
+  /** Whether that was the generator's fault: then the maximum may be higher. */
+  limitedByGenerator: boolean
+  /** Whether it was ended before it was done. */
+  stopped: boolean
+  /** What a closed loop reached at the start. */
+  closedLoopPerSecond: number
+  /** In the order in which they were made. */
+  probes: Probe[]
+  /** The conditions of the probe with the highest rate that held; null if there is none. */
+  run: RunConditions | null
+}
+
+export function findMaxText(result: FindMaxResult, canvas: Canvas): string {
+  const { columns } = canvas
+  const sentences = [conclusion(result), ...remarks(result)]
+  const parts = [
+    ...(result.probes.length > 0 ? [table(result, canvas)] : []),
+    sentences.flatMap(sentence => wrap(sentence, columns)),
+    ...(result.run
+      ? [['To measure that rate again:', ...commandLines(result.run.reproduce, columns)]]
+      : []),
+  ]
+  return `${parts.map(lines => lines.join('\n')).join('\n\n')}\n`
+}
+
+function conclusion({
+  objective,
+  ratePerSecond,
+  failedPerSecond,
+  ...result
+}: FindMaxResult): string {
+  const rate = `${formatCount(ratePerSecond)}/s`
+  if (ratePerSecond === 0) {
+    if (failedPerSecond === null) return `Nothing was found: it was stopped too early.`
+    if (result.limitedByGenerator)
+      return 'Nothing was found: even at the lowest rate the generator was the limit.'
+    return `${objective} did not hold even at ${formatCount(failedPerSecond)}/s.`
+  }
+  if (failedPerSecond === null) return `${objective} held up to ${rate} at least.`
+  const next = `${formatCount(failedPerSecond)}/s`
+  return result.limitedByGenerator
+    ? `${objective} held up to ${rate} at least: at ${next} the generator was the limit.`
+    : `${objective} held up to ${rate}, and not at ${next}.`
+}
+
+function remarks({ stopped, limitedByGenerator, closedLoopPerSecond }: FindMaxResult): string[] {
+  const found: string[] = []
+  if (stopped) found.push('It was stopped before the precision was reached.')
+  if (limitedByGenerator)
+    found.push('The server may carry more. Use more threads, or another machine for the load.')
+  if (closedLoopPerSecond > 0)
+    found.push(
+      `A closed loop over the same connections reached ${formatCount(closedLoopPerSecond)}/s.`,
+    )
+  return found
+}
+
+/** What one probe found, while the search goes on. */
+export const probeLine = ({ ratePerSecond, held, measuredText }: Probe): string =>
+  `${formatCount(ratePerSecond)}/s: ${measuredText}, ${held ? 'held' : 'missed'}`
+
+/** A command that can be copied although it is broken into lines. */
+function commandLines(command: string, columns: number): string[] {
+  // Within quotes a line cannot be broken.
+  if (command.includes("'")) return [`  ${command}`]
+  const lines = wrap(command, columns - 6)
+  return lines.map(
+    (line, n) => `${n > 0 ? '    ' : '  '}${line}${n < lines.length - 1 ? ' \\' : ''}`,
+  )
+}
+
+/** A line for each probe, by rate; on a narrow terminal only what the objective is about. */
+function table({ probes, objective }: FindMaxResult, { columns }: Canvas): string[] {
+  const name = objectiveMetric(objective)
+  const us = (value: number | null) => (value === null ? 'n/a' : formatDuration(value / 1e3))
+  const others: [string, (probe: Probe) => string][] = [
+    ['p50', ({ p50Us }) => us(p50Us)],
+    ['p99', ({ p99Us }) => us(p99Us)],
+    ['lost', ({ lost }) => formatCount(lost)],
+  ]
+  const shown = columns < 64 ? [] : others.filter(([other]) => other !== name)
+  const rows = probes
+    .toSorted((a, b) => a.ratePerSecond - b.ratePerSecond)
+    .map(probe => [
+      `${formatCount(probe.ratePerSecond)}/s`,
+      probe.measuredText,
+      ...shown.map(([, text]) => text(probe)),
+      outcome(probe),
+    ])
+  const all = [['rate', name, ...shown.map(([other]) => other), ''], ...rows]
+  const widths = all[0]!.map((_, column) => Math.max(...all.map(row => row[column]!.length)))
+  const lines = all.map(row => {
+    const cells = row.map((cell, column) =>
+      column === row.length - 1 ? cell : cell.padStart(widths[column]!),
+    )
+    return `  ${cells.join('  ')}`.trimEnd()
+  })
+  return [plural(probes.length, 'probe'), ...lines]
+}
+
+function outcome({ held, valid }: Probe): string {
+  if (held) return 'held'
+  return valid ? 'not held' : 'generator too slow'
+}
+
+const objectiveMetric = (objective: string): string => parseObjective(objective).metric.name

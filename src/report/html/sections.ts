@@ -1,0 +1,240 @@
+/** The parts of the page that are words and tables. */
+import type { FailureName } from '../../metrics/meter.ts'
+import type { Distribution, RunResult } from '../result.ts'
+import { figureTable } from './chart.ts'
+import { countText, dateText, none, rateText, shareText, sizeText, timeText } from './figures.ts'
+import { html, type Markup, type Part } from './markup.ts'
+
+export const section = (id: string, heading: string, ...content: Part[]): Markup =>
+  html`<section aria-labelledby="${id}">
+    <h2 id="${id}">${heading}</h2>
+    ${content}
+  </section> `
+
+export const list = (sentences: readonly string[]): Markup =>
+  html`<ul>
+    ${sentences.map(sentence => html`<li>${sentence}</li>`)}
+  </ul> `
+
+/** In one word; whether it may be believed comes before whether it is good. */
+export const verdictWord = ({ valid, verdict }: RunResult): string =>
+  valid ? verdict : verdict === 'fail' ? 'INVALID, and failed' : 'INVALID'
+
+export function verdict(result: RunResult): Markup {
+  const { valid, invalidBecause, failedBecause } = result
+  const kind = valid ? result.verdict : 'invalid'
+  const word = verdictWord(result)
+  return html`<div class="verdict ${kind}">
+    <p>
+      <strong>${valid ? `${word[0]!.toUpperCase()}${word.slice(1)}` : word}</strong>${
+        !valid
+          ? ': the figures are not the server’s.'
+          : kind === 'pass' && ': all that was sent came back, byte for byte.'
+      }
+    </p>
+    ${invalidBecause.length > 0 && list(invalidBecause)}
+    ${
+      failedBecause.length > 0 &&
+      html`${!valid && html`<p><strong>Failed</strong> besides:</p>`}${list(failedBecause)}`
+    }
+  </div> `
+}
+
+export function headline({ responseUs, messages, errors, ...result }: RunResult): Markup {
+  const failures = Object.values(errors).reduce((sum, count) => sum + count, 0)
+  const figures: [name: string, text: string, bad?: boolean][] = [
+    ['messages per second', rateText(result.ratePerSecond)],
+    ['p50', timeText(responseUs.p50)],
+    ['p99', timeText(responseUs.p99)],
+    ['p99.9', timeText(responseUs.p999)],
+    ['max', timeText(responseUs.max)],
+    ['messages came back', countText(messages.received)],
+    ['lost', countText(messages.lost), messages.lost > 0],
+    ['failures', countText(failures), failures > 0],
+  ]
+  return html`<dl class="headline">
+      ${figures.map(
+        ([name, text, bad]) =>
+          html`<div${bad && html` class="bad"`}><dt>${name}</dt><dd>${text}</dd></div>
+`,
+      )}
+    </dl>
+    <p class="aside">
+      Times are response times: from the planned instant of a message until it had come back whole.
+      Measured for ${timeText(result.seconds * 1e6)}.
+    </p> `
+}
+
+const percentiles = [
+  ['p50', 'p50', 0.5],
+  ['p90', 'p90', 0.9],
+  ['p99', 'p99', 0.99],
+  ['p99.9', 'p999', 0.999],
+  ['p99.99', 'p9999', 0.9999],
+  ['p99.999', 'p99999', 0.99999],
+] as const
+
+/** With fewer samples beyond a percentile, chance decides it. */
+const enoughBeyond = 10
+
+export function distributions(result: RunResult): Markup {
+  const all: [name: string, of: Distribution, meaning: string][] = [
+    ['response', result.responseUs, 'from the planned instant of a message until it has come back'],
+    ['service', result.serviceUs, 'from its real send on'],
+    ['lateness', result.latenessUs, 'how late the generator itself was'],
+    ['connect', result.connectUs, 'until a connection is established'],
+  ]
+  if (result.churn)
+    all.push([
+      'churn cycle',
+      result.churn.cycleUs,
+      'a short connection, from its planned instant on',
+    ])
+  const row = (name: string, cell: (of: Distribution) => Part): Part[] => [
+    name,
+    ...all.map(([, of]) => cell(of)),
+  ]
+  let anyThin = false
+  const cell = (us: number | null, q: number, count: number): Part => {
+    if (us === null || count * (1 - q) >= enoughBeyond) return timeText(us)
+    anyThin = true
+    return html`<span class="thin">${timeText(us)}</span>`
+  }
+  const table = figureTable(
+    ['', ...all.map(([name]) => name)],
+    [
+      row('samples', of => countText(of.count)),
+      row('min', of => timeText(of.min)),
+      row('mean', of => timeText(of.mean)),
+      ...percentiles.map(([name, key, q]) => row(name, of => cell(of[key], q, of.count))),
+      row('max', of => timeText(of.max)),
+    ],
+  )
+  return html`${table}
+    <p class="aside">
+      ${all.map(
+        ([name, , meaning], index) => html`${index > 0 && '; '}<b>${name}</b>: ${meaning}`,
+      )}.${
+        anyThin &&
+        ` In italics: fewer than ${enoughBeyond} samples lie beyond, so chance plays a part.`
+      }
+    </p> `
+}
+
+const failureMeanings: Record<FailureName, string> = {
+  refused: 'nobody accepted the connection',
+  reset: 'the other side broke the connection off',
+  timedOut: 'no answer within the timeout',
+  closedEarly: 'the other side hung up while messages were under way',
+  wrongBytes: 'what came back is not what was sent',
+  nameNotFound: 'the name of the host is not known',
+  other: 'something else',
+}
+
+export function failures({ errors, messages, bytes, churn }: RunResult): Markup {
+  const happened = (Object.entries(errors) as [FailureName, number][]).filter(
+    ([, count]) => count !== 0,
+  )
+  const counts: [string, Part][] = [
+    ['planned', countText(messages.planned)],
+    ['sent', `${countText(messages.sent)} (${sizeText(bytes.sent)})`],
+    ['came back', `${countText(messages.received)} (${sizeText(bytes.received)})`],
+    ['lost', countText(messages.lost)],
+    ['held back', countText(messages.held)],
+  ]
+  if (churn)
+    counts.push([
+      'short connections',
+      `${countText(churn.completed)} of ${countText(churn.planned)} got through`,
+    ])
+  const table = figureTable(
+    ['class', 'connections', 'meaning'],
+    happened.map(([name, count]) => [name, countText(count), failureMeanings[name] ?? '']),
+  )
+  return html`${happened.length > 0 ? table : html`<p>No connection failed.</p>`}
+    <h3>Messages</h3>
+    ${definitions(counts)}`
+}
+
+export const expectations = ({ expectations }: RunResult): Markup =>
+  figureTable(
+    ['expected', 'measured', ''],
+    expectations.map(({ objective, measuredText, held }) => [
+      html`<code>${objective}</code>`,
+      measuredText,
+      held ? 'held' : html`<strong class="missed">missed</strong>`,
+    ]),
+  )
+
+export const definitions = (pairs: [name: string, value: Part][]): Markup =>
+  html`<dl class="pairs">
+    ${pairs.map(
+      ([name, value]) =>
+        html`<div>
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div> `,
+    )}
+  </dl> `
+
+/** `churnPerSecond` → `churn per second`; a unit at the end goes to the value. */
+function optionPair([name, value]: [string, unknown]): [string, Part] {
+  const words = (text: string) =>
+    text.replace(/(?<=[a-z])[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
+  if (value === null || value === Infinity)
+    return [words(name.replace(/(Ms|Bytes)$/, '')), 'unlimited']
+  if (typeof value === 'number' && name.endsWith('Ms'))
+    return [words(name.slice(0, -2)), timeText(value * 1e3)]
+  if (typeof value === 'number' && name.endsWith('Bytes'))
+    return [words(name.slice(0, -5)), sizeText(value)]
+  if (name === 'sizes' && Array.isArray(value)) return [name, value.map(sizeOf).join(', ')]
+  if (typeof value === 'number') return [words(name), rateText(value)]
+  return [words(name), typeof value === 'string' ? value : JSON.stringify(value)]
+}
+
+function sizeOf(range: unknown, _index: number, all: unknown[]): string {
+  const { minBytes, maxBytes, weight } = (range ?? {}) as Record<string, number>
+  if (minBytes === undefined || maxBytes === undefined) return JSON.stringify(range)
+  const size = minBytes === maxBytes ? '' : `${sizeText(minBytes)} to `
+  return `${size}${sizeText(maxBytes)}${all.length > 1 ? ` (weight ${weight})` : ''}`
+}
+
+/** Lines are not broken within a flag, as browsers do after a hyphen. */
+export const command = (text: string): Markup =>
+  html`<pre class="command"><code>${text
+    .split(/(?<= )|(?= )/)
+    .map(word =>
+      word.startsWith('-') ? html`<span class="flag">${word}</span>` : word,
+    )}</code></pre> `
+
+export function conditions({ run, resolution, generator }: RunResult): Markup {
+  const { machine, versions, options } = run
+  const share = generator.cpuShare
+  const shownAbove = ['engine', 'threads']
+  const given = Object.entries(options).filter(
+    ([name, value]) => value !== undefined && !shownAbove.includes(name),
+  )
+  return html`${command(run.reproduce)}${definitions([
+      ['started', html`<time datetime="${run.startedAt}">${dateText(run.startedAt)}</time>`],
+      ['address', run.address],
+      ['engine', `${run.engine}, ${countText(run.threads)} thread${run.threads === 1 ? '' : 's'}`],
+      ['seed', String(run.seed)],
+      ['system', machine.system],
+      ['processor', `${machine.cpu}, ${countText(machine.cores)} cores`],
+      ['memory', sizeText(machine.memoryBytes)],
+      [
+        'versions',
+        Object.entries(versions)
+          .map(([name, text]) => `${name} ${text}`)
+          .join(', '),
+      ],
+      ['generator busy', share === null ? none : `${shareText(share)} of each of its threads`],
+      [
+        'resolution of times',
+        `within ${shareText(resolution.relativeError)}, from ${timeText(resolution.lowestUs)}` +
+          ` to ${timeText(resolution.highestUs)}`,
+      ],
+    ])}
+    <h3>Options</h3>
+    ${definitions(given.map(optionPair))}`
+}

@@ -1,0 +1,14 @@
+/** A run as lines of JSON: one for each second while it goes on, and the result as the last. */
+import type { Interval, RunResult } from './result.ts'
+
+/** A second that is over; its keys are those of the intervals in a result. */
+export const intervalLine = (interval: Interval): string => {
+  const { second, seconds, ratePerSecond, sent, received, bytesReceived, errors, responseUs } =
+    interval
+  const figures = { second, seconds, ratePerSecond, sent, received, bytesReceived, errors }
+  return `${JSON.stringify({ event: 'interval', ...figures, responseUs })}\n`
+}
+
+/** The whole result, as `--json` prints it: whoever reads nothing but the last line has it all. */
+export const resultLine = (result: RunResult): string =>
+  `${JSON.stringify({ event: 'result', ...result })}\n`

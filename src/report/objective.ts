@@ -1,0 +1,182 @@
+/** Objectives such as `p99<5ms`: parsed, and held against a result. */
+import { UserError, usageError } from '../errors.ts'
+import { formatCount, formatDuration, parseCount, parseDuration } from '../units.ts'
+import { parsePercent, parseRate } from '../units.ts'
+import type { Distribution, DistributionName, Expectation, RunResult } from './result.ts'
+
+/** What a figure is: it decides how a value is written. */
+export type Kind = 'time' | 'fraction' | 'count' | 'rate'
+
+/** A figure that every result has, by its name. */
+export interface Metric {
+  name: string
+  kind: Kind
+  /** Microseconds, a fraction, a count, or per second; null where there is no sample. */
+  of(result: RunResult): number | null
+}
+
+export const operators = ['<', '<=', '>', '>=', '='] as const
+export type Operator = (typeof operators)[number]
+
+export interface Objective {
+  /** As it was written. */
+  text: string
+  metric: Metric
+  operator: Operator
+  /** In the unit of the metric. */
+  limit: number
+}
+
+/** For whoever wrote something else. */
+export const metricsHint =
+  'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
+  'service., lateness. or connect.; and loss, lost, errors, wrong, held, rate.'
+
+const distributions: Record<string, DistributionName> = {
+  response: 'responseUs',
+  service: 'serviceUs',
+  lateness: 'latenessUs',
+  connect: 'connectUs',
+}
+
+const totals: Record<string, { kind: Kind; of: Metric['of'] }> = {
+  loss: {
+    kind: 'fraction',
+    of: ({ messages }) => (messages.planned > 0 ? messages.lost / messages.planned : null),
+  },
+  lost: { kind: 'count', of: ({ messages }) => messages.lost },
+  errors: {
+    kind: 'count',
+    of: ({ errors }) => Object.values(errors).reduce((sum, count) => sum + count, 0),
+  },
+  wrong: { kind: 'count', of: ({ messages }) => messages.wrong },
+  held: { kind: 'count', of: ({ messages }) => messages.held },
+  rate: { kind: 'rate', of: ({ seconds, ratePerSecond }) => (seconds > 0 ? ratePerSecond : null) },
+}
+
+/** @throws UserError if there is none of that name */
+export function parseMetric(name: string): Metric {
+  const total = Object.hasOwn(totals, name) ? totals[name] : undefined
+  if (total) return { name, ...total }
+  const match = /^(?:(\w+)\.)?(min|mean|max|p(\d+(?:\.\d+)?))$/.exec(name)
+  const prefix = match?.[1] ?? 'response'
+  const percent = match?.[3] === undefined ? 0 : percentOf(match[3])
+  if (!match || !Object.hasOwn(distributions, prefix) || percent === undefined)
+    throw usageError(`There is no metric '${name}'.`, metricsHint)
+  const key = distributions[prefix]!
+  const figure = match[2] as 'min' | 'mean' | 'max'
+  const of: Metric['of'] =
+    percent > 0 ? result => percentile(result, key, percent) : result => result[key][figure]
+  return { name, kind: 'time', of }
+}
+
+/** `99`, `99.9`, and `999` for the same without its dot; undefined for what is no percentile. */
+function percentOf(digits: string): number | undefined {
+  const percent = Number(
+    /^9\d{2,}$/.test(digits) ? `${digits.slice(0, 2)}.${digits.slice(2)}` : digits,
+  )
+  return percent > 0 && percent <= 100 ? percent : undefined
+}
+
+const known: Record<string, keyof Distribution> = {
+  '50': 'p50',
+  '90': 'p90',
+  '99': 'p99',
+  '99.9': 'p999',
+  '99.99': 'p9999',
+  '99.999': 'p99999',
+}
+
+/** By the nearest rank: the least value at or below which that share of the samples lies. */
+function percentile(result: RunResult, key: DistributionName, percent: number): number | null {
+  const name = known[String(percent)]
+  if (name) return result[key][name]
+  const buckets = result.histograms[key]
+  const total = buckets.reduce((sum, [, count]) => sum + count, 0)
+  // 0.7 * 10 is more than 7 in binary floating point, and its ceiling would be 8.
+  const rank = Math.max(1, Math.ceil((percent * total) / 100 - total * 1e-12))
+  let seen = 0
+  for (const [us, count] of buckets) {
+    seen += count
+    if (seen >= rank) return us
+  }
+  return null
+}
+
+/** The parts of `METRIC OP VALUE`; undefined if it has no such form. */
+export function splitCondition(
+  text: string,
+): { name: string; operator: Operator; value: string } | undefined {
+  const match = /^\s*([\w.]+)\s*(<=|>=|==|<|>|=)\s*([^<>=\s][^<>=]*?)\s*$/.exec(text)
+  if (!match) return undefined
+  const operator = (match[2] === '==' ? '=' : match[2]) as Operator
+  return { name: match[1]!, operator, value: match[3]! }
+}
+
+/** @throws UserError if it is none */
+export function parseObjective(text: string): Objective {
+  const parts = splitCondition(text)
+  if (!parts)
+    throw usageError(
+      `'${text}' is no objective.`,
+      `Write METRIC OP VALUE, for example 'p99<5ms' or 'errors=0'. ${metricsHint}`,
+    )
+  const metric = parseMetric(parts.name)
+  const { what, parse } = values[metric.kind]
+  try {
+    return { text, metric, operator: parts.operator, limit: parse(parts.value) }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw usageError(`'${text}': ${metric.name} is ${what}, not '${parts.value}'.`, metricsHint)
+  }
+}
+
+/** How the value of each kind is read. */
+const values: Record<Kind, { what: string; parse: (text: string) => number }> = {
+  time: { what: 'a duration such as 5ms', parse: text => parseDuration(text) * 1e3 },
+  fraction: {
+    what: 'a percentage such as 0.1%',
+    parse: text => (text === '0' ? 0 : parsePercent(text)),
+  },
+  count: { what: 'a number such as 0', parse: parseCount },
+  rate: { what: 'a rate such as 50k/s', parse: parseRate },
+}
+
+export function compare(value: number, operator: Operator, limit: number): boolean {
+  if (operator === '<') return value < limit
+  if (operator === '<=') return value <= limit
+  if (operator === '>') return value > limit
+  return operator === '>=' ? value >= limit : value === limit
+}
+
+export function meets(
+  { text, metric, operator, limit }: Objective,
+  result: RunResult,
+): Expectation {
+  const measured = metric.of(result)
+  return {
+    objective: text,
+    measured,
+    measuredText: measured === null ? 'no sample' : besides(metric.kind, measured, limit),
+    held: measured !== null && compare(measured, operator, limit),
+  }
+}
+
+/** As people write it, with so many digits that it does not look like the limit unless it is. */
+function besides(kind: Kind, measured: number, limit: number): string {
+  const text = formatFigure(kind, measured)
+  // `5.00ms` and `5ms` are read as the same.
+  const read = (text: string) => text.replace(/^\d+\.\d+/, number => String(Number(number)))
+  if (measured === limit || read(text) !== read(formatFigure(kind, limit))) return text
+  if (kind === 'time') return `${measured / 1e3}ms`
+  if (kind === 'fraction') return `${measured * 100}%`
+  return kind === 'rate' ? `${measured}/s` : text
+}
+
+export function formatFigure(kind: Kind, value: number): string {
+  if (kind === 'time') return formatDuration(value / 1e3)
+  if (kind === 'fraction') return value === 0 ? '0%' : `${Number((value * 100).toPrecision(3))}%`
+  const count =
+    kind === 'rate' && value < 100 ? String(Number(value.toPrecision(3))) : formatCount(value)
+  return kind === 'rate' ? `${count}/s` : count
+}

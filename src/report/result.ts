@@ -1,0 +1,134 @@
+/**
+ * The result of a load as plain JSON: what `--json` prints, what is saved and compared. Its keys
+ * are stable; docs/result.schema.json describes them for machines. Times are microseconds.
+ */
+import type { Cause } from '../load/diagnosis.ts'
+import type { FailureName } from '../metrics/meter.ts'
+
+/** Changes only when a key changes its meaning or goes away. */
+export const resultFormat = 'yodel-result-1'
+
+/** Nearest-rank percentiles over all samples; null where there is none. */
+export interface Distribution {
+  count: number
+  min: number | null
+  mean: number | null
+  p50: number | null
+  p90: number | null
+  p99: number | null
+  p999: number | null
+  p9999: number | null
+  p99999: number | null
+  max: number | null
+}
+
+/** Names of the distributions that a result always has. */
+export const distributionNames = ['responseUs', 'serviceUs', 'latenessUs', 'connectUs'] as const
+export type DistributionName = (typeof distributionNames)[number]
+
+/** What happened in one second of the run (the last one may be shorter). */
+export interface Interval {
+  /** When it began, in seconds after the end of the warm-up, and how long it was. */
+  second: number
+  seconds: number
+  /** Messages. */
+  sent: number
+  received: number
+  bytesReceived: number
+  /** Failures of all classes. */
+  errors: number
+  ratePerSecond: number
+  responseUs: Distribution
+}
+
+export interface FirstWrong {
+  connection: number
+  /** Offset in that connection's stream of the first wrong byte. */
+  offset: number
+  /** Up to 32 bytes from that offset on, in hex; `received` is empty if nothing came. */
+  expected: string
+  received: string
+  /** Up to 16 right bytes before them, in hex. */
+  before: string
+  cause: Cause
+  /** The cause in a sentence, with its numbers. */
+  detail: string
+}
+
+/** An objective (`--expect 'p99<5ms'`) and what became of it. */
+export interface Expectation {
+  /** As it was written. */
+  objective: string
+  /** In the unit of the objective: microseconds, a fraction, a count or a rate; null if unknown. */
+  measured: number | null
+  /** The same as people write it. */
+  measuredText: string
+  held: boolean
+}
+
+export interface RunConditions {
+  command: 'bench' | 'flood'
+  address: string
+  engine: string
+  threads: number
+  seed: number
+  /** All options, as the library takes them; Infinity is null. */
+  options: Record<string, unknown>
+  /** What to type to do the same again. */
+  reproduce: string
+  /** ISO 8601, when sending began. */
+  startedAt: string
+  versions: Record<string, string>
+  machine: { system: string; cpu: string; cores: number; memoryBytes: number }
+}
+
+export interface RunResult {
+  format: typeof resultFormat
+  /** False if the generator was the limit: then the times and the rate are not the server's. */
+  valid: boolean
+  /** Why it is not valid, and what to change: a sentence or two each. */
+  invalidBecause: string[]
+  verdict: 'pass' | 'fail'
+  /** Why it failed, a sentence each. */
+  failedBecause: string[]
+  /** What else one should know to read the figures, a sentence each. */
+  notes: string[]
+  /** How long was measured, without the warm-up. */
+  seconds: number
+  /** Messages that came back per second. */
+  ratePerSecond: number
+  messages: {
+    /** Due within the run, the warm-up left out. */
+    planned: number
+    sent: number
+    received: number
+    /** Planned and not received, when the drain was over. */
+    lost: number
+    wrong: number
+    /** Of those planned: due while their connection had all it may have in flight. */
+    held: number
+  }
+  bytes: { sent: number; received: number }
+  /** From the planned instant until the message has come back whole. */
+  responseUs: Distribution
+  /** From its real send on. */
+  serviceUs: Distribution
+  /** How late the generator was; without a sample in a closed loop, which has no plan. */
+  latenessUs: Distribution
+  connectUs: Distribution
+  /** Short connections; null without `--churn`. */
+  churn: { planned: number; completed: number; cycleUs: Distribution } | null
+  errors: Record<FailureName, number>
+  firstWrong: FirstWrong | null
+  /** Empty without `--expect`. */
+  expectations: Expectation[]
+  /** Second by second, the warm-up left out. */
+  intervals: Interval[]
+  /** `[value, count]` of each bucket that is not empty, in ascending order. */
+  histograms: Record<DistributionName, [us: number, count: number][]>
+  /** How exact the times are: samples below `lowestUs` are counted as that. */
+  resolution: { relativeError: number; lowestUs: number; highestUs: number }
+  /** Share of a processor that each sending thread used; null where it is not known. */
+  generator: { cpuShare: number | null }
+  run: RunConditions
+}

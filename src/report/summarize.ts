@@ -1,0 +1,138 @@
+/** From what was counted to the result. */
+import type { WrongBytes } from '../load/payload.ts'
+import { bucketCount, bucketMiddleNs, highestNs, lowestNs } from '../metrics/histogram.ts'
+import type { Histogram } from '../metrics/histogram.ts'
+import { failureNames } from '../metrics/meter.ts'
+import type { Snapshot } from '../metrics/snapshot.ts'
+import { plural } from '../units.ts'
+import { resultFormat } from './result.ts'
+import type { Distribution, FirstWrong, Interval, RunConditions, RunResult } from './result.ts'
+import { judgeGenerator } from './validity.ts'
+
+export interface Findings {
+  /** At the end of the run, and at that of the warm-up. */
+  total: Snapshot
+  warm: Snapshot
+  /** How long was measured. */
+  measuredMs: number
+  wrong: WrongBytes | undefined
+  intervals: Interval[]
+  /** Share of a processor that each sending thread used while it sent. */
+  cpuShare: number | null
+  openLoop: boolean
+  churning: boolean
+  /** Whether an objective says how much may be lost. */
+  lossLimited: boolean
+  conditions: RunConditions
+}
+
+export function summarize(findings: Findings): RunResult {
+  const { total, warm, measuredMs, openLoop, conditions } = findings
+  const seconds = measuredMs / 1e3
+  const lost = total.messagesPlanned - total.messagesReceived
+  const service = openLoop ? total.service : total.response
+  const result: RunResult = {
+    format: resultFormat,
+    valid: true,
+    invalidBecause: [],
+    verdict: 'pass',
+    failedBecause: [],
+    notes: [],
+    seconds,
+    ratePerSecond: seconds > 0 ? total.messagesReceived / seconds : 0,
+    messages: {
+      planned: total.messagesPlanned,
+      sent: total.messagesSent,
+      received: total.messagesReceived,
+      lost,
+      wrong: total.wrongBytes,
+      held: total.messagesHeld,
+    },
+    bytes: { sent: total.bytesOut - warm.bytesOut, received: total.bytesIn - warm.bytesIn },
+    responseUs: distribution(total.response),
+    serviceUs: distribution(service),
+    latenessUs: distribution(total.lateness),
+    connectUs: distribution(total.connect),
+    churn: findings.churning
+      ? {
+          planned: total.cyclesPlanned,
+          completed: total.cyclesCompleted,
+          cycleUs: distribution(total.cycle),
+        }
+      : null,
+    errors: Object.fromEntries(failureNames.map(name => [name, total[name]])) as never,
+    firstWrong: findings.wrong ? firstWrong(findings.wrong) : null,
+    expectations: [],
+    intervals: findings.intervals,
+    histograms: {
+      responseUs: buckets(total.response),
+      serviceUs: buckets(service),
+      latenessUs: buckets(total.lateness),
+      connectUs: buckets(total.connect),
+    },
+    resolution: {
+      relativeError: 0.0005,
+      lowestUs: lowestNs / 1e3,
+      highestUs: highestNs / 1e3,
+    },
+    generator: { cpuShare: findings.cpuShare },
+    run: conditions,
+  }
+  result.failedBecause = failures(result, findings.lossLimited)
+  judgeGenerator(result)
+  return withVerdict(result)
+}
+
+/** The verdict follows from its reasons. */
+export const withVerdict = (result: RunResult): RunResult => ({
+  ...result,
+  valid: result.invalidBecause.length === 0,
+  verdict: result.failedBecause.length === 0 ? 'pass' : 'fail',
+})
+
+function failures({ messages, errors, churn, run }: RunResult, lossLimited: boolean): string[] {
+  const reasons: string[] = []
+  if (messages.planned === 0 && !churn && run.options.connections !== 0)
+    reasons.push('Nothing was measured.')
+  if (messages.lost > 0 && !lossLimited)
+    reasons.push(`${plural(messages.lost, 'message')} did not come back.`)
+  for (const [name, count] of Object.entries(errors))
+    if (count > 0) reasons.push(`${plural(count, 'connection')} failed: ${name}.`)
+  const unfinished = churn ? churn.planned - churn.completed : 0
+  if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
+  return reasons
+}
+
+/** Percentiles of all samples, in microseconds. */
+export function distribution(histogram: Histogram): Distribution {
+  const { count } = histogram
+  const us = (ns: number) => (Number.isNaN(ns) ? null : ns / 1e3)
+  const wanted = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1]
+  const [min, p50, p90, p99, p999, p9999, p99999, max] = histogram.quantiles(wanted).map(us) as [
+    number | null,
+    ...(number | null)[],
+  ]
+  const mean = us(histogram.sumNs / count)
+  return { count, min, mean, p50, p90, p99, p999, p9999, p99999, max } as Distribution
+}
+
+function buckets(histogram: Histogram): [number, number][] {
+  const found: [number, number][] = []
+  for (let bucket = 0; bucket < bucketCount; bucket++) {
+    const count = histogram.counts[bucket]!
+    if (count > 0) found.push([bucketMiddleNs(bucket) / 1e3, count])
+  }
+  return found
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+const firstWrong = ({ expected, received, before, ...wrong }: WrongBytes): FirstWrong => ({
+  connection: wrong.connection,
+  offset: wrong.offset,
+  expected: hex(expected),
+  received: hex(received),
+  before: hex(before),
+  cause: wrong.cause,
+  detail: wrong.detail,
+})

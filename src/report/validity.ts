@@ -1,0 +1,51 @@
+/** Whether the generator itself was the limit: then the figures are its own, not the server's. */
+import { formatCount, formatDuration } from '../units.ts'
+import type { RunResult } from './result.ts'
+
+/** A thread that works for so much of its time never waits for the server. */
+const busyShare = 0.98
+/** An open loop that cannot keep its plan is not given the benefit of the doubt. */
+const busyShareBehind = 0.9
+/** So late in 1 % of all cases, and so large a part of what was measured, is not negligible. */
+const lateUs = 1_000
+const lateShare = 0.5
+/** Where less of the plan than this was sent in time, the pace was lost. */
+const sentShare = 0.95
+
+/** Adds what is to be said about the generator to the result. */
+export function judgeGenerator(result: RunResult): void {
+  const { generator, latenessUs, responseUs, messages, run } = result
+  const openLoop = latenessUs.count > 0
+  const cpu = generator.cpuShare ?? 0
+  const behind = messages.held > messages.planned * (1 - sentShare)
+  const busy = openLoop ? behind && cpu >= busyShareBehind : cpu >= busyShare
+  const remedy = openLoop
+    ? 'Use a lower --rate, or more --threads.'
+    : 'Use more --threads, fewer --connections, or a --rate below this one.'
+  if (busy) {
+    const threads = run.threads === 1 ? 'its thread was' : `its ${run.threads} threads were`
+    result.invalidBecause.push(
+      `The generator was the limit: ${threads} busy for ${Math.round(cpu * 100)} % of the time, ` +
+        `so the server may do more, and the times contain its own. ${remedy}`,
+    )
+  }
+  const late = latenessUs.p99 ?? 0
+  if (late >= lateUs && late >= lateShare * (responseUs.p99 ?? 0)) {
+    result.invalidBecause.push(
+      `The generator was the limit: 1 % of its messages went out ${formatDuration(late / 1e3)} ` +
+        `or more after their time. ${remedy}`,
+    )
+  } else if (late >= lateShare * (responseUs.p99 ?? Infinity)) {
+    result.notes.push(
+      `The generator's own lateness (p99 ${formatDuration(late / 1e3)}) is most of the p99.`,
+    )
+  }
+  if (openLoop && messages.held > 0) {
+    const { connections, depth } = run.options as { connections: number; depth: number }
+    result.notes.push(
+      `${formatCount(messages.held)} of ${formatCount(messages.planned)} messages were held back ` +
+        `while their connection had all in flight that it may have ` +
+        `(${formatCount(connections)} × ${formatCount(depth)}); their response time contains that.`,
+    )
+  }
+}

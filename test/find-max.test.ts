@@ -1,0 +1,115 @@
+/** findMax() against servers whose limit is known. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { test } from 'node:test'
+import { findMax, UserError, type FindMaxOptions, type Probe } from 'yodel'
+
+const sizeBytes = 64
+
+/** An echo server that answers so many messages per second at most, and lets the others queue. */
+async function limitedServer(ratePerSecond: number) {
+  const queue: { dueMs: number; socket: Socket; data: Buffer }[] = []
+  let freeMs = 0
+  const server = createServer({ noDelay: true }, socket => {
+    socket.on('error', () => {})
+    socket.on('data', (data: Buffer) => {
+      const costMs = (data.length / sizeBytes / ratePerSecond) * 1e3
+      freeMs = Math.max(freeMs, performance.now()) + costMs
+      queue.push({ dueMs: freeMs, socket, data })
+    })
+  })
+  const timer = setInterval(() => {
+    while (queue.length > 0 && queue[0]!.dueMs <= performance.now()) {
+      const { socket, data } = queue.shift()!
+      if (socket.writable) socket.write(data)
+    }
+  }, 1)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const close = async () => {
+    clearInterval(timer)
+    await new Promise(resolve => server.close(resolve))
+  }
+  return { url, [Symbol.asyncDispose]: close }
+}
+
+const short: FindMaxOptions = {
+  objective: 'p50<25ms',
+  connections: 8,
+  depth: 16,
+  sizeBytes,
+  probeMs: 150,
+  warmupMs: 50,
+  drainMs: 100,
+  engine: 'node',
+}
+
+test('finds the limit of a server, and its probes show how', async () => {
+  await using server = await limitedServer(2_000)
+  const heard: Probe[] = []
+  const onProbe = (probe: Probe) => void heard.push(probe)
+  const result = await findMax(server.url, { ...short, from: 1_000, precision: 0.45, onProbe })
+    .finished
+  // A queue that begins to grow needs some time until it is seen: a short probe finds too much.
+  // On a busy machine it finds too little.
+  const { ratePerSecond: found, failedPerSecond: above, probes, run } = result
+  assert.ok(found > 0 && found < 3_000, JSON.stringify(result))
+  assert.ok(above! > found && above! <= found * 1.45)
+  assert.equal(result.stopped, false)
+  assert.deepEqual(heard, probes)
+  const at = (rate: number) => probes.findLast(({ ratePerSecond }) => ratePerSecond === rate)!
+  assert.deepEqual([at(found).held, at(above!).held], [true, false])
+  assert.ok(at(above!).because.length > 0)
+  const failed = probes.filter(({ ratePerSecond }) => ratePerSecond === above)
+  assert.equal(result.limitedByGenerator, !failed.some(({ valid }) => valid))
+  assert.equal(run!.options.ratePerSecond, found)
+  assert.equal(result.format, 'yodel-find-max-1')
+  assert.deepEqual(JSON.parse(JSON.stringify(result.probes)), probes)
+})
+
+test('a queue that grows is seen by objectives that do not look at the time', async () => {
+  await using server = await limitedServer(2_000)
+  const quick = { ...short, probeMs: 100, warmupMs: 20, drainMs: 1_000 }
+  const options = { ...quick, from: 6_000, precision: 1, objective: 'lost=0' }
+  const { ratePerSecond, failedPerSecond, probes } = await findMax(server.url, options).finished
+  assert.ok(failedPerSecond! <= 6_000 && ratePerSecond <= 3_000)
+  assert.match(probes[0]!.because.join(), /The last echo came \d+ms after the end/)
+  assert.equal(probes[0]!.lost, 0)
+})
+
+test('where the first rate fails it goes down, and 0 means that no rate held', async () => {
+  await using server = await limitedServer(2_000)
+  const options = { ...short, from: 250, probeMs: 50, warmupMs: 10, objective: 'p50<1us' }
+  const result = await findMax(server.url, options).finished
+  assert.deepEqual([result.ratePerSecond, result.failedPerSecond, result.run], [0, 250, null])
+  assert.ok(result.probes.every(({ held }) => !held))
+})
+
+test('stop() ends it with what was found so far', async () => {
+  await using server = await limitedServer(2_000)
+  const search = findMax(server.url, { ...short, probeMs: 60_000, onProbe: () => assert.fail() })
+  setImmediate(() => search.stop())
+  const { stopped, ratePerSecond, probes } = await search.finished
+  assert.deepEqual([stopped, ratePerSecond, probes], [true, 0, []])
+})
+
+test('what makes no sense is refused, and so is a server that is not there', async () => {
+  const bad: Partial<FindMaxOptions>[] = [
+    { objective: 'rate>5k' },
+    { objective: 'p99>5ms' },
+    { objective: 'p99<5' },
+    { ratePerSecond: 100 },
+    { count: 100 },
+    { precision: 0 },
+    { from: 0 },
+    { probeMs: Infinity },
+    {},
+  ]
+  for (const options of bad) {
+    const { finished } = findMax('tcp://127.0.0.1:1', { ...short, ...options })
+    const kind = Object.keys(options).length > 0 ? 'usage' : 'network'
+    await assert.rejects(finished, error => error instanceof UserError && error.kind === kind)
+  }
+})

@@ -1,0 +1,105 @@
+/** docs/result.schema.json against real results: what it promises is there, and it can say no. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { before, test } from 'node:test'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { bench, flood, serve, type BenchOptions, type RunResult } from 'yodel'
+import { echoFlipped, listen } from './peers/server.ts'
+import { root } from './program.ts'
+
+type Interval = RunResult['intervals'][number]
+type Schema = Record<string, unknown>
+const schema = JSON.parse(readFileSync(`${root}docs/result.schema.json`, 'utf8')) as Schema
+
+/** The same, but every key has to be described: so that none is forgotten. */
+function closed(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(closed)
+  if (typeof part !== 'object' || part === null) return part
+  const entries = Object.entries(part).map(([key, value]) => [key, closed(value)])
+  const isObject = 'required' in part && !('additionalProperties' in part)
+  return { ...Object.fromEntries(entries), ...(isObject && { additionalProperties: false }) }
+}
+
+const ajv = new Ajv2020({
+  allErrors: true,
+  allowUnionTypes: true,
+  // A condition on a key that is required elsewhere is no mistake.
+  strictRequired: false,
+  strictTypes: false,
+  formats: { 'date-time': (text: string) => !Number.isNaN(Date.parse(text)) && text.endsWith('Z') },
+})
+const validate = ajv.compile(schema)
+const validateClosed = ajv.compile(closed(schema) as Schema)
+
+/** As others read it. */
+const written = (result: RunResult) => JSON.parse(JSON.stringify(result)) as RunResult
+const short: BenchOptions = { durationMs: 150, warmupMs: 20, connections: 2 }
+
+let results: Record<string, RunResult>
+before(async () => {
+  await using server = await serve(':0')
+  await using bad = await listen(socket => echoFlipped(socket, 100))
+  await using silent = await listen(socket => socket.resume())
+  const churn = { ratePerSecond: 2000, churnPerSecond: 200, idle: 1, expect: ['p99<1h'] }
+  const runs = {
+    'closed loop': bench(server.url, short),
+    'open loop': bench(server.url, { ...short, ...churn }),
+    flood: flood(server.url, { count: 10 }),
+    'wrong bytes': bench(bad.url, short),
+    'no answer': bench(silent.url, { ...short, drainMs: 10 }),
+  }
+  const finished = Object.entries(runs).map(
+    async ([name, run]) => [name, written(await run.finished)] as const,
+  )
+  results = Object.fromEntries(await Promise.all(finished))
+})
+
+test('real results have every key of the schema, and none that it does not describe', () => {
+  for (const [name, result] of Object.entries(results)) {
+    validate(result)
+    assert.deepEqual(validate.errors, null, name)
+    validateClosed(result)
+    assert.deepEqual(validateClosed.errors, null, name)
+  }
+  const { 'open loop': open, 'wrong bytes': wrong, 'no answer': none } = results
+  // Otherwise the schema of these would not have been looked at.
+  assert.ok(open!.churn && open!.latenessUs.count > 0 && open!.expectations.length > 0)
+  assert.ok(wrong!.firstWrong && none!.responseUs.p50 === null)
+})
+
+test('a newer result may have more keys', () => {
+  const more = { ...results['closed loop']!, more: 1 }
+  assert.ok(validate(more))
+  assert.ok(!validateClosed(more))
+})
+
+for (const [name, spoil] of [
+  ['another format', result => ((result.format as string) = 'yodel-result-2')],
+  [
+    'a key that is missing',
+    result => delete (result.messages as Partial<typeof result.messages>).lost,
+  ],
+  ['text for a number', result => ((result.seconds as unknown) = '10 s')],
+  ['half a message', result => (result.messages.sent += 0.5)],
+  ['fewer than none', result => (result.bytes.received = -1)],
+  ['a percentile without a sample', result => (result.latenessUs.p50 = 5)],
+  ['a sample without a percentile', result => (result.responseUs.p99 = null)],
+  ['another verdict', result => ((result.verdict as string) = 'maybe')],
+  ['a bucket of three', result => (result.histograms.responseUs[0] as number[]).push(3)],
+  ['an empty bucket', result => (result.histograms.responseUs[0]![1] = 0)],
+  ['a time that is none', result => (result.run.startedAt = 'yesterday')],
+  ['an unknown cause', result => ((result.firstWrong!.cause as string) = 'magic')],
+  ['bytes that are no hex', result => (result.firstWrong!.received = 'xyz')],
+  [
+    'an interval without its rate',
+    result => delete (result.intervals[0] as Partial<Interval>).ratePerSecond,
+  ],
+] as [string, (result: RunResult) => unknown][]) {
+  test(`a spoiled result is refused: ${name}`, () => {
+    const from = results[/cause|hex/.test(name) ? 'wrong bytes' : 'closed loop']!
+    const result = structuredClone(from)
+    assert.ok(validate(result))
+    spoil(result)
+    assert.ok(!validate(result))
+  })
+}
