@@ -75,33 +75,40 @@ export class Stream {
   }
 
   /**
-   * Takes the next message, if one may go out now: its bytes begin at `sentBytes` as it was before.
-   * Its size, or 0.
+   * Takes the messages that may go out now, until there are `maxBytes` of them: their bytes begin at
+   * `sentBytes` as it was before. How many bytes; 0 if there is none.
    */
-  take(now: number): number {
-    if (this.failed || this.#evidence || this.inFlight >= this.#depth) return 0
+  take(now: number, maxBytes = Infinity): number {
+    if (this.failed || this.#evidence) return 0
     const traffic = this.#traffic
-    if (traffic.openLoop) {
-      if (this.#sent === this.#planned) return 0
-      this.#plannedNs = traffic.plannedNs(this, this.#sent, this.#plannedNs)
-    } else {
-      if (!traffic.mayGoOn(now)) return 0
-      this.#plannedNs = now
+    const { openLoop, sizes } = traffic
+    const [before, sentBefore, depth] = [this.sentBytes, this.#sent, this.#depth]
+    let warm = 0
+    let at = (sentBefore % depth) * 2
+    while (this.#sent - this.#received < depth && this.sentBytes - before < maxBytes) {
+      if (openLoop) {
+        if (this.#sent === this.#planned) break
+        this.#plannedNs = traffic.plannedNs(this, this.#sent, this.#plannedNs)
+      } else {
+        if (!traffic.mayGoOn(now)) break
+        this.#plannedNs = now
+      }
+      this.#times[at] = this.#plannedNs
+      this.#times[at + 1] = now
+      at = at + 2 === 2 * depth ? 0 : at + 2
+      if (this.#plannedNs < traffic.measureFromNs) warm++
+      this.sentBytes += sizes.fixedBytes || sizes.of(this.connection, this.#sent)
+      this.#sent++
     }
-    const at = (this.#sent % this.#depth) * 2
-    this.#times[at] = this.#plannedNs
-    this.#times[at + 1] = now
-    const sizeBytes = traffic.sizes.of(this.connection, this.#sent)
-    this.#sent++
-    this.sentBytes += sizeBytes
+    const count = this.#sent - sentBefore
+    if (count === 0) return 0
     const { counters } = traffic.meter
-    counters[counter.bytesOut]! += sizeBytes
-    if (this.#plannedNs < traffic.measureFromNs) counters[counter.warmupSent]!++
-    else {
-      counters[counter.messagesSent]!++
-      if (!traffic.openLoop) counters[counter.messagesPlanned]!++
-    }
-    return sizeBytes
+    const takenBytes = this.sentBytes - before
+    counters[counter.bytesOut]! += takenBytes
+    counters[counter.warmupSent]! += warm
+    counters[counter.messagesSent]! += count - warm
+    if (!openLoop) counters[counter.messagesPlanned]! += count - warm
+    return takenBytes
   }
 
   /** Takes what came back; false if it is wrong, and the connection is to be given up. */
@@ -134,20 +141,24 @@ export class Stream {
   #complete(now: number): void {
     const traffic = this.#traffic
     const { counters, histograms } = traffic.meter
+    const { openLoop, sizes, measureFromNs } = traffic
+    const [receivedBefore, depth] = [this.#received, this.#depth]
     traffic.lastReceivedNs = now
+    let warm = 0
+    let at = (receivedBefore % depth) * 2
     while (this.receivedBytes >= this.#oldestEnd && this.#received < this.#sent) {
-      const at = (this.#received % this.#depth) * 2
       const plannedNs = this.#times[at]!
       this.#received++
-      this.#oldestEnd += traffic.sizes.of(this.connection, this.#received)
-      if (plannedNs < traffic.measureFromNs) {
-        counters[counter.warmupReceived]!++
-        continue
+      this.#oldestEnd += sizes.fixedBytes || sizes.of(this.connection, this.#received)
+      if (plannedNs < measureFromNs) warm++
+      else {
+        histograms.response.record(now - plannedNs)
+        if (openLoop) histograms.service.record(now - this.#times[at + 1]!)
       }
-      counters[counter.messagesReceived]!++
-      histograms.response.record(now - plannedNs)
-      if (traffic.openLoop) histograms.service.record(now - this.#times[at + 1]!)
+      at = at + 2 === 2 * depth ? 0 : at + 2
     }
+    counters[counter.warmupReceived]! += warm
+    counters[counter.messagesReceived]! += this.#received - receivedBefore - warm
   }
 
   #collect(bytes: Uint8Array, from: number, length: number): boolean {

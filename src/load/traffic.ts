@@ -30,6 +30,8 @@ export class Traffic {
   /** What is planned before that instant is warm-up. */
   measureFromNs = 0
   lastReceivedNs = 0
+  /** Whether messages are sent by a plan, and not when echoes have come back. */
+  readonly openLoop: boolean
   readonly #pacer: Pacer | undefined
   #endNs = 0
   #overNs = 0
@@ -48,14 +50,11 @@ export class Traffic {
     this.sizes = createSizes(task.sizes, task.seed)
     this.#left = task.count
     this.#pacer = task.pace && createPacer(task.arrivals, task.pace)
+    this.openLoop = this.#pacer !== undefined
     this.streams = Array.from(
       { length: task.connections },
       (_, index) => new Stream(this, index, task.firstConnection + index * task.connectionStep),
     )
-  }
-
-  get openLoop(): boolean {
-    return this.#pacer !== undefined
   }
 
   start(now: number): void {

@@ -8,6 +8,7 @@ import { failureName } from '../failures.ts'
 
 /** Above this the system takes no more; messages then wait for their turn, unsent. */
 const unsentMaxBytes = 256 * 1024
+const togetherBytes = 64 * 1024
 
 export class LoadConnection {
   readonly #traffic: Traffic
@@ -37,19 +38,20 @@ export class LoadConnection {
     const [stream, socket] = [this.#stream, this.#socket]
     while (socket.writable && socket.writableLength < unsentMaxBytes) {
       const offset = stream.sentBytes
-      const sizeBytes = stream.take(nowNs())
-      if (sizeBytes === 0) break
-      this.#write(offset, sizeBytes)
+      // Messages that may go out together do, in as few writes as they have pieces.
+      const length = stream.take(nowNs(), togetherBytes)
+      if (length === 0) break
+      this.#write(offset, length)
     }
     this.finish()
   }
 
-  #write(offset: number, sizeBytes: number) {
+  #write(offset: number, length: number) {
     const { payload } = this.#traffic
-    const inPieces = payload.pieceBytes(offset) < sizeBytes
+    const inPieces = payload.pieceBytes(offset) < length
     if (inPieces) this.#socket.cork()
-    for (let at = 0; at < sizeBytes;) {
-      const part = expected(payload, this.#stream.connection, offset + at, sizeBytes - at)
+    for (let at = 0; at < length;) {
+      const part = expected(payload, this.#stream.connection, offset + at, length - at)
       this.#socket.write(part)
       at += part.length
     }

@@ -132,9 +132,7 @@ export class LoadSlots {
   /** Takes all messages out that may go now. */
   touch(stream: Stream, now: number): void {
     if (!this.#state[stream.index]) return
-    let took = false
-    while (stream.take(now) > 0) took = true
-    if (took || stream.done) this.#mark(stream.index)
+    if (stream.take(now) > 0 || stream.done) this.#mark(stream.index)
   }
 
   #mark(slot: number): void {

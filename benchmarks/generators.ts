@@ -1,0 +1,104 @@
+/**
+ * What a message costs those who send: the generators of yodel against the closed-loop generator in
+ * C (controls/c/load.c), all of which compare every byte. In rounds, against the same server.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { builtFolder, contestants, pinned, prepare, startContestant } from './contestants.ts'
+import { buildLoad } from './measures.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '7' },
+    ms: { type: 'string', default: '1500' },
+    only: { type: 'string', default: '' },
+    server: { type: 'string', default: 'c epoll' },
+  },
+})
+const rounds = Number(flags.rounds)
+const durationMs = Number(flags.ms)
+const warmupMs = Math.ceil(durationMs / 4)
+
+interface Found {
+  echoes: number
+  bytes: number
+  seconds: number
+  load_cpu_s: number
+  wrong: number
+}
+
+interface Setting {
+  name: string
+  connections: number
+  sizeBytes: number
+  depth: number
+}
+
+const settings: Setting[] = [
+  { name: 'small-50', connections: 50, sizeBytes: 64, depth: 1 },
+  { name: 'small-500', connections: 500, sizeBytes: 64, depth: 1 },
+  { name: 'depth-16', connections: 50, sizeBytes: 64, depth: 16 },
+  { name: 'bulk', connections: 4, sizeBytes: 1_000_000, depth: 1 },
+].filter(({ name }) => flags.only === '' || flags.only.split(',').includes(name))
+
+const child = fileURLToPath(new URL('generator-child.js', import.meta.url))
+const byYodel =
+  (engine: string) =>
+  (port: number, { name: _, ...setting }: Setting) => {
+    const options = { ...setting, engine, durationMs, warmupMs }
+    return [process.execPath, child, `:${port}`, JSON.stringify(options)]
+  }
+const byC = (port: number, { connections, sizeBytes, depth }: Setting) => {
+  const given = { port, connections, size: sizeBytes, depth }
+  const times = { 'duration-ms': durationMs, 'warmup-ms': warmupMs }
+  const args = Object.entries({ ...given, ...times }).flatMap(([k, v]) => [`--${k}`, String(v)])
+  return [`${builtFolder}load`, ...args]
+}
+const generators = { 'c load': byC, 'yodel uring': byYodel('uring'), 'yodel node': byYodel('node') }
+
+async function run(command: string[]): Promise<Found> {
+  const [program, ...args] = pinned(1, command)
+  const running = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  running.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  await once(running, 'close')
+  const found = JSON.parse(text) as Found
+  if (found.wrong > 0 || found.echoes === 0) throw new Error(`it failed: ${text}`)
+  return found
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
+
+const server = contestants.find(({ name }) => name === flags.server)
+if (!server) throw new Error(`There is no server '${flags.server}'.`)
+const ready = prepare(server)
+if (typeof ready === 'string') throw new Error(ready)
+if (!buildLoad().includes('in C')) throw new Error('The control is in C, and there is no compiler.')
+
+for (const setting of settings) {
+  const cpu = new Map(Object.keys(generators).map(name => [name, [] as number[]]))
+  const rate = new Map(Object.keys(generators).map(name => [name, [] as number[]]))
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, command] of Object.entries(generators)) {
+      const running = await startContestant(server)
+      const found = await run(command(running.port, setting)).finally(() => running.stop())
+      cpu.get(name)!.push((found.load_cpu_s * 1e6) / found.echoes)
+      rate.get(name)!.push(found.echoes / found.seconds)
+    }
+  }
+  const { name, connections, sizeBytes, depth } = setting
+  console.log(`\n### ${name}: ${connections} connections, ${sizeBytes} B, ${depth} in flight`)
+  console.log(`(server: ${server.name}; ${rounds} rounds of ${durationMs} ms)\n`)
+  console.log('| generator | us of CPU per message | ratio | messages/s | ratio |')
+  console.log('| --- | ---: | ---: | ---: | ---: |')
+  // The ratio within each round: what slows the machine slows all of it.
+  const ratio = (of: Map<string, number[]>, who: string) =>
+    median(of.get(who)!.map((value, round) => value / of.get('c load')![round]!)).toFixed(2)
+  for (const who of Object.keys(generators)) {
+    const [us, perSecond] = [median(cpu.get(who)!), median(rate.get(who)!)]
+    const figures = [us.toFixed(2), ratio(cpu, who), perSecond.toFixed(0), ratio(rate, who)]
+    console.log(`| ${[who, ...figures].join(' | ')} |`)
+  }
+}
