@@ -86,7 +86,7 @@ export const benchDefaults = {
 
 /** Sends the same message for ever, or until a limit is reached. */
 export function flood(address: string | Address, options: FloodOptions = {}): LoadRun {
-  return startLoad('flood', address, options, () => {
+  return startLoad('flood', address, options, floodDefaults, () => {
     const { message, ...load } = withDefaults(floodDefaults, options)
     const bytes = typeof message === 'string' ? Buffer.from(message) : message
     if (bytes.length === 0) throw usageError('The message is empty: nothing would come back.')
@@ -109,7 +109,7 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
  * which reject with a UserError if nobody answers or an option makes no sense.
  */
 export function bench(address: string | Address, options: BenchOptions = {}): LoadRun {
-  return startLoad('bench', address, options, () => {
+  return startLoad('bench', address, options, benchDefaults, () => {
     const { sizeBytes, ...load } = withDefaults(benchDefaults, options)
     const sizes =
       typeof sizeBytes === 'number'

@@ -20,7 +20,13 @@ const flags: Record<string, [flag: string, unit: string]> = {
   sizeBytes: ['size', ''],
 }
 
-export function reproduce(command: string, address: string | Address, options: object): string {
+/** @param defaults what need not be said */
+export function reproduce(
+  command: string,
+  address: string | Address,
+  options: object,
+  defaults: Record<string, unknown>,
+): string {
   const url = typeof address === 'string' ? address : formatAddress(toAddress(address))
   const words = ['yodel', command, quoted(url)]
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
@@ -29,7 +35,8 @@ export function reproduce(command: string, address: string | Address, options: o
     if (name === 'expect')
       for (const text of value as string[]) words.push('--expect', quoted(text))
     if (!flag || value === undefined || value === Infinity) continue
-    words.push(`--${flag[0]}`, quoted(`${sizesText(value)}${flag[1]}`))
+    const text = valueText(value)
+    if (text !== valueText(defaults[name])) words.push(`--${flag[0]}`, quoted(`${text}${flag[1]}`))
   }
   return words.join(' ')
 }
@@ -37,14 +44,14 @@ export function reproduce(command: string, address: string | Address, options: o
 const messageText = (message: Uint8Array | string): string =>
   typeof message === 'string' ? message : Buffer.from(message).toString()
 
-/** `64`, or a list such as `16-64:1,1000:2`. */
-function sizesText(value: unknown): string {
+/** As it is, or a list of sizes such as `64` or `16-64:1,1000:2`. */
+function valueText(value: unknown): string {
   if (!Array.isArray(value)) return String(value)
   const ranges = value as { minBytes: number; maxBytes: number; weight: number }[]
   return ranges
     .map(({ minBytes, maxBytes, weight }) => {
       const range = minBytes === maxBytes ? `${minBytes}` : `${minBytes}-${maxBytes}`
-      return `${range}:${weight}`
+      return ranges.length === 1 ? range : `${range}:${weight}`
     })
     .join(',')
 }

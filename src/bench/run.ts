@@ -33,18 +33,22 @@ export interface LoadRun {
 
 const intervalMs = 1_000
 
-/** @param prepare checks the options; what it throws rejects the run */
+/**
+ * @param defaults of the options, for the command to do it again
+ * @param prepare checks the options; what it throws rejects the run
+ */
 export function startLoad(
   command: 'bench' | 'flood',
   address: string | Address,
   options: object,
+  defaults: Record<string, unknown>,
   prepare: () => Load,
 ): LoadRun {
   const run = new Run(command)
   const opening = (async () => {
     const load = prepare()
     load.expect.forEach(parseObjective)
-    return run.open(load, reproduce(command, address, options))
+    return run.open(load, reproduce(command, address, options, defaults))
   })()
   const finished = opening.then(() => run.finished)
   // Whoever awaits one of the two hears of it; the other is not unhandled then.
@@ -122,7 +126,7 @@ class Run {
         lossLimited: load.expect.some(limitsLoss),
         conditions,
       } satisfies Findings)
-      if (reason !== undefined) result.notes.push(reason)
+      if (reason !== undefined) result.notes.push(`The ${tasks[0].engine} engine sent. ${reason}`)
       return judge(result, load.expect)
     })
     this.finished.catch(() => {})

@@ -3,7 +3,6 @@ import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, type as systemName } from 'node:os'
 import type { Command } from '@commander-js/extra-typings'
 import { UserError, usageError } from '../errors.ts'
-import type { Canvas } from '../report/bars.ts'
 import { comparisonJson, comparisonText } from '../report/comparison.ts'
 import { isRight, type Comparison, type Model, type ModelResult } from '../report/models.ts'
 import { poolSize } from '../serve.ts'
@@ -11,7 +10,7 @@ import { parseCount, parseDuration, parseSize } from '../units.ts'
 import { exitCodes } from './exit.ts'
 import { value } from './flags.ts'
 import { measureRound } from './model-round.ts'
-import { onInterrupt, print, showLive } from './output.ts'
+import { canvas, onInterrupt, print, showLive } from './output.ts'
 
 const modelNames = ['one', 'threads', 'pool', 'node', 'uring'] as const
 type ModelName = (typeof modelNames)[number]
@@ -40,7 +39,7 @@ export function addCompareEngines(program: Command): void {
         models: models.map(name => ({ ...modelOf(name, pool), rounds: [] })),
       }
       await compare(comparison)
-      print(json ? comparisonJson(comparison) : comparisonText(comparison, terminal()))
+      print(json ? comparisonJson(comparison) : comparisonText(comparison, canvas(process.stdout)))
       if (output !== undefined) writeFileSync(output, comparisonJson(comparison))
       if (!isRight(comparison)) process.exitCode = exitCodes.failed
       else if (comparison.interrupted) process.exitCode = exitCodes.interrupted
@@ -90,15 +89,6 @@ const machine = (): Comparison['machine'] => ({
   system: `${systemName()} ${release()}`,
   node: process.versions.node,
 })
-
-/** What the picture is drawn on. A pipe is as wide as it says, or 80 columns. */
-function terminal(): Canvas {
-  const { TERM, LC_ALL, LC_CTYPE, LANG, COLUMNS } = process.env
-  const locale = LC_ALL || LC_CTYPE || LANG || (process.platform === 'win32' ? 'utf-8' : '')
-  const columns = process.stdout.columns || Number(COLUMNS) || 80
-  const unicode = TERM !== 'dumb' && /utf-?8/i.test(locale)
-  return { columns: Math.min(120, Math.max(40, columns)), unicode }
-}
 
 /** Measures all models in interleaved rounds, so that a slow spell of the machine hits all. */
 async function compare(comparison: Comparison): Promise<void> {

@@ -25,7 +25,8 @@ export function showLoad(run: LoadRun, about: LoadAbout): () => void {
     const phase = beganMs === undefined ? 'connecting' : 'sending'
     view = watch.take(now, over ? 'ending' : phase, elapsedMs)
   }
-  const draw = () => view && screen.draw(loadLines(view, canvas(stderr)))
+  const draw = () =>
+    view && screen.draw(loadLines(view, { ...canvas(stderr), columns: stderr.columns || 80 }))
   const begin = () => {
     beganMs = performance.now()
     // What is measured from; it is drawn when there is something to be seen.

@@ -38,9 +38,14 @@ export function onInterrupt(first: () => void): () => void {
   return () => process.off('SIGINT', listener).off('SIGTERM', listener)
 }
 
-/** How wide a stream's terminal is, and whether it can show more than ASCII. */
+/**
+ * How wide a stream's terminal is, and whether it can show more than ASCII. Where it is none, the
+ * environment says how wide (COLUMNS).
+ */
 export function canvas(stream: NodeJS.WriteStream): { columns: number; unicode: boolean } {
-  const { LC_ALL, LC_CTYPE, LANG } = process.env
-  const unicode = /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || 'UTF-8')
-  return { columns: stream.columns || 80, unicode }
+  const { TERM, LC_ALL, LC_CTYPE, LANG, COLUMNS } = process.env
+  const locale = LC_ALL || LC_CTYPE || LANG || (process.platform === 'win32' ? 'utf-8' : '')
+  const unicode = TERM !== 'dumb' && /utf-?8/i.test(locale)
+  const columns = stream.columns || Number(COLUMNS) || 80
+  return { columns: Math.min(120, Math.max(40, columns)), unicode }
 }

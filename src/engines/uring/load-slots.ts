@@ -15,7 +15,7 @@ import type { Ring } from './ring.ts'
 const atOnceMaxBytes = 16_384
 
 /** What is known of a connection; 0 is one that is closed. */
-const bit = { OPEN: 1, SENDING: 2, PATIENT: 4, DIRTY: 8, FINISHED: 16, DEAD: 32 } as const
+const bit = { OPEN: 1, SENDING: 2, PATIENT: 4, DIRTY: 8, FINISHED: 16 } as const
 
 export class LoadSlots {
   /** Connections that are open and used. */
@@ -87,8 +87,8 @@ export class LoadSlots {
     const id = flags >>> 16
     const at = pool.used[id]!
     const stream = this.#streams[slot]
-    const dead = this.#state[slot]! & bit.DEAD || !stream
-    if (!dead) {
+    // What comes to one who is held, or was closed in this very turn, is nobody's.
+    if (stream && this.#state[slot] !== 0) {
       if (stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)) this.touch(stream, now)
       else this.giveUp(slot)
     }
@@ -154,7 +154,7 @@ export class LoadSlots {
 
   #send(slot: number, stream: Stream): void {
     const state = this.#state[slot]!
-    if (state & (bit.SENDING | bit.DEAD)) return
+    if (state & bit.SENDING) return
     const { payload } = this.#traffic
     const offset = this.#given[slot]!
     const backlog = stream.sentBytes - offset
