@@ -115,7 +115,6 @@ class Run {
       const wrongs = outcomes.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
       const result = summarize({
         total,
-        warm: this.#warm,
         measuredMs: Math.max(0, ...outcomes.map(({ measuredMs }) => measuredMs)),
         // Wrong bytes tell more than bytes that did not come.
         wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
@@ -145,8 +144,8 @@ class Run {
   /** The warm-up is over. */
   #measure(durationMs: number) {
     // What is counted by message leaves the warm-up out by its plan; the rest does by the clock.
-    const { atMs, bytesIn, bytesOut, cpuUs } = this.snapshot()
-    this.#warm = this.#last = { ...this.#warm, atMs, bytesIn, bytesOut, cpuUs }
+    const { atMs, bytesIn, cpuUs } = this.snapshot()
+    this.#warm = this.#last = { ...this.#warm, atMs, bytesIn, cpuUs }
     this.#watch(durationMs)
   }
 

@@ -140,9 +140,9 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   }
 }
 
-/** Wrong bytes are wrong however they were measured; otherwise the measurement has to be sound. */
+/** A connection that failed did so however it was measured; all else needs a sound measurement. */
 function exitCodeOf(result: RunResult, interrupted: boolean): number {
-  if (result.messages.wrong > 0) return exitCodes.failed
+  if (Object.values(result.errors).some(count => count > 0)) return exitCodes.failed
   if (!result.valid) return exitCodes.invalid
   if (result.verdict === 'fail') return exitCodes.failed
   return interrupted ? exitCodes.interrupted : exitCodes.done

@@ -84,6 +84,7 @@ export class Stream {
     const { openLoop, sizes } = traffic
     const [before, sentBefore, depth] = [this.sentBytes, this.#sent, this.#depth]
     let warm = 0
+    let warmBytes = 0
     let at = (sentBefore % depth) * 2
     while (this.#sent - this.#received < depth && this.sentBytes - before < maxBytes) {
       if (openLoop) {
@@ -96,8 +97,12 @@ export class Stream {
       this.#times[at] = this.#plannedNs
       this.#times[at + 1] = now
       at = at + 2 === 2 * depth ? 0 : at + 2
-      if (this.#plannedNs < traffic.measureFromNs) warm++
-      this.sentBytes += sizes.fixedBytes || sizes.of(this.connection, this.#sent)
+      const sizeBytes = sizes.fixedBytes || sizes.of(this.connection, this.#sent)
+      this.sentBytes += sizeBytes
+      if (this.#plannedNs < traffic.measureFromNs) {
+        warm++
+        warmBytes += sizeBytes
+      }
       this.#sent++
     }
     const count = this.#sent - sentBefore
@@ -106,6 +111,7 @@ export class Stream {
     const takenBytes = this.sentBytes - before
     counters[counter.bytesOut]! += takenBytes
     counters[counter.warmupSent]! += warm
+    counters[counter.warmupBytesOut]! += warmBytes
     counters[counter.messagesSent]! += count - warm
     if (!openLoop) counters[counter.messagesPlanned]! += count - warm
     return takenBytes
@@ -145,19 +151,23 @@ export class Stream {
     const [receivedBefore, depth] = [this.#received, this.#depth]
     traffic.lastReceivedNs = now
     let warm = 0
+    let warmBytes = 0
     let at = (receivedBefore % depth) * 2
     while (this.receivedBytes >= this.#oldestEnd && this.#received < this.#sent) {
       const plannedNs = this.#times[at]!
       this.#received++
       this.#oldestEnd += sizes.fixedBytes || sizes.of(this.connection, this.#received)
-      if (plannedNs < measureFromNs) warm++
-      else {
+      if (plannedNs < measureFromNs) {
+        warm++
+        warmBytes += sizes.of(this.connection, this.#received - 1)
+      } else {
         histograms.response.record(now - plannedNs)
         if (openLoop) histograms.service.record(now - this.#times[at + 1]!)
       }
       at = at + 2 === 2 * depth ? 0 : at + 2
     }
     counters[counter.warmupReceived]! += warm
+    counters[counter.warmupBytesIn]! += warmBytes
     counters[counter.messagesReceived]! += this.#received - receivedBefore - warm
   }
 

@@ -41,6 +41,8 @@ export const counterNames = [
   /** The same of the warm-up. */
   'warmupSent',
   'warmupReceived',
+  'warmupBytesOut',
+  'warmupBytesIn',
   /** Short connections of a load (churn): due, and gone through from connect to close. */
   'cyclesPlanned',
   'cyclesCompleted',

@@ -40,7 +40,6 @@ function resultOf(samplesNs: number[], intervals: Interval[] = []): RunResult {
   }
   return summarize({
     total: takeSnapshot([meter]),
-    warm: takeSnapshot([]),
     measuredMs: 1000 * intervals.length,
     wrong: undefined,
     intervals,

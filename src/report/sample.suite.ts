@@ -50,7 +50,6 @@ export function sampleResult(sample: Sample = {}): RunResult {
   const total = takeSnapshot([meter])
   const result = summarize({
     total,
-    warm: takeSnapshot([]),
     measuredMs: seconds * 1e3,
     wrong: sample.wrong,
     intervals: [0, 1].map(second => ({

@@ -10,9 +10,8 @@ import type { Distribution, FirstWrong, Interval, RunConditions, RunResult } fro
 import { judgeGenerator } from './validity.ts'
 
 export interface Findings {
-  /** At the end of the run, and at that of the warm-up. */
+  /** At the end of the run. */
   total: Snapshot
-  warm: Snapshot
   /** How long was measured. */
   measuredMs: number
   wrong: WrongBytes | undefined
@@ -27,7 +26,7 @@ export interface Findings {
 }
 
 export function summarize(findings: Findings): RunResult {
-  const { total, warm, measuredMs, openLoop, conditions } = findings
+  const { total, measuredMs, openLoop, conditions } = findings
   const seconds = measuredMs / 1e3
   const lost = total.messagesPlanned - total.messagesReceived
   const service = openLoop ? total.service : total.response
@@ -48,7 +47,10 @@ export function summarize(findings: Findings): RunResult {
       wrong: total.wrongBytes,
       held: total.messagesHeld,
     },
-    bytes: { sent: total.bytesOut - warm.bytesOut, received: total.bytesIn - warm.bytesIn },
+    bytes: {
+      sent: total.bytesOut - total.warmupBytesOut,
+      received: total.bytesIn - total.warmupBytesIn,
+    },
     responseUs: distribution(total.response),
     serviceUs: distribution(service),
     latenessUs: distribution(total.lateness),

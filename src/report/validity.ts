@@ -16,26 +16,29 @@ const sentShare = 0.95
 export function judgeGenerator(result: RunResult): void {
   const { generator, latenessUs, responseUs, messages, run } = result
   const openLoop = latenessUs.count > 0
+  // A flood is no measurement: there it is worth a word, and no more.
+  const blame = (reason: string) =>
+    (run.command === 'flood' ? result.notes : result.invalidBecause).push(reason)
   const cpu = generator.cpuShare ?? 0
   const behind = messages.held > messages.planned * (1 - sentShare)
   const busy = openLoop ? behind && cpu >= busyShareBehind : cpu >= busyShare
   const remedy = openLoop
     ? 'Use a lower --rate, or more --threads.'
     : 'Use more --threads, fewer --connections, or a --rate below this one.'
+  const late = latenessUs.p99 ?? 0
+  const lateMost = late >= lateShare * (responseUs.p99 ?? Infinity)
   if (busy) {
     const threads = run.threads === 1 ? 'its thread was' : `its ${run.threads} threads were`
-    result.invalidBecause.push(
+    blame(
       `The generator was the limit: ${threads} busy for ${Math.round(cpu * 100)} % of the time, ` +
         `so the server may do more, and the times contain its own. ${remedy}`,
     )
-  }
-  const late = latenessUs.p99 ?? 0
-  if (late >= lateUs && late >= lateShare * (responseUs.p99 ?? 0)) {
-    result.invalidBecause.push(
+  } else if (lateMost && late >= lateUs) {
+    blame(
       `The generator was the limit: 1 % of its messages went out ${formatDuration(late / 1e3)} ` +
         `or more after their time. ${remedy}`,
     )
-  } else if (late >= lateShare * (responseUs.p99 ?? Infinity)) {
+  } else if (lateMost) {
     result.notes.push(
       `The generator's own lateness (p99 ${formatDuration(late / 1e3)}) is most of the p99.`,
     )
