@@ -46,8 +46,8 @@ const settings: Setting[] = [
 const child = fileURLToPath(new URL('generator-child.js', import.meta.url))
 const byYodel =
   (engine: string) =>
-  (port: number, { name: _, ...setting }: Setting) => {
-    const options = { ...setting, engine, durationMs, warmupMs }
+  (port: number, { connections, sizeBytes, depth }: Setting) => {
+    const options = { connections, sizeBytes, depth, engine, durationMs, warmupMs }
     return [process.execPath, child, `:${port}`, JSON.stringify(options)]
   }
 const byC = (port: number, { connections, sizeBytes, depth }: Setting) => {
@@ -83,7 +83,8 @@ for (const setting of settings) {
   for (let round = 0; round < rounds; round++) {
     for (const [name, command] of Object.entries(generators)) {
       const running = await startContestant(server)
-      const found = await run(command(running.port, setting)).finally(() => running.stop())
+      const found = await run(command(running.port, setting))
+      await running.stop()
       cpu.get(name)!.push((found.load_cpu_s * 1e6) / found.echoes)
       rate.get(name)!.push(found.echoes / found.seconds)
     }

@@ -110,7 +110,9 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
  */
 export function bench(address: string | Address, options: BenchOptions = {}): LoadRun {
   return startLoad('bench', address, options, benchDefaults, () => {
-    const { sizeBytes, ...load } = withDefaults(benchDefaults, options)
+    // A count is limit enough.
+    const unlimited = options.count === undefined ? {} : { durationMs: Infinity }
+    const { sizeBytes, ...load } = withDefaults({ ...benchDefaults, ...unlimited }, options)
     const sizes =
       typeof sizeBytes === 'number'
         ? [{ minBytes: sizeBytes, maxBytes: sizeBytes, weight: 1 }]

@@ -31,9 +31,17 @@ export interface Load {
 /** @throws UserError if the wanted engine refuses */
 export function plan(load: Load): { tasks: [LoadTask, ...LoadTask[]]; reason?: string } {
   const { arrivals, depth, durationMs, warmupMs, drainMs, timeoutMs, seed } = load
-  const threads = Math.min(load.threads, Math.max(1, load.connections, load.idle))
+  const busy = load.churnPerSecond > 0 ? load.threads : 1
+  const threads = Math.min(load.threads, Math.max(busy, load.connections, load.idle))
+  // Whoever sends more of the messages per second sends more of them in all.
+  const messagesUpTo = (connections: number) =>
+    Math.round((load.count * connections) / load.connections)
+  let first = 0
   const task = (n: number): LoadTask => {
     const connections = share(load.connections, threads, n)
+    const count =
+      load.count === Infinity ? Infinity : messagesUpTo(first + connections) - messagesUpTo(first)
+    first += connections
     const part = load.connections > 0 ? connections / load.connections : 0
     return {
       kind: 'load',
@@ -43,15 +51,15 @@ export function plan(load: Load): { tasks: [LoadTask, ...LoadTask[]]; reason?: s
       sizes: load.sizes,
       seed,
       connections,
-      // Threads take turns, so that all together send as evenly as each.
+      // Threads take turns, so that all together send nearly as evenly as each.
       firstConnection: n,
       connectionStep: threads,
       depth,
       pace: pace(load.ratePerSecond, part, connections, n, seed),
       arrivals,
-      churn: pace(load.churnPerSecond || undefined, 1 / threads, 1, n, seed + 1),
+      churn: pace(load.churnPerSecond || undefined, 1 / threads, 1, n, seed + 1000),
       idle: share(load.idle, threads, n),
-      count: share(load.count, threads, n),
+      count,
       warmupMs,
       durationMs,
       drainMs,

@@ -74,11 +74,11 @@ class Run {
   readonly #command: 'bench' | 'flood'
   #threads: Threads | undefined
   #timer: NodeJS.Timeout | undefined
-  /** At the end of the warm-up, at the last full second, and when sending was to end. */
+  /** At the end of the warm-up, and at the last full second. */
   #warm = takeSnapshot([])
   #last = this.#warm
-  #sent: Snapshot | undefined
   #measuring = false
+  #durationMs = Infinity
 
   constructor(command: 'bench' | 'flood') {
     this.#command = command
@@ -111,7 +111,8 @@ class Run {
     this.finished = threads.finished.then(outcomes => {
       clearTimeout(this.#timer)
       const total = this.snapshot()
-      if (this.#measuring) this.#endInterval(total)
+      // A short run may be over before this thread has noticed the end of the warm-up.
+      if (this.#measuring || total.messagesPlanned > 0) this.#endInterval(total)
       const wrongs = outcomes.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
       const result = summarize({
         total,
@@ -119,7 +120,11 @@ class Run {
         // Wrong bytes tell more than bytes that did not come.
         wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
         intervals: this.intervals,
-        cpuShare: this.#cpuShare(this.#sent ?? total, tasks.length),
+        // The busiest thread is the limit.
+        cpuShare: outcomes.reduce<number | null>(
+          (most, { busyShare }) => (busyShare === null ? most : Math.max(most ?? 0, busyShare)),
+          null,
+        ),
         openLoop: load.ratePerSecond !== undefined,
         churning: load.churnPerSecond > 0,
         lossLimited: load.expect.some(limitsLoss),
@@ -144,19 +149,21 @@ class Run {
   /** The warm-up is over. */
   #measure(durationMs: number) {
     // What is counted by message leaves the warm-up out by its plan; the rest does by the clock.
-    const { atMs, bytesIn, cpuUs } = this.snapshot()
-    this.#warm = this.#last = { ...this.#warm, atMs, bytesIn, cpuUs }
+    const now = this.snapshot()
+    const { atMs, bytesIn } = now
+    const failed = Object.fromEntries(failureNames.map(name => [name, now[name]]))
+    this.#warm = this.#last = { ...this.#warm, ...failed, atMs, bytesIn }
     this.#watch(durationMs)
   }
 
   /** From now on second by second. */
   #watch(durationMs: number) {
     this.#measuring = true
+    this.#durationMs = durationMs
     const tick = () => {
       const now = this.snapshot()
       this.#endInterval(now)
       const elapsedMs = now.atMs - this.#warm.atMs
-      if (elapsedMs + 1 >= durationMs) this.#sent ??= now
       // From the start, not from the last tick: it does not drift.
       const nextMs = (Math.floor(elapsedMs / intervalMs + 0.01) + 1) * intervalMs
       const untilMs = elapsedMs < durationMs ? Math.min(nextMs, durationMs) : nextMs
@@ -173,26 +180,22 @@ class Run {
     // A flood has no end, and what it would keep neither.
     const kept = this.#command !== 'flood'
     if (!kept && this.listeners.length === 0) return
-    if (sent === 0 && received === 0 && atMs < intervalMs / 2) return
+    const errors = failureNames.reduce((sum, name) => sum + happened[name], 0)
+    // Waiting for what never comes is no second of the run.
+    const over = second * 1e3 >= this.#durationMs || atMs < intervalMs / 2
+    if (sent === 0 && received === 0 && errors === 0 && over) return
     const interval: Interval = {
       second,
       seconds: atMs / 1e3,
       sent,
       received,
       bytesReceived: bytesIn,
-      errors: failureNames.reduce((sum, name) => sum + happened[name], 0),
+      errors,
       ratePerSecond: received / (atMs / 1e3),
       responseUs: distribution(happened.response),
     }
     if (kept) this.intervals.push(interval)
     for (const listener of this.listeners) listener(interval)
-  }
-
-  #cpuShare(end: Snapshot, threads: number): number | null {
-    if (end.cpuUs === 0) return null
-    const elapsedUs = (end.atMs - this.#warm.atMs) * 1e3
-    const share = (end.cpuUs - this.#warm.cpuUs) / (elapsedUs * threads)
-    return Math.max(0, Math.min(1, share))
   }
 }
 

@@ -14,7 +14,7 @@ import { parseObjective } from '../report/objective.ts'
 import type { RunResult } from '../report/result.ts'
 import { parseCount, parseDuration, parsePercent, parseRate } from '../units.ts'
 import { exitCodes } from './exit.ts'
-import { save } from './files.ts'
+import { checkWritable, save } from './files.ts'
 import { addressArgument, engineFlag, value } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { canvas, onInterrupt, print, tell } from './output.ts'
@@ -104,7 +104,7 @@ function optionsOf({ rate, churn, size, duration, warmup, timeout, drain, ...sam
     sizeBytes: size,
     ratePerSecond: rate,
     churnPerSecond: churn,
-    durationMs: duration ?? (same.count === undefined ? undefined : Infinity),
+    durationMs: duration,
     warmupMs: warmup,
     timeoutMs: timeout,
     drainMs: drain,
@@ -114,6 +114,7 @@ function optionsOf({ rate, churn, size, duration, warmup, timeout, drain, ...sam
 }
 
 async function measure(address: Address, options: BenchOptions, output: Output): Promise<void> {
+  for (const { path } of output.files) checkWritable(path)
   const run = bench(address, options)
   if (output.ndjson) streamIntervals(run, print)
   let interrupted = false
@@ -121,7 +122,9 @@ async function measure(address: Address, options: BenchOptions, output: Output):
     interrupted = true
     run.stop()
   })
-  const { connections, durationMs, warmupMs, count } = { ...benchDefaults, ...options }
+  const { connections, warmupMs, count } = { ...benchDefaults, ...options }
+  const endless = options.count === undefined ? benchDefaults.durationMs : Infinity
+  const { durationMs = endless } = options
   const about = { address: formatAddress(address), connections, durationMs, warmupMs, count }
   // Lines of JSON on the same terminal would be drawn over.
   const silent = output.ndjson && process.stdout.isTTY

@@ -1,5 +1,4 @@
 /** yodel compare-engines: what a thread per client buys, and what it costs, in one picture. */
-import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, type as systemName } from 'node:os'
 import type { Command } from '@commander-js/extra-typings'
 import { UserError, usageError } from '../errors.ts'
@@ -8,6 +7,7 @@ import { isRight, type Comparison, type Model, type ModelResult } from '../repor
 import { poolSize } from '../serve.ts'
 import { parseCount, parseDuration, parseSize } from '../units.ts'
 import { exitCodes } from './exit.ts'
+import { checkWritable, save } from './files.ts'
 import { value } from './flags.ts'
 import { measureRound } from './model-round.ts'
 import { canvas, onInterrupt, print, showLive } from './output.ts'
@@ -40,7 +40,7 @@ export function addCompareEngines(program: Command): void {
       }
       await compare(comparison)
       print(json ? comparisonJson(comparison) : comparisonText(comparison, canvas(process.stdout)))
-      if (output !== undefined) writeFileSync(output, comparisonJson(comparison))
+      if (output !== undefined) save(output, comparisonJson(comparison))
       if (!isRight(comparison)) process.exitCode = exitCodes.failed
       else if (comparison.interrupted) process.exitCode = exitCodes.interrupted
     })
@@ -72,15 +72,6 @@ function modelOf(name: ModelName, pool: number): Model {
     uring: { label: 'io_uring', engine: 'uring', concurrency: Infinity },
   }
   return { name, ...models[name] }
-}
-
-/** Before minutes are spent on what could not be written. */
-function checkWritable(path: string) {
-  try {
-    closeSync(openSync(path, 'a'))
-  } catch (error) {
-    throw usageError(`Cannot write ${path}: ${(error as NodeJS.ErrnoException).code}.`)
-  }
 }
 
 const machine = (): Comparison['machine'] => ({

@@ -1,6 +1,7 @@
 /** Saved results: read again, and written whole or not at all. */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -51,6 +52,21 @@ const reasons: Record<string, [cause: string, hint: string]> = {
   EPERM: ['permission denied', 'Choose another place, or check its permissions.'],
   EROFS: ['the file system is read-only', 'Choose another place.'],
   ENOSPC: ['the disk is full', 'Free some space, or choose another place.'],
+}
+
+/**
+ * Before minutes are spent on what could not be written. Leaves nothing behind.
+ * @throws UserError
+ */
+export function checkWritable(path: string): void {
+  const target = targetOf(path)
+  const isNew = !existsSync(target)
+  try {
+    closeSync(openSync(target, 'a'))
+  } catch (error) {
+    throw cannot('write', path, error)
+  }
+  if (isNew) rmSync(target, { force: true })
 }
 
 /** @throws UserError if it cannot be read, or is no result; `-` is stdin */

@@ -1,19 +1,21 @@
 /** How busy a sending thread is: its processor time, without that which it waits away. */
 import { readFileSync } from 'node:fs'
-import { counter, type Meter } from '../metrics/meter.ts'
+import type { Traffic } from '../load/traffic.ts'
+
+interface Look {
+  atNs: number
+  usedNs: number
+}
 
 export class Effort {
-  readonly #meter: Meter
-  /** Whether the time in which it wanted a processor and had none counts as work, too. */
-  readonly #queueing: boolean
-  readonly #beganNs: number
+  readonly #traffic: Traffic
   #idleNs = 0
+  /** At the end of the warm-up, and when sending was over. */
+  #first: Look | undefined
+  #last: Look | undefined
 
-  /** @param spinning the thread never sleeps: what is not waiting, by the clock, is work */
-  constructor(meter: Meter, spinning: boolean) {
-    this.#meter = meter
-    this.#queueing = spinning
-    this.#beganNs = this.#threadNs()
+  constructor(traffic: Traffic) {
+    this.#traffic = traffic
   }
 
   /** So much time was spent looking for work in vain. */
@@ -22,21 +24,31 @@ export class Effort {
   }
 
   /** To be called several times a second, and at the end. */
-  update(): void {
-    const usedNs = this.#threadNs() - this.#beganNs - this.#idleNs
-    const before = this.#meter.counters[counter.cpuUs]!
-    this.#meter.counters[counter.cpuUs] = Math.max(before, usedNs / 1e3)
+  update(now: number): void {
+    const { over, measureFromNs } = this.#traffic
+    if (now < measureFromNs || (over && this.#last)) return
+    const look = { atNs: now, usedNs: this.#threadNs() - this.#idleNs }
+    this.#first ??= look
+    if (over && look !== this.#first) this.#last = look
+  }
+
+  /** Share of a processor while it sent; null where that is not known. */
+  get busyShare(): number | null {
+    const [first, last] = [this.#first, this.#last]
+    if (!first || !last || last.usedNs <= 0) return null
+    const share = (last.usedNs - first.usedNs) / (last.atNs - first.atNs)
+    return Math.max(0, Math.min(1, share))
   }
 
   /**
-   * Of this thread, in nanoseconds: on a processor, and in the queue for one
-   * (proc_pid_schedstat(5)); 0 where it is not known.
+   * Of this thread, in nanoseconds (proc_pid_schedstat(5)): on a processor, and in an open loop, in
+   * which what is not waiting by the clock is work, in the queue for one too. 0 where not known.
    */
   #threadNs(): number {
     if (process.platform !== 'linux') return 0
     try {
       const stat = readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')
-      return Number(stat[0]) + (this.#queueing ? Number(stat[1]) : 0)
+      return Number(stat[0]) + (this.#traffic.openLoop ? Number(stat[1]) : 0)
     } catch {
       return 0
     }

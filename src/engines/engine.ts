@@ -33,4 +33,6 @@ export interface Outcome {
   wrong: WrongBytes | undefined
   /** How long it has measured: until the last message was due or came back. */
   measuredMs: number
+  /** Share of a processor that its thread used while it sent; null where that is not known. */
+  busyShare: number | null
 }

@@ -69,14 +69,14 @@ export class Stream {
     if (dueNs >= this.#traffic.measureFromNs) {
       counters[counter.messagesPlanned]!++
       histograms.lateness.record(now - dueNs)
-      if (!free) counters[counter.messagesHeld]!++
+      if (!free && !this.failed) counters[counter.messagesHeld]!++
     }
     return free && !this.failed
   }
 
   /**
-   * Takes the messages that may go out now, until there are `maxBytes` of them: their bytes begin at
-   * `sentBytes` as it was before. How many bytes; 0 if there is none.
+   * Takes the messages that may go out now, until there are `maxBytes` of them: their bytes begin
+   * at `sentBytes` as it was before. How many bytes; 0 if there is none.
    */
   take(now: number, maxBytes = Infinity): number {
     if (this.failed || this.#evidence) return 0

@@ -116,7 +116,7 @@ export class Traffic {
 
   /** The first one who receives wrong bytes is listened to a little longer, for a diagnosis. */
   suspect(stream: Stream, now: number): boolean {
-    if (this.#suspect || this.wrong) return false
+    if (this.#suspect || (this.wrong && this.wrong.received.length > 0)) return false
     this.#suspect = stream
     this.#suspectSinceNs = now
     this.#witnesses = this.streams

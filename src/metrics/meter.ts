@@ -46,8 +46,6 @@ export const counterNames = [
   /** Short connections of a load (churn): due, and gone through from connect to close. */
   'cyclesPlanned',
   'cyclesCompleted',
-  /** Processor time of the threads that send, in microseconds; 0 where it is not known. */
-  'cpuUs',
   /** Connections closed because nothing had moved for the idle timeout. */
   'idleClosed',
   /** How often accepting was paused: because the limit of clients, of descriptors was reached. */

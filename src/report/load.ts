@@ -176,8 +176,8 @@ function conclusion(result: RunResult, canvas: TextOptions): string[] {
   for (const note of notes) lines.push(...entry('note', note, canvas))
   if (generator.cpuShare !== null) {
     const busy = `busy for ${Math.round(generator.cpuShare * 100)} % of the time`
-    const each = run.threads > 1 ? `${plural(run.threads, 'thread')}, each` : '1 thread,'
-    lines.push(...entry('generator', `${each} ${busy}`, canvas))
+    const which = run.threads > 1 ? `${plural(run.threads, 'thread')}, the busiest` : '1 thread,'
+    lines.push(...entry('generator', `${which} ${busy}`, canvas))
   }
   const { relativeError, lowestUs, highestUs } = resolution
   const exactness =

@@ -128,7 +128,7 @@ export interface RunResult {
   histograms: Record<DistributionName, [us: number, count: number][]>
   /** How exact the times are: samples below `lowestUs` are counted as that. */
   resolution: { relativeError: number; lowestUs: number; highestUs: number }
-  /** Share of a processor that each sending thread used; null where it is not known. */
+  /** Share of a processor that the busiest sending thread used; null where it is not known. */
   generator: { cpuShare: number | null }
   run: RunConditions
 }

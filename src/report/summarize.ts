@@ -16,7 +16,7 @@ export interface Findings {
   measuredMs: number
   wrong: WrongBytes | undefined
   intervals: Interval[]
-  /** Share of a processor that each sending thread used while it sent. */
+  /** Share of a processor that the busiest sending thread used while it sent. */
   cpuShare: number | null
   openLoop: boolean
   churning: boolean

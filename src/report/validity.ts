@@ -28,7 +28,7 @@ export function judgeGenerator(result: RunResult): void {
   const late = latenessUs.p99 ?? 0
   const lateMost = late >= lateShare * (responseUs.p99 ?? Infinity)
   if (busy) {
-    const threads = run.threads === 1 ? 'its thread was' : `its ${run.threads} threads were`
+    const threads = run.threads === 1 ? 'its thread was' : 'the busiest of its threads was'
     blame(
       `The generator was the limit: ${threads} busy for ${Math.round(cpu * 100)} % of the time, ` +
         `so the server may do more, and the times contain its own. ${remedy}`,

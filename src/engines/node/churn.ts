@@ -1,10 +1,12 @@
 /** Short connections beside the steady ones: connect, echo one message, hang up, and again. */
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { diagnose, type Diagnosis, type UnderWay } from '../../load/diagnosis.ts'
 import { createPacer, type Pacer } from '../../load/pacer.ts'
-import { copyOf, firstWrongByte, type WrongBytes } from '../../load/payload.ts'
+import { copyOf, expected, firstWrongByte, type WrongBytes } from '../../load/payload.ts'
 import { nowNs, type Traffic } from '../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../metrics/meter.ts'
+import { timerMaxMs } from '../../options.ts'
 import type { LoadTask } from '../../task.ts'
 import { plural } from '../../units.ts'
 import { failureName } from '../failures.ts'
@@ -21,7 +23,8 @@ export class Churn {
   readonly #traffic: Traffic
   readonly #pacer: Pacer
   readonly #onEnded: () => void
-  readonly #sockets = new Set<Socket>()
+  /** Ends all that are open, or being opened. */
+  readonly #abandon = new AbortController()
   #startedNs = 0
   #count = 0
 
@@ -31,6 +34,7 @@ export class Churn {
     this.#traffic = traffic
     this.#pacer = createPacer(task.arrivals, task.churn!)
     this.#onEnded = onEnded
+    setMaxListeners(0, this.#abandon.signal)
   }
 
   start(now: number): void {
@@ -58,36 +62,39 @@ export class Churn {
     if (measured) counters[counter.cyclesPlanned]!++
     try {
       const startNs = nowNs()
-      const socket = await dialOrFail(this.#task.address, this.#task.timeoutMs)
+      const { address, timeoutMs } = this.#task
+      const socket = await dialOrFail(address, timeoutMs, this.#abandon.signal)
       if (measured) histograms.connect.record(nowNs() - startNs)
-      this.#sockets.add(socket)
       // Numbers of their own, behind those of all steady connections.
-      const connection = this.#task.firstConnection + (2 ** 20 + n) * this.#task.connectionStep
+      const connection = this.#task.firstConnection + (2 ** 24 + n) * this.#task.connectionStep
       const failure = await this.#echoOnce(socket, connection)
-      this.#sockets.delete(socket)
+      if (failure === 'abandoned') return
       if (failure) counters[counter[failure]]!++
       else if (measured) {
         counters[counter.cyclesCompleted]!++
         histograms.cycle.record(nowNs() - plannedNs)
       }
     } catch (error) {
-      counters[counter[failureName(error)]]!++
+      if (!this.#abandon.signal.aborted) counters[counter[failureName(error)]]!++
+    } finally {
+      this.open--
+      this.#onEnded()
     }
-    this.open--
-    this.#onEnded()
   }
 
   /** Resolves when the connection is closed: with why it failed, if it did. */
-  #echoOnce(socket: Socket, connection: number): Promise<FailureName | undefined> {
+  #echoOnce(socket: Socket, connection: number): Promise<FailureName | 'abandoned' | undefined> {
     const { payload, sizes } = this.#traffic
     const sizeBytes = sizes.of(connection, 0)
     let receivedBytes = 0
     let failure: FailureName | undefined
-    socket.setTimeout(Math.min(this.#task.timeoutMs, 2 ** 31 - 1), () => {
+    const giveUp = () => {
       failure ??= 'timedOut'
       socket.destroy()
-    })
+    }
+    const timer = setTimeout(giveUp, Math.min(this.#task.timeoutMs, timerMaxMs))
     socket.on('data', (chunk: Buffer) => {
+      this.#meter.counters[counter.chunks]!++
       const wrongAt = firstWrongByte(payload, connection, receivedBytes, chunk)
       const right = Math.min(wrongAt === -1 ? chunk.length : wrongAt, sizeBytes - receivedBytes)
       receivedBytes += right
@@ -103,11 +110,20 @@ export class Churn {
       socket.end()
     })
     socket.on('error', error => (failure ??= failureName(error)))
-    socket.write(copyOf(payload, connection, 0, sizeBytes))
+    socket.cork()
+    for (let at = 0; at < sizeBytes;) {
+      const part = expected(payload, connection, at, sizeBytes - at)
+      socket.write(part)
+      at += part.length
+    }
+    socket.uncork()
     return new Promise(resolve => {
       socket.on('close', () => {
+        clearTimeout(timer)
+        if (this.#abandon.signal.aborted) return resolve('abandoned')
         const unanswered = { connection, receivedBytes, sentBytes: sizeBytes }
-        if (failure) this.#traffic.note(this.#describe(unanswered, failure))
+        if (failure && receivedBytes < sizeBytes)
+          this.#traffic.note(this.#describe(unanswered, failure))
         resolve(failure)
       })
     })
@@ -138,6 +154,6 @@ export class Churn {
   }
 
   abandon(): void {
-    for (const socket of this.#sockets) socket.destroy()
+    this.#abandon.abort()
   }
 }

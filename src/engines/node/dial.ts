@@ -18,9 +18,14 @@ export function dial(address: Address, timeoutMs = 10_000): Promise<Socket> {
 }
 
 /** The same; rejects with the system's error. */
-export function dialOrFail(address: Address, timeoutMs: number): Promise<Socket> {
+export function dialOrFail(
+  address: Address,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...address, allowHalfOpen: true, noDelay: true })
+    const options = { ...address, allowHalfOpen: true, noDelay: true }
+    const socket = connect(signal ? { ...options, signal } : options)
     const timer = setTimeout(
       () => {
         socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' }))

@@ -27,6 +27,8 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
   const traffic = new Traffic(task, meter)
   const sockets: (Socket | undefined)[] = []
   const wanted = task.connections + task.idle
+  // Without steady connections somebody has to find out whether there is anybody at all.
+  if (wanted === 0) await probe(task)
   while (sockets.length < wanted) {
     const missing = Math.min(dialsAtOnce, wanted - sockets.length)
     const answers = await Promise.allSettled(
@@ -46,6 +48,13 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
     }
   }
   return new LoadSession(task, meter, traffic, sockets)
+}
+
+async function probe({ address, timeoutMs }: LoadTask): Promise<void> {
+  const socket = await dialOrFail(address, timeoutMs).catch((error: unknown) => {
+    throw explain('connect to', address, error)
+  })
+  socket.destroy()
 }
 
 async function timedDial(task: LoadTask, meter: Meter): Promise<Socket> {
@@ -81,7 +90,7 @@ class LoadSession implements Session {
     this.#task = task
     this.#meter = meter
     this.#traffic = traffic
-    this.#effort = new Effort(meter, traffic.openLoop)
+    this.#effort = new Effort(traffic)
     this.#connections = traffic.streams.map(stream => {
       const socket = sockets[stream.index]
       if (!socket) return undefined
@@ -93,7 +102,8 @@ class LoadSession implements Session {
   }
 
   get outcome(): Outcome {
-    return { wrong: this.#traffic.wrong, measuredMs: this.#traffic.measuredMs }
+    const { wrong, measuredMs } = this.#traffic
+    return { wrong, measuredMs, busyShare: this.#effort.busyShare }
   }
 
   /** A connection that is there and does nothing; that it ends by itself is a failure. */
@@ -142,15 +152,17 @@ class LoadSession implements Session {
   /** A turn in which nothing was due and nothing came is waiting, whatever the processor says. */
   #accountForWaiting(now: number) {
     const chunks = this.#meter.counters[counter.chunks]!
-    const idle = chunks === this.#chunksSeen && now < this.#traffic.nextNs
+    const nextNs = Math.min(this.#traffic.nextNs, this.#churn?.nextNs ?? Infinity)
+    const idle = chunks === this.#chunksSeen && now < nextNs
     if (idle && this.#lookedAtNs > 0) this.#effort.waited(now - this.#lookedAtNs)
     this.#chunksSeen = chunks
     this.#lookedAtNs = now
   }
 
   #tick() {
-    this.#traffic.tick(nowNs(), stream => this.#connections[stream.index]?.abandon())
-    this.#effort.update()
+    const now = nowNs()
+    this.#traffic.tick(now, stream => this.#connections[stream.index]?.abandon())
+    this.#effort.update(now)
     if (this.#traffic.over) this.#windDown()
   }
 
@@ -187,7 +199,7 @@ class LoadSession implements Session {
     this.#ended = true
     this.#traffic.stop(nowNs())
     this.#traffic.close()
-    this.#effort.update()
+    this.#effort.update(nowNs())
     for (const timer of [this.#pacing, this.#abandoning]) clearTimeout(timer)
     clearInterval(this.#ticking)
     for (const socket of this.#held) socket.destroy()

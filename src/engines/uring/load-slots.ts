@@ -183,6 +183,7 @@ export class LoadSlots {
     if (!this.#state[slot]) return
     const stream = this.#streams[slot]
     if (stream) stream.failed = true
+    stream?.ended()
     this.#closeSlot(slot)
   }
 

@@ -72,7 +72,7 @@ class LoadSession implements Session {
       return Buffer.from(table.memory)
     })
     this.#table = table!
-    this.#effort = new Effort(meter, this.#traffic.openLoop)
+    this.#effort = new Effort(this.#traffic)
     const { address } = this.#table
     const count = task.connections + task.idle
     this.#slots = new LoadSlots(ring, this.#pool, this.#traffic, address, count)
@@ -80,7 +80,8 @@ class LoadSession implements Session {
   }
 
   get outcome(): Outcome {
-    return { wrong: this.#traffic.wrong, measuredMs: this.#traffic.measuredMs }
+    const { wrong, measuredMs } = this.#traffic
+    return { wrong, measuredMs, busyShare: this.#effort.busyShare }
   }
 
   /** Nobody can call this while run() blocks the thread: the meter's stop word says it. */
@@ -167,7 +168,7 @@ class LoadSession implements Session {
   #onTick(now: number): boolean {
     const traffic = this.#traffic
     this.#nextTickNs = now + tickNs
-    this.#effort.update()
+    this.#effort.update(now)
     traffic.tick(now, stream => this.#slots.giveUp(stream.index))
     const { stopping } = this.#meter
     if (stopping !== stopWord.run) traffic.stop(now)
@@ -186,7 +187,7 @@ class LoadSession implements Session {
     const traffic = this.#traffic
     traffic.stop(nowNs())
     traffic.close()
-    this.#effort.update()
+    this.#effort.update(nowNs())
     this.#slots.closeAll()
     this.#ring.submitAll()
     this.#ring.close()

@@ -124,7 +124,7 @@ export class Ring {
     user0: number,
     user1: number,
   ): number {
-    if (this.pending === this.entries) this.enter(0, 0)
+    while (this.pending === this.entries) this.enter(0, 0)
     const { sqes } = this
     const at = (this.tail & (this.entries - 1)) << 4
     this.tail = (this.tail + 1) | 0
