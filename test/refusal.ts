@@ -1,13 +1,22 @@
 /** What an engine cannot do on this machine. */
-import { serve, UserError, type ServeOptions, type Server } from 'yodel'
+import { bench, serve, UserError, type ServeOptions, type Server } from 'yodel'
 
-/** Why the engine cannot do this here; false if it can. */
-export async function refusal(
-  engine: Server['engine'],
-  options: ServeOptions = {},
-): Promise<string | false> {
-  try {
+/** Why the engine cannot serve here; false if it can. */
+export const refusal = (engine: Server['engine'], options: ServeOptions = {}) =>
+  refused(async () => {
     await (await serve('tcp://127.0.0.1:0', { ...options, engine })).close('now')
+  })
+
+/** Why the engine cannot be used to measure here; false if it can. */
+export const loadRefusal = (engine: Server['engine']) =>
+  refused(async () => {
+    await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+    await bench(server.url, { engine, count: 1, warmupMs: 0 }).finished
+  })
+
+async function refused(attempt: () => Promise<void>): Promise<string | false> {
+  try {
+    await attempt()
     return false
   } catch (error) {
     if (error instanceof UserError) return error.message

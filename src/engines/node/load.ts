@@ -169,6 +169,7 @@ class LoadSession implements Session {
   /** Nothing more is planned: whoever has all his echoes hangs up, the others have their time. */
   #windDown() {
     if (this.#ended || this.#abandoning) return
+    this.#effort.update(nowNs())
     const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
     this.#abandoning = setTimeout(() => this.#abandon(), drainMs)
     for (const connection of this.#connections) connection?.send()

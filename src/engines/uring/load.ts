@@ -96,8 +96,8 @@ class LoadSession implements Session {
     for (;;) {
       traffic.plan(now, stream => slots.touch(stream, now))
       slots.flush()
-      const last = slots.inUse === 0
-      if ((last || now >= this.#nextTickNs) && this.#onTick(now)) break
+      const atEnd = slots.inUse === 0 || (traffic.over && this.#abandonNs === Infinity)
+      if ((atEnd || now >= this.#nextTickNs) && this.#onTick(now)) break
       const began = now
       const worked = this.#wait(now)
       now = nowNs()

@@ -1,0 +1,180 @@
+/** What the real `yodel bench` prints and writes. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { RunResult } from 'yodel'
+import { listen } from './peers/server.ts'
+import { Program, yodel, yodelPath, yodelServe } from './program.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+let server: { program: Program; url: string }
+before(async () => void (server = await yodelServe('--engine', 'node')))
+after(async () => {
+  rmSync(folder, { recursive: true })
+  await server.program[Symbol.asyncDispose]()
+})
+
+/** The same however busy the machine is. */
+const brief = ['--count', '500', '--warmup', '0']
+
+/** Until it ends by itself. */
+async function bench(...args: string[]) {
+  await using program = yodel(['bench', ...args])
+  const { code, stdout, stderr } = await program.finished
+  return { code, stdout: stdout.toString(), stderr }
+}
+
+async function benchJson(...args: string[]) {
+  const { code, stdout, stderr } = await bench('--json', ...args)
+  return { code, stderr, result: JSON.parse(stdout) as RunResult }
+}
+
+describe('yodel bench', { concurrency: 4 }, () => {
+  prints()
+  draws()
+  reaches()
+})
+
+function prints() {
+  test('--json has every key that was promised', async () => {
+    const { code, stderr, result } = await benchJson(server.url, ...brief, '--connections', '2')
+    const keys: Record<string, string> = {
+      '': 'valid verdict ratePerSecond messages bytes errors firstWrong run',
+      messages: 'planned sent received lost wrong',
+      bytes: 'sent received',
+      errors: 'refused reset timedOut closedEarly wrongBytes nameNotFound',
+      run: 'address engine options seed versions machine',
+    }
+    for (const name of ['responseUs', 'serviceUs', 'latenessUs', 'connectUs'])
+      keys[name] = 'count min mean p50 p90 p99 p999 p9999 max'
+    for (const [name, wanted] of Object.entries(keys)) {
+      const part = name === '' ? result : result[name as keyof RunResult]
+      const there = Object.keys(part as object)
+      for (const key of wanted.split(' ')) assert.ok(there.includes(key), `${name}.${key}`)
+    }
+    assert.equal(result.run.address, server.url)
+    assert.equal(result.connectUs.count, 2)
+    assert.equal(result.verdict, 'pass')
+    assert.equal(stderr, '')
+    assert.equal(code, 0)
+  })
+
+  test('--ndjson: seconds that add up to the result, which is the last line', async () => {
+    const args = ['--duration', '1200ms', '--warmup', '50ms', '--rate', '100/s']
+    const { stdout, stderr } = await bench(server.url, '--ndjson', ...args)
+    const lines = stdout.trimEnd().split('\n')
+    const events = lines.map(line => JSON.parse(line) as { event: string; received: number })
+    const intervals = events.slice(0, -1)
+    const { event, ...result } = events.at(-1) as unknown as RunResult & { event: string }
+    assert.equal(event, 'result')
+    assert.ok(intervals.length >= 2, stdout)
+    for (const { event } of intervals) assert.equal(event, 'interval')
+    const received = intervals.reduce((sum, interval) => sum + interval.received, 0)
+    assert.equal(received, result.messages.received)
+    assert.deepEqual(
+      intervals.map(({ event: _event, ...interval }) => interval),
+      result.intervals,
+    )
+    assert.equal(stderr, '')
+  })
+
+  test('--output in every format at once, whole, and nothing else in the folder', async () => {
+    const place = mkdtempSync(join(folder, 'all-'))
+    const names = ['run.csv', 'run.hgrm', 'run.html', 'run.json']
+    const outputs = names.flatMap(name => ['--output', join(place, name)])
+    const { code, stderr, result } = await benchJson(server.url, ...brief, ...outputs)
+    assert.equal(code, 0)
+    assert.equal(stderr, names.map(name => `yodel: wrote ${join(place, name)}\n`).join(''))
+    assert.deepEqual(readdirSync(place).toSorted(), names)
+    const [csv, hgrm, html, json] = names.map(name => readFileSync(join(place, name), 'utf8'))
+    assert.deepEqual(JSON.parse(json!), result)
+    assert.equal(csv!.trimEnd().split('\n').length, 1 + result.intervals.length)
+    assert.match(hgrm!, new RegExp(`Total count += +${result.responseUs.count}\\b`))
+    assert.ok(/^<!doctype html>[^]*<\/html>\s*$/.test(html!))
+  })
+}
+
+function draws() {
+  test('objectives that are held: exit 0, one that is missed: exit 1, and a table', async () => {
+    const held = ['--expect', 'p99<1h', '--expect', 'loss=0', '--expect', 'rate>=1/s']
+    const good = await bench(server.url, ...brief, ...held)
+    assert.match(good.stdout, /\n {2}expected {4}held +p99<1h +\S+\n +held +loss=0 +0%\n +held +ra/)
+    assert.equal(good.code, 0)
+    const bad = await bench(server.url, ...brief, ...held, '--expect', 'p50<1us')
+    assert.match(bad.stdout, /\n {2}expected {4}held +p99<1h +\S+\n(?:.*\n)* +MISSED +p50<1us +\d/)
+    assert.match(bad.stdout, /\n {2}verdict {5}FAILED: Expected p50<1us, measured \d/)
+    assert.equal(bad.code, 1)
+  })
+
+  test('--find-max prints the rate that it found, and what to type to measure it', async () => {
+    const probes = ['--duration', '50ms', '--warmup', '5ms', '--drain', '40ms']
+    const flags = ['--find-max', 'p50<1s', '--precision', '90%', ...probes]
+    const { code, stdout, stderr } = await bench(server.url, ...flags)
+    assert.match(stdout, /^\d+ probes\n/)
+    assert.match(stdout, /\np50<1s held up to [\d,]+\/s(?:, and not at [\d,]+\/s\.| at least: at )/)
+    assert.match(stdout, /\n {2}yodel bench \S+ .*--expect 'p50<1s' --rate \d/)
+    // On a busy machine it may be the generator that cannot go on.
+    assert.equal(code, stdout.includes('the generator was the limit') ? 4 : 0, stdout)
+    assert.equal(stderr, '')
+  })
+
+  for (const columns of [80, 40]) {
+    test(`the text fits into ${columns} columns, but for what is to be copied`, async () => {
+      const missed = ['--rate', '2k', '--connections', '10', '--expect', 'p99<1us']
+      const beside = ['--churn', '50', '--idle', '2', '--size', '1-2k:9,64k:1']
+      const command = [process.execPath, yodelPath, 'bench', server.url, ...brief]
+      const args = [`COLUMNS=${columns}`, 'LC_ALL=C.UTF-8', ...command, ...missed, ...beside]
+      await using program = new Program('env', args, 'ignore')
+      const { stdout } = await program.finished
+      const lines = stdout.toString().split('\n')
+      const copied = lines.findIndex(line => /^ *reproduce/.test(line)) + 1
+      assert.match(lines[copied]!, /^ *yodel bench .*--expect 'p99<1us'/)
+      for (const [n, line] of lines.entries())
+        if (n !== copied) assert.ok(line.length <= columns, line)
+      for (const word of ['response', 'service', 'lateness', 'connect', 'verdict', 'MISSED'])
+        assert.ok(
+          lines.some(line => line.includes(word)),
+          word,
+        )
+      if (columns === 80) assert.ok(lines.some(line => line.length > 60))
+    })
+  }
+}
+
+function reaches() {
+  test('a unix socket', async () => {
+    const { program, url } = await yodelServe(`unix:${join(folder, 'socket')}`)
+    await using _ = program
+    const { code, result } = await benchJson(url, '--count', '300', '--warmup', '0')
+    assert.deepEqual([result.messages.received, result.run.address], [300, url])
+    assert.equal(code, 0)
+  })
+
+  test('--churn and --idle: the server sees both, and the result counts them', async () => {
+    const clients: { bytesRead: number; destroyed: boolean }[] = []
+    let openIdle = 0
+    await using watched = await listen(socket => {
+      clients.push(socket)
+      socket.on('data', (data: Buffer) => {
+        openIdle = clients.filter(each => each.bytesRead === 0 && !each.destroyed).length
+        socket.write(data)
+      })
+      socket.on('end', () => socket.end())
+    })
+    const beside = ['--churn', '100', '--idle', '7', '--connections', '2', '--warmup', '0']
+    const { result } = await benchJson(watched.url, '--duration', '300ms', ...beside)
+    const { churn, connectUs, run } = result
+    assert.equal(churn?.planned, churn?.completed)
+    assert.ok(churn!.completed > 0 && churn!.completed <= 30, JSON.stringify(churn))
+    assert.equal(churn!.cycleUs.count, churn!.completed)
+    assert.equal(connectUs.count, 2 + 7 + churn!.completed)
+    assert.equal(clients.length, connectUs.count)
+    assert.equal(run.options.idle, 7)
+    // They were there to the end, and nothing was ever sent on them.
+    assert.ok(openIdle >= 7)
+    assert.equal(clients.filter(({ bytesRead }) => bytesRead === 0).length, 7)
+    assert.equal(result.verdict, 'pass')
+  })
+}

@@ -1,0 +1,157 @@
+/** How the real `yodel bench` ends: what it says then, and its exit code. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RunResult } from 'yodel'
+import { listen } from './peers/server.ts'
+import { Program, yodel, yodelPath } from './program.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** The same however busy the machine is. */
+const brief = ['--count', '500', '--warmup', '0']
+
+/** Until it ends by itself. */
+async function bench(...args: string[]) {
+  await using program = yodel(['bench', ...args])
+  const { code, stdout, stderr } = await program.finished
+  return { code, stdout: stdout.toString(), stderr }
+}
+
+/** Connections that broke, for whatever reason. */
+const failed = ({ errors }: RunResult) =>
+  Object.values(errors).reduce((sum, count) => sum + count, 0)
+
+/** Echoes a little late, so that the load has time, and says how much it has echoed. */
+const slowServer = `
+  let echoed = 0
+  const echo = socket => data => setTimeout(() => {
+    socket.write(data)
+    console.log('echoed', ++echoed)
+  }, 4)
+  const server = require('node:net').createServer(socket => socket.on('data', echo(socket)))
+  server.listen(0, '127.0.0.1', () => console.log('port', server.address().port))`
+
+describe('yodel bench ends', { concurrency: 4 }, () => {
+  inTheMiddle()
+  beforeItBegins()
+})
+
+function inTheMiddle() {
+  const stops = process.platform === 'win32' && 'Windows has no signals that stop a process'
+
+  test('a generator that stands still says so first, and exits 4', { skip: stops }, async () => {
+    await using echoing = await listen(socket => socket.pipe(socket))
+    const args = ['--rate', '1k', '--count', '300', '--connections', '20', '--depth', '20']
+    const flags = [...args, '--warmup', '0', '--drain', '10s']
+    await using program = yodel(['bench', echoing.url, ...flags])
+    const client = await echoing.client
+    while (client.bytesRead < 64) await sleep(5)
+    // Most of what it plans becomes due meanwhile, and goes out at once when it can.
+    program.kill('SIGSTOP')
+    await sleep(400)
+    program.kill('SIGCONT')
+    const { code, stdout } = await program.finished
+    assert.match(stdout.toString(), /^INVALID: The generator was the limit: 1 % of its messages/)
+    assert.match(stdout.toString(), /^.*\n?.*Use a lower --rate, or\s+more --threads\./)
+    assert.match(stdout.toString(), /\n {2}messages {4}300 planned, 300 sent, 300 verified, 0 lost/)
+    assert.equal(code, 4)
+  })
+
+  test('Ctrl-C: the report of what there was, and exit 130', async () => {
+    await using echoing = await listen(socket => socket.pipe(socket))
+    await using program = yodel(['bench', '--json', echoing.url, '--warmup', '0'])
+    const client = await echoing.client
+    while (client.bytesRead < 100 * 64) await sleep(5)
+    program.kill('SIGINT')
+    const { code, stdout } = await program.finished
+    const { messages, verdict } = JSON.parse(stdout.toString()) as RunResult
+    assert.ok(messages.received >= 100)
+    assert.deepEqual([messages.sent, messages.lost], [messages.received, 0])
+    assert.equal(verdict, 'pass')
+    assert.equal(code, 130)
+  })
+
+  test('a server that is killed in the middle: a report, its connections counted', async () => {
+    await using victim = new Program(process.execPath, ['-e', slowServer], 'ignore')
+    const [, port] = await victim.says(/port (\d+)/)
+    const flags = ['--connections', '4', '--warmup', '0']
+    await using program = yodel(['bench', `:${port}`, '--json', ...flags])
+    await victim.says(/echoed 40\b/)
+    victim.kill('SIGKILL')
+    const { code, stdout } = await program.finished
+    const result = JSON.parse(stdout.toString()) as RunResult
+    assert.ok(result.messages.received >= 36)
+    assert.equal(failed(result), 4)
+    assert.equal(result.errors.closedEarly + result.errors.reset, 4)
+    assert.equal(result.verdict, 'fail')
+    assert.equal(code, 1)
+  })
+}
+
+function beforeItBegins() {
+  test('what cannot be written is refused before anything is sent', async () => {
+    let clients = 0
+    await using idle = await listen(() => void clients++)
+    const none = join(folder, 'none', 'run.json')
+    for (const [path, said] of [
+      [join(folder, 'run.txt'), /run\.txt does not say what to write\. It ends in one of \.csv, /],
+      [
+        none,
+        /^yodel: Cannot write \S+none\S+: there is no such file or folder\. Check the path\.$/,
+      ],
+      [`${yodelPath}/run.json`, /: a part of its path is no folder\. Check the path\.$/],
+    ] as const) {
+      const { code, stdout, stderr } = await bench(idle.url, ...brief, '--output', path)
+      assert.match(stderr, new RegExp(`${said.source.replace(/\$$/, '')}[^\n]*\n$`))
+      assert.equal(stderr.split('\n').length, 2)
+      assert.deepEqual([code, stdout], [2, ''])
+    }
+    assert.equal(clients, 0)
+  })
+
+  test('nobody listens, or the name is unknown: one line, and exit 3', async () => {
+    const { url } = await (async () => {
+      await using gone = await listen()
+      return gone
+    })()
+    const tries = [
+      [url, /nobody listens there \(ECONNREFUSED\)\. Start a server with `yodel serve`/],
+      [`unix:${join(folder, 'none.sock')}`, /no such file or folder \(ENOENT\)/],
+      ['no-such-host.invalid:7', /no such host|the name service does not answer/],
+    ] as const
+    const tried = tries.map(async ([address, said]) => {
+      const { code, stdout, stderr } = await bench(address, ...brief)
+      assert.match(stderr, /^yodel: Cannot connect to [^\n]+\n$/)
+      assert.match(stderr, said)
+      assert.deepEqual([code, stdout], [3, ''])
+    })
+    await Promise.all(tried)
+  })
+
+  for (const [args, names] of [
+    ['--rate 0', 'rate'],
+    ['--size 0', 'size'],
+    ['--size 5-2', '5-2'],
+    ['--connections -1', '--connections'],
+    ['--connections 0', 'connections'],
+    ['--depth 0', 'depth'],
+    ['--threads 0', 'threads'],
+    ['--duration 5', '--duration'],
+    ['--rate 5k --find-max p99<5ms', 'rate'],
+    ['--precision 5%', '--precision'],
+    ['--expect speed<5ms', 'speed'],
+    ['--json --ndjson', '--ndjson'],
+  ] as const) {
+    test(`refused with one line that names it: ${args}`, async () => {
+      const { code, stdout, stderr } = await bench(':1', ...args.split(' '))
+      assert.match(stderr, /^yodel: [^\n]+\n$/)
+      assert.ok(stderr.includes(names), stderr)
+      assert.deepEqual([code, stdout], [2, ''])
+    })
+  }
+}

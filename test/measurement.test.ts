@@ -1,0 +1,146 @@
+/** What is measured is what happened: times against servers of which they are known. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { bench, type BenchOptions, type RunResult } from 'yodel'
+import { until } from './client.ts'
+import { listen } from './peers/server.ts'
+import { yodelServe } from './program.ts'
+import { loadRefusal } from './refusal.ts'
+
+/** What a histogram says is at most so far off. */
+const relativeError = 0.0005
+const sizeBytes = 64
+
+const stops = process.platform === 'win32' ? 'Windows has no signals that stop a process' : false
+
+describe('measured', { concurrency: 4 }, () => {
+  stall()
+  for (const engine of ['node', 'uring'] as const) {
+    delays(engine)
+    warmUp(engine)
+  }
+})
+
+function stall() {
+  test('a server that stops for 500 ms is felt by all that was due', { skip: stops }, async () => {
+    const { program, url } = await yodelServe('--engine', 'node')
+    await using server = program
+    // While the server stands still each connection has one message in flight, and sends no more:
+    // 4 messages have a long service time. Above the p99 of 2,000 there is room for 20, so the
+    // machine may stumble a few times besides.
+    const load = { connections: 4, ratePerSecond: 1_000, durationMs: 2_000, warmupMs: 0 }
+    const run = bench(url, load)
+    await run.ready
+    await until(() => run.snapshot().messagesReceived >= 500)
+    server.kill('SIGSTOP')
+    await sleep(500)
+    server.kill('SIGCONT')
+    const result = await run.finished
+    const { planned, sent, received, lost } = result.messages
+    assert.deepEqual([planned, sent, received, lost], [2_000, 2_000, 2_000, 0])
+    const { responseUs, serviceUs } = result
+    assert.equal(responseUs.count, planned)
+    assert.equal(samplesIn(result), planned)
+    assert.equal(result.verdict, 'pass')
+    // A fourth of all was due while it stood still; those due 200 ms before its end are 15 %.
+    assert.ok(responseUs.p99! >= 200e3, `response p99 ${responseUs.p99} us`)
+    assert.ok(responseUs.p90! >= 200e3, `response p90 ${responseUs.p90} us`)
+    assert.ok(serviceUs.p99! < 200e3, `service p99 ${serviceUs.p99} us`)
+  })
+}
+
+function delays(engine: 'node' | 'uring') {
+  test(`${engine}: percentiles are those of a server's known delays`, async context => {
+    const reason = await loadRefusal(engine)
+    if (reason) return context.skip(reason)
+    const delayed = await delayingServer(knownDelays)
+    const prompt = await delayingServer(() => 0)
+    await using _ = delayed.server
+    await using __ = prompt.server
+    const options: BenchOptions = { engine, sizeBytes, connections: 10, warmupMs: 0 }
+    // At the same time, in the same process: what disturbs the one disturbs the other.
+    const endless = { ratePerSecond: 250, durationMs: Infinity }
+    const reference = bench(prompt.server.url, { ...options, ...endless })
+    await reference.ready
+    const result = await bench(delayed.server.url, { ...options, count: 400 }).finished
+    reference.stop()
+    const floorUs = (await reference.finished).responseUs.max!
+    const tookUs = delayed.tookUs.toSorted((a, b) => a - b)
+    assert.equal(tookUs.length, 400)
+    assert.equal(result.responseUs.count, 400)
+    for (const [key, quantile] of [
+      ['p50', 0.5],
+      ['p90', 0.9],
+      ['p99', 0.99],
+      ['max', 1],
+    ] as const) {
+      const measured = result.responseUs[key]!
+      const real = tookUs[Math.ceil(quantile * tookUs.length) - 1]!
+      const said = `${key} is ${measured} us; the server took ${real} us, the way ${floorUs} us`
+      // Each message takes longer than the server took, so each percentile is higher.
+      assert.ok(measured >= real * (1 - relativeError), said)
+      assert.ok(measured <= (real + floorUs) * (1 + relativeError), said)
+    }
+    assert.equal(result.serviceUs.p99, result.responseUs.p99)
+  })
+}
+
+/** 20 of 400 each: 5 ms to 81 ms, in an order that is always the same. */
+const knownDelays = (n: number): number => 5 + 4 * ((n * 7 + (n >> 4)) % 20)
+
+/** Echoes each message of a fixed size after a delay, and writes down how long it really took. */
+async function delayingServer(delayMs: (n: number) => number) {
+  const tookUs: number[] = []
+  let count = 0
+  const server = await listen(socket => {
+    socket.on('data', (message: Buffer) => {
+      const arrivedMs = performance.now()
+      const answer = () => {
+        tookUs.push((performance.now() - arrivedMs) * 1e3)
+        socket.write(message)
+      }
+      const ms = delayMs(count++)
+      if (ms > 0) setTimeout(answer, ms)
+      else answer()
+    })
+    socket.on('end', () => socket.end())
+  })
+  return { server, tookUs }
+}
+
+function warmUp(engine: 'node' | 'uring') {
+  // In an open loop what was due meanwhile would wait, too, and some of it is no warm-up.
+  for (const [name, load, slowMs] of [
+    ['a closed loop', {}, 300],
+    ['an open loop', { ratePerSecond: 1_000 }, 0],
+  ] as const) {
+    test(`${engine}: of ${name} the warm-up is left out, and no more`, async context => {
+      const reason = await loadRefusal(engine)
+      if (reason) return context.skip(reason)
+      let servedBytes = 0
+      await using server = await listen(socket => {
+        const serve = () =>
+          socket.on('data', (data: Buffer) => {
+            servedBytes += data.length
+            socket.write(data)
+          })
+        if (slowMs > 0) setTimeout(serve, slowMs)
+        else serve()
+        socket.on('end', () => socket.end())
+      })
+      const options: BenchOptions = { engine, sizeBytes, depth: 4, warmupMs: 50, count: 200 }
+      const result = await bench(server.url, { ...options, ...load }).finished
+      const { planned, sent, received, lost } = result.messages
+      assert.deepEqual([planned, sent, received, lost], [200, 200, 200, 0])
+      assert.deepEqual([result.responseUs.count, samplesIn(result)], [200, 200])
+      // What was in flight during a slow warm-up belongs to it, although it ends after it.
+      const warm = servedBytes / sizeBytes - 200
+      assert.ok(slowMs > 0 ? warm === 4 : warm > 0, `${warm} messages of warm-up`)
+      assert.equal(result.verdict, 'pass')
+    })
+  }
+}
+
+const samplesIn = ({ histograms }: RunResult): number =>
+  histograms.responseUs.reduce((sum, [, count]) => sum + count, 0)
