@@ -10,6 +10,8 @@ export type { FindMaxOptions, FindMaxResult, FindMaxRun, Probe } from './bench/f
 export type { RunResult } from './report/result.ts'
 
 // Values
+export type { FaultSpec } from './faults/index.ts'
+export { parseFault } from './faults/parse.ts'
 export { formatAddress, parseAddress, type Address } from './address.ts'
 export { Histogram } from './metrics/histogram.ts'
 export { since, type Snapshot } from './metrics/snapshot.ts'

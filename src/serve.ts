@@ -3,6 +3,8 @@ import { availableParallelism } from 'node:os'
 import { formatAddress, toAddress, type Address } from './address.ts'
 import { chooseEngine, type WantedEngine } from './engines/index.ts'
 import { usageError } from './errors.ts'
+import type { FaultSpec } from './faults/index.ts'
+import { checkFault } from './faults/parse.ts'
 import type { Snapshot } from './metrics/snapshot.ts'
 import { withDefaults } from './options.ts'
 import { share, type EngineName, type ServeTask } from './task.ts'
@@ -22,10 +24,17 @@ export interface ServeOptions {
   busyPollUs?: number
   /** Leave after the first client. */
   oneOff?: boolean
+  /**
+   * How the server misbehaves; a chunk goes through them in this order. With an empty list it
+   * behaves well until `setFaults()`; without a list it cannot misbehave, and is faster.
+   */
+  faults?: readonly FaultSpec[] | undefined
+  /** What is random in the faults is the same for the same seed. */
+  seed?: number
 }
 
 /** The one place of these defaults. */
-export const serveDefaults: Required<ServeOptions> = {
+export const serveDefaults: Wanted = {
   concurrency: Infinity,
   engine: 'auto',
   threads: 1,
@@ -33,7 +42,11 @@ export const serveDefaults: Required<ServeOptions> = {
   drainMs: 5_000,
   busyPollUs: 0,
   oneOff: false,
+  faults: undefined,
+  seed: 1,
 }
+
+type Wanted = Required<Omit<ServeOptions, 'faults'>> & Pick<ServeTask, 'faults'>
 
 export interface Server extends AsyncDisposable {
   /** Where it listens, with the port that the system gave. */
@@ -45,6 +58,12 @@ export interface Server extends AsyncDisposable {
   readonly notes: readonly string[]
   /** What happened so far. */
   snapshot(): Snapshot
+  /**
+   * Other faults from now on, for connections that come and those that are open: what is held back
+   * goes out, and who hangs is answered. Resolves when they are in force.
+   * @throws UserError if they make no sense, or the server was started without `faults`
+   */
+  setFaults(faults: readonly FaultSpec[]): Promise<void>
   /**
    * Stops accepting, echoes what was received, says FIN, waits up to `drainMs` for the clients to
    * hang up. With `now` it leaves at once. May be called again to change one's mind.
@@ -62,7 +81,7 @@ export async function serve(
   address: string | Address,
   options: ServeOptions = {},
 ): Promise<Server> {
-  const wanted = withDefaults(serveDefaults, options)
+  const wanted: Wanted = withDefaults(serveDefaults, options)
   check(wanted)
   if (options.concurrency === undefined && wanted.engine === 'blocking')
     wanted.concurrency = poolSize()
@@ -79,6 +98,12 @@ export async function serve(
     engine: tasks[0].engine,
     notes,
     snapshot: threads.snapshot,
+    async setFaults(faults) {
+      checkFaults(faults)
+      if (!wanted.faults)
+        throw usageError('This server has no faults.', 'Start it with `faults: []`.')
+      await threads.setFaults(faults)
+    },
     close,
     closed,
     [Symbol.asyncDispose]: () => close(),
@@ -88,8 +113,8 @@ export async function serve(
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
 export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
-function check(options: Required<ServeOptions>) {
-  const { concurrency, threads, idleTimeoutMs, drainMs, busyPollUs } = options
+function check(options: Wanted) {
+  const { concurrency, threads, idleTimeoutMs, drainMs, busyPollUs, faults = [], seed } = options
   if (!(concurrency >= 1) || (Number.isFinite(concurrency) && !Number.isInteger(concurrency)))
     throw usageError('concurrency must be a whole number from 1 on, or unlimited.')
   if (!Number.isInteger(threads) || threads < 1 || threads > 256)
@@ -97,27 +122,31 @@ function check(options: Required<ServeOptions>) {
   if (!(idleTimeoutMs >= 0)) throw usageError('The idle timeout must be 0 or more.')
   if (!(drainMs >= 0)) throw usageError('The drain time must be 0 or more.')
   if (!(busyPollUs >= 0)) throw usageError('The time to poll must be 0 or more.')
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
+    throw usageError('seed must be a whole number from 0 to 4294967295.')
+  checkFaults(faults)
+}
+
+function checkFaults(faults: readonly FaultSpec[]) {
+  for (const fault of faults) checkFault(fault)
 }
 
 /** Who does what: the engine, and each thread's share of the clients. */
-function plan(address: Address, options: Required<ServeOptions>) {
-  const { concurrency, engine: wantedEngine, idleTimeoutMs, drainMs, busyPollUs, oneOff } = options
+function plan(address: Address, options: Wanted) {
+  const { engine: wantedEngine, threads, ...taskOptions } = options
+  const { concurrency, oneOff, seed } = options
   const notes: string[] = []
   const task: ServeTask = {
     kind: 'serve',
     engine: 'node',
     address,
-    concurrency,
-    idleTimeoutMs,
-    drainMs,
-    busyPollUs,
-    oneOff,
     sharePort: false,
+    ...taskOptions,
   }
   const { engine, reason } = chooseEngine(wantedEngine, task)
   if (reason !== undefined) notes.push(reason)
   // A thread that may serve nobody would leave its share of the backlog waiting for ever.
-  let count = oneOff ? 1 : Math.min(options.threads, concurrency)
+  let count = oneOff ? 1 : Math.min(threads, concurrency)
   if (count > 1) {
     try {
       chooseEngine(engine, { ...task, sharePort: true })
@@ -131,6 +160,8 @@ function plan(address: Address, options: Required<ServeOptions>) {
     engine,
     sharePort: count > 1,
     concurrency: share(concurrency, count, n),
+    // Each counts its own connections.
+    seed: seed + n,
   })
   const others = Array.from({ length: count - 1 }, (_, n) => taskOf(n + 1))
   return { tasks: [taskOf(0), ...others] as [ServeTask, ...ServeTask[]], notes }

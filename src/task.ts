@@ -1,5 +1,6 @@
 /** What a thread is asked to do: plain data, because it is copied to other threads. */
 import type { Address } from './address.ts'
+import type { FaultSpec } from './faults/index.ts'
 import type { LoadPlan } from './load/plan.ts'
 
 export const engineNames = ['node', 'uring', 'blocking'] as const
@@ -24,6 +25,10 @@ export interface ServeTask {
   busyPollUs: number
   /** Several threads listen on one port (SO_REUSEPORT); the kernel spreads the clients. */
   sharePort: boolean
+  /** How it misbehaves, in this order; undefined: not at all, nor later. */
+  faults: readonly FaultSpec[] | undefined
+  /** Of the faults: what is random in them is the same for the same seed. */
+  seed: number
 }
 
 /** Send messages, and verify that each comes back. */

@@ -1,6 +1,8 @@
 /** yodel serve: echo whatever arrives. */
 import type { Command } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, isPublic, parseAddress, type Address } from '../address.ts'
+import { faultKinds, type FaultSpec } from '../faults/index.ts'
+import { parseFault } from '../faults/parse.ts'
 import { serve, type Server } from '../serve.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { formatSize, parseCount, parseDuration, plural } from '../units.ts'
@@ -19,11 +21,14 @@ export function addServe(program: Command): void {
     .option('--drain <duration>', 'patience with clients at the end (default: 5s)', duration)
     .option('--busy-poll <duration>', 'look for work so long before sleeping (uring)', duration)
     .option('--one-off', 'leave after the first client')
+    .option('--fault <kind=value>', `misbehave: ${faultKinds.join(', ')}; repeatable`, faults)
+    .option('--seed <n>', 'of the faults: the same seed, the same faults (default: 1)', count)
     .option('--json', 'one JSON object per line on stdout')
-    .action(async (texts, { json, idleTimeout, drain, busyPoll, ...options }) => {
+    .action(async (texts, { json, idleTimeout, drain, busyPoll, fault, ...options }) => {
       const addresses = texts.length > 0 ? texts.map(parseAddress) : [defaultAddress]
       const servers = await startAll(addresses, {
         ...options,
+        faults: fault,
         idleTimeoutMs: idleTimeout,
         drainMs: drain,
         busyPollUs: busyPoll === undefined ? undefined : busyPoll * 1e3,
@@ -41,6 +46,12 @@ export function addServe(program: Command): void {
 const quickMs = 100
 
 const duration = value(parseDuration)
+const count = value(parseCount)
+/** Each one goes behind those before it. */
+const faults = (text: string, before: FaultSpec[] = []): FaultSpec[] => [
+  ...before,
+  value(parseFault)(text),
+]
 
 /** All or none. */
 async function startAll(addresses: Address[], options: Parameters<typeof serve>[1]) {
@@ -110,5 +121,8 @@ async function untilClosed(servers: Server[]) {
     total(({ opened }) => opened),
     'client',
   )
-  tell(`served ${clients}, ${formatSize(total(({ bytesOut }) => bytesOut))} echoed`)
+  const echoed = formatSize(total(({ bytesOut }) => bytesOut))
+  const injected = total(({ faultsInjected }) => faultsInjected)
+  const faults = injected > 0 ? `, ${plural(injected, 'fault')} injected` : ''
+  tell(`served ${clients}, ${echoed} echoed${faults}`)
 }

@@ -1,6 +1,7 @@
 /** What any engine must be able to do. */
 import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../address.ts'
+import type { FaultSpec } from '../faults/index.ts'
 import type { WrongBytes } from '../load/payload.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { EngineName, Task } from '../task.ts'
@@ -23,6 +24,8 @@ export interface Session {
   run(): Promise<void>
   /** Ends in good order, or with `now` at once; run() then resolves. */
   stop(now: boolean): void
+  /** Other faults from now on; only where the task came with some, or with an empty list. */
+  setFaults?(faults: readonly FaultSpec[]): void
   /** What a load has found out, once run() has resolved. */
   readonly outcome?: Outcome | undefined
 }

@@ -53,6 +53,8 @@ export const counterNames = [
   'pausedForDescriptors',
   /** Clients that were turned away, because nothing can stop the system from accepting them. */
   'turnedAway',
+  /** What faults did: chunks that were held or cut, bits flipped, connections ended or hung. */
+  'faultsInjected',
   ...failureNames,
 ] as const
 export type CounterName = (typeof counterNames)[number]

@@ -2,6 +2,7 @@
 import type { Address } from '../address.ts'
 import type { Outcome } from '../engines/engine.ts'
 import type { UserErrorData } from '../errors.ts'
+import type { FaultSpec } from '../faults/index.ts'
 import type { Stop } from '../metrics/meter.ts'
 import type { Task } from '../task.ts'
 
@@ -16,6 +17,8 @@ export type FromThread =
   | { kind: 'ready'; address: Address }
   /** Could not be opened, for the user's reasons. */
   | { kind: 'failed'; error: UserErrorData }
+  /** The faults that were sent last are in force. */
+  | { kind: 'faultsSet' }
   | { kind: 'finished'; outcome: Outcome | undefined }
 
-export type ToThread = { stop: Stop } | 'run'
+export type ToThread = { stop: Stop } | { faults: readonly FaultSpec[] } | 'run'

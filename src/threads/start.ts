@@ -5,6 +5,7 @@ import type { Address } from '../address.ts'
 import type { Outcome } from '../engines/engine.ts'
 import { engines } from '../engines/index.ts'
 import { UserError } from '../errors.ts'
+import type { FaultSpec } from '../faults/index.ts'
 import { Meter, type Stop } from '../metrics/meter.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import type { Task } from '../task.ts'
@@ -16,6 +17,8 @@ export interface Threads {
   readonly finished: Promise<Outcome[]>
   readonly snapshot: () => Snapshot
   readonly stop: (how: Stop) => void
+  /** Resolves when they are in force, or when the threads have ended. */
+  readonly setFaults: (faults: readonly FaultSpec[]) => Promise<void>
 }
 
 /**
@@ -39,6 +42,9 @@ export async function startThreads([first, ...others]: [Task, ...Task[]]): Promi
       finished: outcomes.then(all => all.filter(outcome => outcome !== undefined)),
       snapshot: () => takeSnapshot(meters),
       stop: how => threads.forEach(thread => thread.stop(how)),
+      setFaults: async faults => {
+        await Promise.all(threads.map(thread => thread.setFaults(faults)))
+      },
     }
   } catch (error) {
     for (const thread of threads) thread.abort()
@@ -54,6 +60,8 @@ class Thread {
   readonly ready: Promise<Address>
   readonly finished: Promise<Outcome | undefined>
   readonly #worker: Worker
+  /** Those who wait until their faults are in force, in the order of their wishes. */
+  readonly #faultsWanted: (() => void)[] = []
 
   constructor(task: Task) {
     const input: ThreadInput = { task, memory: this.meter.memory }
@@ -70,6 +78,7 @@ class Thread {
       this.#worker.on('message', (message: FromThread) => {
         if (message.kind === 'ready') resolve(message.address)
         else if (message.kind === 'failed') reject(UserError.fromData(message.error))
+        else if (message.kind === 'faultsSet') this.#faultsWanted.shift()?.()
       })
       this.#worker.once('error', reject)
       this.#worker.once('exit', () => reject(new Error('a thread ended before it was ready')))
@@ -98,6 +107,12 @@ class Thread {
   stop(how: Stop): void {
     this.meter.requestStop(how)
     this.#say({ stop: how })
+  }
+
+  async setFaults(faults: readonly FaultSpec[]): Promise<void> {
+    const set = new Promise<void>(resolve => this.#faultsWanted.push(resolve))
+    this.#say({ faults })
+    await Promise.race([set, this.finished])
   }
 
   /** Ends a thread that another one's failure made useless, even before it is ready. */

@@ -14,7 +14,11 @@ try {
   const started = new Promise<void>(start => {
     port.on('message', (message: ToThread) => {
       if (message === 'run') start()
-      else session.stop(message.stop === 'now')
+      else if ('stop' in message) session.stop(message.stop === 'now')
+      else {
+        session.setFaults?.(message.faults)
+        say({ kind: 'faultsSet' })
+      }
     })
   })
   say({ kind: 'ready', address: session.address })

@@ -7,6 +7,7 @@ export const blocking: Engine = {
   refuses(task) {
     if (task.kind === 'load') return 'The blocking engine only serves.'
     if (task.busyPollUs > 0) return 'Only the uring engine can poll busily.'
+    if (task.faults) return 'The blocking engine cannot inject faults.'
     if (task.sharePort) return 'The blocking engine has threads of its own: see concurrency.'
     if (process.platform !== 'linux') return 'The blocking engine needs Linux.'
     const libc = loadLibc()

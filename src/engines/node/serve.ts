@@ -2,11 +2,13 @@
 import type { Socket } from 'node:net'
 import type { Address } from '../../address.ts'
 import { counter, type CounterName, type Meter } from '../../metrics/meter.ts'
+import type { FaultSpec } from '../../faults/index.ts'
 import type { ServeTask } from '../../task.ts'
 import { descriptorLimit, reserved } from '../descriptors.ts'
 import type { Session } from '../engine.ts'
 import { drain } from './drain.ts'
 import { createEcho, type Echo } from './echo.ts'
+import { createFaultyEcho, type FaultyEcho } from './faulty-echo.ts'
 import { loadLibc } from '../libc.ts'
 import { closeIdle } from './idle.ts'
 import { descriptorOf, Listener } from './listener.ts'
@@ -36,6 +38,7 @@ class ServeSession implements Session {
   readonly #task: ServeTask
   readonly #counters: Float64Array
   readonly #echo: Echo
+  readonly #faulty: FaultyEcho | undefined
   readonly #clients = new Set<Socket>()
   /** Clients who were accepted although they must wait, where accepting cannot be paused. */
   readonly #waiting: Socket[] = []
@@ -51,7 +54,9 @@ class ServeSession implements Session {
   constructor(task: ServeTask, meter: Meter) {
     this.#task = task
     this.#counters = meter.counters
-    this.#echo = createEcho(meter)
+    // Decided here once: without faults nothing is asked for each connection or chunk.
+    this.#faulty = task.faults && createFaultyEcho(task, meter)
+    this.#echo = this.#faulty ?? createEcho(meter)
     if (task.idleTimeoutMs > 0) {
       this.#stopTimers = closeIdle(this.#clients, task.idleTimeoutMs, socket => {
         this.#count('idleClosed')
@@ -66,6 +71,10 @@ class ServeSession implements Session {
 
   run(): Promise<void> {
     return this.#finished
+  }
+
+  setFaults(faults: readonly FaultSpec[]): void {
+    this.#faulty?.setFaults(faults)
   }
 
   /** A client was accepted. */

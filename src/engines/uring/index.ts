@@ -19,6 +19,7 @@ export const uring: Engine = {
       return 'The uring engine has no short connections (churn).'
     if (task.kind === 'serve' && task.sharePort && task.address.transport === 'unix')
       return 'The threads cannot share a unix socket.'
+    if (task.kind === 'serve' && task.faults) return 'The uring engine cannot inject faults.'
     if (answer === null) answer = unavailable()
     return answer
   },

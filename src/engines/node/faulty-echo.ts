@@ -1,0 +1,149 @@
+/** The echo of a badly behaved server: whatever arrives goes through a chain of faults. */
+import type { Socket } from 'node:net'
+import { Arrivals } from '../../faults/arrivals.ts'
+import { Chain } from '../../faults/chain.ts'
+import { Gone, Reset } from '../../faults/fault.ts'
+import type { FaultSpec } from '../../faults/index.ts'
+import { counter, type Meter } from '../../metrics/meter.ts'
+import type { ServeTask } from '../../task.ts'
+import { failureName } from '../failures.ts'
+import type { Echo } from './echo.ts'
+
+export interface FaultyEcho extends Echo {
+  /** For connections that come, and from now on for those that are open. */
+  setFaults(faults: readonly FaultSpec[]): void
+}
+
+/**
+ * A connection holds at most what arrivals.ts holds (1 MiB and what was read before the pause took
+ * hold, 128 KiB), and a chunk of at most 64 KiB in each fault and one in the socket.
+ */
+export function createFaultyEcho(
+  { faults, seed, address }: ServeTask,
+  { counters }: Meter,
+): FaultyEcho {
+  const connections = new Map<Socket, Connection>()
+  let present: readonly FaultSpec[] = faults ?? []
+  let accepted = 0
+  return {
+    start(socket) {
+      const number = accepted++
+      const openedAt = performance.now()
+      const onHit = () => void counters[counter.faultsInjected]!++
+      // A unix socket has no RST: its connection just ends.
+      const onReset = () => {
+        if (address.transport === 'unix') socket.destroy()
+        else if (!socket.destroyed) socket.resetAndDestroy()
+      }
+      const options = { seed, connection: number, openedAt, onHit, onReset }
+      const createChain = () => new Chain(present, options)
+      const connection = new Connection(socket, createChain, onReset, counters)
+      connections.set(socket, connection)
+      socket.once('close', () => {
+        connections.delete(socket)
+        connection.cancel()
+      })
+      void connection.run()
+    },
+    finish(socket) {
+      connections.get(socket)?.leave()
+    },
+    setFaults(faults) {
+      present = faults
+      for (const connection of connections.values()) connection.renewChain()
+    },
+  }
+}
+
+class Connection {
+  readonly #socket: Socket
+  readonly #createChain: () => Chain
+  readonly #reset: () => void
+  readonly #counters: Float64Array
+  readonly #arrivals: Arrivals
+  #chain: Chain
+  /** The chain is to be replaced once what it holds is out. */
+  #outdated = false
+  #leaving = false
+  #listening = true
+
+  constructor(socket: Socket, createChain: () => Chain, reset: () => void, counters: Float64Array) {
+    this.#socket = socket
+    this.#createChain = createChain
+    this.#reset = reset
+    this.#counters = counters
+    this.#arrivals = new Arrivals(socket)
+    this.#chain = createChain()
+    socket
+      .on('data', this.#receive)
+      .on('end', () => this.#arrivals.end())
+      .on('error', error => counters[counter[failureName(error)]]!++)
+  }
+
+  /** What the chain says: data, the end as FIN, Reset as RST. Anything else is a defect. */
+  async run(): Promise<void> {
+    try {
+      do {
+        this.#outdated = false
+        for await (const { data } of this.#chain.apply(this.#arrivals.read())) {
+          this.#counters[counter.bytesOut]! += data.length
+          // One by one: what is written before the last write is done would leave as one piece.
+          await write(this.#socket, data)
+        }
+        if (this.#outdated) this.#chain = this.#createChain()
+      } while (this.#outdated)
+    } catch (error) {
+      if (error instanceof Reset) return this.#reset()
+      if (!(error instanceof Gone)) throw error
+    }
+    this.#stopListening()
+    this.#socket.end()
+  }
+
+  renewChain(): void {
+    if (this.#leaving || this.#outdated) return
+    this.#outdated = true
+    this.#chain.release()
+    this.#arrivals.interrupt()
+  }
+
+  /** Echoes what was received so far, then FIN; later bytes are discarded. */
+  leave(): void {
+    this.#leaving = true
+    this.#stopListening()
+    this.#arrivals.end()
+    this.#chain.leave()
+  }
+
+  cancel(): void {
+    this.#arrivals.end()
+    this.#chain.cancel()
+  }
+
+  readonly #receive = (chunk: Buffer) => {
+    this.#counters[counter.chunks]!++
+    this.#counters[counter.bytesIn]! += chunk.length
+    this.#arrivals.push(chunk)
+  }
+
+  readonly #discard = (chunk: Buffer) => {
+    this.#counters[counter.bytesDiscarded]! += chunk.length
+  }
+
+  #stopListening() {
+    if (!this.#listening) return
+    this.#listening = false
+    this.#socket.off('data', this.#receive)
+    const received = this.#socket.read() as Buffer | null
+    if (received) this.#receive(received)
+    this.#socket.on('data', this.#discard)
+    this.#socket.resume()
+  }
+}
+
+function write(socket: Socket, data: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // What went wrong is counted where the socket says so.
+    socket.write(data, error => (error ? reject(new Gone()) : resolve()))
+  })
+}

@@ -1,0 +1,72 @@
+/** What has arrived and is not echoed yet: a bounded queue that knows when each chunk came. */
+import type { Chunk } from './fault.ts'
+
+/**
+ * When so much waits, nothing more is read until half of it is gone. A delay therefore carries at
+ * most so much per delay: 20 MB/s at 50 ms.
+ */
+export const heldMaxBytes = 2 ** 20
+/** What a chunk costs besides its bytes, so that a million single bytes are bounded too. */
+const chunkBytes = 256
+
+export interface Source {
+  pause(): unknown
+  resume(): unknown
+}
+
+export class Arrivals {
+  readonly #source: Source
+  readonly #queue: Chunk[] = []
+  #heldBytes = 0
+  #paused = false
+  #ended = false
+  #interrupted = false
+  #wake = () => {}
+
+  constructor(source: Source) {
+    this.#source = source
+  }
+
+  push(data: Uint8Array): void {
+    this.#queue.push({ data, at: performance.now() })
+    this.#heldBytes += data.length + chunkBytes
+    if (!this.#paused && this.#heldBytes > heldMaxBytes) {
+      this.#paused = true
+      this.#source.pause()
+    }
+    this.#wake()
+  }
+
+  /** Nothing more will come. */
+  end(): void {
+    this.#ended = true
+    this.#wake()
+  }
+
+  /** Ends the present reader, but not what arrives: the next one goes on with it. */
+  interrupt(): void {
+    this.#interrupted = true
+    this.#wake()
+  }
+
+  /** What waits, and what comes, until the end or an interruption. One reader at a time. */
+  read(): AsyncIterable<Chunk> {
+    this.#interrupted = false
+    return this.#take()
+  }
+
+  async *#take() {
+    while (!this.#interrupted) {
+      const chunk = this.#queue.shift()
+      if (chunk) {
+        this.#heldBytes -= chunk.data.length + chunkBytes
+        if (this.#paused && this.#heldBytes < heldMaxBytes / 2) {
+          this.#paused = false
+          this.#source.resume()
+        }
+        yield chunk
+      } else if (this.#ended) return
+      else await new Promise<void>(resolve => (this.#wake = resolve))
+    }
+  }
+}

@@ -1,0 +1,39 @@
+/** corrupt: now and then one bit of a byte is flipped. */
+import { usageError } from '../errors.ts'
+import { parsePercent } from '../units.ts'
+import { isNumber, type Kind, type Share } from './fault.ts'
+
+export interface CorruptSpec extends Share {
+  kind: 'corrupt'
+  /** How probable it is for each byte that one of its bits is flipped; from 0 to 1. */
+  perByte: number
+}
+
+export const corrupt: Kind<CorruptSpec> = {
+  example: 'corrupt=0.1% or corrupt=1e-6 (of the bytes)',
+  parse(text) {
+    if (text.endsWith('%')) return { kind: 'corrupt', perByte: parsePercent(text) }
+    if (!/^\d+(?:\.\d+)?(?:e-?\d+)?$/i.test(text))
+      throw usageError(`'${text}' is not a part of the bytes.`)
+    return { kind: 'corrupt', perByte: Number(text) }
+  },
+  mistake({ perByte }) {
+    return isNumber(perByte, 0, 1) ? undefined : 'The part of corrupt bytes goes from 0 to 1.'
+  },
+  create({ perByte }, { random, hit }) {
+    /** How many bytes stay as they are before the next hit: one draw for each hit. */
+    const draw = () => Math.floor(Math.log(1 - random()) / Math.log1p(-perByte))
+    return async function* (chunks) {
+      // Hits lie at places of the stream, however the system delivered it.
+      let next = perByte > 0 ? draw() : Infinity
+      for await (const { data, at } of chunks) {
+        for (; next < data.length; next += 1 + draw()) {
+          data[next]! ^= 1 << Math.floor(random() * 8)
+          hit()
+        }
+        next -= data.length
+        yield { data, at }
+      }
+    }
+  },
+}

@@ -1,0 +1,49 @@
+/** delay: every chunk leaves later than it came. */
+import { parseDuration } from '../units.ts'
+import { isNumber, type Kind, type Share } from './fault.ts'
+
+export interface DelaySpec extends Share {
+  kind: 'delay'
+  ms: number
+  /** Uniformly so much more or less. */
+  jitterMs?: number | undefined
+  /** exponential: `ms` is the mean, mostly it is less, now and then much more. */
+  distribution?: 'uniform' | 'exponential' | undefined
+}
+
+export const delay: Kind<DelaySpec> = {
+  example: 'delay=50ms, delay=50ms~10ms or delay=exp:50ms',
+  parse(text) {
+    const exponential = /^exp:(.*)$/.exec(text)
+    if (exponential)
+      return { kind: 'delay', ms: parseDuration(exponential[1]!), distribution: 'exponential' }
+    const [, ms, jitter] = /^([^~]*)(?:~(.*))?$/.exec(text) as unknown as [string, string, string?]
+    const jitterMs = jitter === undefined ? undefined : parseDuration(jitter)
+    return { kind: 'delay', ms: parseDuration(ms), jitterMs }
+  },
+  mistake({ ms, jitterMs = 0, distribution = 'uniform' }) {
+    if (!isNumber(ms, 0)) return 'A delay must be 0 ms or more.'
+    if (!isNumber(jitterMs, 0, ms)) return 'The jitter of a delay must be between 0 and the delay.'
+    if (distribution !== 'uniform' && distribution !== 'exponential')
+      return 'A delay is distributed uniform or exponential.'
+    if (distribution === 'exponential' && jitterMs > 0)
+      return 'A delay with exponential distribution has no jitter of its own.'
+    return undefined
+  },
+  create({ ms, jitterMs = 0, distribution }, { sleepUntil, random, hit }) {
+    const draw =
+      distribution === 'exponential'
+        ? () => -Math.log(1 - random()) * ms
+        : () => ms + (random() * 2 - 1) * jitterMs
+    return async function* (chunks) {
+      let leaves = 0
+      for await (const { data, at } of chunks) {
+        // A stream keeps its order: nobody overtakes who is held longer.
+        leaves = Math.max(leaves, at + draw())
+        hit()
+        await sleepUntil(leaves)
+        yield { data, at: leaves }
+      }
+    }
+  },
+}

@@ -1,0 +1,46 @@
+/** The table of faults: to add one, write its file and name it in the two places here. */
+import { corrupt, type CorruptSpec } from './corrupt.ts'
+import { delay, type DelaySpec } from './delay.ts'
+import type { Fault, Kind, Tools } from './fault.ts'
+import { hang, type HangSpec } from './hang.ts'
+import { refuse, type RefuseSpec } from './refuse.ts'
+import { reset, type ResetSpec } from './reset.ts'
+import { slice, type SliceSpec } from './slice.ts'
+import { slowAccept, type SlowAcceptSpec } from './slow-accept.ts'
+import { throttle, type ThrottleSpec } from './throttle.ts'
+import { truncate, type TruncateSpec } from './truncate.ts'
+
+/** One fault of a server. Plain data, because it is copied to other threads. */
+export type FaultSpec =
+  | DelaySpec
+  | ThrottleSpec
+  | SliceSpec
+  | CorruptSpec
+  | TruncateSpec
+  | ResetSpec
+  | HangSpec
+  | RefuseSpec
+  | SlowAcceptSpec
+
+type KindName = FaultSpec['kind']
+
+const table: { [K in KindName]: Kind<Extract<FaultSpec, { kind: K }>> } = {
+  delay,
+  throttle,
+  slice,
+  corrupt,
+  truncate,
+  reset,
+  hang,
+  refuse,
+  'slow-accept': slowAccept,
+}
+
+export const faultKinds = Object.keys(table) as KindName[]
+
+/** What is known of a kind; undefined if there is none of that name. */
+export const kindOf = (name: string): Kind<FaultSpec> | undefined =>
+  Object.hasOwn(table, name) ? table[name as KindName] : undefined
+
+export const createFault = (spec: FaultSpec, tools: Tools): Fault =>
+  kindOf(spec.kind)!.create(spec, tools)

@@ -1,0 +1,78 @@
+/** What can be written, and what is said about the rest. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { UserError } from '../errors.ts'
+import { faultKinds, type FaultSpec } from './index.ts'
+import { checkFault, parseFault } from './parse.ts'
+
+const written: Record<string, FaultSpec> = {
+  'delay=50ms': { kind: 'delay', ms: 50, jitterMs: undefined },
+  'delay=50ms~10ms:5%': { kind: 'delay', ms: 50, jitterMs: 10, percent: 5 },
+  'delay=exp:50ms:2.5%': { kind: 'delay', ms: 50, distribution: 'exponential', percent: 2.5 },
+  'throttle=64k/s': { kind: 'throttle', bytesPerSecond: 64_000 },
+  'slice=10': { kind: 'slice', minBytes: 10, maxBytes: 10 },
+  'slice=1-100': { kind: 'slice', minBytes: 1, maxBytes: 100 },
+  'corrupt=1e-6': { kind: 'corrupt', perByte: 1e-6 },
+  'corrupt=1%:10%': { kind: 'corrupt', perByte: 0.01, percent: 10 },
+  'truncate=1KiB': { kind: 'truncate', afterBytes: 1024 },
+  'reset=1000': { kind: 'reset', afterBytes: 1000 },
+  'reset=64k': { kind: 'reset', afterBytes: 64_000 },
+  'reset=1MB': { kind: 'reset', afterBytes: 1e6 },
+  'reset=2s': { kind: 'reset', afterMs: 2000 },
+  hang: { kind: 'hang', afterBytes: 0 },
+  'hang:50%': { kind: 'hang', afterBytes: 0, percent: 50 },
+  'hang=1000': { kind: 'hang', afterBytes: 1000 },
+  refuse: { kind: 'refuse' },
+  'slow-accept=100ms': { kind: 'slow-accept', ms: 100 },
+}
+
+test('every kind can be written, and nothing of it is lost', () => {
+  for (const [text, spec] of Object.entries(written)) assert.deepEqual(parseFault(text), spec, text)
+  const kinds = new Set(Object.values(written).map(({ kind }) => kind))
+  assert.deepEqual([...kinds].toSorted(), faultKinds.toSorted())
+})
+
+test('the examples that are given are right', () => {
+  for (const kind of faultKinds) {
+    assert.throws(
+      () => parseFault(`${kind}=!`),
+      ({ hint }: UserError) => {
+        const examples = hint.replace('Write for example ', '').replaceAll(/ \([^)]*\)|\.$/g, '')
+        for (const text of examples.split(/, | or /)) assert.equal(parseFault(text).kind, kind)
+        return true
+      },
+    )
+  }
+})
+
+test('an unknown kind is answered with those that there are', () => {
+  const hint =
+    'The kinds are delay, throttle, slice, corrupt, truncate, reset, hang, refuse and slow-accept.'
+  for (const text of ['', 'dealy=50ms', '=5', 'toString=1', '__proto__', 'hang ', '50%'])
+    assert.throws(() => parseFault(text), { name: 'UserError', hint })
+  assert.throws(() => checkFault({ kind: 'melt' } as unknown as FaultSpec), { hint })
+})
+
+test('what makes no sense is refused', () => {
+  const texts = [
+    'delay delay= delay=50 delay=10ms~20ms delay=1ms~ delay=1ms~1ms~1ms delay=exp:1ms~1ms',
+    'throttle=64k throttle=0/s slice=0 slice=9-3 slice=1- corrupt=2 corrupt= corrupt=101%',
+    'truncate=1.5 truncate=2s reset reset= reset=5parsecs hang= hang=2s hang:101% refuse=1',
+    'slow-accept slow-accept=1',
+  ].flatMap(line => line.split(' '))
+  for (const text of texts) assert.throws(() => parseFault(text), UserError, text)
+  const specs = [
+    { kind: 'delay', ms: Number.NaN },
+    { kind: 'delay', ms: '50' },
+    { kind: 'delay' },
+    { kind: 'delay', ms: 1, distribution: 'normal' },
+    { kind: 'slice', maxBytes: 10 },
+    { kind: 'reset' },
+    { kind: 'reset', afterMs: 1, afterBytes: 1 },
+    { kind: 'hang', afterBytes: -1 },
+    { kind: 'hang', percent: 101 },
+    { kind: 'throttle', bytesPerSecond: 0 },
+  ]
+  for (const spec of specs)
+    assert.throws(() => checkFault(spec as FaultSpec), UserError, JSON.stringify(spec))
+})

@@ -1,0 +1,40 @@
+/** Faults as people write them, and what is wrong with those that make no sense. */
+import { usageError, UserError } from '../errors.ts'
+import { isNumber } from './fault.ts'
+import { faultKinds, kindOf, type FaultSpec } from './index.ts'
+
+const kinds = `The kinds are ${faultKinds.slice(0, -1).join(', ')} and ${faultKinds.at(-1)}.`
+
+/**
+ * `delay=50ms`, `reset=1000:10%` → what is to be done.
+ * @throws UserError if it makes no sense
+ */
+export function parseFault(text: string): FaultSpec {
+  const [, rest, percent] = /^(.*?)(?::(\d+(?:\.\d+)?)%)?$/s.exec(text) as unknown as Parts
+  const [, name, value] = /^([^=]*)(?:=(.*))?$/s.exec(rest) as unknown as Parts
+  const kind = kindOf(name)
+  if (!kind) throw usageError(`'${name}' is not a fault.`, kinds)
+  try {
+    if (value === '') throw usageError('Nothing stands after the =.')
+    const spec = kind.parse(value ?? '')
+    const whole = percent === undefined ? spec : { ...spec, percent: Number(percent) }
+    checkFault(whole)
+    return whole
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    const missing = value === undefined && `${name} needs a value.`
+    throw usageError(missing || error.message, `Write for example ${kind.example}.`)
+  }
+}
+
+type Parts = [string, string, string | undefined]
+
+/** @throws UserError if it makes no sense */
+export function checkFault(spec: FaultSpec): void {
+  const kind = kindOf(spec.kind)
+  if (!kind) throw usageError(`'${spec.kind}' is not a fault.`, kinds)
+  const mistake = kind.mistake(spec)
+  if (mistake !== undefined) throw usageError(mistake)
+  if (spec.percent !== undefined && !isNumber(spec.percent, 0, 100))
+    throw usageError('A fault hits between 0% and 100% of the connections.')
+}

@@ -1,0 +1,22 @@
+/** refuse: RST as soon as the connection is there. */
+import { usageError } from '../errors.ts'
+import { Reset, type Kind, type Share } from './fault.ts'
+
+export interface RefuseSpec extends Share {
+  kind: 'refuse'
+}
+
+export const refuse: Kind<RefuseSpec> = {
+  example: 'refuse or refuse:10%',
+  parse(text) {
+    if (text !== '') throw usageError(`refuse has no value, so '${text}' means nothing.`)
+    return { kind: 'refuse' }
+  },
+  mistake: () => undefined,
+  create: (_, { hit }) =>
+    // oxlint-disable-next-line require-yield
+    async function* () {
+      hit()
+      throw new Reset()
+    },
+}

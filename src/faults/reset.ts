@@ -1,0 +1,44 @@
+/** reset: RST after so many bytes, or after a time. */
+import { parseDuration, parseSize } from '../units.ts'
+import { first, isCount, isNumber, Reset, type Kind, type Share } from './fault.ts'
+
+/**
+ * So much later than the last byte, because many systems throw away what was not read when RST
+ * comes, and Node's net says `end` instead of ECONNRESET when both come together.
+ */
+const settleMs = 20
+
+/** One of both. */
+export interface ResetSpec extends Share {
+  kind: 'reset'
+  afterBytes?: number | undefined
+  /** Counted from when the connection began to be served. */
+  afterMs?: number | undefined
+}
+
+export const reset: Kind<ResetSpec> = {
+  example: 'reset=1000 (bytes) or reset=2s',
+  parse: text =>
+    /[a-z]$/.test(text) && !/[kMG]i?B?$/.test(text)
+      ? { kind: 'reset', afterMs: parseDuration(text) }
+      : { kind: 'reset', afterBytes: parseSize(text) },
+  mistake({ afterBytes, afterMs }) {
+    if ((afterBytes === undefined) === (afterMs === undefined))
+      return 'reset needs a number of bytes or a time, not both.'
+    if (isCount(afterBytes ?? 0, 0) && isNumber(afterMs ?? 0, 0)) return undefined
+    return 'reset needs a whole number of bytes, or a time, from 0 on.'
+  },
+  create({ afterBytes = Infinity, afterMs }, { openedAt, sleepUntil, reset, hit }) {
+    if (afterMs !== undefined) {
+      // Whoever is gone needs no reset.
+      const wait = sleepUntil(openedAt + afterMs)
+      wait.then(reset, () => {})
+    }
+    return async function* (chunks) {
+      if (!(yield* first(chunks, afterBytes))) return
+      hit()
+      if (afterBytes > 0) await sleepUntil(performance.now() + settleMs)
+      throw new Reset()
+    }
+  },
+}

@@ -1,0 +1,40 @@
+/** throttle: a narrow line, of so many bytes per second. */
+import { usageError } from '../errors.ts'
+import { parseSize } from '../units.ts'
+import { isNumber, type Kind, type Share } from './fault.ts'
+
+export interface ThrottleSpec extends Share {
+  kind: 'throttle'
+  bytesPerSecond: number
+}
+
+/** What may leave at once is what the line carries in so long: a flow, not a burst per second. */
+const pieceMs = 10
+
+export const throttle: Kind<ThrottleSpec> = {
+  example: 'throttle=64k/s',
+  parse(text) {
+    const size = /^(.*)\/s$/.exec(text)?.[1]
+    if (size === undefined) throw usageError(`'${text}' is not a number of bytes per second.`)
+    return { kind: 'throttle', bytesPerSecond: parseSize(size) }
+  },
+  mistake({ bytesPerSecond }) {
+    return isNumber(bytesPerSecond, 1) ? undefined : 'A throttle must let through 1 B/s or more.'
+  },
+  create({ bytesPerSecond }, { sleepUntil, hit }) {
+    const pieceBytes = Math.max(1, Math.floor((bytesPerSecond * pieceMs) / 1e3))
+    return async function* (chunks) {
+      // Counted from when the line was free, not from when a timer fired: lateness does not add up.
+      let leaves = 0
+      for await (const { data, at } of chunks) {
+        hit()
+        for (let from = 0; from < data.length; from += pieceBytes) {
+          const piece = data.subarray(from, from + pieceBytes)
+          leaves = Math.max(leaves, at) + (piece.length / bytesPerSecond) * 1e3
+          await sleepUntil(leaves)
+          yield { data: piece, at: leaves }
+        }
+      }
+    }
+  },
+}

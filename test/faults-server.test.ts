@@ -1,0 +1,177 @@
+/** A server with faults: what is random in them, how they change, and what is left of them. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { serve, UserError } from 'yodel'
+import { dial, echo, ending, pattern, read, readAll, until } from './client.ts'
+import { fate, sleep, start } from './faulty.ts'
+import { yodel } from './program.ts'
+
+const together = { concurrency: true, timeout: 30_000 }
+
+describe('how a connection suffers', together, () => {
+  test('over a unix socket a reset is an end, as there is no RST', async () => {
+    const url = `unix:${join(mkdtempSync(join(tmpdir(), 'yodel-')), 'socket')}`
+    await using server = await serve(url, { faults: [{ kind: 'reset', afterBytes: 1000 }] })
+    assert.match(await fate(server, pattern(1000, 5)), / after 1000$/)
+  })
+
+  test('a hang answers neither data nor FIN, and leaves the connection open', async () => {
+    await using server = await start('hang=5')
+    const socket = await dial(server.address)
+    socket.end('hello, is anybody there?')
+    assert.equal((await read(socket, 5)).toString(), 'hello')
+    const more = once(socket, 'readable').then(() => 'more')
+    assert.equal(await Promise.race([more, sleep(100).then(() => 'nothing')]), 'nothing')
+    assert.equal(server.snapshot().open, 1)
+    socket.destroy()
+  })
+
+  test('a hang reads only so much, and so a client that goes on writing is stopped', async () => {
+    await using server = await start('hang')
+    const socket = await dial(server.address)
+    socket.write(Buffer.alloc(64 * 2 ** 20))
+    await until(() => server.snapshot().bytesIn > 2 ** 19)
+    await sleep(100)
+    const { bytesIn, bytesOut } = server.snapshot()
+    assert.ok(bytesIn < 2 ** 20 + 2 ** 17, `${bytesIn} B`)
+    assert.equal(bytesOut, 0)
+    socket.destroy()
+    await server.close('now')
+  })
+})
+
+describe('what is random', together, () => {
+  test('flipped bits are those that the server has counted; the length stays', async () => {
+    await using server = await start('corrupt=1e-4')
+    const sent = pattern(300_000, 3)
+    const socket = await dial(server.address)
+    socket.end(sent)
+    const received = await readAll(socket)
+    const bits = [...received.entries()].map(([at, byte]) => byte ^ sent[at]!).filter(Boolean)
+    assert.equal(received.length, sent.length)
+    assert.equal(bits.length, server.snapshot().faultsInjected)
+    assert.ok(bits.length > 5 && bits.every(bit => Number.isInteger(Math.log2(bit))))
+  })
+
+  test('a percentage hits so many connections, with the same seed the same ones', async () => {
+    const outcomes = async (seed: number) => {
+      await using server = await start('refuse:30% truncate=7:50% corrupt=1%', { seed })
+      const log: string[] = []
+      // One after the other: the number of a connection is the order in which they came.
+      for (let n = 0; n < 100; n++) {
+        try {
+          const socket = await dial(server.address)
+          socket.end('a message')
+          log.push((await readAll(socket)).toString('hex'))
+        } catch (error) {
+          log.push((error as NodeJS.ErrnoException).code!)
+        }
+      }
+      return log
+    }
+    const [one, again, other] = await Promise.all([outcomes(1), outcomes(1), outcomes(2)])
+    assert.deepEqual(one, again)
+    assert.notDeepEqual(one, other)
+    // Bounds of four standard deviations; with these seeds it holds always or never.
+    const refused = one.filter(entry => entry === 'ECONNRESET').length
+    assert.ok(Math.abs(refused - 30) < 19, `${refused} of 100 refused`)
+    const cut = one.filter(entry => entry.length === 14).length
+    assert.ok(Math.abs(cut - 35) < 20, `${cut} of 100 cut`)
+  })
+
+  test('bench names what a corrupting server does, and exits with 1', async () => {
+    await using server = await start('corrupt=0.1%')
+    const args = ['--duration', '500ms', '--warmup', '0', '--size', '1k']
+    await using program = yodel(['bench', server.url, ...args])
+    const { code, stdout } = await program.finished
+    assert.equal(code, 1)
+    assert.match(stdout.toString(), /corrupted/)
+  })
+})
+
+describe('a server with faults', together, () => {
+  test('200 clients later nothing is left of them, and close() ends at once', async () => {
+    const server = await start('hang:50% reset=3', { drainMs: 3600_000 })
+    const sockets = await Promise.all(Array.from({ length: 200 }, () => dial(server.address)))
+    const ends = sockets.map(async socket => {
+      socket.write('hello')
+      return ending(socket)
+    })
+    await until(() => server.snapshot().faultsInjected === 200)
+    await until(() => server.snapshot().closed > 50)
+    assert.ok(server.snapshot().open > 50)
+    await server.close()
+    const { open, closed } = server.snapshot()
+    assert.deepEqual([open, closed], [0, 200])
+    await Promise.all(ends)
+  })
+
+  test('nothing that was to come for a client outlives him', async () => {
+    const server = await start('reset=1h delay=1h')
+    const socket = await dial(server.address)
+    socket.write('hello')
+    await until(() => server.snapshot().faultsInjected === 1)
+    socket.destroy()
+    // A timer that was left would keep the thread for an hour.
+    await server.close('now')
+    assert.equal(server.snapshot().open, 0)
+  })
+
+  test('a server that leaves sends what it still holds, then FIN', async () => {
+    const server = await start('delay=200ms')
+    const socket = await dial(server.address)
+    socket.write('goodbye')
+    await until(() => server.snapshot().bytesIn === 7)
+    const closed = server.close()
+    assert.equal((await readAll(socket)).toString(), 'goodbye')
+    socket.end()
+    await closed
+  })
+})
+
+describe('what a server with faults does besides', together, () => {
+  test('faults change while it runs, also for those who are connected', async () => {
+    await using server = await start('')
+    const socket = await dial(server.address)
+    assert.equal(await echo(socket, 'before'), 'before')
+    await server.setFaults([{ kind: 'hang' }])
+    socket.write('during')
+    await until(() => server.snapshot().bytesIn === 12)
+    assert.equal(server.snapshot().bytesOut, 6)
+    await server.setFaults([])
+    assert.equal((await read(socket, 6)).toString(), 'during')
+    const end = ending(socket)
+    await server.setFaults([{ kind: 'refuse' }])
+    assert.equal(await end, 'ECONNRESET')
+    assert.equal(await fate(server, pattern(10, 6)), 'ECONNRESET after 0')
+    await assert.rejects(server.setFaults([{ kind: 'hang', percent: 101 }]), UserError)
+  })
+
+  test('megabytes go through a chain unharmed, whatever the chunks', async () => {
+    await using server = await start('delay=5ms~5ms slice=1000-100000 throttle=1G/s')
+    const sent = pattern(8 * 2 ** 20, 7)
+    const socket = await dial(server.address)
+    socket.end(sent)
+    assert.ok((await readAll(socket)).equals(sent))
+    const { bytesIn, bytesOut } = server.snapshot()
+    assert.deepEqual([bytesIn, bytesOut], [sent.length, sent.length])
+  })
+
+  test('engines without faults refuse, and auto says why it takes another', async () => {
+    for (const engine of ['uring', 'blocking'] as const) {
+      const message = `The ${engine} engine cannot inject faults.`
+      await assert.rejects(serve(':0', { engine, faults: [] }), { message })
+    }
+    await using server = await start('')
+    assert.equal(server.engine, 'node')
+    assert.deepEqual(server.notes, ['The uring engine cannot inject faults.'])
+    await using plain = await serve(':0')
+    await assert.rejects(plain.setFaults([]), { message: 'This server has no faults.' })
+    await assert.rejects(serve(':0', { seed: -1 }), UserError)
+    await assert.rejects(start('hang', { seed: 0.5 }), UserError)
+  })
+})
