@@ -8,6 +8,11 @@ import { dial, echo, read, until } from './client.ts'
 import { portOf, Program, yodelPath, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
 
+/** `npm run limits` goes to the full numbers; the tests have a short form. */
+const full = process.env.LIMITS === 'full'
+const [many, comers] = full ? [10_000, 5_000] : [2_500, 1_000]
+const formatted = (count: number) => count.toLocaleString('en-US')
+
 /** Processor time that a process has used so far, in seconds (proc_pid_stat(5), fields 14, 15). */
 function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -62,12 +67,12 @@ for (const engine of ['node', 'uring'] as const) {
   const skip =
     process.platform === 'linux' ? await refusal(engine) : 'reads /proc, which only Linux has'
 
-  test(`${engine}: 10,000 clients at once, each of them echoed`, { skip }, async t => {
+  test(`${engine}: ${formatted(many)} clients at once, each of them echoed`, { skip }, async t => {
     const { program, url } = await yodelServe('--engine', engine)
     await using _ = program
     const limit = /Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))
-    const count = Math.min(10_000, Number(limit![1]) - 500)
-    if (count < 10_000) t.diagnostic(`only ${count} clients: the descriptor limit of this process`)
+    const count = Math.min(many, Number(limit![1]) - 500)
+    if (count < many) t.diagnostic(`only ${count} clients: the descriptor limit of this process`)
     const sockets = await dialMany(portOf(url), count)
     const answers = await Promise.all(sockets.map((socket, n) => echo(socket, `client ${n}`)))
     for (const [n, answer] of answers.entries()) assert.equal(answer, `client ${n}`)
@@ -136,36 +141,45 @@ for (const engine of ['node', 'uring'] as const) {
     },
   )
 
-  test(`${engine}: 5,000 connects and closes leave nothing behind`, { skip }, async () => {
-    const { program, url } = await yodelServe('--engine', engine)
-    await using _ = program
-    await churn(portOf(url), 5000)
-    const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8')
-    assert.ok(Number(/FDSize:\s+(\d+)/.exec(status)![1]) <= 1024)
-    program.kill()
-    const { stderr } = await program.finished
-    assert.match(stderr, /served 5,000 clients/)
-    assert.doesNotMatch(stderr, /may finish/)
-  })
+  test(
+    `${engine}: ${formatted(comers)} connects and closes leave nothing behind`,
+    { skip },
+    async () => {
+      const { program, url } = await yodelServe('--engine', engine)
+      await using _ = program
+      await churn(portOf(url), comers)
+      const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8')
+      assert.ok(Number(/FDSize:\s+(\d+)/.exec(status)![1]) <= 1024)
+      program.kill()
+      const { stderr } = await program.finished
+      assert.match(stderr, new RegExp(`served ${formatted(comers)} clients`))
+      assert.doesNotMatch(stderr, /may finish/)
+    },
+  )
 
   /**
    * What one client adds drowns in what the garbage collector of Node happens to leave, some MB; so
    * many are measured, and the bound is for each of them.
    */
-  test(`${engine}: 400 that never read: memory is bounded`, { skip }, async t => {
-    const { program, url } = await yodelServe('--engine', engine)
-    await using _ = program
-    const port = portOf(url)
-    const [polite] = await dialMany(port, 1)
-    for (const socket of await sendUntilStalled(port, 1)) socket.destroy()
-    const before = residentBytes(program.child.pid!)
-    const greedy = await sendUntilStalled(port, 400)
-    for (let n = 0; n < 50; n++) assert.equal(await echo(polite!, `message ${n}`), `message ${n}`)
-    const grownEach = (residentBytes(program.child.pid!) - before) / 400
-    t.diagnostic(`${engine}: ${Math.round(grownEach / 1024)} KiB for each`)
-    assert.ok(grownEach < heldMaxBytes[engine])
-    for (const socket of [polite!, ...greedy]) socket.destroy()
-  })
+  const greedies = full || engine === 'node' ? 1_000 : 100
+  test(
+    `${engine}: ${formatted(greedies)} that never read: memory is bounded`,
+    { skip },
+    async t => {
+      const { program, url } = await yodelServe('--engine', engine)
+      await using _ = program
+      const port = portOf(url)
+      const [polite] = await dialMany(port, 1)
+      for (const socket of await sendUntilStalled(port, 1)) socket.destroy()
+      const before = residentBytes(program.child.pid!)
+      const greedy = await sendUntilStalled(port, greedies)
+      for (let n = 0; n < 50; n++) assert.equal(await echo(polite!, `message ${n}`), `message ${n}`)
+      const grownEach = (residentBytes(program.child.pid!) - before) / greedies
+      t.diagnostic(`${engine}: ${Math.round(grownEach / 1024)} KiB for each`)
+      assert.ok(grownEach < heldMaxBytes[engine])
+      for (const socket of [polite!, ...greedy]) socket.destroy()
+    },
+  )
 }
 
 /** Opens and closes so many connections, 400 at a time; every other one sends a byte first. */

@@ -20,7 +20,7 @@ const alone = files.filter(file => /limits|soak/.test(file))
 const together = files.filter(file => !alone.includes(file))
 
 /** Many wait more than they compute. */
-await report(together, availableParallelism() + 1)
+await report(together, availableParallelism() + 2)
 await report(alone, 1)
 
 async function report(files: string[], concurrency: number) {

@@ -64,6 +64,8 @@ export function checkLoad(load: Checked): void {
     throw usageError('A count needs connections over which to send.')
   if (ratePerSecond !== undefined && connections === 0)
     throw usageError('A rate needs connections over which to send.')
+  if (arrivals === 'poisson' && ratePerSecond === undefined && churnPerSecond === 0)
+    throw usageError('Arrivals are those of an open loop.', 'Say its rate too.')
   if (!arrivalNames.includes(arrivals))
     throw usageError(`There are no ${arrivals as string} arrivals.`, 'They are even or poisson.')
   if (connections * depth > inFlightMax)

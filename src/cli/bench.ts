@@ -118,9 +118,15 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   const run = bench(address, options)
   if (output.ndjson) streamIntervals(run, print)
   let interrupted = false
+  let connected = false
+  run.ready.then(
+    () => (connected = true),
+    () => {},
+  )
   const restore = onInterrupt(() => {
     interrupted = true
     run.stop()
+    return connected ? 'stay' : 'leave'
   })
   const { connections, warmupMs, count } = { ...benchDefaults, ...options }
   const endless = options.count === undefined ? benchDefaults.durationMs : Infinity
@@ -146,9 +152,9 @@ async function measure(address: Address, options: BenchOptions, output: Output):
 /** A connection that failed did so however it was measured; all else needs a sound measurement. */
 function exitCodeOf(result: RunResult, interrupted: boolean): number {
   if (Object.values(result.errors).some(count => count > 0)) return exitCodes.failed
+  if (interrupted && result.messages.lost === 0) return exitCodes.interrupted
   if (!result.valid) return exitCodes.invalid
-  if (result.verdict === 'fail') return exitCodes.failed
-  return interrupted ? exitCodes.interrupted : exitCodes.done
+  return result.verdict === 'fail' ? exitCodes.failed : exitCodes.done
 }
 
 async function search(

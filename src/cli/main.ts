@@ -38,7 +38,12 @@ for (const load of wanted) {
 }
 
 // Whoever does not read what we say does not stop us; a pipe of data has a listener of its own.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+process.stderr.on('error', () => {})
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return
+  tell(`Cannot write to stdout: ${error.code}.`)
+  process.on('exit', code => void (process.exitCode = code || exitCodes.usage))
+})
 
 try {
   await program.parseAsync()

@@ -24,15 +24,16 @@ export function showLive(line: () => string, everyMs = 500): () => void {
 }
 
 /**
- * Calls `first` on the first SIGINT or SIGTERM; the second leaves at once with 130.
+ * Calls `first` on the first SIGINT or SIGTERM; the second leaves at once with 130, and the first
+ * too if there is nothing to end.
  * Returns a function that puts things back.
  */
-export function onInterrupt(first: () => void): () => void {
+export function onInterrupt(first: () => unknown): () => void {
   let interrupted = false
   const listener = () => {
     if (interrupted) process.exit(exitCodes.interrupted)
     interrupted = true
-    first()
+    if (first() === 'leave') process.exit(exitCodes.interrupted)
   }
   process.on('SIGINT', listener).on('SIGTERM', listener)
   return () => process.off('SIGINT', listener).off('SIGTERM', listener)

@@ -25,6 +25,8 @@ export class Stream {
   readonly #depth: number
   /** Messages that are due (open loop), sent, received whole. */
   #planned = 0
+  /** Of those that are due: how many were sent, or were warm-up that nobody needs any more. */
+  #taken = 0
   #sent = 0
   #received = 0
   /** Planned instant of the last message that was sent. */
@@ -58,14 +60,14 @@ export class Stream {
   /** Whether everything that was planned has come back, and nothing more will be planned. */
   get done(): boolean {
     if (!this.#traffic.over || this.#sent > this.#received) return false
-    return !this.#traffic.openLoop || this.#planned === this.#sent
+    return !this.#traffic.openLoop || this.#planned === this.#taken
   }
 
   /** Open loop: one more message is due. Whether it can go out. */
   plan(dueNs: number, now: number): boolean {
     const { counters, histograms } = this.#traffic.meter
     this.#planned++
-    const free = this.inFlight < this.#depth && this.#planned === this.#sent + 1
+    const free = this.inFlight < this.#depth && this.#planned === this.#taken + 1
     if (dueNs >= this.#traffic.measureFromNs) {
       counters[counter.messagesPlanned]!++
       histograms.lateness.record(now - dueNs)
@@ -88,8 +90,10 @@ export class Stream {
     let at = (sentBefore % depth) * 2
     while (this.#sent - this.#received < depth && this.sentBytes - before < maxBytes) {
       if (openLoop) {
-        if (this.#sent === this.#planned) break
-        this.#plannedNs = traffic.plannedNs(this, this.#sent, this.#plannedNs)
+        if (this.#taken === this.#planned) break
+        this.#plannedNs = traffic.plannedNs(this, this.#taken++, this.#plannedNs)
+        // A server that is behind already is not measured by what the warm-up has left.
+        if (this.#plannedNs < traffic.measureFromNs && now >= traffic.measureFromNs) continue
       } else {
         if (!traffic.mayGoOn(now)) break
         this.#plannedNs = now

@@ -14,6 +14,8 @@ export const nowNs = (): number => performance.now() * 1e6
 
 /** Wrong bytes are collected for so long at most, to see how it goes on behind them. */
 const evidenceNs = 100e6
+/** What has been waited for so long at least may be called missing. */
+const patientNs = 50e6
 
 export class Traffic {
   readonly task: LoadPlan
@@ -154,9 +156,14 @@ export class Traffic {
   }
 
   /** Everything has ended, or is waited for no longer. */
-  close(): void {
+  close(now: number): void {
     this.convict()
-    const unanswered = this.streams.find(stream => stream.inFlight > 0 && !stream.failed)
+    // What was sent in the last moment may well be on its way.
+    const patienceNs = Math.max(patientNs, (this.task.drainMs * 1e6) / 2)
+    const unanswered = this.streams.find(
+      ({ inFlight, failed, waitingSinceNs }) =>
+        inFlight > 0 && !failed && now - waitingSinceNs >= patienceNs,
+    )
     if (unanswered) this.note(unanswered.unanswered())
   }
 }

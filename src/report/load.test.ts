@@ -84,7 +84,10 @@ test('the last line is why it failed, or that every byte came back', () => {
     [{}, 'every byte came back'],
     [samples['objectives'], 'FAILED: Expected this, measured that.'],
     [samples['no sample at all'], 'FAILED: Nothing was measured.'],
-    [{ counters: { messagesPlanned: 1007 } }, 'FAILED: 7 messages did not come back.'],
+    [
+      { counters: { messagesPlanned: 1007, messagesSent: 1007 } },
+      'FAILED: 7 messages did not come back.',
+    ],
     [
       { ...samples['no sample at all'], options: { connections: 0, idle: 9 } },
       'no message was sent, and nothing failed',

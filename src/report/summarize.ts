@@ -96,12 +96,20 @@ function failures({ messages, errors, churn, run }: RunResult, lossLimited: bool
   const reasons: string[] = []
   if (messages.planned === 0 && !churn && run.options.connections !== 0)
     reasons.push('Nothing was measured.')
-  if (messages.lost > 0 && !lossLimited)
-    reasons.push(`${plural(messages.lost, 'message')} did not come back.`)
+  if (messages.lost > 0 && !lossLimited) reasons.push(...lossReasons(messages))
   for (const [name, count] of Object.entries(errors))
     if (count > 0) reasons.push(`${plural(count, 'connection')} failed: ${name}.`)
   const unfinished = churn ? churn.planned - churn.completed : 0
   if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
+  return reasons
+}
+
+/** What was never sent says something else than what did not come back. */
+function lossReasons({ planned, sent, received }: RunResult['messages']): string[] {
+  const [unsent, unanswered] = [planned - sent, sent - received]
+  const reasons = []
+  if (unsent > 0) reasons.push(`${plural(unsent, 'message')} could not be sent in time.`)
+  if (unanswered > 0) reasons.push(`${plural(unanswered, 'message')} did not come back.`)
   return reasons
 }
 

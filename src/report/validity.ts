@@ -7,7 +7,7 @@ const busyShare = 0.98
 /** An open loop that cannot keep its plan is not given the benefit of the doubt. */
 const busyShareBehind = 0.9
 /** So late in 1 % of all cases, and so large a part of what was measured, is not negligible. */
-const lateUs = 1_000
+const lateUs = 10_000
 const lateShare = 0.5
 /** Where less of the plan than this was sent in time, the pace was lost. */
 const sentShare = 0.95

@@ -76,6 +76,7 @@ class LoadSession implements Session {
   readonly #held: Socket[] = []
   readonly #churn: Churn | undefined
   #open = 0
+  #started = false
   #ended = false
   #pacing: NodeJS.Timeout | undefined
   #ticking: NodeJS.Timeout | undefined
@@ -121,6 +122,7 @@ class LoadSession implements Session {
 
   run(): Promise<void> {
     const now = nowNs()
+    this.#started = true
     this.#traffic.start(now)
     this.#churn?.start(now)
     this.#ticking = setInterval(() => this.#tick(), tickMs)
@@ -183,14 +185,15 @@ class LoadSession implements Session {
   }
 
   #abandon() {
-    this.#traffic.close()
+    this.#traffic.close(nowNs())
     for (const connection of this.#connections) connection?.abandon()
     this.#churn?.abandon()
     if (this.#open === 0) this.#end()
   }
 
   #endIfDone() {
-    if (this.#open > 0 || this.#ended) return
+    // Those who were gone before it began are looked at when it has.
+    if (this.#open > 0 || this.#ended || !this.#started) return
     const churning = this.#churn !== undefined && (this.#churn.open > 0 || !this.#traffic.over)
     if (churning || (this.#task.connections === 0 && !this.#traffic.over)) return
     this.#end()
@@ -199,7 +202,7 @@ class LoadSession implements Session {
   #end() {
     this.#ended = true
     this.#traffic.stop(nowNs())
-    this.#traffic.close()
+    this.#traffic.close(nowNs())
     this.#effort.update(nowNs())
     for (const timer of [this.#pacing, this.#abandoning]) clearTimeout(timer)
     clearInterval(this.#ticking)

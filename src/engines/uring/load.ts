@@ -177,7 +177,7 @@ class LoadSession implements Session {
       this.#slots.touchAll(now)
     }
     if (stopping === stopWord.now || now >= this.#abandonNs) {
-      traffic.close()
+      traffic.close(now)
       for (const stream of traffic.streams) this.#slots.giveUp(stream.index)
     }
     return this.#slots.inUse === 0 && (this.#task.connections > 0 || traffic.over)
@@ -186,7 +186,7 @@ class LoadSession implements Session {
   #close(): void {
     const traffic = this.#traffic
     traffic.stop(nowNs())
-    traffic.close()
+    traffic.close(nowNs())
     this.#effort.update(nowNs())
     this.#slots.closeAll()
     this.#ring.submitAll()
