@@ -76,10 +76,12 @@ function randomLoad(dice: Dice, durationMs: number): BenchOptions {
     sizeBytes: dice.chance(0.5) ? a : [range, { minBytes: 1, maxBytes: 100, weight: 3 }],
     threads: 1 + dice.below(2),
     seed: dice.below(2 ** 32),
-    arrivals: dice.chance(0.5) ? 'even' : 'poisson',
     durationMs,
     warmupMs: dice.chance(0.3) ? durationMs / 4 : 0,
-    ...(dice.chance(0.4) && { ratePerSecond: 10 * dice.size(1000) }),
+    ...(dice.chance(0.4) && {
+      ratePerSecond: 10 * dice.size(1000),
+      arrivals: dice.chance(0.5) ? 'even' : 'poisson',
+    }),
     ...(dice.chance(0.2) && { churnPerSecond: 5 * dice.size(20) }),
     ...(dice.chance(0.2) && { idle: dice.size(10) }),
   }
