@@ -84,6 +84,10 @@ export const benchDefaults = {
   expect: [],
 } satisfies BenchOptions
 
+/** How long a bench measures: a count is limit enough. */
+export const durationOf = ({ durationMs, count }: BenchOptions): number =>
+  durationMs ?? (count === undefined ? benchDefaults.durationMs : Infinity)
+
 /** Sends the same message for ever, or until a limit is reached. */
 export function flood(address: string | Address, options: FloodOptions = {}): LoadRun {
   return startLoad('flood', address, options, floodDefaults, () => {
@@ -110,9 +114,8 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
  */
 export function bench(address: string | Address, options: BenchOptions = {}): LoadRun {
   return startLoad('bench', address, options, benchDefaults, () => {
-    // A count is limit enough.
-    const unlimited = options.count === undefined ? {} : { durationMs: Infinity }
-    const { sizeBytes, ...load } = withDefaults({ ...benchDefaults, ...unlimited }, options)
+    const defaults = { ...benchDefaults, durationMs: durationOf(options) }
+    const { sizeBytes, ...load } = withDefaults(defaults, options)
     const sizes =
       typeof sizeBytes === 'number'
         ? [{ minBytes: sizeBytes, maxBytes: sizeBytes, weight: 1 }]

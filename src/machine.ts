@@ -1,6 +1,6 @@
 /** What this runs on: part of every result, because figures mean nothing without it. */
 import { readFileSync } from 'node:fs'
-import { cpus, release, totalmem, type } from 'node:os'
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 
 /** Of this package. */
 export const version = (
@@ -24,11 +24,10 @@ export interface Machine {
 }
 
 export function machine(): Machine {
-  const processors = cpus()
   return {
     system: `${type()} ${release()} ${process.arch}`,
-    cpu: processors[0]?.model.trim() ?? 'unknown',
-    cores: processors.length,
+    cpu: cpus()[0]?.model.trim() || 'unknown processor',
+    cores: availableParallelism(),
     memoryBytes: totalmem(),
   }
 }

@@ -120,6 +120,10 @@ export const formatDuration = (ms: number): string =>
 export const formatCount = (count: number): string =>
   Math.round(count).toLocaleString('en-US', { useGrouping: true })
 
+/** Per second: `1,234/s`; below 100 with decimals, `0.1/s`. */
+export const formatRate = (perSecond: number): string =>
+  `${perSecond < 100 ? Number(perSecond.toPrecision(3)) : formatCount(perSecond)}/s`
+
 /** One noun in the right number: `1 client`, `2 clients`. */
 export const plural = (count: number, noun: string): string =>
   `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`

@@ -74,7 +74,7 @@ test(`a thousand times the same message (${names[1]})`, async () => {
   assert.equal(code, 0)
 })
 
-const streamBytes = 128 * MiB
+const streamBytes = 256 * MiB
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
 const file = join(folder, 'random')
 after(() => rmSync(folder, { recursive: true }))
@@ -100,7 +100,7 @@ const copies = (url: string): Peer[] => [
 ]
 
 for (const [n, { name }] of copies(anywhere).entries()) {
-  test(`128 MiB of random bytes come back the same (${name})`, async t => {
+  test(`256 MiB of random bytes come back the same (${name})`, async t => {
     const [program, ...args] = copies(server.url)[n]!.command
     const stdin = openSync(file, 'r')
     const child = spawn(program!, args, { stdio: [stdin, 'pipe', 'inherit'] })

@@ -167,7 +167,7 @@ function probeOptions(options: FindMaxOptions): BenchOptions {
   return {
     ...load,
     durationMs,
-    warmupMs: load.warmupMs ?? Math.min(benchDefaults.warmupMs, durationMs / 3),
+    warmupMs: load.warmupMs ?? Math.min(benchDefaults.warmupMs, Math.round(durationMs / 3)),
     drainMs: load.drainMs ?? Math.max(drainLeastMs, 2 * limitMs),
     expect: [...(load.expect ?? []), objective],
   }

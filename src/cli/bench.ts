@@ -1,7 +1,7 @@
 /** yodel bench: measure rate and round trips, with a verdict. */
 import { Option, type Command } from '@commander-js/extra-typings'
 import { formatAddress, type Address } from '../address.ts'
-import { bench, benchDefaults, type BenchOptions } from '../bench.ts'
+import { bench, benchDefaults, durationOf, type BenchOptions } from '../bench.ts'
 import { findMax } from '../bench/find-max.ts'
 import { usageError } from '../errors.ts'
 import { arrivalNames } from '../load/pacer.ts'
@@ -129,8 +129,7 @@ async function measure(address: Address, options: BenchOptions, output: Output):
     return connected ? 'stay' : 'leave'
   })
   const { connections, warmupMs, count } = { ...benchDefaults, ...options }
-  const endless = options.count === undefined ? benchDefaults.durationMs : Infinity
-  const { durationMs = endless } = options
+  const durationMs = durationOf(options)
   const about = { address: formatAddress(address), connections, durationMs, warmupMs, count }
   // Lines of JSON on the same terminal would be drawn over.
   const silent = output.ndjson && process.stdout.isTTY
@@ -144,7 +143,7 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   else print(loadText(result, canvas(process.stdout)))
   process.exitCode = exitCodeOf(result, interrupted)
   for (const { path, format } of output.files) {
-    save(path, format.render(result))
+    save(path, format(result))
     tell(`wrote ${path}`)
   }
 }

@@ -1,7 +1,7 @@
 /** yodel compare-engines: what a thread per client buys, and what it costs, in one picture. */
-import { availableParallelism, cpus, release, type as systemName } from 'node:os'
 import type { Command } from '@commander-js/extra-typings'
 import { UserError, usageError } from '../errors.ts'
+import { machine } from '../machine.ts'
 import { comparisonJson, comparisonText } from '../report/comparison.ts'
 import { isRight, type Comparison, type Model, type ModelResult } from '../report/models.ts'
 import { poolSize } from '../serve.ts'
@@ -29,13 +29,14 @@ export function addCompareEngines(program: Command): void {
     .option('--output <file>', 'write the JSON document to a file')
     .action(async ({ json, output, models = modelNames, pool, duration = 1_000, ...options }) => {
       if (output !== undefined) checkWritable(output)
+      const { cpu, cores, system } = machine()
       const comparison: Comparison = {
         connections: options.connections,
         sizeBytes: options.size,
         durationMs: duration,
         roundsWanted: options.rounds,
         interrupted: false,
-        machine: machine(),
+        machine: { processor: cpu, cores, system, node: process.versions.node },
         models: models.map(name => ({ ...modelOf(name, pool), rounds: [] })),
       }
       await compare(comparison)
@@ -73,13 +74,6 @@ function modelOf(name: ModelName, pool: number): Model {
   }
   return { name, ...models[name] }
 }
-
-const machine = (): Comparison['machine'] => ({
-  processor: cpus()[0]?.model.trim() || 'unknown processor',
-  cores: availableParallelism(),
-  system: `${systemName()} ${release()}`,
-  node: process.versions.node,
-})
 
 /** Measures all models in interleaved rounds, so that a slow spell of the machine hits all. */
 async function compare(comparison: Comparison): Promise<void> {

@@ -16,7 +16,7 @@ export function addReport(program: Command): void {
       const format = output === undefined ? undefined : formatFor(output)
       const result = readSaved(file)
       if (output === undefined || !format) return print(loadText(result, canvas(process.stdout)))
-      save(output, format.render(result))
+      save(output, format(result))
       tell(`wrote ${output}`)
     })
 }

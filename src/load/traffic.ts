@@ -63,7 +63,6 @@ export class Traffic {
     this.startedNs = this.lastReceivedNs = now
     this.measureFromNs = now + this.task.warmupMs * 1e6
     this.#endNs = this.measureFromNs + this.task.durationMs * 1e6
-    if (this.streams.length === 0 && this.task.count !== Infinity) this.stop(now)
   }
 
   /** When somebody has to look again: the next message is due, or the time is up. */

@@ -1,5 +1,5 @@
 /** The search for the highest rate: its result as plain JSON, and as text. */
-import { formatCount, formatDuration, plural } from '../units.ts'
+import { formatCount, formatDuration, plural, formatRate } from '../units.ts'
 import { wrap, type Canvas } from './bars.ts'
 import { parseObjective } from './objective.ts'
 import type { RunConditions } from './result.ts'
@@ -62,15 +62,15 @@ function conclusion({
   failedPerSecond,
   ...result
 }: FindMaxResult): string {
-  const rate = `${formatCount(ratePerSecond)}/s`
+  const rate = formatRate(ratePerSecond)
   if (ratePerSecond === 0) {
     if (failedPerSecond === null) return `Nothing was found: it was stopped too early.`
     if (result.limitedByGenerator)
       return 'Nothing was found: even at the lowest rate the generator was the limit.'
-    return `${objective} did not hold even at ${formatCount(failedPerSecond)}/s.`
+    return `${objective} did not hold even at ${formatRate(failedPerSecond)}.`
   }
   if (failedPerSecond === null) return `${objective} held up to ${rate} at least.`
-  const next = `${formatCount(failedPerSecond)}/s`
+  const next = formatRate(failedPerSecond)
   return result.limitedByGenerator
     ? `${objective} held up to ${rate} at least: at ${next} the generator was the limit.`
     : `${objective} held up to ${rate}, and not at ${next}.`
@@ -83,14 +83,14 @@ function remarks({ stopped, limitedByGenerator, closedLoopPerSecond }: FindMaxRe
     found.push('The server may carry more. Use more threads, or another machine for the load.')
   if (closedLoopPerSecond > 0)
     found.push(
-      `A closed loop over the same connections reached ${formatCount(closedLoopPerSecond)}/s.`,
+      `A closed loop over the same connections reached ${formatRate(closedLoopPerSecond)}.`,
     )
   return found
 }
 
 /** What one probe found, while the search goes on. */
 export const probeLine = ({ ratePerSecond, held, measuredText }: Probe): string =>
-  `${formatCount(ratePerSecond)}/s: ${measuredText}, ${held ? 'held' : 'missed'}`
+  `${formatRate(ratePerSecond)}: ${measuredText}, ${held ? 'held' : 'missed'}`
 
 /** A command that can be copied although it is broken into lines. */
 function commandLines(command: string, columns: number): string[] {

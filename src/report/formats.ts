@@ -5,17 +5,14 @@ import { loadHgrm } from './hgrm.ts'
 import { loadHtml } from './html.ts'
 import type { RunResult } from './result.ts'
 
-export interface Format {
-  name: string
-  render(result: RunResult): string
-}
+export type Format = (result: RunResult) => string
 
 /** By ending; a new format is a line here. */
 const formats: Record<string, Format> = {
-  '.csv': { name: 'CSV', render: loadCsv },
-  '.hgrm': { name: 'HdrHistogram', render: loadHgrm },
-  '.html': { name: 'HTML', render: loadHtml },
-  '.json': { name: 'JSON', render: result => `${JSON.stringify(result)}\n` },
+  '.csv': loadCsv,
+  '.hgrm': loadHgrm,
+  '.html': loadHtml,
+  '.json': result => `${JSON.stringify(result)}\n`,
 }
 
 export const endings = Object.keys(formats).join(', ')

@@ -1,6 +1,6 @@
 /** What a load did, for people. */
 import type { SizeRange } from '../load/sizes.ts'
-import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
+import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts'
 import { ladderBlock, micros, shapeBlock, supported } from './ladder.ts'
 import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines.ts'
 import { shown, table, usable } from './lines.ts'
@@ -68,8 +68,8 @@ function head(result: RunResult, canvas: TextOptions): string[] {
   if (depth && depth > 1) parts.push(`${formatCount(depth)} in flight each`)
   if (idle) parts.push(`${formatCount(idle)} idle`)
   if (ratePerSecond)
-    parts.push(`${rateText(ratePerSecond)} planned${arrivals === 'poisson' ? ' at random' : ''}`)
-  if (churnPerSecond) parts.push(`${rateText(churnPerSecond)} short connections`)
+    parts.push(`${formatRate(ratePerSecond)} planned${arrivals === 'poisson' ? ' at random' : ''}`)
+  if (churnPerSecond) parts.push(`${formatRate(churnPerSecond)} short connections`)
   parts.push(formatDuration(result.seconds * 1e3))
   if (sizes && sizes.length > 0) parts.push(sizesText(sizes))
   if (threads > 1) parts.push(plural(threads, 'thread'))
@@ -96,10 +96,6 @@ function sizesText(sizes: SizeRange[]): string {
   return `messages of ${sizes.length} sizes from ${range({ minBytes, maxBytes })}`
 }
 
-/** Slow rates have decimals, or they would round to something else. */
-const rateText = (perSecond: number): string =>
-  `${perSecond < 100 ? Number(perSecond.toPrecision(3)) : formatCount(perSecond)}/s`
-
 /** How much of it. */
 function amounts(result: RunResult, canvas: TextOptions): string[] {
   const { messages, bytes, churn, seconds, ratePerSecond } = result
@@ -108,7 +104,7 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
     `${formatCount(messages.received)} verified`,
     `${formatCount(messages.lost)} lost`,
     `${formatCount(messages.wrong)} wrong`,
-    rateText(ratePerSecond),
+    formatRate(ratePerSecond),
   ]
   // In a closed loop every message that is due is sent.
   if (isOpenLoop(result) || messages.planned !== messages.sent)
