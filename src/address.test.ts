@@ -15,6 +15,12 @@ test('every way to write an address, and its full form', () => {
     'unix:/tmp/x': 'unix:/tmp/x',
     'unix:///tmp/x': 'unix:/tmp/x',
     'unix:x.sock': 'unix:x.sock',
+    'tls://[::1]:7443': 'tls://[::1]:7443',
+    'udp://:7007': 'udp://127.0.0.1:7007',
+    'WS://localhost': 'ws://localhost:80',
+    'wss://localhost/a?b=c': 'wss://localhost:443/a?b=c',
+    'http://[::1]/': 'http://[::1]:80',
+    'https://h:8443?x': 'https://h:8443/?x',
   }
   for (const [text, full] of Object.entries(rows)) {
     assert.equal(formatAddress(parseAddress(text)), full, text)
@@ -25,6 +31,7 @@ test('every way to write an address, and its full form', () => {
 test('what is no address is refused, not guessed', () => {
   const bad = ['', 'host', '::1', '::1:7007', 'tcp://:x', ':65536', ':-1', 'a b:1', 'unix:']
   bad.push('ftp://x:1', '[1.2.3.4]:7', '[]:7', 'tcp://u@h:1', `unix:/${'x'.repeat(107)}`, 'h:1?q')
+  bad.push('tcp://h:1/x', 'ws://h/ä', 'http://', 'tls://h', 'ws://h:1/#x', 'https://u@h')
   for (const text of bad) assert.throws(() => parseAddress(text), UserError, text)
 })
 

@@ -1,15 +1,18 @@
-/** `tcp://host:port` ↔ Address. The only parser of addresses. */
+/** `transport://host:port` ↔ Address. The only parser of addresses. */
 import { isIPv6 } from 'node:net'
 import { usageError } from './errors.ts'
+import { transportNames, transports, type TransportName } from './transport.ts'
 
-/** Somewhere to listen, or someone to talk to. Plain data; net.connect() takes it as it is. */
-export type Address = TcpAddress | UnixAddress
-export interface TcpAddress {
-  transport: 'tcp'
+/** Somewhere to listen, or someone to talk to. Plain data. */
+export type Address = HostAddress | UnixAddress
+export interface HostAddress {
+  transport: Exclude<TransportName, 'unix'>
   /** A name, an IPv4 address, or an IPv6 address without brackets. */
   host: string
   /** 0 to 65535; 0 asks the system for a free one, and can only be listened on. */
   port: number
+  /** Of ws and http: the path and query of the URL, `/` at least. */
+  resource?: string
 }
 export interface UnixAddress {
   transport: 'unix'
@@ -26,16 +29,21 @@ const examples =
 const unixPathMaxBytes = 107
 
 /**
- * Parses `tcp://host:port`, `host:port`, `:port`, `port` and `unix:path`.
+ * Parses `transport://host:port`, `host:port`, `:port`, `port` and `unix:path`.
  * Without a host it is the loopback, never every interface.
  */
 export function parseAddress(text: string): Address {
   const unix = /^unix:(?:\/\/)?(.*)$/s.exec(text)
   if (unix) return parseUnix(text, unix[1]!)
   const scheme = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text)
-  if (scheme && scheme[1]!.toLowerCase() !== 'tcp')
-    throw usageError(`'${text}': the transport ${scheme[1]} is not known.`, examples)
-  return parseTcp(text, (scheme ? scheme[2]! : text).replace(/\/$/, ''))
+  if (!scheme) return parseHostAndPort(text, 'tcp', text)
+  const transport = scheme[1]!.toLowerCase()
+  if (!Object.hasOwn(transports, transport))
+    throw usageError(
+      `'${text}': the transport ${scheme[1]} is not known.`,
+      `The transports are ${transportNames.join(', ')}.`,
+    )
+  return parseHostAndPort(text, transport as HostAddress['transport'], scheme[2]!)
 }
 
 function parseUnix(text: string, path: string): UnixAddress {
@@ -46,15 +54,38 @@ function parseUnix(text: string, path: string): UnixAddress {
   return { transport: 'unix', path }
 }
 
-function parseTcp(text: string, rest: string): TcpAddress {
-  if (isIPv6(rest) && rest.includes('::'))
+function parseHostAndPort(
+  text: string,
+  transport: HostAddress['transport'],
+  rest: string,
+): HostAddress {
+  const { defaultPort, hasPath } = transports[transport]
+  const [, authority, resource] = /^([^/?]*)(.*)$/s.exec(rest) as unknown as [
+    string,
+    string,
+    string,
+  ]
+  if (isIPv6(authority) && authority.includes('::'))
     throw usageError(`'${text}': an IPv6 address needs brackets.`, 'Write for example [::1]:7007.')
-  const match = /^(?:(\[[^\]]*\]|[^:[\]/\s@?#]*):)?(\d+)$/.exec(rest)
-  if (!match) throw usageError(`'${text}' is not an address.`, examples)
-  const port = Number(match[2])
+  const match = /^(?:(\[[^\]]*\]|[^:[\]/\s@?#]*):)?(\d+)$/.exec(authority)
+  const bare = defaultPort > 0 && /^(\[[^\]]*\]|[^:[\]/\s@?#]+)$/.exec(authority)
+  if (!match && !bare) throw usageError(`'${text}' is not an address.`, examples)
+  // A lone number is a port, unless a URL has a port of its own anyway.
+  const port = match ? Number(match[2]) : defaultPort
   if (port > 65_535)
     throw usageError(`'${text}': ports go from 0 to 65535.`, 'Port 0 lets the system choose.')
-  return { transport: 'tcp', host: parseHost(text, match[1] || '127.0.0.1'), port }
+  const host = parseHost(text, (match ? match[1] : (bare as RegExpExecArray)[1]) || '127.0.0.1')
+  if (hasPath) return { transport, host, port, resource: parseResource(text, resource) }
+  if (resource !== '' && resource !== '/')
+    throw usageError(`'${text}': ${transport} has no path.`, examples)
+  return { transport, host, port }
+}
+
+/** The rest of a URL: what is sent has no spaces, no control characters, no fragment. */
+function parseResource(text: string, resource: string): string {
+  if (!/^[!-"$-~]*$/.test(resource))
+    throw usageError(`'${text}': that is no path.`, 'Write for example ws://127.0.0.1:7007/chat.')
+  return resource.startsWith('/') ? resource : `/${resource}`
 }
 
 function parseHost(text: string, host: string): string {
@@ -68,7 +99,8 @@ function parseHost(text: string, host: string): string {
 export function formatAddress(address: Address): string {
   if (address.transport === 'unix') return `unix:${address.path}`
   const host = address.host.includes(':') ? `[${address.host}]` : address.host
-  return `${address.transport}://${host}:${address.port}`
+  const { resource = '/' } = address
+  return `${address.transport}://${host}:${address.port}${resource === '/' ? '' : resource}`
 }
 
 /** Whoever calls the library may write an address or pass one on. */

@@ -7,6 +7,7 @@ import { usageError } from './errors.ts'
 import type { Arrivals } from './load/pacer.ts'
 import type { SizeRange } from './load/sizes.ts'
 import { withDefaults } from './options.ts'
+import type { Calling } from './transport.ts'
 
 export type { LoadRun } from './bench/run.ts'
 
@@ -35,6 +36,8 @@ export interface LoadOptions {
   threads?: number
   /** Decides payload, sizes and random arrivals. */
   seed?: number
+  /** What the transport needs to know of us. */
+  calling?: Calling
 }
 
 export interface FloodOptions extends LoadOptions {
@@ -66,6 +69,7 @@ const loadDefaults = {
   engine: 'auto',
   threads: 1,
   seed: 1,
+  calling: {},
 } satisfies LoadOptions
 
 /** The one place of these defaults. */

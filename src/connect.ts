@@ -1,15 +1,18 @@
 /** connect(address): one connection, to talk over by hand. */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { formatAddress, toAddress, type Address } from './address.ts'
-import { dial } from './engines/node/dial.ts'
+import { dial, type Link } from './engines/node/dial.ts'
 import { withDefaults } from './options.ts'
+import type { Calling } from './transport.ts'
 
 export interface ConnectOptions {
   /** How long to wait for the connection to be established. */
   timeoutMs?: number
+  /** What the transport needs to know of us. */
+  calling?: Calling
 }
 
-export const connectDefaults: Required<ConnectOptions> = { timeoutMs: 10_000 }
+export const connectDefaults: Required<ConnectOptions> = { timeoutMs: 10_000, calling: {} }
 
 /** Iterate over it to get what arrives, as it arrives, until the other side has finished. */
 export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
@@ -26,8 +29,13 @@ export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
   end(): void
   /** Hangs up. */
   close(): Promise<void>
-  /** Below it all, for options that have no name here. */
-  readonly socket: Socket
+  /** What was agreed on, a line each, for people: protocol, cipher, certificate. */
+  readonly details: readonly string[]
+  /**
+   * Below it all, for options that have no name here: a net.Socket where bytes travel. Where
+   * messages have bounds each write is one, and so is each chunk; text comes as a string.
+   */
+  readonly stream: Duplex
 }
 
 export interface Echo {
@@ -44,25 +52,27 @@ export async function connect(
   address: string | Address,
   options: ConnectOptions = {},
 ): Promise<Connection> {
-  const { timeoutMs } = withDefaults(connectDefaults, options)
-  const target = toAddress(address)
-  return new SocketConnection(target, await dial(target, timeoutMs))
+  const { timeoutMs, calling } = withDefaults(connectDefaults, options)
+  const target = { address: toAddress(address), calling }
+  return new LinkConnection(target.address, await dial(target, timeoutMs))
 }
 
-class SocketConnection implements Connection {
+class LinkConnection implements Connection {
   readonly address: Address
-  readonly socket: Socket
+  readonly stream: Duplex
+  readonly details: readonly string[]
 
-  constructor(address: Address, socket: Socket) {
+  constructor(address: Address, { stream, details }: Link) {
     this.address = address
-    this.socket = socket
+    this.stream = stream
+    this.details = details
     // Failures reach whoever reads or writes; without a listener they would end the process.
-    socket.on('error', () => {})
+    stream.on('error', () => {})
   }
 
   write(data: Uint8Array | string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.socket.write(data, error => (error ? reject(error) : resolve()))
+      this.stream.write(data, error => (error ? reject(error) : resolve()))
     })
   }
 
@@ -77,36 +87,36 @@ class SocketConnection implements Connection {
   }
 
   async #read(bytes: number): Promise<Buffer> {
-    const { socket } = this
+    const { stream } = this
     const chunks: Buffer[] = []
     for (let missing = bytes; missing > 0;) {
-      const chunk = socket.read() as Buffer | null
+      const chunk = read(stream)
       if (chunk) {
         chunks.push(chunk.subarray(0, missing))
-        if (chunk.length > missing) socket.unshift(chunk.subarray(missing))
+        if (chunk.length > missing) stream.unshift(chunk.subarray(missing))
         missing -= Math.min(missing, chunk.length)
-      } else if (socket.readableEnded || socket.destroyed) {
+      } else if (stream.readableEnded || stream.destroyed) {
         throw new Error(`${formatAddress(this.address)} hung up within an echo`)
       } else {
-        await readable(socket)
+        await readable(stream)
       }
     }
     return Buffer.concat(chunks)
   }
 
   end(): void {
-    this.socket.end()
+    this.stream.end()
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    for await (const chunk of this.socket.iterator({ destroyOnReturn: false }))
-      yield chunk as Uint8Array
+    for await (const chunk of this.stream.iterator({ destroyOnReturn: false }))
+      yield typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Uint8Array)
   }
 
   async close(): Promise<void> {
-    if (this.socket.closed) return
-    const closed = new Promise(resolve => this.socket.once('close', resolve))
-    this.socket.destroy()
+    if (this.stream.closed) return
+    const closed = new Promise(resolve => this.stream.once('close', resolve))
+    this.stream.destroy()
     await closed
   }
 
@@ -115,18 +125,24 @@ class SocketConnection implements Connection {
   }
 }
 
+/** What can be read; text as its bytes (UTF-8). */
+function read(stream: Duplex): Buffer | null {
+  const chunk = stream.read() as Buffer | string | null
+  return typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+}
+
 /** Resolves on the next event that may have changed what can be read. */
-function readable(socket: Socket): Promise<void> {
+function readable(stream: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
     const events = ['readable', 'end', 'close'] as const
     const settle = (error?: Error) => {
-      for (const event of events) socket.off(event, done)
-      socket.off('error', settle)
+      for (const event of events) stream.off(event, done)
+      stream.off('error', settle)
       if (error) reject(error)
       else resolve()
     }
     const done = () => settle()
-    for (const event of events) socket.on(event, done)
-    socket.on('error', settle)
+    for (const event of events) stream.on(event, done)
+    stream.on('error', settle)
   })
 }

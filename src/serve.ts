@@ -9,6 +9,7 @@ import type { Snapshot } from './metrics/snapshot.ts'
 import { withDefaults } from './options.ts'
 import { share, type EngineName, type ServeTask } from './task.ts'
 import { startThreads } from './threads/start.ts'
+import type { DatagramRules, ProxyRules, TlsServing, WebRules } from './transport.ts'
 
 export interface ServeOptions {
   /** How many clients are served at the same time; the others wait in the backlog. */
@@ -31,6 +32,16 @@ export interface ServeOptions {
   faults?: readonly FaultSpec[] | undefined
   /** What is random in the faults is the same for the same seed. */
   seed?: number
+  /** How long a client may take for PROXY header, TLS and the like. */
+  handshakeTimeoutMs?: number
+  /** Of tls, wss and https; without it a certificate is made at start. */
+  tls?: TlsServing | undefined
+  /** Whose PROXY headers are read; nobody's without it. */
+  proxy?: ProxyRules | undefined
+  web?: Partial<WebRules>
+  datagrams?: Partial<DatagramRules>
+  /** The descriptor of a socket that is bound already, and listening unless it is udp. */
+  inheritedFd?: number | undefined
 }
 
 /** The one place of these defaults. */
@@ -44,9 +55,18 @@ export const serveDefaults: Wanted = {
   oneOff: false,
   faults: undefined,
   seed: 1,
+  handshakeTimeoutMs: 10_000,
+  tls: undefined,
+  proxy: undefined,
+  web: { messageMaxBytes: 16 * 2 ** 20, deflate: false, origins: undefined },
+  datagrams: { ratePerSource: Infinity, allow: [] },
+  inheritedFd: undefined,
 }
 
-type Wanted = Required<Omit<ServeOptions, 'faults'>> & Pick<ServeTask, 'faults'>
+type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort'> & {
+  engine: WantedEngine
+  threads: number
+}
 
 export interface Server extends AsyncDisposable {
   /** Where it listens, with the port that the system gave. */
@@ -81,7 +101,11 @@ export async function serve(
   address: string | Address,
   options: ServeOptions = {},
 ): Promise<Server> {
-  const wanted: Wanted = withDefaults(serveDefaults, options)
+  const wanted: Wanted = {
+    ...withDefaults(serveDefaults, options),
+    web: withDefaults(serveDefaults.web, options.web ?? {}),
+    datagrams: withDefaults(serveDefaults.datagrams, options.datagrams ?? {}),
+  }
   check(wanted)
   if (options.concurrency === undefined && wanted.engine === 'blocking')
     wanted.concurrency = poolSize()
@@ -121,6 +145,8 @@ function check(options: Wanted) {
     throw usageError('threads must be a whole number from 1 to 256.')
   if (!(idleTimeoutMs >= 0)) throw usageError('The idle timeout must be 0 or more.')
   if (!(drainMs >= 0)) throw usageError('The drain time must be 0 or more.')
+  if (!(options.handshakeTimeoutMs > 0))
+    throw usageError('The handshake timeout must be more than 0.')
   if (!(busyPollUs >= 0)) throw usageError('The time to poll must be 0 or more.')
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw usageError('seed must be a whole number from 0 to 4294967295.')

@@ -2,6 +2,7 @@
 import type { Address } from './address.ts'
 import type { FaultSpec } from './faults/index.ts'
 import type { LoadPlan } from './load/plan.ts'
+import type { Calling, DatagramRules, ProxyRules, TlsServing, WebRules } from './transport.ts'
 
 export const engineNames = ['node', 'uring', 'blocking'] as const
 export type EngineName = (typeof engineNames)[number]
@@ -29,6 +30,16 @@ export interface ServeTask {
   faults: readonly FaultSpec[] | undefined
   /** Of the faults: what is random in them is the same for the same seed. */
   seed: number
+  /** How long a client may take for PROXY header, TLS and the like. */
+  handshakeTimeoutMs: number
+  /** Of tls, wss and https. */
+  tls: TlsServing | undefined
+  /** Whose PROXY headers are read; undefined: nobody's. */
+  proxy: ProxyRules | undefined
+  web: WebRules
+  datagrams: DatagramRules
+  /** A listening (or bound, for udp) socket that whoever started us has opened. */
+  inheritedFd: number | undefined
 }
 
 /** Send messages, and verify that each comes back. */
@@ -36,6 +47,7 @@ export interface LoadTask extends LoadPlan {
   kind: 'load'
   engine: EngineName
   address: Address
+  calling: Calling
 }
 
 /** The n-th of `parts` near-equal shares of a whole; the shares add up to the whole. */

@@ -83,7 +83,7 @@ describe(
     test('what only io_uring can do is refused by auto too, and it says what that is', async () => {
       await using program = start('serve', ':0', '--busy-poll', '50us')
       const { code, stderr } = await program.finished
-      assert.equal(stderr, `yodel: Only the uring engine can poll busily. ${reason}\n`)
+      assert.equal(stderr, `yodel: The node engine cannot poll busily. ${reason}\n`)
       assert.equal(code, 2)
     })
 

@@ -5,6 +5,7 @@ import type { Arrivals, Pace } from '../load/pacer.ts'
 import type { PayloadSpec } from '../load/payload.ts'
 import type { SizeRange } from '../load/sizes.ts'
 import { share, type LoadTask } from '../task.ts'
+import type { Calling } from '../transport.ts'
 
 /** All options, checked. */
 export interface Load {
@@ -26,6 +27,7 @@ export interface Load {
   threads: number
   seed: number
   expect: string[]
+  calling: Calling
 }
 
 /** @throws UserError if the wanted engine refuses */
@@ -47,6 +49,7 @@ export function plan(load: Load): { tasks: [LoadTask, ...LoadTask[]]; reason?: s
       kind: 'load',
       engine: 'node',
       address: load.address,
+      calling: load.calling,
       payload: load.payload,
       sizes: load.sizes,
       seed,

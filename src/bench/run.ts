@@ -94,7 +94,8 @@ class Run {
     this.#warm = this.#last = { ...this.#warm, atMs: performance.now() }
     if (warmupMs === 0) this.#watch(durationMs)
     else this.#timer = setTimeout(() => this.#measure(durationMs), Math.min(warmupMs, timerMaxMs))
-    const { payload: _payload, address: _address, seed, expect: _expect, ...options } = load
+    const { payload: _payload, address: _address, calling: _calling, ...rest } = load
+    const { seed, expect: _expect, ...options } = rest
     const conditions: RunConditions = {
       command: this.#command,
       address: formatAddress(threads.address),

@@ -15,7 +15,8 @@ import type { RunResult } from '../report/result.ts'
 import { parseCount, parseDuration, parsePercent, parseRate } from '../units.ts'
 import { exitCodes } from './exit.ts'
 import { checkWritable, save } from './files.ts'
-import { addressArgument, engineFlag, value } from './flags.ts'
+import { callingOf, callingOptions } from './calling.ts'
+import { addAll, addressArgument, engineFlag, value } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { canvas, onInterrupt, print, tell } from './output.ts'
 
@@ -38,7 +39,7 @@ interface Output {
 export function addBench(program: Command): void {
   const { sizeBytes, durationMs, warmupMs, drainMs, timeoutMs } = benchDefaults
   const seconds = (ms: number) => `default: ${ms / 1e3}s`
-  program
+  const command = program
     .command('bench')
     .description('measure rate and round trips of an echo server, every byte verified')
     .addArgument(addressArgument('whom to measure'))
@@ -79,17 +80,19 @@ export function addBench(program: Command): void {
     .option('--json', 'report as one JSON document')
     .option('--ndjson', 'a line of JSON for each second, and for the result')
     .option('--output <file>', `save the result; one of ${endings}; repeatable`, list(file))
-    .action(async (address, flags) => {
-      const { json = false, ndjson = false, output = [], findMax, precision, ...rest } = flags
-      if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')
-      if (precision !== undefined && findMax === undefined)
-        throw usageError('--precision is for --find-max.')
-      const load = optionsOf(rest)
-      if (findMax === undefined) return measure(address, load, { json, ndjson, files: output })
-      if (ndjson || output.length > 0)
-        throw usageError('--find-max prints text or --json, and has no --output.')
-      return search(address, load, findMax, precision, json)
-    })
+  addAll(command, callingOptions())
+  command.action(async (address, all) => {
+    const { calling, rest: flags } = callingOf(all)
+    const { json = false, ndjson = false, output = [], findMax, precision, ...rest } = flags
+    if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')
+    if (precision !== undefined && findMax === undefined)
+      throw usageError('--precision is for --find-max.')
+    const load = { ...optionsOf(rest), calling }
+    if (findMax === undefined) return measure(address, load, { json, ndjson, files: output })
+    if (ndjson || output.length > 0)
+      throw usageError('--find-max prints text or --json, and has no --output.')
+    return search(address, load, findMax, precision, json)
+  })
 }
 
 type Flags = Omit<BenchOptions, 'sizeBytes'> & { size: BenchOptions['sizeBytes'] } & Partial<

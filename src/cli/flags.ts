@@ -1,5 +1,6 @@
 /** Flags that several commands have, and how their values are parsed. */
 import { Argument, InvalidArgumentError, Option } from '@commander-js/extra-typings'
+import type { Command as PlainCommand, Option as PlainOption } from 'commander'
 import { defaultAddress, formatAddress, parseAddress } from '../address.ts'
 import { wantedEngines } from '../engines/index.ts'
 import { UserError } from '../errors.ts'
@@ -25,6 +26,11 @@ export const engineFlag = () =>
 /** `8`, `10k`, or `unlimited`. */
 export const parseLimit = (text: string): number =>
   text === 'unlimited' ? Infinity : parseCount(text)
+
+/** Adds options that have a file of their own; what they say is read from the flags there. */
+export function addAll(command: object, options: PlainOption[]): void {
+  for (const option of options) (command as PlainCommand).addOption(option)
+}
 
 /** Whom to talk to. */
 export const addressArgument = (description: string) =>

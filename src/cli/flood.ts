@@ -5,13 +5,14 @@ import { flood, floodDefaults, type LoadRun } from '../bench.ts'
 import type { LoadAbout } from '../report/live.ts'
 import { loadText } from '../report/load.ts'
 import { parseCount, parseDuration, parseRate, plural } from '../units.ts'
-import { addressArgument, engineFlag, value } from './flags.ts'
+import { callingOf, callingOptions } from './calling.ts'
+import { addAll, addressArgument, engineFlag, value } from './flags.ts'
 import { exitCodes } from './exit.ts'
 import { showLoad } from './live.ts'
 import { canvas, onInterrupt, print, tell } from './output.ts'
 
 export function addFlood(program: Command): void {
-  program
+  const command = program
     .command('flood')
     .description('send the same message for ever, and verify every echo')
     .addArgument(addressArgument('whom to send to'))
@@ -24,21 +25,24 @@ export function addFlood(program: Command): void {
     .addOption(engineFlag())
     .option('--threads <n>', 'threads that send', value(parseCount), floodDefaults.threads)
     .option('--json', 'report as one JSON document')
-    .action(async (address, message, { json, rate, duration, ...options }) => {
-      const load = { ...options, ratePerSecond: rate, durationMs: duration, message }
-      const run = flood(address, load)
-      const interrupted = await untilFinished(run, {
-        address: formatAddress(await run.ready),
-        connections: options.connections,
-        warmupMs: 0,
-        durationMs: duration ?? Infinity,
-        count: options.count ?? Infinity,
-      })
-      const result = await run.finished
-      print(json ? `${JSON.stringify(result)}\n` : loadText(result, canvas(process.stdout)))
-      if (result.verdict === 'fail') process.exitCode = exitCodes.failed
-      else if (interrupted) process.exitCode = exitCodes.interrupted
+  addAll(command, callingOptions())
+  command.action(async (address, message, flags) => {
+    const { calling, rest } = callingOf(flags)
+    const { json, rate, duration, ...options } = rest
+    const load = { ...options, calling, ratePerSecond: rate, durationMs: duration, message }
+    const run = flood(address, load)
+    const interrupted = await untilFinished(run, {
+      address: formatAddress(await run.ready),
+      connections: options.connections,
+      warmupMs: 0,
+      durationMs: duration ?? Infinity,
+      count: options.count ?? Infinity,
     })
+    const result = await run.finished
+    print(json ? `${JSON.stringify(result)}\n` : loadText(result, canvas(process.stdout)))
+    if (result.verdict === 'fail') process.exitCode = exitCodes.failed
+    else if (interrupted) process.exitCode = exitCodes.interrupted
+  })
 }
 
 /** Shows what happens; whether it was ended by a signal. */

@@ -34,7 +34,7 @@ class Pipe {
   #grace: NodeJS.Timeout | undefined
   #settle!: (talked: Talked) => void
 
-  constructor({ socket }: Connection, hex: boolean) {
+  constructor({ stream: socket }: Connection, hex: boolean) {
     this.#socket = socket
     this.#hex = hex
     this.talked = new Promise(resolve => (this.#settle = resolve))
@@ -47,7 +47,7 @@ class Pipe {
       const gone = errnoOf(error) === 'EPIPE'
       this.#end(gone ? 'nobody reads stdout any more.' : `cannot write: ${error.message}`)
     })
-    socket.on('data', (chunk: Buffer) => this.#onReply(chunk))
+    socket.on('data', (chunk: Buffer | string) => this.#onReply(Buffer.from(chunk as string)))
     socket.on('drain', () => this.#readOn())
     socket.on('end', () => this.#onReplyEnd())
     socket.on('error', error => {

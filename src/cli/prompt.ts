@@ -50,8 +50,8 @@ class Prompt {
     this.#readline.on('line', line => this.#onLine(line))
     this.#readline.on('close', () => this.#onInputEnd())
     this.#readline.on('SIGINT', () => this.interrupt())
-    const { socket } = connection
-    socket.on('data', (chunk: Buffer) => this.#onReply(chunk))
+    const { stream: socket } = connection
+    socket.on('data', (chunk: Buffer | string) => this.#onReply(Buffer.from(chunk as string)))
     socket.on('end', () => this.#onReplyEnd())
     socket.on('error', error => {
       const broke = `the connection broke (${errnoOf(error) || error.message})`
@@ -64,7 +64,7 @@ class Prompt {
     const line = Buffer.from(`${text}\n`)
     this.#expectation.sent(line)
     this.#lines.push({ endBytes: this.#expectation.sentBytes, sentAtMs: performance.now() })
-    this.#connection.socket.write(line)
+    this.#connection.stream.write(line)
     this.#readline.prompt()
   }
 

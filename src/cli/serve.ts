@@ -6,11 +6,12 @@ import { parseFault } from '../faults/parse.ts'
 import { serve, type Server } from '../serve.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { formatSize, parseCount, parseDuration, plural } from '../units.ts'
-import { engineFlag, parseLimit, value } from './flags.ts'
+import { addAll, engineFlag, parseLimit, value } from './flags.ts'
+import { servingOf, servingOptions } from './serving.ts'
 import { onInterrupt, print, showLive, tell } from './output.ts'
 
 export function addServe(program: Command): void {
-  program
+  const command = program
     .command('serve')
     .description('echo whatever arrives')
     .argument('[address...]', `where to listen (default: ${formatAddress(defaultAddress)})`)
@@ -24,22 +25,26 @@ export function addServe(program: Command): void {
     .option('--fault <kind=value>', `misbehave: ${faultKinds.join(', ')}; repeatable`, faults)
     .option('--seed <n>', 'of the faults: the same seed, the same faults (default: 1)', count)
     .option('--json', 'one JSON object per line on stdout')
-    .action(async (texts, { json, idleTimeout, drain, busyPoll, fault, ...options }) => {
-      const addresses = texts.length > 0 ? texts.map(parseAddress) : [defaultAddress]
-      const servers = await startAll(addresses, {
-        ...options,
-        faults: fault,
-        idleTimeoutMs: idleTimeout,
-        drainMs: drain,
-        busyPollUs: busyPoll === undefined ? undefined : busyPoll * 1e3,
-      })
-      // Signals are heeded from here on: whoever reads that it listens may send one at once.
-      const closed = untilClosed(servers)
-      // Several addresses mostly have the same note.
-      for (const note of new Set(servers.flatMap(server => server.notes))) tell(note)
-      for (const server of servers) announce(server, json === true)
-      await closed
+  addAll(command, servingOptions())
+  command.action(async (texts, flags) => {
+    const { serving, rest } = servingOf(flags)
+    const { json, idleTimeout, drain, busyPoll, fault, ...options } = rest
+    const addresses = texts.length > 0 ? texts.map(parseAddress) : [defaultAddress]
+    const servers = await startAll(addresses, {
+      ...options,
+      ...serving,
+      faults: fault,
+      idleTimeoutMs: idleTimeout,
+      drainMs: drain,
+      busyPollUs: busyPoll === undefined ? undefined : busyPoll * 1e3,
     })
+    // Signals are heeded from here on: whoever reads that it listens may send one at once.
+    const closed = untilClosed(servers)
+    // Several addresses mostly have the same note.
+    for (const note of new Set(servers.flatMap(server => server.notes))) tell(note)
+    for (const server of servers) announce(server, json === true)
+    await closed
+  })
 }
 
 /** Leaving so quickly needs no word. */

@@ -5,13 +5,16 @@ import type { FaultSpec } from '../faults/index.ts'
 import type { WrongBytes } from '../load/payload.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { EngineName, Task } from '../task.ts'
+import type { Feature } from './features.ts'
 
 /** One way of asking the operating system to move bytes. */
 export interface Engine {
   readonly name: EngineName
   /** What its threads may take of memory; JavaScript's young objects above all. */
   readonly resourceLimits?: ResourceLimits | undefined
-  /** Why this engine cannot do the task on this machine, as a sentence; undefined if it can. */
+  /** Everything that it can do; a task that wants more is refused. */
+  readonly features: ReadonlySet<Feature>
+  /** Why it cannot do this task on this machine, as a sentence, although it has the features. */
   refuses(task: Task): string | undefined
   /** Binds or connects. Whatever can fail for the user's reasons fails here, as a UserError. */
   open(task: Task, meter: Meter): Promise<Session>

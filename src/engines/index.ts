@@ -3,6 +3,7 @@ import { usageError } from '../errors.ts'
 import { engineNames, type EngineName, type Task } from '../task.ts'
 import type { Engine } from './engine.ts'
 import { blocking } from './blocking/index.ts'
+import { phraseOf, wantedBy } from './features.ts'
 import { node } from './node/index.ts'
 import { uring } from './uring/index.ts'
 
@@ -14,6 +15,13 @@ const preference: EngineName[] = ['uring', 'node']
 export type WantedEngine = EngineName | 'auto'
 export const wantedEngines: readonly WantedEngine[] = ['auto', ...engineNames]
 
+/** Why an engine cannot do a task, as a sentence; undefined if it can. */
+export function refusalOf(name: EngineName, task: Task): string | undefined {
+  const missing = wantedBy(task).find(feature => !engines[name].features.has(feature))
+  if (missing !== undefined) return `The ${name} engine cannot ${phraseOf(missing)}.`
+  return engines[name].refuses({ ...task, engine: name })
+}
+
 /**
  * The engine for a task, and why it is not the one that was preferred.
  * @throws UserError if the wanted one refuses, or all do
@@ -21,7 +29,7 @@ export const wantedEngines: readonly WantedEngine[] = ['auto', ...engineNames]
 export function chooseEngine(wanted: WantedEngine, task: Task) {
   const reasons: string[] = []
   for (const name of wanted === 'auto' ? preference : [wanted]) {
-    const refusal = engines[name].refuses({ ...task, engine: name })
+    const refusal = refusalOf(name, task)
     if (refusal === undefined) return { engine: name, reason: reasons[0] }
     reasons.push(refusal)
   }

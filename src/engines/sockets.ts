@@ -1,7 +1,7 @@
 /** Sockets made by hand, for the engines that do without node:net. Linux. */
 import { lookup } from 'node:dns/promises'
 import { isIPv4, isIPv6 } from 'node:net'
-import type { Address, TcpAddress } from '../address.ts'
+import type { Address, HostAddress } from '../address.ts'
 import { UserError } from '../errors.ts'
 import { explain } from './failures.ts'
 import { checked, systemError, type Libc } from './libc.ts'
@@ -60,7 +60,7 @@ async function resolve(host: string): Promise<{ host: string; family: number }> 
   return { host: found.address, family: found.family === 6 ? AF_INET6 : AF_INET }
 }
 
-function listenOnPort(libc: Libc, address: TcpAddress, family: number, sharePort: boolean) {
+function listenOnPort(libc: Libc, address: HostAddress, family: number, sharePort: boolean) {
   const fd = checked(libc, libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0))
   try {
     setOption(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1)
@@ -110,7 +110,7 @@ export function setOption(libc: Libc, fd: number, level: number, name: number, v
 }
 
 /** sockaddr_in of ip(7): family 2, port 2, address 4, zeros. */
-function ipv4Name({ host, port }: TcpAddress): Buffer {
+function ipv4Name({ host, port }: HostAddress): Buffer {
   const name = Buffer.alloc(16)
   name.writeUInt16LE(AF_INET, 0)
   name.writeUInt16BE(port, 2)
@@ -119,7 +119,7 @@ function ipv4Name({ host, port }: TcpAddress): Buffer {
 }
 
 /** sockaddr_in6 of ipv6(7): family 2, port 2, flow 4, address 16, scope 4. */
-function ipv6Name(libc: Libc, { host, port }: TcpAddress): Buffer {
+function ipv6Name(libc: Libc, { host, port }: HostAddress): Buffer {
   const [bare, zone] = host.split('%') as [string, string | undefined]
   const name = Buffer.alloc(28)
   name.writeUInt16LE(AF_INET6, 0)

@@ -17,6 +17,8 @@ export const causes = [
   'shifted',
   /** What comes belongs to another connection. */
   'foreign',
+  /** A message has the right bytes, and more or fewer of them than it should. */
+  'bounds',
   /** The connection ended within a message, or with messages unanswered. */
   'truncated',
   /** None of these. */

@@ -147,6 +147,21 @@ export class Stream {
     return this.#collect(bytes, from + right, length - right)
   }
 
+  /** The same where messages have bounds: it must be the oldest one in flight, and whole. */
+  arrivedMessage(bytes: Buffer, now: number): boolean {
+    const { payload, sizes } = this.#traffic
+    const wantedBytes = sizes.of(this.connection, this.#received)
+    const fits = bytes.length === wantedBytes || this.failed || this.inFlight === 0
+    const isRight =
+      fits || firstWrongByte(payload, this.connection, this.receivedBytes, bytes) !== -1
+    if (isRight) return this.arrived(bytes, 0, bytes.length, now)
+    this.fail(counter.wrongBytes)
+    const [sent, came] = [plural(wantedBytes, 'byte'), plural(bytes.length, 'byte')]
+    const detail = `A message of ${sent} came back as one of ${came}, with the right content.`
+    this.#traffic.note(this.#describe(bytes, { cause: 'bounds', detail }))
+    return false
+  }
+
   /** Messages that have come back whole. */
   #complete(now: number): void {
     const traffic = this.#traffic

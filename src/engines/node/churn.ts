@@ -1,9 +1,9 @@
 /** Short connections beside the steady ones: connect, echo one message, hang up, and again. */
 import { setMaxListeners } from 'node:events'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { diagnose, type Diagnosis, type UnderWay } from '../../load/diagnosis.ts'
 import { createPacer, type Pacer } from '../../load/pacer.ts'
-import { copyOf, expected, firstWrongByte, type WrongBytes } from '../../load/payload.ts'
+import { copyOf, firstWrongByte, type WrongBytes } from '../../load/payload.ts'
 import { nowNs, type Traffic } from '../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../metrics/meter.ts'
 import { timerMaxMs } from '../../options.ts'
@@ -62,8 +62,8 @@ export class Churn {
     if (measured) counters[counter.cyclesPlanned]!++
     try {
       const startNs = nowNs()
-      const { address, timeoutMs } = this.#task
-      const socket = await dialOrFail(address, timeoutMs, this.#abandon.signal)
+      const { timeoutMs } = this.#task
+      const { stream: socket } = await dialOrFail(this.#task, timeoutMs, this.#abandon.signal)
       if (measured) histograms.connect.record(nowNs() - startNs)
       // Numbers of their own, behind those of all steady connections.
       const connection = this.#task.firstConnection + (2 ** 24 + n) * this.#task.connectionStep
@@ -83,7 +83,7 @@ export class Churn {
   }
 
   /** Resolves when the connection is closed: with why it failed, if it did. */
-  #echoOnce(socket: Socket, connection: number): Promise<FailureName | 'abandoned' | undefined> {
+  #echoOnce(socket: Duplex, connection: number): Promise<FailureName | 'abandoned' | undefined> {
     const { payload, sizes } = this.#traffic
     const sizeBytes = sizes.of(connection, 0)
     let receivedBytes = 0
@@ -93,7 +93,8 @@ export class Churn {
       socket.destroy()
     }
     const timer = setTimeout(giveUp, Math.min(this.#task.timeoutMs, timerMaxMs))
-    socket.on('data', (chunk: Buffer) => {
+    socket.on('data', (data: Buffer | string) => {
+      const chunk = typeof data === 'string' ? Buffer.from(data) : data
       this.#meter.counters[counter.chunks]!++
       const wrongAt = firstWrongByte(payload, connection, receivedBytes, chunk)
       const right = Math.min(wrongAt === -1 ? chunk.length : wrongAt, sizeBytes - receivedBytes)
@@ -110,13 +111,7 @@ export class Churn {
       socket.end()
     })
     socket.on('error', error => (failure ??= failureName(error)))
-    socket.cork()
-    for (let at = 0; at < sizeBytes;) {
-      const part = expected(payload, connection, at, sizeBytes - at)
-      socket.write(part)
-      at += part.length
-    }
-    socket.uncork()
+    socket.write(copyOf(payload, connection, 0, sizeBytes))
     return new Promise(resolve => {
       socket.on('close', () => {
         clearTimeout(timer)

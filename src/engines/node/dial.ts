@@ -1,28 +1,69 @@
-/** Connects over node:net. */
+/** Connects, over every transport. */
 import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Address } from '../../address.ts'
 import { usageError } from '../../errors.ts'
 import { timerMaxMs } from '../../options.ts'
+import type { Calling, TransportName } from '../../transport.ts'
 import { explain } from '../failures.ts'
 
+/** Whom to talk to, and how to introduce oneself. */
+export interface Target {
+  address: Address
+  calling: Calling
+}
+
+/** A connection, whatever it travels by. */
+export interface Link {
+  /**
+   * Where messages have bounds (see transport.ts), each write is one and so is each chunk that is
+   * read; a string is a message of text where the transport tells text from binary.
+   */
+  readonly stream: Duplex
+  /** What was agreed on, a line each, for people: protocol, cipher, certificate. */
+  readonly details: readonly string[]
+}
+
 /**
- * A connected socket with half-open allowed and small messages sent at once.
+ * A link over which small messages are sent at once, and whose two directions end by themselves.
  * @throws UserError if nobody answers
  */
-export function dial(address: Address, timeoutMs = 10_000): Promise<Socket> {
-  if (address.transport === 'tcp' && address.port === 0)
+export function dial(target: Target, timeoutMs = 10_000): Promise<Link> {
+  const { address } = target
+  if (address.transport !== 'unix' && address.port === 0)
     throw usageError('Nobody can be reached on port 0.', 'Port 0 is only for listening.')
-  return dialOrFail(address, timeoutMs).catch((error: unknown) => {
+  return dialOrFail(target, timeoutMs).catch((error: unknown) => {
     throw explain('connect to', address, error)
   })
 }
 
 /** The same; rejects with the system's error. */
-export function dialOrFail(
-  address: Address,
-  timeoutMs: number,
-  signal?: AbortSignal,
-): Promise<Socket> {
+export function dialOrFail(target: Target, timeoutMs: number, signal?: AbortSignal): Promise<Link> {
+  const { transport } = target.address
+  return dials[transport](target, timeoutMs, signal)
+}
+
+type Dial = (target: Target, timeoutMs: number, signal?: AbortSignal) => Promise<Link>
+
+const bytes: Dial = async ({ address }, timeoutMs, signal) => ({
+  stream: await dialSocket(address, timeoutMs, signal),
+  details: [],
+})
+
+const refused: Dial = () => Promise.reject(new Error('refused'))
+
+const dials: Record<TransportName, Dial> = {
+  tcp: bytes,
+  unix: bytes,
+  tls: refused,
+  udp: refused,
+  ws: refused,
+  wss: refused,
+  http: refused,
+  https: refused,
+}
+
+function dialSocket(address: Address, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const options = { ...address, allowHalfOpen: true, noDelay: true }
     const socket = connect(signal ? { ...options, signal } : options)

@@ -2,9 +2,11 @@
 import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
+import type { Admission } from './entrance.ts'
 
 export interface Echo {
-  start(socket: Socket): void
+  /** @param admission what is known of the client, where it came in by steps (see entrance.ts) */
+  start(socket: Socket, admission?: Admission): void
   /** Echoes what was received but not yet delivered to us, then FIN; later bytes are discarded. */
   finish(socket: Socket): void
 }

@@ -26,14 +26,15 @@ export function createFaultyEcho(
   let present: readonly FaultSpec[] = faults ?? []
   let accepted = 0
   return {
-    start(socket) {
+    start(socket, admission) {
       const number = accepted++
       const openedAt = performance.now()
       const onHit = () => void counters[counter.faultsInjected]!++
       // A unix socket has no RST: its connection just ends.
       const onReset = () => {
+        const raw = admission?.raw ?? socket
         if (address.transport === 'unix') socket.destroy()
-        else if (!socket.destroyed) socket.resetAndDestroy()
+        else if (!raw.destroyed) raw.resetAndDestroy()
       }
       const options = { seed, connection: number, openedAt, onHit, onReset }
       const createChain = () => new Chain(present, options)

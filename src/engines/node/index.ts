@@ -1,5 +1,6 @@
 /** The portable engine: node:net, on every system, with every transport. */
 import type { Engine } from '../engine.ts'
+import type { Feature } from '../features.ts'
 
 /** net.Server takes reusePort from these versions on. */
 const canSharePort = (): boolean => {
@@ -9,10 +10,18 @@ const canSharePort = (): boolean => {
 
 export const node: Engine = {
   name: 'node',
+  features: new Set<Feature>([
+    'tcp',
+    'unix',
+    'serve',
+    'load',
+    'churn',
+    'idle',
+    'faults',
+    'share-port',
+  ]),
   refuses(task) {
-    if (task.kind === 'load') return undefined
-    if (task.busyPollUs > 0) return 'Only the uring engine can poll busily.'
-    if (!task.sharePort) return undefined
+    if (task.kind === 'load' || !task.sharePort) return undefined
     if (task.address.transport === 'unix') return 'The threads cannot share a unix socket.'
     if (process.platform !== 'linux') return `Ports cannot be shared on ${process.platform}.`
     if (canSharePort()) return undefined

@@ -1,9 +1,10 @@
 /** One connection of a load: brings a stream's messages out, and what comes back home. */
-import type { Socket } from 'node:net'
-import { expected } from '../../load/payload.ts'
+import type { Duplex } from 'node:stream'
+import { copyOf, expected } from '../../load/payload.ts'
 import type { Stream } from '../../load/stream.ts'
 import { nowNs, type Traffic } from '../../load/traffic.ts'
 import { counter } from '../../metrics/meter.ts'
+import type { Carries } from '../../transport.ts'
 import { failureName } from '../failures.ts'
 
 /** Above this the system takes no more; messages then wait for their turn, unsent. */
@@ -13,13 +14,21 @@ const togetherBytes = 64 * 1024
 export class LoadConnection {
   readonly #traffic: Traffic
   readonly #stream: Stream
-  readonly #socket: Socket
+  readonly #socket: Duplex
+  readonly #hasBounds: boolean
 
-  constructor(traffic: Traffic, stream: Stream, socket: Socket, onClosed: () => void) {
+  constructor(
+    traffic: Traffic,
+    stream: Stream,
+    socket: Duplex,
+    carries: Carries,
+    onClosed: () => void,
+  ) {
+    this.#hasBounds = carries !== 'bytes'
     this.#traffic = traffic
     this.#stream = stream
     this.#socket = socket
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on('data', (chunk: Buffer | string) => this.#onData(chunk))
     socket.on('drain', () => this.send())
     socket.on('end', () => this.#onEnd())
     socket.on('error', error => stream.fail(counter[failureName(error)]))
@@ -39,7 +48,7 @@ export class LoadConnection {
     while (socket.writable && socket.writableLength < unsentMaxBytes) {
       const offset = stream.sentBytes
       // Messages that may go out together do, in as few writes as they have pieces.
-      const length = stream.take(nowNs(), togetherBytes)
+      const length = stream.take(nowNs(), this.#hasBounds ? 1 : togetherBytes)
       if (length === 0) break
       this.#write(offset, length)
     }
@@ -48,6 +57,10 @@ export class LoadConnection {
 
   #write(offset: number, length: number) {
     const { payload } = this.#traffic
+    if (this.#hasBounds) {
+      this.#socket.write(copyOf(payload, this.#stream.connection, offset, length))
+      return
+    }
     const inPieces = payload.pieceBytes(offset) < length
     if (inPieces) this.#socket.cork()
     for (let at = 0; at < length;) {
@@ -58,8 +71,12 @@ export class LoadConnection {
     if (inPieces) this.#socket.uncork()
   }
 
-  #onData(chunk: Buffer) {
-    if (this.#stream.arrived(chunk, 0, chunk.length, nowNs())) this.send()
+  #onData(data: Buffer | string) {
+    const chunk = typeof data === 'string' ? Buffer.from(data) : data
+    const right = this.#hasBounds
+      ? this.#stream.arrivedMessage(chunk, nowNs())
+      : this.#stream.arrived(chunk, 0, chunk.length, nowNs())
+    if (right) this.send()
     else this.#socket.destroy()
   }
 

@@ -1,10 +1,11 @@
 /** Sends messages over node:net, and verifies that each comes back. */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Address } from '../../address.ts'
 import { nowNs, Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { timerMaxMs } from '../../options.ts'
 import type { LoadTask } from '../../task.ts'
+import { transports } from '../../transport.ts'
 import { Effort } from '../effort.ts'
 import type { Outcome, Session } from '../engine.ts'
 import { explain, failureName } from '../failures.ts'
@@ -25,7 +26,7 @@ const tickMs = 100
  */
 export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
   const traffic = new Traffic(task, meter)
-  const sockets: (Socket | undefined)[] = []
+  const sockets: (Duplex | undefined)[] = []
   const wanted = task.connections + task.idle
   // Without steady connections somebody has to find out whether there is anybody at all.
   if (wanted === 0) await probe(task)
@@ -50,19 +51,19 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
   return new LoadSession(task, meter, traffic, sockets)
 }
 
-async function probe({ address, timeoutMs }: LoadTask): Promise<void> {
-  const socket = await dialOrFail(address, timeoutMs).catch((error: unknown) => {
-    throw explain('connect to', address, error)
+async function probe(task: LoadTask): Promise<void> {
+  const { stream } = await dialOrFail(task, task.timeoutMs).catch((error: unknown) => {
+    throw explain('connect to', task.address, error)
   })
-  socket.destroy()
+  stream.destroy()
 }
 
-async function timedDial(task: LoadTask, meter: Meter): Promise<Socket> {
+async function timedDial(task: LoadTask, meter: Meter): Promise<Duplex> {
   const startNs = nowNs()
-  const socket = await dialOrFail(task.address, task.timeoutMs)
+  const { stream } = await dialOrFail(task, task.timeoutMs)
   meter.histograms.connect.record(nowNs() - startNs)
   meter.counters[counter.opened]!++
-  return socket
+  return stream
 }
 
 class LoadSession implements Session {
@@ -73,7 +74,7 @@ class LoadSession implements Session {
   readonly #effort: Effort
   /** By the number of their stream; undefined where nobody answered. */
   readonly #connections: (LoadConnection | undefined)[]
-  readonly #held: Socket[] = []
+  readonly #held: Duplex[] = []
   readonly #churn: Churn | undefined
   #open = 0
   #started = false
@@ -86,17 +87,18 @@ class LoadSession implements Session {
   #finish!: () => void
   readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
-  constructor(task: LoadTask, meter: Meter, traffic: Traffic, sockets: (Socket | undefined)[]) {
+  constructor(task: LoadTask, meter: Meter, traffic: Traffic, sockets: (Duplex | undefined)[]) {
     this.address = task.address
     this.#task = task
     this.#meter = meter
     this.#traffic = traffic
     this.#effort = new Effort(traffic)
+    const { carries } = transports[task.address.transport]
     this.#connections = traffic.streams.map(stream => {
       const socket = sockets[stream.index]
       if (!socket) return undefined
       this.#open++
-      return new LoadConnection(traffic, stream, socket, () => this.#onClosed())
+      return new LoadConnection(traffic, stream, socket, carries, () => this.#onClosed())
     })
     for (const socket of sockets.slice(task.connections)) if (socket) this.#hold(socket)
     this.#churn = task.churn && new Churn(task, meter, traffic, () => this.#endIfDone())
@@ -108,7 +110,7 @@ class LoadSession implements Session {
   }
 
   /** A connection that is there and does nothing; that it ends by itself is a failure. */
-  #hold(socket: Socket) {
+  #hold(socket: Duplex) {
     this.#held.push(socket)
     socket.resume()
     socket.on('end', () => this.#lose('closedEarly'))

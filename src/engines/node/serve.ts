@@ -7,11 +7,11 @@ import type { ServeTask } from '../../task.ts'
 import { descriptorLimit, reserved } from '../descriptors.ts'
 import type { Session } from '../engine.ts'
 import { drain } from './drain.ts'
-import { createEcho, type Echo } from './echo.ts'
-import { createFaultyEcho, type FaultyEcho } from './faulty-echo.ts'
+import type { Echo } from './echo.ts'
 import { loadLibc } from '../libc.ts'
 import { closeIdle } from './idle.ts'
 import { descriptorOf, Listener } from './listener.ts'
+import { createProtocol, type Protocol } from './protocols.ts'
 
 const limit = descriptorLimit()
 /** The system gives the lowest free number, so a high one says that few are left. */
@@ -28,7 +28,7 @@ const retryMs = 100
 export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
-  const session = new ServeSession(task, meter)
+  const session = new ServeSession(task, meter, await createProtocol(task, meter))
   session.listener = await Listener.open(task.address, task.sharePort, session)
   return session
 }
@@ -38,7 +38,7 @@ class ServeSession implements Session {
   readonly #task: ServeTask
   readonly #counters: Float64Array
   readonly #echo: Echo
-  readonly #faulty: FaultyEcho | undefined
+  readonly #protocol: Protocol
   readonly #clients = new Set<Socket>()
   /** Clients who were accepted although they must wait, where accepting cannot be paused. */
   readonly #waiting: Socket[] = []
@@ -51,12 +51,11 @@ class ServeSession implements Session {
   #finish!: () => void
   readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
-  constructor(task: ServeTask, meter: Meter) {
+  constructor(task: ServeTask, meter: Meter, protocol: Protocol) {
     this.#task = task
     this.#counters = meter.counters
-    // Decided here once: without faults nothing is asked for each connection or chunk.
-    this.#faulty = task.faults && createFaultyEcho(task, meter)
-    this.#echo = this.#faulty ?? createEcho(meter)
+    this.#protocol = protocol
+    this.#echo = protocol.echo
     if (task.idleTimeoutMs > 0) {
       this.#stopTimers = closeIdle(this.#clients, task.idleTimeoutMs, socket => {
         this.#count('idleClosed')
@@ -74,7 +73,7 @@ class ServeSession implements Session {
   }
 
   setFaults(faults: readonly FaultSpec[]): void {
-    this.#faulty?.setFaults(faults)
+    this.#protocol.setFaults?.(faults)
   }
 
   /** A client was accepted. */

@@ -1,6 +1,7 @@
 /** Linux's io_uring, driven from TypeScript: plain streams, one thing, fast. */
 import { release } from 'node:os'
 import type { Engine } from '../engine.ts'
+import type { Feature } from '../features.ts'
 import { loadLibc, type Libc } from '../libc.ts'
 import { enter } from './kernel.ts'
 import { Ring } from './ring.ts'
@@ -12,14 +13,12 @@ let answer: string | undefined | null = null
 
 export const uring: Engine = {
   name: 'uring',
+  features: new Set<Feature>(['tcp', 'unix', 'serve', 'load', 'idle', 'busy-poll', 'share-port']),
   // It makes next to no garbage: a large nursery would only fill slowly, and look like a leak.
   resourceLimits: { maxYoungGenerationSizeMb: 1 },
   refuses(task) {
-    if (task.kind === 'load' && task.churn)
-      return 'The uring engine has no short connections (churn).'
     if (task.kind === 'serve' && task.sharePort && task.address.transport === 'unix')
       return 'The threads cannot share a unix socket.'
-    if (task.kind === 'serve' && task.faults) return 'The uring engine cannot inject faults.'
     if (answer === null) answer = unavailable()
     return answer
   },

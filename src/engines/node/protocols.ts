@@ -1,0 +1,52 @@
+/** The table of what is spoken with clients: steps on their way in, and the echo behind them. */
+import type { Meter } from '../../metrics/meter.ts'
+import type { FaultSpec } from '../../faults/index.ts'
+import type { ServeTask } from '../../task.ts'
+import type { TransportName } from '../../transport.ts'
+import { createEcho, type Echo } from './echo.ts'
+import { behind, type Step } from './entrance.ts'
+
+export interface Protocol {
+  readonly echo: Echo
+  /** Other faults from now on; only where the task came with some, or with an empty list. */
+  setFaults?(faults: readonly FaultSpec[]): void
+}
+
+/** Decided here once: whoever wants no steps and no faults pays for none. */
+export async function createProtocol(task: ServeTask, meter: Meter): Promise<Protocol> {
+  const { transport } = task.address
+  if (transport === 'udp') return refused(task, meter)
+  const protocol = await innermost[transport](task, meter)
+  const steps = await createSteps(task)
+  if (steps.length === 0) return protocol
+  return { ...protocol, echo: behind(steps, protocol.echo, task, meter) }
+}
+
+async function createSteps(_task: ServeTask): Promise<Step[]> {
+  return []
+}
+
+type Create = (task: ServeTask, meter: Meter) => Protocol | Promise<Protocol>
+
+/** A stream of bytes, whatever it came through. */
+const bytes: Create = async (task, meter) => {
+  if (!task.faults) return { echo: createEcho(meter) }
+  const { createFaultyEcho } = await import('./faulty-echo.ts')
+  const echo = createFaultyEcho(task, meter)
+  return { echo, setFaults: faults => echo.setFaults(faults) }
+}
+
+const refused: Create = () => {
+  throw new Error('refused')
+}
+
+/** What is spoken behind the steps; datagrams have no clients who could be let in. */
+const innermost: Record<Exclude<TransportName, 'udp'>, Create> = {
+  tcp: bytes,
+  unix: bytes,
+  tls: bytes,
+  ws: refused,
+  wss: refused,
+  http: refused,
+  https: refused,
+}

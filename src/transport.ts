@@ -1,0 +1,95 @@
+/** The ways in which an echo can travel, and what each can be told. Plain data: threads copy it. */
+
+/** What a reader gets at a time. */
+export type Carries =
+  /** A stream without bounds. */
+  | 'bytes'
+  /** Whole messages, in order. */
+  | 'messages'
+  /** Whole messages that may be lost, doubled or overtaken. */
+  | 'datagrams'
+
+interface Transport {
+  carries: Carries
+  /** TLS below it. */
+  secure: boolean
+  /** The port of a URL without one; 0 where it has to be said. */
+  defaultPort: number
+  /** Whether a URL has a path (RFC 3986), which is sent along. */
+  hasPath: boolean
+}
+
+export const transports = {
+  tcp: { carries: 'bytes', secure: false, defaultPort: 0, hasPath: false },
+  unix: { carries: 'bytes', secure: false, defaultPort: 0, hasPath: false },
+  tls: { carries: 'bytes', secure: true, defaultPort: 0, hasPath: false },
+  udp: { carries: 'datagrams', secure: false, defaultPort: 0, hasPath: false },
+  ws: { carries: 'messages', secure: false, defaultPort: 80, hasPath: true },
+  wss: { carries: 'messages', secure: true, defaultPort: 443, hasPath: true },
+  http: { carries: 'messages', secure: false, defaultPort: 80, hasPath: true },
+  https: { carries: 'messages', secure: true, defaultPort: 443, hasPath: true },
+} as const satisfies Record<string, Transport>
+
+export type TransportName = keyof typeof transports
+export const transportNames = Object.keys(transports) as TransportName[]
+
+/** Which certificate a server shows, and whose it wants to see. All in PEM (RFC 7468). */
+export interface TlsServing {
+  cert: string
+  key: string
+  /** Clients must show a certificate that one of these has signed. */
+  clientCa?: string | undefined
+}
+
+/** How a client finds out whether it talks to the right one. */
+export interface TlsCalling {
+  /** Trusted beside the authorities that Node knows; PEM. */
+  ca?: string | undefined
+  /** SHA-256 of the server's certificate in hexadecimal: it alone is trusted, whoever signed it. */
+  pin?: string | undefined
+  /** Talks to whoever answers. */
+  insecure?: boolean | undefined
+  /** For SNI and for the check of names, where it is not that of the address (RFC 6066). */
+  serverName?: string | undefined
+  /** What to speak, in order of preference (ALPN, RFC 7301). */
+  alpn?: string[] | undefined
+  /** Shown to a server that asks for one; PEM. */
+  cert?: string | undefined
+  key?: string | undefined
+}
+
+/** What a client says and wants before the first message, whatever the transport needs of it. */
+export interface Calling {
+  tls?: TlsCalling | undefined
+  /** Begins with a PROXY header of this version, as a proxy in front of a server does. */
+  sendProxy?: 1 | 2 | undefined
+}
+
+/** Who may say by a PROXY header whom it forwards (haproxy's proxy-protocol.txt). */
+export interface ProxyRules {
+  /** `accept`: a header may come; `require`: a connection without one is closed. */
+  mode: 'accept' | 'require'
+  /** Addresses or networks (CIDR) whose headers are believed. */
+  from: string[]
+}
+
+/** What WebSocket and HTTP servers put up with. */
+export interface WebRules {
+  /** A longer message is refused; bytes. Bodies of HTTP stream through and have no limit. */
+  messageMaxBytes: number
+  /** permessage-deflate (RFC 7692). */
+  deflate: boolean
+  /** Only pages from there may connect; undefined: all. */
+  origins: string[] | undefined
+}
+
+/** Which datagrams are not answered, so that nobody is flooded by our hand. */
+export interface DatagramRules {
+  /** To one source, per second; Infinity: no limit. */
+  ratePerSource: number
+  /** Rules that are not to hold. */
+  allow: DatagramRule[]
+}
+/** Source ports from 1 to 1023; ports that this server listens on; broadcast; multicast. */
+export const datagramRules = ['low-ports', 'own-ports', 'broadcast', 'multicast'] as const
+export type DatagramRule = (typeof datagramRules)[number]
