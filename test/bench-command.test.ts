@@ -44,7 +44,7 @@ function prints() {
       '': 'valid verdict ratePerSecond messages bytes errors firstWrong run',
       messages: 'planned sent received lost wrong',
       bytes: 'sent received',
-      errors: 'refused reset timedOut closedEarly wrongBytes nameNotFound',
+      errors: 'refused reset timedOut closedEarly wrongBytes nameNotFound protocol',
       run: 'address engine options seed versions machine',
     }
     for (const name of ['responseUs', 'serviceUs', 'latenessUs', 'connectUs'])

@@ -1,11 +1,12 @@
 /** yodel serve: echo whatever arrives. */
 import type { Command } from '@commander-js/extra-typings'
-import { defaultAddress, formatAddress, isPublic, parseAddress, type Address } from '../address.ts'
+import { defaultAddress, formatAddress, isPublic, parseAddress } from '../address.ts'
 import { faultKinds, type FaultSpec } from '../faults/index.ts'
 import { parseFault } from '../faults/parse.ts'
 import { serve, type Server } from '../serve.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { formatSize, parseCount, parseDuration, plural } from '../units.ts'
+import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { addAll, engineFlag, parseLimit, value } from './flags.ts'
 import { servingOf, servingOptions } from './serving.ts'
 import { onInterrupt, print, showLive, tell } from './output.ts'
@@ -24,13 +25,15 @@ export function addServe(program: Command): void {
     .option('--one-off', 'leave after the first client')
     .option('--fault <kind=value>', `misbehave: ${faultKinds.join(', ')}; repeatable`, faults)
     .option('--seed <n>', 'of the faults: the same seed, the same faults (default: 1)', count)
+    .option('--fd <n>', 'serve a socket that is open already: 3 or 3=tls; repeatable', fds)
     .option('--json', 'one JSON object per line on stdout')
   addAll(command, servingOptions())
   command.action(async (texts, flags) => {
     const { serving, rest } = servingOf(flags)
-    const { json, idleTimeout, drain, busyPoll, fault, ...options } = rest
-    const addresses = texts.length > 0 ? texts.map(parseAddress) : [defaultAddress]
-    const servers = await startAll(addresses, {
+    const { json, fd = [], idleTimeout, drain, busyPoll, fault, ...options } = rest
+    const inherited = [...activatedSockets(process.env), ...fd]
+    const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
+    const servers = await startAll(given.length > 0 ? given : [{ address: defaultAddress }], {
       ...options,
       ...serving,
       faults: fault,
@@ -58,11 +61,16 @@ const faults = (text: string, before: FaultSpec[] = []): FaultSpec[] => [
   value(parseFault)(text),
 ]
 
+const fds = (text: string, before: Inherited[] = []) => [...before, value(parseFd)(text)]
+
+type Place = Partial<Inherited> & Pick<Inherited, 'address'>
+
 /** All or none. */
-async function startAll(addresses: Address[], options: Parameters<typeof serve>[1]) {
+async function startAll(places: Place[], options: Parameters<typeof serve>[1]) {
   const servers: Server[] = []
   try {
-    for (const address of addresses) servers.push(await serve(address, options))
+    for (const { address, fd } of places)
+      servers.push(await serve(address, { ...options, inheritedFd: fd }))
   } catch (error) {
     await Promise.all(servers.map(server => server.close('now')))
     throw error

@@ -55,8 +55,12 @@ export function explain(verb: 'listen on' | 'connect to', address: Address, erro
   return new UserError('network', message, unixHint ?? hint)
 }
 
+/** The other side does not know the way in: its TLS, PROXY header or upgrade makes no sense. */
+export class ProtocolError extends Error {}
+
 /** Under which class a failed connection is counted. */
 export function failureName(error: unknown): FailureName {
+  if (error instanceof ProtocolError) return 'protocol'
   switch (errnoOf(error)) {
     case 'ECONNREFUSED':
       return 'refused'

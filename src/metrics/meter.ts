@@ -9,6 +9,8 @@ export const failureNames = [
   'closedEarly',
   'wrongBytes',
   'nameNotFound',
+  /** What came is not what its transport demands: TLS, PROXY header, WebSocket, HTTP. */
+  'protocol',
   'other',
 ] as const
 export type FailureName = (typeof failureNames)[number]

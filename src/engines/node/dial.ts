@@ -45,8 +45,8 @@ export function dialOrFail(target: Target, timeoutMs: number, signal?: AbortSign
 
 type Dial = (target: Target, timeoutMs: number, signal?: AbortSignal) => Promise<Link>
 
-const bytes: Dial = async ({ address }, timeoutMs, signal) => ({
-  stream: await dialSocket(address, timeoutMs, signal),
+const bytes: Dial = async (target, timeoutMs, signal) => ({
+  stream: await dialSocket(target, timeoutMs, signal),
   details: [],
 })
 
@@ -63,7 +63,18 @@ const dials: Record<TransportName, Dial> = {
   https: refused,
 }
 
-function dialSocket(address: Address, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
+/** What everything but datagrams travels by; whoever forwards has said so already. */
+async function dialSocket(
+  { address, calling }: Target,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  const socket = await dialPlain(address, timeoutMs, signal)
+  if (calling.sendProxy) (await import('./proxy.ts')).sendProxyHeader(socket, calling.sendProxy)
+  return socket
+}
+
+function dialPlain(address: Address, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const options = { ...address, allowHalfOpen: true, noDelay: true }
     const socket = connect(signal ? { ...options, signal } : options)

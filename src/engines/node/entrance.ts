@@ -7,7 +7,9 @@ import type { Socket } from 'node:net'
 import { counter, type FailureName, type Meter } from '../../metrics/meter.ts'
 import { timerMaxMs } from '../../options.ts'
 import type { ServeTask } from '../../task.ts'
+import { transports } from '../../transport.ts'
 import { failureName } from '../failures.ts'
+import type { Forwarded } from '../proxy-header.ts'
 import type { Echo } from './echo.ts'
 
 /** What is known of a client when it is served. */
@@ -15,7 +17,7 @@ export interface Admission {
   /** The socket that was accepted: only it can be reset. */
   raw: Socket
   /** Whom a proxy forwards, by its PROXY header. */
-  proxied?: { source: string; destination: string } | undefined
+  forwarded?: Forwarded | undefined
 }
 
 /**
@@ -27,77 +29,96 @@ export type Step = (socket: Socket, admission: Admission) => Promise<Socket>
 /** So many may be on their way in at the same time; the others are not read from meanwhile. */
 const insideMax = 1_000
 
-/** An echo that lets its clients in by these steps, at most so long each. */
-export function behind(
-  steps: readonly Step[],
-  echo: Echo,
-  { handshakeTimeoutMs }: Pick<ServeTask, 'handshakeTimeoutMs'>,
-  { counters }: Meter,
-): Echo {
+/**
+ * An echo that lets its clients in by steps, at most so long each. Where the PROXY header may be
+ * left out, time begins with the first byte: who is silent is no burden, as on plain tcp.
+ */
+export class Entrance implements Echo {
+  readonly #steps: readonly Step[]
+  readonly #echo: Echo
+  readonly #counters: Float64Array
+  readonly #timeoutMs: number
+  readonly #patient: boolean
+  /** Those of whom nothing has come. */
+  readonly #silent = new Set<Socket>()
   /** Those who are through, by the socket that was accepted. */
-  const admitted = new WeakMap<Socket, Socket>()
-  const leaving = new WeakSet<Socket>()
-  const queue: Socket[] = []
-  let inside = 0
+  readonly #admitted = new WeakMap<Socket, Socket>()
+  readonly #leaving = new WeakSet<Socket>()
+  readonly #queue: Socket[] = []
+  #inside = 0
 
-  function turnOut(raw: Socket, reason: FailureName) {
-    if (raw.destroyed) return
-    counters[counter[reason]]!++
-    raw.destroy()
+  constructor(steps: readonly Step[], echo: Echo, task: ServeTask, { counters }: Meter) {
+    const { handshakeTimeoutMs, proxy, address } = task
+    this.#steps = steps
+    this.#echo = echo
+    this.#counters = counters
+    this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
+    this.#patient = proxy?.mode === 'accept' && !transports[address.transport].secure
   }
 
-  function enter(raw: Socket) {
-    inside++
+  start(raw: Socket): void {
+    // What breaks on the way in is known by the step that reads; here it must only not be thrown.
+    raw.on('error', () => {})
+    if (!this.#patient) return this.#knock(raw)
+    this.#silent.add(raw)
+    heardOf(raw, () => this.#silent.delete(raw) && this.#knock(raw))
+  }
+
+  finish(raw: Socket): void {
+    const socket = this.#admitted.get(raw)
+    this.#leaving.add(raw)
+    if (socket) this.#echo.finish(socket)
+    else if (this.#silent.delete(raw) || this.#queue.includes(raw)) raw.destroy()
+  }
+
+  #knock(raw: Socket) {
+    if (this.#inside < insideMax) void this.#enter(raw)
+    else this.#queue.push(raw)
+  }
+
+  async #enter(raw: Socket) {
+    this.#inside++
     const admission: Admission = { raw }
-    const timer = setTimeout(
-      () => turnOut(raw, 'timedOut'),
-      Math.min(handshakeTimeoutMs, timerMaxMs),
-    )
-    walk(steps, raw, admission)
-      .then(
-        socket => {
-          if (raw.destroyed) return
-          admitted.set(raw, socket)
-          echo.start(socket, admission)
-          if (leaving.has(raw)) echo.finish(socket)
-        },
-        (error: unknown) => turnOut(raw, failureName(error)),
-      )
-      .finally(() => {
-        clearTimeout(timer)
-        inside--
-        next()
-      })
-  }
-
-  function next() {
-    for (;;) {
-      const raw = queue.shift()
-      if (!raw) return
-      if (raw.destroyed) continue
-      return enter(raw)
+    const timer = setTimeout(() => this.#turnOut(raw, 'timedOut'), this.#timeoutMs)
+    try {
+      let socket = raw
+      for (const step of this.#steps) socket = await step(socket, admission)
+      if (!raw.destroyed) this.#admit(socket, admission)
+    } catch (error) {
+      this.#turnOut(raw, failureName(error))
+    } finally {
+      clearTimeout(timer)
+      this.#inside--
+      this.#next()
     }
   }
 
-  return {
-    start(raw) {
-      // What breaks on the way in is known by the step that reads; here it must only not be thrown.
-      raw.on('error', () => {})
-      if (inside < insideMax) enter(raw)
-      else queue.push(raw)
-    },
-    finish(raw) {
-      const socket = admitted.get(raw)
-      leaving.add(raw)
-      if (socket) echo.finish(socket)
-      else if (!queue.includes(raw)) return
-      else raw.destroy()
-    },
+  #admit(socket: Socket, admission: Admission) {
+    this.#admitted.set(admission.raw, socket)
+    this.#echo.start(socket, admission)
+    if (this.#leaving.has(admission.raw)) this.#echo.finish(socket)
+  }
+
+  #turnOut(raw: Socket, reason: FailureName) {
+    if (raw.destroyed) return
+    this.#counters[counter[reason]]!++
+    raw.destroy()
+  }
+
+  #next() {
+    const raw = this.#queue.shift()
+    if (!raw) return
+    if (raw.destroyed) this.#next()
+    else void this.#enter(raw)
   }
 }
 
-async function walk(steps: readonly Step[], raw: Socket, admission: Admission): Promise<Socket> {
-  let socket = raw
-  for (const step of steps) socket = await step(socket, admission)
-  return socket
+/** Calls once something has come, or nothing more will. */
+function heardOf(socket: Socket, listener: () => void): void {
+  const events = ['readable', 'end', 'close']
+  const heard = () => {
+    for (const event of events) socket.off(event, heard)
+    listener()
+  }
+  for (const event of events) socket.on(event, heard)
 }

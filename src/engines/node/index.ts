@@ -18,6 +18,9 @@ export const node: Engine = {
     'churn',
     'idle',
     'faults',
+    'proxy-protocol',
+    'send-proxy',
+    'inherit',
     'share-port',
   ]),
   refuses(task) {

@@ -20,6 +20,7 @@ import type { Address } from '../../address.ts'
 import { UserError } from '../../errors.ts'
 import { explain } from '../failures.ts'
 import { loadLibc, type Libc } from '../libc.ts'
+import type { ServeTask } from '../../task.ts'
 import { claimPath, provisional, releasePath } from '../unix.ts'
 
 /** The kernel cuts it to net.core.somaxconn (listen(2)). */
@@ -52,12 +53,17 @@ export class Listener {
   }
 
   /**
-   * Binds and listens.
+   * Binds and listens; or listens on the socket that was inherited, whose name then counts.
    * @throws UserError if the address cannot be had
    */
-  static async open(address: Address, sharePort: boolean, doorkeeper: Doorkeeper) {
+  static async open({ address, sharePort, inheritedFd }: ServeTask, doorkeeper: Doorkeeper) {
     const listener = new Listener(address, doorkeeper)
     try {
+      if (inheritedFd !== undefined) {
+        await listener.#listen({ fd: inheritedFd })
+        listener.#takeName()
+        return listener
+      }
       if (address.transport === 'unix') await listener.#listen({ path: provisional(address) })
       else await listener.#listen({ ...address, ...(sharePort && { reusePort: true }) })
       await listener.#settle()
@@ -71,6 +77,14 @@ export class Listener {
   async #settle() {
     if (this.address.transport === 'unix') this.#inode = await claimPath(this.address)
     else this.address = { ...this.address, port: (this.#server!.address() as AddressInfo).port }
+  }
+
+  /** A path is not ours to remove when it was inherited. */
+  #takeName() {
+    const name = this.#server!.address()
+    if (typeof name === 'string') this.address = { transport: 'unix', path: name }
+    else if (this.address.transport !== 'unix' && name)
+      this.address = { ...this.address, host: name.address, port: name.port }
   }
 
   async #listen(where: ListenOptions | { fd: number }) {

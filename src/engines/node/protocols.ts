@@ -4,7 +4,7 @@ import type { FaultSpec } from '../../faults/index.ts'
 import type { ServeTask } from '../../task.ts'
 import type { TransportName } from '../../transport.ts'
 import { createEcho, type Echo } from './echo.ts'
-import { behind, type Step } from './entrance.ts'
+import { Entrance, type Step } from './entrance.ts'
 
 export interface Protocol {
   readonly echo: Echo
@@ -19,11 +19,14 @@ export async function createProtocol(task: ServeTask, meter: Meter): Promise<Pro
   const protocol = await innermost[transport](task, meter)
   const steps = await createSteps(task)
   if (steps.length === 0) return protocol
-  return { ...protocol, echo: behind(steps, protocol.echo, task, meter) }
+  return { ...protocol, echo: new Entrance(steps, protocol.echo, task, meter) }
 }
 
-async function createSteps(_task: ServeTask): Promise<Step[]> {
-  return []
+/** In the order in which a client takes them. */
+async function createSteps({ proxy }: ServeTask): Promise<Step[]> {
+  const steps: Step[] = []
+  if (proxy) steps.push((await import('./proxy.ts')).readsProxy(proxy))
+  return steps
 }
 
 type Create = (task: ServeTask, meter: Meter) => Protocol | Promise<Protocol>

@@ -29,7 +29,7 @@ export async function openServe(task: ServeTask, meter: Meter): Promise<Session>
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
   const session = new ServeSession(task, meter, await createProtocol(task, meter))
-  session.listener = await Listener.open(task.address, task.sharePort, session)
+  session.listener = await Listener.open(task, session)
   return session
 }
 

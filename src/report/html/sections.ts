@@ -128,6 +128,7 @@ const failureMeanings: Record<FailureName, string> = {
   closedEarly: 'the other side hung up while messages were under way',
   wrongBytes: 'what came back is not what was sent',
   nameNotFound: 'the name of the host is not known',
+  protocol: 'what came is not what the transport demands',
   other: 'something else',
 }
 

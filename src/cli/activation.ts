@@ -1,0 +1,82 @@
+/** Sockets that were opened by whoever started us (sd_listen_fds(3)), or that --fd names. */
+import { readFileSync, readlinkSync } from 'node:fs'
+import type { Address } from '../address.ts'
+import { usageError } from '../errors.ts'
+import { transportNames, transports, type TransportName } from '../transport.ts'
+
+export interface Inherited {
+  fd: number
+  /** What it stands for until the engine has asked the system for its name. */
+  address: Address
+}
+
+/** The first one that systemd passes on. */
+const firstFd = 3
+
+/**
+ * Those of LISTEN_FDS, if they are meant for this process. A name (FileDescriptorName=) that is a
+ * transport says what to speak there. Clears the variables: they are not for our children.
+ */
+export function activatedSockets(env: NodeJS.ProcessEnv): Inherited[] {
+  const { LISTEN_FDS: count, LISTEN_PID: pid, LISTEN_FDNAMES: names = '' } = env
+  if (count === undefined || pid !== String(process.pid)) return []
+  for (const name of ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES']) delete env[name]
+  if (!/^\d{1,4}$/.test(count)) throw usageError(`LISTEN_FDS is '${count}', which is no number.`)
+  const known = names.split(':').map(name => transportNames.find(transport => transport === name))
+  return Array.from({ length: Number(count) }, (_, n) => inherit(firstFd + n, known[n]))
+}
+
+/** `3` or `3=tls` → that descriptor, and what to speak there. */
+export function parseFd(text: string): Inherited {
+  const [, fd, name] = /^(\d{1,7})(?:=(\w+))?$/.exec(text) ?? []
+  const transport = transportNames.find(transport => transport === name)
+  if (fd === undefined || (name !== undefined && !transport))
+    throw usageError(`'${text}' is no descriptor.`, 'Write for example 3 or 3=tls.')
+  return inherit(Number(fd), transport)
+}
+
+function inherit(fd: number, wanted: TransportName | undefined): Inherited {
+  const { kind, path = `fd ${fd}` } = lookUp(fd)
+  const datagrams = kind === 'udp' || wanted === 'udp'
+  if (datagrams && kind !== (wanted ?? kind) && kind !== undefined)
+    throw usageError(`Descriptor ${fd} is ${kind}, and ${wanted} cannot be spoken there.`)
+  const transport = wanted ?? kind ?? 'tcp'
+  if (transport === 'unix') return { fd, address: { transport, path } }
+  const resource = transports[transport].hasPath ? { resource: '/' } : {}
+  return { fd, address: { transport, host: `fd ${fd}`, port: 0, ...resource } }
+}
+
+/** What sort of socket it is, by its inode; nothing where the system does not say. Linux. */
+function lookUp(fd: number): { kind?: 'tcp' | 'udp' | 'unix'; path?: string } {
+  let link
+  try {
+    link = readlinkSync(`/proc/self/fd/${fd}`)
+  } catch (error) {
+    if (process.platform !== 'linux') return {}
+    throw usageError(
+      `Descriptor ${fd} is not open (${(error as NodeJS.ErrnoException).code}).`,
+      'Whoever starts yodel has to open it and let it be inherited.',
+    )
+  }
+  const [, inode] = /^socket:\[(\d+)\]$/.exec(link) ?? []
+  if (inode === undefined)
+    throw usageError(`Descriptor ${fd} is ${link}, not a socket.`, 'See sd_listen_fds(3).')
+  for (const { table, kind, column } of tables) {
+    for (const row of readFileSync(`/proc/self/net/${table}`, 'latin1').split('\n')) {
+      const columns = row.trim().split(/\s+/)
+      if (columns[column] !== inode) continue
+      const path = kind === 'unix' ? columns[column + 1] : undefined
+      return path === undefined ? { kind } : { kind, path }
+    }
+  }
+  return {}
+}
+
+/** Where proc(5) lists sockets, and in which column it has their inodes. */
+const tables = [
+  { table: 'tcp', kind: 'tcp', column: 9 },
+  { table: 'tcp6', kind: 'tcp', column: 9 },
+  { table: 'udp', kind: 'udp', column: 9 },
+  { table: 'udp6', kind: 'udp', column: 9 },
+  { table: 'unix', kind: 'unix', column: 6 },
+] as const

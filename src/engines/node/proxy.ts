@@ -1,0 +1,96 @@
+/** The PROXY protocol on the way in (a step of the entrance) and on the way out. */
+import { BlockList, isIPv6, type Socket } from 'node:net'
+import { usageError } from '../../errors.ts'
+import type { ProxyRules } from '../../transport.ts'
+import { ProtocolError } from '../failures.ts'
+import { readProxyHeader, writeProxyHeader } from '../proxy-header.ts'
+import type { Step } from './entrance.ts'
+
+/**
+ * Reads the header that has to come first, or may. Whoever is not trusted has none that counts:
+ * where one is required he is turned out, else what he sends is data.
+ */
+export function readsProxy({ mode, from }: ProxyRules): Step {
+  const trusted = networks(from)
+  return async (socket, admission) => {
+    if (!isTrusted(trusted, socket)) {
+      if (mode === 'accept') return socket
+      throw new ProtocolError('a PROXY header is required, and this source is not trusted')
+    }
+    const bytes: Buffer[] = []
+    for (;;) {
+      const chunk = socket.read() as Buffer | null
+      if (chunk) bytes.push(chunk)
+      const all = Buffer.concat(bytes)
+      const ended = chunk === null && (socket.readableEnded || socket.destroyed)
+      const header = readProxyHeader(all)
+      if (header.kind === 'malformed') throw new ProtocolError(`PROXY header: ${header.reason}`)
+      if (header.kind === 'present') {
+        admission.forwarded = header.forwarded
+        return putBack(socket, all.subarray(header.lengthBytes))
+      }
+      if (header.kind === 'absent' || ended) {
+        if (mode === 'require') throw new ProtocolError('there is no PROXY header')
+        return putBack(socket, all)
+      }
+      if (chunk === null) await readable(socket)
+    }
+  }
+}
+
+function putBack(socket: Socket, rest: Buffer): Socket {
+  if (rest.length > 0) socket.unshift(rest)
+  return socket
+}
+
+/** Something has come, or nothing more will. */
+function readable(socket: Socket): Promise<void> {
+  return new Promise(resolve => {
+    const events = ['readable', 'end', 'close']
+    const done = () => {
+      for (const event of events) socket.off(event, done)
+      resolve()
+    }
+    for (const event of events) socket.on(event, done)
+  })
+}
+
+/** @throws UserError if one is no address and no network */
+export function networks(texts: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const text of texts) {
+    const [address, prefix] = text.split('/') as [string, string?]
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    try {
+      if (prefix === undefined) list.addAddress(address, family)
+      else if (/^\d+$/.test(prefix)) list.addSubnet(address, Number(prefix), family)
+      else throw new RangeError('prefix')
+    } catch {
+      const example = 'Write for example 10.0.0.0/8, ::1 or fd00::/8.'
+      throw usageError(`'${text}' is no address and no network.`, example)
+    }
+  }
+  return list
+}
+
+/** A unix socket is guarded by the rights on its folder. */
+function isTrusted(trusted: BlockList, { remoteAddress }: Socket): boolean {
+  if (remoteAddress === undefined) return true
+  return trusted.check(plain(remoteAddress), isIPv6(plain(remoteAddress)) ? 'ipv6' : 'ipv4')
+}
+
+/** An IPv4 address stays one where it comes over IPv6 (RFC 4291 section 2.5.5.2). */
+const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '')
+
+/** Sent before all else, as if we forwarded ourselves. */
+export function sendProxyHeader(socket: Socket, version: 1 | 2): void {
+  const { localAddress, localPort, remoteAddress, remotePort } = socket
+  const isIp = localAddress !== undefined && remoteAddress !== undefined
+  const forwarded = isIp && {
+    source: plain(localAddress).replace(/%.*$/, ''),
+    sourcePort: localPort!,
+    destination: plain(remoteAddress).replace(/%.*$/, ''),
+    destinationPort: remotePort!,
+  }
+  socket.write(writeProxyHeader(version, forwarded || undefined))
+}

@@ -1,0 +1,61 @@
+/** Sockets that somebody else has opened: systemd's LISTEN_FDS, and --fd. */
+import assert from 'node:assert/strict'
+import { mkdtempSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { once } from 'node:events'
+import { spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { dial, echo } from './client.ts'
+import { yodel, yodelPath } from './program.ts'
+
+const fdOf = (server: Server) => (server as unknown as { _handle: { fd: number } })._handle.fd
+
+/** A socket that listens, as the program that starts others has it. */
+async function listening(where: object): Promise<Server> {
+  const server = createServer().listen(where)
+  await once(server, 'listening')
+  return server
+}
+
+test('LISTEN_FDS: tcp and unix are served, and known by their names', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'echo')
+  const [tcp, unix] = [await listening({ port: 0, host: '127.0.0.1' }), await listening({ path })]
+  // A shell knows the process id that the program will have; systemd does too.
+  const start = `export LISTEN_FDS=2 LISTEN_PID=$$; exec ${process.execPath} ${yodelPath} serve`
+  const child = spawn('/bin/sh', ['-c', start], {
+    stdio: ['ignore', 'pipe', 'ignore', fdOf(tcp), fdOf(unix)],
+  })
+  let said = ''
+  for await (const chunk of child.stdout!) {
+    said += String(chunk)
+    if (said.split('\n').length > 2) break
+  }
+  const { port } = tcp.address() as { port: number }
+  const lines = [`tcp://127.0.0.1:${port}`, `unix:${path}`].map(url => `yodel: listening on ${url}`)
+  assert.deepEqual(said.trim().split('\n'), lines)
+  for (const where of [{ port, host: '127.0.0.1' }, { path }]) {
+    const socket = await dial(where)
+    assert.equal(await echo(socket, 'hello'), 'hello')
+    socket.destroy()
+  }
+  child.kill()
+  await once(child, 'exit')
+  for (const server of [tcp, unix]) server.close()
+})
+
+test('a descriptor that cannot be served is refused in one line', async () => {
+  const rows: [string, RegExp][] = [
+    ['99', /Descriptor 99 is not open/],
+    ['0', /Descriptor 0 is .*, not a socket/],
+    ['x', /'x' is no descriptor\. Write for example 3 or 3=tls\./],
+    ['3=ftp', /'3=ftp' is no descriptor/],
+  ]
+  for (const [text, line] of rows) {
+    await using program = yodel(['serve', '--fd', text])
+    const { code, stderr } = await program.finished
+    assert.equal(code, 2)
+    assert.match(stderr, line)
+  }
+})
