@@ -36,7 +36,7 @@ const isLinux = process.platform === 'linux'
 
 test('all models, in a picture of 40 columns and in a file', async () => {
   const path = join(folder, 'all.json')
-  const short = ['--connections', '5', '--duration', '300ms', '--rounds', '1', '--pool', '2']
+  const short = ['--connections', '5', '--duration', '100ms', '--rounds', '1', '--pool', '2']
   const flags = [...short, '--output', path]
   // The width comes from the environment where stdout is no terminal.
   const command = ['COLUMNS=40', 'LC_ALL=C.UTF-8', 'TERM=xterm', process.execPath, yodelPath]

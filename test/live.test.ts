@@ -9,7 +9,8 @@ const skip =
   process.platform === 'win32' ? 'python has no terminals on Windows' : missing('python3')
 
 let server: { program: Program; url: string }
-before(async () => void (server = await yodelServe()))
+/** It takes its time, since the view needs some while, and the processor may do better things. */
+before(async () => void (server = await yodelServe('--fault', 'delay=1ms')))
 after(() => server.program[Symbol.asyncDispose]())
 
 /** In a terminal of its own. @param sizes see terminal.py */
@@ -53,7 +54,7 @@ describe('the live view', { skip, concurrency: true }, () => {
   }
 
   test('it follows when the terminal becomes narrower', async () => {
-    await using program = flood('90x24,33x24', '--rate', '500/s')
+    await using program = flood('90x24,33x24', '--rate', '100/s')
     await program.says(twice)
     program.child.kill('SIGUSR1')
     await program.says(new RegExp(String.raw`messages/s[^]*\d/s +${twice.source}`))
@@ -90,7 +91,7 @@ describe('the live view', { skip, concurrency: true }, () => {
     ['stderr is a file', 'sh', '-c', 'exec "$@" 2>/dev/null', 'sh'],
   ] as const) {
     test(`nothing is drawn where ${name}`, async () => {
-      const args = [process.execPath, yodelPath, 'flood', server.url, '--duration', '400ms']
+      const args = [process.execPath, yodelPath, 'flood', server.url, '--duration', '100ms']
       await using program = inTerminal('80x24', ...command, ...args)
       const { stdout } = await program.finished
       assert.ok(!stdout.toString().includes('\u001b'), stdout.toString())

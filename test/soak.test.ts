@@ -5,7 +5,7 @@ import { Program, root } from './program.ts'
 
 const soak = async (fault: string, ...args: string[]) => {
   const path = `${root}build/benchmarks/soak.js`
-  const short = ['--seconds=1', '--clients=16', ...args]
+  const short = ['--clients=16', ...args]
   await using program = new Program(
     'env',
     [`FAULT=${fault}`, process.execPath, path, ...short],
@@ -20,7 +20,7 @@ const skip = process.platform !== 'linux' && 'the soak looks into /proc'
 describe('a short soak', { skip, concurrency: true }, () => {
   for (const engine of ['uring', 'node', 'blocking']) {
     test(`of the ${engine} engine`, async t => {
-      const { code, said } = await soak('none', `--engine=${engine}`)
+      const { code, said } = await soak('none', `--engine=${engine}`, '--seconds=0.5')
       const [, refusal] = /refuses: (.*)/.exec(said) ?? []
       if (refusal !== undefined) return t.skip(refusal)
       assert.equal(code, 0, said)
@@ -37,7 +37,7 @@ describe('a short soak', { skip, concurrency: true }, () => {
   for (const [fault, found] of Object.entries(faults)) {
     test(`finds the fault: ${fault}`, async () => {
       const bad = `--server=${root}build/test/soak-bad-server.js`
-      const { code, said } = await soak(fault, '--engine=node', bad)
+      const { code, said } = await soak(fault, '--engine=node', bad, '--seconds=1')
       assert.equal(code, 1, said)
       assert.match(said, found)
       assert.match(said, /to reproduce: npm run soak -- .*--seed=1/)

@@ -27,8 +27,8 @@ async function stream(run: LoadRun) {
 test('each second is printed as soon as it is over, and all before the result', async () => {
   const server = await serve('tcp://127.0.0.1:0')
   const [benched, flooded] = await Promise.all([
-    stream(bench(server.address, { warmupMs: 50, durationMs: 1_200 })),
-    stream(flood(server.address, { durationMs: 1_200 })),
+    stream(bench(server.address, { warmupMs: 50, durationMs: 1_500, ratePerSecond: 500 })),
+    stream(flood(server.address, { durationMs: 1_500, ratePerSecond: 500 })),
   ])
   await server.close()
   for (const { intervals, linesWhileSending, result } of [benched, flooded]) {
