@@ -54,6 +54,13 @@ export interface Libc extends Calls {
    * M_TRIM_THRESHOLD). Does nothing where the C library is not glibc.
    */
   keepFreed(sizeBytes: number): void
+  /**
+   * Has malloc(3) map blocks of this size and more one by one, so that they go back to the system
+   * when they are freed (mallopt(3), M_MMAP_THRESHOLD). glibc only, as before.
+   */
+  mapFrom(sizeBytes: number): void
+  /** Has malloc(3) give free pages back to the system (malloc_trim(3)). glibc only, as before. */
+  trimFreed(): void
   /** munmap(2). No typed array over it may be used any more. */
   unmap(mapping: Mapping): void
   /** The name of the error of the last call that failed, for example `EADDRINUSE`. */
@@ -95,6 +102,7 @@ const PROT_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
 const MAP_SHARED_POPULATE = 0x8001
 const M_TRIM_THRESHOLD = -1
+const M_MMAP_THRESHOLD = -3
 const ETIME = 62
 
 function bindAll(koffi: typeof import('koffi')): Libc {
@@ -115,6 +123,20 @@ function bindAll(koffi: typeof import('koffi')): Libc {
     // libuv has no name for it.
     return errno === ETIME ? 'ETIME' : getSystemErrorName(-errno)
   }
+  /** An optimisation for glibc only: with another C library it does nothing. */
+  const glibcOnly = (signature: string): Call => {
+    let call: Call | undefined
+    return (...args) => {
+      try {
+        call ??= c.func(signature) as Call
+      } catch {
+        call = () => 0
+      }
+      return call(...args)
+    }
+  }
+  const mallopt = glibcOnly('int mallopt(int parameter, int value)')
+  const mallocTrim = glibcOnly('int malloc_trim(size_t keep)')
   return {
     ...calls,
     ringEnter: c.func(
@@ -131,14 +153,9 @@ function bindAll(koffi: typeof import('koffi')): Libc {
       if (address > Number.MAX_SAFE_INTEGER) throw systemError(errorName())
       return { memory: koffi.view(pointer, sizeBytes), address }
     },
-    keepFreed(sizeBytes) {
-      try {
-        const mallopt = c.func('int mallopt(int parameter, int value)') as Call
-        mallopt(M_TRIM_THRESHOLD, sizeBytes)
-      } catch {
-        // Another C library: it is an optimisation for glibc only.
-      }
-    },
+    keepFreed: sizeBytes => void mallopt(M_TRIM_THRESHOLD, sizeBytes),
+    mapFrom: sizeBytes => void mallopt(M_MMAP_THRESHOLD, sizeBytes),
+    trimFreed: () => void mallocTrim(0),
     unmap({ memory, address }) {
       munmap(address, memory.byteLength)
     },

@@ -12,6 +12,7 @@ import { kind, SLOT } from './entries.ts'
 import { Connections } from './connections.ts'
 import * as k from './kernel.ts'
 import { Ring } from './ring.ts'
+import { Thrift } from './thrift.ts'
 import { Waiter } from './waiter.ts'
 
 const ringEntries = 4096
@@ -53,6 +54,7 @@ class ServeSession implements Session {
   readonly #connections: Connections
   readonly #door: Door
   readonly #waiter: Waiter
+  readonly #thrift: Thrift
   #accepting = true
   /** 0 until it is time to leave; then when that was, in ms. */
   #leavingSinceMs = 0
@@ -74,6 +76,7 @@ class ServeSession implements Session {
     const reason = slots < task.concurrency ? 'pausedForDescriptors' : 'pausedForConcurrency'
     const capacity = task.oneOff ? 1 : slots
     this.#door = new Door(ring, listener.fd, capacity, () => this.#count(reason))
+    this.#thrift = new Thrift(libc, meter)
     this.#waiter = new Waiter(libc, ring, task.busyPollUs)
     this.#nextIdleLookMs = performance.now() + task.idleTimeoutMs / idleLooks
   }
@@ -155,6 +158,7 @@ class ServeSession implements Session {
       this.#nextIdleLookMs = nowMs + this.#task.idleTimeoutMs / idleLooks
     }
     this.#arena.trim()
+    this.#thrift.onTick(nowMs)
     return this.#task.oneOff && this.#door.letIn > 0 && this.#connections.open === 0
   }
 

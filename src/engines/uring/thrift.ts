@@ -1,0 +1,41 @@
+/** Gives back memory that was needed only for a while, mostly to compile our own code. */
+import { counter, type Meter } from '../../metrics/meter.ts'
+import type { Libc } from '../libc.ts'
+
+/**
+ * The compiler takes blocks of 8 KiB and more, on several threads, each with a heap of its own.
+ * Mapped one by one they are gone when it is done; within a heap small blocks keep them in place.
+ */
+const mapFromBytes = 8192
+/** For so many ticks nothing has moved. */
+const quietTicks = 3
+/** It takes 0.1 to 0.4 ms. */
+const atMostEveryMs = 500
+
+export class Thrift {
+  readonly #libc: Libc
+  readonly #counters: Float64Array
+  #seen = 0
+  #quiet = 0
+  /** What was seen when memory was given back, and when that was. */
+  #doneAt = 0
+  #doneMs = 0
+
+  constructor(libc: Libc, meter: Meter) {
+    this.#libc = libc
+    this.#counters = meter.counters
+    libc.mapFrom(mapFromBytes)
+  }
+
+  onTick(nowMs: number): void {
+    const counters = this.#counters
+    const seen = counters[counter.opened]! + counters[counter.closed]! + counters[counter.chunks]!
+    this.#quiet = seen === this.#seen ? this.#quiet + 1 : 0
+    this.#seen = seen
+    if (seen === this.#doneAt || this.#quiet < quietTicks) return
+    if (nowMs < this.#doneMs + atMostEveryMs) return
+    this.#libc.trimFreed()
+    this.#doneAt = seen
+    this.#doneMs = nowMs
+  }
+}
