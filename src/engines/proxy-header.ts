@@ -19,7 +19,7 @@ export type ProxyHeader =
   | { kind: 'absent' }
   /** @property reason a sentence */
   | { kind: 'malformed'; reason: string }
-  /** @property forwarded nobody, where the proxy speaks for itself or does not know (LOCAL, UNKNOWN) */
+  /** @property forwarded nobody where the proxy speaks for itself, or does not know (LOCAL) */
   | { kind: 'present'; lengthBytes: number; forwarded: Forwarded | undefined }
 
 const signature1 = Buffer.from('PROXY ')
@@ -28,7 +28,7 @@ const signature2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 const lineMaxBytes = 107
 /** Section 2.2: sixteen bytes before the addresses. */
 const fixedBytes = 16
-/** Addresses need 216 at most; the rest is for TLVs (section 2.2.7), of which certificates are long. */
+/** Addresses need 216 at most; the rest is for TLVs (section 2.2.7): certificates are long. */
 const variableMaxBytes = 8_192
 const crcType = 0x03
 
