@@ -1,5 +1,6 @@
 /** serve(address): a listening echo server, in a thread of its own. */
 import { availableParallelism } from 'node:os'
+import { createCertificate, fingerprintOf, namesOf } from './certificate.ts'
 import { formatAddress, toAddress, type Address } from './address.ts'
 import { chooseEngine, type WantedEngine } from './engines/index.ts'
 import { usageError } from './errors.ts'
@@ -9,6 +10,7 @@ import type { Snapshot } from './metrics/snapshot.ts'
 import { withDefaults } from './options.ts'
 import { share, type EngineName, type ServeTask } from './task.ts'
 import { startThreads } from './threads/start.ts'
+import { transports } from './transport.ts'
 import type { DatagramRules, ProxyRules, TlsServing, WebRules } from './transport.ts'
 
 export interface ServeOptions {
@@ -35,7 +37,7 @@ export interface ServeOptions {
   /** How long a client may take for PROXY header, TLS and the like. */
   handshakeTimeoutMs?: number
   /** Of tls, wss and https; without it a certificate is made at start. */
-  tls?: TlsServing | undefined
+  tls?: Partial<TlsServing> | undefined
   /** Whose PROXY headers are read; nobody's without it. */
   proxy?: ProxyRules | undefined
   web?: Partial<WebRules>
@@ -63,7 +65,8 @@ export const serveDefaults: Wanted = {
   inheritedFd: undefined,
 }
 
-type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort'> & {
+type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort' | 'tls'> & {
+  tls: Partial<TlsServing> | undefined
   engine: WantedEngine
   threads: number
 }
@@ -74,6 +77,8 @@ export interface Server extends AsyncDisposable {
   /** The same as a string, for example `tcp://127.0.0.1:7007`. */
   readonly url: string
   readonly engine: EngineName
+  /** SHA-256 of its certificate, where it has one, in lower-case hexadecimal: what `pin` takes. */
+  readonly fingerprint: string | undefined
   /** Sentences about what differs from what was asked for, and why. */
   readonly notes: readonly string[]
   /** What happened so far. */
@@ -120,6 +125,7 @@ export async function serve(
     address: threads.address,
     url: formatAddress(threads.address),
     engine: tasks[0].engine,
+    fingerprint: tasks[0].tls && fingerprintOf(tasks[0].tls.cert),
     notes,
     snapshot: threads.snapshot,
     async setFaults(faults) {
@@ -157,6 +163,14 @@ function checkFaults(faults: readonly FaultSpec[]) {
   for (const fault of faults) checkFault(fault)
 }
 
+/** The certificate that was given, or one made for this address: all threads show the same. */
+function identityOf(address: Address, given: Wanted['tls'] = {}): TlsServing | undefined {
+  if (address.transport === 'unix' || !transports[address.transport].secure) return undefined
+  const { cert, key, clientCa } = given
+  if (cert !== undefined && key !== undefined) return { cert, key, clientCa }
+  return { ...createCertificate(namesOf(address.host)), clientCa }
+}
+
 /** Who does what: the engine, and each thread's share of the clients. */
 function plan(address: Address, options: Wanted) {
   const { engine: wantedEngine, threads, ...taskOptions } = options
@@ -168,6 +182,7 @@ function plan(address: Address, options: Wanted) {
     address,
     sharePort: false,
     ...taskOptions,
+    tls: identityOf(address, options.tls),
   }
   const { engine, reason } = chooseEngine(wantedEngine, task)
   if (reason !== undefined) notes.push(reason)

@@ -64,7 +64,7 @@ export function servingOf<F extends object>(flags: F): { serving: ServeOptions; 
     throw usageError('--proxy-from is for --proxy-protocol accept or require.')
   const from = proxyFrom ?? ['127.0.0.0/8', '::1/128']
   const serving: ServeOptions = {
-    ...(cert !== undefined && key !== undefined && { tls: { cert, key, clientCa } }),
+    ...((cert ?? clientCa) !== undefined && { tls: { cert, key, clientCa } }),
     ...(handshakeTimeout !== undefined && { handshakeTimeoutMs: handshakeTimeout }),
     ...(readsProxy && { proxy: { mode: proxyProtocol, from } }),
     web: {

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Address } from '../../address.ts'
 import { usageError } from '../../errors.ts'
 import { timerMaxMs } from '../../options.ts'
-import type { Calling, TransportName } from '../../transport.ts'
+import { transports, type Calling, type TransportName } from '../../transport.ts'
 import { explain } from '../failures.ts'
 
 /** Whom to talk to, and how to introduce oneself. */
@@ -45,17 +45,28 @@ export function dialOrFail(target: Target, timeoutMs: number, signal?: AbortSign
 
 type Dial = (target: Target, timeoutMs: number, signal?: AbortSignal) => Promise<Link>
 
-const bytes: Dial = async (target, timeoutMs, signal) => ({
+const plain: Dial = async (target, timeoutMs, signal) => ({
   stream: await dialSocket(target, timeoutMs, signal),
   details: [],
 })
+
+const secure: Dial = async (target, timeoutMs, signal) => {
+  const startedMs = performance.now()
+  const socket = await dialSocket(target, timeoutMs, signal)
+  const { secured } = await import('./tls.ts')
+  return secured(socket, target, Math.max(1, timeoutMs - (performance.now() - startedMs)))
+}
+
+/** A stream of bytes, in the clear or not, as the transport wants it below itself. */
+const bytes: Dial = (target, timeoutMs, signal) =>
+  (transports[target.address.transport].secure ? secure : plain)(target, timeoutMs, signal)
 
 const refused: Dial = () => Promise.reject(new Error('refused'))
 
 const dials: Record<TransportName, Dial> = {
   tcp: bytes,
   unix: bytes,
-  tls: refused,
+  tls: bytes,
   udp: refused,
   ws: refused,
   wss: refused,

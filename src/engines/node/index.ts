@@ -13,6 +13,7 @@ export const node: Engine = {
   features: new Set<Feature>([
     'tcp',
     'unix',
+    'tls',
     'serve',
     'load',
     'churn',

@@ -2,7 +2,7 @@
 import type { Meter } from '../../metrics/meter.ts'
 import type { FaultSpec } from '../../faults/index.ts'
 import type { ServeTask } from '../../task.ts'
-import type { TransportName } from '../../transport.ts'
+import { transports, type TransportName } from '../../transport.ts'
 import { createEcho, type Echo } from './echo.ts'
 import { Entrance, type Step } from './entrance.ts'
 
@@ -23,9 +23,11 @@ export async function createProtocol(task: ServeTask, meter: Meter): Promise<Pro
 }
 
 /** In the order in which a client takes them. */
-async function createSteps({ proxy }: ServeTask): Promise<Step[]> {
+async function createSteps(task: ServeTask): Promise<Step[]> {
+  const { proxy, address } = task
   const steps: Step[] = []
   if (proxy) steps.push((await import('./proxy.ts')).readsProxy(proxy))
+  if (transports[address.transport].secure) steps.push((await import('./tls.ts')).secure(task))
   return steps
 }
 
