@@ -23,8 +23,11 @@ export function createCertificate(names: readonly string[], now = Date.now()): I
   // The uncompressed point is the last part of it (RFC 5480, section 2.2).
   const point = publicInfo.subarray(-65)
   const algorithm = sequence(oid('1.2.840.10045.4.3.2')) // ecdsa-with-SHA256
-  const commonName = sequence(oid('2.5.4.3'), tagged(0x0c, Buffer.from('yodel')))
-  const name = sequence(set(commonName))
+  // RFC 7093, section 2, method 1: no secret hangs on it, but SHA-1 is forbidden in places.
+  const keyId = createHash('sha256').update(point).digest().subarray(0, 20)
+  // A name of its own: who trusts several of ours has to tell them apart.
+  const commonName = `yodel ${keyId.toString('hex', 0, 4)}`
+  const name = sequence(set(sequence(oid('2.5.4.3'), tagged(0x0c, Buffer.from(commonName)))))
   const unsigned = sequence(
     context(0, integer(Buffer.of(2))), // version 3
     integer(serialNumber()),
@@ -33,7 +36,7 @@ export function createCertificate(names: readonly string[], now = Date.now()): I
     sequence(time(new Date(now - skewMs)), time(new Date(now + validMs))),
     name,
     publicInfo,
-    context(3, sequence(...extensions(names, point))),
+    context(3, sequence(...extensions(names, keyId))),
   )
   const signed = sequence(unsigned, algorithm, bits(sign('sha256', unsigned, privateKey)))
   const lines = signed.toString('base64').replaceAll(/.{64}(?=.)/g, '$&\n')
@@ -49,12 +52,9 @@ function serialNumber(): Buffer {
 }
 
 /** RFC 5280, section 4.2.1. */
-function extensions(names: readonly string[], point: Buffer): Buffer[] {
+function extensions(names: readonly string[], keyId: Buffer): Buffer[] {
   const extension = (id: string, value: Buffer, critical = false) =>
     sequence(oid(id), ...(critical ? [yes] : []), octets(value))
-  // RFC 7093, section 2, method 1: what identifies the key is no secret, but SHA-1 is forbidden
-  // in places.
-  const keyId = createHash('sha256').update(point).digest().subarray(0, 20)
   return [
     extension('2.5.29.19', sequence(), true), // basicConstraints: no authority
     extension('2.5.29.15', bits(Buffer.of(0x80), 7), true), // keyUsage: digitalSignature

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { formatAddress, toAddress, type Address } from './address.ts'
 import { dial, type Link } from './engines/node/dial.ts'
+import { checkCalling } from './engines/tls-options.ts'
 import { withDefaults } from './options.ts'
 import type { Calling } from './transport.ts'
 
@@ -54,6 +55,7 @@ export async function connect(
 ): Promise<Connection> {
   const { timeoutMs, calling } = withDefaults(connectDefaults, options)
   const target = { address: toAddress(address), calling }
+  checkCalling(target.address, calling)
   return new LinkConnection(target.address, await dial(target, timeoutMs))
 }
 

@@ -1,8 +1,9 @@
 /** serve(address): a listening echo server, in a thread of its own. */
 import { availableParallelism } from 'node:os'
-import { createCertificate, fingerprintOf, namesOf } from './certificate.ts'
 import { formatAddress, toAddress, type Address } from './address.ts'
+import { fingerprintOf } from './certificate.ts'
 import { chooseEngine, type WantedEngine } from './engines/index.ts'
+import { identityFor } from './engines/tls-options.ts'
 import { usageError } from './errors.ts'
 import type { FaultSpec } from './faults/index.ts'
 import { checkFault } from './faults/parse.ts'
@@ -10,7 +11,6 @@ import type { Snapshot } from './metrics/snapshot.ts'
 import { withDefaults } from './options.ts'
 import { share, type EngineName, type ServeTask } from './task.ts'
 import { startThreads } from './threads/start.ts'
-import { transports } from './transport.ts'
 import type { DatagramRules, ProxyRules, TlsServing, WebRules } from './transport.ts'
 
 export interface ServeOptions {
@@ -79,6 +79,8 @@ export interface Server extends AsyncDisposable {
   readonly engine: EngineName
   /** SHA-256 of its certificate, where it has one, in lower-case hexadecimal: what `pin` takes. */
   readonly fingerprint: string | undefined
+  /** Whether that certificate was made at start, so that nobody knows it yet. */
+  readonly madeCertificate: boolean
   /** Sentences about what differs from what was asked for, and why. */
   readonly notes: readonly string[]
   /** What happened so far. */
@@ -126,6 +128,7 @@ export async function serve(
     url: formatAddress(threads.address),
     engine: tasks[0].engine,
     fingerprint: tasks[0].tls && fingerprintOf(tasks[0].tls.cert),
+    madeCertificate: tasks[0].tls !== undefined && wanted.tls?.cert === undefined,
     notes,
     snapshot: threads.snapshot,
     async setFaults(faults) {
@@ -163,14 +166,6 @@ function checkFaults(faults: readonly FaultSpec[]) {
   for (const fault of faults) checkFault(fault)
 }
 
-/** The certificate that was given, or one made for this address: all threads show the same. */
-function identityOf(address: Address, given: Wanted['tls'] = {}): TlsServing | undefined {
-  if (address.transport === 'unix' || !transports[address.transport].secure) return undefined
-  const { cert, key, clientCa } = given
-  if (cert !== undefined && key !== undefined) return { cert, key, clientCa }
-  return { ...createCertificate(namesOf(address.host)), clientCa }
-}
-
 /** Who does what: the engine, and each thread's share of the clients. */
 function plan(address: Address, options: Wanted) {
   const { engine: wantedEngine, threads, ...taskOptions } = options
@@ -182,7 +177,7 @@ function plan(address: Address, options: Wanted) {
     address,
     sharePort: false,
     ...taskOptions,
-    tls: identityOf(address, options.tls),
+    tls: identityFor(address, options.tls),
   }
   const { engine, reason } = chooseEngine(wantedEngine, task)
   if (reason !== undefined) notes.push(reason)

@@ -1,6 +1,7 @@
 /** From options to tasks: each thread has its share of connections, messages and rate. */
 import type { Address } from '../address.ts'
 import { chooseEngine, type WantedEngine } from '../engines/index.ts'
+import { checkCalling } from '../engines/tls-options.ts'
 import type { Arrivals, Pace } from '../load/pacer.ts'
 import type { PayloadSpec } from '../load/payload.ts'
 import type { SizeRange } from '../load/sizes.ts'
@@ -33,6 +34,7 @@ export interface Load {
 /** @throws UserError if the wanted engine refuses */
 export function plan(load: Load): { tasks: [LoadTask, ...LoadTask[]]; reason?: string } {
   const { arrivals, depth, durationMs, warmupMs, drainMs, timeoutMs, seed } = load
+  checkCalling(load.address, load.calling)
   const busy = load.churnPerSecond > 0 ? load.threads : 1
   const threads = Math.min(load.threads, Math.max(busy, load.connections, load.idle))
   // Whoever sends more of the messages per second sends more of them in all.

@@ -1,5 +1,6 @@
 /** What to type to do the same again. */
 import { formatAddress, toAddress, type Address } from '../address.ts'
+import type { Calling } from '../transport.ts'
 
 /** Options as the library names them, and as the command line does. */
 const flags: Record<string, [flag: string, unit: string]> = {
@@ -34,11 +35,28 @@ export function reproduce(
     if (name === 'message') words.push(quoted(messageText(value as Uint8Array | string)))
     if (name === 'expect')
       for (const text of value as string[]) words.push('--expect', quoted(text))
+    if (name === 'calling') words.push(...callingWords(value as Calling).map(quoted))
     if (!flag || value === undefined || value === Infinity) continue
     const text = valueText(value)
     if (text !== valueText(defaults[name])) words.push(`--${flag[0]}`, quoted(`${text}${flag[1]}`))
   }
   return words.join(' ')
+}
+
+/** What was read from files is not known by a name any more. */
+function callingWords({ tls = {} }: Calling): string[] {
+  const { ca, pin, insecure, serverName, alpn = [], cert, key } = tls
+  const flag = (name: string, value: string | undefined) =>
+    value === undefined ? [] : [`--${name}`, value]
+  return [
+    ...flag('pin', pin),
+    ...(insecure ? ['--insecure'] : []),
+    ...flag('server-name', serverName),
+    ...alpn.flatMap(protocol => flag('alpn', protocol)),
+    ...flag('ca', ca && 'CA.pem'),
+    ...flag('cert', cert && 'CERT.pem'),
+    ...flag('key', key && 'KEY.pem'),
+  ]
 }
 
 const messageText = (message: Uint8Array | string): string =>

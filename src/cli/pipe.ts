@@ -1,6 +1,6 @@
 /** connect in a pipe: stdin goes out, what comes back goes to stdout, and it must be the same. */
 import type { Connection } from '../connect.ts'
-import { errnoOf } from '../engines/failures.ts'
+import { errnoOf, explainBreak } from '../engines/failures.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../report/printable.ts'
 import { formatCount, plural } from '../units.ts'
@@ -51,7 +51,8 @@ class Pipe {
     socket.on('drain', () => this.#readOn())
     socket.on('end', () => this.#onReplyEnd())
     socket.on('error', error => {
-      this.#end(`the connection broke (${errnoOf(error) || error.message}): ${this.#account()}`)
+      const { broke, hint } = explainBreak(error)
+      this.#end(`${broke}: ${this.#account()} ${hint}`.trim())
     })
   }
 

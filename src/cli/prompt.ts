@@ -2,7 +2,7 @@
 import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline'
 import type { Connection } from '../connect.ts'
 import { formatAddress } from '../address.ts'
-import { errnoOf } from '../engines/failures.ts'
+import { explainBreak } from '../engines/failures.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../report/printable.ts'
 import { formatDuration, plural } from '../units.ts'
@@ -54,8 +54,8 @@ class Prompt {
     socket.on('data', (chunk: Buffer | string) => this.#onReply(Buffer.from(chunk as string)))
     socket.on('end', () => this.#onReplyEnd())
     socket.on('error', error => {
-      const broke = `the connection broke (${errnoOf(error) || error.message})`
-      this.#finish(exitCodes.failed, `${broke}; ${this.#summary()}`)
+      const { broke, hint } = explainBreak(error)
+      this.#finish(exitCodes.failed, `${broke}; ${this.#summary()}. ${hint}`.replace(/\. $/, ''))
     })
     this.#readline.prompt()
   }

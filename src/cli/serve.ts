@@ -78,11 +78,22 @@ async function startAll(places: Place[], options: Parameters<typeof serve>[1]) {
   return servers
 }
 
-function announce({ address, url, engine }: Server, json: boolean) {
+function announce(server: Server, json: boolean) {
+  const { address, url, engine, fingerprint } = server
   if (isPublic(address)) tell(`${url} can be reached from other machines; whoever does is echoed.`)
   const pid = process.pid
-  if (json) print(`${JSON.stringify({ event: 'listening', address: url, engine, pid })}\n`)
+  if (server.madeCertificate)
+    tell(`its certificate was made just now; connect: ${connectCommand(server)}`)
+  if (json)
+    print(`${JSON.stringify({ event: 'listening', address: url, engine, pid, fingerprint })}\n`)
   else print(`yodel: listening on ${url}\n`)
+}
+
+/** What to type on this machine; it trusts this certificate alone. */
+function connectCommand({ url, fingerprint }: Server): string {
+  // Nobody is called by the addresses that stand for all.
+  const reachable = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
+  return `yodel connect ${reachable} --pin ${fingerprint}`
 }
 
 /** Serves until a signal, or until the servers leave by themselves; then says what there was. */
@@ -135,7 +146,9 @@ async function untilClosed(servers: Server[]) {
     'client',
   )
   const echoed = formatSize(total(({ bytesOut }) => bytesOut))
+  const failed = total(({ handshakesFailed }) => handshakesFailed)
+  const handshakes = failed > 0 ? `, ${plural(failed, 'handshake')} failed` : ''
   const injected = total(({ faultsInjected }) => faultsInjected)
   const faults = injected > 0 ? `, ${plural(injected, 'fault')} injected` : ''
-  tell(`served ${clients}, ${echoed} echoed${faults}`)
+  tell(`served ${clients}, ${echoed} echoed${handshakes}${faults}`)
 }

@@ -2,6 +2,7 @@
 import { formatAddress, type Address } from '../address.ts'
 import { UserError } from '../errors.ts'
 import type { FailureName } from '../metrics/meter.ts'
+import { tlsMeaning } from './tls-failures.ts'
 
 /** errno name (errno(3)), or getaddrinfo's → the cause, and what to try. */
 const meanings: Record<string, [cause: string, hint: string]> = {
@@ -48,7 +49,9 @@ export const errnoOf = (error: unknown): string => {
 /** `Cannot listen on tcp://...: somebody listens there already (EADDRINUSE).` */
 export function explain(verb: 'listen on' | 'connect to', address: Address, error: unknown) {
   const code = errnoOf(error)
-  const [cause, hint] = meanings[code] ?? [(error as Error).message, '']
+  if (error instanceof UserError) return error
+  const [cause, hint] = meanings[code] ??
+    tlsMeaning(error as Error) ?? [(error as Error).message, '']
   const name = code === '' ? '' : ` (${code})`
   const message = `Cannot ${verb} ${formatAddress(address)}: ${cause}${name}.`
   const unixHint = address.transport === 'unix' ? unixHints[code] : undefined
@@ -57,6 +60,13 @@ export function explain(verb: 'listen on' | 'connect to', address: Address, erro
 
 /** The other side does not know the way in: its TLS, PROXY header or upgrade makes no sense. */
 export class ProtocolError extends Error {}
+
+/** Of TLS also why: `the connection broke (ECONNRESET)`, and what to try. */
+export function explainBreak(error: Error): { broke: string; hint: string } {
+  const [cause, hint = ''] = tlsMeaning(error) ?? []
+  const why = cause === undefined ? '' : `, ${cause}`
+  return { broke: `the connection broke (${errnoOf(error) || error.message})${why}`, hint }
+}
 
 /** Under which class a failed connection is counted. */
 export function failureName(error: unknown): FailureName {
@@ -69,11 +79,14 @@ export function failureName(error: unknown): FailureName {
     case 'EPIPE':
       return 'reset'
     case 'ETIMEDOUT':
+    case 'HANDSHAKE_TIMEOUT':
       return 'timedOut'
+    case 'HANDSHAKE_CUT':
+      return 'closedEarly'
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return 'nameNotFound'
     default:
-      return 'other'
+      return tlsMeaning(error as Error) ? 'protocol' : 'other'
   }
 }

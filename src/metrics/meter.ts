@@ -55,6 +55,8 @@ export const counterNames = [
   'pausedForDescriptors',
   /** Clients that were turned away, because nothing can stop the system from accepting them. */
   'turnedAway',
+  /** Clients who did not get through PROXY header, TLS and the like. */
+  'handshakesFailed',
   /** What faults did: chunks that were held or cut, bits flipped, connections ended or hung. */
   'faultsInjected',
   ...failureNames,

@@ -79,13 +79,20 @@ export class Entrance implements Echo {
   async #enter(raw: Socket) {
     this.#inside++
     const admission: Admission = { raw }
-    const timer = setTimeout(() => this.#turnOut(raw, 'timedOut'), this.#timeoutMs)
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      this.#turnOut(raw, 'timedOut')
+    }, this.#timeoutMs)
     try {
       let socket = raw
       for (const step of this.#steps) socket = await step(socket, admission)
       if (!raw.destroyed) this.#admit(socket, admission)
     } catch (error) {
-      this.#turnOut(raw, failureName(error))
+      const reason = failureName(error)
+      // Whoever looks whether there is somebody, and says nothing, has failed at nothing.
+      const silent = raw.bytesRead === 0 && reason === 'closedEarly'
+      if (!late && !silent) this.#turnOut(raw, reason)
     } finally {
       clearTimeout(timer)
       this.#inside--
@@ -100,7 +107,7 @@ export class Entrance implements Echo {
   }
 
   #turnOut(raw: Socket, reason: FailureName) {
-    if (raw.destroyed) return
+    this.#counters[counter.handshakesFailed]!++
     this.#counters[counter[reason]]!++
     raw.destroy()
   }

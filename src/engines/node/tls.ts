@@ -1,19 +1,15 @@
 /** TLS over a stream (RFC 8446, RFC 5246): the step by which clients come in, and the way out. */
-import { once } from 'node:events'
 import { isIP, type Socket } from 'node:net'
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
 import { plain } from '../../certificate.ts'
 import { timerMaxMs } from '../../options.ts'
 import type { ServeTask } from '../../task.ts'
-import type { TlsCalling } from '../../transport.ts'
-import { certificateRequired, pinMismatch } from '../tls-failures.ts'
+import { clientRefused, handshakeCut, handshakeTimeout, pinMismatch } from '../tls-failures.ts'
+import { contextOf, minVersion } from '../tls-options.ts'
 import type { Target } from './dial.ts'
 import type { Step } from './entrance.ts'
 import { describe } from './tls-details.ts'
-
-/** What is older is broken (RFC 8996), whatever this Node was told to allow. */
-const minVersion = 'TLSv1.2'
 
 /** The step that makes a secure stream of one in the clear. */
 export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask): Step {
@@ -35,20 +31,23 @@ export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask
   server.on('secureConnection', socket => settle(socket))
   server.on('tlsClientError', (error, socket) => {
     const refused = socket.authorizationError as unknown as string | undefined
-    settle(socket, refused ? certificateRequired(refused) : error)
+    settle(socket, refused ? clientRefused(refused) : error)
   })
   return (socket: Socket) =>
     new Promise<Socket>((resolve, reject) => {
       settlers.set(socket, (secured, error) => {
         settlers.delete(socket)
         if (error) return reject(error)
+        secured.allowHalfOpen = true
         // What breaks before the echo listens shows as a destroyed socket, not as a crash.
         resolve(secured.on('error', () => {}))
       })
       socket.once('close', () => {
         settlers.delete(socket)
-        reject(new Error('closed within the handshake'))
+        reject(handshakeCut())
       })
+      // The stream above takes this over: whoever says FIN within the handshake has left.
+      socket.allowHalfOpen = false
       server.emit('connection', socket)
     })
 }
@@ -90,21 +89,11 @@ export async function secured(
     // For the check of names where there is no SNI: an address cannot be one (RFC 6066, section 3).
     host,
     servername: sentName,
-    secureContext: contextOf(calling.tls ?? noTls),
+    secureContext: contextOf(calling),
     rejectUnauthorized: pin === undefined && !insecure,
     ...(alpn.length > 0 && { ALPNProtocols: alpn }),
   })
-  const timer = setTimeout(
-    () => {
-      stream.destroy(Object.assign(new Error('handshake timed out'), { code: 'ETIMEDOUT' }))
-    },
-    Math.min(timeoutMs, timerMaxMs),
-  )
-  try {
-    await once(stream, 'secureConnect')
-  } finally {
-    clearTimeout(timer)
-  }
+  await agreed(stream, timeoutMs)
   // What breaks before somebody listens shows as a destroyed socket, not as a crash.
   stream.on('error', () => {})
   if (pin !== undefined) {
@@ -123,26 +112,29 @@ export async function secured(
   }
 }
 
+/** Resolves when the handshake is done, and the certificate found good. */
+function agreed(stream: tls.TLSSocket, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => stream.destroy(handshakeTimeout()),
+      Math.min(timeoutMs, timerMaxMs),
+    )
+    const fail = (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer)
+      // Node gives an end within the handshake the name of a reset.
+      const ended = error.code === 'ECONNRESET' && error.syscall === undefined
+      reject(ended ? handshakeCut() : error)
+    }
+    // Whoever gave up destroys the stream below, and there is no error then.
+    const close = () => fail(handshakeCut())
+    stream.once('error', fail).once('close', close)
+    stream.once('secureConnect', () => {
+      clearTimeout(timer)
+      stream.off('error', fail).off('close', close)
+      resolve()
+    })
+  })
+}
+
 /** What we speak where the transport itself says it. */
 const nativeProtocols = (transport: string): string[] => (transport === 'tls' ? [] : ['http/1.1'])
-
-const noTls: TlsCalling = {}
-/** Made once for all connections: reading the authorities of Node takes some 10 ms. */
-const contexts = new WeakMap<TlsCalling, tls.SecureContext>()
-
-function contextOf(calling: TlsCalling): tls.SecureContext {
-  const known = contexts.get(calling)
-  if (known) return known
-  const { ca, cert, key, pin, insecure } = calling
-  const context = tls.createSecureContext({
-    minVersion,
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    // Nobody is asked where a pin decides, or nothing does.
-    ...(pin !== undefined || insecure
-      ? { ca: [] }
-      : ca !== undefined && { ca: [...tls.rootCertificates, ca] }),
-  })
-  contexts.set(calling, context)
-  return context
-}

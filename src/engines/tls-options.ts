@@ -1,0 +1,108 @@
+/** Certificates, keys and pins as they were given: what makes no sense is refused before use. */
+import { X509Certificate } from 'node:crypto'
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
+import { formatAddress, type Address } from '../address.ts'
+import { createCertificate, namesOf, plain } from '../certificate.ts'
+import { UserError, usageError } from '../errors.ts'
+import { transports, type Calling, type TlsCalling, type TlsServing } from '../transport.ts'
+
+/** What is older is broken (RFC 8996), whatever this Node was told to allow. */
+export const minVersion = 'TLSv1.2'
+
+const isSecure = (address: Address) => transports[address.transport].secure
+
+/**
+ * The certificate that was given, or one made for this address; undefined where there is no TLS.
+ * @throws UserError if they make no sense
+ */
+export function identityFor(
+  address: Address,
+  given: Partial<TlsServing> = {},
+): TlsServing | undefined {
+  if (address.transport === 'unix' || !isSecure(address)) return undefined
+  const { cert, key, clientCa } = given
+  checkPair(cert, key)
+  const identity = cert !== undefined && key !== undefined ? { cert, key } : undefined
+  if (clientCa !== undefined) checkAuthorities('client CA', clientCa)
+  return { ...(identity ?? createCertificate(namesOf(address.host))), clientCa }
+}
+
+/** @throws UserError if it makes no sense, or there is no TLS of which it could be said */
+export function checkCalling(address: Address, { tls }: Calling): void {
+  if (!tls) return
+  if (!isSecure(address))
+    throw usageError(
+      `${formatAddress(address)} has no TLS, so nothing can be said about it.`,
+      'Connect to tls://, wss:// or https://.',
+    )
+  const { pin, ca, cert, key, alpn = [], serverName } = tls
+  if (pin !== undefined && !/^[0-9a-f]{64}$/.test(plain(pin)))
+    throw usageError(
+      `'${pin}' is no fingerprint.`,
+      'It is a SHA-256, 64 hexadecimal digits; `yodel serve` and `yodel connect -v` print it.',
+    )
+  if (ca !== undefined) checkAuthorities('CA', ca)
+  checkPair(cert, key)
+  for (const protocol of alpn)
+    // RFC 7301, section 3.1.
+    if (protocol === '' || Buffer.byteLength(protocol) > 255)
+      throw usageError('The name of a protocol (ALPN) has 1 to 255 bytes.')
+  if (serverName === '') throw usageError('The name of the server is empty.')
+}
+
+function checkPair(cert: string | undefined, key: string | undefined) {
+  if (cert === undefined && key === undefined) return
+  if (cert === undefined || key === undefined)
+    throw usageError('A certificate and its key belong together.', 'Give both.')
+  try {
+    createSecureContext({ cert, key })
+  } catch (error) {
+    throw pemError('certificate or key', error)
+  }
+}
+
+function checkAuthorities(what: string, pem: string) {
+  try {
+    void new X509Certificate(pem)
+    createSecureContext({ ca: pem })
+  } catch (error) {
+    throw pemError(what, error)
+  }
+}
+
+/** Node's codes for what OpenSSL made of a PEM text. */
+const pemCauses: Record<string, string> = {
+  ERR_OSSL_X509_KEY_VALUES_MISMATCH: 'the key is not that of the certificate',
+  ERR_OSSL_PEM_NO_START_LINE: 'that is no PEM',
+  ERR_OSSL_UNSUPPORTED: 'that is no PEM',
+  ERR_MISSING_PASSPHRASE: 'the key is encrypted',
+  ERR_OSSL_BAD_DECRYPT: 'the key is encrypted',
+  ERR_SSL_EE_KEY_TOO_SMALL: 'the key is too short to be safe',
+  ERR_SSL_CA_MD_TOO_WEAK: 'it was signed with a hash that is broken',
+}
+
+function pemError(what: string, error: unknown): UserError {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  const cause = pemCauses[code] ?? message
+  return usageError(`The ${what} cannot be used: ${cause}.`, 'Give PEM files, not encrypted.')
+}
+
+const contexts = new WeakMap<TlsCalling, SecureContext>()
+const noTls: TlsCalling = {}
+
+/** Made once for all connections: reading the authorities of Node takes some 10 ms. */
+export function contextOf({ tls = noTls }: Calling): SecureContext {
+  const known = contexts.get(tls)
+  if (known) return known
+  const { ca, cert, key, pin, insecure = false } = tls
+  // Nobody is asked where a pin decides, or nothing does.
+  const unasked = pin !== undefined || insecure
+  const authorities = unasked ? [] : ca === undefined ? undefined : [...rootCertificates, ca]
+  const context = createSecureContext({
+    minVersion,
+    ...(cert !== undefined && key !== undefined && { cert, key }),
+    ...(authorities && { ca: authorities }),
+  })
+  contexts.set(tls, context)
+  return context
+}
