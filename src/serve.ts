@@ -6,7 +6,7 @@ import { chooseEngine, type WantedEngine } from './engines/index.ts'
 import { identityFor } from './engines/tls-options.ts'
 import { usageError } from './errors.ts'
 import type { FaultSpec } from './faults/index.ts'
-import { checkFault } from './faults/parse.ts'
+import { checkFaults } from './faults/suits.ts'
 import type { Snapshot } from './metrics/snapshot.ts'
 import { withDefaults } from './options.ts'
 import { share, type EngineName, type ServeTask } from './task.ts'
@@ -113,10 +113,11 @@ export async function serve(
     web: withDefaults(serveDefaults.web, options.web ?? {}),
     datagrams: withDefaults(serveDefaults.datagrams, options.datagrams ?? {}),
   }
-  check(wanted)
+  const wantedAddress = toAddress(address)
+  check(wanted, wantedAddress)
   if (options.concurrency === undefined && wanted.engine === 'blocking')
     wanted.concurrency = poolSize()
-  const { tasks, notes } = plan(toAddress(address), wanted)
+  const { tasks, notes } = plan(wantedAddress, wanted)
   const threads = await startThreads(tasks)
   const closed = threads.finished.then(() => {})
   const close = (how: 'drain' | 'now' = 'drain') => {
@@ -132,7 +133,7 @@ export async function serve(
     notes,
     snapshot: threads.snapshot,
     async setFaults(faults) {
-      checkFaults(faults)
+      checkFaults(faults, threads.address)
       if (!wanted.faults)
         throw usageError('This server has no faults.', 'Start it with `faults: []`.')
       await threads.setFaults(faults)
@@ -146,7 +147,7 @@ export async function serve(
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
 export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
-function check(options: Wanted) {
+function check(options: Wanted, address: Address) {
   const { concurrency, threads, idleTimeoutMs, drainMs, busyPollUs, faults = [], seed } = options
   if (!(concurrency >= 1) || (Number.isFinite(concurrency) && !Number.isInteger(concurrency)))
     throw usageError('concurrency must be a whole number from 1 on, or unlimited.')
@@ -159,11 +160,7 @@ function check(options: Wanted) {
   if (!(busyPollUs >= 0)) throw usageError('The time to poll must be 0 or more.')
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw usageError('seed must be a whole number from 0 to 4294967295.')
-  checkFaults(faults)
-}
-
-function checkFaults(faults: readonly FaultSpec[]) {
-  for (const fault of faults) checkFault(fault)
+  checkFaults(faults, address)
 }
 
 /** Who does what: the engine, and each thread's share of the clients. */

@@ -65,6 +65,7 @@ function start(...faults: string[]) {
     seed: 1,
     connection: 0,
     openedAt: performance.now(),
+    carries: 'messages',
     onHit: () => counts.hits++,
     onReset: () => counts.resets++,
   })

@@ -1,5 +1,5 @@
 /** What has arrived and is not echoed yet: a bounded queue that knows when each chunk came. */
-import type { Chunk } from './fault.ts'
+import type { Chunk, Message } from './fault.ts'
 
 /**
  * When so much waits, nothing more is read until half of it is gone. A delay therefore carries at
@@ -27,8 +27,9 @@ export class Arrivals {
     this.#source = source
   }
 
-  push(data: Uint8Array): void {
-    this.#queue.push({ data, at: performance.now() })
+  /** @param message where messages have bounds: what is known of this one, which is whole */
+  push(data: Uint8Array, message?: Message): void {
+    this.#queue.push({ data, at: performance.now(), message })
     this.#heldBytes += data.length + chunkBytes
     if (!this.#paused && this.#heldBytes > heldMaxBytes) {
       this.#paused = true

@@ -1,7 +1,25 @@
-/** The faults of one connection, one after the other, and everything that they wait for. */
+/**
+ * The faults of one connection, one after the other, and everything that they wait for.
+ *
+ * A transport with messages uses it as that of bytes does (engines/node/faulty-echo.ts): it pushes
+ * each message whole, with what is known of it, and sends what comes out; `more` says that the
+ * message goes on. WebSocket makes a frame of each chunk, with FIN (RFC 6455 section 5.2) unless
+ * `more`; of datagrams each chunk is a whole one.
+ *
+ *     const arrivals = new Arrivals(socket)            // paused at 1 MiB
+ *     const chain = new Chain(faults, { carries: 'messages', ... , onHit: recordHits(meter) })
+ *     socket.on('message', (data, binary) => arrivals.push(data, { binary }))
+ *     for await (const { data, message, more } of chain.apply(arrivals.read()))
+ *       await send(data, message.binary, !more)
+ *
+ * The loop ends after `arrivals.end()`, `interrupt()`, or when a fault says so (FIN); it throws
+ * Reset (RST is due) and Gone (nobody is left). Faults change `data` in place. Datagrams have a
+ * chain for each source, forgotten with the source; bound their number.
+ */
 import { mix } from '../load/random.ts'
 import { timerMaxMs } from '../options.ts'
-import { Gone, type Chunk } from './fault.ts'
+import type { Carries } from '../transport.ts'
+import { Gone, type Chunk, type Hit } from './fault.ts'
 import { createFault, type FaultSpec } from './index.ts'
 
 export interface ChainOptions {
@@ -9,10 +27,20 @@ export interface ChainOptions {
   /** Which connection of the server it is, in the order in which they were accepted. */
   connection: number
   openedAt: number
+  /** What it is that comes through. */
+  carries: Carries
   /** Something was done to the client. */
-  onHit: () => void
+  onHit: (event: FaultEvent) => void
   /** RST is due, whatever the chain waits for. */
   onReset: () => void
+}
+
+/** What was done to whom. Plain data; the same for the same seed, connections and input. */
+export interface FaultEvent extends Hit {
+  connection: number
+  /** Which fault, and its place in the list. */
+  kind: FaultSpec['kind']
+  place: number
 }
 
 interface Wait {
@@ -31,17 +59,18 @@ export class Chain {
   readonly #apply: (chunks: AsyncIterable<Chunk>) => AsyncIterable<Chunk>
 
   constructor(faults: readonly FaultSpec[], options: ChainOptions) {
-    const { seed, connection, openedAt, onHit, onReset } = options
+    const { seed, connection, openedAt, carries, onHit, onReset } = options
     const chain = faults.flatMap((spec, place) => {
       const random = createRandom(seed, connection, place)
       if (random() * 100 >= (spec.percent ?? 100)) return []
-      const reset = () => {
+      const hit = (hit: Hit) => onHit({ connection, kind: spec.kind, place, ...hit })
+      const reset = (details: Hit) => {
         if (this.#released) return
-        onHit()
+        hit(details)
         onReset()
       }
       const sleepUntil = (at: number) => this.#sleepUntil(at)
-      return createFault(spec, { openedAt, sleepUntil, random, reset, hit: onHit })
+      return createFault(spec, { openedAt, carries, sleepUntil, random, reset, hit })
     })
     this.#apply = chunks => chain.reduce((stream, fault) => fault(stream), chunks)
   }

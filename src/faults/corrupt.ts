@@ -1,7 +1,7 @@
 /** corrupt: now and then one bit of a byte is flipped. */
 import { usageError } from '../errors.ts'
 import { parsePercent } from '../units.ts'
-import { isNumber, type Kind, type Share } from './fault.ts'
+import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
 
 export interface CorruptSpec extends Share {
   kind: 'corrupt'
@@ -11,6 +11,7 @@ export interface CorruptSpec extends Share {
 
 export const corrupt: Kind<CorruptSpec> = {
   example: 'corrupt=0.1% or corrupt=1e-6 (of the bytes)',
+  carries: everywhere,
   parse(text) {
     if (text.endsWith('%')) return { kind: 'corrupt', perByte: parsePercent(text) }
     if (!/^\d+(?:\.\d+)?(?:e-?\d+)?$/i.test(text))
@@ -26,13 +27,17 @@ export const corrupt: Kind<CorruptSpec> = {
     return async function* (chunks) {
       // Hits lie at places of the stream, however the system delivered it.
       let next = perByte > 0 ? draw() : Infinity
-      for await (const { data, at } of chunks) {
+      let offset = 0
+      for await (const chunk of chunks) {
+        const { data } = chunk
         for (; next < data.length; next += 1 + draw()) {
-          data[next]! ^= 1 << Math.floor(random() * 8)
-          hit()
+          const bit = Math.floor(random() * 8)
+          data[next]! ^= 1 << bit
+          hit({ offset: offset + next, bit })
         }
         next -= data.length
-        yield { data, at }
+        offset += data.length
+        yield chunk
       }
     }
   },

@@ -1,6 +1,6 @@
 /** delay: every chunk leaves later than it came. */
 import { parseDuration } from '../units.ts'
-import { isNumber, type Kind, type Share } from './fault.ts'
+import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
 
 export interface DelaySpec extends Share {
   kind: 'delay'
@@ -13,6 +13,7 @@ export interface DelaySpec extends Share {
 
 export const delay: Kind<DelaySpec> = {
   example: 'delay=50ms, delay=50ms~10ms or delay=exp:50ms',
+  carries: everywhere,
   parse(text) {
     const exponential = /^exp:(.*)$/.exec(text)
     if (exponential)
@@ -37,12 +38,16 @@ export const delay: Kind<DelaySpec> = {
         : () => ms + (random() * 2 - 1) * jitterMs
     return async function* (chunks) {
       let leaves = 0
-      for await (const { data, at } of chunks) {
+      let offset = 0
+      for await (const chunk of chunks) {
+        const held = draw()
         // A stream keeps its order: nobody overtakes who is held longer.
-        leaves = Math.max(leaves, at + draw())
-        hit()
+        leaves = Math.max(leaves, chunk.at + held)
+        const bytes = chunk.data.length
+        hit({ offset, bytes, ms: Math.round(held * 1e3) / 1e3 })
+        offset += bytes
         await sleepUntil(leaves)
-        yield { data, at: leaves }
+        yield { ...chunk, at: leaves }
       }
     }
   },

@@ -1,4 +1,5 @@
 /** What a fault is: a transformation of the stream of chunks that one connection echoes. */
+import type { Carries } from '../transport.ts'
 
 /** Bytes, and when they reached us: a delay counts from arrival, so it is never a speed limit. */
 export interface Chunk {
@@ -8,6 +9,34 @@ export interface Chunk {
    * which it was due to leave, so that the next fault counts from there.
    */
   at: number
+  /** Where messages have bounds: which one this belongs to. All its chunks have the same object. */
+  message?: Message | undefined
+  /** The message goes on in the next chunk; without it, this is the end of it. */
+  more?: boolean | undefined
+}
+
+/** What a transport has to know of a message to send it on; no fault looks at it. */
+export interface Message {
+  /** Of WebSocket: text or binary (RFC 6455 section 5.6). */
+  binary?: boolean
+  /** Of datagrams: whom it came from. */
+  from?: { address: string; port: number }
+}
+
+/**
+ * What a fault did, and where. The same for the same seed and the same input, so there is no time
+ * in it. Offsets and numbers count what this fault was given since it came into force, from 0.
+ */
+export interface Hit {
+  /** The byte at which it happened, and how many are concerned. */
+  offset?: number
+  bytes?: number
+  /** The number of the message. */
+  message?: number
+  /** Which bit of the byte was flipped: 0 is the lowest. */
+  bit?: number
+  /** How long it lasts, or after how long it came. */
+  ms?: number
 }
 
 /**
@@ -20,6 +49,8 @@ export type Fault = (chunks: AsyncIterable<Chunk>) => AsyncIterable<Chunk>
 export interface Tools {
   /** When the connection began to be served. */
   readonly openedAt: number
+  /** What a chunk is: a datagram is never cut. */
+  readonly carries: Carries
   /**
    * Waits until then, or until the faults are changed. With Infinity also until the server leaves.
    * Throws Gone when there is nobody left to wait for, so that no waiting outlives its connection.
@@ -28,9 +59,9 @@ export interface Tools {
   /** From 0 to below 1; the same sequence for the same seed, connection and place. */
   readonly random: () => number
   /** The same as to throw Reset, for what cannot wait until somebody asks for the next chunk. */
-  readonly reset: () => void
-  /** Counts something that was done to the client. */
-  readonly hit: () => void
+  readonly reset: (hit: Hit) => void
+  /** Counts something that was done to the client, and writes it down where that is wanted. */
+  readonly hit: (hit: Hit) => void
 }
 
 /** The connection ends with RST. */
@@ -49,12 +80,28 @@ export interface Share {
 export interface Kind<Spec> {
   /** Ends a sentence that begins with `Write for example`. */
   readonly example: string
+  /** Where it makes sense. */
+  readonly carries: readonly Carries[]
   /** What stands after `=`; the kind alone is parsed as '' where that means something. */
   parse(text: string): Spec
   /** What is wrong with its numbers, as a sentence. */
   mistake(spec: Spec): string | undefined
   create(spec: Spec, tools: Tools): Fault
 }
+
+/** On any connection. */
+export const connections: readonly Carries[] = ['bytes', 'messages']
+export const everywhere: readonly Carries[] = [...connections, 'datagrams']
+/** Where messages have bounds. */
+export const messages: readonly Carries[] = ['messages', 'datagrams']
+
+/** A part of a chunk: a message ends with its last one. */
+export const part = (chunk: Chunk, from: number, to: number, at = chunk.at): Chunk => ({
+  ...chunk,
+  data: chunk.data.subarray(from, to),
+  at,
+  more: chunk.message && (chunk.more || to < chunk.data.length),
+})
 
 /** The first bytes of a stream. Returns whether there were so many. */
 export async function* first(
@@ -63,9 +110,9 @@ export async function* first(
 ): AsyncGenerator<Chunk, boolean> {
   let left = bytes
   if (left === 0) return true
-  for await (const { data, at } of chunks) {
-    yield { data: data.subarray(0, left), at }
-    left -= Math.min(left, data.length)
+  for await (const chunk of chunks) {
+    yield part(chunk, 0, left)
+    left -= Math.min(left, chunk.data.length)
     if (left === 0) return true
   }
   return false

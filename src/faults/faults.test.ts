@@ -21,10 +21,11 @@ async function run(text: string, chunks: Chunk[], seed = 1): Promise<Run> {
   let now = 0
   const fault = createFault(parseFault(text), {
     openedAt: 0,
+    carries: 'bytes',
     sleepUntil: async at => void (now = Math.max(now, at)),
     random: createRandom(seed, 0, 0),
-    reset: () => (result.reset = true),
-    hit: () => result.hits++,
+    reset: () => void (result.reset = true),
+    hit: () => void result.hits++,
   })
   async function* arriving() {
     for (const { data, at } of chunks) {

@@ -1,6 +1,6 @@
 /** hang: nothing is answered any more, neither data nor FIN; the connection stays open. */
 import { parseSize } from '../units.ts'
-import { isCount, type Kind, type Share } from './fault.ts'
+import { everywhere, isCount, part, type Kind, type Share } from './fault.ts'
 
 export interface HangSpec extends Share {
   kind: 'hang'
@@ -10,25 +10,29 @@ export interface HangSpec extends Share {
 
 export const hang: Kind<HangSpec> = {
   example: 'hang or hang=1000 (bytes)',
+  carries: everywhere,
   parse: text => ({ kind: 'hang', afterBytes: text === '' ? 0 : parseSize(text) }),
   mistake: ({ afterBytes = 0 }) =>
     isCount(afterBytes, 0) ? undefined : 'hang needs a whole number of bytes from 0 on.',
-  create({ afterBytes = 0 }, { sleepUntil, hit }) {
-    const wait = () => {
-      hit()
+  create({ afterBytes = 0 }, { carries, sleepUntil, hit }) {
+    const wait = (offset: number) => {
+      hit({ offset })
       return sleepUntil(Infinity)
     }
     return async function* (chunks) {
       let left = afterBytes
-      if (left === 0) await wait()
-      for await (const { data, at } of chunks) {
-        const reached = left > 0 && data.length >= left
-        const before = reached ? left : data.length
-        yield { data: data.subarray(0, before), at }
-        left = Math.max(0, left - data.length)
+      if (left === 0) await wait(0)
+      for await (const chunk of chunks) {
+        const { length } = chunk.data
+        const reached = left > 0 && length >= left
+        // A datagram comes whole or not at all.
+        const before = !reached ? length : carries === 'datagrams' && left < length ? 0 : left
+        if (before > 0 || !reached) yield part(chunk, 0, before)
+        const offset = afterBytes - left + before
+        left = Math.max(0, left - length)
         if (!reached) continue
-        await wait()
-        if (before < data.length) yield { data: data.subarray(before), at }
+        await wait(offset)
+        if (before < length) yield part(chunk, before, length)
       }
     }
   },

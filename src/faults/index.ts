@@ -1,9 +1,12 @@
 /** The table of faults: to add one, write its file and name it in the two places here. */
 import { corrupt, type CorruptSpec } from './corrupt.ts'
 import { delay, type DelaySpec } from './delay.ts'
+import { drop, type DropSpec } from './drop.ts'
+import { duplicate, type DuplicateSpec } from './duplicate.ts'
 import type { Fault, Kind, Tools } from './fault.ts'
 import { hang, type HangSpec } from './hang.ts'
 import { refuse, type RefuseSpec } from './refuse.ts'
+import { reorder, type ReorderSpec } from './reorder.ts'
 import { reset, type ResetSpec } from './reset.ts'
 import { slice, type SliceSpec } from './slice.ts'
 import { slowAccept, type SlowAcceptSpec } from './slow-accept.ts'
@@ -21,6 +24,9 @@ export type FaultSpec =
   | HangSpec
   | RefuseSpec
   | SlowAcceptSpec
+  | DropSpec
+  | DuplicateSpec
+  | ReorderSpec
 
 type KindName = FaultSpec['kind']
 
@@ -34,6 +40,9 @@ const table: { [K in KindName]: Kind<Extract<FaultSpec, { kind: K }>> } = {
   hang,
   refuse,
   'slow-accept': slowAccept,
+  drop,
+  duplicate,
+  reorder,
 }
 
 export const faultKinds = Object.keys(table) as KindName[]

@@ -23,6 +23,9 @@ const written: Record<string, FaultSpec> = {
   'hang:50%': { kind: 'hang', afterBytes: 0, percent: 50 },
   'hang=1000': { kind: 'hang', afterBytes: 1000 },
   refuse: { kind: 'refuse' },
+  'drop=10%': { kind: 'drop', perMessage: 0.1 },
+  'duplicate=100%:50%': { kind: 'duplicate', perMessage: 1, percent: 50 },
+  'reorder=0.5%': { kind: 'reorder', perMessage: 0.005 },
   'slow-accept=100ms': { kind: 'slow-accept', ms: 100 },
 }
 
@@ -47,7 +50,8 @@ test('the examples that are given are right', () => {
 
 test('an unknown kind is answered with those that there are', () => {
   const hint =
-    'The kinds are delay, throttle, slice, corrupt, truncate, reset, hang, refuse and slow-accept.'
+    'The kinds are delay, throttle, slice, corrupt, truncate, reset, hang, refuse, ' +
+    'slow-accept, drop, duplicate and reorder.'
   for (const text of ['', 'dealy=50ms', '=5', 'toString=1', '__proto__', 'hang ', '50%'])
     assert.throws(() => parseFault(text), { name: 'UserError', hint })
   assert.throws(() => checkFault({ kind: 'melt' } as unknown as FaultSpec), { hint })
@@ -58,7 +62,7 @@ test('what makes no sense is refused', () => {
     'delay delay= delay=50 delay=10ms~20ms delay=1ms~ delay=1ms~1ms~1ms delay=exp:1ms~1ms',
     'throttle=64k throttle=0/s slice=0 slice=9-3 slice=1- corrupt=2 corrupt= corrupt=101%',
     'truncate=1.5 truncate=2s reset reset= reset=5parsecs hang= hang=2s hang:101% refuse=1',
-    'slow-accept slow-accept=1',
+    'slow-accept slow-accept=1 drop drop=10 drop=101% duplicate=x% reorder= reorder=5ms',
   ].flatMap(line => line.split(' '))
   for (const text of texts) assert.throws(() => parseFault(text), UserError, text)
   const specs = [

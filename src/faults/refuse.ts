@@ -1,6 +1,6 @@
 /** refuse: RST as soon as the connection is there. */
 import { usageError } from '../errors.ts'
-import { Reset, type Kind, type Share } from './fault.ts'
+import { connections, Reset, type Kind, type Share } from './fault.ts'
 
 export interface RefuseSpec extends Share {
   kind: 'refuse'
@@ -8,6 +8,7 @@ export interface RefuseSpec extends Share {
 
 export const refuse: Kind<RefuseSpec> = {
   example: 'refuse or refuse:10%',
+  carries: connections,
   parse(text) {
     if (text !== '') throw usageError(`refuse has no value, so '${text}' means nothing.`)
     return { kind: 'refuse' }
@@ -16,7 +17,7 @@ export const refuse: Kind<RefuseSpec> = {
   create: (_, { hit }) =>
     // oxlint-disable-next-line require-yield
     async function* () {
-      hit()
+      hit({})
       throw new Reset()
     },
 }

@@ -1,6 +1,6 @@
 /** reset: RST after so many bytes, or after a time. */
 import { parseDuration, parseSize } from '../units.ts'
-import { first, isCount, isNumber, Reset, type Kind, type Share } from './fault.ts'
+import { connections, first, isCount, isNumber, Reset, type Kind, type Share } from './fault.ts'
 
 /**
  * So much later than the last byte, because many systems throw away what was not read when RST
@@ -18,6 +18,7 @@ export interface ResetSpec extends Share {
 
 export const reset: Kind<ResetSpec> = {
   example: 'reset=1000 (bytes) or reset=2s',
+  carries: connections,
   parse: text =>
     /[a-z]$/.test(text) && !/[kMG]i?B?$/.test(text)
       ? { kind: 'reset', afterMs: parseDuration(text) }
@@ -32,11 +33,14 @@ export const reset: Kind<ResetSpec> = {
     if (afterMs !== undefined) {
       // Whoever is gone needs no reset.
       const wait = sleepUntil(openedAt + afterMs)
-      wait.then(reset, () => {})
+      wait.then(
+        () => reset({ ms: afterMs }),
+        () => {},
+      )
     }
     return async function* (chunks) {
       if (!(yield* first(chunks, afterBytes))) return
-      hit()
+      hit({ offset: afterBytes })
       if (afterBytes > 0) await sleepUntil(performance.now() + settleMs)
       throw new Reset()
     }

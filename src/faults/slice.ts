@@ -1,6 +1,6 @@
 /** slice: the stream leaves in small writes. */
 import { usageError } from '../errors.ts'
-import { isCount, type Kind, type Share } from './fault.ts'
+import { connections, isCount, part, type Kind, type Share } from './fault.ts'
 
 export interface SliceSpec extends Share {
   kind: 'slice'
@@ -10,6 +10,7 @@ export interface SliceSpec extends Share {
 
 export const slice: Kind<SliceSpec> = {
   example: 'slice=10 or slice=1-100',
+  carries: connections,
   parse(text) {
     const sizes = /^(\d+)(?:-(\d+))?$/.exec(text)
     if (!sizes) throw usageError(`'${text}' is not a number of bytes.`)
@@ -25,15 +26,22 @@ export const slice: Kind<SliceSpec> = {
     return async function* (chunks) {
       // Cuts lie at places of the stream, however the system delivered it.
       let left = draw()
-      for await (const { data, at } of chunks) {
-        if (data.length > left) hit()
-        for (let from = 0; from < data.length;) {
-          const piece = data.subarray(from, from + left)
-          yield { data: piece, at }
-          from += piece.length
-          left -= piece.length
+      let offset = 0
+      for await (const chunk of chunks) {
+        const bytes = chunk.data.length
+        if (bytes > left) hit({ offset, bytes })
+        // A message of no bytes is one too.
+        if (bytes === 0) yield chunk
+        for (let from = 0; from < bytes;) {
+          const piece = part(chunk, from, from + left)
+          yield piece
+          from += piece.data.length
+          left -= piece.data.length
           if (left === 0) left = draw()
         }
+        offset += bytes
+        // The next message begins with a slice of its own.
+        if (chunk.message && !chunk.more) left = draw()
       }
     }
   },

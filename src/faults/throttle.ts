@@ -1,7 +1,7 @@
 /** throttle: a narrow line, of so many bytes per second. */
 import { usageError } from '../errors.ts'
 import { parseSize } from '../units.ts'
-import { isNumber, type Kind, type Share } from './fault.ts'
+import { everywhere, isNumber, part, type Kind, type Share } from './fault.ts'
 
 export interface ThrottleSpec extends Share {
   kind: 'throttle'
@@ -13,6 +13,7 @@ const pieceMs = 10
 
 export const throttle: Kind<ThrottleSpec> = {
   example: 'throttle=64k/s',
+  carries: everywhere,
   parse(text) {
     const size = /^(.*)\/s$/.exec(text)?.[1]
     if (size === undefined) throw usageError(`'${text}' is not a number of bytes per second.`)
@@ -21,19 +22,26 @@ export const throttle: Kind<ThrottleSpec> = {
   mistake({ bytesPerSecond }) {
     return isNumber(bytesPerSecond, 1) ? undefined : 'A throttle must let through 1 B/s or more.'
   },
-  create({ bytesPerSecond }, { sleepUntil, hit }) {
-    const pieceBytes = Math.max(1, Math.floor((bytesPerSecond * pieceMs) / 1e3))
+  create({ bytesPerSecond }, { carries, sleepUntil, hit }) {
+    const evenBytes = Math.max(1, Math.floor((bytesPerSecond * pieceMs) / 1e3))
+    const pieceBytes = carries === 'datagrams' ? Infinity : evenBytes
     return async function* (chunks) {
       // Counted from when the line was free, not from when a timer fired: lateness does not add up.
       let leaves = 0
-      for await (const { data, at } of chunks) {
-        hit()
-        for (let from = 0; from < data.length; from += pieceBytes) {
-          const piece = data.subarray(from, from + pieceBytes)
-          leaves = Math.max(leaves, at) + (piece.length / bytesPerSecond) * 1e3
+      let offset = 0
+      for await (const chunk of chunks) {
+        const bytes = chunk.data.length
+        hit({ offset, bytes })
+        offset += bytes
+        let from = 0
+        // At least once: a message of no bytes is one too.
+        do {
+          const to = Math.min(bytes, from + pieceBytes)
+          leaves = Math.max(leaves, chunk.at) + ((to - from) / bytesPerSecond) * 1e3
           await sleepUntil(leaves)
-          yield { data: piece, at: leaves }
-        }
+          yield part(chunk, from, to, leaves)
+          from = to
+        } while (from < bytes)
       }
     }
   },

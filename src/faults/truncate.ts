@@ -1,6 +1,6 @@
 /** truncate: FIN after so many bytes, whatever else the client sends. */
 import { parseSize } from '../units.ts'
-import { first, isCount, type Kind, type Share } from './fault.ts'
+import { connections, first, isCount, type Kind, type Share } from './fault.ts'
 
 export interface TruncateSpec extends Share {
   kind: 'truncate'
@@ -9,11 +9,12 @@ export interface TruncateSpec extends Share {
 
 export const truncate: Kind<TruncateSpec> = {
   example: 'truncate=1000',
+  carries: connections,
   parse: text => ({ kind: 'truncate', afterBytes: parseSize(text) }),
   mistake: ({ afterBytes }) =>
     isCount(afterBytes, 0) ? undefined : 'truncate needs a whole number of bytes from 0 on.',
   create: ({ afterBytes }, { hit }) =>
     async function* (chunks) {
-      if (yield* first(chunks, afterBytes)) hit()
+      if (yield* first(chunks, afterBytes)) hit({ offset: afterBytes })
     },
 }

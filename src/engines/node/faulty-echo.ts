@@ -4,6 +4,7 @@ import { Arrivals } from '../../faults/arrivals.ts'
 import { Chain } from '../../faults/chain.ts'
 import { Gone, Reset } from '../../faults/fault.ts'
 import type { FaultSpec } from '../../faults/index.ts'
+import { recordHits } from '../../faults/record.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
 import { failureName } from '../failures.ts'
@@ -18,10 +19,9 @@ export interface FaultyEcho extends Echo {
  * A connection holds at most what arrivals.ts holds (1 MiB and what was read before the pause took
  * hold, 128 KiB), and a chunk of at most 64 KiB in each fault and one in the socket.
  */
-export function createFaultyEcho(
-  { faults, seed, address }: ServeTask,
-  { counters }: Meter,
-): FaultyEcho {
+export function createFaultyEcho({ faults, seed, address }: ServeTask, meter: Meter): FaultyEcho {
+  const { counters } = meter
+  const onHit = recordHits(meter)
   const connections = new Map<Socket, Connection>()
   let present: readonly FaultSpec[] = faults ?? []
   let accepted = 0
@@ -29,14 +29,14 @@ export function createFaultyEcho(
     start(socket, admission) {
       const number = accepted++
       const openedAt = performance.now()
-      const onHit = () => void counters[counter.faultsInjected]!++
       // A unix socket has no RST: its connection just ends.
       const onReset = () => {
         const raw = admission?.raw ?? socket
         if (address.transport === 'unix') socket.destroy()
         else if (!raw.destroyed) raw.resetAndDestroy()
       }
-      const options = { seed, connection: number, openedAt, onHit, onReset }
+      const carries = 'bytes'
+      const options = { seed, connection: number, openedAt, carries, onHit, onReset } as const
       const createChain = () => new Chain(present, options)
       const connection = new Connection(socket, createChain, onReset, counters)
       connections.set(socket, connection)

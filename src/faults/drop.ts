@@ -1,0 +1,23 @@
+/** drop: a message is lost. */
+import { messages, type Kind } from './fault.ts'
+import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
+
+export interface DropSpec extends MessageShare {
+  kind: 'drop'
+}
+
+export const drop: Kind<DropSpec> = {
+  example: 'drop=10% (of the messages)',
+  carries: messages,
+  parse: text => ({ kind: 'drop', perMessage: parsePerMessage(text) }),
+  mistake: mistakeOf,
+  create: ({ perMessage }, { random, hit }) =>
+    async function* (chunks) {
+      let number = 0
+      for await (const message of whole(chunks)) {
+        if (random() < perMessage) hit({ message: number, bytes: bytesOf(message) })
+        else yield* message
+        number++
+      }
+    },
+}

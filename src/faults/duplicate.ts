@@ -1,0 +1,27 @@
+/** duplicate: a message comes twice, one right behind the other. */
+import { messages, type Kind } from './fault.ts'
+import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
+
+export interface DuplicateSpec extends MessageShare {
+  kind: 'duplicate'
+}
+
+export const duplicate: Kind<DuplicateSpec> = {
+  example: 'duplicate=10% (of the messages)',
+  carries: messages,
+  parse: text => ({ kind: 'duplicate', perMessage: parsePerMessage(text) }),
+  mistake: mistakeOf,
+  create: ({ perMessage }, { random, hit }) =>
+    async function* (chunks) {
+      let number = 0
+      for await (const message of whole(chunks)) {
+        if (random() < perMessage) {
+          hit({ message: number, bytes: bytesOf(message) })
+          // Bytes of its own: a later fault may change those of one and not of the other.
+          yield* message.map(chunk => ({ ...chunk, data: Uint8Array.from(chunk.data) }))
+        }
+        yield* message
+        number++
+      }
+    },
+}

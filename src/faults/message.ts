@@ -1,0 +1,33 @@
+/** What the faults of messages have in common: which part of them is hit, and where each ends. */
+import { usageError } from '../errors.ts'
+import { parsePercent } from '../units.ts'
+import { isNumber, type Chunk, type Share } from './fault.ts'
+
+export interface MessageShare extends Share {
+  /** How probable it is for each message; from 0 to 1. */
+  perMessage: number
+}
+
+export function parsePerMessage(text: string): number {
+  if (!text.endsWith('%')) throw usageError(`'${text}' is not a part of the messages.`)
+  return parsePercent(text)
+}
+
+export const mistakeOf = ({ perMessage }: MessageShare): string | undefined =>
+  isNumber(perMessage, 0, 1) ? undefined : 'The part of the messages goes from 0 to 1.'
+
+/** Message by message, each with all its chunks; never without one. */
+export async function* whole(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk[], undefined> {
+  let message: Chunk[] = []
+  for await (const chunk of chunks) {
+    message.push(chunk)
+    if (chunk.more) continue
+    yield message
+    message = []
+  }
+  // A fault before this one may have ended in the middle of a message.
+  if (message.length > 0) yield message
+}
+
+export const bytesOf = (message: readonly Chunk[]): number =>
+  message.reduce((sum, { data }) => sum + data.length, 0)

@@ -1,0 +1,137 @@
+/** Faults where messages have bounds: what becomes of each message, and of its pieces. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseAddress } from '../address.ts'
+import { UserError } from '../errors.ts'
+import type { Carries } from '../transport.ts'
+import { Arrivals } from './arrivals.ts'
+import { Chain, type FaultEvent } from './chain.ts'
+import { Reset } from './fault.ts'
+import { parseFault } from './parse.ts'
+import { checkFaults } from './suits.ts'
+
+/** Sends messages through a chain; each that comes out as its pieces, `/` between them. */
+async function run(faults: string, texts: string[], carries: Carries = 'messages', seed = 1) {
+  const arrivals = new Arrivals({ pause() {}, resume() {} })
+  const events: FaultEvent[] = []
+  const chain = new Chain(faults.split(' ').map(parseFault), {
+    seed,
+    connection: 0,
+    openedAt: performance.now(),
+    carries,
+    onHit: event => events.push(event),
+    onReset: () => {},
+  })
+  for (const [n, text] of texts.entries())
+    arrivals.push(Buffer.from(text), { binary: n % 2 === 1, from: { address: '::1', port: n } })
+  arrivals.end()
+  const messages: string[] = []
+  const ports: number[] = []
+  let pieces: string[] = []
+  try {
+    for await (const { data, message, more } of chain.apply(arrivals.read())) {
+      pieces.push(Buffer.from(data).toString())
+      assert.equal(message!.binary, message!.from!.port % 2 === 1)
+      if (more) continue
+      ports.push(message!.from!.port)
+      messages.push(pieces.splice(0).join('/'))
+    }
+  } catch (error) {
+    if (!(error instanceof Reset)) throw error
+    pieces.push('RST')
+  }
+  return { messages, ports, unfinished: pieces.join('/'), events }
+}
+
+const numbered = (count: number) => Array.from({ length: count }, (_, n) => `message ${n}`)
+
+test('pieces of a message know whether it goes on, and whose they are', async () => {
+  const { messages } = await run('slice=4', ['abcdefghij', '', 'k', 'lmno'])
+  assert.deepEqual(messages, ['abcd/efgh/ij', '', 'k', 'lmno'])
+  const throttled = await run('throttle=200/s', ['abc', '', 'd'])
+  assert.deepEqual(throttled.messages, ['ab/c', '', 'd'])
+})
+
+test('an end in the middle of a message leaves it unfinished', async () => {
+  const cut = await run('truncate=7', ['hello', 'world'])
+  assert.deepEqual([cut.messages, cut.unfinished], [['hello'], 'wo'])
+  const reset = await run('reset=7', ['hello', 'world'])
+  assert.deepEqual([reset.messages, reset.unfinished], [['hello'], 'wo/RST'])
+})
+
+test('a datagram is never cut', async () => {
+  const { messages } = await run('throttle=1k/s', ['x'.repeat(50), ''], 'datagrams')
+  assert.deepEqual(messages, ['x'.repeat(50), ''])
+})
+
+test('drop, duplicate and reorder do it to whole messages, in pieces or not', async () => {
+  const texts = numbered(10)
+  const dropped = await run('slice=3 drop=100%', texts)
+  assert.deepEqual([dropped.messages, dropped.events.length], [[], 20])
+  const twice = await run('slice=3 duplicate=100% corrupt=1e-9', ['abcd', 'ef'])
+  assert.deepEqual(twice.messages, ['abc/d', 'abc/d', 'ef', 'ef'])
+  const swapped = await run('reorder=100%', texts.slice(0, 5), 'datagrams')
+  assert.deepEqual(swapped.ports, [1, 0, 3, 2, 4])
+})
+
+test('what happens to one of two copies does not happen to the other', async () => {
+  const { messages } = await run('duplicate=100% corrupt=100%', ['aaaaaaaa'])
+  const [one, other] = messages
+  assert.notEqual(one, other)
+})
+
+test('each message is hit with that probability, by the seed, and is written down', async () => {
+  const texts = numbered(1000)
+  for (const kind of ['drop', 'duplicate', 'reorder']) {
+    const { events, ports } = await run(`${kind}=10%`, texts)
+    // Four standard deviations; with this seed it holds always or never.
+    assert.ok(Math.abs(events.length - 100) < 38, `${kind}: ${events.length}`)
+    const again = await run(`${kind}=10%`, texts)
+    assert.deepEqual(again.events, events)
+    assert.notDeepEqual((await run(`${kind}=10%`, texts, 'messages', 2)).events, events)
+    for (const { message, bytes } of events) {
+      assert.equal(bytes, texts[message!]!.length)
+      const times = ports.filter(port => port === message).length
+      assert.equal(times, { drop: 0, duplicate: 2, reorder: 1 }[kind])
+      if (kind === 'reorder' && message! < 999)
+        assert.equal(ports.indexOf(message!), ports.indexOf(message! + 1) + 1)
+    }
+  }
+})
+
+test('whom nobody overtakes goes on after a while', async () => {
+  const arrivals = new Arrivals({ pause() {}, resume() {} })
+  const chain = new Chain([parseFault('reorder=100%')], {
+    seed: 1,
+    connection: 0,
+    openedAt: 0,
+    carries: 'datagrams',
+    onHit: () => {},
+    onReset: () => {},
+  })
+  arrivals.push(Buffer.from('alone'), {})
+  for await (const { data } of chain.apply(arrivals.read())) {
+    assert.equal(Buffer.from(data).toString(), 'alone')
+    break
+  }
+})
+
+test('a fault where it makes no sense is refused with a sentence', () => {
+  const refusal = (fault: string, url: string) => {
+    try {
+      checkFaults([parseFault(fault)], parseAddress(url))
+      return 'none'
+    } catch (error) {
+      return (error as UserError).message
+    }
+  }
+  assert.equal(
+    refusal('drop=10%', 'tcp://127.0.0.1:0'),
+    'drop is for messages: udp, ws and wss; tcp has a stream of bytes.',
+  )
+  assert.match(refusal('slice=3', 'udp://127.0.0.1:0'), /^slice is for connections: tcp, .*; udp/)
+  assert.match(refusal('duplicate=1%', 'udp://0.0.0.0:0'), /loopback only/)
+  for (const fault of ['drop=1%', 'duplicate=1%', 'reorder=1%', 'hang', 'delay=1s', 'corrupt=1%'])
+    for (const url of ['udp://127.0.0.1:0', 'ws://127.0.0.1:80/'])
+      assert.equal(refusal(fault, url), 'none', `${fault} ${url}`)
+})

@@ -1,0 +1,47 @@
+/** reorder: a message is overtaken by the one behind it. */
+import { messages, type Chunk, type Kind } from './fault.ts'
+import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
+
+export interface ReorderSpec extends MessageShare {
+  kind: 'reorder'
+}
+
+/** Whom nobody overtakes so soon goes on: the client may send nothing before it has come. */
+const patienceMs = 100
+
+export const reorder: Kind<ReorderSpec> = {
+  example: 'reorder=10% (of the messages)',
+  carries: messages,
+  parse: text => ({ kind: 'reorder', perMessage: parsePerMessage(text) }),
+  mistake: mistakeOf,
+  create: ({ perMessage }, { random, sleepUntil, hit }) =>
+    async function* (chunks) {
+      const source = whole(chunks)
+      let next = source.next()
+      for (let number = 0; ; number++) {
+        const { value: message } = await next
+        if (!message) return
+        if (random() >= perMessage) {
+          yield* message
+          next = source.next()
+          continue
+        }
+        hit({ message: number, bytes: bytesOf(message) })
+        next = source.next()
+        const tooLate = performance.now() + patienceMs
+        const first = await Promise.race([next, sleepUntil(tooLate)])
+        if (first?.value) {
+          const { value: overtaker } = first
+          yield* overtaker
+          yield* later(message, overtaker.at(-1)!.at)
+          // It was not asked whether it would be overtaken itself; the next draw is the next one's.
+          random()
+          number++
+          next = source.next()
+        } else yield* first ? message : later(message, tooLate)
+      }
+    },
+}
+
+const later = (message: readonly Chunk[], at: number) =>
+  message.map(chunk => ({ ...chunk, at: Math.max(chunk.at, at) }))

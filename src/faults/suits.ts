@@ -1,0 +1,47 @@
+/** Which faults make sense on which transport, and what is said about the others. */
+import { formatAddress, isPublic, type Address } from '../address.ts'
+import { usageError } from '../errors.ts'
+import { transportNames, transports, type Carries, type TransportName } from '../transport.ts'
+import { faultKinds, kindOf, type FaultSpec } from './index.ts'
+import { checkFault } from './parse.ts'
+
+/** As what faults meet it: the bodies of HTTP are not kept whole, but stream through. */
+export const carriesOf = (transport: TransportName): Carries =>
+  transport === 'http' || transport === 'https' ? 'bytes' : transports[transport].carries
+
+export const suits = (kind: FaultSpec['kind'], transport: TransportName): boolean =>
+  kindOf(kind)!.carries.includes(carriesOf(transport))
+
+const phrases: Record<Carries, string> = {
+  bytes: 'a stream of bytes',
+  messages: 'messages',
+  datagrams: 'datagrams, and no connections',
+}
+
+/**
+ * Checks faults for a server there.
+ * @throws UserError if one makes no sense, or none on this transport
+ */
+export function checkFaults(faults: readonly FaultSpec[], address: Address): void {
+  const { transport } = address
+  for (const fault of faults) {
+    checkFault(fault)
+    const { kind } = fault
+    if (!suits(kind, transport)) {
+      const names = transportNames.filter(name => suits(kind, name))
+      const list = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+      const what = kindOf(kind)!.carries.includes('bytes') ? 'connections' : 'messages'
+      const has = phrases[carriesOf(transport)]
+      const others = faultKinds.filter(other => suits(other, transport)).join(', ')
+      throw usageError(
+        `${kind} is for ${what}: ${list}; ${transport} has ${has}.`,
+        `Faults for ${transport} are ${others}.`,
+      )
+    }
+    if (kind === 'duplicate' && transport === 'udp' && isPublic(address))
+      throw usageError(
+        `duplicate on udp is for loopback only, and ${formatAddress(address)} is not.`,
+        'Twice as many datagrams as came could flood somebody whose address was forged.',
+      )
+  }
+}
