@@ -14,7 +14,7 @@ export type { FaultSpec } from './faults/index.ts'
 export { parseFault } from './faults/parse.ts'
 export { formatAddress, parseAddress, type Address } from './address.ts'
 export { Histogram } from './metrics/histogram.ts'
-export { since, type Snapshot } from './metrics/snapshot.ts'
+export { since, type Counts, type Snapshot } from './metrics/snapshot.ts'
 export type { WrongBytes } from './load/payload.ts'
 
 // Errors

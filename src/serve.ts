@@ -7,7 +7,8 @@ import { identityFor } from './engines/tls-options.ts'
 import { usageError } from './errors.ts'
 import type { FaultSpec } from './faults/index.ts'
 import { checkFaults } from './faults/suits.ts'
-import type { Snapshot } from './metrics/snapshot.ts'
+import { Ledger } from './metrics/ledger.ts'
+import type { Counts, Snapshot } from './metrics/snapshot.ts'
 import { withDefaults } from './options.ts'
 import { share, type EngineName, type ServeTask } from './task.ts'
 import { startThreads } from './threads/start.ts'
@@ -44,6 +45,8 @@ export interface ServeOptions {
   datagrams?: Partial<DatagramRules>
   /** The descriptor of a socket that is bound already, and listening unless it is udp. */
   inheritedFd?: number | undefined
+  /** Keep a list of who is connected, which `ledgers` shows. */
+  ledger?: boolean
 }
 
 /** The one place of these defaults. */
@@ -63,12 +66,14 @@ export const serveDefaults: Wanted = {
   web: { messageMaxBytes: 16 * 2 ** 20, deflate: false, origins: undefined },
   datagrams: { ratePerSource: Infinity, allow: [] },
   inheritedFd: undefined,
+  ledger: false,
 }
 
-type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort' | 'tls'> & {
+type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort' | 'ledger' | 'tls'> & {
   tls: Partial<TlsServing> | undefined
   engine: WantedEngine
   threads: number
+  ledger: boolean
 }
 
 export interface Server extends AsyncDisposable {
@@ -85,6 +90,10 @@ export interface Server extends AsyncDisposable {
   readonly notes: readonly string[]
   /** What happened so far. */
   snapshot(): Snapshot
+  /** The counters of a snapshot alone, which cost next to nothing. */
+  counts(): Counts
+  /** Who is connected, a ledger for each thread; empty without the option, or where it cannot be. */
+  readonly ledgers: readonly Ledger[]
   /**
    * Other faults from now on, for connections that come and those that are open: what is held back
    * goes out, and who hangs is answered. Resolves when they are in force.
@@ -132,6 +141,8 @@ export async function serve(
     madeCertificate: tasks[0].tls !== undefined && wanted.tls?.cert === undefined,
     notes,
     snapshot: threads.snapshot,
+    counts: threads.counts,
+    ledgers: tasks.flatMap(({ ledger }) => (ledger ? [new Ledger(ledger)] : [])),
     async setFaults(faults) {
       checkFaults(faults, threads.address)
       if (!wanted.faults)
@@ -165,7 +176,7 @@ function check(options: Wanted, address: Address) {
 
 /** Who does what: the engine, and each thread's share of the clients. */
 function plan(address: Address, options: Wanted) {
-  const { engine: wantedEngine, threads, ...taskOptions } = options
+  const { engine: wantedEngine, threads, ledger: wantsLedger, ...taskOptions } = options
   const { concurrency, oneOff, seed } = options
   const notes: string[] = []
   const task: ServeTask = {
@@ -175,9 +186,13 @@ function plan(address: Address, options: Wanted) {
     sharePort: false,
     ...taskOptions,
     tls: identityFor(address, options.tls),
+    ledger: undefined,
   }
   const { engine, reason } = chooseEngine(wantedEngine, task)
   if (reason !== undefined) notes.push(reason)
+  const listed = wantsLedger && engine !== 'blocking'
+  if (wantsLedger && !listed)
+    notes.push('The blocking engine counts its clients, but cannot list them.')
   // A thread that may serve nobody would leave its share of the backlog waiting for ever.
   let count = oneOff ? 1 : Math.min(threads, concurrency)
   if (count > 1) {
@@ -195,6 +210,7 @@ function plan(address: Address, options: Wanted) {
     concurrency: share(concurrency, count, n),
     // Each counts its own connections.
     seed: seed + n,
+    ledger: listed ? new Ledger().memory : undefined,
   })
   const others = Array.from({ length: count - 1 }, (_, n) => taskOf(n + 1))
   return { tasks: [taskOf(0), ...others] as [ServeTask, ...ServeTask[]], notes }

@@ -40,6 +40,8 @@ export interface ServeTask {
   datagrams: DatagramRules
   /** A listening (or bound, for udp) socket that whoever started us has opened. */
   inheritedFd: number | undefined
+  /** Where to write who is connected (see metrics/ledger); undefined: nobody wants to know. */
+  ledger: SharedArrayBuffer | undefined
 }
 
 /** Send messages, and verify that each comes back. */

@@ -26,6 +26,7 @@ const commands: Record<string, () => Promise<Add>> = {
   connect: async () => (await import('./connect.ts')).addConnect,
   flood: async () => (await import('./flood.ts')).addFlood,
   bench: async () => (await import('./bench.ts')).addBench,
+  ctl: async () => (await import('./ctl.ts')).addCtl,
   report: async () => (await import('./report.ts')).addReport,
   compare: async () => (await import('./compare.ts')).addCompare,
   'compare-engines': async () => (await import('./compare-engines.ts')).addCompareEngines,

@@ -1,15 +1,18 @@
 /** yodel serve: echo whatever arrives. */
 import type { Command } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, isPublic, parseAddress } from '../address.ts'
-import { faultKinds, type FaultSpec } from '../faults/index.ts'
+import { faultKinds } from '../faults/index.ts'
 import { parseFault } from '../faults/parse.ts'
-import { serve, type Server } from '../serve.ts'
+import { poolSize, serve, type Server } from '../serve.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { formatSize, parseCount, parseDuration, plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { addAll, engineFlag, parseLimit, value } from './flags.ts'
+import { openLog, type Log } from './log.ts'
+import { onInterrupt, print, showLive } from './output.ts'
 import { servingOf, servingOptions } from './serving.ts'
-import { onInterrupt, print, showLive, tell } from './output.ts'
+import { announceDashboard, watch, type Watch } from './watch.ts'
+import { watchingOf, watchingOptions } from './watching.ts'
 
 export function addServe(program: Command): void {
   const command = program
@@ -27,25 +30,38 @@ export function addServe(program: Command): void {
     .option('--seed <n>', 'of the faults: the same seed, the same faults (default: 1)', count)
     .option('--fd <n>', 'serve a socket that is open already: 3 or 3=tls; repeatable', fds)
     .option('--json', 'one JSON object per line on stdout')
-  addAll(command, servingOptions())
+  addAll(command, [...servingOptions(), ...watchingOptions()])
   command.action(async (texts, flags) => {
-    const { serving, rest } = servingOf(flags)
+    const { serving, rest: others } = servingOf(flags)
+    const { watching, rest } = watchingOf(others)
     const { json, fd = [], idleTimeout, drain, busyPoll, fault, ...options } = rest
     const inherited = [...activatedSockets(process.env), ...fd]
     const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
+    const log = await openLog(watching.logLevel, watching.quiet)
+    // With a dashboard faults may come later; but nobody is slowed who did not ask for it.
+    const faults = fault ?? (watching.dashboard && options.engine === 'node' ? [] : undefined)
     const servers = await startAll(given.length > 0 ? given : [{ address: defaultAddress }], {
       ...options,
       ...serving,
-      faults: fault,
+      faults: faults?.map(parseFault),
       idleTimeoutMs: idleTimeout,
       drainMs: drain,
       busyPollUs: busyPoll === undefined ? undefined : busyPoll * 1e3,
+      ledger: watching.dashboard !== undefined || log.writes('debug'),
+    })
+    const poolOrAll = options.engine === 'blocking' ? poolSize() : Infinity
+    const concurrency = options.concurrency ?? poolOrAll
+    const watched = watch(servers, { ...watching, faults, concurrency, log })
+    const watcher = await watched.catch(async (error: unknown) => {
+      await closeAll(servers)
+      throw error
     })
     // Signals are heeded from here on: whoever reads that it listens may send one at once.
-    const closed = untilClosed(servers)
+    const closed = untilClosed(servers, watcher, log)
     // Several addresses mostly have the same note.
-    for (const note of new Set(servers.flatMap(server => server.notes))) tell(note)
-    for (const server of servers) announce(server, json === true)
+    for (const note of new Set(servers.flatMap(server => server.notes))) log.say('info', note)
+    for (const server of servers) announce(server, json === true, log)
+    announceDashboard(watcher, json === true, log)
     await closed
   })
 }
@@ -55,11 +71,11 @@ const quickMs = 100
 
 const duration = value(parseDuration)
 const count = value(parseCount)
-/** Each one goes behind those before it. */
-const faults = (text: string, before: FaultSpec[] = []): FaultSpec[] => [
-  ...before,
-  value(parseFault)(text),
-]
+/** Each one goes behind those before it; as text, because it is shown again. */
+const faults = (text: string, before: string[] = []): string[] => {
+  value(parseFault)(text)
+  return [...before, text]
+}
 
 const fds = (text: string, before: Inherited[] = []) => [...before, value(parseFd)(text)]
 
@@ -72,18 +88,23 @@ async function startAll(places: Place[], options: Parameters<typeof serve>[1]) {
     for (const { address, fd } of places)
       servers.push(await serve(address, { ...options, inheritedFd: fd }))
   } catch (error) {
-    await Promise.all(servers.map(server => server.close('now')))
+    await closeAll(servers)
     throw error
   }
   return servers
 }
 
-function announce(server: Server, json: boolean) {
+const closeAll = (servers: Server[]) =>
+  Promise.allSettled(servers.map(server => server.close('now')))
+
+function announce(server: Server, json: boolean, log: Log) {
   const { address, url, engine, fingerprint } = server
-  if (isPublic(address)) tell(`${url} can be reached from other machines; whoever does is echoed.`)
+  if (isPublic(address))
+    log.say('warn', `${url} can be reached from other machines; whoever does is echoed.`)
   const pid = process.pid
+  log.event('info', 'listening', { address: url, engine })
   if (server.madeCertificate)
-    tell(`its certificate was made just now; connect: ${connectCommand(server)}`)
+    log.say('info', `its certificate was made just now; connect: ${connectCommand(server)}`)
   if (json)
     print(`${JSON.stringify({ event: 'listening', address: url, engine, pid, fingerprint })}\n`)
   else print(`yodel: listening on ${url}\n`)
@@ -97,11 +118,11 @@ function connectCommand({ url, fingerprint }: Server): string {
 }
 
 /** Serves until a signal, or until the servers leave by themselves; then says what there was. */
-async function untilClosed(servers: Server[]) {
+async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
   const total = (count: (snapshot: Snapshot) => number) =>
     servers.reduce((sum, server) => sum + count(server.snapshot()), 0)
   let before = { chunks: 0, bytes: 0, atMs: performance.now() }
-  const stopShowing = showLive(() => {
+  const draw = () => {
     const now = {
       chunks: total(({ chunks }) => chunks),
       bytes: total(({ bytesIn }) => bytesIn),
@@ -117,10 +138,12 @@ async function untilClosed(servers: Server[]) {
       `${formatSize((now.bytes - before.bytes) / seconds)}/s`
     before = now
     return line
-  })
+  }
+  const stopShowing = log.isForPeople ? showLive(draw) : () => {}
   let patience: NodeJS.Timeout | undefined
   const restore = onInterrupt(() => {
     stopShowing()
+    watcher.setDraining()
     for (const server of servers) void server.close()
     // Most servers have left before anybody could read it.
     patience = setTimeout(() => {
@@ -128,16 +151,18 @@ async function untilClosed(servers: Server[]) {
         total(({ open }) => open),
         'client',
       )
-      tell(`stopping; ${open} may finish. Again to leave at once.`)
+      log.say('info', `stopping; ${open} may finish. Again to leave at once.`)
     }, quickMs)
   })
   // With --one-off the first who leaves takes the others along.
   await Promise.race(servers.map(server => server.closed)).catch(async (defect: unknown) => {
     // One that crashed must not leave the others serving behind an error.
-    await Promise.allSettled(servers.map(server => server.close('now')))
+    await closeAll(servers)
+    await watcher.close()
     throw defect
   })
   await Promise.all(servers.map(server => server.close()))
+  await watcher.close()
   clearTimeout(patience)
   stopShowing()
   restore()
@@ -150,5 +175,6 @@ async function untilClosed(servers: Server[]) {
   const handshakes = failed > 0 ? `, ${plural(failed, 'handshake')} failed` : ''
   const injected = total(({ faultsInjected }) => faultsInjected)
   const faults = injected > 0 ? `, ${plural(injected, 'fault')} injected` : ''
-  tell(`served ${clients}, ${echoed} echoed${handshakes}${faults}`)
+  log.say('info', `served ${clients}, ${echoed} echoed${handshakes}${faults}`)
+  log.flush()
 }

@@ -29,6 +29,11 @@
  */
 import type { EngineName } from '../task.ts'
 
+export interface ApiError {
+  error: string
+  hint: string
+}
+
 export interface ServerInfo {
   version: string
   startedAt: number
@@ -74,8 +79,10 @@ export interface Second {
 /** The names of server-sent events, and what their data is. */
 export interface Events {
   second: Second
-  /** Lanes that began, went on or ended in that second: the same id replaces the old one. */
+  /** Lanes that began, were let in or ended in that second: the same id replaces the old one. */
   lanes: Lane[]
+  /** Bytes of the other lanes in that second: to be added to their `activity`. */
+  activity: LaneActivity[]
   faults: ListenerFaults[]
   server: ServerInfo
   bench: BenchRun
@@ -99,6 +106,9 @@ export interface Lane {
    */
   activity: [second: number, bytes: number][]
 }
+
+/** What moved on a lane: see the pairs of `Lane.activity`. */
+export type LaneActivity = [id: string, second: number, bytes: number]
 
 export interface ConnectionRow {
   id: string
@@ -188,6 +198,8 @@ export interface ConsoleReply {
   /** The message that came back, as text; wrong bytes are shown as such. */
   text: string
   roundTripUs: number
+  /** It is not what was sent. */
+  wrong: boolean
   /** What went wrong, in a sentence; then text and time mean nothing. */
   error: string | null
 }

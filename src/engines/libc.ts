@@ -13,6 +13,7 @@ const signatures = {
   bind: 'int bind(int fd, void *address, uint size)',
   close: 'int close(int fd)',
   dup: 'int dup(int fd)',
+  getpeername: 'int getpeername(int fd, void *address, void *size)',
   getsockname: 'int getsockname(int fd, void *address, void *size)',
   if_nametoindex: 'uint if_nametoindex(const char *name)',
   listen: 'int listen(int fd, int backlog)',

@@ -3,14 +3,25 @@ import { Histogram } from './histogram.ts'
 import { byHistogram, counter, counterNames } from './meter.ts'
 import type { CounterName, HistogramName, Meter } from './meter.ts'
 
-export interface Snapshot
-  extends Record<CounterName, number>, Readonly<Record<HistogramName, Histogram>> {
-  /** When it was taken, in milliseconds on the monotonic clock of performance.now(). */
-  atMs: number
+/** What is counted, without the distributions: a thousand times as cheap as a snapshot. */
+export interface Counts extends Record<CounterName, number> {
   /** Connections that are open now. */
   open: number
   /** Clients held back in the program; those in the system's backlog are not seen. */
   waiting: number
+}
+
+export interface Snapshot extends Counts, Readonly<Record<HistogramName, Histogram>> {
+  /** When it was taken, in milliseconds on the monotonic clock of performance.now(). */
+  atMs: number
+}
+
+function assembleCounts(count: (name: CounterName) => number): Counts {
+  const counters = Object.fromEntries(counterNames.map(name => [name, count(name)]))
+  const counts = { ...counters, open: 0, waiting: 0 } as Counts
+  counts.open = counts.opened - counts.closed
+  counts.waiting = counts.queued - counts.dequeued
+  return counts
 }
 
 function assemble(
@@ -18,23 +29,25 @@ function assemble(
   count: (name: CounterName) => number,
   histogram: (name: HistogramName) => Histogram,
 ): Snapshot {
-  const counters = Object.fromEntries(counterNames.map(name => [name, count(name)]))
-  const snapshot = { ...counters, ...byHistogram(histogram), atMs, open: 0, waiting: 0 } as Snapshot
-  snapshot.open = snapshot.opened - snapshot.closed
-  snapshot.waiting = snapshot.queued - snapshot.dequeued
-  return snapshot
+  return { ...assembleCounts(count), ...byHistogram(histogram), atMs }
 }
+
+const sumOf =
+  (meters: readonly Meter[]) =>
+  (name: CounterName): number =>
+    meters.reduce((total, meter) => total + meter.counters[counter[name]]!, 0)
+
+/** Reads the counters of all threads as one. */
+export const takeCounts = (meters: readonly Meter[]): Counts => assembleCounts(sumOf(meters))
 
 /** Reads the meters of all threads as one. */
 export function takeSnapshot(meters: readonly Meter[]): Snapshot {
-  const sum = (name: CounterName) =>
-    meters.reduce((total, meter) => total + meter.counters[counter[name]]!, 0)
   const merge = (name: HistogramName) => {
     const merged = new Histogram()
     for (const meter of meters) merged.add(meter.histograms[name])
     return merged
   }
-  return assemble(performance.now(), sum, merge)
+  return assemble(performance.now(), sumOf(meters), merge)
 }
 
 /**

@@ -7,7 +7,7 @@ import { engines } from '../engines/index.ts'
 import { UserError } from '../errors.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import { Meter, type Stop } from '../metrics/meter.ts'
-import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
+import { takeCounts, takeSnapshot, type Counts, type Snapshot } from '../metrics/snapshot.ts'
 import type { Task } from '../task.ts'
 import type { FromThread, ThreadInput, ToThread } from './messages.ts'
 
@@ -16,6 +16,7 @@ export interface Threads {
   /** Resolves when all have ended, with what loads found out; rejects on a defect of yodel. */
   readonly finished: Promise<Outcome[]>
   readonly snapshot: () => Snapshot
+  readonly counts: () => Counts
   readonly stop: (how: Stop) => void
   /** Resolves when they are in force, or when the threads have ended. */
   readonly setFaults: (faults: readonly FaultSpec[]) => Promise<void>
@@ -41,6 +42,7 @@ export async function startThreads([first, ...others]: [Task, ...Task[]]): Promi
       address,
       finished: outcomes.then(all => all.filter(outcome => outcome !== undefined)),
       snapshot: () => takeSnapshot(meters),
+      counts: () => takeCounts(meters),
       stop: how => threads.forEach(thread => thread.stop(how)),
       setFaults: async faults => {
         await Promise.all(threads.map(thread => thread.setFaults(faults)))

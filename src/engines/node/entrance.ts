@@ -10,6 +10,7 @@ import type { ServeTask } from '../../task.ts'
 import { transports } from '../../transport.ts'
 import { failureName } from '../failures.ts'
 import type { Forwarded } from '../proxy-header.ts'
+import { noteForwarded } from './client-ledger.ts'
 import type { Echo } from './echo.ts'
 
 /** What is known of a client when it is served. */
@@ -102,6 +103,7 @@ export class Entrance implements Echo {
 
   #admit(socket: Socket, admission: Admission) {
     this.#admitted.set(admission.raw, socket)
+    if (admission.forwarded) noteForwarded(admission.raw, admission.forwarded)
     this.#echo.start(socket, admission)
     if (this.#leaving.has(admission.raw)) this.#echo.finish(socket)
   }

@@ -6,6 +6,7 @@ import type { FaultSpec } from '../../faults/index.ts'
 import type { ServeTask } from '../../task.ts'
 import { descriptorLimit, reserved } from '../descriptors.ts'
 import type { Session } from '../engine.ts'
+import { ClientLedger } from './client-ledger.ts'
 import { drain } from './drain.ts'
 import type { Echo } from './echo.ts'
 import { loadLibc } from '../libc.ts'
@@ -39,6 +40,7 @@ class ServeSession implements Session {
   readonly #counters: Float64Array
   readonly #echo: Echo
   readonly #protocol: Protocol
+  readonly #ledger: ClientLedger | undefined
   readonly #clients = new Set<Socket>()
   /** Clients who were accepted although they must wait, where accepting cannot be paused. */
   readonly #waiting: Socket[] = []
@@ -56,9 +58,11 @@ class ServeSession implements Session {
     this.#counters = meter.counters
     this.#protocol = protocol
     this.#echo = protocol.echo
+    this.#ledger = task.ledger && new ClientLedger(task.ledger)
     if (task.idleTimeoutMs > 0) {
       this.#stopTimers = closeIdle(this.#clients, task.idleTimeoutMs, socket => {
         this.#count('idleClosed')
+        this.#ledger?.closing(socket, 'idle')
         socket.destroy()
       })
     }
@@ -94,6 +98,7 @@ class ServeSession implements Session {
   #serve(socket: Socket) {
     this.#clients.add(socket)
     this.#count('opened')
+    this.#ledger?.opened(socket)
     this.#echo.start(socket)
     socket.on('close', () => this.#onGone(socket))
     if (this.#task.oneOff) this.#stopAccepting()
@@ -139,6 +144,7 @@ class ServeSession implements Session {
   #onGone(socket: Socket) {
     this.#clients.delete(socket)
     this.#count('closed')
+    this.#ledger?.closed(socket)
     if (this.#accepting) this.#letIn()
     else if (this.#clients.size === 0) this.#leave()
   }
@@ -183,6 +189,7 @@ class ServeSession implements Session {
 
   #leave() {
     this.#stopTimers()
+    this.#ledger?.stop()
     this.#finish()
   }
 }

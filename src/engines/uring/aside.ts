@@ -38,6 +38,11 @@ export class Aside {
     return rest.bytes
   }
 
+  /** How many there are. */
+  bytesOf(slot: number): number {
+    return this.#rests.get(slot)?.bytes ?? 0
+  }
+
   /** Where the oldest bytes lie in memory, and how many lie there together. */
   oldest(slot: number): { address: number; length: number } {
     const { id, from, to } = this.#rests.get(slot)!.pieces[0]!

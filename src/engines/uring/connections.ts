@@ -15,6 +15,7 @@ import { failureName } from '../failures.ts'
 import { systemError } from '../libc.ts'
 import { Aside } from './aside.ts'
 import type { Arena, Pool } from './buffers.ts'
+import type { ClientLedger } from './client-ledger.ts'
 import * as entries from './entries.ts'
 import { kind } from './entries.ts'
 import * as k from './kernel.ts'
@@ -38,6 +39,7 @@ export class Connections {
   readonly #pool: Pool
   readonly #counters: Float64Array
   readonly #onClosed: () => void
+  readonly #ledger: ClientLedger | undefined
   readonly #state: Uint8Array
   readonly #generation: Uint16Array
   /** The turn in which a connection last sent, and where in that turn's list. */
@@ -45,7 +47,7 @@ export class Connections {
   readonly #lastSend: Uint16Array
   /** The look (see idle) at which something last moved. */
   readonly #lastMove: Uint32Array
-  readonly #aside: Aside
+  readonly aside: Aside
   #look = 1
   #turn = 1
   /** To be looked at when the sends of this turn are known. */
@@ -58,12 +60,14 @@ export class Connections {
     meter: Meter,
     slots: number,
     onClosed: () => void,
+    ledger: ClientLedger | undefined,
   ) {
     this.#ring = ring
     this.#pool = pool
-    this.#aside = new Aside(arena)
+    this.aside = new Aside(arena)
     this.#counters = meter.counters
     this.#onClosed = onClosed
+    this.#ledger = ledger
     this.#state = new Uint8Array(slots)
     this.#generation = new Uint16Array(slots)
     this.#lastTurn = new Uint32Array(slots)
@@ -73,14 +77,13 @@ export class Connections {
     this.#submitted = new Sends(ring.completions)
   }
 
-  // --- what the ring reports ---
-
   onAccepted(slot: number): void {
     this.open++
     this.#counters[counter.opened]!++
     if (slot >= this.slotsUsed) this.slotsUsed = slot + 1
     this.#state[slot] = bit.OPEN
     this.#lastMove[slot] = this.#look
+    this.#ledger?.opened(slot, this.#generation[slot]!)
     this.#armRecv(slot)
   }
 
@@ -116,7 +119,7 @@ export class Connections {
     else {
       this.#counters[counter.bytesOut]! += result
       this.#lastMove[slot] = this.#look
-      if (!this.#aside.take(slot, result)) this.#state[slot]! &= ~bit.WAITING
+      if (!this.aside.take(slot, result)) this.#state[slot]! &= ~bit.WAITING
     }
     this.#settle(slot)
   }
@@ -135,6 +138,7 @@ export class Connections {
     this.#counters[counter.chunks]!++
     this.#counters[counter.bytesIn]! += length
     this.#lastMove[slot] = this.#look
+    if (this.#ledger !== undefined) this.#ledger.received[slot]! += length
     if (state & bit.WAITING) this.#setAside(slot, at, length, false)
     else if (this.#sendNow(slot, at, length)) this.#counters[counter.bytesOut]! += length
     else {
@@ -152,8 +156,6 @@ export class Connections {
     this.#fire(slot, at, length)
     return true
   }
-
-  // --- entries ---
 
   #armRecv(slot: number): void {
     this.#state[slot]! |= bit.ARMED
@@ -174,7 +176,7 @@ export class Connections {
   }
 
   #sendRest(slot: number): void {
-    const { address, length } = this.#aside.oldest(slot)
+    const { address, length } = this.aside.oldest(slot)
     this.#state[slot]! |= bit.SENDING
     entries.send(this.#ring, slot, address, length)
   }
@@ -183,12 +185,11 @@ export class Connections {
   #setAside(slot: number, at: number, length: number, front: boolean): void {
     this.#state[slot]! |= bit.WAITING
     const bytes = this.#pool.bytes.subarray(at, at + length)
-    if (this.#aside.add(slot, bytes, front) > asideMaxBytes) this.#cancelRecv(slot)
+    if (this.aside.add(slot, bytes, front) > asideMaxBytes) this.#cancelRecv(slot)
   }
 
-  // --- ends ---
-
   #fail(slot: number, result: number): void {
+    this.#ledger?.failed(slot, result)
     if (!(this.#state[slot]! & bit.DEAD) && result < 0)
       this.#counters[counter[failureName(systemError(getSystemErrorName(result)))]]!++
     this.#giveUp(slot)
@@ -202,7 +203,7 @@ export class Connections {
       entries.cancel(this.#ring, kind.REST | slot)
       return
     }
-    this.#aside.drop(slot)
+    this.aside.drop(slot)
     this.#state[slot]! &= ~bit.WAITING
   }
 
@@ -228,14 +229,13 @@ export class Connections {
 
   #close(slot: number): void {
     entries.close(this.#ring, slot)
+    this.#ledger?.closed(slot, this.aside.bytesOf(slot))
     this.#state[slot] = 0
     this.#generation[slot]!++
     this.open--
     this.#counters[counter.closed]!++
     this.#onClosed()
   }
-
-  // --- turns, looks and leave ---
 
   /** To be called when everything that the last turn submitted is known: its buffers are free. */
   endTurn(due: readonly number[]): void {
@@ -268,6 +268,7 @@ export class Connections {
     this.#forEachServed(slot => {
       if (this.#look - this.#lastMove[slot]! < looks) return
       this.#counters[counter.idleClosed]!++
+      this.#ledger?.closing(slot, 'idle')
       this.#giveUp(slot)
     })
   }
@@ -289,12 +290,10 @@ export class Connections {
     }
   }
 
-  /** Closes all, whatever they do. */
-  abandon(): void {
-    for (let slot = 0; slot < this.slotsUsed; slot++) {
-      if (this.#state[slot] === 0) continue
-      this.#giveUp(slot)
-      this.#settle(slot)
-    }
+  /** Closes one, whatever it does. */
+  giveUp(slot: number): void {
+    if (this.#state[slot] === 0) return
+    this.#giveUp(slot)
+    this.#settle(slot)
   }
 }

@@ -11,6 +11,7 @@ export const kind = {
   TICK: 5 << 24,
   IGNORED: 6 << 24,
   CONNECT: 7 << 24,
+  INSTALLED: 8 << 24,
 } as const
 export const SLOT = (1 << 24) - 1
 
@@ -24,6 +25,7 @@ const SEND_AT_ONCE = k.op.SEND | ((FIXED_FILE | CQE_SKIP_SUCCESS) << 8)
 const SEND = k.op.SEND | (FIXED_FILE << 8)
 const CONNECT = k.op.CONNECT | (FIXED_FILE << 8)
 const SHUTDOWN = k.op.SHUTDOWN | (FIXED_FILE << 8)
+const INSTALL = k.op.FIXED_FD_INSTALL | (FIXED_FILE << 8)
 const CLOSE = k.op.CLOSE | (CQE_SKIP_SUCCESS << 8)
 const CANCEL = k.op.ASYNC_CANCEL | (CQE_SKIP_SUCCESS << 8)
 
@@ -80,6 +82,11 @@ export function close(ring: Ring, slot: number): void {
   const at = ring.push(CLOSE, 0, 0, 0, 0, kind.IGNORED, 0)
   // A direct descriptor is named by its slot, counted from one.
   ring.sqes[at + 11] = slot + 1
+}
+
+/** Gives it a descriptor beside its slot, which must be closed too. */
+export function install(ring: Ring, slot: number, generation: number): void {
+  ring.push(INSTALL, slot, 0, 0, 0, kind.INSTALLED | slot, generation)
 }
 
 /** Cancels what was pushed with this user_data. */

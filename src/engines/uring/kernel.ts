@@ -43,6 +43,7 @@ export const op = {
   SEND: 26,
   RECV: 27,
   SHUTDOWN: 34,
+  FIXED_FD_INSTALL: 54,
 } as const
 
 /** Flags of a submission entry. */

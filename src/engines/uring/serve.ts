@@ -7,6 +7,7 @@ import type { Session } from '../engine.ts'
 import { loadLibc, type Libc } from '../libc.ts'
 import { listenOn, type ListeningSocket } from '../sockets.ts'
 import { Arena, Pool } from './buffers.ts'
+import { ClientLedger } from './client-ledger.ts'
 import { Door } from './door.ts'
 import { kind, SLOT } from './entries.ts'
 import { Connections } from './connections.ts'
@@ -53,6 +54,7 @@ class ServeSession implements Session {
   readonly #arena: Arena
   readonly #connections: Connections
   readonly #door: Door
+  readonly #ledger: ClientLedger | undefined
   readonly #waiter: Waiter
   readonly #thrift: Thrift
   #accepting = true
@@ -72,7 +74,10 @@ class ServeSession implements Session {
     this.#pool = new Pool(libc, ring, poolBuffers, poolBufferBytes)
     this.#arena = new Arena(libc)
     const memory = { ring, pool: this.#pool, arena: this.#arena }
-    this.#connections = new Connections(memory, meter, slots, () => this.#door.onLeft())
+    const hasNames = task.address.transport !== 'unix'
+    this.#ledger = task.ledger && new ClientLedger(task.ledger, libc, ring, slots, hasNames)
+    const onLeft = () => this.#door.onLeft()
+    this.#connections = new Connections(memory, meter, slots, onLeft, this.#ledger)
     const reason = slots < task.concurrency ? 'pausedForDescriptors' : 'pausedForConcurrency'
     const capacity = task.oneOff ? 1 : slots
     this.#door = new Door(ring, listener.fd, capacity, () => this.#count(reason))
@@ -139,6 +144,9 @@ class ServeSession implements Session {
             if (this.#task.oneOff) this.#stopAccepting()
           }
           break
+        case kind.INSTALLED:
+          this.#ledger?.onInstalled(user0 & SLOT, user1, result)
+          break
         case kind.TICK:
           this.#waiter.onTick(flags)
           ticked = true
@@ -151,6 +159,7 @@ class ServeSession implements Session {
   /** What depends on the time; whether everything is over. */
   #onTick(nowMs: number): boolean {
     const stop = this.#meter.stopping
+    this.#ledger?.onTick(this.#connections)
     if (stop !== stopWord.run) return this.#leave(stop, nowMs)
     this.#door.onTick()
     if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleLookMs) {
@@ -177,7 +186,9 @@ class ServeSession implements Session {
     }
     const leavingMs = nowMs - this.#leavingSinceMs
     const { drainMs } = this.#task
-    if (stop === stopWord.now || leavingMs >= drainMs) this.#connections.abandon()
+    const { slotsUsed } = this.#connections
+    if (stop === stopWord.now || leavingMs >= drainMs)
+      for (let slot = 0; slot < slotsUsed; slot++) this.#connections.giveUp(slot)
     else this.#connections.leave(leavingMs >= Math.min(talkMs, drainMs / 2))
     return this.#connections.open === 0
   }

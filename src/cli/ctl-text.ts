@@ -1,0 +1,76 @@
+/** What `yodel ctl` prints, for people. */
+import type {
+  BenchRun,
+  ConnectionPage,
+  ListenerFaults,
+  Second,
+  ServerInfo,
+} from '../dashboard/api.ts'
+import { printable } from '../report/printable.ts'
+import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts'
+
+export function serverText(info: ServerInfo, last: Second | undefined): string {
+  const uptimeMs = Math.floor((Date.now() - info.startedAt) / 1e3) * 1e3
+  const state = info.draining ? 'draining' : 'serving'
+  const lines = [
+    `yodel ${info.version}, process ${info.pid}, ${state} for ${formatDuration(uptimeMs)}`,
+  ]
+  for (const { index, url, engine, concurrency } of info.listeners) {
+    const limit = concurrency === null ? 'no limit' : `${plural(concurrency, 'client')} at a time`
+    lines.push(`  ${index}  ${url}  engine ${engine}, ${limit}`)
+  }
+  if (!last) return `${lines.join('\n')}\n`
+  const waiting = last.waiting === null ? 'unknown' : formatCount(last.waiting)
+  lines.push(
+    'in the last second',
+    `  clients  ${formatCount(last.open)} served, ${waiting} waiting, ` +
+      `${formatCount(last.opened)} came, ${formatCount(last.closed)} went`,
+    `  echoes   ${formatRate(last.echoes)}, in ${formatSize(last.bytesIn)}/s, ` +
+      `out ${formatSize(last.bytesOut)}/s`,
+    `  errors   ${formatCount(last.errors)}, ${plural(last.faultsInjected, 'fault')} injected`,
+  )
+  return `${lines.join('\n')}\n`
+}
+
+export function connectionsText({ total, matched, rows }: ConnectionPage): string {
+  if (rows.length === 0) return `no connections${total > 0 ? ` of ${total} match` : ''}\n`
+  const head = ['id', 'peer', 'listener', 'for', 'in', 'out', 'unsent', 'idle']
+  const now = Date.now()
+  const seconds = (ms: number) => formatDuration(Math.max(0, Math.floor(ms / 1e3) * 1e3))
+  const table = rows.map(row => [
+    row.id,
+    printable(row.realPeer === null ? row.peer : `${row.realPeer} via ${row.peer}`) || '-',
+    `${row.listener}`,
+    seconds(now - row.openedAt),
+    ...(row.waiting
+      ? ['waiting', '', '', '']
+      : [row.bytesIn, row.bytesOut, row.unsentBytes].map(formatSize)),
+    ...(row.waiting ? [] : [seconds(row.idleMs)]),
+  ])
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...table].map(cells => cells[column]!.length)),
+  )
+  const lines = [head, ...table].map(cells =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
+  const part = rows.length < matched ? `${rows.length} of ` : ''
+  const shown = `${part}${plural(matched, 'connection')}`
+  lines.push(`${shown}${matched < total ? ` that match, ${total} in all` : ''}`)
+  return `${lines.join('\n')}\n`
+}
+
+export function faultsText(list: ListenerFaults[]): string {
+  const lines = list.flatMap(({ listener, faults, command }) => [
+    `${listener}  ${faults.length > 0 ? faults.map(fault => printable(fault)).join(' ') : 'none'}`,
+    `   ${printable(command)}`,
+  ])
+  return `${lines.join('\n')}\n`
+}
+
+export function benchLine(run: BenchRun): string {
+  const p99 = run.p99Us === null ? '' : `, p99 ${formatDuration(run.p99Us / 1e3)}`
+  return `${formatCount(run.received)} verified, ${formatRate(run.ratePerSecond)}${p99}`
+}

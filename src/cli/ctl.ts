@@ -1,0 +1,176 @@
+/** yodel ctl: looks into a running server, and changes it, over its dashboard's API. */
+import type { Command } from '@commander-js/extra-typings'
+import { parseAddress, formatAddress } from '../address.ts'
+import type {
+  BenchRun,
+  ConnectionPage,
+  Killed,
+  ListenerFaults,
+  Second,
+  ServerInfo,
+} from '../dashboard/api.ts'
+import { usageError } from '../errors.ts'
+import { loadText } from '../report/load.ts'
+import type { RunResult } from '../report/result.ts'
+import { parseCount, parseDuration, parseRate, parseSize } from '../units.ts'
+import { ControlClient } from './control-client.ts'
+import { benchLine, connectionsText, faultsText, serverText } from './ctl-text.ts'
+import { exitCodes } from './exit.ts'
+import { value } from './flags.ts'
+import { canvas, onInterrupt, print, showLive, tell } from './output.ts'
+
+const urlDefault = 'http://127.0.0.1:7070'
+
+export function addCtl(program: Command): void {
+  const ctl = program
+    .command('ctl')
+    .description('look into a running `yodel serve --dashboard`, and change it')
+    .option('--url <url>', 'where its dashboard is', urlDefault)
+    .option('--token <text>', 'its token, if it has one (default: $YODEL_TOKEN)')
+  const client = () => {
+    const { url, token } = ctl.opts()
+    return new ControlClient(url, token ?? process.env.YODEL_TOKEN)
+  }
+  addLooks(ctl, client)
+  addKill(ctl, client)
+  addFaults(ctl, client)
+  addBench(ctl, client)
+  ctl
+    .command('drain')
+    .description('stop accepting, and leave when the clients have gone')
+    .action(async () => {
+      await client().ask('POST', '/api/drain')
+      tell('it is draining')
+    })
+}
+
+type Parent = Pick<Command, 'command'>
+type Client = () => ControlClient
+
+const json = (value: unknown) => print(`${JSON.stringify(value)}\n`)
+
+function addLooks(ctl: Parent, client: Client) {
+  ctl
+    .command('snapshot')
+    .description('what it listens on, and the last second')
+    .option('--json', 'as one JSON object')
+    .action(async options => {
+      const server = await client().ask<ServerInfo>('GET', '/api/server')
+      const history = await client().ask<Second[]>('GET', '/api/history')
+      const last = history.at(-1)
+      if (options.json) json({ server, second: last ?? null })
+      else print(serverText(server, last))
+    })
+  ctl
+    .command('connections')
+    .description('who is connected')
+    .option('--filter <text>', 'a part of the address of the peer')
+    .option('--sort <column>', 'peer, openedAt, bytesIn, bytesOut, unsentBytes or idleMs')
+    .option('--order <order>', 'asc or desc')
+    .option('--offset <n>', 'leave so many out', value(parseCount))
+    .option('--limit <n>', 'so many at most, 500 or less', value(parseCount))
+    .option('--json', 'as one JSON object')
+    .action(async ({ json: asJson, ...options }) => {
+      const given = Object.entries(options).map(([name, value]) => [name, `${value}`])
+      const query = new URLSearchParams(given as [string, string][])
+      const page = await client().ask<ConnectionPage>('GET', `/api/connections?${query.toString()}`)
+      if (asJson) json(page)
+      else print(connectionsText(page))
+    })
+}
+
+function addKill(ctl: Parent, client: Client) {
+  ctl
+    .command('kill')
+    .description('close connections')
+    .argument('[id...]', 'as `yodel ctl connections` shows them')
+    .option('--filter <text>', 'those whose address has that part')
+    .option('--all', 'everybody')
+    .action(async (ids, { filter, all }) => {
+      const ways = [ids.length > 0, filter !== undefined, all === true].filter(Boolean)
+      if (ways.length !== 1)
+        throw usageError('It is not clear whom to kill.', 'Give ids, or --filter, or --all.')
+      const paths =
+        ids.length > 0
+          ? ids.map(id => `/${encodeURIComponent(id)}`)
+          : [filter === undefined ? '?all=true' : `?${new URLSearchParams({ filter }).toString()}`]
+      let total = 0
+      for (const path of paths) {
+        const { killed } = await client().ask<Killed>('DELETE', `/api/connections${path}`)
+        total += killed
+      }
+      tell(`killed ${total}`)
+    })
+}
+
+function addFaults(ctl: Parent, client: Client) {
+  const put = async (faults: string[], listener: number | undefined) => {
+    const wanted = { faults, ...(listener !== undefined && { listener }) }
+    print(faultsText(await client().ask<ListenerFaults[]>('PUT', '/api/faults', wanted)))
+  }
+  const faults = ctl.command('faults').description('how it misbehaves')
+  faults
+    .command('show', { isDefault: true })
+    .description('what is in force')
+    .option('--json', 'as one JSON list')
+    .action(async options => {
+      const list = await client().ask<ListenerFaults[]>('GET', '/api/faults')
+      if (options.json) json(list)
+      else print(faultsText(list))
+    })
+  faults
+    .command('set')
+    .description('these, in this order, instead of what is in force')
+    .argument('<kind=value...>', 'for example delay=50ms:10%')
+    .option('--listener <n>', 'only of that one', value(parseCount))
+    .action((wanted, { listener }) => put(wanted, listener))
+  faults
+    .command('clear')
+    .description('none')
+    .option('--listener <n>', 'only of that one', value(parseCount))
+    .action(({ listener }) => put([], listener))
+  faults
+    .command('reset')
+    .description('those with which it was started')
+    .action(async () =>
+      print(faultsText(await client().ask<ListenerFaults[]>('DELETE', '/api/faults'))),
+    )
+}
+
+/** How often to ask how far it is. */
+const pollMs = 250
+
+function addBench(ctl: Parent, client: Client) {
+  ctl
+    .command('bench')
+    .description('have the server load one of its own listeners')
+    .argument('[address]', 'which one (default: the first)', value(parseAddress))
+    .option('--connections <n>', 'connections', value(parseCount))
+    .option('--size <size>', 'bytes in a message', value(parseSize))
+    .option('--rate <rate>', 'open loop: messages per second', value(parseRate))
+    .option('--duration <duration>', 'how long (default: 5s)', value(parseDuration))
+    .option('--json', 'the whole result as JSON')
+    .action(async (address, { connections, size, rate, duration, json: asJson }) => {
+      const server = await client().ask<ServerInfo>('GET', '/api/server')
+      const url = address ? formatAddress(address) : server.listeners[0]!.url
+      const wanted = { connections, sizeBytes: size, ratePerSecond: rate, durationMs: duration }
+      let run = await client().ask<BenchRun>('POST', '/api/benches', { address: url, ...wanted })
+      const stopShowing = showLive(() => benchLine(run))
+      const restore = onInterrupt(() => client().ask('DELETE', `/api/benches/${run.id}`))
+      try {
+        while (run.state === 'running') {
+          await new Promise(resolve => setTimeout(resolve, pollMs))
+          const runs = await client().ask<BenchRun[]>('GET', '/api/benches')
+          run = runs.find(({ id }) => id === run.id) ?? run
+        }
+      } finally {
+        stopShowing()
+        restore()
+      }
+      const result = await client().ask<RunResult>('GET', `/api/benches/${run.id}`)
+      if (asJson) json(result)
+      else print(loadText(result, canvas(process.stdout)))
+      if (result.verdict === 'fail') process.exitCode = exitCodes.failed
+      else if (!result.valid) process.exitCode = exitCodes.invalid
+    })
+}

@@ -1,0 +1,126 @@
+/**
+ * What a server says about itself. By default that is a few sentences for people on stderr; with
+ * --log-level it is a log (pino): JSON, or readable lines at a terminal; with --quiet nothing.
+ */
+import type { destination, Logger } from 'pino'
+import { tell } from './output.ts'
+
+export const logLevels = ['error', 'warn', 'info', 'debug'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+export interface Log {
+  /** Sentences on stderr: there may be a live line as well. */
+  isForPeople: boolean
+  /** Whether such events are written at all: those that are not need not be looked for. */
+  writes(level: LogLevel): boolean
+  /** A sentence for people; in a log it has fields. */
+  say(level: LogLevel, sentence: string, fields?: object): void
+  /** What only a log has: nobody wants to read it at a terminal by default. */
+  event(level: LogLevel, sentence: string, fields: object): void
+  /** Writes what is still under way. */
+  flush(): void
+}
+
+const sentences: Log = {
+  isForPeople: true,
+  writes: () => false,
+  say: (_, sentence) => tell(sentence),
+  event: () => {},
+  flush: () => {},
+}
+
+const silence: Log = { ...sentences, isForPeople: false, say: () => {} }
+
+/** What may wait to be written when nobody reads; more is dropped. */
+const waitingMaxBytes = 2 ** 20
+
+export async function openLog(level: LogLevel | undefined, quiet: boolean): Promise<Log> {
+  if (quiet) return silence
+  if (level === undefined) return sentences
+  const { pino } = await import('pino')
+  const options = { fd: 2, sync: false, minLength: 0, maxLength: waitingMaxBytes }
+  const destination = pino.destination(options)
+  // Whoever does not read what we say does not stop us.
+  destination.on('error', () => {})
+  const stream = process.stderr.isTTY ? await readable(destination) : destination
+  const logger = pino(
+    {
+      level,
+      base: { pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+    },
+    stream,
+  )
+  const write = (level: LogLevel, sentence: string, fields: object) =>
+    logger[level](fields, sentence)
+  return {
+    isForPeople: false,
+    writes: level => isWritten(logger, level),
+    say: (level, sentence, fields = {}) => write(level, sentence, fields),
+    event: write,
+    flush() {
+      try {
+        destination.flushSync()
+      } catch {
+        // It was never opened, or nobody reads any more.
+      }
+    },
+  }
+}
+
+const isWritten = (logger: Logger, level: LogLevel): boolean => logger.isLevelEnabled(level)
+
+type Destination = ReturnType<typeof destination>
+
+async function readable(destination: Destination) {
+  const { PinoPretty } = await import('pino-pretty')
+  return PinoPretty({
+    destination: destination as unknown as NodeJS.WritableStream,
+    colorize: process.env.NO_COLOR === undefined && process.env.TERM !== 'dumb',
+    ignore: 'pid',
+    translateTime: 'SYS:HH:MM:ss.l',
+  })
+}
+
+/** So many of one class within a second are no storm. */
+const calmMax = 10
+
+interface Held {
+  level: LogLevel
+  fields: object
+}
+
+/**
+ * Keeps a storm out of the log. Up to ten events of a class within a second are written; of more,
+ * one line is: the last event, and how many were left out.
+ */
+export class Storms {
+  readonly #log: Log
+  readonly #held = new Map<string, Held[]>()
+  readonly #counts = new Map<string, number>()
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  event(level: LogLevel, sentence: string, fields: object): void {
+    const count = (this.#counts.get(sentence) ?? 0) + 1
+    this.#counts.set(sentence, count)
+    const held = this.#held.get(sentence) ?? []
+    this.#held.set(sentence, held)
+    if (count > calmMax) held.length = 0
+    held.push({ level, fields })
+  }
+
+  /** To be called once a second: writes what happened in it. */
+  endSecond(): void {
+    for (const [sentence, held] of this.#held) {
+      const leftOut = this.#counts.get(sentence)! - held.length
+      for (const { level, fields } of held)
+        this.#log.event(level, sentence, leftOut > 0 ? { ...fields, leftOut } : fields)
+    }
+    this.#held.clear()
+    this.#counts.clear()
+  }
+}

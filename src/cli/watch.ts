@@ -1,0 +1,146 @@
+/** Watches the servers of `yodel serve`: for the dashboard, and for the log. */
+import { isPublic, parseAddress, type HostAddress } from '../address.ts'
+import type { Dashboard } from '../dashboard/index.ts'
+import type { Look, Observer } from '../dashboard/observer.ts'
+import { usageError, UserError } from '../errors.ts'
+import { failureNames } from '../metrics/meter.ts'
+import type { Server } from '../serve.ts'
+import { Storms, type Log } from './log.ts'
+import { print } from './output.ts'
+import type { Watching } from './watching.ts'
+
+export interface WatchOptions extends Watching {
+  /** As given on the command line; undefined if the listeners cannot have faults. */
+  faults: readonly string[] | undefined
+  concurrency: number
+  log: Log
+}
+
+export interface Watch {
+  dashboard: Dashboard | undefined
+  /** The servers are stopping. */
+  setDraining(): void
+  close(): Promise<void>
+}
+
+const usual: HostAddress = { transport: 'tcp', host: '127.0.0.1', port: 7070 }
+const examples = 'Write for example http://127.0.0.1:7070, :7070 or 0.0.0.0:7070.'
+
+/** `--dashboard` alone, or with where. */
+export function parseDashboard(text: string | true): HostAddress {
+  if (text === true) return usual
+  if (/^https:/i.test(text)) throw usageError('The dashboard speaks plain HTTP.', examples)
+  const address = parseAddress(text.replace(/^http:\/\//i, ''))
+  if (address.transport === 'tcp') return address
+  throw usageError(`'${text}': the dashboard speaks HTTP, on a port.`, examples)
+}
+
+/** @throws UserError if the dashboard cannot be had where it was wanted */
+export async function watch(servers: readonly Server[], options: WatchOptions): Promise<Watch> {
+  const { dashboard: address, log } = options
+  if (!address && !log.writes('info'))
+    return { dashboard: undefined, setDraining() {}, close: async () => {} }
+  const { Observer } = await import('../dashboard/observer.ts')
+  const { concurrency } = options
+  const listeners = servers.map(server => ({ server, concurrency }))
+  const observer = new Observer(listeners, { seesBacklog: address !== undefined })
+  const dashboard = address && (await open(servers, observer, address, options))
+  if (log.writes('info')) writeEvents(observer, log)
+  observer.start()
+  return {
+    dashboard,
+    setDraining() {
+      dashboard?.setDraining()
+      log.event('info', 'draining', {})
+    },
+    async close() {
+      observer.stop()
+      // The last second counts too.
+      await observer.look()
+      await dashboard?.close()
+    },
+  }
+}
+
+async function open(
+  servers: readonly Server[],
+  observer: Observer,
+  address: HostAddress,
+  { token, benchAnywhere, faults, log }: WatchOptions,
+): Promise<Dashboard> {
+  const { startDashboard } = await import('../dashboard/index.ts')
+  const { checkToken, randomToken } = await import('../dashboard/guard.ts')
+  const needed = isPublic(address) ? randomToken() : undefined
+  const wanted = {
+    observer,
+    listeners: servers.map(server => ({ server, faults })),
+    token: token === undefined ? needed : checkToken(token),
+    benchAnywhere,
+    onDrain: () => servers.forEach(server => void server.close()),
+    onControl: (what: string, from: string) => log.event('info', 'control', { what, from }),
+    onDefect: (error: unknown) =>
+      log.say('error', `a defect of the dashboard, please report it: ${(error as Error).stack}`),
+  }
+  try {
+    return await startDashboard({ ...wanted, address })
+  } catch (error) {
+    const isTaken = error instanceof UserError && error.message.includes('EADDRINUSE')
+    if (!isTaken || address.host !== usual.host || address.port !== usual.port) throw error
+    // Whoever wants to serve does not mind where the page is.
+    log.say('info', `Port ${usual.port} is taken, so the dashboard is on another one.`)
+    return startDashboard({ ...wanted, address: { ...address, port: 0 } })
+  }
+}
+
+/** What happened in each second, in as few lines as tell it. */
+function writeEvents(observer: Observer, log: Log) {
+  const storms = new Storms(log)
+  observer.onLook(look => {
+    for (const [index, { server }] of observer.listeners.entries())
+      writeCounts(look.grown[index]!, server.url, log)
+    if (log.writes('debug')) writeConnections(look, observer, storms)
+    storms.endSecond()
+  })
+}
+
+function writeCounts(grown: Look['grown'][number], listener: string, log: Log) {
+  const { pausedForConcurrency, pausedForDescriptors, turnedAway, idleClosed } = grown
+  if (pausedForConcurrency > 0)
+    log.event('info', 'limit of clients reached', { listener, times: pausedForConcurrency })
+  if (pausedForDescriptors > 0)
+    log.event('warn', 'limit of descriptors reached', { listener, times: pausedForDescriptors })
+  if (turnedAway > 0) log.event('warn', 'clients turned away', { listener, clients: turnedAway })
+  if (idleClosed > 0)
+    log.event('info', 'idle connections closed', { listener, connections: idleClosed })
+  const failed = failureNames.filter(name => grown[name] > 0)
+  if (failed.length === 0) return
+  const classes = Object.fromEntries(failed.map(name => [name, grown[name]]))
+  log.event('info', 'connections failed', { listener, ...classes })
+}
+
+function writeConnections({ changes, second }: Look, observer: Observer, storms: Storms) {
+  const about = (listener: number) => observer.listeners[listener]!.server.url
+  for (const { id, listener, entry } of changes.opened)
+    storms.event('debug', 'opened', { connection: id, listener: about(listener), peer: entry.peer })
+  for (const { id, listener, entry } of changes.ended) {
+    const { peer, bytesIn, bytesOut, ending, closedAt, openedAt } = entry
+    const counts = { bytesIn, bytesOut, ms: Math.round(closedAt - openedAt), reason: ending }
+    storms.event('debug', 'closed', { connection: id, listener: about(listener), peer, ...counts })
+  }
+  if (second.waiting) storms.event('debug', 'clients wait', { clients: second.waiting })
+}
+
+/** Says where it is, and what should be known before somebody relies on it. */
+export function announceDashboard({ dashboard }: Watch, json: boolean, log: Log): void {
+  if (!dashboard) return
+  if (isPublic(dashboard.address)) {
+    const sentence =
+      'The dashboard can be reached from other machines, over plain HTTP; ' +
+      'whoever has its token controls this server.'
+    log.say('warn', sentence)
+  }
+  // Its token belongs in no log.
+  log.event('info', 'dashboard', { url: dashboard.url })
+  if (json) print(`${JSON.stringify({ event: 'dashboard', url: dashboard.link })}\n`)
+  else print(`yodel: dashboard on ${dashboard.link}\n`)
+}

@@ -1,0 +1,123 @@
+/**
+ * Who waits in the system's backlog, from /proc/net/tcp and tcp6 (proc_net_tcp(5), Linux): a
+ * connection that no process has accepted is established, with our port and without an inode; and
+ * the row of the listening socket has the length of its queue.
+ */
+import { isIPv4, isIPv6 } from 'node:net'
+import { open } from 'node:fs/promises'
+import type { Address } from '../address.ts'
+import { ipv4Text, ipv6Text } from '../engines/peer-name.ts'
+import { peerText } from '../metrics/ledger.ts'
+
+export interface Waiting {
+  /** As the kernel counts them; null where that cannot be known. */
+  count: number | null
+  /** `host:port` of those that were found, the first few hundred. */
+  peers: string[]
+}
+
+/** The work of one look is bounded: a line is 150 bytes. */
+const linesMax = 100_000
+const peersMax = 500
+/** Who they are is looked up again only when so many times as long has passed as it took. */
+const restFactor = 50
+const unknown: Waiting = { count: null, peers: [] }
+
+const ESTABLISHED = '01'
+/** He has said FIN while he waited. */
+const CLOSE_WAIT = '08'
+const LISTEN = '0A'
+
+/** The backlog of a listening address. */
+export class Backlog {
+  readonly #port: number
+  /** The address as the kernel has it; undefined where any will do. */
+  readonly #local: string | undefined
+  readonly #files: string[]
+  #peers: string[] = []
+  #nextPeersAt = 0
+
+  constructor(address: Address) {
+    const isStream = address.transport !== 'unix' && address.transport !== 'udp'
+    this.#port = isStream ? address.port : 0
+    this.#local = isStream ? localOf(address.host) : undefined
+    const both = ['tcp', 'tcp6']
+    const one = [this.#local?.length === 8 ? 'tcp' : 'tcp6']
+    const files = this.#local === undefined ? both : one
+    this.#files = isStream && process.platform === 'linux' ? files : []
+  }
+
+  /** Never throws. */
+  async read(): Promise<Waiting> {
+    if (this.#files.length === 0) return unknown
+    const startedAt = performance.now()
+    const wantsPeers = startedAt >= this.#nextPeersAt
+    const found: Waiting = { count: 0, peers: [] }
+    try {
+      for (const file of this.#files) await this.#scan(`/proc/self/net/${file}`, found, wantsPeers)
+    } catch {
+      return unknown
+    }
+    if (found.count === 0) this.#peers = []
+    else if (wantsPeers) {
+      const now = performance.now()
+      this.#nextPeersAt = now + (now - startedAt) * restFactor
+      this.#peers = found.peers
+    }
+    return { count: found.count, peers: this.#peers }
+  }
+
+  async #scan(path: string, found: Waiting, wantsPeers: boolean) {
+    await using file = await open(path)
+    const portText = `:${this.#port.toString(16).toUpperCase().padStart(4, '0')}`
+    const needle = `${portText} `
+    const buffer = Buffer.allocUnsafe(65_536)
+    let rest = ''
+    let lines = 0
+    let expected = 0
+    let seen = 0
+    for (;;) {
+      const { bytesRead } = await file.read(buffer)
+      if (bytesRead === 0) return
+      const rows = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n')
+      rest = rows.pop()!
+      lines += rows.length
+      for (const row of rows) {
+        if (!row.includes(needle)) continue
+        const [, at, peer, state, queues, , , , , inode] = row.trim().split(/\s+/, 10)
+        if (!at?.endsWith(portText)) continue
+        if (this.#local !== undefined && !at.startsWith(this.#local)) continue
+        if (state === LISTEN) {
+          const waiting = Number.parseInt(queues!.slice(9), 16)
+          expected += waiting
+          found.count! += waiting
+        } else if (inode === '0' && (state === ESTABLISHED || state === CLOSE_WAIT)) {
+          seen++
+          if (found.peers.length < peersMax) found.peers.push(peerFrom(peer!))
+        }
+      }
+      // The listening sockets come first: behind them it is known how many there are to be found.
+      const isBehind = !rows.at(-1)?.includes(` ${LISTEN} `)
+      if (isBehind && (!wantsPeers || seen >= expected || lines > linesMax)) return
+    }
+  }
+}
+
+/** The address as the file has it; undefined where any will do, or where it is a name. */
+function localOf(host: string): string | undefined {
+  if (host === '0.0.0.0' || host === '::') return undefined
+  if (isIPv4(host)) return hex(Buffer.from(host.split('.').map(Number)))
+  if (host === '::1' && isIPv6(host)) return hex(Buffer.from([...Array<number>(15).fill(0), 1]))
+  return undefined
+}
+
+/** Words of four bytes, each in the order of the machine. */
+const hex = (bytes: Buffer) => Buffer.from(bytes).swap32().toString('hex').toUpperCase()
+
+/** `0100007F:1B5F` → `127.0.0.1:7007`. */
+function peerFrom(text: string): string {
+  const [host, port] = text.split(':') as [string, string]
+  const bytes = Buffer.from(host, 'hex').swap32()
+  const name = bytes.length === 4 ? ipv4Text(bytes) : ipv6Text(bytes)
+  return peerText(name, Number.parseInt(port, 16))
+}

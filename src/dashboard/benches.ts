@@ -1,0 +1,151 @@
+/** Loads that were started from the page or by `yodel ctl`: one at a time, the last ones kept. */
+import { formatAddress, parseAddress } from '../address.ts'
+import { bench, type LoadRun } from '../bench.ts'
+import { compareRuns } from '../report/compare-runs.ts'
+import { compareText } from '../report/compare-text.ts'
+import type { RunResult } from '../report/result.ts'
+import type { BenchRun, BenchWanted } from './api.ts'
+import { Refused } from './refused.ts'
+
+const keptMax = 20
+/** A page must not be able to take the machine for long. */
+const connectionsMax = 1_000
+const durationMaxMs = 300_000
+const sizeMaxBytes = 1024 * 1024
+const rateMax = 1_000_000
+const durationDefaultMs = 5_000
+const warmupMs = 200
+
+interface Kept {
+  about: BenchRun
+  run: LoadRun
+  result: RunResult | undefined
+}
+
+export class Benches {
+  readonly #kept = new Map<string, Kept>()
+  readonly #own: () => string[]
+  readonly #anywhere: boolean
+  readonly #onChange: (about: BenchRun) => void
+  #nextId = 1
+
+  /** @param own the addresses of the server itself */
+  constructor(own: () => string[], anywhere: boolean, onChange: (about: BenchRun) => void) {
+    this.#own = own
+    this.#anywhere = anywhere
+    this.#onChange = onChange
+  }
+
+  /** Newest first. */
+  list(): BenchRun[] {
+    return Array.from(this.#kept.values(), ({ about }) => about).toReversed()
+  }
+
+  /**
+   * @throws UserError if an option makes no sense
+   * @throws Refused if one is running, or the address is not ours
+   */
+  start(wanted: BenchWanted): BenchRun {
+    const address = formatAddress(parseAddress(wanted.address))
+    if (!this.#anywhere && !this.#own().includes(address))
+      throw new Refused(
+        403,
+        `${address} is none of this server's own addresses.`,
+        'Start it with --dashboard-bench-anywhere to allow others.',
+      )
+    checkLimits(wanted)
+    const running = this.list().find(({ state }) => state === 'running')
+    if (running)
+      throw new Refused(409, `Bench ${running.id} is running.`, 'Wait for it, or end it.')
+    const { connections, sizeBytes, ratePerSecond, durationMs = durationDefaultMs } = wanted
+    const options = { connections, sizeBytes, ratePerSecond, durationMs, warmupMs }
+    const given = Object.entries(options).filter(([, value]) => value !== undefined)
+    const run = bench(address, Object.fromEntries(given))
+    const about: BenchRun = {
+      id: `${this.#nextId++}`,
+      address,
+      startedAt: Date.now(),
+      state: 'running',
+      error: null,
+      ratePerSecond: 0,
+      p50Us: null,
+      p99Us: null,
+      received: 0,
+      verdict: null,
+      valid: null,
+      options: { ...wanted, address, durationMs },
+    }
+    const kept: Kept = { about, run, result: undefined }
+    this.#kept.set(about.id, kept)
+    for (const [id] of [...this.#kept].slice(0, -keptMax)) this.#kept.delete(id)
+    run.onInterval(({ ratePerSecond, received, responseUs: { p50: p50Us, p99: p99Us } }) => {
+      Object.assign(about, { ratePerSecond, p50Us, p99Us, received: about.received + received })
+      this.#onChange(about)
+    })
+    void this.#finish(kept)
+    this.#onChange(about)
+    return about
+  }
+
+  async #finish(kept: Kept) {
+    const { about, run } = kept
+    try {
+      const result = await run.finished
+      kept.result = result
+      const { ratePerSecond, verdict, valid, messages, responseUs } = result
+      const { p50: p50Us, p99: p99Us } = responseUs
+      const { received } = messages
+      const state = 'finished'
+      Object.assign(about, { state, ratePerSecond, verdict, valid, received, p50Us, p99Us })
+    } catch (error) {
+      about.state = 'failed'
+      about.error = (error as Error).message
+    }
+    this.#onChange(about)
+  }
+
+  /** Ends it early. */
+  stop(id: string): void {
+    this.#find(id).run.stop()
+  }
+
+  /** @throws Refused if there is none, or it has not finished */
+  result(id: string): RunResult {
+    const { result, about } = this.#find(id)
+    if (result) return result
+    const message = about.error ?? `Bench ${id} has not finished yet.`
+    throw new Refused(about.state === 'failed' ? 404 : 409, message)
+  }
+
+  compare(a: string, b: string): string {
+    const names = [`bench ${a}`, `bench ${b}`]
+    return compareText(compareRuns([this.result(a), this.result(b)], names), {
+      columns: 100,
+      unicode: true,
+    })
+  }
+
+  #find(id: string): Kept {
+    const kept = this.#kept.get(id)
+    if (!kept) throw new Refused(404, `There is no bench ${id}.`, `The last ${keptMax} are kept.`)
+    return kept
+  }
+
+  async close(): Promise<void> {
+    const running = [...this.#kept.values()].filter(({ about }) => about.state === 'running')
+    for (const { run } of running) run.stop('now')
+    await Promise.allSettled(running.map(({ run }) => run.finished))
+  }
+}
+
+function checkLimits({ connections, durationMs, sizeBytes, ratePerSecond }: BenchWanted) {
+  const limits: [string, number | undefined, number][] = [
+    ['connections', connections, connectionsMax],
+    ['durationMs', durationMs, durationMaxMs],
+    ['sizeBytes', sizeBytes, sizeMaxBytes],
+    ['ratePerSecond', ratePerSecond, rateMax],
+  ]
+  for (const [name, value, most] of limits)
+    if (value !== undefined && !(value > 0 && value <= most))
+      throw new Refused(400, `${name} must be more than 0 and at most ${most}.`)
+}

@@ -1,0 +1,57 @@
+/** Server-sent events to all who watch; who does not read is dropped, and comes again. */
+import type { ServerResponse } from 'node:http'
+import type { Events } from './api.ts'
+import { Refused } from './refused.ts'
+
+const watchersMax = 200
+/** What may wait for one of them in this process. */
+const unsentMaxBytes = 256 * 1024
+
+export class Watchers {
+  readonly #responses = new Set<ServerResponse>()
+  /** How many were dropped because they did not read. */
+  dropped = 0
+
+  get count(): number {
+    return this.#responses.size
+  }
+
+  /** @throws Refused if there are too many */
+  add(response: ServerResponse): void {
+    if (this.#responses.size >= watchersMax)
+      throw new Refused(503, `${watchersMax} watch already.`, 'Close a page.')
+    response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
+    // A browser that was dropped comes back after so long.
+    response.write('retry: 1000\n\n')
+    this.#responses.add(response)
+    response.on('close', () => this.#responses.delete(response))
+  }
+
+  /** To one, when he has just come. */
+  greet<Name extends keyof Events>(to: ServerResponse, name: Name, data: Events[Name]): void {
+    to.write(format(name, data))
+  }
+
+  send<Name extends keyof Events>(name: Name, data: Events[Name]): void {
+    if (this.#responses.size === 0) return
+    const text = Buffer.from(format(name, data))
+    for (const response of this.#responses) {
+      if (response.writableLength + text.length <= unsentMaxBytes) response.write(text)
+      else this.#drop(response)
+    }
+  }
+
+  /** What he has missed he could not be told later: he begins anew. */
+  #drop(response: ServerResponse) {
+    this.dropped++
+    this.#responses.delete(response)
+    response.destroy()
+  }
+
+  close(): void {
+    for (const response of this.#responses) response.end()
+  }
+}
+
+const format = (name: string, data: unknown): string =>
+  `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`

@@ -1,0 +1,76 @@
+/** The faults of the listeners, as people write them. */
+import { parseFault } from '../faults/parse.ts'
+import type { Server } from '../serve.ts'
+import type { FaultsWanted, ListenerFaults } from './api.ts'
+import { Refused } from './refused.ts'
+
+/** More than that is no test of anything, and each costs every chunk something. */
+const faultsMax = 20
+
+export interface FaultyListener {
+  readonly server: Server
+  /** What it was started with; undefined if it has none and cannot have any. */
+  readonly faults: readonly string[] | undefined
+}
+
+export class Faults {
+  readonly #listeners: readonly FaultyListener[]
+  readonly #present: (readonly string[])[]
+
+  constructor(listeners: readonly FaultyListener[]) {
+    this.#listeners = listeners
+    this.#present = listeners.map(({ faults }) => faults ?? [])
+  }
+
+  /** Why the faults of a listener cannot be changed; null if they can. */
+  fixedBecause(listener: number): string | null {
+    const { server, faults } = this.#listeners[listener]!
+    if (faults !== undefined) return null
+    if (server.engine === 'node')
+      return 'It was started without faults. Start it with --engine node to inject some.'
+    const cure = 'Start it with --engine node to inject some.'
+    return `The ${server.engine} engine cannot inject faults. ${cure}`
+  }
+
+  list(): ListenerFaults[] {
+    return this.#listeners.map(({ server }, listener) => {
+      const faults = [...this.#present[listener]!]
+      const options = faults.map(fault => ` --fault ${fault}`).join('')
+      const engine = faults.length > 0 ? ' --engine node' : ''
+      const command = `yodel serve ${server.url}${engine}${options}`
+      return { listener, faults, command }
+    })
+  }
+
+  /**
+   * @throws UserError if one makes no sense
+   * @throws Refused if there is no such listener, or its faults are fixed
+   */
+  async put({ listener, faults }: FaultsWanted): Promise<void> {
+    if (faults.length > faultsMax)
+      throw new Refused(400, `There may be ${faultsMax} faults at most.`)
+    // All or none.
+    const specs = faults.map(parseFault)
+    const wanted = this.#wanted(listener)
+    for (const index of wanted) {
+      await this.#listeners[index]!.server.setFaults(specs)
+      this.#present[index] = faults
+    }
+  }
+
+  /** Those named; of all, those that can have faults. */
+  #wanted(listener: number | undefined): number[] {
+    const all = this.#listeners.map((_, index) => index)
+    const named = listener === undefined ? all : all.filter(index => index === listener)
+    if (named.length === 0) throw new Refused(404, `There is no listener ${listener}.`)
+    const changeable = named.filter(index => this.fixedBecause(index) === null)
+    if (changeable.length === 0) throw new Refused(409, this.fixedBecause(named[0]!)!)
+    return changeable
+  }
+
+  /** Back to what they were started with. */
+  async reset(): Promise<void> {
+    for (const [index, { faults }] of this.#listeners.entries())
+      if (faults) await this.put({ listener: index, faults: [...faults] })
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Who may ask for what. The dashboard is a web server beside a browser that visits other sites too,
+ * so besides strangers it has to keep out pages of other sites: those that guess the address
+ * (Origin), those whose name suddenly points here (DNS rebinding, Host), and forms (X-Yodel).
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { isIP } from 'node:net'
+import { hostname } from 'node:os'
+import { isPublic, type HostAddress } from '../address.ts'
+import { usageError } from '../errors.ts'
+import { Refused } from './refused.ts'
+
+/** Wrong tokens from one address within a window; then it has to wait for the end of the window. */
+const failuresMax = 10
+const windowMs = 60_000
+/** Addresses that are remembered. */
+const addressesMax = 1_000
+const tokenPattern = /^[\w.~-]{16,128}$/
+
+/** 192 bits, from the system's source. */
+export const randomToken = (): string => randomBytes(24).toString('base64url')
+
+/** @throws UserError if it cannot be one */
+export function checkToken(token: string): string {
+  if (tokenPattern.test(token)) return token
+  throw usageError(
+    'The token of the dashboard has 16 to 128 letters, digits, and . _ ~ -.',
+    'Leave it out to have one made.',
+  )
+}
+
+/** These can be asked for without a token on a loopback address. */
+const forSupervisors = new Set(['/metrics', '/healthz', '/readyz'])
+const changing = new Set(['POST', 'PUT', 'DELETE', 'PATCH'])
+
+export class Guard {
+  readonly #address: HostAddress
+  readonly #token: Buffer | undefined
+  readonly #cookie: string
+  readonly #failures = new Map<string, { count: number; since: number }>()
+
+  constructor(address: HostAddress, token: string | undefined) {
+    this.#address = address
+    this.#token = token === undefined ? undefined : digest(token)
+    // A browser sends cookies to all ports of a host: each dashboard has its own.
+    this.#cookie = `yodel-${address.port}`
+  }
+
+  /** @throws Refused if the request is not to be answered */
+  check(request: IncomingMessage, path: string): void {
+    const method = request.method ?? ''
+    this.#checkHost(request)
+    this.#checkOrigin(request)
+    if (changing.has(method) && request.headers['x-yodel'] !== '1')
+      throw new Refused(403, 'The header X-Yodel: 1 is missing.', 'Send it with every change.')
+    if (forSupervisors.has(path) && !isPublic(this.#address)) return
+    this.#checkToken(request)
+  }
+
+  /** Whoever has another name for us was led here by a name server. */
+  #checkHost({ headers }: IncomingMessage) {
+    const host = /^(\[[^\]]+\]|[^:]+)(?::\d+)?$/.exec(headers.host ?? '')?.[1]?.toLowerCase()
+    if (host !== undefined && this.#isOurs(host.replace(/^\[|\]$/g, ''))) return
+    const hint = 'Use the address that yodel printed.'
+    throw new Refused(421, 'This is not the host that was asked for.', hint)
+  }
+
+  #isOurs(host: string): boolean {
+    if (host === 'localhost' || host === this.#address.host.toLowerCase()) return true
+    if (!isPublic(this.#address)) return isIP(host) !== 0 && !isPublic({ ...this.#address, host })
+    // A number cannot point elsewhere. Behind a translated address it may be none of ours.
+    return isIP(host) !== 0 || host === hostname().toLowerCase()
+  }
+
+  /** Browsers say which page sends a request; programs say nothing. */
+  #checkOrigin({ headers }: IncomingMessage) {
+    const { origin, host } = headers
+    const site = headers['sec-fetch-site']
+    const isDocument =
+      headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document'
+    const foreign =
+      (origin !== undefined && origin.toLowerCase() !== `http://${host}`.toLowerCase()) ||
+      // A link to the page may stand anywhere.
+      (site !== undefined && site !== 'same-origin' && site !== 'none' && !isDocument)
+    if (foreign) throw new Refused(403, 'A page of another site sent this request.')
+  }
+
+  #checkToken(request: IncomingMessage) {
+    if (!this.#token) return
+    const from = request.socket.remoteAddress ?? ''
+    const now = performance.now()
+    const failed = this.#failures.get(from)
+    if (failed && now - failed.since >= windowMs) this.#failures.delete(from)
+    else if (failed && failed.count >= failuresMax) {
+      const seconds = Math.ceil((failed.since + windowMs - now) / 1e3)
+      const message = `Too many wrong tokens from ${from}.`
+      const headers = { 'Retry-After': `${seconds}` }
+      throw new Refused(429, message, `Wait for ${seconds} seconds.`, headers)
+    }
+    const given = this.#given(request)
+    if (given !== undefined && timingSafeEqual(digest(given), this.#token)) return
+    // Who brings none does not guess.
+    if (given !== undefined) this.#countFailure(from, now)
+    throw new Refused(
+      401,
+      given === undefined ? 'The token is missing.' : 'The token is wrong.',
+      'Use the link that yodel printed, or send Authorization: Bearer TOKEN.',
+      { 'WWW-Authenticate': 'Bearer' },
+    )
+  }
+
+  #countFailure(from: string, now: number) {
+    const failed = this.#failures.get(from)
+    if (failed) failed.count++
+    else {
+      if (this.#failures.size >= addressesMax) {
+        const [oldest] = this.#failures.keys()
+        this.#failures.delete(oldest!)
+      }
+      this.#failures.set(from, { count: 1, since: now })
+    }
+  }
+
+  #given({ headers, url }: IncomingMessage): string | undefined {
+    const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+    return bearer ?? this.linkToken(url ?? '') ?? this.#fromCookie(headers.cookie ?? '')
+  }
+
+  /** The token of a link to the page, `/?token=TOKEN`. */
+  linkToken(url: string): string | undefined {
+    if (!url.startsWith('/?')) return undefined
+    return new URLSearchParams(url.slice(2)).get('token') ?? undefined
+  }
+
+  #fromCookie(text: string): string | undefined {
+    const cookies = text.split(';').map(cookie => cookie.trim().split('='))
+    return cookies.find(([name]) => name === this.#cookie)?.[1]
+  }
+
+  /** Lets the browser keep the token where no script can read it. */
+  cookieFor(token: string): string {
+    return `${this.#cookie}=${token}; Path=/; HttpOnly; SameSite=Strict`
+  }
+}
+
+/** Of equal length, so that they can be compared in constant time. */
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest()

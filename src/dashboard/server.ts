@@ -1,0 +1,168 @@
+/** The web server: it asks the guard, finds the route, and answers. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { HostAddress } from '../address.ts'
+import { explain } from '../engines/failures.ts'
+import type { Asset } from './assets.ts'
+import type { Guard } from './guard.ts'
+import { explainRefusal, Refused } from './refused.ts'
+import type { Reply, Route } from './routes.ts'
+
+/** What a request may take until it is there whole. */
+const requestTimeoutDefaultMs = 10_000
+const headersMaxBytes = 16 * 1024
+const connectionsMax = 1_000
+
+/** For every answer. A page may load from here, and talk to here; nobody may put it in a frame. */
+const safety = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; " +
+    "form-action 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+}
+
+export interface WebOptions {
+  address: HostAddress
+  requestTimeoutMs?: number | undefined
+}
+
+export interface Handlers {
+  guard: Guard
+  routes: ReadonlyMap<string, Route>
+  assets: ReadonlyMap<string, Asset>
+  /** Hears of every change that was made. */
+  onControl?: ((what: string, from: string) => void) | undefined
+  /** What nobody foresaw is no reason to stop serving. */
+  onDefect: (error: unknown) => void
+  upgrade: (request: IncomingMessage, stream: Duplex, head: Buffer, query: URLSearchParams) => void
+}
+
+/** Listens, but does not answer yet: what to answer with depends on the port. */
+export async function listenForWeb({ address, requestTimeoutMs }: WebOptions) {
+  const timeoutMs = requestTimeoutMs ?? requestTimeoutDefaultMs
+  const server = createServer({
+    requestTimeout: timeoutMs,
+    headersTimeout: timeoutMs,
+    connectionsCheckingInterval: Math.min(1_000, timeoutMs),
+    maxHeaderSize: headersMaxBytes,
+    keepAliveTimeout: 5_000,
+  })
+  server.maxConnections = connectionsMax
+  try {
+    server.listen({ host: address.host, port: address.port, exclusive: true })
+    await once(server, 'listening')
+  } catch (error) {
+    throw explain('listen on', address, error)
+  }
+  const { port } = server.address() as AddressInfo
+  return { server, address: { ...address, port } }
+}
+
+export function answerWith(server: Server, handlers: Handlers): void {
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    void answer(handlers, request, response)
+  })
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    stream.on('error', () => {})
+    try {
+      const { path, query } = parse(request)
+      handlers.guard.check(request, path)
+      if (path !== '/api/console') throw new Refused(404, 'There is no WebSocket here.')
+      handlers.upgrade(request, stream, head, query)
+    } catch (error) {
+      const refusal = explainRefusal(error) ?? defect
+      if (refusal === defect) handlers.onDefect(error)
+      const body = JSON.stringify(refusal.body)
+      stream.end(
+        `HTTP/1.1 ${refusal.status} Refused\r\nConnection: close\r\n` +
+          `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n` +
+          body,
+      )
+    }
+  })
+}
+
+/** Nothing is decoded and no dots are resolved: a path is in the table, or it is not there. */
+function parse({ url = '' }: IncomingMessage) {
+  const [path, query = ''] = url.split(/\?(.*)/s) as [string, string?]
+  return { path, query: new URLSearchParams(query) }
+}
+
+const defect = { status: 500, body: { error: 'This is a defect of yodel.', hint: 'Report it.' } }
+
+async function answer(handlers: Handlers, request: IncomingMessage, response: ServerResponse) {
+  try {
+    const reply = await find(handlers, request, response)
+    if (reply) send(response, reply)
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      handlers.onControl?.(`${request.method} ${request.url}`, request.socket.remoteAddress ?? '')
+  } catch (error) {
+    // Who hung up hears nothing any more; who takes too long is answered by node:http.
+    if (response.headersSent || response.destroyed || request.errored) return
+    const refusal = explainRefusal(error)
+    if (!refusal) handlers.onDefect(error)
+    const headers = error instanceof Refused ? error.headers : {}
+    send(response, { ...(refusal ?? defect), headers })
+  }
+}
+
+async function find(
+  { guard, routes, assets }: Handlers,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Reply | undefined> {
+  for (const [name, value] of Object.entries(safety)) response.setHeader(name, value)
+  const { path, query } = parse(request)
+  guard.check(request, path)
+  const method = request.method === 'HEAD' ? 'GET' : request.method!
+  const token = guard.linkToken(request.url!)
+  if (method === 'GET' && token !== undefined) {
+    // Out of the address bar, the history and whatever else remembers addresses.
+    const headers = { Location: '/', 'Set-Cookie': guard.cookieFor(token) }
+    return { status: 303, body: '', type: 'text/plain', headers }
+  }
+  const asset = method === 'GET' ? assets.get(path) : undefined
+  if (asset) {
+    const lasting = { 'Cache-Control': 'private, max-age=31536000, immutable' }
+    return { body: asset.body, type: asset.type, headers: asset.lasting ? lasting : {} }
+  }
+  if (method === 'GET' && path === '/') return notBuilt
+  const named = /^(\/api\/\w+\/)([^/]+)(\/\w+)?$/.exec(path)
+  const places = [path, ...(named ? [`${named[1]}:id${named[3] ?? ''}`] : [])]
+  for (const place of places) {
+    const route = routes.get(`${method} ${place}`)
+    if (route) return route({ request, response, query, id: named?.[2] ?? '' })
+  }
+  const methods = [...routes.keys()]
+    .map(key => key.split(' ') as [string, string])
+    .filter(([, place]) => places.includes(place))
+    .map(([method]) => method)
+  if (methods.length === 0) throw new Refused(404, 'There is nothing here.', 'See docs/control.md.')
+  const allow = methods.join(', ')
+  throw new Refused(405, `This takes ${allow}.`, '', { Allow: allow })
+}
+
+const notBuilt: Reply = {
+  status: 503,
+  body: 'The page is not built: run `npm run build`. The API is there: see docs/control.md.\n',
+  type: 'text/plain; charset=utf-8',
+}
+
+function send(response: ServerResponse, { status = 200, body, type, headers = {} }: Reply) {
+  const isText = typeof body === 'string' || Buffer.isBuffer(body)
+  const data = isText && type !== undefined ? body : JSON.stringify(body)
+  response.writeHead(status, {
+    'Content-Type': type ?? 'application/json',
+    'Content-Length': Buffer.byteLength(data),
+    'Cache-Control': 'no-store',
+    ...headers,
+  })
+  response.end(data)
+}

@@ -1,0 +1,114 @@
+/** Writes down who is connected, for whoever watches. Exists only if somebody does. */
+import type { Socket } from 'node:net'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Ledger, LedgerWriter, peerText, type Ending } from '../../metrics/ledger.ts'
+import { failureName } from '../failures.ts'
+import type { Forwarded } from '../proxy-header.ts'
+
+/** How often somebody may want a connection to be closed. */
+const killLookMs = 100
+/**
+ * The figures of all connections are looked at once a second, this long after it has begun: those
+ * who watch look at them at its end, and a busy thread may be late.
+ */
+const lookAtMs = 750
+const delayResolutionMs = 20
+
+interface Client {
+  slot: number
+  openedAt: number
+  ending: Ending
+  isProxied: boolean
+}
+
+/** Whom a PROXY header named, by the socket that was accepted (see entrance.ts). */
+const forwards = new WeakMap<Socket, Forwarded>()
+export const noteForwarded = (raw: Socket, by: Forwarded): void => void forwards.set(raw, by)
+
+export class ClientLedger {
+  readonly #writer: LedgerWriter
+  readonly #clients = new Map<Socket, Client>()
+  readonly #delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
+  readonly #kills: NodeJS.Timeout
+  #looks: NodeJS.Timeout | undefined
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#writer = new LedgerWriter(new Ledger(memory))
+    this.#delay.enable()
+    this.#kills = setInterval(() => this.#killWhoIsWanted(), killLookMs)
+    this.#lookLater()
+  }
+
+  opened(socket: Socket): void {
+    const openedAt = Date.now()
+    const peer = peerText(socket.remoteAddress, socket.remotePort)
+    const slot = this.#writer.open(peer, openedAt)
+    const client: Client = { slot, openedAt, ending: 'closed', isProxied: false }
+    this.#clients.set(socket, client)
+    socket.on('error', error => (client.ending = failureName(error)))
+  }
+
+  /** It is about to be closed by us, for this reason. */
+  closing(socket: Socket, ending: Ending): void {
+    const client = this.#clients.get(socket)
+    if (client) client.ending = ending
+  }
+
+  closed(socket: Socket): void {
+    const client = this.#clients.get(socket)
+    if (!client) return
+    this.#clients.delete(socket)
+    const now = Date.now()
+    this.#update(socket, client, now)
+    this.#writer.close(client.slot, client.openedAt, now, client.ending)
+  }
+
+  #update(socket: Socket, client: Client, now: number) {
+    const { slot } = client
+    if (slot === -1) return
+    const unsent = socket.writableLength
+    // What Node counts as written may still be here.
+    this.#writer.update(slot, socket.bytesRead, socket.bytesWritten - unsent, unsent, now)
+    if (client.isProxied) return
+    const forwarded = forwards.get(socket)
+    if (!forwarded) return
+    client.isProxied = true
+    const peer = peerText(socket.remoteAddress, socket.remotePort)
+    this.#writer.name(slot, peer, peerText(forwarded.source, forwarded.sourcePort))
+  }
+
+  #killWhoIsWanted() {
+    if (!this.#writer.killsWanted) return
+    const slots = new Set(this.#writer.takeKills())
+    for (const [socket, client] of this.#clients) {
+      if (!slots.has(client.slot)) continue
+      client.ending = 'killed'
+      socket.destroy()
+    }
+  }
+
+  #lookLater() {
+    const phase = Date.now() % 1000
+    const waitMs = phase < lookAtMs ? lookAtMs - phase : 1000 + lookAtMs - phase
+    this.#looks = setTimeout(() => {
+      const now = Date.now()
+      for (const [socket, client] of this.#clients) this.#update(socket, client, now)
+      this.#noteDelay()
+      this.#lookLater()
+    }, waitMs)
+  }
+
+  #noteDelay() {
+    const delay = this.#delay
+    // The whole interval of its timer is what is recorded.
+    const ms = (ns: number) => Math.max(0, ns / 1e6 - delayResolutionMs)
+    this.#writer.setLoopDelay(ms(delay.percentile(50)), ms(delay.percentile(99)), ms(delay.max))
+    delay.reset()
+  }
+
+  stop(): void {
+    clearInterval(this.#kills)
+    clearTimeout(this.#looks)
+    this.#delay.disable()
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Writes down who is connected, for whoever watches. Exists only if somebody does. A direct
+ * descriptor has no name that could be asked for, so for a moment it gets a descriptor as well.
+ */
+import { getSystemErrorName } from 'node:util'
+import { Ledger, LedgerWriter, type Ending } from '../../metrics/ledger.ts'
+import { failureName } from '../failures.ts'
+import { systemError, type Libc } from '../libc.ts'
+import { peerOf } from '../peer-name.ts'
+import type { Aside } from './aside.ts'
+import * as entries from './entries.ts'
+import type { Ring } from './ring.ts'
+
+/** As in the node engine: so long after the second has begun, its figures are looked at. */
+const lookAtMs = 750
+/** sockaddr_storage. */
+const nameMaxBytes = 128
+
+export interface Figures {
+  /** One more than the highest slot that was ever in use. */
+  readonly slotsUsed: number
+  /** What waits to be sent. */
+  readonly aside: Pick<Aside, 'bytesOf'>
+  /** Closes it, whatever it does. */
+  giveUp(slot: number): void
+}
+
+export class ClientLedger {
+  /** Bytes by slot of the ring. What was received and does not wait was sent. */
+  readonly received: Float64Array
+  readonly #writer: LedgerWriter
+  readonly #libc: Libc
+  readonly #ring: Ring
+  readonly #hasNames: boolean
+  /** By slot of the ring: its slot in the ledger and one, 0 for none; and what is kept of it. */
+  readonly #places: Int32Array
+  readonly #generations: Uint16Array
+  readonly #openedAt: Float64Array
+  readonly #endings: (Ending | undefined)[] = []
+  readonly #name = Buffer.alloc(nameMaxBytes)
+  readonly #nameSize = Buffer.alloc(4)
+  #nextLook = 0
+
+  /** @param hasNames whether peers have addresses, which those of unix sockets have not */
+  constructor(memory: SharedArrayBuffer, libc: Libc, ring: Ring, slots: number, hasNames: boolean) {
+    this.#writer = new LedgerWriter(new Ledger(memory))
+    this.#libc = libc
+    this.#ring = ring
+    this.#hasNames = hasNames
+    this.received = new Float64Array(slots)
+    this.#places = new Int32Array(slots)
+    this.#generations = new Uint16Array(slots)
+    this.#openedAt = new Float64Array(slots)
+  }
+
+  opened(slot: number, generation: number): void {
+    const now = Date.now()
+    const place = this.#writer.open('', now)
+    this.#places[slot] = place + 1
+    this.#generations[slot] = generation
+    this.#openedAt[slot] = now
+    this.#endings[slot] = undefined
+    this.received[slot] = 0
+    if (place !== -1 && this.#hasNames) entries.install(this.#ring, slot, generation)
+  }
+
+  /** It has got a descriptor, or the negative number of an error. */
+  onInstalled(slot: number, generation: number, fd: number): void {
+    if (fd < 0) return
+    this.#nameSize.writeUInt32LE(nameMaxBytes)
+    const failed = this.#libc.getpeername(fd, this.#name, this.#nameSize) !== 0
+    this.#libc.close(fd)
+    const place = this.#places[slot]! - 1
+    if (failed || place === -1 || generation !== this.#generations[slot]) return
+    this.#writer.name(place, peerOf(this.#name))
+  }
+
+  /** It is about to end, for this reason; the first one counts. */
+  closing(slot: number, ending: Ending): void {
+    this.#endings[slot] ??= ending
+  }
+
+  /** The same, with the number of the error; none if it is not negative. */
+  failed(slot: number, result: number): void {
+    if (result < 0) this.closing(slot, failureName(systemError(getSystemErrorName(result))))
+  }
+
+  /** What is still set aside will not be sent. */
+  closed(slot: number, unsent: number): void {
+    const place = this.#places[slot]! - 1
+    this.#places[slot] = 0
+    const now = Date.now()
+    this.#update(slot, place, unsent, now)
+    this.#writer.close(place, this.#openedAt[slot]!, now, this.#endings[slot] ?? 'closed')
+  }
+
+  #update(slot: number, place: number, unsent: number, now: number) {
+    const received = this.received[slot]!
+    if (place !== -1) this.#writer.update(place, received, received - unsent, unsent, now)
+  }
+
+  /** To be called every few hundredths of a second. */
+  onTick(figures: Figures): void {
+    if (this.#writer.killsWanted) this.#kill(figures)
+    const now = Date.now()
+    if (now < this.#nextLook) return
+    this.#nextLook = now - ((now - lookAtMs) % 1000) + 1000
+    for (let slot = 0; slot < figures.slotsUsed; slot++) {
+      const place = this.#places[slot]! - 1
+      if (place !== -1) this.#update(slot, place, figures.aside.bytesOf(slot), now)
+    }
+  }
+
+  #kill(figures: Figures) {
+    const wanted = new Set(this.#writer.takeKills())
+    for (let slot = 0; slot < figures.slotsUsed; slot++) {
+      if (!wanted.has(this.#places[slot]! - 1)) continue
+      this.closing(slot, 'killed')
+      figures.giveUp(slot)
+    }
+  }
+}

@@ -1,0 +1,188 @@
+/** What the dashboard shows of clients: who waits, who is served, what moved; and its events. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { suite, test } from 'node:test'
+import type * as Api from '../src/dashboard/api.ts'
+import type * as Events from '../src/dashboard/events.ts'
+import { dial, echo, ending, until } from './client.ts'
+import { startBoard, type Board } from './dashboard.ts'
+import { root } from './program.ts'
+import { refusal } from './refusal.ts'
+
+const { Watchers } = (await import(`${root}dist/dashboard/events.js`)) as typeof Events
+
+const linux = process.platform !== 'linux' && 'only Linux tells who waits'
+
+async function rows(board: Board, query = ''): Promise<Api.ConnectionRow[]> {
+  await board.observer.look()
+  const { json } = await board.ask('GET', `/api/connections${query}`)
+  return (json as Api.ConnectionPage).rows
+}
+
+const nameOf = (socket: Socket) => `127.0.0.1:${socket.localPort}`
+
+for (const engine of ['node', 'uring'] as const) {
+  const skip = linux || (await refusal(engine))
+
+  test(
+    `${engine}: a client waits, is served when another is killed, and ends`,
+    { skip },
+    async () => {
+      await using board = await startBoard({ serve: { engine, concurrency: 1 } })
+      const [first, second] = [await dial(board.server.address), await dial(board.server.address)]
+      assert.equal(await echo(first, 'hello'), 'hello')
+      let found: Api.ConnectionRow[] = []
+      await until(async () => (found = await rows(board)).length === 2)
+      const [served, waiting] = found
+      assert.deepEqual([served!.peer, served!.waiting], [nameOf(first), false])
+      assert.deepEqual([waiting!.peer, waiting!.waiting], [nameOf(second), true])
+      // The figures are looked at once a second.
+      await until(async () => (await rows(board))[0]!.bytesIn === 5)
+      assert.equal((await rows(board))[0]!.bytesOut, 5)
+      const lanes = async () => (await board.ask('GET', '/api/timeline')).json as Api.Lane[]
+      assert.ok((await lanes()).find(({ id }) => id === waiting!.id)!.waitingFrom! > 0)
+      const last = (await board.ask('GET', '/api/history')).json.at(-1) as Api.Second
+      assert.deepEqual([last.open, last.waiting], [1, 1])
+
+      assert.equal((await board.ask('DELETE', `/api/connections/${waiting!.id}`)).status, 404)
+      const killed = ending(first)
+      const { json } = await board.ask('DELETE', `/api/connections/${served!.id}`)
+      assert.deepEqual(json, { killed: 1 })
+      assert.match(await killed, /closed|ECONNRESET/)
+      assert.equal(await echo(second, 'my turn'), 'my turn')
+      await until(async () => (await rows(board))[0]?.waiting === false)
+      const [one] = await rows(board)
+      // Its name stays the same from waiting to being served.
+      assert.deepEqual([one!.id, one!.peer], [waiting!.id, nameOf(second)])
+      second.destroy()
+      await until(async () => (await rows(board)).length === 0)
+      const ended = await lanes()
+      const [a, b] = [served!.id, waiting!.id].map(id => ended.find(lane => lane.id === id))
+      assert.deepEqual(
+        a!.activity.map(([, bytes]) => bytes),
+        [10],
+      )
+      assert.equal(a!.waitingFrom, null)
+      assert.ok(b!.waitingFrom! <= b!.servedFrom! && b!.servedFrom! <= b!.until!)
+    },
+  )
+
+  test(
+    `${engine}: connections are filtered, sorted, paged and killed by filter`,
+    { skip },
+    async () => {
+      await using board = await startBoard({ serve: { engine } })
+      const sockets = await Promise.all(
+        Array.from({ length: 12 }, () => dial(board.server.address)),
+      )
+      for (const socket of sockets) await echo(socket, 'x')
+      await until(async () => (await rows(board)).length === 12)
+      const page = async (query: string) =>
+        (await board.ask('GET', `/api/connections?${query}`)).json as Api.ConnectionPage
+      const sorted = await page('sort=peer&order=desc&limit=5&offset=2')
+      assert.deepEqual([sorted.total, sorted.matched, sorted.rows.length], [12, 12, 5])
+      const names = sockets.map(nameOf).toSorted().toReversed()
+      assert.deepEqual(
+        sorted.rows.map(({ peer }) => peer),
+        names.slice(2, 7),
+      )
+      const filter = nameOf(sockets[3]!)
+      assert.deepEqual(
+        (await page(`filter=${filter}`)).rows.map(({ peer }) => peer),
+        [filter],
+      )
+      const killed = ending(sockets[3]!)
+      const { json } = await board.ask('DELETE', `/api/connections?filter=${filter}`)
+      assert.deepEqual(json, { killed: 1 })
+      await killed
+      for (const socket of sockets.filter((_, n) => n !== 3))
+        assert.equal(await echo(socket, 'still here'), 'still here')
+      const ends = sockets.filter((_, n) => n !== 3).map(ending)
+      assert.equal((await board.ask('DELETE', '/api/connections?all=true')).json.killed, 11)
+      await Promise.all(ends)
+    },
+  )
+}
+
+test('the history has a second for each look, and keeps 900', async () => {
+  await using board = await startBoard()
+  const socket = await dial(board.server.address)
+  await echo(socket, 'hello')
+  for (let n = 0; n < 902; n++) await board.observer.look()
+  const history = (await board.ask('GET', '/api/history')).json as Api.Second[]
+  assert.equal(history.length, 900)
+  assert.ok(history.every(({ at }, n) => n === 0 || at >= history[n - 1]!.at))
+  await echo(socket, 'again')
+  await board.observer.look()
+  const last = (await board.ask('GET', '/api/history')).json.at(-1) as Api.Second
+  assert.deepEqual([last.echoes, last.bytesIn, last.bytesOut, last.open], [1, 5, 5, 1])
+  socket.destroy()
+})
+
+suite('events', () => {
+  /** Counts what comes, and keeps the end of it. */
+  function watch(socket: Socket) {
+    const seen = { bytes: 0, tail: '' }
+    socket.on('data', (chunk: Buffer) => {
+      seen.bytes += chunk.length
+      seen.tail = (seen.tail + chunk.toString('latin1')).slice(-4_000)
+    })
+    return seen
+  }
+
+  async function open({ port }: { port: number }): Promise<Socket> {
+    const socket = await dial({ port })
+    socket.on('error', () => {})
+    socket.write('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await once(socket, 'readable')
+    return socket
+  }
+
+  test('who comes hears of the server at once, and then of every second', async () => {
+    await using board = await startBoard()
+    const socket = await open(board)
+    const seen = watch(socket)
+    await until(() => /event: server\ndata: \{"version"/.test(seen.tail))
+    await until(() => /event: faults\ndata: \[\{"listener":0/.test(seen.tail))
+    const client = await dial(board.server.address)
+    await echo(client, 'x')
+    await board.observer.look()
+    await until(() => /event: second\ndata: \{"at":\d+,"open":1/.test(seen.tail))
+    await until(() => /event: lanes\ndata: \[\{"id":"1"/.test(seen.tail))
+    client.destroy()
+    socket.destroy()
+  })
+
+  test('of 100 who watch one does not read: he is dropped, the others miss nothing', async () => {
+    const watchers = new Watchers()
+    const web = createServer((_, response) => watchers.add(response)).listen(0, '127.0.0.1')
+    await once(web, 'listening')
+    const where = web.address() as AddressInfo
+    const sockets = await Promise.all(Array.from({ length: 100 }, () => open(where)))
+    const [stalled, ...others] = sockets as [Socket, ...Socket[]]
+    const all = others.map(watch)
+    const info = { version: 'x'.repeat(60_000) } as Api.ServerInfo
+    let sent = 0
+    // Until neither the system nor we hold any more of them for him.
+    while (watchers.count === 100) {
+      watchers.send('server', info)
+      sent++
+      const least = sent * 60_000
+      await until(() => all.every(({ bytes }) => bytes > least))
+    }
+    assert.deepEqual([watchers.count, watchers.dropped], [99, 1])
+    // A second of a real dashboard has some hundred bytes: minutes of patience.
+    assert.ok(sent * 60_000 > 256 * 1024)
+    watchers.send('second', { at: 4711 } as Api.Second)
+    await until(() =>
+      all.every(({ tail }) => tail.endsWith('event: second\ndata: {"at":4711}\n\n\r\n')),
+    )
+    assert.equal(new Set(all.map(({ bytes }) => bytes)).size, 1)
+    watchers.close()
+    for (const socket of sockets) socket.destroy()
+    stalled.destroy()
+    web.close()
+  })
+})
