@@ -58,7 +58,8 @@ for (const engine of ['node', 'uring'] as const) {
       assert.deepEqual([one!.id, one!.peer], [waiting!.id, nameOf(second)])
       second.destroy()
       await until(async () => (await rows(board)).length === 0)
-      const ended = await lanes()
+      await board.observer.look()
+    const ended = await lanes()
       const [a, b] = [served!.id, waiting!.id].map(id => ended.find(lane => lane.id === id))
       assert.deepEqual(
         a!.activity.map(([, bytes]) => bytes),

@@ -44,6 +44,8 @@ export class Connections {
   /** For each ledger what is in its slots. */
   readonly #tables: { listener: number; ledger: Ledger; slots: (Seen | undefined)[] }[]
   readonly #byId = new Map<string, Seen>()
+  /** Listener and peer of those that are served. */
+  readonly #served = new Set<string>()
   /** By listener and peer. */
   readonly #waiting = new Map<string, WaitingClient>()
   /** Those that are in the backlog no more, and should soon be found in a ledger. */
@@ -100,14 +102,17 @@ export class Connections {
     this.#left.delete(key)
     const seen = { id: waited?.id ?? `${this.#nextId++}`, listener, ledger, entry }
     changes.opened.push(seen)
-    if (entry.ending === undefined) this.#byId.set(seen.id, seen)
-    else changes.ended.push(seen)
+    if (entry.ending === undefined) {
+      this.#byId.set(seen.id, seen)
+      this.#served.add(key)
+    } else changes.ended.push(seen)
     return seen
   }
 
   #end(seen: Seen, entry: Entry, changes: Changes) {
     seen.entry = entry
     this.#byId.delete(seen.id)
+    this.#served.delete(`${seen.listener} ${entry.peer}`)
     changes.ended.push(seen)
   }
 
@@ -122,7 +127,8 @@ export class Connections {
     const came: WaitingClient[] = []
     for (const peer of peers) {
       const key = `${listener} ${peer}`
-      if (this.#waiting.has(key)) continue
+      // What the kernel said may be a second old.
+      if (this.#waiting.has(key) || this.#served.has(key)) continue
       const client = { id: `${this.#nextId++}`, listener, peer, since: now }
       this.#waiting.set(key, client)
       came.push(client)
