@@ -59,7 +59,7 @@ for (const engine of ['node', 'uring'] as const) {
       second.destroy()
       await until(async () => (await rows(board)).length === 0)
       await board.observer.look()
-    const ended = await lanes()
+      const ended = await lanes()
       const [a, b] = [served!.id, waiting!.id].map(id => ended.find(lane => lane.id === id))
       assert.deepEqual(
         a!.activity.map(([, bytes]) => bytes),

@@ -60,8 +60,8 @@ export class ControlClient {
         ...(body && { body: JSON.stringify(body) }),
       })
     } catch (error) {
-      const { code = '' } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
-      const cause = causes[code] ?? code
+      const { code = '', message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
+      const cause = causes[code] ?? message
       throw new UserError(
         'network',
         `Cannot reach the dashboard at ${this.#base.origin}: ${cause}${code && ` (${code})`}.`,

@@ -1,0 +1,170 @@
+/** The real program with a dashboard: yodel ctl, the log, and what is printed. */
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { after, before, suite, test } from 'node:test'
+import { dial, echo, ending } from './client.ts'
+import { startBoard, type Board } from './dashboard.ts'
+import { portOf, yodel } from './program.ts'
+
+async function run(...args: string[]) {
+  await using program = yodel(args)
+  const { code, stdout, stderr } = await program.finished
+  return { code, stdout: stdout.toString(), stderr }
+}
+
+suite('yodel ctl', { concurrency: 4 }, () => {
+  const token = 'correct-horse-battery'
+  let board: Board
+  let ctl: (...args: string[]) => ReturnType<typeof run>
+  before(async () => {
+    board = await startBoard({ token, faults: [], serve: { faults: [] } })
+    board.observer.start()
+    ctl = (...args) => run('ctl', '--url', board.dashboard.link, ...args)
+  })
+  after(() => board[Symbol.asyncDispose]())
+
+  test('snapshot and connections say who is there, as text and as JSON; kill closes one', async () => {
+    const socket = await dial(board.server.address)
+    await echo(socket, 'hello')
+    await board.observer.look()
+    const peer = `127.0.0.1:${socket.localPort}`
+    const { stdout } = await ctl('connections', '--filter', peer)
+    const [, id] = new RegExp(`^(\\d+) +${peer} +0 `, 'm').exec(stdout)!
+    const snapshot = JSON.parse((await ctl('snapshot', '--json')).stdout)
+    assert.equal(snapshot.server.listeners[0].url, board.server.url)
+    assert.equal(snapshot.second.open, 1)
+    const killed = ending(socket)
+    assert.equal((await ctl('kill', id!)).stderr, 'yodel: killed 1\n')
+    await killed
+    const gone = await ctl('kill', '4711')
+    assert.equal(gone.code, 2)
+    assert.match(gone.stderr, /^yodel: There is no connection 4711\. It may have ended by now\.\n$/)
+  })
+
+  test('faults set, show and reset', async () => {
+    const set = await ctl('faults', 'set', 'slice=2', 'delay=1ms')
+    assert.match(
+      set.stdout,
+      /^0 {2}slice=2 delay=1ms\n {3}yodel serve tcp:.* --fault slice=2 --fault/,
+    )
+    const wrong = await ctl('faults', 'set', 'delay=1 parsec')
+    assert.deepEqual([wrong.code, wrong.stdout], [2, ''])
+    assert.match(wrong.stderr, /^yodel: '1 parsec' is not a duration\. .*\n$/)
+    assert.match((await ctl('faults', 'reset')).stdout, /^0 {2}none\n/)
+  })
+
+  test('bench prints what bench prints, and exits as it does', async () => {
+    const { code, stdout } = await ctl('bench', '--duration', '100ms', '--json')
+    const { verdict, run } = JSON.parse(stdout)
+    assert.deepEqual([verdict, run.address], ['pass', board.server.url])
+    assert.ok(code === 0 || code === 4, 'done, or the generator was the limit')
+    assert.equal((await ctl('bench', ':9')).code, 2)
+  })
+
+  test('what is wrong is said in one line', async () => {
+    const other = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const nobody = createServer().listen(0, '127.0.0.1')
+    await once(nobody, 'listening')
+    const free = (nobody.address() as AddressInfo).port
+    nobody.close()
+    const rows: [args: string[], code: number, says: RegExp][] = [
+      [
+        ['--url', `:${free}`, 'snapshot'],
+        3,
+        /Cannot reach the dashboard at http:\/\/127.0.0.1:\d+: nobody/,
+      ],
+      [['--url', `:${port}`, 'snapshot'], 3, /127.0.0.1:\d+ is no dashboard of yodel\./],
+      [['--url', board.dashboard.url, 'drain'], 2, /The token is missing\. Give it with --token\./],
+      [['--url', 'http://[', 'drain'], 2, /is not the address of a dashboard/],
+      [['--url', board.dashboard.link, 'kill'], 2, /not clear whom to kill/],
+    ]
+    for (const [args, code, says] of rows) {
+      const { stderr, ...result } = await run('ctl', ...args)
+      assert.match(stderr, says)
+      assert.match(stderr, /^yodel: [^\n]+\n$/)
+      assert.deepEqual(result, { code, stdout: '' })
+    }
+    other.close()
+    assert.equal(board.drained, false)
+  })
+})
+
+suite('yodel serve', { concurrency: 4 }, () => {
+  test('--dashboard prints where it is, and a public one has a token; drain ends it', async () => {
+    await using program = yodel(['serve', ':0', '--dashboard', '0.0.0.0:0', '--json'])
+    const [, link] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
+    assert.match(link!, /^http:\/\/0\.0\.0\.0:\d+\/\?token=[\w-]{32}$/)
+    await program.says(/yodel: The dashboard can be reached from other machines, over plain HTTP;/)
+    const url = link!.replace('0.0.0.0', '127.0.0.1')
+    assert.equal((await run('ctl', '--url', url, 'drain')).code, 0)
+    const { code, stderr } = await program.finished
+    assert.equal(code, 0)
+    assert.match(stderr, /yodel: served 0 clients, 0 B echoed\n$/)
+  })
+
+  test('--dashboard that cannot be had ends the whole', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as AddressInfo
+    const { code, stdout, stderr } = await run('serve', ':0', '--dashboard', `:${port}`)
+    taken.close()
+    assert.deepEqual([code, stdout], [3, ''])
+    assert.match(stderr, /^yodel: Cannot listen on tcp:\/\/127.0.0.1:\d+: somebody listens .*\n$/)
+    const short = await run('serve', ':0', '--dashboard', ':0', '--dashboard-token', 'short')
+    assert.equal(short.code, 2)
+    assert.match(short.stderr, /^yodel: The token of the dashboard has 16 to 128 letters/)
+  })
+})
+
+suite('what yodel serve says', { concurrency: 4 }, () => {
+  test('--log-level debug writes JSON: who came, who went, why; and a storm in one line', async () => {
+    await using program = yodel(['serve', ':0', '--log-level', 'debug', '--engine', 'node'])
+    const [, url] = await program.says(/listening on (\S+)\n/)
+    const port = portOf(url!)
+    const one = await dial({ port })
+    await echo(one, 'hello')
+    one.resetAndDestroy()
+    await program.says(/"reason":"reset","msg":"closed"/)
+    const many = await Promise.all(Array.from({ length: 40 }, () => dial({ port })))
+    for (const socket of many) socket.destroy()
+    await program.says(/"leftOut":\d+,"msg":"closed"/)
+    program.kill()
+    const { code, stdout, stderr } = await program.finished
+    assert.deepEqual([code, stdout.toString()], [0, `yodel: listening on ${url}\n`])
+    const lines = stderr
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    const closed = lines.find(({ msg }) => msg === 'closed')
+    assert.deepEqual([closed.level, closed.bytesIn, closed.bytesOut], ['debug', 5, 5])
+    const gone = lines.filter(({ msg }) => msg === 'closed')
+    const total = gone.reduce((sum, { leftOut = 0 }) => sum + 1 + leftOut, 0)
+    assert.equal(total, 41)
+    assert.ok(gone.length <= 12, `${gone.length} lines`)
+    assert.match(lines.at(-1).msg, /^served 41 clients, 5 B echoed$/)
+  })
+
+  test('--quiet says nothing, and goes with no --log-level', async () => {
+    await using program = yodel([
+      'serve',
+      ':0',
+      '--quiet',
+      '--engine',
+      'blocking',
+      '--dashboard',
+      ':0',
+    ])
+    await program.says(/dashboard on/)
+    program.kill()
+    const { code, stderr } = await program.finished
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.match(
+      (await run('serve', '--quiet', '--log-level', 'info')).stderr,
+      /cannot be used with/,
+    )
+  })
+})
