@@ -33,6 +33,8 @@ const filesIn = (folder: string, pattern: RegExp) =>
     .toSorted()
 
 const files = filesIn('src', /(?<!\.(test|suite))\.ts$/)
+/** The page has a house of its own, which only a browser runs. */
+const pageFiles = filesIn('page', /\.(tsx?|css)$/)
 const source = new Map(files.map(file => [file, readFileSync(`${root}src/${file}`, 'utf8')]))
 const imports = (file: string) =>
   [...source.get(file)!.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(match =>
@@ -62,8 +64,8 @@ test('every file is used', () => {
 })
 
 test('files are short and lines fit, controls and documents too', () => {
-  const sources = ['src', 'test', 'benchmarks', 'examples'].flatMap(folder =>
-    filesIn(folder, /\.(ts|mjs|c|go|rs|py)$/).map(file => `${folder}/${file}`),
+  const sources = ['src', 'page', 'test', 'benchmarks', 'examples'].flatMap(folder =>
+    filesIn(folder, /\.(tsx?|css|mjs|c|go|rs|py)$/).map(file => `${folder}/${file}`),
   )
   for (const file of sources) {
     const lines = readFileSync(`${root}${file}`, 'utf8').trimEnd().split('\n')
@@ -76,6 +78,20 @@ test('files are short and lines fit, controls and documents too', () => {
 test('every file says what it is for', () => {
   for (const [file, text] of source)
     assert.match(text.replace(/^#!.*\n/, ''), /^(\/\*\*|\/\/) ?/, `${file} begins without a word`)
+  for (const file of pageFiles)
+    assert.match(readFileSync(`${root}page/${file}`, 'utf8'), /^\/\*\*?\s+\S/, `${file}: no word`)
+})
+
+test('the page takes from src/ types, and what a browser can run', () => {
+  for (const file of pageFiles) {
+    const text = readFileSync(`${root}page/${file}`, 'utf8')
+    for (const [, kind, target] of text.matchAll(
+      /(import(?: type)?)\s[^']*'\.\.\/src\/([^']+)'/g,
+    )) {
+      const allowed = kind === 'import type' ? 'dashboard/api.ts' : 'units.ts'
+      assert.equal(target, allowed, `page/${file} has ${kind} from src/${target}`)
+    }
+  }
 })
 
 test('one place owns each concern', () => {

@@ -24,7 +24,16 @@ const parallel = files.filter(file => ![...alone, ...units].includes(file))
 if (units.length > 0) parallel.push(join('build', 'test', 'together.js'))
 
 /** So that no processor has nothing to do at the end. */
-const longestFirst = ['soak', 'together', 'compare-engines', 'detection', 'engine-', 'cli', 'flood']
+const longestFirst = [
+  'soak',
+  'page',
+  'together',
+  'compare-engines',
+  'detection',
+  'engine-',
+  'cli',
+  'flood',
+]
 const rank = (file: string) => {
   const place = longestFirst.findIndex(name => file.includes(name))
   return place < 0 ? longestFirst.length : place

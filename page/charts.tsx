@@ -1,0 +1,111 @@
+/** The last 15 minutes in steps of a second. */
+import { useSignal } from '@preact/signals'
+import { Chart, type Curve } from './chart.tsx'
+import { formatCount, none, plural, rateSizeText, shortText } from './format.ts'
+import { historyMs, seconds } from './state.ts'
+import type { Second } from '../src/dashboard/api.ts'
+
+interface SecondCurve extends Curve {
+  of: (second: Second) => number | null
+}
+
+interface Picture {
+  title: string
+  curves: SecondCurve[]
+  text: (value: number) => string
+}
+
+const pictures: Picture[] = [
+  {
+    title: 'Clients',
+    text: formatCount,
+    curves: [
+      { name: 'open', color: 'served', of: ({ open }) => open },
+      { name: 'waiting', color: 'waiting', of: ({ waiting }) => waiting },
+    ],
+  },
+  {
+    title: 'Echoes per second',
+    text: formatCount,
+    curves: [{ name: 'echoes', color: 'served', of: ({ echoes }) => echoes }],
+  },
+  {
+    title: 'Bytes per second',
+    text: rateSizeText,
+    curves: [
+      { name: 'in', color: 'in', of: ({ bytesIn }) => bytesIn },
+      { name: 'out', color: 'out', dashed: true, of: ({ bytesOut }) => bytesOut },
+    ],
+  },
+  {
+    title: 'Trouble per second',
+    text: formatCount,
+    curves: [
+      { name: 'errors', color: 'bad', of: ({ errors }) => errors },
+      { name: 'faults', color: 'waiting', of: ({ faultsInjected }) => faultsInjected },
+    ],
+  },
+]
+
+export const Charts = () => (
+  <div class="charts">
+    {pictures.map(picture => (
+      <SecondChart key={picture.title} {...picture} />
+    ))}
+  </div>
+)
+
+/** At least a minute, so that the first seconds do not jump about. */
+const shortestS = 60
+
+const range = (_: unknown, min: number | null, max: number | null): [number, number] => {
+  const last = max ?? Date.now() / 1e3
+  return [Math.max(last - historyMs / 1e3, Math.min(min ?? last, last - shortestS)), last]
+}
+
+function SecondChart({ title, curves, text }: Picture) {
+  /** The second under the pointer; null where it is not over a chart. */
+  const pointed = useSignal<number | null>(null)
+  const all = seconds.value
+  const shown = (pointed.value === null ? undefined : all[pointed.value]) ?? all.at(-1)
+  const valueText = (value: number | null) => (value === null ? none : text(value))
+  const data = [
+    all.map(({ at }) => at / 1e3),
+    ...curves.map(({ of }) => all.map(second => of(second))),
+  ]
+  return (
+    <figure class="chart">
+      <figcaption>
+        <span class="title">{title}</span>
+        {curves.map(({ name, color, dashed, of }) => (
+          <span key={name} class="legend">
+            <i class={`key ${color} ${dashed ? 'dashed' : ''}`} /> {name}{' '}
+            <b>{shown ? valueText(of(shown)) : none}</b>
+          </span>
+        ))}
+      </figcaption>
+      <Chart
+        label={`${title}, ${summary(curves, all, valueText)}`}
+        curves={curves}
+        data={data}
+        range={range}
+        yText={shortText}
+        syncKey="seconds"
+        onPoint={index => (pointed.value = index)}
+      />
+    </figure>
+  )
+}
+
+/** The chart for those who do not see it. */
+function summary(
+  curves: SecondCurve[],
+  all: readonly Second[],
+  text: (value: number | null) => string,
+): string {
+  const parts = curves.map(({ name, of }) => {
+    const most = Math.max(0, ...all.map(second => of(second) ?? 0))
+    return `${name}: at most ${text(most)}`
+  })
+  return `${plural(all.length, 'second')}; ${parts.join('; ')}`
+}

@@ -1,0 +1,127 @@
+/** The columns of the table of connections, and one row of it. */
+import type { ConnectionRow } from '../src/dashboard/api.ts'
+import { ageText, none, sizeText } from './format.ts'
+import type { SortKey } from './rows.ts'
+import { faults, listenerOf, serverNow } from './state.ts'
+
+interface Column {
+  name: string
+  className: string
+  /** What it means, where its name does not say it. */
+  title?: string
+  /** By what the server can sort it. */
+  sort?: SortKey
+  text: (row: ConnectionRow) => string
+  /** What is told under the pointer: what may be cut off, or more. */
+  whole?: (row: ConnectionRow) => string | undefined
+  /** It means something while the client waits. */
+  early?: boolean
+}
+
+const faultsOf = (listener: number): string =>
+  faults.value.find(its => its.listener === listener)?.faults.join(' ') || 'none'
+
+export const columns: Column[] = [
+  {
+    name: 'Peer',
+    className: 'peer',
+    sort: 'peer',
+    early: true,
+    text: ({ peer }) => peer,
+    whole: ({ peer }) => peer,
+  },
+  {
+    name: 'State',
+    className: 'word',
+    title: 'waiting: connected, but nobody serves it yet',
+    early: true,
+    text: ({ waiting }) => (waiting ? 'waiting' : 'served'),
+  },
+  {
+    name: 'Age',
+    className: 'number',
+    sort: 'openedAt',
+    early: true,
+    text: ({ openedAt }) => ageText(serverNow() - openedAt),
+  },
+  {
+    name: 'In',
+    className: 'number',
+    sort: 'bytesIn',
+    text: ({ bytesIn }) => sizeText(bytesIn),
+  },
+  {
+    name: 'Out',
+    className: 'number',
+    sort: 'bytesOut',
+    text: ({ bytesOut }) => sizeText(bytesOut),
+  },
+  {
+    name: 'To send',
+    className: 'number',
+    title: 'Echoed, and waiting in the program to be sent',
+    sort: 'unsentBytes',
+    text: ({ unsentBytes }) => sizeText(unsentBytes),
+  },
+  {
+    name: 'Idle',
+    className: 'number',
+    title: 'How long nothing has moved',
+    sort: 'idleMs',
+    text: ({ idleMs }) => ageText(idleMs),
+  },
+  {
+    name: 'Transport',
+    className: 'word transport',
+    text: ({ transport }) => transport,
+    whole: ({ listener }) => listenerOf(listener)?.url,
+  },
+  { name: 'Engine', className: 'word', text: ({ engine }) => engine },
+  {
+    name: 'Real peer',
+    className: 'peer',
+    title: 'The client behind a proxy that speaks the PROXY protocol',
+    text: ({ realPeer }) => realPeer ?? none,
+    whole: ({ realPeer }) => realPeer ?? undefined,
+  },
+  {
+    name: 'Faults',
+    className: 'faults',
+    title: 'Faults in force at its listener',
+    early: true,
+    text: ({ listener }) => faultsOf(listener),
+    whole: ({ listener }) => faultsOf(listener),
+  },
+  { name: 'Kill', className: 'kill', early: true, text: () => '' },
+]
+
+interface Props {
+  index: number
+  /** Undefined until the server has answered. */
+  row: ConnectionRow | undefined
+  onKill: (id: string, peer: string) => void
+}
+
+export const Row = ({ index, row, onKill }: Props) => (
+  <tr aria-rowindex={index + 2} class={row?.waiting ? 'is-waiting' : ''}>
+    {columns.map(({ name, className, text, early, whole }) =>
+      className === 'kill' ? (
+        <td key={name} class="kill">
+          {row && !row.waiting && (
+            <button
+              type="button"
+              aria-label={`Kill the connection of ${row.peer}`}
+              onClick={() => onKill(row.id, row.peer)}
+            >
+              Kill
+            </button>
+          )}
+        </td>
+      ) : (
+        <td key={name} class={className} title={row && whole?.(row)}>
+          {row ? (row.waiting && !early ? none : text(row)) : '…'}
+        </td>
+      ),
+    )}
+  </tr>
+)

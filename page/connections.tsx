@@ -1,0 +1,168 @@
+/** The table of connections. Only the rows that can be seen are fetched and exist. */
+import { signal, useSignalEffect } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import type { Killed } from '../src/dashboard/api.ts'
+import { columns, Row } from './connection-row.tsx'
+import { confirm } from './confirm.tsx'
+import { formatCount, plural } from './format.ts'
+import { change, messageOf, query } from './request.ts'
+import * as rows from './rows.ts'
+import { link } from './state.ts'
+
+const said = signal('')
+
+export const Connections = () => (
+  <section id="connections" aria-labelledby="connections-title" class="panel">
+    <div class="head">
+      <h2 id="connections-title">Connections</h2>
+      <Count />
+      <label class="filter">
+        Filter{' '}
+        <input
+          type="search"
+          placeholder="peer or transport"
+          onInput={({ currentTarget }) => rows.filterBy(currentTarget.value)}
+        />
+      </label>
+      <button type="button" disabled={rows.fetched.value.matched === 0} onClick={askToKillAll}>
+        {rows.filter.value ? 'Kill all that match' : 'Kill all'}
+      </button>
+    </div>
+    <Table />
+    <p class="foot" role="status">
+      {rows.problem.value ||
+        said.value ||
+        'Who is killed is cut off at once, in the middle of whatever it was doing.'}
+    </p>
+  </section>
+)
+
+function Count() {
+  const { total, matched } = rows.fetched.value
+  return (
+    <p class="summary">
+      {rows.filter.value
+        ? `${formatCount(matched)} of ${plural(total, 'connection')} match`
+        : plural(total, 'connection')}
+    </p>
+  )
+}
+
+async function kill(path: string): Promise<void> {
+  try {
+    const { killed } = (await change<Killed>('DELETE', path))!
+    said.value = `Killed ${plural(killed, 'connection')}.`
+    await rows.refresh()
+  } catch (error) {
+    said.value = messageOf(error)
+  }
+}
+
+function askToKillAll() {
+  const filter = rows.filter.peek()
+  const count = plural(rows.fetched.peek().matched, 'connection')
+  confirm({
+    title: `Kill ${count}?`,
+    text: filter
+      ? `All whose peer or transport contains “${filter}”. Those who wait stay.`
+      : 'Everybody who is served is cut off at once; those who wait are served next.',
+    verb: `Kill ${count}`,
+    action: () => void kill(`/api/connections?${query(filter ? { filter } : { all: true })}`),
+  })
+}
+
+const askToKill = (id: string, peer: string) =>
+  confirm({
+    title: 'Kill this connection?',
+    text: `${peer} is cut off at once.`,
+    verb: 'Kill it',
+    action: () => void kill(`/api/connections/${encodeURIComponent(id)}`),
+  })
+
+function Table() {
+  const scroller = useRef<HTMLDivElement>(null)
+  const measure = () => {
+    const { scrollTop, clientHeight } = scroller.current!
+    rows.scrolledTo(scrollTop, clientHeight)
+  }
+  useEffect(() => {
+    measure()
+    const observer = new ResizeObserver(measure)
+    observer.observe(scroller.current!)
+    return () => observer.disconnect()
+  }, [])
+  useSignalEffect(() => {
+    if (link.value === 'live') void rows.refresh()
+  })
+  useSignalEffect(() => {
+    void [rows.sort.value, rows.filter.value]
+    scroller.current!.scrollTop = 0
+  })
+  const { matched } = rows.fetched.value
+  const { first, end } = rows.visible.value
+  const indexes = Array.from({ length: Math.max(0, end - first) }, (_, place) => first + place)
+  return (
+    <div
+      class="table"
+      ref={scroller}
+      tabIndex={0}
+      role="group"
+      aria-label="Rows of the connections"
+      onScroll={measure}
+    >
+      <table aria-rowcount={matched + 1} aria-labelledby="connections-title">
+        <thead>
+          <tr aria-rowindex={1}>
+            {columns.map(column => (
+              <HeadCell key={column.name} {...column} />
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          <Space rows={first} />
+          {indexes.map(index => (
+            <Row
+              key={rows.rowAt(index)?.id ?? index}
+              index={index}
+              row={rows.rowAt(index)}
+              onKill={askToKill}
+            />
+          ))}
+          <Space rows={matched - Math.max(first, end)} />
+        </tbody>
+      </table>
+      {matched === 0 && <p class="empty">{emptyText()}</p>}
+    </div>
+  )
+}
+
+const emptyText = () =>
+  rows.filter.value ? 'Nobody matches the filter.' : 'Nobody is connected. Try: yodel connect'
+
+/** Stands for rows that are not there, so that the scroll bar is right. */
+const Space = ({ rows: count }: { rows: number }) =>
+  count > 0 ? (
+    <tr aria-hidden="true">
+      <td class="space" colSpan={columns.length} style={{ height: `${count * rows.rowPx}px` }} />
+    </tr>
+  ) : null
+
+function HeadCell({ name, sort, title, className }: (typeof columns)[number]) {
+  const { by, order } = rows.sort.value
+  const sorted = by === sort
+  // The column tells the age: who was opened first is the oldest.
+  const up = (order === 'asc') !== (sort === 'openedAt')
+  const direction = up ? 'ascending' : 'descending'
+  return (
+    <th scope="col" class={className} title={title} {...(sorted && { 'aria-sort': direction })}>
+      {sort ? (
+        <button type="button" class="sort" onClick={() => rows.sortBy(sort)}>
+          {name}
+          <span aria-hidden="true">{sorted ? (up ? ' ↑' : ' ↓') : ''}</span>
+        </button>
+      ) : (
+        name
+      )}
+    </th>
+  )
+}

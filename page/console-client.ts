@@ -1,0 +1,64 @@
+/** The echo client of the page: a WebSocket to the server, which sends to a listener. */
+import { signal } from '@preact/signals'
+import type { ConsoleReply } from '../src/dashboard/api.ts'
+
+export interface Line {
+  number: number
+  sent: string
+  /** Null while it is under way. */
+  reply: ConsoleReply | null
+}
+
+/** So many are kept, for the list and for the chart. */
+const mostLines = 200
+
+export const listener = signal(0)
+export const lines = signal<readonly Line[]>([])
+
+let socket: WebSocket | null = null
+let count = 0
+
+/** It connects with the first message, so that nobody is connected who says nothing. */
+export function send(text: string): void {
+  const line = { number: ++count, sent: text, reply: null }
+  lines.value = [...lines.peek().slice(1 - mostLines), line]
+  const open = socket ?? connect()
+  if (open.readyState === WebSocket.OPEN) open.send(text)
+  else open.addEventListener('open', () => open.send(text), { once: true })
+}
+
+function connect(): WebSocket {
+  const scheme = location.protocol === 'https:' ? 'wss' : 'ws'
+  const mine = new WebSocket(`${scheme}://${location.host}/api/console?listener=${listener.peek()}`)
+  socket = mine
+  mine.addEventListener('message', ({ data }) => answer(JSON.parse(data as string) as ConsoleReply))
+  mine.addEventListener('close', ({ reason }) => {
+    if (socket !== mine) return
+    socket = null
+    giveUp(reason || 'The connection has ended.')
+  })
+  return mine
+}
+
+/** Another listener is another connection. */
+export function choose(index: number): void {
+  listener.value = index
+  socket?.close()
+  socket = null
+  giveUp('Another listener was chosen.')
+}
+
+/** Replies come in the order of the messages. */
+function answer(reply: ConsoleReply): void {
+  const first = lines.peek().find(line => line.reply === null)
+  lines.value = lines.peek().map(line => (line === first ? { ...line, reply } : line))
+}
+
+const giveUp = (error: string): void => {
+  if (lines.peek().every(({ reply }) => reply !== null)) return
+  lines.value = lines
+    .peek()
+    .map(line =>
+      line.reply ? line : { ...line, reply: { text: '', roundTripUs: 0, wrong: false, error } },
+    )
+}

@@ -1,0 +1,72 @@
+/** The faults as the page offers them; docs/faults.md has the whole truth. */
+
+interface Kind {
+  name: string
+  /** What stands after = when it is added. */
+  value: string
+  /** Without a value it means something, too. */
+  optional?: boolean
+  meaning: string
+}
+
+export const kinds: Kind[] = [
+  { name: 'delay', value: '50ms', meaning: 'each echo comes so much later; 50ms~10ms varies' },
+  { name: 'throttle', value: '64k/s', meaning: 'so many bytes per second on each connection' },
+  { name: 'slice', value: '1-100', meaning: 'small pieces: one message in many reads' },
+  { name: 'corrupt', value: '0.1%', meaning: 'so many of the bytes with one bit flipped' },
+  { name: 'truncate', value: '1000', meaning: 'ends after so many bytes, politely (FIN)' },
+  { name: 'reset', value: '1000', meaning: 'breaks off (RST) after so many bytes, or after 2s' },
+  {
+    name: 'hang',
+    value: '1000',
+    optional: true,
+    meaning: 'no answer any more after so many bytes; without a number none at all',
+  },
+  { name: 'refuse', value: '', optional: true, meaning: 'breaks off (RST) as soon as connected' },
+  { name: 'slow-accept', value: '100ms', meaning: 'connected at once, served so much later' },
+]
+
+export const kindOf = (name: string): Kind | undefined => kinds.find(kind => kind.name === name)
+
+interface Preset {
+  name: string
+  meaning: string
+  faults: string[]
+}
+
+export const presets: Preset[] = [
+  {
+    name: 'Bad Wi-Fi',
+    meaning: 'late, now and then very late, in small pieces, and narrow',
+    faults: ['delay=exp:40ms', 'throttle=250k/s', 'slice=100-1400'],
+  },
+  {
+    name: 'Dying server',
+    meaning: 'slow, and some connections break off, hang or are refused',
+    faults: ['delay=exp:200ms', 'reset=20k:30%', 'hang=5k:20%', 'refuse:20%'],
+  },
+  {
+    name: 'Slow disk',
+    meaning: 'every answer waits, and so does whoever is new',
+    faults: ['slow-accept=150ms', 'delay=80ms~60ms', 'throttle=2M/s'],
+  },
+]
+
+export interface Fault {
+  kind: string
+  value: string
+  /** Of the connections; '' for all. */
+  percent: string
+}
+
+/** `reset=1000:10%` → its parts. */
+export function partsOf(text: string): Fault {
+  const [, rest = '', percent = ''] = /^(.*?)(?::(\d+(?:\.\d+)?)%)?$/s.exec(text) ?? []
+  const [kind = '', ...value] = rest.split('=')
+  return { kind, value: value.join('='), percent }
+}
+
+export const textOf = ({ kind, value, percent }: Fault): string =>
+  kind +
+  (value.trim() === '' ? '' : `=${value.trim()}`) +
+  (percent.trim() === '' || Number(percent) === 100 ? '' : `:${percent.trim()}%`)

@@ -1,0 +1,191 @@
+/** How the server misbehaves, listener by listener; every change takes effect at once. */
+import { signal } from '@preact/signals'
+import type { FaultsWanted, ListenerFaults, ListenerInfo } from '../src/dashboard/api.ts'
+import { Copy } from './copy.tsx'
+import { kindOf, kinds, partsOf, presets, textOf, type Fault } from './fault-kinds.ts'
+import { change, messageOf } from './request.ts'
+import { faults, listenerOf, server } from './state.ts'
+
+const problem = signal('')
+/** What was typed and refused makes room for what is in force. */
+const refusals = signal(0)
+
+async function answered(asked: Promise<ListenerFaults[] | null>): Promise<void> {
+  try {
+    const now = await asked
+    if (now) faults.value = now
+    problem.value = ''
+  } catch (error) {
+    problem.value = messageOf(error)
+    refusals.value++
+  }
+}
+
+const put = (listener: number, wanted: string[]): void =>
+  void answered(change('PUT', '/api/faults', { listener, faults: wanted } satisfies FaultsWanted))
+
+export const Faults = () => (
+  <section id="faults" aria-labelledby="faults-title" class="panel">
+    <div class="head">
+      <h2 id="faults-title">Faults</h2>
+      <p class="summary">How the server misbehaves, on purpose.</p>
+      <button
+        type="button"
+        disabled={server.value?.listeners.every(its => its.faultsFixedBecause !== null)}
+        onClick={() => void answered(change('DELETE', '/api/faults'))}
+      >
+        As it was started
+      </button>
+    </div>
+    {faults.value.map(its => (
+      <Listener key={its.listener} {...its} info={listenerOf(its.listener)} />
+    ))}
+    <p role="alert" class="foot problem">
+      {problem}
+    </p>
+  </section>
+)
+
+type ListenerProps = ListenerFaults & { info: ListenerInfo | undefined }
+
+function Listener({ listener, faults: texts, command, info }: ListenerProps) {
+  const reason = info?.faultsFixedBecause ?? null
+  return (
+    <div class="listener">
+      {server.value && server.value.listeners.length > 1 && (
+        <h3>
+          <code>{info?.url}</code>
+        </h3>
+      )}
+      {reason === null ? (
+        <Editor listener={listener} texts={texts} />
+      ) : (
+        <p class="fixed">
+          {texts.length === 0 ? 'It behaves well' : `In force: ${texts.join(' ')}`}, and that cannot
+          be changed here. {reason}
+        </p>
+      )}
+      <div class="command">
+        <span class="label">The same again</span>
+        <code>{command}</code>
+        <Copy text={command} />
+      </div>
+    </div>
+  )
+}
+
+function Editor({ listener, texts }: { listener: number; texts: string[] }) {
+  const without = (place: number) => texts.filter((_, index) => index !== place)
+  return (
+    <>
+      <div class="presets" role="group" aria-label="Presets">
+        {presets.map(({ name, meaning, faults: wanted }) => (
+          <button key={name} type="button" title={meaning} onClick={() => put(listener, wanted)}>
+            {name}
+          </button>
+        ))}
+        <button type="button" disabled={texts.length === 0} onClick={() => put(listener, [])}>
+          None
+        </button>
+      </div>
+      {texts.length === 0 && <p class="empty">None in force: every byte comes back at once.</p>}
+      <ol class="fault-list">
+        {texts.map((text, place) => (
+          <InForce
+            // A change from elsewhere replaces what stands in the fields.
+            key={`${place} ${text} ${refusals.value}`}
+            text={text}
+            onChange={changed => put(listener, texts.with(place, changed))}
+            onRemove={() => put(listener, without(place))}
+          />
+        ))}
+      </ol>
+      <Add onAdd={text => put(listener, [...texts, text])} />
+    </>
+  )
+}
+
+interface InForceProps {
+  text: string
+  onChange: (text: string) => void
+  onRemove: () => void
+}
+
+function InForce({ text, onChange, onRemove }: InForceProps) {
+  const { kind, value, percent } = partsOf(text)
+  const commit = ({ currentTarget }: Event) => {
+    const row = (currentTarget as HTMLElement).closest('li')!
+    const changed = textOf({ kind, ...fieldsOf(row) })
+    if (changed !== text) onChange(changed)
+  }
+  return (
+    <li>
+      <span class="kind">{kind}</span>
+      <Fields kind={kind} value={value} percent={percent} onCommit={commit} />
+      <button type="button" aria-label={`Remove ${text}`} onClick={onRemove}>
+        Remove
+      </button>
+      <span class="meaning">{kindOf(kind)?.meaning}</span>
+    </li>
+  )
+}
+
+const fieldsOf = (row: HTMLElement): Pick<Fault, 'value' | 'percent'> => {
+  const field = (name: string) => row.querySelector<HTMLInputElement>(`[name=${name}]`)!.value
+  return { value: field('value'), percent: field('percent') }
+}
+
+interface FieldsProps extends Fault {
+  /** Enter, or the field is left. */
+  onCommit?: (event: Event) => void
+}
+
+const Fields = ({ kind, value, percent, onCommit }: FieldsProps) => (
+  <>
+    <input
+      name="value"
+      aria-label={`Value of ${kind}`}
+      defaultValue={value}
+      placeholder={kindOf(kind)?.optional ? 'no value' : ''}
+      spellcheck={false}
+      {...(onCommit && { onChange: onCommit })}
+    />
+    <span class="share">
+      for{' '}
+      <input
+        name="percent"
+        aria-label={`Percent of the connections that ${kind} hits`}
+        defaultValue={percent}
+        placeholder="100"
+        inputMode="decimal"
+        {...(onCommit && { onChange: onCommit })}
+      />{' '}
+      %
+    </span>
+  </>
+)
+
+const adding = signal('delay')
+
+const Add = ({ onAdd }: { onAdd: (text: string) => void }) => (
+  <form
+    class="add"
+    onSubmit={event => {
+      event.preventDefault()
+      onAdd(textOf({ kind: adding.value, ...fieldsOf(event.currentTarget) }))
+    }}
+  >
+    <select
+      aria-label="Kind of fault"
+      value={adding.value}
+      onChange={({ currentTarget }) => (adding.value = currentTarget.value)}
+    >
+      {kinds.map(({ name }) => (
+        <option key={name}>{name}</option>
+      ))}
+    </select>
+    <Fields key={adding.value} kind={adding.value} value={kindOf(adding.value)!.value} percent="" />
+    <button type="submit">Add</button>
+    <span class="meaning">{kindOf(adding.value)!.meaning}</span>
+  </form>
+)

@@ -1,0 +1,79 @@
+/** What the page knows of the server. live.ts and the answers to clicks are who changes it. */
+import { signal } from '@preact/signals'
+import type {
+  BenchRun,
+  Lane,
+  LaneActivity,
+  ListenerFaults,
+  Second,
+  ServerInfo,
+} from '../src/dashboard/api.ts'
+
+/** So much is kept, as the server does. */
+export const historyMs = 900_000
+
+/** connecting: never heard of it yet; lost: it was there; refused: it wants its token. */
+export type Link = 'connecting' | 'live' | 'lost' | 'refused'
+
+export const link = signal<Link>('connecting')
+export const server = signal<ServerInfo | null>(null)
+/** Oldest first. */
+export const seconds = signal<readonly Second[]>([])
+/** By id, in the order in which they began. */
+export const lanes = signal<ReadonlyMap<string, Lane>>(new Map())
+export const faults = signal<readonly ListenerFaults[]>([])
+/** Newest first. */
+export const benches = signal<readonly BenchRun[]>([])
+
+/** The clocks of the server and of this machine may differ: how far the server's is ahead. */
+let aheadMs = 0
+/** The server's clock. */
+export const serverNow = (): number => Date.now() + aheadMs
+
+/** @param all that are known: they replace what there was */
+export function setSeconds(all: Second[]): void {
+  seconds.value = all
+}
+
+export function addSecond(second: Second): void {
+  aheadMs = second.at - Date.now()
+  const last = seconds.peek().at(-1)
+  if (last && last.at >= second.at) return
+  const oldest = second.at - historyMs
+  seconds.value = [...seconds.peek().filter(({ at }) => at > oldest), second]
+}
+
+/** As many as the server keeps. */
+export const mostLanes = 500
+
+export function setLanes(all: Lane[]): void {
+  lanes.value = new Map(all.map(lane => [lane.id, lane]))
+}
+
+export function changeLanes(changed: Lane[]): void {
+  const next = new Map(lanes.peek())
+  for (const lane of changed) next.set(lane.id, lane)
+  const surplus = next.size - mostLanes
+  if (surplus > 0) for (const id of [...next.keys()].slice(0, surplus)) next.delete(id)
+  lanes.value = next
+}
+
+/** The lanes themselves are changed: to copy them every second would be work for nothing. */
+export function addActivity(added: LaneActivity[]): void {
+  for (const [id, second, bytes] of added) {
+    const activity = lanes.peek().get(id)?.activity
+    const last = activity?.at(-1)
+    if (last?.[0] === second) last[1] += bytes
+    else activity?.push([second, bytes])
+    if (activity && activity.length > historyMs / 1e3) activity.shift()
+  }
+  lanes.value = new Map(lanes.peek())
+}
+
+export function changeBench(run: BenchRun): void {
+  const others = benches.peek().filter(({ id }) => id !== run.id)
+  benches.value = [...others, run].toSorted((a, b) => b.startedAt - a.startedAt)
+}
+
+export const listenerOf = (index: number) =>
+  server.value?.listeners.find(listener => listener.index === index)

@@ -1,0 +1,228 @@
+/** The page of the dashboard in a real browser, against the real server. */
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { flood } from 'yodel'
+import { openBrowser } from './browser.ts'
+import { dial, ending, until } from './client.ts'
+import {
+  coloursSeen,
+  scroll,
+  seriousFaults,
+  stubRows,
+  watchShifts,
+  type Frames,
+} from './page-checks.ts'
+import { portOf, yodelServe, type Program } from './program.ts'
+
+const browser = await openBrowser()
+const skip = typeof browser === 'string' && browser
+
+/** What the browser has complained about, on all pages, and of what. */
+const complaints: { text: string; url: string }[] = []
+/** Servers that were told to leave: the browser may say that they are not there. */
+const gone: string[] = []
+
+async function openPage(link: string, options: Parameters<Browser['newPage']>[0] = {}) {
+  const viewport = { width: 1000, height: 700 }
+  const page = await (browser as Browser).newPage({ viewport, ...options })
+  page.setDefaultTimeout(20_000)
+  page.on('console', message => {
+    if (['error', 'warning'].includes(message.type()))
+      complaints.push({ text: message.text(), url: message.location().url })
+  })
+  page.on('pageerror', error => complaints.push({ text: String(error), url: link }))
+  await page.goto(link)
+  await page.waitForSelector('.state.live')
+  return page
+}
+
+interface Served {
+  program: Program
+  url: string
+  link: string
+  page: Page
+}
+
+async function serveWithPage(...args: string[]): Promise<Served> {
+  const { program, url } = await yodelServe('--dashboard', '127.0.0.1:0', ...args)
+  const [, link] = await program.says(/dashboard on (\S+)/)
+  return { program, url, link: link!, page: await openPage(link!) }
+}
+
+const tile = async (page: Page, name: string): Promise<number> => {
+  const text = await page.locator('.tile', { hasText: name }).locator('.value').innerText()
+  return Number(text.replaceAll(',', ''))
+}
+
+/** The most that a chart of seconds has shown so far. */
+async function mostOf(page: Page, title: string): Promise<number> {
+  const label = await page.locator(`.plot[aria-label^="${title}"]`).getAttribute('aria-label')
+  return Number(/at most ([\d,]+)/.exec(label!)![1]!.replaceAll(',', ''))
+}
+
+/** Milliseconds as the page writes them. */
+const toMs = (text: string): number => {
+  const [, value, unit] = /^([\d.]+)\s(µs|ms|s)$/.exec(text)!
+  return Number(value) * { µs: 1e-3, ms: 1, s: 1e3 }[unit!]!
+}
+
+async function roundTripMs(page: Page, message: string): Promise<number> {
+  await page.getByLabel(/^Message;/).fill(message)
+  await page.keyboard.press('Enter')
+  const line = page.locator('.log li', { hasText: message })
+  const time = await line.locator('.time').innerText()
+  assert.equal(await line.locator('.reply').innerText(), message)
+  return toMs(time)
+}
+
+let served: Served
+before(async () => {
+  if (!skip) served = await serveWithPage('--engine', 'node', '--fault', 'slow-accept=0ms')
+})
+after(async () => {
+  if (skip) return
+  await served.program[Symbol.asyncDispose]()
+  await (browser as Browser).close()
+})
+
+/** Each on a page of its own, as most of the time goes by in waiting for the next second. */
+suite('the page in a browser', { skip, concurrency: true }, () => {
+  test('the figures move while a flood runs, and a reload keeps their history', figuresMove)
+  test('a click on kill cuts off that client, and the filter those it matches', killCutsOff)
+  test('a delay that is added makes round trips so much longer, and none does not', delayIsFelt)
+  test('a bench that the page starts ends with a report', benchEnds)
+  test('axe finds nothing serious, light, dark and on a phone', isAccessible)
+  test('10,000 rows scroll smoothly, and what peers say is text', rowsScroll)
+  test('with --concurrency 1 one client is served and the others wait, in two colours', othersWait)
+})
+
+test('the browser has nothing to complain about', { skip }, () => {
+  // The refusal of a fault is an answer with status 400, which Chromium writes down.
+  const isExpected = ({ text, url }: (typeof complaints)[number]) =>
+    text.includes('400 (Bad Request)') || gone.some(link => url.startsWith(link))
+  assert.deepEqual(
+    complaints.filter(complaint => !isExpected(complaint)),
+    [],
+  )
+})
+
+async function figuresMove() {
+  const { page, url } = served
+  const load = flood(url, { connections: 2, ratePerSecond: 500 })
+  await until(async () => (await tile(page, 'Echoes')) > 0)
+  const before = await tile(page, 'Echoes')
+  await page.evaluate(watchShifts)
+  await until(async () => ![0, before].includes(await tile(page, 'Echoes')))
+  assert.equal(await page.evaluate('shifted'), 0, 'things move when figures change')
+  load.stop()
+  await load.finished
+  const most = await mostOf(page, 'Echoes per second')
+  assert.ok(most >= before)
+  await page.reload()
+  await page.waitForSelector('.state.live')
+  assert.ok((await mostOf(page, 'Echoes per second')) >= most)
+}
+
+async function killCutsOff() {
+  const { url, link } = served
+  const page = await openPage(link)
+  const port = portOf(url)
+  const [client, other] = [await dial({ port }), await dial({ port })]
+  const [ended, otherEnded] = [ending(client), ending(other)]
+  const row = page.locator('tr', { hasText: `:${client.localPort}` })
+  const dialog = page.locator('dialog')
+  await row.getByRole('button').click()
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
+  assert.equal(client.destroyed, false)
+  await row.getByRole('button').click()
+  await dialog.getByRole('button', { name: 'Kill it' }).click()
+  await ended
+  assert.equal(other.destroyed, false)
+  await page.getByLabel('Filter').fill(`:${other.localPort}`)
+  await page.getByText('1 of').waitFor()
+  await page.getByRole('button', { name: 'Kill all that match' }).click()
+  await dialog.getByRole('button', { name: 'Kill 1 connection' }).click()
+  await otherEnded
+  await page.getByLabel('Filter').fill('')
+}
+
+async function delayIsFelt() {
+  const page = await openPage(served.link)
+  const delayMs = 250
+  assert.ok((await roundTripMs(page, 'before')) < delayMs)
+  await page.locator('.add input[name=value]').fill(`${delayMs}ms`)
+  await page.locator('.add button').click()
+  await page.getByText(`--fault delay=${delayMs}ms`).waitFor()
+  assert.ok((await roundTripMs(page, 'delayed')) >= delayMs)
+  await page.getByRole('button', { name: 'None' }).click()
+  await page.getByText('None in force').waitFor()
+  assert.ok((await roundTripMs(page, 'after')) < delayMs)
+  await page.getByLabel(/^Message;/).press('ArrowUp')
+  assert.equal(await page.getByLabel(/^Message;/).inputValue(), 'after')
+  // A fault that makes no sense is refused in words.
+  await page.locator('.add input[name=value]').fill('soon')
+  await page.locator('.add button').click()
+  await page.locator('#faults .problem', { hasText: 'soon' }).waitFor()
+}
+
+async function benchEnds() {
+  const page = await openPage(served.link)
+  await page.locator('.bench input[name=connections]').fill('2')
+  await page.getByLabel('Duration').fill('200ms')
+  await page.getByRole('button', { name: 'Start', exact: true }).click()
+  const opened = page.waitForEvent('popup')
+  await page.getByRole('link', { name: 'Report' }).click()
+  const report = await opened
+  assert.match(await report.title(), /^yodel bench tcp:.*pass/i)
+  await report.close()
+}
+
+async function isAccessible() {
+  const page = await openPage(served.link)
+  assert.deepEqual(await seriousFaults(page), [])
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await page.setViewportSize({ width: 390, height: 844 })
+  assert.deepEqual(await seriousFaults(page), [])
+  const wide = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+  assert.equal(await page.evaluate(wide), 0, 'the page is wider than a phone')
+}
+
+async function rowsScroll() {
+  const page = await openPage(served.link)
+  const peer = '<img src=x onerror=alert(1)>'
+  await page.route('**/api/connections?*', stubRows(10_000, peer))
+  await page.getByText('10,000 connections').waitFor()
+  await page.getByText(peer).waitFor()
+  assert.equal(await page.locator('img').count(), 0)
+  const { medianMs, rows } = (await page.evaluate(scroll)) as Frames
+  assert.ok(medianMs < 100, `a frame takes ${medianMs} ms`)
+  assert.ok(rows < 100, `${rows} rows exist`)
+  await page.locator('.table').getByText('192.0.2.1:19999').waitFor()
+  await page.close()
+}
+
+async function othersWait() {
+  const { program, url, link, page } = await serveWithPage('--engine', 'node', '--concurrency', '1')
+  await using _ = program
+  const port = portOf(url)
+  const clients = [await dial({ port }), await dial({ port }), await dial({ port })]
+  for (const client of clients) client.on('error', () => {}).resume()
+  const names = clients.map(({ localPort }) => `127.0.0.1:${localPort}`)
+  await page.getByText('1 served, 2 waiting').waitFor()
+  await page.locator('.lanes').focus()
+  await page.keyboard.press('ArrowDown')
+  await page.getByText(`${names[0]}: is being served`).waitFor()
+  await page.keyboard.press('ArrowDown')
+  const readout = await page.getByText(': has waited').innerText()
+  assert.ok(names.slice(1).includes(readout.split(': ')[0]!), readout)
+  assert.deepEqual(await page.evaluate(coloursSeen), { served: true, waiting: true })
+  // Who drains the server sees that it does, and then that it is gone.
+  gone.push(link)
+  await page.getByRole('button', { name: 'Drain and stop' }).click()
+  await page.getByRole('button', { name: 'Stop it' }).click()
+  await page.locator('.state', { hasText: 'draining' }).waitFor()
+  for (const client of clients) client.destroy()
+  await program.finished
+  await page.locator('.state', { hasText: 'disconnected' }).waitFor()
+}
