@@ -92,7 +92,7 @@ export interface Server extends AsyncDisposable {
   snapshot(): Snapshot
   /** The counters of a snapshot alone, which cost next to nothing. */
   counts(): Counts
-  /** Who is connected, a ledger for each thread; empty without the option, or where it cannot be. */
+  /** Who is connected, a ledger for each thread; empty where there is none. */
   readonly ledgers: readonly Ledger[]
   /**
    * Other faults from now on, for connections that come and those that are open: what is held back
