@@ -11,6 +11,8 @@ export type { RunResult } from './report/result.ts'
 
 // Values
 export type { FaultSpec } from './faults/index.ts'
+export type { FaultRecord } from './threads/fault-feed.ts'
+export { parseFaultScript, type FaultScript, type FaultStep } from './faults/script.ts'
 export { parseFault } from './faults/parse.ts'
 export { formatAddress, parseAddress, type Address } from './address.ts'
 export { Histogram } from './metrics/histogram.ts'

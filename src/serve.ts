@@ -6,11 +6,14 @@ import { chooseEngine, type WantedEngine } from './engines/index.ts'
 import { identityFor } from './engines/tls-options.ts'
 import { usageError } from './errors.ts'
 import type { FaultSpec } from './faults/index.ts'
+import { play, type OnStep } from './faults/play.ts'
+import { checkScript, stepAt, type FaultScript } from './faults/script.ts'
 import { checkFaults } from './faults/suits.ts'
 import { Ledger } from './metrics/ledger.ts'
 import type { Counts, Snapshot } from './metrics/snapshot.ts'
 import { withDefaults } from './options.ts'
 import { share, type EngineName, type ServeTask } from './task.ts'
+import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
 import type { DatagramRules, ProxyRules, TlsServing, WebRules } from './transport.ts'
 
@@ -35,6 +38,15 @@ export interface ServeOptions {
   faults?: readonly FaultSpec[] | undefined
   /** What is random in the faults is the same for the same seed. */
   seed?: number
+  /** Which faults are in force when; `faults` are those besides, none if they are not given. */
+  faultScript?: FaultScript | undefined
+  /** Hears which step of the script has come into force. */
+  onFaultStep?: OnStep | undefined
+  /**
+   * Hears what the faults did, in order for each connection, at most some 10 ms later; everything
+   * before `closed` resolves. So much more was `lost` because nobody had time to listen.
+   */
+  onFaults?: ((records: readonly FaultRecord[], lost: number) => void) | undefined
   /** How long a client may take for PROXY header, TLS and the like. */
   handshakeTimeoutMs?: number
   /** Of tls, wss and https; without it a certificate is made at start. */
@@ -69,7 +81,8 @@ export const serveDefaults: Wanted = {
   ledger: false,
 }
 
-type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort' | 'ledger' | 'tls'> & {
+type OfThreads = 'ledger' | 'tls' | 'recordFaults'
+type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort' | OfThreads> & {
   tls: Partial<TlsServing> | undefined
   engine: WantedEngine
   threads: number
@@ -115,7 +128,7 @@ export interface Server extends AsyncDisposable {
  */
 export async function serve(
   address: string | Address,
-  options: ServeOptions = {},
+  { onFaults, faultScript, onFaultStep, ...options }: ServeOptions = {},
 ): Promise<Server> {
   const wanted: Wanted = {
     ...withDefaults(serveDefaults, options),
@@ -124,12 +137,23 @@ export async function serve(
   }
   const wantedAddress = toAddress(address)
   check(wanted, wantedAddress)
+  const faults = wanted.faults ?? []
+  if (faultScript) {
+    checkScript(faultScript, wantedAddress)
+    wanted.faults = stepAt(faultScript, 0)?.faults ?? faults
+  }
   if (options.concurrency === undefined && wanted.engine === 'blocking')
     wanted.concurrency = poolSize()
-  const { tasks, notes } = plan(wantedAddress, wanted)
-  const threads = await startThreads(tasks)
-  const closed = threads.finished.then(() => {})
+  const { tasks, notes } = plan(wantedAddress, wanted, onFaults !== undefined)
+  const threads = await startThreads(tasks, onFaults)
+  const stopPlaying = play(
+    faultScript ?? [],
+    step => threads.setFaults(step?.faults ?? faults),
+    onFaultStep ?? (() => {}),
+  )
+  const closed = threads.finished.then(() => {}).finally(stopPlaying)
   const close = (how: 'drain' | 'now' = 'drain') => {
+    stopPlaying()
     threads.stop(how)
     return closed
   }
@@ -175,7 +199,7 @@ function check(options: Wanted, address: Address) {
 }
 
 /** Who does what: the engine, and each thread's share of the clients. */
-function plan(address: Address, options: Wanted) {
+function plan(address: Address, options: Wanted, recordFaults: boolean) {
   const { engine: wantedEngine, threads, ledger: wantsLedger, ...taskOptions } = options
   const { concurrency, oneOff, seed } = options
   const notes: string[] = []
@@ -184,6 +208,7 @@ function plan(address: Address, options: Wanted) {
     engine: 'node',
     address,
     sharePort: false,
+    recordFaults,
     ...taskOptions,
     tls: identityFor(address, options.tls),
     ledger: undefined,

@@ -28,6 +28,8 @@ export interface ServeTask {
   sharePort: boolean
   /** How it misbehaves, in this order; undefined: not at all, nor later. */
   faults: readonly FaultSpec[] | undefined
+  /** Whether each is written down (threads/fault-feed.ts). */
+  recordFaults: boolean
   /** Of the faults: what is random in them is the same for the same seed. */
   seed: number
   /** How long a client may take for PROXY header, TLS and the like. */

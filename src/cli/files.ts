@@ -81,7 +81,7 @@ export function readSaved(path: string): RunResult {
 }
 
 /** The error of a file as a sentence. */
-function cannot(verb: 'read' | 'write', path: string, error: unknown) {
+export function cannot(verb: 'read' | 'write', path: string, error: unknown) {
   const { code, message } = error as NodeJS.ErrnoException
   const [cause, hint] = reasons[code ?? ''] ?? [code ?? message, '']
   return usageError(`Cannot ${verb} ${path}: ${cause}.`, hint)

@@ -2,8 +2,13 @@
 
 import { exitCodes } from './exit.ts'
 
+/** Puts the cursor back and wipes the line that is drawn again and again. */
+const wipe = '\r\u001b[K'
+let showing = false
+
 /** One line about what happens. */
-export const tell = (line: string): void => void process.stderr.write(`yodel: ${line}\n`)
+export const tell = (line: string): void =>
+  void process.stderr.write(`${showing ? wipe : ''}yodel: ${line}\n`)
 
 /** Data: what was asked for. */
 export const print = (text: string): void => void process.stdout.write(text)
@@ -17,9 +22,11 @@ export function showLive(line: () => string, everyMs = 500): () => void {
   if (!stderr.isTTY || process.env.TERM === 'dumb') return () => {}
   const draw = () => stderr.write(`\r${line().slice(0, (stderr.columns || 80) - 1)}\u001b[K`)
   const timer = setInterval(draw, everyMs)
+  showing = true
   return () => {
     clearInterval(timer)
-    stderr.write('\r\u001b[K')
+    if (showing) stderr.write(wipe)
+    showing = false
   }
 }
 

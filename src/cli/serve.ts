@@ -1,12 +1,11 @@
 /** yodel serve: echo whatever arrives. */
 import type { Command } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, isPublic, parseAddress } from '../address.ts'
-import { faultKinds } from '../faults/index.ts'
-import { parseFault } from '../faults/parse.ts'
-import { poolSize, serve, type Server } from '../serve.ts'
+import { poolSize, serve, type ServeOptions, type Server } from '../serve.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { formatSize, parseCount, parseDuration, plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
+import { faultOptions, faultsOf, inject } from './faults.ts'
 import { addAll, engineFlag, parseLimit, value } from './flags.ts'
 import { openLog, type Log } from './log.ts'
 import { onInterrupt, print, showLive } from './output.ts'
@@ -26,29 +25,32 @@ export function addServe(program: Command): void {
     .option('--drain <duration>', 'patience with clients at the end (default: 5s)', duration)
     .option('--busy-poll <duration>', 'look for work so long before sleeping (uring)', duration)
     .option('--one-off', 'leave after the first client')
-    .option('--fault <kind=value>', `misbehave: ${faultKinds.join(', ')}; repeatable`, faults)
     .option('--seed <n>', 'of the faults: the same seed, the same faults (default: 1)', count)
     .option('--fd <n>', 'serve a socket that is open already: 3 or 3=tls; repeatable', fds)
     .option('--json', 'one JSON object per line on stdout')
-  addAll(command, [...servingOptions(), ...watchingOptions()])
+  addAll(command, [...faultOptions(), ...servingOptions(), ...watchingOptions()])
   command.action(async (texts, flags) => {
     const { serving, rest: others } = servingOf(flags)
-    const { watching, rest } = watchingOf(others)
-    const { json, fd = [], idleTimeout, drain, busyPoll, fault, ...options } = rest
+    const { watching, rest: more } = watchingOf(others)
+    const { faulting, rest } = faultsOf(more)
+    const { json, fd = [], idleTimeout, drain, busyPoll, ...options } = rest
     const inherited = [...activatedSockets(process.env), ...fd]
     const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
     const log = await openLog(watching.logLevel, watching.quiet)
     // With a dashboard faults may come later; but nobody is slowed who did not ask for it.
-    const faults = fault ?? (watching.dashboard && options.engine === 'node' ? [] : undefined)
-    const servers = await startAll(given.length > 0 ? given : [{ address: defaultAddress }], {
+    const later = watching.dashboard && options.engine === 'node' ? [] : undefined
+    const faults = faulting.fault ?? (faulting.faultScript ? [] : later)
+    const places = given.length > 0 ? given : [{ address: defaultAddress }]
+    const { optionsFor, closeLog } = inject({ ...faulting, fault: faults }, places.length, log)
+    const servers = await startAll(places, n => ({
       ...options,
       ...serving,
-      faults: faults?.map(parseFault),
+      ...optionsFor(n),
       idleTimeoutMs: idleTimeout,
       drainMs: drain,
       busyPollUs: busyPoll === undefined ? undefined : busyPoll * 1e3,
       ledger: watching.dashboard !== undefined || log.writes('debug'),
-    })
+    }))
     const poolOrAll = options.engine === 'blocking' ? poolSize() : Infinity
     const concurrency = options.concurrency ?? poolOrAll
     const watched = watch(servers, { ...watching, faults, concurrency, log })
@@ -63,6 +65,7 @@ export function addServe(program: Command): void {
     for (const server of servers) announce(server, json === true, log)
     announceDashboard(watcher, json === true, log)
     await closed
+    closeLog()
   })
 }
 
@@ -71,22 +74,16 @@ const quickMs = 100
 
 const duration = value(parseDuration)
 const count = value(parseCount)
-/** Each one goes behind those before it; as text, because it is shown again. */
-const faults = (text: string, before: string[] = []): string[] => {
-  value(parseFault)(text)
-  return [...before, text]
-}
-
 const fds = (text: string, before: Inherited[] = []) => [...before, value(parseFd)(text)]
 
 type Place = Partial<Inherited> & Pick<Inherited, 'address'>
 
 /** All or none. */
-async function startAll(places: Place[], options: Parameters<typeof serve>[1]) {
+async function startAll(places: Place[], optionsFor: (n: number) => ServeOptions) {
   const servers: Server[] = []
   try {
-    for (const { address, fd } of places)
-      servers.push(await serve(address, { ...options, inheritedFd: fd }))
+    for (const [n, { address, fd }] of places.entries())
+      servers.push(await serve(address, { ...optionsFor(n), inheritedFd: fd }))
   } catch (error) {
     await closeAll(servers)
     throw error

@@ -1,8 +1,11 @@
-/** What becomes of what faults did: it is counted. */
+/** What becomes of what faults did: it is counted, and written down where that is wanted. */
 import { counter, type Meter } from '../metrics/meter.ts'
 import type { FaultEvent } from './chain.ts'
 
+/** For `onHit` of a chain. */
 export const recordHits =
-  ({ counters }: Meter) =>
-  (_event: FaultEvent): void =>
-    void counters[counter.faultsInjected]!++
+  (meter: Meter) =>
+  (event: FaultEvent): void => {
+    meter.counters[counter.faultsInjected]!++
+    meter.onFault?.(event)
+  }

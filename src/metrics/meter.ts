@@ -101,6 +101,8 @@ export class Meter {
   readonly memory: SharedArrayBuffer
   readonly counters: Float64Array
   readonly histograms: Readonly<Record<HistogramName, Histogram>>
+  /** Set in the thread that does the work, where each fault is to be written down. */
+  onFault: ((event: object) => void) | undefined
   readonly #stop: Int32Array
 
   constructor(memory = new SharedArrayBuffer(meterBytes)) {

@@ -5,6 +5,7 @@ import type { UserErrorData } from '../errors.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import type { Stop } from '../metrics/meter.ts'
 import type { Task } from '../task.ts'
+import type { FaultBatch } from './fault-feed.ts'
 
 /** What a thread begins with. */
 export interface ThreadInput {
@@ -19,6 +20,8 @@ export type FromThread =
   | { kind: 'failed'; error: UserErrorData }
   /** The faults that were sent last are in force. */
   | { kind: 'faultsSet' }
+  /** What faults did, where the task wants to know; to be answered with `taken`. */
+  | { kind: 'faults'; batch: FaultBatch }
   | { kind: 'finished'; outcome: Outcome | undefined }
 
-export type ToThread = { stop: Stop } | { faults: readonly FaultSpec[] } | 'run'
+export type ToThread = { stop: Stop } | { faults: readonly FaultSpec[] } | 'run' | 'taken'

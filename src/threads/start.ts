@@ -9,6 +9,7 @@ import type { FaultSpec } from '../faults/index.ts'
 import { Meter, type Stop } from '../metrics/meter.ts'
 import { takeCounts, takeSnapshot, type Counts, type Snapshot } from '../metrics/snapshot.ts'
 import type { Task } from '../task.ts'
+import type { FaultRecord } from './fault-feed.ts'
 import type { FromThread, ThreadInput, ToThread } from './messages.ts'
 
 export interface Threads {
@@ -22,16 +23,23 @@ export interface Threads {
   readonly setFaults: (faults: readonly FaultSpec[]) => Promise<void>
 }
 
+/** What was done, in batches; `lost`: so many more that there was no room for. */
+export type OnFaults = (records: readonly FaultRecord[], lost: number) => void
+
 /**
  * One thread for each task. The first opens first, and the others get the address that it really
  * got, so that several can share port 0. All run only once all are ready.
+ * @param onFaults hears what faults did, if the task says `recordFaults`
  * @throws UserError if one cannot bind or connect; then none is left running
  */
-export async function startThreads([first, ...others]: [Task, ...Task[]]): Promise<Threads> {
-  const threads = [new Thread(first)]
+export async function startThreads(
+  [first, ...others]: [Task, ...Task[]],
+  onFaults: OnFaults = () => {},
+): Promise<Threads> {
+  const threads = [new Thread(first, 0, onFaults)]
   try {
     const address = await threads[0]!.ready
-    threads.push(...others.map(task => new Thread({ ...task, address })))
+    threads.push(...others.map((task, n) => new Thread({ ...task, address }, n + 1, onFaults)))
     await Promise.all(threads.map(thread => thread.ready))
     for (const thread of threads) thread.run()
     const meters = threads.map(thread => thread.meter)
@@ -65,7 +73,7 @@ class Thread {
   /** Those who wait until their faults are in force, in the order of their wishes. */
   readonly #faultsWanted: (() => void)[] = []
 
-  constructor(task: Task) {
+  constructor(task: Task, index: number, onFaults: OnFaults) {
     const input: ThreadInput = { task, memory: this.meter.memory }
     const { resourceLimits } = engines[task.engine]
     const name = `yodel ${task.kind}`
@@ -81,6 +89,14 @@ class Thread {
         if (message.kind === 'ready') resolve(message.address)
         else if (message.kind === 'failed') reject(UserError.fromData(message.error))
         else if (message.kind === 'faultsSet') this.#faultsWanted.shift()?.()
+        else if (message.kind === 'faults') {
+          const { events, lost } = message.batch
+          onFaults(
+            events.map(({ timeMs, ...event }) => ({ timeMs, thread: index, ...event })),
+            lost,
+          )
+          this.#say('taken')
+        }
       })
       this.#worker.once('error', reject)
       this.#worker.once('exit', () => reject(new Error('a thread ended before it was ready')))
