@@ -54,6 +54,11 @@ export interface BenchOptions extends LoadOptions {
   churnPerSecond?: number
   /** Connections that are merely held. */
   idle?: number
+  /**
+   * Wrong bytes in a stream that stays in step do not end their connection: they are counted, and
+   * the verdict is the same.
+   */
+  countCorruption?: boolean
   /** Objectives such as `p99<5ms`, which decide the verdict too. */
   expect?: string[]
 }
@@ -85,6 +90,7 @@ export const benchDefaults = {
   sizeBytes: 64,
   churnPerSecond: 0,
   idle: 0,
+  countCorruption: false,
   expect: [],
 } satisfies BenchOptions
 
@@ -107,6 +113,7 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
       warmupMs: 0,
       churnPerSecond: 0,
       idle: 0,
+      countCorruption: false,
       expect: [],
     }
   })

@@ -60,6 +60,8 @@ export function checkLoad(load: Checked): void {
     if (rate !== undefined && !(rate > 0 && rate <= ratePerSecondMax))
       throw usageError(`The ${name} must be more than 0, and at most 1G/s.`)
   if (!(churnPerSecond >= 0)) throw usageError('The churn must be more than 0.')
+  if (load.countCorruption && churnPerSecond > 0)
+    throw usageError('Corruption is counted on steady connections only, not with churn.')
   if (count !== Infinity && connections === 0)
     throw usageError('A count needs connections over which to send.')
   if (ratePerSecond !== undefined && connections === 0)

@@ -28,6 +28,7 @@ export interface Load {
   threads: number
   seed: number
   expect: string[]
+  countCorruption: boolean
   calling: Calling
 }
 
@@ -69,6 +70,7 @@ export function plan(load: Load): { tasks: [LoadTask, ...LoadTask[]]; reason?: s
       durationMs,
       drainMs,
       timeoutMs,
+      countCorruption: load.countCorruption,
     }
   }
   const tasks = Array.from({ length: threads }, (_, n) => task(n)) as [LoadTask, ...LoadTask[]]

@@ -19,6 +19,7 @@ const flags: Record<string, [flag: string, unit: string]> = {
   threads: ['threads', ''],
   seed: ['seed', ''],
   sizeBytes: ['size', ''],
+  countCorruption: ['count-corruption', ''],
 }
 
 /** @param defaults what need not be said */
@@ -37,6 +38,8 @@ export function reproduce(
       for (const text of value as string[]) words.push('--expect', quoted(text))
     if (name === 'calling') words.push(...callingWords(value as Calling).map(quoted))
     if (!flag || value === undefined || value === Infinity) continue
+    if (value === true) words.push(`--${flag[0]}`)
+    if (typeof value === 'boolean') continue
     const text = valueText(value)
     if (text !== valueText(defaults[name])) words.push(`--${flag[0]}`, quoted(`${text}${flag[1]}`))
   }

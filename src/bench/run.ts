@@ -128,6 +128,7 @@ class Run {
         ),
         openLoop: load.ratePerSecond !== undefined,
         churning: load.churnPerSecond > 0,
+        countingCorruption: load.countCorruption,
         lossLimited: load.expect.some(limitsLoss),
         conditions,
       } satisfies Findings)

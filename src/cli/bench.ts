@@ -66,6 +66,7 @@ export function addBench(program: Command): void {
     .option('--seed <n>', 'decides payload, sizes and random arrivals (default: 1)', count)
     .option('--timeout <duration>', `give up unanswered (${seconds(timeoutMs)})`, duration)
     .option('--drain <duration>', `wait at the end (${seconds(drainMs)})`, duration)
+    .option('--count-corruption', 'count corrupt bytes while the stream stays in step, and go on')
     .option(
       '--expect <objective>',
       "fail unless it holds: 'p99<5ms', 'loss=0', 'rate>=50k/s'; repeatable",

@@ -31,4 +31,6 @@ export interface LoadPlan {
   drainMs: number
   /** Connecting, or a message unanswered for so long, counts as a failure. */
   timeoutMs: number
+  /** Corrupt bytes are counted, and do not end their connection as long as it stays in step. */
+  countCorruption: boolean
 }

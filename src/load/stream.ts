@@ -1,6 +1,7 @@
 /** The messages of one connection: what goes out next, what must come back, how long that took. */
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../units.ts'
+import { compareInStep, corruptionDetail } from './corruption.ts'
 import { diagnose, type UnderWay } from './diagnosis.ts'
 import { copyOf, firstWrongByte, type WrongBytes } from './payload.ts'
 import type { Traffic } from './traffic.ts'
@@ -10,6 +11,8 @@ const shownBytes = 32
 const beforeBytes = 16
 /** So much of it is enough to know where it comes from. */
 const evidenceMaxBytes = 262_144
+/** So much may be in doubt, whether it is corrupt or out of step. */
+const doubtMaxBytes = 4_096
 
 export class Stream {
   /** Its number in this thread, and in the whole run. */
@@ -37,6 +40,8 @@ export class Stream {
   #reason: number | undefined
   #evidence: Buffer[] | undefined
   #evidenceBytes = 0
+  /** What came last and is in doubt, where corruption is counted. */
+  #doubtful: Buffer | undefined
 
   constructor(traffic: Traffic, index: number, connection: number) {
     this.#traffic = traffic
@@ -128,6 +133,15 @@ export class Stream {
     counters[counter.bytesIn]! += length
     if (this.#evidence) return this.#collect(bytes, from, length)
     if (this.failed) return false
+    if (this.#doubtful) {
+      const all = Buffer.concat([this.#doubtful, bytes.subarray(from, from + length)])
+      this.#doubtful = undefined
+      return this.#verify(all, 0, all.length, now)
+    }
+    return this.#verify(bytes, from, length, now)
+  }
+
+  #verify(bytes: Uint8Array, from: number, length: number, now: number): boolean {
     const { payload } = this.#traffic
     const wrongAt = firstWrongByte(
       payload,
@@ -141,10 +155,40 @@ export class Stream {
     this.receivedBytes += right
     if (this.receivedBytes >= this.#oldestEnd) this.#complete(now)
     if (right === length) return true
+    const inStep = this.#traffic.task.countCorruption
+      ? this.#goOn(bytes, from + right, length - right, now)
+      : 0
+    const good = right + inStep
+    if (good === length) return true
     this.fail(counter.wrongBytes)
     if (!this.#traffic.suspect(this, now)) return false
     this.#evidence = []
-    return this.#collect(bytes, from + right, length - right)
+    return this.#collect(bytes, from + good, length - good)
+  }
+
+  /** Counts what is corrupt, as long as the stream stays in step. How many bytes do. */
+  #goOn(bytes: Uint8Array, from: number, length: number, now: number): number {
+    const traffic = this.#traffic
+    const { payload, meter } = traffic
+    const { counters } = meter
+    const due = this.sentBytes - this.receivedBytes
+    const { connection, receivedBytes: offset } = this
+    const compared = Math.min(length, due)
+    const isLast = length === due
+    const found = compareInStep(payload, connection, offset, bytes, from, compared, isLast)
+    const { sure } = found
+    if (found.corruptedBytes > 0 && !traffic.corrupt) {
+      const received = Buffer.from(bytes.subarray(from, from + sure))
+      const detail = corruptionDetail(found)
+      traffic.corrupt = this.#describe(received, { cause: 'corrupted', detail })
+    }
+    counters[counter.corruptedBytes]! += found.corruptedBytes
+    counters[counter.flippedBits]! += found.flippedBits
+    this.receivedBytes += sure
+    if (this.receivedBytes >= this.#oldestEnd) this.#complete(now)
+    if (found.lost || length > due || length - sure > doubtMaxBytes) return sure
+    if (sure < length) this.#doubtful = Buffer.from(bytes.subarray(from + sure, from + length))
+    return length
   }
 
   /** The same where messages have bounds: it must be the oldest one in flight, and whole. */

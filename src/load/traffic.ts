@@ -26,6 +26,8 @@ export class Traffic {
   readonly streams: Stream[]
   /** The first wrong bytes, once there were any. */
   wrong: WrongBytes | undefined
+  /** The first corrupt ones, where those are counted and do not end their connection. */
+  corrupt: WrongBytes | undefined
   /** Nothing more is planned; what was planned may still be sent. */
   over = false
   startedNs = 0
@@ -163,6 +165,7 @@ export class Traffic {
       ({ inFlight, failed, waitingSinceNs }) =>
         inFlight > 0 && !failed && now - waitingSinceNs >= patienceNs,
     )
+    if (this.corrupt) this.note(this.corrupt)
     if (unanswered) this.note(unanswered.unanswered())
   }
 }

@@ -59,6 +59,9 @@ export const counterNames = [
   'handshakesFailed',
   /** What faults did: chunks that were held or cut, bits flipped, connections ended or hung. */
   'faultsInjected',
+  /** Of a load that counts them (and else ends the connection): bytes that were wrong in place. */
+  'corruptedBytes',
+  'flippedBits',
   ...failureNames,
 ] as const
 export type CounterName = (typeof counterNames)[number]

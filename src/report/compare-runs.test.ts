@@ -68,6 +68,7 @@ function runOf({ seconds = 10, rate = 1000, p50 = 100, options, changes }: Wante
     connectUs: none,
     churn: null,
     errors: Object.fromEntries(failureNames.map(name => [name, 0])) as RunResult['errors'],
+    corruption: null,
     firstWrong: null,
     expectations: [],
     intervals,

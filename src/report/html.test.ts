@@ -47,6 +47,7 @@ function resultOf(samplesNs: number[], intervals: Interval[] = []): RunResult {
     openLoop: true,
     lossLimited: false,
     churning: false,
+    countingCorruption: false,
     conditions,
   })
 }

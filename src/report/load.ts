@@ -98,10 +98,10 @@ function sizesText(sizes: SizeRange[]): string {
 
 /** How much of it. */
 function amounts(result: RunResult, canvas: TextOptions): string[] {
-  const { messages, bytes, churn, seconds, ratePerSecond } = result
+  const { messages, bytes, churn, corruption, seconds, ratePerSecond } = result
   const messageParts = [
     `${formatCount(messages.sent)} sent`,
-    `${formatCount(messages.received)} verified`,
+    `${formatCount(messages.received)} ${corruption?.corruptedBytes ? 'came back' : 'verified'}`,
     `${formatCount(messages.lost)} lost`,
     `${formatCount(messages.wrong)} wrong`,
     formatRate(ratePerSecond),
@@ -115,6 +115,11 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
     ...listing('messages', messageParts, canvas),
     ...listing('bytes', byteParts, canvas),
   ]
+  if (corruption) {
+    const { corruptedBytes, flippedBits } = corruption
+    const parts = [plural(corruptedBytes, 'byte'), `${plural(flippedBits, 'bit')} flipped`]
+    lines.push(...listing('corrupted', parts, canvas))
+  }
   if (churn) {
     const { planned, completed } = churn
     const parts = [`${formatCount(planned)} planned`, `${formatCount(completed)} completed`]

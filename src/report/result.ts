@@ -118,6 +118,11 @@ export interface RunResult {
   connectUs: Distribution
   /** Short connections; null without `--churn`. */
   churn: { planned: number; completed: number; cycleUs: Distribution } | null
+  /**
+   * What was wrong in streams that stayed in step, the warm-up included; null without
+   * `--count-corruption`, where the first wrong byte ends its connection.
+   */
+  corruption: { corruptedBytes: number; flippedBits: number } | null
   errors: Record<FailureName, number>
   firstWrong: FirstWrong | null
   /** Empty without `--expect`. */

@@ -65,6 +65,7 @@ export function sampleResult(sample: Sample = {}): RunResult {
     cpuShare,
     openLoop: typeof options.ratePerSecond === 'number',
     lossLimited: false,
+    countingCorruption: options.countCorruption === true,
     churning: typeof options.churnPerSecond === 'number' && options.churnPerSecond > 0,
     conditions: conditions(command, options, sample.run),
   })

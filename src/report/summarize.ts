@@ -20,6 +20,7 @@ export interface Findings {
   cpuShare: number | null
   openLoop: boolean
   churning: boolean
+  countingCorruption: boolean
   /** Whether an objective says how much may be lost. */
   lossLimited: boolean
   conditions: RunConditions
@@ -62,6 +63,9 @@ export function summarize(findings: Findings): RunResult {
           cycleUs: distribution(total.cycle),
         }
       : null,
+    corruption: findings.countingCorruption
+      ? { corruptedBytes: total.corruptedBytes, flippedBits: total.flippedBits }
+      : null,
     errors: Object.fromEntries(failureNames.map(name => [name, total[name]])) as never,
     firstWrong: findings.wrong ? firstWrong(findings.wrong) : null,
     expectations: [],
@@ -92,13 +96,18 @@ export const withVerdict = (result: RunResult): RunResult => ({
   verdict: result.failedBecause.length === 0 ? 'pass' : 'fail',
 })
 
-function failures({ messages, errors, churn, run }: RunResult, lossLimited: boolean): string[] {
+function failures(
+  { messages, errors, churn, corruption, run }: RunResult,
+  lossLimited: boolean,
+): string[] {
   const reasons: string[] = []
   if (messages.planned === 0 && !churn && run.options.connections !== 0)
     reasons.push('Nothing was measured.')
   if (messages.lost > 0 && !lossLimited) reasons.push(...lossReasons(messages))
   for (const [name, count] of Object.entries(errors))
     if (count > 0) reasons.push(`${plural(count, 'connection')} failed: ${name}.`)
+  if (corruption && corruption.corruptedBytes > 0)
+    reasons.push(`${plural(corruption.corruptedBytes, 'byte')} came back corrupted.`)
   const unfinished = churn ? churn.planned - churn.completed : 0
   if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
   return reasons

@@ -1,5 +1,6 @@
 /** The parts of the page that are words and tables. */
 import type { FailureName } from '../../metrics/meter.ts'
+import { plural } from '../../units.ts'
 import type { Distribution, RunResult } from '../result.ts'
 import { figureTable } from './chart.ts'
 import { countText, dateText, none, rateText, shareText, sizeText, timeText } from './figures.ts'
@@ -132,7 +133,7 @@ const failureMeanings: Record<FailureName, string> = {
   other: 'something else',
 }
 
-export function failures({ errors, messages, bytes, churn }: RunResult): Markup {
+export function failures({ errors, messages, bytes, churn, corruption }: RunResult): Markup {
   const happened = (Object.entries(errors) as [FailureName, number][]).filter(
     ([, count]) => count !== 0,
   )
@@ -143,6 +144,11 @@ export function failures({ errors, messages, bytes, churn }: RunResult): Markup 
     ['lost', countText(messages.lost)],
     ['held back', countText(messages.held)],
   ]
+  if (corruption)
+    counts.push([
+      'corrupted',
+      `${plural(corruption.corruptedBytes, 'byte')}, ${plural(corruption.flippedBits, 'bit')} flipped`,
+    ])
   if (churn)
     counts.push([
       'short connections',

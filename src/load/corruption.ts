@@ -1,0 +1,68 @@
+/** Tells bytes with flipped bits from a stream that is out of step, as they come. */
+import { plural } from '../units.ts'
+import { firstWrongByte, type Payload } from './payload.ts'
+
+/**
+ * Of a byte of another place about four bits differ, of a corrupt one mostly one. What is above two
+ * adds up, and right bytes take it back: so some 30 bytes out of step reach the limit, as does a
+ * piece of about that length that was replaced in one go.
+ */
+const usualBits = 2
+const limitBits = 64
+
+export interface Comparison {
+  /** So many bytes are surely in step, corrupt or not. */
+  sure: number
+  /** What differs among them. */
+  corruptedBytes: number
+  flippedBits: number
+  /** Behind them the stream is out of step. */
+  lost: boolean
+}
+
+/** @param isLast nothing more is due behind these bytes, so nothing can be out of step there */
+export function compareInStep(
+  payload: Payload,
+  connection: number,
+  offset: number,
+  received: Uint8Array,
+  from: number,
+  length: number,
+  isLast: boolean,
+): Comparison {
+  const { table } = payload
+  const found: Comparison = { sure: 0, corruptedBytes: 0, flippedBits: 0, lost: false }
+  // Of a burst that is not over it is not known yet whether it is only corrupt.
+  let [score, burstBytes, burstBits] = [0, 0, 0]
+  for (let at = 0; at < length; at++) {
+    if (score === 0) {
+      const rest = length - at
+      const next = firstWrongByte(payload, connection, offset + at, received, from + at, rest)
+      if (next === -1) return { ...found, sure: length }
+      at += next
+      found.sure = at
+    }
+    const bits = flips(received[from + at]!, table[payload.at(connection, offset + at)]!)
+    if (bits > 0) burstBytes++
+    burstBits += bits
+    score = Math.max(0, score + bits - usualBits)
+    if (score > limitBits) return { ...found, lost: true }
+    if (score > 0 && !(isLast && at === length - 1)) continue
+    found.sure = at + 1
+    found.corruptedBytes += burstBytes
+    found.flippedBits += burstBits
+    burstBytes = burstBits = 0
+  }
+  return found
+}
+
+/** In a sentence. */
+export const corruptionDetail = ({ corruptedBytes, flippedBits }: Comparison): string =>
+  `${plural(flippedBits, 'bit')} ${flippedBits === 1 ? 'differs' : 'differ'} in ` +
+  `${plural(corruptedBytes, 'byte')}, and the stream goes on in step.`
+
+function flips(a: number, b: number): number {
+  let bits = 0
+  for (let rest = a ^ b; rest > 0; rest &= rest - 1) bits++
+  return bits
+}

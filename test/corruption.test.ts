@@ -1,0 +1,120 @@
+/** A load that counts corrupt bytes finds exactly the bits that the server has flipped. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { describe, test } from 'node:test'
+import { bench, parseFault } from 'yodel'
+import { start } from './faulty.ts'
+import { loadRefusal } from './refusal.ts'
+import { yodel } from './program.ts'
+
+const together = { concurrency: true, timeout: 30_000 }
+const countCorruption = true
+
+/** Everything that is sent: there is no warm-up, and nothing under way at the end is given up. */
+const load = { warmupMs: 0, count: 1000, connections: 3, depth: 4, countCorruption }
+const sizeBytes = [{ minBytes: 1, maxBytes: 700, weight: 1 }]
+
+describe('corruption that is counted', together, () => {
+  test('is exactly what the server has flipped, at any rate, whoever sends', async t => {
+    await using server = await start('')
+    for (const engine of ['node', 'uring'] as const) {
+      const refusal = await loadRefusal(engine)
+      if (refusal !== false) t.diagnostic(refusal)
+      for (const rate of refusal !== false ? [] : ['0', '1e-4', '5%', '100%']) {
+        await server.setFaults([parseFault(`corrupt=${rate}`)])
+        const before = server.snapshot().faultsInjected
+        const { finished } = bench(server.address, { ...load, engine, sizeBytes })
+        const { corruption, errors, verdict, messages, failedBecause, ...more } = await finished
+        const flipped = server.snapshot().faultsInjected - before
+        assert.deepEqual(corruption, { corruptedBytes: flipped, flippedBits: flipped })
+        assert.deepEqual([messages.received, errors.wrongBytes], [1000, 0])
+        assert.equal(verdict, flipped > 0 ? 'fail' : 'pass')
+        assert.equal(failedBecause.length, flipped > 0 ? 1 : 0, failedBecause.join(' '))
+        assert.equal(more.firstWrong?.cause, flipped > 0 ? 'corrupted' : undefined)
+        if (rate === '100%') assert.equal(flipped, more.bytes.received)
+        else if (rate !== '0') assert.ok(flipped > 0)
+      }
+    }
+  })
+
+  test('a stream that is out of step still ends its connection, and is named', async () => {
+    const misdeeds: Record<string, (bytes: Buffer) => Buffer> = {
+      missing: bytes => Buffer.concat([bytes.subarray(0, 500), bytes.subarray(501)]),
+      shifted: bytes => Buffer.concat([bytes.subarray(0, 500), Buffer.of(7), bytes.subarray(500)]),
+    }
+    for (const [cause, misdeed] of Object.entries(misdeeds)) {
+      await using server = await listen(misdeed)
+      const options = { warmupMs: 0, count: 20, depth: 10, sizeBytes: 4000, countCorruption }
+      const result = await bench(server.address, options).finished
+      assert.equal(result.errors.wrongBytes, 1)
+      // One bit of the third message was flipped before.
+      assert.deepEqual(result.corruption, { corruptedBytes: 1, flippedBits: 1 })
+      assert.equal(result.firstWrong?.cause, cause, result.firstWrong?.detail)
+    }
+  })
+
+  test('a burst that is replaced in place is corruption, whatever its bits', async () => {
+    await using server = await listen(bytes => {
+      const burst = Buffer.from(bytes)
+      for (let at = 3980; at < 4000; at++) burst[at]! ^= 0x0f
+      return burst
+    })
+    const options = { warmupMs: 0, count: 5, sizeBytes: 4000, countCorruption }
+    const result = await bench(server.address, options).finished
+    assert.deepEqual(result.corruption, { corruptedBytes: 21, flippedBits: 81 })
+    assert.deepEqual([result.messages.received, result.errors.wrongBytes], [5, 0])
+  })
+})
+
+describe('what is said of it', together, () => {
+  test('without it the first wrong byte ends the connection; with churn it is refused', async () => {
+    await using server = await start('corrupt=1%')
+    const plain = { warmupMs: 0, count: 100, sizeBytes: 1000 }
+    const { corruption, errors } = await bench(server.address, plain).finished
+    assert.deepEqual([corruption, errors.wrongBytes], [null, 1])
+    const churn = bench(server.address, { ...plain, countCorruption, churnPerSecond: 5 }).finished
+    await assert.rejects(churn, /steady connections/)
+  })
+
+  test('the program reports it, with what to type again, and exits with 1', async () => {
+    await using server = await start('corrupt=1%')
+    const args = ['--count', '50', '--warmup', '0', '--size', '1k', '--count-corruption']
+    await using program = yodel(['bench', server.url, ...args])
+    const { code, stdout } = await program.finished
+    const flipped = server.snapshot().faultsInjected
+    const text = stdout.toString()
+    assert.equal(code, 1, text)
+    assert.match(text, new RegExp(`corrupted +${flipped} bytes, ${flipped} bits flipped\n`))
+    assert.match(text, /50 came back/)
+    assert.match(text, /--count-corruption/)
+    assert.match(text, new RegExp(`${flipped} bytes came back corrupted`))
+  })
+})
+
+/** An echo that flips a bit of byte 10,000 and does something to the fourth 4,000 bytes. */
+async function listen(misdeed: (bytes: Buffer) => Buffer) {
+  const serveOne = async (socket: Socket) => {
+    let [pending, offset] = [Buffer.alloc(0), 0]
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
+      pending = Buffer.concat([pending, chunk])
+      for (; pending.length >= 4000; offset += 4000) {
+        const message = Buffer.from(pending.subarray(0, 4000))
+        pending = pending.subarray(4000)
+        if (offset === 8000) message[2000]! ^= 4
+        socket.write(offset === 12_000 ? misdeed(message) : message)
+      }
+    }
+  }
+  const server = createServer(socket => void serveOne(socket).catch(() => {}))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    address: `tcp://127.0.0.1:${port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
