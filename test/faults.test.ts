@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
+import { parseFault, serve } from 'yodel'
 import { dial, echo, pattern, until } from './client.ts'
 import { fate, sleep, start } from './faulty.ts'
-import { portOf, yodelServe } from './program.ts'
 
 /** What arrives, in which pieces and when, until so many bytes are there. */
 async function record(socket: Socket, bytes: number): Promise<{ size: number; atMs: number }[]> {
@@ -17,9 +17,127 @@ async function record(socket: Socket, bytes: number): Promise<{ size: number; at
   return pieces
 }
 
+const together = { concurrency: true, timeout: 30_000 }
+const quantile = (values: number[], part: number) =>
+  values.toSorted((a, b) => a - b)[Math.floor(part * values.length)]!
+
+describe('a delay', together, () => {
+  test('is as long as was drawn, never shorter; its mean and jitter are right', async () => {
+    const drawn: number[][] = []
+    await using server = await serve(':0', {
+      faults: [parseFault('delay=100ms~50ms')],
+      onFaults(records) {
+        for (const { connection, ms } of records) (drawn[connection] ??= []).push(ms!)
+      },
+    })
+    // One after the other, so that it is known which is which.
+    const sockets: Socket[] = []
+    for (let n = 0; n < 40; n++) sockets.push(await dial(server.address))
+    const measured = await Promise.all(
+      sockets.map(async socket => {
+        const trips: number[] = []
+        for (let n = 0; n < 5; n++) {
+          const sentMs = performance.now()
+          await echo(socket, 'ping')
+          trips.push(performance.now() - sentMs)
+        }
+        socket.destroy()
+        return trips
+      }),
+    )
+    await until(() => drawn.flat().length === 200)
+    const more = measured.flatMap((trips, connection) =>
+      trips.map((trip, n) => trip - drawn[connection]![n]!),
+    )
+    assert.ok(Math.min(...more) >= -0.001, `${Math.min(...more)} ms`)
+    // What the machine adds it adds to some; what yodel added it would add to all.
+    assert.ok(quantile(more, 0.1) < 5, `${quantile(more, 0.1)} ms`)
+    const delays = drawn.flat()
+    const mean = delays.reduce((sum, ms) => sum + ms, 0) / delays.length
+    // Three standard errors of 200 draws; with this seed it holds always or never.
+    assert.ok(Math.abs(mean - 100) < 6.2, `${mean} ms`)
+    for (const part of [0.25, 0.5, 0.75])
+      assert.ok(Math.abs(quantile(delays, part) - (50 + 100 * part)) < 12, `${part} of them`)
+    assert.ok(Math.min(...delays) >= 50 && Math.max(...delays) < 150)
+  })
+
+  test('counts from arrival: those of several writes do not add up', async () => {
+    await using server = await start('delay=200ms')
+    const socket = await dial(server.address)
+    const startedMs = performance.now()
+    const arriving = record(socket, 10)
+    for (let n = 0; n < 10; n++) {
+      socket.write(Buffer.of(n))
+      await sleep(2)
+    }
+    const pieces = await arriving
+    const [first, last] = [pieces[0]!, pieces.at(-1)!].map(({ atMs }) => atMs - startedMs)
+    const chunks = server.snapshot().faultsInjected
+    assert.ok(chunks > 2, `${chunks} chunks`)
+    assert.ok(first! >= 200 && last! < chunks * 200, `${chunks} chunks: ${first} to ${last} ms`)
+    socket.destroy()
+  })
+})
+
+describe('what is cut, narrowed and put off', together, () => {
+  test('a throttled connection has its rate within 5 percent', async () => {
+    await using server = await start('throttle=100k/s')
+    const rates = await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const socket = await dial(server.address)
+        socket.write(pattern(100_000, 1))
+        const pieces = await record(socket, 100_000)
+        socket.destroy()
+        return slope(pieces) * 1e3
+      }),
+    )
+    const rate = quantile(rates, 0.5)
+    assert.ok(Math.abs(rate - 100_000) < 5000, `${rate} B/s`)
+  })
+
+  test('a sliced stream arrives cut at these places, and complete', async () => {
+    await using server = await start('slice=10 throttle=1k/s')
+    const socket = await dial(server.address)
+    const pieces: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => pieces.push(chunk))
+    socket.end(pattern(500, 2))
+    await once(socket, 'end')
+    assert.ok(Buffer.concat(pieces).equals(pattern(500, 2)))
+    // A client that is late finds several in one.
+    assert.ok(pieces.every(({ length }) => length % 10 === 0))
+    assert.ok(quantile(lengthsOf(pieces), 0.25) === 10, lengthsOf(pieces).join(' '))
+  })
+
+  test('slow-accept delays the first echo, not those after it', async () => {
+    await using server = await start('slow-accept=100ms')
+    const startedMs = performance.now()
+    const socket = await dial(server.address)
+    const connectedMs = performance.now() - startedMs
+    await echo(socket, 'hello')
+    const firstMs = performance.now() - startedMs
+    assert.ok(firstMs >= 100 && connectedMs < firstMs, `${connectedMs}, ${firstMs} ms`)
+    for (let n = 0; n < 20; n++) await echo(socket, 'hello')
+    assert.ok(performance.now() - startedMs - firstMs < 20 * 100)
+    socket.end()
+  })
+})
+
+const lengthsOf = (pieces: Buffer[]) => pieces.map(({ length }) => length)
+
+/** Bytes per millisecond, by least squares over all pieces: one that is late counts for little. */
+function slope(pieces: { size: number; atMs: number }[]): number {
+  let bytes = 0
+  const points = pieces.map(({ size, atMs }) => [atMs, (bytes += size)] as const)
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const [x, y] = [mean(points.map(([atMs]) => atMs)), mean(points.map(([, sum]) => sum))]
+  const sum = (term: (dx: number, dy: number) => number) =>
+    points.reduce((total, [atMs, received]) => total + term(atMs - x, received - y), 0)
+  return sum((dx, dy) => dx * dy) / sum(dx => dx * dx)
+}
+
 /**
- * What is measured is only ever disturbed by a busy machine, never improved: so one measurement of
- * several must be right.
+ * Node says `end` in the place of ECONNRESET if it finds data and RST at once, as a client on a
+ * busy machine does now and then: so one of several must be right.
  */
 async function inOneOfFive(measure: () => Promise<void>): Promise<void> {
   for (let left = 4; left > 0; left--) {
@@ -31,75 +149,6 @@ async function inOneOfFive(measure: () => Promise<void>): Promise<void> {
   }
   await measure()
 }
-
-test('a delay is as long as it says, with its jitter', () =>
-  inOneOfFive(async () => {
-    await using server = await start('delay=30ms~20ms')
-    const trips = await Promise.all(
-      Array.from({ length: 20 }, async () => {
-        const socket = await dial(server.address)
-        const times: number[] = []
-        for (let n = 0; n < 10; n++) {
-          const sentMs = performance.now()
-          await echo(socket, 'ping')
-          times.push(performance.now() - sentMs)
-        }
-        socket.end()
-        return times
-      }),
-    )
-    const sorted = trips.flat().toSorted((a, b) => a - b)
-    assert.ok(sorted[0]! >= 10, `${sorted[0]} ms`)
-    const [low, middle, high] = [0.1, 0.5, 0.9].map(part => sorted[part * sorted.length]!)
-    // Uniform from 10 to 50; whatever the machine adds comes on top.
-    assert.ok(low! < middle! - 5 && middle! < high! - 5, `${low}, ${middle}, ${high} ms`)
-    assert.ok(middle! > 24 && middle! < 45, `${middle} ms`)
-    assert.equal(server.snapshot().faultsInjected, 200)
-  }))
-
-test('a delay counts from arrival: ten writes in 100 ms take 150 ms, not 500', () =>
-  inOneOfFive(async () => {
-    const { program, url } = await yodelServe('--fault', 'delay=50ms', '--engine', 'node')
-    await using _ = program
-    const socket = await dial({ port: portOf(url) })
-    const startedMs = performance.now()
-    const arriving = record(socket, 10)
-    for (let n = 0; n < 10; n++) {
-      socket.write(Buffer.of(n))
-      await sleep(10)
-    }
-    const pieces = await arriving
-    const [first, last] = [pieces[0]!, pieces.at(-1)!].map(({ atMs }) => atMs - startedMs)
-    assert.ok(first! >= 50 && last! >= 140 && last! < 400, `${first} to ${last} ms`)
-    socket.destroy()
-  }))
-
-test('a throttled connection has its rate within 5 percent', () =>
-  inOneOfFive(async () => {
-    await using server = await start('throttle=200k/s')
-    const socket = await dial(server.address)
-    const sent = pattern(200_000, 1)
-    socket.write(sent)
-    const pieces = await record(socket, sent.length)
-    const [first, last] = [pieces[0]!, pieces.at(-1)!]
-    const rate = ((sent.length - first.size) / (last.atMs - first.atMs)) * 1e3
-    assert.ok(Math.abs(rate - 200_000) < 10_000, `${rate} B/s`)
-    socket.end()
-  }))
-
-test('a sliced stream arrives in small pieces, and complete', () =>
-  inOneOfFive(async () => {
-    await using server = await start('slice=5-15 throttle=2k/s')
-    const socket = await dial(server.address)
-    const pieces: Buffer[] = []
-    socket.on('data', (chunk: Buffer) => pieces.push(chunk))
-    socket.end(pattern(500, 2))
-    await once(socket, 'end')
-    assert.ok(Buffer.concat(pieces).equals(pattern(500, 2)))
-    // A client that is late finds two in one.
-    const small = pieces.map(({ length }) => length).filter(size => size <= 15)
-    assert.ok(small.length > 25 && new Set(small).size > 5, small.join(' '))
-  }))
 
 test('truncate is FIN, reset is RST, each after its bytes or its time', () =>
   inOneOfFive(async () => {
@@ -116,18 +165,4 @@ test('truncate is FIN, reset is RST, each after its bytes or its time', () =>
       await using server = await start(faults)
       assert.equal(await fate(server, pattern(3000, 4)), end, faults)
     }
-  }))
-
-test('slow-accept delays the first echo, not those after it', () =>
-  inOneOfFive(async () => {
-    await using server = await start('slow-accept=100ms')
-    const startedMs = performance.now()
-    const socket = await dial(server.address)
-    const connectedMs = performance.now() - startedMs
-    await echo(socket, 'hello')
-    const firstMs = performance.now() - startedMs
-    assert.ok(firstMs >= 100 && connectedMs < firstMs, `${connectedMs}, ${firstMs} ms`)
-    for (let n = 0; n < 20; n++) await echo(socket, 'hello')
-    assert.ok(performance.now() - startedMs - firstMs < 20 * 100)
-    socket.end()
   }))
