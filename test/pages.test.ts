@@ -1,0 +1,76 @@
+/**
+ * The parts of the documents that follow from the code are as the code is. To make them again:
+ *
+ *     npm run build && PAGES=write node build/test/run.js pages
+ */
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { features, phraseOf, type Feature } from '../dist/engines/features.js'
+import { engines } from '../dist/engines/index.js'
+import { faultKinds } from '../dist/faults/index.js'
+import { suits } from '../dist/faults/suits.js'
+import { engineNames } from '../dist/task.js'
+import { transportNames } from '../dist/transport.js'
+import { root } from './program.ts'
+
+const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
+  [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n')
+const yes = (is: boolean) => (is ? 'yes' : '')
+
+const missing = (feature: Feature) =>
+  engineNames.filter(name => !engines[name].features.has(feature))
+
+/** What stands between `<!-- NAME -->` and `<!-- end -->`. */
+const parts: Record<string, { page: string; text: () => string }> = {
+  'what each engine can do': {
+    page: 'docs/engines.md',
+    text: () =>
+      table(
+        ['', ...engineNames],
+        features.map(feature => [
+          phraseOf(feature),
+          ...engineNames.map(name => yes(engines[name].features.has(feature))),
+        ]),
+      ),
+  },
+  'what each engine refuses': {
+    page: 'docs/engines.md',
+    text: () =>
+      engineNames
+        .flatMap(name =>
+          features
+            .filter(feature => missing(feature).includes(name))
+            .map(feature => `- The ${name} engine cannot ${phraseOf(feature)}.`),
+        )
+        .join('\n'),
+  },
+  'faults by transport': {
+    page: 'docs/faults.md',
+    text: () =>
+      table(
+        ['', ...transportNames],
+        faultKinds.map(kind => [kind, ...transportNames.map(name => yes(suits(kind, name)))]),
+      ),
+  },
+}
+
+for (const [name, { page, text }] of Object.entries(parts)) {
+  test(`${page} says what the code does: ${name}`, () => {
+    const path = `${root}${page}`
+    const before = readFileSync(path, 'utf8')
+    const [head, rest] = before.split(`<!-- ${name} -->\n`) as [string, string]
+    assert.ok(rest, `${page} has no place for: ${name}`)
+    const tail = rest.slice(rest.indexOf('<!-- end -->'))
+    const after = `${head}<!-- ${name} -->\n\n${text()}\n\n${tail}`
+    if (process.env['PAGES'] === 'write') writeFileSync(path, after)
+    else
+      assert.equal(
+        before,
+        after,
+        `${page} is not what the code says. ` +
+          'Make it again: npm run build && PAGES=write node build/test/run.js pages',
+      )
+  })
+}
