@@ -6,7 +6,8 @@ import { nextChangeMs, stepAt, type FaultScript, type FaultStep } from './script
 export type OnStep = (step: FaultStep | undefined, atMs: number) => void
 
 /**
- * Begins now, with what is due at 0 in force already. Whoever is late sets what is due by then; nothing is made up for.
+ * Begins now, with what is due at 0 in force already. Whoever is late sets what is due by then;
+ * nothing is made up for.
  * Returns a function that ends it.
  */
 export function play(

@@ -144,11 +144,11 @@ export function failures({ errors, messages, bytes, churn, corruption }: RunResu
     ['lost', countText(messages.lost)],
     ['held back', countText(messages.held)],
   ]
-  if (corruption)
-    counts.push([
-      'corrupted',
-      `${plural(corruption.corruptedBytes, 'byte')}, ${plural(corruption.flippedBits, 'bit')} flipped`,
-    ])
+  if (corruption) {
+    const { corruptedBytes, flippedBits } = corruption
+    const flipped = `${plural(flippedBits, 'bit')} flipped`
+    counts.push(['corrupted', `${plural(corruptedBytes, 'byte')}, ${flipped}`])
+  }
   if (churn)
     counts.push([
       'short connections',

@@ -6,13 +6,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { features, phraseOf, type Feature } from '../dist/engines/features.js'
-import { engines } from '../dist/engines/index.js'
-import { faultKinds } from '../dist/faults/index.js'
-import { suits } from '../dist/faults/suits.js'
-import { engineNames } from '../dist/task.js'
-import { transportNames } from '../dist/transport.js'
-import { root } from './program.ts'
+import { faultKinds } from '../faults/index.ts'
+import { suits } from '../faults/suits.ts'
+import { engineNames } from '../task.ts'
+import { transportNames } from '../transport.ts'
+import { features, phraseOf, type Feature } from './features.ts'
+import { engines } from './index.ts'
+
+const root = new URL('../../', import.meta.url)
 
 const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
 const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
@@ -58,7 +59,7 @@ const parts: Record<string, { page: string; text: () => string }> = {
 
 for (const [name, { page, text }] of Object.entries(parts)) {
   test(`${page} says what the code does: ${name}`, () => {
-    const path = `${root}${page}`
+    const path = new URL(page, root)
     const before = readFileSync(path, 'utf8')
     const [head, rest] = before.split(`<!-- ${name} -->\n`) as [string, string]
     assert.ok(rest, `${page} has no place for: ${name}`)
