@@ -33,6 +33,7 @@ const options: Record<string, [what: string, write: Write]> = {
   count: ['count', value => (unlimited(value) ? 'no limit' : plain(value))],
   churnPerSecond: ['churn', perSecond],
   idle: ['idle connections', plain],
+  countCorruption: ['corruption', value => (value === true ? 'counted' : 'not counted')],
 }
 
 interface Sizes {

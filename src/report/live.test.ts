@@ -28,6 +28,7 @@ const view = (change: Partial<LoadView> = {}): LoadView => ({
   p50Ns: 512_000,
   p99Ns: 1_234_000,
   errors: noErrors,
+  corruptedBytes: 0,
   held: 0,
   rates: [0, 1_000, 12_000, 50_000, 98_000, 90_000],
   ...change,
@@ -107,6 +108,7 @@ test('the figures of a good second', () => {
 test('what goes wrong is named, and only then', () => {
   assert.doesNotMatch(text(view()), /held|open|\(/)
   const errors = { ...noErrors, reset: 2, timedOut: 1, wrongBytes: 4 }
+  assert.match(text(view({ corruptedBytes: 1_234 })), /wrong 0\n1,234 bytes corrupted/)
   const bad = text(view({ errors, held: 1_234, open: 43 }))
   assert.match(bad, /errors 3 \(reset 2, timedOut 1\) {2}wrong 4 {2}held back 1,234/)
   assert.match(bad, /43 of 50 open/)

@@ -34,6 +34,8 @@ export interface LoadView {
   p50Ns: number
   p99Ns: number
   errors: Record<FailureName, number>
+  /** Where they are counted. */
+  corruptedBytes: number
   held: number
   /** The rate in each column of the chart, the newest last. */
   rates: readonly number[]
@@ -87,6 +89,7 @@ export class LoadWatch {
       p50Ns,
       p99Ns,
       errors: Object.fromEntries(failureNames.map(name => [name, now[name]])) as never,
+      corruptedBytes: now.corruptedBytes,
       held: now.messagesHeld,
       rates: this.#rates,
     }
@@ -162,6 +165,7 @@ function figures(view: LoadView, width: number): string[] {
     steady && `${formatSize(view.bytesPerSecond)}/s`.padStart(11),
     failures(errors, narrow),
     `wrong ${formatCount(errors.wrongBytes)}`,
+    view.corruptedBytes > 0 && `${plural(view.corruptedBytes, 'byte')} corrupted`,
     view.held > 0 && `held back ${formatCount(view.held)}`,
     view.phase === 'sending' &&
       view.open < about.connections &&

@@ -1,4 +1,4 @@
-/** Carries what faults did from a thread to those who want to know, in batches of bounded number. */
+/** Carries what faults did from a thread to whoever wants to know, in a bounded way. */
 import type { FaultEvent } from '../faults/chain.ts'
 
 /** A fault, as it is written down. Without `timeMs` it is the same for the same seed and input. */
