@@ -68,7 +68,7 @@ describe('corruption that is counted', together, () => {
 })
 
 describe('what is said of it', together, () => {
-  test('without it the first wrong byte ends the connection; with churn it is refused', async () => {
+  test('without it the first wrong byte ends the connection; not with churn', async () => {
     await using server = await start('corrupt=1%')
     const plain = { warmupMs: 0, count: 100, sizeBytes: 1000 }
     const { corruption, errors } = await bench(server.address, plain).finished
