@@ -14,17 +14,16 @@ async function run(...args: string[]) {
   return { code, stdout: stdout.toString(), stderr }
 }
 
-suite('yodel ctl', { concurrency: 4 }, () => {
-  const token = 'correct-horse-battery'
-  let board: Board
-  let ctl: (...args: string[]) => ReturnType<typeof run>
-  before(async () => {
-    board = await startBoard({ token, faults: [], serve: { faults: [] } })
-    board.observer.start()
-    ctl = (...args) => run('ctl', '--url', board.dashboard.link, ...args)
-  })
-  after(() => board[Symbol.asyncDispose]())
+const token = 'correct-horse-battery'
+let board: Board
+const ctl = (...args: string[]) => run('ctl', '--url', board.dashboard.link, ...args)
+before(async () => {
+  board = await startBoard({ token, faults: [], serve: { faults: [] } })
+  board.observer.start()
+})
+after(() => board[Symbol.asyncDispose]())
 
+suite('yodel ctl', { concurrency: 4 }, () => {
   test('snapshot and connections say who is there, as text and as JSON; kill closes one', async () => {
     const socket = await dial(board.server.address)
     await echo(socket, 'hello')
@@ -34,7 +33,7 @@ suite('yodel ctl', { concurrency: 4 }, () => {
     const [, id] = new RegExp(`^(\\d+) +${peer} +0 `, 'm').exec(stdout)!
     const snapshot = JSON.parse((await ctl('snapshot', '--json')).stdout)
     assert.equal(snapshot.server.listeners[0].url, board.server.url)
-    assert.equal(snapshot.second.open, 1)
+    assert.ok(snapshot.second.open >= 1)
     const killed = ending(socket)
     assert.equal((await ctl('kill', id!)).stderr, 'yodel: killed 1\n')
     await killed
@@ -62,7 +61,9 @@ suite('yodel ctl', { concurrency: 4 }, () => {
     assert.ok(code === 0 || code === 4, 'done, or the generator was the limit')
     assert.equal((await ctl('bench', ':9')).code, 2)
   })
+})
 
+suite('yodel ctl that cannot do it', () => {
   test('what is wrong is said in one line', async () => {
     const other = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
     await once(other, 'listening')

@@ -1,0 +1,51 @@
+/** docs/openapi.json describes what is there: every route, and the shape of what it answers. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import type * as Routes from '../src/dashboard/routes.ts'
+import { dial, echo, until } from './client.ts'
+import { startBoard } from './dashboard.ts'
+import { root } from './program.ts'
+
+const { createRoutes } = (await import(`${root}dist/dashboard/routes.js`)) as typeof Routes
+const document = JSON.parse(readFileSync(`${root}docs/openapi.json`, 'utf8'))
+
+test('every route is described, and everything that is described is a route', () => {
+  const routes = [...createRoutes({} as Routes.Parts).keys(), 'GET /api/console']
+  const described = Object.entries(document.paths as Record<string, object>).flatMap(
+    ([path, methods]) =>
+      Object.keys(methods).map(method => `${method.toUpperCase()} ${path.replace('{id}', ':id')}`),
+  )
+  assert.deepEqual(described.toSorted(), routes.toSorted())
+  const text = readFileSync(`${root}docs/control.md`, 'utf8')
+  for (const path of Object.keys(document.paths as object))
+    assert.ok(text.includes(path.replace('{id}', 'ID')), `docs/control.md does not have ${path}`)
+  // Whatever changes something says that it needs the header.
+  for (const [method, what] of Object.values(document.paths as object).flatMap(Object.entries))
+    assert.equal(JSON.stringify(what).includes('parameters/Yodel'), method !== 'get')
+})
+
+test('what is answered has the shape that is described', async () => {
+  const ajv = new Ajv2020({ strict: false })
+  ajv.addSchema(document, 'api')
+  await using board = await startBoard({ faults: ['delay=1ms'], serve: { faults: [] } })
+  const socket = await dial(board.server.address)
+  await echo(socket, 'hello')
+  await board.observer.look()
+  const body = { address: board.server.url, durationMs: 50 }
+  await board.ask('POST', '/api/benches', { body })
+  await until(async () => (await board.ask('GET', '/api/benches')).json[0].state === 'finished')
+  const paths = ['server', 'history', 'timeline', 'connections', 'faults', 'benches', 'benches/1']
+  for (const path of paths) {
+    const name = `/api/${path}`.replace('/1', '/{id}')
+    const place = `/paths/${name.replaceAll('/', '~1')}/get/responses/200/content/application~1json`
+    const { json } = await board.ask('GET', `/api/${path}`)
+    const validate = ajv.getSchema(`api#${place}/schema`)!
+    assert.ok(validate(json), `${path}: ${JSON.stringify(validate.errors)}`)
+    assert.ok(!Array.isArray(json) || json.length > 0, `${path} is empty: nothing was checked`)
+  }
+  const error = ajv.getSchema('api#/components/schemas/Error')!
+  assert.ok(error((await board.ask('GET', '/api/nothing')).json))
+  socket.destroy()
+})
