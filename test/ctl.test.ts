@@ -24,7 +24,7 @@ before(async () => {
 after(() => board[Symbol.asyncDispose]())
 
 suite('yodel ctl', { concurrency: 4 }, () => {
-  test('snapshot and connections say who is there, as text and as JSON; kill closes one', async () => {
+  test('snapshot and connections say who is there; kill closes one', async () => {
     const socket = await dial(board.server.address)
     await echo(socket, 'hello')
     await board.observer.look()

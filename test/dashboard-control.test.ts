@@ -103,7 +103,7 @@ suite('benches', () => {
   }
 
   test('one finishes with a result, a page, and a comparison', async () => {
-    const wanted = { address: board.server.url, connections: 2, durationMs: 150 }
+    const wanted = { address: board.server.url, connections: 2, durationMs: 500 }
     const first = await start(wanted)
     assert.deepEqual([first.status, first.json.state], [201, 'running'])
     const busy = await start(wanted)

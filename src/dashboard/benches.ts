@@ -14,7 +14,7 @@ const durationMaxMs = 300_000
 const sizeMaxBytes = 1024 * 1024
 const rateMax = 1_000_000
 const durationDefaultMs = 5_000
-const warmupMs = 200
+const warmupMaxMs = 200
 
 interface Kept {
   about: BenchRun
@@ -58,6 +58,7 @@ export class Benches {
     if (running)
       throw new Refused(409, `Bench ${running.id} is running.`, 'Wait for it, or end it.')
     const { connections, sizeBytes, ratePerSecond, durationMs = durationDefaultMs } = wanted
+    const warmupMs = Math.min(warmupMaxMs, durationMs / 5)
     const options = { connections, sizeBytes, ratePerSecond, durationMs, warmupMs }
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
     const run = bench(address, Object.fromEntries(given))

@@ -11,6 +11,11 @@ export interface Echo {
   finish(socket: Socket): void
 }
 
+export interface PlainEcho extends Echo {
+  /** Another echo takes over; what was received by now has been echoed. */
+  leaveTo(socket: Socket): void
+}
+
 /** A client for whom so much waits to be sent is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
 
@@ -20,7 +25,7 @@ const unsentMaxBytes = 128 * 1024
  * more that wait to be sent, and one that was read before the pause took hold (a chunk has at most
  * 64 KiB).
  */
-export function createEcho({ counters }: Meter): Echo {
+export function createEcho({ counters }: Meter): PlainEcho {
   function echo(this: Socket, chunk: Buffer) {
     counters[counter.chunks]!++
     counters[counter.bytesIn]! += chunk.length
@@ -45,6 +50,9 @@ export function createEcho({ counters }: Meter): Echo {
   return {
     start(socket) {
       socket.on('data', echo).on('drain', resume).on('end', answerFin).on('error', countFailure)
+    },
+    leaveTo(socket) {
+      socket.off('data', echo).off('drain', resume).off('end', answerFin).off('error', countFailure)
     },
     finish(socket) {
       socket.off('data', echo)

@@ -8,7 +8,7 @@ import { recordHits } from '../../faults/record.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
 import { failureName } from '../failures.ts'
-import type { Echo } from './echo.ts'
+import { createEcho, type Echo } from './echo.ts'
 
 export interface FaultyEcho extends Echo {
   /** For connections that come, and from now on for those that are open. */
@@ -23,6 +23,9 @@ export function createFaultyEcho({ faults, seed, address }: ServeTask, meter: Me
   const { counters } = meter
   const onHit = recordHits(meter)
   const connections = new Map<Socket, Connection>()
+  /** Those who came while there were no faults take the direct path, until there are some. */
+  const plain = createEcho(meter)
+  const unharmed = new Map<Socket, () => void>()
   let present: readonly FaultSpec[] = faults ?? []
   let accepted = 0
   return {
@@ -38,20 +41,37 @@ export function createFaultyEcho({ faults, seed, address }: ServeTask, meter: Me
       const carries = 'bytes'
       const options = { seed, connection: number, openedAt, carries, onHit, onReset } as const
       const createChain = () => new Chain(present, options)
-      const connection = new Connection(socket, createChain, onReset, counters)
-      connections.set(socket, connection)
-      socket.once('close', () => {
-        connections.delete(socket)
-        connection.cancel()
-      })
-      void connection.run()
+      const harm = () => {
+        const connection = new Connection(socket, createChain, onReset, counters)
+        connections.set(socket, connection)
+        socket.once('close', () => {
+          connections.delete(socket)
+          connection.cancel()
+        })
+        void connection.run()
+      }
+      if (present.length > 0) return harm()
+      unharmed.set(socket, harm)
+      socket.once('close', () => unharmed.delete(socket))
+      plain.start(socket)
     },
     finish(socket) {
-      connections.get(socket)?.leave()
+      if (unharmed.delete(socket)) plain.finish(socket)
+      else connections.get(socket)?.leave()
     },
     setFaults(faults) {
       present = faults
       for (const connection of connections.values()) connection.renewChain()
+      if (faults.length === 0) return
+      for (const [socket, harm] of unharmed) {
+        // After its FIN nothing comes that could be harmed.
+        if (socket.readableEnded || socket.destroyed) continue
+        unharmed.delete(socket)
+        plain.leaveTo(socket)
+        harm()
+        // It may have waited for a client that did not read.
+        socket.resume()
+      }
     },
   }
 }
