@@ -33,7 +33,7 @@ export interface ServeOptions {
   oneOff?: boolean
   /**
    * How the server misbehaves; a chunk goes through them in this order. With an empty list it
-   * behaves well until `setFaults()`; without a list it cannot misbehave, and is faster.
+   * behaves well until `setFaults()`; without a list it cannot misbehave.
    */
   faults?: readonly FaultSpec[] | undefined
   /** What is random in the faults is the same for the same seed. */

@@ -39,7 +39,7 @@ suite('faults', () => {
     await board[Symbol.asyncDispose]()
   })
 
-  test('a delay shows in the round trips of the console, at once and until it is taken away', async () => {
+  test('a delay shows in the console at once, and until it is taken away', async () => {
     const quick = await say(typed, 'quick')
     assert.deepEqual([quick.text, quick.wrong, quick.error], ['quick', false, null])
     const { status, json } = await put(board, 'delay=150ms')
@@ -54,7 +54,7 @@ suite('faults', () => {
     assert.ok((await say(typed, 'quick')).roundTripUs < 150_000)
   })
 
-  test('wrong bytes are shown as such, a peer that hangs up as an error, and then it goes on', async () => {
+  test('wrong bytes are shown as such; after a peer that hangs up it goes on', async () => {
     await put(board, 'corrupt=100%')
     const { text, wrong, error } = await say(typed, '<b>')
     assert.deepEqual([wrong, error], [true, null])

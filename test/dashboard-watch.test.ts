@@ -107,6 +107,18 @@ for (const engine of ['node', 'uring'] as const) {
   )
 }
 
+test('behind a proxy both peers are shown, and either is found', async () => {
+  const proxy = { mode: 'require', from: ['127.0.0.0/8'] } as const
+  await using board = await startBoard({ serve: { proxy: { ...proxy, from: [...proxy.from] } } })
+  const socket = await dial(board.server.address)
+  socket.write('PROXY TCP4 192.0.2.1 192.0.2.2 1234 7007\r\n')
+  assert.equal(await echo(socket, 'hello'), 'hello')
+  let found: Api.ConnectionRow[] = []
+  await until(async () => (found = await rows(board, '?filter=192.0.2.1')).length === 1)
+  assert.deepEqual([found[0]!.peer, found[0]!.realPeer], [nameOf(socket), '192.0.2.1:1234'])
+  socket.destroy()
+})
+
 test('the history has a second for each look, and keeps 900', async () => {
   await using board = await startBoard()
   const socket = await dial(board.server.address)

@@ -144,6 +144,16 @@ export class Ledger {
     return same && Atomics.load(this.state, slot) === state ? entry : undefined
   }
 
+  /** Whether a proxy speaks for somebody, which may become known after it was opened. */
+  hasRealPeer(slot: number): boolean {
+    return this.peers[(slot * 2 + 1) * peerMaxBytes] !== 0
+  }
+
+  /** One figure of a slot: a whole entry costs ten times as much, for its texts. */
+  figure(slot: number, name: 'bytesIn' | 'bytesOut' | 'unsent' | 'movedAt'): number {
+    return this.numbers[slot * fieldCount + field[name]]!
+  }
+
   /** The sum of what has come in and gone out. */
   moved(slot: number): number {
     const at = slot * fieldCount
