@@ -79,6 +79,7 @@ async function readable(destination: Destination) {
     destination: destination as unknown as NodeJS.WritableStream,
     colorize: process.env.NO_COLOR === undefined && process.env.TERM !== 'dumb',
     ignore: 'pid',
+    singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
   })
 }
