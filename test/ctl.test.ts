@@ -110,6 +110,16 @@ suite('yodel serve', { concurrency: 4 }, () => {
     assert.match(stderr, /yodel: served 0 clients, 0 B echoed\n$/)
   })
 
+  test('it gets into its own listeners, through TLS and a PROXY header', async () => {
+    const listener = ['tls://127.0.0.1:0', '--proxy-protocol', 'require']
+    await using program = yodel(['serve', ...listener, '--dashboard=:0', '--json'])
+    const [, url] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
+    const bench = await run('ctl', '--url', url!, 'bench', '--duration', '300ms', '--json')
+    const { verdict, messages } = JSON.parse(bench.stdout)
+    assert.equal(verdict, 'pass')
+    assert.ok(messages.received > 0)
+  })
+
   test('--dashboard that cannot be had ends the whole', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')

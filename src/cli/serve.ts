@@ -53,7 +53,7 @@ export function addServe(program: Command): void {
     }))
     const poolOrAll = options.engine === 'blocking' ? poolSize() : Infinity
     const concurrency = options.concurrency ?? poolOrAll
-    const watched = watch(servers, { ...watching, faults, concurrency, log })
+    const watched = watch(servers, { ...watching, faults, concurrency, log, proxy: serving.proxy })
     const watcher = await watched.catch(async (error: unknown) => {
       await closeAll(servers)
       throw error

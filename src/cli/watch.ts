@@ -5,6 +5,7 @@ import type { Look, Observer } from '../dashboard/observer.ts'
 import { usageError, UserError } from '../errors.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { Server } from '../serve.ts'
+import { transports, type Calling, type ProxyRules } from '../transport.ts'
 import { Storms, type Log } from './log.ts'
 import { print } from './output.ts'
 import type { Watching } from './watching.ts'
@@ -13,6 +14,7 @@ export interface WatchOptions extends Watching {
   /** As given on the command line; undefined if the listeners cannot have faults. */
   faults: readonly string[] | undefined
   concurrency: number
+  proxy: ProxyRules | undefined
   log: Log
 }
 
@@ -66,14 +68,14 @@ async function open(
   servers: readonly Server[],
   observer: Observer,
   address: HostAddress,
-  { token, benchAnywhere, faults, log }: WatchOptions,
+  { token, benchAnywhere, faults, proxy, log }: WatchOptions,
 ): Promise<Dashboard> {
   const { startDashboard } = await import('../dashboard/index.ts')
   const { checkToken, randomToken } = await import('../dashboard/guard.ts')
   const needed = isPublic(address) ? randomToken() : undefined
   const wanted = {
     observer,
-    listeners: servers.map(server => ({ server, faults })),
+    listeners: servers.map(server => ({ server, faults, calling: callingOf(server, proxy) })),
     token: token === undefined ? needed : checkToken(token),
     benchAnywhere,
     onDrain: () => servers.forEach(server => void server.close()),
@@ -91,6 +93,12 @@ async function open(
     return startDashboard({ ...wanted, address: { ...address, port: 0 } })
   }
 }
+
+/** Its own certificate needs no proof, and its own PROXY header is what it asks for. */
+const callingOf = ({ address }: Server, proxy: ProxyRules | undefined): Calling => ({
+  ...(transports[address.transport].secure && { tls: { insecure: true } }),
+  ...(proxy?.mode === 'require' && { sendProxy: 2 }),
+})
 
 /** What happened in each second, in as few lines as tell it. */
 function writeEvents(observer: Observer, log: Log) {

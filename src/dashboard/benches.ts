@@ -5,6 +5,7 @@ import { compareRuns } from '../report/compare-runs.ts'
 import { compareText } from '../report/compare-text.ts'
 import type { RunResult } from '../report/result.ts'
 import type { BenchRun, BenchWanted } from './api.ts'
+import type { OwnListener } from './faults.ts'
 import { Refused } from './refused.ts'
 
 const keptMax = 20
@@ -24,13 +25,13 @@ interface Kept {
 
 export class Benches {
   readonly #kept = new Map<string, Kept>()
-  readonly #own: () => string[]
+  readonly #own: readonly OwnListener[]
   readonly #anywhere: boolean
   readonly #onChange: (about: BenchRun) => void
   #nextId = 1
 
-  /** @param own the addresses of the server itself */
-  constructor(own: () => string[], anywhere: boolean, onChange: (about: BenchRun) => void) {
+  /** @param own the listeners of the server itself */
+  constructor(own: readonly OwnListener[], anywhere: boolean, onChange: (about: BenchRun) => void) {
     this.#own = own
     this.#anywhere = anywhere
     this.#onChange = onChange
@@ -47,7 +48,8 @@ export class Benches {
    */
   start(wanted: BenchWanted): BenchRun {
     const address = formatAddress(parseAddress(wanted.address))
-    if (!this.#anywhere && !this.#own().includes(address))
+    const own = this.#own.find(({ server }) => server.url === address)
+    if (!this.#anywhere && !own)
       throw new Refused(
         403,
         `${address} is none of this server's own addresses.`,
@@ -59,7 +61,14 @@ export class Benches {
       throw new Refused(409, `Bench ${running.id} is running.`, 'Wait for it, or end it.')
     const { connections, sizeBytes, ratePerSecond, durationMs = durationDefaultMs } = wanted
     const warmupMs = Math.min(warmupMaxMs, durationMs / 5)
-    const options = { connections, sizeBytes, ratePerSecond, durationMs, warmupMs }
+    const options = {
+      connections,
+      sizeBytes,
+      ratePerSecond,
+      durationMs,
+      warmupMs,
+      calling: own?.calling,
+    }
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
     const run = bench(address, Object.fromEntries(given))
     const about: BenchRun = {

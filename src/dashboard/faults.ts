@@ -1,23 +1,27 @@
 /** The faults of the listeners, as people write them. */
 import { parseFault } from '../faults/parse.ts'
 import type { Server } from '../serve.ts'
+import type { Calling } from '../transport.ts'
 import type { FaultsWanted, ListenerFaults } from './api.ts'
 import { Refused } from './refused.ts'
 
 /** More than that is no test of anything, and each costs every chunk something. */
 const faultsMax = 20
 
-export interface FaultyListener {
+/** A listener, and what its handle does not tell. */
+export interface OwnListener {
   readonly server: Server
   /** What it was started with; undefined if it has none and cannot have any. */
   readonly faults: readonly string[] | undefined
+  /** What a client of this very process needs to be let in. */
+  readonly calling?: Calling | undefined
 }
 
 export class Faults {
-  readonly #listeners: readonly FaultyListener[]
+  readonly #listeners: readonly OwnListener[]
   readonly #present: (readonly string[])[]
 
-  constructor(listeners: readonly FaultyListener[]) {
+  constructor(listeners: readonly OwnListener[]) {
     this.#listeners = listeners
     this.#present = listeners.map(({ faults }) => faults ?? [])
   }

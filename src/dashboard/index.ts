@@ -7,7 +7,7 @@ import { Benches } from './benches.ts'
 import { checkedQuery } from './body.ts'
 import { Consoles } from './typing.ts'
 import { Watchers } from './events.ts'
-import { Faults, type FaultyListener } from './faults.ts'
+import { Faults, type OwnListener } from './faults.ts'
 import { Guard } from './guard.ts'
 import { MetricsPage } from './metrics.ts'
 import type { Observer } from './observer.ts'
@@ -22,7 +22,7 @@ export interface DashboardOptions {
   /** Looks at the listeners; whoever makes it starts and stops it. */
   observer: Observer
   /** The same listeners, with their faults. */
-  listeners: readonly FaultyListener[]
+  listeners: readonly OwnListener[]
   address: HostAddress
   /** Whoever asks must know it; undefined: nobody need. */
   token?: string | undefined
@@ -60,8 +60,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   const faults = new Faults(listeners)
   const metrics = new MetricsPage(observer)
   const consoles = new Consoles()
-  const urls = () => listeners.map(({ server }) => server.url)
-  const benches = new Benches(urls, benchAnywhere, about => watchers.send('bench', about))
+  const benches = new Benches(listeners, benchAnywhere, about => watchers.send('bench', about))
   const startedAt = Date.now()
   let draining = false
   const info = (): ServerInfo => ({
@@ -103,7 +102,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       const { listener = 0 } = checkedQuery<{ listener?: number }>(query, { 'listener?': 'whole' })
       const wanted = listeners[listener]
       if (!wanted) throw new Refused(404, `There is no listener ${listener}.`)
-      consoles.accept(request, stream, head, wanted.server.address)
+      consoles.accept(request, stream, head, wanted)
     },
   })
   const close = async () => {

@@ -2,10 +2,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
-import type { Address } from '../address.ts'
 import { connect, type Connection } from '../connect.ts'
 import { printable } from '../report/printable.ts'
 import type { ConsoleReply } from './api.ts'
+import type { OwnListener } from './faults.ts'
 import { Refused } from './refused.ts'
 
 const consolesMax = 50
@@ -22,10 +22,10 @@ export class Consoles {
   })
 
   /** @throws Refused if there are too many */
-  accept(request: IncomingMessage, stream: Duplex, head: Buffer, address: Address): void {
+  accept(request: IncomingMessage, stream: Duplex, head: Buffer, listener: OwnListener): void {
     if (this.#sockets.clients.size >= consolesMax)
       throw new Refused(503, `${consolesMax} consoles are open already.`, 'Close one.')
-    this.#sockets.handleUpgrade(request, stream, head, socket => new Bridge(socket, address))
+    this.#sockets.handleUpgrade(request, stream, head, socket => new Bridge(socket, listener))
   }
 
   close(): void {
@@ -37,15 +37,15 @@ export class Consoles {
 /** One message after the other goes to the listener, and is answered with what came back. */
 class Bridge {
   readonly #socket: WebSocket
-  readonly #address: Address
+  readonly #listener: OwnListener
   readonly #queue: Buffer[] = []
   #busy = false
   #connection: Connection | undefined
   #arriving: AsyncIterator<Uint8Array> | undefined
 
-  constructor(socket: WebSocket, address: Address) {
+  constructor(socket: WebSocket, listener: OwnListener) {
     this.#socket = socket
-    this.#address = address
+    this.#listener = listener
     socket.on('message', (data: Buffer) => {
       if (this.#queue.length >= queueMax) return this.#fail('Too many messages wait for a reply.')
       this.#queue.push(data)
@@ -76,7 +76,8 @@ class Bridge {
 
   async #echo(message: Buffer) {
     if (message.length === 0) throw new Error('The message is empty: nothing would come back.')
-    this.#connection ??= await connect(this.#address, { timeoutMs })
+    const { server, calling = {} } = this.#listener
+    this.#connection ??= await connect(server.address, { timeoutMs, calling })
     this.#arriving ??= this.#connection[Symbol.asyncIterator]()
     const startedAt = performance.now()
     const written = this.#connection.write(message)
