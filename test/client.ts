@@ -2,11 +2,23 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
+import * as tls from 'node:tls'
 
 /** Connects with half-open allowed. */
 export async function dial(where: NetConnectOpts): Promise<Socket> {
   const socket = connect({ ...where, allowHalfOpen: true })
   await once(socket, 'connect')
+  return socket
+}
+
+/** The same over TLS, with whoever answers; in `options` what else a test wants to say. */
+export async function dialTls(
+  where: NetConnectOpts,
+  options: tls.ConnectionOptions = {},
+): Promise<tls.TLSSocket> {
+  const lenient = { allowHalfOpen: true, rejectUnauthorized: false }
+  const socket = tls.connect({ ...(where as tls.ConnectionOptions), ...lenient, ...options })
+  await once(socket, 'secureConnect')
   return socket
 }
 

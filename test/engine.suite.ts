@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { serve, type ServeOptions, type Server } from 'yodel'
-import { dial, echo, ending, pattern, read, readAll, sendUntilFin, until } from './client.ts'
+import { dial, dialTls, echo, ending, pattern } from './client.ts'
+import { read, readAll, sendUntilFin, until } from './client.ts'
 import { refusal } from './refusal.ts'
 
 type EngineName = Server['engine']
@@ -20,20 +21,28 @@ const places: Record<string, () => string> = {
   IPv4: () => 'tcp://127.0.0.1:0',
   IPv6: () => 'tcp://[::1]:0',
   unix: () => `unix:${join(folder, `${sockets++}`)}`,
+  TLS: () => 'tls://127.0.0.1:0',
 }
 
 /** @param many how many clients the engine is asked to serve at the same time */
 export async function engineSuite(engine: EngineName, many = 100): Promise<void> {
   const skip = await refusal(engine)
   for (const [name, place] of Object.entries(places)) {
-    describe(`${engine} over ${name}`, { skip, timeout }, () => {
-      connections(() => serve(place(), { engine }))
+    const skipHere = skip || (name === 'TLS' && engine !== 'node' && `${engine} has no TLS`)
+    const call = name === 'TLS' ? dialTls : dial
+    const start: Start = options => serve(place(), { engine, ...options })
+    describe(`${engine} over ${name}`, { skip: skipHere, timeout }, () => {
+      connections(start, call)
+      if (name !== 'TLS') return
+      holdsBack(start, call)
+      // Handshakes cost more than all the rest.
+      leaves(start, Math.min(20, many), call)
     })
   }
   describe(`${engine} and its clients`, { skip, timeout }, () => {
     takesTurns(options => serve(places.IPv4!(), { engine, ...options }))
-    holdsBack(options => serve(places.IPv4!(), { engine, ...options }))
-    leaves(options => serve(places.IPv4!(), { engine, ...options }), many)
+    holdsBack(options => serve(places.IPv4!(), { engine, ...options }), dial)
+    leaves(options => serve(places.IPv4!(), { engine, ...options }), many, dial)
   })
   test(`${engine} removes its unix socket`, { skip }, async () => {
     const server = await serve(places.unix!(), { engine })
@@ -45,17 +54,18 @@ export async function engineSuite(engine: EngineName, many = 100): Promise<void>
 }
 
 type Start = (options?: ServeOptions) => Promise<Server>
+type Dial = typeof dial
 
 /** Most share a server, since to start one costs more than they do; the last of them closes it. */
-function connections(start: Start) {
+function connections(start: Start, dial: Dial) {
   let server: Server
   before(async () => void (server = await start()))
   after(() => server.close('now'))
-  echoes(() => server)
-  ends(() => server, start)
+  echoes(() => server, dial)
+  ends(() => server, start, dial)
 }
 
-function echoes(started: () => Server) {
+function echoes(started: () => Server, dial: Dial) {
   test('any chunks over several connections come back identical', async () => {
     const server = started()
     let connected = 0
@@ -106,7 +116,7 @@ function echoes(started: () => Server) {
   })
 }
 
-function ends(started: () => Server, start: Start) {
+function ends(started: () => Server, start: Start, dial: Dial) {
   test('a connection without data is answered with FIN', async () => {
     const server = started()
     const { opened } = server.snapshot()
@@ -195,7 +205,7 @@ function takesTurns(start: Start) {
   })
 }
 
-function holdsBack(start: Start) {
+function holdsBack(start: Start, dial: Dial) {
   test('whoever never reads is not read from either, and slows nobody', async () => {
     await using server = await start()
     const greedy = await dial(server.address)
@@ -217,7 +227,7 @@ function holdsBack(start: Start) {
   })
 }
 
-function leaves(start: Start, many: number) {
+function leaves(start: Start, many: number, dial: Dial) {
   test('what is idle is closed, what is active is not', async () => {
     await using server = await start({ idleTimeoutMs: 400 })
     const [idle, active] = [await dial(server.address), await dial(server.address)]

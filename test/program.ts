@@ -68,11 +68,13 @@ export const yodel = (args: string[], input: Buffer | string = 'ignore') =>
 /** A yodel server on a free port of the loopback (or where `args` say), once it listens. */
 export async function yodelServe(...args: string[]): Promise<{ program: Program; url: string }> {
   const program = yodel(['serve', ...(args.some(isAddress) ? [] : [':0']), ...args])
-  const [, url] = await program.says(/listening on (\S+)/)
+  const [, url] = await program
+    .says(/listening on (\S+)|"listening","address":"([^"]+)/)
+    .then(([all, plain, json]) => [all, plain ?? json])
   return { program, url: url! }
 }
 
-const isAddress = (arg: string) => arg.startsWith('unix:') || arg.startsWith('tcp:')
+const isAddress = (arg: string) => /^(unix|tcp|tls):/.test(arg)
 
 export const portOf = (url: string): number => Number(url.slice(url.lastIndexOf(':') + 1))
 

@@ -1,0 +1,204 @@
+/** TLS as a server gives it: how a stream ends, who is let in, and how much it carries. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { connect as connectSocket, createServer, type AddressInfo, type Socket } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import * as tls from 'node:tls'
+import fc from 'fast-check'
+import { connect, serve, type Server } from 'yodel'
+import { createCertificate, pem } from './certificates.ts'
+import { dial, dialTls, echo, ending, pattern, read, readAll, until } from './client.ts'
+import { portOf } from './program.ts'
+
+/** `npm run limits` goes to the full numbers. */
+const full = process.env.LIMITS === 'full'
+
+let server: Server
+before(async () => void (server = await serve('tls://127.0.0.1:0')))
+after(() => server.close('now'))
+
+/** The first record of a client. */
+async function clientHello(): Promise<Buffer> {
+  const listener = createServer()
+  await once(listener.listen(0, '127.0.0.1'), 'listening')
+  const client = tls.connect(listener.address() as AddressInfo)
+  client.on('error', () => {})
+  const [socket] = (await once(listener, 'connection')) as [Socket]
+  const header = await read(socket, 5)
+  const body = await read(socket, header.readUInt16BE(3))
+  client.destroy()
+  socket.destroy()
+  listener.close()
+  return Buffer.concat([header, body])
+}
+
+describe('how a stream ends', () => {
+  /** Between a client and the server: what the server sent, and a hand on the line. */
+  async function between() {
+    const heard: Buffer[] = []
+    const sockets: Socket[] = []
+    const middle = createServer({ allowHalfOpen: true }, inner => {
+      const outer = connectSocket({ port: portOf(server.url), allowHalfOpen: true })
+      sockets.push(inner, outer)
+      outer.on('data', chunk => heard.push(chunk))
+      inner.pipe(outer).pipe(inner)
+    })
+    await once(middle.listen(0, '127.0.0.1'), 'listening')
+    const stop = () => {
+      for (const socket of sockets) socket.destroy()
+      middle.close()
+    }
+    const where = { host: '127.0.0.1', port: (middle.address() as AddressInfo).port }
+    return { where, heard, sockets, [Symbol.dispose]: stop }
+  }
+
+  /** The types of the records in a stream (RFC 5246, section 6.2.1). */
+  function records(stream: Buffer): number[] {
+    const types: number[] = []
+    for (let at = 0; at < stream.length; at += 5 + stream.readUInt16BE(at + 3))
+      types.push(stream[at]!)
+    return types
+  }
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    test(`${version}: after close_notify all is echoed, then close_notify`, async () => {
+      using line = await between()
+      const socket = await dialTls(line.where, { minVersion: version, maxVersion: version })
+      const sent = pattern(2 ** 21, 4)
+      socket.end(sent)
+      assert.ok((await readAll(socket)).equals(sent))
+      const types = records(Buffer.concat(line.heard))
+      // Version 1.3 calls everything that is encrypted data; 1.2 says that it is an alert.
+      assert.equal(types.at(-1), version === 'TLSv1.2' ? 21 : 23)
+      assert.equal(types.filter(type => type === 21).length, version === 'TLSv1.2' ? 1 : 0)
+    })
+  }
+
+  test('FIN without close_notify ends it too, after all that came before', async () => {
+    using line = await between()
+    const socket = await dialTls(line.where)
+    assert.equal(await echo(socket, 'before'), 'before')
+    const [inner, outer] = line.sockets
+    inner!.unpipe(outer)
+    outer!.end()
+    assert.equal(await ending(socket), 'closed')
+  })
+
+  test('RST of a fault goes out below TLS, and slices are kept', async () => {
+    await using server = await serve('tls://127.0.0.1:0', {
+      faults: [{ kind: 'slice', minBytes: 2, maxBytes: 2 }],
+    })
+    const sliced = await dialTls(server.address)
+    const chunks: string[] = []
+    sliced.on('data', chunk => chunks.push(String(chunk)))
+    sliced.end('abcdef')
+    await once(sliced, 'end')
+    assert.deepEqual(chunks, ['ab', 'cd', 'ef'])
+    await server.setFaults([{ kind: 'reset', afterBytes: 3 }])
+    const reset = await dialTls(server.address)
+    reset.write('abcdef')
+    assert.equal(await ending(reset), 'ECONNRESET')
+  })
+})
+
+describe('who is let in', () => {
+  test('garbage is closed and counted; a look whether there is somebody is not', async () => {
+    await using server = await serve('tls://127.0.0.1:0')
+    let [failed, opened] = [0, 0]
+    const garbage = fc.asyncProperty(
+      fc.uint8Array({ minLength: 1, maxLength: 300 }),
+      async bytes => {
+        const socket = await dial(server.address)
+        socket.end(bytes)
+        await ending(socket)
+        failed++
+        opened++
+      },
+    )
+    await fc.assert(garbage, { numRuns: 30 })
+    const looker = await dial(server.address)
+    looker.end()
+    await ending(looker)
+    await until(() => server.snapshot().open === 0)
+    const snapshot = server.snapshot()
+    assert.equal(snapshot.handshakesFailed, failed)
+    assert.equal(snapshot.opened, opened + 1)
+    const socket = await dialTls(server.address)
+    assert.equal(await echo(socket, 'still there'), 'still there')
+    socket.end()
+  })
+
+  test('whoever is slow is closed in time, and keeps nobody waiting', async () => {
+    await using server = await serve('tls://127.0.0.1:0', { handshakeTimeoutMs: 300 })
+    const hello = await clientHello()
+    const slow = await dial(server.address)
+    let at = 0
+    const drip = setInterval(() => slow.write(hello.subarray(at, ++at)), 20)
+    const silent = await Promise.all(Array.from({ length: 50 }, () => dial(server.address)))
+    const gone = Promise.all([slow, ...silent].map(ending))
+    const quick = await dialTls(server.address)
+    assert.equal(await echo(quick, 'quick'), 'quick')
+    assert.equal(server.snapshot().timedOut, 0)
+    await gone
+    clearInterval(drip)
+    assert.equal(await echo(quick, 'again'), 'again')
+    await until(() => server.snapshot().open === 1)
+    const { timedOut, handshakesFailed } = server.snapshot()
+    assert.deepEqual([timedOut, handshakesFailed], [51, 51])
+    assert.ok(at < hello.length)
+    quick.end()
+  })
+
+  test('with a client CA only its clients', async () => {
+    const clientCa = pem('ca.pem')
+    await using server = await serve('tls://127.0.0.1:0', { tls: { clientCa } })
+    const own = { cert: pem('client.pem'), key: pem('client.key') }
+    const friend = await connect(server.url, {
+      calling: { tls: { pin: server.fingerprint, ...own } },
+    })
+    assert.equal(Buffer.from((await friend.echo('friend')).reply).toString(), 'friend')
+    await friend.close()
+    // In TLS 1.3 the client is connected before the server has seen its certificate.
+    const nobody = await dialTls(server.address)
+    assert.match(await ending(nobody), /CERTIFICATE_REQUIRED/)
+    const stranger = await dialTls(server.address, createCertificate(['localhost']))
+    await ending(stranger)
+    const [maxVersion, refusal] = ['TLSv1.2', { code: /HANDSHAKE_FAILURE/ }] as const
+    await assert.rejects(dialTls(server.address, { maxVersion }), refusal)
+    await until(() => server.snapshot().handshakesFailed === 3)
+  })
+})
+
+describe('how much', () => {
+  test(`${full ? '1,000' : '100'} clients at once`, async () => {
+    const clients = Array.from({ length: full ? 1_000 : 100 }, async (_, n) => {
+      const socket = await dialTls(server.address)
+      assert.equal(await echo(socket, `client ${n}`), `client ${n}`)
+      return socket
+    })
+    const sockets = await Promise.all(clients)
+    assert.ok(server.snapshot().open >= sockets.length)
+    for (const socket of sockets) socket.end().resume()
+  })
+
+  const size = full ? 100 : 8
+  test(`${size} MiB come back the same`, async () => {
+    await using connection = await connect(server.url, {
+      calling: { tls: { pin: server.fingerprint } },
+    })
+    const [out, back] = [createHash('sha256'), createHash('sha256')]
+    const send = async () => {
+      for (let n = 0; n < size; n++) {
+        const part = pattern(2 ** 20, n)
+        out.update(part)
+        await connection.write(part)
+      }
+      connection.end()
+    }
+    const sent = send()
+    for await (const chunk of connection) back.update(chunk)
+    await sent
+    assert.equal(back.digest('hex'), out.digest('hex'))
+  })
+})
