@@ -84,6 +84,17 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
   while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 5))
 }
 
+/** A figure, once it has not changed for half a second. */
+export async function settled(figure: () => number): Promise<number> {
+  let last = figure()
+  for (let same = 0; same < 10; same++) {
+    await new Promise(resolve => setTimeout(resolve, 50))
+    if (figure() !== last) same = 0
+    last = figure()
+  }
+  return last
+}
+
 /** Sends all the time; verifies what comes back; hangs up on FIN. How many bytes came back. */
 export async function sendUntilFin(socket: Socket): Promise<number> {
   const chunk = pattern(65_536, 5)

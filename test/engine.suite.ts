@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { serve, type ServeOptions, type Server } from 'yodel'
 import { dial, dialTls, echo, ending, pattern } from './client.ts'
-import { read, readAll, sendUntilFin, until } from './client.ts'
+import { read, readAll, sendUntilFin, settled, until } from './client.ts'
 import { refusal } from './refusal.ts'
 
 type EngineName = Server['engine']
@@ -282,17 +282,6 @@ function leaves(start: Start, many: number, dial: Dial) {
     assert.equal(server.snapshot().open, 0)
     socket.destroy()
   })
-}
-
-/** A figure, once it has not changed for half a second. */
-async function settled(figure: () => number): Promise<number> {
-  let last = figure()
-  for (let same = 0; same < 10; same++) {
-    await new Promise(resolve => setTimeout(resolve, 50))
-    if (figure() !== last) same = 0
-    last = figure()
-  }
-  return last
 }
 
 /** So many at least were opened, and all of them are closed. */
