@@ -123,7 +123,8 @@ describe('what was agreed on', () => {
     // Turns what follows around, and takes as many bytes as `yodel `.
     const turned = Buffer.from('\u202eabc')
     for (let at = 0; (at = der.indexOf('yodel ', at)) !== -1; at++) turned.copy(der, at)
-    const evil = `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`
+    const body = der.toString('base64')
+    const evil = `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`
     using peer = await listening({ cert: evil, key })
     await using connection = await call({ insecure: true }, peer.url)
     const text = connection.details.join('\n')

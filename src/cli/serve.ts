@@ -1,8 +1,10 @@
 /** yodel serve: echo whatever arrives. */
 import type { Command } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, isPublic, parseAddress } from '../address.ts'
+import { usageError } from '../errors.ts'
 import { poolSize, serve, type ServeOptions, type Server } from '../serve.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
+import { transports } from '../transport.ts'
 import { formatSize, parseCount, parseDuration, plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { faultOptions, faultsOf, inject } from './faults.ts'
@@ -36,6 +38,7 @@ export function addServe(program: Command): void {
     const { json, fd = [], idleTimeout, drain, busyPoll, ...options } = rest
     const inherited = [...activatedSockets(process.env), ...fd]
     const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
+    checkTls(serving.tls !== undefined, given)
     const log = await openLog(watching.logLevel, watching.quiet)
     // With a dashboard faults may come later; but nobody is slowed who did not ask for it.
     const later = watching.dashboard && options.engine === 'node' ? [] : undefined
@@ -77,6 +80,15 @@ const count = value(parseCount)
 const fds = (text: string, before: Inherited[] = []) => [...before, value(parseFd)(text)]
 
 type Place = Partial<Inherited> & Pick<Inherited, 'address'>
+
+/** With several addresses TLS may be for some of them. */
+function checkTls(wanted: boolean, places: Place[]) {
+  if (!wanted || places.some(({ address }) => transports[address.transport].secure)) return
+  throw usageError(
+    '--cert, --key and --client-ca are for TLS, and no address has it.',
+    'Listen on tls://, wss:// or https://.',
+  )
+}
 
 /** All or none. */
 async function startAll(places: Place[], optionsFor: (n: number) => ServeOptions) {
