@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { formatAddress, toAddress, type Address } from './address.ts'
 import { fingerprintOf } from './certificate.ts'
 import { chooseEngine, type WantedEngine } from './engines/index.ts'
-import { identityFor } from './engines/tls-options.ts'
+import { identityFor, invalidToday } from './engines/tls-options.ts'
 import { usageError } from './errors.ts'
 import type { FaultSpec } from './faults/index.ts'
 import { play, type OnStep } from './faults/play.ts'
@@ -215,6 +215,8 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
   }
   const { engine, reason } = chooseEngine(wantedEngine, task)
   if (reason !== undefined) notes.push(reason)
+  const invalid = task.tls && invalidToday(task.tls)
+  if (invalid !== undefined) notes.push(invalid)
   const listed = wantsLedger && engine !== 'blocking'
   if (wantsLedger && !listed)
     notes.push('The blocking engine counts its clients, but cannot list them.')

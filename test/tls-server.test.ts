@@ -85,6 +85,25 @@ describe('how a stream ends', () => {
     assert.equal(await ending(socket), 'closed')
   })
 
+  test('a record that was changed on the way ends it with an alert, and is counted', async () => {
+    using line = await between()
+    const socket = await dialTls(line.where)
+    assert.equal(await echo(socket, 'before'), 'before')
+    const { closed, protocol } = server.snapshot()
+    const [inner, outer] = line.sockets
+    inner!.unpipe(outer).resume()
+    inner!.on('data', chunk => {
+      chunk[chunk.length - 1]! ^= 1
+      outer!.write(chunk)
+    })
+    socket.write('after')
+    assert.match(await ending(socket), /ALERT_BAD_RECORD_MAC/)
+    await until(() => server.snapshot().closed > closed)
+    assert.equal(server.snapshot().protocol, protocol + 1)
+  })
+})
+
+describe('how a fault ends it', () => {
   test('RST of a fault goes out below TLS, and slices are kept', async () => {
     await using server = await serve('tls://127.0.0.1:0', {
       faults: [{ kind: 'slice', minBytes: 2, maxBytes: 2 }],

@@ -67,6 +67,8 @@ describe('whom a client believes', () => {
     )
     const old = createCertificate(['127.0.0.1'], Date.now() - 400 * 86_400e3)
     using expired = await listening(old)
+    await using server = await serve('tls://127.0.0.1:0', { tls: old })
+    assert.match(server.notes.join(), /certificate has expired .* clients will refuse it/)
     assert.match(await refusalOf({ ca: old.cert }, expired.url), /expired.*--pin/)
     await (await call({ pin: new X509Certificate(old.cert).fingerprint256 }, expired.url)).close()
   })

@@ -27,6 +27,16 @@ export function identityFor(
   return { ...(identity ?? createCertificate(namesOf(address.host))), clientCa }
 }
 
+/** That nobody will believe this certificate today; undefined if it is valid. */
+export function invalidToday({ cert }: TlsServing): string | undefined {
+  const { validFrom, validTo } = new X509Certificate(cert)
+  if (Date.parse(validTo) < Date.now())
+    return `The certificate has expired (${validTo}): clients will refuse it.`
+  if (Date.parse(validFrom) > Date.now())
+    return `The certificate is not valid before ${validFrom}: clients will refuse it.`
+  return undefined
+}
+
 /** @throws UserError if it makes no sense, or there is no TLS of which it could be said */
 export function checkCalling(address: Address, { tls }: Calling): void {
   if (!tls) return

@@ -39,8 +39,7 @@ export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask
         settlers.delete(socket)
         if (error) return reject(error)
         secured.allowHalfOpen = true
-        // What breaks before the echo listens shows as a destroyed socket, not as a crash.
-        resolve(secured.on('error', () => {}))
+        resolve(endedByErrors(secured))
       })
       socket.once('close', () => {
         settlers.delete(socket)
@@ -51,6 +50,13 @@ export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask
       server.emit('connection', socket)
     })
 }
+
+/**
+ * Node leaves a connection open whose records make no sense any more. And what breaks before
+ * somebody listens shows as a destroyed socket, not as a crash.
+ */
+const endedByErrors = (socket: tls.TLSSocket): tls.TLSSocket =>
+  socket.on('error', () => socket.destroy())
 
 /** The stream that a TLSSocket was made of: it has no public name. */
 const below = (socket: tls.TLSSocket): unknown =>
@@ -94,8 +100,7 @@ export async function secured(
     ...(alpn.length > 0 && { ALPNProtocols: alpn }),
   })
   await agreed(stream, timeoutMs)
-  // What breaks before somebody listens shows as a destroyed socket, not as a crash.
-  stream.on('error', () => {})
+  endedByErrors(stream)
   if (pin !== undefined) {
     const seen = plain(stream.getPeerCertificate().fingerprint256 ?? '')
     if (plain(pin) !== seen) {
