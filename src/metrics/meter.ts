@@ -57,6 +57,10 @@ export const counterNames = [
   'turnedAway',
   /** Clients who did not get through PROXY header, TLS and the like. */
   'handshakesFailed',
+  /** HTTP requests that got an answer, but no WebSocket: no upgrade, wrong version or origin. */
+  'upgradesRefused',
+  /** WebSocket clients who were closed because of a message beyond the limit. */
+  'messagesTooLong',
   /** What faults did: chunks that were held or cut, bits flipped, connections ended or hung. */
   'faultsInjected',
   /** Of a load that counts them (and else ends the connection): bytes that were wrong in place. */

@@ -22,6 +22,8 @@ export interface Link {
   readonly stream: Duplex
   /** What was agreed on, a line each, for people: protocol, cipher, certificate. */
   readonly details: readonly string[]
+  /** The round trip of a ping, in milliseconds, where the transport has pings. */
+  readonly ping?: (() => Promise<number>) | undefined
 }
 
 /**
@@ -61,6 +63,14 @@ const secure: Dial = async (target, timeoutMs, signal) => {
 const bytes: Dial = (target, timeoutMs, signal) =>
   (transports[target.address.transport].secure ? secure : plain)(target, timeoutMs, signal)
 
+/** Messages over a stream of bytes; both together have so much time. */
+const messages: Dial = async (target, timeoutMs, signal) => {
+  const startedMs = performance.now()
+  const link = await bytes(target, timeoutMs, signal)
+  const { openMessages } = await import('./ws/dial.ts')
+  return openMessages(link, target, Math.max(1, timeoutMs - (performance.now() - startedMs)))
+}
+
 const refused: Dial = () => Promise.reject(new Error('refused'))
 
 const dials: Record<TransportName, Dial> = {
@@ -68,8 +78,8 @@ const dials: Record<TransportName, Dial> = {
   unix: bytes,
   tls: bytes,
   udp: refused,
-  ws: refused,
-  wss: refused,
+  ws: messages,
+  wss: messages,
   http: refused,
   https: refused,
 }

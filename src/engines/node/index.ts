@@ -14,6 +14,8 @@ export const node: Engine = {
     'tcp',
     'unix',
     'tls',
+    'ws',
+    'wss',
     'serve',
     'load',
     'churn',

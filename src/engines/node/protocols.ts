@@ -8,6 +8,8 @@ import { Entrance, type Step } from './entrance.ts'
 
 export interface Protocol {
   readonly echo: Echo
+  /** Its own way in, behind PROXY header and TLS. */
+  readonly steps?: readonly Step[]
   /** Other faults from now on; only where the task came with some, or with an empty list. */
   setFaults?(faults: readonly FaultSpec[]): void
 }
@@ -17,7 +19,7 @@ export async function createProtocol(task: ServeTask, meter: Meter): Promise<Pro
   const { transport } = task.address
   if (transport === 'udp') return refused(task, meter)
   const protocol = await innermost[transport](task, meter)
-  const steps = await createSteps(task)
+  const steps = [...(await createSteps(task)), ...(protocol.steps ?? [])]
   if (steps.length === 0) return protocol
   return { ...protocol, echo: new Entrance(steps, protocol.echo, task, meter) }
 }
@@ -41,6 +43,10 @@ const bytes: Create = async (task, meter) => {
   return { echo, setFaults: faults => echo.setFaults(faults) }
 }
 
+/** WebSocket: the package is loaded where it is needed. */
+const messages: Create = async (task, meter) =>
+  (await import('./ws/echo.ts')).createMessages(task, meter)
+
 const refused: Create = () => {
   throw new Error('refused')
 }
@@ -50,8 +56,8 @@ const innermost: Record<Exclude<TransportName, 'udp'>, Create> = {
   tcp: bytes,
   unix: bytes,
   tls: bytes,
-  ws: refused,
-  wss: refused,
+  ws: messages,
+  wss: messages,
   http: refused,
   https: refused,
 }

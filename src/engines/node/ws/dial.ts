@@ -1,0 +1,74 @@
+/** Connects to a WebSocket server, over a socket that is connected already. */
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { WebSocket } from 'ws'
+import { formatAddress, type HostAddress } from '../../../address.ts'
+import { UserError } from '../../../errors.ts'
+import { timerMaxMs } from '../../../options.ts'
+import { errnoOf } from '../../failures.ts'
+import type { Link, Target } from '../dial.ts'
+import { MessageStream } from './stream.ts'
+
+/**
+ * Asks for the upgrade (RFC 6455 section 4.1), without compression and subprotocols.
+ * @throws UserError if the server answers, but is no WebSocket server
+ */
+export function openMessages(
+  { stream, details }: Link,
+  { address }: Target,
+  timeoutMs: number,
+): Promise<Link> {
+  const socket = stream as Socket
+  const url = formatAddress({ ...(address as HostAddress) })
+  return new Promise((resolve, reject) => {
+    const ws = new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: 0,
+      // It is connected, and secured if it has to be.
+      createConnection: () => socket,
+    })
+    const fail = (error: Error) => {
+      clearTimeout(timer)
+      socket.destroy()
+      reject(error)
+    }
+    const timer = setTimeout(
+      () => fail(Object.assign(new Error('upgrade timed out'), { code: 'ETIMEDOUT' })),
+      Math.min(timeoutMs, timerMaxMs),
+    )
+    ws.on('error', error => fail(explained(url, error)))
+    ws.on('unexpected-response', (_: ClientRequest, response: IncomingMessage) =>
+      fail(answered(url, response)),
+    )
+    ws.on('open', () => {
+      clearTimeout(timer)
+      ws.removeAllListeners()
+      const messages = new MessageStream(ws, socket)
+      // What breaks before somebody listens shows as a destroyed stream, not as a crash.
+      messages.on('error', () => {})
+      resolve({ stream: messages, details, ping: () => messages.ping() })
+    })
+  })
+}
+
+function answered(url: string, { statusCode, statusMessage }: IncomingMessage): UserError {
+  return new UserError(
+    'network',
+    `Cannot connect to ${url}: it answered with HTTP ${statusCode} ${statusMessage}.`.trim(),
+    'Check the path, and whether that server takes WebSocket clients.',
+  )
+}
+
+/** Errors of the system stay what they are. */
+function explained(url: string, error: Error): Error {
+  const code = errnoOf(error)
+  if (/^E[A-Z]+$/.test(code)) return error
+  const why = code.startsWith('HPE_') ? 'it does not answer in HTTP' : decapitalised(error.message)
+  return new UserError(
+    'network',
+    `Cannot connect to ${url}: ${why}.`,
+    'Is it a WebSocket server? `yodel serve ws://...` is one.',
+  )
+}
+
+const decapitalised = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

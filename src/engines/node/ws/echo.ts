@@ -1,0 +1,110 @@
+/** Echo of WebSocket messages: each comes back whole, of its kind, in order. */
+import type { Socket } from 'node:net'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import type { ServeTask } from '../../../task.ts'
+import { failureName } from '../../failures.ts'
+import type { Echo } from '../echo.ts'
+import type { Protocol } from '../protocols.ts'
+import { FrameWriter, opcode } from './frames.ts'
+import { bytesOf, type ServerSocket } from './socket.ts'
+import { createUpgrade, type Upgrade } from './upgrade.ts'
+
+/** A client for whom so much waits to be sent is not read from until all of it is gone. */
+const unsentMaxBytes = 128 * 1024
+/** Told to those who are still there when the server leaves. */
+const goingAway = [1001, 'the server is leaving'] as const
+
+/** @throws nothing: what was asked for was checked before */
+export async function createMessages(task: ServeTask, meter: Meter): Promise<Protocol> {
+  const upgrade = createUpgrade(task, meter)
+  const steps = [upgrade.step]
+  return { steps, echo: createEcho(upgrade, meter) }
+}
+
+/**
+ * Back-pressure as for bytes (see ../echo.ts). A connection holds at most `unsentMaxBytes` and one
+ * message that wait to be sent, one chunk (64 KiB), and a message that is not complete: twice the
+ * longest message that is allowed, and 256 KiB.
+ */
+function createEcho({ opened }: Upgrade, meter: Meter): Echo {
+  return {
+    start(socket) {
+      const ws = opened.get(socket)!
+      if (ws.extensions === '') echoFrames(ws, socket, meter)
+      else echoDeflated(ws, socket, meter)
+      countFailures(ws, socket, meter)
+      ws.resume()
+    },
+    finish(socket) {
+      const ws = opened.get(socket)!
+      // What was read, but not delivered because nobody read the echo, is echoed first.
+      socket.read()
+      ws.close(...goingAway)
+      ws.resume()
+    },
+  }
+}
+
+function echoFrames(ws: ServerSocket, socket: Socket, { counters }: Meter) {
+  const writer = new FrameWriter(socket, false)
+  const send = (code: number, payload: Buffer) => {
+    writer.frame(code, payload)
+    if (writer.waitingBytes > unsentMaxBytes) ws.pause()
+  }
+  ws.beforeClose = () => {
+    writer.flush()
+    return false
+  }
+  ws.on('message', (data, isBinary) => {
+    const message = bytesOf(data)
+    if (!counted(ws, message, counters)) return
+    send(isBinary ? opcode.binary : opcode.text, message)
+  })
+  ws.on('ping', data => {
+    if (ws.readyState === ws.OPEN) send(opcode.pong, data)
+  })
+  socket.on('drain', () => {
+    if (ws.isPaused) ws.resume()
+  })
+}
+
+/** Compressing is done elsewhere meanwhile, so the package keeps the frames in order. */
+function echoDeflated(ws: ServerSocket, socket: Socket, { counters }: Meter) {
+  const resume = () => {
+    if (ws.isPaused && ws.bufferedAmount <= unsentMaxBytes) ws.resume()
+  }
+  ws.on('message', (data, isBinary) => {
+    const message = bytesOf(data)
+    if (!counted(ws, message, counters)) return
+    ws.send(message, { binary: isBinary }, resume)
+    if (ws.bufferedAmount > unsentMaxBytes) ws.pause()
+  })
+  ws.on('ping', data => {
+    if (ws.readyState === ws.OPEN) ws.pong(data, false, resume)
+  })
+  socket.on('drain', resume)
+}
+
+/** Whether it is to be echoed: not after goodbye. */
+function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): boolean {
+  if (ws.readyState !== ws.OPEN) {
+    counters[counter.bytesDiscarded]! += length
+    return false
+  }
+  counters[counter.chunks]!++
+  counters[counter.bytesIn]! += length
+  counters[counter.bytesOut]! += length
+  return true
+}
+
+/** Too long is not wrong; whatever else the package objects to is. */
+const tooLong = ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH']
+
+/** Broken frames are closed with the right code by the package, and are no crash here. */
+export function countFailures(ws: ServerSocket, socket: Socket, { counters }: Meter): void {
+  ws.on('error', (error: NodeJS.ErrnoException) => {
+    const isTooLong = tooLong.includes(error.code ?? '')
+    counters[counter[isTooLong ? 'messagesTooLong' : 'protocolErrors']]!++
+  })
+  socket.on('error', error => counters[counter[failureName(error)]]!++)
+}

@@ -1,0 +1,34 @@
+/** The server's end of a WebSocket: what the package `ws` leaves to whoever serves with it. */
+import { WebSocket, type RawData } from 'ws'
+
+/** What is told besides the code where we are the one who closes (RFC 6455 section 7.4.1). */
+const reasons: Record<number, string> = {
+  1002: 'that is no frame of a client (RFC 6455 section 5)',
+  1007: 'that is no UTF-8, or no deflated data',
+  1008: 'a message in too many pieces',
+  1009: 'this message is too long',
+}
+
+export class ServerSocket extends WebSocket {
+  /**
+   * Before a close frame leaves. Returns whether it is to wait: then whoever says so closes later,
+   * with the same code and reason.
+   */
+  beforeClose: (code?: number, reason?: string | Buffer) => boolean = () => false
+
+  /**
+   * Called by `ws` itself, too: to answer a close frame with its own code and reason, and where a
+   * client broke the rules, with a code alone.
+   */
+  override close(code?: number, reason?: string | Buffer): void {
+    if (this.readyState === WebSocket.OPEN && this.beforeClose(code, reason)) return
+    this.closeNow(code, reason)
+  }
+
+  closeNow(code?: number, reason?: string | Buffer): void {
+    super.close(code, reason ?? reasons[code ?? 0])
+  }
+}
+
+/** Messages come in one piece, as long as nobody asks for others. */
+export const bytesOf = (data: RawData): Buffer => data as Buffer

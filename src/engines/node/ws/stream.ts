@@ -1,0 +1,90 @@
+/** A client's WebSocket as a stream: each write is a message, and so is each chunk that is read. */
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import { FrameWriter, opcode } from './frames.ts'
+import { bytesOf } from './socket.ts'
+
+/** Above this the next message is not taken before some of it has left. */
+const unsentMaxBytes = 128 * 1024
+
+/**
+ * Strings are messages of text, buffers are binary. `end()` says goodbye with 1000; messages may
+ * still come until the other side has said it, too.
+ */
+export class MessageStream extends Duplex {
+  readonly #ws: WebSocket
+  readonly #socket: Socket
+  readonly #writer: FrameWriter
+  #onDrain: (() => void) | undefined
+  #error: Error | undefined
+
+  constructor(ws: WebSocket, socket: Socket) {
+    super({ readableObjectMode: true, readableHighWaterMark: 1, decodeStrings: false })
+    this.#ws = ws
+    this.#socket = socket
+    this.#writer = new FrameWriter(socket, true)
+    ws.on('message', (data, isBinary) => {
+      const message = bytesOf(data)
+      if (!this.push(isBinary ? message : message.toString())) ws.pause()
+    })
+    socket.on('drain', () => this.#drained())
+    socket.on('error', error => (this.#error ??= error))
+    // A frame that makes no sense: the package has said so to the other side.
+    ws.on('error', error => (this.#error ??= error))
+    ws.on('close', (code, reason) => this.#onClosed(code, reason.toString()))
+  }
+
+  /** The round trip of a ping, in milliseconds. */
+  ping(): Promise<number> {
+    const sentAtMs = performance.now()
+    return new Promise((resolve, reject) => {
+      this.once('close', () => reject(new Error('closed')))
+      this.#ws.once('pong', () => resolve(performance.now() - sentAtMs))
+      this.#ws.ping()
+    })
+  }
+
+  #onClosed(code: number, reason: string) {
+    // 1005: without a code; 1006: without goodbye. Both are the end of a stream, as FIN is.
+    if (code !== 1000 && code !== 1001 && code !== 1005 && code !== 1006) {
+      const why = reason === '' ? '' : `: ${reason}`
+      this.#error ??= new Error(`closed with ${code}${why}`)
+    }
+    this.#drained()
+    if (this.#error) this.destroy(this.#error)
+    else this.push(null)
+  }
+
+  #drained() {
+    const onDrain = this.#onDrain
+    this.#onDrain = undefined
+    onDrain?.()
+  }
+
+  override _read(): void {
+    if (this.#ws.isPaused) this.#ws.resume()
+  }
+
+  override _write(data: Buffer | string, _: string, callback: (error?: Error | null) => void) {
+    const isText = typeof data === 'string'
+    if (this.#ws.readyState === this.#ws.OPEN)
+      this.#writer.frame(isText ? opcode.text : opcode.binary, isText ? Buffer.from(data) : data)
+    if (this.#writer.waitingBytes < unsentMaxBytes || this.#socket.destroyed) callback()
+    else this.#onDrain = callback
+  }
+
+  /** Over when the other side has said goodbye as well, or is gone. */
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#writer.flush()
+    this.#ws.close(1000)
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#drained()
+    if (this.#ws.readyState === this.#ws.CLOSED) return callback(error)
+    this.#ws.once('close', () => callback(error))
+    this.#ws.terminate()
+  }
+}

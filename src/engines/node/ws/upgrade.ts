@@ -1,0 +1,118 @@
+/** The way in for WebSocket clients: an HTTP request that is upgraded (RFC 6455 section 4). */
+import { createServer, STATUS_CODES, type IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import { timerMaxMs } from '../../../options.ts'
+import type { ServeTask } from '../../../task.ts'
+import type { Step } from '../entrance.ts'
+import { ServerSocket } from './socket.ts'
+
+/** Request line and headers of an upgrade; browsers send less than a kilobyte. */
+const headersMaxBytes = 16 * 1024
+/** The package takes 32 bits, and no number at all for no limit. */
+const messageMaxMaxBytes = 2 ** 31 - 1
+/** How long a client whose request was refused may take to read why. */
+const lingerMs = 1_000
+
+export interface Upgrade {
+  step: Step
+  /** Those who are through, by the stream that the step resolved with; paused. */
+  opened: WeakMap<Socket, ServerSocket>
+}
+
+type Refusal = [status: number, why: string, headers?: Record<string, string>]
+const use13 = { 'Sec-WebSocket-Version': '13' }
+const noUpgrade: Refusal = [
+  426,
+  'This is a WebSocket echo server: connect with a WebSocket client, for example `yodel connect`.',
+  { Upgrade: 'websocket', ...use13 },
+]
+
+/** After a close frame a client has `drainMs` to hang up, as at the end of the server. */
+export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter): Upgrade {
+  const opened = new WeakMap<Socket, ServerSocket>()
+  const waiting = new WeakMap<Duplex, (ws: ServerSocket) => void>()
+  const upgrades = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    WebSocket: ServerSocket,
+    autoPong: false,
+    maxPayload: Math.min(web.messageMaxBytes, messageMaxMaxBytes),
+    perMessageDeflate: web.deflate,
+    ...({ closeTimeout: Math.min(Math.max(drainMs, lingerMs), timerMaxMs) } as object),
+  })
+  /** Never listens: it parses what comes from sockets that were accepted elsewhere. */
+  const http = createServer({ maxHeaderSize: headersMaxBytes })
+
+  function refuse(socket: Duplex, [status, why, headers = {}]: Refusal) {
+    counters[counter.upgradesRefused]!++
+    if (!socket.writable) return socket.destroy()
+    const head = { ...headersOf(why), ...headers }
+    const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`)
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${why}\n`)
+    // Input that nobody reads would make a reset of the close, and the answer be thrown away.
+    socket.resume().on('error', () => {})
+    const timer = setTimeout(() => socket.destroy(), lingerMs)
+    socket.once('close', () => clearTimeout(timer))
+  }
+
+  http.on('request', (request, response) => {
+    counters[counter.upgradesRefused]!++
+    const [status, why, headers] = noUpgrade
+    request.resume()
+    response.writeHead(status, { ...headersOf(why), ...headers }).end(`${why}\n`)
+  })
+  http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // Who is gone is seen by the step.
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+    else if (error.code === 'HPE_HEADER_OVERFLOW')
+      refuse(socket, [431, `The headers have more than ${headersMaxBytes} bytes.`])
+    else refuse(socket, [400, 'That is no HTTP request. This is a WebSocket echo server.'])
+  })
+  http.on('upgrade', (request, socket, head) => {
+    const refusal = refusalOf(request, web.origins)
+    if (refusal) return refuse(socket, refusal)
+    upgrades.handleUpgrade(request, socket, head, ws => {
+      // Nothing is to arrive before somebody listens.
+      ws.pause()
+      waiting.get(socket)?.(ws)
+    })
+  })
+  upgrades.on('wsClientError', (error, socket) => refuse(socket, [400, `${error.message}.`]))
+
+  const step: Step = (socket, { raw }) =>
+    new Promise((resolve, reject) => {
+      const gone = () => reject(new Error('gone before the upgrade'))
+      raw.once('close', gone)
+      waiting.set(socket, ws => {
+        raw.off('close', gone)
+        opened.set(socket, ws)
+        resolve(socket)
+      })
+      http.emit('connection', socket)
+    })
+  return { step, opened }
+}
+
+const headersOf = (body: string): Record<string, string> => ({
+  Connection: 'close',
+  'Content-Type': 'text/plain; charset=utf-8',
+  'Content-Length': String(Buffer.byteLength(body) + 1),
+})
+
+/** Why this request for an upgrade is not granted; the package looks at the rest of it. */
+function refusalOf(
+  { method, headers }: IncomingMessage,
+  origins: string[] | undefined,
+): Refusal | undefined {
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return noUpgrade
+  if (method !== 'GET') return [405, 'An upgrade is asked for with GET.', { Allow: 'GET' }]
+  if (headers['sec-websocket-version'] !== '13')
+    return [426, 'The version of WebSocket is 13 (RFC 6455).', { ...use13, Upgrade: 'websocket' }]
+  // Programs need not say where they come from; a browser always does.
+  const { origin } = headers
+  if (!origins || origin === undefined || origins.includes(origin)) return undefined
+  return [403, 'Pages from this origin may not connect.']
+}
