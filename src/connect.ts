@@ -32,6 +32,8 @@ export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
   close(): Promise<void>
   /** What was agreed on, a line each, for people: protocol, cipher, certificate. */
   readonly details: readonly string[]
+  /** The round trip of a ping, in milliseconds, where the transport has pings (ws, wss). */
+  readonly ping?: (() => Promise<number>) | undefined
   /**
    * Below it all, for options that have no name here: a net.Socket where bytes travel. Where
    * messages have bounds each write is one, and so is each chunk; text comes as a string.
@@ -63,11 +65,13 @@ class LinkConnection implements Connection {
   readonly address: Address
   readonly stream: Duplex
   readonly details: readonly string[]
+  readonly ping: (() => Promise<number>) | undefined
 
-  constructor(address: Address, { stream, details }: Link) {
+  constructor(address: Address, { stream, details, ping }: Link) {
     this.address = address
     this.stream = stream
     this.details = details
+    this.ping = ping
     // Failures reach whoever reads or writes; without a listener they would end the process.
     stream.on('error', () => {})
   }
@@ -82,7 +86,7 @@ class LinkConnection implements Connection {
     const sent = Buffer.from(message as string)
     const startedMs = performance.now()
     // At the same time: a server that echoes stops reading when nobody reads from it.
-    const [reply] = await Promise.all([this.#read(sent.length), this.write(sent)])
+    const [reply] = await Promise.all([this.#read(sent.length), this.write(message)])
     const latencyUs = (performance.now() - startedMs) * 1e3
     if (!reply.equals(sent)) throw new Error(`${formatAddress(this.address)} sent other bytes back`)
     return { reply, latencyUs }

@@ -1,8 +1,9 @@
 /** yodel connect: type and see the echo; or pipe. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from '@commander-js/extra-typings'
 import { formatAddress } from '../address.ts'
 import { connect, connectDefaults } from '../connect.ts'
-import { parseDuration } from '../units.ts'
+import { formatDuration, parseDuration } from '../units.ts'
 import { callingOf, callingOptions } from './calling.ts'
 import { addAll, addressArgument, value } from './flags.ts'
 import { tell } from './output.ts'
@@ -30,11 +31,25 @@ export function addConnect(program: Command): void {
     if (verbose) {
       tell(`connected to ${formatAddress(connection.address)}`)
       for (const detail of connection.details) tell(detail)
+      if (connection.ping) tell(await pinged(connection.ping))
     }
     const { exitCode, message } = await talk(connection, hex)
     if (message !== '') tell(message)
     process.exitCode = exitCode
   })
+}
+
+/** So long is waited for a server that answers no pings. */
+const pingMs = 1_000
+
+async function pinged(ping: () => Promise<number>): Promise<string> {
+  const patience = new AbortController()
+  const late = sleep(pingMs, undefined, { signal: patience.signal })
+  const answered = await Promise.race([ping(), late]).catch(() => undefined)
+  patience.abort()
+  return answered === undefined
+    ? 'the ping was not answered'
+    : `the ping was answered in ${formatDuration(answered)}`
 }
 
 const duration = value(parseDuration)

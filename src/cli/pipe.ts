@@ -1,6 +1,7 @@
 /** connect in a pipe: stdin goes out, what comes back goes to stdout, and it must be the same. */
 import type { Connection } from '../connect.ts'
 import { errnoOf, explainBreak } from '../engines/failures.ts'
+import { transports } from '../transport.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../report/printable.ts'
 import { formatCount, plural } from '../units.ts'
@@ -30,12 +31,14 @@ class Pipe {
   readonly #socket
   readonly #expectation = new Expectation()
   readonly #hex: boolean
+  readonly #hasBounds: boolean
   #inputEnded = false
   #grace: NodeJS.Timeout | undefined
   #settle!: (talked: Talked) => void
 
-  constructor({ stream: socket }: Connection, hex: boolean) {
+  constructor({ address, stream: socket }: Connection, hex: boolean) {
     this.#socket = socket
+    this.#hasBounds = transports[address.transport].carries === 'messages'
     this.#hex = hex
     this.talked = new Promise(resolve => (this.#settle = resolve))
     const { stdin, stdout } = process
@@ -69,7 +72,8 @@ class Pipe {
 
   #onInputEnd() {
     this.#inputEnded = true
-    this.#socket.end()
+    // There is no half-close of messages: after goodbye a server need not answer any more.
+    if (!this.#hasBounds) this.#socket.end()
     this.#endIfComplete()
   }
 
@@ -90,6 +94,7 @@ class Pipe {
 
   #endIfComplete() {
     if (!this.#inputEnded || this.#expectation.missingBytes > 0) return
+    if (this.#hasBounds) this.#socket.end()
     if (this.#socket.readableEnded) this.#end('')
     else this.#grace ??= setTimeout(() => this.#end(''), graceMs)
   }

@@ -4,6 +4,7 @@ import type { Connection } from '../connect.ts'
 import { formatAddress } from '../address.ts'
 import { explainBreak } from '../engines/failures.ts'
 import { Expectation } from '../load/expectation.ts'
+import { transports } from '../transport.ts'
 import { hexDump, printable } from '../report/printable.ts'
 import { formatDuration, plural } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
@@ -30,6 +31,8 @@ class Prompt {
   readonly talked: Promise<Talked>
   readonly #connection: Connection
   readonly #hex: boolean
+  /** Each line is a message of its own, without its newline. */
+  readonly #hasBounds: boolean
   readonly #readline: Interface
   readonly #expectation = new Expectation()
   readonly #lines: Line[] = []
@@ -43,6 +46,7 @@ class Prompt {
   constructor(connection: Connection, hex: boolean) {
     this.#connection = connection
     this.#hex = hex
+    this.#hasBounds = transports[connection.address.transport].carries === 'messages'
     this.talked = new Promise(resolve => (this.#settle = resolve))
     const { stdin: input, stdout: output } = process
     output.write(`${formatAddress(connection.address)} is connected; Ctrl-D ends.\n`)
@@ -61,8 +65,8 @@ class Prompt {
   }
 
   #onLine(text: string) {
-    const line = Buffer.from(`${text}\n`)
-    this.#expectation.sent(line)
+    const line = this.#hasBounds ? text : `${text}\n`
+    this.#expectation.sent(Buffer.from(line))
     this.#lines.push({ endBytes: this.#expectation.sentBytes, sentAtMs: performance.now() })
     this.#connection.stream.write(line)
     this.#readline.prompt()
@@ -72,25 +76,32 @@ class Prompt {
     if (this.#inputEnded) return
     this.#inputEnded = true
     process.stdout.write('\n')
-    this.#connection.end()
-    if (this.#expectation.missingBytes === 0) this.#onReplyEnd()
+    // After goodbye a server of messages need not answer any more.
+    if (!this.#hasBounds) this.#connection.end()
+    if (this.#complete) this.#onReplyEnd()
   }
 
   #onReply(chunk: Buffer) {
     const nowMs = performance.now()
     const before = this.#expectation.returnedBytes
-    const wrongAt = this.#wrong ? 0 : this.#expectation.firstWrong(chunk)
+    const fits = !this.#hasBounds || this.#lines[0]?.endBytes === before + chunk.length
+    const wrongAt = this.#wrong || !fits ? 0 : this.#expectation.firstWrong(chunk)
     const right = wrongAt === -1 ? chunk : chunk.subarray(0, wrongAt)
-    this.#showRight(right, before, nowMs)
-    if (wrongAt !== -1) this.#showWrong(chunk.subarray(wrongAt))
-    if (this.#inputEnded && this.#expectation.missingBytes === 0) this.#onReplyEnd()
+    if (wrongAt !== 0) this.#showRight(right, before, nowMs)
+    if (wrongAt !== -1) this.#showWrong(chunk.subarray(wrongAt), fits)
+    if (this.#inputEnded && this.#complete) this.#onReplyEnd()
+  }
+
+  /** A message may have no bytes, and is waited for all the same. */
+  get #complete(): boolean {
+    return this.#expectation.missingBytes === 0 && (this.#wrong || this.#lines.length === 0)
   }
 
   /** Cut into the lines that were sent. */
   #showRight(bytes: Buffer, offset: number, nowMs: number) {
     let rest = bytes
     let at = offset
-    while (rest.length > 0) {
+    do {
       const { endBytes, sentAtMs } = this.#lines[0]!
       const part = rest.subarray(0, endBytes - at)
       rest = rest.subarray(part.length)
@@ -102,16 +113,18 @@ class Prompt {
       this.#show(`< ${this.#text(Buffer.concat(this.#partial))}  ${formatDuration(latencyMs)}`)
       this.#partial = []
       this.#lines.shift()
-    }
+    } while (rest.length > 0)
   }
 
-  #showWrong(bytes: Buffer) {
+  #showWrong(bytes: Buffer, fits: boolean) {
     const { next, returnedBytes } = this.#expectation
     if (!this.#wrong) {
       this.#show(
-        next === undefined
-          ? '! more came back than was sent; from here on, as it comes:'
-          : `! wrong byte at offset ${returnedBytes}; from here on, as it comes:`,
+        !fits && next !== undefined
+          ? '! not the message that was sent; from here on, as it comes:'
+          : next === undefined
+            ? '! more came back than was sent; from here on, as it comes:'
+            : `! wrong byte at offset ${returnedBytes}; from here on, as it comes:`,
       )
     }
     this.#wrong = true
@@ -133,7 +146,7 @@ class Prompt {
   }
 
   #onReplyEnd() {
-    const complete = !this.#wrong && this.#expectation.missingBytes === 0
+    const complete = !this.#wrong && this.#complete
     const who = this.#inputEnded ? '' : 'the server hung up; '
     this.#finish(complete ? exitCodes.done : exitCodes.failed, `${who}${this.#summary()}`)
   }

@@ -48,8 +48,6 @@ export const errnoOf = (error: unknown): string => {
 
 /** `Cannot listen on tcp://...: somebody listens there already (EADDRINUSE).` */
 export function explain(verb: 'listen on' | 'connect to', address: Address, error: unknown) {
-  // Whoever knows better has said so.
-  if (error instanceof UserError) return error
   const code = errnoOf(error)
   if (error instanceof UserError) return error
   const [cause, hint] = meanings[code] ??

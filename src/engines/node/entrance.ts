@@ -54,7 +54,7 @@ export class Entrance implements Echo {
     this.#echo = echo
     this.#counters = counters
     this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
-    this.#patient = proxy?.mode === 'accept' && !transports[address.transport].secure
+    this.#patient = proxy?.mode === 'accept' && ['tcp', 'unix'].includes(address.transport)
   }
 
   start(raw: Socket): void {

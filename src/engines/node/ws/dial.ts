@@ -14,11 +14,11 @@ import { MessageStream } from './stream.ts'
  * @throws UserError if the server answers, but is no WebSocket server
  */
 export function openMessages(
-  { stream, details }: Link,
+  lower: Link,
   { address }: Target,
   timeoutMs: number,
 ): Promise<Link> {
-  const socket = stream as Socket
+  const socket = lower.stream as Socket
   const url = formatAddress({ ...(address as HostAddress) })
   return new Promise((resolve, reject) => {
     const ws = new WebSocket(url, {
@@ -46,7 +46,13 @@ export function openMessages(
       const messages = new MessageStream(ws, socket)
       // What breaks before somebody listens shows as a destroyed stream, not as a crash.
       messages.on('error', () => {})
-      resolve({ stream: messages, details, ping: () => messages.ping() })
+      resolve({
+        stream: messages,
+        get details() {
+          return lower.details
+        },
+        ping: () => messages.ping(),
+      })
     })
   })
 }

@@ -104,7 +104,7 @@ const tooLong = ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_P
 export function countFailures(ws: ServerSocket, socket: Socket, { counters }: Meter): void {
   ws.on('error', (error: NodeJS.ErrnoException) => {
     const isTooLong = tooLong.includes(error.code ?? '')
-    counters[counter[isTooLong ? 'messagesTooLong' : 'protocolErrors']]!++
+    counters[counter[isTooLong ? 'messagesTooLong' : 'protocol']]!++
   })
   socket.on('error', error => counters[counter[failureName(error)]]!++)
 }

@@ -38,9 +38,7 @@ export class FrameWriter {
   frame(code: number, payload: Uint8Array): void {
     if (payload.length > togetherMaxBytes) return this.#alone(code, payload)
     if (writer !== this) {
-      writer?.flush()
-      writer = this
-      process.nextTick(flushWriter)
+      takeTurn(this)
     } else if (this.#bytes + headerMaxBytes + payload.length > together.length) this.#write()
     let at = putHeader(together, this.#bytes, code, payload.length, this.#masked)
     if (this.#masked) {
@@ -88,6 +86,13 @@ export class FrameWriter {
 }
 
 const flushWriter = () => writer?.flush()
+
+/** The buffer is his until the end of the turn, or until another one wants it. */
+function takeTurn(next: FrameWriter) {
+  flushWriter()
+  writer = next
+  process.nextTick(flushWriter)
+}
 
 /** Where the payload or its mask begins. */
 function putHeader(into: Buffer, at: number, code: number, length: number, masked: boolean) {

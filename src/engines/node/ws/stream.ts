@@ -20,7 +20,7 @@ export class MessageStream extends Duplex {
   #error: Error | undefined
 
   constructor(ws: WebSocket, socket: Socket) {
-    super({ readableObjectMode: true, readableHighWaterMark: 1, decodeStrings: false })
+    super({ readableObjectMode: true, decodeStrings: false })
     this.#ws = ws
     this.#socket = socket
     this.#writer = new FrameWriter(socket, true)
@@ -83,8 +83,11 @@ export class MessageStream extends Duplex {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#drained()
-    if (this.#ws.readyState === this.#ws.CLOSED) return callback(error)
-    this.#ws.once('close', () => callback(error))
-    this.#ws.terminate()
+    const ws = this.#ws
+    if (ws.readyState === ws.CLOSED) return callback(error)
+    ws.once('close', () => callback(error))
+    // Goodbye is said where it can leave at once: nobody waits for it.
+    if (!error && ws.readyState === ws.OPEN && this.#writer.waitingBytes === 0) ws.close(1000)
+    ws.terminate()
   }
 }

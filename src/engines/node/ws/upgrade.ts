@@ -6,6 +6,7 @@ import { WebSocketServer } from 'ws'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../options.ts'
 import type { ServeTask } from '../../../task.ts'
+import { ProtocolError } from '../../failures.ts'
 import type { Step } from '../entrance.ts'
 import { ServerSocket } from './socket.ts'
 
@@ -48,7 +49,6 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
 
   function refuse(socket: Duplex, [status, why, headers = {}]: Refusal) {
     counters[counter.upgradesRefused]!++
-    if (!socket.writable) return socket.destroy()
     const head = { ...headersOf(why), ...headers }
     const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${why}\n`)
@@ -73,18 +73,19 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
   })
   http.on('upgrade', (request, socket, head) => {
     const refusal = refusalOf(request, web.origins)
-    if (refusal) return refuse(socket, refusal)
-    upgrades.handleUpgrade(request, socket, head, ws => {
-      // Nothing is to arrive before somebody listens.
-      ws.pause()
-      waiting.get(socket)?.(ws)
-    })
+    if (refusal) refuse(socket, refusal)
+    else
+      upgrades.handleUpgrade(request, socket, head, ws => {
+        // Nothing is to arrive before somebody listens.
+        ws.pause()
+        waiting.get(socket)?.(ws)
+      })
   })
   upgrades.on('wsClientError', (error, socket) => refuse(socket, [400, `${error.message}.`]))
 
   const step: Step = (socket, { raw }) =>
     new Promise((resolve, reject) => {
-      const gone = () => reject(new Error('gone before the upgrade'))
+      const gone = () => reject(new ProtocolError('no upgrade'))
       raw.once('close', gone)
       waiting.set(socket, ws => {
         raw.off('close', gone)
