@@ -79,6 +79,11 @@ export class Chain {
     return this.#apply(chunks)
   }
 
+  /** Whether nothing is to be answered, until the faults are changed or the server leaves. */
+  get hangs(): boolean {
+    return [...this.#waits].some(({ at }) => at === Infinity)
+  }
+
   /** Other faults are to follow: what is held goes out now. */
   release(): void {
     this.#released = true

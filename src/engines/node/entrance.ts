@@ -50,11 +50,12 @@ export class Entrance implements Echo {
 
   constructor(steps: readonly Step[], echo: Echo, task: ServeTask, { counters }: Meter) {
     const { handshakeTimeoutMs, proxy, address } = task
+    const { carries, secure } = transports[address.transport]
     this.#steps = steps
     this.#echo = echo
     this.#counters = counters
     this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
-    this.#patient = proxy?.mode === 'accept' && ['tcp', 'unix'].includes(address.transport)
+    this.#patient = proxy?.mode === 'accept' && carries === 'bytes' && !secure
   }
 
   start(raw: Socket): void {

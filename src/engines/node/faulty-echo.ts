@@ -1,12 +1,13 @@
 /** The echo of a badly behaved server: whatever arrives goes through a chain of faults. */
 import type { Socket } from 'node:net'
-import { Arrivals } from '../../faults/arrivals.ts'
+import { Arrivals, type Source } from '../../faults/arrivals.ts'
 import { Chain } from '../../faults/chain.ts'
-import { Gone, Reset } from '../../faults/fault.ts'
+import { Gone, Reset, type Chunk, type Message } from '../../faults/fault.ts'
 import type { FaultSpec } from '../../faults/index.ts'
 import { recordHits } from '../../faults/record.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
+import { transports } from '../../transport.ts'
 import { failureName } from '../failures.ts'
 import { createEcho, type Echo } from './echo.ts'
 
@@ -15,15 +16,41 @@ export interface FaultyEcho extends Echo {
   setFaults(faults: readonly FaultSpec[]): void
 }
 
+/** A client, as bytes or as messages. */
+export interface Peer extends Source {
+  /** Says from now on what comes. */
+  listen(listener: Listener): void
+  /** Resolves when the next one may be written; rejects with Gone. */
+  write(chunk: Chunk): Promise<void>
+  /** What was received so far is said at once, and what comes later is discarded. */
+  stopListening(): void
+  /** Takes leave once everything is written. @param leaving because the server does */
+  end(leaving: boolean): void
+}
+
+export interface Listener {
+  onData(data: Buffer, message?: Message): void
+  /** The client has finished. */
+  onEnd(): void
+  onDiscarded(bytes: number): void
+  /** Whether nothing is to be answered at present. */
+  readonly hangs: boolean
+}
+
 /**
  * A connection holds at most what arrivals.ts holds (1 MiB and what was read before the pause took
  * hold, 128 KiB), and a chunk of at most 64 KiB in each fault and one in the socket.
  */
-export function createFaultyEcho({ faults, seed, address }: ServeTask, meter: Meter): FaultyEcho {
+export function createFaultyEcho(
+  { faults, seed, address }: ServeTask,
+  meter: Meter,
+  createPeer?: (socket: Socket) => Peer,
+): FaultyEcho {
   const { counters } = meter
   const onHit = recordHits(meter)
+  const { carries } = transports[address.transport]
   const connections = new Map<Socket, Connection>()
-  /** Those who came while there were no faults take the direct path, until there are some. */
+  /** Of bytes: who came while there were no faults takes the direct path, until there are some. */
   const plain = createEcho(meter)
   const unharmed = new Map<Socket, () => void>()
   let present: readonly FaultSpec[] = faults ?? []
@@ -38,11 +65,11 @@ export function createFaultyEcho({ faults, seed, address }: ServeTask, meter: Me
         if (address.transport === 'unix') socket.destroy()
         else if (!raw.destroyed) raw.resetAndDestroy()
       }
-      const carries = 'bytes'
       const options = { seed, connection: number, openedAt, carries, onHit, onReset } as const
       const createChain = () => new Chain(present, options)
       const harm = () => {
-        const connection = new Connection(socket, createChain, onReset, counters)
+        const peer = createPeer?.(socket) ?? new BytePeer(socket, meter)
+        const connection = new Connection(peer, createChain, onReset, counters)
         connections.set(socket, connection)
         socket.once('close', () => {
           connections.delete(socket)
@@ -50,7 +77,7 @@ export function createFaultyEcho({ faults, seed, address }: ServeTask, meter: Me
         })
         void connection.run()
       }
-      if (present.length > 0) return harm()
+      if (present.length > 0 || createPeer) return harm()
       unharmed.set(socket, harm)
       socket.once('close', () => unharmed.delete(socket))
       plain.start(socket)
@@ -76,8 +103,8 @@ export function createFaultyEcho({ faults, seed, address }: ServeTask, meter: Me
   }
 }
 
-class Connection {
-  readonly #socket: Socket
+class Connection implements Listener {
+  readonly #peer: Peer
   readonly #createChain: () => Chain
   readonly #reset: () => void
   readonly #counters: Float64Array
@@ -88,17 +115,14 @@ class Connection {
   #leaving = false
   #listening = true
 
-  constructor(socket: Socket, createChain: () => Chain, reset: () => void, counters: Float64Array) {
-    this.#socket = socket
+  constructor(peer: Peer, createChain: () => Chain, reset: () => void, counters: Float64Array) {
+    this.#peer = peer
     this.#createChain = createChain
     this.#reset = reset
     this.#counters = counters
-    this.#arrivals = new Arrivals(socket)
+    this.#arrivals = new Arrivals(peer)
     this.#chain = createChain()
-    socket
-      .on('data', this.#receive)
-      .on('end', () => this.#arrivals.end())
-      .on('error', error => counters[counter[failureName(error)]]!++)
+    peer.listen(this)
   }
 
   /** What the chain says: data, the end as FIN, Reset as RST. Anything else is a defect. */
@@ -106,10 +130,10 @@ class Connection {
     try {
       do {
         this.#outdated = false
-        for await (const { data } of this.#chain.apply(this.#arrivals.read())) {
-          this.#counters[counter.bytesOut]! += data.length
+        for await (const chunk of this.#chain.apply(this.#arrivals.read())) {
+          this.#counters[counter.bytesOut]! += chunk.data.length
           // One by one: what is written before the last write is done would leave as one piece.
-          await write(this.#socket, data)
+          await this.#peer.write(chunk)
         }
         if (this.#outdated) this.#chain = this.#createChain()
       } while (this.#outdated)
@@ -118,7 +142,7 @@ class Connection {
       if (!(error instanceof Gone)) throw error
     }
     this.#stopListening()
-    this.#socket.end()
+    this.#peer.end(this.#leaving)
   }
 
   renewChain(): void {
@@ -141,30 +165,71 @@ class Connection {
     this.#chain.cancel()
   }
 
-  readonly #receive = (chunk: Buffer) => {
-    this.#counters[counter.chunks]!++
-    this.#counters[counter.bytesIn]! += chunk.length
-    this.#arrivals.push(chunk)
+  get hangs(): boolean {
+    return this.#chain.hangs
   }
 
-  readonly #discard = (chunk: Buffer) => {
-    this.#counters[counter.bytesDiscarded]! += chunk.length
+  onData(data: Buffer, message?: Message): void {
+    this.#counters[counter.chunks]!++
+    this.#counters[counter.bytesIn]! += data.length
+    this.#arrivals.push(data, message)
+  }
+
+  onEnd(): void {
+    this.#arrivals.end()
+  }
+
+  onDiscarded(bytes: number): void {
+    this.#counters[counter.bytesDiscarded]! += bytes
   }
 
   #stopListening() {
     if (!this.#listening) return
     this.#listening = false
-    this.#socket.off('data', this.#receive)
-    const received = this.#socket.read() as Buffer | null
-    if (received) this.#receive(received)
-    this.#socket.on('data', this.#discard)
-    this.#socket.resume()
+    this.#peer.stopListening()
   }
 }
 
-function write(socket: Socket, data: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // What went wrong is counted where the socket says so.
-    socket.write(data, error => (error ? reject(new Gone()) : resolve()))
-  })
+class BytePeer implements Peer {
+  readonly #socket: Socket
+  #listener!: Listener
+
+  constructor(socket: Socket, { counters }: Meter) {
+    this.#socket = socket
+    socket.on('error', error => counters[counter[failureName(error)]]!++)
+  }
+
+  readonly #receive = (chunk: Buffer) => this.#listener.onData(chunk)
+
+  listen(listener: Listener): void {
+    this.#listener = listener
+    this.#socket.on('data', this.#receive).on('end', () => listener.onEnd())
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  write({ data }: Chunk): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // What went wrong is counted where the socket says so.
+      this.#socket.write(data, error => (error ? reject(new Gone()) : resolve()))
+    })
+  }
+
+  stopListening(): void {
+    this.#socket.off('data', this.#receive)
+    const received = this.#socket.read() as Buffer | null
+    if (received) this.#receive(received)
+    this.#socket.on('data', (chunk: Buffer) => this.#listener.onDiscarded(chunk.length))
+    this.#socket.resume()
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
 }

@@ -13,11 +13,7 @@ import { MessageStream } from './stream.ts'
  * Asks for the upgrade (RFC 6455 section 4.1), without compression and subprotocols.
  * @throws UserError if the server answers, but is no WebSocket server
  */
-export function openMessages(
-  lower: Link,
-  { address }: Target,
-  timeoutMs: number,
-): Promise<Link> {
+export function openMessages(lower: Link, { address }: Target, timeoutMs: number): Promise<Link> {
   const socket = lower.stream as Socket
   const url = formatAddress({ ...(address as HostAddress) })
   return new Promise((resolve, reject) => {

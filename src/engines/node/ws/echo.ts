@@ -6,19 +6,23 @@ import { failureName } from '../../failures.ts'
 import type { Echo } from '../echo.ts'
 import type { Protocol } from '../protocols.ts'
 import { FrameWriter, opcode } from './frames.ts'
-import { bytesOf, type ServerSocket } from './socket.ts'
+import { bytesOf, goingAway, type ServerSocket } from './socket.ts'
 import { createUpgrade, type Upgrade } from './upgrade.ts'
 
 /** A client for whom so much waits to be sent is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
-/** Told to those who are still there when the server leaves. */
-const goingAway = [1001, 'the server is leaving'] as const
-
-/** @throws nothing: what was asked for was checked before */
 export async function createMessages(task: ServeTask, meter: Meter): Promise<Protocol> {
   const upgrade = createUpgrade(task, meter)
   const steps = [upgrade.step]
-  return { steps, echo: createEcho(upgrade, meter) }
+  if (!task.faults) return { steps, echo: createEcho(upgrade, meter) }
+  const { createFaultyEcho } = await import('../faulty-echo.ts')
+  const { MessagePeer } = await import('./peer.ts')
+  const echo = createFaultyEcho(task, meter, socket => {
+    const ws = upgrade.opened.get(socket)!
+    countFailures(ws, socket, meter)
+    return new MessagePeer(ws, socket)
+  })
+  return { steps, echo: resumed(echo, upgrade), setFaults: faults => echo.setFaults(faults) }
 }
 
 /**
@@ -97,11 +101,20 @@ function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): 
   return true
 }
 
+/** Nothing arrives before somebody listens. */
+const resumed = (echo: Echo, { opened }: Upgrade): Echo => ({
+  start(socket, admission) {
+    echo.start(socket, admission)
+    opened.get(socket)!.resume()
+  },
+  finish: socket => echo.finish(socket),
+})
+
 /** Too long is not wrong; whatever else the package objects to is. */
 const tooLong = ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH']
 
 /** Broken frames are closed with the right code by the package, and are no crash here. */
-export function countFailures(ws: ServerSocket, socket: Socket, { counters }: Meter): void {
+function countFailures(ws: ServerSocket, socket: Socket, { counters }: Meter): void {
   ws.on('error', (error: NodeJS.ErrnoException) => {
     const isTooLong = tooLong.includes(error.code ?? '')
     counters[counter[isTooLong ? 'messagesTooLong' : 'protocol']]!++

@@ -9,6 +9,9 @@ const reasons: Record<number, string> = {
   1009: 'this message is too long',
 }
 
+/** Told to those who are still there when the server leaves. */
+export const goingAway = [1001, 'the server is leaving'] as const
+
 export class ServerSocket extends WebSocket {
   /**
    * Before a close frame leaves. Returns whether it is to wait: then whoever says so closes later,
