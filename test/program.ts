@@ -74,7 +74,7 @@ export async function yodelServe(...args: string[]): Promise<{ program: Program;
   return { program, url: url! }
 }
 
-const isAddress = (arg: string) => /^(unix|tcp|tls):/.test(arg)
+const isAddress = (arg: string) => arg.startsWith('unix:') || arg.includes('://')
 
 export const portOf = (url: string): number => Number(url.slice(url.lastIndexOf(':') + 1))
 

@@ -1,0 +1,40 @@
+/** Clients of the package `ws`, and what tests ask of them. */
+import { once } from 'node:events'
+import { WebSocket, type ClientOptions } from 'ws'
+import { serve, type ServeOptions, type Server } from 'yodel'
+import { until } from './client.ts'
+
+export const start = (options: ServeOptions = {}) => serve('ws://127.0.0.1:0', options)
+export const portOf = ({ address }: Server) => (address as { port: number }).port
+
+/** A client of the package `ws`, upgraded. */
+export async function open(server: Server, options: ClientOptions = {}): Promise<WebSocket> {
+  const client = new WebSocket(server.url, { perMessageDeflate: false, ...options })
+  await once(client, 'open')
+  return client
+}
+
+export type Message = string | Buffer
+/** The next so many messages, of the kind that they are. */
+export function receive(client: WebSocket, count: number): Promise<Message[]> {
+  const messages: Message[] = []
+  return new Promise(resolve => {
+    if (count === 0) resolve(messages)
+    const onMessage = (data: Buffer, isBinary: boolean) => {
+      messages.push(isBinary ? data : data.toString())
+      if (messages.length < count) return
+      client.off('message', onMessage)
+      resolve(messages)
+    }
+    client.on('message', onMessage)
+  })
+}
+
+export async function closed(client: WebSocket): Promise<[code: number, reason: string]> {
+  const [code, reason] = (await once(client, 'close')) as [number, Buffer]
+  return [code, reason.toString()]
+}
+
+export async function balanced(server: Server) {
+  await until(() => server.snapshot().open === 0)
+}

@@ -1,0 +1,97 @@
+/** WebSocket at its limits: much data, many clients, and clients that never read. */
+import assert from 'node:assert/strict'
+import { createHash, randomFillSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { until } from './client.ts'
+import { frame, upgraded } from './frames.ts'
+import { portOf as portOfUrl, yodelServe } from './program.ts'
+import { balanced, open, receive, start } from './ws-clients.ts'
+
+const timeout = 60_000
+const full = process.env.LIMITS === 'full'
+const [many, pieces, greedies] = full ? [1_000, 10, 500] : [100, 3, 50]
+const linux = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
+
+test(`${pieces}0 MiB in messages of 10 MiB come back the same`, { timeout }, async () => {
+  await using server = await start()
+  const client = await open(server)
+  const piece = randomFillSync(Buffer.alloc(10 * 2 ** 20))
+  const [out, back] = [createHash('sha1'), createHash('sha1')]
+  for (let n = 0; n < pieces; n++) {
+    piece.writeUInt32BE(n)
+    const echoed = receive(client, 1)
+    client.send(piece)
+    out.update(piece)
+    back.update((await echoed)[0]!)
+  }
+  assert.equal(back.digest('hex'), out.digest('hex'))
+  client.terminate()
+})
+
+test(`${many} clients at once, each of them echoed`, { timeout }, async () => {
+  await using server = await start()
+  const clients = await Promise.all(Array.from({ length: many }, () => open(server)))
+  const echoed = await Promise.all(
+    clients.map((client, n) => {
+      client.send(`client ${n}`)
+      return receive(client, 1)
+    }),
+  )
+  assert.deepEqual(
+    echoed,
+    clients.map((_, n) => [`client ${n}`]),
+  )
+  for (const client of clients) client.close(1000)
+  await balanced(server)
+})
+
+/** Memory that a process has in RAM, in bytes. */
+const residentBytes = (pid: number) =>
+  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+
+/** Clients that send for ever and never read, up to the point where nothing more can be sent. */
+async function sendUntilStalled(port: number, count: number, chunk: Buffer) {
+  const sockets = await Promise.all(Array.from({ length: count }, () => upgraded(port)))
+  for (const socket of sockets) {
+    const send = () => {
+      while (socket.writable && socket.write(chunk));
+    }
+    socket.pause().on('error', () => {})
+    socket.on('drain', send)
+    send()
+  }
+  const sent = () => sockets.reduce((sum, socket) => sum + socket.bytesWritten, 0)
+  let last = -1
+  await until(async () => {
+    await new Promise(resolve => setTimeout(resolve, 200))
+    const stalled = last === sent()
+    last = sent()
+    return stalled
+  })
+  return sockets
+}
+
+/** As docs/ws.md has it: no message here is longer than 16 KiB; and what the collector leaves. */
+const heldMaxBytes = 384 * 1024
+const floatingBytes = 48 * 2 ** 20
+
+for (const [what, chunk] of [
+  ['messages of 16 KiB', frame(2, Buffer.alloc(16 * 1024))],
+  ['empty messages', Buffer.alloc(60_000, frame(1, ''))],
+] as const)
+  test(
+    `${greedies} who send ${what} and never read: memory is bounded`,
+    { skip: full ? linux : 'takes seconds: npm run limits' },
+    async t => {
+      const { program, url } = await yodelServe('ws://127.0.0.1:0')
+      await using _ = program
+      for (const socket of await sendUntilStalled(portOfUrl(url), 1, chunk)) socket.destroy()
+      const before = residentBytes(program.child.pid!)
+      const sockets = await sendUntilStalled(portOfUrl(url), greedies, chunk)
+      const grown = residentBytes(program.child.pid!) - before
+      t.diagnostic(`${Math.round(grown / greedies / 1024)} KiB for each`)
+      assert.ok(grown < greedies * heldMaxBytes + floatingBytes)
+      for (const socket of sockets) socket.destroy()
+    },
+  )
