@@ -39,8 +39,14 @@ export class MessagePeer implements Peer {
       this.#pongs++
       ws.pong(data, false, () => this.#pongs--)
     })
-    // Without goodbye: nothing can be sent any more.
-    ws.on('close', () => listener.onEnd())
+    this.#takeOverEnd(() => listener.onEnd())
+  }
+
+  /** The package answers FIN at once, and what is held for the client would be lost. */
+  #takeOverEnd(answer: () => void) {
+    const theirs = this.#socket.listeners('end').find(({ name }) => name === 'socketOnEnd')
+    if (theirs) this.#socket.off('end', theirs as () => void)
+    this.#socket.on('end', answer)
   }
 
   pause(): void {
