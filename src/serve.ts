@@ -192,10 +192,28 @@ function check(options: Wanted, address: Address) {
   if (!(drainMs >= 0)) throw usageError('The drain time must be 0 or more.')
   if (!(options.handshakeTimeoutMs > 0))
     throw usageError('The handshake timeout must be more than 0.')
+  checkWeb(options.web)
   if (!(busyPollUs >= 0)) throw usageError('The time to poll must be 0 or more.')
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw usageError('seed must be a whole number from 0 to 4294967295.')
   checkFaults(faults, address)
+}
+
+/** The package `ws` counts in 32 bits. */
+const messageMaxMaxBytes = 2 ** 31 - 1
+
+function checkWeb({ messageMaxBytes: max, origins = [] }: WebRules) {
+  if (!Number.isInteger(max) || max < 1 || max > messageMaxMaxBytes)
+    throw usageError('The longest message must have from 1 byte to 2 GiB less 1.')
+  const wrong = origins.find(origin => origin !== 'null' && originOf(origin) !== origin)
+  if (wrong !== undefined)
+    throw usageError(`'${wrong}' is no origin.`, 'Write for example https://example.com.')
+}
+
+/** As a browser writes it (RFC 6454 section 6.2). */
+function originOf(url: string): string | undefined {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  return parsed && `${parsed.protocol}//${parsed.host}`
 }
 
 /** Who does what: the engine, and each thread's share of the clients. */

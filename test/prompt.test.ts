@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { after, before, test } from 'node:test'
+import { serve } from 'yodel'
 import { read } from './client.ts'
 import { echoFlipped, listen } from './peers/server.ts'
 import { missing, Program, root, yodelPath, yodelServe } from './program.ts'
@@ -69,6 +70,19 @@ test(
     assert.equal(code, 0)
   },
 )
+
+test('over WebSocket each line is a message of text, without its newline', { skip }, async () => {
+  await using web = await serve('ws://127.0.0.1:0')
+  await using person = await atPrompt(web.url)
+  person.type(`grüße${enter}${enter}`)
+  await person.says(echoed(''))
+  person.type(ctrlD)
+  const { code, shown } = await person.ended()
+  assert.match(shown, echoed('grüße'))
+  assert.match(shown, /\r\nyodel: 2 lines, 7 bytes, all came back; round trip/)
+  assert.equal(code, 0)
+  assert.equal(web.snapshot().chunks, 2)
+})
 
 test('keys: history, corrections, and what is typed while an echo arrives', { skip }, async () => {
   await using server = await listen()

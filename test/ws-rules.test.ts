@@ -40,7 +40,7 @@ const broken: [name: string, bytes: Buffer, code: number][] = [
   ],
 ]
 
-test('broken frames: what came before is echoed, then the right code, and it is counted', async () => {
+test('broken frames: what came before is echoed, then the right code; it is counted', async () => {
   await using server = await start({ web: { messageMaxBytes: 2000 } })
   for (const [name, bytes, code] of broken) {
     const before = server.snapshot()
@@ -123,6 +123,11 @@ test('what is no upgrade gets an answer in HTTP, and is counted', async () => {
     const client = await open(server, origin === undefined ? {} : { origin })
     client.terminate()
   }
+})
+
+test('limits that make no sense are refused', async () => {
+  for (const web of [{ messageMaxBytes: 0 }, { origins: ['https://a.example/page'] }])
+    await assert.rejects(start({ web }), { kind: 'usage' })
 })
 
 test('an upgrade that comes byte by byte is given up after the time for it', async () => {

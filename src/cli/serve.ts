@@ -182,8 +182,10 @@ async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
   const echoed = formatSize(total(({ bytesOut }) => bytesOut))
   const failed = total(({ handshakesFailed }) => handshakesFailed)
   const handshakes = failed > 0 ? `, ${plural(failed, 'handshake')} failed` : ''
+  const long = total(({ messagesTooLong }) => messagesTooLong)
+  const tooLong = long > 0 ? `, ${plural(long, 'message')} too long` : ''
   const injected = total(({ faultsInjected }) => faultsInjected)
   const faults = injected > 0 ? `, ${plural(injected, 'fault')} injected` : ''
-  log.say('info', `served ${clients}, ${echoed} echoed${handshakes}${faults}`)
+  log.say('info', `served ${clients}, ${echoed} echoed${handshakes}${tooLong}${faults}`)
   log.flush()
 }

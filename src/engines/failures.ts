@@ -61,6 +61,9 @@ export function explain(verb: 'listen on' | 'connect to', address: Address, erro
 /** The other side does not know the way in: its TLS, PROXY header or upgrade makes no sense. */
 export class ProtocolError extends Error {}
 
+/** The other side took leave, and said that something was wrong. */
+export class ClosedError extends Error {}
+
 /** Of TLS also why: `the connection broke (ECONNRESET)`, and what to try. */
 export function explainBreak(error: Error): { broke: string; hint: string } {
   const [cause, hint = ''] = tlsMeaning(error) ?? []
@@ -71,6 +74,7 @@ export function explainBreak(error: Error): { broke: string; hint: string } {
 /** Under which class a failed connection is counted. */
 export function failureName(error: unknown): FailureName {
   if (error instanceof ProtocolError) return 'protocol'
+  if (error instanceof ClosedError) return 'closedEarly'
   switch (errnoOf(error)) {
     case 'ECONNREFUSED':
       return 'refused'

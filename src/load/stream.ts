@@ -38,6 +38,8 @@ export class Stream {
   #oldestEnd: number
   /** The counter of why it failed. */
   #reason: number | undefined
+  /** What the other side said of it. */
+  #said: string | undefined
   #evidence: Buffer[] | undefined
   #evidenceBytes = 0
   /** What came last and is in doubt, where corruption is counted. */
@@ -242,9 +244,13 @@ export class Stream {
     return false
   }
 
-  /** A stream fails once, for its first reason. */
-  fail(reason: number): void {
+  /**
+   * A stream fails once, for its first reason.
+   * @param said what the other side said of it, for example `closed with 1009`
+   */
+  fail(reason: number, said?: string): void {
     if (this.failed) return
+    this.#said = said
     this.#traffic.meter.counters[reason]!++
     this.#reason = reason
     this.failed = true
@@ -268,7 +274,8 @@ export class Stream {
   /** The end came where there should have been more. */
   #cutOff(): WrongBytes {
     const missing = plural(this.sentBytes - this.receivedBytes, 'byte')
-    const how = this.#reason === counter.closedEarly ? 'was closed' : 'broke'
+    const closed = this.#reason === counter.closedEarly ? 'was closed' : 'broke'
+    const how = this.#said === undefined ? closed : `was ${this.#said},`
     const detail = `The connection ${how} with ${missing} unanswered.`
     return this.#describe(Buffer.alloc(0), { cause: 'truncated', detail })
   }

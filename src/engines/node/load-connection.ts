@@ -5,7 +5,7 @@ import type { Stream } from '../../load/stream.ts'
 import { nowNs, type Traffic } from '../../load/traffic.ts'
 import { counter } from '../../metrics/meter.ts'
 import type { Carries } from '../../transport.ts'
-import { failureName } from '../failures.ts'
+import { ClosedError, failureName } from '../failures.ts'
 
 /** Above this the system takes no more; messages then wait for their turn, unsent. */
 const unsentMaxBytes = 256 * 1024
@@ -31,7 +31,10 @@ export class LoadConnection {
     socket.on('data', (chunk: Buffer | string) => this.#onData(chunk))
     socket.on('drain', () => this.send())
     socket.on('end', () => this.#onEnd())
-    socket.on('error', error => stream.fail(counter[failureName(error)]))
+    socket.on('error', error => {
+      const why = error instanceof ClosedError ? error.message : undefined
+      stream.fail(counter[failureName(error)], why)
+    })
     socket.on('close', () => {
       stream.ended()
       onClosed()

@@ -64,13 +64,19 @@ function answered(url: string, { statusCode, statusMessage }: IncomingMessage): 
 /** Errors of the system stay what they are. */
 function explained(url: string, error: Error): Error {
   const code = errnoOf(error)
+  // Node gives an end within the answer the name of a reset.
+  if (code === 'ECONNRESET' && error.message === 'socket hang up')
+    return unsuited(url, 'it hung up instead of an upgrade')
   if (/^E[A-Z]+$/.test(code)) return error
   const why = code.startsWith('HPE_') ? 'it does not answer in HTTP' : decapitalised(error.message)
-  return new UserError(
+  return unsuited(url, why)
+}
+
+const unsuited = (url: string, why: string): UserError =>
+  new UserError(
     'network',
     `Cannot connect to ${url}: ${why}.`,
     'Is it a WebSocket server? `yodel serve ws://...` is one.',
   )
-}
 
 const decapitalised = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

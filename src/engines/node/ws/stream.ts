@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import { ClosedError } from '../../failures.ts'
 import { FrameWriter, opcode } from './frames.ts'
 import { bytesOf } from './socket.ts'
 
@@ -49,7 +50,7 @@ export class MessageStream extends Duplex {
     // 1005: without a code; 1006: without goodbye. Both are the end of a stream, as FIN is.
     if (code !== 1000 && code !== 1001 && code !== 1005 && code !== 1006) {
       const why = reason === '' ? '' : `: ${reason}`
-      this.#error ??= new Error(`closed with ${code}${why}`)
+      this.#error ??= new ClosedError(`closed with ${code}${why}`)
     }
     this.#drained()
     if (this.#error) this.destroy(this.#error)

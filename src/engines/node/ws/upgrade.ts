@@ -12,8 +12,6 @@ import { ServerSocket } from './socket.ts'
 
 /** Request line and headers of an upgrade; browsers send less than a kilobyte. */
 const headersMaxBytes = 16 * 1024
-/** The package takes 32 bits, and no number at all for no limit. */
-const messageMaxMaxBytes = 2 ** 31 - 1
 /** How long a client whose request was refused may take to read why. */
 const lingerMs = 1_000
 
@@ -40,7 +38,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     clientTracking: false,
     WebSocket: ServerSocket,
     autoPong: false,
-    maxPayload: Math.min(web.messageMaxBytes, messageMaxMaxBytes),
+    maxPayload: web.messageMaxBytes,
     perMessageDeflate: web.deflate,
     ...({ closeTimeout: Math.min(Math.max(drainMs, lingerMs), timerMaxMs) } as object),
   })
