@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { dial, read } from './client.ts'
 
-export const key = 'dGhlIHNhbXBsZSBub25jZQ=='
+const key = 'dGhlIHNhbXBsZSBub25jZQ=='
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
 /** An HTTP request for an upgrade; `headers` replace those that belong there. */
@@ -21,10 +21,8 @@ export function request(headers: Record<string, string> = {}, line = 'GET / HTTP
   return `${line}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
 }
 
-/** Connected and upgraded. */
-export async function upgraded(port: number): Promise<Socket> {
-  const socket = await dial({ port })
-  socket.write(request())
+/** The answer of a server that grants the upgrade. */
+export function accepted(key: string): string {
   const accept = createHash('sha1')
     .update(key + guid)
     .digest('base64')
@@ -34,7 +32,14 @@ export async function upgraded(port: number): Promise<Socket> {
     'Connection: Upgrade',
     `Sec-WebSocket-Accept: ${accept}`,
   ]
-  const answer = `${expected.join('\r\n')}\r\n\r\n`
+  return `${expected.join('\r\n')}\r\n\r\n`
+}
+
+/** Connected and upgraded. */
+export async function upgraded(port: number): Promise<Socket> {
+  const socket = await dial({ port })
+  socket.write(request())
+  const answer = accepted(key)
   assert.equal((await read(socket, answer.length)).toString(), answer)
   return socket
 }

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import { bench, connect, flood, serve, type Server } from 'yodel'
 import { listen } from './peers/server.ts'
+import { accepted, frame } from './frames.ts'
 import { missing, portOf, Program, root, yodel } from './program.ts'
 import { receive, start } from './ws-clients.ts'
 
@@ -89,6 +90,23 @@ test('who is no WebSocket server is told so, with what to try', async () => {
     await refused.catch(({ hint }: { hint: string }) => assert.notEqual(hint, ''))
   }
   http.close()
+})
+
+test('a server whose frames are none is told so with 1002, and so are we', async () => {
+  await using bad = await listen(socket => {
+    socket.once('data', request => {
+      const [, key] = /Sec-WebSocket-Key: (\S+)/.exec(String(request))!
+      socket.write(accepted(key!))
+      socket.write(frame(1, 'masked, which servers must not do'))
+    })
+  })
+  const url = bad.url.replace('tcp:', 'ws:')
+  const { verdict, errors } = await bench(url, {
+    connections: 1,
+    durationMs: 100,
+    warmupMs: 0,
+  }).finished
+  assert.deepEqual([verdict, errors.protocol], ['fail', 1])
 })
 
 test('a load over messages: depth, sizes, an open loop, idle and short connections', async () => {

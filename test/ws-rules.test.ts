@@ -117,8 +117,14 @@ test('what is no upgrade gets an answer in HTTP, and is counted', async () => {
     assert.equal(got, status, said)
     assert.match(said, answer)
   }
+  // Whoever only looks whether there is somebody has broken no rule.
+  const probe = await dial({ port: portOf(server) })
+  probe.end()
+  await readAll(probe)
   await balanced(server)
-  assert.equal(server.snapshot().upgradesRefused, asks.length)
+  const { upgradesRefused, handshakesFailed, protocol } = server.snapshot()
+  const { length } = asks
+  assert.deepEqual([upgradesRefused, handshakesFailed, protocol], [length, length, length])
   for (const origin of ['https://good.example', undefined]) {
     const client = await open(server, origin === undefined ? {} : { origin })
     client.terminate()

@@ -45,6 +45,13 @@ export function dialOrFail(target: Target, timeoutMs: number, signal?: AbortSign
   return dials[transport](target, timeoutMs, signal)
 }
 
+/** Loads what a transport needs, so that no connection that is timed has to wait for it. */
+export async function prepare({ address }: Target): Promise<void> {
+  const { transport } = address
+  if (transports[transport].secure) await import('./tls.ts')
+  if (dials[transport] === messages) await import('./ws/dial.ts')
+}
+
 type Dial = (target: Target, timeoutMs: number, signal?: AbortSignal) => Promise<Link>
 
 const plain: Dial = async (target, timeoutMs, signal) => ({

@@ -10,7 +10,7 @@ import { Effort } from '../effort.ts'
 import type { Outcome, Session } from '../engine.ts'
 import { explain, failureName } from '../failures.ts'
 import { Churn } from './churn.ts'
-import { dialOrFail } from './dial.ts'
+import { dialOrFail, prepare } from './dial.ts'
 import { LoadConnection } from './load-connection.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
@@ -28,6 +28,7 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
   const traffic = new Traffic(task, meter)
   const sockets: (Duplex | undefined)[] = []
   const wanted = task.connections + task.idle
+  await prepare(task)
   // Without steady connections somebody has to find out whether there is anybody at all.
   if (wanted === 0) await probe(task)
   while (sockets.length < wanted) {

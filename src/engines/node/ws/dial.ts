@@ -9,6 +9,9 @@ import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../dial.ts'
 import { MessageStream } from './stream.ts'
 
+/** Nobody is to fill our memory; a server's own limit is reached long before. */
+const messageMaxBytes = 2 ** 30
+
 /**
  * Asks for the upgrade (RFC 6455 section 4.1), without compression and subprotocols.
  * @throws UserError if the server answers, but is no WebSocket server
@@ -19,7 +22,7 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
   return new Promise((resolve, reject) => {
     const ws = new WebSocket(url, {
       perMessageDeflate: false,
-      maxPayload: 0,
+      maxPayload: messageMaxBytes,
       // It is connected, and secured if it has to be.
       createConnection: () => socket,
     })

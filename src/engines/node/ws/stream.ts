@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import { ClosedError } from '../../failures.ts'
+import { ClosedError, ProtocolError } from '../../failures.ts'
 import { FrameWriter, opcode } from './frames.ts'
 import { bytesOf } from './socket.ts'
 
@@ -32,7 +32,7 @@ export class MessageStream extends Duplex {
     socket.on('drain', () => this.#drained())
     socket.on('error', error => (this.#error ??= error))
     // A frame that makes no sense: the package has said so to the other side.
-    ws.on('error', error => (this.#error ??= error))
+    ws.on('error', error => this.destroy(new ProtocolError(error.message)))
     ws.on('close', (code, reason) => this.#onClosed(code, reason.toString()))
   }
 

@@ -32,6 +32,7 @@ const noUpgrade: Refusal = [
 /** After a close frame a client has `drainMs` to hang up, as at the end of the server. */
 export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter): Upgrade {
   const opened = new WeakMap<Socket, ServerSocket>()
+  const refused = new WeakSet<Duplex>()
   const waiting = new WeakMap<Duplex, (ws: ServerSocket) => void>()
   const upgrades = new WebSocketServer({
     noServer: true,
@@ -47,6 +48,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
 
   function refuse(socket: Duplex, [status, why, headers = {}]: Refusal) {
     counters[counter.upgradesRefused]!++
+    refused.add(socket)
     const head = { ...headersOf(why), ...headers }
     const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${why}\n`)
@@ -58,6 +60,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
 
   http.on('request', (request, response) => {
     counters[counter.upgradesRefused]!++
+    refused.add(request.socket)
     const [status, why, headers] = noUpgrade
     request.resume()
     response.writeHead(status, { ...headersOf(why), ...headers }).end(`${why}\n`)
@@ -83,7 +86,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
 
   const step: Step = (socket, { raw }) =>
     new Promise((resolve, reject) => {
-      const gone = () => reject(new ProtocolError('no upgrade'))
+      const gone = () => reject(refused.has(socket) ? new ProtocolError('no upgrade') : left())
       raw.once('close', gone)
       waiting.set(socket, ws => {
         raw.off('close', gone)
@@ -94,6 +97,9 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     })
   return { step, opened }
 }
+
+/** Hung up without an answer. */
+const left = () => Object.assign(new Error('left before the upgrade'), { code: 'HANDSHAKE_CUT' })
 
 const headersOf = (body: string): Record<string, string> => ({
   Connection: 'close',
