@@ -33,6 +33,8 @@ class Prompt {
   readonly #hex: boolean
   /** Each line is a message of its own, without its newline. */
   readonly #hasBounds: boolean
+  /** What was sent as text has to come back as text. */
+  readonly #hasKinds: boolean
   readonly #readline: Interface
   readonly #expectation = new Expectation()
   readonly #lines: Line[] = []
@@ -46,6 +48,7 @@ class Prompt {
   constructor(connection: Connection, hex: boolean) {
     this.#connection = connection
     this.#hex = hex
+    this.#hasKinds = ['ws', 'wss'].includes(connection.address.transport)
     this.#hasBounds = transports[connection.address.transport].carries === 'messages'
     this.talked = new Promise(resolve => (this.#settle = resolve))
     const { stdin: input, stdout: output } = process
@@ -55,7 +58,7 @@ class Prompt {
     this.#readline.on('close', () => this.#onInputEnd())
     this.#readline.on('SIGINT', () => this.interrupt())
     const { stream: socket } = connection
-    socket.on('data', (chunk: Buffer | string) => this.#onReply(Buffer.from(chunk as string)))
+    socket.on('data', (chunk: Buffer | string) => this.#onReply(chunk))
     socket.on('end', () => this.#onReplyEnd())
     socket.on('error', error => {
       const { broke, hint } = explainBreak(error)
@@ -81,10 +84,12 @@ class Prompt {
     if (this.#complete) this.#onReplyEnd()
   }
 
-  #onReply(chunk: Buffer) {
+  #onReply(data: Buffer | string) {
+    const chunk = Buffer.from(data as string)
     const nowMs = performance.now()
     const before = this.#expectation.returnedBytes
-    const fits = !this.#hasBounds || this.#lines[0]?.endBytes === before + chunk.length
+    const whole = this.#lines[0]?.endBytes === before + chunk.length
+    const fits = !this.#hasBounds || (whole && (typeof data === 'string' || !this.#hasKinds))
     const wrongAt = this.#wrong || !fits ? 0 : this.#expectation.firstWrong(chunk)
     const right = wrongAt === -1 ? chunk : chunk.subarray(0, wrongAt)
     if (wrongAt !== 0) this.#showRight(right, before, nowMs)
@@ -121,7 +126,7 @@ class Prompt {
     if (!this.#wrong) {
       this.#show(
         !fits && next !== undefined
-          ? '! not the message that was sent; from here on, as it comes:'
+          ? '! not the message that was sent, or not as text; from here on, as it comes:'
           : next === undefined
             ? '! more came back than was sent; from here on, as it comes:'
             : `! wrong byte at offset ${returnedBytes}; from here on, as it comes:`,
