@@ -145,14 +145,8 @@ export class Stream {
 
   #verify(bytes: Uint8Array, from: number, length: number, now: number): boolean {
     const { payload } = this.#traffic
-    const wrongAt = firstWrongByte(
-      payload,
-      this.connection,
-      this.receivedBytes,
-      bytes,
-      from,
-      length,
-    )
+    const { connection, receivedBytes: offset } = this
+    const wrongAt = firstWrongByte(payload, connection, offset, bytes, from, length)
     const right = Math.min(wrongAt === -1 ? length : wrongAt, this.sentBytes - this.receivedBytes)
     this.receivedBytes += right
     if (this.receivedBytes >= this.#oldestEnd) this.#complete(now)
