@@ -36,7 +36,7 @@ export async function engineSuite(engine: EngineName, many = 100): Promise<void>
       if (name !== 'TLS') return
       holdsBack(start, call)
       // Handshakes cost more than all the rest.
-      leaves(start, Math.min(20, many), call)
+      leaves(start, Math.min(10, many), call)
     })
   }
   describe(`${engine} and its clients`, { skip, timeout }, () => {

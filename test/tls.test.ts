@@ -59,6 +59,8 @@ describe('whom a client believes', () => {
     using peer = await listening({ cert: pem('server.pem'), key: pem('server.key') })
     const ca = pem('ca.pem')
     await (await call({ ca }, peer.url)).close()
+    const byName = peer.url.replace('127.0.0.1', 'localhost')
+    await (await call({ ca, serverName: '127.0.0.1' }, byName)).close()
     assert.match(await refusalOf({}, peer.url), /authority is not known here.*--ca/)
     const other = await refusalOf({ ca, serverName: 'other.example' }, peer.url)
     assert.match(

@@ -89,11 +89,12 @@ export async function secured(
 ): Promise<Secured> {
   const { transport, host } = address as Extract<Target['address'], { host: string }>
   const { pin, insecure = false, serverName, alpn = nativeProtocols(transport) } = calling.tls ?? {}
-  const sentName = serverName ?? (isIP(host) ? '' : host)
+  const name = serverName ?? host
+  // An address is checked, but cannot be sent (RFC 6066, section 3).
+  const sentName = isIP(name) ? '' : name
   const stream = tls.connect({
     socket,
-    // For the check of names where there is no SNI: an address cannot be one (RFC 6066, section 3).
-    host,
+    host: name,
     servername: sentName,
     secureContext: contextOf(calling),
     rejectUnauthorized: pin === undefined && !insecure,
