@@ -7,7 +7,7 @@ import { usageError } from './errors.ts'
 import type { Arrivals } from './load/pacer.ts'
 import type { SizeRange } from './load/sizes.ts'
 import { withDefaults } from './options.ts'
-import type { Calling } from './transport.ts'
+import { transports, type Calling } from './transport.ts'
 
 export type { LoadRun } from './bench/run.ts'
 
@@ -133,9 +133,12 @@ export function bench(address: string | Address, options: BenchOptions = {}): Lo
         : sizeBytes
     checkSizes(sizes)
     checkLoad(load)
+    const to = toAddress(address)
+    if (load.countCorruption && transports[to.transport].carries === 'datagrams')
+      throw usageError('Corruption is counted in streams; a wrong datagram is just a wrong one.')
     return {
       ...load,
-      address: toAddress(address),
+      address: to,
       payload: { kind: 'seeded', seed: load.seed },
       sizes,
     }

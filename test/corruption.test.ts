@@ -75,6 +75,8 @@ describe('what is said of it', together, () => {
     assert.deepEqual([corruption, errors.wrongBytes], [null, 1])
     const churn = bench(server.address, { ...plain, countCorruption, churnPerSecond: 5 }).finished
     await assert.rejects(churn, /steady connections/)
+    const datagrams = bench('udp://127.0.0.1:9', { countCorruption }).finished
+    await assert.rejects(datagrams, /counted in streams/)
   })
 
   test('the program reports it, with what to type again, and exits with 1', async () => {
