@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
-import { bench, parseFault } from 'yodel'
+import { bench, parseFault, serve } from 'yodel'
 import { start } from './faulty.ts'
 import { loadRefusal } from './refusal.ts'
 import { yodel } from './program.ts'
@@ -36,6 +36,19 @@ describe('corruption that is counted', together, () => {
         else if (rate !== '0') assert.ok(flipped > 0)
       }
     }
+  })
+
+  test('is so in messages too, and the log has each flip', async () => {
+    let written = 0
+    const faults = [parseFault('corrupt=1%')]
+    const onFaults = (records: readonly unknown[]) => void (written += records.length)
+    const server = await serve('ws://127.0.0.1:0/', { faults, onFaults })
+    const { finished } = bench(server.address, { ...load, count: 300, sizeBytes })
+    const { corruption, messages } = await finished
+    await server.close()
+    assert.deepEqual(corruption, { corruptedBytes: written, flippedBits: written })
+    assert.deepEqual([written, messages.received], [server.snapshot().faultsInjected, 300])
+    assert.ok(written > 100)
   })
 
   test('a stream that is out of step still ends its connection, and is named', async () => {
