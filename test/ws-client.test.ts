@@ -113,7 +113,7 @@ test('a load over messages: depth, sizes, an open loop, idle and short connectio
   const common = { durationMs: 120, warmupMs: 0, connections: 3 }
   const sizes = [{ minBytes: 1, maxBytes: 100_000, weight: 1 }]
   for (const options of [
-    { depth: 8 },
+    { depth: 20, sizeBytes: 8_000 },
     { sizeBytes: sizes, depth: 3 },
     { ratePerSecond: 500, idle: 5, churnPerSecond: 40 },
   ]) {
