@@ -38,7 +38,6 @@ export class Stream {
   #oldestEnd: number
   /** The counter of why it failed. */
   #reason: number | undefined
-  /** What the other side said of it. */
   #said: string | undefined
   #evidence: Buffer[] | undefined
   #evidenceBytes = 0
@@ -238,10 +237,7 @@ export class Stream {
     return false
   }
 
-  /**
-   * A stream fails once, for its first reason.
-   * @param said what the other side said of it, for example `closed with 1009`
-   */
+  /** A stream fails once, for its first reason. `said`: by the other side, `closed with 1009`. */
   fail(reason: number, said?: string): void {
     if (this.failed) return
     this.#said = said
