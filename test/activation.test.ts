@@ -1,6 +1,6 @@
 /** Sockets that somebody else has opened: systemd's LISTEN_FDS, and --fd. */
 import assert from 'node:assert/strict'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, renameSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { once } from 'node:events'
 import { spawn } from 'node:child_process'
@@ -22,27 +22,30 @@ async function listening(where: object): Promise<Server> {
 test('LISTEN_FDS: tcp and unix are served, and known by their names', async () => {
   const path = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'echo')
   const [tcp, unix] = [await listening({ port: 0, host: '127.0.0.1' }), await listening({ path })]
+  const { port } = tcp.address() as { port: number }
   // A shell knows the process id that the program will have; systemd does too.
   const start = `export LISTEN_FDS=2 LISTEN_PID=$$; exec ${process.execPath} ${yodelPath} serve`
   const child = spawn('/bin/sh', ['-c', start], {
     stdio: ['ignore', 'pipe', 'ignore', fdOf(tcp), fdOf(unix)],
   })
+  // Only the program is to accept. Closing would remove the path, so it gets another name before.
+  const moved = `${path}.moved`
+  renameSync(path, moved)
+  for (const server of [tcp, unix]) server.close()
   let said = ''
   for await (const chunk of child.stdout!) {
     said += String(chunk)
     if (said.split('\n').length > 2) break
   }
-  const { port } = tcp.address() as { port: number }
   const lines = [`tcp://127.0.0.1:${port}`, `unix:${path}`].map(url => `yodel: listening on ${url}`)
   assert.deepEqual(said.trim().split('\n'), lines)
-  for (const where of [{ port, host: '127.0.0.1' }, { path }]) {
+  for (const where of [{ port, host: '127.0.0.1' }, { path: moved }]) {
     const socket = await dial(where)
     assert.equal(await echo(socket, 'hello'), 'hello')
     socket.destroy()
   }
   child.kill()
   await once(child, 'exit')
-  for (const server of [tcp, unix]) server.close()
 })
 
 test('a descriptor that cannot be served is refused in one line', async () => {

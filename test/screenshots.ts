@@ -1,4 +1,4 @@
-/** Remakes the pictures of docs/dashboard.md: a minute of a pool of three, with faults and benches. */
+/** Remakes the pictures of docs/dashboard.md: a minute of a pool of three, faults and benches. */
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { openBrowser } from './browser.ts'
