@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { formatAddress, toAddress, type Address } from './address.ts'
 import { fingerprintOf } from './certificate.ts'
-import { chooseEngine, type WantedEngine } from './engines/index.ts'
+import { chooseEngine, engines, type WantedEngine } from './engines/index.ts'
 import { identityFor, invalidToday } from './engines/tls-options.ts'
 import { usageError } from './errors.ts'
 import type { FaultSpec } from './faults/index.ts'
@@ -36,6 +36,8 @@ export interface ServeOptions {
    * behaves well until `setFaults()`; without a list it cannot misbehave.
    */
   faults?: readonly FaultSpec[] | undefined
+  /** As an empty list of faults, where the engine that is taken anyway can have them. */
+  faultsLater?: boolean
   /** What is random in the faults is the same for the same seed. */
   seed?: number
   /** Which faults are in force when; `faults` are those besides, none if they are not given. */
@@ -71,6 +73,7 @@ export const serveDefaults: Wanted = {
   busyPollUs: 0,
   oneOff: false,
   faults: undefined,
+  faultsLater: false,
   seed: 1,
   handshakeTimeoutMs: 10_000,
   tls: undefined,
@@ -87,6 +90,7 @@ type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort' | OfTh
   engine: WantedEngine
   threads: number
   ledger: boolean
+  faultsLater: boolean
 }
 
 export interface Server extends AsyncDisposable {
@@ -99,6 +103,8 @@ export interface Server extends AsyncDisposable {
   readonly fingerprint: string | undefined
   /** Whether that certificate was made at start, so that nobody knows it yet. */
   readonly madeCertificate: boolean
+  /** Whether setFaults() can be called. */
+  readonly hasFaults: boolean
   /** Sentences about what differs from what was asked for, and why. */
   readonly notes: readonly string[]
   /** What happened so far. */
@@ -163,13 +169,14 @@ export async function serve(
     engine: tasks[0].engine,
     fingerprint: tasks[0].tls && fingerprintOf(tasks[0].tls.cert),
     madeCertificate: tasks[0].tls !== undefined && wanted.tls?.cert === undefined,
+    hasFaults: tasks[0].faults !== undefined,
     notes,
     snapshot: threads.snapshot,
     counts: threads.counts,
     ledgers: tasks.flatMap(({ ledger }) => (ledger ? [new Ledger(ledger)] : [])),
     async setFaults(faults) {
       checkFaults(faults, threads.address)
-      if (!wanted.faults)
+      if (!tasks[0].faults)
         throw usageError('This server has no faults.', 'Start it with `faults: []`.')
       await threads.setFaults(faults)
     },
@@ -218,7 +225,7 @@ function originOf(url: string): string | undefined {
 
 /** Who does what: the engine, and each thread's share of the clients. */
 function plan(address: Address, options: Wanted, recordFaults: boolean) {
-  const { engine: wantedEngine, threads, ledger: wantsLedger, ...taskOptions } = options
+  const { engine: wantedEngine, threads, ledger: wantsLedger, faultsLater, ...rest } = options
   const { concurrency, oneOff, seed } = options
   const notes: string[] = []
   const task: ServeTask = {
@@ -227,12 +234,13 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
     address,
     sharePort: false,
     recordFaults,
-    ...taskOptions,
+    ...rest,
     tls: identityFor(address, options.tls),
     ledger: undefined,
   }
   const { engine, reason } = chooseEngine(wantedEngine, task)
   if (reason !== undefined) notes.push(reason)
+  if (faultsLater && engines[engine].features.has('faults')) task.faults ??= []
   const invalid = task.tls && invalidToday(task.tls)
   if (invalid !== undefined) notes.push(invalid)
   const listed = wantsLedger && engine !== 'blocking'

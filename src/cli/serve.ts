@@ -40,9 +40,7 @@ export function addServe(program: Command): void {
     const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
     checkTls(serving.tls !== undefined, given)
     const log = await openLog(watching.logLevel, watching.quiet)
-    // With a dashboard faults may come later; but nobody is slowed who did not ask for it.
-    const later = watching.dashboard && options.engine === 'node' ? [] : undefined
-    const faults = faulting.fault ?? (faulting.faultScript ? [] : later)
+    const faults = faulting.fault ?? (faulting.faultScript ? [] : undefined)
     const places = given.length > 0 ? given : [{ address: defaultAddress }]
     const { optionsFor, closeLog } = inject({ ...faulting, fault: faults }, places.length, log)
     const servers = await startAll(places, n => ({
@@ -52,6 +50,8 @@ export function addServe(program: Command): void {
       idleTimeoutMs: idleTimeout,
       drainMs: drain,
       busyPollUs: busyPoll === undefined ? undefined : busyPoll * 1e3,
+      // Nobody is slowed by it: the engine is not chosen for it.
+      faultsLater: watching.dashboard !== undefined,
       ledger: watching.dashboard !== undefined || log.writes('debug'),
     }))
     const poolOrAll = options.engine === 'blocking' ? poolSize() : Infinity

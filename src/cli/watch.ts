@@ -11,7 +11,7 @@ import { print } from './output.ts'
 import type { Watching } from './watching.ts'
 
 export interface WatchOptions extends Watching {
-  /** As given on the command line; undefined if the listeners cannot have faults. */
+  /** As given on the command line. */
   faults: readonly string[] | undefined
   concurrency: number
   proxy: ProxyRules | undefined
@@ -75,7 +75,11 @@ async function open(
   const needed = isPublic(address) ? randomToken() : undefined
   const wanted = {
     observer,
-    listeners: servers.map(server => ({ server, faults, calling: callingOf(server, proxy) })),
+    listeners: servers.map(server => ({
+      server,
+      faults: server.hasFaults ? (faults ?? []) : undefined,
+      calling: callingOf(server, proxy),
+    })),
     token: token === undefined ? needed : checkToken(token),
     benchAnywhere,
     onDrain: () => servers.forEach(server => void server.close()),

@@ -30,8 +30,6 @@ export class Faults {
   fixedBecause(listener: number): string | null {
     const { server, faults } = this.#listeners[listener]!
     if (faults !== undefined) return null
-    if (server.engine === 'node')
-      return 'It was started without faults. Start it with --engine node to inject some.'
     const cure = 'Start it with --engine node to inject some.'
     return `The ${server.engine} engine cannot inject faults. ${cure}`
   }
