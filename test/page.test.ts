@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { flood } from 'yodel'
+import { flood, serve } from 'yodel'
 import { openBrowser } from './browser.ts'
 import { dial, ending, until } from './client.ts'
 import {
@@ -94,6 +94,7 @@ suite('the page in a browser', { skip, concurrency: true }, () => {
   test('a bench that the page starts ends with a report', benchEnds)
   test('axe finds nothing serious, light, dark and on a phone', isAccessible)
   test('10,000 rows scroll smoothly, and what peers say is text', rowsScroll)
+  test('any page may talk to a WebSocket server: text, bytes, empty, and the code', anyPageTalks)
   test('with --concurrency 1 one client is served and the others wait, in two colours', othersWait)
 })
 
@@ -199,6 +200,34 @@ async function rowsScroll() {
   assert.ok(medianMs < 100, `a frame takes ${medianMs} ms`)
   assert.ok(rows < 100, `${rows} rows exist`)
   await page.locator('.table').getByText('192.0.2.1:19999').waitFor()
+  await page.close()
+}
+
+/** In the page: what comes back for each message, and the code of the end. */
+const talk = async (url: string) => {
+  const socket = new WebSocket(url)
+  socket.binaryType = 'arraybuffer'
+  const came: string[] = []
+  const code = new Promise<number>(resolve => {
+    socket.addEventListener('open', () => {
+      for (const message of ['grüß', '', Uint8Array.of(0, 255)]) socket.send(message)
+    })
+    socket.addEventListener('message', event => {
+      const data = event.data as string | ArrayBuffer
+      came.push(typeof data === 'string' ? `text ${data}` : `bytes ${new Uint8Array(data).join()}`)
+      if (came.length === 3) socket.close(4001, 'enough')
+    })
+    socket.addEventListener('close', event => resolve(event.code))
+  })
+  return { code: await code, came }
+}
+
+async function anyPageTalks() {
+  await using server = await serve('ws://127.0.0.1:0/any/path')
+  const page = await (browser as Browser).newPage()
+  const { code, came } = await page.evaluate(talk, server.url)
+  assert.deepEqual(came, ['text grüß', 'text ', 'bytes 0,255'])
+  assert.equal(code, 4001)
   await page.close()
 }
 
