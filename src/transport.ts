@@ -63,6 +63,18 @@ export interface Calling {
   tls?: TlsCalling | undefined
   /** Begins with a PROXY header of this version, as a proxy in front of a server does. */
   sendProxy?: 1 | 2 | undefined
+  http?: HttpCalling | undefined
+}
+
+/** How requests over HTTP are made of what is written. */
+export interface HttpCalling {
+  /** All of it is the body of one request, which streams; otherwise each write is a request. */
+  oneRequest?: boolean | undefined
+  /**
+   * Answers of any status are passed on, and a server that hangs up between requests is called
+   * again; otherwise a status beyond 200 to 299 breaks the connection.
+   */
+  anyStatus?: boolean | undefined
 }
 
 /** Who may say by a PROXY header whom it forwards (haproxy's proxy-protocol.txt). */

@@ -1,10 +1,14 @@
 /** yodel connect: type and see the echo; or pipe. */
+import { clearLine, cursorTo } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from '@commander-js/extra-typings'
 import { formatAddress } from '../address.ts'
-import { connect, connectDefaults } from '../connect.ts'
+import { connect, connectDefaults, type Connection } from '../connect.ts'
+import type { AnswerHead } from '../engines/node/http/answer-parser.ts'
+import { printable } from '../report/printable.ts'
 import { formatDuration, parseDuration } from '../units.ts'
 import { callingOf, callingOptions } from './calling.ts'
+import { exitCodes } from './exit.ts'
 import { addAll, addressArgument, value } from './flags.ts'
 import { tell } from './output.ts'
 
@@ -26,7 +30,9 @@ export function addConnect(program: Command): void {
       : (await import('./pipe.ts')).talkByPipe
     // From here on nothing may come between: what a quick server says would be missed.
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
-    const connection = await connect(address, { timeoutMs, calling })
+    const http = { oneRequest: !typing, anyStatus: true }
+    const connection = await connect(address, { timeoutMs, calling: { ...calling, http } })
+    const answers = tellAnswers(connection, verbose, typing)
     // Connected is not yet served: a server may leave us waiting in its backlog.
     if (verbose) {
       tell(`connected to ${formatAddress(connection.address)}`)
@@ -35,7 +41,7 @@ export function addConnect(program: Command): void {
     }
     const { exitCode, message } = await talk(connection, hex)
     if (message !== '') tell(message)
-    process.exitCode = exitCode
+    process.exitCode = exitCode === exitCodes.done && answers.bad ? exitCodes.failed : exitCode
   })
 }
 
@@ -50,6 +56,23 @@ async function pinged(ping: () => Promise<number>): Promise<string> {
   return answered === undefined
     ? 'the ping was not answered'
     : `the ping was answered in ${formatDuration(answered)}`
+}
+
+/** Of HTTP: every status but 200 is told, and everything before the body where that is wanted. */
+function tellAnswers({ stream }: Connection, verbose: boolean, typing: boolean): { bad: boolean } {
+  const answers = { bad: false }
+  stream.on('answer', ({ version, status, reason, headers }: AnswerHead) => {
+    if (status !== 200) answers.bad = true
+    else if (!verbose) return
+    // The prompt stands there, and comes again with the body.
+    if (typing) {
+      cursorTo(process.stdout, 0)
+      clearLine(process.stdout, 0)
+    }
+    tell(printable(`HTTP/${version} ${status} ${reason}`.trimEnd()))
+    if (verbose) for (const [name, value] of headers) tell(printable(`${name}: ${value}`))
+  })
+  return answers
 }
 
 const duration = value(parseDuration)

@@ -1,7 +1,6 @@
 /** connect in a pipe: stdin goes out, what comes back goes to stdout, and it must be the same. */
 import type { Connection } from '../connect.ts'
 import { errnoOf, explainBreak } from '../engines/failures.ts'
-import { transports } from '../transport.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../report/printable.ts'
 import { formatCount, plural } from '../units.ts'
@@ -31,14 +30,15 @@ class Pipe {
   readonly #socket
   readonly #expectation = new Expectation()
   readonly #hex: boolean
+  /** Of messages; a request of HTTP is one stream of bytes here. */
   readonly #hasBounds: boolean
   #inputEnded = false
   #grace: NodeJS.Timeout | undefined
   #settle!: (talked: Talked) => void
 
-  constructor({ address, stream: socket }: Connection, hex: boolean) {
+  constructor({ stream: socket }: Connection, hex: boolean) {
     this.#socket = socket
-    this.#hasBounds = transports[address.transport].carries === 'messages'
+    this.#hasBounds = socket.readableObjectMode
     this.#hex = hex
     this.talked = new Promise(resolve => (this.#settle = resolve))
     const { stdin, stdout } = process

@@ -39,7 +39,7 @@ export const servingOptions = (): Option[] => [
   new Option('--proxy-from <network>', 'believe their headers (loopback)').argParser(list),
   parsed('--message-max <size>', 'ws: the longest message (16MiB)', parseSize),
   new Option('--deflate', 'ws: compress, if the client can'),
-  new Option('--origin <origin>', 'ws: only pages from there; repeatable').argParser(list),
+  new Option('--origin <origin>', 'ws, http: only pages from there; repeatable').argParser(list),
   parsed('--udp-rate <rate>', 'udp: to one source at most', parseRate),
   new Option('--udp-allow <rule>', `udp: answer them too: ${datagramRules.join(', ')}`).argParser(
     (text: string, before?: DatagramRule[]) => [...(before ?? []), value(parseRule)(text)],

@@ -40,7 +40,7 @@ export function invalidToday({ cert }: TlsServing): string | undefined {
 /** @throws UserError if it makes no sense, or there is no TLS of which it could be said */
 export function checkCalling(address: Address, { tls }: Calling): void {
   if (!tls) return
-  if (!isSecure(address))
+  if (!isSecure(address) && !isPriorKnowledge(address, tls))
     throw usageError(
       `${formatAddress(address)} has no TLS, so nothing can be said about it.`,
       'Connect to tls://, wss:// or https://.',
@@ -59,6 +59,11 @@ export function checkCalling(address: Address, { tls }: Calling): void {
       throw usageError('The name of a protocol (ALPN) has 1 to 255 bytes.')
   if (serverName === '') throw usageError('The name of the server is empty.')
 }
+
+/** Of HTTP/2 in the clear, where nobody can agree on anything (RFC 9113 section 3.3). */
+const isPriorKnowledge = ({ transport }: Address, tls: TlsCalling): boolean =>
+  transport === 'http' &&
+  Object.entries(tls).every(([name, value]) => name === 'alpn' || value === undefined)
 
 function checkPair(cert: string | undefined, key: string | undefined) {
   if (cert === undefined && key === undefined) return

@@ -50,6 +50,7 @@ export async function prepare({ address }: Target): Promise<void> {
   const { transport } = address
   if (transports[transport].secure) await import('./tls.ts')
   if (dials[transport] === messages) await import('./ws/dial.ts')
+  if (dials[transport] === requests) await import('./http/dial.ts')
 }
 
 type Dial = (target: Target, timeoutMs: number, signal?: AbortSignal) => Promise<Link>
@@ -78,6 +79,11 @@ const messages: Dial = async (target, timeoutMs, signal) => {
   return openMessages(link, target, Math.max(1, timeoutMs - (performance.now() - startedMs)))
 }
 
+const requests: Dial = async (target, timeoutMs, signal) => {
+  const { openHttp } = await import('./http/dial.ts')
+  return openHttp(target, () => bytes(target, timeoutMs, signal))
+}
+
 const refused: Dial = () => Promise.reject(new Error('refused'))
 
 const dials: Record<TransportName, Dial> = {
@@ -87,8 +93,8 @@ const dials: Record<TransportName, Dial> = {
   udp: refused,
   ws: messages,
   wss: messages,
-  http: refused,
-  https: refused,
+  http: requests,
+  https: requests,
 }
 
 /** What everything but datagrams travels by; whoever forwards has said so already. */

@@ -47,6 +47,9 @@ const bytes: Create = async (task, meter) => {
 const messages: Create = async (task, meter) =>
   (await import('./ws/echo.ts')).createMessages(task, meter)
 
+const requests: Create = async (task, meter) =>
+  (await import('./http/echo.ts')).createHttpEcho(task, meter)
+
 const refused: Create = () => {
   throw new Error('refused')
 }
@@ -58,6 +61,6 @@ const innermost: Record<Exclude<TransportName, 'udp'>, Create> = {
   tls: bytes,
   ws: messages,
   wss: messages,
-  http: refused,
-  https: refused,
+  http: requests,
+  https: requests,
 }

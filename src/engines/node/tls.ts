@@ -64,11 +64,13 @@ const below = (socket: tls.TLSSocket): unknown =>
 
 /**
  * Whatever a client wants to speak, it is echoed: so we agree to what it likes best. Behind https
- * and wss there is HTTP/1.1 alone; undefined refuses (no_application_protocol, RFC 7301).
+ * there are HTTP/2 and 1.1, behind wss 1.1 alone; undefined refuses (no_application_protocol, RFC
+ * 7301).
  */
 function choose(transport: string, protocols: string[]): string | undefined {
   if (transport === 'tls') return protocols[0]
-  return protocols.find(protocol => protocol === 'http/1.1')
+  const known = transport === 'https' ? ['h2', 'http/1.1'] : ['http/1.1']
+  return known.find(protocol => protocols.includes(protocol))
 }
 
 /** How to reach somebody over a stream that is open. */

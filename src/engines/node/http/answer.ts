@@ -1,0 +1,146 @@
+/** What becomes of a request: its body is echoed, or it is described. */
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import type { ServeTask } from '../../../task.ts'
+import { describe } from './describe.ts'
+import { decline, guard, type Request, type Response } from './exchange.ts'
+import type { Visitor } from './visitor.ts'
+import { wishOf, type Wish } from './wish.ts'
+
+/** A client for whom so much waits to be sent is not read from until all of it is gone. */
+const unsentMaxBytes = 128 * 1024
+/** Of one connection; pipelining could otherwise pile up any number of them. */
+const delayedMax = 100
+const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+const echoed = new Set(['POST', 'PUT', 'PATCH'])
+const described = new Set(['GET', 'HEAD', 'DELETE'])
+/** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
+const empty = new Set([204, 205, 304])
+
+/** Sends back what comes in; see fault.ts in this folder for the other one. */
+export type EchoBody = (request: Request, response: Response, visitor: Visitor) => void
+
+type Refusal = readonly [status: number, why: string]
+const isRefusal = (wish: Wish | Refusal): wish is Refusal => Array.isArray(wish)
+
+export type Answer = (request: Request, response: Response, visitor: Visitor) => void
+
+export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: EchoBody): Answer {
+  function answer(request: Request, response: Response, visitor: Visitor) {
+    // It had been told that nothing more is answered.
+    if (!visitor.session && !visitor.socket.writable) return void request.resume()
+    visitor.begin(request, response)
+    guard(response)
+    const fault = faultIn(request)
+    if (fault !== undefined) {
+      counters[counter.protocol]!++
+      // Whatever comes behind it is no further mistake.
+      visitor.refused = true
+      if (!visitor.session) response.setHeader('Connection', 'close')
+    }
+    const wish = fault === undefined ? allowed(request) : ([400, fault] as const)
+    if (!isRefusal(wish)) return later(request, response, visitor, wish)
+    request.resume()
+    if (wish[0] === 405) response.setHeader('Allow', methods)
+    decline(response, ...wish)
+  }
+
+  /** How to answer; or with which status and sentence not to. */
+  function allowed(request: Request): Wish | Refusal {
+    const { method = '', headers } = request
+    if (!echoed.has(method) && !described.has(method) && method !== 'OPTIONS')
+      return [405, `This echo server knows ${methods}.`]
+    // Programs need not say where they come from; a browser does.
+    const { origin } = headers
+    if (web.origins && origin !== undefined && !web.origins.includes(origin))
+      return [403, 'Pages from this origin may not connect.']
+    const wish = wishOf(request)
+    return typeof wish === 'string' ? [400, wish] : wish
+  }
+
+  function later(request: Request, response: Response, visitor: Visitor, wish: Wish) {
+    if (wish.delayMs === 0) return now(request, response, visitor, wish.status)
+    if (visitor.waiting >= delayedMax) {
+      request.resume()
+      return decline(response, 429, `At most ${delayedMax} answers of a connection are delayed.`)
+    }
+    const gone = () => {
+      clearTimeout(timer)
+      forget()
+    }
+    const timer = setTimeout(() => {
+      response.off('close', gone)
+      forget()
+      now(request, response, visitor, wish.status)
+    }, wish.delayMs)
+    const forget = visitor.whenGone(gone)
+    response.once('close', gone)
+  }
+
+  function now(request: Request, response: Response, visitor: Visitor, status: number) {
+    const { method = '' } = request
+    response.statusCode = status
+    if (echoed.has(method) && !empty.has(status)) return echo(request, response, visitor)
+    request.resume()
+    if (method === 'OPTIONS') {
+      if (status === 200) response.statusCode = 204
+      response.setHeader('Allow', methods)
+    } else if (!empty.has(status)) {
+      const description = describe(request, visitor)
+      response.setHeader('Content-Type', 'application/json')
+      response.setHeader('Content-Length', description.length)
+      if (method !== 'HEAD') return void response.end(description)
+    }
+    response.end()
+  }
+  return answer
+}
+
+/** What the parser lets through although it may mean one thing to us and another to a proxy. */
+function faultIn(request: Request): string | undefined {
+  const { httpVersion, headers } = request
+  if (httpVersion === '0.9') return 'The versions are 1.0, 1.1 and 2.'
+  if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined)
+    return 'HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1).'
+  if (hostsOf(request) > 1 || (httpVersion === '1.1' && headers.host === undefined))
+    return 'A request has exactly one Host header (RFC 9112 section 3.2).'
+  return undefined
+}
+
+function hostsOf({ rawHeaders }: Request): number {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (rawHeaders[at]!.length === 4 && rawHeaders[at]!.toLowerCase() === 'host') hosts++
+  return hosts
+}
+
+/** The head of the answer: as long as the request, and of its type. */
+export function announce(request: Request, response: Response): void {
+  const { 'content-type': type, 'content-length': length } = request.headers
+  if (type !== undefined) response.setHeader('Content-Type', type)
+  if (length !== undefined) response.setHeader('Content-Length', length)
+  // What is malformed in the same breath is answered with 400; and who waits for us is answered.
+  setImmediate(() => {
+    if (!response.headersSent && !response.destroyed) response.flushHeaders()
+  })
+}
+
+/**
+ * Back-pressure instead of buffering, both ways: who does not read the answer is not read from. A
+ * request holds 128 KiB and a chunk more in this process, and what the parser has read ahead.
+ */
+export function createEchoBody({ counters }: Meter): EchoBody {
+  return (request, response) => {
+    announce(request, response)
+    request.on('data', (chunk: Buffer) => {
+      counters[counter.bytesIn]! += chunk.length
+      counters[counter.bytesOut]! += chunk.length
+      response.write(chunk)
+      if (response.writableLength > unsentMaxBytes) request.pause()
+    })
+    response.on('drain', () => request.resume())
+    request.on('end', () => {
+      counters[counter.chunks]!++
+      response.end()
+    })
+  }
+}

@@ -1,0 +1,65 @@
+/** A request and its answer, as HTTP/1.1 and HTTP/2 of Node have them in common. */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable, Writable } from 'node:stream'
+
+export interface Request extends Readable {
+  method?: string | undefined
+  url?: string | undefined
+  readonly httpVersion: string
+  readonly headers: IncomingHttpHeaders
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: string[]
+}
+
+export interface Response extends Writable {
+  statusCode: number
+  readonly headersSent: boolean
+  setHeader(name: string, value: string | number): unknown
+  flushHeaders(): void
+  /** Of HTTP/2. */
+  readonly stream?: { close(code: number): void }
+}
+
+/**
+ * On everything: nothing that is sent back becomes a page that may do something. A body that is
+ * echoed keeps the type that its sender gave it, which may be text/html.
+ */
+const guards: readonly [string, string][] = [
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Content-Security-Policy', "default-src 'none'; sandbox"],
+  ['Cache-Control', 'no-store'],
+]
+
+export function guard(response: Response): void {
+  for (const [name, value] of guards) response.setHeader(name, value)
+}
+
+/** A sentence instead of an answer. */
+export function decline(response: Response, status: number, why: string): void {
+  const body = Buffer.from(`${why}\n`)
+  response.statusCode = status
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
+  response.setHeader('Content-Length', body.length)
+  response.end(body)
+}
+
+/** The same before there is a request, for HTTP/1.1. */
+export const rawDecline = (status: number, reason: string, why: string): string =>
+  [
+    `HTTP/1.1 ${status} ${reason}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(why) + 1}`,
+    ...guards.map(([name, value]) => `${name}: ${value}`),
+    '',
+    `${why}\n`,
+  ].join('\r\n')
+
+/** Path and query of what was asked for; a proxy may send a whole URL (RFC 9112 section 3.2.2). */
+export function targetOf({ url = '/' }: Request): { path: string; query: [string, string][] } {
+  const local = url.replace(/^https?:\/\/[^/?#]*/i, '')
+  const mark = local.indexOf('?')
+  const path = mark === -1 ? local : local.slice(0, mark)
+  const query = mark === -1 ? [] : [...new URLSearchParams(local.slice(mark + 1))]
+  return { path: path || '/', query }
+}

@@ -1,0 +1,72 @@
+/** The parser of HTTP/1.1: Node's, at its strictest; and what is said to whom it does not like. */
+import { createServer, STATUS_CODES, type Server } from 'node:http'
+import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import { timerMaxMs } from '../../../options.ts'
+import type { ServeTask } from '../../../task.ts'
+import { rawDecline, type Request, type Response } from './exchange.ts'
+import type { Visitor } from './visitor.ts'
+
+/** Request line and headers; 431 beyond. */
+export const headersMaxBytes = 16 * 1024
+
+type Refusal = [status: number, failure: FailureName, why: string]
+
+const refusals: Record<string, Refusal> = {
+  HPE_HEADER_OVERFLOW: [
+    431,
+    'protocol',
+    `Request line and headers have ${headersMaxBytes} bytes at most.`,
+  ],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'protocol', 'The chunk extensions are too long.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'timedOut', 'The headers took too long.'],
+}
+
+/** @param visitorOf of a socket that was handed over */
+export function createParser(
+  { handshakeTimeoutMs }: ServeTask,
+  { counters }: Meter,
+  visitorOf: (socket: unknown) => Visitor | undefined,
+  answer: (request: Request, response: Response, visitor: Visitor) => void,
+): Server {
+  const timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
+  const server = createServer({
+    maxHeaderSize: headersMaxBytes,
+    // Slow headers are cut off; a slow body is what some want to see echoed.
+    headersTimeout: timeoutMs,
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.max(10, Math.min(1_000, timeoutMs / 4)),
+    // What is idle is closed as on every transport.
+    keepAliveTimeout: 0,
+    // Counted, and with a sentence: see answer.ts.
+    requireHostHeader: false,
+    insecureHTTPParser: false,
+    noDelay: true,
+  })
+  // None is dropped from what is described; their size is bounded.
+  server.maxHeadersCount = 0
+  server.on('request', (request, response) => answer(request, response, visitorOf(request.socket)!))
+  // Without this its connection would just end.
+  server.on('connect', (_, socket) => {
+    visitorOf(socket)?.refuse(rawDecline(405, STATUS_CODES[405]!, 'This is no proxy.'))
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const visitor = visitorOf(socket)
+    if (!visitor || visitor.refused) return
+    const { code = '' } = error
+    const malformed = code.startsWith('HPE_') || Object.hasOwn(refusals, code)
+    // Of the connection, and counted there; or the client left within a request.
+    if (!malformed || code === 'HPE_INVALID_EOF_STATE') {
+      if (malformed) counters[counter.closedEarly]!++
+      socket.destroy()
+      return
+    }
+    const reason = (error as { reason?: string }).reason ?? 'The parser does not know it'
+    const other: Refusal = [400, 'protocol', `That is not HTTP/1.1: ${reason}.`]
+    const [status, failure, why] = refusals[code] ?? other
+    counters[counter[failure]]!++
+    visitor.refuse(rawDecline(status, STATUS_CODES[status]!, why))
+  })
+  // The watch over slow headers begins when a server listens, and this one never does.
+  server.emit('listening')
+  return server
+}

@@ -1,0 +1,91 @@
+/** HTTP/2 (RFC 9113): Node's, and bounds for what a client may do that costs us more than it. */
+import { constants, createServer, type Http2Server, type ServerHttp2Session } from 'node:http2'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import { timerMaxMs } from '../../../options.ts'
+import type { ServeTask } from '../../../task.ts'
+import { ProtocolError } from '../../failures.ts'
+import type { Request, Response } from './exchange.ts'
+import { headersMaxBytes } from './h1.ts'
+import type { Visitor } from './visitor.ts'
+
+/** What a client begins with (section 3.4). */
+export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+
+/** So many at once, and so many per second from then on. */
+const bounds = {
+  /** Streams that are given up as soon as they are opened: CVE-2023-44487. */
+  resets: { atOnce: 200, perSecond: 20 },
+  /** Frames that have to be answered: PING, SETTINGS. */
+  controls: { atOnce: 500, perSecond: 50 },
+}
+
+class Allowance {
+  readonly #perMs: number
+  readonly #atOnce: number
+  #left: number
+  #atMs = performance.now()
+
+  constructor({ atOnce, perSecond }: { atOnce: number; perSecond: number }) {
+    this.#atOnce = this.#left = atOnce
+    this.#perMs = perSecond / 1e3
+  }
+
+  /** Whether there was one left. */
+  take(): boolean {
+    const nowMs = performance.now()
+    this.#left = Math.min(this.#atOnce, this.#left + (nowMs - this.#atMs) * this.#perMs)
+    this.#atMs = nowMs
+    return --this.#left >= 0
+  }
+}
+
+/** @param visitorOf of the connection that is being handed over */
+export function createHttp2(
+  { handshakeTimeoutMs }: ServeTask,
+  { counters }: Meter,
+  arriving: () => Visitor,
+  answer: (request: Request, response: Response, visitor: Visitor) => void,
+): Http2Server {
+  const visitors = new WeakMap<ServerHttp2Session, Visitor>()
+  const server = createServer({
+    maxHeaderListPairs: 1_000,
+    maxSessionInvalidFrames: 100,
+    maxSendHeaderBlockLength: 64 * 1024,
+    settings: { maxConcurrentStreams: 100, maxHeaderListSize: headersMaxBytes, enablePush: false },
+  })
+  server.on('session', session => {
+    const visitor = arriving()
+    visitors.set(session, visitor)
+    visitor.session = session
+    watch(session, visitor)
+  })
+  // Counted for the connection, which breaks by it.
+  server.on('sessionError', () => {})
+  server.on('request', (request, response) => {
+    const visitor = visitors.get(request.stream.session as ServerHttp2Session)
+    if (visitor) answer(request, response as unknown as Response, visitor)
+  })
+
+  function watch(session: ServerHttp2Session, { socket }: Visitor) {
+    const [resets, controls] = [new Allowance(bounds.resets), new Allowance(bounds.controls)]
+    const tooMuch = () => {
+      if (session.destroyed) return
+      session.destroy(new ProtocolError('too much'), constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    }
+    const control = () => controls.take() || tooMuch()
+    session.on('ping', control).on('remoteSettings', control)
+    session.on('stream', stream => {
+      stream.on('aborted', () => resets.take() || tooMuch())
+    })
+    const silent = setTimeout(
+      () => {
+        counters[counter.timedOut]!++
+        socket.destroy()
+      },
+      Math.min(handshakeTimeoutMs, timerMaxMs),
+    )
+    const heard = () => clearTimeout(silent)
+    session.once('remoteSettings', heard).once('close', heard)
+  }
+  return server
+}

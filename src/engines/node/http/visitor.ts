@@ -1,0 +1,106 @@
+/** One connection of an HTTP server: what is under way on it, and how it ends. */
+import type { Server } from 'node:http'
+import { constants, type ServerHttp2Session } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { Admission } from '../entrance.ts'
+import type { Request, Response } from './exchange.ts'
+
+/** How long a client that was refused may take to read why. */
+const lingerMs = 1_000
+
+export class Visitor {
+  readonly socket: Socket
+  readonly admission: Admission | undefined
+  readonly number: number
+  readonly openedAt = performance.now()
+  /** Of HTTP/2. */
+  session: ServerHttp2Session | undefined
+  leaving = false
+  /** What came was no HTTP, and it has been said so. */
+  refused = false
+  /** Ends what waits on its behalf. */
+  readonly #onGone = new Set<() => void>()
+  readonly #onLeaving = new Set<() => void>()
+  readonly #underWay = new Set<Response>()
+
+  constructor(socket: Socket, admission: Admission | undefined, number: number) {
+    this.socket = socket
+    this.admission = admission
+    this.number = number
+    socket.once('close', () => {
+      for (const listener of this.#onGone) listener()
+      this.#onGone.clear()
+      this.#underWay.clear()
+    })
+  }
+
+  /** How many wait for something else than the client. */
+  get waiting(): number {
+    return this.#onGone.size
+  }
+
+  /** Calls when the connection is gone; the function that is returned calls it off. */
+  whenGone(listener: () => void): () => void {
+    this.#onGone.add(listener)
+    return () => this.#onGone.delete(listener)
+  }
+
+  /** The same for when the server wants to leave. */
+  whenLeaving(listener: () => void): () => void {
+    if (this.leaving) listener()
+    this.#onLeaving.add(listener)
+    return () => this.#onLeaving.delete(listener)
+  }
+
+  begin(request: Request, response: Response): void {
+    this.#underWay.add(response)
+    response.once('close', () => this.#end(response))
+    // What breaks is counted for the connection, once.
+    for (const stream of [request, response]) stream.on('error', () => {})
+    if (this.leaving) this.#sayLast(response)
+  }
+
+  #end(response: Response) {
+    this.#underWay.delete(response)
+    if (this.leaving && !this.session && this.#underWay.size === 0) this.socket.end()
+  }
+
+  /** What is under way is finished, and nothing else begun. */
+  leave(): void {
+    this.leaving = true
+    for (const listener of this.#onLeaving) listener()
+    if (this.session) this.session.close()
+    else if (this.#underWay.size === 0) this.socket.end()
+    else for (const response of this.#underWay) this.#sayLast(response)
+  }
+
+  #sayLast(response: Response) {
+    if (!this.session && !response.headersSent) response.setHeader('Connection', 'close')
+  }
+
+  /** Says why in HTTP/1.1, unless an answer has begun already; and hangs up. */
+  refuse(text: string): void {
+    const { socket } = this
+    this.refused = true
+    const begun = [...this.#underWay].some(response => response.headersSent)
+    if (begun || !socket.writable) return void socket.destroy()
+    socket.end(text)
+    const timer = setTimeout(() => socket.destroy(), lingerMs)
+    socket.once('end', () => socket.destroy()).once('close', () => clearTimeout(timer))
+  }
+
+  /** Ends an answer before it is complete: the connection with it, unless that has others. */
+  cut(response: Response): void {
+    if (response.stream) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    else this.socket.end()
+  }
+
+  reset(): void {
+    const raw = this.admission?.raw ?? this.socket
+    if (!raw.destroyed) raw.resetAndDestroy()
+  }
+}
+
+/** The parsers of Node take connections that others have accepted; they never listen. */
+export const handOver = (server: Pick<Server, 'emit'>, socket: Socket): boolean =>
+  server.emit('connection', socket)

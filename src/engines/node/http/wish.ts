@@ -1,0 +1,38 @@
+/** How a request wants to be answered: `?status=503&delay=200ms`, or the headers of that name. */
+import { parseDuration } from '../../../units.ts'
+import { targetOf, type Request } from './exchange.ts'
+
+export interface Wish {
+  status: number
+  delayMs: number
+}
+
+export const delayMaxMs = 60_000
+
+/** @returns a sentence where it makes no sense */
+export function wishOf(request: Request): Wish | string {
+  const { query } = targetOf(request)
+  const wanted = (name: string) =>
+    query.find(([key]) => key === name)?.[1] ?? request.headers[`x-yodel-${name}`]
+  const [status, delay] = [wanted('status'), wanted('delay')]
+  const wish = { status: 200, delayMs: 0 }
+  if (status !== undefined) {
+    if (typeof status !== 'string' || !/^[2-5]\d\d$/.test(status))
+      return 'A status is a number from 200 to 599, for example ?status=503.'
+    wish.status = Number(status)
+  }
+  if (delay !== undefined) {
+    wish.delayMs = typeof delay === 'string' ? durationOf(delay) : NaN
+    if (!(wish.delayMs >= 0 && wish.delayMs <= delayMaxMs))
+      return 'A delay is a duration of 60s at most, for example ?delay=200ms.'
+  }
+  return wish
+}
+
+function durationOf(text: string): number {
+  try {
+    return parseDuration(text)
+  } catch {
+    return NaN
+  }
+}
