@@ -1,0 +1,228 @@
+/** Those who call HTTP servers, ours and others; faults; and the programs of others. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import { createServer, type AddressInfo } from 'node:net'
+import tls from 'node:tls'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { bench, connect, serve, type BenchOptions, type ConnectOptions, type Server } from 'yodel'
+import { pattern, until } from './client.ts'
+import { origin } from './http-client.ts'
+import { missing, yodel } from './program.ts'
+
+type Calling = NonNullable<ConnectOptions['calling']>
+
+let clear: Server
+let secret: Server
+/** The certificate that was made for it. */
+let cert = ''
+before(async () => {
+  clear = await serve('http://127.0.0.1:0', { faults: [] })
+  secret = await serve('https://127.0.0.1:0')
+  const { port } = secret.address as { port: number }
+  const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  cert = socket.getPeerX509Certificate()!.toString()
+  socket.destroy()
+})
+after(() => Promise.all([clear.close('now'), secret.close('now')]))
+
+/** Everybody else's echo server. */
+async function plainServer(answer: http.RequestListener) {
+  const server = http.createServer(answer).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const close = async () => {
+    server.close()
+    server.closeAllConnections()
+  }
+  return { url: `http://127.0.0.1:${port}`, server, [Symbol.asyncDispose]: close }
+}
+
+const short = { connections: 2, count: 60, warmupMs: 0, drainMs: 2_000 }
+
+describe('a load', () => {
+  test('is verified over both versions, in the clear and not', async () => {
+    const sizeBytes = [{ minBytes: 1, maxBytes: 50_000, weight: 1 }]
+    const loads: [string, BenchOptions][] = [
+      [clear.url, {}],
+      [clear.url, { calling: { tls: { alpn: ['h2'] } }, depth: 10 }],
+      [secret.url, { calling: { tls: { ca: cert, alpn: ['h2'] } }, depth: 10, sizeBytes }],
+    ]
+    for (const [address, options] of loads) {
+      const { verdict, messages } = await bench(address, { ...short, ...options }).finished
+      assert.deepEqual([verdict, messages.received], ['pass', 60], address)
+    }
+  })
+
+  test('works with the server of somebody else, and short connections too', async () => {
+    await using plain = await plainServer((request, response) => request.pipe(response))
+    const options = { ...short, count: Infinity, durationMs: 300, churnPerSecond: 20 }
+    const { verdict, messages, churn } = await bench(plain.url, options).finished
+    assert.equal(verdict, 'pass')
+    assert.ok(messages.received > 10 && churn!.completed > 0)
+  })
+
+  test('fails where the status is none of success, or the body is another', async () => {
+    const sick = await bench(`${clear.url}/?status=503`, short).finished
+    assert.deepEqual([sick.verdict, sick.messages.received], ['fail', 0])
+    await using wrong = await plainServer((_, response) => response.end('hello'))
+    const other = await bench(wrong.url, short).finished
+    assert.equal(other.verdict, 'fail')
+  })
+
+  test('with more than one message in flight needs HTTP/2', async () => {
+    await assert.rejects(bench(clear.url, { ...short, depth: 2 }).finished, /one message in flight/)
+  })
+})
+
+describe('a caller', () => {
+  test('gets the echo of each message, in order', async () => {
+    const calls: [string, Calling][] = [
+      [clear.url, {}],
+      [secret.url, { tls: { pin: secret.fingerprint, alpn: ['h2'] } }],
+    ]
+    for (const [address, calling] of calls) {
+      await using peer = await connect(address, { calling })
+      for (const size of [1, 100_000, 5]) {
+        const { reply } = await peer.echo(pattern(size, size))
+        assert.ok(pattern(size, size).equals(reply))
+      }
+    }
+  })
+
+  test('calls again where a server hangs up after each answer, if that is wanted', async () => {
+    await using curt = await plainServer((request, response) => {
+      response.setHeader('Connection', 'close')
+      request.pipe(response)
+    })
+    await using patient = await connect(curt.url, { calling: { http: { anyStatus: true } } })
+    await using strict = await connect(curt.url)
+    for (const peer of [patient, strict]) await peer.echo('one')
+    assert.equal(Buffer.from((await patient.echo('two')).reply).toString(), 'two')
+    await assert.rejects(strict.echo('two'), /hung up|write after end|destroyed/)
+  })
+
+  test('streams one request, and verifies what comes back', async () => {
+    const sent = pattern(3_000_000, 2)
+    for (const args of [[clear.url], [secret.url, '--alpn', 'h2', '--insecure']]) {
+      await using program = yodel(['connect', ...args], sent)
+      const { code, stdout, stderr } = await program.finished
+      assert.deepEqual([code, stderr], [0, ''])
+      assert.ok(stdout.equals(sent))
+    }
+  })
+
+  test('is told the status, and with -v the headers, harmlessly', async () => {
+    await using odd = await plainServer((request, response) => {
+      response.writeHead(418, 'teapot', { Evil: '\u009b31m' })
+      request.pipe(response)
+    })
+    await using program = yodel(['connect', odd.url, '-v'], 'tea')
+    const { code, stdout, stderr } = await program.finished
+    assert.deepEqual([code, stdout.toString()], [1, 'tea'])
+    assert.match(stderr, /^yodel: HTTP\/1\.1 418 teapot$/m)
+    assert.match(stderr, /^yodel: Evil: \\u\{9b\}31m$/m)
+  })
+
+  test('of who speaks no HTTP hears so', async () => {
+    const server = createServer(socket => socket.end('SSH-2.0-OpenSSH_9.2\r\n')).listen(
+      0,
+      '127.0.0.1',
+    )
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    await using peer = await connect(`http://127.0.0.1:${port}`)
+    await assert.rejects(peer.echo('hello'), /is not HTTP\/1\.1|nothing that was asked/)
+    server.close()
+  })
+})
+
+describe('a fault', () => {
+  const post = async (body: string) => {
+    const answer = await fetch(origin(clear), { method: 'POST', body })
+    return answer.text()
+  }
+  const body = 'x'.repeat(3_000)
+
+  test('hits each body: it is late, cut, changed, withheld', async () => {
+    await clear.setFaults([{ kind: 'delay', ms: 50 }])
+    const sentMs = performance.now()
+    assert.equal(await post(body), body)
+    assert.ok(performance.now() - sentMs >= 49)
+    await clear.setFaults([{ kind: 'slice', minBytes: 100, maxBytes: 200 }])
+    assert.equal(await post(body), body)
+    await clear.setFaults([{ kind: 'corrupt', perByte: 0.1 }])
+    assert.notEqual(await post(body), body)
+    for (const kind of ['truncate', 'reset'] as const) {
+      await clear.setFaults([{ kind, afterBytes: 1000 }])
+      await assert.rejects(post(body), /terminated|fetch failed/)
+    }
+    await clear.setFaults([{ kind: 'hang' }])
+    const { faultsInjected } = clear.snapshot()
+    const waiting = post(body)
+    await until(() => clear.snapshot().faultsInjected > faultsInjected)
+    await clear.setFaults([])
+    assert.equal(await waiting, body)
+  })
+})
+
+const port = ({ address }: Server) => String((address as { port: number }).port)
+
+describe('the programs of others', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'body')
+  const ca = `${file}.pem`
+  const sent = pattern(2_000_000, 9)
+  writeFileSync(file, sent)
+  before(() => writeFileSync(ca, cert))
+
+  async function run(command: string, args: string[]): Promise<Buffer> {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const chunks = (await child.stdout.toArray()) as Buffer[]
+    return Buffer.concat(chunks)
+  }
+
+  test(
+    'curl, over HTTP/1.1, HTTP/2 with prior knowledge, and TLS',
+    { skip: missing('curl') },
+    async () => {
+      const send = ['-s', '-S', '-T', file]
+      for (const args of [
+        [...send, '--http1.1', clear.url],
+        [...send, '--http2-prior-knowledge', clear.url],
+        [...send, '--http1.1', '--cacert', ca, secret.url],
+        [...send, '--http2', '--cacert', ca, secret.url],
+      ])
+        assert.ok((await run('curl', args)).equals(sent), args.join(' '))
+      const description = await run('curl', ['-s', '--http2', '--cacert', ca, `${secret.url}/a?b`])
+      const { httpVersion, tls } = JSON.parse(description.toString()) as {
+        httpVersion: string
+        tls: { alpn: string; protocol: string }
+      }
+      assert.deepEqual([httpVersion, tls.alpn, tls.protocol], ['2.0', 'h2', 'TLSv1.3'])
+    },
+  )
+
+  test(
+    "Python's http.client, in chunks and on one connection",
+    { skip: missing('python3') },
+    async () => {
+      const script = `
+import http.client, sys
+sent = open(sys.argv[2], 'rb').read()
+c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))
+pieces = (sent[n:n + 70000] for n in range(0, len(sent), 70000))
+for body, headers in ((sent, {}), (pieces, {'Transfer-Encoding': 'chunked'})):
+    c.request('POST', '/', body, headers, encode_chunked=headers != {})
+    r = c.getresponse()
+    print(r.status, r.read() == sent)
+`
+      const out = await run('python3', ['-c', script, port(clear), file])
+      assert.equal(out.toString(), '200 True\n200 True\n')
+    },
+  )
+})

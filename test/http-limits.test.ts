@@ -1,0 +1,87 @@
+/** HTTP at its limits: many clients at once, long bodies, answers that nobody reads. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import http from 'node:http'
+import type { Socket } from 'node:net'
+import { test } from 'node:test'
+import { serve } from 'yodel'
+import { dial, pattern, until } from './client.ts'
+import { post1 } from './http-client.ts'
+import { portOf, yodelServe } from './program.ts'
+
+/** `npm run limits` goes to the full numbers; the tests have a short form. */
+const full = process.env.LIMITS === 'full'
+const [many, mebibytes, greedies] = full ? [1_000, 100, 300] : [100, 16, 120]
+
+test(`${many} clients at once, each of them echoed`, async () => {
+  await using server = await serve('http://127.0.0.1:0')
+  const agent = new http.Agent({ keepAlive: true, maxSockets: many })
+  const bodies = Array.from({ length: many }, (_, n) => pattern(5_000, n))
+  const answers = bodies.map(async body => {
+    const request = http.request(server.url, { method: 'POST', agent })
+    const answered = once(request, 'response')
+    request.write(body.subarray(0, 2_000))
+    // All are there before the first has finished.
+    await until(() => server.snapshot().open === many)
+    request.end(body.subarray(2_000))
+    const [response] = (await answered) as [http.IncomingMessage]
+    assert.ok(Buffer.concat((await response.toArray()) as Buffer[]).equals(body))
+  })
+  await Promise.all(answers)
+  agent.destroy()
+  assert.equal(server.snapshot().chunks, many)
+})
+
+test(`a body of ${mebibytes} MiB streams through, as one message`, async () => {
+  await using server = await serve('http://127.0.0.1:0')
+  const parts = Array.from({ length: mebibytes }, (_, n) => pattern(2 ** 20, n))
+  const { body } = await post1(server, 'POST', { Connection: 'close' }, parts)
+  assert.ok(body.equals(Buffer.concat(parts)))
+  const { bytesIn, bytesOut, chunks } = server.snapshot()
+  assert.deepEqual([bytesIn, bytesOut, chunks], [body.length, body.length, 1])
+})
+
+/** 256 KiB, as docs/http.md has it, and what the garbage collector leaves. */
+const heldMaxBytes = 512 * 1024
+const skip = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
+
+test(`${greedies} clients who never read: memory is bounded`, { skip }, async t => {
+  const { program, url } = await yodelServe('http://127.0.0.1:0')
+  await using _ = program
+  const residentBytes = () => {
+    const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024
+  }
+  for (const socket of await sendUntilStalled(portOf(url), 20)) socket.destroy()
+  const before = residentBytes()
+  const greedy = await sendUntilStalled(portOf(url), greedies)
+  const grownEach = (residentBytes() - before) / greedies
+  t.diagnostic(`${Math.round(grownEach / 1024)} KiB for each`)
+  assert.ok(grownEach < heldMaxBytes)
+  for (const socket of greedy) socket.destroy()
+})
+
+/** Clients with endless bodies, up to the point where nothing more can be sent. */
+async function sendUntilStalled(port: number, count: number): Promise<Socket[]> {
+  const sockets = await Promise.all(Array.from({ length: count }, () => dial({ port })))
+  const chunk = Buffer.alloc(65_536)
+  for (const socket of sockets) {
+    const send = () => {
+      while (socket.writable && socket.write(chunk));
+    }
+    socket.on('error', () => {}).on('drain', send)
+    socket.pause()
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n')
+    send()
+  }
+  const sent = () => sockets.reduce((sum, socket) => sum + socket.bytesWritten, 0)
+  let last = -1
+  await until(async () => {
+    await new Promise(resolve => setTimeout(resolve, 100))
+    const stalled = last === sent()
+    last = sent()
+    return stalled
+  })
+  return sockets
+}
