@@ -1,20 +1,26 @@
 /** How busy a sending thread is: its processor time, without that which it waits away. */
 import { readFileSync } from 'node:fs'
-import type { Traffic } from '../load/traffic.ts'
 
 interface Look {
   atNs: number
   usedNs: number
 }
 
+/** What it has to know of a load. */
+interface Sending {
+  readonly over: boolean
+  readonly measureFromNs: number
+  readonly openLoop: boolean
+}
+
 export class Effort {
-  readonly #traffic: Traffic
+  readonly #traffic: Sending
   #idleNs = 0
   /** At the end of the warm-up, and when sending was over. */
   #first: Look | undefined
   #last: Look | undefined
 
-  constructor(traffic: Traffic) {
+  constructor(traffic: Sending) {
     this.#traffic = traffic
   }
 
