@@ -1,6 +1,7 @@
 /** bench(address), flood(address): load, verified and measured. They differ in what they send. */
 import { toAddress, type Address } from './address.ts'
 import { checkLoad, checkSizes } from './bench/check.ts'
+import { ofTransport, overheadBytes } from './bench/datagrams.ts'
 import { startLoad, type LoadRun } from './bench/run.ts'
 import type { WantedEngine } from './engines/index.ts'
 import { usageError } from './errors.ts'
@@ -101,15 +102,20 @@ export const durationOf = ({ durationMs, count }: BenchOptions): number =>
 /** Sends the same message for ever, or until a limit is reached. */
 export function flood(address: string | Address, options: FloodOptions = {}): LoadRun {
   return startLoad('flood', address, options, floodDefaults, () => {
-    const { message, ...load } = withDefaults(floodDefaults, options)
+    const whom = toAddress(address)
+    const defaults = ofTransport(whom, options, floodDefaults)
+    const { message, ...load } = withDefaults(defaults, options)
     const bytes = typeof message === 'string' ? Buffer.from(message) : message
     if (bytes.length === 0) throw usageError('The message is empty: nothing would come back.')
     checkLoad(load)
+    const sizeBytes = bytes.length + overheadBytes(whom)
+    const sizes = [{ minBytes: sizeBytes, maxBytes: sizeBytes, weight: 1 }]
+    checkSizes(sizes, whom)
     return {
       ...load,
-      address: toAddress(address),
+      address: whom,
       payload: { kind: 'repeat', message: bytes },
-      sizes: [{ minBytes: bytes.length, maxBytes: bytes.length, weight: 1 }],
+      sizes,
       warmupMs: 0,
       churnPerSecond: 0,
       idle: 0,
@@ -125,20 +131,21 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
  */
 export function bench(address: string | Address, options: BenchOptions = {}): LoadRun {
   return startLoad('bench', address, options, benchDefaults, () => {
-    const defaults = { ...benchDefaults, durationMs: durationOf(options) }
+    const whom = toAddress(address)
+    const usual = { ...benchDefaults, durationMs: durationOf(options) }
+    const defaults = ofTransport(whom, options, usual)
     const { sizeBytes, ...load } = withDefaults(defaults, options)
     const sizes =
       typeof sizeBytes === 'number'
         ? [{ minBytes: sizeBytes, maxBytes: sizeBytes, weight: 1 }]
         : sizeBytes
-    checkSizes(sizes)
+    checkSizes(sizes, whom)
     checkLoad(load)
-    const to = toAddress(address)
-    if (load.countCorruption && transports[to.transport].carries === 'datagrams')
+    if (load.countCorruption && transports[whom.transport].carries === 'datagrams')
       throw usageError('Corruption is counted in streams; a wrong datagram is just a wrong one.')
     return {
       ...load,
-      address: to,
+      address: whom,
       payload: { kind: 'seeded', seed: load.seed },
       sizes,
     }

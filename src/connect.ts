@@ -1,13 +1,14 @@
 /** connect(address): one connection, to talk over by hand. */
 import type { Duplex } from 'node:stream'
 import { formatAddress, toAddress, type Address } from './address.ts'
+import { answerTimeoutMs, echoDatagram } from './connect/datagram.ts'
 import { dial, type Link } from './engines/node/dial.ts'
 import { checkCalling } from './engines/tls-options.ts'
 import { withDefaults } from './options.ts'
-import type { Calling } from './transport.ts'
+import { transports, type Calling } from './transport.ts'
 
 export interface ConnectOptions {
-  /** How long to wait for the connection to be established. */
+  /** How long to wait for the connection to be established; of udp, for an echo (1 s). */
   timeoutMs?: number
   /** What the transport needs to know of us. */
   calling?: Calling
@@ -23,7 +24,7 @@ export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
   write(data: Uint8Array | string): Promise<void>
   /**
    * Sends a message and waits until as many bytes have come back.
-   * @throws Error if other bytes come back, or the connection ends first
+   * @throws Error if other bytes come back, or the connection ends first; of udp, if nothing comes
    */
   echo(message: Uint8Array | string): Promise<Echo>
   /** Half-closes: no more from us, and the other side goes on. */
@@ -58,7 +59,10 @@ export async function connect(
   const { timeoutMs, calling } = withDefaults(connectDefaults, options)
   const target = { address: toAddress(address), calling }
   checkCalling(target.address, calling)
-  return new LinkConnection(target.address, await dial(target, timeoutMs))
+  const link = await dial(target, timeoutMs)
+  if (transports[target.address.transport].carries !== 'datagrams')
+    return new LinkConnection(target.address, link)
+  return new DatagramConnection(target.address, link, options.timeoutMs ?? answerTimeoutMs)
 }
 
 class LinkConnection implements Connection {
@@ -128,6 +132,22 @@ class LinkConnection implements Connection {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+}
+
+class DatagramConnection extends LinkConnection {
+  readonly #timeoutMs: number
+
+  constructor(address: Address, link: Link, timeoutMs: number) {
+    super(address, link)
+    this.#timeoutMs = timeoutMs
+  }
+
+  override async echo(message: Uint8Array | string): Promise<Echo> {
+    const sent = Buffer.from(message as string)
+    const startedMs = performance.now()
+    const reply = await echoDatagram(this.stream, this.address, sent, this.#timeoutMs)
+    return { reply, latencyUs: (performance.now() - startedMs) * 1e3 }
   }
 }
 

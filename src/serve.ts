@@ -15,6 +15,8 @@ import { withDefaults } from './options.ts'
 import { share, type EngineName, type ServeTask } from './task.ts'
 import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
+import { checkNoConnections, checkRules } from './serve/datagrams.ts'
+import { transports } from './transport.ts'
 import type { DatagramRules, ProxyRules, TlsServing, WebRules } from './transport.ts'
 
 export interface ServeOptions {
@@ -79,12 +81,12 @@ export const serveDefaults: Wanted = {
   tls: undefined,
   proxy: undefined,
   web: { messageMaxBytes: 16 * 2 ** 20, deflate: false, origins: undefined },
-  datagrams: { ratePerSource: Infinity, allow: [] },
+  datagrams: { ratePerSource: undefined, allow: [] },
   inheritedFd: undefined,
   ledger: false,
 }
 
-type OfThreads = 'ledger' | 'tls' | 'recordFaults'
+type OfThreads = 'ledger' | 'tls' | 'recordFaults' | 'udpPorts'
 type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort' | OfThreads> & {
   tls: Partial<TlsServing> | undefined
   engine: WantedEngine
@@ -143,6 +145,7 @@ export async function serve(
   }
   const wantedAddress = toAddress(address)
   check(wanted, wantedAddress)
+  if (transports[wantedAddress.transport].carries === 'datagrams') checkNoConnections(options)
   const faults = wanted.faults ?? []
   if (faultScript) {
     checkScript(faultScript, wantedAddress)
@@ -186,6 +189,9 @@ export async function serve(
   }
 }
 
+/** Servers of one process know of each other, so that no two of them echo each other for ever. */
+const udpPorts = new Uint16Array(new SharedArrayBuffer(65_536 * Uint16Array.BYTES_PER_ELEMENT))
+
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
 export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
@@ -201,6 +207,7 @@ function check(options: Wanted, address: Address) {
     throw usageError('The handshake timeout must be more than 0.')
   checkWeb(options.web)
   if (!(busyPollUs >= 0)) throw usageError('The time to poll must be 0 or more.')
+  checkRules(options.datagrams)
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw usageError('seed must be a whole number from 0 to 4294967295.')
   checkFaults(faults, address)
@@ -234,6 +241,7 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
     address,
     sharePort: false,
     recordFaults,
+    udpPorts,
     ...rest,
     tls: identityFor(address, options.tls),
     ledger: undefined,

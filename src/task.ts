@@ -40,6 +40,8 @@ export interface ServeTask {
   proxy: ProxyRules | undefined
   web: WebRules
   datagrams: DatagramRules
+  /** How many sockets of this process serve each port of udp, in memory that all threads share. */
+  udpPorts: Uint16Array
   /** A listening (or bound, for udp) socket that whoever started us has opened. */
   inheritedFd: number | undefined
   /** Where to write who is connected (see metrics/ledger); undefined: nobody wants to know. */

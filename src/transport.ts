@@ -97,11 +97,17 @@ export interface WebRules {
 
 /** Which datagrams are not answered, so that nobody is flooded by our hand. */
 export interface DatagramRules {
-  /** To one source, per second; Infinity: no limit. */
-  ratePerSource: number
+  /**
+   * To one address, per second; Infinity: no limit. Undefined: 10,000, and no limit to those of the
+   * loopback.
+   */
+  ratePerSource: number | undefined
   /** Rules that are not to hold. */
   allow: DatagramRule[]
 }
-/** Source ports from 1 to 1023; ports that this server listens on; broadcast; multicast. */
-export const datagramRules = ['low-ports', 'own-ports', 'broadcast', 'multicast'] as const
+/**
+ * Source ports from 1 to 1023; ports on which this process serves udp; broadcast; multicast; what
+ * comes again and again from a port that no client is given.
+ */
+export const datagramRules = ['low-ports', 'own-ports', 'broadcast', 'multicast', 'loops'] as const
 export type DatagramRule = (typeof datagramRules)[number]

@@ -38,6 +38,7 @@ const short: BenchOptions = { durationMs: 150, warmupMs: 20, connections: 2 }
 let results: Record<string, RunResult>
 before(async () => {
   await using server = await serve(':0')
+  await using udp = await serve('udp://127.0.0.1:0')
   await using bad = await listen(socket => echoFlipped(socket, 100))
   await using silent = await listen(socket => socket.resume())
   const churn = { ratePerSecond: 2000, churnPerSecond: 200, idle: 1, expect: ['p99<1h'] }
@@ -45,6 +46,7 @@ before(async () => {
     'closed loop': bench(server.url, short),
     'open loop': bench(server.url, { ...short, ...churn }),
     flood: flood(server.url, { count: 10 }),
+    datagrams: bench(udp.url, short),
     // It ends when its connections have failed.
     'wrong bytes': bench(bad.url, { ...short, durationMs: Infinity }),
     'no answer': bench(silent.url, { ...short, drainMs: 10 }),

@@ -2,14 +2,17 @@
 import { clearLine, cursorTo } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from '@commander-js/extra-typings'
-import { formatAddress } from '../address.ts'
+import { formatAddress, type Address } from '../address.ts'
 import { connect, connectDefaults, type Connection } from '../connect.ts'
+import { answerTimeoutMs } from '../connect/datagram.ts'
 import type { AnswerHead } from '../engines/node/http/answer-parser.ts'
 import { printable } from '../report/printable.ts'
+import { transports } from '../transport.ts'
 import { formatDuration, parseDuration } from '../units.ts'
 import { callingOf, callingOptions } from './calling.ts'
 import { exitCodes } from './exit.ts'
 import { addAll, addressArgument, value } from './flags.ts'
+import type { Talked } from './exit.ts'
 import { tell } from './output.ts'
 
 export function addConnect(program: Command): void {
@@ -18,16 +21,18 @@ export function addConnect(program: Command): void {
     .description('type and see the echo; or pipe: cat file | yodel connect > same')
     .addArgument(addressArgument('whom to talk to'))
     .option('--hex', 'show what comes back in hexadecimal')
-    .option('--timeout <duration>', 'patience with the connection (default: 10s)', duration)
+    .option(
+      '--timeout <duration>',
+      'patience with the connection (10s), or an echo of udp (1s)',
+      duration,
+    )
     .option('-v, --verbose', 'say on stderr once it is connected')
   addAll(command, callingOptions())
   command.action(async (address, flags) => {
     const { calling, rest } = callingOf(flags)
     const { hex = false, timeout, verbose = false } = rest
     const typing = process.stdin.isTTY && process.stdout.isTTY
-    const talk = typing
-      ? (await import('./prompt.ts')).talkByPrompt
-      : (await import('./pipe.ts')).talkByPipe
+    const talk = await talkerFor(address, typing, hex, timeout)
     // From here on nothing may come between: what a quick server says would be missed.
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
     const http = { oneRequest: !typing, anyStatus: true }
@@ -39,7 +44,7 @@ export function addConnect(program: Command): void {
       for (const detail of connection.details) tell(detail)
       if (connection.ping) tell(await pinged(connection.ping))
     }
-    const { exitCode, message } = await talk(connection, hex)
+    const { exitCode, message } = await talk(connection)
     if (message !== '') tell(message)
     process.exitCode = exitCode === exitCodes.done && answers.bad ? exitCodes.failed : exitCode
   })
@@ -73,6 +78,26 @@ function tellAnswers({ stream }: Connection, verbose: boolean, typing: boolean):
     if (verbose) for (const [name, value] of headers) tell(printable(`${name}: ${value}`))
   })
   return answers
+}
+
+type Talk = (connection: Connection) => Promise<Talked>
+
+async function talkerFor(
+  { transport }: Address,
+  typing: boolean,
+  hex: boolean,
+  timeoutMs = answerTimeoutMs,
+): Promise<Talk> {
+  if (transports[transport].carries === 'datagrams') {
+    const talk = typing
+      ? (await import('./datagram-prompt.ts')).talkByDatagramPrompt
+      : (await import('./datagram-pipe.ts')).talkByDatagramPipe
+    return connection => talk(connection, { hex, timeoutMs })
+  }
+  const talk = typing
+    ? (await import('./prompt.ts')).talkByPrompt
+    : (await import('./pipe.ts')).talkByPipe
+  return connection => talk(connection, hex)
 }
 
 const duration = value(parseDuration)

@@ -8,6 +8,7 @@ import { transports } from '../transport.ts'
 import { formatSize, parseCount, parseDuration, plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { faultOptions, faultsOf, inject } from './faults.ts'
+import { datagramsText, isUdp, warnings } from './datagrams.ts'
 import { addAll, engineFlag, parseLimit, value } from './flags.ts'
 import { openLog, type Log } from './log.ts'
 import { onInterrupt, print, showLive } from './output.ts'
@@ -65,7 +66,10 @@ export function addServe(program: Command): void {
     const closed = untilClosed(servers, watcher, log)
     // Several addresses mostly have the same note.
     for (const note of new Set(servers.flatMap(server => server.notes))) log.say('info', note)
-    for (const server of servers) announce(server, json === true, log)
+    for (const server of servers) {
+      for (const warning of warnings(server, serving)) log.say('warn', warning)
+      announce(server, json === true, log)
+    }
     announceDashboard(watcher, json === true, log)
     await closed
     closeLog()
@@ -138,11 +142,12 @@ async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
       atMs: performance.now(),
     }
     const seconds = (now.atMs - before.atMs) / 1e3
+    const clients = plural(
+      total(({ open }) => open),
+      'client',
+    )
     const line =
-      `${plural(
-        total(({ open }) => open),
-        'client',
-      )} now, ${total(({ closed }) => closed)} before  ` +
+      (servers.every(isUdp) ? '' : `${clients} now, ${total(({ closed }) => closed)} before  `) +
       `${plural((now.chunks - before.chunks) / seconds, 'chunk')}/s  ` +
       `${formatSize((now.bytes - before.bytes) / seconds)}/s`
     before = now
@@ -160,7 +165,8 @@ async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
         total(({ open }) => open),
         'client',
       )
-      log.say('info', `stopping; ${open} may finish. Again to leave at once.`)
+      const rest = servers.every(isUdp) ? 'what is on its way is answered' : `${open} may finish`
+      log.say('info', `stopping; ${rest}. Again to leave at once.`)
     }, quickMs)
   })
   // With --one-off the first who leaves takes the others along.
@@ -179,6 +185,10 @@ async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
     total(({ opened }) => opened),
     'client',
   )
+  const served = [
+    ...(servers.every(isUdp) ? [] : [`served ${clients}`]),
+    ...(servers.some(isUdp) ? [datagramsText(servers)] : []),
+  ].join(', ')
   const echoed = formatSize(total(({ bytesOut }) => bytesOut))
   const failed = total(({ handshakesFailed }) => handshakesFailed)
   const handshakes = failed > 0 ? `, ${plural(failed, 'handshake')} failed` : ''
@@ -186,6 +196,6 @@ async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
   const tooLong = long > 0 ? `, ${plural(long, 'message')} too long` : ''
   const injected = total(({ faultsInjected }) => faultsInjected)
   const faults = injected > 0 ? `, ${plural(injected, 'fault')} injected` : ''
-  log.say('info', `served ${clients}, ${echoed} echoed${handshakes}${tooLong}${faults}`)
+  log.say('info', `${served}, ${echoed} echoed${handshakes}${tooLong}${faults}`)
   log.flush()
 }

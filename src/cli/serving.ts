@@ -40,7 +40,9 @@ export const servingOptions = (): Option[] => [
   parsed('--message-max <size>', 'ws: the longest message (16MiB)', parseSize),
   new Option('--deflate', 'ws: compress, if the client can'),
   new Option('--origin <origin>', 'ws, http: only pages from there; repeatable').argParser(list),
-  parsed('--udp-rate <rate>', 'udp: to one source at most', parseRate),
+  parsed('--udp-rate <rate>', 'udp: to one source at most; unlimited: no limit', text =>
+    text === 'unlimited' ? Infinity : parseRate(text),
+  ),
   new Option('--udp-allow <rule>', `udp: answer them too: ${datagramRules.join(', ')}`).argParser(
     (text: string, before?: DatagramRule[]) => [...(before ?? []), value(parseRule)(text)],
   ),

@@ -61,6 +61,26 @@ export const counterNames = [
   'upgradesRefused',
   /** WebSocket clients who were closed because of a message beyond the limit. */
   'messagesTooLong',
+  /** Datagrams that a server has answered; those that it has not, by the reason. */
+  'datagramsAnswered',
+  /** There was no port or address that could have been answered. */
+  'datagramsWithoutSource',
+  'datagramsFromLowPort',
+  'datagramsFromOwnPort',
+  'datagramsFromBroadcast',
+  'datagramsFromMulticast',
+  'datagramsInLoop',
+  'datagramsOverRate',
+  /** The system would not take the answer, or too many waited already. */
+  'datagramsDropped',
+  /**
+   * Datagrams of a load, without its warm-up: that came after their timeout, came once more, came
+   * behind one that was sent later, came with other bytes but were known all the same.
+   */
+  'datagramsLate',
+  'datagramsDuplicated',
+  'datagramsReordered',
+  'datagramsCorrupted',
   /** What faults did: chunks that were held or cut, bits flipped, connections ended or hung. */
   'faultsInjected',
   /** Of a load that counts them (and else ends the connection): bytes that were wrong in place. */

@@ -37,6 +37,7 @@ export function loadHtml(result: RunResult): string {
           </header>
           ${parts.section('figures', 'Figures', parts.headline(result))}
           ${notes.length > 0 && parts.section('notes', 'Notes', parts.list(notes))}
+          ${result.datagrams && parts.section('datagrams', 'Datagrams', parts.datagrams(result))}
           ${overTime(result)} ${spread(result)}
           ${parts.section('distributions', 'All percentiles', parts.distributions(result))}
           ${parts.section('errors', 'Failures', parts.failures(result))}

@@ -5,7 +5,7 @@ import { ladderBlock, micros, shapeBlock, supported } from './ladder.ts'
 import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines.ts'
 import { shown, table, usable } from './lines.ts'
 import { printable } from './printable.ts'
-import type { Distribution, RunResult } from './result.ts'
+import type { DatagramFigures, Distribution, RunResult } from './result.ts'
 import { wrongBlock } from './wrong.ts'
 
 export interface TextOptions {
@@ -98,7 +98,7 @@ function sizesText(sizes: SizeRange[]): string {
 
 /** How much of it. */
 function amounts(result: RunResult, canvas: TextOptions): string[] {
-  const { messages, bytes, churn, corruption, seconds, ratePerSecond } = result
+  const { messages, bytes, churn, datagrams, corruption, seconds, ratePerSecond } = result
   const messageParts = [
     `${formatCount(messages.sent)} sent`,
     `${formatCount(messages.received)} ${corruption?.corruptedBytes ? 'came back' : 'verified'}`,
@@ -113,6 +113,7 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
   if (seconds > 0) byteParts.push(`${formatSize(bytes.received / seconds)}/s`)
   const lines = [
     ...listing('messages', messageParts, canvas),
+    ...(datagrams ? listing('datagrams', datagramParts(datagrams), canvas) : []),
     ...listing('bytes', byteParts, canvas),
   ]
   if (corruption) {
@@ -127,6 +128,11 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
   }
   return lines
 }
+
+const datagramParts = (figures: DatagramFigures): string[] =>
+  (['lost', 'late', 'duplicated', 'reordered', 'corrupted'] as const).map(
+    name => `${formatCount(figures[name])} ${name}`,
+  )
 
 /** The percentiles of the table, in its order; where room is short, the highest ranks go first. */
 const percentiles = [
@@ -213,7 +219,11 @@ function reproduction(command: string, canvas: TextOptions): string[] {
 
 function verdict({ verdict, failedBecause, valid, messages, churn }: RunResult): string {
   const nothing = messages.received === 0 && !churn?.completed
-  const right = nothing ? 'no message was sent, and nothing failed' : 'every byte came back'
+  const right = nothing
+    ? 'no message was sent, and nothing failed'
+    : messages.lost > 0
+      ? 'what came back was right, and no more was lost than may be'
+      : 'every byte came back'
   const [words, dot] =
     verdict === 'fail' ? [`FAILED: ${failedBecause.join(' ')}`.trimEnd(), ''] : [right, '.']
   return valid ? words : `${words}${dot} The figures are INVALID: see above.`

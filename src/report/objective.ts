@@ -30,7 +30,8 @@ export interface Objective {
 /** For whoever wrote something else. */
 export const metricsHint =
   'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
-  'service., lateness. or connect.; and loss, lost, errors, wrong, held, rate.'
+  'service., lateness. or connect.; and loss, lost, errors, wrong, held, rate; of udp also ' +
+  'duplicated, reordered, late, corrupted.'
 
 const distributions: Record<string, DistributionName> = {
   response: 'responseUs',
@@ -51,6 +52,12 @@ const totals: Record<string, { kind: Kind; of: Metric['of'] }> = {
   },
   wrong: { kind: 'count', of: ({ messages }) => messages.wrong },
   held: { kind: 'count', of: ({ messages }) => messages.held },
+  ...Object.fromEntries(
+    (['duplicated', 'reordered', 'late', 'corrupted'] as const).map(name => [
+      name,
+      { kind: 'count', of: ({ datagrams }) => datagrams?.[name] ?? null },
+    ]),
+  ),
   rate: { kind: 'rate', of: ({ seconds, ratePerSecond }) => (seconds > 0 ? ratePerSecond : null) },
 }
 

@@ -55,6 +55,20 @@ export interface FirstWrong {
   detail: string
 }
 
+/** What became of datagrams, the warm-up left out. */
+export interface DatagramFigures {
+  /** Sent, and never came back. */
+  lost: number
+  /** Came back after the timeout; they count as `messages.lost` too. */
+  late: number
+  /** Came back once more. */
+  duplicated: number
+  /** Came back behind one that was sent later (RFC 4737 section 3.3). */
+  reordered: number
+  /** Came back with other bytes, or were none of those that were sent; warm-up included. */
+  corrupted: number
+}
+
 /** An objective (`--expect 'p99<5ms'`) and what became of it. */
 export interface Expectation {
   /** As it was written. */
@@ -109,6 +123,8 @@ export interface RunResult {
     held: number
   }
   bytes: { sent: number; received: number }
+  /** Only of transports whose messages are datagrams. */
+  datagrams?: DatagramFigures
   /** From the planned instant until the message has come back whole. */
   responseUs: Distribution
   /** From its real send on. */

@@ -6,7 +6,14 @@ import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { plural } from '../units.ts'
 import { resultFormat } from './result.ts'
-import type { Distribution, FirstWrong, Interval, RunConditions, RunResult } from './result.ts'
+import type {
+  DatagramFigures,
+  Distribution,
+  FirstWrong,
+  Interval,
+  RunConditions,
+  RunResult,
+} from './result.ts'
 import { judgeGenerator } from './validity.ts'
 
 export interface Findings {
@@ -21,6 +28,8 @@ export interface Findings {
   openLoop: boolean
   churning: boolean
   countingCorruption: boolean
+  /** Whether its messages are datagrams. */
+  datagrams?: boolean
   /** Whether an objective says how much may be lost. */
   lossLimited: boolean
   conditions: RunConditions
@@ -52,6 +61,7 @@ export function summarize(findings: Findings): RunResult {
       sent: total.bytesOut - total.warmupBytesOut,
       received: total.bytesIn - total.warmupBytesIn,
     },
+    ...(findings.datagrams && { datagrams: datagramFigures(total) }),
     responseUs: distribution(total.response),
     serviceUs: distribution(service),
     latenessUs: distribution(total.lateness),
@@ -89,6 +99,17 @@ export function summarize(findings: Findings): RunResult {
   return withVerdict(result)
 }
 
+function datagramFigures(total: Snapshot): DatagramFigures {
+  const { messagesSent, messagesReceived, datagramsLate: late, datagramsCorrupted } = total
+  return {
+    lost: messagesSent - messagesReceived - late - datagramsCorrupted,
+    late,
+    duplicated: total.datagramsDuplicated,
+    reordered: total.datagramsReordered,
+    corrupted: total.wrongBytes,
+  }
+}
+
 /** The verdict follows from its reasons. */
 export const withVerdict = (result: RunResult): RunResult => ({
   ...result,
@@ -96,16 +117,17 @@ export const withVerdict = (result: RunResult): RunResult => ({
   verdict: result.failedBecause.length === 0 ? 'pass' : 'fail',
 })
 
-function failures(
-  { messages, errors, churn, corruption, run }: RunResult,
-  lossLimited: boolean,
-): string[] {
+function failures(result: RunResult, lossLimited: boolean): string[] {
+  const { messages, errors, churn, corruption, run, datagrams } = result
   const reasons: string[] = []
   if (messages.planned === 0 && !churn && run.options.connections !== 0)
     reasons.push('Nothing was measured.')
-  if (messages.lost > 0 && !lossLimited) reasons.push(...lossReasons(messages))
-  for (const [name, count] of Object.entries(errors))
-    if (count > 0) reasons.push(`${plural(count, 'connection')} failed: ${name}.`)
+  if (messages.lost > 0 && !lossLimited) reasons.push(...lossReasons(result))
+  for (const [name, count] of Object.entries(errors)) {
+    if (count === 0) continue
+    if (datagrams && name === 'wrongBytes') reasons.push(`${plural(count, 'datagram')} came wrong.`)
+    else reasons.push(`${plural(count, 'connection')} failed: ${name}.`)
+  }
   if (corruption && corruption.corruptedBytes > 0)
     reasons.push(`${plural(corruption.corruptedBytes, 'byte')} came back corrupted.`)
   const unfinished = churn ? churn.planned - churn.completed : 0
@@ -113,12 +135,16 @@ function failures(
   return reasons
 }
 
-/** What was never sent says something else than what did not come back. */
-function lossReasons({ planned, sent, received }: RunResult['messages']): string[] {
-  const [unsent, unanswered] = [planned - sent, sent - received]
+/** What was never sent says something else than what did not come back, or not in time. */
+function lossReasons({ messages, datagrams }: RunResult): string[] {
+  const { planned, sent, received } = messages
+  // A datagram that came wrong has a sentence of its own.
+  const { lost, late } = datagrams ?? { lost: sent - received, late: 0 }
   const reasons = []
+  const unsent = planned - sent
   if (unsent > 0) reasons.push(`${plural(unsent, 'message')} could not be sent in time.`)
-  if (unanswered > 0) reasons.push(`${plural(unanswered, 'message')} did not come back.`)
+  if (lost > 0) reasons.push(`${plural(lost, 'message')} did not come back.`)
+  if (late > 0) reasons.push(`${plural(late, 'message')} came back too late.`)
   return reasons
 }
 

@@ -71,6 +71,8 @@ const secure: Dial = async (target, timeoutMs, signal) => {
 const bytes: Dial = (target, timeoutMs, signal) =>
   (transports[target.address.transport].secure ? secure : plain)(target, timeoutMs, signal)
 
+const datagrams: Dial = async target => (await import('./udp/link.ts')).dialDatagrams(target)
+
 /** Messages over a stream of bytes; both together have so much time. */
 const messages: Dial = async (target, timeoutMs, signal) => {
   const startedMs = performance.now()
@@ -90,7 +92,7 @@ const dials: Record<TransportName, Dial> = {
   tcp: bytes,
   unix: bytes,
   tls: bytes,
-  udp: refused,
+  udp: datagrams,
   ws: messages,
   wss: messages,
   http: requests,

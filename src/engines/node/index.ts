@@ -2,6 +2,7 @@
 import type { Engine } from '../engine.ts'
 import type { LoadTask } from '../../task.ts'
 import type { Feature } from '../features.ts'
+import { openDatagrams, refusesDatagrams } from './udp/index.ts'
 
 /** net.Server takes reusePort from these versions on. */
 const canSharePort = (): boolean => {
@@ -26,6 +27,7 @@ export const node: Engine = {
     'wss',
     'http',
     'https',
+    'udp',
     'serve',
     'load',
     'churn',
@@ -37,6 +39,10 @@ export const node: Engine = {
     'share-port',
   ]),
   refuses(task) {
+    if (task.address.transport === 'udp') {
+      const refusal = refusesDatagrams(task)
+      if (refusal !== undefined) return refusal
+    }
     if (task.kind === 'load') return refusesLoad(task)
     if (!task.sharePort) return undefined
     if (task.address.transport === 'unix') return 'The threads cannot share a unix socket.'
@@ -45,6 +51,7 @@ export const node: Engine = {
     return `Node ${process.versions.node} cannot share a port among threads; 22.12 can.`
   },
   async open(task, meter) {
+    if (task.address.transport === 'udp') return openDatagrams(task, meter)
     if (task.kind === 'serve') return (await import('./serve.ts')).openServe(task, meter)
     return (await import('./load.ts')).openLoad(task, meter)
   },

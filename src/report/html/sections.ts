@@ -30,7 +30,7 @@ export function verdict(result: RunResult): Markup {
       <strong>${valid ? `${word[0]!.toUpperCase()}${word.slice(1)}` : word}</strong>${
         !valid
           ? ': the figures are not the server’s.'
-          : kind === 'pass' && ': all that was sent came back, byte for byte.'
+          : kind === 'pass' && `: ${passedBecause(result)}`
       }
     </p>
     ${invalidBecause.length > 0 && list(invalidBecause)}
@@ -39,6 +39,23 @@ export function verdict(result: RunResult): Markup {
       html`${!valid && html`<p><strong>Failed</strong> besides:</p>`}${list(failedBecause)}`
     }
   </div> `
+}
+
+const passedBecause = ({ messages }: RunResult): string =>
+  messages.lost > 0
+    ? 'what came back is right, byte for byte, and no more was lost than may be.'
+    : 'all that was sent came back, byte for byte.'
+
+/** What became of datagrams, in a sentence each; nothing where there are none. */
+export function datagrams({ datagrams: figures }: RunResult): Part {
+  if (!figures) return false
+  return html`${definitions([
+    ['lost', countText(figures.lost)],
+    ['came after the timeout', countText(figures.late)],
+    ['came once more', countText(figures.duplicated)],
+    ['came behind one that was sent later', countText(figures.reordered)],
+    ['came with other bytes', countText(figures.corrupted)],
+  ])}`
 }
 
 export function headline({ responseUs, messages, errors, ...result }: RunResult): Markup {

@@ -1,0 +1,47 @@
+/** What is different for a load of datagrams: some defaults, and which sizes there can be. */
+import type { Address } from '../address.ts'
+import { usageError } from '../errors.ts'
+import { headerBytes } from '../load/datagrams.ts'
+import { transports } from '../transport.ts'
+
+/** What does not come back within a second is lost, as most who use datagrams see it. */
+const timeoutMs = 1_000
+/** In an open loop one that is lost should not hold up those behind it. */
+const openLoopDepth = 1_000
+/** Over all connections; see checkLoad(). */
+const inFlightMax = 1_000_000
+/** With IPv6 (RFC 768, RFC 8200). With IPv4 it is 20 fewer, which is checked once that is known. */
+const sizeMaxBytes = 65_527
+
+const isDatagrams = ({ transport }: Address): boolean =>
+  transports[transport].carries === 'datagrams'
+
+/** What each datagram has besides the message of a flood. */
+export const overheadBytes = (address: Address): number => (isDatagrams(address) ? headerBytes : 0)
+
+interface Wanted {
+  ratePerSecond?: number
+  connections?: number
+}
+
+/** The defaults as they are with this transport. */
+export function ofTransport<D extends { timeoutMs: number; depth: number; connections: number }>(
+  address: Address,
+  { ratePerSecond, connections }: Wanted,
+  defaults: D,
+): D {
+  if (!isDatagrams(address)) return defaults
+  const share = Math.floor(inFlightMax / Math.max(1, connections ?? defaults.connections))
+  const depth = ratePerSecond === undefined ? defaults.depth : Math.min(openLoopDepth, share)
+  return { ...defaults, timeoutMs, depth: Math.max(1, depth) }
+}
+
+export function checkDatagrams(minBytes: number, maxBytes: number): void {
+  if (minBytes < headerBytes)
+    throw usageError(
+      `A datagram of a load has ${headerBytes} bytes at least, not ${minBytes}.`,
+      'They say which one it is, so that what is lost, doubled or overtaken can be counted.',
+    )
+  if (maxBytes > sizeMaxBytes)
+    throw usageError(`A datagram has 65,507 bytes at most (65,527 with IPv6), not ${maxBytes}.`)
+}

@@ -1,0 +1,69 @@
+/** What is said about servers of udp: what they answer although it is dangerous, what they did. */
+import { isPublic } from '../address.ts'
+import { loadLibc } from '../engines/libc.ts'
+import type { CounterName } from '../metrics/meter.ts'
+import type { Server, ServeOptions } from '../serve.ts'
+import type { DatagramRule } from '../transport.ts'
+import { formatCount, plural } from '../units.ts'
+
+/** How each reason is called in the last line. */
+const reasons: [CounterName, string][] = [
+  ['datagramsFromLowPort', 'from a port below 1024'],
+  ['datagramsFromOwnPort', 'from a port served here'],
+  ['datagramsFromBroadcast', 'from a broadcast address'],
+  ['datagramsFromMulticast', 'from a multicast address'],
+  ['datagramsInLoop', 'in a loop'],
+  ['datagramsOverRate', 'over the rate to one source'],
+  ['datagramsWithoutSource', 'without a source'],
+]
+
+const dangers: Record<DatagramRule, string> = {
+  'low-ports': 'A forged datagram can set it and another service (echo, DNS) on each other.',
+  'own-ports': 'A forged datagram can set two servers of this process on each other.',
+  broadcast: 'A forged datagram can have every machine of a network flooded.',
+  multicast: 'A forged datagram can have every machine of a group flooded.',
+  loops: 'Whoever echoes, too, keeps it busy for ever.',
+}
+
+export const isUdp = ({ address }: Server): boolean => address.transport === 'udp'
+
+/** A line for each rule that does not hold. */
+export function warnings(server: Server, { datagrams = {} }: ServeOptions): string[] {
+  if (!isUdp(server)) return []
+  const { allow = [], ratePerSource } = datagrams
+  const { host } = server.address as { host: string }
+  const lines: string[] = allow.map(
+    rule => `${server.url} answers in spite of ${rule}. ${dangers[rule]}`,
+  )
+  const others = isPublic(server.address)
+  const groups = !['broadcast', 'multicast'].every(rule => allow.includes(rule as DatagramRule))
+  const blind = process.platform !== 'linux' || typeof loadLibc() === 'string'
+  // Without it what came to a whole network cannot be told from what came to us.
+  if (groups && blind && /^[0.:]+$/.test(host))
+    lines.push(
+      `${server.url} answers broadcasts too, on this system; better listen on one address.`,
+    )
+  if (ratePerSource === Infinity && others)
+    lines.push(`${server.url} answers one source without limit: whoever is forged is flooded.`)
+  if (others && lines.length > 0)
+    lines.push(
+      `${server.url} can be reached from other machines with rules off: anybody who forges a ` +
+        'source address can use it to attack a third. Only in a closed network.',
+    )
+  return lines
+}
+
+/** What became of the datagrams, for the last line. */
+export function datagramsText(servers: readonly Server[]): string {
+  const snapshots = servers.filter(isUdp).map(server => server.snapshot())
+  const total = (name: CounterName) => snapshots.reduce((sum, at) => sum + at[name], 0)
+  const refused = reasons.filter(([name]) => total(name) > 0)
+  const count = refused.reduce((sum, [name]) => sum + total(name), 0)
+  const why = refused.map(([name, words]) => `${formatCount(total(name))} ${words}`).join(', ')
+  const dropped = total('datagramsDropped')
+  return [
+    `answered ${plural(total('datagramsAnswered'), 'datagram')}`,
+    ...(count > 0 ? [`refused ${formatCount(count)} (${why})`] : []),
+    ...(dropped > 0 ? [`dropped ${formatCount(dropped)} that the system did not take`] : []),
+  ].join(', ')
+}

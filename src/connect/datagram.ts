@@ -1,0 +1,57 @@
+/** The echo of one datagram: it may never come, and something else may come instead. */
+import type { Duplex } from 'node:stream'
+import type { Address } from '../address.ts'
+import { explain } from '../engines/failures.ts'
+
+/** How long an answer may take before it counts as lost, where nobody says otherwise. */
+export const answerTimeoutMs = 1_000
+
+/**
+ * Sends one, and waits for the same; whatever else comes meanwhile is passed over, since it may be
+ * the late answer to an earlier one.
+ * @throws Error if it does not come in time, or the system says that nobody listens there
+ */
+export async function echoDatagram(
+  stream: Duplex,
+  address: Address,
+  sent: Buffer,
+  timeoutMs: number,
+): Promise<Buffer> {
+  const untilMs = performance.now() + timeoutMs
+  const problem = new AbortController()
+  const fail = (error: Error) => problem.abort(explain('connect to', address, error))
+  stream.on('unreachable', fail).on('error', fail)
+  let others = 0
+  try {
+    stream.write(sent)
+    for (;;) {
+      const came = stream.read() as Buffer | null
+      if (came?.equals(sent)) return came
+      if (came) others++
+      else if (stream.destroyed) throw new Error('the link is closed')
+      else if (!(await readable(stream, untilMs - performance.now(), problem.signal))) break
+    }
+    const what = others > 0 ? 'only other datagrams came back' : 'nothing came back'
+    throw new Error(`${what} within ${timeoutMs} ms`)
+  } finally {
+    stream.off('unreachable', fail).off('error', fail)
+  }
+}
+
+/** Resolves when something may be read, or with false when it is too late for that. */
+function readable(stream: Duplex, ms: number, problem: AbortSignal): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const settle = (end: () => void) => {
+      clearTimeout(timer)
+      stream.off('readable', come).off('close', come)
+      problem.removeEventListener('abort', fail)
+      end()
+    }
+    const come = () => settle(() => resolve(true))
+    const fail = () => settle(() => reject(problem.reason as Error))
+    const timer = setTimeout(() => settle(() => resolve(false)), Math.max(0, ms))
+    stream.on('readable', come).on('close', come)
+    problem.addEventListener('abort', fail)
+    if (problem.aborted) fail()
+  })
+}

@@ -1,0 +1,107 @@
+/**
+ * What was sent to a whole network or group is not for us, and answers to it are multiplied. A
+ * socket that is bound to one address never gets it. One that is bound to all does, and node:dgram
+ * does not tell; so the system is asked to sort it out (socket(7), SO_ATTACH_FILTER). Linux.
+ */
+import type { Socket } from 'node:dgram'
+import { isIPv4 } from 'node:net'
+import type { DatagramRule } from '../../../transport.ts'
+import { loadLibc } from '../../libc.ts'
+
+// Numbers of <asm-generic/socket.h>, <linux/filter.h>, <linux/bpf_common.h>, <linux/if_packet.h>.
+const SOL_SOCKET = 1
+const SO_ATTACH_FILTER = 26
+const LOAD_WORD = 0x20
+const LOAD_BYTE = 0x30
+const JUMP_IF_EQUAL = 0x15
+const JUMP_IF_AT_LEAST = 0x35
+const RETURN = 0x06
+/** Where the header of IP begins, and what the system knows of the packet besides. */
+const NETWORK = 0xfff00000
+const PROTOCOL = 0xfffff000
+const PACKET_TYPE = 0xfffff004
+const PACKET_BROADCAST = 1
+const PACKET_MULTICAST = 2
+const ETHERTYPE_IPV6 = 0x86dd
+const ipv4DestinationAt = 16
+const ipv6DestinationAt = 24
+
+/** A condition after which a packet is dropped, or a load. */
+interface Step {
+  code: number
+  k: number
+  /** What to do where the condition holds; the next step otherwise. */
+  goTo?: 'drop' | 'ipv6' | 'take'
+}
+
+/**
+ * Has the system keep from a socket what was sent to a broadcast or multicast address, unless the
+ * rule is allowed. Whether it could be done.
+ */
+export function keepOutGroups(
+  socket: Socket,
+  allow: readonly DatagramRule[],
+  broadcasts: ReadonlySet<string>,
+): boolean {
+  const libc = process.platform === 'linux' ? loadLibc() : ''
+  const fd = descriptorOf(socket)
+  if (typeof libc === 'string' || fd === undefined) return false
+  const program = programFor(allow, broadcasts)
+  const mapping = libc.map(8 * program.length)
+  const view = new DataView(mapping.memory)
+  for (const [index, { code, yes, no, k }] of program.entries()) {
+    view.setUint16(8 * index, code, true)
+    view.setUint8(8 * index + 2, yes)
+    view.setUint8(8 * index + 3, no)
+    view.setUint32(8 * index + 4, k, true)
+  }
+  const filter = Buffer.alloc(16)
+  filter.writeUInt16LE(program.length, 0)
+  filter.writeBigUInt64LE(BigInt(mapping.address), 8)
+  const result = libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter, filter.length)
+  libc.unmap(mapping)
+  return result === 0
+}
+
+function programFor(allow: readonly DatagramRule[], broadcasts: ReadonlySet<string>) {
+  const [broadcast, multicast] = [!allow.includes('broadcast'), !allow.includes('multicast')]
+  // Jumps go 255 steps at most.
+  const known = [...broadcasts].filter(address => isIPv4(address)).slice(0, 200)
+  const equal = (k: number): Step => ({ code: JUMP_IF_EQUAL, k, goTo: 'drop' })
+  const ipv4: Step[] = [
+    { code: LOAD_WORD, k: PACKET_TYPE },
+    ...(broadcast ? [equal(PACKET_BROADCAST)] : []),
+    ...(multicast ? [equal(PACKET_MULTICAST)] : []),
+    { code: LOAD_WORD, k: PROTOCOL },
+    { code: JUMP_IF_EQUAL, k: ETHERTYPE_IPV6, goTo: 'ipv6' },
+    { code: LOAD_WORD, k: NETWORK + ipv4DestinationAt },
+    ...(broadcast ? ['255.255.255.255', ...known].map(address => equal(numberOf(address))) : []),
+    // From 224.0.0.0 up to 239.255.255.255.
+    { code: JUMP_IF_AT_LEAST, k: 0xf0000000, goTo: 'take' },
+    ...(multicast ? [{ code: JUMP_IF_AT_LEAST, k: 0xe0000000, goTo: 'drop' } as Step] : []),
+    { code: RETURN, k: 0xffffffff },
+  ]
+  const ipv6: Step[] = [
+    { code: LOAD_BYTE, k: NETWORK + ipv6DestinationAt },
+    ...(multicast ? [equal(0xff)] : []),
+    { code: RETURN, k: 0xffffffff },
+    { code: RETURN, k: 0 },
+  ]
+  const steps = [...ipv4, ...ipv6]
+  return steps.map(({ code, k, goTo }, index) => {
+    const target = { drop: steps.length - 1, ipv6: ipv4.length, take: ipv4.length - 1 }
+    return { code, k, yes: goTo ? target[goTo] - index - 1 : 0, no: 0 }
+  })
+}
+
+const numberOf = (address: string): number =>
+  address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+
+/** Node has no public name for it. */
+function descriptorOf(socket: Socket): number | undefined {
+  const state = Object.getOwnPropertySymbols(socket).find(
+    symbol => symbol.description === 'state symbol',
+  )
+  const inside = state && (socket as unknown as Record<symbol, { handle?: { fd?: number } }>)[state]
+  return inside?.handle?.fd
+}

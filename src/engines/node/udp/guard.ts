@@ -1,0 +1,187 @@
+/**
+ * Which datagrams are not answered. Whoever sends one can write any source on it, so an echo is a
+ * gift to people who flood others (RFC 862, CVE-1999-0103), and two who answer each other never
+ * end (CVE-2024-2169).
+ */
+import { BlockList, isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import type { CounterName } from '../../../metrics/meter.ts'
+import { datagramRules, type DatagramRule, type DatagramRules } from '../../../transport.ts'
+import { Recent } from './recent.ts'
+
+/** Without another word, to a source that is not on this machine; per second. */
+const ratePerSecondDefault = 10_000
+/** Sources that are remembered, by address and by port: a few MB at most. */
+const sourcesMax = 8_192
+/** What systems give to clients begins here at the lowest (ip(7), ip_local_port_range). */
+const clientPortsFrom = 32_768
+/** The same datagram so often within so long is no heartbeat. */
+const repeatedMax = 1_000
+const repeatedWithinMs = 60_000
+/** What did not come back for so long is compared with no more. */
+const goneMs = 1_000
+/** So long nothing is answered then: longer than it takes a loop to come round. */
+const pauseMs = 100
+/** So much of a datagram is compared. */
+const comparedBytes = 64
+
+/** An address, and what may still be sent to it now. */
+interface Source {
+  refusedAs: CounterName | undefined
+  /** Infinity: no limit. */
+  ratePerSecond: number
+  tokens: number
+  filledAtMs: number
+}
+
+/** A datagram that keeps coming from one address and port. */
+interface Repetition {
+  first: Buffer
+  length: number
+  count: number
+  sinceMs: number
+  lastMs: number
+  pausedUntilMs: number
+}
+
+export class Guard {
+  readonly #ratePerSource: number | undefined
+  readonly #holds: ReadonlySet<DatagramRule>
+  /** How many sockets of this process listen on each port. */
+  readonly #ownPorts: Uint16Array
+  readonly #broadcasts = broadcastAddresses()
+  readonly #sources = new Recent<Source>(sourcesMax)
+  readonly #repetitions = new Recent<Repetition>(sourcesMax)
+
+  constructor({ ratePerSource, allow }: DatagramRules, ownPorts: Uint16Array) {
+    this.#ratePerSource = ratePerSource
+    this.#ownPorts = ownPorts
+    this.#holds = new Set(datagramRules.filter(rule => !allow.includes(rule)))
+  }
+
+  /** Why a datagram is not answered, as what is counted then; undefined if it is. */
+  refusal(data: Buffer, address: string, port: number, nowMs: number): CounterName | undefined {
+    if (port === 0) return 'datagramsWithoutSource'
+    if (port < 1024 && this.#holds.has('low-ports')) return 'datagramsFromLowPort'
+    if (this.#ownPorts[port]! > 0 && this.#holds.has('own-ports')) return 'datagramsFromOwnPort'
+    let source = this.#sources.get(address)
+    if (!source) this.#sources.set(address, (source = this.#sourceOf(address, nowMs)))
+    if (source.refusedAs !== undefined) return source.refusedAs
+    if (port < clientPortsFrom && this.#holds.has('loops')) {
+      const key = `${address} ${port}`
+      if (this.#isLoop(key, data, nowMs)) return 'datagramsInLoop'
+    }
+    return source.ratePerSecond === Infinity || take(source, nowMs)
+      ? undefined
+      : 'datagramsOverRate'
+  }
+
+  #sourceOf(address: string, nowMs: number): Source {
+    const kind = kindOf(address, this.#broadcasts)
+    const usual = kind === 'loopback' ? Infinity : ratePerSecondDefault
+    const ratePerSecond = this.#ratePerSource ?? usual
+    return {
+      refusedAs: this.#refusedAs(kind),
+      ratePerSecond,
+      tokens: roomOf(ratePerSecond),
+      filledAtMs: nowMs,
+    }
+  }
+
+  #refusedAs(kind: AddressKind): CounterName | undefined {
+    if (kind === 'nowhere') return 'datagramsWithoutSource'
+    if (kind === 'broadcast' && this.#holds.has(kind)) return 'datagramsFromBroadcast'
+    if (kind === 'multicast' && this.#holds.has(kind)) return 'datagramsFromMulticast'
+    return undefined
+  }
+
+  /**
+   * A client that sends the same as soon as it has come back looks like another echo server in all
+   * that can be seen of it. So only those are suspected who have the port of a server, and they
+   * lose no more than what they send within a pause: no loop survives that, as it has no clock.
+   */
+  #isLoop(key: string, data: Buffer, nowMs: number): boolean {
+    let seen = this.#repetitions.get(key)
+    if (!seen) {
+      seen = { first: empty, length: -1, count: 0, sinceMs: 0, lastMs: 0, pausedUntilMs: 0 }
+      this.#repetitions.set(key, seen)
+    }
+    if (nowMs < seen.pausedUntilMs) return true
+    const over = nowMs - seen.sinceMs > repeatedWithinMs || nowMs - seen.lastMs > goneMs
+    if (seen.count === 0 || over) {
+      seen.first = Buffer.from(data.subarray(0, comparedBytes))
+      seen.length = data.length
+      seen.count = 1
+      seen.sinceMs = seen.lastMs = nowMs
+      return false
+    }
+    const { first, length } = seen
+    if (data.length !== length || first.compare(data, 0, first.length) !== 0) return false
+    seen.lastMs = nowMs
+    if (++seen.count <= repeatedMax) return false
+    seen.count = 0
+    seen.pausedUntilMs = nowMs + pauseMs
+    return true
+  }
+}
+
+const empty = Buffer.alloc(0)
+
+/** One second's worth may go at once. */
+const roomOf = (ratePerSecond: number) => Math.max(1, ratePerSecond)
+
+/** Token bucket. */
+function take(source: Source, nowMs: number): boolean {
+  const { ratePerSecond } = source
+  const filled = source.tokens + ((nowMs - source.filledAtMs) / 1e3) * ratePerSecond
+  source.tokens = Math.min(roomOf(ratePerSecond), filled)
+  source.filledAtMs = nowMs
+  if (source.tokens < 1) return false
+  source.tokens--
+  return true
+}
+
+export type AddressKind = 'loopback' | 'broadcast' | 'multicast' | 'nowhere' | 'other'
+
+const ranges: Record<Exclude<AddressKind, 'other'>, BlockList> = {
+  loopback: new BlockList(),
+  broadcast: new BlockList(),
+  multicast: new BlockList(),
+  nowhere: new BlockList(),
+}
+ranges.loopback.addSubnet('127.0.0.0', 8)
+ranges.loopback.addAddress('::1', 'ipv6')
+ranges.broadcast.addAddress('255.255.255.255')
+ranges.broadcast.addAddress('127.255.255.255')
+ranges.multicast.addSubnet('224.0.0.0', 4)
+ranges.multicast.addSubnet('ff00::', 8, 'ipv6')
+ranges.nowhere.addSubnet('0.0.0.0', 8)
+ranges.nowhere.addAddress('::', 'ipv6')
+
+/** @param broadcasts those of the networks that this machine is in */
+export function kindOf(address: string, broadcasts: ReadonlySet<string>): AddressKind {
+  const bare = address.replace(/%.*/, '').replace(/^::ffff:(?=\d+\.)/i, '')
+  if (broadcasts.has(bare)) return 'broadcast'
+  const family = isIPv6(bare) ? 'ipv6' : 'ipv4'
+  for (const kind of ['broadcast', 'multicast', 'nowhere', 'loopback'] as const)
+    if (ranges[kind].check(bare, family)) return kind
+  return 'other'
+}
+
+/** The last address of each IPv4 network that this machine is in. */
+export function broadcastAddresses(): Set<string> {
+  const found = new Set<string>()
+  for (const { family, address, netmask } of Object.values(networkInterfaces()).flat() as Here[]) {
+    if (family !== 'IPv4' || netmask === '255.255.255.255') continue
+    const mask = netmask.split('.').map(Number)
+    const last = address.split('.').map((part, n) => Number(part) | (~mask[n]! & 255))
+    found.add(last.join('.'))
+  }
+  return found
+}
+
+interface Here {
+  family: string
+  address: string
+  netmask: string
+}

@@ -1,0 +1,207 @@
+/** Sends datagrams over node:dgram, and counts what became of each. */
+import type { Socket } from 'node:dgram'
+import type { HostAddress } from '../../../address.ts'
+import { usageError } from '../../../errors.ts'
+import type { DatagramStream } from '../../../load/datagram-stream.ts'
+import { DatagramTraffic } from '../../../load/datagrams.ts'
+import { nowNs } from '../../../load/timetable.ts'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import { timerMaxMs } from '../../../options.ts'
+import type { LoadTask } from '../../../task.ts'
+import { Effort } from '../../effort.ts'
+import type { Outcome, Session } from '../../engine.ts'
+import { errnoOf, explain, failureName } from '../../failures.ts'
+import { connectSocket, ipv4MaxBytes, ipv6MaxBytes, keepFreed, resolved } from './socket.ts'
+
+/** Sockets that are made, and that begin to send, at the same time. */
+const togetherMax = 256
+const beginnersMax = 32
+/** Above this the system takes no more; datagrams then wait for their turn, unsent. */
+const unsentMax = 64
+/** Timers of Node are this late at times: the last stretch before a datagram is waited out. */
+const timerSlackNs = 2e6
+/** How often it is looked for what is lost: a tenth of the timeout, within these. */
+const tickMinMs = 1
+const tickMaxMs = 100
+/** After the last echo something may come a second time. */
+const lingerMs = 50
+
+/** Nothing is sent before run(): whether anybody listens shows only then. */
+export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Session> {
+  keepFreed()
+  const sockets: Socket[] = []
+  const wanted = task.address as HostAddress
+  try {
+    const whom = await resolved(wanted)
+    if (whom.port === 0)
+      throw usageError('Nobody can be reached on port 0.', 'Port 0 is only for listening.')
+    checkFits(task, whom)
+    const traffic = new DatagramTraffic(task, meter)
+    while (sockets.length < task.connections) {
+      const missing = Math.min(togetherMax, task.connections - sockets.length)
+      const startNs = nowNs()
+      for (const socket of await Promise.all(
+        Array.from({ length: missing }, () => connectSocket(whom)),
+      ))
+        sockets.push(socket)
+      for (let n = 0; n < missing; n++) meter.histograms.connect.record(nowNs() - startNs)
+      meter.counters[counter.opened]! += missing
+    }
+    return new DatagramLoad(task, meter, traffic, sockets)
+  } catch (error) {
+    for (const socket of sockets) socket.close()
+    throw errnoOf(error) === '' ? error : explain('connect to', wanted, error)
+  }
+}
+
+function checkFits({ sizes }: LoadTask, { host }: HostAddress) {
+  const maxBytes = host.includes(':') ? ipv6MaxBytes : ipv4MaxBytes
+  const longest = Math.max(...sizes.map(size => size.maxBytes))
+  if (longest > maxBytes)
+    throw usageError(`A datagram to ${host} has ${maxBytes} bytes at most, not ${longest}.`)
+}
+
+class DatagramLoad implements Session {
+  readonly address: HostAddress
+  readonly #task: LoadTask
+  readonly #meter: Meter
+  readonly #traffic: DatagramTraffic
+  readonly #effort: Effort
+  /** By the number of their stream. */
+  readonly #sockets: Socket[]
+  #ended = false
+  #timers: NodeJS.Timeout[] = []
+  #pacing: NodeJS.Timeout | undefined
+  #windingDown = false
+  #doneSinceNs: number | undefined
+  #lookedAtNs = 0
+  #chunksSeen = 0
+  #finish!: () => void
+  readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
+
+  constructor(task: LoadTask, meter: Meter, traffic: DatagramTraffic, sockets: Socket[]) {
+    this.address = task.address as HostAddress
+    this.#task = task
+    this.#meter = meter
+    this.#traffic = traffic
+    this.#effort = new Effort(traffic)
+    this.#sockets = sockets
+    for (const stream of traffic.streams) {
+      const socket = sockets[stream.index]!
+      socket.on('message', data => {
+        stream.arrived(data, nowNs())
+        this.#send(stream)
+      })
+      socket.on('error', error => this.#fail(stream, error))
+    }
+  }
+
+  get outcome(): Outcome {
+    const { wrong, measuredMs } = this.#traffic
+    return { wrong, measuredMs, busyShare: this.#effort.busyShare }
+  }
+
+  /** Above all ECONNREFUSED: the other machine has said that nobody listens there (ICMP). */
+  #fail(stream: DatagramStream, error: Error) {
+    stream.fail(counter[failureName(error)])
+    if (this.#traffic.streams.every(({ failed }) => failed)) this.#end()
+  }
+
+  #send(stream: DatagramStream) {
+    const socket = this.#sockets[stream.index]!
+    const onSent = (error: Error | null) => {
+      if (error && !this.#ended) this.#fail(stream, error)
+    }
+    while (!this.#ended && socket.getSendQueueCount() < unsentMax) {
+      const datagram = stream.take(nowNs())
+      if (!datagram) break
+      socket.send(datagram, onSent)
+    }
+  }
+
+  run(): Promise<void> {
+    const now = nowNs()
+    this.#traffic.start(now)
+    const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, this.#task.timeoutMs / 10))
+    this.#timers.push(setInterval(() => setImmediate(this.#tick), tickMs))
+    this.#lookedAtNs = now
+    this.#pace()
+    if (!this.#traffic.openLoop) this.#begin(0)
+    return this.#finished
+  }
+
+  /** Not all at once: the first datagrams of many would be more than a socket buffer holds. */
+  #begin(from: number) {
+    if (this.#ended) return
+    const to = Math.min(from + beginnersMax, this.#sockets.length)
+    for (const stream of this.#traffic.streams.slice(from, to)) this.#send(stream)
+    if (to < this.#sockets.length) setTimeout(() => this.#begin(to), 1)
+  }
+
+  /** Sends what is due, and comes again when the next is. */
+  readonly #pace = (): void => {
+    if (this.#ended) return
+    const now = nowNs()
+    this.#accountForWaiting(now)
+    this.#traffic.plan(now, stream => this.#send(stream))
+    if (this.#traffic.over) return this.#windDown()
+    const waitMs = Math.min((this.#traffic.nextNs - nowNs() - timerSlackNs) / 1e6, timerMaxMs)
+    // An open loop keeps its thread busy at high rates, because a late timer would be measured.
+    if (waitMs <= 0) setImmediate(this.#pace)
+    else {
+      this.#lookedAtNs = 0
+      this.#pacing = setTimeout(this.#pace, waitMs)
+    }
+  }
+
+  /** A turn in which nothing was due and nothing came is waiting, whatever the processor says. */
+  #accountForWaiting(now: number) {
+    const chunks = this.#meter.counters[counter.chunks]!
+    const idle = chunks === this.#chunksSeen && now < this.#traffic.nextNs
+    if (idle && this.#lookedAtNs > 0) this.#effort.waited(now - this.#lookedAtNs)
+    this.#chunksSeen = chunks
+    this.#lookedAtNs = now
+  }
+
+  /** What has come is read before: that this thread was late is nobody else's fault. */
+  readonly #tick = (): void => {
+    if (this.#ended) return
+    const now = nowNs()
+    this.#traffic.tick(now, stream => this.#send(stream))
+    this.#effort.update(now)
+    if (this.#traffic.over) this.#windDown()
+  }
+
+  /** Nothing more is planned: what is under way has its time, and what comes twice a moment. */
+  #windDown() {
+    const now = nowNs()
+    if (!this.#windingDown) {
+      this.#windingDown = true
+      this.#effort.update(now)
+      const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
+      this.#timers.push(setTimeout(() => this.#end(), drainMs))
+      for (const stream of this.#traffic.streams) this.#send(stream)
+    }
+    if (!this.#traffic.done || this.#doneSinceNs !== undefined) return
+    this.#doneSinceNs = now
+    this.#timers.push(setTimeout(() => setImmediate(() => this.#end()), lingerMs))
+  }
+
+  #end() {
+    if (this.#ended) return
+    this.#ended = true
+    const now = nowNs()
+    this.#traffic.stop(now)
+    this.#effort.update(now)
+    for (const timer of [this.#pacing, ...this.#timers]) clearTimeout(timer)
+    for (const socket of this.#sockets) socket.close()
+    this.#meter.counters[counter.closed]! += this.#sockets.length
+    this.#finish()
+  }
+
+  stop(now: boolean): void {
+    this.#traffic.stop(nowNs())
+    if (now) this.#end()
+    else this.#windDown()
+  }
+}

@@ -1,0 +1,39 @@
+/** A table of those who were seen lately: it forgets the others, so it is bounded. */
+
+/** Two generations: whoever is not seen while one is filled is forgotten with the one before. */
+export class Recent<T> {
+  readonly #max: number
+  readonly #forget: ((value: T) => void) | undefined
+  #young = new Map<string, T>()
+  #old = new Map<string, T>()
+
+  /** @param max it never holds more than twice as many */
+  constructor(max: number, forget?: (value: T) => void) {
+    this.#max = max
+    this.#forget = forget
+  }
+
+  get(key: string): T | undefined {
+    const young = this.#young.get(key)
+    if (young !== undefined) return young
+    const old = this.#old.get(key)
+    if (old === undefined) return undefined
+    this.#old.delete(key)
+    this.set(key, old)
+    return old
+  }
+
+  set(key: string, value: T): void {
+    if (this.#young.size >= this.#max) {
+      if (this.#forget) for (const forgotten of this.#old.values()) this.#forget(forgotten)
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(key, value)
+  }
+
+  *values(): IterableIterator<T> {
+    yield* this.#young.values()
+    yield* this.#old.values()
+  }
+}

@@ -1,0 +1,143 @@
+/** Answers datagrams: each with itself, to where it came from, unless the guard says no. */
+import type { RemoteInfo, Socket } from 'node:dgram'
+import type { HostAddress } from '../../../address.ts'
+import type { FaultSpec } from '../../../faults/index.ts'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import { timerMaxMs } from '../../../options.ts'
+import type { ServeTask } from '../../../task.ts'
+import type { Session } from '../../engine.ts'
+import { explain } from '../../failures.ts'
+import { keepOutGroups } from './destinations.ts'
+import type { FaultyPeers, Source } from './faulty-peers.ts'
+import { broadcastAddresses, Guard } from './guard.ts'
+import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
+
+/** What the system does not take at once waits in this process; no more than so many. */
+const unsentMax = 1_024
+/** Nothing has come for so long: what was under way is here. */
+const quietMs = 20
+/** Whoever never falls silent is heard so long after the server was told to leave. */
+const talkMs = 200
+
+/** @throws UserError if the address cannot be had */
+export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<Session> {
+  keepFreed()
+  const { sharePort, inheritedFd: fd } = task
+  const wanted = task.address as HostAddress
+  try {
+    const own = fd === undefined
+    const socket = own ? await bindSocket(await resolved(wanted), sharePort) : await adoptSocket(fd)
+    const { address: host, port } = socket.address()
+    const address: HostAddress = { transport: 'udp', host: own ? wanted.host : host, port }
+    const server = new DatagramServer(task, meter, socket, address)
+    if (task.faults) {
+      const { FaultyPeers } = await import('./faulty-peers.ts')
+      server.misbehave(new FaultyPeers(task, meter, server.send))
+    }
+    return server
+  } catch (error) {
+    throw explain('listen on', wanted, error)
+  }
+}
+
+const isUnspecified = (host: string) => /^(0\.0\.0\.0|[:0]+)$/.test(host)
+
+class DatagramServer implements Session {
+  readonly address: HostAddress
+  readonly #task: ServeTask
+  readonly #socket: Socket
+  readonly #counters: Float64Array
+  readonly #guard: Guard
+  #faulty: FaultyPeers | undefined
+  #draining = false
+  #left = false
+  #looking: NodeJS.Timeout | undefined
+  #deadline: NodeJS.Timeout | undefined
+  #finish!: () => void
+  readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
+
+  constructor(task: ServeTask, { counters }: Meter, socket: Socket, address: HostAddress) {
+    this.address = address
+    this.#task = task
+    this.#socket = socket
+    this.#counters = counters
+    this.#guard = new Guard(task.datagrams, task.udpPorts)
+    Atomics.add(task.udpPorts, address.port, 1)
+    const { allow } = task.datagrams
+    if (allow.includes('broadcast')) socket.setBroadcast(true)
+    if (isUnspecified(address.host)) keepOutGroups(socket, allow, broadcastAddresses())
+    socket.on('message', this.#onDatagram)
+    // What an earlier answer has met; who serves everybody has no connection that could fail.
+    socket.on('error', () => void counters[counter.datagramsDropped]!++)
+  }
+
+  run(): Promise<void> {
+    return this.#finished
+  }
+
+  readonly #onDatagram = (data: Buffer, { address, port }: RemoteInfo): void => {
+    const counters = this.#counters
+    counters[counter.chunks]!++
+    counters[counter.bytesIn]! += data.length
+    const refused = this.#guard.refusal(data, address, port, performance.now())
+    if (refused !== undefined) counters[counter[refused]]!++
+    else if (!this.#faulty) this.send(data, { address, port })
+    else if (!this.#faulty.push(data, { address, port })) counters[counter.datagramsDropped]!++
+  }
+
+  /** Gives it to the system, unless so much waits there that it had better be lost. */
+  readonly send = (data: Uint8Array, { address, port }: Source): void => {
+    const counters = this.#counters
+    if (this.#left || this.#socket.getSendQueueCount() >= unsentMax) {
+      counters[counter.datagramsDropped]!++
+      return
+    }
+    counters[counter.datagramsAnswered]!++
+    counters[counter.bytesOut]! += data.length
+    this.#socket.send(data, port, address, this.#onSent)
+  }
+
+  /** It was counted as answered when it was given to the system, which now says that it was not. */
+  readonly #onSent = (error: Error | null): void => {
+    if (error) this.#counters[counter.datagramsDropped]!++
+  }
+
+  /** From now on what comes goes through faults. */
+  misbehave(faulty: FaultyPeers): void {
+    this.#faulty = faulty
+  }
+
+  setFaults(faults: readonly FaultSpec[]): void {
+    this.#faulty?.setFaults(faults)
+  }
+
+  /** What has been received is answered first. */
+  stop(now: boolean): void {
+    if (now || this.#left) return this.#leave()
+    if (this.#draining) return
+    this.#draining = true
+    const { drainMs } = this.#task
+    const patientUntilMs = performance.now() + Math.min(talkMs, drainMs / 2)
+    let heard = -1
+    const look = () => {
+      const chunks = this.#counters[counter.chunks]!
+      const quiet = chunks === heard || performance.now() >= patientUntilMs
+      heard = chunks
+      if (quiet) this.#faulty?.leave()
+      const done = quiet && !this.#faulty?.busy
+      if (done && this.#socket.getSendQueueCount() === 0) this.#leave()
+    }
+    this.#looking = setInterval(look, quietMs)
+    this.#deadline = setTimeout(() => this.#leave(), Math.min(drainMs, timerMaxMs))
+  }
+
+  #leave() {
+    clearInterval(this.#looking)
+    clearTimeout(this.#deadline)
+    if (this.#left) return
+    this.#left = true
+    this.#faulty?.cancel()
+    Atomics.sub(this.#task.udpPorts, this.address.port, 1)
+    this.#socket.close(this.#finish)
+  }
+}

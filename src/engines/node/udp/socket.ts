@@ -1,0 +1,106 @@
+/** Sockets for datagrams: bound or connected, with room for a burst, and no look-ups later on. */
+import { createSocket, type Socket, type SocketOptions } from 'node:dgram'
+import { once } from 'node:events'
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import type { HostAddress } from '../../../address.ts'
+import { loadLibc } from '../../libc.ts'
+
+/** The longest payload: 65,535 without the headers of UDP and IPv4 (RFC 768, RFC 791). */
+export const ipv4MaxBytes = 65_507
+/** IPv6 does not count its own header (RFC 8200 section 3). */
+export const ipv6MaxBytes = 65_527
+
+/**
+ * What the system keeps for us while we are busy; it gives no more than net.core.rmem_max allows.
+ * A datagram of 64 bytes takes about 768 of it.
+ */
+const bufferBytes = 4 * 2 ** 20
+
+/** node:dgram looks up every address that it sends to, on a later turn; these are numeric. */
+const known = (
+  host: string,
+  _family: unknown,
+  callback: (error: null, address: string, family: number) => void,
+) => callback(null, host, isIP(host))
+
+/** See engines/node/serve.ts: without it a datagram of 60 kB costs three quarters more time. */
+const keptBytes = 32 * 2 ** 20
+
+/** Has the C library keep what Node allocates for each datagram, and soon frees. */
+export function keepFreed(): void {
+  const libc = loadLibc()
+  if (typeof libc !== 'string') libc.keepFreed(keptBytes)
+}
+
+/** The host as a number. @throws the resolver's error */
+export async function resolved(address: HostAddress): Promise<HostAddress> {
+  if (isIP(address.host) !== 0) return address
+  return { ...address, host: (await lookup(address.host)).address }
+}
+
+/**
+ * @param sharePort several threads share the port (SO_REUSEPORT)
+ * @throws the system's error
+ */
+export async function bindSocket({ host, port }: HostAddress, sharePort: boolean): Promise<Socket> {
+  const socket = create(host, sharePort)
+  const listening = once(socket, 'listening')
+  socket.bind({ address: host, port, exclusive: true })
+  return ready(socket, listening)
+}
+
+/** One that whoever started us has bound. @throws the system's error */
+export async function adoptSocket(fd: number): Promise<Socket> {
+  const adopt = (fd: number, host: string) => {
+    const socket = create(host, false)
+    const listening = once(socket, 'listening')
+    socket.bind({ fd })
+    return ready(socket, listening)
+  }
+  const socket = await adopt(fd, '0.0.0.0')
+  const libc = loadLibc()
+  if (socket.address().family === 'IPv4' || typeof libc === 'string') return socket
+  // The kind is told only by a socket of the other kind, which closes it when it goes.
+  const other = await adopt(libc.dup(fd), '::')
+  socket.close()
+  return other
+}
+
+/** Hears only what comes from there. @throws the system's error */
+export async function connectSocket({ host, port }: HostAddress): Promise<Socket> {
+  const socket = create(host, false)
+  const connected = once(socket, 'connect')
+  socket.connect(port, host)
+  return ready(socket, connected)
+}
+
+function create(host: string, sharePort: boolean): Socket {
+  const type = isIP(host) === 6 ? 'udp6' : 'udp4'
+  // The typings of Node 20 do not know `reusePort`.
+  const options = { type, lookup: known, ...(sharePort && { reusePort: true }) }
+  return createSocket(options as unknown as SocketOptions)
+}
+
+async function ready(socket: Socket, event: Promise<unknown>): Promise<Socket> {
+  try {
+    await event
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+  enlarge(bytes => socket.setRecvBufferSize(bytes))
+  enlarge(bytes => socket.setSendBufferSize(bytes))
+  return socket
+}
+
+/** Linux cuts what is too much; other systems refuse it. */
+function enlarge(set: (bytes: number) => void) {
+  for (let bytes = bufferBytes; bytes >= 2 ** 18; bytes /= 2) {
+    try {
+      return set(bytes)
+    } catch {
+      continue
+    }
+  }
+}

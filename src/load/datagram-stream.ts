@@ -1,0 +1,229 @@
+/** The datagrams of one connection: which are under way, and what comes back, in whatever order. */
+import { counter } from '../metrics/meter.ts'
+import { plural } from '../units.ts'
+import type { DatagramTraffic } from './datagrams.ts'
+import type { WrongBytes } from './payload.ts'
+
+/** How much of a wrong datagram is shown, and of the right bytes before it. */
+const shownBytes = 32
+const beforeBytes = 16
+/** Among so many it is looked which one a damaged datagram may have been. */
+const suspectsMax = 64
+
+interface Flight {
+  plannedNs: number
+  sentNs: number
+}
+
+export class DatagramStream {
+  /** Its number in this thread, and in the whole run. */
+  readonly index: number
+  readonly connection: number
+  /** It is given up; counted under its first reason. */
+  failed = false
+  readonly #traffic: DatagramTraffic
+  /** By their sequence number, the oldest first. */
+  readonly #flights = new Map<number, Flight>()
+  /** Messages that are due (open loop); those that were sent, or were warm-up nobody needs. */
+  #planned = 0
+  #taken = 0
+  /** The next sequence number, and the first behind the warm-up. */
+  #next = 0
+  #firstMeasured = Infinity
+  /** Of those that came. */
+  #highest = -1
+  #plannedNs = 0
+
+  constructor(traffic: DatagramTraffic, index: number, connection: number) {
+    this.#traffic = traffic
+    this.index = index
+    this.connection = connection
+  }
+
+  /** Whether everything that was planned has come back or is lost, and nothing more is planned. */
+  get done(): boolean {
+    if (!this.#traffic.over || this.#flights.size > 0) return false
+    return !this.#traffic.openLoop || this.#planned === this.#taken
+  }
+
+  /** Open loop: one more message is due. Whether it can go out. */
+  plan(dueNs: number, now: number): boolean {
+    const { meter, measureFromNs, task } = this.#traffic
+    const { counters, histograms } = meter
+    this.#planned++
+    const free = this.#flights.size < task.depth && this.#planned === this.#taken + 1
+    if (dueNs >= measureFromNs) {
+      counters[counter.messagesPlanned]!++
+      histograms.lateness.record(now - dueNs)
+      if (!free && !this.failed) counters[counter.messagesHeld]!++
+    }
+    return free && !this.failed
+  }
+
+  /** The next datagram that may go out now; undefined if there is none. */
+  take(now: number): Buffer | undefined {
+    const traffic = this.#traffic
+    const { counters } = traffic.meter
+    if (this.failed || this.#flights.size >= traffic.task.depth || !this.#mayTake(now))
+      return undefined
+    const sequence = this.#next++
+    this.#flights.set(sequence, { plannedNs: this.#plannedNs, sentNs: now })
+    const datagram = traffic.write(this.connection, sequence)
+    counters[counter.bytesOut]! += datagram.length
+    if (this.#plannedNs < traffic.measureFromNs) {
+      counters[counter.warmupSent]!++
+      counters[counter.warmupBytesOut]! += datagram.length
+    } else {
+      if (this.#firstMeasured === Infinity) this.#firstMeasured = sequence
+      counters[counter.messagesSent]!++
+      if (!traffic.openLoop) counters[counter.messagesPlanned]!++
+    }
+    return datagram
+  }
+
+  /** Whether a message is due; then `#plannedNs` is its planned instant. */
+  #mayTake(now: number): boolean {
+    const traffic = this.#traffic
+    if (!traffic.openLoop) {
+      this.#plannedNs = now
+      return traffic.mayGoOn(now)
+    }
+    while (this.#taken < this.#planned) {
+      this.#plannedNs = traffic.plannedNs(this, this.#taken++, this.#plannedNs)
+      // A server that is behind already is not measured by what the warm-up has left.
+      if (this.#plannedNs >= traffic.measureFromNs || now < traffic.measureFromNs) return true
+    }
+    return false
+  }
+
+  /** A datagram has come. */
+  arrived(datagram: Buffer, now: number): void {
+    const traffic = this.#traffic
+    const { counters } = traffic.meter
+    counters[counter.chunks]!++
+    counters[counter.bytesIn]! += datagram.length
+    const header = traffic.read(datagram)
+    if (header?.connection !== this.connection) return this.#onStrange(datagram, header)
+    const { sequence } = header
+    const isMeasured = sequence >= this.#firstMeasured
+    if (!isMeasured) counters[counter.warmupBytesIn]! += datagram.length
+    if (!traffic.isRight(datagram, this.connection, sequence))
+      return this.#onWrong(datagram, sequence)
+    const flight = this.#flights.get(sequence)
+    if (flight) return this.#onEcho(sequence, flight, now)
+    if (sequence >= this.#next) return this.#onWrong(datagram, sequence)
+    const reason = traffic.find(this.index, sequence)
+      ? counter.datagramsLate
+      : counter.datagramsDuplicated
+    if (isMeasured) counters[reason]!++
+  }
+
+  #onEcho(sequence: number, { plannedNs, sentNs }: Flight, now: number) {
+    const traffic = this.#traffic
+    const { counters, histograms } = traffic.meter
+    const isMeasured = sequence >= this.#firstMeasured
+    this.#flights.delete(sequence)
+    traffic.lastReceivedNs = now
+    // As RFC 4737 section 3.3 has it: it comes behind one that was sent later.
+    const isBehind = sequence < this.#highest
+    if (!isBehind) this.#highest = sequence
+    if (!isMeasured) {
+      counters[counter.warmupReceived]!++
+      return
+    }
+    if (isBehind) counters[counter.datagramsReordered]!++
+    counters[counter.messagesReceived]!++
+    histograms.response.record(now - plannedNs)
+    if (traffic.openLoop) histograms.service.record(now - sentNs)
+  }
+
+  /** Gives up what has not come back within the timeout; whether that has made room. */
+  expire(now: number): boolean {
+    const timeoutNs = this.#traffic.task.timeoutMs * 1e6
+    let any = false
+    for (const [sequence, { sentNs }] of this.#flights) {
+      if (now - sentNs < timeoutNs) break
+      this.#flights.delete(sequence)
+      this.#traffic.lose(this.index, sequence)
+      any = true
+    }
+    return any
+  }
+
+  /** A stream fails once, for its first reason; what it still was to carry is lost. */
+  fail(reason: number): void {
+    if (this.failed) return
+    this.#traffic.meter.counters[reason]!++
+    this.failed = true
+  }
+
+  /** The header is sound, but not what is behind it. */
+  #onWrong(datagram: Buffer, sequence: number) {
+    const { counters } = this.#traffic.meter
+    if (sequence >= this.#next) {
+      const detail = `Datagram ${sequence} came, but so many were not sent.`
+      return this.#note(datagram, Buffer.alloc(0), { cause: 'unknown', detail })
+    }
+    if (this.#flights.delete(sequence) && sequence >= this.#firstMeasured)
+      counters[counter.datagramsCorrupted]!++
+    const sent = this.#traffic.write(this.connection, sequence)
+    const name = `Datagram ${sequence} of connection ${this.connection}`
+    const start = Math.min(sent.length, datagram.length)
+    const isCut = sent.compare(datagram, 0, start, 0, start) === 0
+    const detail = isCut
+      ? `${name} came back with ${plural(datagram.length, 'byte')} instead of ${sent.length}.`
+      : `${name} came back with ${differing(datagram, sent)} wrong.`
+    this.#note(datagram, sent, { cause: isCut ? 'bounds' : 'corrupted', detail })
+  }
+
+  /** The header is another connection's, or none: which one it was can only be guessed. */
+  #onStrange(datagram: Buffer, header: { connection: number; sequence: number } | undefined) {
+    const traffic = this.#traffic
+    if (header) {
+      const { connection, sequence } = header
+      const detail = `It is datagram ${sequence} of connection ${connection}.`
+      const sent = this.#oldest()
+      return this.#note(datagram, sent, { cause: 'foreign', detail })
+    }
+    let best: { sequence: number; wrong: number } | undefined
+    for (const sequence of [...this.#flights.keys()].slice(0, suspectsMax)) {
+      const wrong = differences(datagram, traffic.write(this.connection, sequence))
+      if (!best || wrong < best.wrong) best = { sequence, wrong }
+    }
+    // Random bytes differ in nearly all places.
+    if (best && best.wrong <= datagram.length / 2) return this.#onWrong(datagram, best.sequence)
+    const bytes = plural(datagram.length, 'byte')
+    const detail = `A datagram of ${bytes} is none of those that were sent.`
+    this.#note(datagram, this.#oldest(), { cause: 'unknown', detail })
+  }
+
+  #oldest(): Buffer {
+    for (const sequence of this.#flights.keys())
+      return this.#traffic.write(this.connection, sequence)
+    return Buffer.alloc(0)
+  }
+
+  /** Offsets are those within the datagram. */
+  #note(came: Buffer, sent: Buffer, found: Pick<WrongBytes, 'cause' | 'detail'>) {
+    const longest = Math.max(came.length, sent.length)
+    let offset = 0
+    while (offset < longest && came[offset] === sent[offset]) offset++
+    this.#traffic.note({
+      connection: this.connection,
+      offset,
+      expected: Uint8Array.from(sent.subarray(offset, offset + shownBytes)),
+      received: Uint8Array.from(came.subarray(offset, offset + shownBytes)),
+      before: Uint8Array.from(sent.subarray(Math.max(0, offset - beforeBytes), offset)),
+      ...found,
+    })
+  }
+}
+
+function differences(came: Buffer, sent: Buffer): number {
+  let count = Math.abs(came.length - sent.length)
+  for (let at = 0; at < came.length && at < sent.length; at++) if (came[at] !== sent[at]) count++
+  return count
+}
+
+const differing = (came: Buffer, sent: Buffer): string =>
+  `${differences(came, sent)} of ${plural(sent.length, 'byte')}`

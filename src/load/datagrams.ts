@@ -1,0 +1,120 @@
+/**
+ * One thread's share of a load of datagrams, without its sockets: what is due when, which echo is
+ * whose, and what became of the others. Each datagram says which one it is.
+ */
+import { counter, type Meter } from '../metrics/meter.ts'
+import { DatagramStream } from './datagram-stream.ts'
+import { createPayload, type Payload, type WrongBytes } from './payload.ts'
+import type { LoadPlan } from './plan.ts'
+import { mix } from './random.ts'
+import { createSizes, type Sizes } from './sizes.ts'
+import { Timetable } from './timetable.ts'
+
+/** What a datagram begins with: five numbers of 32 bits, the lowest byte first. */
+export const headerBytes = 20
+const magic = 0x6c646f79
+
+/** Where the payload of one message begins, that of the next is from another place. */
+const strideBytes = 2 ** 16
+/** Of those that are lost, so many are remembered in case that they come later. */
+const lostMax = 100_000
+
+export class DatagramTraffic extends Timetable<DatagramStream> {
+  readonly payload: Payload
+  readonly sizes: Sizes
+  readonly streams: DatagramStream[]
+  /** The first wrong bytes, once there were any. */
+  wrong: WrongBytes | undefined
+  /** All threads of a run have the same, and another run another one. */
+  readonly #run: number
+  /** Those that are lost and may still come: connection and sequence number. */
+  readonly #lost = new Set<number>()
+
+  constructor(task: LoadPlan, meter: Meter) {
+    super(task, meter)
+    this.#run = mix(mix(process.pid) ^ task.seed)
+    this.payload = createPayload(task.payload)
+    this.sizes = createSizes(task.sizes, task.seed)
+    this.streams = Array.from(
+      { length: task.connections },
+      (_, index) =>
+        new DatagramStream(this, index, task.firstConnection + index * task.connectionStep),
+    )
+  }
+
+  /** To be called several times a second: calls for each stream that has room again. */
+  tick(now: number, onFreed: (stream: DatagramStream) => void): void {
+    for (const stream of this.streams) if (stream.expire(now)) onFreed(stream)
+  }
+
+  /** The whole datagram of a message. */
+  write(connection: number, sequence: number): Buffer {
+    const { sizes, payload } = this
+    const sizeBytes = sizes.fixedBytes || sizes.of(connection, sequence)
+    const datagram = Buffer.allocUnsafe(sizeBytes)
+    datagram.writeUInt32LE(magic, 0)
+    datagram.writeUInt32LE(this.#run, 4)
+    datagram.writeUInt32LE(connection, 8)
+    datagram.writeUInt32LE(sequence >>> 0, 12)
+    datagram.writeUInt32LE(this.#check(connection, sequence >>> 0), 16)
+    const at = this.#payloadAt(connection, sequence)
+    payload.table.copy(datagram, headerBytes, at, at + sizeBytes - headerBytes)
+    return datagram
+  }
+
+  /** Which connection and message a datagram says it is; undefined if it has no sound header. */
+  read(datagram: Buffer): { connection: number; sequence: number } | undefined {
+    if (datagram.length < headerBytes) return undefined
+    if (datagram.readUInt32LE(0) !== magic || datagram.readUInt32LE(4) !== this.#run)
+      return undefined
+    const connection = datagram.readUInt32LE(8)
+    const sequence = datagram.readUInt32LE(12)
+    if (datagram.readUInt32LE(16) !== this.#check(connection, sequence)) return undefined
+    return { connection, sequence }
+  }
+
+  /** Whether the bytes behind a sound header are those that were sent. */
+  isRight(datagram: Buffer, connection: number, sequence: number): boolean {
+    const { sizes, payload } = this
+    const sizeBytes = sizes.fixedBytes || sizes.of(connection, sequence)
+    if (datagram.length !== sizeBytes) return false
+    const at = this.#payloadAt(connection, sequence)
+    const end = at + sizeBytes - headerBytes
+    return payload.table.compare(datagram, headerBytes, sizeBytes, at, end) === 0
+  }
+
+  #check(connection: number, sequence: number): number {
+    return mix(mix(this.#run ^ connection) ^ sequence)
+  }
+
+  #payloadAt(connection: number, sequence: number): number {
+    const { payload } = this
+    // A message that repeats is sent whole; all else differs by connection and number.
+    const isSame = payload.periodBytes !== Infinity
+    return payload.at(connection, isSame ? 0 : sequence * strideBytes)
+  }
+
+  /** One that is lost may come after all; the first that were lost are forgotten. */
+  lose(index: number, sequence: number): void {
+    if (this.#lost.size >= lostMax)
+      for (const first of this.#lost) return void this.#lost.delete(first)
+    this.#lost.add(keyOf(index, sequence))
+  }
+
+  /** Whether that one was lost, and is no longer. */
+  find(index: number, sequence: number): boolean {
+    return this.#lost.delete(keyOf(index, sequence))
+  }
+
+  note(wrong: WrongBytes): void {
+    this.meter.counters[counter.wrongBytes]!++
+    this.wrong ??= wrong
+  }
+
+  get done(): boolean {
+    return this.streams.every(stream => stream.failed || stream.done)
+  }
+}
+
+/** Both in one number, which is exact: there are fewer than 2^21 connections in a thread. */
+const keyOf = (index: number, sequence: number) => index * 2 ** 32 + sequence
