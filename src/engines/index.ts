@@ -22,6 +22,9 @@ export function refusalOf(name: EngineName, task: Task): string | undefined {
   return engines[name].refuses({ ...task, engine: name })
 }
 
+const speakers = ({ address }: Task): number =>
+  preference.filter(name => engines[name].features.has(address.transport)).length
+
 /**
  * The engine for a task, and why it is not the one that was preferred.
  * @throws UserError if the wanted one refuses, or all do
@@ -30,7 +33,9 @@ export function chooseEngine(wanted: WantedEngine, task: Task) {
   const reasons: string[] = []
   for (const name of wanted === 'auto' ? preference : [wanted]) {
     const refusal = refusalOf(name, task)
-    if (refusal === undefined) return { engine: name, reason: reasons[0] }
+    // Where only one engine speaks the transport, nobody has expected another.
+    const hadChoice = speakers(task) > 1
+    if (refusal === undefined) return { engine: name, reason: hadChoice ? reasons[0] : undefined }
     reasons.push(refusal)
   }
   if (wanted !== 'auto') throw usageError(reasons[0]!, 'Try `--engine auto`.')

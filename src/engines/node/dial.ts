@@ -86,8 +86,6 @@ const requests: Dial = async (target, timeoutMs, signal) => {
   return openHttp(target, () => bytes(target, timeoutMs, signal))
 }
 
-const refused: Dial = () => Promise.reject(new Error('refused'))
-
 const dials: Record<TransportName, Dial> = {
   tcp: bytes,
   unix: bytes,
