@@ -81,7 +81,7 @@ export function addBench(program: Command): void {
     .option('--json', 'report as one JSON document')
     .option('--ndjson', 'a line of JSON for each second, and for the result')
     .option('--output <file>', `save the result; one of ${endings}; repeatable`, list(file))
-  addAll(command, callingOptions())
+  addAll(command, 'Transports:', callingOptions())
   command.action(async (address, all) => {
     const { calling, rest: flags } = callingOf(all)
     const { json = false, ndjson = false, output = [], findMax, precision, ...rest } = flags

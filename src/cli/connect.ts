@@ -27,7 +27,7 @@ export function addConnect(program: Command): void {
       duration,
     )
     .option('-v, --verbose', 'say on stderr once it is connected')
-  addAll(command, callingOptions())
+  addAll(command, 'Transports:', callingOptions())
   command.action(async (address, flags) => {
     const { calling, rest } = callingOf(flags)
     const { hex = false, timeout, verbose = false } = rest

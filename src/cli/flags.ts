@@ -28,8 +28,8 @@ export const parseLimit = (text: string): number =>
   text === 'unlimited' ? Infinity : parseCount(text)
 
 /** Adds options that have a file of their own; what they say is read from the flags there. */
-export function addAll(command: object, options: PlainOption[]): void {
-  for (const option of options) (command as PlainCommand).addOption(option)
+export function addAll(command: object, heading: string, options: PlainOption[]): void {
+  for (const option of options) (command as PlainCommand).addOption(option.helpGroup(heading))
 }
 
 /** Whom to talk to. */

@@ -25,7 +25,7 @@ export function addFlood(program: Command): void {
     .addOption(engineFlag())
     .option('--threads <n>', 'threads that send', value(parseCount), floodDefaults.threads)
     .option('--json', 'report as one JSON document')
-  addAll(command, callingOptions())
+  addAll(command, 'Transports:', callingOptions())
   command.action(async (address, message, flags) => {
     const { calling, rest } = callingOf(flags)
     const { json, rate, duration, ...options } = rest

@@ -1,5 +1,5 @@
 /** yodel serve: echo whatever arrives. */
-import type { Command } from '@commander-js/extra-typings'
+import { Option, type Command } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, isPublic, parseAddress } from '../address.ts'
 import { usageError } from '../errors.ts'
 import { poolSize, serve, type ServeOptions, type Server } from '../serve.ts'
@@ -28,10 +28,16 @@ export function addServe(program: Command): void {
     .option('--drain <duration>', 'patience with clients at the end (default: 5s)', duration)
     .option('--busy-poll <duration>', 'look for work so long before sleeping (uring)', duration)
     .option('--one-off', 'leave after the first client')
-    .option('--seed <n>', 'of the faults: the same seed, the same faults (default: 1)', count)
+    .addOption(
+      new Option('--seed <n>', 'the same seed, the same faults (default: 1)')
+        .argParser(count)
+        .helpGroup(faultsGroup),
+    )
     .option('--fd <n>', 'serve a socket that is open already: 3 or 3=tls; repeatable', fds)
     .option('--json', 'one JSON object per line on stdout')
-  addAll(command, [...faultOptions(), ...servingOptions(), ...watchingOptions()])
+  addAll(command, faultsGroup, faultOptions())
+  addAll(command, 'Transports:', servingOptions())
+  addAll(command, 'Watching:', watchingOptions())
   command.action(async (texts, flags) => {
     const { serving, rest: others } = servingOf(flags)
     const { watching, rest: more } = watchingOf(others)
@@ -79,6 +85,7 @@ export function addServe(program: Command): void {
 /** Leaving so quickly needs no word. */
 const quickMs = 100
 
+const faultsGroup = 'Faults:'
 const duration = value(parseDuration)
 const count = value(parseCount)
 const fds = (text: string, before: Inherited[] = []) => [...before, value(parseFd)(text)]
