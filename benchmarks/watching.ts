@@ -1,6 +1,6 @@
 /**
  * What it costs a server to be watched: processor time per echo without a dashboard, with one that
- * nobody looks at, and with what an open page asks for (the event stream, and the table each second).
+ * nobody looks at, and with what an open page asks for (events, and the table each second).
  *
  *   npm run bench:watching -- [--engine uring] [--rounds 7] [--seconds 2] [--open 0]
  *
