@@ -1,35 +1,21 @@
 /** From options to tasks: each thread has its share of connections, messages and rate. */
 import type { Address } from '../address.ts'
-import { chooseEngine, type WantedEngine } from '../engines/index.ts'
+import type { BenchOptions } from '../bench.ts'
+import { chooseEngine } from '../engines/index.ts'
 import { checkCalling } from '../engines/tls-options.ts'
-import type { Arrivals, Pace } from '../load/pacer.ts'
+import type { Pace } from '../load/pacer.ts'
 import type { PayloadSpec } from '../load/payload.ts'
 import type { SizeRange } from '../load/sizes.ts'
 import { share, type LoadTask } from '../task.ts'
-import type { Calling } from '../transport.ts'
 
-/** All options, checked. */
-export interface Load {
+type Optional = 'ratePerSecond' | 'sizeBytes'
+
+/** All options of a load, checked: those of the library, with what is sent worked out. */
+export interface Load extends Required<Omit<BenchOptions, Optional>> {
   address: Address
   payload: PayloadSpec
   sizes: SizeRange[]
-  connections: number
-  depth: number
   ratePerSecond?: number
-  arrivals: Arrivals
-  count: number
-  durationMs: number
-  warmupMs: number
-  drainMs: number
-  timeoutMs: number
-  churnPerSecond: number
-  idle: number
-  engine: WantedEngine
-  threads: number
-  seed: number
-  expect: string[]
-  countCorruption: boolean
-  calling: Calling
 }
 
 /** @throws UserError if the wanted engine refuses */
