@@ -2,23 +2,59 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { version } from '../machine.ts'
 import { lifetimeBounds } from '../metrics/ledger.ts'
-import { failureNames, type CounterName } from '../metrics/meter.ts'
+import { failureNames, type CounterName, type FailureName } from '../metrics/meter.ts'
 import type { Observer } from './observer.ts'
 import { MetricsText, type Labels, type Sample } from './prometheus.ts'
 
-type Plain = [name: string, help: string, counter: CounterName]
+/** Counters of those who send, and those that have a metric of their own below or make a gauge. */
+type Elsewhere =
+  | FailureName
+  | `messages${'Planned' | 'Sent' | 'Received' | 'Held'}`
+  | `warmup${'Sent' | 'Received' | 'BytesOut' | 'BytesIn'}`
+  | `cycles${'Planned' | 'Completed'}`
+  | `datagrams${'Late' | 'Duplicated' | 'Reordered' | 'Corrupted'}`
+  | 'corruptedBytes'
+  | 'flippedBits'
+  | 'queued'
+  | 'dequeued'
+  | (typeof pauses)[number]
+  | (typeof refusals)[number]
 
-/** Counters that are counted as they are. */
-const plain: readonly Plain[] = [
-  ['yodel_connections_total', 'Connections that began to be served.', 'opened'],
-  ['yodel_connections_closed_total', 'Connections that ended.', 'closed'],
-  ['yodel_echoes_total', 'Chunks that were echoed, as the system delivered them.', 'chunks'],
-  ['yodel_received_bytes_total', 'Bytes received from clients.', 'bytesIn'],
-  ['yodel_sent_bytes_total', 'Bytes sent to clients.', 'bytesOut'],
-  ['yodel_idle_closed_total', 'Connections closed because nothing had moved.', 'idleClosed'],
-  ['yodel_turned_away_total', 'Clients closed unserved, for want of descriptors.', 'turnedAway'],
-  ['yodel_faults_injected_total', 'What faults have done to clients.', 'faultsInjected'],
-]
+type Plain = readonly [name: string, help: string]
+
+/** Counters that are shown as they are. A new one has its line here, or does not compile. */
+export const plain: { readonly [Counter in Exclude<CounterName, Elsewhere>]: Plain } = {
+  opened: ['yodel_connections_total', 'Connections that began to be served.'],
+  closed: ['yodel_connections_closed_total', 'Connections that ended.'],
+  chunks: ['yodel_echoes_total', 'Chunks that were echoed, as the system delivered them.'],
+  bytesIn: ['yodel_received_bytes_total', 'Bytes received from clients.'],
+  bytesOut: ['yodel_sent_bytes_total', 'Bytes sent to clients.'],
+  bytesDiscarded: ['yodel_discarded_bytes_total', 'Bytes that came after goodbye was said.'],
+  idleClosed: ['yodel_idle_closed_total', 'Connections closed because nothing had moved.'],
+  turnedAway: ['yodel_turned_away_total', 'Clients closed unserved, for want of descriptors.'],
+  handshakesFailed: [
+    'yodel_handshakes_failed_total',
+    'Clients stopped by PROXY header, TLS and the like.',
+  ],
+  upgradesRefused: ['yodel_upgrades_refused_total', 'HTTP requests that got no WebSocket.'],
+  messagesTooLong: ['yodel_messages_too_long_total', 'Clients closed for too long a message.'],
+  datagramsAnswered: ['yodel_datagrams_answered_total', 'Datagrams that were answered.'],
+  datagramsDropped: ['yodel_datagrams_dropped_total', 'Answers the system did not take.'],
+  faultsInjected: ['yodel_faults_injected_total', 'What faults have done to clients.'],
+}
+
+const pauses = ['pausedForConcurrency', 'pausedForDescriptors'] as const satisfies CounterName[]
+const refusals = [
+  'datagramsWithoutSource',
+  'datagramsFromLowPort',
+  'datagramsFromOwnPort',
+  'datagramsFromBroadcast',
+  'datagramsFromMulticast',
+  'datagramsInLoop',
+  'datagramsOverRate',
+] as const satisfies CounterName[]
+
+const lower = (letter: string): string => letter.toLowerCase()
 
 /** Of a timer, whose whole interval is what is recorded. */
 const resolutionMs = 20
@@ -57,7 +93,7 @@ export class MetricsPage {
       'Clients that wait to be served; absent where that is not known.',
       each(index => this.#observer.waitingFor(index) ?? undefined),
     )
-    for (const [name, help, counter] of plain)
+    for (const [counter, [name, help]] of Object.entries(plain) as [keyof typeof plain, Plain][])
       text.add(
         'counter',
         name,
@@ -74,12 +110,17 @@ export class MetricsPage {
       'Connections that failed, by class.',
       byName(failureNames, 'class', name => name),
     )
-    const pauses = ['pausedForConcurrency', 'pausedForDescriptors'] as const
     text.add(
       'counter',
       'yodel_accept_pauses_total',
       'How often accepting was paused, by the limit that was reached.',
       byName(pauses, 'limit', name => name.slice('pausedFor'.length).toLowerCase()),
+    )
+    text.add(
+      'counter',
+      'yodel_datagrams_refused_total',
+      'Datagrams that were not answered, by the reason.',
+      byName(refusals, 'reason', name => name.replace('datagrams', '').replace(/^./, lower)),
     )
     this.#addLedgers(text, labels)
     this.#addProcess(text, watchers)
