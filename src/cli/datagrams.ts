@@ -55,8 +55,8 @@ export function warnings(server: Server, { datagrams = {} }: ServeOptions): stri
 
 /** What became of the datagrams, for the last line. */
 export function datagramsText(servers: readonly Server[]): string {
-  const snapshots = servers.filter(isUdp).map(server => server.snapshot())
-  const total = (name: CounterName) => snapshots.reduce((sum, at) => sum + at[name], 0)
+  const counts = servers.filter(isUdp).map(server => server.counts())
+  const total = (name: CounterName) => counts.reduce((sum, at) => sum + at[name], 0)
   const refused = reasons.filter(([name]) => total(name) > 0)
   const count = refused.reduce((sum, [name]) => sum + total(name), 0)
   const why = refused.map(([name, words]) => `${formatCount(total(name))} ${words}`).join(', ')

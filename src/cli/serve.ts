@@ -3,15 +3,15 @@ import { Option, type Command } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, isPublic, parseAddress } from '../address.ts'
 import { usageError } from '../errors.ts'
 import { poolSize, serve, type ServeOptions, type Server } from '../serve.ts'
-import type { Snapshot } from '../metrics/snapshot.ts'
 import { transports } from '../transport.ts'
-import { formatSize, parseCount, parseDuration, plural } from '../units.ts'
+import { parseCount, parseDuration, plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { faultOptions, faultsOf, inject } from './faults.ts'
-import { datagramsText, isUdp, warnings } from './datagrams.ts'
+import { isUdp, warnings } from './datagrams.ts'
 import { addAll, engineFlag, parseLimit, value } from './flags.ts'
 import { openLog, type Log } from './log.ts'
 import { onInterrupt, print, showLive } from './output.ts'
+import { servedText, servingText, totalOf } from './served-text.ts'
 import { servingOf, servingOptions } from './serving.ts'
 import { announceDashboard, watch, type Watch } from './watch.ts'
 import { watchingOf, watchingOptions } from './watching.ts'
@@ -139,28 +139,7 @@ function connectCommand({ url, fingerprint }: Server): string {
 
 /** Serves until a signal, or until the servers leave by themselves; then says what there was. */
 async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
-  const total = (count: (snapshot: Snapshot) => number) =>
-    servers.reduce((sum, server) => sum + count(server.snapshot()), 0)
-  let before = { chunks: 0, bytes: 0, atMs: performance.now() }
-  const draw = () => {
-    const now = {
-      chunks: total(({ chunks }) => chunks),
-      bytes: total(({ bytesIn }) => bytesIn),
-      atMs: performance.now(),
-    }
-    const seconds = (now.atMs - before.atMs) / 1e3
-    const clients = plural(
-      total(({ open }) => open),
-      'client',
-    )
-    const line =
-      (servers.every(isUdp) ? '' : `${clients} now, ${total(({ closed }) => closed)} before  `) +
-      `${plural((now.chunks - before.chunks) / seconds, 'chunk')}/s  ` +
-      `${formatSize((now.bytes - before.bytes) / seconds)}/s`
-    before = now
-    return line
-  }
-  const stopShowing = log.isForPeople ? showLive(draw) : () => {}
+  const stopShowing = log.isForPeople ? showLive(servingText(servers)) : () => {}
   let patience: NodeJS.Timeout | undefined
   const restore = onInterrupt(() => {
     stopShowing()
@@ -168,11 +147,8 @@ async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
     for (const server of servers) void server.close()
     // Most servers have left before anybody could read it.
     patience = setTimeout(() => {
-      const open = plural(
-        total(({ open }) => open),
-        'client',
-      )
-      const rest = servers.every(isUdp) ? 'what is on its way is answered' : `${open} may finish`
+      const clients = `${plural(totalOf(servers, 'open'), 'client')} may finish`
+      const rest = servers.every(isUdp) ? 'what is on its way is answered' : clients
       log.say('info', `stopping; ${rest}. Again to leave at once.`)
     }, quickMs)
   })
@@ -188,21 +164,6 @@ async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
   clearTimeout(patience)
   stopShowing()
   restore()
-  const clients = plural(
-    total(({ opened }) => opened),
-    'client',
-  )
-  const served = [
-    ...(servers.every(isUdp) ? [] : [`served ${clients}`]),
-    ...(servers.some(isUdp) ? [datagramsText(servers)] : []),
-  ].join(', ')
-  const echoed = formatSize(total(({ bytesOut }) => bytesOut))
-  const failed = total(({ handshakesFailed }) => handshakesFailed)
-  const handshakes = failed > 0 ? `, ${plural(failed, 'handshake')} failed` : ''
-  const long = total(({ messagesTooLong }) => messagesTooLong)
-  const tooLong = long > 0 ? `, ${plural(long, 'message')} too long` : ''
-  const injected = total(({ faultsInjected }) => faultsInjected)
-  const faults = injected > 0 ? `, ${plural(injected, 'fault')} injected` : ''
-  log.say('info', `${served}, ${echoed} echoed${handshakes}${tooLong}${faults}`)
+  log.say('info', servedText(servers))
   log.flush()
 }

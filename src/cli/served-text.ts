@@ -1,0 +1,53 @@
+/** What servers count, in words: while they serve, and in the last line. */
+import type { CounterName } from '../metrics/meter.ts'
+import type { Counts } from '../metrics/snapshot.ts'
+import type { Server } from '../serve.ts'
+import { formatSize, plural } from '../units.ts'
+import { datagramsText, isUdp } from './datagrams.ts'
+
+/** Of all of them together. */
+export const totalOf = (servers: readonly Server[], name: keyof Counts): number =>
+  servers.reduce((sum, server) => sum + server.counts()[name], 0)
+
+/** What the last line mentions if there was any, in this order. */
+const mentioned: readonly (readonly [CounterName, noun: string, what: string])[] = [
+  ['turnedAway', 'client', 'turned away'],
+  ['handshakesFailed', 'handshake', 'failed'],
+  ['messagesTooLong', 'message', 'too long'],
+  ['faultsInjected', 'fault', 'injected'],
+]
+
+/** `served 3 clients, 12 B echoed, 1 handshake failed` */
+export function servedText(servers: readonly Server[]): string {
+  const clients = plural(totalOf(servers, 'opened'), 'client')
+  return [
+    ...(servers.every(isUdp) ? [] : [`served ${clients}`]),
+    ...(servers.some(isUdp) ? [datagramsText(servers)] : []),
+    `${formatSize(totalOf(servers, 'bytesOut'))} echoed`,
+    ...mentioned.flatMap(([name, noun, what]) => {
+      const count = totalOf(servers, name)
+      return count > 0 ? [`${plural(count, noun)} ${what}`] : []
+    }),
+  ].join(', ')
+}
+
+/** Returns what to draw: each time, what has happened since the last. */
+export function servingText(servers: readonly Server[]): () => string {
+  const look = () => ({
+    chunks: totalOf(servers, 'chunks'),
+    bytes: totalOf(servers, 'bytesIn'),
+    atMs: performance.now(),
+  })
+  let before = look()
+  return () => {
+    const now = look()
+    const seconds = (now.atMs - before.atMs) / 1e3
+    const rates =
+      `${plural((now.chunks - before.chunks) / seconds, 'chunk')}/s  ` +
+      `${formatSize((now.bytes - before.bytes) / seconds)}/s`
+    before = now
+    if (servers.every(isUdp)) return rates
+    const clients = plural(totalOf(servers, 'open'), 'client')
+    return `${clients} now, ${totalOf(servers, 'closed')} before  ${rates}`
+  }
+}
