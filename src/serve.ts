@@ -101,6 +101,8 @@ export interface Server extends AsyncDisposable {
   /** The same as a string, for example `tcp://127.0.0.1:7007`. */
   readonly url: string
   readonly engine: EngineName
+  /** How many clients are served at the same time, over all threads; Infinity: no limit. */
+  readonly concurrency: number
   /** SHA-256 of its certificate, where it has one, in lower-case hexadecimal: what `pin` takes. */
   readonly fingerprint: string | undefined
   /** Whether that certificate was made at start, so that nobody knows it yet. */
@@ -170,6 +172,7 @@ export async function serve(
     address: threads.address,
     url: formatAddress(threads.address),
     engine: tasks[0].engine,
+    concurrency: wanted.concurrency,
     fingerprint: tasks[0].tls && fingerprintOf(tasks[0].tls.cert),
     madeCertificate: tasks[0].tls !== undefined && wanted.tls?.cert === undefined,
     hasFaults: tasks[0].faults !== undefined,
@@ -251,9 +254,9 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
   if (faultsLater && engines[engine].features.has('faults')) task.faults ??= []
   const invalid = task.tls && invalidToday(task.tls)
   if (invalid !== undefined) notes.push(invalid)
-  const listed = wantsLedger && engine !== 'blocking'
+  const listed = wantsLedger && engines[engine].features.has('ledger')
   if (wantsLedger && !listed)
-    notes.push('The blocking engine counts its clients, but cannot list them.')
+    notes.push(`The ${engine} engine counts its clients, but cannot list them.`)
   // A thread that may serve nobody would leave its share of the backlog waiting for ever.
   let count = oneOff ? 1 : Math.min(threads, concurrency)
   if (count > 1) {

@@ -2,7 +2,7 @@
 import { Option, type Command } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, isPublic, parseAddress } from '../address.ts'
 import { usageError } from '../errors.ts'
-import { poolSize, serve, type ServeOptions, type Server } from '../serve.ts'
+import { serve, type ServeOptions, type Server } from '../serve.ts'
 import { transports } from '../transport.ts'
 import { parseCount, parseDuration, plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
@@ -61,9 +61,7 @@ export function addServe(program: Command): void {
       faultsLater: watching.dashboard !== undefined,
       ledger: watching.dashboard !== undefined || log.writes('debug'),
     }))
-    const poolOrAll = options.engine === 'blocking' ? poolSize() : Infinity
-    const concurrency = options.concurrency ?? poolOrAll
-    const watched = watch(servers, { ...watching, faults, concurrency, log, proxy: serving.proxy })
+    const watched = watch(servers, { ...watching, faults, log, proxy: serving.proxy })
     const watcher = await watched.catch(async (error: unknown) => {
       await closeAll(servers)
       throw error

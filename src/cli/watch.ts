@@ -13,7 +13,6 @@ import type { Watching } from './watching.ts'
 export interface WatchOptions extends Watching {
   /** As given on the command line. */
   faults: readonly string[] | undefined
-  concurrency: number
   proxy: ProxyRules | undefined
   log: Log
 }
@@ -43,8 +42,7 @@ export async function watch(servers: readonly Server[], options: WatchOptions): 
   if (!address && !log.writes('info'))
     return { dashboard: undefined, setDraining() {}, close: async () => {} }
   const { Observer } = await import('../dashboard/observer.ts')
-  const { concurrency } = options
-  const listeners = servers.map(server => ({ server, concurrency }))
+  const listeners = servers.map(server => ({ server, concurrency: server.concurrency }))
   const observer = new Observer(listeners, { seesBacklog: address !== undefined })
   const dashboard = address && (await open(servers, observer, address, options))
   if (log.writes('info')) writeEvents(observer, log)

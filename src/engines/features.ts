@@ -14,6 +14,7 @@ const abilities = {
   'proxy-protocol': 'read PROXY headers',
   'send-proxy': 'send a PROXY header',
   inherit: 'take over a socket that is open already',
+  ledger: 'list its clients',
 } as const
 
 export type Feature = TransportName | keyof typeof abilities
@@ -24,7 +25,10 @@ export const phraseOf = (feature: Feature): string =>
     ? abilities[feature as keyof typeof abilities]
     : `speak ${feature}`
 
-/** What a task asks for. To add an option that not every engine has, say here when it is wanted. */
+/**
+ * What a task asks for. To add an option that not every engine has, say here when it is wanted. A
+ * ledger is not: without one a server is as good, and who wanted it reads that there is none.
+ */
 export function wantedBy(task: Task): Feature[] {
   const wanted: [Feature, boolean][] = [
     [task.address.transport, true],

@@ -37,6 +37,7 @@ export const node: Engine = {
     'send-proxy',
     'inherit',
     'share-port',
+    'ledger',
   ]),
   refuses(task) {
     if (task.address.transport === 'udp') {

@@ -13,7 +13,16 @@ let answer: string | undefined | null = null
 
 export const uring: Engine = {
   name: 'uring',
-  features: new Set<Feature>(['tcp', 'unix', 'serve', 'load', 'idle', 'busy-poll', 'share-port']),
+  features: new Set<Feature>([
+    'tcp',
+    'unix',
+    'serve',
+    'load',
+    'idle',
+    'busy-poll',
+    'share-port',
+    'ledger',
+  ]),
   // It makes next to no garbage: a large nursery would only fill slowly, and look like a leak.
   resourceLimits: { maxYoungGenerationSizeMb: 1 },
   refuses(task) {
