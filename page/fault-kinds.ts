@@ -1,7 +1,8 @@
 /** The faults as the page offers them; docs/faults.md has the whole truth. */
 
+import type { FaultKind } from '../src/dashboard/api.ts'
+
 interface Kind {
-  name: string
   /** What stands after = when it is added. */
   value: string
   /** Without a value it means something, too. */
@@ -9,24 +10,27 @@ interface Kind {
   meaning: string
 }
 
-export const kinds: Kind[] = [
-  { name: 'delay', value: '50ms', meaning: 'each echo comes so much later; 50ms~10ms varies' },
-  { name: 'throttle', value: '64k/s', meaning: 'so many bytes per second on each connection' },
-  { name: 'slice', value: '1-100', meaning: 'small pieces: one message in many reads' },
-  { name: 'corrupt', value: '0.1%', meaning: 'so many of the bytes with one bit flipped' },
-  { name: 'truncate', value: '1000', meaning: 'ends after so many bytes, politely (FIN)' },
-  { name: 'reset', value: '1000', meaning: 'breaks off (RST) after so many bytes, or after 2s' },
-  {
-    name: 'hang',
+const kinds: Record<FaultKind, Kind> = {
+  delay: { value: '50ms', meaning: 'each echo comes so much later; 50ms~10ms varies' },
+  throttle: { value: '64k/s', meaning: 'so many bytes per second on each connection' },
+  slice: { value: '1-100', meaning: 'small pieces: one message in many reads' },
+  corrupt: { value: '0.1%', meaning: 'so many of the bytes with one bit flipped' },
+  truncate: { value: '1000', meaning: 'ends after so many bytes, politely (FIN)' },
+  reset: { value: '1000', meaning: 'breaks off (RST) after so many bytes, or after 2s' },
+  hang: {
     value: '1000',
     optional: true,
     meaning: 'no answer any more after so many bytes; without a number none at all',
   },
-  { name: 'refuse', value: '', optional: true, meaning: 'breaks off (RST) as soon as connected' },
-  { name: 'slow-accept', value: '100ms', meaning: 'connected at once, served so much later' },
-]
+  refuse: { value: '', optional: true, meaning: 'breaks off (RST) as soon as connected' },
+  'slow-accept': { value: '100ms', meaning: 'connected at once, served so much later' },
+  drop: { value: '10%', meaning: 'so many of the messages do not come back' },
+  duplicate: { value: '10%', meaning: 'so many of the messages come back twice' },
+  reorder: { value: '5%', meaning: 'so many of the messages come behind the next one' },
+}
 
-export const kindOf = (name: string): Kind | undefined => kinds.find(kind => kind.name === name)
+/** undefined: the server knows a kind that this page does not. */
+export const kindOf = (name: string): Kind | undefined => kinds[name as FaultKind]
 
 interface Preset {
   name: string

@@ -1,8 +1,8 @@
 /** How the server misbehaves, listener by listener; every change takes effect at once. */
-import { signal } from '@preact/signals'
-import type { FaultsWanted, ListenerFaults, ListenerInfo } from '../src/dashboard/api.ts'
+import { signal, useSignal } from '@preact/signals'
+import type { FaultKind, FaultsWanted, ListenerFaults, ListenerInfo } from '../src/dashboard/api.ts'
 import { Copy } from './copy.tsx'
-import { kindOf, kinds, partsOf, presets, textOf, type Fault } from './fault-kinds.ts'
+import { kindOf, partsOf, presets, textOf, type Fault } from './fault-kinds.ts'
 import { change, messageOf } from './request.ts'
 import { faults, listenerOf, server } from './state.ts'
 
@@ -58,7 +58,7 @@ function Listener({ listener, faults: texts, command, info }: ListenerProps) {
         </h3>
       )}
       {reason === null ? (
-        <Editor listener={listener} texts={texts} />
+        <Editor listener={listener} texts={texts} kinds={info?.faultKinds ?? []} />
       ) : (
         <p class="fixed">
           {texts.length === 0 ? 'It behaves well' : `In force: ${texts.join(' ')}`}, and that cannot
@@ -74,7 +74,13 @@ function Listener({ listener, faults: texts, command, info }: ListenerProps) {
   )
 }
 
-function Editor({ listener, texts }: { listener: number; texts: string[] }) {
+interface EditorProps {
+  listener: number
+  texts: string[]
+  kinds: readonly FaultKind[]
+}
+
+function Editor({ listener, texts, kinds }: EditorProps) {
   const without = (place: number) => texts.filter((_, index) => index !== place)
   return (
     <>
@@ -100,7 +106,7 @@ function Editor({ listener, texts }: { listener: number; texts: string[] }) {
           />
         ))}
       </ol>
-      <Add onAdd={text => put(listener, [...texts, text])} />
+      <Add kinds={kinds} onAdd={text => put(listener, [...texts, text])} />
     </>
   )
 }
@@ -165,27 +171,36 @@ const Fields = ({ kind, value, percent, onCommit }: FieldsProps) => (
   </>
 )
 
-const adding = signal('delay')
+interface AddProps {
+  /** Those that make sense there. */
+  kinds: readonly FaultKind[]
+  onAdd: (text: string) => void
+}
 
-const Add = ({ onAdd }: { onAdd: (text: string) => void }) => (
-  <form
-    class="add"
-    onSubmit={event => {
-      event.preventDefault()
-      onAdd(textOf({ kind: adding.value, ...fieldsOf(event.currentTarget) }))
-    }}
-  >
-    <select
-      aria-label="Kind of fault"
-      value={adding.value}
-      onChange={({ currentTarget }) => (adding.value = currentTarget.value)}
+function Add({ kinds, onAdd }: AddProps) {
+  const chosen = useSignal<string>('delay')
+  const kind = chosen.value
+  const { value = '', meaning } = kindOf(kind) ?? {}
+  return (
+    <form
+      class="add"
+      onSubmit={event => {
+        event.preventDefault()
+        onAdd(textOf({ kind, ...fieldsOf(event.currentTarget) }))
+      }}
     >
-      {kinds.map(({ name }) => (
-        <option key={name}>{name}</option>
-      ))}
-    </select>
-    <Fields key={adding.value} kind={adding.value} value={kindOf(adding.value)!.value} percent="" />
-    <button type="submit">Add</button>
-    <span class="meaning">{kindOf(adding.value)!.meaning}</span>
-  </form>
-)
+      <select
+        aria-label="Kind of fault"
+        value={kind}
+        onChange={({ currentTarget }) => (chosen.value = currentTarget.value)}
+      >
+        {kinds.map(name => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+      <Fields key={kind} kind={kind} value={value} percent="" />
+      <button type="submit">Add</button>
+      <span class="meaning">{meaning}</span>
+    </form>
+  )
+}

@@ -27,7 +27,10 @@
  * everything needs it: `Authorization: Bearer TOKEN`, or the cookie that `/?token=TOKEN` sets.
  * An error is `{ "error": "one sentence", "hint": "what to try" }` with a status from 400 on.
  */
+import type { FaultKind } from '../faults/index.ts'
 import type { EngineName } from '../task.ts'
+
+export type { FaultKind }
 
 export interface ApiError {
   error: string
@@ -56,6 +59,8 @@ export interface ListenerInfo {
   notes: string[]
   /** Why its faults cannot be changed; null if they can. */
   faultsFixedBecause: string | null
+  /** Kinds of faults that make sense on its transport. */
+  faultKinds: FaultKind[]
 }
 
 /** What happened within one second, over all listeners. */

@@ -1,5 +1,7 @@
 /** startDashboard(): a page, an API and metrics beside servers that run in this process. */
 import type { HostAddress } from '../address.ts'
+import { faultKinds } from '../faults/index.ts'
+import { suits } from '../faults/suits.ts'
 import { version } from '../machine.ts'
 import type { ServerInfo } from './api.ts'
 import { readAssets } from './assets.ts'
@@ -76,6 +78,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       concurrency: Number.isFinite(concurrency) ? concurrency : null,
       notes: [...server.notes],
       faultsFixedBecause: faults.fixedBecause(index),
+      faultKinds: faultKinds.filter(kind => suits(kind, server.address.transport)),
     })),
   })
   const setDraining = () => {

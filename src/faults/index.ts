@@ -1,4 +1,7 @@
-/** The table of faults: to add one, write its file and name it in the two places here. */
+/**
+ * The table of faults: to add one, write its file and name it in the two places here. The compiler
+ * then asks for its line on the page (page/fault-kinds.ts).
+ */
 import { corrupt, type CorruptSpec } from './corrupt.ts'
 import { delay, type DelaySpec } from './delay.ts'
 import { drop, type DropSpec } from './drop.ts'
@@ -28,9 +31,9 @@ export type FaultSpec =
   | DuplicateSpec
   | ReorderSpec
 
-type KindName = FaultSpec['kind']
+export type FaultKind = FaultSpec['kind']
 
-const table: { [K in KindName]: Kind<Extract<FaultSpec, { kind: K }>> } = {
+const table: { [K in FaultKind]: Kind<Extract<FaultSpec, { kind: K }>> } = {
   delay,
   throttle,
   slice,
@@ -45,11 +48,11 @@ const table: { [K in KindName]: Kind<Extract<FaultSpec, { kind: K }>> } = {
   reorder,
 }
 
-export const faultKinds = Object.keys(table) as KindName[]
+export const faultKinds = Object.keys(table) as FaultKind[]
 
 /** What is known of a kind; undefined if there is none of that name. */
 export const kindOf = (name: string): Kind<FaultSpec> | undefined =>
-  Object.hasOwn(table, name) ? table[name as KindName] : undefined
+  Object.hasOwn(table, name) ? table[name as FaultKind] : undefined
 
 export const createFault = (spec: FaultSpec, tools: Tools): Fault =>
   kindOf(spec.kind)!.create(spec, tools)
