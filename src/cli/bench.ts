@@ -16,18 +16,15 @@ import { parseCount, parseDuration, parsePercent, parseRate } from '../units.ts'
 import { exitCodes } from './exit.ts'
 import { checkWritable, save } from './files.ts'
 import { callingOf, callingOptions } from './calling.ts'
-import { addAll, addressArgument, engineFlag, value } from './flags.ts'
+import { addAll, addressArgument, engineFlag, repeatable, value } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { canvas, onInterrupt, print, tell } from './output.ts'
 
 const count = value(parseCount)
 const duration = value(parseDuration)
 const rate = value(parseRate)
-const objective = (text: string) => value(parseObjective)(text).text
-const list =
-  <T>(parse: (text: string) => T) =>
-  (text: string, before: T[] = []): T[] => [...before, parse(text)]
-const file = (path: string) => ({ path, format: value(formatFor)(path) })
+const objective = (text: string) => parseObjective(text).text
+const file = (path: string) => ({ path, format: formatFor(path) })
 
 /** What becomes of the result. */
 interface Output {
@@ -70,17 +67,17 @@ export function addBench(program: Command): void {
     .option(
       '--expect <objective>',
       "fail unless it holds: 'p99<5ms', 'loss=0', 'rate>=50k/s'; repeatable",
-      list(objective),
+      repeatable(objective),
     )
     .option(
       '--find-max <objective>',
       "find the highest rate at which it holds: 'p99<5ms'",
-      objective,
+      value(objective),
     )
     .option('--precision <percent>', 'of --find-max (default: 5%)', value(parsePercent))
     .option('--json', 'report as one JSON document')
     .option('--ndjson', 'a line of JSON for each second, and for the result')
-    .option('--output <file>', `save the result; one of ${endings}; repeatable`, list(file))
+    .option('--output <file>', `save the result; one of ${endings}; repeatable`, repeatable(file))
   addAll(command, 'Transports:', callingOptions())
   command.action(async (address, all) => {
     const { calling, rest: flags } = callingOf(all)

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError, Option } from 'commander'
 import type { Calling } from '../transport.ts'
+import { asIs, repeatable } from './flags.ts'
 
 /** The content of a file, wherever an option names one. */
 export function fileContent(path: string): string {
@@ -11,8 +12,6 @@ export function fileContent(path: string): string {
     throw new InvalidArgumentError(`Cannot read it: ${(error as Error).message}.`)
   }
 }
-
-export const list = (text: string, before: string[] = []): string[] => [...before, text]
 
 interface Flags {
   ca?: string
@@ -30,7 +29,7 @@ export const callingOptions = (): Option[] => [
   new Option('--pin <sha256>', 'tls: trust only the certificate with this fingerprint'),
   new Option('--insecure', 'tls: talk to whoever answers'),
   new Option('--server-name <name>', 'tls: for SNI and the check of names'),
-  new Option('--alpn <protocol>', 'tls: what to speak; repeatable').argParser(list),
+  new Option('--alpn <protocol>', 'tls: what to speak; repeatable').argParser(repeatable(asIs)),
   new Option('--cert <file>', 'tls: show this certificate (PEM)').argParser(fileContent),
   new Option('--key <file>', 'tls: its key (PEM)').argParser(fileContent),
   new Option('--send-proxy [version]', 'begin with a PROXY header: 1 or 2 (default: 2)')

@@ -2,16 +2,11 @@
 import type { Command } from '@commander-js/extra-typings'
 import { compareRuns } from '../report/compare-runs.ts'
 import { compareText } from '../report/compare-text.ts'
-import { parseCondition, type Condition } from '../report/fail-if.ts'
+import { parseCondition } from '../report/fail-if.ts'
 import { exitCodes } from './exit.ts'
 import { readSaved } from './files.ts'
-import { value } from './flags.ts'
+import { repeatable } from './flags.ts'
 import { canvas, print } from './output.ts'
-
-const collect = (text: string, before: Condition[] | undefined): Condition[] => [
-  ...(before ?? []),
-  value(parseCondition)(text),
-]
 
 export function addCompare(program: Command): void {
   program
@@ -21,8 +16,8 @@ export function addCompare(program: Command): void {
     .argument('<files...>', 'what to compare with it')
     .option(
       '--fail-if <condition>',
-      "exit 1 if it holds, for example 'p99>+10%' or 'errors>0'; may be repeated",
-      collect,
+      "exit 1 if it holds, for example 'p99>+10%' or 'errors>0'; repeatable",
+      repeatable(parseCondition),
     )
     .option('--json', 'the comparison as one JSON document')
     .action((baseline, files, { failIf = [], json }) => {

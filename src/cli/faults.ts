@@ -9,7 +9,7 @@ import type { ServeOptions } from '../serve.ts'
 import { formatDuration } from '../units.ts'
 import { fileContent } from './calling.ts'
 import { cannot } from './files.ts'
-import { value } from './flags.ts'
+import { repeatable, value } from './flags.ts'
 import type { Log } from './log.ts'
 
 export interface Faulting {
@@ -22,16 +22,19 @@ export interface Faulting {
 export const faultOptions = (): Option[] => [
   // Each one goes behind those before it.
   new Option('--fault <kind=value>', `misbehave: ${faultKinds.join(', ')}; repeatable`).argParser(
-    (text: string, before?: string[]) => {
-      value(parseFault)(text)
-      return [...(before ?? []), text]
-    },
+    repeatable(checked),
   ),
   new Option('--fault-script <file>', 'which faults are in force when (JSON)').argParser(path =>
     value(parseFaultScript)(fileContent(path)),
   ),
   new Option('--fault-log <file>', 'write down each fault: one JSON object per line'),
 ]
+
+/** It is shown again as it was written. */
+function checked(text: string): string {
+  parseFault(text)
+  return text
+}
 
 /** What they say, and the other flags. */
 export function faultsOf<F extends object>(flags: F): { faulting: Faulting; rest: F } {

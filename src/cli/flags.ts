@@ -18,6 +18,14 @@ export const value =
     }
   }
 
+/** Of an option that may be given several times: its values, in that order. */
+export const repeatable =
+  <T>(parse: (text: string) => T) =>
+  (text: string, before: readonly T[] = []): T[] => [...before, value(parse)(text)]
+
+/** As it was written. */
+export const asIs = (text: string): string => text
+
 export const engineFlag = () =>
   new Option('--engine <name>', 'how bytes are moved')
     .choices(wantedEngines)

@@ -8,7 +8,7 @@ import { parseCount, parseDuration, plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { faultOptions, faultsOf, inject } from './faults.ts'
 import { isUdp, warnings } from './datagrams.ts'
-import { addAll, engineFlag, parseLimit, value } from './flags.ts'
+import { addAll, engineFlag, parseLimit, repeatable, value } from './flags.ts'
 import { openLog, type Log } from './log.ts'
 import { onInterrupt, print, showLive } from './output.ts'
 import { servedText, servingText, totalOf } from './served-text.ts'
@@ -86,7 +86,7 @@ const quickMs = 100
 const faultsGroup = 'Faults:'
 const duration = value(parseDuration)
 const count = value(parseCount)
-const fds = (text: string, before: Inherited[] = []) => [...before, value(parseFd)(text)]
+const fds = repeatable(parseFd)
 
 type Place = Partial<Inherited> & Pick<Inherited, 'address'>
 

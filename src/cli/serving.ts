@@ -4,8 +4,8 @@ import { usageError } from '../errors.ts'
 import type { ServeOptions } from '../serve.ts'
 import { datagramRules, type DatagramRule } from '../transport.ts'
 import { parseDuration, parseRate, parseSize } from '../units.ts'
-import { fileContent, list } from './calling.ts'
-import { value } from './flags.ts'
+import { fileContent } from './calling.ts'
+import { asIs, repeatable, value } from './flags.ts'
 
 interface Flags {
   cert?: string
@@ -36,15 +36,19 @@ export const servingOptions = (): Option[] => [
     'accept',
     'off',
   ]),
-  new Option('--proxy-from <network>', 'believe their headers (loopback)').argParser(list),
+  new Option('--proxy-from <network>', 'believe their headers (loopback)').argParser(
+    repeatable(asIs),
+  ),
   parsed('--message-max <size>', 'ws: the longest message (16MiB)', parseSize),
   new Option('--deflate', 'ws: compress, if the client can'),
-  new Option('--origin <origin>', 'ws, http: only pages from there; repeatable').argParser(list),
+  new Option('--origin <origin>', 'ws, http: only pages from there; repeatable').argParser(
+    repeatable(asIs),
+  ),
   parsed('--udp-rate <rate>', 'udp: to one source at most; unlimited: no limit', text =>
     text === 'unlimited' ? Infinity : parseRate(text),
   ),
   new Option('--udp-allow <rule>', `udp: answer them too: ${datagramRules.join(', ')}`).argParser(
-    (text: string, before?: DatagramRule[]) => [...(before ?? []), value(parseRule)(text)],
+    repeatable(parseRule),
   ),
 ]
 
