@@ -7,7 +7,7 @@ import type { ServerInfo } from './api.ts'
 import { readAssets } from './assets.ts'
 import { Benches } from './benches.ts'
 import { checkedQuery } from './body.ts'
-import { Consoles } from './typing.ts'
+import { Consoles } from './consoles.ts'
 import { Watchers } from './events.ts'
 import { Faults, type OwnListener } from './faults.ts'
 import { Guard } from './guard.ts'
@@ -16,9 +16,6 @@ import type { Observer } from './observer.ts'
 import { Refused } from './refused.ts'
 import { createRoutes } from './routes.ts'
 import { answerWith, listenForWeb } from './server.ts'
-
-/** The page is on the loopback, unless an address says otherwise. */
-export const dashboardAddress: HostAddress = { transport: 'tcp', host: '127.0.0.1', port: 7070 }
 
 export interface DashboardOptions {
   /** Looks at the listeners; whoever makes it starts and stops it. */
