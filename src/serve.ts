@@ -65,8 +65,11 @@ export interface ServeOptions {
   ledger?: boolean
 }
 
-/** The one place of these defaults. */
-export const serveDefaults: Wanted = {
+/** What says which faults come, and who hears of them; all else has a default. */
+type Directions = 'faultScript' | 'onFaultStep' | 'onFaults'
+
+/** The one place of these defaults: each option has one. */
+export const serveDefaults: Wanted & Record<Exclude<keyof ServeOptions, Directions>, unknown> = {
   concurrency: Infinity,
   engine: 'auto',
   threads: 1,
