@@ -8,7 +8,7 @@ import { usageError } from './errors.ts'
 import type { Arrivals } from './load/pacer.ts'
 import type { SizeRange } from './load/sizes.ts'
 import { withDefaults } from './options.ts'
-import { transports, type Calling } from './transport.ts'
+import { isDatagrams, type Calling } from './transport.ts'
 
 export type { LoadRun } from './bench/run.ts'
 
@@ -141,7 +141,7 @@ export function bench(address: string | Address, options: BenchOptions = {}): Lo
         : sizeBytes
     checkSizes(sizes, whom)
     checkLoad(load)
-    if (load.countCorruption && transports[whom.transport].carries === 'datagrams')
+    if (load.countCorruption && isDatagrams(whom))
       throw usageError('Corruption is counted in streams; a wrong datagram is just a wrong one.')
     return {
       ...load,

@@ -5,7 +5,7 @@ import { answerTimeoutMs, echoDatagram } from './connect/datagram.ts'
 import { dial, type Link } from './engines/node/dial.ts'
 import { checkCalling } from './engines/tls-options.ts'
 import { withDefaults } from './options.ts'
-import { transports, type Calling } from './transport.ts'
+import { isDatagrams, type Calling } from './transport.ts'
 
 export interface ConnectOptions {
   /** How long to wait for the connection to be established; of udp, for an echo (1 s). */
@@ -60,8 +60,7 @@ export async function connect(
   const target = { address: toAddress(address), calling }
   checkCalling(target.address, calling)
   const link = await dial(target, timeoutMs)
-  if (transports[target.address.transport].carries !== 'datagrams')
-    return new LinkConnection(target.address, link)
+  if (!isDatagrams(target.address)) return new LinkConnection(target.address, link)
   return new DatagramConnection(target.address, link, options.timeoutMs ?? answerTimeoutMs)
 }
 

@@ -16,7 +16,7 @@ import { share, type EngineName, type ServeTask } from './task.ts'
 import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
 import { checkNoConnections, checkRules } from './serve/datagrams.ts'
-import { transports } from './transport.ts'
+import { isDatagrams } from './transport.ts'
 import type { DatagramRules, ProxyRules, TlsServing, WebRules } from './transport.ts'
 
 export interface ServeOptions {
@@ -150,7 +150,7 @@ export async function serve(
   }
   const wantedAddress = toAddress(address)
   check(wanted, wantedAddress)
-  if (transports[wantedAddress.transport].carries === 'datagrams') checkNoConnections(options)
+  if (isDatagrams(wantedAddress)) checkNoConnections(options)
   const faults = wanted.faults ?? []
   if (faultScript) {
     checkScript(faultScript, wantedAddress)

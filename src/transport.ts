@@ -33,6 +33,10 @@ export const transports = {
 export type TransportName = keyof typeof transports
 export const transportNames = Object.keys(transports) as TransportName[]
 
+/** Whether what is sent there may be lost: there is no connection, and each write is a datagram. */
+export const isDatagrams = ({ transport }: { transport: TransportName }): boolean =>
+  transports[transport].carries === 'datagrams'
+
 /** Which certificate a server shows, and whose it wants to see. All in PEM (RFC 7468). */
 export interface TlsServing {
   cert: string

@@ -3,7 +3,7 @@ import { usageError } from '../errors.ts'
 import { arrivalNames } from '../load/pacer.ts'
 import type { SizeRange } from '../load/sizes.ts'
 import type { Address } from '../address.ts'
-import { transports } from '../transport.ts'
+import { isDatagrams } from '../transport.ts'
 import { checkDatagrams } from './datagrams.ts'
 import type { Load } from './plan.ts'
 
@@ -23,7 +23,7 @@ function checkDuration(name: string, ms: number) {
   if (!(ms >= 0)) throw usageError(`${name} must be 0 or more.`)
 }
 
-export function checkSizes(sizes: readonly SizeRange[], { transport }: Address): void {
+export function checkSizes(sizes: readonly SizeRange[], address: Address): void {
   if (sizes.length === 0) throw usageError('There must be at least one size.')
   for (const { minBytes, maxBytes, weight } of sizes) {
     checkWhole({ 'The size of a message': minBytes })
@@ -34,7 +34,7 @@ export function checkSizes(sizes: readonly SizeRange[], { transport }: Address):
         'Write the smaller first.',
       )
     if (maxBytes > sizeMaxBytes) throw usageError('A message has 1 GiB at most.')
-    if (transports[transport].carries === 'datagrams') checkDatagrams(minBytes, maxBytes)
+    if (isDatagrams(address)) checkDatagrams(minBytes, maxBytes)
     if (!(weight > 0)) throw usageError('The weight of a size must be more than 0.')
   }
 }

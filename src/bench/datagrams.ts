@@ -2,7 +2,7 @@
 import type { Address } from '../address.ts'
 import { usageError } from '../errors.ts'
 import { headerBytes } from '../load/datagrams.ts'
-import { transports } from '../transport.ts'
+import { isDatagrams } from '../transport.ts'
 
 /** What does not come back within a second is lost, as most who use datagrams see it. */
 const timeoutMs = 1_000
@@ -12,9 +12,6 @@ const openLoopDepth = 1_000
 const inFlightMax = 1_000_000
 /** With IPv6 (RFC 768, RFC 8200). With IPv4 it is 20 fewer, which is checked once that is known. */
 const sizeMaxBytes = 65_527
-
-const isDatagrams = ({ transport }: Address): boolean =>
-  transports[transport].carries === 'datagrams'
 
 /** What each datagram has besides the message of a flood. */
 export const overheadBytes = (address: Address): number => (isDatagrams(address) ? headerBytes : 0)

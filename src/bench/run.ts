@@ -8,7 +8,7 @@ import type { Interval, RunConditions, RunResult } from '../report/result.ts'
 import { distribution, summarize, withVerdict, type Findings } from '../report/summarize.ts'
 import { failureNames } from '../metrics/meter.ts'
 import { startThreads, type Threads } from '../threads/start.ts'
-import { transports } from '../transport.ts'
+import { isDatagrams } from '../transport.ts'
 import { plan, type Load } from './plan.ts'
 import { reproduce } from './reproduce.ts'
 
@@ -130,7 +130,7 @@ class Run {
         openLoop: load.ratePerSecond !== undefined,
         churning: load.churnPerSecond > 0,
         countingCorruption: load.countCorruption,
-        datagrams: transports[load.address.transport].carries === 'datagrams',
+        datagrams: isDatagrams(load.address),
         lossLimited: load.expect.some(limitsLoss),
         conditions,
       } satisfies Findings)

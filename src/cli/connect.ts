@@ -7,7 +7,7 @@ import { connect, connectDefaults, type Connection } from '../connect.ts'
 import { answerTimeoutMs } from '../connect/datagram.ts'
 import type { AnswerHead } from '../engines/node/http/answer-parser.ts'
 import { printable } from '../report/printable.ts'
-import { transports } from '../transport.ts'
+import { isDatagrams } from '../transport.ts'
 import { formatDuration, parseDuration } from '../units.ts'
 import { callingOf, callingOptions } from './calling.ts'
 import { exitCodes } from './exit.ts'
@@ -83,12 +83,12 @@ function tellAnswers({ stream }: Connection, verbose: boolean, typing: boolean):
 type Talk = (connection: Connection) => Promise<Talked>
 
 async function talkerFor(
-  { transport }: Address,
+  address: Address,
   typing: boolean,
   hex: boolean,
   timeoutMs = answerTimeoutMs,
 ): Promise<Talk> {
-  if (transports[transport].carries === 'datagrams') {
+  if (isDatagrams(address)) {
     const talk = typing
       ? (await import('./datagram-prompt.ts')).talkByDatagramPrompt
       : (await import('./datagram-pipe.ts')).talkByDatagramPipe

@@ -3,7 +3,7 @@ import { isPublic } from '../address.ts'
 import { loadLibc } from '../engines/libc.ts'
 import type { CounterName } from '../metrics/meter.ts'
 import type { Server, ServeOptions } from '../serve.ts'
-import type { DatagramRule } from '../transport.ts'
+import { isDatagrams, type DatagramRule } from '../transport.ts'
 import { formatCount, plural } from '../units.ts'
 
 /** How each reason is called in the last line. */
@@ -25,7 +25,7 @@ const dangers: Record<DatagramRule, string> = {
   loops: 'Whoever echoes, too, keeps it busy for ever.',
 }
 
-export const isUdp = ({ address }: Server): boolean => address.transport === 'udp'
+export const isUdp = ({ address }: Server): boolean => isDatagrams(address)
 
 /** A line for each rule that does not hold. */
 export function warnings(server: Server, { datagrams = {} }: ServeOptions): string[] {
