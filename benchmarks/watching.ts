@@ -4,8 +4,8 @@
  *
  *   npm run bench:watching -- [--engine uring] [--rounds 7] [--seconds 2] [--open 0]
  *
- * `--open` holds so many connections beside the 50 that are used. The three servers take turns, round
- * by round; ratios are to the first of the same round.
+ * `--open` holds so many connections beside the 50 that are used. The servers take turns, round by
+ * round; ratios are to the first of the same round.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
