@@ -11,7 +11,10 @@ import { isPublic, type HostAddress } from '../address.ts'
 import { usageError } from '../errors.ts'
 import { Refused } from './refused.ts'
 
-/** Wrong tokens from one address within a window; then it has to wait for the end of the window. */
+/**
+ * Different wrong tokens from one address within a window; then it has to wait for its end. The
+ * same one again is no guess, but a page that outlived its server and comes back every second.
+ */
 const failuresMax = 10
 const windowMs = 60_000
 /** Addresses that are remembered. */
@@ -38,7 +41,7 @@ export class Guard {
   readonly #address: HostAddress
   readonly #token: Buffer | undefined
   readonly #cookie: string
-  readonly #failures = new Map<string, { count: number; since: number }>()
+  readonly #failures = new Map<string, { guesses: Set<string>; since: number }>()
 
   constructor(address: HostAddress, token: string | undefined) {
     this.#address = address
@@ -92,7 +95,7 @@ export class Guard {
     const now = performance.now()
     const failed = this.#failures.get(from)
     if (failed && now - failed.since >= windowMs) this.#failures.delete(from)
-    else if (failed && failed.count >= failuresMax) {
+    else if (failed && failed.guesses.size >= failuresMax) {
       const seconds = Math.ceil((failed.since + windowMs - now) / 1e3)
       const message = `Too many wrong tokens from ${from}.`
       const headers = { 'Retry-After': `${seconds}` }
@@ -101,7 +104,7 @@ export class Guard {
     const given = this.#given(request)
     if (given !== undefined && timingSafeEqual(digest(given), this.#token)) return
     // Who brings none does not guess.
-    if (given !== undefined) this.#countFailure(from, now)
+    if (given !== undefined) this.#countGuess(from, given, now)
     throw new Refused(
       401,
       given === undefined ? 'The token is missing.' : 'The token is wrong.',
@@ -110,15 +113,16 @@ export class Guard {
     )
   }
 
-  #countFailure(from: string, now: number) {
+  #countGuess(from: string, token: string, now: number) {
+    const guess = digest(token).toString('base64')
     const failed = this.#failures.get(from)
-    if (failed) failed.count++
+    if (failed) failed.guesses.add(guess)
     else {
       if (this.#failures.size >= addressesMax) {
         const [oldest] = this.#failures.keys()
         this.#failures.delete(oldest!)
       }
-      this.#failures.set(from, { count: 1, since: now })
+      this.#failures.set(from, { guesses: new Set([guess]), since: now })
     }
   }
 
