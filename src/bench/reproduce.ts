@@ -98,8 +98,8 @@ const isSizes = (value: unknown): value is SizeRange[] =>
   Array.isArray(value) && (value[0] as Partial<SizeRange> | undefined)?.minBytes !== undefined
 
 /** As a shell takes it; control characters as $'...' has them. */
-function quoted(word: string): string {
-  if (/^[\w./:@%+,-]+$/.test(word)) return word
+export function quoted(word: string): string {
+  if (/^[\w./:@%+,-][\w./:@%+,~=-]*$/.test(word)) return word
   // oxlint-disable-next-line no-control-regex
   if (!/[\u0000-\u001f\u007f]/.test(word)) return `'${word.replaceAll("'", String.raw`'\''`)}'`
   const escaped = JSON.stringify(word)

@@ -1,5 +1,7 @@
 /** The faults of the listeners, as people write them. */
+import { quoted } from '../bench/reproduce.ts'
 import { parseFault } from '../faults/parse.ts'
+import { checkFaults } from '../faults/suits.ts'
 import type { Server } from '../serve.ts'
 import type { Calling } from '../transport.ts'
 import type { FaultsWanted, ListenerFaults } from './api.ts'
@@ -37,9 +39,9 @@ export class Faults {
   list(): ListenerFaults[] {
     return this.#listeners.map(({ server }, listener) => {
       const faults = [...this.#present[listener]!]
-      const options = faults.map(fault => ` --fault ${fault}`).join('')
+      const options = faults.map(fault => ` --fault ${quoted(fault)}`).join('')
       const engine = faults.length > 0 ? ' --engine node' : ''
-      const command = `yodel serve ${server.url}${engine}${options}`
+      const command = `yodel serve ${quoted(server.url)}${engine}${options}`
       return { listener, faults, command }
     })
   }
@@ -51,12 +53,14 @@ export class Faults {
   async put({ listener, faults }: FaultsWanted): Promise<void> {
     if (faults.length > faultsMax)
       throw new Refused(400, `There may be ${faultsMax} faults at most.`)
-    // All or none.
-    const specs = faults.map(parseFault)
+    const texts = faults.map(text => text.trim())
+    const specs = texts.map(parseFault)
     const wanted = this.#wanted(listener)
+    // All or none: they may suit one listener and not the next.
+    for (const index of wanted) checkFaults(specs, this.#listeners[index]!.server.address)
     for (const index of wanted) {
       await this.#listeners[index]!.server.setFaults(specs)
-      this.#present[index] = faults
+      this.#present[index] = texts
     }
   }
 
