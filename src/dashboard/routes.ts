@@ -63,7 +63,9 @@ const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows =>
   ['GET /api/timeline', () => ({ body: observer.lanes })],
   [
     'GET /api/events',
-    ({ response }) => {
+    ({ request, response }) => {
+      // There is nothing to follow without a body.
+      if (request.method === 'HEAD') return { body: '', type: 'text/event-stream' }
       watchers.add(response)
       watchers.greet(response, 'server', info())
       watchers.greet(response, 'faults', faults.list())

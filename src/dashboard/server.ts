@@ -80,11 +80,12 @@ export function answerWith(server: Server, handlers: Handlers): void {
       const refusal = explainRefusal(error) ?? defect
       if (refusal === defect) handlers.onDefect(error)
       const body = JSON.stringify(refusal.body)
-      stream.end(
+      const answer =
         `HTTP/1.1 ${refusal.status} Refused\r\nConnection: close\r\n` +
-          `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n` +
-          body,
-      )
+        `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n` +
+        body
+      // No timeout of node:http applies any more: who does not hang up would stay for good.
+      stream.end(answer, () => stream.destroy())
     }
   })
 }
