@@ -74,18 +74,6 @@ suite('faults', () => {
     assert.deepEqual((await board.ask('DELETE', '/api/faults')).json[0].faults, ['slice=3'])
   })
 
-  test('of several listeners all take them, or none', async () => {
-    await using messages = await serve('ws://127.0.0.1:0', { engine: 'node', faults: [] })
-    const listeners = [messages, board.server].map(server => ({ server, faults: [] }))
-    await using both = await startBoard({ listeners })
-    assert.equal((await put(both, 'drop=10%')).status, 400)
-    const texts = async () =>
-      (await both.ask('GET', '/api/faults')).json.map(({ faults }: Api.ListenerFaults) => faults)
-    assert.deepEqual(await texts(), [[], []])
-    assert.equal((await put(both, ' delay=1ms\n')).status, 200)
-    assert.deepEqual(await texts(), [['delay=1ms'], ['delay=1ms']])
-  })
-
   test('where there can be none, the reason says what to do', async () => {
     await using fixed = await startBoard()
     const { status, json } = await put(fixed, 'delay=1ms')
@@ -94,6 +82,19 @@ suite('faults', () => {
     const [listener] = ((await fixed.ask('GET', '/api/server')).json as Api.ServerInfo).listeners
     assert.equal(listener!.faultsFixedBecause, json.error)
   })
+})
+
+test('of several listeners all take them, or none', async () => {
+  await using messages = await serve('ws://127.0.0.1:0', { engine: 'node', faults: [] })
+  await using stream = await serve(':0', { engine: 'node', faults: [] })
+  const listeners = [messages, stream].map(server => ({ server, faults: [] }))
+  await using both = await startBoard({ listeners })
+  assert.equal((await put(both, 'drop=10%')).status, 400)
+  const texts = async () =>
+    (await both.ask('GET', '/api/faults')).json.map(({ faults }: Api.ListenerFaults) => faults)
+  assert.deepEqual(await texts(), [[], []])
+  assert.equal((await put(both, ' delay=1ms\n')).status, 200)
+  assert.deepEqual(await texts(), [['delay=1ms'], ['delay=1ms']])
 })
 
 suite('benches', () => {

@@ -218,6 +218,19 @@ suite('requests that no browser sends', () => {
     assert.equal(script.text, 'app()')
     assert.equal(script.headers['content-type'], 'text/javascript; charset=utf-8')
   })
+
+  test('who is refused a WebSocket is cut off, even if he does not hang up', async () => {
+    const socket = await dial({ port: open.port })
+    const start = 'GET /api/other HTTP/1.1\r\nHost: localhost\r\n'
+    socket.write(`${start}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+    assert.match((await readAll(socket)).toString(), /^HTTP\/1\.1 404 /)
+    const failed = once(socket, 'error')
+    // The system answers with RST if nobody is there any more.
+    const writing = setInterval(() => socket.write('x'), 10)
+    await failed
+    clearInterval(writing)
+    socket.destroy()
+  })
 })
 
 suite('requests that are too much, or make no sense', () => {
@@ -272,25 +285,6 @@ suite('requests that are too much, or make no sense', () => {
       // Whatever it quotes is no page.
       assert.equal(answer.headers['content-type'], 'application/json')
     }
-  })
-
-  test('who is refused a WebSocket is cut off, even if he does not hang up', async () => {
-    const socket = await dial({ port: open.port })
-    const start = 'GET /api/other HTTP/1.1\r\nHost: localhost\r\n'
-    socket.write(`${start}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
-    assert.match((await readAll(socket)).toString(), /^HTTP\/1\.1 404 /)
-    const failed = once(socket, 'error')
-    // The system answers with RST if nobody is there any more.
-    const writing = setInterval(() => socket.write('x'), 10)
-    await failed
-    clearInterval(writing)
-    socket.destroy()
-  })
-
-  test('HEAD of the events is answered, and watches nothing', async () => {
-    const { status, text } = await open.ask('HEAD', '/api/events')
-    assert.deepEqual([status, text], [200, ''])
-    assert.match((await open.ask('GET', '/metrics')).text, /^yodel_dashboard_watchers 0$/m)
   })
 
   test('half a request and garbage harm nobody', async () => {

@@ -168,6 +168,13 @@ suite('events', () => {
     socket.destroy()
   })
 
+  test('HEAD is answered, and watches nothing', async () => {
+    await using board = await startBoard()
+    const { status, text } = await board.ask('HEAD', '/api/events')
+    assert.deepEqual([status, text], [200, ''])
+    assert.match((await board.ask('GET', '/metrics')).text, /^yodel_dashboard_watchers 0$/m)
+  })
+
   test('of 100 who watch one does not read: he is dropped, the others miss nothing', async () => {
     const watchers = new Watchers()
     const web = createServer((_, response) => watchers.add(response)).listen(0, '127.0.0.1')
