@@ -178,7 +178,7 @@ function Run(run: BenchRun & { chosen: number }) {
   )
 }
 
-function Result({ id, state, error, verdict, valid }: BenchRun) {
+function Result({ id, state, error, verdict, valid, received }: BenchRun) {
   if (state === 'running')
     return (
       <button type="button" onClick={() => void runs.stop(id)}>
@@ -186,7 +186,8 @@ function Result({ id, state, error, verdict, valid }: BenchRun) {
       </button>
     )
   if (state === 'failed') return <span class="problem">{error ?? none}</span>
-  const words = verdict === 'pass' ? 'every byte came back' : 'bytes wrong or missing'
+  const failed = received === 0 ? 'nothing came back as it should' : 'bytes wrong or missing'
+  const words = verdict === 'pass' ? 'every byte came back' : failed
   return (
     <>
       <span class={verdict === 'pass' ? 'good' : 'problem'}>{words}</span>

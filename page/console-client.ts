@@ -15,6 +15,9 @@ const mostLines = 200
 export const listener = signal(0)
 export const lines = signal<readonly Line[]>([])
 
+/** Why the server ended it (RFC 6455, 7.4.1). */
+const tooBig = 1009
+
 let socket: WebSocket | null = null
 let count = 0
 
@@ -32,10 +35,12 @@ function connect(): WebSocket {
   const mine = new WebSocket(`${scheme}://${location.host}/api/console?listener=${listener.peek()}`)
   socket = mine
   mine.addEventListener('message', ({ data }) => answer(JSON.parse(data as string) as ConsoleReply))
-  mine.addEventListener('close', ({ reason }) => {
+  mine.addEventListener('close', ({ code, reason }) => {
     if (socket !== mine) return
     socket = null
-    giveUp(reason || 'The connection has ended.')
+    giveUp(
+      code === tooBig ? 'A message has 64 KiB at most.' : reason || 'The connection has ended.',
+    )
   })
   return mine
 }
