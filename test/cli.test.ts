@@ -55,6 +55,11 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
   [['serve', '--concurrency', '0'], 2, /from 1 on, or unlimited\./],
   [['serve', '--engine', 'steam'], 2, /Allowed choices are auto, .*\. See yodel serve --help\./],
   [['serve', '--concurrency'], 2, /argument missing\. See yodel serve --help\./],
+  [
+    ['serve', ':0', '--dashboard-token', 'long-enough-for-one'],
+    2,
+    '--dashboard-token does nothing without --dashboard. Add --dashboard.',
+  ],
   [['connect', ':7', ':8'], 2, /too many arguments/],
   [['serve', '--jsn'], 2, "unknown option '--jsn' (Did you mean --json?). See yodel serve --help."],
   [['srve'], 2, "unknown command 'srve' (Did you mean serve?). See yodel --help."],

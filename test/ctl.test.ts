@@ -89,6 +89,9 @@ suite('yodel ctl that cannot do it', () => {
       message: `http://127.0.0.1:${port} is no dashboard of yodel.`,
     })
     await assert.rejects(ask('http://['), { kind: 'usage' })
+    await assert.rejects(ask(`https://127.0.0.1:${port}`), {
+      message: /^Cannot reach the dashboard at \S+: it speaks no TLS, so write http:.*\.$/,
+    })
     other.close()
     assert.equal(board.drained, false)
   })
@@ -109,12 +112,15 @@ suite('yodel serve', { concurrency: 4 }, () => {
 
   test('it gets into its own listeners, through TLS and a PROXY header', async () => {
     const listener = ['tls://127.0.0.1:0', '--proxy-protocol', 'require']
-    await using program = yodel(['serve', ...listener, '--dashboard=:0', '--json'])
+    const log = ['--log-level', 'info']
+    await using program = yodel(['serve', ...listener, '--dashboard=:0', '--json', ...log])
     const [, url] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
     const bench = await run('ctl', '--url', url!, 'bench', '--duration', '300ms', '--json')
     const { verdict, messages } = JSON.parse(bench.stdout)
     assert.equal(verdict, 'pass')
     assert.ok(messages.received > 0)
+    await new ControlClient(url!, undefined).ask('POST', '/api/drain')
+    assert.match((await program.finished).stderr, /"msg":"draining"\}\n/)
   })
 
   test('--dashboard that cannot be had ends the whole', async () => {

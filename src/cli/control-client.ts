@@ -11,6 +11,8 @@ const causes: Record<string, string> = {
   UND_ERR_SOCKET: 'it hung up',
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'the name service does not answer',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks no TLS, so write http://',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it speaks no TLS, so write http://',
 }
 
 export class ControlClient {
@@ -61,7 +63,8 @@ export class ControlClient {
       })
     } catch (error) {
       const { code = '', message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
-      const cause = causes[code] ?? message
+      // That of OpenSSL has lines.
+      const cause = causes[code] ?? message.trim().split('\n')[0]
       throw new UserError(
         'network',
         `Cannot reach the dashboard at ${this.#base.origin}: ${cause}${code && ` (${code})`}.`,

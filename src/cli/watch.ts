@@ -80,7 +80,10 @@ async function open(
     })),
     token: token === undefined ? needed : checkToken(token),
     benchAnywhere,
-    onDrain: () => servers.forEach(server => void server.close()),
+    onDrain: () => {
+      log.event('info', 'draining', {})
+      for (const server of servers) void server.close()
+    },
     onControl: (what: string, from: string) => log.event('info', 'control', { what, from }),
     onDefect: (error: unknown) =>
       log.say('error', `a defect of the dashboard, please report it: ${(error as Error).stack}`),

@@ -1,6 +1,7 @@
 /** Flags of the server that concern who watches it: the dashboard, and the log. */
 import { Option } from 'commander'
 import type { HostAddress } from '../address.ts'
+import { usageError } from '../errors.ts'
 import { logLevels, type LogLevel } from './log.ts'
 import { parseDashboard } from './watch.ts'
 
@@ -34,6 +35,9 @@ export const watchingOptions = (): Option[] => [
 export function watchingOf<F extends object>(flags: F): { watching: Watching; rest: F } {
   const { dashboard, dashboardToken, dashboardBenchAnywhere, logLevel, quiet, ...rest } =
     flags as F & Flags
+  const alone = dashboardToken !== undefined ? 'token' : dashboardBenchAnywhere && 'bench-anywhere'
+  if (dashboard === undefined && alone)
+    throw usageError(`--dashboard-${alone} does nothing without --dashboard.`, 'Add --dashboard.')
   const watching: Watching = {
     dashboard: dashboard === undefined ? undefined : parseDashboard(dashboard),
     token: dashboardToken,
