@@ -134,6 +134,23 @@ test('the history has a second for each look, and keeps 900', async () => {
   socket.destroy()
 })
 
+test('HEAD of the events is answered, and watches nothing', async () => {
+  await using board = await startBoard()
+  const { status, text } = await board.ask('HEAD', '/api/events')
+  assert.deepEqual([status, text], [200, ''])
+  assert.match((await board.ask('GET', '/metrics')).text, /^yodel_dashboard_watchers 0$/m)
+})
+
+test('who asks for events again before an answer is cut off, and watches nothing', async () => {
+  await using board = await startBoard()
+  const socket = await dial({ port: board.port })
+  const ended = ending(socket)
+  socket.write('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(300))
+  await ended
+  const watchers = async () => (await board.ask('GET', '/metrics')).text
+  await until(async () => /^yodel_dashboard_watchers 0$/m.test(await watchers()))
+})
+
 suite('events', () => {
   /** Counts what comes, and keeps the end of it. */
   function watch(socket: Socket) {
@@ -166,13 +183,6 @@ suite('events', () => {
     await until(() => /event: lanes\ndata: \[\{"id":"1"/.test(seen.tail))
     client.destroy()
     socket.destroy()
-  })
-
-  test('HEAD is answered, and watches nothing', async () => {
-    await using board = await startBoard()
-    const { status, text } = await board.ask('HEAD', '/api/events')
-    assert.deepEqual([status, text], [200, ''])
-    assert.match((await board.ask('GET', '/metrics')).text, /^yodel_dashboard_watchers 0$/m)
   })
 
   test('of 100 who watch one does not read: he is dropped, the others miss nothing', async () => {

@@ -12,6 +12,8 @@ import type { Reply, Route } from './routes.ts'
 
 /** What a request may take until it is there whole. */
 const requestTimeoutDefaultMs = 10_000
+/** How long nothing may move on a connection. */
+const stalledMaxMs = 30_000
 const headersMaxBytes = 16 * 1024
 const connectionsMax = 1_000
 
@@ -55,6 +57,8 @@ export async function listenForWeb({ address, requestTimeoutMs }: WebOptions) {
     keepAliveTimeout: 5_000,
   })
   server.maxConnections = connectionsMax
+  // Who does not take his answer; events come every second.
+  server.timeout = stalledMaxMs
   try {
     server.listen({ host: address.host, port: address.port, exclusive: true })
     await once(server, 'listening')
@@ -67,7 +71,10 @@ export async function listenForWeb({ address, requestTimeoutMs }: WebOptions) {
 
 export function answerWith(server: Server, handlers: Handlers): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    void answer(handlers, request, response)
+    // It came before the answer to the one before it was taken (pipelining, RFC 9112, 9.3.2). No
+    // browser does that, and answers to hundreds of small requests would wait in our memory.
+    if (!response.socket) request.socket.destroy()
+    else void answer(handlers, request, response)
   })
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => {})
