@@ -7,7 +7,7 @@ import { confirm } from './confirm.tsx'
 import { formatCount, plural } from './format.ts'
 import { change, messageOf, query } from './request.ts'
 import * as rows from './rows.ts'
-import { link } from './state.ts'
+import { link, server } from './state.ts'
 
 const said = signal('')
 
@@ -136,8 +136,13 @@ function Table() {
   )
 }
 
-const emptyText = () =>
-  rows.filter.value ? 'Nobody matches the filter.' : 'Nobody is connected. Try: yodel connect'
+function emptyText() {
+  if (rows.filter.value) return 'Nobody matches the filter.'
+  // The blocking engine knows how many there are, and no more.
+  const listsNobody = server.value?.listeners.every(({ engine }) => engine === 'blocking')
+  if (listsNobody) return 'This engine counts its clients, but cannot list them.'
+  return 'Nobody is connected. Try: yodel connect'
+}
 
 /** Stands for rows that are not there, so that the scroll bar is right. */
 const Space = ({ rows: count }: { rows: number }) =>

@@ -11,6 +11,7 @@ import type {
 } from '../dashboard/api.ts'
 import { usageError } from '../errors.ts'
 import { loadText } from '../report/load.ts'
+import { printable } from '../report/printable.ts'
 import type { RunResult } from '../report/result.ts'
 import { parseCount, parseDuration, parseRate, parseSize } from '../units.ts'
 import { ControlClient } from './control-client.ts'
@@ -74,8 +75,13 @@ function addLooks(ctl: Parent, client: Client) {
       const given = Object.entries(options).map(([name, value]) => [name, `${value}`])
       const query = new URLSearchParams(given as [string, string][])
       const page = await client().ask<ConnectionPage>('GET', `/api/connections?${query.toString()}`)
-      if (asJson) json(page)
-      else print(connectionsText(page))
+      if (asJson) return json(page)
+      print(connectionsText(page))
+      if (page.total > 0) return
+      const { listeners } = await client().ask<ServerInfo>('GET', '/api/server')
+      // It may be that nobody is listed, although somebody is there.
+      for (const { url, engine, notes } of listeners)
+        if (engine === 'blocking') tell(printable(`${url}: ${notes.join(' ')}`))
     })
 }
 
