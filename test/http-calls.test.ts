@@ -12,6 +12,7 @@ import { after, before, describe, test } from 'node:test'
 import { bench, connect, serve, type BenchOptions, type ConnectOptions, type Server } from 'yodel'
 import { pattern, until } from './client.ts'
 import { origin } from './http-client.ts'
+import { listen } from './peers/server.ts'
 import { missing, yodel } from './program.ts'
 
 type Calling = NonNullable<ConnectOptions['calling']>
@@ -225,4 +226,19 @@ for body, headers in ((sent, {}), (pieces, {'Transfer-Encoding': 'chunked'})):
       assert.equal(out.toString(), '200 True\n200 True\n')
     },
   )
+})
+
+test('a server of HTTP/2 that leaves without GOAWAY is noticed', async () => {
+  // Its settings, and at the first message FIN.
+  await using server = await listen(socket => {
+    socket.write('\0\0\0\x04\0\0\0\0\0')
+    socket.once('data', () => socket.end())
+  })
+  const url = server.url.replace('tcp', 'http')
+  for (const oneRequest of [false, true]) {
+    const calling = { tls: { alpn: ['h2'] }, http: { oneRequest } }
+    const peer = await connect(url, { calling })
+    await assert.rejects(peer.echo('hello'), /hung up within an echo/)
+    await peer.close()
+  }
 })

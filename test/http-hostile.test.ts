@@ -188,3 +188,27 @@ describe('a flood over HTTP/2', () => {
     session.close()
   })
 })
+
+describe('HTTP/2 that ends without GOAWAY', () => {
+  test('by FIN: what was asked is answered, what was not is given up, then FIN', async () => {
+    const socket = await dial(server.address)
+    const session = http2.connect(origin(server), { createConnection: () => socket })
+    const [whole, part] = [
+      session.request({ ':path': '/?delay=50ms' }),
+      session.request({ ':method': 'POST' }),
+    ]
+    part.on('error', () => {}).write('hello')
+    const answered = once(whole, 'response')
+    await once(part, 'data')
+    socket.end()
+    await answered
+    await Promise.all([whole.resume(), session].map(side => once(side, 'close')))
+    await until(() => server.snapshot().open === 0)
+  })
+
+  test('before anything was asked', async () => {
+    const socket = await dial(server.address)
+    socket.end('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0')
+    assert.equal(await ending(socket), 'closed')
+  })
+})

@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../transport.ts'
 import type { AnswerHead } from './answer-parser.ts'
 import { Answer, Caller } from './caller.ts'
+import { heedFin } from './h2-fin.ts'
 import type { Place } from './h1-caller.ts'
 
 type Callback = (error?: Error | null) => void
@@ -55,6 +56,7 @@ export class Http2Messages extends Caller {
   readonly #session: ClientHttp2Session
   /** In the order of their requests. */
   readonly #answers: Answer[] = []
+  readonly #streams = new Set<ClientHttp2Stream>()
   #finished: Callback | undefined
 
   constructor(socket: Duplex, place: Place, calling: HttpCalling) {
@@ -65,6 +67,7 @@ export class Http2Messages extends Caller {
       .on('error', error => this.destroy(error))
       .on('goaway', () => this.#answers.length === 0 && this.push(null))
       .on('close', () => this.push(null))
+    heedFin(this.#session, socket, () => this.#streams)
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
@@ -72,6 +75,7 @@ export class Http2Messages extends Caller {
     const answer = new Answer(chunk.length)
     this.#answers.push(answer)
     const stream = request(this.#session, this.#place, head => this.judge(head), chunk.length)
+    this.#streams.add(stream)
     const done = () => {
       answer.complete = true
       this.#deliver()
@@ -79,6 +83,7 @@ export class Http2Messages extends Caller {
     stream
       .on('data', (piece: Buffer) => answer.add(piece) || done())
       .on('end', () => stream.rstCode === 0 && done())
+      .on('close', () => this.#streams.delete(stream))
       .on('error', error => this.destroy(error))
     stream.end(chunk)
     callback()
@@ -120,6 +125,7 @@ export class Http2Stream extends Caller {
       .on('end', () => this.push(null))
       .on('close', () => this.push(null))
       .on('error', error => this.destroy(error))
+    heedFin(this.#session, socket, () => [this.#stream])
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {

@@ -1,11 +1,18 @@
 /** HTTP/2 (RFC 9113): Node's, and bounds for what a client may do that costs us more than it. */
-import { constants, createServer, type Http2Server, type ServerHttp2Session } from 'node:http2'
+import {
+  constants,
+  createServer,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../options.ts'
 import type { ServeTask } from '../../../task.ts'
 import { ProtocolError } from '../../failures.ts'
 import type { Request, Response } from './exchange.ts'
 import { headersMaxBytes } from './h1.ts'
+import { heedFin } from './h2-fin.ts'
 import type { Visitor } from './visitor.ts'
 
 /** What a client begins with (section 3.4). */
@@ -74,7 +81,11 @@ export function createHttp2(
     }
     const control = () => controls.take() || tooMuch()
     session.on('ping', control).on('remoteSettings', control)
+    const streams = new Set<ServerHttp2Stream>()
+    heedFin(session, socket, () => streams)
     session.on('stream', stream => {
+      streams.add(stream)
+      stream.once('close', () => streams.delete(stream))
       stream.on('aborted', () => resets.take() || tooMuch())
     })
     const silent = setTimeout(

@@ -1,0 +1,29 @@
+/** FIN of the other side, which Node's HTTP/2 does not heed where two directions end by themselves. */
+import { constants, type Http2Session, type Http2Stream } from 'node:http2'
+import type { Duplex } from 'node:stream'
+
+/** States in which the other side has said all it wanted (RFC 9113 section 5.1). */
+const complete: readonly (number | undefined)[] = [
+  constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE,
+  constants.NGHTTP2_STREAM_STATE_CLOSED,
+]
+
+/**
+ * After FIN: what has come whole is finished, what has not is given up, and the session closed. For
+ * otherwise it would wait for ever.
+ */
+export function heedFin(
+  session: Http2Session,
+  socket: Duplex,
+  streams: () => Iterable<Http2Stream>,
+): void {
+  socket.once('end', () => {
+    for (const stream of streams()) {
+      if (stream.closed || complete.includes(stream.state.state)) continue
+      stream.close(constants.NGHTTP2_CANCEL)
+      // Nobody may be there any more to be told.
+      stream.destroy()
+    }
+    session.close()
+  })
+}
