@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import { bench, connect, flood, serve, type Server } from 'yodel'
 import { listen } from './peers/server.ts'
+import { createCertificate, pem } from './certificates.ts'
 import { accepted, frame } from './frames.ts'
 import { missing, portOf, Program, root, yodel } from './program.ts'
 import { receive, start } from './ws-clients.ts'
@@ -155,6 +156,17 @@ test('wss: the same over TLS, whoever is whose client', async () => {
   const { verdict } = await bench(secure.url, options).finished
   assert.equal(verdict, 'pass')
   assert.equal(secure.snapshot().protocol, 0)
+})
+
+test('wss: who shows no certificate to a server that wants one is told at once', async () => {
+  await using secure = await serve('wss://127.0.0.1:0', { tls: { clientCa: pem('ca.pem') } })
+  const { fingerprint: pin } = secure
+  const nobody = connect(secure.url, { calling: { tls: { pin: pin! } } })
+  await assert.rejects(nobody, /demands a certificate of its clients/)
+  // Whom the server does not believe, it leaves without a word.
+  const stranger = { pin: pin!, ...createCertificate(['localhost']) }
+  const left = connect(secure.url, { calling: { tls: stranger } })
+  await assert.rejects(left, /hung up instead of an upgrade/)
 })
 
 test('a client of the standard library of Python', { skip: missing('python3') }, async () => {

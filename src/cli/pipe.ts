@@ -53,10 +53,16 @@ class Pipe {
     socket.on('data', (chunk: Buffer | string) => this.#onReply(Buffer.from(chunk as string)))
     socket.on('drain', () => this.#readOn())
     socket.on('end', () => this.#onReplyEnd())
-    socket.on('error', error => {
-      const { broke, hint } = explainBreak(error)
-      this.#end(`${broke}: ${this.#account()} ${hint}`.trim())
-    })
+    socket.on('error', error => this.#onBreak(error))
+    socket.on('close', () => this.#onReplyEnd())
+    // It may have broken before anybody listened.
+    if (socket.errored) this.#onBreak(socket.errored)
+    else if (socket.closed) this.#onReplyEnd()
+  }
+
+  #onBreak(error: Error) {
+    const { broke, hint } = explainBreak(error)
+    this.#end(`${broke}: ${this.#account()} ${hint}`.trim())
   }
 
   #onInput(chunk: Buffer) {

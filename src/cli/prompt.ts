@@ -60,11 +60,17 @@ class Prompt {
     const { stream: socket } = connection
     socket.on('data', (chunk: Buffer | string) => this.#onReply(chunk))
     socket.on('end', () => this.#onReplyEnd())
-    socket.on('error', error => {
-      const { broke, hint } = explainBreak(error)
-      this.#finish(exitCodes.failed, `${broke}; ${this.#summary()}. ${hint}`.replace(/\. $/, ''))
-    })
+    socket.on('error', error => this.#onBreak(error))
+    socket.on('close', () => this.#onReplyEnd())
     this.#readline.prompt()
+    // It may have broken before anybody listened.
+    if (socket.errored) this.#onBreak(socket.errored)
+    else if (socket.closed) this.#onReplyEnd()
+  }
+
+  #onBreak(error: Error) {
+    const { broke, hint } = explainBreak(error)
+    this.#finish(exitCodes.failed, `${broke}; ${this.#summary()}. ${hint}`.replace(/\. $/, ''))
   }
 
   #onLine(text: string) {

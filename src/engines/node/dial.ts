@@ -76,8 +76,9 @@ const datagrams: Dial = async target => (await import('./udp/link.ts')).dialData
 /** Messages over a stream of bytes; both together have so much time. */
 const messages: Dial = async (target, timeoutMs, signal) => {
   const startedMs = performance.now()
-  const link = await bytes(target, timeoutMs, signal)
+  // Loaded before: what a server says at once, such as an alert, must find somebody who listens.
   const { openMessages } = await import('./ws/dial.ts')
+  const link = await bytes(target, timeoutMs, signal)
   return openMessages(link, target, Math.max(1, timeoutMs - (performance.now() - startedMs)))
 }
 

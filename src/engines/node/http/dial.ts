@@ -9,6 +9,8 @@ import { Http1Messages, Http1Stream, type Place } from './h1-caller.ts'
 
 /** @param dialLower dials what HTTP travels by; again where a server hung up between requests */
 export async function openHttp(target: Target, dialLower: () => Promise<Link>): Promise<Link> {
+  // Loaded before: what a server says at once, such as an alert, must find somebody who listens.
+  if (target.calling.tls?.alpn?.includes('h2')) await import('./h2-caller.ts')
   const lower = await dialLower()
   const address = target.address as HostAddress
   const place: Place = { authority: authorityOf(address), resource: address.resource ?? '/' }

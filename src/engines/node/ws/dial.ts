@@ -35,12 +35,17 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
       () => fail(Object.assign(new Error('upgrade timed out'), { code: 'ETIMEDOUT' })),
       Math.min(timeoutMs, timerMaxMs),
     )
+    // What breaks before the request is on its way, Node tells nobody but the socket.
+    const lost = () => fail(explained(url, socket.errored ?? new Error(hungUp)))
+    if (socket.destroyed) return lost()
+    socket.once('close', lost)
     ws.on('error', error => fail(explained(url, error)))
     ws.on('unexpected-response', (_: ClientRequest, response: IncomingMessage) =>
       fail(answered(url, response)),
     )
     ws.on('open', () => {
       clearTimeout(timer)
+      socket.off('close', lost)
       ws.removeAllListeners()
       const messages = new MessageStream(ws, socket)
       // What breaks before somebody listens shows as a destroyed stream, not as a crash.
@@ -64,13 +69,15 @@ function answered(url: string, { statusCode, statusMessage }: IncomingMessage): 
   )
 }
 
-/** Errors of the system stay what they are. */
+/** In Node's words. */
+const hungUp = 'socket hang up'
+
+/** Errors of the system and of TLS stay what they are. */
 function explained(url: string, error: Error): Error {
   const code = errnoOf(error)
   // Node gives an end within the answer the name of a reset.
-  if (code === 'ECONNRESET' && error.message === 'socket hang up')
-    return unsuited(url, 'it hung up instead of an upgrade')
-  if (/^E[A-Z]+$/.test(code)) return error
+  if (error.message === hungUp) return unsuited(url, 'it hung up instead of an upgrade')
+  if (/^(E[A-Z]+|ERR_SSL_.*)$/.test(code)) return error
   const why = code.startsWith('HPE_') ? 'it does not answer in HTTP' : decapitalised(error.message)
   return unsuited(url, why)
 }
