@@ -97,6 +97,8 @@ describe('whom a client believes', () => {
       [{ ca: 'nonsense' }, /The CA cannot be used: that is no PEM/],
       [{ cert }, /belong together/],
       [{ cert, key: pem('client.key') }, /the key is not that of the certificate/],
+      [{ cert: '', key: '' }, /certificate or key cannot be used: that is no PEM/],
+      [{ cert, key: '' }, /certificate or key cannot be used: that is no PEM/],
     ]
     for (const [calling, refusal] of calls)
       assert.match(await refusalOf(calling, 'tls://127.0.0.1:1'), refusal)

@@ -1,5 +1,5 @@
 /** Certificates, keys and pins as they were given: what makes no sense is refused before use. */
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 import { formatAddress, type Address } from '../address.ts'
 import { createCertificate, namesOf, plain } from '../certificate.ts'
@@ -71,6 +71,8 @@ function checkPair(cert: string | undefined, key: string | undefined) {
     throw usageError('A certificate and its key belong together.', 'Give both.')
   try {
     createSecureContext({ cert, key })
+    // Of what is empty it makes nothing, and says nothing.
+    void [new X509Certificate(cert), createPrivateKey(key)]
   } catch (error) {
     throw pemError('certificate or key', error)
   }
