@@ -163,6 +163,17 @@ suite('what yodel serve says', { concurrency: 4 }, () => {
     assert.match(lines.at(-1).msg, /^served 41 clients, 5 B echoed$/)
   })
 
+  test('--log-level debug behind a proxy: the client, and by whom it came', async () => {
+    const args = ['serve', ':0', '--log-level', 'debug', '--proxy-protocol', 'require']
+    await using program = yodel(args)
+    const [, url] = await program.says(/listening on (\S+)\n/)
+    const socket = await dial({ port: portOf(url!) })
+    socket.end('PROXY TCP4 192.0.2.1 192.0.2.2 1234 7007\r\nhello')
+    const via = `"peer":"192.0.2.1:1234","via":"127.0.0.1:${socket.localPort}"`
+    await program.says(new RegExp(`${via},.*"msg":"closed"`))
+    socket.destroy()
+  })
+
   test('--quiet says nothing', async () => {
     await using program = yodel([
       'serve',

@@ -134,14 +134,19 @@ function writeCounts(grown: Look['grown'][number], listener: string, log: Log) {
 function writeConnections({ changes, second }: Look, observer: Observer, storms: Storms) {
   const about = (listener: number) => observer.listeners[listener]!.server.url
   for (const { id, listener, entry } of changes.opened)
-    storms.event('debug', 'opened', { connection: id, listener: about(listener), peer: entry.peer })
+    storms.event('debug', 'opened', { connection: id, listener: about(listener), ...whoIs(entry) })
   for (const { id, listener, entry } of changes.ended) {
-    const { peer, bytesIn, bytesOut, ending, closedAt, openedAt } = entry
+    const { bytesIn, bytesOut, ending, closedAt, openedAt } = entry
     const counts = { bytesIn, bytesOut, ms: Math.round(closedAt - openedAt), reason: ending }
-    storms.event('debug', 'closed', { connection: id, listener: about(listener), peer, ...counts })
+    const named = { connection: id, listener: about(listener), ...whoIs(entry) }
+    storms.event('debug', 'closed', { ...named, ...counts })
   }
   if (second.waiting) storms.event('debug', 'clients wait', { clients: second.waiting })
 }
+
+/** The client; and behind a proxy also by whom it came. */
+const whoIs = ({ peer, realPeer }: Look['changes']['opened'][number]['entry']) =>
+  realPeer === '' ? { peer } : { peer: realPeer, via: peer }
 
 /** Says where it is, and what should be known before somebody relies on it. */
 export function announceDashboard({ dashboard }: Watch, json: boolean, log: Log): void {

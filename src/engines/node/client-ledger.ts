@@ -18,12 +18,13 @@ interface Client {
   slot: number
   openedAt: number
   ending: Ending
-  isProxied: boolean
 }
 
-/** Whom a PROXY header named, by the socket that was accepted (see entrance.ts). */
-const forwards = new WeakMap<Socket, Forwarded>()
-export const noteForwarded = (raw: Socket, by: Forwarded): void => void forwards.set(raw, by)
+/** Who wants to know whom a PROXY header names, by the socket that was accepted. */
+const namings = new WeakMap<Socket, (forwarded: Forwarded) => void>()
+/** To be called before anything is known of its end (see entrance.ts). */
+export const noteForwarded = (raw: Socket, forwarded: Forwarded): void =>
+  namings.get(raw)?.(forwarded)
 
 export class ClientLedger {
   readonly #writer: LedgerWriter
@@ -43,8 +44,12 @@ export class ClientLedger {
     const openedAt = Date.now()
     const peer = peerText(socket.remoteAddress, socket.remotePort)
     const slot = this.#writer.open(peer, openedAt)
-    const client: Client = { slot, openedAt, ending: 'closed', isProxied: false }
+    const client: Client = { slot, openedAt, ending: 'closed' }
     this.#clients.set(socket, client)
+    if (slot !== -1)
+      namings.set(socket, ({ source, sourcePort }) =>
+        this.#writer.name(slot, peer, peerText(source, sourcePort)),
+      )
     socket.on('error', error => (client.ending = failureName(error)))
   }
 
@@ -69,12 +74,6 @@ export class ClientLedger {
     const unsent = socket.writableLength
     // What Node counts as written may still be here.
     this.#writer.update(slot, socket.bytesRead, socket.bytesWritten - unsent, unsent, now)
-    if (client.isProxied) return
-    const forwarded = forwards.get(socket)
-    if (!forwarded) return
-    client.isProxied = true
-    const peer = peerText(socket.remoteAddress, socket.remotePort)
-    this.#writer.name(slot, peer, peerText(forwarded.source, forwarded.sourcePort))
   }
 
   #killWhoIsWanted() {
