@@ -161,6 +161,19 @@ describe('what a server with faults does besides', together, () => {
     assert.deepEqual([bytesIn, bytesOut], [sent.length, sent.length])
   })
 
+  test('who is cut into many pieces does not keep the others waiting', async () => {
+    await using server = await start('slice=1')
+    const [greedy, other] = [await dial(server.address), await dial(server.address)]
+    const sent = pattern(200_000, 8)
+    greedy.write(sent)
+    const back = read(greedy, sent.length)
+    await until(() => server.snapshot().bytesIn > 10_000)
+    assert.equal(await echo(other, 'me too'), 'me too')
+    const { bytesOut } = server.snapshot()
+    assert.ok(bytesOut < sent.length / 2, `${bytesOut} B came first`)
+    assert.ok((await back).equals(sent))
+  })
+
   test('engines without faults refuse, and auto says why it takes another', async () => {
     for (const engine of ['uring', 'blocking'] as const) {
       const message = `The ${engine} engine cannot inject faults.`

@@ -10,6 +10,7 @@ import type { ServeTask } from '../../task.ts'
 import { transports } from '../../transport.ts'
 import { failureName } from '../failures.ts'
 import { createEcho, type Echo } from './echo.ts'
+import { nextTurn } from './turns.ts'
 
 export interface FaultyEcho extends Echo {
   /** For connections that come, and from now on for those that are open. */
@@ -134,6 +135,7 @@ class Connection implements Listener {
           this.#counters[counter.bytesOut]! += chunk.data.length
           // One by one: what is written before the last write is done would leave as one piece.
           await this.#peer.write(chunk)
+          await nextTurn()
         }
         if (this.#outdated) this.#chain = this.#createChain()
       } while (this.#outdated)

@@ -6,6 +6,7 @@ import type { FaultSpec } from '../../../faults/index.ts'
 import { recordHits } from '../../../faults/record.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
+import { nextTurn } from '../turns.ts'
 import { announce, type EchoBody } from './answer.ts'
 import type { Request, Response } from './exchange.ts'
 import type { Visitor } from './visitor.ts'
@@ -94,6 +95,7 @@ class Body {
           this.#counters[counter.bytesOut]! += data.length
           // One by one: what is written before the last write is done would leave as one piece.
           await Promise.race([write(this.#response, data), this.#vanished])
+          await nextTurn()
         }
         if (this.#outdated) this.#chain = this.#createChain()
       } while (this.#outdated)

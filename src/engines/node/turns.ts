@@ -1,0 +1,20 @@
+/**
+ * Takes turns. What the system takes at once goes on without the event loop: a connection that
+ * writes many small pieces would keep all others, timers and signals waiting until its last one.
+ */
+
+/** So long may all connections together go on before others are heard. */
+const turnMs = 5
+
+let beganAt: number | undefined
+
+/** To be awaited after each piece. Undefined as long as the present turn is not over. */
+export function nextTurn(): Promise<void> | undefined {
+  const now = performance.now()
+  if (beganAt === undefined) {
+    beganAt = now
+    setImmediate(() => (beganAt = undefined))
+  }
+  if (now - beganAt < turnMs) return undefined
+  return new Promise(resolve => setImmediate(resolve))
+}
