@@ -170,6 +170,25 @@ describe('a fault', () => {
     await clear.setFaults([])
     assert.equal(await waiting, body)
   })
+
+  test('that is set while a body is under way hits the rest of it, after a hang too', async () => {
+    await clear.setFaults([{ kind: 'hang' }])
+    const { faultsInjected } = clear.snapshot()
+    const request = http.request(origin(clear), { method: 'POST' })
+    const answered = once(request, 'response') as Promise<[http.IncomingMessage]>
+    request.write('one')
+    await until(() => clear.snapshot().faultsInjected > faultsInjected)
+    await clear.setFaults([])
+    const [answer] = await answered
+    const [first] = (await once(answer, 'data')) as [Buffer]
+    assert.equal(first.toString(), 'one')
+    await clear.setFaults([{ kind: 'corrupt', perByte: 1 }])
+    request.end('two')
+    const [second] = (await once(answer, 'data')) as [Buffer]
+    assert.equal(second.length, 3)
+    await clear.setFaults([])
+    assert.notEqual(second.toString(), 'two')
+  })
 })
 
 const port = ({ address }: Server) => String((address as { port: number }).port)

@@ -49,6 +49,7 @@ test('whoever asks for what has no meaning there is told so', async () => {
     [{ engine: 'uring' }, /cannot speak udp/],
     [{ engine: 'blocking' }, /cannot speak udp/],
     [{ proxy: { mode: 'accept', from: [] }, engine: 'node' }, /PROXY/],
+    [{ proxy: { mode: 'accept', from: [] } }, /^PROXY headers[^.]*udp[^.]*\.$/],
     [{ datagrams: { ratePerSource: 0 } }, /more than 0/],
     [{ datagrams: { allow: ['all' as 'loops'] } }, /no rule/],
   ]
@@ -182,3 +183,14 @@ for (const [name, command, says] of peers)
     program.child.stdin!.write('hello')
     await program.says(says)
   })
+
+test('whoever has hung meets the faults that come after, and those after them', async () => {
+  await using odd = await serve('udp://127.0.0.1:0', { faults: [{ kind: 'hang' }] })
+  await using client = await connect(odd.url, { timeoutMs: 20_000 })
+  const waiting = client.echo('hello')
+  await until(() => odd.snapshot().faultsInjected === 1)
+  await odd.setFaults([])
+  await waiting
+  await odd.setFaults([{ kind: 'delay', ms: 50 }])
+  assert.ok((await client.echo('again')).latencyUs >= 49_000)
+})

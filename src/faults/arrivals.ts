@@ -50,7 +50,11 @@ export class Arrivals {
     this.#wake()
   }
 
-  /** What waits, and what comes, until the end or an interruption. One reader at a time. */
+  /**
+   * What waits, and what comes, until the end or an interruption. One reader at a time. To be
+   * called before its chain begins: a fault that hangs may be interrupted before it has asked for
+   * a chunk.
+   */
   read(): AsyncIterable<Chunk> {
     this.#interrupted = false
     return this.#take()

@@ -91,7 +91,7 @@ class Body {
     try {
       do {
         this.#outdated = false
-        for await (const { data } of this.#chain.apply(this.#read())) {
+        for await (const { data } of this.#chain.apply(this.#read(this.#arrivals.read()))) {
           this.#counters[counter.bytesOut]! += data.length
           // One by one: what is written before the last write is done would leave as one piece.
           await Promise.race([write(this.#response, data), this.#vanished])
@@ -111,8 +111,8 @@ class Body {
     }
   }
 
-  async *#read(): AsyncGenerator<Chunk> {
-    yield* this.#arrivals.read()
+  async *#read(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+    yield* chunks
     this.#exhausted = this.#ended
   }
 

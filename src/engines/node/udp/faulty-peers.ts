@@ -115,7 +115,8 @@ class Peer {
     try {
       do {
         this.#outdated = false
-        for await (const { data } of this.#chain.apply(this.#taken())) this.#send(data, this.#from)
+        const chunks = this.#chain.apply(this.#taken(this.#arrivals.read()))
+        for await (const { data } of chunks) this.#send(data, this.#from)
         if (this.#outdated) this.#chain = this.#createChain()
       } while (this.#outdated && !this.#cancelled)
     } catch (error) {
@@ -125,8 +126,8 @@ class Peer {
     for await (const chunk of this.#arrivals.read()) this.#onTaken(chunk)
   }
 
-  async *#taken() {
-    for await (const chunk of this.#arrivals.read()) {
+  async *#taken(chunks: AsyncIterable<Chunk>) {
+    for await (const chunk of chunks) {
       this.#onTaken(chunk)
       yield chunk
     }
