@@ -33,10 +33,10 @@ export function chooseEngine(wanted: WantedEngine, task: Task) {
   const reasons: string[] = []
   for (const name of wanted === 'auto' ? preference : [wanted]) {
     const refusal = refusalOf(name, task)
-    // Where only one engine speaks the transport, nobody has expected another.
-    const hadChoice = speakers(task) > 1
-    if (refusal === undefined) return { engine: name, reason: hadChoice ? reasons[0] : undefined }
-    reasons.push(refusal)
+    if (refusal === undefined) return { engine: name, reason: reasons[0] }
+    // Where only another engine speaks the transport, nobody has expected this one.
+    const isExpected = wanted !== 'auto' || engines[name].features.has(task.address.transport)
+    if (isExpected || speakers(task) > 1) reasons.push(refusal)
   }
   if (wanted !== 'auto') throw usageError(reasons[0]!, 'Try `--engine auto`.')
   // The last resort says what it cannot do, the one preferred why it was needed in vain.
