@@ -64,6 +64,6 @@ export function datagramsText(servers: readonly Server[]): string {
   return [
     `answered ${plural(total('datagramsAnswered'), 'datagram')}`,
     ...(count > 0 ? [`refused ${formatCount(count)} (${why})`] : []),
-    ...(dropped > 0 ? [`dropped ${formatCount(dropped)} that the system did not take`] : []),
+    ...(dropped > 0 ? [`dropped ${formatCount(dropped)}`] : []),
   ].join(', ')
 }
