@@ -151,14 +151,15 @@ async function killCutsOff() {
 async function delayIsFelt() {
   const page = await openPage(served.link)
   const delayMs = 250
-  assert.ok((await roundTripMs(page, 'before')) < delayMs)
+  // A busy machine may take as long for once, but not again and again.
+  await until(async () => (await roundTripMs(page, 'before')) < delayMs)
   await page.locator('.add input[name=value]').fill(`${delayMs}ms`)
   await page.locator('.add button').click()
   await page.getByText(`--fault delay=${delayMs}ms`).waitFor()
   assert.ok((await roundTripMs(page, 'delayed')) >= delayMs)
   await page.getByRole('button', { name: 'None' }).click()
   await page.getByText('None in force').waitFor()
-  assert.ok((await roundTripMs(page, 'after')) < delayMs)
+  await until(async () => (await roundTripMs(page, 'after')) < delayMs)
   await page.getByLabel(/^Message;/).press('ArrowUp')
   assert.equal(await page.getByLabel(/^Message;/).inputValue(), 'after')
   // A fault that makes no sense is refused in words.

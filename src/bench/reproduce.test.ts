@@ -20,7 +20,7 @@ test('every option that is not as usual is said, what introduces us too', () => 
   assert.equal(
     reproduce('bench', ':7007', options, benchDefaults),
     'yodel bench :7007 --rate 500/s --size 16-64:9,1000:1 --duration 200ms --count-corruption ' +
-      "--expect 'p99<5ms' --expect 'loss=0' " +
+      "--expect 'p99<5ms' --expect loss=0 " +
       '--send-proxy 2 --alpn a --alpn b --insecure --ca CA.pem',
   )
 })

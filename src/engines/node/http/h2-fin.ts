@@ -1,4 +1,4 @@
-/** FIN of the other side, which Node's HTTP/2 does not heed where two directions end by themselves. */
+/** FIN of the other side: HTTP/2 in Node does not heed it where both directions end alone. */
 import { constants, type Http2Session, type Http2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 
