@@ -80,6 +80,10 @@ export class Http1Messages extends Caller {
     this.#socket.end()
     if (this.calling.anyStatus && complete && !this.#answer && !this.writableEnded) return
     this.push(null)
+    // A write that waits for its answer would keep this stream from ending.
+    const sent = this.#sent
+    this.#sent = undefined
+    sent?.()
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
