@@ -265,7 +265,8 @@ test('a server of HTTP/2 that leaves without GOAWAY is noticed', async () => {
 test('a load on a server of HTTP/1.1 that hangs up within an answer is given up at once', async () => {
   await using server = await listen(socket => void socket.once('data', () => socket.end()))
   const options = { connections: 2, durationMs: 60_000, warmupMs: 0 }
-  const { seconds, failedBecause } = await bench(server.url.replace('tcp', 'http'), options).finished
+  const { seconds, failedBecause } = await bench(server.url.replace('tcp', 'http'), options)
+    .finished
   assert.ok(failedBecause.includes('2 connections failed: closedEarly.'))
   assert.ok(seconds < 60)
 })
