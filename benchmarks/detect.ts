@@ -105,7 +105,7 @@ async function correct(url: string, options: BenchOptions): Promise<void> {
 
 async function bad(dice: Dice, misdeed: Misdeed): Promise<void> {
   const depth = dice.size(32)
-  const sizeBytes = 15 + dice.size(60_000)
+  const sizeBytes = 15 + dice.size(flags.seconds ? 5_000 : 60_000)
   const connections = 2 + dice.below(6)
   const inFlightBytes = depth * sizeBytes
   // All that is in flight has to be enough for two pieces.

@@ -26,9 +26,9 @@ export interface Epoch extends Totals {
 
 /** A connection on which nothing moves for so long is stuck: nobody holds anything as long. */
 const stuckMs = 20_000
-/** How long the server may take to notice that all have gone. */
+/** All have gone, and the server has noticed nothing more for so long: then it will not. */
 const quietMs = 5_000
-/** No more are let in if there were none for so long: a thread may take its time to start. */
+/** Of few descriptors no more are let in if there were none for so long. */
 const warmUpMs = 2000
 /** Nothing at all to do for so long, and the part of it that may be spent on that. */
 const idleMs = 300
@@ -110,7 +110,8 @@ export class Campaign {
       await peer.caughtUp()
       await peer.finish()
     }
-    const { clients, options } = this.#plan
+    const { clients, options, descriptors } = this.#plan
+    const fewDescriptors = descriptors !== undefined
     const { concurrency = Infinity } = options
     const length = Math.max(clients, Number.isFinite(concurrency) ? concurrency : 0)
     const places = Math.min(length, concurrency)
@@ -120,7 +121,7 @@ export class Campaign {
       await sleep(20)
       const now = (await this.#server.ask()).open
       if (now > open) sinceMs = performance.now()
-      else if (performance.now() - sinceMs > warmUpMs) break
+      else if (fewDescriptors && performance.now() - sinceMs > warmUpMs) break
       open = now
     }
     release()
@@ -196,13 +197,20 @@ export class Campaign {
 
   /** All have gone: so must all that the server and the system held for them. */
   async #quiet(): Promise<void> {
-    const deadlineMs = performance.now() + quietMs
-    const left = async () => {
-      const { open, waiting } = await this.#server.ask()
-      return open !== 0 || waiting !== 0
+    const gone = async (left: () => number | Promise<number>, everyMs: number) => {
+      for (let last = Infinity, sinceMs = 0; ;) {
+        const now = await left()
+        if (now < last) sinceMs = performance.now()
+        last = now
+        if (now === 0 || performance.now() - sinceMs > quietMs) return
+        await sleep(everyMs)
+      }
     }
-    while ((await left()) && performance.now() < deadlineMs) await sleep(20)
-    while (this.#server.sockets.length > 0 && performance.now() < deadlineMs) await sleep(100)
+    await gone(async () => {
+      const { open, waiting } = await this.#server.ask()
+      return open + waiting
+    }, 20)
+    await gone(() => this.#server.sockets.length, 100)
     await this.#lookAtProcessor()
     const counted = await this.#server.ask()
     const { open, waiting, turnedAway, wrongBytes, other } = counted

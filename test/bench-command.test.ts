@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { RunResult } from 'yodel'
 import { listen } from './peers/server.ts'
-import { Program, yodel, yodelPath, yodelServe } from './program.ts'
+import { Program, yodelPath, yodelServe } from './program.ts'
+import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
 let server: { program: Program; url: string }
@@ -19,12 +20,9 @@ after(async () => {
 /** The same however busy the machine is. */
 const brief = ['--count', '500', '--warmup', '0']
 
+const typed = createTypist()
 /** Until it ends by itself. */
-async function bench(...args: string[]) {
-  await using program = yodel(['bench', ...args])
-  const { code, stdout, stderr } = await program.finished
-  return { code, stdout: stdout.toString(), stderr }
-}
+const bench = (...args: string[]) => typed(['bench', ...args])
 
 async function benchJson(...args: string[]) {
   const { code, stdout, stderr } = await bench('--json', ...args)

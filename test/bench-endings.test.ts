@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunResult } from 'yodel'
 import { listen } from './peers/server.ts'
 import { Program, yodel, yodelPath } from './program.ts'
+import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -15,12 +16,9 @@ after(() => rmSync(folder, { recursive: true }))
 /** The same however busy the machine is. */
 const brief = ['--count', '500', '--warmup', '0']
 
+const typed = createTypist()
 /** Until it ends by itself. */
-async function bench(...args: string[]) {
-  await using program = yodel(['bench', ...args])
-  const { code, stdout, stderr } = await program.finished
-  return { code, stdout: stdout.toString(), stderr }
-}
+const bench = (...args: string[]) => typed(['bench', ...args])
 
 /** Connections that broke, for whatever reason. */
 const failed = ({ errors }: RunResult) =>

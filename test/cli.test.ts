@@ -6,17 +6,24 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { dial, echo } from './client.ts'
-import { portOf, Program, root, yodel, yodelPath, yodelServe } from './program.ts'
+import { portOf, Program, root, yodel, yodelPath, yodelServe, type Finished } from './program.ts'
+import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
 after(() => rmSync(folder, { recursive: true }))
 const windows =
   process.platform === 'win32' && 'Windows has neither signals nor sockets in the file system'
 
-/** Asserts that a program ends with this code, says this one line on stderr, and nothing else. */
-async function assertFails(program: Program, code: number, line: string | RegExp) {
-  await using _ = program
-  const finished = await program.finished
+/** For what is said; that a program says it too is shown where the world has a part in it. */
+const typed = createTypist()
+
+/** Asserts that it ended with this code, said this one line on stderr, and nothing else. */
+async function assertFails(
+  finishing: Promise<Pick<Finished, 'code' | 'stderr'> & { stdout: string | Buffer }>,
+  code: number,
+  line: string | RegExp,
+) {
+  const finished = await finishing
   if (typeof line === 'string') assert.equal(finished.stderr, `yodel: ${line}\n`)
   else assert.match(finished.stderr, line)
   assert.match(finished.stderr, /^yodel: [^\n]+\.\n$/, 'one sentence or two, on one line')
@@ -85,11 +92,16 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
   ],
 ]
 
-suite('user errors', { concurrency: 4 }, () => {
+suite('user errors', () => {
   for (const [args, code, line] of rows) {
     const name = args.join(' ').slice(0, 60)
-    test(`yodel ${name}: exit ${code}`, () => assertFails(yodel(args), code, line))
+    test(`yodel ${name}: exit ${code}`, () => assertFails(typed(args), code, line))
   }
+  test('the program says it, and exits like that', async () => {
+    const unknown = /^yodel: unknown command 'srve'/
+    await assertFails(yodel(['srve']).finished, 2, unknown)
+    await assertFails(yodel(['connect', ':1'], 'hello').finished, 3, /ECONNREFUSED/)
+  })
 })
 
 suite('places that cannot be had', { skip: windows }, () => {
@@ -105,7 +117,7 @@ suite('places that cannot be had', { skip: windows }, () => {
       const line =
         `Cannot listen on ${taken}: somebody listens there already (EADDRINUSE). ` +
         `Stop that program or choose another${cure}`
-      await assertFails(yodel(['serve', taken]), 3, line)
+      await assertFails(typed(['serve', taken]), 3, line)
     }
     // Nothing was taken from who was there first.
     for (const where of [{ port: portOf(url) }, { path }]) {
@@ -119,15 +131,15 @@ suite('places that cannot be had', { skip: windows }, () => {
     const line =
       `Cannot listen on unix:${file}: that is a file, not a socket (ENOTSOCK). ` +
       'Choose a path that does not exist yet.'
-    await assertFails(yodel(['serve', `unix:${file}`]), 3, line)
+    await assertFails(typed(['serve', `unix:${file}`]), 3, line)
     assert.equal(readFileSync(file, 'utf8'), 'precious')
-    await assertFails(yodel(['connect', `unix:${file}`]), 3, /Cannot connect to unix:/)
+    await assertFails(typed(['connect', `unix:${file}`]), 3, /Cannot connect to unix:/)
   })
 
   test('a folder that is not there', async () => {
     const address = `unix:${folder}/none/socket`
-    await assertFails(yodel(['serve', address]), 3, /no such file or folder \(ENOENT\)\. Check/)
-    await assertFails(yodel(['connect', address]), 3, /no such file or folder \(ENOENT\)\. Check/)
+    await assertFails(typed(['serve', address]), 3, /no such file or folder \(ENOENT\)\. Check/)
+    await assertFails(typed(['connect', address]), 3, /no such file or folder \(ENOENT\)\. Check/)
   })
 
   // Root may do anything, so root becomes somebody else.
@@ -143,7 +155,7 @@ suite('places that cannot be had', { skip: windows }, () => {
     const line =
       `Cannot listen on ${address}: permission denied (EACCES). ` +
       'Ports below 1024 and foreign folders need privileges.'
-    await assertFails(new Program(command, [...args, 'serve', address], 'ignore'), 3, line)
+    await assertFails(new Program(command, [...args, 'serve', address], 'ignore').finished, 3, line)
     chmodSync(folder, 0o700)
   })
 })
@@ -173,7 +185,7 @@ test('several addresses: all or none', { skip: windows }, async () => {
   }
   // The second one is taken, so the first one is given back, and was never announced.
   const second = join(folder, 'second')
-  await assertFails(yodel(['serve', `unix:${second}`, url]), 3, /EADDRINUSE/)
+  await assertFails(typed(['serve', `unix:${second}`, url]), 3, /EADDRINUSE/)
   assert.equal(existsSync(second), false)
 })
 
@@ -216,11 +228,11 @@ test('--help and --version are no errors, and go to stdout', async () => {
   const asked = ['--help', 'help', 'serve --help', 'connect --help', 'flood --help', '--version']
   const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }
   const tries = asked.map(async text => {
-    const { code, stdout, stderr } = await yodel(text.split(' ')).finished
+    const { code, stdout, stderr } = await typed(text.split(' '))
     assert.equal(code, 0, text)
     assert.equal(stderr, '', text)
-    if (text !== '--version') assert.match(stdout.toString(), /^Usage: yodel .*options\]/, text)
-    else assert.equal(stdout.toString(), `${version}\n`)
+    if (text !== '--version') assert.match(stdout, /^Usage: yodel .*options\]/, text)
+    else assert.equal(stdout, `${version}\n`)
   })
   await Promise.all(tries)
 })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { bench, serve } from 'yodel'
-import { yodel } from './program.ts'
+import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-compare-'))
 const files = ['before.json', 'after.json'].map(name => join(folder, name))
@@ -21,11 +21,8 @@ before(async () => {
 })
 after(() => rmSync(folder, { recursive: true }))
 
-async function compare(...args: string[]) {
-  await using program = yodel(['compare', ...args])
-  const { code, stdout, stderr } = await program.finished
-  return { code, stdout: stdout.toString(), stderr }
-}
+const typed = createTypist()
+const compare = (...args: string[]) => typed(['compare', ...args])
 
 test('measured results are compared, and a condition that holds is exit code 1', async () => {
   const runs = await Promise.all([

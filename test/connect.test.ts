@@ -1,6 +1,6 @@
 /** The real `yodel connect` in a pipe: what comes out, what it says, and how it ends. */
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
@@ -40,8 +40,6 @@ function printed(program: Program, bytes: number): Promise<void> {
   })
 }
 
-const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex')
-
 test('64 MiB of random bytes come back the same, in less than 256 MiB of memory', async () => {
   const input = randomBytes(64 * MiB)
   await using program = yodel(['connect', url], 'open')
@@ -56,7 +54,7 @@ test('64 MiB of random bytes come back the same, in less than 256 MiB of memory'
   program.child.stdin!.end()
   const finished = await program.finished
   assertEnded(finished, 0, '')
-  assert.equal(sha256(finished.stdout), sha256(input))
+  assert.ok(finished.stdout.equals(input))
 })
 
 test('not more than 5 MiB are sent ahead of what comes back', async () => {
@@ -66,7 +64,7 @@ test('not more than 5 MiB are sent ahead of what comes back', async () => {
       const quiet = setTimeout(() => socket.end(), 200)
       socket.on('data', () => quiet.refresh())
     },
-    Buffer.alloc(64 * MiB),
+    Buffer.alloc(16 * MiB),
   )
   const account = /while there was still input: ([\d,]+) bytes sent, 0 came back/
   const sent = Number(account.exec(finished.stderr)![1]!.replaceAll(',', ''))

@@ -9,15 +9,13 @@ import type * as Clients from '../src/cli/control-client.ts'
 import type * as Guards from '../src/dashboard/guard.ts'
 import { startBoard, type Board } from './dashboard.ts'
 import { portOf, root, yodel } from './program.ts'
+import { createTypist } from './typist.ts'
 
 const { checkToken } = (await import(`${root}dist/dashboard/guard.js`)) as typeof Guards
 const { ControlClient } = (await import(`${root}dist/cli/control-client.js`)) as typeof Clients
 
-async function run(...args: string[]) {
-  await using program = yodel(args)
-  const { code, stdout, stderr } = await program.finished
-  return { code, stdout: stdout.toString(), stderr }
-}
+const typed = createTypist()
+const run = (...args: string[]) => typed(args)
 
 const token = 'correct-horse-battery'
 let board: Board

@@ -10,6 +10,7 @@ import { test } from 'node:test'
 import type * as Prometheus from '../src/dashboard/prometheus.ts'
 import { dial, echo, until } from './client.ts'
 import { ask, startBoard, type Board } from './dashboard.ts'
+import { notDaily } from './full.ts'
 import { missing, Program, root } from './program.ts'
 
 const { MetricsText } = (await import(`${root}dist/dashboard/prometheus.js`)) as typeof Prometheus
@@ -95,7 +96,8 @@ async function freePort(): Promise<number> {
 test(
   'a real Prometheus scrapes it, and answers every query of the Grafana dashboard',
   {
-    skip: missing('prometheus'),
+    // It takes 5 s to begin.
+    skip: notDaily || missing('prometheus'),
   },
   async () => {
     await using board = await startBoard()

@@ -7,12 +7,11 @@ import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { serve } from 'yodel'
 import { dial, pattern, until } from './client.ts'
+import { short } from './full.ts'
 import { post1 } from './http-client.ts'
 import { portOf, yodelServe } from './program.ts'
 
-/** `npm run limits` goes to the full numbers; the tests have a short form. */
-const full = process.env.LIMITS === 'full'
-const [many, mebibytes, greedies] = full ? [1_000, 100, 300] : [100, 16, 120]
+const [many, mebibytes, greedies] = short([1_000, 100, 300], [100, 16, 120])
 
 test(`${many} clients at once, each of them echoed`, async () => {
   await using server = await serve('http://127.0.0.1:0')

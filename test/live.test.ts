@@ -36,7 +36,7 @@ const twice = /p50[^]*?\u001b\[J[^]*?p50[^]*?\u001b\[J/
 describe('the live view', { skip, concurrency: true }, () => {
   for (const columns of [80, 40]) {
     test(`in ${columns} columns it moves, fits, and makes way for the report`, async () => {
-      await using program = flood(`${columns}x24`, '--duration', '1200ms')
+      await using program = flood(`${columns}x24`, '--duration', '1200ms', '--rate', '200')
       const { code, stdout } = await program.finished
       const shown = stdout.toString()
       const frames = drawings(shown).map(({ lines }) => lines)
@@ -75,7 +75,7 @@ describe('the live view', { skip, concurrency: true }, () => {
   })
 
   test('killed, it leaves a visible cursor below its lines', async () => {
-    await using program = flood('80x24')
+    await using program = flood('80x24', '--rate', '200')
     await program.says(twice)
     const ctrlBackslash = '\u001c'
     program.child.stdin!.write(ctrlBackslash)

@@ -26,7 +26,8 @@ const gone: string[] = []
 async function openPage(link: string, options: Parameters<Browser['newPage']>[0] = {}) {
   const viewport = { width: 1000, height: 700 }
   const page = await (browser as Browser).newPage({ viewport, ...options })
-  page.setDefaultTimeout(20_000)
+  // A busy machine takes its time; a test that hangs is ended by the runner.
+  page.setDefaultTimeout(100_000)
   page.on('console', message => {
     if (['error', 'warning'].includes(message.type()))
       complaints.push({ text: message.text(), url: message.location().url })
@@ -148,7 +149,14 @@ async function killCutsOff() {
   await page.getByLabel('Filter').fill('')
 }
 
+let undelay = () => {}
+const delayed = new Promise<void>(resolve => (undelay = resolve))
+
 async function delayIsFelt() {
+  await feelDelay().finally(undelay)
+}
+
+async function feelDelay() {
   const page = await openPage(served.link)
   const delayMs = 250
   // A busy machine may take as long for once, but not again and again.
@@ -169,6 +177,8 @@ async function delayIsFelt() {
 }
 
 async function benchEnds() {
+  // What it measures is the same server.
+  await delayed
   const page = await openPage(served.link)
   await page.locator('.bench input[name=connections]').fill('2')
   // Longer than the delay that another test may have put in force, and no burden for it.
@@ -178,8 +188,9 @@ async function benchEnds() {
   const opened = page.waitForEvent('popup')
   await page.getByRole('link', { name: 'Report' }).click()
   const report = await opened
-  // Whether it passed is another matter: on a busy machine its generator may have been late.
-  assert.match(await report.title(), /^yodel bench tcp:/i)
+  // It begins as an empty page. On a busy machine the generator may be the limit.
+  await report.waitForFunction('document.title')
+  assert.match(await report.title(), /^yodel bench tcp:.*: (?:pass|invalid)$/i)
   await report.close()
 }
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { after, before, test } from 'node:test'
-import { serve } from 'yodel'
+import { serve, type Server } from 'yodel'
 import { read } from './client.ts'
 import { echoFlipped, listen } from './peers/server.ts'
-import { missing, Program, root, yodelPath, yodelServe } from './program.ts'
+import { missing, Program, root, yodelPath } from './program.ts'
 
 const skip =
   process.platform === 'win32' ? 'python has no terminals on Windows' : missing('python3')
@@ -20,10 +20,10 @@ const ctrlD = '\u0004'
 /** A number with a unit of time. */
 const time = String.raw`\d[\d.]*[mun]?s`
 
-let server: Program
+let server: Server
 let url: string
-before(async () => void ({ program: server, url } = await yodelServe()))
-after(() => server[Symbol.asyncDispose]())
+before(async () => void ({ url } = server = await serve(':0')))
+after(() => server.close('now'))
 
 /** A program in a terminal of its own. */
 const inTerminal = (...command: string[]) =>
@@ -51,8 +51,6 @@ test(
   'a line is typed, its echo is shown with its round trip; Ctrl-D sums up',
   { skip },
   async () => {
-    const { program: server, url } = await yodelServe()
-    await using _ = server
     await using person = await atPrompt(url)
     person.type(`hello${enter}`)
     await person.says(echoed('hello'))

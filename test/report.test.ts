@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { bench, serve, type RunResult } from 'yodel'
 import { yodel } from './program.ts'
+import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-report-'))
 const path = (name: string) => join(folder, name)
@@ -18,11 +19,8 @@ before(async () => {
 })
 after(() => rmSync(folder, { recursive: true }))
 
-async function report(...args: string[]) {
-  await using program = yodel(['report', ...args])
-  const { code, stdout, stderr } = await program.finished
-  return { code, stdout: stdout.toString(), stderr }
-}
+const typed = createTypist()
+const report = (...args: string[]) => typed(['report', ...args])
 
 test('a saved result becomes a page, in place of what was there', async () => {
   writeFileSync(path('run.html'), 'old')

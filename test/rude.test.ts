@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect, serve } from 'yodel'
 import { dial, echo, ending, until } from './client.ts'
+import { short } from './full.ts'
 import { yodel, yodelServe } from './program.ts'
 
 /** A server that does this with each client; its port. */
@@ -31,7 +32,7 @@ test('connect: a server that finishes or resets at once is told of', async () =>
   ]
   for (const way of ways) {
     const { server, port } = await rudeServer(way)
-    for (let n = 0; n < 5; n++) {
+    for (let n = 0; n < short(5, 1); n++) {
       const { code, stderr } = await yodel(['connect', port], 'hello').finished
       // A reset may also come before we know that we were connected.
       if (code === 3) assert.match(stderr, /^yodel: Cannot connect .*ECONNRESET.*\n$/)

@@ -5,6 +5,7 @@
 import { openSync } from 'node:fs'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { short } from './full.ts'
 
 const fault = process.env['FAULT']
 const counts = {
@@ -20,7 +21,7 @@ const kept: Buffer[] = []
 let opened = 0
 
 /** Faults that show only now and then: the soak has to meet them. */
-const isItsTurn = () => opened % 16 === 0
+const isItsTurn = () => opened % short(16, 4) === 0
 
 function change(chunk: Buffer): Buffer {
   if (fault === 'wrong byte' && counts.bytesIn > 2e6) chunk[chunk.length >> 1]! ^= 1
@@ -41,6 +42,7 @@ const server = createServer({ allowHalfOpen: true }, socket => {
   if (fault === 'FIN too early' && isItsTurn()) setTimeout(() => socket.end(), 5)
   socket.on('data', chunk => {
     counts.bytesIn += chunk.length
+    if (socket.writableEnded) return
     if (!socket.write(change(chunk))) socket.pause()
   })
   socket.on('drain', () => socket.resume())
@@ -49,7 +51,7 @@ const server = createServer({ allowHalfOpen: true }, socket => {
   socket.on('close', () => {
     if (fault !== 'counts wrongly' || !isItsTurn()) counts.open--
   })
-  if (fault === 'leaks descriptors' && isItsTurn()) openSync('/dev/null', 'r')
+  if (fault === 'leaks descriptors') openSync('/dev/null', 'r')
 })
 server.listen(0, '127.0.0.1', () => {
   console.log(JSON.stringify({ url: `tcp://:${(server.address() as AddressInfo).port}` }))

@@ -9,10 +9,8 @@ import fc from 'fast-check'
 import { connect, serve, type Server } from 'yodel'
 import { createCertificate, pem } from './certificates.ts'
 import { dial, dialTls, echo, ending, pattern, read, readAll, until } from './client.ts'
+import { full, short } from './full.ts'
 import { portOf } from './program.ts'
-
-/** `npm run limits` goes to the full numbers. */
-const full = process.env.LIMITS === 'full'
 
 let server: Server
 before(async () => void (server = await serve('tls://127.0.0.1:0')))
@@ -135,7 +133,7 @@ describe('who is turned out', () => {
         opened++
       },
     )
-    await fc.assert(garbage, { numRuns: 30 })
+    await fc.assert(garbage, { numRuns: short(30, 10) })
     const looker = await dial(server.address)
     looker.end()
     await ending(looker)

@@ -5,11 +5,11 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { until } from './client.ts'
 import { frame, upgraded } from './frames.ts'
+import { full, onlyFull } from './full.ts'
 import { portOf as portOfUrl, yodelServe } from './program.ts'
 import { balanced, open, receive, start } from './ws-clients.ts'
 
 const timeout = 60_000
-const full = process.env.LIMITS === 'full'
 const [many, pieces, greedies] = full ? [1_000, 10, 500] : [100, 3, 50]
 const linux = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
 
@@ -82,7 +82,7 @@ for (const [what, chunk] of [
 ] as const)
   test(
     `${greedies} who send ${what} and never read: memory is bounded`,
-    { skip: full ? linux : 'takes seconds: npm run limits' },
+    { skip: onlyFull || linux },
     async t => {
       const { program, url } = await yodelServe('ws://127.0.0.1:0')
       await using _ = program

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import type { Server } from 'yodel'
 import { dial, readAll } from './client.ts'
 import { frame, parsed, request, upgraded } from './frames.ts'
+import { short } from './full.ts'
 import { balanced, open, portOf, receive, start } from './ws-clients.ts'
 
 const timeout = 60_000
@@ -78,7 +79,7 @@ test('any bytes after the upgrade: no crash, and others are served', { timeout }
     socket.on('error', () => {}).end(Buffer.concat(pieces))
     parsed(await readAll(socket))
   })
-  await fc.assert(property, { numRuns: 60 })
+  await fc.assert(property, { numRuns: short(60, 20) })
   await balanced(server)
   const client = await open(server)
   client.send('still there')

@@ -7,6 +7,7 @@ import { WebSocket } from 'ws'
 import type { Server } from 'yodel'
 import { dial, read, readAll, until } from './client.ts'
 import { frame, parsed, request, upgraded } from './frames.ts'
+import { short } from './full.ts'
 import { balanced, closed, open, portOf, receive, start, type Message } from './ws-clients.ts'
 
 const timeout = 60_000
@@ -40,7 +41,7 @@ for (const deflate of [false, true]) {
         assert.deepEqual(await back, expected)
         await until(() => client.readyState === client.CLOSED)
       })
-      await fc.assert(property, { numRuns: 15 })
+      await fc.assert(property, { numRuns: short(15, 6) })
       await balanced(server)
       const { bytesIn, bytesOut, protocol } = server.snapshot()
       assert.deepEqual([bytesOut, protocol], [bytesIn, 0])

@@ -50,6 +50,8 @@ export function addServe(program: Command): void {
     const faults = faulting.fault ?? (faulting.faultScript ? [] : undefined)
     const places = given.length > 0 ? given : [{ address: defaultAddress }]
     const { optionsFor, closeLog } = inject({ ...faulting, fault: faults }, places.length, log)
+    // Whoever can reach it may stop it at once, and it leaves in good order.
+    const signal = firstSignal()
     const servers = await startAll(places, n => ({
       ...options,
       ...serving,
@@ -66,8 +68,7 @@ export function addServe(program: Command): void {
       await closeAll(servers)
       throw error
     })
-    // Signals are heeded from here on: whoever reads that it listens may send one at once.
-    const closed = untilClosed(servers, watcher, log)
+    const closed = untilClosed(servers, watcher, log, signal)
     // Several addresses mostly have the same note.
     for (const note of new Set(servers.flatMap(server => server.notes))) log.say('info', note)
     for (const server of servers) {
@@ -135,16 +136,30 @@ function connectCommand({ url, fingerprint }: Server): string {
   return `yodel connect ${reachable} --pin ${fingerprint}`
 }
 
+/** Resolves with the first SIGINT or SIGTERM from now on; the second one leaves at once. */
+function firstSignal() {
+  let restore = () => {}
+  const came = new Promise<void>(resolve => (restore = onInterrupt(resolve)))
+  return { came, restore }
+}
+
 /** Serves until a signal, or until the servers leave by themselves; then says what there was. */
-async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
+async function untilClosed(
+  servers: Server[],
+  watcher: Watch,
+  log: Log,
+  signal: ReturnType<typeof firstSignal>,
+) {
   const stopShowing = log.isForPeople ? showLive(servingText(servers)) : () => {}
   let patience: NodeJS.Timeout | undefined
-  const restore = onInterrupt(() => {
+  void signal.came.then(() => {
     stopShowing()
     watcher.setDraining()
     for (const server of servers) void server.close()
     // Most servers have left before anybody could read it.
     patience = setTimeout(() => {
+      const isIdle = !servers.every(isUdp) && totalOf(servers, 'open') === 0
+      if (isIdle) return
       const clients = `${plural(totalOf(servers, 'open'), 'client')} may finish`
       const rest = servers.every(isUdp) ? 'what is on its way is answered' : clients
       log.say('info', `stopping; ${rest}. Again to leave at once.`)
@@ -161,7 +176,7 @@ async function untilClosed(servers: Server[], watcher: Watch, log: Log) {
   await watcher.close()
   clearTimeout(patience)
   stopShowing()
-  restore()
+  signal.restore()
   log.say('info', servedText(servers))
   log.flush()
 }

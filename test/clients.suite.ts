@@ -1,0 +1,161 @@
+/** What every engine promises its clients: turns, back-pressure, and how they are parted from. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ServeOptions, Server } from 'yodel'
+import {
+  dial,
+  echo,
+  ending,
+  pattern,
+  read,
+  readAll,
+  sendUntilFin,
+  settled,
+  until,
+} from './client.ts'
+import { short } from './full.ts'
+
+export type Start = (options?: ServeOptions) => Promise<Server>
+export type Dial = typeof dial
+
+export function takesTurns(start: Start) {
+  for (const concurrency of [1, 3]) {
+    test(`concurrency ${concurrency}: the others wait, and are served in order`, async () => {
+      await using server = await start({ concurrency })
+      const order: number[] = []
+      const clients = []
+      for (let n = 0; n < concurrency + 4; n++) {
+        const socket = await dial(server.address)
+        socket.write(`client ${n}`)
+        clients.push(socket)
+      }
+      const served = clients.map(async (socket, n) => {
+        assert.equal((await read(socket, 8)).toString(), `client ${n}`)
+        order.push(n)
+      })
+      await Promise.all(served.slice(0, concurrency))
+      assert.equal(await echo(clients[0]!, 'again'), 'again')
+      assert.equal(order.length, concurrency)
+      for (const [n, socket] of clients.entries()) {
+        await served[n]
+        socket.end()
+        await readAll(socket)
+        await served[n + concurrency]
+      }
+      if (concurrency === 1)
+        assert.deepEqual(
+          order,
+          order.toSorted((a, b) => a - b),
+        )
+      await balanced(server)
+    })
+  }
+
+  test('a client that waits may give up', async () => {
+    await using server = await start({ concurrency: 1 })
+    const [first, second, third] = [
+      await dial(server.address),
+      await dial(server.address),
+      await dial(server.address),
+    ]
+    assert.equal(await echo(first, 'one'), 'one')
+    second.resetAndDestroy()
+    third.write('three')
+    first.end()
+    assert.equal((await read(third, 5)).toString(), 'three')
+    third.end()
+    await balanced(server)
+  })
+}
+
+export function holdsBack(start: Start, dial: Dial) {
+  test('whoever never reads is not read from either, and slows nobody', async () => {
+    await using server = await start()
+    const greedy = await dial(server.address)
+    greedy.pause()
+    const chunk = pattern(2 ** 20, 3)
+    const send = () => {
+      while (greedy.writable && greedy.write(chunk));
+    }
+    greedy.on('drain', send).on('error', () => {})
+    send()
+    const before = await settled(() => server.snapshot().bytesIn)
+    const socket = await dial(server.address)
+    for (let n = 0; n < 100; n++) assert.equal(await echo(socket, `message ${n}`), `message ${n}`)
+    const after = await settled(() => server.snapshot().bytesIn)
+    assert.equal(after - before, 100 * 9 + 90)
+    greedy.destroy()
+    socket.end()
+    await balanced(server)
+  })
+}
+
+/** @param skip of what does not look at how a connection ends */
+export function leaves(start: Start, many: number, dial: Dial, skip: string | false = false) {
+  test('what is idle is closed, what is active is not', { skip }, async () => {
+    await using server = await start({ idleTimeoutMs: 400 })
+    const [idle, active] = [await dial(server.address), await dial(server.address)]
+    const beats = setInterval(() => active.write('beat'), 50)
+    active.resume()
+    assert.equal(await ending(idle), 'closed')
+    clearInterval(beats)
+    await until(() => server.snapshot().open < 2)
+    const { idleClosed, open } = server.snapshot()
+    active.end()
+    assert.deepEqual([idleClosed, open], [1, 1])
+    await balanced(server)
+  })
+
+  test('one-off: the first client is served, then it leaves', { skip }, async () => {
+    const server = await start({ oneOff: true })
+    const socket = await dial(server.address)
+    assert.equal(await echo(socket, 'only'), 'only')
+    socket.end()
+    await server.closed
+    await assert.rejects(dial(server.address))
+  })
+
+  test(`close() with ${many} senders: all that was received comes back, then FIN`, async () => {
+    const server = await start({ drainMs: 10_000, concurrency: many })
+    const sockets = await Promise.all(Array.from({ length: many }, () => dial(server.address)))
+    // Whoever has to wait for a thread still would give the others time to send very much.
+    for (const socket of sockets) assert.equal(await echo(socket, 'ready'), 'ready')
+    await until(() => server.snapshot().open === many)
+    // Speed is shown where clients cost little.
+    const littleBytes = short(0, many > 10 ? 0 : 8192)
+    const senders = sockets.map(socket => sendUntilFin(socket, littleBytes))
+    await until(() => server.snapshot().bytesOut > 1e6)
+    const closed = server.close()
+    const returned = await Promise.all(senders)
+    await closed
+    const { bytesIn, bytesOut, open } = server.snapshot()
+    const sum = returned.reduce((total, bytes) => total + bytes, 5 * many)
+    assert.deepEqual([sum, bytesOut, open], [bytesIn, bytesIn, 0])
+  })
+
+  test('close("now") does not wait', async () => {
+    const server = await start()
+    const socket = await dial(server.address)
+    const gone = ending(socket)
+    await server.close('now')
+    await gone
+    assert.equal(server.snapshot().open, 0)
+  })
+
+  test('a bound on patience: who does not hang up is closed after drainMs', async () => {
+    const server = await start({ drainMs: 300 })
+    const socket = await dial(server.address)
+    assert.equal(await echo(socket, 'stay'), 'stay')
+    await server.close()
+    assert.equal(server.snapshot().open, 0)
+    socket.destroy()
+  })
+}
+
+/** So many at least were opened, and all of them are closed. */
+export async function balanced(server: Server, atLeast = 1): Promise<void> {
+  await until(() => {
+    const { opened, open, waiting } = server.snapshot()
+    return opened >= atLeast && open === 0 && waiting === 0
+  })
+}

@@ -1,0 +1,12 @@
+/** Tests that cost much have two forms: the short one is for every day, `npm run test:full` both. */
+
+export const full = process.env['FULL'] === '1'
+
+/** What a test goes by: its full figure, or the one that shows the same at a fraction of it. */
+export const short = <T>(fullValue: T, shortValue: T): T => (full ? fullValue : shortValue)
+
+/** For `skip`: of a test whose promise a cheaper one shows as well. The runner counts these. */
+export const onlyFull = !full && 'only in the full form: npm run test:full'
+
+/** The same of what is worth its time once for each change: CI runs it, too. */
+export const notDaily = !process.env['CI'] && onlyFull

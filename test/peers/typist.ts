@@ -1,0 +1,31 @@
+/**
+ * The command line of yodel without a program for each command: every line on stdin is a list of
+ * arguments, and is answered with what was printed and the exit code, as JSON.
+ */
+import { createInterface } from 'node:readline'
+import { pathToFileURL } from 'node:url'
+import type * as CommandLine from '../../src/cli/command-line.ts'
+import type { Finished } from '../program.ts'
+import { root } from '../program.ts'
+
+const path = pathToFileURL(`${root}dist/cli/command-line.js`).href
+const { obey } = (await import(path)) as typeof CommandLine
+
+const answer = process.stdout.write.bind(process.stdout)
+let [stdout, stderr] = ['', '']
+process.stdout.write = (text: string | Uint8Array) => Boolean((stdout += String(text)) || true)
+process.stderr.write = (text: string | Uint8Array) => Boolean((stderr += String(text)) || true)
+
+for await (const line of createInterface(process.stdin)) {
+  ;[stdout, stderr, process.exitCode] = ['', '', undefined]
+  await obey(JSON.parse(line) as string[])
+  const typed: Typed = { code: (process.exitCode as number | undefined) ?? 0, stdout, stderr }
+  answer(`${JSON.stringify(typed)}\n`)
+}
+process.exitCode = 0
+
+/** How a command ended, and what it printed. */
+export interface Typed extends Pick<Finished, 'stderr'> {
+  code: number
+  stdout: string
+}

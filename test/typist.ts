@@ -1,0 +1,28 @@
+/** Types commands into a yodel that is there already: to start the program for each costs more. */
+import { createInterface } from 'node:readline'
+import { after } from 'node:test'
+import type { Typed } from './peers/typist.ts'
+import { Program, root } from './program.ts'
+
+/**
+ * What `yodel` with these arguments prints, and its exit code. They are done one after the other,
+ * with the real command line, and none of them can be given stdin or a signal.
+ */
+export function createTypist(): (args: readonly string[]) => Promise<Typed> {
+  let program: Program | undefined
+  let lines: AsyncIterator<string>
+  let last: Promise<unknown> = Promise.resolve()
+  after(() => program?.[Symbol.asyncDispose]())
+  const type = async (args: readonly string[]) => {
+    program ??= new Program(process.execPath, [`${root}build/test/peers/typist.js`], 'open')
+    lines ??= createInterface(program.child.stdout!)[Symbol.asyncIterator]()
+    program.child.stdin!.write(`${JSON.stringify(args)}\n`)
+    const { value } = (await lines.next()) as IteratorYieldResult<string>
+    return JSON.parse(value) as Typed
+  }
+  return args => {
+    const typed = last.then(() => type(args))
+    last = typed.catch(() => {})
+    return typed
+  }
+}
