@@ -100,7 +100,7 @@ export async function settled(figure: () => number): Promise<number> {
   return last
 }
 
-/** Whether another thread of this process runs, or would if it had a processor (proc_pid_stat(5)). */
+/** Whether another thread of this process runs, or would if it could (proc_pid_stat(5)). */
 function othersRun(): boolean {
   if (process.platform !== 'linux') return false
   const threads = readdirSync('/proc/self/task').filter(id => id !== String(process.pid))

@@ -60,7 +60,9 @@ async function sendUntilStalled(port: number, count: number): Promise<Socket[]> 
 }
 
 /** What a connection may hold in the process, as docs/serve.md has it, and some slack. */
-const heldMaxBytes = { node: 400 * 1024, uring: 640 * 1024 }
+const heldMaxBytes = { node: 320 * 1024, uring: 640 * 1024 }
+/** What the garbage collector happens to leave is shared by fewer. */
+const slack = short(1, 2)
 
 for (const engine of ['node', 'uring'] as const) {
   const skip =
@@ -178,7 +180,7 @@ for (const engine of ['node', 'uring'] as const) {
       for (let n = 0; n < 50; n++) assert.equal(await echo(polite!, `message ${n}`), `message ${n}`)
       const grownEach = (residentBytes(program.child.pid!) - before) / greedies
       t.diagnostic(`${engine}: ${Math.round(grownEach / 1024)} KiB for each`)
-      assert.ok(grownEach < heldMaxBytes[engine])
+      assert.ok(grownEach < heldMaxBytes[engine] * slack)
       for (const socket of [polite!, ...greedy]) socket.destroy()
     },
   )
