@@ -1,4 +1,4 @@
-/** Tests that cost much have two forms: the short one is for every day, `npm run test:full` both. */
+/** Tests that cost much have two forms: a short one for every day; `npm run test:full` runs all. */
 
 export const full = process.env['FULL'] === '1'
 
