@@ -262,7 +262,7 @@ test('a server of HTTP/2 that leaves without GOAWAY is noticed', async () => {
   }
 })
 
-test('a load on a server of HTTP/1.1 that hangs up within an answer is given up at once', async () => {
+test('a load on HTTP/1.1 that is hung up on within an answer is given up at once', async () => {
   await using server = await listen(socket => void socket.once('data', () => socket.end()))
   const options = { connections: 2, durationMs: 60_000, warmupMs: 0 }
   const { seconds, failedBecause } = await bench(server.url.replace('tcp', 'http'), options)
