@@ -6,8 +6,8 @@
  *   npm run bench:watching -- [--engine uring] [--rounds 21] [--seconds 1] [--open 0]
  *
  * `--open` holds so many connections beside the 50 that are used. The servers take turns, round by
- * round, and another one begins each round; ratios are to the first of the same round. The fourth is
- * a second server without a dashboard: how far its ratio is from 1 is what chance does.
+ * round, and another one begins each round; ratios are to the first of the same round. The fourth
+ * is a second server without a dashboard: how far its ratio is from 1 is what chance does.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
