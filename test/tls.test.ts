@@ -147,6 +147,18 @@ describe('what was agreed on', () => {
   })
 })
 
+test('whoever ends while the echo arrives still gets all of it', async () => {
+  for (let round = 0; round < 5; round++) {
+    await using connection = await call({ pin: server.fingerprint })
+    connection.stream.once('data', () => connection.end())
+    let missing = 2 ** 20
+    const sent = connection.write(Buffer.alloc(missing, 'echo'))
+    for await (const chunk of connection) missing -= chunk.length
+    assert.equal(missing, 0)
+    await sent
+  }
+})
+
 test('bench measures over TLS, and says how to do it again', async () => {
   const calling = { tls: { pin: server.fingerprint } }
   const options = { connections: 2, count: 200, warmupMs: 0, churnPerSecond: 50, calling }

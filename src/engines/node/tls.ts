@@ -56,7 +56,18 @@ export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask
  * somebody listens shows as a destroyed socket, not as a crash.
  */
 const endedByErrors = (socket: tls.TLSSocket): tls.TLSSocket =>
-  socket.on('error', () => socket.destroy())
+  endedByItself(socket.on('error', () => socket.destroy()))
+
+/**
+ * Who ends within the event of a chunk, ends in the midst of what has been read: Node then asks
+ * OpenSSL for close_notify twice, and with the second one it throws the records away that still
+ * wait. In a turn of its own there are none.
+ */
+function endedByItself(socket: tls.TLSSocket): tls.TLSSocket {
+  const final = socket._final.bind(socket)
+  socket._final = callback => void setImmediate(final, callback)
+  return socket
+}
 
 /** The stream that a TLSSocket was made of: it has no public name. */
 const below = (socket: tls.TLSSocket): unknown =>
