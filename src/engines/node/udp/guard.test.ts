@@ -71,7 +71,7 @@ test('without a rate the loopback has none, and others ten thousand per second',
   ] as const) {
     let count = 0
     for (let n = 0; n < 20_000; n++)
-      if (guard.refusal(data, address, 40_000, 0) === undefined) count++
+      if (guard.refusal(Buffer.from(`${n}`), address, 40_000, 0) === undefined) count++
     assert.equal(count, answers)
   }
 })
@@ -98,6 +98,20 @@ test('loops are stopped, however many; clients, heartbeats and floods of others 
     refusals(7007, 0.05, n => `${n}`),
     0,
   )
+})
+
+test('from a port that may be a client one in ten thousand of the same is refused, not more', () => {
+  const guard = guardWith()
+  let refused = 0
+  let others = 0
+  for (let n = 0; n < 25_000; n++) {
+    if (guard.refusal(data, '127.0.0.1', 40_000, n / 100)) refused++
+    if (guard.refusal(Buffer.from(`${n}`), '127.0.0.1', 40_001, n / 100)) others++
+  }
+  assert.deepEqual([refused, others], [2, 0])
+  const loose = guardWith(['loops'])
+  for (let n = 0; n < 25_000; n++)
+    assert.equal(loose.refusal(data, '127.0.0.1', 40_000, n / 100), undefined)
 })
 
 test('while a loop is stopped nothing is answered, and then everything is again', () => {

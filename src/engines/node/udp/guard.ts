@@ -17,10 +17,12 @@ const sourcesMax = 8_192
 const clientPortsFrom = 32_768
 /** The same datagram so often within so long is no heartbeat. */
 const repeatedMax = 1_000
+/** From a port that may be a client's, which may well repeat itself: only more is suspicious. */
+const repeatedByClientMax = 10_000
 const repeatedWithinMs = 60_000
 /** What did not come back for so long is compared with no more. */
 const goneMs = 1_000
-/** So long nothing is answered then: longer than it takes a loop to come round. */
+/** So long nothing is answered then to a server's port: longer than a loop takes to come round. */
 const pauseMs = 100
 /** So much of a datagram is compared. */
 const comparedBytes = 64
@@ -67,10 +69,8 @@ export class Guard {
     let source = this.#sources.get(address)
     if (!source) this.#sources.set(address, (source = this.#sourceOf(address, nowMs)))
     if (source.refusedAs !== undefined) return source.refusedAs
-    if (port < clientPortsFrom && this.#holds.has('loops')) {
-      const key = `${address} ${port}`
-      if (this.#isLoop(key, data, nowMs)) return 'datagramsInLoop'
-    }
+    if (this.#holds.has('loops') && this.#isLoop(address, port, data, nowMs))
+      return 'datagramsInLoop'
     return source.ratePerSecond === Infinity || take(source, nowMs)
       ? undefined
       : 'datagramsOverRate'
@@ -97,10 +97,13 @@ export class Guard {
 
   /**
    * A client that sends the same as soon as it has come back looks like another echo server in all
-   * that can be seen of it. So only those are suspected who have the port of a server, and they
-   * lose no more than what they send within a pause: no loop survives that, as it has no clock.
+   * that can be seen of it. Who has the port of a server loses what it sends within a pause: no
+   * loop survives that, as it has no clock. Who may be a client loses one datagram of very many;
+   * that ends a loop, too, though several one after the other.
    */
-  #isLoop(key: string, data: Buffer, nowMs: number): boolean {
+  #isLoop(address: string, port: number, data: Buffer, nowMs: number): boolean {
+    const key = `${address} ${port}`
+    const mayBeClient = port >= clientPortsFrom
     let seen = this.#repetitions.get(key)
     if (!seen) {
       seen = { first: empty, length: -1, count: 0, sinceMs: 0, lastMs: 0, pausedUntilMs: 0 }
@@ -118,9 +121,9 @@ export class Guard {
     const { first, length } = seen
     if (data.length !== length || first.compare(data, 0, first.length) !== 0) return false
     seen.lastMs = nowMs
-    if (++seen.count <= repeatedMax) return false
+    if (++seen.count <= (mayBeClient ? repeatedByClientMax : repeatedMax)) return false
     seen.count = 0
-    seen.pausedUntilMs = nowMs + pauseMs
+    if (!mayBeClient) seen.pausedUntilMs = nowMs + pauseMs
     return true
   }
 }
