@@ -71,6 +71,13 @@ test('one that comes after its timeout is late once, and then doubled', () => {
   assert.deepEqual(seen(), [0, 1, 1])
 })
 
+test('of too many that are lost the first ones are forgotten, and no others', () => {
+  const { traffic } = begin()
+  for (let sequence = 0; sequence < 100_010; sequence++) traffic.lose(0, sequence)
+  const remembered = [0, 9, 10, 100_000, 100_001, 100_009].map(n => traffic.find(0, n))
+  assert.deepEqual(remembered, [false, false, true, true, true, true])
+})
+
 test('what is doubled and overtaken is what a permutation with repetitions has', () => {
   const order = fc.array(fc.nat(19), { minLength: 1, maxLength: 60 })
   fc.assert(

@@ -96,9 +96,9 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
 
   /** One that is lost may come after all; the first that were lost are forgotten. */
   lose(index: number, sequence: number): void {
-    if (this.#lost.size >= lostMax)
-      for (const first of this.#lost) return void this.#lost.delete(first)
     this.#lost.add(keyOf(index, sequence))
+    if (this.#lost.size <= lostMax) return
+    for (const first of this.#lost) return void this.#lost.delete(first)
   }
 
   /** Whether that one was lost, and is no longer. */

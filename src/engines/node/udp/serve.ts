@@ -49,6 +49,8 @@ class DatagramServer implements Session {
   readonly #counters: Float64Array
   readonly #guard: Guard
   #faulty: FaultyPeers | undefined
+  /** Datagrams that came, answered or not. */
+  #heard = 0
   #draining = false
   #left = false
   #looking: NodeJS.Timeout | undefined
@@ -77,11 +79,12 @@ class DatagramServer implements Session {
 
   readonly #onDatagram = (data: Buffer, { address, port }: RemoteInfo): void => {
     const counters = this.#counters
-    counters[counter.chunks]!++
+    this.#heard++
     counters[counter.bytesIn]! += data.length
     const refused = this.#guard.refusal(data, address, port, performance.now())
-    if (refused !== undefined) counters[counter[refused]]!++
-    else if (!this.#faulty) this.send(data, { address, port })
+    if (refused !== undefined) return void counters[counter[refused]]!++
+    counters[counter.chunks]!++
+    if (!this.#faulty) this.send(data, { address, port })
     else if (!this.#faulty.push(data, { address, port })) counters[counter.datagramsDropped]!++
   }
 
@@ -120,9 +123,8 @@ class DatagramServer implements Session {
     const patientUntilMs = performance.now() + Math.min(talkMs, drainMs / 2)
     let heard = -1
     const look = () => {
-      const chunks = this.#counters[counter.chunks]!
-      const quiet = chunks === heard || performance.now() >= patientUntilMs
-      heard = chunks
+      const quiet = this.#heard === heard || performance.now() >= patientUntilMs
+      heard = this.#heard
       if (quiet) this.#faulty?.leave()
       const done = quiet && !this.#faulty?.busy
       if (done && this.#socket.getSendQueueCount() === 0) this.#leave()
