@@ -9,7 +9,9 @@ import type { BenchOptions, LoadRun, RunResult, Server, Snapshot } from 'yodel'
 import { until as waitUntil } from './client.ts'
 import { peer, type Peer } from './peers/datagrams.ts'
 import { missing, Program, root, yodel, yodelPath } from './program.ts'
+import { createTypist } from './typist.ts'
 
+const typed = createTypist()
 let server: Server
 before(async () => void (server = await serve('udp://127.0.0.1:0')))
 after(() => server.close())
@@ -193,6 +195,22 @@ test('nobody there is a refusal, and what makes no sense is refused with a sente
   ]
   for (const [wanted, message] of asked)
     await assert.rejects(bench(server.url, wanted).finished, { message })
+})
+
+test('nobody there is exit code 3, as it is with connections', async () => {
+  const gone = await peer()
+  await gone[Symbol.asyncDispose]()
+  const briefly = ['--duration', '100ms', '--connections', '2']
+  const results = await Promise.all([
+    typed(['bench', urlOf(gone), '--warmup', '0', ...briefly]),
+    typed(['flood', urlOf(gone), ...briefly]),
+  ])
+  for (const { code, stdout } of results) {
+    assert.equal(code, 3)
+    assert.match(stdout, /failures +refused 2\n/)
+  }
+  await using piped = yodel(['connect', urlOf(gone)], Buffer.from('hello'))
+  assert.equal((await piped.finished).code, 3)
 })
 
 const lostInPipe = async () => {

@@ -13,7 +13,7 @@ import { resultLine } from '../report/ndjson.ts'
 import { parseObjective } from '../report/objective.ts'
 import type { RunResult } from '../report/result.ts'
 import { parseCount, parseDuration, parsePercent, parseRate } from '../units.ts'
-import { exitCodes } from './exit.ts'
+import { exitCodes, nobodyThere } from './exit.ts'
 import { checkWritable, save } from './files.ts'
 import { callingOf, callingOptions } from './calling.ts'
 import { addAll, addressArgument, engineFlag, repeatable, value } from './flags.ts'
@@ -151,6 +151,7 @@ async function measure(address: Address, options: BenchOptions, output: Output):
 
 /** A connection that failed did so however it was measured; all else needs a sound measurement. */
 function exitCodeOf(result: RunResult, interrupted: boolean): number {
+  if (nobodyThere(result)) return exitCodes.network
   if (Object.values(result.errors).some(count => count > 0)) return exitCodes.failed
   if (interrupted && result.messages.lost === 0) return exitCodes.interrupted
   if (!result.valid) return exitCodes.invalid

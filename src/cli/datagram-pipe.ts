@@ -67,7 +67,9 @@ class DatagramPipe {
     stream.on('data', (data: Buffer) => this.#onReply(data))
     const onError = (error: Error) => {
       const { message } = explain('connect to', connection.address, error)
-      this.#fail(`${message} ${this.#account()}`)
+      const isThere = errnoOf(error) !== 'ECONNREFUSED' || this.#awaited.backCount > 0
+      const exitCode = isThere ? exitCodes.failed : exitCodes.network
+      this.#finish({ exitCode, message: `${message} ${this.#account()}` })
     }
     stream.on('error', onError).on('unreachable', onError)
   }

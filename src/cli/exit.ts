@@ -1,3 +1,6 @@
+/** How a command ends. */
+import type { RunResult } from '../report/result.ts'
+
 /** What the exit status of every command means. */
 export const exitCodes = {
   done: 0,
@@ -14,6 +17,15 @@ export const exitCodes = {
   /** By a signal, after the report. */
   interrupted: 130,
 } as const
+
+/**
+ * Whether every connection was refused, and nothing came back. Who is asked with datagrams says so
+ * only when they were sent; where there are connections, there is no run without them.
+ */
+export const nobodyThere = ({ datagrams, bytes, errors, run }: RunResult): boolean =>
+  datagrams !== undefined &&
+  bytes.received === 0 &&
+  errors.refused >= (run.options['connections'] as number)
 
 /** How a conversation ended. */
 export interface Talked {

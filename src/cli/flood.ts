@@ -7,7 +7,7 @@ import { loadText } from '../report/load.ts'
 import { parseCount, parseDuration, parseRate, plural } from '../units.ts'
 import { callingOf, callingOptions } from './calling.ts'
 import { addAll, addressArgument, engineFlag, value } from './flags.ts'
-import { exitCodes } from './exit.ts'
+import { exitCodes, nobodyThere } from './exit.ts'
 import { showLoad } from './live.ts'
 import { canvas, onInterrupt, print, tell } from './output.ts'
 
@@ -40,7 +40,8 @@ export function addFlood(program: Command): void {
     })
     const result = await run.finished
     print(json ? `${JSON.stringify(result)}\n` : loadText(result, canvas(process.stdout)))
-    if (result.verdict === 'fail') process.exitCode = exitCodes.failed
+    if (nobodyThere(result)) process.exitCode = exitCodes.network
+    else if (result.verdict === 'fail') process.exitCode = exitCodes.failed
     else if (interrupted) process.exitCode = exitCodes.interrupted
   })
 }

@@ -100,7 +100,7 @@ test('loops are stopped, however many; clients, heartbeats and floods of others 
   )
 })
 
-test('from a port that may be a client one in ten thousand of the same is refused, not more', () => {
+test('from a port that may be a client one in ten thousand of the same is refused', () => {
   const guard = guardWith()
   let refused = 0
   let others = 0
