@@ -52,7 +52,11 @@ export function setLanes(all: Lane[]): void {
 
 export function changeLanes(changed: Lane[]): void {
   const next = new Map(lanes.peek())
-  for (const lane of changed) next.set(lane.id, lane)
+  for (const lane of changed) {
+    const activity = next.get(lane.id)?.activity ?? []
+    next.set(lane.id, { ...lane, activity })
+    for (const [second, bytes] of lane.activity) addTo(activity, second, bytes)
+  }
   const surplus = next.size - mostLanes
   if (surplus > 0) for (const id of [...next.keys()].slice(0, surplus)) next.delete(id)
   lanes.value = next
@@ -62,12 +66,16 @@ export function changeLanes(changed: Lane[]): void {
 export function addActivity(added: LaneActivity[]): void {
   for (const [id, second, bytes] of added) {
     const activity = lanes.peek().get(id)?.activity
-    const last = activity?.at(-1)
-    if (last?.[0] === second) last[1] += bytes
-    else activity?.push([second, bytes])
-    if (activity && activity.length > historyMs / 1e3) activity.shift()
+    if (activity) addTo(activity, second, bytes)
   }
   lanes.value = new Map(lanes.peek())
+}
+
+function addTo(activity: Lane['activity'], second: number, bytes: number): void {
+  const last = activity.at(-1)
+  if (last?.[0] === second) last[1] += bytes
+  else activity.push([second, bytes])
+  if (activity.length > historyMs / 1e3) activity.shift()
 }
 
 export function changeBench(run: BenchRun): void {

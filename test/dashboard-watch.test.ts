@@ -3,15 +3,20 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { serve } from 'yodel'
 import type * as Api from '../src/dashboard/api.ts'
 import type * as Events from '../src/dashboard/events.ts'
+import type * as Routes from '../src/dashboard/routes.ts'
 import { dial, echo, ending, until } from './client.ts'
-import { startBoard, type Board } from './dashboard.ts'
+import { Observer, startBoard, type Board } from './dashboard.ts'
 import { root } from './program.ts'
 import { refusal } from './refusal.ts'
 
 const { Watchers } = (await import(`${root}dist/dashboard/events.js`)) as typeof Events
+const { createRoutes } = (await import(`${root}dist/dashboard/routes.js`)) as typeof Routes
 
 const linux = process.platform !== 'linux' && 'only Linux tells who waits'
 
@@ -106,6 +111,53 @@ for (const engine of ['node', 'uring'] as const) {
     },
   )
 }
+
+for (const engine of ['node', 'uring', 'blocking'] as const) {
+  const skip = linux || (await refusal(engine))
+
+  test(`${engine}: of a unix socket it is known how many wait`, { skip }, async () => {
+    const path = join(tmpdir(), `yodel-waiting-${engine}-${process.pid}`)
+    await using server = await serve(`unix:${path}`, { engine, concurrency: 1, ledger: true })
+    const observer = new Observer([{ server, concurrency: 1 }])
+    const sockets = [await dial({ path }), await dial({ path }), await dial({ path })]
+    const seen = async () => {
+      await observer.look()
+      const { open, waiting } = observer.history.at(-1)!
+      return `${open} open, ${waiting} waiting`
+    }
+    await until(async () => (await seen()) === '1 open, 2 waiting')
+    for (const socket of sockets) socket.destroy()
+    await until(async () => (await seen()) === '0 open, 0 waiting')
+    await server.close('now')
+  })
+}
+
+test('an event has what moved in its second, also for a lane that ends', async () => {
+  await using board = await startBoard()
+  const socket = await dial(board.server.address)
+  const heard: Api.Lane[] = []
+  board.observer.onLook(({ lanes }) => heard.push(...lanes))
+  const look = () => board.observer.look()
+  const known = () => board.observer.lanes[0]?.activity.reduce((sum, [, bytes]) => sum + bytes, 0)
+  await echo(socket, 'hello')
+  await until(async () => (await look(), known() === 10))
+  await echo(socket, 'hi')
+  socket.destroy()
+  await until(async () => (await look(), heard.at(-1)?.until != null))
+  const bytes = heard.at(-1)!.activity.map(([, bytes]) => bytes)
+  assert.deepEqual([bytes, known()], [[4], 14])
+})
+
+test('a timeline is written once, however many ask for it', async () => {
+  await using board = await startBoard()
+  const routes = createRoutes({ observer: board.observer } as Routes.Parts)
+  const body = async () => (await routes.get('GET /api/timeline')!({} as Routes.Ask))!.body
+  await board.observer.look()
+  const before = await body()
+  assert.equal(await body(), before)
+  await board.observer.look()
+  assert.notEqual(await body(), before)
+})
 
 test('behind a proxy both peers are shown, and either is found', async () => {
   const proxy = { mode: 'require', from: ['127.0.0.0/8'] } as const

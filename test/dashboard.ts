@@ -6,7 +6,7 @@ import type * as Observers from '../src/dashboard/observer.ts'
 import { root } from './program.ts'
 
 const { startDashboard } = (await import(`${root}dist/dashboard/index.js`)) as typeof Dashboards
-const { Observer } = (await import(`${root}dist/dashboard/observer.js`)) as typeof Observers
+export const { Observer } = (await import(`${root}dist/dashboard/observer.js`)) as typeof Observers
 
 export interface BoardOptions extends Partial<Dashboards.DashboardOptions> {
   serve?: ServeOptions

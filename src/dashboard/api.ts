@@ -84,7 +84,10 @@ export interface Second {
 /** The names of server-sent events, and what their data is. */
 export interface Events {
   second: Second
-  /** Lanes that began, were let in or ended in that second: the same id replaces the old one. */
+  /**
+   * Lanes that began, were let in or ended in that second: the same id replaces the old one, but
+   * for `activity`, which has what moved in that second alone, to be added to what was known.
+   */
   lanes: Lane[]
   /** Bytes of the other lanes in that second: to be added to their `activity`. */
   activity: LaneActivity[]

@@ -1,18 +1,19 @@
 /**
- * Who waits in the system's backlog, from /proc/net/tcp and tcp6 (proc_net_tcp(5), Linux): a
- * connection that no process has accepted is established, with our port and without an inode; and
- * the row of the listening socket has the length of its queue.
+ * Who waits in the system's backlog, from /proc/net/tcp, tcp6 and unix (proc_pid_net(5), Linux): a
+ * connection that no process has accepted has our port or path, and no inode. For a port the row of
+ * the listening socket has the length of the queue, too.
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import { open } from 'node:fs/promises'
 import type { Address } from '../address.ts'
+import { boundPath } from '../engines/unix.ts'
 import { ipv4Text, ipv6Text } from '../engines/peer-name.ts'
 import { peerText } from '../metrics/ledger.ts'
 
 export interface Waiting {
   /** As the kernel counts them; null where that cannot be known. */
   count: number | null
-  /** `host:port` of those that were found, the first few hundred. */
+  /** `host:port` of those that were found, the first few hundred; of a unix socket none has one. */
   peers: string[]
 }
 
@@ -28,8 +29,13 @@ const ESTABLISHED = '01'
 const CLOSE_WAIT = '08'
 const LISTEN = '0A'
 
+/** In the file of unix sockets: SS_CONNECTING, and its end at the server is nobody's yet. */
+const connecting = ['02', '0']
+
 /** The backlog of a listening address. */
 export class Backlog {
+  /** Of a unix socket, which keeps the name that it was bound to. */
+  readonly #paths: readonly string[]
   readonly #port: number
   /** The address as the kernel has it; undefined where any will do. */
   readonly #local: string | undefined
@@ -38,13 +44,17 @@ export class Backlog {
   #nextPeersAt = 0
 
   constructor(address: Address) {
-    const isStream = address.transport !== 'unix' && address.transport !== 'udp'
+    const { transport } = address
+    const isStream = transport !== 'unix' && transport !== 'udp'
+    const path = transport === 'unix' ? Buffer.from(address.path).toString('latin1') : ''
+    this.#paths = path === '' ? [] : [path, boundPath(path)]
     this.#port = isStream ? address.port : 0
     this.#local = isStream ? localOf(address.host) : undefined
     const both = ['tcp', 'tcp6']
     const one = [this.#local?.length === 8 ? 'tcp' : 'tcp6']
     const files = this.#local === undefined ? both : one
-    this.#files = isStream && process.platform === 'linux' ? files : []
+    const itsFiles = transport === 'unix' ? ['unix'] : isStream ? files : []
+    this.#files = process.platform === 'linux' ? itsFiles : []
   }
 
   /** Never throws. */
@@ -54,7 +64,11 @@ export class Backlog {
     const wantsPeers = startedAt >= this.#nextPeersAt
     const found: Waiting = { count: 0, peers: [] }
     try {
-      for (const file of this.#files) await this.#scan(`/proc/self/net/${file}`, found, wantsPeers)
+      for (const file of this.#files) {
+        const path = `/proc/self/net/${file}`
+        if (file === 'unix') await this.#countUnix(path, found)
+        else await this.#scan(path, found, wantsPeers)
+      }
     } catch {
       return unknown
     }
@@ -67,20 +81,22 @@ export class Backlog {
     return { count: found.count, peers: this.#peers }
   }
 
+  async #countUnix(path: string, found: Waiting) {
+    for await (const rows of blocksOf(path))
+      for (const row of rows) {
+        if (!this.#paths.some(own => row.endsWith(` ${own}`))) continue
+        const [, , , , , ...state] = row.trim().split(/\s+/, 7)
+        if (state.join() === connecting.join()) found.count!++
+      }
+  }
+
   async #scan(path: string, found: Waiting, wantsPeers: boolean) {
-    await using file = await open(path)
     const portText = `:${this.#port.toString(16).toUpperCase().padStart(4, '0')}`
     const needle = `${portText} `
-    const buffer = Buffer.allocUnsafe(65_536)
-    let rest = ''
     let lines = 0
     let expected = 0
     let seen = 0
-    for (;;) {
-      const { bytesRead } = await file.read(buffer)
-      if (bytesRead === 0) return
-      const rows = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n')
-      rest = rows.pop()!
+    for await (const rows of blocksOf(path)) {
       lines += rows.length
       for (const row of rows) {
         if (!row.includes(needle)) continue
@@ -100,6 +116,20 @@ export class Backlog {
       const isBehind = !rows.at(-1)?.includes(` ${LISTEN} `)
       if (isBehind && (!wantsPeers || seen >= expected || lines > linesMax)) return
     }
+  }
+}
+
+/** The lines of a file of /proc, some hundred at a time. */
+async function* blocksOf(path: string): AsyncGenerator<string[]> {
+  await using file = await open(path)
+  const buffer = Buffer.allocUnsafe(65_536)
+  let rest = ''
+  for (;;) {
+    const { bytesRead } = await file.read(buffer)
+    if (bytesRead === 0) return
+    const rows = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n')
+    rest = rows.pop()!
+    yield rows
   }
 }
 

@@ -39,7 +39,7 @@ export class Timeline {
 
   /**
    * Takes in what happened; returns the lanes that began, went from waiting to being served, or
-   * ended, and the activity of the others.
+   * ended, each with what moved since the last look only, and the activity of the others.
    */
   look({ opened, ended, gaveUp }: Changes, now: number) {
     // More than are kept would come and go at once.
@@ -47,6 +47,7 @@ export class Timeline {
     for (const { id, entry } of ended) this.#end(id, entry.closedAt)
     for (const { id } of gaveUp) this.#end(id, now)
     const activity: LaneActivity[] = []
+    const moves = new Map<Lane, Lane['activity']>()
     for (const [id, kept] of this.#kept) {
       const { lane, seen } = kept
       if (lane.until !== null && lane.until < now - historyMs) this.#kept.delete(id)
@@ -63,9 +64,11 @@ export class Timeline {
       const end = lane.until ?? now
       const second = Math.max(0, Math.ceil((end - lane.servedFrom!) / 1e3) - 1)
       record(lane, second, bytes)
-      if (!this.#changed.has(lane)) activity.push([id, second, bytes])
+      if (this.#changed.has(lane)) moves.set(lane, [[second, bytes]])
+      else activity.push([id, second, bytes])
     }
-    const lanes = [...this.#changed].slice(-lanesMax)
+    const changed = [...this.#changed].slice(-lanesMax)
+    const lanes = changed.map(lane => ({ ...lane, activity: moves.get(lane) ?? [] }))
     this.#changed.clear()
     return { lanes, activity }
   }

@@ -13,7 +13,7 @@ const pathMaxBytes = 107
  * listener is closed, even if only to pause; and clients find the socket only once it listens.
  */
 export function provisional(address: UnixAddress): string {
-  const path = provisionalPath(address.path)
+  const path = boundPath(address.path)
   // Longer ones are cut silently by some versions of libuv.
   if (Buffer.byteLength(path) > pathMaxBytes) throw failure(address, 'ENAMETOOLONG')
   // libuv says EACCES for a folder that is not there.
@@ -22,7 +22,8 @@ export function provisional(address: UnixAddress): string {
   return path
 }
 
-const provisionalPath = (path: string): string => `${path}~${process.pid % 1000}`
+/** What the system goes on calling it. */
+export const boundPath = (path: string): string => `${path}~${process.pid % 1000}`
 
 const failure = (address: UnixAddress, code: string) =>
   explain('listen on', address, Object.assign(new Error(code), { code }))
@@ -33,7 +34,7 @@ export async function claimPath(address: UnixAddress): Promise<number> {
   const existing = lstatSync(path, { throwIfNoEntry: false })
   if (existing && !existing.isSocket()) throw failure(address, 'ENOTSOCK')
   if (existing && (await somebodyListens(path))) throw failure(address, 'EADDRINUSE')
-  renameSync(provisionalPath(path), path)
+  renameSync(boundPath(path), path)
   return lstatSync(path).ino
 }
 
