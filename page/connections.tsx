@@ -138,10 +138,8 @@ function Table() {
 
 function emptyText() {
   if (rows.filter.value) return 'Nobody matches the filter.'
-  // The blocking engine knows how many there are, and no more.
-  const listsNobody = server.value?.listeners.every(({ engine }) => engine === 'blocking')
-  if (listsNobody) return 'This engine counts its clients, but cannot list them.'
-  return 'Nobody is connected. Try: yodel connect'
+  const url = server.value?.listeners[0]?.url ?? ''
+  return `Nobody is connected. Try: yodel connect ${url}`
 }
 
 /** Stands for rows that are not there, so that the scroll bar is right. */

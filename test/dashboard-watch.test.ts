@@ -28,7 +28,7 @@ async function rows(board: Board, query = ''): Promise<Api.ConnectionRow[]> {
 
 const nameOf = (socket: Socket) => `127.0.0.1:${socket.localPort}`
 
-for (const engine of ['node', 'uring'] as const) {
+for (const engine of ['node', 'uring', 'blocking'] as const) {
   const skip = linux || (await refusal(engine))
 
   test(
@@ -79,7 +79,7 @@ for (const engine of ['node', 'uring'] as const) {
     `${engine}: connections are filtered, sorted, paged and killed by filter`,
     { skip },
     async () => {
-      await using board = await startBoard({ serve: { engine } })
+      await using board = await startBoard({ serve: { engine, concurrency: 13 } })
       const sockets = await Promise.all(
         Array.from({ length: 12 }, () => dial(board.server.address)),
       )

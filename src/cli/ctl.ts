@@ -11,7 +11,6 @@ import type {
 } from '../dashboard/api.ts'
 import { usageError } from '../errors.ts'
 import { loadText } from '../report/load.ts'
-import { printable } from '../report/printable.ts'
 import type { RunResult } from '../report/result.ts'
 import { parseCount, parseDuration, parseRate, parseSize } from '../units.ts'
 import { ControlClient } from './control-client.ts'
@@ -77,11 +76,6 @@ function addLooks(ctl: Parent, client: Client) {
       const page = await client().ask<ConnectionPage>('GET', `/api/connections?${query.toString()}`)
       if (asJson) return json(page)
       print(connectionsText(page))
-      if (page.total > 0) return
-      const { listeners } = await client().ask<ServerInfo>('GET', '/api/server')
-      // It may be that nobody is listed, although somebody is there.
-      for (const { url, engine, notes } of listeners)
-        if (engine === 'blocking') tell(printable(`${url}: ${notes.join(' ')}`))
     })
 }
 

@@ -1,8 +1,10 @@
 /** A thread that serves one client at a time, with calls that block: accept, recv, send, close. */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Ending } from '../../metrics/ledger.ts'
 import { counter, stopWord } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
 import { loadLibc, systemError, type Libc } from '../libc.ts'
+import { peerOf } from '../peer-name.ts'
 
 /** What such a thread begins with. */
 export interface ClientThreadInput {
@@ -15,10 +17,32 @@ export interface ClientThreadInput {
   clients: number
   idleTimeoutMs: number
   drainMs: number
+  /** One word: which of its clients is to be cut off; undefined if nobody wants to know of them. */
+  kill: Int32Array | undefined
 }
 
-/** Whether it waits for a client. */
-export type FromClientThread = 'waiting' | 'serving'
+/** Said of a client only if somebody wants to know. Instants are milliseconds since 1970. */
+export interface ClientBegins {
+  /** It is the nth of this thread. */
+  number: number
+  /** `host:port`; empty for a unix socket. */
+  peer: string
+  openedAt: number
+  /** What the thread had counted before it. */
+  inBefore: number
+  outBefore: number
+}
+
+export interface ClientEnds {
+  ending: Ending
+  closedAt: number
+  /** What the thread has counted by now. */
+  bytesIn: number
+  bytesOut: number
+}
+
+/** Whether it waits for a client; and who that is. */
+export type FromClientThread = 'waiting' | 'serving' | ClientBegins | ClientEnds
 
 const SOCK_CLOEXEC = 0o2000000
 const MSG_NOSIGNAL = 0x4000
@@ -37,29 +61,56 @@ const talkMs = 200
 const retryMs = 100
 
 const input = workerData as ClientThreadInput
-const { counters, stop } = input
+const { counters, stop, kill } = input
 const libc = loadLibc() as Libc
 const buffer = Buffer.allocUnsafeSlow(65_536)
 let deadlineMs: number | undefined
 
 // accept() looks around too: a thread that is blocked for ever could not be ended.
 setTimeouts(input.listenFd, lookAroundMs)
-for (let served = 0; served < input.clients; served++) {
-  if (served > 0) say('waiting')
+/** Which client it is, from 1. */
+let number = 0
+while (number < input.clients) {
+  if (number > 0) say('waiting')
   const fd = accept()
   if (fd === -1) break
+  number++
   say('serving')
+  if (kill) sayWhoBegins(fd)
   counters[counter.opened]!++
   setTimeouts(fd, lookAroundMs)
   const failure = echo(fd) ?? (stopping() === stopWord.drain ? sayGoodbye(fd) : undefined)
   libc.close(fd)
-  if (failure !== undefined && failure !== 'given up') count(failure)
+  if (failure !== undefined && failure !== 'given up' && failure !== 'killed') count(failure)
+  if (kill) sayHowItEnds(failure)
   counters[counter.closed]!++
 }
 parentPort!.close()
 
 function say(message: FromClientThread) {
   parentPort!.postMessage(message)
+}
+
+function sayWhoBegins(fd: number) {
+  // sockaddr_storage, and its size.
+  const [name, size] = [Buffer.alloc(128), Buffer.alloc(4)]
+  size.writeUInt32LE(name.length)
+  const peer = libc.getpeername(fd, name, size) === 0 ? peerOf(name) : ''
+  const { [counter.bytesIn]: inBefore, [counter.bytesOut]: outBefore } = counters
+  say({ number, peer, openedAt: Date.now(), inBefore: inBefore!, outBefore: outBefore! })
+}
+
+function sayHowItEnds(failure: string | undefined) {
+  const { [counter.bytesIn]: bytesIn, [counter.bytesOut]: bytesOut } = counters
+  const inGoodOrder = failure === undefined || failure === 'given up'
+  const isOurs = failure === 'idle' || failure === 'killed'
+  const ending = inGoodOrder ? 'closed' : isOurs ? failure : failureName(systemError(failure))
+  say({ ending, closedAt: Date.now(), bytesIn: bytesIn!, bytesOut: bytesOut! })
+}
+
+/** Somebody wants this client to be cut off. */
+function killed(): boolean {
+  return kill !== undefined && Atomics.load(kill, 0) === number
 }
 
 function stopping(): number {
@@ -112,6 +163,7 @@ function echo(fd: number): string | undefined {
   let silentMs = 0
   let talkUntilMs = Infinity
   while (stopping() !== stopWord.now) {
+    if (killed()) return 'killed'
     const length = libc.recv(fd, buffer, buffer.length, 0)
     if (length === 0) return undefined
     if (length > 0) {
@@ -148,6 +200,7 @@ function sendAll(fd: number, length: number): string | undefined {
     }
     const error = libc.errorName()
     if (!isPassing(error)) return error
+    if (killed()) return 'killed'
     if (stopping() === stopWord.now || performance.now() >= deadline()) return 'given up'
     silentMs += lookAroundMs
     if (input.idleTimeoutMs > 0 && silentMs >= input.idleTimeoutMs) return 'idle'
@@ -156,11 +209,13 @@ function sendAll(fd: number, length: number): string | undefined {
 }
 
 /** FIN; then whatever still comes is read, or the system would answer it with RST. */
-function sayGoodbye(fd: number): undefined {
+function sayGoodbye(fd: number): 'killed' | undefined {
   libc.shutdown(fd, SHUT_WR)
   while (stopping() === stopWord.drain && performance.now() < deadline()) {
+    if (killed()) return 'killed'
     const length = libc.recv(fd, buffer, buffer.length, 0)
     if (length > 0) counters[counter.bytesDiscarded]! += length
-    else if (length === 0 || !isPassing(libc.errorName())) return
+    else if (length === 0 || !isPassing(libc.errorName())) return undefined
   }
+  return undefined
 }

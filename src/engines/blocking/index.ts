@@ -6,7 +6,7 @@ import { loadLibc } from '../libc.ts'
 export const blocking: Engine = {
   name: 'blocking',
   // It has threads of its own, so it shares no port: see concurrency.
-  features: new Set<Feature>(['tcp', 'unix', 'serve']),
+  features: new Set<Feature>(['tcp', 'unix', 'serve', 'ledger']),
   refuses() {
     if (process.platform !== 'linux') return 'The blocking engine needs Linux.'
     const libc = loadLibc()

@@ -10,6 +10,7 @@ import type { ServeTask } from '../../task.ts'
 import type { Session } from '../engine.ts'
 import { loadLibc, type Libc } from '../libc.ts'
 import { listenOn, type ListeningSocket } from '../sockets.ts'
+import { ClientLedger, type ThreadMemory } from './client-ledger.ts'
 import type { ClientThreadInput, FromClientThread } from './client-thread.ts'
 
 /** A thread takes some megabytes, so even `unlimited` has an end. */
@@ -34,10 +35,12 @@ class Pool implements Session {
   readonly #libc: Libc
   readonly #listener: ListeningSocket
   /** What the threads that still run have counted, and what those that ended had. */
-  readonly #running = new Map<Worker, Float64Array>()
+  readonly #running = new Map<Worker, ThreadMemory>()
   readonly #ended = new Float64Array(counterNames.length)
   /** One word that all threads look at: how to stop (see stopWord). */
   readonly #stop = new Int32Array(new SharedArrayBuffer(4))
+  /** Who is connected; undefined if nobody wants to know. */
+  readonly #ledger: ClientLedger | undefined
   #waiting = 0
   #retry: NodeJS.Timeout | undefined
   readonly #summing: NodeJS.Timeout
@@ -54,7 +57,11 @@ class Pool implements Session {
     this.#meter = meter
     this.#libc = libc
     this.#listener = listener
-    this.#summing = setInterval(() => this.#sum(), sumMs)
+    this.#ledger = task.ledger && new ClientLedger(task.ledger)
+    this.#summing = setInterval(() => {
+      this.#sum()
+      this.#ledger?.onTick(this.#running)
+    }, sumMs)
     this.#startThread()
   }
 
@@ -66,22 +73,31 @@ class Pool implements Session {
     const counters = new Float64Array(
       new SharedArrayBuffer(counterNames.length * Float64Array.BYTES_PER_ELEMENT),
     )
+    const kill = new Int32Array(new SharedArrayBuffer(4))
     const { idleTimeoutMs, drainMs, oneOff, concurrency } = this.#task
     // In a pool threads are used again; without a bound a thread ends with its client.
     const clients = oneOff || concurrency > threadsMax ? 1 : Infinity
     const listenFd = this.#listener.fd
     const own = { listenFd, counters, stop: this.#stop, clients }
-    const workerData: ClientThreadInput = { ...own, idleTimeoutMs, drainMs }
+    const watched = { kill: this.#ledger && kill }
+    const workerData: ClientThreadInput = { ...own, idleTimeoutMs, drainMs, ...watched }
     const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16 }
     const thread = new Worker(threadUrl, { workerData, resourceLimits, name: 'yodel client' })
-    this.#running.set(thread, counters)
+    this.#running.set(thread, { counters, kill })
     this.#waiting++
-    thread.on('message', (message: FromClientThread) => {
-      this.#waiting += message === 'waiting' ? 1 : -1
-      this.#keepOneWaiting()
-    })
+    thread.on('message', (message: FromClientThread) => this.#hear(thread, message))
     thread.once('error', error => this.#onError(error))
     thread.once('exit', () => this.#onExit(thread, counters))
+  }
+
+  #hear(thread: Worker, message: FromClientThread) {
+    if (typeof message === 'object') {
+      if ('peer' in message) this.#ledger?.opened(thread, message)
+      else this.#ledger?.closed(thread, message)
+      return
+    }
+    this.#waiting += message === 'waiting' ? 1 : -1
+    this.#keepOneWaiting()
   }
 
   /** Without descriptors there are no threads; the clients wait in the backlog meanwhile. */
@@ -115,11 +131,11 @@ class Pool implements Session {
 
   /** The meter has one writer, and that is this thread. */
   #sum() {
-    const { counters } = this.#meter
-    for (let index = 0; index < counters.length; index++) {
+    const summed = this.#meter.counters
+    for (let index = 0; index < summed.length; index++) {
       let sum = this.#ended[index]!
-      for (const counted of this.#running.values()) sum += counted[index]!
-      counters[index] = sum
+      for (const { counters } of this.#running.values()) sum += counters[index]!
+      summed[index] = sum
     }
   }
 
