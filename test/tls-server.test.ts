@@ -174,6 +174,14 @@ describe('who is turned out', () => {
     assert.equal(server.snapshot().open, 51)
     await server.close('now')
   })
+
+  test('a thousand who say nothing keep nobody waiting', async () => {
+    const server = await serve('tls://127.0.0.1:0', { handshakeTimeoutMs: 3600_000 })
+    await Promise.all(Array.from({ length: 1_001 }, () => dial(server.address)))
+    const talker = await dialTls(server.address)
+    assert.equal(await echo(talker, 'talker'), 'talker')
+    await server.close('now')
+  })
 })
 
 describe('who is let in', () => {

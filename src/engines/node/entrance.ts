@@ -27,12 +27,19 @@ export interface Admission {
  */
 export type Step = (socket: Socket, admission: Admission) => Promise<Socket>
 
-/** So many may be on their way in at the same time; the others are not read from meanwhile. */
+/** Who has begun, and how long he may still take. */
+interface Guest {
+  raw: Socket
+  leftMs: number
+}
+
+/** So many may be on their way in at the same time; of the others only a little is read. */
 const insideMax = 1_000
 
 /**
- * An echo that lets its clients in by steps, at most so long each. Where the PROXY header may be
- * left out, time begins with the first byte: who is silent is no burden, as on plain tcp.
+ * An echo that lets its clients in by steps, at most so long each. Who is silent has not begun, and
+ * so takes nobody's place; but his time runs. Only where the PROXY header may be left out it begins
+ * with the first byte: there silence is no burden, as on plain tcp.
  */
 export class Entrance implements Echo {
   readonly #steps: readonly Step[]
@@ -40,12 +47,13 @@ export class Entrance implements Echo {
   readonly #counters: Float64Array
   readonly #timeoutMs: number
   readonly #patient: boolean
-  /** Those of whom nothing has come. */
-  readonly #silent = new Set<Socket>()
+  readonly #strict: boolean
+  /** Those of whom nothing has come, and what ends their time, if it runs. */
+  readonly #silent = new Map<Socket, NodeJS.Timeout | undefined>()
   /** Those who are through, by the socket that was accepted. */
   readonly #admitted = new WeakMap<Socket, Socket>()
   readonly #leaving = new WeakSet<Socket>()
-  readonly #queue: Socket[] = []
+  readonly #queue: Guest[] = []
   #inside = 0
 
   constructor(steps: readonly Step[], echo: Echo, task: ServeTask, { counters }: Meter) {
@@ -55,37 +63,53 @@ export class Entrance implements Echo {
     this.#echo = echo
     this.#counters = counters
     this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
+    this.#strict = proxy?.mode === 'require'
     this.#patient = proxy?.mode === 'accept' && carries === 'bytes' && !secure
   }
 
   start(raw: Socket): void {
     // What breaks on the way in is known by the step that reads; here it must only not be thrown.
     raw.on('error', () => {})
-    if (!this.#patient) return this.#knock(raw)
-    this.#silent.add(raw)
-    heardOf(raw, () => this.#silent.delete(raw) && this.#knock(raw))
+    // Whoever has to begin with a header may be turned out before it.
+    if (this.#strict) return this.#knock({ raw, leftMs: this.#timeoutMs })
+    const startedMs = performance.now()
+    const late = () => this.#forget(raw) && this.#turnOut(raw, 'timedOut')
+    this.#silent.set(raw, this.#patient ? undefined : setTimeout(late, this.#timeoutMs))
+    heardOf(raw, () => {
+      if (!this.#forget(raw) || raw.destroyed) return
+      if (this.#patient) return this.#knock({ raw, leftMs: this.#timeoutMs })
+      // Whoever looks whether there is somebody, and says nothing, has failed at nothing.
+      if (raw.bytesRead === 0) return void raw.destroy()
+      this.#knock({ raw, leftMs: Math.max(1, startedMs + this.#timeoutMs - performance.now()) })
+    })
+  }
+
+  /** False: he was none of the silent. */
+  #forget(raw: Socket): boolean {
+    clearTimeout(this.#silent.get(raw))
+    return this.#silent.delete(raw)
   }
 
   finish(raw: Socket): void {
     const socket = this.#admitted.get(raw)
     this.#leaving.add(raw)
     if (socket) this.#echo.finish(socket)
-    else if (this.#silent.delete(raw) || this.#queue.includes(raw)) raw.destroy()
+    else if (this.#forget(raw) || this.#queue.some(waiting => waiting.raw === raw)) raw.destroy()
   }
 
-  #knock(raw: Socket) {
-    if (this.#inside < insideMax) void this.#enter(raw)
-    else this.#queue.push(raw)
+  #knock(guest: Guest) {
+    if (this.#inside < insideMax) void this.#enter(guest)
+    else this.#queue.push(guest)
   }
 
-  async #enter(raw: Socket) {
+  async #enter({ raw, leftMs }: Guest) {
     this.#inside++
     const admission: Admission = { raw }
     let late = false
     const timer = setTimeout(() => {
       late = true
       this.#turnOut(raw, 'timedOut')
-    }, this.#timeoutMs)
+    }, leftMs)
     try {
       let socket = raw
       for (const step of this.#steps) socket = await step(socket, admission)
@@ -116,10 +140,10 @@ export class Entrance implements Echo {
   }
 
   #next() {
-    const raw = this.#queue.shift()
-    if (!raw) return
-    if (raw.destroyed) this.#next()
-    else void this.#enter(raw)
+    const guest = this.#queue.shift()
+    if (!guest) return
+    if (guest.raw.destroyed) this.#next()
+    else void this.#enter(guest)
   }
 }
 
