@@ -122,6 +122,10 @@ test('what was sent to a network or a group is not answered by who listens on al
   assert.deepEqual(await answered(everywhere), ['127.0.0.1'])
   await using loose = await serveWith({ allow: ['broadcast'] }, 'udp://0.0.0.0:0')
   assert.deepEqual(await answered(loose), ['127.0.0.1', '127.255.255.255'])
+  // Nobody has read them, but the system has counted.
+  await Promise.all([everywhere.close(), loose.close()])
+  assert.equal(everywhere.snapshot().datagramsUnread, 2)
+  assert.equal(loose.snapshot().datagramsUnread, 1)
 })
 
 test('who leaves answers first what has come', async () => {

@@ -61,9 +61,11 @@ export function datagramsText(servers: readonly Server[]): string {
   const count = refused.reduce((sum, [name]) => sum + total(name), 0)
   const why = refused.map(([name, words]) => `${formatCount(total(name))} ${words}`).join(', ')
   const dropped = total('datagramsDropped')
+  const unread = total('datagramsUnread')
   return [
     `answered ${plural(total('datagramsAnswered'), 'datagram')}`,
     ...(count > 0 ? [`refused ${formatCount(count)} (${why})`] : []),
     ...(dropped > 0 ? [`dropped ${formatCount(dropped)}`] : []),
+    ...(unread > 0 ? [`${formatCount(unread)} discarded by the system unread`] : []),
   ].join(', ')
 }

@@ -15,6 +15,7 @@ const signatures = {
   dup: 'int dup(int fd)',
   getpeername: 'int getpeername(int fd, void *address, void *size)',
   getsockname: 'int getsockname(int fd, void *address, void *size)',
+  getsockopt: 'int getsockopt(int fd, int level, int name, void *value, void *size)',
   if_nametoindex: 'uint if_nametoindex(const char *name)',
   listen: 'int listen(int fd, int backlog)',
   recv: 'long recv(int fd, void *data, size_t size, int flags)',

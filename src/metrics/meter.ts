@@ -73,6 +73,8 @@ export const counterNames = [
   'datagramsOverRate',
   /** The system would not take the answer, or too many waited already. */
   'datagramsDropped',
+  /** The system threw them away before they were read: its buffer was full, or a filter said so. */
+  'datagramsUnread',
   /**
    * Datagrams of a load, without its warm-up: that came after their timeout, came once more, came
    * behind one that was sent later, came with other bytes but were known all the same.

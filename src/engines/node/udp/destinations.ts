@@ -98,7 +98,7 @@ const numberOf = (address: string): number =>
   address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
 
 /** Node has no public name for it. */
-function descriptorOf(socket: Socket): number | undefined {
+export function descriptorOf(socket: Socket): number | undefined {
   const state = Object.getOwnPropertySymbols(socket).find(
     symbol => symbol.description === 'state symbol',
   )

@@ -11,9 +11,12 @@ import { keepOutGroups } from './destinations.ts'
 import type { FaultyPeers, Source } from './faulty-peers.ts'
 import { broadcastAddresses, Guard } from './guard.ts'
 import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
+import { unreadOf } from './unread.ts'
 
 /** What the system does not take at once waits in this process; no more than so many. */
 const unsentMax = 1_024
+/** How often the system is asked what it has thrown away. */
+const askMs = 1_000
 /** Nothing has come for so long: what was under way is here. */
 const quietMs = 20
 /** Whoever never falls silent is heard so long after the server was told to leave. */
@@ -53,6 +56,8 @@ class DatagramServer implements Session {
   #heard = 0
   #draining = false
   #left = false
+  readonly #unreadBefore: number
+  readonly #asking = setInterval(() => this.#askUnread(), askMs)
   #looking: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
   #finish!: () => void
@@ -65,6 +70,7 @@ class DatagramServer implements Session {
     this.#counters = counters
     this.#guard = new Guard(task.datagrams, task.udpPorts)
     Atomics.add(task.udpPorts, address.port, 1)
+    this.#unreadBefore = unreadOf(socket)
     const { allow } = task.datagrams
     if (allow.includes('broadcast')) socket.setBroadcast(true)
     if (isUnspecified(address.host)) keepOutGroups(socket, allow, broadcastAddresses())
@@ -114,6 +120,11 @@ class DatagramServer implements Session {
     this.#faulty?.setFaults(faults)
   }
 
+  #askUnread() {
+    const unread = unreadOf(this.#socket) - this.#unreadBefore
+    this.#counters[counter.datagramsUnread] = Math.max(0, unread)
+  }
+
   /** What has been received is answered first. */
   stop(now: boolean): void {
     if (now || this.#left) return this.#leave()
@@ -138,6 +149,8 @@ class DatagramServer implements Session {
     clearTimeout(this.#deadline)
     if (this.#left) return
     this.#left = true
+    clearInterval(this.#asking)
+    this.#askUnread()
     this.#faulty?.cancel()
     Atomics.sub(this.#task.udpPorts, this.address.port, 1)
     this.#socket.close(this.#finish)

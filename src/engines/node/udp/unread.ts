@@ -1,0 +1,25 @@
+/** How many datagrams the system has thrown away before anybody read them. */
+import type { Socket } from 'node:dgram'
+import { loadLibc } from '../../libc.ts'
+import { descriptorOf } from './destinations.ts'
+
+// Numbers of <asm-generic/socket.h> and <linux/sock_diag.h>.
+const SOL_SOCKET = 1
+const SO_MEMINFO = 55
+const SK_MEMINFO_DROPS = 8
+const wordBytes = 4
+
+/**
+ * Of this socket, since it was made: its buffer was full, or a filter kept them out. 0 where the
+ * system does not tell (it needs Linux 4.12 and FFI).
+ */
+export function unreadOf(socket: Socket): number {
+  const libc = process.platform === 'linux' ? loadLibc() : ''
+  const fd = descriptorOf(socket)
+  if (typeof libc === 'string' || fd === undefined) return 0
+  const found = Buffer.alloc((SK_MEMINFO_DROPS + 1) * wordBytes)
+  const size = Buffer.alloc(wordBytes)
+  size.writeUInt32LE(found.length)
+  if (libc.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, found, size) !== 0) return 0
+  return found.readUInt32LE(SK_MEMINFO_DROPS * wordBytes)
+}
