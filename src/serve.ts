@@ -253,7 +253,7 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
     ledger: undefined,
   }
   const { engine, reason } = chooseEngine(wantedEngine, task)
-  if (reason !== undefined) notes.push(reason)
+  if (reason !== undefined) notes.push(`The ${engine} engine serves. ${reason}`)
   if (faultsLater && engines[engine].features.has('faults')) task.faults ??= []
   const invalid = task.tls && invalidToday(task.tls)
   if (invalid !== undefined) notes.push(invalid)

@@ -215,13 +215,15 @@ test(
 )
 
 test('a listener that others can reach says so', { skip: windows }, async () => {
-  const { program, url } = await yodelServe('tcp://0.0.0.0:0')
+  const { program, url } = await yodelServe('tcp://0.0.0.0:0', 'udp://0.0.0.0:0')
   await using _ = program
+  await program.says(/listening on udp/)
   program.kill()
   const { stderr } = await program.finished
-  const [warning] = stderr.split('\n')
-  const words = 'can be reached from other machines; whoever does is echoed.'
-  assert.equal(warning, `yodel: ${url} ${words}`)
+  const [warning, stronger] = stderr.split('\n')
+  const words = 'can be reached from other machines;'
+  assert.equal(warning, `yodel: ${url} ${words} whoever does is echoed.`)
+  assert.match(stronger!, /^yodel: udp:.* can be .*; who forges a source .* its echo sent there/)
 })
 
 test('--help and --version are no errors, and go to stdout', async () => {

@@ -181,7 +181,9 @@ describe('what a server with faults does besides', together, () => {
     }
     await using server = await start('')
     assert.equal(server.engine, 'node')
-    assert.deepEqual(server.notes, ['The uring engine cannot inject faults.'])
+    assert.deepEqual(server.notes, [
+      'The node engine serves. The uring engine cannot inject faults.',
+    ])
     await using plain = await serve(':0')
     await assert.rejects(plain.setFaults([]), { message: 'This server has no faults.' })
     await assert.rejects(serve(':0', { seed: -1 }), UserError)

@@ -41,7 +41,7 @@ function refuses(start: Start, reason: string, engines: string[] = ['uring']) {
     }
     program.kill()
     const { code, stderr } = await program.finished
-    assert.ok(stderr.startsWith(`yodel: ${reason}\n`), stderr)
+    assert.ok(stderr.startsWith(`yodel: The node engine serves. ${reason}\n`), stderr)
     assert.equal(stderr.split(reason).length, 2, stderr)
     assert.equal(code, 0)
   })

@@ -27,6 +27,12 @@ const dangers: Record<DatagramRule, string> = {
 
 export const isUdp = ({ address }: Server): boolean => isDatagrams(address)
 
+/** What it means that others can reach it. */
+export const risk = (server: Server): string =>
+  isUdp(server)
+    ? 'who forges a source on a datagram has its echo sent there, up to the rate of --udp-rate.'
+    : 'whoever does is echoed.'
+
 /** A line for each rule that does not hold. */
 export function warnings(server: Server, { datagrams = {} }: ServeOptions): string[] {
   if (!isUdp(server)) return []

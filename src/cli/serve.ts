@@ -7,7 +7,7 @@ import { transports } from '../transport.ts'
 import { parseCount, parseDuration, plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { faultOptions, faultsOf, inject } from './faults.ts'
-import { isUdp, warnings } from './datagrams.ts'
+import { isUdp, risk, warnings } from './datagrams.ts'
 import { addAll, engineFlag, parseLimit, repeatable, value } from './flags.ts'
 import { openLog, type Log } from './log.ts'
 import { onInterrupt, print, showLive } from './output.ts'
@@ -119,7 +119,7 @@ const closeAll = (servers: Server[]) =>
 function announce(server: Server, json: boolean, log: Log) {
   const { address, url, engine, fingerprint } = server
   if (isPublic(address))
-    log.say('warn', `${url} can be reached from other machines; whoever does is echoed.`)
+    log.say('warn', `${url} can be reached from other machines; ${risk(server)}`)
   const pid = process.pid
   log.event('info', 'listening', { address: url, engine })
   if (server.madeCertificate)
