@@ -1,8 +1,11 @@
 /** The real program with a dashboard: yodel ctl, the log, and what is printed. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { dial, echo, ending } from './client.ts'
 import type * as Clients from '../src/cli/control-client.ts'
@@ -119,6 +122,27 @@ suite('yodel serve', { concurrency: 4 }, () => {
     assert.ok(messages.received > 0)
     await new ControlClient(url!, undefined).ask('POST', '/api/drain')
     assert.match((await program.finished).stderr, /"msg":"draining"\}\n/)
+  })
+
+  test('what a script does is shown, and how to start it like that; a note, too', async () => {
+    const script = join(mkdtempSync(join(tmpdir(), 'yodel-script-')), 'script.json')
+    writeFileSync(
+      script,
+      '[{"at":"0s","faults":["delay=1ms"]},{"at":"500ms","faults":["slice=2"]}]',
+    )
+    const faulting = ['--fault-script', script, '--fault', 'delay=9ms', '--seed', '7']
+    const secret = ['--dashboard=:0', '--dashboard-token', token]
+    await using program = yodel(['serve', ':0', '--concurrency', '3', ...faulting, ...secret])
+    const [, url] = await program.says(/listening on (\S+)\n/)
+    const [, link] = await program.says(/dashboard on (\S+)\n/)
+    const again = `yodel serve ${url} --concurrency 3 --seed 7 --engine node --fault`
+    const first = await run('ctl', '--url', link!, 'faults')
+    assert.match(first.stdout, /^0 {2}(delay=1ms|slice=2)\n/)
+    await program.says(/slice=2/)
+    const second = await run('ctl', '--url', link!, 'faults')
+    assert.equal(second.stdout, `0  slice=2\n   ${again} slice=2\n`)
+    const { stdout } = await run('ctl', '--url', link!, 'snapshot')
+    assert.match(stdout, /serving for \d+s\n.* 3 clients at a time\n {5}.*uring/)
   })
 
   test('--dashboard that cannot be had ends the whole', async () => {

@@ -9,15 +9,22 @@ import type {
 import { printable } from '../report/printable.ts'
 import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts'
 
+/** How long something has been there: `4s`, `2m 5s`, `1h 2m`. */
+function ageText(ms: number): string {
+  const whole = Math.max(0, Math.floor(ms / 1e3))
+  const [hours, minutes, seconds] = [Math.floor(whole / 3600), Math.floor(whole / 60), whole]
+  if (hours > 0) return `${hours}h ${minutes % 60}m`
+  return minutes > 0 ? `${minutes}m ${seconds % 60}s` : `${seconds}s`
+}
+
 export function serverText(info: ServerInfo, last: Second | undefined): string {
-  const uptimeMs = Math.floor((Date.now() - info.startedAt) / 1e3) * 1e3
   const state = info.draining ? 'draining' : 'serving'
-  const lines = [
-    `yodel ${info.version}, process ${info.pid}, ${state} for ${formatDuration(uptimeMs)}`,
-  ]
-  for (const { index, url, engine, concurrency } of info.listeners) {
+  const uptime = ageText(Date.now() - info.startedAt)
+  const lines = [`yodel ${info.version}, process ${info.pid}, ${state} for ${uptime}`]
+  for (const { index, url, engine, concurrency, notes } of info.listeners) {
     const limit = concurrency === null ? 'no limit' : `${plural(concurrency, 'client')} at a time`
     lines.push(`  ${index}  ${url}  engine ${engine}, ${limit}`)
+    for (const note of notes) lines.push(`     ${printable(note)}`)
   }
   if (!last) return `${lines.join('\n')}\n`
   const waiting = last.waiting === null ? 'unknown' : formatCount(last.waiting)
@@ -36,16 +43,15 @@ export function connectionsText({ total, matched, rows }: ConnectionPage): strin
   if (rows.length === 0) return `no connections${total > 0 ? ` of ${total} match` : ''}\n`
   const head = ['id', 'peer', 'listener', 'for', 'in', 'out', 'unsent', 'idle']
   const now = Date.now()
-  const seconds = (ms: number) => formatDuration(Math.max(0, Math.floor(ms / 1e3) * 1e3))
   const table = rows.map(row => [
     row.id,
     printable(row.realPeer === null ? row.peer : `${row.realPeer} via ${row.peer}`) || '-',
     `${row.listener}`,
-    seconds(now - row.openedAt),
+    ageText(now - row.openedAt),
     ...(row.waiting
       ? ['waiting', '', '', '']
       : [row.bytesIn, row.bytesOut, row.unsentBytes].map(formatSize)),
-    ...(row.waiting ? [] : [seconds(row.idleMs)]),
+    ...(row.waiting ? [] : [ageText(row.idleMs)]),
   ])
   const widths = head.map((_, column) =>
     Math.max(...[head, ...table].map(cells => cells[column]!.length)),

@@ -44,13 +44,27 @@ export function faultsOf<F extends object>(flags: F): { faulting: Faulting; rest
   return { faulting: { fault, faultScript, faultLog }, rest: rest as unknown as F }
 }
 
+/** What a script has put in force; undefined: what is given with `--fault`. */
+export class Played {
+  texts: readonly string[] | undefined
+  /** Whoever wants to hear of changes. */
+  onChange = () => {}
+
+  change(texts: readonly string[] | undefined): void {
+    this.texts = texts
+    this.onChange()
+  }
+}
+
 /** The same as the library takes it for each of the servers. */
 export function inject({ fault, faultScript, faultLog }: Faulting, servers: number, log: Log) {
   const file = faultLog === undefined ? undefined : openFaultLog(faultLog, log)
+  const script = new Played()
   /** Said as they come into force. */
   const onFaultStep: ServeOptions['onFaultStep'] = (step, atMs) => {
     const what = step ? step.label : 'as at the start'
     log.say('info', `after ${formatDuration(Math.round(atMs))}: ${what}`, { faults: step?.label })
+    script.change(step?.texts)
   }
   const optionsFor = (server: number): ServeOptions => {
     const which = servers > 1 ? { server } : {}
@@ -62,7 +76,7 @@ export function inject({ fault, faultScript, faultLog }: Faulting, servers: numb
       onFaults: file && ((records, lost) => file.write(which, records, lost)),
     }
   }
-  return { optionsFor, closeLog: () => file?.close() }
+  return { optionsFor, script, closeLog: () => file?.close() }
 }
 
 /** A file that is written while nobody waits: if it breaks, serving goes on. */

@@ -14,6 +14,7 @@ import { onInterrupt, print, showLive } from './output.ts'
 import { servedText, servingText, totalOf } from './served-text.ts'
 import { servingOf, servingOptions } from './serving.ts'
 import { announceDashboard, watch, type Watch } from './watch.ts'
+import { Typed } from './typed.ts'
 import { watchingOf, watchingOptions } from './watching.ts'
 
 export function addServe(program: Command): void {
@@ -38,6 +39,7 @@ export function addServe(program: Command): void {
   addAll(command, faultsGroup, faultOptions())
   addAll(command, 'Transports:', servingOptions())
   addAll(command, 'Watching:', watchingOptions())
+  const typed = new Typed(command)
   command.action(async (texts, flags) => {
     const { serving, rest: others } = servingOf(flags)
     const { watching, rest: more } = watchingOf(others)
@@ -49,7 +51,11 @@ export function addServe(program: Command): void {
     const log = await openLog(watching.logLevel, watching.quiet)
     const faults = faulting.fault ?? (faulting.faultScript ? [] : undefined)
     const places = given.length > 0 ? given : [{ address: defaultAddress }]
-    const { optionsFor, closeLog } = inject({ ...faulting, fault: faults }, places.length, log)
+    const { optionsFor, script, closeLog } = inject(
+      { ...faulting, fault: faults },
+      places.length,
+      log,
+    )
     // Whoever can reach it may stop it at once, and it leaves in good order.
     const signal = firstSignal()
     const servers = await startAll(places, n => ({
@@ -63,7 +69,8 @@ export function addServe(program: Command): void {
       faultsLater: watching.dashboard !== undefined,
       ledger: watching.dashboard !== undefined || log.writes('debug'),
     }))
-    const watched = watch(servers, { ...watching, faults, log, proxy: serving.proxy })
+    const { proxy } = serving
+    const watched = watch(servers, { ...watching, faults, script, typed, log, proxy })
     const watcher = await watched.catch(async (error: unknown) => {
       await closeAll(servers)
       throw error

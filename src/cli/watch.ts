@@ -7,12 +7,17 @@ import { failureNames } from '../metrics/meter.ts'
 import type { Server } from '../serve.ts'
 import { transports, type Calling, type ProxyRules } from '../transport.ts'
 import { Storms, type Log } from './log.ts'
+import type { Played } from './faults.ts'
 import { print } from './output.ts'
+import type { Typed } from './typed.ts'
 import type { Watching } from './watching.ts'
 
 export interface WatchOptions extends Watching {
   /** As given on the command line. */
   faults: readonly string[] | undefined
+  /** What a script has made of them. */
+  script: Played
+  typed: Typed
   proxy: ProxyRules | undefined
   log: Log
 }
@@ -45,6 +50,10 @@ export async function watch(servers: readonly Server[], options: WatchOptions): 
   const listeners = servers.map(server => ({ server, concurrency: server.concurrency }))
   const observer = new Observer(listeners, { seesBacklog: address !== undefined })
   const dashboard = address && (await open(servers, observer, address, options))
+  const { script } = options
+  const showScript = () => dashboard?.setFaults(script.texts)
+  script.onChange = showScript
+  if (script.texts) showScript()
   if (log.writes('info')) writeEvents(observer, log)
   observer.start()
   return {
@@ -66,7 +75,7 @@ async function open(
   servers: readonly Server[],
   observer: Observer,
   address: HostAddress,
-  { token, benchAnywhere, faults, proxy, log }: WatchOptions,
+  { token, benchAnywhere, faults, typed, proxy, log }: WatchOptions,
 ): Promise<Dashboard> {
   const { startDashboard } = await import('../dashboard/index.ts')
   const { checkToken, randomToken } = await import('../dashboard/guard.ts')
@@ -76,6 +85,7 @@ async function open(
     listeners: servers.map(server => ({
       server,
       faults: server.hasFaults ? (faults ?? []) : undefined,
+      options: typed.wordsFor(server.address.transport),
       calling: callingOf(server, proxy),
     })),
     token: token === undefined ? needed : checkToken(token),

@@ -15,6 +15,8 @@ export interface OwnListener {
   readonly server: Server
   /** What it was started with; undefined if it has none and cannot have any. */
   readonly faults: readonly string[] | undefined
+  /** The words that it was started with, besides its faults; for a command that does it again. */
+  readonly options?: readonly string[] | undefined
   /** What a client of this very process needs to be let in. */
   readonly calling?: Calling | undefined
 }
@@ -37,13 +39,20 @@ export class Faults {
   }
 
   list(): ListenerFaults[] {
-    return this.#listeners.map(({ server }, listener) => {
+    return this.#listeners.map(({ server, options = [] }, listener) => {
       const faults = [...this.#present[listener]!]
-      const options = faults.map(fault => ` --fault ${quoted(fault)}`).join('')
-      const engine = faults.length > 0 ? ' --engine node' : ''
-      const command = `yodel serve ${quoted(server.url)}${engine}${options}`
+      const needsEngine = faults.length > 0 && !options.includes('--engine')
+      const engine = needsEngine ? ['--engine', 'node'] : []
+      const words = [...options, ...engine, ...faults.flatMap(fault => ['--fault', fault])]
+      const command = ['yodel', 'serve', server.url, ...words].map(quoted).join(' ')
       return { listener, faults, command }
     })
+  }
+
+  /** A script has changed them; undefined: to what the listeners were started with. */
+  note(texts: readonly string[] | undefined): void {
+    for (const [index, { faults }] of this.#listeners.entries())
+      if (faults) this.#present[index] = texts ?? faults
   }
 
   /**

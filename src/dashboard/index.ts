@@ -3,7 +3,7 @@ import type { HostAddress } from '../address.ts'
 import { faultKinds } from '../faults/index.ts'
 import { suits } from '../faults/suits.ts'
 import { version } from '../machine.ts'
-import type { ServerInfo } from './api.ts'
+import type { ListenerInfo, ServerInfo } from './api.ts'
 import { readAssets } from './assets.ts'
 import { Benches } from './benches.ts'
 import { checkedQuery } from './body.ts'
@@ -48,6 +48,8 @@ export interface Dashboard extends AsyncDisposable {
   readonly link: string
   /** The servers are stopping: no longer ready. */
   setDraining(): void
+  /** A script has put others in force; undefined: those of the start. */
+  setFaults(texts: readonly string[] | undefined): void
   close(): Promise<void>
 }
 
@@ -68,20 +70,16 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     pid: process.pid,
     draining,
     benchAnywhere,
-    listeners: observer.listeners.map(({ server, concurrency }, index) => ({
-      index,
-      url: server.url,
-      engine: server.engine,
-      concurrency: Number.isFinite(concurrency) ? concurrency : null,
-      notes: [...server.notes],
-      faultsFixedBecause: faults.fixedBecause(index),
-      faultKinds: faultKinds.filter(kind => suits(kind, server.address.transport)),
-    })),
+    listeners: listenersOf(observer, faults),
   })
   const setDraining = () => {
     if (draining) return
     draining = true
     watchers.send('server', info())
+  }
+  const setFaults = (texts: readonly string[] | undefined) => {
+    faults.note(texts)
+    watchers.send('faults', faults.list())
   }
   const drain = () => {
     setDraining()
@@ -118,5 +116,16 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   const host = address.host.includes(':') ? `[${address.host}]` : address.host
   const url = `http://${host}:${address.port}/`
   const link = token === undefined ? url : `${url}?token=${token}`
-  return { address, url, link, setDraining, close, [Symbol.asyncDispose]: close }
+  return { address, url, link, setDraining, setFaults, close, [Symbol.asyncDispose]: close }
 }
+
+const listenersOf = (observer: Observer, faults: Faults): ListenerInfo[] =>
+  observer.listeners.map(({ server, concurrency }, index) => ({
+    index,
+    url: server.url,
+    engine: server.engine,
+    concurrency: Number.isFinite(concurrency) ? concurrency : null,
+    notes: [...server.notes],
+    faultsFixedBecause: faults.fixedBecause(index),
+    faultKinds: faultKinds.filter(kind => suits(kind, server.address.transport)),
+  }))

@@ -18,6 +18,8 @@ export interface FaultStep {
   everyMs?: number | undefined
   /** What is said of it to people. */
   label?: string | undefined
+  /** Its faults as they were written. */
+  texts?: readonly string[] | undefined
 }
 
 export type FaultScript = readonly FaultStep[]
@@ -122,6 +124,7 @@ function parseStep(step: unknown): FaultStep {
     forMs: lasts === undefined ? undefined : parseTime(lasts),
     everyMs: every === undefined ? undefined : parseTime(every),
     label: faults.join(' ') || 'no faults',
+    texts: faults,
   }
 }
 

@@ -1,0 +1,38 @@
+/** What was typed after `yodel serve`, for a command that starts another server like it. */
+import type { Command } from 'commander'
+import { transports, type TransportName } from '../transport.ts'
+
+/**
+ * Left out: faults, which are said as they are now, and what is no matter of how is served: who
+ * watches and what is written where. A token is nobody's business, and sockets are not there again.
+ */
+const leftOut = new Set(
+  (
+    'fault fault-script fault-log fd json log-level quiet ' +
+    'dashboard dashboard-token dashboard-bench-anywhere'
+  ).split(' '),
+)
+const ofTls = new Set(['cert', 'key', 'client-ca'])
+
+export class Typed {
+  readonly #options: { name: string; words: string[] }[] = []
+
+  /** To be called before the command line is read. */
+  constructor(command: object) {
+    const reader = command as Command
+    for (const option of reader.options) {
+      const name = option.name()
+      if (leftOut.has(name)) continue
+      reader.on(`option:${name}`, (text?: string) => {
+        const words = [`--${name}`, ...(text == null ? [] : [text])]
+        this.#options.push({ name, words })
+      })
+    }
+  }
+
+  /** The words that make sense for a listener of that kind. */
+  wordsFor(transport: TransportName): string[] {
+    const isSecure = transports[transport].secure
+    return this.#options.flatMap(({ name, words }) => (ofTls.has(name) && !isSecure ? [] : words))
+  }
+}
