@@ -99,12 +99,17 @@ suite('yodel ctl that cannot do it', () => {
 })
 
 suite('yodel serve', { concurrency: 4 }, () => {
-  test('--dashboard prints where it is, and a public one has a token; drain ends it', async () => {
+  test('--dashboard prints where it is, a public one has a token; drain ends it', async () => {
     await using program = yodel(['serve', ':0', '--dashboard', '0.0.0.0:0', '--json'])
     const [, link] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
     assert.match(link!, /^http:\/\/0\.0\.0\.0:\d+\/\?token=[\w-]{32}$/)
     await program.says(/yodel: The dashboard can be reached from other machines, over plain HTTP;/)
     const url = link!.replace('0.0.0.0', '127.0.0.1')
+    const guess = async (n: number) =>
+      (await fetch(new URL(`/?token=${'x'.repeat(20)}${n}`, url))).status
+    for (let n = 0; n < 10; n++) assert.equal(await guess(n), 401)
+    // Nobody guesses a token that was made: whoever has it is let in all the same.
+    assert.equal(await guess(10), 429)
     assert.equal((await run('ctl', '--url', url, 'drain')).code, 0)
     const { code, stderr } = await program.finished
     assert.equal(code, 0)

@@ -89,6 +89,7 @@ async function open(
       calling: callingOf(server, proxy),
     })),
     token: token === undefined ? needed : checkToken(token),
+    tokenIsRandom: token === undefined,
     benchAnywhere,
     onDrain: () => {
       log.event('info', 'draining', {})

@@ -25,6 +25,8 @@ export interface DashboardOptions {
   address: HostAddress
   /** Whoever asks must know it; undefined: nobody need. */
   token?: string | undefined
+  /** It was made by `randomToken()`: others who guess from the same address lock nobody out. */
+  tokenIsRandom?: boolean | undefined
   /** Whether benches may go to others than the listeners. */
   benchAnywhere?: boolean | undefined
   /** The servers are to stop accepting. */
@@ -91,7 +93,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     if (activity.length > 0) watchers.send('activity', activity)
   })
   answerWith(server, {
-    guard: new Guard(address, token),
+    guard: new Guard(address, token, options.tokenIsRandom),
     routes: createRoutes({ observer, watchers, faults, benches, metrics, info, drain }),
     assets: readAssets(options.pageFolder),
     onDefect: options.onDefect,
