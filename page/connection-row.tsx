@@ -1,6 +1,6 @@
 /** The columns of the table of connections, and one row of it. */
 import type { ConnectionRow } from '../src/dashboard/api.ts'
-import { ageText, none, sizeText } from './format.ts'
+import { ageText, nameOf, none, sizeText } from './format.ts'
 import type { SortKey } from './rows.ts'
 import { faults, listenerOf, serverNow } from './state.ts'
 
@@ -27,8 +27,8 @@ export const columns: Column[] = [
     className: 'peer',
     sort: 'peer',
     early: true,
-    text: ({ peer }) => peer,
-    whole: ({ peer }) => peer,
+    text: nameOf,
+    whole: nameOf,
   },
   {
     name: 'State',
@@ -99,10 +99,13 @@ interface Props {
   index: number
   /** Undefined until the server has answered. */
   row: ConnectionRow | undefined
-  onKill: (id: string, peer: string) => void
+  /** Tab leads to its button, and to no other one of the table. */
+  reached: boolean
+  onReach: (id: string) => void
+  onKill: (row: ConnectionRow) => void
 }
 
-export const Row = ({ index, row, onKill }: Props) => (
+export const Row = ({ index, row, reached, onReach, onKill }: Props) => (
   <tr aria-rowindex={index + 2} class={row?.waiting ? 'is-waiting' : ''}>
     {columns.map(({ name, className, text, early, whole }) =>
       className === 'kill' ? (
@@ -110,8 +113,10 @@ export const Row = ({ index, row, onKill }: Props) => (
           {row && !row.waiting && (
             <button
               type="button"
-              aria-label={`Kill the connection of ${row.peer}`}
-              onClick={() => onKill(row.id, row.peer)}
+              tabIndex={reached ? 0 : -1}
+              aria-label={`Kill the connection of ${nameOf(row)}`}
+              onFocus={() => onReach(row.id)}
+              onClick={() => onKill(row)}
             >
               Kill
             </button>

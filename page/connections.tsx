@@ -1,10 +1,10 @@
 /** The table of connections. Only the rows that can be seen are fetched and exist. */
 import { signal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import type { Killed } from '../src/dashboard/api.ts'
+import type { ConnectionRow, Killed } from '../src/dashboard/api.ts'
 import { columns, Row } from './connection-row.tsx'
 import { confirm } from './confirm.tsx'
-import { formatCount, plural } from './format.ts'
+import { formatCount, nameOf, plural } from './format.ts'
 import { change, messageOf, query } from './request.ts'
 import * as rows from './rows.ts'
 import { link, server } from './state.ts'
@@ -71,13 +71,31 @@ function askToKillAll() {
   })
 }
 
-const askToKill = (id: string, peer: string) =>
+const askToKill = (row: ConnectionRow) =>
   confirm({
     title: 'Kill this connection?',
-    text: `${peer} is cut off at once.`,
+    text: `${nameOf(row)} is cut off at once.`,
     verb: 'Kill it',
-    action: () => void kill(`/api/connections/${encodeURIComponent(id)}`),
+    action: () => void kill(`/api/connections/${encodeURIComponent(row.id)}`),
   })
+
+/** The row whose button has the focus, or had it last. */
+const reached = signal('')
+
+/** Tab would have to pass each of thousands of rows: the arrow keys go from one to the next. */
+function moveBetweenRows(event: KeyboardEvent) {
+  const { key, target } = event
+  if ((key !== 'ArrowDown' && key !== 'ArrowUp') || !(target as Element).matches('.kill button'))
+    return
+  event.preventDefault()
+  let row: Element | null = (target as Element).closest('tr')
+  let button: HTMLButtonElement | null = null
+  while (row && !button) {
+    row = key === 'ArrowDown' ? row.nextElementSibling : row.previousElementSibling
+    button = row?.querySelector<HTMLButtonElement>('.kill button') ?? null
+  }
+  button?.focus()
+}
 
 function Table() {
   const scroller = useRef<HTMLDivElement>(null)
@@ -100,6 +118,12 @@ function Table() {
   })
   const { matched } = rows.fetched.value
   const { first, end } = rows.visible.value
+  const shown = rows.fetched.value.rows.slice(
+    Math.max(0, first - rows.fetched.value.offset),
+    Math.max(0, end - rows.fetched.value.offset),
+  )
+  const served = shown.filter(({ waiting }) => !waiting)
+  const tabbed = served.find(({ id }) => id === reached.value) ?? served[0]
   const indexes = Array.from({ length: Math.max(0, end - first) }, (_, place) => first + place)
   return (
     <div
@@ -109,6 +133,7 @@ function Table() {
       role="group"
       aria-label="Rows of the connections"
       onScroll={measure}
+      onKeyDown={moveBetweenRows}
     >
       <table aria-rowcount={matched + 1} aria-labelledby="connections-title">
         <thead>
@@ -125,6 +150,8 @@ function Table() {
               key={rows.rowAt(index)?.id ?? index}
               index={index}
               row={rows.rowAt(index)}
+              reached={tabbed !== undefined && rows.rowAt(index)?.id === tabbed.id}
+              onReach={id => (reached.value = id)}
               onKill={askToKill}
             />
           ))}

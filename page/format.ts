@@ -4,6 +4,10 @@ import { formatCount, formatSize } from '../src/units.ts'
 export { formatCount }
 
 export const none = '–'
+/** Those of unix sockets have no address. */
+export const nameOf = ({ peer, id }: { peer: string; id: string }): string =>
+  peer || `client${space}${id}`
+
 const space = '\u00a0'
 
 export const sizeText = (bytes: number): string => formatSize(bytes).replace(' ', space)

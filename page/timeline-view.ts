@@ -1,6 +1,6 @@
 /** The timeline as a picture: which lane lies where, and how it is drawn. */
 import type { Lane } from '../src/dashboard/api.ts'
-import { ageText } from './format.ts'
+import { ageText, nameOf } from './format.ts'
 import { canvasFont, color } from './theme.ts'
 
 export interface View {
@@ -94,7 +94,7 @@ function drawLane(
   if (view.pitch >= namePitch) {
     context.fillStyle = lane.id === view.selected ? color('text') : colors.text
     context.textAlign = 'left'
-    context.fillText(shortPeer(lane.peer), 0, y + bar / 2, nameGutterPx - 8)
+    context.fillText(shortPeer(nameOf(lane)), 0, y + bar / 2, nameGutterPx - 8)
   }
 }
 

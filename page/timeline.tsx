@@ -2,7 +2,7 @@
 import { computed, signal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Lane } from '../src/dashboard/api.ts'
-import { ageText, formatCount, sizeText } from './format.ts'
+import { ageText, formatCount, nameOf, sizeText } from './format.ts'
 import { lanes, listenerOf, mostLanes, seconds, server, serverNow } from './state.ts'
 import { isDark } from './theme.ts'
 import * as view from './timeline-view.ts'
@@ -89,7 +89,7 @@ function readout({ lanes, selected }: view.View): string {
   const lane = lanes.find(({ id }) => id === selected)
   if (!lane) return 'A lane is a client. Point at one, or use the arrow keys, to see whose it is.'
   const now = serverNow()
-  const { peer, waitingFrom, servedFrom, until, activity } = lane
+  const { waitingFrom, servedFrom, until, activity } = lane
   const end = until ?? now
   const parts: string[] = []
   if (waitingFrom !== null) {
@@ -103,7 +103,7 @@ function readout({ lanes, selected }: view.View): string {
   }
   const several = (server.value?.listeners.length ?? 0) > 1
   const where = several ? ` at ${listenerOf(lane.listener)?.url}` : ''
-  return `${peer}${where}: ${parts.join(', ')}${until === null ? '' : '; gone'}`
+  return `${nameOf(lane)}${where}: ${parts.join(', ')}${until === null ? '' : '; gone'}`
 }
 
 const Legend = () => (

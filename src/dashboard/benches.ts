@@ -4,6 +4,7 @@ import { bench, type LoadRun } from '../bench.ts'
 import { compareRuns } from '../report/compare-runs.ts'
 import { compareText } from '../report/compare-text.ts'
 import type { RunResult } from '../report/result.ts'
+import { formatCount, formatRate } from '../units.ts'
 import type { BenchRun, BenchWanted } from './api.ts'
 import type { OwnListener } from './faults.ts'
 import { Refused } from './refused.ts'
@@ -149,13 +150,13 @@ export class Benches {
 }
 
 function checkLimits({ connections, durationMs, sizeBytes, ratePerSecond }: BenchWanted) {
-  const limits: [string, number | undefined, number][] = [
-    ['connections', connections, connectionsMax],
-    ['durationMs', durationMs, durationMaxMs],
-    ['sizeBytes', sizeBytes, sizeMaxBytes],
-    ['ratePerSecond', ratePerSecond, rateMax],
+  const limits: [string, number | undefined, number, string][] = [
+    ['connections', connections, connectionsMax, formatCount(connectionsMax)],
+    ['the duration', durationMs, durationMaxMs, '5m'],
+    ['the size of a message', sizeBytes, sizeMaxBytes, '1 MiB'],
+    ['the rate', ratePerSecond, rateMax, formatRate(rateMax)],
   ]
-  for (const [name, value, most] of limits)
+  for (const [name, value, most, mostText] of limits)
     if (value !== undefined && !(value > 0 && value <= most))
-      throw new Refused(400, `${name} must be more than 0 and at most ${most}.`)
+      throw new Refused(400, `A bench from here: ${name} must be more than 0, ${mostText} at most.`)
 }
