@@ -140,6 +140,7 @@ async function killCutsOff() {
   await row.getByRole('button').click()
   await dialog.getByRole('button', { name: 'Kill it' }).click()
   await ended
+  await page.locator('.table:focus').waitFor()
   assert.equal(other.destroyed, false)
   await page.getByLabel('Filter').fill(`:${other.localPort}`)
   await page.getByText('1 of').waitFor()
@@ -200,6 +201,7 @@ async function isAccessible() {
   await page.emulateMedia({ colorScheme: 'dark' })
   await page.setViewportSize({ width: 390, height: 844 })
   assert.deepEqual(await seriousFaults(page), [])
+  await page.setViewportSize({ width: 320, height: 844 })
   const wide = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
   assert.equal(await page.evaluate(wide), 0, 'the page is wider than a phone')
 }
