@@ -53,8 +53,9 @@ async function kill(path: string): Promise<void> {
     const { killed } = (await change<Killed>('DELETE', path))!
     said.value = `Killed ${plural(killed, 'connection')}.`
     await rows.refresh()
-    // Whose button it was is gone: the keyboard stays in the table.
-    if (document.activeElement === document.body)
+    // The button goes with its row, now or a moment later: the keyboard stays in the table.
+    const { activeElement: active, body } = document
+    if (active === body || active?.matches('.kill button'))
       document.querySelector<HTMLElement>('.table')!.focus({ preventScroll: true })
   } catch (error) {
     said.value = messageOf(error)

@@ -2,7 +2,7 @@
 import { signal, useSignal } from '@preact/signals'
 import type { FaultKind, FaultsWanted, ListenerFaults, ListenerInfo } from '../src/dashboard/api.ts'
 import { Copy } from './copy.tsx'
-import { kindOf, partsOf, presets, textOf, type Fault } from './fault-kinds.ts'
+import { faultsFor, kindOf, partsOf, presets, textOf, type Fault } from './fault-kinds.ts'
 import { change, messageOf } from './request.ts'
 import { faults, listenerOf, server } from './state.ts'
 
@@ -85,9 +85,14 @@ function Editor({ listener, texts, kinds }: EditorProps) {
   return (
     <>
       <div class="presets" role="group" aria-label="Presets">
-        {presets.map(({ name, meaning, faults: wanted }) => (
-          <button key={name} type="button" title={meaning} onClick={() => put(listener, wanted)}>
-            {name}
+        {presets.map(preset => (
+          <button
+            key={preset.name}
+            type="button"
+            title={preset.meaning}
+            onClick={() => put(listener, faultsFor(preset, kinds))}
+          >
+            {preset.name}
           </button>
         ))}
         <button type="button" disabled={texts.length === 0} onClick={() => put(listener, [])}>

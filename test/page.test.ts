@@ -71,7 +71,7 @@ const toMs = (text: string): number => {
 async function roundTripMs(page: Page, message: string): Promise<number> {
   await page.getByLabel(/^Message;/).fill(message)
   await page.keyboard.press('Enter')
-  const line = page.locator('.log li', { hasText: message })
+  const line = page.locator('.log li', { hasText: message }).last()
   const time = await line.locator('.time').innerText()
   assert.equal(await line.locator('.reply').innerText(), message)
   return toMs(time)
@@ -96,6 +96,7 @@ suite('the page in a browser', { skip, concurrency: true }, () => {
   test('axe finds nothing serious, light, dark and on a phone', isAccessible)
   test('10,000 rows scroll smoothly, and what peers say is text', rowsScroll)
   test('any page may talk to a WebSocket server: text, bytes, empty, and the code', anyPageTalks)
+  test('every preset is taken, of datagrams too', presetsSuit)
   test('with --concurrency 1 one client is served and the others wait, in two colours', othersWait)
 })
 
@@ -175,6 +176,20 @@ async function feelDelay() {
   await page.locator('.add input[name=value]').fill('soon')
   await page.locator('.add button').click()
   await page.locator('#faults .problem', { hasText: 'soon' }).waitFor()
+}
+
+async function presetsSuit() {
+  const { program, page } = await serveWithPage('udp://127.0.0.1:0')
+  await using _ = program
+  for (const [name, fault] of [
+    ['Bad Wi-Fi', 'reorder=5%'],
+    ['Dying server', 'hang:20%'],
+    ['Slow disk', 'delay=80ms~60ms'],
+  ] as const) {
+    await page.getByRole('button', { name }).click()
+    await page.getByText(`--fault ${fault}`).waitFor()
+  }
+  await page.close()
 }
 
 async function benchEnds() {
