@@ -57,6 +57,14 @@ const parts: Record<string, { page: string; text: () => string }> = {
   },
 }
 
+test('docs/faults.md has a line for each fault', () => {
+  const lines = readFileSync(new URL('docs/faults.md', root), 'utf8').split('\n')
+  for (const kind of faultKinds) {
+    const found = lines.find(line => line.startsWith(`| \`${kind}`) && line.includes(`'${kind}'`))
+    assert.ok(found, `docs/faults.md says nothing of ${kind}.`)
+  }
+})
+
 for (const [name, { page, text }] of Object.entries(parts)) {
   test(`${page} says what the code does: ${name}`, () => {
     const path = new URL(page, root)
