@@ -8,8 +8,10 @@ import { describe, test } from 'node:test'
 import { serve, UserError } from 'yodel'
 import { dial, echo, ending, pattern, read, readAll, until } from './client.ts'
 import { fate, sleep, start } from './faulty.ts'
-import { yodel } from './program.ts'
+import { yodel, yodelServe } from './program.ts'
+import { createTypist } from './typist.ts'
 
+const typed = createTypist()
 const together = { concurrency: true, timeout: 30_000 }
 
 describe('how a connection suffers', together, () => {
@@ -189,6 +191,32 @@ describe('what a server with faults does besides', together, () => {
     await assert.rejects(serve(':0', { seed: -1 }), UserError)
     await assert.rejects(start('hang', { seed: 0.5 }), UserError)
   })
+})
+
+test('each listener can have faults of its own', async () => {
+  const faults = ['--fault', 'corrupt=1%:50%', '--fault', '1/drop=10%', '--fault', '0/slice=1']
+  const args = [
+    'tcp://127.0.0.1:0',
+    'udp://127.0.0.1:0',
+    ...faults,
+    '--dashboard',
+    'http://127.0.0.1:0',
+  ]
+  const { program } = await yodelServe(...args)
+  await using _ = program
+  const [, page] = await program.says(/dashboard on (\S+)/)
+  const answer = await fetch(new URL('api/faults', page))
+  const shown = (await answer.json()) as { faults: string[] }[]
+  assert.deepEqual(
+    shown.map(({ faults }) => faults),
+    [
+      ['corrupt=1%:50%', 'slice=1'],
+      ['corrupt=1%:50%', 'drop=10%'],
+    ],
+  )
+  const wrong = await typed(['serve', ':0', '--fault', '1/hang'])
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /'1\/hang' is for a listener that is not there\. .* from 0 to 0/)
 })
 
 test('faults may come later where the engine that is taken anyway can have them', async () => {

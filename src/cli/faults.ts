@@ -14,9 +14,15 @@ import type { Log } from './log.ts'
 
 export interface Faulting {
   /** As they were written, because they are shown again. */
-  fault?: string[] | undefined
+  fault?: Given[] | undefined
   faultScript?: FaultStep[] | undefined
   faultLog?: string | undefined
+}
+
+/** One fault, and of which listener alone, counted from 0. */
+interface Given {
+  text: string
+  listener: number | undefined
 }
 
 export const faultOptions = (): Option[] => [
@@ -30,10 +36,25 @@ export const faultOptions = (): Option[] => [
   new Option('--fault-log <file>', 'write down each fault: one JSON object per line'),
 ]
 
-/** It is shown again as it was written. */
-function checked(text: string): string {
-  parseFault(text)
-  return text
+/** `delay=50ms`, or `1/delay=50ms` of the second listener alone. */
+function checked(written: string): Given {
+  const [, listener, text] = /^(?:(\d+)\/)?(.*)$/s.exec(written)!
+  parseFault(text!)
+  return { text: text!, listener: listener === undefined ? undefined : Number(listener) }
+}
+
+/** Those of each listener, as they were written; undefined where there are none. */
+function shareOut({ fault, faultScript }: Faulting, servers: number): (string[] | undefined)[] {
+  const beyond = fault?.find(({ listener = 0 }) => listener >= servers)
+  if (beyond)
+    throw usageError(
+      `'${beyond.listener}/${beyond.text}' is for a listener that is not there.`,
+      `The listeners count from 0 to ${servers - 1}, in the order of their addresses.`,
+    )
+  return Array.from({ length: servers }, (_, server) => {
+    const own = fault?.filter(({ listener = server }) => listener === server) ?? []
+    return own.length > 0 || faultScript ? own.map(({ text }) => text) : undefined
+  })
 }
 
 /** What they say, and the other flags. */
@@ -57,7 +78,9 @@ export class Played {
 }
 
 /** The same as the library takes it for each of the servers. */
-export function inject({ fault, faultScript, faultLog }: Faulting, servers: number, log: Log) {
+export function inject(faulting: Faulting, servers: number, log: Log) {
+  const { faultScript, faultLog } = faulting
+  const faults = shareOut(faulting, servers)
   const file = faultLog === undefined ? undefined : openFaultLog(faultLog, log)
   const script = new Played()
   /** Said as they come into force. */
@@ -69,14 +92,14 @@ export function inject({ fault, faultScript, faultLog }: Faulting, servers: numb
   const optionsFor = (server: number): ServeOptions => {
     const which = servers > 1 ? { server } : {}
     return {
-      faults: fault?.map(parseFault),
+      faults: faults[server]?.map(parseFault),
       faultScript,
       // Several servers play the same script.
       onFaultStep: server === 0 ? onFaultStep : undefined,
       onFaults: file && ((records, lost) => file.write(which, records, lost)),
     }
   }
-  return { optionsFor, script, closeLog: () => file?.close() }
+  return { faults, optionsFor, script, closeLog: () => file?.close() }
 }
 
 /** A file that is written while nobody waits: if it breaks, serving goes on. */

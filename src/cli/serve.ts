@@ -49,13 +49,8 @@ export function addServe(program: Command): void {
     const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
     checkTls(serving.tls !== undefined, given)
     const log = await openLog(watching.logLevel, watching.quiet)
-    const faults = faulting.fault ?? (faulting.faultScript ? [] : undefined)
     const places = given.length > 0 ? given : [{ address: defaultAddress }]
-    const { optionsFor, script, closeLog } = inject(
-      { ...faulting, fault: faults },
-      places.length,
-      log,
-    )
+    const { faults, optionsFor, script, closeLog } = inject(faulting, places.length, log)
     // Whoever can reach it may stop it at once, and it leaves in good order.
     const signal = firstSignal()
     const servers = await startAll(places, n => ({

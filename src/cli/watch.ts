@@ -13,8 +13,8 @@ import type { Typed } from './typed.ts'
 import type { Watching } from './watching.ts'
 
 export interface WatchOptions extends Watching {
-  /** As given on the command line. */
-  faults: readonly string[] | undefined
+  /** Of each server, as given on the command line. */
+  faults: readonly (readonly string[] | undefined)[]
   /** What a script has made of them. */
   script: Played
   typed: Typed
@@ -82,9 +82,9 @@ async function open(
   const needed = isPublic(address) ? randomToken() : undefined
   const wanted = {
     observer,
-    listeners: servers.map(server => ({
+    listeners: servers.map((server, index) => ({
       server,
-      faults: server.hasFaults ? (faults ?? []) : undefined,
+      faults: server.hasFaults ? (faults[index] ?? []) : undefined,
       options: typed.wordsFor(server.address.transport),
       calling: callingOf(server, proxy),
     })),
