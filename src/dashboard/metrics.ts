@@ -39,7 +39,7 @@ export const plain: { readonly [Counter in Exclude<CounterName, Elsewhere>]: Pla
   upgradesRefused: ['yodel_upgrades_refused_total', 'HTTP requests that got no WebSocket.'],
   messagesTooLong: ['yodel_messages_too_long_total', 'Clients closed for too long a message.'],
   datagramsAnswered: ['yodel_datagrams_answered_total', 'Datagrams that were answered.'],
-  datagramsDropped: ['yodel_datagrams_dropped_total', 'Answers the system did not take.'],
+  datagramsDropped: ['yodel_datagrams_dropped_total', 'Answers there was no room for.'],
   datagramsUnread: ['yodel_datagrams_unread_total', 'Datagrams the system discarded unread.'],
   faultsInjected: ['yodel_faults_injected_total', 'What faults have done to clients.'],
 }

@@ -71,7 +71,7 @@ export const counterNames = [
   'datagramsFromMulticast',
   'datagramsInLoop',
   'datagramsOverRate',
-  /** The system would not take the answer, or too many waited already. */
+  /** The system would not take the answer, or too many waited already, also in faults. */
   'datagramsDropped',
   /** The system threw them away before they were read: its buffer was full, or a filter said so. */
   'datagramsUnread',
