@@ -5,6 +5,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { bench, parseFault, serve } from 'yodel'
 import { start } from './faulty.ts'
+import { short } from './full.ts'
 import { loadRefusal } from './refusal.ts'
 import { yodel } from './program.ts'
 
@@ -12,7 +13,7 @@ const together = { concurrency: true, timeout: 30_000 }
 const countCorruption = true
 
 /** Everything that is sent: there is no warm-up, and nothing under way at the end is given up. */
-const load = { warmupMs: 0, count: 1000, connections: 3, depth: 4, countCorruption }
+const load = { warmupMs: 0, count: short(1000, 300), connections: 3, depth: 4, countCorruption }
 const sizeBytes = [{ minBytes: 1, maxBytes: 700, weight: 1 }]
 
 describe('corruption that is counted', together, () => {
@@ -21,14 +22,17 @@ describe('corruption that is counted', together, () => {
     for (const engine of ['node', 'uring'] as const) {
       const refusal = await loadRefusal(engine)
       if (refusal !== false) t.diagnostic(refusal)
-      for (const rate of refusal !== false ? [] : ['0', '1e-4', '5%', '100%']) {
+      const all = ['0', '1e-4', '5%', '100%']
+      // Who moves the bytes looks at none of them.
+      const rates = engine === 'node' ? all : short(all, ['5%'])
+      for (const rate of refusal !== false ? [] : rates) {
         await server.setFaults([parseFault(`corrupt=${rate}`)])
         const before = server.snapshot().faultsInjected
         const { finished } = bench(server.address, { ...load, engine, sizeBytes })
         const { corruption, errors, verdict, messages, failedBecause, ...more } = await finished
         const flipped = server.snapshot().faultsInjected - before
         assert.deepEqual(corruption, { corruptedBytes: flipped, flippedBits: flipped })
-        assert.deepEqual([messages.received, errors.wrongBytes], [1000, 0])
+        assert.deepEqual([messages.received, errors.wrongBytes], [load.count, 0])
         assert.equal(verdict, flipped > 0 ? 'fail' : 'pass')
         assert.equal(failedBecause.length, flipped > 0 ? 1 : 0, failedBecause.join(' '))
         assert.equal(more.firstWrong?.cause, flipped > 0 ? 'corrupted' : undefined)

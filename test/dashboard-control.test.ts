@@ -116,7 +116,12 @@ suite('benches', () => {
   }
 
   test('one finishes with a result, a page, and a comparison', async () => {
-    const wanted = { address: board.server.url, connections: 2, durationMs: 500 }
+    const wanted = {
+      address: board.server.url,
+      connections: 2,
+      durationMs: 400,
+      ratePerSecond: 500,
+    }
     const first = await start(wanted)
     assert.deepEqual([first.status, first.json.state], [201, 'running'])
     const busy = await start(wanted)
@@ -144,7 +149,11 @@ suite('benches', () => {
   })
 
   test('one that is ended early has a result', async () => {
-    const { json } = await start({ address: board.server.url, durationMs: 60_000 })
+    const { json } = await start({
+      address: board.server.url,
+      durationMs: 60_000,
+      ratePerSecond: 500,
+    })
     await until(() => board.server.counts().chunks > 0)
     assert.equal((await board.ask('DELETE', `/api/benches/${json.id}`)).status, 202)
     assert.equal((await finished(json.id)).state, 'finished')

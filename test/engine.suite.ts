@@ -28,7 +28,7 @@ const places: Record<string, () => string> = {
 
 /** Whether a place is tried with everything, even where others have shown the same. */
 const thorough = (name: string) => ({
-  runs: name === 'IPv4' ? short(12, 6) : short(12, 2),
+  runs: name === 'IPv4' ? short(12, 5) : short(12, 2),
   /** Of what a place without TLS can change nothing of. */
   likeIPv4: (name === 'IPv6' || name === 'unix') && onlyFull,
   /** Of what only unix sockets and TLS have their own ways with: buffers, and how they break. */
@@ -56,7 +56,7 @@ export async function engineSuite(engine: EngineName, many = 100): Promise<void>
     holdsBack(options => serve(places.IPv4!(), { engine, ...options }), dial)
     leaves(
       options => serve(places.IPv4!(), { engine, ...options }),
-      short(many, Math.min(30, many)),
+      short(many, Math.min(12, many)),
       dial,
     )
   })

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { serve, type Server } from 'yodel'
 import { dial, pattern, readAll, until } from './client.ts'
+import { short } from './full.ts'
 import { origin, post1, post2, rawly } from './http-client.ts'
 
 let server: Server
@@ -46,7 +47,7 @@ describe('a body', () => {
           assert.deepEqual([answer.status, answer.headers['content-type']], [200, 'a/b'])
         }
       }),
-      { numRuns: 30 },
+      { numRuns: short(30, 12) },
     )
     session.close()
   })

@@ -87,7 +87,7 @@ test(`a thousand times the same message (${names[1]})`, async () => {
 /** More than the program holds by itself, so that it would be seen if it kept what goes through. */
 const streamBytes = short(256, 128) * MiB
 /** For programs of others, whose memory is not looked at. */
-const othersBytes = short(256, 16) * MiB
+const othersBytes = short(256, 8) * MiB
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
 const file = join(folder, 'random')
 const othersFile = join(folder, 'beginning')

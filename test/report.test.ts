@@ -14,7 +14,7 @@ let result: RunResult
 
 before(async () => {
   await using server = await serve('tcp://127.0.0.1:0')
-  result = await bench(server.url, { durationMs: 200, warmupMs: 10, connections: 2 }).finished
+  result = await bench(server.url, { count: 500, warmupMs: 10, connections: 2 }).finished
   writeFileSync(path('run.json'), JSON.stringify(result))
 })
 after(() => rmSync(folder, { recursive: true }))

@@ -1,6 +1,6 @@
 /** Runs the tests: all, or those whose file name contains one of the arguments. */
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { run } from 'node:test'
@@ -16,38 +16,34 @@ const files = ['dist', 'build'].flatMap(folder =>
 )
 if (files.length === 0) throw new Error(`No test file has ${wanted.join(' or ')} in its name.`)
 
-/** It uses up what the system has of socket memory, and others would feel it. */
+/** They use up or measure what the system has of memory, and others would feel it. */
 const alone = files.filter(file => file.includes('limits'))
-/** Those without threads: a process of its own would cost each of them more than it does. */
-const units = files.filter(file => file.startsWith('dist') && !file.includes('cli'))
-process.env['TEST_FILES'] = units.join(' ')
-const parallel = files.filter(file => ![...alone, ...units].includes(file))
-if (units.length > 0) parallel.push(join('build', 'test', 'together.js'))
+const parallel = files.filter(file => !alone.includes(file))
+const units = parallel.filter(file => file.startsWith('dist'))
+const sizeable = parallel.filter(file => !units.includes(file))
 
-/** So that no processor has nothing to do at the end. */
-const longestFirst = [
-  'soak',
-  'page',
-  'together',
-  'compare-engines',
-  'detection',
-  'engine-',
-  'cli',
-  'flood',
-]
-const rank = (file: string) => {
-  const place = longestFirst.findIndex(name => file.includes(name))
-  return place < 0 ? longestFirst.length : place
-}
+/** A process of its own costs many a file more than it does, so each process takes several. */
+const hands = Math.min(12, sizeable.length)
+const groups = Array.from({ length: hands }, (_, hand) =>
+  sizeable.filter((_, n) => n % hands === hand),
+)
+groups.push(...[units].filter(group => group.length > 0))
 
 let leftOut = 0
 /** Many wait more than they compute. */
-await report(
-  parallel.toSorted((a, b) => rank(a) - rank(b)),
-  availableParallelism() + 2,
-)
+await report(groups.map(together), availableParallelism() + 2)
 await report(alone, 1)
 if (!full) tellOfFullForm()
+
+/** A file that runs these, one after the other. */
+function together(group: string[], n: number): string {
+  const folder = join('build', 'test', 'together')
+  const file = join(folder, `${process.pid}-${n}.js`)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(file, group.map(each => `await import('../../../${each}')\n`).join(''))
+  process.once('exit', () => rmSync(file))
+  return file
+}
 
 async function report(files: string[], concurrency: number) {
   if (files.length === 0) return

@@ -34,6 +34,7 @@ const validateClosed = ajv.compile(closed(schema) as Schema)
 /** As others read it. */
 const written = (result: RunResult) => JSON.parse(JSON.stringify(result)) as RunResult
 const short: BenchOptions = { durationMs: 150, warmupMs: 20, connections: 2 }
+const counted: BenchOptions = { count: 300, warmupMs: 20, connections: 2 }
 
 let results: Record<string, RunResult>
 before(async () => {
@@ -43,10 +44,10 @@ before(async () => {
   await using silent = await listen(socket => socket.resume())
   const churn = { ratePerSecond: 2000, churnPerSecond: 200, idle: 1, expect: ['p99<1h'] }
   const runs = {
-    'closed loop': bench(server.url, short),
+    'closed loop': bench(server.url, counted),
     'open loop': bench(server.url, { ...short, ...churn }),
     flood: flood(server.url, { count: 10 }),
-    datagrams: bench(udp.url, short),
+    datagrams: bench(udp.url, counted),
     // It ends when its connections have failed.
     'wrong bytes': bench(bad.url, { ...short, durationMs: Infinity }),
     'no answer': bench(silent.url, { ...short, drainMs: 10 }),

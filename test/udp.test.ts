@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { connect, serve, UserError, type Server, type ServeOptions } from 'yodel'
 import { until } from './client.ts'
+import { short } from './full.ts'
 import { peer, peerOnLowPort } from './peers/datagrams.ts'
 import { missing, Program, yodel } from './program.ts'
 
@@ -28,7 +29,7 @@ test('a datagram of any size comes back whole, an empty one and the longest too'
       assert.ok(sent.equals(reply))
       assert.ok(latencyUs > 0)
     }),
-    { numRuns: 60, seed: 1 },
+    { numRuns: short(60, 20), seed: 1 },
   )
 })
 

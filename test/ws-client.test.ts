@@ -111,7 +111,7 @@ test('a server whose frames are none is told so with 1002, and so are we', async
 })
 
 test('a load over messages: depth, sizes, an open loop, idle and short connections', async () => {
-  const common = { durationMs: 120, warmupMs: 0, connections: 3 }
+  const common = { count: 100, warmupMs: 0, connections: 3 }
   const sizes = [{ minBytes: 1, maxBytes: 100_000, weight: 1 }]
   for (const options of [
     { depth: 20, sizeBytes: 8_000 },
@@ -152,7 +152,7 @@ test('wss: the same over TLS, whoever is whose client', async () => {
   await using peer = await connect(secure.url, { calling })
   assert.equal((await peer.echo('pinned')).reply.toString(), 'pinned')
   assert.match(peer.details.join('\n'), /TLSv1\.3/)
-  const options = { connections: 2, depth: 4, durationMs: 80, warmupMs: 0, calling }
+  const options = { connections: 2, depth: 4, count: 100, warmupMs: 0, calling }
   const { verdict } = await bench(secure.url, options).finished
   assert.equal(verdict, 'pass')
   assert.equal(secure.snapshot().protocol, 0)
