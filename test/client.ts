@@ -12,6 +12,16 @@ export async function dial(where: NetConnectOpts): Promise<Socket> {
   return socket
 }
 
+/** Connects in batches that fit into a backlog. */
+export async function dialMany(port: number, count: number): Promise<Socket[]> {
+  const sockets: Socket[] = []
+  while (sockets.length < count) {
+    const batch = Math.min(500, count - sockets.length)
+    sockets.push(...(await Promise.all(Array.from({ length: batch }, () => dial({ port })))))
+  }
+  return sockets
+}
+
 /** The same over TLS, with whoever answers; in `options` what else a test wants to say. */
 export async function dialTls(
   where: NetConnectOpts,

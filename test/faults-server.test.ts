@@ -178,6 +178,7 @@ describe('what a server with faults does besides', together, () => {
     const { bytesOut } = server.snapshot()
     assert.ok(bytesOut < sent.length / 2, `${bytesOut} B came first`)
     assert.ok((await back).equals(sent))
+    for (const socket of [greedy, other]) socket.destroy()
   })
 
   test('engines without faults refuse, and auto says why it takes another', async () => {

@@ -17,7 +17,7 @@ const files = ['dist', 'build'].flatMap(folder =>
 if (files.length === 0) throw new Error(`No test file has ${wanted.join(' or ')} in its name.`)
 
 /** They use up or measure what the system has of memory, and others would feel it. */
-const alone = files.filter(file => file.includes('limits'))
+const alone = files.filter(file => file.includes('limits') || (full && file.includes('crowds')))
 const parallel = files.filter(file => !alone.includes(file))
 const units = parallel.filter(file => file.startsWith('dist'))
 const sizeable = parallel.filter(file => !units.includes(file))
