@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { serve, type RunResult, type Server } from 'yodel'
+import { short } from './full.ts'
 import { listen } from './peers/server.ts'
 import { Program, yodelPath } from './program.ts'
 import { createTypist } from './typist.ts'
@@ -122,7 +123,7 @@ function draws() {
     assert.equal(stderr, '')
   })
 
-  for (const columns of [80, 40]) {
+  for (const columns of short([80, 40], [40])) {
     test(`the text fits into ${columns} columns, but for what is to be copied`, async () => {
       const missed = ['--rate', '2k', '--connections', '10', '--expect', 'p99<1us']
       const beside = ['--churn', '50', '--idle', '2', '--size', '1-2k:9,64k:1']

@@ -239,7 +239,8 @@ suite('events', () => {
   })
 
   const many = short(100, 20)
-  test(`of ${many} who watch one does not read: he is dropped, the others miss nothing`, async () => {
+  const dropped = `of ${many} who watch one does not read: he is dropped, the others miss nothing`
+  test(dropped, async () => {
     const watchers = new Watchers()
     const web = createServer((_, response) => watchers.add(response)).listen(0, '127.0.0.1')
     await once(web, 'listening')

@@ -31,7 +31,7 @@ groups.push(...[units].filter(group => group.length > 0))
 
 let leftOut = 0
 /** Many wait more than they compute. */
-await report(groups.map(together), availableParallelism() + 2)
+await report(groups.map(together), 3 * availableParallelism())
 await report(alone, 1)
 if (!full) tellOfFullForm()
 
