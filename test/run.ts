@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
-import { full, onlyFull } from './full.js'
+import { full, onlyFull, short } from './full.js'
 
 const wanted = process.argv.slice(2)
 const files = ['dist', 'build'].flatMap(folder =>
@@ -22,17 +22,19 @@ const parallel = files.filter(file => !alone.includes(file))
 const units = parallel.filter(file => file.startsWith('dist'))
 const sizeable = parallel.filter(file => !units.includes(file))
 
+/** Many wait more than they compute. */
+const atOnce = availableParallelism() + 3
 /** A process of its own costs many a file more than it does, so each process takes several. */
-const hands = Math.min(12, sizeable.length)
+const hands = Math.min(2 * atOnce, sizeable.length)
 const groups = Array.from({ length: hands }, (_, hand) =>
   sizeable.filter((_, n) => n % hands === hand),
 )
 groups.push(...[units].filter(group => group.length > 0))
 
 let leftOut = 0
-/** Many wait more than they compute. */
-await report(groups.map(together), 3 * availableParallelism())
-await report(alone, 1)
+await report(groups.map(together), atOnce)
+// In their short form there is room for two of them.
+await report(alone, short(1, 2))
 if (!full) tellOfFullForm()
 
 /** A file that runs these, one after the other. */
