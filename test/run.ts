@@ -49,8 +49,8 @@ function together(group: string[], n: number): string {
 
 async function report(files: string[], concurrency: number) {
   if (files.length === 0) return
-  // A test that hangs is a failure; the limit is far above what any test takes.
-  const tests = run({ files, concurrency, timeout: 120_000 })
+  // A test that hangs is a failure; the limit is far above what all tests of a process take.
+  const tests = run({ files, concurrency, timeout: short(1_200_000, 300_000) })
   tests.on('test:fail', () => (process.exitCode = 1))
   tests.on('test:pass', ({ skip }) => void (leftOut += Number(skip === onlyFull)))
   const shown = tests.compose(new spec())
