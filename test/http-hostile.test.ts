@@ -29,7 +29,12 @@ const malformed: [status: number, name: string, text: string][] = [
   [400, 'a list of lengths', `${head}Content-Length: 5, 5\r\n\r\nhello`],
   [400, 'a signed length', `${head}Content-Length: +5\r\n\r\nhello`],
   [400, 'a length beyond 64 bits', `${head}Content-Length: 99999999999999999999\r\n\r\nhello`],
-  [400, 'another coding', `${head}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`],
+  [501, 'another coding', `${head}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`],
+  [
+    501,
+    'a body that is compressed on the way',
+    `${head}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+  ],
   [400, 'chunked not last', `${head}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`],
   [400, 'chunks in 1.0', 'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
   [400, 'a folded header', `${head}A: b\r\n c\r\n\r\n`],

@@ -37,7 +37,7 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
       visitor.refused = true
       if (!visitor.session) response.setHeader('Connection', 'close')
     }
-    const wish = fault === undefined ? allowed(request) : ([400, fault] as const)
+    const wish = fault ?? allowed(request)
     if (!isRefusal(wish)) return later(request, response, visitor, wish)
     request.resume()
     if (wish[0] === 405) response.setHeader('Allow', methods)
@@ -96,13 +96,16 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
 }
 
 /** What the parser lets through although it may mean one thing to us and another to a proxy. */
-function faultIn(request: Request): string | undefined {
+function faultIn(request: Request): readonly [status: number, why: string] | undefined {
   const { httpVersion, headers } = request
-  if (httpVersion === '0.9') return 'The versions are 1.0, 1.1 and 2.'
-  if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined)
-    return 'HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1).'
+  const coding = headers['transfer-encoding']
+  if (httpVersion === '0.9') return [400, 'The versions are 1.0, 1.1 and 2.']
+  if (httpVersion === '1.0' && coding !== undefined)
+    return [400, 'HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1).']
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
+    return [501, 'Of the transfer codings only chunked is known (RFC 9112 section 6.1).']
   if (hostsOf(request) > 1 || (httpVersion === '1.1' && headers.host === undefined))
-    return 'A request has exactly one Host header (RFC 9112 section 3.2).'
+    return [400, 'A request has exactly one Host header (RFC 9112 section 3.2).']
   return undefined
 }
 
