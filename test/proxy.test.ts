@@ -66,6 +66,18 @@ describe('a header that is required', () => {
     assert.equal(server.snapshot().protocol, 1)
   })
 
+  test('of whoever has reset already does not count either', async () => {
+    await using server = await listen('require', ['192.0.2.0/24'])
+    const { opened } = server.snapshot()
+    for (let count = 0; count < 20; count++) {
+      const socket = await dial(server.address)
+      socket.write(`${header}hello`)
+      socket.resetAndDestroy()
+    }
+    await until(() => server.snapshot().closed === opened + 20)
+    assert.equal(server.snapshot().bytesOut, 0)
+  })
+
   test('and does not come in time is waited for no longer', async () => {
     await using server = await listen('require', loopback, 50)
     const socket = await dial(server.address)

@@ -70,6 +70,7 @@ export class Entrance implements Echo {
   start(raw: Socket): void {
     // What breaks on the way in is known by the step that reads; here it must only not be thrown.
     raw.on('error', () => {})
+    if (isGone(raw)) return void raw.destroy()
     // Whoever has to begin with a header may be turned out before it.
     if (this.#strict) return this.#knock({ raw, leftMs: this.#timeoutMs })
     const startedMs = performance.now()
@@ -146,6 +147,13 @@ export class Entrance implements Echo {
     else void this.#enter(guest)
   }
 }
+
+/**
+ * Reset before anybody looked: the system does not say any more who it was, so that nobody could
+ * tell whether his PROXY header is to be believed. Peers of a unix socket have no names at all.
+ */
+const isGone = ({ remoteAddress, localAddress }: Socket): boolean =>
+  remoteAddress === undefined && localAddress !== undefined
 
 /** Calls once something has come, or nothing more will. */
 function heardOf(socket: Socket, listener: () => void): void {
