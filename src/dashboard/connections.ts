@@ -52,7 +52,7 @@ export class Connections {
   readonly #left = new Map<string, { client: WaitingClient; looks: number }>()
   #nextId = 1
   /** Sorted and filtered lists, until the next look. */
-  readonly #lists = new Map<string, ConnectionRow[]>()
+  readonly #lists = new Map<string, Client[]>()
 
   constructor(listeners: readonly Listener[]) {
     this.#listeners = listeners
@@ -150,76 +150,96 @@ export class Connections {
 
   /** Asks for the end of all that the filter matches. */
   killAll(filter: string): number {
-    const wanted = this.#list({ filter }).filter(({ waiting }) => !waiting)
-    return wanted.filter(({ id }) => this.kill(id)).length
+    const ids = this.#list({ filter }).flatMap(client => ('ledger' in client ? client.id : []))
+    return ids.filter(id => this.kill(id)).length
   }
 
   page(query: ConnectionQuery): ConnectionPage {
     const matched = this.#list(query)
     const { offset = 0, limit = 100 } = query
     const total = this.#byId.size + this.#waiting.size
-    return { total, matched: matched.length, rows: matched.slice(offset, offset + limit) }
+    const now = Date.now()
+    const rows = matched.slice(offset, offset + limit).map(client => this.#row(client, now))
+    return { total, matched: matched.length, rows }
   }
 
-  #list({ sort = 'openedAt', order = 'asc', filter = '' }: ConnectionQuery): ConnectionRow[] {
+  /** Only those that are shown become rows: there may be ten thousand others, each second. */
+  #list({ sort = 'openedAt', order = 'asc', filter = '' }: ConnectionQuery): Client[] {
     const key = `${sort} ${order} ${filter}`
     const before = this.#lists.get(key)
     if (before) return before
-    const all = this.#lists.get('') ?? this.#rows(Date.now())
-    this.#lists.set('', all)
     const text = filter.toLowerCase()
-    const matched = text === '' ? [...all] : all.filter(row => matches(row, text))
-    const sign = order === 'desc' ? -1 : 1
-    if (sort === 'peer') matched.sort((a, b) => sign * comparePeers(a.peer, b.peer))
-    else matched.sort((a, b) => sign * (a[sort] - b[sort]))
+    const wanted: Client[] = []
+    for (const seen of this.#byId.values())
+      if (isOpen(seen) && (text === '' || this.#matches(seen, text))) wanted.push(seen)
+    for (const client of this.#waiting.values())
+      if (text === '' || this.#matches(client, text)) wanted.push(client)
+    const sorted = sort === 'peer' ? wanted.toSorted(comparePeers) : sortBy(wanted, sort)
+    if (order === 'desc') sorted.reverse()
     // Whoever asks for many different things pays for them himself.
-    if (this.#lists.size < 32) this.#lists.set(key, matched)
-    return matched
+    if (this.#lists.size < 32) this.#lists.set(key, sorted)
+    return sorted
   }
 
-  #rows(now: number): ConnectionRow[] {
-    const rows: ConnectionRow[] = []
-    for (const seen of this.#byId.values()) {
-      const { ledger, entry } = seen
-      const { slot } = entry
-      if (ledger.generation[slot] === entry.generation && ledger.isOpen(slot))
-        rows.push(this.#row(seen, now))
-    }
-    for (const { id, listener, peer, since } of this.#waiting.values()) {
-      const { server } = this.#listeners[listener]!
-      const about = { id, listener, peer, realPeer: null, openedAt: since, waiting: true }
-      const nothing = { bytesIn: 0, bytesOut: 0, unsentBytes: 0, idleMs: now - since }
-      const { transport } = server.address
-      rows.push({ ...about, ...nothing, transport, engine: server.engine })
-    }
-    return rows
+  #matches(client: Client, text: string): boolean {
+    const { transport } = this.#listeners[client.listener]!.server.address
+    const real = 'ledger' in client ? client.entry.realPeer : ''
+    return [peerOf(client), real, transport].some(name => name.toLowerCase().includes(text))
   }
 
-  /** Ten thousand of them a second: no spreading, no texts. */
-  #row({ id, listener, ledger, entry }: Seen, now: number): ConnectionRow {
-    const { server } = this.#listeners[listener]!
-    const { slot } = entry
+  #row(client: Client, now: number): ConnectionRow {
+    const { id, listener } = client
+    const { address, engine } = this.#listeners[listener]!.server
+    const seen = 'ledger' in client ? client : undefined
     return {
       id,
       listener,
-      peer: entry.peer,
-      realPeer: entry.realPeer || null,
-      transport: server.address.transport,
-      engine: server.engine,
-      openedAt: entry.openedAt,
-      bytesIn: ledger.figure(slot, 'bytesIn'),
-      bytesOut: ledger.figure(slot, 'bytesOut'),
-      unsentBytes: ledger.figure(slot, 'unsent'),
-      idleMs: Math.max(0, now - ledger.figure(slot, 'movedAt')),
-      waiting: false,
+      peer: peerOf(client),
+      realPeer: seen?.entry.realPeer || null,
+      transport: address.transport,
+      engine,
+      openedAt: figureOf(client, 'openedAt', now),
+      bytesIn: figureOf(client, 'bytesIn', now),
+      bytesOut: figureOf(client, 'bytesOut', now),
+      unsentBytes: figureOf(client, 'unsentBytes', now),
+      idleMs: figureOf(client, 'idleMs', now),
+      waiting: !seen,
     }
   }
 }
 
-const matches = (row: ConnectionRow, text: string): boolean =>
-  row.peer.toLowerCase().includes(text) ||
-  (row.realPeer?.toLowerCase().includes(text) ?? false) ||
-  row.transport.includes(text)
+type Client = Seen | WaitingClient
+type Figure = Exclude<NonNullable<ConnectionQuery['sort']>, 'peer'>
+
+const peerOf = (client: Client): string => ('ledger' in client ? client.entry.peer : client.peer)
+
+const isOpen = ({ ledger, entry: { slot, generation } }: Seen): boolean =>
+  ledger.generation[slot] === generation && ledger.isOpen(slot)
+
+function figureOf(client: Client, figure: Figure, now: number): number {
+  if (!('ledger' in client)) {
+    if (figure === 'openedAt') return client.since
+    return figure === 'idleMs' ? now - client.since : 0
+  }
+  const { ledger, entry } = client
+  if (figure === 'openedAt') return entry.openedAt
+  // Somebody else has its slot by now.
+  if (ledger.generation[entry.slot] !== entry.generation) return 0
+  if (figure === 'idleMs') return Math.max(0, now - ledger.figure(entry.slot, 'movedAt'))
+  return ledger.figure(entry.slot, figure === 'unsentBytes' ? 'unsent' : figure)
+}
+
+/** Figures move while they are compared, so each is read once. */
+function sortBy(clients: Client[], figure: Figure): Client[] {
+  const now = Date.now()
+  const figures = Float64Array.from(clients, client => figureOf(client, figure, now))
+  const places = Uint32Array.from(figures, (_, place) => place)
+  places.sort((a, b) => figures[a]! - figures[b]! || a - b)
+  return Array.from(places, place => clients[place]!)
+}
 
 /** By code units: the order of languages would cost ten times as much, and means nothing here. */
-const comparePeers = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+const comparePeers = (a: Client, b: Client): number => {
+  const [first, second] = [peerOf(a), peerOf(b)]
+  return first < second ? -1 : first > second ? 1 : 0
+}

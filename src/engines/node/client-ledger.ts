@@ -18,6 +18,8 @@ interface Client {
   slot: number
   openedAt: number
   ending: Ending
+  /** So much had come, and all of it had gone back; -1 otherwise. */
+  echoed: number
 }
 
 /** Who wants to know whom a PROXY header names, by the socket that was accepted. */
@@ -44,7 +46,7 @@ export class ClientLedger {
     const openedAt = Date.now()
     const peer = peerText(socket.remoteAddress, socket.remotePort)
     const slot = this.#writer.open(peer, openedAt)
-    const client: Client = { slot, openedAt, ending: 'closed' }
+    const client: Client = { slot, openedAt, ending: 'closed', echoed: 0 }
     this.#clients.set(socket, client)
     if (slot !== -1)
       namings.set(socket, ({ source, sourcePort }) =>
@@ -70,10 +72,12 @@ export class ClientLedger {
 
   #update(socket: Socket, client: Client, now: number) {
     const { slot } = client
-    if (slot === -1) return
-    const unsent = socket.writableLength
-    // What Node counts as written may still be here.
-    this.#writer.update(slot, socket.bytesRead, socket.bytesWritten - unsent, unsent, now)
+    const { bytesRead, writableLength: unsent } = socket
+    if (slot === -1 || (unsent === 0 && bytesRead === client.echoed)) return
+    // What Node counts as written may still be here. To ask for it costs as much as all the rest.
+    const written = socket.bytesWritten - unsent
+    client.echoed = unsent === 0 && written === bytesRead ? bytesRead : -1
+    this.#writer.update(slot, bytesRead, written, unsent, now)
   }
 
   #killWhoIsWanted() {
