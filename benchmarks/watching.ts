@@ -5,15 +5,16 @@
  *
  *   npm run bench:watching -- [--engine uring] [--rounds 21] [--seconds 1] [--open 0]
  *
- * `--open` holds so many connections beside the 50 that are used. The servers take turns, round by
- * round, and another one begins each round; ratios are to the first of the same round. The fourth
- * is a second server without a dashboard: how far its ratio is from 1 is what chance does.
+ * Servers are pinned to processor 0 and the load to processor 1, where `taskset` is found. `--open`
+ * holds so many connections beside the 50 that are used. The servers take turns, round by round,
+ * and another one begins each round. Two have no dashboard: ratios are to the mean of both in the
+ * same round, and how far their own are from 1 is what chance does.
  */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { parseArgs } from 'node:util'
 import { bench } from 'yodel'
 
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '21' },
     seconds: { type: 'string', default: '1' },
     open: { type: 'string', default: '0' },
+    hold: { type: 'string' },
   },
 })
 const [rounds, seconds, open] = [values.rounds, values.seconds, values.open].map(Number) as [
@@ -35,7 +37,7 @@ interface Watched {
   child: ChildProcess
   port: number
   dashboard: string | undefined
-  held: Socket[]
+  holder: ChildProcess | undefined
   microseconds: number[]
   rates: number[]
   timer?: NodeJS.Timeout
@@ -43,9 +45,33 @@ interface Watched {
 
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname
 
+/** In a process of its own, since descriptors are limited for each: connects, says so, stays. */
+if (values.hold !== undefined) {
+  for (let count = 0; count < open; count++)
+    await once(
+      connect(Number(values.hold), '127.0.0.1').on('error', () => {}),
+      'connect',
+    )
+  console.log('held')
+  await new Promise(() => {})
+}
+
+const isPinned = spawnSync('taskset', ['-acp', '1', String(process.pid)]).status === 0
+const onProcessor0 = isPinned ? ['taskset', '-c', '0'] : []
+
+async function hold(port: number): Promise<ChildProcess> {
+  const self = new URL(import.meta.url).pathname
+  const child = spawn(process.execPath, [self, '--hold', String(port), '--open', values.open], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  return child
+}
+
 async function start(...args: string[]): Promise<Watched> {
-  const all = [main, 'serve', ':0', '--engine', values.engine, ...args]
-  const child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const all = [...onProcessor0, process.execPath, main, 'serve', ':0', '--engine', values.engine]
+  const [command, ...rest] = [...all, ...args] as [string, ...string[]]
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (said += data))
   const wanted = [/listening on tcp:\S+:(\d+)/, ...(args.length > 0 ? [/dashboard on (\S+)/] : [])]
@@ -53,19 +79,17 @@ async function start(...args: string[]): Promise<Watched> {
     await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data')])
   }
   const port = Number(wanted[0]!.exec(said)![1])
-  const held = []
-  while (held.length < open) {
-    const socket = connect(port, '127.0.0.1')
-    await once(socket, 'connect')
-    held.push(socket)
-  }
-  return { child, port, dashboard: wanted[1]?.exec(said)?.[1], held, microseconds: [], rates: [] }
+  const holder = open > 0 ? await hold(port) : undefined
+  return { child, port, dashboard: wanted[1]?.exec(said)?.[1], holder, microseconds: [], rates: [] }
 }
 
 /** As the page does. */
 function look(server: Watched) {
   const ask = (path: string) =>
-    get(new URL(path, server.dashboard), answer => answer.resume()).on('error', () => {})
+    get(new URL(path, server.dashboard), answer => answer.on('error', () => {}).resume()).on(
+      'error',
+      () => {},
+    )
   ask('/api/events')
   const table = '/api/connections?sort=openedAt&order=desc&offset=0&limit=40'
   server.timer = setInterval(() => ask(table), 1_000)
@@ -101,18 +125,21 @@ for (let n = 0; n < rounds; n++) {
   for (let turn = 0; turn < all.length; turn++) await round(all[(n + turn) % all.length]!)
 }
 
-const plain = servers['no dashboard']
+const plain = [servers['no dashboard'], servers['no dashboard, once more']]
+const ratios = (server: Watched, of: 'rates' | 'microseconds') =>
+  server[of].map((value, n) => (2 * value) / (plain[0]![of][n]! + plain[1]![of][n]!))
 console.log(`engine ${values.engine}, 50 connections used, ${open} more open, ${rounds} rounds`)
 console.log(`${''.padEnd(26)}  echoes/s   ratio   CPU/echo   ratio`)
-for (const [name, { microseconds, rates, child, held, timer }] of Object.entries(servers)) {
+for (const [name, server] of Object.entries(servers)) {
+  const { microseconds, rates, child, holder, timer } = server
   const columns = [
     Math.round(median(rates)).toString().padStart(8),
-    median(rates.map((rate, n) => rate / plain.rates[n]!)).toFixed(3),
+    median(ratios(server, 'rates')).toFixed(3),
     `${median(microseconds).toFixed(2)} us`.padStart(8),
-    median(microseconds.map((us, n) => us / plain.microseconds[n]!)).toFixed(3),
+    median(ratios(server, 'microseconds')).toFixed(3),
   ]
   console.log(`${name.padEnd(26)}  ${columns.join('   ')}`)
   clearInterval(timer)
-  for (const socket of held) socket.destroy()
+  holder?.kill()
   child.kill()
 }
