@@ -8,13 +8,15 @@
  * Servers are pinned to processor 0 and the load to processor 1, where `taskset` is found. `--open`
  * holds so many connections beside the 50 that are used. The servers take turns, round by round,
  * and another one begins each round. Two have no dashboard: ratios are to the mean of both in the
- * same round, and how far their own are from 1 is what chance does.
+ * same round, and how far their own are from 1 is what chance does. Last comes what each costs
+ * while no echo is asked for.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { bench } from 'yodel'
 
@@ -125,18 +127,25 @@ for (let n = 0; n < rounds; n++) {
   for (let turn = 0; turn < all.length; turn++) await round(all[(n + turn) % all.length]!)
 }
 
+/** Of all threads while no echo is asked for, in ms per second. */
+const restSeconds = 5
+const before = all.map(usedUs)
+await sleep(restSeconds * 1e3)
+const atRest = all.map((server, n) => (usedUs(server) - before[n]!) / 1e3 / restSeconds)
+
 const plain = [servers['no dashboard'], servers['no dashboard, once more']]
 const ratios = (server: Watched, of: 'rates' | 'microseconds') =>
   server[of].map((value, n) => (2 * value) / (plain[0]![of][n]! + plain[1]![of][n]!))
 console.log(`engine ${values.engine}, 50 connections used, ${open} more open, ${rounds} rounds`)
-console.log(`${''.padEnd(26)}  echoes/s   ratio   CPU/echo   ratio`)
-for (const [name, server] of Object.entries(servers)) {
+console.log(`${''.padEnd(26)}  echoes/s   ratio   CPU/echo   ratio   at rest`)
+for (const [n, [name, server]] of Object.entries(servers).entries()) {
   const { microseconds, rates, child, holder, timer } = server
   const columns = [
     Math.round(median(rates)).toString().padStart(8),
     median(ratios(server, 'rates')).toFixed(3),
     `${median(microseconds).toFixed(2)} us`.padStart(8),
     median(ratios(server, 'microseconds')).toFixed(3),
+    `${atRest[n]!.toFixed(1)} ms/s`,
   ]
   console.log(`${name.padEnd(26)}  ${columns.join('   ')}`)
   clearInterval(timer)
