@@ -50,9 +50,9 @@ function inTheMiddle() {
     const client = await echoing.client
     while (client.bytesRead < 64) await sleep(5)
     // What becomes due meanwhile goes out at once when it can. Its plan is long enough that a busy
-    // machine stops it in time.
+    // machine stops it in time, and the stop is longer than what a busy peer takes to answer.
     program.kill('SIGSTOP')
-    await sleep(400)
+    await sleep(1_000)
     program.kill('SIGCONT')
     const { code, stdout } = await program.finished
     assert.match(stdout.toString(), /^INVALID: The generator was the limit: 1 % of its messages/)
