@@ -52,6 +52,8 @@ test('a descriptor that cannot be served is refused in one line', async () => {
   const rows: [string, RegExp][] = [
     ['99', /Descriptor 99 is not open/],
     ['0', /Descriptor 0 is .*, not a socket/],
+    // What a program's output goes to is half of a pair of sockets here.
+    ['1', /Descriptor 1 is a connection, not a socket that listens\. .* Accept=no\./],
     ['x', /'x' is no descriptor\. Write for example 3 or 3=tls\./],
     ['3=ftp', /'3=ftp' is no descriptor/],
   ]

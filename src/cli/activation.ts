@@ -61,10 +61,15 @@ function lookUp(fd: number): { kind?: 'tcp' | 'udp' | 'unix'; path?: string } {
   const [, inode] = /^socket:\[(\d+)\]$/.exec(link) ?? []
   if (inode === undefined)
     throw usageError(`Descriptor ${fd} is ${link}, not a socket.`, 'See sd_listen_fds(3).')
-  for (const { table, kind, column } of tables) {
+  for (const { table, kind, column, state, free } of tables) {
     for (const row of readFileSync(`/proc/self/net/${table}`, 'latin1').split('\n')) {
       const columns = row.trim().split(/\s+/)
       if (columns[column] !== inode) continue
+      if (free !== undefined && !free.includes(columns[state]!))
+        throw usageError(
+          `Descriptor ${fd} is a connection, not a socket that listens.`,
+          'In a .socket unit of systemd, write Accept=no.',
+        )
       const path = kind === 'unix' ? columns[column + 1] : undefined
       return path === undefined ? { kind } : { kind, path }
     }
@@ -72,11 +77,20 @@ function lookUp(fd: number): { kind?: 'tcp' | 'udp' | 'unix'; path?: string } {
   return {}
 }
 
-/** Where proc(5) lists sockets, and in which column it has their inodes. */
-const tables = [
-  { table: 'tcp', kind: 'tcp', column: 9 },
-  { table: 'tcp6', kind: 'tcp', column: 9 },
-  { table: 'udp', kind: 'udp', column: 9 },
-  { table: 'udp6', kind: 'udp', column: 9 },
-  { table: 'unix', kind: 'unix', column: 6 },
-] as const
+/**
+ * Where proc(5) lists sockets, and in which columns it has their inodes and states: those of who
+ * listens, or is no connection yet.
+ */
+const tables: readonly {
+  table: string
+  kind: 'tcp' | 'udp' | 'unix'
+  column: number
+  state: number
+  free: readonly string[] | undefined
+}[] = [
+  { table: 'tcp', kind: 'tcp', column: 9, state: 3, free: ['07', '0A'] },
+  { table: 'tcp6', kind: 'tcp', column: 9, state: 3, free: ['07', '0A'] },
+  { table: 'udp', kind: 'udp', column: 9, state: 3, free: undefined },
+  { table: 'udp6', kind: 'udp', column: 9, state: 3, free: undefined },
+  { table: 'unix', kind: 'unix', column: 6, state: 5, free: ['01'] },
+]
