@@ -23,7 +23,7 @@ function refuses(start: Start, reason: string, engines: string[] = ['uring']) {
       const { code, stdout, stderr } = await program.finished
       const who = engine === 'uring' ? 'io_uring' : `The ${engine} engine`
       const sentence = reason.replace(/^io_uring/, who)
-      assert.equal(stderr, `yodel: ${sentence} Try \`--engine auto\`.\n`)
+      assert.equal(stderr, `yodel: ${sentence} Try \`--engine auto\`, which takes node.\n`)
       assert.equal(String(stdout), '')
       assert.equal(code, 2)
     })

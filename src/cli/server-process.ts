@@ -49,7 +49,9 @@ export class ServerProcess implements AsyncDisposable {
     if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
     const said = stderr.trim().split('\n').at(-1) || 'The server ended without a word.'
     // The advice is for whoever chose the engine, and here nobody did.
-    const reason = said.replace(/^yodel: /, '').replace(/ Try `--engine auto`\.$/, '')
+    const reason = said
+      .replace(/^yodel: /, '')
+      .replace(/ Try `--engine auto`, which takes \w+\.$/, '')
     throw new UserError('usage', reason)
   }
 

@@ -25,6 +25,11 @@ export function refusalOf(name: EngineName, task: Task): string | undefined {
 const speakers = ({ address }: Task): number =>
   preference.filter(name => engines[name].features.has(address.transport)).length
 
+function instead(task: Task): string {
+  const able = preference.find(name => refusalOf(name, task) === undefined)
+  return able ? `Try \`--engine auto\`, which takes ${able}.` : 'Nor can any other engine.'
+}
+
 /**
  * The engine for a task, and why it is not the one that was preferred.
  * @throws UserError if the wanted one refuses, or all do
@@ -38,7 +43,7 @@ export function chooseEngine(wanted: WantedEngine, task: Task) {
     const isExpected = wanted !== 'auto' || engines[name].features.has(task.address.transport)
     if (isExpected || speakers(task) > 1) reasons.push(refusal)
   }
-  if (wanted !== 'auto') throw usageError(reasons[0]!, 'Try `--engine auto`.')
+  if (wanted !== 'auto') throw usageError(reasons[0]!, instead(task))
   // The last resort says what it cannot do, the one preferred why it was needed in vain.
   throw usageError(reasons.toReversed().join(' '))
 }
