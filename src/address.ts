@@ -19,6 +19,28 @@ export interface UnixAddress {
   path: string
 }
 
+/**
+ * Where the stream of bytes is that such an echo travels by, as node:net wants it.
+ * @throws Error of udp, which has none
+ */
+export function streamAt(address: Address): { host: string; port: number } | { path: string } {
+  switch (address.transport) {
+    case 'unix':
+      return { path: address.path }
+    case 'tcp':
+    case 'tls':
+    case 'ws':
+    case 'wss':
+    case 'http':
+    case 'https':
+      return { host: address.host, port: address.port }
+    case 'udp':
+      break
+  }
+  address.transport satisfies 'udp'
+  throw new Error('udp has no streams')
+}
+
 /** RFC 862 gives echo port 7, which needs privileges; 7007 does not. */
 export const defaultAddress: Address = { transport: 'tcp', host: '127.0.0.1', port: 7007 }
 

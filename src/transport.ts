@@ -11,6 +11,8 @@ export type Carries =
 
 interface Transport {
   carries: Carries
+  /** As the faults of a server meet it: bodies of HTTP stream through, and are not kept whole. */
+  faults: Carries
   /** TLS below it. */
   secure: boolean
   /** The port of a URL without one; 0 where it has to be said. */
@@ -20,14 +22,14 @@ interface Transport {
 }
 
 export const transports = {
-  tcp: { carries: 'bytes', secure: false, defaultPort: 0, hasPath: false },
-  unix: { carries: 'bytes', secure: false, defaultPort: 0, hasPath: false },
-  tls: { carries: 'bytes', secure: true, defaultPort: 0, hasPath: false },
-  udp: { carries: 'datagrams', secure: false, defaultPort: 0, hasPath: false },
-  ws: { carries: 'messages', secure: false, defaultPort: 80, hasPath: true },
-  wss: { carries: 'messages', secure: true, defaultPort: 443, hasPath: true },
-  http: { carries: 'messages', secure: false, defaultPort: 80, hasPath: true },
-  https: { carries: 'messages', secure: true, defaultPort: 443, hasPath: true },
+  tcp: { carries: 'bytes', faults: 'bytes', secure: false, defaultPort: 0, hasPath: false },
+  unix: { carries: 'bytes', faults: 'bytes', secure: false, defaultPort: 0, hasPath: false },
+  tls: { carries: 'bytes', faults: 'bytes', secure: true, defaultPort: 0, hasPath: false },
+  udp: { carries: 'datagrams', faults: 'datagrams', secure: false, defaultPort: 0, hasPath: false },
+  ws: { carries: 'messages', faults: 'messages', secure: false, defaultPort: 80, hasPath: true },
+  wss: { carries: 'messages', faults: 'messages', secure: true, defaultPort: 443, hasPath: true },
+  http: { carries: 'messages', faults: 'bytes', secure: false, defaultPort: 80, hasPath: true },
+  https: { carries: 'messages', faults: 'bytes', secure: true, defaultPort: 443, hasPath: true },
 } as const satisfies Record<string, Transport>
 
 export type TransportName = keyof typeof transports

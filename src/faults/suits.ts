@@ -5,12 +5,8 @@ import { transportNames, transports, type Carries, type TransportName } from '..
 import { faultKinds, kindOf, type FaultSpec } from './index.ts'
 import { checkFault } from './parse.ts'
 
-/** As what faults meet it: the bodies of HTTP are not kept whole, but stream through. */
-export const carriesOf = (transport: TransportName): Carries =>
-  transport === 'http' || transport === 'https' ? 'bytes' : transports[transport].carries
-
 export const suits = (kind: FaultSpec['kind'], transport: TransportName): boolean =>
-  kindOf(kind)!.carries.includes(carriesOf(transport))
+  kindOf(kind)!.carries.includes(transports[transport].faults)
 
 const phrases: Record<Carries, string> = {
   bytes: 'a stream of bytes',
@@ -31,7 +27,7 @@ export function checkFaults(faults: readonly FaultSpec[], address: Address): voi
       const names = transportNames.filter(name => suits(kind, name))
       const list = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
       const what = kindOf(kind)!.carries.includes('bytes') ? 'connections' : 'messages'
-      const has = phrases[carriesOf(transport)]
+      const has = phrases[transports[transport].faults]
       const others = faultKinds.filter(other => suits(other, transport)).join(', ')
       throw usageError(
         `${kind} is for ${what}: ${list}; ${transport} has ${has}.`,

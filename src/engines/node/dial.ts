@@ -1,7 +1,7 @@
 /** Connects, over every transport. */
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Address } from '../../address.ts'
+import { streamAt, type Address } from '../../address.ts'
 import { usageError } from '../../errors.ts'
 import { timerMaxMs } from '../../options.ts'
 import { transports, type Calling, type TransportName } from '../../transport.ts'
@@ -111,7 +111,7 @@ async function dialSocket(
 
 function dialPlain(address: Address, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const options = { ...address, allowHalfOpen: true, noDelay: true }
+    const options = { ...streamAt(address), allowHalfOpen: true, noDelay: true }
     const socket = connect(signal ? { ...options, signal } : options)
     const timer = setTimeout(
       () => {

@@ -16,7 +16,7 @@ import {
   type Socket,
 } from 'node:net'
 import { once } from 'node:events'
-import type { Address } from '../../address.ts'
+import { streamAt, type Address } from '../../address.ts'
 import { UserError } from '../../errors.ts'
 import { explain } from '../failures.ts'
 import { loadLibc, type Libc } from '../libc.ts'
@@ -65,7 +65,7 @@ export class Listener {
         return listener
       }
       if (address.transport === 'unix') await listener.#listen({ path: provisional(address) })
-      else await listener.#listen({ ...address, ...(sharePort && { reusePort: true }) })
+      else await listener.#listen({ ...streamAt(address), ...(sharePort && { reusePort: true }) })
       await listener.#settle()
     } catch (error) {
       listener.close()
