@@ -39,6 +39,10 @@ export const transportNames = Object.keys(transports) as TransportName[]
 export const isDatagrams = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].carries === 'datagrams'
 
+/** Whether a message of text is told from a binary one. */
+export const hasText = ({ transport }: { transport: TransportName }): boolean =>
+  transport === 'ws' || transport === 'wss'
+
 /** Which certificate a server shows, and whose it wants to see. All in PEM (RFC 7468). */
 export interface TlsServing {
   cert: string

@@ -51,6 +51,24 @@ test('a pipe to a server of others: binary messages, goodbye with 1000', async (
   assert.equal((await ending!)[0], 1000)
 })
 
+test('a pipe of text: each line is a message, and what is no text is not sent', async () => {
+  const messages: string[] = []
+  using plain = await plainServer(client => {
+    echo(client)
+    client.on('message', (data, binary) => {
+      messages.push(binary ? 'binary' : (data as Buffer).toString())
+    })
+  })
+  const input = 'hallöchen\n\nthe end'
+  const { code, stdout } = await yodel(['connect', '--text', plain.url], input).finished
+  assert.equal(code, 0)
+  assert.equal(stdout.toString(), input)
+  assert.deepEqual(messages, ['hallöchen', '', 'the end'])
+  const wrong = await yodel(['connect', '--text', plain.url], Buffer.of(0x0a, 0xff)).finished
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stderr, /line 2 is no UTF-8/)
+})
+
 test('the library: text stays text, and a server may say why it leaves', async () => {
   using plain = await plainServer(client => {
     echo(client)

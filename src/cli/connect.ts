@@ -7,9 +7,10 @@ import { connect, connectDefaults, type Connection } from '../connect.ts'
 import { answerTimeoutMs } from '../connect/datagram.ts'
 import type { AnswerHead } from '../engines/node/http/answer-parser.ts'
 import { printable } from '../report/printable.ts'
-import { isDatagrams } from '../transport.ts'
+import { hasText, isDatagrams } from '../transport.ts'
 import { formatDuration, parseDuration } from '../units.ts'
 import { callingOf, callingOptions } from './calling.ts'
+import { usageError } from '../errors.ts'
 import { exitCodes } from './exit.ts'
 import { addAll, addressArgument, value } from './flags.ts'
 import type { Talked } from './exit.ts'
@@ -21,6 +22,7 @@ export function addConnect(program: Command): void {
     .description('type and see the echo; or pipe: cat file | yodel connect > same')
     .addArgument(addressArgument('whom to talk to'))
     .option('--hex', 'show what comes back in hexadecimal')
+    .option('--text', 'ws: in a pipe each line is a message of text')
     .option(
       '--timeout <duration>',
       'patience with the connection (10s), or an echo of udp (1s)',
@@ -30,9 +32,14 @@ export function addConnect(program: Command): void {
   addAll(command, 'Transports:', callingOptions())
   command.action(async (address, flags) => {
     const { calling, rest } = callingOf(flags)
-    const { hex = false, timeout, verbose = false } = rest
+    const { hex = false, text = false, timeout, verbose = false } = rest
+    if (text && !hasText(address))
+      throw usageError(
+        `${address.transport} does not tell text from binary.`,
+        '--text is for ws and wss.',
+      )
     const typing = process.stdin.isTTY && process.stdout.isTTY
-    const talk = await talkerFor(address, typing, hex, timeout)
+    const talk = await talkerFor(address, typing, { hex, text }, timeout)
     // From here on nothing may come between: what a quick server says would be missed.
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
     const http = { oneRequest: !typing, anyStatus: true }
@@ -85,19 +92,21 @@ type Talk = (connection: Connection) => Promise<Talked>
 async function talkerFor(
   address: Address,
   typing: boolean,
-  hex: boolean,
+  shape: { hex: boolean; text: boolean },
   timeoutMs = answerTimeoutMs,
 ): Promise<Talk> {
   if (isDatagrams(address)) {
     const talk = typing
       ? (await import('./datagram-prompt.ts')).talkByDatagramPrompt
       : (await import('./datagram-pipe.ts')).talkByDatagramPipe
-    return connection => talk(connection, { hex, timeoutMs })
+    return connection => talk(connection, { hex: shape.hex, timeoutMs })
   }
-  const talk = typing
-    ? (await import('./prompt.ts')).talkByPrompt
-    : (await import('./pipe.ts')).talkByPipe
-  return connection => talk(connection, hex)
+  if (typing) {
+    const { talkByPrompt } = await import('./prompt.ts')
+    return connection => talkByPrompt(connection, shape.hex)
+  }
+  const { talkByPipe } = await import('./pipe.ts')
+  return connection => talkByPipe(connection, shape)
 }
 
 const duration = value(parseDuration)

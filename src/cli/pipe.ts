@@ -1,11 +1,13 @@
 /** connect in a pipe: stdin goes out, what comes back goes to stdout, and it must be the same. */
 import type { Connection } from '../connect.ts'
 import { errnoOf, explainBreak } from '../engines/failures.ts'
+import { UserError } from '../errors.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../report/printable.ts'
 import { formatCount, plural } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
+import { TextLines } from './text-lines.ts'
 
 /** Not read from stdin before some of it came back: this bounds what must be remembered. */
 const underWayMaxBytes = 4 * 2 ** 20
@@ -16,8 +18,11 @@ const graceMs = 250
  * Ends exactly when stdin has ended and all of it has come back; or says how many bytes are
  * missing, or where the first wrong one is.
  */
-export async function talkByPipe(connection: Connection, hex: boolean): Promise<Talked> {
-  const pipe = new Pipe(connection, hex)
+export async function talkByPipe(
+  connection: Connection,
+  { hex, text }: { hex: boolean; text: boolean },
+): Promise<Talked> {
+  const pipe = new Pipe(connection, hex, text ? new TextLines() : undefined)
   const restore = onInterrupt(() => pipe.interrupt())
   const talked = await pipe.talked
   restore()
@@ -32,14 +37,18 @@ class Pipe {
   readonly #hex: boolean
   /** Of messages; a request of HTTP is one stream of bytes here. */
   readonly #hasBounds: boolean
+  /** Where each line is a message of text; its newline is put back when it returns. */
+  readonly #lines: TextLines | undefined
+  #hasLastNewline = true
   #inputEnded = false
   #grace: NodeJS.Timeout | undefined
   #settle!: (talked: Talked) => void
 
-  constructor({ stream: socket }: Connection, hex: boolean) {
+  constructor({ stream: socket }: Connection, hex: boolean, lines?: TextLines) {
     this.#socket = socket
     this.#hasBounds = socket.readableObjectMode
     this.#hex = hex
+    this.#lines = lines
     this.talked = new Promise(resolve => (this.#settle = resolve))
     const { stdin, stdout } = process
     stdin.on('data', (chunk: Buffer) => this.#onInput(chunk))
@@ -50,7 +59,7 @@ class Pipe {
       const gone = errnoOf(error) === 'EPIPE'
       this.#end(gone ? 'nobody reads stdout any more.' : `cannot write: ${error.message}`)
     })
-    socket.on('data', (chunk: Buffer | string) => this.#onReply(Buffer.from(chunk as string)))
+    socket.on('data', (chunk: Buffer | string) => this.#onMessage(chunk))
     socket.on('drain', () => this.#readOn())
     socket.on('end', () => this.#onReplyEnd())
     socket.on('error', error => this.#onBreak(error))
@@ -66,9 +75,30 @@ class Pipe {
   }
 
   #onInput(chunk: Buffer) {
-    this.#expectation.sent(chunk)
-    const full = !this.#socket.write(chunk)
+    const full = this.#lines ? this.#sendLines(this.#lines, chunk) : !this.#send(chunk)
     if (full || this.#expectation.missingBytes >= underWayMaxBytes) process.stdin.pause()
+  }
+
+  /** False: no more before it has drained. */
+  #send(message: Buffer | string, newline = ''): boolean {
+    this.#expectation.sent(typeof message === 'string' ? Buffer.from(message + newline) : message)
+    return this.#socket.write(message)
+  }
+
+  /** Without a chunk: what is left of them at the end. True: no more before it has drained. */
+  #sendLines(lines: TextLines, chunk?: Buffer): boolean {
+    try {
+      if (chunk) for (const line of lines.take(chunk)) this.#send(line, '\n')
+      else {
+        const rest = lines.rest()
+        this.#hasLastNewline = rest === undefined
+        if (rest !== undefined) this.#send(rest)
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      this.#end(error.message)
+    }
+    return this.#socket.writableNeedDrain
   }
 
   #readOn() {
@@ -77,10 +107,20 @@ class Pipe {
   }
 
   #onInputEnd() {
+    if (this.#lines) this.#sendLines(this.#lines)
     this.#inputEnded = true
     // There is no half-close of messages: after goodbye a server need not answer any more.
     if (!this.#hasBounds) this.#socket.end()
     this.#endIfComplete()
+  }
+
+  #onMessage(message: Buffer | string) {
+    if (!this.#lines) return this.#onReply(Buffer.from(message as string))
+    if (typeof message !== 'string')
+      return this.#end('a message of text came back as a binary one.')
+    const bytes = Buffer.from(`${message}\n`)
+    const isLast = this.#inputEnded && bytes.length > this.#expectation.missingBytes
+    this.#onReply(isLast && !this.#hasLastNewline ? bytes.subarray(0, -1) : bytes)
   }
 
   #onReply(chunk: Buffer) {

@@ -4,7 +4,7 @@ import type { Connection } from '../connect.ts'
 import { formatAddress } from '../address.ts'
 import { explainBreak } from '../engines/failures.ts'
 import { Expectation } from '../load/expectation.ts'
-import { transports } from '../transport.ts'
+import { hasText, transports } from '../transport.ts'
 import { hexDump, printable } from '../report/printable.ts'
 import { formatDuration, plural } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
@@ -48,7 +48,7 @@ class Prompt {
   constructor(connection: Connection, hex: boolean) {
     this.#connection = connection
     this.#hex = hex
-    this.#hasKinds = ['ws', 'wss'].includes(connection.address.transport)
+    this.#hasKinds = hasText(connection.address)
     this.#hasBounds = transports[connection.address.transport].carries === 'messages'
     this.talked = new Promise(resolve => (this.#settle = resolve))
     const { stdin: input, stdout: output } = process
