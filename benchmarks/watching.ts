@@ -39,7 +39,6 @@ interface Watched {
   child: ChildProcess
   port: number
   dashboard: string | undefined
-  holder: ChildProcess | undefined
   microseconds: number[]
   rates: number[]
   timer?: NodeJS.Timeout
@@ -61,19 +60,20 @@ if (values.hold !== undefined) {
 const isPinned = spawnSync('taskset', ['-acp', '1', String(process.pid)]).status === 0
 const onProcessor0 = isPinned ? ['taskset', '-c', '0'] : []
 
-async function hold(port: number): Promise<ChildProcess> {
+async function hold(port: number): Promise<void> {
   const self = new URL(import.meta.url).pathname
   const child = spawn(process.execPath, [self, '--hold', String(port), '--open', values.open], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  process.once('exit', () => child.kill())
   await once(child.stdout, 'data')
-  return child
 }
 
 async function start(...args: string[]): Promise<Watched> {
   const all = [...onProcessor0, process.execPath, main, 'serve', ':0', '--engine', values.engine]
   const [command, ...rest] = [...all, ...args] as [string, ...string[]]
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
+  process.once('exit', () => child.kill())
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (said += data))
   const wanted = [/listening on tcp:\S+:(\d+)/, ...(args.length > 0 ? [/dashboard on (\S+)/] : [])]
@@ -81,8 +81,8 @@ async function start(...args: string[]): Promise<Watched> {
     await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data')])
   }
   const port = Number(wanted[0]!.exec(said)![1])
-  const holder = open > 0 ? await hold(port) : undefined
-  return { child, port, dashboard: wanted[1]?.exec(said)?.[1], holder, microseconds: [], rates: [] }
+  if (open > 0) await hold(port)
+  return { child, port, dashboard: wanted[1]?.exec(said)?.[1], microseconds: [], rates: [] }
 }
 
 /** As the page does. */
@@ -139,7 +139,7 @@ const ratios = (server: Watched, of: 'rates' | 'microseconds') =>
 console.log(`engine ${values.engine}, 50 connections used, ${open} more open, ${rounds} rounds`)
 console.log(`${''.padEnd(26)}  echoes/s   ratio   CPU/echo   ratio   at rest`)
 for (const [n, [name, server]] of Object.entries(servers).entries()) {
-  const { microseconds, rates, child, holder, timer } = server
+  const { microseconds, rates, timer } = server
   const columns = [
     Math.round(median(rates)).toString().padStart(8),
     median(ratios(server, 'rates')).toFixed(3),
@@ -149,6 +149,6 @@ for (const [n, [name, server]] of Object.entries(servers).entries()) {
   ]
   console.log(`${name.padEnd(26)}  ${columns.join('   ')}`)
   clearInterval(timer)
-  holder?.kill()
-  child.kill()
 }
+// An open page would keep it here.
+process.exit()
