@@ -111,8 +111,11 @@ function draws() {
     const probes = ['--duration', '50ms', '--warmup', '5ms', '--drain', '40ms']
     await using slow = await slowServer(1_000)
     const flags = ['--find-max', 'p50<30ms', '--precision', '90%', ...probes]
-    const { code, stdout, stderr } = await bench(slow.url, ...flags)
-    assert.match(stdout, /^\d+ probes\n/)
+    let tried = await bench(slow.url, ...flags)
+    // On a busy machine the generator may be the limit from the first probe on, and finds nothing.
+    while (tried.stdout.includes('Nothing was found')) tried = await bench(slow.url, ...flags)
+    const { code, stdout, stderr } = tried
+    assert.match(stdout, /^\d+ probes?\n/)
     assert.match(
       stdout,
       /\np50<30ms held up to [\d,]+\/s(?:, and not at [\d,]+\/s\.| at least: at )/,
