@@ -17,6 +17,7 @@ const commands: Record<string, () => Promise<Add>> = {
   compare: async () => (await import('./compare.ts')).addCompare,
   'compare-engines': async () => (await import('./compare-engines.ts')).addCompareEngines,
 }
+
 /** Does what was typed behind `yodel`; process.exitCode says how it went. */
 export async function obey(args: string[]): Promise<void> {
   const program = createProgram()

@@ -27,9 +27,10 @@ interface Given {
 
 export const faultOptions = (): Option[] => [
   // Each one goes behind those before it.
-  new Option('--fault <kind=value>', `misbehave: ${faultKinds.join(', ')}; repeatable`).argParser(
-    repeatable(checked),
-  ),
+  new Option(
+    '--fault <kind=value>',
+    `misbehave: ${faultKinds.join(', ')}; repeatable; 1/kind=value: the second address alone`,
+  ).argParser(repeatable(checked)),
   new Option('--fault-script <file>', 'which faults are in force when (JSON)').argParser(path =>
     value(parseFaultScript)(fileContent(path)),
   ),
