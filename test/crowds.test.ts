@@ -105,11 +105,12 @@ for (const engine of ['node', 'uring'] as const) {
       await churn(portOf(url), 1)
       const descriptors = () => readdirSync(`/proc/${program.child.pid}/fd`).length
       const before = descriptors()
+      // Their table may be as large as that of this process was when it started the program.
+      const places = tableSize(program.child.pid!)
       await churn(portOf(url), comers - 1)
       // A busy server is told of the last ones later than we are.
       await until(() => descriptors() <= before)
-      const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8')
-      assert.ok(Number(/FDSize:\s+(\d+)/.exec(status)![1]) <= 1024)
+      assert.ok(tableSize(program.child.pid!) <= Math.max(1024, places))
       program.kill()
       const { stderr } = await program.finished
       assert.match(stderr, new RegExp(`served ${formatted(comers)} clients`))
@@ -117,6 +118,10 @@ for (const engine of ['node', 'uring'] as const) {
     },
   )
 }
+
+/** Places for descriptors that a process has been given so far; it never gets fewer. */
+const tableSize = (pid: number): number =>
+  Number(/FDSize:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1])
 
 /** Opens and closes so many connections, 400 at a time; every other one sends a byte first. */
 function churn(port: number, count: number): Promise<void> {
