@@ -136,6 +136,26 @@ async function readByFits({ open, dice }: Scene) {
   await peer.finish()
 }
 
+/** So much that a server may move it in another way; little between; all ways to end. */
+async function flow({ open, dice }: Scene) {
+  const peer = await open()
+  for (let turns = 1 + dice.below(3); turns > 0; turns--) {
+    for (const end = peer.sent + 2 ** 22 + dice.size(2 ** 24); peer.sent < end;)
+      await peer.send(chunkMaxBytes)
+    for (let little = dice.below(20); little > 0; little--) {
+      await peer.send(dice.size(5000))
+      if (dice.chance(0.9)) await peer.caughtUp()
+    }
+  }
+  if (dice.chance(0.5)) peer.pause()
+  for (let chunks = dice.size(4); chunks > 0; chunks--) peer.push(dice.size(chunkMaxBytes))
+  await sleep(dice.below(20))
+  if (dice.chance(0.3)) return peer.reset()
+  if (dice.chance(0.3)) peer.fin()
+  peer.resume()
+  await peer.finish()
+}
+
 async function burst({ open, dice }: Scene) {
   const one = async () => {
     const what = dice.below(5)
@@ -168,6 +188,7 @@ const table: [Behaviour, number][] = [
   [neverRead, 4],
   [readLate, 4],
   [readByFits, 6],
+  [flow, 8],
   [burst, 8],
   [idle, 8],
 ]

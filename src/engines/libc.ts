@@ -13,20 +13,23 @@ const signatures = {
   bind: 'int bind(int fd, void *address, uint size)',
   close: 'int close(int fd)',
   dup: 'int dup(int fd)',
+  fcntl: 'int fcntl(int fd, int command, int argument)',
   getpeername: 'int getpeername(int fd, void *address, void *size)',
   getsockname: 'int getsockname(int fd, void *address, void *size)',
   getsockopt: 'int getsockopt(int fd, int level, int name, void *value, void *size)',
   if_nametoindex: 'uint if_nametoindex(const char *name)',
   listen: 'int listen(int fd, int backlog)',
+  pipe2: 'int pipe2(void *ends, int flags)',
   recv: 'long recv(int fd, void *data, size_t size, int flags)',
   send: 'long send(int fd, const void *data, size_t size, int flags)',
   setsockopt: 'int setsockopt(int fd, int level, int name, void *value, uint size)',
   shutdown: 'int shutdown(int fd, int how)',
   socket: 'int socket(int family, int type, int protocol)',
+  splice: 'long splice(int from, uint64 at, int to, uint64 toAt, size_t size, uint flags)',
 } as const
 
 /** Those that not every POSIX system has, and that only some engines need. */
-const linuxOnly = new Set(['accept4'])
+const linuxOnly = new Set(['accept4', 'pipe2', 'splice'])
 
 type Calls = { readonly [Name in keyof typeof signatures]: Call }
 
@@ -67,6 +70,8 @@ export interface Libc extends Calls {
   unmap(mapping: Mapping): void
   /** The name of the error of the last call that failed, for example `EADDRINUSE`. */
   errorName(): string
+  /** The same as a negative number, as the ring has it. */
+  lastError(): number
 }
 
 /** An error of the system, as Node's own have it. */
@@ -147,6 +152,7 @@ function bindAll(koffi: typeof import('koffi')): Libc {
     ringSetup: c.func('int syscall(long nr, uint entries, void *params)') as Libc['ringSetup'],
     ringRegister: c.func('int syscall(long nr, int fd, uint op, void *arg, uint count)') as Call,
     errorName,
+    lastError: () => -koffi.errno(),
     map(sizeBytes, fd = -1, offset = 0) {
       const flags = fd === -1 ? MAP_PRIVATE_ANONYMOUS : MAP_SHARED_POPULATE
       const pointer = mmap(null, sizeBytes, PROT_READ_WRITE, flags, fd, offset)

@@ -7,7 +7,6 @@ import { Ledger, LedgerWriter, type Ending } from '../../metrics/ledger.ts'
 import { failureName } from '../failures.ts'
 import { systemError, type Libc } from '../libc.ts'
 import { peerOf } from '../peer-name.ts'
-import type { Aside } from './aside.ts'
 import * as entries from './entries.ts'
 import type { Ring } from './ring.ts'
 
@@ -20,7 +19,7 @@ export interface Figures {
   /** One more than the highest slot that was ever in use. */
   readonly slotsUsed: number
   /** What waits to be sent. */
-  readonly aside: Pick<Aside, 'bytesOf'>
+  unsentOf(slot: number): number
   /** Closes it, whatever it does. */
   giveUp(slot: number): void
 }
@@ -107,7 +106,7 @@ export class ClientLedger {
     this.#nextLook = now - ((now - lookAtMs) % 1000) + 1000
     for (let slot = 0; slot < figures.slotsUsed; slot++) {
       const place = this.#places[slot]! - 1
-      if (place !== -1) this.#update(slot, place, figures.aside.bytesOf(slot), now)
+      if (place !== -1) this.#update(slot, place, figures.unsentOf(slot), now)
     }
   }
 

@@ -16,6 +16,7 @@ import { systemError } from '../libc.ts'
 import { Aside } from './aside.ts'
 import type { Arena, Pool } from './buffers.ts'
 import type { ClientLedger } from './client-ledger.ts'
+import { muchBytes, type Bulk } from './bulk.ts'
 import * as entries from './entries.ts'
 import { kind } from './entries.ts'
 import * as k from './kernel.ts'
@@ -33,8 +34,6 @@ export class Connections {
   open = 0
   /** One more than the highest slot that was ever in use. */
   slotsUsed = 0
-  /** Sends in the last turn: a measure of how much goes on. */
-  lastSends = 0
   readonly #ring: Ring
   readonly #pool: Pool
   readonly #counters: Float64Array
@@ -42,21 +41,17 @@ export class Connections {
   readonly #ledger: ClientLedger | undefined
   readonly #state: Uint8Array
   readonly #generation: Uint16Array
-  /** The turn in which a connection last sent, and where in that turn's list. */
-  readonly #lastTurn: Uint32Array
-  readonly #lastSend: Uint16Array
   /** The look (see idle) at which something last moved. */
   readonly #lastMove: Uint32Array
+  readonly sends: Sends
   readonly aside: Aside
+  readonly bulk: Bulk
   #look = 1
-  #turn = 1
   /** To be looked at when the sends of this turn are known. */
   #checks: number[] = []
-  #sends: Sends
-  #submitted: Sends
 
   constructor(
-    { ring, pool, arena }: { ring: Ring; pool: Pool; arena: Arena },
+    { ring, pool, arena, bulk }: { ring: Ring; pool: Pool; arena: Arena; bulk: Bulk },
     meter: Meter,
     slots: number,
     onClosed: () => void,
@@ -64,17 +59,15 @@ export class Connections {
   ) {
     this.#ring = ring
     this.#pool = pool
+    this.sends = new Sends(ring, pool, slots)
     this.aside = new Aside(arena)
+    this.bulk = bulk
     this.#counters = meter.counters
     this.#onClosed = onClosed
     this.#ledger = ledger
     this.#state = new Uint8Array(slots)
     this.#generation = new Uint16Array(slots)
-    this.#lastTurn = new Uint32Array(slots)
-    this.#lastSend = new Uint16Array(slots)
     this.#lastMove = new Uint32Array(slots)
-    this.#sends = new Sends(ring.completions)
-    this.#submitted = new Sends(ring.completions)
   }
 
   onAccepted(slot: number): void {
@@ -101,7 +94,7 @@ export class Connections {
 
   /** A send did not go through whole: one of the turn before, or of this if the queue was full. */
   onSendFailed(parity: number, index: number, result: number): void {
-    const list = parity === (this.#turn & 1) ? this.#sends : this.#submitted
+    const list = this.sends.listOf(parity)
     const slot = list.slot[index]!
     if (list.generation[index] !== this.#generation[slot]) return
     const sent = result > 0 ? result : 0
@@ -124,13 +117,38 @@ export class Connections {
     this.#settle(slot)
   }
 
+  /** A descriptor for one through which much flows: as soon as its receive is over, it is moved. */
+  onInstalled(slot: number, generation: number, fd: number): void {
+    const gone = generation !== this.#generation[slot]
+    const wanted = !gone && !(this.#state[slot]! & (bit.DEAD | bit.LEAVING))
+    if (fd < 0 || !this.bulk.begin(slot, fd, wanted)) return
+    if (this.#state[slot]! & bit.ARMED) entries.cancel(this.#ring, kind.RECV | slot, generation)
+  }
+
+  onPolled(slot: number, generation: number, result: number): void {
+    if (generation !== this.#generation[slot]) return
+    this.#state[slot]! &= ~bit.ARMED
+    if (this.bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
+      const moved = result < 0 ? result : this.bulk.move(slot)
+      if (moved > 0) this.#lastMove[slot] = this.#look
+      else if (moved === 0) this.#state[slot]! |= bit.ENDED
+      else if (moved !== k.error.AGAIN && moved !== k.ECANCELED) this.#fail(slot, moved)
+    }
+    this.#settle(slot)
+  }
+
+  /** What it has sent us and we not yet back. */
+  unsentOf(slot: number): number {
+    return this.aside.bytesOf(slot) + this.bulk.heldOf(slot)
+  }
+
   #onData(slot: number, length: number, flags: number): void {
     const pool = this.#pool
     const id = flags >>> 16
     const at = id * pool.sizeBytes + pool.used[id]!
     if (flags & k.cqe.BUF_MORE) pool.used[id]! += length
-    else this.#sends.spent.push(id)
-    const state = this.#state[slot]!
+    else this.sends.spend(id)
+    const [state, generation] = [this.#state[slot]!, this.#generation[slot]!]
     if (state & (bit.DEAD | bit.LEAVING)) {
       this.#counters[counter.bytesDiscarded]! += length
       return
@@ -139,40 +157,26 @@ export class Connections {
     this.#counters[counter.bytesIn]! += length
     this.#lastMove[slot] = this.#look
     if (this.#ledger !== undefined) this.#ledger.received[slot]! += length
+    if (length >= muchBytes) this.bulk.count(slot, generation)
     if (state & bit.WAITING) this.#setAside(slot, at, length, false)
-    else if (this.#sendNow(slot, at, length)) this.#counters[counter.bytesOut]! += length
+    else if (this.sends.send(slot, generation, at, length))
+      this.#counters[counter.bytesOut]! += length
     else {
       this.#setAside(slot, at, length, false)
       this.#checks.push(slot)
     }
   }
 
-  /** Two sends submitted together could pass one another, should only the first find no room. */
-  #sendNow(slot: number, at: number, length: number): boolean {
-    const sends = this.#sends
-    if (this.#lastTurn[slot] === this.#turn)
-      return sends.extend(this.#ring, this.#lastSend[slot]!, at, length)
-    if (sends.count === sends.size) return false
-    this.#fire(slot, at, length)
-    return true
-  }
-
   #armRecv(slot: number): void {
     this.#state[slot]! |= bit.ARMED
-    entries.receive(this.#ring, slot, this.#generation[slot]!)
+    if (this.bulk.has(slot)) this.bulk.watch(slot, this.#generation[slot]!)
+    else entries.receive(this.#ring, slot, this.#generation[slot]!)
   }
 
   #cancelRecv(slot: number): void {
-    if (this.#state[slot]! & bit.ARMED)
-      entries.cancel(this.#ring, kind.RECV | slot, this.#generation[slot])
-  }
-
-  #fire(slot: number, at: number, length: number): void {
-    const generation = this.#generation[slot]!
-    const index = this.#sends.add(this.#ring, slot, generation, at, length)
-    this.#lastTurn[slot] = this.#turn
-    this.#lastSend[slot] = index
-    entries.sendAtOnce(this.#ring, slot, this.#pool.address + at, length, this.#turn, index)
+    if (!(this.#state[slot]! & bit.ARMED)) return
+    const what = this.bulk.has(slot) ? kind.POLL : kind.RECV
+    entries.cancel(this.#ring, what | slot, this.#generation[slot])
   }
 
   #sendRest(slot: number): void {
@@ -209,17 +213,22 @@ export class Connections {
 
   /** Decides what comes next for a connection, as soon as the sends of its turn are known. */
   #settle(slot: number): void {
-    if (this.#lastTurn[slot] === this.#turn) {
+    if (this.sends.isOpen(slot)) {
       this.#checks.push(slot)
       return
     }
     const state = this.#state[slot]!
     if (state === 0 || state & bit.SENDING) return
+    const held = this.bulk.heldOf(slot)
     if (state & bit.WAITING) this.#sendRest(slot)
-    else if (state & (bit.ENDED | bit.DEAD)) {
+    else if (state & bit.DEAD || (state & bit.ENDED && held === 0)) {
       if (!(state & bit.ARMED)) this.#close(slot)
     } else {
-      if ((state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING) {
+      if ((state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING && held === 0) {
+        if (this.bulk.has(slot)) {
+          this.#cancelRecv(slot)
+          this.bulk.end(slot)
+        }
         this.#state[slot]! |= bit.FINISHED
         entries.finish(this.#ring, slot)
       }
@@ -228,8 +237,9 @@ export class Connections {
   }
 
   #close(slot: number): void {
+    this.#ledger?.closed(slot, this.unsentOf(slot))
+    this.bulk.end(slot)
     entries.close(this.#ring, slot)
-    this.#ledger?.closed(slot, this.aside.bytesOf(slot))
     this.#state[slot] = 0
     this.#generation[slot]!++
     this.open--
@@ -240,18 +250,7 @@ export class Connections {
   /** To be called when everything that the last turn submitted is known: its buffers are free. */
   endTurn(due: readonly number[]): void {
     for (const slot of due) this.#settle(slot)
-    const { spent } = this.#submitted
-    if (spent.length > 0) {
-      for (const id of spent) this.#pool.give(id)
-      spent.length = 0
-      this.#pool.publish()
-    }
-    this.#submitted.count = 0
-    const sends = this.#submitted
-    this.#submitted = this.#sends
-    this.#sends = sends
-    this.lastSends = this.#submitted.count
-    this.#turn = (this.#turn + 1) >>> 0
+    this.sends.endTurn()
   }
 
   /** Those to be settled at the end of the coming turn. */

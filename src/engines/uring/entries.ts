@@ -12,6 +12,8 @@ export const kind = {
   IGNORED: 6 << 24,
   CONNECT: 7 << 24,
   INSTALLED: 8 << 24,
+  BULK: 9 << 24,
+  POLL: 10 << 24,
 } as const
 export const SLOT = (1 << 24) - 1
 
@@ -26,6 +28,7 @@ const SEND = k.op.SEND | (FIXED_FILE << 8)
 const CONNECT = k.op.CONNECT | (FIXED_FILE << 8)
 const SHUTDOWN = k.op.SHUTDOWN | (FIXED_FILE << 8)
 const INSTALL = k.op.FIXED_FD_INSTALL | (FIXED_FILE << 8)
+const POLL = k.op.POLL_ADD | (FIXED_FILE << 8)
 const CLOSE = k.op.CLOSE | (CQE_SKIP_SUCCESS << 8)
 const CANCEL = k.op.ASYNC_CANCEL | (CQE_SKIP_SUCCESS << 8)
 
@@ -87,6 +90,16 @@ export function close(ring: Ring, slot: number): void {
 /** Gives it a descriptor beside its slot, which must be closed too. */
 export function install(ring: Ring, slot: number, generation: number): void {
   ring.push(INSTALL, slot, 0, 0, 0, kind.INSTALLED | slot, generation)
+}
+
+/** The same, for a flow. */
+export function installForBulk(ring: Ring, slot: number, generation: number): void {
+  ring.push(INSTALL, slot, 0, 0, 0, kind.BULK | slot, generation)
+}
+
+/** Completes once, when one of these events is there, or an error. */
+export function poll(ring: Ring, slot: number, generation: number, events: number): void {
+  ring.push(POLL, slot, 0, 0, events, kind.POLL | slot, generation)
 }
 
 /** Cancels what was pushed with this user_data. */

@@ -35,6 +35,7 @@ export const RSRC_REGISTER_SPARSE = 1
 export const PBUF_RING_INC = 2
 
 export const op = {
+  POLL_ADD: 6,
   TIMEOUT: 11,
   ACCEPT: 13,
   ASYNC_CANCEL: 14,
@@ -63,6 +64,15 @@ export const cqe = { MORE: 2, BUF_MORE: 16 } as const
 export const MSG_DONTWAIT = 0x40
 export const MSG_WAITALL = 0x100
 export const MSG_NOSIGNAL = 0x4000
+
+/** Of fcntl(2), open(2), poll(2) and splice(2). */
+export const F_SETFL = 4
+export const F_SETPIPE_SZ = 1031
+export const O_NONBLOCK = 0x800
+export const O_CLOEXEC = 0x80000
+export const POLLIN = 1
+export const POLLOUT = 4
+export const SPLICE_F_NONBLOCK = 2
 
 /** Errors of errno(3) that are part of the normal course, negative as completions have them. */
 export const error = { AGAIN: -11, INVAL: -22, NOBUFS: -105 } as const

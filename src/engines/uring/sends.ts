@@ -1,10 +1,11 @@
-/** The sends of one turn, to find the bytes of one that did not go through. */
+/** The sends of a turn, and of the one before, to find the bytes of one that did not go through. */
+import type { Pool } from './buffers.ts'
+import * as entries from './entries.ts'
 import type { Ring } from './ring.ts'
 
-export class Sends {
+/** Those of one turn. */
+export class SendList {
   count = 0
-  /** How many there may be: each can complete. */
-  readonly size: number
   readonly slot: Uint32Array
   /** Of the connection in that slot: the slot may have been given to another meanwhile. */
   readonly generation: Uint16Array
@@ -12,37 +13,102 @@ export class Sends {
   readonly at: Uint32Array
   readonly length: Uint32Array
   /** Of its entry, to see whether the kernel has taken it yet. */
-  readonly #sequence: Int32Array
+  readonly sequence: Int32Array
   /** Buffers that were used up in the turn. */
   readonly spent: number[] = []
 
   constructor(size: number) {
-    this.size = size
     this.slot = new Uint32Array(size)
     this.generation = new Uint16Array(size)
     this.at = new Uint32Array(size)
     this.length = new Uint32Array(size)
-    this.#sequence = new Int32Array(size)
+    this.sequence = new Int32Array(size)
+  }
+}
+
+export class Sends {
+  /** How many the last turn had: a measure of how much goes on. */
+  lastCount = 0
+  readonly #ring: Ring
+  readonly #pool: Pool
+  /** How many a turn may have: each can complete. */
+  readonly #size: number
+  /** The turn in which a connection last sent, and where in that turn's list. */
+  readonly #lastTurn: Uint32Array
+  readonly #lastSend: Uint16Array
+  #turn = 1
+  #list: SendList
+  #submitted: SendList
+
+  constructor(ring: Ring, pool: Pool, slots: number) {
+    this.#ring = ring
+    this.#pool = pool
+    this.#size = ring.completions
+    this.#lastTurn = new Uint32Array(slots)
+    this.#lastSend = new Uint16Array(slots)
+    this.#list = new SendList(this.#size)
+    this.#submitted = new SendList(this.#size)
   }
 
-  /** Notes the send whose entry comes next; its index. */
-  add(ring: Ring, slot: number, generation: number, at: number, length: number): number {
-    const index = this.count++
-    this.slot[index] = slot
-    this.generation[index] = generation
-    this.at[index] = at
-    this.length[index] = length
-    this.#sequence[index] = ring.tail
-    return index
+  /** Whether it has sent in this turn: what became of that is not known yet. */
+  isOpen(slot: number): boolean {
+    return this.#lastTurn[slot] === this.#turn
+  }
+
+  /** A buffer is used up; it is free again when the coming turn ends. */
+  spend(id: number): void {
+    this.#list.spent.push(id)
+  }
+
+  /**
+   * Sends bytes of the pool, unless the connection has sent others in this turn: two sends that
+   * are submitted together could pass one another, should only the first find no room. Bytes right
+   * behind the others go with them.
+   */
+  send(slot: number, generation: number, at: number, length: number): boolean {
+    const list = this.#list
+    if (this.#lastTurn[slot] === this.#turn) return this.#extend(this.#lastSend[slot]!, at, length)
+    if (list.count === this.#size) return false
+    const index = list.count++
+    list.slot[index] = slot
+    list.generation[index] = generation
+    list.at[index] = at
+    list.length[index] = length
+    list.sequence[index] = this.#ring.tail
+    this.#lastTurn[slot] = this.#turn
+    this.#lastSend[slot] = index
+    entries.sendAtOnce(this.#ring, slot, this.#pool.address + at, length, this.#turn, index)
+    return true
   }
 
   /** Lengthens a send if the bytes lie right behind its own, and it is not submitted yet. */
-  extend(ring: Ring, index: number, at: number, length: number): boolean {
-    const sequence = this.#sequence[index]!
-    if (this.at[index]! + this.length[index]! !== at) return false
+  #extend(index: number, at: number, length: number): boolean {
+    const [ring, list] = [this.#ring, this.#list]
+    const sequence = list.sequence[index]!
+    if (list.at[index]! + list.length[index]! !== at) return false
     if (((ring.tail - sequence) | 0) > ring.pending) return false
-    this.length[index]! += length
-    ring.sqes[((sequence & (ring.entries - 1)) << 4) + 6] = this.length[index]!
+    list.length[index]! += length
+    ring.sqes[((sequence & (ring.entries - 1)) << 4) + 6] = list.length[index]!
     return true
+  }
+
+  /** Where a send is noted that completed: in the turn before, or in this if the queue was full. */
+  listOf(parity: number): SendList {
+    return parity === (this.#turn & 1) ? this.#list : this.#submitted
+  }
+
+  /** To be called when everything that the last turn submitted is known: its buffers are free. */
+  endTurn(): void {
+    const last = this.#submitted
+    if (last.spent.length > 0) {
+      for (const id of last.spent) this.#pool.give(id)
+      last.spent.length = 0
+      this.#pool.publish()
+    }
+    last.count = 0
+    this.#submitted = this.#list
+    this.#list = last
+    this.lastCount = this.#submitted.count
+    this.#turn = (this.#turn + 1) >>> 0
   }
 }

@@ -7,6 +7,7 @@ import type { Session } from '../engine.ts'
 import { loadLibc, type Libc } from '../libc.ts'
 import { listenOn, type ListeningSocket } from '../sockets.ts'
 import { Arena, Pool } from './buffers.ts'
+import { Bulk } from './bulk.ts'
 import { ClientLedger } from './client-ledger.ts'
 import { Door } from './door.ts'
 import { kind, SLOT } from './entries.ts'
@@ -73,9 +74,10 @@ class ServeSession implements Session {
     this.#ring = ring
     this.#pool = new Pool(libc, ring, poolBuffers, poolBufferBytes)
     this.#arena = new Arena(libc)
-    const memory = { ring, pool: this.#pool, arena: this.#arena }
     const hasNames = task.address.transport !== 'unix'
     this.#ledger = task.ledger && new ClientLedger(task.ledger, libc, ring, slots, hasNames)
+    const bulk = new Bulk({ libc, ring }, meter.counters, this.#ledger?.received, slots)
+    const memory = { ring, pool: this.#pool, arena: this.#arena, bulk }
     const onLeft = () => this.#door.onLeft()
     this.#connections = new Connections(memory, meter, slots, onLeft, this.#ledger)
     const reason = slots < task.concurrency ? 'pausedForDescriptors' : 'pausedForConcurrency'
@@ -100,7 +102,7 @@ class ServeSession implements Session {
     door.open()
     for (;;) {
       const due = connections.takeUnsettled()
-      this.#waiter.wait(due.length > 0 ? 'not at all' : connections.lastSends)
+      this.#waiter.wait(due.length > 0 ? 'not at all' : connections.sends.lastCount)
       ring.submitAll()
       let ticked = this.#reap()
       // Completions that found no room: the fate of a send may be among them.
@@ -147,6 +149,12 @@ class ServeSession implements Session {
         case kind.INSTALLED:
           this.#ledger?.onInstalled(user0 & SLOT, user1, result)
           break
+        case kind.POLL:
+          connections.onPolled(user0 & SLOT, user1, result)
+          break
+        case kind.BULK:
+          connections.onInstalled(user0 & SLOT, user1, result)
+          break
         case kind.TICK:
           this.#waiter.onTick(flags)
           ticked = true
@@ -166,6 +174,7 @@ class ServeSession implements Session {
       this.#connections.closeIdle(idleLooks)
       this.#nextIdleLookMs = nowMs + this.#task.idleTimeoutMs / idleLooks
     }
+    this.#connections.bulk.onTick()
     this.#arena.trim()
     this.#thrift.onTick(nowMs)
     return this.#task.oneOff && this.#door.letIn > 0 && this.#connections.open === 0
@@ -195,6 +204,7 @@ class ServeSession implements Session {
 
   #close(): void {
     this.#stopAccepting()
+    this.#connections.bulk.close()
     this.#ring.close()
     this.#pool.close()
     this.#arena.trim()

@@ -1,0 +1,203 @@
+/**
+ * Connections through which much flows. Their bytes do not come into our memory: splice(2) moves
+ * whole pages from the socket into a pipe, and from there back into the socket. The ring only says
+ * when. A pipe belongs to a connection only while it holds bytes that the peer would not take yet;
+ * so one pipe does for all who read what they are sent.
+ */
+import { counter } from '../../metrics/meter.ts'
+import { descriptorLimit } from '../descriptors.ts'
+import type { Libc } from '../libc.ts'
+import * as entries from './entries.ts'
+import * as k from './kernel.ts'
+import type { Ring } from './ring.ts'
+
+/**
+ * A receive of so many bytes at once counts as much, and so many of them between two ticks are a
+ * flow: from messages of about 64 kB on it pays, at 16 kB it does not.
+ */
+export const muchBytes = 24_576
+const muchPieces = 16
+/** Less than that, so many times in a row, and it is none any more. */
+const littleBytes = 4096
+const littleTimes = 8
+/** What one move takes at most, and so the most that is held for one who does not read. */
+const pipeBytes = 524_288
+/**
+ * Each takes a descriptor, and two more while its peer does not read; so they may have a tenth of
+ * those that the process can have. Of the others, bytes are copied.
+ */
+const flowsMax = 128
+const limitPerFlow = 32
+/** Empty pipes kept for the next. */
+const sparesMax = 4
+
+interface Pipe {
+  readonly out: number
+  readonly in: number
+}
+
+interface Flow {
+  /** Beside its slot in the ring: splice(2) knows no direct descriptors. */
+  readonly fd: number
+  /** What it holds is still to be sent. */
+  pipe: Pipe | undefined
+  held: number
+  nonBlocking: boolean
+  /** How often in a row only little came. */
+  little: number
+}
+
+export class Bulk {
+  readonly #libc: Libc
+  readonly #ring: Ring
+  readonly #counters: Float64Array
+  /** Of each connection, for whoever watches. */
+  readonly #received: Float64Array | undefined
+  /** By slot of the ring. */
+  readonly #flows = new Map<number, Flow>()
+  readonly #pieces: Uint8Array
+  readonly #counted: number[] = []
+  readonly #spares: Pipe[] = []
+  readonly #flowsMax = Math.min(flowsMax, Math.floor(descriptorLimit() / limitPerFlow))
+  readonly #ends = new Int32Array(2)
+
+  constructor(
+    { libc, ring }: { libc: Libc; ring: Ring },
+    counters: Float64Array,
+    received: Float64Array | undefined,
+    slots: number,
+  ) {
+    this.#received = received
+    this.#libc = libc
+    this.#ring = ring
+    this.#counters = counters
+    this.#pieces = new Uint8Array(slots)
+  }
+
+  /** Much came at once. When that has happened often, a descriptor is asked for. */
+  count(slot: number, generation: number): void {
+    const pieces = ++this.#pieces[slot]!
+    if (pieces === 1) this.#counted.push(slot)
+    if (pieces !== muchPieces || this.#flows.size >= this.#flowsMax) return
+    entries.installForBulk(this.#ring, slot, generation)
+  }
+
+  onTick(): void {
+    for (const slot of this.#counted) this.#pieces[slot] = 0
+    this.#counted.length = 0
+    if (this.#flows.size === 0) this.#closeSpares()
+  }
+
+  /** From now on it is moved; false, and the descriptor closed, if that cannot be. */
+  begin(slot: number, fd: number, wanted: boolean): boolean {
+    const pipe = wanted && !this.#flows.has(slot) ? this.#takePipe() : undefined
+    if (pipe === undefined) {
+      this.#libc.close(fd)
+      return false
+    }
+    this.#givePipe(pipe)
+    this.#flows.set(slot, { fd, pipe: undefined, held: 0, nonBlocking: false, little: 0 })
+    return true
+  }
+
+  /** Its descriptor would keep it open. What the pipe still holds is lost. */
+  end(slot: number): void {
+    const flow = this.#flows.get(slot)
+    if (flow === undefined) return
+    this.#flows.delete(slot)
+    if (flow.pipe !== undefined) this.#closePipe(flow.pipe)
+    if (flow.nonBlocking) this.#libc.fcntl(flow.fd, k.F_SETFL, 0)
+    this.#libc.close(flow.fd)
+  }
+
+  has(slot: number): boolean {
+    return this.#flows.size > 0 && this.#flows.has(slot)
+  }
+
+  /** How many bytes wait in its pipe. */
+  heldOf(slot: number): number {
+    return this.#flows.size === 0 ? 0 : (this.#flows.get(slot)?.held ?? 0)
+  }
+
+  /** Asks to be told when there is something to move, or room for what is held. */
+  watch(slot: number, generation: number): void {
+    const flow = this.#flows.get(slot)!
+    // splice(2) waits unless the socket is told not to; the ring's own calls would then not wait.
+    if (!flow.nonBlocking) this.#libc.fcntl(flow.fd, k.F_SETFL, k.O_NONBLOCK)
+    flow.nonBlocking = true
+    entries.poll(this.#ring, slot, generation, flow.held > 0 ? k.POLLOUT : k.POLLIN)
+  }
+
+  /** As recv(2): how many bytes it has moved, 0 at the end, or a negative number of errno(3). */
+  move(slot: number): number {
+    const flow = this.#flows.get(slot)!
+    if (flow.held > 0) return this.#drain(flow)
+    flow.pipe = this.#takePipe()
+    if (flow.pipe === undefined) {
+      this.end(slot)
+      return k.error.AGAIN
+    }
+    const got = this.#splice(flow.fd, flow.pipe.in, pipeBytes)
+    if (got > 0) {
+      flow.held = got
+      this.#counters[counter.chunks]!++
+      this.#counters[counter.bytesIn]! += got
+      if (this.#received !== undefined) this.#received[slot]! += got
+      this.#drain(flow)
+      flow.little = got < littleBytes ? flow.little + 1 : 0
+      if (flow.little >= littleTimes && flow.held === 0) this.end(slot)
+    } else {
+      this.#givePipe(flow.pipe)
+      flow.pipe = undefined
+    }
+    return got
+  }
+
+  #drain(flow: Flow): number {
+    const put = this.#splice(flow.pipe!.out, flow.fd, flow.held)
+    if (put <= 0) return put
+    this.#counters[counter.bytesOut]! += put
+    flow.held -= put
+    if (flow.held === 0) {
+      this.#givePipe(flow.pipe!)
+      flow.pipe = undefined
+    }
+    return put
+  }
+
+  #splice(from: number, to: number, length: number): number {
+    const moved = this.#libc.splice(from, 0, to, 0, length, k.SPLICE_F_NONBLOCK)
+    return moved < 0 ? this.#libc.lastError() : moved
+  }
+
+  #takePipe(): Pipe | undefined {
+    const spare = this.#spares.pop()
+    if (spare !== undefined) return spare
+    const ends = new Uint8Array(this.#ends.buffer)
+    if (this.#libc.pipe2(ends, k.O_NONBLOCK | k.O_CLOEXEC) !== 0) return undefined
+    const [out, into] = this.#ends as unknown as [number, number]
+    // A smaller one, where the user has had his share of memory for pipes, works as well.
+    this.#libc.fcntl(into, k.F_SETPIPE_SZ, pipeBytes)
+    return { out, in: into }
+  }
+
+  #givePipe(pipe: Pipe): void {
+    if (this.#spares.length < sparesMax) this.#spares.push(pipe)
+    else this.#closePipe(pipe)
+  }
+
+  #closePipe(pipe: Pipe): void {
+    this.#libc.close(pipe.out)
+    this.#libc.close(pipe.in)
+  }
+
+  #closeSpares(): void {
+    for (const pipe of this.#spares) this.#closePipe(pipe)
+    this.#spares.length = 0
+  }
+
+  close(): void {
+    for (const slot of this.#flows.keys()) this.end(slot)
+    this.#closeSpares()
+  }
+}

@@ -1,0 +1,156 @@
+/** The io_uring engine moves pages where much flows, and changes over and back without a trace. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readdirSync, readlinkSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { describe, test } from 'node:test'
+import { serve } from 'yodel'
+import { dial, echo, until } from './client.ts'
+import { portOf, yodelServe, type Program } from './program.ts'
+import { refusal } from './refusal.ts'
+
+const skip = await refusal('uring')
+/** A prime length: no buffer or page of anybody fits it. */
+const block = randomBytes(1_000_003)
+const plenty = 32 * block.length
+
+/** What a process has open. */
+function descriptors(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap(fd => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:.*/, '')
+    } catch {
+      return []
+    }
+  })
+}
+
+const pipesOf = ({ child }: Program) => descriptors(child.pid!).filter(d => d === 'pipe').length
+
+/** The block over and over again, and what came back compared with it. */
+class Stream {
+  sent = 0
+  received = 0
+  readonly socket: Socket
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    socket.on('data', (chunk: Buffer) => this.#verify(chunk))
+  }
+
+  #verify(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length;) {
+      const from = this.received % block.length
+      const part = Math.min(chunk.length - at, block.length - from)
+      const same = chunk.compare(block, from, from + part, at, at + part) === 0
+      if (!same) this.socket.destroy(new Error(`wrong within ${part} bytes at ${this.received}`))
+      this.received += part
+      at += part
+    }
+  }
+
+  /** As fast as it is taken, at most so much at once. */
+  async send(bytes: number, atOnce = block.length): Promise<void> {
+    for (const end = this.sent + bytes; this.sent < end;) {
+      const from = this.sent % block.length
+      const piece = block.subarray(from, from + Math.min(atOnce, end - this.sent))
+      this.sent += piece.length
+      if (!this.socket.write(piece)) await once(this.socket, 'drain')
+    }
+  }
+
+  async caughtUp(): Promise<void> {
+    while (this.received < this.sent) await once(this.socket, 'data')
+  }
+
+  /** There and back. */
+  async flow(bytes: number): Promise<void> {
+    await this.send(bytes)
+    await this.caughtUp()
+  }
+}
+
+async function start(...args: string[]) {
+  const { program, url } = await yodelServe('--engine', 'uring', ...args)
+  const where = url.startsWith('unix:') ? { path: url.slice(5) } : { port: portOf(url) }
+  const open = () => descriptors(program.child.pid!).toSorted().join()
+  const before = open()
+  return {
+    program,
+    dial: () => dial(where),
+    /** Nothing is left of the clients that it had. */
+    asBefore: () => until(() => open() === before),
+  }
+}
+
+describe('flows', { skip, timeout: 30_000 }, () => {
+  for (const args of [[], [`unix:/tmp/yodel-flows-${process.pid}.sock`]])
+    test(`over pipes while it is much: ${args[0] ? 'unix' : 'tcp'}`, async () => {
+      const { program, dial, asBefore } = await start(...args)
+      await using _ = program
+      const stream = new Stream(await dial())
+      const before = pipesOf(program)
+      for (let round = 1; round <= 2; round++) {
+        let pipes = 0
+        const look = () => (pipes ||= pipesOf(program) - before)
+        stream.socket.on('data', look)
+        await stream.flow(plenty)
+        stream.socket.off('data', look)
+        assert.notEqual(pipes, 0, 'no pipe was ever open')
+        for (let n = 0; n < 20; n++) await stream.flow(1 + n)
+        await until(() => pipesOf(program) === before)
+      }
+      stream.socket.end()
+      await asBefore()
+    })
+
+  test('who stops to read is held back, gets all of it later, and then FIN', async () => {
+    const { program, dial, asBefore } = await start()
+    await using _ = program
+    const [socket, other] = [await dial(), await dial()]
+    const stream = new Stream(socket)
+    await stream.flow(plenty)
+    socket.pause()
+    const sending = stream.send(plenty).then(() => socket.end())
+    for (let n = 0; n < 50; n++) assert.equal(await echo(other, `typed ${n}`), `typed ${n}`)
+    const ended = once(socket, 'end')
+    socket.resume()
+    await Promise.all([sending, ended])
+    assert.equal(stream.received, 2 * plenty)
+    other.end()
+    await asBefore()
+  })
+
+  test('a reset while much is held leaves nothing behind', async () => {
+    const { program, dial, asBefore } = await start()
+    await using _ = program
+    for (let n = 0; n < 5; n++) {
+      const socket = await dial()
+      const stream = new Stream(socket)
+      await stream.flow(plenty)
+      socket.pause()
+      stream.send(plenty).catch(() => {})
+      socket.on('error', () => {})
+      await until(() => socket.writableNeedDrain)
+      socket.resetAndDestroy()
+    }
+    await asBefore()
+  })
+
+  test('on leaving, all that was received comes back, and then FIN', async () => {
+    const server = await serve('tcp://127.0.0.1:0', { engine: 'uring', drainMs: 20_000 })
+    const socket = await dial({ port: portOf(server.url) })
+    const stream = new Stream(socket)
+    // It waits for room that never comes.
+    void stream.send(Infinity)
+    await until(() => stream.received > plenty)
+    const ended = once(socket, 'end')
+    const closed = server.close()
+    await ended
+    socket.destroy()
+    await closed
+    const { bytesIn, bytesOut } = server.snapshot()
+    assert.deepEqual([bytesIn, bytesOut], [stream.received, stream.received])
+  })
+})
