@@ -45,6 +45,8 @@ interface Flow {
   nonBlocking: boolean
   /** How often in a row only little came. */
   little: number
+  /** Not to be watched before the next tick. */
+  resting: boolean
 }
 
 export class Bulk {
@@ -82,10 +84,17 @@ export class Bulk {
     entries.installForBulk(this.#ring, slot, generation)
   }
 
-  onTick(): void {
+  /** Those who have rested. */
+  onTick(): number[] {
     for (const slot of this.#counted) this.#pieces[slot] = 0
     this.#counted.length = 0
     if (this.#flows.size === 0) this.#closeSpares()
+    const rested: number[] = []
+    for (const [slot, flow] of this.#flows) {
+      if (flow.resting) rested.push(slot)
+      flow.resting = false
+    }
+    return rested
   }
 
   /** From now on it is moved; false, and the descriptor closed, if that cannot be. */
@@ -96,7 +105,14 @@ export class Bulk {
       return false
     }
     this.#givePipe(pipe)
-    this.#flows.set(slot, { fd, pipe: undefined, held: 0, nonBlocking: false, little: 0 })
+    this.#flows.set(slot, {
+      fd,
+      pipe: undefined,
+      held: 0,
+      nonBlocking: false,
+      little: 0,
+      resting: false,
+    })
     return true
   }
 
@@ -119,19 +135,28 @@ export class Bulk {
     return this.#flows.size === 0 ? 0 : (this.#flows.get(slot)?.held ?? 0)
   }
 
-  /** Asks to be told when there is something to move, or room for what is held. */
-  watch(slot: number, generation: number): void {
+  /**
+   * Asks to be told when there is something to move, or room for what is held. False if not yet: a
+   * system short of memory for TCP says that there is room, and then refuses what is sent.
+   */
+  watch(slot: number, generation: number): boolean {
     const flow = this.#flows.get(slot)!
+    if (flow.resting) return false
     // splice(2) waits unless the socket is told not to; the ring's own calls would then not wait.
     if (!flow.nonBlocking) this.#libc.fcntl(flow.fd, k.F_SETFL, k.O_NONBLOCK)
     flow.nonBlocking = true
     entries.poll(this.#ring, slot, generation, flow.held > 0 ? k.POLLOUT : k.POLLIN)
+    return true
   }
 
   /** As recv(2): how many bytes it has moved, 0 at the end, or a negative number of errno(3). */
   move(slot: number): number {
     const flow = this.#flows.get(slot)!
-    if (flow.held > 0) return this.#drain(flow)
+    if (flow.held > 0) {
+      const put = this.#drain(flow)
+      flow.resting = put === k.error.AGAIN
+      return put
+    }
     flow.pipe = this.#takePipe()
     if (flow.pipe === undefined) {
       this.end(slot)

@@ -2,12 +2,10 @@
  * What happens on each connection. A connection is a slot in the ring's table of direct
  * descriptors, and its state a few bits in typed arrays: an idle one costs bytes, not objects.
  *
- * Each has one multishot receive. What a turn has received is sent by entries that are submitted
- * with the next wait. Such a send never waits (MSG_DONTWAIT, MSG_WAITALL) and reports only failure
- * (CQE_SKIP_SUCCESS): when the kernel has taken it, either all its bytes are gone, or a completion
- * says how many are. So every buffer of a turn is free again one turn later, whatever the peers do;
- * one who does not read cannot hold the pool. What he would not take is copied aside, his receive
- * is cancelled, and he is read again when the rest is gone.
+ * Each has one multishot receive. What a turn has received is sent with the next wait, at once or
+ * not at all: so every buffer of a turn is free one turn later, and one who does not read cannot
+ * hold the pool. What he would not take is copied aside, his receive is cancelled, and he is read
+ * again when the rest is gone. Through whom much flows, his bytes stay in the kernel (bulk.ts).
  */
 import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
@@ -119,10 +117,10 @@ export class Connections {
 
   /** A descriptor for one through which much flows: as soon as its receive is over, it is moved. */
   onInstalled(slot: number, generation: number, fd: number): void {
-    const gone = generation !== this.#generation[slot]
-    const wanted = !gone && !(this.#state[slot]! & (bit.DEAD | bit.LEAVING))
+    const state = generation === this.#generation[slot] ? this.#state[slot]! : bit.DEAD
+    const wanted = !(state & (bit.DEAD | bit.LEAVING))
     if (fd < 0 || !this.bulk.begin(slot, fd, wanted)) return
-    if (this.#state[slot]! & bit.ARMED) entries.cancel(this.#ring, kind.RECV | slot, generation)
+    if (state & bit.ARMED) entries.cancel(this.#ring, kind.RECV | slot, generation)
   }
 
   onPolled(slot: number, generation: number, result: number): void {
@@ -138,9 +136,7 @@ export class Connections {
   }
 
   /** What it has sent us and we not yet back. */
-  unsentOf(slot: number): number {
-    return this.aside.bytesOf(slot) + this.bulk.heldOf(slot)
-  }
+  unsentOf = (slot: number): number => this.aside.bytesOf(slot) + this.bulk.heldOf(slot)
 
   #onData(slot: number, length: number, flags: number): void {
     const pool = this.#pool
@@ -168,9 +164,10 @@ export class Connections {
   }
 
   #armRecv(slot: number): void {
+    const generation = this.#generation[slot]!
+    if (!this.bulk.has(slot)) entries.receive(this.#ring, slot, generation)
+    else if (!this.bulk.watch(slot, generation)) return
     this.#state[slot]! |= bit.ARMED
-    if (this.bulk.has(slot)) this.bulk.watch(slot, this.#generation[slot]!)
-    else entries.receive(this.#ring, slot, this.#generation[slot]!)
   }
 
   #cancelRecv(slot: number): void {
@@ -289,9 +286,13 @@ export class Connections {
     }
   }
 
+  onTick(): void {
+    for (const slot of this.bulk.onTick()) this.#settle(slot)
+  }
+
   /** Closes one, whatever it does. */
   giveUp(slot: number): void {
-    if (this.#state[slot] === 0) return
+    if (!this.#state[slot]) return
     this.#giveUp(slot)
     this.#settle(slot)
   }

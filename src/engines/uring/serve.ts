@@ -168,13 +168,13 @@ class ServeSession implements Session {
   #onTick(nowMs: number): boolean {
     const stop = this.#meter.stopping
     this.#ledger?.onTick(this.#connections)
+    this.#connections.onTick()
     if (stop !== stopWord.run) return this.#leave(stop, nowMs)
     this.#door.onTick()
     if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleLookMs) {
       this.#connections.closeIdle(idleLooks)
       this.#nextIdleLookMs = nowMs + this.#task.idleTimeoutMs / idleLooks
     }
-    this.#connections.bulk.onTick()
     this.#arena.trim()
     this.#thrift.onTick(nowMs)
     return this.#task.oneOff && this.#door.letIn > 0 && this.#connections.open === 0
