@@ -89,6 +89,7 @@ const bun: Contestant = {
 export const contestants: Contestant[] = [
   c('epoll'),
   c('epoll-splice'),
+  c('spin'),
   tokio,
   go,
   bun,
