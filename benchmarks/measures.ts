@@ -60,6 +60,9 @@ export function buildLoad(): string {
   return cLoad ? 'the load generator in C' : 'the load generator of yodel itself (no C compiler)'
 }
 
+/** A server in JavaScript compiles itself for the better part of a second. */
+const warmupMs = 1000
+
 async function load(server: Running, options: LoadOptions, durationMs: number): Promise<Load> {
   const found = cLoad
     ? await loadByC(cLoad, server, options, durationMs)
@@ -72,7 +75,7 @@ async function load(server: Running, options: LoadOptions, durationMs: number): 
 async function loadByC(path: string, server: Running, options: LoadOptions, durationMs: number) {
   const { connections, sizeBytes, depth = 1, churn = false } = options
   const flags = { port: server.port, pid: server.pid, connections, size: sizeBytes, depth }
-  const times = { 'duration-ms': durationMs, 'warmup-ms': Math.ceil(durationMs / 4) }
+  const times = { 'duration-ms': durationMs, 'warmup-ms': warmupMs }
   const args = Object.entries({ ...flags, ...times }).flatMap(([k, v]) => [`--${k}`, String(v)])
   const [command, ...rest] = pinned(1, [path, ...args, ...(churn ? ['--churn'] : [])])
   const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -85,7 +88,6 @@ async function loadByC(path: string, server: Running, options: LoadOptions, dura
 async function loadByYodel(server: Running, options: LoadOptions, durationMs: number) {
   const { connections, sizeBytes, depth = 1, churn = false } = options
   if (churn) throw new Error('only the load generator in C can open and close connections')
-  const warmupMs = Math.ceil(durationMs / 4)
   const load = { connections, sizeBytes, depth, durationMs, warmupMs }
   const run = bench({ transport: 'tcp', host: '127.0.0.1', port: server.port }, load)
   await run.ready

@@ -28,6 +28,8 @@ const pipeBytes = 524_288
  */
 const flowsMax = 128
 const limitPerFlow = 32
+/** With these splice(2) is not to be had here: no such call, a sandbox, not for such a socket. */
+const notLet = new Set<number>([k.error.PERM, k.error.INVAL, k.error.NOSYS])
 /** Empty pipes kept for the next. */
 const sparesMax = 4
 
@@ -60,7 +62,7 @@ export class Bulk {
   readonly #pieces: Uint8Array
   readonly #counted: number[] = []
   readonly #spares: Pipe[] = []
-  readonly #flowsMax = Math.min(flowsMax, Math.floor(descriptorLimit() / limitPerFlow))
+  #flowsMax = Math.min(flowsMax, Math.floor(descriptorLimit() / limitPerFlow))
   readonly #ends = new Int32Array(2)
 
   constructor(
@@ -175,7 +177,10 @@ export class Bulk {
       this.#givePipe(flow.pipe)
       flow.pipe = undefined
     }
-    return got
+    if (!notLet.has(got)) return got
+    this.end(slot)
+    this.#flowsMax = 0
+    return k.error.AGAIN
   }
 
   #drain(flow: Flow): number {

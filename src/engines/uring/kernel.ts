@@ -75,5 +75,5 @@ export const POLLOUT = 4
 export const SPLICE_F_NONBLOCK = 2
 
 /** Errors of errno(3) that are part of the normal course, negative as completions have them. */
-export const error = { AGAIN: -11, INVAL: -22, NOBUFS: -105 } as const
+export const error = { PERM: -1, AGAIN: -11, INVAL: -22, NOSYS: -38, NOBUFS: -105 } as const
 export const ECANCELED = -125
