@@ -13,7 +13,15 @@ export interface Measure {
   unit: string
   /** Who takes part; in the first place the control to which ratios are taken. */
   contestants: RegExp[]
-  run(contestant: Contestant, durationMs: number): Promise<number>
+  run(contestant: Contestant, how: How): Promise<number>
+}
+
+export interface How {
+  durationMs: number
+  /** Before each interval. A server in JavaScript compiles itself for most of its first second. */
+  warmupMs: number
+  /** Servers that go on from round to round, by name; without it each round starts its own. */
+  kept?: Map<string, Running>
 }
 
 /** One line of what a load found out. */
@@ -60,22 +68,19 @@ export function buildLoad(): string {
   return cLoad ? 'the load generator in C' : 'the load generator of yodel itself (no C compiler)'
 }
 
-/** A server in JavaScript compiles itself for the better part of a second. */
-const warmupMs = 1000
-
-async function load(server: Running, options: LoadOptions, durationMs: number): Promise<Load> {
+async function load(server: Running, options: LoadOptions, how: How): Promise<Load> {
   const found = cLoad
-    ? await loadByC(cLoad, server, options, durationMs)
-    : await loadByYodel(server, options, durationMs)
+    ? await loadByC(cLoad, server, options, how)
+    : await loadByYodel(server, options, how)
   if (found.wrong > 0 || found.echoes + found.cycles === 0)
     throw new Error(`the load failed: ${JSON.stringify(found)}`)
   return found
 }
 
-async function loadByC(path: string, server: Running, options: LoadOptions, durationMs: number) {
+async function loadByC(path: string, server: Running, options: LoadOptions, how: How) {
   const { connections, sizeBytes, depth = 1, churn = false } = options
   const flags = { port: server.port, pid: server.pid, connections, size: sizeBytes, depth }
-  const times = { 'duration-ms': durationMs, 'warmup-ms': warmupMs }
+  const times = { 'duration-ms': how.durationMs, 'warmup-ms': how.warmupMs }
   const args = Object.entries({ ...flags, ...times }).flatMap(([k, v]) => [`--${k}`, String(v)])
   const [command, ...rest] = pinned(1, [path, ...args, ...(churn ? ['--churn'] : [])])
   const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -85,7 +90,7 @@ async function loadByC(path: string, server: Running, options: LoadOptions, dura
   return JSON.parse(text) as Load
 }
 
-async function loadByYodel(server: Running, options: LoadOptions, durationMs: number) {
+async function loadByYodel(server: Running, options: LoadOptions, { durationMs, warmupMs }: How) {
   const { connections, sizeBytes, depth = 1, churn = false } = options
   if (churn) throw new Error('only the load generator in C can open and close connections')
   const load = { connections, sizeBytes, depth, durationMs, warmupMs }
@@ -105,20 +110,25 @@ async function loadByYodel(server: Running, options: LoadOptions, durationMs: nu
   }
 }
 
-/** Starts the server, has it measured, stops it. */
-async function against<T>(contestant: Contestant, use: (server: Running) => Promise<T>) {
-  const server = await startContestant(contestant)
+/** Has the server measured: one of its own, or one that is kept. */
+async function against<T>(
+  contestant: Contestant,
+  kept: How['kept'],
+  use: (server: Running) => Promise<T>,
+) {
+  const server = kept?.get(contestant.name) ?? (await startContestant(contestant))
+  kept?.set(contestant.name, server)
   try {
     return await use(server)
   } finally {
-    await server.stop()
+    if (!kept) await server.stop()
   }
 }
 
 const loaded =
   (options: LoadOptions, result: (load: Load) => number): Measure['run'] =>
-  (contestant, durationMs) =>
-    against(contestant, async server => result(await load(server, options, durationMs)))
+  (contestant, how) =>
+    against(contestant, how.kept, async server => result(await load(server, options, how)))
 
 const cpuPerEcho = (load: Load) => load.server_sched_ns / 1e3 / load.echoes
 const cpuPerMegabyte = (load: Load) => load.server_sched_ns / 1e3 / (load.bytes / 1e6)
@@ -127,7 +137,7 @@ const cpuPerMegabyte = (load: Load) => load.server_sched_ns / 1e3 / (load.bytes 
 const memory =
   (count: number, bytes: number): Measure['run'] =>
   contestant =>
-    against(contestant, async server => {
+    against(contestant, undefined, async server => {
       // A first batch, closed again, so that what is allocated once is not counted.
       await openAndUse(server.port, 100, 64, true)
       const before = privateBytes(server.pid)

@@ -2,13 +2,16 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { parseArgs } from 'node:util'
-import { contestants, prepare, type Contestant } from './contestants.ts'
+import { contestants, prepare, type Contestant, type Running } from './contestants.ts'
 import { buildLoad, measures, type Measure } from './measures.ts'
 
 const { values: flags } = parseArgs({
   options: {
     rounds: { type: 'string', default: '7' },
     ms: { type: 'string', default: '1000' },
+    'warmup-ms': { type: 'string', default: '1000' },
+    /** Start each server once for a measure, and not in each round. */
+    keep: { type: 'boolean', default: false },
     /** Names of measures, and parts of names of contestants, separated by commas. */
     only: { type: 'string', default: '' },
     of: { type: 'string', default: '' },
@@ -18,6 +21,7 @@ const { values: flags } = parseArgs({
 })
 const rounds = Number(flags.rounds)
 const durationMs = Number(flags.ms)
+const warmupMs = Number(flags['warmup-ms'])
 const words = (list: string) => list.split(',').filter(word => word !== '')
 
 /** Contestant → one figure per round. */
@@ -42,15 +46,19 @@ function fieldOf(measure: Measure, ready: Contestant[]): Contestant[] | undefine
 /** Rounds in which each takes its turn, so that a slow spell of the machine hits all. */
 async function compete(measure: Measure, field: Contestant[]): Promise<Figures> {
   const figures: Figures = new Map(field.map(({ name }) => [name, []]))
+  const kept = flags.keep ? new Map<string, Running>() : undefined
   for (let round = 0; round < rounds; round++) {
     for (const contestant of field) {
       try {
-        figures.get(contestant.name)!.push(await measure.run(contestant, durationMs))
+        figures
+          .get(contestant.name)!
+          .push(await measure.run(contestant, { durationMs, warmupMs, kept }))
       } catch (error) {
         console.error(`${measure.name}: ${contestant.name}: ${(error as Error).message}`)
       }
     }
   }
+  for (const server of kept?.values() ?? []) await server.stop()
   return figures
 }
 
@@ -74,7 +82,7 @@ function conditions(load: string, versions: string[]): string {
   return [
     `- ${new Date().toISOString().slice(0, 10)}, Linux ${release()}, ${cpus().length} × ${model}`,
     `- npm run bench -- ${process.argv.slice(2).join(' ')}`,
-    `- load: ${load}; every byte verified; ${durationMs} ms each; ${rounds} interleaved rounds`,
+    `- load: ${load}; every byte verified; ${durationMs} ms each after ${warmupMs} ms; ${rounds} interleaved rounds`,
     '- ratio: median over the rounds of figure / first row in the same round; smaller is better',
     ...versions.map(version => `- ${version}`),
   ].join('\n')
