@@ -82,7 +82,8 @@ function conditions(load: string, versions: string[]): string {
   return [
     `- ${new Date().toISOString().slice(0, 10)}, Linux ${release()}, ${cpus().length} × ${model}`,
     `- npm run bench -- ${process.argv.slice(2).join(' ')}`,
-    `- load: ${load}; every byte verified; ${durationMs} ms each after ${warmupMs} ms; ${rounds} interleaved rounds`,
+    `- load: ${load}; every byte verified; ${durationMs} ms each after ${warmupMs} ms`,
+    `- ${rounds} interleaved rounds`,
     '- ratio: median over the rounds of figure / first row in the same round; smaller is better',
     ...versions.map(version => `- ${version}`),
   ].join('\n')

@@ -7,10 +7,11 @@ import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { serve } from 'yodel'
 import { dial, echo, until } from './client.ts'
-import { portOf, yodelServe, type Program } from './program.ts'
+import { missing, portOf, Program, root, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
 
 const skip = await refusal('uring')
+const python = missing('python3')
 /** A prime length: no buffer or page of anybody fits it. */
 const block = randomBytes(1_000_003)
 const plenty = 32 * block.length
@@ -78,6 +79,7 @@ async function start(...args: string[]) {
   const before = open()
   return {
     program,
+    port: portOf(url),
     dial: () => dial(where),
     /** Nothing is left of the clients that it had. */
     asBefore: () => until(() => open() === before),
@@ -121,7 +123,9 @@ describe('flows', { skip, timeout: 30_000 }, () => {
     other.end()
     await asBefore()
   })
+})
 
+describe('ends of flows', { skip, timeout: 30_000 }, () => {
   test('a reset while much is held leaves nothing behind', async () => {
     const { program, dial, asBefore } = await start()
     await using _ = program
@@ -135,6 +139,21 @@ describe('flows', { skip, timeout: 30_000 }, () => {
       await until(() => socket.writableNeedDrain)
       socket.resetAndDestroy()
     }
+    await asBefore()
+  })
+
+  test('an urgent byte is skipped, what comes after it comes back', { skip: python }, async () => {
+    const { program, port, asBefore } = await start()
+    await using _ = program
+    const before = pipesOf(program)
+    await using peer = new Program(
+      'python3',
+      [`${root}test/peers/urgent.py`, '127.0.0.1', `${port}`],
+      'ignore',
+    )
+    await until(() => pipesOf(program) > before)
+    const { code, stderr } = await peer.finished
+    assert.equal(code, 0, stderr)
     await asBefore()
   })
 

@@ -151,7 +151,11 @@ export class Bulk {
     return true
   }
 
-  /** As recv(2): how many bytes it has moved, 0 at the end, or a negative number of errno(3). */
+  /**
+   * How many bytes it has moved, or a negative number of errno(3). Where splice(2) brings nothing
+   * it is received from again: that may be the end, or an urgent byte, before which splice(2) stops
+   * for ever, and which recv(2) passes over.
+   */
   move(slot: number): number {
     const flow = this.#flows.get(slot)!
     if (flow.held > 0) {
@@ -159,28 +163,24 @@ export class Bulk {
       flow.resting = put === k.error.AGAIN
       return put
     }
-    flow.pipe = this.#takePipe()
-    if (flow.pipe === undefined) {
-      this.end(slot)
-      return k.error.AGAIN
-    }
-    const got = this.#splice(flow.fd, flow.pipe.in, pipeBytes)
-    if (got > 0) {
-      flow.held = got
-      this.#counters[counter.chunks]!++
-      this.#counters[counter.bytesIn]! += got
-      if (this.#received !== undefined) this.#received[slot]! += got
-      this.#drain(flow)
-      flow.little = got < littleBytes ? flow.little + 1 : 0
-      if (flow.little >= littleTimes && flow.held === 0) this.end(slot)
-    } else {
-      this.#givePipe(flow.pipe)
-      flow.pipe = undefined
-    }
-    if (!notLet.has(got)) return got
-    this.end(slot)
-    this.#flowsMax = 0
-    return k.error.AGAIN
+    const pipe = this.#takePipe()
+    const got = pipe === undefined ? k.error.AGAIN : this.#splice(flow.fd, pipe.in, pipeBytes)
+    if (got > 0) this.#pass(slot, flow, pipe!, got)
+    else if (pipe !== undefined) this.#givePipe(pipe)
+    if (got <= 0 || (flow.little >= littleTimes && flow.held === 0)) this.end(slot)
+    if (notLet.has(got)) this.#flowsMax = 0
+    return got === 0 || notLet.has(got) ? k.error.AGAIN : got
+  }
+
+  /** On with what a pipe has got. */
+  #pass(slot: number, flow: Flow, pipe: Pipe, got: number): void {
+    flow.pipe = pipe
+    flow.held = got
+    flow.little = got < littleBytes ? flow.little + 1 : 0
+    this.#counters[counter.chunks]!++
+    this.#counters[counter.bytesIn]! += got
+    if (this.#received !== undefined) this.#received[slot]! += got
+    this.#drain(flow)
   }
 
   #drain(flow: Flow): number {

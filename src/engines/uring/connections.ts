@@ -129,7 +129,6 @@ export class Connections {
     if (this.bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
       const moved = result < 0 ? result : this.bulk.move(slot)
       if (moved > 0) this.#lastMove[slot] = this.#look
-      else if (moved === 0) this.#state[slot]! |= bit.ENDED
       else if (moved !== k.error.AGAIN && moved !== k.ECANCELED) this.#fail(slot, moved)
     }
     this.#settle(slot)
