@@ -18,16 +18,16 @@ import type { Ring } from './ring.ts'
 export const muchBytes = 24_576
 const muchPieces = 16
 /** Less than that, so many times in a row, and it is none any more. */
-const littleBytes = 4096
+const littleBytes = 16_384
 const littleTimes = 8
 /** What one move takes at most, and so the most that is held for one who does not read. */
 const pipeBytes = 524_288
 /**
- * Each takes a descriptor, and two more while its peer does not read; so they may have a tenth of
- * those that the process can have. Of the others, bytes are copied.
+ * Each takes a descriptor, and two more while its peer does not read. In each thread they may have
+ * a fortieth of those that the process can have. Of the others, bytes are copied.
  */
 const flowsMax = 128
-const limitPerFlow = 32
+const limitPerFlow = 128
 /** With these splice(2) is not to be had here: no such call, a sandbox, not for such a socket. */
 const notLet = new Set<number>([k.error.PERM, k.error.INVAL, k.error.NOSYS])
 /** Empty pipes kept for the next. */
@@ -101,7 +101,8 @@ export class Bulk {
 
   /** From now on it is moved; false, and the descriptor closed, if that cannot be. */
   begin(slot: number, fd: number, wanted: boolean): boolean {
-    const pipe = wanted && !this.#flows.has(slot) ? this.#takePipe() : undefined
+    const fits = !this.#flows.has(slot) && this.#flows.size < this.#flowsMax
+    const pipe = wanted && fits ? this.#takePipe() : undefined
     if (pipe === undefined) {
       this.#libc.close(fd)
       return false
