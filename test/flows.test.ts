@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { serve } from 'yodel'
 import { dial, echo, until } from './client.ts'
-import { missing, portOf, Program, root, yodelServe } from './program.ts'
+import { missing, portOf, Program, root, yodelPath, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
 
 const skip = await refusal('uring')
@@ -141,7 +141,9 @@ describe('ends of flows', { skip, timeout: 30_000 }, () => {
     }
     await asBefore()
   })
+})
 
+describe('flows that are received from again', { skip, timeout: 30_000 }, () => {
   test('an urgent byte is skipped, what comes after it comes back', { skip: python }, async () => {
     const { program, port, asBefore } = await start()
     await using _ = program
@@ -157,8 +159,38 @@ describe('ends of flows', { skip, timeout: 30_000 }, () => {
     await asBefore()
   })
 
+  test('where splice(2) is forbidden, bytes are copied', { skip: python }, async () => {
+    const command = ['splice=EACCES', process.execPath, yodelPath, 'serve', '--engine=uring', ':0']
+    await using program = new Program('python3', [`${root}test/peers/forbid.py`, ...command], '')
+    const [, port] = await program.says(/listening on \S+:(\d+)/)
+    const stream = new Stream(await dial({ port: Number(port) }))
+    await stream.flow(plenty)
+    stream.socket.end()
+  })
+
+  test('one that falls silent gives its place back', async () => {
+    const { program, dial } = await start()
+    await using _ = program
+    const sockets = () => descriptors(program.child.pid!).filter(d => d === 'socket').length
+    const stream = new Stream(await dial())
+    const before = sockets()
+    let most = before
+    const look = () => (most = Math.max(most, sockets()))
+    stream.socket.on('data', look)
+    await stream.flow(plenty)
+    stream.socket.off('data', look)
+    assert.equal(most, before + 1)
+    await until(() => sockets() === before)
+    await stream.flow(10)
+    stream.socket.end()
+  })
+
   test('on leaving, all that was received comes back, and then FIN', async () => {
-    const server = await serve('tcp://127.0.0.1:0', { engine: 'uring', drainMs: 20_000 })
+    const server = await serve('tcp://127.0.0.1:0', {
+      engine: 'uring',
+      drainMs: 20_000,
+      ledger: true,
+    })
     const socket = await dial({ port: portOf(server.url) })
     const stream = new Stream(socket)
     // It waits for room that never comes.
@@ -171,5 +203,6 @@ describe('ends of flows', { skip, timeout: 30_000 }, () => {
     await closed
     const { bytesIn, bytesOut } = server.snapshot()
     assert.deepEqual([bytesIn, bytesOut], [stream.received, stream.received])
+    assert.equal(server.ledgers[0]!.read(0)!.bytesIn, bytesIn)
   })
 })

@@ -62,7 +62,7 @@ for (const [error, reason] of Object.entries(reasons)) {
   // The other one takes the same way, with another sentence.
   const skipHere = skip || (error === 'ENOSYS' && onlyFull)
   describe(`io_uring answers ${error}`, { skip: skipHere, concurrency: true }, () => {
-    const filter = [`${root}test/peers/forbid.py`, error]
+    const filter = [`${root}test/peers/forbid.py`, `io_uring=${error}`]
     refuses(
       (...args) =>
         new Program('python3', [...filter, process.execPath, yodelPath, ...args], 'ignore'),

@@ -1,10 +1,12 @@
-"""Runs a program that may not use io_uring, as in a container: forbid.py ERRNO PROGRAM [ARG...]
+"""Runs a program without some calls, as in a container: forbid.py WHAT=ERRNO PROGRAM [ARG...]
 
-A seccomp filter answers the three calls of io_uring with that error. Needs Linux, but no root.
+A seccomp filter answers `splice`, or the three calls of io_uring (`io_uring`), with that error.
+Needs Linux, but no root.
 """
 import ctypes
 import errno
 import os
+import platform
 import struct
 import sys
 
@@ -13,9 +15,11 @@ PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
 LOAD, JUMP_GE, JUMP_GT, RETURN = 0x20, 0x35, 0x25, 0x06
 SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW = 0x00050000, 0x7FFF0000
 # io_uring_setup, _enter, _register: new enough to have the same number on every machine.
-FIRST, LAST = 425, 427
+splice = {"x86_64": 275, "aarch64": 76}.get(platform.machine(), 0)
+what, name = sys.argv[1].split("=")
+FIRST, LAST = {"io_uring": (425, 427), "splice": (splice, splice)}[what]
 
-error = SECCOMP_RET_ERRNO | getattr(errno, sys.argv[1])
+error = SECCOMP_RET_ERRNO | getattr(errno, name)
 program = [
     (LOAD, 0, 0, 0),  # seccomp_data.nr
     (JUMP_GE, 0, 2, FIRST),

@@ -6,7 +6,7 @@
  */
 import { counter } from '../../metrics/meter.ts'
 import { descriptorLimit } from '../descriptors.ts'
-import type { Libc } from '../libc.ts'
+import { systemError, type Libc } from '../libc.ts'
 import * as entries from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
@@ -28,8 +28,10 @@ const pipeBytes = 524_288
  */
 const flowsMax = 128
 const limitPerFlow = 128
-/** With these splice(2) is not to be had here: no such call, a sandbox, not for such a socket. */
-const notLet = new Set<number>([k.error.PERM, k.error.INVAL, k.error.NOSYS])
+/** After a second without a move a flow gives its place to others. */
+const stillTicks = 20
+/** With these a connection is broken; with others splice(2) is refused, and recv(2) may do. */
+const broken = new Set<number>(Object.values(k.broken))
 /** Empty pipes kept for the next. */
 const sparesMax = 4
 
@@ -49,6 +51,8 @@ interface Flow {
   little: number
   /** Not to be watched before the next tick. */
   resting: boolean
+  /** The tick after which something was last moved. */
+  movedAt: number
 }
 
 export class Bulk {
@@ -64,6 +68,7 @@ export class Bulk {
   readonly #spares: Pipe[] = []
   #flowsMax = Math.min(flowsMax, Math.floor(descriptorLimit() / limitPerFlow))
   readonly #ends = new Int32Array(2)
+  #tick = 0
 
   constructor(
     { libc, ring }: { libc: Libc; ring: Ring },
@@ -86,20 +91,28 @@ export class Bulk {
     entries.installForBulk(this.#ring, slot, generation)
   }
 
-  /** Those who have rested. */
-  onTick(): number[] {
+  /**
+   * Begins to count anew, and closes pipes that nobody needs. Those who have rested, and those on
+   * which nothing has moved for long.
+   */
+  onTick(): { rested: number[]; still: number[] } {
     for (const slot of this.#counted) this.#pieces[slot] = 0
     this.#counted.length = 0
     if (this.#flows.size === 0) this.#closeSpares()
-    const rested: number[] = []
+    this.#tick++
+    const [rested, still]: number[][] = [[], []]
     for (const [slot, flow] of this.#flows) {
-      if (flow.resting) rested.push(slot)
+      if (flow.resting) rested!.push(slot)
+      else if (this.#tick - flow.movedAt === stillTicks) still!.push(slot)
       flow.resting = false
     }
-    return rested
+    return { rested: rested!, still: still! }
   }
 
-  /** From now on it is moved; false, and the descriptor closed, if that cannot be. */
+  /**
+   * From now on it is moved; false, and the descriptor closed, if that cannot be. It takes a pipe
+   * only to see whether there are any to be had.
+   */
   begin(slot: number, fd: number, wanted: boolean): boolean {
     const fits = !this.#flows.has(slot) && this.#flows.size < this.#flowsMax
     const pipe = wanted && fits ? this.#takePipe() : undefined
@@ -108,14 +121,8 @@ export class Bulk {
       return false
     }
     this.#givePipe(pipe)
-    this.#flows.set(slot, {
-      fd,
-      pipe: undefined,
-      held: 0,
-      nonBlocking: false,
-      little: 0,
-      resting: false,
-    })
+    const fresh = { held: 0, nonBlocking: false, little: 0, resting: false }
+    this.#flows.set(slot, { fd, pipe: undefined, movedAt: this.#tick, ...fresh })
     return true
   }
 
@@ -139,8 +146,8 @@ export class Bulk {
   }
 
   /**
-   * Asks to be told when there is something to move, or room for what is held. False if not yet: a
-   * system short of memory for TCP says that there is room, and then refuses what is sent.
+   * Asks to be told when there is something to move, or room for what is held. False if not yet:
+   * room was reported, and what was sent refused; to try again at once might go on for ever.
    */
   watch(slot: number, generation: number): boolean {
     const flow = this.#flows.get(slot)!
@@ -155,7 +162,7 @@ export class Bulk {
   /**
    * How many bytes it has moved, or a negative number of errno(3). Where splice(2) brings nothing
    * it is received from again: that may be the end, or an urgent byte, before which splice(2) stops
-   * for ever, and which recv(2) passes over.
+   * for ever and which recv(2) passes over, or splice(2) is not to be had here.
    */
   move(slot: number): number {
     const flow = this.#flows.get(slot)!
@@ -169,14 +176,29 @@ export class Bulk {
     if (got > 0) this.#pass(slot, flow, pipe!, got)
     else if (pipe !== undefined) this.#givePipe(pipe)
     if (got <= 0 || (flow.little >= littleTimes && flow.held === 0)) this.end(slot)
-    if (notLet.has(got)) this.#flowsMax = 0
-    return got === 0 || notLet.has(got) ? k.error.AGAIN : got
+    if (got > 0 || broken.has(got)) return got
+    if (got !== 0 && got !== k.error.AGAIN) this.#flowsMax = 0
+    return k.error.AGAIN
+  }
+
+  /** Takes what the pipe holds out of it, and is done with it. */
+  copyOut(slot: number): Uint8Array {
+    const { pipe, held } = this.#flows.get(slot)!
+    const bytes = new Uint8Array(held)
+    for (let got = 0; got < held;) {
+      const more = this.#libc.read(pipe!.out, bytes.subarray(got), held - got)
+      if (more <= 0) throw systemError(this.#libc.errorName())
+      got += more
+    }
+    this.end(slot)
+    return bytes
   }
 
   /** On with what a pipe has got. */
   #pass(slot: number, flow: Flow, pipe: Pipe, got: number): void {
     flow.pipe = pipe
     flow.held = got
+    flow.movedAt = this.#tick
     flow.little = got < littleBytes ? flow.little + 1 : 0
     this.#counters[counter.chunks]!++
     this.#counters[counter.bytesIn]! += got
@@ -187,6 +209,7 @@ export class Bulk {
   #drain(flow: Flow): number {
     const put = this.#splice(flow.pipe!.out, flow.fd, flow.held)
     if (put <= 0) return put
+    flow.movedAt = this.#tick
     this.#counters[counter.bytesOut]! += put
     flow.held -= put
     if (flow.held === 0) {

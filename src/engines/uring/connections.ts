@@ -25,8 +25,6 @@ import * as bit from './state.ts'
 /** With so much set aside, a peer is not read from until it has read. */
 const asideMaxBytes = 131_072
 
-const none: readonly number[] = []
-
 export class Connections {
   /** How many are open. */
   open = 0
@@ -45,8 +43,6 @@ export class Connections {
   readonly aside: Aside
   readonly bulk: Bulk
   #look = 1
-  /** To be looked at when the sends of this turn are known. */
-  #checks: number[] = []
 
   constructor(
     { ring, pool, arena, bulk }: { ring: Ring; pool: Pool; arena: Arena; bulk: Bulk },
@@ -86,7 +82,7 @@ export class Connections {
     else if (result === 0) this.#state[slot]! |= bit.ENDED
     else if (result !== k.error.NOBUFS && result !== k.ECANCELED) this.#fail(slot, result)
     // Without buffers: again next turn, which has them, and not within this one.
-    if (result === k.error.NOBUFS) this.#checks.push(slot)
+    if (result === k.error.NOBUFS) this.sends.later(slot)
     else if (!more) this.#settle(slot)
   }
 
@@ -127,11 +123,21 @@ export class Connections {
     if (generation !== this.#generation[slot]) return
     this.#state[slot]! &= ~bit.ARMED
     if (this.bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
-      const moved = result < 0 ? result : this.bulk.move(slot)
+      // Nothing moves, or only a FIN was reported, again and again: what is held is sent patiently.
+      const vain = this.bulk.heldOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
+      const moved = result < 0 || vain ? 0 : this.bulk.move(slot)
       if (moved > 0) this.#lastMove[slot] = this.#look
-      else if (moved !== k.error.AGAIN && moved !== k.ECANCELED) this.#fail(slot, moved)
+      else if (moved === 0) this.#receiveAgain(slot)
+      else if (moved !== k.error.AGAIN) this.#fail(slot, moved)
     }
     this.#settle(slot)
+  }
+
+  #receiveAgain(slot: number): void {
+    const held = this.bulk.copyOut(slot)
+    if (held.length === 0) return
+    this.#state[slot]! |= bit.WAITING
+    this.aside.add(slot, held, false)
   }
 
   /** What it has sent us and we not yet back. */
@@ -158,7 +164,7 @@ export class Connections {
       this.#counters[counter.bytesOut]! += length
     else {
       this.#setAside(slot, at, length, false)
-      this.#checks.push(slot)
+      this.sends.later(slot)
     }
   }
 
@@ -210,14 +216,14 @@ export class Connections {
   /** Decides what comes next for a connection, as soon as the sends of its turn are known. */
   #settle(slot: number): void {
     if (this.sends.isOpen(slot)) {
-      this.#checks.push(slot)
+      this.sends.later(slot)
       return
     }
     const state = this.#state[slot]!
     if (state === 0 || state & bit.SENDING) return
     const held = this.bulk.heldOf(slot)
     if (state & bit.WAITING) this.#sendRest(slot)
-    else if (state & bit.DEAD || (state & bit.ENDED && held === 0)) {
+    else if (state & (bit.DEAD | bit.ENDED)) {
       if (!(state & bit.ARMED)) this.#close(slot)
     } else {
       if ((state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING && held === 0) {
@@ -249,14 +255,6 @@ export class Connections {
     this.sends.endTurn()
   }
 
-  /** Those to be settled at the end of the coming turn. */
-  takeUnsettled(): readonly number[] {
-    const due = this.#checks
-    if (due.length === 0) return none
-    this.#checks = []
-    return due
-  }
-
   /** Looks at all; closes those on which nothing has moved for so many looks. */
   closeIdle(looks: number): void {
     this.#look++
@@ -286,7 +284,9 @@ export class Connections {
   }
 
   onTick(): void {
-    for (const slot of this.bulk.onTick()) this.#settle(slot)
+    const { rested, still } = this.bulk.onTick()
+    for (const slot of rested) this.#settle(slot)
+    for (const slot of still) this.#cancelRecv(slot)
   }
 
   /** Closes one, whatever it does. */

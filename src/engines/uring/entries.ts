@@ -12,7 +12,7 @@ export const kind = {
   IGNORED: 6 << 24,
   CONNECT: 7 << 24,
   INSTALLED: 8 << 24,
-  BULK: 9 << 24,
+  INSTALLED_FOR_BULK: 9 << 24,
   POLL: 10 << 24,
 } as const
 export const SLOT = (1 << 24) - 1
@@ -94,7 +94,7 @@ export function install(ring: Ring, slot: number, generation: number): void {
 
 /** The same, for a flow. */
 export function installForBulk(ring: Ring, slot: number, generation: number): void {
-  ring.push(INSTALL, slot, 0, 0, 0, kind.BULK | slot, generation)
+  ring.push(INSTALL, slot, 0, 0, 0, kind.INSTALLED_FOR_BULK | slot, generation)
 }
 
 /** Completes once, when one of these events is there, or an error. */

@@ -72,8 +72,21 @@ export const O_NONBLOCK = 0x800
 export const O_CLOEXEC = 0x80000
 export const POLLIN = 1
 export const POLLOUT = 4
+/** Reported whether they were asked for or not; so is POLLRDHUP, a FIN of the peer. */
+export const POLLERR = 8
+export const POLLHUP = 16
 export const SPLICE_F_NONBLOCK = 2
 
 /** Errors of errno(3) that are part of the normal course, negative as completions have them. */
-export const error = { PERM: -1, AGAIN: -11, INVAL: -22, NOSYS: -38, NOBUFS: -105 } as const
+export const error = { AGAIN: -11, INVAL: -22, NOBUFS: -105 } as const
+/** Those that a connection breaks with. */
+export const broken = {
+  PIPE: -32,
+  NETUNREACH: -101,
+  CONNABORTED: -103,
+  CONNRESET: -104,
+  NOTCONN: -107,
+  TIMEDOUT: -110,
+  HOSTUNREACH: -113,
+} as const
 export const ECANCELED = -125

@@ -26,6 +26,8 @@ export class SendList {
   }
 }
 
+const none: readonly number[] = []
+
 export class Sends {
   /** How many the last turn had: a measure of how much goes on. */
   lastCount = 0
@@ -39,6 +41,7 @@ export class Sends {
   #turn = 1
   #list: SendList
   #submitted: SendList
+  #unsettled: number[] = []
 
   constructor(ring: Ring, pool: Pool, slots: number) {
     this.#ring = ring
@@ -53,6 +56,19 @@ export class Sends {
   /** Whether it has sent in this turn: what became of that is not known yet. */
   isOpen(slot: number): boolean {
     return this.#lastTurn[slot] === this.#turn
+  }
+
+  /** To be looked at again when the sends of this turn are known. */
+  later(slot: number): void {
+    this.#unsettled.push(slot)
+  }
+
+  /** Those to be looked at when the coming turn ends. */
+  takeUnsettled(): readonly number[] {
+    const due = this.#unsettled
+    if (due.length === 0) return none
+    this.#unsettled = []
+    return due
   }
 
   /** A buffer is used up; it is free again when the coming turn ends. */

@@ -101,7 +101,7 @@ class ServeSession implements Session {
     this.#waiter.startTicks(tickMs)
     door.open()
     for (;;) {
-      const due = connections.takeUnsettled()
+      const due = connections.sends.takeUnsettled()
       this.#waiter.wait(due.length > 0 ? 'not at all' : connections.sends.lastCount)
       ring.submitAll()
       let ticked = this.#reap()
@@ -152,7 +152,7 @@ class ServeSession implements Session {
         case kind.POLL:
           connections.onPolled(user0 & SLOT, user1, result)
           break
-        case kind.BULK:
+        case kind.INSTALLED_FOR_BULK:
           connections.onInstalled(user0 & SLOT, user1, result)
           break
         case kind.TICK:
