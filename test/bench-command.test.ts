@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { serve, type RunResult, type Server } from 'yodel'
-import { short } from './full.ts'
+import { notDaily, short } from './full.ts'
 import { listen } from './peers/server.ts'
 import { Program, yodelPath } from './program.ts'
 import { createTypist } from './typist.ts'
@@ -79,52 +79,70 @@ function prints() {
     assert.equal(stderr, '')
   })
 
-  test('--output in every format at once, whole, and nothing else in the folder', async () => {
-    const place = mkdtempSync(join(folder, 'all-'))
-    const names = ['run.csv', 'run.hgrm', 'run.html', 'run.json']
-    const outputs = names.flatMap(name => ['--output', join(place, name)])
-    const { code, stderr, result } = await benchJson(server.url, ...brief, ...outputs)
-    assert.equal(code, 0)
-    assert.equal(stderr, names.map(name => `yodel: wrote ${join(place, name)}\n`).join(''))
-    assert.deepEqual(readdirSync(place).toSorted(), names)
-    const [csv, hgrm, html, json] = names.map(name => readFileSync(join(place, name), 'utf8'))
-    assert.deepEqual(JSON.parse(json!), result)
-    assert.equal(csv!.trimEnd().split('\n').length, 1 + result.intervals.length)
-    assert.match(hgrm!, new RegExp(`Total count += +${result.responseUs.count}\\b`))
-    assert.ok(/^<!doctype html>[^]*<\/html>\s*$/.test(html!))
-  })
+  test(
+    '--output in every format at once, whole, and nothing else in the folder',
+    { skip: notDaily },
+    async () => {
+      const place = mkdtempSync(join(folder, 'all-'))
+      const names = ['run.csv', 'run.hgrm', 'run.html', 'run.json']
+      const outputs = names.flatMap(name => ['--output', join(place, name)])
+      const { code, stderr, result } = await benchJson(server.url, ...brief, ...outputs)
+      assert.equal(code, 0)
+      assert.equal(stderr, names.map(name => `yodel: wrote ${join(place, name)}\n`).join(''))
+      assert.deepEqual(readdirSync(place).toSorted(), names)
+      const [csv, hgrm, html, json] = names.map(name => readFileSync(join(place, name), 'utf8'))
+      assert.deepEqual(JSON.parse(json!), result)
+      assert.equal(csv!.trimEnd().split('\n').length, 1 + result.intervals.length)
+      assert.match(hgrm!, new RegExp(`Total count += +${result.responseUs.count}\\b`))
+      assert.ok(/^<!doctype html>[^]*<\/html>\s*$/.test(html!))
+    },
+  )
 }
 
 function draws() {
-  test('objectives that are held: exit 0, one that is missed: exit 1, and a table', async () => {
-    const held = ['--expect', 'p99<1h', '--expect', 'loss=0', '--expect', 'rate>=1/s']
-    const good = await bench(server.url, ...brief, ...held)
-    assert.match(good.stdout, /\n {2}expected {4}held +p99<1h +\S+\n +held +loss=0 +0%\n +held +ra/)
-    assert.equal(good.code, 0)
-    const bad = await bench(server.url, ...brief, ...held, '--expect', 'p50<1us')
-    assert.match(bad.stdout, /\n {2}expected {4}held +p99<1h +\S+\n(?:.*\n)* +MISSED +p50<1us +\d/)
-    assert.match(bad.stdout, /\n {2}verdict {5}FAILED: Expected p50<1us, measured \d/)
-    assert.equal(bad.code, 1)
-  })
+  test(
+    'objectives that are held: exit 0, one that is missed: exit 1, and a table',
+    { skip: notDaily },
+    async () => {
+      const held = ['--expect', 'p99<1h', '--expect', 'loss=0', '--expect', 'rate>=1/s']
+      const good = await bench(server.url, ...brief, ...held)
+      assert.match(
+        good.stdout,
+        /\n {2}expected {4}held +p99<1h +\S+\n +held +loss=0 +0%\n +held +ra/,
+      )
+      assert.equal(good.code, 0)
+      const bad = await bench(server.url, ...brief, ...held, '--expect', 'p50<1us')
+      assert.match(
+        bad.stdout,
+        /\n {2}expected {4}held +p99<1h +\S+\n(?:.*\n)* +MISSED +p50<1us +\d/,
+      )
+      assert.match(bad.stdout, /\n {2}verdict {5}FAILED: Expected p50<1us, measured \d/)
+      assert.equal(bad.code, 1)
+    },
+  )
 
-  test('--find-max prints the rate that it found, and what to type to measure it', async () => {
-    const probes = ['--duration', '50ms', '--warmup', '5ms', '--drain', '40ms']
-    await using slow = await slowServer(1_000)
-    const flags = ['--find-max', 'p50<30ms', '--precision', '90%', ...probes]
-    let tried = await bench(slow.url, ...flags)
-    // On a busy machine the generator may be the limit from the first probe on, and finds nothing.
-    while (tried.stdout.includes('Nothing was found')) tried = await bench(slow.url, ...flags)
-    const { code, stdout, stderr } = tried
-    assert.match(stdout, /^\d+ probes?\n/)
-    assert.match(
-      stdout,
-      /\np50<30ms held up to [\d,]+\/s(?:, and not at [\d,]+\/s\.| at least: at )/,
-    )
-    assert.match(stdout, /\n {2}yodel bench \S+ .*--expect 'p50<30ms' --rate \d/)
-    // On a busy machine it may be the generator that cannot go on.
-    assert.equal(code, stdout.includes('the generator was the limit') ? 4 : 0, stdout)
-    assert.equal(stderr, '')
-  })
+  test(
+    '--find-max prints the rate that it found, and what to type to measure it',
+    { skip: notDaily },
+    async () => {
+      const probes = ['--duration', '50ms', '--warmup', '5ms', '--drain', '40ms']
+      await using slow = await slowServer(1_000)
+      const flags = ['--find-max', 'p50<30ms', '--precision', '90%', ...probes]
+      let tried = await bench(slow.url, ...flags)
+      // On a busy machine the generator may be the limit from the first probe on.
+      while (tried.stdout.includes('Nothing was found')) tried = await bench(slow.url, ...flags)
+      const { code, stdout, stderr } = tried
+      assert.match(stdout, /^\d+ probes?\n/)
+      assert.match(
+        stdout,
+        /\np50<30ms held up to [\d,]+\/s(?:, and not at [\d,]+\/s\.| at least: at )/,
+      )
+      assert.match(stdout, /\n {2}yodel bench \S+ .*--expect 'p50<30ms' --rate \d/)
+      // On a busy machine it may be the generator that cannot go on.
+      assert.equal(code, stdout.includes('the generator was the limit') ? 4 : 0, stdout)
+      assert.equal(stderr, '')
+    },
+  )
 
   for (const columns of short([80, 40], [40])) {
     test(`the text fits into ${columns} columns, but for what is to be copied`, async () => {
@@ -150,7 +168,7 @@ function draws() {
 }
 
 function reaches() {
-  test('a unix socket', async () => {
+  test('a unix socket', { skip: notDaily }, async () => {
     await using server = await serve(`unix:${join(folder, 'socket')}`)
     const { url } = server
     const { code, result } = await benchJson(url, '--count', '300', '--warmup', '0')
@@ -158,32 +176,36 @@ function reaches() {
     assert.equal(code, 0)
   })
 
-  test('--churn and --idle: the server sees both, and the result counts them', async () => {
-    const clients: { bytesRead: number; destroyed: boolean }[] = []
-    let openIdle = 0
-    await using watched = await listen(socket => {
-      clients.push(socket)
-      socket.on('data', (data: Buffer) => {
-        openIdle = clients.filter(each => each.bytesRead === 0 && !each.destroyed).length
-        socket.write(data)
+  test(
+    '--churn and --idle: the server sees both, and the result counts them',
+    { skip: notDaily },
+    async () => {
+      const clients: { bytesRead: number; destroyed: boolean }[] = []
+      let openIdle = 0
+      await using watched = await listen(socket => {
+        clients.push(socket)
+        socket.on('data', (data: Buffer) => {
+          openIdle = clients.filter(each => each.bytesRead === 0 && !each.destroyed).length
+          socket.write(data)
+        })
+        socket.on('end', () => socket.end())
       })
-      socket.on('end', () => socket.end())
-    })
-    const beside = ['--churn', '100', '--idle', '7', '--connections', '2', '--rate', '200']
-    beside.push('--warmup', '0')
-    const { result } = await benchJson(watched.url, '--duration', '200ms', ...beside)
-    const { churn, connectUs, run } = result
-    assert.equal(churn?.planned, churn?.completed)
-    assert.ok(churn!.completed > 0 && churn!.completed <= 30, JSON.stringify(churn))
-    assert.equal(churn!.cycleUs.count, churn!.completed)
-    assert.equal(connectUs.count, 2 + 7 + churn!.completed)
-    assert.equal(clients.length, connectUs.count)
-    assert.equal(run.options.idle, 7)
-    // They were there to the end, and nothing was ever sent on them.
-    assert.ok(openIdle >= 7)
-    assert.equal(clients.filter(({ bytesRead }) => bytesRead === 0).length, 7)
-    assert.equal(result.verdict, 'pass')
-  })
+      const beside = ['--churn', '100', '--idle', '7', '--connections', '2', '--rate', '200']
+      beside.push('--warmup', '0')
+      const { result } = await benchJson(watched.url, '--duration', '200ms', ...beside)
+      const { churn, connectUs, run } = result
+      assert.equal(churn?.planned, churn?.completed)
+      assert.ok(churn!.completed > 0 && churn!.completed <= 30, JSON.stringify(churn))
+      assert.equal(churn!.cycleUs.count, churn!.completed)
+      assert.equal(connectUs.count, 2 + 7 + churn!.completed)
+      assert.equal(clients.length, connectUs.count)
+      assert.equal(run.options.idle, 7)
+      // They were there to the end, and nothing was ever sent on them.
+      assert.ok(openIdle >= 7)
+      assert.equal(clients.filter(({ bytesRead }) => bytesRead === 0).length, 7)
+      assert.equal(result.verdict, 'pass')
+    },
+  )
 }
 
 /** So many answers per second, and not one more: else the search ends with the machine's limit. */

@@ -68,8 +68,8 @@ export function takesTurns(start: Start) {
   })
 }
 
-export function holdsBack(start: Start, dial: Dial) {
-  test('whoever never reads is not read from either, and slows nobody', async () => {
+export function holdsBack(start: Start, dial: Dial, skip: string | false = false) {
+  test('whoever never reads is not read from either, and slows nobody', { skip }, async () => {
     await using server = await start()
     const greedy = await dial(server.address)
     greedy.pause()

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dialMany, echo, read, until } from './client.ts'
-import { short } from './full.ts'
+import { notDaily, short } from './full.ts'
 import { portOf, Program, yodelPath, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
 
@@ -40,7 +40,8 @@ for (const engine of ['node', 'uring'] as const) {
     assert.match(stderr, new RegExp(`served ${count.toLocaleString('en-US')} clients`))
   })
 
-  test(`${engine}: 256 descriptors, 400 clients: all are served in the end`, { skip }, async () => {
+  const onFew = `${engine}: 256 descriptors, 400 clients: all are served in the end`
+  test(onFew, { skip: skip || notDaily }, async () => {
     const command = `ulimit -n 256; exec "${process.execPath}" "${yodelPath}" serve :0`
     await using program = new Program('sh', ['-c', `${command} --engine ${engine}`], 'ignore')
     const [, url] = await program.says(/listening on (\S+)/)
@@ -73,7 +74,7 @@ for (const engine of ['node', 'uring'] as const) {
   /** Each who leaves makes room for one, not for more: or the limit is reached by and by. */
   test(
     `${engine}: few descriptors, clients leave one by one: nobody is dropped`,
-    { skip },
+    { skip: skip || (engine === 'node' && notDaily) },
     async () => {
       const command = `ulimit -n 200; exec "${process.execPath}" "${yodelPath}" serve :0`
       await using program = new Program('sh', ['-c', `${command} --engine ${engine}`], 'ignore')

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { notDaily } from './full.ts'
 import { dial, echo, ending } from './client.ts'
 import type * as Clients from '../src/cli/control-client.ts'
 import type * as Guards from '../src/dashboard/guard.ts'
@@ -116,19 +117,23 @@ suite('yodel serve', { concurrency: 4 }, () => {
     assert.match(stderr, /yodel: served 0 clients, 0 B echoed\n$/)
   })
 
-  test('it gets into its own listeners, through TLS and a PROXY header', async () => {
-    const listener = ['tls://127.0.0.1:0', '--proxy-protocol', 'require']
-    const log = ['--log-level', 'info']
-    const brief = ['--duration', '100ms', '--rate', '500', '--json']
-    await using program = yodel(['serve', ...listener, '--dashboard=:0', '--json', ...log])
-    const [, url] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
-    const bench = await run('ctl', '--url', url!, 'bench', ...brief)
-    const { verdict, messages } = JSON.parse(bench.stdout)
-    assert.equal(verdict, 'pass')
-    assert.ok(messages.received > 0)
-    await new ControlClient(url!, undefined).ask('POST', '/api/drain')
-    assert.match((await program.finished).stderr, /"msg":"draining"\}\n/)
-  })
+  test(
+    'it gets into its own listeners, through TLS and a PROXY header',
+    { skip: notDaily },
+    async () => {
+      const listener = ['tls://127.0.0.1:0', '--proxy-protocol', 'require']
+      const log = ['--log-level', 'info']
+      const brief = ['--duration', '100ms', '--rate', '500', '--json']
+      await using program = yodel(['serve', ...listener, '--dashboard=:0', '--json', ...log])
+      const [, url] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
+      const bench = await run('ctl', '--url', url!, 'bench', ...brief)
+      const { verdict, messages } = JSON.parse(bench.stdout)
+      assert.equal(verdict, 'pass')
+      assert.ok(messages.received > 0)
+      await new ControlClient(url!, undefined).ask('POST', '/api/drain')
+      assert.match((await program.finished).stderr, /"msg":"draining"\}\n/)
+    },
+  )
 
   test('what a script does is shown, and how to start it like that; a note, too', async () => {
     const script = join(mkdtempSync(join(tmpdir(), 'yodel-script-')), 'script.json')
@@ -191,16 +196,20 @@ suite('what yodel serve says', { concurrency: 4 }, () => {
     assert.match(lines.at(-1).msg, /^served 41 clients, 5 B echoed$/)
   })
 
-  test('--log-level debug behind a proxy: the client, and by whom it came', async () => {
-    const args = ['serve', ':0', '--log-level', 'debug', '--proxy-protocol', 'require']
-    await using program = yodel(args)
-    const [, url] = await program.says(/listening on (\S+)\n/)
-    const socket = await dial({ port: portOf(url!) })
-    socket.end('PROXY TCP4 192.0.2.1 192.0.2.2 1234 7007\r\nhello')
-    const via = `"peer":"192.0.2.1:1234","via":"127.0.0.1:${socket.localPort}"`
-    await program.says(new RegExp(`${via},.*"msg":"closed"`))
-    socket.destroy()
-  })
+  test(
+    '--log-level debug behind a proxy: the client, and by whom it came',
+    { skip: notDaily },
+    async () => {
+      const args = ['serve', ':0', '--log-level', 'debug', '--proxy-protocol', 'require']
+      await using program = yodel(args)
+      const [, url] = await program.says(/listening on (\S+)\n/)
+      const socket = await dial({ port: portOf(url!) })
+      socket.end('PROXY TCP4 192.0.2.1 192.0.2.2 1234 7007\r\nhello')
+      const via = `"peer":"192.0.2.1:1234","via":"127.0.0.1:${socket.localPort}"`
+      await program.says(new RegExp(`${via},.*"msg":"closed"`))
+      socket.destroy()
+    },
+  )
 
   test('--quiet says nothing', async () => {
     await using program = yodel([

@@ -87,8 +87,9 @@ describe('it is found that a server', { concurrency: 8 }, () => {
     const all = delicate.includes(misdeed) ? [...cases, ...moreCases] : cases
     const few = delicate.includes(misdeed) ? cases : cases.slice(1)
     for (const each of short(all, few)) {
+      const skip = few.length > 1 && each === few[0] && notDaily
       const { depth, sizeBytes } = each
-      test(`${misdeed}, with ${depth} in flight, of ${sizeBytes} bytes`, async () => {
+      test(`${misdeed}, with ${depth} in flight, of ${sizeBytes} bytes`, { skip }, async () => {
         const { result, damage, pieceBytes } = await detect(misdeed, each)
         const { firstWrong, errors } = result
         assert.ok(damage)

@@ -9,7 +9,7 @@ import { serve, type Server } from 'yodel'
 import { dial, dialTls, echo, pattern, readAll, until } from './client.ts'
 import { balanced, holdsBack, leaves, takesTurns } from './clients.suite.ts'
 import type { Dial, Start } from './clients.suite.ts'
-import { onlyFull, short } from './full.ts'
+import { notDaily, onlyFull, short } from './full.ts'
 import { refusal } from './refusal.ts'
 
 type EngineName = Server['engine']
@@ -49,14 +49,15 @@ export async function engineSuite(engine: EngineName, many = 100): Promise<void>
     describe(`${engine} over ${name}`, { skip: skipHere, timeout }, () => {
       connections(start, call, thorough(name))
       if (name !== 'TLS') return
-      holdsBack(start, call)
+      holdsBack(start, call, notDaily)
       // Handshakes cost more than all the rest.
       leaves(start, Math.min(10, many), call, onlyFull)
     })
   }
   describe(`${engine} and its clients`, { skip, timeout }, () => {
     takesTurns(options => serve(places.IPv4!(), { engine, ...options }))
-    holdsBack(options => serve(places.IPv4!(), { engine, ...options }), dial)
+    const slow = engine === 'blocking' && notDaily
+    holdsBack(options => serve(places.IPv4!(), { engine, ...options }), dial, slow)
     leaves(
       options => serve(places.IPv4!(), { engine, ...options }),
       short(many, Math.min(12, many)),

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
+import { notDaily } from './full.ts'
 import { serve } from 'yodel'
 import { dial, echo, until } from './client.ts'
 import { missing, portOf, Program, root, yodelPath, yodelServe } from './program.ts'
@@ -159,7 +160,7 @@ describe('flows that are received from again', { skip, timeout: 30_000 }, () => 
     await asBefore()
   })
 
-  test('where splice(2) is forbidden, bytes are copied', { skip: python }, async () => {
+  test('where splice(2) is forbidden, bytes are copied', { skip: python || notDaily }, async () => {
     const command = ['splice=EACCES', process.execPath, yodelPath, 'serve', '--engine=uring', ':0']
     await using program = new Program('python3', [`${root}test/peers/forbid.py`, ...command], '')
     const [, port] = await program.says(/listening on \S+:(\d+)/)
@@ -168,7 +169,7 @@ describe('flows that are received from again', { skip, timeout: 30_000 }, () => 
     stream.socket.end()
   })
 
-  test('one that falls silent gives its place back', async () => {
+  test('one that falls silent gives its place back', { skip: notDaily }, async () => {
     const { program, dial } = await start()
     await using _ = program
     const sockets = () => descriptors(program.child.pid!).filter(d => d === 'socket').length

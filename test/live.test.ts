@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { constants } from 'node:os'
 import { after, before, describe, test } from 'node:test'
-import { short } from './full.ts'
+import { notDaily, short } from './full.ts'
 import { missing, Program, root, yodelPath, yodelServe } from './program.ts'
 import { Screen } from './screen.ts'
 
@@ -57,7 +57,7 @@ describe('the live view', { skip, concurrency: true }, () => {
     })
   }
 
-  test('it follows when the terminal becomes narrower', async () => {
+  test('it follows when the terminal becomes narrower', { skip: notDaily }, async () => {
     await using program = flood('90x24,33x24', '--rate', '100/s')
     await program.says(twice)
     program.child.kill('SIGUSR1')
@@ -78,7 +78,7 @@ describe('the live view', { skip, concurrency: true }, () => {
     assert.equal(code, 130)
   })
 
-  test('killed, it leaves a visible cursor below its lines', async () => {
+  test('killed, it leaves a visible cursor below its lines', { skip: notDaily }, async () => {
     await using program = flood('80x24', '--rate', '200')
     await program.says(twice)
     const ctrlBackslash = '\u001c'

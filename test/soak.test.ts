@@ -16,7 +16,8 @@ const skip = process.platform !== 'linux' && 'the soak looks into /proc'
 
 describe('a short soak', { skip, concurrency: true }, () => {
   for (const engine of ['uring', 'node', 'blocking']) {
-    test(`of the ${engine} engine`, async t => {
+    const skip = engine !== 'uring' && notDaily
+    test(`of the ${engine} engine`, { skip }, async t => {
       const { code, said } = await soak(
         'none',
         `--engine=${engine}`,

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { bench, flood, parseFault, serve } from 'yodel'
 import type { BenchOptions, LoadRun, RunResult, Server, Snapshot } from 'yodel'
+import { notDaily } from './full.ts'
 import { until as waitUntil } from './client.ts'
 import { peer, type Peer } from './peers/datagrams.ts'
 import { missing, Program, root, yodel, yodelPath } from './program.ts'
@@ -255,6 +256,10 @@ const lostAtPrompt = async () => {
 // Those by hand wait for what is lost.
 describe('meanwhile', { concurrency: 4 }, () => {
   test('a pipe ends with what was lost, and gives out the rest in order', lostInPipe)
-  test('the prompt shows a lost line as lost', { skip: missing('python3') }, lostAtPrompt)
+  test(
+    'the prompt shows a lost line as lost',
+    { skip: missing('python3') || notDaily },
+    lostAtPrompt,
+  )
   for (const wrong of wrongs) test(`${wrong[0]} is found and shown`, findWrong(wrong))
 })

@@ -7,7 +7,7 @@ import { WebSocket } from 'ws'
 import type { Server } from 'yodel'
 import { dial, read, readAll, until } from './client.ts'
 import { frame, parsed, request, upgraded } from './frames.ts'
-import { short } from './full.ts'
+import { notDaily, short } from './full.ts'
 import { balanced, closed, open, portOf, receive, start, type Message } from './ws-clients.ts'
 
 const timeout = 60_000
@@ -131,7 +131,8 @@ test('frames may come together with the request, and in single bytes', async () 
 /** What the buffers of the system take on their own. */
 const systemMaxBytes = 64 * 2 ** 20
 
-test('whoever never reads is not read from either, and slows nobody', { timeout }, async () => {
+const greedy = 'whoever never reads is not read from either, and slows nobody'
+test(greedy, { timeout, skip: notDaily }, async () => {
   for (const chunk of [
     frame(2, Buffer.alloc(2 ** 20)),
     Buffer.alloc(60_000, frame(1, '')),

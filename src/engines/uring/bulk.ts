@@ -28,7 +28,7 @@ const pipeBytes = 524_288
  */
 const flowsMax = 128
 const limitPerFlow = 128
-/** After a second without a move a flow gives its place to others. */
+/** After a second without anything to move a flow gives its place to others. */
 const stillTicks = 20
 /** With these a connection is broken; with others splice(2) is refused, and recv(2) may do. */
 const broken = new Set<number>(Object.values(k.broken))
@@ -92,8 +92,8 @@ export class Bulk {
   }
 
   /**
-   * Begins to count anew, and closes pipes that nobody needs. Those who have rested, and those on
-   * which nothing has moved for long.
+   * Begins to count anew, and closes pipes that nobody needs. Those who have rested, and those who
+   * have been silent for long.
    */
   onTick(): { rested: number[]; still: number[] } {
     for (const slot of this.#counted) this.#pieces[slot] = 0
@@ -103,7 +103,7 @@ export class Bulk {
     const [rested, still]: number[][] = [[], []]
     for (const [slot, flow] of this.#flows) {
       if (flow.resting) rested!.push(slot)
-      else if (this.#tick - flow.movedAt === stillTicks) still!.push(slot)
+      else if (flow.held === 0 && this.#tick - flow.movedAt === stillTicks) still!.push(slot)
       flow.resting = false
     }
     return { rested: rested!, still: still! }

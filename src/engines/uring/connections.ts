@@ -123,7 +123,7 @@ export class Connections {
     if (generation !== this.#generation[slot]) return
     this.#state[slot]! &= ~bit.ARMED
     if (this.bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
-      // Nothing moves, or only a FIN was reported, again and again: what is held is sent patiently.
+      // Only a FIN was reported, and would be again and again: what is held is sent patiently.
       const vain = this.bulk.heldOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
       const moved = result < 0 || vain ? 0 : this.bulk.move(slot)
       if (moved > 0) this.#lastMove[slot] = this.#look
