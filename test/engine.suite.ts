@@ -43,7 +43,8 @@ export async function engineSuite(engine: EngineName, many = 100): Promise<void>
     const noTls = name === 'TLS' && engine !== 'node' && `${engine} has no TLS`
     // It listens with the sockets that the ring listens with.
     const likeUring = name === 'IPv6' && engine === 'blocking' && onlyFull
-    const skipHere = skip || noTls || likeUring
+    const likeIPv4 = (name === 'IPv6' || (name === 'unix' && engine === 'blocking')) && notDaily
+    const skipHere = skip || noTls || likeUring || likeIPv4
     const call = name === 'TLS' ? dialTls : dial
     const start: Start = options => serve(place(), { engine, ...options })
     describe(`${engine} over ${name}`, { skip: skipHere, timeout }, () => {

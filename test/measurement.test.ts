@@ -79,7 +79,8 @@ function delays(engine: 'node' | 'uring') {
       const said = `${key} is ${measured} us; the server took ${real} us, the way ${floorUs} us`
       // Each message takes longer than the server took, so each percentile is higher.
       assert.ok(measured >= real * (1 - relativeError), said)
-      assert.ok(measured <= (real + floorUs) * (1 + relativeError), said)
+      // A busy machine may hold a message up on its way there, and on its way back.
+      assert.ok(measured <= (real + 2 * floorUs) * (1 + relativeError), said)
     }
     assert.equal(result.serviceUs.p99, result.responseUs.p99)
   })
