@@ -56,6 +56,8 @@ interface Flow {
 }
 
 export class Bulk {
+  /** Something was moved in this turn; whoever has looked at it takes it back. */
+  moved = false
   readonly #libc: Libc
   readonly #ring: Ring
   readonly #counters: Float64Array
@@ -166,6 +168,7 @@ export class Bulk {
    */
   move(slot: number): number {
     const flow = this.#flows.get(slot)!
+    this.moved = true
     if (flow.held > 0) {
       const put = this.#drain(flow)
       flow.resting = put === k.error.AGAIN

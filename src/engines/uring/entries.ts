@@ -2,7 +2,11 @@
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 
-/** Kinds of completions, in the high bits of user_data's first word; below is the slot. */
+/**
+ * Kinds of completions, in the high bits of user_data's first word (127 at most); below is the
+ * slot, and in the second word the generation of its connection. In those of SEND it is the parity
+ * of the turn, and the place in its list. To cancel, both words must be the same.
+ */
 export const kind = {
   ACCEPT: 1 << 24,
   RECV: 2 << 24,

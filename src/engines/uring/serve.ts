@@ -102,7 +102,10 @@ class ServeSession implements Session {
     door.open()
     for (;;) {
       const due = connections.sends.takeUnsettled()
-      this.#waiter.wait(due.length > 0 ? 'not at all' : connections.sends.lastCount)
+      // Where pages flow, nobody waits for single microseconds.
+      const mayLook = !connections.bulk.moved
+      connections.bulk.moved = false
+      this.#waiter.wait(due.length > 0 ? 'not at all' : connections.sends.lastCount, mayLook)
       ring.submitAll()
       let ticked = this.#reap()
       // Completions that found no room: the fate of a send may be among them.

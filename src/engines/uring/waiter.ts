@@ -58,15 +58,18 @@ export class Waiter {
     if (!(flags & k.cqe.MORE)) this.#tick()
   }
 
-  /** Submits the turn, and waits: eagerly when little goes on, for a batch when much does. */
-  wait(how: 'not at all' | number): void {
+  /**
+   * Submits the turn, and waits: eagerly when little goes on, for a batch when much does.
+   * @param mayLook whether to look before going to sleep, if that was asked for
+   */
+  wait(how: 'not at all' | number, mayLook: boolean): void {
     const ring = this.#ring
     if (how === 'not at all') return ring.enter(0, GETEVENTS)
     if (how >= manySends) {
       const wanted = Math.min(how, batchMax)
       return ring.enter(wanted, GETEVENTS | EXT_ARG, this.#argument.address, 24)
     }
-    if (this.#busyPollUs > 0 && this.#looksWorthwhile()) {
+    if (mayLook && this.#busyPollUs > 0 && this.#looksWorthwhile()) {
       ring.enter(0, GETEVENTS)
       if (ring.hasCompletions || this.#look()) return
     }
