@@ -53,19 +53,10 @@ function delays(engine: 'node' | 'uring') {
   test(`${engine}: percentiles are those of a server's known delays`, async context => {
     const reason = await loadRefusal(engine)
     if (reason) return context.skip(reason)
-    const delayed = await delayingServer(knownDelays)
-    const prompt = await delayingServer(() => 0)
-    await using _ = delayed.server
-    await using __ = prompt.server
-    const options: BenchOptions = { engine, sizeBytes, connections: 10, warmupMs: 0 }
-    // At the same time, in the same process: what disturbs the one disturbs the other.
-    const endless = { ratePerSecond: 250, durationMs: Infinity }
-    const reference = bench(prompt.server.url, { ...options, ...endless })
-    await reference.ready
-    const result = await bench(delayed.server.url, { ...options, count: 400 }).finished
-    reference.stop()
-    const floorUs = (await reference.finished).responseUs.max!
-    const tookUs = delayed.tookUs.toSorted((a, b) => a - b)
+    let measured = await measureDelays(engine)
+    // The longest way of the one says little of that of the other where both are held up for long.
+    while (measured.floorUs > 50e3) measured = await measureDelays(engine)
+    const { result, floorUs, tookUs } = measured
     assert.equal(tookUs.length, 400)
     assert.equal(result.responseUs.count, 400)
     for (const [key, quantile] of [
@@ -74,16 +65,32 @@ function delays(engine: 'node' | 'uring') {
       ['p99', 0.99],
       ['max', 1],
     ] as const) {
-      const measured = result.responseUs[key]!
+      const found = result.responseUs[key]!
       const real = tookUs[Math.ceil(quantile * tookUs.length) - 1]!
-      const said = `${key} is ${measured} us; the server took ${real} us, the way ${floorUs} us`
+      const said = `${key} is ${found} us; the server took ${real} us, the way ${floorUs} us`
       // Each message takes longer than the server took, so each percentile is higher.
-      assert.ok(measured >= real * (1 - relativeError), said)
-      // A busy machine may hold a message up on its way there, and on its way back.
-      assert.ok(measured <= (real + 2 * floorUs) * (1 + relativeError), said)
+      assert.ok(found >= real * (1 - relativeError), said)
+      assert.ok(found <= (real + floorUs) * (1 + relativeError), said)
     }
     assert.equal(result.serviceUs.p99, result.responseUs.p99)
   })
+}
+
+/** A load to a server with known delays, what they really were, and the longest way without one. */
+async function measureDelays(engine: 'node' | 'uring') {
+  const delayed = await delayingServer(knownDelays)
+  const prompt = await delayingServer(() => 0)
+  await using _ = delayed.server
+  await using __ = prompt.server
+  const options: BenchOptions = { engine, sizeBytes, connections: 10, warmupMs: 0 }
+  // At the same time, in the same process: what disturbs the one disturbs the other.
+  const endless = { ratePerSecond: 250, durationMs: Infinity }
+  const reference = bench(prompt.server.url, { ...options, ...endless })
+  await reference.ready
+  const result = await bench(delayed.server.url, { ...options, count: 400 }).finished
+  reference.stop()
+  const floorUs = (await reference.finished).responseUs.max!
+  return { result, floorUs, tookUs: delayed.tookUs.toSorted((a, b) => a - b) }
 }
 
 /** 20 of 400 each: 5 ms to 81 ms, in an order that is always the same. */

@@ -44,7 +44,11 @@ export const stubRows =
 /** Whether the two colours of lanes are on the canvas of the timeline. */
 export const coloursSeen = `(() => {
   const canvas = document.querySelector('.lanes canvas')
-  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+  // A copy that is made to be read: the browser complains of who reads from the other.
+  const copy = new OffscreenCanvas(canvas.width, canvas.height)
+  const context = copy.getContext('2d', { willReadFrequently: true })
+  context.drawImage(canvas, 0, 0)
+  const { data } = context.getImageData(0, 0, copy.width, copy.height)
   const style = getComputedStyle(document.documentElement)
   const seen = name => {
     const hex = style.getPropertyValue('--' + name).trim()

@@ -102,11 +102,9 @@ suite('the page in a browser', { skip, concurrency: true }, () => {
 })
 
 test('the browser has nothing to complain about', { skip }, () => {
-  // The refusal of a fault is an answer with status 400, which Chromium writes down; and it is we
-  // who read pixels.
-  const texts = ['400 (Bad Request)', 'willReadFrequently']
+  // The refusal of a fault is an answer with status 400, which Chromium writes down.
   const isExpected = ({ text, url }: (typeof complaints)[number]) =>
-    texts.some(part => text.includes(part)) || gone.some(link => url.startsWith(link))
+    text.includes('400 (Bad Request)') || gone.some(link => url.startsWith(link))
   const others = complaints.filter(complaint => !isExpected(complaint))
   assert.deepEqual(others, [])
 })

@@ -102,13 +102,14 @@ export class Bulk {
     this.#counted.length = 0
     if (this.#flows.size === 0) this.#closeSpares()
     this.#tick++
-    const [rested, still]: number[][] = [[], []]
+    const rested: number[] = []
+    const still: number[] = []
     for (const [slot, flow] of this.#flows) {
-      if (flow.resting) rested!.push(slot)
-      else if (flow.held === 0 && this.#tick - flow.movedAt === stillTicks) still!.push(slot)
+      if (flow.resting) rested.push(slot)
+      else if (flow.held === 0 && this.#tick - flow.movedAt === stillTicks) still.push(slot)
       flow.resting = false
     }
-    return { rested: rested!, still: still! }
+    return { rested, still }
   }
 
   /**
@@ -154,7 +155,8 @@ export class Bulk {
   watch(slot: number, generation: number): boolean {
     const flow = this.#flows.get(slot)!
     if (flow.resting) return false
-    // splice(2) waits unless the socket is told not to; the ring's own calls would then not wait.
+    // splice(2) waits unless the socket is told not to. That is taken back at the end, so that the
+    // ring has the socket as it knows it.
     if (!flow.nonBlocking) this.#libc.fcntl(flow.fd, k.F_SETFL, k.O_NONBLOCK)
     flow.nonBlocking = true
     entries.poll(this.#ring, slot, generation, flow.held > 0 ? k.POLLOUT : k.POLLIN)

@@ -221,12 +221,12 @@ export class Connections {
     }
     const state = this.#state[slot]!
     if (state === 0 || state & bit.SENDING) return
-    const held = this.bulk.heldOf(slot)
     if (state & bit.WAITING) this.#sendRest(slot)
     else if (state & (bit.DEAD | bit.ENDED)) {
       if (!(state & bit.ARMED)) this.#close(slot)
     } else {
-      if ((state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING && held === 0) {
+      const leaves = (state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING
+      if (leaves && this.bulk.heldOf(slot) === 0) {
         if (this.bulk.has(slot)) {
           this.#cancelRecv(slot)
           this.bulk.end(slot)
