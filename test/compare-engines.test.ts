@@ -21,7 +21,7 @@ interface Document {
     unavailable: string | null
     servedClients: number
     ratePerSecond: number
-    roundTripUs: { p50: number; p99: number }
+    roundTripUs: { p50: number; p99: number | null }
     cpuPerEchoUs: number | null
     memoryPerClientBytes: number | null
     failures: Record<string, number>
@@ -75,7 +75,9 @@ test('models, in a picture of 40 columns and in a file', async () => {
     if (engine === 'blocking') assert.ok(servedClients >= 1 && servedClients <= served[name]!, name)
     else assert.equal(servedClients, served[name], name)
     assert.ok(model.ratePerSecond > 0, model.name)
-    assert.ok(0 < model.roundTripUs.p50 && model.roundTripUs.p50 <= model.roundTripUs.p99)
+    const { p50, p99 } = model.roundTripUs
+    // A slow one has too few echoes for a p99.
+    assert.ok(0 < p50 && (p99 === null || p50 <= p99))
     assert.equal(typeof model.cpuPerEchoUs, isLinux ? 'number' : 'object')
     assert.equal(typeof model.memoryPerClientBytes, isLinux ? 'number' : 'object')
     assert.deepEqual(model.failures, {})

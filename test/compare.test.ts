@@ -27,8 +27,8 @@ const compare = (...args: string[]) => typed(['compare', ...args])
 test('measured results are compared, and a condition that holds is exit code 1', async () => {
   const runs = await Promise.all([
     compare(baseline, other),
-    compare(baseline, other, '--fail-if', 'p99>1us', '--fail-if', 'rate<-99%'),
-    compare(baseline, other, '--json', '--fail-if', 'p99>+100000000%'),
+    compare(baseline, other, '--fail-if', 'p80>1us', '--fail-if', 'rate<-99%'),
+    compare(baseline, other, '--json', '--fail-if', 'p80>+100000000%'),
   ])
   const [plain, failed, json] = runs
   assert.deepEqual(
@@ -38,7 +38,7 @@ test('measured results are compared, and a condition that holds is exit code 1',
   )
   assert.match(plain.stdout, /baseline +this +change\n +rate +[\d,]+\/s +[\d,]+\/s/)
   assert.match(plain.stdout, /No intervals/)
-  assert.match(failed.stdout, /FAILED.*\n +p99>1us/)
+  assert.match(failed.stdout, /FAILED.*\n +p80>1us/)
   assert.doesNotMatch(failed.stdout, /rate<-99%/)
   const document = JSON.parse(json.stdout) as Record<string, unknown>
   assert.deepEqual([document.format, document.verdict], ['yodel-compare-1', 'pass'])

@@ -14,7 +14,7 @@ interface Report {
   ratePerSecond: number
   messages: { planned: number; sent: number; received: number; lost: number; wrong: number }
   bytes: { sent: number; received: number }
-  responseUs: { count: number; min: number; p50: number; p99: number; max: number }
+  responseUs: { count: number; min: number; p50: number; p99: number | null; max: number }
   errors: Record<string, number>
   firstWrong: { connection: number; offset: number; expected: string; received: string } | null
   run: { command: string; address: string; connections: number }
@@ -64,7 +64,10 @@ for (const [name, ...args] of [
     assert.equal(report.run.address, server.url)
     assert.equal(code, 0)
     const { min, p50, p99, max } = report.responseUs
-    assert.ok(0 < min && min <= p50 && p50 <= p99 && p99 <= max, JSON.stringify(report))
+    assert.ok(0 < min && min <= p50 && p50 <= max, JSON.stringify(report))
+    // Of so few samples ten do not lie beyond it.
+    if (count < 1_000) assert.equal(p99, null)
+    else assert.ok(p50 <= p99! && p99! <= max, JSON.stringify(report))
   })
 }
 
@@ -100,9 +103,9 @@ test('the report for people', async () => {
     String.raw`  messages    2,000 sent, 2,000 verified, 0 lost, 0 wrong, [\d,]+/s`,
     `  bytes       14 kB out, 14 kB back, ${size}/s`,
     '',
-    ' +p50 +p90 +p99 +p99.9 +max',
-    `  round trip(?: +${time}){5}`,
-    `  connect +${time} +- +- +- +${time}`,
+    ' +p50 +p90 +p99 +max',
+    `  round trip(?: +${time}){4}`,
+    `  connect +${time} +- +- +${time}`,
     '',
     '  failures    none',
     '(?:  note .*\n(?: {14}.*\n)*)*(?:  generator   1 thread, busy for \\d+ % of the time\n)?' +

@@ -87,7 +87,7 @@ for (const [name, spoil] of [
   ['half a message', result => (result.messages.sent += 0.5)],
   ['fewer than none', result => (result.bytes.received = -1)],
   ['a percentile without a sample', result => (result.latenessUs.p50 = 5)],
-  ['a sample without a percentile', result => (result.responseUs.p99 = null)],
+  ['a sample without a median', result => (result.responseUs.p50 = null)],
   ['another verdict', result => ((result.verdict as string) = 'maybe')],
   ['a bucket of three', result => (result.histograms.responseUs[0] as number[]).push(3)],
   ['an empty bucket', result => (result.histograms.responseUs[0]![1] = 0)],

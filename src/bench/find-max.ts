@@ -35,7 +35,7 @@ const probeDefaultMs = 3_000
 /** The estimate needs no more. */
 const estimateMaxMs = 1_000
 const firstShare = 1 / 4
-/** Below that a probe has too few messages. */
+/** Below that a probe has too few messages; below what an objective takes as well. */
 const fewestMessages = 10
 const fastest = 1e9
 /** What comes back so late after the end is of no use to an objective of less. */
@@ -73,7 +73,7 @@ class Search {
     this.#load = probeOptions(this.#options)
     await this.#estimateRate()
     const found = await searchHighest(rate => this.#probe(rate), {
-      first: Math.min(from ?? Math.max(this.#slowest, this.#estimate * firstShare), fastest),
+      first: Math.min(Math.max(this.#slowest, from ?? this.#estimate * firstShare), fastest),
       slowest: this.#slowest,
       fastest,
       precision,
@@ -99,7 +99,9 @@ class Search {
   }
 
   get #slowest(): number {
-    return (fewestMessages * 1e3) / this.#load.durationMs!
+    const { durationMs, expect } = this.#load
+    const fewest = expect!.map(text => parseObjective(text).metric.fewest)
+    return (Math.max(fewestMessages, ...fewest) * 1e3) / durationMs!
   }
 
   /** A closed loop over the same connections: near the most that they can carry. */

@@ -212,7 +212,11 @@ function judge(result: RunResult, objectives: string[]): RunResult {
   const expectations = objectives.map(text => meets(parseObjective(text), result))
   const missed = expectations
     .filter(({ held }) => !held)
-    .map(({ objective, measuredText }) => `Expected ${objective}, measured ${measuredText}.`)
+    .map(({ objective, measured, measuredText }) =>
+      measured === null
+        ? `Expected ${objective}, ${measuredText}.`
+        : `Expected ${objective}, measured ${measuredText}.`,
+    )
   const failedBecause = [...result.failedBecause, ...missed]
   return withVerdict({ ...result, expectations, failedBecause })
 }

@@ -7,6 +7,7 @@ import { bucketCount, bucketStartNs, type Histogram } from '../metrics/histogram
 import { failureNames } from '../metrics/meter.ts'
 import { since, type Snapshot } from '../metrics/snapshot.ts'
 import type { Model, ModelRound } from '../report/models.ts'
+import { distribution } from '../report/summarize.ts'
 import { ServerProcess } from './server-process.ts'
 
 export interface RoundOptions {
@@ -180,17 +181,15 @@ function look(run: LoadRun, server: ServerProcess): Look {
 
 function figures(before: Look, after: Look, total: Snapshot) {
   const { messagesReceived: echoes, response, atMs } = since(before.snapshot, after.snapshot)
-  const [p50Us, p99Us] = response
-    .quantiles([0.5, 0.99])
-    .map(ns => (Number.isNaN(ns) ? undefined : ns / 1e3))
+  const { p50, p99 } = distribution(response)
   const cpuKnown = before.serverCpuNs !== undefined && after.serverCpuNs !== undefined
   const failed = failureNames.map(name => [name, total[name]] as const).filter(([, n]) => n > 0)
   return {
     echoes,
     seconds: atMs / 1e3,
     ratePerSecond: echoes / (atMs / 1e3),
-    p50Us,
-    p99Us,
+    p50Us: p50 ?? undefined,
+    p99Us: p99 ?? undefined,
     cpuPerEchoUs:
       cpuKnown && echoes > 0
         ? (after.serverCpuNs! - before.serverCpuNs!) / 1e3 / echoes

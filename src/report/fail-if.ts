@@ -1,7 +1,7 @@
 /** Conditions such as `p99>+10%` (against the baseline) or `p99>5ms`, under which a run fails. */
 import { usageError } from '../errors.ts'
 import { formatCount } from '../units.ts'
-import { compare, formatFigure, meets, parseMetric, parseObjective } from './objective.ts'
+import { compare, formatFigure, meets, parseMetric, parseObjective, unknown } from './objective.ts'
 import { splitCondition, type Metric, type Objective, type Operator } from './objective.ts'
 import type { RunResult } from './result.ts'
 
@@ -28,7 +28,7 @@ export function parseCondition(text: string): Condition {
   return { text, check: { objective: parseObjective(text) } }
 }
 
-/** What holds, and what was measured; null if it does not hold. Without a sample it does. */
+/** What holds, and what was measured; null if it does not hold. What is not known does. */
 export function checkCondition(
   { text, check }: Condition,
   baseline: RunResult,
@@ -41,8 +41,9 @@ export function checkCondition(
   const { metric, operator } = check
   const [before, after] = [metric.of(baseline), metric.of(result)]
   if (before === null || after === null) {
-    const where = before === null ? 'no sample in the baseline' : 'no sample'
-    return { condition: text, measured: where }
+    const why = unknown(metric, before === null ? baseline : result)
+    const where = before === null ? ' (the baseline)' : ''
+    return { condition: text, measured: `${why}${where}` }
   }
   const change = changeOf(before, after)
   if (!compare(change, operator, check.change)) return null

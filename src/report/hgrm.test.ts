@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { build } from 'hdr-histogram-js'
 import { loadHgrm } from './hgrm.ts'
+import { supported } from './rank.ts'
 import type { RunResult } from './result.ts'
 import { sampleResult } from './sample.suite.ts'
 
@@ -45,8 +46,13 @@ for (const [name, values] of [
         .replaceAll(/( \d\.\d{11})\d /g, '$1x ')
         .split('\n')
         .slice(0, -1)
+    const isKnown = (line: string) => {
+      const share = Number(/^ +[\d.]+ (\d\.\d+) /.exec(line)?.[1] ?? 1)
+      return share === 0 || share === 1 || supported(share, values.length)
+    }
     const ours = loadHgrm(resultOf([...values]))
-    assert.deepEqual(lines(ours), lines(oracle.outputPercentileDistribution(5, 1e5)))
+    const known = oracle.outputPercentileDistribution(5, 1e5).split('\n').filter(isKnown)
+    assert.deepEqual(lines(ours), lines(known.join('\n')))
     assert.match(ours, /\n#\[Buckets = {11}36, SubBuckets {5}= {9}1024\]\n$/)
   })
 }

@@ -1,16 +1,18 @@
 /** The response time as the percentile distribution of HdrHistogram, which its plotters read. */
+import { countOf, supported } from './rank.ts'
 import type { RunResult } from './result.ts'
 
 /** Steps on the way from each percentile to half its distance from 100 %, as HdrHistogram has. */
 const stepsPerHalf = 5
 
 /**
+ * Percentiles that too few samples support are left out, but for the least and the greatest value.
  * In milliseconds like that of wrk2, but with five decimals: with three, 20 µs would have two
  * digits left.
  */
 export function loadHgrm({ histograms, responseUs, resolution }: RunResult): string {
   const buckets = histograms.responseUs
-  const total = buckets.reduce((sum, [, count]) => sum + count, 0)
+  const total = countOf(buckets)
   const lines = ['       Value     Percentile TotalCount 1/(1-Percentile)', '']
   const add = (us: number, percent: number, seen: number) => {
     const share = (percent / 100).toFixed(12)
@@ -22,7 +24,7 @@ export function loadHgrm({ histograms, responseUs, resolution }: RunResult): str
   for (const [us, count] of buckets) {
     seen += count
     while ((100 * seen) / total >= percent) {
-      add(us, percent, seen)
+      if (percent === 0 || supported(percent / 100, total)) add(us, percent, seen)
       const steps = stepsPerHalf * 2 ** (Math.floor(Math.log2(100 / (100 - percent))) + 1)
       percent += 100 / steps
       if (seen === total) break

@@ -1,20 +1,9 @@
 /** A distribution in lines: its percentiles as far as the samples reach, and its shape. */
 import { formatCount, formatDuration } from '../units.ts'
 import { barBlock, wrap, type Canvas } from './bars.ts'
-
-export type Buckets = readonly (readonly [us: number, count: number])[]
+import { countOf, rankOf, supported, type Buckets } from './rank.ts'
 
 export const micros = (us: number): string => formatDuration(us / 1e3)
-
-/** The same definition as that of the histogram: the nearest rank, no interpolation. */
-const rankOf = (quantile: number, count: number) => Math.max(1, Math.ceil(quantile * count))
-
-/**
- * Whether so many samples say anything about this percentile: at least one has to lie above it,
- * else it is nothing but the maximum. The median of whatever there is counts as known.
- */
-export const supported = (quantile: number, count: number): boolean =>
-  count > 0 && (quantile <= 0.5 || count - rankOf(quantile, count) >= 1)
 
 const rungs = [0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 0.99999]
 
@@ -41,8 +30,6 @@ export function ladder(buckets: Buckets): Rung[] {
   }
   return found
 }
-
-const countOf = (buckets: Buckets): number => buckets.reduce((sum, [, count]) => sum + count, 0)
 
 /** A line for each percentile, with the number of samples above it: what it rests on. */
 export function ladderBlock(name: string, buckets: Buckets, { columns }: Canvas): string[] {

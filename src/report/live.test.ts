@@ -139,6 +139,10 @@ test('figures are those of the last second, the warm-up counts too', () => {
   assert.equal(quiet.bytesPerSecond, 6_400)
   // The sample is older than a second by now.
   assert.ok(Number.isNaN(quiet.p50Ns))
+  for (let n = 0; n < 999; n++) meter.histograms.response.record(1e6)
+  // One fewer than a p99 takes.
+  const few = at(2_400)
+  assert.ok(few.p50Ns > 0 && Number.isNaN(few.p99Ns))
   meter.histograms.response.record(1e6)
   counters[counter.messagesPlanned]! += 130
   const last = at(2_500)

@@ -4,6 +4,7 @@ import type { Snapshot } from '../metrics/snapshot.ts'
 import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
 import type { Canvas } from './bars.ts'
 import { printable } from './printable.ts'
+import { supported } from './rank.ts'
 
 /** What is to be done. Without a limit the duration or the count is Infinity. */
 export interface LoadAbout {
@@ -30,7 +31,7 @@ export interface LoadView {
   bytesPerSecond: number
   /** Short connections; null without any. */
   cyclesPerSecond: number | null
-  /** NaN where there is no sample. */
+  /** NaN where there are too few samples. */
   p50Ns: number
   p99Ns: number
   errors: Record<FailureName, number>
@@ -72,7 +73,10 @@ export class LoadWatch {
     const kind = this.#about.connections > 0 ? 'response' : 'cycle'
     const times = now[kind].copy()
     times.add(from[kind], -1)
-    const [p50Ns, p99Ns] = times.quantiles([0.5, 0.99]) as [number, number]
+    const { count } = times
+    const [p50Ns, p99Ns] = times
+      .quantiles([0.5, 0.99])
+      .map((ns, n) => (supported([0.5, 0.99][n]!, count) ? ns : Number.NaN)) as [number, number]
     const perSecond = (count: (at: Snapshot) => number) => (count(now) - count(from)) / seconds
     const sent = now.messagesSent + now.warmupSent
     return {

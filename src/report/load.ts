@@ -1,7 +1,7 @@
 /** What a load did, for people. */
 import type { SizeRange } from '../load/sizes.ts'
 import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts'
-import { ladderBlock, micros, shapeBlock, supported } from './ladder.ts'
+import { ladderBlock, micros, shapeBlock } from './ladder.ts'
 import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines.ts'
 import { shown, table, usable } from './lines.ts'
 import { printable } from './printable.ts'
@@ -136,12 +136,12 @@ const datagramParts = (figures: DatagramFigures): string[] =>
 
 /** The percentiles of the table, in its order; where room is short, the highest ranks go first. */
 const percentiles = [
-  { title: 'p50', key: 'p50', quantile: 0.5, rank: 1 },
-  { title: 'p90', key: 'p90', quantile: 0.9, rank: 5 },
-  { title: 'p99', key: 'p99', quantile: 0.99, rank: 3 },
-  { title: 'p99.9', key: 'p999', quantile: 0.999, rank: 4 },
-  { title: 'p99.99', key: 'p9999', quantile: 0.9999, rank: 6 },
-  { title: 'max', key: 'max', quantile: 0, rank: 2 },
+  { title: 'p50', key: 'p50', rank: 1 },
+  { title: 'p90', key: 'p90', rank: 5 },
+  { title: 'p99', key: 'p99', rank: 3 },
+  { title: 'p99.9', key: 'p999', rank: 4 },
+  { title: 'p99.99', key: 'p9999', rank: 6 },
+  { title: 'max', key: 'max', rank: 2 },
 ] as const
 
 /** All distributions in a table, without the percentiles for which there are too few samples. */
@@ -159,9 +159,9 @@ function times(result: RunResult, canvas: TextOptions): string[] {
   const measured = rows.filter(([, { count }]) => count > 0)
   const none = responseUs.count === 0 ? labelled(rows[0]![0], ['no sample']) : []
   if (measured.length === 0) return none
-  const cell = (distribution: Distribution, { key, quantile }: (typeof percentiles)[number]) => {
+  const cell = (distribution: Distribution, { key }: (typeof percentiles)[number]) => {
     const us = distribution[key]
-    return us === null || !supported(quantile, distribution.count) ? '-' : micros(us)
+    return us === null ? '-' : micros(us)
   }
   const columns = percentiles
     .map(column => ({ ...column, cells: measured.map(([, times]) => cell(times, column)) }))

@@ -2,6 +2,7 @@
 import { UserError, usageError } from '../errors.ts'
 import { formatCount, formatDuration, parseCount, parseDuration } from '../units.ts'
 import { parsePercent, parseRate } from '../units.ts'
+import { countOf, fewestSamples, ranked, supported } from './rank.ts'
 import type { Distribution, DistributionName, Expectation, RunResult } from './result.ts'
 
 /** What a figure is: it decides how a value is written. */
@@ -11,8 +12,11 @@ export type Kind = 'time' | 'fraction' | 'count' | 'rate'
 export interface Metric {
   name: string
   kind: Kind
-  /** Microseconds, a fraction, a count, or per second; null where there is no sample. */
+  /** Microseconds, a fraction, a count, or per second; null where there are too few samples. */
   of(result: RunResult): number | null
+  /** How many samples it takes at least, and which of the distributions they are of. */
+  fewest: number
+  samples?: DistributionName
 }
 
 export const operators = ['<', '<=', '>', '>=', '='] as const
@@ -64,7 +68,7 @@ const totals: Record<string, { kind: Kind; of: Metric['of'] }> = {
 /** @throws UserError if there is none of that name */
 export function parseMetric(name: string): Metric {
   const total = Object.hasOwn(totals, name) ? totals[name] : undefined
-  if (total) return { name, ...total }
+  if (total) return { name, ...total, fewest: 1 }
   const match = /^(?:(\w+)\.)?(min|mean|max|p(\d+(?:\.\d+)?))$/.exec(name)
   const prefix = match?.[1] ?? 'response'
   const percent = match?.[3] === undefined ? 0 : percentOf(match[3])
@@ -74,7 +78,8 @@ export function parseMetric(name: string): Metric {
   const figure = match[2] as 'min' | 'mean' | 'max'
   const of: Metric['of'] =
     percent > 0 ? result => percentile(result, key, percent) : result => result[key][figure]
-  return { name, kind: 'time', of }
+  const fewest = percent > 0 && percent < 100 ? fewestSamples(percent / 100) : 1
+  return { name, kind: 'time', of, fewest, samples: key }
 }
 
 /** `99`, `99.9`, and `999` for the same without its dot; undefined for what is no percentile. */
@@ -94,20 +99,19 @@ const known: Record<string, keyof Distribution> = {
   '99.999': 'p99999',
 }
 
-/** By the nearest rank: the least value at or below which that share of the samples lies. */
 function percentile(result: RunResult, key: DistributionName, percent: number): number | null {
   const name = known[String(percent)]
   if (name) return result[key][name]
   const buckets = result.histograms[key]
-  const total = buckets.reduce((sum, [, count]) => sum + count, 0)
-  // 0.7 * 10 is more than 7 in binary floating point, and its ceiling would be 8.
-  const rank = Math.max(1, Math.ceil((percent * total) / 100 - total * 1e-12))
-  let seen = 0
-  for (const [us, count] of buckets) {
-    seen += count
-    if (seen >= rank) return us
-  }
-  return null
+  const isKnown = percent === 100 || supported(percent / 100, countOf(buckets))
+  return isKnown ? ranked(buckets, percent / 100) : null
+}
+
+/** Why a figure is not known. */
+export function unknown({ samples, fewest }: Metric, result: RunResult): string {
+  const count = samples ? result[samples].count : 0
+  if (count === 0) return 'no sample'
+  return `not known: ${formatCount(count)} of the ${formatCount(fewest)} samples that it takes`
 }
 
 /** The parts of `METRIC OP VALUE`; undefined if it has no such form. */
@@ -164,7 +168,8 @@ export function meets(
   return {
     objective: text,
     measured,
-    measuredText: measured === null ? 'no sample' : besides(metric.kind, measured, limit),
+    measuredText:
+      measured === null ? unknown(metric, result) : besides(metric.kind, measured, limit),
     held: measured !== null && compare(measured, operator, limit),
   }
 }

@@ -8,7 +8,7 @@ import type { FailureName } from '../metrics/meter.ts'
 /** Changes only when a key changes its meaning or goes away. */
 export const resultFormat = 'yodel-result-1'
 
-/** Nearest-rank percentiles over all samples; null where there is none. */
+/** Nearest-rank percentiles over all samples; null where there are too few (report/rank). */
 export interface Distribution {
   count: number
   min: number | null

@@ -5,6 +5,7 @@ import type { Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { plural } from '../units.ts'
+import { supported } from './rank.ts'
 import { resultFormat } from './result.ts'
 import type {
   DatagramFigures,
@@ -148,12 +149,14 @@ function lossReasons({ messages, datagrams }: RunResult): string[] {
   return reasons
 }
 
-/** Percentiles of all samples, in microseconds. */
+/** Percentiles of all samples, as far as the samples support them, in microseconds. */
 export function distribution(histogram: Histogram): Distribution {
   const { count } = histogram
   const us = (ns: number) => (Number.isNaN(ns) ? null : ns / 1e3)
   const wanted = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1]
-  const [min, p50, p90, p99, p999, p9999, p99999, max] = histogram.quantiles(wanted).map(us) as [
+  const [min, p50, p90, p99, p999, p9999, p99999, max] = histogram
+    .quantiles(wanted)
+    .map((ns, n) => (n % 7 === 0 || supported(wanted[n]!, count) ? us(ns) : null)) as [
     number | null,
     ...(number | null)[],
   ]

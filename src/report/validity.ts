@@ -1,5 +1,6 @@
 /** Whether the generator itself was the limit: then the figures are its own, not the server's. */
 import { formatCount, formatDuration } from '../units.ts'
+import { ranked } from './rank.ts'
 import type { RunResult } from './result.ts'
 
 /** A thread that works for so much of its time never waits for the server. */
@@ -14,7 +15,7 @@ const sentShare = 0.95
 
 /** Adds what is to be said about the generator to the result. */
 export function judgeGenerator(result: RunResult): void {
-  const { generator, latenessUs, responseUs, messages, run } = result
+  const { generator, latenessUs, messages, run } = result
   const openLoop = latenessUs.count > 0
   // A flood is no measurement: there it is worth a word, and no more.
   const blame = (reason: string) =>
@@ -25,8 +26,9 @@ export function judgeGenerator(result: RunResult): void {
   const remedy = openLoop
     ? 'Use a lower --rate, or more --threads.'
     : 'Use more --threads, fewer --connections, or a --rate below this one.'
-  const late = latenessUs.p99 ?? 0
-  const lateMost = late >= lateShare * (responseUs.p99 ?? Infinity)
+  // However few samples there are: it is a reason to doubt, and no figure of the server.
+  const late = ranked(result.histograms.latenessUs, 0.99) ?? 0
+  const lateMost = late >= lateShare * (ranked(result.histograms.responseUs, 0.99) ?? Infinity)
   if (busy) {
     const threads = run.threads === 1 ? 'its thread was' : 'the busiest of its threads was'
     blame(

@@ -1,6 +1,7 @@
 /** The parts of the page that are words and tables. */
 import type { FailureName } from '../../metrics/meter.ts'
 import { plural } from '../../units.ts'
+import { leastBeyond } from '../rank.ts'
 import type { Distribution, RunResult } from '../result.ts'
 import { figureTable } from './chart.ts'
 import { countText, dateText, none, rateText, shareText, sizeText, timeText } from './figures.ts'
@@ -84,16 +85,13 @@ export function headline({ responseUs, messages, errors, ...result }: RunResult)
 }
 
 const percentiles = [
-  ['p50', 'p50', 0.5],
-  ['p90', 'p90', 0.9],
-  ['p99', 'p99', 0.99],
-  ['p99.9', 'p999', 0.999],
-  ['p99.99', 'p9999', 0.9999],
-  ['p99.999', 'p99999', 0.99999],
+  ['p50', 'p50'],
+  ['p90', 'p90'],
+  ['p99', 'p99'],
+  ['p99.9', 'p999'],
+  ['p99.99', 'p9999'],
+  ['p99.999', 'p99999'],
 ] as const
-
-/** With fewer samples beyond a percentile, chance decides it. */
-const enoughBeyond = 10
 
 export function distributions(result: RunResult): Markup {
   const all: [name: string, of: Distribution, meaning: string][] = [
@@ -112,19 +110,13 @@ export function distributions(result: RunResult): Markup {
     name,
     ...all.map(([, of]) => cell(of)),
   ]
-  let anyThin = false
-  const cell = (us: number | null, q: number, count: number): Part => {
-    if (us === null || count * (1 - q) >= enoughBeyond) return timeText(us)
-    anyThin = true
-    return html`<span class="thin">${timeText(us)}</span>`
-  }
   const table = figureTable(
     ['', ...all.map(([name]) => name)],
     [
       row('samples', of => countText(of.count)),
       row('min', of => timeText(of.min)),
       row('mean', of => timeText(of.mean)),
-      ...percentiles.map(([name, key, q]) => row(name, of => cell(of[key], q, of.count))),
+      ...percentiles.map(([name, key]) => row(name, of => timeText(of[key]))),
       row('max', of => timeText(of.max)),
     ],
   )
@@ -132,10 +124,8 @@ export function distributions(result: RunResult): Markup {
     <p class="aside">
       ${all.map(
         ([name, , meaning], index) => html`${index > 0 && '; '}<b>${name}</b>: ${meaning}`,
-      )}.${
-        anyThin &&
-        ` In italics: fewer than ${enoughBeyond} samples lie beyond, so chance plays a part.`
-      }
+      )}.
+      A percentile is left out where fewer than ${leastBeyond} samples lie beyond it.
     </p> `
 }
 

@@ -1,5 +1,6 @@
 /** How the times are spread: the percentile curve, and the histogram. */
 import { plural } from '../../units.ts'
+import { countOf, leastBeyond, ranked, supported } from '../rank.ts'
 import type { RunResult } from '../result.ts'
 import { axes, figure, figureTable, line, type Canvas, type LineStyle } from './chart.ts'
 import { axisCount, axisTime, countText, shareText, timeText } from './figures.ts'
@@ -9,15 +10,7 @@ import { vertical } from './time-charts.ts'
 
 type Buckets = [us: number, count: number][]
 
-const total = (buckets: Buckets): number => buckets.reduce((sum, [, count]) => sum + count, 0)
-
-/** The value at a quantile, by the nearest rank, as everywhere. */
-function quantile(buckets: Buckets, q: number): number {
-  const rank = Math.max(1, Math.ceil(q * total(buckets)))
-  let seen = 0
-  for (const [us, count] of buckets) if ((seen += count) >= rank) return us
-  return buckets.at(-1)![0]
-}
+const quantile = (buckets: Buckets, q: number): number => ranked(buckets, q)!
 
 const percentTicks = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.9999999]
 /** 0.999 → `99.9 %` */
@@ -45,9 +38,10 @@ export function percentileChart({ histograms }: RunResult): Markup {
   if (differ)
     curves.push({ name: 'service: from the real send', style: 'second', buckets: serviceUs })
   const low = Math.min(...curves.map(({ buckets }) => buckets[0]![0]))
-  const high = Math.max(...curves.map(({ buckets }) => buckets.at(-1)![0]))
-  const samples = total(responseUs)
-  const ticks = percentTicks.filter(q => 1 - q >= 1 / samples || q === 0)
+  const samples = countOf(responseUs)
+  const end = Math.max(0.5, 1 - leastBeyond / samples)
+  const high = Math.max(...curves.map(({ buckets }) => quantile(buckets, end)))
+  const ticks = percentTicks.filter(q => q === 0 || supported(q, samples))
   const draw = (canvas: Canvas) => {
     const { left, right } = canvas
     const x = percentScale(samples, left, right, ticks)
@@ -71,7 +65,9 @@ export function percentileChart({ histograms }: RunResult): Markup {
   return figure({
     id: 'percentiles',
     heading: 'Percentiles',
-    caption: `${[...values, `100\u00a0% within ${timeText(responseUs.at(-1)![0])}`].join(', ')}.`,
+    caption:
+      `${[...values, `100\u00a0% within ${timeText(responseUs.at(-1)![0])}`].join(', ')}. ` +
+      `The line ends where ${leastBeyond} samples lie beyond it.`,
     legend: differ ? curves : [],
     draw,
     table: figureTable(
@@ -84,9 +80,9 @@ export function percentileChart({ histograms }: RunResult): Markup {
   })
 }
 
-/** By 1 / (1 - percentile): each nine has the same room. The last sample is at the right end. */
+/** By 1 / (1 - percentile): each nine has the same room. What the samples support fills it. */
 function percentScale(samples: number, from: number, to: number, quantiles: number[]): Scale {
-  const max = Math.max(2, samples)
+  const max = Math.max(2, samples / leastBeyond)
   const at = (inverse: number) => {
     const share = Math.max(0, Math.min(1, Math.log(inverse) / Math.log(max)))
     return Number((from + share * (to - from)).toFixed(2))
@@ -97,7 +93,7 @@ function percentScale(samples: number, from: number, to: number, quantiles: numb
 
 /** Steps up from bucket to bucket; those that share a place become one. */
 function curvePath(buckets: Buckets, x: Scale, y: Scale): string {
-  const samples = total(buckets)
+  const samples = countOf(buckets)
   let path = `M${x.at(1)} ${y.at(buckets[0]![0])}`
   let seen = 0
   let [lastX, lastY] = [x.at(1), y.at(buckets[0]![0])]
@@ -109,6 +105,7 @@ function curvePath(buckets: Buckets, x: Scale, y: Scale): string {
     if (near && index < buckets.length - 1) continue
     path += `V${atY}H${atX}`
     ;[lastX, lastY] = [atX, atY]
+    if (atX >= x.at(x.max)) break
   }
   return path
 }
@@ -149,7 +146,7 @@ const marks = [
 ] as const
 
 export function histogramChart({ histograms: { responseUs } }: RunResult): Markup {
-  const samples = total(responseUs)
+  const samples = countOf(responseUs)
   const draw = (canvas: Canvas) => {
     const bins = binsOf(responseUs, binsMax(samples, canvas.name === 'wide' ? 80 : 40))
     const { left, right, bottom, xTicks, yTicks } = canvas
@@ -216,7 +213,8 @@ function exactLogScale(min: number, max: number, from: number, to: number, ticks
 /** Where the percentiles are; names that would overlap are set in different heights. */
 function percentileMarks(buckets: Buckets, x: Scale, { top, right, bottom }: Canvas): Markup {
   const taken: { row: number; from: number; to: number }[] = []
-  const drawn = marks.map(([name, q]) => {
+  const shown = marks.filter(([, q]) => supported(q, countOf(buckets)))
+  const drawn = shown.map(([name, q]) => {
     const at = x.at(quantile(buckets, q))
     const atEnd = at > right - 45
     const [side, place] = atEnd ? ['end', at - 4] : ['start', at + 4]

@@ -71,7 +71,6 @@ th { font-weight: 600; text-align: left; }
 .figures thead th { color: var(--soft); vertical-align: bottom; }
 .figures tbody th { font-weight: 400; }
 #errors ~ .scroll td:last-child, #errors ~ .scroll th:last-child { text-align: left; }
-.thin { font-style: italic; color: var(--soft); }
 .missed { color: var(--bad); }
 .hex th, .hex td { padding: 1px 22px 1px 0; white-space: pre; }
 .hex thead th { padding-bottom: 4px; color: var(--soft); }

@@ -65,10 +65,11 @@ export function latencyChart({ intervals }: RunResult): Markup {
     intervals.map(({ responseUs }) => responseUs[name]).filter(value => value !== null)
   const [low, high] = [-largest(known('p50').map(value => -value)), largest(known('max'))]
   if (high === -Infinity) return html`<p>Nothing came back, so there are no response times.</p>`
+  const drawn = curves.filter(({ name }) => known(name).length > 0)
   const draw = (canvas: Canvas) => {
     const x = secondsScale(intervals, canvas)
     const y = fittingScale({ min: low, max: high, ...vertical(canvas) })
-    const lines = curves.map(({ name, style }) =>
+    const lines = drawn.map(({ name, style }) =>
       line(
         style,
         linePath(intervals, each => each.responseUs[name], x, y, columns(canvas)),
@@ -84,7 +85,7 @@ export function latencyChart({ intervals }: RunResult): Markup {
     id: 'latency',
     heading: 'Response time over time',
     caption: `${latencyCaption(intervals)}${gaps}${thinned(intervals)}`,
-    legend: curves.toReversed(),
+    legend: drawn.toReversed(),
     draw,
     ...tableNameOf(intervals),
     table: figureTable(
