@@ -36,7 +36,7 @@ test('measured results are compared, and a condition that holds is exit code 1',
     [0, 1, 0],
     runs.map(({ stderr }) => stderr).join(),
   )
-  assert.match(plain.stdout, /baseline +this +change\n +rate +[\d,]+\/s +[\d,]+\/s/)
+  assert.match(plain.stdout, /baseline +this +change\n +rate +[\d.,]+\/s +[\d.,]+\/s/)
   assert.match(plain.stdout, /No intervals/)
   assert.match(failed.stdout, /FAILED.*\n +p80>1us/)
   assert.doesNotMatch(failed.stdout, /rate<-99%/)
