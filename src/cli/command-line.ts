@@ -46,7 +46,7 @@ const createProgram = () =>
       `
 Addresses: tcp://host:port, host:port, :port, port, unix:/path; IPv6 in brackets.
 Exit codes: 0 done, 1 the verdict failed, 2 usage, 3 cannot bind or connect,
-4 the measurement is not valid, 130 interrupted.`,
+4 the measurement is not valid, 70 a defect of yodel, 130 interrupted.`,
     )
 
 /** Says what went wrong. @param command whose help helps; its exit code */
@@ -67,6 +67,12 @@ function report(error: unknown, command: string): number {
     tell(`${message.replace(/\.?$/, '.')} See ${command} --help.`)
     return exitCodes.usage
   }
-  tell(`a defect of yodel, please report it: ${(error as Error).stack ?? String(error)}`)
+  return reportDefect(error)
+}
+
+/** What nobody expected to be thrown keeps its stack. @returns the exit code */
+export function reportDefect(error: unknown): number {
+  const stack = error instanceof Error ? error.stack : undefined
+  tell(`a defect of yodel, please report it: ${stack ?? String(error)}`)
   return exitCodes.defect
 }

@@ -8,6 +8,7 @@ import { hexDump, printable } from '../report/printable.ts'
 import { formatCount, formatDuration, plural } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
+import { keepTerminal } from './terminal.ts'
 
 export async function talkByDatagramPrompt(
   connection: Connection,
@@ -44,6 +45,7 @@ class DatagramPrompt {
     const url = formatAddress(connection.address)
     output.write(`Each line is a datagram to ${url}; Ctrl-D ends.\n`)
     this.#readline = createInterface({ input, output, prompt: '> ', historySize: 1000 })
+    keepTerminal(this.#readline)
     this.#readline.on('line', line => this.#onLine(line))
     this.#readline.on('close', () => this.#onInputEnd())
     this.#readline.on('SIGINT', () => this.interrupt())

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The program: what was typed, and pipes that nobody reads any more. */
-import { obey } from './command-line.ts'
+import { obey, reportDefect } from './command-line.ts'
 import { exitCodes } from './exit.ts'
-import { tell } from './output.ts'
+import { leave, tell } from './output.ts'
 
 // Whoever does not read what we say does not stop us; a pipe of data has a listener of its own.
 process.stderr.on('error', () => {})
@@ -11,5 +11,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   tell(`Cannot write to stdout: ${error.code}.`)
   process.on('exit', code => void (process.exitCode = code || exitCodes.usage))
 })
+
+// Node gives the terminal back when it exits, and its own report would end with 1: the verdict's.
+process.on('uncaughtException', error => leave(reportDefect(error)))
 
 await obey(process.argv.slice(2))

@@ -46,6 +46,9 @@ export function onInterrupt(first: () => unknown): () => void {
   return () => process.off('SIGINT', listener).off('SIGTERM', listener)
 }
 
+/** Leaves at once, whatever is still open. */
+export const leave = (exitCode: number): never => process.exit(exitCode)
+
 /**
  * How wide a stream's terminal is, and whether it can show more than ASCII. Where it is none, the
  * environment says how wide (COLUMNS).

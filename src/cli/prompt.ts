@@ -9,6 +9,7 @@ import { hexDump, printable } from '../report/printable.ts'
 import { formatDuration, plural } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
+import { keepTerminal } from './terminal.ts'
 
 /** A line that was sent and has not come back whole. */
 interface Line {
@@ -54,6 +55,7 @@ class Prompt {
     const { stdin: input, stdout: output } = process
     output.write(`${formatAddress(connection.address)} is connected; Ctrl-D ends.\n`)
     this.#readline = createInterface({ input, output, prompt: '> ', historySize: 1000 })
+    keepTerminal(this.#readline)
     this.#readline.on('line', line => this.#onLine(line))
     this.#readline.on('close', () => this.#onInputEnd())
     this.#readline.on('SIGINT', () => this.interrupt())
