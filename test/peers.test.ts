@@ -15,8 +15,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { short } from './full.ts'
+import { after, before, test, type TestContext } from 'node:test'
+import { notDaily, short } from './full.ts'
 import { missing, portOf, Program, root, yodelPath, yodelServe } from './program.ts'
 
 const MiB = 2 ** 20
@@ -116,17 +116,31 @@ const copies = (url: string): Peer[] => [
 for (const [n, { name }] of copies(anywhere).entries()) {
   const bytes = n === 0 ? streamBytes : othersBytes
   test(`${bytes / MiB} MiB of random bytes come back the same (${name})`, async t => {
-    const [program, ...args] = copies(server.url)[n]!.command
-    const stdin = openSync(n === 0 ? file : othersFile, 'r')
-    const child = spawn(program!, args, { stdio: [stdin, 'pipe', 'inherit'] })
-    closeSync(stdin)
-    t.after(() => child.kill('SIGKILL'))
-    const peakBytes = await receive(child.stdout!, child.pid!, bytes)
-    const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
-    assert.equal(code, 0)
+    const peakBytes = await copy(t, copies(server.url)[n]!, n === 0 ? file : othersFile, bytes)
     // Less than went through it: so it keeps none of it.
     if (name === 'yodel connect') assert.ok(peakBytes < streamBytes, `${peakBytes} bytes`)
   })
+}
+
+// More copies of the bytes are made on the way than by any other transport.
+test('as many in messages of ws (yodel connect)', { skip: notDaily }, async t => {
+  const { program, url } = await yodelServe('ws://127.0.0.1:0')
+  t.after(() => program[Symbol.asyncDispose]())
+  const peakBytes = await copy(t, copies(url)[0]!, file, streamBytes)
+  assert.ok(peakBytes < streamBytes, `${peakBytes} bytes`)
+})
+
+/** Sends a file through a program, compares what it prints, and returns how much memory it had. */
+async function copy(t: TestContext, { command }: Peer, from: string, bytes: number) {
+  const [program, ...args] = command
+  const stdin = openSync(from, 'r')
+  const child = spawn(program!, args, { stdio: [stdin, 'pipe', 'inherit'] })
+  closeSync(stdin)
+  t.after(() => child.kill('SIGKILL'))
+  const peakBytes = await receive(child.stdout!, child.pid!, bytes)
+  const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
+  assert.equal(code, 0)
+  return peakBytes
 }
 
 /** Compares a stream, and looks now and then how much memory its program had at most so far. */

@@ -7,6 +7,7 @@ import { hexDump, printable } from '../report/printable.ts'
 import { formatCount, plural } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
+import { Spent } from './spent.ts'
 import { TextLines } from './text-lines.ts'
 
 /** Not read from stdin before some of it came back: this bounds what must be remembered. */
@@ -34,6 +35,7 @@ class Pipe {
   readonly talked: Promise<Talked>
   readonly #socket
   readonly #expectation = new Expectation()
+  readonly #spent = new Spent()
   readonly #hex: boolean
   /** Of messages; a request of HTTP is one stream of bytes here. */
   readonly #hasBounds: boolean
@@ -128,6 +130,7 @@ class Pipe {
     const wrongAt = this.#expectation.firstWrong(chunk)
     if (!process.stdout.write(this.#shown(chunk, before))) this.#socket.pause()
     if (wrongAt !== -1) return this.#endWrong(chunk, wrongAt)
+    this.#spent.add(chunk.length)
     this.#readOn()
     this.#endIfComplete()
   }
