@@ -61,15 +61,20 @@ function prints() {
   })
 
   test('--ndjson: seconds that add up to the result, which is the last line', async () => {
-    const args = ['--duration', '1200ms', '--warmup', '50ms', '--rate', '100/s']
+    const args = ['--duration', '2200ms', '--warmup', '50ms', '--rate', '100/s']
     const { stdout, stderr } = await bench(server.url, '--ndjson', ...args)
     const lines = stdout.trimEnd().split('\n')
-    const events = lines.map(line => JSON.parse(line) as { event: string; received: number })
+    type Line = { event: string; received: number; seconds: number }
+    const events = lines.map(line => JSON.parse(line) as Line)
     const intervals = events.slice(0, -1)
     const { event, ...result } = events.at(-1) as unknown as RunResult & { event: string }
     assert.equal(event, 'result')
     assert.ok(intervals.length >= 2, stdout)
-    for (const { event } of intervals) assert.equal(event, 'interval')
+    for (const { event, seconds } of intervals) {
+      assert.equal(event, 'interval')
+      // The rest of 200 ms is no second of its own.
+      assert.ok(seconds >= 0.9, stdout)
+    }
     const received = intervals.reduce((sum, interval) => sum + interval.received, 0)
     assert.equal(received, result.messages.received)
     assert.deepEqual(

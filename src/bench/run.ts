@@ -1,27 +1,28 @@
 /** A load that is under way: started, watched second by second, summed up. */
 import { formatAddress, type Address } from '../address.ts'
 import { machine, versions } from '../machine.ts'
-import { since, takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
+import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import { timerMaxMs } from '../options.ts'
 import { meets, parseObjective } from '../report/objective.ts'
 import type { Interval, RunConditions, RunResult } from '../report/result.ts'
-import { distribution, summarize, withVerdict, type Findings } from '../report/summarize.ts'
-import { failureNames } from '../metrics/meter.ts'
+import { summarize, withVerdict, type Findings } from '../report/summarize.ts'
+import { failureNames, type FailureName } from '../metrics/meter.ts'
 import { startThreads, type Threads } from '../threads/start.ts'
 import { isDatagrams } from '../transport.ts'
 import { plan, type Load } from './plan.ts'
 import { reproduce } from './reproduce.ts'
+import { Seconds } from './seconds.ts'
 
 export interface LoadRun {
   /** Resolves when all are connected, with whom; rejects with a UserError if nobody answers. */
   readonly ready: Promise<Address>
   /** What happened so far, warm-up included; all zero before it is ready. */
   snapshot(): Snapshot
-  /** The seconds that are complete, the warm-up left out. */
+  /** The seconds that are complete, the warm-up left out; a rest has joined the last one. */
   readonly intervals: readonly Interval[]
   /**
-   * Calls for each second once it is complete, in a flood too, which keeps none. The last one comes
-   * before `finished` resolves.
+   * Calls for each second once it is complete; a second later where it may be the last one, which a
+   * rest joins. In a flood too, which keeps none. The last one comes before `finished` resolves.
    */
   onInterval(listener: (interval: Interval) => void): void
   /** It was told to stop. */
@@ -31,8 +32,6 @@ export interface LoadRun {
   /** Resolves when all connections are closed; rejects as `ready` does. Plain JSON. */
   readonly finished: Promise<RunResult>
 }
-
-const intervalMs = 1_000
 
 /**
  * @param defaults of the options, for the command to do it again
@@ -75,11 +74,9 @@ class Run {
   readonly #command: 'bench' | 'flood'
   #threads: Threads | undefined
   #timer: NodeJS.Timeout | undefined
-  /** At the end of the warm-up, and at the last full second. */
-  #warm = takeSnapshot([])
-  #last = this.#warm
-  #measuring = false
-  #durationMs = Infinity
+  #seconds!: Seconds
+  /** It ends after its duration, and not before. */
+  #timed = false
 
   constructor(command: 'bench' | 'flood') {
     this.#command = command
@@ -91,10 +88,12 @@ class Run {
     this.#threads = threads
     const startedAt = new Date().toISOString()
     if (this.stopped) threads.stop(this.stopped)
-    const { warmupMs, durationMs } = load
-    this.#warm = this.#last = { ...this.#warm, atMs: performance.now() }
-    if (warmupMs === 0) this.#watch(durationMs)
-    else this.#timer = setTimeout(() => this.#measure(durationMs), Math.min(warmupMs, timerMaxMs))
+    const { warmupMs } = load
+    const startMs = performance.now()
+    this.#seconds = new Seconds(load.durationMs, make => this.#tell(make))
+    this.#timed = load.count === Infinity
+    if (warmupMs === 0) this.#measure(startMs)
+    else this.#timer = setTimeout(() => this.#measure(), Math.min(warmupMs, timerMaxMs))
     const { payload: _payload, address: _address, calling: _calling, ...rest } = load
     const { seed, expect: _expect, ...options } = rest
     const conditions: RunConditions = {
@@ -114,7 +113,9 @@ class Run {
       clearTimeout(this.#timer)
       const total = this.snapshot()
       // A short run may be over before this thread has noticed the end of the warm-up.
-      if (this.#measuring || total.messagesPlanned > 0) this.#endInterval(total)
+      if (!this.#seconds.begun && total.messagesPlanned > 0)
+        this.#seconds.begin(beginning(Math.min(total.atMs, startMs + warmupMs), total))
+      if (this.#seconds.begun) this.#seconds.end(total)
       const wrongs = outcomes.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
       const result = summarize({
         total,
@@ -150,58 +151,42 @@ class Run {
     this.#threads?.stop(how)
   }
 
-  /** The warm-up is over. */
-  #measure(durationMs: number) {
-    // What is counted by message leaves the warm-up out by its plan; the rest does by the clock.
+  /** The warm-up is over: from now on second by second. */
+  #measure(atMs?: number) {
     const now = this.snapshot()
-    const { atMs, bytesIn } = now
-    const failed = Object.fromEntries(failureNames.map(name => [name, now[name]]))
-    this.#warm = this.#last = { ...this.#warm, ...failed, atMs, bytesIn }
-    this.#watch(durationMs)
-  }
-
-  /** From now on second by second. */
-  #watch(durationMs: number) {
-    this.#measuring = true
-    this.#durationMs = durationMs
-    const tick = () => {
+    const start = beginning(atMs ?? now.atMs, { ...now, warmupBytesIn: now.bytesIn })
+    this.#seconds.begin({ ...start, ...failuresOf(now) })
+    const wait = (nowMs: number) => (this.#timer = setTimeout(look, this.#seconds.restMs(nowMs)))
+    const look = () => {
       const now = this.snapshot()
-      this.#endInterval(now)
-      const elapsedMs = now.atMs - this.#warm.atMs
-      // From the start, not from the last tick: it does not drift.
-      const nextMs = (Math.floor(elapsedMs / intervalMs + 0.01) + 1) * intervalMs
-      const untilMs = elapsedMs < durationMs ? Math.min(nextMs, durationMs) : nextMs
-      this.#timer = setTimeout(tick, Math.max(1, untilMs - elapsedMs))
+      this.#seconds.look(now, this.#timed && this.stopped === undefined)
+      wait(now.atMs)
     }
-    this.#timer = setTimeout(tick, Math.min(intervalMs, durationMs))
+    wait(start.atMs)
   }
 
-  #endInterval(now: Snapshot) {
-    const second = (this.#last.atMs - this.#warm.atMs) / 1e3
-    const happened = since(this.#last, now)
-    this.#last = now
-    const { messagesSent: sent, messagesReceived: received, atMs, bytesIn } = happened
+  #tell(make: () => Interval) {
     // A flood has no end, and what it would keep neither.
     const kept = this.#command !== 'flood'
     if (!kept && this.listeners.length === 0) return
-    const errors = failureNames.reduce((sum, name) => sum + happened[name], 0)
-    // Waiting for what never comes is no second of the run.
-    const over = second * 1e3 >= this.#durationMs || atMs < intervalMs / 2
-    if (sent === 0 && received === 0 && errors === 0 && over) return
-    const interval: Interval = {
-      second,
-      seconds: atMs / 1e3,
-      sent,
-      received,
-      bytesReceived: bytesIn,
-      errors,
-      ratePerSecond: received / (atMs / 1e3),
-      responseUs: distribution(happened.response),
-    }
+    const interval = make()
     if (kept) this.intervals.push(interval)
     for (const listener of this.listeners) listener(interval)
   }
 }
+
+/**
+ * What was before the window. What is counted by message leaves the warm-up out by its plan; the
+ * rest does by the clock.
+ */
+const beginning = (atMs: number, { warmupBytesIn }: Snapshot): Snapshot => ({
+  ...takeSnapshot([]),
+  atMs,
+  bytesIn: warmupBytesIn,
+})
+
+const failuresOf = (now: Snapshot) =>
+  Object.fromEntries(failureNames.map(name => [name, now[name]])) as Record<FailureName, number>
 
 /** Whoever says how much may be lost has the last word on it. */
 const limitsLoss = (text: string): boolean =>

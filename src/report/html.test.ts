@@ -196,6 +196,16 @@ test('the page asks for nothing, and runs nothing', () => {
   assert.match(page, /Content-Security-Policy" content="default-src &#39;none&#39;/)
 })
 
+test('a second that is none says how long it was, and its rate is no extreme', () => {
+  const rest = { ...interval(2, [1e6], 660), seconds: 0.01 }
+  const long = { ...interval(1, [1e6], 990), seconds: 1.25 }
+  const page = loadHtml(resultOf(samples, [interval(0, [1e6], 1000), long, rest]))
+  assert.match(page, /Second by second between 990 and\s+1,000 messages/)
+  assert.match(page, /<th scope="row">1\u00a0s, for 1\.25\u00a0s</)
+  assert.match(page, /<th scope="row">2\u00a0s, for 10\u00a0ms</)
+  assert.match(page, /<th scope="row">0\u00a0s</)
+})
+
 test('4,000 seconds are thinned out, and the highest and the lowest stay', () => {
   const slow = interval(1234, [50_000_000])
   const other = interval(0, [1_000_000])

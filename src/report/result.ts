@@ -26,7 +26,7 @@ export interface Distribution {
 export const distributionNames = ['responseUs', 'serviceUs', 'latenessUs', 'connectUs'] as const
 export type DistributionName = (typeof distributionNames)[number]
 
-/** What happened in one second of the run (the last one may be shorter). */
+/** What happened in one second of the run: a rest that is shorter has joined the one before it. */
 export interface Interval {
   /** When it began, in seconds after the end of the warm-up, and how long it was. */
   second: number

@@ -8,6 +8,9 @@ import { fittingScale, linearScale, timeScale, type Scale } from './scale.ts'
 
 type Value = (interval: Interval) => number | null
 
+/** Timers are not exact. */
+const wholeSecond = 0.9
+
 export function rateChart({ intervals, run }: RunResult): Markup {
   const planned = Number(run.options['ratePerSecond']) || 0
   const rates = intervals.map(({ ratePerSecond }) => ratePerSecond)
@@ -99,7 +102,10 @@ export function latencyChart({ intervals }: RunResult): Markup {
 }
 
 function rateCaption(intervals: readonly Interval[]): string {
-  const by = intervals.toSorted((a, b) => a.ratePerSecond - b.ratePerSecond)
+  // What is over in a few milliseconds has no rate that could be set beside that of a second.
+  const whole = intervals.filter(({ seconds }) => seconds >= wholeSecond)
+  const shown = whole.length > 0 ? whole : intervals
+  const by = shown.toSorted((a, b) => a.ratePerSecond - b.ratePerSecond)
   const [low, high] = [by[0]!, by.at(-1)!]
   if (by.length === 1) return `${rateText(low.ratePerSecond)} messages per second came back.`
   return (
@@ -120,8 +126,11 @@ function latencyCaption(intervals: readonly Interval[]): string {
   )
 }
 
-const from = ({ second }: Interval, intervals: readonly Interval[]): string =>
-  clockText(second, endOf(intervals))
+/** When it began; and how long it was, where that is not a second. */
+function from({ second, seconds }: Interval, intervals: readonly Interval[]): string {
+  const began = clockText(second, endOf(intervals))
+  return Math.abs(seconds - 1) < 0.05 ? began : `${began}, for ${timeText(seconds * 1e6)}`
+}
 
 const endOf = (intervals: readonly Interval[]): number => {
   const last = intervals.at(-1)

@@ -1,0 +1,121 @@
+/**
+ * The series of a run: whole seconds of the window, and of the drain behind it while something
+ * still comes. A rest that is shorter joins the second before it: no rate is one of milliseconds.
+ */
+import { failureNames } from '../metrics/meter.ts'
+import { since, type Snapshot } from '../metrics/snapshot.ts'
+import type { Interval } from '../report/result.ts'
+import { distribution } from '../report/summarize.ts'
+
+const secondMs = 1_000
+/** Timers are not exact: what is shorter than this is a rest. */
+const wholeMs = 900
+
+export class Seconds {
+  readonly #durationMs: number
+  readonly #onSecond: (make: () => Interval) => void
+  /** Where the seconds meet that are not told yet; the first is where those end that are. */
+  #marks: Snapshot[] = []
+  #startMs = 0
+  /** When the next second ends, from the start on: so it does not drift. */
+  #targetMs = 0
+
+  /** @param onSecond called for each, in their order; to make one takes a while */
+  constructor(durationMs: number, onSecond: (make: () => Interval) => void) {
+    this.#durationMs = durationMs
+    this.#onSecond = onSecond
+  }
+
+  /** At the beginning of the window. */
+  begin(start: Snapshot): void {
+    this.#startMs = start.atMs
+    this.#marks = [start]
+    this.#aim(0)
+  }
+
+  get begun(): boolean {
+    return this.#marks.length > 0
+  }
+
+  /** For how long nobody has to look. */
+  restMs(nowMs: number): number {
+    return Math.max(1, this.#targetMs - (nowMs - this.#startMs))
+  }
+
+  /** The window ends a second, too: what comes behind it is not of its rate. */
+  #aim(elapsedMs: number) {
+    const from = this.#targetMs
+    this.#targetMs += secondMs
+    while (this.#targetMs <= elapsedMs) this.#targetMs += secondMs
+    if (from < this.#durationMs && this.#targetMs > this.#durationMs)
+      this.#targetMs = Math.max(this.#durationMs, elapsedMs + 1)
+  }
+
+  /**
+   * A second is over, or the window.
+   * @param goesOn it does until the window is over; else it may end at any moment
+   */
+  look(now: Snapshot, goesOn: boolean): void {
+    const elapsedMs = now.atMs - this.#startMs
+    const last = this.#marks.at(-1)!
+    const silent = !happened(last, now)
+    const isDrain = last.atMs - this.#startMs >= this.#durationMs - wholeMs / 10
+    this.#aim(elapsedMs)
+    // Waiting for what never comes is no second of the run, unless something comes behind it.
+    if (isDrain && silent) {
+      if (now.atMs - last.atMs >= wholeMs) this.#marks.push({ ...last, atMs: now.atMs })
+      return
+    }
+    this.#mark(now)
+    // Whether a rest follows that joins it is not known before the next one is over.
+    const certain = goesOn && elapsedMs + wholeMs <= this.#durationMs
+    this.#tell(certain ? 1 : 2)
+  }
+
+  /** The run is over. */
+  end(total: Snapshot): void {
+    const marks = this.#marks
+    const isOver = (mark: Snapshot) => mark.atMs - this.#startMs >= this.#durationMs
+    if (happened(marks.at(-1)!, total)) this.#mark(total)
+    else
+      while (marks.length > 2 && isOver(marks.at(-2)!) && !happened(marks.at(-2)!, marks.at(-1)!))
+        marks.pop()
+    this.#tell(1)
+  }
+
+  #mark(now: Snapshot) {
+    const marks = this.#marks
+    const isRest = now.atMs - marks.at(-1)!.atMs < wholeMs
+    if (isRest && marks.length > 1) marks[marks.length - 1] = now
+    else marks.push(now)
+  }
+
+  /** @param keep so many marks, as what lies behind the first of them is not certain yet */
+  #tell(keep: number) {
+    const marks = this.#marks
+    // A window may be shorter than a second; then what follows is its neighbour.
+    if (marks.length > 2 && marks[1]!.atMs - marks[0]!.atMs < wholeMs) marks.splice(1, 1)
+    while (marks.length > keep) {
+      const [from, to] = [marks.shift()!, marks[0]!]
+      this.#onSecond(() => this.#interval(from, since(from, to)))
+    }
+  }
+
+  #interval(from: Snapshot, passed: Snapshot): Interval {
+    const { messagesSent: sent, messagesReceived: received, atMs, bytesIn, response } = passed
+    return {
+      second: (from.atMs - this.#startMs) / 1e3,
+      seconds: atMs / 1e3,
+      sent,
+      received,
+      bytesReceived: bytesIn,
+      errors: failureNames.reduce((sum, name) => sum + passed[name], 0),
+      ratePerSecond: received / (atMs / 1e3),
+      responseUs: distribution(response),
+    }
+  }
+}
+
+const counted = ['messagesSent', 'messagesReceived', ...failureNames] as const
+const happened = (from: Snapshot, to: Snapshot): boolean =>
+  counted.some(name => to[name] > from[name])
