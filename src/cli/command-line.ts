@@ -18,8 +18,8 @@ const commands: Record<string, () => Promise<Add>> = {
   'compare-engines': async () => (await import('./compare-engines.ts')).addCompareEngines,
 }
 
-/** Does what was typed behind `yodel`; process.exitCode says how it went. */
-export async function obey(args: string[]): Promise<void> {
+/** Does what was typed behind `yodel`; process.exitCode says how it went. Whether it was done. */
+export async function obey(args: string[]): Promise<boolean> {
   const program = createProgram()
   const asked = args[0] ?? ''
   const wanted = Object.hasOwn(commands, asked) ? [commands[asked]!] : Object.values(commands)
@@ -29,9 +29,11 @@ export async function obey(args: string[]): Promise<void> {
   }
   try {
     await program.parseAsync(args, { from: 'user' })
+    return true
   } catch (error) {
     const names = program.commands.map(command => command.name())
     process.exitCode = report(error, names.includes(asked) ? `yodel ${asked}` : 'yodel')
+    return false
   }
 }
 

@@ -44,16 +44,21 @@ export function addConnect(program: Command): void {
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
     const http = { oneRequest: !typing, anyStatus: true }
     const connection = await connect(address, { timeoutMs, calling: { ...calling, http } })
-    const answers = tellAnswers(connection, verbose, typing)
-    // Connected is not yet served: a server may leave us waiting in its backlog.
-    if (verbose) {
-      tell(`connected to ${formatAddress(connection.address)}`)
-      for (const detail of connection.details) tell(detail)
-      if (connection.ping) tell(await pinged(connection.ping))
+    try {
+      const answers = tellAnswers(connection, verbose, typing)
+      // Connected is not yet served: a server may leave us waiting in its backlog.
+      if (verbose) {
+        tell(`connected to ${formatAddress(connection.address)}`)
+        for (const detail of connection.details) tell(detail)
+        if (connection.ping) tell(await pinged(connection.ping))
+      }
+      const { exitCode, message } = await talk(connection)
+      if (message !== '') tell(message)
+      process.exitCode = exitCode === exitCodes.done && answers.bad ? exitCodes.failed : exitCode
+    } finally {
+      // However it ended: an open connection would keep the process alive.
+      await connection.close()
     }
-    const { exitCode, message } = await talk(connection)
-    if (message !== '') tell(message)
-    process.exitCode = exitCode === exitCodes.done && answers.bad ? exitCodes.failed : exitCode
   })
 }
 

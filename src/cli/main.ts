@@ -15,4 +15,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Node gives the terminal back when it exits, and its own report would end with 1: the verdict's.
 process.on('uncaughtException', error => leave(reportDefect(error)))
 
-await obey(process.argv.slice(2))
+const done = await obey(process.argv.slice(2))
+// A command that failed does not wait for what it may have left open.
+if (!done) process.stdout.write('', () => leave(process.exitCode))

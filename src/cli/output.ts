@@ -47,7 +47,7 @@ export function onInterrupt(first: () => unknown): () => void {
 }
 
 /** Leaves at once, whatever is still open. */
-export const leave = (exitCode: number): never => process.exit(exitCode)
+export const leave = (exitCode: typeof process.exitCode): never => process.exit(exitCode)
 
 /**
  * How wide a stream's terminal is, and whether it can show more than ASCII. Where it is none, the

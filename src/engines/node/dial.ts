@@ -6,6 +6,7 @@ import { usageError } from '../../errors.ts'
 import { timerMaxMs } from '../../options.ts'
 import { transports, type Calling, type TransportName } from '../../transport.ts'
 import { explain } from '../failures.ts'
+import { upon } from './upon.ts'
 
 /** Whom to talk to, and how to introduce oneself. */
 export interface Target {
@@ -64,7 +65,8 @@ const secure: Dial = async (target, timeoutMs, signal) => {
   const startedMs = performance.now()
   const socket = await dialSocket(target, timeoutMs, signal)
   const { secured } = await import('./tls.ts')
-  return secured(socket, target, Math.max(1, timeoutMs - (performance.now() - startedMs)))
+  const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs))
+  return upon(socket, () => secured(socket, target, leftMs))
 }
 
 /** A stream of bytes, in the clear or not, as the transport wants it below itself. */
@@ -79,7 +81,8 @@ const messages: Dial = async (target, timeoutMs, signal) => {
   // Loaded before: what a server says at once, such as an alert, must find somebody who listens.
   const { openMessages } = await import('./ws/dial.ts')
   const link = await bytes(target, timeoutMs, signal)
-  return openMessages(link, target, Math.max(1, timeoutMs - (performance.now() - startedMs)))
+  const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs))
+  return upon(link.stream, () => openMessages(link, target, leftMs))
 }
 
 const requests: Dial = async (target, timeoutMs, signal) => {
@@ -105,7 +108,9 @@ async function dialSocket(
   signal?: AbortSignal,
 ): Promise<Socket> {
   const socket = await dialPlain(address, timeoutMs, signal)
-  if (calling.sendProxy) (await import('./proxy.ts')).sendProxyHeader(socket, calling.sendProxy)
+  const { sendProxy } = calling
+  if (sendProxy)
+    await upon(socket, async () => (await import('./proxy.ts')).sendProxyHeader(socket, sendProxy))
   return socket
 }
 

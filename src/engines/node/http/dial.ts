@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import type { HostAddress } from '../../../address.ts'
 import { transports } from '../../../transport.ts'
 import type { Link, Target } from '../dial.ts'
+import { upon } from '../upon.ts'
 import type { Caller } from './caller.ts'
 import { Http1Messages, Http1Stream, type Place } from './h1-caller.ts'
 
@@ -15,10 +16,12 @@ export async function openHttp(target: Target, dialLower: () => Promise<Link>): 
   const address = target.address as HostAddress
   const place: Place = { authority: authorityOf(address), resource: address.resource ?? '/' }
   const isHttp2 = speaksHttp2(lower.stream, target)
+  const open = () =>
+    isHttp2
+      ? openHttp2(lower.stream, place, target)
+      : openHttp1(lower.stream, place, target, dialLower)
   return {
-    stream: isHttp2
-      ? await openHttp2(lower.stream, place, target)
-      : openHttp1(lower.stream, place, target, dialLower),
+    stream: await upon(lower.stream, open),
     get details() {
       return [isHttp2 ? 'HTTP/2' : 'HTTP/1.1', ...lower.details]
     },

@@ -22,7 +22,8 @@ function open(socket: Duplex, { authority }: Place): ClientHttp2Session {
     createConnection: () => socket,
     settings: { initialWindowSize: windowBytes, enablePush: false },
   })
-  session.once('connect', () => session.setLocalWindowSize(windowBytes))
+  // Who hangs up at once is told of the connection all the same.
+  session.once('connect', () => session.destroyed || session.setLocalWindowSize(windowBytes))
   return session
 }
 
