@@ -12,6 +12,7 @@ import { failureName } from '../failures.ts'
 import type { Forwarded } from '../proxy-header.ts'
 import { noteForwarded } from './client-ledger.ts'
 import type { Echo } from './echo.ts'
+import { heardOf } from './peek.ts'
 
 /** What is known of a client when it is served. */
 export interface Admission {
@@ -47,7 +48,6 @@ export class Entrance implements Echo {
   readonly #counters: Float64Array
   readonly #timeoutMs: number
   readonly #patient: boolean
-  readonly #strict: boolean
   /** Those of whom nothing has come, and what ends their time, if it runs. */
   readonly #silent = new Map<Socket, NodeJS.Timeout | undefined>()
   /** Those who are through, by the socket that was accepted. */
@@ -63,7 +63,6 @@ export class Entrance implements Echo {
     this.#echo = echo
     this.#counters = counters
     this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
-    this.#strict = proxy?.mode === 'require'
     this.#patient = proxy?.mode === 'accept' && carries === 'bytes' && !secure
   }
 
@@ -71,16 +70,14 @@ export class Entrance implements Echo {
     // What breaks on the way in is known by the step that reads; here it must only not be thrown.
     raw.on('error', () => {})
     if (isGone(raw)) return void raw.destroy()
-    // Whoever has to begin with a header may be turned out before it.
-    if (this.#strict) return this.#knock({ raw, leftMs: this.#timeoutMs })
     const startedMs = performance.now()
     const late = () => this.#forget(raw) && this.#turnOut(raw, 'timedOut')
     this.#silent.set(raw, this.#patient ? undefined : setTimeout(late, this.#timeoutMs))
     heardOf(raw, () => {
       if (!this.#forget(raw) || raw.destroyed) return
-      if (this.#patient) return this.#knock({ raw, leftMs: this.#timeoutMs })
       // Whoever looks whether there is somebody, and says nothing, has failed at nothing.
       if (raw.bytesRead === 0) return void raw.destroy()
+      if (this.#patient) return this.#knock({ raw, leftMs: this.#timeoutMs })
       this.#knock({ raw, leftMs: Math.max(1, startedMs + this.#timeoutMs - performance.now()) })
     })
   }
@@ -116,10 +113,7 @@ export class Entrance implements Echo {
       for (const step of this.#steps) socket = await step(socket, admission)
       if (!raw.destroyed) this.#admit(socket, admission)
     } catch (error) {
-      const reason = failureName(error)
-      // Whoever looks whether there is somebody, and says nothing, has failed at nothing.
-      const silent = raw.bytesRead === 0 && reason === 'closedEarly'
-      if (!late && !silent) this.#turnOut(raw, reason)
+      if (!late) this.#turnOut(raw, failureName(error))
     } finally {
       clearTimeout(timer)
       this.#inside--
@@ -154,13 +148,3 @@ export class Entrance implements Echo {
  */
 const isGone = ({ remoteAddress, localAddress }: Socket): boolean =>
   remoteAddress === undefined && localAddress !== undefined
-
-/** Calls once something has come, or nothing more will. */
-function heardOf(socket: Socket, listener: () => void): void {
-  const events = ['readable', 'end', 'close']
-  const heard = () => {
-    for (const event of events) socket.off(event, heard)
-    listener()
-  }
-  for (const event of events) socket.on(event, heard)
-}

@@ -5,6 +5,7 @@ import type { ProxyRules } from '../../transport.ts'
 import { ProtocolError } from '../failures.ts'
 import { readProxyHeader, writeProxyHeader } from '../proxy-header.ts'
 import type { Step } from './entrance.ts'
+import { peek } from './peek.ts'
 
 /**
  * Reads the header that has to come first, or may. Whoever is not trusted has none that counts:
@@ -13,46 +14,22 @@ import type { Step } from './entrance.ts'
 export function readsProxy({ mode, from }: ProxyRules): Step {
   const trusted = networks(from)
   return async (socket, admission) => {
-    if (!isTrusted(trusted, socket)) {
-      if (mode === 'accept') return socket
+    const trusts = isTrusted(trusted, socket)
+    if (!trusts && mode === 'accept') return socket
+    if (!trusts)
       throw new ProtocolError('a PROXY header is required, and this source is not trusted')
-    }
-    const bytes: Buffer[] = []
-    for (;;) {
-      const chunk = socket.read() as Buffer | null
-      if (chunk) bytes.push(chunk)
-      const all = Buffer.concat(bytes)
-      const ended = chunk === null && (socket.readableEnded || socket.destroyed)
-      const header = readProxyHeader(all)
-      if (header.kind === 'malformed') throw new ProtocolError(`PROXY header: ${header.reason}`)
-      if (header.kind === 'present') {
-        admission.forwarded = header.forwarded
-        return putBack(socket, all.subarray(header.lengthBytes))
-      }
-      if (header.kind === 'absent' || ended) {
-        if (mode === 'require') throw new ProtocolError('there is no PROXY header')
-        return putBack(socket, all)
-      }
-      if (chunk === null) await readable(socket)
-    }
+    const header = await peek(socket, (bytes, ended) => {
+      const found = readProxyHeader(bytes)
+      return found.kind === 'incomplete' && !ended ? undefined : found
+    })
+    if (header.kind === 'malformed') throw new ProtocolError(`PROXY header: ${header.reason}`)
+    if (header.kind === 'present') {
+      admission.forwarded = header.forwarded
+      // Exactly so many: see peek() for what else would happen to the end.
+      socket.read(header.lengthBytes)
+    } else if (mode === 'require') throw new ProtocolError('there is no PROXY header')
+    return socket
   }
-}
-
-function putBack(socket: Socket, rest: Buffer): Socket {
-  if (rest.length > 0) socket.unshift(rest)
-  return socket
-}
-
-/** Something has come, or nothing more will. */
-function readable(socket: Socket): Promise<void> {
-  return new Promise(resolve => {
-    const events = ['readable', 'end', 'close']
-    const done = () => {
-      for (const event of events) socket.off(event, done)
-      resolve()
-    }
-    for (const event of events) socket.on(event, done)
-  })
 }
 
 /** @throws UserError if one is no address and no network */

@@ -155,8 +155,9 @@ class ServeSession implements Session {
     const next = this.#waiting.shift()
     if (next) {
       this.#count('dequeued')
-      this.#serve(next)
+      // Before: the stream is to flow as whoever serves it says.
       next.resume()
+      this.#serve(next)
     } else if (this.listener.paused) {
       if (this.listener.nextDescriptor() >= highDescriptor) this.#letInLater()
       else this.listener.resume()

@@ -5,6 +5,7 @@ import { counter, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../options.ts'
 import type { ServeTask } from '../../../task.ts'
 import { failureName } from '../../failures.ts'
+import { peek } from '../peek.ts'
 import type { Protocol } from '../protocols.ts'
 import { createAnswer, createEchoBody } from './answer.ts'
 import { createParser } from './h1.ts'
@@ -60,28 +61,22 @@ function hear(
   timeoutMs: number,
   listener: (heard: 'http1' | 'http2' | 'timedOut') => void,
 ) {
-  let bytes = Buffer.alloc(0)
   let timer: NodeJS.Timeout | undefined
-  const settle = (heard: 'http1' | 'http2' | 'timedOut') => {
-    clearTimeout(timer)
-    socket.off('data', onData).off('end', onEnd).off('close', onClose)
-    listener(heard)
-  }
-  const onData = (chunk: Buffer) => {
-    bytes = Buffer.concat([bytes, chunk])
+  const judge = (bytes: Buffer, ended: boolean) => {
     const length = Math.min(bytes.length, preface.length)
     const isHttp2 = bytes.compare(preface, 0, length, 0, length) === 0
-    if (isHttp2 && length < preface.length) {
-      timer ??= setTimeout(() => settle('timedOut'), timeoutMs)
-      return
-    }
-    // Back to where the parser begins.
-    socket.pause()
-    socket.unshift(bytes)
-    settle(isHttp2 ? 'http2' : 'http1')
-    if (!isHttp2) socket.resume()
+    if (ended && length === 0) return 'nothing'
+    if (!isHttp2 || ended) return 'http1'
+    if (length === preface.length) return 'http2'
+    timer ??= setTimeout(() => listener('timedOut'), timeoutMs)
+    return undefined
   }
-  const onEnd = () => socket.end()
-  const onClose = () => clearTimeout(timer)
-  socket.on('data', onData).on('end', onEnd).on('close', onClose)
+  const heard = (version: 'http1' | 'http2' | 'nothing') => {
+    clearTimeout(timer)
+    if (version === 'nothing') return void socket.end()
+    listener(version)
+    if (version === 'http1') socket.resume()
+  }
+  // What breaks is counted for the connection.
+  peek(socket, judge).then(heard, () => clearTimeout(timer))
 }
