@@ -7,7 +7,10 @@ import { transportNames, transports, type TransportName } from './transport.ts'
 export type Address = HostAddress | UnixAddress
 export interface HostAddress {
   transport: Exclude<TransportName, 'unix'>
-  /** A name, an IPv4 address, or an IPv6 address without brackets. */
+  /**
+   * A name, an IPv4 address, or an IPv6 address without brackets; `unix:PATH` of a socket that was
+   * inherited, on which something else than bytes is spoken.
+   */
   host: string
   /** 0 to 65535; 0 asks the system for a free one, and can only be listened on. */
   port: number
@@ -120,10 +123,18 @@ function parseHost(text: string, host: string): string {
 /** The inverse of parseAddress, in its full form. */
 export function formatAddress(address: Address): string {
   if (address.transport === 'unix') return `unix:${address.path}`
+  if (address.host.startsWith('unix:')) return `${address.transport}+${address.host}`
   const host = address.host.includes(':') ? `[${address.host}]` : address.host
   const { resource = '/' } = address
   return `${address.transport}://${host}:${address.port}${resource === '/' ? '' : resource}`
 }
+
+/** The zone of an IPv6 address means something on this machine only: it is never sent (RFC 9844). */
+export const withoutZone = (host: string): string => host.replace(/%.*$/, '')
+
+/** As it stands in a URL that is sent. */
+export const hostInUrl = (host: string): string =>
+  host.includes(':') ? `[${withoutZone(host)}]` : host
 
 /** Whoever calls the library may write an address or pass one on. */
 export const toAddress = (address: string | Address): Address =>
@@ -132,6 +143,11 @@ export const toAddress = (address: string | Address): Address =>
 /** Whether somebody on another machine could reach a listener there. */
 export function isPublic(address: Address): boolean {
   if (address.transport === 'unix') return false
-  const { host } = address
-  return !(host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host))
+  const host = withoutZone(address.host)
+  return !(
+    host.startsWith('unix:') ||
+    host === 'localhost' ||
+    host === '::1' ||
+    /^127\.\d+\.\d+\.\d+$/.test(host)
+  )
 }

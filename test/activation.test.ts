@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { dial, echo } from './client.ts'
 import { yodel, yodelPath } from './program.ts'
@@ -46,6 +47,36 @@ test('LISTEN_FDS: tcp and unix are served, and known by their names', async () =
   }
   child.kill()
   await once(child, 'exit')
+})
+
+test('a unix socket is announced as one, whatever is spoken there', async () => {
+  const rows: [name: string, url: (path: string) => string][] = [
+    ['tcp', path => `unix:${path}`],
+    ['https', path => `https+unix:${path}`],
+  ]
+  for (const [name, url] of rows) {
+    const path = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'echo')
+    const unix = await listening({ path })
+    const start = `exec ${process.execPath} ${yodelPath} serve --fd 3=${name}`
+    const stdio = ['ignore', 'pipe', 'pipe', fdOf(unix)] as const
+    const child = spawn('/bin/sh', ['-c', start], { stdio: [...stdio] })
+    const [said, warned] = [text(child.stdout!), text(child.stderr!)]
+    await once(child.stdout!, 'data')
+    child.kill()
+    assert.equal((await said).split('\n')[0], `yodel: listening on ${url(path)}`)
+    assert.doesNotMatch(await warned, /other machines|yodel connect/)
+    unix.close()
+  }
+})
+
+test('what cannot be spoken on a socket is refused', async () => {
+  const tcp = await listening({ port: 0, host: '127.0.0.1' })
+  const start = `exec ${process.execPath} ${yodelPath} serve --fd 3=unix`
+  const child = spawn('/bin/sh', ['-c', start], { stdio: ['ignore', 'ignore', 'pipe', fdOf(tcp)] })
+  const [said, [code]] = await Promise.all([text(child.stderr!), once(child, 'exit')])
+  assert.match(said, /Descriptor 3 is tcp, and unix cannot be spoken there\./)
+  assert.equal(code, 2)
+  tcp.close()
 })
 
 test('a descriptor that cannot be served is refused in one line', async () => {

@@ -37,13 +37,20 @@ export function parseFd(text: string): Inherited {
 
 function inherit(fd: number, wanted: TransportName | undefined): Inherited {
   const { kind, path = `fd ${fd}` } = lookUp(fd)
-  const datagrams = kind === 'udp' || wanted === 'udp'
-  if (datagrams && kind !== (wanted ?? kind) && kind !== undefined)
+  if (kind !== undefined && wanted !== undefined && !suits(kind, wanted))
     throw usageError(`Descriptor ${fd} is ${kind}, and ${wanted} cannot be spoken there.`)
-  const transport = wanted ?? kind ?? 'tcp'
+  const isUnix = kind === 'unix'
+  const transport = isUnix && wanted === 'tcp' ? kind : (wanted ?? kind ?? 'tcp')
   if (transport === 'unix') return { fd, address: { transport, path } }
   const resource = transports[transport].hasPath ? { resource: '/' } : {}
-  return { fd, address: { transport, host: `fd ${fd}`, port: 0, ...resource } }
+  const host = isUnix ? `unix:${path}` : `fd ${fd}`
+  return { fd, address: { transport, host, port: 0, ...resource } }
+}
+
+/** A unix socket carries all that is made of bytes; its own name is none for what goes by port. */
+function suits(kind: 'tcp' | 'udp' | 'unix', wanted: TransportName): boolean {
+  if (wanted === 'udp' || kind === 'udp') return wanted === kind
+  return kind === 'unix' || wanted !== 'unix'
 }
 
 /** What sort of socket it is, by its inode; nothing where the system does not say. Linux. */

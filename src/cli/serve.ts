@@ -125,17 +125,18 @@ function announce(server: Server, json: boolean, log: Log) {
   const pid = process.pid
   log.event('info', 'listening', { address: url, engine })
   if (server.madeCertificate)
-    log.say('info', `its certificate was made just now; connect: ${connectCommand(server)}`)
+    log.say('info', `its certificate was made just now; ${howToConnect(server)}`)
   if (json)
     print(`${JSON.stringify({ event: 'listening', address: url, engine, pid, fingerprint })}\n`)
   else print(`yodel: listening on ${url}\n`)
 }
 
 /** What to type on this machine; it trusts this certificate alone. */
-function connectCommand({ url, fingerprint }: Server): string {
+function howToConnect({ address, url, fingerprint }: Server): string {
+  if ('host' in address && address.host.startsWith('unix:')) return `its SHA-256 is ${fingerprint}`
   // Nobody is called by the addresses that stand for all.
   const reachable = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
-  return `yodel connect ${reachable} --pin ${fingerprint}`
+  return `connect: yodel connect ${reachable} --pin ${fingerprint}`
 }
 
 /** Resolves with the first SIGINT or SIGTERM from now on; the second one leaves at once. */
