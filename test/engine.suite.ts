@@ -1,8 +1,8 @@
 /** What every engine promises, over real sockets. A refusal is a visible skip with its reason. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { serve, type Server } from 'yodel'
@@ -65,13 +65,27 @@ export async function engineSuite(engine: EngineName, many = 100): Promise<void>
       dial,
     )
   })
-  test(`${engine} removes its unix socket`, { skip }, async () => {
-    const server = await serve(places.unix!(), { engine })
-    const { path } = server.address as { path: string }
-    assert.ok(existsSync(path))
-    await server.close()
-    assert.ok(!existsSync(path))
-  })
+  test(
+    `${engine} removes its unix socket, whose path has as many bytes as may be`,
+    { skip },
+    async () => {
+      const deep = join(folder, 'd'.repeat(107 - 2 - folder.length - 1))
+      mkdirSync(deep, { recursive: true })
+      for (const path of [join(deep, 'e'), join(folder, 'e'.repeat(107 - folder.length - 1))]) {
+        assert.equal(Buffer.byteLength(path), 107)
+        const server = await serve(`unix:${path}`, { engine })
+        const socket = await dial({ path })
+        assert.equal(await echo(socket, 'hello'), 'hello')
+        socket.destroy()
+        await server.close()
+        assert.ok(!existsSync(path))
+        assert.equal(
+          readdirSync(dirname(path)).some(name => /[~-]/.test(name)),
+          false,
+        )
+      }
+    },
+  )
 }
 
 /** Most share a server, since to start one costs more than they do; the last of them closes it. */

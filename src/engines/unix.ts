@@ -13,17 +13,35 @@ const pathMaxBytes = 107
  * listener is closed, even if only to pause; and clients find the socket only once it listens.
  */
 export function provisional(address: UnixAddress): string {
+  // libuv cuts longer ones silently, or says EINVAL.
+  if (Buffer.byteLength(address.path) > pathMaxBytes) throw failure(address, 'ENAMETOOLONG')
   const path = boundPath(address.path)
-  // Longer ones are cut silently by some versions of libuv.
-  if (Buffer.byteLength(path) > pathMaxBytes) throw failure(address, 'ENAMETOOLONG')
   // libuv says EACCES for a folder that is not there.
   if (!existsSync(dirname(path))) throw failure(address, 'ENOENT')
-  rmSync(path, { force: true })
+  // Left by one that was killed in between; what is no socket is none of ours, and then in use.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path, { force: true })
   return path
 }
 
-/** What the system goes on calling it. */
-export const boundPath = (path: string): string => `${path}~${process.pid % 1000}`
+/** What the system goes on calling it: beside the wanted name, and no longer than may be. */
+export function boundPath(path: string): string {
+  const folder = path.slice(0, path.lastIndexOf('/') + 1)
+  const mark = `~${process.pid % 1000}`
+  const room = pathMaxBytes - Buffer.byteLength(folder)
+  const name = withinBytes(path.slice(folder.length), room - mark.length) + mark.slice(0, room)
+  // Where there is room for hardly anything, it might be the very same.
+  return folder + name === path ? `${folder}${'-'.repeat(name.length)}` : folder + name
+}
+
+/** As many whole characters as fit. */
+function withinBytes(text: string, maxBytes: number): string {
+  let end = 0
+  for (const character of text) {
+    if (Buffer.byteLength(text.slice(0, end + character.length)) > maxBytes) break
+    end += character.length
+  }
+  return text.slice(0, end)
+}
 
 const failure = (address: UnixAddress, code: string) =>
   explain('listen on', address, Object.assign(new Error(code), { code }))
