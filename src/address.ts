@@ -129,7 +129,7 @@ export function formatAddress(address: Address): string {
   return `${address.transport}://${host}:${address.port}${resource === '/' ? '' : resource}`
 }
 
-/** The zone of an IPv6 address means something on this machine only: it is never sent (RFC 9844). */
+/** The zone of an IPv6 address means something on this machine only, and is not sent (RFC 9844). */
 export const withoutZone = (host: string): string => host.replace(/%.*$/, '')
 
 /** As it stands in a URL that is sent. */

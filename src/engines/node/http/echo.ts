@@ -73,8 +73,8 @@ function hear(
   }
   const heard = (version: 'http1' | 'http2' | 'nothing') => {
     clearTimeout(timer)
-    if (version === 'nothing') return void socket.end()
-    listener(version)
+    if (version === 'nothing') socket.end()
+    else listener(version)
     if (version === 'http1') socket.resume()
   }
   // What breaks is counted for the connection.
