@@ -14,11 +14,11 @@ import { parseObjective } from '../report/objective.ts'
 import type { RunResult } from '../report/result.ts'
 import { parseCount, parseDuration, parsePercent, parseRate } from '../units.ts'
 import { exitCodes, nobodyThere } from './exit.ts'
-import { checkWritable, save } from './files.ts'
 import { callingOf, callingOptions } from './calling.ts'
 import { addAll, addressArgument, engineFlag, repeatable, value } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { canvas, onInterrupt, print, tell } from './output.ts'
+import { checkOutputs, saveAll } from './saving.ts'
 
 const count = value(parseCount)
 const duration = value(parseDuration)
@@ -115,7 +115,7 @@ function optionsOf({ rate, churn, size, duration, warmup, timeout, drain, ...sam
 }
 
 async function measure(address: Address, options: BenchOptions, output: Output): Promise<void> {
-  for (const { path } of output.files) checkWritable(path)
+  checkOutputs(output.files.map(({ path }) => path))
   const run = bench(address, options)
   if (output.ndjson) streamIntervals(run, print)
   let interrupted = false
@@ -143,10 +143,9 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   else if (output.json) print(`${JSON.stringify(result)}\n`)
   else print(loadText(result, canvas(process.stdout)))
   process.exitCode = exitCodeOf(result, interrupted)
-  for (const { path, format } of output.files) {
-    save(path, format(result))
-    tell(`wrote ${path}`)
-  }
+  const json = () => `${JSON.stringify(result)}\n`
+  const outputs = output.files.map(({ path, format }) => ({ path, text: () => format(result) }))
+  saveAll(outputs, output.json || output.ndjson ? undefined : json)
 }
 
 /** A connection that failed did so however it was measured; all else needs a sound measurement. */

@@ -7,10 +7,10 @@ import { isRight, type Comparison, type Model, type ModelResult } from '../repor
 import { poolSize } from '../serve.ts'
 import { parseCount, parseDuration, parseSize } from '../units.ts'
 import { exitCodes } from './exit.ts'
-import { checkWritable, save } from './files.ts'
 import { value } from './flags.ts'
 import { measureRound } from './model-round.ts'
 import { canvas, onInterrupt, print, showLive } from './output.ts'
+import { checkOutputs, saveAll } from './saving.ts'
 
 const modelNames = ['one', 'threads', 'pool', 'node', 'uring'] as const
 type ModelName = (typeof modelNames)[number]
@@ -28,7 +28,7 @@ export function addCompareEngines(program: Command): void {
     .option('--json', 'one JSON document instead of the picture')
     .option('--output <file>', 'write the JSON document to a file')
     .action(async ({ json, output, models = modelNames, pool, duration = 1_000, ...options }) => {
-      if (output !== undefined) checkWritable(output)
+      if (output !== undefined) checkOutputs([output])
       const { cpu, cores, system } = machine()
       const comparison: Comparison = {
         connections: options.connections,
@@ -40,10 +40,12 @@ export function addCompareEngines(program: Command): void {
         models: models.map(name => ({ ...modelOf(name, pool), rounds: [] })),
       }
       await compare(comparison)
-      print(json ? comparisonJson(comparison) : comparisonText(comparison, canvas(process.stdout)))
-      if (output !== undefined) save(output, comparisonJson(comparison))
+      const document = () => comparisonJson(comparison)
+      print(json ? document() : comparisonText(comparison, canvas(process.stdout)))
       if (!isRight(comparison)) process.exitCode = exitCodes.failed
       else if (comparison.interrupted) process.exitCode = exitCodes.interrupted
+      if (output !== undefined)
+        saveAll([{ path: output, text: document, silent: true }], json ? undefined : document)
     })
 }
 

@@ -2,8 +2,9 @@
 import type { Command } from '@commander-js/extra-typings'
 import { endings, formatFor } from '../report/formats.ts'
 import { loadText } from '../report/load.ts'
-import { readSaved, save } from './files.ts'
-import { canvas, print, tell } from './output.ts'
+import { readSaved } from './files.ts'
+import { canvas, print } from './output.ts'
+import { saveAll } from './saving.ts'
 
 export function addReport(program: Command): void {
   program
@@ -16,7 +17,8 @@ export function addReport(program: Command): void {
       const format = output === undefined ? undefined : formatFor(output)
       const result = readSaved(file)
       if (output === undefined || !format) return print(loadText(result, canvas(process.stdout)))
-      save(output, format(result))
-      tell(`wrote ${output}`)
+      // What came through a pipe is nowhere else.
+      const rescue = file === '-' ? () => `${JSON.stringify(result)}\n` : undefined
+      saveAll([{ path: output, text: () => format(result) }], rescue)
     })
 }

@@ -1,0 +1,231 @@
+/** Writes results into files: whole or not at all, and what a file was it stays. */
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+  type Stats,
+} from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { usageError, UserError } from '../errors.ts'
+import { exitCodes } from './exit.ts'
+import { cannot } from './files.ts'
+import { print, tell } from './output.ts'
+
+/** A name of which nothing is known yet. */
+const fresh = 'wx'
+/** After these nothing is tried in place: what was there would be cut off. */
+const hopeless = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'])
+
+/** What is to stand in a file; made when it is written. */
+export interface Output {
+  path: string
+  text: () => string
+  /** Nothing is said of it if all goes well. */
+  silent?: boolean
+}
+
+/**
+ * Writes each, whatever becomes of the others. If one fails, the exit code says so.
+ * @param rescue is printed then, so that nothing is lost; undefined where it was printed anyway
+ */
+export function saveAll(outputs: readonly Output[], rescue?: () => string): void {
+  const failures: unknown[] = []
+  for (const { path, text, silent } of outputs) {
+    try {
+      save(path, text())
+      if (!silent) tell(`wrote ${path}`)
+    } catch (error) {
+      failures.push(error)
+      if (error instanceof UserError) tell(`${error.message} ${error.hint}`.trim())
+    }
+  }
+  if (failures.length === 0) return
+  process.exitCode = exitCodes.usage
+  if (rescue) {
+    tell('the result is on stdout instead, as JSON')
+    print(rescue())
+  }
+  const defect = failures.find(error => !(error instanceof UserError))
+  if (defect !== undefined) throw defect
+}
+
+/**
+ * Replaces the file by a complete one, where that can be; else writes into it as it is: where it is
+ * mounted, has several names, lies in a folder that is read-only, or is no file (a FIFO, a device).
+ * @throws UserError if it cannot be written; then a file that was there is as it was
+ */
+function save(path: string, text: string): void {
+  try {
+    const there = statOf(path)
+    const own = there && standardOf(there)
+    if (own) own.write(text)
+    else if (there && !there.isFile()) pour(path, there, text)
+    else put(targetOf(path), there, text)
+  } catch (error) {
+    throw cannot('write', path, error)
+  }
+}
+
+function put(target: string, there: Stats | undefined, text: string) {
+  try {
+    if (there && there.nlink > 1) overwrite(target, text)
+    else replace(target, there, text)
+  } catch (error) {
+    if (!there || there.nlink > 1 || hopeless.has(codeOf(error))) throw error
+    overwrite(target, text)
+  }
+}
+
+function replace(target: string, there: Stats | undefined, text: string) {
+  const beside = `${target}.${process.pid}.tmp`
+  const file = openSync(beside, fresh)
+  try {
+    try {
+      if (there) alike(file, there)
+      writeFileSync(file, text)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(beside, target)
+  } catch (error) {
+    rmSync(beside, { force: true })
+    throw error
+  }
+}
+
+/** Owner and mode as they were; whoever may not give a file away writes into the old one. */
+function alike(file: number, { uid, gid, mode }: Stats) {
+  const mine = fstatSync(file)
+  if (mine.uid !== uid || mine.gid !== gid) fchownSync(file, uid, gid)
+  if (mine.mode !== mode) fchmodSync(file, mode & 0o7777)
+}
+
+/** What was there is written again if there is no room for the new one. */
+function overwrite(target: string, text: string) {
+  const old = readFileSync(target)
+  const file = openSync(target, 'r+')
+  const write = (data: Buffer) => {
+    for (let at = 0; at < data.length;) at += writeSync(file, data, at, data.length - at, at)
+    ftruncateSync(file, data.length)
+  }
+  try {
+    try {
+      write(Buffer.from(text))
+    } catch (error) {
+      write(old)
+      throw error
+    }
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Into what is no file: a pipe, a device. */
+function pour(path: string, there: Stats, text: string) {
+  // Without a reader this fails (ENXIO), where the other way of opening would wait for ever.
+  const probe = there.isFIFO()
+    ? openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+    : undefined
+  try {
+    const file = openSync(path, constants.O_WRONLY)
+    try {
+      writeFileSync(file, text)
+    } finally {
+      closeSync(file)
+    }
+  } finally {
+    if (probe !== undefined) closeSync(probe)
+  }
+}
+
+/** Our own stdout or stderr under another name: opened again it would begin at its start. */
+function standardOf({ dev, ino }: Stats): NodeJS.WriteStream | undefined {
+  return [process.stdout, process.stderr].find(({ fd }) => {
+    try {
+      const own = fstatSync(fd)
+      return own.dev === dev && own.ino === ino && !own.isCharacterDevice()
+    } catch {
+      return false
+    }
+  })
+}
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? ''
+
+function statOf(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false })
+}
+
+/** Where links point to, although there be nothing yet: they stay links. */
+function targetOf(path: string): string {
+  let name = resolve(path)
+  // As many as the system follows; then it says ELOOP itself.
+  for (let links = 0; links < 40; links++) {
+    const found = lstatSync(name, { throwIfNoEntry: false })
+    if (!found?.isSymbolicLink()) break
+    name = resolve(dirname(name), readlinkSync(name))
+  }
+  try {
+    return join(realpathSync(dirname(name)), basename(name))
+  } catch {
+    return name
+  }
+}
+
+/**
+ * Before minutes are spent on what could not be written, or would overwrite itself. Leaves nothing
+ * behind, and disturbs no reader.
+ * @throws UserError
+ */
+export function checkOutputs(paths: readonly string[]): void {
+  const known = new Map<string, string>()
+  for (const path of paths) {
+    const id = checkWritable(path)
+    const same = known.get(id)
+    if (same !== undefined)
+      throw usageError(
+        same === path
+          ? `The output ${path} is named twice.`
+          : `The outputs ${same} and ${path} are the same file.`,
+        'Each would overwrite the other.',
+      )
+    known.set(id, path)
+  }
+}
+
+/** @returns what tells it from other files */
+function checkWritable(path: string): string {
+  try {
+    const there = statOf(path)
+    if (there?.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' })
+    const target = targetOf(path)
+    if (there) {
+      // Whoever reads from a FIFO would take a writer that leaves for the end.
+      accessSync(path, constants.W_OK)
+      if (there.isFile()) closeSync(openSync(path, 'r+'))
+      return `${there.dev}:${there.ino}`
+    }
+    closeSync(openSync(target, fresh))
+    rmSync(target)
+    return target
+  } catch (error) {
+    throw cannot('write', path, error)
+  }
+}
