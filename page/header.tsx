@@ -11,7 +11,7 @@ const linkText: Record<Link, string> = {
   connecting: 'connecting',
   live: 'live',
   lost: 'disconnected, trying again',
-  refused: 'needs its token: open the link that the server printed',
+  refused: 'needs its token: open the link that the server printed, or /?token=TOKEN',
 }
 
 /** Seen while another page is in front. */

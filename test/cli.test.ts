@@ -63,9 +63,9 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
   [['serve', '--engine', 'steam'], 2, /Allowed choices are auto, .*\. See yodel serve --help\./],
   [['serve', '--concurrency'], 2, /argument missing\. See yodel serve --help\./],
   [
-    ['serve', ':0', '--dashboard-token', 'long-enough-for-one'],
+    ['serve', ':0', '--metrics-open'],
     2,
-    '--dashboard-token does nothing without --dashboard. Add --dashboard.',
+    '--metrics-open does nothing without --dashboard. Add --dashboard.',
   ],
   [['connect', ':7', ':8'], 2, /too many arguments/],
   [['serve', '--jsn'], 2, "unknown option '--jsn' (Did you mean --json?). See yodel serve --help."],

@@ -85,7 +85,7 @@ suite('yodel ctl that cannot do it', () => {
     const token = 'The token is missing.'
     await assert.rejects(ask(board.dashboard.url), {
       message: token,
-      hint: 'Give it with --token.',
+      hint: 'Give it in YODEL_TOKEN, or with --token-file.',
     })
     await assert.rejects(ask(`:${port}`), {
       message: `http://127.0.0.1:${port} is no dashboard of yodel.`,
@@ -142,17 +142,20 @@ suite('yodel serve', { concurrency: 4 }, () => {
       '[{"at":"0s","faults":["delay=1ms"]},{"at":"500ms","faults":["slice=2"]}]',
     )
     const faulting = ['--fault-script', script, '--fault', 'delay=9ms', '--seed', '7']
-    const secret = ['--dashboard=:0', '--dashboard-token', token]
+    const tokenFile = join(mkdtempSync(join(tmpdir(), 'yodel-token-')), 'token')
+    writeFileSync(tokenFile, token)
+    const secret = ['--dashboard=:0', '--dashboard-token-file', tokenFile]
     await using program = yodel(['serve', ':0', '--concurrency', '3', ...faulting, ...secret])
     const [, url] = await program.says(/listening on (\S+)\n/)
-    const [, link] = await program.says(/dashboard on (\S+)\n/)
+    const [, where] = await program.says(/dashboard on (\S+)\n/)
+    const known = ['--url', where!, '--token-file', tokenFile]
     const again = `yodel serve ${url} --concurrency 3 --seed 7 --engine node --fault`
-    const first = await run('ctl', '--url', link!, 'faults')
+    const first = await run('ctl', ...known, 'faults')
     assert.match(first.stdout, /^0 {2}(delay=1ms|slice=2)\n/)
     await program.says(/slice=2/)
-    const second = await run('ctl', '--url', link!, 'faults')
+    const second = await run('ctl', ...known, 'faults')
     assert.equal(second.stdout, `0  slice=2\n   ${again} slice=2\n`)
-    const { stdout } = await run('ctl', '--url', link!, 'snapshot')
+    const { stdout } = await run('ctl', ...known, 'snapshot')
     assert.match(stdout, /serving for \d+s\n.* 3 clients at a time\n {5}.*uring/)
   })
 

@@ -48,7 +48,7 @@ export class ControlClient {
     const answered = this.#parse(text)
     if (response.ok) return answered as T
     const { error, hint } = answered as Partial<ApiError>
-    const status = response.status === 401 ? 'Give it with --token.' : ''
+    const status = response.status === 401 ? 'Give it in YODEL_TOKEN, or with --token-file.' : ''
     const sentence = error ?? `It answered with ${response.status}.`
     throw usageError(printable(sentence), printable(status || (hint ?? '')))
   }

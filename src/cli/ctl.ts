@@ -13,11 +13,13 @@ import { usageError } from '../errors.ts'
 import { loadText } from '../report/load.ts'
 import type { RunResult } from '../report/result.ts'
 import { parseCount, parseDuration, parseRate, parseSize } from '../units.ts'
+import { fileContent } from './calling.ts'
 import { ControlClient } from './control-client.ts'
 import { benchLine, connectionsText, faultsText, serverText } from './ctl-text.ts'
 import { exitCodes } from './exit.ts'
 import { value } from './flags.ts'
 import { canvas, onInterrupt, print, showLive, tell } from './output.ts'
+import { givenToken } from './token.ts'
 
 const urlDefault = 'http://127.0.0.1:7070'
 
@@ -26,10 +28,14 @@ export function addCtl(program: Command): void {
     .command('ctl')
     .description('look into a running `yodel serve --dashboard`, and change it')
     .option('--url <url>', 'where its dashboard is', urlDefault)
-    .option('--token <text>', 'its token, if it has one (default: $YODEL_TOKEN)')
+    .option(
+      '--token-file <file>',
+      'the file that has its token (default: $YODEL_TOKEN)',
+      fileContent,
+    )
   const client = () => {
-    const { url, token } = ctl.opts()
-    return new ControlClient(url, token ?? process.env.YODEL_TOKEN)
+    const { url, tokenFile } = ctl.opts()
+    return new ControlClient(url, givenToken(tokenFile))
   }
   addLooks(ctl, client)
   addKill(ctl, client)

@@ -13,7 +13,7 @@ import { openLog, type Log } from './log.ts'
 import { onInterrupt, print, showLive } from './output.ts'
 import { servedText, servingText, totalOf } from './served-text.ts'
 import { servingOf, servingOptions } from './serving.ts'
-import { announceDashboard, watch, type Watch } from './watch.ts'
+import { announceWatch, watch, type Watch } from './watch.ts'
 import { Typed } from './typed.ts'
 import { watchingOf, watchingOptions } from './watching.ts'
 
@@ -62,7 +62,7 @@ export function addServe(program: Command): void {
       busyPollUs: busyPoll === undefined ? undefined : busyPoll * 1e3,
       // Nobody is slowed by it: the engine is not chosen for it.
       faultsLater: watching.dashboard !== undefined,
-      ledger: watching.dashboard !== undefined || log.writes('debug'),
+      ledger: (watching.dashboard ?? watching.health) !== undefined || log.writes('debug'),
     }))
     const { proxy } = serving
     const watched = watch(servers, { ...watching, faults, script, typed, log, proxy })
@@ -77,7 +77,7 @@ export function addServe(program: Command): void {
       for (const warning of warnings(server, serving)) log.say('warn', warning)
       announce(server, json === true, log)
     }
-    announceDashboard(watcher, json === true, log)
+    announceWatch(watcher, json === true, log)
     await closed
     closeLog()
   })

@@ -9,7 +9,7 @@ import { transports, type TransportName } from '../transport.ts'
 const leftOut = new Set(
   (
     'fault fault-script fault-log fd json log-level quiet ' +
-    'dashboard dashboard-token dashboard-bench-anywhere'
+    'dashboard dashboard-token-file dashboard-bench-anywhere metrics-open health'
   ).split(' '),
 )
 const ofTls = new Set(['cert', 'key', 'client-ca'])

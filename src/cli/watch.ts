@@ -1,7 +1,9 @@
 /** Watches the servers of `yodel serve`: for the dashboard, and for the log. */
 import { isPublic, parseAddress, type HostAddress } from '../address.ts'
 import type { Dashboard } from '../dashboard/index.ts'
+import type { Health } from '../dashboard/health.ts'
 import type { Look, Observer } from '../dashboard/observer.ts'
+import type { Readiness } from '../dashboard/readiness.ts'
 import { usageError, UserError } from '../errors.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { Server } from '../serve.ts'
@@ -24,6 +26,9 @@ export interface WatchOptions extends Watching {
 
 export interface Watch {
   dashboard: Dashboard | undefined
+  health: Health | undefined
+  /** To the dashboard. A token that was made is in it; one that was given, its user knows. */
+  link: string | undefined
   /** The servers are stopping. */
   setDraining(): void
   close(): Promise<void>
@@ -32,24 +37,38 @@ export interface Watch {
 const usual: HostAddress = { transport: 'tcp', host: '127.0.0.1', port: 7070 }
 const examples = 'Write for example http://127.0.0.1:7070, :7070 or 0.0.0.0:7070.'
 
-/** `--dashboard` alone, or with where. */
-export function parseDashboard(text: string | true): HostAddress {
+/** `--dashboard` alone, or with where; and `--health`. */
+export function parseWebAddress(text: string | true, what: string): HostAddress {
   if (text === true) return usual
-  if (/^https:/i.test(text)) throw usageError('The dashboard speaks plain HTTP.', examples)
   const address = parseAddress(text.replace(/^http:\/\//i, ''))
   if (address.transport === 'tcp') return address
-  throw usageError(`'${text}': the dashboard speaks HTTP, on a port.`, examples)
+  throw usageError(`'${text}': ${what} speaks plain HTTP, on a port.`, examples)
 }
 
-/** @throws UserError if the dashboard cannot be had where it was wanted */
+const unwatched: Watch = {
+  dashboard: undefined,
+  health: undefined,
+  link: undefined,
+  setDraining() {},
+  async close() {},
+}
+
+/** @throws UserError if dashboard or probes cannot be had where it was wanted */
 export async function watch(servers: readonly Server[], options: WatchOptions): Promise<Watch> {
-  const { dashboard: address, log } = options
-  if (!address && !log.writes('info'))
-    return { dashboard: undefined, setDraining() {}, close: async () => {} }
+  const { dashboard: address, health: healthAddress, log } = options
+  const isAsked = (address ?? healthAddress) !== undefined
+  if (!isAsked && !log.writes('info')) return unwatched
   const { Observer } = await import('../dashboard/observer.ts')
+  const { Readiness } = await import('../dashboard/readiness.ts')
   const listeners = servers.map(server => ({ server, concurrency: server.concurrency }))
-  const observer = new Observer(listeners, { seesBacklog: address !== undefined })
-  const dashboard = address && (await open(servers, observer, address, options))
+  const observer = new Observer(listeners, { seesBacklog: isAsked })
+  const readiness = new Readiness(servers)
+  const health = healthAddress && (await openHealth(observer, readiness, healthAddress, log))
+  const opened = address && open(servers, observer, readiness, address, options)
+  const dashboard = await opened?.catch(async (error: unknown) => {
+    await health?.close()
+    throw error
+  })
   const { script } = options
   const showScript = () => dashboard?.setFaults(script.texts)
   script.onChange = showScript
@@ -58,8 +77,10 @@ export async function watch(servers: readonly Server[], options: WatchOptions): 
   observer.start()
   return {
     dashboard,
+    health,
+    link: options.token === undefined ? dashboard?.link : dashboard?.url,
     setDraining() {
-      dashboard?.setDraining()
+      readiness.setDraining()
       log.event('info', 'draining', {})
     },
     async close() {
@@ -67,15 +88,30 @@ export async function watch(servers: readonly Server[], options: WatchOptions): 
       // The last second counts too.
       await observer.look()
       await dashboard?.close()
+      await health?.close()
     },
   }
 }
 
+async function openHealth(
+  observer: Observer,
+  readiness: Readiness,
+  address: HostAddress,
+  log: Log,
+): Promise<Health> {
+  const { startHealth } = await import('../dashboard/health.ts')
+  return startHealth({ observer, readiness, address, onDefect: defectTo(log) })
+}
+
+const defectTo = (log: Log) => (error: unknown) =>
+  log.say('error', `a defect of the dashboard, please report it: ${(error as Error).stack}`)
+
 async function open(
   servers: readonly Server[],
   observer: Observer,
+  readiness: Readiness,
   address: HostAddress,
-  { token, benchAnywhere, faults, typed, proxy, log }: WatchOptions,
+  { token, benchAnywhere, metricsOpen, faults, typed, proxy, log }: WatchOptions,
 ): Promise<Dashboard> {
   const { startDashboard } = await import('../dashboard/index.ts')
   const { checkToken, randomToken } = await import('../dashboard/guard.ts')
@@ -91,13 +127,14 @@ async function open(
     token: token === undefined ? needed : checkToken(token),
     tokenIsRandom: token === undefined,
     benchAnywhere,
+    metricsOpen,
+    readiness,
     onDrain: () => {
       log.event('info', 'draining', {})
       for (const server of servers) void server.close()
     },
     onControl: (what: string, from: string) => log.event('info', 'control', { what, from }),
-    onDefect: (error: unknown) =>
-      log.say('error', `a defect of the dashboard, please report it: ${(error as Error).stack}`),
+    onDefect: defectTo(log),
   }
   try {
     return await startDashboard({ ...wanted, address })
@@ -160,7 +197,8 @@ const whoIs = ({ peer, realPeer }: Look['changes']['opened'][number]['entry']) =
   realPeer === '' ? { peer } : { peer: realPeer, via: peer }
 
 /** Says where it is, and what should be known before somebody relies on it. */
-export function announceDashboard({ dashboard }: Watch, json: boolean, log: Log): void {
+export function announceWatch({ dashboard, health, link }: Watch, json: boolean, log: Log): void {
+  if (health) announceHealth(health, json, log)
   if (!dashboard) return
   if (isPublic(dashboard.address)) {
     const sentence =
@@ -170,6 +208,14 @@ export function announceDashboard({ dashboard }: Watch, json: boolean, log: Log)
   }
   // Its token belongs in no log.
   log.event('info', 'dashboard', { url: dashboard.url })
-  if (json) print(`${JSON.stringify({ event: 'dashboard', url: dashboard.link })}\n`)
-  else print(`yodel: dashboard on ${dashboard.link}\n`)
+  if (json) print(`${JSON.stringify({ event: 'dashboard', url: link })}\n`)
+  else print(`yodel: dashboard on ${link}\n`)
+}
+
+function announceHealth({ address, url }: Health, json: boolean, log: Log) {
+  if (isPublic(address))
+    log.say('warn', `${url} can be reached from other machines; anybody may have the metrics`)
+  log.event('info', 'health', { url })
+  if (json) print(`${JSON.stringify({ event: 'health', url })}\n`)
+  else print(`yodel: health on ${url}\n`)
 }

@@ -21,10 +21,12 @@
  *   DELETE /api/benches/ID                ends it early; it then has a result
  *   GET    /api/console?listener=N        WebSocket: each message goes to the listener, and what
  *                                         comes back for it is answered (ConsoleReply)
- *   GET    /metrics  /healthz  /readyz    for Prometheus and supervisors; no token on loopback
+ *   GET    /metrics                       for Prometheus
+ *   GET    /healthz  /readyz              for supervisors: no token, and any Host
  *
  * Whatever changes something needs the header `X-Yodel: 1`, which no form can send. With a token,
- * everything needs it: `Authorization: Bearer TOKEN`, or the cookie that `/?token=TOKEN` sets.
+ * all but the last line needs it: `Authorization: Bearer TOKEN`, or the cookie that `/?token=TOKEN`
+ * sets.
  * An error is `{ "error": "one sentence", "hint": "what to try" }` with a status from 400 on.
  */
 import type { FaultKind } from '../faults/index.ts'

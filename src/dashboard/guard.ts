@@ -33,21 +33,31 @@ export function checkToken(token: string): string {
   )
 }
 
-/** These can be asked for without a token on a loopback address. */
-const forSupervisors = new Set(['/metrics', '/healthz', '/readyz'])
+/** Whoever runs a cluster asks for these by whatever name; they say one word. */
+const probes = new Set(['/healthz', '/readyz'])
 const changing = new Set(['POST', 'PUT', 'DELETE', 'PATCH'])
+
+export interface GuardOptions {
+  /** Whoever asks must know it; undefined: nobody need. */
+  token?: string | undefined
+  /** Nobody can guess the token, so whoever has it need not wait for guessers. */
+  tokenIsRandom?: boolean | undefined
+  /** Anybody may have the metrics, by any name. */
+  metricsOpen?: boolean | undefined
+}
 
 export class Guard {
   readonly #address: HostAddress
   readonly #token: Buffer | undefined
   readonly #cookie: string
   readonly #isRandom: boolean
+  readonly #open: ReadonlySet<string>
   readonly #failures = new Map<string, { guesses: Set<string>; since: number }>()
 
-  /** @param isRandom nobody can guess the token, so whoever has it need not wait for guessers */
-  constructor(address: HostAddress, token: string | undefined, isRandom = false) {
+  constructor(address: HostAddress, { token, tokenIsRandom, metricsOpen }: GuardOptions = {}) {
     this.#address = address
-    this.#isRandom = isRandom
+    this.#isRandom = tokenIsRandom === true
+    this.#open = metricsOpen ? new Set([...probes, '/metrics']) : probes
     this.#token = token === undefined ? undefined : digest(token)
     // A browser sends cookies to all ports of a host: each dashboard has its own.
     this.#cookie = `yodel-${address.port}`
@@ -56,12 +66,17 @@ export class Guard {
   /** @throws Refused if the request is not to be answered */
   check(request: IncomingMessage, path: string): void {
     const method = request.method ?? ''
+    if (this.isProbe(request, path)) return
     this.#checkHost(request)
     this.#checkOrigin(request)
     if (changing.has(method) && request.headers['x-yodel'] !== '1')
       throw new Refused(403, 'The header X-Yodel: 1 is missing.', 'Send it with every change.')
-    if (forSupervisors.has(path) && !isPublic(this.#address)) return
     this.#checkToken(request)
+  }
+
+  /** It is answered whoever asks, by whatever name: letter for letter this, and only read. */
+  isProbe({ method }: IncomingMessage, path: string): boolean {
+    return (method === 'GET' || method === 'HEAD') && this.#open.has(path)
   }
 
   /** Whoever has another name for us was led here by a name server. */
@@ -113,7 +128,7 @@ export class Guard {
     throw new Refused(
       401,
       given === undefined ? 'The token is missing.' : 'The token is wrong.',
-      'Use the link that yodel printed, or send Authorization: Bearer TOKEN.',
+      'Open /?token=TOKEN, or send Authorization: Bearer TOKEN.',
       { 'WWW-Authenticate': 'Bearer' },
     )
   }

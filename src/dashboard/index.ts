@@ -10,23 +10,22 @@ import { checkedQuery } from './body.ts'
 import { Consoles } from './consoles.ts'
 import { Watchers } from './events.ts'
 import { Faults, type OwnListener } from './faults.ts'
-import { Guard } from './guard.ts'
+import { Guard, type GuardOptions } from './guard.ts'
 import { MetricsPage } from './metrics.ts'
 import type { Observer } from './observer.ts'
+import { Readiness } from './readiness.ts'
 import { Refused } from './refused.ts'
 import { createRoutes } from './routes.ts'
-import { answerWith, listenForWeb } from './server.ts'
+import { answerWith, close as closeServer, listenForWeb, urlOf } from './server.ts'
 
-export interface DashboardOptions {
+export interface DashboardOptions extends GuardOptions {
   /** Looks at the listeners; whoever makes it starts and stops it. */
   observer: Observer
   /** The same listeners, with their faults. */
   listeners: readonly OwnListener[]
   address: HostAddress
-  /** Whoever asks must know it; undefined: nobody need. */
-  token?: string | undefined
-  /** It was made by `randomToken()`: others who guess from the same address lock nobody out. */
-  tokenIsRandom?: boolean | undefined
+  /** Whether they take clients; those who have it say so elsewhere, too. */
+  readiness?: Readiness | undefined
   /** Whether benches may go to others than the listeners. */
   benchAnywhere?: boolean | undefined
   /** The servers are to stop accepting. */
@@ -48,8 +47,6 @@ export interface Dashboard extends AsyncDisposable {
   readonly url: string
   /** For the browser: with the token, if there is one. */
   readonly link: string
-  /** The servers are stopping: no longer ready. */
-  setDraining(): void
   /** A script has put others in force; undefined: those of the start. */
   setFaults(texts: readonly string[] | undefined): void
   close(): Promise<void>
@@ -65,26 +62,22 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   const consoles = new Consoles()
   const benches = new Benches(listeners, benchAnywhere, about => watchers.send('bench', about))
   const startedAt = Date.now()
-  let draining = false
+  const { readiness = new Readiness(listeners.map(({ server }) => server)) } = options
   const info = (): ServerInfo => ({
     version,
     startedAt,
     pid: process.pid,
-    draining,
+    draining: readiness.draining,
     benchAnywhere,
     listeners: listenersOf(observer, faults),
   })
-  const setDraining = () => {
-    if (draining) return
-    draining = true
-    watchers.send('server', info())
-  }
+  readiness.onChange(() => watchers.send('server', info()))
   const setFaults = (texts: readonly string[] | undefined) => {
     faults.note(texts)
     watchers.send('faults', faults.list())
   }
   const drain = () => {
-    setDraining()
+    readiness.setDraining()
     options.onDrain()
   }
   const stopListening = observer.onLook(({ second, lanes, activity }) => {
@@ -93,8 +86,17 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     if (activity.length > 0) watchers.send('activity', activity)
   })
   answerWith(server, {
-    guard: new Guard(address, token, options.tokenIsRandom),
-    routes: createRoutes({ observer, watchers, faults, benches, metrics, info, drain }),
+    guard: new Guard(address, options),
+    routes: createRoutes({
+      observer,
+      watchers,
+      faults,
+      benches,
+      readiness,
+      info,
+      drain,
+      metrics: () => metrics.text(watchers.count),
+    }),
     assets: readAssets(options.pageFolder),
     onDefect: options.onDefect,
     onControl: options.onControl,
@@ -111,14 +113,11 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     consoles.close()
     metrics.close()
     await benches.close()
-    const closed = new Promise(resolve => server.close(resolve))
-    server.closeAllConnections()
-    await closed
+    await closeServer(server)
   }
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host
-  const url = `http://${host}:${address.port}/`
+  const url = urlOf(address)
   const link = token === undefined ? url : `${url}?token=${token}`
-  return { address, url, link, setDraining, setFaults, close, [Symbol.asyncDispose]: close }
+  return { address, url, link, setFaults, close, [Symbol.asyncDispose]: close }
 }
 
 const listenersOf = (observer: Observer, faults: Faults): ListenerInfo[] =>

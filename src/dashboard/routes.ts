@@ -6,9 +6,9 @@ import type { Benches } from './benches.ts'
 import { checked, checkedQuery, readJson } from './body.ts'
 import type { Watchers } from './events.ts'
 import type { Faults } from './faults.ts'
-import type { MetricsPage } from './metrics.ts'
+import { healthRoutes } from './health.ts'
 import type { Observer } from './observer.ts'
-import { contentType } from './prometheus.ts'
+import type { Readiness } from './readiness.ts'
 import { Refused } from './refused.ts'
 
 /** What a route has to work with. */
@@ -36,7 +36,8 @@ export interface Parts {
   watchers: Watchers
   faults: Faults
   benches: Benches
-  metrics: MetricsPage
+  readiness: Readiness
+  metrics: () => string
   info: () => ServerInfo
   drain: () => void
 }
@@ -51,7 +52,7 @@ export function createRoutes(parts: Parts): Map<string, Route> {
     ...watching(parts),
     ...changing(parts),
     ...benching(parts),
-    ...supervising(parts),
+    ...healthRoutes(parts.readiness, parts.metrics),
   ])
 }
 
@@ -195,18 +196,6 @@ const benching = ({ benches }: Parts): Rows => [
     ({ id }) => {
       benches.stop(id)
       return { status: 202, body: { stopping: id } }
-    },
-  ],
-]
-
-const supervising = ({ metrics, watchers, info }: Parts): Rows => [
-  ['GET /metrics', () => ({ body: metrics.text(watchers.count), type: contentType })],
-  ['GET /healthz', () => ({ body: 'alive\n', type: text })],
-  [
-    'GET /readyz',
-    () => {
-      const { draining } = info()
-      return { status: draining ? 503 : 200, body: draining ? 'draining\n' : 'ready\n', type: text }
     },
   ],
 ]

@@ -1,6 +1,7 @@
 /** The web server: it asks the guard, finds the route, and answers. */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, ServerResponse, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { HostAddress } from '../address.ts'
@@ -36,15 +37,24 @@ export interface WebOptions {
 }
 
 export interface Handlers {
-  guard: Guard
+  guard: Pick<Guard, 'check' | 'isProbe' | 'linkToken'> & Partial<Pick<Guard, 'cookieFor'>>
   routes: ReadonlyMap<string, Route>
-  assets: ReadonlyMap<string, Asset>
+  /** Undefined: there is no page. */
+  assets?: ReadonlyMap<string, Asset> | undefined
   /** Hears of every change that was made. */
   onControl?: ((what: string, from: string) => void) | undefined
   /** What nobody foresaw is no reason to stop serving. */
   onDefect: (error: unknown) => void
-  upgrade: (request: IncomingMessage, stream: Duplex, head: Buffer, query: URLSearchParams) => void
+  /** Of a WebSocket; undefined: there is none, and an offer to upgrade is passed over. */
+  upgrade?: Upgrade | undefined
 }
+
+type Upgrade = (
+  request: IncomingMessage,
+  stream: Duplex,
+  head: Buffer,
+  query: URLSearchParams,
+) => void
 
 /** Listens, but does not answer yet: what to answer with depends on the port. */
 export async function listenForWeb({ address, requestTimeoutMs }: WebOptions) {
@@ -76,25 +86,56 @@ export function answerWith(server: Server, handlers: Handlers): void {
     if (!response.socket) request.socket.destroy()
     else void answer(handlers, request, response)
   })
-  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    stream.on('error', () => {})
-    try {
-      const { path, query } = parse(request)
-      handlers.guard.check(request, path)
-      if (path !== '/api/console') throw new Refused(404, 'There is no WebSocket here.')
-      handlers.upgrade(request, stream, head, query)
-    } catch (error) {
-      const refusal = explainRefusal(error) ?? defect
-      if (refusal === defect) handlers.onDefect(error)
-      const body = JSON.stringify(refusal.body)
-      const answer =
-        `HTTP/1.1 ${refusal.status} Refused\r\nConnection: close\r\n` +
-        `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n` +
-        body
-      // No timeout of node:http applies any more: who does not hang up would stay for good.
-      stream.end(answer, () => stream.destroy())
-    }
-  })
+  const { upgrade } = handlers
+  if (upgrade)
+    server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+      stream.on('error', () => {})
+      void answerUpgrade({ ...handlers, upgrade }, request, stream, head)
+    })
+}
+
+async function answerUpgrade(
+  { guard, routes, upgrade, onDefect }: Handlers & { upgrade: Upgrade },
+  request: IncomingMessage,
+  stream: Duplex,
+  head: Buffer,
+) {
+  try {
+    const { path, query } = parse(request)
+    guard.check(request, path)
+    if (path === '/api/console') return upgrade(request, stream, head, query)
+    // Clients in Java offer HTTP/2 with each request, and take an answer without it as well.
+    const probe = guard.isProbe(request, path) && routes.get(`GET ${path}`)
+    if (!probe) throw new Refused(404, 'There is no WebSocket here.')
+    const response = new ServerResponse(request)
+    const { status = 200, body, type = '' } = (await probe({ request, response, query, id: '' }))!
+    writeRaw(stream, status, type, request.method === 'HEAD' ? '' : String(body))
+  } catch (error) {
+    const refusal = explainRefusal(error) ?? defect
+    if (refusal === defect) onDefect(error)
+    writeRaw(stream, refusal.status, 'application/json', JSON.stringify(refusal.body))
+  }
+}
+
+/** No timeout of node:http applies any more: who does not hang up would stay for good. */
+function writeRaw(stream: Duplex, status: number, type: string, body: string) {
+  const answer =
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\nConnection: close\r\n` +
+    `Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+    `Cache-Control: no-store\r\n\r\n${body}`
+  stream.end(answer, () => stream.destroy())
+}
+
+/** Where it is, for a browser. */
+export function urlOf({ host, port }: HostAddress): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`
+}
+
+/** Whoever is connected is cut off. */
+export async function close(server: Server): Promise<void> {
+  const closed = new Promise(resolve => server.close(resolve))
+  server.closeAllConnections()
+  await closed
 }
 
 /** Nothing is decoded and no dots are resolved: a path is in the table, or it is not there. */
@@ -133,15 +174,15 @@ async function find(
   const token = guard.linkToken(request.url!)
   if (method === 'GET' && token !== undefined) {
     // Out of the address bar, the history and whatever else remembers addresses.
-    const headers = { Location: '/', 'Set-Cookie': guard.cookieFor(token) }
+    const headers = { Location: '/', 'Set-Cookie': guard.cookieFor!(token) }
     return { status: 303, body: '', type: 'text/plain', headers }
   }
-  const asset = method === 'GET' ? assets.get(path) : undefined
+  const asset = method === 'GET' ? assets?.get(path) : undefined
   if (asset) {
     const lasting = { 'Cache-Control': 'private, max-age=31536000, immutable' }
     return { body: asset.body, type: asset.type, headers: asset.lasting ? lasting : {} }
   }
-  if (method === 'GET' && path === '/') return notBuilt
+  if (method === 'GET' && path === '/' && assets) return notBuilt
   const named = /^(\/api\/\w+\/)([^/]+)(\/\w+)?$/.exec(path)
   const places = [path, ...(named ? [`${named[1]}:id${named[3] ?? ''}`] : [])]
   for (const place of places) {

@@ -1,0 +1,18 @@
+/**
+ * The token of a dashboard: from a file or from the environment. On the command line `ps` would
+ * show it to every user of the machine.
+ */
+import { usageError } from '../errors.ts'
+
+const variable = 'YODEL_TOKEN'
+
+/**
+ * @param fromFile what the file has that an option names; it goes before the environment
+ * @throws UserError if it is empty: who meant to keep others out must not let them in
+ */
+export function givenToken(fromFile: string | undefined): string | undefined {
+  const token = fromFile?.trim() ?? process.env[variable]
+  if (token !== '') return token
+  const where = fromFile === undefined ? variable : 'The file of the token'
+  throw usageError(`${where} is empty.`, 'Write a token of 16 characters or more into it.')
+}

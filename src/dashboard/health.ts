@@ -1,0 +1,61 @@
+/**
+ * What supervisors ask for: /healthz and /readyz, and what Prometheus scrapes. They are routes of
+ * the dashboard, and can have an address of their own, where nothing else is and anybody may ask.
+ */
+import type { HostAddress } from '../address.ts'
+import { MetricsPage } from './metrics.ts'
+import type { Observer } from './observer.ts'
+import { contentType } from './prometheus.ts'
+import type { Readiness } from './readiness.ts'
+import type { Reply, Route } from './routes.ts'
+import { answerWith, close, listenForWeb, urlOf } from './server.ts'
+
+const text = 'text/plain; charset=utf-8'
+
+/** The two probes say one word, which tells nothing of who serves what. */
+export const healthRoutes = (
+  readiness: Readiness,
+  metrics: () => string,
+): [key: string, route: Route][] => [
+  ['GET /metrics', () => ({ body: metrics(), type: contentType })],
+  ['GET /healthz', () => ({ body: 'ok\n', type: text })],
+  ['GET /readyz', () => ready(readiness)],
+]
+
+const ready = ({ why }: Readiness): Reply => ({
+  status: why === undefined ? 200 : 503,
+  body: `${why ?? 'ok'}\n`,
+  type: text,
+})
+
+export interface HealthOptions {
+  address: HostAddress
+  readiness: Readiness
+  observer: Observer
+  onDefect: (error: unknown) => void
+}
+
+export interface Health extends AsyncDisposable {
+  /** With the port that the system gave. */
+  readonly address: HostAddress
+  readonly url: string
+  close(): Promise<void>
+}
+
+/**
+ * No token, any Host; a page of another site that asks cannot read the answer.
+ * @throws UserError if the address cannot be had
+ */
+export async function startHealth(options: HealthOptions): Promise<Health> {
+  const { readiness, observer, onDefect } = options
+  const { server, address } = await listenForWeb(options)
+  const metrics = new MetricsPage(observer)
+  const guard = { check() {}, isProbe: () => true, linkToken: () => undefined }
+  const routes = new Map(healthRoutes(readiness, () => metrics.text(0)))
+  answerWith(server, { guard, routes, onDefect })
+  const end = async () => {
+    metrics.close()
+    await close(server)
+  }
+  return { address, url: urlOf(address), close: end, [Symbol.asyncDispose]: end }
+}
