@@ -39,6 +39,9 @@ export const transportNames = Object.keys(transports) as TransportName[]
 export const isDatagrams = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].carries === 'datagrams'
 
+export const isHttp = ({ transport }: { transport: TransportName }): boolean =>
+  transport === 'http' || transport === 'https'
+
 /** Whether a message of text is told from a binary one. */
 export const hasText = ({ transport }: { transport: TransportName }): boolean =>
   transport === 'ws' || transport === 'wss'
@@ -80,11 +83,10 @@ export interface Calling {
 export interface HttpCalling {
   /** All of it is the body of one request, which streams; otherwise each write is a request. */
   oneRequest?: boolean | undefined
-  /**
-   * Answers of any status are passed on, and a server that hangs up between requests is called
-   * again; otherwise a status beyond 200 to 299 breaks the connection.
-   */
+  /** Answers of any status are passed on; otherwise one beyond 200 to 299 breaks the connection. */
   anyStatus?: boolean | undefined
+  /** So long a server may be silent that owes an answer; undefined: for ever. */
+  answerTimeoutMs?: number | undefined
 }
 
 /** Who may say by a PROXY header whom it forwards (haproxy's proxy-protocol.txt). */
