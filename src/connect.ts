@@ -4,17 +4,24 @@ import { formatAddress, toAddress, type Address } from './address.ts'
 import { answerTimeoutMs, echoDatagram } from './connect/datagram.ts'
 import { dial, type Link } from './engines/node/dial.ts'
 import { checkCalling } from './engines/tls-options.ts'
-import { withDefaults } from './options.ts'
-import { isDatagrams, type Calling } from './transport.ts'
+import { callingOptions } from './options/calling.ts'
+import { checkOptions, defaultsOf, group, option, resolve, type OptionsOf } from './options/form.ts'
+import { duration } from './options/kinds.ts'
+import { isDatagrams } from './transport.ts'
 
-export interface ConnectOptions {
+export const connectOptions = {
   /** How long to wait for the connection to be established; of udp, for an echo (1 s). */
-  timeoutMs?: number
-  /** What the transport needs to know of us. */
-  calling?: Calling
+  timeoutMs: option(duration({ zero: false }), {
+    default: 10_000,
+    flag: 'timeout',
+    help: 'wait so long for the connection; of udp, for an echo',
+    defaultText: '10s; udp: 1s',
+  }),
+  /** What is said before the first message. */
+  calling: group(callingOptions),
 }
-
-export const connectDefaults: Required<ConnectOptions> = { timeoutMs: 10_000, calling: {} }
+export type ConnectOptions = OptionsOf<typeof connectOptions>
+export const connectDefaults = defaultsOf(connectOptions)
 
 /** Iterate over it to get what arrives, as it arrives, until the other side has finished. */
 export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
@@ -56,7 +63,8 @@ export async function connect(
   address: string | Address,
   options: ConnectOptions = {},
 ): Promise<Connection> {
-  const { timeoutMs, calling } = withDefaults(connectDefaults, options)
+  checkOptions(connectOptions, options)
+  const { timeoutMs, calling } = resolve(connectOptions, options)
   const target = { address: toAddress(address), calling }
   checkCalling(target.address, calling)
   const link = await dial(target, timeoutMs)

@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { formatAddress, toAddress, type Address } from './address.ts'
 import { fingerprintOf } from './certificate.ts'
-import { chooseEngine, engines, type WantedEngine } from './engines/index.ts'
+import type { EngineName } from './engine-names.ts'
+import { chooseEngine, engines } from './engines/index.ts'
 import { identityFor, invalidToday } from './engines/tls-options.ts'
 import { usageError } from './errors.ts'
 import type { FaultSpec } from './faults/index.ts'
@@ -11,37 +12,22 @@ import { checkScript, stepAt, type FaultScript } from './faults/script.ts'
 import { checkFaults } from './faults/suits.ts'
 import { Ledger } from './metrics/ledger.ts'
 import type { Counts, Snapshot } from './metrics/snapshot.ts'
-import { withDefaults } from './options.ts'
-import { share, type EngineName, type ServeTask } from './task.ts'
+import {
+  checkOptions,
+  defaultsOf,
+  resolve,
+  type OptionsOf,
+  type ResolvedOf,
+} from './options/form.ts'
+import { datagramOptions, proxyOptions, serveOptions, webOptions } from './serving/options.ts'
+import type { DatagramRules, WebRules } from './serving/options.ts'
+import { share, type ServeTask } from './task.ts'
 import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
-import { checkNoConnections, checkRules } from './serve/datagrams.ts'
+import { checkNoConnections } from './serve/datagrams.ts'
 import { isDatagrams } from './transport.ts'
-import type { DatagramRules, ProxyRules, TlsServing, WebRules } from './transport.ts'
 
-export interface ServeOptions {
-  /** How many clients are served at the same time; the others wait in the backlog. */
-  concurrency?: number
-  engine?: WantedEngine
-  /** Threads that share the port. Each serves its share of `concurrency`. */
-  threads?: number
-  /** Close a connection on which nothing has moved for so long; 0 for never. */
-  idleTimeoutMs?: number
-  /** How long close() waits for the clients to hang up. */
-  drainMs?: number
-  /** How long to look for work before going to sleep, in microseconds; 0 for not at all. */
-  busyPollUs?: number
-  /** Leave after the first client. */
-  oneOff?: boolean
-  /**
-   * How the server misbehaves; a chunk goes through them in this order. With an empty list it
-   * behaves well until `setFaults()`; without a list it cannot misbehave.
-   */
-  faults?: readonly FaultSpec[] | undefined
-  /** As an empty list of faults, where the engine that is taken anyway can have them. */
-  faultsLater?: boolean
-  /** What is random in the faults is the same for the same seed. */
-  seed?: number
+export type ServeOptions = OptionsOf<typeof serveOptions> & {
   /** Which faults are in force when; `faults` are those besides, none if they are not given. */
   faultScript?: FaultScript | undefined
   /** Hears which step of the script has come into force. */
@@ -51,52 +37,9 @@ export interface ServeOptions {
    * before `closed` resolves. So much more was `lost` because nobody had time to listen.
    */
   onFaults?: ((records: readonly FaultRecord[], lost: number) => void) | undefined
-  /** How long a client may take for PROXY header, TLS and the like. */
-  handshakeTimeoutMs?: number
-  /** Of tls, wss and https; without it a certificate is made at start. */
-  tls?: Partial<TlsServing> | undefined
-  /** Whose PROXY headers are read; nobody's without it. */
-  proxy?: ProxyRules | undefined
-  web?: Partial<WebRules>
-  datagrams?: Partial<DatagramRules>
-  /** The descriptor of a socket that is bound already, and listening unless it is udp. */
-  inheritedFd?: number | undefined
-  /** Keep a list of who is connected, which `ledgers` shows. */
-  ledger?: boolean
 }
 
-/** What says which faults come, and who hears of them; all else has a default. */
-type Directions = 'faultScript' | 'onFaultStep' | 'onFaults'
-
-/** The one place of these defaults: each option has one. */
-export const serveDefaults: Wanted & Record<Exclude<keyof ServeOptions, Directions>, unknown> = {
-  concurrency: Infinity,
-  engine: 'auto',
-  threads: 1,
-  idleTimeoutMs: 3600_000,
-  drainMs: 5_000,
-  busyPollUs: 0,
-  oneOff: false,
-  faults: undefined,
-  faultsLater: false,
-  seed: 1,
-  handshakeTimeoutMs: 10_000,
-  tls: undefined,
-  proxy: undefined,
-  web: { messageMaxBytes: 16 * 2 ** 20, deflate: false, origins: undefined },
-  datagrams: { ratePerSource: undefined, allow: [] },
-  inheritedFd: undefined,
-  ledger: false,
-}
-
-type OfThreads = 'ledger' | 'tls' | 'recordFaults' | 'udpPorts'
-type Wanted = Omit<ServeTask, 'kind' | 'engine' | 'address' | 'sharePort' | OfThreads> & {
-  tls: Partial<TlsServing> | undefined
-  engine: WantedEngine
-  threads: number
-  ledger: boolean
-  faultsLater: boolean
-}
+type Wanted = ResolvedOf<typeof serveOptions> & { web: WebRules; datagrams: DatagramRules }
 
 export interface Server extends AsyncDisposable {
   /** Where it listens, with the port that the system gave. */
@@ -143,10 +86,11 @@ export async function serve(
   address: string | Address,
   { onFaults, faultScript, onFaultStep, ...options }: ServeOptions = {},
 ): Promise<Server> {
+  checkOptions(serveOptions, options)
   const wanted: Wanted = {
-    ...withDefaults(serveDefaults, options),
-    web: withDefaults(serveDefaults.web, options.web ?? {}),
-    datagrams: withDefaults(serveDefaults.datagrams, options.datagrams ?? {}),
+    ...resolve(serveOptions, options),
+    web: resolve(webOptions, options.web ?? {}),
+    datagrams: resolve(datagramOptions, options.datagrams ?? {}),
   }
   const wantedAddress = toAddress(address)
   check(wanted, wantedAddress)
@@ -201,33 +145,12 @@ const udpPorts = new Uint16Array(new SharedArrayBuffer(65_536 * Uint16Array.BYTE
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
 export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
-function check(options: Wanted, address: Address) {
-  const { concurrency, threads, idleTimeoutMs, drainMs, busyPollUs, faults = [], seed } = options
-  if (!(concurrency >= 1) || (Number.isFinite(concurrency) && !Number.isInteger(concurrency)))
-    throw usageError('concurrency must be a whole number from 1 on, or unlimited.')
-  if (!Number.isInteger(threads) || threads < 1 || threads > 256)
-    throw usageError('threads must be a whole number from 1 to 256.')
-  if (!(idleTimeoutMs >= 0)) throw usageError('The idle timeout must be 0 or more.')
-  if (!(drainMs >= 0)) throw usageError('The drain time must be 0 or more.')
-  if (!(options.handshakeTimeoutMs > 0))
-    throw usageError('The handshake timeout must be more than 0.')
-  checkWeb(options.web)
-  if (!(busyPollUs >= 0)) throw usageError('The time to poll must be 0 or more.')
-  checkRules(options.datagrams)
-  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
-    throw usageError('seed must be a whole number from 0 to 4294967295.')
-  checkFaults(faults, address)
-}
-
-/** The package `ws` counts in 32 bits. */
-const messageMaxMaxBytes = 2 ** 31 - 1
-
-function checkWeb({ messageMaxBytes: max, origins = [] }: WebRules) {
-  if (!Number.isInteger(max) || max < 1 || max > messageMaxMaxBytes)
-    throw usageError('The longest message must have from 1 byte to 2 GiB less 1.')
-  const wrong = origins.find(origin => origin !== 'null' && originOf(origin) !== origin)
+/** What each option can be by itself is in its table: serving/options. */
+function check({ faults = [], web }: Wanted, address: Address) {
+  const wrong = web.origins?.find(origin => origin !== 'null' && originOf(origin) !== origin)
   if (wrong !== undefined)
     throw usageError(`'${wrong}' is no origin.`, 'Write for example https://example.com.')
+  checkFaults(faults, address)
 }
 
 /** As a browser writes it (RFC 6454 section 6.2). */
@@ -239,6 +162,7 @@ function originOf(url: string): string | undefined {
 /** Who does what: the engine, and each thread's share of the clients. */
 function plan(address: Address, options: Wanted, recordFaults: boolean) {
   const { engine: wantedEngine, threads, ledger: wantsLedger, faultsLater, ...rest } = options
+  const { mode = 'off', from = defaultsOf(proxyOptions).from } = options.proxy ?? {}
   const { concurrency, oneOff, seed } = options
   const notes: string[] = []
   const task: ServeTask = {
@@ -250,6 +174,7 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
     udpPorts,
     ...rest,
     tls: identityFor(address, options.tls),
+    proxy: mode === 'off' ? undefined : { mode, from },
     ledger: undefined,
   }
   const { engine, reason } = chooseEngine(wantedEngine, task)

@@ -1,6 +1,9 @@
 /** Numbers as people write them: one table to parse and to print. What is unclear is refused. */
 import { usageError } from './errors.ts'
 
+/** Node's timers go no further: a longer one would end at once. It is almost 25 days. */
+export const timerMaxMs = 2 ** 31 - 1
+
 /** Decimal multiples have one letter, binary ones have two (IEC 80000-13). */
 const sizeUnits: Record<string, number> = {
   '': 1,

@@ -58,7 +58,7 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
   [['flood', ':7', '--rate', '5/x'], 2, /'5\/x' is not a rate\. Write for example 500, 10k\/s/],
   [['flood', ':7', '--count', '1.5'], 2, /'1\.5' is not a whole number\./],
   [['flood', ':7', '--connections', '0'], 2, 'connections must be a whole number from 1 on.'],
-  [['flood', ':7', ''], 2, 'The message is empty: nothing would come back.'],
+  [['flood', ':7', ''], 2, 'message must not be empty: nothing would come back.'],
   [['serve', '--concurrency', '0'], 2, /from 1 on, or unlimited\./],
   [['serve', '--engine', 'steam'], 2, /Allowed choices are auto, .*\. See yodel serve --help\./],
   [['serve', '--concurrency'], 2, /argument missing\. See yodel serve --help\./],

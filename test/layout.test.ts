@@ -7,8 +7,8 @@ import { root } from './program.ts'
 
 /** A file may import its own part and any part named before it: so there are no cycles. */
 const parts = [
-  'errors options units transport address machine der certificate metrics',
-  'load faults task report engines threads serve connect bench index dashboard cli',
+  'errors units engine-names options transport address machine der certificate metrics',
+  'load faults serving task report engines threads serve connect bench index dashboard cli',
 ].flatMap(names => names.split(' '))
 
 /** Words that may stand only in the named place, because one place owns that concern. */

@@ -52,7 +52,7 @@ test('whoever asks for what has no meaning there is told so', async () => {
     [{ proxy: { mode: 'accept', from: [] }, engine: 'node' }, /PROXY/],
     [{ proxy: { mode: 'accept', from: [] } }, /^PROXY headers[^.]*udp[^.]*\.$/],
     [{ datagrams: { ratePerSource: 0 } }, /more than 0/],
-    [{ datagrams: { allow: ['all' as 'loops'] } }, /no rule/],
+    [{ datagrams: { allow: ['all' as 'loops'] } }, /allow must be one of low-ports/],
   ]
   for (const [options, message] of asked)
     await assert.rejects(serve('udp://127.0.0.1:0', options), { message })

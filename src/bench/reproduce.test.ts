@@ -1,7 +1,8 @@
-/** Whoever types what `reproduce` says gets the same options again. */
+/** Typing what `reproduce` says gives the same options again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { benchDefaults, floodDefaults, type BenchOptions } from '../bench.ts'
+import { benchDefaults, type BenchOptions } from '../bench.ts'
+import { benchOptions, floodOptions } from '../load/options.ts'
 import { reproduce } from './reproduce.ts'
 
 test('every option that is not as usual is said, what introduces us too', () => {
@@ -18,7 +19,7 @@ test('every option that is not as usual is said, what introduces us too', () => 
     calling: { sendProxy: 2, tls: { alpn: ['a', 'b'], insecure: true, ca: 'PEM', pin: undefined } },
   }
   assert.equal(
-    reproduce('bench', ':7007', options, benchDefaults),
+    reproduce('bench', ':7007', benchOptions, options),
     'yodel bench :7007 --rate 500/s --size 16-64:9,1000:1 --duration 200ms --count-corruption ' +
       "--expect 'p99<5ms' --expect loss=0 " +
       '--send-proxy 2 --alpn a --alpn b --insecure --ca CA.pem',
@@ -28,11 +29,11 @@ test('every option that is not as usual is said, what introduces us too', () => 
 test('what is as usual need not be said', () => {
   const sizeBytes = [{ minBytes: 64, maxBytes: 64, weight: 1 }]
   const options = { ...benchDefaults, sizeBytes, count: Infinity, idle: undefined }
-  assert.equal(reproduce('bench', ':7', options, benchDefaults), 'yodel bench :7')
+  assert.equal(reproduce('bench', ':7', benchOptions, options), 'yodel bench :7')
 })
 
 test('a message is quoted for a shell', () => {
   const message = Buffer.from("it's\n")
-  const words = reproduce('flood', 'unix:/tmp/a b', { depth: 2, message }, floodDefaults)
+  const words = reproduce('flood', 'unix:/tmp/a b', floodOptions, { depth: 2, message })
   assert.equal(words, String.raw`yodel flood 'unix:/tmp/a b' --depth 2 $'it\'s\n'`)
 })

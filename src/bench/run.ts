@@ -1,15 +1,17 @@
 /** A load that is under way: started, watched second by second, summed up. */
-import { formatAddress, type Address } from '../address.ts'
+import { formatAddress, toAddress, type Address } from '../address.ts'
+import type { Load } from '../load/plan.ts'
 import { machine, versions } from '../machine.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
-import { timerMaxMs } from '../options.ts'
+import type { Table } from '../options/form.ts'
+import { timerMaxMs } from '../units.ts'
 import { meets, parseObjective } from '../report/objective.ts'
 import type { Interval, RunConditions, RunResult } from '../report/result.ts'
 import { summarize, withVerdict, type Findings } from '../report/summarize.ts'
 import { failureNames, type FailureName } from '../metrics/meter.ts'
 import { startThreads, type Threads } from '../threads/start.ts'
-import { isDatagrams, isHttp } from '../transport.ts'
-import { plan, type Load } from './plan.ts'
+import { isDatagrams } from '../transport.ts'
+import { plan } from './plan.ts'
 import { reproduce } from './reproduce.ts'
 import { Seconds } from './seconds.ts'
 
@@ -34,21 +36,22 @@ export interface LoadRun {
 }
 
 /**
- * @param defaults of the options, for the command to do it again
+ * @param rows of the options, for the command to do it again
  * @param prepare checks the options; what it throws rejects the run
  */
 export function startLoad(
   command: 'bench' | 'flood',
   address: string | Address,
+  rows: Table,
   options: object,
-  defaults: Record<string, unknown>,
   prepare: () => Load,
 ): LoadRun {
   const run = new Run(command)
   const opening = (async () => {
     const load = prepare()
     load.expect.forEach(parseObjective)
-    return run.open(load, reproduce(command, address, options, defaults))
+    const again = reproduce(command, address, rows, options)
+    return run.open(load, toAddress(address), again)
   })()
   const finished = opening.then(() => run.finished)
   // Whoever awaits one of the two hears of it; the other is not unhandled then.
@@ -82,8 +85,8 @@ class Run {
     this.#command = command
   }
 
-  async open(load: Load, command: string): Promise<Address> {
-    const { tasks, reason } = plan(load)
+  async open(load: Load, address: Address, command: string): Promise<Address> {
+    const { tasks, reason } = plan(load, address)
     const threads = await startThreads(tasks)
     this.#threads = threads
     const startedAt = new Date().toISOString()
@@ -94,7 +97,7 @@ class Run {
     this.#timed = load.count === Infinity
     if (warmupMs === 0) this.#measure(startMs)
     else this.#timer = setTimeout(() => this.#measure(), Math.min(warmupMs, timerMaxMs))
-    const { payload: _payload, address: _address, calling: _calling, ...rest } = load
+    const { payload: _payload, calling: _calling, ...rest } = load
     const { seed, expect: _expect, ...options } = rest
     const conditions: RunConditions = {
       command: this.#command,
@@ -123,7 +126,6 @@ class Run {
         // Wrong bytes tell more than bytes that did not come.
         wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
         intervals: this.intervals,
-        statuses: outcomes.flatMap(({ statuses }) => [...(statuses ?? [])]),
         // The busiest thread is the limit.
         cpuShare: outcomes.reduce<number | null>(
           (most, { busyShare }) => (busyShare === null ? most : Math.max(most ?? 0, busyShare)),
@@ -132,8 +134,7 @@ class Run {
         openLoop: load.ratePerSecond !== undefined,
         churning: load.churnPerSecond > 0,
         countingCorruption: load.countCorruption,
-        datagrams: isDatagrams(load.address),
-        http: isHttp(load.address),
+        datagrams: isDatagrams(address),
         lossLimited: load.expect.some(limitsLoss),
         conditions,
       } satisfies Findings)

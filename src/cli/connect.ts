@@ -3,36 +3,52 @@ import { clearLine, cursorTo } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from '@commander-js/extra-typings'
 import { formatAddress, type Address } from '../address.ts'
-import { connect, connectDefaults, type Connection } from '../connect.ts'
+import { connect, connectDefaults, connectOptions, type Connection } from '../connect.ts'
 import { answerTimeoutMs } from '../connect/datagram.ts'
 import type { AnswerHead } from '../engines/node/http/answer-parser.ts'
+import { fromFlags, option } from '../options/form.ts'
+import { whether } from '../options/kinds.ts'
 import { printable } from '../report/printable.ts'
 import { hasText, isDatagrams } from '../transport.ts'
-import { formatDuration, parseDuration } from '../units.ts'
-import { callingOf, callingOptions } from './calling.ts'
+import { formatDuration } from '../units.ts'
 import { usageError } from '../errors.ts'
 import { exitCodes } from './exit.ts'
-import { addAll, addressArgument, value } from './flags.ts'
+import { addressArgument } from './flags.ts'
+import { addOptions } from './option-flags.ts'
 import type { Talked } from './exit.ts'
 import { tell } from './output.ts'
+
+/** What is for people alone, and not for the library. */
+const shownOptions = {
+  hex: option(whether(), {
+    default: false,
+    flag: 'hex',
+    help: 'show what comes back in hexadecimal',
+  }),
+  text: option(whether(), {
+    default: false,
+    flag: 'text',
+    help: 'ws: in a pipe each line is a message of text',
+  }),
+  verbose: option(whether(), {
+    default: false,
+    short: 'v',
+    flag: 'verbose',
+    help: 'say on stderr once it is connected',
+  }),
+}
+const { calling, ...own } = connectOptions
 
 export function addConnect(program: Command): void {
   const command = program
     .command('connect')
     .description('type and see the echo; or pipe: cat file | yodel connect > same')
     .addArgument(addressArgument('whom to talk to'))
-    .option('--hex', 'show what comes back in hexadecimal')
-    .option('--text', 'ws: in a pipe each line is a message of text')
-    .option(
-      '--timeout <duration>',
-      'patience with the connection (10s), or an echo of udp (1s)',
-      duration,
-    )
-    .option('-v, --verbose', 'say on stderr once it is connected')
-  addAll(command, 'Transports:', callingOptions())
+  addOptions(command, { ...shownOptions, ...own })
+  addOptions(command, { calling }, 'Transports:')
   command.action(async (address, flags) => {
-    const { calling, rest } = callingOf(flags)
-    const { hex = false, text = false, timeout, verbose = false } = rest
+    const { calling, timeoutMs: timeout } = fromFlags(connectOptions, flags)
+    const { hex = false, text = false, verbose = false } = fromFlags(shownOptions, flags)
     if (text && !hasText(address))
       throw usageError(
         `${address.transport} does not tell text from binary.`,
@@ -113,5 +129,3 @@ async function talkerFor(
   const { talkByPipe } = await import('./pipe.ts')
   return connection => talkByPipe(connection, shape)
 }
-
-const duration = value(parseDuration)

@@ -3,7 +3,8 @@ import { isPublic } from '../address.ts'
 import { loadLibc } from '../engines/libc.ts'
 import type { CounterName } from '../metrics/meter.ts'
 import type { Server, ServeOptions } from '../serve.ts'
-import { isDatagrams, type DatagramRule } from '../transport.ts'
+import type { DatagramRule } from '../serving/options.ts'
+import { isDatagrams } from '../transport.ts'
 import { formatCount, plural } from '../units.ts'
 
 /** How each reason is called in the last line. */

@@ -7,9 +7,8 @@ import { parseFault } from '../faults/parse.ts'
 import { parseFaultScript, type FaultStep } from '../faults/script.ts'
 import type { ServeOptions } from '../serve.ts'
 import { formatDuration } from '../units.ts'
-import { fileContent } from './calling.ts'
 import { cannot } from './files.ts'
-import { repeatable, value } from './flags.ts'
+import { fileContent, repeatable, value } from './flags.ts'
 import type { Log } from './log.ts'
 
 export interface Faulting {
@@ -25,7 +24,7 @@ interface Given {
   listener: number | undefined
 }
 
-export const faultOptions = (): Option[] => [
+export const faultFlags = (): Option[] => [
   // Each one goes behind those before it.
   new Option(
     '--fault <kind=value>',

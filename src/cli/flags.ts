@@ -1,9 +1,12 @@
 /** Flags that several commands have, and how their values are parsed. */
+import { readFileSync } from 'node:fs'
 import { Argument, InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import type { Command as PlainCommand, Option as PlainOption } from 'commander'
 import { defaultAddress, formatAddress, parseAddress } from '../address.ts'
-import { wantedEngines } from '../engines/index.ts'
+import { wantedEngines } from '../engine-names.ts'
 import { UserError } from '../errors.ts'
+import { option } from '../options/form.ts'
+import { whether } from '../options/kinds.ts'
 import { parseCount } from '../units.ts'
 
 /** What is wrong with a value belongs into the sentence that names the option. */
@@ -23,6 +26,15 @@ export const repeatable =
   <T>(parse: (text: string) => T) =>
   (text: string, before: readonly T[] = []): T[] => [...before, value(parse)(text)]
 
+/** The content of a file that an option names. */
+export function fileContent(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new InvalidArgumentError(`Cannot read it: ${(error as Error).message}.`)
+  }
+}
+
 /** As it was written. */
 export const asIs = (text: string): string => text
 
@@ -38,6 +50,15 @@ export const parseLimit = (text: string): number =>
 /** Adds options that have a file of their own; what they say is read from the flags there. */
 export function addAll(command: object, heading: string, options: PlainOption[]): void {
   for (const option of options) (command as PlainCommand).addOption(option.helpGroup(heading))
+}
+
+/** Of a command that reports. */
+export const jsonOption = {
+  json: option(whether(), {
+    default: false,
+    flag: 'json',
+    help: 'report as one JSON document',
+  }),
 }
 
 /** Whom to talk to. */

@@ -2,44 +2,41 @@
 import type { Command } from '@commander-js/extra-typings'
 import { formatAddress } from '../address.ts'
 import { flood, floodDefaults, type LoadRun } from '../bench.ts'
+import { floodOptions } from '../load/options.ts'
+import { fromFlags } from '../options/form.ts'
 import type { LoadAbout } from '../report/live.ts'
 import { loadText } from '../report/load.ts'
-import { parseCount, parseDuration, parseRate, plural } from '../units.ts'
-import { callingOf, callingOptions } from './calling.ts'
-import { addAll, addressArgument, engineFlag, value } from './flags.ts'
+import { plural } from '../units.ts'
+import { addressArgument, jsonOption } from './flags.ts'
 import { exitCodes, nobodyThere } from './exit.ts'
 import { showLoad } from './live.ts'
+import { addOptions } from './option-flags.ts'
 import { canvas, onInterrupt, print, tell } from './output.ts'
+
+const { calling, ...own } = floodOptions
 
 export function addFlood(program: Command): void {
   const command = program
     .command('flood')
     .description('send the same message for ever, and verify every echo')
-    .addArgument(addressArgument('whom to send to'))
-    .argument('[message]', 'what to send', floodDefaults.message)
-    .option('--connections <n>', 'connections', value(parseCount), floodDefaults.connections)
-    .option('--depth <n>', 'messages in flight on each', value(parseCount), floodDefaults.depth)
-    .option('--rate <rate>', 'messages per second in all, evenly spaced', value(parseRate))
-    .option('--count <n>', 'stop after so many messages', value(parseCount))
-    .option('--duration <duration>', 'stop after so long', value(parseDuration))
-    .addOption(engineFlag())
-    .option('--threads <n>', 'threads that send', value(parseCount), floodDefaults.threads)
-    .option('--json', 'report as one JSON document')
-  addAll(command, 'Transports:', callingOptions())
+    .addArgument(addressArgument('where to send it'))
+    .argument('[message]', 'what to send', 'Hello!\n')
+  addOptions(command, own)
+  addOptions(command, jsonOption)
+  addOptions(command, { calling }, 'Transports:')
   command.action(async (address, message, flags) => {
-    const { calling, rest } = callingOf(flags)
-    const { json, rate, duration, ...options } = rest
-    const load = { ...options, calling, ratePerSecond: rate, durationMs: duration, message }
-    const run = flood(address, load)
+    const options = fromFlags(floodOptions, flags)
+    const run = flood(address, { ...options, message })
     const interrupted = await untilFinished(run, {
       address: formatAddress(await run.ready),
-      connections: options.connections,
+      connections: options.connections ?? floodDefaults.connections,
       warmupMs: 0,
-      durationMs: duration ?? Infinity,
+      durationMs: options.durationMs ?? Infinity,
       count: options.count ?? Infinity,
     })
     const result = await run.finished
-    print(json ? `${JSON.stringify(result)}\n` : loadText(result, canvas(process.stdout)))
+    const asJson = fromFlags(jsonOption, flags).json === true
+    print(asJson ? `${JSON.stringify(result)}\n` : loadText(result, canvas(process.stdout)))
     if (nobodyThere(result)) process.exitCode = exitCodes.network
     else if (result.verdict === 'fail') process.exitCode = exitCodes.failed
     else if (interrupted) process.exitCode = exitCodes.interrupted

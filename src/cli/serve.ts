@@ -1,18 +1,22 @@
 /** yodel serve: echo whatever arrives. */
-import { Option, type Command } from '@commander-js/extra-typings'
+import type { Command } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, isPublic, parseAddress } from '../address.ts'
 import { usageError } from '../errors.ts'
 import { serve, type ServeOptions, type Server } from '../serve.ts'
+import { fromFlags, option, type Kind } from '../options/form.ts'
+import { list, whether } from '../options/kinds.ts'
+import { commonOptions, faultOptions, transportOptions } from '../serving/options.ts'
 import { transports } from '../transport.ts'
-import { parseCount, parseDuration, plural } from '../units.ts'
+import { plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
-import { faultOptions, faultsOf, inject } from './faults.ts'
+import { faultFlags, faultsOf, inject } from './faults.ts'
 import { isUdp, risk, warnings } from './datagrams.ts'
-import { addAll, engineFlag, parseLimit, repeatable, value } from './flags.ts'
+import { addAll } from './flags.ts'
 import { openLog, type Log } from './log.ts'
+import { addOptions } from './option-flags.ts'
 import { onInterrupt, print, showLive } from './output.ts'
 import { servedText, servingText, totalOf } from './served-text.ts'
-import { servingOf, servingOptions } from './serving.ts'
+import { servingOf } from './serving.ts'
 import { announceWatch, watch, type Watch } from './watch.ts'
 import { Typed } from './typed.ts'
 import { watchingOf, watchingOptions } from './watching.ts'
@@ -22,29 +26,18 @@ export function addServe(program: Command): void {
     .command('serve')
     .description('echo whatever arrives')
     .argument('[address...]', `where to listen (default: ${formatAddress(defaultAddress)})`)
-    .option('--concurrency <n>', 'clients served at a time; others wait', value(parseLimit))
-    .addOption(engineFlag())
-    .option('--threads <n>', 'threads that share each port', value(parseCount))
-    .option('--idle-timeout <duration>', 'close what is idle; 0: never (default: 1h)', duration)
-    .option('--drain <duration>', 'patience with clients at the end (default: 5s)', duration)
-    .option('--busy-poll <duration>', 'look for work so long before sleeping (uring)', duration)
-    .option('--one-off', 'leave after the first client')
-    .addOption(
-      new Option('--seed <n>', 'the same seed, the same faults (default: 1)')
-        .argParser(count)
-        .helpGroup(faultsGroup),
-    )
-    .option('--fd <n>', 'serve a socket that is open already: 3 or 3=tls; repeatable', fds)
-    .option('--json', 'one JSON object per line on stdout')
-  addAll(command, faultsGroup, faultOptions())
-  addAll(command, 'Transports:', servingOptions())
+  addOptions(command, commonOptions)
+  addOptions(command, socketOptions)
+  addOptions(command, faultOptions, faultsGroup)
+  addAll(command, faultsGroup, faultFlags())
+  addOptions(command, transportOptions, 'Transports:')
   addAll(command, 'Watching:', watchingOptions())
   const typed = new Typed(command)
   command.action(async (texts, flags) => {
-    const { serving, rest: others } = servingOf(flags)
-    const { watching, rest: more } = watchingOf(others)
-    const { faulting, rest } = faultsOf(more)
-    const { json, fd = [], idleTimeout, drain, busyPoll, ...options } = rest
+    const serving = servingOf(flags)
+    const { watching } = watchingOf(flags)
+    const { faulting } = faultsOf(flags)
+    const { json = false, fd = [] } = fromFlags(socketOptions, flags)
     const inherited = [...activatedSockets(process.env), ...fd]
     const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
     checkTls(serving.tls !== undefined, given)
@@ -54,12 +47,8 @@ export function addServe(program: Command): void {
     // Whoever can reach it may stop it at once, and it leaves in good order.
     const signal = firstSignal()
     const servers = await startAll(places, n => ({
-      ...options,
       ...serving,
       ...optionsFor(n),
-      idleTimeoutMs: idleTimeout,
-      drainMs: drain,
-      busyPollUs: busyPoll === undefined ? undefined : busyPoll * 1e3,
       // Nobody is slowed by it: the engine is not chosen for it.
       faultsLater: watching.dashboard !== undefined,
       ledger: (watching.dashboard ?? watching.health) !== undefined || log.writes('debug'),
@@ -75,9 +64,9 @@ export function addServe(program: Command): void {
     for (const note of new Set(servers.flatMap(server => server.notes))) log.say('info', note)
     for (const server of servers) {
       for (const warning of warnings(server, serving)) log.say('warn', warning)
-      announce(server, json === true, log)
+      announce(server, json, log)
     }
-    announceWatch(watcher, json === true, log)
+    announceWatch(watcher, json, log)
     await closed
     closeLog()
   })
@@ -87,9 +76,25 @@ export function addServe(program: Command): void {
 const quickMs = 100
 
 const faultsGroup = 'Faults:'
-const duration = value(parseDuration)
-const count = value(parseCount)
-const fds = repeatable(parseFd)
+
+const fd: Kind<Inherited> = {
+  placeholder: '<n>',
+  parse: parseFd,
+  format: ({ fd, address }) => [`${fd}=${address.transport}`],
+  mistake: () => undefined,
+}
+const socketOptions = {
+  fd: option(list(fd), {
+    default: undefined,
+    flag: 'fd',
+    help: 'serve a socket that is open already: 3 or 3=tls; repeatable',
+  }),
+  json: option(whether(), {
+    default: false,
+    flag: 'json',
+    help: 'one JSON object per line on stdout',
+  }),
+}
 
 type Place = Partial<Inherited> & Pick<Inherited, 'address'>
 

@@ -6,8 +6,9 @@ import type { Look, Observer } from '../dashboard/observer.ts'
 import type { Readiness } from '../dashboard/readiness.ts'
 import { usageError, UserError } from '../errors.ts'
 import { failureNames } from '../metrics/meter.ts'
-import type { Server } from '../serve.ts'
-import { transports, type Calling, type ProxyRules } from '../transport.ts'
+import type { ServeOptions, Server } from '../serve.ts'
+import type { Calling } from '../options/calling.ts'
+import { transports } from '../transport.ts'
 import { Storms, type Log } from './log.ts'
 import type { Played } from './faults.ts'
 import { print } from './output.ts'
@@ -20,7 +21,7 @@ export interface WatchOptions extends Watching {
   /** What a script has made of them. */
   script: Played
   typed: Typed
-  proxy: ProxyRules | undefined
+  proxy: ServeOptions['proxy']
   log: Log
 }
 
@@ -148,7 +149,7 @@ async function open(
 }
 
 /** Its own certificate needs no proof, and its own PROXY header is what it asks for. */
-const callingOf = ({ address }: Server, proxy: ProxyRules | undefined): Calling => ({
+const callingOf = ({ address }: Server, proxy: ServeOptions['proxy']): Calling => ({
   ...(transports[address.transport].secure && { tls: { insecure: true } }),
   ...(proxy?.mode === 'require' && { sendProxy: 2 }),
 })

@@ -3,7 +3,7 @@ import { quoted } from '../bench/reproduce.ts'
 import { parseFault } from '../faults/parse.ts'
 import { checkFaults } from '../faults/suits.ts'
 import type { Server } from '../serve.ts'
-import type { Calling } from '../transport.ts'
+import type { Calling } from '../options/calling.ts'
 import type { FaultsWanted, ListenerFaults } from './api.ts'
 import { Refused } from './refused.ts'
 

@@ -12,8 +12,6 @@ type Elsewhere =
   | `messages${'Planned' | 'Sent' | 'Received' | 'Held'}`
   | `warmup${'Sent' | 'Received' | 'BytesOut' | 'BytesIn'}`
   | `cycles${'Planned' | 'Completed'}`
-  | 'reconnects'
-  | 'sentAgain'
   | `datagrams${'Late' | 'Duplicated' | 'Reordered' | 'Corrupted'}`
   | 'corruptedBytes'
   | 'flippedBits'

@@ -4,7 +4,8 @@ import type { Address } from '../address.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import type { WrongBytes } from '../load/payload.ts'
 import type { Meter } from '../metrics/meter.ts'
-import type { EngineName, Task } from '../task.ts'
+import type { EngineName } from '../engine-names.ts'
+import type { Task } from '../task.ts'
 import type { Feature } from './features.ts'
 
 /** One way of asking the operating system to move bytes. */
@@ -39,8 +40,6 @@ export interface Outcome {
   wrong: WrongBytes | undefined
   /** How long it has measured: until the last message was due or came back. */
   measuredMs: number
-  /** Of HTTP: statuses that were none of success, and how many connections failed by each. */
-  statuses?: Map<number, number>
   /** Share of a processor that its thread used while it sent; null where that is not known. */
   busyShare: number | null
 }

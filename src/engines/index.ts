@@ -1,6 +1,7 @@
 /** The table of engines, and how one is chosen. */
 import { usageError } from '../errors.ts'
-import { engineNames, type EngineName, type Task } from '../task.ts'
+import type { EngineName, WantedEngine } from '../engine-names.ts'
+import type { Task } from '../task.ts'
 import type { Engine } from './engine.ts'
 import { blocking } from './blocking/index.ts'
 import { phraseOf, wantedBy } from './features.ts'
@@ -11,9 +12,6 @@ export const engines: Readonly<Record<EngineName, Engine>> = { node, uring, bloc
 
 /** From the most to the least wanted. */
 const preference: EngineName[] = ['uring', 'node']
-
-export type WantedEngine = EngineName | 'auto'
-export const wantedEngines: readonly WantedEngine[] = ['auto', ...engineNames]
 
 /** Why an engine cannot do a task, as a sentence; undefined if it can. */
 export function refusalOf(name: EngineName, task: Task): string | undefined {

@@ -4,7 +4,9 @@ import { createSecureContext, rootCertificates, type SecureContext } from 'node:
 import { formatAddress, type Address } from '../address.ts'
 import { createCertificate, namesOf, plain } from '../certificate.ts'
 import { UserError, usageError } from '../errors.ts'
-import { transports, type Calling, type TlsCalling, type TlsServing } from '../transport.ts'
+import type { Calling, TlsCalling } from '../options/calling.ts'
+import type { TlsServing } from '../serving/options.ts'
+import { transports } from '../transport.ts'
 
 /** What is older is broken (RFC 8996), whatever this Node was told to allow. */
 export const minVersion = 'TLSv1.2'

@@ -17,7 +17,7 @@
  * chain for each source, forgotten with the source; bound their number.
  */
 import { mix } from '../load/random.ts'
-import { timerMaxMs } from '../options.ts'
+import { timerMaxMs } from '../units.ts'
 import type { Carries } from '../transport.ts'
 import { Gone, type Chunk, type Hit } from './fault.ts'
 import { createFault, type FaultSpec } from './index.ts'

@@ -25,6 +25,7 @@ const plan: LoadPlan = {
   drainMs: 0,
   timeoutMs: 100,
   countCorruption: false,
+  calling: {},
 }
 const ms = 1e6
 

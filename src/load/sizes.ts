@@ -58,3 +58,17 @@ export function parseSizes(text: string): SizeRange[] {
     return { minBytes, maxBytes, weight: match[3] === undefined ? 1 : Number(match[3]) }
   })
 }
+
+/** The same again: `64`, or `16-64:1,1000:2`. @param bytesText how one size is written */
+export function sizesText(
+  ranges: readonly SizeRange[],
+  bytesText: (bytes: number) => string = String,
+): string {
+  return ranges
+    .map(({ minBytes, maxBytes, weight }) => {
+      const range =
+        minBytes === maxBytes ? bytesText(minBytes) : `${minBytes}-${bytesText(maxBytes)}`
+      return ranges.length === 1 ? range : `${range}:${weight}`
+    })
+    .join(',')
+}

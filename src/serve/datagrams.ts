@@ -1,25 +1,10 @@
 /** What can be asked of a server of datagrams. */
 import { usageError } from '../errors.ts'
-import { datagramRules, type DatagramRules } from '../transport.ts'
-
-/** @throws UserError if they make no sense */
-export function checkRules({ ratePerSource, allow }: DatagramRules): void {
-  if (ratePerSource !== undefined && !(ratePerSource > 0))
-    throw usageError('The rate to one source must be more than 0.', 'Or `unlimited`.')
-  const unknown = allow.find(rule => !datagramRules.includes(rule))
-  if (unknown !== undefined)
-    throw usageError(`'${unknown}' is no rule.`, `The rules are ${datagramRules.join(', ')}.`)
-}
-
-/** Of all that a server can be told: what has to do with clients who come and go. */
-interface OfConnections {
-  concurrency?: number
-  idleTimeoutMs?: number
-  oneOff?: boolean
-}
+import type { ServingOptions } from '../serving/options.ts'
 
 /** Where nobody connects there are no clients to be counted, closed or waited for. */
-export function checkNoConnections({ concurrency, idleTimeoutMs, oneOff }: OfConnections): void {
+export function checkNoConnections(options: ServingOptions): void {
+  const { concurrency, idleTimeoutMs, oneOff } = options
   const senseless = Object.entries({
     'limit of clients': concurrency !== undefined && concurrency !== Infinity,
     'idle timeout': idleTimeoutMs !== undefined,

@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import { counter, type FailureName, type Meter } from '../../metrics/meter.ts'
-import { timerMaxMs } from '../../options.ts'
+import { timerMaxMs } from '../../units.ts'
 import type { ServeTask } from '../../task.ts'
 import { transports } from '../../transport.ts'
 import { failureName } from '../failures.ts'

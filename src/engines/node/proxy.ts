@@ -1,7 +1,7 @@
 /** The PROXY protocol on the way in (a step of the entrance) and on the way out. */
 import { BlockList, isIPv6, type Socket } from 'node:net'
 import { usageError } from '../../errors.ts'
-import type { ProxyRules } from '../../transport.ts'
+import type { ProxyRules } from '../../serving/options.ts'
 import { ProtocolError } from '../failures.ts'
 import { readProxyHeader, writeProxyHeader } from '../proxy-header.ts'
 import type { Step } from './entrance.ts'

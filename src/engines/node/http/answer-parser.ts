@@ -35,11 +35,6 @@ export class AnswerParser {
     this.#listener = listener
   }
 
-  /** The answer before is complete, and nothing has come of another. */
-  get isBetween(): boolean {
-    return this.#state === 'head' && this.#rest.length === 0
-  }
-
   /** @throws ProtocolError if it is no HTTP */
   feed(data: Buffer): void {
     let bytes = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data])
@@ -58,7 +53,7 @@ export class AnswerParser {
 
   /** Nothing more will come. Whether that is how an answer may end. */
   close(): boolean {
-    if (this.#state !== 'until-close') return this.isBetween
+    if (this.#state !== 'until-close') return this.#state === 'head' && this.#rest.length === 0
     this.#end()
     return true
   }
@@ -164,8 +159,7 @@ function parseHead(text: string): AnswerHead {
   return { version: status[1]!, status: Number(status[2]), reason: status[3] ?? '', headers }
 }
 
-/** Of all headers of that name, in lower case. */
-export const valuesOf = (headers: AnswerHead['headers'], wanted: string): string[] =>
+const valuesOf = (headers: AnswerHead['headers'], wanted: string): string[] =>
   headers
     .filter(([name]) => name.length === wanted.length && name.toLowerCase() === wanted)
     .map(([, value]) => value)

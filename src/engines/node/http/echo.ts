@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { counter, type Meter } from '../../../metrics/meter.ts'
-import { timerMaxMs } from '../../../options.ts'
+import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { failureName } from '../../failures.ts'
 import { peek } from '../peek.ts'

@@ -1,7 +1,7 @@
 /** The parser of HTTP/1.1: Node's, at its strictest; and what is said to whom it does not like. */
 import { createServer, STATUS_CODES, type Server } from 'node:http'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
-import { timerMaxMs } from '../../../options.ts'
+import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { rawDecline, type Request, type Response } from './exchange.ts'
 import type { Visitor } from './visitor.ts'

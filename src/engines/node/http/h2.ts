@@ -7,7 +7,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import { counter, type Meter } from '../../../metrics/meter.ts'
-import { timerMaxMs } from '../../../options.ts'
+import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { ProtocolError } from '../../failures.ts'
 import type { Request, Response } from './exchange.ts'

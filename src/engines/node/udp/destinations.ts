@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
-import type { DatagramRule } from '../../../transport.ts'
+import type { DatagramRule } from '../../../serving/options.ts'
 import { loadLibc } from '../../libc.ts'
 
 // Numbers of <asm-generic/socket.h>, <linux/filter.h>, <linux/bpf_common.h>, <linux/if_packet.h>.

@@ -1,7 +1,7 @@
 /** Whom a server of datagrams does not answer, on a clock that does not run. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { datagramRules, type DatagramRule } from '../../../transport.ts'
+import { datagramRules, type DatagramRule } from '../../../serving/options.ts'
 import { Guard, kindOf } from './guard.ts'
 import { Recent } from './recent.ts'
 

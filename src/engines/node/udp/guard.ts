@@ -6,7 +6,7 @@
 import { BlockList, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { CounterName } from '../../../metrics/meter.ts'
-import { datagramRules, type DatagramRule, type DatagramRules } from '../../../transport.ts'
+import { datagramRules, type DatagramRule, type DatagramRules } from '../../../serving/options.ts'
 import { Recent } from './recent.ts'
 
 /** Without another word, to a source that is not on this machine; per second. */

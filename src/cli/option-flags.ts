@@ -1,0 +1,53 @@
+/** Tables of options as flags of the command line. */
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { optionsIn, type Kind, type Option as Row, type Table } from '../options/form.ts'
+import { fileContent, value } from './flags.ts'
+
+/**
+ * Adds the flags of a table; what is typed is read by `fromFlags()`. A default is only said in the
+ * help: what was not typed stays undefined, so that the library decides.
+ * @param heading of their own in the help
+ */
+export function addOptions(command: object, rows: Table, heading?: string): void {
+  for (const [, row] of optionsIn(rows)) {
+    const { flag } = row
+    if (flag === undefined) continue
+    const flagOption = flagOf(flag, row)
+    if (heading !== undefined) flagOption.helpGroup(heading)
+    ;(command as Command).addOption(flagOption)
+  }
+}
+
+function flagOf(flag: string, row: Row<unknown>): Option {
+  const { kind, help = '' } = row
+  const names = row.short === undefined ? `--${flag}` : `-${row.short}, --${flag}`
+  const said = new Option(`${names} ${kind.placeholder}`.trimEnd(), help + defaultOf(row))
+  if (kind.placeholder === '') return said
+  // The flag alone is read like any other text; help need not show which.
+  if (kind.placeholder.startsWith('[')) said.argParser(parserOf(kind)).preset('')
+  if (kind.choices && !kind.many) return said.choices(kind.choices)
+  return said.argParser(parserOf(kind))
+}
+
+function parserOf(kind: Kind<unknown>) {
+  const parse = value((text: string) => {
+    const parsed = kind.parse(kind.file ? fileContent(text) : text)
+    const mistake = kind.mistake(parsed)
+    if (mistake !== undefined) throw new InvalidArgumentError(`It ${mistake}`)
+    return parsed
+  })
+  if (!kind.many) return parse
+  return (text: string, before: unknown) => [
+    ...((before as unknown[] | undefined) ?? []),
+    ...(parse(text) as unknown[]),
+  ]
+}
+
+/** ` (default: 10s)` */
+function defaultOf({ kind, default: usual, defaultText }: Row<unknown>): string {
+  const text = defaultText ?? (isNothing(usual) ? '' : kind.format(usual).join())
+  return text === '' ? '' : ` (default: ${text})`
+}
+
+/** No limit, or nothing of it: help need not say that. */
+const isNothing = (usual: unknown) => usual === undefined || usual === Infinity || usual === 0

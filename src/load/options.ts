@@ -1,0 +1,209 @@
+/** The options of a load: those of bench and flood, and of the search for the highest rate. */
+import { wantedEngines } from '../engine-names.ts'
+import { callingOptions } from '../options/calling.ts'
+import { group, option, type Kind, type OptionsOf } from '../options/form.ts'
+import { choice, count, duration, list, percent, rate, text, whether } from '../options/kinds.ts'
+import { formatCount, formatDuration, formatSize } from '../units.ts'
+import { arrivalNames } from './pacer.ts'
+import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
+
+/** As a comparison shows a value; JSON has null where it is Infinity. */
+const shown =
+  (show: (value: number) => string, none = 'none') =>
+  (value: unknown): string =>
+    typeof value === 'number' && Number.isFinite(value) ? show(value) : none
+const plain = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : 'none'
+
+/** Bytes in a message, or sizes of which each is as likely as its weight. */
+const sizes: Kind<number | SizeRange[]> = {
+  placeholder: '<size>',
+  parse: parseSizes,
+  format: value => [typeof value === 'number' ? String(value) : sizesText(value)],
+  // They depend on the transport: bench/check.
+  mistake: () => undefined,
+}
+
+const message: Kind<Uint8Array | string> = {
+  placeholder: '[message]',
+  parse: typed => typed,
+  format: value => [typeof value === 'string' ? value : Buffer.from(value).toString()],
+  mistake: value =>
+    value.length === 0 ? 'must not be empty: nothing would come back.' : undefined,
+}
+
+/** All that bench and flood have in common. */
+export const loadOptions = {
+  /** Connections that are kept open and used. */
+  connections: option(count({ min: 0 }), {
+    default: 1,
+    flag: 'connections',
+    help: 'connections kept open and used',
+    condition: { name: 'connections', show: plain },
+  }),
+  /** Messages in flight on each connection, at most. */
+  depth: option(count(), {
+    default: 1,
+    flag: 'depth',
+    help: 'messages in flight on each, at most',
+    condition: { name: 'depth', show: plain },
+  }),
+  /**
+   * Open loop: messages per second, over all connections. Without it the next message is sent when
+   * an echo has come back (closed loop).
+   */
+  ratePerSecond: option(rate(), {
+    default: undefined,
+    flag: 'rate',
+    help: 'open loop: messages per second over all connections',
+    condition: {
+      name: 'rate',
+      show: shown(value => `${formatCount(value)}/s`, 'closed loop'),
+    },
+  }),
+  /** Stop after so many messages, those of the warm-up left out. */
+  count: option(count({ unlimited: true }), {
+    default: Infinity,
+    flag: 'count',
+    help: 'stop after so many messages, the warm-up left out',
+    condition: { name: 'count', show: shown(String, 'no limit') },
+  }),
+  /** Stop so long after the warm-up. */
+  durationMs: option(duration({ zero: false }), {
+    default: Infinity,
+    flag: 'duration',
+    help: 'stop after so long',
+    condition: { name: 'duration', show: shown(formatDuration, 'no limit') },
+  }),
+  /** How long to wait at the end for what is still under way. */
+  drainMs: option(duration(), {
+    default: 5_000,
+    flag: 'drain',
+    help: 'wait at the end for what is under way',
+  }),
+  /** Connecting, or a message unanswered for so long, is a failure. */
+  timeoutMs: option(duration({ zero: false }), {
+    default: 10_000,
+    flag: 'timeout',
+    help: 'give up what is unanswered',
+    defaultText: '10s; udp: 1s',
+  }),
+  /** How bytes are moved. */
+  engine: option(choice(wantedEngines), {
+    default: 'auto',
+    flag: 'engine',
+    help: 'how bytes are moved',
+  }),
+  /** Threads that send; they share connections and rate. */
+  threads: option(count({ max: 256 }), {
+    default: 1,
+    flag: 'threads',
+    help: 'threads that send',
+  }),
+  /** Decides payload, sizes and random arrivals. */
+  seed: option(count({ min: 0, max: 2 ** 32 - 1 }), {
+    default: 1,
+    flag: 'seed',
+    help: 'decides payload, sizes and random arrivals',
+  }),
+  /** How the messages of an open loop are spread over time. */
+  arrivals: option(choice(arrivalNames, 'how'), {
+    default: 'even',
+    flag: 'arrivals',
+    help: 'how the messages of an open loop are spread',
+    condition: { name: 'arrivals', show: plain },
+  }),
+  /** What a client says before the first message. */
+  calling: group(callingOptions),
+}
+
+export const floodOptions = {
+  ...loadOptions,
+  drainMs: { ...loadOptions.drainMs, default: 1_000 },
+  /** Sent again and again. */
+  message: option(message, {
+    default: 'Hello!\n',
+    positional: true,
+    help: 'what to send',
+  }),
+}
+
+export const benchOptions = {
+  ...loadOptions,
+  /** Stop so long after the warm-up; with a count there is no such limit. */
+  durationMs: {
+    ...loadOptions.durationMs,
+    default: 10_000,
+    help: 'measure for so long, after the warm-up',
+    defaultText: '10s; with --count no limit',
+  },
+  /** Left out of the result. */
+  warmupMs: option(duration({ endless: false }), {
+    default: 1_000,
+    flag: 'warmup',
+    help: 'leave so much out at first',
+    condition: { name: 'warm-up', show: shown(formatDuration) },
+  }),
+  /** Bytes in a message, or sizes of which each is as likely as its weight. */
+  sizeBytes: option(sizes, {
+    default: 64,
+    flag: 'size',
+    help: 'bytes in a message: 64, 16-64k or 64:90%,1k-4k:10%',
+    condition: {
+      name: 'size',
+      key: 'sizes',
+      show: value => (Array.isArray(value) ? sizesText(value, formatSize) : plain(value)),
+    },
+  }),
+  /** Short connections per second beside the steady ones: connect, echo once, hang up. */
+  churnPerSecond: option(rate({ zero: true }), {
+    default: 0,
+    flag: 'churn',
+    help: 'short connections per second beside the steady ones',
+    condition: { name: 'churn', show: shown(value => `${formatCount(value)}/s`) },
+  }),
+  /** Connections that are merely held. */
+  idle: option(count({ min: 0 }), {
+    default: 0,
+    flag: 'idle',
+    help: 'connections that are merely held',
+    condition: { name: 'idle connections', show: plain },
+  }),
+  /**
+   * Wrong bytes in a stream that stays in step do not end their connection: they are counted, and
+   * the verdict is the same.
+   */
+  countCorruption: option(whether(), {
+    default: false,
+    flag: 'count-corruption',
+    help: 'count corrupt bytes while the stream stays in step, and go on',
+    condition: { name: 'corruption', show: value => (value === true ? 'counted' : 'not counted') },
+  }),
+  /** Objectives such as `p99<5ms`, which decide the verdict too. */
+  expect: option(list(text('<objective>')), {
+    default: [] as string[],
+    flag: 'expect',
+    help: "fail unless it holds: 'p99<5ms', 'loss=0', 'rate>=50k/s'; repeatable",
+  }),
+}
+
+/** Of the search for the highest rate. */
+export const searchOptions = {
+  /** What has to hold, for example `p99<5ms`. Those of `expect` have to hold besides. */
+  objective: option(text('<objective>'), {
+    default: undefined,
+    flag: 'find-max',
+    help: "find the highest rate at which it holds: 'p99<5ms'",
+  }),
+  /** The found rate is at most by this fraction below one that did not hold. */
+  precision: option(
+    percent(value =>
+      value >= 0.01 && value <= 1 ? undefined : 'must be from 0.01 to 1: from 1% to 100%.',
+    ),
+    { default: 0.05, flag: 'precision', help: 'of --find-max', defaultText: '5%' },
+  ),
+}
+
+export type LoadOptions = OptionsOf<typeof loadOptions>
+export type FloodOptions = OptionsOf<typeof floodOptions>
+export type BenchOptions = OptionsOf<typeof benchOptions>

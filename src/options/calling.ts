@@ -1,0 +1,89 @@
+/** The options of a client before its first message: whom it trusts, and what it says of itself. */
+import { usageError } from '../errors.ts'
+import { group, option, type Kind, type OptionsOf } from './form.ts'
+import { fileText, list, text, untyped, whether } from './kinds.ts'
+
+/** The version of a PROXY header; the flag alone means 2. */
+const proxyVersion: Kind<1 | 2> = {
+  placeholder: '[version]',
+  parse(typed) {
+    if (typed !== '' && typed !== '1' && typed !== '2')
+      throw usageError(`'${typed}' is no version of the PROXY header.`, 'There are 1 and 2.')
+    return typed === '1' ? 1 : 2
+  },
+  format: version => [String(version)],
+  mistake: version => ([1, 2].includes(version) ? undefined : 'must be 1 or 2.'),
+}
+
+/** How requests over HTTP are made of what is written. */
+export interface HttpCalling {
+  /** All of it is the body of one request, which streams; otherwise each write is a request. */
+  oneRequest?: boolean | undefined
+  /**
+   * Answers of any status are passed on, and a server that hangs up between requests is called
+   * again; otherwise a status beyond 200 to 299 breaks the connection.
+   */
+  anyStatus?: boolean | undefined
+}
+
+/** How a client finds out whether it talks to the right server. */
+export const tlsCallingOptions = {
+  /** Trusted beside the authorities that Node knows; PEM. */
+  ca: option(fileText('CA.pem'), {
+    default: undefined,
+    flag: 'ca',
+    help: 'tls: trust what it has signed, too (PEM)',
+  }),
+  /** SHA-256 of the server's certificate in hexadecimal: it alone is trusted. */
+  pin: option(text('<sha256>'), {
+    default: undefined,
+    flag: 'pin',
+    help: 'tls: trust only the certificate with this fingerprint',
+  }),
+  /** Trusts any certificate. */
+  insecure: option(whether(), {
+    default: undefined,
+    flag: 'insecure',
+    help: 'tls: trust any certificate',
+  }),
+  /** For SNI and for the check of names, where it is not that of the address (RFC 6066). */
+  serverName: option(text('<name>'), {
+    default: undefined,
+    flag: 'server-name',
+    help: 'tls: for SNI and the check of names',
+  }),
+  /** What to speak, in order of preference (ALPN, RFC 7301). */
+  alpn: option(list(text('<protocol>')), {
+    default: undefined,
+    flag: 'alpn',
+    help: 'tls: what to speak; repeatable',
+  }),
+  /** Shown to a server that asks for one; PEM. */
+  cert: option(fileText('CERT.pem'), {
+    default: undefined,
+    flag: 'cert',
+    help: 'tls: show this certificate (PEM)',
+  }),
+  key: option(fileText('KEY.pem'), {
+    default: undefined,
+    flag: 'key',
+    help: 'tls: its key (PEM)',
+  }),
+}
+
+export type TlsCalling = OptionsOf<typeof tlsCallingOptions>
+
+/** What a client says and wants before the first message, whatever the transport needs of it. */
+export const callingOptions = {
+  tls: group(tlsCallingOptions),
+  /** Begins with a PROXY header of this version, as a proxy in front of a server does. */
+  sendProxy: option(proxyVersion, {
+    default: undefined,
+    flag: 'send-proxy',
+    help: 'begin with a PROXY header: 1 or 2',
+    defaultText: '2',
+  }),
+  http: option(untyped<HttpCalling>(), { default: undefined }),
+}
+
+export type Calling = OptionsOf<typeof callingOptions>

@@ -1,0 +1,189 @@
+/**
+ * The form of a table of options. Each option stands in its table once; the types of the library,
+ * the defaults, the flags of the command line with their help, the checks, the command that does a
+ * run again and what a comparison compares all follow from that row.
+ */
+import { usageError } from '../errors.ts'
+
+/** What the values of an option are. */
+export interface Kind<T> {
+  /** What help shows behind the flag, `<rate>`; empty where the flag says it all. */
+  readonly placeholder: string
+  /** From what was typed. @throws UserError that says what is wrong with it */
+  parse(text: string): T
+  /** What to type behind the flag, once for each time that it is typed; '' for nothing. */
+  format(value: T): readonly string[]
+  /** What is wrong with a value, behind the name of the option: `must be more than 0.` */
+  mistake(value: T): string | undefined
+  /** All values, where they are few. */
+  readonly choices?: readonly string[]
+  /** It may be typed several times: the values are joined. */
+  readonly many?: true
+  /** What is typed is the path of a file, and its content is the value. */
+  readonly file?: true
+}
+
+/** What there is to say of an option, beside what its values are. */
+export interface About<T, D extends T | undefined> {
+  readonly default: D
+  /** Of the command line, without dashes; without one the option is for the library alone. */
+  readonly flag?: string
+  /** One letter that says the same as the flag. */
+  readonly short?: string
+  /** It is typed by its place, without a flag. */
+  readonly positional?: true
+  readonly help?: string
+  /** What help says of the default, where the value does not say it. */
+  readonly defaultText?: string
+  /**
+   * What a comparison calls it, where runs that differ in it cannot be compared, and how it shows a
+   * value.
+   */
+  readonly condition?: Condition
+}
+
+export interface Condition {
+  readonly name: string
+  /** Where the conditions of a run have it, if not by the name of the option. */
+  readonly key?: string
+  /** @param value null or undefined where there is none; JSON has null where it is Infinity */
+  show(value: unknown): string
+}
+
+export interface Option<T, D extends T | undefined = T | undefined> extends About<T, D> {
+  readonly kind: Kind<T>
+}
+
+/** Options that belong together, and are one object in the library. */
+export interface Group<Rows extends Table = Table> {
+  readonly rows: Rows
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- of any type of value
+export type Row = Option<any> | Group<any>
+export interface Table {
+  readonly [name: string]: Row
+}
+
+/** The row of an option. */
+export const option = <T, const D extends T | undefined>(
+  kind: Kind<T>,
+  about: About<T, D>,
+): Option<T, D> => ({ kind, ...about })
+
+export const group = <Rows extends Table>(rows: Rows): Group<Rows> => ({ rows })
+
+type ValueOf<R> =
+  R extends Group<infer Rows> ? OptionsOf<Rows> : R extends Option<infer T, infer _> ? T : never
+type ResolvedValue<R> =
+  R extends Group<infer Rows>
+    ? OptionsOf<Rows>
+    : R extends Option<infer T, infer D>
+      ? undefined extends D
+        ? T | undefined
+        : T
+      : never
+
+/** What a caller may say: any of the options. */
+export type OptionsOf<Rows extends Table> = {
+  -readonly [Name in keyof Rows]?: ValueOf<Rows[Name]> | undefined
+}
+/** The same with the defaults in their places. */
+export type ResolvedOf<Rows extends Table> = {
+  -readonly [Name in keyof Rows]: ResolvedValue<Rows[Name]>
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- of any table
+const isGroup = (row: Row): row is Group<any> => 'rows' in row
+
+/** The defaults of a table; those of a group are nothing said. */
+export const defaultsOf = <Rows extends Table>(rows: Rows): ResolvedOf<Rows> =>
+  Object.fromEntries(
+    Object.entries(rows).map(([name, row]) => [name, isGroup(row) ? {} : row.default]),
+  ) as ResolvedOf<Rows>
+
+/**
+ * The options where they are given, the defaults elsewhere; `undefined` means not given. What is
+ * not in the table stays as it is.
+ */
+export function resolve<Rows extends Table, O extends OptionsOf<Rows>>(
+  rows: Rows,
+  options: O,
+  defaults: Partial<ResolvedOf<Rows>> = {},
+): Omit<O, keyof Rows> & ResolvedOf<Rows> {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return { ...defaultsOf(rows), ...defaults, ...Object.fromEntries(given) } as never
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
+
+/** The options where they are given, the defaults elsewhere; `undefined` means not given. */
+export function withDefaults<D extends object, O extends object>(defaults: D, options: O) {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return { ...defaults, ...Object.fromEntries(given) } as Omit<D, keyof O> & Defined<O & D>
+}
+
+/** @throws UserError for the first value that makes no sense */
+export function checkOptions(rows: Table, options: object): void {
+  for (const [name, value] of Object.entries(options)) {
+    const row = Object.hasOwn(rows, name) ? rows[name]! : undefined
+    if (!row || value === undefined) continue
+    if (isGroup(row)) {
+      checkOptions(row.rows, value as object)
+      continue
+    }
+    const mistake = row.kind.mistake(value)
+    if (mistake !== undefined) throw usageError(`${name} ${mistake}`)
+  }
+}
+
+/** What to type for these options, in their order; defaults need not be said. */
+export function wordsOf(rows: Table, options: object, defaults: object = {}): string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    const row = Object.hasOwn(rows, name) ? rows[name]! : undefined
+    if (!row || value == null) return []
+    if (isGroup(row)) return wordsOf(row.rows, value as object)
+    const { flag, kind, positional } = row
+    const usual = (defaults as Record<string, unknown>)[name]
+    if (value === Infinity || isAlike(kind, value, usual)) return []
+    const texts = kind.format(value)
+    if (positional) return [...texts]
+    if (flag === undefined) return []
+    return texts.flatMap(text => (text === '' ? [`--${flag}`] : [`--${flag}`, text]))
+  })
+}
+
+const isAlike = (kind: Kind<unknown>, value: unknown, usual: unknown) =>
+  usual !== undefined && JSON.stringify(kind.format(value)) === JSON.stringify(kind.format(usual))
+
+/** The options, those in groups too, in their order. */
+export function optionsIn(rows: Table): [name: string, option: Option<unknown>][] {
+  return Object.entries(rows).flatMap(([name, row]) =>
+    isGroup(row) ? optionsIn(row.rows) : [[name, row] as [string, Option<unknown>]],
+  )
+}
+
+/**
+ * The options that were typed, by their names in the library.
+ * @param typed by their flags, as `timeout` or `serverName`; undefined if they were not typed
+ */
+export function fromFlags<Rows extends Table>(
+  rows: Rows,
+  typed: Readonly<Record<string, unknown>>,
+): OptionsOf<Rows> {
+  const options: Record<string, unknown> = {}
+  for (const [name, row] of Object.entries(rows)) {
+    const value = isGroup(row)
+      ? fromFlags(row.rows, typed)
+      : row.flag === undefined
+        ? undefined
+        : typed[camelCase(row.flag)]
+    const isEmpty = isGroup(row) && Object.keys(value as object).length === 0
+    if (value !== undefined && !isEmpty) options[name] = value
+  }
+  return options as OptionsOf<Rows>
+}
+
+/** `server-name` → `serverName`, as the parser of the command line has it. */
+const camelCase = (flag: string) =>
+  flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())

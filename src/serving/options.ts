@@ -1,0 +1,211 @@
+/** The options of a server. */
+import { wantedEngines } from '../engine-names.ts'
+import type { FaultSpec } from '../faults/index.ts'
+import { group, option, type OptionsOf, type ResolvedOf } from '../options/form.ts'
+import {
+  choice,
+  count,
+  duration,
+  fileText,
+  list,
+  microseconds,
+  rate,
+  size,
+  text,
+  untyped,
+  whether,
+} from '../options/kinds.ts'
+
+/** Which certificate a server shows, and whose it wants to see. All in PEM (RFC 7468). */
+export const tlsOptions = {
+  cert: option(fileText('CERT.pem'), {
+    default: undefined,
+    flag: 'cert',
+    help: 'tls: certificate (PEM); without it one is made',
+  }),
+  key: option(fileText('KEY.pem'), {
+    default: undefined,
+    flag: 'key',
+    help: 'tls: its key (PEM)',
+  }),
+  /** Clients must show a certificate that one of these has signed. */
+  clientCa: option(fileText('CA.pem'), {
+    default: undefined,
+    flag: 'client-ca',
+    help: 'tls: clients must have a certificate that it has signed (PEM)',
+  }),
+}
+
+/** Which peers may say by a PROXY header for what client they speak (proxy-protocol.txt). */
+export const proxyOptions = {
+  /** `accept`: a header may come; `require`: a connection without one is closed. */
+  mode: option(choice(['require', 'accept', 'off'], 'mode'), {
+    default: 'off',
+    flag: 'proxy-protocol',
+    help: 'read PROXY headers',
+  }),
+  /** Addresses or networks (CIDR) whose headers are believed. */
+  from: option(list(text('<network>')), {
+    default: ['127.0.0.0/8', '::1/128'] as string[],
+    flag: 'proxy-from',
+    help: 'believe the headers of this network; repeatable',
+    defaultText: 'loopback',
+  }),
+}
+
+/** The package `ws` counts in 32 bits. */
+const messageMaxMaxBytes = 2 ** 31 - 1
+
+/** What WebSocket and HTTP servers put up with. */
+export const webOptions = {
+  /** A longer message is refused; bytes. Bodies of HTTP stream through and have no limit. */
+  messageMaxBytes: option(size({ max: messageMaxMaxBytes, maxText: '2 GiB less 1' }), {
+    default: 16 * 2 ** 20,
+    flag: 'message-max',
+    help: 'ws: the longest message',
+    defaultText: '16MiB',
+  }),
+  /** permessage-deflate (RFC 7692). */
+  deflate: option(whether(), {
+    default: false,
+    flag: 'deflate',
+    help: 'ws: compress, if the client can',
+  }),
+  /** Only pages from there may connect; undefined: all. */
+  origins: option(list(text('<origin>')), {
+    default: undefined,
+    flag: 'origin',
+    help: 'ws, http: only pages from there; repeatable',
+  }),
+}
+
+/**
+ * Source ports from 1 to 1023; ports on which this process serves udp; broadcast; multicast; what
+ * comes again and again from a port that no client is given.
+ */
+export const datagramRules = ['low-ports', 'own-ports', 'broadcast', 'multicast', 'loops'] as const
+export type DatagramRule = (typeof datagramRules)[number]
+
+/** Which datagrams are not answered, so that no third party is flooded by our echoes. */
+export const datagramOptions = {
+  /**
+   * To one address, per second; Infinity: no limit. Undefined: 10,000, and no limit to those of the
+   * loopback.
+   */
+  ratePerSource: option(rate({ unlimited: true }), {
+    default: undefined,
+    flag: 'udp-rate',
+    help: 'udp: answers to one source at most; or unlimited',
+    defaultText: '10k/s; loopback: unlimited',
+  }),
+  /** Rules that are not to hold. */
+  allow: option(list(choice(datagramRules, 'rule')), {
+    default: [] as DatagramRule[],
+    flag: 'udp-allow',
+    help: `udp: answer these too: ${datagramRules.join(', ')}; repeatable`,
+  }),
+}
+
+/** What the command line has in its first list. */
+export const commonOptions = {
+  /** How many clients are served at the same time; the others wait in the backlog. */
+  concurrency: option(count({ unlimited: true }), {
+    default: Infinity,
+    flag: 'concurrency',
+    help: 'clients served at a time; others wait',
+    defaultText: 'unlimited',
+  }),
+  /** How bytes are moved. */
+  engine: option(choice(wantedEngines), {
+    default: 'auto',
+    flag: 'engine',
+    help: 'how bytes are moved',
+  }),
+  /** Threads that share the port. Each serves its share of `concurrency`. */
+  threads: option(count({ max: 256 }), {
+    default: 1,
+    flag: 'threads',
+    help: 'threads that share each port',
+  }),
+  /** Close a connection on which nothing has moved for so long; 0 for never. */
+  idleTimeoutMs: option(duration(), {
+    default: 3600_000,
+    flag: 'idle-timeout',
+    help: 'close what is idle; 0: never',
+  }),
+  /** How long close() waits for the clients to hang up. */
+  drainMs: option(duration(), {
+    default: 5_000,
+    flag: 'drain',
+    help: 'wait so long for clients at the end',
+  }),
+  /** How long to look for work before going to sleep, in microseconds; 0 for not at all. */
+  busyPollUs: option(microseconds(), {
+    default: 0,
+    flag: 'busy-poll',
+    help: 'look for work so long before sleeping (uring)',
+  }),
+  /** Leave after the first client. */
+  oneOff: option(whether(), {
+    default: false,
+    flag: 'one-off',
+    help: 'leave after the first client',
+  }),
+}
+
+/** Of the faults; which they are the command line says in its own way. */
+export const faultOptions = {
+  /**
+   * How the server misbehaves; a chunk goes through them in this order. With an empty list it
+   * behaves well until `setFaults()`; without a list it cannot misbehave.
+   */
+  faults: option(untyped<readonly FaultSpec[]>(), { default: undefined }),
+  /** As an empty list of faults, where the engine that is taken anyway can have them. */
+  faultsLater: option(untyped<boolean>(), { default: false }),
+  /** What is random in the faults is the same for the same seed. */
+  seed: option(count({ min: 0, max: 2 ** 32 - 1 }), {
+    default: 1,
+    flag: 'seed',
+    help: 'the same seed, the same faults',
+  }),
+}
+
+/** Of single transports. */
+export const transportOptions = {
+  /** Of tls, wss and https; without it a certificate is made at start. */
+  tls: group(tlsOptions),
+  /** How long a client may take for PROXY header, TLS and the like. */
+  handshakeTimeoutMs: option(duration({ zero: false }), {
+    default: 10_000,
+    flag: 'handshake-timeout',
+    help: 'wait so long for TLS and the like',
+  }),
+  proxy: group(proxyOptions),
+  web: group(webOptions),
+  datagrams: group(datagramOptions),
+}
+
+export const serveOptions = {
+  ...commonOptions,
+  ...faultOptions,
+  ...transportOptions,
+  /** The descriptor of a socket that is bound already, and listening unless it is udp. */
+  inheritedFd: option(untyped<number>(), { default: undefined }),
+  /** Keep a list of the connections, which `ledgers` shows. */
+  ledger: option(untyped<boolean>(), { default: false }),
+}
+
+/** Of a server with TLS: it has a certificate by now. */
+export interface TlsServing {
+  cert: string
+  key: string
+  clientCa?: string | undefined
+}
+/** Of a server that reads PROXY headers. */
+export interface ProxyRules {
+  mode: 'accept' | 'require'
+  from: string[]
+}
+export type WebRules = ResolvedOf<typeof webOptions>
+export type DatagramRules = ResolvedOf<typeof datagramOptions>
+export type ServingOptions = OptionsOf<typeof serveOptions>
