@@ -1,8 +1,14 @@
 /** How the server misbehaves, listener by listener; every change takes effect at once. */
 import { signal, useSignal } from '@preact/signals'
-import type { FaultKind, FaultsWanted, ListenerFaults, ListenerInfo } from '../src/dashboard/api.ts'
+import type {
+  FaultKindInfo,
+  FaultsWanted,
+  ListenerFaults,
+  ListenerInfo,
+} from '../src/dashboard/api.ts'
+import { partsOf, textOf, type FaultParts } from '../src/faults/text.ts'
 import { Copy } from './copy.tsx'
-import { faultsFor, kindOf, partsOf, presets, textOf, type Fault } from './fault-kinds.ts'
+import { faultsFor, presets } from './fault-presets.ts'
 import { change, messageOf } from './request.ts'
 import { faults, listenerOf, server } from './state.ts'
 
@@ -77,7 +83,7 @@ function Listener({ listener, faults: texts, command, info }: ListenerProps) {
 interface EditorProps {
   listener: number
   texts: string[]
-  kinds: readonly FaultKind[]
+  kinds: readonly FaultKindInfo[]
 }
 
 function Editor({ listener, texts, kinds }: EditorProps) {
@@ -106,6 +112,7 @@ function Editor({ listener, texts, kinds }: EditorProps) {
             // A change from elsewhere replaces what stands in the fields.
             key={`${place} ${text} ${refusals.value}`}
             text={text}
+            kinds={kinds}
             onChange={changed => put(listener, texts.with(place, changed))}
             onRemove={() => put(listener, without(place))}
           />
@@ -118,12 +125,14 @@ function Editor({ listener, texts, kinds }: EditorProps) {
 
 interface InForceProps {
   text: string
+  kinds: readonly FaultKindInfo[]
   onChange: (text: string) => void
   onRemove: () => void
 }
 
-function InForce({ text, onChange, onRemove }: InForceProps) {
+function InForce({ text, kinds, onChange, onRemove }: InForceProps) {
   const { kind, value, percent } = partsOf(text)
+  const about = kinds.find(its => its.kind === kind)
   const commit = ({ currentTarget }: Event) => {
     const row = (currentTarget as HTMLElement).closest('li')!
     const changed = textOf({ kind, ...fieldsOf(row) })
@@ -132,32 +141,35 @@ function InForce({ text, onChange, onRemove }: InForceProps) {
   return (
     <li>
       <span class="kind">{kind}</span>
-      <Fields kind={kind} value={value} percent={percent} onCommit={commit} />
+      <Fields {...{ kind, value, percent }} hasSample={about?.sample !== ''} onCommit={commit} />
       <button type="button" aria-label={`Remove ${text}`} onClick={onRemove}>
         Remove
       </button>
-      <span class="meaning">{kindOf(kind)?.meaning}</span>
+      <span class="meaning">{about?.meaning}</span>
     </li>
   )
 }
 
-const fieldsOf = (row: HTMLElement): Pick<Fault, 'value' | 'percent'> => {
-  const field = (name: string) => row.querySelector<HTMLInputElement>(`[name=${name}]`)!.value
+const fieldsOf = (row: HTMLElement): Pick<FaultParts, 'value' | 'percent'> => {
+  const field = (name: string) =>
+    row.querySelector<HTMLInputElement>(`[name=${name}]`)!.value.trim()
   return { value: field('value'), percent: field('percent') }
 }
 
-interface FieldsProps extends Fault {
+interface FieldsProps extends FaultParts {
+  /** Whether a value is usual. */
+  hasSample: boolean
   /** Enter, or the field is left. */
   onCommit?: (event: Event) => void
 }
 
-const Fields = ({ kind, value, percent, onCommit }: FieldsProps) => (
+const Fields = ({ kind, value = '', percent = '', hasSample, onCommit }: FieldsProps) => (
   <>
     <input
       name="value"
       aria-label={`Value of ${kind}`}
       defaultValue={value}
-      placeholder={kindOf(kind)?.optional ? 'no value' : ''}
+      placeholder={hasSample ? '' : 'no value'}
       spellcheck={false}
       {...(onCommit && { onChange: onCommit })}
     />
@@ -178,14 +190,14 @@ const Fields = ({ kind, value, percent, onCommit }: FieldsProps) => (
 
 interface AddProps {
   /** Those that make sense there. */
-  kinds: readonly FaultKind[]
+  kinds: readonly FaultKindInfo[]
   onAdd: (text: string) => void
 }
 
 function Add({ kinds, onAdd }: AddProps) {
   const chosen = useSignal<string>('delay')
   const kind = chosen.value
-  const { value = '', meaning } = kindOf(kind) ?? {}
+  const { sample = '', meaning } = kinds.find(its => its.kind === kind) ?? {}
   return (
     <form
       class="add"
@@ -199,11 +211,11 @@ function Add({ kinds, onAdd }: AddProps) {
         value={kind}
         onChange={({ currentTarget }) => (chosen.value = currentTarget.value)}
       >
-        {kinds.map(name => (
-          <option key={name}>{name}</option>
+        {kinds.map(({ kind }) => (
+          <option key={kind}>{kind}</option>
         ))}
       </select>
-      <Fields key={kind} kind={kind} value={value} percent="" />
+      <Fields key={kind} kind={kind} value={sample} percent="" hasSample={sample !== ''} />
       <button type="submit">Add</button>
       <span class="meaning">{meaning}</span>
     </form>

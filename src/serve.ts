@@ -53,8 +53,8 @@ export interface Server extends AsyncDisposable {
   readonly fingerprint: string | undefined
   /** Whether that certificate was made at start, so that nobody knows it yet. */
   readonly madeCertificate: boolean
-  /** Whether setFaults() can be called. */
-  readonly hasFaults: boolean
+  /** The faults that are in force; undefined: it has none, and setFaults() cannot be called. */
+  readonly faults: readonly FaultSpec[] | undefined
   /** Sentences about what differs from what was asked for, and why. */
   readonly notes: readonly string[]
   /** What happened so far. */
@@ -104,9 +104,14 @@ export async function serve(
     wanted.concurrency = poolSize()
   const { tasks, notes } = plan(wantedAddress, wanted, onFaults !== undefined)
   const threads = await startThreads(tasks, onFaults)
+  let present = tasks[0].faults
+  const setFaults = async (wanted: readonly FaultSpec[]) => {
+    await threads.setFaults(wanted)
+    present = wanted
+  }
   const stopPlaying = play(
     faultScript ?? [],
-    step => threads.setFaults(step?.faults ?? faults),
+    step => setFaults(step?.faults ?? faults),
     onFaultStep ?? (() => {}),
   )
   const closed = threads.finished.then(() => {}).finally(stopPlaying)
@@ -122,16 +127,17 @@ export async function serve(
     concurrency: wanted.concurrency,
     fingerprint: tasks[0].tls && fingerprintOf(tasks[0].tls.cert),
     madeCertificate: tasks[0].tls !== undefined && wanted.tls?.cert === undefined,
-    hasFaults: tasks[0].faults !== undefined,
+    get faults() {
+      return present
+    },
     notes,
     snapshot: threads.snapshot,
     counts: threads.counts,
     ledgers: tasks.flatMap(({ ledger }) => (ledger ? [new Ledger(ledger)] : [])),
-    async setFaults(faults) {
-      checkFaults(faults, threads.address)
-      if (!tasks[0].faults)
-        throw usageError('This server has no faults.', 'Start it with `faults: []`.')
-      await threads.setFaults(faults)
+    async setFaults(wanted) {
+      checkFaults(wanted, threads.address)
+      if (!present) throw usageError('This server has no faults.', 'Start it with `faults: []`.')
+      await setFaults(wanted)
     },
     close,
     closed,

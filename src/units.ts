@@ -127,6 +127,29 @@ export const formatCount = (count: number): string =>
 export const formatRate = (perSecond: number): string =>
   `${perSecond < 100 ? Number(perSecond.toPrecision(3)) : formatCount(perSecond)}/s`
 
+/** Bytes as they can be typed again: `64k`, `1MiB`, `1500`. */
+export function exactSize(bytes: number): string {
+  const units = ['G', 'M', 'k', 'GiB', 'MiB', 'KiB'] as const
+  const unit =
+    bytes > 0 ? units.find(name => Number.isInteger(bytes / sizeUnits[name]!)) : undefined
+  return unit === undefined ? String(bytes) : `${bytes / sizeUnits[unit]!}${unit}`
+}
+
+/** Milliseconds as they can be typed again: `50ms`, `1.5s`. */
+export function exactDuration(ms: number): string {
+  const text = formatDuration(ms)
+    .replace(/(\.\d*?)0+(?=[a-z])/, '$1')
+    .replace(/\.(?=[a-z])/, '')
+  return ms > 0 && ms < Infinity && parseDuration(text) === ms ? text : `${ms}ms`
+}
+
+/** A fraction as it can be typed again: `0.5%`. */
+export function exactPercent(fraction: number): string {
+  const percent = Number((fraction * 100).toPrecision(15))
+  // JavaScript writes small numbers with an exponent, which people do not.
+  return `${percent > 0 && percent < 1e-6 ? percent.toFixed(18).replace(/0+$/, '') : percent}%`
+}
+
 /** One noun in the right number: `1 client`, `2 clients`. */
 export const plural = (count: number, noun: string): string =>
   `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`

@@ -1,6 +1,6 @@
 /** Starts a dashboard in this process, and asks it over real HTTP. */
 import { request, type IncomingHttpHeaders } from 'node:http'
-import { serve, type ServeOptions, type Server } from 'yodel'
+import { parseFault, serve, type ServeOptions, type Server } from 'yodel'
 import type * as Dashboards from '../src/dashboard/index.ts'
 import type * as Observers from '../src/dashboard/observer.ts'
 import { root } from './program.ts'
@@ -42,7 +42,7 @@ export async function startBoard(options: BoardOptions = {}): Promise<Board> {
   const observer = new Observer([{ server, concurrency: serving.concurrency ?? Infinity }])
   const dashboard = await startDashboard({
     observer,
-    listeners: [{ server, faults }],
+    listeners: [{ server, faults: faults?.map(parseFault) }],
     address: { transport: 'tcp', host, port: 0 },
     onDrain: () => {
       board.drained = true

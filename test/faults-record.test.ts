@@ -84,28 +84,28 @@ describe('the log of faults', together, () => {
 
 describe('a script of faults', together, () => {
   test('comes into force step by step, also for those who are connected', async () => {
-    const heard: { label: string | undefined; atMs: number }[] = []
+    const heard: { kind: string | undefined; atMs: number }[] = []
     await using server = await serve(':0', {
       faults: [],
       faultScript: [
-        { atMs: 0, faults: [{ kind: 'delay', ms: 0 }], forMs: 150, label: 'delay' },
-        { atMs: 300, faults: [{ kind: 'hang' }], forMs: 150, everyMs: 400, label: 'hang' },
+        { atMs: 0, faults: [{ kind: 'delay', ms: 0 }], forMs: 150 },
+        { atMs: 300, faults: [{ kind: 'hang' }], forMs: 150, everyMs: 400 },
       ],
-      onFaultStep: (step, atMs) => heard.push({ label: step?.label, atMs }),
+      onFaultStep: (step, atMs) => heard.push({ kind: step?.faults[0]!.kind, atMs }),
     })
     // What is due at the start is in force for whoever comes first.
-    assert.deepEqual(heard, [{ label: 'delay', atMs: 0 }])
+    assert.deepEqual(heard, [{ kind: 'delay', atMs: 0 }])
     const socket = await dial(server.address)
     assert.equal(await echo(socket, 'hello'), 'hello')
-    await until(() => heard.at(-1)!.label === 'hang')
+    await until(() => heard.at(-1)!.kind === 'hang')
     socket.write('still there?')
     // Answered once the hang is over.
     assert.equal((await read(socket, 12)).toString(), 'still there?')
-    await until(() => heard.filter(({ label }) => label === 'hang').length === 2)
+    await until(() => heard.filter(({ kind }) => kind === 'hang').length === 2)
     // A busy machine is late for a step, or even misses one; but nothing comes too early.
-    assert.ok(heard.find(({ label }) => label === 'hang')!.atMs >= 300)
+    assert.ok(heard.find(({ kind }) => kind === 'hang')!.atMs >= 300)
     assert.ok(heard.at(-1)!.atMs >= 700)
-    for (const [n, { label }] of heard.entries()) assert.notEqual(label, heard[n - 1]?.label ?? '')
+    for (const [n, { kind }] of heard.entries()) assert.notEqual(kind, heard[n - 1]?.kind ?? '')
     socket.destroy()
   })
 

@@ -2,8 +2,8 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { Option } from 'commander'
 import { usageError } from '../errors.ts'
-import { faultKinds } from '../faults/index.ts'
-import { parseFault } from '../faults/parse.ts'
+import { faultKinds, type FaultSpec } from '../faults/index.ts'
+import { faultsText, formatFault, parseFault } from '../faults/parse.ts'
 import { parseFaultScript, type FaultStep } from '../faults/script.ts'
 import type { ServeOptions } from '../serve.ts'
 import { formatDuration } from '../units.ts'
@@ -12,7 +12,6 @@ import { fileContent, repeatable, value } from './flags.ts'
 import type { Log } from './log.ts'
 
 export interface Faulting {
-  /** As they were written, because they are shown again. */
   fault?: Given[] | undefined
   faultScript?: FaultStep[] | undefined
   faultLog?: string | undefined
@@ -20,7 +19,7 @@ export interface Faulting {
 
 /** One fault, and of which listener alone, counted from 0. */
 interface Given {
-  text: string
+  spec: FaultSpec
   listener: number | undefined
 }
 
@@ -39,21 +38,21 @@ export const faultFlags = (): Option[] => [
 /** `delay=50ms`, or `1/delay=50ms` of the second listener alone. */
 function checked(written: string): Given {
   const [, listener, text] = /^(?:(\d+)\/)?(.*)$/s.exec(written)!
-  parseFault(text!)
-  return { text: text!, listener: listener === undefined ? undefined : Number(listener) }
+  const spec = parseFault(text!)
+  return { spec, listener: listener === undefined ? undefined : Number(listener) }
 }
 
-/** Those of each listener, as they were written; undefined where there are none. */
-function shareOut({ fault, faultScript }: Faulting, servers: number): (string[] | undefined)[] {
+/** Those of each listener; undefined where there are none. */
+function shareOut({ fault, faultScript }: Faulting, servers: number): (FaultSpec[] | undefined)[] {
   const beyond = fault?.find(({ listener = 0 }) => listener >= servers)
   if (beyond)
     throw usageError(
-      `'${beyond.listener}/${beyond.text}' is for a listener that is not there.`,
+      `'${beyond.listener}/${formatFault(beyond.spec)}' is for a listener that is not there.`,
       `The listeners count from 0 to ${servers - 1}, in the order of their addresses.`,
     )
   return Array.from({ length: servers }, (_, server) => {
     const own = fault?.filter(({ listener = server }) => listener === server) ?? []
-    return own.length > 0 || faultScript ? own.map(({ text }) => text) : undefined
+    return own.length > 0 || faultScript ? own.map(({ spec }) => spec) : undefined
   })
 }
 
@@ -65,34 +64,24 @@ export function faultsOf<F extends object>(flags: F): { faulting: Faulting; rest
   return { faulting: { fault, faultScript, faultLog }, rest: rest as unknown as F }
 }
 
-/** What a script has put in force; undefined: what is given with `--fault`. */
-export class Played {
-  texts: readonly string[] | undefined
-  /** Whoever wants to hear of changes. */
-  onChange = () => {}
-
-  change(texts: readonly string[] | undefined): void {
-    this.texts = texts
-    this.onChange()
-  }
-}
-
-/** The same as the library takes it for each of the servers. */
+/** What they are for each of the servers, and where they are written down. */
 export function inject(faulting: Faulting, servers: number, log: Log) {
   const { faultScript, faultLog } = faulting
   const faults = shareOut(faulting, servers)
   const file = faultLog === undefined ? undefined : openFaultLog(faultLog, log)
-  const script = new Played()
+  /** `onChange`: the script has put others in force. */
+  const script = { onChange: () => {} }
   /** Said as they come into force. */
   const onFaultStep: ServeOptions['onFaultStep'] = (step, atMs) => {
-    const what = step ? step.label : 'as at the start'
-    log.say('info', `after ${formatDuration(Math.round(atMs))}: ${what}`, { faults: step?.label })
-    script.change(step?.texts)
+    const text = step && faultsText(step.faults)
+    const after = formatDuration(Math.round(atMs))
+    log.say('info', `after ${after}: ${text ?? 'as at the start'}`, { faults: text })
+    script.onChange()
   }
   const optionsFor = (server: number): ServeOptions => {
     const which = servers > 1 ? { server } : {}
     return {
-      faults: faults[server]?.map(parseFault),
+      faults: faults[server],
       faultScript,
       // Several servers play the same script.
       onFaultStep: server === 0 ? onFaultStep : undefined,

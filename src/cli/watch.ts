@@ -7,19 +7,19 @@ import type { Readiness } from '../dashboard/readiness.ts'
 import { usageError, UserError } from '../errors.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { ServeOptions, Server } from '../serve.ts'
+import type { FaultSpec } from '../faults/index.ts'
 import type { Calling } from '../options/calling.ts'
 import { transports } from '../transport.ts'
 import { Storms, type Log } from './log.ts'
-import type { Played } from './faults.ts'
 import { print } from './output.ts'
 import type { Typed } from './typed.ts'
 import type { Watching } from './watching.ts'
 
 export interface WatchOptions extends Watching {
   /** Of each server, as given on the command line. */
-  faults: readonly (readonly string[] | undefined)[]
-  /** What a script has made of them. */
-  script: Played
+  faults: readonly (readonly FaultSpec[] | undefined)[]
+  /** What puts others in force. */
+  script: { onChange: () => void }
   typed: Typed
   proxy: ServeOptions['proxy']
   log: Log
@@ -70,10 +70,7 @@ export async function watch(servers: readonly Server[], options: WatchOptions): 
     await health?.close()
     throw error
   })
-  const { script } = options
-  const showScript = () => dashboard?.setFaults(script.texts)
-  script.onChange = showScript
-  if (script.texts) showScript()
+  options.script.onChange = () => dashboard?.showFaults()
   if (log.writes('info')) writeEvents(observer, log)
   observer.start()
   return {
@@ -121,7 +118,7 @@ async function open(
     observer,
     listeners: servers.map((server, index) => ({
       server,
-      faults: server.hasFaults ? (faults[index] ?? []) : undefined,
+      faults: server.faults && (faults[index] ?? []),
       options: typed.wordsFor(server.address.transport),
       calling: callingOf(server, proxy),
     })),

@@ -2,7 +2,7 @@
 import { Option } from 'commander'
 import type { HostAddress } from '../address.ts'
 import { usageError } from '../errors.ts'
-import { fileContent } from './calling.ts'
+import { fileContent } from './flags.ts'
 import { logLevels, type LogLevel } from './log.ts'
 import { givenToken } from './token.ts'
 import { parseWebAddress } from './watch.ts'

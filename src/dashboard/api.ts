@@ -62,7 +62,15 @@ export interface ListenerInfo {
   /** Why its faults cannot be changed; null if they can. */
   faultsFixedBecause: string | null
   /** Kinds of faults that make sense on its transport. */
-  faultKinds: FaultKind[]
+  faultKinds: FaultKindInfo[]
+}
+
+export interface FaultKindInfo {
+  kind: FaultKind
+  /** What it does. */
+  meaning: string
+  /** What a form offers behind the `=`; empty where the kind alone says enough. */
+  sample: string
 }
 
 /** What happened within one second, over all listeners. */

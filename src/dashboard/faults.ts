@@ -1,6 +1,7 @@
 /** The faults of the listeners, as people write them. */
 import { quoted } from '../bench/reproduce.ts'
-import { parseFault } from '../faults/parse.ts'
+import type { FaultSpec } from '../faults/index.ts'
+import { formatFault, parseFault } from '../faults/parse.ts'
 import { checkFaults } from '../faults/suits.ts'
 import type { Server } from '../serve.ts'
 import type { Calling } from '../options/calling.ts'
@@ -14,7 +15,7 @@ const faultsMax = 20
 export interface OwnListener {
   readonly server: Server
   /** What it was started with; undefined if it has none and cannot have any. */
-  readonly faults: readonly string[] | undefined
+  readonly faults: readonly FaultSpec[] | undefined
   /** The words that it was started with, besides its faults; for a command that does it again. */
   readonly options?: readonly string[] | undefined
   /** What a client of this very process needs to be let in. */
@@ -23,11 +24,9 @@ export interface OwnListener {
 
 export class Faults {
   readonly #listeners: readonly OwnListener[]
-  readonly #present: (readonly string[])[]
 
   constructor(listeners: readonly OwnListener[]) {
     this.#listeners = listeners
-    this.#present = listeners.map(({ faults }) => faults ?? [])
   }
 
   /** Why the faults of a listener cannot be changed; null if they can. */
@@ -40,19 +39,13 @@ export class Faults {
 
   list(): ListenerFaults[] {
     return this.#listeners.map(({ server, options = [] }, listener) => {
-      const faults = [...this.#present[listener]!]
+      const faults = (server.faults ?? []).map(formatFault)
       const needsEngine = faults.length > 0 && !options.includes('--engine')
       const engine = needsEngine ? ['--engine', 'node'] : []
       const words = [...options, ...engine, ...faults.flatMap(fault => ['--fault', fault])]
       const command = ['yodel', 'serve', server.url, ...words].map(quoted).join(' ')
       return { listener, faults, command }
     })
-  }
-
-  /** A script has changed them; undefined: to what the listeners were started with. */
-  note(texts: readonly string[] | undefined): void {
-    for (const [index, { faults }] of this.#listeners.entries())
-      if (faults) this.#present[index] = texts ?? faults
   }
 
   /**
@@ -62,15 +55,11 @@ export class Faults {
   async put({ listener, faults }: FaultsWanted): Promise<void> {
     if (faults.length > faultsMax)
       throw new Refused(400, `There may be ${faultsMax} faults at most.`)
-    const texts = faults.map(text => text.trim())
-    const specs = texts.map(parseFault)
-    const wanted = this.#wanted(listener)
+    const specs = faults.map(text => parseFault(text.trim()))
+    const wanted = this.#wanted(listener).map(index => this.#listeners[index]!.server)
     // All or none: they may suit one listener and not the next.
-    for (const index of wanted) checkFaults(specs, this.#listeners[index]!.server.address)
-    for (const index of wanted) {
-      await this.#listeners[index]!.server.setFaults(specs)
-      this.#present[index] = texts
-    }
+    for (const server of wanted) checkFaults(specs, server.address)
+    for (const server of wanted) await server.setFaults(specs)
   }
 
   /** Those named; of all, those that can have faults. */
@@ -85,7 +74,6 @@ export class Faults {
 
   /** Back to what they were started with. */
   async reset(): Promise<void> {
-    for (const [index, { faults }] of this.#listeners.entries())
-      if (faults) await this.put({ listener: index, faults: [...faults] })
+    for (const { server, faults } of this.#listeners) if (faults) await server.setFaults(faults)
   }
 }

@@ -1,6 +1,6 @@
 /** startDashboard(): a page, an API and metrics beside servers that run in this process. */
 import type { HostAddress } from '../address.ts'
-import { faultKinds } from '../faults/index.ts'
+import { faultKinds, kindOf } from '../faults/index.ts'
 import { suits } from '../faults/suits.ts'
 import { version } from '../machine.ts'
 import type { ListenerInfo, ServerInfo } from './api.ts'
@@ -47,8 +47,8 @@ export interface Dashboard extends AsyncDisposable {
   readonly url: string
   /** For the browser: with the token, if there is one. */
   readonly link: string
-  /** A script has put others in force; undefined: those of the start. */
-  setFaults(texts: readonly string[] | undefined): void
+  /** A script has put others in force: the page shows them. */
+  showFaults(): void
   close(): Promise<void>
 }
 
@@ -72,10 +72,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     listeners: listenersOf(observer, faults),
   })
   readiness.onChange(() => watchers.send('server', info()))
-  const setFaults = (texts: readonly string[] | undefined) => {
-    faults.note(texts)
-    watchers.send('faults', faults.list())
-  }
+  const showFaults = () => watchers.send('faults', faults.list())
   const drain = () => {
     readiness.setDraining()
     options.onDrain()
@@ -117,7 +114,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   }
   const url = urlOf(address)
   const link = token === undefined ? url : `${url}?token=${token}`
-  return { address, url, link, setFaults, close, [Symbol.asyncDispose]: close }
+  return { address, url, link, showFaults, close, [Symbol.asyncDispose]: close }
 }
 
 const listenersOf = (observer: Observer, faults: Faults): ListenerInfo[] =>
@@ -128,5 +125,10 @@ const listenersOf = (observer: Observer, faults: Faults): ListenerInfo[] =>
     concurrency: Number.isFinite(concurrency) ? concurrency : null,
     notes: [...server.notes],
     faultsFixedBecause: faults.fixedBecause(index),
-    faultKinds: faultKinds.filter(kind => suits(kind, server.address.transport)),
+    faultKinds: faultKinds
+      .filter(kind => suits(kind, server.address.transport))
+      .map(kind => {
+        const { meaning, sample } = kindOf(kind)!
+        return { kind, meaning, sample }
+      }),
   }))

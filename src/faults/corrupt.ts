@@ -1,6 +1,6 @@
 /** corrupt: now and then one bit of a byte is flipped. */
 import { usageError } from '../errors.ts'
-import { parsePercent } from '../units.ts'
+import { exactPercent, parsePercent } from '../units.ts'
 import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
 
 export interface CorruptSpec extends Share {
@@ -10,6 +10,9 @@ export interface CorruptSpec extends Share {
 }
 
 export const corrupt: Kind<CorruptSpec> = {
+  kind: 'corrupt',
+  meaning: 'so many of the bytes with one bit flipped',
+  sample: '0.1%',
   example: 'corrupt=0.1% or corrupt=1e-6 (of the bytes)',
   carries: everywhere,
   parse(text) {
@@ -18,6 +21,7 @@ export const corrupt: Kind<CorruptSpec> = {
       throw usageError(`'${text}' is not a part of the bytes.`)
     return { kind: 'corrupt', perByte: Number(text) }
   },
+  format: ({ perByte }) => exactPercent(perByte),
   mistake({ perByte }) {
     return isNumber(perByte, 0, 1) ? undefined : 'The part of corrupt bytes goes from 0 to 1.'
   },

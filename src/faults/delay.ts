@@ -1,5 +1,5 @@
 /** delay: every chunk leaves later than it came. */
-import { parseDuration } from '../units.ts'
+import { exactDuration, parseDuration } from '../units.ts'
 import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
 
 export interface DelaySpec extends Share {
@@ -12,6 +12,9 @@ export interface DelaySpec extends Share {
 }
 
 export const delay: Kind<DelaySpec> = {
+  kind: 'delay',
+  meaning: 'each echo comes so much later; 50ms~10ms varies',
+  sample: '50ms',
   example: 'delay=50ms, delay=50ms~10ms or delay=exp:50ms',
   carries: everywhere,
   parse(text) {
@@ -21,6 +24,10 @@ export const delay: Kind<DelaySpec> = {
     const [, ms, jitter] = /^([^~]*)(?:~(.*))?$/.exec(text) as unknown as [string, string, string?]
     const jitterMs = jitter === undefined ? undefined : parseDuration(jitter)
     return { kind: 'delay', ms: parseDuration(ms), jitterMs }
+  },
+  format({ ms, jitterMs, distribution }) {
+    if (distribution === 'exponential') return `exp:${exactDuration(ms)}`
+    return exactDuration(ms) + (jitterMs === undefined ? '' : `~${exactDuration(jitterMs)}`)
   },
   mistake({ ms, jitterMs = 0, distribution = 'uniform' }) {
     if (!isNumber(ms, 0)) return 'A delay must be 0 ms or more.'

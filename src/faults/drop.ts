@@ -1,15 +1,20 @@
 /** drop: a message is lost. */
 import { messages, type Kind } from './fault.ts'
 import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
+import { exactPercent } from '../units.ts'
 
 export interface DropSpec extends MessageShare {
   kind: 'drop'
 }
 
 export const drop: Kind<DropSpec> = {
+  kind: 'drop',
+  meaning: 'so many of the messages do not come back',
+  sample: '10%',
   example: 'drop=10% (of the messages)',
   carries: messages,
   parse: text => ({ kind: 'drop', perMessage: parsePerMessage(text) }),
+  format: ({ perMessage }) => exactPercent(perMessage),
   mistake: mistakeOf,
   create: ({ perMessage }, { random, hit }) =>
     async function* (chunks) {

@@ -1,15 +1,20 @@
 /** duplicate: a message comes twice, one right behind the other. */
 import { messages, type Kind } from './fault.ts'
 import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
+import { exactPercent } from '../units.ts'
 
 export interface DuplicateSpec extends MessageShare {
   kind: 'duplicate'
 }
 
 export const duplicate: Kind<DuplicateSpec> = {
+  kind: 'duplicate',
+  meaning: 'so many of the messages come back twice',
+  sample: '10%',
   example: 'duplicate=10% (of the messages)',
   carries: messages,
   parse: text => ({ kind: 'duplicate', perMessage: parsePerMessage(text) }),
+  format: ({ perMessage }) => exactPercent(perMessage),
   mistake: mistakeOf,
   create: ({ perMessage }, { random, hit }) =>
     async function* (chunks) {

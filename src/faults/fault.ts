@@ -77,13 +77,20 @@ export interface Share {
 }
 
 /** A kind of fault: how it is written, checked and made. */
-export interface Kind<Spec> {
+export interface Kind<Spec extends { kind: string }> {
+  readonly kind: Spec['kind']
+  /** What it does, for a list of kinds. */
+  readonly meaning: string
+  /** What a form offers behind the `=`; '' where the kind alone says enough. */
+  readonly sample: string
   /** Ends a sentence that begins with `Write for example`. */
   readonly example: string
   /** Where it makes sense. */
   readonly carries: readonly Carries[]
   /** What stands after `=`; the kind alone is parsed as '' where that means something. */
   parse(text: string): Spec
+  /** The same again, '' for the kind alone. */
+  format(spec: Spec): string
   /** What is wrong with its numbers, as a sentence. */
   mistake(spec: Spec): string | undefined
   create(spec: Spec, tools: Tools): Fault

@@ -1,5 +1,5 @@
 /** hang: nothing is answered any more, neither data nor FIN; the connection stays open. */
-import { parseSize } from '../units.ts'
+import { exactSize, parseSize } from '../units.ts'
 import { everywhere, isCount, part, type Kind, type Share } from './fault.ts'
 
 export interface HangSpec extends Share {
@@ -9,9 +9,13 @@ export interface HangSpec extends Share {
 }
 
 export const hang: Kind<HangSpec> = {
+  kind: 'hang',
+  meaning: 'no answer any more after so many bytes; without a number none at all',
+  sample: '1000',
   example: 'hang or hang=1000 (bytes)',
   carries: everywhere,
   parse: text => ({ kind: 'hang', afterBytes: text === '' ? 0 : parseSize(text) }),
+  format: ({ afterBytes = 0 }) => (afterBytes === 0 ? '' : exactSize(afterBytes)),
   mistake: ({ afterBytes = 0 }) =>
     isCount(afterBytes, 0) ? undefined : 'hang needs a whole number of bytes from 0 on.',
   create({ afterBytes = 0 }, { carries, sleepUntil, hit }) {

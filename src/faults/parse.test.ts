@@ -1,9 +1,10 @@
 /** What can be written, and what is said about the rest. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { UserError } from '../errors.ts'
 import { faultKinds, type FaultSpec } from './index.ts'
-import { checkFault, parseFault } from './parse.ts'
+import { checkFault, formatFault, parseFault } from './parse.ts'
 
 const written: Record<string, FaultSpec> = {
   'delay=50ms': { kind: 'delay', ms: 50, jitterMs: undefined },
@@ -50,8 +51,8 @@ test('the examples that are given are right', () => {
 
 test('an unknown kind is answered with those that there are', () => {
   const hint =
-    'The kinds are delay, throttle, slice, corrupt, truncate, reset, hang, refuse, ' +
-    'slow-accept, drop, duplicate and reorder.'
+    'The kinds are corrupt, delay, drop, duplicate, hang, refuse, reorder, reset, slice, ' +
+    'slow-accept, throttle and truncate.'
   for (const text of ['', 'dealy=50ms', '=5', 'toString=1', '__proto__', 'hang ', '50%'])
     assert.throws(() => parseFault(text), { name: 'UserError', hint })
   assert.throws(() => checkFault({ kind: 'melt' } as unknown as FaultSpec), { hint })
@@ -79,4 +80,33 @@ test('what makes no sense is refused', () => {
   ]
   for (const spec of specs)
     assert.throws(() => checkFault(spec as FaultSpec), UserError, JSON.stringify(spec))
+})
+
+test('what is written comes back as it can be typed again, whatever its numbers are', () => {
+  const [ms, bytes] = [
+    fc.integer({ min: 0, max: 1e9 }).map(us => us / 1e3),
+    fc.integer({ min: 1, max: 2e9 }),
+  ]
+  const part = fc.integer({ min: 0, max: 1e9 }).map(billionths => billionths / 1e9)
+  const specs = fc.oneof(
+    fc.record({ kind: fc.constant('delay' as const), ms }),
+    fc.record({ kind: fc.constant('throttle' as const), bytesPerSecond: bytes }),
+    fc.record({ kind: fc.constant('reset' as const), afterBytes: bytes }),
+    fc.record({ kind: fc.constant('hang' as const), afterBytes: bytes }),
+    fc.record({ kind: fc.constant('corrupt' as const), perByte: part }),
+    fc.record({ kind: fc.constant('drop' as const), perMessage: part }),
+  )
+  const near = (a: unknown, b: unknown) =>
+    typeof a === 'number' && typeof b === 'number'
+      ? Math.abs(a - b) <= 1e-9 + Math.abs(a) * 1e-9
+      : a === b
+  fc.assert(
+    fc.property(specs, spec => {
+      const again: FaultSpec = parseFault(formatFault(spec))
+      for (const [name, value] of Object.entries(spec))
+        assert.ok(near(value, again[name as keyof FaultSpec]), formatFault(spec))
+    }),
+  )
+  for (const text of Object.keys(written))
+    assert.deepEqual(parseFault(formatFault(parseFault(text))), parseFault(text), text)
 })

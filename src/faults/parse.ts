@@ -2,6 +2,7 @@
 import { usageError, UserError } from '../errors.ts'
 import { isNumber } from './fault.ts'
 import { faultKinds, kindOf, type FaultSpec } from './index.ts'
+import { partsOf, textOf } from './text.ts'
 
 const kinds = `The kinds are ${faultKinds.slice(0, -1).join(', ')} and ${faultKinds.at(-1)}.`
 
@@ -10,8 +11,7 @@ const kinds = `The kinds are ${faultKinds.slice(0, -1).join(', ')} and ${faultKi
  * @throws UserError if it makes no sense
  */
 export function parseFault(text: string): FaultSpec {
-  const [, rest, percent] = /^(.*?)(?::(\d+(?:\.\d+)?)%)?$/s.exec(text) as unknown as Parts
-  const [, name, value] = /^([^=]*)(?:=(.*))?$/s.exec(rest) as unknown as Parts
+  const { kind: name, value, percent } = partsOf(text)
   const kind = kindOf(name)
   if (!kind) throw usageError(`'${name}' is not a fault.`, kinds)
   try {
@@ -27,7 +27,16 @@ export function parseFault(text: string): FaultSpec {
   }
 }
 
-type Parts = [string, string, string | undefined]
+/** The same again, so that it can be typed. */
+export function formatFault(spec: FaultSpec): string {
+  const { kind, percent } = spec
+  const value = kindOf(kind)!.format(spec)
+  return textOf({ kind, value, percent: percent === undefined ? undefined : String(percent) })
+}
+
+/** Several, as a sentence has them. */
+export const faultsText = (specs: readonly FaultSpec[]): string =>
+  specs.map(formatFault).join(' ') || 'no faults'
 
 /** @throws UserError if it makes no sense */
 export function checkFault(spec: FaultSpec): void {

@@ -7,12 +7,16 @@ export interface RefuseSpec extends Share {
 }
 
 export const refuse: Kind<RefuseSpec> = {
+  kind: 'refuse',
+  meaning: 'breaks off (RST) as soon as connected',
+  sample: '',
   example: 'refuse or refuse:10%',
   carries: connections,
   parse(text) {
     if (text !== '') throw usageError(`refuse has no value, so '${text}' means nothing.`)
     return { kind: 'refuse' }
   },
+  format: () => '',
   mistake: () => undefined,
   create: (_, { hit }) =>
     // oxlint-disable-next-line require-yield

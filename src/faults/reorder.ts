@@ -1,6 +1,7 @@
 /** reorder: a message is overtaken by the one behind it. */
 import { messages, type Chunk, type Kind } from './fault.ts'
 import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
+import { exactPercent } from '../units.ts'
 
 export interface ReorderSpec extends MessageShare {
   kind: 'reorder'
@@ -10,9 +11,13 @@ export interface ReorderSpec extends MessageShare {
 const patienceMs = 100
 
 export const reorder: Kind<ReorderSpec> = {
+  kind: 'reorder',
+  meaning: 'so many of the messages come behind the next one',
+  sample: '5%',
   example: 'reorder=10% (of the messages)',
   carries: messages,
   parse: text => ({ kind: 'reorder', perMessage: parsePerMessage(text) }),
+  format: ({ perMessage }) => exactPercent(perMessage),
   mistake: mistakeOf,
   create: ({ perMessage }, { random, sleepUntil, hit }) =>
     async function* (chunks) {

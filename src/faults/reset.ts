@@ -1,5 +1,5 @@
 /** reset: RST after so many bytes, or after a time. */
-import { parseDuration, parseSize } from '../units.ts'
+import { exactDuration, exactSize, parseDuration, parseSize } from '../units.ts'
 import { connections, first, isCount, isNumber, Reset, type Kind, type Share } from './fault.ts'
 
 /**
@@ -17,12 +17,17 @@ export interface ResetSpec extends Share {
 }
 
 export const reset: Kind<ResetSpec> = {
+  kind: 'reset',
+  meaning: 'breaks off (RST) after so many bytes, or after 2s',
+  sample: '1000',
   example: 'reset=1000 (bytes) or reset=2s',
   carries: connections,
   parse: text =>
     /[a-z]$/.test(text) && !/[kMG]i?B?$/.test(text)
       ? { kind: 'reset', afterMs: parseDuration(text) }
       : { kind: 'reset', afterBytes: parseSize(text) },
+  format: ({ afterBytes, afterMs = 0 }) =>
+    afterBytes === undefined ? exactDuration(afterMs) : exactSize(afterBytes),
   mistake({ afterBytes, afterMs }) {
     if ((afterBytes === undefined) === (afterMs === undefined))
       return 'reset needs a number of bytes or a time, not both.'

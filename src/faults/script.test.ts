@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseAddress } from '../address.ts'
 import { UserError } from '../errors.ts'
+import { faultsText } from './parse.ts'
 import { checkScript, nextChangeMs, parseFaultScript, stepAt } from './script.ts'
 
 const script = parseFaultScript(
@@ -14,7 +15,10 @@ const script = parseFaultScript(
 )
 
 test('of several steps that are in force the one that began last counts', () => {
-  const at = (seconds: number) => stepAt(script, seconds * 1e3)?.label
+  const at = (seconds: number) => {
+    const step = stepAt(script, seconds * 1e3)
+    return step && faultsText(step.faults)
+  }
   const expected: [number, string | undefined][] = [
     [0, undefined],
     [9.999, undefined],
@@ -29,7 +33,7 @@ test('of several steps that are in force the one that began last counts', () => 
     [52, 'refuse delay=1ms'],
     [53, 'no faults'],
   ]
-  for (const [seconds, label] of expected) assert.equal(at(seconds), label, `${seconds} s`)
+  for (const [seconds, text] of expected) assert.equal(at(seconds), text, `${seconds} s`)
 })
 
 test('between two changes nothing changes', () => {

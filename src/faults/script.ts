@@ -16,10 +16,6 @@ export interface FaultStep {
   forMs?: number | undefined
   /** Once more so long after it began, again and again; longer than `forMs`. */
   everyMs?: number | undefined
-  /** What is said of it to people. */
-  label?: string | undefined
-  /** Its faults as they were written. */
-  texts?: readonly string[] | undefined
 }
 
 export type FaultScript = readonly FaultStep[]
@@ -123,8 +119,6 @@ function parseStep(step: unknown): FaultStep {
     faults: faults.map(parseFault),
     forMs: lasts === undefined ? undefined : parseTime(lasts),
     everyMs: every === undefined ? undefined : parseTime(every),
-    label: faults.join(' ') || 'no faults',
-    texts: faults,
   }
 }
 

@@ -9,6 +9,9 @@ export interface SliceSpec extends Share {
 }
 
 export const slice: Kind<SliceSpec> = {
+  kind: 'slice',
+  meaning: 'small pieces: one message in many reads',
+  sample: '1-100',
   example: 'slice=10 or slice=1-100',
   carries: connections,
   parse(text) {
@@ -17,6 +20,8 @@ export const slice: Kind<SliceSpec> = {
     const minBytes = Number(sizes[1])
     return { kind: 'slice', minBytes, maxBytes: Number(sizes[2] ?? minBytes) }
   },
+  format: ({ minBytes, maxBytes }) =>
+    minBytes === maxBytes ? String(minBytes) : `${minBytes}-${maxBytes}`,
   mistake({ minBytes, maxBytes }) {
     if (isCount(minBytes, 1) && isCount(maxBytes, minBytes)) return undefined
     return 'A slice must have 1 byte or more, and the second number must not be the smaller one.'

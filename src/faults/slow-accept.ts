@@ -1,5 +1,5 @@
 /** slow-accept: the connection is there, but served only after a while. */
-import { parseDuration } from '../units.ts'
+import { exactDuration, parseDuration } from '../units.ts'
 import { connections, isNumber, type Kind, type Share } from './fault.ts'
 
 export interface SlowAcceptSpec extends Share {
@@ -8,9 +8,13 @@ export interface SlowAcceptSpec extends Share {
 }
 
 export const slowAccept: Kind<SlowAcceptSpec> = {
+  kind: 'slow-accept',
+  meaning: 'connected at once, served so much later',
+  sample: '100ms',
   example: 'slow-accept=100ms',
   carries: connections,
   parse: text => ({ kind: 'slow-accept', ms: parseDuration(text) }),
+  format: ({ ms }) => exactDuration(ms),
   mistake: ({ ms }) => (isNumber(ms, 0) ? undefined : 'slow-accept needs a time of 0 ms or more.'),
   create: ({ ms }, { openedAt, sleepUntil, hit }) =>
     async function* (chunks) {

@@ -1,6 +1,6 @@
 /** throttle: a narrow line, of so many bytes per second. */
 import { usageError } from '../errors.ts'
-import { parseSize } from '../units.ts'
+import { exactSize, parseSize } from '../units.ts'
 import { everywhere, isNumber, part, type Kind, type Share } from './fault.ts'
 
 export interface ThrottleSpec extends Share {
@@ -12,6 +12,9 @@ export interface ThrottleSpec extends Share {
 const pieceMs = 10
 
 export const throttle: Kind<ThrottleSpec> = {
+  kind: 'throttle',
+  meaning: 'so many bytes per second on each connection',
+  sample: '64k/s',
   example: 'throttle=64k/s',
   carries: everywhere,
   parse(text) {
@@ -19,6 +22,7 @@ export const throttle: Kind<ThrottleSpec> = {
     if (size === undefined) throw usageError(`'${text}' is not a number of bytes per second.`)
     return { kind: 'throttle', bytesPerSecond: parseSize(size) }
   },
+  format: ({ bytesPerSecond }) => `${exactSize(bytesPerSecond)}/s`,
   mistake({ bytesPerSecond }) {
     return isNumber(bytesPerSecond, 1) ? undefined : 'A throttle must let through 1 B/s or more.'
   },

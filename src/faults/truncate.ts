@@ -1,5 +1,5 @@
 /** truncate: FIN after so many bytes, whatever else the client sends. */
-import { parseSize } from '../units.ts'
+import { exactSize, parseSize } from '../units.ts'
 import { connections, first, isCount, type Kind, type Share } from './fault.ts'
 
 export interface TruncateSpec extends Share {
@@ -8,9 +8,13 @@ export interface TruncateSpec extends Share {
 }
 
 export const truncate: Kind<TruncateSpec> = {
+  kind: 'truncate',
+  meaning: 'ends after so many bytes, politely (FIN)',
+  sample: '1000',
   example: 'truncate=1000',
   carries: connections,
   parse: text => ({ kind: 'truncate', afterBytes: parseSize(text) }),
+  format: ({ afterBytes }) => exactSize(afterBytes),
   mistake: ({ afterBytes }) =>
     isCount(afterBytes, 0) ? undefined : 'truncate needs a whole number of bytes from 0 on.',
   create: ({ afterBytes }, { hit }) =>

@@ -1,7 +1,8 @@
 /** What the values of options can be: each kind reads, writes and checks its values. */
 import { usageError } from '../errors.ts'
 import {
-  formatDuration,
+  exactDuration,
+  exactPercent,
   parseCount,
   parseDuration,
   parsePercent,
@@ -36,22 +37,12 @@ interface Bounds {
 export const duration = ({ zero = true, endless = true }: Bounds = {}): Kind<number> => ({
   placeholder: '<duration>',
   parse: parseDuration,
-  format: value => [durationText(value)],
+  format: value => [exactDuration(value)],
   mistake(value) {
     if (!(zero ? value >= 0 : value > 0)) return `must be ${zero ? '0 or more' : 'more than 0'}.`
     return value === Infinity && !endless ? 'must end some time.' : undefined
   },
 })
-
-/** `1.50s` → `1.5s` */
-const trimmed = (text: string) =>
-  text.replace(/(\.\d*?)0+(?=[a-z])/, '$1').replace(/\.(?=[a-z])/, '')
-
-/** In the unit in which people write it, where that says all of it. */
-function durationText(ms: number): string {
-  const text = formatDuration(ms)
-  return ms > 0 && ms < Infinity && parseDuration(text) === ms ? trimmed(text) : `${ms}ms`
-}
 
 /** The same in microseconds, where milliseconds are too coarse. */
 export const microseconds = (): Kind<number> => ({
@@ -93,7 +84,7 @@ export const size = ({ max = Infinity, maxText = '' } = {}): Kind<number> => ({
 export const percent = (mistake: (value: number) => string | undefined = none): Kind<number> => ({
   placeholder: '<percent>',
   parse: parsePercent,
-  format: value => [`${value * 100}%`],
+  format: value => [exactPercent(value)],
   mistake,
 })
 

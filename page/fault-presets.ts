@@ -1,0 +1,36 @@
+/** Sets of faults that the page offers together; docs/faults.md has the whole truth. */
+
+import type { FaultKindInfo } from '../src/dashboard/api.ts'
+
+interface Preset {
+  name: string
+  meaning: string
+  /** Where there are connections. */
+  faults: string[]
+  ofDatagrams: string[]
+}
+
+/** What a preset puts in force at a listener that takes these kinds. */
+export const faultsFor = (preset: Preset, kinds: readonly FaultKindInfo[]): string[] =>
+  kinds.some(({ kind }) => kind === 'slice') ? preset.faults : preset.ofDatagrams
+
+export const presets: Preset[] = [
+  {
+    name: 'Bad Wi-Fi',
+    meaning: 'late, now and then very late, in pieces or with losses, and narrow',
+    faults: ['delay=exp:40ms', 'throttle=250k/s', 'slice=100-1400'],
+    ofDatagrams: ['drop=5%', 'reorder=5%', 'delay=exp:40ms', 'throttle=250k/s'],
+  },
+  {
+    name: 'Dying server',
+    meaning: 'slow, and some are broken off, lost, refused, or get no answer',
+    faults: ['delay=exp:200ms', 'reset=20k:30%', 'hang=5k:20%', 'refuse:20%'],
+    ofDatagrams: ['delay=exp:200ms', 'drop=30%', 'hang:20%'],
+  },
+  {
+    name: 'Slow disk',
+    meaning: 'every answer waits, and so does whoever connects',
+    faults: ['slow-accept=150ms', 'delay=80ms~60ms', 'throttle=2M/s'],
+    ofDatagrams: ['delay=80ms~60ms', 'throttle=2M/s'],
+  },
+]

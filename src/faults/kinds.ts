@@ -1,0 +1,13 @@
+/** The kinds of faults: to add one, write its file and name it here. */
+export { corrupt } from './corrupt.ts'
+export { delay } from './delay.ts'
+export { drop } from './drop.ts'
+export { duplicate } from './duplicate.ts'
+export { hang } from './hang.ts'
+export { refuse } from './refuse.ts'
+export { reorder } from './reorder.ts'
+export { reset } from './reset.ts'
+export { slice } from './slice.ts'
+export { slowAccept } from './slow-accept.ts'
+export { throttle } from './throttle.ts'
+export { truncate } from './truncate.ts'
