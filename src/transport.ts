@@ -39,6 +39,9 @@ export const transportNames = Object.keys(transports) as TransportName[]
 export const isDatagrams = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].carries === 'datagrams'
 
+export const isHttp = ({ transport }: { transport: TransportName }): boolean =>
+  transport === 'http' || transport === 'https'
+
 /** Whether a message of text is told from a binary one. */
 export const hasText = ({ transport }: { transport: TransportName }): boolean =>
   transport === 'ws' || transport === 'wss'

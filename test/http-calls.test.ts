@@ -97,7 +97,7 @@ describe('a caller', () => {
     }
   })
 
-  test('calls again where a server hangs up after each answer, if that is wanted', async () => {
+  test('calls again where a server hangs up after each answer', async () => {
     await using curt = await plainServer((request, response) => {
       response.setHeader('Connection', 'close')
       request.pipe(response)
@@ -106,7 +106,7 @@ describe('a caller', () => {
     await using strict = await connect(curt.url)
     for (const peer of [patient, strict]) await peer.echo('one')
     assert.equal(Buffer.from((await patient.echo('two')).reply).toString(), 'two')
-    await assert.rejects(strict.echo('two'), /hung up|write after end|destroyed/)
+    assert.equal(Buffer.from((await strict.echo('two')).reply).toString(), 'two')
   })
 
   test('streams one request, and verifies what comes back', async () => {

@@ -10,7 +10,7 @@ import type { Interval, RunConditions, RunResult } from '../report/result.ts'
 import { summarize, withVerdict, type Findings } from '../report/summarize.ts'
 import { failureNames, type FailureName } from '../metrics/meter.ts'
 import { startThreads, type Threads } from '../threads/start.ts'
-import { isDatagrams } from '../transport.ts'
+import { isDatagrams, isHttp } from '../transport.ts'
 import { plan } from './plan.ts'
 import { reproduce } from './reproduce.ts'
 import { Seconds } from './seconds.ts'
@@ -126,6 +126,7 @@ class Run {
         // Wrong bytes tell more than bytes that did not come.
         wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
         intervals: this.intervals,
+        statuses: outcomes.flatMap(({ statuses }) => [...(statuses ?? [])]),
         // The busiest thread is the limit.
         cpuShare: outcomes.reduce<number | null>(
           (most, { busyShare }) => (busyShare === null ? most : Math.max(most ?? 0, busyShare)),
@@ -135,6 +136,7 @@ class Run {
         churning: load.churnPerSecond > 0,
         countingCorruption: load.countCorruption,
         datagrams: isDatagrams(address),
+        http: isHttp(address),
         lossLimited: load.expect.some(limitsLoss),
         conditions,
       } satisfies Findings)

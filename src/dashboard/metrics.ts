@@ -12,6 +12,8 @@ type Elsewhere =
   | `messages${'Planned' | 'Sent' | 'Received' | 'Held'}`
   | `warmup${'Sent' | 'Received' | 'BytesOut' | 'BytesIn'}`
   | `cycles${'Planned' | 'Completed'}`
+  | 'reconnects'
+  | 'sentAgain'
   | `datagrams${'Late' | 'Duplicated' | 'Reordered' | 'Corrupted'}`
   | 'corruptedBytes'
   | 'flippedBits'

@@ -40,6 +40,8 @@ export interface Outcome {
   wrong: WrongBytes | undefined
   /** How long it has measured: until the last message was due or came back. */
   measuredMs: number
+  /** Of HTTP: statuses that were none of success, and how many connections failed by each. */
+  statuses?: Map<number, number>
   /** Share of a processor that its thread used while it sent; null where that is not known. */
   busyShare: number | null
 }

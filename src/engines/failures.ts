@@ -2,6 +2,7 @@
 import { formatAddress, type Address } from '../address.ts'
 import { UserError } from '../errors.ts'
 import type { FailureName } from '../metrics/meter.ts'
+import { formatDuration } from '../units.ts'
 import { tlsMeaning } from './tls-failures.ts'
 
 /** errno name (errno(3)), or getaddrinfo's → the cause, and what to try. */
@@ -64,8 +65,29 @@ export class ProtocolError extends Error {}
 /** The other side took leave, and said that something was wrong. */
 export class ClosedError extends Error {}
 
+/** An HTTP server answered, but not with an echo. */
+export class StatusError extends Error {
+  readonly status: number
+
+  constructor(status: number, reason: string) {
+    super(`the answer has status ${status} ${reason}`.trimEnd())
+    this.status = status
+  }
+}
+
+/** The other side is connected, and silent. */
+export class PatienceError extends Error {
+  readonly code = 'ETIMEDOUT'
+
+  constructor(ms: number) {
+    super(`no answer came within ${formatDuration(ms)}`)
+  }
+}
+
 /** Of TLS also why: `the connection broke (ECONNRESET)`, and what to try. */
 export function explainBreak(error: Error): { broke: string; hint: string } {
+  if (error instanceof PatienceError)
+    return { broke: error.message, hint: '`--timeout` says how long to wait.' }
   const [cause, hint = ''] = tlsMeaning(error) ?? []
   const why = cause === undefined ? '' : `, ${cause}`
   return { broke: `the connection broke (${errnoOf(error) || error.message})${why}`, hint }
@@ -75,7 +97,10 @@ export function explainBreak(error: Error): { broke: string; hint: string } {
 export function failureName(error: unknown): FailureName {
   if (error instanceof ProtocolError) return 'protocol'
   if (error instanceof ClosedError) return 'closedEarly'
-  switch (errnoOf(error)) {
+  if (error instanceof StatusError) return 'status'
+  const code = errnoOf(error)
+  if (code.startsWith('ERR_HTTP2_')) return 'protocol'
+  switch (code) {
     case 'ECONNREFUSED':
       return 'refused'
     case 'ECONNRESET':

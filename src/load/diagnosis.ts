@@ -21,6 +21,8 @@ export const causes = [
   'bounds',
   /** The connection ended within a message, or with messages unanswered. */
   'truncated',
+  /** An HTTP server answered with a status of failure. */
+  'status',
   /** None of these. */
   'unknown',
 ] as const
@@ -54,6 +56,12 @@ export function diagnose(
   const origins = new Origins(payload, wrong, received, [...others])
   return new Case(payload, wrong, received, origins).diagnosis()
 }
+
+/** @param said what was wrong with the answer, without a dot */
+export const statusDiagnosis = (said: string): Diagnosis => ({
+  cause: 'status',
+  detail: `It is no echo: ${said}.`,
+})
 
 /** Longer pieces that changed places are found by looking them up. */
 const rotationMaxBytes = 16

@@ -2,7 +2,7 @@
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../units.ts'
 import { compareInStep, corruptionDetail } from './corruption.ts'
-import { diagnose, type UnderWay } from './diagnosis.ts'
+import { diagnose, statusDiagnosis, type UnderWay } from './diagnosis.ts'
 import { copyOf, firstWrongByte, type WrongBytes } from './payload.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -252,6 +252,8 @@ export class Stream {
     if (!this.done) this.fail(counter.closedEarly)
     if (this.inFlight === 0 || this.#reason === undefined) return
     if (this.#reason === counter.timedOut) this.#traffic.note(this.unanswered())
+    else if (this.#reason === counter.status)
+      this.#traffic.note(this.#describe(Buffer.alloc(0), statusDiagnosis(this.#said!)))
     else if (this.#reason !== counter.wrongBytes) this.#traffic.note(this.#cutOff())
   }
 

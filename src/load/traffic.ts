@@ -26,6 +26,8 @@ export class Traffic extends Timetable<Stream> {
   wrong: WrongBytes | undefined
   /** The first corrupt ones, where those are counted and do not end their connection. */
   corrupt: WrongBytes | undefined
+  /** Of HTTP: how many connections failed by each status that is none of success. */
+  readonly statuses = new Map<number, number>()
   #suspect: Stream | undefined
   #suspectSinceNs = 0
   /** The others when it went wrong: they go on, and soon are far from there. */
@@ -72,6 +74,10 @@ export class Traffic extends Timetable<Stream> {
   note(wrong: WrongBytes): void {
     if (!this.wrong || (this.wrong.received.length === 0 && wrong.received.length > 0))
       this.wrong = wrong
+  }
+
+  noteStatus(status: number): void {
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
   }
 
   /** What was collected has to do. */

@@ -11,6 +11,8 @@ export const failureNames = [
   'nameNotFound',
   /** What came is not what its transport demands: TLS, PROXY header, WebSocket, HTTP. */
   'protocol',
+  /** An HTTP server answered with a status of failure instead of an echo. */
+  'status',
   'other',
 ] as const
 export type FailureName = (typeof failureNames)[number]
@@ -45,6 +47,12 @@ export const counterNames = [
   'warmupReceived',
   'warmupBytesOut',
   'warmupBytesIn',
+  /**
+   * Of a load on HTTP, after its warm-up: how often a server that had hung up between messages was
+   * connected to again, and messages that it had left unanswered and that were sent again.
+   */
+  'reconnects',
+  'sentAgain',
   /** Short connections of a load (churn): due, and gone through from connect to close. */
   'cyclesPlanned',
   'cyclesCompleted',
@@ -102,6 +110,8 @@ export const histogramNames = [
   'lateness',
   /** From connect(2) until the connection is established. */
   'connect',
+  /** The same for a server that had hung up between messages; part of a response time. */
+  'reconnect',
   /** Of a short connection (churn): from its planned instant until it is closed. */
   'cycle',
 ] as const

@@ -19,11 +19,10 @@ const proxyVersion: Kind<1 | 2> = {
 export interface HttpCalling {
   /** All of it is the body of one request, which streams; otherwise each write is a request. */
   oneRequest?: boolean | undefined
-  /**
-   * Answers of any status are passed on, and a server that hangs up between requests is called
-   * again; otherwise a status beyond 200 to 299 breaks the connection.
-   */
+  /** Answers of any status are passed on; otherwise one beyond 200 to 299 breaks the connection. */
   anyStatus?: boolean | undefined
+  /** So long a server may be silent that owes an answer; undefined: for ever. */
+  answerTimeoutMs?: number | undefined
 }
 
 /** How a client finds out whether it talks to the right server. */

@@ -5,7 +5,7 @@ import { ladderBlock, micros, shapeBlock } from './ladder.ts'
 import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines.ts'
 import { shown, table, usable } from './lines.ts'
 import { printable } from './printable.ts'
-import type { DatagramFigures, Distribution, RunResult } from './result.ts'
+import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
 import { wrongBlock } from './wrong.ts'
 
 export interface TextOptions {
@@ -98,7 +98,7 @@ function sizesText(sizes: SizeRange[]): string {
 
 /** How much of it. */
 function amounts(result: RunResult, canvas: TextOptions): string[] {
-  const { messages, bytes, churn, datagrams, corruption, seconds, ratePerSecond } = result
+  const { messages, bytes, churn, datagrams, http, corruption, seconds, ratePerSecond } = result
   const messageParts = [
     `${formatCount(messages.sent)} sent`,
     `${formatCount(messages.received)} ${corruption?.corruptedBytes ? 'came back' : 'verified'}`,
@@ -116,6 +116,8 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
     ...(datagrams ? listing('datagrams', datagramParts(datagrams), canvas) : []),
     ...listing('bytes', byteParts, canvas),
   ]
+  if (http && http.reconnects > 0)
+    lines.push(...listing('reconnects', reconnectParts(http), canvas))
   if (corruption) {
     const { corruptedBytes, flippedBits } = corruption
     const parts = [plural(corruptedBytes, 'byte'), `${plural(flippedBits, 'bit')} flipped`]
@@ -133,6 +135,17 @@ const datagramParts = (figures: DatagramFigures): string[] =>
   (['lost', 'late', 'duplicated', 'reordered', 'corrupted'] as const).map(
     name => `${formatCount(figures[name])} ${name}`,
   )
+
+/** How often the server hung up between messages, and what that cost. */
+function reconnectParts({ reconnects, sentAgain, reconnectUs: { count, mean } }: HttpFigures) {
+  const each = mean ?? 0
+  return [
+    formatCount(reconnects),
+    `${plural(sentAgain, 'message')} sent again`,
+    `${micros(each)} each`,
+    `${micros(each * count)} in all, within the times below`,
+  ]
+}
 
 /** The percentiles of the table, in its order; where room is short, the highest ranks go first. */
 const percentiles = [
@@ -176,7 +189,7 @@ function conclusion(result: RunResult, canvas: TextOptions): string[] {
   const failures = Object.entries(errors).filter(([, count]) => count > 0)
   const lines = listing(
     'failures',
-    failures.length > 0 ? failures.map(([name, n]) => `${name} ${formatCount(n)}`) : ['none'],
+    failures.length > 0 ? failures.flatMap(([name, n]) => failureParts(name, n, result)) : ['none'],
     canvas,
   )
   lines.push(...expectations(result, canvas))
@@ -194,6 +207,12 @@ function conclusion(result: RunResult, canvas: TextOptions): string[] {
   if (result.verdict === 'fail') lines.push(...reproduction(run.reproduce, canvas))
   return [...lines, ...entry('verdict', verdict(result), canvas)]
 }
+
+/** Each status on its own: `status 500: 4`. */
+const failureParts = (name: string, count: number, { http }: RunResult): string[] =>
+  name === 'status' && http
+    ? Object.entries(http.statuses).map(([status, n]) => `status ${status}: ${formatCount(n)}`)
+    : [`${name} ${formatCount(count)}`]
 
 /** A table of what was expected; where it is too wide, sentences. */
 function expectations(result: RunResult, canvas: TextOptions): string[] {

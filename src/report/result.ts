@@ -69,6 +69,18 @@ export interface DatagramFigures {
   corrupted: number
 }
 
+/** What became of connections to a server that may hang up between messages. */
+export interface HttpFigures {
+  /** How often it was connected to again, after the warm-up. */
+  reconnects: number
+  /** Messages that it had left unanswered, and that were sent again on the new connection. */
+  sentAgain: number
+  /** What each reconnect took; it lies within the response time of the message that waited. */
+  reconnectUs: Distribution
+  /** How many connections failed by each status that is none of success. */
+  statuses: Record<string, number>
+}
+
 /** An objective (`--expect 'p99<5ms'`) and what became of it. */
 export interface Expectation {
   /** As it was written. */
@@ -125,6 +137,8 @@ export interface RunResult {
   bytes: { sent: number; received: number }
   /** Only of transports whose messages are datagrams. */
   datagrams?: DatagramFigures
+  /** Only of http and https. */
+  http?: HttpFigures
   /** From the planned instant until the message has come back whole. */
   responseUs: Distribution
   /** From its real send on. */

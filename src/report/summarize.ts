@@ -11,6 +11,7 @@ import type {
   DatagramFigures,
   Distribution,
   FirstWrong,
+  HttpFigures,
   Interval,
   RunConditions,
   RunResult,
@@ -31,6 +32,9 @@ export interface Findings {
   countingCorruption: boolean
   /** Whether its messages are datagrams. */
   datagrams?: boolean
+  /** Whether it is a load on HTTP; statuses of failure by thread, and how often. */
+  http?: boolean
+  statuses?: [status: number, count: number][]
   /** Whether an objective says how much may be lost. */
   lossLimited: boolean
   conditions: RunConditions
@@ -63,6 +67,7 @@ export function summarize(findings: Findings): RunResult {
       received: total.bytesIn - total.warmupBytesIn,
     },
     ...(findings.datagrams && { datagrams: datagramFigures(total) }),
+    ...(findings.http && { http: httpFigures(total, findings.statuses ?? []) }),
     responseUs: distribution(total.response),
     serviceUs: distribution(service),
     latenessUs: distribution(total.lateness),
@@ -111,6 +116,13 @@ function datagramFigures(total: Snapshot): DatagramFigures {
   }
 }
 
+function httpFigures(total: Snapshot, counted: [status: number, count: number][]): HttpFigures {
+  const { reconnects, sentAgain } = total
+  const statuses: Record<string, number> = {}
+  for (const [status, count] of counted) statuses[status] = (statuses[status] ?? 0) + count
+  return { reconnects, sentAgain, reconnectUs: distribution(total.reconnect), statuses }
+}
+
 /** The verdict follows from its reasons. */
 export const withVerdict = (result: RunResult): RunResult => ({
   ...result,
@@ -127,6 +139,7 @@ function failures(result: RunResult, lossLimited: boolean): string[] {
   for (const [name, count] of Object.entries(errors)) {
     if (count === 0) continue
     if (datagrams && name === 'wrongBytes') reasons.push(`${plural(count, 'datagram')} came wrong.`)
+    else if (name === 'status') reasons.push(...statusReasons(result))
     else reasons.push(`${plural(count, 'connection')} failed: ${name}.`)
   }
   if (corruption && corruption.corruptedBytes > 0)
@@ -135,6 +148,11 @@ function failures(result: RunResult, lossLimited: boolean): string[] {
   if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
   return reasons
 }
+
+const statusReasons = ({ http }: RunResult): string[] =>
+  Object.entries(http?.statuses ?? {}).map(
+    ([status, count]) => `${plural(count, 'connection')} failed: status ${status}.`,
+  )
 
 /** What was never sent says something else than what did not come back, or not in time. */
 function lossReasons({ messages, datagrams }: RunResult): string[] {

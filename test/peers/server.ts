@@ -6,6 +6,8 @@ export interface BadServer extends AsyncDisposable {
   url: string
   /** The first client, once there is one. */
   client: Promise<Socket>
+  /** Nobody listens there any more; those who are connected stay. */
+  stop(): void
 }
 
 /** Listens on a free port of the loopback; going out of scope it hangs up on everybody. */
@@ -26,10 +28,12 @@ export async function listen(onClient: (socket: Socket) => void = () => {}): Pro
   return {
     url: `tcp://127.0.0.1:${port}`,
     client,
+    stop: () => void server.close(),
     async [Symbol.asyncDispose]() {
       for (const client of clients) client.destroy()
+      const closed = once(server, 'close')
       server.close()
-      await once(server, 'close')
+      await closed
     },
   }
 }

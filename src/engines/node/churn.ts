@@ -1,15 +1,16 @@
 /** Short connections beside the steady ones: connect, echo one message, hang up, and again. */
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { diagnose, type Diagnosis, type UnderWay } from '../../load/diagnosis.ts'
+import { diagnose, statusDiagnosis, type Diagnosis, type UnderWay } from '../../load/diagnosis.ts'
 import { createPacer, type Pacer } from '../../load/pacer.ts'
 import { copyOf, firstWrongByte, type WrongBytes } from '../../load/payload.ts'
 import { nowNs, type Traffic } from '../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
 import { plural, timerMaxMs } from '../../units.ts'
-import { failureName } from '../failures.ts'
+import { failureName, StatusError } from '../failures.ts'
 import { dialOrFail } from './dial.ts'
+import { countReconnects } from './http/reconnects.ts'
 
 /** More at the same time are not begun; those that are due then wait, as their time shows. */
 const openMax = 5_000
@@ -66,6 +67,7 @@ export class Churn {
       if (measured) histograms.connect.record(nowNs() - startNs)
       // Numbers of their own, behind those of all steady connections.
       const connection = this.#task.firstConnection + (2 ** 24 + n) * this.#task.connectionStep
+      countReconnects(socket, this.#traffic)
       const failure = await this.#echoOnce(socket, connection)
       if (failure === 'abandoned') return
       if (failure) counters[counter[failure]]!++
@@ -87,6 +89,7 @@ export class Churn {
     const sizeBytes = sizes.of(connection, 0)
     let receivedBytes = 0
     let failure: FailureName | undefined
+    let said: string | undefined
     const giveUp = () => {
       failure ??= 'timedOut'
       socket.destroy()
@@ -109,7 +112,13 @@ export class Churn {
       if (receivedBytes < sizeBytes) failure ??= 'closedEarly'
       socket.end()
     })
-    socket.on('error', error => (failure ??= failureName(error)))
+    socket.on('error', error => {
+      if (error instanceof StatusError) {
+        said = error.message
+        this.#traffic.noteStatus(error.status)
+      }
+      failure ??= failureName(error)
+    })
     socket.write(copyOf(payload, connection, 0, sizeBytes))
     return new Promise(resolve => {
       socket.on('close', () => {
@@ -117,14 +126,14 @@ export class Churn {
         if (this.#abandon.signal.aborted) return resolve('abandoned')
         const unanswered = { connection, receivedBytes, sentBytes: sizeBytes }
         if (failure && receivedBytes < sizeBytes)
-          this.#traffic.note(this.#describe(unanswered, failure))
+          this.#traffic.note(this.#describe(unanswered, failure, said))
         resolve(failure)
       })
     })
   }
 
   /** @param found what came instead of the right bytes; or why nothing came */
-  #describe(wrong: UnderWay, found: Buffer | FailureName): WrongBytes {
+  #describe(wrong: UnderWay, found: Buffer | FailureName, said?: string): WrongBytes {
     const { payload, streams } = this.#traffic
     const { connection, receivedBytes: offset, sentBytes } = wrong
     const received = typeof found === 'string' ? Buffer.alloc(0) : found
@@ -132,9 +141,11 @@ export class Churn {
     const { cause, detail }: Diagnosis =
       typeof found !== 'string'
         ? diagnose(payload, wrong, found, streams)
-        : found === 'timedOut'
-          ? { cause: 'missing', detail: `${missing} did not come back in time.` }
-          : { cause: 'truncated', detail: `It ended with ${missing} unanswered.` }
+        : found === 'status'
+          ? statusDiagnosis(said!)
+          : found === 'timedOut'
+            ? { cause: 'missing', detail: `${missing} did not come back in time.` }
+            : { cause: 'truncated', detail: `It ended with ${missing} unanswered.` }
     const before = Math.min(16, offset)
     return {
       connection,

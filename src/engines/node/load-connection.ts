@@ -5,7 +5,8 @@ import type { Stream } from '../../load/stream.ts'
 import { nowNs, type Traffic } from '../../load/traffic.ts'
 import { counter } from '../../metrics/meter.ts'
 import type { Carries } from '../../transport.ts'
-import { ClosedError, failureName } from '../failures.ts'
+import { ClosedError, failureName, StatusError } from '../failures.ts'
+import { countReconnects } from './http/reconnects.ts'
 
 /** Above this the system takes no more; messages then wait for their turn, unsent. */
 const unsentMaxBytes = 256 * 1024
@@ -28,11 +29,14 @@ export class LoadConnection {
     this.#traffic = traffic
     this.#stream = stream
     this.#socket = socket
+    countReconnects(socket, traffic)
     socket.on('data', (chunk: Buffer | string) => this.#onData(chunk))
     socket.on('drain', () => this.send())
     socket.on('end', () => this.#onEnd())
     socket.on('error', error => {
-      const why = error instanceof ClosedError ? error.message : undefined
+      const isTold = error instanceof ClosedError || error instanceof StatusError
+      const why = isTold ? error.message : undefined
+      if (error instanceof StatusError && !stream.failed) traffic.noteStatus(error.status)
       stream.fail(counter[failureName(error)], why)
     })
     socket.on('close', () => {

@@ -11,6 +11,7 @@ import type { Outcome, Session } from '../engine.ts'
 import { explain, failureName } from '../failures.ts'
 import { Churn } from './churn.ts'
 import { dialOrFail, prepare } from './dial.ts'
+import { countReconnects, keepOpen } from './http/reconnects.ts'
 import { LoadConnection } from './load-connection.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
@@ -106,14 +107,16 @@ class LoadSession implements Session {
   }
 
   get outcome(): Outcome {
-    const { wrong, measuredMs } = this.#traffic
-    return { wrong, measuredMs, busyShare: this.#effort.busyShare }
+    const { wrong, measuredMs, statuses } = this.#traffic
+    return { wrong, measuredMs, statuses, busyShare: this.#effort.busyShare }
   }
 
   /** A connection that is there and does nothing; that it ends by itself is a failure. */
   #hold(socket: Duplex) {
     this.#held.push(socket)
     socket.resume()
+    countReconnects(socket, this.#traffic)
+    keepOpen(socket, () => this.#lose('closedEarly'))
     socket.on('end', () => this.#lose('closedEarly'))
     socket.on('error', error => this.#lose(failureName(error)))
     socket.on('close', () => void this.#meter.counters[counter.closed]!++)

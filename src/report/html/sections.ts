@@ -137,6 +137,7 @@ const failureMeanings: Record<FailureName, string> = {
   wrongBytes: 'what came back is not what was sent',
   nameNotFound: 'the name of the host is not known',
   protocol: 'what came is not what the transport demands',
+  status: 'the answer had a status of failure',
   other: 'something else',
 }
 

@@ -35,6 +35,11 @@ export class AnswerParser {
     this.#listener = listener
   }
 
+  /** The answer before is complete, and nothing has come of another. */
+  get isBetween(): boolean {
+    return this.#state === 'head' && this.#rest.length === 0
+  }
+
   /** @throws ProtocolError if it is no HTTP */
   feed(data: Buffer): void {
     let bytes = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data])
@@ -53,7 +58,7 @@ export class AnswerParser {
 
   /** Nothing more will come. Whether that is how an answer may end. */
   close(): boolean {
-    if (this.#state !== 'until-close') return this.#state === 'head' && this.#rest.length === 0
+    if (this.#state !== 'until-close') return this.isBetween
     this.#end()
     return true
   }
@@ -159,7 +164,8 @@ function parseHead(text: string): AnswerHead {
   return { version: status[1]!, status: Number(status[2]), reason: status[3] ?? '', headers }
 }
 
-const valuesOf = (headers: AnswerHead['headers'], wanted: string): string[] =>
+/** Of all headers of that name, in lower case. */
+export const valuesOf = (headers: AnswerHead['headers'], wanted: string): string[] =>
   headers
     .filter(([name]) => name.length === wanted.length && name.toLowerCase() === wanted)
     .map(([, value]) => value)

@@ -2,10 +2,12 @@
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { HostAddress } from '../../../address.ts'
+import type { HttpCalling } from '../../../options/calling.ts'
 import { transports } from '../../../transport.ts'
+import { ProtocolError } from '../../failures.ts'
 import type { Link, Target } from '../dial.ts'
 import { upon } from '../upon.ts'
-import type { Caller } from './caller.ts'
+import type { Caller, Redial } from './caller.ts'
 import { Http1Messages, Http1Stream, type Place } from './h1-caller.ts'
 
 /** @param dialLower dials what HTTP travels by; again where a server hung up between requests */
@@ -16,10 +18,14 @@ export async function openHttp(target: Target, dialLower: () => Promise<Link>): 
   const address = target.address as HostAddress
   const place: Place = { authority: authorityOf(address), resource: address.resource ?? '/' }
   const isHttp2 = speaksHttp2(lower.stream, target)
-  const open = () =>
-    isHttp2
-      ? openHttp2(lower.stream, place, target)
-      : openHttp1(lower.stream, place, target, dialLower)
+  const redial = async () => {
+    const { stream } = await dialLower()
+    if (speaksHttp2(stream, target) === isHttp2) return stream
+    stream.destroy()
+    throw new ProtocolError('the server wants another version of HTTP than before')
+  }
+  const { http = {} } = target.calling
+  const open = () => (isHttp2 ? openHttp2 : openHttp1)(lower.stream, place, http, redial)
   return {
     stream: await upon(lower.stream, open),
     get details() {
@@ -28,23 +34,21 @@ export async function openHttp(target: Target, dialLower: () => Promise<Link>): 
   }
 }
 
-function openHttp1(
+const openHttp1 = (socket: Duplex, place: Place, http: HttpCalling, redial: Redial): Caller =>
+  http.oneRequest
+    ? new Http1Stream(socket, place, http)
+    : new Http1Messages(socket, place, http, redial)
+
+async function openHttp2(
   socket: Duplex,
   place: Place,
-  { calling }: Target,
-  dialLower: () => Promise<Link>,
-): Caller {
-  const { http = {} } = calling
-  if (http.oneRequest) return new Http1Stream(socket, place, http)
-  return new Http1Messages(socket, place, http, async () => (await dialLower()).stream)
-}
-
-async function openHttp2(socket: Duplex, place: Place, { calling }: Target): Promise<Caller> {
+  http: HttpCalling,
+  redial: Redial,
+): Promise<Caller> {
   const { Http2Messages, Http2Stream } = await import('./h2-caller.ts')
-  const { http = {} } = calling
   return http.oneRequest
     ? new Http2Stream(socket, place, http)
-    : new Http2Messages(socket, place, http)
+    : new Http2Messages(socket, place, http, redial)
 }
 
 /** In the clear nobody agrees on anything: who asks for h2 knows (RFC 9113 section 3.3). */

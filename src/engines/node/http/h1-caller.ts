@@ -1,9 +1,9 @@
 /** Calls over HTTP/1.1: one request after the other, or one whose body streams both ways. */
 import type { Duplex } from 'node:stream'
 import { ProtocolError } from '../../failures.ts'
-import { AnswerParser } from './answer-parser.ts'
-import { Answer, Caller } from './caller.ts'
 import type { HttpCalling } from '../../../options/calling.ts'
+import { AnswerParser, valuesOf, type AnswerHead } from './answer-parser.ts'
+import { Answer, Caller, isGoodbye, takeLeave, type Redial } from './caller.ts'
 
 type Callback = (error?: Error | null) => void
 
@@ -18,90 +18,159 @@ const head = ({ authority, resource }: Place): string =>
   `POST ${resource} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: yodel\r\nAccept: */*\r\n` +
   'Content-Type: application/octet-stream\r\n'
 
+/** The connection of the moment. */
+interface Line {
+  socket: Duplex
+  parser: AnswerParser
+  /** How many messages were answered on it. */
+  answered: number
+  /** An answer has said that it is the last one. */
+  isLast: boolean
+  sinceMs: number
+}
+
 /** Keep-alive; the next request goes out when the answer to the one before is complete. */
 export class Http1Messages extends Caller {
   readonly #head: string
-  readonly #redial: () => Promise<Duplex>
-  #socket: Duplex
+  readonly #redial: Redial
+  /** Undefined where the server has left, until there is something to send. */
+  #line: Line | undefined
+  /** The message that is under way. */
   #answer: Answer | undefined
   #sent: Callback | undefined
-  #parser!: AnswerParser
+  #over = false
 
-  constructor(socket: Duplex, place: Place, calling: HttpCalling, redial: () => Promise<Duplex>) {
+  constructor(socket: Duplex, place: Place, calling: HttpCalling, redial: Redial) {
     super(calling, false)
     this.#head = `${head(place)}Content-Length: `
     this.#redial = redial
-    this.#socket = socket
     this.#listen(socket)
   }
 
   #listen(socket: Duplex) {
-    this.#socket = socket
-    this.#parser = new AnswerParser({
-      onHead: answer => this.#answer && this.judge(answer),
-      onBody: piece => {
-        if (this.#answer?.add(piece) === false) this.#deliver()
-      },
-      onEnd: () => this.#deliver(),
+    const parser = new AnswerParser({
+      onHead: head => this.#onHead(head),
+      onBody: piece => this.#answer?.add(piece),
+      onEnd: () => this.#answer && (this.#answer.complete = true),
     })
+    const line: Line = { socket, parser, answered: 0, isLast: false, sinceMs: performance.now() }
+    this.#line = line
     socket
-      .on('data', (data: Buffer) => this.#onData(data))
-      .on('end', () => this.#onEnd())
-      .on('error', error => this.#socket === socket && this.destroy(error))
-      .on('close', () => this.#socket === socket && this.#onEnd())
+      .on('data', (data: Buffer) => this.#line === line && this.#onData(line, data))
+      .on('end', () => this.#onEnd(line))
+      .on('error', error => this.#onEnd(line, error))
+      .on('close', () => this.#onEnd(line))
+    // It may have ended before anybody listened.
+    if (socket.destroyed || socket.readableEnded) this.#onEnd(line, socket.errored)
   }
 
-  #onData(data: Buffer) {
+  /** What the system has not taken yet: a write is called back only when it is answered. */
+  get unsentBytes(): number {
+    const { sent, again } = this.#answer ?? {}
+    if (!sent) return this.writableLength
+    const waiting = this.#line?.socket.writableLength ?? sent.length
+    return this.writableLength - sent.length + (again ? 0 : Math.min(sent.length, waiting))
+  }
+
+  #onHead(head: AnswerHead) {
+    if (this.#answer?.complete !== false) throw unasked()
+    this.#line!.isLast = !isKept(head)
+    this.judge(head)
+  }
+
+  #onData(line: Line, data: Buffer) {
     if (this.destroyed) return
-    // Some say 408 before they hang up.
-    if (!this.#answer && this.calling.anyStatus) {
-      this.#socket.destroy()
-      return
+    // Some say 408 before they hang up (RFC 9110 section 15.5.9).
+    if (startsWith408(data) && (!this.#answer || this.#mayGoAgain(line))) {
+      line.socket.end()
+      return this.#onEnd(line)
     }
     try {
-      if (!this.#answer) throw new ProtocolError('an answer came to nothing that was asked')
-      this.#parser.feed(data)
+      if (!this.#answer) throw unasked()
+      this.#answer.begun = true
+      line.parser.feed(data)
+      if (this.#answer.isOverlong) line.isLast = true
+      else if (this.#answer.complete && !line.parser.isBetween) throw unasked()
+    } catch (error) {
+      return void this.destroy(error as Error)
+    }
+    this.awaitAnswer(true)
+    if (this.#answer.complete) this.#deliver()
+  }
+
+  #deliver() {
+    const [answer, sent, line] = [this.#answer, this.#sent, this.#line]
+    if (!answer || this.destroyed) return
+    this.#answer = this.#sent = undefined
+    this.awaitAnswer(false)
+    if (line) line.answered++
+    if (line?.isLast) this.#leave(line)
+    this.push(answer.body)
+    sent?.()
+  }
+
+  #leave(line: Line) {
+    this.#line = undefined
+    takeLeave(line.socket)
+  }
+
+  /** Nothing of an answer has come, on a connection that the server may have left by then. */
+  #mayGoAgain = ({ answered }: Line): boolean => answered > 0 && this.#answer?.begun === false
+
+  #onEnd(line: Line, error?: Error | null) {
+    if (line !== this.#line || this.destroyed) return
+    if (!isGoodbye(error)) return void this.destroy(error!)
+    const mayGoAgain = this.#mayGoAgain(line)
+    // Some bodies end where the connection does.
+    line.parser.close()
+    this.#leave(line)
+    if (!this.#answer) return void this.emit('left', performance.now() - line.sinceMs)
+    if (this.#answer.complete) return this.#deliver()
+    if (mayGoAgain) {
+      this.#answer.again = true
+      this.emit('again')
+      void this.#reconnect()
+    } else if (error) this.destroy(error)
+    else this.#giveUp()
+  }
+
+  #giveUp() {
+    this.#over = true
+    this.push(null)
+    // A write that waits for its answer would keep this stream from ending.
+    const sent = this.#sent
+    this.#answer = this.#sent = undefined
+    this.awaitAnswer(false)
+    sent?.()
+  }
+
+  async #reconnect(): Promise<void> {
+    const startedMs = performance.now()
+    try {
+      const socket = await this.#redial()
+      if (this.destroyed || this.#over) return void socket.destroy()
+      this.emit('reconnect', performance.now() - startedMs)
+      this.#listen(socket)
+      if (this.#line && this.#answer) this.#send(this.#line.socket, this.#answer.sent)
     } catch (error) {
       this.destroy(error as Error)
     }
   }
 
-  #deliver() {
-    const [answer, sent] = [this.#answer, this.#sent]
-    if (!answer || this.destroyed) return
-    this.#answer = this.#sent = undefined
-    this.push(answer.body)
-    sent?.()
-  }
-
-  /** Between two requests a server may always hang up; whoever types does not notice. */
-  #onEnd() {
-    const complete = this.#parser.close()
-    this.#socket.end()
-    if (this.calling.anyStatus && complete && !this.#answer && !this.writableEnded) return
-    this.push(null)
-    // A write that waits for its answer would keep this stream from ending.
-    const sent = this.#sent
-    this.#sent = undefined
-    sent?.()
+  override reopen(): void {
+    if (!this.#line && !this.#over && !this.#answer) void this.#reconnect()
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
-    if (this.calling.anyStatus && (this.#socket.destroyed || this.#socket.writableEnded))
-      this.#redial().then(
-        socket => {
-          this.#listen(socket)
-          this.#send(chunk, callback)
-        },
-        (error: Error) => callback(error),
-      )
-    else this.#send(chunk, callback)
+    if (this.#over) return callback()
+    this.#answer = new Answer(chunk)
+    this.#sent = callback
+    if (this.#line) this.#send(this.#line.socket, chunk)
+    else void this.#reconnect()
   }
 
-  #send(chunk: Buffer, callback: Callback) {
-    const socket = this.#socket
-    this.#answer = new Answer(chunk.length)
-    this.#sent = callback
+  #send(socket: Duplex, chunk: Buffer) {
+    this.awaitAnswer(true)
     socket.cork()
     socket.write(`${this.#head}${chunk.length}\r\n\r\n`, 'latin1')
     socket.write(chunk)
@@ -111,36 +180,59 @@ export class Http1Messages extends Caller {
   override _read(): void {}
 
   override _final(callback: Callback): void {
-    this.#socket.end()
+    this.#over = true
+    this.#line?.socket.end()
     this.push(null)
     callback()
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
-    this.#socket.destroy()
+    this.#line?.socket.destroy()
     callback(error)
   }
+}
+
+const unasked = () => new ProtocolError('an answer came to nothing that was asked')
+
+const startsWith408 = (data: Buffer): boolean =>
+  /^HTTP\/1\.[01] 408/.test(data.toString('latin1', 0, 12))
+
+/** Whether another request may follow on the same connection (RFC 9112 section 9.3). */
+function isKept({ version, headers }: AnswerHead): boolean {
+  const options = valuesOf(headers, 'connection')
+    .flatMap(value => value.split(','))
+    .map(option => option.trim().toLowerCase())
+  if (options.includes('close')) return false
+  return version === '1.1' || options.includes('keep-alive')
 }
 
 /** One request in chunks, as long as there is something to say. */
 export class Http1Stream extends Caller {
   readonly #socket: Duplex
   #answered = false
+  /** All is said. */
+  #isSaid = false
 
   constructor(socket: Duplex, place: Place, calling: HttpCalling) {
     super(calling, true)
     this.#socket = socket
     const parser = new AnswerParser({
       onHead: answer => this.judge(answer),
-      onBody: piece => this.push(piece) || socket.pause(),
+      onBody: piece => {
+        if (this.push(piece)) return
+        socket.pause()
+        this.awaitAnswer(false)
+      },
       onEnd: () => {
         this.#answered = true
+        this.awaitAnswer(false)
         this.push(null)
       },
     })
     socket
       .on('data', (data: Buffer) => {
         if (this.#answered || this.destroyed) return
+        this.awaitAnswer(this.#isSaid)
         try {
           parser.feed(data)
         } catch (error) {
@@ -169,11 +261,14 @@ export class Http1Stream extends Caller {
   }
 
   override _final(callback: Callback): void {
+    this.#isSaid = true
     this.#socket.write('0\r\n\r\n', 'latin1', callback)
+    this.awaitAnswer(!this.#answered)
   }
 
   override _read(): void {
     this.#socket.resume()
+    this.awaitAnswer(this.#isSaid && !this.#answered)
   }
 
   override _destroy(error: Error | null, callback: Callback): void {

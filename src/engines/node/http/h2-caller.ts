@@ -1,105 +1,197 @@
 /** Calls over HTTP/2: requests side by side on one connection; answers are handed on in order. */
-import {
-  connect,
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  type IncomingHttpHeaders,
-} from 'node:http2'
+import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
+import { upon } from '../upon.ts'
 import type { AnswerHead } from './answer-parser.ts'
-import { Answer, Caller } from './caller.ts'
-import { heedFin } from './h2-fin.ts'
+import { Answer, boundLeave, Caller, isGoodbye, type Redial } from './caller.ts'
 import type { Place } from './h1-caller.ts'
+import { heedFin } from './h2-fin.ts'
+import { open, request } from './h2-session.ts'
 
 type Callback = (error?: Error | null) => void
 
-/** Of the connection and of each stream: what may be under way to us (RFC 9113 section 5.2). */
-const windowBytes = 2 ** 20
+/** So often a message may be sent again for each in flight, while none is answered. */
+const againMax = 5
 
-function open(socket: Duplex, { authority }: Place): ClientHttp2Session {
-  const session = connect(`http://${authority}`, {
-    createConnection: () => socket,
-    settings: { initialWindowSize: windowBytes, enablePush: false },
-  })
-  // Who hangs up at once is told of the connection all the same.
-  session.once('connect', () => session.destroyed || session.setLocalWindowSize(windowBytes))
-  return session
-}
-
-function request(
-  session: ClientHttp2Session,
-  { authority, resource }: Place,
-  onHead: (head: AnswerHead) => void,
-  lengthBytes?: number,
-): ClientHttp2Stream {
-  const stream = session.request({
-    ':method': 'POST',
-    ':path': resource,
-    ':authority': authority,
-    'user-agent': 'yodel',
-    accept: '*/*',
-    'content-type': 'application/octet-stream',
-    ...(lengthBytes !== undefined && { 'content-length': lengthBytes }),
-  })
-  stream.on('response', (headers: IncomingHttpHeaders, _flags: number, ...[raw]: unknown[]) => {
-    const list = (raw ?? []) as string[]
-    const pairs = list.flatMap((name, at): [string, string][] =>
-      at % 2 === 0 && !name.startsWith(':') ? [[name, list[at + 1]!]] : [],
-    )
-    onHead({ version: '2', status: Number(headers[':status']), reason: '', headers: pairs })
-  })
-  return stream
+/** A connection: the one of the moment, or one that only finishes what it has. */
+interface Line {
+  socket: Duplex
+  session: ClientHttp2Session
+  streams: Set<ClientHttp2Stream>
+  answered: number
+  /** The server has hung up, with GOAWAY or without. */
+  isLeft: boolean
+  sinceMs: number
 }
 
 export class Http2Messages extends Caller {
   readonly #place: Place
-  readonly #session: ClientHttp2Session
+  readonly #redial: Redial
   /** In the order of their requests. */
   readonly #answers: Answer[] = []
-  readonly #streams = new Set<ClientHttp2Stream>()
+  /** Those that are to be sent, or sent again, once there is a connection. */
+  #unsent: Answer[] = []
+  /** Undefined where the server has left, until there is something to send. */
+  #line: Line | undefined
+  /** All that are open, those on their way out too. */
+  readonly #lines = new Set<Line>()
+  #isDialling = false
+  /** How often something was sent again since the last answer. */
+  #fruitless = 0
+  #over = false
   #finished: Callback | undefined
 
-  constructor(socket: Duplex, place: Place, calling: HttpCalling) {
+  constructor(socket: Duplex, place: Place, calling: HttpCalling, redial: Redial) {
     super(calling, false)
     this.#place = place
-    this.#session = open(socket, place)
-    this.#session
-      .on('error', error => this.destroy(error))
-      .on('goaway', () => this.#answers.length === 0 && this.push(null))
-      .on('close', () => this.push(null))
-    heedFin(this.#session, socket, () => this.#streams)
+    this.#redial = redial
+    this.#listen(socket)
+  }
+
+  #listen(socket: Duplex) {
+    const session = open(socket, this.#place)
+    const streams = new Set<ClientHttp2Stream>()
+    const sinceMs = performance.now()
+    const line: Line = { socket, session, streams, answered: 0, isLeft: false, sinceMs }
+    this.#line = line
+    this.#lines.add(line)
+    // Before the listeners of others: they end the streams, which ask why.
+    socket.once('end', () => this.#onLeft(line))
+    session
+      .on('error', error => isGoodbye(error) || this.destroy(error))
+      // Node closes the session, and refuses the streams that will not be served.
+      .on('goaway', () => this.#onLeft(line))
+      .on('close', () => {
+        this.#onLeft(line)
+        this.#lines.delete(line)
+      })
+    heedFin(session, socket, () => streams)
+  }
+
+  /** What the system has not taken yet: a write is called back at once, and waits in its stream. */
+  get unsentBytes(): number {
+    let waiting = this.writableLength
+    for (const { sent, again } of this.#unsent) if (!again) waiting += sent.length
+    for (const { streams } of this.#lines)
+      for (const { writableLength } of streams) waiting += writableLength
+    return waiting
+  }
+
+  #onLeft(line: Line) {
+    if (line.streams.size === 0 && !line.isLeft) boundLeave(line.socket)
+    line.isLeft = true
+    if (this.#line !== line) return
+    this.#line = undefined
+    if (this.#answers.length === 0 && !this.destroyed)
+      this.emit('left', performance.now() - line.sinceMs)
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
-    if (this.#session.closed || this.#session.destroyed) return void this.push(null)
-    const answer = new Answer(chunk.length)
+    if (this.#over) return callback()
+    const answer = new Answer(chunk)
     this.#answers.push(answer)
-    const stream = request(this.#session, this.#place, head => this.judge(head), chunk.length)
-    this.#streams.add(stream)
+    this.awaitAnswer(true)
+    this.#send(answer)
+    callback()
+  }
+
+  #send(answer: Answer) {
+    const line = this.#line
+    if (!line || line.session.closed || line.session.destroyed) {
+      this.#unsent.push(answer)
+      void this.#reconnect()
+      return
+    }
+    const onHead = (head: AnswerHead) => {
+      answer.begun = true
+      this.judge(head)
+    }
+    const stream = request(line.session, this.#place, onHead, answer.sent.length)
+    line.streams.add(stream)
+    let failure: Error | undefined
     const done = () => {
+      if (answer.complete && !answer.isOverlong) return
       answer.complete = true
+      line.answered++
+      this.#fruitless = 0
       this.#deliver()
     }
     stream
-      .on('data', (piece: Buffer) => answer.add(piece) || done())
+      .on('data', (piece: Buffer) => {
+        this.awaitAnswer(true)
+        answer.add(piece)
+        if (answer.isOverlong) done()
+      })
       .on('end', () => stream.rstCode === 0 && done())
-      .on('close', () => this.#streams.delete(stream))
-      .on('error', error => this.destroy(error))
-    stream.end(chunk)
-    callback()
+      .on('error', error => (failure = error))
+      .on('close', () => {
+        line.streams.delete(stream)
+        if (line.isLeft && line.streams.size === 0) boundLeave(line.socket)
+        if (!answer.complete) this.#onUnanswered(answer, line, stream, failure)
+      })
+    stream.end(answer.sent)
+  }
+
+  /** Who was not served, and who may have met a server on its way out, is sent again. */
+  #onUnanswered(answer: Answer, line: Line, stream: ClientHttp2Stream, error?: Error) {
+    if (this.destroyed || this.#over) return
+    // RFC 9113 section 8.7; without a number it never went out.
+    const isRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
+    const isUnserved = isRefused || stream.id === undefined
+    const isLost = (line.isLeft || line.session.destroyed) && isGoodbye(line.socket.errored)
+    const mayGoAgain = isUnserved || (isLost && line.answered > 0)
+    if (mayGoAgain && !answer.begun && ++this.#fruitless <= againMax * this.#answers.length) {
+      answer.again = true
+      this.emit('again')
+      this.#send(answer)
+    } else if (isLost && !error) this.#giveUp()
+    else this.destroy(error ?? new Error('an answer was broken off'))
+  }
+
+  #giveUp() {
+    this.#over = true
+    this.awaitAnswer(false)
+    if (this.#finished) this.#finished()
+    else this.push(null)
+  }
+
+  async #reconnect(): Promise<void> {
+    if (this.#isDialling) return
+    this.#isDialling = true
+    const startedMs = performance.now()
+    try {
+      const socket = await this.#redial()
+      if (this.destroyed || this.#over) return void socket.destroy()
+      this.emit('reconnect', performance.now() - startedMs)
+      await upon(socket, () => this.#listen(socket))
+    } catch (error) {
+      return void this.destroy(error as Error)
+    } finally {
+      this.#isDialling = false
+    }
+    const unsent = this.#unsent
+    this.#unsent = []
+    for (const answer of this.#answers) if (unsent.includes(answer)) this.#send(answer)
+  }
+
+  override reopen(): void {
+    if (!this.#line && !this.#over) void this.#reconnect()
   }
 
   #deliver() {
     while (this.#answers[0]?.complete && !this.destroyed) this.push(this.#answers.shift()!.body)
+    this.awaitAnswer(this.#answers.length > 0)
     if (this.#answers.length === 0) this.#finished?.()
   }
 
   override _read(): void {}
 
   override _final(callback: Callback): void {
+    if (this.#over) return callback()
     this.#finished = () => {
       this.#finished = undefined
+      this.#over = true
       this.push(null)
       callback()
     }
@@ -107,7 +199,10 @@ export class Http2Messages extends Caller {
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
-    this.#session.destroy()
+    for (const { session, socket } of this.#lines) {
+      session.destroy()
+      boundLeave(socket)
+    }
     callback(error)
   }
 }
@@ -115,18 +210,32 @@ export class Http2Messages extends Caller {
 /** One request, as long as there is something to say. */
 export class Http2Stream extends Caller {
   readonly #session: ClientHttp2Session
+  readonly #socket: Duplex
   readonly #stream: ClientHttp2Stream
+  /** All is said, and the answer not complete. */
+  #isOwed = false
 
   constructor(socket: Duplex, place: Place, calling: HttpCalling) {
     super(calling, true)
+    this.#socket = socket
     this.#session = open(socket, place).on('error', error => this.destroy(error))
     this.#stream = request(this.#session, place, head => this.judge(head))
     this.#stream
-      .on('data', (piece: Buffer) => this.push(piece) || this.#stream.pause())
-      .on('end', () => this.push(null))
-      .on('close', () => this.push(null))
+      .on('data', (piece: Buffer) => {
+        const mayGoOn = this.push(piece)
+        if (!mayGoOn) this.#stream.pause()
+        this.awaitAnswer(this.#isOwed && mayGoOn)
+      })
+      .on('end', () => this.#onEnd())
+      .on('close', () => this.#onEnd())
       .on('error', error => this.destroy(error))
     heedFin(this.#session, socket, () => [this.#stream])
+  }
+
+  #onEnd() {
+    this.#isOwed = false
+    this.awaitAnswer(false)
+    this.push(null)
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
@@ -134,15 +243,19 @@ export class Http2Stream extends Caller {
   }
 
   override _final(callback: Callback): void {
+    this.#isOwed = !this.readableEnded
+    this.awaitAnswer(this.#isOwed)
     this.#stream.end(callback)
   }
 
   override _read(): void {
     this.#stream.resume()
+    this.awaitAnswer(this.#isOwed)
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
     this.#session.destroy()
+    boundLeave(this.#socket)
     callback(error)
   }
 }

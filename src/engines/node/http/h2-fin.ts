@@ -8,6 +8,9 @@ const complete: readonly (number | undefined)[] = [
   constants.NGHTTP2_STREAM_STATE_CLOSED,
 ]
 
+/** What came before FIN may be read after it: Node reads on when its own write has ended. */
+const behindMs = 20
+
 /**
  * After FIN: what has come whole is finished, what has not is given up, and the session closed. For
  * otherwise it would wait for ever.
@@ -17,13 +20,19 @@ export function heedFin(
   socket: Duplex,
   streams: () => Iterable<Http2Stream>,
 ): void {
-  socket.once('end', () => {
-    for (const stream of streams()) {
-      if (stream.closed || complete.includes(stream.state.state)) continue
+  const incomplete = () =>
+    [...streams()].filter(stream => !stream.closed && !complete.includes(stream.state.state))
+  const giveUp = () => {
+    for (const stream of incomplete()) {
       stream.close(constants.NGHTTP2_CANCEL)
       // Nobody may be there any more to be told.
       stream.destroy()
     }
     session.close()
+  }
+  socket.once('end', () => {
+    if (incomplete().length === 0) return giveUp()
+    // In the turn after next, however late this one is.
+    setTimeout(() => setImmediate(giveUp), behindMs)
   })
 }

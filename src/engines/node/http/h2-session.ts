@@ -1,0 +1,48 @@
+/** The client's side of HTTP/2 in Node: a connection, and a request on it. */
+import {
+  connect,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from 'node:http2'
+import type { Duplex } from 'node:stream'
+import type { AnswerHead } from './answer-parser.ts'
+import type { Place } from './h1-caller.ts'
+
+/** Of the connection and of each stream: what may be under way to us (RFC 9113 section 5.2). */
+const windowBytes = 2 ** 20
+
+export function open(socket: Duplex, { authority }: Place): ClientHttp2Session {
+  const session = connect(`http://${authority}`, {
+    createConnection: () => socket,
+    settings: { initialWindowSize: windowBytes, enablePush: false },
+  })
+  // Who hangs up at once is told of the connection all the same.
+  session.once('connect', () => session.destroyed || session.setLocalWindowSize(windowBytes))
+  return session
+}
+
+export function request(
+  session: ClientHttp2Session,
+  { authority, resource }: Place,
+  onHead: (head: AnswerHead) => void,
+  lengthBytes?: number,
+): ClientHttp2Stream {
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': resource,
+    ':authority': authority,
+    'user-agent': 'yodel',
+    accept: '*/*',
+    'content-type': 'application/octet-stream',
+    ...(lengthBytes !== undefined && { 'content-length': lengthBytes }),
+  })
+  stream.on('response', (headers: IncomingHttpHeaders, _flags: number, ...[raw]: unknown[]) => {
+    const list = (raw ?? []) as string[]
+    const pairs = list.flatMap((name, at): [string, string][] =>
+      at % 2 === 0 && !name.startsWith(':') ? [[name, list[at + 1]!]] : [],
+    )
+    onHead({ version: '2', status: Number(headers[':status']), reason: '', headers: pairs })
+  })
+  return stream
+}
