@@ -18,9 +18,13 @@ before(async () => void ({ program: server, url } = await yodelServe()))
 after(() => server[Symbol.asyncDispose]())
 
 /** Pipes `input` through `yodel connect` to a server that the test plays itself. */
-async function pipeTo(onClient: (socket: Socket) => void, input: Buffer | string) {
+async function pipeTo(
+  onClient: (socket: Socket) => void,
+  input: Buffer | string,
+  ...args: string[]
+) {
   await using server = await listen(onClient)
-  await using program = yodel(['connect', server.url], input)
+  await using program = yodel(['connect', server.url, ...args], input)
   return await program.finished
 }
 
@@ -85,6 +89,24 @@ test('a server that answers only after our FIN is waited for', async () => {
   assert.equal(finished.stdout.toString(), 'hello')
 })
 
+test('a server that takes FIN for a goodbye gets it when all is back; --half-close: at once', async () => {
+  const proxy = (answers: boolean) => (socket: Socket) => {
+    socket.on(
+      'data',
+      data => answers && setTimeout(() => socket.writable && socket.write(data), 100),
+    )
+    // As many proxies do: what is still under way to the client is dropped.
+    socket.on('end', () => socket.destroy())
+  }
+  const [patient, hasty] = await Promise.all([
+    pipeTo(proxy(true), 'hello'),
+    pipeTo(proxy(false), 'hello', '--half-close'),
+  ])
+  assertEnded(patient, 0, '')
+  assert.equal(patient.stdout.toString(), 'hello')
+  assertEnded(hasty, 1, 'the server finished: 5 bytes sent, 0 came back, 5 missing.')
+})
+
 test('a server that never finishes is left once everything is back', async () => {
   const finished = await pipeTo(socket => socket.on('data', data => socket.write(data)), 'hello')
   assertEnded(finished, 0, '')
@@ -93,7 +115,7 @@ test('a server that never finishes is left once everything is back', async () =>
 
 test('too little, then FIN', async () => {
   const tooShort = (socket: Socket) => onAllReceived(socket, all => socket.end(all.subarray(0, 3)))
-  const finished = await pipeTo(tooShort, 'hello')
+  const finished = await pipeTo(tooShort, 'hello', '--half-close')
   assertEnded(finished, 1, 'the server finished: 5 bytes sent, 3 came back, 2 missing.')
   assert.equal(finished.stdout.toString(), 'hel')
 })
@@ -117,7 +139,10 @@ test('too much, whether it comes with the echo or after it', async () => {
   const later = (socket: Socket) => {
     onAllReceived(socket, all => socket.write(all, () => setImmediate(() => socket.end('!'))))
   }
-  for (const finished of await Promise.all([pipeTo(atOnce, 'hello'), pipeTo(later, 'hello')])) {
+  for (const finished of await Promise.all([
+    pipeTo(atOnce, 'hello', '--half-close'),
+    pipeTo(later, 'hello', '--half-close'),
+  ])) {
     assertEnded(finished, 1, line)
     assert.equal(finished.stdout.toString(), 'hello!')
   }
@@ -206,7 +231,7 @@ test('one client at a time: the second waits, connected, until the first has lef
 
   // A relay knows that the second one's words and FIN are with the server.
   await using relay = await listen()
-  await using second = yodel(['connect', relay.url], 'hello')
+  await using second = yodel(['connect', relay.url, '--half-close'], 'hello')
   const waiting = await relay.client
   const onward = connectSocket(portOf(url), '127.0.0.1')
   let answered = false

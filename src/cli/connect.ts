@@ -9,7 +9,7 @@ import type { AnswerHead } from '../engines/node/http/answer-parser.ts'
 import { fromFlags, option } from '../options/form.ts'
 import { whether } from '../options/kinds.ts'
 import { printable } from '../report/printable.ts'
-import { hasText, isDatagrams } from '../transport.ts'
+import { hasText, isDatagrams, transports } from '../transport.ts'
 import { formatDuration } from '../units.ts'
 import { usageError } from '../errors.ts'
 import { exitCodes } from './exit.ts'
@@ -30,6 +30,11 @@ const shownOptions = {
     flag: 'text',
     help: 'ws: in a pipe each line is a message of text',
   }),
+  halfClose: option(whether(), {
+    default: false,
+    flag: 'half-close',
+    help: 'in a pipe: say FIN as soon as stdin ends, not when all is back',
+  }),
   verbose: option(whether(), {
     default: false,
     short: 'v',
@@ -48,14 +53,17 @@ export function addConnect(program: Command): void {
   addOptions(command, { calling }, 'Transports:')
   command.action(async (address, flags) => {
     const { calling, timeoutMs: timeout } = fromFlags(connectOptions, flags)
-    const { hex = false, text = false, verbose = false } = fromFlags(shownOptions, flags)
+    const shown = fromFlags(shownOptions, flags)
+    const { hex = false, text = false, halfClose = false, verbose = false } = shown
     if (text && !hasText(address))
       throw usageError(
         `${address.transport} does not tell text from binary.`,
         '--text is for ws and wss.',
       )
+    if (halfClose && transports[address.transport].carries !== 'bytes')
+      throw usageError(`${address.transport} has no FIN.`, '--half-close is for tcp, tls and unix.')
     const typing = process.stdin.isTTY && process.stdout.isTTY
-    const talk = await talkerFor(address, typing, { hex, text }, timeout)
+    const talk = await talkerFor(address, typing, { hex, text, halfClose }, timeout)
     // From here on nothing may come between: what a quick server says would be missed.
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
     const http = { oneRequest: !typing, anyStatus: true }
@@ -113,7 +121,7 @@ type Talk = (connection: Connection) => Promise<Talked>
 async function talkerFor(
   address: Address,
   typing: boolean,
-  shape: { hex: boolean; text: boolean },
+  shape: { hex: boolean; text: boolean; halfClose: boolean },
   timeoutMs = answerTimeoutMs,
 ): Promise<Talk> {
   if (isDatagrams(address)) {

@@ -4,6 +4,7 @@ import { errnoOf, explainBreak } from '../engines/failures.ts'
 import { UserError } from '../errors.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../report/printable.ts'
+import { transports } from '../transport.ts'
 import { formatCount, plural } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
@@ -14,16 +15,22 @@ import { TextLines } from './text-lines.ts'
 const underWayMaxBytes = 4 * 2 ** 20
 /** After the last byte: how long the server may take to finish, in case that more comes. */
 const graceMs = 250
+/** After the last byte that came, or the end of stdin: then the rest may wait for our FIN. */
+const patienceMs = 1_000
+
+interface Shape {
+  hex: boolean
+  text: boolean
+  /** FIN as soon as stdin has ended, which many servers and proxies take for a goodbye. */
+  halfClose: boolean
+}
 
 /**
  * Ends exactly when stdin has ended and all of it has come back; or says how many bytes are
  * missing, or where the first wrong one is.
  */
-export async function talkByPipe(
-  connection: Connection,
-  { hex, text }: { hex: boolean; text: boolean },
-): Promise<Talked> {
-  const pipe = new Pipe(connection, hex, text ? new TextLines() : undefined)
+export async function talkByPipe(connection: Connection, shape: Shape): Promise<Talked> {
+  const pipe = new Pipe(connection, shape, shape.text ? new TextLines() : undefined)
   const restore = onInterrupt(() => pipe.interrupt())
   const talked = await pipe.talked
   restore()
@@ -43,13 +50,18 @@ class Pipe {
   readonly #lines: TextLines | undefined
   #hasLastNewline = true
   #inputEnded = false
+  /** Whether the end of stdin is said at once: of HTTP it is the end of the request, no FIN. */
+  readonly #endsAtOnce: boolean
+  #patience: NodeJS.Timeout | undefined
   #grace: NodeJS.Timeout | undefined
   #settle!: (talked: Talked) => void
 
-  constructor({ stream: socket }: Connection, hex: boolean, lines?: TextLines) {
+  constructor({ stream: socket, address }: Connection, shape: Shape, lines?: TextLines) {
     this.#socket = socket
     this.#hasBounds = socket.readableObjectMode
-    this.#hex = hex
+    const isRequest = transports[address.transport].carries === 'messages' && !this.#hasBounds
+    this.#endsAtOnce = shape.halfClose || isRequest
+    this.#hex = shape.hex
     this.#lines = lines
     this.talked = new Promise(resolve => (this.#settle = resolve))
     const { stdin, stdout } = process
@@ -111,8 +123,9 @@ class Pipe {
   #onInputEnd() {
     if (this.#lines) this.#sendLines(this.#lines)
     this.#inputEnded = true
+    if (this.#endsAtOnce) this.#socket.end()
     // There is no half-close of messages: after goodbye a server need not answer any more.
-    if (!this.#hasBounds) this.#socket.end()
+    else if (!this.#hasBounds) this.#patience = setTimeout(() => this.#socket.end(), patienceMs)
     this.#endIfComplete()
   }
 
@@ -143,7 +156,8 @@ class Pipe {
 
   #endIfComplete() {
     if (!this.#inputEnded || this.#expectation.missingBytes > 0) return
-    if (this.#hasBounds) this.#socket.end()
+    clearTimeout(this.#patience)
+    this.#socket.end()
     if (this.#socket.readableEnded) this.#end('')
     else this.#grace ??= setTimeout(() => this.#end(''), graceMs)
   }
@@ -184,6 +198,7 @@ class Pipe {
   }
 
   #finish(talked: Talked) {
+    clearTimeout(this.#patience)
     clearTimeout(this.#grace)
     process.stdin.destroy()
     this.#settle(talked)
