@@ -3,6 +3,7 @@ import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } f
 import { isIP, isIPv4 } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import { domainToASCII } from 'node:url'
+import { withoutZone } from './address.ts'
 import { bits, context, integer, octets, oid, sequence, set, time, tagged, yes } from './der.ts'
 
 /** Both in PEM. */
@@ -89,9 +90,10 @@ export function namesOf(host: string): string[] {
     const interfaces = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
     names.push(hostname(), ...interfaces.map(({ address }) => address))
   } else names.push(host)
-  const withoutZones = names.map(name => name.replace(/%.*$/, ''))
   // A machine may be called what no certificate can contain.
-  return [...new Set(withoutZones)].filter(name => isIP(name) || domainToASCII(name) !== '')
+  return [...new Set(names.map(withoutZone))].filter(
+    name => isIP(name) || domainToASCII(name) !== '',
+  )
 }
 
 /** SHA-256 over the first certificate of a PEM text, in lower-case hexadecimal. */

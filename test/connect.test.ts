@@ -89,7 +89,7 @@ test('a server that answers only after our FIN is waited for', async () => {
   assert.equal(finished.stdout.toString(), 'hello')
 })
 
-test('a server that takes FIN for a goodbye gets it when all is back; --half-close: at once', async () => {
+test('FIN is said when all is back, as some leave at once; --half-close: before', async () => {
   const proxy = (answers: boolean) => (socket: Socket) => {
     socket.on(
       'data',

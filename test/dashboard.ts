@@ -52,7 +52,7 @@ export async function startBoard(options: BoardOptions = {}): Promise<Board> {
     },
     ...others,
   })
-  const port = Number(new URL(dashboard.url).port)
+  const port = Number(/:(\d+)\/$/.exec(dashboard.url)![1])
   const board: Board = {
     server,
     observer,

@@ -1,14 +1,23 @@
 /** Talks to the dashboard of a running server, for `yodel ctl`. */
+import http, { type IncomingMessage } from 'node:http'
+import https from 'node:https'
+import { text as all } from 'node:stream/consumers'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import type { ApiError } from '../dashboard/api.ts'
+import { errnoOf } from '../engines/failures.ts'
 import { usageError, UserError } from '../errors.ts'
 import { printable } from '../report/printable.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
+interface Answer {
+  status: number
+  text: string
+}
+
 const causes: Record<string, string> = {
   ECONNREFUSED: 'nobody listens there',
   ECONNRESET: 'it hung up',
-  UND_ERR_SOCKET: 'it hung up',
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'the name service does not answer',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks no TLS, so write http://',
@@ -17,6 +26,8 @@ const causes: Record<string, string> = {
 
 export class ControlClient {
   readonly #base: URL
+  /** Of an IPv6 address: what leads to it on this machine, and is not sent (RFC 9844). */
+  readonly #zone: string
   readonly #headers: Record<string, string>
 
   /**
@@ -24,10 +35,11 @@ export class ControlClient {
    * @throws UserError if it is none
    */
   constructor(text: string, token: string | undefined) {
+    const url = /^https?:\/\//i.test(text) ? text : `http://${text.replace(/^:/, '127.0.0.1:')}`
+    const [, front = '', zone = ''] = /^([^/]*\/\/\[[^\]%]*)(%[^\]/?#]+)\]/.exec(url) ?? []
+    this.#zone = zone
     try {
-      this.#base = new URL(
-        /^https?:\/\//i.test(text) ? text : `http://${text.replace(/^:/, '127.0.0.1:')}`,
-      )
+      this.#base = new URL(front + url.slice((front + zone).length))
     } catch {
       throw usageError(
         `'${text}' is not the address of a dashboard.`,
@@ -43,34 +55,59 @@ export class ControlClient {
    * @throws UserError with the server's own sentence, or if nobody answers
    */
   async ask<T>(method: Method, path: string, body?: object): Promise<T> {
-    const response = await this.#fetch(method, path, body)
-    const text = await response.text()
+    const { status, text } = await this.#request(method, path, body)
     const answered = this.#parse(text)
-    if (response.ok) return answered as T
+    if (status >= 200 && status < 300) return answered as T
     const { error, hint } = answered as Partial<ApiError>
-    const status = response.status === 401 ? 'Give it in YODEL_TOKEN, or with --token-file.' : ''
-    const sentence = error ?? `It answered with ${response.status}.`
-    throw usageError(printable(sentence), printable(status || (hint ?? '')))
+    const advice = status === 401 ? 'Give it in YODEL_TOKEN, or with --token-file.' : ''
+    const sentence = error ?? `It answered with ${status}.`
+    throw usageError(printable(sentence), printable(advice || (hint ?? '')))
   }
 
-  async #fetch(method: Method, path: string, body: object | undefined): Promise<Response> {
+  async #request(method: Method, path: string, body: object | undefined): Promise<Answer> {
     try {
-      return await fetch(new URL(path, this.#base.origin), {
-        method,
-        redirect: 'error',
-        headers: { ...this.#headers, ...(body && { 'Content-Type': 'application/json' }) },
-        ...(body && { body: JSON.stringify(body) }),
-      })
+      return await this.#send(method, path, body && JSON.stringify(body))
     } catch (error) {
-      const { code = '', message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
+      const { message } = error as Error
+      const code = errnoOf(error)
       // That of OpenSSL has lines.
       const cause = causes[code] ?? message.trim().split('\n')[0]
       throw new UserError(
         'network',
-        `Cannot reach the dashboard at ${this.#base.origin}: ${cause}${code && ` (${code})`}.`,
+        `Cannot reach the dashboard at ${this.#place}: ${cause}${code && ` (${code})`}.`,
         'Start a server with `yodel serve --dashboard`, or say where it is with --url.',
       )
     }
+  }
+
+  /** Not fetch(): its URLs have no zones. */
+  #send(method: Method, path: string, body: string | undefined): Promise<Answer> {
+    const { protocol, port, host } = this.#base
+    const name = this.#base.hostname.replace(/^\[|\]$/g, '')
+    const options = {
+      method,
+      path,
+      host: name + this.#zone,
+      port,
+      headers: {
+        ...this.#headers,
+        Host: host,
+        ...(body !== undefined && {
+          'Content-Type': 'application/json',
+          'Content-Length': Buffer.byteLength(body),
+        }),
+      },
+      checkServerIdentity: (_: string, certificate: PeerCertificate) =>
+        checkServerIdentity(name, certificate),
+    }
+    return new Promise((resolve, reject) => {
+      const onAnswer = (response: IncomingMessage) => {
+        const answer = all(response).then(text => ({ status: response.statusCode!, text }))
+        answer.then(resolve, reject)
+      }
+      const request = protocol === 'https:' ? https.request : http.request
+      request(options, onAnswer).on('error', reject).end(body)
+    })
   }
 
   #parse(text: string): unknown {
@@ -79,9 +116,15 @@ export class ControlClient {
     } catch {
       throw new UserError(
         'network',
-        `${this.#base.origin} is no dashboard of yodel.`,
+        `${this.#place} is no dashboard of yodel.`,
         'Say with --url what `yodel serve --dashboard` printed.',
       )
     }
+  }
+
+  /** As people know it. */
+  get #place(): string {
+    const { origin } = this.#base
+    return this.#zone === '' ? origin : origin.replace(']', `${this.#zone}]`)
   }
 }

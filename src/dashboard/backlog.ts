@@ -5,7 +5,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import { open } from 'node:fs/promises'
-import type { Address } from '../address.ts'
+import { withoutZone, type Address } from '../address.ts'
 import { boundPath } from '../engines/unix.ts'
 import { ipv4Text, ipv6Text } from '../engines/peer-name.ts'
 import { peerText } from '../metrics/ledger.ts'
@@ -49,7 +49,7 @@ export class Backlog {
     const path = transport === 'unix' ? Buffer.from(address.path).toString('latin1') : ''
     this.#paths = path === '' ? [] : [path, boundPath(path)]
     this.#port = isStream ? address.port : 0
-    this.#local = isStream ? localOf(address.host) : undefined
+    this.#local = isStream ? localOf(withoutZone(address.host)) : undefined
     const both = ['tcp', 'tcp6']
     const one = [this.#local?.length === 8 ? 'tcp' : 'tcp6']
     const files = this.#local === undefined ? both : one

@@ -1,5 +1,6 @@
 /** The PROXY protocol on the way in (a step of the entrance) and on the way out. */
 import { BlockList, isIPv6, type Socket } from 'node:net'
+import { withoutZone } from '../../address.ts'
 import { usageError } from '../../errors.ts'
 import type { ProxyRules } from '../../serving/options.ts'
 import { ProtocolError } from '../failures.ts'
@@ -64,9 +65,9 @@ export function sendProxyHeader(socket: Socket, version: 1 | 2): void {
   const { localAddress, localPort, remoteAddress, remotePort } = socket
   const isIp = localAddress !== undefined && remoteAddress !== undefined
   const forwarded = isIp && {
-    source: plain(localAddress).replace(/%.*$/, ''),
+    source: withoutZone(plain(localAddress)),
     sourcePort: localPort!,
-    destination: plain(remoteAddress).replace(/%.*$/, ''),
+    destination: withoutZone(plain(remoteAddress)),
     destinationPort: remotePort!,
   }
   socket.write(writeProxyHeader(version, forwarded || undefined))

@@ -2,6 +2,7 @@
 import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
+import { withoutZone } from '../../address.ts'
 import { plain } from '../../certificate.ts'
 import { timerMaxMs } from '../../units.ts'
 import type { ServeTask } from '../../task.ts'
@@ -102,7 +103,7 @@ export async function secured(
 ): Promise<Secured> {
   const { transport, host } = address as Extract<Target['address'], { host: string }>
   const { pin, insecure = false, serverName, alpn = nativeProtocols(transport) } = calling.tls ?? {}
-  const name = serverName ?? host
+  const name = withoutZone(serverName ?? host)
   // An address is checked, but cannot be sent (RFC 6066, section 3).
   const sentName = isIP(name) ? '' : name
   const stream = tls.connect({

@@ -1,7 +1,7 @@
 /** Opens HTTP over a connection: 1.1, or 2 where that was agreed on or asked for. */
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import type { HostAddress } from '../../../address.ts'
+import { hostInUrl, type HostAddress } from '../../../address.ts'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { transports } from '../../../transport.ts'
 import { ProtocolError } from '../../failures.ts'
@@ -59,6 +59,6 @@ function speaksHttp2(stream: Duplex, { calling }: Target): boolean {
 
 /** As in the URL, without the port where it is that of the scheme. */
 function authorityOf({ transport, host, port }: HostAddress): string {
-  const name = host.includes(':') ? `[${host}]` : host
+  const name = hostInUrl(host)
   return port === transports[transport].defaultPort ? name : `${name}:${port}`
 }

@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
-import { formatAddress, type HostAddress } from '../../../address.ts'
+import { formatAddress, withoutZone, type HostAddress } from '../../../address.ts'
 import { UserError } from '../../../errors.ts'
 import { timerMaxMs } from '../../../units.ts'
 import { errnoOf } from '../../failures.ts'
@@ -18,9 +18,11 @@ const messageMaxBytes = 2 ** 30
  */
 export function openMessages(lower: Link, { address }: Target, timeoutMs: number): Promise<Link> {
   const socket = lower.stream as Socket
-  const url = formatAddress({ ...(address as HostAddress) })
+  const url = formatAddress(address)
+  const { host } = address as HostAddress
+  const sentUrl = formatAddress({ ...(address as HostAddress), host: withoutZone(host) })
   return new Promise((resolve, reject) => {
-    const ws = new WebSocket(url, {
+    const ws = new WebSocket(sentUrl, {
       perMessageDeflate: false,
       maxPayload: messageMaxBytes,
       // It is connected, and secured if it has to be.
