@@ -16,12 +16,11 @@ interface Answer {
 }
 
 const causes: Record<string, string> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks no TLS, so write http://',
   ECONNREFUSED: 'nobody listens there',
   ECONNRESET: 'it hung up',
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'the name service does not answer',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks no TLS, so write http://',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it speaks no TLS, so write http://',
 }
 
 export class ControlClient {
@@ -69,7 +68,9 @@ export class ControlClient {
       return await this.#send(method, path, body && JSON.stringify(body))
     } catch (error) {
       const { message } = error as Error
-      const code = errnoOf(error)
+      // With the system's own name for it Node has that of OpenSSL in the message alone.
+      const isPlain = /wrong.version.number|packet.length.too.long/i.test(message)
+      const code = isPlain ? 'ERR_SSL_WRONG_VERSION_NUMBER' : errnoOf(error)
       // That of OpenSSL has lines.
       const cause = causes[code] ?? message.trim().split('\n')[0]
       throw new UserError(
