@@ -147,7 +147,7 @@ const loadText = ({ connections, sizeBytes, ratePerSecond, durationMs }: BenchWa
     .join(', ')
 
 function Run(run: BenchRun & { chosen: number }) {
-  const { id, address, startedAt, state, ratePerSecond, p50Us, p99Us, received } = run
+  const { id, address, startedAt, state, achievedPerSecond, p50Us, p99Us, received } = run
   return (
     <tr>
       <td>
@@ -167,7 +167,7 @@ function Run(run: BenchRun & { chosen: number }) {
         {loadText(run.options)} <span class="aside">{address}</span>
       </td>
       <td>{state}</td>
-      <td class="number">{formatCount(ratePerSecond)}/s</td>
+      <td class="number">{formatCount(achievedPerSecond)}/s</td>
       <td class="number">{timeText(p50Us)}</td>
       <td class="number">{timeText(p99Us)}</td>
       <td class="number">{formatCount(received)}</td>

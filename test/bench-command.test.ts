@@ -40,7 +40,7 @@ function prints() {
   test('--json has every key that was promised', async () => {
     const { code, stderr, result } = await benchJson(server.url, ...brief, '--connections', '2')
     const keys: Record<string, string> = {
-      '': 'valid verdict ratePerSecond messages bytes errors firstWrong run',
+      '': 'valid verdict rates messages bytes errors firstWrong run',
       messages: 'planned sent received lost wrong',
       bytes: 'sent received',
       errors: 'refused reset timedOut closedEarly wrongBytes nameNotFound protocol',

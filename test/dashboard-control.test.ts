@@ -131,7 +131,7 @@ suite('benches', () => {
     assert.equal((await board.ask('GET', '/api/benches/1')).status, 409)
     const run = await finished('1')
     assert.deepEqual([run.state, run.verdict, run.error], ['finished', 'pass', null])
-    assert.ok(run.received > 0 && run.ratePerSecond > 0 && run.p99Us! > 0)
+    assert.ok(run.received > 0 && run.achievedPerSecond > 0 && run.p99Us! > 0)
     const { json } = await board.ask('GET', '/api/benches/1')
     assert.equal(json.messages.received, run.received)
     const page = await board.ask('GET', '/api/benches/1/report')
@@ -174,7 +174,7 @@ test('a bench goes nowhere else, and has bounds, unless it was allowed', async (
     connections: 1001,
     durationMs: 300_001,
     sizeBytes: 2 ** 20 + 1,
-    ratePerSecond: 0,
+    achievedPerSecond: 0,
   }
   for (const [name, value] of Object.entries(limits))
     assert.equal((await start({ address: board.server.url, [name]: value })).status, 400, name)

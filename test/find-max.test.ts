@@ -66,7 +66,7 @@ test('finds the limit of a server, and its probes show how', async () => {
   const failed = probes.filter(({ ratePerSecond }) => ratePerSecond === above)
   assert.equal(result.limitedByGenerator, !failed.some(({ valid }) => valid))
   assert.equal(run!.options.ratePerSecond, found)
-  assert.equal(result.format, 'yodel-find-max-1')
+  assert.equal(result.format, 'yodel-find-max-2')
   assert.deepEqual(JSON.parse(JSON.stringify(result.probes)), probes)
 })
 

@@ -51,7 +51,7 @@ test('as JSON it stays what it was', async () => {
 test('what cannot be read or written is refused in a line, and leaves nothing behind', async () => {
   writeFileSync(path('words.json'), 'Hello!')
   writeFileSync(path('other.json'), '{"format":"something"}')
-  writeFileSync(path('new.json'), '{"format":"yodel-result-2"}')
+  writeFileSync(path('new.json'), '{"format":"yodel-result-3"}')
   mkdirSync(path('folder.html'))
   const there = readdirSync(folder)
   const refused: [args: string[], says: RegExp][] = [
@@ -59,7 +59,7 @@ test('what cannot be read or written is refused in a line, and leaves nothing be
     [[folder], /Cannot read .*: it is a folder/],
     [[path('words.json')], /words\.json is no JSON/],
     [[path('other.json')], /other\.json is no result of yodel/],
-    [[path('new.json')], /yodel-result-2.*yodel-result-1/],
+    [[path('new.json')], /yodel-result-3.*yodel-result-2/],
     [[path('run.json'), '-o', path('run.pdf')], /run\.pdf.*\.html, \.json/],
     [[path('run.json'), '-o', path('html')], /\.html, \.json/],
     [[path('run.json'), '-o', path('none/run.html')], /Cannot write .*: there is no such/],

@@ -28,17 +28,19 @@ const urlOf = ({ port }: Peer) => `udp://127.0.0.1:${port}`
 const options: BenchOptions = { warmupMs: 0, durationMs: 60_000, drainMs: 20_000 }
 /** So long that nothing is late by chance, where nothing is lost. */
 const patient = { timeoutMs: 20_000 }
+/** So short that a machine which is held up for a moment does not achieve it. */
+const rated = { ratePerSecond: 2000, expect: ['rate>0'] }
 test('every datagram comes back over many connections, closed loop and open', async () => {
   const loads: BenchOptions[] = [
     { ...options, ...patient, connections: 100, count: 500 },
     { ...options, ...patient, depth: 2, count: 20, sizeBytes: 65_507 },
-    { ...options, ...patient, connections: 3, count: 300, ratePerSecond: 2000, threads: 2 },
+    { ...options, ...patient, ...rated, connections: 3, count: 300, threads: 2 },
     {
       ...options,
       ...patient,
       warmupMs: 30,
       count: 300,
-      ratePerSecond: 3000,
+      ...rated,
       sizeBytes: [{ minBytes: 20, maxBytes: 3000, weight: 1 }],
     },
   ]

@@ -5,7 +5,7 @@ import { usageError } from '../errors.ts'
 import { findMaxFormat, type FindMaxResult, type Probe } from '../report/find-max.ts'
 import { parseObjective } from '../report/objective.ts'
 import type { RunConditions, RunResult } from '../report/result.ts'
-import { formatDuration } from '../units.ts'
+import { shortfall } from '../report/summarize.ts'
 import { searchHighest, type Outcome } from './search.ts'
 
 export type { FindMaxResult, Probe } from '../report/find-max.ts'
@@ -108,21 +108,25 @@ class Search {
   async #estimateRate() {
     const durationMs = Math.min(estimateMaxMs, this.#load.durationMs!)
     const result = await this.#bench({ ...this.#load, durationMs, expect: [] })
-    this.#estimate = result?.ratePerSecond ?? 0
+    this.#estimate = result?.rates.achievedPerSecond ?? 0
   }
 
   /** One run at that rate. */
   async #probe(ratePerSecond: number): Promise<Outcome> {
     const result = await this.#bench({ ...this.#load, ratePerSecond })
     if (!result) return undefined
-    const { valid, failedBecause, invalidBecause, responseUs, messages } = result
-    const late = this.#late(result)
+    const { valid, failedBecause, invalidBecause, responseUs, messages, rates } = result
+    const short = shortfall(result)
+    // With an objective on the rate it is not among the reasons.
+    const because =
+      short && !failedBecause.includes(short) ? [...failedBecause, short] : failedBecause
     const probe: Probe = {
       ratePerSecond,
-      held: failedBecause.length === 0 && late === undefined,
+      held: because.length === 0,
       measuredText: result.expectations.at(-1)!.measuredText,
       valid,
-      because: [...failedBecause, ...(late ?? []), ...invalidBecause],
+      because: [...because, ...invalidBecause],
+      achievedPerSecond: rates.achievedPerSecond,
       p50Us: responseUs.p50,
       p99Us: responseUs.p99,
       lost: messages.lost,
@@ -132,15 +136,6 @@ class Search {
     if (!probe.held) return valid ? 'failed' : 'limited'
     this.#best = result.run
     return 'held'
-  }
-
-  /** A queue that grows all the time: some objectives would not see it. */
-  #late({ seconds }: RunResult): [reason: string] | undefined {
-    const durationMs = this.#load.durationMs!
-    const { precision = precisionDefault, objective } = this.#options
-    const lateMs = seconds * 1e3 - durationMs
-    if (lateMs <= Math.max(precision * durationMs, limitMsOf(objective))) return undefined
-    return [`The last echo came ${formatDuration(lateMs)} after the end.`]
   }
 
   /** Undefined if it was stopped: then it says nothing. */

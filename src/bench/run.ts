@@ -1,11 +1,12 @@
 /** A load that is under way: started, watched second by second, summed up. */
 import { formatAddress, toAddress, type Address } from '../address.ts'
 import type { Load } from '../load/plan.ts'
+import { windowOf } from '../load/replies.ts'
 import { machine, versions } from '../machine.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import type { Table } from '../options/form.ts'
 import { timerMaxMs } from '../units.ts'
-import { meets, parseObjective } from '../report/objective.ts'
+import { limitsOf, meets, parseObjective } from '../report/objective.ts'
 import type { Interval, RunConditions, RunResult } from '../report/result.ts'
 import { summarize, withVerdict, type Findings } from '../report/summarize.ts'
 import { failureNames, type FailureName } from '../metrics/meter.ts'
@@ -122,7 +123,7 @@ class Run {
       const wrongs = outcomes.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
       const result = summarize({
         total,
-        measuredMs: Math.max(0, ...outcomes.map(({ measuredMs }) => measuredMs)),
+        window: windowOf(outcomes.map(({ log }) => log)),
         // Wrong bytes tell more than bytes that did not come.
         wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
         intervals: this.intervals,
@@ -137,7 +138,7 @@ class Run {
         countingCorruption: load.countCorruption,
         datagrams: isDatagrams(address),
         http: isHttp(address),
-        lossLimited: load.expect.some(limitsLoss),
+        limits: limitsOf(load.expect),
         conditions,
       } satisfies Findings)
       if (reason !== undefined) result.notes.push(`The ${tasks[0].engine} engine sent. ${reason}`)
@@ -192,10 +193,6 @@ const beginning = (atMs: number, { warmupBytesIn }: Snapshot): Snapshot => ({
 
 const failuresOf = (now: Snapshot) =>
   Object.fromEntries(failureNames.map(name => [name, now[name]])) as Record<FailureName, number>
-
-/** Whoever says how much may be lost has the last word on it. */
-const limitsLoss = (text: string): boolean =>
-  ['loss', 'lost'].includes(parseObjective(text).metric.name)
 
 /** The objectives are part of the verdict. */
 function judge(result: RunResult, objectives: string[]): RunResult {

@@ -78,5 +78,5 @@ export function faultsText(list: ListenerFaults[]): string {
 
 export function benchLine(run: BenchRun): string {
   const p99 = run.p99Us === null ? '' : `, p99 ${formatDuration(run.p99Us / 1e3)}`
-  return `${formatCount(run.received)} verified, ${formatRate(run.ratePerSecond)}${p99}`
+  return `${formatCount(run.received)} verified, ${formatRate(run.achievedPerSecond)}${p99}`
 }

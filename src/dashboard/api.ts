@@ -201,8 +201,8 @@ export interface BenchRun {
   state: 'running' | 'finished' | 'failed'
   /** Why it failed. */
   error: string | null
-  /** While it runs, of the last second; at the end, of all. */
-  ratePerSecond: number
+  /** While it runs, of the last second; at the end, of the window. */
+  achievedPerSecond: number
   p50Us: number | null
   p99Us: number | null
   received: number

@@ -78,7 +78,7 @@ export class Benches {
       startedAt: Date.now(),
       state: 'running',
       error: null,
-      ratePerSecond: 0,
+      achievedPerSecond: 0,
       p50Us: null,
       p99Us: null,
       received: 0,
@@ -89,10 +89,17 @@ export class Benches {
     const kept: Kept = { about, run, result: undefined }
     this.#kept.set(about.id, kept)
     for (const [id] of [...this.#kept].slice(0, -keptMax)) this.#kept.delete(id)
-    run.onInterval(({ ratePerSecond, received, responseUs: { p50: p50Us, p99: p99Us } }) => {
-      Object.assign(about, { ratePerSecond, p50Us, p99Us, received: about.received + received })
-      this.#onChange(about)
-    })
+    run.onInterval(
+      ({ ratePerSecond: achievedPerSecond, received, responseUs: { p50: p50Us, p99: p99Us } }) => {
+        Object.assign(about, {
+          achievedPerSecond,
+          p50Us,
+          p99Us,
+          received: about.received + received,
+        })
+        this.#onChange(about)
+      },
+    )
     void this.#finish(kept)
     this.#onChange(about)
     return about
@@ -103,11 +110,12 @@ export class Benches {
     try {
       const result = await run.finished
       kept.result = result
-      const { ratePerSecond, verdict, valid, messages, responseUs } = result
+      const { rates, verdict, valid, messages, responseUs } = result
+      const { achievedPerSecond } = rates
       const { p50: p50Us, p99: p99Us } = responseUs
       const { received } = messages
       const state = 'finished'
-      Object.assign(about, { state, ratePerSecond, verdict, valid, received, p50Us, p99Us })
+      Object.assign(about, { state, achievedPerSecond, verdict, valid, received, p50Us, p99Us })
     } catch (error) {
       about.state = 'failed'
       about.error = (error as Error).message

@@ -9,7 +9,7 @@ import { MetricsText, type Labels, type Sample } from './prometheus.ts'
 /** Counters of those who send, and those that have a metric of their own below or make a gauge. */
 type Elsewhere =
   | FailureName
-  | `messages${'Planned' | 'Sent' | 'Received' | 'Held'}`
+  | `messages${'Planned' | 'Sent' | 'Received' | 'Unfinished' | 'Deferred'}`
   | `warmup${'Sent' | 'Received' | 'BytesOut' | 'BytesIn'}`
   | `cycles${'Planned' | 'Completed'}`
   | 'reconnects'
@@ -56,6 +56,9 @@ const refusals = [
   'datagramsInLoop',
   'datagramsOverRate',
 ] as const satisfies CounterName[]
+
+/** Of those who serve. */
+const served = failureNames.filter(name => name !== 'unanswered')
 
 const lower = (letter: string): string => letter.toLowerCase()
 
@@ -111,7 +114,7 @@ export class MetricsPage {
       'counter',
       'yodel_connection_errors_total',
       'Connections that failed, by class.',
-      byName(failureNames, 'class', name => name),
+      byName(served, 'class', name => name),
     )
     text.add(
       'counter',

@@ -3,6 +3,7 @@ import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../address.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import type { WrongBytes } from '../load/payload.ts'
+import type { ReplyLog } from '../load/replies.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { EngineName } from '../engine-names.ts'
 import type { Task } from '../task.ts'
@@ -38,10 +39,10 @@ export interface Session {
 export interface Outcome {
   /** The first wrong bytes that it received, if any. */
   wrong: WrongBytes | undefined
-  /** How long it has measured: until the last message was due or came back. */
-  measuredMs: number
   /** Of HTTP: statuses that were none of success, and how many connections failed by each. */
   statuses?: Map<number, number>
+  /** What it has measured, and when the replies came. */
+  log: ReplyLog
   /** Share of a processor that its thread used while it sent; null where that is not known. */
   busyShare: number | null
 }

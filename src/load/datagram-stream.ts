@@ -30,6 +30,8 @@ export class DatagramStream {
   /** The next sequence number, and the first behind the warm-up. */
   #next = 0
   #firstMeasured = Infinity
+  /** How many the system has taken. */
+  #handed = 0
   /** Of those that came. */
   #highest = -1
   #plannedNs = 0
@@ -55,7 +57,7 @@ export class DatagramStream {
     if (dueNs >= measureFromNs) {
       counters[counter.messagesPlanned]!++
       histograms.lateness.record(now - dueNs)
-      if (!free && !this.failed) counters[counter.messagesHeld]!++
+      if (!free && !this.failed) counters[counter.messagesDeferred]!++
     }
     return free && !this.failed
   }
@@ -68,17 +70,25 @@ export class DatagramStream {
       return undefined
     const sequence = this.#next++
     this.#flights.set(sequence, { plannedNs: this.#plannedNs, sentNs: now })
-    const datagram = traffic.write(this.connection, sequence)
-    counters[counter.bytesOut]! += datagram.length
-    if (this.#plannedNs < traffic.measureFromNs) {
-      counters[counter.warmupSent]!++
-      counters[counter.warmupBytesOut]! += datagram.length
-    } else {
+    if (this.#plannedNs >= traffic.measureFromNs) {
       if (this.#firstMeasured === Infinity) this.#firstMeasured = sequence
-      counters[counter.messagesSent]!++
       if (!traffic.openLoop) counters[counter.messagesPlanned]!++
     }
-    return datagram
+    return traffic.write(this.connection, sequence)
+  }
+
+  /** The system has taken the next one; it does so in their order. */
+  handedOver(): void {
+    const { meter, sizes } = this.#traffic
+    const { counters } = meter
+    const sequence = this.#handed++
+    const bytes = sizes.fixedBytes || sizes.of(this.connection, sequence)
+    counters[counter.bytesOut]! += bytes
+    if (sequence >= this.#firstMeasured) counters[counter.messagesSent]!++
+    else {
+      counters[counter.warmupSent]!++
+      counters[counter.warmupBytesOut]! += bytes
+    }
   }
 
   /** Whether a message is due; then `#plannedNs` is its planned instant. */
@@ -123,10 +133,10 @@ export class DatagramStream {
     const { counters, histograms } = traffic.meter
     const isMeasured = sequence >= this.#firstMeasured
     this.#flights.delete(sequence)
-    traffic.lastReceivedNs = now
     // As RFC 4737 section 3.3 has it: it comes behind one that was sent later.
     const isBehind = sequence < this.#highest
     if (!isBehind) this.#highest = sequence
+    if (isMeasured || !traffic.openLoop) traffic.replies.record(now, 1)
     if (!isMeasured) {
       counters[counter.warmupReceived]!++
       return

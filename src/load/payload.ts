@@ -146,3 +146,26 @@ export interface WrongBytes {
   cause: Cause
   detail: string
 }
+
+/** How much of a wrong answer is shown, and of the right bytes before it. */
+const shownBytes = 32
+const beforeBytes = 16
+
+/** From that offset on it is wrong: what there should be, and what came. */
+export function wrongAt(
+  payload: Payload,
+  connection: number,
+  offset: number,
+  received: Uint8Array,
+  diagnosis: Pick<WrongBytes, 'cause' | 'detail'>,
+): WrongBytes {
+  const before = Math.min(beforeBytes, offset)
+  return {
+    connection,
+    offset,
+    expected: copyOf(payload, connection, offset, shownBytes),
+    received: Uint8Array.from(received.subarray(0, shownBytes)),
+    before: copyOf(payload, connection, offset - before, before),
+    ...diagnosis,
+  }
+}

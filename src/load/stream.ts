@@ -3,12 +3,10 @@ import { counter } from '../metrics/meter.ts'
 import { plural } from '../units.ts'
 import { compareInStep, corruptionDetail } from './corruption.ts'
 import { diagnose, statusDiagnosis, type UnderWay } from './diagnosis.ts'
-import { copyOf, firstWrongByte, type WrongBytes } from './payload.ts'
+import { Handed } from './handed.ts'
+import { firstWrongByte, wrongAt, type WrongBytes } from './payload.ts'
 import type { Traffic } from './traffic.ts'
 
-/** How much of a wrong answer is shown, and of the right bytes before it. */
-const shownBytes = 32
-const beforeBytes = 16
 /** So much of it is enough to know where it comes from. */
 const evidenceMaxBytes = 262_144
 /** So much may be in doubt, whether it is corrupt or out of step. */
@@ -32,6 +30,8 @@ export class Stream {
   #taken = 0
   #sent = 0
   #received = 0
+  /** What of it the system has taken. */
+  readonly #handed: Handed
   /** Planned instant of the last message that was sent. */
   #plannedNs = 0
   /** Where the oldest message in flight ends. */
@@ -50,6 +50,7 @@ export class Stream {
     this.connection = connection
     this.#depth = traffic.task.depth
     this.#times = new Float64Array(2 * this.#depth)
+    this.#handed = new Handed(traffic, connection)
     this.#oldestEnd = traffic.sizes.of(connection, 0)
   }
 
@@ -77,7 +78,7 @@ export class Stream {
     if (dueNs >= this.#traffic.measureFromNs) {
       counters[counter.messagesPlanned]!++
       histograms.lateness.record(now - dueNs)
-      if (!free && !this.failed) counters[counter.messagesHeld]!++
+      if (!free && !this.failed) counters[counter.messagesDeferred]!++
     }
     return free && !this.failed
   }
@@ -91,8 +92,7 @@ export class Stream {
     const traffic = this.#traffic
     const { openLoop, sizes } = traffic
     const [before, sentBefore, depth] = [this.sentBytes, this.#sent, this.#depth]
-    let warm = 0
-    let warmBytes = 0
+    const warmBefore = this.#handed.warm
     let at = (sentBefore % depth) * 2
     while (this.#sent - this.#received < depth && this.sentBytes - before < maxBytes) {
       if (openLoop) {
@@ -109,22 +109,31 @@ export class Stream {
       at = at + 2 === 2 * depth ? 0 : at + 2
       const sizeBytes = sizes.fixedBytes || sizes.of(this.connection, this.#sent)
       this.sentBytes += sizeBytes
-      if (this.#plannedNs < traffic.measureFromNs) {
-        warm++
-        warmBytes += sizeBytes
-      }
+      if (this.#plannedNs < traffic.measureFromNs) this.#handed.takeWarm(sizeBytes)
       this.#sent++
     }
-    const count = this.#sent - sentBefore
-    if (count === 0) return 0
-    const { counters } = traffic.meter
-    const takenBytes = this.sentBytes - before
-    counters[counter.bytesOut]! += takenBytes
-    counters[counter.warmupSent]! += warm
-    counters[counter.warmupBytesOut]! += warmBytes
-    counters[counter.messagesSent]! += count - warm
-    if (!openLoop) counters[counter.messagesPlanned]! += count - warm
-    return takenBytes
+    if (!openLoop) {
+      const count = this.#sent - sentBefore - (this.#handed.warm - warmBefore)
+      traffic.meter.counters[counter.messagesPlanned]! += count
+    }
+    return this.sentBytes - before
+  }
+
+  /** The system has taken the stream up to there: only now is a message sent. */
+  handedOver(untilBytes: number): void {
+    if (untilBytes > this.#handed.bytes)
+      this.#handed.extend(untilBytes, untilBytes === this.sentBytes ? this.#sent : undefined)
+  }
+
+  /** The run ends: whoever still owes an answer has failed. Whether that is so. */
+  giveUp(now: number): boolean {
+    if (this.failed || this.inFlight === 0) return false
+    const { meter, task } = this.#traffic
+    const timedOut = now - this.waitingSinceNs >= task.timeoutMs * 1e6
+    this.fail(timedOut ? counter.timedOut : counter.unanswered)
+    const unfinished = timedOut ? 0 : this.#handed.measuredBeyond(this.#received)
+    meter.counters[counter.messagesUnfinished]! += unfinished
+    return true
   }
 
   /** Takes what came back; false if it is wrong, and the connection is to be given up. */
@@ -207,7 +216,6 @@ export class Stream {
     const { counters, histograms } = traffic.meter
     const { openLoop, sizes, measureFromNs } = traffic
     const [receivedBefore, depth] = [this.#received, this.#depth]
-    traffic.lastReceivedNs = now
     let warm = 0
     let warmBytes = 0
     let at = (receivedBefore % depth) * 2
@@ -226,7 +234,10 @@ export class Stream {
     }
     counters[counter.warmupReceived]! += warm
     counters[counter.warmupBytesIn]! += warmBytes
-    counters[counter.messagesReceived]! += this.#received - receivedBefore - warm
+    const received = this.#received - receivedBefore
+    counters[counter.messagesReceived]! += received - warm
+    if (!openLoop || received > warm)
+      traffic.replies.record(now, openLoop ? received - warm : received)
   }
 
   #collect(bytes: Uint8Array, from: number, length: number): boolean {
@@ -248,13 +259,16 @@ export class Stream {
 
   /** The other side has said FIN, or the connection is gone. */
   ended(): void {
+    // What has come back was sent, whether the system has said so or not.
+    this.handedOver(this.receivedBytes)
     if (this.#evidence) this.#traffic.convict()
     if (!this.done) this.fail(counter.closedEarly)
     if (this.inFlight === 0 || this.#reason === undefined) return
     if (this.#reason === counter.timedOut) this.#traffic.note(this.unanswered())
     else if (this.#reason === counter.status)
       this.#traffic.note(this.#describe(Buffer.alloc(0), statusDiagnosis(this.#said!)))
-    else if (this.#reason !== counter.wrongBytes) this.#traffic.note(this.#cutOff())
+    else if (this.#reason !== counter.wrongBytes && this.#reason !== counter.unanswered)
+      this.#traffic.note(this.#cutOff())
   }
 
   /** @param others what the other streams had under way when this one went wrong */
@@ -280,16 +294,7 @@ export class Stream {
   }
 
   #describe(received: Buffer, diagnosis: Pick<WrongBytes, 'cause' | 'detail'>): WrongBytes {
-    const { payload } = this.#traffic
     const { connection, receivedBytes: offset } = this
-    const before = Math.min(beforeBytes, offset)
-    return {
-      connection,
-      offset,
-      expected: copyOf(payload, connection, offset, shownBytes),
-      received: Uint8Array.from(received.subarray(0, shownBytes)),
-      before: copyOf(payload, connection, offset - before, before),
-      ...diagnosis,
-    }
+    return wrongAt(this.#traffic.payload, connection, offset, received, diagnosis)
   }
 }

@@ -2,11 +2,15 @@
  * When what is due, and for how long: of the load of one thread, whatever it is made of. Instants
  * are nanoseconds on the clock of performance.now().
  */
-import type { Meter } from '../metrics/meter.ts'
+import { counter, type Meter } from '../metrics/meter.ts'
 import { createPacer, type Pacer } from './pacer.ts'
 import type { LoadPlan } from './plan.ts'
+import { Replies, type ReplyLog } from './replies.ts'
 
 export const nowNs = (): number => performance.now() * 1e6
+
+/** What has to be added for a clock that all threads share: performance.now() is each one's own. */
+const sharedClockNs = (): number => Number(process.hrtime.bigint()) - nowNs()
 
 /** One connection of a load, as far as the plan knows it. */
 interface Planned {
@@ -15,6 +19,9 @@ interface Planned {
   /** Open loop: one more message is due. Whether it can go out. */
   plan(dueNs: number, now: number): boolean
 }
+
+/** Why nothing more is planned. */
+type Ending = 'time' | 'count' | 'stopped' | 'dead'
 
 export abstract class Timetable<S extends Planned> {
   readonly task: LoadPlan
@@ -25,12 +32,18 @@ export abstract class Timetable<S extends Planned> {
   startedNs = 0
   /** What is planned before that instant is warm-up. */
   measureFromNs = 0
-  lastReceivedNs = 0
+  /** Those to messages of the window; in a closed loop all that come while it lasts. */
+  replies = new Replies(0)
   /** Whether messages are sent by a plan, and not when echoes have come back. */
   readonly openLoop: boolean
   readonly #pacer: Pacer | undefined
   #endNs = 0
   #overNs = 0
+  #ending: Ending | undefined
+  /** When the first message of the window was due. */
+  #firstDueNs: number | undefined
+  /** What the system had taken of the window when it was over. */
+  #sentInWindow: number | undefined
   /** Messages that may still be planned, the warm-up left out. */
   #left: number
 
@@ -43,9 +56,10 @@ export abstract class Timetable<S extends Planned> {
   }
 
   start(now: number): void {
-    this.startedNs = this.lastReceivedNs = now
+    this.startedNs = now
     this.measureFromNs = now + this.task.warmupMs * 1e6
     this.#endNs = this.measureFromNs + this.task.durationMs * 1e6
+    this.replies = new Replies(this.measureFromNs)
   }
 
   /** When somebody has to look again: the next message is due, or the time is up. */
@@ -62,12 +76,20 @@ export abstract class Timetable<S extends Planned> {
       for (;;) {
         const dueNs = this.startedNs + pacer.nextNs
         if (dueNs > until || dueNs >= this.#endNs || this.#left <= 0) break
-        if (dueNs >= this.measureFromNs) this.#left--
+        if (dueNs >= this.measureFromNs) {
+          this.#firstDueNs ??= dueNs
+          this.#left--
+        }
         const stream = this.streams[pacer.take()]!
         if (stream.plan(dueNs, now)) onDue(stream)
       }
     }
-    if (!this.over && (now >= this.#endNs || this.#left <= 0)) this.stop(now)
+    this.#endIfOver(now)
+  }
+
+  #endIfOver(now: number): void {
+    if (this.#left <= 0) this.#end(now, 'count')
+    else if (now >= this.#endNs) this.#end(now, 'time')
   }
 
   plannedNs(stream: Planned, n: number, previousNs: number): number {
@@ -82,19 +104,73 @@ export abstract class Timetable<S extends Planned> {
       if (now >= this.measureFromNs) this.#left--
       return true
     }
-    this.stop(now)
+    this.#endIfOver(now)
     return false
   }
 
+  /** Somebody wants it to end: what would have been due from now on is not planned. */
   stop(now: number): void {
+    this.#end(now, 'stopped')
+  }
+
+  /** Nobody is left to send: what was to be due until the end stays planned. */
+  die(now: number): void {
+    if (this.over) return
+    this.#end(now, 'dead')
+    const pacer = this.#pacer
+    const { durationMs, count } = this.task
+    if (!pacer || (durationMs === Infinity && count === Infinity)) return
+    while (this.#left > 0) {
+      const dueNs = this.startedNs + pacer.nextNs
+      if (dueNs >= this.#endNs) break
+      pacer.take()
+      if (dueNs < this.measureFromNs) continue
+      this.#firstDueNs ??= dueNs
+      this.#left--
+      this.meter.counters[counter.messagesPlanned]!++
+    }
+  }
+
+  #end(now: number, ending: Ending): void {
     if (this.over) return
     this.over = true
     this.#overNs = now
+    this.#ending = ending
   }
 
-  /** How long has been measured, in milliseconds. */
-  get measuredMs(): number {
-    const end = Math.max(Math.min(this.#overNs, this.#endNs), this.lastReceivedNs)
-    return Math.max(0, end - this.measureFromNs) / 1e6
+  /** To be called once it is over, before anything that was held up is sent. */
+  closeWindow(): void {
+    this.#sentInWindow ??= this.meter.counters[counter.messagesSent]!
+  }
+
+  /** The window, and the replies to it. */
+  get log(): ReplyLog {
+    this.closeWindow()
+    const { firstNs, lastNs, slotNs, counts } = this.replies
+    return {
+      fromNs: this.measureFromNs + sharedClockNs(),
+      lengthNs: this.#lengthNs,
+      byClock: !this.openLoop && this.#ending !== 'count',
+      firstNs,
+      lastNs,
+      slotNs,
+      counts,
+      sent: this.#sentInWindow!,
+    }
+  }
+
+  get #lengthNs(): number {
+    const durationNs = this.task.durationMs * 1e6
+    const untilOverNs = Math.min(durationNs, Math.max(0, this.#overNs - this.measureFromNs))
+    const ending = this.#ending
+    if (!this.openLoop) {
+      const { firstNs } = this.replies
+      // All of a count may have been sent at once: then until something came.
+      return ending === 'count' && firstNs < Infinity ? Math.max(untilOverNs, firstNs) : untilOverNs
+    }
+    // A count lasts until another one would have been due.
+    if (this.#left <= 0)
+      return this.startedNs + this.#pacer!.nextNs - (this.#firstDueNs ?? this.startedNs)
+    return ending === 'dead' && durationNs < Infinity ? durationNs : untilOverNs
   }
 }

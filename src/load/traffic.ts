@@ -90,13 +90,12 @@ export class Traffic extends Timetable<Stream> {
   /** Everything has ended, or is waited for no longer. */
   close(now: number): void {
     this.convict()
+    if (this.corrupt) this.note(this.corrupt)
     // What was sent in the last moment may well be on its way.
     const patienceNs = Math.max(patientNs, (this.task.drainMs * 1e6) / 2)
-    const unanswered = this.streams.find(
-      ({ inFlight, failed, waitingSinceNs }) =>
-        inFlight > 0 && !failed && now - waitingSinceNs >= patienceNs,
-    )
-    if (this.corrupt) this.note(this.corrupt)
-    if (unanswered) this.note(unanswered.unanswered())
+    for (const stream of this.streams) {
+      const waitedNs = now - stream.waitingSinceNs
+      if (stream.giveUp(now) && waitedNs >= patienceNs) this.note(stream.unanswered())
+    }
   }
 }

@@ -14,6 +14,8 @@ export const failureNames = [
   /** An HTTP server answered with a status of failure instead of an echo. */
   'status',
   'other',
+  /** Only of a load: it still owed an answer when the run ended. */
+  'unanswered',
 ] as const
 export type FailureName = (typeof failureNames)[number]
 
@@ -29,19 +31,21 @@ export const counterNames = [
   /** Pieces in which the system delivered the stream. */
   'chunks',
   'bytesIn',
-  /** Bytes given to the system to be sent. */
+  /** Bytes that the system has taken to be sent. */
   'bytesOut',
   /** Bytes that came after a draining server had said goodbye. */
   'bytesDiscarded',
   /**
-   * Messages of a load, without its warm-up: due by the plan, sent, verified to have come back. In
-   * a closed loop a message is due when it is sent.
+   * Messages of a load, without its warm-up: due by the plan, taken by the system, verified to have
+   * come back, and under way when nobody waited any longer, although their timeout had not come. In
+   * a closed loop a message is due when it is to be sent.
    */
   'messagesPlanned',
   'messagesSent',
   'messagesReceived',
+  'messagesUnfinished',
   /** Messages that were due while their connection had as many in flight as it may have. */
-  'messagesHeld',
+  'messagesDeferred',
   /** The same of the warm-up. */
   'warmupSent',
   'warmupReceived',

@@ -5,6 +5,7 @@ import type { RunConditions } from './result.ts'
 
 const probe = (ratePerSecond: number, held: boolean, valid = true): Probe => ({
   ratePerSecond,
+  achievedPerSecond: ratePerSecond,
   held,
   measuredText: held ? '1.20ms' : '31.0ms',
   valid,

@@ -4,12 +4,12 @@ import { wrap, type Canvas } from './bars.ts'
 import { parseObjective } from './objective.ts'
 import type { RunConditions } from './result.ts'
 
-export const findMaxFormat = 'yodel-find-max-1'
+export const findMaxFormat = 'yodel-find-max-2'
 
 /** One short run at one rate. */
 export interface Probe {
   ratePerSecond: number
-  /** Whether the objective held, nothing was lost, no connection failed, and no queue grew. */
+  /** Whether the objective held, nothing was lost, no connection failed, and the rate was kept. */
   held: boolean
   /** Of the objective. */
   measuredText: string
@@ -17,6 +17,7 @@ export interface Probe {
   valid: boolean
   /** Why it did not hold or is not valid, a sentence each. */
   because: string[]
+  achievedPerSecond: number
   p50Us: number | null
   p99Us: number | null
   lost: number

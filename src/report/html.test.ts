@@ -40,12 +40,12 @@ function resultOf(samplesNs: number[], intervals: Interval[] = []): RunResult {
   }
   return summarize({
     total: takeSnapshot([meter]),
-    measuredMs: 1000 * intervals.length,
+    window: { seconds: intervals.length, achieved: samplesNs.length, sent: samplesNs.length },
     wrong: undefined,
     intervals,
     cpuShare: null,
     openLoop: true,
-    lossLimited: false,
+    limits: { rate: false },
     churning: false,
     countingCorruption: false,
     conditions,

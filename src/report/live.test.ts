@@ -29,7 +29,7 @@ const view = (change: Partial<LoadView> = {}): LoadView => ({
   p99Ns: 1_234_000,
   errors: noErrors,
   corruptedBytes: 0,
-  held: 0,
+  deferred: 0,
   rates: [0, 1_000, 12_000, 50_000, 98_000, 90_000],
   ...change,
 })
@@ -67,7 +67,7 @@ const views: [name: string, shown: LoadView, head: RegExp][] = [
   ['long', view({ rates: Array.from({ length: 500 }, (_, n) => n) }), /50%/],
   [
     'with all that can go wrong',
-    view({ errors: wrongAll, held: 1e9, open: 1, ratePerSecond: 1e8, cyclesPerSecond: 1e6 }),
+    view({ errors: wrongAll, deferred: 1e9, open: 1, ratePerSecond: 1e8, cyclesPerSecond: 1e6 }),
     /50%/,
   ],
 ]
@@ -106,13 +106,13 @@ test('the figures of a good second', () => {
 })
 
 test('what goes wrong is named, and only then', () => {
-  assert.doesNotMatch(text(view()), /held|open|\(/)
+  assert.doesNotMatch(text(view()), /deferred|open|\(/)
   const errors = { ...noErrors, reset: 2, timedOut: 1, wrongBytes: 4 }
   assert.match(text(view({ corruptedBytes: 1_234 })), /wrong 0\n1,234 bytes corrupted/)
-  const bad = text(view({ errors, held: 1_234, open: 43 }))
-  assert.match(bad, /errors 3 \(reset 2, timedOut 1\) {2}wrong 4 {2}held back 1,234/)
+  const bad = text(view({ errors, deferred: 1_234, open: 43 }))
+  assert.match(bad, /errors 3 \(reset 2, timedOut 1\) {2}wrong 4 {2}deferred 1,234/)
   assert.match(bad, /43 of 50 open/)
-  assert.match(text(view({ errors, held: 1_234 }), 40), /errors 3 {2}wrong 4\nheld back 1,234/)
+  assert.match(text(view({ errors, deferred: 1_234 }), 40), /errors 3 {2}wrong 4\ndeferred 1,234/)
 })
 
 test('short connections alone have the rate, the times and the chart', () => {

@@ -37,7 +37,7 @@ export interface LoadView {
   errors: Record<FailureName, number>
   /** Where they are counted. */
   corruptedBytes: number
-  held: number
+  deferred: number
   /** The rate in each column of the chart, the newest last. */
   rates: readonly number[]
 }
@@ -94,7 +94,7 @@ export class LoadWatch {
       p99Ns,
       errors: Object.fromEntries(failureNames.map(name => [name, now[name]])) as never,
       corruptedBytes: now.corruptedBytes,
-      held: now.messagesHeld,
+      deferred: now.messagesDeferred,
       rates: this.#rates,
     }
   }
@@ -170,7 +170,7 @@ function figures(view: LoadView, width: number): string[] {
     failures(errors, narrow),
     `wrong ${formatCount(errors.wrongBytes)}`,
     view.corruptedBytes > 0 && `${plural(view.corruptedBytes, 'byte')} corrupted`,
-    view.held > 0 && `held back ${formatCount(view.held)}`,
+    view.deferred > 0 && `deferred ${formatCount(view.deferred)}`,
     view.phase === 'sending' &&
       view.open < about.connections &&
       `${formatCount(view.open)} of ${formatCount(about.connections)} open`,

@@ -6,6 +6,7 @@ import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines
 import { shown, table, usable } from './lines.ts'
 import { printable } from './printable.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
+import { shortfall } from './summarize.ts'
 import { wrongBlock } from './wrong.ts'
 
 export interface TextOptions {
@@ -25,7 +26,7 @@ export function loadText(result: RunResult, options: TextOptions): string {
   const name = isOpenLoop(result) ? 'Response time' : 'Round trip'
   const blocks = [
     invalidity(result, canvas),
-    [...head(result, canvas), ...amounts(result, canvas)],
+    [...head(result, canvas), ...amounts(result, canvas), ...behind(result, canvas)],
     times(result, canvas),
     ...(result.run.command === 'bench' && responseUs.length > 0
       ? [ladderBlock(name, responseUs, canvas), shapeBlock(name, responseUs, canvas)]
@@ -98,14 +99,15 @@ function sizesText(sizes: SizeRange[]): string {
 
 /** How much of it. */
 function amounts(result: RunResult, canvas: TextOptions): string[] {
-  const { messages, bytes, churn, datagrams, http, corruption, seconds, ratePerSecond } = result
+  const { messages, bytes, churn, datagrams, http, corruption, seconds } = result
   const messageParts = [
     `${formatCount(messages.sent)} sent`,
     `${formatCount(messages.received)} ${corruption?.corruptedBytes ? 'came back' : 'verified'}`,
     `${formatCount(messages.lost)} lost`,
     `${formatCount(messages.wrong)} wrong`,
-    formatRate(ratePerSecond),
   ]
+  if (messages.unfinished > 0)
+    messageParts.splice(3, 0, `${formatCount(messages.unfinished)} unfinished`)
   // In a closed loop every message that is due is sent.
   if (isOpenLoop(result) || messages.planned !== messages.sent)
     messageParts.unshift(`${formatCount(messages.planned)} planned`)
@@ -113,6 +115,7 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
   if (seconds > 0) byteParts.push(`${formatSize(bytes.received / seconds)}/s`)
   const lines = [
     ...listing('messages', messageParts, canvas),
+    ...listing('rate', rateParts(result), canvas),
     ...(datagrams ? listing('datagrams', datagramParts(datagrams), canvas) : []),
     ...listing('bytes', byteParts, canvas),
   ]
@@ -129,6 +132,25 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
     lines.push(...listing('churn', parts, canvas))
   }
   return lines
+}
+
+/** The plan was not kept: in a line of its own. */
+function behind(result: RunResult, canvas: TextOptions): string[] {
+  const short = shortfall(result)
+  return short === undefined ? [] : paragraph(short, canvas.columns, canvas)
+}
+
+/** So near to one another rates are called the same. */
+const sameRateShare = 0.005
+
+/** Three rates where they differ. */
+function rateParts({ rates }: RunResult): string[] {
+  const { plannedPerSecond, sentPerSecond, achievedPerSecond } = rates
+  const all = [plannedPerSecond ?? sentPerSecond, sentPerSecond, achievedPerSecond]
+  const most = Math.max(...all)
+  const parts = [`${formatRate(sentPerSecond)} sent`, `${formatRate(achievedPerSecond)} achieved`]
+  if (most - Math.min(...all) <= sameRateShare * most) return parts.slice(1)
+  return plannedPerSecond === null ? parts : [`${formatRate(plannedPerSecond)} planned`, ...parts]
 }
 
 const datagramParts = (figures: DatagramFigures): string[] =>

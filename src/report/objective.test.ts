@@ -17,8 +17,16 @@ function resultOf(us: number[], others: Partial<RunResult> = {}): RunResult {
   const none = distribution(new Histogram())
   return {
     seconds: 2,
-    ratePerSecond: 50_012.3,
-    messages: { planned: 100_000, sent: 0, received: 0, lost: 25, wrong: 1, held: 7 },
+    rates: { plannedPerSecond: null, sentPerSecond: 60_000, achievedPerSecond: 50_012.3 },
+    messages: {
+      planned: 100_000,
+      sent: 0,
+      received: 0,
+      lost: 20,
+      unfinished: 5,
+      wrong: 1,
+      deferred: 7,
+    },
     errors: { reset: 2, other: 1 },
     responseUs: distribution(histogram),
     serviceUs: none,
@@ -52,7 +60,7 @@ test('objectives hold or do not, and say what was measured', () => {
     ['lost==25', true, '25'],
     ['errors=0', false, '3'],
     ['wrong<=1', true, '1'],
-    ['held>7', false, '7'],
+    ['deferred>7', false, '7'],
     ['rate>50k/s', true, '50,012/s'],
     ['rate >= 60k', false, '50,012/s'],
     ['rate>=3M/m', true, '50,012/s'],
@@ -74,13 +82,15 @@ test('what was measured is in the unit of the objective', () => {
 })
 
 test('a value beside the limit is not written like the limit', () => {
-  const result = resultOf([], { ratePerSecond: 49_999.7 })
+  const result = resultOf([], {
+    rates: { plannedPerSecond: null, sentPerSecond: 0, achievedPerSecond: 49_999.7 },
+  })
   const found = meets(parseObjective('rate>=50k'), result)
   assert.deepEqual([found.held, found.measuredText], [false, '49999.7/s'])
 })
 
 test('nothing planned is no loss of 0', () => {
-  const nothing = { ...thousand.messages, planned: 0, lost: 0 }
+  const nothing = { ...thousand.messages, planned: 0, lost: 0, unfinished: 0 }
   assert.equal(meets(parseObjective('loss=0'), resultOf([], { messages: nothing })).held, false)
 })
 

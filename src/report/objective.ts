@@ -4,6 +4,7 @@ import { formatCount, formatDuration, parseCount, parseDuration } from '../units
 import { parsePercent, parseRate } from '../units.ts'
 import { countOf, fewestSamples, ranked, supported } from './rank.ts'
 import type { Distribution, DistributionName, Expectation, RunResult } from './result.ts'
+import type { Limits } from './summarize.ts'
 
 /** What a figure is: it decides how a value is written. */
 export type Kind = 'time' | 'fraction' | 'count' | 'rate'
@@ -34,7 +35,7 @@ export interface Objective {
 /** For whoever wrote something else. */
 export const metricsHint =
   'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
-  'service., lateness. or connect.; and loss, lost, errors, wrong, held, rate; of udp also ' +
+  'service., lateness. or connect.; and loss, lost, errors, wrong, deferred, rate; of udp also ' +
   'duplicated, reordered, late, corrupted.'
 
 const distributions: Record<string, DistributionName> = {
@@ -44,25 +45,31 @@ const distributions: Record<string, DistributionName> = {
   connect: 'connectUs',
 }
 
+/** Nobody knows of what is unfinished that it was not lost. */
+const unanswered = ({ lost, unfinished }: RunResult['messages']): number => lost + unfinished
+
 const totals: Record<string, { kind: Kind; of: Metric['of'] }> = {
   loss: {
     kind: 'fraction',
-    of: ({ messages }) => (messages.planned > 0 ? messages.lost / messages.planned : null),
+    of: ({ messages }) => (messages.planned > 0 ? unanswered(messages) / messages.planned : null),
   },
-  lost: { kind: 'count', of: ({ messages }) => messages.lost },
+  lost: { kind: 'count', of: ({ messages }) => unanswered(messages) },
   errors: {
     kind: 'count',
     of: ({ errors }) => Object.values(errors).reduce((sum, count) => sum + count, 0),
   },
   wrong: { kind: 'count', of: ({ messages }) => messages.wrong },
-  held: { kind: 'count', of: ({ messages }) => messages.held },
+  deferred: { kind: 'count', of: ({ messages }) => messages.deferred },
   ...Object.fromEntries(
     (['duplicated', 'reordered', 'late', 'corrupted'] as const).map(name => [
       name,
       { kind: 'count', of: ({ datagrams }) => datagrams?.[name] ?? null },
     ]),
   ),
-  rate: { kind: 'rate', of: ({ seconds, ratePerSecond }) => (seconds > 0 ? ratePerSecond : null) },
+  rate: {
+    kind: 'rate',
+    of: ({ seconds, rates }) => (seconds > 0 ? rates.achievedPerSecond : null),
+  },
 }
 
 /** @throws UserError if there is none of that name */
@@ -172,6 +179,20 @@ export function meets(
       measured === null ? unknown(metric, result) : besides(metric.kind, measured, limit),
     held: measured !== null && compare(measured, operator, limit),
   }
+}
+
+/** What objectives have the last word on: how much may be lost, and what the rate is to be. */
+export function limitsOf(texts: readonly string[]): Limits {
+  const objectives = texts.map(parseObjective)
+  const on = (...names: string[]) => objectives.filter(({ metric }) => names.includes(metric.name))
+  const losses = on('loss', 'lost')
+  const rate = on('rate').length > 0
+  if (losses.length === 0) return { rate }
+  const loss = (lost: number, planned: number) =>
+    losses.every(({ metric, operator, limit }) =>
+      compare(metric.kind === 'fraction' ? lost / planned : lost, operator, limit),
+    )
+  return { loss, rate }
 }
 
 /** As people write it, with so many digits that it does not look like the limit unless it is. */

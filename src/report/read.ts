@@ -36,13 +36,18 @@ const shapes: Record<string, Shape> = {
   verdict: text,
   failedBecause: listOf(text),
   seconds: number,
-  ratePerSecond: number,
+  rates: record({
+    plannedPerSecond: value => value === null || number(value),
+    ...each(['sentPerSecond', 'achievedPerSecond'], number),
+  }),
   notes: listOf(text),
   bytes: record({ sent: number, received: number }),
   expectations: listOf(record({ objective: text, measuredText: text, held: flag })),
   resolution: record(each(['relativeError', 'lowestUs', 'highestUs'], number)),
   generator: record({}),
-  messages: record(each(['planned', 'sent', 'received', 'lost', 'wrong', 'held'], number)),
+  messages: record(
+    each(['planned', 'sent', 'received', 'lost', 'unfinished', 'wrong', 'deferred'], number),
+  ),
   ...each(distributionNames, distribution),
   errors: record(each(failureNames, number)),
   intervals: listOf(
@@ -79,6 +84,12 @@ export function readResult(text: string, name: string): RunResult {
   if (typeof format !== 'string' || !format.startsWith('yodel-'))
     throw usageError(`${name} is no result of yodel.`, remedy)
   if (format !== resultFormat) {
+    if (format === 'yodel-result-1')
+      throw usageError(
+        `${name} has the format ${format}; this reads ${resultFormat}, in which rates are those ` +
+          'of the window, and sent is what the system took.',
+        'Measure again.',
+      )
     const other = format.startsWith('yodel-result-')
       ? 'Use the version of yodel that wrote it, or measure again.'
       : remedy

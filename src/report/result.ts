@@ -6,7 +6,7 @@ import type { Cause } from '../load/diagnosis.ts'
 import type { FailureName } from '../metrics/meter.ts'
 
 /** Changes only when a key changes its meaning or goes away. */
-export const resultFormat = 'yodel-result-1'
+export const resultFormat = 'yodel-result-2'
 
 /** Nearest-rank percentiles over all samples; null where there are too few (report/rank). */
 export interface Distribution {
@@ -119,20 +119,32 @@ export interface RunResult {
   failedBecause: string[]
   /** What else one should know to read the figures, a sentence each. */
   notes: string[]
-  /** How long was measured, without the warm-up. */
+  /** How long the window was, which is measured, without warm-up and drain. */
   seconds: number
-  /** Messages that came back per second. */
-  ratePerSecond: number
+  /** Over the length of the window; docs/figures.md has the drawing. */
+  rates: {
+    /** Due by the plan; null in a closed loop, which has none. */
+    plannedPerSecond: number | null
+    /** Taken by the system while the window lasted. */
+    sentPerSecond: number
+    /** Replies in an interval of that length that begins with the first reply. */
+    achievedPerSecond: number
+  }
+  /** Of the window: planned = received + lost + unfinished. */
   messages: {
-    /** Due within the run, the warm-up left out. */
+    /** Due within the window, whatever became of their connections. */
     planned: number
+    /** Taken by the system. */
     sent: number
+    /** Came back whole, and every byte was right. */
     received: number
     /** Planned and not received, when the drain was over. */
     lost: number
+    /** Sent, and given up at the end of the drain although their timeout had not come. */
+    unfinished: number
     wrong: number
     /** Of those planned: due while their connection had all it may have in flight. */
-    held: number
+    deferred: number
   }
   bytes: { sent: number; received: number }
   /** Only of transports whose messages are datagrams. */

@@ -37,7 +37,7 @@ export function sampleResult(sample: Sample = {}): RunResult {
   for (const [name, samples] of Object.entries(samplesUs) as [HistogramName, number[]][])
     for (const us of samples) meter.histograms[name].record(us * 1e3)
   const count = samplesUs.response.length
-  const counters: Sample['counters'] = {
+  const counters: Partial<Record<CounterName, number>> = {
     messagesPlanned: count,
     messagesSent: count,
     messagesReceived: count,
@@ -50,7 +50,7 @@ export function sampleResult(sample: Sample = {}): RunResult {
   const total = takeSnapshot([meter])
   const result = summarize({
     total,
-    measuredMs: seconds * 1e3,
+    window: { seconds, achieved: counters.messagesReceived!, sent: counters.messagesSent! },
     wrong: sample.wrong,
     intervals: [0, 1].map(second => ({
       second,
@@ -64,7 +64,7 @@ export function sampleResult(sample: Sample = {}): RunResult {
     })),
     cpuShare,
     openLoop: typeof options.ratePerSecond === 'number',
-    lossLimited: false,
+    limits: { rate: false },
     countingCorruption: options.countCorruption === true,
     churning: typeof options.churnPerSecond === 'number' && options.churnPerSecond > 0,
     conditions: conditions(command, options, sample.run),

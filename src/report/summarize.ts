@@ -1,10 +1,11 @@
 /** From what was counted to the result. */
 import type { WrongBytes } from '../load/payload.ts'
+import type { Window } from '../load/replies.ts'
 import { bucketCount, bucketMiddleNs, highestNs, lowestNs } from '../metrics/histogram.ts'
 import type { Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
-import { plural } from '../units.ts'
+import { formatRate, plural } from '../units.ts'
 import { supported } from './rank.ts'
 import { resultFormat } from './result.ts'
 import type {
@@ -21,8 +22,7 @@ import { judgeGenerator } from './validity.ts'
 export interface Findings {
   /** At the end of the run. */
   total: Snapshot
-  /** How long was measured. */
-  measuredMs: number
+  window: Window
   wrong: WrongBytes | undefined
   intervals: Interval[]
   /** Share of a processor that the busiest sending thread used while it sent. */
@@ -35,15 +35,23 @@ export interface Findings {
   /** Whether it is a load on HTTP; statuses of failure by thread, and how often. */
   http?: boolean
   statuses?: [status: number, count: number][]
-  /** Whether an objective says how much may be lost. */
-  lossLimited: boolean
+  limits: Limits
   conditions: RunConditions
 }
 
+/** What the objectives say about what else decides by itself. */
+export interface Limits {
+  /** Whether so many may be lost; undefined if no objective says how many. */
+  loss?: (lost: number, planned: number) => boolean
+  /** Whether one says what the rate is to be. */
+  rate: boolean
+}
+
 export function summarize(findings: Findings): RunResult {
-  const { total, measuredMs, openLoop, conditions } = findings
-  const seconds = measuredMs / 1e3
-  const lost = total.messagesPlanned - total.messagesReceived
+  const { total, openLoop, conditions } = findings
+  const { seconds } = findings.window
+  const unfinished = total.messagesUnfinished
+  const lost = total.messagesPlanned - total.messagesReceived - unfinished
   const service = openLoop ? total.service : total.response
   const result: RunResult = {
     format: resultFormat,
@@ -53,14 +61,15 @@ export function summarize(findings: Findings): RunResult {
     failedBecause: [],
     notes: [],
     seconds,
-    ratePerSecond: seconds > 0 ? total.messagesReceived / seconds : 0,
+    rates: ratesOf(findings),
     messages: {
       planned: total.messagesPlanned,
       sent: total.messagesSent,
       received: total.messagesReceived,
       lost,
+      unfinished,
       wrong: total.wrongBytes,
-      held: total.messagesHeld,
+      deferred: total.messagesDeferred,
     },
     bytes: {
       sent: total.bytesOut - total.warmupBytesOut,
@@ -100,9 +109,18 @@ export function summarize(findings: Findings): RunResult {
     generator: { cpuShare: findings.cpuShare },
     run: conditions,
   }
-  result.failedBecause = failures(result, findings.lossLimited)
+  result.failedBecause = failures(result, findings)
   judgeGenerator(result)
   return withVerdict(result)
+}
+
+function ratesOf({ total, window, openLoop }: Findings): RunResult['rates'] {
+  const perSecond = (count: number) => (window.seconds > 0 ? count / window.seconds : 0)
+  return {
+    plannedPerSecond: openLoop ? perSecond(total.messagesPlanned) : null,
+    sentPerSecond: perSecond(window.sent),
+    achievedPerSecond: perSecond(window.achieved),
+  }
 }
 
 function datagramFigures(total: Snapshot): DatagramFigures {
@@ -130,17 +148,33 @@ export const withVerdict = (result: RunResult): RunResult => ({
   verdict: result.failedBecause.length === 0 ? 'pass' : 'fail',
 })
 
-function failures(result: RunResult, lossLimited: boolean): string[] {
+function failures(result: RunResult, { limits, window, total }: Findings): string[] {
   const { messages, errors, churn, corruption, run, datagrams } = result
   const reasons: string[] = []
   if (messages.planned === 0 && !churn && run.options.connections !== 0)
     reasons.push('Nothing was measured.')
-  if (messages.lost > 0 && !lossLimited) reasons.push(...lossReasons(result))
+  if (messages.lost > 0 && !limits.loss) reasons.push(...lossReasons(result))
+  // A warm-up that is never answered is a loss, too.
+  const unanswered = messages.lost + messages.unfinished + total.warmupSent - total.warmupReceived
+  const mayLose = limits.loss?.(unanswered, messages.planned) ?? false
+  if (messages.unfinished > 0 && !mayLose)
+    reasons.push(
+      `${plural(messages.unfinished, 'message')} ${messages.unfinished === 1 ? 'was' : 'were'} ` +
+        'still under way when the drain was over, and never verified.',
+    )
   for (const [name, count] of Object.entries(errors)) {
     if (count === 0) continue
     if (datagrams && name === 'wrongBytes') reasons.push(`${plural(count, 'datagram')} came wrong.`)
     else if (name === 'status') reasons.push(...statusReasons(result))
-    else reasons.push(`${plural(count, 'connection')} failed: ${name}.`)
+    else if (name !== 'unanswered') reasons.push(`${plural(count, 'connection')} failed: ${name}.`)
+    else if (!mayLose)
+      reasons.push(`${plural(count, 'connection')} still owed an answer when the run ended.`)
+  }
+  const short = shortfall(result)
+  if (short !== undefined && !limits.rate) {
+    // What is lost is judged by the objective on it.
+    const excused = limits.loss ? messages.lost + messages.unfinished : 0
+    if (isShort(messages.planned, window.achieved + excused)) reasons.push(short)
   }
   if (corruption && corruption.corruptedBytes > 0)
     reasons.push(`${plural(corruption.corruptedBytes, 'byte')} came back corrupted.`)
@@ -154,11 +188,25 @@ const statusReasons = ({ http }: RunResult): string[] =>
     ([status, count]) => `${plural(count, 'connection')} failed: status ${status}.`,
   )
 
+/** So much below the plan is what ends of a window are made of. */
+const shortShare = 0.01
+const shortMessages = 10
+const isShort = (planned: number, achieved: number): boolean =>
+  planned - achieved > Math.max(shortShare * planned, shortMessages)
+
+/** `Achieved 1,000/s of 2,000/s planned.`, where the plan was not kept. */
+export function shortfall({ messages, rates, seconds, run }: RunResult): string | undefined {
+  const { plannedPerSecond: planned, achievedPerSecond: achieved } = rates
+  if (planned === null || run.command === 'flood') return undefined
+  if (!isShort(messages.planned, achieved * seconds)) return undefined
+  return `Achieved ${formatRate(achieved)} of ${formatRate(planned)} planned.`
+}
+
 /** What was never sent says something else than what did not come back, or not in time. */
 function lossReasons({ messages, datagrams }: RunResult): string[] {
-  const { planned, sent, received } = messages
+  const { planned, sent, received, unfinished } = messages
   // A datagram that came wrong has a sentence of its own.
-  const { lost, late } = datagrams ?? { lost: sent - received, late: 0 }
+  const { lost, late } = datagrams ?? { lost: sent - received - unfinished, late: 0 }
   const reasons = []
   const unsent = planned - sent
   if (unsent > 0) reasons.push(`${plural(unsent, 'message')} could not be sent in time.`)

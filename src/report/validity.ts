@@ -21,7 +21,7 @@ export function judgeGenerator(result: RunResult): void {
   const blame = (reason: string) =>
     (run.command === 'flood' ? result.notes : result.invalidBecause).push(reason)
   const cpu = generator.cpuShare ?? 0
-  const behind = messages.held > messages.planned * (1 - sentShare)
+  const behind = messages.deferred > messages.planned * (1 - sentShare)
   const busy = openLoop ? behind && cpu >= busyShareBehind : cpu >= busyShare
   const remedy = openLoop
     ? 'Use a lower --rate, or more --threads.'
@@ -45,11 +45,11 @@ export function judgeGenerator(result: RunResult): void {
       `The generator's own lateness (p99 ${formatDuration(late / 1e3)}) is most of the p99.`,
     )
   }
-  if (openLoop && messages.held > 0) {
+  if (openLoop && messages.deferred > 0) {
     const { connections, depth } = run.options as { connections: number; depth: number }
     result.notes.push(
-      `${formatCount(messages.held)} of ${formatCount(messages.planned)} messages were held back ` +
-        `while their connection had all in flight that it may have ` +
+      `${formatCount(messages.deferred)} of ${formatCount(messages.planned)} messages were ` +
+        `deferred while their connection had all in flight that it may have ` +
         `(${formatCount(connections)} × ${formatCount(depth)}); their response time contains that.`,
     )
   }

@@ -7,6 +7,7 @@ import { counter } from '../../metrics/meter.ts'
 import type { Carries } from '../../transport.ts'
 import { ClosedError, failureName, StatusError } from '../failures.ts'
 import { countReconnects } from './http/reconnects.ts'
+import { unsentBytes } from './unsent.ts'
 
 /** Above this the system takes no more; messages then wait for their turn, unsent. */
 const unsentMaxBytes = 256 * 1024
@@ -59,7 +60,14 @@ export class LoadConnection {
       if (length === 0) break
       this.#write(offset, length)
     }
+    this.settle()
     this.finish()
+  }
+
+  /** Counts what the system has taken meanwhile. What libuv still has is not sent. */
+  settle(): void {
+    const stream = this.#stream
+    if (!this.#socket.destroyed) stream.handedOver(stream.sentBytes - unsentBytes(this.#socket))
   }
 
   #write(offset: number, length: number) {
@@ -83,8 +91,9 @@ export class LoadConnection {
     const right = this.#hasBounds
       ? this.#stream.arrivedMessage(chunk, nowNs())
       : this.#stream.arrived(chunk, 0, chunk.length, nowNs())
-    if (right) this.send()
-    else this.#socket.destroy()
+    if (right) return this.send()
+    this.settle()
+    this.#socket.destroy()
   }
 
   #onEnd() {
@@ -99,6 +108,7 @@ export class LoadConnection {
 
   /** Hangs up. What has not come back is lost, and shows as planned but not received. */
   abandon(): void {
+    this.settle()
     this.#stream.failed = true
     this.#socket.destroy()
   }

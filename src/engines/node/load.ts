@@ -107,8 +107,8 @@ class LoadSession implements Session {
   }
 
   get outcome(): Outcome {
-    const { wrong, measuredMs, statuses } = this.#traffic
-    return { wrong, measuredMs, statuses, busyShare: this.#effort.busyShare }
+    const { wrong, log, statuses } = this.#traffic
+    return { wrong, log, statuses, busyShare: this.#effort.busyShare }
   }
 
   /** A connection that is there and does nothing; that it ends by itself is a failure. */
@@ -169,6 +169,7 @@ class LoadSession implements Session {
 
   #tick() {
     const now = nowNs()
+    for (const connection of this.#connections) connection?.settle()
     this.#traffic.tick(now, stream => this.#connections[stream.index]?.abandon())
     this.#effort.update(now)
     if (this.#traffic.over) this.#windDown()
@@ -180,6 +181,8 @@ class LoadSession implements Session {
     this.#effort.update(nowNs())
     const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
     this.#abandoning = setTimeout(() => this.#abandon(), drainMs)
+    for (const connection of this.#connections) connection?.settle()
+    this.#traffic.closeWindow()
     for (const connection of this.#connections) connection?.send()
     this.#endIfDone()
   }
@@ -191,6 +194,7 @@ class LoadSession implements Session {
   }
 
   #abandon() {
+    for (const connection of this.#connections) connection?.settle()
     this.#traffic.close(nowNs())
     for (const connection of this.#connections) connection?.abandon()
     this.#churn?.abandon()
@@ -207,7 +211,7 @@ class LoadSession implements Session {
 
   #end() {
     this.#ended = true
-    this.#traffic.stop(nowNs())
+    this.#traffic.die(nowNs())
     this.#traffic.close(nowNs())
     this.#effort.update(nowNs())
     for (const timer of [this.#pacing, this.#abandoning]) clearTimeout(timer)

@@ -89,7 +89,9 @@ export class LoadSlots {
     const stream = this.#streams[slot]
     // What comes to one who is held, or was closed in this very turn, is nobody's.
     if (stream && this.#state[slot] !== 0) {
-      if (stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)) this.touch(stream, now)
+      const right = stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)
+      this.#settle(slot, stream)
+      if (right) this.touch(stream, now)
       else this.giveUp(slot)
     }
     if (flags & k.cqe.BUF_MORE) pool.used[id] = at + length
@@ -127,6 +129,21 @@ export class LoadSlots {
     if (result <= 0) return this.#onError(slot, result)
     this.#given[slot]! -= this.#sending[slot]! - result
     this.#mark(slot)
+  }
+
+  /**
+   * Counts what the kernel has taken: all that it was given, unless it has said otherwise, which it
+   * does before anything comes back.
+   */
+  #settle(slot: number, stream: Stream): void {
+    const state = this.#state[slot]!
+    const waiting = state & bit.SENDING ? this.#sending[slot]! : 0
+    stream.handedOver(this.#given[slot]! - waiting)
+  }
+
+  settleAll(): void {
+    for (const stream of this.#streams)
+      if (this.#state[stream.index]) this.#settle(stream.index, stream)
   }
 
   /** Takes all messages out that may go now. */
@@ -191,6 +208,8 @@ export class LoadSlots {
   #closeSlot(slot: number): void {
     const state = this.#state[slot]!
     if (!state) return
+    const stream = this.#streams[slot]
+    if (stream) this.#settle(slot, stream)
     if (state & bit.SENDING) entries.cancel(this.#ring, kind.REST | slot)
     entries.cancel(this.#ring, kind.RECV | slot)
     entries.close(this.#ring, slot)

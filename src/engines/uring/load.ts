@@ -80,8 +80,8 @@ class LoadSession implements Session {
   }
 
   get outcome(): Outcome {
-    const { wrong, measuredMs } = this.#traffic
-    return { wrong, measuredMs, busyShare: this.#effort.busyShare }
+    const { wrong, log } = this.#traffic
+    return { wrong, log, busyShare: this.#effort.busyShare }
   }
 
   /** Nobody can call this while run() blocks the thread: the meter's stop word says it. */
@@ -169,14 +169,17 @@ class LoadSession implements Session {
     const traffic = this.#traffic
     this.#nextTickNs = now + tickNs
     this.#effort.update(now)
+    this.#slots.settleAll()
     traffic.tick(now, stream => this.#slots.giveUp(stream.index))
     const { stopping } = this.#meter
     if (stopping !== stopWord.run) traffic.stop(now)
     if (traffic.over && this.#abandonNs === Infinity) {
       this.#abandonNs = now + this.#task.drainMs * 1e6
+      traffic.closeWindow()
       this.#slots.touchAll(now)
     }
     if (stopping === stopWord.now || now >= this.#abandonNs) {
+      this.#slots.settleAll()
       traffic.close(now)
       for (const stream of traffic.streams) this.#slots.giveUp(stream.index)
     }
@@ -185,7 +188,7 @@ class LoadSession implements Session {
 
   #close(): void {
     const traffic = this.#traffic
-    traffic.stop(nowNs())
+    traffic.die(nowNs())
     traffic.close(nowNs())
     this.#effort.update(nowNs())
     this.#slots.closeAll()

@@ -62,7 +62,7 @@ export function datagrams({ datagrams: figures }: RunResult): Part {
 export function headline({ responseUs, messages, errors, ...result }: RunResult): Markup {
   const failures = Object.values(errors).reduce((sum, count) => sum + count, 0)
   const figures: [name: string, text: string, bad?: boolean][] = [
-    ['messages per second', rateText(result.ratePerSecond)],
+    ['messages per second', rateText(result.rates.achievedPerSecond)],
     ['p50', timeText(responseUs.p50)],
     ['p99', timeText(responseUs.p99)],
     ['p99.9', timeText(responseUs.p999)],
@@ -139,6 +139,7 @@ const failureMeanings: Record<FailureName, string> = {
   protocol: 'what came is not what the transport demands',
   status: 'the answer had a status of failure',
   other: 'something else',
+  unanswered: 'it still owed an answer when the run ended',
 }
 
 export function failures({ errors, messages, bytes, churn, corruption }: RunResult): Markup {
@@ -150,7 +151,8 @@ export function failures({ errors, messages, bytes, churn, corruption }: RunResu
     ['sent', `${countText(messages.sent)} (${sizeText(bytes.sent)})`],
     ['came back', `${countText(messages.received)} (${sizeText(bytes.received)})`],
     ['lost', countText(messages.lost)],
-    ['held back', countText(messages.held)],
+    ['unfinished', countText(messages.unfinished)],
+    ['deferred', countText(messages.deferred)],
   ]
   if (corruption) {
     const { corruptedBytes, flippedBits } = corruption

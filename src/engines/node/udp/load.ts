@@ -97,8 +97,8 @@ class DatagramLoad implements Session {
   }
 
   get outcome(): Outcome {
-    const { wrong, measuredMs } = this.#traffic
-    return { wrong, measuredMs, busyShare: this.#effort.busyShare }
+    const { wrong, log } = this.#traffic
+    return { wrong, log, busyShare: this.#effort.busyShare }
   }
 
   /** Above all ECONNREFUSED: the other machine has said that nobody listens there (ICMP). */
@@ -110,7 +110,8 @@ class DatagramLoad implements Session {
   #send(stream: DatagramStream) {
     const socket = this.#sockets[stream.index]!
     const onSent = (error: Error | null) => {
-      if (error && !this.#ended) this.#fail(stream, error)
+      if (!error) stream.handedOver()
+      else if (!this.#ended) this.#fail(stream, error)
     }
     while (!this.#ended && socket.getSendQueueCount() < unsentMax) {
       const datagram = stream.take(nowNs())
@@ -178,6 +179,7 @@ class DatagramLoad implements Session {
     if (!this.#windingDown) {
       this.#windingDown = true
       this.#effort.update(now)
+      this.#traffic.closeWindow()
       const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
       this.#timers.push(setTimeout(() => this.#end(), drainMs))
       for (const stream of this.#traffic.streams) this.#send(stream)
@@ -191,7 +193,7 @@ class DatagramLoad implements Session {
     if (this.#ended) return
     this.#ended = true
     const now = nowNs()
-    this.#traffic.stop(now)
+    this.#traffic.die(now)
     this.#effort.update(now)
     for (const timer of [this.#pacing, ...this.#timers]) clearTimeout(timer)
     for (const socket of this.#sockets) socket.close()

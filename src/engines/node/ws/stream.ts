@@ -36,6 +36,11 @@ export class MessageStream extends Duplex {
     ws.on('close', (code, reason) => this.#onClosed(code, reason.toString()))
   }
 
+  /** Headers of frames included. */
+  get unsentBytes(): number {
+    return this.writableLength + this.#writer.waitingBytes
+  }
+
   /** The round trip of a ping, in milliseconds. */
   ping(): Promise<number> {
     const sentAtMs = performance.now()

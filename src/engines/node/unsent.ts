@@ -1,0 +1,25 @@
+/** How much of what a stream was given the system has not taken yet. */
+import type { Duplex } from 'node:stream'
+
+/** One that keeps what it was given elsewhere says so itself. */
+export interface Keeping {
+  readonly unsentBytes: number
+}
+
+/** Of a socket: libuv has one write at a time, and knows how much of it has left. */
+interface Internals {
+  _handle?: { writeQueueSize?: number } | null
+  _writableState?: { writelen?: number }
+}
+
+export function unsentBytes(stream: Duplex): number {
+  const kept = (stream as Partial<Keeping>).unsentBytes
+  if (kept !== undefined) return kept
+  const { writableLength } = stream
+  if (writableLength === 0) return 0
+  const { _handle: handle, _writableState: state } = stream as Internals
+  const [queued, writing] = [handle?.writeQueueSize, state?.writelen]
+  // With TLS it is no plaintext that waits there.
+  if ('encrypted' in stream || queued === undefined || writing === undefined) return writableLength
+  return Math.max(0, writableLength - Math.max(0, writing - queued))
+}

@@ -1,0 +1,65 @@
+/** How much of a stream the system has taken: only that is sent. */
+import { counter, type Meter } from '../metrics/meter.ts'
+import type { Sizes } from './sizes.ts'
+
+export class Handed {
+  bytes = 0
+  /** Messages of the warm-up that were taken out to be sent; they are the first. */
+  warm = 0
+  #warmBytes = 0
+  /** Those that the system has taken whole, and where the last of them ends. */
+  #messages = 0
+  #end = 0
+  readonly #meter: Meter
+  readonly #sizes: Sizes
+  readonly #connection: number
+
+  constructor({ meter, sizes }: { meter: Meter; sizes: Sizes }, connection: number) {
+    this.#meter = meter
+    this.#sizes = sizes
+    this.#connection = connection
+  }
+
+  takeWarm(sizeBytes: number): void {
+    this.warm++
+    this.#warmBytes += sizeBytes
+  }
+
+  /** Up to there, which is more than before. @param messages how many end there, if one does */
+  extend(untilBytes: number, messages: number | undefined): void {
+    const [messagesBefore, bytesBefore] = [this.#messages, this.bytes]
+    if (messages === undefined) this.#count(untilBytes)
+    else {
+      this.#messages = messages
+      this.#end = untilBytes
+    }
+    this.bytes = untilBytes
+    const { counters } = this.#meter
+    const count = this.#messages - messagesBefore
+    counters[counter.bytesOut]! += untilBytes - bytesBefore
+    if (messagesBefore >= this.warm) {
+      counters[counter.messagesSent]! += count
+      return
+    }
+    const warm = Math.min(this.#messages, this.warm) - messagesBefore
+    counters[counter.messagesSent]! += count - warm
+    counters[counter.warmupSent]! += warm
+    counters[counter.warmupBytesOut]! += Math.min(untilBytes, this.#warmBytes) - bytesBefore
+  }
+
+  /** The messages that end before that place. */
+  #count(untilBytes: number): void {
+    const sizes = this.#sizes
+    for (;;) {
+      const sizeBytes = sizes.fixedBytes || sizes.of(this.#connection, this.#messages)
+      if (this.#end + sizeBytes > untilBytes) return
+      this.#end += sizeBytes
+      this.#messages++
+    }
+  }
+
+  /** Of those that were sent, how many there are behind the first ones, the warm-up left out. */
+  measuredBeyond(messages: number): number {
+    return Math.max(0, this.#messages - Math.max(messages, this.warm))
+  }
+}

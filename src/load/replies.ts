@@ -1,0 +1,87 @@
+/**
+ * When the replies of a window came: counted in slots of time, of which there are always enough.
+ * The rate that was achieved follows from them, over all threads at once:
+ *
+ *   window    ├──────────── length ────────────┤
+ *   replies             ├──────────── length ────────────┤ . .  (stragglers)
+ *                       first reply to a message of the window
+ */
+
+/** The window of one thread and its replies. Plain data: it crosses threads. */
+export interface ReplyLog {
+  /** When the window began, in nanoseconds on a clock that all threads share. */
+  fromNs: number
+  /** How long it was: by the plan in an open loop, by the clock in a closed one. */
+  lengthNs: number
+  /** Whether the replies that count are those within the window itself: a closed loop's. */
+  byClock: boolean
+  /** After the beginning of the window; Infinity and 0 if there was none. */
+  firstNs: number
+  lastNs: number
+  /** How many came in each slot after the beginning. */
+  slotNs: number
+  counts: Float64Array
+  /** Messages that the system had taken when the window was over. */
+  sent: number
+}
+
+/** So many, however long it takes: a slot is never longer than 1/4,096 of what was logged. */
+const slots = 8_192
+const firstSlotNs = 50_000
+
+export class Replies {
+  firstNs = Infinity
+  lastNs = 0
+  slotNs = firstSlotNs
+  readonly counts = new Float64Array(slots)
+  readonly #fromNs: number
+
+  constructor(fromNs: number) {
+    this.#fromNs = fromNs
+  }
+
+  /** What came before the window is not counted. */
+  record(now: number, count: number): void {
+    const at = now - this.#fromNs
+    if (at < 0) return
+    while (at >= slots * this.slotNs) this.#widen()
+    this.counts[Math.floor(at / this.slotNs)]! += count
+    if (this.firstNs > at) this.firstNs = at
+    this.lastNs = at
+  }
+
+  /** Each slot takes the next one in. */
+  #widen(): void {
+    const { counts } = this
+    for (let slot = 0; slot < slots / 2; slot++)
+      counts[slot] = counts[2 * slot]! + counts[2 * slot + 1]!
+    counts.fill(0, slots / 2)
+    this.slotNs *= 2
+  }
+}
+
+/** How many had come so long after the beginning; within a slot as if they had come evenly. */
+function cameUntil({ counts, slotNs, lastNs }: ReplyLog, ns: number): number {
+  const slot = ns >= lastNs ? slots : Math.max(0, ns / slotNs)
+  let count = 0
+  for (let n = 0; n < slots && n < slot; n++) count += counts[n]! * Math.min(1, slot - n)
+  return count
+}
+
+export interface Window {
+  seconds: number
+  /** Replies that came in an interval of that length. */
+  achieved: number
+  /** Messages that were sent while it lasted. */
+  sent: number
+}
+
+/** The window of a run: one interval for all its threads. */
+export function windowOf(logs: readonly ReplyLog[]): Window {
+  const lengthNs = Math.max(0, ...logs.map(log => log.lengthNs))
+  const firstNs = Math.min(...logs.map(({ fromNs, firstNs }) => fromNs + firstNs))
+  const until = (log: ReplyLog) => (log.byClock ? log.lengthNs : firstNs + lengthNs - log.fromNs)
+  const achieved = logs.reduce((sum, log) => sum + cameUntil(log, until(log)), 0)
+  const sent = logs.reduce((sum, log) => sum + log.sent, 0)
+  return { seconds: lengthNs / 1e9, achieved: Math.round(achieved), sent }
+}
