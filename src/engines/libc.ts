@@ -20,6 +20,7 @@ const signatures = {
   if_nametoindex: 'uint if_nametoindex(const char *name)',
   listen: 'int listen(int fd, int backlog)',
   pipe2: 'int pipe2(void *ends, int flags)',
+  poll: 'int poll(void *descriptors, ulong count, int timeoutMs)',
   read: 'long read(int fd, void *data, size_t size)',
   recv: 'long recv(int fd, void *data, size_t size, int flags)',
   send: 'long send(int fd, const void *data, size_t size, int flags)',

@@ -13,6 +13,7 @@ import type { Forwarded } from '../proxy-header.ts'
 import { noteForwarded } from './client-ledger.ts'
 import type { Echo } from './echo.ts'
 import { heardOf } from './peek.ts'
+import type { Unfinished } from './unfinished.ts'
 
 /** What is known of a client when it is served. */
 export interface Admission {
@@ -28,10 +29,15 @@ export interface Admission {
  */
 export type Step = (socket: Socket, admission: Admission) => Promise<Socket>
 
-/** Who has begun, and how long he may still take. */
+/** Who is on its way. */
 interface Guest {
   raw: Socket
-  leftMs: number
+  /** Ends its time; not set as long as that does not run. */
+  timer: NodeJS.Timeout | undefined
+  /** By how it was turned out nothing else is counted. */
+  turnedOut: boolean
+  /** How many looks there were before its first step; undefined before that. */
+  enteredAt: number | undefined
 }
 
 /** So many may be on their way in at the same time; of the others only a little is read. */
@@ -39,99 +45,129 @@ const insideMax = 1_000
 
 /**
  * An echo that lets its clients in by steps, at most so long each. Who is silent has not begun, and
- * so takes nobody's place; but his time runs. Only where the PROXY header may be left out it begins
+ * so takes nobody's place; but its time runs. Only where the PROXY header may be left out it begins
  * with the first byte: there silence is no burden, as on plain tcp.
  */
 export class Entrance implements Echo {
   readonly #steps: readonly Step[]
   readonly #echo: Echo
+  readonly #unfinished: Unfinished
   readonly #counters: Float64Array
   readonly #timeoutMs: number
   readonly #patient: boolean
-  /** Those of whom nothing has come, and what ends their time, if it runs. */
-  readonly #silent = new Map<Socket, NodeJS.Timeout | undefined>()
+  /** All who are not through. */
+  readonly #guests = new Map<Socket, Guest>()
   /** Those who are through, by the socket that was accepted. */
   readonly #admitted = new WeakMap<Socket, Socket>()
   readonly #leaving = new WeakSet<Socket>()
   readonly #queue: Guest[] = []
-  #inside = 0
+  /** Within the steps, the one that entered first before all others. */
+  readonly #inside = new Set<Guest>()
 
-  constructor(steps: readonly Step[], echo: Echo, task: ServeTask, { counters }: Meter) {
+  constructor(
+    steps: readonly Step[],
+    echo: Echo,
+    unfinished: Unfinished,
+    task: ServeTask,
+    { counters }: Meter,
+  ) {
     const { handshakeTimeoutMs, proxy, address } = task
     const { carries, secure } = transports[address.transport]
     this.#steps = steps
     this.#echo = echo
+    this.#unfinished = unfinished
     this.#counters = counters
     this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
     this.#patient = proxy?.mode === 'accept' && carries === 'bytes' && !secure
+    unfinished.onLook(() => this.#makeRoom())
   }
 
   start(raw: Socket): void {
     // What breaks on the way in is known by the step that reads; here it must only not be thrown.
     raw.on('error', () => {})
     if (isGone(raw)) return void raw.destroy()
-    const startedMs = performance.now()
-    const late = () => this.#forget(raw) && this.#turnOut(raw, 'timedOut')
-    this.#silent.set(raw, this.#patient ? undefined : setTimeout(late, this.#timeoutMs))
+    const guest: Guest = { raw, timer: undefined, turnedOut: false, enteredAt: undefined }
+    this.#guests.set(raw, guest)
+    raw.once('close', () => this.#forget(guest))
+    if (!this.#patient) this.#setTime(guest)
     heardOf(raw, () => {
-      if (!this.#forget(raw) || raw.destroyed) return
+      if (raw.destroyed) return
       // Whoever looks whether there is somebody, and says nothing, has failed at nothing.
-      if (raw.bytesRead === 0) return void raw.destroy()
-      if (this.#patient) return this.#knock({ raw, leftMs: this.#timeoutMs })
-      this.#knock({ raw, leftMs: Math.max(1, startedMs + this.#timeoutMs - performance.now()) })
+      if (raw.bytesRead === 0) raw.destroy()
+      else {
+        if (this.#patient) this.#setTime(guest)
+        this.#knock(guest)
+      }
     })
   }
 
-  /** False: he was none of the silent. */
-  #forget(raw: Socket): boolean {
-    clearTimeout(this.#silent.get(raw))
-    return this.#silent.delete(raw)
+  #setTime(guest: Guest) {
+    const late = () => this.#turnOut(guest, 'timedOut')
+    guest.timer = setTimeout(late, this.#timeoutMs)
+    this.#unfinished.add(guest.raw, late)
+  }
+
+  #forget({ raw, timer }: Guest) {
+    clearTimeout(timer)
+    this.#unfinished.delete(raw)
+    this.#guests.delete(raw)
   }
 
   finish(raw: Socket): void {
     const socket = this.#admitted.get(raw)
     this.#leaving.add(raw)
     if (socket) this.#echo.finish(socket)
-    else if (this.#forget(raw) || this.#queue.some(waiting => waiting.raw === raw)) raw.destroy()
+    else if (this.#guests.get(raw)?.enteredAt === undefined) raw.destroy()
   }
 
   #knock(guest: Guest) {
-    if (this.#inside < insideMax) void this.#enter(guest)
+    if (this.#inside.size < insideMax) void this.#enter(guest)
     else this.#queue.push(guest)
   }
 
-  async #enter({ raw, leftMs }: Guest) {
-    this.#inside++
+  /** Whoever waits takes the place of somebody who has had its time. */
+  #makeRoom() {
+    let waiting = this.#queue.length
+    for (const guest of this.#inside) {
+      if (waiting === 0) return
+      if (guest.turnedOut || !this.#unfinished.isSlow(guest.raw, guest.enteredAt!)) continue
+      waiting--
+      this.#turnOut(guest, 'timedOut')
+    }
+  }
+
+  async #enter(guest: Guest) {
+    const { raw } = guest
+    this.#inside.add(guest)
+    guest.enteredAt = this.#unfinished.looks
     const admission: Admission = { raw }
-    let late = false
-    const timer = setTimeout(() => {
-      late = true
-      this.#turnOut(raw, 'timedOut')
-    }, leftMs)
     try {
       let socket = raw
       for (const step of this.#steps) socket = await step(socket, admission)
-      if (!raw.destroyed) this.#admit(socket, admission)
+      if (!raw.destroyed) this.#admit(guest, socket, admission)
     } catch (error) {
-      if (!late) this.#turnOut(raw, failureName(error))
+      this.#turnOut(guest, failureName(error))
     } finally {
-      clearTimeout(timer)
-      this.#inside--
+      this.#inside.delete(guest)
       this.#next()
     }
   }
 
-  #admit(socket: Socket, admission: Admission) {
-    this.#admitted.set(admission.raw, socket)
-    if (admission.forwarded) noteForwarded(admission.raw, admission.forwarded)
+  #admit(guest: Guest, socket: Socket, admission: Admission) {
+    const { raw } = admission
+    this.#forget(guest)
+    this.#admitted.set(raw, socket)
+    if (admission.forwarded) noteForwarded(raw, admission.forwarded)
     this.#echo.start(socket, admission)
-    if (this.#leaving.has(admission.raw)) this.#echo.finish(socket)
+    if (this.#leaving.has(raw)) this.#echo.finish(socket)
   }
 
-  #turnOut(raw: Socket, reason: FailureName) {
+  #turnOut(guest: Guest, reason: FailureName) {
+    if (guest.turnedOut) return
+    guest.turnedOut = true
     this.#counters[counter.handshakesFailed]!++
     this.#counters[counter[reason]]!++
-    raw.destroy()
+    guest.raw.destroy()
   }
 
   #next() {

@@ -5,6 +5,7 @@ import type { ServeTask } from '../../task.ts'
 import { transports, type TransportName } from '../../transport.ts'
 import { createEcho, type Echo } from './echo.ts'
 import { Entrance, type Step } from './entrance.ts'
+import { Unfinished } from './unfinished.ts'
 
 export interface Protocol {
   readonly echo: Echo
@@ -14,14 +15,21 @@ export interface Protocol {
   setFaults?(faults: readonly FaultSpec[]): void
 }
 
+/** What is spoken, and who has not come so far that it is served. */
+export interface Served extends Protocol {
+  readonly unfinished: Unfinished
+}
+
 /** Decided here once: whoever wants no steps and no faults pays for none. */
-export async function createProtocol(task: ServeTask, meter: Meter): Promise<Protocol> {
+export async function createProtocol(task: ServeTask, meter: Meter): Promise<Served> {
   const { transport } = task.address
-  if (transport === 'udp') return refused(task, meter)
-  const protocol = await innermost[transport](task, meter)
+  if (transport === 'udp') return refused()
+  const unfinished = new Unfinished()
+  const protocol = await innermost[transport](task, meter, unfinished)
   const steps = [...(await createSteps(task)), ...(protocol.steps ?? [])]
-  if (steps.length === 0) return protocol
-  return { ...protocol, echo: new Entrance(steps, protocol.echo, task, meter) }
+  if (steps.length === 0) return { ...protocol, unfinished }
+  const echo = new Entrance(steps, protocol.echo, unfinished, task, meter)
+  return { ...protocol, echo, unfinished }
 }
 
 /** In the order in which a client takes them. */
@@ -33,7 +41,11 @@ async function createSteps(task: ServeTask): Promise<Step[]> {
   return steps
 }
 
-type Create = (task: ServeTask, meter: Meter) => Protocol | Promise<Protocol>
+type Create = (
+  task: ServeTask,
+  meter: Meter,
+  unfinished: Unfinished,
+) => Protocol | Promise<Protocol>
 
 /** A stream of bytes, whatever it came through. */
 const bytes: Create = async (task, meter) => {
@@ -47,10 +59,10 @@ const bytes: Create = async (task, meter) => {
 const messages: Create = async (task, meter) =>
   (await import('./ws/echo.ts')).createMessages(task, meter)
 
-const requests: Create = async (task, meter) =>
-  (await import('./http/echo.ts')).createHttpEcho(task, meter)
+const requests: Create = async (task, meter, unfinished) =>
+  (await import('./http/echo.ts')).createHttpEcho(task, meter, unfinished)
 
-const refused: Create = () => {
+const refused = (): never => {
   throw new Error('refused')
 }
 

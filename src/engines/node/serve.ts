@@ -1,6 +1,7 @@
 /** Serves clients over node:net: whom to let in, whom to let wait, and when to leave. */
 import type { Socket } from 'node:net'
 import type { Address } from '../../address.ts'
+import type { Ending } from '../../metrics/ledger.ts'
 import { counter, type CounterName, type Meter } from '../../metrics/meter.ts'
 import type { FaultSpec } from '../../faults/index.ts'
 import type { ServeTask } from '../../task.ts'
@@ -10,9 +11,10 @@ import { ClientLedger } from './client-ledger.ts'
 import { drain } from './drain.ts'
 import type { Echo } from './echo.ts'
 import { loadLibc } from '../libc.ts'
+import { closeGone } from './gone.ts'
 import { closeIdle } from './idle.ts'
 import { descriptorOf, Listener } from './listener.ts'
-import { createProtocol, type Protocol } from './protocols.ts'
+import { createProtocol, type Served } from './protocols.ts'
 
 const limit = descriptorLimit()
 /** The system gives the lowest free number, so a high one says that few are left. */
@@ -39,33 +41,42 @@ class ServeSession implements Session {
   readonly #task: ServeTask
   readonly #counters: Float64Array
   readonly #echo: Echo
-  readonly #protocol: Protocol
+  readonly #protocol: Served
   readonly #ledger: ClientLedger | undefined
   readonly #clients = new Set<Socket>()
   /** Clients who were accepted although they must wait, where accepting cannot be paused. */
   readonly #waiting: Socket[] = []
   #accepting = true
+  /** Accepts although all places are taken, since somebody would make room. */
+  #openForTakeover = false
   #draining = false
   /** Whether descriptors have been few before. */
   #ranLow = false
   #retry: NodeJS.Timeout | undefined
   #stopTimers: () => void = () => {}
+  readonly #stopLooking: () => void
   #finish!: () => void
   readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
-  constructor(task: ServeTask, meter: Meter, protocol: Protocol) {
+  constructor(task: ServeTask, meter: Meter, protocol: Served) {
     this.#task = task
     this.#counters = meter.counters
     this.#protocol = protocol
     this.#echo = protocol.echo
     this.#ledger = task.ledger && new ClientLedger(task.ledger)
+    protocol.unfinished.onLook(() => this.#makeRoom())
+    this.#stopLooking = closeGone(this.#clients, socket => this.#close(socket, 'reset', 'reset'))
     if (task.idleTimeoutMs > 0) {
-      this.#stopTimers = closeIdle(this.#clients, task.idleTimeoutMs, socket => {
-        this.#count('idleClosed')
-        this.#ledger?.closing(socket, 'idle')
-        socket.destroy()
-      })
+      this.#stopTimers = closeIdle(this.#clients, task.idleTimeoutMs, socket =>
+        this.#close(socket, 'idleClosed', 'idle'),
+      )
     }
+  }
+
+  #close(socket: Socket, name: CounterName, ending: Ending) {
+    this.#count(name)
+    this.#ledger?.closing(socket, ending)
+    socket.destroy()
   }
 
   get address(): Address {
@@ -82,8 +93,29 @@ class ServeSession implements Session {
 
   /** A client was accepted. */
   onClient(socket: Socket): void {
-    if (this.#clients.size < this.#task.concurrency) this.#serve(socket)
-    else this.#hold(socket)
+    if (this.#clients.size < this.#task.concurrency) return this.#serve(socket)
+    this.#hold(socket)
+    if (this.#openForTakeover && !this.#protocol.unfinished.makeRoom()) {
+      this.#openForTakeover = false
+      this.#pause('pausedForConcurrency')
+    }
+  }
+
+  /**
+   * At a limit somebody who has long not finished its way in makes room, if somebody waits. Who
+   * waits in the backlog is not known before it is accepted: then it takes over, or is held.
+   */
+  #makeRoom() {
+    const { unfinished } = this.#protocol
+    if (!this.#accepting) return
+    for (let n = this.#waiting.length; n > 0; n--) if (!unfinished.makeRoom()) return
+    if (!this.listener.paused || !unfinished.hasSlow) return
+    // Descriptors are wanted in any case.
+    if (this.#clients.size < this.#task.concurrency) unfinished.makeRoom()
+    else {
+      this.#openForTakeover = true
+      this.listener.resume()
+    }
   }
 
   /** A client was closed unserved, because nothing else could be done. */
@@ -134,6 +166,7 @@ class ServeSession implements Session {
   #pause(reason: 'pausedForConcurrency' | 'pausedForDescriptors') {
     if (this.listener.paused) return
     this.#count(reason)
+    this.#openForTakeover = false
     if (this.listener.pause()) {
       if (reason === 'pausedForDescriptors') this.#letInLater()
     } else if (reason === 'pausedForDescriptors') {
@@ -190,6 +223,7 @@ class ServeSession implements Session {
 
   #leave() {
     this.#stopTimers()
+    this.#stopLooking()
     this.#ledger?.stop()
     this.#finish()
   }

@@ -7,18 +7,28 @@ import type { ServeTask } from '../../../task.ts'
 import { failureName } from '../../failures.ts'
 import { peek } from '../peek.ts'
 import type { Protocol } from '../protocols.ts'
+import type { Unfinished } from '../unfinished.ts'
 import { createAnswer, createEchoBody } from './answer.ts'
 import { createParser } from './h1.ts'
 import { createHttp2, preface } from './h2.ts'
 import { handOver, Visitor } from './visitor.ts'
 
-export async function createHttpEcho(task: ServeTask, meter: Meter): Promise<Protocol> {
+export async function createHttpEcho(
+  task: ServeTask,
+  meter: Meter,
+  unfinished: Unfinished,
+): Promise<Protocol> {
   const { counters } = meter
   const visitors = new WeakMap<object, Visitor>()
   const faulty = task.faults && (await import('./faulty.ts')).createFaultyBody(task, meter)
   const answer = createAnswer(task, meter, faulty?.echo ?? createEchoBody(meter))
   let arriving!: Visitor
-  const http1 = createParser(task, meter, socket => visitors.get(socket as object), answer)
+  const visitorOf = (socket: unknown) => visitors.get(socket as object)
+  const http1 = createParser(task, meter, visitorOf, (request, response, visitor) => {
+    // Its first request has come so far that it is served.
+    unfinished.delete(visitor.raw)
+    answer(request, response, visitor)
+  })
   const http2 = createHttp2(task, meter, () => arriving, answer)
   let accepted = 0
 
@@ -26,6 +36,16 @@ export async function createHttpEcho(task: ServeTask, meter: Meter): Promise<Pro
     if (visitor.socket.destroyed) return
     arriving = visitor
     handOver(isHttp2 ? http2 : http1, visitor.socket)
+    visitor.session?.once('remoteSettings', () => unfinished.delete(visitor.raw))
+  }
+
+  /** It has begun with its first request, and may make room for others until that has a head. */
+  function begin({ raw, socket }: Visitor) {
+    unfinished.add(raw, () => {
+      counters[counter.timedOut]!++
+      socket.destroy()
+    })
+    raw.once('close', () => unfinished.delete(raw))
   }
 
   return {
@@ -38,9 +58,13 @@ export async function createHttpEcho(task: ServeTask, meter: Meter): Promise<Pro
           counters[counter[isHttp2 ? 'protocol' : failureName(error)]]!++
         })
         const { alpnProtocol } = socket as Partial<TLSSocket>
-        if (alpnProtocol !== undefined) return serve(visitor, alpnProtocol === 'h2')
+        if (alpnProtocol !== undefined) {
+          begin(visitor)
+          return serve(visitor, alpnProtocol === 'h2')
+        }
         const timeoutMs = Math.min(task.handshakeTimeoutMs, timerMaxMs)
         hear(socket, timeoutMs, heard => {
+          if (heard === 'something') return begin(visitor)
           if (heard !== 'timedOut') return serve(visitor, heard === 'http2')
           counters[counter.timedOut]!++
           socket.destroy()
@@ -59,13 +83,16 @@ export async function createHttpEcho(task: ServeTask, meter: Meter): Promise<Pro
 function hear(
   socket: Socket,
   timeoutMs: number,
-  listener: (heard: 'http1' | 'http2' | 'timedOut') => void,
+  listener: (heard: 'something' | 'http1' | 'http2' | 'timedOut') => void,
 ) {
+  let begun = false
   let timer: NodeJS.Timeout | undefined
   const judge = (bytes: Buffer, ended: boolean) => {
     const length = Math.min(bytes.length, preface.length)
     const isHttp2 = bytes.compare(preface, 0, length, 0, length) === 0
     if (ended && length === 0) return 'nothing'
+    if (!begun) listener('something')
+    begun = true
     if (!isHttp2 || ended) return 'http1'
     if (length === preface.length) return 'http2'
     timer ??= setTimeout(() => listener('timedOut'), timeoutMs)

@@ -95,8 +95,13 @@ export class Visitor {
     else this.socket.end()
   }
 
+  /** The socket that was accepted. */
+  get raw(): Socket {
+    return this.admission?.raw ?? this.socket
+  }
+
   reset(): void {
-    const raw = this.admission?.raw ?? this.socket
+    const { raw } = this
     if (!raw.destroyed) raw.resetAndDestroy()
   }
 }
