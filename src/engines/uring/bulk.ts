@@ -56,12 +56,10 @@ interface Flow {
 }
 
 export class Bulk {
-  /** Something was moved in this turn; whoever has looked at it takes it back. */
-  moved = false
   readonly #libc: Libc
   readonly #ring: Ring
   readonly #counters: Float64Array
-  /** Of each connection, for whoever watches. */
+  /** Bytes of each connection, for its ledger. */
   readonly #received: Float64Array | undefined
   /** By slot of the ring. */
   readonly #flows = new Map<number, Flow>()
@@ -71,6 +69,7 @@ export class Bulk {
   #flowsMax = Math.min(flowsMax, Math.floor(descriptorLimit() / limitPerFlow))
   readonly #ends = new Int32Array(2)
   #tick = 0
+  #moved = false
 
   constructor(
     { libc, ring }: { libc: Libc; ring: Ring },
@@ -143,6 +142,13 @@ export class Bulk {
     return this.#flows.size > 0 && this.#flows.has(slot)
   }
 
+  /** Whether something was moved since the last call. */
+  takeMoved(): boolean {
+    const moved = this.#moved
+    this.#moved = false
+    return moved
+  }
+
   /** How many bytes wait in its pipe. */
   heldOf(slot: number): number {
     return this.#flows.size === 0 ? 0 : (this.#flows.get(slot)?.held ?? 0)
@@ -170,7 +176,7 @@ export class Bulk {
    */
   move(slot: number): number {
     const flow = this.#flows.get(slot)!
-    this.moved = true
+    this.#moved = true
     if (flow.held > 0) {
       const put = this.#drain(flow)
       flow.resting = put === k.error.AGAIN

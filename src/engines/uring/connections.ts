@@ -2,16 +2,15 @@
  * What happens on each connection. A connection is a slot in the ring's table of direct
  * descriptors, and its state a few bits in typed arrays: an idle one costs bytes, not objects.
  *
- * Each has one multishot receive. What a turn has received is sent with the next wait, at once or
- * not at all: so every buffer of a turn is free one turn later, and one who does not read cannot
- * hold the pool. What he would not take is copied aside, his receive is cancelled, and he is read
- * again when the rest is gone. Through whom much flows, his bytes stay in the kernel (bulk.ts).
+ * What a turn has received is sent with the next wait, at once or not at all: so every buffer of a
+ * turn is free one turn later, and a client that does not read cannot hold the pool. What its
+ * socket would not take is copied (unsent.ts), and it is read again when that is sent. Where much
+ * flows, the bytes stay in the kernel (bulk.ts).
  */
 import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
 import { systemError } from '../libc.ts'
-import { Aside } from './aside.ts'
 import type { Arena, Pool } from './buffers.ts'
 import type { ClientLedger } from './client-ledger.ts'
 import { muchBytes, type Bulk } from './bulk.ts'
@@ -19,11 +18,9 @@ import * as entries from './entries.ts'
 import { kind } from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
-import { Sends } from './sends.ts'
+import { Sends, type Turn } from './sends.ts'
 import * as bit from './state.ts'
-
-/** With so much set aside, a peer is not read from until it has read. */
-const asideMaxBytes = 131_072
+import { Unsent, unsentMaxBytes } from './unsent.ts'
 
 export class Connections {
   /** How many are open. */
@@ -39,9 +36,9 @@ export class Connections {
   readonly #generation: Uint16Array
   /** The look (see idle) at which something last moved. */
   readonly #lastMove: Uint32Array
-  readonly sends: Sends
-  readonly aside: Aside
-  readonly bulk: Bulk
+  readonly #sends: Sends
+  readonly #unsent: Unsent
+  readonly #bulk: Bulk
   #look = 1
 
   constructor(
@@ -53,9 +50,9 @@ export class Connections {
   ) {
     this.#ring = ring
     this.#pool = pool
-    this.sends = new Sends(ring, pool, slots)
-    this.aside = new Aside(arena)
-    this.bulk = bulk
+    this.#sends = new Sends(ring, pool, slots)
+    this.#unsent = new Unsent(arena)
+    this.#bulk = bulk
     this.#counters = meter.counters
     this.#onClosed = onClosed
     this.#ledger = ledger
@@ -82,13 +79,13 @@ export class Connections {
     else if (result === 0) this.#state[slot]! |= bit.ENDED
     else if (result !== k.error.NOBUFS && result !== k.ECANCELED) this.#fail(slot, result)
     // Without buffers: again next turn, which has them, and not within this one.
-    if (result === k.error.NOBUFS) this.sends.later(slot)
+    if (result === k.error.NOBUFS) this.#sends.later(slot)
     else if (!more) this.#settle(slot)
   }
 
   /** A send did not go through whole: one of the turn before, or of this if the queue was full. */
   onSendFailed(parity: number, index: number, result: number): void {
-    const list = this.sends.listOf(parity)
+    const list = this.#sends.listOf(parity)
     const slot = list.slot[index]!
     if (list.generation[index] !== this.#generation[slot]) return
     const sent = result > 0 ? result : 0
@@ -96,7 +93,7 @@ export class Connections {
     this.#counters[counter.bytesOut]! -= unsent
     if (result < 0 && result !== k.error.AGAIN) this.#fail(slot, result)
     else if (!(this.#state[slot]! & bit.DEAD))
-      this.#setAside(slot, list.at[index]! + sent, unsent, true)
+      this.#keepUnsent(slot, list.at[index]! + sent, unsent, true)
     this.#settle(slot)
   }
 
@@ -106,7 +103,7 @@ export class Connections {
     else {
       this.#counters[counter.bytesOut]! += result
       this.#lastMove[slot] = this.#look
-      if (!this.aside.take(slot, result)) this.#state[slot]! &= ~bit.WAITING
+      if (!this.#unsent.take(slot, result)) this.#state[slot]! &= ~bit.WAITING
     }
     this.#settle(slot)
   }
@@ -115,40 +112,29 @@ export class Connections {
   onInstalled(slot: number, generation: number, fd: number): void {
     const state = generation === this.#generation[slot] ? this.#state[slot]! : bit.DEAD
     const wanted = !(state & (bit.DEAD | bit.LEAVING))
-    if (fd < 0 || !this.bulk.begin(slot, fd, wanted)) return
+    if (fd < 0 || !this.#bulk.begin(slot, fd, wanted)) return
     if (state & bit.ARMED) entries.cancel(this.#ring, kind.RECV | slot, generation)
   }
 
   onPolled(slot: number, generation: number, result: number): void {
     if (generation !== this.#generation[slot]) return
     this.#state[slot]! &= ~bit.ARMED
-    if (this.bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
+    if (this.#bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
       // Only a FIN was reported, and would be again and again: what is held is sent patiently.
-      const vain = this.bulk.heldOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
-      const moved = result < 0 || vain ? 0 : this.bulk.move(slot)
+      const vain = this.#bulk.heldOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
+      const moved = result < 0 || vain ? 0 : this.#bulk.move(slot)
       if (moved > 0) this.#lastMove[slot] = this.#look
-      else if (moved === 0) this.#receiveAgain(slot)
+      else if (moved === 0) this.#addUnsent(slot, this.#bulk.copyOut(slot), false)
       else if (moved !== k.error.AGAIN) this.#fail(slot, moved)
     }
     this.#settle(slot)
   }
 
-  #receiveAgain(slot: number): void {
-    const held = this.bulk.copyOut(slot)
-    if (held.length === 0) return
-    this.#state[slot]! |= bit.WAITING
-    this.aside.add(slot, held, false)
-  }
-
-  /** What it has sent us and we not yet back. */
-  unsentOf = (slot: number): number => this.aside.bytesOf(slot) + this.bulk.heldOf(slot)
+  /** Received and not sent back yet. */
+  unsentOf = (slot: number): number => this.#unsent.bytesOf(slot) + this.#bulk.heldOf(slot)
 
   #onData(slot: number, length: number, flags: number): void {
-    const pool = this.#pool
-    const id = flags >>> 16
-    const at = id * pool.sizeBytes + pool.used[id]!
-    if (flags & k.cqe.BUF_MORE) pool.used[id]! += length
-    else this.sends.spend(id)
+    const at = this.#sends.received(length, flags)
     const [state, generation] = [this.#state[slot]!, this.#generation[slot]!]
     if (state & (bit.DEAD | bit.LEAVING)) {
       this.#counters[counter.bytesDiscarded]! += length
@@ -158,40 +144,45 @@ export class Connections {
     this.#counters[counter.bytesIn]! += length
     this.#lastMove[slot] = this.#look
     if (this.#ledger !== undefined) this.#ledger.received[slot]! += length
-    if (length >= muchBytes) this.bulk.count(slot, generation)
-    if (state & bit.WAITING) this.#setAside(slot, at, length, false)
-    else if (this.sends.send(slot, generation, at, length))
+    if (length >= muchBytes) this.#bulk.count(slot, generation)
+    if (state & bit.WAITING) this.#keepUnsent(slot, at, length, false)
+    else if (this.#sends.send(slot, generation, at, length))
       this.#counters[counter.bytesOut]! += length
     else {
-      this.#setAside(slot, at, length, false)
-      this.sends.later(slot)
+      this.#keepUnsent(slot, at, length, false)
+      this.#sends.later(slot)
     }
   }
 
   #armRecv(slot: number): void {
     const generation = this.#generation[slot]!
-    if (!this.bulk.has(slot)) entries.receive(this.#ring, slot, generation)
-    else if (!this.bulk.watch(slot, generation)) return
+    if (!this.#bulk.has(slot)) entries.receive(this.#ring, slot, generation)
+    else if (!this.#bulk.watch(slot, generation)) return
     this.#state[slot]! |= bit.ARMED
   }
 
   #cancelRecv(slot: number): void {
     if (!(this.#state[slot]! & bit.ARMED)) return
-    const what = this.bulk.has(slot) ? kind.POLL : kind.RECV
+    const what = this.#bulk.has(slot) ? kind.POLL : kind.RECV
     entries.cancel(this.#ring, what | slot, this.#generation[slot])
   }
 
   #sendRest(slot: number): void {
-    const { address, length } = this.aside.oldest(slot)
+    const { address, length } = this.#unsent.oldest(slot)
     this.#state[slot]! |= bit.SENDING
     entries.send(this.#ring, slot, address, length)
   }
 
-  /** Copies bytes of the pool aside; in front if they are older than all that is there. */
-  #setAside(slot: number, at: number, length: number, front: boolean): void {
-    this.#state[slot]! |= bit.WAITING
+  /** Copies bytes of the pool; in front if they are older than all that are unsent. */
+  #keepUnsent(slot: number, at: number, length: number, front: boolean): void {
     const bytes = this.#pool.bytes.subarray(at, at + length)
-    if (this.aside.add(slot, bytes, front) > asideMaxBytes) this.#cancelRecv(slot)
+    if (this.#addUnsent(slot, bytes, front) > unsentMaxBytes) this.#cancelRecv(slot)
+  }
+
+  #addUnsent(slot: number, bytes: Uint8Array, front: boolean): number {
+    if (bytes.length === 0) return 0
+    this.#state[slot]! |= bit.WAITING
+    return this.#unsent.add(slot, bytes, front)
   }
 
   #fail(slot: number, result: number): void {
@@ -209,14 +200,14 @@ export class Connections {
       entries.cancel(this.#ring, kind.REST | slot)
       return
     }
-    this.aside.drop(slot)
+    this.#unsent.drop(slot)
     this.#state[slot]! &= ~bit.WAITING
   }
 
   /** Decides what comes next for a connection, as soon as the sends of its turn are known. */
   #settle(slot: number): void {
-    if (this.sends.isOpen(slot)) {
-      this.sends.later(slot)
+    if (this.#sends.isOpen(slot)) {
+      this.#sends.later(slot)
       return
     }
     const state = this.#state[slot]!
@@ -226,10 +217,10 @@ export class Connections {
       if (!(state & bit.ARMED)) this.#close(slot)
     } else {
       const leaves = (state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING
-      if (leaves && this.bulk.heldOf(slot) === 0) {
-        if (this.bulk.has(slot)) {
+      if (leaves && this.#bulk.heldOf(slot) === 0) {
+        if (this.#bulk.has(slot)) {
           this.#cancelRecv(slot)
-          this.bulk.end(slot)
+          this.#bulk.end(slot)
         }
         this.#state[slot]! |= bit.FINISHED
         entries.finish(this.#ring, slot)
@@ -240,7 +231,7 @@ export class Connections {
 
   #close(slot: number): void {
     this.#ledger?.closed(slot, this.unsentOf(slot))
-    this.bulk.end(slot)
+    this.#bulk.end(slot)
     entries.close(this.#ring, slot)
     this.#state[slot] = 0
     this.#generation[slot]!++
@@ -249,10 +240,15 @@ export class Connections {
     this.#onClosed()
   }
 
+  /** What there is to know before the next wait. */
+  beginTurn(): Turn {
+    return this.#sends.beginTurn(this.#bulk.takeMoved())
+  }
+
   /** To be called when everything that the last turn submitted is known: its buffers are free. */
   endTurn(due: readonly number[]): void {
     for (const slot of due) this.#settle(slot)
-    this.sends.endTurn()
+    this.#sends.endTurn()
   }
 
   /** Looks at all; closes those on which nothing has moved for so many looks. */
@@ -283,8 +279,13 @@ export class Connections {
     }
   }
 
+  /** Closes what the kernel does not close with the ring. */
+  close(): void {
+    this.#bulk.close()
+  }
+
   onTick(): void {
-    const { rested, still } = this.bulk.onTick()
+    const { rested, still } = this.#bulk.onTick()
     for (const slot of rested) this.#settle(slot)
     for (const slot of still) this.#cancelRecv(slot)
   }

@@ -1,7 +1,10 @@
 /** The sends of a turn, and of the one before, to find the bytes of one that did not go through. */
 import type { Pool } from './buffers.ts'
 import * as entries from './entries.ts'
+import { cqe } from './kernel.ts'
 import type { Ring } from './ring.ts'
+
+const { BUF_MORE } = cqe
 
 /** Those of one turn. */
 export class SendList {
@@ -26,11 +29,18 @@ export class SendList {
   }
 }
 
+export interface Turn {
+  /** Connections to be looked at when it ends. */
+  due: readonly number[]
+  /** How many sends the one before had: a measure of how much goes on. */
+  lastSends: number
+  /** Whether pages have flowed in the one before. */
+  moved: boolean
+}
+
 const none: readonly number[] = []
 
 export class Sends {
-  /** How many the last turn had: a measure of how much goes on. */
-  lastCount = 0
   readonly #ring: Ring
   readonly #pool: Pool
   /** How many a turn may have: each can complete. */
@@ -38,6 +48,7 @@ export class Sends {
   /** The turn in which a connection last sent, and where in that turn's list. */
   readonly #lastTurn: Uint32Array
   readonly #lastSend: Uint16Array
+  readonly #about: Turn = { due: [], lastSends: 0, moved: false }
   #turn = 1
   #list: SendList
   #submitted: SendList
@@ -63,17 +74,25 @@ export class Sends {
     this.#unsettled.push(slot)
   }
 
-  /** Those to be looked at when the coming turn ends. */
-  takeUnsettled(): readonly number[] {
-    const due = this.#unsettled
-    if (due.length === 0) return none
+  /** What there is to know before the next wait; the same object each time. */
+  beginTurn(moved: boolean): Turn {
+    const turn = this.#about
+    turn.moved = moved
+    turn.due = none
+    if (this.#unsettled.length === 0) return turn
+    turn.due = this.#unsettled
     this.#unsettled = []
-    return due
+    return turn
   }
 
-  /** A buffer is used up; it is free again when the coming turn ends. */
-  spend(id: number): void {
-    this.#list.spent.push(id)
+  /** Where in the pool bytes lie that came; a buffer that they fill is free after the next turn. */
+  received(length: number, flags: number): number {
+    const pool = this.#pool
+    const id = flags >>> 16
+    const at = id * pool.sizeBytes + pool.used[id]!
+    if (flags & BUF_MORE) pool.used[id]! += length
+    else this.#list.spent.push(id)
+    return at
   }
 
   /**
@@ -124,7 +143,7 @@ export class Sends {
     last.count = 0
     this.#submitted = this.#list
     this.#list = last
-    this.lastCount = this.#submitted.count
+    this.#about.lastSends = this.#submitted.count
     this.#turn = (this.#turn + 1) >>> 0
   }
 }

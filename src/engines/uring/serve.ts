@@ -1,4 +1,4 @@
-/** Serves clients on a ring: whom to let in, how to wait, and when to leave. */
+/** Serves clients on a ring: how many to accept, how to wait, and when to leave. */
 import type { Address } from '../../address.ts'
 import { counter, stopWord, type CounterName, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
@@ -6,22 +6,22 @@ import { descriptorLimit } from '../descriptors.ts'
 import type { Session } from '../engine.ts'
 import { loadLibc, type Libc } from '../libc.ts'
 import { listenOn, type ListeningSocket } from '../sockets.ts'
+import { Admission } from './admission.ts'
 import { Arena, Pool } from './buffers.ts'
 import { Bulk } from './bulk.ts'
 import { ClientLedger } from './client-ledger.ts'
-import { Door } from './door.ts'
 import { kind, SLOT } from './entries.ts'
 import { Connections } from './connections.ts'
+import { FreedMemory } from './freed-memory.ts'
 import * as k from './kernel.ts'
 import { Ring } from './ring.ts'
-import { Thrift } from './thrift.ts'
 import { Waiter } from './waiter.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
 /**
  * 512 KiB for all connections together: what a turn receives is gone one turn later. It is also the
- * most that one who does not read can make us set aside in a turn, before his receive is cancelled.
+ * most that a client that does not read can leave unsent in a turn, until its receive is cancelled.
  */
 const poolBuffers = 16
 const poolBufferBytes = 32_768
@@ -54,10 +54,10 @@ class ServeSession implements Session {
   readonly #pool: Pool
   readonly #arena: Arena
   readonly #connections: Connections
-  readonly #door: Door
+  readonly #admission: Admission
   readonly #ledger: ClientLedger | undefined
   readonly #waiter: Waiter
-  readonly #thrift: Thrift
+  readonly #freed: FreedMemory
   #accepting = true
   /** 0 until it is time to leave; then when that was, in ms. */
   #leavingSinceMs = 0
@@ -78,12 +78,12 @@ class ServeSession implements Session {
     this.#ledger = task.ledger && new ClientLedger(task.ledger, libc, ring, slots, hasNames)
     const bulk = new Bulk({ libc, ring }, meter.counters, this.#ledger?.received, slots)
     const memory = { ring, pool: this.#pool, arena: this.#arena, bulk }
-    const onLeft = () => this.#door.onLeft()
+    const onLeft = () => this.#admission.onLeft()
     this.#connections = new Connections(memory, meter, slots, onLeft, this.#ledger)
     const reason = slots < task.concurrency ? 'pausedForDescriptors' : 'pausedForConcurrency'
     const capacity = task.oneOff ? 1 : slots
-    this.#door = new Door(ring, listener.fd, capacity, () => this.#count(reason))
-    this.#thrift = new Thrift(libc, meter)
+    this.#admission = new Admission(ring, listener.fd, capacity, () => this.#count(reason))
+    this.#freed = new FreedMemory(libc, meter)
     this.#waiter = new Waiter(libc, ring, task.busyPollUs)
     this.#nextIdleLookMs = performance.now() + task.idleTimeoutMs / idleLooks
   }
@@ -97,15 +97,13 @@ class ServeSession implements Session {
 
   /** Blocks this thread until it has left; nobody can speak to it but by the meter's stop word. */
   async run(): Promise<void> {
-    const [ring, connections, door] = [this.#ring, this.#connections, this.#door]
+    const [ring, connections] = [this.#ring, this.#connections]
     this.#waiter.startTicks(tickMs)
-    door.open()
+    this.#admission.open()
     for (;;) {
-      const due = connections.sends.takeUnsettled()
-      // Where pages flow, nobody waits for single microseconds.
-      const mayLook = !connections.bulk.moved
-      connections.bulk.moved = false
-      this.#waiter.wait(due.length > 0 ? 'not at all' : connections.sends.lastCount, mayLook)
+      const { due, lastSends, moved } = connections.beginTurn()
+      // Where pages flow, single microseconds do not count: then it is no use to look.
+      this.#waiter.wait(due.length > 0 ? 'not at all' : lastSends, !moved)
       ring.submitAll()
       let ticked = this.#reap()
       // Completions that found no room: the fate of a send may be among them.
@@ -144,7 +142,7 @@ class ServeSession implements Session {
           connections.onRest(user0 & SLOT, result)
           break
         case kind.ACCEPT:
-          if (this.#door.onAccept(result, flags)) {
+          if (this.#admission.onAccept(result, flags)) {
             connections.onAccepted(result)
             if (this.#task.oneOff) this.#stopAccepting()
           }
@@ -173,20 +171,20 @@ class ServeSession implements Session {
     this.#ledger?.onTick(this.#connections)
     this.#connections.onTick()
     if (stop !== stopWord.run) return this.#leave(stop, nowMs)
-    this.#door.onTick()
+    this.#admission.onTick()
     if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleLookMs) {
       this.#connections.closeIdle(idleLooks)
       this.#nextIdleLookMs = nowMs + this.#task.idleTimeoutMs / idleLooks
     }
     this.#arena.trim()
-    this.#thrift.onTick(nowMs)
-    return this.#task.oneOff && this.#door.letIn > 0 && this.#connections.open === 0
+    this.#freed.onTick(nowMs)
+    return this.#task.oneOff && this.#admission.admitted > 0 && this.#connections.open === 0
   }
 
   #stopAccepting(): void {
     if (!this.#accepting) return
     this.#accepting = false
-    this.#door.close()
+    this.#admission.close()
     this.#listener.close()
   }
 
@@ -207,7 +205,7 @@ class ServeSession implements Session {
 
   #close(): void {
     this.#stopAccepting()
-    this.#connections.bulk.close()
+    this.#connections.close()
     this.#ring.close()
     this.#pool.close()
     this.#arena.trim()

@@ -3,13 +3,13 @@
 export const OPEN = 1
 /** A receive is in flight. */
 export const ARMED = 2
-/** A send of bytes that were set aside is in flight. */
+/** A send of unsent bytes is in flight. */
 export const SENDING = 4
 /** The peer has sent its last byte. */
 export const ENDED = 8
 /** Broken, or given up: nothing more is sent. */
 export const DEAD = 16
-/** Bytes are set aside; new ones go behind them. */
+/** There are unsent bytes; new ones go behind them. */
 export const WAITING = 32
 /** We take leave: what still comes is discarded. */
 export const LEAVING = 64

@@ -1,4 +1,4 @@
-/** Gives back memory that was needed only for a while, mostly to compile our own code. */
+/** Returns freed memory to the system, most of which the compiler of JavaScript has used. */
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { Libc } from '../libc.ts'
 
@@ -12,7 +12,7 @@ const quietTicks = 3
 /** It takes 0.1 to 0.4 ms. */
 const atMostEveryMs = 500
 
-export class Thrift {
+export class FreedMemory {
   readonly #libc: Libc
   readonly #counters: Float64Array
   #seen = 0

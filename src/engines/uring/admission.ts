@@ -1,28 +1,28 @@
-/** Lets clients in: many at a time while there is plenty of room, one by one when there is not. */
+/** Accepts clients: many at a time while there is plenty of room, one by one when there is not. */
 import * as entries from './entries.ts'
 import { kind } from './entries.ts'
 import { cqe, ECANCELED, error } from './kernel.ts'
 import type { Ring } from './ring.ts'
 
 /**
- * With less room than this nobody is let in who has not been asked for. It is more than can come in
- * between the decision to stop and its taking effect: a turn's worth of completions.
+ * With less room than this clients are accepted one by one. It is more than can be accepted between
+ * the decision to stop and its taking effect: a turn's worth of completions.
  */
 const plenty = 16_384
 
-export class Door {
-  /** How many came in. */
-  letIn = 0
+export class Admission {
+  /** How many were accepted so far. */
+  admitted = 0
   readonly #ring: Ring
   readonly #listenFd: number
   readonly #onFull: () => void
   #free: number
-  /** What is asked of the kernel: nobody, the next one, or all who come. */
-  #asked: 'nobody' | 'one' | 'all' = 'nobody'
+  /** What the kernel is to accept: no client, the next one, or all that come. */
+  #asked: 'none' | 'one' | 'all' = 'none'
   #closed = true
   #failed = false
 
-  /** @param onFull nobody more is let in, for want of room */
+  /** @param onFull the last free place is taken: accepting stops */
   constructor(ring: Ring, listenFd: number, capacity: number, onFull: () => void) {
     this.#ring = ring
     this.#listenFd = listenFd
@@ -36,7 +36,7 @@ export class Door {
   }
 
   #ask(): void {
-    if (this.#closed || this.#failed || this.#asked !== 'nobody' || this.#free === 0) return
+    if (this.#closed || this.#failed || this.#asked !== 'none' || this.#free === 0) return
     this.#asked = this.#free > plenty ? 'all' : 'one'
     entries.accept(this.#ring, this.#listenFd, this.#asked === 'all')
   }
@@ -45,11 +45,11 @@ export class Door {
     entries.cancel(this.#ring, kind.ACCEPT)
   }
 
-  /** An accept has ended, or goes on; whether somebody came in. */
+  /** An accept has ended, or goes on; whether a client was accepted. */
   onAccept(result: number, flags: number): boolean {
-    if (!(flags & cqe.MORE)) this.#asked = 'nobody'
+    if (!(flags & cqe.MORE)) this.#asked = 'none'
     if (result >= 0) {
-      this.letIn++
+      this.admitted++
       this.#free--
       if (this.#free === 0) this.#onFull()
       if (this.#asked === 'all' && this.#free <= plenty) this.#cancel()
@@ -63,7 +63,7 @@ export class Door {
     return result >= 0
   }
 
-  /** Somebody has gone: there is a place. */
+  /** A client has gone: there is a place. */
   onLeft(): void {
     this.#free++
     this.#ask()
@@ -74,9 +74,9 @@ export class Door {
     this.#ask()
   }
 
-  /** Nobody is let in any more. */
+  /** No more clients are accepted. */
   close(): void {
     this.#closed = true
-    if (this.#asked !== 'nobody') this.#cancel()
+    if (this.#asked !== 'none') this.#cancel()
   }
 }

@@ -1,5 +1,8 @@
-/** Bytes that sockets would not take at once, copied aside by connection, oldest first. */
+/** Bytes that sockets would not take at once, copied for each connection, oldest first. */
 import { blockBytes, type Arena } from './buffers.ts'
+
+/** With so much unsent, a client is not read from until it has read. */
+export const unsentMaxBytes = 131_072
 
 interface Piece {
   /** Its block in the arena, and what of it is still to be sent. */
@@ -8,9 +11,9 @@ interface Piece {
   to: number
 }
 
-export class Aside {
+export class Unsent {
   readonly #arena: Arena
-  readonly #rests = new Map<number, { pieces: Piece[]; bytes: number }>()
+  readonly #queues = new Map<number, { pieces: Piece[]; bytes: number }>()
 
   constructor(arena: Arena) {
     this.#arena = arena
@@ -18,10 +21,10 @@ export class Aside {
 
   /** Copies bytes behind those that are there, or in front of them; how many there are then. */
   add(slot: number, bytes: Uint8Array, front: boolean): number {
-    let rest = this.#rests.get(slot)
-    if (rest === undefined) this.#rests.set(slot, (rest = { pieces: [], bytes: 0 }))
+    let queue = this.#queues.get(slot)
+    if (queue === undefined) this.#queues.set(slot, (queue = { pieces: [], bytes: 0 }))
     const made: Piece[] = []
-    let last = front ? undefined : rest.pieces.at(-1)
+    let last = front ? undefined : queue.pieces.at(-1)
     for (let done = 0; done < bytes.length;) {
       if (last === undefined || last.to === blockBytes) {
         last = { id: this.#arena.take(), from: 0, to: 0 }
@@ -32,37 +35,37 @@ export class Aside {
       last.to += part
       done += part
     }
-    if (front) rest.pieces.unshift(...made)
-    else rest.pieces.push(...made)
-    rest.bytes += bytes.length
-    return rest.bytes
+    if (front) queue.pieces.unshift(...made)
+    else queue.pieces.push(...made)
+    queue.bytes += bytes.length
+    return queue.bytes
   }
 
   /** How many there are. */
   bytesOf(slot: number): number {
-    return this.#rests.get(slot)?.bytes ?? 0
+    return this.#queues.get(slot)?.bytes ?? 0
   }
 
   /** Where the oldest bytes lie in memory, and how many lie there together. */
   oldest(slot: number): { address: number; length: number } {
-    const { id, from, to } = this.#rests.get(slot)!.pieces[0]!
+    const { id, from, to } = this.#queues.get(slot)!.pieces[0]!
     return { address: this.#arena.address(id) + from, length: to - from }
   }
 
   /** So many of the oldest bytes are gone; whether any are left. */
   take(slot: number, length: number): boolean {
-    const rest = this.#rests.get(slot)!
-    const piece = rest.pieces[0]!
+    const queue = this.#queues.get(slot)!
+    const piece = queue.pieces[0]!
     piece.from += length
-    rest.bytes -= length
-    if (piece.from === piece.to) this.#arena.give(rest.pieces.shift()!.id)
-    if (rest.pieces.length === 0) this.#rests.delete(slot)
-    return rest.pieces.length > 0
+    queue.bytes -= length
+    if (piece.from === piece.to) this.#arena.give(queue.pieces.shift()!.id)
+    if (queue.pieces.length === 0) this.#queues.delete(slot)
+    return queue.pieces.length > 0
   }
 
   /** They will not be sent. */
   drop(slot: number): void {
-    for (const { id } of this.#rests.get(slot)?.pieces ?? []) this.#arena.give(id)
-    this.#rests.delete(slot)
+    for (const { id } of this.#queues.get(slot)?.pieces ?? []) this.#arena.give(id)
+    this.#queues.delete(slot)
   }
 }
