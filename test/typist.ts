@@ -7,14 +7,15 @@ import { Program, root } from './program.ts'
 /**
  * What `yodel` with these arguments prints, and its exit code. They are done one after the other,
  * with the real command line, and none of them can be given stdin or a signal.
+ * @param descriptors how many the program may have
  */
-export function createTypist(): (args: readonly string[]) => Promise<Typed> {
+export function createTypist(descriptors?: number): (args: readonly string[]) => Promise<Typed> {
   let program: Program | undefined
   let lines: AsyncIterator<string>
   let last: Promise<unknown> = Promise.resolve()
   after(() => program?.[Symbol.asyncDispose]())
   const type = async (args: readonly string[]) => {
-    program ??= new Program(process.execPath, [`${root}build/test/peers/typist.js`], 'open')
+    program ??= start(descriptors)
     lines ??= createInterface(program.child.stdout!)[Symbol.asyncIterator]()
     program.child.stdin!.write(`${JSON.stringify(args)}\n`)
     const { value } = (await lines.next()) as IteratorYieldResult<string>
@@ -25,4 +26,14 @@ export function createTypist(): (args: readonly string[]) => Promise<Typed> {
     last = typed.catch(() => {})
     return typed
   }
+}
+
+function start(descriptors?: number): Program {
+  const command = [process.execPath, `${root}build/test/peers/typist.js`]
+  if (descriptors === undefined) return new Program(command[0]!, command.slice(1), 'open')
+  return new Program(
+    'sh',
+    ['-c', `ulimit -n ${descriptors} && exec "$@"`, 'sh', ...command],
+    'open',
+  )
 }

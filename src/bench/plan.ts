@@ -5,6 +5,7 @@ import { checkCalling } from '../engines/tls-options.ts'
 import type { Pace } from '../load/pacer.ts'
 import type { Load } from '../load/plan.ts'
 import { share, type LoadTask } from '../task.ts'
+import { checkDescriptors } from './descriptors.ts'
 
 /** @throws UserError if the wanted engine refuses */
 export function plan(
@@ -44,6 +45,7 @@ export function plan(
   const tasks = Array.from({ length: threads }, (_, n) => task(n)) as [LoadTask, ...LoadTask[]]
   const { engine, reason } = chooseEngine(wantedEngine, tasks[0])
   for (const each of tasks) each.engine = engine
+  checkDescriptors(tasks)
   return { tasks, ...(reason !== undefined && { reason }) }
 }
 

@@ -1,5 +1,6 @@
 /** The command line: a table of commands, and what becomes of errors. */
 import { Command, CommanderError } from '@commander-js/extra-typings'
+import { errnoOf, failureName } from '../engines/failures.ts'
 import { UserError } from '../errors.ts'
 import { version } from '../machine.ts'
 import { exitCodes } from './exit.ts'
@@ -74,6 +75,11 @@ function report(error: unknown, command: string): number {
 
 /** What nobody expected to be thrown keeps its stack. @returns the exit code */
 export function reportDefect(error: unknown): number {
+  // Even what we are made of is read from files.
+  if (failureName(error) === 'noDescriptors') {
+    tell(`This process has no descriptors left (${errnoOf(error)}). Raise \`ulimit -n\`.`)
+    return exitCodes.network
+  }
   const stack = error instanceof Error ? error.stack : undefined
   tell(`a defect of yodel, please report it: ${stack ?? String(error)}`)
   return exitCodes.defect

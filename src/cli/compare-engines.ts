@@ -1,5 +1,6 @@
 /** yodel compare-engines: what a thread per client buys, and what it costs, in one picture. */
 import type { Command } from '@commander-js/extra-typings'
+import { checkRoom } from '../bench/descriptors.ts'
 import { UserError, usageError } from '../errors.ts'
 import { machine } from '../machine.ts'
 import { comparisonJson, comparisonText } from '../report/comparison.ts'
@@ -29,6 +30,7 @@ export function addCompareEngines(program: Command): void {
     .option('--output <file>', 'write the JSON document to a file')
     .action(async ({ json, output, models = modelNames, pool, duration = 1_000, ...options }) => {
       if (output !== undefined) checkOutputs([output])
+      checkRoom(options.connections)
       const { cpu, cores, system } = machine()
       const comparison: Comparison = {
         connections: options.connections,

@@ -1,5 +1,5 @@
 /** How many descriptors (sockets, files) this process may have. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /**
  * The soft limit, which Node raises to the hard one when it starts; Infinity where it is unknown.
@@ -10,6 +10,13 @@ export function descriptorLimit(): number {
   const limits = readFileSync('/proc/self/limits', 'utf8')
   const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1]
   return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft)
+}
+
+/** How many there are now; 0 where it is unknown. */
+export function descriptorsOpen(): number {
+  if (process.platform !== 'linux') return 0
+  // One of them is that of the folder.
+  return readdirSync('/proc/self/fd').length - 1
 }
 
 /**

@@ -14,6 +14,8 @@ export interface Engine {
   readonly name: EngineName
   /** What its threads may take of memory; JavaScript's young objects above all. */
   readonly resourceLimits?: ResourceLimits | undefined
+  /** Connections of a load lie in tables, one for each thread, of as many as there may be files. */
+  readonly tabled?: boolean | undefined
   /** Everything that it can do; a task that wants more is refused. */
   readonly features: ReadonlySet<Feature>
   /** Why it cannot do this task on this machine, as a sentence, although it has the features. */

@@ -115,6 +115,9 @@ export function failureName(error: unknown): FailureName {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return 'nameNotFound'
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'noDescriptors'
     default:
       return tlsMeaning(error as Error) ? 'protocol' : 'other'
   }

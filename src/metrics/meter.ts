@@ -9,6 +9,8 @@ export const failureNames = [
   'closedEarly',
   'wrongBytes',
   'nameNotFound',
+  /** This process, or this machine, had no descriptors left. */
+  'noDescriptors',
   /** What came is not what its transport demands: TLS, PROXY header, WebSocket, HTTP. */
   'protocol',
   /** An HTTP server answered with a status of failure instead of an echo. */

@@ -148,6 +148,11 @@ export const withVerdict = (result: RunResult): RunResult => ({
   verdict: result.failedBecause.length === 0 ? 'pass' : 'fail',
 })
 
+/** Where the cause is not the server. */
+const hints: Record<string, string> = {
+  noDescriptors: ' The generator had none left: raise `ulimit -n`.',
+}
+
 function failures(result: RunResult, { limits, window, total }: Findings): string[] {
   const { messages, errors, churn, corruption, run, datagrams } = result
   const reasons: string[] = []
@@ -166,7 +171,8 @@ function failures(result: RunResult, { limits, window, total }: Findings): strin
     if (count === 0) continue
     if (datagrams && name === 'wrongBytes') reasons.push(`${plural(count, 'datagram')} came wrong.`)
     else if (name === 'status') reasons.push(...statusReasons(result))
-    else if (name !== 'unanswered') reasons.push(`${plural(count, 'connection')} failed: ${name}.`)
+    else if (name !== 'unanswered')
+      reasons.push(`${plural(count, 'connection')} failed: ${name}.${hints[name] ?? ''}`)
     else if (!mayLose)
       reasons.push(`${plural(count, 'connection')} still owed an answer when the run ended.`)
   }

@@ -38,8 +38,10 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
       Array.from({ length: missing }, () => timedDial(task, meter)),
     )
     const errors = answers.filter(answer => answer.status === 'rejected')
-    if (sockets.length === 0 && errors.length === answers.length)
-      throw explain('connect to', task.address, errors[0]!.reason)
+    // The server is not asked for what this process cannot do.
+    const own = errors.find(({ reason }) => failureName(reason) === 'noDescriptors')
+    if (own || (sockets.length === 0 && errors.length === answers.length))
+      throw explain('connect to', task.address, (own ?? errors[0]!).reason)
     for (const answer of answers) {
       if (answer.status === 'rejected') {
         const reason = counter[failureName(answer.reason)]

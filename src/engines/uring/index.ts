@@ -23,6 +23,7 @@ export const uring: Engine = {
     'share-port',
     'ledger',
   ]),
+  tabled: true,
   // It makes next to no garbage: a large nursery would only fill slowly, and look like a leak.
   resourceLimits: { maxYoungGenerationSizeMb: 1 },
   refuses(task) {

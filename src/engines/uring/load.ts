@@ -9,6 +9,7 @@ import { stopWord, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
 import { Effort } from '../effort.ts'
 import type { Outcome, Session } from '../engine.ts'
+import { explain, failureName } from '../failures.ts'
 import { loadLibc, type Libc, type Mapping } from '../libc.ts'
 import { Pool } from './buffers.ts'
 import { dialAll, type Failure } from './dial.ts'
@@ -39,7 +40,10 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
     return new LoadSession(libc, ring, task, meter, failures)
   } catch (error) {
     ring.close()
-    throw error
+    // There may have been room for the table when the load was planned.
+    throw failureName(error) === 'noDescriptors'
+      ? explain('connect to', task.address, error)
+      : error
   }
 }
 

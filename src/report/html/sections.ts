@@ -136,6 +136,7 @@ const failureMeanings: Record<FailureName, string> = {
   closedEarly: 'the other side hung up while messages were under way',
   wrongBytes: 'what came back is not what was sent',
   nameNotFound: 'the name of the host is not known',
+  noDescriptors: 'the generator had no descriptors left (ulimit -n)',
   protocol: 'what came is not what the transport demands',
   status: 'the answer had a status of failure',
   other: 'something else',

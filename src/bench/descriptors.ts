@@ -1,0 +1,40 @@
+/** A load that needs more descriptors than there may be is refused before anything is sent. */
+import { formatAddress } from '../address.ts'
+import { descriptorLimit, descriptorsOpen } from '../engines/descriptors.ts'
+import { engines } from '../engines/index.ts'
+import { UserError } from '../errors.ts'
+import type { LoadTask } from '../task.ts'
+import { formatCount, plural } from '../units.ts'
+
+/** A thread of Node has five, and some more while it loads what it needs. */
+const ofThread = 8
+
+/** @throws UserError if they are too few, as far as that is known */
+export function checkDescriptors(tasks: readonly [LoadTask, ...LoadTask[]]): void {
+  const limit = descriptorLimit()
+  const held = tasks.map(({ connections, idle }) => connections + idle)
+  const wanted = held.reduce((sum, count) => sum + count, 0)
+  const { engine, address } = tasks[0]
+  const { tabled = false } = engines[engine]
+  const most = tabled ? limit * tasks.length : roomBeside(tasks.length)
+  if (tabled ? Math.max(...held) <= limit : wanted <= most) return
+  throw tooFew(formatAddress(address), most, wanted)
+}
+
+/** The same for connections from this thread. @throws UserError */
+export function checkRoom(wanted: number): void {
+  const most = roomBeside(0)
+  if (wanted > most) throw tooFew('the servers', most, wanted)
+}
+
+/** For connections, beside what is open and what so many threads take. */
+const roomBeside = (threads: number): number =>
+  Math.max(0, descriptorLimit() - descriptorsOpen() - threads * ofThread)
+
+const tooFew = (whom: string, most: number, wanted: number): UserError =>
+  new UserError(
+    'network',
+    `Cannot connect to ${whom}: there are descriptors for ${plural(most, 'connection')}, ` +
+      `and ${formatCount(wanted)} are wanted.`,
+    `Raise \`ulimit -n\`, which is ${formatCount(descriptorLimit())}.`,
+  )
