@@ -1,6 +1,7 @@
 /** connect in a pipe: stdin goes out, what comes back goes to stdout, and it must be the same. */
 import type { Connection } from '../connect.ts'
 import { errnoOf, explainBreak } from '../engines/failures.ts'
+import { spend } from '../engines/node/spent.ts'
 import { UserError } from '../errors.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../report/printable.ts'
@@ -8,7 +9,6 @@ import { transports } from '../transport.ts'
 import { formatCount, plural } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
-import { Spent } from './spent.ts'
 import { TextLines } from './text-lines.ts'
 
 /** Not read from stdin before some of it came back: this bounds what must be remembered. */
@@ -42,7 +42,6 @@ class Pipe {
   readonly talked: Promise<Talked>
   readonly #socket
   readonly #expectation = new Expectation()
-  readonly #spent = new Spent()
   readonly #hex: boolean
   /** Of messages; a request of HTTP is one stream of bytes here. */
   readonly #hasBounds: boolean
@@ -143,7 +142,7 @@ class Pipe {
     const wrongAt = this.#expectation.firstWrong(chunk)
     if (!process.stdout.write(this.#shown(chunk, before))) this.#socket.pause()
     if (wrongAt !== -1) return this.#endWrong(chunk, wrongAt)
-    this.#spent.add(chunk.length)
+    spend(chunk.length)
     this.#readOn()
     this.#endIfComplete()
   }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
 import type { Admission } from './entrance.ts'
+import { spend } from './spent.ts'
 
 export interface Echo {
   /** @param admission what is known of the client, where it came in by steps (see entrance.ts) */
@@ -31,6 +32,7 @@ export function createEcho({ counters }: Meter): PlainEcho {
     counters[counter.bytesIn]! += chunk.length
     counters[counter.bytesOut]! += chunk.length
     this.write(chunk)
+    spend(chunk.length)
     // Not what write() returns, which tells how it was before the system took what it could.
     if (this.writableLength > unsentMaxBytes) this.pause()
   }

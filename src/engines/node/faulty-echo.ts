@@ -11,6 +11,7 @@ import { transports } from '../../transport.ts'
 import { failureName } from '../failures.ts'
 import { createEcho, type Echo } from './echo.ts'
 import { nextTurn } from './turns.ts'
+import { spend } from './spent.ts'
 
 export interface FaultyEcho extends Echo {
   /** For connections that come, and from now on for those that are open. */
@@ -174,6 +175,7 @@ class Connection implements Listener {
   onData(data: Buffer, message?: Message): void {
     this.#counters[counter.chunks]!++
     this.#counters[counter.bytesIn]! += data.length
+    spend(data.length)
     this.#arrivals.push(data, message)
   }
 

@@ -5,6 +5,7 @@ import { describe } from './describe.ts'
 import { decline, guard, type Request, type Response } from './exchange.ts'
 import type { Visitor } from './visitor.ts'
 import { wishOf, type Wish } from './wish.ts'
+import { spend } from '../spent.ts'
 
 /** A client for whom so much waits to be sent is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
@@ -136,6 +137,7 @@ export function createEchoBody({ counters }: Meter): EchoBody {
     announce(request, response)
     request.on('data', (chunk: Buffer) => {
       counters[counter.bytesIn]! += chunk.length
+      spend(chunk.length)
       counters[counter.bytesOut]! += chunk.length
       response.write(chunk)
       if (response.writableLength > unsentMaxBytes) request.pause()

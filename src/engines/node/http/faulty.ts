@@ -10,6 +10,7 @@ import { nextTurn } from '../turns.ts'
 import { announce, type EchoBody } from './answer.ts'
 import type { Request, Response } from './exchange.ts'
 import type { Visitor } from './visitor.ts'
+import { spend } from '../spent.ts'
 
 export interface FaultyBody {
   echo: EchoBody
@@ -72,6 +73,7 @@ class Body {
     request
       .on('data', (chunk: Buffer) => {
         counters[counter.bytesIn]! += chunk.length
+        spend(chunk.length)
         this.#arrivals.push(chunk)
       })
       .on('end', () => {

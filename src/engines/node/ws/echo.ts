@@ -8,6 +8,7 @@ import type { Protocol } from '../protocols.ts'
 import { FrameWriter, opcode } from './frames.ts'
 import { bytesOf, goingAway, type ServerSocket } from './socket.ts'
 import { createUpgrade, type Upgrade } from './upgrade.ts'
+import { spend } from '../spent.ts'
 
 /** A client for whom so much waits to be sent is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
@@ -97,6 +98,7 @@ function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): 
   }
   counters[counter.chunks]!++
   counters[counter.bytesIn]! += length
+  spend(length)
   counters[counter.bytesOut]! += length
   return true
 }
