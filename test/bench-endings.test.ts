@@ -37,6 +37,7 @@ const slowServer = `
 
 describe('yodel bench ends', { concurrency: 4 }, () => {
   inTheMiddle()
+  unconnected()
   beforeItBegins()
 })
 
@@ -97,6 +98,24 @@ function inTheMiddle() {
     assert.equal(result.errors.closedEarly + result.errors.reset, 4)
     assert.equal(result.verdict, 'fail')
     assert.equal(code, 1)
+  })
+}
+
+function unconnected() {
+  test('Ctrl-C before it is connected: a sentence, and exit 130', async () => {
+    await Promise.all(
+      [['bench'], ['bench', '--json'], ['flood'], ['connect']].map(async ([command, ...flags]) => {
+        // It accepts, and never answers the upgrade.
+        await using silent = await listen()
+        const url = silent.url.replace('tcp', 'ws')
+        await using program = yodel([command!, url, ...flags])
+        await silent.client
+        program.kill('SIGINT')
+        const { code, stdout, stderr } = await program.finished
+        assert.equal(stderr, 'yodel: interrupted before it was connected; nothing was sent\n')
+        assert.deepEqual([code, stdout.toString()], [130, ''])
+      }),
+    )
   })
 }
 

@@ -16,7 +16,7 @@ import { exitCodes, nobodyThere } from './exit.ts'
 import { addressArgument, jsonOption } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { addOptions } from './option-flags.ts'
-import { canvas, onInterrupt, print, tell } from './output.ts'
+import { canvas, leaveUnconnected, onInterrupt, print, tell } from './output.ts'
 import { checkOutputs, saveAll } from './saving.ts'
 
 const file: Kind<ReturnType<typeof fileFor>> = {
@@ -84,7 +84,7 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   const restore = onInterrupt(() => {
     interrupted = true
     run.stop()
-    return connected ? 'stay' : 'leave'
+    if (!connected) leaveUnconnected()
   })
   const { connections, warmupMs, count } = { ...benchDefaults, ...options }
   const durationMs = durationOf(options)

@@ -16,7 +16,7 @@ import { exitCodes } from './exit.ts'
 import { addressArgument } from './flags.ts'
 import { addOptions } from './option-flags.ts'
 import type { Talked } from './exit.ts'
-import { tell } from './output.ts'
+import { leaveUnconnected, onInterrupt, tell } from './output.ts'
 
 /** What is for people alone, and not for the library. */
 const shownOptions = {
@@ -67,7 +67,9 @@ export function addConnect(program: Command): void {
     // From here on nothing may come between: what a quick server says would be missed.
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
     const http = { oneRequest: !typing, anyStatus: true }
-    const connection = await connect(address, { timeoutMs, calling: { ...calling, http } })
+    const restore = onInterrupt(leaveUnconnected)
+    const connecting = connect(address, { timeoutMs, calling: { ...calling, http } })
+    const connection = await connecting.finally(restore)
     try {
       const answers = tellAnswers(connection, verbose, typing)
       // Connected is not yet served: a server may leave us waiting in its backlog.

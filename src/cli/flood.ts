@@ -11,7 +11,7 @@ import { addressArgument, jsonOption } from './flags.ts'
 import { exitCodes, nobodyThere } from './exit.ts'
 import { showLoad } from './live.ts'
 import { addOptions } from './option-flags.ts'
-import { canvas, onInterrupt, print, tell } from './output.ts'
+import { canvas, leaveUnconnected, onInterrupt, print, tell } from './output.ts'
 
 const { calling, ...own } = floodOptions
 
@@ -27,8 +27,10 @@ export function addFlood(program: Command): void {
   command.action(async (address, message, flags) => {
     const options = fromFlags(floodOptions, flags)
     const run = flood(address, { ...options, message })
+    const restore = onInterrupt(leaveUnconnected)
+    const reached = await run.ready.finally(restore)
     const interrupted = await untilFinished(run, {
-      address: formatAddress(await run.ready),
+      address: formatAddress(reached),
       connections: options.connections ?? floodDefaults.connections,
       warmupMs: 0,
       durationMs: options.durationMs ?? Infinity,

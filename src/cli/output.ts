@@ -31,8 +31,7 @@ export function showLive(line: () => string, everyMs = 500): () => void {
 }
 
 /**
- * Calls `first` on the first SIGINT or SIGTERM; the second leaves at once with 130, and the first
- * too if there is nothing to end.
+ * Calls `first` on the first SIGINT or SIGTERM; the second leaves at once with 130.
  * Returns a function that puts things back.
  */
 export function onInterrupt(first: () => unknown): () => void {
@@ -40,10 +39,16 @@ export function onInterrupt(first: () => unknown): () => void {
   const listener = () => {
     if (interrupted) process.exit(exitCodes.interrupted)
     interrupted = true
-    if (first() === 'leave') process.exit(exitCodes.interrupted)
+    first()
   }
   process.on('SIGINT', listener).on('SIGTERM', listener)
   return () => process.off('SIGINT', listener).off('SIGTERM', listener)
+}
+
+/** Ends a command that is interrupted before it is connected: there is nothing to sum up. */
+export function leaveUnconnected(): never {
+  tell('interrupted before it was connected; nothing was sent')
+  return leave(exitCodes.interrupted)
 }
 
 /** Leaves at once, whatever is still open. */
