@@ -8,11 +8,10 @@ import { listen } from './peers/server.ts'
 import { portOf } from './program.ts'
 
 /** Throws as soon as a layer looks at it, which is when the layer below is connected. */
-const rubbish = {
-  toString() {
-    throw new TypeError('rubbish')
-  },
-} as unknown as string
+const fail = () => {
+  throw new TypeError('rubbish')
+}
+const rubbish = { toString: fail, replace: fail } as unknown as string
 
 const h2 = { tls: { alpn: ['h2'] } }
 const oneRequest = { http: { oneRequest: true } }
