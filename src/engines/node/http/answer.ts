@@ -33,10 +33,13 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     guard(response)
     const fault = faultIn(request)
     if (fault !== undefined) {
-      counters[counter.protocol]!++
-      // Whatever comes behind it is no further mistake.
-      visitor.refused = true
-      if (!visitor.session) response.setHeader('Connection', 'close')
+      if (visitor.session) counters[counter.protocol]!++
+      else {
+        // Whatever comes behind it is no further mistake.
+        visitor.fail('protocol')
+        visitor.refused = true
+        response.setHeader('Connection', 'close')
+      }
     }
     const wish = fault ?? allowed(request)
     if (!isRefusal(wish)) return later(request, response, visitor, wish)

@@ -1,10 +1,9 @@
 /** The echo over HTTP: who speaks which version, and how a connection begins and ends. */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { counter, type Meter } from '../../../metrics/meter.ts'
+import type { Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
-import { failureName } from '../../failures.ts'
 import { peek } from '../peek.ts'
 import type { Protocol } from '../protocols.ts'
 import type { Unfinished } from '../unfinished.ts'
@@ -18,18 +17,17 @@ export async function createHttpEcho(
   meter: Meter,
   unfinished: Unfinished,
 ): Promise<Protocol> {
-  const { counters } = meter
   const visitors = new WeakMap<object, Visitor>()
   const faulty = task.faults && (await import('./faulty.ts')).createFaultyBody(task, meter)
   const answer = createAnswer(task, meter, faulty?.echo ?? createEchoBody(meter))
   let arriving!: Visitor
   const visitorOf = (socket: unknown) => visitors.get(socket as object)
-  const http1 = createParser(task, meter, visitorOf, (request, response, visitor) => {
+  const http1 = createParser(task, visitorOf, (request, response, visitor) => {
     // Its first request has come so far that it is served.
     unfinished.delete(visitor.raw)
     answer(request, response, visitor)
   })
-  const http2 = createHttp2(task, meter, () => arriving, answer)
+  const http2 = createHttp2(task, () => arriving, answer)
   let accepted = 0
 
   function serve(visitor: Visitor, isHttp2: boolean) {
@@ -51,12 +49,9 @@ export async function createHttpEcho(
   return {
     echo: {
       start(socket, admission) {
-        const visitor = new Visitor(socket, admission, accepted++)
+        const visitor = new Visitor(socket, admission, accepted++, meter)
         visitors.set(socket, visitor)
-        socket.on('error', (error: NodeJS.ErrnoException) => {
-          const isHttp2 = error.code?.startsWith('ERR_HTTP2') === true
-          counters[counter[isHttp2 ? 'protocol' : failureName(error)]]!++
-        })
+        socket.on('error', error => visitor.fail(error))
         const { alpnProtocol } = socket as Partial<TLSSocket>
         if (alpnProtocol !== undefined) {
           begin(visitor)
@@ -66,7 +61,7 @@ export async function createHttpEcho(
         hear(socket, timeoutMs, heard => {
           if (heard === 'something') return begin(visitor)
           if (heard !== 'timedOut') return serve(visitor, heard === 'http2')
-          counters[counter.timedOut]!++
+          visitor.fail('timedOut')
           socket.destroy()
         })
       },

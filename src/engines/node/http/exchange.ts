@@ -17,7 +17,7 @@ export interface Response extends Writable {
   setHeader(name: string, value: string | number): unknown
   flushHeaders(): void
   /** Of HTTP/2. */
-  readonly stream?: { close(code: number): void }
+  readonly stream?: { readonly closed: boolean; close(code: number): void }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The parser of HTTP/1.1: Node's, at its strictest; and what is said to whom it does not like. */
 import { createServer, STATUS_CODES, type Server } from 'node:http'
-import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import type { FailureName } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { rawDecline, type Request, type Response } from './exchange.ts'
@@ -24,7 +24,6 @@ const refusals: Record<string, Refusal> = {
 /** @param visitorOf of a socket that was handed over */
 export function createParser(
   { handshakeTimeoutMs }: ServeTask,
-  { counters }: Meter,
   visitorOf: (socket: unknown) => Visitor | undefined,
   answer: (request: Request, response: Response, visitor: Visitor) => void,
 ): Server {
@@ -56,14 +55,14 @@ export function createParser(
     const malformed = code.startsWith('HPE_') || Object.hasOwn(refusals, code)
     // Of the connection, and counted there; or the client left within a request.
     if (!malformed || code === 'HPE_INVALID_EOF_STATE') {
-      if (malformed) counters[counter.closedEarly]!++
+      if (malformed) visitor.fail('closedEarly')
       socket.destroy()
       return
     }
     const reason = (error as { reason?: string }).reason ?? 'The parser does not know it'
     const other: Refusal = [400, 'protocol', `That is not HTTP/1.1: ${reason}.`]
     const [status, failure, why] = refusals[code] ?? other
-    counters[counter[failure]]!++
+    visitor.fail(failure)
     visitor.refuse(rawDecline(status, STATUS_CODES[status]!, why))
   })
   // The watch over slow headers begins when a server listens, and this one never does.

@@ -6,13 +6,13 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
-import { counter, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { ProtocolError } from '../../failures.ts'
 import type { Request, Response } from './exchange.ts'
 import { headersMaxBytes } from './h1.ts'
 import { heedFin } from './h2-fin.ts'
+import { Pulse, Pulses } from './h2-pulse.ts'
 import type { Visitor } from './visitor.ts'
 
 /** What a client begins with (section 3.4). */
@@ -20,11 +20,16 @@ export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
 /** So many at once, and so many per second from then on. */
 const bounds = {
-  /** Streams that are given up as soon as they are opened: CVE-2023-44487. */
+  /**
+   * Streams that end before their answer, by RST_STREAM of the client (CVE-2023-44487) or because
+   * of what it sent (CVE-2025-8671).
+   */
   resets: { atOnce: 200, perSecond: 20 },
   /** Frames that have to be answered: PING, SETTINGS. */
   controls: { atOnce: 500, perSecond: 50 },
 }
+
+const tooMany = new ProtocolError('too many')
 
 class Allowance {
   readonly #perMs: number
@@ -49,11 +54,11 @@ class Allowance {
 /** @param visitorOf of the connection that is being handed over */
 export function createHttp2(
   { handshakeTimeoutMs }: ServeTask,
-  { counters }: Meter,
   arriving: () => Visitor,
   answer: (request: Request, response: Response, visitor: Visitor) => void,
 ): Http2Server {
   const visitors = new WeakMap<ServerHttp2Session, Visitor>()
+  const pulses = new Pulses()
   const server = createServer({
     maxHeaderListPairs: 1_000,
     maxSessionInvalidFrames: 100,
@@ -66,18 +71,23 @@ export function createHttp2(
     visitor.session = session
     watch(session, visitor)
   })
-  // Counted for the connection, which breaks by it.
-  server.on('sessionError', () => {})
+  server.on('sessionError', (error, session) => {
+    visitors.get(session)?.fail(error)
+  })
   server.on('request', (request, response) => {
     const visitor = visitors.get(request.stream.session as ServerHttp2Session)
     if (visitor) answer(request, response as unknown as Response, visitor)
   })
 
-  function watch(session: ServerHttp2Session, { socket }: Visitor) {
+  function watch(session: ServerHttp2Session, visitor: Visitor) {
+    const { socket } = visitor
     const [resets, controls] = [new Allowance(bounds.resets), new Allowance(bounds.controls)]
     const tooMuch = () => {
-      if (session.destroyed) return
-      session.destroy(new ProtocolError('too much'), constants.NGHTTP2_ENHANCE_YOUR_CALM)
+      if (session.destroyed || !visitor.fail('protocol')) return
+      session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+      // Node forgets what it would say where something is being written.
+      setImmediate(() => session.destroy(tooMany, constants.NGHTTP2_ENHANCE_YOUR_CALM))
+      visitor.hangUpSoon()
     }
     const control = () => controls.take() || tooMuch()
     session.on('ping', control).on('remoteSettings', control)
@@ -85,13 +95,27 @@ export function createHttp2(
     heedFin(session, socket, () => streams)
     session.on('stream', stream => {
       streams.add(stream)
-      stream.once('close', () => streams.delete(stream))
-      stream.on('aborted', () => resets.take() || tooMuch())
+      // Without an error code Node would wait until all of it is read.
+      const giveUp = () => setImmediate(() => stream.destroy())
+      if (stream.aborted) giveUp()
+      else stream.once('aborted', giveUp)
+      stream.once('close', () => {
+        streams.delete(stream)
+        // 'aborted' alone does not do: it does not come once an answer waits to be sent.
+        const answered = stream.writableFinished && !stream.aborted
+        if (answered || visitor.hasCut(stream) || socket.destroyed) return
+        if (!resets.take()) tooMuch()
+      })
     })
+    const pulse = new Pulse(visitor.raw, socket, session, why => {
+      if (why === 'broken') visitor.fail('protocol')
+      visitor.left()
+    })
+    pulses.watch(visitor.raw, pulse)
     const silent = setTimeout(
       () => {
-        counters[counter.timedOut]!++
-        socket.destroy()
+        visitor.fail('timedOut')
+        visitor.raw.destroy()
       },
       Math.min(handshakeTimeoutMs, timerMaxMs),
     )

@@ -2,6 +2,8 @@
 import type { Server } from 'node:http'
 import { constants, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
+import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import { failureName } from '../../failures.ts'
 import type { Admission } from '../entrance.ts'
 import type { Request, Response } from './exchange.ts'
 
@@ -18,12 +20,23 @@ export class Visitor {
   leaving = false
   /** What came was no HTTP, and it has been said so. */
   refused = false
+  /** Its end is known, and counted if it is a failure: whatever breaks by it is no further one. */
+  #over = false
+  readonly #counters: Meter['counters']
+  /** Streams whose answer was ended before it was complete, by us. */
+  readonly #cut = new WeakSet<object>()
   /** Ends what waits on its behalf. */
   readonly #onGone = new Set<() => void>()
   readonly #onLeaving = new Set<() => void>()
   readonly #underWay = new Set<Response>()
 
-  constructor(socket: Socket, admission: Admission | undefined, number: number) {
+  constructor(
+    socket: Socket,
+    admission: Admission | undefined,
+    number: number,
+    { counters }: Meter,
+  ) {
+    this.#counters = counters
     this.socket = socket
     this.admission = admission
     this.number = number
@@ -32,6 +45,22 @@ export class Visitor {
       this.#onGone.clear()
       this.#underWay.clear()
     })
+  }
+
+  /** The connection fails: counted once, whatever follows from it. False: it is over already. */
+  fail(why: FailureName | NodeJS.ErrnoException): boolean {
+    if (this.#over) return false
+    this.#over = true
+    if (typeof why !== 'string')
+      why = why.code?.startsWith('ERR_HTTP2') === true ? 'protocol' : failureName(why)
+    this.#counters[counter[why]]!++
+    return true
+  }
+
+  /** The client has left: no failure, whatever breaks by it. */
+  left(): void {
+    this.#over = true
+    this.raw.destroy()
   }
 
   /** How many wait for something else than the client. */
@@ -81,28 +110,39 @@ export class Visitor {
   /** Says why in HTTP/1.1, unless an answer has begun already; and hangs up. */
   refuse(text: string): void {
     const { socket } = this
-    this.refused = true
+    this.refused = this.#over = true
     const begun = [...this.#underWay].some(response => response.headersSent)
     if (begun || !socket.writable) return void socket.destroy()
     socket.end(text)
-    const timer = setTimeout(() => socket.destroy(), lingerMs)
-    socket.once('end', () => socket.destroy()).once('close', () => clearTimeout(timer))
+    socket.once('end', () => socket.destroy())
+    this.hangUpSoon()
   }
 
   /** Ends an answer before it is complete: the connection with it, unless that has others. */
   cut(response: Response): void {
-    if (response.stream) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-    else this.socket.end()
+    if (!response.stream) return void this.socket.end()
+    if (response.stream.closed) return
+    this.#cut.add(response.stream)
+    response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   }
 
-  /** The socket that was accepted. */
+  hasCut(stream: object): boolean {
+    return this.#cut.has(stream)
+  }
+
+  /** The socket that was accepted: below TLS, if there is any. */
   get raw(): Socket {
     return this.admission?.raw ?? this.socket
   }
 
+  /** Whoever does not take our last words is not waited for. */
+  hangUpSoon(): void {
+    const timer = setTimeout(() => this.raw.destroy(), lingerMs)
+    this.raw.once('close', () => clearTimeout(timer))
+  }
+
   reset(): void {
-    const { raw } = this
-    if (!raw.destroyed) raw.resetAndDestroy()
+    if (!this.raw.destroyed) this.raw.resetAndDestroy()
   }
 }
 
