@@ -45,7 +45,7 @@ const malformed: [status: number, name: string, text: string][] = [
   [400, 'no Host', 'GET / HTTP/1.1\r\n\r\n'],
   [400, 'two Hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
   [400, 'no version', 'GET /\r\n\r\n'],
-  [400, 'a version to come', 'GET / HTTP/3.7\r\nHost: x\r\n\r\n'],
+  [505, 'a version to come', 'GET / HTTP/3.7\r\nHost: x\r\n\r\n'],
   [400, 'TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
   [400, 'half a preface', 'PRI * HTTP/2.0\r\n\r\nXX'],
   [400, 'a chunk beyond 64 bits', `${chunked}fffffffffffffffff\r\n`],
@@ -53,7 +53,7 @@ const malformed: [status: number, name: string, text: string][] = [
   [400, 'a chunk with a bare LF', `${chunked}1\nx\r\n0\r\n\r\n`],
   [413, 'an endless chunk extension', `${chunked}1;${'a'.repeat(20_000)}\r\nx\r\n0\r\n\r\n`],
   [431, 'an endless header', `${head}A: ${'a'.repeat(20_000)}`],
-  [431, 'an endless path', `GET /${'a'.repeat(20_000)}`],
+  [414, 'an endless path', `GET /${'a'.repeat(20_000)}`],
 ]
 
 describe('what is malformed', () => {

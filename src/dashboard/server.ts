@@ -120,7 +120,8 @@ async function answerUpgrade(
 /** No timeout of node:http applies any more: who does not hang up would stay for good. */
 function writeRaw(stream: Duplex, status: number, type: string, body: string) {
   const answer =
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\nConnection: close\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n` +
+    `Date: ${new Date().toUTCString()}\r\nConnection: close\r\n` +
     `Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
     `Cache-Control: no-store\r\n\r\n${body}`
   stream.end(answer, () => stream.destroy())

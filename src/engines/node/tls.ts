@@ -81,7 +81,7 @@ const below = (socket: tls.TLSSocket): unknown =>
  */
 function choose(transport: string, protocols: string[]): string | undefined {
   if (transport === 'tls') return protocols[0]
-  const known = transport === 'https' ? ['h2', 'http/1.1'] : ['http/1.1']
+  const known = transport === 'https' ? ['h2', 'http/1.1', 'http/1.0'] : ['http/1.1']
   return known.find(protocol => protocols.includes(protocol))
 }
 

@@ -3,6 +3,7 @@ import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { describe } from './describe.ts'
 import { decline, guard, type Request, type Response } from './exchange.ts'
+import { companions, echoed, faultIn, methods, refusalOf, type Refusal } from './rules.ts'
 import type { Visitor } from './visitor.ts'
 import { wishOf, type Wish } from './wish.ts'
 import { spend } from '../spent.ts'
@@ -11,16 +12,12 @@ import { spend } from '../spent.ts'
 const unsentMaxBytes = 128 * 1024
 /** Of one connection; pipelining could otherwise pile up any number of them. */
 const delayedMax = 100
-const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
-const echoed = new Set(['POST', 'PUT', 'PATCH'])
-const described = new Set(['GET', 'HEAD', 'DELETE'])
 /** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
 const empty = new Set([204, 205, 304])
 
 /** Sends back what comes in; see fault.ts in this folder for the other one. */
 export type EchoBody = (request: Request, response: Response, visitor: Visitor) => void
 
-type Refusal = readonly [status: number, why: string]
 const isRefusal = (wish: Wish | Refusal): wish is Refusal => Array.isArray(wish)
 
 export type Answer = (request: Request, response: Response, visitor: Visitor) => void
@@ -31,7 +28,7 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     if (!visitor.session && !visitor.socket.writable) return void request.resume()
     visitor.begin(request, response)
     guard(response)
-    const fault = faultIn(request)
+    const fault = faultIn(request, visitor.session !== undefined)
     if (fault !== undefined) {
       if (visitor.session) counters[counter.protocol]!++
       else {
@@ -50,11 +47,10 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
 
   /** How to answer; or with which status and sentence not to. */
   function allowed(request: Request): Wish | Refusal {
-    const { method = '', headers } = request
-    if (!echoed.has(method) && !described.has(method) && method !== 'OPTIONS')
-      return [405, `This echo server knows ${methods}.`]
+    const refusal = refusalOf(request)
+    if (refusal) return refusal
     // Programs need not say where they come from; a browser does.
-    const { origin } = headers
+    const { origin } = request.headers
     if (web.origins && origin !== undefined && !web.origins.includes(origin))
       return [403, 'Pages from this origin may not connect.']
     const wish = wishOf(request)
@@ -83,6 +79,7 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
   function now(request: Request, response: Response, visitor: Visitor, status: number) {
     const { method = '' } = request
     response.statusCode = status
+    if (companions[status]) response.setHeader(...companions[status])
     if (echoed.has(method) && !empty.has(status)) return echo(request, response, visitor)
     request.resume()
     if (method === 'OPTIONS') {
@@ -97,27 +94,6 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     response.end()
   }
   return answer
-}
-
-/** What the parser lets through although it may mean one thing to us and another to a proxy. */
-function faultIn(request: Request): readonly [status: number, why: string] | undefined {
-  const { httpVersion, headers } = request
-  const coding = headers['transfer-encoding']
-  if (httpVersion === '0.9') return [400, 'The versions are 1.0, 1.1 and 2.']
-  if (httpVersion === '1.0' && coding !== undefined)
-    return [400, 'HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1).']
-  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
-    return [501, 'Of the transfer codings only chunked is known (RFC 9112 section 6.1).']
-  if (hostsOf(request) > 1 || (httpVersion === '1.1' && headers.host === undefined))
-    return [400, 'A request has exactly one Host header (RFC 9112 section 3.2).']
-  return undefined
-}
-
-function hostsOf({ rawHeaders }: Request): number {
-  let hosts = 0
-  for (let at = 0; at < rawHeaders.length; at += 2)
-    if (rawHeaders[at]!.length === 4 && rawHeaders[at]!.toLowerCase() === 'host') hosts++
-  return hosts
 }
 
 /** The head of the answer: as long as the request, and of its type. */

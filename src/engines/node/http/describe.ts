@@ -3,13 +3,16 @@ import type { TLSSocket } from 'node:tls'
 import { targetOf, type Request } from './exchange.ts'
 import type { Visitor } from './visitor.ts'
 
-/** Only what the client has sent, and how: nothing of this machine, its environment, its files. */
+/**
+ * The answer to HEAD is as long as that to GET, since nobody sees it (RFC 9110 section 9.3.2).
+ * Only what the client has sent, and how: nothing of this machine, its environment, its files.
+ */
 export function describe(request: Request, visitor: Visitor): Buffer {
   const { socket, admission } = visitor
   const { path, query } = targetOf(request)
   const raw = admission?.raw ?? socket
   const description = {
-    method: request.method,
+    method: request.method === 'HEAD' ? 'GET' : request.method,
     url: request.url,
     path,
     query,

@@ -1,5 +1,5 @@
 /** A request and its answer, as HTTP/1.1 and HTTP/2 of Node have them in common. */
-import type { IncomingHttpHeaders } from 'node:http'
+import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http'
 import type { Readable, Writable } from 'node:stream'
 
 export interface Request extends Readable {
@@ -44,13 +44,14 @@ export function decline(response: Response, status: number, why: string): void {
 }
 
 /** The same before there is a request, for HTTP/1.1. */
-export const rawDecline = (status: number, reason: string, why: string): string =>
+export const rawDecline = (status: number, why: string, ...more: [string, string][]): string =>
   [
-    `HTTP/1.1 ${status} ${reason}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `Date: ${new Date().toUTCString()}`,
     'Connection: close',
     'Content-Type: text/plain; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(why) + 1}`,
-    ...guards.map(([name, value]) => `${name}: ${value}`),
+    ...[...guards, ...more].map(([name, value]) => `${name}: ${value}`),
     '',
     `${why}\n`,
   ].join('\r\n')

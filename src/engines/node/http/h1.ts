@@ -1,13 +1,11 @@
 /** The parser of HTTP/1.1: Node's, at its strictest; and what is said to whom it does not like. */
-import { createServer, STATUS_CODES, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { FailureName } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { rawDecline, type Request, type Response } from './exchange.ts'
+import { answerOf, headersMaxBytes, methods, type ParserError } from './rules.ts'
 import type { Visitor } from './visitor.ts'
-
-/** Request line and headers; 431 beyond. */
-export const headersMaxBytes = 16 * 1024
 
 type Refusal = [status: number, failure: FailureName, why: string]
 
@@ -43,12 +41,13 @@ export function createParser(
   })
   // None is dropped from what is described; their size is bounded.
   server.maxHeadersCount = 0
-  server.on('request', (request, response) => answer(request, response, visitorOf(request.socket)!))
+  for (const event of ['request', 'checkExpectation'] as const)
+    server.on(event, (request, response) => answer(request, response, visitorOf(request.socket)!))
   // Without this its connection would just end.
   server.on('connect', (_, socket) => {
-    visitorOf(socket)?.refuse(rawDecline(405, STATUS_CODES[405]!, 'This is no proxy.'))
+    visitorOf(socket)?.refuse(rawDecline(405, 'This is no proxy.', ['Allow', methods]))
   })
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+  server.on('clientError', (error: ParserError, socket) => {
     const visitor = visitorOf(socket)
     if (!visitor || visitor.refused) return
     const { code = '' } = error
@@ -59,11 +58,11 @@ export function createParser(
       socket.destroy()
       return
     }
-    const reason = (error as { reason?: string }).reason ?? 'The parser does not know it'
+    const { reason = 'The parser does not know it' } = error
     const other: Refusal = [400, 'protocol', `That is not HTTP/1.1: ${reason}.`]
     const [status, failure, why] = refusals[code] ?? other
     visitor.fail(failure)
-    visitor.refuse(rawDecline(status, STATUS_CODES[status]!, why))
+    visitor.refuse(rawDecline(...(answerOf(error) ?? ([status, why] as const))))
   })
   // The watch over slow headers begins when a server listens, and this one never does.
   server.emit('listening')

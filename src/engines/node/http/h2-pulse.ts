@@ -10,8 +10,8 @@ export type Over = 'left' | 'broken'
 /**
  * Two things Node keeps to itself:
  *
- * - A client has said FIN while its streams are open, and is gone: whatever reaches it is answered by
- *   RST, which nobody reads after FIN; and over TLS the write that fails is not reported.
+ * - A client has said FIN while its streams are open, and is gone: whatever reaches it is answered
+ *   by RST, which nobody reads after FIN; and over TLS the write that fails is not reported.
  * - nghttp2 has found an error of the connection (RFC 9113 section 5.4.1) and sent its GOAWAY: then
  *   it neither reads nor writes any more, and most of these errors have no event.
  *

@@ -2,6 +2,8 @@
 import {
   constants,
   createServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
   type Http2Server,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -10,9 +12,9 @@ import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { ProtocolError } from '../../failures.ts'
 import type { Request, Response } from './exchange.ts'
-import { headersMaxBytes } from './h1.ts'
 import { heedFin } from './h2-fin.ts'
 import { Pulse, Pulses } from './h2-pulse.ts'
+import { headersMaxBytes } from './rules.ts'
 import type { Visitor } from './visitor.ts'
 
 /** What a client begins with (section 3.4). */
@@ -74,10 +76,12 @@ export function createHttp2(
   server.on('sessionError', (error, session) => {
     visitors.get(session)?.fail(error)
   })
-  server.on('request', (request, response) => {
+  const onRequest = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     const visitor = visitors.get(request.stream.session as ServerHttp2Session)
     if (visitor) answer(request, response as unknown as Response, visitor)
-  })
+  }
+  // Node would answer the others without a word.
+  for (const event of ['request', 'connect', 'checkExpectation']) server.on(event, onRequest)
 
   function watch(session: ServerHttp2Session, visitor: Visitor) {
     const { socket } = visitor

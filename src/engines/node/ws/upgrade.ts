@@ -102,6 +102,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
 const left = () => Object.assign(new Error('left before the upgrade'), { code: 'HANDSHAKE_CUT' })
 
 const headersOf = (body: string): Record<string, string> => ({
+  Date: new Date().toUTCString(),
   Connection: 'close',
   'Content-Type': 'text/plain; charset=utf-8',
   'Content-Length': String(Buffer.byteLength(body) + 1),

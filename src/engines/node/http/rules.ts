@@ -1,0 +1,102 @@
+/** Rules of RFC 9110 and RFC 9112 that Node's parsers leave to us. */
+import { METHODS } from 'node:http'
+import type { Request } from './exchange.ts'
+
+export type Refusal = readonly [status: number, why: string]
+
+export const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+export const echoed: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
+const described: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE'])
+
+/** Headers that belong to a status that somebody wishes for (RFC 9110 section 15). */
+export const companions: Readonly<Record<number, readonly [name: string, value: string]>> = {
+  401: ['WWW-Authenticate', 'Basic realm="yodel"'],
+  405: ['Allow', methods],
+  407: ['Proxy-Authenticate', 'Basic realm="yodel"'],
+}
+
+/** Request line and headers; 431 beyond, or 414. */
+export const headersMaxBytes = 16 * 1024
+
+const unknownVersion: Refusal = [505, 'In a request line the versions are 1.0 and 1.1.']
+const unknownMethod: Refusal = [501, `This echo server knows ${methods}.`]
+
+/**
+ * What the parser lets through although it is no request, or may mean one thing to us and another
+ * to a proxy.
+ */
+export function faultIn(request: Request, isHttp2: boolean): Refusal | undefined {
+  const { httpVersion, headers, method, url = '' } = request
+  const coding = headers['transfer-encoding']
+  if (httpVersion === '0.9') return [400, 'The versions are 1.0, 1.1 and 2.']
+  if (!isHttp2 && !httpVersion.startsWith('1.')) return unknownVersion
+  if (httpVersion === '1.0' && coding !== undefined)
+    return [400, 'HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1).']
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
+    return [501, 'Of the transfer codings only chunked is known (RFC 9112 section 6.1).']
+  if (hostsOf(request) > 1 || (httpVersion === '1.1' && headers.host === undefined))
+    return [400, 'A request has exactly one Host header (RFC 9112 section 3.2).']
+  for (const host of [headers.host, headers[':authority'] as string | undefined])
+    if (host !== undefined && !authority.test(host))
+      return [400, 'A host is a name or an address, and perhaps a port (RFC 9112 section 3.2).']
+  if (method === 'CONNECT' || isTarget(url, method)) return undefined
+  return [400, 'The target is a path or an http:// URL; * is for OPTIONS (RFC 9112 section 3.2).']
+}
+
+/** Why what makes sense is not done all the same. */
+export function refusalOf({ method = '', headers, httpVersion }: Request): Refusal | undefined {
+  if (!METHODS.includes(method)) return unknownMethod
+  if (method === 'CONNECT') return [405, 'This is no proxy.']
+  if (!echoed.has(method) && !described.has(method) && method !== 'OPTIONS')
+    return [405, `This echo server knows ${methods}.`]
+  const { expect } = headers
+  // What HTTP/1.0 expects is ignored (RFC 9110 section 10.1.1).
+  if (expect === undefined || httpVersion === '1.0' || /\b100-continue\b/i.test(expect))
+    return undefined
+  return [417, 'Of what a request may expect, only 100-continue is known.']
+}
+
+function hostsOf({ rawHeaders }: Request): number {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (rawHeaders[at]!.length === 4 && rawHeaders[at]!.toLowerCase() === 'host') hosts++
+  return hosts
+}
+
+/** uri-host [":" port] of RFC 3986, where a name may be empty; a zone is never sent (RFC 9844). */
+const authority = /^(?:\[[\w.:~!$&'()*+,;=-]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i
+const absolute = /^https?:\/\/([^/?]+)/i
+
+function isTarget(url: string, method: string | undefined): boolean {
+  if (url.includes('#')) return false
+  if (url.startsWith('/')) return true
+  if (url === '*') return method === 'OPTIONS'
+  const [, host = ':'] = absolute.exec(url) ?? []
+  return !host.startsWith(':') && authority.test(host)
+}
+
+const token = "[\\w!#$%&'*+.^`|~-]+"
+const requestLine = new RegExp(`^${token} [^ ]+ HTTP/\\d\\.\\d\r?$`)
+const longTarget = new RegExp(`^${token} [^ ]*$`)
+
+/** An error of the HTTP/1.1 parser. */
+export interface ParserError extends Error {
+  code?: string
+  reason?: string
+  rawPacket?: Buffer
+  bytesParsed?: number
+}
+
+/** Those that have an answer of their own, where the parser has but one name for many. */
+export function answerOf(error: ParserError): Refusal | undefined {
+  const { code, reason, rawPacket, bytesParsed = 0 } = error
+  if (code === 'HPE_INVALID_VERSION' && reason === 'Invalid HTTP version') return unknownVersion
+  if (!rawPacket) return undefined
+  // Of what came in pieces the line cannot be seen.
+  const start = bytesParsed === 0 ? 0 : rawPacket.lastIndexOf('\n', bytesParsed - 1) + 1
+  const upTo = (end: number) => rawPacket.toString('latin1', start, end)
+  if (code === 'HPE_INVALID_METHOD' && requestLine.test(upTo(rawPacket.indexOf('\n', start))))
+    return unknownMethod
+  if (code !== 'HPE_HEADER_OVERFLOW' || !longTarget.test(upTo(bytesParsed))) return undefined
+  return [414, `Request line and headers have ${headersMaxBytes} bytes at most.`]
+}
