@@ -43,7 +43,7 @@ async function begin({ address }: Server, secure: boolean, frames: Buffer[]): Pr
   return socket
 }
 
-/** What breaks a connection (RFC 9113 section 5.4.1), of every kind that Node reports or does not. */
+/** What breaks a connection (RFC 9113 section 5.4.1), whether Node reports it or not. */
 const broken: [code: number, name: string, ...frames: Buffer[]][] = [
   [9, 'an index that is in no table', frame(type.headers, whole, 1, Buffer.from([0xc0]))],
   [1, 'a stream of the server', frame(type.headers, whole, 2, get)],

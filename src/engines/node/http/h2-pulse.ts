@@ -62,7 +62,7 @@ export class Pulse {
     // A session that is being closed sends no more pings. What answers one is nothing new.
     if (asked && session.closed) session.goaway()
     else if (asked) session.ping(() => (this.#heard = raw.bytesRead))
-    // Its callback waits for all that is in front: a client that does not read is none that is gone.
+    // Its callback waits for all that is in front: a client that does not read is not gone.
     twoTurns(() => {
       if (!raw.writable) return
       raw.write('', error => {
