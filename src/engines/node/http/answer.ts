@@ -2,7 +2,8 @@
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { describe } from './describe.ts'
-import { decline, guard, type Request, type Response } from './exchange.ts'
+import { decline, guard, type EchoBody, type Request, type Response } from './exchange.ts'
+import { createHeldBody } from './held.ts'
 import { companions, echoed, faultIn, methods, refusalOf, type Refusal } from './rules.ts'
 import type { Visitor } from './visitor.ts'
 import { wishOf, type Wish } from './wish.ts'
@@ -15,14 +16,13 @@ const delayedMax = 100
 /** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
 const empty = new Set([204, 205, 304])
 
-/** Sends back what comes in; see fault.ts in this folder for the other one. */
-export type EchoBody = (request: Request, response: Response, visitor: Visitor) => void
-
 const isRefusal = (wish: Wish | Refusal): wish is Refusal => Array.isArray(wish)
 
 export type Answer = (request: Request, response: Response, visitor: Visitor) => void
 
 export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: EchoBody): Answer {
+  const echoWhole = createHeldBody(echo)
+
   function answer(request: Request, response: Response, visitor: Visitor) {
     // It had been told that nothing more is answered.
     if (!visitor.session && !visitor.socket.writable) return void request.resume()
@@ -58,7 +58,7 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
   }
 
   function later(request: Request, response: Response, visitor: Visitor, wish: Wish) {
-    if (wish.delayMs === 0) return now(request, response, visitor, wish.status)
+    if (wish.delayMs === 0) return now(request, response, visitor, wish)
     if (visitor.waiting >= delayedMax) {
       request.resume()
       return decline(response, 429, `At most ${delayedMax} answers of a connection are delayed.`)
@@ -70,17 +70,19 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     const timer = setTimeout(() => {
       response.off('close', gone)
       forget()
-      now(request, response, visitor, wish.status)
+      now(request, response, visitor, wish)
     }, wish.delayMs)
     const forget = visitor.whenGone(gone)
     response.once('close', gone)
   }
 
-  function now(request: Request, response: Response, visitor: Visitor, status: number) {
+  function now(request: Request, response: Response, visitor: Visitor, wish: Wish) {
     const { method = '' } = request
+    const { status, afterBody } = wish
     response.statusCode = status
     if (companions[status]) response.setHeader(...companions[status])
-    if (echoed.has(method) && !empty.has(status)) return echo(request, response, visitor)
+    if (echoed.has(method) && !empty.has(status))
+      return (afterBody ? echoWhole : echo)(request, response, visitor)
     request.resume()
     if (method === 'OPTIONS') {
       if (status === 200) response.statusCode = 204

@@ -1,10 +1,12 @@
-/** How a request wants to be answered: `?status=503&delay=200ms`, or the headers of that name. */
+/** How a request wants to be answered: `?status=503&delay=200ms&after=body`, or the headers of that name. */
 import { parseDuration } from '../../../units.ts'
 import { targetOf, type Request } from './exchange.ts'
 
 export interface Wish {
   status: number
   delayMs: number
+  /** The echo of a body begins when all of it has come. */
+  afterBody: boolean
 }
 
 export const delayMaxMs = 60_000
@@ -14,8 +16,10 @@ export function wishOf(request: Request): Wish | string {
   const { query } = targetOf(request)
   const wanted = (name: string) =>
     query.find(([key]) => key === name)?.[1] ?? request.headers[`x-yodel-${name}`]
-  const [status, delay] = [wanted('status'), wanted('delay')]
-  const wish = { status: 200, delayMs: 0 }
+  const [status, delay, after] = [wanted('status'), wanted('delay'), wanted('after')]
+  const wish = { status: 200, delayMs: 0, afterBody: after === 'body' }
+  if (after !== undefined && !wish.afterBody)
+    return 'An echo begins at once, or with ?after=body when the whole body has come.'
   if (status !== undefined) {
     if (typeof status !== 'string' || !/^[2-5]\d\d$/.test(status))
       return 'A status is a number from 200 to 599, for example ?status=503.'

@@ -1,0 +1,65 @@
+/** Bodies that are echoed once all of them has come: ?after=body. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import http from 'node:http'
+import http2 from 'node:http2'
+import { after, before, test } from 'node:test'
+import { serve, type Server } from 'yodel'
+import { pattern } from './client.ts'
+import { origin, post1, post2, type Answer } from './http-client.ts'
+
+let server: Server
+before(async () => (server = await serve('http://127.0.0.1:0')))
+after(() => server.close('now'))
+
+test('nothing is answered before a body is complete; then its length is known', async () => {
+  const body = pattern(1_000_000, 1)
+  const parts = [body.subarray(0, 400_000), body.subarray(400_000)]
+  const request = http.request(`${origin(server)}/?after=body`, { method: 'POST' })
+  let answered = false
+  const response = once(request, 'response').finally(() => (answered = true))
+  request.write(parts[0])
+  // The others are answered meanwhile, by header and in HTTP/2, too.
+  const session = http2.connect(origin(server))
+  const wish = { 'x-yodel-after': 'body' }
+  for (const answer of [
+    await post1(server, 'PUT', wish, parts),
+    await post2(session, 'POST', { ':path': '/?after=body' }, parts),
+  ]) {
+    assert.ok(answer.body.equals(body))
+    assert.equal(answer.headers['content-length'], '1000000')
+  }
+  session.close()
+  assert.equal(answered, false)
+  request.end(parts[1])
+  const [answer] = (await response) as [http.IncomingMessage]
+  assert.ok(Buffer.concat((await answer.toArray()) as Buffer[]).equals(body))
+})
+
+test('what may be held is bounded, and given back', async () => {
+  const mebibytes = (count: number) => Array.from({ length: count }, () => Buffer.alloc(2 ** 20))
+  const wish = { 'x-yodel-after': 'body' }
+  const announced = { ...wish, 'content-length': 5 * 2 ** 20 }
+  assert.equal((await post1(server, 'POST', announced, mebibytes(5))).status, 413)
+  assert.equal((await post1(server, 'POST', wish, mebibytes(5))).status, 413)
+  const session = http2.connect(origin(server))
+  const post = (count: number): Promise<Answer> => post2(session, 'POST', wish, mebibytes(count))
+  const both = await Promise.all([post(3), post(3)])
+  assert.ok(both.some(({ status }) => status === 413))
+  for (let n = 0; n < 3; n++) assert.equal((await post(3)).body.length, 3 * 2 ** 20)
+  session.close()
+})
+
+test('faults hit what was held', async () => {
+  await using faulty = await serve('http://127.0.0.1:0', {
+    faults: [{ kind: 'slice', minBytes: 10, maxBytes: 10 }],
+  })
+  const answer = await post1(faulty, 'POST', { 'x-yodel-after': 'body' }, [pattern(1_000, 2)])
+  assert.ok(answer.body.equals(pattern(1_000, 2)))
+})
+
+test('other moments are none', async () => {
+  const response = await fetch(`${origin(server)}/?after=lunch`, { method: 'POST', body: 'a' })
+  assert.equal(response.status, 400)
+  assert.match(await response.text(), /after=body/)
+})
