@@ -38,9 +38,10 @@ export async function createHttpEcho(
   }
 
   /** It has begun with its first request, and may make room for others until that has a head. */
-  function begin({ raw, socket }: Visitor) {
+  function begin(visitor: Visitor) {
+    const { raw, socket } = visitor
     unfinished.add(raw, () => {
-      counters[counter.timedOut]!++
+      visitor.fail('timedOut')
       socket.destroy()
     })
     raw.once('close', () => unfinished.delete(raw))
