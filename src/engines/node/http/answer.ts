@@ -49,9 +49,7 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
   function allowed(request: Request): Wish | Refusal {
     const refusal = refusalOf(request)
     if (refusal) return refusal
-    // Programs need not say where they come from; a browser does.
-    const { origin } = request.headers
-    if (web.origins && origin !== undefined && !web.origins.includes(origin))
+    if (!isWelcome(request.headers.origin, web))
       return [403, 'Pages from this origin may not connect.']
     const wish = wishOf(request)
     return typeof wish === 'string' ? [400, wish] : wish
@@ -81,22 +79,31 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     const { status, afterBody } = wish
     response.statusCode = status
     if (companions[status]) response.setHeader(...companions[status])
-    if (echoed.has(method) && !empty.has(status))
-      return (afterBody ? echoWhole : echo)(request, response, visitor)
+    const echoes = afterBody ? echoWhole : echo
+    if (echoed.has(method) && !empty.has(status)) return echoes(request, response, visitor)
     request.resume()
     if (method === 'OPTIONS') {
       if (status === 200) response.statusCode = 204
       response.setHeader('Allow', methods)
     } else if (!empty.has(status)) {
-      const description = describe(request, visitor)
-      response.setHeader('Content-Type', 'application/json')
-      response.setHeader('Content-Length', description.length)
-      if (method !== 'HEAD') return void response.end(description)
+      return sendDescription(request, response, visitor)
     }
     response.end()
   }
   return answer
 }
+
+function sendDescription(request: Request, response: Response, visitor: Visitor) {
+  const description = describe(request, visitor)
+  response.setHeader('Content-Type', 'application/json')
+  response.setHeader('Content-Length', description.length)
+  if (request.method === 'HEAD') response.end()
+  else response.end(description)
+}
+
+/** Programs need not say where they come from; a browser does. */
+const isWelcome = (origin: string | undefined, { origins }: ServeTask['web']): boolean =>
+  !origins || origin === undefined || origins.includes(origin)
 
 /** The head of the answer: as long as the request, and of its type. */
 export function announce(request: Request, response: Response): void {

@@ -30,7 +30,10 @@ export function createHeldBody(echo: EchoBody): EchoBody {
 
   return (request, response, visitor) => {
     const announced = Number(request.headers['content-length'] ?? 0)
-    if (!fits(announced, response, visitor)) return void request.resume()
+    if (!fits(announced, response, visitor)) {
+      request.resume()
+      return
+    }
     const chunks: Buffer[] = []
     let bytes = 0
     const onData = (chunk: Buffer) => {
