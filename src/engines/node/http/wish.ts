@@ -1,4 +1,4 @@
-/** How a request wants to be answered: `?status=503&delay=200ms`, `?after=body`, or headers so named. */
+/** How a request wants to be answered: `?status=503&delay=200ms`, or the headers of that name. */
 import { parseDuration } from '../../../units.ts'
 import { targetOf, type Request } from './exchange.ts'
 
