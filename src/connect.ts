@@ -14,7 +14,7 @@ export const connectOptions = {
   timeoutMs: option(duration({ zero: false }), {
     default: 10_000,
     flag: 'timeout',
-    help: 'wait so long for the connection; of udp, for an echo',
+    help: 'wait so long for the connection; of http, also for an answer; of udp, for an echo',
     defaultText: '10s; udp: 1s',
   }),
   /** What is said before the first message. */

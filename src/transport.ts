@@ -39,6 +39,12 @@ export const transportNames = Object.keys(transports) as TransportName[]
 export const isDatagrams = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].carries === 'datagrams'
 
+/** An echo begins before its request ends, and some proxies forward only one at a time. */
+export const proxyHint =
+  'Behind nginx a large body may hang; `proxy_request_buffering off` there lets it through.'
+/** Less than that fits into the buffers on the way. */
+export const largeBytes = 64 * 1024
+
 export const isHttp = ({ transport }: { transport: TransportName }): boolean =>
   transport === 'http' || transport === 'https'
 

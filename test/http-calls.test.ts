@@ -272,3 +272,28 @@ test('a load on HTTP/1.1 that is hung up on within an answer is given up at once
   assert.ok(failedBecause.includes('2 connections failed: closedEarly.'))
   assert.ok(seconds < 60)
 })
+
+test('a silent server is waited for as long as --timeout says', async () => {
+  const silent = `${clear.url}/?delay=30s`
+  for (const [size, ...more] of [[3], [100_000], [3, '--alpn', 'h2']] as [number, ...string[]][]) {
+    const args = ['connect', silent, '--timeout', '200ms', ...more]
+    await using program = yodel(args, pattern(size, 1))
+    const { code, stderr } = await program.finished
+    assert.equal(code, 1)
+    assert.match(stderr, /^yodel: no answer came within 200ms: [\d,]+ bytes sent, 0 came back/)
+    assert.equal(stderr.includes('proxy_request_buffering off'), size > 3)
+  }
+})
+
+test('a load counts each status as its own, and has a hint for large messages', async () => {
+  const h2 = { calling: { tls: { alpn: ['h2'] } } }
+  for (const more of [{}, h2]) {
+    const sick = await bench(`${clear.url}/?status=500`, { ...short, ...more }).finished
+    assert.deepEqual([sick.errors.status, sick.http!.statuses], [2, { 500: 2 }])
+    assert.ok(sick.failedBecause.includes('2 connections failed: status 500.'))
+    assert.match(sick.firstWrong!.detail, /status 500/)
+  }
+  const sizeBytes = [{ minBytes: 100_000, maxBytes: 100_000, weight: 1 }]
+  const gateway = await bench(`${clear.url}/?status=504`, { ...short, sizeBytes }).finished
+  assert.ok(gateway.notes.some(note => note.includes('proxy_request_buffering off')))
+})

@@ -66,7 +66,7 @@ export function addConnect(program: Command): void {
     const talk = await talkerFor(address, typing, { hex, text, halfClose }, timeout)
     // From here on nothing may come between: what a quick server says would be missed.
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
-    const http = { oneRequest: !typing, anyStatus: true }
+    const http = { oneRequest: !typing, anyStatus: true, answerTimeoutMs: timeoutMs }
     const restore = onInterrupt(leaveUnconnected)
     const connecting = connect(address, { timeoutMs, calling: { ...calling, http } })
     const connection = await connecting.finally(restore)

@@ -2,6 +2,7 @@
 import { formatAddress, type Address } from '../address.ts'
 import { UserError } from '../errors.ts'
 import type { FailureName } from '../metrics/meter.ts'
+import { largeBytes, proxyHint } from '../transport.ts'
 import { formatDuration } from '../units.ts'
 import { tlsMeaning } from './tls-failures.ts'
 
@@ -78,16 +79,18 @@ export class StatusError extends Error {
 /** The other side is connected, and silent. */
 export class PatienceError extends Error {
   readonly code = 'ETIMEDOUT'
+  readonly hint: string
 
-  constructor(ms: number) {
+  constructor(ms: number, sentBytes: number) {
     super(`no answer came within ${formatDuration(ms)}`)
+    const proxy = sentBytes >= largeBytes ? ` ${proxyHint}` : ''
+    this.hint = `\`--timeout\` says how long to wait.${proxy}`
   }
 }
 
 /** Of TLS also why: `the connection broke (ECONNRESET)`, and what to try. */
 export function explainBreak(error: Error): { broke: string; hint: string } {
-  if (error instanceof PatienceError)
-    return { broke: error.message, hint: '`--timeout` says how long to wait.' }
+  if (error instanceof PatienceError) return { broke: error.message, hint: error.hint }
   const [cause, hint = ''] = tlsMeaning(error) ?? []
   const why = cause === undefined ? '' : `, ${cause}`
   return { broke: `the connection broke (${errnoOf(error) || error.message})${why}`, hint }

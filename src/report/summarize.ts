@@ -7,6 +7,7 @@ import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { formatRate, plural } from '../units.ts'
 import { supported } from './rank.ts'
+import { largeBytes, proxyHint } from '../transport.ts'
 import { resultFormat } from './result.ts'
 import type {
   DatagramFigures,
@@ -110,6 +111,7 @@ export function summarize(findings: Findings): RunResult {
     run: conditions,
   }
   result.failedBecause = failures(result, findings)
+  if (findings.http) result.notes.push(...proxyNote(result))
   judgeGenerator(result)
   return withVerdict(result)
 }
@@ -121,6 +123,15 @@ function ratesOf({ total, window, openLoop }: Findings): RunResult['rates'] {
     sentPerSecond: perSecond(window.sent),
     achievedPerSecond: perSecond(window.achieved),
   }
+}
+
+/** Where large messages hung, or were answered by a proxy that gave up. */
+function proxyNote({ errors, http, run }: RunResult): string[] {
+  const sizes = (run.options.sizes ?? []) as { maxBytes: number }[]
+  if (!sizes.some(({ maxBytes }) => maxBytes >= largeBytes)) return []
+  const hung = errors.timedOut + errors.closedEarly + errors.unanswered
+  const byProxy = Object.keys(http?.statuses ?? {}).some(status => /^50[24]$/.test(status))
+  return hung > 0 || byProxy ? [proxyHint] : []
 }
 
 function datagramFigures(total: Snapshot): DatagramFigures {

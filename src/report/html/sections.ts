@@ -143,7 +143,7 @@ const failureMeanings: Record<FailureName, string> = {
   unanswered: 'it still owed an answer when the run ended',
 }
 
-export function failures({ errors, messages, bytes, churn, corruption }: RunResult): Markup {
+export function failures({ errors, messages, bytes, churn, corruption, http }: RunResult): Markup {
   const happened = (Object.entries(errors) as [FailureName, number][]).filter(
     ([, count]) => count !== 0,
   )
@@ -160,6 +160,8 @@ export function failures({ errors, messages, bytes, churn, corruption }: RunResu
     const flipped = `${plural(flippedBits, 'bit')} flipped`
     counts.push(['corrupted', `${plural(corruptedBytes, 'byte')}, ${flipped}`])
   }
+  if (http && http.reconnects > 0)
+    counts.push(['reconnects', `${countText(http.reconnects)} (${http.sentAgain} sent again)`])
   if (churn)
     counts.push([
       'short connections',

@@ -24,6 +24,7 @@ export type Redial = () => Promise<Duplex>
  */
 export abstract class Caller extends Duplex {
   protected readonly calling: HttpCalling
+  protected sentBytes = 0
   /** For a server that is silent. */
   #patience: NodeJS.Timeout | undefined
 
@@ -52,7 +53,7 @@ export abstract class Caller extends Duplex {
     clearTimeout(this.#patience)
     this.#patience = undefined
     if (!isOwed || this.destroyed) return
-    const giveUp = () => this.destroy(new PatienceError(answerTimeoutMs))
+    const giveUp = () => this.destroy(new PatienceError(answerTimeoutMs, this.sentBytes))
     this.#patience = setTimeout(giveUp, Math.min(answerTimeoutMs, timerMaxMs))
   }
 }

@@ -162,6 +162,7 @@ export class Http1Messages extends Caller {
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
+    this.sentBytes += chunk.length
     if (this.#over) return callback()
     this.#answer = new Answer(chunk)
     this.#sent = callback
@@ -250,6 +251,7 @@ export class Http1Stream extends Caller {
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
+    this.sentBytes += chunk.length
     // A chunk of size 0 would be the end.
     if (chunk.length === 0) return callback()
     const socket = this.#socket

@@ -88,6 +88,7 @@ export class Http2Messages extends Caller {
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
+    this.sentBytes += chunk.length
     if (this.#over) return callback()
     const answer = new Answer(chunk)
     this.#answers.push(answer)
@@ -239,6 +240,7 @@ export class Http2Stream extends Caller {
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
+    this.sentBytes += chunk.length
     this.#stream.write(chunk, callback)
   }
 
