@@ -4,6 +4,7 @@ import { UserError } from '../errors.ts'
 import type { FailureName } from '../metrics/meter.ts'
 import { largeBytes, proxyHint } from '../transport.ts'
 import { formatDuration } from '../units.ts'
+import { tellingCode } from './names.ts'
 import { tlsMeaning } from './tls-failures.ts'
 
 /** errno name (errno(3)), or getaddrinfo's → the cause, and what to try. */
@@ -42,10 +43,9 @@ const unixHints: Record<string, string> = {
 }
 
 export const errnoOf = (error: unknown): string => {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code
-  if (code !== undefined) return code
-  // Several addresses of a name were tried, and each failed.
-  return error instanceof AggregateError ? errnoOf(error.errors[0]) : ''
+  // Several addresses of a name were tried, and each failed: it has the code of the first.
+  if (error instanceof AggregateError) return tellingCode(error.errors.map(errnoOf))
+  return (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 }
 
 /** `Cannot listen on tcp://...: somebody listens there already (EADDRINUSE).` */

@@ -5,6 +5,7 @@ import type { Address, HostAddress } from '../address.ts'
 import { UserError } from '../errors.ts'
 import { explain } from './failures.ts'
 import { checked, systemError, type Libc } from './libc.ts'
+import { addressesOf } from './names.ts'
 import { claimPath, provisional, releasePath } from './unix.ts'
 
 // Numbers of <asm-generic/socket.h>, <netinet/tcp.h>, <sys/socket.h>.
@@ -81,17 +82,24 @@ function listenOnPort(libc: Libc, address: HostAddress, family: number, sharePor
   }
 }
 
-/** A socket that is not connected yet, and the name (sockaddr) of whom it is to be connected to. */
-export async function socketTo(
-  libc: Libc,
-  address: Address,
-): Promise<{ open: () => number; name: Buffer }> {
+/** A socket that is not connected yet, and the name (sockaddr) of what it is to be connected to. */
+export interface Way {
+  open: () => number
+  name: Buffer
+}
+
+/** One for each address of a name, in the order in which they are to be tried. */
+export async function waysTo(libc: Libc, address: Address): Promise<[Way, ...Way[]]> {
   if (address.transport === 'unix') {
     const open = () => checked(libc, libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
-    return { open, name: unixName(Buffer.from(address.path)) }
+    return [{ open, name: unixName(Buffer.from(address.path)) }]
   }
-  const { host, family } = await resolve(address.host)
-  const at = { ...address, host }
+  const hosts = await addressesOf(address.host)
+  return hosts.map(host => wayTo(libc, { ...address, host })) as [Way, ...Way[]]
+}
+
+function wayTo(libc: Libc, at: HostAddress): Way {
+  const family = isIPv4(at.host) ? AF_INET : AF_INET6
   const name = family === AF_INET ? ipv4Name(at) : ipv6Name(libc, at)
   const open = () => {
     const fd = checked(libc, libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0))

@@ -117,7 +117,13 @@ async function dialSocket(
 
 function dialPlain(address: Address, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const options = { ...streamAt(address), allowHalfOpen: true, noDelay: true }
+    // Each address of a name is tried (RFC 8305), whatever the default is.
+    const options = {
+      ...streamAt(address),
+      allowHalfOpen: true,
+      noDelay: true,
+      autoSelectFamily: true,
+    }
     const socket = connect(signal ? { ...options, signal } : options)
     const timer = setTimeout(
       () => {

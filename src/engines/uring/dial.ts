@@ -3,8 +3,9 @@ import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
 import { explain, failureName } from '../failures.ts'
-import { systemError, type Libc } from '../libc.ts'
-import { socketTo } from '../sockets.ts'
+import { systemError, type Libc, type Mapping } from '../libc.ts'
+import { attemptDelayMs, tellingCode } from '../names.ts'
+import { waysTo, type Way } from '../sockets.ts'
 import * as entries from './entries.ts'
 import { kind, SLOT } from './entries.ts'
 import { enter } from './kernel.ts'
@@ -13,6 +14,8 @@ import { WaitArgument } from './wait-argument.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
 const dialsAtOnce = 256
+/** Where in the memory that is shared with the kernel the name of the other side lies. */
+const nameAt = 64
 
 /** A slot that could not be connected, and the counter of the reason. */
 export interface Failure {
@@ -31,33 +34,22 @@ export async function dialAll(
   meter: Meter,
 ): Promise<Failure[]> {
   const count = task.connections + task.idle
-  const { open, name } = await socketTo(libc, task.address).catch((error: unknown) => {
+  const ways = await waysTo(libc, task.address).catch((error: unknown) => {
     throw explain('connect to', task.address, error)
   })
   const failures: Failure[] = []
   const memory = libc.map(4096)
   const argument = new WaitArgument(libc)
+  const tries = { libc, ring, memory, argument, meter, task, ways: [...ways] }
   try {
-    const nameAt = 64
-    new Uint8Array(memory.memory).set(name, nameAt)
-    const fds = new Int32Array(memory.memory, 0, 1)
     for (let first = 0; first < count; first += dialsAtOnce) {
       const last = Math.min(count, first + dialsAtOnce)
-      const batch = new Batch(ring, argument, meter, task.timeoutMs)
-      for (let slot = first; slot < last; slot++) {
-        const fd = open()
-        fds[0] = fd
-        ring.setFile(slot, memory)
-        libc.close(fd)
-        batch.dial(slot, memory.address + nameAt, name.length)
-      }
-      const errors = batch.wait()
+      const slots = Array.from({ length: last - first }, (_, at) => first + at)
+      const errors = dialSlots(tries, slots)
       if (first === 0 && errors.size === last)
         throw explain('connect to', task.address, systemError([...errors.values()][0]!))
-      for (const [slot, error] of errors) {
+      for (const [slot, error] of errors)
         failures.push({ slot, reason: counter[failureName(systemError(error))] })
-        entries.close(ring, slot)
-      }
     }
     return failures
   } catch (error) {
@@ -69,34 +61,81 @@ export async function dialAll(
   }
 }
 
+interface Tries {
+  libc: Libc
+  ring: Ring
+  memory: Mapping
+  argument: WaitArgument
+  meter: Meter
+  task: LoadTask
+  /** Of the addresses, the one that was reached last comes first. */
+  ways: Way[]
+}
+
+/** Tries one address after the other for those that are not connected; why by slot, if none did. */
+function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> {
+  const { libc, ring, memory, argument, meter, task, ways } = tries
+  const endMs = performance.now() + task.timeoutMs
+  const beganMs = new Map<number, number>()
+  const codes = new Map<number, string[]>()
+  const fds = new Int32Array(memory.memory, 0, 1)
+  let left = slots
+  for (const [at, { open, name }] of [...ways].entries()) {
+    new Uint8Array(memory.memory).set(name, nameAt)
+    const batch = new Batch(ring, argument, meter, beganMs)
+    for (const slot of left) {
+      const fd = open()
+      fds[0] = fd
+      ring.setFile(slot, memory)
+      libc.close(fd)
+      batch.dial(slot, memory.address + nameAt, name.length)
+    }
+    const leftMs = Math.max(1, endMs - performance.now())
+    const isLast = at === ways.length - 1
+    const errors = batch.wait(isLast ? leftMs : Math.min(leftMs, attemptDelayMs))
+    for (const [slot, code] of errors) codes.set(slot, [...(codes.get(slot) ?? []), code])
+    // The others need not find out again.
+    if (errors.size < left.length && at > 0) ways.unshift(...ways.splice(at, 1))
+    left = [...errors.keys()]
+    if (left.length === 0) break
+  }
+  // Not before: what closes a slot is done when the next socket lies there already.
+  for (const slot of left) entries.close(ring, slot)
+  return new Map(left.map(slot => [slot, tellingCode(codes.get(slot)!)]))
+}
+
 /** Some that are connecting at the same time. */
 class Batch {
   readonly #ring: Ring
   readonly #argument: WaitArgument
   readonly #meter: Meter
-  readonly #timeoutMs: number
-  /** When each of those still connecting began, in milliseconds. */
-  readonly #began = new Map<number, number>()
+  /** When each began, also with an address before, in milliseconds. */
+  readonly #beganMs: Map<number, number>
+  readonly #connecting = new Set<number>()
   readonly #errors = new Map<number, string>()
 
-  constructor(ring: Ring, argument: WaitArgument, meter: Meter, timeoutMs: number) {
+  constructor(ring: Ring, argument: WaitArgument, meter: Meter, beganMs: Map<number, number>) {
     this.#ring = ring
     this.#argument = argument
     this.#meter = meter
-    this.#timeoutMs = timeoutMs
+    this.#beganMs = beganMs
   }
 
   dial(slot: number, address: number, bytes: number): void {
-    this.#began.set(slot, performance.now())
+    this.#connecting.add(slot)
+    if (!this.#beganMs.has(slot)) this.#beganMs.set(slot, performance.now())
     entries.connect(this.#ring, slot, address, bytes)
   }
 
   /** Names of errors by slot; those who do not answer in time have ETIMEDOUT. */
-  wait(): Map<number, string> {
-    const endMs = performance.now() + this.#timeoutMs
-    while (this.#began.size > 0) {
+  wait(timeoutMs: number): Map<number, string> {
+    let endMs = performance.now() + timeoutMs
+    while (this.#connecting.size > 0) {
       const leftMs = endMs - performance.now()
-      if (leftMs <= 0) this.#giveUp()
+      if (leftMs <= 0) {
+        this.#giveUp()
+        endMs = Infinity
+      }
       this.#argument.set(Math.max(0.001, Math.min(leftMs, 1000)) * 1e6)
       const { EXT_ARG, GETEVENTS } = enter
       this.#ring.enter(1, GETEVENTS | EXT_ARG, this.#argument.address, WaitArgument.bytes)
@@ -108,21 +147,18 @@ class Batch {
   }
 
   #onConnected(slot: number, result: number) {
-    const beganMs = this.#began.get(slot)
-    if (!this.#began.delete(slot)) return
+    if (!this.#connecting.delete(slot)) return
     if (result < 0) {
-      this.#errors.set(slot, getSystemErrorName(result))
+      const code = getSystemErrorName(result)
+      this.#errors.set(slot, code === 'ECANCELED' ? 'ETIMEDOUT' : code)
       return
     }
-    this.#meter.histograms.connect.record((performance.now() - beganMs!) * 1e6)
+    this.#meter.histograms.connect.record((performance.now() - this.#beganMs.get(slot)!) * 1e6)
     this.#meter.counters[counter.opened]!++
   }
 
+  /** Each says so itself, or that it was connected after all; until then its slot is in use. */
   #giveUp() {
-    for (const slot of this.#began.keys()) {
-      this.#errors.set(slot, 'ETIMEDOUT')
-      entries.cancel(this.#ring, kind.CONNECT | slot)
-    }
-    this.#began.clear()
+    for (const slot of this.#connecting) entries.cancel(this.#ring, kind.CONNECT | slot)
   }
 }

@@ -1,0 +1,27 @@
+/** The addresses of a name: whoever dials tries each, as RFC 8305 has it. */
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+
+/** So long an attempt is waited for before the next address is tried (RFC 8305 section 5). */
+export const attemptDelayMs = 250
+
+/**
+ * In the order of the system, but with the kinds of addresses taking turns (RFC 8305 section 4).
+ * @throws the resolver's error
+ */
+export async function addressesOf(host: string): Promise<string[]> {
+  if (isIP(host) !== 0) return [host]
+  const all = await lookup(host, { all: true })
+  const first = all.filter(({ family }) => family === all[0]!.family)
+  const second = all.filter(({ family }) => family !== all[0]!.family)
+  const turns = first.flatMap((found, at) => (second[at] ? [found, second[at]] : [found]))
+  const addresses = [...turns, ...second.slice(first.length)].map(({ address }) => address)
+  return [...new Set(addresses)]
+}
+
+/** Of what each attempt failed with: what says most of the other side. */
+export const tellingCode = (codes: readonly string[]): string =>
+  codes.find(code => !ownFaults.includes(code)) ?? codes[0] ?? ''
+
+/** This machine has no way to such an address; of the others they say nothing. */
+const ownFaults = ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENETUNREACH', 'EHOSTUNREACH', 'ECANCELED']

@@ -1,0 +1,47 @@
+/** A name with several addresses, of which only a later one is listened on: all who dial try it. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { serve } from 'yodel'
+import { Program, yodelPath } from './program.ts'
+import { refusal } from './refusal.ts'
+
+/** The program, with a name of its own for ::1 and then 127.0.0.1 in /etc/hosts. */
+function withHosts(args: string[], input = 'ignore'): Program {
+  const file = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'hosts')
+  writeFileSync(file, '::1 dual.test\n127.0.0.1 dual.test\n')
+  const script = 'mount --bind "$0" /etc/hosts && exec "$@"'
+  const inside = ['sh', '-c', script, file, process.execPath, yodelPath, ...args]
+  return new Program('unshare', ['--map-root-user', '--mount', ...inside], input)
+}
+
+const mayMount = spawnSync('unshare', [
+  '--map-root-user',
+  '--mount',
+  'mount',
+  '--bind',
+  '/tmp',
+  '/mnt',
+])
+const skip = mayMount.status === 0 ? false : 'no file can be mounted over /etc/hosts here'
+
+for (const engine of ['node', 'uring'] as const) {
+  const reason = skip || (await refusal(engine))
+  test(`bench over tcp, ${engine}: 300 connections`, { skip: reason }, async () => {
+    await using server = await serve('tcp://127.0.0.1:0')
+    const { port } = server.address as { port: number }
+    const load = ['--engine', engine, '--connections', '300', '--count', '600', '--warmup', '0']
+    await using program = withHosts(['bench', `dual.test:${port}`, ...load, '--json'])
+    const { code, stdout, stderr } = await program.finished
+    assert.equal(stderr.includes('nobody listens'), false, stderr)
+    assert.ok(code === 0 || code === 4, stderr)
+    assert.equal(JSON.parse(stdout.toString()).messages.received, 600)
+    await using nobody = withHosts(['bench', `dual.test:1`, ...load])
+    const refused = await nobody.finished
+    assert.equal(refused.code, 3)
+    assert.match(refused.stderr, /nobody listens there \(ECONNREFUSED\)/)
+  })
+}
