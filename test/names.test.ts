@@ -45,3 +45,28 @@ for (const engine of ['node', 'uring'] as const) {
     assert.match(refused.stderr, /nobody listens there \(ECONNREFUSED\)/)
   })
 }
+
+test(
+  'udp: what was refused before anything counted goes to the next address',
+  { skip },
+  async () => {
+    await using server = await serve('udp://127.0.0.1:0')
+    const { port } = server.address as { port: number }
+    const url = `udp://dual.test:${port}`
+    for (const rate of [[], ['--rate', '500']]) {
+      const load = ['--connections', '40', '--count', '200', '--warmup', '0', '--json', ...rate]
+      await using program = withHosts(['bench', url, ...load])
+      const { code, stdout, stderr } = await program.finished
+      assert.ok(code === 0 || code === 4, stderr)
+      const { messages, verdict } = JSON.parse(stdout.toString())
+      assert.deepEqual([messages.sent, messages.received, verdict], [200, 200, 'pass'])
+    }
+    await using pipe = withHosts(['connect', url], 'hello')
+    const piped = await pipe.finished
+    assert.deepEqual([piped.code, piped.stderr, piped.stdout.toString()], [0, '', 'hello'])
+    await using nobody = withHosts(['connect', 'udp://dual.test:1'], 'hello')
+    const refused = await nobody.finished
+    assert.equal(refused.code, 3)
+    assert.match(refused.stderr, /nobody listens there \(ECONNREFUSED\)/)
+  },
+)

@@ -78,7 +78,8 @@ export class DatagramStream {
   }
 
   /** The system has taken the next one; it does so in their order. */
-  handedOver(): void {
+  handedOver(again = this.#handed): void {
+    if (again < this.#handed) return
     const { meter, sizes } = this.#traffic
     const { counters } = meter
     const sequence = this.#handed++
@@ -104,6 +105,17 @@ export class DatagramStream {
       if (this.#plannedNs >= traffic.measureFromNs || now < traffic.measureFromNs) return true
     }
     return false
+  }
+
+  /** Those under way as they were sent, in case that nobody was there to get them. */
+  *unanswered(): Iterable<[sequence: number, datagram: Buffer]> {
+    for (const sequence of this.#flights.keys())
+      yield [sequence, this.#traffic.write(this.connection, sequence)]
+  }
+
+  /** Whether anything has come that was sent. */
+  get proven(): boolean {
+    return this.#highest >= 0
   }
 
   /** A datagram has come. */

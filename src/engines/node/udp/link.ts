@@ -4,50 +4,85 @@ import { Duplex } from 'node:stream'
 import type { HostAddress } from '../../../address.ts'
 import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../dial.ts'
-import { connectSocket, resolved } from './socket.ts'
+import { Candidates } from './socket.ts'
 
 /** Nobody is asked: a link is there at once, and whether anybody hears us shows when we write. */
 export async function dialDatagrams({ address }: Target): Promise<Link> {
-  const whom = await resolved(address as HostAddress)
-  return { stream: new DatagramStream(await connectSocket(whom)), details: [] }
+  const candidates = await Candidates.of(address as HostAddress)
+  return { stream: new DatagramStream(await candidates.connect(), candidates), details: [] }
 }
 
 /** So many that came and were not read are kept; what comes then is lost, as in the system. */
 const unreadMax = 1_024
+/** So many of those that were sent before anything came are sent again to another address. */
+const unprovenMax = 64
 
 /**
  * `unreachable` is emitted with the system's error when the other machine says that nobody listens
  * there (ICMP port unreachable, RFC 1122 section 4.1.3.3). It ends nothing: somebody may come.
  */
 class DatagramStream extends Duplex {
-  readonly #socket: Socket
+  #socket!: Socket
+  readonly #candidates: Candidates
+  /** What was sent before anything came; undefined: somebody is there. */
+  #unproven: Uint8Array[] | undefined = []
+  #moving: Promise<void> | undefined
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, candidates: Candidates) {
     super({ objectMode: true, readableHighWaterMark: unreadMax, allowHalfOpen: true })
-    this.#socket = socket
-    socket.on('message', data => {
-      if (this.readableLength < unreadMax) this.push(data)
-    })
-    socket.on('error', error => this.#onError(error))
+    this.#candidates = candidates
+    this.#listen(socket)
   }
 
-  #onError(error: Error) {
-    if (errnoOf(error) === 'ECONNREFUSED') this.emit('unreachable', error)
-    else this.destroy(error)
+  #listen(socket: Socket) {
+    this.#socket = socket
+    socket.on('message', data => {
+      this.#unproven = undefined
+      if (this.readableLength < unreadMax) this.push(data)
+    })
+    socket.on('error', error => this.#onError(socket, error))
+  }
+
+  #onError(socket: Socket, error: Error) {
+    if (socket !== this.#socket || this.#moving) return
+    const again = this.#unproven
+    if (errnoOf(error) !== 'ECONNREFUSED') this.destroy(error)
+    else if (!again || !this.#candidates.hasNext) this.emit('unreachable', error)
+    else this.#moving = this.#move(again).finally(() => (this.#moving = undefined))
+  }
+
+  /** Nobody listens on that address, but on the next one of the name somebody may. */
+  async #move(again: readonly Uint8Array[]): Promise<void> {
+    this.#socket.close()
+    try {
+      this.#listen(await this.#candidates.connect())
+    } catch (error) {
+      this.destroy(error as Error)
+      return
+    }
+    if (this.destroyed) this.#socket.close()
+    else for (const data of again) this.#socket.send(data, () => {})
   }
 
   override _read(): void {}
 
   override _write(data: unknown, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#socket.send(data as Uint8Array, error => {
+    const datagram = data as Uint8Array
+    if (this.#unproven && this.#unproven.push(datagram) > unprovenMax) this.#unproven.shift()
+    // It is among those that are sent when it has moved.
+    if (this.#moving) return void this.#moving.then(() => done())
+    const socket = this.#socket
+    socket.send(datagram, error => {
       const refused = error && errnoOf(error) === 'ECONNREFUSED'
-      if (refused) this.emit('unreachable', error)
+      if (refused) this.#onError(socket, error)
       done(refused ? null : error)
     })
   }
 
   /** There is no FIN: the other side never hears of it. */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#socket.close(() => done(error))
+    // While it moves there is none to close.
+    if (this.#moving) done(error)
+    else this.#socket.close(() => done(error))
   }
 }

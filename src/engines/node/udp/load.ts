@@ -11,7 +11,7 @@ import type { LoadTask } from '../../../task.ts'
 import { Effort } from '../../effort.ts'
 import type { Outcome, Session } from '../../engine.ts'
 import { errnoOf, explain, failureName } from '../../failures.ts'
-import { connectSocket, ipv4MaxBytes, ipv6MaxBytes, keepFreed, resolved } from './socket.ts'
+import { Candidates, ipv4MaxBytes, ipv6MaxBytes, keepFreed } from './socket.ts'
 
 /** Sockets that are made, and that begin to send, at the same time. */
 const togetherMax = 256
@@ -29,32 +29,43 @@ const lingerMs = 50
 /** Nothing is sent before run(): whether anybody listens shows only then. */
 export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Session> {
   keepFreed()
-  const sockets: Socket[] = []
+  const places: Place[] = []
   const wanted = task.address as HostAddress
   try {
-    const whom = await resolved(wanted)
-    if (whom.port === 0)
+    if (wanted.port === 0)
       throw usageError('Nobody can be reached on port 0.', 'Port 0 is only for listening.')
-    checkFits(task, whom)
+    const candidates = await Candidates.of(wanted)
+    for (const host of candidates.hosts) checkFits(task, host)
     const traffic = new DatagramTraffic(task, meter)
-    while (sockets.length < task.connections) {
-      const missing = Math.min(togetherMax, task.connections - sockets.length)
+    while (places.length < task.connections) {
+      const missing = Math.min(togetherMax, task.connections - places.length)
       const startNs = nowNs()
-      for (const socket of await Promise.all(
-        Array.from({ length: missing }, () => connectSocket(whom)),
-      ))
-        sockets.push(socket)
+      const found = Array.from({ length: missing }, () => placeAt(candidates.again()))
+      for (const place of await Promise.all(found)) places.push(place)
       for (let n = 0; n < missing; n++) meter.histograms.connect.record(nowNs() - startNs)
       meter.counters[counter.opened]! += missing
     }
-    return new DatagramLoad(task, meter, traffic, sockets)
+    return new DatagramLoad(task, meter, traffic, places)
   } catch (error) {
-    for (const socket of sockets) socket.close()
+    for (const { socket } of places) socket.close()
     throw errnoOf(error) === '' ? error : explain('connect to', wanted, error)
   }
 }
 
-function checkFits({ sizes }: LoadTask, { host }: HostAddress) {
+/** A socket, and where it may go if nobody listens there. */
+interface Place {
+  socket: Socket
+  readonly candidates: Candidates
+  moving: boolean
+}
+
+const placeAt = async (candidates: Candidates): Promise<Place> => ({
+  socket: await candidates.connect(),
+  candidates,
+  moving: false,
+})
+
+function checkFits({ sizes }: LoadTask, host: string) {
   const maxBytes = host.includes(':') ? ipv6MaxBytes : ipv4MaxBytes
   const longest = Math.max(...sizes.map(size => size.maxBytes))
   if (longest > maxBytes)
@@ -68,7 +79,7 @@ class DatagramLoad implements Session {
   readonly #traffic: DatagramTraffic
   readonly #effort: Effort
   /** By the number of their stream. */
-  readonly #sockets: Socket[]
+  readonly #places: Place[]
   #ended = false
   #timers: NodeJS.Timeout[] = []
   #pacing: NodeJS.Timeout | undefined
@@ -79,20 +90,56 @@ class DatagramLoad implements Session {
   #finish!: () => void
   readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
-  constructor(task: LoadTask, meter: Meter, traffic: DatagramTraffic, sockets: Socket[]) {
+  constructor(task: LoadTask, meter: Meter, traffic: DatagramTraffic, places: Place[]) {
     this.address = task.address as HostAddress
     this.#task = task
     this.#meter = meter
     this.#traffic = traffic
     this.#effort = new Effort(traffic)
-    this.#sockets = sockets
-    for (const stream of traffic.streams) {
-      const socket = sockets[stream.index]!
-      socket.on('message', data => {
-        stream.arrived(data, nowNs())
-        this.#send(stream)
-      })
-      socket.on('error', error => this.#fail(stream, error))
+    this.#places = places
+    for (const stream of traffic.streams) this.#listen(stream)
+  }
+
+  #listen(stream: DatagramStream) {
+    const { socket } = this.#places[stream.index]!
+    socket.on('message', data => {
+      stream.arrived(data, nowNs())
+      this.#send(stream)
+    })
+    socket.on('error', error => this.#onError(stream, socket, error))
+  }
+
+  #onError(stream: DatagramStream, socket: Socket, error: Error) {
+    const place = this.#places[stream.index]!
+    if (this.#ended || place.moving || socket !== place.socket) return
+    const mayMove = !stream.proven && place.candidates.hasNext
+    if (mayMove && errnoOf(error) === 'ECONNREFUSED') void this.#move(stream, place)
+    else this.#fail(stream, error)
+  }
+
+  /** To the next address of the name: what is under way is sent again there, and not counted. */
+  async #move(stream: DatagramStream, place: Place) {
+    place.moving = true
+    place.socket.close()
+    try {
+      place.socket = await place.candidates.connect()
+    } catch (error) {
+      return this.#fail(stream, error as Error)
+    }
+    if (this.#ended) return void place.socket.close()
+    place.moving = false
+    this.#listen(stream)
+    const { socket } = place
+    for (const [sequence, datagram] of stream.unanswered())
+      socket.send(datagram, this.#onSent(stream, socket, sequence))
+    this.#send(stream)
+  }
+
+  /** @param sequence of one that is sent again, and may be counted already */
+  #onSent(stream: DatagramStream, socket: Socket, sequence?: number) {
+    return (error: Error | null) => {
+      if (error) this.#onError(stream, socket, error)
+      else if (socket === this.#places[stream.index]!.socket) stream.handedOver(sequence)
     }
   }
 
@@ -108,11 +155,9 @@ class DatagramLoad implements Session {
   }
 
   #send(stream: DatagramStream) {
-    const socket = this.#sockets[stream.index]!
-    const onSent = (error: Error | null) => {
-      if (!error) stream.handedOver()
-      else if (!this.#ended) this.#fail(stream, error)
-    }
+    const { socket, moving } = this.#places[stream.index]!
+    if (moving) return
+    const onSent = this.#onSent(stream, socket)
     while (!this.#ended && socket.getSendQueueCount() < unsentMax) {
       const datagram = stream.take(nowNs())
       if (!datagram) break
@@ -134,9 +179,9 @@ class DatagramLoad implements Session {
   /** Not all at once: the first datagrams of many would be more than a socket buffer holds. */
   #begin(from: number) {
     if (this.#ended) return
-    const to = Math.min(from + beginnersMax, this.#sockets.length)
+    const to = Math.min(from + beginnersMax, this.#places.length)
     for (const stream of this.#traffic.streams.slice(from, to)) this.#send(stream)
-    if (to < this.#sockets.length) setTimeout(() => this.#begin(to), 1)
+    if (to < this.#places.length) setTimeout(() => this.#begin(to), 1)
   }
 
   /** Sends what is due, and comes again when the next is. */
@@ -196,8 +241,8 @@ class DatagramLoad implements Session {
     this.#traffic.die(now)
     this.#effort.update(now)
     for (const timer of [this.#pacing, ...this.#timers]) clearTimeout(timer)
-    for (const socket of this.#sockets) socket.close()
-    this.#meter.counters[counter.closed]! += this.#sockets.length
+    for (const { socket, moving } of this.#places) if (!moving) socket.close()
+    this.#meter.counters[counter.closed]! += this.#places.length
     this.#finish()
   }
 

@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { HostAddress } from '../../../address.ts'
 import { loadLibc } from '../../libc.ts'
+import { addressesOf } from '../../names.ts'
 
 /** The longest payload: 65,535 without the headers of UDP and IPv4 (RFC 768, RFC 791). */
 export const ipv4MaxBytes = 65_507
@@ -31,6 +32,49 @@ const keptBytes = 32 * 2 ** 20
 export function keepFreed(): void {
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
+}
+
+/** Addresses of one that is to be talked to, the next of which is tried where one is refused. */
+export class Candidates {
+  readonly #port: number
+  readonly #hosts: readonly string[]
+  #at = 0
+
+  /** @throws the resolver's error */
+  static async of({ host, port }: HostAddress): Promise<Candidates> {
+    return new Candidates(port, await addressesOf(host))
+  }
+
+  private constructor(port: number, hosts: readonly string[]) {
+    this.#port = port
+    this.#hosts = hosts
+  }
+
+  get hosts(): readonly string[] {
+    return this.#hosts
+  }
+
+  /** Whether there is one that was not tried. */
+  get hasNext(): boolean {
+    return this.#at < this.#hosts.length
+  }
+
+  /** From the first again, for another socket. */
+  again(): Candidates {
+    return new Candidates(this.#port, this.#hosts)
+  }
+
+  /** The next one that the system has a way to. @throws the system's error, if there is none */
+  async connect(): Promise<Socket> {
+    for (;;) {
+      const host = this.#hosts[this.#at++]!
+      try {
+        return await connectSocket({ transport: 'udp', host, port: this.#port })
+      } catch (error) {
+        if (!this.hasNext) throw error
+      }
+    }
+  }
 }
 
 /** The host as a number. @throws the resolver's error */
@@ -68,7 +112,7 @@ export async function adoptSocket(fd: number): Promise<Socket> {
 }
 
 /** Hears only what comes from there. @throws the system's error */
-export async function connectSocket({ host, port }: HostAddress): Promise<Socket> {
+async function connectSocket({ host, port }: HostAddress): Promise<Socket> {
   const socket = create(host, false)
   const connected = once(socket, 'connect')
   socket.connect(port, host)
