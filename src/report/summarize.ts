@@ -18,6 +18,7 @@ import type {
   RunConditions,
   RunResult,
 } from './result.ts'
+import { noteSteps } from './steps.ts'
 import { judgeGenerator } from './validity.ts'
 
 export interface Findings {
@@ -113,6 +114,7 @@ export function summarize(findings: Findings): RunResult {
   result.failedBecause = failures(result, findings)
   if (findings.http) result.notes.push(...proxyNote(result))
   judgeGenerator(result)
+  noteSteps(result)
   return withVerdict(result)
 }
 

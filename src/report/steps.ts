@@ -1,0 +1,39 @@
+/** Times that stand in steps: what Nagle's algorithm and a delayed acknowledgement make of them. */
+import type { RunResult } from './result.ts'
+
+/** So long an acknowledgement is delayed: by Linux at least, and by others. */
+const delaysMs = [40, 200]
+/** A message that waited for it takes no less, and somewhat more. */
+const leastShare = 0.98
+const mostShare = 1.2
+/** So many of all are a step, where there are so few before it, down to half of the delay. */
+const stepShare = 0.1
+const gapShare = 0.02
+
+type Buckets = readonly (readonly [us: number, count: number])[]
+
+/** The delay at which many of the times stand, with next to nothing just before it. */
+export function delayedStep(buckets: Buckets): { ms: number; share: number } | undefined {
+  const total = buckets.reduce((sum, [, count]) => sum + count, 0)
+  const share = (fromMs: number, toMs: number) =>
+    buckets.reduce((sum, [us, n]) => (us >= fromMs * 1e3 && us < toMs * 1e3 ? sum + n : sum), 0) /
+    total
+  for (const ms of total > 0 ? delaysMs : []) {
+    const standing = share(ms * leastShare, ms * mostShare)
+    const before = share(ms / 2, ms * leastShare)
+    if (standing >= stepShare && before <= gapShare) return { ms, share: standing }
+  }
+  return undefined
+}
+
+/** Says so, where there is such a step; datagrams know nothing of it. */
+export function noteSteps({ datagrams, histograms, notes }: RunResult): void {
+  const step = datagrams ? undefined : delayedStep(histograms.serviceUs)
+  if (!step) return
+  notes.push(
+    `${Math.round(step.share * 100)} % of the messages took ${step.ms} ms and little more, and ` +
+      'next to none took a little less. If the server does not do that on purpose, it is Nagle ' +
+      'against delayed acknowledgements: a server that writes an answer in pieces, without ' +
+      'TCP_NODELAY, waits for the acknowledgement of the first, which the other system delays.',
+  )
+}
