@@ -39,7 +39,7 @@ for (const engine of ['node', 'uring'] as const) {
     assert.equal(stderr.includes('nobody listens'), false, stderr)
     assert.ok(code === 0 || code === 4, stderr)
     assert.equal(JSON.parse(stdout.toString()).messages.received, 600)
-    await using nobody = withHosts(['bench', `dual.test:1`, ...load])
+    await using nobody = withHosts(['bench', 'dual.test:1', '--engine', engine, '--count', '1'])
     const refused = await nobody.finished
     assert.equal(refused.code, 3)
     assert.match(refused.stderr, /nobody listens there \(ECONNREFUSED\)/)

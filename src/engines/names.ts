@@ -21,7 +21,10 @@ export async function addressesOf(host: string): Promise<string[]> {
 
 /** Of what each attempt failed with: what says most of the other side. */
 export const tellingCode = (codes: readonly string[]): string =>
-  codes.find(code => !ownFaults.includes(code)) ?? codes[0] ?? ''
+  codes.find(code => code !== 'ETIMEDOUT' && !ownFaults.includes(code)) ??
+  codes.find(code => !ownFaults.includes(code)) ??
+  codes[0] ??
+  ''
 
 /** This machine has no way to such an address; of the others they say nothing. */
-const ownFaults = ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENETUNREACH', 'EHOSTUNREACH', 'ECANCELED']
+const ownFaults = ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENETUNREACH', 'EHOSTUNREACH']
