@@ -55,13 +55,14 @@ test(
     const url = `udp://dual.test:${port}`
     for (const rate of [[], ['--rate', '500']]) {
       const load = ['--connections', '40', '--count', '200', '--warmup', '0', '--json', ...rate]
+      load.push('--timeout', '20s', '--drain', '20s')
       await using program = withHosts(['bench', url, ...load])
       const { code, stdout, stderr } = await program.finished
       assert.ok(code === 0 || code === 4, stderr)
       const { messages, verdict } = JSON.parse(stdout.toString())
       assert.deepEqual([messages.sent, messages.received, verdict], [200, 200, 'pass'])
     }
-    await using pipe = withHosts(['connect', url], 'hello')
+    await using pipe = withHosts(['connect', url, '--timeout', '20s'], 'hello')
     const piped = await pipe.finished
     assert.deepEqual([piped.code, piped.stderr, piped.stdout.toString()], [0, '', 'hello'])
     await using nobody = withHosts(['connect', 'udp://dual.test:1'], 'hello')
