@@ -275,13 +275,12 @@ test('a load on HTTP/1.1 that is hung up on within an answer is given up at once
 
 test('a silent server is waited for as long as --timeout says', async () => {
   const silent = `${clear.url}/?delay=30s`
-  for (const [size, ...more] of [[3], [100_000], [3, '--alpn', 'h2']] as [number, ...string[]][]) {
-    const args = ['connect', silent, '--timeout', '200ms', ...more]
-    await using program = yodel(args, pattern(size, 1))
+  for (const more of [[], ['--alpn', 'h2']]) {
+    await using program = yodel(['connect', silent, '--timeout', '200ms', ...more], 'tea')
     const { code, stderr } = await program.finished
     assert.equal(code, 1)
-    assert.match(stderr, /^yodel: no answer came within 200ms: [\d,]+ bytes sent, 0 came back/)
-    assert.equal(stderr.includes('proxy_request_buffering off'), size > 3)
+    assert.match(stderr, /^yodel: no answer came within 200ms: 3 bytes sent, 0 came back/)
+    assert.ok(!stderr.includes('proxy_request_buffering'))
   }
 })
 
