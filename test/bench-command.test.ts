@@ -196,7 +196,8 @@ function reaches() {
         socket.on('end', () => socket.end())
       })
       const beside = ['--churn', '100', '--idle', '7', '--connections', '2', '--rate', '200']
-      beside.push('--warmup', '0')
+      // A busy machine may be late at the end of so short a window.
+      beside.push('--warmup', '0', '--expect', 'rate>0')
       const { result } = await benchJson(watched.url, '--duration', '200ms', ...beside)
       const { churn, connectUs, run } = result
       assert.equal(churn?.planned, churn?.completed)

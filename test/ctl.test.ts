@@ -58,7 +58,7 @@ suite('yodel ctl', { concurrency: 4 }, () => {
   })
 
   test('bench prints what bench prints, and exits as it does', async () => {
-    const { code, stdout } = await ctl('bench', '--duration', '100ms', '--rate', '500', '--json')
+    const { code, stdout } = await ctl('bench', '--duration', '100ms', '--rate', '100', '--json')
     const { verdict, run } = JSON.parse(stdout)
     assert.deepEqual([verdict, run.address], ['pass', board.server.url])
     assert.ok(code === 0 || code === 4, 'done, or the generator was the limit')
@@ -123,7 +123,7 @@ suite('yodel serve', { concurrency: 4 }, () => {
     async () => {
       const listener = ['tls://127.0.0.1:0', '--proxy-protocol', 'require']
       const log = ['--log-level', 'info']
-      const brief = ['--duration', '100ms', '--rate', '500', '--json']
+      const brief = ['--duration', '100ms', '--rate', '100', '--json']
       await using program = yodel(['serve', ...listener, '--dashboard=:0', '--json', ...log])
       const [, url] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
       const bench = await run('ctl', '--url', url!, 'bench', ...brief)

@@ -91,6 +91,18 @@ test('what is lost is a failure, unless an objective allows it; both reports say
   assert.match(readFileSync(page, 'utf8'), />Datagrams<\/h2>[^]*<dt>lost<\/dt>\s*<dd>5<\/dd>/)
 })
 
+test('what comes late is waited for at the end, too: it is not lost', async () => {
+  await using slow = await misbehaving((data, n, answer) => {
+    if (n === 9) setTimeout(() => answer(data), 400)
+    else answer(data)
+  })
+  const load = { ...options, timeoutMs: 100, count: 10, depth: 10 }
+  const { datagrams, messages } = await bench(urlOf(slow), load).finished
+  assert.equal(datagrams?.lost, 0)
+  assert.ok(datagrams.late >= 1)
+  assert.equal(messages.received + datagrams.late, 10)
+})
+
 test('what comes twice or is overtaken is counted, and no failure', async () => {
   let held: Buffer | undefined
   await using odd = await misbehaving((data, n, answer) => {

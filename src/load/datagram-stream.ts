@@ -48,18 +48,13 @@ export class DatagramStream {
     return !this.#traffic.openLoop || this.#planned === this.#taken
   }
 
-  /** Open loop: one more message is due. Whether it can go out. */
-  plan(dueNs: number, now: number): boolean {
-    const { meter, measureFromNs, task } = this.#traffic
-    const { counters, histograms } = meter
-    this.#planned++
-    const free = this.#flights.size < task.depth && this.#planned === this.#taken + 1
-    if (dueNs >= measureFromNs) {
-      counters[counter.messagesPlanned]!++
-      histograms.lateness.record(now - dueNs)
-      if (!free && !this.failed) counters[counter.messagesDeferred]!++
-    }
-    return free && !this.failed
+  /** Open loop: so many more are due, of the window or of the warm-up. Whether some can go out. */
+  plan(count: number, measured: boolean): boolean {
+    const { depth } = this.#traffic.task
+    const room = this.#planned === this.#taken ? depth - this.#flights.size : 0
+    this.#planned += count
+    if (measured) this.#traffic.countPlanned(count, this.failed ? 0 : Math.max(0, count - room))
+    return room > 0 && !this.failed
   }
 
   /** The next datagram that may go out now; undefined if there is none. */
@@ -101,8 +96,10 @@ export class DatagramStream {
     }
     while (this.#taken < this.#planned) {
       this.#plannedNs = traffic.plannedNs(this, this.#taken++, this.#plannedNs)
-      // A server that is behind already is not measured by what the warm-up has left.
       if (this.#plannedNs >= traffic.measureFromNs || now < traffic.measureFromNs) return true
+      const place = traffic.skipWarmUp(this, this.#taken, this.#planned, this.#plannedNs)
+      this.#taken = place.n
+      this.#plannedNs = place.previousNs
     }
     return false
   }

@@ -106,6 +106,11 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
     return this.#lost.delete(keyOf(index, sequence))
   }
 
+  /** Whether one that is lost may still come: then it is late. */
+  get awaitsLate(): boolean {
+    return this.#lost.size > 0
+  }
+
   note(wrong: WrongBytes): void {
     this.meter.counters[counter.wrongBytes]!++
     this.wrong ??= wrong

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { createPacer, evenly, poisson, type Pacer } from './pacer.ts'
 
 const seconds = 1e9
@@ -57,3 +58,57 @@ test('the same seed gives the same arrivals, another one others', () => {
   assert.deepEqual(arrivals(1), arrivals(1))
   assert.notDeepEqual(arrivals(1), arrivals(2))
 })
+
+test('even: what is taken at once is what would have been taken one by one', () => {
+  const some = fc.record({
+    ratePerSecond: fc.double({ min: 1, max: 1e9, noNaN: true }),
+    connections: fc.integer({ min: 1, max: 9 }),
+    offsetNs: fc.integer({ min: 0, max: 1e6 }),
+    first: fc.integer({ min: 0, max: 20 }),
+    share: fc.double({ min: 0, max: 200, noNaN: true }),
+    most: fc.oneof(fc.integer({ min: 0, max: 150 }), fc.constant(Infinity)),
+  })
+  fc.assert(
+    fc.property(some, ({ first, share, most, ...even }) => {
+      const [one, many] = [evenly({ ...pace, ...even }), evenly({ ...pace, ...even })]
+      for (const pacer of [one, many]) take(pacer, first)
+      const beforeNs = even.offsetNs + (share * seconds) / even.ratePerSecond
+      const wanted = Array.from({ length: even.connections }, () => 0)
+      for (let n = 0; n < most && one.nextNs < beforeNs; n++) wanted[one.take()]!++
+      const taken = Array.from({ length: even.connections }, () => 0)
+      many.takeMany(beforeNs, most, (connection, count) => (taken[connection]! += count))
+      assert.deepEqual([taken, many.nextNs], [wanted, one.nextNs])
+    }),
+  )
+})
+
+for (const arrivals of ['even', 'poisson'] as const) {
+  test(`${arrivals}: behind what was taken at once each connection's plan is that of all`, () => {
+    const connections = 5
+    const pacer = createPacer(arrivals, { ...pace, connections })
+    take(pacer, 100)
+    const counts = Array.from({ length: connections }, () => 0)
+    const fresh = createPacer(arrivals, { ...pace, connections })
+    for (const { connection } of take(fresh, 100)) counts[connection]!++
+    pacer.takeMany(100 * seconds, Infinity, (connection, count) => (counts[connection]! += count))
+    const all = counts.reduce((sum, count) => sum + count, 0)
+    assert.ok(Math.abs(all - 100_000) < 100, `${all} were due`)
+    const rest = take(pacer, 50)
+    assert.ok(rest.every(({ dueNs }, n) => dueNs >= (rest[n - 1]?.dueNs ?? 100 * seconds)))
+    const last = counts.map((end, connection) => {
+      let ns = 0
+      for (let n = 0; n < end; n++) ns = pacer.plannedNs(connection, n, ns)
+      const place = pacer.skip(connection, { n: 0, previousNs: 0 }, end, 100 * seconds)
+      assert.equal(place.n, end)
+      const half = pacer.skip(connection, { n: 0, previousNs: 0 }, end, 50 * seconds)
+      assert.ok(pacer.plannedNs(connection, half.n, half.previousNs) >= 50 * seconds)
+      assert.ok(pacer.plannedNs(connection, half.n, half.previousNs) < 50.02 * seconds)
+      return { n: end, ns }
+    })
+    for (const { dueNs, connection } of rest) {
+      const own = last[connection]!
+      own.ns = pacer.plannedNs(connection, own.n++, own.ns)
+      assert.ok(Math.abs(own.ns - dueNs) < 1000)
+    }
+  })
+}

@@ -19,6 +19,24 @@ export interface Pacer {
    * @param previousNs the same of its message n - 1; 0 for the first
    */
   plannedNs(connection: number, n: number, previousNs: number): number
+  /**
+   * Takes all that are due before an instant, `most` of them at most, without a look at each: what
+   * that costs does not grow with their number.
+   * @param onTaken called for each connection, with how many of its messages that were
+   */
+  takeMany(
+    beforeNs: number,
+    most: number,
+    onTaken: (connection: number, count: number) => void,
+  ): void
+  /** Which message of a connection is its first from an instant on; at least `n`, at most `end`. */
+  skip(connection: number, from: Place, end: number, untilNs: number): Place
+}
+
+/** A message of a connection, and when the one before it was planned. */
+export interface Place {
+  n: number
+  previousNs: number
 }
 
 export interface Pace {
@@ -37,6 +55,14 @@ export const createPacer = (arrivals: Arrivals, pace: Pace): Pacer =>
 export function evenly({ ratePerSecond, connections, offsetNs }: Pace): Pacer {
   const gapNs = 1e9 / ratePerSecond
   let taken = 0
+  /** Of all messages, by the very sums of the plan: a quotient may be off by one. */
+  const firstFrom = (ns: number) => {
+    let first = Math.max(0, Math.ceil((ns - offsetNs) / gapNs))
+    if (first > 2 ** 52) return first
+    while (first > 0 && offsetNs + (first - 1) * gapNs >= ns) first--
+    while (offsetNs + first * gapNs < ns) first++
+    return first
+  }
   const pacer = {
     nextNs: offsetNs,
     take() {
@@ -47,13 +73,28 @@ export function evenly({ ratePerSecond, connections, offsetNs }: Pace): Pacer {
       return connection
     },
     plannedNs: (connection: number, n: number) => offsetNs + (n * connections + connection) * gapNs,
+    takeMany(beforeNs: number, most: number, onTaken: (connection: number, count: number) => void) {
+      const due = firstFrom(beforeNs) - taken
+      const count = Math.min(most, Math.max(0, due))
+      const [each, more] = [Math.floor(count / connections), count % connections]
+      for (let turn = 0; turn < connections; turn++)
+        onTaken((taken + turn) % connections, turn < more ? each + 1 : each)
+      taken += count
+      pacer.nextNs = offsetNs + taken * gapNs
+    },
+    skip(connection: number, { n }: Place, end: number, untilNs: number): Place {
+      const first = Math.ceil((firstFrom(untilNs) - connection) / connections)
+      return { n: Math.min(end, Math.max(n, first)), previousNs: 0 }
+    },
   }
   return pacer
 }
 
 /**
  * Independent users: each connection is a Poisson process of its own, so that all together are one
- * too. The connections are in a heap, that which is due next on top.
+ * too. The connections are in a heap, that which is due next on top. A plan of which many are taken
+ * at once, since nobody can send so much, goes on evenly from there: random gaps could not be
+ * counted without a look at each.
  */
 export function poisson({ ratePerSecond, connections, offsetNs, seed }: Pace): Pacer {
   const meanNs = (1e9 / ratePerSecond) * connections
@@ -61,8 +102,12 @@ export function poisson({ ratePerSecond, connections, offsetNs, seed }: Pace): P
     const uniform = (mix(mix(mix(seed ^ 0xa441) ^ connection) ^ n) + 0.5) / 2 ** 32
     return -Math.log(uniform) * meanNs
   }
+  /** Behind that message of each connection all gaps are alike. */
+  const evenFrom = new Float64Array(connections).fill(Infinity)
   const plannedNs = (connection: number, n: number, previousNs: number) =>
-    (n === 0 ? offsetNs : previousNs) + gapNs(connection, n)
+    n > evenFrom[connection]!
+      ? previousNs + meanNs
+      : (n === 0 ? offsetNs : previousNs) + gapNs(connection, n)
   const counts = new Float64Array(connections)
   const dueNs = Float64Array.from(counts, (_, connection) => plannedNs(connection, 0, 0))
   const heap = Array.from(dueNs, (_, connection) => connection)
@@ -78,6 +123,33 @@ export function poisson({ ratePerSecond, connections, offsetNs, seed }: Pace): P
       return connection
     },
     plannedNs,
+    takeMany(beforeNs: number, most: number, onTaken: (connection: number, count: number) => void) {
+      let left = most
+      for (let connection = 0; connection < connections; connection++) {
+        evenFrom[connection] = Math.min(evenFrom[connection]!, counts[connection]!)
+        const due = Math.ceil((beforeNs - dueNs[connection]!) / meanNs)
+        const count = Math.min(left, Math.max(0, due))
+        left -= count
+        counts[connection]! += count
+        dueNs[connection]! += count * meanNs
+        onTaken(connection, count)
+      }
+      heap.sort((a, b) => dueNs[a]! - dueNs[b]!)
+      pacer.nextNs = dueNs[heap[0]!]!
+    },
+    skip(connection: number, from: Place, end: number, untilNs: number): Place {
+      let { n, previousNs } = from
+      while (n < end) {
+        const next = plannedNs(connection, n, previousNs)
+        if (next >= untilNs) break
+        // From here on they are alike.
+        const more = n > evenFrom[connection]! ? Math.ceil((untilNs - next) / meanNs) - 1 : 0
+        const count = Math.min(more, end - n - 1)
+        n += 1 + Math.max(0, count)
+        previousNs = next + Math.max(0, count) * meanNs
+      }
+      return { n, previousNs }
+    },
   }
   return pacer
 }

@@ -70,17 +70,12 @@ export class Stream {
     return !this.#traffic.openLoop || this.#planned === this.#taken
   }
 
-  /** Open loop: one more message is due. Whether it can go out. */
-  plan(dueNs: number, now: number): boolean {
-    const { counters, histograms } = this.#traffic.meter
-    this.#planned++
-    const free = this.inFlight < this.#depth && this.#planned === this.#taken + 1
-    if (dueNs >= this.#traffic.measureFromNs) {
-      counters[counter.messagesPlanned]!++
-      histograms.lateness.record(now - dueNs)
-      if (!free && !this.failed) counters[counter.messagesDeferred]!++
-    }
-    return free && !this.failed
+  /** Open loop: so many more are due, of the window or of the warm-up. Whether some can go out. */
+  plan(count: number, measured: boolean): boolean {
+    const room = this.#planned === this.#taken ? this.#depth - this.inFlight : 0
+    this.#planned += count
+    if (measured) this.#traffic.countPlanned(count, this.failed ? 0 : Math.max(0, count - room))
+    return room > 0 && !this.failed
   }
 
   /**
@@ -98,8 +93,12 @@ export class Stream {
       if (openLoop) {
         if (this.#taken === this.#planned) break
         this.#plannedNs = traffic.plannedNs(this, this.#taken++, this.#plannedNs)
-        // A server that is behind already is not measured by what the warm-up has left.
-        if (this.#plannedNs < traffic.measureFromNs && now >= traffic.measureFromNs) continue
+        if (this.#plannedNs < traffic.measureFromNs && now >= traffic.measureFromNs) {
+          const place = traffic.skipWarmUp(this, this.#taken, this.#planned, this.#plannedNs)
+          this.#taken = place.n
+          this.#plannedNs = place.previousNs
+          continue
+        }
       } else {
         if (!traffic.mayGoOn(now)) break
         this.#plannedNs = now

@@ -3,7 +3,7 @@
  * are nanoseconds on the clock of performance.now().
  */
 import { counter, type Meter } from '../metrics/meter.ts'
-import { createPacer, type Pacer } from './pacer.ts'
+import { createPacer, type Pacer, type Place } from './pacer.ts'
 import type { LoadPlan } from './plan.ts'
 import { Replies, type ReplyLog } from './replies.ts'
 
@@ -16,9 +16,16 @@ const sharedClockNs = (): number => Number(process.hrtime.bigint()) - nowNs()
 interface Planned {
   /** Its number in this thread. */
   readonly index: number
-  /** Open loop: one more message is due. Whether it can go out. */
-  plan(dueNs: number, now: number): boolean
+  /** Open loop: so many more are due, of the window or of the warm-up. Whether some can go out. */
+  plan(count: number, measured: boolean): boolean
 }
+
+/** So many messages are looked at one by one in a turn; if more are due, nobody can send them. */
+const lookedAtMax = 2 ** 17
+/** The same once that has happened. */
+const lookedAtMaxBehind = 100
+/** In so many steps the lateness of those that are not looked at is recorded. */
+const latenessSteps = 128
 
 /** Why nothing more is planned. */
 type Ending = 'time' | 'count' | 'stopped' | 'dead'
@@ -46,6 +53,7 @@ export abstract class Timetable<S extends Planned> {
   #sentInWindow: number | undefined
   /** Messages that may still be planned, the warm-up left out. */
   #left: number
+  #lookedAtMax = lookedAtMax
 
   constructor(task: LoadPlan, meter: Meter) {
     this.task = task
@@ -71,20 +79,64 @@ export abstract class Timetable<S extends Planned> {
   /** Open loop: plans what has become due, and calls for each stream that may send. */
   plan(now: number, onDue: (stream: S) => void): void {
     const pacer = this.#pacer
+    const { lateness } = this.meter.histograms
     if (pacer && !this.over) {
       const until = Math.min(now, this.#endNs)
-      for (;;) {
+      for (let lookedAt = 0; ; lookedAt++) {
         const dueNs = this.startedNs + pacer.nextNs
         if (dueNs > until || dueNs >= this.#endNs || this.#left <= 0) break
-        if (dueNs >= this.measureFromNs) {
+        if (lookedAt >= this.#lookedAtMax) {
+          this.#planMany(until, now, onDue)
+          break
+        }
+        const measured = dueNs >= this.measureFromNs
+        if (measured) {
           this.#firstDueNs ??= dueNs
           this.#left--
+          lateness.record(now - dueNs)
         }
         const stream = this.streams[pacer.take()]!
-        if (stream.plan(dueNs, now)) onDue(stream)
+        if (stream.plan(1, measured)) onDue(stream)
       }
     }
     this.#endIfOver(now)
+  }
+
+  /** Far more is due than can be sent: what that costs must not grow with the plan. */
+  #planMany(until: number, now: number, onDue: (stream: S) => void): void {
+    this.#lookedAtMax = lookedAtMaxBehind
+    const firstNs = Math.max(this.startedNs + this.#pacer!.nextNs, this.measureFromNs)
+    const free = new Set<S>()
+    const count = this.#takeMany(until, (connection, count, measured) => {
+      const stream = this.streams[connection]!
+      if (stream.plan(count, measured)) free.add(stream)
+    })
+    const { lateness } = this.meter.histograms
+    const part = (step: number) => Math.floor((count * step) / latenessSteps)
+    for (let step = 0; step < latenessSteps; step++) {
+      const dueNs = firstNs + ((until - firstNs) * (step + 0.5)) / latenessSteps
+      lateness.recordMany(now - dueNs, part(step + 1) - part(step))
+    }
+    for (const stream of free) onDue(stream)
+  }
+
+  /** Takes all that is due before that out of the plan; how many are of the window. */
+  #takeMany(
+    until: number,
+    onTaken: (connection: number, count: number, measured: boolean) => void,
+  ): number {
+    const pacer = this.#pacer!
+    const warmUntil = Math.min(until, this.measureFromNs) - this.startedNs
+    pacer.takeMany(warmUntil, Infinity, (connection, count) => onTaken(connection, count, false))
+    const firstNs = this.startedNs + pacer.nextNs
+    let taken = 0
+    pacer.takeMany(until - this.startedNs, this.#left, (connection, count) => {
+      taken += count
+      onTaken(connection, count, true)
+    })
+    if (taken > 0) this.#firstDueNs ??= firstNs
+    this.#left -= taken
+    return taken
   }
 
   #endIfOver(now: number): void {
@@ -95,6 +147,26 @@ export abstract class Timetable<S extends Planned> {
   plannedNs(stream: Planned, n: number, previousNs: number): number {
     const previous = n === 0 ? 0 : previousNs - this.startedNs
     return this.startedNs + this.#pacer!.plannedNs(stream.index, n, previous)
+  }
+
+  /** @param deferred of them: their connection had no room */
+  countPlanned(count: number, deferred: number): void {
+    const { counters } = this.meter
+    counters[counter.messagesPlanned]! += count
+    counters[counter.messagesDeferred]! += deferred
+  }
+
+  /** A server that is behind already is not measured by what the warm-up has left. */
+  skipWarmUp(stream: Planned, n: number, end: number, previousNs: number): Place {
+    const { startedNs } = this
+    const from = { n, previousNs: n === 0 ? 0 : previousNs - startedNs }
+    const place = this.#pacer!.skip(stream.index, from, end, this.measureFromNs - startedNs)
+    return { n: place.n, previousNs: place.previousNs + startedNs }
+  }
+
+  /** When the last message may have been due, once it is over. */
+  get plannedUntilNs(): number {
+    return Math.min(this.#overNs, this.#endNs)
   }
 
   /** Closed loop: whether another message may be sent; if so, it counts as planned. */
@@ -120,15 +192,17 @@ export abstract class Timetable<S extends Planned> {
     const pacer = this.#pacer
     const { durationMs, count } = this.task
     if (!pacer || (durationMs === Infinity && count === Infinity)) return
-    while (this.#left > 0) {
+    const { counters } = this.meter
+    for (let lookedAt = 0; this.#left > 0 && lookedAt < this.#lookedAtMax; lookedAt++) {
       const dueNs = this.startedNs + pacer.nextNs
-      if (dueNs >= this.#endNs) break
+      if (dueNs >= this.#endNs) return
       pacer.take()
       if (dueNs < this.measureFromNs) continue
       this.#firstDueNs ??= dueNs
       this.#left--
-      this.meter.counters[counter.messagesPlanned]!++
+      counters[counter.messagesPlanned]!++
     }
+    counters[counter.messagesPlanned]! += this.#takeMany(this.#endNs, () => {})
   }
 
   #end(now: number, ending: Ending): void {

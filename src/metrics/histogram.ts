@@ -61,6 +61,13 @@ export class Histogram {
     this.#sum[0]! += ns
   }
 
+  /** So many samples that are alike. */
+  recordMany(ns: number, count: number): void {
+    const bounded = ns < lowestNs ? lowestNs : ns > highestNs ? highestNs : ns
+    this.counts[rawBucket(bounded) - firstBucket]! += count
+    this.#sum[0]! += ns * count
+  }
+
   /** Adds another's samples, or with -1 takes them away. */
   add(other: Histogram, sign: 1 | -1 = 1): void {
     for (let bucket = 0; bucket < bucketCount; bucket++)

@@ -26,6 +26,7 @@ export class Churn {
   /** Ends all that are open, or being opened. */
   readonly #abandon = new AbortController()
   #startedNs = 0
+  #ended = false
   #count = 0
 
   constructor(task: LoadTask, meter: Meter, traffic: Traffic, onEnded: () => void) {
@@ -45,14 +46,23 @@ export class Churn {
     return this.open < openMax ? this.#startedNs + this.#pacer.nextNs : Infinity
   }
 
-  /** Begins the cycles that have become due. */
-  plan(now: number, over: boolean): void {
-    if (over) return
-    while (this.nextNs <= now) {
+  /** Begins the cycles that have become due. What could not begin stays planned. */
+  plan(now: number): void {
+    const { over, plannedUntilNs, measureFromNs } = this.#traffic
+    if (this.#ended) return
+    const until = over ? plannedUntilNs : now
+    while (this.nextNs <= until) {
       const plannedNs = this.nextNs
       this.#pacer.take()
       void this.#cycle(plannedNs, this.#count++)
     }
+    this.#ended = over
+    if (!over) return
+    const { counters } = this.#meter
+    this.#pacer.takeMany(measureFromNs - this.#startedNs, Infinity, () => {})
+    this.#pacer.takeMany(until - this.#startedNs, Infinity, (_, count) => {
+      counters[counter.cyclesPlanned]! += count
+    })
   }
 
   async #cycle(plannedNs: number, n: number): Promise<void> {

@@ -147,7 +147,7 @@ class LoadSession implements Session {
     const now = nowNs()
     this.#accountForWaiting(now)
     this.#traffic.plan(now, stream => this.#connections[stream.index]?.send())
-    this.#churn?.plan(now, this.#traffic.over)
+    this.#churn?.plan(now)
     if (this.#traffic.over) return this.#windDown()
     const nextNs = Math.min(this.#traffic.nextNs, this.#churn?.nextNs ?? Infinity)
     const waitMs = Math.min((nextNs - nowNs() - timerSlackNs) / 1e6, timerMaxMs)

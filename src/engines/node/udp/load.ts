@@ -218,7 +218,9 @@ class DatagramLoad implements Session {
     if (this.#traffic.over) this.#windDown()
   }
 
-  /** Nothing more is planned: what is under way has its time, and what comes twice a moment. */
+  /**
+   * Nothing more is planned: what is under way or late has its time, and what comes twice a moment.
+   */
   #windDown() {
     const now = nowNs()
     if (!this.#windingDown) {
@@ -229,7 +231,8 @@ class DatagramLoad implements Session {
       this.#timers.push(setTimeout(() => this.#end(), drainMs))
       for (const stream of this.#traffic.streams) this.#send(stream)
     }
-    if (!this.#traffic.done || this.#doneSinceNs !== undefined) return
+    const { done, awaitsLate } = this.#traffic
+    if (!done || awaitsLate || this.#doneSinceNs !== undefined) return
     this.#doneSinceNs = now
     this.#timers.push(setTimeout(() => setImmediate(() => this.#end()), lingerMs))
   }
