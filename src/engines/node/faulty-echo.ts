@@ -24,6 +24,8 @@ export interface Peer extends Source {
   listen(listener: Listener): void
   /** Resolves when the next one may be written; rejects with Gone. */
   write(chunk: Chunk): Promise<void>
+  /** Other faults are in force. */
+  revive?(): void
   /** What was received so far is said at once, and what comes later is discarded. */
   stopListening(): void
   /** Takes leave once everything is written. @param leaving because the server does */
@@ -130,7 +132,7 @@ class Connection implements Listener {
   /** What the chain says: data, the end as FIN, Reset as RST. Anything else is a defect. */
   async run(): Promise<void> {
     try {
-      do {
+      for (;;) {
         this.#outdated = false
         for await (const chunk of this.#chain.apply(this.#arrivals.read())) {
           this.#counters[counter.bytesOut]! += chunk.data.length
@@ -138,8 +140,10 @@ class Connection implements Listener {
           await this.#peer.write(chunk)
           await nextTurn()
         }
-        if (this.#outdated) this.#chain = this.#createChain()
-      } while (this.#outdated)
+        if (!this.#outdated) break
+        this.#chain = this.#createChain()
+        this.#peer.revive?.()
+      }
     } catch (error) {
       if (error instanceof Reset) return this.#reset()
       if (!(error instanceof Gone)) throw error

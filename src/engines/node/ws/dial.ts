@@ -7,6 +7,7 @@ import { UserError } from '../../../errors.ts'
 import { timerMaxMs } from '../../../units.ts'
 import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../dial.ts'
+import { anyPieces, keepInFewPieces } from './pieces.ts'
 import { MessageStream } from './stream.ts'
 
 /** Nobody is to fill our memory; a server's own limit is reached long before. */
@@ -25,6 +26,9 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
     const ws = new WebSocket(sentUrl, {
       perMessageDeflate: false,
       maxPayload: messageMaxBytes,
+      // See MessageStream.
+      autoPong: false,
+      ...anyPieces,
       // It is connected, and secured if it has to be.
       createConnection: () => socket,
     })
@@ -49,6 +53,7 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
       clearTimeout(timer)
       socket.off('close', lost)
       ws.removeAllListeners()
+      keepInFewPieces(ws, socket)
       const messages = new MessageStream(ws, socket)
       // What breaks before somebody listens shows as a destroyed stream, not as a crash.
       messages.on('error', () => {})

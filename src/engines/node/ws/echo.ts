@@ -85,7 +85,9 @@ function echoDeflated(ws: ServerSocket, socket: Socket, { counters }: Meter) {
     if (ws.bufferedAmount > unsentMaxBytes) ws.pause()
   })
   ws.on('ping', data => {
-    if (ws.readyState === ws.OPEN) ws.pong(data, false, resume)
+    if (ws.readyState !== ws.OPEN) return
+    ws.pong(data, false, resume)
+    if (ws.bufferedAmount > unsentMaxBytes) ws.pause()
   })
   socket.on('drain', resume)
 }

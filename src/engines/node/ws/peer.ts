@@ -1,25 +1,36 @@
 /** A WebSocket client of a badly behaved server; see ../faulty-echo.ts. */
 import type { Socket } from 'node:net'
+import { heldMaxBytes } from '../../../faults/arrivals.ts'
 import { Gone, type Chunk } from '../../../faults/fault.ts'
 import type { Listener, Peer } from '../faulty-echo.ts'
+import { FrameWriter, opcode } from './frames.ts'
 import { goingAway, bytesOf, type ServerSocket } from './socket.ts'
 
-/** More pings are not answered while their pongs wait (RFC 6455 section 5.5.3 allows it). */
-const pongsMax = 100
+/** A client for whom so much waits to be sent is not read from until all of it is gone. */
+const unsentMaxBytes = 128 * 1024
+/** What a ping costs besides its bytes where it is held back or dropped. */
+const pingBytes = 256
 
 /** Each chunk is a frame; `more` says that the message goes on in the next one. */
 export class MessagePeer implements Peer {
   readonly #ws: ServerSocket
   readonly #socket: Socket
+  readonly #pongs: FrameWriter
   #listening = true
   #ended = false
-  #pongs = 0
+  /** Why it is not read from. */
+  readonly #holds = new Set<'data' | 'pongs' | 'hang'>()
+  /** The newest ping whose pong had no room; older ones need none (RFC 6455 section 5.5.3). */
+  #unanswered: Buffer | undefined
+  /** What has come while nothing was answered. */
+  #ignoredBytes = 0
   /** How the client has taken leave, which is answered when everything is written. */
   #goodbye: [code?: number, reason?: string | Buffer] | undefined
 
   constructor(ws: ServerSocket, socket: Socket) {
     this.#ws = ws
     this.#socket = socket
+    this.#pongs = new FrameWriter(socket, false)
   }
 
   listen(listener: Listener): void {
@@ -34,12 +45,33 @@ export class MessagePeer implements Peer {
       if (this.#listening) listener.onData(message, { binary: isBinary })
       else listener.onDiscarded(message.length)
     })
-    ws.on('ping', data => {
-      if (listener.hangs || this.#ended || this.#pongs === pongsMax) return
-      this.#pongs++
-      ws.pong(data, false, () => this.#pongs--)
+    ws.on('ping', data => this.#onPing(data, listener.hangs))
+    this.#socket.on('drain', () => {
+      if (this.#unanswered) this.#pongs.frame(opcode.pong, this.#unanswered)
+      this.#unanswered = undefined
+      this.#release('pongs')
     })
     this.#takeOverEnd(() => listener.onEnd())
+  }
+
+  #onPing(data: Buffer, hangs: boolean) {
+    if (this.#ended || this.#ws.readyState !== this.#ws.OPEN) return
+    if (hangs) {
+      this.#ignoredBytes += data.length + pingBytes
+      if (this.#ignoredBytes > heldMaxBytes) this.#hold('hang')
+    } else if (this.#pongs.waitingBytes > unsentMaxBytes) {
+      this.#unanswered = data
+      this.#hold('pongs')
+    } else this.#pongs.frame(opcode.pong, data)
+  }
+
+  #hold(why: 'data' | 'pongs' | 'hang') {
+    this.#holds.add(why)
+    this.#ws.pause()
+  }
+
+  #release(why: 'data' | 'pongs' | 'hang') {
+    if (this.#holds.delete(why) && this.#holds.size === 0) this.#ws.resume()
   }
 
   /** The package answers FIN at once, and what is held for the client would be lost. */
@@ -50,11 +82,17 @@ export class MessagePeer implements Peer {
   }
 
   pause(): void {
-    this.#ws.pause()
+    this.#hold('data')
   }
 
   resume(): void {
-    this.#ws.resume()
+    this.#release('data')
+  }
+
+  /** Other faults are in force: it may not hang any more. */
+  revive(): void {
+    this.#ignoredBytes = 0
+    this.#release('hang')
   }
 
   write({ data, message, more = false }: Chunk): Promise<void> {
@@ -67,12 +105,14 @@ export class MessagePeer implements Peer {
   stopListening(): void {
     this.#socket.read()
     this.#listening = false
+    this.#holds.clear()
     this.#ws.resume()
   }
 
   /** A server that ends in the middle, for no reason, does so without a close frame. */
   end(leaving: boolean): void {
     this.#ended = true
+    this.#pongs.flush()
     if (this.#goodbye) this.#ws.closeNow(...this.#goodbye)
     else if (leaving) this.#ws.closeNow(...goingAway)
     else this.#socket.end()

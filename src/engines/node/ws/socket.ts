@@ -5,7 +5,6 @@ import { WebSocket, type RawData } from 'ws'
 const reasons: Record<number, string> = {
   1002: 'that is no frame of a client (RFC 6455 section 5)',
   1007: 'that is no UTF-8, or no deflated data',
-  1008: 'a message in too many pieces',
   1009: 'this message is too long',
 }
 

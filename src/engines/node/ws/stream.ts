@@ -18,6 +18,8 @@ export class MessageStream extends Duplex {
   readonly #socket: Socket
   readonly #writer: FrameWriter
   #onDrain: (() => void) | undefined
+  /** The newest ping whose pong had no room; older ones need none (RFC 6455 section 5.5.3). */
+  #unanswered: Buffer | undefined
   #error: Error | undefined
 
   constructor(ws: WebSocket, socket: Socket) {
@@ -29,7 +31,16 @@ export class MessageStream extends Duplex {
       const message = bytesOf(data)
       if (!this.push(isBinary ? message : message.toString())) ws.pause()
     })
-    socket.on('drain', () => this.#drained())
+    ws.on('ping', data => {
+      if (this.#writer.waitingBytes < unsentMaxBytes) ws.pong(data)
+      // It is still read from: the server may wait for just that.
+      else this.#unanswered = data
+    })
+    socket.on('drain', () => {
+      if (this.#unanswered) ws.pong(this.#unanswered)
+      this.#unanswered = undefined
+      this.#drained()
+    })
     socket.on('error', error => (this.#error ??= error))
     // A frame that makes no sense: the package has said so to the other side.
     ws.on('error', error => this.destroy(new ProtocolError(error.message)))

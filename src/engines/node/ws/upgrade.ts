@@ -8,6 +8,7 @@ import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { ProtocolError } from '../../failures.ts'
 import type { Step } from '../entrance.ts'
+import { anyPieces, keepInFewPieces } from './pieces.ts'
 import { ServerSocket } from './socket.ts'
 
 /** Request line and headers of an upgrade; browsers send less than a kilobyte. */
@@ -41,6 +42,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     autoPong: false,
     maxPayload: web.messageMaxBytes,
     perMessageDeflate: web.deflate,
+    ...anyPieces,
     ...({ closeTimeout: Math.min(Math.max(drainMs, lingerMs), timerMaxMs) } as object),
   })
   /** Never listens: it parses what comes from sockets that were accepted elsewhere. */
@@ -79,6 +81,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
       upgrades.handleUpgrade(request, socket, head, ws => {
         // Nothing is to arrive before somebody listens.
         ws.pause()
+        keepInFewPieces(ws, socket as Socket)
         waiting.get(socket)?.(ws)
       })
   })

@@ -1,0 +1,128 @@
+/** Pings are under the same back-pressure as messages, and the newest one is always answered. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { test } from 'node:test'
+import { connect, type ServeOptions } from 'yodel'
+import { dial, read, settled } from './client.ts'
+import { accepted, frame, request, upgraded } from './frames.ts'
+import { portOf, start } from './ws-clients.ts'
+
+const timeout = 60_000
+
+/** How a server may be set: each has a way of its own with frames. */
+const settings: [name: string, options: ServeOptions][] = [
+  ['as it comes', {}],
+  ['watched', { faults: [] }],
+  ['with a delay', { faults: [{ kind: 'delay', ms: 1 }] }],
+  ['with compression', { web: { deflate: true } }],
+]
+const hangs: ServeOptions = { faults: [{ kind: 'hang' }] }
+
+const ping = (n: number) => frame(9, String(n).padStart(8, '0').padEnd(120, '.'))
+const pingBytes = ping(0).length
+
+test('150 pings in one write bring 150 pongs, in order', { timeout }, async () => {
+  for (const [name, options] of settings) {
+    await using server = await start(options)
+    const socket = await upgraded(portOf(server))
+    socket.write(Buffer.concat(Array.from({ length: 150 }, (_, n) => ping(n))))
+    const pongs = await read(socket, 150 * 122)
+    for (let n = 0; n < 150; n++)
+      assert.equal(Number(pongs.toString('latin1', n * 122 + 2, n * 122 + 10)), n, name)
+    socket.destroy()
+  }
+})
+
+/** Upgraded, with compression if the server has it. */
+async function compressed(port: number): Promise<Socket> {
+  const socket = await dial({ port })
+  socket.write(request({ 'Sec-WebSocket-Extensions': 'permessage-deflate' }))
+  await once(socket, 'readable')
+  assert.match(String(socket.read()), /^HTTP\/1\.1 101 [^]*\r\n\r\n$/)
+  return socket
+}
+
+const perChunk = 500
+/** So many pings, which say the number of their chunk. */
+function chunkOf(number: number): Buffer {
+  const one = ping(number)
+  return Buffer.alloc(perChunk * one.length, one)
+}
+
+/** Pushes pings and reads nothing, until nothing more is taken; how many chunks went. */
+async function pushPings(socket: Socket, most: number): Promise<number> {
+  socket.on('error', () => {}).pause()
+  let sent = 0
+  const push = () => {
+    while (sent < most && socket.write(chunkOf(sent++)));
+  }
+  socket.on('drain', push)
+  push()
+  await settled(() => socket.bytesWritten - socket.writableLength)
+  socket.off('drain', push)
+  return sent
+}
+
+/** Far above what the buffers of the system hold for both directions. */
+const most = Math.ceil((48 * 2 ** 20) / (perChunk * pingBytes))
+
+test('whoever pushes pings and reads nothing is not read from', { timeout }, async t => {
+  for (const [name, options] of [...settings, ['that hangs', hangs] as const]) {
+    await using server = await start(options)
+    const socket = await compressed(portOf(server))
+    const sent = await pushPings(socket, most)
+    t.diagnostic(`${name}: ${((sent * perChunk * pingBytes) / 2 ** 20).toFixed(1)} MiB taken`)
+    assert.ok(sent < most, `${name}: all pings were taken`)
+    if (options === hangs) {
+      socket.destroy()
+      continue
+    }
+    // Once it reads, the pongs come, and the newest of all among them.
+    let tail = Buffer.alloc(0)
+    const newest = String(sent - 1).padStart(8, '0')
+    for await (const chunk of socket) {
+      tail = Buffer.concat([tail, chunk as Buffer]).subarray(-200)
+      if (tail.includes(newest)) break
+    }
+    assert.ok(tail.includes(newest), name)
+    socket.destroy()
+  }
+})
+
+test('our client answers the newest ping of a server that reads nothing', { timeout }, async () => {
+  const listener = createServer()
+  await once(listener.listen(0, '127.0.0.1'), 'listening')
+  const { port } = listener.address() as { port: number }
+  const dialled = connect(`ws://127.0.0.1:${port}`)
+  const [socket] = (await once(listener, 'connection')) as [Socket]
+  await once(socket, 'readable')
+  const [, key] = /Sec-WebSocket-Key: (.*)\r\n/i.exec(String(socket.read()))!
+  socket.write(accepted(key!))
+  await using client = await dialled
+  const many = 60_000
+  const pings = Array.from({ length: many }, (_, n) => {
+    const masked = ping(n)
+    // As a server sends it.
+    return Buffer.concat([Buffer.of(0x89, 120), unmasked(masked)])
+  })
+  socket.write(Buffer.concat(pings))
+  await settled(() => socket.bytesWritten - socket.writableLength)
+  let [tail, bytes] = [Buffer.alloc(0), 0]
+  const newest = String(many - 1).padStart(8, '0')
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    bytes += (chunk as Buffer).length
+    tail = Buffer.concat([tail, chunk as Buffer]).subarray(-pingBytes)
+    if (tail.length === pingBytes && unmasked(tail).toString('latin1').startsWith(newest)) break
+  }
+  assert.ok(bytes < many * pingBytes, 'all of them waited in the client')
+  socket.destroy()
+  listener.close()
+  void client
+})
+
+/** The payload of a short frame that is masked. */
+function unmasked(frame: Buffer): Buffer {
+  const mask = frame.subarray(2, 6)
+  return frame.subarray(6).map((byte, n) => byte ^ mask[n & 3]!) as Buffer
+}
