@@ -247,16 +247,19 @@ export class Campaign {
       this.#violation(`private memory has grown by ${Math.round(growth / 2 ** 20)} MiB`)
   }
 
-  /**
-   * By how much the median of the last third is above that of the first, when the first quarter of
-   * all is left out as warm-up; undefined if there are too few to tell.
-   */
   get growthBytes(): number | undefined {
-    const bytes = this.epochs.map(({ privateBytes }) => privateBytes)
-    if (bytes.length < epochsForTrend) return undefined
-    const warm = bytes.slice(Math.ceil(bytes.length / 4))
-    const third = Math.floor(warm.length / 3)
-    const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
-    return median(warm.slice(-third)) - median(warm.slice(0, third))
+    return growthOf(this.epochs.map(({ privateBytes }) => privateBytes))
   }
+}
+
+/**
+ * By how much the median of the last third is above that of the first, when the first quarter of
+ * all is left out as warm-up; undefined if there are too few to tell.
+ */
+export function growthOf(bytes: number[]): number | undefined {
+  if (bytes.length < epochsForTrend) return undefined
+  const warm = bytes.slice(Math.ceil(bytes.length / 4))
+  const third = Math.floor(warm.length / 3)
+  const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
+  return median(warm.slice(-third)) - median(warm.slice(0, third))
 }

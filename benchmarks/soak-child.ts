@@ -30,9 +30,13 @@ export class SoakChild {
   readonly #lines: AsyncIterator<string>
   readonly #exited: Promise<unknown>
 
-  /** @param descriptors the limit of them, hard and soft */
-  constructor(path: string, options: ServeOptions, descriptors?: number) {
-    const command = [process.execPath, '--expose-gc', path, JSON.stringify(options)]
+  /**
+   * @param descriptors the limit of them, hard and soft
+   * @param url what is served, if not tcp
+   */
+  constructor(path: string, options: ServeOptions, descriptors?: number, url?: string) {
+    const args = [JSON.stringify(options), ...(url === undefined ? [] : [url])]
+    const command = [process.execPath, '--expose-gc', path, ...args]
     // Node raises the soft limit to the hard one, so both must be low before it starts.
     const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors} && `
     this.#child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {

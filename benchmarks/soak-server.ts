@@ -1,6 +1,7 @@
 /**
- * The server of a soak: yodel's library in a process of its own. argv[2] are its options; every
- * line on stdin is answered with what it has counted, and the end of stdin ends it.
+ * The server of a soak: yodel's library in a process of its own. argv[2] are its options, argv[3]
+ * is what it serves; every line on stdin is answered with what it has counted, and the end of stdin
+ * ends it.
  */
 import { createInterface } from 'node:readline'
 import { serve, UserError, type ServeOptions } from 'yodel'
@@ -9,7 +10,7 @@ const options = JSON.parse(process.argv[2]!) as ServeOptions
 const say = (what: object) => console.log(JSON.stringify(what))
 
 try {
-  const server = await serve('tcp://127.0.0.1:0', options)
+  const server = await serve(process.argv[3] ?? 'tcp://127.0.0.1:0', options)
   say({ url: server.url, engine: server.engine, notes: server.notes })
   for await (const _ of createInterface(process.stdin)) {
     // Memory is looked at after this: what is garbage shall not count (see --expose-gc).

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { ServeOptions } from 'yodel'
 import { Campaign, growthMaxBytes, type Epoch } from './soak-campaign.ts'
+import { misusedTransports, soakMisuse } from './soak-misuse.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -12,6 +13,8 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string' },
     /** One of them; without it, all that do not refuse. */
     engine: { type: 'string' },
+    /** Of tls, ws, wss, http, https: clients who misuse it, and others among them. */
+    transport: { type: 'string' },
     threads: { type: 'string', default: '1' },
     concurrency: { type: 'string' },
     'busy-poll-us': { type: 'string' },
@@ -91,9 +94,34 @@ async function soak(engine: (typeof engines)[number], totalMs: number) {
   return false
 }
 
+/** The same for a transport and those who misuse it. */
+async function soakTransport(transport: (typeof misusedTransports)[number], totalMs: number) {
+  const { serverPath, seed, clients, epochs, epochMs } = planFor('node', totalMs)
+  const plan = { serverPath, transport, seed, clients, epochs, epochMs }
+  let [n, verified, misused] = [0, 0, 0]
+  const { violations, growthBytes } = await soakMisuse(plan, look => {
+    verified += look.verified
+    misused += look.misused
+    console.log(
+      `${transport} epoch ${++n}: ${look.verified} messages verified, ${look.misused} misuses, ` +
+        `${mebibytes(look.privateBytes)} private, ${look.descriptors} descriptors`,
+    )
+  })
+  for (const violation of violations) console.log(`${transport}: VIOLATION: ${violation}`)
+  if (violations.length > 0) return false
+  const trend = growthBytes === undefined ? 'too few epochs' : `${mebibytes(growthBytes)} of growth`
+  console.log(
+    `${transport}: sound: ${verified} messages verified, ${misused} misuses, memory: ${trend}`,
+  )
+  return true
+}
+
 const totalMs = flags.seconds ? Number(flags.seconds) * 1e3 : Number(flags.minutes) * 60e3
-const wanted = engines.filter(name => flags.engine === undefined || flags.engine === name)
-const results = []
-for (const engine of wanted) results.push(await soak(engine, totalMs))
+const results: (boolean | undefined)[] = []
+const transport = misusedTransports.find(name => name === flags.transport)
+if (transport) results.push(await soakTransport(transport, totalMs))
+else
+  for (const name of engines)
+    if (flags.engine === undefined || flags.engine === name) results.push(await soak(name, totalMs))
 if (results.includes(false)) process.exitCode = 1
 else if (!results.includes(true)) process.exitCode = 2

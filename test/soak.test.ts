@@ -30,6 +30,26 @@ describe('a short soak', { skip, concurrency: true }, () => {
     })
   }
 
+  for (const transport of ['tls', 'ws', 'http', 'https']) {
+    const skip = transport !== 'https' && notDaily
+    test(`of those who misuse ${transport}`, { skip }, async () => {
+      const { code, said } = await soak(
+        'none',
+        `--transport=${transport}`,
+        `--seconds=${short(4, 0.5)}`,
+      )
+      assert.equal(code, 0, said)
+      assert.match(said, /sound: [1-9]\d* messages verified, [1-9]\d* misuses/)
+    })
+  }
+
+  test('finds a server that does not speak the transport', { skip: notDaily }, async () => {
+    const bad = `--server=${root}build/test/soak-bad-server.js`
+    const { code, said } = await soak('none', bad, '--transport=ws', '--seconds=2')
+    assert.equal(code, 1, said)
+    assert.match(said, /VIOLATION: a client in good order/)
+  })
+
   const faults: Record<string, RegExp> = {
     'wrong byte': /VIOLATION: client \d+ .*byte \d+ is wrong/,
     // See Peer.finish().

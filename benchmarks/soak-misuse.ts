@@ -1,0 +1,132 @@
+/**
+ * A soak of one transport by clients of two kinds: those whose messages must come back, and those
+ * of misuse.ts. After each epoch all have gone, and so must what the server held for them.
+ */
+import { randomBytes } from 'node:crypto'
+import type { NetConnectOpts } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect, type ServeOptions } from 'yodel'
+import { misuseNames, misuses, type MisuseName, type Parting } from './misuse.ts'
+import { Dice } from './soak-behaviours.ts'
+import { growthMaxBytes, growthOf } from './soak-campaign.ts'
+import { SoakChild } from './soak-child.ts'
+
+export const misusedTransports = ['tls', 'ws', 'wss', 'http', 'https'] as const
+export type MisusedTransport = (typeof misusedTransports)[number]
+
+interface Plan {
+  serverPath: string
+  transport: MisusedTransport
+  seed: number
+  clients: number
+  epochs: number
+  epochMs: number
+}
+
+interface Look {
+  verified: number
+  misused: number
+  privateBytes: number
+  descriptors: number
+}
+
+/** All have gone: after so long the server has noticed. */
+const quietMs = 20_000
+/** A handshake that nobody finishes is given up in an epoch; a busy machine takes seconds. */
+const options: ServeOptions = { engine: 'node', handshakeTimeoutMs: 5_000 }
+const partings: readonly Parting[] = ['closes', 'resets', 'stays']
+
+/** What was wrong; nothing if it is sound. The first epoch is for what is opened once. */
+export async function soakMisuse(
+  plan: Plan,
+  onEpoch: (look: Look) => void,
+): Promise<{ violations: string[]; growthBytes: number | undefined }> {
+  const url = `${plan.transport}://127.0.0.1:0`
+  const server = new SoakChild(plan.serverPath, options, undefined, url)
+  const [violations, looks] = [[] as string[], [] as Look[]]
+  try {
+    await server.hello()
+    for (let n = 0; n < plan.epochs && violations.length === 0; n++) {
+      const look = await epoch(plan, server, n, violations)
+      looks.push(look)
+      onEpoch(look)
+      const [first] = looks
+      if (look.descriptors > first!.descriptors)
+        violations.push(`${look.descriptors} descriptors; there were ${first!.descriptors}`)
+    }
+    const complaint = await server.leave(quietMs)
+    if (complaint !== undefined) violations.push(`at the end: ${complaint}`)
+  } finally {
+    await server.kill()
+  }
+  const growthBytes = growthOf(looks.map(({ privateBytes }) => privateBytes))
+  if (growthBytes !== undefined && growthBytes > growthMaxBytes)
+    violations.push(`private memory has grown by ${Math.round(growthBytes / 2 ** 20)} MiB`)
+  return { violations, growthBytes }
+}
+
+async function epoch(plan: Plan, server: SoakChild, number: number, violations: string[]) {
+  const endMs = performance.now() + plan.epochMs
+  let [verified, misused] = [0, 0]
+  const client = async (index: number) => {
+    const dice = new Dice(Math.imul(plan.seed, 0x9e3779b1) ^ (number * plan.clients + index))
+    while (performance.now() < endMs && violations.length === 0) {
+      if (dice.chance(0.4)) {
+        verified += await exchange(plan.transport, server.port, dice, violations)
+        continue
+      }
+      await misuse(plan.transport, server.port, dice)
+      misused++
+    }
+  }
+  await Promise.all(Array.from({ length: plan.clients }, (_, index) => client(index)))
+  await quiet(server, violations)
+  return { verified, misused, privateBytes: server.privateBytes, descriptors: server.descriptors }
+}
+
+/** Some messages on a connection; how many came back as they were. */
+async function exchange(
+  transport: MisusedTransport,
+  port: number,
+  dice: Dice,
+  violations: string[],
+): Promise<number> {
+  const isSecure = transport === 'tls' || transport === 'wss' || transport === 'https'
+  const calling = {
+    ...(isSecure && { tls: { insecure: true, ...(dice.chance(0.5) && http2(transport)) } }),
+  }
+  let count = 0
+  try {
+    const connection = await connect(`${transport}://127.0.0.1:${port}`, { calling })
+    for (let left = dice.size(20); left > 0; left--, count++) {
+      const sent = randomBytes(dice.size(100_000))
+      const { reply } = await connection.echo(sent)
+      if (!sent.equals(reply)) violations.push(`${sent.length} bytes came back as others`)
+    }
+    await connection.close()
+  } catch (error) {
+    violations.push(`a client in good order: ${(error as Error).message}`)
+  }
+  return count
+}
+
+const http2 = (transport: MisusedTransport) => transport === 'https' && { alpn: ['h2'] }
+
+async function misuse(transport: MisusedTransport, port: number, dice: Dice): Promise<void> {
+  const rows = Object.values(misuses[transport])
+  const row = rows[dice.below(rows.length)]!
+  const name: MisuseName = misuseNames[dice.below(misuseNames.length)]!
+  const where: NetConnectOpts = { host: '127.0.0.1', port }
+  const what = row[name]
+  if (typeof what !== 'string') await what(where, partings[dice.below(partings.length)]!)
+}
+
+async function quiet(server: SoakChild, violations: string[]): Promise<void> {
+  for (const endMs = performance.now() + quietMs; performance.now() < endMs;) {
+    const { open, waiting } = await server.ask()
+    if (open + waiting === 0 && server.sockets.length === 0) return
+    await sleep(50)
+  }
+  const { open, waiting } = await server.ask()
+  violations.push(`all have gone; ${open} are open, ${waiting} wait, ${server.sockets.join()} left`)
+}
