@@ -188,7 +188,8 @@ const requests2 = (open: Open): Misuses => ({
   'leaves with a stream open': leaves(
     says(open, () => Buffer.concat([begun, post2, frame2(0, 0, 1, Buffer.alloc(9_000))]), true),
   ),
-  'bad frame': 'Node answers with GOAWAY and leaves the connection open',
+  // A block of headers that no table has (section 5.4.1: the server must close).
+  'bad frame': says(open, () => Buffer.concat([begun, frame2(1, 5, 1, Buffer.of(0xc0))]), true),
   'early RST': where =>
     says(open, () => Buffer.concat([begun, post2, frame2(0, 1, 1, Buffer.alloc(9_000))]))(
       where,
@@ -199,7 +200,7 @@ const requests2 = (open: Open): Misuses => ({
     says(open, () => Buffer.concat([begun, frame2(1, 0, 1, Buffer.of(0x83))])),
   ),
   silent: leaves(says(open, () => begun)),
-  garbage: 'the same',
+  garbage: says(open, () => Buffer.concat([begun, Buffer.alloc(9, 0xff), garbage()])),
 })
 
 /** What is spoken within TLS is misused as without it; and TLS itself. */
