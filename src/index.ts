@@ -17,7 +17,7 @@ export { parseFault } from './faults/parse.ts'
 export { formatAddress, parseAddress, type Address } from './address.ts'
 export { Histogram } from './metrics/histogram.ts'
 export { since, type Counts, type Snapshot } from './metrics/snapshot.ts'
-export type { WrongBytes } from './load/payload.ts'
+export type { WrongBytes } from './load/wrong-bytes.ts'
 
 // Errors
 export { UserError, type UserErrorKind } from './errors.ts'

@@ -1,5 +1,5 @@
 /** The command line: a table of commands, and what becomes of errors. */
-import { Command, CommanderError } from '@commander-js/extra-typings'
+import { Command, CommanderError, Help } from '@commander-js/extra-typings'
 import { errnoOf, failureName } from '../engines/failures.ts'
 import { UserError } from '../errors.ts'
 import { version } from '../machine.ts'
@@ -43,6 +43,11 @@ const createProgram = () =>
     .description('Call out; count what comes back. An echo server, client and load generator.')
     .version(version)
     .configureOutput({ outputError: () => {} })
+    // What a flag alone stands for is said in its own words.
+    .configureHelp({
+      optionDescription: option =>
+        new Help().optionDescription(option).replace(/ \(preset: ""\)/, ''),
+    })
     .exitOverride()
     .addHelpText(
       'after',

@@ -1,21 +1,15 @@
 /** Flags of faults: which ones, when, and where they are written down. */
 import { closeSync, openSync, writeSync } from 'node:fs'
-import { Option } from 'commander'
 import { usageError } from '../errors.ts'
 import { faultKinds, type FaultSpec } from '../faults/index.ts'
 import { faultsText, formatFault, parseFault } from '../faults/parse.ts'
 import { parseFaultScript, type FaultStep } from '../faults/script.ts'
+import { fromFlags, option, type Kind, type OptionsOf } from '../options/form.ts'
+import { list, text } from '../options/kinds.ts'
 import type { ServeOptions } from '../serve.ts'
 import { formatDuration } from '../units.ts'
 import { cannot } from './files.ts'
-import { fileContent, repeatable, value } from './flags.ts'
 import type { Log } from './log.ts'
-
-export interface Faulting {
-  fault?: Given[] | undefined
-  faultScript?: FaultStep[] | undefined
-  faultLog?: string | undefined
-}
 
 /** One fault, and of which listener alone, counted from 0. */
 interface Given {
@@ -23,24 +17,48 @@ interface Given {
   listener: number | undefined
 }
 
-export const faultFlags = (): Option[] => [
-  // Each one goes behind those before it.
-  new Option(
-    '--fault <kind=value>',
-    `misbehave: ${faultKinds.join(', ')}; repeatable; 1/kind=value: the second address alone`,
-  ).argParser(repeatable(checked)),
-  new Option('--fault-script <file>', 'which faults are in force when (JSON)').argParser(path =>
-    value(parseFaultScript)(fileContent(path)),
-  ),
-  new Option('--fault-log <file>', 'write down each fault: one JSON object per line'),
-]
-
-/** `delay=50ms`, or `1/delay=50ms` of the second listener alone. */
-function checked(written: string): Given {
-  const [, listener, text] = /^(?:(\d+)\/)?(.*)$/s.exec(written)!
-  const spec = parseFault(text!)
-  return { spec, listener: listener === undefined ? undefined : Number(listener) }
+const givenFault: Kind<Given> = {
+  placeholder: '<kind=value>',
+  /** `delay=50ms`, or `1/delay=50ms` of the second listener alone. */
+  parse(written) {
+    const [, listener, text] = /^(?:(\d+)\/)?(.*)$/s.exec(written)!
+    const spec = parseFault(text!)
+    return { spec, listener: listener === undefined ? undefined : Number(listener) }
+  },
+  format: ({ spec, listener }) => [
+    (listener === undefined ? '' : `${listener}/`) + formatFault(spec),
+  ],
+  mistake: () => undefined,
 }
+
+const script: Kind<FaultStep[]> = {
+  placeholder: '<file>',
+  parse: parseFaultScript,
+  format: () => ['SCRIPT.json'],
+  mistake: () => undefined,
+  file: true,
+}
+
+/** Which faults, when, and where they are written down. */
+export const faultFlags = {
+  // Each one goes behind those before it.
+  fault: option(list(givenFault), {
+    default: undefined,
+    flag: 'fault',
+    help: `misbehave: ${faultKinds.join(', ')}; repeatable; 1/kind=value: the second address alone`,
+  }),
+  faultScript: option(script, {
+    default: undefined,
+    flag: 'fault-script',
+    help: 'which faults are in force when (JSON)',
+  }),
+  faultLog: option(text('<file>'), {
+    default: undefined,
+    flag: 'fault-log',
+    help: 'write down each fault: one JSON object per line',
+  }),
+}
+type Faulting = OptionsOf<typeof faultFlags>
 
 /** Those of each listener; undefined where there are none. */
 function shareOut({ fault, faultScript }: Faulting, servers: number): (FaultSpec[] | undefined)[] {
@@ -56,12 +74,12 @@ function shareOut({ fault, faultScript }: Faulting, servers: number): (FaultSpec
   })
 }
 
-/** What they say, and the other flags. */
-export function faultsOf<F extends object>(flags: F): { faulting: Faulting; rest: F } {
-  const { fault, faultScript, faultLog, ...rest } = flags as F & Faulting
-  if (faultLog !== undefined && !fault && !faultScript)
+/** @throws UserError for a log without faults */
+export function faultsOf(flags: object): Faulting {
+  const faulting = fromFlags(faultFlags, flags as Record<string, unknown>)
+  if (faulting.faultLog !== undefined && !faulting.fault && !faulting.faultScript)
     throw usageError('--fault-log is for --fault and --fault-script.')
-  return { faulting: { fault, faultScript, faultLog }, rest: rest as unknown as F }
+  return faulting
 }
 
 /** What they are for each of the servers, and where they are written down. */

@@ -1,13 +1,10 @@
 /** Flags that several commands have, and how their values are parsed. */
 import { readFileSync } from 'node:fs'
-import { Argument, InvalidArgumentError, Option } from '@commander-js/extra-typings'
-import type { Command as PlainCommand, Option as PlainOption } from 'commander'
+import { Argument, InvalidArgumentError } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, parseAddress } from '../address.ts'
-import { wantedEngines } from '../engine-names.ts'
 import { UserError } from '../errors.ts'
 import { option } from '../options/form.ts'
 import { whether } from '../options/kinds.ts'
-import { parseCount } from '../units.ts'
 
 /** What is wrong with a value belongs into the sentence that names the option. */
 export const value =
@@ -33,23 +30,6 @@ export function fileContent(path: string): string {
   } catch (error) {
     throw new InvalidArgumentError(`Cannot read it: ${(error as Error).message}.`)
   }
-}
-
-/** As it was written. */
-export const asIs = (text: string): string => text
-
-export const engineFlag = () =>
-  new Option('--engine <name>', 'how bytes are moved')
-    .choices(wantedEngines)
-    .default('auto' as const)
-
-/** `8`, `10k`, or `unlimited`. */
-export const parseLimit = (text: string): number =>
-  text === 'unlimited' ? Infinity : parseCount(text)
-
-/** Adds options that have a file of their own; what they say is read from the flags there. */
-export function addAll(command: object, heading: string, options: PlainOption[]): void {
-  for (const option of options) (command as PlainCommand).addOption(option.helpGroup(heading))
 }
 
 /** Of a command that reports. */

@@ -11,15 +11,14 @@ import { plural } from '../units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { faultFlags, faultsOf, inject } from './faults.ts'
 import { isUdp, risk, warnings } from './datagrams.ts'
-import { addAll } from './flags.ts'
 import { openLog, type Log } from './log.ts'
 import { addOptions } from './option-flags.ts'
 import { onInterrupt, print, showLive } from './output.ts'
-import { servedText, servingText, totalOf } from './served-text.ts'
-import { servingOf } from './serving.ts'
+import { servedText, servingText, totalOf } from './counts-text.ts'
+import { servingOf } from './serve-options.ts'
 import { announceWatch, watch, type Watch } from './watch.ts'
 import { Typed } from './typed.ts'
-import { watchingOf, watchingOptions } from './watching.ts'
+import { watchingOf, watchOptions } from './watch-options.ts'
 
 export function addServe(program: Command): void {
   const command = program
@@ -29,14 +28,14 @@ export function addServe(program: Command): void {
   addOptions(command, commonOptions)
   addOptions(command, socketOptions)
   addOptions(command, faultOptions, faultsGroup)
-  addAll(command, faultsGroup, faultFlags())
+  addOptions(command, faultFlags, faultsGroup)
   addOptions(command, transportOptions, 'Transports:')
-  addAll(command, 'Watching:', watchingOptions())
+  addOptions(command, watchOptions, 'Watching:')
   const typed = new Typed(command)
   command.action(async (texts, flags) => {
     const serving = servingOf(flags)
-    const { watching } = watchingOf(flags)
-    const { faulting } = faultsOf(flags)
+    const watching = watchingOf(flags)
+    const faulting = faultsOf(flags)
     const { json = false, fd = [] } = fromFlags(socketOptions, flags)
     const inherited = [...activatedSockets(process.env), ...fd]
     const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]

@@ -1,10 +1,10 @@
 /** Watches the servers of `yodel serve`: for the dashboard, and for the log. */
-import { isPublic, parseAddress, type HostAddress } from '../address.ts'
+import { isPublic, type HostAddress } from '../address.ts'
 import type { Dashboard } from '../dashboard/index.ts'
 import type { Health } from '../dashboard/health.ts'
 import type { Look, Observer } from '../dashboard/observer.ts'
 import type { Readiness } from '../dashboard/readiness.ts'
-import { usageError, UserError } from '../errors.ts'
+import { UserError } from '../errors.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { ServeOptions, Server } from '../serve.ts'
 import type { FaultSpec } from '../faults/index.ts'
@@ -13,7 +13,7 @@ import { transports } from '../transport.ts'
 import { Storms, type Log } from './log.ts'
 import { print } from './output.ts'
 import type { Typed } from './typed.ts'
-import type { Watching } from './watching.ts'
+import { usualDashboard, type Watching } from './watch-options.ts'
 
 export interface WatchOptions extends Watching {
   /** Of each server, as given on the command line. */
@@ -33,17 +33,6 @@ export interface Watch {
   /** The servers are stopping. */
   setDraining(): void
   close(): Promise<void>
-}
-
-const usual: HostAddress = { transport: 'tcp', host: '127.0.0.1', port: 7070 }
-const examples = 'Write for example http://127.0.0.1:7070, :7070 or 0.0.0.0:7070.'
-
-/** `--dashboard` alone, or with where; and `--health`. */
-export function parseWebAddress(text: string | true, what: string): HostAddress {
-  if (text === true) return usual
-  const address = parseAddress(text.replace(/^http:\/\//i, ''))
-  if (address.transport === 'tcp') return address
-  throw usageError(`'${text}': ${what} speaks plain HTTP, on a port.`, examples)
 }
 
 const unwatched: Watch = {
@@ -138,9 +127,10 @@ async function open(
     return await startDashboard({ ...wanted, address })
   } catch (error) {
     const isTaken = error instanceof UserError && error.message.includes('EADDRINUSE')
-    if (!isTaken || address.host !== usual.host || address.port !== usual.port) throw error
+    if (!isTaken || address.host !== usualDashboard.host || address.port !== usualDashboard.port)
+      throw error
     // Whoever wants to serve does not mind where the page is.
-    log.say('info', `Port ${usual.port} is taken, so the dashboard is on another one.`)
+    log.say('info', `Port ${usualDashboard.port} is taken, so the dashboard is on another one.`)
     return startDashboard({ ...wanted, address: { ...address, port: 0 } })
   }
 }

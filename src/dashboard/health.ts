@@ -7,7 +7,7 @@ import { MetricsPage } from './metrics.ts'
 import type { Observer } from './observer.ts'
 import { contentType } from './prometheus.ts'
 import type { Readiness } from './readiness.ts'
-import type { Reply, Route } from './routes.ts'
+import type { Reply, Route } from './route.ts'
 import { answerWith, close, listenForWeb, urlOf } from './server.ts'
 
 const text = 'text/plain; charset=utf-8'

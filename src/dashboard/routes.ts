@@ -1,5 +1,4 @@
 /** The table of what can be asked for: api.ts says what each takes and gives. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { loadHtml } from '../report/html.ts'
 import type { BenchWanted, ConnectionQuery, FaultsWanted, Killed, ServerInfo } from './api.ts'
 import type { Benches } from './benches.ts'
@@ -10,26 +9,7 @@ import { healthRoutes } from './health.ts'
 import type { Observer } from './observer.ts'
 import type { Readiness } from './readiness.ts'
 import { Refused } from './refused.ts'
-
-/** What a route has to work with. */
-export interface Ask {
-  request: IncomingMessage
-  response: ServerResponse
-  query: URLSearchParams
-  /** The part of the path that is a name. */
-  id: string
-}
-
-export interface Reply {
-  status?: number
-  /** JSON if it is an object without a type. */
-  body: unknown
-  type?: string
-  headers?: Record<string, string>
-}
-
-/** Undefined: it has answered, or goes on answering, by itself. */
-export type Route = (ask: Ask) => Reply | undefined | Promise<Reply | undefined>
+import type { Route } from './route.ts'
 
 export interface Parts {
   observer: Observer

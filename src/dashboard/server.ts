@@ -9,7 +9,7 @@ import { explain } from '../engines/failures.ts'
 import type { Asset } from './assets.ts'
 import type { Guard } from './guard.ts'
 import { explainRefusal, Refused } from './refused.ts'
-import type { Reply, Route } from './routes.ts'
+import type { Reply, Route } from './route.ts'
 
 /** What a request may take until it is there whole. */
 const requestTimeoutDefaultMs = 10_000

@@ -2,12 +2,12 @@
 import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../address.ts'
 import type { FaultSpec } from '../faults/index.ts'
-import type { WrongBytes } from '../load/payload.ts'
 import type { ReplyLog } from '../load/replies.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { EngineName } from '../engine-names.ts'
 import type { Task } from '../task.ts'
 import type { Feature } from './features.ts'
+import type { WrongBytes } from '../load/wrong-bytes.ts'
 
 /** One way of asking the operating system to move bytes. */
 export interface Engine {

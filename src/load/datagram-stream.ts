@@ -2,7 +2,7 @@
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../units.ts'
 import type { DatagramTraffic } from './datagrams.ts'
-import type { WrongBytes } from './payload.ts'
+import type { WrongBytes } from './wrong-bytes.ts'
 
 /** How much of a wrong datagram is shown, and of the right bytes before it. */
 const shownBytes = 32

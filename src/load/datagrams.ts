@@ -4,11 +4,12 @@
  */
 import { counter, type Meter } from '../metrics/meter.ts'
 import { DatagramStream } from './datagram-stream.ts'
-import { createPayload, type Payload, type WrongBytes } from './payload.ts'
+import { createPayload, type Payload } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
 import { mix } from './random.ts'
 import { createSizes, type Sizes } from './sizes.ts'
 import { Timetable } from './timetable.ts'
+import type { WrongBytes } from './wrong-bytes.ts'
 
 /** What a datagram begins with: five numbers of 32 bits, the lowest byte first. */
 export const headerBytes = 20

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { diagnose, type Cause, type Diagnosis, type UnderWay } from './diagnosis.ts'
+import { diagnose, type Diagnosis } from './diagnosis.ts'
 import { copyOf, createPayload, firstWrongByte, type Payload } from './payload.ts'
+import type { Cause, UnderWay } from './wrong-bytes.ts'
 
 /** What is damaged: `length` bytes at `offset` of a stream, and `more` come behind the damage. */
 interface Place {

@@ -3,37 +3,7 @@ import { plural } from '../units.ts'
 import { Origins } from './origins.ts'
 import type { Payload } from './payload.ts'
 import { bitsThatDiffer, chanceBytes, swap, type Piece } from './pieces.ts'
-
-export const causes = [
-  /** A few bits differ, and the stream goes on in step. */
-  'corrupted',
-  /** Bytes were left out: what comes is from further on in the same stream. */
-  'missing',
-  /** Bytes came a second time. */
-  'duplicated',
-  /** Two pieces of the stream changed places. */
-  'swapped',
-  /** Bytes that belong to no stream were put in; behind them it goes on. */
-  'shifted',
-  /** What comes belongs to another connection. */
-  'foreign',
-  /** A message has the right bytes, and more or fewer of them than it should. */
-  'bounds',
-  /** The connection ended within a message, or with messages unanswered. */
-  'truncated',
-  /** An HTTP server answered with a status of failure. */
-  'status',
-  /** None of these. */
-  'unknown',
-] as const
-export type Cause = (typeof causes)[number]
-
-/** What a connection has under way: from `receivedBytes` to `sentBytes` of its stream. */
-export interface UnderWay {
-  connection: number
-  receivedBytes: number
-  sentBytes: number
-}
+import type { Cause, UnderWay } from './wrong-bytes.ts'
 
 export interface Diagnosis {
   cause: Cause

@@ -1,6 +1,6 @@
 /** Finds out from which streams, and from where in them, received bytes come. */
-import type { UnderWay } from './diagnosis.ts'
 import { copyOf, firstWrongByte, type Payload } from './payload.ts'
+import type { UnderWay } from './wrong-bytes.ts'
 import { bitsThatDiffer, chanceBytes, inStepBytes, nobody, swap } from './pieces.ts'
 import type { Piece } from './pieces.ts'
 

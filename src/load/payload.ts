@@ -2,7 +2,6 @@
  * What a load sends, as a function of (connection, offset): nothing that was sent needs to be kept
  * to know what must come back.
  */
-import type { Cause } from './diagnosis.ts'
 import { mix } from './random.ts'
 
 export type PayloadSpec =
@@ -131,41 +130,4 @@ export function firstWrongByte(
     done += piece
   }
   return -1
-}
-
-/** How an echo was wrong. Plain data: it crosses threads. */
-export interface WrongBytes {
-  connection: number
-  /** Offset in that connection's stream of the first wrong byte. */
-  offset: number
-  /** Up to 32 bytes from that offset on; nothing received where the stream ended too early. */
-  expected: Uint8Array
-  received: Uint8Array
-  /** Up to 16 right bytes before them. */
-  before: Uint8Array
-  cause: Cause
-  detail: string
-}
-
-/** How much of a wrong answer is shown, and of the right bytes before it. */
-const shownBytes = 32
-const beforeBytes = 16
-
-/** From that offset on it is wrong: what there should be, and what came. */
-export function wrongAt(
-  payload: Payload,
-  connection: number,
-  offset: number,
-  received: Uint8Array,
-  diagnosis: Pick<WrongBytes, 'cause' | 'detail'>,
-): WrongBytes {
-  const before = Math.min(beforeBytes, offset)
-  return {
-    connection,
-    offset,
-    expected: copyOf(payload, connection, offset, shownBytes),
-    received: Uint8Array.from(received.subarray(0, shownBytes)),
-    before: copyOf(payload, connection, offset - before, before),
-    ...diagnosis,
-  }
 }

@@ -2,10 +2,11 @@
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../units.ts'
 import { compareInStep, corruptionDetail } from './corruption.ts'
-import { diagnose, statusDiagnosis, type UnderWay } from './diagnosis.ts'
+import { diagnose, statusDiagnosis } from './diagnosis.ts'
 import { Handed } from './handed.ts'
-import { firstWrongByte, wrongAt, type WrongBytes } from './payload.ts'
+import { firstWrongByte } from './payload.ts'
 import type { Traffic } from './traffic.ts'
+import { type UnderWay, type WrongBytes, wrongAt } from './wrong-bytes.ts'
 
 /** So much of it is enough to know where it comes from. */
 const evidenceMaxBytes = 262_144

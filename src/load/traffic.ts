@@ -3,12 +3,12 @@
  * took. Engines move the bytes. Instants are nanoseconds on the clock of performance.now().
  */
 import { counter, type Meter } from '../metrics/meter.ts'
-import type { UnderWay } from './diagnosis.ts'
-import { createPayload, type Allocate, type Payload, type WrongBytes } from './payload.ts'
+import { createPayload, type Allocate, type Payload } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
 import { createSizes, type Sizes } from './sizes.ts'
 import { Stream } from './stream.ts'
 import { Timetable } from './timetable.ts'
+import type { UnderWay, WrongBytes } from './wrong-bytes.ts'
 
 export { nowNs } from './timetable.ts'
 

@@ -2,8 +2,8 @@
  * The result of a load as plain JSON: what `--json` prints, what is saved and compared. Its keys
  * are stable; docs/result.schema.json describes them for machines. Times are microseconds.
  */
-import type { Cause } from '../load/diagnosis.ts'
 import type { FailureName } from '../metrics/meter.ts'
+import type { Cause } from '../load/wrong-bytes.ts'
 
 /** Changes only when a key changes its meaning or goes away. */
 export const resultFormat = 'yodel-result-2'

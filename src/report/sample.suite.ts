@@ -1,10 +1,10 @@
 /** Results for the tests of reports: made as real ones are, of samples that the test gives. */
-import type { WrongBytes } from '../load/payload.ts'
 import type { HistogramName } from '../metrics/meter.ts'
 import { counter, Meter, type CounterName } from '../metrics/meter.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import type { RunConditions, RunResult } from './result.ts'
 import { distribution, summarize, withVerdict } from './summarize.ts'
+import type { WrongBytes } from '../load/wrong-bytes.ts'
 
 export interface Sample {
   command?: 'bench' | 'flood'

@@ -1,5 +1,4 @@
 /** From what was counted to the result. */
-import type { WrongBytes } from '../load/payload.ts'
 import type { Window } from '../load/replies.ts'
 import { bucketCount, bucketMiddleNs, highestNs, lowestNs } from '../metrics/histogram.ts'
 import type { Histogram } from '../metrics/histogram.ts'
@@ -20,6 +19,7 @@ import type {
 } from './result.ts'
 import { noteSteps } from './steps.ts'
 import { judgeGenerator } from './validity.ts'
+import type { WrongBytes } from '../load/wrong-bytes.ts'
 
 export interface Findings {
   /** At the end of the run. */

@@ -1,9 +1,9 @@
 /** Short connections beside the steady ones: connect, echo one message, hang up, and again. */
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { diagnose, statusDiagnosis, type Diagnosis, type UnderWay } from '../../load/diagnosis.ts'
+import { diagnose, statusDiagnosis, type Diagnosis } from '../../load/diagnosis.ts'
 import { createPacer, type Pacer } from '../../load/pacer.ts'
-import { copyOf, firstWrongByte, type WrongBytes } from '../../load/payload.ts'
+import { copyOf, firstWrongByte } from '../../load/payload.ts'
 import { nowNs, type Traffic } from '../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
@@ -11,6 +11,7 @@ import { plural, timerMaxMs } from '../../units.ts'
 import { failureName, StatusError } from '../failures.ts'
 import { dialOrFail } from './dial.ts'
 import { countReconnects } from './http/reconnects.ts'
+import type { UnderWay, WrongBytes } from '../../load/wrong-bytes.ts'
 
 /** More at the same time are not begun; those that are due then wait, as their time shows. */
 const openMax = 5_000

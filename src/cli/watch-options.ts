@@ -1,0 +1,100 @@
+/** Options of the command line that show what a server does: dashboard, probes and log. */
+import { parseAddress, type HostAddress } from '../address.ts'
+import { usageError } from '../errors.ts'
+import { fromFlags, option, type Kind } from '../options/form.ts'
+import { choice, fileText, whether } from '../options/kinds.ts'
+import { logLevels, type LogLevel } from './log.ts'
+import { givenToken } from './token.ts'
+
+/** Where the dashboard is, if the flag does not say where. */
+export const usualDashboard: HostAddress = { transport: 'tcp', host: '127.0.0.1', port: 7070 }
+const examples = 'Write for example http://127.0.0.1:7070, :7070 or 0.0.0.0:7070.'
+
+const webAddress = (what: string, placeholder: string): Kind<HostAddress> => ({
+  placeholder,
+  parse(text) {
+    if (text === '') return usualDashboard
+    const address = parseAddress(text.replace(/^http:\/\//i, ''))
+    if (address.transport === 'tcp') return address
+    throw usageError(`'${text}': ${what} speaks plain HTTP, on a port.`, examples)
+  },
+  format: ({ host, port }) => [`http://${host.includes(':') ? `[${host}]` : host}:${port}`],
+  mistake: () => undefined,
+})
+
+export const watchOptions = {
+  /** Where the dashboard is wanted; undefined: not at all. */
+  dashboard: option(webAddress('the dashboard', '[address]'), {
+    default: undefined,
+    flag: 'dashboard',
+    help: 'a page, an API and metrics (http://127.0.0.1:7070)',
+  }),
+  token: option(fileText('TOKEN'), {
+    default: undefined,
+    flag: 'dashboard-token-file',
+    help: 'requests must have the token in it ($YODEL_TOKEN)',
+  }),
+  benchAnywhere: option(whether(), {
+    default: false,
+    flag: 'dashboard-bench-anywhere',
+    help: 'let its page load other addresses than its own',
+  }),
+  metricsOpen: option(whether(), {
+    default: false,
+    flag: 'metrics-open',
+    help: 'the dashboard answers /metrics without a token',
+  }),
+  /** Where the probes and the metrics are wanted besides; undefined: nowhere. */
+  health: option(webAddress('what --health is for', '<address>'), {
+    default: undefined,
+    flag: 'health',
+    help: '/healthz, /readyz and /metrics there, without a token',
+  }),
+  logLevel: option(choice(logLevels, 'level'), {
+    default: undefined,
+    flag: 'log-level',
+    help: 'a log on stderr instead of sentences',
+  }),
+  quiet: option(whether(), {
+    default: false,
+    flag: 'quiet',
+    help: 'nothing on stderr but errors',
+  }),
+}
+
+export interface Watching {
+  dashboard: HostAddress | undefined
+  token: string | undefined
+  benchAnywhere: boolean
+  metricsOpen: boolean
+  health: HostAddress | undefined
+  logLevel: LogLevel | undefined
+  quiet: boolean
+}
+
+/** Of the dashboard, and nothing without it. */
+const ofDashboard = ['token', 'benchAnywhere', 'metricsOpen'] as const
+
+/** @throws UserError for flags that do nothing without another one, or exclude each other */
+export function watchingOf(flags: object): Watching {
+  const typed = fromFlags(watchOptions, flags as Record<string, unknown>)
+  const { dashboard, token, benchAnywhere = false, metricsOpen = false, health } = typed
+  const { logLevel, quiet = false } = typed
+  const alone = dashboard ? undefined : ofDashboard.find(name => typed[name] !== undefined)
+  if (alone)
+    throw usageError(
+      `--${watchOptions[alone].flag} does nothing without --dashboard.`,
+      'Add --dashboard.',
+    )
+  if (quiet && logLevel !== undefined)
+    throw usageError('--quiet and --log-level exclude each other.')
+  return {
+    dashboard,
+    token: dashboard && givenToken(token),
+    benchAnywhere,
+    metricsOpen,
+    health,
+    logLevel,
+    quiet,
+  }
+}

@@ -1,0 +1,22 @@
+/** What answers a request. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** What a route has to work with. */
+export interface Ask {
+  request: IncomingMessage
+  response: ServerResponse
+  query: URLSearchParams
+  /** The part of the path that is a name. */
+  id: string
+}
+
+export interface Reply {
+  status?: number
+  /** JSON if it is an object without a type. */
+  body: unknown
+  type?: string
+  headers?: Record<string, string>
+}
+
+/** Undefined: it has answered, or goes on answering, by itself. */
+export type Route = (ask: Ask) => Reply | undefined | Promise<Reply | undefined>

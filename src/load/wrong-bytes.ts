@@ -1,0 +1,70 @@
+/** What is known of the first wrong bytes, and of what else was under way then. */
+import { copyOf, type Payload } from './payload.ts'
+
+export const causes = [
+  /** A few bits differ, and the stream goes on in step. */
+  'corrupted',
+  /** Bytes were left out: what comes is from further on in the same stream. */
+  'missing',
+  /** Bytes came a second time. */
+  'duplicated',
+  /** Two pieces of the stream changed places. */
+  'swapped',
+  /** Bytes that belong to no stream were put in; behind them it goes on. */
+  'shifted',
+  /** What comes belongs to another connection. */
+  'foreign',
+  /** A message has the right bytes, and more or fewer of them than it should. */
+  'bounds',
+  /** The connection ended within a message, or with messages unanswered. */
+  'truncated',
+  /** An HTTP server answered with a status of failure. */
+  'status',
+  /** None of these. */
+  'unknown',
+] as const
+export type Cause = (typeof causes)[number]
+
+/** What a connection has under way: from `receivedBytes` to `sentBytes` of its stream. */
+export interface UnderWay {
+  connection: number
+  receivedBytes: number
+  sentBytes: number
+}
+
+/** How an echo was wrong. Plain data: it crosses threads. */
+export interface WrongBytes {
+  connection: number
+  /** Offset in that connection's stream of the first wrong byte. */
+  offset: number
+  /** Up to 32 bytes from that offset on; nothing received where the stream ended too early. */
+  expected: Uint8Array
+  received: Uint8Array
+  /** Up to 16 right bytes before them. */
+  before: Uint8Array
+  cause: Cause
+  detail: string
+}
+
+/** How much of a wrong answer is shown, and of the right bytes before it. */
+const shownBytes = 32
+const beforeBytes = 16
+
+/** From that offset on it is wrong: what there should be, and what came. */
+export function wrongAt(
+  payload: Payload,
+  connection: number,
+  offset: number,
+  received: Uint8Array,
+  diagnosis: Pick<WrongBytes, 'cause' | 'detail'>,
+): WrongBytes {
+  const before = Math.min(beforeBytes, offset)
+  return {
+    connection,
+    offset,
+    expected: copyOf(payload, connection, offset, shownBytes),
+    received: Uint8Array.from(received.subarray(0, shownBytes)),
+    before: copyOf(payload, connection, offset - before, before),
+    ...diagnosis,
+  }
+}
