@@ -18,7 +18,9 @@ if (files.length === 0) throw new Error(`No test file has ${wanted.join(' or ')}
 
 /** They use up or measure what the system has of memory, and others would feel it. */
 const alone = files.filter(file => file.includes('limits') || (full && file.includes('crowds')))
-const parallel = files.filter(file => !alone.includes(file))
+/** What these measure others would disturb. */
+const quiet = files.filter(file => file.endsWith('truth.test.js'))
+const parallel = files.filter(file => !alone.includes(file) && !quiet.includes(file))
 const units = parallel.filter(file => file.startsWith('dist'))
 const sizeable = parallel.filter(file => !units.includes(file))
 
@@ -35,6 +37,7 @@ let leftOut = 0
 await report(groups.map(together), atOnce)
 // In their short form there is room for two of them.
 await report(alone, short(1, 2))
+await report(quiet, 1)
 if (!full) tellOfFullForm()
 
 /** A file that runs these, one after the other. */
@@ -74,5 +77,5 @@ function withForms(file: string): string[] {
   const text = readFileSync(file, 'utf8')
   const suites = [...text.matchAll(/'\.\/([\w-]+\.suite\.js)'/g)].map(([, name]) => name!)
   const found = suites.flatMap(name => withForms(join(dirname(file), name)))
-  return text.includes("'./full.js'") ? [file, ...found] : found
+  return /'\.\.?\/full\.js'/.test(text) ? [file, ...found] : found
 }

@@ -173,13 +173,17 @@ function failures(result: RunResult, { limits, window, total }: Findings): strin
     reasons.push('Nothing was measured.')
   if (messages.lost > 0 && !limits.loss) reasons.push(...lossReasons(result))
   // A warm-up that is never answered is a loss, too.
-  const unanswered = messages.lost + messages.unfinished + total.warmupSent - total.warmupReceived
+  const warmupLost = total.warmupSent - total.warmupReceived
+  const unanswered = messages.lost + messages.unfinished + warmupLost
   const mayLose = limits.loss?.(unanswered, messages.planned) ?? false
   if (messages.unfinished > 0 && !mayLose)
     reasons.push(
       `${plural(messages.unfinished, 'message')} ${messages.unfinished === 1 ? 'was' : 'were'} ` +
         'still under way when the drain was over, and never verified.',
     )
+  // A datagram has no connection that could fail for it.
+  if (datagrams && warmupLost > 0 && !limits.loss)
+    reasons.push(`${plural(warmupLost, 'message')} of the warm-up did not come back.`)
   for (const [name, count] of Object.entries(errors)) {
     if (count === 0) continue
     if (datagrams && name === 'wrongBytes') reasons.push(`${plural(count, 'datagram')} came wrong.`)

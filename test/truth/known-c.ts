@@ -1,0 +1,67 @@
+/** The known server in C (known.c), where there is a compiler. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root } from '../program.ts'
+import type { Known } from './behaviour.ts'
+import type { Framing } from './framings.ts'
+import type { Peer } from './trial.ts'
+import { cannotCapture } from './witness.ts'
+
+let binary: string | undefined
+
+/** Why there is none; false if there is. It keeps no log, so it needs the wire as its witness. */
+export function cannotCompile(): string | false {
+  if (cannotCapture) return cannotCapture
+  if (binary) return false
+  const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+  process.once('exit', () => rmSync(folder, { recursive: true }))
+  const out = join(folder, 'known')
+  const flags = ['-O2', '-Wall', '-Werror', '-o', out, `${root}test/truth/known.c`]
+  const { error, status, stderr } = spawnSync('cc', flags)
+  if (error) return 'there is no C compiler'
+  if (status !== 0) throw new Error(stderr.toString())
+  binary = out
+  return false
+}
+
+/** As known.c reads it: the kind, then its numbers in microseconds or counts. */
+function argumentsOf(known: Known): [kind: string, ...numbers: number[]] {
+  switch (known.kind) {
+    case 'fixed':
+      return ['fixed', known.delayMs * 1e3]
+    case 'spread':
+      return ['spread', known.leastMs * 1e3, known.mostMs * 1e3]
+    case 'bimodal':
+      return ['bimodal', known.delayMs * 1e3, known.slowMs * 1e3, known.every]
+    case 'paused':
+      return ['paused', known.everyMs * 1e3, known.forMs * 1e3]
+    case 'queue':
+      return ['queue', known.serviceMs * 1e3]
+    case 'straggler':
+      return ['straggler', known.othersMs * 1e3, known.delayMs * 1e3, known.nth]
+    case 'dies':
+      return ['dies', known.delayMs * 1e3, known.after]
+    default:
+      throw new Error('Streams do not lose messages.')
+  }
+}
+
+export async function startCompiled(known: Known, { sizeBytes }: Framing): Promise<Peer> {
+  const args = [sizeBytes, ...argumentsOf(known)].map(String)
+  const child = spawn(binary!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const port = Number(/^listening on (\d+)/.exec(line.toString())![1])
+  return {
+    url: `tcp://127.0.0.1:${port}`,
+    port,
+    pids: [child.pid!],
+    log: () => Promise.reject(new Error('It keeps no log.')),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    },
+  }
+}

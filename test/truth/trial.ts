@@ -1,0 +1,79 @@
+/** One run against a known server, before a witness. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { bench, type BenchOptions } from 'yodel'
+import type { Known } from './behaviour.ts'
+import { figuresOf, type Figures } from './figures.ts'
+import type { Framing } from './framings.ts'
+import { startCompiled } from './known-c.ts'
+import { startKnown } from './known-server.ts'
+import { watchOthers } from './noise.ts'
+import { toldBy, type Told } from './result-fields.ts'
+import type { Exchange } from './wire.ts'
+import { cannotCapture, capture } from './witness.ts'
+
+export interface Trial {
+  name: string
+  transport: Framing['transport']
+  engine: 'node' | 'uring'
+  known: Known
+  /** Where the server is: in this process, in one of its own, in one that is written in C. */
+  where: 'here' | 'apart' | 'C'
+  load: BenchOptions & { connections: number; warmupMs: number; durationMs: number }
+}
+
+export interface Seen {
+  told: Told
+  figures: Figures
+  /** What others took of a processor meanwhile; undefined where that is not known. */
+  others: number | undefined
+}
+
+/** A prime number: what belongs to the transport itself has other lengths. */
+const sizeBytes = 127
+
+/** Somebody who answers, and what he has noticed himself. */
+export interface Peer extends AsyncDisposable {
+  url: string
+  port: number
+  pids: number[]
+  log(): Promise<Exchange[]>
+}
+
+const peers: Record<Trial['where'], (known: Known, framing: Framing) => Promise<Peer>> = {
+  async here(known, framing) {
+    const server = await startKnown(known, framing)
+    return { ...server, pids: [], log: async () => server.log }
+  },
+  async apart(known, framing) {
+    const file = fileURLToPath(new URL('known-child.js', import.meta.url))
+    const child = fork(file, [JSON.stringify({ known, framing })])
+    const [{ url, port }] = (await once(child, 'message')) as [{ url: string; port: number }]
+    const log = async () => {
+      child.send('log')
+      return ((await once(child, 'message')) as [Exchange[]])[0]
+    }
+    const close = async () => {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    return { url, port, pids: [child.pid!], log, [Symbol.asyncDispose]: close }
+  },
+  C: startCompiled,
+}
+
+/** @returns null if the witness has missed something */
+export async function run(trial: Trial): Promise<Seen | null> {
+  const { transport, engine, known, load } = trial
+  const framing = { transport, sizeBytes }
+  await using peer = await peers[trial.where](known, framing)
+  const wire = cannotCapture ? undefined : await capture(peer.port, framing)
+  const othersTook = watchOthers([...peer.pids, ...(wire ? [wire.pid] : [])])
+  const calling = transport === 'tls' ? { tls: { insecure: true } } : {}
+  const result = await bench(peer.url, { sizeBytes, engine, calling, ...load }).finished
+  const others = othersTook()
+  const exchanges = wire ? await wire.finish() : await peer.log()
+  if (exchanges === null) return null
+  return { told: toldBy(result), figures: figuresOf(exchanges, load), others }
+}

@@ -1,0 +1,115 @@
+/**
+ * What bench says, before a witness who sees the wire: `npm run truth`. Every day some of it, slow
+ * enough for a machine that has other things to do: there one run of several has to agree.
+ * QUIET_SHARE is the share of all processors that others may take in a run that counts (0.1).
+ */
+import assert from 'node:assert/strict'
+import { describe, test, type TestContext } from 'node:test'
+import { full, onlyFull } from '../full.ts'
+import { loadRefusal } from '../refusal.ts'
+import { differences, disagreements, isNear, median, type Difference } from './agreement.ts'
+import { cannotCompile } from './known-c.ts'
+import { quietShare } from './noise.ts'
+import { run, type Seen, type Trial } from './trial.ts'
+import { all, daily } from './trials.ts'
+import { cannotCapture } from './witness.ts'
+
+const quietRuns = 5
+const attemptsMax = 15
+const dailyAttempts = 6
+/** So many of the quiet runs may say that they are not valid. */
+const invalidShare = 0.05
+
+let quiet = 0
+const invalid: string[] = []
+
+describe('every day', () => {
+  for (const trial of daily) test(trial.name, context => agreesOnce(trial, context))
+})
+
+describe('the whole', { skip: onlyFull }, () => {
+  for (const trial of all) test(trial.name, context => agrees(trial, context))
+
+  test(`at most ${invalidShare * 100} % of the quiet runs call themselves INVALID`, context => {
+    context.diagnostic(`${invalid.length} of ${quiet} quiet runs, before ${witness}`)
+    assert.ok(invalid.length <= invalidShare * quiet, invalid.join('\n'))
+  })
+})
+
+const witness = cannotCapture ? `the server's log: ${cannotCapture}` : 'the wire'
+
+async function reasonToSkip({ engine, where }: Trial): Promise<string | false> {
+  return (where === 'C' && cannotCompile()) || (await loadRefusal(engine)) || false
+}
+
+/** One run agrees with the witness in everything; what does not depend on time, each of them. */
+async function agreesOnce(trial: Trial, context: TestContext) {
+  const reason = await reasonToSkip(trial)
+  if (reason) return context.skip(reason)
+  let doubts: string[] | undefined
+  let least = Infinity
+  for (let attempt = 0; attempt < dailyAttempts; attempt++) {
+    const seen = await run(trial)
+    if (!seen) continue
+    const found = [
+      ...disagreements(seen, trial),
+      ...differences(seen, trial).filter(isFar).map(said),
+    ]
+    if (found.length === 0) return undefined
+    least = Math.min(least, seen.others ?? 0)
+    if (isQuiet(seen)) doubts = found
+  }
+  if (!doubts) return context.skip(`no run was quiet: others took ${least.toFixed(2)} processors`)
+  assert.fail(
+    `in none of ${dailyAttempts} runs before ${witness}; the last one: ${doubts.join('; ')}`,
+  )
+}
+
+const isQuiet = ({ others }: Seen) => (others ?? 0) <= quietShare
+const isFar = (difference: Difference) => !isNear(difference)
+const said = ({ what, toldUs, seenUs }: Difference): string =>
+  `${what}: ${toldUs.toFixed(1)} us told, ${seenUs.toFixed(1)} us seen`
+
+/** Quiet runs agree in counts and rates each, and in times in their median. */
+async function agrees(trial: Trial, context: TestContext) {
+  const reason = await reasonToSkip(trial)
+  if (reason) return context.skip(reason)
+  const times: Difference[][] = []
+  const doubts: string[] = []
+  let noisiest = 0
+  for (let attempt = 0; attempt < attemptsMax && times.length < quietRuns; attempt++) {
+    const seen = await run(trial)
+    if (!seen) continue
+    noisiest = Math.max(noisiest, seen.others ?? 0)
+    if (!isQuiet(seen)) continue
+    quiet++
+    if (!seen.told.valid) invalid.push(trial.name)
+    doubts.push(...disagreements(seen, trial))
+    times.push(differences(seen, trial))
+  }
+  assert.deepEqual(doubts, [])
+  if (times.length < quietRuns)
+    return context.skip(`${times.length} quiet runs: others took ${noisiest.toFixed(2)} processors`)
+  const medians = times[0]!.flatMap(({ what }) => {
+    const runs = times.map(run => run.find(each => each.what === what))
+    // What one run has too few samples for is not compared.
+    if (!runs.every(each => each !== undefined)) return []
+    return {
+      what,
+      toldUs: median(runs.map(({ toldUs, seenUs }) => toldUs - seenUs)),
+      seenUs: median(runs.map(({ seenUs }) => seenUs)),
+    }
+  })
+  const shown = medians.map(
+    ({ what, toldUs, seenUs }) =>
+      `${what} ${seenUs.toFixed(0)}${toldUs < 0 ? '' : '+'}${toldUs.toFixed(0)}`,
+  )
+  context.diagnostic(`${shown.join(', ')} us`)
+  const far = medians
+    .map(({ what, toldUs, seenUs }) => ({ what, toldUs: seenUs + toldUs, seenUs }))
+    .filter(isFar)
+  assert.deepEqual(far.map(said), [])
+  return undefined
+}
+
+if (full) console.log(`The witness is ${witness}.`)
