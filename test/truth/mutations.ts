@@ -70,9 +70,9 @@ const mutations: Mutation[] = [
   },
   {
     what: 'what is held back is not planned',
-    file: 'load/stream.ts',
-    from: 'counters[counter.messagesPlanned]!++',
-    to: 'if (free) counters[counter.messagesPlanned]!++',
+    file: 'load/timetable.ts',
+    from: 'counters[counter.messagesPlanned]! += count\n',
+    to: 'counters[counter.messagesPlanned]! += count - deferred\n',
   },
   {
     what: 'loss is of what was sent, not of what was planned',
