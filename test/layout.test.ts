@@ -7,7 +7,7 @@ import { root } from './program.ts'
 
 /** A file may import its own part and any part named before it: so there are no cycles. */
 const parts = [
-  'errors units engine-names options transport address machine der certificate metrics',
+  'vocabulary errors units engine-names options transport address machine der certificate metrics',
   'load faults serving task report engines threads serve connect bench index dashboard cli',
 ].flatMap(names => names.split(' '))
 

@@ -6,7 +6,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import type { ApiError } from '../dashboard/api.ts'
 import { errnoOf } from '../engines/failures.ts'
 import { usageError, UserError } from '../errors.ts'
-import { printable } from '../report/printable.ts'
+import { printable } from '../vocabulary/text.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 

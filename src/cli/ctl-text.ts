@@ -6,7 +6,7 @@ import type {
   Second,
   ServerInfo,
 } from '../dashboard/api.ts'
-import { printable } from '../report/printable.ts'
+import { printable } from '../vocabulary/text.ts'
 import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts'
 
 /** How long something has been there: `4s`, `2m 5s`, `1h 2m`. */

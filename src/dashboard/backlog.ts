@@ -8,7 +8,7 @@ import { open } from 'node:fs/promises'
 import { withoutZone, type Address } from '../address.ts'
 import { boundPath } from '../engines/unix.ts'
 import { ipv4Text, ipv6Text } from '../engines/peer-name.ts'
-import { peerText } from '../metrics/ledger.ts'
+import { peerText } from '../vocabulary/text.ts'
 
 export interface Waiting {
   /** As the kernel counts them; null where that cannot be known. */

@@ -1,5 +1,5 @@
 /** The faults of the listeners, as people write them. */
-import { quoted } from '../bench/reproduce.ts'
+import { quoted } from '../vocabulary/text.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import { formatFault, parseFault } from '../faults/parse.ts'
 import { checkFaults } from '../faults/suits.ts'

@@ -1,5 +1,5 @@
 /** Addresses of peers as the kernel writes them, as text. */
-import { peerText } from '../metrics/ledger.ts'
+import { peerText } from '../vocabulary/text.ts'
 
 const AF_INET = 2
 const AF_INET6 = 10

@@ -16,7 +16,7 @@
  * Reset (RST is due) and Gone (nobody is left). Faults change `data` in place. Datagrams have a
  * chain for each source, forgotten with the source; bound their number.
  */
-import { mix } from '../load/random.ts'
+import { mix } from '../vocabulary/random.ts'
 import { timerMaxMs } from '../units.ts'
 import type { Carries } from '../transport.ts'
 import { Gone, type Chunk, type Hit } from './fault.ts'

@@ -1,5 +1,5 @@
 /** When messages are due in an open loop, and on which connection: a function of time and seed. */
-import { mix } from './random.ts'
+import { mix } from '../vocabulary/random.ts'
 
 export const arrivalNames = ['even', 'poisson'] as const
 export type Arrivals = (typeof arrivalNames)[number]

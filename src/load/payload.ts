@@ -2,7 +2,7 @@
  * What a load sends, as a function of (connection, offset): nothing that was sent needs to be kept
  * to know what must come back.
  */
-import { mix } from './random.ts'
+import { mix } from '../vocabulary/random.ts'
 
 export type PayloadSpec =
   /** The same message for ever. */

@@ -276,10 +276,3 @@ export class LedgerWriter {
     this.ledger.figures.set([p50, p99, max], figures.delayP50)
   }
 }
-
-/** `host:port` for people; IPv4 within IPv6 is shown as IPv4. Empty without a host. */
-export function peerText(host: string | undefined, port: number | undefined): string {
-  if (host === undefined) return ''
-  const bare = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1] ?? host
-  return bare.includes(':') ? `[${bare}]:${port}` : `${bare}:${port}`
-}

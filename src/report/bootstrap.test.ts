@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mix } from '../load/random.ts'
+import { mix } from '../vocabulary/random.ts'
 import { changeInterval, mean, median } from './bootstrap.ts'
 
 /** Values around 100 that vary by a few percent: sums of uniform numbers, nearly normal. */

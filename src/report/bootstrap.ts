@@ -1,5 +1,5 @@
 /** How sure a change between two series is: the bootstrap, with a seed. */
-import { mix } from '../load/random.ts'
+import { mix } from '../vocabulary/random.ts'
 
 /** With fewer values nothing can be said of their spread. */
 export const fewestValues = 5

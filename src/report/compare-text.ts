@@ -4,7 +4,7 @@ import { wrap, type Canvas } from './bars.ts'
 import type { Change, ComparedRun, ComparedWith, RunComparison } from './compare-runs.ts'
 import { formatChange } from './fail-if.ts'
 import { formatFigure } from './objective.ts'
-import { printable } from './printable.ts'
+import { printable } from '../vocabulary/text.ts'
 
 /** What the widest table takes. */
 const tableColumns = 76

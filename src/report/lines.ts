@@ -1,6 +1,6 @@
 /** Text set in lines: entries with a label, parts that stay whole, tables that fit their width. */
 import { wrap, type Canvas } from './bars.ts'
-import { printable } from './printable.ts'
+import { printable } from '../vocabulary/text.ts'
 
 /** Labels stand in a column of this width, what they label right of it. */
 export const labelColumns = 14

@@ -3,7 +3,7 @@ import { failureNames, type FailureName } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
 import type { Canvas } from './bars.ts'
-import { printable } from './printable.ts'
+import { printable } from '../vocabulary/text.ts'
 import { supported } from './rank.ts'
 
 /** What is to be done. Without a limit the duration or the count is Infinity. */

@@ -4,7 +4,7 @@ import { formatCount, formatDuration, formatRate, formatSize, plural } from '../
 import { ladderBlock, micros, shapeBlock } from './ladder.ts'
 import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines.ts'
 import { shown, table, usable } from './lines.ts'
-import { printable } from './printable.ts'
+import { printable } from '../vocabulary/text.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
 import { shortfall } from './summarize.ts'
 import { wrongBlock } from './wrong.ts'

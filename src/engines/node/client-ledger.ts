@@ -1,7 +1,8 @@
 /** Writes down who is connected, for whoever watches. Exists only if somebody does. */
 import type { Socket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Ledger, LedgerWriter, peerText, type Ending } from '../../metrics/ledger.ts'
+import { Ledger, LedgerWriter, type Ending } from '../../metrics/ledger.ts'
+import { peerText } from '../../vocabulary/text.ts'
 import { failureName } from '../failures.ts'
 import type { Forwarded } from '../proxy-header.ts'
 

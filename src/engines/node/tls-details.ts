@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { plain } from '../../certificate.ts'
-import { printable } from '../../report/printable.ts'
+import { printable } from '../../vocabulary/text.ts'
 
 /** Longer chains are cut: whoever sends one wants to fill a terminal. */
 const chainMax = 10

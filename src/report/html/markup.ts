@@ -1,5 +1,5 @@
 /** HTML by template: whatever is put in is escaped, unless it is markup itself. */
-import { printable } from '../printable.ts'
+import { printable } from '../../vocabulary/text.ts'
 
 /** Text that needs no escaping any more. Only `html` makes it. */
 export class Markup {

@@ -1,4 +1,4 @@
-/** Untrusted bytes as text that cannot move a cursor, ring a bell or hide itself. */
+/** Text for people and for shells; what came from a network cannot move a cursor or hide itself. */
 import { isUtf8 } from 'node:buffer'
 
 /** May be shown as they are: everything printable, and the space. */
@@ -61,4 +61,22 @@ export function hexDump(data: Uint8Array, offset = 0): string {
     lines.push(`${(offset + at).toString(16).padStart(6, '0')}  ${hex.padEnd(47)}  ${text}`)
   }
   return lines.join('\n')
+}
+
+/** `host:port` for people; IPv4 within IPv6 is shown as IPv4. Empty without a host. */
+export function peerText(host: string | undefined, port: number | undefined): string {
+  if (host === undefined) return ''
+  const bare = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1] ?? host
+  return bare.includes(':') ? `[${bare}]:${port}` : `${bare}:${port}`
+}
+
+/** As a shell takes it; control characters as $'...' has them. */
+export function quoted(word: string): string {
+  if (/^[\w./:@%+,-][\w./:@%+,~=-]*$/.test(word)) return word
+  // oxlint-disable-next-line no-control-regex
+  if (!/[\u0000-\u001f\u007f]/.test(word)) return `'${word.replaceAll("'", String.raw`'\''`)}'`
+  const escaped = JSON.stringify(word)
+    .slice(1, -1)
+    .replaceAll(String.raw`\"`, '"')
+  return `$'${escaped.replaceAll("'", String.raw`\'`)}'`
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { hexDump, printable } from './printable.ts'
+import { hexDump, printable } from './text.ts'
 
 /**
  * Controls (C0, DEL, C1), bidirectional controls, zero-width and other invisible characters, line
