@@ -84,7 +84,7 @@ function byPlan(exchanges: readonly Exchange[], load: Load): Placed[] {
   const first = warmupMs / gapMs
   const each = Math.round((first + durationMs / gapMs) / connections)
   const anchors = new Map<number, number>()
-  const numbers = numbersOf(exchanges, warmupMs > 0 ? each : 0)
+  const numbers = numbersOf(exchanges, warmupMs > 0 ? each : 0, Math.round(first / connections))
   for (const [index, { connection, sentMs }] of exchanges.entries()) {
     const begunMs = sentMs - numbers[index]! * ownGapMs
     anchors.set(connection, Math.min(anchors.get(connection) ?? Infinity, begunMs))
@@ -102,8 +102,9 @@ function byPlan(exchanges: readonly Exchange[], load: Load): Placed[] {
  * Which message of its connection each is. What of the warm-up was not sent in time is left out: so
  * the messages of the window are counted from their end.
  * @param planned so many of each connection; 0 if none is left out
+ * @param warm of them in the warm-up
  */
-function numbersOf(exchanges: readonly Exchange[], planned: number): number[] {
+function numbersOf(exchanges: readonly Exchange[], planned: number, warm: number): number[] {
   const counts = new Map<number, number>()
   const places = exchanges.map(({ connection }) => {
     const place = counts.get(connection) ?? 0
@@ -112,8 +113,8 @@ function numbersOf(exchanges: readonly Exchange[], planned: number): number[] {
   })
   return exchanges.map(({ connection }, index) => {
     const missing = Math.max(0, planned - counts.get(connection)!)
-    // The first one is where it was: it says when the plan begins.
-    return places[index] === 0 ? 0 : places[index]! + missing
+    // Those of the warm-up are where they were: what is missing lies at its end.
+    return places[index]! < warm - missing ? places[index]! : places[index]! + missing
   })
 }
 
