@@ -1,7 +1,7 @@
 /** connect in a pipe: stdin goes out, what comes back goes to stdout, and it must be the same. */
 import type { Connection } from '../connect.ts'
 import { errnoOf, explainBreak } from '../engines/failures.ts'
-import { spend } from '../engines/node/spent.ts'
+import { spend } from '../engines/node/core/spent.ts'
 import { UserError } from '../errors.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'

@@ -1,13 +1,14 @@
 /** What becomes of a request: its body is echoed, or it is described. */
 import { counter, type Meter } from '../../../metrics/meter.ts'
+import type { WebRules } from '../../../serving/options.ts'
 import type { ServeTask } from '../../../task.ts'
 import { describe } from './describe.ts'
-import { decline, guard, type EchoBody, type Request, type Response } from './exchange.ts'
+import { decline, guard, type Request, type Response } from './exchange.ts'
 import { createHeldBody } from './held.ts'
 import { companions, echoed, faultIn, methods, refusalOf, type Refusal } from './rules.ts'
-import type { Visitor } from './visitor.ts'
-import { wishOf, type Wish } from './wish.ts'
-import { spend } from '../spent.ts'
+import type { EchoBody, HttpConnection } from './connection.ts'
+import { directivesOf, type Directives } from './directives.ts'
+import { spend } from '../core/spent.ts'
 
 /** A client for whom so much waits to be sent is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
@@ -16,48 +17,57 @@ const delayedMax = 100
 /** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
 const empty = new Set([204, 205, 304])
 
-const isRefusal = (wish: Wish | Refusal): wish is Refusal => Array.isArray(wish)
+const isRefusal = (directives: Directives | Refusal): directives is Refusal =>
+  Array.isArray(directives)
 
-export type Answer = (request: Request, response: Response, visitor: Visitor) => void
+function countFault(response: Response, connection: HttpConnection, counters: Float64Array): void {
+  if (connection.session) {
+    counters[counter.protocol]!++
+    return
+  }
+  // Whatever comes behind it is no further mistake.
+  connection.fail('protocol')
+  connection.refused = true
+  response.setHeader('Connection', 'close')
+}
+
+/** How to answer; or with which status and sentence not to. */
+function allowed(request: Request, web: WebRules): Directives | Refusal {
+  const refusal = refusalOf(request)
+  if (refusal) return refusal
+  if (!isWelcome(request.headers.origin, web))
+    return [403, 'Pages from this origin may not connect.']
+  const directives = directivesOf(request)
+  return typeof directives === 'string' ? [400, directives] : directives
+}
+
+export type Answer = (request: Request, response: Response, connection: HttpConnection) => void
 
 export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: EchoBody): Answer {
   const echoWhole = createHeldBody(echo)
 
-  function answer(request: Request, response: Response, visitor: Visitor) {
+  function answer(request: Request, response: Response, connection: HttpConnection) {
     // It had been told that nothing more is answered.
-    if (!visitor.session && !visitor.socket.writable) return void request.resume()
-    visitor.begin(request, response)
+    if (!connection.session && !connection.socket.writable) return void request.resume()
+    connection.begin(request, response)
     guard(response)
-    const fault = faultIn(request, visitor.session !== undefined)
-    if (fault !== undefined) {
-      if (visitor.session) counters[counter.protocol]!++
-      else {
-        // Whatever comes behind it is no further mistake.
-        visitor.fail('protocol')
-        visitor.refused = true
-        response.setHeader('Connection', 'close')
-      }
-    }
-    const wish = fault ?? allowed(request)
-    if (!isRefusal(wish)) return later(request, response, visitor, wish)
+    const fault = faultIn(request, connection.session !== undefined)
+    if (fault !== undefined) countFault(response, connection, counters)
+    const directives = fault ?? allowed(request, web)
+    if (!isRefusal(directives)) return later(request, response, connection, directives)
     request.resume()
-    if (wish[0] === 405) response.setHeader('Allow', methods)
-    decline(response, ...wish)
+    if (directives[0] === 405) response.setHeader('Allow', methods)
+    decline(response, ...directives)
   }
 
-  /** How to answer; or with which status and sentence not to. */
-  function allowed(request: Request): Wish | Refusal {
-    const refusal = refusalOf(request)
-    if (refusal) return refusal
-    if (!isWelcome(request.headers.origin, web))
-      return [403, 'Pages from this origin may not connect.']
-    const wish = wishOf(request)
-    return typeof wish === 'string' ? [400, wish] : wish
-  }
-
-  function later(request: Request, response: Response, visitor: Visitor, wish: Wish) {
-    if (wish.delayMs === 0) return now(request, response, visitor, wish)
-    if (visitor.waiting >= delayedMax) {
+  function later(
+    request: Request,
+    response: Response,
+    connection: HttpConnection,
+    directives: Directives,
+  ) {
+    if (directives.delayMs === 0) return now(request, response, connection, directives)
+    if (connection.waiting >= delayedMax) {
       request.resume()
       return decline(response, 429, `At most ${delayedMax} answers of a connection are delayed.`)
     }
@@ -68,33 +78,38 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     const timer = setTimeout(() => {
       response.off('close', gone)
       forget()
-      now(request, response, visitor, wish)
-    }, wish.delayMs)
-    const forget = visitor.whenGone(gone)
+      now(request, response, connection, directives)
+    }, directives.delayMs)
+    const forget = connection.whenGone(gone)
     response.once('close', gone)
   }
 
-  function now(request: Request, response: Response, visitor: Visitor, wish: Wish) {
+  function now(
+    request: Request,
+    response: Response,
+    connection: HttpConnection,
+    directives: Directives,
+  ) {
     const { method = '' } = request
-    const { status, afterBody } = wish
+    const { status, afterBody } = directives
     response.statusCode = status
     if (companions[status]) response.setHeader(...companions[status])
     const echoes = afterBody ? echoWhole : echo
-    if (echoed.has(method) && !empty.has(status)) return echoes(request, response, visitor)
+    if (echoed.has(method) && !empty.has(status)) return echoes(request, response, connection)
     request.resume()
     if (method === 'OPTIONS') {
       if (status === 200) response.statusCode = 204
       response.setHeader('Allow', methods)
     } else if (!empty.has(status)) {
-      return sendDescription(request, response, visitor)
+      return sendDescription(request, response, connection)
     }
     response.end()
   }
   return answer
 }
 
-function sendDescription(request: Request, response: Response, visitor: Visitor) {
-  const description = describe(request, visitor)
+function sendDescription(request: Request, response: Response, connection: HttpConnection) {
+  const description = describe(request, connection)
   response.setHeader('Content-Type', 'application/json')
   response.setHeader('Content-Length', description.length)
   if (request.method === 'HEAD') response.end()

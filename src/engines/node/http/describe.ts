@@ -1,16 +1,16 @@
 /** What a request looked like when it arrived, as JSON: for GET, and whatever else has no body. */
 import type { TLSSocket } from 'node:tls'
 import { targetOf, type Request } from './exchange.ts'
-import type { Visitor } from './visitor.ts'
+import type { HttpConnection } from './connection.ts'
 
 /**
  * The answer to HEAD is as long as that to GET, since nobody sees it (RFC 9110 section 9.3.2).
  * Only what the client has sent, and how: nothing of this machine, its environment, its files.
  */
-export function describe(request: Request, visitor: Visitor): Buffer {
-  const { socket, admission } = visitor
+export function describe(request: Request, connection: HttpConnection): Buffer {
+  const { socket, accepted } = connection
   const { path, query } = targetOf(request)
-  const raw = admission?.raw ?? socket
+  const raw = accepted?.raw ?? socket
   const description = {
     method: request.method === 'HEAD' ? 'GET' : request.method,
     url: request.url,
@@ -20,7 +20,7 @@ export function describe(request: Request, visitor: Visitor): Buffer {
     headers: pairs(request.rawHeaders),
     peer: { address: raw.remoteAddress, port: raw.remotePort },
     tls: 'encrypted' in socket ? describeTls(socket as TLSSocket) : null,
-    proxy: admission?.forwarded ?? null,
+    proxy: accepted?.forwarded ?? null,
   }
   return Buffer.from(`${harmless(inLines(JSON.stringify(description, null, 2)))}\n`)
 }

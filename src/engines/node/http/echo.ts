@@ -4,44 +4,44 @@ import type { TLSSocket } from 'node:tls'
 import type { Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
-import { peek } from '../peek.ts'
-import type { Protocol } from '../protocols.ts'
-import type { Unfinished } from '../unfinished.ts'
+import { peek } from '../core/peek.ts'
+import type { Protocol } from '../core/protocol.ts'
+import type { Unfinished } from '../core/unfinished.ts'
 import { createAnswer, createEchoBody } from './answer.ts'
 import { createParser } from './h1.ts'
 import { createHttp2, preface } from './h2.ts'
-import { handOver, Visitor } from './visitor.ts'
+import { handOver, HttpConnection } from './connection.ts'
 
 export async function createHttpEcho(
   task: ServeTask,
   meter: Meter,
   unfinished: Unfinished,
 ): Promise<Protocol> {
-  const visitors = new WeakMap<object, Visitor>()
+  const connections = new WeakMap<object, HttpConnection>()
   const faulty = task.faults && (await import('./faulty.ts')).createFaultyBody(task, meter)
   const answer = createAnswer(task, meter, faulty?.echo ?? createEchoBody(meter))
-  let arriving!: Visitor
-  const visitorOf = (socket: unknown) => visitors.get(socket as object)
-  const http1 = createParser(task, visitorOf, (request, response, visitor) => {
+  let arriving!: HttpConnection
+  const connectionOf = (socket: unknown) => connections.get(socket as object)
+  const http1 = createParser(task, connectionOf, (request, response, connection) => {
     // Its first request has come so far that it is served.
-    unfinished.delete(visitor.raw)
-    answer(request, response, visitor)
+    unfinished.delete(connection.raw)
+    answer(request, response, connection)
   })
   const http2 = createHttp2(task, () => arriving, answer)
-  let accepted = 0
+  let count = 0
 
-  function serve(visitor: Visitor, isHttp2: boolean) {
-    if (visitor.socket.destroyed) return
-    arriving = visitor
-    handOver(isHttp2 ? http2 : http1, visitor.socket)
-    visitor.session?.once('remoteSettings', () => unfinished.delete(visitor.raw))
+  function serve(connection: HttpConnection, isHttp2: boolean) {
+    if (connection.socket.destroyed) return
+    arriving = connection
+    handOver(isHttp2 ? http2 : http1, connection.socket)
+    connection.session?.once('remoteSettings', () => unfinished.delete(connection.raw))
   }
 
   /** It has begun with its first request, and may make room for others until that has a head. */
-  function begin(visitor: Visitor) {
-    const { raw, socket } = visitor
+  function begin(connection: HttpConnection) {
+    const { raw, socket } = connection
     unfinished.add(raw, () => {
-      visitor.fail('timedOut')
+      connection.fail('timedOut')
       socket.destroy()
     })
     raw.once('close', () => unfinished.delete(raw))
@@ -49,24 +49,24 @@ export async function createHttpEcho(
 
   return {
     echo: {
-      start(socket, admission) {
-        const visitor = new Visitor(socket, admission, accepted++, meter)
-        visitors.set(socket, visitor)
-        socket.on('error', error => visitor.fail(error))
+      start(socket, accepted) {
+        const connection = new HttpConnection(socket, accepted, count++, meter)
+        connections.set(socket, connection)
+        socket.on('error', error => connection.fail(error))
         const { alpnProtocol } = socket as Partial<TLSSocket>
         if (alpnProtocol !== undefined) {
-          begin(visitor)
-          return serve(visitor, alpnProtocol === 'h2')
+          begin(connection)
+          return serve(connection, alpnProtocol === 'h2')
         }
         const timeoutMs = Math.min(task.handshakeTimeoutMs, timerMaxMs)
         hear(socket, timeoutMs, heard => {
-          if (heard === 'something') return begin(visitor)
-          if (heard !== 'timedOut') return serve(visitor, heard === 'http2')
-          visitor.fail('timedOut')
+          if (heard === 'something') return begin(connection)
+          if (heard !== 'timedOut') return serve(connection, heard === 'http2')
+          connection.fail('timedOut')
           socket.destroy()
         })
       },
-      finish: socket => visitors.get(socket)?.leave(),
+      finish: socket => connections.get(socket)?.leave(),
     },
     ...(faulty && { setFaults: faults => faulty.setFaults(faults) }),
   }

@@ -1,7 +1,6 @@
 /** A request and its answer, as HTTP/1.1 and HTTP/2 of Node have them in common. */
 import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http'
 import type { Readable, Writable } from 'node:stream'
-import type { Visitor } from './visitor.ts'
 
 export interface Request extends Readable {
   method?: string | undefined
@@ -20,9 +19,6 @@ export interface Response extends Writable {
   /** Of HTTP/2. */
   readonly stream?: { readonly closed: boolean; close(code: number): void }
 }
-
-/** Sends back what comes in; there is one with faults, and one that waits for the whole of it. */
-export type EchoBody = (request: Request, response: Response, visitor: Visitor) => void
 
 /**
  * On everything: nothing that is sent back becomes a page that may do something. A body that is

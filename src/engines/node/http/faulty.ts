@@ -6,11 +6,11 @@ import type { FaultSpec } from '../../../faults/index.ts'
 import { recordHits } from '../../../faults/record.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
-import { nextTurn } from '../turns.ts'
+import { nextTurn } from '../core/turns.ts'
 import { announce } from './answer.ts'
-import type { EchoBody, Request, Response } from './exchange.ts'
-import type { Visitor } from './visitor.ts'
-import { spend } from '../spent.ts'
+import type { Request, Response } from './exchange.ts'
+import type { EchoBody, HttpConnection } from './connection.ts'
+import { spend } from '../core/spent.ts'
 
 export interface FaultyBody {
   echo: EchoBody
@@ -24,13 +24,20 @@ export function createFaultyBody({ faults, seed }: ServeTask, meter: Meter): Fau
   const onHit = recordHits(meter)
   let present: readonly FaultSpec[] = faults ?? []
   return {
-    echo(request, response, visitor) {
-      const { number: connection, openedAt } = visitor
-      const onReset = () => visitor.reset()
-      const options = { seed, connection, openedAt, carries: 'bytes', onHit, onReset } as const
+    echo(request, response, connection) {
+      const { number, openedAt } = connection
+      const onReset = () => connection.reset()
+      const options = {
+        seed,
+        connection: number,
+        openedAt,
+        carries: 'bytes',
+        onHit,
+        onReset,
+      } as const
       const createChain = () => new Chain(present, options)
       announce(request, response)
-      const body = new Body(request, response, visitor, createChain, meter.counters)
+      const body = new Body(request, response, connection, createChain, meter.counters)
       bodies.add(body)
       void body.run().finally(() => bodies.delete(body))
     },
@@ -43,7 +50,7 @@ export function createFaultyBody({ faults, seed }: ServeTask, meter: Meter): Fau
 
 class Body {
   readonly #response: Response
-  readonly #visitor: Visitor
+  readonly #connection: HttpConnection
   readonly #createChain: () => Chain
   readonly #counters: Float64Array
   readonly #arrivals: Arrivals
@@ -59,12 +66,12 @@ class Body {
   constructor(
     request: Request,
     response: Response,
-    visitor: Visitor,
+    connection: HttpConnection,
     createChain: () => Chain,
     counters: Float64Array,
   ) {
     this.#response = response
-    this.#visitor = visitor
+    this.#connection = connection
     this.#createChain = createChain
     this.#counters = counters
     this.#arrivals = new Arrivals(request)
@@ -87,8 +94,8 @@ class Body {
   /** What the chain says: data, an early end, Reset as RST. Anything else is a defect. */
   async run(): Promise<void> {
     const calledOff = [
-      this.#visitor.whenGone(() => this.#cancel()),
-      this.#visitor.whenLeaving(() => this.#chain.leave()),
+      this.#connection.whenGone(() => this.#cancel()),
+      this.#connection.whenLeaving(() => this.#chain.leave()),
     ]
     try {
       do {
@@ -102,10 +109,10 @@ class Body {
         if (this.#outdated) this.#chain = this.#createChain()
       } while (this.#outdated)
       if (this.#exhausted) this.#response.end()
-      else this.#visitor.cut(this.#response)
+      else this.#connection.cut(this.#response)
     } catch (error) {
-      if (error instanceof Reset) this.#visitor.reset()
-      else if (error instanceof Gone) this.#visitor.cut(this.#response)
+      if (error instanceof Reset) this.#connection.reset()
+      else if (error instanceof Gone) this.#connection.cut(this.#response)
       else throw error
     } finally {
       this.#chain.cancel()

@@ -5,7 +5,7 @@ import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { rawDecline, type Request, type Response } from './exchange.ts'
 import { answerOf, headersMaxBytes, methods, type ParserError } from './rules.ts'
-import type { Visitor } from './visitor.ts'
+import type { HttpConnection } from './connection.ts'
 
 type Refusal = [status: number, failure: FailureName, why: string]
 
@@ -19,11 +19,11 @@ const refusals: Record<string, Refusal> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'timedOut', 'The headers took too long.'],
 }
 
-/** @param visitorOf of a socket that was handed over */
+/** @param connectionOf of a socket that was handed over */
 export function createParser(
   { handshakeTimeoutMs }: ServeTask,
-  visitorOf: (socket: unknown) => Visitor | undefined,
-  answer: (request: Request, response: Response, visitor: Visitor) => void,
+  connectionOf: (socket: unknown) => HttpConnection | undefined,
+  answer: (request: Request, response: Response, connection: HttpConnection) => void,
 ): Server {
   const timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
   const server = createServer({
@@ -42,27 +42,29 @@ export function createParser(
   // None is dropped from what is described; their size is bounded.
   server.maxHeadersCount = 0
   for (const event of ['request', 'checkExpectation'] as const)
-    server.on(event, (request, response) => answer(request, response, visitorOf(request.socket)!))
+    server.on(event, (request, response) =>
+      answer(request, response, connectionOf(request.socket)!),
+    )
   // Without this its connection would just end.
   server.on('connect', (_, socket) => {
-    visitorOf(socket)?.refuse(rawDecline(405, 'This is no proxy.', ['Allow', methods]))
+    connectionOf(socket)?.refuse(rawDecline(405, 'This is no proxy.', ['Allow', methods]))
   })
   server.on('clientError', (error: ParserError, socket) => {
-    const visitor = visitorOf(socket)
-    if (!visitor || visitor.refused) return
+    const connection = connectionOf(socket)
+    if (!connection || connection.refused) return
     const { code = '' } = error
     const malformed = code.startsWith('HPE_') || Object.hasOwn(refusals, code)
     // Of the connection, and counted there; or the client left within a request.
     if (!malformed || code === 'HPE_INVALID_EOF_STATE') {
-      if (malformed) visitor.fail('closedEarly')
+      if (malformed) connection.fail('closedEarly')
       socket.destroy()
       return
     }
     const { reason = 'The parser does not know it' } = error
     const other: Refusal = [400, 'protocol', `That is not HTTP/1.1: ${reason}.`]
     const [status, failure, why] = refusals[code] ?? other
-    visitor.fail(failure)
-    visitor.refuse(rawDecline(...(answerOf(error) ?? ([status, why] as const))))
+    connection.fail(failure)
+    connection.refuse(rawDecline(...(answerOf(error) ?? ([status, why] as const))))
   })
   // The watch over slow headers begins when a server listens, and this one never does.
   server.emit('listening')

@@ -2,7 +2,7 @@
 import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
-import { upon } from '../upon.ts'
+import { upon } from '../core/layer.ts'
 import type { AnswerHead } from './answer-parser.ts'
 import { Answer, boundLeave, Caller, isGoodbye, type Redial } from './caller.ts'
 import type { Place } from './h1-caller.ts'

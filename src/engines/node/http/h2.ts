@@ -15,7 +15,7 @@ import type { Request, Response } from './exchange.ts'
 import { heedFin } from './h2-fin.ts'
 import { Pulse, Pulses } from './h2-pulse.ts'
 import { headersMaxBytes } from './rules.ts'
-import type { Visitor } from './visitor.ts'
+import type { HttpConnection } from './connection.ts'
 
 /** What a client begins with (section 3.4). */
 export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
@@ -53,13 +53,13 @@ class Allowance {
   }
 }
 
-/** @param visitorOf of the connection that is being handed over */
+/** @param connectionOf of the connection that is being handed over */
 export function createHttp2(
   { handshakeTimeoutMs }: ServeTask,
-  arriving: () => Visitor,
-  answer: (request: Request, response: Response, visitor: Visitor) => void,
+  arriving: () => HttpConnection,
+  answer: (request: Request, response: Response, connection: HttpConnection) => void,
 ): Http2Server {
-  const visitors = new WeakMap<ServerHttp2Session, Visitor>()
+  const connections = new WeakMap<ServerHttp2Session, HttpConnection>()
   const pulses = new Pulses()
   const server = createServer({
     maxHeaderListPairs: 1_000,
@@ -68,30 +68,30 @@ export function createHttp2(
     settings: { maxConcurrentStreams: 100, maxHeaderListSize: headersMaxBytes, enablePush: false },
   })
   server.on('session', session => {
-    const visitor = arriving()
-    visitors.set(session, visitor)
-    visitor.session = session
-    watch(session, visitor)
+    const connection = arriving()
+    connections.set(session, connection)
+    connection.session = session
+    watch(session, connection)
   })
   server.on('sessionError', (error, session) => {
-    visitors.get(session)?.fail(error)
+    connections.get(session)?.fail(error)
   })
   const onRequest = (request: Http2ServerRequest, response: Http2ServerResponse) => {
-    const visitor = visitors.get(request.stream.session as ServerHttp2Session)
-    if (visitor) answer(request, response as unknown as Response, visitor)
+    const connection = connections.get(request.stream.session as ServerHttp2Session)
+    if (connection) answer(request, response as unknown as Response, connection)
   }
   // Node would answer the others without a word.
   for (const event of ['request', 'connect', 'checkExpectation']) server.on(event, onRequest)
 
-  function watch(session: ServerHttp2Session, visitor: Visitor) {
-    const { socket } = visitor
+  function watch(session: ServerHttp2Session, connection: HttpConnection) {
+    const { socket } = connection
     const [resets, controls] = [new Allowance(bounds.resets), new Allowance(bounds.controls)]
     const tooMuch = () => {
-      if (session.destroyed || !visitor.fail('protocol')) return
+      if (session.destroyed || !connection.fail('protocol')) return
       session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM)
       // Node forgets what it would say where something is being written.
       setImmediate(() => session.destroy(tooMany, constants.NGHTTP2_ENHANCE_YOUR_CALM))
-      visitor.hangUpSoon()
+      connection.hangUpSoon()
     }
     const control = () => controls.take() || tooMuch()
     session.on('ping', control).on('remoteSettings', control)
@@ -107,19 +107,19 @@ export function createHttp2(
         streams.delete(stream)
         // 'aborted' alone does not do: it does not come once an answer waits to be sent.
         const answered = stream.writableFinished && !stream.aborted
-        if (answered || visitor.hasCut(stream) || socket.destroyed) return
+        if (answered || connection.hasCut(stream) || socket.destroyed) return
         if (!resets.take()) tooMuch()
       })
     })
-    const pulse = new Pulse(visitor.raw, socket, session, why => {
-      if (why === 'broken') visitor.fail('protocol')
-      visitor.left()
+    const pulse = new Pulse(connection.raw, socket, session, why => {
+      if (why === 'broken') connection.fail('protocol')
+      connection.left()
     })
-    pulses.watch(visitor.raw, pulse)
+    pulses.watch(connection.raw, pulse)
     const silent = setTimeout(
       () => {
-        visitor.fail('timedOut')
-        visitor.raw.destroy()
+        connection.fail('timedOut')
+        connection.raw.destroy()
       },
       Math.min(handshakeTimeoutMs, timerMaxMs),
     )

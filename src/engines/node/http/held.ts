@@ -1,7 +1,8 @@
 /** A body that is echoed once all of it has come: for a proxy that reads no answer before that. */
 import { Readable } from 'node:stream'
-import { decline, type EchoBody, type Request, type Response } from './exchange.ts'
-import type { Visitor } from './visitor.ts'
+import type { EchoBody } from './connection.ts'
+import { decline, type Request, type Response } from './exchange.ts'
+import type { HttpConnection } from './connection.ts'
 
 /** Of all bodies of a connection, and of all connections of a thread. */
 const connectionMaxBytes = 4 * 2 ** 20
@@ -9,18 +10,18 @@ const threadMaxBytes = 256 * 2 ** 20
 
 /** The echo of whole bodies, by the one that begins at once. */
 export function createHeldBody(echo: EchoBody): EchoBody {
-  const held = new WeakMap<Visitor, number>()
+  const held = new WeakMap<HttpConnection, number>()
   let all = 0
 
-  function hold(visitor: Visitor, bytes: number) {
-    held.set(visitor, heldOf(visitor) + bytes)
+  function hold(connection: HttpConnection, bytes: number) {
+    held.set(connection, heldOf(connection) + bytes)
     all += bytes
   }
-  const heldOf = (visitor: Visitor) => held.get(visitor) ?? 0
+  const heldOf = (connection: HttpConnection) => held.get(connection) ?? 0
 
   /** Whether there is room for so many more; if not, that is the answer. */
-  function fits(bytes: number, response: Response, visitor: Visitor): boolean {
-    const isLarge = heldOf(visitor) + bytes > connectionMaxBytes
+  function fits(bytes: number, response: Response, connection: HttpConnection): boolean {
+    const isLarge = heldOf(connection) + bytes > connectionMaxBytes
     if (!isLarge && all + bytes <= threadMaxBytes) return true
     if (isLarge)
       decline(response, 413, 'Of a connection, bodies of 4 MiB are held (after=body) at a time.')
@@ -28,26 +29,26 @@ export function createHeldBody(echo: EchoBody): EchoBody {
     return false
   }
 
-  return (request, response, visitor) => {
+  return (request, response, connection) => {
     const announced = Number(request.headers['content-length'] ?? 0)
-    if (!fits(announced, response, visitor)) {
+    if (!fits(announced, response, connection)) {
       request.resume()
       return
     }
     const chunks: Buffer[] = []
     let bytes = 0
     const onData = (chunk: Buffer) => {
-      if (fits(chunk.length, response, visitor)) {
+      if (fits(chunk.length, response, connection)) {
         chunks.push(chunk)
         bytes += chunk.length
-        hold(visitor, chunk.length)
+        hold(connection, chunk.length)
         return
       }
       giveBack()
       request.off('data', onData).off('end', onEnd).resume()
     }
     const giveBack = () => {
-      hold(visitor, -bytes)
+      hold(connection, -bytes)
       bytes = chunks.length = 0
     }
     const onEnd = () => {
@@ -56,7 +57,7 @@ export function createHeldBody(echo: EchoBody): EchoBody {
       const whole = replay(request, chunks, bytes)
       response.once('close', () => whole.destroy())
       whole.once('end', giveBack)
-      echo(whole, response, visitor)
+      echo(whole, response, connection)
     }
     request.on('data', onData).once('end', onEnd)
     response.once('close', giveBack)

@@ -3,7 +3,7 @@ import type { Socket } from 'node:dgram'
 import { Duplex } from 'node:stream'
 import type { HostAddress } from '../../../address.ts'
 import { errnoOf } from '../../failures.ts'
-import type { Link, Target } from '../dial.ts'
+import type { Link, Target } from '../core/link.ts'
 import { Candidates } from './socket.ts'
 
 /** Nobody is asked: a link is there at once, and whether anybody hears us shows when we write. */

@@ -6,7 +6,7 @@ import { formatAddress, withoutZone, type HostAddress } from '../../../address.t
 import { UserError } from '../../../errors.ts'
 import { timerMaxMs } from '../../../units.ts'
 import { errnoOf } from '../../failures.ts'
-import type { Link, Target } from '../dial.ts'
+import type { Link, Target } from '../core/link.ts'
 import { anyPieces, keepInFewPieces } from './pieces.ts'
 import { MessageStream } from './stream.ts'
 

@@ -3,27 +3,27 @@ import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { failureName } from '../../failures.ts'
-import type { Echo } from '../echo.ts'
-import type { Protocol } from '../protocols.ts'
+import type { Echo } from '../core/protocol.ts'
+import type { Protocol } from '../core/protocol.ts'
 import { FrameWriter, opcode } from './frames.ts'
 import { bytesOf, goingAway, type ServerSocket } from './socket.ts'
 import { createUpgrade, type Upgrade } from './upgrade.ts'
-import { spend } from '../spent.ts'
+import { spend } from '../core/spent.ts'
 
 /** A client for whom so much waits to be sent is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
 export async function createMessages(task: ServeTask, meter: Meter): Promise<Protocol> {
   const upgrade = createUpgrade(task, meter)
-  const steps = [upgrade.step]
-  if (!task.faults) return { steps, echo: createEcho(upgrade, meter) }
-  const { createFaultyEcho } = await import('../faulty-echo.ts')
+  const handshakes = [upgrade.handshake]
+  if (!task.faults) return { handshakes, echo: createEcho(upgrade, meter) }
+  const { createFaultyEcho } = await import('../core/faulty-echo.ts')
   const { MessagePeer } = await import('./peer.ts')
   const echo = createFaultyEcho(task, meter, socket => {
     const ws = upgrade.opened.get(socket)!
     countFailures(ws, socket, meter)
     return new MessagePeer(ws, socket)
   })
-  return { steps, echo: resumed(echo, upgrade), setFaults: faults => echo.setFaults(faults) }
+  return { handshakes, echo: resumed(echo, upgrade), setFaults: faults => echo.setFaults(faults) }
 }
 
 /**
@@ -107,8 +107,8 @@ function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): 
 
 /** Nothing arrives before somebody listens. */
 const resumed = (echo: Echo, { opened }: Upgrade): Echo => ({
-  start(socket, admission) {
-    echo.start(socket, admission)
+  start(socket, accepted) {
+    echo.start(socket, accepted)
     opened.get(socket)!.resume()
   },
   finish: socket => echo.finish(socket),

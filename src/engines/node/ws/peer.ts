@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { heldMaxBytes } from '../../../faults/arrivals.ts'
 import { Gone, type Chunk } from '../../../faults/fault.ts'
-import type { Listener, Peer } from '../faulty-echo.ts'
+import type { Listener, Peer } from '../core/faulty-echo.ts'
 import { FrameWriter, opcode } from './frames.ts'
 import { goingAway, bytesOf, type ServerSocket } from './socket.ts'
 

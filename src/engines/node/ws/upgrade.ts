@@ -7,7 +7,7 @@ import { counter, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { ProtocolError } from '../../failures.ts'
-import type { Step } from '../entrance.ts'
+import type { Handshake } from '../core/protocol.ts'
 import { anyPieces, keepInFewPieces } from './pieces.ts'
 import { ServerSocket } from './socket.ts'
 
@@ -17,8 +17,8 @@ const headersMaxBytes = 16 * 1024
 const lingerMs = 1_000
 
 export interface Upgrade {
-  step: Step
-  /** Those who are through, by the stream that the step resolved with; paused. */
+  handshake: Handshake
+  /** Those that are served, by the stream that the handshake resolved with; paused. */
   opened: WeakMap<Socket, ServerSocket>
 }
 
@@ -68,7 +68,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     response.writeHead(status, { ...headersOf(why), ...headers }).end(`${why}\n`)
   })
   http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // Who is gone is seen by the step.
+    // Who is gone is seen by the handshake.
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
     else if (error.code === 'HPE_HEADER_OVERFLOW')
       refuse(socket, [431, `The headers have more than ${headersMaxBytes} bytes.`])
@@ -87,7 +87,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
   })
   upgrades.on('wsClientError', (error, socket) => refuse(socket, [400, `${error.message}.`]))
 
-  const step: Step = (socket, { raw }) =>
+  const handshake: Handshake = (socket, { raw }) =>
     new Promise((resolve, reject) => {
       const gone = () => reject(refused.has(socket) ? new ProtocolError('no upgrade') : left())
       raw.once('close', gone)
@@ -98,7 +98,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
       })
       http.emit('connection', socket)
     })
-  return { step, opened }
+  return { handshake, opened }
 }
 
 /** Hung up without an answer. */

@@ -2,18 +2,18 @@
 import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
-import { withoutZone } from '../../address.ts'
-import { plain } from '../../certificate.ts'
-import { timerMaxMs } from '../../units.ts'
-import type { ServeTask } from '../../task.ts'
-import { clientRefused, handshakeCut, handshakeTimeout, pinMismatch } from '../tls-failures.ts'
-import { contextOf, minVersion } from '../tls-options.ts'
-import type { Target } from './dial.ts'
-import type { Step } from './entrance.ts'
-import { describe } from './tls-details.ts'
+import { withoutZone } from '../../../address.ts'
+import { plain } from '../../../certificate.ts'
+import { timerMaxMs } from '../../../units.ts'
+import type { ServeTask } from '../../../task.ts'
+import { clientRefused, handshakeCut, handshakeTimeout, pinMismatch } from '../../tls-failures.ts'
+import { contextOf, minVersion } from '../../tls-options.ts'
+import type { Target } from '../core/link.ts'
+import type { Handshake } from '../core/protocol.ts'
+import { describe } from './details.ts'
 
 /** The step that makes a secure stream of one in the clear. */
-export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask): Step {
+export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask): Handshake {
   const { cert, key, clientCa } = identity!
   // It never listens: it is handed the connections, one by one, and shares the context among them.
   const server = tls.createServer({

@@ -2,7 +2,7 @@
 import { parseDuration } from '../../../units.ts'
 import { targetOf, type Request } from './exchange.ts'
 
-export interface Wish {
+export interface Directives {
   status: number
   delayMs: number
   /** The echo of a body begins when all of it has come. */
@@ -12,25 +12,25 @@ export interface Wish {
 export const delayMaxMs = 60_000
 
 /** @returns a sentence where it makes no sense */
-export function wishOf(request: Request): Wish | string {
+export function directivesOf(request: Request): Directives | string {
   const { query } = targetOf(request)
   const wanted = (name: string) =>
     query.find(([key]) => key === name)?.[1] ?? request.headers[`x-yodel-${name}`]
   const [status, delay, after] = [wanted('status'), wanted('delay'), wanted('after')]
-  const wish = { status: 200, delayMs: 0, afterBody: after === 'body' }
-  if (after !== undefined && !wish.afterBody)
+  const directives = { status: 200, delayMs: 0, afterBody: after === 'body' }
+  if (after !== undefined && !directives.afterBody)
     return 'An echo begins at once, or with ?after=body when the whole body has come.'
   if (status !== undefined) {
     if (typeof status !== 'string' || !/^[2-5]\d\d$/.test(status))
       return 'A status is a number from 200 to 599, for example ?status=503.'
-    wish.status = Number(status)
+    directives.status = Number(status)
   }
   if (delay !== undefined) {
-    wish.delayMs = typeof delay === 'string' ? durationOf(delay) : NaN
-    if (!(wish.delayMs >= 0 && wish.delayMs <= delayMaxMs))
+    directives.delayMs = typeof delay === 'string' ? durationOf(delay) : NaN
+    if (!(directives.delayMs >= 0 && directives.delayMs <= delayMaxMs))
       return 'A delay is a duration of 60s at most, for example ?delay=200ms.'
   }
-  return wish
+  return directives
 }
 
 function durationOf(text: string): number {

@@ -1,21 +1,9 @@
 /** The echo itself: three handlers that all connections of a thread share. */
 import type { Socket } from 'node:net'
-import { counter, type Meter } from '../../metrics/meter.ts'
-import { failureName } from '../failures.ts'
-import type { Admission } from './entrance.ts'
-import { spend } from './spent.ts'
-
-export interface Echo {
-  /** @param admission what is known of the client, where it came in by steps (see entrance.ts) */
-  start(socket: Socket, admission?: Admission): void
-  /** Echoes what was received but not yet delivered to us, then FIN; later bytes are discarded. */
-  finish(socket: Socket): void
-}
-
-export interface PlainEcho extends Echo {
-  /** Another echo takes over; what was received by now has been echoed. */
-  leaveTo(socket: Socket): void
-}
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import { failureName } from '../../failures.ts'
+import type { PlainEcho } from '../core/faulty-echo.ts'
+import { spend } from '../core/spent.ts'
 
 /** A client for whom so much waits to be sent is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024

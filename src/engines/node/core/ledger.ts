@@ -1,10 +1,10 @@
 /** Writes down who is connected, for whoever watches. Exists only if somebody does. */
 import type { Socket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Ledger, LedgerWriter, type Ending } from '../../metrics/ledger.ts'
-import { peerText } from '../../vocabulary/text.ts'
-import { failureName } from '../failures.ts'
-import type { Forwarded } from '../proxy-header.ts'
+import { Ledger, LedgerWriter, type Ending } from '../../../metrics/ledger.ts'
+import { peerText } from '../../../vocabulary/text.ts'
+import { failureName } from '../../failures.ts'
+import type { Forwarded } from '../../proxy-header.ts'
 
 /** How often somebody may want a connection to be closed. */
 const killLookMs = 100

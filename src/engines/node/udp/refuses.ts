@@ -1,12 +1,5 @@
-/** udp: what the engine does with it, and what makes no sense there. */
-import type { Meter } from '../../../metrics/meter.ts'
+/** udp: what makes no sense there. */
 import type { LoadTask, ServeTask, Task } from '../../../task.ts'
-import type { Session } from '../../engine.ts'
-
-export async function openDatagrams(task: Task, meter: Meter): Promise<Session> {
-  if (task.kind === 'serve') return (await import('./serve.ts')).openDatagramServe(task, meter)
-  return (await import('./load.ts')).openDatagramLoad(task, meter)
-}
 
 /** Why a task cannot be done with datagrams, as a sentence. */
 export const refusesDatagrams = (task: Task): string | undefined =>

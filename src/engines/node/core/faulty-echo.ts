@@ -1,21 +1,26 @@
 /** The echo of a badly behaved server: whatever arrives goes through a chain of faults. */
 import type { Socket } from 'node:net'
-import { Arrivals, type Source } from '../../faults/arrivals.ts'
-import { Chain } from '../../faults/chain.ts'
-import { Gone, Reset, type Chunk, type Message } from '../../faults/fault.ts'
-import type { FaultSpec } from '../../faults/index.ts'
-import { recordHits } from '../../faults/record.ts'
-import { counter, type Meter } from '../../metrics/meter.ts'
-import type { ServeTask } from '../../task.ts'
-import { transports } from '../../transport.ts'
-import { failureName } from '../failures.ts'
-import { createEcho, type Echo } from './echo.ts'
+import { Arrivals, type Source } from '../../../faults/arrivals.ts'
+import { Chain } from '../../../faults/chain.ts'
+import { Gone, Reset, type Chunk, type Message } from '../../../faults/fault.ts'
+import type { FaultSpec } from '../../../faults/index.ts'
+import { recordHits } from '../../../faults/record.ts'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import type { ServeTask } from '../../../task.ts'
+import { transports } from '../../../transport.ts'
+import type { Echo } from './protocol.ts'
 import { nextTurn } from './turns.ts'
 import { spend } from './spent.ts'
 
 export interface FaultyEcho extends Echo {
   /** For connections that come, and from now on for those that are open. */
   setFaults(faults: readonly FaultSpec[]): void
+}
+
+/** An echo without faults, which can be left to one with faults. */
+export interface PlainEcho extends Echo {
+  /** Another echo takes over; what was received by now has been echoed. */
+  leaveTo(socket: Socket): void
 }
 
 /** A client, as bytes or as messages. */
@@ -44,35 +49,36 @@ export interface Listener {
 /**
  * A connection holds at most what arrivals.ts holds (1 MiB and what was read before the pause took
  * hold, 128 KiB), and a chunk of at most 64 KiB in each fault and one in the socket.
+ * @param plain the direct path, where there is one
  */
 export function createFaultyEcho(
   { faults, seed, address }: ServeTask,
   meter: Meter,
-  createPeer?: (socket: Socket) => Peer,
+  createPeer: (socket: Socket) => Peer,
+  plain?: PlainEcho,
 ): FaultyEcho {
   const { counters } = meter
   const onHit = recordHits(meter)
   const { carries } = transports[address.transport]
   const connections = new Map<Socket, Connection>()
-  /** Of bytes: who came while there were no faults takes the direct path, until there are some. */
-  const plain = createEcho(meter)
+  /** Those that came while there were no faults take the direct path, until there are some. */
   const unharmed = new Map<Socket, () => void>()
   let present: readonly FaultSpec[] = faults ?? []
-  let accepted = 0
+  let count = 0
   return {
-    start(socket, admission) {
-      const number = accepted++
+    start(socket, accepted) {
+      const number = count++
       const openedAt = performance.now()
       // A unix socket has no RST: its connection just ends.
       const onReset = () => {
-        const raw = admission?.raw ?? socket
+        const raw = accepted?.raw ?? socket
         if (address.transport === 'unix') socket.destroy()
         else if (!raw.destroyed) raw.resetAndDestroy()
       }
       const options = { seed, connection: number, openedAt, carries, onHit, onReset } as const
       const createChain = () => new Chain(present, options)
       const harm = () => {
-        const peer = createPeer?.(socket) ?? new BytePeer(socket, meter)
+        const peer = createPeer(socket)
         const connection = new Connection(peer, createChain, onReset, counters)
         connections.set(socket, connection)
         socket.once('close', () => {
@@ -81,13 +87,13 @@ export function createFaultyEcho(
         })
         void connection.run()
       }
-      if (present.length > 0 || createPeer) return harm()
+      if (present.length > 0 || !plain) return harm()
       unharmed.set(socket, harm)
       socket.once('close', () => unharmed.delete(socket))
       plain.start(socket)
     },
     finish(socket) {
-      if (unharmed.delete(socket)) plain.finish(socket)
+      if (unharmed.delete(socket)) plain?.finish(socket)
       else connections.get(socket)?.leave()
     },
     setFaults(faults) {
@@ -98,7 +104,7 @@ export function createFaultyEcho(
         // After its FIN nothing comes that could be harmed.
         if (socket.readableEnded || socket.destroyed) continue
         unharmed.delete(socket)
-        plain.leaveTo(socket)
+        plain?.leaveTo(socket)
         harm()
         // It may have waited for a client that did not read.
         socket.resume()
@@ -195,49 +201,5 @@ class Connection implements Listener {
     if (!this.#listening) return
     this.#listening = false
     this.#peer.stopListening()
-  }
-}
-
-class BytePeer implements Peer {
-  readonly #socket: Socket
-  #listener!: Listener
-
-  constructor(socket: Socket, { counters }: Meter) {
-    this.#socket = socket
-    socket.on('error', error => counters[counter[failureName(error)]]!++)
-  }
-
-  readonly #receive = (chunk: Buffer) => this.#listener.onData(chunk)
-
-  listen(listener: Listener): void {
-    this.#listener = listener
-    this.#socket.on('data', this.#receive).on('end', () => listener.onEnd())
-  }
-
-  pause(): void {
-    this.#socket.pause()
-  }
-
-  resume(): void {
-    this.#socket.resume()
-  }
-
-  write({ data }: Chunk): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // What went wrong is counted where the socket says so.
-      this.#socket.write(data, error => (error ? reject(new Gone()) : resolve()))
-    })
-  }
-
-  stopListening(): void {
-    this.#socket.off('data', this.#receive)
-    const received = this.#socket.read() as Buffer | null
-    if (received) this.#receive(received)
-    this.#socket.on('data', (chunk: Buffer) => this.#listener.onDiscarded(chunk.length))
-    this.#socket.resume()
-  }
-
-  end(): void {
-    this.#socket.end()
   }
 }

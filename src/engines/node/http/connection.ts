@@ -4,15 +4,15 @@ import { constants, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import { failureName } from '../../failures.ts'
-import type { Admission } from '../entrance.ts'
+import type { Accepted } from '../core/protocol.ts'
 import type { Request, Response } from './exchange.ts'
 
 /** How long a client that was refused may take to read why. */
 const lingerMs = 1_000
 
-export class Visitor {
+export class HttpConnection {
   readonly socket: Socket
-  readonly admission: Admission | undefined
+  readonly accepted: Accepted | undefined
   readonly number: number
   readonly openedAt = performance.now()
   /** Of HTTP/2. */
@@ -30,15 +30,10 @@ export class Visitor {
   readonly #onLeaving = new Set<() => void>()
   readonly #underWay = new Set<Response>()
 
-  constructor(
-    socket: Socket,
-    admission: Admission | undefined,
-    number: number,
-    { counters }: Meter,
-  ) {
+  constructor(socket: Socket, accepted: Accepted | undefined, number: number, { counters }: Meter) {
     this.#counters = counters
     this.socket = socket
-    this.admission = admission
+    this.accepted = accepted
     this.number = number
     socket.once('close', () => {
       for (const listener of this.#onGone) listener()
@@ -132,7 +127,7 @@ export class Visitor {
 
   /** The socket that was accepted: below TLS, if there is any. */
   get raw(): Socket {
-    return this.admission?.raw ?? this.socket
+    return this.accepted?.raw ?? this.socket
   }
 
   /** Whoever does not take our last words is not waited for. */
@@ -149,3 +144,6 @@ export class Visitor {
 /** The parsers of Node take connections that others have accepted; they never listen. */
 export const handOver = (server: Pick<Server, 'emit'>, socket: Socket): boolean =>
   server.emit('connection', socket)
+
+/** Sends back what comes in; there is one with faults, and one that waits for the whole of it. */
+export type EchoBody = (request: Request, response: Response, connection: HttpConnection) => void

@@ -1,13 +1,13 @@
 /** One connection of a load: brings a stream's messages out, and what comes back home. */
 import type { Duplex } from 'node:stream'
-import { copyOf, expected } from '../../load/payload.ts'
-import type { Stream } from '../../load/stream.ts'
-import { nowNs, type Traffic } from '../../load/traffic.ts'
-import { counter } from '../../metrics/meter.ts'
-import type { Carries } from '../../transport.ts'
-import { ClosedError, failureName, StatusError } from '../failures.ts'
-import { countReconnects } from './http/reconnects.ts'
-import { unsentBytes } from './unsent.ts'
+import { copyOf, expected } from '../../../load/payload.ts'
+import type { Stream } from '../../../load/stream.ts'
+import { nowNs, type Traffic } from '../../../load/traffic.ts'
+import { counter } from '../../../metrics/meter.ts'
+import type { Carries } from '../../../transport.ts'
+import { ClosedError, failureName, StatusError } from '../../failures.ts'
+import { countReconnects } from '../http/reconnects.ts'
+import { unsentBytes } from '../core/unsent.ts'
 
 /** Above this the system takes no more; messages then wait for their turn, unsent. */
 const unsentMaxBytes = 256 * 1024

@@ -1,8 +1,8 @@
 /** What two sides of a TLS connection have agreed on, in lines for people. */
 import { X509Certificate } from 'node:crypto'
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
-import { plain } from '../../certificate.ts'
-import { printable } from '../../vocabulary/text.ts'
+import { plain } from '../../../certificate.ts'
+import { printable } from '../../../vocabulary/text.ts'
 
 /** Longer chains are cut: whoever sends one wants to fill a terminal. */
 const chainMax = 10

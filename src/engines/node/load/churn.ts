@@ -1,17 +1,17 @@
 /** Short connections beside the steady ones: connect, echo one message, hang up, and again. */
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { diagnose, statusDiagnosis, type Diagnosis } from '../../load/diagnosis.ts'
-import { createPacer, type Pacer } from '../../load/pacer.ts'
-import { copyOf, firstWrongByte } from '../../load/payload.ts'
-import { nowNs, type Traffic } from '../../load/traffic.ts'
-import { counter, type FailureName, type Meter } from '../../metrics/meter.ts'
-import type { LoadTask } from '../../task.ts'
-import { plural, timerMaxMs } from '../../units.ts'
-import { failureName, StatusError } from '../failures.ts'
-import { dialOrFail } from './dial.ts'
-import { countReconnects } from './http/reconnects.ts'
-import type { UnderWay, WrongBytes } from '../../load/wrong-bytes.ts'
+import { diagnose, statusDiagnosis, type Diagnosis } from '../../../load/diagnosis.ts'
+import { createPacer, type Pacer } from '../../../load/pacer.ts'
+import { copyOf, firstWrongByte } from '../../../load/payload.ts'
+import { nowNs, type Traffic } from '../../../load/traffic.ts'
+import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import type { LoadTask } from '../../../task.ts'
+import { plural, timerMaxMs } from '../../../units.ts'
+import { failureName, StatusError } from '../../failures.ts'
+import type { Dial } from '../core/link.ts'
+import { countReconnects } from '../http/reconnects.ts'
+import type { UnderWay, WrongBytes } from '../../../load/wrong-bytes.ts'
 
 /** More at the same time are not begun; those that are due then wait, as their time shows. */
 const openMax = 5_000
@@ -22,6 +22,7 @@ export class Churn {
   readonly #task: LoadTask
   readonly #meter: Meter
   readonly #traffic: Traffic
+  readonly #dial: Dial
   readonly #pacer: Pacer
   readonly #onEnded: () => void
   /** Ends all that are open, or being opened. */
@@ -30,8 +31,9 @@ export class Churn {
   #ended = false
   #count = 0
 
-  constructor(task: LoadTask, meter: Meter, traffic: Traffic, onEnded: () => void) {
+  constructor(task: LoadTask, meter: Meter, traffic: Traffic, dial: Dial, onEnded: () => void) {
     this.#task = task
+    this.#dial = dial
     this.#meter = meter
     this.#traffic = traffic
     this.#pacer = createPacer(task.arrivals, task.churn!)
@@ -74,7 +76,7 @@ export class Churn {
     try {
       const startNs = nowNs()
       const { timeoutMs } = this.#task
-      const { stream: socket } = await dialOrFail(this.#task, timeoutMs, this.#abandon.signal)
+      const { stream: socket } = await this.#dial(this.#task, timeoutMs, this.#abandon.signal)
       if (measured) histograms.connect.record(nowNs() - startNs)
       // Numbers of their own, behind those of all steady connections.
       const connection = this.#task.firstConnection + (2 ** 24 + n) * this.#task.connectionStep

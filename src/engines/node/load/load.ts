@@ -1,18 +1,18 @@
 /** Sends messages over node:net, and verifies that each comes back. */
 import type { Duplex } from 'node:stream'
-import type { Address } from '../../address.ts'
-import { nowNs, Traffic } from '../../load/traffic.ts'
-import { counter, type Meter } from '../../metrics/meter.ts'
-import { timerMaxMs } from '../../units.ts'
-import type { LoadTask } from '../../task.ts'
-import { transports } from '../../transport.ts'
-import { Effort } from '../effort.ts'
-import type { Outcome, Session } from '../engine.ts'
-import { explain, failureName } from '../failures.ts'
+import type { Address } from '../../../address.ts'
+import { nowNs, Traffic } from '../../../load/traffic.ts'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import { timerMaxMs } from '../../../units.ts'
+import type { LoadTask } from '../../../task.ts'
+import { transports } from '../../../transport.ts'
+import { Effort } from '../../effort.ts'
+import type { Outcome, Session } from '../../engine.ts'
+import { explain, failureName } from '../../failures.ts'
 import { Churn } from './churn.ts'
-import { dialOrFail, prepare } from './dial.ts'
-import { countReconnects, keepOpen } from './http/reconnects.ts'
-import { LoadConnection } from './load-connection.ts'
+import type { Dial } from '../core/link.ts'
+import { countReconnects, keepOpen } from '../http/reconnects.ts'
+import { LoadConnection } from './connection.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
 const dialsAtOnce = 256
@@ -25,17 +25,16 @@ const tickMs = 100
  * Connects all connections; nothing is sent before run().
  * @throws UserError if none of the first answers; later failures are counted
  */
-export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
+export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promise<Session> {
   const traffic = new Traffic(task, meter)
   const sockets: (Duplex | undefined)[] = []
   const wanted = task.connections + task.idle
-  await prepare(task)
   // Without steady connections somebody has to find out whether there is anybody at all.
-  if (wanted === 0) await probe(task)
+  if (wanted === 0) await probe(task, dial)
   while (sockets.length < wanted) {
     const missing = Math.min(dialsAtOnce, wanted - sockets.length)
     const answers = await Promise.allSettled(
-      Array.from({ length: missing }, () => timedDial(task, meter)),
+      Array.from({ length: missing }, () => timedDial(task, meter, dial)),
     )
     const errors = answers.filter(answer => answer.status === 'rejected')
     // The server is not asked for what this process cannot do.
@@ -52,19 +51,19 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
       sockets.push(answer.status === 'fulfilled' ? answer.value : undefined)
     }
   }
-  return new LoadSession(task, meter, traffic, sockets)
+  return new LoadSession(task, meter, traffic, sockets, dial)
 }
 
-async function probe(task: LoadTask): Promise<void> {
-  const { stream } = await dialOrFail(task, task.timeoutMs).catch((error: unknown) => {
+async function probe(task: LoadTask, dial: Dial): Promise<void> {
+  const { stream } = await dial(task, task.timeoutMs).catch((error: unknown) => {
     throw explain('connect to', task.address, error)
   })
   stream.destroy()
 }
 
-async function timedDial(task: LoadTask, meter: Meter): Promise<Duplex> {
+async function timedDial(task: LoadTask, meter: Meter, dial: Dial): Promise<Duplex> {
   const startNs = nowNs()
-  const { stream } = await dialOrFail(task, task.timeoutMs)
+  const { stream } = await dial(task, task.timeoutMs)
   meter.histograms.connect.record(nowNs() - startNs)
   meter.counters[counter.opened]!++
   return stream
@@ -91,7 +90,13 @@ class LoadSession implements Session {
   #finish!: () => void
   readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
-  constructor(task: LoadTask, meter: Meter, traffic: Traffic, sockets: (Duplex | undefined)[]) {
+  constructor(
+    task: LoadTask,
+    meter: Meter,
+    traffic: Traffic,
+    sockets: (Duplex | undefined)[],
+    dial: Dial,
+  ) {
     this.address = task.address
     this.#task = task
     this.#meter = meter
@@ -105,7 +110,7 @@ class LoadSession implements Session {
       return new LoadConnection(traffic, stream, socket, carries, () => this.#onClosed())
     })
     for (const socket of sockets.slice(task.connections)) if (socket) this.#hold(socket)
-    this.#churn = task.churn && new Churn(task, meter, traffic, () => this.#endIfDone())
+    this.#churn = task.churn && new Churn(task, meter, traffic, dial, () => this.#endIfDone())
   }
 
   get outcome(): Outcome {

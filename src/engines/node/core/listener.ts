@@ -16,12 +16,12 @@ import {
   type Socket,
 } from 'node:net'
 import { once } from 'node:events'
-import { streamAt, type Address } from '../../address.ts'
-import { UserError } from '../../errors.ts'
-import { explain } from '../failures.ts'
-import { loadLibc, type Libc } from '../libc.ts'
-import type { ServeTask } from '../../task.ts'
-import { claimPath, provisional, releasePath } from '../unix.ts'
+import { streamAt, type Address } from '../../../address.ts'
+import { UserError } from '../../../errors.ts'
+import { explain } from '../../failures.ts'
+import { loadLibc, type Libc } from '../../libc.ts'
+import type { ServeTask } from '../../../task.ts'
+import { claimPath, provisional, releasePath } from '../../unix.ts'
 
 /** The kernel cuts it to net.core.somaxconn (listen(2)). */
 const backlog = 65_535

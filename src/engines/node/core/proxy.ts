@@ -1,20 +1,20 @@
 /** The PROXY protocol on the way in (a step of the entrance) and on the way out. */
 import { BlockList, isIPv6, type Socket } from 'node:net'
-import { withoutZone } from '../../address.ts'
-import { usageError } from '../../errors.ts'
-import type { ProxyRules } from '../../serving/options.ts'
-import { ProtocolError } from '../failures.ts'
-import { readProxyHeader, writeProxyHeader } from '../proxy-header.ts'
-import type { Step } from './entrance.ts'
+import { withoutZone } from '../../../address.ts'
+import { usageError } from '../../../errors.ts'
+import type { ProxyRules } from '../../../serving/options.ts'
+import { ProtocolError } from '../../failures.ts'
+import { readProxyHeader, writeProxyHeader } from '../../proxy-header.ts'
+import type { Handshake } from './protocol.ts'
 import { peek } from './peek.ts'
 
 /**
  * Reads the header that has to come first, or may. Whoever is not trusted has none that counts:
  * where one is required he is turned out, else what he sends is data.
  */
-export function readsProxy({ mode, from }: ProxyRules): Step {
+export function readsProxy({ mode, from }: ProxyRules): Handshake {
   const trusted = networks(from)
-  return async (socket, admission) => {
+  return async (socket, accepted) => {
     const trusts = isTrusted(trusted, socket)
     if (!trusts && mode === 'accept') return socket
     if (!trusts)
@@ -25,7 +25,7 @@ export function readsProxy({ mode, from }: ProxyRules): Step {
     })
     if (header.kind === 'malformed') throw new ProtocolError(`PROXY header: ${header.reason}`)
     if (header.kind === 'present') {
-      admission.forwarded = header.forwarded
+      accepted.forwarded = header.forwarded
       // Exactly so many: see peek() for what else would happen to the end.
       socket.read(header.lengthBytes)
     } else if (mode === 'require') throw new ProtocolError('there is no PROXY header')

@@ -1,6 +1,6 @@
 /** How a server takes leave of its clients. */
 import type { Socket } from 'node:net'
-import { timerMaxMs } from '../../units.ts'
+import { timerMaxMs } from '../../../units.ts'
 
 /** A connection on which nothing has come for so long has delivered what was under way. */
 const quietMs = 20

@@ -1,20 +1,26 @@
 /** Serves clients over node:net: whom to let in, whom to let wait, and when to leave. */
 import type { Socket } from 'node:net'
-import type { Address } from '../../address.ts'
-import type { Ending } from '../../metrics/ledger.ts'
-import { counter, type CounterName, type Meter } from '../../metrics/meter.ts'
-import type { FaultSpec } from '../../faults/index.ts'
-import type { ServeTask } from '../../task.ts'
-import { descriptorLimit, reserved } from '../descriptors.ts'
-import type { Session } from '../engine.ts'
-import { ClientLedger } from './client-ledger.ts'
+import type { Address } from '../../../address.ts'
+import type { Ending } from '../../../metrics/ledger.ts'
+import { counter, type CounterName, type Meter } from '../../../metrics/meter.ts'
+import type { FaultSpec } from '../../../faults/index.ts'
+import type { ServeTask } from '../../../task.ts'
+import { descriptorLimit, reserved } from '../../descriptors.ts'
+import type { Session } from '../../engine.ts'
+import { ClientLedger } from './ledger.ts'
 import { drain } from './drain.ts'
-import type { Echo } from './echo.ts'
-import { loadLibc } from '../libc.ts'
+import { loadLibc } from '../../libc.ts'
 import { closeGone } from './gone.ts'
 import { closeIdle } from './idle.ts'
 import { descriptorOf, Listener } from './listener.ts'
-import { createProtocol, type Served } from './protocols.ts'
+import { Handshakes } from './handshakes.ts'
+import type { CreateProtocol, Echo, Handshake, Protocol } from './protocol.ts'
+import { Unfinished } from './unfinished.ts'
+
+/** What is spoken, and which connections are not served yet. */
+interface Served extends Protocol {
+  readonly unfinished: Unfinished
+}
 
 const limit = descriptorLimit()
 /** The system gives the lowest free number, so a high one says that few are left. */
@@ -28,10 +34,21 @@ const keptBytes = 32 * 2 ** 20
 /** Descriptors may also be freed by others than our clients. */
 const retryMs = 100
 
-export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
+export async function openServe(
+  task: ServeTask,
+  meter: Meter,
+  handshakes: readonly Handshake[],
+  create: CreateProtocol,
+): Promise<Session> {
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
-  const session = new ServeSession(task, meter, await createProtocol(task, meter))
+  const unfinished = new Unfinished()
+  const protocol = await create(task, meter, unfinished)
+  const all = [...handshakes, ...(protocol.handshakes ?? [])]
+  // Without handshakes a connection pays for none.
+  const echo =
+    all.length === 0 ? protocol.echo : new Handshakes(all, protocol.echo, unfinished, task, meter)
+  const session = new ServeSession(task, meter, { ...protocol, echo, unfinished })
   session.listener = await Listener.open(task, session)
   return session
 }

@@ -1,30 +1,30 @@
 /**
- * Clients who have begun and are not served yet: within PROXY header, TLS, an upgrade to WebSocket,
- * the head of their first request. They take places that others may want; so whoever has not
- * finished after a while makes room, the oldest first.
+ * Connections that have begun and are not served yet: within PROXY header, TLS, an upgrade to
+ * WebSocket, the head of their first request. They take places that others may want; so one that
+ * has not finished after a while makes room, the oldest first.
  */
 import type { Socket } from 'node:net'
 
-/** Time is counted in looks, so that a busy thread takes nobody for slow whom it has not heard. */
+/** Time is counted in looks, so that a busy thread takes no client for slow before it has read. */
 const lookMs = 250
 /** So many looks are for what a client says first: it has all of that when it connects. */
 const firstLooks = 4
-/** And so many for what it answers; it may be as busy as we are. */
+/** And so many for what it answers: it may be as busy as we are. */
 const laterLooks = 12
 
-interface Guest {
+interface Pending {
   since: number
-  turnOut: () => void
+  refuse: () => void
 }
 
 export class Unfinished {
   /** In the order of their arrival. */
-  readonly #guests = new Map<Socket, Guest>()
+  readonly #pending = new Map<Socket, Pending>()
   readonly #listeners: (() => void)[] = []
   #looks = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** How often there was a look, while there was somebody to look at. */
+  /** How often there was a look, while there was a connection to look at. */
   get looks(): number {
     return this.#looks
   }
@@ -34,9 +34,9 @@ export class Unfinished {
     this.#listeners.push(listener)
   }
 
-  /** @param turnOut closes it, and counts that */
-  add(raw: Socket, turnOut: () => void): void {
-    this.#guests.set(raw, { since: this.#looks, turnOut })
+  /** @param refuse closes it, and counts that */
+  add(raw: Socket, refuse: () => void): void {
+    this.#pending.set(raw, { since: this.#looks, refuse })
     this.#timer ??= setInterval(() => {
       this.#looks++
       for (const listener of this.#listeners) listener()
@@ -45,8 +45,8 @@ export class Unfinished {
 
   /** It is served, or gone. */
   delete(raw: Socket): void {
-    this.#guests.delete(raw)
-    if (this.#guests.size > 0) return
+    this.#pending.delete(raw)
+    if (this.#pending.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }
@@ -56,23 +56,23 @@ export class Unfinished {
     return this.#looks - since > (bytesWritten === 0 ? firstLooks : laterLooks)
   }
 
-  /** Whether somebody could make room. */
+  /** Whether one could make room. */
   get hasSlow(): boolean {
     return this.#slowest() !== undefined
   }
 
-  /** Turns the oldest out who has had its time. False: there is none. */
+  /** Closes the oldest that has had its time. False: there is none. */
   makeRoom(): boolean {
     const slow = this.#slowest()
     if (!slow) return false
-    const { turnOut } = this.#guests.get(slow)!
+    const { refuse } = this.#pending.get(slow)!
     this.delete(slow)
-    turnOut()
+    refuse()
     return true
   }
 
   #slowest(): Socket | undefined {
-    for (const [raw, { since }] of this.#guests) {
+    for (const [raw, { since }] of this.#pending) {
       if (this.#looks - since <= firstLooks) return undefined
       if (this.isSlow(raw, since)) return raw
     }

@@ -1,0 +1,75 @@
+/** Connects streams of bytes, in the clear or with TLS; other transports speak on top of them. */
+import { connect, type Socket } from 'node:net'
+import { streamAt, type Address } from '../../../address.ts'
+import { transports } from '../../../transport.ts'
+import { timerMaxMs } from '../../../units.ts'
+import { upon } from '../core/layer.ts'
+import type { Dial, Link, Target } from '../core/link.ts'
+
+const dialPlainLink: Dial = async (target, timeoutMs, signal) => ({
+  stream: await dialSocket(target, timeoutMs, signal),
+  details: [],
+})
+
+const dialSecureLink: Dial = async (target, timeoutMs, signal) => {
+  const startedMs = performance.now()
+  const socket = await dialSocket(target, timeoutMs, signal)
+  const { secured } = await import('../tls/handshake.ts')
+  const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs))
+  return upon(socket, () => secured(socket, target, leftMs))
+}
+
+/** In the clear or not, as the transport wants it below itself. */
+export const dialBytes = (
+  target: Target,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Link> => {
+  const { secure } = transports[target.address.transport]
+  return (secure ? dialSecureLink : dialPlainLink)(target, timeoutMs, signal)
+}
+
+/** What everything but datagrams travels by, behind the PROXY header. */
+async function dialSocket(
+  { address, calling }: Target,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  const socket = await dialPlain(address, timeoutMs, signal)
+  const { sendProxy } = calling
+  if (sendProxy)
+    await upon(socket, async () =>
+      (await import('../core/proxy.ts')).sendProxyHeader(socket, sendProxy),
+    )
+  return socket
+}
+
+function dialPlain(address: Address, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    // Each address of a name is tried (RFC 8305), whatever the default is.
+    const options = {
+      ...streamAt(address),
+      allowHalfOpen: true,
+      noDelay: true,
+      autoSelectFamily: true,
+    }
+    const socket = connect(signal ? { ...options, signal } : options)
+    const timer = setTimeout(
+      () => {
+        socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' }))
+      },
+      Math.min(timeoutMs, timerMaxMs),
+    )
+    const fail = (error: Error) => {
+      clearTimeout(timer)
+      reject(error)
+    }
+    socket.once('error', fail)
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      // What breaks before somebody listens shows as a destroyed socket, not as a crash.
+      socket.off('error', fail).on('error', () => {})
+      resolve(socket)
+    })
+  })
+}

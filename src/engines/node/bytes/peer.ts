@@ -1,0 +1,50 @@
+/** A client as a stream of bytes, for the echo with faults. */
+import type { Socket } from 'node:net'
+import { Gone, type Chunk } from '../../../faults/fault.ts'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import { failureName } from '../../failures.ts'
+import type { Listener, Peer } from '../core/faulty-echo.ts'
+
+export class BytePeer implements Peer {
+  readonly #socket: Socket
+  #listener!: Listener
+
+  constructor(socket: Socket, { counters }: Meter) {
+    this.#socket = socket
+    socket.on('error', error => counters[counter[failureName(error)]]!++)
+  }
+
+  readonly #receive = (chunk: Buffer) => this.#listener.onData(chunk)
+
+  listen(listener: Listener): void {
+    this.#listener = listener
+    this.#socket.on('data', this.#receive).on('end', () => listener.onEnd())
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  write({ data }: Chunk): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // What went wrong is counted where the socket says so.
+      this.#socket.write(data, error => (error ? reject(new Gone()) : resolve()))
+    })
+  }
+
+  stopListening(): void {
+    this.#socket.off('data', this.#receive)
+    const received = this.#socket.read() as Buffer | null
+    if (received) this.#receive(received)
+    this.#socket.on('data', (chunk: Buffer) => this.#listener.onDiscarded(chunk.length))
+    this.#socket.resume()
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+}

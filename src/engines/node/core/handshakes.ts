@@ -1,0 +1,171 @@
+/**
+ * What a connection goes through between being accepted and being served, one handshake after the
+ * other: the PROXY header, TLS, the upgrade to WebSocket. One that takes too long, or fails, is
+ * closed and counted.
+ */
+import type { Socket } from 'node:net'
+import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import { timerMaxMs } from '../../../units.ts'
+import type { ServeTask } from '../../../task.ts'
+import { transports } from '../../../transport.ts'
+import { failureName } from '../../failures.ts'
+import { noteForwarded } from './ledger.ts'
+import type { Accepted, Echo, Handshake } from './protocol.ts'
+import { heardOf } from './peek.ts'
+import type { Unfinished } from './unfinished.ts'
+
+/** A connection that is not served yet. */
+interface Pending {
+  raw: Socket
+  /** Ends its time; not set as long as that does not run. */
+  timer: NodeJS.Timeout | undefined
+  /** It was refused and counted: what breaks by that is not counted again. */
+  refused: boolean
+  /** How many looks there were before its first handshake; undefined before that. */
+  beganAt: number | undefined
+}
+
+/** So many may be in a handshake at the same time; of the others only a little is read. */
+const underWayMax = 1_000
+
+/**
+ * An echo behind handshakes, which take at most so long. A silent client has not begun, and takes
+ * no place; but its time runs. Only where the PROXY header may be left out it begins with the first
+ * byte: there silence is no burden, as on plain tcp.
+ */
+export class Handshakes implements Echo {
+  readonly #handshakes: readonly Handshake[]
+  readonly #echo: Echo
+  readonly #unfinished: Unfinished
+  readonly #counters: Float64Array
+  readonly #timeoutMs: number
+  readonly #patient: boolean
+  /** All that are not served yet. */
+  readonly #pending = new Map<Socket, Pending>()
+  /** Those that are served, by the socket that was accepted. */
+  readonly #served = new WeakMap<Socket, Socket>()
+  readonly #leaving = new WeakSet<Socket>()
+  readonly #queue: Pending[] = []
+  /** In a handshake, the one that began first before all others. */
+  readonly #underWay = new Set<Pending>()
+
+  constructor(
+    handshakes: readonly Handshake[],
+    echo: Echo,
+    unfinished: Unfinished,
+    task: ServeTask,
+    { counters }: Meter,
+  ) {
+    const { handshakeTimeoutMs, proxy, address } = task
+    const { carries, secure } = transports[address.transport]
+    this.#handshakes = handshakes
+    this.#echo = echo
+    this.#unfinished = unfinished
+    this.#counters = counters
+    this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
+    this.#patient = proxy?.mode === 'accept' && carries === 'bytes' && !secure
+    unfinished.onLook(() => this.#makeRoom())
+  }
+
+  start(raw: Socket): void {
+    // What breaks meanwhile is known by the handshake that reads; here it must only not be thrown.
+    raw.on('error', () => {})
+    if (isGone(raw)) return void raw.destroy()
+    const pending: Pending = { raw, timer: undefined, refused: false, beganAt: undefined }
+    this.#pending.set(raw, pending)
+    raw.once('close', () => this.#forget(pending))
+    if (!this.#patient) this.#startTimer(pending)
+    heardOf(raw, () => {
+      if (raw.destroyed) return
+      // A probe that connects and says nothing has failed at nothing.
+      if (raw.bytesRead === 0) raw.destroy()
+      else {
+        if (this.#patient) this.#startTimer(pending)
+        this.#begin(pending)
+      }
+    })
+  }
+
+  #startTimer(pending: Pending) {
+    const late = () => this.#refuse(pending, 'timedOut')
+    pending.timer = setTimeout(late, this.#timeoutMs)
+    this.#unfinished.add(pending.raw, late)
+  }
+
+  #forget({ raw, timer }: Pending) {
+    clearTimeout(timer)
+    this.#unfinished.delete(raw)
+    this.#pending.delete(raw)
+  }
+
+  finish(raw: Socket): void {
+    const socket = this.#served.get(raw)
+    this.#leaving.add(raw)
+    if (socket) this.#echo.finish(socket)
+    else if (this.#pending.get(raw)?.beganAt === undefined) raw.destroy()
+  }
+
+  #begin(pending: Pending) {
+    if (this.#underWay.size < underWayMax) void this.#run(pending)
+    else this.#queue.push(pending)
+  }
+
+  /** One that waits takes the place of one that has had its time. */
+  #makeRoom() {
+    let waiting = this.#queue.length
+    for (const pending of this.#underWay) {
+      if (waiting === 0) return
+      if (pending.refused || !this.#unfinished.isSlow(pending.raw, pending.beganAt!)) continue
+      waiting--
+      this.#refuse(pending, 'timedOut')
+    }
+  }
+
+  async #run(pending: Pending) {
+    const { raw } = pending
+    this.#underWay.add(pending)
+    pending.beganAt = this.#unfinished.looks
+    const accepted: Accepted = { raw }
+    try {
+      let socket = raw
+      for (const handshake of this.#handshakes) socket = await handshake(socket, accepted)
+      if (!raw.destroyed) this.#serve(pending, socket, accepted)
+    } catch (error) {
+      this.#refuse(pending, failureName(error))
+    } finally {
+      this.#underWay.delete(pending)
+      this.#next()
+    }
+  }
+
+  #serve(pending: Pending, socket: Socket, accepted: Accepted) {
+    const { raw } = accepted
+    this.#forget(pending)
+    this.#served.set(raw, socket)
+    if (accepted.forwarded) noteForwarded(raw, accepted.forwarded)
+    this.#echo.start(socket, accepted)
+    if (this.#leaving.has(raw)) this.#echo.finish(socket)
+  }
+
+  #refuse(pending: Pending, reason: FailureName) {
+    if (pending.refused) return
+    pending.refused = true
+    this.#counters[counter.handshakesFailed]!++
+    this.#counters[counter[reason]]!++
+    pending.raw.destroy()
+  }
+
+  #next() {
+    const pending = this.#queue.shift()
+    if (!pending) return
+    if (pending.raw.destroyed) this.#next()
+    else void this.#run(pending)
+  }
+}
+
+/**
+ * Reset before it was looked at: the system does not say any more what its address was, and so not
+ * whether its PROXY header is to be believed. Peers of a unix socket have no addresses at all.
+ */
+const isGone = ({ remoteAddress, localAddress }: Socket): boolean =>
+  remoteAddress === undefined && localAddress !== undefined

@@ -1,0 +1,29 @@
+/** A connection of a client, and how one is made. */
+import type { Duplex } from 'node:stream'
+import type { Address } from '../../../address.ts'
+import type { Calling } from '../../../options/calling.ts'
+
+/** What to connect to, and what to say before the first message. */
+export interface Target {
+  address: Address
+  calling: Calling
+}
+
+/** A connection, whatever it travels by. */
+export interface Link {
+  /**
+   * Where messages have bounds (see transport.ts), each write is one and so is each chunk that is
+   * read; a string is a message of text where the transport tells text from binary.
+   */
+  readonly stream: Duplex
+  /** What was agreed on, a line each, for people: protocol, cipher, certificate. */
+  readonly details: readonly string[]
+  /** The round trip of a ping, in milliseconds, where the transport has pings. */
+  readonly ping?: (() => Promise<number>) | undefined
+}
+
+/**
+ * Makes a link over which small messages are sent at once, and whose two directions end by
+ * themselves. Rejects with the system's error.
+ */
+export type Dial = (target: Target, timeoutMs: number, signal?: AbortSignal) => Promise<Link>

@@ -1,0 +1,44 @@
+/** What a transport serves its connections with: handshakes on their way in, and an echo. */
+import type { Socket } from 'node:net'
+import type { FaultSpec } from '../../../faults/index.ts'
+import type { Meter } from '../../../metrics/meter.ts'
+import type { ServeTask } from '../../../task.ts'
+import type { Forwarded } from '../../proxy-header.ts'
+import type { Unfinished } from './unfinished.ts'
+
+/** What is known of a connection when it is served. */
+export interface Accepted {
+  /** The socket that was accepted: only it can be reset. */
+  raw: Socket
+  /** The client that a proxy forwards, by its PROXY header. */
+  forwarded?: Forwarded | undefined
+}
+
+/**
+ * One handshake: takes the stream of a connection and resolves with the stream for the next one;
+ * rejects with why the connection is to be closed. The client may be gone meanwhile: then `raw` is
+ * destroyed, and the handshake must settle.
+ */
+export type Handshake = (socket: Socket, accepted: Accepted) => Promise<Socket>
+
+export interface Echo {
+  /** @param accepted what is known of the connection, where it came in by handshakes */
+  start(socket: Socket, accepted?: Accepted): void
+  /** Echoes what was received but not yet delivered to us, then FIN; later bytes are discarded. */
+  finish(socket: Socket): void
+}
+
+export interface Protocol {
+  readonly echo: Echo
+  /** Of its own, behind PROXY header and TLS. */
+  readonly handshakes?: readonly Handshake[]
+  /** Other faults from now on; only where the task came with some, or with an empty list. */
+  setFaults?(faults: readonly FaultSpec[]): void
+}
+
+/** @param unfinished where to say which connections are not served yet */
+export type CreateProtocol = (
+  task: ServeTask,
+  meter: Meter,
+  unfinished: Unfinished,
+) => Protocol | Promise<Protocol>

@@ -1,0 +1,108 @@
+/**
+ * A row for each transport: how it is served, dialled and loaded, and what makes no sense there. To
+ * add one, write its folder and its row here, and its row in the vocabulary (transport.ts).
+ */
+import type { Meter } from '../../metrics/meter.ts'
+import type { LoadTask, ServeTask, Task } from '../../task.ts'
+import { transports, type TransportName } from '../../transport.ts'
+import type { Session } from '../engine.ts'
+import { dialBytes } from './bytes/dial.ts'
+import { upon } from './core/layer.ts'
+import type { Dial } from './core/link.ts'
+import type { CreateProtocol, Handshake } from './core/protocol.ts'
+import { refusesHttpLoad } from './http/refuses.ts'
+import { refusesDatagrams } from './udp/refuses.ts'
+
+interface NodeTransport {
+  serve(task: ServeTask, meter: Meter): Promise<Session>
+  dial: Dial
+  load(task: LoadTask, meter: Meter): Promise<Session>
+  /** Why it cannot do a task, as a sentence. */
+  refuses?(task: Task): string | undefined
+}
+
+/** In the order in which a connection goes through them. */
+async function handshakesOf({ proxy, address, ...task }: ServeTask): Promise<Handshake[]> {
+  const handshakes: Handshake[] = []
+  if (proxy) handshakes.push((await import('./core/proxy.ts')).readsProxy(proxy))
+  if (transports[address.transport].secure)
+    handshakes.push((await import('./tls/handshake.ts')).secure({ proxy, address, ...task }))
+  return handshakes
+}
+
+interface OverConnections {
+  /** What is spoken with a client. */
+  protocol: () => Promise<CreateProtocol>
+  dial: Dial
+  /** Loads what dialling needs, so that no connection that is timed has to wait for it. */
+  preload?: () => Promise<unknown>
+  refuses?: NodeTransport['refuses']
+}
+
+/** What has connections: one way of accepting, and one life of a load. */
+const overConnections = ({
+  protocol,
+  dial,
+  preload,
+  refuses = () => undefined,
+}: OverConnections): NodeTransport => ({
+  async serve(task, meter) {
+    const { openServe } = await import('./core/session.ts')
+    return openServe(task, meter, await handshakesOf(task), await protocol())
+  },
+  dial,
+  async load(task, meter) {
+    const { openLoad } = await import('./load/load.ts')
+    if (transports[task.address.transport].secure) await import('./tls/handshake.ts')
+    await preload?.()
+    return openLoad(task, meter, dial)
+  },
+  refuses,
+})
+
+const bytes = overConnections({
+  protocol: async () => (await import('./bytes/protocol.ts')).createBytes,
+  dial: dialBytes,
+})
+
+const messages = overConnections({
+  protocol: async () => (await import('./ws/echo.ts')).createMessages,
+  /** Messages over a stream of bytes; both together have so much time. */
+  async dial(target, timeoutMs, signal) {
+    const startedMs = performance.now()
+    // Loaded before: what a server says at once, such as an alert, must find a listener.
+    const { openMessages } = await import('./ws/dial.ts')
+    const link = await dialBytes(target, timeoutMs, signal)
+    const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs))
+    return upon(link.stream, () => openMessages(link, target, leftMs))
+  },
+  preload: () => import('./ws/dial.ts'),
+})
+
+const requests = overConnections({
+  protocol: async () => (await import('./http/echo.ts')).createHttpEcho,
+  async dial(target, timeoutMs, signal) {
+    const { openHttp } = await import('./http/dial.ts')
+    return openHttp(target, () => dialBytes(target, timeoutMs, signal))
+  },
+  preload: () => import('./http/dial.ts'),
+  refuses: refusesHttpLoad,
+})
+
+const datagrams: NodeTransport = {
+  serve: async (task, meter) => (await import('./udp/serve.ts')).openDatagramServe(task, meter),
+  dial: async target => (await import('./udp/link.ts')).dialDatagrams(target),
+  load: async (task, meter) => (await import('./udp/load.ts')).openDatagramLoad(task, meter),
+  refuses: refusesDatagrams,
+}
+
+export const nodeTransports: Readonly<Record<TransportName, NodeTransport>> = {
+  tcp: bytes,
+  unix: bytes,
+  tls: bytes,
+  udp: datagrams,
+  ws: messages,
+  wss: messages,
+  http: requests,
+  https: requests,
+}
