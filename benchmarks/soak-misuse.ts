@@ -34,6 +34,8 @@ interface Look {
 const quietMs = 20_000
 /** A handshake that nobody finishes is given up in an epoch; a busy machine takes seconds. */
 const options: ServeOptions = { engine: 'node', handshakeTimeoutMs: 5_000 }
+/** So long a misuse may take that waits for an answer first; no server that speaks needs it. */
+const patienceMs = 5_000
 const partings: readonly Parting[] = ['closes', 'resets', 'stays']
 
 /** What was wrong; nothing if it is sound. The first epoch is for what is opened once. */
@@ -75,12 +77,12 @@ async function epoch(plan: Plan, server: SoakChild, number: number, violations: 
         verified += await exchange(plan.transport, server.port, dice, violations)
         continue
       }
-      await misuse(plan.transport, server.port, dice)
+      await misuse(plan.transport, server.port, dice, violations)
       misused++
     }
   }
   await Promise.all(Array.from({ length: plan.clients }, (_, index) => client(index)))
-  await quiet(server, violations)
+  if (violations.length === 0) await quiet(server, violations)
   return { verified, misused, privateBytes: server.privateBytes, descriptors: server.descriptors }
 }
 
@@ -112,13 +114,23 @@ async function exchange(
 
 const http2 = (transport: MisusedTransport) => transport === 'https' && { alpn: ['h2'] }
 
-async function misuse(transport: MisusedTransport, port: number, dice: Dice): Promise<void> {
+async function misuse(
+  transport: MisusedTransport,
+  port: number,
+  dice: Dice,
+  violations: string[],
+): Promise<void> {
   const rows = Object.values(misuses[transport])
   const row = rows[dice.below(rows.length)]!
   const name: MisuseName = misuseNames[dice.below(misuseNames.length)]!
   const where: NetConnectOpts = { host: '127.0.0.1', port }
   const what = row[name]
-  if (typeof what !== 'string') await what(where, partings[dice.below(partings.length)]!)
+  if (typeof what === 'string') return
+  const patience = new AbortController()
+  const late = sleep(patienceMs, 'late', { signal: patience.signal }).catch(() => 'in time')
+  const over = what(where, partings[dice.below(partings.length)]!)
+  if ((await Promise.race([over, late])) === 'late') violations.push(`'${name}' had no answer`)
+  patience.abort()
 }
 
 async function quiet(server: SoakChild, violations: string[]): Promise<void> {

@@ -79,7 +79,7 @@ test(
     const options = { ...quick, from: 1_500, precision: 1, objective: 'lost=0' }
     const { ratePerSecond, failedPerSecond, probes } = await findMax(server.url, options).finished
     assert.ok(failedPerSecond! <= 1_500 && ratePerSecond <= 750)
-    assert.match(probes[0]!.because.join(), /The last echo came \d+ms after the end/)
+    assert.match(probes[0]!.because.join(), /Achieved [\d,]+\/s of 1,500\/s planned/)
     assert.equal(probes[0]!.lost, 0)
   },
 )
