@@ -120,8 +120,8 @@ suite('benches', () => {
     const wanted = {
       address: board.server.url,
       connections: 2,
-      // A p99 takes 1,000 of them.
-      count: 1_500,
+      // A closed loop: a p99 takes 1,000 samples.
+      durationMs: 400,
     }
     const first = await start(wanted)
     assert.deepEqual([first.status, first.json.state], [201, 'running'])
