@@ -2,65 +2,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { version } from '../machine.ts'
 import { lifetimeBounds } from '../metrics/ledger.ts'
-import { failureNames, type CounterName, type FailureName } from '../metrics/meter.ts'
+import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
 import type { Observer } from './observer.ts'
 import { MetricsText, type Labels, type Sample } from './prometheus.ts'
-
-/** Counters of those who send, and those that have a metric of their own below or make a gauge. */
-type Elsewhere =
-  | FailureName
-  | `messages${'Planned' | 'Sent' | 'Received' | 'Unfinished' | 'Deferred'}`
-  | `warmup${'Sent' | 'Received' | 'BytesOut' | 'BytesIn'}`
-  | `cycles${'Planned' | 'Completed'}`
-  | 'reconnects'
-  | 'sentAgain'
-  | `datagrams${'Late' | 'Duplicated' | 'Reordered' | 'Corrupted'}`
-  | 'corruptedBytes'
-  | 'flippedBits'
-  | 'queued'
-  | 'dequeued'
-  | (typeof pauses)[number]
-  | (typeof refusals)[number]
-
-type Plain = readonly [name: string, help: string]
-
-/** Counters that are shown as they are. A new one has its line here, or does not compile. */
-export const plain: { readonly [Counter in Exclude<CounterName, Elsewhere>]: Plain } = {
-  opened: ['yodel_connections_total', 'Connections that began to be served.'],
-  closed: ['yodel_connections_closed_total', 'Connections that ended.'],
-  chunks: ['yodel_echoes_total', 'Chunks that were echoed, as the system delivered them.'],
-  bytesIn: ['yodel_received_bytes_total', 'Bytes received from clients.'],
-  bytesOut: ['yodel_sent_bytes_total', 'Bytes sent to clients.'],
-  bytesDiscarded: ['yodel_discarded_bytes_total', 'Bytes that came after goodbye was said.'],
-  idleClosed: ['yodel_idle_closed_total', 'Connections closed because nothing had moved.'],
-  turnedAway: ['yodel_turned_away_total', 'Clients closed unserved, for want of descriptors.'],
-  handshakesFailed: [
-    'yodel_handshakes_failed_total',
-    'Clients stopped by PROXY header, TLS and the like.',
-  ],
-  upgradesRefused: ['yodel_upgrades_refused_total', 'HTTP requests that got no WebSocket.'],
-  messagesTooLong: ['yodel_messages_too_long_total', 'Clients closed for too long a message.'],
-  datagramsAnswered: ['yodel_datagrams_answered_total', 'Datagrams that were answered.'],
-  datagramsDropped: ['yodel_datagrams_dropped_total', 'Answers there was no room for.'],
-  datagramsUnread: ['yodel_datagrams_unread_total', 'Datagrams the system discarded unread.'],
-  faultsInjected: ['yodel_faults_injected_total', 'What faults have done to clients.'],
-}
-
-const pauses = ['pausedForConcurrency', 'pausedForDescriptors'] as const satisfies CounterName[]
-const refusals = [
-  'datagramsWithoutSource',
-  'datagramsFromLowPort',
-  'datagramsFromOwnPort',
-  'datagramsFromBroadcast',
-  'datagramsFromMulticast',
-  'datagramsInLoop',
-  'datagramsOverRate',
-] as const satisfies CounterName[]
-
-/** Of those who serve. */
-const served = failureNames.filter(name => name !== 'unanswered')
-
-const lower = (letter: string): string => letter.toLowerCase()
 
 /** Of a timer, whose whole interval is what is recorded. */
 const resolutionMs = 20
@@ -99,35 +43,35 @@ export class MetricsPage {
       'Clients that wait to be served; absent where that is not known.',
       each(index => this.#observer.waitingFor(index) ?? undefined),
     )
-    for (const [counter, [name, help]] of Object.entries(plain) as [keyof typeof plain, Plain][])
+    for (const counter of servedCounters) {
+      const { help, metric }: Counter = counters[counter]
+      if (typeof metric === 'string')
+        text.add(
+          'counter',
+          metric,
+          help,
+          each(index => counts[index]![counter]),
+        )
+    }
+    for (const [family, { label, help }] of Object.entries(families)) {
+      const members = servedCounters.flatMap(counter => {
+        const { metric }: Counter = counters[counter]
+        return typeof metric === 'object' && metric.family === family
+          ? [{ counter, value: metric.value }]
+          : []
+      })
       text.add(
         'counter',
-        name,
+        family,
         help,
-        each(index => counts[index]![counter]),
+        counts.flatMap((own, index) =>
+          members.map(({ counter, value }): Sample => [
+            { ...labels[index]!, [label]: value },
+            own[counter],
+          ]),
+        ),
       )
-    const byName = (names: readonly CounterName[], label: string, nameOf: (n: string) => string) =>
-      counts.flatMap((own, index) =>
-        names.map((name): Sample => [{ ...labels[index]!, [label]: nameOf(name) }, own[name]]),
-      )
-    text.add(
-      'counter',
-      'yodel_connection_errors_total',
-      'Connections that failed, by class.',
-      byName(served, 'class', name => name),
-    )
-    text.add(
-      'counter',
-      'yodel_accept_pauses_total',
-      'How often accepting was paused, by the limit that was reached.',
-      byName(pauses, 'limit', name => name.slice('pausedFor'.length).toLowerCase()),
-    )
-    text.add(
-      'counter',
-      'yodel_datagrams_refused_total',
-      'Datagrams that were not answered, by the reason.',
-      byName(refusals, 'reason', name => name.replace('datagrams', '').replace(/^./, lower)),
-    )
+    }
     this.#addLedgers(text, labels)
     this.#addProcess(text, watchers)
     return text.toString()

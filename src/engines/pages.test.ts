@@ -10,6 +10,7 @@ import { faultKinds } from '../faults/index.ts'
 import { suits } from '../faults/suits.ts'
 import { engineNames } from '../engine-names.ts'
 import { transportNames } from '../transport.ts'
+import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
 import { features, phraseOf, type Feature } from './features.ts'
 import { engines } from './index.ts'
 
@@ -22,6 +23,20 @@ const yes = (is: boolean) => (is ? 'yes' : '')
 
 const missing = (feature: Feature) =>
   engineNames.filter(name => !engines[name].features.has(feature))
+
+function metricRows(): string[][] {
+  const shown = servedCounters.map((name): Counter => counters[name])
+  const own = shown.flatMap(({ metric, help }) =>
+    typeof metric === 'string' ? [[`\`${metric}\``, help, '']] : [],
+  )
+  const grouped = Object.entries(families).map(([family, { label, help }]) => {
+    const values = shown.flatMap(({ metric }) =>
+      typeof metric === 'object' && metric.family === family ? [metric.value] : [],
+    )
+    return [`\`${family}\``, help, `\`${label}\`: ${values.join(', ')}`]
+  })
+  return [...own, ...grouped]
+}
 
 /** What stands between `<!-- NAME -->` and `<!-- end -->`. */
 const parts: Record<string, { page: string; text: () => string }> = {
@@ -46,6 +61,10 @@ const parts: Record<string, { page: string; text: () => string }> = {
             .map(feature => `- The ${name} engine cannot ${phraseOf(feature)}.`),
         )
         .join('\n'),
+  },
+  'counters of a server': {
+    page: 'docs/metrics.md',
+    text: () => table(['name', 'counts', 'one more label'], metricRows()),
   },
   'faults by transport': {
     page: 'docs/faults.md',
