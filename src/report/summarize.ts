@@ -182,7 +182,7 @@ function failures(result: RunResult, { limits, window, total }: Findings): strin
         'still under way when the drain was over, and never verified.',
     )
   // A datagram has no connection that could fail for it.
-  if (datagrams && warmupLost > 0 && !limits.loss)
+  if (datagrams && warmupLost > 0 && !mayLose)
     reasons.push(`${plural(warmupLost, 'message')} of the warm-up did not come back.`)
   for (const [name, count] of Object.entries(errors)) {
     if (count === 0) continue
