@@ -1,6 +1,6 @@
 /** The prompt of the real `yodel connect` lends its terminal, and gives it back however it ends. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -65,6 +65,7 @@ test('whatever ends it, a defect too, gives the terminal back', { skip }, async 
     ['SIGHUP', 129, /status/],
     ['SIGQUIT', 131, /status/],
     ['SIGUSR2', 140, /status/],
+    ['SIGPROF', 155, /status/],
     ['SIGTERM', 130, /\r\nyodel: interrupted; 0 lines, /],
     ['SIGURG', 70, /yodel: a defect of yodel, please report it: Error: unforeseen\r\n +at /],
   ]
@@ -82,6 +83,22 @@ test('whatever ends it, a defect too, gives the terminal back', { skip }, async 
       assert.match(shown, said)
       assert.match(shown, new RegExp(`status ${code}\r\n`), `${signal}: ${shown}`)
       assert.match(shown, /[\s;]icanon [^]*[\s;]echo /, `${signal}: ${shown}`)
+    }),
+  )
+  rmSync(folder, { recursive: true })
+})
+
+test('a terminal that goes away ends it by SIGHUP, without a word', { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+  await Promise.all(
+    servers.map(async ({ url, address: { transport } }) => {
+      const said = join(folder, transport)
+      await using program = inTerminal('sh', '-c', `exec ${yodel} ${url} 2>'${said}'`)
+      await program.says(/> /)
+      program.child.kill('SIGUSR2')
+      const { code } = await program.finished
+      assert.equal(readFileSync(said, 'utf8'), '', transport)
+      assert.equal(code, 129, transport)
     }),
   )
   rmSync(folder, { recursive: true })

@@ -3,9 +3,13 @@ import { constants } from 'node:os'
 import type { Interface } from 'node:readline'
 
 /**
- * What ends a program by default and can be heeded. SIGINT and SIGTERM end the conversation with
- * its summary; SIGUSR1 is Node's own (inspector). SIGABRT, SIGKILL and faults of the processor
- * leave no time; after everything else Node sets the terminal as it found it.
+ * What ends a program by default and can be heeded. Others need no listener, or cannot have one:
+ * - SIGINT and SIGTERM end the conversation with its summary. Where nobody listens to them, Node
+ *   sets the terminal as it found it, as it does on exit and on SIGSEGV; on no other signal.
+ * - SIGUSR1 is Node's own (inspector); SIGPIPE and SIGXFSZ it ignores.
+ * - SIGABRT, SIGKILL: leave no time.
+ * - SIGBUS, SIGFPE, SIGILL: a listener would run into a true fault again and again, for ever. So
+ *   whoever sends one leaves the terminal as the prompt had it.
  */
 const deadly = [
   'SIGHUP',
@@ -13,8 +17,8 @@ const deadly = [
   'SIGALRM',
   'SIGUSR2',
   'SIGVTALRM',
+  'SIGPROF',
   'SIGXCPU',
-  'SIGXFSZ',
   'SIGIO',
   'SIGPWR',
   'SIGSTKFLT',
@@ -24,7 +28,8 @@ const deadly = [
 
 /**
  * Keeps the terminal of `prompt` in order: SIGTSTP (Ctrl-Z) gives it to the shell, SIGCONT takes it
- * again, and a signal that ends us gives it back first. All this until the prompt is closed.
+ * again, and a signal that ends us gives it back first. A terminal that has gone away ends us by
+ * SIGHUP, whether that comes or not. All this until the prompt is closed.
  */
 export function keepTerminal(prompt: Interface): void {
   if (process.platform === 'win32') return
@@ -33,11 +38,18 @@ export function keepTerminal(prompt: Interface): void {
     ['SIGCONT', resume],
   ]
   for (const signal of deadly)
-    if (signal in constants.signals) heeded.push([signal, () => endBy(signal)])
+    if (signal in constants.signals && (signal !== 'SIGPROF' || !isProfiled()))
+      heeded.push([signal, () => endBy(signal)])
   // readline would stop this process only, and then read no key before it is told to.
   prompt.on('SIGTSTP', suspend)
   for (const [signal, act] of heeded) process.on(signal, act)
   prompt.once('close', release)
+  const { stdin, stdout } = process
+  // In raw mode Ctrl-D is a key: only a terminal that is gone has an end, or fails. That may be
+  // noticed before SIGHUP is, and readline would set what is no longer there.
+  stdin.prependListener('end', hangUp)
+  prompt.on('error', hangUp)
+  stdout.prependListener('error', hangUp)
 
   function suspend() {
     setRaw(false)
@@ -62,10 +74,21 @@ export function keepTerminal(prompt: Interface): void {
     process.kill(process.pid, signal)
   }
 
+  function hangUp() {
+    endBy('SIGHUP')
+  }
+
+  /** Not `error` of the prompt: while it closes, it sets a terminal that may be gone. */
   function release() {
     for (const [signal, act] of heeded) process.off(signal, act)
+    stdin.off('end', hangUp)
+    stdout.off('error', hangUp)
   }
 }
+
+/** The profiler of V8 uses SIGPROF; then it is not for us. */
+const isProfiled = (): boolean =>
+  [...process.execArgv, process.env.NODE_OPTIONS].some(text => /--(cpu-)?prof\b/.test(text ?? ''))
 
 /** A terminal that has gone away cannot be set, and need not be. */
 function setRaw(raw: boolean) {

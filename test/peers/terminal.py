@@ -1,8 +1,9 @@
 """Runs a program in a pseudo-terminal: terminal.py [--size SIZES] PROGRAM [ARGUMENT...]
 
 SIZES are COLUMNSxROWS, one or several separated by commas: SIGUSR1 resizes to the next of them.
-What arrives on stdin is typed; what the terminal would show goes to stdout. Ends as the program
-ends, with its exit code, or with 128 + the number of the signal that ended it.
+SIGUSR2 closes the terminal, as happens when its window is closed. What arrives on stdin is typed;
+what the terminal would show goes to stdout. Ends as the program ends, with its exit code, or with
+128 + the number of the signal that ended it.
 """
 import fcntl
 import os
@@ -32,10 +33,15 @@ if pid == 0:
     os.execvp(arguments[0], arguments)
 sizes.pop(0)
 signal.signal(signal.SIGUSR1, lambda *_: resize(terminal))
+signal.signal(signal.SIGUSR2, lambda *_: os.close(terminal))
 
 sources = [terminal, 0]
 while True:
-    readable, _, _ = select.select(sources, [], [])
+    try:
+        readable, _, _ = select.select(sources, [], [])
+    except OSError:
+        # The terminal was closed, and is no descriptor any more.
+        break
     if 0 in readable:
         typed = os.read(0, 4096)
         if typed:
