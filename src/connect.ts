@@ -14,7 +14,9 @@ export const connectOptions = {
   timeoutMs: option(duration({ zero: false }), {
     default: 10_000,
     flag: 'timeout',
-    help: 'wait so long for the connection; of http, also for an answer; of udp, for an echo',
+    help:
+      'wait so long for the connection; in a pipe, in silence, for the rest before FIN is said; ' +
+      'of http, for an answer; of udp, for an echo',
     defaultText: '10s; udp: 1s',
   }),
   /** What is said before the first message. */

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { onlyFull, short } from './full.ts'
 import { echoFlipped, listen, onAllReceived } from './peers/server.ts'
 import { portOf, yodel, yodelServe, type Finished, type Program } from './program.ts'
@@ -84,27 +85,44 @@ test('empty stdin: nothing is sent, nothing comes back, all is well', async () =
 })
 
 test('a server that answers only after our FIN is waited for', async () => {
-  const finished = await pipeTo(socket => onAllReceived(socket, all => socket.end(all)), 'hello')
+  const answer = (socket: Socket) => onAllReceived(socket, all => socket.end(all))
+  const finished = await pipeTo(answer, 'hello', '--timeout', '200ms')
   assertEnded(finished, 0, '')
   assert.equal(finished.stdout.toString(), 'hello')
 })
 
 test('FIN is said when all is back, as some leave at once; --half-close: before', async () => {
-  const proxy = (answers: boolean) => (socket: Socket) => {
-    socket.on(
-      'data',
-      data => answers && setTimeout(() => socket.writable && socket.write(data), 100),
-    )
+  const proxy = (answer: (socket: Socket, data: Buffer) => unknown) => (socket: Socket) => {
+    socket.on('data', (data: Buffer) => answer(socket, data))
     // As many proxies do: what is still under way to the client is dropped.
     socket.on('end', () => socket.destroy())
   }
-  const [patient, hasty] = await Promise.all([
-    pipeTo(proxy(true), 'hello'),
-    pipeTo(proxy(false), 'hello', '--half-close'),
+  const late = proxy(async (socket, data) => {
+    await sleep(1_200)
+    if (socket.writable) socket.write(data)
+  })
+  // Longer than the patience in all, and never silent as long.
+  const slow = proxy(async (socket, data) => {
+    for (const byte of data) {
+      await sleep(110)
+      if (socket.writable) socket.write(Buffer.of(byte))
+    }
+  })
+  const never = proxy(() => {})
+  const [patient, steady, hasty, silent] = await Promise.all([
+    pipeTo(late, 'hello'),
+    pipeTo(slow, 'hello, hello', '--timeout', '1s'),
+    pipeTo(never, 'hello', '--half-close'),
+    pipeTo(never, 'hello', '--timeout', '200ms'),
   ])
   assertEnded(patient, 0, '')
   assert.equal(patient.stdout.toString(), 'hello')
-  assertEnded(hasty, 1, 'the server finished: 5 bytes sent, 0 came back, 5 missing.')
+  assertEnded(steady, 0, '')
+  assert.equal(steady.stdout.toString(), 'hello, hello')
+  const account = 'the server finished: 5 bytes sent, 0 came back, 5 missing.'
+  assertEnded(hasty, 1, account)
+  const why = 'Nothing came for 200ms, so FIN was said; `--timeout` says how long to wait.'
+  assertEnded(silent, 1, `${account} ${why}`)
 })
 
 test('a server that never finishes is left once everything is back', async () => {

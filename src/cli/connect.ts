@@ -124,18 +124,19 @@ async function talkerFor(
   address: Address,
   typing: boolean,
   shape: { hex: boolean; text: boolean; halfClose: boolean },
-  timeoutMs = answerTimeoutMs,
+  timeout: number | undefined,
 ): Promise<Talk> {
   if (isDatagrams(address)) {
     const talk = typing
       ? (await import('./datagram-prompt.ts')).talkByDatagramPrompt
       : (await import('./datagram-pipe.ts')).talkByDatagramPipe
-    return connection => talk(connection, { hex: shape.hex, timeoutMs })
+    return connection => talk(connection, { hex: shape.hex, timeoutMs: timeout ?? answerTimeoutMs })
   }
   if (typing) {
     const { talkByPrompt } = await import('./prompt.ts')
     return connection => talkByPrompt(connection, shape.hex)
   }
   const { talkByPipe } = await import('./pipe.ts')
-  return connection => talkByPipe(connection, shape)
+  const timeoutMs = timeout ?? connectDefaults.timeoutMs
+  return connection => talkByPipe(connection, { ...shape, timeoutMs })
 }

@@ -6,7 +6,7 @@ import { UserError } from '../errors.ts'
 import { Expectation } from '../load/expectation.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'
 import { transports } from '../transport.ts'
-import { formatCount, plural } from '../units.ts'
+import { formatCount, formatDuration, plural, timerMaxMs } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 import { TextLines } from './text-lines.ts'
@@ -15,14 +15,14 @@ import { TextLines } from './text-lines.ts'
 const underWayMaxBytes = 4 * 2 ** 20
 /** After the last byte: how long the server may take to finish, in case that more comes. */
 const graceMs = 250
-/** After the last byte that came, or the end of stdin: then the rest may wait for our FIN. */
-const patienceMs = 1_000
 
 interface Shape {
   hex: boolean
   text: boolean
   /** FIN as soon as stdin has ended, which many servers and proxies take for a goodbye. */
   halfClose: boolean
+  /** So long after the last byte, in whatever direction, the rest may wait for our FIN. */
+  timeoutMs: number
 }
 
 /**
@@ -51,7 +51,9 @@ class Pipe {
   #inputEnded = false
   /** Whether the end of stdin is said at once: of HTTP it is the end of the request, no FIN. */
   readonly #endsAtOnce: boolean
+  readonly #patienceMs: number
   #patience: NodeJS.Timeout | undefined
+  #hasLostPatience = false
   #grace: NodeJS.Timeout | undefined
   #settle!: (talked: Talked) => void
 
@@ -60,6 +62,7 @@ class Pipe {
     this.#hasBounds = socket.readableObjectMode
     const isRequest = transports[address.transport].carries === 'messages' && !this.#hasBounds
     this.#endsAtOnce = shape.halfClose || isRequest
+    this.#patienceMs = Math.min(shape.timeoutMs, timerMaxMs)
     this.#hex = shape.hex
     this.#lines = lines
     this.talked = new Promise(resolve => (this.#settle = resolve))
@@ -124,8 +127,23 @@ class Pipe {
     this.#inputEnded = true
     if (this.#endsAtOnce) this.#socket.end()
     // There is no half-close of messages: after goodbye a server need not answer any more.
-    else if (!this.#hasBounds) this.#patience = setTimeout(() => this.#socket.end(), patienceMs)
+    else if (!this.#hasBounds)
+      this.#patience = setTimeout(() => this.#onSilence(), this.#patienceMs)
     this.#endIfComplete()
+  }
+
+  #stopWaiting() {
+    clearTimeout(this.#patience)
+    this.#patience = undefined
+  }
+
+  /** It is none while something of ours goes out, or nobody takes from us what came. */
+  #onSilence() {
+    if (this.#socket.writableLength > 0 || this.#socket.isPaused()) this.#patience!.refresh()
+    else {
+      this.#hasLostPatience = true
+      this.#socket.end()
+    }
   }
 
   #onMessage(message: Buffer | string) {
@@ -143,6 +161,7 @@ class Pipe {
     if (!process.stdout.write(this.#shown(chunk, before))) this.#socket.pause()
     if (wrongAt !== -1) return this.#endWrong(chunk, wrongAt)
     spend(chunk.length)
+    if (!this.#hasLostPatience) this.#patience?.refresh()
     this.#readOn()
     this.#endIfComplete()
   }
@@ -155,7 +174,7 @@ class Pipe {
 
   #endIfComplete() {
     if (!this.#inputEnded || this.#expectation.missingBytes > 0) return
-    clearTimeout(this.#patience)
+    this.#stopWaiting()
     this.#socket.end()
     if (this.#socket.readableEnded) this.#end('')
     else this.#grace ??= setTimeout(() => this.#end(''), graceMs)
@@ -165,7 +184,14 @@ class Pipe {
     if (this.#inputEnded && this.#expectation.missingBytes === 0) return this.#end('')
     const account = this.#account()
     const early = this.#inputEnded ? '' : ' while there was still input'
-    this.#end(`the server finished${early}: ${account}`)
+    this.#end(`the server finished${early}: ${account}${this.#afterSilence()}`)
+  }
+
+  /** Who takes FIN for a goodbye may have dropped the rest. */
+  #afterSilence(): string {
+    if (!this.#hasLostPatience) return ''
+    const silence = formatDuration(this.#patienceMs)
+    return ` Nothing came for ${silence}, so FIN was said; \`--timeout\` says how long to wait.`
   }
 
   #endWrong(chunk: Buffer, at: number) {
@@ -197,7 +223,7 @@ class Pipe {
   }
 
   #finish(talked: Talked) {
-    clearTimeout(this.#patience)
+    this.#stopWaiting()
     clearTimeout(this.#grace)
     process.stdin.destroy()
     this.#settle(talked)
