@@ -3,11 +3,11 @@
  * connection that no process has accepted has our port or path, and no inode. For a port the row of
  * the listening socket has the length of the queue, too.
  */
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIP } from 'node:net'
 import { open } from 'node:fs/promises'
 import { withoutZone, type Address } from '../address.ts'
 import { boundPath } from '../engines/unix.ts'
-import { ipv4Text, ipv6Text } from '../engines/peer-name.ts'
+import { ipBytes, ipText } from '../engines/peer-name.ts'
 import { peerText } from '../vocabulary/text.ts'
 
 export interface Waiting {
@@ -136,9 +136,7 @@ async function* blocksOf(path: string): AsyncGenerator<string[]> {
 /** The address as the file has it; undefined where any will do, or where it is a name. */
 function localOf(host: string): string | undefined {
   if (host === '0.0.0.0' || host === '::') return undefined
-  if (isIPv4(host)) return hex(Buffer.from(host.split('.').map(Number)))
-  if (host === '::1' && isIPv6(host)) return hex(Buffer.from([...Array<number>(15).fill(0), 1]))
-  return undefined
+  return isIP(host) === 0 ? undefined : hex(Buffer.from(ipBytes(host)))
 }
 
 /** Words of four bytes, each in the order of the machine. */
@@ -148,6 +146,5 @@ const hex = (bytes: Buffer) => Buffer.from(bytes).swap32().toString('hex').toUpp
 function peerFrom(text: string): string {
   const [host, port] = text.split(':') as [string, string]
   const bytes = Buffer.from(host, 'hex').swap32()
-  const name = bytes.length === 4 ? ipv4Text(bytes) : ipv6Text(bytes)
-  return peerText(name, Number.parseInt(port, 16))
+  return peerText(ipText(bytes), Number.parseInt(port, 16))
 }

@@ -7,20 +7,22 @@ import { explain } from './failures.ts'
 import { checked, systemError, type Libc } from './libc.ts'
 import { addressesOf } from './names.ts'
 import { claimPath, provisional, releasePath } from './unix.ts'
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  IPPROTO_TCP,
+  SOCK_CLOEXEC,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SO_KEEPALIVE,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  TCP_KEEPIDLE,
+  TCP_NODELAY,
+} from './kernel-numbers.ts'
+import { ipBytes } from './peer-name.ts'
 
-// Numbers of <asm-generic/socket.h>, <netinet/tcp.h>, <sys/socket.h>.
-const AF_UNIX = 1
-const AF_INET = 2
-const AF_INET6 = 10
-const SOCK_STREAM = 1
-const SOCK_CLOEXEC = 0o2000000
-const SOL_SOCKET = 1
-const SO_REUSEADDR = 2
-const SO_KEEPALIVE = 9
-const SO_REUSEPORT = 15
-const IPPROTO_TCP = 6
-const TCP_NODELAY = 1
-const TCP_KEEPIDLE = 4
 /** The kernel cuts it to net.core.somaxconn. */
 const backlog = 65_535
 /** As with node:net: asked after so long whether the peer still lives. */
@@ -122,7 +124,7 @@ function ipv4Name({ host, port }: HostAddress): Buffer {
   const name = Buffer.alloc(16)
   name.writeUInt16LE(AF_INET, 0)
   name.writeUInt16BE(port, 2)
-  name.set(host.split('.').map(Number), 4)
+  name.set(ipBytes(host), 4)
   return name
 }
 
@@ -132,29 +134,13 @@ function ipv6Name(libc: Libc, { host, port }: HostAddress): Buffer {
   const name = Buffer.alloc(28)
   name.writeUInt16LE(AF_INET6, 0)
   name.writeUInt16BE(port, 2)
-  for (const [index, group] of ipv6Groups(bare).entries()) name.writeUInt16BE(group, 8 + index * 2)
+  name.set(ipBytes(bare), 8)
   if (zone !== undefined) {
     const scope = Number(zone) || libc.if_nametoindex(Buffer.from(`${zone}\0`))
     if (scope === 0) throw systemError('EADDRNOTAVAIL')
     name.writeUInt32LE(scope, 24)
   }
   return name
-}
-
-/** The eight groups of an IPv6 address, of which a trailing IPv4 address makes up two. */
-function ipv6Groups(host: string): number[] {
-  const parse = (part: string): number[] =>
-    part.split(':').flatMap(group => {
-      if (group === '') return []
-      if (!group.includes('.')) return [Number.parseInt(group, 16)]
-      const [a, b, c, d] = group.split('.').map(Number) as [number, number, number, number]
-      return [a * 256 + b, c * 256 + d]
-    })
-  const [before, after] = host.split('::') as [string, string | undefined]
-  const head = parse(before)
-  if (after === undefined) return head
-  const tail = parse(after)
-  return [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail]
 }
 
 async function listenOnPath(

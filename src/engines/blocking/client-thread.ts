@@ -5,6 +5,14 @@ import { counter, stopWord } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
 import { loadLibc, systemError, type Libc } from '../libc.ts'
 import { peerOf } from '../peer-name.ts'
+import {
+  MSG_NOSIGNAL,
+  SHUT_WR,
+  SOCK_CLOEXEC,
+  SOL_SOCKET,
+  SO_RCVTIMEO,
+  SO_SNDTIMEO,
+} from '../kernel-numbers.ts'
 
 /** What such a thread begins with. */
 export interface ClientThreadInput {
@@ -43,13 +51,6 @@ export interface ClientEnds {
 
 /** Whether it waits for a client; and who that is. */
 export type FromClientThread = 'waiting' | 'serving' | ClientBegins | ClientEnds
-
-const SOCK_CLOEXEC = 0o2000000
-const MSG_NOSIGNAL = 0x4000
-const SOL_SOCKET = 1
-const SO_RCVTIMEO = 20
-const SO_SNDTIMEO = 21
-const SHUT_WR = 1
 
 /** A blocked call returns after so long with EAGAIN, so that its thread can look around. */
 const lookAroundMs = 100

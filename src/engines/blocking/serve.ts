@@ -12,10 +12,10 @@ import { loadLibc, type Libc } from '../libc.ts'
 import { listenOn, type ListeningSocket } from '../sockets.ts'
 import { ClientLedger, type ThreadMemory } from './client-ledger.ts'
 import type { ClientThreadInput, FromClientThread } from './client-thread.ts'
+import { SHUT_RDWR } from '../kernel-numbers.ts'
 
 /** A thread takes some megabytes, so even `unlimited` has an end. */
 export const threadsMax = 512
-const SHUT_RDWR = 2
 /** Until the next try to start a thread. */
 const retryMs = 100
 /** How often what the threads have counted is added up. */

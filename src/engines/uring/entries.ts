@@ -1,6 +1,7 @@
 /** What we say to the ring, a function for each entry; and how its answers are told apart. */
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
+import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SHUT_WR } from '../kernel-numbers.ts'
 
 /**
  * Kinds of completions, in the high bits of user_data's first word (127 at most); below is the
@@ -36,9 +37,8 @@ const POLL = k.op.POLL_ADD | (FIXED_FILE << 8)
 const CLOSE = k.op.CLOSE | (CQE_SKIP_SUCCESS << 8)
 const CANCEL = k.op.ASYNC_CANCEL | (CQE_SKIP_SUCCESS << 8)
 
-const SHUT_WR = 1
-const AT_ONCE = k.MSG_DONTWAIT | k.MSG_WAITALL | k.MSG_NOSIGNAL
-const PATIENTLY = k.MSG_WAITALL | k.MSG_NOSIGNAL
+const AT_ONCE = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
+const PATIENTLY = MSG_WAITALL | MSG_NOSIGNAL
 
 /** The next client, or all that come, into free slots of the table. */
 export function accept(ring: Ring, listenFd: number, all: boolean): void {

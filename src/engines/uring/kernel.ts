@@ -60,11 +60,6 @@ export const FILE_INDEX_ALLOC = -1
 /** Flags of a completion. */
 export const cqe = { MORE: 2, BUF_MORE: 16 } as const
 
-/** Flags of send(2). */
-export const MSG_DONTWAIT = 0x40
-export const MSG_WAITALL = 0x100
-export const MSG_NOSIGNAL = 0x4000
-
 /** Of fcntl(2), open(2), poll(2) and splice(2). */
 export const F_SETFL = 4
 export const F_SETPIPE_SZ = 1031

@@ -7,10 +7,9 @@ import type { Socket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
 import type { DatagramRule } from '../../../serving/options.ts'
 import { loadLibc } from '../../libc.ts'
+import { SOL_SOCKET, SO_ATTACH_FILTER } from '../../kernel-numbers.ts'
 
 // Numbers of <asm-generic/socket.h>, <linux/filter.h>, <linux/bpf_common.h>, <linux/if_packet.h>.
-const SOL_SOCKET = 1
-const SO_ATTACH_FILTER = 26
 const LOAD_WORD = 0x20
 const LOAD_BYTE = 0x30
 const JUMP_IF_EQUAL = 0x15

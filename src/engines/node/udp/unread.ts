@@ -2,10 +2,9 @@
 import type { Socket } from 'node:dgram'
 import { loadLibc } from '../../libc.ts'
 import { descriptorOf } from './destinations.ts'
+import { SOL_SOCKET, SO_MEMINFO } from '../../kernel-numbers.ts'
 
 // Numbers of <asm-generic/socket.h> and <linux/sock_diag.h>.
-const SOL_SOCKET = 1
-const SO_MEMINFO = 55
 const SK_MEMINFO_DROPS = 8
 const wordBytes = 4
 

@@ -1,0 +1,29 @@
+/** Numbers of the C headers of Linux, for calls of libc; those of io_uring are in uring/kernel. */
+
+/** Families of addresses: sys/socket.h. */
+export const AF_UNIX = 1
+export const AF_INET = 2
+export const AF_INET6 = 10
+/** Kinds of sockets, and a flag of socket(2) and accept4(2). */
+export const SOCK_STREAM = 1
+export const SOCK_CLOEXEC = 0o2000000
+/** Options of socket(7). */
+export const SOL_SOCKET = 1
+export const SO_REUSEADDR = 2
+export const SO_KEEPALIVE = 9
+export const SO_REUSEPORT = 15
+export const SO_RCVTIMEO = 20
+export const SO_SNDTIMEO = 21
+export const SO_ATTACH_FILTER = 26
+export const SO_MEMINFO = 55
+/** Options of tcp(7). */
+export const IPPROTO_TCP = 6
+export const TCP_NODELAY = 1
+export const TCP_KEEPIDLE = 4
+/** Flags of send(2). */
+export const MSG_DONTWAIT = 0x40
+export const MSG_WAITALL = 0x100
+export const MSG_NOSIGNAL = 0x4000
+/** Ways of shutdown(2). */
+export const SHUT_WR = 1
+export const SHUT_RDWR = 2
