@@ -47,22 +47,55 @@ test('answers are the same, whatever they are cut into', () => {
   )
 })
 
-test('what is no answer is refused', () => {
+test('what is no answer is refused at once, and it is said why', () => {
   const start = 'HTTP/1.1 200 OK\r\n'
-  for (const bad of [
-    'SSH-2.0-OpenSSH_9.2\r\n',
-    'HTTP/2 200 OK\r\n\r\n',
-    'HTTP/1.1 OK\r\n\r\n',
-    `${start}no colon\r\n\r\n`,
-    `${start}Content-Length: 1\r\nContent-Length: 2\r\n\r\n`,
-    `${start}Content-Length: -1\r\n\r\n`,
-    `${start}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`,
-    `${start}Transfer-Encoding: gzip\r\n\r\n`,
-    `${start}Transfer-Encoding: chunked\r\n\r\nhello\r\n`,
-    `${start}Transfer-Encoding: chunked\r\n\r\n1\r\nhello\r\n`,
-    `${start}A: ${'a'.repeat(70_000)}`,
-  ])
-    assert.throws(() => read([Buffer.from(bad)]), ProtocolError, bad.slice(0, 80))
+  const chunked = `${start}Transfer-Encoding: chunked\r\n\r\n`
+  const length = 'Content-Length: 1\r\n'
+  for (const [bad, why] of [
+    ['SSH-2.0-OpenSSH_9.2\r\n', 'is not HTTP/1.1'],
+    ['HTTP/2 200 OK\r\n', 'is not HTTP/1.1'],
+    ['HTTP/1.1 OK\r\n', 'has no status of three digits'],
+    ['HTTP/1.1 200 O\0K\r\n', 'has control characters in its reason'],
+    ['HTTP/1.1 200 OK\nX: a\nContent-Length: 64\n\n', 'has a bare LF in its head'],
+    ['HTTP/1.1 200 OK\nX: a\r\n\r\n', 'has a bare LF in its head'],
+    [`${start}X: a\n`, 'has a bare LF in its head'],
+    [`${start}X: a\n\r\n\r\n`, 'has a bare LF in a header'],
+    [`${start}X: a\rY: b`, 'has a bare CR in its head'],
+    [`${start}no colon\r\n\r\n`, 'has a header without a colon'],
+    [`${start}: a\r\n\r\n`, 'has a header without a name'],
+    [`${start}X : a\r\n\r\n`, 'has a space before the colon of a header'],
+    [`${start}X(: a\r\n\r\n`, 'has a header whose name has other characters than a name may have'],
+    [`${start}X: \0\r\n\r\n`, 'has control characters in a header'],
+    [`${start}${length}Content-Length: 2\r\n\r\n`, 'has more than one Content-Length'],
+    [`${start}Content-Length: -1\r\n\r\n`, 'has a Content-Length that is no number'],
+    [
+      `${start}${length}Transfer-Encoding: chunked\r\n\r\n`,
+      'has both a Content-Length and a Transfer-Encoding',
+    ],
+    [`${start}Transfer-Encoding: gzip\r\n\r\n`, 'has a transfer coding that nobody asked for'],
+    [chunked.replace('1.1', '1.0'), 'has chunks, which HTTP/1.0 does not know'],
+    [`${chunked}hello`, 'has a chunk without a size'],
+    [`${chunked}1 \r\n`, 'has a malformed size of a chunk'],
+    [`${chunked}1\nh`, 'has a bare LF in the lines around a chunk'],
+    [`${chunked}1\nh\r\n`, 'has a bare LF in the lines around a chunk'],
+    [`${chunked}1\r\nh\n`, 'has a bare LF in the lines around a chunk'],
+    [`${chunked}1\r\nhello`, 'has a chunk that is longer than it says'],
+    [`${chunked}1\r\nh\r\r\n`, 'has a chunk that is longer than it says'],
+    [`${chunked}0\r\n\n`, 'has a bare LF in its trailer'],
+    [`${chunked}0\r\nX: a\n`, 'has a bare LF in its trailer'],
+  ] as const) {
+    const refused = new ProtocolError(`the answer ${why}`)
+    const bytes = Buffer.from(bad, 'latin1')
+    assert.throws(() => read([bytes]), refused, JSON.stringify(bad))
+    // Byte by byte it may be known earlier, and by another name, but not later.
+    const each = Array.from(bytes, byte => Buffer.from([byte]))
+    assert.throws(() => read(each), ProtocolError, JSON.stringify(bad))
+  }
+  const endless = `${start}A: ${'a'.repeat(70_000)}`
+  assert.throws(
+    () => read([Buffer.from(endless)]),
+    new ProtocolError('the head of the answer is endless'),
+  )
 })
 
 test('an end within an answer is none', () => {

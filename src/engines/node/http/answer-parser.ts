@@ -3,16 +3,11 @@
  * Node refuses, but for folded lines; that one, with the client around it, costs twice as much.
  */
 import { ProtocolError } from '../../failures.ts'
+import { checkLineEnds, checkValue, chunkSize, refusal } from './answer-head.ts'
+import { framingOf, parseHead, parseHeader, parseStart } from './answer-head.ts'
+import type { AnswerHead, Framing } from './answer-head.ts'
 
-/** What stands before the body of an answer. Untrusted: show it through report/printable. */
-export interface AnswerHead {
-  /** `1.1`, `1.0` or `2`. */
-  version: string
-  status: number
-  reason: string
-  /** In the order in which they came. */
-  headers: [name: string, value: string][]
-}
+export { valuesOf, type AnswerHead } from './answer-head.ts'
 
 export interface AnswerListener {
   onHead(head: AnswerHead): void
@@ -33,6 +28,8 @@ export class AnswerParser {
   #state: State = 'head'
   /** What came of a line, or of a head, that is not complete. */
   #rest: Buffer = nothing
+  /** Of it: where line ends were looked for already. */
+  #checkedBytes = 0
   /** Of the body or the chunk. */
   #missingBytes = 0
   #trailerBytes = 0
@@ -49,6 +46,7 @@ export class AnswerParser {
   /** @throws ProtocolError if it is no HTTP */
   feed(data: Buffer): void {
     let bytes = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data])
+    this.#checkedBytes = this.#rest.length
     this.#rest = nothing
     while (bytes.length > 0) {
       const taken = this.#take(bytes)
@@ -57,6 +55,7 @@ export class AnswerParser {
         return
       }
       bytes = bytes.subarray(taken)
+      this.#checkedBytes = 0
     }
   }
 
@@ -99,11 +98,14 @@ export class AnswerParser {
     return end + 4
   }
 
-  /** Whoever speaks something else may never send an empty line. */
+  /** What will not be taken when it is complete: whoever sends it may never send an empty line. */
   #checkStart(bytes: Buffer) {
+    const text = bytes.toString('latin1')
     const start = 'HTTP/1.'
-    if (!start.startsWith(bytes.toString('latin1', 0, start.length)))
-      throw new ProtocolError('the answer is not HTTP/1.1')
+    if (!start.startsWith(text.slice(0, start.length))) throw refusal('is not HTTP/1.1')
+    checkLineEnds(text, 'its head', this.#checkedBytes)
+    const end = text.indexOf('\r\n')
+    if (end + 2 > this.#checkedBytes && end !== -1) parseStart(text.slice(0, end))
   }
 
   #begin(head: AnswerHead, framing: Framing) {
@@ -135,17 +137,30 @@ export class AnswerParser {
     const roomBytes = isTrailer ? headMaxBytes - this.#trailerBytes : chunkLineMaxBytes
     if ((end === -1 ? bytes.length : end) > roomBytes)
       throw endless(isTrailer ? 'trailer' : 'size of a chunk')
-    if (end === -1) return 0
+    if (end === -1) {
+      this.#checkLine(bytes.toString('latin1'))
+      return 0
+    }
     const line = bytes.toString('latin1', 0, end)
     if (isTrailer) this.#takeTrailer(line)
     else if (this.#state === 'chunk-end') {
-      if (line !== '') throw new ProtocolError('a chunk of the answer is longer than it says')
+      if (line !== '') {
+        this.#checkLine(line)
+        throw overlong()
+      }
       this.#state = 'chunk-size'
     } else {
       this.#missingBytes = chunkSize(line)
       this.#state = this.#missingBytes === 0 ? 'trailer' : 'chunk'
     }
     return end + 2
+  }
+
+  /** What will not be taken when it is complete, as above. */
+  #checkLine(line: string) {
+    if (this.#state === 'chunk-end' && !/^[\r\n]/.test(line)) throw overlong()
+    checkLineEnds(line, this.#state === 'trailer' ? 'its trailer' : around, this.#checkedBytes)
+    if (this.#state === 'chunk-size' && !/^[\da-f\r]/i.test(line)) chunkSize(line)
   }
 
   /** It is checked, and left out. */
@@ -156,7 +171,7 @@ export class AnswerParser {
     const [name] = isFolded ? [''] : parseHeader(line)
     if (isFolded) checkValue(line)
     if (/^(content-length|transfer-encoding)$/i.test(name))
-      throw new ProtocolError('the answer has a length in its trailer')
+      throw refusal('has a length in its trailer')
   }
 
   #end() {
@@ -165,82 +180,6 @@ export class AnswerParser {
   }
 }
 
+const around = 'the lines around a chunk'
+const overlong = () => refusal('has a chunk that is longer than it says')
 const endless = (what: string) => new ProtocolError(`the ${what} of the answer is endless`)
-
-function parseHead(text: string): AnswerHead {
-  const [first = ''] = text.split('\r\n', 1)
-  const status = /^HTTP\/(1\.[01]) ([1-9]\d\d)(?: ([\t -~\x80-\xff]*))?$/.exec(first)
-  if (!status) throw new ProtocolError('the answer is not HTTP/1.1')
-  const rest = text.slice(first.length + 2)
-  if (/^[ \t]/.test(rest))
-    throw new ProtocolError('the answer has a folded line before its headers')
-  // A folded line counts as one with a space (RFC 9112 section 5.2).
-  const lines = rest === '' ? [] : rest.replaceAll(/\r\n[ \t]+/g, ' ').split('\r\n')
-  const head = {
-    version: status[1]!,
-    status: Number(status[2]),
-    reason: status[3] ?? '',
-    headers: lines.map(parseHeader),
-  }
-  if (head.status === 101) throw new ProtocolError('the answer goes over to another protocol')
-  return head
-}
-
-/** RFC 9110 section 5. */
-function parseHeader(line: string): [name: string, value: string] {
-  const colon = line.indexOf(':')
-  const name = line.slice(0, Math.max(0, colon))
-  if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name))
-    throw new ProtocolError('the answer has a header without a name')
-  const value = line.slice(colon + 1)
-  checkValue(value)
-  return [name, trimmed(value)]
-}
-
-/** In one pass: it may be long, and all spaces. */
-function trimmed(value: string): string {
-  let [start, end] = [0, value.length]
-  const isSpace = (at: number) => value[at] === ' ' || value[at] === '\t'
-  while (start < end && isSpace(start)) start++
-  while (end > start && isSpace(end - 1)) end--
-  return value.slice(start, end)
-}
-
-function checkValue(value: string): void {
-  if (!/^[\t -~\x80-\xff]*$/.test(value))
-    throw new ProtocolError('the answer has control characters in a header')
-}
-
-type Framing = number | 'chunked' | 'until-close'
-
-/** How long the body is (RFC 9112 section 6.3). */
-function framingOf({ version, status, headers }: AnswerHead): Framing {
-  const lengths = valuesOf(headers, 'content-length')
-  const encodings = valuesOf(headers, 'transfer-encoding')
-  if (lengths.length + encodings.length > 1 || !/^\d{1,15}$/.test(lengths[0] ?? '0'))
-    throw new ProtocolError('the answer has a contradictory length')
-  if (encodings.length > 0 && (encodings[0]!.toLowerCase() !== 'chunked' || version === '1.0'))
-    throw new ProtocolError('the answer has a transfer coding that nobody asked for')
-  if (status === 204 || status === 304) return 0
-  if (encodings.length > 0) return 'chunked'
-  return lengths.length > 0 ? Number(lengths[0]) : 'until-close'
-}
-
-const token = "[!#$%&'*+\\-.^_`|~\\w]+"
-/** With extensions (RFC 9112 section 7.1.1), which say nothing to us. */
-const chunkLine = new RegExp(
-  `^([\\da-f]{1,16})(?:;${token}(?:=(?:(?:${token})?|"[\\t !#-[\\]-~]*"))?)*$`,
-  'i',
-)
-
-function chunkSize(line: string): number {
-  const size = Number.parseInt(chunkLine.exec(line)?.[1] ?? '', 16)
-  if (!Number.isSafeInteger(size)) throw new ProtocolError('a chunk of the answer has no size')
-  return size
-}
-
-/** Of all headers of that name, in lower case. */
-export const valuesOf = (headers: AnswerHead['headers'], wanted: string): string[] =>
-  headers
-    .filter(([name]) => name.length === wanted.length && name.toLowerCase() === wanted)
-    .map(([, value]) => value)
