@@ -97,13 +97,39 @@ test('each request gets its status, the date, and what belongs to it', async () 
   )
 })
 
-test('HEAD gets the head of GET', async () => {
-  const [head, ofGet] = await Promise.all(
-    ['HEAD', 'GET'].map(method => rawly(server, get(`${method} /a?b HTTP/1.1`))),
-  )
+const targets = ['/', '/a?b', '/a%20b', '/?delay=1ms', '/?after=body', '/?status=x', '/?delay=x']
+for (const n of [200, 201, 204, 205, 206, 301, 304, 401, 404, 405, 407, 500, 503])
+  targets.push(`/?status=${n}`)
+
+test('HEAD gets the head of GET, over HTTP/1.1', async () => {
   const headOf = (text: string) => text.slice(0, text.indexOf('\r\n\r\n') + 4)
   const dateless = (text: string) => text.replace(/^Date: .*$/m, '')
-  assert.equal(dateless(head!), dateless(headOf(ofGet!)))
+  for (const headers of [host, `Origin: https://a.test\r\n${host}`])
+    await Promise.all(
+      targets.map(async target => {
+        const [head, ofGet] = await Promise.all(
+          ['HEAD', 'GET'].map(method =>
+            rawly(server, get(`${method} ${target} HTTP/1.1`, headers)),
+          ),
+        )
+        assert.equal(dateless(head!), dateless(headOf(ofGet!)), target)
+      }),
+    )
+})
+
+test('HEAD gets the head of GET, over HTTP/2', async () => {
+  const session = http2.connect(origin(server))
+  const headOf = async (method: string, target: string) => {
+    const stream = session.request({ ':method': method, ':path': target })
+    const [answer] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders]
+    stream.resume()
+    return { ...answer, date: '' }
+  }
+  const heads = await Promise.all(
+    targets.map(target => Promise.all([headOf('HEAD', target), headOf('GET', target)])),
+  )
+  session.destroy()
+  for (const [n, [head, ofGet]] of heads.entries()) assert.deepEqual(head, ofGet, targets[n])
 })
 
 test('HTTP/2 has the same rules', async () => {

@@ -103,6 +103,8 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     } else if (!empty.has(status)) {
       return sendDescription(request, response, connection)
     }
+    // Node says so by itself for GET alone, and not at all over HTTP/2.
+    if (response.statusCode === 205) response.setHeader('Content-Length', 0)
     response.end()
   }
   return answer

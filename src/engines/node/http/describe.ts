@@ -17,7 +17,7 @@ export function describe(request: Request, connection: HttpConnection): Buffer {
     path,
     query,
     httpVersion: request.httpVersion,
-    headers: pairs(request.rawHeaders),
+    headers: pairs(request.rawHeaders).map(ofGet),
     peer: { address: raw.remoteAddress, port: raw.remotePort },
     tls: 'encrypted' in socket ? describeTls(socket as TLSSocket) : null,
     proxy: accepted?.forwarded ?? null,
@@ -37,6 +37,10 @@ function pairs(list: readonly string[]): [string, string][] {
   for (let at = 0; at < list.length; at += 2) result.push([list[at]!, list[at + 1]!])
   return result
 }
+
+/** HTTP/2 has the method among its headers. */
+const ofGet = ([name, value]: [string, string]): [string, string] =>
+  name === ':method' && value === 'HEAD' ? [name, 'GET'] : [name, value]
 
 const text = String.raw`"(?:[^"\\]|\\.)*"`
 const pair = new RegExp(String.raw`\[\n\s+(${text}),\n\s+(${text})\n\s+\]`, 'g')
