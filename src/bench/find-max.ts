@@ -5,7 +5,7 @@ import { usageError } from '../errors.ts'
 import { findMaxFormat, type FindMaxResult, type Probe } from '../report/find-max.ts'
 import { parseObjective } from '../report/objective.ts'
 import type { RunConditions, RunResult } from '../report/result.ts'
-import { shortfall } from '../report/summarize.ts'
+import { shortfall } from '../report/reasons.ts'
 import { searchHighest, type Outcome } from './search.ts'
 
 export type { FindMaxResult, Probe } from '../report/find-max.ts'

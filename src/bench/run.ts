@@ -1,7 +1,8 @@
 /** A load that is under way: started, watched second by second, summed up. */
 import { formatAddress, toAddress, type Address } from '../address.ts'
+import type { Outcome } from '../engines/engine.ts'
 import type { Load } from '../load/plan.ts'
-import { windowOf } from '../load/replies.ts'
+import { achievedOf, windowOf } from '../load/replies.ts'
 import { machine, versions } from '../machine.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import type { Table } from '../options/form.ts'
@@ -134,7 +135,7 @@ class Run {
           null,
         ),
         openLoop: load.ratePerSecond !== undefined,
-        churning: load.churnPerSecond > 0,
+        cycles: load.churnPerSecond > 0 ? cyclesOf(outcomes) : undefined,
         countingCorruption: load.countCorruption,
         datagrams: isDatagrams(address),
         http: isHttp(address),
@@ -193,6 +194,9 @@ const beginning = (atMs: number, { warmupBytesIn }: Snapshot): Snapshot => ({
 
 const failuresOf = (now: Snapshot) =>
   Object.fromEntries(failureNames.map(name => [name, now[name]])) as Record<FailureName, number>
+
+const cyclesOf = (outcomes: readonly Outcome[]) =>
+  achievedOf(outcomes.flatMap(({ cycles }) => cycles ?? []))
 
 /** The objectives are part of the verdict. */
 function judge(result: RunResult, objectives: string[]): RunResult {

@@ -2,7 +2,7 @@
 import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../address.ts'
 import type { FaultSpec } from '../faults/index.ts'
-import type { ReplyLog } from '../load/replies.ts'
+import type { CameLog, ReplyLog } from '../load/replies.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { EngineName } from '../engine-names.ts'
 import type { Task } from '../task.ts'
@@ -45,6 +45,8 @@ export interface Outcome {
   statuses?: Map<number, number>
   /** What it has measured, and when the replies came. */
   log: ReplyLog
+  /** When its short connections (churn) had gone through. */
+  cycles?: CameLog | undefined
   /** Share of a processor that its thread used while it sent; null where that is not known. */
   busyShare: number | null
 }

@@ -7,8 +7,8 @@
  *                       first reply to a message of the window
  */
 
-/** The window of one thread and its replies. Plain data: it crosses threads. */
-export interface ReplyLog {
+/** The window of one thread and what came in it. Plain data: it crosses threads. */
+export interface CameLog {
   /** When the window began, in nanoseconds on a clock that all threads share. */
   fromNs: number
   /** How long it was: by the plan in an open loop, by the clock in a closed one. */
@@ -21,9 +21,18 @@ export interface ReplyLog {
   /** How many came in each slot after the beginning. */
   slotNs: number
   counts: Float64Array
+}
+
+/** The same of replies. */
+export interface ReplyLog extends CameLog {
   /** Messages that the system had taken when the window was over. */
   sent: number
 }
+
+export const nowNs = (): number => performance.now() * 1e6
+
+/** What has to be added for a clock that all threads share: performance.now() is each one's own. */
+const sharedClockNs = (): number => Number(process.hrtime.bigint()) - nowNs()
 
 /** So many, however long it takes: a slot is never longer than 1/4,096 of what was logged. */
 const slots = 8_192
@@ -50,6 +59,19 @@ export class Replies {
     this.lastNs = at
   }
 
+  log(fromNs: number, lengthNs: number, byClock: boolean): CameLog {
+    const { firstNs, lastNs, slotNs, counts } = this
+    return {
+      fromNs: fromNs + sharedClockNs(),
+      lengthNs,
+      byClock,
+      firstNs,
+      lastNs,
+      slotNs,
+      counts,
+    }
+  }
+
   /** Each slot takes the next one in. */
   #widen(): void {
     const { counts } = this
@@ -61,7 +83,7 @@ export class Replies {
 }
 
 /** How many had come so long after the beginning; within a slot as if they had come evenly. */
-function cameUntil({ counts, slotNs, lastNs }: ReplyLog, ns: number): number {
+function cameUntil({ counts, slotNs, lastNs }: CameLog, ns: number): number {
   const slot = ns >= lastNs ? slots : Math.max(0, ns / slotNs)
   let count = 0
   for (let n = 0; n < slots && n < slot; n++) count += counts[n]! * Math.min(1, slot - n)
@@ -78,10 +100,15 @@ export interface Window {
 
 /** The window of a run: one interval for all its threads. */
 export function windowOf(logs: readonly ReplyLog[]): Window {
+  const sent = logs.reduce((sum, log) => sum + log.sent, 0)
+  return { ...achievedOf(logs), sent }
+}
+
+/** How long the window of a run was, and what came in an interval of that length. */
+export function achievedOf(logs: readonly CameLog[]): Omit<Window, 'sent'> {
   const lengthNs = Math.max(0, ...logs.map(log => log.lengthNs))
   const firstNs = Math.min(...logs.map(({ fromNs, firstNs }) => fromNs + firstNs))
-  const until = (log: ReplyLog) => (log.byClock ? log.lengthNs : firstNs + lengthNs - log.fromNs)
+  const until = (log: CameLog) => (log.byClock ? log.lengthNs : firstNs + lengthNs - log.fromNs)
   const achieved = logs.reduce((sum, log) => sum + cameUntil(log, until(log)), 0)
-  const sent = logs.reduce((sum, log) => sum + log.sent, 0)
-  return { seconds: lengthNs / 1e9, achieved: Math.round(achieved), sent }
+  return { seconds: lengthNs / 1e9, achieved: Math.round(achieved) }
 }

@@ -7,10 +7,7 @@ import { createPacer, type Pacer, type Place } from './pacer.ts'
 import type { LoadPlan } from './plan.ts'
 import { Replies, type ReplyLog } from './replies.ts'
 
-export const nowNs = (): number => performance.now() * 1e6
-
-/** What has to be added for a clock that all threads share: performance.now() is each one's own. */
-const sharedClockNs = (): number => Number(process.hrtime.bigint()) - nowNs()
+export { nowNs } from './replies.ts'
 
 /** One connection of a load, as far as the plan knows it. */
 interface Planned {
@@ -220,17 +217,9 @@ export abstract class Timetable<S extends Planned> {
   /** The window, and the replies to it. */
   get log(): ReplyLog {
     this.closeWindow()
-    const { firstNs, lastNs, slotNs, counts } = this.replies
-    return {
-      fromNs: this.measureFromNs + sharedClockNs(),
-      lengthNs: this.#lengthNs,
-      byClock: !this.openLoop && this.#ending !== 'count',
-      firstNs,
-      lastNs,
-      slotNs,
-      counts,
-      sent: this.#sentInWindow!,
-    }
+    const byClock = !this.openLoop && this.#ending !== 'count'
+    const log = this.replies.log(this.measureFromNs, this.#lengthNs, byClock)
+    return { ...log, sent: this.#sentInWindow! }
   }
 
   get #lengthNs(): number {

@@ -46,7 +46,6 @@ function resultOf(samplesNs: number[], intervals: Interval[] = []): RunResult {
     cpuShare: null,
     openLoop: true,
     limits: { rate: false },
-    churning: false,
     countingCorruption: false,
     conditions,
   })

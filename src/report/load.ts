@@ -6,7 +6,7 @@ import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines
 import { shown, table, usable } from './lines.ts'
 import { printable } from '../vocabulary/text.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
-import { shortfall } from './summarize.ts'
+import { cycleShortfall, shortfall } from './reasons.ts'
 import { wrongBlock } from './wrong.ts'
 
 export interface TextOptions {
@@ -134,10 +134,11 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
   return lines
 }
 
-/** The plan was not kept: in a line of its own. */
+/** The plan was not kept: a line of its own for each. */
 function behind(result: RunResult, canvas: TextOptions): string[] {
-  const short = shortfall(result)
-  return short === undefined ? [] : paragraph(short, canvas.columns, canvas)
+  return [shortfall(result), cycleShortfall(result)].flatMap(short =>
+    short === undefined ? [] : paragraph(short, canvas.columns, canvas),
+  )
 }
 
 /** So near to one another rates are called the same. */

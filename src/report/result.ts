@@ -69,6 +69,18 @@ export interface DatagramFigures {
   corrupted: number
 }
 
+/** What became of short connections, those of the warm-up left out. */
+export interface ChurnFigures {
+  /** Due within the window. */
+  planned: number
+  /** Gone through in an interval of its length that begins with the first; not in older files. */
+  achieved?: number
+  /** Gone through from connect to close, in the drain too. */
+  completed: number
+  /** From the planned instant to the close. */
+  cycleUs: Distribution
+}
+
 /** What became of connections to a server that may hang up between messages. */
 export interface HttpFigures {
   /** How often it was connected to again, after the warm-up. */
@@ -159,7 +171,7 @@ export interface RunResult {
   latenessUs: Distribution
   connectUs: Distribution
   /** Short connections; null without `--churn`. */
-  churn: { planned: number; completed: number; cycleUs: Distribution } | null
+  churn: ChurnFigures | null
   /**
    * What was wrong in streams that stayed in step, the warm-up included; null without
    * `--count-corruption`, where the first wrong byte ends its connection.

@@ -66,7 +66,10 @@ export function sampleResult(sample: Sample = {}): RunResult {
     openLoop: typeof options.ratePerSecond === 'number',
     limits: { rate: false },
     countingCorruption: options.countCorruption === true,
-    churning: typeof options.churnPerSecond === 'number' && options.churnPerSecond > 0,
+    cycles:
+      typeof options.churnPerSecond === 'number' && options.churnPerSecond > 0
+        ? { achieved: counters.cyclesCompleted ?? 0 }
+        : undefined,
     conditions: conditions(command, options, sample.run),
   })
   return withVerdict({ ...result, ...sample.change })

@@ -4,11 +4,12 @@ import { bucketCount, bucketMiddleNs, highestNs, lowestNs } from '../metrics/his
 import type { Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
-import { formatRate, plural } from '../units.ts'
 import { supported } from './rank.ts'
 import { largeBytes, proxyHint } from '../transport.ts'
+import { failures } from './reasons.ts'
 import { resultFormat } from './result.ts'
 import type {
+  ChurnFigures,
   DatagramFigures,
   Distribution,
   FirstWrong,
@@ -30,7 +31,8 @@ export interface Findings {
   /** Share of a processor that the busiest sending thread used while it sent. */
   cpuShare: number | null
   openLoop: boolean
-  churning: boolean
+  /** How many short connections were achieved, if there were to be some. */
+  cycles?: Pick<Window, 'achieved'> | undefined
   countingCorruption: boolean
   /** Whether its messages are datagrams. */
   datagrams?: boolean
@@ -83,13 +85,7 @@ export function summarize(findings: Findings): RunResult {
     serviceUs: distribution(service),
     latenessUs: distribution(total.lateness),
     connectUs: distribution(total.connect),
-    churn: findings.churning
-      ? {
-          planned: total.cyclesPlanned,
-          completed: total.cyclesCompleted,
-          cycleUs: distribution(total.cycle),
-        }
-      : null,
+    churn: findings.cycles ? churnFigures(total, findings.cycles) : null,
     corruption: findings.countingCorruption
       ? { corruptedBytes: total.corruptedBytes, flippedBits: total.flippedBits }
       : null,
@@ -136,6 +132,13 @@ function proxyNote({ errors, http, run }: RunResult): string[] {
   return hung > 0 || byProxy ? [proxyHint] : []
 }
 
+const churnFigures = (total: Snapshot, cycles: Pick<Window, 'achieved'>): ChurnFigures => ({
+  planned: total.cyclesPlanned,
+  achieved: cycles.achieved,
+  completed: total.cyclesCompleted,
+  cycleUs: distribution(total.cycle),
+})
+
 function datagramFigures(total: Snapshot): DatagramFigures {
   const { messagesSent, messagesReceived, datagramsLate: late, datagramsCorrupted } = total
   return {
@@ -160,83 +163,6 @@ export const withVerdict = (result: RunResult): RunResult => ({
   valid: result.invalidBecause.length === 0,
   verdict: result.failedBecause.length === 0 ? 'pass' : 'fail',
 })
-
-/** Where the cause is not the server. */
-const hints: Record<string, string> = {
-  noDescriptors: ' The generator had none left: raise `ulimit -n`.',
-}
-
-function failures(result: RunResult, { limits, window, total }: Findings): string[] {
-  const { messages, errors, churn, corruption, run, datagrams } = result
-  const reasons: string[] = []
-  if (messages.planned === 0 && !churn && run.options.connections !== 0)
-    reasons.push('Nothing was measured.')
-  if (messages.lost > 0 && !limits.loss) reasons.push(...lossReasons(result))
-  // A warm-up that is never answered is a loss, too.
-  const warmupLost = total.warmupSent - total.warmupReceived
-  const unanswered = messages.lost + messages.unfinished + warmupLost
-  const mayLose = limits.loss?.(unanswered, messages.planned) ?? false
-  if (messages.unfinished > 0 && !mayLose)
-    reasons.push(
-      `${plural(messages.unfinished, 'message')} ${messages.unfinished === 1 ? 'was' : 'were'} ` +
-        'still under way when the drain was over, and never verified.',
-    )
-  // A datagram has no connection that could fail for it.
-  if (datagrams && warmupLost > 0 && !mayLose)
-    reasons.push(`${plural(warmupLost, 'message')} of the warm-up did not come back.`)
-  for (const [name, count] of Object.entries(errors)) {
-    if (count === 0) continue
-    if (datagrams && name === 'wrongBytes') reasons.push(`${plural(count, 'datagram')} came wrong.`)
-    else if (name === 'status') reasons.push(...statusReasons(result))
-    else if (name !== 'unanswered')
-      reasons.push(`${plural(count, 'connection')} failed: ${name}.${hints[name] ?? ''}`)
-    else if (!mayLose)
-      reasons.push(`${plural(count, 'connection')} still owed an answer when the run ended.`)
-  }
-  const short = shortfall(result)
-  if (short !== undefined && !limits.rate) {
-    // What is lost is judged by the objective on it.
-    const excused = limits.loss ? messages.lost + messages.unfinished : 0
-    if (isShort(messages.planned, window.achieved + excused)) reasons.push(short)
-  }
-  if (corruption && corruption.corruptedBytes > 0)
-    reasons.push(`${plural(corruption.corruptedBytes, 'byte')} came back corrupted.`)
-  const unfinished = churn ? churn.planned - churn.completed : 0
-  if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
-  return reasons
-}
-
-const statusReasons = ({ http }: RunResult): string[] =>
-  Object.entries(http?.statuses ?? {}).map(
-    ([status, count]) => `${plural(count, 'connection')} failed: status ${status}.`,
-  )
-
-/** So much below the plan is what ends of a window are made of. */
-const shortShare = 0.01
-const shortMessages = 10
-const isShort = (planned: number, achieved: number): boolean =>
-  planned - achieved > Math.max(shortShare * planned, shortMessages)
-
-/** `Achieved 1,000/s of 2,000/s planned.`, where the plan was not kept. */
-export function shortfall({ messages, rates, seconds, run }: RunResult): string | undefined {
-  const { plannedPerSecond: planned, achievedPerSecond: achieved } = rates
-  if (planned === null || run.command === 'flood') return undefined
-  if (!isShort(messages.planned, achieved * seconds)) return undefined
-  return `Achieved ${formatRate(achieved)} of ${formatRate(planned)} planned.`
-}
-
-/** What was never sent says something else than what did not come back, or not in time. */
-function lossReasons({ messages, datagrams }: RunResult): string[] {
-  const { planned, sent, received, unfinished } = messages
-  // A datagram that came wrong has a sentence of its own.
-  const { lost, late } = datagrams ?? { lost: sent - received - unfinished, late: 0 }
-  const reasons = []
-  const unsent = planned - sent
-  if (unsent > 0) reasons.push(`${plural(unsent, 'message')} could not be sent in time.`)
-  if (lost > 0) reasons.push(`${plural(lost, 'message')} did not come back.`)
-  if (late > 0) reasons.push(`${plural(late, 'message')} came back too late.`)
-  return reasons
-}
 
 /** Percentiles of all samples, as far as the samples support them, in microseconds. */
 export function distribution(histogram: Histogram): Distribution {

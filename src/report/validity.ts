@@ -1,6 +1,7 @@
 /** Whether the generator itself was the limit: then the figures are its own, not the server's. */
 import { formatCount, formatDuration } from '../units.ts'
 import { ranked } from './rank.ts'
+import { cycleShortfall } from './reasons.ts'
 import type { RunResult } from './result.ts'
 
 /** A thread that works for so much of its time never waits for the server. */
@@ -23,13 +24,17 @@ export function judgeGenerator(result: RunResult): void {
   const cpu = generator.cpuShare ?? 0
   const behind = messages.deferred > messages.planned * (1 - sentShare)
   const busy = openLoop ? behind && cpu >= busyShareBehind : cpu >= busyShare
-  const remedy = openLoop
-    ? 'Use a lower --rate, or more --threads.'
-    : 'Use more --threads, fewer --connections, or a --rate below this one.'
+  // Where short connections are behind, it may be because of it.
+  const cyclesBehind = cpu >= busyShareBehind && cycleShortfall(result) !== undefined
+  const remedy = cyclesBehind
+    ? 'Use a lower --churn, or more --threads.'
+    : openLoop
+      ? 'Use a lower --rate, or more --threads.'
+      : 'Use more --threads, fewer --connections, or a --rate below this one.'
   // However few samples there are: it is a reason to doubt, and no figure of the server.
   const late = ranked(result.histograms.latenessUs, 0.99) ?? 0
   const lateMost = late >= lateShare * (ranked(result.histograms.responseUs, 0.99) ?? Infinity)
-  if (busy) {
+  if (busy || cyclesBehind) {
     const threads = run.threads === 1 ? 'its thread was' : 'the busiest of its threads was'
     blame(
       `The generator was the limit: ${threads} busy for ${Math.round(cpu * 100)} % of the time, ` +

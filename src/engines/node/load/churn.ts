@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { diagnose, statusDiagnosis, type Diagnosis } from '../../../load/diagnosis.ts'
 import { createPacer, type Pacer } from '../../../load/pacer.ts'
 import { copyOf, firstWrongByte } from '../../../load/payload.ts'
+import { Replies, type CameLog } from '../../../load/replies.ts'
 import { nowNs, type Traffic } from '../../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { LoadTask } from '../../../task.ts'
@@ -15,68 +16,101 @@ import type { UnderWay, WrongBytes } from '../../../load/wrong-bytes.ts'
 
 /** More at the same time are not begun; those that are due then wait, as their time shows. */
 const openMax = 5_000
+/** Nor more being opened: handshakes that share a processor would all end late, or never. */
+const openingMax = 256
+/** So many of the warm-up are left out one by one: a random plan stays what it was. */
+const skippedMax = 1_000
 
 export class Churn {
-  /** Cycles that have begun and not ended. */
+  /** Cycles that have begun and not ended, and those of them that are not connected yet. */
   open = 0
+  #opening = 0
+  /** Those that had begun before the end. */
+  #owing = 0
   readonly #task: LoadTask
   readonly #meter: Meter
   readonly #traffic: Traffic
   readonly #dial: Dial
   readonly #pacer: Pacer
-  readonly #onEnded: () => void
+  /** There may be room for the next. */
+  readonly #onRoom: () => void
   /** Ends all that are open, or being opened. */
   readonly #abandon = new AbortController()
+  /** When those that were measured were completed. */
+  #completed = new Replies(0)
   #startedNs = 0
-  #ended = false
+  #abandoned = false
   #count = 0
 
-  constructor(task: LoadTask, meter: Meter, traffic: Traffic, dial: Dial, onEnded: () => void) {
+  constructor(task: LoadTask, meter: Meter, traffic: Traffic, dial: Dial, onRoom: () => void) {
     this.#task = task
     this.#dial = dial
     this.#meter = meter
     this.#traffic = traffic
     this.#pacer = createPacer(task.arrivals, task.churn!)
-    this.#onEnded = onEnded
+    this.#onRoom = onRoom
     setMaxListeners(0, this.#abandon.signal)
   }
 
   start(now: number): void {
     this.#startedNs = now
+    this.#completed = new Replies(this.#traffic.measureFromNs)
   }
 
+  /** When the next one is to begin; Infinity while there is no room, and once there is none. */
   get nextNs(): number {
-    return this.open < openMax ? this.#startedNs + this.#pacer.nextNs : Infinity
+    const isFull = this.open >= openMax || this.#opening >= openingMax
+    return isFull || !this.#isWanted ? Infinity : this.#dueNs
   }
 
-  /** Begins the cycles that have become due. What could not begin stays planned. */
+  /** Whether all that were due have begun and ended, and no more will be due. */
+  get done(): boolean {
+    return this.open === 0 && this.#traffic.over && !this.#isWanted
+  }
+
+  get #dueNs(): number {
+    return this.#startedNs + this.#pacer.nextNs
+  }
+
+  get #isWanted(): boolean {
+    if (this.#abandoned) return false
+    return !this.#traffic.over || this.#dueNs < this.#traffic.plannedUntilNs
+  }
+
+  /** Begins the cycles that have become due; those for which there is no room when there is. */
   plan(now: number): void {
-    const { over, plannedUntilNs, measureFromNs } = this.#traffic
-    if (this.#ended) return
-    const until = over ? plannedUntilNs : now
-    while (this.nextNs <= until) {
+    if (now >= this.#traffic.measureFromNs) this.#skipWarmUp()
+    while (this.nextNs <= now) {
       const plannedNs = this.nextNs
       this.#pacer.take()
       void this.#cycle(plannedNs, this.#count++)
     }
-    this.#ended = over
-    if (!over) return
-    const { counters } = this.#meter
-    this.#pacer.takeMany(measureFromNs - this.#startedNs, Infinity, () => {})
-    this.#pacer.takeMany(until - this.#startedNs, Infinity, (_, count) => {
-      counters[counter.cyclesPlanned]! += count
-    })
+  }
+
+  /** A server that is behind already is not measured by what the warm-up has left. */
+  #skipWarmUp() {
+    const untilNs = this.#traffic.measureFromNs - this.#startedNs
+    for (let n = 0; n < skippedMax && this.#pacer.nextNs < untilNs; n++) this.#pacer.take()
+    if (this.#pacer.nextNs < untilNs) this.#pacer.takeMany(untilNs, Infinity, () => {})
+  }
+
+  /** The window, and when its cycles were completed. */
+  get log(): CameLog {
+    const { measureFromNs, plannedUntilNs } = this.#traffic
+    const lengthNs = Math.max(0, plannedUntilNs - measureFromNs)
+    return this.#completed.log(measureFromNs, lengthNs, false)
   }
 
   async #cycle(plannedNs: number, n: number): Promise<void> {
     const { counters, histograms } = this.#meter
     const measured = plannedNs >= this.#traffic.measureFromNs
     this.open++
+    const owing = this.#traffic.over ? 0 : 1
+    this.#owing += owing
     if (measured) counters[counter.cyclesPlanned]!++
     try {
       const startNs = nowNs()
-      const { timeoutMs } = this.#task
-      const { stream: socket } = await this.#dial(this.#task, timeoutMs, this.#abandon.signal)
+      const socket = await this.#connect()
       if (measured) histograms.connect.record(nowNs() - startNs)
       // Numbers of their own, behind those of all steady connections.
       const connection = this.#task.firstConnection + (2 ** 24 + n) * this.#task.connectionStep
@@ -85,14 +119,28 @@ export class Churn {
       if (failure === 'abandoned') return
       if (failure) counters[counter[failure]]!++
       else if (measured) {
+        const now = nowNs()
         counters[counter.cyclesCompleted]!++
-        histograms.cycle.record(nowNs() - plannedNs)
+        histograms.cycle.record(now - plannedNs)
+        this.#completed.record(now, 1)
       }
     } catch (error) {
       if (!this.#abandon.signal.aborted) counters[counter[failureName(error)]]!++
     } finally {
       this.open--
-      this.#onEnded()
+      this.#owing -= owing
+      this.#onRoom()
+    }
+  }
+
+  async #connect(): Promise<Duplex> {
+    this.#opening++
+    try {
+      const { signal } = this.#abandon
+      return (await this.#dial(this.#task, this.#task.timeoutMs, signal)).stream
+    } finally {
+      this.#opening--
+      this.#onRoom()
     }
   }
 
@@ -171,7 +219,22 @@ export class Churn {
     }
   }
 
+  /**
+   * What could not begin in time stays planned, and nobody waits for what is under way any longer:
+   * of the warm-up, too, whose cycles are in no other figure.
+   */
   abandon(): void {
+    if (this.#abandoned) return
+    const { measureFromNs, plannedUntilNs } = this.#traffic
+    const { counters } = this.#meter
+    if (this.#traffic.over && plannedUntilNs >= measureFromNs) {
+      this.#skipWarmUp()
+      this.#pacer.takeMany(plannedUntilNs - this.#startedNs, Infinity, (_, count) => {
+        counters[counter.cyclesPlanned]! += count
+      })
+    }
+    counters[counter.unanswered]! += this.#owing
+    this.#abandoned = true
     this.#abandon.abort()
   }
 }

@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../../address.ts'
 import { nowNs, Traffic } from '../../../load/traffic.ts'
-import { counter, type Meter } from '../../../metrics/meter.ts'
+import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../units.ts'
 import type { LoadTask } from '../../../task.ts'
 import { transports } from '../../../transport.ts'
@@ -83,6 +83,8 @@ class LoadSession implements Session {
   #started = false
   #ended = false
   #pacing: NodeJS.Timeout | undefined
+  /** Until then #pace sleeps; 0 if it does not. */
+  #asleepUntilNs = 0
   #ticking: NodeJS.Timeout | undefined
   #abandoning: NodeJS.Timeout | undefined
   #lookedAtNs = 0
@@ -110,12 +112,13 @@ class LoadSession implements Session {
       return new LoadConnection(traffic, stream, socket, carries, () => this.#onClosed())
     })
     for (const socket of sockets.slice(task.connections)) if (socket) this.#hold(socket)
-    this.#churn = task.churn && new Churn(task, meter, traffic, dial, () => this.#endIfDone())
+    this.#churn = task.churn && new Churn(task, meter, traffic, dial, () => this.#onRoom())
   }
 
   get outcome(): Outcome {
     const { wrong, log, statuses } = this.#traffic
-    return { wrong, log, statuses, busyShare: this.#effort.busyShare }
+    const { busyShare } = this.#effort
+    return { wrong, log, statuses, busyShare, cycles: this.#churn?.log }
   }
 
   /** A connection that is there and does nothing; that it ends by itself is a failure. */
@@ -123,14 +126,23 @@ class LoadSession implements Session {
     this.#held.push(socket)
     socket.resume()
     countReconnects(socket, this.#traffic)
-    keepOpen(socket, () => this.#lose('closedEarly'))
-    socket.on('end', () => this.#lose('closedEarly'))
-    socket.on('error', error => this.#lose(failureName(error)))
-    socket.on('close', () => void this.#meter.counters[counter.closed]!++)
-  }
-
-  #lose(reason: ReturnType<typeof failureName>) {
-    if (!this.#traffic.over) this.#meter.counters[counter[reason]]!++
+    let isLost = false
+    const lose = (reason: FailureName) => {
+      if (!isLost && !this.#traffic.over) this.#meter.counters[counter[reason]]!++
+      isLost = true
+    }
+    keepOpen(socket, () => lose('closedEarly'))
+    socket.on('end', () => lose('closedEarly'))
+    socket.on('error', error => lose(failureName(error)))
+    const onClosed = () => {
+      lose('closedEarly')
+      this.#meter.counters[counter.closed]!++
+    }
+    socket.on('close', onClosed)
+    // It may have broken before there was anybody to be told.
+    if (!socket.closed) return
+    if (socket.errored) lose(failureName(socket.errored))
+    onClosed()
   }
 
   run(): Promise<void> {
@@ -153,15 +165,29 @@ class LoadSession implements Session {
     this.#accountForWaiting(now)
     this.#traffic.plan(now, stream => this.#connections[stream.index]?.send())
     this.#churn?.plan(now)
+    this.#asleepUntilNs = Infinity
     if (this.#traffic.over) return this.#windDown()
     const nextNs = Math.min(this.#traffic.nextNs, this.#churn?.nextNs ?? Infinity)
     const waitMs = Math.min((nextNs - nowNs() - timerSlackNs) / 1e6, timerMaxMs)
     // An open loop keeps its thread busy at high rates, because a late timer would be measured.
-    if (waitMs <= 0) setImmediate(this.#pace)
+    if (waitMs <= 0) this.#paceSoon()
     else {
+      this.#asleepUntilNs = nextNs
       this.#lookedAtNs = 0
       this.#pacing = setTimeout(this.#pace, waitMs)
     }
+  }
+
+  #paceSoon() {
+    this.#asleepUntilNs = 0
+    clearTimeout(this.#pacing)
+    setImmediate(this.#pace)
+  }
+
+  /** A short connection has made room: one that waits for it may begin. */
+  #onRoom() {
+    if (this.#churn!.nextNs < this.#asleepUntilNs) this.#paceSoon()
+    this.#endIfDone()
   }
 
   /** A turn in which nothing was due and nothing came is waiting, whatever the processor says. */
@@ -191,6 +217,7 @@ class LoadSession implements Session {
     for (const connection of this.#connections) connection?.settle()
     this.#traffic.closeWindow()
     for (const connection of this.#connections) connection?.send()
+    this.#churn?.plan(nowNs())
     this.#endIfDone()
   }
 
@@ -211,7 +238,10 @@ class LoadSession implements Session {
   #endIfDone() {
     // Those who were gone before it began are looked at when it has.
     if (this.#open > 0 || this.#ended || !this.#started) return
-    const churning = this.#churn !== undefined && (this.#churn.open > 0 || !this.#traffic.over)
+    const { count, durationMs } = this.#task
+    // Nobody is left who could reach the count.
+    if (count < Infinity && durationMs === Infinity) this.#traffic.die(nowNs())
+    const churning = this.#churn !== undefined && !this.#churn.done
     if (churning || (this.#task.connections === 0 && !this.#traffic.over)) return
     this.#end()
   }

@@ -1,0 +1,95 @@
+/** Why a run has failed, in sentences. */
+import { formatRate, plural } from '../units.ts'
+import type { RunResult } from './result.ts'
+import type { Findings } from './summarize.ts'
+
+/** Where the cause is not the server. */
+const hints: Record<string, string> = {
+  noDescriptors: ' The generator had none left: raise `ulimit -n`.',
+}
+
+/** A sentence for each reason; objectives have theirs. */
+export function failures(result: RunResult, { limits, window, total }: Findings): string[] {
+  const { messages, errors, churn, corruption, run, datagrams } = result
+  const reasons: string[] = []
+  // What was wanted and never due is no success; a flood measures nothing.
+  if (window.seconds === 0 || (messages.planned === 0 && run.options.connections !== 0))
+    reasons.push('Nothing was measured.')
+  if (churn?.planned === 0) reasons.push('No short connection was measured.')
+  if (messages.lost > 0 && !limits.loss) reasons.push(...lossReasons(result))
+  // A warm-up that is never answered is a loss, too.
+  const warmupLost = total.warmupSent - total.warmupReceived
+  const unanswered = messages.lost + messages.unfinished + warmupLost
+  const mayLose = limits.loss?.(unanswered, messages.planned) ?? false
+  if (messages.unfinished > 0 && !mayLose)
+    reasons.push(
+      `${plural(messages.unfinished, 'message')} ${messages.unfinished === 1 ? 'was' : 'were'} ` +
+        'still under way when the drain was over, and never verified.',
+    )
+  // A datagram has no connection that could fail for it.
+  if (datagrams && warmupLost > 0 && !mayLose)
+    reasons.push(`${plural(warmupLost, 'message')} of the warm-up did not come back.`)
+  for (const [name, count] of Object.entries(errors)) {
+    if (count === 0) continue
+    if (datagrams && name === 'wrongBytes') reasons.push(`${plural(count, 'datagram')} came wrong.`)
+    else if (name === 'status') reasons.push(...statusReasons(result))
+    else if (name !== 'unanswered')
+      reasons.push(`${plural(count, 'connection')} failed: ${name}.${hints[name] ?? ''}`)
+    else if (!mayLose)
+      reasons.push(`${plural(count, 'connection')} still owed an answer when the run ended.`)
+  }
+  const short = shortfall(result)
+  if (short !== undefined && !limits.rate) {
+    // What is lost is judged by the objective on it.
+    const excused = limits.loss ? messages.lost + messages.unfinished : 0
+    if (isShort(messages.planned, window.achieved + excused)) reasons.push(short)
+  }
+  if (corruption && corruption.corruptedBytes > 0)
+    reasons.push(`${plural(corruption.corruptedBytes, 'byte')} came back corrupted.`)
+  const cycles = cycleShortfall(result)
+  if (cycles !== undefined) reasons.push(cycles)
+  const unfinished = churn ? churn.planned - churn.completed : 0
+  if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
+  return reasons
+}
+
+const statusReasons = ({ http }: RunResult): string[] =>
+  Object.entries(http?.statuses ?? {}).map(
+    ([status, count]) => `${plural(count, 'connection')} failed: status ${status}.`,
+  )
+
+/** So much below the plan is what ends of a window are made of. */
+const shortShare = 0.01
+const shortMessages = 10
+const isShort = (planned: number, achieved: number): boolean =>
+  planned - achieved > Math.max(shortShare * planned, shortMessages)
+
+/** `Achieved 1,000/s of 2,000/s planned.`, where the plan was not kept. */
+export function shortfall({ messages, rates, seconds, run }: RunResult): string | undefined {
+  const { plannedPerSecond: planned, achievedPerSecond: achieved } = rates
+  if (planned === null || run.command === 'flood') return undefined
+  if (!isShort(messages.planned, achieved * seconds)) return undefined
+  return `Achieved ${formatRate(achieved)} of ${formatRate(planned)} planned.`
+}
+
+/** The same of short connections. */
+export function cycleShortfall({ churn, seconds, run }: RunResult): string | undefined {
+  if (!churn || run.command === 'flood') return undefined
+  const { planned, achieved = planned } = churn
+  if (!isShort(planned, achieved)) return undefined
+  const [did, due] = [achieved, planned].map(count => formatRate(count / seconds))
+  return `Achieved ${did} of ${due} short connections planned.`
+}
+
+/** What was never sent says something else than what did not come back, or not in time. */
+function lossReasons({ messages, datagrams }: RunResult): string[] {
+  const { planned, sent, received, unfinished } = messages
+  // A datagram that came wrong has a sentence of its own.
+  const { lost, late } = datagrams ?? { lost: sent - received - unfinished, late: 0 }
+  const reasons = []
+  const unsent = planned - sent
+  if (unsent > 0) reasons.push(`${plural(unsent, 'message')} could not be sent in time.`)
+  if (lost > 0) reasons.push(`${plural(lost, 'message')} did not come back.`)
+  if (late > 0) reasons.push(`${plural(late, 'message')} came back too late.`)
+  return reasons
+}
