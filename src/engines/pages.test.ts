@@ -11,7 +11,7 @@ import { suits } from '../faults/suits.ts'
 import { engineNames } from '../engine-names.ts'
 import { transportNames } from '../transport.ts'
 import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
-import { features, phraseOf, type Feature } from './features.ts'
+import { features, phraseOf } from './features.ts'
 import { engines } from './index.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -20,9 +20,6 @@ const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
 const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
   [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n')
 const yes = (is: boolean) => (is ? 'yes' : '')
-
-const missing = (feature: Feature) =>
-  engineNames.filter(name => !engines[name].features.has(feature))
 
 function metricRows(): string[][] {
   const shown = servedCounters.map((name): Counter => counters[name])
@@ -50,17 +47,6 @@ const parts: Record<string, { page: string; text: () => string }> = {
           ...engineNames.map(name => yes(engines[name].features.has(feature))),
         ]),
       ),
-  },
-  'what each engine refuses': {
-    page: 'docs/engines.md',
-    text: () =>
-      engineNames
-        .flatMap(name =>
-          features
-            .filter(feature => missing(feature).includes(name))
-            .map(feature => `- The ${name} engine cannot ${phraseOf(feature)}.`),
-        )
-        .join('\n'),
   },
   'counters of a server': {
     page: 'docs/metrics.md',
