@@ -1,7 +1,7 @@
 /** bench(address), flood(address): load, verified and measured. They differ in what they send. */
 import { toAddress, type Address } from './address.ts'
 import { checkLoad } from './bench/check.ts'
-import { ofTransport, overheadBytes } from './bench/datagrams.ts'
+import { ofTransport, overheadBytes } from './bench/datagram-defaults.ts'
 import { startLoad, type LoadRun } from './bench/run.ts'
 import { benchOptions, floodOptions, type BenchOptions, type FloodOptions } from './load/options.ts'
 import { checkOptions, defaultsOf, resolve } from './options/form.ts'

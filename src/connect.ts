@@ -1,7 +1,7 @@
 /** connect(address): one connection, to talk over by hand. */
 import type { Duplex } from 'node:stream'
 import { formatAddress, toAddress, type Address } from './address.ts'
-import { answerTimeoutMs, echoDatagram } from './connect/datagram.ts'
+import { answerTimeoutMs, echoDatagram } from './connect/datagram-echo.ts'
 import { dial, type Link } from './engines/node/dial.ts'
 import { checkCalling } from './engines/tls-options.ts'
 import { callingOptions } from './options/calling.ts'

@@ -24,7 +24,7 @@ import type { DatagramRules, WebRules } from './serving/options.ts'
 import { share, type ServeTask } from './task.ts'
 import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
-import { checkNoConnections } from './serve/datagrams.ts'
+import { checkNoConnections } from './serve/udp-check.ts'
 import { isDatagrams } from './transport.ts'
 
 export type ServeOptions = OptionsOf<typeof serveOptions> & {

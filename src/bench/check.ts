@@ -4,7 +4,7 @@ import { usageError } from '../errors.ts'
 import type { Load } from '../load/plan.ts'
 import type { SizeRange } from '../load/sizes.ts'
 import { isDatagrams } from '../transport.ts'
-import { checkDatagrams } from './datagrams.ts'
+import { checkDatagrams } from './datagram-defaults.ts'
 
 /** The largest message: all of one has to fit into what is waited for. */
 const sizeMaxBytes = 2 ** 30

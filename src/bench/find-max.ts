@@ -6,7 +6,7 @@ import { findMaxFormat, type FindMaxResult, type Probe } from '../report/find-ma
 import { parseObjective } from '../report/objective.ts'
 import type { RunConditions, RunResult } from '../report/result.ts'
 import { shortfall } from '../report/reasons.ts'
-import { searchHighest, type Outcome } from './search.ts'
+import { searchHighest, type ProbeOutcome } from './search.ts'
 
 export type { FindMaxResult, Probe } from '../report/find-max.ts'
 
@@ -112,7 +112,7 @@ class Search {
   }
 
   /** One run at that rate. */
-  async #probe(ratePerSecond: number): Promise<Outcome> {
+  async #probe(ratePerSecond: number): Promise<ProbeOutcome> {
     const result = await this.#bench({ ...this.#load, ratePerSecond })
     if (!result) return undefined
     const { valid, failedBecause, invalidBecause, responseUs, messages, rates } = result

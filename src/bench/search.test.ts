@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { searchHighest, type Outcome } from './search.ts'
+import { searchHighest, type ProbeOutcome } from './search.ts'
 
 const limits = { slowest: 1, fastest: 1e9, plausible: 0 }
 
 /** A search on a server that carries so much; every rate that was tried. */
 async function searched(capacity: number, first: number, precision: number) {
   const tried: number[] = []
-  const probe = async (rate: number): Promise<Outcome> => {
+  const probe = async (rate: number): Promise<ProbeOutcome> => {
     tried.push(rate)
     return rate <= capacity ? 'held' : 'failed'
   }
@@ -39,7 +39,7 @@ test('it doubles until it fails, then takes the geometric mean', async () => {
 
 test('a failure at a plausible rate is repeated once, others are not', async () => {
   const tried: number[] = []
-  const probe = async (rate: number): Promise<Outcome> => {
+  const probe = async (rate: number): Promise<ProbeOutcome> => {
     const again = tried.includes(rate)
     tried.push(rate)
     return rate <= 400 && again ? 'held' : 'failed'
@@ -51,7 +51,7 @@ test('a failure at a plausible rate is repeated once, others are not', async () 
 
 test('it is the generator that was the limit only if it was so in every try', async () => {
   const options = { ...limits, first: 100, precision: 1, plausible: 1e9 }
-  const search = (...failures: Outcome[]) =>
+  const search = (...failures: ProbeOutcome[]) =>
     searchHighest(async rate => (rate < 200 ? 'held' : failures.shift()), options)
   assert.deepEqual(await search('limited', 'limited'), { held: 100, failed: 200, limited: true })
   assert.deepEqual(await search('failed', 'limited'), { held: 100, failed: 200, limited: false })
@@ -59,7 +59,7 @@ test('it is the generator that was the limit only if it was so in every try', as
 })
 
 test('below what the generator could not send, what fails for the server counts', async () => {
-  const probe = async (rate: number): Promise<Outcome> =>
+  const probe = async (rate: number): Promise<ProbeOutcome> =>
     rate <= 500 ? 'held' : rate < 700 ? 'failed' : 'limited'
   const found = await searchHighest(probe, { ...limits, first: 100, precision: 0.05 })
   assert.ok(!found.limited && found.held <= 500 && found.failed < 700)
@@ -71,7 +71,7 @@ test('it ends at the slowest and the fastest rate, and when it is stopped', asyn
   assert.deepEqual(low, { held: 0, failed: 50, limited: false })
   const high = await searchHighest(async () => 'held', { ...options, fastest: 300 })
   assert.deepEqual(high, { held: 200, failed: Infinity, limited: false })
-  const outcomes: Outcome[] = ['held', undefined]
+  const outcomes: ProbeOutcome[] = ['held', undefined]
   const stopped = await searchHighest(async () => outcomes.shift(), options)
   assert.deepEqual(stopped, { held: 100, failed: Infinity, limited: false })
 })

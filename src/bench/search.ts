@@ -13,7 +13,7 @@ export interface SearchOptions {
 }
 
 /** What one probe found; `limited`: it failed, but for the generator. Undefined ends the search. */
-export type Outcome = 'held' | 'failed' | 'limited' | undefined
+export type ProbeOutcome = 'held' | 'failed' | 'limited' | undefined
 
 export interface Found {
   /** The highest rate that held; 0 if none did. */
@@ -28,13 +28,13 @@ export interface Found {
 const growth = 2
 
 export async function searchHighest(
-  probe: (rate: number) => Promise<Outcome>,
+  probe: (rate: number) => Promise<ProbeOutcome>,
   { first, slowest, fastest, precision, plausible }: SearchOptions,
 ): Promise<Found> {
   const found: Found = { held: 0, failed: Infinity, limited: false }
   /** False if the search is to end. */
   const decide = async (rate: number): Promise<boolean> => {
-    const outcomes: Outcome[] = []
+    const outcomes: ProbeOutcome[] = []
     while (outcomes.length < (rate <= plausible ? 2 : 1)) {
       const outcome = await probe(rate)
       if (outcome === undefined) return false

@@ -3,7 +3,7 @@ import type { CounterName } from '../metrics/meter.ts'
 import type { Counts } from '../metrics/snapshot.ts'
 import type { Server } from '../serve.ts'
 import { formatSize, plural } from '../units.ts'
-import { datagramsText, isUdp } from './datagrams.ts'
+import { datagramsText, isUdp } from './udp-text.ts'
 
 /** Of all of them together. */
 export const totalOf = (servers: readonly Server[], name: keyof Counts): number =>

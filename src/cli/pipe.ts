@@ -3,7 +3,7 @@ import type { Connection } from '../connect.ts'
 import { errnoOf, explainBreak } from '../engines/failures.ts'
 import { spend } from '../engines/node/core/spent.ts'
 import { UserError } from '../errors.ts'
-import { Expectation } from '../load/expectation.ts'
+import { ExpectedBytes } from '../load/expected-bytes.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'
 import { transports } from '../transport.ts'
 import { formatCount, formatDuration, plural, timerMaxMs } from '../units.ts'
@@ -41,7 +41,7 @@ export async function talkByPipe(connection: Connection, shape: Shape): Promise<
 class Pipe {
   readonly talked: Promise<Talked>
   readonly #socket
-  readonly #expectation = new Expectation()
+  readonly #expected = new ExpectedBytes()
   readonly #hex: boolean
   /** Of messages; a request of HTTP is one stream of bytes here. */
   readonly #hasBounds: boolean
@@ -92,12 +92,12 @@ class Pipe {
 
   #onInput(chunk: Buffer) {
     const full = this.#lines ? this.#sendLines(this.#lines, chunk) : !this.#send(chunk)
-    if (full || this.#expectation.missingBytes >= underWayMaxBytes) process.stdin.pause()
+    if (full || this.#expected.missingBytes >= underWayMaxBytes) process.stdin.pause()
   }
 
   /** False: no more before it has drained. */
   #send(message: Buffer | string, newline = ''): boolean {
-    this.#expectation.sent(typeof message === 'string' ? Buffer.from(message + newline) : message)
+    this.#expected.sent(typeof message === 'string' ? Buffer.from(message + newline) : message)
     return this.#socket.write(message)
   }
 
@@ -118,7 +118,7 @@ class Pipe {
   }
 
   #readOn() {
-    const { missingBytes } = this.#expectation
+    const { missingBytes } = this.#expected
     if (missingBytes < underWayMaxBytes && !this.#socket.writableNeedDrain) process.stdin.resume()
   }
 
@@ -151,13 +151,13 @@ class Pipe {
     if (typeof message !== 'string')
       return this.#end('a message of text came back as a binary one.')
     const bytes = Buffer.from(`${message}\n`)
-    const isLast = this.#inputEnded && bytes.length > this.#expectation.missingBytes
+    const isLast = this.#inputEnded && bytes.length > this.#expected.missingBytes
     this.#onReply(isLast && !this.#hasLastNewline ? bytes.subarray(0, -1) : bytes)
   }
 
   #onReply(chunk: Buffer) {
-    const before = this.#expectation.returnedBytes
-    const wrongAt = this.#expectation.firstWrong(chunk)
+    const before = this.#expected.returnedBytes
+    const wrongAt = this.#expected.firstWrong(chunk)
     if (!process.stdout.write(this.#shown(chunk, before))) this.#socket.pause()
     if (wrongAt !== -1) return this.#endWrong(chunk, wrongAt)
     spend(chunk.length)
@@ -173,7 +173,7 @@ class Pipe {
   }
 
   #endIfComplete() {
-    if (!this.#inputEnded || this.#expectation.missingBytes > 0) return
+    if (!this.#inputEnded || this.#expected.missingBytes > 0) return
     this.#stopWaiting()
     this.#socket.end()
     if (this.#socket.readableEnded) this.#end('')
@@ -181,7 +181,7 @@ class Pipe {
   }
 
   #onReplyEnd() {
-    if (this.#inputEnded && this.#expectation.missingBytes === 0) return this.#end('')
+    if (this.#inputEnded && this.#expected.missingBytes === 0) return this.#end('')
     const account = this.#account()
     const early = this.#inputEnded ? '' : ' while there was still input'
     this.#end(`the server finished${early}: ${account}${this.#afterSilence()}`)
@@ -195,7 +195,7 @@ class Pipe {
   }
 
   #endWrong(chunk: Buffer, at: number) {
-    const { next, returnedBytes, sentBytes } = this.#expectation
+    const { next, returnedBytes, sentBytes } = this.#expected
     const got = `0x${chunk[at]!.toString(16).padStart(2, '0')}`
     this.#end(
       next === undefined
@@ -206,7 +206,7 @@ class Pipe {
   }
 
   #account() {
-    const { sentBytes, returnedBytes, missingBytes } = this.#expectation
+    const { sentBytes, returnedBytes, missingBytes } = this.#expected
     return (
       `${plural(sentBytes, 'byte')} sent, ${formatCount(returnedBytes)} came back, ` +
       `${formatCount(missingBytes)} missing.`

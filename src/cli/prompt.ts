@@ -3,7 +3,7 @@ import { clearLine, createInterface, cursorTo, type Interface } from 'node:readl
 import type { Connection } from '../connect.ts'
 import { formatAddress } from '../address.ts'
 import { explainBreak } from '../engines/failures.ts'
-import { Expectation } from '../load/expectation.ts'
+import { ExpectedBytes } from '../load/expected-bytes.ts'
 import { hasText, transports } from '../transport.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'
 import { formatDuration, plural } from '../units.ts'
@@ -37,7 +37,7 @@ class Prompt {
   /** What was sent as text has to come back as text. */
   readonly #hasKinds: boolean
   readonly #readline: Interface
-  readonly #expectation = new Expectation()
+  readonly #expected = new ExpectedBytes()
   readonly #lines: Line[] = []
   /** What came of the line that is not complete yet. */
   #partial: Buffer[] = []
@@ -77,8 +77,8 @@ class Prompt {
 
   #onLine(text: string) {
     const line = this.#hasBounds ? text : `${text}\n`
-    this.#expectation.sent(Buffer.from(line))
-    this.#lines.push({ endBytes: this.#expectation.sentBytes, sentAtMs: performance.now() })
+    this.#expected.sent(Buffer.from(line))
+    this.#lines.push({ endBytes: this.#expected.sentBytes, sentAtMs: performance.now() })
     this.#connection.stream.write(line)
     this.#readline.prompt()
   }
@@ -95,10 +95,10 @@ class Prompt {
   #onReply(data: Buffer | string) {
     const chunk = Buffer.from(data as string)
     const nowMs = performance.now()
-    const before = this.#expectation.returnedBytes
+    const before = this.#expected.returnedBytes
     const whole = this.#lines[0]?.endBytes === before + chunk.length
     const fits = !this.#hasBounds || (whole && (typeof data === 'string' || !this.#hasKinds))
-    const wrongAt = this.#wrong || !fits ? 0 : this.#expectation.firstWrong(chunk)
+    const wrongAt = this.#wrong || !fits ? 0 : this.#expected.firstWrong(chunk)
     const right = wrongAt === -1 ? chunk : chunk.subarray(0, wrongAt)
     if (wrongAt !== 0) this.#showRight(right, before, nowMs)
     if (wrongAt !== -1) this.#showWrong(chunk.subarray(wrongAt), fits)
@@ -107,7 +107,7 @@ class Prompt {
 
   /** A message may have no bytes, and is waited for all the same. */
   get #complete(): boolean {
-    return this.#expectation.missingBytes === 0 && (this.#wrong || this.#lines.length === 0)
+    return this.#expected.missingBytes === 0 && (this.#wrong || this.#lines.length === 0)
   }
 
   /** Cut into the lines that were sent. */
@@ -130,7 +130,7 @@ class Prompt {
   }
 
   #showWrong(bytes: Buffer, fits: boolean) {
-    const { next, returnedBytes } = this.#expectation
+    const { next, returnedBytes } = this.#expected
     if (!this.#wrong) {
       this.#show(
         !fits && next !== undefined
@@ -165,7 +165,7 @@ class Prompt {
   }
 
   #summary(): string {
-    const { sentBytes, missingBytes } = this.#expectation
+    const { sentBytes, missingBytes } = this.#expected
     const count = this.#latenciesMs.length
     const sorted = this.#latenciesMs.toSorted((a, b) => a - b)
     const minMedianMax = [sorted[0], sorted[count >> 1], sorted[count - 1]]

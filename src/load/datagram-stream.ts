@@ -1,7 +1,7 @@
 /** The datagrams of one connection: which are under way, and what comes back, in whatever order. */
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../units.ts'
-import type { DatagramTraffic } from './datagrams.ts'
+import type { DatagramTraffic } from './datagram-traffic.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
 
 /** How much of a wrong datagram is shown, and of the right bytes before it. */

@@ -8,17 +8,17 @@ import { recordHits } from '../../../faults/record.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { transports } from '../../../transport.ts'
-import type { Echo } from './protocol.ts'
+import type { EchoHandler } from './protocol.ts'
 import { nextTurn } from './turns.ts'
 import { spend } from './spent.ts'
 
-export interface FaultyEcho extends Echo {
+export interface FaultyEcho extends EchoHandler {
   /** For connections that come, and from now on for those that are open. */
   setFaults(faults: readonly FaultSpec[]): void
 }
 
 /** An echo without faults, which can be left to one with faults. */
-export interface PlainEcho extends Echo {
+export interface PlainEcho extends EchoHandler {
   /** Another echo takes over; what was received by now has been echoed. */
   leaveTo(socket: Socket): void
 }

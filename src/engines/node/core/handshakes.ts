@@ -10,7 +10,7 @@ import type { ServeTask } from '../../../task.ts'
 import { transports } from '../../../transport.ts'
 import { failureName } from '../../failures.ts'
 import { noteForwarded } from './ledger.ts'
-import type { Accepted, Echo, Handshake } from './protocol.ts'
+import type { Accepted, EchoHandler, Handshake } from './protocol.ts'
 import { heardOf } from './peek.ts'
 import type { Unfinished } from './unfinished.ts'
 
@@ -33,9 +33,9 @@ const underWayMax = 1_000
  * no place; but its time runs. Only where the PROXY header may be left out it begins with the first
  * byte: there silence is no burden, as on plain tcp.
  */
-export class Handshakes implements Echo {
+export class Handshakes implements EchoHandler {
   readonly #handshakes: readonly Handshake[]
-  readonly #echo: Echo
+  readonly #echo: EchoHandler
   readonly #unfinished: Unfinished
   readonly #counters: Float64Array
   readonly #timeoutMs: number
@@ -51,7 +51,7 @@ export class Handshakes implements Echo {
 
   constructor(
     handshakes: readonly Handshake[],
-    echo: Echo,
+    echo: EchoHandler,
     unfinished: Unfinished,
     task: ServeTask,
     { counters }: Meter,

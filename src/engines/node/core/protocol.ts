@@ -21,7 +21,7 @@ export interface Accepted {
  */
 export type Handshake = (socket: Socket, accepted: Accepted) => Promise<Socket>
 
-export interface Echo {
+export interface EchoHandler {
   /** @param accepted what is known of the connection, where it came in by handshakes */
   start(socket: Socket, accepted?: Accepted): void
   /** Echoes what was received but not yet delivered to us, then FIN; later bytes are discarded. */
@@ -29,7 +29,7 @@ export interface Echo {
 }
 
 export interface Protocol {
-  readonly echo: Echo
+  readonly echo: EchoHandler
   /** Of its own, behind PROXY header and TLS. */
   readonly handshakes?: readonly Handshake[]
   /** Other faults from now on; only where the task came with some, or with an empty list. */

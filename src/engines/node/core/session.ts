@@ -14,7 +14,7 @@ import { closeGone } from './gone.ts'
 import { closeIdle } from './idle.ts'
 import { descriptorOf, Listener } from './listener.ts'
 import { Handshakes } from './handshakes.ts'
-import type { CreateProtocol, Echo, Handshake, Protocol } from './protocol.ts'
+import type { CreateProtocol, EchoHandler, Handshake, Protocol } from './protocol.ts'
 import { Unfinished } from './unfinished.ts'
 
 /** What is spoken, and which connections are not served yet. */
@@ -57,7 +57,7 @@ class ServeSession implements Session {
   listener!: Listener
   readonly #task: ServeTask
   readonly #counters: Float64Array
-  readonly #echo: Echo
+  readonly #echo: EchoHandler
   readonly #protocol: Served
   readonly #ledger: ClientLedger | undefined
   readonly #clients = new Set<Socket>()

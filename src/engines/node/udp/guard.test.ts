@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { datagramRules, type DatagramRule } from '../../../serving/options.ts'
-import { Guard, kindOf } from './guard.ts'
+import { Guard, addressKindOf } from './guard.ts'
 import { Recent } from './recent.ts'
 
 const data = Buffer.from('hello')
@@ -42,11 +42,11 @@ test('each rule refuses what it is for, and no longer when it is lifted', () => 
 
 test('the broadcast addresses of the networks that we are in are known', () => {
   const broadcasts = new Set(['192.0.2.255'])
-  assert.equal(kindOf('192.0.2.255', broadcasts), 'broadcast')
-  assert.equal(kindOf('::ffff:192.0.2.255', broadcasts), 'broadcast')
-  assert.equal(kindOf('192.0.2.254', broadcasts), 'other')
-  assert.equal(kindOf('127.1.2.3', broadcasts), 'loopback')
-  assert.equal(kindOf('::1', broadcasts), 'loopback')
+  assert.equal(addressKindOf('192.0.2.255', broadcasts), 'broadcast')
+  assert.equal(addressKindOf('::ffff:192.0.2.255', broadcasts), 'broadcast')
+  assert.equal(addressKindOf('192.0.2.254', broadcasts), 'other')
+  assert.equal(addressKindOf('127.1.2.3', broadcasts), 'loopback')
+  assert.equal(addressKindOf('::1', broadcasts), 'loopback')
 })
 
 test('a source has one second worth of answers at once, and then its rate', () => {

@@ -77,7 +77,7 @@ export class Guard {
   }
 
   #sourceOf(address: string, nowMs: number): Source {
-    const kind = kindOf(address, this.#broadcasts)
+    const kind = addressKindOf(address, this.#broadcasts)
     const usual = kind === 'loopback' ? Infinity : ratePerSecondDefault
     const ratePerSecond = this.#ratePerSource ?? usual
     return {
@@ -162,7 +162,7 @@ ranges.nowhere.addSubnet('0.0.0.0', 8)
 ranges.nowhere.addAddress('::', 'ipv6')
 
 /** @param broadcasts those of the networks that this machine is in */
-export function kindOf(address: string, broadcasts: ReadonlySet<string>): AddressKind {
+export function addressKindOf(address: string, broadcasts: ReadonlySet<string>): AddressKind {
   const bare = address.replace(/%.*/, '').replace(/^::ffff:(?=\d+\.)/i, '')
   if (broadcasts.has(bare)) return 'broadcast'
   const family = isIPv6(bare) ? 'ipv6' : 'ipv4'

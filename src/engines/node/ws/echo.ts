@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { failureName } from '../../failures.ts'
-import type { Echo } from '../core/protocol.ts'
+import type { EchoHandler } from '../core/protocol.ts'
 import type { Protocol } from '../core/protocol.ts'
 import { FrameWriter, opcode } from './frames.ts'
 import { bytesOf, goingAway, type ServerSocket } from './socket.ts'
@@ -31,7 +31,7 @@ export async function createMessages(task: ServeTask, meter: Meter): Promise<Pro
  * message that wait to be sent, one chunk (64 KiB), and a message that is not complete: twice the
  * longest message that is allowed, and 256 KiB.
  */
-function createEcho({ opened }: Upgrade, meter: Meter): Echo {
+function createEcho({ opened }: Upgrade, meter: Meter): EchoHandler {
   return {
     start(socket) {
       const ws = opened.get(socket)!
@@ -106,7 +106,7 @@ function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): 
 }
 
 /** Nothing arrives before somebody listens. */
-const resumed = (echo: Echo, { opened }: Upgrade): Echo => ({
+const resumed = (echo: EchoHandler, { opened }: Upgrade): EchoHandler => ({
   start(socket, accepted) {
     echo.start(socket, accepted)
     opened.get(socket)!.resume()

@@ -1,7 +1,7 @@
 /** What is different for a load of datagrams: some defaults, and which sizes there can be. */
 import type { Address } from '../address.ts'
 import { usageError } from '../errors.ts'
-import { headerBytes } from '../load/datagrams.ts'
+import { headerBytes } from '../load/datagram-traffic.ts'
 import { isDatagrams } from '../transport.ts'
 
 /** What does not come back within a second is lost, as most who use datagrams see it. */

@@ -1,4 +1,4 @@
-/** What can be asked of a server of datagrams. */
+/** The check of what is asked of a udp server. */
 import { usageError } from '../errors.ts'
 import type { ServingOptions } from '../serving/options.ts'
 

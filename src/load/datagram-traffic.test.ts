@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { counter, Meter, type CounterName } from '../metrics/meter.ts'
 import type { DatagramStream } from './datagram-stream.ts'
-import { DatagramTraffic, headerBytes } from './datagrams.ts'
+import { DatagramTraffic, headerBytes } from './datagram-traffic.ts'
 import type { LoadPlan } from './plan.ts'
 
 const plan: LoadPlan = {

@@ -1,6 +1,6 @@
 /** Bytes that were sent and must come back: for messages that cannot be computed again. */
 
-export class Expectation {
+export class ExpectedBytes {
   readonly #chunks: Buffer[] = []
   /** Bytes of the first chunk that have come back already. */
   #matched = 0

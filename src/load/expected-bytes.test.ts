@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Expectation } from './expectation.ts'
+import { ExpectedBytes } from './expected-bytes.ts'
 
 /** A stream that is neither constant nor periodic in any length that is used here. */
 const stream = (length: number) => Buffer.from(Array.from({ length }, (_, n) => (n * n + n) >> 3))
@@ -10,7 +10,7 @@ const stream = (length: number) => Buffer.from(Array.from({ length }, (_, n) => 
 const cuts = fc.array(fc.tuple(fc.nat(300), fc.nat(300)), { maxLength: 40 })
 
 /** Sends and receives the stream in these cuts, and checks that all is right on the way. */
-function play(expectation: Expectation, steps: [number, number][]): Buffer {
+function play(expectation: ExpectedBytes, steps: [number, number][]): Buffer {
   const sent = stream(steps.reduce((sum, [send]) => sum + send, 0))
   for (const [send, receive] of steps) {
     const { sentBytes, returnedBytes } = expectation
@@ -28,7 +28,7 @@ function play(expectation: Expectation, steps: [number, number][]): Buffer {
 test('the same stream is right however it is cut', () => {
   fc.assert(
     fc.property(cuts, steps => {
-      const expectation = new Expectation()
+      const expectation = new ExpectedBytes()
       const rest = play(expectation, steps)
       assert.equal(expectation.next, rest[0])
       assert.equal(expectation.firstWrong(rest), -1)
@@ -41,7 +41,7 @@ test('the same stream is right however it is cut', () => {
 test('a flipped bit is found where it is, and what was sent there is known', () => {
   fc.assert(
     fc.property(cuts, fc.nat(), fc.nat(7), (steps, where, bit) => {
-      const expectation = new Expectation()
+      const expectation = new ExpectedBytes()
       const rest = play(expectation, steps)
       fc.pre(rest.length > 0)
       const { returnedBytes } = expectation
@@ -58,7 +58,7 @@ test('a flipped bit is found where it is, and what was sent there is known', () 
 test('more than was sent is found at the first byte too many', () => {
   fc.assert(
     fc.property(cuts, fc.uint8Array({ minLength: 1, maxLength: 100 }), (steps, tooMuch) => {
-      const expectation = new Expectation()
+      const expectation = new ExpectedBytes()
       const rest = play(expectation, steps)
       assert.equal(expectation.firstWrong(Buffer.concat([rest, tooMuch])), rest.length)
       assert.equal(expectation.missingBytes, 0)
