@@ -1,10 +1,11 @@
 /** The echo of a badly behaved server: whatever arrives goes through a chain of faults. */
 import type { Socket } from 'node:net'
-import { Arrivals, type Source } from '../../../faults/arrivals.ts'
+import type { Source } from '../../../faults/arrivals.ts'
 import { Chain } from '../../../faults/chain.ts'
-import { Gone, Reset, type Chunk, type Message } from '../../../faults/fault.ts'
+import type { Chunk, Message } from '../../../faults/fault.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
 import { recordHits } from '../../../faults/record.ts'
+import { FaultRun } from '../../../faults/run.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { transports } from '../../../transport.ts'
@@ -115,82 +116,63 @@ export function createFaultyEcho(
 
 class Connection implements Listener {
   readonly #peer: Peer
-  readonly #createChain: () => Chain
   readonly #reset: () => void
   readonly #counters: Float64Array
-  readonly #arrivals: Arrivals
-  #chain: Chain
-  /** The chain is to be replaced once what it holds is out. */
-  #outdated = false
+  readonly #run: FaultRun
   #leaving = false
   #listening = true
 
   constructor(peer: Peer, createChain: () => Chain, reset: () => void, counters: Float64Array) {
     this.#peer = peer
-    this.#createChain = createChain
     this.#reset = reset
     this.#counters = counters
-    this.#arrivals = new Arrivals(peer)
-    this.#chain = createChain()
+    this.#run = new FaultRun(peer, createChain)
     peer.listen(this)
   }
 
-  /** What the chain says: data, the end as FIN, Reset as RST. Anything else is a defect. */
+  /** What comes out is sent, its end as FIN, a reset as RST. */
   async run(): Promise<void> {
-    try {
-      for (;;) {
-        this.#outdated = false
-        for await (const chunk of this.#chain.apply(this.#arrivals.read())) {
-          this.#counters[counter.bytesOut]! += chunk.data.length
-          // One by one: what is written before the last write is done would leave as one piece.
-          await this.#peer.write(chunk)
-          await nextTurn()
-        }
-        if (!this.#outdated) break
-        this.#chain = this.#createChain()
-        this.#peer.revive?.()
-      }
-    } catch (error) {
-      if (error instanceof Reset) return this.#reset()
-      if (!(error instanceof Gone)) throw error
+    const write = async (chunk: Chunk) => {
+      this.#counters[counter.bytesOut]! += chunk.data.length
+      // One by one: what is written before the last write is done would leave as one piece.
+      await this.#peer.write(chunk)
+      await nextTurn()
     }
+    const ending = await this.#run.run(write, () => this.#peer.revive?.())
+    if (ending === 'reset') return this.#reset()
     this.#stopListening()
     this.#peer.end(this.#leaving)
   }
 
   renewChain(): void {
-    if (this.#leaving || this.#outdated) return
-    this.#outdated = true
-    this.#chain.release()
-    this.#arrivals.interrupt()
+    if (!this.#leaving) this.#run.renew()
   }
 
   /** Echoes what was received so far, then FIN; later bytes are discarded. */
   leave(): void {
     this.#leaving = true
     this.#stopListening()
-    this.#arrivals.end()
-    this.#chain.leave()
+    this.#run.end()
+    this.#run.leave()
   }
 
   cancel(): void {
-    this.#arrivals.end()
-    this.#chain.cancel()
+    this.#run.cancel()
   }
 
   get hangs(): boolean {
-    return this.#chain.hangs
+    return this.#run.hangs
   }
 
   onData(data: Buffer, message?: Message): void {
     this.#counters[counter.chunks]!++
     this.#counters[counter.bytesIn]! += data.length
     spend(data.length)
-    this.#arrivals.push(data, message)
+    this.#run.push(data, message)
   }
 
   onEnd(): void {
-    this.#arrivals.end()
+    this.#run.end()
   }
 
   onDiscarded(bytes: number): void {

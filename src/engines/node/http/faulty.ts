@@ -1,9 +1,9 @@
 /** The echo of a badly behaved HTTP server: each body goes through a chain of faults. */
-import { Arrivals } from '../../../faults/arrivals.ts'
 import { Chain } from '../../../faults/chain.ts'
-import { Gone, Reset, type Chunk } from '../../../faults/fault.ts'
+import { Gone, type Chunk } from '../../../faults/fault.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
 import { recordHits } from '../../../faults/record.ts'
+import { FaultRun } from '../../../faults/run.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { nextTurn } from '../core/turns.ts'
@@ -51,15 +51,8 @@ export function createFaultyBody({ faults, seed }: ServeTask, meter: Meter): Fau
 class Body {
   readonly #response: Response
   readonly #connection: HttpConnection
-  readonly #createChain: () => Chain
   readonly #counters: Float64Array
-  readonly #arrivals: Arrivals
-  #chain: Chain
-  /** The chain is to be replaced once what it holds is out. */
-  #outdated = false
-  /** The body is complete, and all of it has gone into the chain. */
-  #exhausted = false
-  #ended = false
+  readonly #run: FaultRun
   #vanish!: (error: Gone) => void
   readonly #vanished = new Promise<never>((_, reject) => (this.#vanish = reject))
 
@@ -72,70 +65,52 @@ class Body {
   ) {
     this.#response = response
     this.#connection = connection
-    this.#createChain = createChain
     this.#counters = counters
-    this.#arrivals = new Arrivals(request)
-    this.#chain = createChain()
+    this.#run = new FaultRun(request, createChain)
     this.#vanished.catch(() => {})
     request
       .on('data', (chunk: Buffer) => {
         counters[counter.bytesIn]! += chunk.length
         spend(chunk.length)
-        this.#arrivals.push(chunk)
+        this.#run.push(chunk)
       })
       .on('end', () => {
-        this.#ended = true
         counters[counter.chunks]!++
-        this.#arrivals.end()
+        this.#run.end()
       })
     response.once('close', () => this.#cancel())
   }
 
-  /** What the chain says: data, an early end, Reset as RST. Anything else is a defect. */
   async run(): Promise<void> {
     const calledOff = [
       this.#connection.whenGone(() => this.#cancel()),
-      this.#connection.whenLeaving(() => this.#chain.leave()),
+      this.#connection.whenLeaving(() => this.#run.leave()),
     ]
     try {
-      do {
-        this.#outdated = false
-        for await (const { data } of this.#chain.apply(this.#read(this.#arrivals.read()))) {
-          this.#counters[counter.bytesOut]! += data.length
-          // One by one: what is written before the last write is done would leave as one piece.
-          await Promise.race([write(this.#response, data), this.#vanished])
-          await nextTurn()
-        }
-        if (this.#outdated) this.#chain = this.#createChain()
-      } while (this.#outdated)
-      if (this.#exhausted) this.#response.end()
+      const ending = await this.#run.run(chunk => this.#write(chunk))
+      if (ending === 'reset') this.#connection.reset()
+      else if (ending === 'ended' && this.#run.exhausted) this.#response.end()
       else this.#connection.cut(this.#response)
-    } catch (error) {
-      if (error instanceof Reset) this.#connection.reset()
-      else if (error instanceof Gone) this.#connection.cut(this.#response)
-      else throw error
     } finally {
-      this.#chain.cancel()
+      this.#run.cancel()
       for (const callOff of calledOff) callOff()
     }
   }
 
-  async *#read(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
-    yield* chunks
-    this.#exhausted = this.#ended
+  async #write({ data }: Chunk) {
+    this.#counters[counter.bytesOut]! += data.length
+    // One by one: what is written before the last write is done would leave as one piece.
+    await Promise.race([write(this.#response, data), this.#vanished])
+    await nextTurn()
   }
 
   renewChain(): void {
-    if (this.#outdated) return
-    this.#outdated = true
-    this.#chain.release()
-    this.#arrivals.interrupt()
+    this.#run.renew()
   }
 
   #cancel() {
     this.#vanish(new Gone())
-    this.#arrivals.end()
-    this.#chain.cancel()
+    this.#run.cancel()
   }
 }
 

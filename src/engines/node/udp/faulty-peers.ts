@@ -1,9 +1,9 @@
 /** A badly behaved server of datagrams: what each source sends goes through faults of its own. */
-import { Arrivals } from '../../../faults/arrivals.ts'
 import { Chain, type ChainOptions } from '../../../faults/chain.ts'
-import { Gone, type Chunk } from '../../../faults/fault.ts'
+import type { Chunk } from '../../../faults/fault.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
 import { recordHits } from '../../../faults/record.ts'
+import { FaultRun } from '../../../faults/run.ts'
 import type { Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { Recent } from './recent.ts'
@@ -83,16 +83,8 @@ class Peer {
   /** So much of it waits that nothing more is taken. */
   full = false
   readonly #from: Source
-  readonly #arrivals = new Arrivals({
-    pause: () => (this.full = true),
-    resume: () => (this.full = false),
-  })
-  readonly #createChain: () => Chain
-  readonly #onTaken: (chunk: Chunk) => void
+  readonly #run: FaultRun
   readonly #send: (data: Uint8Array, to: Source) => void
-  #chain: Chain
-  #outdated = false
-  #cancelled = false
 
   constructor(
     from: Source,
@@ -101,53 +93,31 @@ class Peer {
     send: (data: Uint8Array, to: Source) => void,
   ) {
     this.#from = from
-    this.#createChain = createChain
-    this.#onTaken = onTaken
+    const source = { pause: () => (this.full = true), resume: () => (this.full = false) }
+    this.#run = new FaultRun(source, createChain, onTaken)
     this.#send = send
-    this.#chain = createChain()
   }
 
   push(data: Buffer): void {
-    this.#arrivals.push(data, { from: this.#from })
+    this.#run.push(data, { from: this.#from })
   }
 
   async run(): Promise<void> {
-    try {
-      do {
-        this.#outdated = false
-        const chunks = this.#chain.apply(this.#taken(this.#arrivals.read()))
-        for await (const { data } of chunks) this.#send(data, this.#from)
-        if (this.#outdated) this.#chain = this.#createChain()
-      } while (this.#outdated && !this.#cancelled)
-    } catch (error) {
-      if (!(error instanceof Gone)) throw error
-    }
-    // Nobody takes it any more: it must not count as held.
-    for await (const chunk of this.#arrivals.read()) this.#onTaken(chunk)
-  }
-
-  async *#taken(chunks: AsyncIterable<Chunk>) {
-    for await (const chunk of chunks) {
-      this.#onTaken(chunk)
-      yield chunk
-    }
+    await this.#run.run(({ data }) => this.#send(data, this.#from))
+    // It must not count as held.
+    await this.#run.discard()
   }
 
   renewChain(): void {
-    if (this.#outdated) return
-    this.#outdated = true
-    this.#chain.release()
-    this.#arrivals.interrupt()
+    this.#run.renew()
   }
 
   leave(): void {
-    this.#arrivals.end()
-    this.#chain.leave()
+    this.#run.end()
+    this.#run.leave()
   }
 
   cancel(): void {
-    this.#cancelled = true
-    this.#arrivals.end()
-    this.#chain.cancel()
+    this.#run.cancel()
   }
 }

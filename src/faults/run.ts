@@ -1,0 +1,118 @@
+/** The loop around the faults of what one connection, body or source of datagrams sends. */
+import { Arrivals, type Source } from './arrivals.ts'
+import type { Chain } from './chain.ts'
+import { Gone, Reset, type Chunk, type Message } from './fault.ts'
+
+/** How it ended: all is out, or a fault says so (FIN), RST is due, or there is no peer any more. */
+export type RunEnding = 'ended' | 'reset' | 'gone'
+
+export class FaultRun {
+  readonly #arrivals: Arrivals
+  readonly #createChain: () => Chain
+  readonly #onTaken: (chunk: Chunk) => void
+  #chain: Chain
+  /** The chain is to be replaced once what it holds is out. */
+  #outdated = false
+  #complete = false
+  #exhausted = false
+  #cancelled = false
+
+  /**
+   * @param source paused while too much waits
+   * @param createChain with the faults that are in force
+   * @param onTaken hears of each chunk that goes into the chain, and waits no longer
+   */
+  constructor(
+    source: Source,
+    createChain: () => Chain,
+    onTaken: (chunk: Chunk) => void = () => {},
+  ) {
+    this.#arrivals = new Arrivals(source)
+    this.#createChain = createChain
+    this.#onTaken = onTaken
+    this.#chain = createChain()
+  }
+
+  /**
+   * Sends what comes out of the faults, one chunk after the other. Anything thrown is a defect.
+   * @param onRenewed other faults are in force
+   */
+  async run(
+    send: (chunk: Chunk) => Promise<void> | void,
+    onRenewed: () => void = () => {},
+  ): Promise<RunEnding> {
+    try {
+      for (;;) {
+        this.#outdated = false
+        for await (const chunk of this.#chain.apply(this.#take())) await send(chunk)
+        if (!this.#outdated || this.#cancelled) return 'ended'
+        this.#chain = this.#createChain()
+        onRenewed()
+      }
+    } catch (error) {
+      if (error instanceof Reset) return 'reset'
+      if (error instanceof Gone) return 'gone'
+      throw error
+    }
+  }
+
+  #take(): AsyncIterable<Chunk> {
+    // Before the chain begins: see Arrivals.read().
+    const chunks = this.#arrivals.read()
+    return this.#noteTaken(chunks)
+  }
+
+  async *#noteTaken(chunks: AsyncIterable<Chunk>) {
+    for await (const chunk of chunks) {
+      this.#onTaken(chunk)
+      yield chunk
+    }
+    this.#exhausted = this.#complete
+  }
+
+  /** What came, and of which message it is where messages have bounds. */
+  push(data: Uint8Array, message?: Message): void {
+    this.#arrivals.push(data, message)
+  }
+
+  /** The sender has said all. */
+  end(): void {
+    this.#complete = true
+    this.#arrivals.end()
+  }
+
+  /** Whether the sender has said all, and all of that has gone into the faults. */
+  get exhausted(): boolean {
+    return this.#exhausted
+  }
+
+  /** Whether nothing is to be answered at present. */
+  get hangs(): boolean {
+    return this.#chain.hangs
+  }
+
+  /** Other faults are in force: what these hold goes out now. */
+  renew(): void {
+    if (this.#outdated) return
+    this.#outdated = true
+    this.#chain.release()
+    this.#arrivals.interrupt()
+  }
+
+  /** The server leaves: what is held goes out in its time, and nothing hangs for ever. */
+  leave(): void {
+    this.#chain.leave()
+  }
+
+  /** There is no peer any more. */
+  cancel(): void {
+    this.#cancelled = true
+    this.#arrivals.end()
+    this.#chain.cancel()
+  }
+
+  /** What came and was never taken, once run() has ended. */
+  async discard(): Promise<void> {
+    for await (const chunk of this.#arrivals.read()) this.#onTaken(chunk)
+  }
+}
