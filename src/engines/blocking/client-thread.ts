@@ -13,6 +13,7 @@ import {
   SO_RCVTIMEO,
   SO_SNDTIMEO,
 } from '../kernel-numbers.ts'
+import { finishAllAfterMs, quietMs } from '../leave.ts'
 
 /** What such a thread begins with. */
 export interface ClientThreadInput {
@@ -54,10 +55,6 @@ export type FromClientThread = 'waiting' | 'serving' | ClientBegins | ClientEnds
 
 /** A blocked call returns after so long with EAGAIN, so that its thread can look around. */
 const lookAroundMs = 100
-/** While draining: so long without a byte, and what was under way has come. */
-const quietMs = 20
-/** Those who never fall silent are told after so long. */
-const talkMs = 200
 /** With all descriptors in use, until the next try. */
 const retryMs = 100
 
@@ -179,7 +176,7 @@ function echo(fd: number): string | undefined {
       if (input.idleTimeoutMs > 0 && silentMs >= input.idleTimeoutMs) return 'idle'
     }
     if (stopping() === stopWord.drain && talkUntilMs === Infinity) {
-      talkUntilMs = performance.now() + Math.min(talkMs, input.drainMs / 2)
+      talkUntilMs = performance.now() + finishAllAfterMs(input.drainMs)
       setTimeouts(fd, quietMs)
     }
     if (performance.now() >= talkUntilMs) return undefined

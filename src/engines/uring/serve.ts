@@ -16,6 +16,7 @@ import { FreedMemory } from './freed-memory.ts'
 import * as k from './kernel.ts'
 import { Ring } from './ring.ts'
 import { Waiter } from './waiter.ts'
+import { finishAllAfterMs, quietMs } from '../leave.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
@@ -30,9 +31,6 @@ const slotsMax = 2 ** 17
 /** How often the clock is looked at: the stop word, idle connections, pauses. */
 const tickMs = 50
 const idleLooks = 4
-/** See docs/serve.md: when a leaving server takes leave of whom. */
-const quietMs = 20
-const talkMs = 200
 
 export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
   const libc = loadLibc() as Libc
@@ -199,7 +197,7 @@ class ServeSession implements Session {
     const { slotsUsed } = this.#connections
     if (stop === stopWord.now || leavingMs >= drainMs)
       for (let slot = 0; slot < slotsUsed; slot++) this.#connections.giveUp(slot)
-    else this.#connections.leave(leavingMs >= Math.min(talkMs, drainMs / 2))
+    else this.#connections.leave(leavingMs >= finishAllAfterMs(drainMs))
     return this.#connections.open === 0
   }
 

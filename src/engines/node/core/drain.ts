@@ -1,15 +1,11 @@
-/** How a server takes leave of its clients. */
+/** How a leaving server finishes its connections. */
 import type { Socket } from 'node:net'
 import { timerMaxMs } from '../../../units.ts'
-
-/** A connection on which nothing has come for so long has delivered what was under way. */
-const quietMs = 20
-/** Those who never fall silent are told after so long. */
-const talkMs = 200
+import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
 /**
  * Calls `finish` for each client once it is quiet, and at last for all; after `drainMs` closes
- * those who still have not hung up. Returns a function that ends the waiting.
+ * those that are still open. Returns a function that ends the waiting.
  */
 export function drain(
   clients: ReadonlySet<Socket>,
@@ -18,7 +14,7 @@ export function drain(
 ): () => void {
   const heard = new Map<Socket, number>()
   const finished = new Set<Socket>()
-  const patient = performance.now() + Math.min(talkMs, drainMs / 2)
+  const patient = performance.now() + finishAllAfterMs(drainMs)
   const look = () => {
     const late = performance.now() >= patient
     for (const socket of clients) {

@@ -12,15 +12,12 @@ import type { FaultyPeers, Source } from './faulty-peers.ts'
 import { broadcastAddresses, Guard } from './guard.ts'
 import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
 import { unreadOf } from './unread.ts'
+import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
 /** What the system does not take at once waits in this process; no more than so many. */
 const unsentMax = 1_024
 /** How often the system is asked what it has thrown away. */
 const askMs = 1_000
-/** Nothing has come for so long: what was under way is here. */
-const quietMs = 20
-/** Whoever never falls silent is heard so long after the server was told to leave. */
-const talkMs = 200
 
 /** @throws UserError if the address cannot be had */
 export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<Session> {
@@ -131,7 +128,7 @@ class DatagramServer implements Session {
     if (this.#draining) return
     this.#draining = true
     const { drainMs } = this.#task
-    const patientUntilMs = performance.now() + Math.min(talkMs, drainMs / 2)
+    const patientUntilMs = performance.now() + finishAllAfterMs(drainMs)
     let heard = -1
     const look = () => {
       const quiet = this.#heard === heard || performance.now() >= patientUntilMs
