@@ -184,5 +184,6 @@ test('the program: the command that it prints works, and failures are counted', 
   garbage.end('GET / HTTP/1.0\r\n\r\n')
   await ending(garbage)
   program.kill()
-  assert.match((await program.finished).stderr, /served 2 clients.*, 1 handshake failed\n$/)
+  const last = /served 2 clients.*, 1 handshake failed; failures: protocol 1\n$/
+  assert.match((await program.finished).stderr, last)
 })

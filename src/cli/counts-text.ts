@@ -1,8 +1,8 @@
 /** What servers count, in words: while they serve, and in the last line. */
-import type { CounterName } from '../metrics/meter.ts'
+import { failureNames, type CounterName } from '../metrics/meter.ts'
 import type { Counts } from '../metrics/snapshot.ts'
 import type { Server } from '../serve.ts'
-import { formatSize, plural } from '../units.ts'
+import { formatCount, formatSize, plural } from '../units.ts'
 import { datagramsText, isUdp } from './udp-text.ts'
 
 /** Of all of them together. */
@@ -17,10 +17,18 @@ const mentioned: readonly (readonly [CounterName, noun: string, what: string])[]
   ['faultsInjected', 'fault', 'injected'],
 ]
 
-/** `served 3 clients, 12 B echoed, 1 handshake failed` */
+/** `protocol 6, reset 1`: by class, all that failed, handshakes too; nothing if none did. */
+function failuresText(servers: readonly Server[]): string[] {
+  const counts = failureNames.map(name => [name, totalOf(servers, name)] as const)
+  const parts = counts.filter(([, count]) => count > 0)
+  if (parts.length === 0) return []
+  return [`failures: ${parts.map(([name, count]) => `${name} ${formatCount(count)}`).join(', ')}`]
+}
+
+/** `served 3 clients, 12 B echoed, 1 handshake failed; failures: protocol 1` */
 export function servedText(servers: readonly Server[]): string {
   const clients = plural(totalOf(servers, 'opened'), 'client')
-  return [
+  const counts = [
     ...(servers.every(isUdp) ? [] : [`served ${clients}`]),
     ...(servers.some(isUdp) ? [datagramsText(servers)] : []),
     `${formatSize(totalOf(servers, 'bytesOut'))} echoed`,
@@ -28,7 +36,8 @@ export function servedText(servers: readonly Server[]): string {
       const count = totalOf(servers, name)
       return count > 0 ? [`${plural(count, noun)} ${what}`] : []
     }),
-  ].join(', ')
+  ]
+  return [counts.join(', '), ...failuresText(servers)].join('; ')
 }
 
 /** Returns what to draw: each time, what has happened since the last. */

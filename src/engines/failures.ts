@@ -96,6 +96,20 @@ export function explainBreak(error: Error): { broke: string; hint: string } {
   return { broke: `the connection broke (${errnoOf(error) || error.message})${why}`, hint }
 }
 
+/**
+ * Why it broke, for those who count it: undefined where the class says all that is known, as with
+ * a reset. What the other side has said is untrusted: show it through vocabulary/text.
+ */
+export function reasonOf(error: Error): string | undefined {
+  const isOurs = error instanceof ProtocolError || error instanceof StatusError
+  if (isOurs || error instanceof ClosedError || error instanceof PatienceError) return error.message
+  const [cause] = tlsMeaning(error) ?? []
+  if (cause !== undefined) return cause
+  const code = errnoOf(error)
+  if (code.startsWith('ERR_HTTP2_')) return `HTTP/2 failed (${error.message})`
+  return code === '' || code.startsWith('ERR_') ? error.message : undefined
+}
+
 /** Under which class a failed connection is counted. */
 export function failureName(error: unknown): FailureName {
   if (error instanceof ProtocolError) return 'protocol'

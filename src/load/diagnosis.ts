@@ -27,12 +27,6 @@ export function diagnose(
   return new Case(payload, wrong, received, origins).diagnosis()
 }
 
-/** @param said what was wrong with the answer, without a dot */
-export const statusDiagnosis = (said: string): Diagnosis => ({
-  cause: 'status',
-  detail: `It is no echo: ${said}.`,
-})
-
 /** Longer pieces that changed places are found by looking them up. */
 const rotationMaxBytes = 16
 

@@ -2,7 +2,8 @@
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../units.ts'
 import { compareInStep, corruptionDetail } from './corruption.ts'
-import { diagnose, statusDiagnosis } from './diagnosis.ts'
+import { diagnose } from './diagnosis.ts'
+import { endDiagnosis, silence, type Owed } from './ending.ts'
 import { Handed } from './handed.ts'
 import { firstWrongByte } from './payload.ts'
 import type { Traffic } from './traffic.ts'
@@ -248,7 +249,7 @@ export class Stream {
     return false
   }
 
-  /** A stream fails once, for its first reason. `said`: by the other side, `closed with 1009`. */
+  /** A stream fails once, for its first reason. `said`: why, where more is known of it. */
   fail(reason: number, said?: string): void {
     if (this.failed) return
     this.#said = said
@@ -264,11 +265,8 @@ export class Stream {
     if (this.#evidence) this.#traffic.convict()
     if (!this.done) this.fail(counter.closedEarly)
     if (this.inFlight === 0 || this.#reason === undefined) return
-    if (this.#reason === counter.timedOut) this.#traffic.note(this.unanswered())
-    else if (this.#reason === counter.status)
-      this.#traffic.note(this.#describe(Buffer.alloc(0), statusDiagnosis(this.#said!)))
-    else if (this.#reason !== counter.wrongBytes && this.#reason !== counter.unanswered)
-      this.#traffic.note(this.#cutOff())
+    const diagnosis = endDiagnosis(this.#reason, this.#said, this.#owed())
+    if (diagnosis) this.#traffic.note(this.#describe(Buffer.alloc(0), diagnosis))
   }
 
   /** @param others what the other streams had under way when this one went wrong */
@@ -277,20 +275,20 @@ export class Stream {
     return this.#describe(evidence, diagnose(this.#traffic.payload, this, evidence, others))
   }
 
-  /** The end came where there should have been more. */
-  #cutOff(): WrongBytes {
-    const missing = plural(this.sentBytes - this.receivedBytes, 'byte')
-    const closed = this.#reason === counter.closedEarly ? 'was closed' : 'broke'
-    const how = this.#said === undefined ? closed : `was ${this.#said},`
-    const detail = `The connection ${how} with ${missing} unanswered.`
-    return this.#describe(Buffer.alloc(0), { cause: 'truncated', detail })
-  }
-
   /** Nothing came any more, although the connection is open. */
   unanswered(): WrongBytes {
-    const missing = plural(this.sentBytes - this.receivedBytes, 'byte')
-    const detail = `${missing} did not come back, although the connection stayed open.`
-    return this.#describe(Buffer.alloc(0), { cause: 'missing', detail })
+    return this.#describe(Buffer.alloc(0), silence(this.#owed()))
+  }
+
+  #owed(): Owed {
+    const { connection, sentBytes, receivedBytes } = this
+    const oldestBytes = this.#traffic.sizes.of(connection, this.#received)
+    return {
+      missingBytes: sentBytes - receivedBytes,
+      // Of the oldest message that is owed.
+      cameBytes: receivedBytes - (this.#oldestEnd - oldestBytes),
+      inWarmUp: this.#times[(this.#received % this.#depth) * 2]! < this.#traffic.measureFromNs,
+    }
   }
 
   #describe(received: Buffer, diagnosis: Pick<WrongBytes, 'cause' | 'detail'>): WrongBytes {

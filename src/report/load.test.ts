@@ -224,7 +224,7 @@ test('the first wrong byte is marked, next to what came and below what was right
   assert.match(block(later, 40), /received {4}6f 73 6c.*\n {17}\^\^ the first wrong byte\n/)
   assert.match(
     block(Buffer.alloc(0), 40),
-    /received {4}nothing\n {14}\^\^ the first missing byte\n/,
+    /received {4}nothing after 1,234 bytes\n {14}\^\^ the first missing byte\n/,
   )
   assert.doesNotMatch(block(Buffer.alloc(0), 40), /received {4}nothing[^]*received/)
 })

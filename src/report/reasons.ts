@@ -14,7 +14,7 @@ export function failures(result: RunResult, { limits, window, total }: Findings)
   const reasons: string[] = []
   // What was wanted and never due is no success; a flood measures nothing.
   if (window.seconds === 0 || (messages.planned === 0 && run.options.connections !== 0))
-    reasons.push('Nothing was measured.')
+    reasons.push(nothingMeasured(result))
   if (churn?.planned === 0) reasons.push('No short connection was measured.')
   if (messages.lost > 0 && !limits.loss) reasons.push(...lossReasons(result))
   // A warm-up that is never answered is a loss, too.
@@ -51,6 +51,13 @@ export function failures(result: RunResult, { limits, window, total }: Findings)
   const unfinished = churn ? churn.planned - churn.completed : 0
   if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
   return reasons
+}
+
+/** The counts are without the warm-up, and show nothing of what happened there. */
+function nothingMeasured({ errors, run }: RunResult): string {
+  const failed = Object.values(errors).some(count => count > 0)
+  if (!failed || !(Number(run.options.warmupMs) > 0)) return 'Nothing was measured.'
+  return 'Nothing was measured: it failed in the warm-up.'
 }
 
 const statusReasons = ({ http }: RunResult): string[] =>

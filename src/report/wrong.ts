@@ -1,5 +1,5 @@
 /** The first wrong bytes, next to those that should have come. */
-import { formatCount } from '../units.ts'
+import { formatCount, plural } from '../units.ts'
 import type { Canvas } from './bars.ts'
 import { entry, labelColumns, labelled } from './lines.ts'
 import type { FirstWrong } from './result.ts'
@@ -32,7 +32,7 @@ function bytesBlock(wrong: FirstWrong, canvas: Canvas): string[] {
     const part = (bytes: Buffer) => bytes.subarray(at, at + row.bytes)
     if (at < expected.length) lines.push(...labelled('expected', [row.show(part(expected))]))
     if (at < received.length) lines.push(...labelled('received', [row.show(part(received))]))
-    else if (at === 0) lines.push(...labelled('received', ['nothing']))
+    else if (at === 0) lines.push(...entry('received', nothingAfter(wrong.offset), canvas))
     const within = first - at
     if (within < 0 || within >= row.bytes) continue
     const mark = `${' '.repeat(labelColumns + 3 * within)}^^`
@@ -41,6 +41,10 @@ function bytesBlock(wrong: FirstWrong, canvas: Canvas): string[] {
   }
   return lines
 }
+
+/** Bytes before it came, and were right. */
+const nothingAfter = (offset: number): string =>
+  offset === 0 ? 'nothing' : `nothing after ${plural(offset, 'byte')}`
 
 /** The index of the first byte that differs, or is there in only one of both. */
 function firstDifference(expected: Buffer, received: Buffer): number {

@@ -1,4 +1,5 @@
 /** The first wrong bytes, beside those that were expected. */
+import { plural } from '../../units.ts'
 import type { FirstWrong } from '../result.ts'
 import { countText } from './figures.ts'
 import { html, type Markup, type Part } from './markup.ts'
@@ -34,7 +35,7 @@ export function wrongBytes(wrong: FirstWrong, reproduce: string): Markup {
       Connection ${countText(wrong.connection)}, byte ${countText(wrong.offset)} of its stream:
       ${
         received.length === 0
-          ? 'nothing came in its place.'
+          ? `nothing came in its place${after(wrong.offset)}.`
           : html`expected <code>${expected[0] ?? 'nothing'}</code>, received
               <code>${received[0]}</code>.`
       }
@@ -59,6 +60,9 @@ export function wrongBytes(wrong: FirstWrong, reproduce: string): Markup {
     <p>To do the same again:</p>
     ${command(reproduce)}`
 }
+
+const after = (offset: number): string =>
+  offset === 0 ? '' : `, after ${plural(offset, 'byte')} that were right`
 
 const byte = (hex: string | undefined): Part => `${hex ?? '  '} `
 

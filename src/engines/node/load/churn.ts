@@ -1,7 +1,8 @@
 /** Short connections beside the steady ones: connect, echo one message, hang up, and again. */
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { diagnose, statusDiagnosis, type Diagnosis } from '../../../load/diagnosis.ts'
+import { diagnose, type Diagnosis } from '../../../load/diagnosis.ts'
+import { endText, statusDiagnosis } from '../../../load/ending.ts'
 import { createPacer, type Pacer } from '../../../load/pacer.ts'
 import { copyOf, firstWrongByte } from '../../../load/payload.ts'
 import { Replies, type CameLog } from '../../../load/replies.ts'
@@ -9,7 +10,7 @@ import { nowNs, type Traffic } from '../../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { LoadTask } from '../../../task.ts'
 import { plural, timerMaxMs } from '../../../units.ts'
-import { failureName, StatusError } from '../../failures.ts'
+import { failureName, reasonOf, StatusError } from '../../failures.ts'
 import type { Dial } from '../core/link.ts'
 import { countReconnects } from '../http/reconnects.ts'
 import type { UnderWay, WrongBytes } from '../../../load/wrong-bytes.ts'
@@ -174,10 +175,8 @@ export class Churn {
       socket.end()
     })
     socket.on('error', error => {
-      if (error instanceof StatusError) {
-        said = error.message
-        this.#traffic.noteStatus(error.status)
-      }
+      said ??= reasonOf(error)
+      if (error instanceof StatusError) this.#traffic.noteStatus(error.status)
       failure ??= failureName(error)
     })
     socket.write(copyOf(payload, connection, 0, sizeBytes))
@@ -199,6 +198,7 @@ export class Churn {
     const { connection, receivedBytes: offset, sentBytes } = wrong
     const received = typeof found === 'string' ? Buffer.alloc(0) : found
     const missing = plural(sentBytes - offset, 'byte')
+    const owed = { missingBytes: sentBytes - offset, cameBytes: offset, inWarmUp: false }
     const { cause, detail }: Diagnosis =
       typeof found !== 'string'
         ? diagnose(payload, wrong, found, streams)
@@ -206,7 +206,7 @@ export class Churn {
           ? statusDiagnosis(said!)
           : found === 'timedOut'
             ? { cause: 'missing', detail: `${missing} did not come back in time.` }
-            : { cause: 'truncated', detail: `It ended with ${missing} unanswered.` }
+            : { cause: 'truncated', detail: endText(found === 'closedEarly', said, owed) }
     const before = Math.min(16, offset)
     return {
       connection,

@@ -5,7 +5,7 @@ import type { Stream } from '../../../load/stream.ts'
 import { nowNs, type Traffic } from '../../../load/traffic.ts'
 import { counter } from '../../../metrics/meter.ts'
 import type { Carries } from '../../../transport.ts'
-import { ClosedError, failureName, StatusError } from '../../failures.ts'
+import { failureName, reasonOf, StatusError } from '../../failures.ts'
 import { countReconnects } from '../http/reconnects.ts'
 import { unsentBytes } from '../core/unsent.ts'
 
@@ -35,10 +35,8 @@ export class LoadConnection {
     socket.on('drain', () => this.send())
     socket.on('end', () => this.#onEnd())
     socket.on('error', error => {
-      const isTold = error instanceof ClosedError || error instanceof StatusError
-      const why = isTold ? error.message : undefined
       if (error instanceof StatusError && !stream.failed) traffic.noteStatus(error.status)
-      stream.fail(counter[failureName(error)], why)
+      stream.fail(counter[failureName(error)], reasonOf(error))
     })
     socket.on('close', () => {
       stream.ended()
@@ -46,7 +44,8 @@ export class LoadConnection {
     })
     // It may have broken before there was anybody to be told.
     if (!socket.closed) return
-    if (socket.errored) stream.fail(counter[failureName(socket.errored)])
+    const { errored } = socket
+    if (errored) stream.fail(counter[failureName(errored)], reasonOf(errored))
     setImmediate(() => socket.emit('close'))
   }
 

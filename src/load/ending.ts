@@ -1,0 +1,56 @@
+/** What is said where an answer ended too early, or never came. */
+import { counter } from '../metrics/meter.ts'
+import { plural } from '../units.ts'
+import type { Diagnosis } from './diagnosis.ts'
+
+/** What a connection is still to get. */
+export interface Owed {
+  missingBytes: number
+  /** Of the message that is not complete. */
+  cameBytes: number
+  inWarmUp: boolean
+}
+
+/** @param why it ended, as far as that is known: `closed with 1009`, or what the other side did */
+export function endText(isClosed: boolean, why: string | undefined, owed: Owed): string {
+  const missing = `with ${plural(owed.missingBytes, 'byte')} unanswered${more(owed)}.`
+  if (why === undefined) return `The connection ${isClosed ? 'was closed' : 'broke'} ${missing}`
+  return isClosed
+    ? `The connection was ${why}, ${missing}`
+    : `The connection broke: ${why}, ${missing}`
+}
+
+/** Nothing came any more, although the connection is open. */
+export const silence = (owed: Owed): Diagnosis => ({
+  cause: 'missing',
+  detail:
+    `${plural(owed.missingBytes, 'byte')} did not come back${more(owed)}, although the ` +
+    'connection stayed open.',
+})
+
+/** `, after 10 bytes of a message, in the warm-up`: what the figures do not show. */
+function more({ cameBytes, inWarmUp }: Owed): string {
+  const part = cameBytes > 0 ? `, after ${plural(cameBytes, 'byte')} of a message` : ''
+  return inWarmUp ? `${part}, in the warm-up` : part
+}
+
+/** @param said what was wrong with the answer, without a dot */
+export const statusDiagnosis = (said: string, inWarmUp = false): Diagnosis => ({
+  cause: 'status',
+  detail: `It is no echo: ${said}${inWarmUp ? ', in the warm-up' : ''}.`,
+})
+
+/**
+ * The end came where there should have been more; undefined where that is said in another way.
+ * @param reason the counter of why it failed
+ */
+export function endDiagnosis(
+  reason: number,
+  said: string | undefined,
+  owed: Owed,
+): Diagnosis | undefined {
+  if (reason === counter.wrongBytes || reason === counter.unanswered) return undefined
+  if (reason === counter.timedOut) return silence(owed)
+  if (reason === counter.status) return statusDiagnosis(said!, owed.inWarmUp)
+  return { cause: 'truncated', detail: endText(reason === counter.closedEarly, said, owed) }
+}
