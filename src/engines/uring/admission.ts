@@ -1,6 +1,6 @@
 /** Accepts clients: many at a time while there is plenty of room, one by one when there is not. */
 import * as entries from './entries.ts'
-import { kind } from './entries.ts'
+import { kind, tag } from './entries.ts'
 import { cqe, ECANCELED, error } from './kernel.ts'
 import type { Ring } from './ring.ts'
 
@@ -42,7 +42,7 @@ export class Admission {
   }
 
   #cancel(): void {
-    entries.cancel(this.#ring, kind.ACCEPT)
+    entries.cancel(this.#ring, tag(kind.ACCEPT))
   }
 
   /** An accept has ended, or goes on; whether a client was accepted. */

@@ -15,7 +15,7 @@ import type { Arena, Pool } from './buffers.ts'
 import type { ClientLedger } from './client-ledger.ts'
 import { muchBytes, type Bulk } from './bulk.ts'
 import * as entries from './entries.ts'
-import { kind } from './entries.ts'
+import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 import { Sends, type Turn } from './sends.ts'
@@ -113,7 +113,7 @@ export class Connections {
     const state = generation === this.#generation[slot] ? this.#state[slot]! : bit.DEAD
     const wanted = !(state & (bit.DEAD | bit.LEAVING))
     if (fd < 0 || !this.#bulk.begin(slot, fd, wanted)) return
-    if (state & bit.ARMED) entries.cancel(this.#ring, kind.RECV | slot, generation)
+    if (state & bit.ARMED) entries.cancel(this.#ring, tag(kind.RECV, slot), generation)
   }
 
   onPolled(slot: number, generation: number, result: number): void {
@@ -164,7 +164,7 @@ export class Connections {
   #cancelRecv(slot: number): void {
     if (!(this.#state[slot]! & bit.ARMED)) return
     const what = this.#bulk.has(slot) ? kind.POLL : kind.RECV
-    entries.cancel(this.#ring, what | slot, this.#generation[slot])
+    entries.cancel(this.#ring, tag(what, slot), this.#generation[slot])
   }
 
   #sendRest(slot: number): void {
@@ -197,7 +197,7 @@ export class Connections {
     this.#state[slot]! |= bit.DEAD
     this.#cancelRecv(slot)
     if (this.#state[slot]! & bit.SENDING) {
-      entries.cancel(this.#ring, kind.REST | slot)
+      entries.cancel(this.#ring, tag(kind.REST, slot))
       return
     }
     this.#unsent.drop(slot)

@@ -7,7 +7,7 @@ import { systemError, type Libc, type Mapping } from '../libc.ts'
 import { attemptDelayMs, tellingCode } from '../names.ts'
 import { waysTo, type Way } from '../sockets.ts'
 import * as entries from './entries.ts'
-import { kind, SLOT } from './entries.ts'
+import { kind, kindOf, slotOf, tag } from './entries.ts'
 import { enter } from './kernel.ts'
 import type { Ring } from './ring.ts'
 import { WaitArgument } from './wait-argument.ts'
@@ -140,7 +140,7 @@ class Batch {
       const { EXT_ARG, GETEVENTS } = enter
       this.#ring.enter(1, GETEVENTS | EXT_ARG, this.#argument.address, WaitArgument.bytes)
       this.#ring.forEachCompletion((user0, _user1, result) => {
-        if ((user0 & ~SLOT) === kind.CONNECT) this.#onConnected(user0 & SLOT, result)
+        if (kindOf(user0) === kind.CONNECT) this.#onConnected(slotOf(user0), result)
       })
     }
     return this.#errors
@@ -159,6 +159,6 @@ class Batch {
 
   /** Each says so itself, or that it was connected after all; until then its slot is in use. */
   #giveUp() {
-    for (const slot of this.#connecting) entries.cancel(this.#ring, kind.CONNECT | slot)
+    for (const slot of this.#connecting) entries.cancel(this.#ring, tag(kind.CONNECT, slot))
   }
 }

@@ -4,23 +4,36 @@ import type { Ring } from './ring.ts'
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SHUT_WR } from '../kernel-numbers.ts'
 
 /**
- * Kinds of completions, in the high bits of user_data's first word (127 at most); below is the
- * slot, and in the second word the generation of its connection. In those of SEND it is the parity
- * of the turn, and the place in its list. To cancel, both words must be the same.
+ * Kinds of completions (127 at most). A reader of completions has a case for each of them: the
+ * compiler demands it.
  */
 export const kind = {
-  ACCEPT: 1 << 24,
-  RECV: 2 << 24,
-  SEND: 3 << 24,
-  REST: 4 << 24,
-  TICK: 5 << 24,
-  IGNORED: 6 << 24,
-  CONNECT: 7 << 24,
-  INSTALLED: 8 << 24,
-  INSTALLED_FOR_BULK: 9 << 24,
-  POLL: 10 << 24,
+  ACCEPT: 1,
+  RECV: 2,
+  SEND: 3,
+  REST: 4,
+  TICK: 5,
+  IGNORED: 6,
+  CONNECT: 7,
+  INSTALLED: 8,
+  INSTALLED_FOR_BULK: 9,
+  POLL: 10,
 } as const
-export const SLOT = (1 << 24) - 1
+export type Kind = (typeof kind)[keyof typeof kind]
+
+/**
+ * The first word of user_data: the kind in its high bits, below it the slot; the second word has
+ * the generation of the slot's connection. In those of SEND it is the parity of the turn, and the
+ * place in its list. To cancel, both words must be the same.
+ */
+export const tag = (kind: Kind, slot = 0): number => (kind << 24) | slot
+export const kindOf = (user0: number): Kind => (user0 >>> 24) as Kind
+export const slotOf = (user0: number): number => user0 & 0xffffff
+
+/** Where every kind has a case, this is never reached. */
+export function unknownKind(kind: never): never {
+  throw new Error(`There is no completion of kind ${String(kind)}.`)
+}
 
 const { FIXED_FILE, BUFFER_SELECT, CQE_SKIP_SUCCESS } = k.sqe
 
@@ -42,13 +55,13 @@ const PATIENTLY = MSG_WAITALL | MSG_NOSIGNAL
 
 /** The next client, or all that come, into free slots of the table. */
 export function accept(ring: Ring, listenFd: number, all: boolean): void {
-  const at = ring.push(all ? ACCEPT_ALL : ACCEPT_ONE, listenFd, 0, 0, 0, kind.ACCEPT, 0)
+  const at = ring.push(all ? ACCEPT_ALL : ACCEPT_ONE, listenFd, 0, 0, 0, tag(kind.ACCEPT), 0)
   ring.sqes[at + 11] = k.FILE_INDEX_ALLOC
 }
 
 /** Whatever arrives, into buffers of the pool, until it is cancelled or the stream ends. */
 export function receive(ring: Ring, slot: number, generation: number): void {
-  ring.push(RECV, slot, 0, 0, 0, kind.RECV | slot, generation)
+  ring.push(RECV, slot, 0, 0, 0, tag(kind.RECV, slot), generation)
 }
 
 /** Without waiting; completes only if not all of it could be sent. */
@@ -60,60 +73,60 @@ export function sendAtOnce(
   turn: number,
   index: number,
 ): void {
-  ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, kind.SEND | (turn & 1), index)
+  ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, tag(kind.SEND, turn & 1), index)
 }
 
 /** The same for one who sends at most once a turn on each connection. */
 export function sendOnce(ring: Ring, slot: number, address: number, length: number): void {
-  ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, kind.SEND | slot, length)
+  ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, tag(kind.SEND, slot), length)
 }
 
 /** The address is that of a sockaddr of so many bytes. */
 export function connect(ring: Ring, slot: number, address: number, bytes: number): void {
-  const at = ring.push(CONNECT, slot, address, 0, 0, kind.CONNECT | slot, 0)
+  const at = ring.push(CONNECT, slot, address, 0, 0, tag(kind.CONNECT, slot), 0)
   // addr2: the size of the name.
   ring.sqes[at + 2] = bytes
 }
 
 /** However long it takes. */
 export function send(ring: Ring, slot: number, address: number, length: number): void {
-  ring.push(SEND, slot, address, length, PATIENTLY, kind.REST | slot, 0)
+  ring.push(SEND, slot, address, length, PATIENTLY, tag(kind.REST, slot), 0)
 }
 
 /** Says FIN; we go on to receive. */
 export function finish(ring: Ring, slot: number): void {
-  ring.push(SHUTDOWN, slot, 0, SHUT_WR, 0, kind.IGNORED, 0)
+  ring.push(SHUTDOWN, slot, 0, SHUT_WR, 0, tag(kind.IGNORED), 0)
 }
 
 export function close(ring: Ring, slot: number): void {
-  const at = ring.push(CLOSE, 0, 0, 0, 0, kind.IGNORED, 0)
+  const at = ring.push(CLOSE, 0, 0, 0, 0, tag(kind.IGNORED), 0)
   // A direct descriptor is named by its slot, counted from one.
   ring.sqes[at + 11] = slot + 1
 }
 
 /** Gives it a descriptor beside its slot, which must be closed too. */
 export function install(ring: Ring, slot: number, generation: number): void {
-  ring.push(INSTALL, slot, 0, 0, 0, kind.INSTALLED | slot, generation)
+  ring.push(INSTALL, slot, 0, 0, 0, tag(kind.INSTALLED, slot), generation)
 }
 
 /** The same, for a flow. */
 export function installForBulk(ring: Ring, slot: number, generation: number): void {
-  ring.push(INSTALL, slot, 0, 0, 0, kind.INSTALLED_FOR_BULK | slot, generation)
+  ring.push(INSTALL, slot, 0, 0, 0, tag(kind.INSTALLED_FOR_BULK, slot), generation)
 }
 
 /** Completes once, when one of these events is there, or an error. */
 export function poll(ring: Ring, slot: number, generation: number, events: number): void {
-  ring.push(POLL, slot, 0, 0, events, kind.POLL | slot, generation)
+  ring.push(POLL, slot, 0, 0, events, tag(kind.POLL, slot), generation)
 }
 
 /** Cancels what was pushed with this user_data. */
 export function cancel(ring: Ring, user0: number, user1 = 0): void {
-  const at = ring.push(CANCEL, -1, 0, 0, 0, kind.IGNORED, 0)
+  const at = ring.push(CANCEL, -1, 0, 0, 0, tag(kind.IGNORED), 0)
   ring.sqes[at + 4] = user0
   ring.sqes[at + 5] = user1
 }
 
 /** Completes every so often; the address is that of one timespec. */
 export function tick(ring: Ring, address: number): void {
-  ring.push(k.op.TIMEOUT, -1, address, 1, k.TIMEOUT_MULTISHOT, kind.TICK, 0)
+  ring.push(k.op.TIMEOUT, -1, address, 1, k.TIMEOUT_MULTISHOT, tag(kind.TICK), 0)
 }

@@ -7,7 +7,7 @@ import { failureName } from '../failures.ts'
 import { systemError } from '../libc.ts'
 import type { Pool } from './buffers.ts'
 import * as entries from './entries.ts'
-import { kind } from './entries.ts'
+import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 
@@ -210,8 +210,8 @@ export class LoadSlots {
     if (!state) return
     const stream = this.#streams[slot]
     if (stream) this.#settle(slot, stream)
-    if (state & bit.SENDING) entries.cancel(this.#ring, kind.REST | slot)
-    entries.cancel(this.#ring, kind.RECV | slot)
+    if (state & bit.SENDING) entries.cancel(this.#ring, tag(kind.REST, slot))
+    entries.cancel(this.#ring, tag(kind.RECV, slot))
     entries.close(this.#ring, slot)
     this.#state[slot] = 0
     this.#meter.counters[counter.closed]!++

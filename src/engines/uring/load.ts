@@ -13,7 +13,7 @@ import { explain, failureName } from '../failures.ts'
 import { loadLibc, type Libc, type Mapping } from '../libc.ts'
 import { Pool } from './buffers.ts'
 import { dialAll, type Failure } from './dial.ts'
-import { kind, SLOT } from './entries.ts'
+import { kind, kindOf, slotOf, unknownKind } from './entries.ts'
 import * as k from './kernel.ts'
 import { LoadSlots } from './load-slots.ts'
 import { Ring } from './ring.ts'
@@ -150,10 +150,11 @@ class LoadSession implements Session {
     for (let n = 0; head !== tail; head = (head + 1) | 0, n++) {
       const at = cqes + ((head & mask) << 2)
       const user0 = words[at]!
-      const slot = user0 & SLOT
+      const of = kindOf(user0)
+      const slot = slotOf(user0)
       const result = words[at + 2]!
       if (n % readsPerClock === readsPerClock - 1) now = nowNs()
-      switch (user0 & ~SLOT) {
+      switch (of) {
         case kind.RECV:
           this.#slots.onRecv(slot, result, words[at + 3]!, now)
           break
@@ -162,6 +163,18 @@ class LoadSession implements Session {
           break
         case kind.REST:
           this.#slots.onSent(slot, result)
+          break
+        // A load asks for none of these once it is connected.
+        case kind.CONNECT:
+        case kind.IGNORED:
+        case kind.ACCEPT:
+        case kind.TICK:
+        case kind.INSTALLED:
+        case kind.INSTALLED_FOR_BULK:
+        case kind.POLL:
+          break
+        default:
+          unknownKind(of)
       }
     }
     Atomics.store(words, cqHead, head)

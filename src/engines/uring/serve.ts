@@ -10,7 +10,7 @@ import { Admission } from './admission.ts'
 import { Arena, Pool } from './buffers.ts'
 import { Bulk } from './bulk.ts'
 import { ClientLedger } from './client-ledger.ts'
-import { kind, SLOT } from './entries.ts'
+import { kind, kindOf, slotOf, unknownKind } from './entries.ts'
 import { Connections } from './connections.ts'
 import { FreedMemory } from './freed-memory.ts'
 import * as k from './kernel.ts'
@@ -129,15 +129,17 @@ class ServeSession implements Session {
       const user1 = words[at + 1]!
       const result = words[at + 2]!
       const flags = words[at + 3]!
-      switch (user0 & ~SLOT) {
+      const of = kindOf(user0)
+      const slot = slotOf(user0)
+      switch (of) {
         case kind.RECV:
-          connections.onRecv(user0 & SLOT, user1, result, flags)
+          connections.onRecv(slot, user1, result, flags)
           break
         case kind.SEND:
-          connections.onSendFailed(user0 & SLOT, user1, result)
+          connections.onSendFailed(slot, user1, result)
           break
         case kind.REST:
-          connections.onRest(user0 & SLOT, result)
+          connections.onRest(slot, result)
           break
         case kind.ACCEPT:
           if (this.#admission.onAccept(result, flags)) {
@@ -146,17 +148,23 @@ class ServeSession implements Session {
           }
           break
         case kind.INSTALLED:
-          this.#ledger?.onInstalled(user0 & SLOT, user1, result)
+          this.#ledger?.onInstalled(slot, user1, result)
           break
         case kind.POLL:
-          connections.onPolled(user0 & SLOT, user1, result)
+          connections.onPolled(slot, user1, result)
           break
         case kind.INSTALLED_FOR_BULK:
-          connections.onInstalled(user0 & SLOT, user1, result)
+          connections.onInstalled(slot, user1, result)
           break
         case kind.TICK:
           this.#waiter.onTick(flags)
           ticked = true
+          break
+        case kind.IGNORED:
+        case kind.CONNECT:
+          break
+        default:
+          unknownKind(of)
       }
     }
     Atomics.store(words, cqHead, head)

@@ -1,7 +1,7 @@
 /** How a thread waits for its ring: asleep, awake for a moment, or for a batch. */
 import type { Libc, Mapping } from '../libc.ts'
 import * as entries from './entries.ts'
-import { kind } from './entries.ts'
+import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 
@@ -44,7 +44,7 @@ export class Waiter {
   /** Completes every so many milliseconds. */
   startTicks(everyMs: number): void {
     // A multishot timeout keeps its interval: cancel it, and onTick starts the new one.
-    if (this.#ticking) entries.cancel(this.#ring, kind.TICK)
+    if (this.#ticking) entries.cancel(this.#ring, tag(kind.TICK))
     this.#timespec[2] = everyMs * 1e6
     if (!this.#ticking) this.#tick()
   }
