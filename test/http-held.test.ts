@@ -1,4 +1,4 @@
-/** Bodies that are echoed once all of them has come: ?after=body. */
+/** Large bodies behind a proxy: ?after=body, and what is said where a server hangs up in one. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http from 'node:http'
@@ -7,6 +7,8 @@ import { after, before, test } from 'node:test'
 import { serve, type Server } from 'yodel'
 import { pattern } from './client.ts'
 import { origin, post1, post2, type Answer } from './http-client.ts'
+import { listen } from './peers/server.ts'
+import { yodel } from './program.ts'
 
 let server: Server
 before(async () => (server = await serve('http://127.0.0.1:0')))
@@ -62,4 +64,31 @@ test('other moments are none', async () => {
   const response = await fetch(`${origin(server)}/?after=lunch`, { method: 'POST', body: 'a' })
   assert.equal(response.status, 400)
   assert.match(await response.text(), /after=body/)
+})
+
+test('a server that finishes within a large body: what it had answered, and a hint', async () => {
+  const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
+  for (const [answer, bytes, begun] of [
+    [head, 5_000_000, ' It had begun to answer: HTTP/1.1 200 OK.'],
+    ['', 5_000_000, ''],
+    ['', 3, undefined],
+  ] as const) {
+    // All of a small body, or so much of a large one that there is still input.
+    await using server = await listen(socket => {
+      let received = 0
+      socket.once('data', () => socket.write(answer))
+      socket.on('data', (data: Buffer) => {
+        received += data.length
+        if (received > 200_000 || data.toString('latin1').endsWith('0\r\n\r\n')) socket.end()
+      })
+    })
+    const url = server.url.replace('tcp', 'http')
+    await using program = yodel(['connect', url], pattern(bytes, 1))
+    const { code, stderr } = await program.finished
+    assert.equal(code, 1)
+    assert.match(stderr, /^yodel: the (server finished|connection broke)/)
+    const hint = `${begun} Behind nginx a large body may hang; \`proxy_request_buffering off\``
+    if (begun === undefined) assert.match(stderr, / missing\.\n$/)
+    else assert.ok(stderr.includes(` missing.${hint}`), stderr)
+  }
 })

@@ -1,11 +1,12 @@
 /** connect in a pipe: stdin goes out, what comes back goes to stdout, and it must be the same. */
 import type { Connection } from '../connect.ts'
+import type { AnswerHead } from '../engines/node/http/answer-parser.ts'
 import { errnoOf, explainBreak } from '../engines/failures.ts'
 import { spend } from '../engines/node/core/spent.ts'
 import { UserError } from '../errors.ts'
 import { ExpectedBytes } from '../load/expected-bytes.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'
-import { transports } from '../transport.ts'
+import { largeBytes, proxyHint, transports } from '../transport.ts'
 import { formatCount, formatDuration, plural, timerMaxMs } from '../units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
@@ -48,6 +49,9 @@ class Pipe {
   /** Where each line is a message of text; its newline is put back when it returns. */
   readonly #lines: TextLines | undefined
   #hasLastNewline = true
+  /** Of HTTP. */
+  readonly #isHttp: boolean
+  #answer: AnswerHead | undefined
   #inputEnded = false
   /** Whether the end of stdin is said at once: of HTTP it is the end of the request, no FIN. */
   readonly #endsAtOnce: boolean
@@ -62,6 +66,8 @@ class Pipe {
     this.#hasBounds = socket.readableObjectMode
     const isRequest = transports[address.transport].carries === 'messages' && !this.#hasBounds
     this.#endsAtOnce = shape.halfClose || isRequest
+    this.#isHttp = isRequest
+    socket.on('answer', (head: AnswerHead) => (this.#answer = head))
     this.#patienceMs = Math.min(shape.timeoutMs, timerMaxMs)
     this.#hex = shape.hex
     this.#lines = lines
@@ -87,7 +93,8 @@ class Pipe {
 
   #onBreak(error: Error) {
     const { broke, hint } = explainBreak(error)
-    this.#end(`${broke}: ${this.#account()} ${hint}`.trim())
+    const more = hint.includes(proxyHint) ? '' : this.#aboutHttp()
+    this.#end(`${`${broke}: ${this.#account()} ${hint}`.trim()}${more}`)
   }
 
   #onInput(chunk: Buffer) {
@@ -184,7 +191,7 @@ class Pipe {
     if (this.#inputEnded && this.#expected.missingBytes === 0) return this.#end('')
     const account = this.#account()
     const early = this.#inputEnded ? '' : ' while there was still input'
-    this.#end(`the server finished${early}: ${account}${this.#afterSilence()}`)
+    this.#end(`the server finished${early}: ${account}${this.#afterSilence()}${this.#aboutHttp()}`)
   }
 
   /** Who takes FIN for a goodbye may have dropped the rest. */
@@ -192,6 +199,15 @@ class Pipe {
     if (!this.#hasLostPatience) return ''
     const silence = formatDuration(this.#patienceMs)
     return ` Nothing came for ${silence}, so FIN was said; \`--timeout\` says how long to wait.`
+  }
+
+  /** What it had answered, where that is not told anyway, and what large bodies may meet. */
+  #aboutHttp(): string {
+    if (!this.#isHttp) return ''
+    const { version, status, reason } = this.#answer ?? {}
+    const line = printable(`HTTP/${version} ${status} ${reason}`.trimEnd())
+    const begun = status === 200 ? ` It had begun to answer: ${line}.` : ''
+    return this.#expected.sentBytes < largeBytes ? begun : `${begun} ${proxyHint}`
   }
 
   #endWrong(chunk: Buffer, at: number) {
