@@ -192,8 +192,8 @@ function messages(measure: Measure, engine: Engine) {
       }),
     )
     const { bytes, messages } = result
-    // Of a piece that the ring was still sending nobody knows how much has left.
-    const slack = engine === 'uring' ? 2 * 2 ** 20 : 0
+    // A send that the ring cancels on a busy machine may have left 16 kB more than it says.
+    const slack = engine === 'uring' ? 65_536 : 0
     assert.ok(bytes.sent <= seen && bytes.sent >= seen - slack, `${bytes.sent} of ${seen}`)
     assert.ok(messages.sent * load.sizeBytes <= bytes.sent)
     assert.ok(messages.sent < messages.planned, JSON.stringify(messages))

@@ -1,5 +1,6 @@
 /** How the real `yodel bench` ends: what it says then, and its exit code. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { notDaily } from './full.ts'
 import type { RunResult } from 'yodel'
 import { listen } from './peers/server.ts'
 import { Program, yodel, yodelPath } from './program.ts'
+import { loadRefusal } from './refusal.ts'
 import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
@@ -35,15 +37,16 @@ const slowServer = `
   const server = require('node:net').createServer(socket => socket.on('data', echo(socket)))
   server.listen(0, '127.0.0.1', () => console.log('port', server.address().port))`
 
+const stops = process.platform === 'win32' && 'Windows has no signals that stop a process'
+
 describe('yodel bench ends', { concurrency: 4 }, () => {
   inTheMiddle()
+  late()
   unconnected()
   beforeItBegins()
 })
 
 function inTheMiddle() {
-  const stops = process.platform === 'win32' && 'Windows has no signals that stop a process'
-
   test(
     'a generator that stands still says so first, and exits 4',
     { skip: stops || notDaily },
@@ -99,6 +102,37 @@ function inTheMiddle() {
     assert.equal(result.verdict, 'fail')
     assert.equal(code, 1)
   })
+}
+
+function late() {
+  for (const engine of ['node', 'uring'] as const)
+    test(`what goes out behind the window is not sent in it: ${engine}`, async context => {
+      const why = stops || (await loadRefusal(engine))
+      if (why) return context.skip(why)
+      let seenBytes = 0
+      await using echoing = await listen(socket => {
+        socket.on('data', data => {
+          seenBytes += data.length
+          socket.write(data)
+        })
+        socket.on('end', () => socket.end())
+      })
+      const load = ['--rate', '100', '--depth', '100', '--duration', '600ms', '--warmup', '0']
+      await using program = yodel(['bench', '--json', echoing.url, '--engine', engine, ...load])
+      await once(await echoing.client, 'data')
+      program.kill('SIGSTOP')
+      // Longer than the window, and what was on its way has come.
+      await sleep(700)
+      // A timer comes before what is there to be read.
+      for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
+      const seen = seenBytes / 64
+      program.kill('SIGCONT')
+      const result = JSON.parse((await program.finished).stdout.toString()) as RunResult
+      const { messages, rates, seconds } = result
+      assert.deepEqual([messages.planned, messages.sent, messages.received], [60, 60, 60])
+      const told = Math.round(rates.sentPerSecond * seconds)
+      assert.ok(told <= seen, `${told} told, ${seen} seen`)
+    })
 }
 
 function unconnected() {

@@ -2,6 +2,7 @@
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../units.ts'
 import type { DatagramTraffic } from './datagram-traffic.ts'
+import { nowNs } from './replies.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
 
 /** How much of a wrong datagram is shown, and of the right bytes before it. */
@@ -80,8 +81,10 @@ export class DatagramStream {
     const sequence = this.#handed++
     const bytes = sizes.fixedBytes || sizes.of(this.connection, sequence)
     counters[counter.bytesOut]! += bytes
-    if (sequence >= this.#firstMeasured) counters[counter.messagesSent]!++
-    else {
+    if (sequence >= this.#firstMeasured) {
+      counters[counter.messagesSent]!++
+      this.#traffic.sends.record(nowNs(), 1)
+    } else {
       counters[counter.warmupSent]!++
       counters[counter.warmupBytesOut]! += bytes
     }

@@ -1,6 +1,14 @@
 /** How much of a stream the system has taken: only that is sent. */
 import { counter, type Meter } from '../metrics/meter.ts'
+import { nowNs, type Replies } from './replies.ts'
 import type { Sizes } from './sizes.ts'
+
+interface Sending {
+  readonly meter: Meter
+  readonly sizes: Sizes
+  /** When messages of the window were taken. */
+  readonly sends: Replies
+}
 
 export class Handed {
   bytes = 0
@@ -10,13 +18,11 @@ export class Handed {
   /** Those that the system has taken whole, and where the last of them ends. */
   #messages = 0
   #end = 0
-  readonly #meter: Meter
-  readonly #sizes: Sizes
+  readonly #traffic: Sending
   readonly #connection: number
 
-  constructor({ meter, sizes }: { meter: Meter; sizes: Sizes }, connection: number) {
-    this.#meter = meter
-    this.#sizes = sizes
+  constructor(traffic: Sending, connection: number) {
+    this.#traffic = traffic
     this.#connection = connection
   }
 
@@ -26,7 +32,7 @@ export class Handed {
   }
 
   /** Up to there, which is more than before. @param messages how many end there, if one does */
-  extend(untilBytes: number, messages: number | undefined): void {
+  extend(untilBytes: number, messages: number | undefined, atNs = nowNs()): void {
     const [messagesBefore, bytesBefore] = [this.#messages, this.bytes]
     if (messages === undefined) this.#count(untilBytes)
     else {
@@ -34,22 +40,21 @@ export class Handed {
       this.#end = untilBytes
     }
     this.bytes = untilBytes
-    const { counters } = this.#meter
+    const { meter, sends } = this.#traffic
+    const { counters } = meter
     const count = this.#messages - messagesBefore
     counters[counter.bytesOut]! += untilBytes - bytesBefore
-    if (messagesBefore >= this.warm) {
-      counters[counter.messagesSent]! += count
-      return
-    }
-    const warm = Math.min(this.#messages, this.warm) - messagesBefore
+    const warm = Math.max(0, Math.min(this.#messages, this.warm) - messagesBefore)
     counters[counter.messagesSent]! += count - warm
+    if (count > warm) sends.record(atNs, count - warm)
+    if (messagesBefore >= this.warm) return
     counters[counter.warmupSent]! += warm
     counters[counter.warmupBytesOut]! += Math.min(untilBytes, this.#warmBytes) - bytesBefore
   }
 
   /** The messages that end before that place. */
   #count(untilBytes: number): void {
-    const sizes = this.#sizes
+    const { sizes } = this.#traffic
     for (;;) {
       const sizeBytes = sizes.fixedBytes || sizes.of(this.#connection, this.#messages)
       if (this.#end + sizeBytes > untilBytes) return

@@ -25,7 +25,7 @@ export interface CameLog {
 
 /** The same of replies. */
 export interface ReplyLog extends CameLog {
-  /** Messages that the system had taken when the window was over. */
+  /** Messages that the system had taken by the end of the window. */
   sent: number
 }
 
@@ -56,7 +56,13 @@ export class Replies {
     while (at >= slots * this.slotNs) this.#widen()
     this.counts[Math.floor(at / this.slotNs)]! += count
     if (this.firstNs > at) this.firstNs = at
-    this.lastNs = at
+    // What is told of later may have been earlier.
+    if (this.lastNs < at) this.lastNs = at
+  }
+
+  /** How many had come so long after the beginning; whole ones. */
+  until(ns: number): number {
+    return Math.round(cameUntil(this, ns))
   }
 
   log(fromNs: number, lengthNs: number, byClock: boolean): CameLog {
@@ -82,8 +88,10 @@ export class Replies {
   }
 }
 
+type Came = Pick<CameLog, 'counts' | 'slotNs' | 'lastNs'>
+
 /** How many had come so long after the beginning; within a slot as if they had come evenly. */
-function cameUntil({ counts, slotNs, lastNs }: CameLog, ns: number): number {
+function cameUntil({ counts, slotNs, lastNs }: Came, ns: number): number {
   const slot = ns >= lastNs ? slots : Math.max(0, ns / slotNs)
   let count = 0
   for (let n = 0; n < slots && n < slot; n++) count += counts[n]! * Math.min(1, slot - n)

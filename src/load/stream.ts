@@ -120,10 +120,10 @@ export class Stream {
     return this.sentBytes - before
   }
 
-  /** The system has taken the stream up to there: only now is a message sent. */
-  handedOver(untilBytes: number): void {
+  /** The system has taken the stream up to there, at that time: only now is a message sent. */
+  handedOver(untilBytes: number, atNs?: number): void {
     if (untilBytes > this.#handed.bytes)
-      this.#handed.extend(untilBytes, untilBytes === this.sentBytes ? this.#sent : undefined)
+      this.#handed.extend(untilBytes, untilBytes === this.sentBytes ? this.#sent : undefined, atNs)
   }
 
   /** The run ends: whoever still owes an answer has failed. Whether that is so. */

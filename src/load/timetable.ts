@@ -38,6 +38,8 @@ export abstract class Timetable<S extends Planned> {
   measureFromNs = 0
   /** Those to messages of the window; in a closed loop all that come while it lasts. */
   replies = new Replies(0)
+  /** When the system took those of the window. */
+  sends = new Replies(0)
   /** Whether messages are sent by a plan, and not when echoes have come back. */
   readonly openLoop: boolean
   readonly #pacer: Pacer | undefined
@@ -46,8 +48,6 @@ export abstract class Timetable<S extends Planned> {
   #ending: Ending | undefined
   /** When the first message of the window was due. */
   #firstDueNs: number | undefined
-  /** What the system had taken of the window when it was over. */
-  #sentInWindow: number | undefined
   /** Messages that may still be planned, the warm-up left out. */
   #left: number
   #lookedAtMax = lookedAtMax
@@ -65,6 +65,7 @@ export abstract class Timetable<S extends Planned> {
     this.measureFromNs = now + this.task.warmupMs * 1e6
     this.#endNs = this.measureFromNs + this.task.durationMs * 1e6
     this.replies = new Replies(this.measureFromNs)
+    this.sends = new Replies(this.measureFromNs)
   }
 
   /** When somebody has to look again: the next message is due, or the time is up. */
@@ -161,6 +162,11 @@ export abstract class Timetable<S extends Planned> {
     return { n: place.n, previousNs: place.previousNs + startedNs }
   }
 
+  /** When its time is up. */
+  get endNs(): number {
+    return this.#endNs
+  }
+
   /** When the last message may have been due, once it is over. */
   get plannedUntilNs(): number {
     return Math.min(this.#overNs, this.#endNs)
@@ -209,17 +215,14 @@ export abstract class Timetable<S extends Planned> {
     this.#ending = ending
   }
 
-  /** To be called once it is over, before anything that was held up is sent. */
-  closeWindow(): void {
-    this.#sentInWindow ??= this.meter.counters[counter.messagesSent]!
-  }
-
   /** The window, and the replies to it. */
   get log(): ReplyLog {
-    this.closeWindow()
     const byClock = !this.openLoop && this.#ending !== 'count'
-    const log = this.replies.log(this.measureFromNs, this.#lengthNs, byClock)
-    return { ...log, sent: this.#sentInWindow! }
+    const lengthNs = this.#lengthNs
+    const log = this.replies.log(this.measureFromNs, lengthNs, byClock)
+    // A count in a closed loop ends when all of it is sent.
+    const all = !this.openLoop && this.#ending === 'count'
+    return { ...log, sent: this.sends.until(all ? Infinity : lengthNs) }
   }
 
   get #lengthNs(): number {

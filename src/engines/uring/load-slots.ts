@@ -31,6 +31,10 @@ export class LoadSlots {
   /** How much of each stream the kernel has been given, and the length of a send that waits. */
   readonly #given: Float64Array
   readonly #sending: Uint32Array
+  /** When the kernel was last given something. */
+  #givenNs = 0
+  /** Nothing more is sent, and what is under way is cancelled. */
+  #endsSends = false
   /** Streams with something to send, or to say goodbye. */
   #dirty: number[] = []
 
@@ -126,9 +130,21 @@ export class LoadSlots {
   onSent(slot: number, result: number): void {
     if (this.#state[slot] === 0) return
     this.#state[slot]! &= ~bit.SENDING
-    if (result <= 0) return this.#onError(slot, result)
-    this.#given[slot]! -= this.#sending[slot]! - result
+    if (result <= 0 && result !== k.ECANCELED) return this.#onError(slot, result)
+    this.#given[slot]! -= this.#sending[slot]! - Math.max(0, result)
     this.#mark(slot)
+  }
+
+  /** Sends nothing more, and cancels what waits; whether all of that has ended. */
+  endSends(): boolean {
+    let isEnded = true
+    for (const [slot, state] of this.#state.entries()) {
+      if (!(state & bit.SENDING)) continue
+      isEnded = false
+      if (!this.#endsSends) entries.cancel(this.#ring, kind.REST | slot)
+    }
+    this.#endsSends = true
+    return isEnded
   }
 
   /**
@@ -138,7 +154,7 @@ export class LoadSlots {
   #settle(slot: number, stream: Stream): void {
     const state = this.#state[slot]!
     const waiting = state & bit.SENDING ? this.#sending[slot]! : 0
-    stream.handedOver(this.#given[slot]! - waiting)
+    stream.handedOver(this.#given[slot]! - waiting, this.#givenNs)
   }
 
   settleAll(): void {
@@ -159,9 +175,10 @@ export class LoadSlots {
   }
 
   /** Gives the kernel what the dirty ones have to send: one entry each. */
-  flush(): void {
+  flush(now: number): void {
     const dirty = this.#dirty
-    if (dirty.length === 0) return
+    if (dirty.length === 0 || this.#endsSends) return
+    this.#givenNs = now
     this.#dirty = []
     for (const slot of dirty) {
       this.#state[slot]! &= ~bit.DIRTY

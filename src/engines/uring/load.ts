@@ -61,6 +61,7 @@ class LoadSession implements Session {
   readonly #table: Mapping
   #abandonNs = Infinity
   #nextTickNs = 0
+  #settleNs = Infinity
 
   constructor(libc: Libc, ring: Ring, task: LoadTask, meter: Meter, failures: Failure[]) {
     this.address = task.address
@@ -96,10 +97,16 @@ class LoadSession implements Session {
     const [traffic, slots] = [this.#traffic, this.#slots]
     let now = nowNs()
     traffic.start(now)
+    this.#settleNs = traffic.endNs
     slots.start(now)
     for (;;) {
+      if (now >= this.#settleNs) {
+        // What was given to the kernel until now was so before the end.
+        slots.settleAll()
+        this.#settleNs = Infinity
+      }
       traffic.plan(now, stream => slots.touch(stream, now))
-      slots.flush()
+      slots.flush(now)
       const atEnd = slots.inUse === 0 || (traffic.over && this.#abandonNs === Infinity)
       if ((atEnd || now >= this.#nextTickNs) && this.#onTick(now)) break
       const began = now
@@ -192,10 +199,14 @@ class LoadSession implements Session {
     if (stopping !== stopWord.run) traffic.stop(now)
     if (traffic.over && this.#abandonNs === Infinity) {
       this.#abandonNs = now + this.#task.drainMs * 1e6
-      traffic.closeWindow()
       this.#slots.touchAll(now)
     }
     if (stopping === stopWord.now || now >= this.#abandonNs) {
+      // Only a send that has ended says how much of it the kernel has taken.
+      if (!this.#slots.endSends()) {
+        this.#nextTickNs = now
+        return false
+      }
       this.#slots.settleAll()
       traffic.close(now)
       for (const stream of traffic.streams) this.#slots.giveUp(stream.index)

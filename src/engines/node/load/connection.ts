@@ -64,9 +64,9 @@ export class LoadConnection {
   }
 
   /** Counts what the system has taken meanwhile. What libuv still has is not sent. */
-  settle(): void {
-    const stream = this.#stream
-    if (!this.#socket.destroyed) stream.handedOver(stream.sentBytes - unsentBytes(this.#socket))
+  settle(atNs?: number): void {
+    const [stream, socket] = [this.#stream, this.#socket]
+    if (!socket.destroyed) stream.handedOver(stream.sentBytes - unsentBytes(socket), atNs)
   }
 
   #write(offset: number, length: number) {

@@ -214,8 +214,9 @@ class LoadSession implements Session {
     this.#effort.update(nowNs())
     const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
     this.#abandoning = setTimeout(() => this.#abandon(), drainMs)
-    for (const connection of this.#connections) connection?.settle()
-    this.#traffic.closeWindow()
+    // What the system has taken until now, it has taken before the end, or hardly later.
+    const endNs = this.#traffic.plannedUntilNs - 1
+    for (const connection of this.#connections) connection?.settle(endNs)
     for (const connection of this.#connections) connection?.send()
     this.#churn?.plan(nowNs())
     this.#endIfDone()

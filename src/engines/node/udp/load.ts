@@ -226,7 +226,6 @@ class DatagramLoad implements Session {
     if (!this.#windingDown) {
       this.#windingDown = true
       this.#effort.update(now)
-      this.#traffic.closeWindow()
       const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
       this.#timers.push(setTimeout(() => this.#end(), drainMs))
       for (const stream of this.#traffic.streams) this.#send(stream)
