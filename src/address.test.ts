@@ -35,6 +35,17 @@ test('what is no address is refused, not guessed', () => {
   for (const text of bad) assert.throws(() => parseAddress(text), UserError, text)
 })
 
+test('what is to be written instead begins with the transport that was typed', () => {
+  const rows: [text: string, hint: string][] = [
+    ['http://h/a b', 'http://127.0.0.1:7007/chat; a space is %20.'],
+    ['tls://h:1/x', 'tls://127.0.0.1:7007 or tls://[::1]:7007.'],
+    ['wss://::1', 'wss://[::1]:7007.'],
+    ['::1', '[::1]:7007.'],
+  ]
+  for (const [text, hint] of rows)
+    assert.throws(() => parseAddress(text), { hint: `Write for example ${hint}` }, text)
+})
+
 test('only the loopback and files are private', () => {
   for (const text of [':1', '127.1.2.3:1', '[::1]:1', 'localhost:1', 'unix:x'])
     assert.equal(isPublic(parseAddress(text)), false, text)

@@ -85,38 +85,51 @@ function parseHostAndPort(
   rest: string,
 ): HostAddress {
   const { defaultPort, hasPath } = transports[transport]
+  const scheme = rest === text ? '' : `${transport}://`
+  const hint =
+    scheme === '' ? examples : `Write for example ${scheme}127.0.0.1:7007 or ${scheme}[::1]:7007.`
   const [, authority, resource] = /^([^/?]*)(.*)$/s.exec(rest) as unknown as [
     string,
     string,
     string,
   ]
   if (isIPv6(authority) && authority.includes('::'))
-    throw usageError(`'${text}': an IPv6 address needs brackets.`, 'Write for example [::1]:7007.')
+    throw usageError(
+      `'${text}': an IPv6 address needs brackets.`,
+      `Write for example ${scheme}[::1]:7007.`,
+    )
   const match = /^(?:(\[[^\]]*\]|[^:[\]/\s@?#]*):)?(\d+)$/.exec(authority)
   const bare = defaultPort > 0 && /^(\[[^\]]*\]|[^:[\]/\s@?#]+)$/.exec(authority)
-  if (!match && !bare) throw usageError(`'${text}' is not an address.`, examples)
+  if (!match && !bare) throw usageError(`'${text}' is not an address.`, hint)
   // A lone number is a port, unless a URL has a port of its own anyway.
   const port = match ? Number(match[2]) : defaultPort
   if (port > 65_535)
     throw usageError(`'${text}': ports go from 0 to 65535.`, 'Port 0 lets the system choose.')
-  const host = parseHost(text, (match ? match[1] : (bare as RegExpExecArray)[1]) || '127.0.0.1')
-  if (hasPath) return { transport, host, port, resource: parseResource(text, resource) }
+  const host = parseHost(
+    text,
+    (match ? match[1] : (bare as RegExpExecArray)[1]) || '127.0.0.1',
+    hint,
+  )
+  if (hasPath) return { transport, host, port, resource: parseResource(text, scheme, resource) }
   if (resource !== '' && resource !== '/')
-    throw usageError(`'${text}': ${transport} has no path.`, examples)
+    throw usageError(`'${text}': ${transport} has no path.`, hint)
   return { transport, host, port }
 }
 
 /** The rest of a URL: what is sent has no spaces, no control characters, no fragment. */
-function parseResource(text: string, resource: string): string {
+function parseResource(text: string, scheme: string, resource: string): string {
   if (!/^[!-"$-~]*$/.test(resource))
-    throw usageError(`'${text}': that is no path.`, 'Write for example ws://127.0.0.1:7007/chat.')
+    throw usageError(
+      `'${text}': that is no path.`,
+      `Write for example ${scheme}127.0.0.1:7007/chat; a space is %20.`,
+    )
   return resource.startsWith('/') ? resource : `/${resource}`
 }
 
-function parseHost(text: string, host: string): string {
+function parseHost(text: string, host: string, hint: string): string {
   if (!host.startsWith('[')) return host
   const inside = host.slice(1, -1)
-  if (!isIPv6(inside)) throw usageError(`'${text}': ${inside || 'nothing'} is not IPv6.`, examples)
+  if (!isIPv6(inside)) throw usageError(`'${text}': ${inside || 'nothing'} is not IPv6.`, hint)
   return inside
 }
 

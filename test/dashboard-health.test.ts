@@ -245,3 +245,12 @@ test('a token that is none keeps it from starting', async () => {
     assert.equal(stderr.trim().split('\n').length, 1)
   }
 })
+
+test('an address that is taken is refused by the name of its flag', async () => {
+  const { port } = locked
+  for (const flag of ['--health', '--dashboard']) {
+    const { code, stderr } = await typed(['serve', '127.0.0.1:0', flag, `127.0.0.1:${port}`])
+    assert.equal(code, 3)
+    assert.match(stderr, new RegExp(`^yodel: Cannot listen on \\S+ for ${flag}: .*EADDRINUSE`))
+  }
+})

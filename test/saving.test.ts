@@ -219,3 +219,15 @@ test(
     assert.equal(code, 2)
   },
 )
+
+test('a socket, or a link to one, is refused before the run', { skip: posix }, async () => {
+  const socket = inFolder('socket.json')
+  const link = inFolder('link-to-socket.json')
+  symlinkSync(socket, link)
+  await using _ = await serve(`unix:${socket}`)
+  for (const path of [socket, link]) {
+    const { code, stdout, stderr } = await typed(['bench', server.url, ...brief, '--output', path])
+    const why = `Cannot write ${path}: it is a socket. Name a file, or a FIFO.`
+    assert.deepEqual([code, stdout, stderr], [2, '', `yodel: ${why}\n`])
+  }
+})

@@ -59,7 +59,11 @@ test('whatever ends it, a defect too, gives the terminal back', { skip }, async 
   const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
   const [defect, run] = [join(folder, 'defect.cjs'), join(folder, 'run.sh')]
   // A defect of ours: something throws where nobody expects it.
-  writeFileSync(defect, `process.on('SIGURG', () => { throw new Error('unforeseen') })`)
+  // Null, too, can be thrown.
+  const misdeeds = `
+    process.on('SIGURG', () => { throw new Error('unforeseen') })
+    process.on('SIGWINCH', () => { throw null })`
+  writeFileSync(defect, misdeeds)
   writeFileSync(run, `echo pid $$; NODE_OPTIONS='--require ${defect}' exec ${yodel} "$1"`)
   const rows: [signal: NodeJS.Signals, code: number, said: RegExp][] = [
     ['SIGHUP', 129, /status/],
@@ -67,6 +71,7 @@ test('whatever ends it, a defect too, gives the terminal back', { skip }, async 
     ['SIGUSR2', 140, /status/],
     ['SIGPROF', 155, /status/],
     ['SIGTERM', 130, /\r\nyodel: interrupted; 0 lines, /],
+    ['SIGWINCH', 70, /yodel: a defect of yodel, please report it: null\r\n/],
     ['SIGURG', 70, /yodel: a defect of yodel, please report it: Error: unforeseen\r\n +at /],
   ]
   const [bytes, datagrams] = servers.map(({ url }) => url)

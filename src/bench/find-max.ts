@@ -26,6 +26,8 @@ export interface FindMaxOptions extends BenchOptions {
 export interface FindMaxRun {
   /** Rejects with a UserError if nobody answers or an option makes no sense. Plain JSON. */
   readonly finished: Promise<FindMaxResult>
+  /** The first probe has reached the server: until then there is nothing to find. */
+  readonly connected: boolean
   /** Ends with what was found so far. */
   stop(): void
 }
@@ -48,10 +50,17 @@ export function findMax(address: string | Address, options: FindMaxOptions): Fin
   // It starts in a later turn, so that what is wrong with the options rejects too.
   const finished = Promise.resolve().then(() => search.run())
   finished.catch(() => {})
-  return { finished, stop: () => search.stop() }
+  return {
+    finished,
+    get connected() {
+      return search.connected
+    },
+    stop: () => search.stop(),
+  }
 }
 
 class Search {
+  connected = false
   readonly #address: string | Address
   readonly #options: FindMaxOptions
   readonly #probes: Probe[] = []
@@ -142,6 +151,10 @@ class Search {
   async #bench(options: BenchOptions): Promise<RunResult | undefined> {
     if (this.#stopped) return undefined
     this.#running = bench(this.#address, options)
+    this.#running.ready.then(
+      () => (this.connected = true),
+      () => {},
+    )
     const result = await this.#running.finished
     return this.#stopped ? undefined : result
   }

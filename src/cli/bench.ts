@@ -132,6 +132,7 @@ async function search(
   const restore = onInterrupt(() => {
     interrupted = true
     run.stop()
+    if (!run.connected) leaveUnconnected()
   })
   const result = await run.finished.finally(restore)
   print(json ? `${JSON.stringify(result)}\n` : findMaxText(result, canvas(process.stdout)))

@@ -137,8 +137,15 @@ function overwrite(target: string, text: string) {
   }
 }
 
+/** Nobody can open one (ENXIO), whoever reads from it; but our own stdout may be one. */
+function refuseSocket(there: Stats) {
+  if (there.isSocket() && !standardOf(there))
+    throw Object.assign(new Error('a socket'), { code: 'ESOCKTNOSUPPORT' })
+}
+
 /** Into what is no file: a pipe, a device. */
 function pour(path: string, there: Stats, text: string) {
+  refuseSocket(there)
   // Without a reader this fails (ENXIO), where the other way of opening would wait for ever.
   const probe = there.isFIFO()
     ? openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
@@ -215,6 +222,7 @@ function checkWritable(path: string): string {
   try {
     const there = statOf(path)
     if (there?.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' })
+    if (there) refuseSocket(there)
     const target = targetOf(path)
     if (there) {
       // Whoever reads from a FIFO would take a writer that leaves for the end.

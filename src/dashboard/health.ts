@@ -48,7 +48,7 @@ export interface Health extends AsyncDisposable {
  */
 export async function startHealth(options: HealthOptions): Promise<Health> {
   const { readiness, observer, onDefect } = options
-  const { server, address } = await listenForWeb(options)
+  const { server, address } = await listenForWeb(options, '--health')
   const metrics = new MetricsPage(observer)
   const guard = { check() {}, isProbe: () => true, linkToken: () => undefined }
   const routes = new Map(healthRoutes(readiness, () => metrics.text(0)))

@@ -55,7 +55,7 @@ export interface Dashboard extends AsyncDisposable {
 /** @throws UserError if the address cannot be had */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { observer, listeners, benchAnywhere = false, token } = options
-  const { server, address } = await listenForWeb(options)
+  const { server, address } = await listenForWeb(options, '--dashboard')
   const watchers = new Watchers()
   const faults = new Faults(listeners)
   const metrics = new MetricsPage(observer)

@@ -56,8 +56,11 @@ type Upgrade = (
   query: URLSearchParams,
 ) => void
 
-/** Listens, but does not answer yet: what to answer with depends on the port. */
-export async function listenForWeb({ address, requestTimeoutMs }: WebOptions) {
+/**
+ * Listens, but does not answer yet: what to answer with depends on the port.
+ * @param flag says where, and is named if that cannot be had
+ */
+export async function listenForWeb({ address, requestTimeoutMs }: WebOptions, flag: string) {
   const timeoutMs = requestTimeoutMs ?? requestTimeoutDefaultMs
   const server = createServer({
     requestTimeout: timeoutMs,
@@ -73,7 +76,7 @@ export async function listenForWeb({ address, requestTimeoutMs }: WebOptions) {
     server.listen({ host: address.host, port: address.port, exclusive: true })
     await once(server, 'listening')
   } catch (error) {
-    throw explain('listen on', address, error)
+    throw explain('listen on', address, error, flag)
   }
   const { port } = server.address() as AddressInfo
   return { server, address: { ...address, port } }

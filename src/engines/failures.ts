@@ -48,14 +48,23 @@ export const errnoOf = (error: unknown): string => {
   return (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 }
 
-/** `Cannot listen on tcp://...: somebody listens there already (EADDRINUSE).` */
-export function explain(verb: 'listen on' | 'connect to', address: Address, error: unknown) {
+/**
+ * `Cannot listen on tcp://...: somebody listens there already (EADDRINUSE).`
+ * @param flag what the address is for, where it is not the argument
+ */
+export function explain(
+  verb: 'listen on' | 'connect to',
+  address: Address,
+  error: unknown,
+  flag?: string,
+) {
   const code = errnoOf(error)
   if (error instanceof UserError) return error
   const [cause, hint] = meanings[code] ??
     tlsMeaning(error as Error) ?? [(error as Error).message, '']
   const name = code === '' ? '' : ` (${code})`
-  const message = `Cannot ${verb} ${formatAddress(address)}: ${cause}${name}.`
+  const purpose = flag === undefined ? '' : ` for ${flag}`
+  const message = `Cannot ${verb} ${formatAddress(address)}${purpose}: ${cause}${name}.`
   const unixHint = address.transport === 'unix' ? unixHints[code] : undefined
   return new UserError('network', message, unixHint ?? hint)
 }
@@ -136,6 +145,7 @@ export function failureName(error: unknown): FailureName {
     case 'ENFILE':
       return 'noDescriptors'
     default:
-      return tlsMeaning(error as Error) ? 'protocol' : 'other'
+      // Anything at all can be thrown, null too.
+      return error instanceof Error && tlsMeaning(error) ? 'protocol' : 'other'
   }
 }
