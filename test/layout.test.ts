@@ -36,10 +36,28 @@ const files = filesIn('src', /(?<!\.(test|suite))\.ts$/)
 /** The page has a house of its own, which only a browser runs. */
 const pageFiles = filesIn('page', /\.(tsx?|css)$/)
 const source = new Map(files.map(file => [file, readFileSync(`${root}src/${file}`, 'utf8')]))
-const imports = (file: string) =>
-  [...source.get(file)!.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(match =>
-    join(dirname(file), match[1]!),
+const targetsIn = (file: string, text: string) =>
+  [...text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(match => join(dirname(file), match[1]!))
+const imports = (file: string) => targetsIn(file, source.get(file)!)
+
+/** Sets of files each of which imports, over others, itself. */
+function circlesOf(names: readonly string[], importsOf: (name: string) => string[]): string[][] {
+  const reached = new Map(names.map(name => [name, new Set<string>()]))
+  for (const [name, all] of reached) {
+    const open = [name]
+    for (let next = open.pop(); next !== undefined; next = open.pop())
+      for (const target of importsOf(next))
+        if (reached.has(target) && !all.has(target)) {
+          all.add(target)
+          open.push(target)
+        }
+  }
+  const circles = names.map(name =>
+    names.filter(other => reached.get(name)!.has(other) && reached.get(other)!.has(name)),
   )
+  const found = circles.filter(circle => circle.length > 0).map(circle => circle.join(' '))
+  return [...new Set(found)].map(circle => circle.split(' '))
+}
 
 test('imports point down', () => {
   for (const file of files) {
@@ -51,6 +69,19 @@ test('imports point down', () => {
       assert.ok(!mine || !theirs || mine === theirs, `${file} imports another engine: ${target}`)
     }
   }
+})
+
+test('no files import one another in a circle, types neither', () => {
+  assert.deepEqual(circlesOf(files, imports), [])
+  const page = pageFiles.filter(file => /\.tsx?$/.test(file))
+  const ofPage = (file: string) => targetsIn(file, readFileSync(`${root}page/${file}`, 'utf8'))
+  assert.deepEqual(circlesOf(page, ofPage), [])
+  // One that was made is found, and what only leads to it is not part of it.
+  const made: Record<string, string[]> = { a: ['b'], b: ['c'], c: ['b', 'd'], d: [] }
+  assert.deepEqual(
+    circlesOf(Object.keys(made), file => made[file]!),
+    [['b', 'c']],
+  )
 })
 
 test('every file is used', () => {

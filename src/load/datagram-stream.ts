@@ -1,8 +1,9 @@
 /** The datagrams of one connection: which are under way, and what comes back, in whatever order. */
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../units.ts'
-import type { DatagramTraffic } from './datagram-traffic.ts'
 import { nowNs } from './replies.ts'
+import type { Sizes } from './sizes.ts'
+import type { Planned, Timetable } from './timetable.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
 
 /** How much of a wrong datagram is shown, and of the right bytes before it. */
@@ -10,6 +11,22 @@ const shownBytes = 32
 const beforeBytes = 16
 /** Among so many it is looked which one a damaged datagram may have been. */
 const suspectsMax = 64
+
+/** What a stream knows of the load that it belongs to. */
+interface DatagramLoad extends Timetable<Planned> {
+  readonly sizes: Sizes
+  /** The whole datagram of a message. */
+  write(connection: number, sequence: number): Buffer
+  /** Which connection and message a datagram says it is; undefined if it has no sound header. */
+  read(datagram: Buffer): { connection: number; sequence: number } | undefined
+  /** Whether the bytes behind a sound header are those that were sent. */
+  isRight(datagram: Buffer, connection: number, sequence: number): boolean
+  /** One that is lost may come after all. */
+  lose(index: number, sequence: number): void
+  /** Whether that one was lost, and is no longer. */
+  find(index: number, sequence: number): boolean
+  note(wrong: WrongBytes): void
+}
 
 interface Flight {
   plannedNs: number
@@ -22,7 +39,7 @@ export class DatagramStream {
   readonly connection: number
   /** It is given up; counted under its first reason. */
   failed = false
-  readonly #traffic: DatagramTraffic
+  readonly #traffic: DatagramLoad
   /** By their sequence number, the oldest first. */
   readonly #flights = new Map<number, Flight>()
   /** Messages that are due (open loop); those that were sent, or were warm-up nobody needs. */
@@ -37,7 +54,7 @@ export class DatagramStream {
   #highest = -1
   #plannedNs = 0
 
-  constructor(traffic: DatagramTraffic, index: number, connection: number) {
+  constructor(traffic: DatagramLoad, index: number, connection: number) {
     this.#traffic = traffic
     this.index = index
     this.connection = connection

@@ -54,3 +54,11 @@ export function endDiagnosis(
   if (reason === counter.status) return statusDiagnosis(said!, owed.inWarmUp)
   return { cause: 'truncated', detail: endText(reason === counter.closedEarly, said, owed) }
 }
+
+/** A message came back whole, but as one of another size. */
+export const wrongBounds = (wantedBytes: number, cameBytes: number): Diagnosis => ({
+  cause: 'bounds',
+  detail:
+    `A message of ${plural(wantedBytes, 'byte')} came back as one of ` +
+    `${plural(cameBytes, 'byte')}, with the right content.`,
+})

@@ -1,18 +1,26 @@
 /** The messages of one connection: what goes out next, what must come back, how long that took. */
 import { counter } from '../metrics/meter.ts'
-import { plural } from '../units.ts'
 import { compareInStep, corruptionDetail } from './corruption.ts'
 import { diagnose } from './diagnosis.ts'
-import { endDiagnosis, silence, type Owed } from './ending.ts'
+import { endDiagnosis, silence, wrongBounds, type Owed } from './ending.ts'
 import { Handed } from './handed.ts'
-import { firstWrongByte } from './payload.ts'
-import type { Traffic } from './traffic.ts'
-import { type UnderWay, type WrongBytes, wrongAt } from './wrong-bytes.ts'
+import type { Evidence } from './evidence.ts'
+import { firstWrongByte, type Payload } from './payload.ts'
+import type { Sizes } from './sizes.ts'
+import type { Planned, Timetable } from './timetable.ts'
+import { wrongAt, type UnderWay, type WrongBytes } from './wrong-bytes.ts'
 
 /** So much of it is enough to know where it comes from. */
-const evidenceMaxBytes = 262_144
+const collectedMaxBytes = 262_144
 /** So much may be in doubt, whether it is corrupt or out of step. */
 const doubtMaxBytes = 4_096
+
+/** What a stream knows of the load that it belongs to. */
+interface Load extends Timetable<Planned> {
+  readonly payload: Payload
+  readonly sizes: Sizes
+  readonly evidence: Evidence<Stream>
+}
 
 export class Stream {
   /** Its number in this thread, and in the whole run. */
@@ -22,7 +30,7 @@ export class Stream {
   receivedBytes = 0
   /** It is given up; counted under its first reason. */
   failed = false
-  readonly #traffic: Traffic
+  readonly #traffic: Load
   /** Of each message in flight, by its number modulo the depth: planned instant, real send. */
   readonly #times: Float64Array
   readonly #depth: number
@@ -41,12 +49,12 @@ export class Stream {
   /** The counter of why it failed. */
   #reason: number | undefined
   #said: string | undefined
-  #evidence: Buffer[] | undefined
-  #evidenceBytes = 0
+  #collected: Buffer[] | undefined
+  #collectedBytes = 0
   /** What came last and is in doubt, where corruption is counted. */
   #doubtful: Buffer | undefined
 
-  constructor(traffic: Traffic, index: number, connection: number) {
+  constructor(traffic: Load, index: number, connection: number) {
     this.#traffic = traffic
     this.index = index
     this.connection = connection
@@ -85,7 +93,7 @@ export class Stream {
    * at `sentBytes` as it was before. How many bytes; 0 if there is none.
    */
   take(now: number, maxBytes = Infinity): number {
-    if (this.failed || this.#evidence) return 0
+    if (this.failed || this.#collected) return 0
     const traffic = this.#traffic
     const { openLoop, sizes } = traffic
     const [before, sentBefore, depth] = [this.sentBytes, this.#sent, this.#depth]
@@ -126,14 +134,14 @@ export class Stream {
       this.#handed.extend(untilBytes, untilBytes === this.sentBytes ? this.#sent : undefined, atNs)
   }
 
-  /** The run ends: whoever still owes an answer has failed. Whether that is so. */
+  /** The run ends: a stream that still owes an answer has failed. Whether that is so. */
   giveUp(now: number): boolean {
     if (this.failed || this.inFlight === 0) return false
     const { meter, task } = this.#traffic
     const timedOut = now - this.waitingSinceNs >= task.timeoutMs * 1e6
     this.fail(timedOut ? counter.timedOut : counter.unanswered)
-    const unfinished = timedOut ? 0 : this.#handed.measuredBeyond(this.#received)
-    meter.counters[counter.messagesUnfinished]! += unfinished
+    if (timedOut) return true
+    meter.counters[counter.messagesUnfinished]! += this.#handed.measuredBeyond(this.#received)
     return true
   }
 
@@ -142,39 +150,35 @@ export class Stream {
     const { counters } = this.#traffic.meter
     counters[counter.chunks]!++
     counters[counter.bytesIn]! += length
-    if (this.#evidence) return this.#collect(bytes, from, length)
+    if (this.#collected) return this.#collect(bytes, from, length)
     if (this.failed) return false
-    if (this.#doubtful) {
-      const all = Buffer.concat([this.#doubtful, bytes.subarray(from, from + length)])
-      this.#doubtful = undefined
-      return this.#verify(all, 0, all.length, now)
-    }
-    return this.#verify(bytes, from, length, now)
+    if (!this.#doubtful) return this.#verify(bytes, from, length, now)
+    const all = Buffer.concat([this.#doubtful, bytes.subarray(from, from + length)])
+    this.#doubtful = undefined
+    return this.#verify(all, 0, all.length, now)
   }
 
   #verify(bytes: Uint8Array, from: number, length: number, now: number): boolean {
     const { payload } = this.#traffic
     const { connection, receivedBytes: offset } = this
-    const wrongAt = firstWrongByte(payload, connection, offset, bytes, from, length)
-    const right = Math.min(wrongAt === -1 ? length : wrongAt, this.sentBytes - this.receivedBytes)
+    const wrong = firstWrongByte(payload, connection, offset, bytes, from, length)
+    const right = Math.min(wrong === -1 ? length : wrong, this.sentBytes - this.receivedBytes)
     this.receivedBytes += right
     if (this.receivedBytes >= this.#oldestEnd) this.#complete(now)
     if (right === length) return true
-    const inStep = this.#traffic.task.countCorruption
-      ? this.#goOn(bytes, from + right, length - right, now)
-      : 0
-    const good = right + inStep
+    const { countCorruption } = this.#traffic.task
+    const good =
+      right + (countCorruption ? this.#goOn(bytes, from + right, length - right, now) : 0)
     if (good === length) return true
     this.fail(counter.wrongBytes)
-    if (!this.#traffic.suspect(this, now)) return false
-    this.#evidence = []
+    if (!this.#traffic.evidence.suspect(this, now)) return false
+    this.#collected = []
     return this.#collect(bytes, from + good, length - good)
   }
 
   /** Counts what is corrupt, as long as the stream stays in step. How many bytes do. */
   #goOn(bytes: Uint8Array, from: number, length: number, now: number): number {
-    const traffic = this.#traffic
-    const { payload, meter } = traffic
+    const { payload, meter, evidence } = this.#traffic
     const { counters } = meter
     const due = this.sentBytes - this.receivedBytes
     const { connection, receivedBytes: offset } = this
@@ -182,10 +186,10 @@ export class Stream {
     const isLast = length === due
     const found = compareInStep(payload, connection, offset, bytes, from, compared, isLast)
     const { sure } = found
-    if (found.corruptedBytes > 0 && !traffic.corrupt) {
+    if (found.corruptedBytes > 0 && !evidence.corrupt) {
       const received = Buffer.from(bytes.subarray(from, from + sure))
       const detail = corruptionDetail(found)
-      traffic.corrupt = this.#describe(received, { cause: 'corrupted', detail })
+      evidence.corrupt = this.#describe(received, { cause: 'corrupted', detail })
     }
     counters[counter.corruptedBytes]! += found.corruptedBytes
     counters[counter.flippedBits]! += found.flippedBits
@@ -205,9 +209,8 @@ export class Stream {
       fits || firstWrongByte(payload, this.connection, this.receivedBytes, bytes) !== -1
     if (isRight) return this.arrived(bytes, 0, bytes.length, now)
     this.fail(counter.wrongBytes)
-    const [sent, came] = [plural(wantedBytes, 'byte'), plural(bytes.length, 'byte')]
-    const detail = `A message of ${sent} came back as one of ${came}, with the right content.`
-    this.#traffic.note(this.#describe(bytes, { cause: 'bounds', detail }))
+    const diagnosis = wrongBounds(wantedBytes, bytes.length)
+    this.#traffic.evidence.note(this.#describe(bytes, diagnosis))
     return false
   }
 
@@ -237,15 +240,15 @@ export class Stream {
     counters[counter.warmupBytesIn]! += warmBytes
     const received = this.#received - receivedBefore
     counters[counter.messagesReceived]! += received - warm
-    if (!openLoop || received > warm)
-      traffic.replies.record(now, openLoop ? received - warm : received)
+    const counted = openLoop ? received - warm : received
+    if (counted > 0) traffic.replies.record(now, counted)
   }
 
   #collect(bytes: Uint8Array, from: number, length: number): boolean {
-    this.#evidence!.push(Buffer.from(bytes.subarray(from, from + length)))
-    this.#evidenceBytes += length
-    if (this.#evidenceBytes < evidenceMaxBytes) return true
-    this.#traffic.convict()
+    this.#collected!.push(Buffer.from(bytes.subarray(from, from + length)))
+    this.#collectedBytes += length
+    if (this.#collectedBytes < collectedMaxBytes) return true
+    this.#traffic.evidence.diagnose()
     return false
   }
 
@@ -262,16 +265,16 @@ export class Stream {
   ended(): void {
     // What has come back was sent, whether the system has said so or not.
     this.handedOver(this.receivedBytes)
-    if (this.#evidence) this.#traffic.convict()
+    if (this.#collected) this.#traffic.evidence.diagnose()
     if (!this.done) this.fail(counter.closedEarly)
     if (this.inFlight === 0 || this.#reason === undefined) return
     const diagnosis = endDiagnosis(this.#reason, this.#said, this.#owed())
-    if (diagnosis) this.#traffic.note(this.#describe(Buffer.alloc(0), diagnosis))
+    if (diagnosis) this.#traffic.evidence.note(this.#describe(Buffer.alloc(0), diagnosis))
   }
 
   /** @param others what the other streams had under way when this one went wrong */
   diagnose(others: readonly UnderWay[]): WrongBytes {
-    const evidence = Buffer.concat(this.#evidence ?? [])
+    const evidence = Buffer.concat(this.#collected ?? [])
     return this.#describe(evidence, diagnose(this.#traffic.payload, this, evidence, others))
   }
 
@@ -292,7 +295,6 @@ export class Stream {
   }
 
   #describe(received: Buffer, diagnosis: Pick<WrongBytes, 'cause' | 'detail'>): WrongBytes {
-    const { connection, receivedBytes: offset } = this
-    return wrongAt(this.#traffic.payload, connection, offset, received, diagnosis)
+    return wrongAt(this.#traffic.payload, this.connection, this.receivedBytes, received, diagnosis)
   }
 }

@@ -10,7 +10,7 @@ import { Replies, type ReplyLog } from './replies.ts'
 export { nowNs } from './replies.ts'
 
 /** One connection of a load, as far as the plan knows it. */
-interface Planned {
+export interface Planned {
   /** Its number in this thread. */
   readonly index: number
   /** Open loop: so many more are due, of the window or of the warm-up. Whether some can go out. */

@@ -4,7 +4,7 @@ import { formatCount, formatDuration, parseCount, parseDuration } from '../units
 import { parsePercent, parseRate } from '../units.ts'
 import { countOf, fewestSamples, ranked, supported } from './rank.ts'
 import type { Distribution, DistributionName, Expectation, RunResult } from './result.ts'
-import type { Limits } from './summarize.ts'
+import type { Limits } from './findings.ts'
 
 /** What a figure is: it decides how a value is written. */
 export type Kind = 'time' | 'fraction' | 'count' | 'rate'

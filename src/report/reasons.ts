@@ -1,7 +1,7 @@
 /** Why a run has failed, in sentences. */
 import { formatRate, plural } from '../units.ts'
 import type { RunResult } from './result.ts'
-import type { Findings } from './summarize.ts'
+import type { Findings } from './findings.ts'
 
 /** Where the cause is not the server. */
 const hints: Record<string, string> = {

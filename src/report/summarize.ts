@@ -1,9 +1,10 @@
 /** From what was counted to the result. */
-import type { Window } from '../load/replies.ts'
 import { bucketCount, bucketMiddleNs, highestNs, lowestNs } from '../metrics/histogram.ts'
 import type { Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
+import type { Window } from '../load/replies.ts'
+import type { Findings } from './findings.ts'
 import { supported } from './rank.ts'
 import { largeBytes, proxyHint } from '../transport.ts'
 import { failures } from './reasons.ts'
@@ -14,42 +15,11 @@ import type {
   Distribution,
   FirstWrong,
   HttpFigures,
-  Interval,
-  RunConditions,
   RunResult,
 } from './result.ts'
 import { noteSteps } from './steps.ts'
 import { judgeGenerator } from './validity.ts'
 import type { WrongBytes } from '../load/wrong-bytes.ts'
-
-export interface Findings {
-  /** At the end of the run. */
-  total: Snapshot
-  window: Window
-  wrong: WrongBytes | undefined
-  intervals: Interval[]
-  /** Share of a processor that the busiest sending thread used while it sent. */
-  cpuShare: number | null
-  openLoop: boolean
-  /** How many short connections were achieved, if there were to be some. */
-  cycles?: Pick<Window, 'achieved'> | undefined
-  countingCorruption: boolean
-  /** Whether its messages are datagrams. */
-  datagrams?: boolean
-  /** Whether it is a load on HTTP; statuses of failure by thread, and how often. */
-  http?: boolean
-  statuses?: [status: number, count: number][]
-  limits: Limits
-  conditions: RunConditions
-}
-
-/** What the objectives say about what else decides by itself. */
-export interface Limits {
-  /** Whether so many may be lost; undefined if no objective says how many. */
-  loss?: (lost: number, planned: number) => boolean
-  /** Whether one says what the rate is to be. */
-  rate: boolean
-}
 
 export function summarize(findings: Findings): RunResult {
   const { total, openLoop, conditions } = findings

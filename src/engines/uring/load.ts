@@ -85,8 +85,8 @@ class LoadSession implements Session {
   }
 
   get outcome(): Outcome {
-    const { wrong, log } = this.#traffic
-    return { wrong, log, busyShare: this.#effort.busyShare }
+    const { log, evidence } = this.#traffic
+    return { wrong: evidence.wrong, log, busyShare: this.#effort.busyShare }
   }
 
   /** Nobody can call this while run() blocks the thread: the meter's stop word says it. */

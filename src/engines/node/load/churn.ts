@@ -166,7 +166,7 @@ export class Churn {
       if (right < chunk.length) {
         failure ??= 'wrongBytes'
         const wrong = { connection, receivedBytes, sentBytes: sizeBytes }
-        this.#traffic.note(this.#describe(wrong, chunk.subarray(right)))
+        this.#traffic.evidence.note(this.#describe(wrong, chunk.subarray(right)))
         socket.destroy()
       } else if (receivedBytes === sizeBytes) socket.end()
     })
@@ -176,7 +176,7 @@ export class Churn {
     })
     socket.on('error', error => {
       said ??= reasonOf(error)
-      if (error instanceof StatusError) this.#traffic.noteStatus(error.status)
+      if (error instanceof StatusError) this.#traffic.evidence.noteStatus(error.status)
       failure ??= failureName(error)
     })
     socket.write(copyOf(payload, connection, 0, sizeBytes))
@@ -186,7 +186,7 @@ export class Churn {
         if (this.#abandon.signal.aborted) return resolve('abandoned')
         const unanswered = { connection, receivedBytes, sentBytes: sizeBytes }
         if (failure && receivedBytes < sizeBytes)
-          this.#traffic.note(this.#describe(unanswered, failure, said))
+          this.#traffic.evidence.note(this.#describe(unanswered, failure, said))
         resolve(failure)
       })
     })

@@ -35,7 +35,7 @@ export class LoadConnection {
     socket.on('drain', () => this.send())
     socket.on('end', () => this.#onEnd())
     socket.on('error', error => {
-      if (error instanceof StatusError && !stream.failed) traffic.noteStatus(error.status)
+      if (error instanceof StatusError && !stream.failed) traffic.evidence.noteStatus(error.status)
       stream.fail(counter[failureName(error)], reasonOf(error))
     })
     socket.on('close', () => {

@@ -116,7 +116,8 @@ class LoadSession implements Session {
   }
 
   get outcome(): Outcome {
-    const { wrong, log, statuses } = this.#traffic
+    const { log, evidence } = this.#traffic
+    const { wrong, statuses } = evidence
     const { busyShare } = this.#effort
     return { wrong, log, statuses, busyShare, cycles: this.#churn?.log }
   }

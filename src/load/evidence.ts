@@ -1,0 +1,74 @@
+/**
+ * The first wrong bytes of a load: collected for a little while from the stream that had them, for
+ * a diagnosis, beside what the others had under way.
+ */
+import type { UnderWay, WrongBytes } from './wrong-bytes.ts'
+
+/** Wrong bytes are collected for so long at most, to see how it goes on behind them. */
+const collectedNs = 100e6
+
+/** A stream that has received wrong bytes. */
+interface Suspect extends UnderWay {
+  /** @param others what the other streams had under way when it went wrong */
+  diagnose(others: readonly UnderWay[]): WrongBytes
+}
+
+export class Evidence<S extends Suspect> {
+  /** The first wrong bytes, once there were any. */
+  wrong: WrongBytes | undefined
+  /** The first corrupt ones, where those are counted and do not end their connection. */
+  corrupt: WrongBytes | undefined
+  /** Of HTTP: how many connections failed by each status that is none of success. */
+  readonly statuses = new Map<number, number>()
+  readonly #streams: () => readonly S[]
+  #suspect: S | undefined
+  #sinceNs = 0
+  /** The others when it went wrong: they go on, and soon are far from there. */
+  #others: UnderWay[] = []
+
+  constructor(streams: () => readonly S[]) {
+    this.#streams = streams
+  }
+
+  /** Whether more of the stream is wanted: it is the first that received wrong bytes. */
+  suspect(stream: S, now: number): boolean {
+    if (this.#suspect || (this.wrong && this.wrong.received.length > 0)) return false
+    this.#suspect = stream
+    this.#sinceNs = now
+    this.#others = this.#streams()
+      .filter(other => other !== stream)
+      .map(({ connection, receivedBytes, sentBytes }) => ({ connection, receivedBytes, sentBytes }))
+    return true
+  }
+
+  /** The stream of which enough was collected; it is diagnosed now, and to be given up. */
+  expire(now: number): S | undefined {
+    const suspect = this.#suspect
+    if (!suspect || now - this.#sinceNs <= collectedNs) return undefined
+    this.diagnose()
+    return suspect
+  }
+
+  /** What was collected has to do. */
+  diagnose(): void {
+    const suspect = this.#suspect
+    this.#suspect = undefined
+    if (suspect) this.note(suspect.diagnose(this.#others))
+  }
+
+  /** The first wrong bytes count; bytes that did not come only as long as there are none. */
+  note(wrong: WrongBytes): void {
+    if (!this.wrong || (this.wrong.received.length === 0 && wrong.received.length > 0))
+      this.wrong = wrong
+  }
+
+  noteStatus(status: number): void {
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
+  }
+
+  /** The run is over. */
+  close(): void {
+    this.diagnose()
+    if (this.corrupt) this.note(this.corrupt)
+  }
+}

@@ -1,0 +1,34 @@
+/** What is known of a load when it is over, before it is judged. */
+import type { Window } from '../load/replies.ts'
+import type { WrongBytes } from '../load/wrong-bytes.ts'
+import type { Snapshot } from '../metrics/snapshot.ts'
+import type { Interval, RunConditions } from './result.ts'
+
+export interface Findings {
+  /** At the end of the run. */
+  total: Snapshot
+  window: Window
+  wrong: WrongBytes | undefined
+  intervals: Interval[]
+  /** Share of a processor that the busiest sending thread used while it sent. */
+  cpuShare: number | null
+  openLoop: boolean
+  /** How many short connections were achieved, if there were to be some. */
+  cycles?: Pick<Window, 'achieved'> | undefined
+  countingCorruption: boolean
+  /** Whether its messages are datagrams. */
+  datagrams?: boolean
+  /** Whether it is a load on HTTP; statuses of failure by thread, and how often. */
+  http?: boolean
+  statuses?: [status: number, count: number][]
+  limits: Limits
+  conditions: RunConditions
+}
+
+/** What the objectives say about what else decides by itself. */
+export interface Limits {
+  /** Whether so many may be lost; undefined if no objective says how many. */
+  loss?: (lost: number, planned: number) => boolean
+  /** Whether one says what the rate is to be. */
+  rate: boolean
+}
