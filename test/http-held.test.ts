@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http from 'node:http'
 import http2 from 'node:http2'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { serve, type Server } from 'yodel'
 import { pattern } from './client.ts'
@@ -91,4 +92,23 @@ test('a server that finishes within a large body: what it had answered, and a hi
     if (begun === undefined) assert.match(stderr, / missing\.\n$/)
     else assert.ok(stderr.includes(` missing.${hint}`), stderr)
   }
+})
+
+test('a server that does not read is waited for as long as --timeout says', async () => {
+  const open = new Set<Socket>()
+  const deaf = createServer(socket => {
+    open.add(socket.pause())
+    socket.on('error', () => {})
+  })
+  deaf.listen(0, '127.0.0.1')
+  await once(deaf, 'listening')
+  const { port } = deaf.address() as AddressInfo
+  // More than the buffers of both ends take.
+  const much = Buffer.alloc(20_000_000)
+  await using program = yodel(['connect', `http://127.0.0.1:${port}`, '--timeout', '200ms'], much)
+  const { code, stderr } = await program.finished
+  assert.equal(code, 1)
+  assert.match(stderr, /^yodel: no answer came within 200ms: [\d,]+ bytes sent, 0 came back/)
+  for (const socket of open) socket.destroy()
+  deaf.close()
 })

@@ -174,7 +174,8 @@ export class Http1Messages extends Caller {
     this.awaitAnswer(true)
     socket.cork()
     socket.write(`${this.#head}${chunk.length}\r\n\r\n`, 'latin1')
-    socket.write(chunk)
+    // Time counts from when the system has taken it.
+    socket.write(chunk, () => this.#answer?.sent === chunk && this.awaitAnswer(true))
     socket.uncork()
   }
 
@@ -213,6 +214,8 @@ export class Http1Stream extends Caller {
   #answered = false
   /** All is said. */
   #isSaid = false
+  /** Something is said that the system has not taken yet. */
+  #isWriting = false
 
   constructor(socket: Duplex, place: Place, calling: HttpCalling) {
     super(calling, true)
@@ -233,7 +236,7 @@ export class Http1Stream extends Caller {
     socket
       .on('data', (data: Buffer) => {
         if (this.#answered || this.destroyed) return
-        this.awaitAnswer(this.#isSaid)
+        this.awaitAnswer(this.#isOwed)
         try {
           parser.feed(data)
         } catch (error) {
@@ -255,22 +258,33 @@ export class Http1Stream extends Caller {
     // A chunk of size 0 would be the end.
     if (chunk.length === 0) return callback()
     const socket = this.#socket
+    this.#isWriting = true
+    this.awaitAnswer(this.#isOwed)
     socket.cork()
     socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
     socket.write(chunk)
-    socket.write('\r\n', 'latin1', callback)
+    socket.write('\r\n', 'latin1', error => {
+      this.#isWriting = false
+      this.awaitAnswer(this.#isOwed)
+      callback(error)
+    })
     socket.uncork()
   }
 
   override _final(callback: Callback): void {
     this.#isSaid = true
     this.#socket.write('0\r\n\r\n', 'latin1', callback)
-    this.awaitAnswer(!this.#answered)
+    this.awaitAnswer(this.#isOwed)
+  }
+
+  /** The server is to take what is said, and to answer when all is. */
+  get #isOwed(): boolean {
+    return (this.#isSaid || this.#isWriting) && !this.#answered
   }
 
   override _read(): void {
     this.#socket.resume()
-    this.awaitAnswer(this.#isSaid && !this.#answered)
+    this.awaitAnswer(this.#isOwed)
   }
 
   override _destroy(error: Error | null, callback: Callback): void {

@@ -213,8 +213,10 @@ export class Http2Stream extends Caller {
   readonly #session: ClientHttp2Session
   readonly #socket: Duplex
   readonly #stream: ClientHttp2Stream
-  /** All is said, and the answer not complete. */
-  #isOwed = false
+  /** All is said; something is said that the system has not taken; all has come. */
+  #isSaid = false
+  #isWriting = false
+  #answered = false
 
   constructor(socket: Duplex, place: Place, calling: HttpCalling) {
     super(calling, true)
@@ -234,20 +236,31 @@ export class Http2Stream extends Caller {
   }
 
   #onEnd() {
-    this.#isOwed = false
+    this.#answered = true
     this.awaitAnswer(false)
     this.push(null)
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
     this.sentBytes += chunk.length
-    this.#stream.write(chunk, callback)
+    this.#isWriting = true
+    this.awaitAnswer(this.#isOwed)
+    this.#stream.write(chunk, error => {
+      this.#isWriting = false
+      this.awaitAnswer(this.#isOwed)
+      callback(error)
+    })
   }
 
   override _final(callback: Callback): void {
-    this.#isOwed = !this.readableEnded
+    this.#isSaid = true
     this.awaitAnswer(this.#isOwed)
     this.#stream.end(callback)
+  }
+
+  /** The server is to take what is said, and to answer when all is. */
+  get #isOwed(): boolean {
+    return (this.#isSaid || this.#isWriting) && !this.#answered
   }
 
   override _read(): void {
