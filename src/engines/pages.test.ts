@@ -4,7 +4,7 @@
  *     npm run build && PAGES=write node build/test/run.js pages
  */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { faultKinds } from '../faults/index.ts'
 import { suits } from '../faults/suits.ts'
@@ -35,6 +35,37 @@ function metricRows(): string[][] {
   return [...own, ...grouped]
 }
 
+/** The files of a folder and of those in it, each with the first sentence of its first comment. */
+function mapOf(top: string): string[] {
+  const files = readdirSync(new URL(top, root), { recursive: true, encoding: 'utf8' })
+    .map(file => `${top}${file.replaceAll('\\', '/')}`)
+    .filter(file => /(?<!\.(test|suite))\.tsx?$/.test(file))
+    .toSorted()
+  const folders = byFolder(files)
+  return [...folders].flatMap(([folder, own]) => [
+    `## ${folder}`,
+    '',
+    ...own.map(file => `- \`${file.slice(folder.length)}\`: ${firstSentence(file)}`),
+    '',
+  ])
+}
+
+const folderOf = (file: string) => file.slice(0, file.lastIndexOf('/') + 1)
+
+function byFolder(files: string[]): Map<string, string[]> {
+  const folders = new Map<string, string[]>()
+  for (const file of files)
+    folders.set(folderOf(file), [...(folders.get(folderOf(file)) ?? []), file])
+  return folders
+}
+
+function firstSentence(file: string): string {
+  const text = readFileSync(new URL(file, root), 'utf8')
+  const [, comment = ''] = /^(?:#!.*\n)?\/\*\*?([\s\S]*?)\*\//.exec(text) ?? []
+  const words = comment.replaceAll(/\n \*/g, ' ').replaceAll(/\s+/g, ' ').trim()
+  return /^.*?\.(?= |$)/.exec(words)?.[0].slice(0, -1) ?? words
+}
+
 /** What stands between `<!-- NAME -->` and `<!-- end -->`. */
 const parts: Record<string, { page: string; text: () => string }> = {
   'what each engine can do': {
@@ -52,6 +83,7 @@ const parts: Record<string, { page: string; text: () => string }> = {
     page: 'docs/metrics.md',
     text: () => table(['name', 'counts', 'one more label'], metricRows()),
   },
+  map: { page: 'docs/map.md', text: () => [...mapOf('src/'), ...mapOf('page/')].join('\n').trim() },
   'faults by transport': {
     page: 'docs/faults.md',
     text: () =>
@@ -68,6 +100,17 @@ test('docs/faults.md has a line for each fault', () => {
     const found = lines.find(line => line.startsWith(`| \`${kind}`) && line.includes(`'${kind}'`))
     assert.ok(found, `docs/faults.md says nothing of ${kind}.`)
   }
+})
+
+test('ARCHITECTURE.md names every folder of src/', () => {
+  const text = readFileSync(new URL('ARCHITECTURE.md', root), 'utf8')
+  const folders = readdirSync(new URL('src/', root), { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .map(({ name }) => name)
+  assert.deepEqual(
+    folders.filter(name => !text.includes(`${name}/`)),
+    [],
+  )
 })
 
 for (const [name, { page, text }] of Object.entries(parts)) {
