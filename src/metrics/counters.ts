@@ -84,7 +84,7 @@ export const counters = {
   bytesIn: both('Bytes received.', 'yodel_received_bytes_total'),
   bytesOut: both('Bytes that the system has taken to be sent.', 'yodel_sent_bytes_total'),
   bytesDiscarded: server(
-    'Bytes that came after a draining server had said goodbye.',
+    'Bytes that came after a draining server had sent FIN.',
     'yodel_discarded_bytes_total',
   ),
   // Messages without the warm-up. In a closed loop one is due when it is to be sent.
