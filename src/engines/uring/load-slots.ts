@@ -141,7 +141,7 @@ export class LoadSlots {
     for (const [slot, state] of this.#state.entries()) {
       if (!(state & bit.SENDING)) continue
       isEnded = false
-      if (!this.#endsSends) entries.cancel(this.#ring, kind.REST | slot)
+      if (!this.#endsSends) entries.cancel(this.#ring, tag(kind.REST, slot))
     }
     this.#endsSends = true
     return isEnded
