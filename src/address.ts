@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import { usageError } from './errors.ts'
 import { transportNames, transports, type TransportName } from './transport.ts'
 
-/** Somewhere to listen, or someone to talk to. Plain data. */
+/** Where to listen, or what to connect to. Plain data. */
 export type Address = HostAddress | UnixAddress
 export interface HostAddress {
   transport: Exclude<TransportName, 'unix'>
@@ -23,7 +23,7 @@ export interface UnixAddress {
 }
 
 /**
- * Where the stream of bytes is that such an echo travels by, as node:net wants it.
+ * Where the stream of bytes below such a transport is, as node:net wants it.
  * @throws Error of udp, which has none
  */
 export function streamAt(address: Address): { host: string; port: number } | { path: string } {
@@ -149,11 +149,11 @@ export const withoutZone = (host: string): string => host.replace(/%.*$/, '')
 export const hostInUrl = (host: string): string =>
   host.includes(':') ? `[${withoutZone(host)}]` : host
 
-/** Whoever calls the library may write an address or pass one on. */
+/** A caller of the library may write an address as text or as an object. */
 export const toAddress = (address: string | Address): Address =>
   typeof address === 'string' ? parseAddress(address) : address
 
-/** Whether somebody on another machine could reach a listener there. */
+/** Whether another machine could reach a listener there. */
 export function isPublic(address: Address): boolean {
   if (address.transport === 'unix') return false
   const host = withoutZone(address.host)

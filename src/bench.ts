@@ -20,11 +20,11 @@ export const durationOf = ({ durationMs, count }: BenchOptions): number =>
 export function flood(address: string | Address, options: FloodOptions = {}): LoadRun {
   return startLoad('flood', address, floodOptions, options, () => {
     checkOptions(floodOptions, options)
-    const whom = toAddress(address)
-    const defaults = ofTransport(whom, options, floodDefaults)
+    const target = toAddress(address)
+    const defaults = ofTransport(target, options, floodDefaults)
     const { message, ...load } = resolve(floodOptions, options, defaults)
     const bytes = typeof message === 'string' ? Buffer.from(message) : message
-    const sizeBytes = bytes.length + overheadBytes(whom)
+    const sizeBytes = bytes.length + overheadBytes(target)
     const flooding = {
       // What only bench has stays off.
       ...benchDefaults,
@@ -33,28 +33,28 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
       payload: { kind: 'repeat' as const, message: bytes },
       sizes: [{ minBytes: sizeBytes, maxBytes: sizeBytes, weight: 1 }],
     }
-    checkLoad(flooding, whom)
+    checkLoad(flooding, target)
     return flooding
   })
 }
 
 /**
- * Measures rate and round trips of an echo server. It starts at once; await `ready` or `finished`,
- * which reject with a UserError if nobody answers or an option makes no sense.
+ * Measures rate and round trips of an echo server. It starts at once; await `ready` or `finished`:
+ * both reject with a UserError if no server answers or an option makes no sense.
  */
 export function bench(address: string | Address, options: BenchOptions = {}): LoadRun {
   return startLoad('bench', address, benchOptions, options, () => {
     checkOptions(benchOptions, options)
-    const whom = toAddress(address)
+    const target = toAddress(address)
     const usual = { ...benchDefaults, durationMs: durationOf(options) }
-    const defaults = ofTransport(whom, options, usual)
+    const defaults = ofTransport(target, options, usual)
     const { sizeBytes, ...load } = resolve(benchOptions, options, defaults)
     const sizes =
       typeof sizeBytes === 'number'
         ? [{ minBytes: sizeBytes, maxBytes: sizeBytes, weight: 1 }]
         : sizeBytes
     const measuring = { ...load, payload: { kind: 'seeded' as const, seed: load.seed }, sizes }
-    checkLoad(measuring, whom)
+    checkLoad(measuring, target)
     return measuring
   })
 }

@@ -26,7 +26,7 @@ export function createCertificate(names: readonly string[], now = Date.now()): I
   const algorithm = sequence(oid('1.2.840.10045.4.3.2')) // ecdsa-with-SHA256
   // RFC 7093, section 2, method 1: no secret hangs on it, but SHA-1 is forbidden in places.
   const keyId = createHash('sha256').update(point).digest().subarray(0, 20)
-  // A name of its own: who trusts several of ours has to tell them apart.
+  // A name of its own: a user who trusts several of our certificates has to tell them apart.
   const commonName = `yodel ${keyId.toString('hex', 0, 4)}`
   const name = sequence(set(sequence(oid('2.5.4.3'), tagged(0x0c, Buffer.from(commonName)))))
   const unsigned = sequence(
@@ -85,7 +85,7 @@ function addressBytes(address: string): Buffer {
 /** By which names and addresses a server that listens there can be reached. */
 export function namesOf(host: string): string[] {
   const names = ['localhost', '127.0.0.1', '::1']
-  // The two that stand for every address of this machine (RFC 4291, section 2.5.2).
+  // The two addresses that stand for all addresses of this machine (RFC 4291, section 2.5.2).
   if (host === '0.0.0.0' || host === '::') {
     const interfaces = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
     names.push(hostname(), ...interfaces.map(({ address }) => address))

@@ -1,4 +1,4 @@
-/** connect(address): one connection, to talk over by hand. */
+/** connect(address): one connection, to send messages by hand. */
 import type { Duplex } from 'node:stream'
 import { formatAddress, toAddress, type Address } from './address.ts'
 import { answerTimeoutMs, echoDatagram } from './connect/datagram-echo.ts'
@@ -19,15 +19,15 @@ export const connectOptions = {
       'of http, for an answer; of udp, for an echo',
     defaultText: '10s; udp: 1s',
   }),
-  /** What is said before the first message. */
+  /** What to send before the first message. */
   calling: group(callingOptions),
 }
 export type ConnectOptions = OptionsOf<typeof connectOptions>
 export const connectDefaults = defaultsOf(connectOptions)
 
-/** Iterate over it to get what arrives, as it arrives, until the other side has finished. */
+/** Iterate over it to get the bytes as they arrive, until the server has finished. */
 export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
-  /** Whom we talk to. */
+  /** The address of the server. */
   readonly address: Address
   /** Sends; resolves when more may be written without piling up memory. */
   write(data: Uint8Array | string): Promise<void>
@@ -36,9 +36,9 @@ export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
    * @throws Error if other bytes come back, or the connection ends first; of udp, if nothing comes
    */
   echo(message: Uint8Array | string): Promise<Echo>
-  /** Half-closes: no more from us, and the other side goes on. */
+  /** Half-closes: sends FIN, and goes on receiving. */
   end(): void
-  /** Hangs up. */
+  /** Closes the connection. */
   close(): Promise<void>
   /** What was agreed on, a line each, for people: protocol, cipher, certificate. */
   readonly details: readonly string[]
@@ -59,7 +59,7 @@ export interface Echo {
 
 /**
  * Connects, and resolves once the connection is established.
- * @throws UserError if nobody answers
+ * @throws UserError if no server answers
  */
 export async function connect(
   address: string | Address,
@@ -85,7 +85,8 @@ class LinkConnection implements Connection {
     this.stream = stream
     this.details = details
     this.ping = ping
-    // Failures reach whoever reads or writes; without a listener they would end the process.
+    // Failures reach the caller that reads or writes; without a listener they would end the
+    // process.
     stream.on('error', () => {})
   }
 
@@ -98,7 +99,7 @@ class LinkConnection implements Connection {
   async echo(message: Uint8Array | string): Promise<Echo> {
     const sent = Buffer.from(message as string)
     const startedMs = performance.now()
-    // At the same time: a server that echoes stops reading when nobody reads from it.
+    // At the same time: an echo server stops reading when its echo is not read.
     const [reply] = await Promise.all([this.#read(sent.length), this.write(message)])
     const latencyUs = (performance.now() - startedMs) * 1e3
     if (!reply.equals(sent)) throw new Error(`${formatAddress(this.address)} sent other bytes back`)
@@ -160,13 +161,13 @@ class DatagramConnection extends LinkConnection {
   }
 }
 
-/** What can be read; text as its bytes (UTF-8). */
+/** All bytes that can be read now; text as its bytes (UTF-8). */
 function read(stream: Duplex): Buffer | null {
   const chunk = stream.read() as Buffer | string | null
   return typeof chunk === 'string' ? Buffer.from(chunk) : chunk
 }
 
-/** Resolves on the next event that may have changed what can be read. */
+/** Resolves on the next event that may make bytes readable. */
 function readable(stream: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
     const events = ['readable', 'end', 'close'] as const

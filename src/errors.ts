@@ -1,4 +1,4 @@
-/** The one error that a user can put right: what failed, the likely cause, what to try. */
+/** The one error that a user can correct: what failed, the likely cause, what to try. */
 
 /** `usage`: what was asked for makes no sense. `network`: it could not bind or connect. */
 export type UserErrorKind = 'usage' | 'network'

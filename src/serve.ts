@@ -30,11 +30,12 @@ import { isDatagrams } from './transport.ts'
 export type ServeOptions = OptionsOf<typeof serveOptions> & {
   /** Which faults are in force when; `faults` are those besides, none if they are not given. */
   faultScript?: FaultScript | undefined
-  /** Hears which step of the script has come into force. */
+  /** Called when a step of the script comes into force. */
   onFaultStep?: OnStep | undefined
   /**
-   * Hears what the faults did, in order for each connection, at most some 10 ms later; everything
-   * before `closed` resolves. So much more was `lost` because nobody had time to listen.
+   * Called with what the faults did, in order for each connection, at most some 10 ms later; with
+   * everything before `closed` resolves. `lost` counts what was dropped because this thread was
+   * busy.
    */
   onFaults?: ((records: readonly FaultRecord[], lost: number) => void) | undefined
 }
@@ -51,7 +52,7 @@ export interface Server extends AsyncDisposable {
   readonly concurrency: number
   /** SHA-256 of its certificate, where it has one, in lower-case hexadecimal: what `pin` takes. */
   readonly fingerprint: string | undefined
-  /** Whether that certificate was made at start, so that nobody knows it yet. */
+  /** Whether that certificate was made at start, so that no client knows it yet. */
   readonly madeCertificate: boolean
   /** The faults that are in force; undefined: it has none, and setFaults() cannot be called. */
   readonly faults: readonly FaultSpec[] | undefined
@@ -61,11 +62,11 @@ export interface Server extends AsyncDisposable {
   snapshot(): Snapshot
   /** The counters of a snapshot alone, which cost next to nothing. */
   counts(): Counts
-  /** Who is connected, a ledger for each thread; empty where there is none. */
+  /** The connections, a ledger for each thread; empty where there is none. */
   readonly ledgers: readonly Ledger[]
   /**
-   * Other faults from now on, for connections that come and those that are open: what is held back
-   * goes out, and who hangs is answered. Resolves when they are in force.
+   * Sets other faults from now on, for new and for open connections: held bytes go out, and a
+   * client that a fault let hang is answered. Resolves when they are in force.
    * @throws UserError if they make no sense, or the server was started without `faults`
    */
   setFaults(faults: readonly FaultSpec[]): Promise<void>
@@ -165,7 +166,7 @@ function originOf(url: string): string | undefined {
   return parsed && `${parsed.protocol}//${parsed.host}`
 }
 
-/** Who does what: the engine, and each thread's share of the clients. */
+/** The engine, and each thread's share of the clients. */
 function plan(address: Address, options: Wanted, recordFaults: boolean) {
   const { engine: wantedEngine, threads, ledger: wantsLedger, faultsLater, ...rest } = options
   const { mode = 'off', from = defaultsOf(proxyOptions).from } = options.proxy ?? {}
@@ -191,7 +192,7 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
   const listed = wantsLedger && engines[engine].features.has('ledger')
   if (wantsLedger && !listed)
     notes.push(`The ${engine} engine counts its clients, but cannot list them.`)
-  // A thread that may serve nobody would leave its share of the backlog waiting for ever.
+  // A thread without a place would leave its share of the backlog waiting for ever.
   let count = oneOff ? 1 : Math.min(threads, concurrency)
   if (count > 1) {
     try {

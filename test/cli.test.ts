@@ -222,8 +222,11 @@ test('a listener that others can reach says so', { skip: windows }, async () => 
   const { stderr } = await program.finished
   const [warning, stronger] = stderr.split('\n')
   const words = 'can be reached from other machines;'
-  assert.equal(warning, `yodel: ${url} ${words} whoever does is echoed.`)
-  assert.match(stronger!, /^yodel: udp:.* can be .*; who forges a source .* its echo sent there/)
+  assert.equal(warning, `yodel: ${url} ${words} every client that does is echoed.`)
+  assert.match(
+    stronger!,
+    /^yodel: udp:.* can be .*; a datagram with a forged source .* its echo sent there/,
+  )
 })
 
 test('--help and --version are no errors, and go to stdout', async () => {

@@ -222,7 +222,7 @@ test('whoever reads stdout goes away', async () => {
   program.child.stdout!.destroy()
   await once(program.child.stdout!, 'close')
   program.child.stdin!.write('hello')
-  assertEnded(await program.finished, 1, 'nobody reads stdout any more.')
+  assertEnded(await program.finished, 1, 'the reader of stdout is gone.')
 })
 
 test('--verbose says that it is connected', async () => {

@@ -80,7 +80,10 @@ suite('yodel ctl that cannot do it', () => {
       /^yodel: Cannot reach the dashboard at http:\/\/127.0.0.1:\d+: nobody .*\n$/,
     )
     assert.deepEqual(result, { code: 3, stdout: '' })
-    assert.match((await ctl('kill')).stderr, /^yodel: It is not clear whom to kill\. .*\n$/)
+    assert.match(
+      (await ctl('kill')).stderr,
+      /^yodel: It is not clear which connections to kill\. .*\n$/,
+    )
     const ask = async (url: string) => new ControlClient(url, undefined).ask('POST', '/api/drain')
     const token = 'The token is missing.'
     await assert.rejects(ask(board.dashboard.url), {

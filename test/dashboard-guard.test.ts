@@ -266,7 +266,7 @@ suite('requests that are too much, or make no sense', () => {
         ['GET', '/api/connections?limit=501', {}, 400, /500 at most/],
         ['GET', '/api/connections?sort=<script>', {}, 400, /cannot be <script>/],
         ['GET', '/api/connections?offset=-1', {}, 400, /whole number/],
-        ['DELETE', '/api/connections', {}, 400, /not said whom/],
+        ['DELETE', '/api/connections', {}, 400, /not said which/],
         ['DELETE', '/api/connections/%3Cscript%3E', {}, 404, /no connection/],
         ['GET', '/api/benches/1', {}, 404, /no bench 1/],
         ['GET', '/api/benches/compare?a=1', {}, 400, /'b' must be a short text/],

@@ -163,7 +163,7 @@ test('--health: the three of them for anybody, and 503 while it drains', async (
   await using program = yodel(['serve', ':0', '--health', '0.0.0.0:0', '--engine', 'node'])
   const [, url] = await program.says(/health on (\S+)\n/)
   const [, address] = await program.says(/listening on (\S+)\n/)
-  await program.says(/can be reached from other machines; anybody may have the metrics/)
+  await program.says(/can be reached from other machines; anyone can read the metrics/)
   const port = Number(new URL(url!).port)
   const named = { headers: { Host: service } }
   for (const path of probes) assert.equal((await ask(port, 'GET', path, named)).text, 'ok\n')

@@ -129,7 +129,10 @@ test('a FIFO stays one: its reader gets all of it, of a bench too', { skip: noFi
   }
   assert.ok(lstatSync(fifo).isFIFO())
   const alone = await report(fifo)
-  assert.match(alone.stderr, /^yodel: Cannot write \S+: nobody reads from it\. Start its reader/)
+  assert.match(
+    alone.stderr,
+    /^yodel: Cannot write \S+: no process reads from it\. Start its reader/,
+  )
   assert.equal(alone.code, 2)
 })
 

@@ -6,9 +6,9 @@ import type { SizeRange } from '../load/sizes.ts'
 import { isDatagrams } from '../transport.ts'
 import { checkDatagrams } from './datagram-defaults.ts'
 
-/** The largest message: all of one has to fit into what is waited for. */
+/** The largest message: a whole message must fit into the memory for what is awaited. */
 const sizeMaxBytes = 2 ** 30
-/** What is in flight has 16 bytes each of memory. */
+/** Each message in flight takes 16 bytes of memory. */
 const inFlightMax = 4_000_000
 
 export function checkSizes(sizes: readonly SizeRange[], address: Address): void {

@@ -1,19 +1,19 @@
-/** What is different for a load of datagrams: some defaults, and which sizes there can be. */
+/** The defaults and sizes that differ for a load of datagrams. */
 import type { Address } from '../address.ts'
 import { usageError } from '../errors.ts'
 import { headerBytes } from '../load/datagram-traffic.ts'
 import { isDatagrams } from '../transport.ts'
 
-/** What does not come back within a second is lost, as most who use datagrams see it. */
+/** A datagram that has not come back within a second is lost, as most users of datagrams see it. */
 const timeoutMs = 1_000
-/** In an open loop one that is lost should not hold up those behind it. */
+/** In an open loop a lost datagram should not hold up those behind it. */
 const openLoopDepth = 1_000
 /** Over all connections; see checkLoad(). */
 const inFlightMax = 1_000_000
 /** With IPv6 (RFC 768, RFC 8200). With IPv4 it is 20 fewer, which is checked once that is known. */
 const sizeMaxBytes = 65_527
 
-/** What each datagram has besides the message of a flood. */
+/** The bytes that each datagram has besides the message of a flood. */
 export const overheadBytes = (address: Address): number => (isDatagrams(address) ? headerBytes : 0)
 
 interface Wanted {
@@ -21,7 +21,7 @@ interface Wanted {
   connections?: number
 }
 
-/** The defaults as they are with this transport. */
+/** The defaults for this transport. */
 export function ofTransport<D extends { timeoutMs: number; depth: number; connections: number }>(
   address: Address,
   { ratePerSecond, connections }: Wanted,

@@ -6,10 +6,10 @@ import { UserError } from '../errors.ts'
 import type { LoadTask } from '../task.ts'
 import { formatCount, plural } from '../units.ts'
 
-/** A thread of Node has five, and some more while it loads what it needs. */
+/** A thread of Node has five, and opens a few more while it loads modules. */
 const ofThread = 8
 
-/** @throws UserError if they are too few, as far as that is known */
+/** @throws UserError if there are too few descriptors, where their number is known */
 export function checkDescriptors(tasks: readonly [LoadTask, ...LoadTask[]]): void {
   const limit = descriptorLimit()
   const held = tasks.map(({ connections, idle }) => connections + idle)
@@ -27,14 +27,14 @@ export function checkRoom(wanted: number): void {
   if (wanted > most) throw tooFew('the servers', most, wanted)
 }
 
-/** For connections, beside what is open and what so many threads take. */
+/** Descriptors left for connections, beside those that are open and those that the threads take. */
 const roomBeside = (threads: number): number =>
   Math.max(0, descriptorLimit() - descriptorsOpen() - threads * ofThread)
 
-const tooFew = (whom: string, most: number, wanted: number): UserError =>
+const tooFew = (target: string, most: number, wanted: number): UserError =>
   new UserError(
     'network',
-    `Cannot connect to ${whom}: there are descriptors for ${plural(most, 'connection')}, ` +
+    `Cannot connect to ${target}: there are descriptors for ${plural(most, 'connection')}, ` +
       `and ${formatCount(wanted)} are wanted.`,
     `Raise \`ulimit -n\`, which is ${formatCount(descriptorLimit())}.`,
   )

@@ -24,7 +24,7 @@ export interface FindMaxOptions extends BenchOptions {
 }
 
 export interface FindMaxRun {
-  /** Rejects with a UserError if nobody answers or an option makes no sense. Plain JSON. */
+  /** Rejects with a UserError if no server answers or an option makes no sense. Plain JSON. */
   readonly finished: Promise<FindMaxResult>
   /** The first probe has reached the server: until then there is nothing to find. */
   readonly connected: boolean

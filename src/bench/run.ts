@@ -19,11 +19,14 @@ import { reproduce } from './reproduce.ts'
 import { Seconds } from './seconds.ts'
 
 export interface LoadRun {
-  /** Resolves when all are connected, with whom; rejects with a UserError if nobody answers. */
+  /**
+   * Resolves with the address once all are connected; rejects with a UserError if no server
+   * answers.
+   */
   readonly ready: Promise<Address>
   /** What happened so far, warm-up included; all zero before it is ready. */
   snapshot(): Snapshot
-  /** The seconds that are complete, the warm-up left out; a rest has joined the last one. */
+  /** The complete seconds without the warm-up; a shorter rest has joined the last one. */
   readonly intervals: readonly Interval[]
   /**
    * Calls for each second once it is complete; a second later where it may be the last one, which a
@@ -57,7 +60,8 @@ export function startLoad(
     return run.open(load, toAddress(address), again)
   })()
   const finished = opening.then(() => run.finished)
-  // Whoever awaits one of the two hears of it; the other is not unhandled then.
+  // A caller that awaits one of the two hears of the failure; the other must not count as
+  // unhandled.
   for (const promise of [opening, finished]) promise.catch(() => {})
   return {
     ready: opening,
@@ -184,8 +188,8 @@ class Run {
 }
 
 /**
- * What was before the window. What is counted by message leaves the warm-up out by its plan; the
- * rest does by the clock.
+ * What was before the window. Figures counted per message leave the warm-up out by its plan; all
+ * other figures leave it out by the clock.
  */
 const beginning = (atMs: number, { warmupBytesIn }: Snapshot): Snapshot => ({
   ...takeSnapshot([]),

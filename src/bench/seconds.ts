@@ -14,7 +14,9 @@ const wholeMs = 900
 export class Seconds {
   readonly #durationMs: number
   readonly #onSecond: (make: () => Interval) => void
-  /** Where the seconds meet that are not told yet; the first is where those end that are. */
+  /**
+   * Where the seconds that are not reported yet meet; the first mark is the end of the last report.
+   */
   #marks: Snapshot[] = []
   #startMs = 0
   /** When the next second ends, from the start on: so it does not drift. */
@@ -37,7 +39,7 @@ export class Seconds {
     return this.#marks.length > 0
   }
 
-  /** For how long nobody has to look. */
+  /** How long nothing needs a look. */
   restMs(nowMs: number): number {
     return Math.max(1, this.#targetMs - (nowMs - this.#startMs))
   }
@@ -61,13 +63,13 @@ export class Seconds {
     const silent = !happened(last, now)
     const isDrain = last.atMs - this.#startMs >= this.#durationMs - wholeMs / 10
     this.#aim(elapsedMs)
-    // Waiting for what never comes is no second of the run, unless something comes behind it.
+    // Waiting for an answer that never comes is no second of the run, unless an answer follows.
     if (isDrain && silent) {
       if (now.atMs - last.atMs >= wholeMs) this.#marks.push({ ...last, atMs: now.atMs })
       return
     }
     this.#mark(now)
-    // Whether a rest follows that joins it is not known before the next one is over.
+    // Whether a shorter rest follows and joins it is not known before the next second is over.
     const certain = goesOn && elapsedMs + wholeMs <= this.#durationMs
     this.#tell(certain ? 1 : 2)
   }
@@ -90,10 +92,10 @@ export class Seconds {
     else marks.push(now)
   }
 
-  /** @param keep so many marks, as what lies behind the first of them is not certain yet */
+  /** @param keep how many marks stay, because what follows the first of them is not certain yet */
   #tell(keep: number) {
     const marks = this.#marks
-    // A window may be shorter than a second; then what follows is its neighbour.
+    // A window may be shorter than a second; then the rest behind it joins it.
     if (marks.length > 2 && marks[1]!.atMs - marks[0]!.atMs < wholeMs) marks.splice(1, 1)
     while (marks.length > keep) {
       const [from, to] = [marks.shift()!, marks[0]!]

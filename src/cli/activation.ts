@@ -1,4 +1,4 @@
-/** Sockets that were opened by whoever started us (sd_listen_fds(3)), or that --fd names. */
+/** Sockets that the parent process opened (sd_listen_fds(3)), or that --fd names. */
 import { readFileSync, readlinkSync } from 'node:fs'
 import type { Address } from '../address.ts'
 import { usageError } from '../errors.ts'
@@ -37,7 +37,7 @@ export function parseFd(text: string): Inherited {
 
 function inherit(fd: number, wanted: TransportName | undefined): Inherited {
   const { kind, path = `fd ${fd}` } = lookUp(fd)
-  if (kind !== undefined && wanted !== undefined && !suits(kind, wanted))
+  if (kind !== undefined && wanted !== undefined && !canCarry(kind, wanted))
     throw usageError(`Descriptor ${fd} is ${kind}, and ${wanted} cannot be spoken there.`)
   const isUnix = kind === 'unix'
   const transport = isUnix && wanted === 'tcp' ? kind : (wanted ?? kind ?? 'tcp')
@@ -47,8 +47,8 @@ function inherit(fd: number, wanted: TransportName | undefined): Inherited {
   return { fd, address: { transport, host, port: 0, ...resource } }
 }
 
-/** A unix socket carries all that is made of bytes; its own name is none for what goes by port. */
-function suits(kind: 'tcp' | 'udp' | 'unix', wanted: TransportName): boolean {
+/** A unix socket carries every transport made of bytes, but no port. */
+function canCarry(kind: 'tcp' | 'udp' | 'unix', wanted: TransportName): boolean {
   if (wanted === 'udp' || kind === 'udp') return wanted === kind
   return kind === 'unix' || wanted !== 'unix'
 }
@@ -62,7 +62,7 @@ function lookUp(fd: number): { kind?: 'tcp' | 'udp' | 'unix'; path?: string } {
     if (process.platform !== 'linux') return {}
     throw usageError(
       `Descriptor ${fd} is not open (${(error as NodeJS.ErrnoException).code}).`,
-      'Whoever starts yodel has to open it and let it be inherited.',
+      'The process that starts yodel has to open it and let it be inherited.',
     )
   }
   const [, inode] = /^socket:\[(\d+)\]$/.exec(link) ?? []
@@ -85,8 +85,8 @@ function lookUp(fd: number): { kind?: 'tcp' | 'udp' | 'unix'; path?: string } {
 }
 
 /**
- * Where proc(5) lists sockets, and in which columns it has their inodes and states: those of who
- * listens, or is no connection yet.
+ * Where proc(5) lists sockets, the columns of their inodes and states, and the states of a listener
+ * and of a socket without a connection.
  */
 const tables: readonly {
   table: string

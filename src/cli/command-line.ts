@@ -78,9 +78,9 @@ function report(error: unknown, command: string): number {
   return reportDefect(error)
 }
 
-/** What nobody expected to be thrown keeps its stack. @returns the exit code */
+/** An error that is not expected keeps its stack. @returns the exit code */
 export function reportDefect(error: unknown): number {
-  // Even what we are made of is read from files.
+  // The program reads even its own modules from files.
   if (failureName(error) === 'noDescriptors') {
     tell(`This process has no descriptors left (${errnoOf(error)}). Raise \`ulimit -n\`.`)
     return exitCodes.network

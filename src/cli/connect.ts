@@ -18,7 +18,7 @@ import { addOptions } from './option-flags.ts'
 import type { Talked } from './exit.ts'
 import { leaveUnconnected, onInterrupt, tell } from './output.ts'
 
-/** What is for people alone, and not for the library. */
+/** Options for people alone, which the library does not have. */
 const shownOptions = {
   hex: option(whether(), {
     default: false,
@@ -48,7 +48,7 @@ export function addConnect(program: Command): void {
   const command = program
     .command('connect')
     .description('type and see the echo; or pipe: cat file | yodel connect > same')
-    .addArgument(addressArgument('whom to talk to'))
+    .addArgument(addressArgument('where to connect'))
   addOptions(command, { ...shownOptions, ...own })
   addOptions(command, { calling }, 'Transports:')
   command.action(async (address, flags) => {
@@ -64,7 +64,7 @@ export function addConnect(program: Command): void {
       throw usageError(`${address.transport} has no FIN.`, '--half-close is for tcp, tls and unix.')
     const typing = process.stdin.isTTY && process.stdout.isTTY
     const talk = await talkerFor(address, typing, { hex, text, halfClose }, timeout)
-    // From here on nothing may come between: what a quick server says would be missed.
+    // From here on nothing may come between: the first bytes of a quick server would be missed.
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
     const http = { oneRequest: !typing, anyStatus: true, answerTimeoutMs: timeoutMs }
     const restore = onInterrupt(leaveUnconnected)
@@ -88,7 +88,7 @@ export function addConnect(program: Command): void {
   })
 }
 
-/** So long is waited for a server that answers no pings. */
+/** How long to wait for a server that answers no pings. */
 const pingMs = 1_000
 
 async function pinged(ping: () => Promise<number>): Promise<string> {
@@ -101,13 +101,13 @@ async function pinged(ping: () => Promise<number>): Promise<string> {
     : `the ping was answered in ${formatDuration(answered)}`
 }
 
-/** Of HTTP: every status but 200 is told, and everything before the body where that is wanted. */
+/** HTTP: shows every status but 200, and on demand everything before the body. */
 function tellAnswers({ stream }: Connection, verbose: boolean, typing: boolean): { bad: boolean } {
   const answers = { bad: false }
   stream.on('answer', ({ version, status, reason, headers }: AnswerHead) => {
     if (status !== 200) answers.bad = true
     else if (!verbose) return
-    // The prompt stands there, and comes again with the body.
+    // The prompt is on the line, and is drawn again with the body.
     if (typing) {
       cursorTo(process.stdout, 0)
       clearLine(process.stdout, 0)

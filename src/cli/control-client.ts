@@ -50,8 +50,8 @@ export class ControlClient {
   }
 
   /**
-   * Asks, and returns what is answered.
-   * @throws UserError with the server's own sentence, or if nobody answers
+   * Sends a request and returns the answer. @throws UserError with the server's own sentence, or if
+   * no server answers
    */
   async ask<T>(method: Method, path: string, body?: object): Promise<T> {
     const { status, text } = await this.#request(method, path, body)
@@ -68,7 +68,7 @@ export class ControlClient {
       return await this.#send(method, path, body && JSON.stringify(body))
     } catch (error) {
       const { message } = error as Error
-      // With the system's own name for it Node has that of OpenSSL in the message alone.
+      // Node gives the system's errors a code; OpenSSL's it gives in the message alone.
       const isPlain = /wrong.version.number|packet.length.too.long/i.test(message)
       const code = isPlain ? 'ERR_SSL_WRONG_VERSION_NUMBER' : errnoOf(error)
       // That of OpenSSL has lines.

@@ -90,11 +90,14 @@ function addKill(ctl: Parent, client: Client) {
     .description('close connections')
     .argument('[id...]', 'as `yodel ctl connections` shows them')
     .option('--filter <text>', 'those whose address has that part')
-    .option('--all', 'everybody')
+    .option('--all', 'every connection')
     .action(async (ids, { filter, all }) => {
       const ways = [ids.length > 0, filter !== undefined, all === true].filter(Boolean)
       if (ways.length !== 1)
-        throw usageError('It is not clear whom to kill.', 'Give ids, or --filter, or --all.')
+        throw usageError(
+          'It is not clear which connections to kill.',
+          'Give ids, or --filter, or --all.',
+        )
       const paths =
         ids.length > 0
           ? ids.map(id => `/${encodeURIComponent(id)}`)

@@ -61,7 +61,7 @@ class DatagramPipe {
     stdout.on('drain', () => this.#send())
     stdout.on('error', error => {
       const gone = errnoOf(error) === 'EPIPE'
-      this.#fail(gone ? 'nobody reads stdout any more.' : `cannot write: ${error.message}`)
+      this.#fail(gone ? 'the reader of stdout is gone.' : `cannot write: ${error.message}`)
     })
     const { stream } = connection
     stream.on('data', (data: Buffer) => this.#onReply(data))

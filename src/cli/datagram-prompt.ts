@@ -153,7 +153,7 @@ class DatagramPrompt {
 
   #finish(exitCode: number, message: string) {
     clearTimeout(this.#timer)
-    // What is said at the end is not to stand behind the prompt.
+    // The last words must not stand behind the prompt.
     if (!this.#inputEnded) process.stdout.write('\n')
     this.#inputEnded = true
     this.#readline.close()

@@ -19,8 +19,8 @@ export const exitCodes = {
 } as const
 
 /**
- * Whether every connection was refused, and nothing came back. Who is asked with datagrams says so
- * only when they were sent; where there are connections, there is no run without them.
+ * Whether every connection was refused and nothing came back. A datagram socket learns of a refusal
+ * only after it has sent; with connections, no run begins without one.
  */
 export const nobodyThere = ({ datagrams, bytes, errors, run }: RunResult): boolean =>
   datagrams !== undefined &&

@@ -109,7 +109,7 @@ export function inject(faulting: Faulting, servers: number, log: Log) {
   return { faults, optionsFor, script, closeLog: () => file?.close() }
 }
 
-/** A file that is written while nobody waits: if it breaks, serving goes on. */
+/** The log file is written in the background: if that fails, serving goes on. */
 function openFaultLog(path: string, log: Log) {
   let file: number | undefined
   try {

@@ -6,7 +6,7 @@ import { UserError } from '../errors.ts'
 import { option } from '../options/form.ts'
 import { whether } from '../options/kinds.ts'
 
-/** What is wrong with a value belongs into the sentence that names the option. */
+/** The parser names what is wrong with the value; the sentence names the option. */
 export const value =
   <T>(parse: (text: string) => T) =>
   (text: string): T => {
@@ -41,7 +41,7 @@ export const jsonOption = {
   }),
 }
 
-/** Whom to talk to. */
+/** Where to connect. */
 export const addressArgument = (description: string) =>
   new Argument('[address]', description)
     .argParser(value(parseAddress))

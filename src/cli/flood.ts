@@ -52,7 +52,7 @@ async function untilFinished(run: LoadRun, about: LoadAbout): Promise<boolean> {
     interrupted = true
     run.stop()
   })
-  // Not before signals are heeded: whoever reads this may send one at once.
+  // Only now, with the signal handlers in place: a reader of this line may send a signal at once.
   tell(
     `flooding ${about.address} over ${plural(about.connections, 'connection')}; ` +
       'Ctrl-C ends it with a report',

@@ -13,7 +13,7 @@ const keys =
 /** The lines that were printed while the run went on, parsed, and what it found out. */
 async function stream(run: LoadRun) {
   const lines: string[] = []
-  // It would go on for ever: so whatever is printed before is printed while it sends.
+  // A flood goes on for ever, so every line printed before the stop was printed during the run.
   streamIntervals(run, text => {
     lines.push(text)
     run.stop()
@@ -38,7 +38,7 @@ test('each second is printed as soon as it is over, and all before the result', 
       assert.equal(interval.event, 'interval')
     }
     const received = intervals.reduce((sum, interval) => sum + interval.received, 0)
-    // Sending threads begin a little before whoever counts the seconds.
+    // Sending threads begin a little before the thread that counts the seconds.
     const all = result.messages.received
     assert.ok(received <= all && received > all / 2, `${received} of ${all}`)
     const last = JSON.parse(resultLine(result)) as object

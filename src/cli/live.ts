@@ -4,7 +4,7 @@ import { LoadWatch, loadLines, type LoadAbout, type LoadView } from '../report/l
 import { intervalLine } from '../report/ndjson.ts'
 import { canvas } from './output.ts'
 
-/** Nobody reads faster, and each drawing costs the machine that is measured a little. */
+/** No reader is faster, and each drawing costs the measured machine a little. */
 const drawEveryMs = 250
 
 /**
@@ -32,7 +32,7 @@ export function showLoad(run: LoadRun, about: LoadAbout): () => void {
     // What is measured from; it is drawn when there is something to be seen.
     look()
   }
-  // Whoever awaits the run hears of its failure.
+  // The failure reaches the caller that awaits the run.
   run.ready.then(begin, () => {})
   const timer = setInterval(() => {
     look()

@@ -15,7 +15,7 @@ export interface Log {
   writes(level: LogLevel): boolean
   /** A sentence for people; in a log it has fields. */
   say(level: LogLevel, sentence: string, fields?: object): void
-  /** What only a log has: nobody wants to read it at a terminal by default. */
+  /** For the log alone: too much for a terminal by default. */
   event(level: LogLevel, sentence: string, fields: object): void
   /** Writes what is still under way. */
   flush(): void
@@ -31,7 +31,7 @@ const sentences: Log = {
 
 const silence: Log = { ...sentences, isForPeople: false, say: () => {} }
 
-/** What may wait to be written when nobody reads; more is dropped. */
+/** How much may wait for a slow reader; more is dropped. */
 const waitingMaxBytes = 2 ** 20
 
 export async function openLog(level: LogLevel | undefined, quiet: boolean): Promise<Log> {
@@ -40,7 +40,7 @@ export async function openLog(level: LogLevel | undefined, quiet: boolean): Prom
   const { pino } = await import('pino')
   const options = { fd: 2, sync: false, minLength: 0, maxLength: waitingMaxBytes }
   const destination = pino.destination(options)
-  // Whoever does not read what we say does not stop us.
+  // A closed stdout or stderr does not stop the program.
   destination.on('error', () => {})
   const stream = process.stderr.isTTY ? await readable(destination) : destination
   const logger = pino(
@@ -63,7 +63,7 @@ export async function openLog(level: LogLevel | undefined, quiet: boolean): Prom
       try {
         destination.flushSync()
       } catch {
-        // It was never opened, or nobody reads any more.
+        // The file was never opened, or its reader is gone.
       }
     },
   }

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-/** The program: what was typed, and pipes that nobody reads any more. */
+/** The program: parses the arguments, and handles pipes without a reader. */
 import { obey, reportDefect } from './command-line.ts'
 import { exitCodes } from './exit.ts'
 import { leave, tell } from './output.ts'
 
-// Whoever does not read what we say does not stop us; a pipe of data has a listener of its own.
+// A closed stdout or stderr does not stop the program; a pipe of data has its own listener.
 process.stderr.on('error', () => {})
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return

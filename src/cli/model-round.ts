@@ -16,13 +16,13 @@ export interface RoundOptions {
   durationMs: number
 }
 
-/** After what was expected has come, so long is waited for what was not. */
+/** After the expected clients were served, how long to wait for more. */
 const settleMs = 100
-/** Nobody waits longer than that for clients who should be served and are not. */
+/** The longest wait for clients that should be served and are not. */
 const admissionMaxMs = 30_000
 /**
- * The load goes on unmeasured until nobody new has been served for so long, and for some times as
- * long as the longest wait between two without load: a thread takes its time to start.
+ * The load goes on unmeasured until no new client has been served for so long, and for a multiple
+ * of the longest wait between two without load: a thread takes its time to start.
  */
 const quietMs = 300
 const quietGaps = 4
@@ -52,7 +52,7 @@ export async function measureRound(
   return { startMs: server.startMs, ...admission, ...load }
 }
 
-/** Every client connects, sends one message and stays: who is served, and what does that take? */
+/** Every client connects, sends one message and stays: how many are served, at what cost? */
 async function admit(
   server: ServerProcess,
   model: Model,
@@ -119,7 +119,7 @@ async function underLoad(
     await sleep(durationMs, undefined, { signal })
     const after = look(run, server)
     const loadMs = performance.now() - startedMs
-    // Whoever is served leaves now, and the others have their turn.
+    // The served clients leave now, and the waiting ones are served.
     run.stop('drain')
     const { lost } = (await run.finished).messages
     const total = run.snapshot()
@@ -143,7 +143,7 @@ async function untilFirst(run: LoadRun, signal: AbortSignal): Promise<number> {
   }
 }
 
-/** Until everybody is served who will be: a first message answered late tells of a new one. */
+/** Until every client that will be served is: a late first answer is that of a new client. */
 async function warmUp(run: LoadRun, startedMs: number, warmQuietMs: number, signal: AbortSignal) {
   let before = run.snapshot()
   let lastNewMs = performance.now()

@@ -2,7 +2,7 @@
 
 import { exitCodes } from './exit.ts'
 
-/** Puts the cursor back and wipes the line that is drawn again and again. */
+/** Shows the cursor again, and wipes the live line. */
 const wipe = '\r\u001b[K'
 let showing = false
 
@@ -10,7 +10,7 @@ let showing = false
 export const tell = (line: string): void =>
   void process.stderr.write(`${showing ? wipe : ''}yodel: ${line}\n`)
 
-/** Data: what was asked for. */
+/** Data: the output that was asked for. */
 export const print = (text: string): void => void process.stdout.write(text)
 
 /**

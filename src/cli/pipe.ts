@@ -12,7 +12,7 @@ import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 import { TextLines } from './text-lines.ts'
 
-/** Not read from stdin before some of it came back: this bounds what must be remembered. */
+/** The most that is read from stdin before some of it comes back: this bounds the memory. */
 const underWayMaxBytes = 4 * 2 ** 20
 /** After the last byte: how long the server may take to finish, in case that more comes. */
 const graceMs = 250
@@ -20,9 +20,11 @@ const graceMs = 250
 interface Shape {
   hex: boolean
   text: boolean
-  /** FIN as soon as stdin has ended, which many servers and proxies take for a goodbye. */
+  /** FIN as soon as stdin has ended; many servers and proxies then close the connection. */
   halfClose: boolean
-  /** So long after the last byte, in whatever direction, the rest may wait for our FIN. */
+  /**
+   * After this long without a byte in either direction, FIN is sent although the rest is missing.
+   */
   timeoutMs: number
 }
 
@@ -44,7 +46,7 @@ class Pipe {
   readonly #socket
   readonly #expected = new ExpectedBytes()
   readonly #hex: boolean
-  /** Of messages; a request of HTTP is one stream of bytes here. */
+  /** Whether the transport has messages; a request of HTTP is one stream of bytes here. */
   readonly #hasBounds: boolean
   /** Where each line is a message of text; its newline is put back when it returns. */
   readonly #lines: TextLines | undefined
@@ -79,14 +81,14 @@ class Pipe {
     stdout.on('drain', () => socket.resume())
     stdout.on('error', error => {
       const gone = errnoOf(error) === 'EPIPE'
-      this.#end(gone ? 'nobody reads stdout any more.' : `cannot write: ${error.message}`)
+      this.#end(gone ? 'the reader of stdout is gone.' : `cannot write: ${error.message}`)
     })
     socket.on('data', (chunk: Buffer | string) => this.#onMessage(chunk))
     socket.on('drain', () => this.#readOn())
     socket.on('end', () => this.#onReplyEnd())
     socket.on('error', error => this.#onBreak(error))
     socket.on('close', () => this.#onReplyEnd())
-    // It may have broken before anybody listened.
+    // It may have broken before this listener was added.
     if (socket.errored) this.#onBreak(socket.errored)
     else if (socket.closed) this.#onReplyEnd()
   }
@@ -102,7 +104,7 @@ class Pipe {
     if (full || this.#expected.missingBytes >= underWayMaxBytes) process.stdin.pause()
   }
 
-  /** False: no more before it has drained. */
+  /** False: send no more before it has drained. */
   #send(message: Buffer | string, newline = ''): boolean {
     this.#expected.sent(typeof message === 'string' ? Buffer.from(message + newline) : message)
     return this.#socket.write(message)
@@ -133,7 +135,7 @@ class Pipe {
     if (this.#lines) this.#sendLines(this.#lines)
     this.#inputEnded = true
     if (this.#endsAtOnce) this.#socket.end()
-    // There is no half-close of messages: after goodbye a server need not answer any more.
+    // WebSocket has no half-close: after our close frame a server need not answer any more.
     else if (!this.#hasBounds)
       this.#patience = setTimeout(() => this.#onSilence(), this.#patienceMs)
     this.#endIfComplete()
@@ -144,7 +146,7 @@ class Pipe {
     this.#patience = undefined
   }
 
-  /** It is none while something of ours goes out, or nobody takes from us what came. */
+  /** It is not idle while our bytes leave, or while stdout takes nothing. */
   #onSilence() {
     if (this.#socket.writableLength > 0 || this.#socket.isPaused()) this.#patience!.refresh()
     else {
@@ -194,7 +196,7 @@ class Pipe {
     this.#end(`the server finished${early}: ${account}${this.#afterSilence()}${this.#aboutHttp()}`)
   }
 
-  /** Who takes FIN for a goodbye may have dropped the rest. */
+  /** A server that closes at FIN may have dropped the rest. */
   #afterSilence(): string {
     if (!this.#hasLostPatience) return ''
     const silence = formatDuration(this.#patienceMs)

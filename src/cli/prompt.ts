@@ -65,7 +65,7 @@ class Prompt {
     socket.on('error', error => this.#onBreak(error))
     socket.on('close', () => this.#onReplyEnd())
     this.#readline.prompt()
-    // It may have broken before anybody listened.
+    // It may have broken before this listener was added.
     if (socket.errored) this.#onBreak(socket.errored)
     else if (socket.closed) this.#onReplyEnd()
   }
@@ -87,7 +87,7 @@ class Prompt {
     if (this.#inputEnded) return
     this.#inputEnded = true
     process.stdout.write('\n')
-    // After goodbye a server of messages need not answer any more.
+    // After our close frame a server need not answer any more.
     if (!this.#hasBounds) this.#connection.end()
     if (this.#complete) this.#onReplyEnd()
   }
@@ -184,7 +184,7 @@ class Prompt {
   }
 
   #finish(exitCode: number, message: string) {
-    // What is said at the end is not to stand behind the prompt.
+    // The last words must not stand behind the prompt.
     if (!this.#inputEnded) process.stdout.write('\n')
     this.#inputEnded = true
     this.#readline.close()

@@ -13,11 +13,11 @@ export function addReport(program: Command): void {
     .argument('<file>', 'what bench or flood wrote with --json; - for stdin')
     .option('-o, --output <file>', `write it there; the ending says how: ${endings}`)
     .action((file, { output }) => {
-      // Before anything is read: a wrong name is the quickest to put right.
+      // Checked before anything is read: a wrong name is the quickest to correct.
       const format = output === undefined ? undefined : formatFor(output)
       const result = readSaved(file)
       if (output === undefined || !format) return print(loadText(result, canvas(process.stdout)))
-      // What came through a pipe is nowhere else.
+      // A result that came through a pipe is saved nowhere else.
       const rescue = file === '-' ? () => `${JSON.stringify(result)}\n` : undefined
       saveAll([{ path: output, text: () => format(result) }], rescue)
     })

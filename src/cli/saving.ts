@@ -1,4 +1,4 @@
-/** Writes results into files: whole or not at all, and what a file was it stays. */
+/** Writes results into files: whole or not at all. The file keeps its kind, owner and mode. */
 import {
   accessSync,
   closeSync,
@@ -26,16 +26,16 @@ import { exitCodes } from './exit.ts'
 import { cannot } from './files.ts'
 import { print, tell } from './output.ts'
 
-/** A name of which nothing is known yet. */
+/** Creates a new file, and fails if there is one of that name. */
 const fresh = 'wx'
-/** After these nothing is tried in place: what was there would be cut off. */
+/** After these errors the file is not written in place: that would cut off its old content. */
 const hopeless = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'])
 
-/** What is to stand in a file; made when it is written. */
+/** The content of a file; made when it is written. */
 export interface Output {
   path: string
   text: () => string
-  /** Nothing is said of it if all goes well. */
+  /** Silent unless something fails. */
   silent?: boolean
 }
 
@@ -109,14 +109,14 @@ function replace(target: string, there: Stats | undefined, text: string) {
   }
 }
 
-/** Owner and mode as they were; whoever may not give a file away writes into the old one. */
+/** Keeps owner and mode. A process that may not change the owner writes into the old file. */
 function alike(file: number, { uid, gid, mode }: Stats) {
   const mine = fstatSync(file)
   if (mine.uid !== uid || mine.gid !== gid) fchownSync(file, uid, gid)
   if (mine.mode !== mode) fchmodSync(file, mode & 0o7777)
 }
 
-/** What was there is written again if there is no room for the new one. */
+/** Writes the old content back if there is no room for the new one. */
 function overwrite(target: string, text: string) {
   const old = readFileSync(target)
   const file = openSync(target, 'r+')
@@ -197,8 +197,8 @@ function targetOf(path: string): string {
 }
 
 /**
- * Before minutes are spent on what could not be written, or would overwrite itself. Leaves nothing
- * behind, and disturbs no reader.
+ * Checks the files before minutes are spent on a result that could not be saved, or that would
+ * overwrite its own input. Leaves no file behind, and disturbs no reader.
  * @throws UserError
  */
 export function checkOutputs(paths: readonly string[]): void {
@@ -225,7 +225,7 @@ function checkWritable(path: string): string {
     if (there) refuseSocket(there)
     const target = targetOf(path)
     if (there) {
-      // Whoever reads from a FIFO would take a writer that leaves for the end.
+      // A FIFO is not opened here: its reader would take the close for the end of the data.
       accessSync(path, constants.W_OK)
       if (there.isFile()) closeSync(openSync(path, 'r+'))
       return `${there.dev}:${there.ino}`

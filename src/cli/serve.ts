@@ -43,12 +43,12 @@ export function addServe(program: Command): void {
     const log = await openLog(watching.logLevel, watching.quiet)
     const places = given.length > 0 ? given : [{ address: defaultAddress }]
     const { faults, optionsFor, script, closeLog } = inject(faulting, places.length, log)
-    // Whoever can reach it may stop it at once, and it leaves in good order.
+    // A client that can reach it may stop it at once, and it leaves in good order.
     const signal = firstSignal()
     const servers = await startAll(places, n => ({
       ...serving,
       ...optionsFor(n),
-      // Nobody is slowed by it: the engine is not chosen for it.
+      // It slows no client: the engine is not chosen for it.
       faultsLater: watching.dashboard !== undefined,
       ledger: (watching.dashboard ?? watching.health) !== undefined || log.writes('debug'),
     }))
@@ -71,7 +71,7 @@ export function addServe(program: Command): void {
   })
 }
 
-/** Leaving so quickly needs no word. */
+/** No last line when the server leaves this quickly. */
 const quickMs = 100
 
 const faultsGroup = 'Faults:'
@@ -138,7 +138,7 @@ function announce(server: Server, json: boolean, log: Log) {
 /** What to type on this machine; it trusts this certificate alone. */
 function howToConnect({ address, url, fingerprint }: Server): string {
   if ('host' in address && address.host.startsWith('unix:')) return `its SHA-256 is ${fingerprint}`
-  // Nobody is called by the addresses that stand for all.
+  // The wildcard addresses are no address to connect to.
   const reachable = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
   return `connect: yodel connect ${reachable} --pin ${fingerprint}`
 }
@@ -163,7 +163,7 @@ async function untilClosed(
     stopShowing()
     watcher.setDraining()
     for (const server of servers) void server.close()
-    // Most servers have left before anybody could read it.
+    // Most servers have left before the line could be read.
     patience = setTimeout(() => {
       const isIdle = !servers.every(isUdp) && totalOf(servers, 'open') === 0
       if (isIdle) return
@@ -172,9 +172,9 @@ async function untilClosed(
       log.say('info', `stopping; ${rest}. Again to leave at once.`)
     }, quickMs)
   })
-  // With --one-off the first who leaves takes the others along.
+  // With --one-off the first server that leaves ends the others too.
   await Promise.race(servers.map(server => server.closed)).catch(async (defect: unknown) => {
-    // One that crashed must not leave the others serving behind an error.
+    // A crashed server must not leave the others serving behind an error.
     await closeAll(servers)
     await watcher.close()
     throw defect

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { UserError } from '../errors.ts'
 
-/** A server that does not leave by itself in this time is made to. */
+/** A server that does not leave by itself in this time is killed. */
 const patienceMs = 2_000
 
 // The compiler rewrites the extension in imports only, so it is taken from this very file.
@@ -48,7 +48,7 @@ export class ServerProcess implements AsyncDisposable {
     }
     if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
     const said = stderr.trim().split('\n').at(-1) || 'The server ended without a word.'
-    // The advice is for whoever chose the engine, and here nobody did.
+    // The advice is for a user who chose the engine; here the comparison did.
     const reason = said
       .replace(/^yodel: /, '')
       .replace(/ Try `--engine auto`, which takes \w+\.$/, '')
@@ -68,7 +68,7 @@ export class ServerProcess implements AsyncDisposable {
     })
   }
 
-  /** Memory that it shares with nobody (proc_pid_smaps(5)). */
+  /** Memory that it shares with no other process (proc_pid_smaps(5)). */
   privateBytes(): number | undefined {
     return fromProc(() => {
       const rollup = readFileSync(`/proc/${this.#child.pid}/smaps_rollup`, 'utf8')

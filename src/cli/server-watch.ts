@@ -18,7 +18,7 @@ import { usualDashboard, type Watching } from './watch-options.ts'
 export interface WatchOptions extends Watching {
   /** Of each server, as given on the command line. */
   faults: readonly (readonly FaultSpec[] | undefined)[]
-  /** What puts others in force. */
+  /** Tells when the script has set other faults. */
   script: { onChange: () => void }
   typed: Typed
   proxy: ServeOptions['proxy']
@@ -28,7 +28,7 @@ export interface WatchOptions extends Watching {
 export interface Watch {
   dashboard: Dashboard | undefined
   health: Health | undefined
-  /** To the dashboard. A token that was made is in it; one that was given, its user knows. */
+  /** The address of the dashboard, with the token if yodel made it. */
   link: string | undefined
   /** The servers are stopping. */
   setDraining(): void
@@ -129,7 +129,7 @@ async function open(
     const isTaken = error instanceof UserError && error.message.includes('EADDRINUSE')
     if (!isTaken || address.host !== usualDashboard.host || address.port !== usualDashboard.port)
       throw error
-    // Whoever wants to serve does not mind where the page is.
+    // A user who wants to serve does not mind where the page is.
     log.say('info', `Port ${usualDashboard.port} is taken, so the dashboard is on another one.`)
     return startDashboard({ ...wanted, address: { ...address, port: 0 } })
   }
@@ -180,18 +180,18 @@ function writeConnections({ changes, second }: Look, observer: Observer, storms:
   if (second.waiting) storms.event('debug', 'clients wait', { clients: second.waiting })
 }
 
-/** The client; and behind a proxy also by whom it came. */
+/** The client; behind a proxy also the proxy's address. */
 const whoIs = ({ peer, realPeer }: Look['changes']['opened'][number]['entry']) =>
   realPeer === '' ? { peer } : { peer: realPeer, via: peer }
 
-/** Says where it is, and what should be known before somebody relies on it. */
+/** Prints its address, and warns of what others can reach. */
 export function announceWatch({ dashboard, health, link }: Watch, json: boolean, log: Log): void {
   if (health) announceHealth(health, json, log)
   if (!dashboard) return
   if (isPublic(dashboard.address)) {
     const sentence =
       'The dashboard can be reached from other machines, over plain HTTP; ' +
-      'whoever has its token controls this server.'
+      'the token gives control of this server.'
     log.say('warn', sentence)
   }
   // Its token belongs in no log.
@@ -202,7 +202,7 @@ export function announceWatch({ dashboard, health, link }: Watch, json: boolean,
 
 function announceHealth({ address, url }: Health, json: boolean, log: Log) {
   if (isPublic(address))
-    log.say('warn', `${url} can be reached from other machines; anybody may have the metrics`)
+    log.say('warn', `${url} can be reached from other machines; anyone can read the metrics`)
   log.event('info', 'health', { url })
   if (json) print(`${JSON.stringify({ event: 'health', url })}\n`)
   else print(`yodel: health on ${url}\n`)

@@ -1,15 +1,16 @@
-/** The terminal of a prompt: lent to whoever else wants it, and given back however we end. */
+/** The terminal of a prompt: lent to the shell and other programs, and restored at every end. */
 import { constants } from 'node:os'
 import type { Interface } from 'node:readline'
 
 /**
- * What ends a program by default and can be heeded. Others need no listener, or cannot have one:
- * - SIGINT and SIGTERM end the conversation with its summary. Where nobody listens to them, Node
- *   sets the terminal as it found it, as it does on exit and on SIGSEGV; on no other signal.
+ * Signals that end a program by default and that a listener can catch. Others need no listener, or
+ * cannot have one:
+ * - SIGINT and SIGTERM end the conversation with its summary. Without a listener, Node restores
+ *   the terminal as it does on exit and on SIGSEGV; on no other signal.
  * - SIGUSR1 is Node's own (inspector); SIGPIPE and SIGXFSZ it ignores.
  * - SIGABRT, SIGKILL: leave no time.
  * - SIGBUS, SIGFPE, SIGILL: a listener would run into a true fault again and again, for ever. So
- *   whoever sends one leaves the terminal as the prompt had it.
+ *   after one of these the terminal stays as the prompt had it.
  */
 const deadly = [
   'SIGHUP',
@@ -54,7 +55,7 @@ export function keepTerminal(prompt: Interface): void {
   function suspend() {
     setRaw(false)
     process.off('SIGTSTP', suspend)
-    // The whole job, as the terminal would: the shell waits for the first of it (npx, sudo).
+    // The whole job, as the terminal would: the shell waits for its first process (npx, sudo).
     process.kill(0, 'SIGTSTP')
     // It is over, or was of no effect: where there is no shell that could take us back.
     process.on('SIGTSTP', suspend)

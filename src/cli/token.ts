@@ -7,8 +7,8 @@ import { usageError } from '../errors.ts'
 const variable = 'YODEL_TOKEN'
 
 /**
- * @param fromFile what the file has that an option names; it goes before the environment
- * @throws UserError if it is empty: who meant to keep others out must not let them in
+ * @param fromFile the content of the file that an option names; it precedes the environment
+ * @throws UserError if it is empty: a user who wants to keep others out must not admit them
  */
 export function givenToken(fromFile: string | undefined): string | undefined {
   const token = fromFile?.trim() ?? process.env[variable]

@@ -3,8 +3,8 @@ import type { Command } from 'commander'
 import { transports, type TransportName } from '../transport.ts'
 
 /**
- * Left out: faults, which are said as they are now, and what is no matter of how is served: who
- * watches and what is written where. A token is nobody's business, and sockets are not there again.
+ * Left out: faults, which are printed as they are now; the options of dashboard and log, which do
+ * not change how it serves; a token, which is secret; and inherited sockets, which no longer exist.
  */
 const leftOut = new Set(
   (

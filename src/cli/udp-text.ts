@@ -1,4 +1,4 @@
-/** What is said about servers of udp: what they answer although it is dangerous, what they did. */
+/** What yodel says of a udp server: the warnings for its rules, and the counts of its datagrams. */
 import { isPublic } from '../address.ts'
 import { loadLibc } from '../engines/libc.ts'
 import type { CounterName } from '../metrics/meter.ts'
@@ -7,7 +7,7 @@ import type { DatagramRule } from '../serving/options.ts'
 import { isDatagrams } from '../transport.ts'
 import { formatCount, plural } from '../units.ts'
 
-/** How each reason is called in the last line. */
+/** How the last line calls each reason. */
 const reasons: [CounterName, string][] = [
   ['datagramsFromLowPort', 'from a port below 1024'],
   ['datagramsFromOwnPort', 'from a port served here'],
@@ -23,16 +23,16 @@ const dangers: Record<DatagramRule, string> = {
   'own-ports': 'A forged datagram can set two servers of this process on each other.',
   broadcast: 'A forged datagram can have every machine of a network flooded.',
   multicast: 'A forged datagram can have every machine of a group flooded.',
-  loops: 'Whoever echoes, too, keeps it busy for ever.',
+  loops: 'Another echo server keeps it busy for ever.',
 }
 
 export const isUdp = ({ address }: Server): boolean => isDatagrams(address)
 
-/** What it means that others can reach it. */
+/** What follows from its being reachable from other machines. */
 export const risk = (server: Server): string =>
   isUdp(server)
-    ? 'who forges a source on a datagram has its echo sent there, up to the rate of --udp-rate.'
-    : 'whoever does is echoed.'
+    ? 'a datagram with a forged source has its echo sent there, up to the rate of --udp-rate.'
+    : 'every client that does is echoed.'
 
 /** A line for each rule that does not hold. */
 export function warnings(server: Server, { datagrams = {} }: ServeOptions): string[] {
@@ -45,17 +45,17 @@ export function warnings(server: Server, { datagrams = {} }: ServeOptions): stri
   const others = isPublic(server.address)
   const groups = !['broadcast', 'multicast'].every(rule => allow.includes(rule as DatagramRule))
   const blind = process.platform !== 'linux' || typeof loadLibc() === 'string'
-  // Without it what came to a whole network cannot be told from what came to us.
+  // Without libc, a broadcast cannot be told from a datagram to this address alone.
   if (groups && blind && /^[0.:]+$/.test(host))
     lines.push(
       `${server.url} answers broadcasts too, on this system; better listen on one address.`,
     )
   if (ratePerSource === Infinity && others)
-    lines.push(`${server.url} answers one source without limit: whoever is forged is flooded.`)
+    lines.push(`${server.url} answers one source without limit: a forged source is flooded.`)
   if (others && lines.length > 0)
     lines.push(
-      `${server.url} can be reached from other machines with rules off: anybody who forges a ` +
-        'source address can use it to attack a third. Only in a closed network.',
+      `${server.url} can be reached from other machines with rules off: anyone can forge a ` +
+        'source address and attack a third machine with it. Only in a closed network.',
     )
   return lines
 }

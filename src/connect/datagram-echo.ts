@@ -3,13 +3,14 @@ import type { Duplex } from 'node:stream'
 import type { Address } from '../address.ts'
 import { explain } from '../engines/failures.ts'
 
-/** How long an answer may take before it counts as lost, where nobody says otherwise. */
+/** How long an answer may take before it counts as lost, by default. */
 export const answerTimeoutMs = 1_000
 
 /**
- * Sends one, and waits for the same; whatever else comes meanwhile is passed over, since it may be
- * the late answer to an earlier one.
- * @throws Error if it does not come in time, or the system says that nobody listens there
+ * Sends one datagram and waits for the same to come back. Others that come meanwhile are skipped:
+ * each may be the late answer to an earlier one.
+ * @throws Error if it does not come in time, or the other machine says that no process listens
+ * there
  */
 export async function echoDatagram(
   stream: Duplex,
@@ -38,7 +39,7 @@ export async function echoDatagram(
   }
 }
 
-/** Resolves when something may be read, or with false when it is too late for that. */
+/** Resolves with true when a datagram may be read, or with false when the time is over. */
 function readable(stream: Duplex, ms: number, problem: AbortSignal): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const settle = (end: () => void) => {

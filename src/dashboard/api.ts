@@ -7,7 +7,7 @@
  *   GET    /api/events                    server-sent events, see Events
  *   GET    /api/connections?QUERY         ConnectionPage, see ConnectionQuery
  *   DELETE /api/connections/ID            Killed
- *   DELETE /api/connections?filter=TEXT   Killed; all=true instead of a filter for everybody
+ *   DELETE /api/connections?filter=TEXT   Killed; all=true instead of a filter for all of them
  *   GET    /api/timeline                  Lane[], the last 15 minutes, oldest first
  *   GET    /api/faults                    ListenerFaults[]
  *   PUT    /api/faults                    FaultsWanted → ListenerFaults[]
@@ -24,9 +24,9 @@
  *   GET    /metrics                       for Prometheus
  *   GET    /healthz  /readyz              for supervisors: no token, and any Host
  *
- * Whatever changes something needs the header `X-Yodel: 1`, which no form can send. With a token,
- * all but the last line needs it: `Authorization: Bearer TOKEN`, or the cookie that `/?token=TOKEN`
- * sets.
+ * A request that changes something needs the header `X-Yodel: 1`, which no form can send. A server
+ * with a token wants it for all but the last line: `Authorization: Bearer TOKEN`, or the cookie
+ * that `/?token=TOKEN` sets.
  * An error is `{ "error": "one sentence", "hint": "what to try" }` with a status from 400 on.
  */
 import type { FaultKind } from '../faults/index.ts'
@@ -77,7 +77,7 @@ export interface FaultKindInfo {
 export interface Second {
   /** When it ended. */
   at: number
-  /** At its end: connections that are served, clients that wait; null where that is not known. */
+  /** At its end: connections served, clients waiting; null where that is not known. */
   open: number
   waiting: number | null
   opened: number
@@ -95,8 +95,8 @@ export interface Second {
 export interface Events {
   second: Second
   /**
-   * Lanes that began, were let in or ended in that second: the same id replaces the old one, but
-   * for `activity`, which has what moved in that second alone, to be added to what was known.
+   * Lanes that began, were admitted or ended in that second: the same id replaces the old one,
+   * except its `activity`, which has the bytes of that second alone, to be added to the older ones.
    */
   lanes: Lane[]
   /** Bytes of the other lanes in that second: to be added to their `activity`. */
@@ -133,7 +133,7 @@ export interface ConnectionRow {
   /** Index of the listener. */
   listener: number
   peer: string
-  /** Behind a proxy that speaks the PROXY protocol: the real client; null without one. */
+  /** Behind a proxy with the PROXY protocol: the real client; otherwise null. */
   realPeer: string | null
   transport: string
   engine: EngineName
@@ -142,9 +142,9 @@ export interface ConnectionRow {
   bytesOut: number
   /** Waiting in the program to be sent. */
   unsentBytes: number
-  /** How long nothing has moved. */
+  /** How long no byte has moved. */
   idleMs: number
-  /** It waits to be served: only id, listener, peer and openedAt mean something. */
+  /** It waits to be served: only id, listener, peer and openedAt have a meaning. */
   waiting: boolean
 }
 
@@ -216,7 +216,7 @@ export interface ConsoleReply {
   /** The message that came back, as text; wrong bytes are shown as such. */
   text: string
   roundTripUs: number
-  /** It is not what was sent. */
+  /** It differs from what was sent. */
   wrong: boolean
   /** What went wrong, in a sentence; then text and time mean nothing. */
   error: string | null

@@ -1,7 +1,7 @@
 /**
- * Who waits in the system's backlog, from /proc/net/tcp, tcp6 and unix (proc_pid_net(5), Linux): a
- * connection that no process has accepted has our port or path, and no inode. For a port the row of
- * the listening socket has the length of the queue, too.
+ * Finds clients in the system's backlog, from /proc/net/tcp, tcp6 and unix (proc_pid_net(5),
+ * Linux): a connection that no process has accepted has our port or path, and no inode. For a port,
+ * the row of the listening socket has the length of the queue, too.
  */
 import { isIP } from 'node:net'
 import { open } from 'node:fs/promises'
@@ -11,25 +11,25 @@ import { ipBytes, ipText } from '../engines/peer-name.ts'
 import { peerText } from '../vocabulary/text.ts'
 
 export interface Waiting {
-  /** As the kernel counts them; null where that cannot be known. */
+  /** Numbers from the kernel; null where they are not known. */
   count: number | null
-  /** `host:port` of those that were found, the first few hundred; of a unix socket none has one. */
+  /** `host:port` of those found, a few hundred at most; a client of a unix socket has none. */
   peers: string[]
 }
 
 /** The work of one look is bounded: a line is 150 bytes. */
 const linesMax = 100_000
 const peersMax = 500
-/** Who they are is looked up again only when so many times as long has passed as it took. */
+/** The names are read again only after a multiple of the time that reading them took. */
 const restFactor = 50
 const unknown: Waiting = { count: null, peers: [] }
 
 const ESTABLISHED = '01'
-/** He has said FIN while he waited. */
+/** The client has sent FIN while it waited. */
 const CLOSE_WAIT = '08'
 const LISTEN = '0A'
 
-/** In the file of unix sockets: SS_CONNECTING, and its end at the server is nobody's yet. */
+/** In the file of unix sockets: SS_CONNECTING, and no process holds its end at the server yet. */
 const connecting = ['02', '0']
 
 /** The backlog of a listening address. */

@@ -1,9 +1,9 @@
-/** Who is connected: what the ledgers say, with names that stay the same from look to look. */
+/** The connections: what the ledgers say, under ids that stay the same from look to look. */
 import type { Entry, Ledger } from '../metrics/ledger.ts'
 import type { Server } from '../serve.ts'
 import type { ConnectionPage, ConnectionQuery, ConnectionRow } from './api.ts'
 
-/** A listening server, and what its handle does not tell. */
+/** A listening server, and what its handle does not show. */
 export interface Listener {
   readonly server: Server
   /** How many are served at the same time; Infinity: no limit. */
@@ -34,21 +34,21 @@ export interface Changes {
   gaveUp: WaitingClient[]
 }
 
-/** An engine may learn later who it serves; so long it is not shown. */
+/** An engine may learn the client's name late; until then the connection is not shown. */
 const unnamedMaxMs = 1_500
-/** Who is in no ledger after so many looks has hung up while he waited. */
+/** A client in no ledger after so many looks has hung up while it waited. */
 const givenUpLooks = 3
 
 export class Connections {
   readonly #listeners: readonly Listener[]
-  /** For each ledger what is in its slots. */
+  /** For each ledger the connections in its slots. */
   readonly #tables: { listener: number; ledger: Ledger; slots: (Seen | undefined)[] }[]
   readonly #byId = new Map<string, Seen>()
-  /** Listener and peer of those that are served. */
+  /** Listener and peer of the served connections. */
   readonly #served = new Set<string>()
   /** By listener and peer. */
   readonly #waiting = new Map<string, WaitingClient>()
-  /** Those that are in the backlog no more, and should soon be found in a ledger. */
+  /** Those that have left the backlog, and should soon be in a ledger. */
   readonly #left = new Map<string, { client: WaitingClient; looks: number }>()
   #nextId = 1
   /** Sorted and filtered lists, until the next look. */
@@ -71,7 +71,7 @@ export class Connections {
         const known = slots[slot]
         const generation = ledger.generation[slot]!
         if (known?.entry.generation === generation) {
-          // The ending of what is over does not change any more.
+          // An ended connection does not change any more.
           if (known.entry.ending !== undefined) continue
           const isSettled = known.entry.realPeer !== '' || !ledger.hasRealPeer(slot)
           if (ledger.isOpen(slot) && isSettled) continue
@@ -83,7 +83,7 @@ export class Connections {
           this.#end(known, entry, changes)
           continue
         }
-        // Somebody else has the slot: how the one before ended was not seen.
+        // Another connection has the slot: the end of the one before was not seen.
         if (known && known.entry.ending === undefined)
           this.#end(known, { ...known.entry, ending: 'closed', closedAt: now }, changes)
         const entry = ledger.read(slot)
@@ -122,7 +122,7 @@ export class Connections {
     changes.ended.push(seen)
   }
 
-  /** Who was found in the backlog of a listener; returns those who are new there. */
+  /** The clients in the backlog of a listener; returns the new ones. */
   setWaiting(listener: number, peers: readonly string[], now: number): WaitingClient[] {
     const keys = new Set(peers.map(peer => `${listener} ${peer}`))
     for (const [key, client] of this.#waiting) {
@@ -133,7 +133,7 @@ export class Connections {
     const came: WaitingClient[] = []
     for (const peer of peers) {
       const key = `${listener} ${peer}`
-      // What the kernel said may be a second old.
+      // The kernel's figure may be a second old.
       if (this.#waiting.has(key) || this.#served.has(key)) continue
       const client = { id: `${this.#nextId++}`, listener, peer, since: now }
       this.#waiting.set(key, client)
@@ -163,7 +163,7 @@ export class Connections {
     return { total, matched: matched.length, rows }
   }
 
-  /** Only those that are shown become rows: there may be ten thousand others, each second. */
+  /** Only rows on the screen are made: there may be ten thousand others, each second. */
   #list({ sort = 'openedAt', order = 'asc', filter = '' }: ConnectionQuery): Client[] {
     const key = `${sort} ${order} ${filter}`
     const before = this.#lists.get(key)
@@ -176,7 +176,7 @@ export class Connections {
       if (text === '' || this.#matches(client, text)) wanted.push(client)
     const sorted = sort === 'peer' ? wanted.toSorted(comparePeers) : sortBy(wanted, sort)
     if (order === 'desc') sorted.reverse()
-    // Whoever asks for many different things pays for them himself.
+    // A reader that sends many different queries pays for them itself.
     if (this.#lists.size < 32) this.#lists.set(key, sorted)
     return sorted
   }
@@ -223,7 +223,7 @@ function figureOf(client: Client, figure: Figure, now: number): number {
   }
   const { ledger, entry } = client
   if (figure === 'openedAt') return entry.openedAt
-  // Somebody else has its slot by now.
+  // Another connection has its slot by now.
   if (ledger.generation[entry.slot] !== entry.generation) return 0
   if (figure === 'idleMs') return Math.max(0, now - ledger.figure(entry.slot, 'movedAt'))
   return ledger.figure(entry.slot, figure === 'unsentBytes' ? 'unsent' : figure)

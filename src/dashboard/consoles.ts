@@ -66,7 +66,7 @@ class Bridge {
         const wrong = !reply.equals(message)
         this.#answer({ text: printable(reply), roundTripUs, wrong, error: null })
       } catch (error) {
-        // What might still come would be taken for the next reply.
+        // A late reply would be taken for the reply to the next message.
         this.#hangUp()
         this.#fail((error as Error).message)
       }
@@ -87,7 +87,7 @@ class Bridge {
       timer = setTimeout(() => reject(new Error(text)), timeoutMs)
     })
     try {
-      // Both at once: who is not read from stops reading.
+      // Both at once: a client that is not read from stops reading.
       const [reply] = await Promise.race([Promise.all([this.#read(message.length), written]), late])
       return { reply, roundTripUs: (performance.now() - startedAt) * 1e3 }
     } finally {

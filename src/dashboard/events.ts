@@ -1,10 +1,12 @@
-/** Server-sent events to all who watch; who does not read is dropped, and comes again. */
+/**
+ * Server-sent events for all open pages; a page that does not read is dropped, and connects again.
+ */
 import type { ServerResponse } from 'node:http'
 import type { Events } from './api.ts'
 import { Refused } from './refused.ts'
 
 const watchersMax = 200
-/** What may wait for one of them in this process. */
+/** How much may wait for one page in this process. */
 const unsentMaxBytes = 256 * 1024
 
 export class Watchers {
@@ -21,13 +23,13 @@ export class Watchers {
     if (this.#responses.size >= watchersMax)
       throw new Refused(503, `${watchersMax} watch already.`, 'Close a page.')
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
-    // A browser that was dropped comes back after so long.
+    // After so long a dropped browser connects again.
     response.write('retry: 1000\n\n')
     this.#responses.add(response)
     response.on('close', () => this.#responses.delete(response))
   }
 
-  /** To one, when he has just come. */
+  /** To one page that has just connected. */
   greet<Name extends keyof Events>(to: ServerResponse, name: Name, data: Events[Name]): void {
     to.write(format(name, data))
   }
@@ -41,7 +43,7 @@ export class Watchers {
     }
   }
 
-  /** What he has missed he could not be told later: he begins anew. */
+  /** Missed events cannot be sent later: the page begins anew. */
   #drop(response: ServerResponse) {
     this.dropped++
     this.#responses.delete(response)

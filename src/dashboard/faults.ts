@@ -11,14 +11,14 @@ import { Refused } from './refused.ts'
 /** More than that is no test of anything, and each costs every chunk something. */
 const faultsMax = 20
 
-/** A listener, and what its handle does not tell. */
+/** A listener, and what its handle does not show. */
 export interface OwnListener {
   readonly server: Server
   /** What it was started with; undefined if it has none and cannot have any. */
   readonly faults: readonly FaultSpec[] | undefined
   /** The words that it was started with, besides its faults; for a command that does it again. */
   readonly options?: readonly string[] | undefined
-  /** What a client of this very process needs to be let in. */
+  /** What a client in this process needs to be admitted. */
   readonly calling?: Calling | undefined
 }
 
@@ -57,7 +57,7 @@ export class Faults {
       throw new Refused(400, `There may be ${faultsMax} faults at most.`)
     const specs = faults.map(text => parseFault(text.trim()))
     const wanted = this.#wanted(listener).map(index => this.#listeners[index]!.server)
-    // All or none: they may suit one listener and not the next.
+    // All or none: they may make sense on one listener and not on the next.
     for (const server of wanted) checkFaults(specs, server.address)
     for (const server of wanted) await server.setFaults(specs)
   }

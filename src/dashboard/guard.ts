@@ -1,7 +1,8 @@
 /**
- * Who may ask for what. The dashboard is a web server beside a browser that visits other sites too,
- * so besides strangers it has to keep out pages of other sites: those that guess the address
- * (Origin), those whose name suddenly points here (DNS rebinding, Host), and forms (X-Yodel).
+ * Decides which requests are allowed. The dashboard is a web server, and a browser on this machine
+ * visits other sites too. So it has to keep out other people, and also pages of other sites: those
+ * that guess the address (Origin), those whose name suddenly points here (DNS rebinding, Host), and
+ * forms (X-Yodel).
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
@@ -33,16 +34,16 @@ export function checkToken(token: string): string {
   )
 }
 
-/** Whoever runs a cluster asks for these by whatever name; they say one word. */
+/** Supervisors of a cluster ask for these under any name; the answer is one word. */
 const probes = new Set(['/healthz', '/readyz'])
 const changing = new Set(['POST', 'PUT', 'DELETE', 'PATCH'])
 
 export interface GuardOptions {
-  /** Whoever asks must know it; undefined: nobody need. */
+  /** Every request must have it; undefined: none is needed. */
   token?: string | undefined
-  /** Nobody can guess the token, so whoever has it need not wait for guessers. */
+  /** The token was made here and cannot be guessed, so a right one need not wait for guessers. */
   tokenIsRandom?: boolean | undefined
-  /** Anybody may have the metrics, by any name. */
+  /** The metrics are for everyone, under any name. */
   metricsOpen?: boolean | undefined
 }
 
@@ -74,12 +75,12 @@ export class Guard {
     this.#checkToken(request)
   }
 
-  /** It is answered whoever asks, by whatever name: letter for letter this, and only read. */
+  /** Always answered, under any Host: only this exact path, and only reads. */
   isProbe({ method }: IncomingMessage, path: string): boolean {
     return (method === 'GET' || method === 'HEAD') && this.#open.has(path)
   }
 
-  /** Whoever has another name for us was led here by a name server. */
+  /** A request with another name for us came through a name server. */
   #checkHost({ headers }: IncomingMessage) {
     const host = /^(\[[^\]]+\]|[^:]+)(?::\d+)?$/.exec(headers.host ?? '')?.[1]?.toLowerCase()
     if (host !== undefined && this.#isOurs(host.replace(/^\[|\]$/g, ''))) return
@@ -102,7 +103,7 @@ export class Guard {
       headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document'
     const foreign =
       (origin !== undefined && origin.toLowerCase() !== `http://${host}`.toLowerCase()) ||
-      // A link to the page may stand anywhere.
+      // A link to the page may come from any site.
       (site !== undefined && site !== 'same-origin' && site !== 'none' && !isDocument)
     if (foreign) throw new Refused(403, 'A page of another site sent this request.')
   }
@@ -123,7 +124,7 @@ export class Guard {
       throw new Refused(429, message, `Wait for ${seconds} seconds.`, headers)
     }
     if (isRight) return
-    // Who brings none does not guess.
+    // A request without a token does not guess.
     if (given !== undefined) this.#countGuess(from, given, now)
     throw new Refused(
       401,

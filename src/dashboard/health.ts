@@ -1,6 +1,7 @@
 /**
  * What supervisors ask for: /healthz and /readyz, and what Prometheus scrapes. They are routes of
- * the dashboard, and can have an address of their own, where nothing else is and anybody may ask.
+ * the dashboard, and can have an address of their own, which is open to everyone and has no other
+ * routes.
  */
 import type { HostAddress } from '../address.ts'
 import { MetricsPage } from './metrics.ts'
@@ -12,7 +13,7 @@ import { answerWith, close, listenForWeb, urlOf } from './server.ts'
 
 const text = 'text/plain; charset=utf-8'
 
-/** The two probes say one word, which tells nothing of who serves what. */
+/** The two probes say one word, which gives nothing away. */
 export const healthRoutes = (
   readiness: Readiness,
   metrics: () => string,

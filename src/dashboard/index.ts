@@ -19,20 +19,20 @@ import { createRoutes } from './routes.ts'
 import { answerWith, close as closeServer, listenForWeb, urlOf } from './server.ts'
 
 export interface DashboardOptions extends GuardOptions {
-  /** Looks at the listeners; whoever makes it starts and stops it. */
+  /** Looks at the listeners; the caller that makes it starts and stops it. */
   observer: Observer
   /** The same listeners, with their faults. */
   listeners: readonly OwnListener[]
   address: HostAddress
-  /** Whether they take clients; those who have it say so elsewhere, too. */
+  /** Whether they take clients; its owner reports it elsewhere, too. */
   readiness?: Readiness | undefined
   /** Whether benches may go to others than the listeners. */
   benchAnywhere?: boolean | undefined
-  /** The servers are to stop accepting. */
+  /** Asks the servers to stop accepting. */
   onDrain: () => void
-  /** Hears of every change that was made, `PUT /api/faults`, and from where. */
+  /** Called for every change that was made, `PUT /api/faults`, with its origin. */
   onControl?: ((what: string, from: string) => void) | undefined
-  /** Hears of what should not have happened; the dashboard goes on. */
+  /** Called for unexpected errors; the dashboard goes on. */
   onDefect: (error: unknown) => void
   /** Where the built page is. */
   pageFolder?: string | undefined

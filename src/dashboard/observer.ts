@@ -1,4 +1,4 @@
-/** Looks once a second at what the servers have counted, and tells whoever listens. */
+/** Reads the servers' counters once a second, and calls its subscribers. */
 import { failureNames, type CounterName } from '../metrics/meter.ts'
 import type { Counts } from '../metrics/snapshot.ts'
 import type { Lane, LaneActivity, Second } from './api.ts'
@@ -11,7 +11,7 @@ const historySeconds = 900
 
 export interface Look {
   second: Second
-  /** Lanes that began, were let in, or ended. */
+  /** Lanes that began, were admitted, or ended. */
   lanes: Lane[]
   activity: LaneActivity[]
   changes: Changes
@@ -31,10 +31,10 @@ export class Observer {
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
-  /** For each listener; empty if nobody wants to know. */
+  /** For each listener; empty if no subscriber wants it. */
   readonly #backlogs: Backlog[]
 
-  /** @param seesBacklog look also at who waits in the system, which costs more */
+  /** @param seesBacklog look also for clients in the backlog, which costs more */
   constructor(listeners: readonly Listener[], { seesBacklog = true } = {}) {
     this.listeners = listeners
     this.#backlogs = seesBacklog ? listeners.map(({ server }) => new Backlog(server.address)) : []
@@ -113,7 +113,7 @@ export class Observer {
     }
   }
 
-  /** Only of those at their limit: nobody waits for the others, and looking is not free. */
+  /** Only listeners at their limit: at the others no client waits, and looking costs time. */
   async #lookAtBacklogs() {
     for (const [index, backlog] of this.#backlogs.entries()) {
       const { server, concurrency } = this.listeners[index]!

@@ -1,4 +1,4 @@
-/** Whether the servers take clients: for those who send them some. */
+/** Whether the servers take clients: for load balancers and supervisors. */
 import type { Server } from '../serve.ts'
 
 export class Readiness {
@@ -6,7 +6,7 @@ export class Readiness {
   #lost = false
   readonly #listening = new Set<() => void>()
 
-  /** @param servers each must listen: one that has ended by itself takes nobody any more */
+  /** @param servers each must listen: one that has ended by itself takes no client any more */
   constructor(servers: readonly Pick<Server, 'closed'>[]) {
     const lost = () => {
       this.#lost = true
@@ -15,7 +15,7 @@ export class Readiness {
     for (const server of servers) server.closed.then(lost, lost)
   }
 
-  /** Why not; undefined: they do. */
+  /** Why they do not take clients; undefined: they do. */
   get why(): string | undefined {
     if (this.#draining) return 'draining'
     return this.#lost ? 'not listening' : undefined

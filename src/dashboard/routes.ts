@@ -59,7 +59,7 @@ const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows =>
   ['GET /api/faults', () => ({ body: faults.list() })],
 ]
 
-/** They may have megabytes: whoever asks within the same second gets the same memory. */
+/** They may have megabytes: requests within the same second share the memory. */
 function oncePerLook(observer: Observer, make: () => unknown): Route {
   let body: Buffer | undefined
   let of: unknown
@@ -111,7 +111,11 @@ const changing = ({ observer, watchers, faults, drain }: Parts): Rows => {
         const all = query.get('all') === 'true'
         const filter = query.get('filter') ?? ''
         if (all === (filter !== ''))
-          throw new Refused(400, 'It is not said whom to kill.', 'Send filter=TEXT, or all=true.')
+          throw new Refused(
+            400,
+            'It is not said which connections to kill.',
+            'Send filter=TEXT, or all=true.',
+          )
         return { body: { killed: observer.connections.killAll(filter) } satisfies Killed }
       },
     ],

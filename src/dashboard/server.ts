@@ -18,7 +18,7 @@ const stalledMaxMs = 30_000
 const headersMaxBytes = 16 * 1024
 const connectionsMax = 1_000
 
-/** For every answer. A page may load from here, and talk to here; nobody may put it in a frame. */
+/** For every answer. The page may load from here and connect to here; no site may frame it. */
 const safety = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
@@ -41,9 +41,9 @@ export interface Handlers {
   routes: ReadonlyMap<string, Route>
   /** Undefined: there is no page. */
   assets?: ReadonlyMap<string, Asset> | undefined
-  /** Hears of every change that was made. */
+  /** Called for every change that was made. */
   onControl?: ((what: string, from: string) => void) | undefined
-  /** What nobody foresaw is no reason to stop serving. */
+  /** An unexpected error is no reason to stop serving. */
   onDefect: (error: unknown) => void
   /** Of a WebSocket; undefined: there is none, and an offer to upgrade is passed over. */
   upgrade?: Upgrade | undefined
@@ -70,7 +70,7 @@ export async function listenForWeb({ address, requestTimeoutMs }: WebOptions, fl
     keepAliveTimeout: 5_000,
   })
   server.maxConnections = connectionsMax
-  // Who does not take his answer; events come every second.
+  // A client that does not read its answer; events come every second.
   server.timeout = stalledMaxMs
   try {
     server.listen({ host: address.host, port: address.port, exclusive: true })
@@ -120,7 +120,7 @@ async function answerUpgrade(
   }
 }
 
-/** No timeout of node:http applies any more: who does not hang up would stay for good. */
+/** No timeout of node:http applies any more: a client that does not close would stay for ever. */
 function writeRaw(stream: Duplex, status: number, type: string, body: string) {
   const answer =
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n` +
@@ -135,7 +135,7 @@ export function urlOf({ host, port }: HostAddress): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`
 }
 
-/** Whoever is connected is cut off. */
+/** Closes every connection. */
 export async function close(server: Server): Promise<void> {
   const closed = new Promise(resolve => server.close(resolve))
   server.closeAllConnections()
@@ -157,7 +157,7 @@ async function answer(handlers: Handlers, request: IncomingMessage, response: Se
     if (request.method !== 'GET' && request.method !== 'HEAD')
       handlers.onControl?.(`${request.method} ${request.url}`, request.socket.remoteAddress ?? '')
   } catch (error) {
-    // Who hung up hears nothing any more; who takes too long is answered by node:http.
+    // A client that hung up gets no answer; node:http answers one that takes too long.
     if (response.headersSent || response.destroyed || request.errored) return
     const refusal = explainRefusal(error)
     if (!refusal) handlers.onDefect(error)

@@ -42,7 +42,7 @@ export class Timeline {
    * ended, each with what moved since the last look only, and the activity of the others.
    */
   look({ opened, ended, gaveUp }: Changes, now: number) {
-    // More than are kept would come and go at once.
+    // More lanes than are kept would come and go at once.
     for (const seen of opened.slice(-lanesMax)) this.#serve(seen)
     for (const { id, entry } of ended) this.#end(id, entry.closedAt)
     for (const { id } of gaveUp) this.#end(id, now)

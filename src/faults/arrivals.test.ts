@@ -6,7 +6,7 @@ import { Chain } from './chain.ts'
 import { Gone, type Chunk } from './fault.ts'
 import { parseFault } from './parse.ts'
 
-/** A source that says whether it is paused. */
+/** A source that shows whether it is paused. */
 const source = () => ({
   paused: false,
   pause() {

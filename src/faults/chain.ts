@@ -13,8 +13,8 @@
  *       await send(data, message.binary, !more)
  *
  * The loop ends after `arrivals.end()`, `interrupt()`, or when a fault says so (FIN); it throws
- * Reset (RST is due) and Gone (nobody is left). Faults change `data` in place. Datagrams have a
- * chain for each source, forgotten with the source; bound their number.
+ * Reset (RST is due) and Gone (the connection has ended). Faults change `data` in place. Datagrams
+ * have a chain for each source, forgotten with the source; bound their number.
  */
 import { mix } from '../vocabulary/random.ts'
 import { timerMaxMs } from '../units.ts'
@@ -24,18 +24,21 @@ import { createFault, type FaultSpec } from './index.ts'
 
 export interface ChainOptions {
   seed: number
-  /** Which connection of the server it is, in the order in which they were accepted. */
+  /** The number of the connection, in the order in which the server accepted them. */
   connection: number
   openedAt: number
   /** What it is that comes through. */
   carries: Carries
-  /** Something was done to the client. */
+  /** Called for each hit. */
   onHit: (event: FaultEvent) => void
   /** RST is due, whatever the chain waits for. */
   onReset: () => void
 }
 
-/** What was done to whom. Plain data; the same for the same seed, connections and input. */
+/**
+ * A hit: which fault, and on which connection. Plain data; the same for the same seed, connections
+ * and input.
+ */
 export interface FaultEvent extends Hit {
   connection: number
   /** Which fault, and its place in the list. */
@@ -90,13 +93,13 @@ export class Chain {
     for (const wait of this.#waits) this.#settle(wait)
   }
 
-  /** The server leaves: what is held goes out in its time, but nobody hangs for ever. */
+  /** The server leaves: held chunks go out in their time, but no connection hangs for ever. */
   leave(): void {
     this.#leaving = true
     for (const wait of this.#waits) if (wait.at === Infinity) this.#settle(wait)
   }
 
-  /** The connection is gone, and so is whatever it waited for. */
+  /** The connection is gone, and every wait for it ends. */
   cancel(): void {
     this.#gone = true
     for (const wait of this.#waits) this.#settle(wait)

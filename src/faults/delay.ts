@@ -48,7 +48,7 @@ export const delay: Kind<DelaySpec> = {
       let offset = 0
       for await (const chunk of chunks) {
         const held = draw()
-        // A stream keeps its order: nobody overtakes who is held longer.
+        // A stream keeps its order: no chunk overtakes one that is held longer.
         leaves = Math.max(leaves, chunk.at + held)
         const bytes = chunk.data.length
         hit({ offset, bytes, ms: Math.round(held * 1e3) / 1e3 })

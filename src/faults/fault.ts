@@ -19,7 +19,7 @@ export interface Chunk {
 export interface Message {
   /** Of WebSocket: text or binary (RFC 6455 section 5.6). */
   binary?: boolean
-  /** Of datagrams: whom it came from. */
+  /** Of datagrams: the source. */
   from?: { address: string; port: number }
 }
 
@@ -53,21 +53,21 @@ export interface Tools {
   readonly carries: Carries
   /**
    * Waits until then, or until the faults are changed. With Infinity also until the server leaves.
-   * Throws Gone when there is nobody left to wait for, so that no waiting outlives its connection.
+   * Throws Gone when the connection has ended, so that no wait outlives its connection.
    */
   readonly sleepUntil: (at: number) => Promise<void>
   /** From 0 to below 1; the same sequence for the same seed, connection and place. */
   readonly random: () => number
-  /** The same as to throw Reset, for what cannot wait until somebody asks for the next chunk. */
+  /** Like throwing Reset, for a fault that cannot wait until the next chunk is asked for. */
   readonly reset: (hit: Hit) => void
-  /** Counts something that was done to the client, and writes it down where that is wanted. */
+  /** Counts a hit, and records it where that is wanted. */
   readonly hit: (hit: Hit) => void
 }
 
 /** The connection ends with RST. */
 export class Reset extends Error {}
 
-/** There is nobody left to wait for. */
+/** The connection has ended: there is nothing left to wait for. */
 export class Gone extends Error {}
 
 /** What all faults can be told. */

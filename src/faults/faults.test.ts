@@ -148,7 +148,7 @@ for (const bytes of [0, 1, 10, 25, 30]) {
   })
 }
 
-test('whoever sends less meets neither truncate, reset nor hang', async () => {
+test('a client that sends less meets neither truncate, reset nor hang', async () => {
   for (const kind of ['truncate', 'reset', 'hang']) {
     const { pieces, hits, reset, left } = await run(`${kind}=31`, every(0, 3, 10))
     assert.deepEqual(Buffer.concat(pieces), total(every(0, 3, 10)))
@@ -169,7 +169,7 @@ test('the same seed draws the same, another seed, connection or place something 
   assert.deepEqual(draw(1, 2, 3), draw(1, 2, 3))
   const [one, ...others] = [draw(1, 1, 1), draw(2, 1, 1), draw(1, 2, 1), draw(1, 1, 2)]
   for (const other of others) assert.ok(other.every((value, n) => value !== one[n]))
-  // Neighbours begin independently: else the share of connections that are hit would be wrong.
+  // Neighbouring numbers begin independently, or the share of hit connections would be wrong.
   const firsts = Array.from({ length: 10_000 }, (_, n) => createRandom(1, n, 0)())
   assert.ok(Math.abs(firsts.filter(value => value < 0.1).length - 1000) < 120)
   assert.ok(firsts.every(value => value >= 0 && value < 1))

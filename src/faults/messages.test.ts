@@ -99,7 +99,7 @@ test('each message is hit with that probability, by the seed, and is written dow
   }
 })
 
-test('whom nobody overtakes goes on after a while', async () => {
+test('a message that is not overtaken goes on after a while', async () => {
   const arrivals = new Arrivals({ pause() {}, resume() {} })
   const chain = new Chain([parseFault('reorder=100%')], {
     seed: 1,

@@ -6,8 +6,8 @@ import { nextChangeMs, stepAt, type FaultScript, type FaultStep } from './script
 export type OnStep = (step: FaultStep | undefined, atMs: number) => void
 
 /**
- * Begins now, with what is due at 0 in force already. Whoever is late sets what is due by then;
- * nothing is made up for.
+ * Begins now, with what is due at 0 in force already. A late timer sets the step that is due by
+ * then; skipped steps are not made up for.
  * Returns a function that ends it.
  */
 export function play(
@@ -33,7 +33,7 @@ export function play(
     // Timers may fire a little early: then the next turn finds nothing to do, and waits again.
     timer = setTimeout(run, Math.min(Math.max(0, Math.ceil(waitMs)), timerMaxMs))
   }
-  // Why a server has ended is said where it ends.
+  // The end of a server is reported elsewhere.
   const run = () => void turn().catch(() => {})
   if (present) onStep(present, 0)
   run()

@@ -1,4 +1,4 @@
-/** What becomes of what faults did: it is counted, and written down where that is wanted. */
+/** Records what faults did: counts it, and writes it down where that is wanted. */
 import { counter, type Meter } from '../metrics/meter.ts'
 import type { FaultEvent } from './chain.ts'
 

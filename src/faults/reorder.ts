@@ -7,7 +7,10 @@ export interface ReorderSpec extends MessageShare {
   kind: 'reorder'
 }
 
-/** Whom nobody overtakes so soon goes on: the client may send nothing before it has come. */
+/**
+ * A message that is not overtaken within this time goes on: the client may wait for it before it
+ * sends.
+ */
 const patienceMs = 100
 
 export const reorder: Kind<ReorderSpec> = {

@@ -36,7 +36,7 @@ export const reset: Kind<ResetSpec> = {
   },
   create({ afterBytes = Infinity, afterMs }, { openedAt, sleepUntil, reset, hit }) {
     if (afterMs !== undefined) {
-      // Whoever is gone needs no reset.
+      // A connection that has ended needs no reset.
       const wait = sleepUntil(openedAt + afterMs)
       wait.then(
         () => reset({ ms: afterMs }),

@@ -77,7 +77,7 @@ export const counters = {
     'Connections that ended, however they ended; opened - closed are open.',
     'yodel_connections_closed_total',
   ),
-  // Of a server without the means to stop accepting; queued - dequeued are a gauge.
+  // Clients held because accepting cannot be paused here; queued - dequeued are a gauge.
   queued: server('Clients that are held back because the limit is reached.'),
   dequeued: server('Of those, clients that were served at last, or went.'),
   chunks: both('Pieces in which the system delivered the stream.', 'yodel_echoes_total'),

@@ -1,7 +1,7 @@
-/** Who is connected to one serving thread, in memory that every thread can read. */
+/** The connections of one serving thread, in memory that every thread can read. */
 import { failureNames, type FailureName } from './meter.ts'
 
-/** As many are listed; those beyond are served all the same, and counted. */
+/** So many are listed; more are served and counted all the same. */
 export const ledgerSlots = 16_384
 /** An IPv6 address with a zone and a port has 53 characters at most, so nothing is cut. */
 const peerMaxBytes = 64
@@ -16,11 +16,11 @@ export const lifetimeBounds = [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 3
 /** What a slot says of its connection. Instants are milliseconds since 1970. */
 export interface Entry {
   slot: number
-  /** Tells it from those that had the slot before. */
+  /** Tells it from earlier connections in the same slot. */
   generation: number
   /** `host:port`; empty for a unix socket, or while it is not known. */
   peer: string
-  /** Whom a proxy speaks for; empty without one. */
+  /** The client behind a proxy; empty without one. */
   realPeer: string
   openedAt: number
   bytesIn: number
@@ -48,7 +48,8 @@ const figures = { unlisted: 0, delayP50: 1, delayP99: 2, delayMax: 3, lifetimeSu
 
 /**
  * One writer (LedgerWriter), any readers. A slot is written before it is marked as open; a reader
- * who finds another generation after than before knows that it read two connections as one. The
+ * that
+ * finds another generation after than before knows that it has read two connections as one. The
  * figures of an ended connection stay until its slot is used again, which is as late as possible.
  */
 export class Ledger {
@@ -56,7 +57,7 @@ export class Ledger {
   readonly words: Int32Array
   readonly state: Int32Array
   readonly generation: Int32Array
-  /** Generation of the connection that somebody wants to be closed. */
+  /** Generation of the connection that a reader wants closed. */
   readonly kill: Int32Array
   readonly numbers: Float64Array
   readonly figures: Float64Array
@@ -120,7 +121,7 @@ export class Ledger {
     return this.state[slot] === open
   }
 
-  /** Of a slot that was ever used; undefined while it changes hands. */
+  /** The entry of a slot that was ever used; undefined while the slot is being reused. */
   read(slot: number): Entry | undefined {
     const generation = Atomics.load(this.generation, slot)
     const state = Atomics.load(this.state, slot)
@@ -144,7 +145,7 @@ export class Ledger {
     return same && Atomics.load(this.state, slot) === state ? entry : undefined
   }
 
-  /** Whether a proxy speaks for somebody, which may become known after it was opened. */
+  /** Whether a proxy forwards a client, which may become known after it was opened. */
   hasRealPeer(slot: number): boolean {
     return this.peers[(slot * 2 + 1) * peerMaxBytes] !== 0
   }
@@ -201,7 +202,7 @@ export class LedgerWriter {
     this.#firstFree = (this.#firstFree + 1) % ledgerSlots
     this.#freeCount--
     Atomics.store(ledger.state, slot, never)
-    // From 1 on: a kill word of 0 means nobody.
+    // From 1 on: a kill word of 0 names no connection.
     Atomics.store(ledger.generation, slot, (ledger.generation[slot]! + 1) & 0x7fffffff || 1)
     ledger.numbers.fill(0, slot * fieldCount, (slot + 1) * fieldCount)
     ledger.numbers[slot * fieldCount + field.openedAt] = atMs
@@ -253,12 +254,12 @@ export class LedgerWriter {
     this.#freeCount++
   }
 
-  /** Whether somebody is to be closed since the last time it was asked: a single load. */
+  /** Whether a reader has asked for a close since the last call: a single load. */
   get killsWanted(): boolean {
     return Atomics.load(this.ledger.words, words.kills) !== this.#killsSeen
   }
 
-  /** The slots of those who are to be closed. */
+  /** The slots of the connections to close. */
   takeKills(): number[] {
     const { ledger } = this
     this.#killsSeen = Atomics.load(ledger.words, words.kills)

@@ -1,4 +1,4 @@
-/** The options of a client before its first message: whom it trusts, and what it says of itself. */
+/** A client's options before its first message: which server it trusts, and what it sends first. */
 import { usageError } from '../errors.ts'
 import { group, option, type Kind, type OptionsOf } from './form.ts'
 import { fileText, list, text, untyped, whether } from './kinds.ts'
@@ -21,7 +21,7 @@ export interface HttpCalling {
   oneRequest?: boolean | undefined
   /** Answers of any status are passed on; otherwise one beyond 200 to 299 breaks the connection. */
   anyStatus?: boolean | undefined
-  /** So long a server may be silent that owes an answer; undefined: for ever. */
+  /** How long a server with an unanswered request may be silent; undefined: for ever. */
   answerTimeoutMs?: number | undefined
 }
 
@@ -72,7 +72,7 @@ export const tlsCallingOptions = {
 
 export type TlsCalling = OptionsOf<typeof tlsCallingOptions>
 
-/** What a client says and wants before the first message, whatever the transport needs of it. */
+/** What a client sends and requires before the first message, on any transport. */
 export const callingOptions = {
   tls: group(tlsCallingOptions),
   /** Begins with a PROXY header of this version, as a proxy in front of a server does. */

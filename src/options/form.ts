@@ -46,7 +46,7 @@ export interface Condition {
   readonly name: string
   /** Where the conditions of a run have it, if not by the name of the option. */
   readonly key?: string
-  /** @param value null or undefined where there is none; JSON has null where it is Infinity */
+  /** @param value null or undefined where there is none; JSON writes Infinity as null */
   show(value: unknown): string
 }
 

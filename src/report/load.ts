@@ -38,7 +38,7 @@ export function loadText(result: RunResult, options: TextOptions): string {
   return texts.join('\n')
 }
 
-/** First of all, so that nobody takes the figures for those of the server. */
+/** First of all, so that these figures are not taken for the server's. */
 const invalidity = ({ valid, invalidBecause }: RunResult, canvas: TextOptions): string[] =>
   valid ? [] : paragraph(`INVALID: ${invalidBecause.join(' ')}`.trimEnd(), canvas.columns, canvas)
 
@@ -59,7 +59,7 @@ const optionsOf = (result: RunResult): Named => result.run.options
 const isOpenLoop = (result: RunResult): boolean =>
   typeof optionsOf(result).ratePerSecond === 'number'
 
-/** What was done, to whom. */
+/** What was sent, and where. */
 function head(result: RunResult, canvas: TextOptions): string[] {
   const { connections, depth, sizes, ratePerSecond, arrivals, idle, churnPerSecond } =
     optionsOf(result)

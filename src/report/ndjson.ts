@@ -9,6 +9,6 @@ export const intervalLine = (interval: Interval): string => {
   return `${JSON.stringify({ event: 'interval', ...figures, responseUs })}\n`
 }
 
-/** The whole result, as `--json` prints it: whoever reads nothing but the last line has it all. */
+/** The whole result, as `--json` prints it: the last line alone has everything. */
 export const resultLine = (result: RunResult): string =>
   `${JSON.stringify({ event: 'result', ...result })}\n`

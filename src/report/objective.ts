@@ -32,7 +32,7 @@ export interface Objective {
   limit: number
 }
 
-/** For whoever wrote something else. */
+/** For an objective with another name. */
 export const metricsHint =
   'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
   'service., lateness. or connect.; and loss, lost, errors, wrong, deferred, rate; of udp also ' +
@@ -45,7 +45,7 @@ const distributions: Record<string, DistributionName> = {
   connect: 'connectUs',
 }
 
-/** Nobody knows of what is unfinished that it was not lost. */
+/** An unfinished message may be lost: that is not known. */
 const unanswered = ({ lost, unfinished }: RunResult['messages']): number => lost + unfinished
 
 const totals: Record<string, { kind: Kind; of: Metric['of'] }> = {

@@ -2,13 +2,13 @@
 import { usageError } from '../errors.ts'
 import type { ServingOptions } from '../serving/options.ts'
 
-/** Where nobody connects there are no clients to be counted, closed or waited for. */
+/** On udp there are no connections, so no clients to be counted, closed or waited for. */
 export function checkNoConnections(options: ServingOptions): void {
   const { concurrency, idleTimeoutMs, oneOff } = options
   const senseless = Object.entries({
     'limit of clients': concurrency !== undefined && concurrency !== Infinity,
     'idle timeout': idleTimeoutMs !== undefined,
-    'first client after whom to leave': oneOff,
+    'leaving after the first client': oneOff,
   }).find(([, given]) => given)
   if (senseless)
     throw usageError(

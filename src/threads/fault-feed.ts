@@ -1,4 +1,4 @@
-/** Carries what faults did from a thread to whoever wants to know, in a bounded way. */
+/** Carries what faults did from a thread to its subscriber, with a bounded queue. */
 import type { FaultEvent } from '../faults/chain.ts'
 
 /** A fault, as it is written down. Without `timeMs` it is the same for the same seed and input. */

@@ -70,7 +70,7 @@ class Thread {
   readonly ready: Promise<Address>
   readonly finished: Promise<Outcome | undefined>
   readonly #worker: Worker
-  /** Those who wait until their faults are in force, in the order of their wishes. */
+  /** Calls that wait until their faults are in force, in order. */
   readonly #faultsWanted: (() => void)[] = []
 
   constructor(task: Task, index: number, onFaults: OnFaults) {
@@ -109,7 +109,7 @@ class Thread {
       this.#worker.once('error', reject)
       this.#worker.once('exit', () => resolve(outcome))
     })
-    // Whoever waits for `ready` hears of a failure there; it is not unhandled here.
+    // A caller that waits for `ready` gets the failure there; it is not unhandled here.
     this.finished.catch(() => {})
     this.ready.catch(() => {})
   }

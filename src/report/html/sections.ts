@@ -130,7 +130,7 @@ export function distributions(result: RunResult): Markup {
 }
 
 const failureMeanings: Record<FailureName, string> = {
-  refused: 'nobody accepted the connection',
+  refused: 'no process accepted the connection',
   reset: 'the other side broke the connection off',
   timedOut: 'no answer within the timeout',
   closedEarly: 'the other side hung up while messages were under way',

@@ -214,7 +214,7 @@ function crosses(failing: readonly Interval[], x: Scale, y: number): Markup[] {
   return apart.map(place => html`<path d="M${place - 4} ${y - 4}l8 8m0-8l-8 8" />`)
 }
 
-/** What a pointer that rests over a second is told. */
+/** The tooltip of a second. */
 function hover(intervals: readonly Interval[], x: Scale, canvas: Canvas): Markup | false {
   if (canvas.name !== 'wide' || intervals.length > 120) return false
   return html`<g class="hover"
@@ -235,7 +235,7 @@ function hover(intervals: readonly Interval[], x: Scale, canvas: Canvas): Markup
   >`
 }
 
-/** A table that nobody would scroll through is of no use: then the rows of the worst seconds. */
+/** Not a table too long to read: then the rows of the worst seconds. */
 const rowsMax = 120
 const tableNameOf = ({ length }: readonly Interval[]): { tableName?: string } =>
   length > rowsMax ? { tableName: `The figures of the ${rowsMax} slowest seconds` } : {}
