@@ -15,7 +15,7 @@ export function descriptorLimit(): number {
 /** How many there are now; 0 where it is unknown. */
 export function descriptorsOpen(): number {
   if (process.platform !== 'linux') return 0
-  // One of them is that of the folder.
+  // One of them is the descriptor of the folder itself.
   return readdirSync('/proc/self/fd').length - 1
 }
 

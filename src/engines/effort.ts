@@ -1,4 +1,4 @@
-/** How busy a sending thread is: its processor time, without that which it waits away. */
+/** How busy a sending thread is: its processor time, less what it spends on busy waiting. */
 import { readFileSync } from 'node:fs'
 
 interface Look {
@@ -6,7 +6,7 @@ interface Look {
   usedNs: number
 }
 
-/** What it has to know of a load. */
+/** What it has to know of the load. */
 interface Sending {
   readonly over: boolean
   readonly measureFromNs: number
@@ -24,7 +24,7 @@ export class Effort {
     this.#traffic = traffic
   }
 
-  /** So much time was spent looking for work in vain. */
+  /** How long it has looked for work in vain. */
   waited(ns: number): void {
     this.#idleNs += ns
   }

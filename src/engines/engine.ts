@@ -25,7 +25,7 @@ export interface Engine {
 }
 
 export interface Session {
-  /** Where we listen, or whom we talk to, with the port that the system really gave us. */
+  /** The address it listens on or connects to, with the port that the system really gave. */
   readonly address: Address
   /** Moves bytes until stopped or done. A blocking engine blocks its thread in here. */
   run(): Promise<void>

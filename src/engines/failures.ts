@@ -1,4 +1,4 @@
-/** What the operating system's error names mean to the person who caused them. */
+/** What the operating system's error names mean to the user who caused them. */
 import { formatAddress, type Address } from '../address.ts'
 import { UserError } from '../errors.ts'
 import type { FailureName } from '../metrics/meter.ts'
@@ -36,7 +36,7 @@ const meanings: Record<string, [cause: string, hint: string]> = {
   ENAMETOOLONG: ['the path is too long for a socket', 'Choose a shorter one.'],
 }
 
-/** Where a port would be no cure. */
+/** Hints where a port would not help. */
 const unixHints: Record<string, string> = {
   EADDRINUSE: 'Stop that program or choose another path.',
   ECONNREFUSED: 'Start a server with `yodel serve`; the path may be that of a dead one, or a file.',
@@ -69,10 +69,10 @@ export function explain(
   return new UserError('network', message, unixHint ?? hint)
 }
 
-/** The other side does not know the way in: its TLS, PROXY header or upgrade makes no sense. */
+/** The other side failed the handshake: its TLS, PROXY header or upgrade makes no sense. */
 export class ProtocolError extends Error {}
 
-/** The other side took leave, and said that something was wrong. */
+/** The other side closed the connection with an error code. */
 export class ClosedError extends Error {}
 
 /** An HTTP server answered, but not with an echo. */
@@ -85,7 +85,7 @@ export class StatusError extends Error {
   }
 }
 
-/** The other side is connected, and silent. */
+/** The other side is connected, and sends nothing. */
 export class PatienceError extends Error {
   readonly code = 'ETIMEDOUT'
   readonly hint: string

@@ -26,8 +26,8 @@ export const phraseOf = (feature: Feature): string =>
     : `speak ${feature}`
 
 /**
- * What a task asks for. To add an option that not every engine has, say here when it is wanted. A
- * ledger is not: without one a server is as good, and who wanted it reads that there is none.
+ * What a task needs. An option that not every engine has gets its row here. A ledger is not needed:
+ * a server without one serves as well, and a note tells the user that there is none.
  */
 export function wantedBy(task: Task): Feature[] {
   const wanted: [Feature, boolean][] = [

@@ -37,11 +37,11 @@ export function chooseEngine(wanted: WantedEngine, task: Task) {
   for (const name of wanted === 'auto' ? preference : [wanted]) {
     const refusal = refusalOf(name, task)
     if (refusal === undefined) return { engine: name, reason: reasons[0] }
-    // Where only another engine speaks the transport, nobody has expected this one.
+    // Where only another engine speaks the transport, the user did not expect this one.
     const isExpected = wanted !== 'auto' || engines[name].features.has(task.address.transport)
     if (isExpected || speakers(task) > 1) reasons.push(refusal)
   }
   if (wanted !== 'auto') throw usageError(reasons[0]!, instead(task))
-  // The last resort says what it cannot do, the one preferred why it was needed in vain.
+  // If all refuse, each reason counts: that of the last engine, and that of the preferred one.
   throw usageError(reasons.toReversed().join(' '))
 }

@@ -1,4 +1,4 @@
-/** The addresses of a name: whoever dials tries each, as RFC 8305 has it. */
+/** The addresses of a name, each of which is tried, as RFC 8305 has it. */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 
@@ -19,12 +19,12 @@ export async function addressesOf(host: string): Promise<string[]> {
   return [...new Set(addresses)]
 }
 
-/** Of what each attempt failed with: what says most of the other side. */
+/** Of the failures of all attempts, the one that says most of the other side. */
 export const tellingCode = (codes: readonly string[]): string =>
   codes.find(code => code !== 'ETIMEDOUT' && !ownFaults.includes(code)) ??
   codes.find(code => !ownFaults.includes(code)) ??
   codes[0] ??
   ''
 
-/** This machine has no way to such an address; of the others they say nothing. */
+/** This machine has no route to such an address; these errors say nothing of the other side. */
 const ownFaults = ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENETUNREACH', 'EHOSTUNREACH']

@@ -1,5 +1,5 @@
 /**
- * The parts of the documents that follow from the code are as the code is. To make them again:
+ * Checks that the generated parts of the documents match the code. To make them again:
  *
  *     npm run build && PAGES=write node build/test/run.js pages
  */

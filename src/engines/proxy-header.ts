@@ -1,10 +1,10 @@
 /**
- * The PROXY protocol, versions 1 and 2: by a header before the first byte a proxy says on whose
- * behalf it connects (haproxy's doc/proxy-protocol.txt, revision 2020/03/05). Reads and writes it.
+ * The PROXY protocol, versions 1 and 2: in a header before the first byte, a proxy says for which
+ * client it connects (haproxy's doc/proxy-protocol.txt, revision 2020/03/05). Reads and writes it.
  */
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** Whom a proxy forwards, and where he wanted to go. */
+/** The client that a proxy forwards, and the address that it wanted. */
 export interface Forwarded {
   source: string
   sourcePort: number
@@ -13,13 +13,13 @@ export interface Forwarded {
 }
 
 export type ProxyHeader =
-  /** More bytes are needed to know. */
+  /** More bytes are needed to decide. */
   | { kind: 'incomplete' }
   /** The bytes begin with no such header. */
   | { kind: 'absent' }
   /** @property reason a sentence */
   | { kind: 'malformed'; reason: string }
-  /** @property forwarded nobody where the proxy speaks for itself, or does not know (LOCAL) */
+  /** @property forwarded empty where the proxy speaks for itself, or does not know (LOCAL) */
   | { kind: 'present'; lengthBytes: number; forwarded: Forwarded | undefined }
 
 const signature1 = Buffer.from('PROXY ')
@@ -138,7 +138,7 @@ export function crc32c(bytes: Uint8Array): number {
   return ~crc >>> 0
 }
 
-/** @param forwarded undefined for who speaks for himself, and for what is not IP */
+/** @param forwarded undefined for a client that speaks for itself, and for transports without IP */
 export function writeProxyHeader(version: 1 | 2, forwarded: Forwarded | undefined): Buffer {
   if (version === 1) return Buffer.from(`PROXY ${line(forwarded)}\r\n`)
   const command = forwarded ? 0x21 : 0x20

@@ -1,4 +1,4 @@
-/** Sockets made by hand, for the engines that do without node:net. Linux. */
+/** Sockets made by system calls, for the engines that do without node:net. Linux. */
 import { lookup } from 'node:dns/promises'
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Address, HostAddress } from '../address.ts'

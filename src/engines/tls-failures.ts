@@ -106,7 +106,7 @@ export function tlsMeaning(error: NodeJS.ErrnoException): [string, string] | und
 /** Longer lists are cut. */
 const namesMax = 200
 
-/** Whom a certificate is for, by itself. */
+/** The name that a certificate is for. */
 function namesOf(error: Error): string | undefined {
   const { cert } = error as { cert?: { subjectaltname?: string } }
   if (!cert) return undefined

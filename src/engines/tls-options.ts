@@ -29,7 +29,7 @@ export function identityFor(
   return { ...(identity ?? createCertificate(namesOf(address.host))), clientCa }
 }
 
-/** That nobody will believe this certificate today; undefined if it is valid. */
+/** Why no client will accept this certificate today; undefined if it is valid. */
 export function invalidToday({ cert }: TlsServing): string | undefined {
   const { validFrom, validTo } = new X509Certificate(cert)
   if (Date.parse(validTo) < Date.now())
@@ -62,7 +62,7 @@ export function checkCalling(address: Address, { tls }: Calling): void {
   if (serverName === '') throw usageError('The name of the server is empty.')
 }
 
-/** Of HTTP/2 in the clear, where nobody can agree on anything (RFC 9113 section 3.3). */
+/** For HTTP/2 in the clear, where nothing is negotiated (RFC 9113 section 3.3). */
 const isPriorKnowledge = ({ transport }: Address, tls: TlsCalling): boolean =>
   transport === 'http' &&
   Object.entries(tls).every(([name, value]) => name === 'alpn' || value === undefined)
@@ -114,7 +114,7 @@ export function contextOf({ tls = noTls }: Calling): SecureContext {
   const known = contexts.get(tls)
   if (known) return known
   const { ca, cert, key, pin, insecure = false } = tls
-  // Nobody is asked where a pin decides, or nothing does.
+  // The chain is not verified where a pin decides, or where everything is trusted.
   const unasked = pin !== undefined || insecure
   const authorities = unasked ? [] : ca === undefined ? undefined : [...rootCertificates, ca]
   const context = createSecureContext({

@@ -1,4 +1,4 @@
-/** The files of unix sockets: taking over a stale one, and never somebody's live one. */
+/** The files of unix sockets: a stale file is taken over, that of a live server never. */
 import { existsSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
@@ -18,7 +18,8 @@ export function provisional(address: UnixAddress): string {
   const path = boundPath(address.path)
   // libuv says EACCES for a folder that is not there.
   if (!existsSync(dirname(path))) throw failure(address, 'ENOENT')
-  // Left by one that was killed in between; what is no socket is none of ours, and then in use.
+  // A file that a killed process left in between; anything but a socket is not ours, and counts as
+  // in use.
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path, { force: true })
   return path
 }
@@ -69,7 +70,7 @@ function somebodyListens(path: string): Promise<boolean> {
   })
 }
 
-/** Removes the name again, unless somebody else has taken it meanwhile. */
+/** Removes the name again, unless another socket has taken it meanwhile. */
 export function releasePath(path: string, inode: number): void {
   const existing = lstatSync(path, { throwIfNoEntry: false })
   if (existing?.ino === inode) unlinkSync(path)

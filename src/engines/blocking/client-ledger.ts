@@ -1,10 +1,12 @@
-/** Writes down who is connected, for whoever watches: threads say it, the pool has the list. */
+/**
+ * Writes the ledger of the connections: the threads report their clients, the pool has the list.
+ */
 import type { Worker } from 'node:worker_threads'
 import { counter } from '../../metrics/meter.ts'
 import { Ledger, LedgerWriter } from '../../metrics/ledger.ts'
 import type { ClientBegins, ClientEnds } from './client-thread.ts'
 
-/** As in the node engine: so long after the second has begun, its figures are looked at. */
+/** As in the node engine: the figures are read this long after the second has begun. */
 const lookAtMs = 750
 
 interface Client extends ClientBegins {
@@ -15,7 +17,7 @@ interface Client extends ClientBegins {
 export interface ThreadMemory {
   /** Its own counters, of all its clients so far. */
   counters: Float64Array
-  /** One word: which of its clients is to be cut off, counted from 1. */
+  /** One word: the number of the client to cut off, counted from 1. */
   kill: Int32Array
 }
 

@@ -18,7 +18,7 @@ import { finishAllAfterMs, quietMs } from '../leave.ts'
 /** What such a thread begins with. */
 export interface ClientThreadInput {
   listenFd: number
-  /** Its own counters; nobody else writes them. */
+  /** Its own counters; it is their only writer. */
   counters: Float64Array
   /** One word: how to stop. */
   stop: Int32Array
@@ -26,11 +26,11 @@ export interface ClientThreadInput {
   clients: number
   idleTimeoutMs: number
   drainMs: number
-  /** One word: which of its clients is to be cut off; undefined if nobody wants to know of them. */
+  /** One word: the client to cut off; undefined without a ledger. */
   kill: Int32Array | undefined
 }
 
-/** Said of a client only if somebody wants to know. Instants are milliseconds since 1970. */
+/** Reported of each client where there is a ledger. Instants are milliseconds since 1970. */
 export interface ClientBegins {
   /** It is the nth of this thread. */
   number: number
@@ -50,7 +50,7 @@ export interface ClientEnds {
   bytesOut: number
 }
 
-/** Whether it waits for a client; and who that is. */
+/** Whether it waits for a client; and the present client. */
 export type FromClientThread = 'waiting' | 'serving' | ClientBegins | ClientEnds
 
 /** A blocked call returns after so long with EAGAIN, so that its thread can look around. */
@@ -106,7 +106,7 @@ function sayHowItEnds(failure: string | undefined) {
   say({ ending, closedAt: Date.now(), bytesIn: bytesIn!, bytesOut: bytesOut! })
 }
 
-/** Somebody wants this client to be cut off. */
+/** A reader of the ledger wants this client cut off. */
 function killed(): boolean {
   return kill !== undefined && Atomics.load(kill, 0) === number
 }

@@ -1,6 +1,6 @@
 /**
- * The pool: one thread always waits in accept(); when it has got a client, another one is started,
- * as long as there may be more. So there are as many threads as clients, and one.
+ * The pool: one thread always waits in accept(). When it gets a client, another thread starts, up
+ * to the limit. So there is one thread more than there are clients.
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -39,7 +39,7 @@ class Pool implements Session {
   readonly #ended = new Float64Array(counterNames.length)
   /** One word that all threads look at: how to stop (see stopWord). */
   readonly #stop = new Int32Array(new SharedArrayBuffer(4))
-  /** Who is connected; undefined if nobody wants to know. */
+  /** The ledger; undefined where none is wanted. */
   readonly #ledger: ClientLedger | undefined
   #waiting = 0
   #retry: NodeJS.Timeout | undefined
@@ -141,7 +141,7 @@ class Pool implements Session {
 
   stop(now: boolean): void {
     Atomics.store(this.#stop, 0, now ? 2 : 1)
-    // Whoever waits in accept() gets EINVAL.
+    // A thread that waits in accept() gets EINVAL.
     this.#libc.shutdown(this.#listener.fd, SHUT_RDWR)
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Connections through which much flows. Their bytes do not come into our memory: splice(2) moves
- * whole pages from the socket into a pipe, and from there back into the socket. The ring only says
- * when. A pipe belongs to a connection only while it holds bytes that the peer would not take yet;
- * so one pipe does for all who read what they are sent.
+ * Connections with a large flow. Their bytes do not come into our memory: splice(2) moves whole
+ * pages from the socket into a pipe, and from there back into the socket. The ring only says when.
+ * A pipe belongs to a connection only while it holds bytes that the peer would not take yet; so one
+ * pipe does for all peers that read their echo.
  */
 import { counter } from '../../metrics/meter.ts'
 import { descriptorLimit } from '../descriptors.ts'
@@ -20,7 +20,7 @@ const muchPieces = 16
 /** Less than that, so many times in a row, and it is none any more. */
 const littleBytes = 16_384
 const littleTimes = 8
-/** What one move takes at most, and so the most that is held for one who does not read. */
+/** What one move takes at most, and so the most that is held for a client that does not read. */
 const pipeBytes = 524_288
 /**
  * Each takes a descriptor, and two more while its peer does not read. In each thread they may have
@@ -93,8 +93,8 @@ export class Bulk {
   }
 
   /**
-   * Begins to count anew, and closes pipes that nobody needs. Those who have rested, and those who
-   * have been silent for long.
+   * Begins to count anew, and closes pipes that are not needed: those of connections at rest, and
+   * of connections that have been silent for long.
    */
   onTick(): { rested: number[]; still: number[] } {
     for (const slot of this.#counted) this.#pieces[slot] = 0
@@ -241,7 +241,7 @@ export class Bulk {
     const ends = new Uint8Array(this.#ends.buffer)
     if (this.#libc.pipe2(ends, k.O_NONBLOCK | k.O_CLOEXEC) !== 0) return undefined
     const [out, into] = this.#ends as unknown as [number, number]
-    // A smaller one, where the user has had his share of memory for pipes, works as well.
+    // A smaller pipe, where the user has used up the memory for pipes, works as well.
     this.#libc.fcntl(into, k.F_SETPIPE_SZ, pipeBytes)
     return { out, in: into }
   }

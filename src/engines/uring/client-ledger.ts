@@ -1,6 +1,6 @@
 /**
- * Writes down who is connected, for whoever watches. Exists only if somebody does. A direct
- * descriptor has no name that could be asked for, so for a moment it gets a descriptor as well.
+ * Writes the ledger of the connections. Exists only where one is wanted. The name of a direct
+ * descriptor cannot be asked for, so for a moment it gets an ordinary descriptor as well.
  */
 import { getSystemErrorName } from 'node:util'
 import { Ledger, LedgerWriter, type Ending } from '../../metrics/ledger.ts'

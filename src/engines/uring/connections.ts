@@ -120,7 +120,8 @@ export class Connections {
     if (generation !== this.#generation[slot]) return
     this.#state[slot]! &= ~bit.ARMED
     if (this.#bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
-      // Only a FIN was reported, and would be again and again: what is held is sent patiently.
+      // Only a FIN was reported, and would be again and again: what is held is sent by an entry
+      // that waits.
       const vain = this.#bulk.heldOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
       const moved = result < 0 || vain ? 0 : this.#bulk.move(slot)
       if (moved > 0) this.#lastMove[slot] = this.#look
@@ -262,7 +263,7 @@ export class Connections {
     })
   }
 
-  /** Looks at all; takes leave of those on which nothing moved since the last look, or of all. */
+  /** Looks at all; sends FIN to those on which nothing moved since the last look, or to all. */
   leave(all: boolean): void {
     this.#look++
     this.#forEachServed(slot => {

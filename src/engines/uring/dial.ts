@@ -94,7 +94,7 @@ function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> 
     const isLast = at === ways.length - 1
     const errors = batch.wait(isLast ? leftMs : Math.min(leftMs, attemptDelayMs))
     for (const [slot, code] of errors) codes.set(slot, [...(codes.get(slot) ?? []), code])
-    // The others need not find out again.
+    // The other slots need not find out again.
     if (errors.size < left.length && at > 0) ways.unshift(...ways.splice(at, 1))
     left = [...errors.keys()]
     if (left.length === 0) break
@@ -127,7 +127,7 @@ class Batch {
     entries.connect(this.#ring, slot, address, bytes)
   }
 
-  /** Names of errors by slot; those who do not answer in time have ETIMEDOUT. */
+  /** Names of errors by slot; a slot without an answer in time has ETIMEDOUT. */
   wait(timeoutMs: number): Map<number, string> {
     let endMs = performance.now() + timeoutMs
     while (this.#connecting.size > 0) {

@@ -1,4 +1,4 @@
-/** What we say to the ring, a function for each entry; and how its answers are told apart. */
+/** The entries of the ring, a function for each; and how its completions are told apart. */
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SHUT_WR } from '../kernel-numbers.ts'
@@ -76,7 +76,7 @@ export function sendAtOnce(
   ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, tag(kind.SEND, turn & 1), index)
 }
 
-/** The same for one who sends at most once a turn on each connection. */
+/** The same for a load, which sends at most once a turn on each connection. */
 export function sendOnce(ring: Ring, slot: number, address: number, length: number): void {
   ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, tag(kind.SEND, slot), length)
 }

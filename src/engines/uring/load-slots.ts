@@ -91,7 +91,7 @@ export class LoadSlots {
     const id = flags >>> 16
     const at = pool.used[id]!
     const stream = this.#streams[slot]
-    // What comes to one who is held, or was closed in this very turn, is nobody's.
+    // Bytes for a held connection, or for one closed in this very turn, count for no stream.
     if (stream && this.#state[slot] !== 0) {
       const right = stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)
       this.#settle(slot, stream)

@@ -89,7 +89,7 @@ class LoadSession implements Session {
     return { wrong: evidence.wrong, log, busyShare: this.#effort.busyShare }
   }
 
-  /** Nobody can call this while run() blocks the thread: the meter's stop word says it. */
+  /** No call can reach this while run() blocks the thread: the meter's stop word does. */
   stop(): void {}
 
   /** Blocks this thread until all connections are closed. */

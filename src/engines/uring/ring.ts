@@ -159,15 +159,17 @@ export class Ring {
     else if (taken < 0) this.#mayPass()
   }
 
-  /** Nothing was taken: by a signal, by a lack of memory, by a full queue; else we are not let. */
+  /**
+   * Nothing was taken: by a signal, by a lack of memory, by a full queue; else the kernel refuses.
+   */
   #mayPass(): void {
     const error = this.#libc.errorName()
     if (!passing.has(error)) throw systemError(error)
   }
 
   /**
-   * Submits until all is taken: short of memory the kernel takes a part. Whoever relies on sends
-   * being done when they are taken must not go on before.
+   * Submits until all is taken: short of memory the kernel takes a part. A caller that relies on
+   * its sends being done when they are taken must not go on before.
    */
   submitAll(): void {
     while (this.pending > 0) this.enter(0, k.enter.GETEVENTS)

@@ -90,10 +90,10 @@ class ServeSession implements Session {
     this.#meter.counters[counter[name]]!++
   }
 
-  /** Nobody can call this while run() blocks the thread: the meter's stop word says it. */
+  /** No call can reach this while run() blocks the thread: the meter's stop word does. */
   stop(): void {}
 
-  /** Blocks this thread until it has left; nobody can speak to it but by the meter's stop word. */
+  /** Blocks this thread until it has left; only the meter's stop word reaches it. */
   async run(): Promise<void> {
     const [ring, connections] = [this.#ring, this.#connections]
     this.#waiter.startTicks(tickMs)

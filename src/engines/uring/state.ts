@@ -11,7 +11,7 @@ export const ENDED = 8
 export const DEAD = 16
 /** There are unsent bytes; new ones go behind them. */
 export const WAITING = 32
-/** We take leave: what still comes is discarded. */
+/** We are closing: what still comes is discarded. */
 export const LEAVING = 64
 /** Our FIN is on its way. */
 export const FINISHED = 128

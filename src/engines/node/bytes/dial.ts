@@ -29,7 +29,7 @@ export const dialBytes = (
   return (secure ? dialSecureLink : dialPlainLink)(target, timeoutMs, signal)
 }
 
-/** What everything but datagrams travels by, behind the PROXY header. */
+/** The stream below every transport but udp, behind the PROXY header. */
 async function dialSocket(
   { address, calling }: Target,
   timeoutMs: number,
@@ -67,7 +67,7 @@ function dialPlain(address: Address, timeoutMs: number, signal?: AbortSignal): P
     socket.once('error', fail)
     socket.once('connect', () => {
       clearTimeout(timer)
-      // What breaks before somebody listens shows as a destroyed socket, not as a crash.
+      // An error before a listener is there shows as a destroyed socket, not as a crash.
       socket.off('error', fail).on('error', () => {})
       resolve(socket)
     })

@@ -5,13 +5,13 @@ import { failureName } from '../../failures.ts'
 import type { PlainEcho } from '../core/faulty-echo.ts'
 import { spend } from '../core/spent.ts'
 
-/** A client for whom so much waits to be sent is not read from until all of it is gone. */
+/** With so much waiting to be sent, a client is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
 
 /**
- * Back-pressure instead of buffering: a client that does not read what it is sent is not read from
- * either. A connection holds at most 256 KiB in this process: up to `unsentMaxBytes` and one chunk
- * more that wait to be sent, and one that was read before the pause took hold (a chunk has at most
+ * Backpressure instead of buffering: a client that does not read its echo is not read from either.
+ * A connection holds at most 256 KiB in this process: up to `unsentMaxBytes` and one more chunk
+ * that wait to be sent, and one chunk that was read before the pause took hold (a chunk has at most
  * 64 KiB).
  */
 export function createEcho({ counters }: Meter): PlainEcho {
@@ -21,7 +21,7 @@ export function createEcho({ counters }: Meter): PlainEcho {
     counters[counter.bytesOut]! += chunk.length
     this.write(chunk)
     spend(chunk.length)
-    // Not what write() returns, which tells how it was before the system took what it could.
+    // Not the result of write(), which is from before the system took what it could.
     if (this.writableLength > unsentMaxBytes) this.pause()
   }
   function discard(chunk: Buffer) {

@@ -31,7 +31,7 @@ export class BytePeer implements Peer {
 
   write({ data }: Chunk): Promise<void> {
     return new Promise((resolve, reject) => {
-      // What went wrong is counted where the socket says so.
+      // The socket's own listener counts the error.
       this.#socket.write(data, error => (error ? reject(new Gone()) : resolve()))
     })
   }

@@ -14,27 +14,27 @@ import { nextTurn } from './turns.ts'
 import { spend } from './spent.ts'
 
 export interface FaultyEcho extends EchoHandler {
-  /** For connections that come, and from now on for those that are open. */
+  /** For new connections, and from now on for the open ones. */
   setFaults(faults: readonly FaultSpec[]): void
 }
 
-/** An echo without faults, which can be left to one with faults. */
+/** An echo without faults, which one with faults can take over from. */
 export interface PlainEcho extends EchoHandler {
-  /** Another echo takes over; what was received by now has been echoed. */
+  /** Another echo takes over; everything received so far has been echoed. */
   leaveTo(socket: Socket): void
 }
 
 /** A client, as bytes or as messages. */
 export interface Peer extends Source {
-  /** Says from now on what comes. */
+  /** Reports from now on what comes. */
   listen(listener: Listener): void
   /** Resolves when the next one may be written; rejects with Gone. */
   write(chunk: Chunk): Promise<void>
   /** Other faults are in force. */
   revive?(): void
-  /** What was received so far is said at once, and what comes later is discarded. */
+  /** What was received so far is delivered at once; what comes later is discarded. */
   stopListening(): void
-  /** Takes leave once everything is written. @param leaving because the server does */
+  /** Ends the stream once everything is written. @param leaving because the server does */
   end(leaving: boolean): void
 }
 
@@ -102,12 +102,12 @@ export function createFaultyEcho(
       for (const connection of connections.values()) connection.renewChain()
       if (faults.length === 0) return
       for (const [socket, harm] of unharmed) {
-        // After its FIN nothing comes that could be harmed.
+        // After its FIN nothing comes that a fault could change.
         if (socket.readableEnded || socket.destroyed) continue
         unharmed.delete(socket)
         plain?.leaveTo(socket)
         harm()
-        // It may have waited for a client that did not read.
+        // The chain may have waited for a client that did not read.
         socket.resume()
       }
     },

@@ -2,7 +2,7 @@
  * Closes connections whose other side is gone, where Node does not say so.
  *
  * Two ways lead there. An error of the system is told once. Where TLS writes on its own behalf
- * (session tickets at the end of the handshake, alerts), Node has nobody to tell it to: it is lost,
+ * (session tickets at the end of the handshake, alerts), Node has no listener for it: it is lost,
  * every later write waits for that one, and what is read looks like an end. And of a connection
  * that is not read from, because a fault hangs or holds back, Node hears nothing at all.
  * The system knows: a connection that was reset has no other side any more (getpeername(2)), and
@@ -14,10 +14,12 @@ import { descriptorOf } from './listener.ts'
 
 /** Between two looks. */
 const lookMs = 250
-/** So many are asked about in one look (a microsecond each), so that nobody waits for it. */
+/** So many are asked about in one look (a microsecond each), so that no client waits for it. */
 const perLook = 500
 
-/** Whoever was gone at the look before, too, is closed: then Node had time to notice by itself. */
+/**
+ * A connection that was gone at the look before, too, is closed: Node had time to notice by itself.
+ */
 export function closeGone(
   clients: ReadonlySet<Socket>,
   onGone: (socket: Socket) => void,

@@ -19,19 +19,19 @@ interface Pending {
   raw: Socket
   /** Ends its time; not set as long as that does not run. */
   timer: NodeJS.Timeout | undefined
-  /** It was refused and counted: what breaks by that is not counted again. */
+  /** It was refused and counted: the errors that follow are not counted again. */
   refused: boolean
   /** How many looks there were before its first handshake; undefined before that. */
   beganAt: number | undefined
 }
 
-/** So many may be in a handshake at the same time; of the others only a little is read. */
+/** So many may be in a handshake at the same time; of the others only the first bytes are read. */
 const underWayMax = 1_000
 
 /**
- * An echo behind handshakes, which take at most so long. A silent client has not begun, and takes
- * no place; but its time runs. Only where the PROXY header may be left out it begins with the first
- * byte: there silence is no burden, as on plain tcp.
+ * An echo behind handshakes, which take at most so long. A silent client has not begun its
+ * handshake and takes no place, but its time runs. Where the PROXY header is optional, the time
+ * begins with the first byte: a silent client may be one without a header, as on plain tcp.
  */
 export class Handshakes implements EchoHandler {
   readonly #handshakes: readonly Handshake[]
@@ -68,7 +68,7 @@ export class Handshakes implements EchoHandler {
   }
 
   start(raw: Socket): void {
-    // What breaks meanwhile is known by the handshake that reads; here it must only not be thrown.
+    // The handshake that reads reports an error; here it must only not be thrown.
     raw.on('error', () => {})
     if (isGone(raw)) return void raw.destroy()
     const pending: Pending = { raw, timer: undefined, refused: false, beganAt: undefined }
@@ -77,7 +77,7 @@ export class Handshakes implements EchoHandler {
     if (!this.#patient) this.#startTimer(pending)
     heardOf(raw, () => {
       if (raw.destroyed) return
-      // A probe that connects and says nothing has failed at nothing.
+      // A probe that connects and sends nothing has failed at nothing.
       if (raw.bytesRead === 0) raw.destroy()
       else {
         if (this.#patient) this.#startTimer(pending)
@@ -110,7 +110,7 @@ export class Handshakes implements EchoHandler {
     else this.#queue.push(pending)
   }
 
-  /** One that waits takes the place of one that has had its time. */
+  /** A waiting connection takes the place of one that has had its time. */
   #makeRoom() {
     let waiting = this.#queue.length
     for (const pending of this.#underWay) {

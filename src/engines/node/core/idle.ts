@@ -7,7 +7,7 @@ const looks = 4
 
 /**
  * Looking costs nothing per chunk; a timer per connection would. Time is counted in looks, not by
- * the clock: after a pause of the whole process nobody is idle who has been sending meanwhile.
+ * the clock: after a pause of the whole process, a client that sent meanwhile is not idle.
  * Returns a function that ends it.
  */
 export function closeIdle(

@@ -1,7 +1,7 @@
 /** What is opened on top of a stream that is open already: TLS, WebSocket, HTTP. */
 import type { Duplex } from 'node:stream'
 
-/** If `open` fails, nobody else closes what lies below, and it would keep the process alive. */
+/** If `open` fails, this closes the stream below, which would keep the process alive. */
 export async function upon<Upper>(
   below: Duplex,
   open: () => Upper | Promise<Upper>,

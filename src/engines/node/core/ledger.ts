@@ -1,4 +1,4 @@
-/** Writes down who is connected, for whoever watches. Exists only if somebody does. */
+/** Writes the ledger of the connections. Exists only where one is wanted. */
 import type { Socket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Ledger, LedgerWriter, type Ending } from '../../../metrics/ledger.ts'
@@ -6,11 +6,11 @@ import { peerText } from '../../../vocabulary/text.ts'
 import { failureName } from '../../failures.ts'
 import type { Forwarded } from '../../proxy-header.ts'
 
-/** How often somebody may want a connection to be closed. */
+/** How often to look for connections that a reader wants closed. */
 const killLookMs = 100
 /**
- * The figures of all connections are looked at once a second, this long after it has begun: those
- * who watch look at them at its end, and a busy thread may be late.
+ * The figures of all connections are read once a second, this long after it has begun: readers look
+ * at the end of the second, and a busy thread may be late.
  */
 const lookAtMs = 750
 const delayResolutionMs = 20
@@ -23,9 +23,9 @@ interface Client {
   echoed: number
 }
 
-/** Who wants to know whom a PROXY header names, by the socket that was accepted. */
+/** Called with the client that a PROXY header names, by the accepted socket. */
 const namings = new WeakMap<Socket, (forwarded: Forwarded) => void>()
-/** To be called before anything is known of its end (see entrance.ts). */
+/** To be called before the connection can end. */
 export const noteForwarded = (raw: Socket, forwarded: Forwarded): void =>
   namings.get(raw)?.(forwarded)
 
@@ -56,7 +56,7 @@ export class ClientLedger {
     socket.on('error', error => (client.ending = failureName(error)))
   }
 
-  /** It is about to be closed by us, for this reason. */
+  /** We are about to close it, for this reason. */
   closing(socket: Socket, ending: Ending): void {
     const client = this.#clients.get(socket)
     if (client) client.ending = ending

@@ -1,9 +1,9 @@
-/** A connection of a client, and how one is made. */
+/** A client's connection, and how one is made. */
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../../address.ts'
 import type { Calling } from '../../../options/calling.ts'
 
-/** What to connect to, and what to say before the first message. */
+/** What to connect to, and what to send before the first message. */
 export interface Target {
   address: Address
   calling: Calling

@@ -1,8 +1,8 @@
 /**
- * A listening socket that can stop accepting while clients go on to queue in the system's backlog.
+ * A listening socket that can stop accepting while new clients queue in the system's backlog.
  *
- * node:net accepts whatever comes. Here a pause closes its handle but keeps a duplicate of the
- * descriptor, through which the kernel's socket, and everybody in its queue, lives on:
+ * node:net accepts every client. Here a pause closes its handle but keeps a duplicate of the
+ * descriptor, which keeps the kernel's socket and its queue alive:
  *
  *   accepting   handle ──► fd 20 ──► socket with its backlog
  *   paused                 fd 23 ──► the same socket          (dup 20 → 23, then close the handle)
@@ -25,7 +25,7 @@ import { claimPath, provisional, releasePath } from '../../unix.ts'
 
 /** The kernel cuts it to net.core.somaxconn (listen(2)). */
 const backlog = 65_535
-/** Sent to an idle peer after so long, so that one that died without a word is found out. */
+/** Sent to an idle peer after so long, to find a peer that died silently. */
 const keepAliveInitialDelay = 60_000
 
 /** The descriptor below a Node handle, which has no public name; -1 where there is none. */
@@ -33,7 +33,7 @@ export const descriptorOf = (owner: Server | Socket): number =>
   (owner as unknown as { _handle: { fd?: number } | null })._handle?.fd ?? -1
 
 export interface Doorkeeper {
-  /** May pause the listener: then nobody else is accepted. */
+  /** May pause the listener: then no other client is accepted. */
   onClient(socket: Socket): void
   /** After turnAwayBeyond(): a client was closed. */
   onTurnedAway(): void
@@ -122,7 +122,7 @@ export class Listener {
     return next
   }
 
-  /** Accepts again, whoever waited longest first. */
+  /** Accepts again, in the order of the queue. */
   resume(): void {
     const fd = this.#kept
     this.#kept = -1
@@ -135,7 +135,7 @@ export class Listener {
     if (this.#server) this.#server.maxConnections = clients
   }
 
-  /** For good. Whoever still waits in the backlog is reset by the system. */
+  /** For good. The system resets the clients that still wait in the backlog. */
   close(): void {
     if (this.#kept !== -1) (loadLibc() as Libc).close(this.#kept)
     this.#kept = -1

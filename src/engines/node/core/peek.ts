@@ -1,12 +1,12 @@
-/** Looks at how a stream begins, and leaves it there for whoever is to read it. */
+/** Looks at how a stream begins, and leaves the bytes in it for the next reader. */
 import type { Socket } from 'node:net'
 
 const events = ['readable', 'end', 'close'] as const
 
 /**
- * Asks `judge` about what has come, each time that more has, until it knows; `ended`: no more will
- * come, so that it must. All that was looked at can be read afterwards, and so can the end.
- * Rejects with what the stream broke with, or that it is gone.
+ * Asks `judge` about the bytes so far, each time that more have come, until it decides; `ended`: no
+ * more will come, so it must decide. All these bytes, and the end, can still be read afterwards.
+ * Rejects with the error of the stream, or if it is gone.
  */
 export function peek<T>(
   socket: Socket,
@@ -37,10 +37,10 @@ export function peek<T>(
   })
 }
 
-/** Hung up before it was known what it wants. */
+/** The client hung up before its first bytes were complete. */
 const left = () => Object.assign(new Error('left at once'), { code: 'HANDSHAKE_CUT' })
 
-/** Calls once something has come, or nothing more will. */
+/** Calls once bytes have come, or none will come any more. */
 export function heardOf(socket: Socket, listener: () => void): void {
   const heard = () => {
     for (const event of events) socket.off(event, heard)

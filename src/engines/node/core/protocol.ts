@@ -1,4 +1,4 @@
-/** What a transport serves its connections with: handshakes on their way in, and an echo. */
+/** What a transport serves its connections with: handshakes before the echo, and the echo. */
 import type { Socket } from 'node:net'
 import type { FaultSpec } from '../../../faults/index.ts'
 import type { Meter } from '../../../metrics/meter.ts'
@@ -36,7 +36,7 @@ export interface Protocol {
   setFaults?(faults: readonly FaultSpec[]): void
 }
 
-/** @param unfinished where to say which connections are not served yet */
+/** @param unfinished to be told which connections are not served yet */
 export type CreateProtocol = (
   task: ServeTask,
   meter: Meter,

@@ -1,4 +1,4 @@
-/** The PROXY protocol on the way in (a step of the entrance) and on the way out. */
+/** The PROXY protocol: reads it as a handshake of the server, and writes it for a client. */
 import { BlockList, isIPv6, type Socket } from 'node:net'
 import { withoutZone } from '../../../address.ts'
 import { usageError } from '../../../errors.ts'
@@ -9,8 +9,8 @@ import type { Handshake } from './protocol.ts'
 import { peek } from './peek.ts'
 
 /**
- * Reads the header that has to come first, or may. Whoever is not trusted has none that counts:
- * where one is required he is turned out, else what he sends is data.
+ * Reads the header, which is required or optional. From a peer that is not trusted no header
+ * counts: where one is required the connection is refused, else its bytes are data.
  */
 export function readsProxy({ mode, from }: ProxyRules): Handshake {
   const trusted = networks(from)
@@ -26,7 +26,7 @@ export function readsProxy({ mode, from }: ProxyRules): Handshake {
     if (header.kind === 'malformed') throw new ProtocolError(`PROXY header: ${header.reason}`)
     if (header.kind === 'present') {
       accepted.forwarded = header.forwarded
-      // Exactly so many: see peek() for what else would happen to the end.
+      // Exactly so many bytes: see peek() for what else would happen to the end.
       socket.read(header.lengthBytes)
     } else if (mode === 'require') throw new ProtocolError('there is no PROXY header')
     return socket
@@ -60,7 +60,7 @@ function isTrusted(trusted: BlockList, { remoteAddress }: Socket): boolean {
 /** An IPv4 address stays one where it comes over IPv6 (RFC 4291 section 2.5.5.2). */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '')
 
-/** Sent before all else, as if we forwarded ourselves. */
+/** Sent before all else, as if this client were a proxy. */
 export function sendProxyHeader(socket: Socket, version: 1 | 2): void {
   const { localAddress, localPort, remoteAddress, remotePort } = socket
   const isIp = localAddress !== undefined && remoteAddress !== undefined

@@ -1,4 +1,4 @@
-/** Serves clients over node:net: whom to let in, whom to let wait, and when to leave. */
+/** Serves clients over node:net: which to admit, which to let wait, and when to leave. */
 import type { Socket } from 'node:net'
 import type { Address } from '../../../address.ts'
 import type { Ending } from '../../../metrics/ledger.ts'
@@ -61,10 +61,10 @@ class ServeSession implements Session {
   readonly #protocol: Served
   readonly #ledger: ClientLedger | undefined
   readonly #clients = new Set<Socket>()
-  /** Clients who were accepted although they must wait, where accepting cannot be paused. */
+  /** Clients that were accepted although they must wait, where accepting cannot be paused. */
   readonly #waiting: Socket[] = []
   #accepting = true
-  /** Accepts although all places are taken, since somebody would make room. */
+  /** Accepts although all places are taken, since a client would make room. */
   #openForTakeover = false
   #draining = false
   /** Whether descriptors have been few before. */
@@ -119,8 +119,9 @@ class ServeSession implements Session {
   }
 
   /**
-   * At a limit somebody who has long not finished its way in makes room, if somebody waits. Who
-   * waits in the backlog is not known before it is accepted: then it takes over, or is held.
+   * At the limit, a client that has not finished its handshake for long makes room, if another one
+   * waits. Whether one waits in the backlog is not known before it is accepted: then it takes the
+   * place, or is held.
    */
   #makeRoom() {
     const { unfinished } = this.#protocol
@@ -135,7 +136,7 @@ class ServeSession implements Session {
     }
   }
 
-  /** A client was closed unserved, because nothing else could be done. */
+  /** A client was closed unserved, because it could be neither served nor held. */
   onTurnedAway(): void {
     this.#count('turnedAway')
   }
@@ -156,8 +157,9 @@ class ServeSession implements Session {
   }
 
   /**
-   * Whether the next client would get a high number. That this one has a low one does not say so:
-   * he may have got the only one that was free. Asking costs two system calls: not without need.
+   * Whether the next client would get a high number. A low number of this client does not tell: it
+   * may have got the only low one that was free. Asking costs two system calls, so only when
+   * needed.
    */
   #descriptorsRunLow(socket: Socket): boolean {
     const isHigh = descriptorOf(socket) >= highDescriptor
@@ -169,7 +171,7 @@ class ServeSession implements Session {
     socket.pause()
     this.#waiting.push(socket)
     this.#count('queued')
-    // Who waits may give up, and must not be served then.
+    // A waiting client may give up, and must not be served then.
     socket
       .on('error', () => {})
       .once('close', () => {
@@ -199,13 +201,13 @@ class ServeSession implements Session {
     else if (this.#clients.size === 0) this.#leave()
   }
 
-  /** A place is free: the next one who waits, here or in the backlog. */
+  /** A place is free: serves the next waiting client, here or in the backlog. */
   #letIn() {
     clearTimeout(this.#retry)
     const next = this.#waiting.shift()
     if (next) {
       this.#count('dequeued')
-      // Before: the stream is to flow as whoever serves it says.
+      // Before serving: the echo decides how the stream flows.
       next.resume()
       this.#serve(next)
     } else if (this.listener.paused) {

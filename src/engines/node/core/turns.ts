@@ -1,6 +1,7 @@
 /**
- * Takes turns. What the system takes at once goes on without the event loop: a connection that
- * writes many small pieces would keep all others, timers and signals waiting until its last one.
+ * Takes turns between connections. Writes that the system takes at once go on without the event
+ * loop: a connection that writes many small pieces would keep all others, timers and signals
+ * waiting until its last one.
  */
 
 /** So long may all connections together go on before others are heard. */

@@ -7,9 +7,9 @@ import type { Socket } from 'node:net'
 
 /** Time is counted in looks, so that a busy thread takes no client for slow before it has read. */
 const lookMs = 250
-/** So many looks are for what a client says first: it has all of that when it connects. */
+/** So many looks are for what a client sends first: it has all of that when it connects. */
 const firstLooks = 4
-/** And so many for what it answers: it may be as busy as we are. */
+/** And so many for its answers: it may be as busy as this server. */
 const laterLooks = 12
 
 interface Pending {
@@ -51,12 +51,12 @@ export class Unfinished {
     this.#timer = undefined
   }
 
-  /** Whether it has had its time; `since` are the looks until it began. */
+  /** Whether it has had its time; `since` is the number of looks until it began. */
   isSlow({ bytesWritten }: Socket, since: number): boolean {
     return this.#looks - since > (bytesWritten === 0 ? firstLooks : laterLooks)
   }
 
-  /** Whether one could make room. */
+  /** Whether one connection could make room. */
   get hasSlow(): boolean {
     return this.#slowest() !== undefined
   }

@@ -1,7 +1,7 @@
-/** How much of what a stream was given the system has not taken yet. */
+/** How many bytes of a stream the system has not taken yet. */
 import type { Duplex } from 'node:stream'
 
-/** One that keeps what it was given elsewhere says so itself. */
+/** A stream that keeps bytes elsewhere counts them itself. */
 export interface Keeping {
   readonly unsentBytes: number
 }

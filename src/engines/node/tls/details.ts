@@ -4,7 +4,7 @@ import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { plain } from '../../../certificate.ts'
 import { printable } from '../../../vocabulary/text.ts'
 
-/** Longer chains are cut: whoever sends one wants to fill a terminal. */
+/** Longer chains are cut: they would fill a terminal. */
 const chainMax = 10
 
 /** Protocol, cipher, names, and the certificates from the server's own to the last known one. */
@@ -32,7 +32,7 @@ export function describe(socket: TLSSocket, serverName: string): string[] {
 
 function chainOf(socket: TLSSocket): X509Certificate[] {
   const chain: X509Certificate[] = []
-  // Not getPeerX509Certificate(): it takes the certificate away from whoever asks after us.
+  // Not getPeerX509Certificate(): after it, other callers no longer get the certificate.
   let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
   const seen = new Set<string>()
   while (next?.raw && !seen.has(next.fingerprint256) && chain.length < chainMax) {

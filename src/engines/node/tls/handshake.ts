@@ -1,4 +1,4 @@
-/** TLS over a stream (RFC 8446, RFC 5246): the step by which clients come in, and the way out. */
+/** TLS over a stream (RFC 8446, RFC 5246): the handshake of the server, and of the client. */
 import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
@@ -12,20 +12,20 @@ import type { Target } from '../core/link.ts'
 import type { Handshake } from '../core/protocol.ts'
 import { describe } from './details.ts'
 
-/** The step that makes a secure stream of one in the clear. */
+/** The handshake that makes a secure stream of one in the clear. */
 export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask): Handshake {
   const { cert, key, clientCa } = identity!
-  // It never listens: it is handed the connections, one by one, and shares the context among them.
+  // It never listens: it is given the connections, one by one, and shares the context among them.
   const server = tls.createServer({
     cert,
     key,
     minVersion,
     ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
     ALPNCallback: ({ protocols }) => choose(address.transport, protocols),
-    // The entrance is the one who loses patience.
+    // The timeout is that of all handshakes together (handshakes.ts).
     handshakeTimeout: Math.min(handshakeTimeoutMs, timerMaxMs),
   })
-  /** Those on their way in, by the stream below. */
+  /** Those in a handshake, by the stream below. */
   const settlers = new Map<unknown, (socket: tls.TLSSocket, error?: Error) => void>()
   const settle = (socket: tls.TLSSocket, error?: Error) =>
     settlers.get(below(socket))?.(socket, error)
@@ -46,23 +46,23 @@ export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask
         settlers.delete(socket)
         reject(handshakeCut())
       })
-      // The stream above takes this over: whoever says FIN within the handshake has left.
+      // The stream above takes this over: a client that sends FIN within the handshake has left.
       socket.allowHalfOpen = false
       server.emit('connection', socket)
     })
 }
 
 /**
- * Node leaves a connection open whose records make no sense any more. And what breaks before
- * somebody listens shows as a destroyed socket, not as a crash.
+ * Node leaves a connection open whose records make no sense any more. And an error before a
+ * listener is there shows as a destroyed socket, not as a crash.
  */
 const endedByErrors = (socket: tls.TLSSocket): tls.TLSSocket =>
   endedByItself(socket.on('error', () => socket.destroy()))
 
 /**
- * Who ends within the event of a chunk, ends in the midst of what has been read: Node then asks
- * OpenSSL for close_notify twice, and with the second one it throws the records away that still
- * wait. In a turn of its own there are none.
+ * A stream that is ended within the event of a chunk ends in the midst of its input: Node then asks
+ * OpenSSL for close_notify twice, and with the second one throws away the records that still wait.
+ * In a turn of its own there are none.
  */
 function endedByItself(socket: tls.TLSSocket): tls.TLSSocket {
   const final = socket._final.bind(socket)
@@ -85,7 +85,7 @@ function choose(transport: string, protocols: string[]): string | undefined {
   return known.find(protocol => protocols.includes(protocol))
 }
 
-/** How to reach somebody over a stream that is open. */
+/** How to open TLS over a stream that is connected. */
 export interface Secured {
   stream: tls.TLSSocket
   /** Protocol, cipher, certificate: a line each, fit for a terminal. */
@@ -93,7 +93,7 @@ export interface Secured {
 }
 
 /**
- * The client's side of the handshake, and the check of whom we talk to.
+ * The client's side of the handshake, and the check of the server's identity.
  * Rejects with the system's error, OpenSSL's or one of tls-failures.ts.
  */
 export async function secured(
@@ -125,7 +125,7 @@ export async function secured(
   }
   return {
     stream,
-    // Most never ask.
+    // Most callers never ask.
     get details() {
       return describe(stream, sentName)
     },
@@ -145,7 +145,7 @@ function agreed(stream: tls.TLSSocket, timeoutMs: number): Promise<void> {
       const ended = error.code === 'ECONNRESET' && error.syscall === undefined
       reject(ended ? handshakeCut() : error)
     }
-    // Whoever gave up destroys the stream below, and there is no error then.
+    // A caller that gave up destroys the stream below, and there is no error then.
     const close = () => fail(handshakeCut())
     stream.once('error', fail).once('close', close)
     stream.once('secureConnect', () => {

@@ -1,7 +1,8 @@
 /**
- * What was sent to a whole network or group is not for us, and answers to it are multiplied. A
- * socket that is bound to one address never gets it. One that is bound to all does, and node:dgram
- * does not tell; so the system is asked to sort it out (socket(7), SO_ATTACH_FILTER). Linux.
+ * A datagram that was sent to a whole network or group is not for this server alone, and answers
+ * to it are multiplied. A socket that is bound to one address never gets it. One that is bound to
+ * all does, and node:dgram does not tell; so the system filters (socket(7), SO_ATTACH_FILTER).
+ * Linux.
  */
 import type { Socket } from 'node:dgram'
 import { isIPv4 } from 'node:net'

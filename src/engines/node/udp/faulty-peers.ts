@@ -80,7 +80,7 @@ export class FaultyPeers {
 }
 
 class Peer {
-  /** So much of it waits that nothing more is taken. */
+  /** So many bytes wait that nothing more is taken. */
   full = false
   readonly #from: Source
   readonly #run: FaultRun

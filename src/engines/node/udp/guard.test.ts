@@ -1,4 +1,4 @@
-/** Whom a server of datagrams does not answer, on a clock that does not run. */
+/** Which datagrams a server does not answer, on a clock that does not run. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { datagramRules, type DatagramRule } from '../../../serving/options.ts'

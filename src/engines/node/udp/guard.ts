@@ -1,7 +1,7 @@
 /**
- * Which datagrams are not answered. Whoever sends one can write any source on it, so an echo is a
- * gift to people who flood others (RFC 862, CVE-1999-0103), and two who answer each other never
- * end (CVE-2024-2169).
+ * Decides which datagrams are not answered. A sender can write any source on a datagram, so an
+ * echo server helps attackers to flood others (RFC 862, CVE-1999-0103), and two servers that
+ * answer each other never end (CVE-2024-2169).
  */
 import { BlockList, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -9,20 +9,22 @@ import type { CounterName } from '../../../metrics/meter.ts'
 import { datagramRules, type DatagramRule, type DatagramRules } from '../../../serving/options.ts'
 import { Recent } from './recent.ts'
 
-/** Without another word, to a source that is not on this machine; per second. */
+/** The default rate to a source that is not on this machine; per second. */
 const ratePerSecondDefault = 10_000
 /** Sources that are remembered, by address and by port: a few MB at most. */
 const sourcesMax = 8_192
-/** What systems give to clients begins here at the lowest (ip(7), ip_local_port_range). */
+/** Ports that systems give to clients begin here at the lowest (ip(7), ip_local_port_range). */
 const clientPortsFrom = 32_768
 /** The same datagram so often within so long is no heartbeat. */
 const repeatedMax = 1_000
-/** From a port that may be a client's, which may well repeat itself: only more is suspicious. */
+/**
+ * From a port that may be a client's, which may repeat itself: only more than this is suspicious.
+ */
 const repeatedByClientMax = 10_000
 const repeatedWithinMs = 60_000
-/** What did not come back for so long is compared with no more. */
+/** A datagram that did not come back for so long is not compared any more. */
 const goneMs = 1_000
-/** So long nothing is answered then to a server's port: longer than a loop takes to come round. */
+/** For so long a server's port gets no answer then: longer than a loop takes to come round. */
 const pauseMs = 100
 /** So much of a datagram is compared. */
 const comparedBytes = 64
@@ -96,9 +98,9 @@ export class Guard {
   }
 
   /**
-   * A client that sends the same as soon as it has come back looks like another echo server in all
-   * that can be seen of it. Who has the port of a server loses what it sends within a pause: no
-   * loop survives that, as it has no clock. Who may be a client loses one datagram of very many;
+   * A client that sends the same as soon as it has come back looks exactly like another echo
+   * server. A source with the port of a server loses what it sends within a pause: no loop survives
+   * that, as it has no clock. A source with the port of a client loses one datagram of very many;
    * that ends a loop, too, though several one after the other.
    */
   #isLoop(address: string, port: number, data: Buffer, nowMs: number): boolean {

@@ -1,4 +1,6 @@
-/** One who talks in datagrams to one other: each write is one, and so is each chunk. */
+/**
+ * A client of datagrams, connected to one address: each write is a datagram, and so is each chunk.
+ */
 import type { Socket } from 'node:dgram'
 import { Duplex } from 'node:stream'
 import type { HostAddress } from '../../../address.ts'
@@ -6,25 +8,28 @@ import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../core/link.ts'
 import { Candidates } from './socket.ts'
 
-/** Nobody is asked: a link is there at once, and whether anybody hears us shows when we write. */
+/**
+ * No handshake: a link is there at once, and only a write shows whether the server is reachable.
+ */
 export async function dialDatagrams({ address }: Target): Promise<Link> {
   const candidates = await Candidates.of(address as HostAddress)
   return { stream: new DatagramStream(await candidates.connect(), candidates), details: [] }
 }
 
-/** So many that came and were not read are kept; what comes then is lost, as in the system. */
+/** So many datagrams are kept unread; more are lost, as in the system. */
 const unreadMax = 1_024
-/** So many of those that were sent before anything came are sent again to another address. */
+/** So many of those sent before the first answer are sent again to another address. */
 const unprovenMax = 64
 
 /**
- * `unreachable` is emitted with the system's error when the other machine says that nobody listens
- * there (ICMP port unreachable, RFC 1122 section 4.1.3.3). It ends nothing: somebody may come.
+ * `unreachable` is emitted with the system's error when the other machine says that no process
+ * listens there (ICMP port unreachable, RFC 1122 section 4.1.3.3). It ends nothing: a server may
+ * start.
  */
 class DatagramStream extends Duplex {
   #socket!: Socket
   readonly #candidates: Candidates
-  /** What was sent before anything came; undefined: somebody is there. */
+  /** Sent before the first answer; undefined once one has come. */
   #unproven: Uint8Array[] | undefined = []
   #moving: Promise<void> | undefined
 
@@ -51,7 +56,7 @@ class DatagramStream extends Duplex {
     else this.#moving = this.#move(again).finally(() => (this.#moving = undefined))
   }
 
-  /** Nobody listens on that address, but on the next one of the name somebody may. */
+  /** No process listens on that address, but one may on the next address of the name. */
   async #move(again: readonly Uint8Array[]): Promise<void> {
     this.#socket.close()
     try {
@@ -69,7 +74,7 @@ class DatagramStream extends Duplex {
   override _write(data: unknown, _encoding: string, done: (error?: Error | null) => void): void {
     const datagram = data as Uint8Array
     if (this.#unproven && this.#unproven.push(datagram) > unprovenMax) this.#unproven.shift()
-    // It is among those that are sent when it has moved.
+    // It is among those that are sent again from the new socket.
     if (this.#moving) return void this.#moving.then(() => done())
     const socket = this.#socket
     socket.send(datagram, error => {
@@ -79,9 +84,9 @@ class DatagramStream extends Duplex {
     })
   }
 
-  /** There is no FIN: the other side never hears of it. */
+  /** There is no FIN: the other side does not learn of it. */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    // While it moves there is none to close.
+    // While the socket is replaced there is none to close.
     if (this.#moving) done(error)
     else this.#socket.close(() => done(error))
   }

@@ -13,7 +13,7 @@ import type { Outcome, Session } from '../../engine.ts'
 import { errnoOf, explain, failureName } from '../../failures.ts'
 import { Candidates, ipv4MaxBytes, ipv6MaxBytes, keepFreed } from './socket.ts'
 
-/** Sockets that are made, and that begin to send, at the same time. */
+/** So many sockets are made, and begin to send, at the same time. */
 const togetherMax = 256
 const beginnersMax = 32
 /** Above this the system takes no more; datagrams then wait for their turn, unsent. */
@@ -23,10 +23,10 @@ const timerSlackNs = 2e6
 /** How often it is looked for what is lost: a tenth of the timeout, within these. */
 const tickMinMs = 1
 const tickMaxMs = 100
-/** After the last echo something may come a second time. */
+/** After the last echo a duplicate may still come. */
 const lingerMs = 50
 
-/** Nothing is sent before run(): whether anybody listens shows only then. */
+/** Nothing is sent before run(): only then it shows whether a server listens. */
 export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Session> {
   keepFreed()
   const places: Place[] = []
@@ -52,7 +52,7 @@ export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Se
   }
 }
 
-/** A socket, and where it may go if nobody listens there. */
+/** A socket, and its next addresses if no process listens there. */
 interface Place {
   socket: Socket
   readonly candidates: Candidates
@@ -148,7 +148,7 @@ class DatagramLoad implements Session {
     return { wrong, log, busyShare: this.#effort.busyShare }
   }
 
-  /** Above all ECONNREFUSED: the other machine has said that nobody listens there (ICMP). */
+  /** Above all ECONNREFUSED: the other machine has said that no process listens there (ICMP). */
   #fail(stream: DatagramStream, error: Error) {
     stream.fail(counter[failureName(error)])
     if (this.#traffic.streams.every(({ failed }) => failed)) this.#end()
@@ -209,7 +209,7 @@ class DatagramLoad implements Session {
     this.#lookedAtNs = now
   }
 
-  /** What has come is read before: that this thread was late is nobody else's fault. */
+  /** What has come is read first: the lateness of this thread is not the server's. */
   readonly #tick = (): void => {
     if (this.#ended) return
     const now = nowNs()
@@ -219,7 +219,7 @@ class DatagramLoad implements Session {
   }
 
   /**
-   * Nothing more is planned: what is under way or late has its time, and what comes twice a moment.
+   * Nothing more is planned: datagrams under way or late have their time, and duplicates a moment.
    */
   #windDown() {
     const now = nowNs()

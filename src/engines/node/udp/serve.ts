@@ -14,7 +14,7 @@ import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
 import { unreadOf } from './unread.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
-/** What the system does not take at once waits in this process; no more than so many. */
+/** Datagrams that the system does not take at once wait in this process; no more than so many. */
 const unsentMax = 1_024
 /** How often the system is asked what it has thrown away. */
 const askMs = 1_000
@@ -72,7 +72,7 @@ class DatagramServer implements Session {
     if (allow.includes('broadcast')) socket.setBroadcast(true)
     if (isUnspecified(address.host)) keepOutGroups(socket, allow, broadcastAddresses())
     socket.on('message', this.#onDatagram)
-    // What an earlier answer has met; who serves everybody has no connection that could fail.
+    // The error of an earlier answer; a udp server has no connection that could fail.
     socket.on('error', () => void counters[counter.datagramsDropped]!++)
   }
 
@@ -91,7 +91,7 @@ class DatagramServer implements Session {
     else if (!this.#faulty.push(data, { address, port })) counters[counter.datagramsDropped]!++
   }
 
-  /** Gives it to the system, unless so much waits there that it had better be lost. */
+  /** Gives it to the system, unless so much waits there that it is better dropped. */
   readonly send = (data: Uint8Array, { address, port }: Source): void => {
     const counters = this.#counters
     if (this.#left || this.#socket.getSendQueueCount() >= unsentMax) {

@@ -34,7 +34,7 @@ export function keepFreed(): void {
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
 }
 
-/** Addresses of one that is to be talked to, the next of which is tried where one is refused. */
+/** The addresses of a target; after a refusal the next one is tried. */
 export class Candidates {
   readonly #port: number
   readonly #hosts: readonly string[]
@@ -94,7 +94,7 @@ export async function bindSocket({ host, port }: HostAddress, sharePort: boolean
   return ready(socket, listening)
 }
 
-/** One that whoever started us has bound. @throws the system's error */
+/** A socket that the parent process has bound. @throws the system's error */
 export async function adoptSocket(fd: number): Promise<Socket> {
   const adopt = (fd: number, host: string) => {
     const socket = create(host, false)
@@ -111,7 +111,7 @@ export async function adoptSocket(fd: number): Promise<Socket> {
   return other
 }
 
-/** Hears only what comes from there. @throws the system's error */
+/** Receives only what comes from there. @throws the system's error */
 async function connectSocket({ host, port }: HostAddress): Promise<Socket> {
   const socket = create(host, false)
   const connected = once(socket, 'connect')

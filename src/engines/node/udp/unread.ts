@@ -1,4 +1,4 @@
-/** How many datagrams the system has thrown away before anybody read them. */
+/** How many datagrams the system has thrown away unread. */
 import type { Socket } from 'node:dgram'
 import { loadLibc } from '../../libc.ts'
 import { descriptorOf } from './destinations.ts'

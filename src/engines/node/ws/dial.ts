@@ -10,7 +10,7 @@ import type { Link, Target } from '../core/link.ts'
 import { anyPieces, keepInFewPieces } from './pieces.ts'
 import { MessageStream } from './stream.ts'
 
-/** Nobody is to fill our memory; a server's own limit is reached long before. */
+/** No server can fill our memory; its own limit is reached long before. */
 const messageMaxBytes = 2 ** 30
 
 /**
@@ -41,7 +41,7 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
       () => fail(Object.assign(new Error('upgrade timed out'), { code: 'ETIMEDOUT' })),
       Math.min(timeoutMs, timerMaxMs),
     )
-    // What breaks before the request is on its way, Node tells nobody but the socket.
+    // An error before the request is on its way is emitted by the socket alone.
     const lost = () => fail(explained(url, socket.errored ?? new Error(hungUp)))
     if (socket.destroyed) return lost()
     socket.once('close', lost)
@@ -55,7 +55,7 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
       ws.removeAllListeners()
       keepInFewPieces(ws, socket)
       const messages = new MessageStream(ws, socket)
-      // What breaks before somebody listens shows as a destroyed stream, not as a crash.
+      // An error before a listener is there shows as a destroyed stream, not as a crash.
       messages.on('error', () => {})
       resolve({
         stream: messages,

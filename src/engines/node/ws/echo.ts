@@ -10,7 +10,7 @@ import { bytesOf, goingAway, type ServerSocket } from './socket.ts'
 import { createUpgrade, type Upgrade } from './upgrade.ts'
 import { spend } from '../core/spent.ts'
 
-/** A client for whom so much waits to be sent is not read from until all of it is gone. */
+/** With so much waiting to be sent, a client is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
 export async function createMessages(task: ServeTask, meter: Meter): Promise<Protocol> {
   const upgrade = createUpgrade(task, meter)
@@ -27,9 +27,9 @@ export async function createMessages(task: ServeTask, meter: Meter): Promise<Pro
 }
 
 /**
- * Back-pressure as for bytes (see ../echo.ts). A connection holds at most `unsentMaxBytes` and one
- * message that wait to be sent, one chunk (64 KiB), and a message that is not complete: twice the
- * longest message that is allowed, and 256 KiB.
+ * Backpressure as for bytes (see ../bytes/echo.ts). A connection holds at most `unsentMaxBytes` and
+ * one message that wait to be sent, one chunk (64 KiB), and a message that is not complete: twice
+ * the longest message that is allowed, and 256 KiB.
  */
 function createEcho({ opened }: Upgrade, meter: Meter): EchoHandler {
   return {
@@ -42,7 +42,7 @@ function createEcho({ opened }: Upgrade, meter: Meter): EchoHandler {
     },
     finish(socket) {
       const ws = opened.get(socket)!
-      // What was read, but not delivered because nobody read the echo, is echoed first.
+      // Messages that were read but not delivered, because of backpressure, are echoed first.
       socket.read()
       ws.close(...goingAway)
       ws.resume()
@@ -92,7 +92,7 @@ function echoDeflated(ws: ServerSocket, socket: Socket, { counters }: Meter) {
   socket.on('drain', resume)
 }
 
-/** Whether it is to be echoed: not after goodbye. */
+/** Whether it is to be echoed: not after the close frame. */
 function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): boolean {
   if (ws.readyState !== ws.OPEN) {
     counters[counter.bytesDiscarded]! += length
@@ -105,7 +105,7 @@ function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): 
   return true
 }
 
-/** Nothing arrives before somebody listens. */
+/** Nothing arrives before a listener is there. */
 const resumed = (echo: EchoHandler, { opened }: Upgrade): EchoHandler => ({
   start(socket, accepted) {
     echo.start(socket, accepted)

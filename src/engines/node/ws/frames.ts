@@ -12,13 +12,13 @@ const headerMaxBytes = 14
 const together = Buffer.allocUnsafeSlow(64 * 1024)
 let writer: FrameWriter | undefined
 
-/** Clients mask what they send, with bytes that nobody can foresee (section 5.3). */
+/** Clients mask what they send, with bytes that cannot be foreseen (section 5.3). */
 const masks = Buffer.allocUnsafeSlow(8 * 1024)
 let maskAt = masks.length
 
 /**
- * Writes what comes in one turn at once: a client that sends thousands of tiny messages together
- * costs one write, and not thousands of objects for as long as he does not read.
+ * Writes all frames of one turn at once: a client that sends thousands of tiny messages together
+ * costs one write, and not thousands of objects for as long as it does not read.
  */
 export class FrameWriter {
   readonly #stream: Duplex
@@ -87,7 +87,7 @@ export class FrameWriter {
 
 const flushWriter = () => writer?.flush()
 
-/** The buffer is his until the end of the turn, or until another one wants it. */
+/** The buffer is valid until the end of the turn, or until another connection takes it. */
 function takeTurn(next: FrameWriter) {
   flushWriter()
   writer = next

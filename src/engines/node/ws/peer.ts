@@ -6,7 +6,7 @@ import type { Listener, Peer } from '../core/faulty-echo.ts'
 import { FrameWriter, opcode } from './frames.ts'
 import { goingAway, bytesOf, type ServerSocket } from './socket.ts'
 
-/** A client for whom so much waits to be sent is not read from until all of it is gone. */
+/** With so much waiting to be sent, a client is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
 /** What a ping costs besides its bytes where it is held back or dropped. */
 const pingBytes = 256
@@ -24,7 +24,7 @@ export class MessagePeer implements Peer {
   #unanswered: Buffer | undefined
   /** What has come while nothing was answered. */
   #ignoredBytes = 0
-  /** How the client has taken leave, which is answered when everything is written. */
+  /** The client's close frame, which is answered when everything is written. */
   #goodbye: [code?: number, reason?: string | Buffer] | undefined
 
   constructor(ws: ServerSocket, socket: Socket) {

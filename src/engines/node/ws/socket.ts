@@ -1,20 +1,20 @@
-/** The server's end of a WebSocket: what the package `ws` leaves to whoever serves with it. */
+/** The server's end of a WebSocket: what the package `ws` leaves to its users. */
 import { WebSocket, type RawData } from 'ws'
 
-/** What is told besides the code where we are the one who closes (RFC 6455 section 7.4.1). */
+/** The reason that goes with the code where we close (RFC 6455 section 7.4.1). */
 const reasons: Record<number, string> = {
   1002: 'that is no frame of a client (RFC 6455 section 5)',
   1007: 'that is no UTF-8, or no deflated data',
   1009: 'this message is too long',
 }
 
-/** Told to those who are still there when the server leaves. */
+/** Sent to clients that are still there when the server leaves. */
 export const goingAway = [1001, 'the server is leaving'] as const
 
 export class ServerSocket extends WebSocket {
   /**
-   * Before a close frame leaves. Returns whether it is to wait: then whoever says so closes later,
-   * with the same code and reason.
+   * Before a close frame leaves. Returns whether it is to wait: then the caller closes later, with
+   * the same code and reason.
    */
   beforeClose: (code?: number, reason?: string | Buffer) => boolean = () => false
 
@@ -32,5 +32,5 @@ export class ServerSocket extends WebSocket {
   }
 }
 
-/** Messages come in one piece, as long as nobody asks for others. */
+/** Messages come in one piece, unless other pieces are asked for. */
 export const bytesOf = (data: RawData): Buffer => data as Buffer

@@ -10,8 +10,8 @@ import { bytesOf } from './socket.ts'
 const unsentMaxBytes = 128 * 1024
 
 /**
- * Strings are messages of text, buffers are binary. `end()` says goodbye with 1000; messages may
- * still come until the other side has said it, too.
+ * Strings are messages of text, buffers are binary. `end()` closes with 1000; messages may
+ * still come until the other side has closed, too.
  */
 export class MessageStream extends Duplex {
   readonly #ws: WebSocket
@@ -63,7 +63,7 @@ export class MessageStream extends Duplex {
   }
 
   #onClosed(code: number, reason: string) {
-    // 1005: without a code; 1006: without goodbye. Both are the end of a stream, as FIN is.
+    // 1005: without a code; 1006: without a close frame. Both are the end of a stream, as FIN is.
     if (code !== 1000 && code !== 1001 && code !== 1005 && code !== 1006) {
       const why = reason === '' ? '' : `: ${reason}`
       this.#error ??= new ClosedError(`closed with ${code}${why}`)
@@ -91,7 +91,7 @@ export class MessageStream extends Duplex {
     else this.#onDrain = callback
   }
 
-  /** Over when the other side has said goodbye as well, or is gone. */
+  /** Over when the other side has sent its close frame as well, or is gone. */
   override _final(callback: (error?: Error | null) => void): void {
     this.#writer.flush()
     this.#ws.close(1000)
@@ -103,7 +103,7 @@ export class MessageStream extends Duplex {
     const ws = this.#ws
     if (ws.readyState === ws.CLOSED) return callback(error)
     ws.once('close', () => callback(error))
-    // Goodbye is said where it can leave at once: nobody waits for it.
+    // The close frame is sent where it can leave at once: nothing waits for it.
     if (!error && ws.readyState === ws.OPEN && this.#writer.waitingBytes === 0) ws.close(1000)
     ws.terminate()
   }

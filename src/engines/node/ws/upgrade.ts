@@ -1,4 +1,4 @@
-/** The way in for WebSocket clients: an HTTP request that is upgraded (RFC 6455 section 4). */
+/** The handshake of WebSocket: an HTTP request that is upgraded (RFC 6455 section 4). */
 import { createServer, STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -54,7 +54,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     const head = { ...headersOf(why), ...headers }
     const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${why}\n`)
-    // Input that nobody reads would make a reset of the close, and the answer be thrown away.
+    // Unread input would make a reset of the close, and the answer would be lost.
     socket.resume().on('error', () => {})
     const timer = setTimeout(() => socket.destroy(), lingerMs)
     socket.once('close', () => clearTimeout(timer))
@@ -68,7 +68,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     response.writeHead(status, { ...headersOf(why), ...headers }).end(`${why}\n`)
   })
   http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // Who is gone is seen by the handshake.
+    // The handshake sees that the client is gone.
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
     else if (error.code === 'HPE_HEADER_OVERFLOW')
       refuse(socket, [431, `The headers have more than ${headersMaxBytes} bytes.`])
@@ -79,7 +79,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     if (refusal) refuse(socket, refusal)
     else
       upgrades.handleUpgrade(request, socket, head, ws => {
-        // Nothing is to arrive before somebody listens.
+        // Nothing is to arrive before a listener is there.
         ws.pause()
         keepInFewPieces(ws, socket as Socket)
         waiting.get(socket)?.(ws)
@@ -120,7 +120,7 @@ function refusalOf(
   if (method !== 'GET') return [405, 'An upgrade is asked for with GET.', { Allow: 'GET' }]
   if (headers['sec-websocket-version'] !== '13')
     return [426, 'The version of WebSocket is 13 (RFC 6455).', { ...use13, Upgrade: 'websocket' }]
-  // Programs need not say where they come from; a browser always does.
+  // Programs need not send Origin; a browser always does.
   const { origin } = headers
   if (!origins || origin === undefined || origins.includes(origin)) return undefined
   return [403, 'Pages from this origin may not connect.']
