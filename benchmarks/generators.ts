@@ -1,5 +1,5 @@
 /**
- * What a message costs those who send: the generators of yodel against the closed-loop generator in
+ * What a message costs its sender: the generators of yodel against the closed-loop generator in
  * C (controls/c/load.c), all of which compare every byte. In rounds, against the same server.
  */
 import { spawn } from 'node:child_process'

@@ -1,4 +1,5 @@
-/** What is measured, and of whom: each is one number per round, smaller or larger being better. */
+/** What is measured, and on which servers: each measure is one number per round, and says whether
+ * less or more is better. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
@@ -11,7 +12,7 @@ export interface Measure {
   name: string
   /** The quantity and its unit. */
   unit: string
-  /** Who takes part; in the first place the control to which ratios are taken. */
+  /** The contestants; the first is the control to which ratios are taken. */
   contestants: RegExp[]
   run(contestant: Contestant, how: How): Promise<number>
 }
@@ -50,7 +51,7 @@ function schedNs(pid: number): number {
 }
 
 /**
- * Memory that a process has written and shares with nobody, in bytes (proc_pid_smaps(5)). Pages of
+ * Memory that a process has written and shares with no other process, in bytes (proc_pid_smaps(5)). Pages of
  * files come and go by a megabyte, whatever the process does.
  */
 function privateBytes(pid: number): number {
@@ -160,8 +161,8 @@ async function openAndUse(port: number, count: number, bytes: number, close: boo
     sockets.push(...(await Promise.all(batch)))
   }
   if (close) await Promise.all(sockets.map(socket => once(socket.end().resume(), 'close')))
-  // The last ones are connected, but perhaps not accepted yet; and what is freed is given back to
-  // the system by whoever is idle for a while.
+  // The last ones are connected, but perhaps not accepted yet; and a process
+  // gives freed memory back to the system only after a while of rest.
   await new Promise(resolve => setTimeout(resolve, 1_300))
   return sockets
 }
@@ -170,44 +171,44 @@ const epoll = /^c epoll$/
 const yodels = /^yodel/
 /** It serves one client at a time, and so takes part where there is but one. */
 const spin = /^c spin$/
-const everybody = /^(?!c spin$)/
+const allButSpin = /^(?!c spin$)/
 const small = (connections: number, depth = 1) => ({ connections, sizeBytes: 64, depth })
 
 export const measures: Measure[] = [
   {
     name: 'small-50',
     unit: 'us of server CPU per 64 B echo, 50 connections',
-    contestants: [epoll, everybody],
+    contestants: [epoll, allButSpin],
     run: loaded(small(50), cpuPerEcho),
   },
   {
     name: 'small-500',
     unit: 'us of server CPU per 64 B echo, 500 connections',
-    contestants: [epoll, everybody],
+    contestants: [epoll, allButSpin],
     run: loaded(small(500), cpuPerEcho),
   },
   {
     name: 'depth-16',
     unit: 'us of server CPU per 64 B echo, 50 connections, 16 in flight on each',
-    contestants: [epoll, everybody],
+    contestants: [epoll, allButSpin],
     run: loaded(small(50, 16), cpuPerEcho),
   },
   {
     name: 'bulk',
     unit: 'us of server CPU per MB, 1 MB messages, 4 connections',
-    contestants: [epoll, everybody],
+    contestants: [epoll, allButSpin],
     run: loaded({ connections: 4, sizeBytes: 1e6 }, cpuPerMegabyte),
   },
   {
     name: 'single',
     unit: 'us median round trip, 64 B, 1 connection',
-    contestants: [epoll, spin, everybody],
+    contestants: [epoll, spin, allButSpin],
     run: loaded(small(1), ({ p50_us }) => p50_us),
   },
   {
     name: 'churn',
     unit: 'us per connect, echo, close (50 at a time)',
-    contestants: [epoll, everybody],
+    contestants: [epoll, allButSpin],
     run: loaded({ ...small(50), churn: true }, ({ cycles, seconds }) => (seconds * 1e6) / cycles),
   },
   {

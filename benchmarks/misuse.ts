@@ -92,7 +92,7 @@ const says =
     await part(line, parting)
   }
 
-/** Without a byte nobody is asked to leave where there is no time for it. */
+/** Where silence has no time limit the server keeps a silent client, so that one closes itself. */
 const leaves =
   (misuse: Misuse): Misuse =>
   (where, parting) =>
@@ -221,7 +221,7 @@ export const misuses: Record<Address['transport'], Record<string, Misuses>> = {
   tcp: { bytes: bytes(plain) },
   unix: { bytes: bytes(plain) },
   tls: { bytes: { ...behindTls(bytes(secure())), 'bad frame': brokenRecord } },
-  // Nobody is connected there: what is sent costs no descriptor (see udp.test.ts for the rest).
+  // There are no connections: what is sent costs no descriptor (see udp.test.ts for the rest).
   udp: {},
   ws: { messages: messages(plain) },
   wss: { messages: behindTls(messages(secure())) },

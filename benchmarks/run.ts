@@ -33,7 +33,7 @@ function median(values: number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** Those who take part, the control first; undefined if nobody is left to compare. */
+/** The contestants, the control first; undefined if none is left to compare. */
 function fieldOf(measure: Measure, ready: Contestant[]): Contestant[] | undefined {
   const wanted = words(flags.of)
   const inOrder = measure.contestants.flatMap(pattern => ready.filter(c => pattern.test(c.name)))

@@ -24,11 +24,11 @@ export interface Epoch extends Totals {
   descriptors: number
 }
 
-/** A connection on which nothing moves for so long is stuck: nobody holds anything as long. */
+/** A connection on which nothing moves for so long is stuck: no behaviour holds anything as long. */
 const stuckMs = 20_000
 /** All have gone, and the server has noticed nothing more for so long: then it will not. */
 const quietMs = 5_000
-/** Of few descriptors no more are let in if there were none for so long. */
+/** With few descriptors, no more clients are admitted if none was for so long. */
 const warmUpMs = 2000
 /** Nothing at all to do for so long, and the part of it that may be spent on that. */
 const idleMs = 300
@@ -87,12 +87,12 @@ export class Campaign {
     if (this.violations.length < violationsMax) this.violations.push(what)
   }
 
-  /** What the server counted, for whoever looks for the cause. */
+  /** What the server counted, to help find the cause. */
   async #testimony(abortsBefore: number): Promise<string> {
     const counts = Object.entries(await this.#server.ask()).filter(([, count]) => count !== 0)
     const says = `the server says: ${counts.map(([name, count]) => `${name} ${count}`).join(', ')}`
     const aborts = abortsForMemory() - abortsBefore
-    // Others on this machine can use it up, too: then nobody here is to blame.
+    // Others on this machine can use it up, too: then the server is not to blame.
     return aborts > 0
       ? `${says}; the system reset ${aborts} for want of TCP memory (tcp_mem)`
       : says
@@ -175,7 +175,7 @@ export class Campaign {
       this.#violation(`client ${number} (${behave.name}): ${(error as Error).message} (${state})`)
     }
     for (const peer of mine) {
-      // Wrong bytes count even for those who would not have waited for the rest.
+      // Wrong bytes count even for a client that would not have waited for the rest.
       if (peer.broken !== undefined && !told)
         this.#violation(`client ${number}: ${peer.broken} (${peer.state})`)
       peer.destroy()
@@ -183,7 +183,7 @@ export class Campaign {
     }
   }
 
-  /** After a violation nobody needs to be waited for. */
+  /** After a violation no client needs to be waited for. */
   #giveUpStuck(): void {
     const nowMs = performance.now()
     for (const [peer, last] of this.#peers) {
@@ -229,7 +229,7 @@ export class Campaign {
     if (bytesOut > bytesIn) this.#violation(`${bytesOut} bytes out, but only ${bytesIn} in`)
   }
 
-  /** Who has nothing to do must sleep. The garbage collector may finish its work first. */
+  /** A server with nothing to do must sleep. The garbage collector may finish its work first. */
   async #lookAtProcessor(): Promise<void> {
     let part = 0
     for (let n = 0; n < idleTries; n++) {

@@ -32,7 +32,7 @@ interface Look {
 
 /** All have gone: after so long the server has noticed. */
 const quietMs = 20_000
-/** A handshake that nobody finishes is given up in an epoch; a busy machine takes seconds. */
+/** An unfinished handshake is given up in an epoch; a busy machine takes seconds. */
 const options: ServeOptions = { engine: 'node', handshakeTimeoutMs: 5_000 }
 /** So long a misuse may take: it may wait until its handshake is given up. */
 const patienceMs = 30_000

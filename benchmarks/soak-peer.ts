@@ -43,7 +43,7 @@ export class Peer {
   readonly #totals: Totals
   #connected = false
   #closed = false
-  /** Whoever waits for something to happen. */
+  /** The waits for a change. */
   #wake: (() => void)[] = []
 
   constructor(port: number, seed: number, number: number, totals: Totals, options: PeerOptions) {

@@ -13,7 +13,7 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string' },
     /** One of them; without it, all that do not refuse. */
     engine: { type: 'string' },
-    /** Of tls, ws, wss, http, https: clients who misuse it, and others among them. */
+    /** Of tls, ws, wss, http, https: clients that misuse it, and well-behaved ones among them. */
     transport: { type: 'string' },
     threads: { type: 'string', default: '1' },
     concurrency: { type: 'string' },
@@ -94,7 +94,7 @@ async function soak(engine: (typeof engines)[number], totalMs: number) {
   return false
 }
 
-/** The same for a transport and those who misuse it. */
+/** The same for a transport and the clients that misuse it. */
 async function soakTransport(transport: (typeof misusedTransports)[number], totalMs: number) {
   const { serverPath, seed, clients, epochs, epochMs } = planFor('node', totalMs)
   const plan = { serverPath, transport, seed, clients, epochs, epochMs }

@@ -1,6 +1,6 @@
 /**
  * What it costs a server to be watched: echoes per second, and processor time per echo, without a
- * dashboard, with one that nobody looks at, and with what an open page asks for (events, and the
+ * dashboard, with one that no page has open, and with what an open page asks for (events, and the
  * table each second).
  *
  *   npm run bench:watching -- [--engine uring] [--rounds 21] [--seconds 1] [--open 0]
@@ -117,7 +117,7 @@ const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.len
 const dashboard = ['--dashboard', '127.0.0.1:0']
 const servers = {
   'no dashboard': await start(),
-  'a dashboard, nobody looks': await start(...dashboard),
+  'a dashboard, no page open': await start(...dashboard),
   'an open page': await start(...dashboard),
   'no dashboard, once more': await start(),
 }

@@ -12,12 +12,12 @@ import { fileURLToPath } from 'node:url'
 
 const yodelPath = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const short = process.argv.includes('--short')
-/** How long the person is left waiting before somebody stops the sender. */
+/** How long the person is left waiting before the sender is stopped. */
 const patienceMs = short ? 500 : 3000
 const lines = ['Hello?', 'Is anybody there?', 'Ah!', 'How fast you are.', 'Goodbye.']
 
 const say = (text: string) => void process.stdout.write(`${text}\n`)
-/** Keeps nobody here who has nothing else to do. */
+/** A wait that does not keep the process alive. */
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms).unref())
 
 /** Everything that was started and has not ended. */
@@ -68,17 +68,17 @@ async function scene(title: string, concurrency: string): Promise<number> {
   say(`\n${title}\n\n    yodel serve --concurrency ${concurrency}`)
   const server = yodel('serve', 'tcp://127.0.0.1:0', '--concurrency', concurrency)
   const url = /tcp:\S+/.exec(await server.said())![0]
-  // Limited in case that nobody is left to stop it.
+  // Limited, in case that this process dies and cannot stop it.
   const sender = yodel('flood', url, '--duration', '1m')
   await sender.told()
   say(`    yodel flood ${url}      sends for ever\n    yodel connect ${url}    a person types:\n`)
   const person = yodel('connect', '--verbose', url)
   await person.told()
   const conversation = converse(person)
-  // Either the person is through, or somebody loses patience and stops the sender.
+  // Either the person is through, or the sender is stopped after a while.
   const served = conversation.then(() => true)
   const heard = await Promise.race([served, pause(patienceMs).then(() => false)])
-  if (heard) say('\n    The sender still sends; nobody had to wait for it.')
+  if (heard) say('\n    The sender still sends; no one had to wait for it.')
   else
     say(`    (nothing comes back. After ${patienceMs / 1000} s the sender is stopped with Ctrl-C)`)
   await sender.stop('Ctrl-C')

@@ -13,7 +13,7 @@ export interface Curve {
 }
 
 interface Props {
-  /** What it shows, for those who do not see it. */
+  /** What it shows, for screen readers. */
   label: string
   curves: Curve[]
   /** The places on the x axis, then a row for each curve. */

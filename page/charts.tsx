@@ -97,7 +97,7 @@ function SecondChart({ title, curves, text }: Picture) {
   )
 }
 
-/** The chart for those who do not see it. */
+/** The chart in words, for screen readers. */
 function summary(
   curves: SecondCurve[],
   all: readonly Second[],

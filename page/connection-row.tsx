@@ -33,7 +33,7 @@ export const columns: Column[] = [
   {
     name: 'State',
     className: 'word',
-    title: 'waiting: connected, but nobody serves it yet',
+    title: 'waiting: connected, but not served yet',
     early: true,
     text: ({ waiting }) => (waiting ? 'waiting' : 'served'),
   },

@@ -68,8 +68,8 @@ function askToKillAll() {
   confirm({
     title: `Kill ${count}?`,
     text: filter
-      ? `All whose peer or transport contains “${filter}”. Those who wait stay.`
-      : 'Everybody who is served is cut off at once; those who wait are served next.',
+      ? `All whose peer or transport contains “${filter}”. Waiting clients stay.`
+      : 'All served connections are closed at once; the waiting clients are served next.',
     verb: `Kill ${count}`,
     action: () => void kill(`/api/connections?${query(filter ? { filter } : { all: true })}`),
   })
@@ -168,9 +168,9 @@ function Table() {
 }
 
 function emptyText() {
-  if (rows.filter.value) return 'Nobody matches the filter.'
+  if (rows.filter.value) return 'No connection matches the filter.'
   const url = server.value?.listeners[0]?.url ?? ''
-  return `Nobody is connected. Try: yodel connect ${url}`
+  return `No client is connected. Try: yodel connect ${url}`
 }
 
 /** Stands for rows that are not there, so that the scroll bar is right. */
@@ -184,7 +184,7 @@ const Space = ({ rows: count }: { rows: number }) =>
 function HeadCell({ name, sort, title, className }: (typeof columns)[number]) {
   const { by, order } = rows.sort.value
   const sorted = by === sort
-  // The column tells the age: who was opened first is the oldest.
+  // The column shows the age: the first opened is the oldest.
   const up = (order === 'asc') !== (sort === 'openedAt')
   const direction = up ? 'ascending' : 'descending'
   return (

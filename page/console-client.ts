@@ -21,7 +21,7 @@ const tooBig = 1009
 let socket: WebSocket | null = null
 let count = 0
 
-/** It connects with the first message, so that nobody is connected who says nothing. */
+/** It connects with the first message: an unused console is no connection. */
 export function send(text: string): void {
   const line = { number: ++count, sent: text, reply: null }
   lines.value = [...lines.peek().slice(1 - mostLines), line]

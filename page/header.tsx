@@ -70,7 +70,7 @@ const askToDrain = () =>
   confirm({
     title: 'Stop this server?',
     text:
-      'It accepts nobody from now on. Those who are connected may finish; then the server ' +
+      'It accepts no client from now on. Connected clients may finish; then the server ' +
       'leaves, and this page has nothing to show any more.',
     verb: 'Stop it',
     action: drain,

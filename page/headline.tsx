@@ -19,7 +19,7 @@ const tiles: Tile[] = [
   },
   {
     name: 'Waiting',
-    explanation: 'connected, but nobody serves them yet',
+    explanation: 'connected, but not served yet',
     text: ({ waiting }) => (waiting === null ? none : formatCount(waiting)),
     tone: 'waiting',
   },

@@ -74,7 +74,7 @@ export function scrolledTo(top: number, height: number): void {
 
 export function sortBy(by: SortKey): void {
   const { by: now, order } = sort.peek()
-  // Who moves most comes first, and so do names from the beginning.
+  // The largest figures come first; names from the beginning.
   const first = by === 'peer' || by === 'openedAt' ? 'asc' : 'desc'
   const turned = order === 'asc' ? 'desc' : 'asc'
   sort.value = { by, order: by === now ? turned : first }

@@ -1,4 +1,4 @@
-/** What the page knows of the server. live.ts and the answers to clicks are who changes it. */
+/** What the page knows of the server. Only live.ts and the answers to clicks change it. */
 import { signal } from '@preact/signals'
 import type {
   BenchRun,

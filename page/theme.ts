@@ -3,7 +3,7 @@ import { signal } from '@preact/signals'
 
 const dark = matchMedia('(prefers-color-scheme: dark)')
 
-/** Whoever draws reads it, and so draws again when it changes. */
+/** Each drawing reads it, and so is drawn again when it changes. */
 export const isDark = signal(dark.matches)
 dark.addEventListener('change', () => (isDark.value = dark.matches))
 

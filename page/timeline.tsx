@@ -109,7 +109,7 @@ function readout({ lanes, selected }: view.View): string {
 const Legend = () => (
   <p class="legends">
     <span class="legend">
-      <i class="lane waiting" /> waiting: connected, but nobody serves them yet
+      <i class="lane waiting" /> waiting: connected, but not served yet
     </span>
     <span class="legend">
       <i class="lane served idle" /> served, silent
@@ -188,7 +188,7 @@ function move(event: KeyboardEvent, scroller: HTMLElement): void {
   event.preventDefault()
   const { lanes: visible, pitch, height } = shown.peek()
   const now = visible.findIndex(({ id }) => id === selected.peek())
-  // The first step goes to the oldest who is still there.
+  // The first step goes to the oldest lane that is still there.
   const start = visible.findIndex(({ until }) => until === null)
   const wanted = now === -1 ? start : now + step
   const next = Math.max(0, Math.min(visible.length - 1, wanted))

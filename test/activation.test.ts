@@ -1,4 +1,4 @@
-/** Sockets that somebody else has opened: systemd's LISTEN_FDS, and --fd. */
+/** Sockets that another process has opened: systemd's LISTEN_FDS, and --fd. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, renameSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'

@@ -101,7 +101,7 @@ for (const [url, begins, proxy] of rows) {
       else await Promise.all(begins.map(bytes => answerTo(server, bytes, how)))
       await assertFailed(server, begins.length * (at + 1), how)
     }
-    // Nor is a client that looks whether there is somebody, and says nothing, one that failed.
+    // A probe that connects and sends nothing is no failure either.
     const { handshakesFailed } = server.counts()
     assert.equal(await answerTo(server, Buffer.alloc(0)), '')
     await assertFailed(server, begins.length * 3)

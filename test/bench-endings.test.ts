@@ -180,7 +180,7 @@ function beforeItBegins() {
     assert.equal(clients, 0)
   })
 
-  test('nobody listens, or the name is unknown: one line, and exit 3', async () => {
+  test('no server listens, or the name is unknown: one line, and exit 3', async () => {
     const { url } = await (async () => {
       await using gone = await listen()
       return gone

@@ -84,7 +84,7 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
     3,
     /name\.invalid:7: (?:no such host \(ENOTFOUND\)|the name service does not .*)\. Check the name/,
   ],
-  // 192.0.2.0/24 belongs to nobody (RFC 5737).
+  // 192.0.2.0/24 belongs to no network (RFC 5737).
   [
     ['serve', '192.0.2.1:0'],
     3,
@@ -108,7 +108,7 @@ suite('places that cannot be had', { skip: windows }, () => {
   const file = join(folder, 'file')
   writeFileSync(file, 'precious')
 
-  test('a port, and a unix socket, at which somebody listens', async () => {
+  test('a port, and a unix socket, at which another server listens', async () => {
     const path = join(folder, 'live')
     const { program, url } = await yodelServe(':0', `unix:${path}`)
     await using _ = program
@@ -142,12 +142,12 @@ suite('places that cannot be had', { skip: windows }, () => {
     await assertFails(typed(['connect', address]), 3, /no such file or folder \(ENOENT\)\. Check/)
   })
 
-  // Root may do anything, so root becomes somebody else.
+  // Root may do anything, so root becomes another user.
   const prefix = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--clear-groups'] : []
   const [command, ...args] = [...prefix, process.execPath, yodelPath]
   const skip =
     spawnSync(command, [...args, '--version']).status !== 0 &&
-    'root cannot run it as somebody without privileges here'
+    'root cannot run it as a user without privileges here'
 
   test('a folder in which nothing may be made', { skip }, async () => {
     chmodSync(folder, 0o555)
@@ -196,7 +196,7 @@ test(
     const { program, url } = await yodelServe()
     await using _ = program
     assert.match(url, /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/)
-    // Whoever has read that it listens may stop it at once, and it leaves in good order.
+    // A reader of the ready line may stop it at once, and it leaves in good order.
     program.kill()
     const plain = await program.finished
     assert.equal(plain.stdout.toString(), `yodel: listening on ${url}\n`)

@@ -22,7 +22,7 @@ export async function dialMany(port: number, count: number): Promise<Socket[]> {
   return sockets
 }
 
-/** The same over TLS, with whoever answers; in `options` what else a test wants to say. */
+/** The same over TLS, with any server; in `options` what else a test wants to set. */
 export async function dialTls(
   where: NetConnectOpts,
   options: tls.ConnectionOptions = {},
@@ -96,7 +96,7 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
 }
 
 /**
- * A figure of a server in this process, once it stays the same although nobody is kept from work:
+ * A figure of a server in this process, once it stays the same although every thread could work:
  * all other threads sleep each time it is looked at. (A busy machine may leave a thread waiting for
  * long; where threads do not show whether they wait, half a second is all that can be done.)
  */

@@ -69,25 +69,29 @@ export function takesTurns(start: Start) {
 }
 
 export function holdsBack(start: Start, dial: Dial, skip: string | false = false) {
-  test('whoever never reads is not read from either, and slows nobody', { skip }, async () => {
-    await using server = await start()
-    const greedy = await dial(server.address)
-    greedy.pause()
-    const chunk = pattern(2 ** 20, 3)
-    const send = () => {
-      while (greedy.writable && greedy.write(chunk));
-    }
-    greedy.on('drain', send).on('error', () => {})
-    send()
-    const before = await settled(() => server.snapshot().bytesIn)
-    const socket = await dial(server.address)
-    for (let n = 0; n < 100; n++) assert.equal(await echo(socket, `message ${n}`), `message ${n}`)
-    const after = await settled(() => server.snapshot().bytesIn)
-    assert.equal(after - before, 100 * 9 + 90)
-    greedy.destroy()
-    socket.end()
-    await balanced(server)
-  })
+  test(
+    'a client that never reads is not read from either, and slows no other',
+    { skip },
+    async () => {
+      await using server = await start()
+      const greedy = await dial(server.address)
+      greedy.pause()
+      const chunk = pattern(2 ** 20, 3)
+      const send = () => {
+        while (greedy.writable && greedy.write(chunk));
+      }
+      greedy.on('drain', send).on('error', () => {})
+      send()
+      const before = await settled(() => server.snapshot().bytesIn)
+      const socket = await dial(server.address)
+      for (let n = 0; n < 100; n++) assert.equal(await echo(socket, `message ${n}`), `message ${n}`)
+      const after = await settled(() => server.snapshot().bytesIn)
+      assert.equal(after - before, 100 * 9 + 90)
+      greedy.destroy()
+      socket.end()
+      await balanced(server)
+    },
+  )
 }
 
 /** @param skip of what does not look at how a connection ends */
@@ -118,7 +122,7 @@ export function leaves(start: Start, many: number, dial: Dial, skip: string | fa
   test(`close() with ${many} senders: all that was received comes back, then FIN`, async () => {
     const server = await start({ drainMs: 10_000, concurrency: many })
     const sockets = await Promise.all(Array.from({ length: many }, () => dial(server.address)))
-    // Whoever has to wait for a thread still would give the others time to send very much.
+    // A client that waits for a thread would give the others time to send very much.
     for (const socket of sockets) assert.equal(await echo(socket, 'ready'), 'ready')
     await until(() => server.snapshot().open === many)
     // Speed is shown where clients cost little.
@@ -142,7 +146,7 @@ export function leaves(start: Start, many: number, dial: Dial, skip: string | fa
     assert.equal(server.snapshot().open, 0)
   })
 
-  test('a bound on patience: who does not hang up is closed after drainMs', async () => {
+  test('a client that does not hang up is closed after drainMs', async () => {
     const server = await start({ drainMs: 300 })
     const socket = await dial(server.address)
     assert.equal(await echo(socket, 'stay'), 'stay')

@@ -101,7 +101,7 @@ test('FIN is said when all is back, as some leave at once; --half-close: before'
     await sleep(1_200)
     if (socket.writable) socket.write(data)
   })
-  // Longer than the patience in all, and never silent as long.
+  // Longer than the timeout in all, and never silent for as long.
   const slow = proxy(async (socket, data) => {
     for (const byte of data) {
       await sleep(110)
@@ -215,7 +215,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   )
 }
 
-test('whoever reads stdout goes away', async () => {
+test('the reader of stdout goes away', async () => {
   await using program = yodel(['connect', url], 'open')
   program.child.stdin!.write('hello')
   await printed(program, 5)

@@ -17,13 +17,13 @@ const load = { warmupMs: 0, count: short(1000, 300), connections: 3, depth: 4, c
 const sizeBytes = [{ minBytes: 1, maxBytes: 700, weight: 1 }]
 
 describe('corruption that is counted', together, () => {
-  test('is exactly what the server has flipped, at any rate, whoever sends', async t => {
+  test('is exactly what the server has flipped, at any rate, on any engine', async t => {
     await using server = await start('')
     for (const engine of ['node', 'uring'] as const) {
       const refusal = await loadRefusal(engine)
       if (refusal !== false) t.diagnostic(refusal)
       const all = ['0', '1e-4', '5%', '100%']
-      // Who moves the bytes looks at none of them.
+      // The server looks at none of the bytes.
       const rates = engine === 'node' ? all : short(all, ['5%'])
       for (const rate of refusal !== false ? [] : rates) {
         await server.setFaults([parseFault(`corrupt=${rate}`)])

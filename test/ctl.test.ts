@@ -31,7 +31,7 @@ before(async () => {
 after(() => board[Symbol.asyncDispose]())
 
 suite('yodel ctl', { concurrency: 4 }, () => {
-  test('snapshot and connections say who is there; kill closes one', async () => {
+  test('snapshot and connections list the clients; kill closes one', async () => {
     const socket = await dial(board.server.address)
     await echo(socket, 'hello')
     await board.observer.look()
@@ -70,10 +70,10 @@ suite('yodel ctl that cannot do it', () => {
     const other = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
-    const nobody = createServer().listen(0, '127.0.0.1')
-    await once(nobody, 'listening')
-    const free = (nobody.address() as AddressInfo).port
-    nobody.close()
+    const unused = createServer().listen(0, '127.0.0.1')
+    await once(unused, 'listening')
+    const free = (unused.address() as AddressInfo).port
+    unused.close()
     const { stderr, ...result } = await run('ctl', '--url', `:${free}`, 'snapshot')
     assert.match(
       stderr,
@@ -112,7 +112,7 @@ suite('yodel serve', { concurrency: 4 }, () => {
     const guess = async (n: number) =>
       (await fetch(new URL(`/?token=${'x'.repeat(20)}${n}`, url))).status
     for (let n = 0; n < 10; n++) assert.equal(await guess(n), 401)
-    // Nobody guesses a token that was made: whoever has it is let in all the same.
+    // A token that was made cannot be guessed: the right one is accepted all the same.
     assert.equal(await guess(10), 429)
     assert.equal((await run('ctl', '--url', url, 'drain')).code, 0)
     const { code, stderr } = await program.finished
@@ -203,7 +203,7 @@ suite('what yodel serve says', { concurrency: 4 }, () => {
   })
 
   test(
-    '--log-level debug behind a proxy: the client, and by whom it came',
+    '--log-level debug behind a proxy: the client, and the proxy it came by',
     { skip: notDaily },
     async () => {
       const args = ['serve', ':0', '--log-level', 'debug', '--proxy-protocol', 'require']

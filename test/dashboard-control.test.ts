@@ -184,7 +184,7 @@ test('a bench goes nowhere else, and has bounds, unless it was allowed', async (
   await until(() => other.counts().opened > 0)
 })
 
-test('draining: no longer ready, and whoever watches hears of it', async () => {
+test('draining: no longer ready, and the open pages are told', async () => {
   await using board = await startBoard()
   assert.equal((await board.ask('GET', '/readyz')).status, 200)
   const client = await dial(board.server.address)

@@ -1,4 +1,4 @@
-/** Who is kept out of the dashboard, and that what they asked for did not happen. */
+/** Which requests the dashboard refuses, and that a refused request changes nothing. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -212,13 +212,13 @@ suite('requests that no browser sends', () => {
     assert.equal(script.headers['content-type'], 'text/javascript; charset=utf-8')
   })
 
-  test('who is refused a WebSocket is cut off, even if he does not hang up', async () => {
+  test('a client whose WebSocket is refused is cut off, even if it does not hang up', async () => {
     const socket = await dial({ port: open.port })
     const start = 'GET /api/other HTTP/1.1\r\nHost: localhost\r\n'
     socket.write(`${start}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
     assert.match((await readAll(socket)).toString(), /^HTTP\/1\.1 404 /)
     const failed = once(socket, 'error')
-    // The system answers with RST if nobody is there any more.
+    // The system answers with RST once the server has closed.
     const writing = setInterval(() => socket.write('x'), 10)
     await failed
     clearInterval(writing)
@@ -238,7 +238,7 @@ suite('requests that are too much, or make no sense', () => {
     assert.equal((await open.ask('GET', '/', long)).status, 431)
   })
 
-  test('who sends his request slowly is turned away; others are answered meanwhile', async () => {
+  test('a client that sends its request slowly is refused; others are answered meanwhile', async () => {
     const starts = [
       'GET / HTTP/1.1\r\nHost: localhost\r\n',
       'PUT /api/faults HTTP/1.1\r\nHost: localhost\r\nX-Yodel: 1\r\n' +
@@ -280,7 +280,7 @@ suite('requests that are too much, or make no sense', () => {
     }
   })
 
-  test('half a request and garbage harm nobody', async () => {
+  test('half a request and garbage do no harm', async () => {
     for (const text of ['GARBAGE\r\n\r\n', 'GET / HTTP/1.1\r\n\r\n', 'GET']) {
       const socket = await dial({ port: open.port })
       socket.end(text)

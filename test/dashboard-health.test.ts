@@ -118,7 +118,7 @@ suite('a probe', () => {
     assert.equal(everywhere.drained, false)
   })
 
-  test('counts for nobody who guesses, and lets him guess no more', async () => {
+  test('counts for no client that guesses, and stops its guessing', async () => {
     const wrong = (n: number) => ({ headers: { Authorization: `Bearer ${'x'.repeat(15)}${n}` } })
     await using board = await startBoard({ token })
     for (let n = 0; n < 10; n++)
@@ -159,7 +159,7 @@ test('one that does not listen any more is not ready, but alive', async () => {
   assert.equal((await board.ask('GET', '/healthz')).text, 'ok\n')
 })
 
-test('--health: the three of them for anybody, and 503 while it drains', async () => {
+test('--health: the three of them for everyone, and 503 while it drains', async () => {
   await using program = yodel(['serve', ':0', '--health', '0.0.0.0:0', '--engine', 'node'])
   const [, url] = await program.says(/health on (\S+)\n/)
   const [, address] = await program.says(/listening on (\S+)\n/)

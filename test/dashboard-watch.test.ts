@@ -1,4 +1,4 @@
-/** What the dashboard shows of clients: who waits, who is served, what moved; and its events. */
+/** What the dashboard shows of clients: waiting, served, bytes moved; and its events. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -239,7 +239,7 @@ suite('events', () => {
   })
 
   const many = short(100, 20)
-  const dropped = `of ${many} who watch one does not read: he is dropped, the others miss nothing`
+  const dropped = `of ${many} pages one does not read: it is dropped, the others miss nothing`
   test(dropped, async () => {
     const watchers = new Watchers()
     const web = createServer((_, response) => watchers.add(response)).listen(0, '127.0.0.1')
@@ -250,7 +250,7 @@ suite('events', () => {
     const all = others.map(watch)
     const info = { version: 'x'.repeat(60_000) } as Api.ServerInfo
     let sent = 0
-    // Until neither the system nor we hold any more of them for him.
+    // Until neither the system nor this process holds any more of them for it.
     while (watchers.count === many) {
       watchers.send('server', info)
       sent++
@@ -258,7 +258,7 @@ suite('events', () => {
       await until(() => all.every(({ bytes }) => bytes > least))
     }
     assert.deepEqual([watchers.count, watchers.dropped], [many - 1, 1])
-    // A second of a real dashboard has some hundred bytes: minutes of patience.
+    // A second of a real dashboard has some hundred bytes: minutes of buffer.
     assert.ok(sent * 60_000 > 256 * 1024)
     watchers.send('second', { at: 4711 } as Api.Second)
     await until(() =>

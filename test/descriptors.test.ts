@@ -70,7 +70,7 @@ test('what a load can have it gets', { skip }, async () => {
 })
 
 test('short connections that find none left are counted as such', { skip }, async () => {
-  // Nobody is answered, so each keeps its descriptor until it is given up.
+  // No client is answered, so each keeps its descriptor until it is given up.
   await using silent = await listen()
   const churn = ['--connections', '0', '--churn', '500', '--duration', '2s', '--warmup', '0']
   const args = ['bench', silent.url, ...churn, '--drain', '0', '--json']

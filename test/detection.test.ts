@@ -114,7 +114,7 @@ describe('it is found that a server', { concurrency: 8 }, () => {
         assert.equal(errors[counted], 1)
         assert.equal(result.verdict, 'fail')
         const { lost, unfinished } = result.messages
-        // Those that nobody waited for any longer are not lost.
+        // Those that were not awaited any longer are not lost.
         if (isSilent(misdeed, depth)) assert.deepEqual([lost, unfinished], [0, depth])
         else assert.ok(lost > 0 || misdeed === 'repeats a piece')
       })

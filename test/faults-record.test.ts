@@ -93,7 +93,7 @@ describe('a script of faults', together, () => {
       ],
       onFaultStep: (step, atMs) => heard.push({ kind: step?.faults[0]!.kind, atMs }),
     })
-    // What is due at the start is in force for whoever comes first.
+    // What is due at the start is in force for the first client.
     assert.deepEqual(heard, [{ kind: 'delay', atMs: 0 }])
     const socket = await dial(server.address)
     assert.equal(await echo(socket, 'hello'), 'hello')

@@ -116,7 +116,7 @@ describe('a server with faults', together, () => {
     await Promise.all(ends)
   })
 
-  test('nothing that was to come for a client outlives him', async () => {
+  test('no wait for a client outlives its connection', async () => {
     const server = await start('reset=1h delay=1h')
     const socket = await dial(server.address)
     socket.write('hello')
@@ -167,7 +167,7 @@ describe('what a server with faults does besides', together, () => {
     assert.deepEqual([bytesIn, bytesOut], [sent.length, sent.length])
   })
 
-  test('who is cut into many pieces does not keep the others waiting', async () => {
+  test('a client whose echo is cut into many pieces does not keep the others waiting', async () => {
     await using server = await start('slice=1')
     const [greedy, other] = [await dial(server.address), await dial(server.address)]
     const sent = pattern(short(200_000, 50_000), 8)

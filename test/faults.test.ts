@@ -166,7 +166,7 @@ test('truncate is FIN, reset is RST, each after its bytes or its time', () =>
       ['truncate=0', 'closed after 0'],
       ['reset=1000', 'ECONNRESET after 1000'],
       ['reset=50ms', 'ECONNRESET after 3000'],
-      // Whoever waits for something else is reset too.
+      // A connection that waits for another fault is reset too.
       ['hang=5 reset=50ms', 'ECONNRESET after 5'],
       ['reset=50ms delay=1h', 'ECONNRESET after 0'],
       ['refuse', 'ECONNRESET after 0'],

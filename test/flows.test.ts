@@ -13,7 +13,7 @@ import { refusal } from './refusal.ts'
 
 const skip = await refusal('uring')
 const python = missing('python3')
-/** A prime length: no buffer or page of anybody fits it. */
+/** A prime length: no buffer and no page fits it. */
 const block = randomBytes(1_000_003)
 const plenty = 32 * block.length
 

@@ -1,4 +1,4 @@
-/** Whoever does not finish its way in makes room for others, and nobody who does is turned out. */
+/** A client that does not finish its handshake makes room for others; one that finishes keeps its place. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'
@@ -17,7 +17,7 @@ const hello = (await clientHello).subarray(0, 100)
 const head = 'POST / HTTP/1.1\r\nHost: x\r\n'
 const proxy: ServeOptions['proxy'] = { mode: 'require', from: ['127.0.0.1'] }
 
-/** What is said halfway, to whom; and what else that server wants. */
+/** Half a handshake, for which transport; and what else that server needs. */
 const halves: [name: string, transport: string, said: Buffer | string, options?: ServeOptions][] = [
   ['a hello', 'tls', hello],
   ['silence', 'tls', ''],
@@ -31,7 +31,7 @@ const halves: [name: string, transport: string, said: Buffer | string, options?:
 
 describe('with all places taken', { timeout, concurrency: true }, () => {
   for (const [name, transport, said, options] of halves)
-    test(`${transport}: whoever stays in the midst of ${name} makes room`, async () => {
+    test(`${transport}: a client in the midst of ${name} makes room`, async () => {
       const url = `${transport}://127.0.0.1:0`
       await using server = await serve(url, { ...patient, concurrency: 3, ...options })
       const port = portOf(server.url)
@@ -63,19 +63,23 @@ test('1,000 half handshakes make room for a new client', { timeout }, async () =
   for (const socket of [client, ...sockets]) socket.destroy()
 })
 
-test('whoever finishes in time keeps its place, and the next one waits', { timeout }, async () => {
-  await using server = await serve('tls://127.0.0.1:0', { ...patient, concurrency: 1 })
-  const slow = await dial(server.address)
-  await until(() => server.snapshot().open === 1)
-  const next = dialTls(server.address)
-  await new Promise(resolve => setTimeout(resolve, 300))
-  const first = connectTls({ socket: slow, rejectUnauthorized: false })
-  await once(first, 'secureConnect')
-  assert.equal(await echo(first, 'first'), 'first')
-  // Served: it may be silent for as long as it wants, and has its place still.
-  await new Promise(resolve => setTimeout(resolve, 1_500))
-  assert.equal(await echo(first, 'again'), 'again')
-  first.end()
-  assert.equal(await echo(await next, 'next'), 'next')
-  ;(await next).destroy()
-})
+test(
+  'a client that finishes in time keeps its place, and the next one waits',
+  { timeout },
+  async () => {
+    await using server = await serve('tls://127.0.0.1:0', { ...patient, concurrency: 1 })
+    const slow = await dial(server.address)
+    await until(() => server.snapshot().open === 1)
+    const next = dialTls(server.address)
+    await new Promise(resolve => setTimeout(resolve, 300))
+    const first = connectTls({ socket: slow, rejectUnauthorized: false })
+    await once(first, 'secureConnect')
+    assert.equal(await echo(first, 'first'), 'first')
+    // Served: it may be silent for as long as it wants, and has its place still.
+    await new Promise(resolve => setTimeout(resolve, 1_500))
+    assert.equal(await echo(first, 'again'), 'again')
+    first.end()
+    assert.equal(await echo(await next, 'next'), 'next')
+    ;(await next).destroy()
+  },
+)

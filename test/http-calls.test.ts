@@ -1,4 +1,4 @@
-/** Those who call HTTP servers, ours and others; faults; and the programs of others. */
+/** Clients of HTTP servers, ours and others; faults; and other programs. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -32,7 +32,7 @@ before(async () => {
 })
 after(() => Promise.all([clear.close('now'), secret.close('now')]))
 
-/** Everybody else's echo server. */
+/** An echo server as others write it. */
 async function plainServer(answer: http.RequestListener) {
   const server = http.createServer(answer).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -60,7 +60,7 @@ describe('a load', () => {
     }
   })
 
-  test('works with the server of somebody else, and short connections too', async () => {
+  test('works with a server of others, and short connections too', async () => {
     await using plain = await plainServer((request, response) => request.pipe(response))
     // So few that a busy machine keeps up with the plan.
     const pace = { ratePerSecond: 60, churnPerSecond: 20 }

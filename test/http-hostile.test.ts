@@ -88,7 +88,7 @@ describe('what is malformed', () => {
 })
 
 describe('who dawdles', () => {
-  test('over the headers is cut off, slow or speechless; who is silent is not', async () => {
+  test('over the headers is cut off, slow or stuck; a silent client is not', async () => {
     const { timedOut } = server.snapshot()
     const { address } = server
     const silent = await dial(address)

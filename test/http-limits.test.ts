@@ -1,4 +1,4 @@
-/** HTTP at its limits: many clients at once, long bodies, answers that nobody reads. */
+/** HTTP at its limits: many clients at once, long bodies, answers that are not read. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'

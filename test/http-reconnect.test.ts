@@ -1,4 +1,4 @@
-/** Servers of HTTP that hang up between messages, as they may: whoever calls them calls again. */
+/** HTTP servers that hang up between messages, as they may: the client connects again. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { constants, createServer, type ServerHttp2Session } from 'node:http2'
@@ -63,7 +63,7 @@ describe('a load goes on, with the same stream, where a server of HTTP/1', () =>
         .finished
       assert.deepEqual([verdict, failedBecause, messages.received], ['pass', [], 40])
       assert.equal(errors.closedEarly, 0)
-      // One goodbye may come when all has been sent.
+      // The last server may hang up when all has been sent.
       assert.equal(http!.reconnects, server.connections() - 2)
       assert.ok(http!.reconnects >= 5)
       assert.equal(http!.reconnectUs.count, http!.reconnects)

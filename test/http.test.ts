@@ -73,7 +73,7 @@ describe('a body', () => {
     session.close()
   })
 
-  test('whose echo nobody reads is not read either, and complete in the end', async () => {
+  test('whose echo is not read is not read either, and complete in the end', async () => {
     const socket = await dial(server.address)
     const whole = Buffer.alloc(64 * 2 ** 20, pattern(65_521, 3))
     socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${whole.length}\r\n\r\n`)
@@ -145,7 +145,7 @@ describe('a request without a body', () => {
     )
   })
 
-  test('is told whom a proxy forwards', async () => {
+  test('is told which client a proxy forwards', async () => {
     const proxy = { mode: 'accept' as const, from: ['127.0.0.0/8'] }
     await using behind = await serve('http://127.0.0.1:0', { proxy })
     const request = 'GET / HTTP/1.0\r\n\r\n'

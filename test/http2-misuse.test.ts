@@ -152,7 +152,7 @@ for (const secure of [false, true])
 const skip = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
 test('misuse of HTTP/2 leaves no descriptor, and does not hold SIGTERM', { skip }, async t => {
   for (const secure of [false, true]) {
-    // Who held SIGTERM would hold it for longer than the runner waits.
+    // A client that could hold up SIGTERM would do so for longer than the runner waits.
     const { program, url } = await yodelServe(
       addressOf(secure),
       '--drain',

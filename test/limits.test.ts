@@ -60,17 +60,17 @@ for (const engine of ['node', 'uring'] as const) {
       const { program, url } = await yodelServe('--engine', engine)
       await using _ = program
       const port = portOf(url)
-      const [polite] = await dialMany(port, 1)
+      const [reader] = await dialMany(port, 1)
       for (const socket of await sendUntilStalled(port, 1)) socket.destroy()
       const before = residentBytes(program.child.pid!)
       const greedy = await sendUntilStalled(port, greedies)
-      for (let n = 0; n < 50; n++) assert.equal(await echo(polite!, `message ${n}`), `message ${n}`)
+      for (let n = 0; n < 50; n++) assert.equal(await echo(reader!, `message ${n}`), `message ${n}`)
       const grownEach = (residentBytes(program.child.pid!) - before) / greedies
       t.diagnostic(`${engine}: ${Math.round(grownEach / 1024)} KiB for each`)
       assert.ok(
         grownEach < heldMaxBytes[engine] + (engine === 'node' ? garbageMaxBytes / greedies : 0),
       )
-      for (const socket of [polite!, ...greedy]) socket.destroy()
+      for (const socket of [reader!, ...greedy]) socket.destroy()
     },
   )
 }

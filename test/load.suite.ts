@@ -220,9 +220,10 @@ function fails(measure: Measure) {
     })
   }
 
-  const reason = process.platform !== 'linux' && 'only Linux ignores whoever finds a full backlog'
+  const reason =
+    process.platform !== 'linux' && 'only Linux ignores a client that finds a full backlog'
   test(
-    'connections that nobody answers are counted, the others go on',
+    'connections without an answer are counted, the others go on',
     { skip: reason },
     async () => {
       await using deaf = new Program(process.execPath, ['-e', fullServer], 'ignore')

@@ -40,8 +40,8 @@ for (const engine of ['node', 'uring'] as const) {
     assert.equal(stderr.includes('nobody listens'), false, stderr)
     assert.ok(code === 0 || code === 4, stderr + stdout.toString())
     assert.equal(JSON.parse(stdout.toString()).messages.received, 60)
-    await using nobody = withHosts(['bench', 'dual.test:1', '--engine', engine, '--count', '1'])
-    const refused = await nobody.finished
+    await using bench = withHosts(['bench', 'dual.test:1', '--engine', engine, '--count', '1'])
+    const refused = await bench.finished
     assert.equal(refused.code, 3)
     assert.match(refused.stderr, /nobody listens there \(ECONNREFUSED\)/)
   })
@@ -66,8 +66,8 @@ test(
     await using pipe = withHosts(['connect', url, '--timeout', '50s'], 'hello')
     const piped = await pipe.finished
     assert.deepEqual([piped.code, piped.stderr, piped.stdout.toString()], [0, '', 'hello'])
-    await using nobody = withHosts(['connect', 'udp://dual.test:1'], 'hello')
-    const refused = await nobody.finished
+    await using client = withHosts(['connect', 'udp://dual.test:1'], 'hello')
+    const refused = await client.finished
     assert.equal(refused.code, 3)
     assert.match(refused.stderr, /nobody listens there \(ECONNREFUSED\)/)
   },

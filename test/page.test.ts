@@ -196,7 +196,7 @@ async function benchEnds() {
   await delayed
   const page = await openPage(served.link)
   await page.locator('.bench input[name=connections]').fill('2')
-  // Longer than the delay that another test may have put in force, and no burden for it.
+  // Longer than the delay that another test may have put in force, and harmless to it.
   await page.locator('.bench input[name=rate]').fill('100')
   await page.getByLabel('Duration').fill('1s')
   await page.getByRole('button', { name: 'Start', exact: true }).click()
@@ -227,7 +227,7 @@ async function rowsScroll() {
   await page.getByText('10,000 connections').waitFor()
   await page.getByText(peer).waitFor()
   assert.equal(await page.locator('img').count(), 0)
-  // Nobody wants to press Tab 10,000 times; and who is beyond the screen is reached, too.
+  // Not a Tab for each of 10,000 rows; and rows beyond the screen are reached, too.
   const kill = page.locator('tbody .kill button')
   assert.equal(await page.locator('tbody .kill button[tabindex="0"]').count(), 1)
   await kill.first().focus()
@@ -289,7 +289,7 @@ async function othersWait() {
     const seen = await page.evaluate<Record<'served' | 'waiting', boolean>>(coloursSeen)
     return seen.served && seen.waiting
   })
-  // Who drains the server sees that it does, and then that it is gone.
+  // The page shows that the server drains, and then that it is gone.
   gone.push(link)
   await page.getByRole('button', { name: 'Drain and stop' }).click()
   await page.getByRole('button', { name: 'Stop it' }).click()

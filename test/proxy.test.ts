@@ -1,4 +1,4 @@
-/** PROXY headers before the echo: who is believed, and what becomes of the others. */
+/** PROXY headers before the echo: which are trusted, and what becomes of the others. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
@@ -55,11 +55,11 @@ describe('a header that is required', () => {
     silent.end()
     assert.equal(await ending(silent), 'closed')
     await until(() => server.snapshot().closed === 4)
-    // Nobody can tell a silent one from a probe.
+    // A silent client cannot be told from a probe.
     assert.equal(server.snapshot().protocol, 3)
   })
 
-  test('of whoever is not trusted does not count', async () => {
+  test('from a peer that is not trusted does not count', async () => {
     await using server = await listen('require', ['192.0.2.0/24'])
     const socket = await dial(server.address)
     socket.write(header)
@@ -67,7 +67,7 @@ describe('a header that is required', () => {
     assert.equal(server.snapshot().protocol, 1)
   })
 
-  test('of whoever has reset already does not count either', async () => {
+  test('from a peer that has reset already does not count either', async () => {
     await using server = await listen('require', ['192.0.2.0/24'])
     const { opened } = server.snapshot()
     for (let count = 0; count < 20; count++) {
@@ -89,7 +89,7 @@ describe('a header that is required', () => {
 })
 
 describe('a header that is accepted', () => {
-  test('may be left out, and who is silent is not hurried', async () => {
+  test('may be left out, and a silent client is not hurried', async () => {
     await using server = await listen('accept', loopback, 50)
     const silent = await dial(server.address)
     const plain = await dial(server.address)
@@ -103,7 +103,7 @@ describe('a header that is accepted', () => {
     assert.equal(server.snapshot().timedOut, 0)
   })
 
-  test('is data where it comes from somebody who is not trusted', async () => {
+  test('is data where it comes from a peer that is not trusted', async () => {
     await using server = await listen('accept', ['192.0.2.1'])
     const socket = await dial(server.address)
     assert.equal(await echo(socket, header), header)

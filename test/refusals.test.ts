@@ -105,7 +105,7 @@ describe(
       await program.says(/"waiting":3\b/)
       assert.equal(await echo(first, 'still the only one'), 'still the only one')
       for (const client of [second, third, fourth]) assert.equal(client.read(), null)
-      // Who gives up loses his place, and nobody else's is lost.
+      // A client that gives up loses its place in the queue, and no other does.
       second.resetAndDestroy()
       await program.says(/"dequeued":1\b/)
       first.destroy()
@@ -121,13 +121,13 @@ describe(
       await using program = countingServer(copy, { engine: 'node' }, 'ulimit -n 64;')
       const port = await portSaid(program)
       const clients = await Promise.all(Array.from({ length: 60 }, () => dial({ port })))
-      // Who is turned away may still be writing.
+      // A client that is turned away may still be writing.
       for (const client of clients) client.on('error', () => {})
       const answers = clients.map(async client => echo(client, 'x').catch(() => 'none'))
       const served = (await Promise.all(answers)).filter(answer => answer === 'x').length
       assert.ok(served > 0 && served < 60, `${served} were served`)
       await program.says(new RegExp(`"opened":${served},.*"turnedAway":${60 - served}\\b`))
-      // Who is served stays served, and a place that becomes free is given away again.
+      // A served client stays served, and a free place is given to the next one.
       for (const [n, client] of clients.entries())
         if ((await answers[n]) === 'x') assert.equal(await echo(client, 'y'), 'y')
       const place = clients[(await Promise.all(answers)).indexOf('x')]!

@@ -59,7 +59,7 @@ test('flood: after the last message a silent server is not waited for long', asy
   server.close()
 })
 
-test('nobody reads our words: the server serves on, and leaves in good order', async () => {
+test('the reader of stdout and stderr is gone: the server serves on, and leaves in good order', async () => {
   const path = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'socket')
   await using program = yodel(['serve', `unix:${path}`])
   program.child.stdout!.destroy()

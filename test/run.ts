@@ -24,7 +24,7 @@ const parallel = files.filter(file => !alone.includes(file) && !quiet.includes(f
 const units = parallel.filter(file => file.startsWith('dist'))
 const sizeable = parallel.filter(file => !units.includes(file))
 
-/** Many wait more than they compute. Where nobody waits for the result, they get more room. */
+/** Many wait more than they compute. In CI they get more room. */
 const atOnce = availableParallelism() + (process.env['CI'] ? 1 : 3)
 /** A process of its own costs many a file more than it does, so each process takes several. */
 const hands = Math.min(2 * atOnce, sizeable.length)

@@ -28,7 +28,7 @@ for (const engine of ['node', 'uring', 'blocking'] as const) {
     assert.equal((await program.finished).code, 0)
   })
 
-  const paused = `${engine}: after a pause of the whole server nobody is idle`
+  const paused = `${engine}: after a pause of the whole server no client is idle`
   test(paused, { skip: skip || (engine !== 'uring' && notDaily) }, async () => {
     const { program, url } = await yodelServe('--engine', engine, '--idle-timeout', '400ms')
     await using _ = program

@@ -1,4 +1,4 @@
-/** TLS as a server gives it: how a stream ends, who is let in, and how much it carries. */
+/** TLS as a server gives it: how a stream ends, which clients are admitted, and how much it carries. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -119,8 +119,8 @@ describe('how a fault ends it', () => {
   })
 })
 
-describe('who is turned out', () => {
-  test('garbage is closed and counted; a look whether there is somebody is not', async () => {
+describe('which clients are refused', () => {
+  test('garbage is closed and counted; a probe is not counted', async () => {
     await using server = await serve('tls://127.0.0.1:0')
     let [failed, opened] = [0, 0]
     const garbage = fc.asyncProperty(
@@ -146,7 +146,7 @@ describe('who is turned out', () => {
     socket.end()
   })
 
-  test('whoever is slow is closed in time', async t => {
+  test('a slow client is closed in time', async t => {
     await using server = await serve('tls://127.0.0.1:0', { handshakeTimeoutMs: 300 })
     const hello = await clientHello()
     const [slow, silent] = [await dial(server.address), await dial(server.address)]
@@ -160,7 +160,7 @@ describe('who is turned out', () => {
     assert.deepEqual([timedOut, handshakesFailed], [2, 2])
   })
 
-  test('whoever is slow keeps nobody waiting', async () => {
+  test('a slow client keeps no other waiting', async () => {
     const server = await serve('tls://127.0.0.1:0', { handshakeTimeoutMs: 3600_000 })
     const hello = await clientHello()
     const slow = Array.from({ length: 50 }, async (_, n) => {
@@ -175,7 +175,7 @@ describe('who is turned out', () => {
     await server.close('now')
   })
 
-  test('a thousand who say nothing keep nobody waiting', async () => {
+  test('a thousand silent clients keep no other waiting', async () => {
     const server = await serve('tls://127.0.0.1:0', { handshakeTimeoutMs: 3600_000 })
     await Promise.all(Array.from({ length: 1_001 }, () => dial(server.address)))
     const talker = await dialTls(server.address)
@@ -184,8 +184,8 @@ describe('who is turned out', () => {
   })
 })
 
-describe('who is let in', () => {
-  test('behind a PROXY header, whoever sends one or none', async () => {
+describe('which clients are admitted', () => {
+  test('behind a PROXY header, sent or left out', async () => {
     const proxy = { mode: 'accept' as const, from: ['127.0.0.0/8'] }
     await using server = await serve('tls://127.0.0.1:0', { proxy })
     const tls = { pin: server.fingerprint }
@@ -206,10 +206,10 @@ describe('who is let in', () => {
     assert.equal(Buffer.from((await friend.echo('friend')).reply).toString(), 'friend')
     await friend.close()
     // In TLS 1.3 the client is connected before the server has seen its certificate.
-    const nobody = await dialTls(server.address)
-    assert.match(await ending(nobody), /CERTIFICATE_REQUIRED/)
-    const stranger = await dialTls(server.address, createCertificate(['localhost']))
-    await ending(stranger)
+    const anonymous = await dialTls(server.address)
+    assert.match(await ending(anonymous), /CERTIFICATE_REQUIRED/)
+    const unknown = await dialTls(server.address, createCertificate(['localhost']))
+    await ending(unknown)
     const [maxVersion, refusal] = ['TLSv1.2', { code: /HANDSHAKE_FAILURE/ }] as const
     await assert.rejects(dialTls(server.address, { maxVersion }), refusal)
     await until(() => server.snapshot().handshakesFailed === 3)

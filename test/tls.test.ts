@@ -1,4 +1,4 @@
-/** TLS as a client sees it: whom it believes, and what it is told. */
+/** TLS as a client sees it: which servers it trusts, and what it reports. */
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
@@ -39,8 +39,8 @@ async function listening(options: tls.TlsOptions) {
   return { url, [Symbol.dispose]: () => void peer.close() }
 }
 
-describe('whom a client believes', () => {
-  test('a pin, however it is written, and nobody else', async () => {
+describe('which servers a client trusts', () => {
+  test('a pin, however it is written, and no other server', async () => {
     const { fingerprint } = server
     assert.match(fingerprint!, /^[0-9a-f]{64}$/)
     const colons = fingerprint!.toUpperCase().replaceAll(/..(?=.)/g, '$&:')
@@ -75,7 +75,7 @@ describe('whom a client believes', () => {
     await (await call({ pin: new X509Certificate(old.cert).fingerprint256 }, expired.url)).close()
   })
 
-  test('who is no TLS server is told from one', async () => {
+  test('a server without TLS is told from one with it', async () => {
     const answers: [answer: (socket: Socket) => unknown, refusal: RegExp][] = [
       [socket => socket.write('220 hello\r\n'), /that is no TLS server \(ERR_SSL_WRONG_VERSION/],
       [socket => socket.pipe(socket), /no TLS server; it may echo/],
@@ -90,7 +90,7 @@ describe('whom a client believes', () => {
     }
   })
 
-  test('what makes no sense is refused before anybody is called', async () => {
+  test('what makes no sense is refused before it connects', async () => {
     const { cert } = createCertificate(['localhost'])
     const calls: [TlsCalling, RegExp][] = [
       [{ pin: 'xyz' }, /no fingerprint.*64 hexadecimal/],
@@ -124,7 +124,7 @@ describe('what was agreed on', () => {
 
   test('a certificate cannot turn the text around', async () => {
     const { cert, key } = createCertificate(['localhost'])
-    // Its signature is wrong then; nobody looks.
+    // Its signature is wrong then, but is not checked.
     const der = Buffer.from(new X509Certificate(cert).raw)
     // Turns what follows around, and takes as many bytes as `yodel `.
     const turned = Buffer.from('\u202eabc')
@@ -147,7 +147,7 @@ describe('what was agreed on', () => {
   })
 })
 
-test('whoever ends while the echo arrives still gets all of it', async () => {
+test('a client that ends while the echo arrives still gets all of it', async () => {
   for (let round = 0; round < 5; round++) {
     await using connection = await call({ pin: server.fingerprint })
     connection.stream.once('data', () => connection.end())

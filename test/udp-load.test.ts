@@ -142,7 +142,7 @@ test('what our own server loses, doubles, swaps and damages is what is counted',
     assert.ok(injected > 0)
     const name = counts[index]!
     const counted = datagrams![name]
-    // Whom nobody overtakes in time goes on: a machine that is busy may keep all others back.
+    // A datagram that is not overtaken in time goes on: a busy machine may hold all others back.
     const isRight = name === 'reordered' ? counted > 0 && counted <= injected : counted === injected
     assert.ok(isRight, `${counted} ${name} of ${injected}`)
     assert.deepEqual({ ...datagrams, [name]: 0 }, none, fault.kind)
@@ -199,7 +199,7 @@ test("another's datagram is found", async () => {
   assert.equal(datagrams!.corrupted, 2)
 })
 
-test('nobody there is a refusal, and what makes no sense is refused with a sentence', async () => {
+test('no server there is a refusal, and what makes no sense is refused with a sentence', async () => {
   const gone = await peer()
   await gone[Symbol.asyncDispose]()
   const { errors, verdict } = await bench(urlOf(gone), { ...options, ...patient }).finished
@@ -217,7 +217,7 @@ test('nobody there is a refusal, and what makes no sense is refused with a sente
     await assert.rejects(bench(server.url, wanted).finished, { message })
 })
 
-test('nobody there is exit code 3, as it is with connections', async () => {
+test('no server there is exit code 3, as it is with connections', async () => {
   const gone = await peer()
   await gone[Symbol.asyncDispose]()
   const briefly = ['--duration', '100ms', '--connections', '2']

@@ -1,4 +1,4 @@
-/** Serving udp: every datagram comes back as it was, and nobody can be attacked by our hand. */
+/** Serving udp: every datagram comes back as it was, and a server cannot be used for attacks. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
@@ -42,7 +42,7 @@ test('IPv6 carries twenty bytes more', async t => {
   assert.equal(reply.length, 65_527)
 })
 
-test('whoever asks for what has no meaning there is told so', async () => {
+test('options without a meaning on udp are refused', async () => {
   const asked: [ServeOptions, RegExp][] = [
     [{ concurrency: 1 }, /no limit of clients on udp/],
     [{ idleTimeoutMs: 1 }, /no idle timeout on udp/],
@@ -80,10 +80,10 @@ test('a loop with another echo server dies out', async () => {
     answer(data)
   })
   const before = server.snapshot().datagramsAnswered
-  // As if somebody had forged it: both have the port of a server.
+  // As if it were forged: both have the port of a server.
   for (const text of ['one', 'two', 'three']) foreign.send(text, portOf(server))
   await until(() => server.snapshot().datagramsInLoop >= 3)
-  // All three are gone: a stranger is answered, and nothing else is.
+  // All three are gone: another source is answered, and nothing else is.
   const answered = server.snapshot().datagramsAnswered
   await using client = await connect(server.url, { timeoutMs: 20_000 })
   await client.echo('still there')
@@ -123,7 +123,7 @@ test('what was sent to a network or a group is not answered by who listens on al
   assert.deepEqual(await answered(everywhere), ['127.0.0.1'])
   await using loose = await serveWith({ allow: ['broadcast'] }, 'udp://0.0.0.0:0')
   assert.deepEqual(await answered(loose), ['127.0.0.1', '127.255.255.255'])
-  // Nobody has read them, but the system has counted.
+  // They were not read, but the system has counted them.
   await Promise.all([everywhere.close(), loose.close()])
   assert.equal(everywhere.snapshot().datagramsUnread, 2)
   assert.equal(loose.snapshot().datagramsUnread, 1)
@@ -191,7 +191,7 @@ for (const [name, command, says] of peers)
     await program.says(says)
   })
 
-test('whoever has hung meets the faults that come after, and those after them', async () => {
+test('a source that hung meets the faults that come after, and those after them', async () => {
   await using odd = await serve('udp://127.0.0.1:0', { faults: [{ kind: 'hang' }] })
   await using client = await connect(odd.url, { timeoutMs: 20_000 })
   const waiting = client.echo('hello')

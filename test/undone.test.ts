@@ -132,7 +132,7 @@ const ofNode: Record<string, Case> = {
     stopAtBytes: 640,
     said: /short connections? did not get through/,
   },
-  'a count that nobody can reach any more, with short connections': {
+  'a count that cannot be reached any more, with short connections': {
     behave: (socket, n) =>
       n === 0 ? void socket.once('data', () => reset(socket, n)) : echo(socket, n),
     load: { churnPerSecond: 100, count: 1000, drainMs: 50 },

@@ -27,9 +27,9 @@ const rows: [what: string, Target, ConnectOptions['calling']][] = [
   ['https', { transport: 'https', resource: rubbish }, insecure],
 ]
 
-for (const [what, whom, calling] of rows) {
+for (const [what, target, calling] of rows) {
   test(`a layer that throws hangs up below itself: ${what}`, async () => {
-    await using server = await serve(`${whom.transport}://127.0.0.1:0`)
+    await using server = await serve(`${target.transport}://127.0.0.1:0`)
     // In between, to see the connection itself.
     await using between = await listen(socket => {
       const there = connectSocket(portOf(server.url), '127.0.0.1').on('error', () => {})
@@ -39,7 +39,7 @@ for (const [what, whom, calling] of rows) {
         .pipe(socket)
       socket.on('close', () => there.destroy())
     })
-    const address = { ...whom, host: '127.0.0.1', port: portOf(between.url) } as Address
+    const address = { ...target, host: '127.0.0.1', port: portOf(between.url) } as Address
     await assert.rejects(connect(address, calling ? { calling } : {}), /rubbish|fragment/)
     const client = await between.client
     if (!client.closed) await once(client, 'close')

@@ -34,7 +34,7 @@ async function plainServer(onClient: (client: WebSocket) => void) {
 const echo = (client: WebSocket) =>
   client.on('message', (data, binary) => client.send(data, { binary }))
 
-test('a pipe to a server of others: binary messages, goodbye with 1000', async () => {
+test('a pipe to a server of others: binary messages, close code 1000', async () => {
   const kinds = new Set<boolean>()
   let ending: Promise<unknown[]> | undefined
   using plain = await plainServer(client => {
@@ -91,7 +91,7 @@ test('the library: text stays text, and a server may say why it leaves', async (
 
 const closing: RequestListener = (_, response) => response.writeHead(404).end()
 
-test('who is no WebSocket server is told so, with what to try', async () => {
+test('a server without WebSocket is reported, with what to try', async () => {
   const http = createServer(closing).listen(0, '127.0.0.1')
   await once(http, 'listening')
   await using tcp = await serve('tcp://127.0.0.1:0', { engine: 'node' })
@@ -159,7 +159,7 @@ test('a server that joins or cuts messages is found out', async () => {
   assert.deepEqual([verdict, firstWrong?.cause], ['fail', 'bounds'])
 })
 
-test('wss: the same over TLS, whoever is whose client', async () => {
+test('wss: the same over TLS, in both directions', async () => {
   await using secure = await serve('wss://127.0.0.1:0')
   const client = new WebSocket(secure.url, { rejectUnauthorized: false })
   await once(client, 'open')
@@ -180,11 +180,11 @@ test('wss: the same over TLS, whoever is whose client', async () => {
 test('wss: who shows no certificate to a server that wants one is told at once', async () => {
   await using secure = await serve('wss://127.0.0.1:0', { tls: { clientCa: pem('ca.pem') } })
   const { fingerprint: pin } = secure
-  const nobody = connect(secure.url, { calling: { tls: { pin: pin! } } })
-  await assert.rejects(nobody, /demands a certificate of its clients/)
-  // Whom the server does not believe, it leaves without a word.
-  const stranger = { pin: pin!, ...createCertificate(['localhost']) }
-  const left = connect(secure.url, { calling: { tls: stranger } })
+  const anonymous = connect(secure.url, { calling: { tls: { pin: pin! } } })
+  await assert.rejects(anonymous, /demands a certificate of its clients/)
+  // The server closes without a word when it does not trust the certificate.
+  const unknown = { pin: pin!, ...createCertificate(['localhost']) }
+  const left = connect(secure.url, { calling: { tls: unknown } })
   await assert.rejects(left, /hung up instead of an upgrade/)
 })
 

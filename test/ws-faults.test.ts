@@ -11,7 +11,7 @@ let server: Server
 before(async () => void (server = await start({ faults: [] })))
 after(() => server.close())
 
-/** One message, or what else somebody does, to a server with these faults; its frames until FIN. */
+/** One message, or another action, to a server with these faults; its frames until FIN. */
 async function answered(faults: FaultSpec[], sent: Buffer[]) {
   await server.setFaults(faults)
   const socket = await upgraded(portOf(server))

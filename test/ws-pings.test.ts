@@ -67,7 +67,7 @@ async function pushPings(socket: Socket, most: number): Promise<number> {
 /** Far above what the buffers of the system hold for both directions. */
 const most = Math.ceil((48 * 2 ** 20) / (perChunk * pingBytes))
 
-test('whoever pushes pings and reads nothing is not read from', { timeout }, async t => {
+test('a client that pushes pings and reads nothing is not read from', { timeout }, async t => {
   for (const [name, options] of [...settings, ['that hangs', hangs] as const]) {
     await using server = await start(options)
     const socket = await compressed(portOf(server))

@@ -118,7 +118,7 @@ test('what is no upgrade gets an answer in HTTP, and is counted', async () => {
     assert.equal(got, status, said)
     assert.match(said, answer)
   }
-  // Whoever only looks whether there is somebody has broken no rule.
+  // A probe has broken no rule.
   const probe = await dial({ port: portOf(server) })
   probe.end()
   await readAll(probe)

@@ -59,7 +59,7 @@ const cases: Case[] = [
   echoed('2.4 a ping of 125', [ping, long(125)]),
   refused('2.5 a ping of 126', 1002, [ping, long(126)]),
   {
-    name: '2.7 pongs that nobody asked for',
+    name: '2.7 unsolicited pongs',
     sent: [
       [pong, ''],
       [pong, 'x'],
@@ -143,7 +143,7 @@ for (const [name, options] of settings)
       const bytes = sent.map(([opcode, payload, fin = true], n) =>
         frame(opcode, payload, { fin, reserved: n === sent.length - 1 ? reserved : 0 }),
       )
-      // Where nothing is wrong we take leave ourselves.
+      // Where nothing is wrong this side closes.
       const isBye = sent.some(([opcode]) => opcode === bye)
       if (expected === undefined && !isBye) bytes.push(frame(bye, code(1000)))
       socket.write(Buffer.concat(bytes))

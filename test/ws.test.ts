@@ -131,7 +131,7 @@ test('frames may come together with the request, and in single bytes', async () 
 /** What the buffers of the system take on their own. */
 const systemMaxBytes = 64 * 2 ** 20
 
-const greedy = 'whoever never reads is not read from either, and slows nobody'
+const greedy = 'a client that never reads is not read from either, and slows no other'
 test(greedy, { timeout, skip: notDaily }, async () => {
   for (const chunk of [
     frame(2, Buffer.alloc(2 ** 20)),
@@ -161,7 +161,7 @@ test(greedy, { timeout, skip: notDaily }, async () => {
   await balanced(server)
 })
 
-test('those for whom there is no place yet are upgraded in their turn', async () => {
+test('clients without a place yet are upgraded in their turn', async () => {
   await using single = await start({ concurrency: 1 })
   const first = await open(single)
   const second = new WebSocket(single.url)
@@ -184,7 +184,7 @@ test('what is idle is closed; a ping is not nothing', async () => {
   alive.terminate()
 })
 
-test('a server for one client leaves when he has', async () => {
+test('a server for one client leaves when the client has', async () => {
   const server = await start({ oneOff: true })
   const client = await open(server)
   client.close(1000)

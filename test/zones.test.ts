@@ -1,4 +1,4 @@
-/** The zone of an IPv6 address: it leads there on this machine, and nobody else hears of it. */
+/** The zone of an IPv6 address: it leads there on this machine, and is not sent. */
 import assert from 'node:assert/strict'
 import { createServer as createHttp, type IncomingMessage } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
@@ -77,6 +77,6 @@ test('yodel ctl takes the link that the dashboard prints', { skip }, async () =>
   assert.match(board.dashboard.link, /^http:\/\/\[::1%/)
   const typed = await type(['ctl', '--url', board.dashboard.link, 'snapshot'])
   assert.deepEqual([typed.stderr, typed.code], ['', 0])
-  const nobody = await type(['ctl', '--url', `[${host}]:1`, 'snapshot'])
-  assert.ok(nobody.stderr.includes(`dashboard at http://[${host}]:1: nobody listens there`))
+  const refused = await type(['ctl', '--url', `[${host}]:1`, 'snapshot'])
+  assert.ok(refused.stderr.includes(`dashboard at http://[${host}]:1: nobody listens there`))
 })

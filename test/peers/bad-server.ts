@@ -71,7 +71,7 @@ export class BadServer implements AsyncDisposable {
     return `tcp://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** Undefined if nobody went far enough. */
+  /** Undefined if no connection went far enough. */
   get damage(): Damage | undefined {
     if (!this.#victim || this.#held) return undefined
     const [right, sent] = [Buffer.concat(this.#right), Buffer.concat(this.#sent)]

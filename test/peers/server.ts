@@ -6,11 +6,11 @@ export interface BadServer extends AsyncDisposable {
   url: string
   /** The first client, once there is one. */
   client: Promise<Socket>
-  /** Nobody listens there any more; those who are connected stay. */
+  /** Stops listening; open connections stay. */
   stop(): void
 }
 
-/** Listens on a free port of the loopback; going out of scope it hangs up on everybody. */
+/** Listens on a free port of the loopback; going out of scope it closes every connection. */
 export async function listen(onClient: (socket: Socket) => void = () => {}): Promise<BadServer> {
   const clients = new Set<Socket>()
   let onFirst!: (socket: Socket) => void

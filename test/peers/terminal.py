@@ -47,7 +47,7 @@ while True:
         if typed:
             os.write(terminal, typed)
         else:
-            # Nobody types any more; the program goes on.
+            # No more keys; the program goes on.
             sources.remove(0)
     if terminal in readable:
         try:

@@ -5,7 +5,7 @@ import type { Seen, Trial } from './trial.ts'
 
 /** Counts and rates may be off by this share, and by one message at the edges of the window. */
 const share = 0.005
-/** Times: by this share, or by what lies between the wire and whoever reads it. */
+/** Times: by this share, or by the time between the wire and its reader. */
 const timeShare = 0.05
 const timeUs = 50
 

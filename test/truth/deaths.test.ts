@@ -51,7 +51,7 @@ function caseOf(seed: number, canUring: boolean): Case {
     connections,
     depth: transport === 'http' ? 1 : 1 + below(8),
     count,
-    // Whoever waits for an answer until its timeout would wait for long.
+    // Waiting for an answer until its timeout would take long.
     durationMs: 400,
     warmupMs: early ? 100 : pick([0, 20, 60]),
     drainMs: pick([20, 50, 100]),

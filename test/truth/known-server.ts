@@ -1,6 +1,6 @@
 /**
- * A server whose behaviour is known, on each transport. It keeps a log of its own: where nobody can
- * listen on the wire, that is the witness.
+ * A server whose behaviour is known, on each transport. It keeps a log of its own: where the
+ * wire cannot be captured, that log is the witness.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -69,11 +69,11 @@ interface Closable {
   close(): unknown
 }
 
-/** On a free port; going out of scope it hangs up on everybody. */
+/** On a free port; going out of scope it closes every connection. */
 async function listening(server: Closable, sockets: Set<Socket>): Promise<Listening> {
   const { port } = server.address() as AddressInfo
   const close = async () => {
-    // A client of tls that leaves in the middle may stay with it; nobody waits for that.
+    // A client of tls that leaves in the middle may stay with it; that is not waited for.
     server.close()
     for (const socket of sockets) socket.destroy()
   }

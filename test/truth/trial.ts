@@ -33,7 +33,7 @@ export interface Seen {
 /** A prime number: what belongs to the transport itself has other lengths. */
 const sizeBytes = 127
 
-/** Somebody who answers, and what he has noticed himself. */
+/** A server, and what it has logged itself. */
 export interface Peer extends AsyncDisposable {
   url: string
   port: number

@@ -2,7 +2,7 @@
 import { framings, type Framed, type Framing } from './framings.ts'
 import type { Packet } from './pcap.ts'
 
-/** A message as somebody saw it who is not the generator. */
+/** A message as seen by a witness other than the generator. */
 export interface Exchange {
   /** The connection: what tells it from the others. */
   connection: number

@@ -1,5 +1,5 @@
 /**
- * Who sees what really went over the wire: tcpdump, where it is installed and may listen, and
+ * The witness of what really went over the wire: tcpdump, where it is installed and may capture,
  * otherwise the server's own log. Neither knows the generator.
  */
 import { spawn, spawnSync } from 'node:child_process'
@@ -34,7 +34,7 @@ export const cannotCapture: string | false = (() => {
 export async function capture(port: number, framing: Framing): Promise<Capture> {
   const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
   const file = join(folder, 'wire.pcap')
-  // Whoever reads the capture must know that it is complete: the last packet is one of his own.
+  // The reader of the capture must know that it is complete: the last packet is its own.
   const mark = createSocket('udp4').bind(0, '127.0.0.1')
   await once(mark, 'listening')
   const { port: markPort } = mark.address()

@@ -48,7 +48,7 @@ static void serve(int fd)
 		ssize_t got = recv(fd, buffer, BUFFER, MSG_DONTWAIT);
 
 		if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-		/* send may wait: there is nobody else to be served meanwhile */
+		/* send may wait: there is no other client to serve meanwhile */
 		if (got <= 0 || send(fd, buffer, got, MSG_NOSIGNAL) != got) return;
 	}
 }
