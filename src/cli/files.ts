@@ -12,7 +12,7 @@ const reasons: Record<string, [cause: string, hint: string]> = {
   EPERM: ['permission denied', 'Choose another place, or check its permissions.'],
   EROFS: ['the file system is read-only', 'Choose another place.'],
   EBUSY: ['it is in use', 'Choose another place.'],
-  ENXIO: ['nobody reads from it', 'Start its reader first.'],
+  ENXIO: ['no process reads from it', 'Start its reader first.'],
   ESOCKTNOSUPPORT: ['it is a socket', 'Name a file, or a FIFO.'],
   EPIPE: ['its reader has gone', 'Start it again.'],
   EDQUOT: ['the quota is used up', 'Free some space, or choose another place.'],

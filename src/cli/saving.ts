@@ -137,16 +137,16 @@ function overwrite(target: string, text: string) {
   }
 }
 
-/** Nobody can open one (ENXIO), whoever reads from it; but our own stdout may be one. */
+/** A socket cannot be opened (ENXIO), even with a reader; but our own stdout may be one. */
 function refuseSocket(there: Stats) {
   if (there.isSocket() && !standardOf(there))
     throw Object.assign(new Error('a socket'), { code: 'ESOCKTNOSUPPORT' })
 }
 
-/** Into what is no file: a pipe, a device. */
+/** Into a pipe or a device, which is no regular file. */
 function pour(path: string, there: Stats, text: string) {
   refuseSocket(there)
-  // Without a reader this fails (ENXIO), where the other way of opening would wait for ever.
+  // Without a reader this fails (ENXIO); opened to block, it would wait for ever.
   const probe = there.isFIFO()
     ? openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
     : undefined

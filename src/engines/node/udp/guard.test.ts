@@ -123,7 +123,7 @@ test('while a loop is stopped nothing is answered, and then everything is again'
   assert.equal(refused(110), undefined)
 })
 
-test('a table of the recent forgets whoever was not seen for longest, and never grows', () => {
+test('a table of the recent forgets the source not seen for longest, and never grows', () => {
   const forgotten: number[] = []
   const table = new Recent<number>(10, value => forgotten.push(value))
   for (let n = 0; n < 100; n++) {
