@@ -1,4 +1,4 @@
-/** The servers that are measured: yodel's engines, and echo servers in other languages as controls. */
+/** The measured servers: yodel's engines, and echo servers in other languages as controls. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'

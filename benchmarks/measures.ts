@@ -51,8 +51,8 @@ function schedNs(pid: number): number {
 }
 
 /**
- * Memory that a process has written and shares with no other process, in bytes (proc_pid_smaps(5)). Pages of
- * files come and go by a megabyte, whatever the process does.
+ * Memory that a process has written and shares with no other one, in bytes (proc_pid_smaps(5)).
+ * Pages of files come and go by a megabyte, whatever the process does.
  */
 function privateBytes(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')

@@ -24,7 +24,7 @@ export interface Epoch extends Totals {
   descriptors: number
 }
 
-/** A connection on which nothing moves for so long is stuck: no behaviour holds anything as long. */
+/** A connection on which nothing moves for so long is stuck: no behaviour pauses as long. */
 const stuckMs = 20_000
 /** All have gone, and the server has noticed nothing more for so long: then it will not. */
 const quietMs = 5_000

@@ -107,7 +107,7 @@ export class SoakChild {
   get sockets(): string[] {
     const [timeWait, closed, listen] = ['06', '07', '0A']
     const port = this.port.toString(16).toUpperCase().padStart(4, '0')
-    // The table is long, for it has every TIME_WAIT of the machine: one search, and no line is taken apart.
+    // The table has every TIME_WAIT of the machine: one search, and no line is taken apart.
     const local = new RegExp(`: 0100007F:${port} [0-9A-F:]+ (..)`, 'g')
     const states = readFileSync('/proc/net/tcp', 'utf8').matchAll(local)
     const done = [timeWait, closed, listen]

@@ -121,7 +121,7 @@ function rates(measure: Measure) {
 /** Far more is planned than any generator could send, or even look at. */
 function plans(start: Start) {
   for (const arrivals of ['even', 'poisson'] as const) {
-    test(`a plan that no generator could send ends, and all of it counts: ${arrivals}`, async () => {
+    test(`a plan that cannot be sent ends, and all of it counts: ${arrivals}`, async () => {
       await using server = await delayed(() => 1)
       const load = { ratePerSecond: 1e9, connections: 3, durationMs: 200, drainMs: 0, arrivals }
       const { messages, seconds, latenessUs } = await start(server.url, load).finished

@@ -238,7 +238,7 @@ suite('requests that are too much, or make no sense', () => {
     assert.equal((await open.ask('GET', '/', long)).status, 431)
   })
 
-  test('a client that sends its request slowly is refused; others are answered meanwhile', async () => {
+  test('a slow request is refused; others are answered meanwhile', async () => {
     const starts = [
       'GET / HTTP/1.1\r\nHost: localhost\r\n',
       'PUT /api/faults HTTP/1.1\r\nHost: localhost\r\nX-Yodel: 1\r\n' +

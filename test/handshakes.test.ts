@@ -1,4 +1,4 @@
-/** A client that does not finish its handshake makes room for others; one that finishes keeps its place. */
+/** A client with an unfinished handshake makes room; one that finishes keeps its place. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'

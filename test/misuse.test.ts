@@ -34,7 +34,7 @@ const engines: Record<Server['engine'], readonly Address['transport'][]> = {
 }
 
 /**
- * How a server may be set, and how clients part from it. One that hangs answers no client, so that it
+ * How a server may be set, and how clients part from it. One that hangs answers nothing, so that it
  * learns of a client that closes only when the system gives the connection up (see docs/faults.md).
  */
 const settings: Record<string, { options: ServeOptions; partings: readonly Parting[] }> = {

@@ -59,7 +59,7 @@ test('flood: after the last message a silent server is not waited for long', asy
   server.close()
 })
 
-test('the reader of stdout and stderr is gone: the server serves on, and leaves in good order', async () => {
+test('stdout and stderr have no reader: the server serves on, and ends well', async () => {
   const path = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'socket')
   await using program = yodel(['serve', `unix:${path}`])
   program.child.stdout!.destroy()

@@ -1,4 +1,4 @@
-/** TLS as a server gives it: how a stream ends, which clients are admitted, and how much it carries. */
+/** TLS of a server: how a stream ends, which clients are admitted, and how much it carries. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'

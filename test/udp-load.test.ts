@@ -199,7 +199,7 @@ test("another's datagram is found", async () => {
   assert.equal(datagrams!.corrupted, 2)
 })
 
-test('no server there is a refusal, and what makes no sense is refused with a sentence', async () => {
+test('no server is a refusal, and what makes no sense is refused with a sentence', async () => {
   const gone = await peer()
   await gone[Symbol.asyncDispose]()
   const { errors, verdict } = await bench(urlOf(gone), { ...options, ...patient }).finished
