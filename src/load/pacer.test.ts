@@ -34,7 +34,7 @@ for (const arrivals of ['even', 'poisson'] as const) {
       own.ns = pacer.plannedNs(connection, own.n++, own.ns)
       assert.equal(own.ns, dueNs)
     }
-    // Everybody has his turn.
+    // Every thread has its turn.
     for (const { n } of last) assert.ok(Math.abs(n - 5000 / connections) < 150, `${n} messages`)
   })
 }

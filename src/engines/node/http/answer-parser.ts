@@ -98,7 +98,7 @@ export class AnswerParser {
     return end + 4
   }
 
-  /** What will not be taken when it is complete: whoever sends it may never send an empty line. */
+  /** What will not be taken when it is complete: its sender may never send an empty line. */
   #checkStart(bytes: Buffer) {
     const text = bytes.toString('latin1')
     const start = 'HTTP/1.'

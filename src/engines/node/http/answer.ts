@@ -10,7 +10,7 @@ import type { EchoBody, HttpConnection } from './connection.ts'
 import { directivesOf, type Directives } from './directives.ts'
 import { spend } from '../core/spent.ts'
 
-/** A client for whom so much waits to be sent is not read from until all of it is gone. */
+/** With so much waiting to be sent, a client is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
 /** Of one connection; pipelining could otherwise pile up any number of them. */
 const delayedMax = 100

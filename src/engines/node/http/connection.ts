@@ -130,7 +130,7 @@ export class HttpConnection {
     return this.accepted?.raw ?? this.socket
   }
 
-  /** Whoever does not take our last words is not waited for. */
+  /** A client that does not read the last bytes is not waited for. */
   hangUpSoon(): void {
     const timer = setTimeout(() => this.raw.destroy(), lingerMs)
     this.raw.once('close', () => clearTimeout(timer))

@@ -1,4 +1,4 @@
-/** The parser of HTTP/1.1: Node's, at its strictest; and what is said to whom it does not like. */
+/** The parser of HTTP/1.1: Node's, at its strictest; and the answers to what it refuses. */
 import { createServer, type Server } from 'node:http'
 import type { FailureName } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../units.ts'

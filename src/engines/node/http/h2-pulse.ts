@@ -15,7 +15,7 @@ export type Over = 'left' | 'broken'
  * - nghttp2 has found an error of the connection (RFC 9113 section 5.4.1) and sent its GOAWAY: then
  *   it neither reads nor writes any more, and most of these errors have no event.
  *
- * So whoever falls silent after it has said something is sent a frame, which an HTTP/2 that is over
+ * So a client that falls silent after its bytes is sent a frame, which an HTTP/2 that is over
  * does not write; and an empty write shows whether the system still has the connection. Once there
  * has been FIN, this is repeated: nothing else tells us.
  */

@@ -209,7 +209,7 @@ class LoadSession implements Session {
     if (this.#traffic.over) this.#windDown()
   }
 
-  /** Nothing more is planned: whoever has all his echoes hangs up, the others have their time. */
+  /** Nothing more is planned: a connection with all its echoes hangs up, the others have time. */
   #windDown() {
     if (this.#ended || this.#abandoning) return
     this.#effort.update(nowNs())
