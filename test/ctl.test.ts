@@ -169,7 +169,10 @@ suite('yodel serve', { concurrency: 4 }, () => {
     const { code, stdout, stderr } = await run('serve', ':0', '--dashboard', `:${port}`)
     taken.close()
     assert.deepEqual([code, stdout], [3, ''])
-    assert.match(stderr, /^yodel: Cannot listen on tcp:\/\/127.0.0.1:\d+: somebody listens .*\n$/)
+    assert.match(
+      stderr,
+      /^yodel: Cannot listen on tcp:\/\/127.0.0.1:\d+ for --dashboard: somebody listens .*\n$/,
+    )
     assert.throws(() => checkToken('short'), { kind: 'usage' })
   })
 })
@@ -199,7 +202,7 @@ suite('what yodel serve says', { concurrency: 4 }, () => {
     const total = gone.reduce((sum, { leftOut = 0 }) => sum + 1 + leftOut, 0)
     assert.equal(total, 41)
     assert.ok(gone.length <= 12, `${gone.length} lines`)
-    assert.match(lines.at(-1).msg, /^served 41 clients, 5 B echoed$/)
+    assert.match(lines.at(-1).msg, /^served 41 clients, 5 B echoed; failures: reset 1$/)
   })
 
   test(

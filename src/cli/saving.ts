@@ -146,10 +146,7 @@ function refuseSocket(there: Stats) {
 /** Into a pipe or a device, which is no regular file. */
 function pour(path: string, there: Stats, text: string) {
   refuseSocket(there)
-  // Without a reader this fails (ENXIO); opened to block, it would wait for ever.
-  const probe = there.isFIFO()
-    ? openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
-    : undefined
+  const probe = there.isFIFO() ? openWithReader(path) : undefined
   try {
     const file = openSync(path, constants.O_WRONLY)
     try {
@@ -159,6 +156,23 @@ function pour(path: string, there: Stats, text: string) {
     }
   } finally {
     if (probe !== undefined) closeSync(probe)
+  }
+}
+
+/** A reader that starts at the same time may take so long to open its end. */
+const readerMs = 1_000
+
+/** Without a reader this fails (ENXIO); opened to block, it would wait for ever. */
+function openWithReader(path: string): number {
+  const endMs = performance.now() + readerMs
+  for (;;) {
+    try {
+      return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+    } catch (error) {
+      const isEarly = (error as NodeJS.ErrnoException).code === 'ENXIO'
+      if (!isEarly || performance.now() > endMs) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+    }
   }
 }
 
