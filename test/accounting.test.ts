@@ -58,6 +58,24 @@ for (const engine of ['node', 'uring'] satisfies Engine[]) {
     const start: Start = (url, options) =>
       bench(url, { warmupMs: 0, sizeBytes, ...options, engine })
     const measure: Measure = (url, options) => start(url, options).finished
+
+    test('replies of the warm-up are not among those of a count', async () => {
+      await using server = await delayed(() => 50)
+      const load = { count: 10, depth: 50, connections: 4, warmupMs: 200, drainMs: 1_000 }
+      const { rates, seconds } = await measure(server.url, load)
+      // Two hundred are under way when the warm-up ends.
+      assert.ok(rates.achievedPerSecond * seconds < 11, JSON.stringify([rates, seconds]))
+    })
+
+    test('a pass says what was lost, and nothing that came back is no pass', async () => {
+      await using mute = await delayed((_, n) => (n === 2 ? Infinity : 0))
+      const load = { durationMs: 100, drainMs: 20, expect: ['lost<=1'] }
+      const some = await measure(mute.url, load)
+      assert.deepEqual([some.verdict, some.messages.received], ['pass', 2])
+      await using deaf = await delayed(() => Infinity)
+      const none = await measure(deaf.url, { ...load, expect: ['lost<1M'] })
+      assert.deepEqual(none.failedBecause, ['Nothing came back.'])
+    })
     rates(measure)
     plans(start)
     messages(measure)

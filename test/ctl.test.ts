@@ -102,6 +102,9 @@ suite('yodel ctl that cannot do it', () => {
   })
 })
 
+const taken =
+  /^yodel: Cannot listen on tcp:\/\/127.0.0.1:\d+ for --dashboard: somebody listens .*\n$/
+
 suite('yodel serve', { concurrency: 4 }, () => {
   test('--dashboard prints where it is, a public one has a token; drain ends it', async () => {
     await using program = yodel(['serve', ':0', '--dashboard', '0.0.0.0:0', '--json'])
@@ -163,16 +166,13 @@ suite('yodel serve', { concurrency: 4 }, () => {
   })
 
   test('--dashboard that cannot be had ends the whole', async () => {
-    const taken = createServer().listen(0, '127.0.0.1')
-    await once(taken, 'listening')
-    const { port } = taken.address() as AddressInfo
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
     const { code, stdout, stderr } = await run('serve', ':0', '--dashboard', `:${port}`)
-    taken.close()
+    other.close()
     assert.deepEqual([code, stdout], [3, ''])
-    assert.match(
-      stderr,
-      /^yodel: Cannot listen on tcp:\/\/127.0.0.1:\d+ for --dashboard: somebody listens .*\n$/,
-    )
+    assert.match(stderr, taken)
     assert.throws(() => checkToken('short'), { kind: 'usage' })
   })
 })

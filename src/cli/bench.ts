@@ -105,10 +105,14 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   saveAll(outputs, output.json || output.ndjson ? undefined : json)
 }
 
-/** A connection that failed did so however it was measured; all else needs a sound measurement. */
+/**
+ * A connection that failed did so however it was measured; all else needs a sound measurement. One
+ * that owes an answer fails the verdict, unless an objective allows that loss.
+ */
 function exitCodeOf(result: RunResult, interrupted: boolean): number {
   if (nobodyThere(result)) return exitCodes.network
-  if (Object.values(result.errors).some(count => count > 0)) return exitCodes.failed
+  const { unanswered: _, ...failures } = result.errors
+  if (Object.values(failures).some(count => count > 0)) return exitCodes.failed
   if (interrupted && result.messages.lost === 0) return exitCodes.interrupted
   if (!result.valid) return exitCodes.invalid
   return result.verdict === 'fail' ? exitCodes.failed : exitCodes.done

@@ -165,7 +165,7 @@ export class DatagramStream {
     // As RFC 4737 section 3.3 has it: it comes behind one that was sent later.
     const isBehind = sequence < this.#highest
     if (!isBehind) this.#highest = sequence
-    if (isMeasured || !traffic.openLoop) traffic.replies.record(now, 1)
+    if (isMeasured || traffic.goesByClock) traffic.replies.record(now, 1)
     if (!isMeasured) {
       counters[counter.warmupReceived]!++
       return

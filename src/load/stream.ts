@@ -240,7 +240,7 @@ export class Stream {
     counters[counter.warmupBytesIn]! += warmBytes
     const received = this.#received - receivedBefore
     counters[counter.messagesReceived]! += received - warm
-    const counted = openLoop ? received - warm : received
+    const counted = traffic.goesByClock ? received : received - warm
     if (counted > 0) traffic.replies.record(now, counted)
   }
 

@@ -40,6 +40,8 @@ export abstract class Timetable<S extends Planned> {
   replies = new Replies(0)
   /** When the system took those of the window. */
   sends = new Replies(0)
+  /** Closed loop without a count: all replies within the window are its own, by the clock. */
+  readonly goesByClock: boolean
   /** Whether messages are sent by a plan, and not when echoes have come back. */
   readonly openLoop: boolean
   readonly #pacer: Pacer | undefined
@@ -58,6 +60,7 @@ export abstract class Timetable<S extends Planned> {
     this.#left = task.count
     this.#pacer = task.pace && createPacer(task.arrivals, task.pace)
     this.openLoop = this.#pacer !== undefined
+    this.goesByClock = !this.openLoop && task.count === Infinity
   }
 
   start(now: number): void {

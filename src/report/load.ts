@@ -263,7 +263,7 @@ function verdict({ verdict, failedBecause, valid, messages, churn }: RunResult):
   const nothing = messages.received === 0 && !churn?.completed
   const right = nothing
     ? 'no message was sent, and nothing failed'
-    : messages.lost > 0
+    : messages.lost + messages.unfinished > 0
       ? 'what came back was right, and no more was lost than may be'
       : 'every byte came back'
   const [words, dot] =

@@ -20,7 +20,8 @@ export function failures(result: RunResult, { limits, window, total }: Findings)
   // A warm-up that is never answered is a loss, too.
   const warmupLost = total.warmupSent - total.warmupReceived
   const unanswered = messages.lost + messages.unfinished + warmupLost
-  const mayLose = limits.loss?.(unanswered, messages.planned) ?? false
+  // Objectives speak of messages: they do not excuse a short connection.
+  const mayLose = (!churn && limits.loss?.(unanswered, messages.planned)) ?? false
   if (messages.unfinished > 0 && !mayLose)
     reasons.push(
       `${plural(messages.unfinished, 'message')} ${messages.unfinished === 1 ? 'was' : 'were'} ` +
@@ -50,6 +51,9 @@ export function failures(result: RunResult, { limits, window, total }: Findings)
   if (cycles !== undefined) reasons.push(cycles)
   const unfinished = churn ? churn.planned - churn.completed : 0
   if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
+  // However much may be lost: nothing of it was seen to be right.
+  if (reasons.length === 0 && messages.planned > 0 && messages.received === 0)
+    reasons.push('Nothing came back.')
   return reasons
 }
 
