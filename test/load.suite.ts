@@ -178,7 +178,7 @@ const bads: Bad[] = [
   {
     name: 'stops answering, with a timeout',
     start: () => listen(client => echoThen(client, echoedChunks, () => {})),
-    options: { timeoutMs: 100 },
+    options: { timeoutMs: 1_000 },
     errors: { timedOut: 2 },
     cause: 'missing',
     offset: echoedBytes,
