@@ -22,8 +22,12 @@ function conditions(run: RunConditions): Map<string, string> {
     ['engine', run.engine],
     ['threads', String(run.threads)],
   ])
-  for (const [name, { condition }] of optionsIn(benchOptions))
-    if (condition) found.set(condition.name, condition.show(run.options[condition.key ?? name]))
+  for (const [name, { condition, default: usual }] of optionsIn(benchOptions)) {
+    if (!condition) continue
+    // A result that is older than the option was measured as its default has it.
+    const { [condition.key ?? name]: value = usual } = run.options
+    found.set(condition.name, condition.show(value))
+  }
   for (const [name, version] of Object.entries(versions)) found.set(`version of ${name}`, version)
   return found
 }
