@@ -135,7 +135,8 @@ function draws() {
       const flags = ['--find-max', 'p50<30ms', '--precision', '90%', ...probes]
       let tried = await bench(slow.url, ...flags)
       // On a busy machine the generator may be the limit from the first probe on.
-      while (tried.stdout.includes('Nothing was found')) tried = await bench(slow.url, ...flags)
+      for (let n = 0; n < 5 && /Nothing was found|did not hold even/.test(tried.stdout); n++)
+        tried = await bench(slow.url, ...flags)
       const { code, stdout, stderr } = tried
       assert.match(stdout, /^\d+ probes?\n/)
       assert.match(

@@ -131,7 +131,9 @@ suite('benches', () => {
     assert.equal((await board.ask('GET', '/api/benches/1')).status, 409)
     const run = await finished('1')
     assert.deepEqual([run.state, run.verdict, run.error], ['finished', 'pass', null])
-    assert.ok(run.received > 0 && run.achievedPerSecond > 0 && run.p99Us! > 0)
+    assert.ok(run.received > 0 && run.achievedPerSecond > 0)
+    // Known from 1,000 samples on.
+    assert.equal(run.p99Us !== null, run.received >= 1_000)
     const { json } = await board.ask('GET', '/api/benches/1')
     assert.equal(json.messages.received, run.received)
     const page = await board.ask('GET', '/api/benches/1/report')

@@ -25,7 +25,7 @@ const units = parallel.filter(file => file.startsWith('dist'))
 const sizeable = parallel.filter(file => !units.includes(file))
 
 /** Many wait more than they compute. In CI they get more room. */
-const atOnce = availableParallelism() + (process.env['CI'] ? 1 : 3)
+const atOnce = availableParallelism() + (process.env['CI'] ? 0 : 3)
 /** A process of its own costs many a file more than it does, so each process takes several. */
 const hands = Math.min(2 * atOnce, sizeable.length)
 const groups = Array.from({ length: hands }, (_, hand) =>
