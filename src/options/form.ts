@@ -115,14 +115,6 @@ export function resolve<Rows extends Table, O extends OptionsOf<Rows>>(
   return { ...defaultsOf(rows), ...defaults, ...Object.fromEntries(given) } as never
 }
 
-type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
-
-/** The options where they are given, the defaults elsewhere; `undefined` means not given. */
-export function withDefaults<D extends object, O extends object>(defaults: D, options: O) {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return { ...defaults, ...Object.fromEntries(given) } as Omit<D, keyof O> & Defined<O & D>
-}
-
 /** @throws UserError for the first value that makes no sense */
 export function checkOptions(rows: Table, options: object): void {
   for (const [name, value] of Object.entries(options)) {
