@@ -1,8 +1,8 @@
 /** Runs the tests: all, or those whose file name contains one of the arguments. */
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { full, onlyFull, short } from './full.js'
@@ -12,6 +12,7 @@ const files = ['dist', 'build'].flatMap(folder =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.test.js'))
     .map(name => join(folder, name))
+    .filter(hasSource)
     .filter(file => wanted.length === 0 || wanted.some(word => file.includes(word))),
 )
 if (files.length === 0) throw new Error(`No test file has ${wanted.join(' or ')} in its name.`)
@@ -34,17 +35,44 @@ const groups = Array.from({ length: hands }, (_, hand) =>
 groups.push(...[units].filter(group => group.length > 0))
 
 let leftOut = 0
+const failed = new Set<string>()
+const filesOf = new Map<string, string[]>()
 await report(groups.map(together), atOnce)
 // In their short form there is room for two of them.
 await report(alone, short(1, 2))
 await report(quiet, 1)
+if (failed.size > 0) await onceMore([...failed])
 if (!full) tellOfFullForm()
+
+/** Whether it is compiled from a source that is there: a build leaves what it once compiled. */
+function hasSource(file: string): boolean {
+  return existsSync(
+    file
+      .replace(/^dist/, 'src')
+      .replace(/^build./, '')
+      .replace(/js$/, 'ts'),
+  )
+}
+
+/**
+ * In CI what failed beside other tests has a second try, alone, and that decides: a machine that is
+ * busy with the others can be late once. Who works on a test sees its failure at once.
+ */
+async function onceMore(files: string[]) {
+  process.exitCode = 1
+  if (!process.env['CI']) return
+  console.log(`Failed beside others, so once more, each alone: ${files.join(', ')}.`)
+  failed.clear()
+  await report(files, 1)
+  process.exitCode = failed.size > 0 ? 1 : 0
+}
 
 /** A file that runs these, one after the other. */
 function together(group: string[], n: number): string {
   const folder = join('build', 'test', 'together')
   const file = join(folder, `${process.pid}-${n}.js`)
   mkdirSync(folder, { recursive: true })
+  filesOf.set(resolve(file), group)
   writeFileSync(file, group.map(each => `await import('../../../${each}')\n`).join(''))
   process.once('exit', () => rmSync(file))
   return file
@@ -54,7 +82,10 @@ async function report(files: string[], concurrency: number) {
   if (files.length === 0) return
   // A test that hangs is a failure; the limit is far above what all tests of a process take.
   const tests = run({ files, concurrency, timeout: short(1_200_000, 300_000) })
-  tests.on('test:fail', () => (process.exitCode = 1))
+  tests.on('test:fail', ({ file = '' }) => {
+    const own = filesOf.get(file) ?? [relative('.', file)]
+    own.forEach(each => failed.add(each))
+  })
   tests.on('test:pass', ({ skip }) => void (leftOut += Number(skip === onlyFull)))
   const shown = tests.compose(new spec())
   shown.pipe(process.stdout, { end: false })
