@@ -84,6 +84,34 @@ test('no files import one another in a circle, types neither', () => {
   )
 })
 
+/** What is loaded as soon as a file is: what it imports, but not what it may import later. */
+function loadedWith(file: string): Set<string> {
+  const loaded = new Set([file])
+  for (const each of loaded) {
+    const text = source.get(each)!.replaceAll(/(?:import|export) type [^']*'[^']*'/g, '')
+    for (const [, target] of text.matchAll(/from '(\.[^']+)'/g))
+      loaded.add(join(dirname(each), target!))
+  }
+  return loaded
+}
+
+test('a command loads what it needs', () => {
+  const program = loadedWith('cli/main.ts')
+  assert.ok(program.size < 20, [...program].join())
+  const lazy: Record<string, RegExp> = {
+    'cli/main.ts': /^(load|report|engines\/node|options|cli\/(bench|serve|connect|flags))/,
+    'cli/connect.ts': /^(load|report|metrics|faults|threads)/,
+    'cli/bench.ts': /^(faults|dashboard|report\/(html|hgrm|csv|find-max))/,
+    'cli/flood.ts': /^(faults|dashboard|report\/(html|hgrm|csv|find-max|formats))/,
+    'cli/serve.ts': /^(load|dashboard|bench|report\/(html|load))/,
+    'cli/report.ts': /^(faults|dashboard|engines\/node|threads|report\/(html|hgrm|csv))/,
+  }
+  for (const [file, unneeded] of Object.entries(lazy)) {
+    const found = [...loadedWith(file)].filter(other => unneeded.test(other))
+    assert.deepEqual(found, [], `${file} loads at once what it may never need`)
+  }
+})
+
 test('every file is used', () => {
   const used = new Set(files.flatMap(imports))
   const entries = ['index.ts', 'cli/main.ts', 'threads/worker.ts', 'dashboard/api.ts']

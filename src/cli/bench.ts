@@ -2,12 +2,10 @@
 import type { Command } from '@commander-js/extra-typings'
 import { formatAddress, type Address } from '../address.ts'
 import { bench, benchDefaults, durationOf, type BenchOptions } from '../bench.ts'
-import { findMax } from '../bench/find-max.ts'
 import { usageError } from '../errors.ts'
 import { benchOptions, searchOptions } from '../load/options.ts'
 import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'
-import { findMaxText, probeLine } from '../report/find-max.ts'
 import { endings, formatFor } from '../report/formats.ts'
 import { loadText } from '../report/load.ts'
 import { resultLine } from '../report/ndjson.ts'
@@ -48,11 +46,8 @@ type Output = ResolvedOf<typeof outputOptions>
 
 const { calling, ...own } = benchOptions
 
-export function addBench(program: Command): void {
-  const command = program
-    .command('bench')
-    .description('measure rate and round trips of an echo server, every byte verified')
-    .addArgument(addressArgument('what to measure'))
+export function completeBench(bare: Command): void {
+  const command = bare.addArgument(addressArgument('what to measure'))
   addOptions(command, own)
   addOptions(command, searchOptions)
   addOptions(command, outputOptions)
@@ -101,8 +96,11 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   else print(loadText(result, canvas(process.stdout)))
   process.exitCode = exitCodeOf(result, interrupted)
   const json = () => `${JSON.stringify(result)}\n`
-  const outputs = output.files.map(({ path, format }) => ({ path, text: () => format(result) }))
-  saveAll(outputs, output.json || output.ndjson ? undefined : json)
+  const outputs = output.files.map(async ({ path, format }) => {
+    const write = await format()
+    return { path, text: () => write(result) }
+  })
+  saveAll(await Promise.all(outputs), output.json || output.ndjson ? undefined : json)
 }
 
 /**
@@ -126,6 +124,8 @@ async function search(
   json: boolean,
 ): Promise<void> {
   const shown = process.stderr.isTTY
+  const { findMax } = await import('../bench/find-max.ts')
+  const { findMaxText, probeLine } = await import('../report/find-max.ts')
   const run = findMax(address, {
     ...options,
     objective,

@@ -6,27 +6,66 @@ import { version } from '../machine.ts'
 import { exitCodes } from './exit.ts'
 import { tell } from './output.ts'
 
-type Add = (program: Command) => void
-/** A command is loaded when it is asked for: a server need not wait for what draws reports. */
-const commands: Record<string, () => Promise<Add>> = {
-  serve: async () => (await import('./serve.ts')).addServe,
-  connect: async () => (await import('./connect.ts')).addConnect,
-  flood: async () => (await import('./flood.ts')).addFlood,
-  bench: async () => (await import('./bench.ts')).addBench,
-  ctl: async () => (await import('./ctl.ts')).addCtl,
-  report: async () => (await import('./report.ts')).addReport,
-  compare: async () => (await import('./compare.ts')).addCompare,
-  'compare-engines': async () => (await import('./compare-engines.ts')).addCompareEngines,
+interface Row {
+  usage: string
+  description: string
+  /** What adds its arguments, its flags and what it does. */
+  load: () => Promise<(command: Command) => void>
+}
+/** A command is loaded when it is typed: nothing else needs to wait for what it imports. */
+const commands: Record<string, Row> = {
+  serve: {
+    usage: '[options] [address...]',
+    description: 'echo whatever arrives',
+    load: async () => (await import('./serve.ts')).completeServe,
+  },
+  connect: {
+    usage: '[options] [address]',
+    description: 'type and see the echo; or pipe: cat file | yodel connect > same',
+    load: async () => (await import('./connect.ts')).completeConnect,
+  },
+  flood: {
+    usage: '[options] [address] [message]',
+    description: 'send the same message for ever, and verify every echo',
+    load: async () => (await import('./flood.ts')).completeFlood,
+  },
+  bench: {
+    usage: '[options] [address]',
+    description: 'measure rate and round trips of an echo server, every byte verified',
+    load: async () => (await import('./bench.ts')).completeBench,
+  },
+  ctl: {
+    usage: '[options] [command]',
+    description: 'look into a running `yodel serve --dashboard`, and change it',
+    load: async () => (await import('./ctl.ts')).completeCtl,
+  },
+  report: {
+    usage: '[options] <file>',
+    description: 'show a saved result, or write it as a page to look at',
+    load: async () => (await import('./report.ts')).completeReport,
+  },
+  compare: {
+    usage: '[options] <baseline> <files...>',
+    description: 'compare saved results of bench with the first of them',
+    load: async () => (await import('./compare.ts')).completeCompare,
+  },
+  'compare-engines': {
+    usage: '[options]',
+    description: 'measure the models of serving side by side on this machine',
+    load: async () => (await import('./compare-engines.ts')).completeCompareEngines,
+  },
 }
 
 /** Does what was typed behind `yodel`; process.exitCode says how it went. Whether it was done. */
 export async function obey(args: string[]): Promise<boolean> {
   const program = createProgram()
-  const asked = args[0] ?? ''
-  const wanted = Object.hasOwn(commands, asked) ? [commands[asked]!] : Object.values(commands)
-  for (const load of wanted) {
-    const add = await load()
-    add(program)
+  const [asked = '', next] = args.filter(word => !word.startsWith('-'))
+  const wanted = asked === 'help' ? next : asked
+  for (const [name, { usage, description, load }] of Object.entries(commands)) {
+    const command = program.command(name).description(description).usage(usage)
+    if (name !== wanted) continue
+    const complete = await load()
+    complete(command)
   }
   try {
     await program.parseAsync(args, { from: 'user' })
@@ -45,6 +84,10 @@ const createProgram = () =>
     .configureOutput({ outputError: () => {} })
     // What a flag alone stands for is said in its own words.
     .configureHelp({
+      subcommandTerm: command =>
+        Object.hasOwn(commands, command.name()) && !command.parent?.parent
+          ? `${command.name()} ${command.usage()}`
+          : new Help().subcommandTerm(command),
       optionDescription: option =>
         new Help().optionDescription(option).replace(/ \(preset: ""\)/, ''),
     })

@@ -16,10 +16,8 @@ import { checkOutputs, saveAll } from './saving.ts'
 const modelNames = ['one', 'threads', 'pool', 'node', 'uring'] as const
 type ModelName = (typeof modelNames)[number]
 
-export function addCompareEngines(program: Command): void {
-  program
-    .command('compare-engines')
-    .description('measure the models of serving side by side on this machine')
+export function completeCompareEngines(bare: Command): void {
+  bare
     .option('--connections <n>', 'clients that want to be served at the same time', count, 20)
     .option('--duration <duration>', 'how long each is measured (default: 1s)', positiveMs)
     .option('--size <size>', 'bytes in a message', value(parsePositive(parseSize)), 64)

@@ -8,10 +8,8 @@ import { readSaved } from './files.ts'
 import { repeatable } from './flags.ts'
 import { canvas, print } from './output.ts'
 
-export function addCompare(program: Command): void {
-  program
-    .command('compare')
-    .description('compare saved results of bench with the first of them')
+export function completeCompare(bare: Command): void {
+  bare
     .argument('<baseline>', 'a file that bench --json wrote')
     .argument('<files...>', 'what to compare with it')
     .option(

@@ -44,11 +44,8 @@ const shownOptions = {
 }
 const { calling, ...own } = connectOptions
 
-export function addConnect(program: Command): void {
-  const command = program
-    .command('connect')
-    .description('type and see the echo; or pipe: cat file | yodel connect > same')
-    .addArgument(addressArgument('where to connect'))
+export function completeConnect(bare: Command): void {
+  const command = bare.addArgument(addressArgument('where to connect'))
   addOptions(command, { ...shownOptions, ...own })
   addOptions(command, { calling }, 'Transports:')
   command.action(async (address, flags) => {

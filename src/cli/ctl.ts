@@ -22,10 +22,8 @@ import { givenToken } from './token.ts'
 
 const urlDefault = 'http://127.0.0.1:7070'
 
-export function addCtl(program: Command): void {
-  const ctl = program
-    .command('ctl')
-    .description('look into a running `yodel serve --dashboard`, and change it')
+export function completeCtl(bare: Command): void {
+  const ctl = bare
     .option('--url <url>', 'where its dashboard is', urlDefault)
     .option(
       '--token-file <file>',

@@ -15,10 +15,8 @@ import { canvas, leaveUnconnected, onInterrupt, print, tell } from './output.ts'
 
 const { calling, ...own } = floodOptions
 
-export function addFlood(program: Command): void {
-  const command = program
-    .command('flood')
-    .description('send the same message for ever, and verify every echo')
+export function completeFlood(bare: Command): void {
+  const command = bare
     .addArgument(addressArgument('where to send it'))
     .argument('[message]', 'what to send', 'Hello!\n')
   addOptions(command, own)

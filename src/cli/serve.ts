@@ -20,11 +20,11 @@ import { announceWatch, watch, type Watch } from './server-watch.ts'
 import { Typed } from './typed.ts'
 import { watchingOf, watchOptions } from './watch-options.ts'
 
-export function addServe(program: Command): void {
-  const command = program
-    .command('serve')
-    .description('echo whatever arrives')
-    .argument('[address...]', `where to listen (default: ${formatAddress(defaultAddress)})`)
+export function completeServe(bare: Command): void {
+  const command = bare.argument(
+    '[address...]',
+    `where to listen (default: ${formatAddress(defaultAddress)})`,
+  )
   addOptions(command, commonOptions)
   addOptions(command, socketOptions)
   addOptions(command, faultOptions, faultsGroup)

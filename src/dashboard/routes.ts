@@ -1,5 +1,4 @@
 /** The table of what can be asked for: api.ts says what each takes and gives. */
-import { loadHtml } from '../report/html.ts'
 import type { BenchWanted, ConnectionQuery, FaultsWanted, Killed, ServerInfo } from './api.ts'
 import type { Benches } from './benches.ts'
 import { checked, checkedQuery, readJson } from './body.ts'
@@ -169,11 +168,15 @@ const benching = ({ benches }: Parts): Rows => [
   ['GET /api/benches/:id', ({ id }) => ({ body: benches.result(id) })],
   [
     'GET /api/benches/:id/report',
-    ({ id }) => ({
-      body: loadHtml(benches.result(id)),
-      type: 'text/html; charset=utf-8',
-      headers: { 'Content-Security-Policy': reportPolicy },
-    }),
+    async ({ id }) => {
+      const result = benches.result(id)
+      const { loadHtml } = await import('../report/html.ts')
+      return {
+        body: loadHtml(result),
+        type: 'text/html; charset=utf-8',
+        headers: { 'Content-Security-Policy': reportPolicy },
+      }
+    },
   ],
   [
     'DELETE /api/benches/:id',

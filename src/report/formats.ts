@@ -1,24 +1,24 @@
 /** In what a result can be written: chosen by the ending of the file's name. */
 import { usageError } from '../errors.ts'
-import { loadCsv } from './csv.ts'
-import { loadHgrm } from './hgrm.ts'
-import { loadHtml } from './html.ts'
 import type { RunResult } from './result.ts'
 
 export type Format = (result: RunResult) => string
 
-/** By ending; a new format is a line here. */
-const formats: Record<string, Format> = {
-  '.csv': loadCsv,
-  '.hgrm': loadHgrm,
-  '.html': loadHtml,
-  '.json': result => `${JSON.stringify(result)}\n`,
+/** By ending; a new format is a line here. It is loaded when it is asked for. */
+const formats: Record<string, () => Promise<Format>> = {
+  '.csv': async () => (await import('./csv.ts')).loadCsv,
+  '.hgrm': async () => (await import('./hgrm.ts')).loadHgrm,
+  '.html': async () => (await import('./html.ts')).loadHtml,
+  '.json': async () => result => `${JSON.stringify(result)}\n`,
 }
 
 export const endings = Object.keys(formats).join(', ')
 
-/** @throws UserError if the ending is of no format */
-export function formatFor(path: string): Format {
+/**
+ * What loads the format.
+ * @throws UserError if the ending is of no format
+ */
+export function formatFor(path: string): () => Promise<Format> {
   const ending = /\.[^./\\]*$/.exec(path)?.[0].toLowerCase() ?? ''
   const format = Object.hasOwn(formats, ending) ? formats[ending] : undefined
   if (format) return format
