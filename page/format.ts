@@ -1,5 +1,5 @@
 /** Figures as the page writes them: a space before the unit, a dash where nothing is known. */
-import { formatCount, formatSize } from '../src/units.ts'
+import { formatCount, formatSize } from '../src/vocabulary/units.ts'
 
 export { formatCount }
 

@@ -1,7 +1,7 @@
 /** Bench runs: starting, ending and comparing them. */
 import { signal } from '@preact/signals'
 import type { BenchRun, BenchWanted } from '../src/dashboard/api.ts'
-import { parseCount, parseDuration, parseRate, parseSize } from '../src/units.ts'
+import { parseCount, parseDuration, parseRate, parseSize } from '../src/vocabulary/units.ts'
 import { change, getText, messageOf, query } from './request.ts'
 import { changeBench } from './state.ts'
 

@@ -1,5 +1,5 @@
 /** bench(address), flood(address): load, verified and measured. They differ in what they send. */
-import { toAddress, type Address } from './address.ts'
+import { toAddress, type Address } from './vocabulary/address.ts'
 import { checkLoad } from './bench/check.ts'
 import { ofTransport, overheadBytes } from './bench/datagram-defaults.ts'
 import { startLoad, type LoadRun } from './bench/run.ts'

@@ -1,13 +1,13 @@
 /** connect(address): one connection, to send messages by hand. */
 import type { Duplex } from 'node:stream'
-import { formatAddress, toAddress, type Address } from './address.ts'
+import { formatAddress, toAddress, type Address } from './vocabulary/address.ts'
 import { answerTimeoutMs, echoDatagram } from './connect/datagram-echo.ts'
 import { dial, type Link } from './engines/node/dial.ts'
 import { checkCalling } from './engines/tls-options.ts'
 import { callingOptions } from './options/calling.ts'
 import { checkOptions, defaultsOf, group, option, resolve, type OptionsOf } from './options/form.ts'
 import { duration } from './options/kinds.ts'
-import { isDatagrams } from './transport.ts'
+import { isDatagrams } from './vocabulary/transport.ts'
 
 export const connectOptions = {
   /** How long to wait for the connection to be established; of udp, for an echo (1 s). */

@@ -14,10 +14,10 @@ export type { FaultSpec } from './faults/index.ts'
 export type { FaultRecord } from './threads/fault-feed.ts'
 export { parseFaultScript, type FaultScript, type FaultStep } from './faults/script.ts'
 export { parseFault } from './faults/parse.ts'
-export { formatAddress, parseAddress, type Address } from './address.ts'
+export { formatAddress, parseAddress, type Address } from './vocabulary/address.ts'
 export { Histogram } from './metrics/histogram.ts'
 export { since, type Counts, type Snapshot } from './metrics/snapshot.ts'
 export type { WrongBytes } from './load/wrong-bytes.ts'
 
 // Errors
-export { UserError, type UserErrorKind } from './errors.ts'
+export { UserError, type UserErrorKind } from './vocabulary/errors.ts'

@@ -1,11 +1,11 @@
 /** serve(address): a listening echo server, in a thread of its own. */
 import { availableParallelism } from 'node:os'
-import { formatAddress, toAddress, type Address } from './address.ts'
+import { formatAddress, toAddress, type Address } from './vocabulary/address.ts'
 import { fingerprintOf } from './certificate.ts'
-import type { EngineName } from './engine-names.ts'
+import type { EngineName } from './vocabulary/engine-names.ts'
 import { chooseEngine, engines } from './engines/index.ts'
 import { identityFor, invalidToday } from './engines/tls-options.ts'
-import { usageError } from './errors.ts'
+import { usageError } from './vocabulary/errors.ts'
 import type { FaultSpec } from './faults/index.ts'
 import { play, type OnStep } from './faults/play.ts'
 import { checkScript, stepAt, type FaultScript } from './faults/script.ts'
@@ -25,7 +25,7 @@ import { share, type ServeTask } from './task.ts'
 import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
 import { checkNoConnections } from './serve/udp-check.ts'
-import { isDatagrams } from './transport.ts'
+import { isDatagrams } from './vocabulary/transport.ts'
 
 export type ServeOptions = OptionsOf<typeof serveOptions> & {
   /** Which faults are in force when; `faults` are those besides, none if they are not given. */

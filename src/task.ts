@@ -1,6 +1,6 @@
 /** What a thread is asked to do: plain data, because it is copied to other threads. */
-import type { Address } from './address.ts'
-import type { EngineName } from './engine-names.ts'
+import type { Address } from './vocabulary/address.ts'
+import type { EngineName } from './vocabulary/engine-names.ts'
 import type { LoadPlan } from './load/plan.ts'
 import type { ResolvedOf } from './options/form.ts'
 import type {

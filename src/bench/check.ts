@@ -1,9 +1,9 @@
 /** What makes no sense together, or for a transport, is refused before anything starts. */
-import type { Address } from '../address.ts'
-import { usageError } from '../errors.ts'
+import type { Address } from '../vocabulary/address.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import type { Load } from '../load/plan.ts'
 import type { SizeRange } from '../load/sizes.ts'
-import { isDatagrams } from '../transport.ts'
+import { isDatagrams } from '../vocabulary/transport.ts'
 import { checkDatagrams } from './datagram-defaults.ts'
 
 /** The largest message: a whole message must fit into the memory for what is awaited. */

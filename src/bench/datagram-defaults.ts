@@ -1,8 +1,8 @@
 /** The defaults and sizes that differ for a load of datagrams. */
-import type { Address } from '../address.ts'
-import { usageError } from '../errors.ts'
+import type { Address } from '../vocabulary/address.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { headerBytes } from '../load/datagram-traffic.ts'
-import { isDatagrams } from '../transport.ts'
+import { isDatagrams } from '../vocabulary/transport.ts'
 
 /** A datagram that has not come back within a second is lost, as most users of datagrams see it. */
 const timeoutMs = 1_000

@@ -1,10 +1,10 @@
 /** A load that needs more descriptors than there may be is refused before anything is sent. */
-import { formatAddress } from '../address.ts'
+import { formatAddress } from '../vocabulary/address.ts'
 import { descriptorLimit, descriptorsOpen } from '../engines/descriptors.ts'
 import { engines } from '../engines/index.ts'
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import type { LoadTask } from '../task.ts'
-import { formatCount, plural } from '../units.ts'
+import { formatCount, plural } from '../vocabulary/units.ts'
 
 /** A thread of Node has five, and opens a few more while it loads modules. */
 const ofThread = 8

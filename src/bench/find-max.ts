@@ -1,7 +1,7 @@
 /** findMax(address): the highest rate at which an objective holds, by probes of an open loop. */
-import type { Address } from '../address.ts'
+import type { Address } from '../vocabulary/address.ts'
 import { bench, benchDefaults, type BenchOptions, type LoadRun } from '../bench.ts'
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { findMaxFormat, type FindMaxResult, type Probe } from '../report/find-max.ts'
 import { parseObjective } from '../report/objective.ts'
 import type { RunConditions, RunResult } from '../report/result.ts'

@@ -1,5 +1,5 @@
 /** From options to tasks: each thread has its share of connections, messages and rate. */
-import type { Address } from '../address.ts'
+import type { Address } from '../vocabulary/address.ts'
 import { chooseEngine } from '../engines/index.ts'
 import { checkCalling } from '../engines/tls-options.ts'
 import type { Pace } from '../load/pacer.ts'

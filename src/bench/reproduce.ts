@@ -1,5 +1,5 @@
 /** What to type to do the same again. */
-import { formatAddress, toAddress, type Address } from '../address.ts'
+import { formatAddress, toAddress, type Address } from '../vocabulary/address.ts'
 import { defaultsOf, wordsOf, type Table } from '../options/form.ts'
 import { quoted } from '../vocabulary/text.ts'
 

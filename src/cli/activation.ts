@@ -1,8 +1,8 @@
 /** Sockets that the parent process opened (sd_listen_fds(3)), or that --fd names. */
 import { readFileSync, readlinkSync } from 'node:fs'
-import type { Address } from '../address.ts'
-import { usageError } from '../errors.ts'
-import { transportNames, transports, type TransportName } from '../transport.ts'
+import type { Address } from '../vocabulary/address.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import { transportNames, transports, type TransportName } from '../vocabulary/transport.ts'
 
 export interface Inherited {
   fd: number

@@ -1,8 +1,8 @@
 /** yodel bench: measure rate and round trips, with a verdict. */
 import type { Command } from '@commander-js/extra-typings'
-import { formatAddress, type Address } from '../address.ts'
+import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { bench, benchDefaults, durationOf, type BenchOptions } from '../bench.ts'
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { benchOptions, searchOptions } from '../load/options.ts'
 import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'

@@ -1,8 +1,8 @@
 /** The command line: a table of commands, and what becomes of errors. */
 import { Command, CommanderError, Help } from '@commander-js/extra-typings'
 import { errnoOf, failureName } from '../engines/failures.ts'
-import { UserError } from '../errors.ts'
-import { version } from '../machine.ts'
+import { UserError } from '../vocabulary/errors.ts'
+import { version } from '../vocabulary/machine.ts'
 import { exitCodes } from './exit.ts'
 import { tell } from './output.ts'
 

@@ -5,7 +5,7 @@ import { text as all } from 'node:stream/consumers'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import type { ApiError } from '../dashboard/api.ts'
 import { errnoOf } from '../engines/failures.ts'
-import { usageError, UserError } from '../errors.ts'
+import { usageError, UserError } from '../vocabulary/errors.ts'
 import { printable } from '../vocabulary/text.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'

@@ -2,7 +2,7 @@
 import { failureNames, type CounterName } from '../metrics/meter.ts'
 import type { Counts } from '../metrics/snapshot.ts'
 import type { Server } from '../serve.ts'
-import { formatCount, formatSize, plural } from '../units.ts'
+import { formatCount, formatSize, plural } from '../vocabulary/units.ts'
 import { datagramsText, isUdp } from './udp-text.ts'
 
 /** Of all of them together. */

@@ -7,7 +7,7 @@ import type {
   ServerInfo,
 } from '../dashboard/api.ts'
 import { printable } from '../vocabulary/text.ts'
-import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts'
+import { formatCount, formatDuration, formatRate, formatSize, plural } from '../vocabulary/units.ts'
 
 /** How long something has been there: `4s`, `2m 5s`, `1h 2m`. */
 function ageText(ms: number): string {

@@ -1,6 +1,6 @@
 /** yodel ctl: looks into a running server, and changes it, over its dashboard's API. */
 import type { Command } from '@commander-js/extra-typings'
-import { parseAddress, formatAddress } from '../address.ts'
+import { parseAddress, formatAddress } from '../vocabulary/address.ts'
 import type {
   BenchRun,
   ConnectionPage,
@@ -9,10 +9,10 @@ import type {
   Second,
   ServerInfo,
 } from '../dashboard/api.ts'
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { loadText } from '../report/load.ts'
 import type { RunResult } from '../report/result.ts'
-import { parseCount, parseDuration, parseRate, parseSize } from '../units.ts'
+import { parseCount, parseDuration, parseRate, parseSize } from '../vocabulary/units.ts'
 import { ControlClient } from './control-client.ts'
 import { benchLine, connectionsText, faultsText, serverText } from './ctl-text.ts'
 import { exitCodes } from './exit.ts'

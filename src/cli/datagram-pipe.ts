@@ -1,10 +1,10 @@
 /** connect in a pipe, over udp: stdin goes out in datagrams, and what returns goes to stdout. */
 import type { Connection } from '../connect.ts'
-import { formatAddress } from '../address.ts'
+import { formatAddress } from '../vocabulary/address.ts'
 import { errnoOf, explain } from '../engines/failures.ts'
 import { Awaited, type Sent } from '../load/awaited.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'
-import { formatCount, formatDuration, plural } from '../units.ts'
+import { formatCount, formatDuration, plural } from '../vocabulary/units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 

@@ -1,11 +1,11 @@
 /** connect at a terminal, over udp: each line is a datagram, and a lost one is shown as lost. */
 import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline'
 import type { Connection } from '../connect.ts'
-import { formatAddress } from '../address.ts'
+import { formatAddress } from '../vocabulary/address.ts'
 import { errnoOf } from '../engines/failures.ts'
 import { Awaited } from '../load/awaited.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'
-import { formatCount, formatDuration, plural } from '../units.ts'
+import { formatCount, formatDuration, plural } from '../vocabulary/units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 import { keepTerminal } from './terminal.ts'

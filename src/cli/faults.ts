@@ -1,13 +1,13 @@
 /** Flags of faults: which ones, when, and where they are written down. */
 import { closeSync, openSync, writeSync } from 'node:fs'
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { faultKinds, type FaultSpec } from '../faults/index.ts'
 import { faultsText, formatFault, parseFault } from '../faults/parse.ts'
 import { parseFaultScript, type FaultStep } from '../faults/script.ts'
 import { fromFlags, option, type Kind, type OptionsOf } from '../options/form.ts'
 import { list, text } from '../options/kinds.ts'
 import type { ServeOptions } from '../serve.ts'
-import { formatDuration } from '../units.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { cannot } from './files.ts'
 import type { Log } from './log.ts'
 

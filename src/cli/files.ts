@@ -1,6 +1,6 @@
 /** Saved results: read again. And what is said of a file that cannot be read or written. */
 import { readFileSync } from 'node:fs'
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { readResult } from '../report/read.ts'
 import type { RunResult } from '../report/result.ts'
 

@@ -1,8 +1,8 @@
 /** Flags that several commands have, and how their values are parsed. */
 import { readFileSync } from 'node:fs'
 import { Argument, InvalidArgumentError } from '@commander-js/extra-typings'
-import { defaultAddress, formatAddress, parseAddress } from '../address.ts'
-import { UserError } from '../errors.ts'
+import { defaultAddress, formatAddress, parseAddress } from '../vocabulary/address.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import { option } from '../options/form.ts'
 import { whether } from '../options/kinds.ts'
 

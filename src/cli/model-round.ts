@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bench, type LoadRun } from '../bench.ts'
 import { connect, type Connection } from '../connect.ts'
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import { bucketCount, bucketStartNs, type Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
 import { since, type Snapshot } from '../metrics/snapshot.ts'

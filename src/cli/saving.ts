@@ -21,7 +21,7 @@ import {
   type Stats,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { usageError, UserError } from '../errors.ts'
+import { usageError, UserError } from '../vocabulary/errors.ts'
 import { exitCodes } from './exit.ts'
 import { cannot } from './files.ts'
 import { print, tell } from './output.ts'

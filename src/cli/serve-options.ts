@@ -1,5 +1,5 @@
 /** Options of the server that concern single transports, as they were typed. */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { fromFlags, type OptionsOf } from '../options/form.ts'
 import { serveOptions } from '../serving/options.ts'
 

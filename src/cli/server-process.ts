@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 
 /** A server that does not leave by itself in this time is killed. */
 const patienceMs = 2_000

@@ -1,6 +1,6 @@
 /** What is read from stdin as messages of text: each line is one, without its newline. */
 import { isUtf8 } from 'node:buffer'
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 
 /** Of one line; it is kept until its end has come. */
 const lineMaxBytes = 64 * 2 ** 20

@@ -2,7 +2,7 @@
  * The token of a dashboard: from a file or from the environment. On the command line `ps` would
  * show it to every user of the machine.
  */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 
 const variable = 'YODEL_TOKEN'
 

@@ -1,6 +1,6 @@
 /** What was typed after `yodel serve`, for a command that starts another server like it. */
 import type { Command } from 'commander'
-import { transports, type TransportName } from '../transport.ts'
+import { transports, type TransportName } from '../vocabulary/transport.ts'
 
 /**
  * Left out: faults, which are printed as they are now; the options of dashboard and log, which do

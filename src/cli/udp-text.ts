@@ -1,11 +1,11 @@
 /** What yodel says of a udp server: the warnings for its rules, and the counts of its datagrams. */
-import { isPublic } from '../address.ts'
+import { isPublic } from '../vocabulary/address.ts'
 import { loadLibc } from '../engines/libc.ts'
 import type { CounterName } from '../metrics/meter.ts'
 import type { Server, ServeOptions } from '../serve.ts'
 import type { DatagramRule } from '../serving/options.ts'
-import { isDatagrams } from '../transport.ts'
-import { formatCount, plural } from '../units.ts'
+import { isDatagrams } from '../vocabulary/transport.ts'
+import { formatCount, plural } from '../vocabulary/units.ts'
 
 /** How the last line calls each reason. */
 const reasons: [CounterName, string][] = [

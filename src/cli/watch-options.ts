@@ -1,6 +1,6 @@
 /** Options of the command line that show what a server does: dashboard, probes and log. */
-import { parseAddress, type HostAddress } from '../address.ts'
-import { usageError } from '../errors.ts'
+import { parseAddress, type HostAddress } from '../vocabulary/address.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { fromFlags, option, type Kind } from '../options/form.ts'
 import { choice, fileText, whether } from '../options/kinds.ts'
 import { logLevels, type LogLevel } from './log.ts'

@@ -1,6 +1,6 @@
 /** The echo of one datagram: it may never come, and something else may come instead. */
 import type { Duplex } from 'node:stream'
-import type { Address } from '../address.ts'
+import type { Address } from '../vocabulary/address.ts'
 import { explain } from '../engines/failures.ts'
 
 /** How long an answer may take before it counts as lost, by default. */

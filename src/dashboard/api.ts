@@ -30,7 +30,7 @@
  * An error is `{ "error": "one sentence", "hint": "what to try" }` with a status from 400 on.
  */
 import type { FaultKind } from '../faults/index.ts'
-import type { EngineName } from '../engine-names.ts'
+import type { EngineName } from '../vocabulary/engine-names.ts'
 
 export type { FaultKind }
 

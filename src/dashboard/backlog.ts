@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net'
 import { open } from 'node:fs/promises'
-import { withoutZone, type Address } from '../address.ts'
+import { withoutZone, type Address } from '../vocabulary/address.ts'
 import { boundPath } from '../engines/unix.ts'
 import { ipBytes, ipText } from '../engines/peer-name.ts'
 import { peerText } from '../vocabulary/text.ts'

@@ -1,10 +1,10 @@
 /** Loads that were started from the page or by `yodel ctl`: one at a time, the last ones kept. */
-import { formatAddress, parseAddress } from '../address.ts'
+import { formatAddress, parseAddress } from '../vocabulary/address.ts'
 import { bench, type LoadRun } from '../bench.ts'
 import { compareRuns } from '../report/compare-runs.ts'
 import { compareText } from '../report/compare-text.ts'
 import type { RunResult } from '../report/result.ts'
-import { formatCount, formatRate } from '../units.ts'
+import { formatCount, formatRate } from '../vocabulary/units.ts'
 import type { BenchRun, BenchWanted } from './api.ts'
 import type { OwnListener } from './faults.ts'
 import { Refused } from './refused.ts'

@@ -8,8 +8,8 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
-import { isPublic, type HostAddress } from '../address.ts'
-import { usageError } from '../errors.ts'
+import { isPublic, type HostAddress } from '../vocabulary/address.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { Refused } from './refused.ts'
 
 /**

@@ -3,7 +3,7 @@
  * the dashboard, and can have an address of their own, which is open to everyone and has no other
  * routes.
  */
-import type { HostAddress } from '../address.ts'
+import type { HostAddress } from '../vocabulary/address.ts'
 import { MetricsPage } from './metrics.ts'
 import type { Observer } from './observer.ts'
 import { contentType } from './prometheus.ts'

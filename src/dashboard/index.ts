@@ -1,8 +1,8 @@
 /** startDashboard(): a page, an API and metrics beside servers that run in this process. */
-import type { HostAddress } from '../address.ts'
+import type { HostAddress } from '../vocabulary/address.ts'
 import { faultKinds, kindOf } from '../faults/index.ts'
 import { suits } from '../faults/suits.ts'
-import { version } from '../machine.ts'
+import { version } from '../vocabulary/machine.ts'
 import type { ListenerInfo, ServerInfo } from './api.ts'
 import { readAssets } from './assets.ts'
 import { Benches } from './benches.ts'

@@ -1,6 +1,6 @@
 /** What /metrics says; docs/metrics.md explains it. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { version } from '../machine.ts'
+import { version } from '../vocabulary/machine.ts'
 import { lifetimeBounds } from '../metrics/ledger.ts'
 import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
 import type { Observer } from './observer.ts'

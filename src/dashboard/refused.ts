@@ -1,5 +1,5 @@
 /** A request that is answered with an error. */
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import type { ApiError } from './api.ts'
 
 export class Refused extends Error {

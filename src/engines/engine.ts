@@ -1,10 +1,10 @@
 /** What any engine must be able to do. */
 import type { ResourceLimits } from 'node:worker_threads'
-import type { Address } from '../address.ts'
+import type { Address } from '../vocabulary/address.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import type { CameLog, ReplyLog } from '../load/replies.ts'
 import type { Meter } from '../metrics/meter.ts'
-import type { EngineName } from '../engine-names.ts'
+import type { EngineName } from '../vocabulary/engine-names.ts'
 import type { Task } from '../task.ts'
 import type { Feature } from './features.ts'
 import type { WrongBytes } from '../load/wrong-bytes.ts'

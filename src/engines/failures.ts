@@ -1,9 +1,9 @@
 /** What the operating system's error names mean to the user who caused them. */
-import { formatAddress, type Address } from '../address.ts'
-import { UserError } from '../errors.ts'
+import { formatAddress, type Address } from '../vocabulary/address.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import type { FailureName } from '../metrics/meter.ts'
-import { largeBytes, proxyHint } from '../transport.ts'
-import { formatDuration } from '../units.ts'
+import { largeBytes, proxyHint } from '../vocabulary/transport.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { tellingCode } from './names.ts'
 import { tlsMeaning } from './tls-failures.ts'
 

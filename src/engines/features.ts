@@ -1,6 +1,6 @@
 /** What a task may ask of an engine, so that nothing is asked in vain and silently ignored. */
 import type { Task } from '../task.ts'
-import { transportNames, type TransportName } from '../transport.ts'
+import { transportNames, type TransportName } from '../vocabulary/transport.ts'
 
 /** Beside the transports: each ends a sentence that begins with `The NAME engine cannot`. */
 const abilities = {

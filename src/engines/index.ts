@@ -1,6 +1,6 @@
 /** The table of engines, and how one is chosen. */
-import { usageError } from '../errors.ts'
-import type { EngineName, WantedEngine } from '../engine-names.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import type { EngineName, WantedEngine } from '../vocabulary/engine-names.ts'
 import type { Task } from '../task.ts'
 import type { Engine } from './engine.ts'
 import { blocking } from './blocking/index.ts'

@@ -1,12 +1,12 @@
 /** Certificates, keys and pins as they were given: what makes no sense is refused before use. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
-import { formatAddress, type Address } from '../address.ts'
+import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { createCertificate, namesOf, plain } from '../certificate.ts'
-import { UserError, usageError } from '../errors.ts'
+import { UserError, usageError } from '../vocabulary/errors.ts'
 import type { Calling, TlsCalling } from '../options/calling.ts'
 import type { TlsServing } from '../serving/options.ts'
-import { transports } from '../transport.ts'
+import { transports } from '../vocabulary/transport.ts'
 
 /** What is older is broken (RFC 8996), whatever this Node was told to allow. */
 export const minVersion = 'TLSv1.2'

@@ -17,8 +17,8 @@
  * have a chain for each source, forgotten with the source; bound their number.
  */
 import { mix } from '../vocabulary/random.ts'
-import { timerMaxMs } from '../units.ts'
-import type { Carries } from '../transport.ts'
+import { timerMaxMs } from '../vocabulary/units.ts'
+import type { Carries } from '../vocabulary/transport.ts'
 import { Gone, type Chunk, type Hit } from './fault.ts'
 import { createFault, type FaultSpec } from './index.ts'
 

@@ -1,6 +1,6 @@
 /** corrupt: now and then one bit of a byte is flipped. */
-import { usageError } from '../errors.ts'
-import { exactPercent, parsePercent } from '../units.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import { exactPercent, parsePercent } from '../vocabulary/units.ts'
 import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
 
 export interface CorruptSpec extends Share {

@@ -1,5 +1,5 @@
 /** delay: every chunk leaves later than it came. */
-import { exactDuration, parseDuration } from '../units.ts'
+import { exactDuration, parseDuration } from '../vocabulary/units.ts'
 import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
 
 export interface DelaySpec extends Share {

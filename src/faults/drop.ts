@@ -1,7 +1,7 @@
 /** drop: a message is lost. */
 import { messages, type Kind } from './fault.ts'
 import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
-import { exactPercent } from '../units.ts'
+import { exactPercent } from '../vocabulary/units.ts'
 
 export interface DropSpec extends MessageShare {
   kind: 'drop'

@@ -1,7 +1,7 @@
 /** duplicate: a message comes twice, one right behind the other. */
 import { messages, type Kind } from './fault.ts'
 import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
-import { exactPercent } from '../units.ts'
+import { exactPercent } from '../vocabulary/units.ts'
 
 export interface DuplicateSpec extends MessageShare {
   kind: 'duplicate'

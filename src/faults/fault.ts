@@ -1,5 +1,5 @@
 /** What a fault is: a transformation of the stream of chunks that one connection echoes. */
-import type { Carries } from '../transport.ts'
+import type { Carries } from '../vocabulary/transport.ts'
 
 /** Bytes, and when they reached us: a delay counts from arrival, so it is never a speed limit. */
 export interface Chunk {

@@ -1,5 +1,5 @@
 /** hang: nothing is answered any more, neither data nor FIN; the connection stays open. */
-import { exactSize, parseSize } from '../units.ts'
+import { exactSize, parseSize } from '../vocabulary/units.ts'
 import { everywhere, isCount, part, type Kind, type Share } from './fault.ts'
 
 export interface HangSpec extends Share {

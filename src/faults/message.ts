@@ -1,6 +1,6 @@
 /** What the faults of messages have in common: which part of them is hit, and where each ends. */
-import { usageError } from '../errors.ts'
-import { parsePercent } from '../units.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import { parsePercent } from '../vocabulary/units.ts'
 import { isNumber, type Chunk, type Share } from './fault.ts'
 
 export interface MessageShare extends Share {

@@ -1,9 +1,9 @@
 /** Faults where messages have bounds: what becomes of each message, and of its pieces. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseAddress } from '../address.ts'
-import { UserError } from '../errors.ts'
-import type { Carries } from '../transport.ts'
+import { parseAddress } from '../vocabulary/address.ts'
+import { UserError } from '../vocabulary/errors.ts'
+import type { Carries } from '../vocabulary/transport.ts'
 import { Arrivals } from './arrivals.ts'
 import { Chain, type FaultEvent } from './chain.ts'
 import { Reset } from './fault.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import { faultKinds, type FaultSpec } from './index.ts'
 import { checkFault, formatFault, parseFault } from './parse.ts'
 

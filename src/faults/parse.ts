@@ -1,5 +1,5 @@
 /** Faults as people write them, and what is wrong with those that make no sense. */
-import { usageError, UserError } from '../errors.ts'
+import { usageError, UserError } from '../vocabulary/errors.ts'
 import { isNumber } from './fault.ts'
 import { faultKinds, kindOf, type FaultSpec } from './index.ts'
 import { partsOf, textOf } from './text.ts'

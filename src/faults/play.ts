@@ -1,5 +1,5 @@
 /** Plays a script of faults: sets each step when it is due. */
-import { timerMaxMs } from '../units.ts'
+import { timerMaxMs } from '../vocabulary/units.ts'
 import { nextChangeMs, stepAt, type FaultScript, type FaultStep } from './script.ts'
 
 /** @param step undefined: what the server was started with is in force again */

@@ -1,5 +1,5 @@
 /** refuse: RST as soon as the connection is there. */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { connections, Reset, type Kind, type Share } from './fault.ts'
 
 export interface RefuseSpec extends Share {

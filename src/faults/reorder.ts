@@ -1,7 +1,7 @@
 /** reorder: a message is overtaken by the one behind it. */
 import { messages, type Chunk, type Kind } from './fault.ts'
 import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
-import { exactPercent } from '../units.ts'
+import { exactPercent } from '../vocabulary/units.ts'
 
 export interface ReorderSpec extends MessageShare {
   kind: 'reorder'

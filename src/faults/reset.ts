@@ -1,5 +1,5 @@
 /** reset: RST after so many bytes, or after a time. */
-import { exactDuration, exactSize, parseDuration, parseSize } from '../units.ts'
+import { exactDuration, exactSize, parseDuration, parseSize } from '../vocabulary/units.ts'
 import { connections, first, isCount, isNumber, Reset, type Kind, type Share } from './fault.ts'
 
 /**

@@ -1,8 +1,8 @@
 /** A script of faults: what is in force when, and what is said about nonsense. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseAddress } from '../address.ts'
-import { UserError } from '../errors.ts'
+import { parseAddress } from '../vocabulary/address.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import { faultsText } from './parse.ts'
 import { checkScript, nextChangeMs, parseFaultScript, stepAt } from './script.ts'
 

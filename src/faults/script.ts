@@ -1,7 +1,7 @@
 /** A script of faults: which are in force when. */
-import type { Address } from '../address.ts'
-import { usageError, UserError } from '../errors.ts'
-import { parseDuration } from '../units.ts'
+import type { Address } from '../vocabulary/address.ts'
+import { usageError, UserError } from '../vocabulary/errors.ts'
+import { parseDuration } from '../vocabulary/units.ts'
 import { isNumber } from './fault.ts'
 import type { FaultSpec } from './index.ts'
 import { parseFault } from './parse.ts'

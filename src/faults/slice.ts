@@ -1,5 +1,5 @@
 /** slice: the stream leaves in small writes. */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { connections, isCount, part, type Kind, type Share } from './fault.ts'
 
 export interface SliceSpec extends Share {

@@ -1,5 +1,5 @@
 /** slow-accept: the connection is there, but served only after a while. */
-import { exactDuration, parseDuration } from '../units.ts'
+import { exactDuration, parseDuration } from '../vocabulary/units.ts'
 import { connections, isNumber, type Kind, type Share } from './fault.ts'
 
 export interface SlowAcceptSpec extends Share {

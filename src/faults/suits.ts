@@ -1,7 +1,12 @@
 /** Which faults make sense on which transport, and what is said about the others. */
-import { formatAddress, isPublic, type Address } from '../address.ts'
-import { usageError } from '../errors.ts'
-import { transportNames, transports, type Carries, type TransportName } from '../transport.ts'
+import { formatAddress, isPublic, type Address } from '../vocabulary/address.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import {
+  transportNames,
+  transports,
+  type Carries,
+  type TransportName,
+} from '../vocabulary/transport.ts'
 import { faultKinds, kindOf, type FaultSpec } from './index.ts'
 import { checkFault } from './parse.ts'
 

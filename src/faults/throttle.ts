@@ -1,6 +1,6 @@
 /** throttle: a narrow line, of so many bytes per second. */
-import { usageError } from '../errors.ts'
-import { exactSize, parseSize } from '../units.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import { exactSize, parseSize } from '../vocabulary/units.ts'
 import { everywhere, isNumber, part, type Kind, type Share } from './fault.ts'
 
 export interface ThrottleSpec extends Share {

@@ -1,5 +1,5 @@
 /** truncate: FIN after so many bytes, whatever else the client sends. */
-import { exactSize, parseSize } from '../units.ts'
+import { exactSize, parseSize } from '../vocabulary/units.ts'
 import { connections, first, isCount, type Kind, type Share } from './fault.ts'
 
 export interface TruncateSpec extends Share {

@@ -1,5 +1,5 @@
 /** Tells bytes with flipped bits from a stream that is out of step, as they come. */
-import { plural } from '../units.ts'
+import { plural } from '../vocabulary/units.ts'
 import { firstWrongByte, type Payload } from './payload.ts'
 
 /**

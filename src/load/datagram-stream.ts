@@ -1,6 +1,6 @@
 /** The datagrams of one connection: which are under way, and what comes back, in whatever order. */
 import { counter } from '../metrics/meter.ts'
-import { plural } from '../units.ts'
+import { plural } from '../vocabulary/units.ts'
 import { nowNs } from './replies.ts'
 import type { Sizes } from './sizes.ts'
 import type { Planned, Timetable } from './timetable.ts'

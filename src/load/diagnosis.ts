@@ -1,5 +1,5 @@
 /** What probably went wrong on the way, from the bytes that came instead of the right ones. */
-import { plural } from '../units.ts'
+import { plural } from '../vocabulary/units.ts'
 import { Origins } from './origins.ts'
 import type { Payload } from './payload.ts'
 import { bitsThatDiffer, chanceBytes, swap, type Piece } from './pieces.ts'

@@ -1,6 +1,6 @@
 /** What is said where an answer ended too early, or never came. */
 import { counter } from '../metrics/meter.ts'
-import { plural } from '../units.ts'
+import { plural } from '../vocabulary/units.ts'
 import type { Diagnosis } from './diagnosis.ts'
 
 /** What a connection is still to get. */

@@ -1,9 +1,9 @@
 /** The options of a load: those of bench and flood, and of the search for the highest rate. */
-import { wantedEngines } from '../engine-names.ts'
+import { wantedEngines } from '../vocabulary/engine-names.ts'
 import { callingOptions } from '../options/calling.ts'
 import { group, option, type Kind, type OptionsOf } from '../options/form.ts'
 import { choice, count, duration, list, percent, rate, text, whether } from '../options/kinds.ts'
-import { formatCount, formatDuration, formatSize } from '../units.ts'
+import { formatCount, formatDuration, formatSize } from '../vocabulary/units.ts'
 import { arrivalNames } from './pacer.ts'
 import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
 

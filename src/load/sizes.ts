@@ -1,6 +1,6 @@
 /** How large the n-th message of a connection is: a function of both, so nothing is stored. */
-import { usageError } from '../errors.ts'
-import { parseSize } from '../units.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import { parseSize } from '../vocabulary/units.ts'
 import { mix } from '../vocabulary/random.ts'
 
 /** Sizes from `minBytes` to `maxBytes`, each as likely; of several the weight decides. */

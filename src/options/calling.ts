@@ -1,5 +1,5 @@
 /** A client's options before its first message: which server it trusts, and what it sends first. */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { group, option, type Kind, type OptionsOf } from './form.ts'
 import { fileText, list, text, untyped, whether } from './kinds.ts'
 

@@ -3,7 +3,7 @@
  * the defaults, the flags of the command line with their help, the checks, the command that does a
  * run again and what a comparison compares all follow from that row.
  */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 
 /** What the values of an option are. */
 export interface Kind<T> {

@@ -1,5 +1,5 @@
 /** What the values of options can be: each kind reads, writes and checks its values. */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import {
   exactDuration,
   exactPercent,
@@ -8,7 +8,7 @@ import {
   parsePercent,
   parseRate,
   parseSize,
-} from '../units.ts'
+} from '../vocabulary/units.ts'
 import type { Kind } from './form.ts'
 
 const none = () => undefined

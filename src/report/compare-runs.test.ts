@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import { Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
 import { compareRuns, type RunComparison } from './compare-runs.ts'

@@ -1,5 +1,5 @@
 /** The comparison of runs for people: a table for each file, in 40 columns and more. */
-import { formatDuration } from '../units.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { wrap, type Canvas } from './bars.ts'
 import type { Change, ComparedRun, ComparedWith, RunComparison } from './compare-runs.ts'
 import { formatChange } from './fail-if.ts'

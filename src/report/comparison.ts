@@ -1,5 +1,5 @@
 /** What a comparison of the models of serving found out: a picture, or a document. */
-import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
+import { formatCount, formatDuration, formatSize, plural } from '../vocabulary/units.ts'
 import { barBlock, wrap, type Bar, type Canvas } from './bars.ts'
 import { conclusions } from './conclusion.ts'
 import { failuresOf, isRight, median } from './models.ts'

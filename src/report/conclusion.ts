@@ -1,5 +1,5 @@
 /** What the figures of a comparison say in words: nothing that they do not say. */
-import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
+import { formatCount, formatDuration, formatSize, plural } from '../vocabulary/units.ts'
 import { median, type Comparison, type Figure, type ModelResult } from './models.ts'
 
 /** Ratios nearer to 1 are called the same: a busy machine changes by as much between two runs. */

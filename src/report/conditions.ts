@@ -1,7 +1,7 @@
 /** In what the conditions of two runs differ. */
 import { benchOptions } from '../load/options.ts'
 import { optionsIn } from '../options/form.ts'
-import { formatSize } from '../units.ts'
+import { formatSize } from '../vocabulary/units.ts'
 import type { RunConditions } from './result.ts'
 
 export interface Difference {

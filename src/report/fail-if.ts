@@ -1,6 +1,6 @@
 /** Conditions such as `p99>+10%` (against the baseline) or `p99>5ms`, under which a run fails. */
-import { usageError } from '../errors.ts'
-import { formatCount } from '../units.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import { formatCount } from '../vocabulary/units.ts'
 import { compare, formatFigure, meets, parseMetric, parseObjective, unknown } from './objective.ts'
 import { splitCondition, type Metric, type Objective, type Operator } from './objective.ts'
 import type { RunResult } from './result.ts'

@@ -1,5 +1,5 @@
 /** The search for the highest rate: its result as plain JSON, and as text. */
-import { formatCount, formatDuration, plural, formatRate } from '../units.ts'
+import { formatCount, formatDuration, plural, formatRate } from '../vocabulary/units.ts'
 import { wrap, type Canvas } from './bars.ts'
 import { parseObjective } from './objective.ts'
 import type { RunConditions } from './result.ts'

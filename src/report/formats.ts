@@ -1,5 +1,5 @@
 /** In what a result can be written: chosen by the ending of the file's name. */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import type { RunResult } from './result.ts'
 
 export type Format = (result: RunResult) => string

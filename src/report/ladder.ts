@@ -1,5 +1,5 @@
 /** A distribution in lines: its percentiles as far as the samples reach, and its shape. */
-import { formatCount, formatDuration } from '../units.ts'
+import { formatCount, formatDuration } from '../vocabulary/units.ts'
 import { barBlock, wrap, type Canvas } from './bars.ts'
 import { countOf, rankOf, supported, type Buckets } from './rank.ts'
 

@@ -1,7 +1,7 @@
 /** A load that is under way, in a few lines: how far it is, how fast, and what went wrong. */
 import { failureNames, type FailureName } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
-import { formatCount, formatDuration, formatSize, plural } from '../units.ts'
+import { formatCount, formatDuration, formatSize, plural } from '../vocabulary/units.ts'
 import type { Canvas } from './bars.ts'
 import { printable } from '../vocabulary/text.ts'
 import { supported } from './rank.ts'

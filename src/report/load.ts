@@ -1,6 +1,6 @@
 /** What a load did, for people. */
 import type { SizeRange } from '../load/sizes.ts'
-import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts'
+import { formatCount, formatDuration, formatRate, formatSize, plural } from '../vocabulary/units.ts'
 import { ladderBlock, micros, shapeBlock } from './ladder.ts'
 import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines.ts'
 import { shown, table, usable } from './lines.ts'

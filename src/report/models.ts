@@ -1,5 +1,5 @@
 /** The models of serving, what was measured of each, and the middle of it. */
-import type { EngineName } from '../engine-names.ts'
+import type { EngineName } from '../vocabulary/engine-names.ts'
 
 /** One model, measured once. Undefined is what cannot be known on this system. */
 export interface ModelRound {

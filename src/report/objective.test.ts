@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import { bucketMiddleNs, Histogram } from '../metrics/histogram.ts'
 import { meets, parseMetric, parseObjective } from './objective.ts'
 import type { RunResult } from './result.ts'

@@ -1,7 +1,7 @@
 /** Objectives such as `p99<5ms`: parsed, and held against a result. */
-import { UserError, usageError } from '../errors.ts'
-import { formatCount, formatDuration, parseCount, parseDuration } from '../units.ts'
-import { parsePercent, parseRate } from '../units.ts'
+import { UserError, usageError } from '../vocabulary/errors.ts'
+import { formatCount, formatDuration, parseCount, parseDuration } from '../vocabulary/units.ts'
+import { parsePercent, parseRate } from '../vocabulary/units.ts'
 import { countOf, fewestSamples, ranked, supported } from './rank.ts'
 import type { Distribution, DistributionName, Expectation, RunResult } from './result.ts'
 import type { Limits } from './findings.ts'

@@ -1,5 +1,5 @@
 /** A saved result, as it is read again. */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { failureNames } from '../metrics/meter.ts'
 import { distributionNames, resultFormat, type RunResult } from './result.ts'
 

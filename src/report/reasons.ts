@@ -1,5 +1,5 @@
 /** Why a run has failed, in sentences. */
-import { formatRate, plural } from '../units.ts'
+import { formatRate, plural } from '../vocabulary/units.ts'
 import type { RunResult } from './result.ts'
 import type { Findings } from './findings.ts'
 

@@ -6,7 +6,7 @@ import type { Snapshot } from '../metrics/snapshot.ts'
 import type { Window } from '../load/replies.ts'
 import type { Findings } from './findings.ts'
 import { supported } from './rank.ts'
-import { largeBytes, proxyHint } from '../transport.ts'
+import { largeBytes, proxyHint } from '../vocabulary/transport.ts'
 import { failures } from './reasons.ts'
 import { resultFormat } from './result.ts'
 import type {

@@ -1,5 +1,5 @@
 /** Whether the generator itself was the limit: then the figures are its own, not the server's. */
-import { formatCount, formatDuration } from '../units.ts'
+import { formatCount, formatDuration } from '../vocabulary/units.ts'
 import { ranked } from './rank.ts'
 import { cycleShortfall } from './reasons.ts'
 import type { RunResult } from './result.ts'

@@ -1,5 +1,5 @@
 /** The first wrong bytes, next to those that should have come. */
-import { formatCount, plural } from '../units.ts'
+import { formatCount, plural } from '../vocabulary/units.ts'
 import type { Canvas } from './bars.ts'
 import { entry, labelColumns, labelled } from './lines.ts'
 import type { FirstWrong } from './result.ts'

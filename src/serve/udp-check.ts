@@ -1,5 +1,5 @@
 /** The check of what is asked of a udp server. */
-import { usageError } from '../errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import type { ServingOptions } from '../serving/options.ts'
 
 /** On udp there are no connections, so no clients to be counted, closed or waited for. */

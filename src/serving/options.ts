@@ -1,5 +1,5 @@
 /** The options of a server. */
-import { wantedEngines } from '../engine-names.ts'
+import { wantedEngines } from '../vocabulary/engine-names.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import { group, option, type OptionsOf, type ResolvedOf } from '../options/form.ts'
 import {

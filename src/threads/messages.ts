@@ -1,7 +1,7 @@
 /** All that is ever said between threads. Everything frequent goes through the meter. */
-import type { Address } from '../address.ts'
+import type { Address } from '../vocabulary/address.ts'
 import type { Outcome } from '../engines/engine.ts'
-import type { UserErrorData } from '../errors.ts'
+import type { UserErrorData } from '../vocabulary/errors.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import type { Stop } from '../metrics/meter.ts'
 import type { Task } from '../task.ts'

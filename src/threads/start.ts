@@ -1,10 +1,10 @@
 /** Spawns threads, waits until they are ready, reads their meters, stops them. */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { Address } from '../address.ts'
+import type { Address } from '../vocabulary/address.ts'
 import type { Outcome } from '../engines/engine.ts'
 import { engines } from '../engines/index.ts'
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import { Meter, type Stop } from '../metrics/meter.ts'
 import { takeCounts, takeSnapshot, type Counts, type Snapshot } from '../metrics/snapshot.ts'

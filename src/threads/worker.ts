@@ -1,7 +1,7 @@
 /** The whole life of a thread: open, say ready, run. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { engines } from '../engines/index.ts'
-import { UserError } from '../errors.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import type { FaultEvent } from '../faults/chain.ts'
 import { Meter } from '../metrics/meter.ts'
 import { FaultFeed } from './fault-feed.ts'

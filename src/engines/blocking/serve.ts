@@ -4,7 +4,7 @@
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { Address } from '../../address.ts'
+import type { Address } from '../../vocabulary/address.ts'
 import { counter, counterNames, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
 import type { Session } from '../engine.ts'

@@ -1,5 +1,5 @@
 /** Connects, over every transport. */
-import { usageError } from '../../errors.ts'
+import { usageError } from '../../vocabulary/errors.ts'
 import { explain } from '../failures.ts'
 import type { Link, Target } from './core/link.ts'
 import { nodeTransports } from './transports.ts'

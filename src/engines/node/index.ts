@@ -1,6 +1,6 @@
 /** The portable engine: node:net, on every system, with every transport. */
 import type { Engine } from '../engine.ts'
-import { transportNames } from '../../transport.ts'
+import { transportNames } from '../../vocabulary/transport.ts'
 import type { Feature } from '../features.ts'
 import { nodeTransports } from './transports.ts'
 

@@ -1,10 +1,10 @@
 /**
  * A row for each transport: how it is served, dialled and loaded, and what makes no sense there. To
- * add one, write its folder and its row here, and its row in the vocabulary (transport.ts).
+ * add one, write its folder and its row here, and one in vocabulary/transport.
  */
 import type { Meter } from '../../metrics/meter.ts'
 import type { LoadTask, ServeTask, Task } from '../../task.ts'
-import { transports, type TransportName } from '../../transport.ts'
+import { transports, type TransportName } from '../../vocabulary/transport.ts'
 import type { Session } from '../engine.ts'
 import { dialBytes } from './bytes/dial.ts'
 import { upon } from './core/layer.ts'

@@ -3,7 +3,7 @@
  * payload's table already, which the kernel reads in place; what comes back is compared with the
  * same table where the kernel has put it. Nothing is copied.
  */
-import type { Address } from '../../address.ts'
+import type { Address } from '../../vocabulary/address.ts'
 import { nowNs, Traffic } from '../../load/traffic.ts'
 import { stopWord, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'

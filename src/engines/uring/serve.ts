@@ -1,5 +1,5 @@
 /** Serves clients on a ring: how many to accept, how to wait, and when to leave. */
-import type { Address } from '../../address.ts'
+import type { Address } from '../../vocabulary/address.ts'
 import { counter, stopWord, type CounterName, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
 import { descriptorLimit } from '../descriptors.ts'

@@ -1,5 +1,5 @@
 /** Figures as the page writes them: a space before the unit, and a dash where there is none. */
-import { formatCount, formatDuration, formatSize } from '../../units.ts'
+import { formatCount, formatDuration, formatSize } from '../../vocabulary/units.ts'
 
 /** Where nothing was measured. */
 export const none = '–'

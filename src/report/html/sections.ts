@@ -1,6 +1,6 @@
 /** The parts of the page that are words and tables. */
 import type { FailureName } from '../../metrics/meter.ts'
-import { plural } from '../../units.ts'
+import { plural } from '../../vocabulary/units.ts'
 import { leastBeyond } from '../rank.ts'
 import type { Distribution, RunResult } from '../result.ts'
 import { figureTable } from './chart.ts'

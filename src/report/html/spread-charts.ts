@@ -1,5 +1,5 @@
 /** How the times are spread: the percentile curve, and the histogram. */
-import { plural } from '../../units.ts'
+import { plural } from '../../vocabulary/units.ts'
 import { countOf, leastBeyond, ranked, supported } from '../rank.ts'
 import type { RunResult } from '../result.ts'
 import { axes, figure, figureTable, line, type Canvas, type LineStyle } from './chart.ts'

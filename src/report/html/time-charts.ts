@@ -1,5 +1,5 @@
 /** What happened second by second: the rate, and the response time. */
-import { plural } from '../../units.ts'
+import { plural } from '../../vocabulary/units.ts'
 import type { Interval, RunResult } from '../result.ts'
 import { axes, figure, figureTable, line, type Canvas, type LineStyle } from './chart.ts'
 import { axisCount, axisTime, clockText, countText, rateText, timeText } from './figures.ts'

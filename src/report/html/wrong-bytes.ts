@@ -1,5 +1,5 @@
 /** The first wrong bytes, beside those that were expected. */
-import { plural } from '../../units.ts'
+import { plural } from '../../vocabulary/units.ts'
 import type { FirstWrong } from '../result.ts'
 import { countText } from './figures.ts'
 import { html, type Markup, type Part } from './markup.ts'

@@ -1,8 +1,8 @@
 /** Connects streams of bytes, in the clear or with TLS; other transports speak on top of them. */
 import { connect, type Socket } from 'node:net'
-import { streamAt, type Address } from '../../../address.ts'
-import { transports } from '../../../transport.ts'
-import { timerMaxMs } from '../../../units.ts'
+import { streamAt, type Address } from '../../../vocabulary/address.ts'
+import { transports } from '../../../vocabulary/transport.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { upon } from '../core/layer.ts'
 import type { Dial, Link, Target } from '../core/link.ts'
 

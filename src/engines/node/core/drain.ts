@@ -1,6 +1,6 @@
 /** How a leaving server finishes its connections. */
 import type { Socket } from 'node:net'
-import { timerMaxMs } from '../../../units.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
 /**

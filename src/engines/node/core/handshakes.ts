@@ -5,9 +5,9 @@
  */
 import type { Socket } from 'node:net'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
-import { timerMaxMs } from '../../../units.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
-import { transports } from '../../../transport.ts'
+import { transports } from '../../../vocabulary/transport.ts'
 import { failureName } from '../../failures.ts'
 import { noteForwarded } from './ledger.ts'
 import type { Accepted, EchoHandler, Handshake } from './protocol.ts'

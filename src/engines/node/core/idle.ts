@@ -1,6 +1,6 @@
 /** Closes connections on which nothing moves, by looking at all of them now and then. */
 import type { Socket } from 'node:net'
-import { timerMaxMs } from '../../../units.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
 
 /** Looks per idle timeout: a connection is closed at most a fourth of it too late. */
 const looks = 4

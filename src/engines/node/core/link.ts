@@ -1,6 +1,6 @@
 /** A client's connection, and how one is made. */
 import type { Duplex } from 'node:stream'
-import type { Address } from '../../../address.ts'
+import type { Address } from '../../../vocabulary/address.ts'
 import type { Calling } from '../../../options/calling.ts'
 
 /** What to connect to, and what to send before the first message. */
@@ -12,8 +12,8 @@ export interface Target {
 /** A connection, whatever it travels by. */
 export interface Link {
   /**
-   * Where messages have bounds (see transport.ts), each write is one and so is each chunk that is
-   * read; a string is a message of text where the transport tells text from binary.
+   * Where messages have bounds (vocabulary/transport), each write is one, and each chunk is
+   * one when read; a string is a message of text where the transport tells text from binary.
    */
   readonly stream: Duplex
   /** What was agreed on, a line each, for people: protocol, cipher, certificate. */

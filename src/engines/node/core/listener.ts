@@ -16,8 +16,8 @@ import {
   type Socket,
 } from 'node:net'
 import { once } from 'node:events'
-import { streamAt, type Address } from '../../../address.ts'
-import { UserError } from '../../../errors.ts'
+import { streamAt, type Address } from '../../../vocabulary/address.ts'
+import { UserError } from '../../../vocabulary/errors.ts'
 import { explain } from '../../failures.ts'
 import { loadLibc, type Libc } from '../../libc.ts'
 import type { ServeTask } from '../../../task.ts'

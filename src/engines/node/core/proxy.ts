@@ -1,7 +1,7 @@
 /** The PROXY protocol: reads it as a handshake of the server, and writes it for a client. */
 import { BlockList, isIPv6, type Socket } from 'node:net'
-import { withoutZone } from '../../../address.ts'
-import { usageError } from '../../../errors.ts'
+import { withoutZone } from '../../../vocabulary/address.ts'
+import { usageError } from '../../../vocabulary/errors.ts'
 import type { ProxyRules } from '../../../serving/options.ts'
 import { ProtocolError } from '../../failures.ts'
 import { readProxyHeader, writeProxyHeader } from '../../proxy-header.ts'

@@ -1,6 +1,6 @@
 /** Serves clients over node:net: which to admit, which to let wait, and when to leave. */
 import type { Socket } from 'node:net'
-import type { Address } from '../../../address.ts'
+import type { Address } from '../../../vocabulary/address.ts'
 import type { Ending } from '../../../metrics/ledger.ts'
 import { counter, type CounterName, type Meter } from '../../../metrics/meter.ts'
 import type { FaultSpec } from '../../../faults/index.ts'

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
-import { timerMaxMs } from '../../../units.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { failureName, PatienceError, StatusError } from '../../failures.ts'
 import type { AnswerHead } from './answer-parser.ts'
 

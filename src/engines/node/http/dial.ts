@@ -1,9 +1,9 @@
 /** Opens HTTP over a connection: 1.1, or 2 where that was agreed on or asked for. */
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { hostInUrl, type HostAddress } from '../../../address.ts'
+import { hostInUrl, type HostAddress } from '../../../vocabulary/address.ts'
 import type { HttpCalling } from '../../../options/calling.ts'
-import { transports } from '../../../transport.ts'
+import { transports } from '../../../vocabulary/transport.ts'
 import { ProtocolError } from '../../failures.ts'
 import type { Link, Target } from '../core/link.ts'
 import { upon } from '../core/layer.ts'

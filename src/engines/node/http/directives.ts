@@ -1,5 +1,5 @@
 /** How a request wants to be answered: `?status=503&delay=200ms`, or the headers of that name. */
-import { parseDuration } from '../../../units.ts'
+import { parseDuration } from '../../../vocabulary/units.ts'
 import { targetOf, type Request } from './exchange.ts'
 
 export interface Directives {

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Meter } from '../../../metrics/meter.ts'
-import { timerMaxMs } from '../../../units.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { peek } from '../core/peek.ts'
 import type { Protocol } from '../core/protocol.ts'

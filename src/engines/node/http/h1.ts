@@ -1,7 +1,7 @@
 /** The parser of HTTP/1.1: Node's, at its strictest; and the answers to what it refuses. */
 import { createServer, type Server } from 'node:http'
 import type { FailureName } from '../../../metrics/meter.ts'
-import { timerMaxMs } from '../../../units.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { rawDecline, type Request, type Response } from './exchange.ts'
 import { answerOf, headersMaxBytes, methods, type ParserError } from './rules.ts'

@@ -3,7 +3,7 @@
  */
 import type { Socket } from 'node:dgram'
 import { Duplex } from 'node:stream'
-import type { HostAddress } from '../../../address.ts'
+import type { HostAddress } from '../../../vocabulary/address.ts'
 import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../core/link.ts'
 import { Candidates } from './socket.ts'

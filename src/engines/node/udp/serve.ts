@@ -1,9 +1,9 @@
 /** Answers datagrams: each with itself, to where it came from, unless the guard says no. */
 import type { RemoteInfo, Socket } from 'node:dgram'
-import type { HostAddress } from '../../../address.ts'
+import type { HostAddress } from '../../../vocabulary/address.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
-import { timerMaxMs } from '../../../units.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'

@@ -3,7 +3,7 @@ import { createSocket, type Socket, type SocketOptions } from 'node:dgram'
 import { once } from 'node:events'
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import type { HostAddress } from '../../../address.ts'
+import type { HostAddress } from '../../../vocabulary/address.ts'
 import { loadLibc } from '../../libc.ts'
 import { addressesOf } from '../../names.ts'
 
