@@ -18,7 +18,7 @@ const owners: Record<string, string> = {
   'process.exitCode': 'cli/',
   'process.stdout': 'cli/',
   'process.stderr': 'cli/',
-  "('koffi')": 'engines/libc.ts',
+  "('koffi')": 'engines/os/libc.ts',
   'Math.random': 'nowhere: pass a seed',
   'enum ': 'nowhere: use a const object',
   FIXME: 'nowhere: finish it first',
@@ -26,7 +26,8 @@ const owners: Record<string, string> = {
 }
 
 const partOf = (file: string) => file.split('/')[0]!.replace(/\.ts$/, '')
-const engineOf = (file: string) => /^engines\/(\w+)\//.exec(file)?.[1]
+/** What is of the system lies in a folder like an engine's, and is for all engines. */
+const engineOf = (file: string) => /^engines\/(?!os\/)(\w+)\//.exec(file)?.[1]
 const filesIn = (folder: string, pattern: RegExp) =>
   readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
     .filter(file => pattern.test(file))

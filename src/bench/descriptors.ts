@@ -1,6 +1,6 @@
 /** A load that needs more descriptors than there may be is refused before anything is sent. */
 import { formatAddress } from '../vocabulary/address.ts'
-import { descriptorLimit, descriptorsOpen } from '../engines/descriptors.ts'
+import { descriptorLimit, descriptorsOpen } from '../engines/os/descriptors.ts'
 import { engines } from '../engines/index.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import type { LoadTask } from '../task.ts'

@@ -1,6 +1,6 @@
 /** What yodel says of a udp server: the warnings for its rules, and the counts of its datagrams. */
 import { isPublic } from '../vocabulary/address.ts'
-import { loadLibc } from '../engines/libc.ts'
+import { loadLibc } from '../engines/os/libc.ts'
 import type { CounterName } from '../metrics/meter.ts'
 import type { Server, ServeOptions } from '../serve.ts'
 import type { DatagramRule } from '../serving/options.ts'

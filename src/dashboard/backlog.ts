@@ -6,8 +6,8 @@
 import { isIP } from 'node:net'
 import { open } from 'node:fs/promises'
 import { withoutZone, type Address } from '../vocabulary/address.ts'
-import { boundPath } from '../engines/unix.ts'
-import { ipBytes, ipText } from '../engines/peer-name.ts'
+import { boundPath } from '../engines/os/unix.ts'
+import { ipBytes, ipText } from '../engines/os/peer-name.ts'
 import { peerText } from '../vocabulary/text.ts'
 
 export interface Waiting {

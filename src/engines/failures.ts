@@ -4,7 +4,7 @@ import { UserError } from '../vocabulary/errors.ts'
 import type { FailureName } from '../metrics/meter.ts'
 import { largeBytes, proxyHint } from '../vocabulary/transport.ts'
 import { formatDuration } from '../vocabulary/units.ts'
-import { tellingCode } from './names.ts'
+import { tellingCode } from './os/resolver.ts'
 import { tlsMeaning } from './tls-failures.ts'
 
 /** errno name (errno(3)), or getaddrinfo's → the cause, and what to try. */

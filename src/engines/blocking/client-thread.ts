@@ -3,8 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Ending } from '../../metrics/ledger.ts'
 import { counter, stopWord } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
-import { loadLibc, systemError, type Libc } from '../libc.ts'
-import { peerOf } from '../peer-name.ts'
+import { loadLibc, systemError, type Libc } from '../os/libc.ts'
+import { peerOf } from '../os/peer-name.ts'
 import {
   MSG_NOSIGNAL,
   SHUT_WR,
@@ -12,7 +12,7 @@ import {
   SOL_SOCKET,
   SO_RCVTIMEO,
   SO_SNDTIMEO,
-} from '../kernel-numbers.ts'
+} from '../os/kernel-numbers.ts'
 import { finishAllAfterMs, quietMs } from '../leave.ts'
 
 /** What such a thread begins with. */

@@ -1,7 +1,7 @@
 /** The classic model, kept literally: a thread for each client, and calls that block. */
 import type { Engine } from '../engine.ts'
 import type { Feature } from '../features.ts'
-import { loadLibc } from '../libc.ts'
+import { loadLibc } from '../os/libc.ts'
 
 export const blocking: Engine = {
   name: 'blocking',

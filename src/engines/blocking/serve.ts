@@ -8,11 +8,11 @@ import type { Address } from '../../vocabulary/address.ts'
 import { counter, counterNames, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
 import type { Session } from '../engine.ts'
-import { loadLibc, type Libc } from '../libc.ts'
-import { listenOn, type ListeningSocket } from '../sockets.ts'
+import { loadLibc, type Libc } from '../os/libc.ts'
+import { listenOn, type ListeningSocket } from '../os/sockets.ts'
 import { ClientLedger, type ThreadMemory } from './client-ledger.ts'
 import type { ClientThreadInput, FromClientThread } from './client-thread.ts'
-import { SHUT_RDWR } from '../kernel-numbers.ts'
+import { SHUT_RDWR } from '../os/kernel-numbers.ts'
 
 /** A thread takes some megabytes, so even `unlimited` has an end. */
 export const threadsMax = 512

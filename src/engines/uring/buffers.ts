@@ -1,5 +1,5 @@
 /** Memory for the bytes that pass through. It follows what goes on, not how many are connected. */
-import type { Libc, Mapping } from '../libc.ts'
+import type { Libc, Mapping } from '../os/libc.ts'
 import { PBUF_RING_INC } from './kernel.ts'
 import type { Ring } from './ring.ts'
 

@@ -5,8 +5,8 @@
  * pipe does for all peers that read their echo.
  */
 import { counter } from '../../metrics/meter.ts'
-import { descriptorLimit } from '../descriptors.ts'
-import { systemError, type Libc } from '../libc.ts'
+import { descriptorLimit } from '../os/descriptors.ts'
+import { systemError, type Libc } from '../os/libc.ts'
 import * as entries from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'

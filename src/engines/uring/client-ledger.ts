@@ -5,8 +5,8 @@
 import { getSystemErrorName } from 'node:util'
 import { Ledger, LedgerWriter, type Ending } from '../../metrics/ledger.ts'
 import { failureName } from '../failures.ts'
-import { systemError, type Libc } from '../libc.ts'
-import { peerOf } from '../peer-name.ts'
+import { systemError, type Libc } from '../os/libc.ts'
+import { peerOf } from '../os/peer-name.ts'
 import * as entries from './entries.ts'
 import type { Ring } from './ring.ts'
 

@@ -10,7 +10,7 @@
 import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
-import { systemError } from '../libc.ts'
+import { systemError } from '../os/libc.ts'
 import type { Arena, Pool } from './buffers.ts'
 import type { ClientLedger } from './client-ledger.ts'
 import { muchBytes, type Bulk } from './bulk.ts'

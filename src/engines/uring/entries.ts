@@ -1,7 +1,7 @@
 /** The entries of the ring, a function for each; and how its completions are told apart. */
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
-import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SHUT_WR } from '../kernel-numbers.ts'
+import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SHUT_WR } from '../os/kernel-numbers.ts'
 
 /**
  * Kinds of completions (127 at most). A reader of completions has a case for each of them: the

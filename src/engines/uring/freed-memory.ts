@@ -1,6 +1,6 @@
 /** Returns freed memory to the system, most of which the compiler of JavaScript has used. */
 import { counter, type Meter } from '../../metrics/meter.ts'
-import type { Libc } from '../libc.ts'
+import type { Libc } from '../os/libc.ts'
 
 /**
  * The compiler takes blocks of 8 KiB and more, on several threads, each with a heap of its own.

@@ -2,7 +2,7 @@
 import { release } from 'node:os'
 import type { Engine } from '../engine.ts'
 import type { Feature } from '../features.ts'
-import { loadLibc, type Libc } from '../libc.ts'
+import { loadLibc, type Libc } from '../os/libc.ts'
 import { enter } from './kernel.ts'
 import { Ring } from './ring.ts'
 

@@ -6,7 +6,7 @@
  *
  * Entries have 16 words (io_uring_sqe, 64 bytes), completions 4 (io_uring_cqe, 16 bytes).
  */
-import { checked, systemError, type Libc, type Mapping } from '../libc.ts'
+import { checked, systemError, type Libc, type Mapping } from '../os/libc.ts'
 import * as k from './kernel.ts'
 
 const TWO32 = 2 ** 32

@@ -1,5 +1,5 @@
 /** How long io_uring_enter(2) waits: an io_uring_getevents_arg in fixed memory. */
-import type { Libc, Mapping } from '../libc.ts'
+import type { Libc, Mapping } from '../os/libc.ts'
 
 export class WaitArgument {
   /** sigmask 8, its size 4, min_wait_usec 4, address of the timespec 8. */

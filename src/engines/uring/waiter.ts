@@ -1,5 +1,5 @@
 /** How a thread waits for its ring: asleep, awake for a moment, or for a batch. */
-import type { Libc, Mapping } from '../libc.ts'
+import type { Libc, Mapping } from '../os/libc.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'

@@ -9,7 +9,7 @@
  * one over a unix socket whose other side was closed, and not only its half, is hung up (poll(2)).
  */
 import type { Socket } from 'node:net'
-import { loadLibc } from '../../libc.ts'
+import { loadLibc } from '../../os/libc.ts'
 import { descriptorOf } from './listener.ts'
 
 /** Between two looks. */

@@ -19,9 +19,9 @@ import { once } from 'node:events'
 import { streamAt, type Address } from '../../../vocabulary/address.ts'
 import { UserError } from '../../../vocabulary/errors.ts'
 import { explain } from '../../failures.ts'
-import { loadLibc, type Libc } from '../../libc.ts'
+import { loadLibc, type Libc } from '../../os/libc.ts'
 import type { ServeTask } from '../../../task.ts'
-import { claimPath, provisional, releasePath } from '../../unix.ts'
+import { claimPath, provisional, releasePath } from '../../os/unix.ts'
 
 /** The kernel cuts it to net.core.somaxconn (listen(2)). */
 const backlog = 65_535

@@ -7,8 +7,8 @@
 import type { Socket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
 import type { DatagramRule } from '../../../serving/options.ts'
-import { loadLibc } from '../../libc.ts'
-import { SOL_SOCKET, SO_ATTACH_FILTER } from '../../kernel-numbers.ts'
+import { loadLibc } from '../../os/libc.ts'
+import { SOL_SOCKET, SO_ATTACH_FILTER } from '../../os/kernel-numbers.ts'
 
 // Numbers of <asm-generic/socket.h>, <linux/filter.h>, <linux/bpf_common.h>, <linux/if_packet.h>.
 const LOAD_WORD = 0x20

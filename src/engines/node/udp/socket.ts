@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { HostAddress } from '../../../vocabulary/address.ts'
-import { loadLibc } from '../../libc.ts'
-import { addressesOf } from '../../names.ts'
+import { loadLibc } from '../../os/libc.ts'
+import { addressesOf } from '../../os/resolver.ts'
 
 /** The longest payload: 65,535 without the headers of UDP and IPv4 (RFC 768, RFC 791). */
 export const ipv4MaxBytes = 65_507

@@ -1,8 +1,8 @@
 /** How many datagrams the system has thrown away unread. */
 import type { Socket } from 'node:dgram'
-import { loadLibc } from '../../libc.ts'
+import { loadLibc } from '../../os/libc.ts'
 import { descriptorOf } from './destinations.ts'
-import { SOL_SOCKET, SO_MEMINFO } from '../../kernel-numbers.ts'
+import { SOL_SOCKET, SO_MEMINFO } from '../../os/kernel-numbers.ts'
 
 // Numbers of <asm-generic/socket.h> and <linux/sock_diag.h>.
 const SK_MEMINFO_DROPS = 8

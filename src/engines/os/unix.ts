@@ -2,8 +2,8 @@
 import { existsSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import type { UnixAddress } from '../vocabulary/address.ts'
-import { explain } from './failures.ts'
+import type { UnixAddress } from '../../vocabulary/address.ts'
+import { explain } from '../failures.ts'
 
 /** One byte less than sun_path of unix(7) holds, for the final NUL. */
 const pathMaxBytes = 107

@@ -1,6 +1,6 @@
 /** Addresses of peers as the kernel writes them, as text. */
 import ipaddr from 'ipaddr.js'
-import { peerText } from '../vocabulary/text.ts'
+import { peerText } from '../../vocabulary/text.ts'
 import { AF_INET, AF_INET6 } from './kernel-numbers.ts'
 
 /** `10.0.0.1:80` of a sockaddr (ip(7), ipv6(7)); empty for other families. */

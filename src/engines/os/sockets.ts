@@ -1,11 +1,11 @@
 /** Sockets made by system calls, for the engines that do without node:net. Linux. */
 import { lookup } from 'node:dns/promises'
 import { isIPv4, isIPv6 } from 'node:net'
-import type { Address, HostAddress } from '../vocabulary/address.ts'
-import { UserError } from '../vocabulary/errors.ts'
-import { explain } from './failures.ts'
+import type { Address, HostAddress } from '../../vocabulary/address.ts'
+import { UserError } from '../../vocabulary/errors.ts'
+import { explain } from '../failures.ts'
 import { checked, systemError, type Libc } from './libc.ts'
-import { addressesOf } from './names.ts'
+import { addressesOf } from './resolver.ts'
 import { claimPath, provisional, releasePath } from './unix.ts'
 import {
   AF_INET,
