@@ -1,10 +1,10 @@
 /** serve(address): a listening echo server, in a thread of its own. */
 import { availableParallelism } from 'node:os'
 import { formatAddress, toAddress, type Address } from './vocabulary/address.ts'
-import { fingerprintOf } from './certificate.ts'
+import { fingerprintOf } from './wire/tls/certificate.ts'
 import type { EngineName } from './vocabulary/engine-names.ts'
 import { chooseEngine, engines } from './engines/index.ts'
-import { identityFor, invalidToday } from './engines/tls-options.ts'
+import { identityFor, invalidToday } from './wire/tls/credentials.ts'
 import { usageError } from './vocabulary/errors.ts'
 import type { FaultSpec } from './faults/index.ts'
 import { play, type OnStep } from './faults/play.ts'

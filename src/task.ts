@@ -3,13 +3,8 @@ import type { Address } from './vocabulary/address.ts'
 import type { EngineName } from './vocabulary/engine-names.ts'
 import type { LoadPlan } from './load/plan.ts'
 import type { ResolvedOf } from './options/form.ts'
-import type {
-  DatagramRules,
-  ProxyRules,
-  serveOptions,
-  TlsServing,
-  WebRules,
-} from './serving/options.ts'
+import type { ServerTls } from './wire/tls/credentials.ts'
+import type { DatagramRules, ProxyRules, serveOptions, WebRules } from './serving/options.ts'
 
 export type Task = ServeTask | LoadTask
 
@@ -27,7 +22,7 @@ export interface ServeTask extends Omit<Options, OfAll> {
   /** Whether each fault is written down (threads/fault-feed.ts). */
   recordFaults: boolean
   /** Of tls, wss and https. */
-  tls: TlsServing | undefined
+  tls: ServerTls | undefined
   /** Undefined: no PROXY header is read. */
   proxy: ProxyRules | undefined
   web: WebRules

@@ -7,7 +7,7 @@ import { root } from './program.ts'
 
 /** A file may import its own part and any part named before it: so there are no cycles. */
 const parts = [
-  'vocabulary options der certificate metrics',
+  'vocabulary wire options metrics',
   'load faults serving task report engines threads serve connect bench index dashboard cli',
 ].flatMap(names => names.split(' '))
 

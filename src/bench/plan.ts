@@ -1,7 +1,7 @@
 /** From options to tasks: each thread has its share of connections, messages and rate. */
 import type { Address } from '../vocabulary/address.ts'
 import { chooseEngine } from '../engines/index.ts'
-import { checkCalling } from '../engines/tls-options.ts'
+import { checkCalling } from '../wire/tls/credentials.ts'
 import type { Pace } from '../load/pacer.ts'
 import type { Load } from '../load/plan.ts'
 import { share, type LoadTask } from '../task.ts'

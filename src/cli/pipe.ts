@@ -1,6 +1,6 @@
 /** connect in a pipe: stdin goes out, what comes back goes to stdout, and it must be the same. */
 import type { Connection } from '../connect.ts'
-import type { AnswerHead } from '../engines/node/http/answer-parser.ts'
+import type { AnswerHead } from '../wire/http/answer-parser.ts'
 import { errnoOf, explainBreak } from '../engines/failures.ts'
 import { spend } from '../engines/node/core/spent.ts'
 import { UserError } from '../vocabulary/errors.ts'

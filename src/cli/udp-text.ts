@@ -3,7 +3,7 @@ import { isPublic } from '../vocabulary/address.ts'
 import { loadLibc } from '../engines/os/libc.ts'
 import type { CounterName } from '../metrics/meter.ts'
 import type { Server, ServeOptions } from '../serve.ts'
-import type { DatagramRule } from '../serving/options.ts'
+import type { DatagramRule } from '../wire/udp/guard.ts'
 import { isDatagrams } from '../vocabulary/transport.ts'
 import { formatCount, plural } from '../vocabulary/units.ts'
 

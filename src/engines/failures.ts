@@ -1,11 +1,15 @@
 /** What the operating system's error names mean to the user who caused them. */
 import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
+import {
+  ClosedError,
+  PatienceError,
+  ProtocolError,
+  StatusError,
+} from '../vocabulary/peer-errors.ts'
 import type { FailureName } from '../metrics/meter.ts'
-import { largeBytes, proxyHint } from '../vocabulary/transport.ts'
-import { formatDuration } from '../vocabulary/units.ts'
 import { tellingCode } from './os/resolver.ts'
-import { tlsMeaning } from './tls-failures.ts'
+import { tlsMeaning } from '../wire/tls/failures.ts'
 
 /** errno name (errno(3)), or getaddrinfo's → the cause, and what to try. */
 const meanings: Record<string, [cause: string, hint: string]> = {
@@ -67,34 +71,6 @@ export function explain(
   const message = `Cannot ${verb} ${formatAddress(address)}${purpose}: ${cause}${name}.`
   const unixHint = address.transport === 'unix' ? unixHints[code] : undefined
   return new UserError('network', message, unixHint ?? hint)
-}
-
-/** The other side failed the handshake: its TLS, PROXY header or upgrade makes no sense. */
-export class ProtocolError extends Error {}
-
-/** The other side closed the connection with an error code. */
-export class ClosedError extends Error {}
-
-/** An HTTP server answered, but not with an echo. */
-export class StatusError extends Error {
-  readonly status: number
-
-  constructor(status: number, reason: string) {
-    super(`the answer has status ${status} ${reason}`.trimEnd())
-    this.status = status
-  }
-}
-
-/** The other side is connected, and sends nothing. */
-export class PatienceError extends Error {
-  readonly code = 'ETIMEDOUT'
-  readonly hint: string
-
-  constructor(ms: number, sentBytes: number) {
-    super(`no answer came within ${formatDuration(ms)}`)
-    const proxy = sentBytes >= largeBytes ? ` ${proxyHint}` : ''
-    this.hint = `\`--timeout\` says how long to wait.${proxy}`
-  }
 }
 
 /** Of TLS also why: `the connection broke (ECONNRESET)`, and what to try. */

@@ -15,6 +15,7 @@ import {
   untyped,
   whether,
 } from '../options/kinds.ts'
+import { datagramRules, type DatagramRule } from '../wire/udp/guard.ts'
 
 /** Which certificate a server shows, and whose it wants to see. All in PEM (RFC 7468). */
 export const tlsOptions = {
@@ -78,13 +79,6 @@ export const webOptions = {
     help: 'ws, http: only pages from there; repeatable',
   }),
 }
-
-/**
- * Source ports from 1 to 1023; ports on which this process serves udp; broadcast; multicast; what
- * comes again and again from a port that no client is given.
- */
-export const datagramRules = ['low-ports', 'own-ports', 'broadcast', 'multicast', 'loops'] as const
-export type DatagramRule = (typeof datagramRules)[number]
 
 /** Which datagrams are not answered, so that no third party is flooded by our echoes. */
 export const datagramOptions = {
@@ -195,12 +189,6 @@ export const serveOptions = {
   ledger: option(untyped<boolean>(), { default: false }),
 }
 
-/** Of a server with TLS: it has a certificate by now. */
-export interface TlsServing {
-  cert: string
-  key: string
-  clientCa?: string | undefined
-}
 /** Of a server that reads PROXY headers. */
 export interface ProxyRules {
   mode: 'accept' | 'require'

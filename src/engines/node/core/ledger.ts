@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Ledger, LedgerWriter, type Ending } from '../../../metrics/ledger.ts'
 import { peerText } from '../../../vocabulary/text.ts'
 import { failureName } from '../../failures.ts'
-import type { Forwarded } from '../../proxy-header.ts'
+import type { Forwarded } from '../../../wire/proxy-header.ts'
 
 /** How often to look for connections that a reader wants closed. */
 const killLookMs = 100

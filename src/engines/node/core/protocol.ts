@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { FaultSpec } from '../../../faults/index.ts'
 import type { Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
-import type { Forwarded } from '../../proxy-header.ts'
+import type { Forwarded } from '../../../wire/proxy-header.ts'
 import type { Unfinished } from './unfinished.ts'
 
 /** What is known of a connection when it is served. */

@@ -3,8 +3,9 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
-import { failureName, PatienceError, StatusError } from '../../failures.ts'
-import type { AnswerHead } from './answer-parser.ts'
+import { failureName } from '../../failures.ts'
+import { PatienceError, StatusError } from '../../../vocabulary/peer-errors.ts'
+import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 
 /** An answer may be longer than what was sent by so much before nobody waits for its end. */
 const excessMaxBytes = 4096

@@ -1,8 +1,8 @@
 /** Calls over HTTP/1.1: one request after the other, or one whose body streams both ways. */
 import type { Duplex } from 'node:stream'
-import { ProtocolError } from '../../failures.ts'
+import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import type { HttpCalling } from '../../../options/calling.ts'
-import { AnswerParser, valuesOf, type AnswerHead } from './answer-parser.ts'
+import { AnswerParser, valuesOf, type AnswerHead } from '../../../wire/http/answer-parser.ts'
 import { Answer, Caller, isGoodbye, takeLeave, type Redial } from './caller.ts'
 
 type Callback = (error?: Error | null) => void

@@ -3,7 +3,7 @@ import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node
 import type { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { upon } from '../core/layer.ts'
-import type { AnswerHead } from './answer-parser.ts'
+import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 import { Answer, boundLeave, Caller, isGoodbye, type Redial } from './caller.ts'
 import type { Place } from './h1-caller.ts'
 import { heedFin } from './h2-fin.ts'

@@ -6,7 +6,7 @@ import {
   type IncomingHttpHeaders,
 } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import type { AnswerHead } from './answer-parser.ts'
+import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 import type { Place } from './h1-caller.ts'
 
 /** Of the connection and of each stream: what may be under way to us (RFC 9113 section 5.2). */

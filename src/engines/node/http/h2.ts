@@ -10,7 +10,7 @@ import {
 } from 'node:http2'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
-import { ProtocolError } from '../../failures.ts'
+import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import type { Request, Response } from './exchange.ts'
 import { heedFin } from './h2-fin.ts'
 import { Pulse, Pulses } from './h2-pulse.ts'

@@ -1,7 +1,7 @@
 /** What two sides of a TLS connection have agreed on, in lines for people. */
 import { X509Certificate } from 'node:crypto'
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
-import { plain } from '../../../certificate.ts'
+import { plain } from '../../../wire/tls/certificate.ts'
 import { printable } from '../../../vocabulary/text.ts'
 
 /** Longer chains are cut: they would fill a terminal. */

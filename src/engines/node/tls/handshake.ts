@@ -3,11 +3,16 @@ import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
 import { withoutZone } from '../../../vocabulary/address.ts'
-import { plain } from '../../../certificate.ts'
+import { plain } from '../../../wire/tls/certificate.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
-import { clientRefused, handshakeCut, handshakeTimeout, pinMismatch } from '../../tls-failures.ts'
-import { contextOf, minVersion } from '../../tls-options.ts'
+import {
+  clientRefused,
+  handshakeCut,
+  handshakeTimeout,
+  pinMismatch,
+} from '../../../wire/tls/failures.ts'
+import { contextOf, minVersion } from '../../../wire/tls/credentials.ts'
 import type { Target } from '../core/link.ts'
 import type { Handshake } from '../core/protocol.ts'
 import { describe } from './details.ts'
@@ -94,7 +99,7 @@ export interface Secured {
 
 /**
  * The client's side of the handshake, and the check of the server's identity.
- * Rejects with the system's error, OpenSSL's or one of tls-failures.ts.
+ * Rejects with the system's error, OpenSSL's or one of wire/tls/failures.
  */
 export async function secured(
   socket: Duplex,

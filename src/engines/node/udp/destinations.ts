@@ -6,7 +6,8 @@
  */
 import type { Socket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
-import type { DatagramRule } from '../../../serving/options.ts'
+import { networkInterfaces } from 'node:os'
+import type { DatagramRule } from '../../../wire/udp/guard.ts'
 import { loadLibc } from '../../os/libc.ts'
 import { SOL_SOCKET, SO_ATTACH_FILTER } from '../../os/kernel-numbers.ts'
 
@@ -104,4 +105,22 @@ export function descriptorOf(socket: Socket): number | undefined {
   )
   const inside = state && (socket as unknown as Record<symbol, { handle?: { fd?: number } }>)[state]
   return inside?.handle?.fd
+}
+
+/** The last address of each IPv4 network that this machine is in. */
+export function broadcastAddresses(): Set<string> {
+  const found = new Set<string>()
+  for (const { family, address, netmask } of Object.values(networkInterfaces()).flat() as Here[]) {
+    if (family !== 'IPv4' || netmask === '255.255.255.255') continue
+    const mask = netmask.split('.').map(Number)
+    const last = address.split('.').map((part, n) => Number(part) | (~mask[n]! & 255))
+    found.add(last.join('.'))
+  }
+  return found
+}
+
+interface Here {
+  family: string
+  address: string
+  netmask: string
 }

@@ -6,7 +6,7 @@ import { recordHits } from '../../../faults/record.ts'
 import { FaultRun } from '../../../faults/run.ts'
 import type { Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
-import { Recent } from './recent.ts'
+import { Recent } from '../../../wire/udp/recent.ts'
 
 export interface Source {
   address: string

@@ -7,9 +7,9 @@ import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'
-import { keepOutGroups } from './destinations.ts'
+import { broadcastAddresses, keepOutGroups } from './destinations.ts'
 import type { FaultyPeers, Source } from './faulty-peers.ts'
-import { broadcastAddresses, Guard } from './guard.ts'
+import { Guard } from '../../../wire/udp/guard.ts'
 import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
 import { unreadOf } from './unread.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
@@ -65,12 +65,13 @@ class DatagramServer implements Session {
     this.#task = task
     this.#socket = socket
     this.#counters = counters
-    this.#guard = new Guard(task.datagrams, task.udpPorts)
+    const broadcasts = broadcastAddresses()
+    this.#guard = new Guard(task.datagrams, task.udpPorts, broadcasts)
     Atomics.add(task.udpPorts, address.port, 1)
     this.#unreadBefore = unreadOf(socket)
     const { allow } = task.datagrams
     if (allow.includes('broadcast')) socket.setBroadcast(true)
-    if (isUnspecified(address.host)) keepOutGroups(socket, allow, broadcastAddresses())
+    if (isUnspecified(address.host)) keepOutGroups(socket, allow, broadcasts)
     socket.on('message', this.#onDatagram)
     // The error of an earlier answer; a udp server has no connection that could fail.
     socket.on('error', () => void counters[counter.datagramsDropped]!++)

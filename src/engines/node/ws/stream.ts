@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import { ClosedError, ProtocolError } from '../../failures.ts'
+import { ClosedError, ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import { FrameWriter, opcode } from './frames.ts'
 import { bytesOf } from './socket.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ProtocolError } from '../../failures.ts'
+import { ProtocolError } from '../../vocabulary/peer-errors.ts'
 import { AnswerParser, type AnswerHead } from './answer-parser.ts'
 
 /** What a parser says to these pieces, and whether the end may come then. */

@@ -1,12 +1,34 @@
 /** Certificates, keys and pins as they were given: what makes no sense is refused before use. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
-import { formatAddress, type Address } from '../vocabulary/address.ts'
-import { createCertificate, namesOf, plain } from '../certificate.ts'
-import { UserError, usageError } from '../vocabulary/errors.ts'
-import type { Calling, TlsCalling } from '../options/calling.ts'
-import type { TlsServing } from '../serving/options.ts'
-import { transports } from '../vocabulary/transport.ts'
+import { formatAddress, type Address } from '../../vocabulary/address.ts'
+import { createCertificate, namesOf, plain } from './certificate.ts'
+import { UserError, usageError } from '../../vocabulary/errors.ts'
+import { transports } from '../../vocabulary/transport.ts'
+
+/** Of a server: it has a certificate by now. All in PEM (RFC 7468). */
+export interface ServerTls {
+  cert: string
+  key: string
+  /** Clients must show a certificate that one of these has signed. */
+  clientCa?: string | undefined
+}
+
+/** Of a client, as its options have it (options/calling). */
+interface ClientTls {
+  ca?: string | undefined
+  pin?: string | undefined
+  insecure?: boolean | undefined
+  serverName?: string | undefined
+  alpn?: readonly string[] | undefined
+  cert?: string | undefined
+  key?: string | undefined
+}
+
+/** What is said of a client's connection; of it only this matters here. */
+interface Calling {
+  tls?: ClientTls | undefined
+}
 
 /** What is older is broken (RFC 8996), whatever this Node was told to allow. */
 export const minVersion = 'TLSv1.2'
@@ -19,8 +41,8 @@ const isSecure = (address: Address) => transports[address.transport].secure
  */
 export function identityFor(
   address: Address,
-  given: Partial<TlsServing> = {},
-): TlsServing | undefined {
+  given: Partial<ServerTls> = {},
+): ServerTls | undefined {
   if (address.transport === 'unix' || !isSecure(address)) return undefined
   const { cert, key, clientCa } = given
   checkPair(cert, key)
@@ -30,7 +52,7 @@ export function identityFor(
 }
 
 /** Why no client will accept this certificate today; undefined if it is valid. */
-export function invalidToday({ cert }: TlsServing): string | undefined {
+export function invalidToday({ cert }: ServerTls): string | undefined {
   const { validFrom, validTo } = new X509Certificate(cert)
   if (Date.parse(validTo) < Date.now())
     return `The certificate has expired (${validTo}): clients will refuse it.`
@@ -63,7 +85,7 @@ export function checkCalling(address: Address, { tls }: Calling): void {
 }
 
 /** For HTTP/2 in the clear, where nothing is negotiated (RFC 9113 section 3.3). */
-const isPriorKnowledge = ({ transport }: Address, tls: TlsCalling): boolean =>
+const isPriorKnowledge = ({ transport }: Address, tls: ClientTls): boolean =>
   transport === 'http' &&
   Object.entries(tls).every(([name, value]) => name === 'alpn' || value === undefined)
 
@@ -106,8 +128,8 @@ function pemError(what: string, error: unknown): UserError {
   return usageError(`The ${what} cannot be used: ${cause}.`, 'Give PEM files, not encrypted.')
 }
 
-const contexts = new WeakMap<TlsCalling, SecureContext>()
-const noTls: TlsCalling = {}
+const contexts = new WeakMap<ClientTls, SecureContext>()
+const noTls: ClientTls = {}
 
 /** Made once for all connections: reading the authorities of Node takes some 10 ms. */
 export function contextOf({ tls = noTls }: Calling): SecureContext {

@@ -1,14 +1,13 @@
 /** Which datagrams a server does not answer, on a clock that does not run. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { datagramRules, type DatagramRule } from '../../../serving/options.ts'
-import { Guard, addressKindOf } from './guard.ts'
+import { addressKindOf, datagramRules, Guard, type DatagramRule } from './guard.ts'
 import { Recent } from './recent.ts'
 
 const data = Buffer.from('hello')
 const noPorts = new Uint16Array(65_536)
 const guardWith = (allow: DatagramRule[] = [], ratePerSource?: number, ports = noPorts) =>
-  new Guard({ ratePerSource, allow }, ports)
+  new Guard({ ratePerSource, allow }, ports, new Set())
 
 test('each rule refuses what it is for, and no longer when it is lifted', () => {
   const ports = Uint16Array.from(noPorts)

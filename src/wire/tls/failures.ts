@@ -1,5 +1,5 @@
 /** What may go wrong with TLS, in words: by OpenSSL's names and Node's, and what to try. */
-import { printable } from '../vocabulary/text.ts'
+import { printable } from '../../vocabulary/text.ts'
 
 /** Errors of our own, with names as the system's have them. */
 const failure = (code: string, message: string): Error =>

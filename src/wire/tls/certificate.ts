@@ -3,7 +3,7 @@ import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } f
 import { isIP, isIPv4 } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import { domainToASCII } from 'node:url'
-import { withoutZone } from './vocabulary/address.ts'
+import { withoutZone } from '../../vocabulary/address.ts'
 import { bits, context, integer, octets, oid, sequence, set, time, tagged, yes } from './der.ts'
 
 /** Both in PEM. */

@@ -2,7 +2,7 @@
  * Reads the answers of an HTTP/1.1 server, piece by piece (RFC 9112). It refuses what the parser of
  * Node refuses, but for folded lines; that one, with the client around it, costs twice as much.
  */
-import { ProtocolError } from '../../failures.ts'
+import { ProtocolError } from '../../vocabulary/peer-errors.ts'
 import { checkLineEnds, checkValue, chunkSize, refusal } from './answer-head.ts'
 import { framingOf, parseHead, parseHeader, parseStart } from './answer-head.ts'
 import type { AnswerHead, Framing } from './answer-head.ts'

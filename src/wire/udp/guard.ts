@@ -4,10 +4,31 @@
  * answer each other never end (CVE-2024-2169).
  */
 import { BlockList, isIPv6 } from 'node:net'
-import { networkInterfaces } from 'node:os'
-import type { CounterName } from '../../../metrics/meter.ts'
-import { datagramRules, type DatagramRule, type DatagramRules } from '../../../serving/options.ts'
 import { Recent } from './recent.ts'
+
+/**
+ * Source ports from 1 to 1023; ports on which this process serves udp; broadcast; multicast; what
+ * comes again and again from a port that no client is given.
+ */
+export const datagramRules = ['low-ports', 'own-ports', 'broadcast', 'multicast', 'loops'] as const
+export type DatagramRule = (typeof datagramRules)[number]
+
+interface Rules {
+  /** To one address, per second; undefined: the default. */
+  ratePerSource: number | undefined
+  /** Rules that are not to hold. */
+  allow: readonly DatagramRule[]
+}
+
+/** Why a datagram is not answered, by the name of its counter. */
+type Refusal =
+  | 'datagramsWithoutSource'
+  | 'datagramsFromLowPort'
+  | 'datagramsFromOwnPort'
+  | 'datagramsFromBroadcast'
+  | 'datagramsFromMulticast'
+  | 'datagramsInLoop'
+  | 'datagramsOverRate'
 
 /** The default rate to a source that is not on this machine; per second. */
 const ratePerSecondDefault = 10_000
@@ -31,7 +52,7 @@ const comparedBytes = 64
 
 /** An address, and what may still be sent to it now. */
 interface Source {
-  refusedAs: CounterName | undefined
+  refusedAs: Refusal | undefined
   /** Infinity: no limit. */
   ratePerSecond: number
   tokens: number
@@ -53,18 +74,24 @@ export class Guard {
   readonly #holds: ReadonlySet<DatagramRule>
   /** How many sockets of this process listen on each port. */
   readonly #ownPorts: Uint16Array
-  readonly #broadcasts = broadcastAddresses()
+  readonly #broadcasts: ReadonlySet<string>
   readonly #sources = new Recent<Source>(sourcesMax)
   readonly #repetitions = new Recent<Repetition>(sourcesMax)
 
-  constructor({ ratePerSource, allow }: DatagramRules, ownPorts: Uint16Array) {
+  /** @param broadcasts those of the networks that this machine is in */
+  constructor(
+    { ratePerSource, allow }: Rules,
+    ownPorts: Uint16Array,
+    broadcasts: ReadonlySet<string>,
+  ) {
+    this.#broadcasts = broadcasts
     this.#ratePerSource = ratePerSource
     this.#ownPorts = ownPorts
     this.#holds = new Set(datagramRules.filter(rule => !allow.includes(rule)))
   }
 
-  /** Why a datagram is not answered, as what is counted then; undefined if it is. */
-  refusal(data: Buffer, address: string, port: number, nowMs: number): CounterName | undefined {
+  /** Why a datagram is not answered; undefined if it is. */
+  refusal(data: Buffer, address: string, port: number, nowMs: number): Refusal | undefined {
     if (port === 0) return 'datagramsWithoutSource'
     if (port < 1024 && this.#holds.has('low-ports')) return 'datagramsFromLowPort'
     if (this.#ownPorts[port]! > 0 && this.#holds.has('own-ports')) return 'datagramsFromOwnPort'
@@ -90,7 +117,7 @@ export class Guard {
     }
   }
 
-  #refusedAs(kind: AddressKind): CounterName | undefined {
+  #refusedAs(kind: AddressKind): Refusal | undefined {
     if (kind === 'nowhere') return 'datagramsWithoutSource'
     if (kind === 'broadcast' && this.#holds.has(kind)) return 'datagramsFromBroadcast'
     if (kind === 'multicast' && this.#holds.has(kind)) return 'datagramsFromMulticast'
@@ -171,22 +198,4 @@ export function addressKindOf(address: string, broadcasts: ReadonlySet<string>):
   for (const kind of ['broadcast', 'multicast', 'nowhere', 'loopback'] as const)
     if (ranges[kind].check(bare, family)) return kind
   return 'other'
-}
-
-/** The last address of each IPv4 network that this machine is in. */
-export function broadcastAddresses(): Set<string> {
-  const found = new Set<string>()
-  for (const { family, address, netmask } of Object.values(networkInterfaces()).flat() as Here[]) {
-    if (family !== 'IPv4' || netmask === '255.255.255.255') continue
-    const mask = netmask.split('.').map(Number)
-    const last = address.split('.').map((part, n) => Number(part) | (~mask[n]! & 255))
-    found.add(last.join('.'))
-  }
-  return found
-}
-
-interface Here {
-  family: string
-  address: string
-  netmask: string
 }

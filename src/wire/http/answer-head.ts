@@ -1,5 +1,5 @@
 /** The head of an answer of HTTP/1.1, and the lines between its chunks (RFC 9112). */
-import { ProtocolError } from '../../failures.ts'
+import { ProtocolError } from '../../vocabulary/peer-errors.ts'
 
 /** What stands before the body of an answer. Untrusted: show it through vocabulary/text. */
 export interface AnswerHead {
