@@ -130,7 +130,7 @@ function late() {
       const result = JSON.parse((await program.finished).stdout.toString()) as RunResult
       const { messages, rates, seconds } = result
       assert.deepEqual([messages.planned, messages.sent, messages.received], [60, 60, 60])
-      const told = Math.round(rates.sentPerSecond * seconds)
+      const told = Math.round(rates.sentPerSecond! * seconds)
       assert.ok(told <= seen, `${told} told, ${seen} seen`)
     })
 }

@@ -135,7 +135,8 @@ class Search {
       measuredText: result.expectations.at(-1)!.measuredText,
       valid,
       because: [...because, ...invalidBecause],
-      achievedPerSecond: rates.achievedPerSecond,
+      // Null is for counted runs alone.
+      achievedPerSecond: rates.achievedPerSecond ?? 0,
       p50Us: responseUs.p50,
       p99Us: responseUs.p99,
       lost: messages.lost,

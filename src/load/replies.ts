@@ -15,6 +15,8 @@ export interface CameLog {
   lengthNs: number
   /** Whether the replies that count are those within the window itself: a closed loop's. */
   byClock: boolean
+  /** How many may count: a counted closed loop has no more than its count. */
+  most: number
   /** After the beginning of the window; Infinity and 0 if there was none. */
   firstNs: number
   lastNs: number
@@ -36,17 +38,22 @@ const sharedClockNs = (): number => Number(process.hrtime.bigint()) - nowNs()
 
 /** So many, however long it takes: a slot is never longer than 1/4,096 of what was logged. */
 const slots = 8_192
-const firstSlotNs = 50_000
+const firstSlotNs = 781.25
 
 export class Replies {
   firstNs = Infinity
   lastNs = 0
   slotNs = firstSlotNs
+  /** When so many had come as are waited for; Infinity until then. */
+  enoughNs = Infinity
   readonly counts = new Float64Array(slots)
   readonly #fromNs: number
+  #missing: number
 
-  constructor(fromNs: number) {
+  /** @param enough so many are waited for */
+  constructor(fromNs: number, enough = Infinity) {
     this.#fromNs = fromNs
+    this.#missing = enough
   }
 
   /** What came before the window is not counted. */
@@ -58,6 +65,9 @@ export class Replies {
     if (this.firstNs > at) this.firstNs = at
     // What is told of later may have been earlier.
     if (this.lastNs < at) this.lastNs = at
+    if (this.#missing <= 0) return
+    this.#missing -= count
+    if (this.#missing <= 0) this.enoughNs = at
   }
 
   /** How many had come so long after the beginning; whole ones. */
@@ -65,12 +75,13 @@ export class Replies {
     return Math.round(cameUntil(this, ns))
   }
 
-  log(fromNs: number, lengthNs: number, byClock: boolean): CameLog {
+  log(fromNs: number, lengthNs: number, byClock: boolean, most = Infinity): CameLog {
     const { firstNs, lastNs, slotNs, counts } = this
     return {
       fromNs: fromNs + sharedClockNs(),
       lengthNs,
       byClock,
+      most,
       firstNs,
       lastNs,
       slotNs,
@@ -104,19 +115,25 @@ export interface Window {
   achieved: number
   /** Messages that were sent while it lasted. */
   sent: number
+  /** It had as many messages as were wanted, and no plan: its length is what they took. */
+  counted: boolean
 }
 
 /** The window of a run: one interval for all its threads. */
 export function windowOf(logs: readonly ReplyLog[]): Window {
   const sent = logs.reduce((sum, log) => sum + log.sent, 0)
-  return { ...achievedOf(logs), sent }
+  const counted = logs.some(({ most }) => most < Infinity)
+  return { ...achievedOf(logs), sent, counted }
 }
 
 /** How long the window of a run was, and what came in an interval of that length. */
-export function achievedOf(logs: readonly CameLog[]): Omit<Window, 'sent'> {
-  const lengthNs = Math.max(0, ...logs.map(log => log.lengthNs))
+export function achievedOf(all: readonly CameLog[]): Pick<Window, 'seconds' | 'achieved'> {
+  const lengthNs = Math.max(0, ...all.map(log => log.lengthNs))
+  // Threads reach their count at different times: the window lasts until the last one has.
+  const logs = all.map(log => (log.most < Infinity ? { ...log, lengthNs } : log))
   const firstNs = Math.min(...logs.map(({ fromNs, firstNs }) => fromNs + firstNs))
   const until = (log: CameLog) => (log.byClock ? log.lengthNs : firstNs + lengthNs - log.fromNs)
   const achieved = logs.reduce((sum, log) => sum + cameUntil(log, until(log)), 0)
-  return { seconds: lengthNs / 1e9, achieved: Math.round(achieved) }
+  const most = logs.reduce((sum, log) => sum + log.most, 0)
+  return { seconds: lengthNs / 1e9, achieved: Math.min(most, Math.round(achieved)) }
 }

@@ -21,6 +21,8 @@ export interface Planned {
 const lookedAtMax = 2 ** 17
 /** The same once that has happened. */
 const lookedAtMaxBehind = 100
+/** The window of a counted closed loop lasts until so much of the count is back, at least. */
+const enoughShare = 0.9
 /** In so many steps the lateness of those that are not looked at is recorded. */
 const latenessSteps = 128
 
@@ -36,11 +38,11 @@ export abstract class Timetable<S extends Planned> {
   startedNs = 0
   /** What is planned before that instant is warm-up. */
   measureFromNs = 0
-  /** Those to messages of the window; in a closed loop all that come while it lasts. */
+  /** Those to messages of the window; in a closed loop all that come from its beginning on. */
   replies = new Replies(0)
   /** When the system took those of the window. */
   sends = new Replies(0)
-  /** Closed loop without a count: all replies within the window are its own, by the clock. */
+  /** Closed loop: all replies within the window are its own, by the clock. */
   readonly goesByClock: boolean
   /** Whether messages are sent by a plan, and not when echoes have come back. */
   readonly openLoop: boolean
@@ -60,14 +62,14 @@ export abstract class Timetable<S extends Planned> {
     this.#left = task.count
     this.#pacer = task.pace && createPacer(task.arrivals, task.pace)
     this.openLoop = this.#pacer !== undefined
-    this.goesByClock = !this.openLoop && task.count === Infinity
+    this.goesByClock = !this.openLoop
   }
 
   start(now: number): void {
     this.startedNs = now
     this.measureFromNs = now + this.task.warmupMs * 1e6
     this.#endNs = this.measureFromNs + this.task.durationMs * 1e6
-    this.replies = new Replies(this.measureFromNs)
+    this.replies = new Replies(this.measureFromNs, enoughShare * this.task.count)
     this.sends = new Replies(this.measureFromNs)
   }
 
@@ -220,12 +222,12 @@ export abstract class Timetable<S extends Planned> {
 
   /** The window, and the replies to it. */
   get log(): ReplyLog {
-    const byClock = !this.openLoop && this.#ending !== 'count'
     const lengthNs = this.#lengthNs
-    const log = this.replies.log(this.measureFromNs, lengthNs, byClock)
+    const counted = !this.openLoop && this.#ending === 'count'
+    const most = counted ? this.task.count : Infinity
+    const log = this.replies.log(this.measureFromNs, lengthNs, !this.openLoop, most)
     // A count in a closed loop ends when all of it is sent.
-    const all = !this.openLoop && this.#ending === 'count'
-    return { ...log, sent: this.sends.until(all ? Infinity : lengthNs) }
+    return { ...log, sent: this.sends.until(counted ? Infinity : lengthNs) }
   }
 
   get #lengthNs(): number {
@@ -233,9 +235,10 @@ export abstract class Timetable<S extends Planned> {
     const untilOverNs = Math.min(durationNs, Math.max(0, this.#overNs - this.measureFromNs))
     const ending = this.#ending
     if (!this.openLoop) {
-      const { firstNs } = this.replies
-      // All of a count may have been sent at once: then until something came.
-      return ending === 'count' && firstNs < Infinity ? Math.max(untilOverNs, firstNs) : untilOverNs
+      const { enoughNs, lastNs } = this.replies
+      if (ending !== 'count') return untilOverNs
+      // Most of a count may be under way when the last of it is sent.
+      return Math.max(untilOverNs, enoughNs < Infinity ? enoughNs : lastNs)
     }
     // A count lasts until another one would have been due.
     if (this.#left <= 0)

@@ -40,7 +40,12 @@ function resultOf(samplesNs: number[], intervals: Interval[] = []): RunResult {
   }
   return summarize({
     total: takeSnapshot([meter]),
-    window: { seconds: intervals.length, achieved: samplesNs.length, sent: samplesNs.length },
+    window: {
+      seconds: intervals.length,
+      achieved: samplesNs.length,
+      sent: samplesNs.length,
+      counted: false,
+    },
     wrong: undefined,
     intervals,
     cpuShare: null,

@@ -6,7 +6,7 @@ import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines
 import { shown, table, usable } from './lines.ts'
 import { printable } from '../vocabulary/text.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
-import { cycleShortfall, shortfall } from './reasons.ts'
+import { cycleShortfall, rateUnknown, shortfall } from './reasons.ts'
 import { wrongBlock } from './wrong.ts'
 
 export interface TextOptions {
@@ -99,7 +99,7 @@ function sizesText(sizes: SizeRange[]): string {
 
 /** How much of it. */
 function amounts(result: RunResult, canvas: TextOptions): string[] {
-  const { messages, bytes, churn, datagrams, http, corruption, seconds } = result
+  const { messages, bytes, churn, datagrams, http, corruption, rates } = result
   const messageParts = [
     `${formatCount(messages.sent)} sent`,
     `${formatCount(messages.received)} ${corruption?.corruptedBytes ? 'came back' : 'verified'}`,
@@ -112,7 +112,10 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
   if (isOpenLoop(result) || messages.planned !== messages.sent)
     messageParts.unshift(`${formatCount(messages.planned)} planned`)
   const byteParts = [`${formatSize(bytes.sent)} out`, `${formatSize(bytes.received)} back`]
-  if (seconds > 0) byteParts.push(`${formatSize(bytes.received / seconds)}/s`)
+  // As the rate: what came in the drain is not of its time.
+  const { achievedPerSecond } = rates
+  if (messages.received > 0 && achievedPerSecond !== null)
+    byteParts.push(`${formatSize((bytes.received / messages.received) * achievedPerSecond)}/s`)
   const lines = [
     ...listing('messages', messageParts, canvas),
     ...listing('rate', rateParts(result), canvas),
@@ -147,6 +150,7 @@ const sameRateShare = 0.005
 /** Three rates where they differ. */
 function rateParts({ rates }: RunResult): string[] {
   const { plannedPerSecond, sentPerSecond, achievedPerSecond } = rates
+  if (sentPerSecond === null || achievedPerSecond === null) return [`not known: ${rateUnknown}`]
   const all = [plannedPerSecond ?? sentPerSecond, sentPerSecond, achievedPerSecond]
   const most = Math.max(...all)
   const parts = [`${formatRate(sentPerSecond)} sent`, `${formatRate(achievedPerSecond)} achieved`]

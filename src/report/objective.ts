@@ -3,6 +3,7 @@ import { UserError, usageError } from '../vocabulary/errors.ts'
 import { formatCount, formatDuration, parseCount, parseDuration } from '../vocabulary/units.ts'
 import { parsePercent, parseRate } from '../vocabulary/units.ts'
 import { countOf, fewestSamples, ranked, supported } from './rank.ts'
+import { rateUnknown } from './reasons.ts'
 import type { Distribution, DistributionName, Expectation, RunResult } from './result.ts'
 import type { Limits } from './findings.ts'
 
@@ -115,7 +116,8 @@ function percentile(result: RunResult, key: DistributionName, percent: number): 
 }
 
 /** Why a figure is not known. */
-export function unknown({ samples, fewest }: Metric, result: RunResult): string {
+export function unknown({ kind, samples, fewest }: Metric, result: RunResult): string {
+  if (kind === 'rate' && result.messages.received > 0) return `not known: ${rateUnknown}`
   const count = samples ? result[samples].count : 0
   if (count === 0) return 'no sample'
   return `not known: ${formatCount(count)} of the ${formatCount(fewest)} samples that it takes`

@@ -6,6 +6,7 @@ import { distributionNames, resultFormat, type RunResult } from './result.ts'
 type Shape = (value: unknown) => boolean
 
 const number: Shape = value => typeof value === 'number'
+const numberOrNull: Shape = value => value === null || number(value)
 const text: Shape = value => typeof value === 'string'
 const flag: Shape = value => typeof value === 'boolean'
 const listOf =
@@ -25,7 +26,7 @@ const each = (names: readonly string[], shape: Shape): Record<string, Shape> =>
 const figures = ['min', 'mean', 'p50', 'p90', 'p99', 'p999', 'p9999', 'p99999', 'max']
 const distribution = record({
   count: number,
-  ...each(figures, value => value === null || number(value)),
+  ...each(figures, numberOrNull),
 })
 const bucket: Shape = value => listOf(number)(value) && (value as unknown[]).length === 2
 
@@ -37,8 +38,7 @@ const shapes: Record<string, Shape> = {
   failedBecause: listOf(text),
   seconds: number,
   rates: record({
-    plannedPerSecond: value => value === null || number(value),
-    ...each(['sentPerSecond', 'achievedPerSecond'], number),
+    ...each(['plannedPerSecond', 'sentPerSecond', 'achievedPerSecond'], numberOrNull),
   }),
   notes: listOf(text),
   bytes: record({ sent: number, received: number }),

@@ -1,7 +1,8 @@
 /** Why a run has failed, in sentences. */
 import { formatRate, plural } from '../vocabulary/units.ts'
-import type { RunResult } from './result.ts'
 import type { Findings } from './findings.ts'
+import { leastBeyond } from './rank.ts'
+import type { RunResult } from './result.ts'
 
 /** Where the cause is not the server. */
 const hints: Record<string, string> = {
@@ -69,6 +70,9 @@ const statusReasons = ({ http }: RunResult): string[] =>
     ([status, count]) => `${plural(count, 'connection')} failed: status ${status}.`,
   )
 
+/** Where a counted window says no rate. */
+export const rateUnknown = `it takes ${leastBeyond} replies, and as long as a round trip`
+
 /** So much below the plan is what ends of a window are made of. */
 const shortShare = 0.01
 const shortMessages = 10
@@ -78,7 +82,7 @@ const isShort = (planned: number, achieved: number): boolean =>
 /** `Achieved 1,000/s of 2,000/s planned.`, where the plan was not kept. */
 export function shortfall({ messages, rates, seconds, run }: RunResult): string | undefined {
   const { plannedPerSecond: planned, achievedPerSecond: achieved } = rates
-  if (planned === null || run.command === 'flood') return undefined
+  if (planned === null || achieved === null || run.command === 'flood') return undefined
   if (!isShort(messages.planned, achieved * seconds)) return undefined
   return `Achieved ${formatRate(achieved)} of ${formatRate(planned)} planned.`
 }

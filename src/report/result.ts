@@ -137,10 +137,10 @@ export interface RunResult {
   rates: {
     /** Due by the plan; null in a closed loop, which has none. */
     plannedPerSecond: number | null
-    /** Taken by the system while the window lasted. */
-    sentPerSecond: number
-    /** Replies in an interval of that length that begins with the first reply. */
-    achievedPerSecond: number
+    /** Taken by the system while the window lasted; null where it says no rate. */
+    sentPerSecond: number | null
+    /** Replies in an interval of that length that begins with the first reply; null as above. */
+    achievedPerSecond: number | null
   }
   /** Of the window: planned = received + lost + unfinished. */
   messages: {

@@ -50,7 +50,12 @@ export function sampleResult(sample: Sample = {}): RunResult {
   const total = takeSnapshot([meter])
   const result = summarize({
     total,
-    window: { seconds, achieved: counters.messagesReceived!, sent: counters.messagesSent! },
+    window: {
+      seconds,
+      achieved: counters.messagesReceived!,
+      sent: counters.messagesSent!,
+      counted: false,
+    },
     wrong: sample.wrong,
     intervals: [0, 1].map(second => ({
       second,

@@ -5,7 +5,7 @@ import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import type { Window } from '../load/replies.ts'
 import type { Findings } from './findings.ts'
-import { supported } from './rank.ts'
+import { leastBeyond, supported } from './rank.ts'
 import { largeBytes, proxyHint } from '../vocabulary/transport.ts'
 import { failures } from './reasons.ts'
 import { resultFormat } from './result.ts'
@@ -70,7 +70,7 @@ export function summarize(findings: Findings): RunResult {
       connectUs: buckets(total.connect),
     },
     resolution: {
-      relativeError: 0.0005,
+      relativeError,
       lowestUs: lowestNs / 1e3,
       highestUs: highestNs / 1e3,
     },
@@ -86,11 +86,21 @@ export function summarize(findings: Findings): RunResult {
 
 function ratesOf({ total, window, openLoop }: Findings): RunResult['rates'] {
   const perSecond = (count: number) => (window.seconds > 0 ? count / window.seconds : 0)
+  const isKnown = !window.counted || saysRate(window, total.response)
   return {
     plannedPerSecond: openLoop ? perSecond(total.messagesPlanned) : null,
-    sentPerSecond: perSecond(window.sent),
-    achievedPerSecond: perSecond(window.achieved),
+    sentPerSecond: isKnown ? perSecond(window.sent) : null,
+    achievedPerSecond: isKnown ? perSecond(window.achieved) : null,
   }
+}
+
+/** Of a histogram a quantile is that exact. */
+const relativeError = 0.0005
+
+/** What took as long as its messages did has a rate if it had some, and lasted a round trip. */
+function saysRate({ seconds, achieved }: Window, response: Histogram): boolean {
+  const [medianNs] = response.quantiles([0.5])
+  return achieved >= leastBeyond && seconds * 1e9 >= medianNs! * (1 - relativeError)
 }
 
 /** Where large messages hung, or were answered by a proxy that gave up. */

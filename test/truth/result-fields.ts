@@ -25,8 +25,8 @@ export function toldBy({ messages, ...result }: RunResult): Told {
     sent: messages.sent,
     received: messages.received,
     missing: messages.lost + messages.unfinished,
-    achievedPerSecond: result.rates.achievedPerSecond,
-    sentPerSecond: result.rates.sentPerSecond,
+    achievedPerSecond: result.rates.achievedPerSecond!,
+    sentPerSecond: result.rates.sentPerSecond!,
     response: result.responseUs,
     service: result.serviceUs,
   }

@@ -61,8 +61,9 @@ export function datagrams({ datagrams: figures }: RunResult): Part {
 
 export function headline({ responseUs, messages, errors, ...result }: RunResult): Markup {
   const failures = Object.values(errors).reduce((sum, count) => sum + count, 0)
+  const { achievedPerSecond: achieved } = result.rates
   const figures: [name: string, text: string, bad?: boolean][] = [
-    ['messages per second', rateText(result.rates.achievedPerSecond)],
+    ['messages per second', achieved === null ? none : rateText(achieved)],
     ['p50', timeText(responseUs.p50)],
     ['p99', timeText(responseUs.p99)],
     ['p99.9', timeText(responseUs.p999)],
