@@ -218,15 +218,15 @@ function messages(measure: Measure) {
   test('sent is what the system took', async () => {
     let seen = 0
     const clients: Socket[] = []
-    await using server = await listen(socket => void clients.push(socket.pause()))
+    const closed: Promise<unknown>[] = []
+    await using server = await listen(socket => {
+      clients.push(socket.pause())
+      closed.push(new Promise(resolve => socket.on('end', () => socket.end()).on('close', resolve)))
+    })
     const load = { depth: 200, sizeBytes: 100_000, connections: 2 }
     const result = await measure(server.url, { ...load, durationMs: 100, drainMs: 100 })
-    await Promise.all(
-      clients.map(socket => {
-        socket.on('data', data => (seen += data.length)).resume()
-        return new Promise(resolve => socket.on('close', resolve).on('end', () => socket.end()))
-      }),
-    )
+    for (const socket of clients) socket.on('data', data => (seen += data.length)).resume()
+    await Promise.all(closed)
     const { bytes, messages } = result
     assert.equal(bytes.sent, seen)
     assert.ok(messages.sent * load.sizeBytes <= bytes.sent)
