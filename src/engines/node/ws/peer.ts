@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import { heldMaxBytes } from '../../../faults/arrivals.ts'
 import { Gone, type Chunk } from '../../../faults/fault.ts'
 import type { Listener, Peer } from '../core/faulty-echo.ts'
-import { FrameWriter, opcode } from './frames.ts'
+import { opcode } from '../../../wire/ws/frames.ts'
+import { FrameWriter } from './frame-writer.ts'
 import { goingAway, bytesOf, type ServerSocket } from './socket.ts'
 
 /** With so much waiting to be sent, a client is not read from until all of it is gone. */

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { ClosedError, ProtocolError } from '../../../vocabulary/peer-errors.ts'
-import { FrameWriter, opcode } from './frames.ts'
+import { opcode } from '../../../wire/ws/frames.ts'
+import { FrameWriter } from './frame-writer.ts'
 import { bytesOf } from './socket.ts'
 
 /** Above this the next message is not taken before some of it has left. */
