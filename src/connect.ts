@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { formatAddress, toAddress, type Address } from './vocabulary/address.ts'
 import { answerTimeoutMs, echoDatagram } from './connect/datagram-echo.ts'
-import { dial, type Link } from './engines/node/dial.ts'
+import { dial, type Link } from './engines/node/index.ts'
 import { checkCalling } from './wire/tls/credentials.ts'
 import { callingOptions } from './options/calling.ts'
 import { checkOptions, defaultsOf, group, option, resolve, type OptionsOf } from './options/form.ts'

@@ -28,6 +28,12 @@ const owners: Record<string, string> = {
 const partOf = (file: string) => file.split('/')[0]!.replace(/\.ts$/, '')
 /** What is of the system lies in a folder like an engine's, and is for all engines. */
 const engineOf = (file: string) => /^engines\/(?!os\/)(\w+)\//.exec(file)?.[1]
+/** Of modules with sockets: what opens none, and may be used in wire/. */
+const socketless = [
+  'isIP isIPv4 isIPv6 BlockList createSecureContext rootCertificates SecureContext',
+  'hostname networkInterfaces',
+].flatMap(names => names.split(' '))
+const withoutSockets = ['node:crypto', 'node:url']
 const filesIn = (folder: string, pattern: RegExp) =>
   readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
     .filter(file => pattern.test(file))
@@ -60,16 +66,62 @@ function circlesOf(names: readonly string[], importsOf: (name: string) => string
   return [...new Set(found)].map(circle => circle.split(' '))
 }
 
-test('imports point down', () => {
-  for (const file of files) {
-    assert.ok(parts.includes(partOf(file)), `${partOf(file)} has no place in the order`)
-    for (const target of imports(file)) {
-      const [from, to] = [parts.indexOf(partOf(file)), parts.indexOf(partOf(target))]
-      assert.ok(to >= 0 && to <= from, `${file} imports ${target}`)
-      const [mine, theirs] = [engineOf(file), engineOf(target)]
-      assert.ok(!mine || !theirs || mine === theirs, `${file} imports another engine: ${target}`)
-    }
-  }
+/** Why a file may not import another; undefined if it may. */
+function misplaced(file: string, target: string): string | undefined {
+  const [from, to] = [parts.indexOf(partOf(file)), parts.indexOf(partOf(target))]
+  if (from < 0) return `${partOf(file)} has no place in the order`
+  if (to < 0 || to > from) return `${file} imports ${target}`
+  const [mine, theirs] = [engineOf(file), engineOf(target)]
+  if (theirs === undefined || mine === theirs) return undefined
+  if (mine !== undefined) return `${file} imports another engine: ${target}`
+  if (target === `engines/${theirs}/index.ts`) return undefined
+  return `${file} imports from deep inside an engine: ${target}`
+}
+
+test('imports point down, into an engine only by its index', () => {
+  const found = files.flatMap(file => imports(file).map(target => misplaced(file, target)))
+  assert.deepEqual(
+    found.filter(reason => reason !== undefined),
+    [],
+  )
+  // Those that were made are found.
+  const made: [file: string, target: string, ok: boolean][] = [
+    ['wire/udp/guard.ts', 'vocabulary/units.ts', true],
+    ['wire/udp/guard.ts', 'metrics/meter.ts', false],
+    ['nowhere/a.ts', 'vocabulary/units.ts', false],
+    ['connect.ts', 'engines/node/index.ts', true],
+    ['cli/pipe.ts', 'engines/os/libc.ts', true],
+    ['cli/pipe.ts', 'engines/node/core/listener.ts', false],
+    ['engines/index.ts', 'engines/uring/ring.ts', false],
+    ['engines/uring/serve.ts', 'engines/uring/ring.ts', true],
+    ['engines/uring/serve.ts', 'engines/node/index.ts', false],
+  ]
+  for (const [file, target, ok] of made)
+    assert.equal(misplaced(file, target) === undefined, ok, `${file} ${target}`)
+})
+
+/** What a file takes from outside of src that could open a socket. */
+function socketsIn(text: string): string[] {
+  const outside = [...text.matchAll(/^(?:import|export (?=[{*]))([^']*)'([^.'][^']*)'/gm)]
+  return outside
+    .filter(([, , from]) => !withoutSockets.includes(from!))
+    .flatMap(([, names, from]) =>
+      names!
+        .replaceAll(/\btype\b|\bfrom\b|[{}\s]/g, '')
+        .split(',')
+        .filter(name => !socketless.includes(name))
+        .map(name => `${name} of ${from}`),
+    )
+}
+
+test('the protocols of wire/ open no socket', () => {
+  for (const file of files.filter(file => partOf(file) === 'wire'))
+    assert.deepEqual(socketsIn(source.get(file)!), [], file)
+  const made = "import { isIP, connect } from 'node:net'\nimport { createHash } from 'node:crypto'"
+  assert.deepEqual(socketsIn(`${made}\nimport type { WebSocket } from 'ws'\n`), [
+    'connect of node:net',
+    'WebSocket of ws',
+  ])
 })
 
 test('no files import one another in a circle, types neither', () => {

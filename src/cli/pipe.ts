@@ -2,7 +2,7 @@
 import type { Connection } from '../connect.ts'
 import type { AnswerHead } from '../wire/http/answer-parser.ts'
 import { errnoOf, explainBreak } from '../engines/failures.ts'
-import { spend } from '../engines/node/core/spent.ts'
+import { countGarbage } from '../engines/garbage.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { ExpectedBytes } from '../load/expected-bytes.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'
@@ -169,7 +169,7 @@ class Pipe {
     const wrongAt = this.#expected.firstWrong(chunk)
     if (!process.stdout.write(this.#shown(chunk, before))) this.#socket.pause()
     if (wrongAt !== -1) return this.#endWrong(chunk, wrongAt)
-    spend(chunk.length)
+    countGarbage(chunk.length)
     if (!this.#hasLostPatience) this.#patience?.refresh()
     this.#readOn()
     this.#endIfComplete()

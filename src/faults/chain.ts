@@ -1,7 +1,7 @@
 /**
  * The faults of one connection, one after the other, and everything that they wait for.
  *
- * A transport with messages uses it as that of bytes does (engines/node/faulty-echo.ts): it pushes
+ * A transport with messages uses it as that of bytes does (node/core/faulty-echo.ts): it pushes
  * each message whole, with what is known of it, and sends what comes out; `more` says that the
  * message goes on. WebSocket makes a frame of each chunk, with FIN (RFC 6455 section 5.2) unless
  * `more`; of datagrams each chunk is a whole one.

@@ -4,6 +4,8 @@ import { transportNames } from '../../vocabulary/transport.ts'
 import type { Feature } from '../features.ts'
 import { nodeTransports } from './transports.ts'
 
+export { dial, type Link } from './dial.ts'
+
 /** net.Server takes reusePort from these versions on. */
 const canSharePort = (): boolean => {
   const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { failureName } from '../../failures.ts'
 import type { PlainEcho } from '../core/faulty-echo.ts'
-import { spend } from '../core/spent.ts'
+import { countGarbage } from '../../garbage.ts'
 
 /** With so much waiting to be sent, a client is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
@@ -20,7 +20,7 @@ export function createEcho({ counters }: Meter): PlainEcho {
     counters[counter.bytesIn]! += chunk.length
     counters[counter.bytesOut]! += chunk.length
     this.write(chunk)
-    spend(chunk.length)
+    countGarbage(chunk.length)
     // Not the result of write(), which is from before the system took what it could.
     if (this.writableLength > unsentMaxBytes) this.pause()
   }

@@ -11,7 +11,7 @@ import type { ServeTask } from '../../../task.ts'
 import { transports } from '../../../vocabulary/transport.ts'
 import type { EchoHandler } from './protocol.ts'
 import { nextTurn } from './turns.ts'
-import { spend } from './spent.ts'
+import { countGarbage } from '../../garbage.ts'
 
 export interface FaultyEcho extends EchoHandler {
   /** For new connections, and from now on for the open ones. */
@@ -167,7 +167,7 @@ class Connection implements Listener {
   onData(data: Buffer, message?: Message): void {
     this.#counters[counter.chunks]!++
     this.#counters[counter.bytesIn]! += data.length
-    spend(data.length)
+    countGarbage(data.length)
     this.#run.push(data, message)
   }
 

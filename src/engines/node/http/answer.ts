@@ -8,7 +8,7 @@ import { createHeldBody } from './held.ts'
 import { companions, echoed, faultIn, methods, refusalOf, type Refusal } from './rules.ts'
 import type { EchoBody, HttpConnection } from './connection.ts'
 import { directivesOf, type Directives } from './directives.ts'
-import { spend } from '../core/spent.ts'
+import { countGarbage } from '../../garbage.ts'
 
 /** With so much waiting to be sent, a client is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
@@ -142,7 +142,7 @@ export function createEchoBody({ counters }: Meter): EchoBody {
     announce(request, response)
     request.on('data', (chunk: Buffer) => {
       counters[counter.bytesIn]! += chunk.length
-      spend(chunk.length)
+      countGarbage(chunk.length)
       counters[counter.bytesOut]! += chunk.length
       response.write(chunk)
       if (response.writableLength > unsentMaxBytes) request.pause()

@@ -10,7 +10,7 @@ import { nextTurn } from '../core/turns.ts'
 import { announce } from './answer.ts'
 import type { Request, Response } from './exchange.ts'
 import type { EchoBody, HttpConnection } from './connection.ts'
-import { spend } from '../core/spent.ts'
+import { countGarbage } from '../../garbage.ts'
 
 export interface FaultyBody {
   echo: EchoBody
@@ -71,7 +71,7 @@ class Body {
     request
       .on('data', (chunk: Buffer) => {
         counters[counter.bytesIn]! += chunk.length
-        spend(chunk.length)
+        countGarbage(chunk.length)
         this.#run.push(chunk)
       })
       .on('end', () => {

@@ -9,7 +9,7 @@ import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { bytesOf, goingAway, type ServerSocket } from './socket.ts'
 import { createUpgrade, type Upgrade } from './upgrade.ts'
-import { spend } from '../core/spent.ts'
+import { countGarbage } from '../../garbage.ts'
 
 /** With so much waiting to be sent, a client is not read from until all of it is gone. */
 const unsentMaxBytes = 128 * 1024
@@ -101,7 +101,7 @@ function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): 
   }
   counters[counter.chunks]!++
   counters[counter.bytesIn]! += length
-  spend(length)
+  countGarbage(length)
   counters[counter.bytesOut]! += length
   return true
 }

@@ -14,14 +14,14 @@ const collectAtBytes = 4 * 2 ** 20
 type Collect = (options: { type: 'minor' }) => void
 
 /** Of this thread. */
-let spentBytes = 0
+let garbageBytes = 0
 let collect: Collect | undefined
 
 /** So many bytes went through this thread, and will not be needed much longer. */
-export function spend(bytes: number): void {
-  spentBytes += bytes
-  if (spentBytes < collectAtBytes) return
-  spentBytes = 0
+export function countGarbage(bytes: number): void {
+  garbageBytes += bytes
+  if (garbageBytes < collectAtBytes) return
+  garbageBytes = 0
   // The young generation only: it takes about a millisecond.
   collect ??= findCollector()
   collect({ type: 'minor' })
