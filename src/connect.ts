@@ -7,6 +7,7 @@ import { checkCalling } from './wire/tls/credentials.ts'
 import { callingOptions } from './options/calling.ts'
 import { checkOptions, defaultsOf, group, option, resolve, type OptionsOf } from './options/form.ts'
 import { duration } from './options/kinds.ts'
+import { askedFor, checkTransport } from './options/where.ts'
 import { isDatagrams } from './vocabulary/transport.ts'
 
 export const connectOptions = {
@@ -68,7 +69,8 @@ export async function connect(
   checkOptions(connectOptions, options)
   const { timeoutMs, calling } = resolve(connectOptions, options)
   const target = { address: toAddress(address), calling }
-  checkCalling(target.address, calling)
+  checkTransport(askedFor(connectOptions, options), target.address.transport)
+  checkCalling(calling)
   const link = await dial(target, timeoutMs)
   if (!isDatagrams(target.address)) return new LinkConnection(target.address, link)
   return new DatagramConnection(target.address, link, options.timeoutMs ?? answerTimeoutMs)

@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { formatAddress, toAddress, type Address } from './vocabulary/address.ts'
 import { fingerprintOf } from './wire/tls/certificate.ts'
-import type { EngineName } from './vocabulary/engine-names.ts'
-import { chooseEngine, engines } from './engines/index.ts'
+import { engineCan, type EngineName } from './vocabulary/engine-names.ts'
+import { chooseEngine } from './engines/index.ts'
 import { identityFor, invalidToday } from './wire/tls/credentials.ts'
 import { usageError } from './vocabulary/errors.ts'
 import type { FaultSpec } from './faults/index.ts'
@@ -19,13 +19,12 @@ import {
   type OptionsOf,
   type ResolvedOf,
 } from './options/form.ts'
+import { askedFor, checkTransport, suitsEngine } from './options/where.ts'
 import { datagramOptions, proxyOptions, serveOptions, webOptions } from './serving/options.ts'
 import type { DatagramRules, WebRules } from './serving/options.ts'
 import { share, type ServeTask } from './task.ts'
 import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
-import { checkNoConnections } from './serve/udp-check.ts'
-import { isDatagrams } from './vocabulary/transport.ts'
 
 export type ServeOptions = OptionsOf<typeof serveOptions> & {
   /** Which faults are in force when; `faults` are those besides, none if they are not given. */
@@ -95,7 +94,7 @@ export async function serve(
   }
   const wantedAddress = toAddress(address)
   check(wanted, wantedAddress)
-  if (isDatagrams(wantedAddress)) checkNoConnections(options)
+  checkTransport(askedFor(serveOptions, options), wantedAddress.transport)
   const faults = wanted.faults ?? []
   if (faultScript) {
     checkScript(faultScript, wantedAddress)
@@ -184,19 +183,20 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
     proxy: mode === 'off' ? undefined : { mode, from },
     ledger: undefined,
   }
-  const { engine, reason } = chooseEngine(wantedEngine, task)
+  const asked = askedFor(serveOptions, options)
+  const { engine, reason } = chooseEngine(wantedEngine, task, asked)
   if (reason !== undefined) notes.push(`The ${engine} engine serves. ${reason}`)
-  if (faultsLater && engines[engine].features.has('faults')) task.faults ??= []
+  if (faultsLater && suitsEngine(serveOptions.faults, engine)) task.faults ??= []
   const invalid = task.tls && invalidToday(task.tls)
   if (invalid !== undefined) notes.push(invalid)
-  const listed = wantsLedger && engines[engine].features.has('ledger')
+  const listed = wantsLedger && engineCan(engine, 'ledger')
   if (wantsLedger && !listed)
     notes.push(`The ${engine} engine counts its clients, but cannot list them.`)
   // A thread without a place would leave its share of the backlog waiting for ever.
   let count = oneOff ? 1 : Math.min(threads, concurrency)
   if (count > 1) {
     try {
-      chooseEngine(engine, { ...task, sharePort: true })
+      chooseEngine(engine, { ...task, sharePort: true }, asked)
     } catch (error) {
       notes.push(`One thread instead of ${count}: ${(error as Error).message}`)
       count = 1

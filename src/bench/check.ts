@@ -36,8 +36,6 @@ export function checkLoad(load: Load, address: Address): void {
     throw usageError('connections must be a whole number from 1 on.')
   if (load.countCorruption && churnPerSecond > 0)
     throw usageError('Corruption is counted on steady connections only, not with churn.')
-  if (load.countCorruption && isDatagrams(address))
-    throw usageError('Corruption is counted in streams; a wrong datagram is just a wrong one.')
   if (count !== Infinity && connections === 0)
     throw usageError('A count needs connections over which to send.')
   if (ratePerSecond !== undefined && connections === 0)

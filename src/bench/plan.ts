@@ -2,8 +2,10 @@
 import type { Address } from '../vocabulary/address.ts'
 import { chooseEngine } from '../engines/index.ts'
 import { checkCalling } from '../wire/tls/credentials.ts'
+import { benchOptions } from '../load/options.ts'
 import type { Pace } from '../load/pacer.ts'
 import type { Load } from '../load/plan.ts'
+import { askedFor, checkTransport } from '../options/where.ts'
 import { share, type LoadTask } from '../task.ts'
 import { checkDescriptors } from './descriptors.ts'
 
@@ -14,7 +16,9 @@ export function plan(
 ): { tasks: [LoadTask, ...LoadTask[]]; reason?: string } {
   const { threads: wanted, engine: wantedEngine, expect: _, ...same } = load
   const { ratePerSecond, churnPerSecond, ...options } = same
-  checkCalling(address, load.calling)
+  const asked = askedFor(benchOptions, load)
+  checkTransport(asked, address.transport)
+  checkCalling(load.calling)
   const busy = churnPerSecond > 0 ? wanted : 1
   const threads = Math.min(wanted, Math.max(busy, load.connections, load.idle))
   // A thread that sends more of the messages per second sends more of them in all.
@@ -43,7 +47,7 @@ export function plan(
     }
   }
   const tasks = Array.from({ length: threads }, (_, n) => task(n)) as [LoadTask, ...LoadTask[]]
-  const { engine, reason } = chooseEngine(wantedEngine, tasks[0])
+  const { engine, reason } = chooseEngine(wantedEngine, tasks[0], asked)
   for (const each of tasks) each.engine = engine
   checkDescriptors(tasks)
   return { tasks, ...(reason !== undefined && { reason }) }

@@ -3,10 +3,10 @@ import type { Command } from '@commander-js/extra-typings'
 import { defaultAddress, formatAddress, isPublic, parseAddress } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { serve, type ServeOptions, type Server } from '../serve.ts'
-import { fromFlags, option, type Kind } from '../options/form.ts'
+import { fromFlags, option, type Kind, type Option } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'
-import { commonOptions, faultOptions, transportOptions } from '../serving/options.ts'
-import { transports } from '../vocabulary/transport.ts'
+import { askedFor, suitsTransport } from '../options/where.ts'
+import { commonOptions, faultOptions, serveOptions, transportOptions } from '../serving/options.ts'
 import { plural } from '../vocabulary/units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { faultFlags, faultsOf, inject } from './faults.ts'
@@ -39,9 +39,9 @@ export function completeServe(bare: Command): void {
     const { json = false, fd = [] } = fromFlags(socketOptions, flags)
     const inherited = [...activatedSockets(process.env), ...fd]
     const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
-    checkTls(serving.tls !== undefined, given)
     const log = await openLog(watching.logLevel, watching.quiet)
     const places = given.length > 0 ? given : [{ address: defaultAddress }]
+    checkSuited(serving, places)
     const { faults, optionsFor, script, closeLog } = inject(faulting, places.length, log)
     // A client that can reach it may stop it at once, and it leaves in good order.
     const signal = firstSignal()
@@ -97,12 +97,16 @@ const socketOptions = {
 
 type Place = Partial<Inherited> & Pick<Inherited, 'address'>
 
-/** With several addresses TLS may be for some of them. */
-function checkTls(wanted: boolean, places: Place[]) {
-  if (!wanted || places.some(({ address }) => transports[address.transport].secure)) return
+/** With several addresses an option may be for some of them; for none it would do nothing. */
+function checkSuited(serving: ServeOptions, places: Place[]) {
+  const suits = (row: Pick<Option<unknown>, 'where'>) =>
+    places.some(({ address }) => suitsTransport(row, address.transport))
+  const vain = askedFor(serveOptions, serving).find(row => !row.where?.reason && !suits(row))
+  if (!vain) return
+  const names = vain.where!.transports!
   throw usageError(
-    '--cert, --key and --client-ca are for TLS, and no address has it.',
-    'Listen on tls://, wss:// or https://.',
+    `--${vain.flag} is for ${names.join(', ')}, and no address is one of these.`,
+    `Listen on ${names[0]}://, or leave it out.`,
   )
 }
 

@@ -1,6 +1,9 @@
 /** What was typed after `yodel serve`, for a command that starts another server like it. */
 import type { Command } from 'commander'
-import { transports, type TransportName } from '../vocabulary/transport.ts'
+import { optionsIn } from '../options/form.ts'
+import { suitsTransport } from '../options/where.ts'
+import { serveOptions } from '../serving/options.ts'
+import type { TransportName } from '../vocabulary/transport.ts'
 
 /**
  * Left out: faults, which are printed as they are now; the options of dashboard and log, which do
@@ -12,7 +15,7 @@ const leftOut = new Set(
     'dashboard dashboard-token-file dashboard-bench-anywhere metrics-open health'
   ).split(' '),
 )
-const ofTls = new Set(['cert', 'key', 'client-ca'])
+const rows = new Map(optionsIn(serveOptions).map(([, row]) => [row.flag, row]))
 
 export class Typed {
   readonly #options: { name: string; words: string[] }[] = []
@@ -32,7 +35,8 @@ export class Typed {
 
   /** The words that make sense for a listener of that kind. */
   wordsFor(transport: TransportName): string[] {
-    const isSecure = transports[transport].secure
-    return this.#options.flatMap(({ name, words }) => (ofTls.has(name) && !isSecure ? [] : words))
+    return this.#options.flatMap(({ name, words }) =>
+      suitsTransport(rows.get(name) ?? {}, transport) ? words : [],
+    )
   }
 }

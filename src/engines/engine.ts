@@ -6,7 +6,6 @@ import type { CameLog, ReplyLog } from '../load/replies.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { EngineName } from '../vocabulary/engine-names.ts'
 import type { Task } from '../task.ts'
-import type { Feature } from './features.ts'
 import type { WrongBytes } from '../load/wrong-bytes.ts'
 
 /** One way of asking the operating system to move bytes. */
@@ -16,9 +15,7 @@ export interface Engine {
   readonly resourceLimits?: ResourceLimits | undefined
   /** Connections of a load lie in tables, one for each thread, of as many as there may be files. */
   readonly tabled?: boolean | undefined
-  /** Everything that it can do; a task that wants more is refused. */
-  readonly features: ReadonlySet<Feature>
-  /** Why it cannot do this task on this machine, as a sentence, although it has the features. */
+  /** Why it cannot do this task on this machine, as a sentence, although the tables say it can. */
   refuses(task: Task): string | undefined
   /** Binds or connects. Whatever can fail for the user's reasons fails here, as a UserError. */
   open(task: Task, meter: Meter): Promise<Session>

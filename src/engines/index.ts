@@ -1,10 +1,17 @@
 /** The table of engines, and how one is chosen. */
 import { usageError } from '../vocabulary/errors.ts'
-import type { EngineName, WantedEngine } from '../vocabulary/engine-names.ts'
+import {
+  abilities,
+  engineCan,
+  engineSpeaks,
+  type EngineName,
+  type WantedEngine,
+} from '../vocabulary/engine-names.ts'
+import type { Option } from '../options/form.ts'
+import { suitsEngine } from '../options/where.ts'
 import type { Task } from '../task.ts'
 import type { Engine } from './engine.ts'
 import { blocking } from './blocking/index.ts'
-import { phraseOf, wantedBy } from './features.ts'
 import { node } from './node/index.ts'
 import { uring } from './uring/index.ts'
 
@@ -13,35 +20,55 @@ export const engines: Readonly<Record<EngineName, Engine>> = { node, uring, bloc
 /** From the most to the least wanted. */
 const preference: EngineName[] = ['uring', 'node']
 
+/** What a task asks for that an engine does not have: ends `The NAME engine cannot`. */
+function missing(
+  name: EngineName,
+  task: Task,
+  asked: readonly Option<unknown>[],
+): string | undefined {
+  const { transport } = task.address
+  if (!engineSpeaks(name, transport)) return `speak ${transport}`
+  if (!engineCan(name, task.kind)) return abilities[task.kind]
+  const option = asked.find(row => !suitsEngine(row, name))
+  if (option) return option.where?.act
+  const sharesPort = task.kind === 'serve' && task.sharePort
+  return sharesPort && !engineCan(name, 'sharePort') ? abilities.sharePort : undefined
+}
+
 /** Why an engine cannot do a task, as a sentence; undefined if it can. */
-export function refusalOf(name: EngineName, task: Task): string | undefined {
-  const missing = wantedBy(task).find(feature => !engines[name].features.has(feature))
-  if (missing !== undefined) return `The ${name} engine cannot ${phraseOf(missing)}.`
+function refusalOf(
+  name: EngineName,
+  task: Task,
+  asked: readonly Option<unknown>[],
+): string | undefined {
+  const lacks = missing(name, task, asked)
+  if (lacks !== undefined) return `The ${name} engine cannot ${lacks}.`
   return engines[name].refuses({ ...task, engine: name })
 }
 
 const speakers = ({ address }: Task): number =>
-  preference.filter(name => engines[name].features.has(address.transport)).length
+  preference.filter(name => engineSpeaks(name, address.transport)).length
 
-function instead(task: Task): string {
-  const able = preference.find(name => refusalOf(name, task) === undefined)
+function instead(task: Task, asked: readonly Option<unknown>[]): string {
+  const able = preference.find(name => refusalOf(name, task, asked) === undefined)
   return able ? `Try \`--engine auto\`, which takes ${able}.` : 'Nor can any other engine.'
 }
 
 /**
  * The engine for a task, and why it is not the one that was preferred.
+ * @param asked the options that are asked for: not every engine has all
  * @throws UserError if the wanted one refuses, or all do
  */
-export function chooseEngine(wanted: WantedEngine, task: Task) {
+export function chooseEngine(wanted: WantedEngine, task: Task, asked: readonly Option<unknown>[]) {
   const reasons: string[] = []
   for (const name of wanted === 'auto' ? preference : [wanted]) {
-    const refusal = refusalOf(name, task)
+    const refusal = refusalOf(name, task, asked)
     if (refusal === undefined) return { engine: name, reason: reasons[0] }
     // Where only another engine speaks the transport, the user did not expect this one.
-    const isExpected = wanted !== 'auto' || engines[name].features.has(task.address.transport)
+    const isExpected = wanted !== 'auto' || engineSpeaks(name, task.address.transport)
     if (isExpected || speakers(task) > 1) reasons.push(refusal)
   }
-  if (wanted !== 'auto') throw usageError(reasons[0]!, instead(task))
+  if (wanted !== 'auto') throw usageError(reasons[0]!, instead(task, asked))
   // If all refuse, each reason counts: that of the last engine, and that of the preferred one.
   throw usageError(reasons.toReversed().join(' '))
 }

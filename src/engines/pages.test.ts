@@ -8,11 +8,19 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { faultKinds } from '../faults/index.ts'
 import { suits } from '../faults/suits.ts'
-import { engineNames } from '../vocabulary/engine-names.ts'
+import {
+  abilities,
+  engineCan,
+  engineNames,
+  engineSpeaks,
+  type Ability,
+} from '../vocabulary/engine-names.ts'
+import { benchOptions } from '../load/options.ts'
+import { optionsIn } from '../options/form.ts'
+import { suitsEngine } from '../options/where.ts'
+import { serveOptions } from '../serving/options.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
-import { features, phraseOf } from './features.ts'
-import { engines } from './index.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -33,6 +41,26 @@ function metricRows(): string[][] {
     return [`\`${family}\``, help, `\`${label}\`: ${values.join(', ')}`]
   })
   return [...own, ...grouped]
+}
+
+function engineRows(): string[][] {
+  const options = [...optionsIn(serveOptions), ...optionsIn(benchOptions)]
+    .map(([, row]) => row)
+    .filter(row => row.where?.engines)
+  return [
+    ...transportNames.map(transport => [
+      `speak ${transport}`,
+      ...engineNames.map(name => yes(engineSpeaks(name, transport))),
+    ]),
+    ...Object.entries(abilities).map(([ability, act]) => [
+      act,
+      ...engineNames.map(name => yes(engineCan(name, ability as Ability))),
+    ]),
+    ...options.map(row => [
+      row.where!.act!,
+      ...engineNames.map(name => yes(suitsEngine(row, name))),
+    ]),
+  ]
 }
 
 /** The files of a folder and of those in it, each with the first sentence of its first comment. */
@@ -70,14 +98,7 @@ function firstSentence(file: string): string {
 const parts: Record<string, { page: string; text: () => string }> = {
   'what each engine can do': {
     page: 'docs/engines.md',
-    text: () =>
-      table(
-        ['', ...engineNames],
-        features.map(feature => [
-          phraseOf(feature),
-          ...engineNames.map(name => yes(engines[name].features.has(feature))),
-        ]),
-      ),
+    text: () => table(['', ...engineNames], engineRows()),
   },
   'counters of a server': {
     page: 'docs/metrics.md',

@@ -1,8 +1,9 @@
 /** The options of a load: those of bench and flood, and of the search for the highest rate. */
-import { wantedEngines } from '../vocabulary/engine-names.ts'
+import { wantedEnginesTo } from '../vocabulary/engine-names.ts'
 import { callingOptions } from '../options/calling.ts'
 import { group, option, type Kind, type OptionsOf } from '../options/form.ts'
 import { choice, count, duration, list, percent, rate, text, whether } from '../options/kinds.ts'
+import { connected } from '../options/where.ts'
 import { formatCount, formatDuration, formatSize } from '../vocabulary/units.ts'
 import { arrivalNames } from './pacer.ts'
 import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
@@ -89,7 +90,7 @@ export const loadOptions = {
     defaultText: '10s; udp: 1s',
   }),
   /** How bytes are moved. */
-  engine: option(choice(wantedEngines), {
+  engine: option(choice(wantedEnginesTo('load')), {
     default: 'auto',
     flag: 'engine',
     help: 'how bytes are moved',
@@ -161,6 +162,12 @@ export const benchOptions = {
     flag: 'churn',
     help: 'short connections per second beside the steady ones',
     condition: { name: 'churn', show: shown(value => `${formatCount(value)}/s`) },
+    where: {
+      engines: ['node'],
+      act: 'open short connections (churn)',
+      transports: connected,
+      reason: name => `There are no short connections on ${name}, as there are no connections.`,
+    },
   }),
   /** Connections that are merely held. */
   idle: option(count({ min: 0 }), {
@@ -168,6 +175,12 @@ export const benchOptions = {
     flag: 'idle',
     help: 'connections that are merely held',
     condition: { name: 'idle connections', show: plain },
+    where: {
+      engines: ['node', 'uring'],
+      act: 'hold idle connections',
+      transports: connected,
+      reason: name => `There is nothing to be held on ${name}: an idle socket is known to nobody.`,
+    },
   }),
   /**
    * Wrong bytes in a stream that stays in step do not end their connection: they are counted, and
@@ -178,6 +191,10 @@ export const benchOptions = {
     flag: 'count-corruption',
     help: 'count corrupt bytes while the stream stays in step, and go on',
     condition: { name: 'corruption', show: value => (value === true ? 'counted' : 'not counted') },
+    where: {
+      transports: connected,
+      reason: () => 'Corruption is counted in streams; a wrong datagram is just a wrong one.',
+    },
   }),
   /** Objectives such as `p99<5ms`, which decide the verdict too. */
   expect: option(list(text('<objective>')), {

@@ -1,7 +1,9 @@
 /** A client's options before its first message: which server it trusts, and what it sends first. */
 import { usageError } from '../vocabulary/errors.ts'
-import { group, option, type Kind, type OptionsOf } from './form.ts'
+import type { TransportName } from '../vocabulary/transport.ts'
+import { group, option, type Kind, type OptionsOf, type Where } from './form.ts'
 import { fileText, list, text, untyped, whether } from './kinds.ts'
+import { connected, secured } from './where.ts'
 
 /** The version of a PROXY header; the flag alone means 2. */
 const proxyVersion: Kind<1 | 2> = {
@@ -25,6 +27,12 @@ export interface HttpCalling {
   answerTimeoutMs?: number | undefined
 }
 
+const ofTls = (names: readonly TransportName[]): Where => ({
+  transports: names,
+  reason: name =>
+    `${name} has no TLS, so nothing can be said about it. Connect to tls://, wss:// or https://.`,
+})
+
 /** How a client finds out whether it talks to the right server. */
 export const tlsCallingOptions = {
   /** Trusted beside the authorities that Node knows; PEM. */
@@ -32,41 +40,49 @@ export const tlsCallingOptions = {
     default: undefined,
     flag: 'ca',
     help: 'tls: trust what it has signed, too (PEM)',
+    where: ofTls(secured),
   }),
   /** SHA-256 of the server's certificate in hexadecimal: it alone is trusted. */
   pin: option(text('<sha256>'), {
     default: undefined,
     flag: 'pin',
     help: 'tls: trust only the certificate with this fingerprint',
+    where: ofTls(secured),
   }),
   /** Trusts any certificate. */
   insecure: option(whether(), {
     default: undefined,
     flag: 'insecure',
     help: 'tls: trust any certificate',
+    where: ofTls(secured),
   }),
   /** For SNI and for the check of names, where it is not that of the address (RFC 6066). */
   serverName: option(text('<name>'), {
     default: undefined,
     flag: 'server-name',
     help: 'tls: for SNI and the check of names',
+    where: ofTls(secured),
   }),
   /** What to speak, in order of preference (ALPN, RFC 7301). */
   alpn: option(list(text('<protocol>')), {
     default: undefined,
     flag: 'alpn',
-    help: 'tls: what to speak; repeatable',
+    help: 'tls, http: what to speak; repeatable',
+    // Of http it says which version both sides know to speak (RFC 9113 section 3.3).
+    where: ofTls([...secured, 'http']),
   }),
   /** Shown to a server that asks for one; PEM. */
   cert: option(fileText('CERT.pem'), {
     default: undefined,
     flag: 'cert',
     help: 'tls: show this certificate (PEM)',
+    where: ofTls(secured),
   }),
   key: option(fileText('KEY.pem'), {
     default: undefined,
     flag: 'key',
     help: 'tls: its key (PEM)',
+    where: ofTls(secured),
   }),
 }
 
@@ -81,6 +97,12 @@ export const callingOptions = {
     flag: 'send-proxy',
     help: 'begin with a PROXY header: 1 or 2',
     defaultText: '2',
+    where: {
+      engines: ['node'],
+      act: 'send a PROXY header',
+      transports: connected,
+      reason: name => `No PROXY header is sent on ${name}: no connection begins with it.`,
+    },
   }),
   http: option(untyped<HttpCalling>(), { default: undefined }),
 }

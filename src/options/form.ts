@@ -3,7 +3,9 @@
  * the defaults, the flags of the command line with their help, the checks, the command that does a
  * run again and what a comparison compares all follow from that row.
  */
+import type { EngineName } from '../vocabulary/engine-names.ts'
 import { usageError } from '../vocabulary/errors.ts'
+import type { TransportName } from '../vocabulary/transport.ts'
 
 /** What the values of an option are. */
 export interface Kind<T> {
@@ -40,6 +42,19 @@ export interface About<T, D extends T | undefined> {
    * value.
    */
   readonly condition?: Condition
+  /** Where it makes sense, if not everywhere. */
+  readonly where?: Where
+}
+
+export interface Where {
+  /** The engines that have it; all, if it is not given. The others refuse it. */
+  readonly engines?: readonly EngineName[]
+  /** What it does: ends a sentence that begins with `The NAME engine cannot`. */
+  readonly act?: string
+  /** The transports that have it; all, if it is not given. */
+  readonly transports?: readonly TransportName[]
+  /** Why another transport refuses it, as a sentence; without it the option does nothing there. */
+  readonly reason?: (transport: TransportName) => string
 }
 
 export interface Condition {
@@ -148,12 +163,24 @@ export function wordsOf(rows: Table, options: object, defaults: object = {}): st
 const isAlike = (kind: Kind<unknown>, value: unknown, usual: unknown) =>
   usual !== undefined && JSON.stringify(kind.format(value)) === JSON.stringify(kind.format(usual))
 
-/** The options, those in groups too, in their order. */
-export function optionsIn(rows: Table): [name: string, option: Option<unknown>][] {
-  return Object.entries(rows).flatMap(([name, row]) =>
-    isGroup(row) ? optionsIn(row.rows) : [[name, row] as [string, Option<unknown>]],
-  )
+/** The options, those in groups too, in their order; their paths begin with their groups. */
+export function optionsIn(
+  rows: Table,
+  within: readonly string[] = [],
+): [name: string, option: Option<unknown>, path: readonly string[]][] {
+  return Object.entries(rows).flatMap(([name, row]) => {
+    const path = [...within, name]
+    if (isGroup(row)) return optionsIn(row.rows, path)
+    return [[name, row, path] as [string, Option<unknown>, string[]]]
+  })
 }
+
+/** What was said of the option with that path; undefined if nothing was. */
+export const valueIn = (options: object, path: readonly string[]): unknown =>
+  path.reduce<unknown>(
+    (value, name) => (value as Record<string, unknown> | undefined)?.[name],
+    options,
+  )
 
 /**
  * The options that were typed, by their names in the library.

@@ -1,7 +1,7 @@
 /** The options of a server. */
-import { wantedEngines } from '../vocabulary/engine-names.ts'
+import { wantedEnginesTo } from '../vocabulary/engine-names.ts'
 import type { FaultSpec } from '../faults/index.ts'
-import { group, option, type OptionsOf, type ResolvedOf } from '../options/form.ts'
+import { group, option, type OptionsOf, type ResolvedOf, type Where } from '../options/form.ts'
 import {
   choice,
   count,
@@ -16,6 +16,7 @@ import {
   whether,
 } from '../options/kinds.ts'
 import { datagramRules, type DatagramRule } from '../wire/udp/guard.ts'
+import { connected, secured } from '../options/where.ts'
 
 /** Which certificate a server shows, and whose it wants to see. All in PEM (RFC 7468). */
 export const tlsOptions = {
@@ -23,17 +24,20 @@ export const tlsOptions = {
     default: undefined,
     flag: 'cert',
     help: 'tls: certificate (PEM); without it one is made',
+    where: { transports: secured },
   }),
   key: option(fileText('KEY.pem'), {
     default: undefined,
     flag: 'key',
     help: 'tls: its key (PEM)',
+    where: { transports: secured },
   }),
   /** Clients must show a certificate that one of these has signed. */
   clientCa: option(fileText('CA.pem'), {
     default: undefined,
     flag: 'client-ca',
     help: 'tls: clients must have a certificate that it has signed (PEM)',
+    where: { transports: secured },
   }),
 }
 
@@ -44,6 +48,12 @@ export const proxyOptions = {
     default: 'off',
     flag: 'proxy-protocol',
     help: 'read PROXY headers',
+    where: {
+      engines: ['node'],
+      act: 'read PROXY headers',
+      transports: connected,
+      reason: name => `PROXY headers are not read on ${name}: no connection begins with one.`,
+    },
   }),
   /** Addresses or networks (CIDR) whose headers are believed. */
   from: option(list(text('<network>')), {
@@ -65,18 +75,21 @@ export const webOptions = {
     flag: 'message-max',
     help: 'ws: the longest message',
     defaultText: '16MiB',
+    where: { transports: ['ws', 'wss'] },
   }),
   /** permessage-deflate (RFC 7692). */
   deflate: option(whether(), {
     default: false,
     flag: 'deflate',
     help: 'ws: compress, if the client can',
+    where: { transports: ['ws', 'wss'] },
   }),
   /** Only pages from there may connect; undefined: all. */
   origins: option(list(text('<origin>')), {
     default: undefined,
     flag: 'origin',
     help: 'ws, http: only pages from there; repeatable',
+    where: { transports: ['ws', 'wss', 'http', 'https'] },
   }),
 }
 
@@ -91,14 +104,23 @@ export const datagramOptions = {
     flag: 'udp-rate',
     help: 'udp: answers to one source at most; or unlimited',
     defaultText: '10k/s; loopback: unlimited',
+    where: { transports: ['udp'] },
   }),
   /** Rules that are not to hold. */
   allow: option(list(choice(datagramRules, 'rule')), {
     default: [] as DatagramRule[],
     flag: 'udp-allow',
     help: `udp: answer these too: ${datagramRules.join(', ')}; repeatable`,
+    where: { transports: ['udp'] },
   }),
 }
+
+const ofConnections = (what: string): Where => ({
+  transports: connected,
+  reason: name =>
+    `There is no ${what} on ${name}, as there are no connections. ` +
+    'Leave that option out, or serve other transports with it in a process of their own.',
+})
 
 /** What the command line has in its first list. */
 export const commonOptions = {
@@ -108,9 +130,10 @@ export const commonOptions = {
     flag: 'concurrency',
     help: 'clients served at a time; others wait',
     defaultText: 'unlimited',
+    where: ofConnections('limit of clients'),
   }),
   /** How bytes are moved. */
-  engine: option(choice(wantedEngines), {
+  engine: option(choice(wantedEnginesTo('serve')), {
     default: 'auto',
     flag: 'engine',
     help: 'how bytes are moved',
@@ -126,6 +149,7 @@ export const commonOptions = {
     default: 3600_000,
     flag: 'idle-timeout',
     help: 'close what is idle; 0: never',
+    where: ofConnections('idle timeout'),
   }),
   /** How long close() waits for the clients to hang up. */
   drainMs: option(duration(), {
@@ -138,12 +162,14 @@ export const commonOptions = {
     default: 0,
     flag: 'busy-poll',
     help: 'look for work so long before sleeping (uring)',
+    where: { engines: ['uring'], act: 'poll busily' },
   }),
   /** Leave after the first client. */
   oneOff: option(whether(), {
     default: false,
     flag: 'one-off',
     help: 'leave after the first client',
+    where: ofConnections('leaving after the first client'),
   }),
 }
 
@@ -153,7 +179,10 @@ export const faultOptions = {
    * How the server misbehaves; a chunk goes through them in this order. With an empty list it
    * behaves well until `setFaults()`; without a list it cannot misbehave.
    */
-  faults: option(untyped<readonly FaultSpec[]>(), { default: undefined }),
+  faults: option(untyped<readonly FaultSpec[]>(), {
+    default: undefined,
+    where: { engines: ['node'], act: 'inject faults' },
+  }),
   /** As an empty list of faults, where the engine that is taken anyway can have them. */
   faultsLater: option(untyped<boolean>(), { default: false }),
   /** What is random in the faults is the same for the same seed. */
@@ -173,6 +202,7 @@ export const transportOptions = {
     default: 10_000,
     flag: 'handshake-timeout',
     help: 'wait so long for TLS and the like',
+    where: { transports: connected },
   }),
   proxy: group(proxyOptions),
   web: group(webOptions),
@@ -184,7 +214,10 @@ export const serveOptions = {
   ...faultOptions,
   ...transportOptions,
   /** The descriptor of a socket that is bound already, and listening unless it is udp. */
-  inheritedFd: option(untyped<number>(), { default: undefined }),
+  inheritedFd: option(untyped<number>(), {
+    default: undefined,
+    where: { engines: ['node'], act: 'take over a socket that is open already' },
+  }),
   /** Keep a list of the connections, which `ledgers` shows. */
   ledger: option(untyped<boolean>(), { default: false }),
 }

@@ -1,8 +1,40 @@
-/** The engines by name: the ways of asking the operating system to move bytes. */
+/** The engines: the ways of asking the operating system to move bytes, and what each can do. */
+import { transportNames, type TransportName } from './transport.ts'
 
-export const engineNames = ['node', 'uring', 'blocking'] as const
-export type EngineName = (typeof engineNames)[number]
+/** Beside the transports: each ends a sentence that begins with `The NAME engine cannot`. */
+export const abilities = {
+  serve: 'serve',
+  load: 'send a load',
+  sharePort: 'share a port among threads',
+  ledger: 'list its clients',
+} as const
+export type Ability = keyof typeof abilities
+
+interface Engine {
+  can: readonly Ability[]
+  speaks: readonly TransportName[]
+}
+
+/** Which options an engine has stands in the row of each option that not all of them have. */
+export const engineTable = {
+  node: { can: ['serve', 'load', 'sharePort', 'ledger'], speaks: transportNames },
+  uring: { can: ['serve', 'load', 'sharePort', 'ledger'], speaks: ['tcp', 'unix'] },
+  // It has threads of its own, so it shares no port: see concurrency.
+  blocking: { can: ['serve', 'ledger'], speaks: ['tcp', 'unix'] },
+} as const satisfies Record<string, Engine>
+
+export type EngineName = keyof typeof engineTable
+export const engineNames = Object.keys(engineTable) as EngineName[]
+
+export const engineCan = (name: EngineName, ability: Ability): boolean =>
+  (engineTable[name] as Engine).can.includes(ability)
+export const engineSpeaks = (name: EngineName, transport: TransportName): boolean =>
+  (engineTable[name] as Engine).speaks.includes(transport)
 
 /** What may be asked for: `auto` takes the first that can do the task. */
-export const wantedEngines = ['auto', ...engineNames] as const
-export type WantedEngine = (typeof wantedEngines)[number]
+export type WantedEngine = 'auto' | EngineName
+/** The same for one verb. */
+export const wantedEnginesTo = (ability: Ability): WantedEngine[] => [
+  'auto',
+  ...engineNames.filter(name => engineCan(name, ability)),
+]

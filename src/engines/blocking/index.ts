@@ -1,12 +1,9 @@
 /** The classic model, kept literally: a thread for each client, and calls that block. */
 import type { Engine } from '../engine.ts'
-import type { Feature } from '../features.ts'
 import { loadLibc } from '../os/libc.ts'
 
 export const blocking: Engine = {
   name: 'blocking',
-  // It has threads of its own, so it shares no port: see concurrency.
-  features: new Set<Feature>(['tcp', 'unix', 'serve', 'ledger']),
   refuses() {
     if (process.platform !== 'linux') return 'The blocking engine needs Linux.'
     const libc = loadLibc()

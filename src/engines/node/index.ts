@@ -1,7 +1,5 @@
 /** The portable engine: node:net, on every system, with every transport. */
 import type { Engine } from '../engine.ts'
-import { transportNames } from '../../vocabulary/transport.ts'
-import type { Feature } from '../features.ts'
 import { nodeTransports } from './transports.ts'
 
 export { dial, type Link } from './dial.ts'
@@ -14,19 +12,6 @@ const canSharePort = (): boolean => {
 
 export const node: Engine = {
   name: 'node',
-  features: new Set<Feature>([
-    ...transportNames,
-    'serve',
-    'load',
-    'churn',
-    'idle',
-    'faults',
-    'proxy-protocol',
-    'send-proxy',
-    'inherit',
-    'share-port',
-    'ledger',
-  ]),
   refuses(task) {
     const refusal = nodeTransports[task.address.transport].refuses?.(task)
     if (refusal !== undefined || task.kind === 'load' || !task.sharePort) return refusal

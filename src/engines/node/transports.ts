@@ -1,6 +1,6 @@
 /**
  * A row for each transport: how it is served, dialled and loaded, and what makes no sense there. To
- * add one, write its folder and its row here, and one in vocabulary/transport.
+ * add one, write its folder and its row here, and its row in the vocabulary (transport.ts).
  */
 import type { Meter } from '../../metrics/meter.ts'
 import type { LoadTask, ServeTask, Task } from '../../task.ts'
@@ -11,7 +11,6 @@ import { upon } from './core/layer.ts'
 import type { Dial } from './core/link.ts'
 import type { CreateProtocol, Handshake } from './core/protocol.ts'
 import { refusesHttpLoad } from './http/refuses.ts'
-import { refusesDatagrams } from './udp/refuses.ts'
 
 interface NodeTransport {
   serve(task: ServeTask, meter: Meter): Promise<Session>
@@ -93,7 +92,6 @@ const datagrams: NodeTransport = {
   serve: async (task, meter) => (await import('./udp/serve.ts')).openDatagramServe(task, meter),
   dial: async target => (await import('./udp/link.ts')).dialDatagrams(target),
   load: async (task, meter) => (await import('./udp/load.ts')).openDatagramLoad(task, meter),
-  refuses: refusesDatagrams,
 }
 
 export const nodeTransports: Readonly<Record<TransportName, NodeTransport>> = {

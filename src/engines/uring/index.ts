@@ -1,7 +1,6 @@
 /** Linux's io_uring, driven from TypeScript: plain streams, one thing, fast. */
 import { release } from 'node:os'
 import type { Engine } from '../engine.ts'
-import type { Feature } from '../features.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
 import { enter } from './kernel.ts'
 import { Ring } from './ring.ts'
@@ -13,16 +12,6 @@ let answer: string | undefined | null = null
 
 export const uring: Engine = {
   name: 'uring',
-  features: new Set<Feature>([
-    'tcp',
-    'unix',
-    'serve',
-    'load',
-    'idle',
-    'busy-poll',
-    'share-port',
-    'ledger',
-  ]),
   tabled: true,
   // It makes next to no garbage: a large nursery would only fill slowly, and look like a leak.
   resourceLimits: { maxYoungGenerationSizeMb: 1 },

@@ -1,7 +1,7 @@
 /** Certificates, keys and pins as they were given: what makes no sense is refused before use. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
-import { formatAddress, type Address } from '../../vocabulary/address.ts'
+import type { Address } from '../../vocabulary/address.ts'
 import { createCertificate, namesOf, plain } from './certificate.ts'
 import { UserError, usageError } from '../../vocabulary/errors.ts'
 import { transports } from '../../vocabulary/transport.ts'
@@ -61,14 +61,9 @@ export function invalidToday({ cert }: ServerTls): string | undefined {
   return undefined
 }
 
-/** @throws UserError if it makes no sense, or there is no TLS of which it could be said */
-export function checkCalling(address: Address, { tls }: Calling): void {
+/** @throws UserError if it makes no sense */
+export function checkCalling({ tls }: Calling): void {
   if (!tls) return
-  if (!isSecure(address) && !isPriorKnowledge(address, tls))
-    throw usageError(
-      `${formatAddress(address)} has no TLS, so nothing can be said about it.`,
-      'Connect to tls://, wss:// or https://.',
-    )
   const { pin, ca, cert, key, alpn = [], serverName } = tls
   if (pin !== undefined && !/^[0-9a-f]{64}$/.test(plain(pin)))
     throw usageError(
@@ -83,11 +78,6 @@ export function checkCalling(address: Address, { tls }: Calling): void {
       throw usageError('The name of a protocol (ALPN) has 1 to 255 bytes.')
   if (serverName === '') throw usageError('The name of the server is empty.')
 }
-
-/** For HTTP/2 in the clear, where nothing is negotiated (RFC 9113 section 3.3). */
-const isPriorKnowledge = ({ transport }: Address, tls: ClientTls): boolean =>
-  transport === 'http' &&
-  Object.entries(tls).every(([name, value]) => name === 'alpn' || value === undefined)
 
 function checkPair(cert: string | undefined, key: string | undefined) {
   if (cert === undefined && key === undefined) return

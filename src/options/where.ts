@@ -1,0 +1,33 @@
+/** Where an option makes sense, if not everywhere, and what is said elsewhere. */
+import { usageError } from '../vocabulary/errors.ts'
+import type { EngineName } from '../vocabulary/engine-names.ts'
+import { transportNames, transports, type TransportName } from '../vocabulary/transport.ts'
+import { optionsIn, valueIn, type Option, type Table, type Where } from './form.ts'
+
+const thatHave = (has: (row: (typeof transports)[TransportName]) => boolean) =>
+  transportNames.filter(name => has(transports[name]))
+/** All that have connections. */
+export const connected = thatHave(({ carries }) => carries !== 'datagrams')
+export const secured = thatHave(({ secure }) => secure)
+
+export const suitsEngine = ({ where }: { where?: Where }, engine: EngineName): boolean =>
+  where?.engines?.includes(engine) ?? true
+export const suitsTransport = ({ where }: { where?: Where }, transport: TransportName): boolean =>
+  where?.transports?.includes(transport) ?? true
+
+/** The options that are asked for, those in groups too: they differ from their defaults. */
+export const askedFor = (rows: Table, options: object): Option<unknown>[] =>
+  optionsIn(rows)
+    .map(([, row, path]) => ({ row, value: valueIn(options, path) }))
+    .filter(({ row, value }) => value !== undefined && !isSame(value, row.default))
+    .map(({ row }) => row)
+
+const isSame = (value: unknown, usual: unknown) => JSON.stringify(value) === JSON.stringify(usual)
+
+/** @throws UserError if one is asked for that a transport refuses */
+export function checkTransport(asked: readonly Option<unknown>[], transport: TransportName): void {
+  for (const row of asked) {
+    const reason = row.where?.reason
+    if (reason && !suitsTransport(row, transport)) throw usageError(reason(transport))
+  }
+}
