@@ -9,7 +9,7 @@ import { usageError } from './vocabulary/errors.ts'
 import type { FaultSpec } from './faults/index.ts'
 import { play, type OnStep } from './faults/play.ts'
 import { checkScript, stepAt, type FaultScript } from './faults/script.ts'
-import { checkFaults } from './faults/suits.ts'
+import { checkFaults } from './faults/check.ts'
 import { Ledger } from './metrics/ledger.ts'
 import type { Counts, Snapshot } from './metrics/snapshot.ts'
 import {

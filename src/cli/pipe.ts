@@ -57,9 +57,9 @@ class Pipe {
   #inputEnded = false
   /** Whether the end of stdin is said at once: of HTTP it is the end of the request, no FIN. */
   readonly #endsAtOnce: boolean
-  readonly #patienceMs: number
-  #patience: NodeJS.Timeout | undefined
-  #hasLostPatience = false
+  readonly #timeoutMs: number
+  #timer: NodeJS.Timeout | undefined
+  #timedOut = false
   #grace: NodeJS.Timeout | undefined
   #settle!: (talked: Talked) => void
 
@@ -70,7 +70,7 @@ class Pipe {
     this.#endsAtOnce = shape.halfClose || isRequest
     this.#isHttp = isRequest
     socket.on('answer', (head: AnswerHead) => (this.#answer = head))
-    this.#patienceMs = Math.min(shape.timeoutMs, timerMaxMs)
+    this.#timeoutMs = Math.min(shape.timeoutMs, timerMaxMs)
     this.#hex = shape.hex
     this.#lines = lines
     this.talked = new Promise(resolve => (this.#settle = resolve))
@@ -136,21 +136,20 @@ class Pipe {
     this.#inputEnded = true
     if (this.#endsAtOnce) this.#socket.end()
     // WebSocket has no half-close: after our close frame a server need not answer any more.
-    else if (!this.#hasBounds)
-      this.#patience = setTimeout(() => this.#onSilence(), this.#patienceMs)
+    else if (!this.#hasBounds) this.#timer = setTimeout(() => this.#onSilence(), this.#timeoutMs)
     this.#endIfComplete()
   }
 
   #stopWaiting() {
-    clearTimeout(this.#patience)
-    this.#patience = undefined
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   /** It is not idle while our bytes leave, or while stdout takes nothing. */
   #onSilence() {
-    if (this.#socket.writableLength > 0 || this.#socket.isPaused()) this.#patience!.refresh()
+    if (this.#socket.writableLength > 0 || this.#socket.isPaused()) this.#timer!.refresh()
     else {
-      this.#hasLostPatience = true
+      this.#timedOut = true
       this.#socket.end()
     }
   }
@@ -170,7 +169,7 @@ class Pipe {
     if (!process.stdout.write(this.#shown(chunk, before))) this.#socket.pause()
     if (wrongAt !== -1) return this.#endWrong(chunk, wrongAt)
     countGarbage(chunk.length)
-    if (!this.#hasLostPatience) this.#patience?.refresh()
+    if (!this.#timedOut) this.#timer?.refresh()
     this.#readOn()
     this.#endIfComplete()
   }
@@ -198,8 +197,8 @@ class Pipe {
 
   /** A server that closes at FIN may have dropped the rest. */
   #afterSilence(): string {
-    if (!this.#hasLostPatience) return ''
-    const silence = formatDuration(this.#patienceMs)
+    if (!this.#timedOut) return ''
+    const silence = formatDuration(this.#timeoutMs)
     return ` Nothing came for ${silence}, so FIN was said; \`--timeout\` says how long to wait.`
   }
 

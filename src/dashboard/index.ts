@@ -1,7 +1,7 @@
 /** startDashboard(): a page, an API and metrics beside servers that run in this process. */
 import type { HostAddress } from '../vocabulary/address.ts'
 import { faultKinds, kindOf } from '../faults/index.ts'
-import { suits } from '../faults/suits.ts'
+import { appliesTo } from '../faults/check.ts'
 import { version } from '../vocabulary/machine.ts'
 import type { ListenerInfo, ServerInfo } from './api.ts'
 import { readAssets } from './assets.ts'
@@ -126,7 +126,7 @@ const listenersOf = (observer: Observer, faults: Faults): ListenerInfo[] =>
     notes: [...server.notes],
     faultsFixedBecause: faults.fixedBecause(index),
     faultKinds: faultKinds
-      .filter(kind => suits(kind, server.address.transport))
+      .filter(kind => appliesTo(kind, server.address.transport))
       .map(kind => {
         const { meaning, sample } = kindOf(kind)!
         return { kind, meaning, sample }

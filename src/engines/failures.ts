@@ -3,7 +3,7 @@ import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import {
   ClosedError,
-  PatienceError,
+  AnswerTimeoutError,
   ProtocolError,
   StatusError,
 } from '../vocabulary/peer-errors.ts'
@@ -75,7 +75,7 @@ export function explain(
 
 /** Of TLS also why: `the connection broke (ECONNRESET)`, and what to try. */
 export function explainBreak(error: Error): { broke: string; hint: string } {
-  if (error instanceof PatienceError) return { broke: error.message, hint: error.hint }
+  if (error instanceof AnswerTimeoutError) return { broke: error.message, hint: error.hint }
   const [cause, hint = ''] = tlsMeaning(error) ?? []
   const why = cause === undefined ? '' : `, ${cause}`
   return { broke: `the connection broke (${errnoOf(error) || error.message})${why}`, hint }
@@ -87,7 +87,8 @@ export function explainBreak(error: Error): { broke: string; hint: string } {
  */
 export function reasonOf(error: Error): string | undefined {
   const isOurs = error instanceof ProtocolError || error instanceof StatusError
-  if (isOurs || error instanceof ClosedError || error instanceof PatienceError) return error.message
+  if (isOurs || error instanceof ClosedError || error instanceof AnswerTimeoutError)
+    return error.message
   const [cause] = tlsMeaning(error) ?? []
   if (cause !== undefined) return cause
   const code = errnoOf(error)

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { faultKinds } from '../faults/index.ts'
-import { suits } from '../faults/suits.ts'
+import { appliesTo } from '../faults/check.ts'
 import {
   abilities,
   engineCan,
@@ -110,7 +110,7 @@ const parts: Record<string, { page: string; text: () => string }> = {
     text: () =>
       table(
         ['', ...transportNames],
-        faultKinds.map(kind => [kind, ...transportNames.map(name => yes(suits(kind, name)))]),
+        faultKinds.map(kind => [kind, ...transportNames.map(name => yes(appliesTo(kind, name)))]),
       ),
   },
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Arrivals, heldMaxBytes } from './arrivals.ts'
 import { Chain } from './chain.ts'
-import { Gone, type Chunk } from './fault.ts'
+import { ConnectionEnded, type Chunk } from './fault.ts'
 import { parseFault } from './parse.ts'
 
 /** A source that shows whether it is paused. */
@@ -91,7 +91,7 @@ test('a server that leaves waits for a delay, but not for a hang', async () => {
     arrivals.end()
     chain.leave()
   }
-  for (const { output } of hung) await assert.rejects(output, Gone)
+  for (const { output } of hung) await assert.rejects(output, ConnectionEnded)
   assert.equal(await delayed.output, 'hello')
 })
 
@@ -100,7 +100,7 @@ test('nothing waits for a connection that is gone', async () => {
     const { chain, output } = start(fault)
     await new Promise(setImmediate)
     chain.cancel()
-    await assert.rejects(output, Gone)
+    await assert.rejects(output, ConnectionEnded)
   }
 })
 
@@ -110,7 +110,7 @@ test('a reset after a time needs nobody who asks for a chunk', async () => {
   // The reset and the hang.
   assert.equal(counts.hits, 2)
   chain.cancel()
-  await assert.rejects(output, Gone)
+  await assert.rejects(output, ConnectionEnded)
 })
 
 test('no connection is hit at 0 percent, and all without a percentage', async () => {

@@ -13,13 +13,13 @@
  *       await send(data, message.binary, !more)
  *
  * The loop ends after `arrivals.end()`, `interrupt()`, or when a fault says so (FIN); it throws
- * Reset (RST is due) and Gone (the connection has ended). Faults change `data` in place. Datagrams
- * have a chain for each source, forgotten with the source; bound their number.
+ * Reset (RST is due) and ConnectionEnded. Faults change `data` in place. Datagrams have a chain
+ * for each source, forgotten with the source; bound their number.
  */
 import { mix } from '../vocabulary/random.ts'
 import { timerMaxMs } from '../vocabulary/units.ts'
 import type { Carries } from '../vocabulary/transport.ts'
-import { Gone, type Chunk, type Hit } from './fault.ts'
+import { ConnectionEnded, type Chunk, type Hit } from './fault.ts'
 import { createFault, type FaultSpec } from './index.ts'
 
 export interface ChainOptions {
@@ -50,7 +50,7 @@ interface Wait {
   at: number
   timer: NodeJS.Timeout | undefined
   resolve: () => void
-  reject: (error: Gone) => void
+  reject: (error: ConnectionEnded) => void
 }
 
 export class Chain {
@@ -126,7 +126,7 @@ export class Chain {
     clearTimeout(wait.timer)
     this.#waits.delete(wait)
     const unheard = this.#gone || (wait.at === Infinity && !this.#released)
-    if (unheard) wait.reject(new Gone())
+    if (unheard) wait.reject(new ConnectionEnded())
     else wait.resolve()
   }
 }

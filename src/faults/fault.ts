@@ -53,7 +53,7 @@ export interface Tools {
   readonly carries: Carries
   /**
    * Waits until then, or until the faults are changed. With Infinity also until the server leaves.
-   * Throws Gone when the connection has ended, so that no wait outlives its connection.
+   * Throws ConnectionEnded when the connection has ended, so that no wait outlives its connection.
    */
   readonly sleepUntil: (at: number) => Promise<void>
   /** From 0 to below 1; the same sequence for the same seed, connection and place. */
@@ -68,7 +68,7 @@ export interface Tools {
 export class Reset extends Error {}
 
 /** The connection has ended: there is nothing left to wait for. */
-export class Gone extends Error {}
+export class ConnectionEnded extends Error {}
 
 /** What all faults can be told. */
 export interface Share {

@@ -8,7 +8,7 @@ import { Arrivals } from './arrivals.ts'
 import { Chain, type FaultEvent } from './chain.ts'
 import { Reset } from './fault.ts'
 import { parseFault } from './parse.ts'
-import { checkFaults } from './suits.ts'
+import { checkFaults } from './check.ts'
 
 /** Sends messages through a chain; each that comes out as its pieces, `/` between them. */
 async function run(faults: string, texts: string[], carries: Carries = 'messages', seed = 1) {

@@ -11,7 +11,7 @@ export interface ReorderSpec extends MessageShare {
  * A message that is not overtaken within this time goes on: the client may wait for it before it
  * sends.
  */
-const patienceMs = 100
+const waitMs = 100
 
 export const reorder: Kind<ReorderSpec> = {
   kind: 'reorder',
@@ -36,7 +36,7 @@ export const reorder: Kind<ReorderSpec> = {
         }
         hit({ message: number, bytes: bytesOf(message) })
         next = source.next()
-        const tooLate = performance.now() + patienceMs
+        const tooLate = performance.now() + waitMs
         const first = await Promise.race([next, sleepUntil(tooLate)])
         if (first?.value) {
           const { value: overtaker } = first

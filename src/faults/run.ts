@@ -1,10 +1,10 @@
 /** The loop around the faults of what one connection, body or source of datagrams sends. */
 import { Arrivals, type Source } from './arrivals.ts'
 import type { Chain } from './chain.ts'
-import { Gone, Reset, type Chunk, type Message } from './fault.ts'
+import { ConnectionEnded, Reset, type Chunk, type Message } from './fault.ts'
 
 /** How it ended: all is out, or a fault says so (FIN), RST is due, or there is no peer any more. */
-export type RunEnding = 'ended' | 'reset' | 'gone'
+export type RunEnding = 'ended' | 'reset' | 'connection-ended'
 
 export class FaultRun {
   readonly #arrivals: Arrivals
@@ -51,7 +51,7 @@ export class FaultRun {
       }
     } catch (error) {
       if (error instanceof Reset) return 'reset'
-      if (error instanceof Gone) return 'gone'
+      if (error instanceof ConnectionEnded) return 'connection-ended'
       throw error
     }
   }

@@ -5,7 +5,7 @@ import { parseDuration } from '../vocabulary/units.ts'
 import { isNumber } from './fault.ts'
 import type { FaultSpec } from './index.ts'
 import { parseFault } from './parse.ts'
-import { checkFaults } from './suits.ts'
+import { checkFaults } from './check.ts'
 
 /** Of several that are in force at a time, the one that began last counts. */
 export interface FaultStep {

@@ -19,7 +19,7 @@ export class StatusError extends Error {
 }
 
 /** The other side is connected, and sends nothing. */
-export class PatienceError extends Error {
+export class AnswerTimeoutError extends Error {
   readonly code = 'ETIMEDOUT'
   readonly hint: string
 

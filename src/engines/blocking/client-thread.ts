@@ -77,7 +77,7 @@ while (number < input.clients) {
   if (kill) sayWhoBegins(fd)
   counters[counter.opened]!++
   setTimeouts(fd, lookAroundMs)
-  const failure = echo(fd) ?? (stopping() === stopWord.drain ? sayGoodbye(fd) : undefined)
+  const failure = echo(fd) ?? (stopping() === stopWord.drain ? finish(fd) : undefined)
   libc.close(fd)
   if (failure !== undefined && failure !== 'given up' && failure !== 'killed') count(failure)
   if (kill) sayHowItEnds(failure)
@@ -207,7 +207,7 @@ function sendAll(fd: number, length: number): string | undefined {
 }
 
 /** FIN; then whatever still comes is read, or the system would answer it with RST. */
-function sayGoodbye(fd: number): 'killed' | undefined {
+function finish(fd: number): 'killed' | undefined {
   libc.shutdown(fd, SHUT_WR)
   while (stopping() === stopWord.drain && performance.now() < deadline()) {
     if (killed()) return 'killed'

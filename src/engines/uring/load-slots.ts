@@ -15,7 +15,7 @@ import type { Ring } from './ring.ts'
 const atOnceMaxBytes = 16_384
 
 /** What is known of a connection; 0 is one that is closed. */
-const bit = { OPEN: 1, SENDING: 2, PATIENT: 4, DIRTY: 8, FINISHED: 16 } as const
+const bit = { OPEN: 1, SENDING: 2, WAITING: 4, DIRTY: 8, FINISHED: 16 } as const
 
 export class LoadSlots {
   /** Connections that are open and used. */
@@ -35,7 +35,7 @@ export class LoadSlots {
   #givenNs = 0
   /** Nothing more is sent, and what is under way is cancelled. */
   #endsSends = false
-  /** Streams with something to send, or to say goodbye. */
+  /** Streams with something to send, or whose FIN is due. */
   #dirty: number[] = []
 
   /** @param count slots, of which those without a stream are merely held */
@@ -123,7 +123,7 @@ export class LoadSlots {
     if (this.#state[slot] === 0) return
     if (result < 0 && result !== k.error.AGAIN) return this.#onError(slot, result)
     this.#given[slot]! -= length - Math.max(0, result)
-    this.#state[slot]! |= bit.PATIENT
+    this.#state[slot]! |= bit.WAITING
     this.#mark(slot)
   }
 
@@ -202,8 +202,8 @@ export class LoadSlots {
     const length = Math.min(backlog, payload.pieceBytes(offset))
     const address = this.#tableAddress + payload.at(stream.connection, offset)
     this.#given[slot] = offset + length
-    if (length > atOnceMaxBytes || state & bit.PATIENT) {
-      this.#state[slot] = (state | bit.SENDING) & ~bit.PATIENT
+    if (length > atOnceMaxBytes || state & bit.WAITING) {
+      this.#state[slot] = (state | bit.SENDING) & ~bit.WAITING
       this.#sending[slot] = length
       entries.send(this.#ring, slot, address, length)
     } else {

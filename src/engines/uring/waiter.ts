@@ -11,7 +11,7 @@ const manySends = 8
 const batchMax = 32
 const batchUs = 50
 /** So often in vain, and looking is tried only now and then. */
-const patience = 8
+const vainMax = 8
 const retryTurns = 64
 /** Tries between two looks at the clock. */
 const triesPerLook = 32
@@ -78,7 +78,7 @@ export class Waiter {
 
   /** Not if it was in vain lately: a server on which nothing happens sleeps. */
   #looksWorthwhile(): boolean {
-    return this.#inVain < patience || ++this.#turns % retryTurns === 0
+    return this.#inVain < vainMax || ++this.#turns % retryTurns === 0
   }
 
   /** Looks for work in shared memory, without a system call, for a bounded time. */

@@ -1,6 +1,6 @@
 /** A client as a stream of bytes, for the echo with faults. */
 import type { Socket } from 'node:net'
-import { Gone, type Chunk } from '../../../faults/fault.ts'
+import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { failureName } from '../../failures.ts'
 import type { Listener, Peer } from '../core/faulty-echo.ts'
@@ -32,7 +32,7 @@ export class BytePeer implements Peer {
   write({ data }: Chunk): Promise<void> {
     return new Promise((resolve, reject) => {
       // The socket's own listener counts the error.
-      this.#socket.write(data, error => (error ? reject(new Gone()) : resolve()))
+      this.#socket.write(data, error => (error ? reject(new ConnectionEnded()) : resolve()))
     })
   }
 

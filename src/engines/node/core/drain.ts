@@ -14,9 +14,9 @@ export function drain(
 ): () => void {
   const heard = new Map<Socket, number>()
   const finished = new Set<Socket>()
-  const patient = performance.now() + finishAllAfterMs(drainMs)
+  const finishAllAtMs = performance.now() + finishAllAfterMs(drainMs)
   const look = () => {
-    const late = performance.now() >= patient
+    const late = performance.now() >= finishAllAtMs
     for (const socket of clients) {
       if (finished.has(socket)) continue
       if (!late && heard.get(socket) !== socket.bytesRead) heard.set(socket, socket.bytesRead)

@@ -28,7 +28,7 @@ export interface PlainEcho extends EchoHandler {
 export interface Peer extends Source {
   /** Reports from now on what comes. */
   listen(listener: Listener): void
-  /** Resolves when the next one may be written; rejects with Gone. */
+  /** Resolves when the next one may be written; rejects with ConnectionEnded. */
   write(chunk: Chunk): Promise<void>
   /** Other faults are in force. */
   revive?(): void

@@ -39,7 +39,7 @@ export class Handshakes implements EchoHandler {
   readonly #unfinished: Unfinished
   readonly #counters: Float64Array
   readonly #timeoutMs: number
-  readonly #patient: boolean
+  readonly #startsSilent: boolean
   /** All that are not served yet. */
   readonly #pending = new Map<Socket, Pending>()
   /** Those that are served, by the socket that was accepted. */
@@ -63,7 +63,7 @@ export class Handshakes implements EchoHandler {
     this.#unfinished = unfinished
     this.#counters = counters
     this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
-    this.#patient = proxy?.mode === 'accept' && carries === 'bytes' && !secure
+    this.#startsSilent = proxy?.mode === 'accept' && carries === 'bytes' && !secure
     unfinished.onLook(() => this.#makeRoom())
   }
 
@@ -74,13 +74,13 @@ export class Handshakes implements EchoHandler {
     const pending: Pending = { raw, timer: undefined, refused: false, beganAt: undefined }
     this.#pending.set(raw, pending)
     raw.once('close', () => this.#forget(pending))
-    if (!this.#patient) this.#startTimer(pending)
+    if (!this.#startsSilent) this.#startTimer(pending)
     heardOf(raw, () => {
       if (raw.destroyed) return
       // A probe that connects and sends nothing has failed at nothing.
       if (raw.bytesRead === 0) raw.destroy()
       else {
-        if (this.#patient) this.#startTimer(pending)
+        if (this.#startsSilent) this.#startTimer(pending)
         this.#begin(pending)
       }
     })

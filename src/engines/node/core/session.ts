@@ -10,7 +10,7 @@ import type { Session } from '../../engine.ts'
 import { ClientLedger } from './ledger.ts'
 import { drain } from './drain.ts'
 import { loadLibc } from '../../os/libc.ts'
-import { closeGone } from './gone.ts'
+import { closeDeadPeers } from './dead-peers.ts'
 import { closeIdle } from './idle.ts'
 import { descriptorOf, Listener } from './listener.ts'
 import { Handshakes } from './handshakes.ts'
@@ -82,7 +82,9 @@ class ServeSession implements Session {
     this.#echo = protocol.echo
     this.#ledger = task.ledger && new ClientLedger(task.ledger)
     protocol.unfinished.onLook(() => this.#makeRoom())
-    this.#stopLooking = closeGone(this.#clients, socket => this.#close(socket, 'reset', 'reset'))
+    this.#stopLooking = closeDeadPeers(this.#clients, socket =>
+      this.#close(socket, 'reset', 'reset'),
+    )
     if (task.idleTimeoutMs > 0) {
       this.#stopTimers = closeIdle(this.#clients, task.idleTimeoutMs, socket =>
         this.#close(socket, 'idleClosed', 'idle'),

@@ -4,7 +4,7 @@ import type { WebRules } from '../../../serving/options.ts'
 import type { ServeTask } from '../../../task.ts'
 import { describe } from './describe.ts'
 import { decline, guard, type Request, type Response } from './exchange.ts'
-import { createHeldBody } from './held.ts'
+import { createEchoAfterBody } from './after-body.ts'
 import { companions, echoed, faultIn, methods, refusalOf, type Refusal } from './rules.ts'
 import type { EchoBody, HttpConnection } from './connection.ts'
 import { directivesOf, type Directives } from './directives.ts'
@@ -44,7 +44,7 @@ function allowed(request: Request, web: WebRules): Directives | Refusal {
 export type Answer = (request: Request, response: Response, connection: HttpConnection) => void
 
 export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: EchoBody): Answer {
-  const echoWhole = createHeldBody(echo)
+  const echoWhole = createEchoAfterBody(echo)
 
   function answer(request: Request, response: Response, connection: HttpConnection) {
     // It had been told that nothing more is answered.

@@ -1,42 +1,42 @@
-/** What is sent to an HTTP server, as a stream of messages: each a POST, each answer a chunk. */
+/** An HTTP client as a stream: each write is a POST, each chunk that is read is an answer. */
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { failureName } from '../../failures.ts'
-import { PatienceError, StatusError } from '../../../vocabulary/peer-errors.ts'
+import { AnswerTimeoutError, StatusError } from '../../../vocabulary/peer-errors.ts'
 import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 
-/** An answer may be longer than what was sent by so much before nobody waits for its end. */
+/** How much longer than its request an answer may be; the end of a longer one is not waited for. */
 const excessMaxBytes = 4096
-/** A server that was told goodbye has so long to say it, too. */
-const goodbyeMs = 1_000
+/** A server that was sent FIN has so long to send its own. */
+const closeTimeoutMs = 1_000
 
-/** Dials what HTTP travels by, once more. */
+/** Dials the transport below HTTP once more. */
 export type Redial = () => Promise<Duplex>
 
 /**
  * Emits `answer` with an AnswerHead when one begins, before what it says.
  *
- * A server may hang up between two messages, and need not answer what comes after its goodbye: then
- * what is to be sent, or sent again, goes over a new connection. Emits `left` when it has hung up,
- * `reconnect` (after how many milliseconds) when it was reached again, and `again` for each message
- * that is sent once more.
+ * A server may close the connection between two messages, and need not answer what it receives
+ * after that. What is unanswered then goes over a new connection. Emits `left` when the server has
+ * closed, `reconnect` (after how many milliseconds) when it was reached again, and `again` for each
+ * message that is sent once more.
  */
 export abstract class Caller extends Duplex {
   protected readonly calling: HttpCalling
   protected sentBytes = 0
-  /** For a server that is silent. */
-  #patience: NodeJS.Timeout | undefined
+  /** Runs while an answer is owed and the server is silent. */
+  #answerTimer: NodeJS.Timeout | undefined
 
   /** @param streams one request: what is written and read are pieces of it */
   constructor(calling: HttpCalling, streams: boolean) {
     super({ readableObjectMode: !streams, allowHalfOpen: true })
     this.calling = calling
-    this.once('close', () => clearTimeout(this.#patience))
+    this.once('close', () => clearTimeout(this.#answerTimer))
   }
 
-  /** Reaches a server that has left, although there is nothing to send. */
+  /** Connects again to a server that has closed, although there is nothing to send. */
   reopen(): void {}
 
   protected judge(head: AnswerHead): void {
@@ -50,12 +50,12 @@ export abstract class Caller extends Duplex {
   protected awaitAnswer(isOwed: boolean): void {
     const { answerTimeoutMs } = this.calling
     if (answerTimeoutMs === undefined) return
-    if (isOwed && this.#patience && !this.destroyed) return void this.#patience.refresh()
-    clearTimeout(this.#patience)
-    this.#patience = undefined
+    if (isOwed && this.#answerTimer && !this.destroyed) return void this.#answerTimer.refresh()
+    clearTimeout(this.#answerTimer)
+    this.#answerTimer = undefined
     if (!isOwed || this.destroyed) return
-    const giveUp = () => this.destroy(new PatienceError(answerTimeoutMs, this.sentBytes))
-    this.#patience = setTimeout(giveUp, Math.min(answerTimeoutMs, timerMaxMs))
+    const giveUp = () => this.destroy(new AnswerTimeoutError(answerTimeoutMs, this.sentBytes))
+    this.#answerTimer = setTimeout(giveUp, Math.min(answerTimeoutMs, timerMaxMs))
   }
 }
 
@@ -89,23 +89,23 @@ export class Answer {
   }
 }
 
-/** Hangs up on a connection that nobody needs any more, and waits for the other side to do so. */
-export function takeLeave(socket: Duplex): void {
+/** Sends FIN on a connection that is not needed any more, and waits for the server's. */
+export function closeInOrder(socket: Duplex): void {
   if (socket.destroyed) return
-  boundLeave(socket)
+  destroyLater(socket)
   socket.resume()
   socket.end()
 }
 
-/** Ends a connection that has said goodbye, should the other side never do so. */
-export function boundLeave(socket: Duplex): void {
+/** Closes a connection whose server does not send its FIN in time. */
+export function destroyLater(socket: Duplex): void {
   if (socket.destroyed) return
-  const timer = setTimeout(() => socket.destroy(), goodbyeMs).unref()
+  const timer = setTimeout(() => socket.destroy(), closeTimeoutMs).unref()
   // Nobody waits for that.
   ;(socket as Partial<Socket>).unref?.()
   socket.once('close', () => clearTimeout(timer))
 }
 
-/** A server may hang up as it likes; only what TLS or HTTP has to object is a failure. */
-export const isGoodbye = (error: Error | null | undefined): boolean =>
+/** Whether the server merely closed, which it may at any time; an error of TLS or HTTP is more. */
+export const isClose = (error: Error | null | undefined): boolean =>
   !error || failureName(error) === 'reset'

@@ -1,6 +1,6 @@
 /** The echo of a badly behaved HTTP server: each body goes through a chain of faults. */
 import { Chain } from '../../../faults/chain.ts'
-import { Gone, type Chunk } from '../../../faults/fault.ts'
+import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
 import { recordHits } from '../../../faults/record.ts'
 import { FaultRun } from '../../../faults/run.ts'
@@ -53,7 +53,7 @@ class Body {
   readonly #connection: HttpConnection
   readonly #counters: Float64Array
   readonly #run: FaultRun
-  #vanish!: (error: Gone) => void
+  #vanish!: (error: ConnectionEnded) => void
   readonly #vanished = new Promise<never>((_, reject) => (this.#vanish = reject))
 
   constructor(
@@ -109,13 +109,13 @@ class Body {
   }
 
   #cancel() {
-    this.#vanish(new Gone())
+    this.#vanish(new ConnectionEnded())
     this.#run.cancel()
   }
 }
 
 function write(response: Response, data: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    response.write(data, error => (error ? reject(new Gone()) : resolve()))
+    response.write(data, error => (error ? reject(new ConnectionEnded()) : resolve()))
   })
 }

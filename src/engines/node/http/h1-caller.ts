@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { AnswerParser, valuesOf, type AnswerHead } from '../../../wire/http/answer-parser.ts'
-import { Answer, Caller, isGoodbye, takeLeave, type Redial } from './caller.ts'
+import { Answer, Caller, isClose, closeInOrder, type Redial } from './caller.ts'
 
 type Callback = (error?: Error | null) => void
 
@@ -111,7 +111,7 @@ export class Http1Messages extends Caller {
 
   #leave(line: Line) {
     this.#line = undefined
-    takeLeave(line.socket)
+    closeInOrder(line.socket)
   }
 
   /** Nothing of an answer has come, on a connection that the server may have left by then. */
@@ -119,7 +119,7 @@ export class Http1Messages extends Caller {
 
   #onEnd(line: Line, error?: Error | null) {
     if (line !== this.#line || this.destroyed) return
-    if (!isGoodbye(error)) return void this.destroy(error!)
+    if (!isClose(error)) return void this.destroy(error!)
     const mayGoAgain = this.#mayGoAgain(line)
     // Some bodies end where the connection does.
     line.parser.close()

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { upon } from '../core/layer.ts'
 import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
-import { Answer, boundLeave, Caller, isGoodbye, type Redial } from './caller.ts'
+import { Answer, destroyLater, Caller, isClose, type Redial } from './caller.ts'
 import type { Place } from './h1-caller.ts'
 import { heedFin } from './h2-fin.ts'
 import { open, request } from './h2-session.ts'
@@ -59,7 +59,7 @@ export class Http2Messages extends Caller {
     // Before the listeners of others: they end the streams, which ask why.
     socket.once('end', () => this.#onLeft(line))
     session
-      .on('error', error => isGoodbye(error) || this.destroy(error))
+      .on('error', error => isClose(error) || this.destroy(error))
       // Node closes the session, and refuses the streams that will not be served.
       .on('goaway', () => this.#onLeft(line))
       .on('close', () => {
@@ -79,7 +79,7 @@ export class Http2Messages extends Caller {
   }
 
   #onLeft(line: Line) {
-    if (line.streams.size === 0 && !line.isLeft) boundLeave(line.socket)
+    if (line.streams.size === 0 && !line.isLeft) destroyLater(line.socket)
     line.isLeft = true
     if (this.#line !== line) return
     this.#line = undefined
@@ -128,7 +128,7 @@ export class Http2Messages extends Caller {
       .on('error', error => (failure = error))
       .on('close', () => {
         line.streams.delete(stream)
-        if (line.isLeft && line.streams.size === 0) boundLeave(line.socket)
+        if (line.isLeft && line.streams.size === 0) destroyLater(line.socket)
         if (!answer.complete) this.#onUnanswered(answer, line, stream, failure)
       })
     stream.end(answer.sent)
@@ -140,7 +140,7 @@ export class Http2Messages extends Caller {
     // RFC 9113 section 8.7; without a number it never went out.
     const isRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
     const isUnserved = isRefused || stream.id === undefined
-    const isLost = (line.isLeft || line.session.destroyed) && isGoodbye(line.socket.errored)
+    const isLost = (line.isLeft || line.session.destroyed) && isClose(line.socket.errored)
     const mayGoAgain = isUnserved || (isLost && line.answered > 0)
     if (mayGoAgain && !answer.begun && ++this.#fruitless <= againMax * this.#answers.length) {
       answer.again = true
@@ -202,7 +202,7 @@ export class Http2Messages extends Caller {
   override _destroy(error: Error | null, callback: Callback): void {
     for (const { session, socket } of this.#lines) {
       session.destroy()
-      boundLeave(socket)
+      destroyLater(socket)
     }
     callback(error)
   }
@@ -270,7 +270,7 @@ export class Http2Stream extends Caller {
 
   override _destroy(error: Error | null, callback: Callback): void {
     this.#session.destroy()
-    boundLeave(this.#socket)
+    destroyLater(this.#socket)
     callback(error)
   }
 }

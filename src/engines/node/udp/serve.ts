@@ -129,10 +129,10 @@ class DatagramServer implements Session {
     if (this.#draining) return
     this.#draining = true
     const { drainMs } = this.#task
-    const patientUntilMs = performance.now() + finishAllAfterMs(drainMs)
+    const finishAllAtMs = performance.now() + finishAllAfterMs(drainMs)
     let heard = -1
     const look = () => {
-      const quiet = this.#heard === heard || performance.now() >= patientUntilMs
+      const quiet = this.#heard === heard || performance.now() >= finishAllAtMs
       heard = this.#heard
       if (quiet) this.#faulty?.leave()
       const done = quiet && !this.#faulty?.busy

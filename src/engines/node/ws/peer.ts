@@ -1,7 +1,7 @@
 /** A WebSocket client of a badly behaved server; see ../faulty-echo.ts. */
 import type { Socket } from 'node:net'
 import { heldMaxBytes } from '../../../faults/arrivals.ts'
-import { Gone, type Chunk } from '../../../faults/fault.ts'
+import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
 import type { Listener, Peer } from '../core/faulty-echo.ts'
 import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
@@ -26,7 +26,7 @@ export class MessagePeer implements Peer {
   /** What has come while nothing was answered. */
   #ignoredBytes = 0
   /** The client's close frame, which is answered when everything is written. */
-  #goodbye: [code?: number, reason?: string | Buffer] | undefined
+  #closeFrame: [code?: number, reason?: string | Buffer] | undefined
 
   constructor(ws: ServerSocket, socket: Socket) {
     this.#ws = ws
@@ -36,8 +36,8 @@ export class MessagePeer implements Peer {
 
   listen(listener: Listener): void {
     const ws = this.#ws
-    ws.beforeClose = (...goodbye) => {
-      this.#goodbye ??= goodbye
+    ws.beforeClose = (...closeFrame) => {
+      this.#closeFrame ??= closeFrame
       listener.onEnd()
       return true
     }
@@ -99,7 +99,7 @@ export class MessagePeer implements Peer {
   write({ data, message, more = false }: Chunk): Promise<void> {
     return new Promise((resolve, reject) => {
       const options = { binary: message?.binary ?? true, fin: !more }
-      this.#ws.send(data, options, error => (error ? reject(new Gone()) : resolve()))
+      this.#ws.send(data, options, error => (error ? reject(new ConnectionEnded()) : resolve()))
     })
   }
 
@@ -114,7 +114,7 @@ export class MessagePeer implements Peer {
   end(leaving: boolean): void {
     this.#ended = true
     this.#pongs.flush()
-    if (this.#goodbye) this.#ws.closeNow(...this.#goodbye)
+    if (this.#closeFrame) this.#ws.closeNow(...this.#closeFrame)
     else if (leaving) this.#ws.closeNow(...goingAway)
     else this.#socket.end()
   }

@@ -1,4 +1,4 @@
-/** Which faults make sense on which transport, and what is said about the others. */
+/** Which faults apply to which transport, and what is said about the others. */
 import { formatAddress, isPublic, type Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import {
@@ -10,7 +10,7 @@ import {
 import { faultKinds, kindOf, type FaultSpec } from './index.ts'
 import { checkFault } from './parse.ts'
 
-export const suits = (kind: FaultSpec['kind'], transport: TransportName): boolean =>
+export const appliesTo = (kind: FaultSpec['kind'], transport: TransportName): boolean =>
   kindOf(kind)!.carries.includes(transports[transport].faults)
 
 const phrases: Record<Carries, string> = {
@@ -28,12 +28,12 @@ export function checkFaults(faults: readonly FaultSpec[], address: Address): voi
   for (const fault of faults) {
     checkFault(fault)
     const { kind } = fault
-    if (!suits(kind, transport)) {
-      const names = transportNames.filter(name => suits(kind, name))
+    if (!appliesTo(kind, transport)) {
+      const names = transportNames.filter(name => appliesTo(kind, name))
       const list = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
       const what = kindOf(kind)!.carries.includes('bytes') ? 'connections' : 'messages'
       const has = phrases[transports[transport].faults]
-      const others = faultKinds.filter(other => suits(other, transport)).join(', ')
+      const others = faultKinds.filter(other => appliesTo(other, transport)).join(', ')
       throw usageError(
         `${kind} is for ${what}: ${list}; ${transport} has ${has}.`,
         `Faults for ${transport} are ${others}.`,

@@ -1,15 +1,15 @@
-/** A body that is echoed once all of it has come: for a proxy that reads no answer before that. */
+/** Echoes a body when all of it has come (after=body): some proxies read no answer before. */
 import { Readable } from 'node:stream'
 import type { EchoBody } from './connection.ts'
 import { decline, type Request, type Response } from './exchange.ts'
 import type { HttpConnection } from './connection.ts'
 
-/** Of all bodies of a connection, and of all connections of a thread. */
+/** What may be held: of all bodies of a connection, and of all connections of a thread. */
 const connectionMaxBytes = 4 * 2 ** 20
 const threadMaxBytes = 256 * 2 ** 20
 
-/** The echo of whole bodies, by the one that begins at once. */
-export function createHeldBody(echo: EchoBody): EchoBody {
+/** @param echo sends a body back as it comes */
+export function createEchoAfterBody(echo: EchoBody): EchoBody {
   const held = new WeakMap<HttpConnection, number>()
   let all = 0
 
@@ -19,7 +19,7 @@ export function createHeldBody(echo: EchoBody): EchoBody {
   }
   const heldOf = (connection: HttpConnection) => held.get(connection) ?? 0
 
-  /** Whether there is room for so many more; if not, that is the answer. */
+  /** Whether there is room for so many more bytes. If not, it answers so. */
   function fits(bytes: number, response: Response, connection: HttpConnection): boolean {
     const isLarge = heldOf(connection) + bytes > connectionMaxBytes
     if (!isLarge && all + bytes <= threadMaxBytes) return true
