@@ -9,7 +9,9 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { dial, echo } from './client.ts'
+import { full, short } from './full.ts'
 import { yodel, yodelPath } from './program.ts'
+import { createTypist } from './typist.ts'
 
 const fdOf = (server: Server) => (server as unknown as { _handle: { fd: number } })._handle.fd
 
@@ -54,7 +56,7 @@ test('a unix socket is announced as one, whatever is spoken there', async () => 
     ['tcp', path => `unix:${path}`],
     ['https', path => `https+unix:${path}`],
   ]
-  for (const [name, url] of rows) {
+  for (const [name, url] of short(rows, rows.slice(1))) {
     const path = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'echo')
     const unix = await listening({ path })
     const start = `exec ${process.execPath} ${yodelPath} serve --fd 3=${name}`
@@ -80,6 +82,7 @@ test('what cannot be spoken on a socket is refused', async () => {
 })
 
 test('a descriptor that cannot be served is refused in one line', async () => {
+  const typed = createTypist()
   const rows: [string, RegExp][] = [
     ['99', /Descriptor 99 is not open/],
     ['0', /Descriptor 0 is .*, not a socket/],
@@ -89,8 +92,10 @@ test('a descriptor that cannot be served is refused in one line', async () => {
     ['3=ftp', /'3=ftp' is no descriptor/],
   ]
   for (const [text, line] of rows) {
-    await using program = yodel(['serve', '--fd', text])
-    const { code, stderr } = await program.finished
+    // The program that is typed into has a pair of sockets for its stdin, too.
+    if (text === '0' && !full) continue
+    const args = ['serve', '--fd', text]
+    const { code, stderr } = text === '0' ? await yodel(args).finished : await typed(args)
     assert.equal(code, 2)
     assert.match(stderr, line)
   }

@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { serve, type RunResult, type Server } from 'yodel'
-import { notDaily, short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { listen } from './peers/server.ts'
-import { Program, yodelPath } from './program.ts'
 import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
@@ -21,7 +20,10 @@ after(async () => {
 /** The same however busy the machine is. */
 const brief = ['--count', '500', '--warmup', '0']
 
-const typed = createTypist()
+const environment = (columns: number) => ({ COLUMNS: `${columns}`, LC_ALL: 'C.UTF-8' })
+/** In the short form nothing else that is printed depends on it. */
+const usual = short(80, 40)
+const typed = createTypist(undefined, environment(usual))
 /** Until it ends by itself. */
 const bench = (...args: string[]) => typed(['bench', ...args])
 
@@ -61,7 +63,7 @@ function prints() {
   })
 
   test('--ndjson: seconds that add up to the result, which is the last line', async () => {
-    const args = ['--duration', '2200ms', '--warmup', '50ms', '--rate', '100/s']
+    const args = ['--duration', '2200ms', '--warmup', '50ms', '--rate', '50/s']
     const { stdout, stderr } = await bench(server.url, '--ndjson', ...args)
     const lines = stdout.trimEnd().split('\n')
     type Line = { event: string; received: number; seconds: number }
@@ -86,7 +88,7 @@ function prints() {
 
   test(
     '--output in every format at once, whole, and nothing else in the folder',
-    { skip: notDaily },
+    { skip: onlyFull },
     async () => {
       const place = mkdtempSync(join(folder, 'all-'))
       const names = ['run.csv', 'run.hgrm', 'run.html', 'run.json']
@@ -107,7 +109,7 @@ function prints() {
 function draws() {
   test(
     'objectives that are held: exit 0, one that is missed: exit 1, and a table',
-    { skip: notDaily },
+    { skip: onlyFull },
     async () => {
       const held = ['--expect', 'p90<1h', '--expect', 'loss=0', '--expect', 'rate>=1/s']
       const good = await bench(server.url, ...brief, ...held)
@@ -128,7 +130,7 @@ function draws() {
 
   test(
     '--find-max prints the rate that it found, and what to type to measure it',
-    { skip: notDaily },
+    { skip: onlyFull },
     async () => {
       const probes = ['--duration', '50ms', '--warmup', '5ms', '--drain', '40ms']
       await using slow = await slowServer(1_000)
@@ -154,11 +156,10 @@ function draws() {
     test(`the text fits into ${columns} columns, but for what is to be copied`, async () => {
       const missed = ['--rate', '2k', '--connections', '10', '--expect', 'p99<1us']
       const beside = ['--churn', '50', '--idle', '2', '--size', '1-2k:9,64k:1']
-      const command = [process.execPath, yodelPath, 'bench', server.url, ...brief]
-      const args = [`COLUMNS=${columns}`, 'LC_ALL=C.UTF-8', ...command, ...missed, ...beside]
-      await using program = new Program('env', args, 'ignore')
-      const { stdout } = await program.finished
-      const lines = stdout.toString().split('\n')
+      const typedThere = columns === usual ? typed : createTypist(undefined, environment(columns))
+      const args = ['bench', server.url, ...brief, ...missed, ...beside]
+      const { stdout } = await typedThere(args)
+      const lines = stdout.split('\n')
       const copied = lines.findIndex(line => /^ *reproduce/.test(line)) + 1
       assert.match(lines[copied]!, /^ *yodel bench .*--expect 'p99<1us'/)
       for (const [n, line] of lines.entries())
@@ -174,7 +175,7 @@ function draws() {
 }
 
 function reaches() {
-  test('a unix socket', { skip: notDaily }, async () => {
+  test('a unix socket', { skip: onlyFull }, async () => {
     await using server = await serve(`unix:${join(folder, 'socket')}`)
     const { url } = server
     const { code, result } = await benchJson(url, '--count', '300', '--warmup', '0')
@@ -184,7 +185,7 @@ function reaches() {
 
   test(
     '--churn and --idle: the server sees both, and the result counts them',
-    { skip: notDaily },
+    { skip: onlyFull },
     async () => {
       const clients: { bytesRead: number; destroyed: boolean }[] = []
       let openIdle = 0

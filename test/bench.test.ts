@@ -1,7 +1,7 @@
 /** The benchmark, as short as can be, so that it does not rot. What it measures proves nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { notDaily } from './full.ts'
+import { onlyFull } from './full.ts'
 import { Program, root } from './program.ts'
 
 const runner = `${root}build/benchmarks/run.js`
@@ -9,7 +9,7 @@ const linux = process.platform === 'linux' ? false : 'reads /proc, which only Li
 
 test(
   'the benchmark runs, and prints a table with a ratio',
-  { skip: linux || notDaily },
+  { skip: linux || onlyFull },
   async () => {
     const flags = ['--rounds', '1', '--ms', '100', '--only', 'small-50', '--of', 'yodel node']
     await using program = new Program(process.execPath, [runner, ...flags], 'ignore')

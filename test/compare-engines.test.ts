@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { full, short } from './full.ts'
-import { Program, yodel, yodelPath } from './program.ts'
+import { yodel } from './program.ts'
 import { createTypist } from './typist.ts'
 
 interface Document {
@@ -39,18 +39,17 @@ const isLinux = process.platform === 'linux'
 /** The others differ from the pool and from node in a number, or in who moves the bytes. */
 const models = short(['one', 'threads', 'pool', 'node', 'uring'], ['one', 'node'])
 
+/** The width comes from the environment where stdout is no terminal. */
+const typed = createTypist(undefined, { COLUMNS: '40', LC_ALL: 'C.UTF-8', TERM: 'xterm' })
+
 test('models, in a picture of 40 columns and in a file', async () => {
   const path = join(folder, 'all.json')
   const brief = ['--connections', '5', '--duration', '100ms', '--rounds', '1', '--pool', '2']
   const chosen = full ? [] : ['--models', models.join()]
   const flags = [...brief, ...chosen, '--output', path]
-  // The width comes from the environment where stdout is no terminal.
-  const command = ['COLUMNS=40', 'LC_ALL=C.UTF-8', 'TERM=xterm', process.execPath, yodelPath]
-  await using program = new Program('env', [...command, 'compare-engines', ...flags], 'ignore')
-  const { code, stdout, stderr } = await program.finished
+  const { code, stdout: text, stderr } = await typed(['compare-engines', ...flags])
   assert.equal(stderr, '')
   assert.equal(code, 0)
-  const text = stdout.toString()
   for (const line of text.split('\n')) assert.ok(line.length <= 40, line)
 
   const document = JSON.parse(readFileSync(path, 'utf8')) as Document
@@ -85,7 +84,6 @@ test('models, in a picture of 40 columns and in a file', async () => {
 })
 
 test('wrong options: one line, and exit 2', async () => {
-  const typed = createTypist()
   for (const args of [
     ['--models', 'one,two'],
     ['--connections', '0'],

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dialMany, echo, read, until } from './client.ts'
-import { notDaily, short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { portOf, Program, yodelPath, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
 
@@ -41,7 +41,7 @@ for (const engine of ['node', 'uring'] as const) {
   })
 
   const onFew = `${engine}: 256 descriptors, 400 clients: all are served in the end`
-  test(onFew, { skip: skip || notDaily }, async () => {
+  test(onFew, { skip: skip || onlyFull }, async () => {
     const command = `ulimit -n 256; exec "${process.execPath}" "${yodelPath}" serve :0`
     await using program = new Program('sh', ['-c', `${command} --engine ${engine}`], 'ignore')
     const [, url] = await program.says(/listening on (\S+)/)
@@ -74,7 +74,7 @@ for (const engine of ['node', 'uring'] as const) {
   /** Each who leaves makes room for one, not for more: or the limit is reached by and by. */
   test(
     `${engine}: few descriptors, clients leave one by one: none is dropped`,
-    { skip: skip || (engine === 'node' && notDaily) },
+    { skip: skip || (engine === 'node' && onlyFull) },
     async () => {
       const command = `ulimit -n 200; exec "${process.execPath}" "${yodelPath}" serve :0`
       await using program = new Program('sh', ['-c', `${command} --engine ${engine}`], 'ignore')

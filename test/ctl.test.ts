@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { notDaily } from './full.ts'
+import { onlyFull } from './full.ts'
 import { dial, echo, ending } from './client.ts'
 import type * as Clients from '../src/cli/control-client.ts'
 import type * as Guards from '../src/dashboard/guard.ts'
@@ -125,7 +125,7 @@ suite('yodel serve', { concurrency: 4 }, () => {
 
   test(
     'it gets into its own listeners, through TLS and a PROXY header',
-    { skip: notDaily },
+    { skip: onlyFull },
     async () => {
       const listener = ['tls://127.0.0.1:0', '--proxy-protocol', 'require']
       const log = ['--log-level', 'info']
@@ -207,7 +207,7 @@ suite('what yodel serve says', { concurrency: 4 }, () => {
 
   test(
     '--log-level debug behind a proxy: the client, and the proxy it came by',
-    { skip: notDaily },
+    { skip: onlyFull },
     async () => {
       const args = ['serve', ':0', '--log-level', 'debug', '--proxy-protocol', 'require']
       await using program = yodel(args)

@@ -5,7 +5,7 @@ import { after, before, suite, test } from 'node:test'
 import { serve } from 'yodel'
 import { WebSocket } from 'ws'
 import type * as Api from '../src/dashboard/api.ts'
-import { notDaily } from './full.ts'
+import { onlyFull } from './full.ts'
 import { dial, echo, until } from './client.ts'
 import { startBoard, type Board } from './dashboard.ts'
 
@@ -116,7 +116,7 @@ suite('benches', () => {
     return run!
   }
 
-  test('one finishes with a result, a page, and a comparison', { skip: notDaily }, async () => {
+  test('one finishes with a result, a page, and a comparison', { skip: onlyFull }, async () => {
     const wanted = {
       address: board.server.url,
       connections: 2,

@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import type * as Prometheus from '../src/dashboard/prometheus.ts'
 import { dial, echo, until } from './client.ts'
 import { ask, startBoard, type Board } from './dashboard.ts'
-import { notDaily } from './full.ts'
+import { onlyFull } from './full.ts'
 import { missing, Program, root } from './program.ts'
 
 const { MetricsText } = (await import(`${root}dist/dashboard/prometheus.js`)) as typeof Prometheus
@@ -97,7 +97,7 @@ test(
   'a real Prometheus scrapes it, and answers every query of the Grafana dashboard',
   {
     // It takes 5 s to begin.
-    skip: notDaily || missing('prometheus'),
+    skip: onlyFull || missing('prometheus'),
   },
   async () => {
     await using board = await startBoard()

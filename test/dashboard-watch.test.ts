@@ -12,7 +12,7 @@ import type * as Events from '../src/dashboard/events.ts'
 import type * as Routes from '../src/dashboard/routes.ts'
 import { dial, echo, ending, until } from './client.ts'
 import { Observer, startBoard, type Board } from './dashboard.ts'
-import { notDaily, short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { root } from './program.ts'
 import { refusal } from './refusal.ts'
 
@@ -34,7 +34,7 @@ for (const engine of ['node', 'uring', 'blocking'] as const) {
 
   test(
     `${engine}: a client waits, is served when another is killed, and ends`,
-    { skip: skip || (engine === 'blocking' && notDaily) },
+    { skip: skip || (engine === 'blocking' && onlyFull) },
     async () => {
       await using board = await startBoard({ serve: { engine, concurrency: 1 } })
       const [first, second] = [await dial(board.server.address), await dial(board.server.address)]
@@ -78,7 +78,7 @@ for (const engine of ['node', 'uring', 'blocking'] as const) {
 
   test(
     `${engine}: connections are filtered, sorted, paged and killed by filter`,
-    { skip: skip || (engine !== 'node' && notDaily) },
+    { skip: skip || (engine !== 'node' && onlyFull) },
     async () => {
       await using board = await startBoard({ serve: { engine, concurrency: 13 } })
       const sockets = await Promise.all(

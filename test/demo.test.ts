@@ -1,12 +1,12 @@
 /** `npm run demo` plays the scene of the exercise, and its numbers make the point. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { notDaily } from './full.ts'
+import { onlyFull } from './full.ts'
 import { Program, root } from './program.ts'
 
 /** That it is so, the suite of the engines shows; this is about how it is told. */
 const scene = 'with one client at a time the echo waits for the sender, with many it does not'
-test(scene, { skip: notDaily }, async () => {
+test(scene, { skip: onlyFull }, async () => {
   const demo = `${root}build/examples/demo.js`
   await using program = new Program(process.execPath, [demo, '--short'], 'ignore')
   const { code, stdout, stderr } = await program.finished

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { bench, type BenchOptions, type RunResult } from 'yodel'
 import type * as Payloads from '../src/load/payload.ts'
 import { until } from './client.ts'
-import { notDaily, short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { BadServer, type Misdeed } from './peers/bad-server.ts'
 import { Program, root } from './program.ts'
 
@@ -87,7 +87,7 @@ describe('it is found that a server', { concurrency: 8 }, () => {
     const all = delicate.includes(misdeed) ? [...cases, ...moreCases] : cases
     const few = delicate.includes(misdeed) ? cases : cases.slice(1)
     for (const each of short(all, few)) {
-      const skip = few.length > 1 && each === few[0] && notDaily
+      const skip = few.length > 1 && each === few[0] && onlyFull
       const { depth, sizeBytes } = each
       test(`${misdeed}, with ${depth} in flight, of ${sizeBytes} bytes`, { skip }, async () => {
         const { result, damage, pieceBytes } = await detect(misdeed, each)
@@ -174,7 +174,7 @@ test('a correct server gives no false alarm', async () => {
 
 /** The others show the same of the library; it is `npm run detect` that must not rot. */
 const campaign = 'the campaign finds nothing in its short form, and every misdeed'
-test(campaign, { skip: notDaily }, async () => {
+test(campaign, { skip: onlyFull }, async () => {
   const args = [`${root}build/benchmarks/detect.js`, '--seconds=0.2']
   await using program = new Program(process.execPath, args, 'ignore')
   const { code, stdout, stderr } = await program.finished
