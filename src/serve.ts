@@ -20,8 +20,8 @@ import {
   type ResolvedOf,
 } from './options/form.ts'
 import { askedFor, checkTransport, suitsEngine } from './options/where.ts'
-import { datagramOptions, proxyOptions, serveOptions, webOptions } from './serving/options.ts'
-import type { DatagramRules, WebRules } from './serving/options.ts'
+import { datagramOptions, proxyOptions, serveOptions, webOptions } from './options/serve.ts'
+import type { DatagramRules, WebRules } from './options/serve.ts'
 import { share, type ServeTask } from './task.ts'
 import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
@@ -151,7 +151,7 @@ const udpPorts = new Uint16Array(new SharedArrayBuffer(65_536 * Uint16Array.BYTE
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
 export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
-/** What each option can be by itself is in its table: serving/options. */
+/** What each option can be by itself is in its table: options/serve. */
 function check({ faults = [], web }: Wanted, address: Address) {
   const wrong = web.origins?.find(origin => origin !== 'null' && originOf(origin) !== origin)
   if (wrong !== undefined)

@@ -4,7 +4,7 @@ import type { EngineName } from './vocabulary/engine-names.ts'
 import type { LoadPlan } from './load/plan.ts'
 import type { ResolvedOf } from './options/form.ts'
 import type { ServerTls } from './wire/tls/credentials.ts'
-import type { DatagramRules, ProxyRules, serveOptions, WebRules } from './serving/options.ts'
+import type { DatagramRules, ProxyRules, serveOptions, WebRules } from './options/serve.ts'
 
 export type Task = ServeTask | LoadTask
 

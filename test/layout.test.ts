@@ -7,8 +7,8 @@ import { root } from './program.ts'
 
 /** A file may import its own part and any part named before it: so there are no cycles. */
 const parts = [
-  'vocabulary wire options metrics',
-  'load faults serving task report engines threads serve connect bench index dashboard cli',
+  'vocabulary wire metrics faults options',
+  'load task report engines threads serve connect bench index dashboard cli',
 ].flatMap(names => names.split(' '))
 
 /** Words that may stand only in the named place, because one place owns that concern. */

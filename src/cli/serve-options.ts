@@ -1,7 +1,7 @@
 /** Options of the server that concern single transports, as they were typed. */
 import { usageError } from '../vocabulary/errors.ts'
 import { fromFlags, type OptionsOf } from '../options/form.ts'
-import { serveOptions } from '../serving/options.ts'
+import { serveOptions } from '../options/serve.ts'
 
 /** @throws UserError for flags that do nothing without another one */
 export function servingOf(flags: object): OptionsOf<typeof serveOptions> {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { optionsIn } from '../options/form.ts'
 import { suitsTransport } from '../options/where.ts'
-import { serveOptions } from '../serving/options.ts'
+import { serveOptions } from '../options/serve.ts'
 import type { TransportName } from '../vocabulary/transport.ts'
 
 /**

@@ -18,7 +18,7 @@ import {
 import { benchOptions } from '../load/options.ts'
 import { optionsIn } from '../options/form.ts'
 import { suitsEngine } from '../options/where.ts'
-import { serveOptions } from '../serving/options.ts'
+import { serveOptions } from '../options/serve.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
 

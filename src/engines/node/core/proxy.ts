@@ -2,7 +2,7 @@
 import { BlockList, isIPv6, type Socket } from 'node:net'
 import { withoutZone } from '../../../vocabulary/address.ts'
 import { usageError } from '../../../vocabulary/errors.ts'
-import type { ProxyRules } from '../../../serving/options.ts'
+import type { ProxyRules } from '../../../options/serve.ts'
 import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import { readProxyHeader, writeProxyHeader } from '../../../wire/proxy-header.ts'
 import type { Handshake } from './protocol.ts'

@@ -1,6 +1,6 @@
 /** What becomes of a request: its body is echoed, or it is described. */
 import { counter, type Meter } from '../../../metrics/meter.ts'
-import type { WebRules } from '../../../serving/options.ts'
+import type { WebRules } from '../../../options/serve.ts'
 import type { ServeTask } from '../../../task.ts'
 import { describe } from './describe.ts'
 import { decline, guard, type Request, type Response } from './exchange.ts'

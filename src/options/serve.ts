@@ -1,7 +1,7 @@
 /** The options of a server. */
 import { wantedEnginesTo } from '../vocabulary/engine-names.ts'
 import type { FaultSpec } from '../faults/index.ts'
-import { group, option, type OptionsOf, type ResolvedOf, type Where } from '../options/form.ts'
+import { group, option, type OptionsOf, type ResolvedOf, type Where } from './form.ts'
 import {
   choice,
   count,
@@ -14,9 +14,9 @@ import {
   text,
   untyped,
   whether,
-} from '../options/kinds.ts'
+} from './kinds.ts'
 import { datagramRules, type DatagramRule } from '../wire/udp/guard.ts'
-import { connected, secured } from '../options/where.ts'
+import { connected, secured } from './where.ts'
 
 /** Which certificate a server shows, and whose it wants to see. All in PEM (RFC 7468). */
 export const tlsOptions = {
