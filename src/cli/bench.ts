@@ -13,7 +13,7 @@ import type { RunResult } from '../report/result.ts'
 import { exitCodes, nobodyThere } from './exit.ts'
 import { addressArgument, jsonOption } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
-import { addOptions } from './option-flags.ts'
+import { addTables, type Tables } from './option-flags.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, tell } from './output.ts'
 import { checkOutputs, saveAll } from './saving.ts'
 
@@ -45,13 +45,16 @@ const outputOptions = {
 type Output = ResolvedOf<typeof outputOptions>
 
 const { calling, ...own } = benchOptions
+export const benchTables: Tables = [
+  [undefined, own],
+  [undefined, searchOptions],
+  [undefined, outputOptions],
+  ['Transports:', { calling }],
+]
 
 export function completeBench(bare: Command): void {
   const command = bare.addArgument(addressArgument('what to measure'))
-  addOptions(command, own)
-  addOptions(command, searchOptions)
-  addOptions(command, outputOptions)
-  addOptions(command, { calling }, 'Transports:')
+  addTables(command, benchTables)
   command.action(async (address, flags) => {
     const { json = false, ndjson = false, files = [] } = fromFlags(outputOptions, flags)
     if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')

@@ -9,12 +9,12 @@ import type { AnswerHead } from '../wire/http/answer-parser.ts'
 import { fromFlags, option } from '../options/form.ts'
 import { whether } from '../options/kinds.ts'
 import { printable } from '../vocabulary/text.ts'
-import { hasText, isDatagrams, transports } from '../vocabulary/transport.ts'
+import { hasText, isDatagrams, transportNames, transports } from '../vocabulary/transport.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { exitCodes } from './exit.ts'
 import { addressArgument } from './flags.ts'
-import { addOptions } from './option-flags.ts'
+import { addTables, type Tables } from './option-flags.ts'
 import type { Talked } from './exit.ts'
 import { leaveUnconnected, onInterrupt, tell } from './output.ts'
 
@@ -29,11 +29,13 @@ const shownOptions = {
     default: false,
     flag: 'text',
     help: 'ws: in a pipe each line is a message of text',
+    where: { transports: transportNames.filter(transport => hasText({ transport })) },
   }),
   halfClose: option(whether(), {
     default: false,
     flag: 'half-close',
     help: 'in a pipe: say FIN as soon as stdin ends, not when all is back',
+    where: { transports: transportNames.filter(name => transports[name].carries === 'bytes') },
   }),
   verbose: option(whether(), {
     default: false,
@@ -43,11 +45,14 @@ const shownOptions = {
   }),
 }
 const { calling, ...own } = connectOptions
+export const connectTables: Tables = [
+  [undefined, { ...shownOptions, ...own }],
+  ['Transports:', { calling }],
+]
 
 export function completeConnect(bare: Command): void {
   const command = bare.addArgument(addressArgument('where to connect'))
-  addOptions(command, { ...shownOptions, ...own })
-  addOptions(command, { calling }, 'Transports:')
+  addTables(command, connectTables)
   command.action(async (address, flags) => {
     const { calling, timeoutMs: timeout } = fromFlags(connectOptions, flags)
     const shown = fromFlags(shownOptions, flags)

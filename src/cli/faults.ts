@@ -7,6 +7,7 @@ import { parseFaultScript, type FaultStep } from '../faults/script.ts'
 import { fromFlags, option, type Kind, type OptionsOf } from '../options/form.ts'
 import { list, text } from '../options/kinds.ts'
 import type { ServeOptions } from '../serve.ts'
+import { serveOptions } from '../options/serve.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { cannot } from './files.ts'
 import type { Log } from './log.ts'
@@ -45,11 +46,13 @@ export const faultFlags = {
   fault: option(list(givenFault), {
     default: undefined,
     flag: 'fault',
+    where: serveOptions.faults.where!,
     help: `misbehave: ${faultKinds.join(', ')}; repeatable; 1/kind=value: the second address alone`,
   }),
   faultScript: option(script, {
     default: undefined,
     flag: 'fault-script',
+    where: serveOptions.faults.where!,
     help: 'which faults are in force when (JSON)',
   }),
   faultLog: option(text('<file>'), {

@@ -10,18 +10,21 @@ import { plural } from '../vocabulary/units.ts'
 import { addressArgument, jsonOption } from './flags.ts'
 import { exitCodes, nobodyThere } from './exit.ts'
 import { showLoad } from './live.ts'
-import { addOptions } from './option-flags.ts'
+import { addTables, type Tables } from './option-flags.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, tell } from './output.ts'
 
 const { calling, ...own } = floodOptions
+export const floodTables: Tables = [
+  [undefined, own],
+  [undefined, jsonOption],
+  ['Transports:', { calling }],
+]
 
 export function completeFlood(bare: Command): void {
   const command = bare
     .addArgument(addressArgument('where to send it'))
     .argument('[message]', 'what to send', 'Hello!\n')
-  addOptions(command, own)
-  addOptions(command, jsonOption)
-  addOptions(command, { calling }, 'Transports:')
+  addTables(command, floodTables)
   command.action(async (address, message, flags) => {
     const options = fromFlags(floodOptions, flags)
     const run = flood(address, { ...options, message })

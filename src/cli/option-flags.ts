@@ -3,12 +3,19 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { optionsIn, type Kind, type Option as Row, type Table } from '../options/form.ts'
 import { fileContent, value } from './flags.ts'
 
+/** All options of a command, in the order of its help, each table under its heading. */
+export type Tables = readonly (readonly [heading: string | undefined, rows: Table])[]
+
+export function addTables(command: object, tables: Tables): void {
+  for (const [heading, rows] of tables) addOptions(command, rows, heading)
+}
+
 /**
  * Adds the flags of a table; what is typed is read by `fromFlags()`. A default is only said in the
  * help: what was not typed stays undefined, so that the library decides.
  * @param heading of their own in the help
  */
-export function addOptions(command: object, rows: Table, heading?: string): void {
+function addOptions(command: object, rows: Table, heading?: string): void {
   for (const [, row] of optionsIn(rows)) {
     const { flag } = row
     if (flag === undefined) continue
@@ -44,10 +51,14 @@ function parserOf(kind: Kind<unknown>) {
 }
 
 /** ` (default: 10s)` */
-function defaultOf({ kind, default: usual, defaultText }: Row<unknown>): string {
-  const text = defaultText ?? (isNothing(usual) ? '' : kind.format(usual).join())
+function defaultOf(row: Row<unknown>): string {
+  const text = usualOf(row)
   return text === '' ? '' : ` (default: ${text})`
 }
+
+/** The default as people write it; '' where it need not be said. */
+export const usualOf = ({ kind, default: usual, defaultText }: Row<unknown>): string =>
+  defaultText ?? (isNothing(usual) ? '' : kind.format(usual).join())
 
 /** No limit, or nothing of it: help need not say that. */
 const isNothing = (usual: unknown) => usual === undefined || usual === Infinity || usual === 0

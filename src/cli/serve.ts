@@ -12,7 +12,7 @@ import { activatedSockets, parseFd, type Inherited } from './activation.ts'
 import { faultFlags, faultsOf, inject } from './faults.ts'
 import { isUdp, risk, warnings } from './udp-text.ts'
 import { openLog, type Log } from './log.ts'
-import { addOptions } from './option-flags.ts'
+import { addTables, type Tables } from './option-flags.ts'
 import { onInterrupt, print, showLive } from './output.ts'
 import { servedText, servingText, totalOf } from './counts-text.ts'
 import { servingOf } from './serve-options.ts'
@@ -25,12 +25,7 @@ export function completeServe(bare: Command): void {
     '[address...]',
     `where to listen (default: ${formatAddress(defaultAddress)})`,
   )
-  addOptions(command, commonOptions)
-  addOptions(command, socketOptions)
-  addOptions(command, faultOptions, faultsGroup)
-  addOptions(command, faultFlags, faultsGroup)
-  addOptions(command, transportOptions, 'Transports:')
-  addOptions(command, watchOptions, 'Watching:')
+  addTables(command, serveTables)
   const typed = new Typed(command)
   command.action(async (texts, flags) => {
     const serving = servingOf(flags)
@@ -74,8 +69,6 @@ export function completeServe(bare: Command): void {
 /** No last line when the server leaves this quickly. */
 const quickMs = 100
 
-const faultsGroup = 'Faults:'
-
 const fd: Kind<Inherited> = {
   placeholder: '<n>',
   parse: parseFd,
@@ -87,6 +80,7 @@ const socketOptions = {
     default: undefined,
     flag: 'fd',
     help: 'serve a socket that is open already: 3 or 3=tls; repeatable',
+    where: serveOptions.inheritedFd.where!,
   }),
   json: option(whether(), {
     default: false,
@@ -94,6 +88,15 @@ const socketOptions = {
     help: 'one JSON object per line on stdout',
   }),
 }
+
+export const serveTables: Tables = [
+  [undefined, commonOptions],
+  [undefined, socketOptions],
+  ['Faults:', faultOptions],
+  ['Faults:', faultFlags],
+  ['Transports:', transportOptions],
+  ['Watching:', watchOptions],
+]
 
 type Place = Partial<Inherited> & Pick<Inherited, 'address'>
 

@@ -20,6 +20,7 @@ import { optionsIn } from '../options/form.ts'
 import { suitsEngine } from '../options/where.ts'
 import { serveOptions } from '../options/serve.ts'
 import { transportNames } from '../vocabulary/transport.ts'
+import { optionPages } from '../cli/options-page.suite.ts'
 import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -104,6 +105,7 @@ const parts: Record<string, { page: string; text: () => string }> = {
     page: 'docs/metrics.md',
     text: () => table(['name', 'counts', 'one more label'], metricRows()),
   },
+  'options of each command': { page: 'docs/options.md', text: () => optionPages(table) },
   map: { page: 'docs/map.md', text: () => [...mapOf('src/'), ...mapOf('page/')].join('\n').trim() },
   'faults by transport': {
     page: 'docs/faults.md',

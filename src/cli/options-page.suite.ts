@@ -1,0 +1,60 @@
+/** What docs/options.md says: the tables of options, as the help of each command has them. */
+import { engineNames } from '../vocabulary/engine-names.ts'
+import { transportNames } from '../vocabulary/transport.ts'
+import { optionsIn, type Option } from '../options/form.ts'
+import { suitsEngine, suitsTransport } from '../options/where.ts'
+import { benchTables } from './bench.ts'
+import { connectTables } from './connect.ts'
+import { floodTables } from './flood.ts'
+import { usualOf, type Tables } from './option-flags.ts'
+import { serveTables } from './serve.ts'
+
+const verbs: Record<string, Tables> = {
+  serve: serveTables,
+  connect: connectTables,
+  flood: floodTables,
+  bench: benchTables,
+}
+
+const code = (text: string) => (text === '' ? '' : `\`${text}\``)
+
+function whereOf(row: Option<unknown>): string {
+  const engines = engineNames.filter(name => suitsEngine(row, name))
+  const names = transportNames.filter(name => suitsTransport(row, name))
+  const others = transportNames.filter(name => !suitsTransport(row, name))
+  const some = others.length > 2 ? names.join(', ') : `not ${others.join(', ')}`
+  return [
+    ...(row.where?.engines ? [`engine ${engines.join(', ')}`] : []),
+    ...(row.where?.transports ? [some] : []),
+  ].join('; ')
+}
+
+function rowOf(row: Option<unknown>): string[] {
+  const { flag, short, kind, help = '', condition } = row
+  const dashed =
+    `${short === undefined ? '' : `-${short}, `}--${flag} ${kind.placeholder}`.trimEnd()
+  const unsaid = kind.choices && !help.includes(kind.choices.join(', ')) ? kind.choices : []
+  const choices = unsaid.length > 0 ? ` (${unsaid.map(code).join(', ')})` : ''
+  return [
+    code(dashed),
+    usualOf(row),
+    help + choices,
+    whereOf(row),
+    condition ? condition.name : '',
+  ].map(cell => cell.replaceAll('|', '\\|'))
+}
+
+/** For each command a table; the last column only where results are compared. */
+export const optionPages = (table: (head: string[], rows: string[][]) => string): string =>
+  Object.entries(verbs)
+    .map(([verb, tables]) => {
+      const rows = tables
+        .flatMap(([, options]) => optionsIn(options).map(([, row]) => row))
+        .filter(({ flag }) => flag !== undefined)
+        .map(rowOf)
+      const head = ['option', 'default', 'meaning', 'where', 'compared as']
+      const columns = rows.some(cells => cells.at(-1) !== '') ? head.length : head.length - 1
+      const cut = rows.map(cells => cells.slice(0, columns))
+      return `## yodel ${verb}\n\n${table(head.slice(0, columns), cut)}`
+    })
+    .join('\n\n')
