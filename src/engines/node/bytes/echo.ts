@@ -5,7 +5,7 @@ import { failureName } from '../../failures.ts'
 import type { PlainEcho } from '../core/faulty-echo.ts'
 import { countGarbage } from '../../garbage.ts'
 
-/** With so much waiting to be sent, a client is not read from until all of it is gone. */
+/** With more bytes unsent, a client is not read from until all of them have left. */
 const unsentMaxBytes = 128 * 1024
 
 /**

@@ -1,4 +1,4 @@
-/** What becomes of a request: its body is echoed, or it is described. */
+/** Answers a request: echoes its body, or describes a request that has none. */
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { WebRules } from '../../../options/serve.ts'
 import type { ServeTask } from '../../../task.ts'
@@ -10,9 +10,9 @@ import type { EchoBody, HttpConnection } from './connection.ts'
 import { directivesOf, type Directives } from './directives.ts'
 import { countGarbage } from '../../garbage.ts'
 
-/** With so much waiting to be sent, a client is not read from until all of it is gone. */
+/** With more bytes unsent, a client is not read from until all of them have left. */
 const unsentMaxBytes = 128 * 1024
-/** Of one connection; pipelining could otherwise pile up any number of them. */
+/** How many answers of one connection may be delayed: pipelining could pile up any number. */
 const delayedMax = 100
 /** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
 const empty = new Set([204, 205, 304])
@@ -25,13 +25,13 @@ function countFault(response: Response, connection: HttpConnection, counters: Fl
     counters[counter.protocol]!++
     return
   }
-  // Whatever comes behind it is no further mistake.
+  // What follows on this connection is not counted as another failure.
   connection.fail('protocol')
   connection.refused = true
   response.setHeader('Connection', 'close')
 }
 
-/** How to answer; or with which status and sentence not to. */
+/** How to answer, or the status and the sentence of a refusal. */
 function allowed(request: Request, web: WebRules): Directives | Refusal {
   const refusal = refusalOf(request)
   if (refusal) return refusal
@@ -47,7 +47,7 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
   const echoWhole = createEchoAfterBody(echo)
 
   function answer(request: Request, response: Response, connection: HttpConnection) {
-    // It had been told that nothing more is answered.
+    // The client was told before that no further request is answered.
     if (!connection.session && !connection.socket.writable) return void request.resume()
     connection.begin(request, response)
     guard(response)
@@ -103,7 +103,7 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     } else if (!empty.has(status)) {
       return sendDescription(request, response, connection)
     }
-    // Node says so by itself for GET alone, and not at all over HTTP/2.
+    // Node sets it by itself only for GET, and never over HTTP/2.
     if (response.statusCode === 205) response.setHeader('Content-Length', 0)
     response.end()
   }
@@ -118,7 +118,7 @@ function sendDescription(request: Request, response: Response, connection: HttpC
   else response.end(description)
 }
 
-/** Programs need not say where they come from; a browser does. */
+/** A browser says its origin; other programs need not. */
 const isWelcome = (origin: string | undefined, { origins }: ServeTask['web']): boolean =>
   !origins || origin === undefined || origins.includes(origin)
 
@@ -127,15 +127,16 @@ export function announce(request: Request, response: Response): void {
   const { 'content-type': type, 'content-length': length } = request.headers
   if (type !== undefined) response.setHeader('Content-Type', type)
   if (length !== undefined) response.setHeader('Content-Length', length)
-  // What is malformed in the same breath is answered with 400; and who waits for us is answered.
+  // After the bytes at hand were parsed: if the rest is malformed, the answer is 400. A client that
+  // waits for the head before it sends more gets it.
   setImmediate(() => {
     if (!response.headersSent && !response.destroyed) response.flushHeaders()
   })
 }
 
 /**
- * Back-pressure instead of buffering, both ways: who does not read the answer is not read from. A
- * request holds 128 KiB and a chunk more in this process, and what the parser has read ahead.
+ * Backpressure, never buffering: a client that does not read the answer is not read from. A request
+ * holds 128 KiB and one chunk in this process, and what the parser has read ahead.
  */
 export function createEchoBody({ counters }: Meter): EchoBody {
   return (request, response) => {

@@ -65,12 +65,12 @@ export class Answer {
   readonly sent: Buffer
   readonly #pieces: Buffer[] = []
   #receivedBytes = 0
-  /** Something of it has come. */
+  /** Its first bytes have come. */
   begun = false
   complete = false
   /** It was sent more than once. */
   again = false
-  /** It is no echo any more, and its end is not waited for. */
+  /** It is longer than an echo can be, so its end is not waited for. */
   isOverlong = false
 
   constructor(sent: Buffer) {
@@ -101,7 +101,7 @@ export function closeInOrder(socket: Duplex): void {
 export function destroyLater(socket: Duplex): void {
   if (socket.destroyed) return
   const timer = setTimeout(() => socket.destroy(), closeTimeoutMs).unref()
-  // Nobody waits for that.
+  // The process may exit before.
   ;(socket as Partial<Socket>).unref?.()
   socket.once('close', () => clearTimeout(timer))
 }

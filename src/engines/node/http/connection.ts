@@ -15,17 +15,17 @@ export class HttpConnection {
   readonly accepted: Accepted | undefined
   readonly number: number
   readonly openedAt = performance.now()
-  /** Of HTTP/2. */
+  /** Only of HTTP/2. */
   session: ServerHttp2Session | undefined
   leaving = false
-  /** What came was no HTTP, and it has been said so. */
+  /** The client sent no valid HTTP, and was told so. */
   refused = false
-  /** Its end is known, and counted if it is a failure: whatever breaks by it is no further one. */
+  /** Its end is known, and counted if it is a failure; errors that follow are not counted again. */
   #over = false
   readonly #counters: Meter['counters']
-  /** Streams whose answer was ended before it was complete, by us. */
+  /** Streams whose answer we ended before it was complete. */
   readonly #cut = new WeakSet<object>()
-  /** Ends what waits on its behalf. */
+  /** Called when it has ended: each ends something that waits. */
   readonly #onGone = new Set<() => void>()
   readonly #onLeaving = new Set<() => void>()
   readonly #underWay = new Set<Response>()
@@ -42,7 +42,7 @@ export class HttpConnection {
     })
   }
 
-  /** The connection fails: counted once, whatever follows from it. False: it is over already. */
+  /** Counts that the connection failed, once. False if its end was known before. */
   fail(why: FailureName | NodeJS.ErrnoException): boolean {
     if (this.#over) return false
     this.#over = true
@@ -52,24 +52,24 @@ export class HttpConnection {
     return true
   }
 
-  /** The client has left: no failure, whatever breaks by it. */
+  /** The client has left: errors that follow are no failures. */
   left(): void {
     this.#over = true
     this.raw.destroy()
   }
 
-  /** How many wait for something else than the client. */
+  /** How many answers wait for something other than the client. */
   get waiting(): number {
     return this.#onGone.size
   }
 
-  /** Calls when the connection is gone; the function that is returned calls it off. */
+  /** Calls the listener when the connection has ended; returns a function that removes it. */
   whenGone(listener: () => void): () => void {
     this.#onGone.add(listener)
     return () => this.#onGone.delete(listener)
   }
 
-  /** The same for when the server wants to leave. */
+  /** Calls the listener when the server begins to drain; returns a function that removes it. */
   whenLeaving(listener: () => void): () => void {
     if (this.leaving) listener()
     this.#onLeaving.add(listener)
@@ -79,7 +79,7 @@ export class HttpConnection {
   begin(request: Request, response: Response): void {
     this.#underWay.add(response)
     response.once('close', () => this.#end(response))
-    // What breaks is counted for the connection, once.
+    // Errors are counted once, for the connection.
     for (const stream of [request, response]) stream.on('error', () => {})
     if (this.leaving) this.#sayLast(response)
   }
@@ -89,7 +89,7 @@ export class HttpConnection {
     if (this.leaving && !this.session && this.#underWay.size === 0) this.socket.end()
   }
 
-  /** What is under way is finished, and nothing else begun. */
+  /** Finishes the requests that are under way, and takes no others. */
   leave(): void {
     this.leaving = true
     for (const listener of this.#onLeaving) listener()
@@ -102,7 +102,7 @@ export class HttpConnection {
     if (!this.session && !response.headersSent) response.setHeader('Connection', 'close')
   }
 
-  /** Says why in HTTP/1.1, unless an answer has begun already; and hangs up. */
+  /** Sends the reason in HTTP/1.1, unless an answer has begun, and closes. */
   refuse(text: string): void {
     const { socket } = this
     this.refused = this.#over = true
@@ -113,7 +113,7 @@ export class HttpConnection {
     this.hangUpSoon()
   }
 
-  /** Ends an answer before it is complete: the connection with it, unless that has others. */
+  /** Ends an answer before it is complete: in HTTP/2 its stream, else its connection. */
   cut(response: Response): void {
     if (!response.stream) return void this.socket.end()
     if (response.stream.closed) return
@@ -130,7 +130,7 @@ export class HttpConnection {
     return this.accepted?.raw ?? this.socket
   }
 
-  /** A client that does not read the last bytes is not waited for. */
+  /** Closes soon, even if the client does not read the last bytes. */
   hangUpSoon(): void {
     const timer = setTimeout(() => this.raw.destroy(), lingerMs)
     this.raw.once('close', () => clearTimeout(timer))
@@ -141,9 +141,9 @@ export class HttpConnection {
   }
 }
 
-/** The parsers of Node take connections that others have accepted; they never listen. */
+/** Gives a connection to a parser of Node, which itself never listens. */
 export const handOver = (server: Pick<Server, 'emit'>, socket: Socket): boolean =>
   server.emit('connection', socket)
 
-/** Sends back what comes in; there is one with faults, and one that waits for the whole of it. */
+/** Sends a body back: as it comes, through faults, or when all of it has come. */
 export type EchoBody = (request: Request, response: Response, connection: HttpConnection) => void

@@ -1,11 +1,11 @@
-/** What a request looked like when it arrived, as JSON: for GET, and whatever else has no body. */
+/** Describes a request as JSON: the answer to GET, and to whatever else has no body. */
 import type { TLSSocket } from 'node:tls'
 import { targetOf, type Request } from './exchange.ts'
 import type { HttpConnection } from './connection.ts'
 
 /**
- * The answer to HEAD is as long as that to GET, since nobody sees it (RFC 9110 section 9.3.2).
- * Only what the client has sent, and how: nothing of this machine, its environment, its files.
+ * It has what the client sent and how, and nothing of this machine, its environment or its files.
+ * HEAD is described as GET, so that both have the same length (RFC 9110 section 9.3.2).
  */
 export function describe(request: Request, connection: HttpConnection): Buffer {
   const { socket, accepted } = connection
@@ -38,16 +38,16 @@ function pairs(list: readonly string[]): [string, string][] {
   return result
 }
 
-/** HTTP/2 has the method among its headers. */
+/** HTTP/2 also has the method among its headers. */
 const ofGet = ([name, value]: [string, string]): [string, string] =>
   name === ':method' && value === 'HEAD' ? [name, 'GET'] : [name, value]
 
 const text = String.raw`"(?:[^"\\]|\\.)*"`
 const pair = new RegExp(String.raw`\[\n\s+(${text}),\n\s+(${text})\n\s+\]`, 'g')
-/** A pair on each line, not four lines for each. */
+/** Puts each pair on one line instead of four. */
 const inLines = (json: string): string => json.replace(pair, '[$1, $2]')
 
-/** Nobody who takes it for HTML or for a script finds anything in it. */
+/** Escapes what would mean something to a reader that takes it for HTML or a script. */
 const harmless = (json: string): string =>
   json.replace(
     /[<>&\u2028\u2029]/g,

@@ -10,9 +10,9 @@ import { upon } from '../core/layer.ts'
 import type { Caller, Redial } from './caller.ts'
 import { Http1Messages, Http1Stream, type Place } from './h1-caller.ts'
 
-/** @param dialLower dials what HTTP travels by; again where a server hung up between requests */
+/** @param dialLower dials the transport below; again after a server closed between requests */
 export async function openHttp(target: Target, dialLower: () => Promise<Link>): Promise<Link> {
-  // Loaded before: what a server says at once, such as an alert, must find somebody who listens.
+  // Loaded before dialling: what a server sends at once, such as an alert, must find a listener.
   if (target.calling.tls?.alpn?.includes('h2')) await import('./h2-caller.ts')
   const lower = await dialLower()
   const address = target.address as HostAddress
@@ -51,13 +51,13 @@ async function openHttp2(
     : new Http2Messages(socket, place, http, redial)
 }
 
-/** In the clear nobody agrees on anything: who asks for h2 knows (RFC 9113 section 3.3). */
+/** Without TLS nothing is negotiated: h2 is prior knowledge then (RFC 9113 section 3.3). */
 function speaksHttp2(stream: Duplex, { calling }: Target): boolean {
   const { alpnProtocol } = stream as Partial<TLSSocket>
   return alpnProtocol === undefined ? calling.tls?.alpn?.[0] === 'h2' : alpnProtocol === 'h2'
 }
 
-/** As in the URL, without the port where it is that of the scheme. */
+/** Host and port as in the URL, without the scheme's default port. */
 function authorityOf({ transport, host, port }: HostAddress): string {
   const name = hostInUrl(host)
   return port === transports[transport].defaultPort ? name : `${name}:${port}`

@@ -11,7 +11,7 @@ export interface Directives {
 
 export const delayMaxMs = 60_000
 
-/** @returns a sentence where it makes no sense */
+/** @returns a sentence if the request asks for something that makes no sense */
 export function directivesOf(request: Request): Directives | string {
   const { query } = targetOf(request)
   const wanted = (name: string) =>

@@ -1,4 +1,4 @@
-/** The echo over HTTP: who speaks which version, and how a connection begins and ends. */
+/** The echo over HTTP: finds the version of a connection, and begins and ends it. */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Meter } from '../../../metrics/meter.ts'
@@ -23,7 +23,7 @@ export async function createHttpEcho(
   let arriving!: HttpConnection
   const connectionOf = (socket: unknown) => connections.get(socket as object)
   const http1 = createParser(task, connectionOf, (request, response, connection) => {
-    // Its first request has come so far that it is served.
+    // The head of its first request has come: the connection is served.
     unfinished.delete(connection.raw)
     answer(request, response, connection)
   })
@@ -37,7 +37,7 @@ export async function createHttpEcho(
     connection.session?.once('remoteSettings', () => unfinished.delete(connection.raw))
   }
 
-  /** It has begun with its first request, and may make room for others until that has a head. */
+  /** Its first bytes have come. Until its first request has a head it may be closed for others. */
   function begin(connection: HttpConnection) {
     const { raw, socket } = connection
     unfinished.add(raw, () => {
@@ -73,8 +73,8 @@ export async function createHttpEcho(
 }
 
 /**
- * Which version begins there (prior knowledge, RFC 9113 section 3.3). Time counts from the first
- * byte: who is silent is no burden.
+ * Finds the version by the first bytes (prior knowledge, RFC 9113 section 3.3). The timeout counts
+ * from the first byte: a client that is silent costs nothing.
  */
 function hear(
   socket: Socket,
@@ -100,6 +100,6 @@ function hear(
     else listener(version)
     if (version === 'http1') socket.resume()
   }
-  // What breaks is counted for the connection.
+  // Errors are counted for the connection.
   peek(socket, judge).then(heard, () => clearTimeout(timer))
 }

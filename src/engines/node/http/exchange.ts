@@ -1,4 +1,4 @@
-/** A request and its answer, as HTTP/1.1 and HTTP/2 of Node have them in common. */
+/** A request and its answer: what Node's HTTP/1.1 and HTTP/2 have in common. */
 import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http'
 import type { Readable, Writable } from 'node:stream'
 
@@ -16,13 +16,13 @@ export interface Response extends Writable {
   readonly headersSent: boolean
   setHeader(name: string, value: string | number): unknown
   flushHeaders(): void
-  /** Of HTTP/2. */
+  /** Only of HTTP/2. */
   readonly stream?: { readonly closed: boolean; close(code: number): void }
 }
 
 /**
- * On everything: nothing that is sent back becomes a page that may do something. A body that is
- * echoed keeps the type that its sender gave it, which may be text/html.
+ * Headers of every answer: no body that is sent back becomes a page that may run scripts. An echoed
+ * body keeps the type that its sender gave, which may be text/html.
  */
 const guards: readonly [string, string][] = [
   ['X-Content-Type-Options', 'nosniff'],
@@ -34,7 +34,7 @@ export function guard(response: Response): void {
   for (const [name, value] of guards) response.setHeader(name, value)
 }
 
-/** A sentence instead of an answer. */
+/** Refuses with a status and a sentence. */
 export function decline(response: Response, status: number, why: string): void {
   const body = Buffer.from(`${why}\n`)
   response.statusCode = status
@@ -43,7 +43,7 @@ export function decline(response: Response, status: number, why: string): void {
   response.end(body)
 }
 
-/** The same before there is a request, for HTTP/1.1. */
+/** The same in HTTP/1.1, where there is no request yet. */
 export const rawDecline = (status: number, why: string, ...more: [string, string][]): string =>
   [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
@@ -56,7 +56,7 @@ export const rawDecline = (status: number, why: string, ...more: [string, string
     `${why}\n`,
   ].join('\r\n')
 
-/** Path and query of what was asked for; a proxy may send a whole URL (RFC 9112 section 3.2.2). */
+/** Path and query of a request; a proxy may send a whole URL (RFC 9112 section 3.2.2). */
 export function targetOf({ url = '/' }: Request): { path: string; query: [string, string][] } {
   const local = url.replace(/^https?:\/\/[^/?#]*/i, '')
   const mark = local.indexOf('?')

@@ -14,11 +14,11 @@ import { countGarbage } from '../../garbage.ts'
 
 export interface FaultyBody {
   echo: EchoBody
-  /** For requests that come, and from now on for those under way. */
+  /** For new requests, and for the rest of those under way. */
   setFaults(faults: readonly FaultSpec[]): void
 }
 
-/** What faults count, they count for each body: after 1000 bytes of it, for example. */
+/** Faults count within each body: `after 1000 bytes` means of that body. */
 export function createFaultyBody({ faults, seed }: ServeTask, meter: Meter): FaultyBody {
   const bodies = new Set<Body>()
   const onHit = recordHits(meter)
@@ -99,7 +99,7 @@ class Body {
 
   async #write({ data }: Chunk) {
     this.#counters[counter.bytesOut]! += data.length
-    // One by one: what is written before the last write is done would leave as one piece.
+    // One after the other: chunks that are written together would leave as one piece.
     await Promise.race([write(this.#response, data), this.#vanished])
     await nextTurn()
   }

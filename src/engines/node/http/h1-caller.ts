@@ -18,7 +18,7 @@ const head = ({ authority, resource }: Place): string =>
   `POST ${resource} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: yodel\r\nAccept: */*\r\n` +
   'Content-Type: application/octet-stream\r\n'
 
-/** The connection of the moment. */
+/** The connection that is used now. */
 interface Line {
   socket: Duplex
   parser: AnswerParser
@@ -29,11 +29,11 @@ interface Line {
   sinceMs: number
 }
 
-/** Keep-alive; the next request goes out when the answer to the one before is complete. */
+/** Requests over one connection (keep-alive), each after the answer to the one before. */
 export class Http1Messages extends Caller {
   readonly #head: string
   readonly #redial: Redial
-  /** Undefined where the server has left, until there is something to send. */
+  /** Undefined after the server closed, until there is something to send. */
   #line: Line | undefined
   /** The message that is under way. */
   #answer: Answer | undefined
@@ -60,11 +60,11 @@ export class Http1Messages extends Caller {
       .on('end', () => this.#onEnd(line))
       .on('error', error => this.#onEnd(line, error))
       .on('close', () => this.#onEnd(line))
-    // It may have ended before anybody listened.
+    // It may have ended before it had these listeners.
     if (socket.destroyed || socket.readableEnded) this.#onEnd(line, socket.errored)
   }
 
-  /** What the system has not taken yet: a write is called back only when it is answered. */
+  /** Bytes that the system has not taken. A write itself is done only when it is answered. */
   get unsentBytes(): number {
     const { sent, again } = this.#answer ?? {}
     if (!sent) return this.writableLength
@@ -80,7 +80,7 @@ export class Http1Messages extends Caller {
 
   #onData(line: Line, data: Buffer) {
     if (this.destroyed) return
-    // Some say 408 before they hang up (RFC 9110 section 15.5.9).
+    // Some servers send 408 before they close (RFC 9110 section 15.5.9).
     if (startsWith408(data) && (!this.#answer || this.#mayGoAgain(line))) {
       line.socket.end()
       return this.#onEnd(line)
@@ -114,14 +114,14 @@ export class Http1Messages extends Caller {
     closeInOrder(line.socket)
   }
 
-  /** Nothing of an answer has come, on a connection that the server may have left by then. */
+  /** No byte of the answer has come, and the server may have closed before the request came. */
   #mayGoAgain = ({ answered }: Line): boolean => answered > 0 && this.#answer?.begun === false
 
   #onEnd(line: Line, error?: Error | null) {
     if (line !== this.#line || this.destroyed) return
     if (!isClose(error)) return void this.destroy(error!)
     const mayGoAgain = this.#mayGoAgain(line)
-    // Some bodies end where the connection does.
+    // The end of the connection may be the end of the body.
     line.parser.close()
     this.#leave(line)
     if (!this.#answer) return void this.emit('left', performance.now() - line.sinceMs)
@@ -174,7 +174,7 @@ export class Http1Messages extends Caller {
     this.awaitAnswer(true)
     socket.cork()
     socket.write(`${this.#head}${chunk.length}\r\n\r\n`, 'latin1')
-    // Time counts from when the system has taken it.
+    // The timeout counts from when the system has taken the request.
     socket.write(chunk, () => this.#answer?.sent === chunk && this.awaitAnswer(true))
     socket.uncork()
   }
@@ -208,13 +208,13 @@ function isKept({ version, headers }: AnswerHead): boolean {
   return version === '1.1' || options.includes('keep-alive')
 }
 
-/** One request in chunks, as long as there is something to say. */
+/** One request whose body is sent in chunks, for as long as there is something to send. */
 export class Http1Stream extends Caller {
   readonly #socket: Duplex
   #answered = false
-  /** All is said. */
+  /** The whole body was written. */
   #isSaid = false
-  /** Something is said that the system has not taken yet. */
+  /** The system has not taken the last write yet. */
   #isWriting = false
 
   constructor(socket: Duplex, place: Place, calling: HttpCalling) {
@@ -277,7 +277,7 @@ export class Http1Stream extends Caller {
     this.awaitAnswer(this.#isOwed)
   }
 
-  /** The server is to take what is said, and to answer when all is. */
+  /** The server has to act: to take what was written or, after the whole body, to answer. */
   get #isOwed(): boolean {
     return (this.#isSaid || this.#isWriting) && !this.#answered
   }

@@ -1,4 +1,4 @@
-/** The parser of HTTP/1.1: Node's, at its strictest; and the answers to what it refuses. */
+/** The parser of HTTP/1.1: Node's, at its strictest, and the answers to what it refuses. */
 import { createServer, type Server } from 'node:http'
 import type { FailureName } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
@@ -19,7 +19,7 @@ const refusals: Record<string, Refusal> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'timedOut', 'The headers took too long.'],
 }
 
-/** @param connectionOf of a socket that was handed over */
+/** @param connectionOf finds the connection of a socket that was handed over */
 export function createParser(
   { handshakeTimeoutMs }: ServeTask,
   connectionOf: (socket: unknown) => HttpConnection | undefined,
@@ -28,24 +28,24 @@ export function createParser(
   const timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
   const server = createServer({
     maxHeaderSize: headersMaxBytes,
-    // Slow headers are cut off; a slow body is what some want to see echoed.
+    // Slow headers time out. A slow body does not: a user may want to see it echoed.
     headersTimeout: timeoutMs,
     requestTimeout: 0,
     connectionsCheckingInterval: Math.max(10, Math.min(1_000, timeoutMs / 4)),
-    // What is idle is closed as on every transport.
+    // The idle timeout is the same on every transport, and not the parser's.
     keepAliveTimeout: 0,
-    // Counted, and with a sentence: see answer.ts.
+    // rules.ts checks it, so that it is counted and answered with a sentence.
     requireHostHeader: false,
     insecureHTTPParser: false,
     noDelay: true,
   })
-  // None is dropped from what is described; their size is bounded.
+  // Every header is described, so none is dropped; their size is bounded.
   server.maxHeadersCount = 0
   for (const event of ['request', 'checkExpectation'] as const)
     server.on(event, (request, response) =>
       answer(request, response, connectionOf(request.socket)!),
     )
-  // Without this its connection would just end.
+  // Without a listener Node would end the connection without an answer.
   server.on('connect', (_, socket) => {
     connectionOf(socket)?.refuse(rawDecline(405, 'This is no proxy.', ['Allow', methods]))
   })
@@ -54,7 +54,7 @@ export function createParser(
     if (!connection || connection.refused) return
     const { code = '' } = error
     const malformed = code.startsWith('HPE_') || Object.hasOwn(refusals, code)
-    // Of the connection, and counted there; or the client left within a request.
+    // An error of the connection is counted there. Or the client left within a request.
     if (!malformed || code === 'HPE_INVALID_EOF_STATE') {
       if (malformed) connection.fail('closedEarly')
       socket.destroy()
@@ -66,7 +66,7 @@ export function createParser(
     connection.fail(failure)
     connection.refuse(rawDecline(...(answerOf(error) ?? ([status, why] as const))))
   })
-  // The watch over slow headers begins when a server listens, and this one never does.
+  // Node checks for slow headers from `listening` on, and this server never listens.
   server.emit('listening')
   return server
 }

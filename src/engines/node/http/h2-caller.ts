@@ -1,4 +1,4 @@
-/** Calls over HTTP/2: requests side by side on one connection; answers are handed on in order. */
+/** Calls over HTTP/2: requests in parallel on one connection; answers are delivered in order. */
 import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
@@ -11,16 +11,16 @@ import { open, request } from './h2-session.ts'
 
 type Callback = (error?: Error | null) => void
 
-/** So often a message may be sent again for each in flight, while none is answered. */
+/** How many times messages may be sent again without an answer, for each message in flight. */
 const againMax = 5
 
-/** A connection: the one of the moment, or one that only finishes what it has. */
+/** A connection: the one that is used now, or one that only finishes its requests. */
 interface Line {
   socket: Duplex
   session: ClientHttp2Session
   streams: Set<ClientHttp2Stream>
   answered: number
-  /** The server has hung up, with GOAWAY or without. */
+  /** The server has closed, with GOAWAY or without. */
   isLeft: boolean
   sinceMs: number
 }
@@ -30,11 +30,11 @@ export class Http2Messages extends Caller {
   readonly #redial: Redial
   /** In the order of their requests. */
   readonly #answers: Answer[] = []
-  /** Those that are to be sent, or sent again, once there is a connection. */
+  /** Messages to send, or to send again, when there is a connection. */
   #unsent: Answer[] = []
-  /** Undefined where the server has left, until there is something to send. */
+  /** Undefined after the server closed, until there is something to send. */
   #line: Line | undefined
-  /** All that are open, those on their way out too. */
+  /** All open connections, also those that only finish. */
   readonly #lines = new Set<Line>()
   #isDialling = false
   /** How often something was sent again since the last answer. */
@@ -56,11 +56,11 @@ export class Http2Messages extends Caller {
     const line: Line = { socket, session, streams, answered: 0, isLeft: false, sinceMs }
     this.#line = line
     this.#lines.add(line)
-    // Before the listeners of others: they end the streams, which ask why.
+    // First of all listeners: others end the streams, and those look at `isLeft`.
     socket.once('end', () => this.#onLeft(line))
     session
       .on('error', error => isClose(error) || this.destroy(error))
-      // Node closes the session, and refuses the streams that will not be served.
+      // Node itself closes the session, and refuses streams that the server will not serve.
       .on('goaway', () => this.#onLeft(line))
       .on('close', () => {
         this.#onLeft(line)
@@ -69,7 +69,7 @@ export class Http2Messages extends Caller {
     heedFin(session, socket, () => streams)
   }
 
-  /** What the system has not taken yet: a write is called back at once, and waits in its stream. */
+  /** Bytes that the system has not taken: a write is done at once, and waits in its stream. */
   get unsentBytes(): number {
     let waiting = this.writableLength
     for (const { sent, again } of this.#unsent) if (!again) waiting += sent.length
@@ -134,10 +134,10 @@ export class Http2Messages extends Caller {
     stream.end(answer.sent)
   }
 
-  /** Who was not served, and who may have met a server on its way out, is sent again. */
+  /** Sends a message again if it was not served, or may have met a server that was closing. */
   #onUnanswered(answer: Answer, line: Line, stream: ClientHttp2Stream, error?: Error) {
     if (this.destroyed || this.#over) return
-    // RFC 9113 section 8.7; without a number it never went out.
+    // RFC 9113 section 8.7. A stream without a number was never sent.
     const isRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
     const isUnserved = isRefused || stream.id === undefined
     const isLost = (line.isLeft || line.session.destroyed) && isClose(line.socket.errored)
@@ -208,12 +208,12 @@ export class Http2Messages extends Caller {
   }
 }
 
-/** One request, as long as there is something to say. */
+/** One request, whose body is sent for as long as there is something to send. */
 export class Http2Stream extends Caller {
   readonly #session: ClientHttp2Session
   readonly #socket: Duplex
   readonly #stream: ClientHttp2Stream
-  /** All is said; something is said that the system has not taken; all has come. */
+  /** The whole body was written; a write waits for the system; the answer is complete. */
   #isSaid = false
   #isWriting = false
   #answered = false
@@ -258,7 +258,7 @@ export class Http2Stream extends Caller {
     this.#stream.end(callback)
   }
 
-  /** The server is to take what is said, and to answer when all is. */
+  /** The server has to act: to take what was written or, after the whole body, to answer. */
   get #isOwed(): boolean {
     return (this.#isSaid || this.#isWriting) && !this.#answered
   }

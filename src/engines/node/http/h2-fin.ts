@@ -1,19 +1,19 @@
-/** FIN of the other side: HTTP/2 in Node does not heed it where both directions end alone. */
+/** Ends an HTTP/2 session after the peer's FIN: Node does not, if a socket may be half open. */
 import { constants, type Http2Session, type Http2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 
-/** States in which the other side has said all it wanted (RFC 9113 section 5.1). */
+/** States in which the peer has ended its side of a stream (RFC 9113 section 5.1). */
 const complete: readonly (number | undefined)[] = [
   constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE,
   constants.NGHTTP2_STREAM_STATE_CLOSED,
 ]
 
-/** What came before FIN may be read after it: Node reads on when its own write has ended. */
+/** Frames before FIN may be parsed after it: Node goes on when its own write has ended. */
 const behindMs = 20
 
 /**
- * After FIN: what has come whole is finished, what has not is given up, and the session closed. For
- * otherwise it would wait for ever.
+ * After FIN, streams that came whole are finished, the others are cancelled, and the session is
+ * closed. It would wait for ever otherwise.
  */
 export function heedFin(
   session: Http2Session,
@@ -25,14 +25,14 @@ export function heedFin(
   const giveUp = () => {
     for (const stream of incomplete()) {
       stream.close(constants.NGHTTP2_CANCEL)
-      // Nobody may be there any more to be told.
+      // The peer may not be there any more to take the RST_STREAM.
       stream.destroy()
     }
     session.close()
   }
   socket.once('end', () => {
     if (incomplete().length === 0) return giveUp()
-    // In the turn after next, however late this one is.
+    // In the turn after next, even if this one runs late.
     setTimeout(() => setImmediate(giveUp), behindMs)
   })
 }

@@ -1,32 +1,32 @@
-/** Whether there is still somebody at an HTTP/2 connection: of some ends Node says nothing. */
+/** Finds out whether an HTTP/2 connection still works: some of its ends have no event in Node. */
 import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 
 const lookMs = 500
 
-/** How a connection is over without an event. */
+/** How a connection ends without an event. */
 export type Over = 'left' | 'broken'
 
 /**
- * Two things Node keeps to itself:
+ * Node does not report two ends:
  *
- * - A client has said FIN while its streams are open, and is gone: whatever reaches it is answered
- *   by RST, which nobody reads after FIN; and over TLS the write that fails is not reported.
- * - nghttp2 has found an error of the connection (RFC 9113 section 5.4.1) and sent its GOAWAY: then
- *   it neither reads nor writes any more, and most of these errors have no event.
+ * - A client sends FIN while its streams are open, and closes. What is sent to it then is answered
+ *   by RST, which is not read after FIN; and over TLS the write that fails is not reported.
+ * - nghttp2 finds an error of the connection (RFC 9113 section 5.4.1) and sends GOAWAY. Then it
+ *   neither reads nor writes, and most of these errors have no event.
  *
- * So a client that falls silent after its bytes is sent a frame, which an HTTP/2 that is over
- * does not write; and an empty write shows whether the system still has the connection. Once there
- * has been FIN, this is repeated: nothing else tells us.
+ * So a client that falls silent is sent a frame, which nghttp2 does not write in the second case.
+ * An empty write behind it shows whether the system still has the connection. After FIN this is
+ * repeated, because nothing else would show it.
  */
 export class Pulse {
   readonly #raw: Socket
   readonly #socket: Socket
   readonly #session: ServerHttp2Session
   readonly #onOver: (why: Over) => void
-  /** Bytes that had come when we looked last. */
+  /** Bytes that had come at the last look. */
   #heard = 0
-  /** Nothing more is to be asked until something comes. */
+  /** It works: not asked again until something comes. */
   #sure = false
   #asking = false
   #ended = false
@@ -59,10 +59,10 @@ export class Pulse {
     this.#asking = true
     const before = raw.bytesWritten
     const asked = !session.destroyed
-    // A session that is being closed sends no more pings. What answers one is nothing new.
+    // A session that is closing sends no ping. The answer to a ping counts as nothing new.
     if (asked && session.closed) session.goaway()
     else if (asked) session.ping(() => (this.#heard = raw.bytesRead))
-    // Its callback waits for all that is in front: a client that does not read is not gone.
+    // The callback waits for all bytes before it, so a client that does not read is not closed.
     twoTurns(() => {
       if (!raw.writable) return
       raw.write('', error => {
@@ -78,10 +78,10 @@ export class Pulse {
   }
 }
 
-/** Frames are written at the end of a turn, and those behind a write that has ended one later. */
+/** Frames are written at the end of a turn; behind a write that has just ended, one turn later. */
 const twoTurns = (listener: () => void): void => void setImmediate(() => setImmediate(listener))
 
-/** Looks at all of them, as long as there are any. */
+/** Looks at all connections now and then, for as long as there are any. */
 export class Pulses {
   readonly #pulses = new Set<Pulse>()
   #timer: NodeJS.Timeout | undefined

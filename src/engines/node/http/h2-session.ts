@@ -1,4 +1,4 @@
-/** The client's side of HTTP/2 in Node: a connection, and a request on it. */
+/** The client's side of HTTP/2 in Node: opens a connection, and sends a request on it. */
 import {
   connect,
   type ClientHttp2Session,
@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream'
 import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 import type { Place } from './h1-caller.ts'
 
-/** Of the connection and of each stream: what may be under way to us (RFC 9113 section 5.2). */
+/** The window of the connection and of each stream, in bytes (RFC 9113 section 5.2). */
 const windowBytes = 2 ** 20
 
 export function open(socket: Duplex, { authority }: Place): ClientHttp2Session {
@@ -17,7 +17,7 @@ export function open(socket: Duplex, { authority }: Place): ClientHttp2Session {
     createConnection: () => socket,
     settings: { initialWindowSize: windowBytes, enablePush: false },
   })
-  // Who hangs up at once is told of the connection all the same.
+  // A session that was destroyed at once emits `connect` too.
   session.once('connect', () => session.destroyed || session.setLocalWindowSize(windowBytes))
   return session
 }

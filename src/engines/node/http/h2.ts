@@ -1,4 +1,4 @@
-/** HTTP/2 (RFC 9113): Node's, and bounds for what a client may do that costs us more than it. */
+/** HTTP/2 (RFC 9113): Node's, with bounds for what costs the server more than the client. */
 import {
   constants,
   createServer,
@@ -17,17 +17,17 @@ import { Pulse, Pulses } from './h2-pulse.ts'
 import { headersMaxBytes } from './rules.ts'
 import type { HttpConnection } from './connection.ts'
 
-/** What a client begins with (section 3.4). */
+/** The first bytes of a client (section 3.4). */
 export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
-/** So many at once, and so many per second from then on. */
+/** How many of each a client may cause at once, and per second from then on. */
 const bounds = {
   /**
    * Streams that end before their answer, by RST_STREAM of the client (CVE-2023-44487) or because
    * of what it sent (CVE-2025-8671).
    */
   resets: { atOnce: 200, perSecond: 20 },
-  /** Frames that have to be answered: PING, SETTINGS. */
+  /** Frames that have to be answered: PING and SETTINGS. */
   controls: { atOnce: 500, perSecond: 50 },
 }
 
@@ -44,7 +44,7 @@ class Allowance {
     this.#perMs = perSecond / 1e3
   }
 
-  /** Whether there was one left. */
+  /** Takes one; false if none was left. */
   take(): boolean {
     const nowMs = performance.now()
     this.#left = Math.min(this.#atOnce, this.#left + (nowMs - this.#atMs) * this.#perMs)
@@ -53,7 +53,7 @@ class Allowance {
   }
 }
 
-/** @param connectionOf of the connection that is being handed over */
+/** @param arriving returns the connection that is being handed over */
 export function createHttp2(
   { handshakeTimeoutMs }: ServeTask,
   arriving: () => HttpConnection,
@@ -80,7 +80,7 @@ export function createHttp2(
     const connection = connections.get(request.stream.session as ServerHttp2Session)
     if (connection) answer(request, response as unknown as Response, connection)
   }
-  // Node would answer the others without a word.
+  // Without these listeners Node would answer CONNECT and Expect by itself, with no body.
   for (const event of ['request', 'connect', 'checkExpectation']) server.on(event, onRequest)
 
   function watch(session: ServerHttp2Session, connection: HttpConnection) {
@@ -89,7 +89,7 @@ export function createHttp2(
     const tooMuch = () => {
       if (session.destroyed || !connection.fail('protocol')) return
       session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM)
-      // Node forgets what it would say where something is being written.
+      // In the next turn: while a write is under way, Node would drop the GOAWAY.
       setImmediate(() => session.destroy(tooMany, constants.NGHTTP2_ENHANCE_YOUR_CALM))
       connection.hangUpSoon()
     }
@@ -99,13 +99,13 @@ export function createHttp2(
     heedFin(session, socket, () => streams)
     session.on('stream', stream => {
       streams.add(stream)
-      // Without an error code Node would wait until all of it is read.
+      // Node destroys a stream without an error code only after all of it is read.
       const giveUp = () => setImmediate(() => stream.destroy())
       if (stream.aborted) giveUp()
       else stream.once('aborted', giveUp)
       stream.once('close', () => {
         streams.delete(stream)
-        // 'aborted' alone does not do: it does not come once an answer waits to be sent.
+        // `aborted` alone is not enough: it is not emitted once an answer waits to be sent.
         const answered = stream.writableFinished && !stream.aborted
         if (answered || connection.hasCut(stream) || socket.destroyed) return
         if (!resets.take()) tooMuch()

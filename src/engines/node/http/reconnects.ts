@@ -1,12 +1,12 @@
-/** What a load makes of a server that hangs up between messages, as it may (see caller.ts). */
+/** How a load counts a server that closes between messages, as it may (caller.ts). */
 import type { Duplex } from 'node:stream'
 import { nowNs, type Traffic } from '../../../load/traffic.ts'
 import { counter } from '../../../metrics/meter.ts'
 
-/** Who hangs up sooner on somebody who has said nothing serves nobody. */
+/** A server that closes an idle connection sooner than that refuses it. */
 const shortMs = 1_000
 
-/** Counts them, and what they cost; other transports have none. */
+/** Counts reconnects and their time. Transports other than HTTP have none. */
 export function countReconnects(stream: Duplex, traffic: Traffic): void {
   const { counters, histograms } = traffic.meter
   const isMeasured = () => traffic.startedNs > 0 && nowNs() >= traffic.measureFromNs
@@ -22,7 +22,7 @@ export function countReconnects(stream: Duplex, traffic: Traffic): void {
   })
 }
 
-/** A connection that is only to be there is there again. */
+/** Connects an idle connection again after the server closed it. */
 export function keepOpen(stream: Duplex, onRefused: () => void): void {
   stream.on('left', (afterMs: number) => {
     if (afterMs < shortMs) onRefused()

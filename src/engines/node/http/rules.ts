@@ -8,22 +8,22 @@ export const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 export const echoed: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 const described: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE'])
 
-/** Headers that belong to a status that somebody wishes for (RFC 9110 section 15). */
+/** Headers that a status needs, where a request asks for that status (RFC 9110 section 15). */
 export const companions: Readonly<Record<number, readonly [name: string, value: string]>> = {
   401: ['WWW-Authenticate', 'Basic realm="yodel"'],
   405: ['Allow', methods],
   407: ['Proxy-Authenticate', 'Basic realm="yodel"'],
 }
 
-/** Request line and headers; 431 beyond, or 414. */
+/** Request line and headers; longer ones are refused with 431 or 414. */
 export const headersMaxBytes = 16 * 1024
 
 const unknownVersion: Refusal = [505, 'In a request line the versions are 1.0 and 1.1.']
 const unknownMethod: Refusal = [501, `This echo server knows ${methods}.`]
 
 /**
- * What the parser lets through although it is no request, or may mean one thing to us and another
- * to a proxy.
+ * What is wrong with a request that Node's parser takes: it is none, or a proxy may read it in
+ * another way.
  */
 export function faultIn(request: Request, isHttp2: boolean): Refusal | undefined {
   const { httpVersion, headers, method, url = '' } = request
@@ -43,7 +43,7 @@ export function faultIn(request: Request, isHttp2: boolean): Refusal | undefined
   return [400, 'The target is a path or an http:// URL; * is for OPTIONS (RFC 9112 section 3.2).']
 }
 
-/** Why what makes sense is not done all the same. */
+/** Why a valid request is refused. */
 export function refusalOf({ method = '', headers, httpVersion }: Request): Refusal | undefined {
   if (!METHODS.includes(method)) return unknownMethod
   if (method === 'CONNECT') return [405, 'This is no proxy.']
@@ -87,12 +87,12 @@ export interface ParserError extends Error {
   bytesParsed?: number
 }
 
-/** Those that have an answer of their own, where the parser has but one name for many. */
+/** A better answer than the error's name gives, as the parser has one name for many errors. */
 export function answerOf(error: ParserError): Refusal | undefined {
   const { code, reason, rawPacket, bytesParsed = 0 } = error
   if (code === 'HPE_INVALID_VERSION' && reason === 'Invalid HTTP version') return unknownVersion
   if (!rawPacket) return undefined
-  // Of what came in pieces the line cannot be seen.
+  // If the line came in pieces, its beginning is not in the packet.
   const start = bytesParsed === 0 ? 0 : rawPacket.lastIndexOf('\n', bytesParsed - 1) + 1
   const upTo = (end: number) => rawPacket.toString('latin1', start, end)
   if (code === 'HPE_INVALID_METHOD' && requestLine.test(upTo(rawPacket.indexOf('\n', start))))

@@ -1,4 +1,4 @@
-/** Short connections beside the steady ones: connect, echo one message, hang up, and again. */
+/** Short connections beside the steady ones: each connects, echoes one message and closes. */
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { diagnose, type Diagnosis } from '../../../load/diagnosis.ts'
@@ -16,29 +16,29 @@ import type { Dial } from '../core/link.ts'
 import { countReconnects } from '../http/reconnects.ts'
 import type { UnderWay, WrongBytes } from '../../../load/wrong-bytes.ts'
 
-/** More at the same time are not begun; those that are due then wait, as their time shows. */
+/** How many may be open at once; more that are due wait, and their response time shows it. */
 const openMax = 5_000
-/** Nor more being opened: handshakes that share a processor would all end late, or never. */
+/** How many may connect at once: more handshakes on a processor would all end late, or never. */
 const openingMax = 256
-/** So many of the warm-up are left out one by one: a random plan stays what it was. */
+/** How many of the warm-up are skipped one by one, which keeps a random schedule as it was. */
 const skippedMax = 1_000
 
 export class Churn {
-  /** Cycles that have begun and not ended, and those of them that are not connected yet. */
+  /** Cycles under way, and how many of them are not connected yet. */
   open = 0
   #opening = 0
-  /** Those that had begun before the end. */
+  /** Cycles under way that began before the end of the load. */
   #owing = 0
   readonly #task: LoadTask
   readonly #meter: Meter
   readonly #traffic: Traffic
   readonly #dial: Dial
   readonly #pacer: Pacer
-  /** There may be room for the next. */
+  /** Called when there may be room for the next cycle. */
   readonly #onRoom: () => void
-  /** Ends all that are open, or being opened. */
+  /** Ends all cycles that are under way. */
   readonly #abandon = new AbortController()
-  /** When those that were measured were completed. */
+  /** When the measured cycles were completed. */
   #completed = new Replies(0)
   #startedNs = 0
   #abandoned = false
@@ -59,13 +59,13 @@ export class Churn {
     this.#completed = new Replies(this.#traffic.measureFromNs)
   }
 
-  /** When the next one is to begin; Infinity while there is no room, and once there is none. */
+  /** When the next cycle is to begin; Infinity while there is no room, and after the last one. */
   get nextNs(): number {
     const isFull = this.open >= openMax || this.#opening >= openingMax
     return isFull || !this.#isWanted ? Infinity : this.#dueNs
   }
 
-  /** Whether all that were due have begun and ended, and no more will be due. */
+  /** Whether every cycle has ended, and no more will be due. */
   get done(): boolean {
     return this.open === 0 && this.#traffic.over && !this.#isWanted
   }
@@ -79,7 +79,7 @@ export class Churn {
     return !this.#traffic.over || this.#dueNs < this.#traffic.plannedUntilNs
   }
 
-  /** Begins the cycles that have become due; those for which there is no room when there is. */
+  /** Begins the cycles that are due and have room; the others begin when there is room. */
   plan(now: number): void {
     if (now >= this.#traffic.measureFromNs) this.#skipWarmUp()
     while (this.nextNs <= now) {
@@ -89,14 +89,14 @@ export class Churn {
     }
   }
 
-  /** A server that is behind already is not measured by what the warm-up has left. */
+  /** Cycles that the warm-up left over are dropped, so that they do not delay measured ones. */
   #skipWarmUp() {
     const untilNs = this.#traffic.measureFromNs - this.#startedNs
     for (let n = 0; n < skippedMax && this.#pacer.nextNs < untilNs; n++) this.#pacer.take()
     if (this.#pacer.nextNs < untilNs) this.#pacer.takeMany(untilNs, Infinity, () => {})
   }
 
-  /** The window, and when its cycles were completed. */
+  /** The measured window, and when its cycles were completed. */
   get log(): CameLog {
     const { measureFromNs, plannedUntilNs } = this.#traffic
     const lengthNs = Math.max(0, plannedUntilNs - measureFromNs)
@@ -114,7 +114,7 @@ export class Churn {
       const startNs = nowNs()
       const socket = await this.#connect()
       if (measured) histograms.connect.record(nowNs() - startNs)
-      // Numbers of their own, behind those of all steady connections.
+      // Their numbers follow those of all steady connections.
       const connection = this.#task.firstConnection + (2 ** 24 + n) * this.#task.connectionStep
       countReconnects(socket, this.#traffic)
       const failure = await this.#echoOnce(socket, connection)
@@ -146,7 +146,7 @@ export class Churn {
     }
   }
 
-  /** Resolves when the connection is closed: with why it failed, if it did. */
+  /** Resolves when the connection is closed; with the failure, if it failed. */
   #echoOnce(socket: Duplex, connection: number): Promise<FailureName | 'abandoned' | undefined> {
     const { payload, sizes } = this.#traffic
     const sizeBytes = sizes.of(connection, 0)
@@ -193,7 +193,7 @@ export class Churn {
     })
   }
 
-  /** @param found what came instead of the right bytes; or why nothing came */
+  /** @param found the wrong bytes, or why none came */
   #describe(wrong: UnderWay, found: Buffer | FailureName, said?: string): WrongBytes {
     const { payload, streams } = this.#traffic
     const { connection, receivedBytes: offset, sentBytes } = wrong
@@ -221,8 +221,8 @@ export class Churn {
   }
 
   /**
-   * What could not begin in time stays planned, and nobody waits for what is under way any longer:
-   * of the warm-up, too, whose cycles are in no other figure.
+   * Ends all cycles that are under way: they count as unanswered, also those of the warm-up, which
+   * are in no other figure. Cycles that could not begin in time count as planned.
    */
   abandon(): void {
     if (this.#abandoned) return

@@ -1,4 +1,4 @@
-/** One connection of a load: brings a stream's messages out, and what comes back home. */
+/** One connection of a load: sends its stream's messages, and gives the stream what comes back. */
 import type { Duplex } from 'node:stream'
 import { copyOf, expected } from '../../../load/payload.ts'
 import type { Stream } from '../../../load/stream.ts'
@@ -10,7 +10,7 @@ import { StatusError } from '../../../vocabulary/peer-errors.ts'
 import { countReconnects } from '../http/reconnects.ts'
 import { unsentBytes } from '../core/unsent.ts'
 
-/** Above this the system takes no more; messages then wait for their turn, unsent. */
+/** With more bytes in the socket nothing is written: messages wait unsent in the stream. */
 const unsentMaxBytes = 256 * 1024
 const togetherBytes = 64 * 1024
 
@@ -43,19 +43,19 @@ export class LoadConnection {
       stream.ended()
       onClosed()
     })
-    // It may have broken before there was anybody to be told.
+    // It may have closed before it had these listeners.
     if (!socket.closed) return
     const { errored } = socket
     if (errored) stream.fail(counter[failureName(errored)], reasonOf(errored))
     setImmediate(() => socket.emit('close'))
   }
 
-  /** Sends all that may go out now; hangs up if that was all. */
+  /** Sends all that may go out now, and closes if nothing is left to do. */
   send(): void {
     const [stream, socket] = [this.#stream, this.#socket]
     while (socket.writable && socket.writableLength < unsentMaxBytes) {
       const offset = stream.sentBytes
-      // Messages that may go out together do, in as few writes as they have pieces.
+      // Messages that may go out together are written together, with one write for each piece.
       const length = stream.take(nowNs(), this.#hasBounds ? 1 : togetherBytes)
       if (length === 0) break
       this.#write(offset, length)
@@ -64,7 +64,7 @@ export class LoadConnection {
     this.finish()
   }
 
-  /** Counts what the system has taken meanwhile. What libuv still has is not sent. */
+  /** Counts as sent what the system has taken; what libuv still has is not sent. */
   settle(atNs?: number): void {
     const [stream, socket] = [this.#stream, this.#socket]
     if (!socket.destroyed) stream.handedOver(stream.sentBytes - unsentBytes(socket), atNs)
@@ -101,12 +101,12 @@ export class LoadConnection {
     this.#socket.end()
   }
 
-  /** Hangs up once everything has come back and nothing more is planned. */
+  /** Closes if everything has come back and nothing more is planned. */
   finish(): void {
     if (this.#stream.done && this.#socket.writable) this.#socket.end()
   }
 
-  /** Hangs up. What has not come back is lost, and shows as planned but not received. */
+  /** Closes at once. What has not come back is lost, and counts as planned but not received. */
   abandon(): void {
     this.settle()
     this.#stream.failed = true

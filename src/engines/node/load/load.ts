@@ -14,11 +14,11 @@ import type { Dial } from '../core/link.ts'
 import { countReconnects, keepOpen } from '../http/reconnects.ts'
 import { LoadConnection } from './connection.ts'
 
-/** Connections that are being established at the same time: fewer than a usual backlog holds. */
+/** How many connections are established at once: fewer than a usual backlog holds. */
 const dialsAtOnce = 256
-/** Timers of Node are this late at times: the last stretch before a message is waited out. */
+/** Node's timers may be late by this; for the rest of the time before a message the loop spins. */
 const timerSlackNs = 2e6
-/** How often the clock is looked at for what takes no microseconds. */
+/** How often timeouts, and whatever else needs no exact time, are checked. */
 const tickMs = 100
 
 /**
@@ -29,7 +29,7 @@ export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promis
   const traffic = new Traffic(task, meter)
   const sockets: (Duplex | undefined)[] = []
   const wanted = task.connections + task.idle
-  // Without steady connections somebody has to find out whether there is anybody at all.
+  // Without steady connections nothing else would find out whether the server is there.
   if (wanted === 0) await probe(task, dial)
   while (sockets.length < wanted) {
     const missing = Math.min(dialsAtOnce, wanted - sockets.length)
@@ -37,7 +37,7 @@ export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promis
       Array.from({ length: missing }, () => timedDial(task, meter, dial)),
     )
     const errors = answers.filter(answer => answer.status === 'rejected')
-    // The server is not asked for what this process cannot do.
+    // No descriptors left: a failure of this process, not of the server.
     const own = errors.find(({ reason }) => failureName(reason) === 'noDescriptors')
     if (own || (sockets.length === 0 && errors.length === answers.length))
       throw explain('connect to', task.address, (own ?? errors[0]!).reason)
@@ -75,7 +75,7 @@ class LoadSession implements Session {
   readonly #meter: Meter
   readonly #traffic: Traffic
   readonly #effort: Effort
-  /** By the number of their stream; undefined where nobody answered. */
+  /** By the number of their stream; undefined if the connection failed. */
   readonly #connections: (LoadConnection | undefined)[]
   readonly #held: Duplex[] = []
   readonly #churn: Churn | undefined
@@ -83,7 +83,7 @@ class LoadSession implements Session {
   #started = false
   #ended = false
   #pacing: NodeJS.Timeout | undefined
-  /** Until then #pace sleeps; 0 if it does not. */
+  /** #pace sleeps until then; 0 if it does not sleep. */
   #asleepUntilNs = 0
   #ticking: NodeJS.Timeout | undefined
   #abandoning: NodeJS.Timeout | undefined
@@ -122,7 +122,7 @@ class LoadSession implements Session {
     return { wrong, log, statuses, busyShare, cycles: this.#churn?.log }
   }
 
-  /** A connection that is there and does nothing; that it ends by itself is a failure. */
+  /** Keeps an idle connection open; if the server ends it, that is a failure. */
   #hold(socket: Duplex) {
     this.#held.push(socket)
     socket.resume()
@@ -140,7 +140,7 @@ class LoadSession implements Session {
       this.#meter.counters[counter.closed]!++
     }
     socket.on('close', onClosed)
-    // It may have broken before there was anybody to be told.
+    // It may have closed before it had these listeners.
     if (!socket.closed) return
     if (socket.errored) lose(failureName(socket.errored))
     onClosed()
@@ -159,7 +159,7 @@ class LoadSession implements Session {
     return this.#finished
   }
 
-  /** Sends what is due, and comes again when the next is. */
+  /** Sends what is due, and runs again when the next message is due. */
   readonly #pace = (): void => {
     if (this.#ended) return
     const now = nowNs()
@@ -170,7 +170,7 @@ class LoadSession implements Session {
     if (this.#traffic.over) return this.#windDown()
     const nextNs = Math.min(this.#traffic.nextNs, this.#churn?.nextNs ?? Infinity)
     const waitMs = Math.min((nextNs - nowNs() - timerSlackNs) / 1e6, timerMaxMs)
-    // An open loop keeps its thread busy at high rates, because a late timer would be measured.
+    // At high rates an open loop spins: a late timer would be measured as response time.
     if (waitMs <= 0) this.#paceSoon()
     else {
       this.#asleepUntilNs = nextNs
@@ -185,13 +185,13 @@ class LoadSession implements Session {
     setImmediate(this.#pace)
   }
 
-  /** A short connection has made room: one that waits for it may begin. */
+  /** A short connection has ended: the next that waits may begin. */
   #onRoom() {
     if (this.#churn!.nextNs < this.#asleepUntilNs) this.#paceSoon()
     this.#endIfDone()
   }
 
-  /** A turn in which nothing was due and nothing came is waiting, whatever the processor says. */
+  /** A turn in which nothing was due and nothing came counts as waiting, though it used the CPU. */
   #accountForWaiting(now: number) {
     const chunks = this.#meter.counters[counter.chunks]!
     const nextNs = Math.min(this.#traffic.nextNs, this.#churn?.nextNs ?? Infinity)
@@ -209,13 +209,13 @@ class LoadSession implements Session {
     if (this.#traffic.over) this.#windDown()
   }
 
-  /** Nothing more is planned: a connection with all its echoes hangs up, the others have time. */
+  /** Nothing more is planned: connections with all echoes close, the others have time to drain. */
   #windDown() {
     if (this.#ended || this.#abandoning) return
     this.#effort.update(nowNs())
     const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
     this.#abandoning = setTimeout(() => this.#abandon(), drainMs)
-    // What the system has taken until now, it has taken before the end, or hardly later.
+    // What the system has taken by now counts as taken before the end: it was hardly later.
     const endNs = this.#traffic.plannedUntilNs - 1
     for (const connection of this.#connections) connection?.settle(endNs)
     for (const connection of this.#connections) connection?.send()
@@ -238,10 +238,10 @@ class LoadSession implements Session {
   }
 
   #endIfDone() {
-    // Those who were gone before it began are looked at when it has.
+    // Connections that closed before the load began are looked at when it begins.
     if (this.#open > 0 || this.#ended || !this.#started) return
     const { count, durationMs } = this.#task
-    // Nobody is left who could reach the count.
+    // No connection is left that could reach the count.
     if (count < Infinity && durationMs === Infinity) this.#traffic.die(nowNs())
     const churning = this.#churn !== undefined && !this.#churn.done
     if (churning || (this.#task.connections === 0 && !this.#traffic.over)) return

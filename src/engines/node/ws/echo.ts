@@ -11,7 +11,7 @@ import { bytesOf, goingAway, type ServerSocket } from './socket.ts'
 import { createUpgrade, type Upgrade } from './upgrade.ts'
 import { countGarbage } from '../../garbage.ts'
 
-/** With so much waiting to be sent, a client is not read from until all of it is gone. */
+/** With more bytes unsent, a client is not read from until all of them have left. */
 const unsentMaxBytes = 128 * 1024
 export async function createMessages(task: ServeTask, meter: Meter): Promise<Protocol> {
   const upgrade = createUpgrade(task, meter)

@@ -7,7 +7,7 @@ import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { goingAway, bytesOf, type ServerSocket } from './socket.ts'
 
-/** With so much waiting to be sent, a client is not read from until all of it is gone. */
+/** With more bytes unsent, a client is not read from until all of them have left. */
 const unsentMaxBytes = 128 * 1024
 /** What a ping costs besides its bytes where it is held back or dropped. */
 const pingBytes = 256
