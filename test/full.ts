@@ -2,6 +2,9 @@
 
 export const full = process.env['FULL'] === '1'
 
+/** What takes many minutes, or a machine of its own, has a command of its own, too. */
+export const campaign = process.env['CAMPAIGN'] === '1'
+
 /** What a test goes by: its full figure, or the one that shows the same at a fraction of it. */
 export const short = <T>(fullValue: T, shortValue: T): T => (full ? fullValue : shortValue)
 

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bench, type BenchOptions, type RunResult } from 'yodel'
 import { until } from './client.ts'
-import { onlyFull } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { listen } from './peers/server.ts'
 import { yodelServe } from './program.ts'
 import { loadRefusal } from './refusal.ts'
@@ -29,7 +29,8 @@ function stall() {
     // 4 messages have a long service time. Above the p99 of 2,000 there is room for 20, so the
     // machine may stumble a few times besides.
     const expect = ['rate>0']
-    const load = { connections: 4, ratePerSecond: 1_000, durationMs: 2_000, warmupMs: 0, expect }
+    const common = { connections: 4, threads: 1, warmupMs: 0, expect }
+    const load = { ...common, ratePerSecond: 1_000, durationMs: 2_000 }
     const run = bench(url, load)
     await run.ready
     await until(() => run.snapshot().messagesReceived >= 500)
@@ -54,27 +55,40 @@ function delays(engine: 'node' | 'uring') {
   test(`${engine}: percentiles are those of a server's known delays`, async context => {
     const reason = await loadRefusal(engine)
     if (reason) return context.skip(reason)
-    let measured = await measureDelays(engine)
-    // The longest way of the one says little of that of the other where both are held up for long.
-    while (measured.floorUs > 50e3) measured = await measureDelays(engine)
-    const { result, floorUs, tookUs } = measured
-    assert.equal(tookUs.length, 400)
-    assert.equal(result.responseUs.count, 400)
-    for (const [key, quantile] of [
-      ['p50', 0.5],
-      ['p90', 0.9],
-      ['p99', 0.99],
-      ['max', 1],
-    ] as const) {
-      const found = ranked(result.histograms.responseUs, quantile)
-      const real = tookUs[Math.ceil(quantile * tookUs.length) - 1]!
-      const said = `${key} is ${found} us; the server took ${real} us, the way ${floorUs} us`
-      // Each message takes longer than the server took, so each percentile is higher.
-      assert.ok(found >= real * (1 - relativeError), said)
-      assert.ok(found <= (real + floorUs) * (1 + relativeError), said)
+    let held = ''
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const { slow, quiet } = told(await measureDelays(engine))
+      if (slow === '') return undefined
+      if (quiet) held = slow
     }
-    assert.deepEqual(result.histograms.serviceUs, result.histograms.responseUs)
+    // A machine that is never quiet says nothing of what is added to the delays.
+    if (held === '') return context.skip('others held the machine up in each run')
+    assert.fail(held)
   })
+}
+
+const attemptsMax = 5
+
+/** Asserts what is so on any machine; what is so unless the one load was held up more, if not. */
+function told({ result, floorUs, tookUs }: Awaited<ReturnType<typeof measureDelays>>) {
+  let slow = ''
+  assert.equal(tookUs.length, delayedCount)
+  assert.equal(result.responseUs.count, delayedCount)
+  for (const [key, quantile] of [
+    ['p50', 0.5],
+    ['p90', 0.9],
+    ['p99', 0.99],
+    ['max', 1],
+  ] as const) {
+    const found = ranked(result.histograms.responseUs, quantile)
+    const real = tookUs[Math.ceil(quantile * tookUs.length) - 1]!
+    const said = `${key} is ${found} us; the server took ${real} us, the way ${floorUs} us`
+    // Each message takes longer than the server took, so each percentile is higher.
+    assert.ok(found >= real * (1 - relativeError), said)
+    if (found > (real + floorUs) * (1 + relativeError)) slow = said
+  }
+  assert.deepEqual(result.histograms.serviceUs, result.histograms.responseUs)
+  return { slow, quiet: floorUs <= 50e3 }
 }
 
 /** A load to a server with known delays, what they really were, and the longest way without one. */
@@ -83,18 +97,20 @@ async function measureDelays(engine: 'node' | 'uring') {
   const prompt = await delayingServer(() => 0)
   await using _ = delayed.server
   await using __ = prompt.server
-  const options: BenchOptions = { engine, sizeBytes, connections: 10, warmupMs: 0 }
+  const options: BenchOptions = { engine, threads: 1, sizeBytes, connections: 10, warmupMs: 0 }
   // At the same time, in the same process: what disturbs the one disturbs the other.
   const endless = { ratePerSecond: 250, durationMs: Infinity }
   const reference = bench(prompt.server.url, { ...options, ...endless })
   await reference.ready
-  const result = await bench(delayed.server.url, { ...options, count: 400 }).finished
+  const result = await bench(delayed.server.url, { ...options, count: delayedCount }).finished
   reference.stop()
   const floorUs = (await reference.finished).responseUs.max!
   return { result, floorUs, tookUs: delayed.tookUs.toSorted((a, b) => a - b) }
 }
 
-/** 20 of 400 each: 5 ms to 81 ms, in an order that is always the same. */
+const delayedCount = short(400, 200)
+
+/** As many of each: 5 ms to 81 ms, in an order that is always the same. */
 const knownDelays = (n: number): number => 5 + 4 * ((n * 7 + (n >> 4)) % 20)
 
 /** Echoes each message of a fixed size after a delay, and writes down how long it really took. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { flood, serve } from 'yodel'
-import { notDaily } from './full.ts'
+import { onlyFull } from './full.ts'
 import { openBrowser } from './browser.ts'
 import { dial, ending, until } from './client.ts'
 import {
@@ -18,6 +18,7 @@ import { portOf, yodelServe, type Program } from './program.ts'
 
 const browser = await openBrowser()
 const skip = typeof browser === 'string' && browser
+const rare = { skip: onlyFull }
 
 /** What the browser has complained about, on all pages, and of what. */
 const complaints: { text: string; url: string }[] = []
@@ -93,12 +94,12 @@ suite('the page in a browser', { skip, concurrency: true }, () => {
   test('the figures move while a flood runs, and a reload keeps their history', figuresMove)
   test('a click on kill cuts off that client, and the filter those it matches', killCutsOff)
   test('a delay that is added makes round trips so much longer, and none does not', delayIsFelt)
-  test('a bench that the page starts ends with a report', benchEnds)
-  test('axe finds nothing serious, light, dark and on a phone', { skip: notDaily }, isAccessible)
-  test('10,000 rows scroll smoothly, and what peers say is text', { skip: notDaily }, rowsScroll)
+  test('a bench that the page starts ends with a report', rare, benchEnds)
+  test('axe finds nothing serious, light, dark and on a phone', rare, isAccessible)
+  test('10,000 rows scroll smoothly, and what peers say is text', rare, rowsScroll)
   test('any page may talk to a WebSocket server: text, bytes, empty, and the code', anyPageTalks)
-  test('every preset is taken, of datagrams too', { skip: notDaily }, presetsSuit)
-  test('with --concurrency 1 one client is served and the others wait, in two colours', othersWait)
+  test('every preset is taken, of datagrams too', rare, presetsSuit)
+  test('with --concurrency 1 one is served and others wait, in two colours', rare, othersWait)
 })
 
 test('the browser has nothing to complain about', { skip }, () => {
@@ -153,9 +154,7 @@ async function killCutsOff() {
 let undelay = () => {}
 const delayed = new Promise<void>(resolve => (undelay = resolve))
 
-async function delayIsFelt() {
-  await feelDelay().finally(undelay)
-}
+const delayIsFelt = () => feelDelay().finally(undelay)
 
 async function feelDelay() {
   const page = await openPage(served.link)

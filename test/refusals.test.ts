@@ -16,9 +16,10 @@ const linux = process.platform === 'linux'
 type Start = (...args: string[]) => Program
 
 /** That a refusal is one line with its reason, and that `auto` serves, having said it once. */
-function refuses(start: Start, reason: string, engines: string[] = ['uring']) {
+function refuses(start: Start, reason: string, engines: string[], skipAuto: false | string) {
   for (const engine of engines) {
-    test(`--engine ${engine} is refused with one line`, async () => {
+    const skip = !skipAuto && onlyFull
+    test(`--engine ${engine} is refused with one line`, { skip }, async () => {
       await using program = start('serve', ':0', '--engine', engine)
       const { code, stdout, stderr } = await program.finished
       const who = engine === 'uring' ? 'io_uring' : `The ${engine} engine`
@@ -29,7 +30,8 @@ function refuses(start: Start, reason: string, engines: string[] = ['uring']) {
     })
   }
 
-  test('--engine auto says it once, whatever it listens on, and serves with node', async () => {
+  const auto = '--engine auto says it once, whatever it listens on, and serves with node'
+  test(auto, { skip: skipAuto }, async () => {
     await using program = start('serve', ':0', ':0', '--json', '--engine', 'auto')
     const [said] = await program.says(/(.*"listening".*\n){2}/)
     const servers = said.trim().split('\n')
@@ -67,6 +69,8 @@ for (const [error, reason] of Object.entries(reasons)) {
       (...args) =>
         new Program('python3', [...filter, process.execPath, yodelPath, ...args], 'ignore'),
       reason,
+      ['uring'],
+      onlyFull,
     )
   })
 }
@@ -81,9 +85,10 @@ describe(
     const start: Start = (...args) =>
       new Program(process.execPath, [join(copy, 'dist/cli/main.js'), ...args], 'ignore')
     const reason = 'io_uring needs FFI. The optional package koffi is not installed.'
-    refuses(start, reason, ['uring', 'blocking'])
+    refuses(start, reason, ['uring', 'blocking'], false)
 
-    test('what only io_uring can do is refused by auto too, and it says what that is', async () => {
+    const only = 'what only io_uring can do is refused by auto too, and it says what that is'
+    test(only, { skip: onlyFull }, async () => {
       await using program = start('serve', ':0', '--busy-poll', '50us')
       const { code, stderr } = await program.finished
       assert.equal(stderr, `yodel: The node engine cannot poll busily. ${reason}\n`)

@@ -9,7 +9,10 @@ import { test } from 'node:test'
 import { connect, serve } from 'yodel'
 import { dial, echo, ending, until } from './client.ts'
 import { short } from './full.ts'
-import { yodel, yodelServe } from './program.ts'
+import { yodel } from './program.ts'
+import { createTypist } from './typist.ts'
+
+const typed = createTypist()
 
 /** A server that does this with each client; its port. */
 async function rudeServer(
@@ -30,7 +33,7 @@ test('connect: a server that finishes or resets at once is told of', async () =>
     socket => socket.end().destroySoon(),
     socket => socket.resetAndDestroy(),
   ]
-  for (const way of ways) {
+  for (const way of short(ways, ways.slice(2))) {
     const { server, port } = await rudeServer(way)
     for (let n = 0; n < short(5, 1); n++) {
       const { code, stderr } = await yodel(['connect', port], 'hello').finished
@@ -44,18 +47,18 @@ test('connect: a server that finishes or resets at once is told of', async () =>
 })
 
 test('flood: an open loop ends when its server is gone', async () => {
-  const { program, url } = await yodelServe()
-  await using flood = yodel(['flood', url, '--rate', '1k', '--duration', '60s'])
-  await flood.says(/flooding/)
-  program.kill('SIGKILL')
-  assert.equal((await flood.finished).code, 1)
+  await using server = await serve(':0', { engine: 'node' })
+  const flooded = typed(['flood', server.url, '--rate', '1k', '--duration', '60s'])
+  await until(() => server.snapshot().bytesOut > 0)
+  await server.close('now')
+  assert.equal((await flooded).code, 1)
 })
 
 test('flood: after the last message a silent server is not waited for long', async () => {
   const { server, port } = await rudeServer(socket => socket.on('data', data => socket.write(data)))
-  const { code, stdout } = await yodel(['flood', port, '--count', '10']).finished
+  const { code, stdout } = await typed(['flood', port, '--count', '10'])
   assert.equal(code, 0)
-  assert.match(stdout.toString(), /10 verified/)
+  assert.match(stdout, /10 verified/)
   server.close()
 })
 

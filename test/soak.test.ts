@@ -1,7 +1,7 @@
 /** The soak in its short form: each engine is sound, and a server that is not is found out. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { notDaily, short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { Program, root } from './program.ts'
 
 const soak = async (fault: string, ...args: string[]) => {
@@ -16,7 +16,7 @@ const skip = process.platform !== 'linux' && 'the soak looks into /proc'
 
 describe('a short soak', { skip, concurrency: true }, () => {
   for (const engine of ['uring', 'node', 'blocking']) {
-    const skip = engine !== 'uring' && notDaily
+    const skip = engine !== 'uring' && onlyFull
     test(`of the ${engine} engine`, { skip }, async t => {
       const { code, said } = await soak(
         'none',
@@ -31,7 +31,8 @@ describe('a short soak', { skip, concurrency: true }, () => {
   }
 
   for (const transport of ['tls', 'ws', 'http', 'https']) {
-    const skip = transport !== 'https' && notDaily
+    // The same misuses, without the time: see misuse.test.ts.
+    const skip = onlyFull
     test(`of those who misuse ${transport}`, { skip }, async () => {
       const { code, said } = await soak(
         'none',
@@ -43,7 +44,7 @@ describe('a short soak', { skip, concurrency: true }, () => {
     })
   }
 
-  test('finds a server that does not speak the transport', { skip: notDaily }, async () => {
+  test('finds a server that does not speak the transport', { skip: onlyFull }, async () => {
     const bad = `--server=${root}build/test/soak-bad-server.js`
     const { code, said } = await soak('none', bad, '--transport=ws', '--seconds=2')
     assert.equal(code, 1, said)
@@ -58,7 +59,7 @@ describe('a short soak', { skip, concurrency: true }, () => {
     'leaks descriptors': /VIOLATION: \d+ descriptors; there were/,
   }
   for (const [fault, found] of Object.entries(faults)) {
-    const skip = fault !== 'wrong byte' && notDaily
+    const skip = fault !== 'wrong byte' && onlyFull
     test(`finds the fault: ${fault}`, { skip }, async () => {
       const bad = `--server=${root}build/test/soak-bad-server.js`
       // It ends as soon as one is found; what is left behind is looked for when all have gone.

@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import { connect, serve, type Server } from 'yodel'
 import { createCertificate, pem } from './certificates.ts'
 import { dial, dialTls, echo, ending, pattern, read, readAll, until } from './client.ts'
-import { full, short } from './full.ts'
+import { full, onlyFull, short } from './full.ts'
 import { portOf } from './program.ts'
 
 let server: Server
@@ -133,7 +133,7 @@ describe('which clients are refused', () => {
         opened++
       },
     )
-    await fc.assert(garbage, { numRuns: short(30, 10) })
+    await fc.assert(garbage, { numRuns: short(30, 5) })
     const looker = await dial(server.address)
     looker.end()
     await ending(looker)
@@ -175,7 +175,7 @@ describe('which clients are refused', () => {
     await server.close('now')
   })
 
-  test('a thousand silent clients keep no other waiting', async () => {
+  test('a thousand silent clients keep no other waiting', { skip: onlyFull }, async () => {
     const server = await serve('tls://127.0.0.1:0', { handshakeTimeoutMs: 3600_000 })
     await Promise.all(Array.from({ length: 1_001 }, () => dial(server.address)))
     const talker = await dialTls(server.address)
@@ -217,8 +217,8 @@ describe('which clients are admitted', () => {
 })
 
 describe('how much', () => {
-  test(`${full ? '1,000' : '100'} clients at once`, async () => {
-    const clients = Array.from({ length: full ? 1_000 : 100 }, async (_, n) => {
+  test(`${full ? '1,000' : '30'} clients at once`, async () => {
+    const clients = Array.from({ length: full ? 1_000 : 30 }, async (_, n) => {
       const socket = await dialTls(server.address)
       assert.equal(await echo(socket, `client ${n}`), `client ${n}`)
       return socket

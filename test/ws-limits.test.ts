@@ -10,7 +10,7 @@ import { portOf as portOfUrl, yodelServe } from './program.ts'
 import { balanced, open, receive, start } from './ws-clients.ts'
 
 const timeout = 60_000
-const [many, pieces, greedies] = full ? [1_000, 10, 500] : [100, 3, 50]
+const [many, pieces, greedies] = full ? [1_000, 10, 500] : [30, 1, 50]
 const linux = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
 
 test(`${pieces}0 MiB in messages of 10 MiB come back the same`, { timeout }, async () => {

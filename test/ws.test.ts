@@ -7,7 +7,7 @@ import { WebSocket } from 'ws'
 import type { Server } from 'yodel'
 import { dial, read, readAll, until } from './client.ts'
 import { frame, parsed, request, upgraded } from './frames.ts'
-import { notDaily, short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { balanced, closed, open, portOf, receive, start, type Message } from './ws-clients.ts'
 
 const timeout = 60_000
@@ -132,7 +132,7 @@ test('frames may come together with the request, and in single bytes', async () 
 const systemMaxBytes = 64 * 2 ** 20
 
 const greedy = 'a client that never reads is not read from either, and slows no other'
-test(greedy, { timeout, skip: notDaily }, async () => {
+test(greedy, { timeout, skip: onlyFull }, async () => {
   for (const chunk of [
     frame(2, Buffer.alloc(2 ** 20)),
     Buffer.alloc(60_000, frame(1, '')),

@@ -24,7 +24,7 @@ test(
   { skip },
   async () => {
     for (const transport of ['tcp', 'tls', 'ws', 'wss', 'http', 'https', 'udp']) {
-      await using server = await serve(`${transport}://[${host}]:0`)
+      await using server = await serve(`${transport}://[${host}]:0`, { engine: 'node' })
       assert.ok(server.url.startsWith(`${transport}://[${host}]:`), server.url)
       for (const alpn of transport === 'https' ? ['h2', 'http/1.1'] : [undefined]) {
         const isTls = server.fingerprint !== undefined

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bench, UserError, type BenchOptions } from 'yodel'
-import { short } from '../full.ts'
+import { campaign, short } from '../full.ts'
 import { loadRefusal } from '../refusal.ts'
 import type { Death, Known } from './behaviour.ts'
 import type { Framing } from './framings.ts'
 import { startKnown } from './known-server.ts'
 
-const runs = short(500, 10)
+const runs = campaign ? 500 : short(100, 6)
 /** They wait more than they compute. */
 const atOnce = 6
 const sizeBytes = 127
