@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { serve } from 'yodel'
 import { Program, yodelPath } from './program.ts'
-import { onlyFull, short } from './full.ts'
+import { full, onlyFull, short } from './full.ts'
 import { refusal } from './refusal.ts'
 
 /** The program, with a name of its own for ::1 and then 127.0.0.1 in /etc/hosts. */
@@ -64,6 +64,7 @@ test(
       const { messages, errors } = JSON.parse(stdout.toString())
       assert.deepEqual([messages.sent, messages.received, errors.refused], [60, 60, 0])
     }
+    if (!full) return
     await using pipe = withHosts(['connect', url, '--timeout', '50s'], 'hello')
     const piped = await pipe.finished
     assert.deepEqual([piped.code, piped.stderr, piped.stdout.toString()], [0, '', 'hello'])

@@ -8,6 +8,7 @@ import * as tls from 'node:tls'
 import { bench, connect, serve, UserError, type Connection, type Server } from 'yodel'
 import { createCertificate, pem } from './certificates.ts'
 import { dial, ending } from './client.ts'
+import { short } from './full.ts'
 import { portOf, yodel, yodelServe } from './program.ts'
 
 type TlsCalling = NonNullable<NonNullable<Parameters<typeof connect>[1]>['calling']>['tls']
@@ -148,7 +149,7 @@ describe('what was agreed on', () => {
 })
 
 test('a client that ends while the echo arrives still gets all of it', async () => {
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < short(5, 2); round++) {
     await using connection = await call({ pin: server.fingerprint })
     connection.stream.once('data', () => connection.end())
     let missing = 2 ** 20
@@ -161,7 +162,9 @@ test('a client that ends while the echo arrives still gets all of it', async () 
 
 test('bench measures over TLS, and says how to do it again', async () => {
   const calling = { tls: { pin: server.fingerprint } }
-  const options = { connections: 2, count: 200, warmupMs: 0, churnPerSecond: 50, calling }
+  // So that few handshakes are due, however long it takes.
+  const open = { ratePerSecond: 400, churnPerSecond: 20, expect: ['rate>0'] }
+  const options = { connections: 2, count: 100, threads: 1, warmupMs: 0, ...open, calling }
   const { verdict, run, histograms } = await bench(server.url, options).finished
   assert.equal(verdict, 'pass')
   assert.match(run.reproduce, new RegExp(` --pin ${server.fingerprint}`))
