@@ -26,20 +26,20 @@ function stall() {
     const { program, url } = await yodelServe('--engine', 'node')
     await using server = program
     // While the server stands still each connection has one message in flight, and sends no more:
-    // 4 messages have a long service time. Above the p99 of 2,000 there is room for 20, so the
+    // 2 messages have a long service time. Above the p99 of 1,000 there is room for 10, so the
     // machine may stumble a few times besides.
     const expect = ['rate>0']
-    const common = { connections: 4, threads: 1, warmupMs: 0, expect }
-    const load = { ...common, ratePerSecond: 1_000, durationMs: 2_000 }
+    const common = { connections: 2, threads: 1, warmupMs: 0, drainMs: 60_000, expect }
+    const load = { ...common, ratePerSecond: 500, durationMs: 2_000 }
     const run = bench(url, load)
     await run.ready
-    await until(() => run.snapshot().messagesReceived >= 500)
+    await until(() => run.snapshot().messagesReceived >= 200)
     server.kill('SIGSTOP')
     await sleep(500)
     server.kill('SIGCONT')
     const result = await run.finished
     const { planned, sent, received, lost } = result.messages
-    assert.deepEqual([planned, sent, received, lost], [2_000, 2_000, 2_000, 0])
+    assert.deepEqual([planned, sent, received, lost], [1_000, 1_000, 1_000, 0])
     const { responseUs, serviceUs } = result
     assert.equal(responseUs.count, planned)
     assert.equal(samplesIn(result), planned)
@@ -53,7 +53,7 @@ function stall() {
 
 function delays(engine: 'node' | 'uring') {
   test(`${engine}: percentiles are those of a server's known delays`, async context => {
-    const reason = await loadRefusal(engine)
+    const reason = engine !== 'node' && (await loadRefusal(engine))
     if (reason) return context.skip(reason)
     let held = ''
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -140,10 +140,10 @@ function warmUp(engine: 'node' | 'uring') {
     ['an open loop', { ratePerSecond: 1_000 }, 0],
   ] as const) {
     // Which loop it is does not matter to who moves the bytes.
-    const shown = (engine === 'node') === slowMs > 0
+    const shown = engine === 'node' && slowMs > 0
     const skip = !shown && onlyFull
     test(`${engine}: of ${name} the warm-up is left out, and no more`, { skip }, async context => {
-      const reason = await loadRefusal(engine)
+      const reason = engine !== 'node' && (await loadRefusal(engine))
       if (reason) return context.skip(reason)
       let servedBytes = 0
       await using server = await listen(socket => {

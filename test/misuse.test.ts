@@ -49,10 +49,12 @@ for (const [engine, transports] of Object.entries(engines)) {
     for (const [setting, { options, partings }] of Object.entries(settings)) {
       if (engine !== 'node' && setting !== 'as it comes') continue
       const all = { engine: engine as Server['engine'], ...options }
-      // Which bytes come does not matter to who is watched, nor to a system call.
+      // Which bytes come does not matter to who is watched, nor to a system call; and wss and https
+      // are those two together.
       const isShown =
         engine === 'node'
-          ? setting === 'as it comes' || transport === 'ws'
+          ? transport === 'ws' ||
+            (setting === 'as it comes' && !['wss', 'https'].includes(transport))
           : transport === (engine === 'uring' ? 'tcp' : 'unix')
       const name = `${transport}, ${engine} ${setting}`
       describe(name, { skip: refused || (!isShown && onlyFull), timeout }, () => {

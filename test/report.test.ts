@@ -13,8 +13,14 @@ const path = (name: string) => join(folder, name)
 let result: RunResult
 
 before(async () => {
-  await using server = await serve('tcp://127.0.0.1:0')
-  result = await bench(server.url, { count: 500, warmupMs: 10, connections: 2 }).finished
+  await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+  result = await bench(server.url, {
+    count: 500,
+    warmupMs: 10,
+    connections: 2,
+    threads: 1,
+    engine: 'node',
+  }).finished
   writeFileSync(path('run.json'), JSON.stringify(result))
 })
 after(() => rmSync(folder, { recursive: true }))

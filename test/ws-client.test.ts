@@ -145,6 +145,7 @@ test('a load over messages: depth, sizes, an open loop, idle and short connectio
     assert.deepEqual([verdict, firstWrong, messages.lost], ['pass', null, 0])
     assert.ok(messages.received > 0)
   }
+  if (!full) return
   const { messages } = await flood(server.url, { message: 'grüße', count: 100 }).finished
   assert.equal(messages.received, 100)
 })

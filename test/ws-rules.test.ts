@@ -79,7 +79,7 @@ test('any bytes after the upgrade: no crash, and others are served', { timeout }
     socket.on('error', () => {}).end(Buffer.concat(pieces))
     parsed(await readAll(socket))
   })
-  await fc.assert(property, { numRuns: short(60, 20) })
+  await fc.assert(property, { numRuns: short(60, 8) })
   await balanced(server)
   const client = await open(server)
   client.send('still there')

@@ -41,7 +41,7 @@ for (const deflate of [false, true]) {
         assert.deepEqual(await back, expected)
         await until(() => client.readyState === client.CLOSED)
       })
-      await fc.assert(property, { numRuns: short(15, 6) })
+      await fc.assert(property, { numRuns: short(15, 3) })
       await balanced(server)
       const { bytesIn, bytesOut, protocol } = server.snapshot()
       assert.deepEqual([bytesOut, protocol], [bytesIn, 0])

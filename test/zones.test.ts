@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { WebSocketServer } from 'ws'
 import { connect, serve } from 'yodel'
 import { startBoard } from './dashboard.ts'
+import { short } from './full.ts'
 import { createTypist } from './typist.ts'
 
 const loopback = Object.entries(networkInterfaces()).find(([, addresses = []]) =>
@@ -23,7 +24,8 @@ test(
   'every transport is dialled with it, and certificates are made without',
   { skip },
   async () => {
-    for (const transport of ['tcp', 'tls', 'ws', 'wss', 'http', 'https', 'udp']) {
+    const all = ['tcp', 'wss', 'https', 'udp', 'tls', 'ws', 'http']
+    for (const transport of short(all, all.slice(0, 4))) {
       await using server = await serve(`${transport}://[${host}]:0`, { engine: 'node' })
       assert.ok(server.url.startsWith(`${transport}://[${host}]:`), server.url)
       for (const alpn of transport === 'https' ? ['h2', 'http/1.1'] : [undefined]) {
