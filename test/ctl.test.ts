@@ -10,12 +10,12 @@ import { after, before, suite, test } from 'node:test'
 import { onlyFull } from './full.ts'
 import { dial, echo, ending } from './client.ts'
 import type * as Clients from '../src/cli/control-client.ts'
-import type * as Guards from '../src/dashboard/guard.ts'
+import type * as Access from '../src/dashboard/access.ts'
 import { startBoard, type Board } from './dashboard.ts'
 import { portOf, root, yodel } from './program.ts'
 import { createTypist } from './typist.ts'
 
-const { checkToken } = (await import(`${root}dist/dashboard/guard.js`)) as typeof Guards
+const { checkToken } = (await import(`${root}dist/dashboard/access.js`)) as typeof Access
 const { ControlClient } = (await import(`${root}dist/cli/control-client.js`)) as typeof Clients
 
 const typed = createTypist()

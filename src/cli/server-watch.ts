@@ -101,7 +101,7 @@ async function open(
   { token, benchAnywhere, metricsOpen, faults, typed, proxy, log }: WatchOptions,
 ): Promise<Dashboard> {
   const { startDashboard } = await import('../dashboard/index.ts')
-  const { checkToken, randomToken } = await import('../dashboard/guard.ts')
+  const { checkToken, randomToken } = await import('../dashboard/access.ts')
   const needed = isPublic(address) ? randomToken() : undefined
   const wanted = {
     observer,

@@ -51,9 +51,9 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
   const { readiness, observer, onDefect } = options
   const { server, address } = await listenForWeb(options, '--health')
   const metrics = new MetricsPage(observer)
-  const guard = { check() {}, isProbe: () => true, linkToken: () => undefined }
+  const access = { check() {}, isProbe: () => true, linkToken: () => undefined }
   const routes = new Map(healthRoutes(readiness, () => metrics.text(0)))
-  answerWith(server, { guard, routes, onDefect })
+  answerWith(server, { access, routes, onDefect })
   const end = async () => {
     metrics.close()
     await close(server)

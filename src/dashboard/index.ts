@@ -10,7 +10,7 @@ import { checkedQuery } from './body.ts'
 import { Consoles } from './consoles.ts'
 import { Watchers } from './events.ts'
 import { Faults, type OwnListener } from './faults.ts'
-import { Guard, type GuardOptions } from './guard.ts'
+import { Access, type AccessOptions } from './access.ts'
 import { MetricsPage } from './metrics.ts'
 import type { Observer } from './observer.ts'
 import { Readiness } from './readiness.ts'
@@ -18,7 +18,7 @@ import { Refused } from './refused.ts'
 import { createRoutes } from './routes.ts'
 import { answerWith, close as closeServer, listenForWeb, urlOf } from './server.ts'
 
-export interface DashboardOptions extends GuardOptions {
+export interface DashboardOptions extends AccessOptions {
   /** Looks at the listeners; the caller that makes it starts and stops it. */
   observer: Observer
   /** The same listeners, with their faults. */
@@ -83,7 +83,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     if (activity.length > 0) watchers.send('activity', activity)
   })
   answerWith(server, {
-    guard: new Guard(address, options),
+    access: new Access(address, options),
     routes: createRoutes({
       observer,
       watchers,

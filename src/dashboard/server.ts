@@ -1,4 +1,4 @@
-/** The web server: it asks the guard, finds the route, and answers. */
+/** The web server: checks access, finds the route, and answers. */
 import { once } from 'node:events'
 import { createServer, ServerResponse, STATUS_CODES } from 'node:http'
 import type { IncomingMessage, Server } from 'node:http'
@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { HostAddress } from '../vocabulary/address.ts'
 import { explain } from '../engines/failures.ts'
 import type { Asset } from './assets.ts'
-import type { Guard } from './guard.ts'
+import type { Access } from './access.ts'
 import { explainRefusal, Refused } from './refused.ts'
 import type { Reply, Route } from './route.ts'
 
@@ -37,7 +37,7 @@ export interface WebOptions {
 }
 
 export interface Handlers {
-  guard: Pick<Guard, 'check' | 'isProbe' | 'linkToken'> & Partial<Pick<Guard, 'cookieFor'>>
+  access: Pick<Access, 'check' | 'isProbe' | 'linkToken'> & Partial<Pick<Access, 'cookieFor'>>
   routes: ReadonlyMap<string, Route>
   /** Undefined: there is no page. */
   assets?: ReadonlyMap<string, Asset> | undefined
@@ -98,17 +98,17 @@ export function answerWith(server: Server, handlers: Handlers): void {
 }
 
 async function answerUpgrade(
-  { guard, routes, upgrade, onDefect }: Handlers & { upgrade: Upgrade },
+  { access, routes, upgrade, onDefect }: Handlers & { upgrade: Upgrade },
   request: IncomingMessage,
   stream: Duplex,
   head: Buffer,
 ) {
   try {
     const { path, query } = parse(request)
-    guard.check(request, path)
+    access.check(request, path)
     if (path === '/api/console') return upgrade(request, stream, head, query)
     // Clients in Java offer HTTP/2 with each request, and take an answer without it as well.
-    const probe = guard.isProbe(request, path) && routes.get(`GET ${path}`)
+    const probe = access.isProbe(request, path) && routes.get(`GET ${path}`)
     if (!probe) throw new Refused(404, 'There is no WebSocket here.')
     const response = new ServerResponse(request)
     const { status = 200, body, type = '' } = (await probe({ request, response, query, id: '' }))!
@@ -167,18 +167,18 @@ async function answer(handlers: Handlers, request: IncomingMessage, response: Se
 }
 
 async function find(
-  { guard, routes, assets }: Handlers,
+  { access, routes, assets }: Handlers,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<Reply | undefined> {
   for (const [name, value] of Object.entries(safety)) response.setHeader(name, value)
   const { path, query } = parse(request)
-  guard.check(request, path)
+  access.check(request, path)
   const method = request.method === 'HEAD' ? 'GET' : request.method!
-  const token = guard.linkToken(request.url!)
+  const token = access.linkToken(request.url!)
   if (method === 'GET' && token !== undefined) {
     // Out of the address bar, the history and whatever else remembers addresses.
-    const headers = { Location: '/', 'Set-Cookie': guard.cookieFor!(token) }
+    const headers = { Location: '/', 'Set-Cookie': access.cookieFor!(token) }
     return { status: 303, body: '', type: 'text/plain', headers }
   }
   const asset = method === 'GET' ? assets?.get(path) : undefined

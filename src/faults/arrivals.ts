@@ -9,13 +9,14 @@ export const heldMaxBytes = 2 ** 20
 /** What a chunk costs besides its bytes, so that a million single bytes are bounded too. */
 const chunkBytes = 256
 
-export interface Source {
+/** What chunks come from. */
+export interface Pausable {
   pause(): unknown
   resume(): unknown
 }
 
 export class Arrivals {
-  readonly #source: Source
+  readonly #source: Pausable
   readonly #queue: Chunk[] = []
   #heldBytes = 0
   #paused = false
@@ -23,7 +24,7 @@ export class Arrivals {
   #interrupted = false
   #wake = () => {}
 
-  constructor(source: Source) {
+  constructor(source: Pausable) {
     this.#source = source
   }
 

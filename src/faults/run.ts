@@ -1,5 +1,5 @@
 /** The loop around the faults of what one connection, body or source of datagrams sends. */
-import { Arrivals, type Source } from './arrivals.ts'
+import { Arrivals, type Pausable } from './arrivals.ts'
 import type { Chain } from './chain.ts'
 import { ConnectionEnded, Reset, type Chunk, type Message } from './fault.ts'
 
@@ -23,7 +23,7 @@ export class FaultRun {
    * @param onTaken hears of each chunk that goes into the chain, and waits no longer
    */
   constructor(
-    source: Source,
+    source: Pausable,
     createChain: () => Chain,
     onTaken: (chunk: Chunk) => void = () => {},
   ) {

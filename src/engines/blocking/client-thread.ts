@@ -53,8 +53,8 @@ export interface ClientEnds {
 /** Whether it waits for a client; and the present client. */
 export type FromClientThread = 'waiting' | 'serving' | ClientBegins | ClientEnds
 
-/** A blocked call returns after so long with EAGAIN, so that its thread can look around. */
-const lookAroundMs = 100
+/** A blocked call returns after that with EAGAIN, so that its thread can check whether to stop. */
+const callTimeoutMs = 100
 /** With all descriptors in use, until the next try. */
 const retryMs = 100
 
@@ -64,46 +64,46 @@ const libc = loadLibc() as Libc
 const buffer = Buffer.allocUnsafeSlow(65_536)
 let deadlineMs: number | undefined
 
-// accept() looks around too: a thread that is blocked for ever could not be ended.
-setTimeouts(input.listenFd, lookAroundMs)
+// accept() has a timeout too: a thread that is blocked for ever could not be ended.
+setTimeouts(input.listenFd, callTimeoutMs)
 /** Which client it is, from 1. */
 let number = 0
 while (number < input.clients) {
-  if (number > 0) say('waiting')
+  if (number > 0) post('waiting')
   const fd = accept()
   if (fd === -1) break
   number++
-  say('serving')
-  if (kill) sayWhoBegins(fd)
+  post('serving')
+  if (kill) reportBegin(fd)
   counters[counter.opened]!++
-  setTimeouts(fd, lookAroundMs)
+  setTimeouts(fd, callTimeoutMs)
   const failure = echo(fd) ?? (stopping() === stopWord.drain ? finish(fd) : undefined)
   libc.close(fd)
   if (failure !== undefined && failure !== 'given up' && failure !== 'killed') count(failure)
-  if (kill) sayHowItEnds(failure)
+  if (kill) reportEnd(failure)
   counters[counter.closed]!++
 }
 parentPort!.close()
 
-function say(message: FromClientThread) {
+function post(message: FromClientThread) {
   parentPort!.postMessage(message)
 }
 
-function sayWhoBegins(fd: number) {
+function reportBegin(fd: number) {
   // sockaddr_storage, and its size.
   const [name, size] = [Buffer.alloc(128), Buffer.alloc(4)]
   size.writeUInt32LE(name.length)
   const peer = libc.getpeername(fd, name, size) === 0 ? peerOf(name) : ''
   const { [counter.bytesIn]: inBefore, [counter.bytesOut]: outBefore } = counters
-  say({ number, peer, openedAt: Date.now(), inBefore: inBefore!, outBefore: outBefore! })
+  post({ number, peer, openedAt: Date.now(), inBefore: inBefore!, outBefore: outBefore! })
 }
 
-function sayHowItEnds(failure: string | undefined) {
+function reportEnd(failure: string | undefined) {
   const { [counter.bytesIn]: bytesIn, [counter.bytesOut]: bytesOut } = counters
   const inGoodOrder = failure === undefined || failure === 'given up'
   const isOurs = failure === 'idle' || failure === 'killed'
   const ending = inGoodOrder ? 'closed' : isOurs ? failure : failureName(systemError(failure))
-  say({ ending, closedAt: Date.now(), bytesIn: bytesIn!, bytesOut: bytesOut! })
+  post({ ending, closedAt: Date.now(), bytesIn: bytesIn!, bytesOut: bytesOut! })
 }
 
 /** A reader of the ledger wants this client cut off. */
@@ -172,7 +172,7 @@ function echo(fd: number): string | undefined {
       const error = libc.errorName()
       if (!isPassing(error)) return error
       if (talkUntilMs !== Infinity) return undefined
-      silentMs += lookAroundMs
+      silentMs += callTimeoutMs
       if (input.idleTimeoutMs > 0 && silentMs >= input.idleTimeoutMs) return 'idle'
     }
     if (stopping() === stopWord.drain && talkUntilMs === Infinity) {
@@ -200,7 +200,7 @@ function sendAll(fd: number, length: number): string | undefined {
     if (!isPassing(error)) return error
     if (killed()) return 'killed'
     if (stopping() === stopWord.now || performance.now() >= deadline()) return 'given up'
-    silentMs += lookAroundMs
+    silentMs += callTimeoutMs
     if (input.idleTimeoutMs > 0 && silentMs >= input.idleTimeoutMs) return 'idle'
   }
   return undefined

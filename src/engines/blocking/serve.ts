@@ -25,10 +25,10 @@ const threadUrl = new URL(`./client-thread${extname(import.meta.url)}`, import.m
 
 export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
   const libc = loadLibc() as Libc
-  return new Pool(task, meter, libc, await listenOn(libc, task.address, false))
+  return new ClientThreads(task, meter, libc, await listenOn(libc, task.address, false))
 }
 
-class Pool implements Session {
+class ClientThreads implements Session {
   readonly address: Address
   readonly #task: ServeTask
   readonly #meter: Meter

@@ -11,7 +11,7 @@ import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
 import { systemError } from '../os/libc.ts'
-import type { Arena, Pool } from './buffers.ts'
+import type { Arena, BufferPool } from './buffers.ts'
 import type { ClientLedger } from './client-ledger.ts'
 import { muchBytes, type Bulk } from './bulk.ts'
 import * as entries from './entries.ts'
@@ -28,7 +28,7 @@ export class Connections {
   /** One more than the highest slot that was ever in use. */
   slotsUsed = 0
   readonly #ring: Ring
-  readonly #pool: Pool
+  readonly #pool: BufferPool
   readonly #counters: Float64Array
   readonly #onClosed: () => void
   readonly #ledger: ClientLedger | undefined
@@ -42,7 +42,7 @@ export class Connections {
   #look = 1
 
   constructor(
-    { ring, pool, arena, bulk }: { ring: Ring; pool: Pool; arena: Arena; bulk: Bulk },
+    { ring, pool, arena, bulk }: { ring: Ring; pool: BufferPool; arena: Arena; bulk: Bulk },
     meter: Meter,
     slots: number,
     onClosed: () => void,

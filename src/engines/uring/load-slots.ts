@@ -5,7 +5,7 @@ import type { Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
 import { systemError } from '../os/libc.ts'
-import type { Pool } from './buffers.ts'
+import type { BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
@@ -21,7 +21,7 @@ export class LoadSlots {
   /** Connections that are open and used. */
   inUse = 0
   readonly #ring: Ring
-  readonly #pool: Pool
+  readonly #pool: BufferPool
   readonly #traffic: Traffic
   readonly #streams: readonly Stream[]
   readonly #meter: Meter
@@ -39,7 +39,7 @@ export class LoadSlots {
   #dirty: number[] = []
 
   /** @param count slots, of which those without a stream are merely held */
-  constructor(ring: Ring, pool: Pool, traffic: Traffic, tableAddress: number, count: number) {
+  constructor(ring: Ring, pool: BufferPool, traffic: Traffic, tableAddress: number, count: number) {
     this.#ring = ring
     this.#pool = pool
     this.#traffic = traffic

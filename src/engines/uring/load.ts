@@ -11,7 +11,7 @@ import { Effort } from '../effort.ts'
 import type { Outcome, Session } from '../engine.ts'
 import { explain, failureName } from '../failures.ts'
 import { loadLibc, type Libc, type Mapping } from '../os/libc.ts'
-import { Pool } from './buffers.ts'
+import { BufferPool } from './buffers.ts'
 import { dialAll, type Failure } from './dial.ts'
 import { kind, kindOf, slotOf, unknownKind } from './entries.ts'
 import * as k from './kernel.ts'
@@ -53,7 +53,7 @@ class LoadSession implements Session {
   readonly #ring: Ring
   readonly #task: LoadTask
   readonly #meter: Meter
-  readonly #pool: Pool
+  readonly #pool: BufferPool
   readonly #argument: WaitArgument
   readonly #traffic: Traffic
   readonly #effort: Effort
@@ -69,7 +69,7 @@ class LoadSession implements Session {
     this.#ring = ring
     this.#task = task
     this.#meter = meter
-    this.#pool = new Pool(libc, ring, poolBuffers, poolBufferBytes)
+    this.#pool = new BufferPool(libc, ring, poolBuffers, poolBufferBytes)
     this.#argument = new WaitArgument(libc)
     let table: Mapping | undefined
     this.#traffic = new Traffic(task, meter, sizeBytes => {

@@ -1,5 +1,5 @@
 /** The sends of a turn, and of the one before, to find the bytes of one that did not go through. */
-import type { Pool } from './buffers.ts'
+import type { BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
 import { cqe } from './kernel.ts'
 import type { Ring } from './ring.ts'
@@ -42,7 +42,7 @@ const none: readonly number[] = []
 
 export class Sends {
   readonly #ring: Ring
-  readonly #pool: Pool
+  readonly #pool: BufferPool
   /** How many a turn may have: each can complete. */
   readonly #size: number
   /** The turn in which a connection last sent, and where in that turn's list. */
@@ -54,7 +54,7 @@ export class Sends {
   #submitted: SendList
   #unsettled: number[] = []
 
-  constructor(ring: Ring, pool: Pool, slots: number) {
+  constructor(ring: Ring, pool: BufferPool, slots: number) {
     this.#ring = ring
     this.#pool = pool
     this.#size = ring.completions

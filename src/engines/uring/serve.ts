@@ -7,7 +7,7 @@ import type { Session } from '../engine.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
 import { listenOn, type ListeningSocket } from '../os/sockets.ts'
 import { Admission } from './admission.ts'
-import { Arena, Pool } from './buffers.ts'
+import { Arena, BufferPool } from './buffers.ts'
 import { Bulk } from './bulk.ts'
 import { ClientLedger } from './client-ledger.ts'
 import { kind, kindOf, slotOf, unknownKind } from './entries.ts'
@@ -49,7 +49,7 @@ class ServeSession implements Session {
   readonly #meter: Meter
   readonly #listener: ListeningSocket
   readonly #ring: Ring
-  readonly #pool: Pool
+  readonly #pool: BufferPool
   readonly #arena: Arena
   readonly #connections: Connections
   readonly #admission: Admission
@@ -70,7 +70,7 @@ class ServeSession implements Session {
     const ring = new Ring(libc, ringEntries, ringCompletions)
     ring.registerFileTable(slots)
     this.#ring = ring
-    this.#pool = new Pool(libc, ring, poolBuffers, poolBufferBytes)
+    this.#pool = new BufferPool(libc, ring, poolBuffers, poolBufferBytes)
     this.#arena = new Arena(libc)
     const hasNames = task.address.transport !== 'unix'
     this.#ledger = task.ledger && new ClientLedger(task.ledger, libc, ring, slots, hasNames)

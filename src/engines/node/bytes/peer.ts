@@ -3,11 +3,11 @@ import type { Socket } from 'node:net'
 import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { failureName } from '../../failures.ts'
-import type { Listener, Peer } from '../core/faulty-echo.ts'
+import type { Peer, PeerListener } from '../core/faulty-echo.ts'
 
 export class BytePeer implements Peer {
   readonly #socket: Socket
-  #listener!: Listener
+  #listener!: PeerListener
 
   constructor(socket: Socket, { counters }: Meter) {
     this.#socket = socket
@@ -16,7 +16,7 @@ export class BytePeer implements Peer {
 
   readonly #receive = (chunk: Buffer) => this.#listener.onData(chunk)
 
-  listen(listener: Listener): void {
+  listen(listener: PeerListener): void {
     this.#listener = listener
     this.#socket.on('data', this.#receive).on('end', () => listener.onEnd())
   }

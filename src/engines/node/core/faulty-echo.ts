@@ -1,6 +1,6 @@
 /** The echo of a badly behaved server: whatever arrives goes through a chain of faults. */
 import type { Socket } from 'node:net'
-import type { Source } from '../../../faults/arrivals.ts'
+import type { Pausable } from '../../../faults/arrivals.ts'
 import { Chain } from '../../../faults/chain.ts'
 import type { Chunk, Message } from '../../../faults/fault.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
@@ -25,9 +25,9 @@ export interface PlainEcho extends EchoHandler {
 }
 
 /** A client, as bytes or as messages. */
-export interface Peer extends Source {
+export interface Peer extends Pausable {
   /** Reports from now on what comes. */
-  listen(listener: Listener): void
+  listen(listener: PeerListener): void
   /** Resolves when the next one may be written; rejects with ConnectionEnded. */
   write(chunk: Chunk): Promise<void>
   /** Other faults are in force. */
@@ -38,7 +38,8 @@ export interface Peer extends Source {
   end(leaving: boolean): void
 }
 
-export interface Listener {
+/** What a peer reports. */
+export interface PeerListener {
   onData(data: Buffer, message?: Message): void
   /** The client has finished. */
   onEnd(): void
@@ -114,7 +115,7 @@ export function createFaultyEcho(
   }
 }
 
-class Connection implements Listener {
+class Connection implements PeerListener {
   readonly #peer: Peer
   readonly #reset: () => void
   readonly #counters: Float64Array

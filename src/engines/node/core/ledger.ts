@@ -39,7 +39,7 @@ export class ClientLedger {
   constructor(memory: SharedArrayBuffer) {
     this.#writer = new LedgerWriter(new Ledger(memory))
     this.#delay.enable()
-    this.#kills = setInterval(() => this.#killWhoIsWanted(), killLookMs)
+    this.#kills = setInterval(() => this.#closeKilled(), killLookMs)
     this.#lookLater()
   }
 
@@ -81,7 +81,7 @@ export class ClientLedger {
     this.#writer.update(slot, bytesRead, written, unsent, now)
   }
 
-  #killWhoIsWanted() {
+  #closeKilled() {
     if (!this.#writer.killsWanted) return
     const slots = new Set(this.#writer.takeKills())
     for (const [socket, client] of this.#clients) {

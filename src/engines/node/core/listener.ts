@@ -32,32 +32,32 @@ const keepAliveInitialDelay = 60_000
 export const descriptorOf = (owner: Server | Socket): number =>
   (owner as unknown as { _handle: { fd?: number } | null })._handle?.fd ?? -1
 
-export interface Doorkeeper {
+export interface AcceptHandler {
   /** May pause the listener: then no other client is accepted. */
   onClient(socket: Socket): void
   /** After turnAwayBeyond(): a client was closed. */
-  onTurnedAway(): void
+  onDropped(): void
 }
 
 export class Listener {
   address: Address
-  readonly #doorkeeper: Doorkeeper
+  readonly #handler: AcceptHandler
   #server: Server | undefined
   /** While paused: the descriptor that keeps the socket alive. */
   #kept = -1
   #inode = -1
 
-  private constructor(address: Address, doorkeeper: Doorkeeper) {
+  private constructor(address: Address, handler: AcceptHandler) {
     this.address = address
-    this.#doorkeeper = doorkeeper
+    this.#handler = handler
   }
 
   /**
    * Binds and listens; or listens on the socket that was inherited, whose name then counts.
    * @throws UserError if the address cannot be had
    */
-  static async open({ address, sharePort, inheritedFd }: ServeTask, doorkeeper: Doorkeeper) {
-    const listener = new Listener(address, doorkeeper)
+  static async open({ address, sharePort, inheritedFd }: ServeTask, handler: AcceptHandler) {
+    const listener = new Listener(address, handler)
     try {
       if (inheritedFd !== undefined) {
         await listener.#listen({ fd: inheritedFd })
@@ -89,8 +89,8 @@ export class Listener {
 
   async #listen(where: ListenOptions | { fd: number }) {
     const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay }
-    const server = createServer(options, socket => this.#doorkeeper.onClient(socket))
-    server.on('drop', () => this.#doorkeeper.onTurnedAway())
+    const server = createServer(options, socket => this.#handler.onClient(socket))
+    server.on('drop', () => this.#handler.onDropped())
     this.#server = server
     server.listen({ ...where, backlog, exclusive: true })
     await once(server, 'listening')

@@ -139,7 +139,7 @@ class ServeSession implements Session {
   }
 
   /** A client was closed unserved, because it could be neither served nor held. */
-  onTurnedAway(): void {
+  onDropped(): void {
     this.#count('turnedAway')
   }
 

@@ -3,7 +3,7 @@ import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { WebRules } from '../../../options/serve.ts'
 import type { ServeTask } from '../../../task.ts'
 import { describe } from './describe.ts'
-import { decline, guard, type Request, type Response } from './exchange.ts'
+import { decline, setSafeHeaders, type Request, type Response } from './exchange.ts'
 import { createEchoAfterBody } from './after-body.ts'
 import { companions, echoed, faultIn, methods, refusalOf, type Refusal } from './rules.ts'
 import type { EchoBody, HttpConnection } from './connection.ts'
@@ -50,7 +50,7 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     // The client was told before that no further request is answered.
     if (!connection.session && !connection.socket.writable) return void request.resume()
     connection.begin(request, response)
-    guard(response)
+    setSafeHeaders(response)
     const fault = faultIn(request, connection.session !== undefined)
     if (fault !== undefined) countFault(response, connection, counters)
     const directives = fault ?? allowed(request, web)

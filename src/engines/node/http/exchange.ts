@@ -24,14 +24,14 @@ export interface Response extends Writable {
  * Headers of every answer: no body that is sent back becomes a page that may run scripts. An echoed
  * body keeps the type that its sender gave, which may be text/html.
  */
-const guards: readonly [string, string][] = [
+const safeHeaders: readonly [string, string][] = [
   ['X-Content-Type-Options', 'nosniff'],
   ['Content-Security-Policy', "default-src 'none'; sandbox"],
   ['Cache-Control', 'no-store'],
 ]
 
-export function guard(response: Response): void {
-  for (const [name, value] of guards) response.setHeader(name, value)
+export function setSafeHeaders(response: Response): void {
+  for (const [name, value] of safeHeaders) response.setHeader(name, value)
 }
 
 /** Refuses with a status and a sentence. */
@@ -51,7 +51,7 @@ export const rawDecline = (status: number, why: string, ...more: [string, string
     'Connection: close',
     'Content-Type: text/plain; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(why) + 1}`,
-    ...[...guards, ...more].map(([name, value]) => `${name}: ${value}`),
+    ...[...safeHeaders, ...more].map(([name, value]) => `${name}: ${value}`),
     '',
     `${why}\n`,
   ].join('\r\n')

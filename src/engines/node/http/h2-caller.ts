@@ -38,7 +38,7 @@ export class Http2Messages extends Caller {
   readonly #lines = new Set<Line>()
   #isDialling = false
   /** How often something was sent again since the last answer. */
-  #fruitless = 0
+  #retries = 0
   #over = false
   #finished: Callback | undefined
 
@@ -115,7 +115,7 @@ export class Http2Messages extends Caller {
       if (answer.complete && !answer.isOverlong) return
       answer.complete = true
       line.answered++
-      this.#fruitless = 0
+      this.#retries = 0
       this.#deliver()
     }
     stream
@@ -142,7 +142,7 @@ export class Http2Messages extends Caller {
     const isUnserved = isRefused || stream.id === undefined
     const isLost = (line.isLeft || line.session.destroyed) && isClose(line.socket.errored)
     const mayGoAgain = isUnserved || (isLost && line.answered > 0)
-    if (mayGoAgain && !answer.begun && ++this.#fruitless <= againMax * this.#answers.length) {
+    if (mayGoAgain && !answer.begun && ++this.#retries <= againMax * this.#answers.length) {
       answer.again = true
       this.emit('again')
       this.#send(answer)

@@ -8,7 +8,8 @@ import type { Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { Recent } from '../../../wire/udp/recent.ts'
 
-export interface Source {
+/** Where datagrams come from, and where they are sent. */
+export interface Endpoint {
   address: string
   port: number
 }
@@ -23,14 +24,14 @@ const datagramBytes = 256
 export class FaultyPeers {
   readonly #peers = new Recent<Peer>(peersMax, peer => peer.cancel())
   readonly #options: Omit<ChainOptions, 'connection' | 'openedAt'>
-  readonly #send: (data: Uint8Array, to: Source) => void
+  readonly #send: (data: Uint8Array, to: Endpoint) => void
   #faults: readonly FaultSpec[]
   #count = 0
   #running = 0
   #heldBytes = 0
   #leaving = false
 
-  constructor(task: ServeTask, meter: Meter, send: (data: Uint8Array, to: Source) => void) {
+  constructor(task: ServeTask, meter: Meter, send: (data: Uint8Array, to: Endpoint) => void) {
     const onHit = recordHits(meter)
     this.#options = { seed: task.seed, carries: 'datagrams', onHit, onReset: () => {} }
     this.#faults = task.faults ?? []
@@ -43,7 +44,7 @@ export class FaultyPeers {
   }
 
   /** Whether it was taken. */
-  push(data: Buffer, from: Source): boolean {
+  push(data: Buffer, from: Endpoint): boolean {
     const key = `${from.address} ${from.port}`
     let peer = this.#peers.get(key)
     if (!peer) this.#peers.set(key, (peer = this.#open(from)))
@@ -53,7 +54,7 @@ export class FaultyPeers {
     return true
   }
 
-  #open(from: Source): Peer {
+  #open(from: Endpoint): Peer {
     const connection = this.#count++
     const options = { ...this.#options, connection, openedAt: performance.now() }
     const onTaken = ({ data }: Chunk) => void (this.#heldBytes -= data.length + datagramBytes)
@@ -82,15 +83,15 @@ export class FaultyPeers {
 class Peer {
   /** So many bytes wait that nothing more is taken. */
   full = false
-  readonly #from: Source
+  readonly #from: Endpoint
   readonly #run: FaultRun
-  readonly #send: (data: Uint8Array, to: Source) => void
+  readonly #send: (data: Uint8Array, to: Endpoint) => void
 
   constructor(
-    from: Source,
+    from: Endpoint,
     createChain: () => Chain,
     onTaken: (chunk: Chunk) => void,
-    send: (data: Uint8Array, to: Source) => void,
+    send: (data: Uint8Array, to: Endpoint) => void,
   ) {
     this.#from = from
     const source = { pause: () => (this.full = true), resume: () => (this.full = false) }

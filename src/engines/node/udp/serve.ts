@@ -8,7 +8,7 @@ import type { ServeTask } from '../../../task.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'
 import { broadcastAddresses, keepOutGroups } from './destinations.ts'
-import type { FaultyPeers, Source } from './faulty-peers.ts'
+import type { FaultyPeers, Endpoint } from './faulty-peers.ts'
 import { Guard } from '../../../wire/udp/guard.ts'
 import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
 import { unreadOf } from './unread.ts'
@@ -93,7 +93,7 @@ class DatagramServer implements Session {
   }
 
   /** Gives it to the system, unless so much waits there that it is better dropped. */
-  readonly send = (data: Uint8Array, { address, port }: Source): void => {
+  readonly send = (data: Uint8Array, { address, port }: Endpoint): void => {
     const counters = this.#counters
     if (this.#left || this.#socket.getSendQueueCount() >= unsentMax) {
       counters[counter.datagramsDropped]!++

@@ -7,7 +7,7 @@ import { UserError } from '../../../vocabulary/errors.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../core/link.ts'
-import { anyPieces, keepInFewPieces } from './pieces.ts'
+import { anyFragments, joinFragments } from './fragments.ts'
 import { MessageStream } from './stream.ts'
 
 /** No server can fill our memory; its own limit is reached long before. */
@@ -28,7 +28,7 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
       maxPayload: messageMaxBytes,
       // See MessageStream.
       autoPong: false,
-      ...anyPieces,
+      ...anyFragments,
       // It is connected, and secured if it has to be.
       createConnection: () => socket,
     })
@@ -53,7 +53,7 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
       clearTimeout(timer)
       socket.off('close', lost)
       ws.removeAllListeners()
-      keepInFewPieces(ws, socket)
+      joinFragments(ws, socket)
       const messages = new MessageStream(ws, socket)
       // An error before a listener is there shows as a destroyed stream, not as a crash.
       messages.on('error', () => {})

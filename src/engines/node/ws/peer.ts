@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { heldMaxBytes } from '../../../faults/arrivals.ts'
 import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
-import type { Listener, Peer } from '../core/faulty-echo.ts'
+import type { Peer, PeerListener } from '../core/faulty-echo.ts'
 import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { goingAway, bytesOf, type ServerSocket } from './socket.ts'
@@ -34,7 +34,7 @@ export class MessagePeer implements Peer {
     this.#pongs = new FrameWriter(socket, false)
   }
 
-  listen(listener: Listener): void {
+  listen(listener: PeerListener): void {
     const ws = this.#ws
     ws.beforeClose = (...closeFrame) => {
       this.#closeFrame ??= closeFrame

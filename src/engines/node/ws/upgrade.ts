@@ -8,7 +8,7 @@ import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import type { Handshake } from '../core/protocol.ts'
-import { anyPieces, keepInFewPieces } from './pieces.ts'
+import { anyFragments, joinFragments } from './fragments.ts'
 import { ServerSocket } from './socket.ts'
 
 /** Request line and headers of an upgrade; browsers send less than a kilobyte. */
@@ -42,7 +42,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     autoPong: false,
     maxPayload: web.messageMaxBytes,
     perMessageDeflate: web.deflate,
-    ...anyPieces,
+    ...anyFragments,
     ...({ closeTimeout: Math.min(Math.max(drainMs, lingerMs), timerMaxMs) } as object),
   })
   /** Never listens: it parses what comes from sockets that were accepted elsewhere. */
@@ -81,7 +81,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
       upgrades.handleUpgrade(request, socket, head, ws => {
         // Nothing is to arrive before a listener is there.
         ws.pause()
-        keepInFewPieces(ws, socket as Socket)
+        joinFragments(ws, socket as Socket)
         waiting.get(socket)?.(ws)
       })
   })

@@ -1,16 +1,15 @@
 /**
- * What the package `ws` holds of a message that is not complete: the fragments that came, and what
- * was read of the next one. Each is an object, and a message of a million fragments would be a
- * million of them. Here they are joined as they come, so that the length of the message is the only
- * bound that it needs.
+ * Joins the fragments of a message as they come. The package `ws` holds each as an object until the
+ * message is complete, also the chunks of the next one: a million fragments are a million objects.
+ * Joined, a message needs no bound but its length.
  */
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 
-/** No bounds of the package: it counts pieces, which are few here. */
-export const anyPieces = { maxFragments: 0, maxBufferedChunks: 0 } as object
+/** Turns off the package's bounds: they count fragments, which are joined here. */
+export const anyFragments = { maxFragments: 0, maxBufferedChunks: 0 } as object
 
-/** Joined when there are so many. */
+/** How many may gather before they are joined. */
 const togetherMax = 256
 
 /** Its receiver has no public name. */
@@ -19,8 +18,8 @@ interface Receiver {
   _buffers: Buffer[]
 }
 
-/** To be called when the upgrade is done, before anything comes. */
-export function keepInFewPieces(ws: WebSocket, socket: Socket): void {
+/** To be called after the upgrade, before the first bytes come. */
+export function joinFragments(ws: WebSocket, socket: Socket): void {
   const receiver = (ws as unknown as { _receiver: Receiver })._receiver
   let fragments: Buffer[] | undefined
   let joined = 0
@@ -35,7 +34,7 @@ export function keepInFewPieces(ws: WebSocket, socket: Socket): void {
       fragments.push(Buffer.concat(fragments.splice(joined)))
       joined = fragments.length
     }
-    // They are taken away in front only: these are the last that came.
+    // The package takes chunks only from the front; these are the last that came.
     if (++reads < togetherMax) return
     reads = 0
     const { _buffers: buffers } = receiver

@@ -38,7 +38,7 @@ export function checkToken(token: string): string {
 const probes = new Set(['/healthz', '/readyz'])
 const changing = new Set(['POST', 'PUT', 'DELETE', 'PATCH'])
 
-export interface GuardOptions {
+export interface AccessOptions {
   /** Every request must have it; undefined: none is needed. */
   token?: string | undefined
   /** The token was made here and cannot be guessed, so a right one need not wait for guessers. */
@@ -47,7 +47,7 @@ export interface GuardOptions {
   metricsOpen?: boolean | undefined
 }
 
-export class Guard {
+export class Access {
   readonly #address: HostAddress
   readonly #token: Buffer | undefined
   readonly #cookie: string
@@ -55,7 +55,7 @@ export class Guard {
   readonly #open: ReadonlySet<string>
   readonly #failures = new Map<string, { guesses: Set<string>; since: number }>()
 
-  constructor(address: HostAddress, { token, tokenIsRandom, metricsOpen }: GuardOptions = {}) {
+  constructor(address: HostAddress, { token, tokenIsRandom, metricsOpen }: AccessOptions = {}) {
     this.#address = address
     this.#isRandom = tokenIsRandom === true
     this.#open = metricsOpen ? new Set([...probes, '/metrics']) : probes
