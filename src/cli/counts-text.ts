@@ -1,5 +1,6 @@
 /** What servers count, in words: while they serve, and in the last line. */
-import { failureNames, type CounterName } from '../metrics/meter.ts'
+import { counterOf, servedCounters } from '../metrics/counters.ts'
+import { failureNames } from '../metrics/meter.ts'
 import type { Counts } from '../metrics/snapshot.ts'
 import type { Server } from '../serve.ts'
 import { formatCount, formatSize, plural } from '../vocabulary/units.ts'
@@ -8,14 +9,6 @@ import { datagramsText, isUdp } from './udp-text.ts'
 /** Of all of them together. */
 export const totalOf = (servers: readonly Server[], name: keyof Counts): number =>
   servers.reduce((sum, server) => sum + server.counts()[name], 0)
-
-/** What the last line mentions if there was any, in this order. */
-const mentioned: readonly (readonly [CounterName, noun: string, what: string])[] = [
-  ['turnedAway', 'client', 'turned away'],
-  ['handshakesFailed', 'handshake', 'failed'],
-  ['messagesTooLong', 'message', 'too long'],
-  ['faultsInjected', 'fault', 'injected'],
-]
 
 /** `protocol 6, reset 1`: by class, all that failed, handshakes too; nothing if none did. */
 function failuresText(servers: readonly Server[]): string[] {
@@ -32,9 +25,10 @@ export function servedText(servers: readonly Server[]): string {
     ...(servers.every(isUdp) ? [] : [`served ${clients}`]),
     ...(servers.some(isUdp) ? [datagramsText(servers)] : []),
     `${formatSize(totalOf(servers, 'bytesOut'))} echoed`,
-    ...mentioned.flatMap(([name, noun, what]) => {
+    ...servedCounters.flatMap(name => {
+      const last = counterOf(name).said?.last
       const count = totalOf(servers, name)
-      return count > 0 ? [`${plural(count, noun)} ${what}`] : []
+      return count > 0 && Array.isArray(last) ? [`${plural(count, last[0])} ${last[1]}`] : []
     }),
   ]
   return [counts.join(', '), ...failuresText(servers)].join('; ')

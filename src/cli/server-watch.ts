@@ -5,6 +5,7 @@ import type { Health } from '../dashboard/health.ts'
 import type { Look, Observer } from '../dashboard/observer.ts'
 import type { Readiness } from '../dashboard/readiness.ts'
 import { UserError } from '../vocabulary/errors.ts'
+import { counterOf, servedCounters } from '../metrics/counters.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { ServeOptions, Server } from '../serve.ts'
 import type { FaultSpec } from '../faults/index.ts'
@@ -153,14 +154,10 @@ function writeEvents(observer: Observer, log: Log) {
 }
 
 function writeCounts(grown: Look['grown'][number], listener: string, log: Log) {
-  const { pausedForConcurrency, pausedForDescriptors, turnedAway, idleClosed } = grown
-  if (pausedForConcurrency > 0)
-    log.event('info', 'limit of clients reached', { listener, times: pausedForConcurrency })
-  if (pausedForDescriptors > 0)
-    log.event('warn', 'limit of descriptors reached', { listener, times: pausedForDescriptors })
-  if (turnedAway > 0) log.event('warn', 'clients turned away', { listener, clients: turnedAway })
-  if (idleClosed > 0)
-    log.event('info', 'idle connections closed', { listener, connections: idleClosed })
+  for (const name of servedCounters) {
+    const said = counterOf(name).said?.log
+    if (said && grown[name] > 0) log.event(said[0], said[1], { listener, [said[2]]: grown[name] })
+  }
   const failed = failureNames.filter(name => grown[name] > 0)
   if (failed.length === 0) return
   const classes = Object.fromEntries(failed.map(name => [name, grown[name]]))

@@ -1,22 +1,17 @@
 /** What yodel says of a udp server: the warnings for its rules, and the counts of its datagrams. */
 import { isPublic } from '../vocabulary/address.ts'
 import { loadLibc } from '../engines/os/libc.ts'
-import type { CounterName } from '../metrics/meter.ts'
+import { counterOf, servedCounters, type CounterName } from '../metrics/counters.ts'
 import type { Server, ServeOptions } from '../serve.ts'
 import type { DatagramRule } from '../wire/udp/guard.ts'
 import { isDatagrams } from '../vocabulary/transport.ts'
 import { formatCount, plural } from '../vocabulary/units.ts'
 
 /** How the last line calls each reason. */
-const reasons: [CounterName, string][] = [
-  ['datagramsFromLowPort', 'from a port below 1024'],
-  ['datagramsFromOwnPort', 'from a port served here'],
-  ['datagramsFromBroadcast', 'from a broadcast address'],
-  ['datagramsFromMulticast', 'from a multicast address'],
-  ['datagramsInLoop', 'in a loop'],
-  ['datagramsOverRate', 'over the rate to one source'],
-  ['datagramsWithoutSource', 'without a source'],
-]
+const reasons = servedCounters.flatMap((name): [CounterName, string][] => {
+  const last = counterOf(name).said?.last
+  return typeof last === 'string' ? [[name, last]] : []
+})
 
 const dangers: Record<DatagramRule, string> = {
   'low-ports': 'A forged datagram can set it and another service (echo, DNS) on each other.',

@@ -1,6 +1,6 @@
 /**
- * Everything that is counted: whose it is, what it counts, and as which metric it is shown. To add
- * a counter, write its row here; then count it.
+ * Everything that is counted or timed: whose it is, what it is, and where it is shown. To add a
+ * counter or a distribution, write its row here; then count or record it.
  */
 
 export interface Counter {
@@ -13,6 +13,15 @@ export interface Counter {
    * family; without it not at all, or as a gauge.
    */
   readonly metric?: string | { readonly family: Family; readonly value: string }
+  /** What is said of that of a server, if there was any. */
+  readonly said?: Said
+}
+
+interface Said {
+  /** In the last line: `3 clients turned away`; of datagrams that were refused, why. */
+  readonly last?: readonly [noun: string, what: string] | string
+  /** In the log, for each second in which there was any; the number stands under the key. */
+  readonly log?: readonly [level: 'info' | 'warn', event: string, key: string]
 }
 
 /** Metrics of several counters, told apart by a label. */
@@ -32,10 +41,11 @@ export const families = {
 } as const
 export type Family = keyof typeof families
 
-const server = (help: string, metric?: Counter['metric']) => ({
+const server = (help: string, metric?: Counter['metric'], said?: Said) => ({
   of: 'server' as const,
   help,
   ...(metric !== undefined && { metric }),
+  ...(said && { said }),
 })
 const load = (help: string) => ({ of: 'load' as const, help })
 const both = (help: string, metric: string) => ({ of: 'both' as const, help, metric })
@@ -44,13 +54,14 @@ const failure = (value: string, help: string) => ({
   help,
   metric: { family: 'yodel_connection_errors_total' as const, value },
 })
-const paused = (value: string) =>
-  server(`Accepting was paused: the limit of ${value} was reached.`, {
-    family: 'yodel_accept_pauses_total',
-    value,
-  })
-const refused = (value: string, help: string) =>
-  server(help, { family: 'yodel_datagrams_refused_total', value })
+const paused = (value: string, level: 'info' | 'warn', what: string) =>
+  server(
+    `Accepting was paused: the limit of ${value} was reached.`,
+    { family: 'yodel_accept_pauses_total', value },
+    { log: [level, `limit of ${what} reached`, 'times'] },
+  )
+const refused = (value: string, last: string, help: string) =>
+  server(help, { family: 'yodel_datagrams_refused_total', value }, { last })
 
 /** Why a connection failed. The names are part of the reports. */
 export const failures = {
@@ -104,16 +115,19 @@ export const counters = {
   idleClosed: server(
     'Connections closed because nothing had moved for the idle timeout.',
     'yodel_idle_closed_total',
+    { log: ['info', 'idle connections closed', 'connections'] },
   ),
-  pausedForConcurrency: paused('concurrency'),
-  pausedForDescriptors: paused('descriptors'),
+  pausedForConcurrency: paused('concurrency', 'info', 'clients'),
+  pausedForDescriptors: paused('descriptors', 'warn', 'descriptors'),
   turnedAway: server(
     'Clients closed unserved, because nothing can stop the system from accepting them.',
     'yodel_turned_away_total',
+    { last: ['client', 'turned away'], log: ['warn', 'clients turned away', 'clients'] },
   ),
   handshakesFailed: server(
     'Clients that did not get through PROXY header, TLS and the like.',
     'yodel_handshakes_failed_total',
+    { last: ['handshake', 'failed'] },
   ),
   upgradesRefused: server(
     'HTTP requests that got an answer, but no WebSocket.',
@@ -122,15 +136,44 @@ export const counters = {
   messagesTooLong: server(
     'WebSocket clients closed for a message beyond the limit.',
     'yodel_messages_too_long_total',
+    { last: ['message', 'too long'] },
   ),
   datagramsAnswered: server('Datagrams that were answered.', 'yodel_datagrams_answered_total'),
-  datagramsWithoutSource: refused('withoutSource', 'No port or address could be answered.'),
-  datagramsFromLowPort: refused('fromLowPort', 'They came from a port below 1024.'),
-  datagramsFromOwnPort: refused('fromOwnPort', 'They came from a port that is served here.'),
-  datagramsFromBroadcast: refused('fromBroadcast', 'They came from a broadcast address.'),
-  datagramsFromMulticast: refused('fromMulticast', 'They came from a multicast address.'),
-  datagramsInLoop: refused('inLoop', 'They came again and again from a port no client is given.'),
-  datagramsOverRate: refused('overRate', 'Their source had more than its rate.'),
+  datagramsFromLowPort: refused(
+    'fromLowPort',
+    'from a port below 1024',
+    'They came from a port below 1024.',
+  ),
+  datagramsFromOwnPort: refused(
+    'fromOwnPort',
+    'from a port served here',
+    'They came from a port that is served here.',
+  ),
+  datagramsFromBroadcast: refused(
+    'fromBroadcast',
+    'from a broadcast address',
+    'They came from a broadcast address.',
+  ),
+  datagramsFromMulticast: refused(
+    'fromMulticast',
+    'from a multicast address',
+    'They came from a multicast address.',
+  ),
+  datagramsInLoop: refused(
+    'inLoop',
+    'in a loop',
+    'They came again and again from a port no client is given.',
+  ),
+  datagramsOverRate: refused(
+    'overRate',
+    'over the rate to one source',
+    'Their source had more than its rate.',
+  ),
+  datagramsWithoutSource: refused(
+    'withoutSource',
+    'without a source',
+    'No port or address could be answered.',
+  ),
   datagramsDropped: server(
     'Answers that the system would not take, or for which too many waited.',
     'yodel_datagrams_dropped_total',
@@ -147,6 +190,7 @@ export const counters = {
   faultsInjected: server(
     'What faults did: chunks held or cut, bits flipped, connections ended or hung.',
     'yodel_faults_injected_total',
+    { last: ['fault', 'injected'] },
   ),
   // Where they are counted and do not end the connection.
   corruptedBytes: load('Bytes that were wrong in place.'),
@@ -161,3 +205,47 @@ export const counterNames = Object.keys(counters) as CounterName[]
 
 /** Of those that a server counts. */
 export const servedCounters = counterNames.filter(name => counters[name].of !== 'load')
+
+/** Of a counter, where any is meant. */
+export const counterOf = (name: CounterName): Counter => counters[name]
+
+/** A distribution of a load, in nanoseconds. */
+interface Distribution {
+  /** Of what it is, behind its name. */
+  readonly help: string
+  /**
+   * Whether a result has it by its own name (`responseUs`), with its buckets: always, or if there
+   * was a sample; otherwise it is a part of something else in the result.
+   */
+  readonly inResult: 'always' | 'sometimes' | 'elsewhere'
+}
+
+/** In the order of their place in memory. A new one is `sometimes`: older results lack it. */
+export const distributions = {
+  response: {
+    help: 'from the planned instant of a message until it has come back whole',
+    inResult: 'always',
+  },
+  /** Empty in a closed loop, where it is the response time. */
+  service: { help: 'from its real send on', inResult: 'always' },
+  /** How much later than planned the generator turned to a message; its own fault alone. */
+  lateness: { help: 'how late the generator itself was', inResult: 'always' },
+  connect: { help: 'from connect(2) until the connection is established', inResult: 'always' },
+  reconnect: {
+    help: 'the same for a server that had hung up between messages; part of a response time',
+    inResult: 'elsewhere',
+  },
+  cycle: {
+    help: 'a short connection (churn), from its planned instant until it is closed',
+    inResult: 'elsewhere',
+  },
+} as const satisfies Record<string, Distribution>
+
+export type HistogramName = keyof typeof distributions
+export const histogramNames = Object.keys(distributions) as HistogramName[]
+/** Those that a result has: always, or if there was a sample. */
+export const resultHistograms = (when: Distribution['inResult']): HistogramName[] =>
+  histogramNames.filter(name => distributions[name].inResult === when)
+export type AlwaysInResult = {
+  [Name in HistogramName]: (typeof distributions)[Name]['inResult'] extends 'always' ? Name : never
+}[HistogramName]

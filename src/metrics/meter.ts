@@ -1,25 +1,9 @@
 /** What one thread did so far, in memory that every thread can read. One writer, any readers. */
-import { counterNames, type CounterName } from './counters.ts'
+import { counterNames, histogramNames, type CounterName, type HistogramName } from './counters.ts'
 import { Histogram } from './histogram.ts'
 
-export { counterNames, failureNames, type CounterName, type FailureName } from './counters.ts'
-
-/** The distributions of a load, in nanoseconds each. */
-export const histogramNames = [
-  /** From the planned instant of a message until it has come back whole. */
-  'response',
-  /** From its real send on; empty in a closed loop, where it is the response time. */
-  'service',
-  /** How much later than planned the generator turned to a message; its own fault alone. */
-  'lateness',
-  /** From connect(2) until the connection is established. */
-  'connect',
-  /** The same for a server that had hung up between messages; part of a response time. */
-  'reconnect',
-  /** Of a short connection (churn): from its planned instant until it is closed. */
-  'cycle',
-] as const
-export type HistogramName = (typeof histogramNames)[number]
+export { counterNames, failureNames, histogramNames } from './counters.ts'
+export type { CounterName, FailureName, HistogramName } from './counters.ts'
 
 /** Index of each counter: `meter.counters[counter.bytesIn]! += length` costs one addition. */
 export const counter = Object.fromEntries(

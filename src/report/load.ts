@@ -5,6 +5,8 @@ import { ladderBlock, micros, shapeBlock } from './ladder.ts'
 import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines.ts'
 import { shown, table, usable } from './lines.ts'
 import { printable } from '../vocabulary/text.ts'
+import { distributionIn } from './result.ts'
+import { resultHistograms } from '../metrics/counters.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
 import { cycleShortfall, rateUnknown, shortfall } from './reasons.ts'
 import { wrongBlock } from './wrong.ts'
@@ -195,6 +197,10 @@ function times(result: RunResult, canvas: TextOptions): string[] {
       ]
     : [['round trip', responseUs]]
   rows.push(['connect', connectUs])
+  for (const name of resultHistograms('sometimes')) {
+    const times = distributionIn(result, `${name}Us`)
+    if (times) rows.push([name, times])
+  }
   if (churn) rows.push(['cycle', churn.cycleUs])
   const measured = rows.filter(([, { count }]) => count > 0)
   const none = responseUs.count === 0 ? labelled(rows[0]![0], ['no sample']) : []

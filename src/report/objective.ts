@@ -4,6 +4,8 @@ import { formatCount, formatDuration, parseCount, parseDuration } from '../vocab
 import { parsePercent, parseRate } from '../vocabulary/units.ts'
 import { countOf, fewestSamples, ranked, supported } from './rank.ts'
 import { rateUnknown } from './reasons.ts'
+import { resultHistograms } from '../metrics/counters.ts'
+import { distributionIn } from './result.ts'
 import type { Distribution, DistributionName, Expectation, RunResult } from './result.ts'
 import type { Limits } from './findings.ts'
 
@@ -18,7 +20,7 @@ export interface Metric {
   of(result: RunResult): number | null
   /** How many samples it takes at least, and which of the distributions they are of. */
   fewest: number
-  samples?: DistributionName
+  samples?: string
 }
 
 export const operators = ['<', '<=', '>', '>=', '='] as const
@@ -33,22 +35,18 @@ export interface Objective {
   limit: number
 }
 
-/** For an objective with another name. */
-export const metricsHint =
-  'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
-  'service., lateness. or connect.; and loss, lost, errors, wrong, deferred, rate; of udp also ' +
-  'duplicated, reordered, late, corrupted.'
-
-const distributions: Record<string, DistributionName> = {
-  response: 'responseUs',
-  service: 'serviceUs',
-  lateness: 'latenessUs',
-  connect: 'connectUs',
-}
+/** The distributions of a result, by their names in objectives. */
+const distributions: Record<string, string> = Object.fromEntries(
+  [...resultHistograms('always'), ...resultHistograms('sometimes')].map(name => [
+    name,
+    `${name}Us`,
+  ]),
+)
 
 /** An unfinished message may be lost: that is not known. */
 const unanswered = ({ lost, unfinished }: RunResult['messages']): number => lost + unfinished
 
+/** All other metrics; a new one is a line here. */
 const totals: Record<string, { kind: Kind; of: Metric['of'] }> = {
   loss: {
     kind: 'fraction',
@@ -61,21 +59,34 @@ const totals: Record<string, { kind: Kind; of: Metric['of'] }> = {
   },
   wrong: { kind: 'count', of: ({ messages }) => messages.wrong },
   deferred: { kind: 'count', of: ({ messages }) => messages.deferred },
-  ...Object.fromEntries(
-    (['duplicated', 'reordered', 'late', 'corrupted'] as const).map(name => [
-      name,
-      { kind: 'count', of: ({ datagrams }) => datagrams?.[name] ?? null },
-    ]),
-  ),
   rate: {
     kind: 'rate',
     of: ({ seconds, rates }) => (seconds > 0 ? rates.achievedPerSecond : null),
   },
 }
 
+const ofDatagrams: typeof totals = {
+  duplicated: { kind: 'count', of: ({ datagrams }) => datagrams?.duplicated ?? null },
+  reordered: { kind: 'count', of: ({ datagrams }) => datagrams?.reordered ?? null },
+  late: { kind: 'count', of: ({ datagrams }) => datagrams?.late ?? null },
+  corrupted: { kind: 'count', of: ({ datagrams }) => datagrams?.corrupted ?? null },
+}
+const metrics = { ...totals, ...ofDatagrams }
+
+/** For an objective with another name. */
+export const metricsHint =
+  'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
+  `${listed(Object.keys(distributions).slice(1), 'or', '.')}; ` +
+  `and ${Object.keys(totals).join(', ')}; of udp also ${Object.keys(ofDatagrams).join(', ')}.`
+
+function listed(names: string[], last: string, end: string): string {
+  const all = names.map(name => name + end)
+  return `${all.slice(0, -1).join(', ')} ${last} ${all.at(-1)}`
+}
+
 /** @throws UserError if there is none of that name */
 export function parseMetric(name: string): Metric {
-  const total = Object.hasOwn(totals, name) ? totals[name] : undefined
+  const total = Object.hasOwn(metrics, name) ? metrics[name] : undefined
   if (total) return { name, ...total, fewest: 1 }
   const match = /^(?:(\w+)\.)?(min|mean|max|p(\d+(?:\.\d+)?))$/.exec(name)
   const prefix = match?.[1] ?? 'response'
@@ -85,7 +96,9 @@ export function parseMetric(name: string): Metric {
   const key = distributions[prefix]!
   const figure = match[2] as 'min' | 'mean' | 'max'
   const of: Metric['of'] =
-    percent > 0 ? result => percentile(result, key, percent) : result => result[key][figure]
+    percent > 0
+      ? result => percentile(result, key, percent)
+      : result => distributionIn(result, key)?.[figure] ?? null
   const fewest = percent > 0 && percent < 100 ? fewestSamples(percent / 100) : 1
   return { name, kind: 'time', of, fewest, samples: key }
 }
@@ -107,10 +120,12 @@ const known: Record<string, keyof Distribution> = {
   '99.999': 'p99999',
 }
 
-function percentile(result: RunResult, key: DistributionName, percent: number): number | null {
+function percentile(result: RunResult, key: string, percent: number): number | null {
   const name = known[String(percent)]
-  if (name) return result[key][name]
-  const buckets = result.histograms[key]
+  const distribution = distributionIn(result, key)
+  if (!distribution) return null
+  if (name) return distribution[name]
+  const buckets = result.histograms[key as DistributionName]
   const isKnown = percent === 100 || supported(percent / 100, countOf(buckets))
   return isKnown ? ranked(buckets, percent / 100) : null
 }
@@ -118,7 +133,7 @@ function percentile(result: RunResult, key: DistributionName, percent: number): 
 /** Why a figure is not known. */
 export function unknown({ kind, samples, fewest }: Metric, result: RunResult): string {
   if (kind === 'rate' && result.messages.received > 0) return `not known: ${rateUnknown}`
-  const count = samples ? result[samples].count : 0
+  const count = samples ? (distributionIn(result, samples)?.count ?? 0) : 0
   if (count === 0) return 'no sample'
   return `not known: ${formatCount(count)} of the ${formatCount(fewest)} samples that it takes`
 }

@@ -2,6 +2,7 @@
  * The result of a load as plain JSON: what `--json` prints, what is saved and compared. Its keys
  * are stable; docs/result.schema.json describes them for machines. Times are microseconds.
  */
+import { resultHistograms, type AlwaysInResult } from '../metrics/counters.ts'
 import type { FailureName } from '../metrics/meter.ts'
 import type { Cause } from '../load/wrong-bytes.ts'
 
@@ -23,8 +24,11 @@ export interface Distribution {
 }
 
 /** Names of the distributions that a result always has. */
-export const distributionNames = ['responseUs', 'serviceUs', 'latenessUs', 'connectUs'] as const
-export type DistributionName = (typeof distributionNames)[number]
+export type DistributionName = `${AlwaysInResult}Us`
+export const distributionNames = resultHistograms('always').map(name => `${name}Us`)
+/** A distribution by its name; none of a result that has no sample of it, or is older than it. */
+export const distributionIn = (result: RunResult, name: string): Distribution | undefined =>
+  (result as unknown as Record<string, Distribution | undefined>)[name]
 
 /** What happened in one second of the run: a rest that is shorter has joined the one before it. */
 export interface Interval {

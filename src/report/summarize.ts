@@ -1,6 +1,7 @@
 /** From what was counted to the result. */
 import { bucketCount, bucketMiddleNs, highestNs, lowestNs } from '../metrics/histogram.ts'
 import type { Histogram } from '../metrics/histogram.ts'
+import { resultHistograms } from '../metrics/counters.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import type { Window } from '../load/replies.ts'
@@ -13,6 +14,7 @@ import type {
   ChurnFigures,
   DatagramFigures,
   Distribution,
+  DistributionName,
   FirstWrong,
   HttpFigures,
   RunResult,
@@ -26,7 +28,7 @@ export function summarize(findings: Findings): RunResult {
   const { seconds } = findings.window
   const unfinished = total.messagesUnfinished
   const lost = total.messagesPlanned - total.messagesReceived - unfinished
-  const service = openLoop ? total.service : total.response
+  const timed = openLoop ? total : { ...total, service: total.response }
   const result: RunResult = {
     format: resultFormat,
     valid: true,
@@ -51,10 +53,7 @@ export function summarize(findings: Findings): RunResult {
     },
     ...(findings.datagrams && { datagrams: datagramFigures(total) }),
     ...(findings.http && { http: httpFigures(total, findings.statuses ?? []) }),
-    responseUs: distribution(total.response),
-    serviceUs: distribution(service),
-    latenessUs: distribution(total.lateness),
-    connectUs: distribution(total.connect),
+    ...mapped(timed, distribution),
     churn: findings.cycles ? churnFigures(total, findings.cycles) : null,
     corruption: findings.countingCorruption
       ? { corruptedBytes: total.corruptedBytes, flippedBits: total.flippedBits }
@@ -63,12 +62,7 @@ export function summarize(findings: Findings): RunResult {
     firstWrong: findings.wrong ? firstWrong(findings.wrong) : null,
     expectations: [],
     intervals: findings.intervals,
-    histograms: {
-      responseUs: buckets(total.response),
-      serviceUs: buckets(service),
-      latenessUs: buckets(total.lateness),
-      connectUs: buckets(total.connect),
-    },
+    histograms: mapped(timed, buckets),
     resolution: {
       relativeError,
       lowestUs: lowestNs / 1e3,
@@ -82,6 +76,14 @@ export function summarize(findings: Findings): RunResult {
   judgeGenerator(result)
   noteSteps(result)
   return withVerdict(result)
+}
+
+/** Each distribution that this result has by its own name. */
+function mapped<T>(total: Snapshot, make: (histogram: Histogram) => T) {
+  const sometimes = resultHistograms('sometimes').filter(name => total[name].count > 0)
+  return Object.fromEntries(
+    [...resultHistograms('always'), ...sometimes].map(name => [`${name}Us`, make(total[name])]),
+  ) as Record<DistributionName, T>
 }
 
 function ratesOf({ total, window, openLoop }: Findings): RunResult['rates'] {

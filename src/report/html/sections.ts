@@ -1,4 +1,6 @@
 /** The parts of the page that are words and tables. */
+import { distributions as meanings, resultHistograms } from '../../metrics/counters.ts'
+import { distributionIn } from '../result.ts'
 import type { FailureName } from '../../metrics/meter.ts'
 import { plural } from '../../vocabulary/units.ts'
 import { leastBeyond } from '../rank.ts'
@@ -101,6 +103,10 @@ export function distributions(result: RunResult): Markup {
     ['lateness', result.latenessUs, 'how late the generator itself was'],
     ['connect', result.connectUs, 'until a connection is established'],
   ]
+  for (const name of resultHistograms('sometimes')) {
+    const times = distributionIn(result, `${name}Us`)
+    if (times) all.push([name, times, meanings[name].help])
+  }
   if (result.churn)
     all.push([
       'churn cycle',
