@@ -107,7 +107,9 @@ const taken =
 
 suite('yodel serve', { concurrency: 4 }, () => {
   test('--dashboard prints where it is, a public one has a token; drain ends it', async () => {
-    await using program = yodel(['serve', ':0', '--dashboard', '0.0.0.0:0', '--json'])
+    await using program = yodel([
+      ...['serve', ':0', '--engine', 'node', '--dashboard', '0.0.0.0:0', '--json'],
+    ])
     const [, link] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
     assert.match(link!, /^http:\/\/0\.0\.0\.0:\d+\/\?token=[\w-]{32}$/)
     await program.says(/yodel: The dashboard can be reached from other machines, over plain HTTP;/)
@@ -141,7 +143,8 @@ suite('yodel serve', { concurrency: 4 }, () => {
     },
   )
 
-  test('what a script does is shown, and how to start it like that; a note, too', async () => {
+  const shown = 'what a script does is shown, and how to start it like that; a note, too'
+  test(shown, { skip: onlyFull }, async () => {
     const script = join(mkdtempSync(join(tmpdir(), 'yodel-script-')), 'script.json')
     writeFileSync(
       script,
@@ -220,7 +223,7 @@ suite('what yodel serve says', { concurrency: 4 }, () => {
     },
   )
 
-  test('--quiet says nothing', async () => {
+  test('--quiet says nothing', { skip: onlyFull }, async () => {
     await using program = yodel([
       'serve',
       ':0',
