@@ -24,8 +24,8 @@ for (const engine of ['node', 'uring'] as const) {
   const skip =
     process.platform === 'linux' ? await refusal(engine) : 'reads /proc, which only Linux has'
 
-  const numbers = `${formatted(comers)} that come and go leave nothing behind, ${formatted(many)} at once`
-  test(`${engine}: ${numbers} are echoed`, { skip }, async t => {
+  const gone = `${formatted(comers)} that come and go leave nothing behind`
+  test(`${engine}: ${gone}, ${formatted(many)} at once are echoed`, { skip }, async t => {
     const { program, url } = await yodelServe('--engine', engine)
     await using _ = program
     const pid = program.child.pid!

@@ -107,9 +107,8 @@ const taken =
 
 suite('yodel serve', { concurrency: 4 }, () => {
   test('--dashboard prints where it is, a public one has a token; drain ends it', async () => {
-    await using program = yodel([
-      ...['serve', ':0', '--engine', 'node', '--dashboard', '0.0.0.0:0', '--json'],
-    ])
+    const everywhere = ['--dashboard', '0.0.0.0:0', '--json']
+    await using program = yodel(['serve', ':0', '--engine', 'node', ...everywhere])
     const [, link] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
     assert.match(link!, /^http:\/\/0\.0\.0\.0:\d+\/\?token=[\w-]{32}$/)
     await program.says(/yodel: The dashboard can be reached from other machines, over plain HTTP;/)
@@ -167,17 +166,17 @@ suite('yodel serve', { concurrency: 4 }, () => {
     const { stdout } = await run('ctl', ...known, 'snapshot')
     assert.match(stdout, /serving for \d+s\n.* 3 clients at a time\n {5}.*uring/)
   })
+})
 
-  test('--dashboard that cannot be had ends the whole', async () => {
-    const other = createServer().listen(0, '127.0.0.1')
-    await once(other, 'listening')
-    const { port } = other.address() as AddressInfo
-    const { code, stdout, stderr } = await run('serve', ':0', '--dashboard', `:${port}`)
-    other.close()
-    assert.deepEqual([code, stdout], [3, ''])
-    assert.match(stderr, taken)
-    assert.throws(() => checkToken('short'), { kind: 'usage' })
-  })
+test('--dashboard that cannot be had ends the whole', async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const { code, stdout, stderr } = await run('serve', ':0', '--dashboard', `:${port}`)
+  other.close()
+  assert.deepEqual([code, stdout], [3, ''])
+  assert.match(stderr, taken)
+  assert.throws(() => checkToken('short'), { kind: 'usage' })
 })
 
 suite('what yodel serve says', { concurrency: 4 }, () => {

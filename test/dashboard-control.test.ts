@@ -25,6 +25,13 @@ async function openConsole(board: Board): Promise<WebSocket> {
 const put = (board: Board, ...faults: string[]) =>
   board.ask('PUT', '/api/faults', { body: { faults } })
 
+/** Without faults; one after the other they leave it as it was. */
+let plain: Board
+before(async () => {
+  plain = await startBoard()
+})
+after(() => plain[Symbol.asyncDispose]())
+
 suite('faults', () => {
   let board: Board
   let typed: WebSocket
@@ -52,7 +59,8 @@ suite('faults', () => {
     )
     assert.ok((await say(typed, 'slow')).roundTripUs >= 150_000)
     await put(board)
-    assert.ok((await say(typed, 'quick')).roundTripUs < 150_000)
+    // A busy machine may hold one up for as long, but not all of them.
+    await until(async () => (await say(typed, 'quick')).roundTripUs < 150_000)
   })
 
   test('wrong bytes are shown as such; after a peer that hangs up it goes on', async () => {
@@ -76,11 +84,10 @@ suite('faults', () => {
   })
 
   test('where there can be none, the reason says what to do', async () => {
-    await using fixed = await startBoard()
-    const { status, json } = await put(fixed, 'delay=1ms')
+    const { status, json } = await put(plain, 'delay=1ms')
     assert.equal(status, 409)
     assert.match(json.error, /Start it with --engine node to inject some/)
-    const [listener] = ((await fixed.ask('GET', '/api/server')).json as Api.ServerInfo).listeners
+    const [listener] = ((await plain.ask('GET', '/api/server')).json as Api.ServerInfo).listeners
     assert.equal(listener!.faultsFixedBecause, json.error)
   })
 })
@@ -99,17 +106,11 @@ test('of several listeners all take them, or none', async () => {
 })
 
 suite('benches', () => {
-  let board: Board
-  before(async () => {
-    board = await startBoard()
-  })
-  after(() => board[Symbol.asyncDispose]())
-
-  const start = (body: object) => board.ask('POST', '/api/benches', { body })
+  const start = (body: object) => plain.ask('POST', '/api/benches', { body })
   const finished = async (id: string) => {
     let run: Api.BenchRun | undefined
     await until(async () => {
-      const runs = (await board.ask('GET', '/api/benches')).json as Api.BenchRun[]
+      const runs = (await plain.ask('GET', '/api/benches')).json as Api.BenchRun[]
       run = runs.find(run => run.id === id)
       return run?.state !== 'running'
     })
@@ -118,7 +119,7 @@ suite('benches', () => {
 
   test('one finishes with a result, a page, and a comparison', { skip: onlyFull }, async () => {
     const wanted = {
-      address: board.server.url,
+      address: plain.server.url,
       connections: 2,
       // A closed loop: a p99 takes 1,000 samples.
       durationMs: 400,
@@ -128,23 +129,23 @@ suite('benches', () => {
     const busy = await start(wanted)
     assert.equal(busy.status, 409)
     assert.match(busy.json.error, /Bench 1 is running/)
-    assert.equal((await board.ask('GET', '/api/benches/1')).status, 409)
+    assert.equal((await plain.ask('GET', '/api/benches/1')).status, 409)
     const run = await finished('1')
     assert.deepEqual([run.state, run.verdict, run.error], ['finished', 'pass', null])
     assert.ok(run.received > 0 && run.achievedPerSecond > 0)
     // Known from 1,000 samples on.
     assert.equal(run.p99Us !== null, run.received >= 1_000)
-    const { json } = await board.ask('GET', '/api/benches/1')
+    const { json } = await plain.ask('GET', '/api/benches/1')
     assert.equal(json.messages.received, run.received)
-    const page = await board.ask('GET', '/api/benches/1/report')
+    const page = await plain.ask('GET', '/api/benches/1/report')
     assert.match(page.text, /^<!doctype html>/i)
     assert.match(String(page.headers['content-security-policy']), /default-src 'none'.*sandbox/)
     await start(wanted)
     await finished('2')
-    const compared = await board.ask('GET', '/api/benches/compare?a=1&b=2')
+    const compared = await plain.ask('GET', '/api/benches/compare?a=1&b=2')
     assert.match(compared.text, /^baseline: bench 1,/)
     assert.match(compared.text, /bench 2,/)
-    const runs = (await board.ask('GET', '/api/benches')).json as Api.BenchRun[]
+    const runs = (await plain.ask('GET', '/api/benches')).json as Api.BenchRun[]
     assert.deepEqual(
       runs.map(({ id }) => id),
       ['2', '1'],
@@ -153,18 +154,18 @@ suite('benches', () => {
 
   test('one that is ended early has a result', async () => {
     const { json } = await start({
-      address: board.server.url,
+      address: plain.server.url,
       durationMs: 60_000,
       ratePerSecond: 500,
     })
-    await until(() => board.server.counts().chunks > 0)
-    assert.equal((await board.ask('DELETE', `/api/benches/${json.id}`)).status, 202)
+    await until(() => plain.server.counts().chunks > 0)
+    assert.equal((await plain.ask('DELETE', `/api/benches/${json.id}`)).status, 202)
     assert.equal((await finished(json.id)).state, 'finished')
   })
 })
 
 test('a bench goes nowhere else, and has bounds, unless it was allowed', async () => {
-  await using board = await startBoard()
+  const board = plain
   await using free = await startBoard({ benchAnywhere: true })
   await using other = await serve(':0', { engine: 'node' })
   const start = (body: object) => board.ask('POST', '/api/benches', { body })
@@ -187,7 +188,8 @@ test('a bench goes nowhere else, and has bounds, unless it was allowed', async (
 })
 
 test('draining: no longer ready, and the open pages are told', async () => {
-  await using board = await startBoard()
+  // It is the last one.
+  const board = plain
   assert.equal((await board.ask('GET', '/readyz')).status, 200)
   const client = await dial(board.server.address)
   assert.equal(await echo(client, 'x'), 'x')

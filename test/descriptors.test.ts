@@ -65,7 +65,7 @@ test('compare-engines is refused before a server is started', { skip }, async ()
 })
 
 test('what a load can have it gets', { skip }, async () => {
-  // It takes its time: a load that never waits for its server is busy all the time, which is exit 4.
+  // It takes its time: a load that never waits is busy all the time, which is exit 4.
   await using slow = await listen(socket => {
     socket.on('data', data => setTimeout(() => socket.write(data), 50))
     socket.on('end', () => socket.end())

@@ -77,7 +77,7 @@ async function detect(misdeed: Misdeed, { depth, sizeBytes }: Case) {
     run.stop()
     return { result: await run.finished, damage: server.damage, pieceBytes }
   }
-  const load = { connections, count: short(400, 200), drainMs: 60_000 }
+  const load = { connections, count: short(400, 120), drainMs: 60_000 }
   const result = await bench(url, { ...options, ...load }).finished
   return { result, damage: server.damage, pieceBytes }
 }
@@ -123,7 +123,8 @@ describe('it is found that a server', { concurrency: 8 }, () => {
 })
 
 for (const misdeed of ['drops a piece', 'closes in the middle', 'resets'] as const) {
-  test(`it is found on a short connection, too, that a server ${misdeed}`, async () => {
+  const skip = misdeed !== 'drops a piece' && onlyFull
+  test(`it is found on a short connection, too, that a server ${misdeed}`, { skip }, async () => {
     // A reset close behind data looks like an end: libuv does not ask the system for more.
     const afterBytes = misdeed === 'resets' ? 0 : 10
     const inFlightBytes = 64 - afterBytes
@@ -143,11 +144,11 @@ for (const misdeed of ['drops a piece', 'closes in the middle', 'resets'] as con
 
 test('one bit is found late in a large stream', async () => {
   const sizeBytes = 1_000_000
-  const afterBytes = short(200, 20) * sizeBytes
+  const afterBytes = short(200, 8) * sizeBytes
   const server = new BadServer({ misdeed: 'flips one bit', afterBytes, pieceBytes: 1000 })
   await using _ = server
   const url = await server.listen()
-  const options: BenchOptions = { depth: 4, sizeBytes, seed, count: short(300, 40), warmupMs: 0 }
+  const options: BenchOptions = { depth: 4, sizeBytes, seed, count: short(300, 16), warmupMs: 0 }
   const { firstWrong } = await bench(url, { ...options, engine: 'node', drainMs: 300 }).finished
   assert.equal(firstWrong?.offset, afterBytes + 500)
   assert.equal(firstWrong.cause, 'corrupted')
@@ -164,7 +165,7 @@ test('a correct server gives no false alarm', async () => {
     sizeBytes: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 100_000 })),
     count: fc.integer({ min: 1, max: 300 }),
   })
-  for (const options of fc.sample(load, { numRuns: short(4, 2), seed: 1 })) {
+  for (const options of fc.sample(load, { numRuns: short(4, 1), seed: 1 })) {
     const result = await bench(url, { ...options, engine: 'node', warmupMs: 0 }).finished
     assert.equal(result.verdict, 'pass', JSON.stringify([options, result.failedBecause]))
     assert.equal(result.firstWrong, null)
