@@ -19,7 +19,7 @@ export type Start = (options?: ServeOptions) => Promise<Server>
 export type Dial = typeof dial
 
 export function takesTurns(start: Start) {
-  for (const concurrency of [1, 3]) {
+  for (const concurrency of short([1, 3], [1])) {
     test(`concurrency ${concurrency}: the others wait, and are served in order`, async () => {
       await using server = await start({ concurrency })
       const order: number[] = []
@@ -97,17 +97,25 @@ export function holdsBack(start: Start, dial: Dial, skip: string | false = false
 /** @param skip of what does not look at how a connection ends */
 export function leaves(start: Start, many: number, dial: Dial, skip: string | false = false) {
   test('what is idle is closed, what is active is not', { skip }, async () => {
-    await using server = await start({ idleTimeoutMs: 400 })
-    const [idle, active] = [await dial(server.address), await dial(server.address)]
-    const beats = setInterval(() => active.write('beat'), 50)
-    active.resume()
-    assert.equal(await ending(idle), 'closed')
-    clearInterval(beats)
-    await until(() => server.snapshot().open < 2)
-    const { idleClosed, open } = server.snapshot()
-    active.end()
-    assert.deepEqual([idleClosed, open], [1, 1])
-    await balanced(server)
+    const idleTimeoutMs = 400
+    await using server = await start({ idleTimeoutMs })
+    // A machine that holds up all for so long makes the other one idle as well: once more then.
+    for (let steady = false; !steady;) {
+      const { idleClosed: before } = server.snapshot()
+      const [idle, active] = [await dial(server.address), await dial(server.address)]
+      const echoedMs = [performance.now()]
+      const beats = setInterval(() => active.write('beat'), 50)
+      active.on('error', () => {}).on('data', () => echoedMs.push(performance.now()))
+      assert.equal(await ending(idle), 'closed')
+      await until(() => server.snapshot().open < 2)
+      const { idleClosed, open } = server.snapshot()
+      clearInterval(beats)
+      echoedMs.push(performance.now())
+      steady = echoedMs.every((ms, n) => n === 0 || ms - echoedMs[n - 1]! < idleTimeoutMs / 2)
+      if (steady) assert.deepEqual([idleClosed - before, open], [1, 1])
+      active.end()
+      await balanced(server)
+    }
   })
 
   test('one-off: the first client is served, then it leaves', { skip }, async () => {
@@ -119,14 +127,15 @@ export function leaves(start: Start, many: number, dial: Dial, skip: string | fa
     await assert.rejects(dial(server.address))
   })
 
-  test(`close() with ${many} senders: all that was received comes back, then FIN`, async () => {
+  const senders = `close() with ${many} senders: all that was received comes back, then FIN`
+  test(senders, { skip }, async () => {
     const server = await start({ drainMs: 10_000, concurrency: many })
     const sockets = await Promise.all(Array.from({ length: many }, () => dial(server.address)))
     // A client that waits for a thread would give the others time to send very much.
     for (const socket of sockets) assert.equal(await echo(socket, 'ready'), 'ready')
     await until(() => server.snapshot().open === many)
     // Speed is shown where clients cost little.
-    const littleBytes = short(0, many > 10 ? 0 : 8192)
+    const littleBytes = short(0, many > 4 ? 0 : 8192)
     const senders = sockets.map(socket => sendUntilFin(socket, littleBytes))
     await until(() => server.snapshot().bytesOut > 1e6)
     const closed = server.close()
@@ -137,7 +146,7 @@ export function leaves(start: Start, many: number, dial: Dial, skip: string | fa
     assert.deepEqual([sum, bytesOut, open], [bytesIn, bytesIn, 0])
   })
 
-  test('close("now") does not wait', async () => {
+  test('close("now") does not wait', { skip }, async () => {
     const server = await start()
     const socket = await dial(server.address)
     const gone = ending(socket)
@@ -146,7 +155,7 @@ export function leaves(start: Start, many: number, dial: Dial, skip: string | fa
     assert.equal(server.snapshot().open, 0)
   })
 
-  test('a client that does not hang up is closed after drainMs', async () => {
+  test('a client that does not hang up is closed after drainMs', { skip }, async () => {
     const server = await start({ drainMs: 300 })
     const socket = await dial(server.address)
     assert.equal(await echo(socket, 'stay'), 'stay')

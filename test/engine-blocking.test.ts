@@ -1,4 +1,5 @@
 /** The suite, on the blocking engine, in which each client takes its time to get a thread. */
 import { engineSuite } from './engine.suite.ts'
+import { short } from './full.ts'
 
-await engineSuite('blocking', 10)
+await engineSuite('blocking', short(10, 3))

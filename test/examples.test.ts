@@ -1,12 +1,12 @@
 /** The example for vitest is run by vitest. (That for node:test is one of our own tests.) */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { notDaily } from './full.ts'
+import { onlyFull } from './full.ts'
 import { Program, root } from './program.ts'
 
 test(
   'a client is tested with vitest against a server that misbehaves',
-  { skip: notDaily },
+  { skip: onlyFull },
   async () => {
     const vitest = `${root}node_modules/vitest/vitest.mjs`
     const args = [vitest, 'run', '--root', 'examples/vitest', '--reporter', 'json']

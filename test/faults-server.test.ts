@@ -4,18 +4,33 @@ import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
-import { serve, UserError } from 'yodel'
+import { after, before, describe, test } from 'node:test'
+import { parseFault, serve, UserError, type Server } from 'yodel'
 import { dial, echo, ending, pattern, read, readAll, until } from './client.ts'
 import { fate, sleep, start } from './faulty.ts'
-import { short } from './full.ts'
-import { yodel, yodelServe } from './program.ts'
+import { onlyFull, short } from './full.ts'
+import { yodelServe } from './program.ts'
 import { createTypist } from './typist.ts'
 
 const typed = createTypist()
 const together = { concurrency: true, timeout: 30_000 }
+const inTurn = { timeout: 30_000 }
 
-describe('how a connection suffers', together, () => {
+/** Its faults change from test to test: to start a server costs more than most of them. */
+let shared: Server
+before(async () => void (shared = await start('')))
+after(() => shared.close('now'))
+
+/** The shared server with these faults, what it has counted before, and no client. */
+async function suffering(faults: string) {
+  // A client that has hung up within a hang is not noticed before that is over.
+  await shared.setFaults([])
+  await until(() => shared.snapshot().open === 0)
+  await shared.setFaults(faults === '' ? [] : faults.split(' ').map(parseFault))
+  return { server: shared, before: shared.snapshot() }
+}
+
+describe('how a connection suffers', inTurn, () => {
   test('over a unix socket a reset is an end, as there is no RST', async () => {
     const url = `unix:${join(mkdtempSync(join(tmpdir(), 'yodel-')), 'socket')}`
     await using server = await serve(url, { faults: [{ kind: 'reset', afterBytes: 1000 }] })
@@ -23,7 +38,7 @@ describe('how a connection suffers', together, () => {
   })
 
   test('a hang answers neither data nor FIN, and leaves the connection open', async () => {
-    await using server = await start('hang=5')
+    const { server } = await suffering('hang=5')
     const socket = await dial(server.address)
     socket.end('hello, is anybody there?')
     assert.equal((await read(socket, 5)).toString(), 'hello')
@@ -34,34 +49,33 @@ describe('how a connection suffers', together, () => {
   })
 
   test('a hang reads only so much, and so a client that goes on writing is stopped', async () => {
-    await using server = await start('hang')
+    const { server, before } = await suffering('hang')
     const socket = await dial(server.address)
-    socket.write(Buffer.alloc(64 * 2 ** 20))
-    await until(() => server.snapshot().bytesIn > 2 ** 19)
+    socket.on('error', () => {}).write(Buffer.alloc(64 * 2 ** 20))
+    const bytesIn = () => server.snapshot().bytesIn - before.bytesIn
+    await until(() => bytesIn() > 2 ** 19)
     await sleep(100)
-    const { bytesIn, bytesOut } = server.snapshot()
-    assert.ok(bytesIn < 2 ** 20 + 2 ** 17, `${bytesIn} B`)
-    assert.equal(bytesOut, 0)
+    assert.ok(bytesIn() < 2 ** 20 + 2 ** 17, `${bytesIn()} B`)
+    assert.equal(server.snapshot().bytesOut, before.bytesOut)
     socket.destroy()
-    await server.close('now')
   })
 })
 
-describe('what is random', together, () => {
+describe('what is random', inTurn, () => {
   test('flipped bits are those that the server has counted; the length stays', async () => {
-    await using server = await start('corrupt=1e-4')
+    const { server, before } = await suffering('corrupt=1e-4')
     const sent = pattern(300_000, 3)
     const socket = await dial(server.address)
     socket.end(sent)
     const received = await readAll(socket)
     const bits = [...received.entries()].map(([at, byte]) => byte ^ sent[at]!).filter(Boolean)
     assert.equal(received.length, sent.length)
-    assert.equal(bits.length, server.snapshot().faultsInjected)
+    assert.equal(bits.length, server.snapshot().faultsInjected - before.faultsInjected)
     assert.ok(bits.length > 5 && bits.every(bit => Number.isInteger(Math.log2(bit))))
   })
 
   test('a percentage hits so many connections, with the same seed the same ones', async () => {
-    const many = short(100, 40)
+    const many = short(100, 30)
     const outcomes = async (seed: number) => {
       await using server = await start('refuse:30% truncate=7:50% corrupt=1%', { seed })
       const log: string[] = []
@@ -90,12 +104,11 @@ describe('what is random', together, () => {
   })
 
   test('bench names what a corrupting server does, and exits with 1', async () => {
-    await using server = await start('corrupt=0.1%')
+    const { server } = await suffering('corrupt=0.1%')
     const args = ['--count', '500', '--warmup', '0', '--size', '1k']
-    await using program = yodel(['bench', server.url, ...args])
-    const { code, stdout } = await program.finished
+    const { code, stdout } = await typed(['bench', server.url, ...args])
     assert.equal(code, 1)
-    assert.match(stdout.toString(), /corrupted/)
+    assert.match(stdout, /corrupted/)
   })
 })
 
@@ -139,15 +152,15 @@ describe('a server with faults', together, () => {
   })
 })
 
-describe('what a server with faults does besides', together, () => {
+describe('what a server with faults does besides', inTurn, () => {
   test('faults change while it runs, also for those who are connected', async () => {
-    await using server = await start('')
+    const { server, before } = await suffering('')
     const socket = await dial(server.address)
     assert.equal(await echo(socket, 'before'), 'before')
     await server.setFaults([{ kind: 'hang' }])
     socket.write('during')
-    await until(() => server.snapshot().bytesIn === 12)
-    assert.equal(server.snapshot().bytesOut, 6)
+    await until(() => server.snapshot().bytesIn - before.bytesIn === 12)
+    assert.equal(server.snapshot().bytesOut - before.bytesOut, 6)
     await server.setFaults([])
     assert.equal((await read(socket, 6)).toString(), 'during')
     const end = ending(socket)
@@ -158,25 +171,28 @@ describe('what a server with faults does besides', together, () => {
   })
 
   test('megabytes go through a chain unharmed, whatever the chunks', async () => {
-    await using server = await start('delay=5ms~5ms slice=1000-100000 throttle=1G/s')
+    const chain = 'delay=5ms~5ms slice=1000-100000 throttle=1G/s'
+    const { server, before } = await suffering(chain)
     const sent = pattern(short(8, 2) * 2 ** 20, 7)
     const socket = await dial(server.address)
     socket.end(sent)
     assert.ok((await readAll(socket)).equals(sent))
     const { bytesIn, bytesOut } = server.snapshot()
-    assert.deepEqual([bytesIn, bytesOut], [sent.length, sent.length])
+    const both = [bytesIn - before.bytesIn, bytesOut - before.bytesOut]
+    assert.deepEqual(both, [sent.length, sent.length])
   })
 
-  test('a client whose echo is cut into many pieces does not keep the others waiting', async () => {
-    await using server = await start('slice=1')
+  const many = 'a client whose echo is cut into many pieces does not keep the others waiting'
+  test(many, { skip: onlyFull }, async () => {
+    const { server, before } = await suffering('slice=1')
     const [greedy, other] = [await dial(server.address), await dial(server.address)]
-    const sent = pattern(short(200_000, 50_000), 8)
+    const sent = pattern(200_000, 8)
     greedy.write(sent)
     const back = read(greedy, sent.length)
-    await until(() => server.snapshot().bytesOut > 1_000)
+    const bytesOut = () => server.snapshot().bytesOut - before.bytesOut
+    await until(() => bytesOut() > 1_000)
     assert.equal(await echo(other, 'me too'), 'me too')
-    const { bytesOut } = server.snapshot()
-    assert.ok(bytesOut < sent.length / 2, `${bytesOut} B came first`)
+    assert.ok(bytesOut() < sent.length / 2, `${bytesOut()} B came first`)
     assert.ok((await back).equals(sent))
     for (const socket of [greedy, other]) socket.destroy()
   })
@@ -186,9 +202,8 @@ describe('what a server with faults does besides', together, () => {
       const message = `The ${engine} engine cannot inject faults.`
       await assert.rejects(serve(':0', { engine, faults: [] }), { message })
     }
-    await using server = await start('')
-    assert.equal(server.engine, 'node')
-    assert.deepEqual(server.notes, [
+    assert.equal(shared.engine, 'node')
+    assert.deepEqual(shared.notes, [
       'The node engine serves. The uring engine cannot inject faults.',
     ])
     await using plain = await serve(':0')

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
-import { notDaily } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { serve } from 'yodel'
 import { dial, echo, until } from './client.ts'
 import { missing, portOf, Program, root, yodelPath, yodelServe } from './program.ts'
@@ -15,7 +15,7 @@ const skip = await refusal('uring')
 const python = missing('python3')
 /** A prime length: no buffer and no page fits it. */
 const block = randomBytes(1_000_003)
-const plenty = 32 * block.length
+const plenty = short(32, 12) * block.length
 
 /** What a process has open. */
 function descriptors(pid: number): string[] {
@@ -89,24 +89,28 @@ async function start(...args: string[]) {
 
 describe('flows', { skip, timeout: 30_000 }, () => {
   for (const args of [[], [`unix:/tmp/yodel-flows-${process.pid}.sock`]])
-    test(`over pipes while it is much: ${args[0] ? 'unix' : 'tcp'}`, async () => {
-      const { program, dial, asBefore } = await start(...args)
-      await using _ = program
-      const stream = new Stream(await dial())
-      const before = pipesOf(program)
-      for (let round = 1; round <= 2; round++) {
-        let pipes = 0
-        const look = () => (pipes ||= pipesOf(program) - before)
-        stream.socket.on('data', look)
-        await stream.flow(plenty)
-        stream.socket.off('data', look)
-        assert.notEqual(pipes, 0, 'no pipe was ever open')
-        for (let n = 0; n < 20; n++) await stream.flow(1 + n)
-        await until(() => pipesOf(program) === before)
-      }
-      stream.socket.end()
-      await asBefore()
-    })
+    test(
+      `over pipes while it is much: ${args[0] ?? 'tcp'}`,
+      { skip: args[0] && onlyFull },
+      async () => {
+        const { program, dial, asBefore } = await start(...args)
+        await using _ = program
+        const stream = new Stream(await dial())
+        const before = pipesOf(program)
+        for (let round = 1; round <= 2; round++) {
+          let pipes = 0
+          const look = () => (pipes ||= pipesOf(program) - before)
+          stream.socket.on('data', look)
+          await stream.flow(plenty)
+          stream.socket.off('data', look)
+          assert.notEqual(pipes, 0, 'no pipe was ever open')
+          for (let n = 0; n < 20; n++) await stream.flow(1 + n)
+          await until(() => pipesOf(program) === before)
+        }
+        stream.socket.end()
+        await asBefore()
+      },
+    )
 
   test('who stops to read is held back, gets all of it later, and then FIN', async () => {
     const { program, dial, asBefore } = await start()
@@ -130,7 +134,7 @@ describe('ends of flows', { skip, timeout: 30_000 }, () => {
   test('a reset while much is held leaves nothing behind', async () => {
     const { program, dial, asBefore } = await start()
     await using _ = program
-    for (let n = 0; n < 5; n++) {
+    for (let n = 0; n < short(5, 2); n++) {
       const socket = await dial()
       const stream = new Stream(socket)
       await stream.flow(plenty)
@@ -160,7 +164,7 @@ describe('flows that are received from again', { skip, timeout: 30_000 }, () => 
     await asBefore()
   })
 
-  test('where splice(2) is forbidden, bytes are copied', { skip: python || notDaily }, async () => {
+  test('where splice(2) is forbidden, bytes are copied', { skip: python || onlyFull }, async () => {
     const command = ['splice=EACCES', process.execPath, yodelPath, 'serve', '--engine=uring', ':0']
     await using program = new Program('python3', [`${root}test/peers/forbid.py`, ...command], '')
     const [, port] = await program.says(/listening on \S+:(\d+)/)
@@ -169,7 +173,7 @@ describe('flows that are received from again', { skip, timeout: 30_000 }, () => 
     stream.socket.end()
   })
 
-  test('one that falls silent gives its place back', { skip: notDaily }, async () => {
+  test('one that falls silent gives its place back', { skip: onlyFull }, async () => {
     const { program, dial } = await start()
     await using _ = program
     const sockets = () => descriptors(program.child.pid!).filter(d => d === 'socket').length

@@ -7,6 +7,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { serve, type Server } from 'yodel'
 import { pattern } from './client.ts'
+import { full } from './full.ts'
 import { origin, post1, post2, type Answer } from './http-client.ts'
 import { listen } from './peers/server.ts'
 import { yodel } from './program.ts'
@@ -74,6 +75,7 @@ test('a server that finishes within a large body: what it had answered, and a hi
     ['', 5_000_000, ''],
     ['', 3, undefined],
   ] as const) {
+    if (answer === '' && begun === '' && !full) continue
     // All of a small body, or so much of a large one that there is still input.
     await using server = await listen(socket => {
       let received = 0

@@ -7,11 +7,11 @@ import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { serve } from 'yodel'
 import { dial, pattern, until } from './client.ts'
-import { notDaily, short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { post1 } from './http-client.ts'
 import { portOf, yodelServe } from './program.ts'
 
-const [many, mebibytes, greedies] = short([1_000, 100, 300], [100, 16, 120])
+const [many, mebibytes, greedies] = short([1_000, 100, 300], [40, 4, 120])
 
 test(`${many} clients at once, each of them echoed`, async () => {
   await using server = await serve('http://127.0.0.1:0')
@@ -47,7 +47,7 @@ const skip = process.platform === 'linux' ? false : 'reads /proc, which only Lin
 
 test(
   `${greedies} clients who never read: memory is bounded`,
-  { skip: skip || notDaily },
+  { skip: skip || onlyFull },
   async t => {
     const { program, url } = await yodelServe('http://127.0.0.1:0')
     await using _ = program

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { bench, connect, serve, type BenchOptions, type Server } from 'yodel'
 import { until } from './client.ts'
+import { onlyFull } from './full.ts'
 import { missing, root } from './program.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
@@ -83,8 +84,9 @@ http {
       { calling: { tls: { alpn: ['h2'], ...insecure } }, depth: 1 },
     ],
   ]
+  const likeThose = (name: string) => !['http', 'https, HTTP/2'].includes(name) && onlyFull
   for (const [name, url, options] of ways)
-    test(`a load and a caller call again: ${name}`, async () => {
+    test(`a load and a caller call again: ${name}`, { skip: likeThose(name) }, async () => {
       const { failedBecause, messages, http } = await bench(url(), { ...brief, ...options })
         .finished
       assert.deepEqual([failedBecause, messages.received], [[], 40])

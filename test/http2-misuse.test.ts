@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { serve, type Server } from 'yodel'
 import { until } from './client.ts'
+import { short } from './full.ts'
 import {
   dial2,
   flag,
@@ -58,7 +59,7 @@ const broken: [code: number, name: string, ...frames: Buffer[]][] = [
   [6, 'a request in HTTP/1.1', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
 ]
 
-for (const secure of [false, true])
+for (const secure of short([false, true], [true]))
   describe(`HTTP/2 over ${secure ? 'TLS' : 'TCP'}`, () => {
     let server: Server
     before(async () => (server = await serve(addressOf(secure), { faults })))
@@ -135,7 +136,7 @@ const resets: [name: string, frames: (stream: number) => Buffer[]][] = [
   ],
 ]
 
-for (const secure of [false, true])
+for (const secure of short([false, true], [false]))
   test(`of a flood over ${secure ? 'TLS' : 'TCP'} a bound is kept`, async () => {
     await using server = await serve(addressOf(secure), { faults })
     const floods = resets.map(async ([name, frames]) => {
@@ -151,7 +152,7 @@ for (const secure of [false, true])
 
 const skip = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
 test('misuse of HTTP/2 leaves no descriptor, and does not hold SIGTERM', { skip }, async t => {
-  for (const secure of [false, true]) {
+  for (const secure of short([false, true], [false])) {
     // A client that could hold up SIGTERM would do so for longer than the runner waits.
     const { program, url } = await yodelServe(
       addressOf(secure),
@@ -169,7 +170,7 @@ test('misuse of HTTP/2 leaves no descriptor, and does not hold SIGTERM', { skip 
       return socket
     }
     const before = count()
-    for (let n = 0; n < 5; n++) {
+    for (let n = 0; n < short(5, 2); n++) {
       ;(await visit(asked(1))).destroy()
       resetNow(await visit(opened(1)))
       const rude = await visit(frame(type.ping, 0, 0, Buffer.from('a')))

@@ -20,7 +20,7 @@ test("the README's example runs", async () => {
 test('echo() takes any size, and says when other bytes come back', async () => {
   await using server = await serve('tcp://127.0.0.1:0')
   await using peer = await connect(server.address)
-  for (const size of [0, 1, 60_000, 2 ** 20, short(32, 6) * 2 ** 20]) {
+  for (const size of [0, 1, 60_000, 2 ** 20, short(32, 2) * 2 ** 20]) {
     const { reply, latencyUs } = await peer.echo(Buffer.alloc(size, 'abc'))
     assert.equal(reply.length, size)
     assert.ok(latencyUs > 0)
@@ -49,7 +49,7 @@ test('flood and bench count what came back, and snapshots subtract', async () =>
   const { verdict, messages, firstWrong } = await run.finished
   assert.deepEqual([verdict, messages.received, messages.lost, firstWrong], ['pass', 1000, 0, null])
   const before = server.snapshot()
-  const options = { durationMs: 60, warmupMs: 20, sizeBytes: 1000, depth: 4 }
+  const options = { durationMs: 30, warmupMs: 10, sizeBytes: 1000, depth: 4 }
   const second = await bench(server.url, options).finished
   const between = since(before, server.snapshot())
   assert.ok(second.messages.received > 0)

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { dialMany, echo, until } from './client.ts'
-import { full, notDaily } from './full.ts'
+import { full, onlyFull } from './full.ts'
 import { portOf, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
 
@@ -52,10 +52,10 @@ for (const engine of ['node', 'uring'] as const) {
    * What one client adds drowns in what the garbage collector of Node happens to leave, some MB; so
    * many are measured, and the bound is for each of them.
    */
-  const greedies = full ? 1_000 : { node: 150, uring: 60 }[engine]
+  const greedies = full ? 1_000 : { node: 150, uring: 25 }[engine]
   test(
     `${engine}: ${formatted(greedies)} that never read: memory is bounded`,
-    { skip: skip || (engine === 'node' && notDaily) },
+    { skip: skip || (engine === 'node' && onlyFull) },
     async t => {
       const { program, url } = await yodelServe('--engine', engine)
       await using _ = program

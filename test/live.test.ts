@@ -2,17 +2,19 @@
 import assert from 'node:assert/strict'
 import { constants } from 'node:os'
 import { after, before, describe, test } from 'node:test'
-import { notDaily, short } from './full.ts'
-import { missing, Program, root, yodelPath, yodelServe } from './program.ts'
+import { serve, type Server } from 'yodel'
+import { onlyFull, short } from './full.ts'
+import { missing, Program, root, yodelPath } from './program.ts'
 import { Screen } from './screen.ts'
 
 const skip =
   process.platform === 'win32' ? 'python has no terminals on Windows' : missing('python3')
 
-let server: { program: Program; url: string }
+let server: Server
 /** It takes its time, since the view needs some while, and the processor may do better things. */
-before(async () => void (server = await yodelServe('--fault', 'delay=1ms')))
-after(() => server.program[Symbol.asyncDispose]())
+const faults = [{ kind: 'delay', ms: 1 } as const]
+before(async () => void (server = await serve('tcp://127.0.0.1:0', { faults })))
+after(() => server.close('now'))
 
 /** In a terminal of its own. @param sizes see terminal.py */
 const inTerminal = (sizes: string, ...command: string[]) =>
@@ -57,7 +59,7 @@ describe('the live view', { skip, concurrency: true }, () => {
     })
   }
 
-  test('it follows when the terminal becomes narrower', { skip: notDaily }, async () => {
+  test('it follows when the terminal becomes narrower', { skip: onlyFull }, async () => {
     await using program = flood('90x24,33x24', '--rate', '100/s')
     await program.says(twice)
     program.child.kill('SIGUSR1')
@@ -78,7 +80,7 @@ describe('the live view', { skip, concurrency: true }, () => {
     assert.equal(code, 130)
   })
 
-  test('killed, it leaves a visible cursor below its lines', { skip: notDaily }, async () => {
+  test('killed, it leaves a visible cursor below its lines', { skip: onlyFull }, async () => {
     await using program = flood('80x24', '--rate', '200')
     await program.says(twice)
     const ctrlBackslash = '\u001c'
@@ -94,8 +96,9 @@ describe('the live view', { skip, concurrency: true }, () => {
     ['TERM=dumb', 'env', 'TERM=dumb'],
     ['stderr is a file', 'sh', '-c', 'exec "$@" 2>/dev/null', 'sh'],
   ] as const) {
-    test(`nothing is drawn where ${name}`, async () => {
-      const args = [process.execPath, yodelPath, 'flood', server.url, '--duration', '100ms']
+    const likeDumb = name !== 'TERM=dumb' && onlyFull
+    test(`nothing is drawn where ${name}`, { skip: likeDumb }, async () => {
+      const args = [process.execPath, yodelPath, 'flood', server.url, '--count', '20']
       await using program = inTerminal('80x24', ...command, ...args)
       const { stdout } = await program.finished
       assert.ok(!stdout.toString().includes('\u001b'), stdout.toString())

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { bench, type BenchOptions } from 'yodel'
 import { dial, readAll } from './client.ts'
 import { accepted, frame, upgraded } from './frames.ts'
+import { full, onlyFull } from './full.ts'
 import { listen } from './peers/server.ts'
 import { portOf, yodelServe } from './program.ts'
 import { loadRefusal } from './refusal.ts'
@@ -40,15 +41,21 @@ const reasons: [url: string, answer: Answer, reason: string, more?: BenchOptions
 ]
 
 for (const [transport, answer, reason, more] of reasons)
-  test(`a load over ${transport} says that it broke: ${reason}`, async () => {
-    await using server = await listen(socket => socket.on('data', data => answer(socket, data)))
-    const url = server.url.replace('tcp', transport)
-    const { errors, firstWrong } = await bench(url, { ...once, ...more }).finished
-    assert.ok(errors.protocol > 0, JSON.stringify(errors))
-    const { detail } = firstWrong!
-    const found = detail.includes(`The connection broke: ${reason}`)
-    assert.ok(found && detail.includes('with 64 bytes unanswered'), detail)
-  })
+  test(
+    `a load over ${transport} says that it broke: ${reason}`,
+    {
+      skip: reason.includes('colon') && onlyFull,
+    },
+    async () => {
+      await using server = await listen(socket => socket.on('data', data => answer(socket, data)))
+      const url = server.url.replace('tcp', transport)
+      const { errors, firstWrong } = await bench(url, { ...once, ...more }).finished
+      assert.ok(errors.protocol > 0, JSON.stringify(errors))
+      const { detail } = firstWrong!
+      const found = detail.includes(`The connection broke: ${reason}`)
+      assert.ok(found && detail.includes('with 64 bytes unanswered'), detail)
+    },
+  )
 
 const engines = ['node', 'uring'] as const
 for (const engine of engines)
@@ -62,6 +69,7 @@ for (const engine of engines)
       [0, '.'],
       [60_000, ', in the warm-up.'],
     ] as const) {
+      if (warmupMs > 0 && engine === 'uring' && !full) continue
       const result = await bench(server.url, { ...once, engine, warmupMs }).finished
       assert.deepEqual([result.errors.closedEarly, result.firstWrong!.offset], [1, 10])
       assert.equal(result.firstWrong!.detail, ended + where)

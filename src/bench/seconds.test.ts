@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { short } from '../full.suite.ts'
 import { counter, Meter } from '../metrics/meter.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import type { Interval } from '../report/result.ts'
@@ -153,6 +154,6 @@ test('each message is in one second, and only a run may be shorter than one', ()
         assert.ok(seconds < 3, `${seconds}`)
       }
     }),
-    { numRuns: 30 },
+    { numRuns: short(30, 8) },
   )
 })

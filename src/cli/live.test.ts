@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bench, flood, type LoadRun } from '../bench.ts'
+import { onlyFull } from '../full.suite.ts'
 import { resultLine } from '../report/ndjson.ts'
 import type { Interval } from '../report/result.ts'
 import { serve } from '../serve.ts'
@@ -24,30 +25,37 @@ async function stream(run: LoadRun) {
   return { intervals, result }
 }
 
-test('each second is printed as soon as it is over, and all before the result', async () => {
-  const server = await serve('tcp://127.0.0.1:0')
-  const [benched, flooded] = await Promise.all([
-    stream(bench(server.address, { warmupMs: 50, durationMs: Infinity, ratePerSecond: 500 })),
-    stream(flood(server.address, { ratePerSecond: 500 })),
-  ])
-  await server.close()
-  for (const { intervals, result } of [benched, flooded]) {
-    assert.ok(intervals.length >= 1)
-    for (const interval of intervals) {
-      assert.deepEqual(Object.keys(interval), keys)
-      assert.equal(interval.event, 'interval')
+test(
+  'each second is printed as soon as it is over, and all before the result',
+  {
+    // That of the program itself is cheaper: --ndjson in test/bench-command.test.ts.
+    skip: onlyFull,
+  },
+  async () => {
+    const server = await serve('tcp://127.0.0.1:0')
+    const [benched, flooded] = await Promise.all([
+      stream(bench(server.address, { warmupMs: 50, durationMs: Infinity, ratePerSecond: 100 })),
+      stream(flood(server.address, { ratePerSecond: 100 })),
+    ])
+    await server.close()
+    for (const { intervals, result } of [benched, flooded]) {
+      assert.ok(intervals.length >= 1)
+      for (const interval of intervals) {
+        assert.deepEqual(Object.keys(interval), keys)
+        assert.equal(interval.event, 'interval')
+      }
+      const received = intervals.reduce((sum, interval) => sum + interval.received, 0)
+      // Sending threads begin a little before the thread that counts the seconds.
+      const all = result.messages.received
+      assert.ok(received <= all && received > all / 2, `${received} of ${all}`)
+      const last = JSON.parse(resultLine(result)) as object
+      assert.deepEqual(last, { event: 'result', ...JSON.parse(JSON.stringify(result)) })
     }
-    const received = intervals.reduce((sum, interval) => sum + interval.received, 0)
-    // Sending threads begin a little before the thread that counts the seconds.
-    const all = result.messages.received
-    assert.ok(received <= all && received > all / 2, `${received} of ${all}`)
-    const last = JSON.parse(resultLine(result)) as object
-    assert.deepEqual(last, { event: 'result', ...JSON.parse(JSON.stringify(result)) })
-  }
-  assert.deepEqual(
-    benched.intervals,
-    benched.result.intervals.map(interval => ({ event: 'interval', ...interval })),
-  )
-  // An endless run would fill the memory with them.
-  assert.deepEqual(flooded.result.intervals, [])
-})
+    assert.deepEqual(
+      benched.intervals,
+      benched.result.intervals.map(interval => ({ event: 'interval', ...interval })),
+    )
+    // An endless run would fill the memory with them.
+    assert.deepEqual(flooded.result.intervals, [])
+  },
+)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { short } from '../full.suite.ts'
 import { counter, Meter, type CounterName } from '../metrics/meter.ts'
 import type { DatagramStream } from './datagram-stream.ts'
 import { DatagramTraffic, headerBytes } from './datagram-traffic.ts'
@@ -96,7 +97,7 @@ test('what is doubled and overtaken is what a permutation with repetitions has',
         [firsts.length, order.length - firsts.length, behind.length, 0],
       )
     }),
-    { seed: 1, numRuns: 50 },
+    { seed: 1, numRuns: short(50, 10) },
   )
 })
 
@@ -113,7 +114,7 @@ test('any bit that is flipped, and any cut, is found', () => {
       assert.deepEqual(counts('messagesReceived', 'wrongBytes'), [0, 1])
       assert.equal(traffic.wrong!.offset, place)
     }),
-    { seed: 1, numRuns: 50 },
+    { seed: 1, numRuns: short(50, 10) },
   )
 })
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { build } from 'hdr-histogram-js'
+import { short } from '../full.suite.ts'
 import { bucketCount, bucketStartNs, highestNs, Histogram, lowestNs } from './histogram.ts'
 
 const quantiles = [0, 0.1, 0.5, 0.9, 0.99, 0.999, 1]
@@ -19,6 +20,7 @@ test('quantiles are within 0.1 % of those of the sorted samples', () => {
         assert.ok(Math.abs(found - exact) <= exact * 0.001, `${found} for ${exact}`)
       }
     }),
+    { numRuns: short(100, 20) },
   )
 })
 
@@ -39,7 +41,7 @@ test('agrees with hdr-histogram-js on the same samples', () => {
       }
       assert.equal(histogram.count, other.totalCount)
     }),
-    { numRuns: 30 },
+    { numRuns: short(30, 6) },
   )
 })
 

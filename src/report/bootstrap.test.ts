@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { short } from '../full.suite.ts'
 import { mix } from '../vocabulary/random.ts'
 import { changeInterval, mean, median } from './bootstrap.ts'
 
@@ -12,7 +13,7 @@ function series(length: number, seed: number, factor = 1): number[] {
 }
 
 test('nineteen of twenty intervals contain the true change', () => {
-  const trials = 200
+  const trials = short(200, 50)
   for (const statistic of [mean, median]) {
     for (const factor of [1, 1.2]) {
       let right = 0

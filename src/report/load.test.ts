@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { onlyFull } from '../full.suite.ts'
 import { bins, ladder } from './ladder.ts'
 import { loadText } from './load.ts'
 import { roundTripsUs, sampleResult, type Sample } from './sample.suite.ts'
@@ -59,7 +60,8 @@ const samples: Record<string, Sample> = {
 for (const [name, sample] of Object.entries(samples)) {
   for (const columns of [120, 80, 40, 10]) {
     for (const unicode of [true, false]) {
-      test(`${name} fits in ${columns} columns, ${unicode ? 'with blocks' : 'in ASCII'}`, () => {
+      const title = `${name} fits in ${columns} columns, ${unicode ? 'with blocks' : 'in ASCII'}`
+      test(title, { skip: (columns === 40 || columns === 120) && onlyFull }, () => {
         const text = loadText(sampleResult(sample), { columns, unicode })
         for (const line of text.split('\n'))
           assert.ok(line.length <= Math.max(40, columns) || line.startsWith('yodel '), line)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { short } from '../full.suite.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { bucketMiddleNs, Histogram } from '../metrics/histogram.ts'
 import { meets, parseMetric, parseObjective } from './objective.ts'
@@ -124,7 +125,7 @@ test('any percentile is the nearest rank of the sorted samples', () => {
       if (found === null) return
       assert.ok(Math.abs(found - exact) <= exact * 0.001, `${found} for ${exact}`)
     }),
-    { numRuns: 60 },
+    { numRuns: short(60, 10) },
   )
 })
 
@@ -139,6 +140,6 @@ test('of < and >= exactly one holds, of > and <= as well', () => {
       assert.notEqual(held('>'), held('<='))
       assert.equal(held('='), held('<=') && held('>='))
     }),
-    { numRuns: 30 },
+    { numRuns: short(30, 8) },
   )
 })

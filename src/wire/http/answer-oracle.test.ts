@@ -4,6 +4,7 @@ import http, { type IncomingMessage } from 'node:http'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { short } from '../../../full.suite.ts'
 import { AnswerParser, type AnswerHead } from './answer-parser.ts'
 
 interface Read {
@@ -165,7 +166,7 @@ test('what Node refuses is refused, and what it takes is read as Node reads it',
       if (why === undefined) assert.deepEqual(ours, theirs, JSON.stringify(text))
       else if (why !== folded && !theirs) assert.equal(ours, undefined, JSON.stringify(text))
     }),
-    { numRuns: Number(process.env.RUNS ?? 400) },
+    { numRuns: Number(process.env.RUNS ?? short(400, 60)) },
   )
 })
 

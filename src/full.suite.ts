@@ -1,0 +1,9 @@
+/** The two forms of a unit test, as test/full.ts has them for the others. */
+
+const full = process.env['FULL'] === '1'
+
+/** What a test goes by: its full figure, or the one that shows the same at a fraction of it. */
+export const short = <T>(fullValue: T, shortValue: T): T => (full ? fullValue : shortValue)
+
+/** For `skip`, with the words that the runner counts. */
+export const onlyFull = !full && 'only in the full form: npm run test:full'
