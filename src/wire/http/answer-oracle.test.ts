@@ -4,7 +4,7 @@ import http, { type IncomingMessage } from 'node:http'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { short } from '../../../full.suite.ts'
+import { short } from '../../full.suite.ts'
 import { AnswerParser, type AnswerHead } from './answer-parser.ts'
 
 interface Read {

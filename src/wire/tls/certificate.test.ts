@@ -7,7 +7,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
-import { short } from './full.suite.ts'
+import { short } from '../../full.suite.ts'
 import { createCertificate, fingerprintOf, namesOf } from './certificate.ts'
 import { oid, time } from './der.ts'
 
