@@ -1,6 +1,6 @@
 /**
- * The PROXY protocol, versions 1 and 2: in a header before the first byte, a proxy says for which
- * client it connects (haproxy's doc/proxy-protocol.txt, revision 2020/03/05). Reads and writes it.
+ * Reads and writes the header of the PROXY protocol, versions 1 and 2. With it a proxy says, before
+ * the first byte, for which client it connects (haproxy's doc/proxy-protocol.txt, 2020/03/05).
  */
 import { isIPv4, isIPv6 } from 'node:net'
 
@@ -55,7 +55,7 @@ function readLine(bytes: Buffer): ProxyHeader {
     return bytes.length < lineMaxBytes ? incomplete : malformed('The line has no end.')
   const lengthBytes = end + 2
   const [, family, ...parts] = bytes.toString('latin1', 0, end).split(' ')
-  // Whatever stands behind it is to be ignored.
+  // The rest of the line is ignored.
   if (family === 'UNKNOWN') return { kind: 'present', lengthBytes, forwarded: undefined }
   const isAddress = { TCP4: isIPv4, TCP6: isIPv6 }[family ?? '']
   if (!isAddress) return malformed('The family is none of TCP4, TCP6 and UNKNOWN.')
@@ -85,7 +85,7 @@ function readBinary(bytes: Buffer): ProxyHeader {
   const family = familyAndProtocol >>> 4
   if (family > 3 || (familyAndProtocol & 15) > 2) return malformed('The family is not known.')
   const addressBytes = [0, 12, 36, 216][family]!
-  // Of LOCAL everything is to be ignored, also what is not there.
+  // The addresses of LOCAL are ignored, even if they are cut short.
   if (command === 0) return { kind: 'present', lengthBytes, forwarded: undefined }
   if (variableBytes < addressBytes) return malformed('The addresses are cut short.')
   const mistake = mistakeInTlvs(header, fixedBytes + addressBytes)
@@ -100,7 +100,7 @@ function addressesIn(header: Buffer, family: 1 | 2): Forwarded {
     const address = header.subarray(at, at + size)
     if (family === 1) return [...address].join('.')
     const groups = Array.from({ length: 8 }, (_, n) => address.readUInt16BE(n * 2).toString(16))
-    // The shortest form (RFC 5952) is what URL makes of it.
+    // URL writes the shortest form (RFC 5952).
     return new URL(`tcp://[${groups.join(':')}]`).hostname.slice(1, -1)
   }
   const ports = fixedBytes + 2 * size
@@ -112,7 +112,7 @@ function addressesIn(header: Buffer, family: 1 | 2): Forwarded {
   }
 }
 
-/** Each is a type, a length in two bytes, and so much (section 2.2); a checksum must be right. */
+/** A TLV is a type, a length of two bytes and a value (section 2.2). A checksum must be right. */
 function mistakeInTlvs(header: Buffer, from: number): string | undefined {
   for (let at = from; at < header.length;) {
     if (at + 3 > header.length) return 'The last TLV is cut short.'
@@ -165,7 +165,7 @@ function binary({ source, destination, sourcePort, destinationPort }: Forwarded)
 /** The four or sixteen bytes of an address. */
 function bytesOf(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
-  // URL spells all forms in groups of hexadecimal digits, with at most one gap.
+  // URL writes every form as groups of hexadecimal digits, with at most one gap.
   const [head, tail] = new URL(`tcp://[${address}]`).hostname.slice(1, -1).split('::')
   const groups = (part?: string) => (part ? part.split(':') : [])
   const gap = 8 - groups(head).length - groups(tail).length

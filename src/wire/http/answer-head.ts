@@ -1,7 +1,7 @@
 /** The head of an answer of HTTP/1.1, and the lines between its chunks (RFC 9112). */
 import { ProtocolError } from '../../vocabulary/peer-errors.ts'
 
-/** What stands before the body of an answer. Untrusted: show it through vocabulary/text. */
+/** The head of an answer. It is untrusted: show it through vocabulary/text. */
 export interface AnswerHead {
   /** `1.1`, `1.0` or `2`. */
   version: string
@@ -14,13 +14,12 @@ export interface AnswerHead {
 export const refusal = (fault: string): ProtocolError => new ProtocolError(`the answer ${fault}`)
 
 /**
- * Of lines that are not complete, too: who ends them in another way may never send CRLF, and would
- * be waited for.
- * @param from what is before was looked at already
+ * Checks incomplete lines too: a server that ends them in another way may never send CRLF.
+ * @param from where to begin; what is before was checked already
  */
 export function checkLineEnds(text: string, place: string, from = 0): void {
   const stray = /(?<!\r)\n|\r(?!\n|$)/g
-  // A CR at the end may have been half of one.
+  // A CR before it may have been the first half of CRLF.
   stray.lastIndex = Math.max(0, from - 1)
   const found = stray.exec(text)
   if (found) throw refusal(`has a bare ${found[0] === '\n' ? 'LF' : 'CR'} in ${place}`)
@@ -68,7 +67,7 @@ function nameFault(name: string, colon: number): string {
   return 'has a header whose name has other characters than a name may have'
 }
 
-/** In one pass: it may be long, and all spaces. */
+/** Removes spaces and tabs at both ends in one pass: a value may be long and have nothing else. */
 function trimmed(value: string): string {
   let [start, end] = [0, value.length]
   const isSpace = (at: number) => value[at] === ' ' || value[at] === '\t'
@@ -105,7 +104,7 @@ export function framingOf({ version, status, headers }: AnswerHead): Framing {
 }
 
 const token = "[!#$%&'*+\\-.^_`|~\\w]+"
-/** With extensions (RFC 9112 section 7.1.1), which say nothing to us. */
+/** A size in hexadecimal, and extensions, which are ignored (RFC 9112 section 7.1.1). */
 const chunkLine = new RegExp(
   `^([\\da-f]{1,16})(?:;${token}(?:=(?:(?:${token})?|"[\\t !#-[\\]-~]*"))?)*$`,
   'i',
@@ -120,7 +119,7 @@ export function chunkSize(line: string): number {
   )
 }
 
-/** Of all headers of that name, in lower case. */
+/** The values of all headers of that name. @param wanted in lower case */
 export const valuesOf = (headers: AnswerHead['headers'], wanted: string): string[] =>
   headers
     .filter(([name]) => name.length === wanted.length && name.toLowerCase() === wanted)

@@ -1,6 +1,6 @@
 /**
- * Reads the answers of an HTTP/1.1 server, piece by piece (RFC 9112). It refuses what the parser of
- * Node refuses, but for folded lines; that one, with the client around it, costs twice as much.
+ * Reads the answers of an HTTP/1.1 server, piece by piece (RFC 9112). It refuses what Node's parser
+ * refuses, except folded lines. Node's parser, with the client around it, costs twice as much.
  */
 import { ProtocolError } from '../../vocabulary/peer-errors.ts'
 import { checkLineEnds, checkValue, chunkSize, refusal } from './answer-head.ts'
@@ -15,9 +15,9 @@ export interface AnswerListener {
   onEnd(): void
 }
 
-/** Also of trailers. */
+/** The longest head, and the longest trailer. */
 const headMaxBytes = 64 * 1024
-/** Of a line before a chunk, with its extensions. */
+/** The longest line before a chunk, with its extensions. */
 const chunkLineMaxBytes = 16 * 1024
 const nothing = Buffer.alloc(0)
 
@@ -26,11 +26,11 @@ type State = 'head' | 'length' | 'until-close' | 'chunk-size' | 'chunk' | 'chunk
 export class AnswerParser {
   readonly #listener: AnswerListener
   #state: State = 'head'
-  /** What came of a line, or of a head, that is not complete. */
+  /** The beginning of a line or a head that is not complete. */
   #rest: Buffer = nothing
-  /** Of it: where line ends were looked for already. */
+  /** How much of it was checked for line ends already. */
   #checkedBytes = 0
-  /** Of the body or the chunk. */
+  /** What is missing of the body or the chunk. */
   #missingBytes = 0
   #trailerBytes = 0
 
@@ -38,7 +38,7 @@ export class AnswerParser {
     this.#listener = listener
   }
 
-  /** The answer before is complete, and nothing has come of another. */
+  /** Whether the last answer is complete, and no byte of another has come. */
   get isBetween(): boolean {
     return this.#state === 'head' && this.#rest.length === 0
   }
@@ -59,14 +59,14 @@ export class AnswerParser {
     }
   }
 
-  /** Nothing more will come. Whether that is how an answer may end. */
+  /** The connection has ended. Returns whether an answer may end there. */
   close(): boolean {
     if (this.#state !== 'until-close') return this.isBetween
     this.#end()
     return true
   }
 
-  /** How many bytes are done with; 0: more are needed. */
+  /** Returns how many bytes it used; 0: it needs more. */
   #take(bytes: Buffer): number {
     switch (this.#state) {
       case 'head':
@@ -83,7 +83,7 @@ export class AnswerParser {
   }
 
   #takeHead(bytes: Buffer): number {
-    // As Node does: some send an empty line too many behind a body.
+    // Some servers send an empty line after a body; Node skips it too.
     if (bytes[0] === 0x0d && (bytes[1] ?? 0x0a) === 0x0a) return bytes.length === 1 ? 0 : 2
     const end = bytes.indexOf('\r\n\r\n')
     if ((end === -1 ? bytes.length : end) > headMaxBytes) throw endless('head')
@@ -98,7 +98,7 @@ export class AnswerParser {
     return end + 4
   }
 
-  /** What will not be taken when it is complete: its sender may never send an empty line. */
+  /** Refuses a wrong head before it is complete: the server may never send its end. */
   #checkStart(bytes: Buffer) {
     const text = bytes.toString('latin1')
     const start = 'HTTP/1.'
@@ -156,14 +156,14 @@ export class AnswerParser {
     return end + 2
   }
 
-  /** What will not be taken when it is complete, as above. */
+  /** Refuses a wrong line before it is complete, as above. */
   #checkLine(line: string) {
     if (this.#state === 'chunk-end' && !/^[\r\n]/.test(line)) throw overlong()
     checkLineEnds(line, this.#state === 'trailer' ? 'its trailer' : around, this.#checkedBytes)
     if (this.#state === 'chunk-size' && !/^[\da-f\r]/i.test(line)) chunkSize(line)
   }
 
-  /** It is checked, and left out. */
+  /** Checks a line of the trailer, and drops it. */
   #takeTrailer(line: string) {
     if (line === '') return this.#end()
     const isFolded = this.#trailerBytes > 0 && /^[ \t]/.test(line)

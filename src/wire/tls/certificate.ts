@@ -12,7 +12,7 @@ export interface Identity {
   key: string
 }
 
-/** Long enough for a server that runs for months, and no client finds it too long. */
+/** Long enough for a server that runs for months, and short enough for every client. */
 const validMs = 365 * 24 * 3600e3
 /** Clocks of clients may be slow. */
 const skewMs = 3600e3
@@ -24,7 +24,7 @@ export function createCertificate(names: readonly string[], now = Date.now()): I
   // The uncompressed point is the last part of it (RFC 5480, section 2.2).
   const point = publicInfo.subarray(-65)
   const algorithm = sequence(oid('1.2.840.10045.4.3.2')) // ecdsa-with-SHA256
-  // RFC 7093, section 2, method 1: no secret hangs on it, but SHA-1 is forbidden in places.
+  // RFC 7093, section 2, method 1. It protects nothing, but SHA-1 is forbidden in places.
   const keyId = createHash('sha256').update(point).digest().subarray(0, 20)
   // A name of its own: a user who trusts several of our certificates has to tell them apart.
   const commonName = `yodel ${keyId.toString('hex', 0, 4)}`
@@ -82,7 +82,7 @@ function addressBytes(address: string): Buffer {
   return bytes
 }
 
-/** By which names and addresses a server that listens there can be reached. */
+/** The names and addresses by which a server that listens there can be reached. */
 export function namesOf(host: string): string[] {
   const names = ['localhost', '127.0.0.1', '::1']
   // The two addresses that stand for all addresses of this machine (RFC 4291, section 2.5.2).

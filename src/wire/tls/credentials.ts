@@ -1,4 +1,4 @@
-/** Certificates, keys and pins as they were given: what makes no sense is refused before use. */
+/** Certificates, keys and pins that a user gave: checked before use, and made into contexts. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 import type { Address } from '../../vocabulary/address.ts'
@@ -6,7 +6,7 @@ import { createCertificate, namesOf, plain } from './certificate.ts'
 import { UserError, usageError } from '../../vocabulary/errors.ts'
 import { transports } from '../../vocabulary/transport.ts'
 
-/** Of a server: it has a certificate by now. All in PEM (RFC 7468). */
+/** The credentials of a server: given, or made at start. All in PEM (RFC 7468). */
 export interface ServerTls {
   cert: string
   key: string
@@ -14,7 +14,7 @@ export interface ServerTls {
   clientCa?: string | undefined
 }
 
-/** Of a client, as its options have it (options/calling). */
+/** The TLS options of a client, as in options/calling. */
 interface ClientTls {
   ca?: string | undefined
   pin?: string | undefined
@@ -25,12 +25,12 @@ interface ClientTls {
   key?: string | undefined
 }
 
-/** What is said of a client's connection; of it only this matters here. */
+/** The options of a client: only those of TLS matter here. */
 interface Calling {
   tls?: ClientTls | undefined
 }
 
-/** What is older is broken (RFC 8996), whatever this Node was told to allow. */
+/** Older versions are broken (RFC 8996), even if this Node was told to allow them. */
 export const minVersion = 'TLSv1.2'
 
 const isSecure = (address: Address) => transports[address.transport].secure
@@ -85,7 +85,7 @@ function checkPair(cert: string | undefined, key: string | undefined) {
     throw usageError('A certificate and its key belong together.', 'Give both.')
   try {
     createSecureContext({ cert, key })
-    // Of what is empty it makes nothing, and says nothing.
+    // createSecureContext ignores empty texts without an error.
     void [new X509Certificate(cert), createPrivateKey(key)]
   } catch (error) {
     throw pemError('certificate or key', error)

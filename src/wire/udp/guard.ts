@@ -36,21 +36,19 @@ const ratePerSecondDefault = 10_000
 const sourcesMax = 8_192
 /** Ports that systems give to clients begin here at the lowest (ip(7), ip_local_port_range). */
 const clientPortsFrom = 32_768
-/** The same datagram so often within so long is no heartbeat. */
+/** The same datagram more often than that within `repeatedWithinMs` is no heartbeat. */
 const repeatedMax = 1_000
-/**
- * From a port that may be a client's, which may repeat itself: only more than this is suspicious.
- */
+/** The same for a port that may be a client's, since a client may repeat itself. */
 const repeatedByClientMax = 10_000
 const repeatedWithinMs = 60_000
-/** A datagram that did not come back for so long is not compared any more. */
+/** A datagram that did not come again for so long is forgotten. */
 const goneMs = 1_000
-/** For so long a server's port gets no answer then: longer than a loop takes to come round. */
+/** How long a server's port gets no answer then: longer than one round of a loop. */
 const pauseMs = 100
-/** So much of a datagram is compared. */
+/** How much of a datagram is compared. */
 const comparedBytes = 64
 
-/** An address, and what may still be sent to it now. */
+/** An address, and how much may be sent to it now. */
 interface Source {
   refusedAs: Refusal | undefined
   /** Infinity: no limit. */

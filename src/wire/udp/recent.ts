@@ -1,6 +1,6 @@
 /** A table of recent keys: it forgets the others, so it is bounded. */
 
-/** Two generations: a key that is not seen while one is filled is forgotten with the one before. */
+/** Two generations: a key that is not used while the young one fills is forgotten. */
 export class Recent<T> {
   readonly #max: number
   readonly #forget: ((value: T) => void) | undefined

@@ -4,8 +4,8 @@ import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
 /**
- * Calls `finish` for each client once it is quiet, and at last for all; after `drainMs` closes
- * those that are still open. Returns a function that ends the waiting.
+ * Calls `finish` for each client when it is quiet, and after a while for all. After `drainMs` it
+ * closes those that are still open. Returns a function that ends it.
  */
 export function drain(
   clients: ReadonlySet<Socket>,

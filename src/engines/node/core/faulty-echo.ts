@@ -14,7 +14,7 @@ import { nextTurn } from './turns.ts'
 import { countGarbage } from '../../garbage.ts'
 
 export interface FaultyEcho extends EchoHandler {
-  /** For new connections, and from now on for the open ones. */
+  /** For new connections, and for the rest of the open ones. */
   setFaults(faults: readonly FaultSpec[]): void
 }
 
@@ -63,7 +63,7 @@ export function createFaultyEcho(
   const onHit = recordHits(meter)
   const { carries } = transports[address.transport]
   const connections = new Map<Socket, Connection>()
-  /** Those that came while there were no faults take the direct path, until there are some. */
+  /** Connections on the direct path: they came while there were no faults. */
   const unharmed = new Map<Socket, () => void>()
   let present: readonly FaultSpec[] = faults ?? []
   let count = 0
@@ -131,11 +131,11 @@ class Connection implements PeerListener {
     peer.listen(this)
   }
 
-  /** What comes out is sent, its end as FIN, a reset as RST. */
+  /** Sends what comes out of the faults: bytes, the end as FIN, a reset as RST. */
   async run(): Promise<void> {
     const write = async (chunk: Chunk) => {
       this.#counters[counter.bytesOut]! += chunk.data.length
-      // One by one: what is written before the last write is done would leave as one piece.
+      // One after the other: chunks that are written together would leave as one piece.
       await this.#peer.write(chunk)
       await nextTurn()
     }

@@ -1,7 +1,6 @@
 /**
- * What a connection goes through between being accepted and being served, one handshake after the
- * other: the PROXY header, TLS, the upgrade to WebSocket. One that takes too long, or fails, is
- * closed and counted.
+ * Takes a connection through its handshakes, from accepting to serving: the PROXY header, TLS, the
+ * upgrade to WebSocket. A connection that fails in one, or takes too long, is closed and counted.
  */
 import type { Socket } from 'node:net'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
@@ -17,7 +16,7 @@ import type { Unfinished } from './unfinished.ts'
 /** A connection that is not served yet. */
 interface Pending {
   raw: Socket
-  /** Ends its time; not set as long as that does not run. */
+  /** Its timeout; undefined before it runs. */
   timer: NodeJS.Timeout | undefined
   /** It was refused and counted: the errors that follow are not counted again. */
   refused: boolean
@@ -25,7 +24,7 @@ interface Pending {
   beganAt: number | undefined
 }
 
-/** So many may be in a handshake at the same time; of the others only the first bytes are read. */
+/** How many may be in a handshake at once; of the others only the first bytes are read. */
 const underWayMax = 1_000
 
 /**
@@ -40,13 +39,13 @@ export class Handshakes implements EchoHandler {
   readonly #counters: Float64Array
   readonly #timeoutMs: number
   readonly #startsSilent: boolean
-  /** All that are not served yet. */
+  /** Connections that are not served yet. */
   readonly #pending = new Map<Socket, Pending>()
-  /** Those that are served, by the socket that was accepted. */
+  /** The streams of those that are served, by the accepted socket. */
   readonly #served = new WeakMap<Socket, Socket>()
   readonly #leaving = new WeakSet<Socket>()
   readonly #queue: Pending[] = []
-  /** In a handshake, the one that began first before all others. */
+  /** Connections in a handshake, the oldest first. */
   readonly #underWay = new Set<Pending>()
 
   constructor(
@@ -68,7 +67,7 @@ export class Handshakes implements EchoHandler {
   }
 
   start(raw: Socket): void {
-    // The handshake that reads reports an error; here it must only not be thrown.
+    // The handshake reports the error; here it only must not be thrown.
     raw.on('error', () => {})
     if (isGone(raw)) return void raw.destroy()
     const pending: Pending = { raw, timer: undefined, refused: false, beganAt: undefined }
@@ -77,7 +76,7 @@ export class Handshakes implements EchoHandler {
     if (!this.#startsSilent) this.#startTimer(pending)
     heardOf(raw, () => {
       if (raw.destroyed) return
-      // A probe that connects and sends nothing has failed at nothing.
+      // A probe that connects and sends nothing is no failure.
       if (raw.bytesRead === 0) raw.destroy()
       else {
         if (this.#startsSilent) this.#startTimer(pending)
@@ -110,7 +109,7 @@ export class Handshakes implements EchoHandler {
     else this.#queue.push(pending)
   }
 
-  /** A waiting connection takes the place of one that has had its time. */
+  /** A waiting connection takes the place of one that is slow. */
   #makeRoom() {
     let waiting = this.#queue.length
     for (const pending of this.#underWay) {
@@ -164,8 +163,8 @@ export class Handshakes implements EchoHandler {
 }
 
 /**
- * Reset before it was looked at: the system does not say any more what its address was, and so not
- * whether its PROXY header is to be believed. Peers of a unix socket have no addresses at all.
+ * Whether it was reset before it was looked at. Then the system no longer has its address, which
+ * says whether its PROXY header is believed. Peers of a unix socket have no addresses at all.
  */
 const isGone = ({ remoteAddress, localAddress }: Socket): boolean =>
   remoteAddress === undefined && localAddress !== undefined

@@ -26,7 +26,7 @@ export function readsProxy({ mode, from }: ProxyRules): Handshake {
     if (header.kind === 'malformed') throw new ProtocolError(`PROXY header: ${header.reason}`)
     if (header.kind === 'present') {
       accepted.forwarded = header.forwarded
-      // Exactly so many bytes: see peek() for what else would happen to the end.
+      // Exactly the header: a longer read would lose the end of the stream (peek).
       socket.read(header.lengthBytes)
     } else if (mode === 'require') throw new ProtocolError('there is no PROXY header')
     return socket

@@ -23,7 +23,7 @@ interface Served extends Protocol {
 }
 
 const limit = descriptorLimit()
-/** The system gives the lowest free number, so a high one says that few are left. */
+/** The system gives the lowest free number, so a high number says that few are left. */
 const highDescriptor = limit - reserved(limit)
 /**
  * Node allocates 64 KiB for every read and frees them soon. In a thread that is not the main one
@@ -31,7 +31,7 @@ const highDescriptor = limit - reserved(limit)
  * next read: a third of the processor time of bulk echo (measure `bulk` of benchmarks/).
  */
 const keptBytes = 32 * 2 ** 20
-/** Descriptors may also be freed by others than our clients. */
+/** When to try again: descriptors may also be freed by something other than a client. */
 const retryMs = 100
 
 export async function openServe(

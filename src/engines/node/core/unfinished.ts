@@ -1,15 +1,14 @@
 /**
- * Connections that have begun and are not served yet: within PROXY header, TLS, an upgrade to
- * WebSocket, the head of their first request. They take places that others may want; so one that
- * has not finished after a while makes room, the oldest first.
+ * Connections that are not served yet: within the PROXY header, TLS, the upgrade to WebSocket, or
+ * the head of the first request. They take places: a slow one makes room, the oldest first.
  */
 import type { Socket } from 'node:net'
 
-/** Time is counted in looks, so that a busy thread takes no client for slow before it has read. */
+/** Time is counted in looks: so a busy thread does not call a client slow that it has not read. */
 const lookMs = 250
-/** So many looks are for what a client sends first: it has all of that when it connects. */
+/** How many looks a client has for what it sends first, which it has when it connects. */
 const firstLooks = 4
-/** And so many for its answers: it may be as busy as this server. */
+/** How many more it has for its answers: it may be as busy as this server. */
 const laterLooks = 12
 
 interface Pending {
@@ -51,7 +50,7 @@ export class Unfinished {
     this.#timer = undefined
   }
 
-  /** Whether it has had its time; `since` is the number of looks until it began. */
+  /** Whether it has used up its looks. @param since how many looks there were when it began */
   isSlow({ bytesWritten }: Socket, since: number): boolean {
     return this.#looks - since > (bytesWritten === 0 ? firstLooks : laterLooks)
   }
@@ -61,7 +60,7 @@ export class Unfinished {
     return this.#slowest() !== undefined
   }
 
-  /** Closes the oldest that has had its time. False: there is none. */
+  /** Closes the oldest slow connection. False: there is none. */
   makeRoom(): boolean {
     const slow = this.#slowest()
     if (!slow) return false

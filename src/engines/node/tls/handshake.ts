@@ -17,10 +17,10 @@ import type { Target } from '../core/link.ts'
 import type { Handshake } from '../core/protocol.ts'
 import { describe } from './details.ts'
 
-/** The handshake that makes a secure stream of one in the clear. */
+/** The server's handshake: makes a secure stream of a plain one. */
 export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask): Handshake {
   const { cert, key, clientCa } = identity!
-  // It never listens: it is given the connections, one by one, and shares the context among them.
+  // It never listens: it is given each connection, and all share its context.
   const server = tls.createServer({
     cert,
     key,
@@ -58,8 +58,8 @@ export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask
 }
 
 /**
- * Node leaves a connection open whose records make no sense any more. And an error before a
- * listener is there shows as a destroyed socket, not as a crash.
+ * Closes a connection whose records make no sense: Node leaves it open. And an early error shows as
+ * a destroyed socket; without this listener it would be a crash.
  */
 const endedByErrors = (socket: tls.TLSSocket): tls.TLSSocket =>
   endedByItself(socket.on('error', () => socket.destroy()))
@@ -161,5 +161,5 @@ function agreed(stream: tls.TLSSocket, timeoutMs: number): Promise<void> {
   })
 }
 
-/** What we speak where the transport itself says it. */
+/** The protocols that we offer where the transport itself names them. */
 const nativeProtocols = (transport: string): string[] => (transport === 'tls' ? [] : ['http/1.1'])

@@ -14,9 +14,9 @@ export interface Endpoint {
   port: number
 }
 
-/** Sources that have faults of their own at the same time; what the oldest waits for is lost. */
+/** How many sources have faults of their own at once; of one more, the oldest loses what waits. */
 const peersMax = 1_024
-/** What waits in all of them; what comes then is dropped, as a full socket buffer drops it. */
+/** How much may wait in all of them; more is dropped, as by a full socket buffer. */
 const heldMaxBytes = 64 * 2 ** 20
 /** What a datagram costs besides its bytes. */
 const datagramBytes = 256
@@ -81,7 +81,7 @@ export class FaultyPeers {
 }
 
 class Peer {
-  /** So many bytes wait that nothing more is taken. */
+  /** So many bytes wait that no more are taken. */
   full = false
   readonly #from: Endpoint
   readonly #run: FaultRun

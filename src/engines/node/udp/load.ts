@@ -13,20 +13,20 @@ import type { Outcome, Session } from '../../engine.ts'
 import { errnoOf, explain, failureName } from '../../failures.ts'
 import { Candidates, ipv4MaxBytes, ipv6MaxBytes, keepFreed } from './socket.ts'
 
-/** So many sockets are made, and begin to send, at the same time. */
+/** How many sockets are made, and begin to send, at once. */
 const togetherMax = 256
 const beginnersMax = 32
-/** Above this the system takes no more; datagrams then wait for their turn, unsent. */
+/** With more datagrams in the socket none is sent: they wait in the stream. */
 const unsentMax = 64
-/** Timers of Node are this late at times: the last stretch before a datagram is waited out. */
+/** Node's timers may be late by this; for the rest of the time before a datagram it spins. */
 const timerSlackNs = 2e6
-/** How often it is looked for what is lost: a tenth of the timeout, within these. */
+/** How often lost datagrams are looked for: a tenth of the timeout, within these bounds. */
 const tickMinMs = 1
 const tickMaxMs = 100
 /** After the last echo a duplicate may still come. */
 const lingerMs = 50
 
-/** Nothing is sent before run(): only then it shows whether a server listens. */
+/** Sends nothing before run(), so only run() shows whether a server listens. */
 export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Session> {
   keepFreed()
   const places: Place[] = []
@@ -184,7 +184,7 @@ class DatagramLoad implements Session {
     if (to < this.#places.length) setTimeout(() => this.#begin(to), 1)
   }
 
-  /** Sends what is due, and comes again when the next is. */
+  /** Sends what is due, and runs again when the next datagram is due. */
   readonly #pace = (): void => {
     if (this.#ended) return
     const now = nowNs()
@@ -192,7 +192,7 @@ class DatagramLoad implements Session {
     this.#traffic.plan(now, stream => this.#send(stream))
     if (this.#traffic.over) return this.#windDown()
     const waitMs = Math.min((this.#traffic.nextNs - nowNs() - timerSlackNs) / 1e6, timerMaxMs)
-    // An open loop keeps its thread busy at high rates, because a late timer would be measured.
+    // At high rates an open loop spins: a late timer would be measured as response time.
     if (waitMs <= 0) setImmediate(this.#pace)
     else {
       this.#lookedAtNs = 0
@@ -200,7 +200,7 @@ class DatagramLoad implements Session {
     }
   }
 
-  /** A turn in which nothing was due and nothing came is waiting, whatever the processor says. */
+  /** A turn in which nothing was due and nothing came counts as waiting, though it used the CPU. */
   #accountForWaiting(now: number) {
     const chunks = this.#meter.counters[counter.chunks]!
     const idle = chunks === this.#chunksSeen && now < this.#traffic.nextNs

@@ -14,7 +14,7 @@ import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
 import { unreadOf } from './unread.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
-/** Datagrams that the system does not take at once wait in this process; no more than so many. */
+/** How many datagrams may wait in this process for the system to take them. */
 const unsentMax = 1_024
 /** How often the system is asked what it has thrown away. */
 const askMs = 1_000
@@ -109,7 +109,7 @@ class DatagramServer implements Session {
     if (error) this.#counters[counter.datagramsDropped]!++
   }
 
-  /** From now on what comes goes through faults. */
+  /** Datagrams that come from now on go through faults. */
   misbehave(faulty: FaultyPeers): void {
     this.#faulty = faulty
   }
@@ -123,7 +123,7 @@ class DatagramServer implements Session {
     this.#counters[counter.datagramsUnread] = Math.max(0, unread)
   }
 
-  /** What has been received is answered first. */
+  /** Answers first what was received before. */
   stop(now: boolean): void {
     if (now || this.#left) return this.#leave()
     if (this.#draining) return

@@ -115,7 +115,7 @@ const resumed = (echo: EchoHandler, { opened }: Upgrade): EchoHandler => ({
   finish: socket => echo.finish(socket),
 })
 
-/** Too long is not wrong; whatever else the package objects to is. */
+/** A message that is too long is no broken frame; the package's other errors are. */
 const tooLong = ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH']
 
 /** Broken frames are closed with the right code by the package, and are no crash here. */

@@ -1,10 +1,10 @@
-/** Frames that wait to be written together. */
+/** Writes the frames of one turn together. */
 import type { Duplex } from 'node:stream'
 import { frameHeader, headerMaxBytes, maskedFrame, putFrame } from '../../../wire/ws/frames.ts'
 
-/** Together in one buffer; what is larger leaves alone. */
+/** Frames up to this size are written together; a larger one is written alone. */
 const togetherMaxBytes = 16 * 1024
-/** One for all connections of a thread, since each is done with it within a turn. */
+/** One buffer for all connections of a thread: each needs it only within a turn. */
 const together = Buffer.allocUnsafeSlow(64 * 1024)
 let writer: FrameWriter | undefined
 

@@ -1,4 +1,4 @@
-/** A WebSocket client of a badly behaved server; see ../faulty-echo.ts. */
+/** A WebSocket client of a badly behaved server (core/faulty-echo). */
 import type { Socket } from 'node:net'
 import { heldMaxBytes } from '../../../faults/arrivals.ts'
 import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
@@ -110,7 +110,7 @@ export class MessagePeer implements Peer {
     this.#ws.resume()
   }
 
-  /** A server that ends in the middle, for no reason, does so without a close frame. */
+  /** Ends with a close frame, the client's or our own; if a fault ends it, with FIN alone. */
   end(leaving: boolean): void {
     this.#ended = true
     this.#pongs.flush()

@@ -45,7 +45,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     ...anyFragments,
     ...({ closeTimeout: Math.min(Math.max(drainMs, lingerMs), timerMaxMs) } as object),
   })
-  /** Never listens: it parses what comes from sockets that were accepted elsewhere. */
+  /** Parses requests from sockets that were accepted elsewhere; it never listens itself. */
   const http = createServer({ maxHeaderSize: headersMaxBytes })
 
   function refuse(socket: Duplex, [status, why, headers = {}]: Refusal) {
@@ -101,7 +101,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
   return { handshake, opened }
 }
 
-/** Hung up without an answer. */
+/** The client closed before the upgrade. */
 const left = () => Object.assign(new Error('left before the upgrade'), { code: 'HANDSHAKE_CUT' })
 
 const headersOf = (body: string): Record<string, string> => ({
