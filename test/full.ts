@@ -10,6 +10,3 @@ export const short = <T>(fullValue: T, shortValue: T): T => (full ? fullValue : 
 
 /** For `skip`: of a test whose promise a cheaper one shows as well. The runner counts these. */
 export const onlyFull = !full && 'only in the full form: npm run test:full'
-
-/** The same of what is worth its time once for each change: CI runs it, too. */
-export const notDaily = !process.env['CI'] && onlyFull
