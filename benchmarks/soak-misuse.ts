@@ -5,14 +5,23 @@
 import { randomBytes } from 'node:crypto'
 import type { NetConnectOpts } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type ServeOptions } from 'yodel'
+import { connect, type ServeOptions, type Address } from 'yodel'
 import { misuseNames, misuses, type MisuseName, type Parting } from './misuse.ts'
 import { Dice } from './soak-behaviours.ts'
 import { growthMaxBytes, growthOf } from './soak-campaign.ts'
 import { SoakChild } from './soak-child.ts'
 
-export const misusedTransports = ['tls', 'ws', 'wss', 'http', 'https'] as const
-export type MisusedTransport = (typeof misusedTransports)[number]
+/** The others have a soak of their own, or nothing to misuse. */
+export type MisusedTransport = Exclude<Address['transport'], 'tcp' | 'unix' | 'udp'>
+/** Whether each has TLS. */
+const secure: Record<MisusedTransport, boolean> = {
+  tls: true,
+  ws: false,
+  wss: true,
+  http: false,
+  https: true,
+}
+export const misusedTransports = Object.keys(secure) as MisusedTransport[]
 
 interface Plan {
   serverPath: string
@@ -93,9 +102,10 @@ async function exchange(
   dice: Dice,
   violations: string[],
 ): Promise<number> {
-  const isSecure = transport === 'tls' || transport === 'wss' || transport === 'https'
   const calling = {
-    ...(isSecure && { tls: { insecure: true, ...(dice.chance(0.5) && http2(transport)) } }),
+    ...(secure[transport] && {
+      tls: { insecure: true, ...(dice.chance(0.5) && http2(transport)) },
+    }),
   }
   let count = 0
   try {

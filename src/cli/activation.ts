@@ -4,6 +4,8 @@ import type { Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { transportNames, transports, type TransportName } from '../vocabulary/transport.ts'
 
+type Socket = (typeof transports)[TransportName]['socket']
+
 export interface Inherited {
   fd: number
   /** What it stands for until the engine has asked the system for its name. */
@@ -47,14 +49,14 @@ function inherit(fd: number, wanted: TransportName | undefined): Inherited {
   return { fd, address: { transport, host, port: 0, ...resource } }
 }
 
-/** A unix socket carries every transport made of bytes, but no port. */
-function canCarry(kind: 'tcp' | 'udp' | 'unix', wanted: TransportName): boolean {
-  if (wanted === 'udp' || kind === 'udp') return wanted === kind
-  return kind === 'unix' || wanted !== 'unix'
+/** A unix socket carries what a stream of tcp does, too. */
+function canCarry(kind: Socket, wanted: TransportName): boolean {
+  const { socket } = transports[wanted]
+  return socket === kind || (kind === 'unix' && socket === 'tcp')
 }
 
 /** What sort of socket it is, by its inode; nothing where the system does not say. Linux. */
-function lookUp(fd: number): { kind?: 'tcp' | 'udp' | 'unix'; path?: string } {
+function lookUp(fd: number): { kind?: Socket; path?: string } {
   let link
   try {
     link = readlinkSync(`/proc/self/fd/${fd}`)
@@ -90,7 +92,7 @@ function lookUp(fd: number): { kind?: 'tcp' | 'udp' | 'unix'; path?: string } {
  */
 const tables: readonly {
   table: string
-  kind: 'tcp' | 'udp' | 'unix'
+  kind: Socket
   column: number
   state: number
   free: readonly string[] | undefined

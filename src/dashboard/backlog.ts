@@ -6,6 +6,7 @@
 import { isIP } from 'node:net'
 import { open } from 'node:fs/promises'
 import { withoutZone, type Address } from '../vocabulary/address.ts'
+import { transports } from '../vocabulary/transport.ts'
 import { boundPath } from '../engines/os/unix.ts'
 import { ipBytes, ipText } from '../engines/os/peer-name.ts'
 import { peerText } from '../vocabulary/text.ts'
@@ -45,7 +46,7 @@ export class Backlog {
 
   constructor(address: Address) {
     const { transport } = address
-    const isStream = transport !== 'unix' && transport !== 'udp'
+    const isStream = transport !== 'unix' && transports[transport].socket === 'tcp'
     const path = transport === 'unix' ? Buffer.from(address.path).toString('latin1') : ''
     this.#paths = path === '' ? [] : [path, boundPath(path)]
     this.#port = isStream ? address.port : 0

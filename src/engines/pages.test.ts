@@ -125,6 +125,13 @@ test('docs/faults.md has a line for each fault', () => {
   }
 })
 
+test('README.md has a line for each transport', () => {
+  const lines = readFileSync(new URL('README.md', root), 'utf8').split('\n')
+  const table = lines.filter(line => line.startsWith('| `')).join('\n')
+  for (const name of transportNames)
+    assert.match(table, new RegExp(`\`${name}:`), `README.md has no line for ${name}`)
+})
+
 test('ARCHITECTURE.md names every folder of src/', () => {
   const text = readFileSync(new URL('ARCHITECTURE.md', root), 'utf8')
   const folders = readdirSync(new URL('src/', root), { recursive: true, withFileTypes: true })

@@ -3,7 +3,7 @@ import { usageError } from '../vocabulary/errors.ts'
 import type { TransportName } from '../vocabulary/transport.ts'
 import { group, option, type Kind, type OptionsOf, type Where } from './form.ts'
 import { fileText, list, text, untyped, whether } from './kinds.ts'
-import { connected, secured } from './where.ts'
+import { connected, secured, speaking } from './where.ts'
 
 /** The version of a PROXY header; the flag alone means 2. */
 const proxyVersion: Kind<1 | 2> = {
@@ -69,7 +69,7 @@ export const tlsCallingOptions = {
     flag: 'alpn',
     help: 'tls, http: what to speak; repeatable',
     // Of http it says which version both sides know to speak (RFC 9113 section 3.3).
-    where: ofTls([...secured, 'http']),
+    where: ofTls([...new Set([...secured, ...speaking('http')])]),
   }),
   /** Shown to a server that asks for one; PEM. */
   cert: option(fileText('CERT.pem'), {

@@ -16,7 +16,7 @@ import {
   whether,
 } from './kinds.ts'
 import { datagramRules, type DatagramRule } from '../wire/udp/guard.ts'
-import { connected, secured } from './where.ts'
+import { connected, secured, speaking } from './where.ts'
 
 /** Which certificate a server shows, and whose it wants to see. All in PEM (RFC 7468). */
 export const tlsOptions = {
@@ -75,21 +75,21 @@ export const webOptions = {
     flag: 'message-max',
     help: 'ws: the longest message',
     defaultText: '16MiB',
-    where: { transports: ['ws', 'wss'] },
+    where: { transports: speaking('ws') },
   }),
   /** permessage-deflate (RFC 7692). */
   deflate: option(whether(), {
     default: false,
     flag: 'deflate',
     help: 'ws: compress, if the client can',
-    where: { transports: ['ws', 'wss'] },
+    where: { transports: speaking('ws') },
   }),
   /** Only pages from there may connect; undefined: all. */
   origins: option(list(text('<origin>')), {
     default: undefined,
     flag: 'origin',
     help: 'ws, http: only pages from there; repeatable',
-    where: { transports: ['ws', 'wss', 'http', 'https'] },
+    where: { transports: [...speaking('ws'), ...speaking('http')] },
   }),
 }
 

@@ -27,21 +27,10 @@ export interface UnixAddress {
  * @throws Error of udp, which has none
  */
 export function streamAt(address: Address): { host: string; port: number } | { path: string } {
-  switch (address.transport) {
-    case 'unix':
-      return { path: address.path }
-    case 'tcp':
-    case 'tls':
-    case 'ws':
-    case 'wss':
-    case 'http':
-    case 'https':
-      return { host: address.host, port: address.port }
-    case 'udp':
-      break
-  }
-  address.transport satisfies 'udp'
-  throw new Error('udp has no streams')
+  if (address.transport === 'unix') return { path: address.path }
+  const { transport, host, port } = address
+  if (transports[transport].socket === 'tcp') return { host, port }
+  throw new Error(`${transport} has no streams`)
 }
 
 /** RFC 862 gives echo port 7, which needs privileges; 7007 does not. */

@@ -10,6 +10,10 @@ export type Carries =
   | 'datagrams'
 
 interface Transport {
+  /** The socket of the system below it. */
+  socket: 'tcp' | 'unix' | 'udp'
+  /** What is spoken on it. */
+  protocol: 'plain' | 'ws' | 'http'
   carries: Carries
   /** As the faults of a server meet it: bodies of HTTP stream through, and are not kept whole. */
   faults: Carries
@@ -22,14 +26,78 @@ interface Transport {
 }
 
 export const transports = {
-  tcp: { carries: 'bytes', faults: 'bytes', secure: false, defaultPort: 0, hasPath: false },
-  unix: { carries: 'bytes', faults: 'bytes', secure: false, defaultPort: 0, hasPath: false },
-  tls: { carries: 'bytes', faults: 'bytes', secure: true, defaultPort: 0, hasPath: false },
-  udp: { carries: 'datagrams', faults: 'datagrams', secure: false, defaultPort: 0, hasPath: false },
-  ws: { carries: 'messages', faults: 'messages', secure: false, defaultPort: 80, hasPath: true },
-  wss: { carries: 'messages', faults: 'messages', secure: true, defaultPort: 443, hasPath: true },
-  http: { carries: 'messages', faults: 'bytes', secure: false, defaultPort: 80, hasPath: true },
-  https: { carries: 'messages', faults: 'bytes', secure: true, defaultPort: 443, hasPath: true },
+  tcp: {
+    socket: 'tcp',
+    protocol: 'plain',
+    carries: 'bytes',
+    faults: 'bytes',
+    secure: false,
+    defaultPort: 0,
+    hasPath: false,
+  },
+  unix: {
+    socket: 'unix',
+    protocol: 'plain',
+    carries: 'bytes',
+    faults: 'bytes',
+    secure: false,
+    defaultPort: 0,
+    hasPath: false,
+  },
+  tls: {
+    socket: 'tcp',
+    protocol: 'plain',
+    carries: 'bytes',
+    faults: 'bytes',
+    secure: true,
+    defaultPort: 0,
+    hasPath: false,
+  },
+  udp: {
+    socket: 'udp',
+    protocol: 'plain',
+    carries: 'datagrams',
+    faults: 'datagrams',
+    secure: false,
+    defaultPort: 0,
+    hasPath: false,
+  },
+  ws: {
+    socket: 'tcp',
+    protocol: 'ws',
+    carries: 'messages',
+    faults: 'messages',
+    secure: false,
+    defaultPort: 80,
+    hasPath: true,
+  },
+  wss: {
+    socket: 'tcp',
+    protocol: 'ws',
+    carries: 'messages',
+    faults: 'messages',
+    secure: true,
+    defaultPort: 443,
+    hasPath: true,
+  },
+  http: {
+    socket: 'tcp',
+    protocol: 'http',
+    carries: 'messages',
+    faults: 'bytes',
+    secure: false,
+    defaultPort: 80,
+    hasPath: true,
+  },
+  https: {
+    socket: 'tcp',
+    protocol: 'http',
+    carries: 'messages',
+    faults: 'bytes',
+    secure: true,
+    defaultPort: 443,
+    hasPath: true,
+  },
 } as const satisfies Record<string, Transport>
 
 export type TransportName = keyof typeof transports
@@ -46,8 +114,8 @@ export const proxyHint =
 export const largeBytes = 64 * 1024
 
 export const isHttp = ({ transport }: { transport: TransportName }): boolean =>
-  transport === 'http' || transport === 'https'
+  transports[transport].protocol === 'http'
 
 /** Whether a message of text is told from a binary one. */
 export const hasText = ({ transport }: { transport: TransportName }): boolean =>
-  transport === 'ws' || transport === 'wss'
+  transports[transport].protocol === 'ws'
