@@ -96,6 +96,17 @@ test('a server that finishes within a large body: what it had answered, and a hi
   }
 })
 
+test('a server that only reads is waited for as long as --timeout says', async () => {
+  await using mute = await listen(socket => socket.resume())
+  const url = mute.url.replace('tcp', 'http')
+  // More than is sent before some comes back; and stdin does not end.
+  await using program = yodel(['connect', url, '--timeout', '200ms'], 'open')
+  program.child.stdin!.write(Buffer.alloc(5_000_000))
+  const { code, stderr } = await program.finished
+  assert.equal(code, 1)
+  assert.match(stderr, /^yodel: no answer came within 200ms: [\d,]+ bytes sent, 0 came back/)
+})
+
 test('a server that does not read is waited for as long as --timeout says', async () => {
   const open = new Set<Socket>()
   const deaf = createServer(socket => {

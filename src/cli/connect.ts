@@ -9,7 +9,13 @@ import type { AnswerHead } from '../wire/http/answer-parser.ts'
 import { fromFlags, option } from '../options/form.ts'
 import { whether } from '../options/kinds.ts'
 import { printable } from '../vocabulary/text.ts'
-import { hasText, isDatagrams, transportNames, transports } from '../vocabulary/transport.ts'
+import {
+  hasText,
+  isDatagrams,
+  transportNames,
+  transports,
+  underWayMaxBytes,
+} from '../vocabulary/transport.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { exitCodes } from './exit.ts'
@@ -68,7 +74,8 @@ export function completeConnect(bare: Command): void {
     const talk = await talkerFor(address, typing, { hex, text, halfClose }, timeout)
     // From here on nothing may come between: the first bytes of a quick server would be missed.
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
-    const http = { oneRequest: !typing, anyStatus: true, answerTimeoutMs: timeoutMs }
+    const answering = { answerTimeoutMs: timeoutMs, underWayMaxBytes }
+    const http = { oneRequest: !typing, anyStatus: true, ...answering }
     const restore = onInterrupt(leaveUnconnected)
     const connecting = connect(address, { timeoutMs, calling: { ...calling, http } })
     const connection = await connecting.finally(restore)

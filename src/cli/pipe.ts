@@ -6,14 +6,12 @@ import { countGarbage } from '../engines/garbage.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { ExpectedBytes } from '../load/expected-bytes.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'
-import { largeBytes, proxyHint, transports } from '../vocabulary/transport.ts'
+import { largeBytes, proxyHint, transports, underWayMaxBytes } from '../vocabulary/transport.ts'
 import { formatCount, formatDuration, plural, timerMaxMs } from '../vocabulary/units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 import { TextLines } from './text-lines.ts'
 
-/** The most that is read from stdin before some of it comes back: this bounds the memory. */
-const underWayMaxBytes = 4 * 2 ** 20
 /** After the last byte: how long the server may take to finish, in case that more comes. */
 const graceMs = 250
 

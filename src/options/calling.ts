@@ -25,6 +25,8 @@ export interface HttpCalling {
   anyStatus?: boolean | undefined
   /** How long a server with an unanswered request may be silent; undefined: for ever. */
   answerTimeoutMs?: number | undefined
+  /** With so much unanswered nothing more is written, so an answer is owed; undefined: no limit. */
+  underWayMaxBytes?: number | undefined
 }
 
 const ofTls = (names: readonly TransportName[]): Where => ({

@@ -112,6 +112,8 @@ export const proxyHint =
   'Behind nginx a large body may hang; `proxy_request_buffering off` there lets it through.'
 /** Less than that fits into the buffers on the way. */
 export const largeBytes = 64 * 1024
+/** The most that `connect` reads from stdin before some of it comes back: it bounds the memory. */
+export const underWayMaxBytes = 4 * 2 ** 20
 
 export const isHttp = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].protocol === 'http'

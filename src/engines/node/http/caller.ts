@@ -26,6 +26,7 @@ export type Redial = () => Promise<Duplex>
 export abstract class Caller extends Duplex {
   protected readonly calling: HttpCalling
   protected sentBytes = 0
+  protected returnedBytes = 0
   /** Runs while an answer is owed and the server is silent. */
   #answerTimer: NodeJS.Timeout | undefined
 
@@ -38,6 +39,12 @@ export abstract class Caller extends Duplex {
 
   /** Connects again to a server that has closed, although there is nothing to send. */
   reopen(): void {}
+
+  /** So much is unanswered that nothing more is written before some comes back. */
+  protected get isFull(): boolean {
+    const { underWayMaxBytes = Infinity } = this.calling
+    return this.sentBytes - this.returnedBytes >= underWayMaxBytes
+  }
 
   protected judge(head: AnswerHead): void {
     this.emit('answer', head)

@@ -223,9 +223,10 @@ export class Http1Stream extends Caller {
     const parser = new AnswerParser({
       onHead: answer => this.judge(answer),
       onBody: piece => {
-        if (this.push(piece)) return
-        socket.pause()
-        this.awaitAnswer(false)
+        this.returnedBytes += piece.length
+        const mayGoOn = this.push(piece)
+        if (!mayGoOn) socket.pause()
+        this.awaitAnswer(this.#isOwed && mayGoOn)
       },
       onEnd: () => {
         this.#answered = true
@@ -277,9 +278,9 @@ export class Http1Stream extends Caller {
     this.awaitAnswer(this.#isOwed)
   }
 
-  /** The server has to act: to take what was written or, after the whole body, to answer. */
+  /** The server has to act: to take what was written or, after all that may be, to answer. */
   get #isOwed(): boolean {
-    return (this.#isSaid || this.#isWriting) && !this.#answered
+    return (this.#isSaid || this.#isWriting || this.isFull) && !this.#answered
   }
 
   override _read(): void {

@@ -225,6 +225,7 @@ export class Http2Stream extends Caller {
     this.#stream = request(this.#session, place, head => this.judge(head))
     this.#stream
       .on('data', (piece: Buffer) => {
+        this.returnedBytes += piece.length
         const mayGoOn = this.push(piece)
         if (!mayGoOn) this.#stream.pause()
         this.awaitAnswer(this.#isOwed && mayGoOn)
@@ -258,9 +259,9 @@ export class Http2Stream extends Caller {
     this.#stream.end(callback)
   }
 
-  /** The server has to act: to take what was written or, after the whole body, to answer. */
+  /** The server has to act: to take what was written or, after all that may be, to answer. */
   get #isOwed(): boolean {
-    return (this.#isSaid || this.#isWriting) && !this.#answered
+    return (this.#isSaid || this.#isWriting || this.isFull) && !this.#answered
   }
 
   override _read(): void {
