@@ -10,7 +10,7 @@ import { loadRefusal } from './refusal.ts'
 import { createTypist } from './typist.ts'
 
 const typed = createTypist()
-const together = { concurrency: true, timeout: 30_000 }
+const together = { concurrency: true, timeout: 60_000 }
 const countCorruption = true
 
 /** Everything that is sent: there is no warm-up, and nothing under way at the end is given up. */
