@@ -224,6 +224,17 @@ function messages(check: Check, measure: Measure) {
     assert.equal(allowed.verdict, 'pass')
   })
 
+  check('without a drain a run ends at once, although the server does not read', async () => {
+    await using server = await listen(socket => void socket.pause())
+    const stuck = { depth: 100, sizeBytes: 100_000, connections: 3, durationMs: 50 }
+    const result = await measure(server.url, { ...stuck, drainMs: 0, timeoutMs: 600_000 })
+    const { unanswered, timedOut } = result.errors
+    // Before the time was up, one or another may have had no chance to send.
+    assert.ok(unanswered > 0 && timedOut === 0, JSON.stringify(result.errors))
+    // There was no time at which they were to be sent.
+    assert.match(result.failedBecause.join(' '), /^\d+ messages could not be sent\. /)
+  })
+
   check('sent is what the system took', async () => {
     let seen = 0
     const clients: Socket[] = []

@@ -46,7 +46,34 @@ describe('yodel bench ends', { concurrency: 4 }, () => {
   beforeItBegins()
 })
 
+function churning() {
+  test(
+    'a generator of short connections that stands still is not valid either',
+    { skip: stops || onlyFull },
+    async () => {
+      const clients: unknown[] = []
+      await using echoing = await listen(socket => {
+        clients.push(socket)
+        socket.pipe(socket)
+      })
+      const args = ['--connections', '0', '--churn', '40', '--duration', '3s', '--warmup', '0']
+      await using program = yodel(['bench', echoing.url, ...args])
+      while (clients.length < 5) await sleep(5)
+      program.kill('SIGSTOP')
+      await sleep(1_000)
+      program.kill('SIGCONT')
+      const { code, stdout } = await program.finished
+      const said = /^INVALID: The generator was the limit: 1 % of its short\s+connections began /
+      assert.match(stdout.toString(), said)
+      assert.match(stdout.toString(), /Use a\s+lower\s+--churn, or\s+more\s+--threads\./)
+      assert.equal(code, 4)
+    },
+  )
+}
+
 function inTheMiddle() {
+  churning()
+
   test(
     'a generator that stands still says so first, and exits 4',
     { skip: stops || onlyFull },

@@ -1,10 +1,11 @@
 /** findMax() against servers whose limit is known. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { full, onlyFull } from './full.ts'
-import { findMax, UserError, type FindMaxOptions, type Probe } from 'yodel'
+import { findMax, serve, UserError, type FindMaxOptions, type FindMaxRun, type Probe } from 'yodel'
+import { listen } from './peers/server.ts'
 
 const sizeBytes = 64
 
@@ -99,6 +100,30 @@ test('stop() ends it with what was found so far', async () => {
   setImmediate(() => search.stop())
   const { stopped, ratePerSecond, probes } = await search.finished
   assert.deepEqual([stopped, ratePerSecond, probes], [true, 0, []])
+})
+
+test('stop() does not wait for a probe that connects', { timeout: 30_000 }, async () => {
+  await using server = await serve('ws://127.0.0.1:0')
+  let probes = 0
+  let search: FindMaxRun
+  // From the second probe on nobody answers the handshake.
+  await using proxy = await listen(socket => {
+    if (probes > 0) {
+      setImmediate(() => search.stop())
+      return
+    }
+    const port = Number(new URL(server.url).port)
+    const onward = createConnection(port, '127.0.0.1').on('error', () => {})
+    socket.pipe(onward).pipe(socket)
+  })
+  const options = { ...short, from: 50, probeMs: 50, warmupMs: 0, objective: 'p50<10s' }
+  search = findMax(proxy.url.replace('tcp', 'ws'), {
+    ...options,
+    timeoutMs: 600_000,
+    onProbe: () => probes++,
+  })
+  const result = await search.finished
+  assert.deepEqual([result.stopped, result.probes.length], [true, 1])
 })
 
 test('what makes no sense is refused, and so is a server that is not there', async () => {

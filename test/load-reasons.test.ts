@@ -57,6 +57,27 @@ for (const [transport, answer, reason, more] of reasons)
     },
   )
 
+test('why a connection could not be made is said, of one that is merely held, too', async () => {
+  let connections = 0
+  // The first one is upgraded, and what comes then is no answer.
+  const answer: Answer = (socket, data) => {
+    const key = /^Sec-WebSocket-Key: (.*)\r$/im.exec(data.toString())?.[1]
+    if (connections++ === 0) socket.write(accepted(key!))
+    else socket.write('hello')
+  }
+  await using server = await listen(socket => socket.once('data', data => answer(socket, data)))
+  const url = server.url.replace('tcp', 'ws')
+  const load = { ...once, count: Infinity, durationMs: 50, drainMs: 20 }
+  for (const more of [{ connections: 2 }, { idle: 1 }]) {
+    connections = 0
+    const { failedBecause } = await bench(url, { ...load, ...more }).finished
+    assert.match(
+      failedBecause.join(' '),
+      /1 connection failed: other \(.*: it does not answer in HTTP\)\./,
+    )
+  }
+})
+
 const engines = ['node', 'uring'] as const
 for (const engine of engines)
   test(`${engine}: how much of an answer came, and that it was the warm-up`, async t => {

@@ -103,6 +103,21 @@ test('what comes late is waited for at the end, too: it is not lost', async () =
   assert.equal(messages.received + datagrams.late, 10)
 })
 
+test('what is lost is not waited for without end', { timeout: 30_000 }, async () => {
+  await using lossy = await misbehaving((data, n, answer) => {
+    if (n !== 3) answer(data)
+  })
+  const load = { ...options, timeoutMs: 50, count: 10, drainMs: 600_000 }
+  const { messages, intervals, notes } = await bench(urlOf(lossy), load).finished
+  assert.equal(messages.received, 9)
+  // Waiting for it is none of the seconds.
+  assert.equal(intervals.length, 1)
+  assert.deepEqual(notes, [])
+  const hasty = await bench(urlOf(lossy), { ...load, depth: 10, drainMs: 0 }).finished
+  const hint = 'The drain (0ms) is shorter than the timeout (50ms): what was under way at the end'
+  if (hasty.messages.lost > 0) assert.equal(hasty.notes[0], `${hint} counts as lost.`)
+})
+
 test('what comes twice or is overtaken is counted, and no failure', async () => {
   let held: Buffer | undefined
   await using odd = await misbehaving((data, n, answer) => {

@@ -156,7 +156,11 @@ class Search {
       () => (this.connected = true),
       () => {},
     )
-    const result = await this.#running.finished
+    const result = await this.#running.finished.catch((error: unknown) => {
+      // It may have been connecting.
+      if (this.#stopped) return undefined
+      throw error
+    })
     return this.#stopped ? undefined : result
   }
 }

@@ -2,7 +2,7 @@
 import { formatAddress, toAddress, type Address } from '../vocabulary/address.ts'
 import type { Outcome } from '../engines/engine.ts'
 import type { Load } from '../load/plan.ts'
-import { achievedOf, windowOf } from '../load/replies.ts'
+import { achievedOf, windowOf, type Window } from '../load/replies.ts'
 import { machine, versions } from '../vocabulary/machine.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import type { Table } from '../options/form.ts'
@@ -11,6 +11,7 @@ import { limitsOf, meets, parseObjective } from '../report/objective.ts'
 import type { Interval, RunConditions, RunResult } from '../report/result.ts'
 import type { Findings } from '../report/findings.ts'
 import { summarize, withVerdict } from '../report/summarize.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import { failureNames, type FailureName } from '../metrics/meter.ts'
 import { startThreads, type Threads } from '../threads/start.ts'
 import { isDatagrams, isHttp } from '../vocabulary/transport.ts'
@@ -35,7 +36,10 @@ export interface LoadRun {
   onInterval(listener: (interval: Interval) => void): void
   /** It was told to stop. */
   readonly stopping: boolean
-  /** Sends nothing more, waits for what is under way; with `now` does not wait. */
+  /**
+   * Sends nothing more, waits for what is under way; with `now` does not wait. Before it is ready,
+   * that rejects `ready` and `finished`.
+   */
   stop(how?: 'drain' | 'now'): void
   /** Resolves when all connections are closed; rejects as `ready` does. Plain JSON. */
   readonly finished: Promise<RunResult>
@@ -82,11 +86,13 @@ class Run {
   stopped: 'drain' | 'now' | undefined
   finished!: Promise<RunResult>
   readonly #command: 'bench' | 'flood'
+  readonly #opening = new AbortController()
   #threads: Threads | undefined
   #timer: NodeJS.Timeout | undefined
   #seconds!: Seconds
-  /** It ends after its duration, and not before. */
+  /** It ends after its duration, and not before; or when so many messages were planned. */
   #timed = false
+  #count = Infinity
 
   constructor(command: 'bench' | 'flood') {
     this.#command = command
@@ -94,7 +100,7 @@ class Run {
 
   async open(load: Load, address: Address, command: string): Promise<Address> {
     const { tasks, reason } = plan(load, address)
-    const threads = await startThreads(tasks)
+    const threads = await startThreads(tasks, undefined, this.#opening.signal)
     this.#threads = threads
     const startedAt = new Date().toISOString()
     if (this.stopped) threads.stop(this.stopped)
@@ -102,6 +108,7 @@ class Run {
     const startMs = performance.now()
     this.#seconds = new Seconds(load.durationMs, make => this.#tell(make))
     this.#timed = load.count === Infinity
+    this.#count = load.count
     if (warmupMs === 0) this.#measure(startMs)
     else this.#timer = setTimeout(() => this.#measure(), Math.min(warmupMs, timerMaxMs))
     const { payload: _payload, calling: _calling, ...rest } = load
@@ -125,15 +132,17 @@ class Run {
       // A short run may be over before this thread has noticed the end of the warm-up.
       if (!this.#seconds.begun && total.messagesPlanned > 0)
         this.#seconds.begin(beginning(Math.min(total.atMs, startMs + warmupMs), total))
-      if (this.#seconds.begun) this.#seconds.end(total)
+      const window = windowOf(outcomes.map(({ log }) => log))
+      if (this.#seconds.begun) this.#seconds.end(total, endOf(total, outcomes, window))
       const wrongs = outcomes.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
       const result = summarize({
         total,
-        window: windowOf(outcomes.map(({ log }) => log)),
+        window,
         // Wrong bytes tell more than bytes that did not come.
         wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
         intervals: this.intervals,
         statuses: outcomes.flatMap(({ statuses }) => [...(statuses ?? [])]),
+        reasons: outcomes.flatMap(({ reasons }) => [...(reasons ?? [])]),
         // The busiest thread is the limit.
         cpuShare: outcomes.reduce<number | null>(
           (most, { busyShare }) => (busyShare === null ? most : Math.max(most ?? 0, busyShare)),
@@ -141,6 +150,7 @@ class Run {
         ),
         openLoop: load.ratePerSecond !== undefined,
         cycles: load.churnPerSecond > 0 ? cyclesOf(outcomes) : undefined,
+        cyclesLateUs: Math.max(...outcomes.map(({ cyclesLateNs }) => cyclesLateNs ?? 0)) / 1e3,
         countingCorruption: load.countCorruption,
         datagrams: isDatagrams(address),
         http: isHttp(address),
@@ -161,6 +171,8 @@ class Run {
   stop(how: 'drain' | 'now' = 'drain'): void {
     this.stopped = how
     this.#threads?.stop(how)
+    // Connecting may take until its timeout.
+    if (how === 'now' && !this.#threads) this.#opening.abort(stoppedEarly())
   }
 
   /** The warm-up is over: from now on second by second. */
@@ -171,7 +183,8 @@ class Run {
     const wait = (nowMs: number) => (this.#timer = setTimeout(look, this.#seconds.restMs(nowMs)))
     const look = () => {
       const now = this.snapshot()
-      this.#seconds.look(now, this.#timed && this.stopped === undefined)
+      const isOver = this.stopped !== undefined || now.messagesPlanned >= this.#count
+      this.#seconds.look(now, this.#timed && !isOver, isOver)
       wait(now.atMs)
     }
     wait(start.atMs)
@@ -196,6 +209,17 @@ const beginning = (atMs: number, { warmupBytesIn }: Snapshot): Snapshot => ({
   atMs,
   bytesIn: warmupBytesIn,
 })
+
+const stoppedEarly = () => new UserError('network', 'It was stopped before it was connected.')
+
+/** When its window and its last reply were over; Infinity where more was done than that. */
+function endOf(total: Snapshot, outcomes: readonly Outcome[], { seconds }: Window): number {
+  const failed = failureNames.some(name => total[name] > 0)
+  if (failed || total.cyclesPlanned > 0) return Infinity
+  const lastNs = outcomes.map(({ log }) => log.fromNs + Math.max(log.lastNs, seconds * 1e9))
+  const agoNs = Number(process.hrtime.bigint()) - Math.max(...lastNs)
+  return performance.now() - agoNs / 1e6
+}
 
 const failuresOf = (now: Snapshot) =>
   Object.fromEntries(failureNames.map(name => [name, now[name]])) as Record<FailureName, number>

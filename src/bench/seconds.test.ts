@@ -17,10 +17,14 @@ interface Course {
   endMs: number
   /** Whether it ends after its duration and not before. */
   timed?: boolean
+  /** From then on nothing more is planned, whatever the duration. */
+  overMs?: number
+  /** When the last reply had come, where that is known. */
+  lastMs?: number
 }
 
 /** Plays it as timers that are up to 5 ms late would. When each interval was told, too. */
-function play({ durationMs, events, endMs, timed = true }: Course) {
+function play({ durationMs, events, endMs, timed = true, overMs, lastMs }: Course) {
   const meter = new Meter()
   const told: (Interval & { toldMs: number })[] = []
   let nowMs = 0
@@ -40,9 +44,9 @@ function play({ durationMs, events, endMs, timed = true }: Course) {
   for (let late = 0; ; late = (late + 2) % 5) {
     const nextMs = nowMs + seconds.restMs(nowMs) + late
     if (nextMs >= endMs) break
-    seconds.look(until(nextMs), timed)
+    seconds.look(until(nextMs), timed, nextMs >= (overMs ?? Infinity))
   }
-  seconds.end(until(endMs))
+  seconds.end(until(endMs), lastMs)
   return told
 }
 
@@ -95,6 +99,31 @@ for (const [name, course, lengths, rates] of [
     { durationMs: 1000, events: [...steady(1000, 5), [500, 1, 0]], endMs: 6000 },
     [1.01],
     [100 / 1.01],
+  ],
+  [
+    'waiting behind a count or behind Ctrl-C is no second either',
+    { durationMs: Infinity, events: steady(2500, 5), endMs: 8000, timed: false, overMs: 2500 },
+    [1, 1, 1],
+    [100, 100, 50],
+  ],
+  [
+    'where it is known when the last reply came, the last second ends there',
+    {
+      durationMs: Infinity,
+      events: steady(2500, 5),
+      endMs: 8000,
+      timed: false,
+      overMs: 2500,
+      lastMs: 2500,
+    },
+    [1, 1.5],
+    [100, 100],
+  ],
+  [
+    'what threads take to end is no part of a short run',
+    { durationMs: Infinity, events: steady(200, 5), endMs: 450, timed: false, lastMs: 200 },
+    [0.2],
+    [100],
   ],
   [
     'a silent second of the window is one',

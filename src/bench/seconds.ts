@@ -12,7 +12,8 @@ const secondMs = 1_000
 const wholeMs = 900
 
 export class Seconds {
-  readonly #durationMs: number
+  /** The end of the window: as planned, until it is known to be over earlier. */
+  #durationMs: number
   readonly #onSecond: (make: () => Interval) => void
   /**
    * Where the seconds that are not reported yet meet; the first mark is the end of the last report.
@@ -56,12 +57,14 @@ export class Seconds {
   /**
    * A second is over, or the window.
    * @param goesOn it does until the window is over; else it may end at any moment
+   * @param isOver nothing more is planned, whatever the time is
    */
-  look(now: Snapshot, goesOn: boolean): void {
+  look(now: Snapshot, goesOn: boolean, isOver = false): void {
     const elapsedMs = now.atMs - this.#startMs
     const last = this.#marks.at(-1)!
     const silent = !happened(last, now)
     const isDrain = last.atMs - this.#startMs >= this.#durationMs - wholeMs / 10
+    if (isOver) this.#durationMs = Math.min(this.#durationMs, elapsedMs)
     this.#aim(elapsedMs)
     // Waiting for an answer that never comes is no second of the run, unless an answer follows.
     if (isDrain && silent) {
@@ -71,17 +74,27 @@ export class Seconds {
     this.#mark(now)
     // Whether a shorter rest follows and joins it is not known before the next second is over.
     const certain = goesOn && elapsedMs + wholeMs <= this.#durationMs
-    this.#tell(certain ? 1 : 2)
+    // The one that is last may yet turn out to have been shorter.
+    this.#tell(certain ? 1 : isOver ? 3 : 2)
   }
 
-  /** The run is over. */
-  end(total: Snapshot): void {
+  /**
+   * The run is over.
+   * @param lastMs when the window and the last reply were over, where that is known: the last
+   * second ends there
+   */
+  end(total: Snapshot, lastMs = Infinity): void {
     const marks = this.#marks
     const isOver = (mark: Snapshot) => mark.atMs - this.#startMs >= this.#durationMs
     if (happened(marks.at(-1)!, total)) this.#mark(total)
     else
       while (marks.length > 2 && isOver(marks.at(-2)!) && !happened(marks.at(-2)!, marks.at(-1)!))
         marks.pop()
+    const last = marks.at(-1)!
+    if (lastMs < last.atMs && lastMs > (marks.at(-2)?.atMs ?? Infinity)) {
+      marks.pop()
+      this.#mark({ ...last, atMs: lastMs })
+    }
     this.#tell(1)
   }
 

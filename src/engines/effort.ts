@@ -10,7 +10,7 @@ interface Look {
 interface Sending {
   readonly over: boolean
   readonly measureFromNs: number
-  readonly openLoop: boolean
+  readonly isPlanned: boolean
 }
 
 export class Effort {
@@ -47,14 +47,15 @@ export class Effort {
   }
 
   /**
-   * Of this thread, in nanoseconds (proc_pid_schedstat(5)): on a processor, and in an open loop, in
-   * which what is not waiting by the clock is work, in the queue for one too. 0 where not known.
+   * Of this thread, in nanoseconds (proc_pid_schedstat(5)): on a processor; and where all is
+   * planned, so that what is not waiting by the clock is work, in the queue for one, too. 0 where
+   * not known.
    */
   #threadNs(): number {
     if (process.platform !== 'linux') return 0
     try {
       const stat = readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')
-      return Number(stat[0]) + (this.#traffic.openLoop ? Number(stat[1]) : 0)
+      return Number(stat[0]) + (this.#traffic.isPlanned ? Number(stat[1]) : 0)
     } catch {
       return 0
     }

@@ -3,7 +3,7 @@ import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../vocabulary/address.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import type { CameLog, ReplyLog } from '../load/replies.ts'
-import type { Meter } from '../metrics/meter.ts'
+import type { FailureName, Meter } from '../metrics/meter.ts'
 import type { EngineName } from '../vocabulary/engine-names.ts'
 import type { Task } from '../task.ts'
 import type { WrongBytes } from '../load/wrong-bytes.ts'
@@ -40,10 +40,14 @@ export interface Outcome {
   wrong: WrongBytes | undefined
   /** Of HTTP: statuses that were none of success, and how many connections failed by each. */
   statuses?: Map<number, number>
+  /** Why connections failed, where more is known than the class. */
+  reasons?: ReadonlyMap<FailureName, string>
   /** What it has measured, and when the replies came. */
   log: ReplyLog
   /** When its short connections (churn) had gone through. */
   cycles?: CameLog | undefined
+  /** So late, or later, 1 % of them began although there was room. */
+  cyclesLateNs?: number | undefined
   /** Share of a processor that its thread used while it sent; null where that is not known. */
   busyShare: number | null
 }

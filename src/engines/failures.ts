@@ -96,6 +96,15 @@ export function reasonOf(error: Error): string | undefined {
   return code === '' || code.startsWith('ERR_') ? error.message : undefined
 }
 
+/** The same; of what has no class of its own at least its name. */
+export function reasonWhy(error: unknown): string | undefined {
+  // A sentence for users: here it stands in another one.
+  if (error instanceof UserError) return error.message.replace(/\.$/, '')
+  const reason = error instanceof Error ? reasonOf(error) : undefined
+  if (reason !== undefined || failureName(error) !== 'other') return reason
+  return errnoOf(error) || undefined
+}
+
 /** Under which class a failed connection is counted. */
 export function failureName(error: unknown): FailureName {
   if (error instanceof ProtocolError) return 'protocol'

@@ -22,7 +22,7 @@ interface DatagramLoad extends Timetable<Planned> {
   /** Whether the bytes behind a sound header are those that were sent. */
   isRight(datagram: Buffer, connection: number, sequence: number): boolean
   /** One that is lost may come after all. */
-  lose(index: number, sequence: number): void
+  lose(index: number, sequence: number, now: number): void
   /** Whether that one was lost, and is no longer. */
   find(index: number, sequence: number): boolean
   note(wrong: WrongBytes): void
@@ -183,7 +183,7 @@ export class DatagramStream {
     for (const [sequence, { sentNs }] of this.#flights) {
       if (now - sentNs < timeoutNs) break
       this.#flights.delete(sequence)
-      this.#traffic.lose(this.index, sequence)
+      this.#traffic.lose(this.index, sequence, now)
       any = true
     }
     return any

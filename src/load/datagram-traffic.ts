@@ -8,7 +8,7 @@ import { createPayload, type Payload } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
 import { mix } from '../vocabulary/random.ts'
 import { createSizes, type Sizes } from './sizes.ts'
-import { Timetable } from './timetable.ts'
+import { nowNs, Timetable } from './timetable.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
 
 /** What a datagram begins with: five numbers of 32 bits, the lowest byte first. */
@@ -19,6 +19,8 @@ const magic = 0x6c646f79
 const strideBytes = 2 ** 16
 /** Of those that are lost, so many are remembered in case that they come later. */
 const lostMax = 100_000
+/** One that is lost is waited for as long again as its timeout, and at least so long. */
+const lateLeastMs = 1_000
 
 export class DatagramTraffic extends Timetable<DatagramStream> {
   readonly payload: Payload
@@ -30,6 +32,8 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
   readonly #run: number
   /** Those that are lost and may still come: connection and sequence number. */
   readonly #lost = new Set<number>()
+  /** When the last of them was. */
+  #lostNs = -Infinity
 
   constructor(task: LoadPlan, meter: Meter) {
     super(task, meter)
@@ -96,8 +100,9 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
   }
 
   /** One that is lost may come after all; the first that were lost are forgotten. */
-  lose(index: number, sequence: number): void {
+  lose(index: number, sequence: number, now = nowNs()): void {
     this.#lost.add(keyOf(index, sequence))
+    this.#lostNs = now
     if (this.#lost.size <= lostMax) return
     for (const first of this.#lost) return void this.#lost.delete(first)
   }
@@ -107,9 +112,10 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
     return this.#lost.delete(keyOf(index, sequence))
   }
 
-  /** Whether one that is lost may still come: then it is late. */
-  get awaitsLate(): boolean {
-    return this.#lost.size > 0
+  /** Whether one that is lost is still waited for: if it comes, it is late. */
+  awaitsLate(now: number): boolean {
+    const patienceNs = Math.max(this.task.timeoutMs, lateLeastMs) * 1e6
+    return this.#lost.size > 0 && now - this.#lostNs < patienceNs
   }
 
   note(wrong: WrongBytes): void {

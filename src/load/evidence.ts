@@ -2,6 +2,7 @@
  * The first wrong bytes of a load: collected for a little while from the stream that had them, for
  * a diagnosis, beside what the others had under way.
  */
+import type { FailureName } from '../metrics/meter.ts'
 import type { UnderWay, WrongBytes } from './wrong-bytes.ts'
 
 /** Wrong bytes are collected for so long at most, to see how it goes on behind them. */
@@ -20,6 +21,8 @@ export class Evidence<S extends Suspect> {
   corrupt: WrongBytes | undefined
   /** Of HTTP: how many connections failed by each status that is none of success. */
   readonly statuses = new Map<number, number>()
+  /** Why connections failed that owed nothing, by class, where more is known: the first of each. */
+  readonly reasons = new Map<FailureName, string>()
   readonly #streams: () => readonly S[]
   #suspect: S | undefined
   #sinceNs = 0
@@ -64,6 +67,10 @@ export class Evidence<S extends Suspect> {
 
   noteStatus(status: number): void {
     this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
+  }
+
+  noteReason(name: FailureName, reason: string | undefined): void {
+    if (reason !== undefined && !this.reasons.has(name)) this.reasons.set(name, reason)
   }
 
   /** The run is over. */

@@ -46,6 +46,8 @@ export abstract class Timetable<S extends Planned> {
   readonly goesByClock: boolean
   /** Whether messages are sent by a plan, and not when echoes have come back. */
   readonly openLoop: boolean
+  /** Whether all it does is planned: then a thread that gets no processor falls behind. */
+  readonly isPlanned: boolean
   readonly #pacer: Pacer | undefined
   #endNs = 0
   #overNs = 0
@@ -63,6 +65,7 @@ export abstract class Timetable<S extends Planned> {
     this.#pacer = task.pace && createPacer(task.arrivals, task.pace)
     this.openLoop = this.#pacer !== undefined
     this.goesByClock = !this.openLoop
+    this.isPlanned = this.openLoop || (task.churn !== undefined && task.connections === 0)
   }
 
   start(now: number): void {

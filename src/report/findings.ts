@@ -1,6 +1,7 @@
 /** What is known of a load when it is over, before it is judged. */
 import type { Window } from '../load/replies.ts'
 import type { WrongBytes } from '../load/wrong-bytes.ts'
+import type { FailureName } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import type { Interval, RunConditions } from './result.ts'
 
@@ -15,12 +16,16 @@ export interface Findings {
   openLoop: boolean
   /** How many short connections were achieved, if there were to be some. */
   cycles?: Pick<Window, 'achieved'> | undefined
+  /** So late, or later, 1 % of them began in the worst of the threads, although there was room. */
+  cyclesLateUs?: number
   countingCorruption: boolean
   /** Whether its messages are datagrams. */
   datagrams?: boolean
   /** Whether it is a load on HTTP; statuses of failure by thread, and how often. */
   http?: boolean
   statuses?: [status: number, count: number][]
+  /** Why connections failed, by class, where more is known. */
+  reasons?: [name: FailureName, reason: string][]
   limits: Limits
   conditions: RunConditions
 }

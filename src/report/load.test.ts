@@ -81,6 +81,21 @@ test('an invalid run says so in its first line, and again in its verdict', () =>
   assert.doesNotMatch(loadText(sampleResult(), at80), /INVALID/)
 })
 
+test('short connections that began late of themselves are not valid', () => {
+  const churn: Sample = {
+    samplesUs: { cycle: roundTripsUs(100).map(us => us * 1e3) },
+    options: { connections: 0, churnPerSecond: 10 },
+    counters: { messagesPlanned: 0, cyclesPlanned: 100, cyclesCompleted: 100 },
+  }
+  const { valid, invalidBecause } = sampleResult({ ...churn, cyclesLateUs: 90_000 })
+  assert.equal(valid, false)
+  const said = 'The generator was the limit: 1 % of its short connections began 90ms or more after'
+  assert.deepEqual(invalidBecause, [`${said} their time. Use a lower --churn, or more --threads.`])
+  // So late is no matter, or not of what it took.
+  for (const cyclesLateUs of [9_000, 11_000])
+    assert.equal(sampleResult({ ...churn, cyclesLateUs }).valid, true)
+})
+
 test('the last line is why it failed, or that every byte came back', () => {
   for (const [sample, end] of [
     [{}, 'every byte came back'],

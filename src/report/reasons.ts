@@ -10,7 +10,8 @@ const hints: Record<string, string> = {
 }
 
 /** A sentence for each reason; objectives have theirs. */
-export function failures(result: RunResult, { limits, window, total }: Findings): string[] {
+export function failures(result: RunResult, findings: Findings): string[] {
+  const { limits, window, total } = findings
   const { messages, errors, churn, corruption, run, datagrams } = result
   const reasons: string[] = []
   // What was wanted and never due is no success; a flood measures nothing.
@@ -36,7 +37,9 @@ export function failures(result: RunResult, { limits, window, total }: Findings)
     if (datagrams && name === 'wrongBytes') reasons.push(`${plural(count, 'datagram')} came wrong.`)
     else if (name === 'status') reasons.push(...statusReasons(result))
     else if (name !== 'unanswered')
-      reasons.push(`${plural(count, 'connection')} failed: ${name}.${hints[name] ?? ''}`)
+      reasons.push(
+        `${plural(count, 'connection')} failed: ${name}${why(name, findings)}.${hints[name] ?? ''}`,
+      )
     else if (!mayLose)
       reasons.push(`${plural(count, 'connection')} still owed an answer when the run ended.`)
   }
@@ -56,6 +59,12 @@ export function failures(result: RunResult, { limits, window, total }: Findings)
   if (reasons.length === 0 && messages.planned > 0 && messages.received === 0)
     reasons.push('Nothing came back.')
   return reasons
+}
+
+/** ` (the certificate has expired)`, of the first of its class for which that is known. */
+function why(wanted: string, { reasons = [] }: Findings): string {
+  const [, reason] = reasons.find(([name]) => name === wanted) ?? []
+  return reason === undefined ? '' : ` (${reason})`
 }
 
 /** The counts are without the warm-up, and show nothing of what happened there. */
@@ -97,13 +106,15 @@ export function cycleShortfall({ churn, seconds, run }: RunResult): string | und
 }
 
 /** What was never sent says something else than what did not come back, or not in time. */
-function lossReasons({ messages, datagrams }: RunResult): string[] {
+function lossReasons({ messages, datagrams, rates }: RunResult): string[] {
   const { planned, sent, received, unfinished } = messages
   // A datagram that came wrong has a sentence of its own.
   const { lost, late } = datagrams ?? { lost: sent - received - unfinished, late: 0 }
   const reasons = []
   const unsent = planned - sent
-  if (unsent > 0) reasons.push(`${plural(unsent, 'message')} could not be sent in time.`)
+  // Without a plan there is no time at which it should have been.
+  const inTime = rates.plannedPerSecond === null ? '' : ' in time'
+  if (unsent > 0) reasons.push(`${plural(unsent, 'message')} could not be sent${inTime}.`)
   if (lost > 0) reasons.push(`${plural(lost, 'message')} did not come back.`)
   if (late > 0) reasons.push(`${plural(late, 'message')} came back too late.`)
   return reasons

@@ -18,6 +18,7 @@ export interface Sample {
   options?: Record<string, unknown>
   run?: Partial<RunConditions>
   cpuShare?: number | null
+  cyclesLateUs?: number
   /** What is to be different in the end; the verdict follows from its reasons. */
   change?: Partial<RunResult>
 }
@@ -75,6 +76,7 @@ export function sampleResult(sample: Sample = {}): RunResult {
       typeof options.churnPerSecond === 'number' && options.churnPerSecond > 0
         ? { achieved: counters.cyclesCompleted ?? 0 }
         : undefined,
+    cyclesLateUs: sample.cyclesLateUs ?? 0,
     conditions: conditions(command, options, sample.run),
   })
   return withVerdict({ ...result, ...sample.change })

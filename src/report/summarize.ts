@@ -7,6 +7,7 @@ import type { Snapshot } from '../metrics/snapshot.ts'
 import type { Window } from '../load/replies.ts'
 import type { Findings } from './findings.ts'
 import { leastBeyond, supported } from './rank.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { largeBytes, proxyHint } from '../vocabulary/transport.ts'
 import { failures } from './reasons.ts'
 import { resultFormat } from './result.ts'
@@ -73,7 +74,8 @@ export function summarize(findings: Findings): RunResult {
   }
   result.failedBecause = failures(result, findings)
   if (findings.http) result.notes.push(...proxyNote(result))
-  judgeGenerator(result)
+  result.notes.push(...drainNote(result))
+  judgeGenerator(result, { lateUs: findings.cyclesLateUs ?? 0, times: total.cycle })
   noteSteps(result)
   return withVerdict(result)
 }
@@ -112,6 +114,16 @@ function proxyNote({ errors, http, run }: RunResult): string[] {
   const hung = errors.timedOut + errors.closedEarly + errors.unanswered
   const byProxy = Object.keys(http?.statuses ?? {}).some(status => /^50[24]$/.test(status))
   return hung > 0 || byProxy ? [proxyHint] : []
+}
+
+/** Datagrams that were on their way at the end are lost, too. */
+function drainNote({ datagrams, run }: RunResult): string[] {
+  const { drainMs, timeoutMs } = run.options as { drainMs: number | null; timeoutMs: number }
+  if (!datagrams || datagrams.lost === 0 || drainMs === null || !(drainMs < timeoutMs)) return []
+  return [
+    `The drain (${formatDuration(drainMs)}) is shorter than the timeout ` +
+      `(${formatDuration(timeoutMs)}): what was under way at the end counts as lost.`,
+  ]
 }
 
 const churnFigures = (total: Snapshot, cycles: Pick<Window, 'achieved'>): ChurnFigures => ({

@@ -1,5 +1,6 @@
 /** Whether the generator itself was the limit: then the figures are its own, not the server's. */
 import { formatCount, formatDuration } from '../vocabulary/units.ts'
+import type { Histogram } from '../metrics/histogram.ts'
 import { ranked } from './rank.ts'
 import { cycleShortfall } from './reasons.ts'
 import type { RunResult } from './result.ts'
@@ -11,11 +12,18 @@ const busyShareBehind = 0.9
 /** So late in 1 % of all cases, and so large a part of what was measured, is not negligible. */
 const lateUs = 10_000
 const lateShare = 0.5
+const churnRemedy = 'Use a lower --churn, or more --threads.'
 /** Where less of the plan than this was sent in time, the pace was lost. */
 const sentShare = 0.95
 
+/** How late 1 % of the short connections began, and what they took. */
+interface Cycles {
+  lateUs: number
+  times: Histogram
+}
+
 /** Adds what is to be said about the generator to the result. */
-export function judgeGenerator(result: RunResult): void {
+export function judgeGenerator(result: RunResult, cycles: Cycles): void {
   const { generator, latenessUs, messages, run } = result
   const openLoop = latenessUs.count > 0
   // A flood is no measurement: there it is worth a word, and no more.
@@ -26,8 +34,10 @@ export function judgeGenerator(result: RunResult): void {
   const busy = openLoop ? behind && cpu >= busyShareBehind : cpu >= busyShare
   // Where short connections are behind, it may be because of it.
   const cyclesBehind = cpu >= busyShareBehind && cycleShortfall(result) !== undefined
+  const [cycleNs] = cycles.times.quantiles([0.99])
+  const cyclesLate = cycles.lateUs >= Math.max(lateUs, (lateShare * cycleNs!) / 1e3)
   const remedy = cyclesBehind
-    ? 'Use a lower --churn, or more --threads.'
+    ? churnRemedy
     : openLoop
       ? 'Use a lower --rate, or more --threads.'
       : 'Use more --threads, fewer --connections, or a --rate below this one.'
@@ -44,6 +54,11 @@ export function judgeGenerator(result: RunResult): void {
     blame(
       `The generator was the limit: 1 % of its messages went out ${formatDuration(late / 1e3)} ` +
         `or more after their time. ${remedy}`,
+    )
+  } else if (cyclesLate) {
+    blame(
+      'The generator was the limit: 1 % of its short connections began ' +
+        `${formatDuration(cycles.lateUs / 1e3)} or more after their time. ${churnRemedy}`,
     )
   } else if (lateMost) {
     result.notes.push(

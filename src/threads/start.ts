@@ -30,17 +30,25 @@ export type OnFaults = (records: readonly FaultRecord[], lost: number) => void
  * One thread for each task. The first opens first, and the others get the address that it really
  * got, so that several can share port 0. All run only once all are ready.
  * @param onFaults hears what faults did, if the task says `recordFaults`
+ * @param signal ends those that are not ready yet; then it rejects with its reason
  * @throws UserError if one cannot bind or connect; then none is left running
  */
 export async function startThreads(
   [first, ...others]: [Task, ...Task[]],
   onFaults: OnFaults = () => {},
+  signal?: AbortSignal,
 ): Promise<Threads> {
+  signal?.throwIfAborted()
+  const aborted = new Promise<never>((_, reject) =>
+    signal?.addEventListener('abort', () => reject(signal.reason as Error)),
+  )
+  aborted.catch(() => {})
+  const up = <T>(ready: Promise<T>): Promise<T> => Promise.race([ready, aborted])
   const threads = [new Thread(first, 0, onFaults)]
   try {
-    const address = await threads[0]!.ready
+    const address = await up(threads[0]!.ready)
     threads.push(...others.map((task, n) => new Thread({ ...task, address }, n + 1, onFaults)))
-    await Promise.all(threads.map(thread => thread.ready))
+    await up(Promise.all(threads.map(thread => thread.ready)))
     for (const thread of threads) thread.run()
     const meters = threads.map(thread => thread.meter)
     const outcomes = Promise.all(threads.map(thread => thread.finished))

@@ -83,7 +83,7 @@ const mutations: Mutation[] = [
   {
     what: 'datagrams that never came count as back',
     file: 'load/datagram-stream.ts',
-    from: 'this.#traffic.lose(this.index, sequence)',
+    from: 'this.#traffic.lose(this.index, sequence, now)',
     to: 'this.#traffic.meter.counters[counter.messagesReceived]!++',
   },
   {

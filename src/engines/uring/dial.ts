@@ -2,7 +2,7 @@
 import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
-import { explain, failureName } from '../failures.ts'
+import { explain } from '../failures.ts'
 import { systemError, type Libc, type Mapping } from '../os/libc.ts'
 import { attemptDelayMs, tellingCode } from '../os/resolver.ts'
 import { waysTo, type Way } from '../os/sockets.ts'
@@ -14,13 +14,15 @@ import { WaitArgument } from './wait-argument.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
 const dialsAtOnce = 256
+/** A thread that sleeps in the kernel cannot be ended from outside before it wakes. */
+const sleepMaxMs = 100
 /** Where in the memory that is shared with the kernel the name of the other side lies. */
 const nameAt = 64
 
-/** A slot that could not be connected, and the counter of the reason. */
+/** A slot that could not be connected, and why. */
 export interface Failure {
   slot: number
-  reason: number
+  error: Error
 }
 
 /**
@@ -48,8 +50,7 @@ export async function dialAll(
       const errors = dialSlots(tries, slots)
       if (first === 0 && errors.size === last)
         throw explain('connect to', task.address, systemError([...errors.values()][0]!))
-      for (const [slot, error] of errors)
-        failures.push({ slot, reason: counter[failureName(systemError(error))] })
+      for (const [slot, error] of errors) failures.push({ slot, error: systemError(error) })
     }
     return failures
   } catch (error) {
@@ -136,7 +137,7 @@ class Batch {
         this.#giveUp()
         endMs = Infinity
       }
-      this.#argument.set(Math.max(0.001, Math.min(leftMs, 1000)) * 1e6)
+      this.#argument.set(Math.max(0.001, Math.min(leftMs, sleepMaxMs)) * 1e6)
       const { EXT_ARG, GETEVENTS } = enter
       this.#ring.enter(1, GETEVENTS | EXT_ARG, this.#argument.address, WaitArgument.bytes)
       this.#ring.forEachCompletion((user0, _user1, result) => {

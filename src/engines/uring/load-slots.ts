@@ -3,7 +3,7 @@ import { getSystemErrorName } from 'node:util'
 import type { Stream } from '../../load/stream.ts'
 import type { Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
-import { failureName } from '../failures.ts'
+import { failureName, reasonWhy } from '../failures.ts'
 import { systemError } from '../os/libc.ts'
 import type { BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
@@ -52,11 +52,13 @@ export class LoadSlots {
   }
 
   /** It could not be connected. */
-  failed(slot: number, reason: number): void {
+  failed(slot: number, error: Error): void {
     this.#state[slot] = 0
+    const name = failureName(error)
+    this.#traffic.evidence.noteReason(name, reasonWhy(error))
     const stream = this.#streams[slot]
-    if (stream) stream.fail(reason)
-    else this.#meter.counters[reason]!++
+    if (stream) stream.fail(counter[name])
+    else this.#meter.counters[counter[name]]!++
   }
 
   /** Begins to receive on all; in a closed loop, to send too. */
@@ -110,10 +112,14 @@ export class LoadSlots {
   }
 
   #onError(slot: number, result: number): void {
-    const reason = counter[failureName(systemError(getSystemErrorName(result)))]
+    const error = systemError(getSystemErrorName(result))
+    const name = failureName(error)
     const stream = this.#streams[slot]
-    if (stream) stream.fail(reason)
-    else if (!this.#traffic.over) this.#meter.counters[reason]!++
+    if (stream) stream.fail(counter[name], reasonWhy(error))
+    else if (!this.#traffic.over) {
+      this.#meter.counters[counter[name]]!++
+      this.#traffic.evidence.noteReason(name, reasonWhy(error))
+    }
     stream?.ended()
     this.#closeSlot(slot)
   }
@@ -135,13 +141,16 @@ export class LoadSlots {
     this.#mark(slot)
   }
 
-  /** Sends nothing more, and cancels what waits; whether all of that has ended. */
+  /**
+   * Sends nothing more, and cancels what waits; whether all of that has ended. To be called until
+   * it has: the kernel does not cancel what it is at work on.
+   */
   endSends(): boolean {
     let isEnded = true
     for (const [slot, state] of this.#state.entries()) {
       if (!(state & bit.SENDING)) continue
       isEnded = false
-      if (!this.#endsSends) entries.cancel(this.#ring, tag(kind.REST, slot))
+      entries.cancel(this.#ring, tag(kind.REST, slot))
     }
     this.#endsSends = true
     return isEnded

@@ -27,6 +27,9 @@ const poolBufferBytes = 65_536
 const wakeUpNs = 200e3
 /** How often is looked for timeouts, and for being told to stop. */
 const tickNs = 50e6
+/** How often sends that wait are cancelled again, and for how long they are waited for. */
+const cancelAgainNs = 1e6
+const cancelMaxNs = 250e6
 /** After so many completions the clock is read again. */
 const readsPerClock = 8
 
@@ -60,6 +63,8 @@ class LoadSession implements Session {
   readonly #slots: LoadSlots
   readonly #table: Mapping
   #abandonNs = Infinity
+  /** Until then sends that were cancelled may say how far they came. */
+  #cancelUntilNs = 0
   #nextTickNs = 0
   #settleNs = Infinity
 
@@ -81,12 +86,13 @@ class LoadSession implements Session {
     const { address } = this.#table
     const count = task.connections + task.idle
     this.#slots = new LoadSlots(ring, this.#pool, this.#traffic, address, count)
-    for (const { slot, reason } of failures) this.#slots.failed(slot, reason)
+    for (const { slot, error } of failures) this.#slots.failed(slot, error)
   }
 
   get outcome(): Outcome {
     const { log, evidence } = this.#traffic
-    return { wrong: evidence.wrong, log, busyShare: this.#effort.busyShare }
+    const { wrong, reasons } = evidence
+    return { wrong, reasons, log, busyShare: this.#effort.busyShare }
   }
 
   /** No call can reach this while run() blocks the thread: the meter's stop word does. */
@@ -203,8 +209,9 @@ class LoadSession implements Session {
     }
     if (stopping === stopWord.now || now >= this.#abandonNs) {
       // Only a send that has ended says how much of it the kernel has taken.
-      if (!this.#slots.endSends()) {
-        this.#nextTickNs = now
+      this.#cancelUntilNs ||= now + cancelMaxNs
+      if (!this.#slots.endSends() && now < this.#cancelUntilNs) {
+        this.#nextTickNs = now + cancelAgainNs
         return false
       }
       this.#slots.settleAll()

@@ -7,12 +7,14 @@ import { createPacer, type Pacer } from '../../../load/pacer.ts'
 import { copyOf, firstWrongByte } from '../../../load/payload.ts'
 import { Replies, type CameLog } from '../../../load/replies.ts'
 import { nowNs, type Traffic } from '../../../load/traffic.ts'
+import { Histogram } from '../../../metrics/histogram.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { LoadTask } from '../../../task.ts'
 import { plural, timerMaxMs } from '../../../vocabulary/units.ts'
 import { failureName, reasonOf } from '../../failures.ts'
 import { StatusError } from '../../../vocabulary/peer-errors.ts'
 import type { Dial } from '../core/link.ts'
+import { noteFailure } from './note-failure.ts'
 import { countReconnects } from '../http/reconnects.ts'
 import type { UnderWay, WrongBytes } from '../../../load/wrong-bytes.ts'
 
@@ -38,6 +40,9 @@ export class Churn {
   readonly #onRoom: () => void
   /** Ends all cycles that are under way. */
   readonly #abandon = new AbortController()
+  /** How late the measured cycles began, from when there was room for them. */
+  readonly #lateness = new Histogram()
+  #roomNs = 0
   /** When the measured cycles were completed. */
   #completed = new Replies(0)
   #startedNs = 0
@@ -61,8 +66,11 @@ export class Churn {
 
   /** When the next cycle is to begin; Infinity while there is no room, and after the last one. */
   get nextNs(): number {
-    const isFull = this.open >= openMax || this.#opening >= openingMax
-    return isFull || !this.#isWanted ? Infinity : this.#dueNs
+    return this.#isFull || !this.#isWanted ? Infinity : this.#dueNs
+  }
+
+  get #isFull(): boolean {
+    return this.open >= openMax || this.#opening >= openingMax
   }
 
   /** Whether every cycle has ended, and no more will be due. */
@@ -85,6 +93,8 @@ export class Churn {
     while (this.nextNs <= now) {
       const plannedNs = this.nextNs
       this.#pacer.take()
+      if (plannedNs >= this.#traffic.measureFromNs)
+        this.#lateness.record(now - Math.max(plannedNs, this.#roomNs))
       void this.#cycle(plannedNs, this.#count++)
     }
   }
@@ -94,6 +104,11 @@ export class Churn {
     const untilNs = this.#traffic.measureFromNs - this.#startedNs
     for (let n = 0; n < skippedMax && this.#pacer.nextNs < untilNs; n++) this.#pacer.take()
     if (this.#pacer.nextNs < untilNs) this.#pacer.takeMany(untilNs, Infinity, () => {})
+  }
+
+  /** So late, or later, 1 % of the measured cycles began; undefined if there was none. */
+  get lateNs(): number | undefined {
+    return this.#lateness.count > 0 ? this.#lateness.quantiles([0.99])[0] : undefined
   }
 
   /** The measured window, and when its cycles were completed. */
@@ -127,12 +142,17 @@ export class Churn {
         this.#completed.record(now, 1)
       }
     } catch (error) {
-      if (!this.#abandon.signal.aborted) counters[counter[failureName(error)]]!++
+      if (!this.#abandon.signal.aborted) counters[counter[noteFailure(this.#traffic, error)]]!++
     } finally {
+      this.#makeRoom()
       this.open--
       this.#owing -= owing
       this.#onRoom()
     }
+  }
+
+  #makeRoom() {
+    if (this.#isFull) this.#roomNs = nowNs()
   }
 
   async #connect(): Promise<Duplex> {
@@ -141,6 +161,7 @@ export class Churn {
       const { signal } = this.#abandon
       return (await this.#dial(this.#task, this.#task.timeoutMs, signal)).stream
     } finally {
+      this.#makeRoom()
       this.#opening--
       this.#onRoom()
     }

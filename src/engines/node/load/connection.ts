@@ -5,7 +5,7 @@ import type { Stream } from '../../../load/stream.ts'
 import { nowNs, type Traffic } from '../../../load/traffic.ts'
 import { counter } from '../../../metrics/meter.ts'
 import type { Carries } from '../../../vocabulary/transport.ts'
-import { failureName, reasonOf } from '../../failures.ts'
+import { failureName, reasonWhy } from '../../failures.ts'
 import { StatusError } from '../../../vocabulary/peer-errors.ts'
 import { countReconnects } from '../http/reconnects.ts'
 import { unsentBytes } from '../core/unsent.ts'
@@ -37,7 +37,7 @@ export class LoadConnection {
     socket.on('end', () => this.#onEnd())
     socket.on('error', error => {
       if (error instanceof StatusError && !stream.failed) traffic.evidence.noteStatus(error.status)
-      stream.fail(counter[failureName(error)], reasonOf(error))
+      stream.fail(counter[failureName(error)], reasonWhy(error))
     })
     socket.on('close', () => {
       stream.ended()
@@ -46,7 +46,7 @@ export class LoadConnection {
     // It may have closed before it had these listeners.
     if (!socket.closed) return
     const { errored } = socket
-    if (errored) stream.fail(counter[failureName(errored)], reasonOf(errored))
+    if (errored) stream.fail(counter[failureName(errored)], reasonWhy(errored))
     setImmediate(() => socket.emit('close'))
   }
 

@@ -10,6 +10,7 @@ import { Effort } from '../../effort.ts'
 import type { Outcome, Session } from '../../engine.ts'
 import { explain, failureName } from '../../failures.ts'
 import { Churn } from './churn.ts'
+import { noteFailure } from './note-failure.ts'
 import type { Dial } from '../core/link.ts'
 import { countReconnects, keepOpen } from '../http/reconnects.ts'
 import { LoadConnection } from './connection.ts'
@@ -43,7 +44,7 @@ export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promis
       throw explain('connect to', task.address, (own ?? errors[0]!).reason)
     for (const answer of answers) {
       if (answer.status === 'rejected') {
-        const reason = counter[failureName(answer.reason)]
+        const reason = counter[noteFailure(traffic, answer.reason)]
         const stream = traffic.streams[sockets.length]
         if (stream) stream.fail(reason)
         else meter.counters[reason]!++
@@ -117,9 +118,10 @@ class LoadSession implements Session {
 
   get outcome(): Outcome {
     const { log, evidence } = this.#traffic
-    const { wrong, statuses } = evidence
+    const { wrong, statuses, reasons } = evidence
     const { busyShare } = this.#effort
-    return { wrong, log, statuses, busyShare, cycles: this.#churn?.log }
+    const { log: cycles, lateNs: cyclesLateNs } = this.#churn ?? {}
+    return { wrong, log, statuses, reasons, busyShare, cycles, cyclesLateNs }
   }
 
   /** Keeps an idle connection open; if the server ends it, that is a failure. */
@@ -134,7 +136,9 @@ class LoadSession implements Session {
     }
     keepOpen(socket, () => lose('closedEarly'))
     socket.on('end', () => lose('closedEarly'))
-    socket.on('error', error => lose(failureName(error)))
+    socket.on('error', error => {
+      if (!isLost && !this.#traffic.over) lose(noteFailure(this.#traffic, error))
+    })
     const onClosed = () => {
       lose('closedEarly')
       this.#meter.counters[counter.closed]!++
@@ -142,7 +146,7 @@ class LoadSession implements Session {
     socket.on('close', onClosed)
     // It may have closed before it had these listeners.
     if (!socket.closed) return
-    if (socket.errored) lose(failureName(socket.errored))
+    if (socket.errored) lose(noteFailure(this.#traffic, socket.errored))
     onClosed()
   }
 

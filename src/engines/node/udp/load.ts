@@ -5,12 +5,12 @@ import { usageError } from '../../../vocabulary/errors.ts'
 import type { DatagramStream } from '../../../load/datagram-stream.ts'
 import { DatagramTraffic } from '../../../load/datagram-traffic.ts'
 import { nowNs } from '../../../load/timetable.ts'
-import { counter, type Meter } from '../../../metrics/meter.ts'
+import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { LoadTask } from '../../../task.ts'
 import { Effort } from '../../effort.ts'
 import type { Outcome, Session } from '../../engine.ts'
-import { errnoOf, explain, failureName } from '../../failures.ts'
+import { errnoOf, explain, failureName, reasonWhy } from '../../failures.ts'
 import { Candidates, ipv4MaxBytes, ipv6MaxBytes, keepFreed } from './socket.ts'
 
 /** How many sockets are made, and begin to send, at once. */
@@ -80,6 +80,8 @@ class DatagramLoad implements Session {
   readonly #effort: Effort
   /** By the number of their stream. */
   readonly #places: Place[]
+  /** Why connections failed, where more is known than the class. */
+  readonly #reasons = new Map<FailureName, string>()
   #ended = false
   #timers: NodeJS.Timeout[] = []
   #pacing: NodeJS.Timeout | undefined
@@ -145,12 +147,14 @@ class DatagramLoad implements Session {
 
   get outcome(): Outcome {
     const { wrong, log } = this.#traffic
-    return { wrong, log, busyShare: this.#effort.busyShare }
+    return { wrong, log, reasons: this.#reasons, busyShare: this.#effort.busyShare }
   }
 
   /** Above all ECONNREFUSED: the other machine has said that no process listens there (ICMP). */
   #fail(stream: DatagramStream, error: Error) {
-    stream.fail(counter[failureName(error)])
+    const [name, reason] = [failureName(error), reasonWhy(error)]
+    stream.fail(counter[name])
+    if (reason !== undefined) this.#reasons.set(name, reason)
     if (this.#traffic.streams.every(({ failed }) => failed)) this.#end()
   }
 
@@ -230,8 +234,8 @@ class DatagramLoad implements Session {
       this.#timers.push(setTimeout(() => this.#end(), drainMs))
       for (const stream of this.#traffic.streams) this.#send(stream)
     }
-    const { done, awaitsLate } = this.#traffic
-    if (!done || awaitsLate || this.#doneSinceNs !== undefined) return
+    if (!this.#traffic.done || this.#traffic.awaitsLate(now) || this.#doneSinceNs !== undefined)
+      return
     this.#doneSinceNs = now
     this.#timers.push(setTimeout(() => setImmediate(() => this.#end()), lingerMs))
   }
