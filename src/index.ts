@@ -7,6 +7,8 @@ export { bench, flood, type BenchOptions, type FloodOptions, type LoadOptions } 
 export type { LoadRun } from './bench.ts'
 export { findMax } from './bench/find-max.ts'
 export type { FindMaxOptions, FindMaxResult, FindMaxRun, Probe } from './bench/find-max.ts'
+export { benchAgainst } from './bench/rounds.ts'
+export type { Round, Rounds, RoundsOptions, RoundsRun } from './bench/rounds.ts'
 export type { RunResult } from './report/result.ts'
 
 // Values

@@ -15,6 +15,7 @@ import { addressArgument, jsonOption } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { addTables, type Tables } from './option-flags.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, tell } from './output.ts'
+import { roundsFlags, wantsRounds } from './rounds-flags.ts'
 import { checkOutputs, saveAll } from './saving.ts'
 
 const file: Kind<ReturnType<typeof fileFor>> = {
@@ -49,6 +50,7 @@ export const benchTables: Tables = [
   [undefined, own],
   [undefined, searchOptions],
   [undefined, outputOptions],
+  ['Rounds:', roundsFlags],
   ['Transports:', { calling }],
 ]
 
@@ -62,6 +64,13 @@ export function completeBench(bare: Command): void {
     const { objective, precision } = fromFlags(searchOptions, flags)
     if (precision !== undefined && objective === undefined)
       throw usageError('--precision is for --find-max.')
+    const rounds = fromFlags(roundsFlags, flags)
+    if (wantsRounds(rounds)) {
+      if (objective !== undefined) throw usageError('--find-max and --against exclude each other.')
+      const paths = files.map(({ path }) => path)
+      const { measureRounds } = await import('./bench-rounds.ts')
+      return measureRounds(address, load, rounds, { json, ndjson, paths })
+    }
     if (objective === undefined) return measure(address, load, { json, ndjson, files })
     if (ndjson || files.length > 0)
       throw usageError('--find-max prints text or --json, and has no --output.')

@@ -45,8 +45,8 @@ const commands: Record<string, Row> = {
     load: async () => (await import('./report.ts')).completeReport,
   },
   compare: {
-    usage: '[options] <baseline> <files...>',
-    description: 'compare saved results of bench with the first of them',
+    usage: '[options] <file> [files...]',
+    description: 'compare what bench measured in rounds, or saved results with the first of them',
     load: async () => (await import('./compare.ts')).completeCompare,
   },
   'compare-engines': {

@@ -1,29 +1,54 @@
-/** yodel compare: what changed between saved results, and whether that is more than chance. */
+/** yodel compare: what differs between saved results; a claim, if they were measured in rounds. */
 import type { Command } from '@commander-js/extra-typings'
+import { usageError } from '../vocabulary/errors.ts'
+import { compareRounds } from '../report/compare-rounds.ts'
+import { compareRoundsText } from '../report/compare-rounds-text.ts'
 import { compareRuns } from '../report/compare-runs.ts'
 import { compareText } from '../report/compare-text.ts'
-import { parseCondition } from '../report/fail-if.ts'
-import { exitCodes } from './exit.ts'
-import { readSaved } from './files.ts'
+import { parseCondition, refuseChanges, type Condition } from '../report/fail-if.ts'
+import { roundsFormat, type Rounds } from '../report/rounds.ts'
+import { compareExit } from './exit.ts'
+import { readEither, readSaved } from './files.ts'
 import { repeatable } from './flags.ts'
 import { canvas, print } from './output.ts'
 
 export function completeCompare(bare: Command): void {
   bare
-    .argument('<baseline>', 'a file that bench --json wrote')
-    .argument('<files...>', 'what to compare with it')
+    .argument('<file>', 'rounds that bench --against wrote; or the result that is the baseline')
+    .argument('[files...]', 'results to compare with it: differences, without a claim')
     .option(
       '--fail-if <condition>',
-      "exit 1 if it holds, for example 'p99>+10%' or 'errors>0'; repeatable",
+      "exit 1 if it holds: of rounds 'p99>+20%', of any 'errors>0'; repeatable",
       repeatable(parseCondition),
     )
     .option('--json', 'the comparison as one JSON document')
-    .action((baseline, files, { failIf = [], json }) => {
-      const names = [baseline, ...files]
-      const comparison = compareRuns(names.map(readSaved), names, failIf)
-      print(
-        json ? `${JSON.stringify(comparison)}\n` : compareText(comparison, canvas(process.stdout)),
-      )
-      if (comparison.verdict === 'fail') process.exitCode = exitCodes.failed
+    .action((file, files, { failIf = [], json = false }) => {
+      const document = readEither(file)
+      if (document.format === roundsFormat) {
+        if (files.length > 0)
+          throw usageError(
+            `${file} has both sides already, and is compared alone.`,
+            'Sides that were measured at different times make no claim.',
+          )
+        return printRounds(document, failIf, json)
+      }
+      if (files.length === 0)
+        throw usageError(
+          `${file} is a single result, and there is nothing to compare it with.`,
+          'Name a second file, or rounds of `yodel bench ADDRESS --against ADDRESS`.',
+        )
+      refuseChanges(failIf)
+      const names = [file, ...files]
+      const comparison = compareRuns([document, ...files.map(readSaved)], names, failIf)
+      print(json ? line(comparison) : compareText(comparison, canvas(process.stdout)))
+      process.exitCode = compareExit(comparison)
     })
 }
+
+export function printRounds(rounds: Rounds, failIf: readonly Condition[], json: boolean): void {
+  const comparison = compareRounds(rounds, failIf)
+  print(json ? line(comparison) : compareRoundsText(comparison, canvas(process.stdout)))
+  process.exitCode = compareExit(comparison)
+}
+
+const line = (document: object) => `${JSON.stringify(document)}\n`

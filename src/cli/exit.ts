@@ -1,4 +1,6 @@
 /** How a command ends. */
+import type { RoundsComparison } from '../report/compare-rounds.ts'
+import type { RunComparison } from '../report/compare-runs.ts'
 import type { RunResult } from '../report/result.ts'
 
 /** What the exit status of every command means. */
@@ -32,4 +34,14 @@ export interface Talked {
   exitCode: number
   /** What to say about it on stderr; may be empty. */
   message: string
+}
+
+/** What could not be compared is never 0, whatever its figures are. */
+export function compareExit({
+  outcome,
+  verdict,
+}: Pick<RunComparison | RoundsComparison, 'outcome' | 'verdict'>): number {
+  if (outcome === 'unlike') return exitCodes.usage
+  if (outcome === 'invalid' || outcome === 'incomplete') return exitCodes.invalid
+  return verdict === 'fail' ? exitCodes.failed : exitCodes.done
 }

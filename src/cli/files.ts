@@ -1,8 +1,9 @@
 /** Saved results: read again. And what is said of a file that cannot be read or written. */
 import { readFileSync } from 'node:fs'
 import { usageError } from '../vocabulary/errors.ts'
-import { readResult } from '../report/read.ts'
+import { readDocument, readResult } from '../report/read.ts'
 import type { RunResult } from '../report/result.ts'
+import type { Rounds } from '../report/rounds.ts'
 
 const reasons: Record<string, [cause: string, hint: string]> = {
   ENOENT: ['there is no such file or folder', 'Check the path.'],
@@ -22,14 +23,20 @@ const reasons: Record<string, [cause: string, hint: string]> = {
 }
 
 /** @throws UserError if it cannot be read, or is no result; `-` is stdin */
-export function readSaved(path: string): RunResult {
-  let text: string
+export const readSaved = (path: string): RunResult => readResult(contentOf(path), nameOf(path))
+
+/** A result, or rounds of them. @throws UserError as readSaved() does */
+export const readEither = (path: string): RunResult | Rounds =>
+  readDocument(contentOf(path), nameOf(path))
+
+const nameOf = (path: string) => (path === '-' ? 'stdin' : path)
+
+function contentOf(path: string): string {
   try {
-    text = readFileSync(path === '-' ? 0 : path, 'utf8')
+    return readFileSync(path === '-' ? 0 : path, 'utf8')
   } catch (error) {
     throw cannot('read', path, error)
   }
-  return readResult(text, path === '-' ? 'stdin' : path)
 }
 
 /** The error of a file as a sentence. */

@@ -1,23 +1,46 @@
 /** yodel report: a saved result, as a page or as text. */
 import type { Command } from '@commander-js/extra-typings'
-import { endings, formatFor } from '../report/formats.ts'
+import { endings, formatFor, roundsFormatFor, type Format } from '../report/formats.ts'
 import { loadText } from '../report/load.ts'
-import { readSaved } from './files.ts'
+import type { RunResult } from '../report/result.ts'
+import { roundsFormat, type Rounds } from '../report/rounds.ts'
+import { readEither } from './files.ts'
 import { canvas, print } from './output.ts'
 import { saveAll } from './saving.ts'
 
 export function completeReport(bare: Command): void {
   bare
-    .argument('<file>', 'what bench or flood wrote with --json; - for stdin')
+    .argument('<file>', 'a result or rounds that bench or flood wrote as JSON; - for stdin')
     .option('-o, --output <file>', `write it there; the ending says how: ${endings}`)
     .action(async (file, { output }) => {
       // Checked before anything is read: a wrong name is the quickest to correct.
       const format = output === undefined ? undefined : formatFor(output)
-      const result = readSaved(file)
-      if (output === undefined || !format) return print(loadText(result, canvas(process.stdout)))
+      const saved = readEither(file)
+      if (output === undefined) return show(saved)
       // A result that came through a pipe is saved nowhere else.
-      const rescue = file === '-' ? () => `${JSON.stringify(result)}\n` : undefined
-      const write = await format()
-      saveAll([{ path: output, text: () => write(result) }], rescue)
+      const rescue = file === '-' ? () => `${JSON.stringify(saved)}\n` : undefined
+      const text = await writerOf(saved, output, format!)
+      saveAll([{ path: output, text }], rescue)
     })
+}
+
+async function show(saved: RunResult | Rounds): Promise<void> {
+  const on = canvas(process.stdout)
+  if (saved.format !== roundsFormat) return print(loadText(saved, on))
+  const { compareRounds } = await import('../report/compare-rounds.ts')
+  const { compareRoundsText } = await import('../report/compare-rounds-text.ts')
+  print(compareRoundsText(compareRounds(saved), on))
+}
+
+async function writerOf(
+  saved: RunResult | Rounds,
+  output: string,
+  format: () => Promise<Format>,
+): Promise<() => string> {
+  if (saved.format === roundsFormat) {
+    const write = await roundsFormatFor(output)()
+    return () => write(saved)
+  }
+  const write = await format()
+  return () => write(saved)
 }

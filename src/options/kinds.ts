@@ -118,6 +118,13 @@ export const text = (placeholder: string): Kind<string> => ({
   mistake: none,
 })
 
+/** Text that stands for something else. */
+export const typedAs = <T>(
+  placeholder: string,
+  parse: (text: string) => T,
+  format: (value: T) => string,
+): Kind<T> => ({ placeholder, parse, format: value => [format(value)], mistake: none })
+
 /** The content of a file, as text. @param example a name for a file of that kind */
 export const fileText = (example: string): Kind<string> => ({
   placeholder: '<file>',

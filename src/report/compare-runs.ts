@@ -1,11 +1,13 @@
-/** What changed between saved results: the first is the baseline of the others. */
-import { changeInterval, fewestValues, mean, median, type Statistic } from './bootstrap.ts'
+/**
+ * The difference between single runs: the first is the baseline of the others. There is no claim.
+ * How much runs differ without a cause shows only in several of them, measured in turn.
+ */
 import { differences } from './conditions.ts'
-import { checkCondition, type Condition } from './fail-if.ts'
+import { checkRun, type CheckedCondition, type Condition } from './fail-if.ts'
 import { parseMetric, type Kind } from './objective.ts'
-import type { Interval, RunResult } from './result.ts'
+import type { RunResult } from './result.ts'
 
-export const compareFormat = 'yodel-compare-1'
+export const compareFormat = 'yodel-compare-2'
 
 export interface Change {
   /** As an objective names it. */
@@ -15,10 +17,6 @@ export interface Change {
   value: number | null
   /** As a fraction of the baseline; null where that is 0 or unknown. */
   change: number | null
-  /** In which the change lies with 95 % certainty; null where it is not known. */
-  interval: [low: number, high: number] | null
-  /** What the interval says; null without one. */
-  difference: 'none' | 'better' | 'worse' | null
 }
 
 export interface ComparedRun {
@@ -31,20 +29,20 @@ export interface ComparedRun {
 
 export interface ComparedWith extends ComparedRun {
   changes: Change[]
-  /** Why there are no intervals; null if there are. */
-  noIntervals: string | null
 }
 
 /** A condition of `--fail-if` that holds. */
-export interface FailedCondition {
-  condition: string
+export interface FailedCondition extends Pick<CheckedCondition, 'condition' | 'measured'> {
   name: string
-  measured: string
 }
 
 export interface RunComparison {
   format: typeof compareFormat
+  /** Whether they can be compared at all. */
+  outcome: 'compared' | 'unlike' | 'invalid'
   verdict: 'pass' | 'fail'
+  /** Why nothing is said of whether the difference is chance. */
+  noClaimBecause: string
   /** What makes the runs hard to compare, a sentence each. */
   warnings: string[]
   baseline: ComparedRun
@@ -53,22 +51,11 @@ export interface RunComparison {
   failures: FailedCondition[]
 }
 
-/** What is compared, and the figure of each second from which the interval comes. */
-const compared: { name: string; ofSecond?: (second: Interval) => number | null; of?: Statistic }[] =
-  [
-    { name: 'rate', ofSecond: ({ ratePerSecond }) => ratePerSecond, of: mean },
-    { name: 'mean', ofSecond: ({ responseUs }) => responseUs.mean, of: mean },
-    { name: 'p50', ofSecond: ({ responseUs }) => responseUs.p50, of: median },
-    { name: 'p90', ofSecond: ({ responseUs }) => responseUs.p90, of: median },
-    { name: 'p99', ofSecond: ({ responseUs }) => responseUs.p99, of: median },
-    { name: 'p99.9', ofSecond: ({ responseUs }) => responseUs.p999, of: median },
-    { name: 'max' },
-    { name: 'lost' },
-    { name: 'errors' },
-  ]
+const compared = ['rate', 'mean', 'p50', 'p90', 'p99', 'p99.9', 'max', 'lost', 'errors']
 
-/** What is shorter by so much says too little. */
-const fullSecond = 0.9
+const noClaimBecause =
+  'No claim: two runs of the same server differ, too, and a single one of each does not say by ' +
+  'how much. For a claim measure them in turn: yodel bench ADDRESS --against ADDRESS --rounds 10.'
 
 /** @param names of the results, in their order: there are two or more */
 export function compareRuns(
@@ -80,28 +67,24 @@ export function compareRuns(
   const [baselineName, ...otherNames] = names as [string, ...string[]]
   const failures = others.flatMap((result, index) =>
     failIf
-      .map(condition => checkCondition(condition, baseline, result))
-      .filter(failed => failed !== null)
-      .map(failed => ({ ...failed, name: otherNames[index]! })),
+      .map(condition => checkRun(condition, result))
+      .filter(({ held }) => held === 'yes')
+      .map(({ condition, measured }) => ({ condition, measured, name: otherNames[index]! })),
   )
+  const unlikes = others.flatMap((result, index) =>
+    unlike(baseline, result, baselineName, otherNames[index]!),
+  )
+  const isInvalid = results.some(({ valid }) => !valid)
   return {
     format: compareFormat,
+    outcome: isInvalid ? 'invalid' : unlikes.length > 0 ? 'unlike' : 'compared',
     verdict: failures.length > 0 ? 'fail' : 'pass',
-    warnings: [
-      ...results.flatMap((result, index) => doubts(result, names[index]!)),
-      ...others.flatMap((result, index) =>
-        unlike(baseline, result, baselineName, otherNames[index]!),
-      ),
-    ],
+    noClaimBecause,
+    warnings: [...results.flatMap((result, index) => doubts(result, names[index]!)), ...unlikes],
     baseline: describe(baseline, baselineName),
     others: others.map((result, index) => ({
       ...describe(result, otherNames[index]!),
-      changes: compared.map(({ name, ofSecond, of }) => {
-        const series = ofSecond && [baseline, result].map(run => perSecond(run, ofSecond))
-        const interval = series && of ? changeInterval(series[0]!, series[1]!, of) : null
-        return change(name, baseline, result, interval)
-      }),
-      noIntervals: whyNoIntervals([baseline, result], [baselineName, otherNames[index]!]),
+      changes: compared.map(name => change(name, baseline, result)),
     })),
     conditions: failIf.map(({ text }) => text),
     failures,
@@ -116,20 +99,7 @@ const describe = ({ run, seconds, valid, verdict }: RunResult, name: string): Co
   verdict,
 })
 
-const fullSeconds = ({ intervals }: RunResult): Interval[] =>
-  intervals.filter(({ seconds, sent }) => seconds >= fullSecond && sent > 0)
-
-const perSecond = (result: RunResult, of: (second: Interval) => number | null): number[] =>
-  fullSeconds(result)
-    .map(of)
-    .filter(value => value !== null)
-
-function change(
-  name: string,
-  before: RunResult,
-  after: RunResult,
-  interval: [number, number] | null,
-): Change {
+function change(name: string, before: RunResult, after: RunResult): Change {
   const metric = parseMetric(name)
   const [baseline, value] = [metric.of(before), metric.of(after)]
   const known = baseline !== null && value !== null && baseline > 0
@@ -139,23 +109,7 @@ function change(
     baseline,
     value,
     change: known ? value / baseline - 1 : null,
-    interval: known ? interval : null,
-    difference: known && interval ? judge(interval, metric.kind === 'rate') : null,
   }
-}
-
-function judge([low, high]: [number, number], moreIsBetter: boolean): 'none' | 'better' | 'worse' {
-  if (low <= 0 && high >= 0) return 'none'
-  return low > 0 === moreIsBetter ? 'better' : 'worse'
-}
-
-function whyNoIntervals(results: RunResult[], names: string[]): string | null {
-  const short = results.flatMap((result, index) => {
-    const seconds = fullSeconds(result).length
-    return seconds < fewestValues ? [`${names[index]} has ${seconds}`] : []
-  })
-  if (short.length === 0) return null
-  return `No intervals: they need ${fewestValues} full seconds of each, and ${short.join(', ')}.`
 }
 
 /** Why the figures of one run are not to be trusted. */

@@ -1,15 +1,30 @@
 /** Conditions such as `p99>+10%` (against the baseline) or `p99>5ms`, under which a run fails. */
 import { usageError } from '../vocabulary/errors.ts'
-import { formatCount } from '../vocabulary/units.ts'
-import { compare, formatFigure, meets, parseMetric, parseObjective, unknown } from './objective.ts'
+import { formatCount, plural } from '../vocabulary/units.ts'
+import type { FigureCompared } from './answers.ts'
+import { compare, formatFigure, meets, parseMetric, parseObjective } from './objective.ts'
 import { splitCondition, type Metric, type Objective, type Operator } from './objective.ts'
 import type { RunResult } from './result.ts'
+
+export interface ChangeWanted {
+  metric: Metric
+  operator: Operator
+  change: number
+}
 
 export interface Condition {
   /** As it was written. */
   text: string
   /** Against the baseline, or against a value of its own. */
-  check: { metric: Metric; operator: Operator; change: number } | { objective: Objective }
+  check: ChangeWanted | { objective: Objective }
+}
+
+/** What became of a condition. */
+export interface CheckedCondition {
+  condition: string
+  /** `unknown`: neither shown nor ruled out. */
+  held: 'yes' | 'no' | 'unknown'
+  measured: string
 }
 
 /** @throws UserError if it is none */
@@ -18,7 +33,13 @@ export function parseCondition(text: string): Condition {
   const percent = parts && /^([+-])\s*(\d+(?:\.\d+)?)\s*%$/.exec(parts.value)
   if (parts && percent) {
     const change = Number(`${percent[1]}${percent[2]}`) / 100
-    return { text, check: { metric: parseMetric(parts.name), operator: parts.operator, change } }
+    const metric = parseMetric(parts.name)
+    if (metric.kind !== 'time' && metric.kind !== 'rate')
+      throw usageError(
+        `'${text}': a change against the baseline is one of a time or a rate.`,
+        `Write a value, for example '${parts.name}>0'.`,
+      )
+    return { text, check: { metric, operator: parts.operator, change } }
   }
   if (parts && parts.value.endsWith('%') && parseMetric(parts.name).kind !== 'fraction')
     throw usageError(
@@ -28,39 +49,71 @@ export function parseCondition(text: string): Condition {
   return { text, check: { objective: parseObjective(text) } }
 }
 
-/** What holds, and what was measured; null if it does not hold. What is not known does. */
-export function checkCondition(
-  { text, check }: Condition,
-  baseline: RunResult,
-  result: RunResult,
-): { condition: string; measured: string } | null {
-  if ('objective' in check) {
-    const { held, measured, measuredText } = meets(check.objective, result)
-    return held || measured === null ? { condition: text, measured: measuredText } : null
-  }
-  const { metric, operator } = check
-  const [before, after] = [metric.of(baseline), metric.of(result)]
-  if (before === null || after === null) {
-    const why = unknown(metric, before === null ? baseline : result)
-    const where = before === null ? ' (the baseline)' : ''
-    return { condition: text, measured: `${why}${where}` }
-  }
-  const change = changeOf(before, after)
-  if (!compare(change, operator, check.change)) return null
-  const values = `${formatFigure(metric.kind, before)} to ${formatFigure(metric.kind, after)}`
-  return { condition: text, measured: `${formatChange(change)} (${values})` }
+/**
+ * Single runs make no claim, so that no change can be shown by them.
+ * @throws UserError if a condition is one on a change
+ */
+export function refuseChanges(conditions: readonly Condition[]): void {
+  const found = conditions.find(({ check }) => 'change' in check)
+  if (!found) return
+  throw usageError(
+    `'${found.text}' needs a claim, which single runs cannot make.`,
+    'Measure in rounds: `yodel bench ADDRESS --against ADDRESS --rounds 10 --fail-if ...`.',
+  )
 }
 
-/** As a fraction; from nothing to something is more than any percentage. */
-function changeOf(before: number, after: number): number {
-  if (before === after) return 0
-  // 120 / 100 - 1 is less than 0.2 in binary floating point: keep nine decimals.
-  return before === 0 ? Infinity : Math.round((after / before - 1) * 1e9) / 1e9
+/** Whether it holds for a run; what is not known does. Of a change a single run says nothing. */
+export function checkRun({ text, check }: Condition, result: RunResult): CheckedCondition {
+  if ('change' in check) return { condition: text, held: 'unknown', measured: 'no claim' }
+  const { held, measured, measuredText } = meets(check.objective, result)
+  const failed = held || measured === null
+  return { condition: text, held: failed ? 'yes' : 'no', measured: measuredText }
 }
+
+/**
+ * Whether it holds for the subject of rounds. A change needs a claim: one that is seen, but may be
+ * chance, is not enough. A value holds if it does in any round.
+ * @param figures with all on which there are conditions
+ */
+export function checkRounds(
+  condition: Condition,
+  subjects: readonly RunResult[],
+  figures: readonly FigureCompared[],
+): CheckedCondition {
+  const { text, check } = condition
+  if (!('change' in check)) {
+    const found = subjects.map(result => checkRun(condition, result))
+    const failed = found.filter(({ held }) => held === 'yes')
+    const [first] = failed
+    if (!first) return { condition: text, held: 'no', measured: 'in no round' }
+    const rounds = `in ${formatCount(failed.length)} of ${plural(found.length, 'round')}`
+    return { ...first, measured: `${first.measured} (${rounds})` }
+  }
+  const figure = figures.find(({ metric }) => metric === check.metric.name)!
+  return { condition: text, ...checkChange(check, figure) }
+}
+
+function checkChange(wanted: ChangeWanted, figure: FigureCompared) {
+  const { change, interval, answer, baseline, value, unknownBecause, kind } = figure
+  // What was not measured is not known to be right.
+  if (unknownBecause !== null || change === null)
+    return { held: 'yes', measured: unknownBecause ?? 'not known' } as const
+  const holds = (of: number) => compare(Math.round(of * 1e9) / 1e9, wanted.operator, wanted.change)
+  const values = `${formatFigure(kind, baseline!)} to ${formatFigure(kind, value!)}`
+  const span = interval ? `, ${changeSpan(interval)}` : ''
+  const measured = `${formatChange(change)} (${values}${span})`
+  const isClaim = answer === 'better' || answer === 'worse'
+  if (isClaim && holds(change)) return { held: 'yes', measured } as const
+  const isRuledOut = answer !== null && interval?.every(end => !holds(end))
+  return { held: isRuledOut ? 'no' : 'unknown', measured } as const
+}
+
+/** `+3.1% to +8.4%` */
+export const changeSpan = ([low, high]: readonly [number, number]): string =>
+  `${formatChange(low)} to ${formatChange(high)}`
 
 /** 0.157 → `+15.7%`; from ten times as much on it is written so: `12x`. */
 export function formatChange(change: number): string {
-  if (change === Infinity) return 'from 0'
   if (change >= 9) return `${formatCount(change + 1)}x`
   const percent = change * 100
   const text = percent.toFixed(Math.abs(percent) < 99.95 ? 1 : 0)

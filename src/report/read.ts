@@ -1,7 +1,9 @@
-/** A saved result, as it is read again. */
+/** A saved document, as it is read again: a result, or rounds of them. */
 import { usageError } from '../vocabulary/errors.ts'
 import { failureNames } from '../metrics/meter.ts'
+import { parseMetric } from './objective.ts'
 import { distributionNames, resultFormat, type RunResult } from './result.ts'
+import { roundsFormat, sides, type Rounds } from './rounds.ts'
 
 type Shape = (value: unknown) => boolean
 
@@ -66,13 +68,28 @@ const shapes: Record<string, Shape> = {
   }),
 }
 
+const sideShape = record({ address: text, serve: value => value === null || text(value) })
+const isSide: Shape = value => sides.some(side => side === value)
+const roundShapes: Record<string, Shape> = {
+  ...each(sides, sideShape),
+  orderSeed: number,
+  figures: listOf(text),
+  margin: number,
+  roundsWanted: number,
+  reproduce: text,
+  rounds: value =>
+    listOf(record({ first: isSide, ...each(sides, record({})) }))(value) &&
+    (value as unknown[]).length > 0,
+  stoppedBecause: value => value === null || text(value),
+}
+
 const remedy = "Save a result with 'yodel bench --json > FILE'."
 
 /**
  * @param name of the file, for the message
- * @throws UserError if it is no result, or one of another format
+ * @throws UserError if it is neither a result nor rounds, or of another format
  */
-export function readResult(text: string, name: string): RunResult {
+export function readDocument(text: string, name: string): RunResult | Rounds {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -80,6 +97,21 @@ export function readResult(text: string, name: string): RunResult {
     const what = text.trim() === '' ? 'is empty' : 'is no JSON'
     throw usageError(`${name} ${what}.`, remedy)
   }
+  const format = record({})(value) ? (value as { format?: unknown }).format : undefined
+  return format === roundsFormat ? checkRounds(value, name) : checkResult(value, name)
+}
+
+/** @throws UserError if it is no result, or one of another format */
+export function readResult(text: string, name: string): RunResult {
+  const read = readDocument(text, name)
+  if (read.format === resultFormat) return read
+  throw usageError(
+    `${name} has the format ${read.format}; this reads ${resultFormat}.`,
+    'Rounds are read by `yodel compare FILE` and `yodel report FILE`, alone.',
+  )
+}
+
+function checkResult(value: unknown, name: string): RunResult {
   const format = record({})(value) ? (value as { format?: unknown }).format : undefined
   if (typeof format !== 'string' || !format.startsWith('yodel-'))
     throw usageError(`${name} is no result of yodel.`, remedy)
@@ -90,15 +122,39 @@ export function readResult(text: string, name: string): RunResult {
           'of the window, and sent is what the system took.',
         'Measure again.',
       )
-    const other = format.startsWith('yodel-result-')
+    const other = /^yodel-(result|rounds)-/.test(format)
       ? 'Use the version of yodel that wrote it, or measure again.'
       : remedy
     throw usageError(`${name} has the format ${format}; this reads ${resultFormat}.`, other)
   }
-  const broken = Object.entries(shapes).find(
-    ([key, shape]) => !shape((value as Record<string, unknown>)[key]),
-  )
-  if (broken)
-    throw usageError(`${name} is damaged: its '${broken[0]}' is not that of a result.`, remedy)
+  const broken = brokenKey(value, shapes)
+  if (broken !== undefined)
+    throw usageError(`${name} is damaged: its '${broken}' is not that of a result.`, remedy)
   return value as RunResult
+}
+
+const brokenKey = (value: unknown, shapes: Record<string, Shape>): string | undefined =>
+  Object.keys(shapes).find(key => !shapes[key]!((value as Record<string, unknown>)[key]))
+
+const roundsRemedy = 'Measure again: `yodel bench ADDRESS --against ADDRESS --output FILE.json`.'
+
+function checkRounds(value: unknown, name: string): Rounds {
+  const broken = brokenKey(value, roundShapes)
+  if (broken !== undefined)
+    throw usageError(`${name} is damaged: its '${broken}' is not that of rounds.`, roundsRemedy)
+  const document = value as Rounds
+  document.figures.forEach(parseMetric)
+  let lastMs = -Infinity
+  for (const [index, round] of document.rounds.entries()) {
+    for (const side of sides) checkResult(round[side], `${name} (round ${index + 1}, ${side})`)
+    const second = sides.find(side => side !== round.first)!
+    for (const side of [round.first, second]) {
+      const startedMs = Date.parse(round[side].run.startedAt)
+      // What was put together of runs from other times is no experiment.
+      if (!(startedMs >= lastMs))
+        throw usageError(`${name} is damaged: its rounds were not measured in turn.`, roundsRemedy)
+      lastMs = startedMs
+    }
+  }
+  return document
 }

@@ -1,0 +1,110 @@
+/** What rounds of two sides say of each figure: better, worse, no difference, or cannot tell. */
+import { parseMetric, unknown, type Kind } from './objective.ts'
+import { fewestPairs, holm, intervalOf, pairsNeeded, pValue } from './randomization.ts'
+import { signFlips, spreadOf, type SignFlips, type Tested } from './randomization.ts'
+import { sides, type Round, type Side } from './rounds.ts'
+
+/** All claims of a comparison are right together in so many of all comparisons, or more. */
+export const confidence = 0.95
+
+export interface FigureCompared {
+  /** As an objective names it. */
+  metric: string
+  kind: Kind
+  /** The geometric means over the rounds; null where the figure is not known. */
+  baseline: number | null
+  value: number | null
+  /** As a fraction of the baseline. */
+  change: number | null
+  /** In which the change lies with at least 95 % certainty; null without a claim. */
+  interval: [low: number, high: number] | null
+  /** Null where nothing can be claimed. */
+  answer: 'better' | 'worse' | 'no difference' | 'cannot tell' | null
+  /** How many rounds more would tell, about; null unless the answer is that it cannot. */
+  moreRounds: number | null
+  /** The spread of the change from round to round: a standard deviation of its logarithm. */
+  spread: number | null
+  p: number | null
+  /** Why it is not known; null if it is. */
+  unknownBecause: string | null
+}
+
+/** With what the test needs beside. */
+export type Compared = FigureCompared & { flips: SignFlips | undefined }
+
+export function withoutFlips(compared: Compared): FigureCompared {
+  const { flips: _flips, ...figure } = compared
+  return figure
+}
+
+/** The difference, without a claim. */
+export function compareFigure(name: string, rounds: readonly Round[], seed: number): Compared {
+  const metric = parseMetric(name)
+  const values = (side: Side) => rounds.map(round => metric.of(round[side]))
+  const nothing = { interval: null, answer: null, moreRounds: null, spread: null, p: null }
+  const figure = { metric: name, kind: metric.kind, ...nothing }
+  const [before, after] = [values('baseline'), values('subject')]
+  const isKnown = (list: (number | null)[]): list is number[] =>
+    list.length > 0 && list.every(value => value !== null && value > 0)
+  if (!isKnown(before) || !isKnown(after)) {
+    const none = { baseline: null, value: null, change: null, flips: undefined }
+    return { ...figure, ...none, unknownBecause: whyUnknown(rounds, name) }
+  }
+  const flips = signFlips(
+    after.map((value, index) => Math.log(value / before[index]!)),
+    seed,
+  )
+  return {
+    ...figure,
+    baseline: geometricMean(before),
+    value: geometricMean(after),
+    change: Math.expm1(flips.mean),
+    spread: rounds.length > 1 ? spreadOf(flips.differences) : null,
+    unknownBecause: null,
+    flips,
+  }
+}
+
+const geometricMean = (values: readonly number[]): number =>
+  Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)
+
+function whyUnknown(rounds: readonly Round[], name: string): string {
+  if (rounds.length === 0) return 'not known: no round is valid'
+  const metric = parseMetric(name)
+  const runs = rounds.flatMap(round => sides.map(side => round[side]))
+  const missing = runs.find(run => metric.of(run) === null)
+  return missing ? unknown(metric, missing) : 'not known: it was 0 in a run, so there is no ratio'
+}
+
+/** The answers, of all figures together. Those that are not known are known to neither side. */
+export function claim(compared: readonly Compared[], margin: number): void {
+  const tested = compared.filter(({ flips }) => flips !== undefined)
+  const ps = tested.map(({ flips }) => pValue(flips!))
+  for (const [index, test] of holm(ps, 1 - confidence).entries())
+    answer(tested[index]!, ps[index]!, test, margin)
+}
+
+function answer(compared: Compared, p: number, { level, rejected }: Tested, margin: number) {
+  const flips = compared.flips!
+  const interval = intervalOf(flips, level)
+  compared.p = p
+  compared.interval = interval && [Math.expm1(interval[0]), Math.expm1(interval[1])]
+  if (rejected) {
+    compared.answer = flips.mean > 0 === (compared.kind === 'rate') ? 'better' : 'worse'
+    return
+  }
+  if (compared.interval?.every(end => Math.abs(end) <= margin)) {
+    compared.answer = 'no difference'
+    return
+  }
+  compared.answer = 'cannot tell'
+  compared.moreRounds = moreRounds(compared, level, margin)
+}
+
+/** Until the interval leaves out 0, or all that is beyond the margin, whichever is sooner. */
+function moreRounds({ flips, spread }: Compared, level: number, margin: number): number {
+  const { mean, differences } = flips!
+  const distance = Math.max(Math.abs(mean), Math.log1p(margin) - Math.abs(mean))
+  const needed = spread === null ? fewestPairs(level) : pairsNeeded(spread, distance, level)
+  return Math.max(1, needed - differences.length)
+}

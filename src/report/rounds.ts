@@ -1,0 +1,56 @@
+/**
+ * Rounds of two sides in turn, as plain JSON: whole results, and in which order they were measured.
+ * docs/rounds.schema.json describes it for machines.
+ */
+import type { RunResult } from './result.ts'
+
+/** Changes only when a key changes its meaning or goes away. */
+export const roundsFormat = 'yodel-rounds-1'
+
+/** The baseline is what the other side is measured against. */
+export const sides = ['baseline', 'subject'] as const
+export type Side = (typeof sides)[number]
+
+/** A run of each side, one right after the other. */
+export interface Round extends Record<Side, RunResult> {
+  /** Which was measured first: a coin decided. */
+  first: Side
+}
+
+export interface SideConditions {
+  address: string
+  /** The command that was started before each run, and ended after it; null without one. */
+  serve: string | null
+}
+
+export interface Rounds extends Record<Side, SideConditions> {
+  format: typeof roundsFormat
+  /** Of the coins. */
+  orderSeed: number
+  /** What is compared, as it was said before anything was measured. */
+  figures: string[]
+  /** A difference up to this fraction does not matter. */
+  margin: number
+  /** How many valid ones were wanted. */
+  roundsWanted: number
+  /** What to type to do the same again. */
+  reproduce: string
+  /** In their order; those with a run that is not valid, too. */
+  rounds: Round[]
+  /** Why there are fewer than were wanted; null if there are not. */
+  stoppedBecause: string | null
+}
+
+export const isValidRound = ({ baseline, subject }: Round): boolean =>
+  baseline.valid && subject.valid
+
+/** So many rounds may be measured again because a run in them was not valid. */
+export const spareRounds = (wanted: number): number => Math.max(1, Math.floor(wanted / 4))
+
+/** What a closed loop finds out, and an open loop, whose rate is given. */
+export const usualFigures = (openLoop: boolean): string[] =>
+  openLoop ? ['p50', 'p99'] : ['rate', 'p50', 'p99']
+
+/** A failure that is more than a missed objective: then the figures are those of survivors. */
+export const isBroken = ({ verdict, failedBecause, expectations }: RunResult): boolean =>
+  verdict === 'fail' && failedBecause.length > expectations.filter(({ held }) => !held).length

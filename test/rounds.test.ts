@@ -1,0 +1,210 @@
+/** `bench --against`: two sides in turn, over real sockets, by the library and the command line. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { benchAgainst, serve, UserError, type Rounds, type Server } from 'yodel'
+import { onlyFull } from './full.ts'
+import { yodel } from './program.ts'
+import { createTypist } from './typist.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'yodel-rounds-'))
+const file = join(folder, 'rounds.json')
+const typed = createTypist()
+let [fast, slow]: Server[] = []
+
+// With a delay the generator has time to spare, however busy the machine is.
+before(async () => {
+  fast = await serve(':0', { engine: 'node', faults: [{ kind: 'delay', ms: 1 }] })
+  slow = await serve(':0', { engine: 'node', faults: [{ kind: 'delay', ms: 4 }] })
+})
+after(async () => {
+  await Promise.all([fast!.close(), slow!.close()])
+  rmSync(folder, { recursive: true })
+})
+
+const brief = ['--count', '10', '--warmup', '0', '--engine', 'node', '--figures', 'rate,p50']
+const rounds = (...args: string[]) => ['bench', slow!.url, '--against', fast!.url, ...args]
+
+/** A port on which nothing listens. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+/** Serves as a command does; it leaves a file as long as it is there. */
+const echoCommand = (port: number) =>
+  `${process.execPath} -e "const fs = require('fs'); ` +
+  `fs.writeFileSync('${pidFile}', String(process.pid)); ` +
+  `require('net').createServer(s => s.on('error', () => {}).pipe(s)).listen(${port}, '127.0.0.1')"`
+const pidFile = join(folder, 'pid')
+
+const isRunning = (pid: number) => existsSync(`/proc/${pid}`)
+
+test('each round has a whole result of both sides, in the order of its coins', async () => {
+  const order: string[] = []
+  const run = benchAgainst(slow!.url, {
+    against: fast!.url,
+    rounds: 4,
+    orderSeed: 1,
+    count: 10,
+    warmupMs: 0,
+    engine: 'node',
+    onRun: ({ round, side }) => void order.push(`${round} ${side}`),
+  })
+  const { rounds, ...about } = await run.finished
+  assert.deepEqual(
+    [about.format, about.orderSeed, about.stoppedBecause],
+    ['yodel-rounds-1', 1, null],
+  )
+  assert.deepEqual([about.baseline.address, about.subject.address], [fast!.url, slow!.url])
+  const expected = rounds.flatMap(({ first }, index) => {
+    const second = first === 'baseline' ? 'subject' : 'baseline'
+    return [`${index + 1} ${first}`, `${index + 1} ${second}`]
+  })
+  assert.deepEqual(order, expected)
+  // Both orders occur: otherwise the order would not have been looked at.
+  assert.equal(new Set(rounds.map(({ first }) => first)).size, 2)
+  for (const { baseline, subject } of rounds) {
+    assert.deepEqual([baseline.run.address, subject.run.address], [fast!.url, slow!.url])
+    for (const { messages } of [baseline, subject]) assert.equal(messages.received, 10)
+  }
+})
+
+test('rounds are saved, and read again by compare and report', async () => {
+  const measured = await typed([...rounds('--rounds', '3', '--output', file), ...brief])
+  assert.equal(measured.code, 0, measured.stderr)
+  // Three coins can all fall alike: that is no proof.
+  assert.match(measured.stdout, /^p50: cannot tell; .* more rounds? would\./m)
+  const runs = [
+    await typed(['compare', file]),
+    await typed(['report', file]),
+    await typed(['compare', file, '--json', '--fail-if', 'p50>+20%']),
+    await typed(['compare', file, '--fail-if', 'p50>1us']),
+    await typed(['compare', file, file]),
+    await typed(['report', file, '--output', join(folder, 'rounds.csv')]),
+  ]
+  assert.deepEqual(
+    runs.map(({ code }) => code),
+    [0, 0, 0, 1, 2, 2],
+    runs.map(({ stderr }) => stderr).join(),
+  )
+  const [compared, reported, json, failed, twice, csv] = runs
+  assert.equal(compared!.stdout, measured.stdout)
+  assert.equal(reported!.stdout, measured.stdout)
+  const document = JSON.parse(json!.stdout) as Record<string, unknown>
+  assert.deepEqual([document.format, document.outcome], ['yodel-compare-rounds-1', 'compared'])
+  assert.match(failed!.stdout, /^FAILED: p50>1us: .*3 of 3 rounds/m)
+  assert.match(twice!.stderr, /compared alone/)
+  assert.match(csv!.stderr, /Rounds cannot be written/)
+})
+
+test(
+  'a server that is really slower is found, and fails the gate',
+  { skip: onlyFull },
+  async () => {
+    const wanted = ['--rounds', '8', '--fail-if', 'p50>+20%', '--fail-if', 'rate<-20%']
+    const { code, stdout, stderr } = await typed([...rounds(...wanted), ...brief])
+    assert.equal(code, 1, stdout + stderr)
+    assert.match(stdout, /^p50: worse by/m)
+    assert.match(stdout, /^FAILED: p50>\+20%: /m)
+  },
+)
+
+test('commands serve each run afresh, and are gone after it', async () => {
+  const port = await freePort()
+  const command = echoCommand(port)
+  const address = `tcp://127.0.0.1:${port}`
+  const pids: number[] = []
+  const run = benchAgainst(address, {
+    serve: command,
+    againstServe: command,
+    rounds: 2,
+    count: 5,
+    warmupMs: 0,
+    onRun: () => void (existsSync(pidFile) && pids.push(Number(readFileSync(pidFile, 'utf8')))),
+  })
+  const { baseline, subject, rounds } = await run.finished
+  assert.deepEqual([baseline, subject], [baseline, baseline])
+  assert.deepEqual(baseline, { address, serve: command })
+  assert.ok(rounds.length >= 2)
+  pids.push(Number(readFileSync(pidFile, 'utf8')))
+  assert.equal(new Set(pids).size, rounds.length * 2)
+  assert.deepEqual(pids.filter(isRunning), [])
+})
+
+test('a command that does not serve is shown with what it said', async () => {
+  const address = `tcp://127.0.0.1:${await freePort()}`
+  const failing = (serve: string, timeoutMs = 10_000) =>
+    benchAgainst(address, { serve, againstServe: serve, timeoutMs, count: 5 }).finished
+  const isSaid = (pattern: RegExp) => (error: unknown) =>
+    error instanceof UserError && pattern.test(`${error.message} ${error.hint}`)
+  await assert.rejects(failing('echo no luck >&2; exit 3'), isSaid(/exit code 3.*said: no luck/))
+  // One that goes on, and never accepts, is ended.
+  const deaf = `${process.execPath} -e "console.error(process.pid); setInterval(() => {}, 1e3)"`
+  let said = ''
+  const isDeaf = (error: unknown) => {
+    said = (error as UserError).hint
+    return isSaid(/did not accept in 1 s/)(error)
+  }
+  await assert.rejects(failing(deaf, 1_000), isDeaf)
+  assert.equal(isRunning(Number(/\d+/.exec(said)![0])), false)
+  const taken = benchAgainst(fast!.url, { serve: deaf, againstServe: deaf, count: 5 }).finished
+  await assert.rejects(taken, isSaid(/serves tcp.* already/))
+})
+
+test('interrupted: the server of the moment is ended, and the exit code is 130', async () => {
+  rmSync(pidFile, { force: true })
+  const port = await freePort()
+  const command = echoCommand(port)
+  const flags = ['--serve', command, '--against-serve', command, '--duration', '1h']
+  await using program = yodel(['bench', `:${port}`, ...flags])
+  while (!existsSync(pidFile) || readFileSync(pidFile, 'utf8') === '')
+    await new Promise(resolve => setTimeout(resolve, 20))
+  program.kill('SIGINT')
+  const { code, stderr } = await program.finished
+  assert.equal(code, 130, stderr)
+  assert.match(stderr, /interrupted before a round was complete/)
+  assert.equal(isRunning(Number(readFileSync(pidFile, 'utf8'))), false)
+})
+
+test('what makes no sense is one line and exit code 2', async () => {
+  const rows: [args: string[], message: RegExp][] = [
+    [['bench', '--serve', 'x'], /nothing to measure against/],
+    [['bench', '--rounds', '5'], /--rounds is for rounds.*--against/],
+    [['bench', '--fail-if', 'p99>+5%'], /--fail-if is for rounds/],
+    [rounds('--rounds', '1'), /from 2 to/],
+    [rounds('--figures', 'p50,errors'), /'errors' is no time and no rate/],
+    [rounds('--figures', 'joy'), /no metric 'joy'/],
+    [rounds('--margin', '0%'), /more than 0/],
+    [rounds('--find-max', 'p99<5ms'), /exclude each other/],
+    [rounds('--output', join(folder, 'x.csv')), /Rounds cannot be written/],
+    [rounds('--serve', ' '), /no command/],
+  ]
+  for (const [args, message] of rows) {
+    const { code, stdout, stderr } = await typed(args)
+    assert.deepEqual([code, stdout], [2, ''], stderr)
+    assert.match(stderr, message)
+    assert.equal(stderr.trimEnd().split('\n').length, 1)
+  }
+})
+
+test('--json is the whole document; --ndjson has a line for each round', async () => {
+  const json = await typed([...rounds('--rounds', '2', '--json', '--order-seed', '9'), ...brief])
+  const document = JSON.parse(json.stdout) as Rounds
+  assert.deepEqual([document.rounds.length, document.orderSeed], [2, 9])
+  const { stdout } = await typed([...rounds('--rounds', '2', '--ndjson'), ...brief])
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line) as { event: string })
+  assert.deepEqual(
+    lines.map(({ event }) => event),
+    ['round', 'round', 'comparison'],
+  )
+})
