@@ -69,7 +69,7 @@ export async function connect(
   checkOptions(connectOptions, options)
   const { timeoutMs, calling } = resolve(connectOptions, options)
   const target = { address: toAddress(address), calling }
-  checkTransport(askedFor(connectOptions, options), target.address.transport)
+  checkTransport(askedFor(connectOptions, options), target.address.transport, 'client')
   checkCalling(calling)
   const link = await dial(target, timeoutMs)
   if (!isDatagrams(target.address)) return new LinkConnection(target.address, link)

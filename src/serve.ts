@@ -94,7 +94,7 @@ export async function serve(
   }
   const wantedAddress = toAddress(address)
   check(wanted, wantedAddress)
-  checkTransport(askedFor(serveOptions, options), wantedAddress.transport)
+  checkTransport(askedFor(serveOptions, options), wantedAddress.transport, 'server')
   const faults = wanted.faults ?? []
   if (faultScript) {
     checkScript(faultScript, wantedAddress)

@@ -10,10 +10,10 @@ export type Task = ServeTask | LoadTask
 
 type Options = ResolvedOf<typeof serveOptions>
 /** What is said of a server as a whole, and becomes something else for a thread. */
-type OfAll = 'threads' | 'faultsLater' | 'tls' | 'proxy' | 'web' | 'datagrams' | 'ledger'
+type WholeServer = 'threads' | 'faultsLater' | 'tls' | 'proxy' | 'web' | 'datagrams' | 'ledger'
 
 /** Echo whatever arrives. `concurrency` is this thread's share; the rest is as in the options. */
-export interface ServeTask extends Omit<Options, OfAll> {
+export interface ServeTask extends Omit<Options, WholeServer> {
   kind: 'serve'
   engine: EngineName
   address: Address

@@ -17,7 +17,7 @@ export function plan(
   const { threads: wanted, engine: wantedEngine, expect: _, ...same } = load
   const { ratePerSecond, churnPerSecond, ...options } = same
   const asked = askedFor(benchOptions, load)
-  checkTransport(asked, address.transport)
+  checkTransport(asked, address.transport, 'client')
   checkCalling(load.calling)
   const busy = churnPerSecond > 0 ? wanted : 1
   const threads = Math.min(wanted, Math.max(busy, load.connections, load.idle))

@@ -4,11 +4,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { short } from '../full.suite.ts'
 import { counter, Meter, type CounterName } from '../metrics/meter.ts'
+import { defaultsOf } from '../options/form.ts'
 import type { DatagramStream } from './datagram-stream.ts'
 import { DatagramTraffic, headerBytes } from './datagram-traffic.ts'
+import { benchOptions } from './options.ts'
 import type { LoadPlan } from './plan.ts'
 
 const plan: LoadPlan = {
+  ...defaultsOf(benchOptions),
   payload: { kind: 'seeded', seed: 1 },
   sizes: [{ minBytes: headerBytes, maxBytes: 1000, weight: 1 }],
   seed: 1,
@@ -17,16 +20,11 @@ const plan: LoadPlan = {
   connectionStep: 1,
   depth: 4,
   pace: undefined,
-  arrivals: 'even',
   churn: undefined,
-  idle: 0,
-  count: Infinity,
   warmupMs: 0,
   durationMs: 60_000,
   drainMs: 0,
   timeoutMs: 100,
-  countCorruption: false,
-  calling: {},
 }
 const ms = 1e6
 

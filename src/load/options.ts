@@ -10,11 +10,11 @@ import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
 
 /** As a comparison shows a value; JSON has null where it is Infinity. */
 const shown =
-  (show: (value: number) => string, none = 'none') =>
-  (value: unknown): string =>
-    typeof value === 'number' && Number.isFinite(value) ? show(value) : none
-const plain = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' ? String(value) : 'none'
+  (show: (value: number) => string = String, none = 'none') =>
+  (value: unknown): string => {
+    if (typeof value === 'string') return value
+    return typeof value === 'number' && Number.isFinite(value) ? show(value) : none
+  }
 
 /** Bytes in a message, or sizes of which each is as likely as its weight. */
 const sizes: Kind<number | SizeRange[]> = {
@@ -40,14 +40,14 @@ export const loadOptions = {
     default: 1,
     flag: 'connections',
     help: 'connections kept open and used',
-    condition: { name: 'connections', show: plain },
+    condition: { name: 'connections', show: shown() },
   }),
   /** Messages in flight on each connection, at most. */
   depth: option(count(), {
     default: 1,
     flag: 'depth',
     help: 'messages in flight on each, at most',
-    condition: { name: 'depth', show: plain },
+    condition: { name: 'depth', show: shown() },
   }),
   /**
    * Open loop: messages per second, over all connections. Without it the next message is sent when
@@ -112,7 +112,7 @@ export const loadOptions = {
     default: 'even',
     flag: 'arrivals',
     help: 'how the messages of an open loop are spread',
-    condition: { name: 'arrivals', show: plain },
+    condition: { name: 'arrivals', show: shown() },
   }),
   /** What a client says before the first message. */
   calling: group(callingOptions),
@@ -153,7 +153,7 @@ export const benchOptions = {
     condition: {
       name: 'size',
       key: 'sizes',
-      show: value => (Array.isArray(value) ? sizesText(value, formatSize) : plain(value)),
+      show: value => (Array.isArray(value) ? sizesText(value, formatSize) : shown()(value)),
     },
   }),
   /** Short connections per second beside the steady ones: connect, echo once, hang up. */
@@ -174,7 +174,7 @@ export const benchOptions = {
     default: 0,
     flag: 'idle',
     help: 'connections that are merely held',
-    condition: { name: 'idle connections', show: plain },
+    condition: { name: 'idle connections', show: shown() },
     where: {
       engines: ['node', 'uring'],
       act: 'hold idle connections',

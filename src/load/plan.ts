@@ -7,7 +7,7 @@ import type { SizeRange } from './sizes.ts'
 
 type Options = ResolvedOf<typeof benchOptions>
 /** What is said of a load as a whole, and becomes something else for a thread. */
-type OfAll = 'sizeBytes' | 'ratePerSecond' | 'churnPerSecond' | 'threads' | 'engine' | 'expect'
+type WholeLoad = 'sizeBytes' | 'ratePerSecond' | 'churnPerSecond' | 'threads' | 'engine' | 'expect'
 
 /** All options of a load, with what is sent worked out. */
 export interface Load extends Omit<Options, 'sizeBytes'> {
@@ -16,7 +16,7 @@ export interface Load extends Omit<Options, 'sizeBytes'> {
 }
 
 /** The options are those of the load; `connections`, `idle` and `count` are this thread's share. */
-export interface LoadPlan extends Omit<Options, OfAll> {
+export interface LoadPlan extends Omit<Options, WholeLoad> {
   payload: PayloadSpec
   sizes: SizeRange[]
   /** Payloads differ by connection: this thread's are `first`, `first + step`, and so on. */

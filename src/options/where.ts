@@ -26,10 +26,20 @@ export const askedFor = (rows: Table, options: object): Option<unknown>[] =>
 
 const isSame = (value: unknown, usual: unknown) => JSON.stringify(value) === JSON.stringify(usual)
 
-/** @throws UserError if one is asked for that a transport refuses */
-export function checkTransport(asked: readonly Option<unknown>[], transport: TransportName): void {
+/**
+ * A server may have several transports, and an option may be for one of them; a client has one.
+ * @throws UserError if one is asked for that the transport refuses
+ */
+export function checkTransport(
+  asked: readonly Option<unknown>[],
+  transport: TransportName,
+  of: 'server' | 'client',
+): void {
   for (const row of asked) {
-    const reason = row.where?.reason
-    if (reason && !suitsTransport(row, transport)) throw usageError(reason(transport))
+    if (suitsTransport(row, transport)) continue
+    const reason = row.where?.reason?.(transport)
+    if (reason !== undefined) throw usageError(reason)
+    if (of === 'client')
+      throw usageError(`--${row.flag} does nothing on ${transport}.`, 'Leave it out.')
   }
 }
