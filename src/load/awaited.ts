@@ -1,4 +1,4 @@
-/** Datagrams that were sent and have no mark of their own: known again by their content. */
+/** Datagrams that carry no number: an answer is matched to what was sent by its content. */
 
 export interface Sent {
   readonly data: Buffer
@@ -6,13 +6,13 @@ export interface Sent {
   outcome: 'awaited' | 'back' | 'lost'
 }
 
-/** What a datagram is that came: the answer in time, after its time, once more. */
+/** What a datagram that came is: an answer in time, one that is late, or one more of the same. */
 export interface Arrival {
   sent: Sent
   how: 'back' | 'late' | 'again'
 }
 
-/** So many that are settled are remembered, for what comes late or again. */
+/** How many settled datagrams are remembered, to know late answers and duplicates. */
 const settledMax = 1_024
 
 export class Awaited {
@@ -49,7 +49,7 @@ export class Awaited {
     return sent
   }
 
-  /** Which one it is, of those alike the oldest; undefined if no such datagram was sent. */
+  /** Finds the oldest one with this content; undefined if no such datagram was sent. */
   arrived(data: Buffer): Arrival | undefined {
     const place = this.#awaited.findIndex(sent => sent.data.equals(data))
     if (place !== -1) {
@@ -68,7 +68,7 @@ export class Awaited {
     return { sent: alike.at(-1)!, how: 'again' }
   }
 
-  /** Gives up those whose time is over. */
+  /** Removes and returns those that are lost: they timed out. */
   expire(nowMs: number): Sent[] {
     const lost: Sent[] = []
     while (nowMs >= this.nextLostAtMs) {

@@ -1,26 +1,26 @@
-/** Tells bytes with flipped bits from a stream that is out of step, as they come. */
+/** Tells flipped bits from a stream that is out of step, while the bytes come. */
 import { plural } from '../vocabulary/units.ts'
 import { firstWrongByte, type Payload } from './payload.ts'
 
 /**
- * Of a byte of another place about four bits differ, of a corrupt one mostly one. What is above two
- * adds up, and right bytes take it back: so some 30 bytes out of step reach the limit, as does a
- * piece of about that length that was replaced in one go.
+ * A byte from another place differs in about four bits, a corrupt one mostly in one. Bits above two
+ * add up, and right bytes lower the sum. So some 30 bytes out of step reach the limit, as does a
+ * replaced piece of about that length.
  */
 const usualBits = 2
 const limitBits = 64
 
 export interface Comparison {
-  /** So many bytes are surely in step, corrupt or not. */
+  /** How many bytes are surely in step, corrupt or not. */
   sure: number
-  /** What differs among them. */
+  /** How many of them differ. */
   corruptedBytes: number
   flippedBits: number
   /** Behind them the stream is out of step. */
   lost: boolean
 }
 
-/** @param isLast nothing more is due behind these bytes, so nothing can be out of step there */
+/** @param isLast no more bytes are due, so nothing behind these can be out of step */
 export function compareInStep(
   payload: Payload,
   connection: number,
@@ -32,7 +32,7 @@ export function compareInStep(
 ): Comparison {
   const { table } = payload
   const found: Comparison = { sure: 0, corruptedBytes: 0, flippedBits: 0, lost: false }
-  // Of a burst that is not over it is not known yet whether it is only corrupt.
+  // Only when a burst is over is it known to be merely corrupt.
   let [score, burstBytes, burstBits] = [0, 0, 0]
   for (let at = 0; at < length; at++) {
     if (score === 0) {
@@ -56,7 +56,7 @@ export function compareInStep(
   return found
 }
 
-/** In a sentence. */
+/** Says it in a sentence. */
 export const corruptionDetail = ({ corruptedBytes, flippedBits }: Comparison): string =>
   `${plural(flippedBits, 'bit')} ${flippedBits === 1 ? 'differs' : 'differ'} in ` +
   `${plural(corruptedBytes, 'byte')}, and the stream goes on in step.`

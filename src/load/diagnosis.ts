@@ -1,4 +1,4 @@
-/** What probably went wrong on the way, from the bytes that came instead of the right ones. */
+/** Finds the probable cause of wrong bytes, by where the bytes that came belong. */
 import { plural } from '../vocabulary/units.ts'
 import { Origins } from './origins.ts'
 import type { Payload } from './payload.ts'
@@ -12,9 +12,9 @@ export interface Diagnosis {
 }
 
 /**
- * @param wrong whose stream it is; its `receivedBytes` is the offset of the first wrong byte
- * @param received from the first wrong byte on; the more, the surer
- * @param others the other connections, in whose streams it is looked for
+ * @param wrong the stream; its `receivedBytes` is the offset of the first wrong byte
+ * @param received the bytes from there on; the more, the surer is the cause
+ * @param others the other connections: the bytes are looked up in their streams too
  */
 export function diagnose(
   payload: Payload,
@@ -27,7 +27,7 @@ export function diagnose(
   return new Case(payload, wrong, received, origins).diagnosis()
 }
 
-/** Longer pieces that changed places are found by looking them up. */
+/** Longer pieces that changed places are found by looking them up in the table. */
 const rotationMaxBytes = 16
 
 class Case {
@@ -58,7 +58,7 @@ class Case {
     return piece.offset - this.#wrong.receivedBytes - piece.at
   }
 
-  /** The first piece of the stream itself behind the first one. */
+  /** Where the stream itself goes on, after the first piece. */
   get #resumed(): Piece | undefined {
     return this.#pieces.slice(1).find(({ whose }) => whose === 'own')
   }
@@ -80,7 +80,7 @@ class Case {
     }
     const shift = this.#shift(resumed)
     const [, second, third] = this.#pieces
-    // What was late may be long enough to be noticed, and what was early too short.
+    // The late piece may be long enough to be found, and the early one too short.
     const both = third?.whose === 'own' && this.#shift(third) === 0 ? third.at : 0
     if (shift < 0 && second === resumed) {
       const swapped = this.#rotated(both)
@@ -92,7 +92,7 @@ class Case {
     return { cause: 'missing', detail: `${are(shift)} missing, and ${others}.` }
   }
 
-  /** Too few bytes to be looked up, but they are the last ones that were sent. */
+  /** Bytes too few to be looked up: they may be the last ones that were sent. */
   #last(): Diagnosis | undefined {
     const { length } = this.#received
     const ahead = this.#sumBytes
@@ -101,7 +101,7 @@ class Case {
     return { cause: 'missing', detail: `${are(ahead)} missing: only the last ${length} came.` }
   }
 
-  /** Where the stream repeats, it may seem to go on in step although more came than was due. */
+  /** More came than was sent, of a stream that repeats and so seems to be in step. */
   #excess(): Diagnosis | undefined {
     const bytes = -this.#sumBytes
     const { periodBytes } = this.#payload
@@ -124,7 +124,7 @@ class Case {
     return late > 0 && late < length ? swapped(length - late, late) : undefined
   }
 
-  /** What differs, compared in step. */
+  /** Compares the bytes in step, and counts what differs. */
   #differing() {
     const { own } = this.#origins
     const received = this.#received
@@ -152,7 +152,7 @@ class Case {
     return { cause: 'corrupted', detail: `${differ}${range}; ${then}.` }
   }
 
-  /** What came is from further on. */
+  /** The first piece belongs further on in the stream. */
   #early(first: Piece, ahead: number): Diagnosis {
     const { receivedBytes } = this.#wrong
     const { length } = this.#received
@@ -168,7 +168,7 @@ class Case {
     if (resumed && this.#shift(resumed) === 0) {
       const bytes = plural(first.length, 'byte')
       const early = `${bytes} came ${plural(ahead, 'byte')} too early, in the place of others`
-      // Where they belong they have come once more.
+      // They came a second time where they belong.
       if (length > ahead + first.length)
         return { cause: 'duplicated', detail: `${early}, and again where they belong.` }
       return { cause: 'swapped', detail: `${early}.` }
@@ -180,7 +180,7 @@ class Case {
     }
   }
 
-  /** What came has come before. */
+  /** The first piece came before. */
   #again(first: Piece, behind: number): Diagnosis {
     const resumed = this.#resumed
     const twice = (bytes: number, more = '') => ({

@@ -1,4 +1,4 @@
-/** What is said where an answer ended too early, or never came. */
+/** What is said of an answer that ended too early, or never came. */
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../vocabulary/units.ts'
 import type { Diagnosis } from './diagnosis.ts'
@@ -6,12 +6,12 @@ import type { Diagnosis } from './diagnosis.ts'
 /** What a connection is still to get. */
 export interface Owed {
   missingBytes: number
-  /** Of the message that is not complete. */
+  /** Bytes that came of the incomplete message. */
   cameBytes: number
   inWarmUp: boolean
 }
 
-/** @param why it ended, as far as that is known: `closed with 1009`, or what the other side did */
+/** @param why the reason, if it is known: `closed with 1009`, or what the other side did */
 export function endText(isClosed: boolean, why: string | undefined, owed: Owed): string {
   const missing = `with ${plural(owed.missingBytes, 'byte')} unanswered${more(owed)}.`
   if (why === undefined) return `The connection ${isClosed ? 'was closed' : 'broke'} ${missing}`
@@ -41,8 +41,8 @@ export const statusDiagnosis = (said: string, inWarmUp = false): Diagnosis => ({
 })
 
 /**
- * The end came where there should have been more; undefined where that is said in another way.
- * @param reason the counter of why it failed
+ * The connection ended before everything had come; undefined if another diagnosis says so.
+ * @param reason the counter of the failure
  */
 export function endDiagnosis(
   reason: number,

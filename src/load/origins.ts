@@ -1,22 +1,22 @@
-/** Finds out from which streams, and from where in them, received bytes come. */
+/** Finds the streams, and the offsets in them, that received bytes come from. */
 import { copyOf, firstWrongByte, type Payload } from './payload.ts'
 import type { UnderWay } from './wrong-bytes.ts'
 import { bitsThatDiffer, chanceBytes, inStepBytes, nobody, swap } from './pieces.ts'
 import type { Piece } from './pieces.ts'
 
-/** So many bytes are looked up: eight are in the table by accident never, four hardly ever. */
+/** How many bytes are looked up: eight are never in the table by accident, four hardly ever. */
 const keyBytes = [8, 4]
 /** How far back in a stream bytes are looked for. */
 const ownBehindBytes = 4 * 2 ** 20
 const otherBehindBytes = 256 * 2 ** 10
-/** What is still on its way is no evidence; of a stream that repeats so much may be missing. */
+/** How much may be missing of a stream that repeats; bytes under way are no evidence. */
 const periodicMaxBytes = 65_536
-/** Looking up takes up to a millisecond. */
+/** How many look-ups there are at most: one takes up to a millisecond. */
 const lookupsMax = 200
 const piecesMax = 64
-/** With more of others in flight there is an accidental origin anyway. */
+/** With more bytes of others in flight every piece has an accidental origin. */
 const othersMaxBytes = 2 ** 20
-/** How much more, or less, an origin counts whose surroundings speak against it, or for it. */
+/** The factor by which the bytes around a piece make its origin more or less likely. */
 const odds = 64
 const confirmed = 1 / 16
 
@@ -33,7 +33,7 @@ export class Origins {
     this.#payload = payload
     this.#wrong = wrong
     this.#received = received
-    // Streams that are all alike tell nothing about who is meant.
+    // Streams that are all the same do not tell which connection it is.
     this.#others = payload.periodBytes === Infinity ? others : []
     this.own = copyOf(payload, wrong.connection, wrong.receivedBytes, received.length)
     let underWay = 0
@@ -81,7 +81,7 @@ export class Origins {
       const flipped = at === from ? this.#flipped(from) : undefined
       if (flipped) return flipped
       if (at < probe || this.#lookups >= lookupsMax) continue
-      // If it is found late, its beginning is found by going back.
+      // The beginning of a piece that is found late is found by going back.
       const found = this.#lookUp(from, at)
       if (found) return found
       probe = from + Math.max(1, (at - from) * 2)
@@ -89,7 +89,7 @@ export class Origins {
     return undefined
   }
 
-  /** The stream goes on in step, or where it was left. Few bytes are enough to say so. */
+  /** The stream goes on in step, or where it stopped: a few bytes are enough to say so. */
   #simple(from: number, at: number): Piece | undefined {
     const { own } = this
     const { connection, receivedBytes, sentBytes } = this.#wrong
@@ -125,7 +125,7 @@ export class Origins {
     return bitsThatDiffer(this.#received, this.own, from, to) <= 2 * (to - from)
   }
 
-  /** Of all places where the bytes at `at` are from, the one that explains most, most plausibly. */
+  /** Of all places that the bytes at `at` may come from, the most likely one. */
   #lookUp(from: number, at: number): Piece | undefined {
     const { table } = this.#payload
     for (const length of keyBytes) {
@@ -235,7 +235,7 @@ export class Origins {
   }
 
   /**
-   * In how many bytes one would have to look to find this origin: the fewer, the less likely it is
+   * How many bytes would have to be searched to find this origin: the fewer, the less likely it is
    * an accident. Each place in the table belongs to a sixteenth of all blocks.
    */
   #rank(piece: Piece): number {

@@ -1,5 +1,5 @@
 /**
- * What a load sends, as a function of (connection, offset): nothing that was sent needs to be kept
+ * What a load sends is a function of connection and offset. So nothing that was sent has to be kept
  * to know what must come back.
  */
 import { mix } from '../vocabulary/random.ts'
@@ -16,7 +16,7 @@ export type PayloadSpec =
  */
 export interface Payload {
   readonly table: Buffer
-  /** All streams are the same, and repeat after so many bytes; Infinity if they do not. */
+  /** After how many bytes all streams, which are the same then, repeat; Infinity if they differ. */
   readonly periodBytes: number
   /** Where in the table a connection's stream stands at an offset. */
   at(connection: number, offset: number): number

@@ -1,4 +1,4 @@
-/** Pieces of what was received, by their origin, and how two of them change places. */
+/** Pieces of received bytes, each with its origin, and how two of them change places. */
 
 /** A piece of what was received that has one origin. */
 export interface Piece {
@@ -17,9 +17,9 @@ export interface Piece {
   doubtful?: true
 }
 
-/** In step again: fewer equal bytes in the midst of wrong ones mean nothing. */
+/** How many equal bytes mean that the stream is in step again; fewer mean nothing. */
 export const inStepBytes = 3
-/** So many bytes on a border may look right by chance. */
+/** How many bytes on a border may look right by chance. */
 export const chanceBytes = 3
 
 interface OwnStream {
@@ -53,7 +53,7 @@ export function swap(
     const goesOn = () => streams.ownLength(end + late, receivedBytes + end + late) >= inStepBytes
     if (seen >= inStepBytes || (sure && goesOn())) return { lengths: [end + chance, ahead], sure }
   }
-  // Others lie between them, and they are of the same length.
+  // Two pieces of the same length, with others between them.
   const seen = Math.min(early.length, length - ahead)
   if (ahead < end || seen < inStepBytes) return undefined
   const run = streams.ownLength(ahead, receivedBytes)

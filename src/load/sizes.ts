@@ -13,7 +13,7 @@ export interface SizeRange {
 export interface Sizes {
   readonly minBytes: number
   readonly maxBytes: number
-  /** If all are of one size: that; else 0. */
+  /** The size, if all messages have the same; else 0. */
   readonly fixedBytes: number
   of(connection: number, n: number): number
 }

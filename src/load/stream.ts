@@ -1,4 +1,4 @@
-/** The messages of one connection: what goes out next, what must come back, how long that took. */
+/** The messages of one connection: what to send next, what must come back, and how long it took. */
 import { counter } from '../metrics/meter.ts'
 import { compareInStep, corruptionDetail } from './corruption.ts'
 import { diagnose } from './diagnosis.ts'
@@ -10,9 +10,9 @@ import type { Sizes } from './sizes.ts'
 import type { Planned, Timetable } from './timetable.ts'
 import { wrongAt, type UnderWay, type WrongBytes } from './wrong-bytes.ts'
 
-/** So much of it is enough to know where it comes from. */
+/** How many wrong bytes are collected: enough to know where they come from. */
 const collectedMaxBytes = 262_144
-/** So much may be in doubt, whether it is corrupt or out of step. */
+/** How many bytes may be in doubt: either corrupt or out of step. */
 const doubtMaxBytes = 4_096
 
 /** What a stream knows of the load that it belongs to. */
@@ -28,7 +28,7 @@ export class Stream {
   readonly connection: number
   sentBytes = 0
   receivedBytes = 0
-  /** It is given up; counted under its first reason. */
+  /** It failed, and was counted under its first reason. */
   failed = false
   readonly #traffic: Load
   /** Of each message in flight, by its number modulo the depth: planned instant, real send. */
@@ -36,11 +36,11 @@ export class Stream {
   readonly #depth: number
   /** Messages that are due (open loop), sent, received whole. */
   #planned = 0
-  /** Of those that are due: how many were sent, or were warm-up that nobody needs any more. */
+  /** How many of the due ones were sent, or dropped because the warm-up was over. */
   #taken = 0
   #sent = 0
   #received = 0
-  /** What of it the system has taken. */
+  /** How much of it the system has taken. */
   readonly #handed: Handed
   /** Planned instant of the last message that was sent. */
   #plannedNs = 0
@@ -51,7 +51,7 @@ export class Stream {
   #said: string | undefined
   #collected: Buffer[] | undefined
   #collectedBytes = 0
-  /** What came last and is in doubt, where corruption is counted. */
+  /** The last bytes that came, if they are in doubt and corruption is counted. */
   #doubtful: Buffer | undefined
 
   constructor(traffic: Load, index: number, connection: number) {
@@ -80,7 +80,7 @@ export class Stream {
     return !this.#traffic.openLoop || this.#planned === this.#taken
   }
 
-  /** Open loop: so many more are due, of the window or of the warm-up. Whether some can go out. */
+  /** Open loop: `count` more are due. Returns whether some can go out. */
   plan(count: number, measured: boolean): boolean {
     const room = this.#planned === this.#taken ? this.#depth - this.inFlight : 0
     this.#planned += count
@@ -89,8 +89,8 @@ export class Stream {
   }
 
   /**
-   * Takes the messages that may go out now, until there are `maxBytes` of them: their bytes begin
-   * at `sentBytes` as it was before. How many bytes; 0 if there is none.
+   * Takes messages that may go out now, up to `maxBytes`. Their bytes begin at the `sentBytes` of
+   * before the call. Returns how many bytes they have; 0 if none may go out.
    */
   take(now: number, maxBytes = Infinity): number {
     if (this.failed || this.#collected) return 0
@@ -134,7 +134,7 @@ export class Stream {
       this.#handed.extend(untilBytes, untilBytes === this.sentBytes ? this.#sent : undefined, atNs)
   }
 
-  /** The run ends: a stream that still owes an answer has failed. Whether that is so. */
+  /** The run ends. Returns whether an answer is still owed, in which case it fails. */
   giveUp(now: number): boolean {
     if (this.failed || this.inFlight === 0) return false
     const { meter, task } = this.#traffic
@@ -145,7 +145,7 @@ export class Stream {
     return true
   }
 
-  /** Takes what came back; false if it is wrong, and the connection is to be given up. */
+  /** Takes what came back. False if it is wrong; the caller then closes the connection. */
   arrived(bytes: Uint8Array, from: number, length: number, now: number): boolean {
     const { counters } = this.#traffic.meter
     counters[counter.chunks]!++
@@ -176,7 +176,7 @@ export class Stream {
     return this.#collect(bytes, from + good, length - good)
   }
 
-  /** Counts what is corrupt, as long as the stream stays in step. How many bytes do. */
+  /** Counts corrupt bytes while the stream is in step. Returns how many bytes are. */
   #goOn(bytes: Uint8Array, from: number, length: number, now: number): number {
     const { payload, meter, evidence } = this.#traffic
     const { counters } = meter
@@ -200,7 +200,7 @@ export class Stream {
     return length
   }
 
-  /** The same where messages have bounds: it must be the oldest one in flight, and whole. */
+  /** Takes a whole message, where messages have bounds: it must be the oldest in flight. */
   arrivedMessage(bytes: Buffer, now: number): boolean {
     const { payload, sizes } = this.#traffic
     const wantedBytes = sizes.of(this.connection, this.#received)
@@ -261,9 +261,9 @@ export class Stream {
     this.failed = true
   }
 
-  /** The other side has said FIN, or the connection is gone. */
+  /** The other side sent FIN, or the connection ended. */
   ended(): void {
-    // What has come back was sent, whether the system has said so or not.
+    // What came back was sent, even if the system has not said so yet.
     this.handedOver(this.receivedBytes)
     if (this.#collected) this.#traffic.evidence.diagnose()
     if (!this.done) this.fail(counter.closedEarly)

@@ -1,18 +1,18 @@
-/** What is known of the first wrong bytes, and of what else was under way then. */
+/** What is known of the first wrong bytes, and of what other connections had under way. */
 import { copyOf, type Payload } from './payload.ts'
 
 export const causes = [
   /** A few bits differ, and the stream goes on in step. */
   'corrupted',
-  /** Bytes were left out: what comes is from further on in the same stream. */
+  /** Bytes were left out: those that came are from further on in the stream. */
   'missing',
   /** Bytes came a second time. */
   'duplicated',
   /** Two pieces of the stream changed places. */
   'swapped',
-  /** Bytes that belong to no stream were put in; behind them it goes on. */
+  /** Bytes of no stream were put in; after them the stream goes on. */
   'shifted',
-  /** What comes belongs to another connection. */
+  /** Bytes of another connection came. */
   'foreign',
   /** A message has the right bytes, and more or fewer of them than it should. */
   'bounds',
@@ -46,11 +46,11 @@ export interface WrongBytes {
   detail: string
 }
 
-/** How much of a wrong answer is shown, and of the right bytes before it. */
+/** How many bytes of a wrong answer are shown, and of the right ones before it. */
 const shownBytes = 32
 const beforeBytes = 16
 
-/** From that offset on it is wrong: what there should be, and what came. */
+/** Describes the bytes that are wrong from an offset on, beside the right ones. */
 export function wrongAt(
   payload: Payload,
   connection: number,
