@@ -93,7 +93,8 @@ after(async () => {
 suite('the page in a browser', { skip, concurrency: true }, () => {
   test('the figures move while a flood runs, and a reload keeps their history', figuresMove)
   test('a click on kill cuts off that client, and the filter those it matches', killCutsOff)
-  test('a delay that is added makes round trips so much longer, and none does not', delayIsFelt)
+  test('a delay that is added makes round trips so much longer, and none does not', () =>
+    delayIsFelt().finally(undelay))
   test('a bench that the page starts ends with a report', rare, benchEnds)
   test('axe finds nothing serious, light, dark and on a phone', rare, isAccessible)
   test('10,000 rows scroll smoothly, and what peers say is text', rare, rowsScroll)
@@ -154,9 +155,7 @@ async function killCutsOff() {
 let undelay = () => {}
 const delayed = new Promise<void>(resolve => (undelay = resolve))
 
-const delayIsFelt = () => feelDelay().finally(undelay)
-
-async function feelDelay() {
+async function delayIsFelt() {
   const page = await openPage(served.link)
   const delayMs = 250
   // A busy machine may take as long for once, but not again and again.
