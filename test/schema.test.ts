@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { before, test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { bench, flood, serve, type BenchOptions, type RunResult } from 'yodel'
+import { bench, benchAgainst, flood, serve } from 'yodel'
+import type { BenchOptions, Rounds, RunResult } from 'yodel'
 import { echoFlipped, listen } from './peers/server.ts'
 import { root } from './program.ts'
 
@@ -29,6 +30,11 @@ const ajv = new Ajv2020({
   formats: { 'date-time': (text: string) => !Number.isNaN(Date.parse(text)) && text.endsWith('Z') },
 })
 const validate = ajv.compile(schema)
+/** Their runs are described by the schema of a result. */
+ajv.addSchema(schema, 'result.schema.json')
+const roundsSchema = JSON.parse(readFileSync(`${root}docs/rounds.schema.json`, 'utf8')) as Schema
+const validateRounds = ajv.compile(roundsSchema)
+const validateRoundsClosed = ajv.compile(closed(roundsSchema) as Schema)
 const validateClosed = ajv.compile(closed(schema) as Schema)
 
 /** As others read it. */
@@ -39,6 +45,7 @@ const short: BenchOptions = { durationMs: 150, warmupMs: 20, ...one }
 const counted: BenchOptions = { count: 300, warmupMs: 20, ...one }
 
 let results: Record<string, RunResult>
+let rounds: Rounds
 before(async () => {
   await using server = await serve(':0', { engine: 'node' })
   await using udp = await serve('udp://127.0.0.1:0')
@@ -57,6 +64,8 @@ before(async () => {
   const finished = Object.entries(runs).map(
     async ([name, run]) => [name, written(await run.finished)] as const,
   )
+  const against = { against: server.url, rounds: 2, count: 20, warmupMs: 0, ...one }
+  rounds = await benchAgainst(server.url, against).finished
   results = Object.fromEntries(await Promise.all(finished))
 })
 
@@ -109,3 +118,23 @@ for (const [name, spoil] of [
     assert.ok(!validate(result))
   })
 }
+
+test('rounds have every key of their schema, and whole results; it can say no', () => {
+  const written = JSON.parse(JSON.stringify(rounds)) as Rounds
+  for (const check of [validateRounds, validateRoundsClosed]) {
+    check(written)
+    assert.deepEqual(check.errors, null)
+  }
+  const spoils: ((rounds: Rounds) => unknown)[] = [
+    rounds => ((rounds.format as string) = 'yodel-rounds-2'),
+    rounds => ((rounds.rounds[0]!.first as string) = 'both'),
+    rounds => (rounds.rounds[1]!.subject.messages.sent += 0.5),
+    rounds => delete (rounds.subject as Partial<Rounds['subject']>).serve,
+    rounds => (rounds.margin = 0),
+  ]
+  for (const spoil of spoils) {
+    const spoiled = structuredClone(written)
+    spoil(spoiled)
+    assert.ok(!validateRounds(spoiled), String(spoil))
+  }
+})

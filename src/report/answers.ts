@@ -1,5 +1,5 @@
 /** What rounds of two sides say of each figure: better, worse, no difference, or cannot tell. */
-import { parseMetric, unknown, type Kind } from './objective.ts'
+import { parseMetric, unknown, type Kind, type Metric } from './objective.ts'
 import { fewestPairs, holm, intervalOf, pairsNeeded, pValue } from './randomization.ts'
 import { signFlips, spreadOf, type SignFlips, type Tested } from './randomization.ts'
 import { sides, type Round, type Side } from './rounds.ts'
@@ -37,19 +37,28 @@ export function withoutFlips(compared: Compared): FigureCompared {
   return figure
 }
 
-/** The difference, without a claim. */
+/** The difference of a figure over rounds, without a claim. */
 export function compareFigure(name: string, rounds: readonly Round[], seed: number): Compared {
   const metric = parseMetric(name)
   const values = (side: Side) => rounds.map(round => metric.of(round[side]))
+  const compared = compareValues(metric, values('baseline'), values('subject'), seed)
+  const why = compared.flips === undefined ? whyUnknown(rounds, name) : null
+  return { ...compared, unknownBecause: why }
+}
+
+/** The same of the values of each round. */
+export function compareValues(
+  { name, kind }: Pick<Metric, 'name' | 'kind'>,
+  before: readonly (number | null)[],
+  after: readonly (number | null)[],
+  seed: number,
+): Compared {
   const nothing = { interval: null, answer: null, moreRounds: null, spread: null, p: null }
-  const figure = { metric: name, kind: metric.kind, ...nothing }
-  const [before, after] = [values('baseline'), values('subject')]
-  const isKnown = (list: (number | null)[]): list is number[] =>
+  const figure = { metric: name, kind, ...nothing, unknownBecause: null }
+  const isKnown = (list: readonly (number | null)[]): list is number[] =>
     list.length > 0 && list.every(value => value !== null && value > 0)
-  if (!isKnown(before) || !isKnown(after)) {
-    const none = { baseline: null, value: null, change: null, flips: undefined }
-    return { ...figure, ...none, unknownBecause: whyUnknown(rounds, name) }
-  }
+  if (!isKnown(before) || !isKnown(after))
+    return { ...figure, baseline: null, value: null, change: null, flips: undefined }
   const flips = signFlips(
     after.map((value, index) => Math.log(value / before[index]!)),
     seed,
@@ -59,8 +68,7 @@ export function compareFigure(name: string, rounds: readonly Round[], seed: numb
     baseline: geometricMean(before),
     value: geometricMean(after),
     change: Math.expm1(flips.mean),
-    spread: rounds.length > 1 ? spreadOf(flips.differences) : null,
-    unknownBecause: null,
+    spread: after.length > 1 ? spreadOf(flips.differences) : null,
     flips,
   }
 }

@@ -18,6 +18,7 @@ export const endings = Object.keys(formats).join(', ')
 
 /** Of rounds: single seconds or percentiles of so many runs are no document. */
 const roundsFormats: Record<string, () => Promise<RoundsFormat>> = {
+  '.html': async () => (await import('./rounds-html.ts')).roundsHtml,
   '.json': async () => rounds => `${JSON.stringify(rounds)}\n`,
 }
 

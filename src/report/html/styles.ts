@@ -102,6 +102,7 @@ figure h3 { margin-top: 0; }
 .failures path { fill: none; stroke: var(--bad); stroke-width: 2.5; }
 .hover rect { fill: transparent; }
 .hover rect:hover { fill: var(--text); fill-opacity: 0.07; }
+.dots circle { fill: var(--first); }
 .bars path { fill: var(--bar); }
 .bars path:hover { fill: var(--text); }
 .marks path { stroke: var(--second); stroke-width: 1.5; stroke-dasharray: 5 3; }
