@@ -10,6 +10,8 @@ import { checkDatagrams } from './datagram-defaults.ts'
 const sizeMaxBytes = 2 ** 30
 /** Each message in flight takes 16 bytes of memory. */
 const inFlightMax = 4_000_000
+/** Where a random plan is at its count takes a look at each message: some seconds. */
+const randomCountMax = 1e8
 
 export function checkSizes(sizes: readonly SizeRange[], address: Address): void {
   if (sizes.length === 0) throw usageError('There must be at least one size.')
@@ -42,6 +44,11 @@ export function checkLoad(load: Load, address: Address): void {
     throw usageError('A rate needs connections over which to send.')
   if (load.arrivals === 'poisson' && ratePerSecond === undefined && churnPerSecond === 0)
     throw usageError('Arrivals are those of an open loop.', 'Say its rate too.')
+  if (load.arrivals === 'poisson' && count !== Infinity && count > randomCountMax)
+    throw usageError(
+      'A count of poisson arrivals has 100,000,000 messages at most.',
+      'Say for how long with --duration.',
+    )
   if (connections * depth > inFlightMax)
     throw usageError('Connections times depth is more than 4,000,000 messages in flight.')
 }

@@ -1,12 +1,13 @@
-/** From options to tasks: each thread has its share of connections, messages and rate. */
+/** From options to tasks: each thread has its part of one plan, which does not know of threads. */
 import type { Address } from '../vocabulary/address.ts'
 import { chooseEngine } from '../engines/index.ts'
 import { checkCalling } from '../wire/tls/credentials.ts'
+import { counted, shareOf } from '../load/counted.ts'
 import { benchOptions } from '../load/options.ts'
-import type { Pace } from '../load/pacer.ts'
+import { partOf, sizeOf } from '../load/part.ts'
 import type { Load } from '../load/plan.ts'
 import { askedFor, checkTransport } from '../options/where.ts'
-import { share, type LoadTask } from '../task.ts'
+import type { LoadTask } from '../task.ts'
 import { checkDescriptors } from './descriptors.ts'
 
 /** @throws UserError if the wanted engine refuses */
@@ -21,29 +22,27 @@ export function plan(
   checkCalling(load.calling)
   const busy = churnPerSecond > 0 ? wanted : 1
   const threads = Math.min(wanted, Math.max(busy, load.connections, load.idle))
-  // A thread that sends more of the messages per second sends more of them in all.
-  const messagesUpTo = (connections: number) =>
-    Math.round((load.count * connections) / load.connections)
-  let first = 0
+  const { connections, count, seed, arrivals, warmupMs } = load
+  const isOpen = ratePerSecond !== undefined && connections > 0
+  const pace = isOpen ? { ratePerSecond, connections, seed } : undefined
+  const wantsCount = count !== Infinity && connections > 0
+  const messages = pace && wantsCount ? counted(arrivals, pace, warmupMs, count) : undefined
   const task = (n: number): LoadTask => {
-    const connections = share(load.connections, threads, n)
-    const count =
-      load.count === Infinity ? Infinity : messagesUpTo(first + connections) - messagesUpTo(first)
-    first += connections
-    const part = load.connections > 0 ? connections / load.connections : 0
+    const part = partOf(n, threads)
+    const own = sizeOf(part, connections)
     return {
       ...options,
       kind: 'load',
       engine: 'node',
       address,
-      connections,
-      idle: share(load.idle, threads, n),
-      count,
-      // Threads take turns, so that all together send nearly as evenly as each.
-      firstConnection: n,
-      connectionStep: threads,
-      pace: pace(ratePerSecond, part, connections, n, load.seed),
-      churn: pace(churnPerSecond || undefined, 1 / threads, 1, n, load.seed + 1000),
+      connections: own,
+      idle: sizeOf(part, load.idle),
+      count: !wantsCount ? count : (messages?.of(part) ?? shareOf(part, connections, count)),
+      countedNs: messages && { from: messages.fromNs, until: messages.untilNs },
+      firstConnection: part.first,
+      connectionStep: part.step,
+      pace: own > 0 ? pace : undefined,
+      churn: churnPerSecond > 0 ? { ratePerSecond: churnPerSecond, seed: seed + 1000 } : undefined,
     }
   }
   const tasks = Array.from({ length: threads }, (_, n) => task(n)) as [LoadTask, ...LoadTask[]]
@@ -51,16 +50,4 @@ export function plan(
   for (const each of tasks) each.engine = engine
   checkDescriptors(tasks)
   return { tasks, ...(reason !== undefined && { reason }) }
-}
-
-/** A part of a rate; the n-th thread's messages lie between those of the others. */
-function pace(
-  rate: number | undefined,
-  part: number,
-  connections: number,
-  n: number,
-  seed: number,
-): Pace | undefined {
-  if (rate === undefined || part === 0) return undefined
-  return { ratePerSecond: rate * part, connections, offsetNs: (n * 1e9) / rate, seed: seed + n }
 }

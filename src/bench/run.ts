@@ -1,6 +1,7 @@
 /** A load that is under way: started, watched second by second, summed up. */
 import { formatAddress, toAddress, type Address } from '../vocabulary/address.ts'
 import type { Outcome } from '../engines/engine.ts'
+import { sharedOffsetNs } from '../vocabulary/clock.ts'
 import type { Load } from '../load/plan.ts'
 import { achievedOf, windowOf, type Window } from '../load/replies.ts'
 import { machine, versions } from '../vocabulary/machine.ts'
@@ -80,6 +81,9 @@ export function startLoad(
   }
 }
 
+/** So far ahead lies the start that each thread has heard of it before. */
+const leadMs = (threads: number): number => 5 + threads * 0.2
+
 class Run {
   readonly intervals: Interval[] = []
   readonly listeners: ((interval: Interval) => void)[] = []
@@ -100,17 +104,21 @@ class Run {
 
   async open(load: Load, address: Address, command: string): Promise<Address> {
     const { tasks, reason } = plan(load, address)
-    const threads = await startThreads(tasks, undefined, this.#opening.signal)
+    const start = { signal: this.#opening.signal, leadMs: leadMs(tasks.length) }
+    const threads = await startThreads(tasks, undefined, start)
     this.#threads = threads
-    const startedAt = new Date().toISOString()
+    const startMs = (threads.startNs - sharedOffsetNs()) / 1e6
+    const startedAt = new Date(Date.now() + startMs - performance.now()).toISOString()
     if (this.stopped) threads.stop(this.stopped)
     const { warmupMs } = load
-    const startMs = performance.now()
     this.#seconds = new Seconds(load.durationMs, make => this.#tell(make))
     this.#timed = load.count === Infinity
     this.#count = load.count
     if (warmupMs === 0) this.#measure(startMs)
-    else this.#timer = setTimeout(() => this.#measure(), Math.min(warmupMs, timerMaxMs))
+    else {
+      const untilMs = startMs + warmupMs - performance.now()
+      this.#timer = setTimeout(() => this.#measure(), Math.min(untilMs, timerMaxMs))
+    }
     const { payload: _payload, calling: _calling, ...rest } = load
     const { seed, expect: _expect, ...options } = rest
     const conditions: RunConditions = {
@@ -187,7 +195,7 @@ class Run {
       this.#seconds.look(now, this.#timed && !isOver, isOver)
       wait(now.atMs)
     }
-    wait(start.atMs)
+    wait(performance.now())
   }
 
   #tell(make: () => Interval) {

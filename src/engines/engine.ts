@@ -24,8 +24,11 @@ export interface Engine {
 export interface Session {
   /** The address it listens on or connects to, with the port that the system really gave. */
   readonly address: Address
-  /** Moves bytes until stopped or done. A blocking engine blocks its thread in here. */
-  run(): Promise<void>
+  /**
+   * Moves bytes until stopped or done. A blocking engine blocks its thread in here.
+   * @param startNs when a load begins, on this thread's clock: about now
+   */
+  run(startNs: number): Promise<void>
   /** Ends in good order, or with `now` at once; run() then resolves. */
   stop(now: boolean): void
   /** Other faults from now on; only where the task came with some, or with an empty list. */

@@ -1,7 +1,7 @@
 /** The datagrams of one connection: which are under way, and what comes back, in whatever order. */
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../vocabulary/units.ts'
-import { nowNs } from './replies.ts'
+import { nowNs } from '../vocabulary/clock.ts'
 import type { Sizes } from './sizes.ts'
 import type { Planned, Timetable } from './timetable.ts'
 import type { WrongBytes } from './wrong-bytes.ts'

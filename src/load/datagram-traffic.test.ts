@@ -20,6 +20,7 @@ const plan: LoadPlan = {
   connectionStep: 1,
   depth: 4,
   pace: undefined,
+  countedNs: undefined,
   churn: undefined,
   warmupMs: 0,
   durationMs: 60_000,
@@ -133,7 +134,7 @@ test('the warm-up is left out of everything', () => {
 })
 
 test('an open loop sends on time what has room, and counts from the plan', () => {
-  const pace = { ratePerSecond: 1000, connections: 1, offsetNs: 0, seed: 1 }
+  const pace = { ratePerSecond: 1000, connections: 1, seed: 1 }
   const { traffic, stream, counts, meter } = begin({ depth: 2, pace, timeoutMs: 1000 })
   const sent: Buffer[] = []
   traffic.plan(4.5 * ms, stream => sent.push(...takeAll(stream, 4.5 * ms)))

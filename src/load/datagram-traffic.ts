@@ -8,7 +8,8 @@ import { createPayload, type Payload } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
 import { mix } from '../vocabulary/random.ts'
 import { createSizes, type Sizes } from './sizes.ts'
-import { nowNs, Timetable } from './timetable.ts'
+import { nowNs } from '../vocabulary/clock.ts'
+import { Timetable } from './timetable.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
 
 /** What a datagram begins with: five numbers of 32 bits, the lowest byte first. */

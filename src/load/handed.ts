@@ -1,6 +1,7 @@
 /** How much of a stream the system has taken: only that is sent. */
 import { counter, type Meter } from '../metrics/meter.ts'
-import { nowNs, type Replies } from './replies.ts'
+import { nowNs } from '../vocabulary/clock.ts'
+import type { Replies } from './replies.ts'
 import type { Sizes } from './sizes.ts'
 
 interface Sending {

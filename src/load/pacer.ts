@@ -1,13 +1,16 @@
 /** When messages are due in an open loop, and on which connection: a function of time and seed. */
 import { mix } from '../vocabulary/random.ts'
+import { steady } from './curve.ts'
+import { ownBefore, sizeOf, type Part } from './part.ts'
 
 export const arrivalNames = ['even', 'poisson'] as const
 export type Arrivals = (typeof arrivalNames)[number]
 
 /**
- * The plan of one thread, for its connections 0 to `connections - 1`. Instants are nanoseconds
- * after the start. Each message has its connection: one that is stuck does not hold up the others,
- * and its own messages wait for it, as those who sent them would.
+ * The plan of a part of all connections, by their places in it. The instants, in nanoseconds after
+ * the start, are those that these connections have in the whole plan, however it is divided. Each
+ * message has its connection: one that is stuck does not hold up the others, and its own messages
+ * wait for it, as those who sent them would.
  */
 export interface Pacer {
   /** When the next message of all is due. */
@@ -39,52 +42,58 @@ export interface Place {
   previousNs: number
 }
 
+/** Of the whole load. */
 export interface Pace {
-  /** Over all connections of this thread. */
   ratePerSecond: number
   connections: number
-  /** When the first message is due, so that several threads take turns. */
-  offsetNs: number
   seed: number
 }
 
-export const createPacer = (arrivals: Arrivals, pace: Pace): Pacer =>
-  arrivals === 'even' ? evenly(pace) : poisson(pace)
+export const createPacer = (arrivals: Arrivals, pace: Pace, part: Part): Pacer =>
+  arrivals === 'even' ? evenly(pace, part) : poisson(pace, part)
 
-/** In turn to each connection, all gaps alike. */
-export function evenly({ ratePerSecond, connections, offsetNs }: Pace): Pacer {
-  const gapNs = 1e9 / ratePerSecond
+/** The first message that is due from an instant on, of all: by the very instants of the plan. */
+export function firstFrom({ ratePerSecond }: Pace, ns: number): number {
+  const { atNs, until } = steady(ratePerSecond)
+  let first = Math.max(0, Math.ceil(until(ns)))
+  if (first > 2 ** 52) return first
+  // A quotient may be off by one.
+  while (first > 0 && atNs(first - 1) >= ns) first--
+  while (atNs(first) < ns) first++
+  return first
+}
+
+/** In turn to each connection: message n of connection g is message n * connections + g of all. */
+export function evenly(pace: Pace, part: Part): Pacer {
+  const { connections } = pace
+  const { first, step } = part
+  const { atNs } = steady(pace.ratePerSecond)
+  const own = sizeOf(part, connections)
+  const numberOf = (place: number, n: number) => n * connections + first + place * step
+  const dueNs = (taken: number) => atNs(numberOf(taken % own, Math.floor(taken / own)))
   let taken = 0
-  /** Of all messages, by the very sums of the plan: a quotient may be off by one. */
-  const firstFrom = (ns: number) => {
-    let first = Math.max(0, Math.ceil((ns - offsetNs) / gapNs))
-    if (first > 2 ** 52) return first
-    while (first > 0 && offsetNs + (first - 1) * gapNs >= ns) first--
-    while (offsetNs + first * gapNs < ns) first++
-    return first
-  }
   const pacer = {
-    nextNs: offsetNs,
+    nextNs: dueNs(0),
     take() {
-      const connection = taken % connections
+      const place = taken % own
       taken++
       // A product, not a sum: it does not drift.
-      pacer.nextNs = offsetNs + taken * gapNs
-      return connection
+      pacer.nextNs = dueNs(taken)
+      return place
     },
-    plannedNs: (connection: number, n: number) => offsetNs + (n * connections + connection) * gapNs,
-    takeMany(beforeNs: number, most: number, onTaken: (connection: number, count: number) => void) {
-      const due = firstFrom(beforeNs) - taken
+    plannedNs: (place: number, n: number) => atNs(numberOf(place, n)),
+    takeMany(beforeNs: number, most: number, onTaken: (place: number, count: number) => void) {
+      const due = ownBefore(part, connections, firstFrom(pace, beforeNs)) - taken
       const count = Math.min(most, Math.max(0, due))
-      const [each, more] = [Math.floor(count / connections), count % connections]
-      for (let turn = 0; turn < connections; turn++)
-        onTaken((taken + turn) % connections, turn < more ? each + 1 : each)
+      const [each, more] = [Math.floor(count / own), count % own]
+      for (let turn = 0; turn < own; turn++)
+        onTaken((taken + turn) % own, turn < more ? each + 1 : each)
       taken += count
-      pacer.nextNs = offsetNs + taken * gapNs
+      pacer.nextNs = dueNs(taken)
     },
-    skip(connection: number, { n }: Place, end: number, untilNs: number): Place {
-      const first = Math.ceil((firstFrom(untilNs) - connection) / connections)
-      return { n: Math.min(end, Math.max(n, first)), previousNs: 0 }
+    skip(place: number, { n }: Place, end: number, untilNs: number): Place {
+      const from = Math.ceil((firstFrom(pace, untilNs) - numberOf(place, 0)) / connections)
+      return { n: Math.min(end, Math.max(n, from)), previousNs: 0 }
     },
   }
   return pacer
@@ -96,19 +105,21 @@ export function evenly({ ratePerSecond, connections, offsetNs }: Pace): Pacer {
  * at once, since nobody can send so much, goes on evenly from there: random gaps could not be
  * counted without a look at each.
  */
-export function poisson({ ratePerSecond, connections, offsetNs, seed }: Pace): Pacer {
+export function poisson({ ratePerSecond, connections, seed }: Pace, part: Part): Pacer {
+  const own = sizeOf(part, connections)
   const meanNs = (1e9 / ratePerSecond) * connections
-  const gapNs = (connection: number, n: number) => {
+  const gapNs = (place: number, n: number) => {
+    const connection = part.first + place * part.step
     const uniform = (mix(mix(mix(seed ^ 0xa441) ^ connection) ^ n) + 0.5) / 2 ** 32
     return -Math.log(uniform) * meanNs
   }
   /** Behind that message of each connection all gaps are alike. */
-  const evenFrom = new Float64Array(connections).fill(Infinity)
+  const evenFrom = new Float64Array(own).fill(Infinity)
   const plannedNs = (connection: number, n: number, previousNs: number) =>
     n > evenFrom[connection]!
       ? previousNs + meanNs
-      : (n === 0 ? offsetNs : previousNs) + gapNs(connection, n)
-  const counts = new Float64Array(connections)
+      : (n === 0 ? 0 : previousNs) + gapNs(connection, n)
+  const counts = new Float64Array(own)
   const dueNs = Float64Array.from(counts, (_, connection) => plannedNs(connection, 0, 0))
   const heap = Array.from(dueNs, (_, connection) => connection)
   heap.sort((a, b) => dueNs[a]! - dueNs[b]!)
@@ -125,7 +136,7 @@ export function poisson({ ratePerSecond, connections, offsetNs, seed }: Pace): P
     plannedNs,
     takeMany(beforeNs: number, most: number, onTaken: (connection: number, count: number) => void) {
       let left = most
-      for (let connection = 0; connection < connections; connection++) {
+      for (let connection = 0; connection < own; connection++) {
         evenFrom[connection] = Math.min(evenFrom[connection]!, counts[connection]!)
         const due = Math.ceil((beforeNs - dueNs[connection]!) / meanNs)
         const count = Math.min(left, Math.max(0, due))

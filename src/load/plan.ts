@@ -1,6 +1,7 @@
 /** What one thread is to send, and for how long: plain data, it is copied to other threads. */
 import type { ResolvedOf } from '../options/form.ts'
 import type { benchOptions } from './options.ts'
+import type { CyclePace } from './cycles.ts'
 import type { Pace } from './pacer.ts'
 import type { PayloadSpec } from './payload.ts'
 import type { SizeRange } from './sizes.ts'
@@ -22,8 +23,10 @@ export interface LoadPlan extends Omit<Options, WholeLoad> {
   /** Payloads differ by connection: this thread's are `first`, `first + step`, and so on. */
   firstConnection: number
   connectionStep: number
-  /** Open loop: when this thread's messages are due. */
+  /** Open loop: when the messages of all connections are due. */
   pace: Pace | undefined
-  /** Short connections, each echoing once; undefined for none. */
-  churn: Pace | undefined
+  /** An open loop with a count: its part of the plan, in nanoseconds, of all connections. */
+  countedNs: { from: number; until: number } | undefined
+  /** Short connections, each echoing once: those of all threads; undefined for none. */
+  churn: CyclePace | undefined
 }

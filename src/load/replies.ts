@@ -7,6 +7,8 @@
  *                       first reply to a message of the window
  */
 
+import { sharedOffsetNs } from '../vocabulary/clock.ts'
+
 /** The window of one thread and what came in it. Plain data: it crosses threads. */
 export interface CameLog {
   /** When the window began, in nanoseconds on a clock that all threads share. */
@@ -30,11 +32,6 @@ export interface ReplyLog extends CameLog {
   /** Messages that the system had taken by the end of the window. */
   sent: number
 }
-
-export const nowNs = (): number => performance.now() * 1e6
-
-/** What has to be added for a clock that all threads share: performance.now() is each one's own. */
-const sharedClockNs = (): number => Number(process.hrtime.bigint()) - nowNs()
 
 /** So many, however long it takes: a slot is never longer than 1/4,096 of what was logged. */
 const slots = 8_192
@@ -78,7 +75,7 @@ export class Replies {
   log(fromNs: number, lengthNs: number, byClock: boolean, most = Infinity): CameLog {
     const { firstNs, lastNs, slotNs, counts } = this
     return {
-      fromNs: fromNs + sharedClockNs(),
+      fromNs: fromNs + sharedOffsetNs(),
       lengthNs,
       byClock,
       most,

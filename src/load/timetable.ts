@@ -7,8 +7,6 @@ import { createPacer, type Pacer, type Place } from './pacer.ts'
 import type { LoadPlan } from './plan.ts'
 import { Replies, type ReplyLog } from './replies.ts'
 
-export { nowNs } from './replies.ts'
-
 /** One connection of a load, as far as the plan knows it. */
 export interface Planned {
   /** Its number in this thread. */
@@ -52,8 +50,6 @@ export abstract class Timetable<S extends Planned> {
   #endNs = 0
   #overNs = 0
   #ending: Ending | undefined
-  /** When the first message of the window was due. */
-  #firstDueNs: number | undefined
   /** Messages that may still be planned, the warm-up left out. */
   #left: number
   #lookedAtMax = lookedAtMax
@@ -62,15 +58,17 @@ export abstract class Timetable<S extends Planned> {
     this.task = task
     this.meter = meter
     this.#left = task.count
-    this.#pacer = task.pace && createPacer(task.arrivals, task.pace)
+    const { firstConnection: first, connectionStep: step } = task
+    this.#pacer = task.pace && createPacer(task.arrivals, task.pace, { first, step })
     this.openLoop = this.#pacer !== undefined
     this.goesByClock = !this.openLoop
     this.isPlanned = this.openLoop || (task.churn !== undefined && task.connections === 0)
   }
 
-  start(now: number): void {
-    this.startedNs = now
-    this.measureFromNs = now + this.task.warmupMs * 1e6
+  /** @param atNs when it begins; not later than anything that is asked */
+  start(atNs: number): void {
+    this.startedNs = atNs
+    this.measureFromNs = atNs + this.task.warmupMs * 1e6
     this.#endNs = this.measureFromNs + this.task.durationMs * 1e6
     this.replies = new Replies(this.measureFromNs, enoughShare * this.task.count)
     this.sends = new Replies(this.measureFromNs)
@@ -97,7 +95,6 @@ export abstract class Timetable<S extends Planned> {
         }
         const measured = dueNs >= this.measureFromNs
         if (measured) {
-          this.#firstDueNs ??= dueNs
           this.#left--
           lateness.record(now - dueNs)
         }
@@ -134,13 +131,11 @@ export abstract class Timetable<S extends Planned> {
     const pacer = this.#pacer!
     const warmUntil = Math.min(until, this.measureFromNs) - this.startedNs
     pacer.takeMany(warmUntil, Infinity, (connection, count) => onTaken(connection, count, false))
-    const firstNs = this.startedNs + pacer.nextNs
     let taken = 0
     pacer.takeMany(until - this.startedNs, this.#left, (connection, count) => {
       taken += count
       onTaken(connection, count, true)
     })
-    if (taken > 0) this.#firstDueNs ??= firstNs
     this.#left -= taken
     return taken
   }
@@ -209,7 +204,6 @@ export abstract class Timetable<S extends Planned> {
       if (dueNs >= this.#endNs) return
       pacer.take()
       if (dueNs < this.measureFromNs) continue
-      this.#firstDueNs ??= dueNs
       this.#left--
       counters[counter.messagesPlanned]!++
     }
@@ -244,8 +238,10 @@ export abstract class Timetable<S extends Planned> {
       return Math.max(untilOverNs, enoughNs < Infinity ? enoughNs : lastNs)
     }
     // A count lasts until another one would have been due.
-    if (this.#left <= 0)
-      return this.startedNs + this.#pacer!.nextNs - (this.#firstDueNs ?? this.startedNs)
+    if (this.#left <= 0) {
+      const { from, until } = this.task.countedNs!
+      return until - from
+    }
     return ending === 'dead' && durationNs < Infinity ? durationNs : untilOverNs
   }
 }

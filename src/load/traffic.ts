@@ -10,8 +10,6 @@ import { createSizes, type Sizes } from './sizes.ts'
 import { Stream } from './stream.ts'
 import { Timetable } from './timetable.ts'
 
-export { nowNs } from './timetable.ts'
-
 /** What has been waited for so long at least may be called missing. */
 const patientNs = 50e6
 

@@ -24,4 +24,6 @@ export type FromThread =
   | { kind: 'faults'; batch: FaultBatch }
   | { kind: 'finished'; outcome: Outcome | undefined }
 
-export type ToThread = { stop: Stop } | { faults: readonly FaultSpec[] } | 'run' | 'taken'
+export type ToThread =
+  /** All begin at one instant, in nanoseconds on the clock that they share. */
+  { run: number } | { stop: Stop } | { faults: readonly FaultSpec[] } | 'taken'

@@ -6,6 +6,7 @@ import type { Outcome } from '../engines/engine.ts'
 import { engines } from '../engines/index.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import type { FaultSpec } from '../faults/index.ts'
+import { sharedNowNs } from '../vocabulary/clock.ts'
 import { Meter, type Stop } from '../metrics/meter.ts'
 import { takeCounts, takeSnapshot, type Counts, type Snapshot } from '../metrics/snapshot.ts'
 import type { Task } from '../task.ts'
@@ -14,6 +15,8 @@ import type { FromThread, ThreadInput, ToThread } from './messages.ts'
 
 export interface Threads {
   readonly address: Address
+  /** When all of them began, or will: nanoseconds on the clock that threads share. */
+  readonly startNs: number
   /** Resolves when all have ended, with what loads found out; rejects on a defect of yodel. */
   readonly finished: Promise<Outcome[]>
   readonly snapshot: () => Snapshot
@@ -26,17 +29,23 @@ export interface Threads {
 /** What was done, in batches; `lost`: so many more that there was no room for. */
 export type OnFaults = (records: readonly FaultRecord[], lost: number) => void
 
+export interface StartOptions {
+  /** Ends those that are not ready yet; then startThreads() rejects with its reason. */
+  signal?: AbortSignal
+  /** So long after all are ready they run: at one instant, of which each has heard before. */
+  leadMs?: number
+}
+
 /**
  * One thread for each task. The first opens first, and the others get the address that it really
  * got, so that several can share port 0. All run only once all are ready.
  * @param onFaults hears what faults did, if the task says `recordFaults`
- * @param signal ends those that are not ready yet; then it rejects with its reason
  * @throws UserError if one cannot bind or connect; then none is left running
  */
 export async function startThreads(
   [first, ...others]: [Task, ...Task[]],
   onFaults: OnFaults = () => {},
-  signal?: AbortSignal,
+  { signal, leadMs = 0 }: StartOptions = {},
 ): Promise<Threads> {
   signal?.throwIfAborted()
   const aborted = new Promise<never>((_, reject) =>
@@ -49,13 +58,15 @@ export async function startThreads(
     const address = await up(threads[0]!.ready)
     threads.push(...others.map((task, n) => new Thread({ ...task, address }, n + 1, onFaults)))
     await up(Promise.all(threads.map(thread => thread.ready)))
-    for (const thread of threads) thread.run()
+    const atNs = sharedNowNs() + leadMs * 1e6
+    for (const thread of threads) thread.run(atNs)
     const meters = threads.map(thread => thread.meter)
     const outcomes = Promise.all(threads.map(thread => thread.finished))
     // One that crashes takes the others along.
     outcomes.catch(() => threads.forEach(thread => thread.abort()))
     return {
       address,
+      startNs: atNs,
       finished: outcomes.then(all => all.filter(outcome => outcome !== undefined)),
       snapshot: () => takeSnapshot(meters),
       counts: () => takeCounts(meters),
@@ -126,8 +137,8 @@ class Thread {
     this.#worker.postMessage(message)
   }
 
-  run(): void {
-    this.#say('run')
+  run(startNs: number): void {
+    this.#say({ run: startNs })
   }
 
   stop(how: Stop): void {
@@ -144,7 +155,7 @@ class Thread {
   /** Ends a thread that another one's failure made useless, even before it is ready. */
   abort(): void {
     this.stop('now')
-    this.run()
+    this.run(0)
     void this.#worker.terminate()
   }
 }

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { engines } from '../engines/index.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import type { FaultEvent } from '../faults/chain.ts'
+import { nowNs, sharedOffsetNs, sleepUntil } from '../vocabulary/clock.ts'
 import { Meter } from '../metrics/meter.ts'
 import { FaultFeed } from './fault-feed.ts'
 import type { FromThread, ThreadInput, ToThread } from './messages.ts'
@@ -11,6 +12,9 @@ const { task, memory } = workerData as ThreadInput
 const port = parentPort!
 const say = (message: FromThread) => port.postMessage(message)
 
+/** A timer that is late does not make a plan late. */
+const earlyNs = 3e6
+
 const feed = new FaultFeed(batch => say({ kind: 'faults', batch }))
 
 try {
@@ -18,20 +22,27 @@ try {
   if (task.kind === 'serve' && task.recordFaults)
     meter.onFault = event => feed.push(event as FaultEvent)
   const session = await engines[task.engine].open(task, meter)
-  const started = new Promise<void>(start => {
+  const stopped = new AbortController()
+  const started = new Promise<number>(start => {
     port.on('message', (message: ToThread) => {
-      if (message === 'run') start()
-      else if (message === 'taken') feed.taken()
-      else if ('stop' in message) session.stop(message.stop === 'now')
-      else {
+      if (message === 'taken') feed.taken()
+      else if ('run' in message) start(message.run - sharedOffsetNs())
+      else if ('stop' in message) {
+        stopped.abort()
+        session.stop(message.stop === 'now')
+      } else {
         session.setFaults?.(message.faults)
         say({ kind: 'faultsSet' })
       }
     })
   })
   say({ kind: 'ready', address: session.address })
-  await started
-  await session.run()
+  const startNs = await started
+  // What is planned is waited for where it is sent. A closed loop has no plan behind which a late
+  // thread would be.
+  const planned = task.kind === 'load' && (task.pace !== undefined || task.churn !== undefined)
+  await sleepUntil(planned ? startNs - earlyNs : startNs, stopped.signal)
+  await session.run(planned && !stopped.signal.aborted ? startNs : nowNs())
   feed.end()
   say({ kind: 'finished', outcome: session.outcome })
 } catch (error) {

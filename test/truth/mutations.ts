@@ -35,8 +35,8 @@ const mutations: Mutation[] = [
   {
     what: 'the window begins with the warm-up',
     file: 'load/timetable.ts',
-    from: 'this.measureFromNs = now + this.task.warmupMs * 1e6',
-    to: 'this.measureFromNs = now',
+    from: 'this.measureFromNs = atNs + this.task.warmupMs * 1e6',
+    to: 'this.measureFromNs = atNs',
   },
   {
     what: 'rates are divided by the time until the last straggler',

@@ -4,7 +4,8 @@
  * same table where the kernel has put it. Nothing is copied.
  */
 import type { Address } from '../../vocabulary/address.ts'
-import { nowNs, Traffic } from '../../load/traffic.ts'
+import { nowNs } from '../../vocabulary/clock.ts'
+import { Traffic } from '../../load/traffic.ts'
 import { stopWord, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
 import { Effort } from '../effort.ts'
@@ -99,10 +100,10 @@ class LoadSession implements Session {
   stop(): void {}
 
   /** Blocks this thread until all connections are closed. */
-  async run(): Promise<void> {
+  async run(startNs: number): Promise<void> {
     const [traffic, slots] = [this.#traffic, this.#slots]
     let now = nowNs()
-    traffic.start(now)
+    traffic.start(startNs)
     this.#settleNs = traffic.endNs
     slots.start(now)
     for (;;) {

@@ -1,6 +1,7 @@
 /** How a load counts a server that closes between messages, as it may (caller.ts). */
 import type { Duplex } from 'node:stream'
-import { nowNs, type Traffic } from '../../../load/traffic.ts'
+import { nowNs } from '../../../vocabulary/clock.ts'
+import type { Traffic } from '../../../load/traffic.ts'
 import { counter } from '../../../metrics/meter.ts'
 
 /** A server that closes an idle connection sooner than that refuses it. */

@@ -3,10 +3,11 @@ import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { diagnose, type Diagnosis } from '../../../load/diagnosis.ts'
 import { endText, statusDiagnosis } from '../../../load/ending.ts'
-import { createPacer, type Pacer } from '../../../load/pacer.ts'
+import { createCycles, type Cycles } from '../../../load/cycles.ts'
 import { copyOf, firstWrongByte } from '../../../load/payload.ts'
 import { Replies, type CameLog } from '../../../load/replies.ts'
-import { nowNs, type Traffic } from '../../../load/traffic.ts'
+import { nowNs } from '../../../vocabulary/clock.ts'
+import type { Traffic } from '../../../load/traffic.ts'
 import { Histogram } from '../../../metrics/histogram.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { LoadTask } from '../../../task.ts'
@@ -35,7 +36,7 @@ export class Churn {
   readonly #meter: Meter
   readonly #traffic: Traffic
   readonly #dial: Dial
-  readonly #pacer: Pacer
+  readonly #cycles: Cycles
   /** Called when there may be room for the next cycle. */
   readonly #onRoom: () => void
   /** Ends all cycles that are under way. */
@@ -47,14 +48,14 @@ export class Churn {
   #completed = new Replies(0)
   #startedNs = 0
   #abandoned = false
-  #count = 0
 
   constructor(task: LoadTask, meter: Meter, traffic: Traffic, dial: Dial, onRoom: () => void) {
     this.#task = task
     this.#dial = dial
     this.#meter = meter
     this.#traffic = traffic
-    this.#pacer = createPacer(task.arrivals, task.churn!)
+    const { firstConnection: first, connectionStep: step } = task
+    this.#cycles = createCycles(task.arrivals, task.churn!, { first, step })
     this.#onRoom = onRoom
     setMaxListeners(0, this.#abandon.signal)
   }
@@ -79,7 +80,7 @@ export class Churn {
   }
 
   get #dueNs(): number {
-    return this.#startedNs + this.#pacer.nextNs
+    return this.#startedNs + this.#cycles.nextNs
   }
 
   get #isWanted(): boolean {
@@ -92,18 +93,17 @@ export class Churn {
     if (now >= this.#traffic.measureFromNs) this.#skipWarmUp()
     while (this.nextNs <= now) {
       const plannedNs = this.nextNs
-      this.#pacer.take()
       if (plannedNs >= this.#traffic.measureFromNs)
         this.#lateness.record(now - Math.max(plannedNs, this.#roomNs))
-      void this.#cycle(plannedNs, this.#count++)
+      void this.#cycle(plannedNs, this.#cycles.take())
     }
   }
 
   /** Cycles that the warm-up left over are dropped, so that they do not delay measured ones. */
   #skipWarmUp() {
     const untilNs = this.#traffic.measureFromNs - this.#startedNs
-    for (let n = 0; n < skippedMax && this.#pacer.nextNs < untilNs; n++) this.#pacer.take()
-    if (this.#pacer.nextNs < untilNs) this.#pacer.takeMany(untilNs, Infinity, () => {})
+    for (let n = 0; n < skippedMax && this.#cycles.nextNs < untilNs; n++) this.#cycles.take()
+    if (this.#cycles.nextNs < untilNs) this.#cycles.takeMany(untilNs)
   }
 
   /** So late, or later, 1 % of the measured cycles began; undefined if there was none. */
@@ -118,7 +118,8 @@ export class Churn {
     return this.#completed.log(measureFromNs, lengthNs, false)
   }
 
-  async #cycle(plannedNs: number, n: number): Promise<void> {
+  /** @param number among the short connections of the whole load */
+  async #cycle(plannedNs: number, number: number): Promise<void> {
     const { counters, histograms } = this.#meter
     const measured = plannedNs >= this.#traffic.measureFromNs
     this.open++
@@ -130,7 +131,7 @@ export class Churn {
       const socket = await this.#connect()
       if (measured) histograms.connect.record(nowNs() - startNs)
       // Their numbers follow those of all steady connections.
-      const connection = this.#task.firstConnection + (2 ** 24 + n) * this.#task.connectionStep
+      const connection = 2 ** 24 + number
       countReconnects(socket, this.#traffic)
       const failure = await this.#echoOnce(socket, connection)
       if (failure === 'abandoned') return
@@ -251,9 +252,7 @@ export class Churn {
     const { counters } = this.#meter
     if (this.#traffic.over && plannedUntilNs >= measureFromNs) {
       this.#skipWarmUp()
-      this.#pacer.takeMany(plannedUntilNs - this.#startedNs, Infinity, (_, count) => {
-        counters[counter.cyclesPlanned]! += count
-      })
+      counters[counter.cyclesPlanned]! += this.#cycles.takeMany(plannedUntilNs - this.#startedNs)
     }
     counters[counter.unanswered]! += this.#owing
     this.#abandoned = true

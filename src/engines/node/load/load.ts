@@ -1,7 +1,8 @@
 /** Sends messages over node:net, and verifies that each comes back. */
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../../vocabulary/address.ts'
-import { nowNs, Traffic } from '../../../load/traffic.ts'
+import { nowNs } from '../../../vocabulary/clock.ts'
+import { Traffic } from '../../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { LoadTask } from '../../../task.ts'
@@ -150,13 +151,12 @@ class LoadSession implements Session {
     onClosed()
   }
 
-  run(): Promise<void> {
-    const now = nowNs()
+  run(startNs: number): Promise<void> {
     this.#started = true
-    this.#traffic.start(now)
-    this.#churn?.start(now)
+    this.#traffic.start(startNs)
+    this.#churn?.start(startNs)
     this.#ticking = setInterval(() => this.#tick(), tickMs)
-    this.#lookedAtNs = now
+    this.#lookedAtNs = nowNs()
     this.#pace()
     if (!this.#traffic.openLoop) for (const connection of this.#connections) connection?.send()
     this.#endIfDone()

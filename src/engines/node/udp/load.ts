@@ -4,7 +4,7 @@ import type { HostAddress } from '../../../vocabulary/address.ts'
 import { usageError } from '../../../vocabulary/errors.ts'
 import type { DatagramStream } from '../../../load/datagram-stream.ts'
 import { DatagramTraffic } from '../../../load/datagram-traffic.ts'
-import { nowNs } from '../../../load/timetable.ts'
+import { nowNs } from '../../../vocabulary/clock.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { LoadTask } from '../../../task.ts'
@@ -169,12 +169,11 @@ class DatagramLoad implements Session {
     }
   }
 
-  run(): Promise<void> {
-    const now = nowNs()
-    this.#traffic.start(now)
+  run(startNs: number): Promise<void> {
+    this.#traffic.start(startNs)
     const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, this.#task.timeoutMs / 10))
     this.#timers.push(setInterval(() => setImmediate(this.#tick), tickMs))
-    this.#lookedAtNs = now
+    this.#lookedAtNs = nowNs()
     this.#pace()
     if (!this.#traffic.openLoop) this.#begin(0)
     return this.#finished

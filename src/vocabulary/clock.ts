@@ -1,0 +1,44 @@
+/** Clocks: performance.now() has another origin in each thread, and hrtime one for all. */
+import { timerMaxMs } from './units.ts'
+
+/** Of this thread. */
+export const nowNs = (): number => performance.now() * 1e6
+
+let offset: number | undefined
+
+/**
+ * What has to be added to an instant of this thread for the clock that all threads share. It does
+ * not change, and of several looks that is the best between whose two readings least time passed.
+ */
+export function sharedOffsetNs(): number {
+  if (offset !== undefined) return offset
+  let least = Infinity
+  for (let look = 0; look < 9; look++) {
+    const before = process.hrtime.bigint()
+    const now = nowNs()
+    const passed = Number(process.hrtime.bigint() - before)
+    if (passed >= least) continue
+    least = passed
+    offset = Number(before) + passed / 2 - now
+  }
+  return offset!
+}
+
+export const sharedNowNs = (): number => nowNs() + sharedOffsetNs()
+
+/** Sleeps until an instant of this thread, or until a signal; timers are late by up to 2 ms. */
+export async function sleepUntil(atNs: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const leftMs = (atNs - nowNs()) / 1e6
+    if (leftMs <= 0) return
+    await new Promise<void>(resolve => {
+      const wake = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, Math.min(leftMs, timerMaxMs))
+      signal.addEventListener('abort', wake)
+    })
+  }
+}

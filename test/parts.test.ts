@@ -1,0 +1,49 @@
+/** However many threads send: what a server gets is the same, byte by byte on each connection. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { bench, type BenchOptions } from 'yodel'
+import { short } from './full.ts'
+import { listen } from './peers/server.ts'
+
+/** What a server got on its connections, in no order: they have no numbers there. */
+async function received(options: BenchOptions): Promise<string[]> {
+  const streams: string[] = []
+  const server = await listen(socket => {
+    const hash = createHash('sha256')
+    let bytes = 0
+    socket.on('data', (data: Buffer) => {
+      hash.update(data)
+      bytes += data.length
+      socket.write(data)
+    })
+    socket.on('end', () => {
+      // Where nobody stays connected, each thread looks first whether a server answers.
+      if (bytes > 0) streams.push(`${bytes} bytes, ${hash.digest('hex')}`)
+      socket.end()
+    })
+  })
+  await using _ = server
+  const { messages, errors } = await bench(server.url, { warmupMs: 0, ...options }).finished
+  assert.deepEqual([messages.lost, errors.wrongBytes], [0, 0])
+  return streams.toSorted()
+}
+
+const sizeBytes = [{ minBytes: 1, maxBytes: 3_000, weight: 1 }]
+const open = { ratePerSecond: 2_000, count: 101, connections: 5, depth: 50, sizeBytes }
+const loads: [name: string, options: BenchOptions][] = [
+  ['even arrivals', open],
+  ['poisson arrivals', { ...open, arrivals: 'poisson' }],
+  ['a closed loop of one in turn', { count: 10, connections: 10, sizeBytes }],
+  [
+    'short connections of poisson arrivals',
+    { connections: 0, churnPerSecond: 400, arrivals: 'poisson', durationMs: 50, sizeBytes },
+  ],
+]
+for (const [name, options] of loads)
+  test(`what is sent does not depend on the number of threads: ${name}`, async () => {
+    const engine = options.churnPerSecond ? 'node' : 'auto'
+    const one = await received({ ...options, engine, threads: 1 })
+    for (const threads of short([2, 3, 4], [3]))
+      assert.deepEqual(await received({ ...options, engine, threads }), one)
+  })
