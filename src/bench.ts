@@ -4,6 +4,8 @@ import { checkLoad } from './bench/check.ts'
 import { ofTransport, overheadBytes } from './bench/datagram-defaults.ts'
 import { startLoad, type LoadRun } from './bench/run.ts'
 import { benchOptions, floodOptions, type BenchOptions, type FloodOptions } from './load/options.ts'
+import { lengthMs, meanRate, parseStages } from './load/stages.ts'
+import { usageError } from './vocabulary/errors.ts'
 import { checkOptions, defaultsOf, resolve } from './options/form.ts'
 
 export type { LoadRun } from './bench/run.ts'
@@ -46,9 +48,10 @@ export function bench(address: string | Address, options: BenchOptions = {}): Lo
   return startLoad('bench', address, benchOptions, options, () => {
     checkOptions(benchOptions, options)
     const target = toAddress(address)
-    const usual = { ...benchDefaults, durationMs: durationOf(options) }
-    const defaults = ofTransport(target, options, usual)
-    const { sizeBytes, ...load } = resolve(benchOptions, options, defaults)
+    const wanted = withRateOfStages(options)
+    const usual = { ...benchDefaults, durationMs: durationOf(wanted) }
+    const defaults = ofTransport(target, wanted, usual)
+    const { sizeBytes, ...load } = resolve(benchOptions, wanted, defaults)
     const sizes =
       typeof sizeBytes === 'number'
         ? [{ minBytes: sizeBytes, maxBytes: sizeBytes, weight: 1 }]
@@ -57,4 +60,24 @@ export function bench(address: string | Address, options: BenchOptions = {}): Lo
     checkLoad(measuring, target)
     return measuring
   })
+}
+
+/** Stages say how long and how fast; their mean is the rate of the plan. */
+export function withRateOfStages(options: BenchOptions): BenchOptions {
+  if (options.stages === undefined) return options
+  const beside = (['ratePerSecond', 'durationMs', 'count'] as const).find(
+    name => options[name] !== undefined && options[name] !== Infinity,
+  )
+  if (beside !== undefined)
+    throw usageError(
+      `Stages say themselves how fast and how long: ${beside} says it too.`,
+      'Leave --rate, --duration and --count out.',
+    )
+  const stages = parseStages(options.stages)
+  return {
+    ...options,
+    ratePerSecond: meanRate(stages),
+    durationMs: lengthMs(stages),
+    warmupMs: options.warmupMs ?? 0,
+  }
 }

@@ -33,6 +33,7 @@ const sizeBytes = [{ minBytes: 1, maxBytes: 3_000, weight: 1 }]
 const open = { ratePerSecond: 2_000, count: 101, connections: 5, depth: 50, sizeBytes }
 const loads: [name: string, options: BenchOptions][] = [
   ['even arrivals', open],
+  ['stages', { connections: 5, depth: 50, sizeBytes, stages: '0..2k/s over 60ms, 1k/s for 30ms' }],
   ['poisson arrivals', { ...open, arrivals: 'poisson' }],
   ['a closed loop of one in turn', { count: 10, connections: 10, sizeBytes }],
   [

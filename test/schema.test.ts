@@ -51,10 +51,12 @@ before(async () => {
   await using udp = await serve('udp://127.0.0.1:0')
   await using bad = await listen(socket => echoFlipped(socket, 100))
   await using silent = await listen(socket => socket.resume())
+  const expect = ['p50<1us']
   const churn = { ratePerSecond: 2000, churnPerSecond: 200, idle: 1, expect: ['p99<1h'] }
   const runs = {
     'closed loop': bench(server.url, counted),
     'open loop': bench(server.url, { ...short, ...churn }),
+    stages: bench(server.url, { ...one, stages: '0..2k/s over 50ms, 1k/s for 50ms', expect }),
     flood: flood(server.url, { ...one, count: 10 }),
     datagrams: bench(udp.url, counted),
     // It ends when its connections have failed.
@@ -77,6 +79,7 @@ test('real results have every key of the schema, and none that it does not descr
     assert.deepEqual(validateClosed.errors, null, name)
   }
   const { 'open loop': open, 'wrong bytes': wrong, 'no answer': none } = results
+  assert.ok(results['stages']!.stages!.some(({ missed }) => missed.length > 0))
   // Otherwise the schema of these would not have been looked at.
   assert.ok(open!.churn && open!.latenessUs.count > 0 && open!.expectations.length > 0)
   assert.ok(wrong!.firstWrong && none!.responseUs.p50 === null)

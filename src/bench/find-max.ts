@@ -176,6 +176,8 @@ function probeOptions(options: FindMaxOptions): BenchOptions {
     throw usageError('The first rate must be more than 0, and at most 1G/s.')
   if (load.ratePerSecond !== undefined)
     throw usageError('The search chooses the rate itself.', 'Leave out the rate.')
+  if (load.stages !== undefined)
+    throw usageError('The search chooses the rate itself.', 'Leave out the stages.')
   if (load.count !== undefined)
     throw usageError('Probes end after a time, not after a count.', 'Leave out the count.')
   if (!Number.isFinite(durationMs)) throw usageError('A probe has to end some time.')

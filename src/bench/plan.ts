@@ -6,6 +6,7 @@ import { counted, shareOf } from '../load/counted.ts'
 import { benchOptions } from '../load/options.ts'
 import { partOf, sizeOf } from '../load/part.ts'
 import type { Load } from '../load/plan.ts'
+import { parseStages, warmedUp } from '../load/stages.ts'
 import { askedFor, checkTransport } from '../options/where.ts'
 import type { LoadTask } from '../task.ts'
 import { checkDescriptors } from './descriptors.ts'
@@ -16,7 +17,7 @@ export function plan(
   address: Address,
 ): { tasks: [LoadTask, ...LoadTask[]]; reason?: string } {
   const { threads: wanted, engine: wantedEngine, expect: _, ...same } = load
-  const { ratePerSecond, churnPerSecond, ...options } = same
+  const { ratePerSecond, churnPerSecond, stages: stagesText, ...options } = same
   const asked = askedFor(benchOptions, load)
   checkTransport(asked, address.transport, 'client')
   checkCalling(load.calling)
@@ -24,7 +25,8 @@ export function plan(
   const threads = Math.min(wanted, Math.max(busy, load.connections, load.idle))
   const { connections, count, seed, arrivals, warmupMs } = load
   const isOpen = ratePerSecond !== undefined && connections > 0
-  const pace = isOpen ? { ratePerSecond, connections, seed } : undefined
+  const stages = stagesText === undefined ? undefined : warmedUp(parseStages(stagesText), warmupMs)
+  const pace = isOpen ? { ratePerSecond, stages, connections, seed } : undefined
   const wantsCount = count !== Infinity && connections > 0
   const messages = pace && wantsCount ? counted(arrivals, pace, warmupMs, count) : undefined
   const task = (n: number): LoadTask => {

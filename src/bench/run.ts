@@ -4,12 +4,13 @@ import type { Outcome } from '../engines/engine.ts'
 import { sharedOffsetNs } from '../vocabulary/clock.ts'
 import type { Load } from '../load/plan.ts'
 import { achievedOf, windowOf, type Window } from '../load/replies.ts'
+import { parseStages } from '../load/stages.ts'
 import { machine, versions } from '../vocabulary/machine.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import type { Table } from '../options/form.ts'
 import { timerMaxMs } from '../vocabulary/units.ts'
 import { limitsOf, meets, parseObjective } from '../report/objective.ts'
-import type { Interval, RunConditions, RunResult } from '../report/result.ts'
+import type { Interval, RunConditions, RunResult, StageFigures } from '../report/result.ts'
 import type { Findings } from '../report/findings.ts'
 import { summarize, withVerdict } from '../report/summarize.ts'
 import { UserError } from '../vocabulary/errors.ts'
@@ -19,6 +20,7 @@ import { isDatagrams, isHttp } from '../vocabulary/transport.ts'
 import { plan } from './plan.ts'
 import { reproduce } from './reproduce.ts'
 import { Seconds } from './seconds.ts'
+import { firstMissed, StageMarks } from './stage-marks.ts'
 
 export interface LoadRun {
   /**
@@ -94,6 +96,7 @@ class Run {
   #threads: Threads | undefined
   #timer: NodeJS.Timeout | undefined
   #seconds!: Seconds
+  #stages: StageMarks | undefined
   /** It ends after its duration, and not before; or when so many messages were planned. */
   #timed = false
   #count = Infinity
@@ -112,6 +115,8 @@ class Run {
     if (this.stopped) threads.stop(this.stopped)
     const { warmupMs } = load
     this.#seconds = new Seconds(load.durationMs, make => this.#tell(make))
+    if (load.stages !== undefined)
+      this.#stages = new StageMarks(parseStages(load.stages), () => this.snapshot())
     this.#timed = load.count === Infinity
     this.#count = load.count
     if (warmupMs === 0) this.#measure(startMs)
@@ -143,7 +148,7 @@ class Run {
       const window = windowOf(outcomes.map(({ log }) => log))
       if (this.#seconds.begun) this.#seconds.end(total, endOf(total, outcomes, window))
       const wrongs = outcomes.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
-      const result = summarize({
+      const findings: Findings = {
         total,
         window,
         // Wrong bytes tell more than bytes that did not come.
@@ -164,9 +169,10 @@ class Run {
         http: isHttp(address),
         limits: limitsOf(load.expect),
         conditions,
-      } satisfies Findings)
+      }
+      const result = summarize(findings)
       if (reason !== undefined) result.notes.push(`The ${tasks[0].engine} engine sent. ${reason}`)
-      return judge(result, load.expect)
+      return judge(withStages(result, this.#stages?.end(findings, load.expect)), load.expect)
     })
     this.finished.catch(() => {})
     return threads.address
@@ -187,7 +193,9 @@ class Run {
   #measure(atMs?: number) {
     const now = this.snapshot()
     const start = beginning(atMs ?? now.atMs, { ...now, warmupBytesIn: now.bytesIn })
-    this.#seconds.begin({ ...start, ...failuresOf(now) })
+    const from = { ...start, ...failuresOf(now) }
+    this.#seconds.begin(from)
+    this.#stages?.begin(from)
     const wait = (nowMs: number) => (this.#timer = setTimeout(look, this.#seconds.restMs(nowMs)))
     const look = () => {
       const now = this.snapshot()
@@ -235,16 +243,24 @@ const failuresOf = (now: Snapshot) =>
 const cyclesOf = (outcomes: readonly Outcome[]) =>
   achievedOf(outcomes.flatMap(({ cycles }) => cycles ?? []))
 
+const withStages = (result: RunResult, stages: StageFigures[] | undefined): RunResult =>
+  stages ? { ...result, stages } : result
+
 /** The objectives are part of the verdict. */
 function judge(result: RunResult, objectives: string[]): RunResult {
   const expectations = objectives.map(text => meets(parseObjective(text), result))
   const missed = expectations
     .filter(({ held }) => !held)
-    .map(({ objective, measured, measuredText }) =>
-      measured === null
-        ? `Expected ${objective}, ${measuredText}.`
-        : `Expected ${objective}, measured ${measuredText}.`,
-    )
+    .map(({ objective, measured, measuredText }) => {
+      const was = measured === null ? measuredText : `measured ${measuredText}`
+      const first = firstMissed(result.stages ?? [], objective)
+      return `Expected ${objective}, ${was}.${first ? ` It was first missed in ${first}.` : ''}`
+    })
+  // Over the whole run it held, and in a stage it did not.
+  for (const { objective, held } of expectations) {
+    const first = held ? firstMissed(result.stages ?? [], objective) : undefined
+    if (first) result.notes.push(`${objective} held in all, but was first missed in ${first}.`)
+  }
   const failedBecause = [...result.failedBecause, ...missed]
   return withVerdict({ ...result, expectations, failedBecause })
 }

@@ -1,9 +1,11 @@
 /** yodel bench: measure rate and round trips, with a verdict. */
 import type { Command } from '@commander-js/extra-typings'
 import { formatAddress, type Address } from '../vocabulary/address.ts'
-import { bench, benchDefaults, durationOf, type BenchOptions } from '../bench.ts'
+import { bench, benchDefaults, durationOf, withRateOfStages } from '../bench.ts'
+import type { BenchOptions } from '../bench.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { benchOptions, searchOptions } from '../load/options.ts'
+import { parseStages } from '../load/stages.ts'
 import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'
 import { endings, formatFor } from '../report/formats.ts'
@@ -93,9 +95,15 @@ async function measure(address: Address, options: BenchOptions, output: Output):
     run.stop()
     if (!connected) leaveUnconnected()
   })
-  const { connections, warmupMs, count } = { ...benchDefaults, ...options }
-  const durationMs = durationOf(options)
-  const about = { address: formatAddress(address), connections, durationMs, warmupMs, count }
+  const wanted = { ...benchDefaults, ...withRateOfStages(options) }
+  const about = {
+    address: formatAddress(address),
+    connections: wanted.connections,
+    durationMs: durationOf(withRateOfStages(options)),
+    warmupMs: wanted.warmupMs,
+    count: wanted.count,
+    stages: options.stages === undefined ? undefined : parseStages(options.stages),
+  }
   // Lines of JSON on the same terminal would be drawn over.
   const silent = output.ndjson && process.stdout.isTTY
   const stopShowing = silent ? () => {} : showLoad(run, about)

@@ -1,6 +1,5 @@
 /** Which messages a count means: so many of the whole plan, however it is divided into parts. */
-import { steady } from './curve.ts'
-import { createPacer, firstFrom, type Arrivals, type Pace } from './pacer.ts'
+import { createPacer, curveOf, firstFrom, type Arrivals, type Pace } from './pacer.ts'
 import { ownBefore, sizeOf, whole, type Part } from './part.ts'
 
 export interface Counted {
@@ -29,7 +28,7 @@ export const shareOf = (part: Part, connections: number, count: number): number 
   ownBefore(part, connections, count)
 
 function evenlyCounted(pace: Pace, warmupNs: number, count: number): Counted {
-  const { atNs } = steady(pace.ratePerSecond)
+  const { atNs } = curveOf(pace)
   const first = firstFrom(pace, warmupNs)
   const before = (part: Part, number: number) => ownBefore(part, pace.connections, number)
   return {
@@ -45,7 +44,7 @@ const spreadFirst = 8
 /** Where the plan is at its count is known only by a look at each connection's messages. */
 function poissonCounted(pace: Pace, warmupNs: number, count: number): Counted {
   const { connections } = pace
-  const { afterNs } = steady(pace.ratePerSecond)
+  const { afterNs } = curveOf(pace)
   const plan = createPacer('poisson', pace, whole)
   for (let spread = spreadFirst; ; spread *= 2) {
     const deviation = spread * (Math.sqrt(count) + 1)

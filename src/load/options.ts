@@ -7,6 +7,7 @@ import { connected } from '../options/where.ts'
 import { formatCount, formatDuration, formatSize } from '../vocabulary/units.ts'
 import { arrivalNames } from './pacer.ts'
 import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
+import { stagesMistake } from './stages.ts'
 
 /** As a comparison shows a value; JSON has null where it is Infinity. */
 const shown =
@@ -23,6 +24,14 @@ const sizes: Kind<number | SizeRange[]> = {
   format: value => [typeof value === 'number' ? String(value) : sizesText(value)],
   // They depend on the transport: bench/check.
   mistake: () => undefined,
+}
+
+/** A rate that changes: `0..10k/s over 1m, 10k/s for 5m, 0 over 10s`. */
+const stages: Kind<string> = {
+  placeholder: '<stages>',
+  parse: typed => typed,
+  format: value => [value],
+  mistake: stagesMistake,
 }
 
 const message: Kind<Uint8Array | string> = {
@@ -155,6 +164,13 @@ export const benchOptions = {
       key: 'sizes',
       show: value => (Array.isArray(value) ? sizesText(value, formatSize) : shown()(value)),
     },
+  }),
+  /** Open loop whose rate changes: `0..10k/s over 1m, 10k/s for 5m, 0 over 10s`. */
+  stages: option(stages, {
+    default: undefined,
+    flag: 'stages',
+    help: "open loop whose rate changes: '0..10k/s over 1m, 10k/s for 5m'",
+    condition: { name: 'stages', show: shown() },
   }),
   /** Short connections per second beside the steady ones: connect, echo once, hang up. */
   churnPerSecond: option(rate({ zero: true }), {

@@ -1,7 +1,8 @@
 /** When messages are due in an open loop, and on which connection: a function of time and seed. */
 import { mix } from '../vocabulary/random.ts'
-import { steady } from './curve.ts'
+import { steady, type Curve } from './curve.ts'
 import { ownBefore, sizeOf, type Part } from './part.ts'
+import { staged, type Stage } from './stages.ts'
 
 export const arrivalNames = ['even', 'poisson'] as const
 export type Arrivals = (typeof arrivalNames)[number]
@@ -45,16 +46,21 @@ export interface Place {
 /** Of the whole load. */
 export interface Pace {
   ratePerSecond: number
+  /** If the rate changes; those of the warm-up are the first. */
+  stages?: Stage[] | undefined
   connections: number
   seed: number
 }
+
+export const curveOf = ({ ratePerSecond, stages }: Pace): Curve =>
+  stages ? staged(stages) : steady(ratePerSecond)
 
 export const createPacer = (arrivals: Arrivals, pace: Pace, part: Part): Pacer =>
   arrivals === 'even' ? evenly(pace, part) : poisson(pace, part)
 
 /** The first message that is due from an instant on, of all: by the very instants of the plan. */
-export function firstFrom({ ratePerSecond }: Pace, ns: number): number {
-  const { atNs, until } = steady(ratePerSecond)
+export function firstFrom(pace: Pace, ns: number): number {
+  const { atNs, until } = curveOf(pace)
   let first = Math.max(0, Math.ceil(until(ns)))
   if (first > 2 ** 52) return first
   // A quotient may be off by one.
@@ -67,7 +73,7 @@ export function firstFrom({ ratePerSecond }: Pace, ns: number): number {
 export function evenly(pace: Pace, part: Part): Pacer {
   const { connections } = pace
   const { first, step } = part
-  const { atNs } = steady(pace.ratePerSecond)
+  const { atNs } = curveOf(pace)
   const own = sizeOf(part, connections)
   const numberOf = (place: number, n: number) => n * connections + first + place * step
   const dueNs = (taken: number) => atNs(numberOf(taken % own, Math.floor(taken / own)))
@@ -105,20 +111,29 @@ export function evenly(pace: Pace, part: Part): Pacer {
  * at once, since nobody can send so much, goes on evenly from there: random gaps could not be
  * counted without a look at each.
  */
-export function poisson({ ratePerSecond, connections, seed }: Pace, part: Part): Pacer {
+export function poisson(pace: Pace, part: Part): Pacer {
+  const { connections, seed } = pace
+  const { until, afterNs } = curveOf(pace)
   const own = sizeOf(part, connections)
-  const meanNs = (1e9 / ratePerSecond) * connections
-  const gapNs = (place: number, n: number) => {
+  /** How many of all are due while one is of this connection. */
+  const gap = (place: number, n: number) => {
     const connection = part.first + place * part.step
     const uniform = (mix(mix(mix(seed ^ 0xa441) ^ connection) ^ n) + 0.5) / 2 ** 32
-    return -Math.log(uniform) * meanNs
+    return -Math.log(uniform) * connections
   }
   /** Behind that message of each connection all gaps are alike. */
   const evenFrom = new Float64Array(own).fill(Infinity)
   const plannedNs = (connection: number, n: number, previousNs: number) =>
     n > evenFrom[connection]!
-      ? previousNs + meanNs
-      : (n === 0 ? 0 : previousNs) + gapNs(connection, n)
+      ? afterNs(previousNs, connections)
+      : afterNs(n === 0 ? 0 : previousNs, gap(connection, n))
+  /** Of one whose next is due at an instant, and whose gaps are alike: how many until another. */
+  const dueBefore = (fromNs: number, beforeNs: number) => {
+    if (fromNs >= beforeNs) return 0
+    const due = Math.max(1, Math.ceil((until(beforeNs) - until(fromNs)) / connections))
+    // A quotient may be off by one.
+    return afterNs(fromNs, due * connections) < beforeNs ? due + 1 : due
+  }
   const counts = new Float64Array(own)
   const dueNs = Float64Array.from(counts, (_, connection) => plannedNs(connection, 0, 0))
   const heap = Array.from(dueNs, (_, connection) => connection)
@@ -138,11 +153,11 @@ export function poisson({ ratePerSecond, connections, seed }: Pace, part: Part):
       let left = most
       for (let connection = 0; connection < own; connection++) {
         evenFrom[connection] = Math.min(evenFrom[connection]!, counts[connection]!)
-        const due = Math.ceil((beforeNs - dueNs[connection]!) / meanNs)
+        const due = dueBefore(dueNs[connection]!, beforeNs)
         const count = Math.min(left, Math.max(0, due))
         left -= count
         counts[connection]! += count
-        dueNs[connection]! += count * meanNs
+        if (count > 0) dueNs[connection] = afterNs(dueNs[connection]!, count * connections)
         onTaken(connection, count)
       }
       heap.sort((a, b) => dueNs[a]! - dueNs[b]!)
@@ -154,10 +169,10 @@ export function poisson({ ratePerSecond, connections, seed }: Pace, part: Part):
         const next = plannedNs(connection, n, previousNs)
         if (next >= untilNs) break
         // From here on they are alike.
-        const more = n > evenFrom[connection]! ? Math.ceil((untilNs - next) / meanNs) - 1 : 0
-        const count = Math.min(more, end - n - 1)
-        n += 1 + Math.max(0, count)
-        previousNs = next + Math.max(0, count) * meanNs
+        const more = n > evenFrom[connection]! ? dueBefore(next, untilNs) - 1 : 0
+        const count = Math.max(0, Math.min(more, end - n - 1))
+        n += 1 + count
+        previousNs = count > 0 ? afterNs(next, count * connections) : next
       }
       return { n, previousNs }
     },

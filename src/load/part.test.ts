@@ -8,6 +8,7 @@ import { arrivalNames, createPacer, type Arrivals, type Pace } from './pacer.ts'
 import { ownBefore, partOf, sizeOf, whole, type Part } from './part.ts'
 import { createPayload } from './payload.ts'
 import { createSizes } from './sizes.ts'
+import { parseStages } from './stages.ts'
 
 const payload = createPayload({ kind: 'seeded', seed: 7 })
 
@@ -44,6 +45,16 @@ const plans = fc.record({
   ratePerSecond: fc.double({ min: 0.1, max: 1e7, noNaN: true }),
   connections: fc.integer({ min: 1, max: 40 }),
   seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  stages: fc.constant(undefined),
+})
+const changing: fc.Arbitrary<Plan> = fc.record({
+  arrivals: fc.constantFrom(...arrivalNames),
+  ratePerSecond: fc.constant(1),
+  connections: fc.integer({ min: 1, max: 40 }),
+  seed: fc.nat(),
+  stages: fc.constantFrom(
+    ...['0..1k/s over 300ms', '100/s for 1s, 0 over 1s, 0 for 1s, 50/s for 1s'].map(parseStages),
+  ),
 })
 /** A load in slices, each of several threads. */
 const division = fc.record({
@@ -77,7 +88,7 @@ test('parts of parts have each thing once', () => {
 
 test('the union of any parts is message by message the plan of one', () => {
   fc.assert(
-    fc.property(plans, division, fc.nat(300), (plan, into, share) => {
+    fc.property(fc.oneof(plans, changing), division, fc.nat(300), (plan, into, share) => {
       const untilNs = (share * 1e9) / plan.ratePerSecond
       const all = messages(plan, whole, untilNs)
       const union = partsOf(into).flatMap(part => messages(plan, part, untilNs))

@@ -8,7 +8,14 @@ import type { SizeRange } from './sizes.ts'
 
 type Options = ResolvedOf<typeof benchOptions>
 /** What is said of a load as a whole, and becomes something else for a thread. */
-type WholeLoad = 'sizeBytes' | 'ratePerSecond' | 'churnPerSecond' | 'threads' | 'engine' | 'expect'
+type WholeLoad =
+  | 'sizeBytes'
+  | 'ratePerSecond'
+  | 'churnPerSecond'
+  | 'threads'
+  | 'engine'
+  | 'expect'
+  | 'stages'
 
 /** All options of a load, with what is sent worked out. */
 export interface Load extends Omit<Options, 'sizeBytes'> {

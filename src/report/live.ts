@@ -13,6 +13,8 @@ export interface LoadAbout {
   warmupMs: number
   durationMs: number
   count: number
+  /** Of a load whose rate changes. */
+  stages?: readonly { text: string; ms: number }[] | undefined
 }
 
 export type LoadPhase = 'connecting' | 'sending' | 'ending'
@@ -147,7 +149,9 @@ function headLines({ about, phase, ...view }: LoadView, canvas: Canvas): string[
     return [bar(messages, text, canvas)]
   }
   if (durationMs !== Infinity)
-    return [bar(time, timeLeft(durationMs - measuredMs, durationMs), canvas)]
+    return [
+      bar(time, stageAt(about, measuredMs) + timeLeft(durationMs - measuredMs, durationMs), canvas),
+    ]
   const elapsed = `${clock(view.elapsedMs).padStart(7)}  `
   return [elapsed + chart(view.rates, { ...canvas, columns: canvas.columns - elapsed.length })]
 }
@@ -222,6 +226,13 @@ function chart(rates: readonly number[], { columns, unicode }: Canvas): string {
   const columnOf = (rate: number) =>
     rate > 0 ? ramp[Math.max(0, Math.ceil((rate / most) * ramp.length) - 1)]! : ' '
   return shown.map(columnOf).join('').padEnd(room) + scale(shown)
+}
+
+/** The stage that lasts at that time, before the time that is left. */
+function stageAt({ stages = [] }: LoadAbout, measuredMs: number): string {
+  let endMs = 0
+  const at = stages.findIndex(({ ms }) => measuredMs < (endMs += ms))
+  return at === -1 ? '' : `${stages[at]!.text} (${at + 1}/${stages.length})  `
 }
 
 const timeLeft = (leftMs: number, allMs: number): string =>

@@ -9,6 +9,7 @@ import { distributionIn } from './result.ts'
 import { resultHistograms } from '../metrics/counters.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
 import { cycleShortfall, rateUnknown, shortfall } from './reasons.ts'
+import { stageLines } from './stages.ts'
 import { wrongBlock } from './wrong.ts'
 
 export interface TextOptions {
@@ -30,6 +31,7 @@ export function loadText(result: RunResult, options: TextOptions): string {
     invalidity(result, canvas),
     [...head(result, canvas), ...amounts(result, canvas), ...behind(result, canvas)],
     times(result, canvas),
+    stageLines(result, canvas),
     ...(result.run.command === 'bench' && responseUs.length > 0
       ? [ladderBlock(name, responseUs, canvas), shapeBlock(name, responseUs, canvas)]
       : []),
@@ -70,7 +72,8 @@ function head(result: RunResult, canvas: TextOptions): string[] {
   if (typeof connections === 'number') parts.push(plural(connections, 'connection'))
   if (depth && depth > 1) parts.push(`${formatCount(depth)} in flight each`)
   if (idle) parts.push(`${formatCount(idle)} idle`)
-  if (ratePerSecond)
+  if (result.stages) parts.push(plural(result.stages.length, 'stage'))
+  else if (ratePerSecond)
     parts.push(`${formatRate(ratePerSecond)} planned${arrivals === 'poisson' ? ' at random' : ''}`)
   if (churnPerSecond) parts.push(`${formatRate(churnPerSecond)} short connections`)
   parts.push(formatDuration(result.seconds * 1e3))

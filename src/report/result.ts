@@ -45,6 +45,25 @@ export interface Interval {
   responseUs: Distribution
 }
 
+/** What happened in a stage, by the clock: a reply counts where it comes. */
+export interface StageFigures {
+  /** As it was written. */
+  stage: string
+  /** When it began, in seconds after the end of the warm-up, and how long it was. */
+  second: number
+  seconds: number
+  /** Messages; those of the drain are of the last stage. */
+  planned: number
+  sent: number
+  received: number
+  /** Failures of all classes. */
+  errors: number
+  ratePerSecond: number
+  responseUs: Distribution
+  /** Which objectives it did not hold, and what was measured. */
+  missed: { objective: string; measuredText: string }[]
+}
+
 export interface FirstWrong {
   connection: number
   /** Offset in that connection's stream of the first wrong byte. */
@@ -187,6 +206,8 @@ export interface RunResult {
   expectations: Expectation[]
   /** Second by second, the warm-up left out. */
   intervals: Interval[]
+  /** Only with `--stages`: each stage that began. */
+  stages?: StageFigures[]
   /** `[value, count]` of each bucket that is not empty, in ascending order. */
   histograms: Record<DistributionName, [us: number, count: number][]>
   /** How exact the times are: samples below `lowestUs` are counted as that. */

@@ -1,0 +1,111 @@
+/** A rate that changes: stages, each at one rate or with a ramp from one to another. */
+import { usageError, UserError } from '../vocabulary/errors.ts'
+import { parseDuration, parseRate } from '../vocabulary/units.ts'
+import type { Curve } from './curve.ts'
+
+export interface Stage {
+  /** As it was written. */
+  text: string
+  /** Per second, at its beginning and at its end. */
+  from: number
+  to: number
+  ms: number
+}
+
+const rateMaxPerSecond = 1e9
+const example = "Write for example '0..10k/s over 1m, 10k/s for 5m, 0 over 10s'."
+
+/**
+ * `10k/s for 5m` is one rate, `0..10k/s over 1m` a ramp, and `0 over 10s` one from the rate before.
+ * @throws UserError if it is none of these
+ */
+export function parseStages(text: string): Stage[] {
+  const stages: Stage[] = []
+  for (const part of text.split(',').map(each => each.trim())) {
+    const [, rates, word, time] = /^(\S+)\s+(for|over)\s+(\S+)$/.exec(part) ?? []
+    if (rates === undefined) throw usageError(`'${part}' is not a stage.`, example)
+    const [first, last, ...more] = rates.split('..')
+    if (more.length > 0 || (word === 'for' && last !== undefined))
+      throw usageError(`'${part}' is not a stage: a ramp is A..B over a time.`, example)
+    const before = stages.at(-1)?.to
+    if (word === 'over' && last === undefined && before === undefined)
+      throw usageError(`The ramp '${part}' comes from no rate: nothing is before it.`, example)
+    const to = rateIn(part, last ?? first!)
+    const from = word === 'for' ? to : last === undefined ? before! : rateIn(part, first!)
+    const ms = parseDuration(time!)
+    if (!(ms > 0) || ms === Infinity)
+      throw usageError(`The stage '${part}' must have a time of more than 0.`, example)
+    stages.push({ text: part, from, to, ms })
+  }
+  if (!(dueIn(stages) > 0)) throw usageError('In these stages nothing is due: all rates are 0.')
+  return stages
+}
+
+/** Both ends of a ramp have the unit of the last where the first has none. */
+function rateIn(part: string, text: string): number {
+  const rate = parseRate(text)
+  if (rate > rateMaxPerSecond)
+    throw usageError(`The stage '${part}' has a rate of more than 1G/s.`, example)
+  return rate
+}
+
+/** What is wrong with it, behind the name of the option. */
+export function stagesMistake(text: string): string | undefined {
+  try {
+    parseStages(text)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return `cannot be read. ${error.message} ${error.hint ?? ''}`.trimEnd()
+  }
+}
+
+export const lengthMs = (stages: readonly Stage[]): number =>
+  stages.reduce((sum, { ms }) => sum + ms, 0)
+
+/** The integral of the rate over all stages. */
+const dueIn = (stages: readonly Stage[]): number =>
+  stages.reduce((sum, { from, to, ms }) => sum + ((from + to) / 2) * (ms / 1e3), 0)
+
+/** How many messages are due in all: the first is due at once. */
+export const countIn = (stages: readonly Stage[]): number => Math.ceil(dueIn(stages))
+
+export const meanRate = (stages: readonly Stage[]): number =>
+  dueIn(stages) / (lengthMs(stages) / 1e3)
+
+/** With a warm-up before them, at the rate with which they begin. */
+export const warmedUp = (stages: readonly Stage[], warmupMs: number): Stage[] => {
+  const { from } = stages[0]!
+  return warmupMs > 0 ? [{ text: 'warm-up', from, to: from, ms: warmupMs }, ...stages] : [...stages]
+}
+
+/** Behind the last stage nothing is due. While the rate is 0, the next waits for its end. */
+export function staged(stages: readonly Stage[]): Curve {
+  let [ns, count] = [0, 0]
+  const segments = stages.map(({ from, to, ms }) => {
+    // Per nanosecond.
+    const lengthNs = ms * 1e6
+    const slope = (to - from) / 1e9 / lengthNs
+    const segment = { ns, count, rate: from / 1e9, slope, endCount: 0 }
+    ns += lengthNs
+    count += ((from + to) / 2 / 1e9) * lengthNs
+    segment.endCount = count
+    return segment
+  })
+  const [endNs, total] = [ns, count]
+  const atNs = (wanted: number) => {
+    const segment = segments.find(({ endCount }) => wanted < endCount)
+    if (!segment) return Infinity
+    const { rate, slope } = segment
+    const rest = Math.max(0, wanted - segment.count)
+    const divisor = rate + Math.sqrt(Math.max(0, rate * rate + 2 * slope * rest))
+    return segment.ns + (divisor === 0 ? 0 : (2 * rest) / divisor)
+  }
+  const until = (ns: number) => {
+    if (ns >= endNs) return total
+    const segment = segments.findLast(each => each.ns <= ns) ?? segments[0]!
+    const after = Math.max(0, ns - segment.ns)
+    return segment.count + (segment.rate + (segment.slope * after) / 2) * after
+  }
+  return { atNs, until, afterNs: (ns, count) => atNs(until(ns) + count) }
+}
