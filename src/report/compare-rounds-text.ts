@@ -91,8 +91,8 @@ export function answerText(figure: FigureCompared): string {
   const { metric, answer, change, interval, unknownBecause, moreRounds } = figure
   if (unknownBecause !== null) return `${metric}: ${unknownBecause}.`
   if (answer === 'cannot tell') {
-    const between = interval ? ` between ${changeSpan(interval)},` : ''
-    return `${metric}: cannot tell;${between.replace(' to ', ' and ')} ${moreText(moreRounds!)}`
+    const span = interval && changeSpan(interval).replace(' to ', ' and ')
+    return `${metric}: cannot tell${span ? `: between ${span}` : ''}; ${moreText(moreRounds!)}`
   }
   const sizes = interval!.map(end => Math.abs(end)).toSorted((a, b) => a - b)
   if (answer === 'no difference')

@@ -33,7 +33,7 @@ test('without one it says how large a difference may still be, or that it cannot
   assert.match(textOf({}), /p50: no difference larger than [1-4]\.\d%\./)
   const noisy = { deviation: 0.2, seed: 2 }
   assert.deepEqual(answers(noisy), ['cannot tell', 'cannot tell', 'cannot tell'])
-  assert.match(textOf(noisy), /p50: cannot tell; between \S+ and \S+, about \d+ more rounds would/)
+  assert.match(textOf(noisy), /p50: cannot tell: between \S+ and \S+; about \d+ more rounds would/)
   const [rate] = compared(noisy).figures
   assert.ok(rate!.moreRounds! > 10 && rate!.moreRounds! < 10_000)
   assert.deepEqual(answers({ ...noisy, change: { margin: 1 } })[1], 'no difference')
