@@ -49,6 +49,10 @@ export function checkLoad(load: Load, address: Address): void {
       'A count of poisson arrivals has 100,000,000 messages at most.',
       'Say for how long with --duration.',
     )
+  if (load.thinkTime !== undefined && ratePerSecond !== undefined)
+    throw usageError('A think time is that of a closed loop.', 'Leave the rate or the stages out.')
+  if (load.thinkTime !== undefined && depth > 1)
+    throw usageError('With a think time a connection has one message in flight.', 'Use --depth 1.')
   if (connections * depth > inFlightMax)
     throw usageError('Connections times depth is more than 4,000,000 messages in flight.')
 }

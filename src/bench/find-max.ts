@@ -176,6 +176,8 @@ function probeOptions(options: FindMaxOptions): BenchOptions {
     throw usageError('The first rate must be more than 0, and at most 1G/s.')
   if (load.ratePerSecond !== undefined)
     throw usageError('The search chooses the rate itself.', 'Leave out the rate.')
+  if (load.thinkTime !== undefined)
+    throw usageError('The search sends an open loop: it has no think time.', 'Leave it out.')
   if (load.stages !== undefined)
     throw usageError('The search chooses the rate itself.', 'Leave out the stages.')
   if (load.count !== undefined)

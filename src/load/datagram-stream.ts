@@ -112,7 +112,7 @@ export class DatagramStream {
     const traffic = this.#traffic
     if (!traffic.openLoop) {
       this.#plannedNs = now
-      return traffic.mayGoOn(now)
+      return traffic.mayGoOn(now, this, this.#next)
     }
     while (this.#taken < this.#planned) {
       this.#plannedNs = traffic.plannedNs(this, this.#taken++, this.#plannedNs)

@@ -8,6 +8,7 @@ import { formatCount, formatDuration, formatSize } from '../vocabulary/units.ts'
 import { arrivalNames } from './pacer.ts'
 import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
 import { stagesMistake } from './stages.ts'
+import { thinkTimeMistake } from './thinking.ts'
 
 /** As a comparison shows a value; JSON has null where it is Infinity. */
 const shown =
@@ -32,6 +33,14 @@ const stages: Kind<string> = {
   parse: typed => typed,
   format: value => [value],
   mistake: stagesMistake,
+}
+
+/** `50ms`, or `50ms~20ms` for 30 to 70 ms. */
+const thinkTime: Kind<string> = {
+  placeholder: '<time>',
+  parse: typed => typed,
+  format: value => [value],
+  mistake: thinkTimeMistake,
 }
 
 const message: Kind<Uint8Array | string> = {
@@ -171,6 +180,13 @@ export const benchOptions = {
     flag: 'stages',
     help: "open loop whose rate changes: '0..10k/s over 1m, 10k/s for 5m'",
     condition: { name: 'stages', show: shown() },
+  }),
+  /** Closed loop: so long between an echo and the next message; `50ms~20ms` varies by 20 ms. */
+  thinkTime: option(thinkTime, {
+    default: undefined,
+    flag: 'think-time',
+    help: 'closed loop: wait before the next message; 50ms~20ms varies',
+    condition: { name: 'think time', show: shown() },
   }),
   /** Short connections per second beside the steady ones: connect, echo once, hang up. */
   churnPerSecond: option(rate({ zero: true }), {

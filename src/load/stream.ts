@@ -110,7 +110,7 @@ export class Stream {
           continue
         }
       } else {
-        if (!traffic.mayGoOn(now)) break
+        if (!traffic.mayGoOn(now, this, this.#sent)) break
         this.#plannedNs = now
       }
       this.#times[at] = this.#plannedNs

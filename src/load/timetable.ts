@@ -5,12 +5,15 @@
 import { counter, type Meter } from '../metrics/meter.ts'
 import { createPacer, type Pacer, type Place } from './pacer.ts'
 import type { LoadPlan } from './plan.ts'
+import { parseThinkTime, Thinking } from './thinking.ts'
 import { Replies, type ReplyLog } from './replies.ts'
 
 /** One connection of a load, as far as the plan knows it. */
 export interface Planned {
   /** Its number in this thread. */
   readonly index: number
+  /** Its number in the whole load. */
+  readonly connection: number
   /** Open loop: so many more are due, of the window or of the warm-up. Whether some can go out. */
   plan(count: number, measured: boolean): boolean
 }
@@ -46,6 +49,8 @@ export abstract class Timetable<S extends Planned> {
   readonly openLoop: boolean
   /** Whether all it does is planned: then a thread that gets no processor falls behind. */
   readonly isPlanned: boolean
+  /** Closed loop: who waits before the next message. */
+  readonly thinking: Thinking<S> | undefined
   readonly #pacer: Pacer | undefined
   #endNs = 0
   #overNs = 0
@@ -61,6 +66,8 @@ export abstract class Timetable<S extends Planned> {
     const { firstConnection: first, connectionStep: step } = task
     this.#pacer = task.pace && createPacer(task.arrivals, task.pace, { first, step })
     this.openLoop = this.#pacer !== undefined
+    if (task.thinkTime !== undefined)
+      this.thinking = new Thinking(parseThinkTime(task.thinkTime), task.seed, task.connections)
     this.goesByClock = !this.openLoop
     this.isPlanned = this.openLoop || (task.churn !== undefined && task.connections === 0)
   }
@@ -77,11 +84,13 @@ export abstract class Timetable<S extends Planned> {
   /** When somebody has to look again: the next message is due, or the time is up. */
   get nextNs(): number {
     if (this.over) return Infinity
-    return this.#pacer ? Math.min(this.startedNs + this.#pacer.nextNs, this.#endNs) : this.#endNs
+    const dueNs = this.#pacer ? this.startedNs + this.#pacer.nextNs : Infinity
+    return Math.min(dueNs, this.thinking?.nextNs ?? Infinity, this.#endNs)
   }
 
   /** Open loop: plans what has become due, and calls for each stream that may send. */
   plan(now: number, onDue: (stream: S) => void): void {
+    for (const stream of this.thinking?.takeAll(now) ?? []) onDue(stream)
     const pacer = this.#pacer
     const { lateness } = this.meter.histograms
     if (pacer && !this.over) {
@@ -176,9 +185,10 @@ export abstract class Timetable<S extends Planned> {
   }
 
   /** Closed loop: whether another message may be sent; if so, it counts as planned. */
-  mayGoOn(now: number): boolean {
+  mayGoOn(now: number, stream: S, n: number): boolean {
     if (this.over) return false
     if (this.#left > 0 && now < this.#endNs) {
+      if (this.thinking && !this.thinking.mayGo(stream, n, now)) return false
       if (now >= this.measureFromNs) this.#left--
       return true
     }

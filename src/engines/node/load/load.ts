@@ -106,6 +106,10 @@ class LoadSession implements Session {
     this.#meter = meter
     this.#traffic = traffic
     this.#effort = new Effort(traffic)
+    if (traffic.thinking)
+      traffic.thinking.onSooner = () => {
+        if (traffic.nextNs < this.#asleepUntilNs) this.#paceSoon()
+      }
     const { carries } = transports[task.address.transport]
     this.#connections = traffic.streams.map(stream => {
       const socket = sockets[stream.index]
@@ -173,7 +177,9 @@ class LoadSession implements Session {
     this.#asleepUntilNs = Infinity
     if (this.#traffic.over) return this.#windDown()
     const nextNs = Math.min(this.#traffic.nextNs, this.#churn?.nextNs ?? Infinity)
-    const waitMs = Math.min((nextNs - nowNs() - timerSlackNs) / 1e6, timerMaxMs)
+    // A think time need not be that exact.
+    const slackNs = this.#traffic.thinking ? 0 : timerSlackNs
+    const waitMs = Math.min((nextNs - nowNs() - slackNs) / 1e6, timerMaxMs)
     // At high rates an open loop spins: a late timer would be measured as response time.
     if (waitMs <= 0) this.#paceSoon()
     else {

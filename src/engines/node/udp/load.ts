@@ -85,6 +85,8 @@ class DatagramLoad implements Session {
   #ended = false
   #timers: NodeJS.Timeout[] = []
   #pacing: NodeJS.Timeout | undefined
+  /** Until then #pace sleeps; 0 if it does not. */
+  #asleepUntilNs = 0
   #windingDown = false
   #doneSinceNs: number | undefined
   #lookedAtNs = 0
@@ -98,6 +100,13 @@ class DatagramLoad implements Session {
     this.#meter = meter
     this.#traffic = traffic
     this.#effort = new Effort(traffic)
+    if (traffic.thinking)
+      traffic.thinking.onSooner = () => {
+        if (traffic.nextNs >= this.#asleepUntilNs) return
+        this.#asleepUntilNs = 0
+        clearTimeout(this.#pacing)
+        setImmediate(this.#pace)
+      }
     this.#places = places
     for (const stream of traffic.streams) this.#listen(stream)
   }
@@ -194,7 +203,11 @@ class DatagramLoad implements Session {
     this.#accountForWaiting(now)
     this.#traffic.plan(now, stream => this.#send(stream))
     if (this.#traffic.over) return this.#windDown()
-    const waitMs = Math.min((this.#traffic.nextNs - nowNs() - timerSlackNs) / 1e6, timerMaxMs)
+    const { nextNs, thinking } = this.#traffic
+    // A think time need not be that exact.
+    const slackNs = thinking ? 0 : timerSlackNs
+    const waitMs = Math.min((nextNs - nowNs() - slackNs) / 1e6, timerMaxMs)
+    this.#asleepUntilNs = waitMs <= 0 ? 0 : nextNs
     // At high rates an open loop spins: a late timer would be measured as response time.
     if (waitMs <= 0) setImmediate(this.#pace)
     else {

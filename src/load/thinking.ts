@@ -1,0 +1,123 @@
+/** How long a connection of a closed loop waits between an echo and its next message. */
+import { mix } from '../vocabulary/random.ts'
+import { usageError, UserError } from '../vocabulary/errors.ts'
+import { parseDuration } from '../vocabulary/units.ts'
+
+export interface ThinkTime {
+  ms: number
+  /** Uniformly so much more or less. */
+  jitterMs: number
+}
+
+/** `50ms`, or `50ms~20ms` for 30 to 70 ms. @throws UserError if it is neither */
+export function parseThinkTime(text: string): ThinkTime {
+  const [mean, jitter, ...more] = text.split('~')
+  const think = { ms: parseDuration(mean!), jitterMs: jitter ? parseDuration(jitter) : 0 }
+  if (more.length > 0 || jitter === '' || !(think.ms < Infinity) || think.jitterMs > think.ms)
+    throw usageError(`'${text}' is not a think time.`, 'Write for example 50ms, or 50ms~20ms.')
+  return think
+}
+
+/** What is wrong with it, behind the name of the option. */
+export function thinkTimeMistake(text: string): string | undefined {
+  try {
+    parseThinkTime(text)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return `cannot be read. ${error.message} ${error.hint}`.trimEnd()
+  }
+}
+
+/** Before message n of a connection: a function of both and of the seed. */
+export function thinkNs(think: ThinkTime, seed: number, connection: number, n: number): number {
+  const uniform = mix(mix(mix(seed ^ 0x7417) ^ connection) ^ n) / 2 ** 32
+  return (think.ms + think.jitterMs * (2 * uniform - 1)) * 1e6
+}
+
+/** One connection, as its engine knows it. */
+interface Thinker {
+  readonly index: number
+  readonly connection: number
+}
+
+/**
+ * Who waits until when. A connection asks once its echo has come, and again when its time is up.
+ */
+export class Thinking<S extends Thinker> {
+  /** Called where the next one is due sooner than all before. */
+  onSooner: () => void = () => {}
+  readonly #think: ThinkTime
+  readonly #seed: number
+  /** For which message each connection asked last, and when that may go. */
+  readonly #asked: Float64Array
+  readonly #dueNs: Float64Array
+  /** A heap of those that wait, the first to go on top. */
+  readonly #waiting: S[] = []
+
+  constructor(think: ThinkTime, seed: number, connections: number) {
+    this.#think = think
+    this.#seed = seed
+    this.#asked = new Float64Array(connections)
+    this.#dueNs = new Float64Array(connections)
+  }
+
+  get nextNs(): number {
+    const [first] = this.#waiting
+    return first ? this.#dueNs[first.index]! : Infinity
+  }
+
+  /** Whether message n may go; the first may at once. If not, it waits from now on. */
+  mayGo(stream: S, n: number, now: number): boolean {
+    const { index, connection } = stream
+    if (this.#asked[index] === n) return now >= this.#dueNs[index]!
+    const nextNs = this.nextNs
+    this.#asked[index] = n
+    this.#dueNs[index] = now + thinkNs(this.#think, this.#seed, connection, n)
+    if (this.#dueNs[index] <= now) return true
+    this.#push(stream)
+    if (this.#dueNs[index] < nextNs) this.onSooner()
+    return false
+  }
+
+  /** Takes those whose time is up. */
+  *takeAll(now: number): Generator<S> {
+    while (this.nextNs <= now) {
+      const first = this.#waiting[0]!
+      const last = this.#waiting.pop()!
+      if (this.#waiting.length > 0) this.#sink(last)
+      yield first
+    }
+  }
+
+  #before(a: S, b: S): boolean {
+    return this.#dueNs[a.index]! < this.#dueNs[b.index]!
+  }
+
+  #push(stream: S): void {
+    const heap = this.#waiting
+    let place = heap.length
+    heap.push(stream)
+    while (place > 0) {
+      const above = (place - 1) >> 1
+      if (!this.#before(stream, heap[above]!)) break
+      heap[place] = heap[above]!
+      place = above
+    }
+    heap[place] = stream
+  }
+
+  #sink(stream: S): void {
+    const heap = this.#waiting
+    let place = 0
+    for (;;) {
+      let below = 2 * place + 1
+      if (below >= heap.length) break
+      if (below + 1 < heap.length && this.#before(heap[below + 1]!, heap[below]!)) below++
+      if (!this.#before(heap[below]!, stream)) break
+      heap[place] = heap[below]!
+      place = below
+    }
+    heap[place] = stream
+  }
+}
