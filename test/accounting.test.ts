@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { bench, type BenchOptions, type LoadRun, type RunResult, type Server } from 'yodel'
 import { until as waitUntil } from './client.ts'
-import { onlyFull, short } from './full.ts'
+import { full, onlyFull, short } from './full.ts'
 import { listen } from './peers/server.ts'
 import { loadRefusal } from './refusal.ts'
 
@@ -65,13 +65,26 @@ type Measure = (url: string, options: BenchOptions) => Promise<RunResult>
 
 type Check = (name: string, body: () => Promise<void>) => void
 
+/** What is an edge, or made of the same parts as the others. */
+const edges = [
+  'replies of the warm-up are not among those of a count',
+  'a straggler takes only itself from the rate',
+  'a plan that cannot be sent ends, and all of it counts: poisson',
+  'and it can be stopped, in the warm-up too',
+  'when all have died the plan stays what it was',
+  'without a drain a run ends at once, although the server does not read',
+  'sent is what the system took',
+]
+
 const noUring = await loadRefusal('uring')
 for (const engine of ['node', 'uring'] satisfies Engine[]) {
   const skip = engine === 'uring' && noUring
   // In the short form each is shown on one engine, in turn.
   let turn = engine === 'node' ? 0 : 1
-  const check: Check = (name, body) =>
-    void test(name, { skip: turn++ % 2 === 1 && !noUring && onlyFull }, body)
+  const check: Check = (name, body) => {
+    const other = edges.includes(name) || (turn++ % 2 === 1 && !noUring)
+    void test(name, { skip: other && onlyFull }, body)
+  }
   describe(`what ${engine} counts`, { skip, timeout: 60_000, concurrency: 2 }, () => {
     const start: Start = (url, options) =>
       bench(url, { warmupMs: 0, sizeBytes, ...options, engine })
@@ -92,6 +105,7 @@ for (const engine of ['node', 'uring'] satisfies Engine[]) {
       // A busy peer has time to answer the first two.
       const some = await measure(mute.url, { ...load, durationMs: 1_000 })
       assert.deepEqual([some.verdict, some.messages.received], ['pass', 2])
+      if (!full) return
       await using deaf = await delayed(() => Infinity)
       const none = await measure(deaf.url, { ...load, durationMs: 100, expect: ['lost<1M'] })
       assert.deepEqual(none.failedBecause, ['Nothing came back.'])
@@ -123,10 +137,11 @@ function rates(check: Check, measure: Measure) {
   })
 
   check('what of the warm-up comes late changes nothing of the window', async () => {
-    await using server = await delayed((connection, n) => (connection + n === 0 ? 1000 : 1))
-    const load = { connections: 2, warmupMs: 50, durationMs: 200 }
+    await using server = await delayed((connection, n) => (connection + n === 0 ? 1000 : 10))
+    // A busy machine may hold up the peer for a short window, in which nothing is measured then.
+    const load = { connections: 2, warmupMs: 50, durationMs: 700 }
     const { messages, seconds, rates, failedBecause } = await measure(server.url, load)
-    assert.equal(seconds, 0.2)
+    assert.equal(seconds, 0.7)
     // The last one may come after the end.
     const { achievedPerSecond: achieved, sentPerSecond: sent } = rates
     assert.ok(achieved! * seconds >= messages.received - 1, JSON.stringify(rates))
@@ -142,6 +157,7 @@ function rates(check: Check, measure: Measure) {
     // What is left is no more than a tenth.
     assert.ok(rates.achievedPerSecond! <= 505, JSON.stringify([rates, seconds]))
     assert.ok(rates.sentPerSecond! <= 560, JSON.stringify([rates, seconds]))
+    if (!full) return
     const few = await measure(server.url, { ...load, count: 9, expect: ['rate>1/s'] })
     assert.deepEqual([few.rates.sentPerSecond, few.rates.achievedPerSecond], [null, null])
     assert.match(few.failedBecause.join(), /^Expected rate>1\/s, not known/)
@@ -158,6 +174,7 @@ function rates(check: Check, measure: Measure) {
     assert.ok(achievedPerSecond! < 300, `${achievedPerSecond}/s`)
     assert.equal(failedBecause.length, 1)
     assert.match(failedBecause[0]!, /^Achieved \d+(\.\d)?\/s of 400\/s planned\.$/)
+    if (!full) return
     const decided = await measure(server.url, { ...load, count: 40, expect: ['rate>1/s'] })
     assert.deepEqual(decided.failedBecause, [])
   })
@@ -168,10 +185,11 @@ function plans(check: Check, start: Start) {
   for (const arrivals of ['even', 'poisson'] as const) {
     check(`a plan that cannot be sent ends, and all of it counts: ${arrivals}`, async () => {
       await using server = await delayed(() => 1)
-      const load = { ratePerSecond: 1e9, connections: 3, durationMs: 200, drainMs: 0, arrivals }
+      const durationMs = short(200, 50)
+      const load = { ratePerSecond: 1e9, connections: 3, durationMs, drainMs: 0, arrivals }
       const { messages, seconds, latenessUs } = await start(server.url, load).finished
-      assert.equal(seconds, 0.2)
-      assert.ok(Math.abs(messages.planned - 2e8) <= 1e5, `${messages.planned} planned`)
+      assert.equal(seconds, durationMs / 1e3)
+      assert.ok(Math.abs(messages.planned - 1e6 * durationMs) <= 1e5, `${messages.planned} planned`)
       assert.equal(latenessUs.count, messages.planned)
       assert.equal(messages.lost, messages.planned - messages.received - messages.unfinished)
     })
@@ -219,6 +237,7 @@ function messages(check: Check, measure: Measure) {
     assert.equal(result.errors.unanswered, 1)
     assert.equal(result.verdict, 'fail')
     assert.match(result.failedBecause.join(' '), /1 connection still owed an answer/)
+    if (!full) return
     // What an objective allows is no failure.
     const allowed = await measure(server.url, { ...load, connections: 1, expect: ['loss<50%'] })
     assert.equal(allowed.verdict, 'pass')

@@ -9,9 +9,11 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { dial, echo } from './client.ts'
-import { full, short } from './full.ts'
+import { full, onlyFull } from './full.ts'
 import { yodel, yodelPath } from './program.ts'
 import { createTypist } from './typist.ts'
+
+const typed = createTypist()
 
 const fdOf = (server: Server) => (server as unknown as { _handle: { fd: number } })._handle.fd
 
@@ -51,27 +53,31 @@ test('LISTEN_FDS: tcp and unix are served, and known by their names', async () =
   await once(child, 'exit')
 })
 
-test('a unix socket is announced as one, whatever is spoken there', async () => {
-  const rows: [name: string, url: (path: string) => string][] = [
-    ['tcp', path => `unix:${path}`],
-    ['https', path => `https+unix:${path}`],
-  ]
-  for (const [name, url] of short(rows, rows.slice(1))) {
-    const path = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'echo')
-    const unix = await listening({ path })
-    const start = `exec ${process.execPath} ${yodelPath} serve --fd 3=${name}`
-    const stdio = ['ignore', 'pipe', 'pipe', fdOf(unix)] as const
-    const child = spawn('/bin/sh', ['-c', start], { stdio: [...stdio] })
-    const [said, warned] = [text(child.stdout!), text(child.stderr!)]
-    await once(child.stdout!, 'data')
-    child.kill()
-    assert.equal((await said).split('\n')[0], `yodel: listening on ${url(path)}`)
-    assert.doesNotMatch(await warned, /other machines|yodel connect/)
-    unix.close()
-  }
-})
+test(
+  'a unix socket is announced as one, whatever is spoken there',
+  { skip: onlyFull },
+  async () => {
+    const rows: [name: string, url: (path: string) => string][] = [
+      ['tcp', path => `unix:${path}`],
+      ['https', path => `https+unix:${path}`],
+    ]
+    for (const [name, url] of rows) {
+      const path = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'echo')
+      const unix = await listening({ path })
+      const start = `exec ${process.execPath} ${yodelPath} serve --fd 3=${name}`
+      const stdio = ['ignore', 'pipe', 'pipe', fdOf(unix)] as const
+      const child = spawn('/bin/sh', ['-c', start], { stdio: [...stdio] })
+      const [said, warned] = [text(child.stdout!), text(child.stderr!)]
+      await once(child.stdout!, 'data')
+      child.kill()
+      assert.equal((await said).split('\n')[0], `yodel: listening on ${url(path)}`)
+      assert.doesNotMatch(await warned, /other machines|yodel connect/)
+      unix.close()
+    }
+  },
+)
 
-test('what cannot be spoken on a socket is refused', async () => {
+test('what cannot be spoken on a socket is refused', { skip: onlyFull }, async () => {
   const tcp = await listening({ port: 0, host: '127.0.0.1' })
   const start = `exec ${process.execPath} ${yodelPath} serve --fd 3=unix`
   const child = spawn('/bin/sh', ['-c', start], { stdio: ['ignore', 'ignore', 'pipe', fdOf(tcp)] })
@@ -82,7 +88,6 @@ test('what cannot be spoken on a socket is refused', async () => {
 })
 
 test('a descriptor that cannot be served is refused in one line', async () => {
-  const typed = createTypist()
   const rows: [string, RegExp][] = [
     ['99', /Descriptor 99 is not open/],
     ['0', /Descriptor 0 is .*, not a socket/],

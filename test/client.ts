@@ -90,9 +90,16 @@ export function ending(socket: Socket): Promise<string> {
   })
 }
 
-/** Waits until it holds, looking every few milliseconds; the runner's time limit bounds it. */
+/**
+ * Waits until it holds, looking every few milliseconds, and less often for what takes long: to look
+ * costs time, too. The runner's time limit bounds it.
+ */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 5))
+  const startMs = performance.now()
+  while (!(await holds())) {
+    const waitMs = Math.min(50, Math.max(5, (performance.now() - startMs) / 8))
+    await new Promise(resolve => setTimeout(resolve, waitMs))
+  }
 }
 
 /**

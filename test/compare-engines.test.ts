@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { full, short } from './full.ts'
+import { full, onlyFull, short } from './full.ts'
 import { yodel } from './program.ts'
 import { createTypist } from './typist.ts'
 
@@ -44,7 +44,8 @@ const typed = createTypist(undefined, { COLUMNS: '40', LC_ALL: 'C.UTF-8', TERM: 
 
 test('models, in a picture of 40 columns and in a file', async () => {
   const path = join(folder, 'all.json')
-  const brief = ['--connections', '5', '--duration', '100ms', '--rounds', '1', '--pool', '2']
+  const duration = short('100ms', '50ms')
+  const brief = ['--connections', '5', '--duration', duration, '--rounds', '1', '--pool', '2']
   const chosen = full ? [] : ['--models', models.join()]
   const flags = [...brief, ...chosen, '--output', path]
   const { code, stdout: text, stderr } = await typed(['compare-engines', ...flags])
@@ -106,7 +107,7 @@ const noProc = isLinux ? false : 'the processes of another system are not listed
 
 test(
   'interrupted: what is there is printed, exit 130, no server stays',
-  { skip: noProc },
+  { skip: noProc || onlyFull },
   async () => {
     const flags = ['--json', '--models', 'node', '--connections', '2', '--duration', '1h']
     await using program = yodel(['compare-engines', ...flags])

@@ -50,7 +50,7 @@ function printed(program: Program, bytes: number): Promise<void> {
   })
 }
 
-const manyMiB = short(64, 16)
+const manyMiB = short(64, 4)
 const inMemory = short(', in less than 256 MiB of memory', '')
 test(`${manyMiB} MiB of random bytes come back the same${inMemory}`, async () => {
   const input = randomBytes(manyMiB * MiB)
@@ -70,7 +70,7 @@ test(`${manyMiB} MiB of random bytes come back the same${inMemory}`, async () =>
   assert.ok(finished.stdout.equals(input))
 })
 
-test('not more than 5 MiB are sent ahead of what comes back', async () => {
+test('not more than 5 MiB are sent ahead of what comes back', { skip: onlyFull }, async () => {
   const finished = await pipeTo(
     socket => {
       // Reads everything, answers nothing, and leaves once nothing more comes.
@@ -120,32 +120,34 @@ test('FIN is said when all is back, as some leave at once; --half-close: before'
     }
   })
   const never = proxy(() => {})
-  const [steady, silent] = await Promise.all([
-    pipeTo(slow, 'hello, hello', '--timeout', '1s'),
-    pipeTo(never, 'hello', '--timeout', '200ms'),
-  ])
-  assertEnded(steady, 0, '')
-  assert.equal(steady.stdout.toString(), 'hello, hello')
+  const silent = await pipeTo(never, 'hello', '--timeout', '200ms')
   const account = 'the server finished: 5 bytes sent, 0 came back, 5 missing.'
   const why = 'Nothing came for 200ms, so FIN was said; `--timeout` says how long to wait.'
   assertEnded(silent, 1, `${account} ${why}`)
   if (!full) return
-  const [patient, hasty] = await Promise.all([
+  const [steady, patient, hasty] = await Promise.all([
+    pipeTo(slow, 'hello, hello', '--timeout', '1s'),
     pipeTo(late, 'hello'),
     pipeTo(never, 'hello', '--half-close'),
   ])
+  assertEnded(steady, 0, '')
+  assert.equal(steady.stdout.toString(), 'hello, hello')
   assertEnded(patient, 0, '')
   assert.equal(patient.stdout.toString(), 'hello')
   assertEnded(hasty, 1, account)
 })
 
-test('a server that never finishes is left once everything is back', async () => {
-  const finished = await pipeTo(socket => socket.on('data', data => socket.write(data)), 'hello')
-  assertEnded(finished, 0, '')
-  assert.equal(finished.stdout.toString(), 'hello')
-})
+test(
+  'a server that never finishes is left once everything is back',
+  { skip: onlyFull },
+  async () => {
+    const finished = await pipeTo(socket => socket.on('data', data => socket.write(data)), 'hello')
+    assertEnded(finished, 0, '')
+    assert.equal(finished.stdout.toString(), 'hello')
+  },
+)
 
-test('too little, then FIN', async () => {
+test('too little, then FIN', { skip: onlyFull }, async () => {
   const tooShort = (socket: Socket) => onAllReceived(socket, all => socket.end(all.subarray(0, 3)))
   const finished = await pipeTo(tooShort, 'hello', '--half-close')
   assertEnded(finished, 1, 'the server finished: 5 bytes sent, 3 came back, 2 missing.')
@@ -165,14 +167,13 @@ test('the server finishes while stdin is still open', { skip: onlyFull }, async 
   )
 })
 
-test('too much, whether it comes with the echo or after it', async () => {
+test('too much, whether it comes with the echo or after it', { skip: onlyFull }, async () => {
   const line = 'more came back than was sent: 5 bytes sent, then 0x21.'
   const atOnce = (socket: Socket) => onAllReceived(socket, all => socket.end(`${all.toString()}!`))
   const later = (socket: Socket) => {
     onAllReceived(socket, all => socket.write(all, () => setImmediate(() => socket.end('!'))))
   }
-  const answers = short([atOnce, later], [later])
-  const tries = answers.map(answer => pipeTo(answer, 'hello', '--half-close'))
+  const tries = [atOnce, later].map(answer => pipeTo(answer, 'hello', '--half-close'))
   for (const finished of await Promise.all(tries)) {
     assertEnded(finished, 1, line)
     assert.equal(finished.stdout.toString(), 'hello!')
@@ -196,7 +197,7 @@ test('the first wrong byte is named: its offset, what was sent, what came', asyn
   await Promise.all(tries)
 })
 
-test('a reset in the middle', async () => {
+test('a reset in the middle', { skip: onlyFull }, async () => {
   await using server = await listen(socket => {
     socket.once('data', (data: Buffer) => {
       socket.write(data.subarray(0, 2), () => socket.once('data', () => socket.resetAndDestroy()))
@@ -228,7 +229,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   )
 }
 
-test('the reader of stdout goes away', async () => {
+test('the reader of stdout goes away', { skip: onlyFull }, async () => {
   await using program = yodel(['connect', url], 'open')
   program.child.stdin!.write('hello')
   await printed(program, 5)

@@ -25,7 +25,7 @@ describe('corruption that is counted', together, () => {
       if (refusal !== false) t.diagnostic(refusal)
       const all = ['0', '1e-4', '5%', '100%']
       // The server looks at none of the bytes.
-      const rates = short(all, engine === 'node' ? ['0', '100%'] : ['5%'])
+      const rates = short(all, engine === 'node' ? ['100%'] : ['5%'])
       for (const rate of refusal !== false ? [] : rates) {
         await server.setFaults([parseFault(`corrupt=${rate}`)])
         const before = server.snapshot().faultsInjected
@@ -77,7 +77,7 @@ describe('corruption that is counted', together, () => {
     },
   )
 
-  test('a burst that is replaced in place is corruption, whatever its bits', async () => {
+  test('a replaced burst is corruption, whatever its bits', { skip: onlyFull }, async () => {
     await using server = await listen(bytes => {
       const burst = Buffer.from(bytes)
       for (let at = 3980; at < 4000; at++) burst[at]! ^= 0x0f

@@ -109,6 +109,10 @@ suite('yodel serve', { concurrency: 4 }, () => {
   test('--dashboard prints where it is, a public one has a token; drain ends it', async () => {
     const everywhere = ['--dashboard', '0.0.0.0:0', '--json']
     await using program = yodel(['serve', ':0', '--engine', 'node', ...everywhere])
+    const [ready] = await program.says(/^\{"event":"listening".*\n/)
+    const { address, ...more } = JSON.parse(ready) as Record<string, unknown>
+    assert.match(String(address), /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/)
+    assert.deepEqual(more, { event: 'listening', engine: 'node', pid: program.child.pid })
     const [, link] = await program.says(/\{"event":"dashboard","url":"([^"]+)"\}/)
     assert.match(link!, /^http:\/\/0\.0\.0\.0:\d+\/\?token=[\w-]{32}$/)
     await program.says(/yodel: The dashboard can be reached from other machines, over plain HTTP;/)

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { dial, readAll, until } from './client.ts'
 import { ask, startBoard, type Board } from './dashboard.ts'
-import { full, short } from './full.ts'
-import { portOf, yodel } from './program.ts'
+import { onlyFull, short } from './full.ts'
+import { portOf, yodel, type Program } from './program.ts'
 import { createTypist } from './typist.ts'
 
 const typed = createTypist()
@@ -20,11 +20,13 @@ let everywhere: Board
 let openMetrics: Board
 before(async () => {
   locked = await startBoard({ token })
-  everywhere = await startBoard({ token, host: '0.0.0.0' })
-  openMetrics = await startBoard({ token, host: '0.0.0.0', metricsOpen: true })
+  const { server } = locked
+  everywhere = await startBoard({ server, token, host: '0.0.0.0' })
+  openMetrics = await startBoard({ server, token, host: '0.0.0.0', metricsOpen: true })
 })
 after(async () => {
-  for (const board of [locked, everywhere, openMetrics]) await board[Symbol.asyncDispose]()
+  // The server is that of the first one.
+  for (const board of [openMetrics, everywhere, locked]) await board[Symbol.asyncDispose]()
 })
 
 /** What comes back for these bytes, to its end. */
@@ -121,7 +123,7 @@ suite('a probe', () => {
 
   test('counts for no client that guesses, and stops its guessing', async () => {
     const wrong = (n: number) => ({ headers: { Authorization: `Bearer ${'x'.repeat(15)}${n}` } })
-    await using board = await startBoard({ token })
+    await using board = await startBoard({ server: locked.server, token })
     for (let n = 0; n < 10; n++)
       assert.equal((await board.ask('GET', '/api/server', wrong(n))).status, 401)
     assert.equal((await board.ask('GET', '/api/server', wrong(11))).status, 429)
@@ -160,8 +162,18 @@ test('one that does not listen any more is not ready, but alive', async () => {
   assert.equal((await board.ask('GET', '/healthz')).text, 'ok\n')
 })
 
+const folder = mkdtempSync(join(tmpdir(), 'yodel-token-'))
+const file = join(folder, 'token')
+writeFileSync(file, `${token}\n`)
+after(() => rmSync(folder, { recursive: true }))
+const argvOf = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+const bearer = { headers: { Authorization: `Bearer ${token}` } }
+
 test('--health: the three of them for everyone, and 503 while it drains', async () => {
-  await using program = yodel(['serve', ':0', '--health', '0.0.0.0:0', '--engine', 'node'])
+  const dashboard = ['--dashboard=:0', '--dashboard-token-file', file]
+  const health = ['--health', '0.0.0.0:0', '--engine', 'node']
+  await using program = yodel(['serve', ':0', ...health, ...dashboard])
+  await showsNoToken(program)
   const [, url] = await program.says(/health on (\S+)\n/)
   const [, address] = await program.says(/listening on (\S+)\n/)
   await program.says(/can be reached from other machines; anyone can read the metrics/)
@@ -182,15 +194,21 @@ test('--health: the three of them for everyone, and 503 while it drains', async 
   assert.equal((await ask(port, 'GET', '/readyz')).text, 'draining\n')
   assert.equal((await ask(port, 'GET', '/healthz')).text, 'ok\n')
   client.destroy()
-  assert.equal((await program.finished).code, 0)
+  const { code, stdout, stderr } = await program.finished
+  assert.equal(code, 0)
+  assert.ok(!`${stdout.toString()}${stderr}`.includes(token))
 })
 
-const folder = mkdtempSync(join(tmpdir(), 'yodel-token-'))
-const file = join(folder, 'token')
-writeFileSync(file, `${token}\n`)
-after(() => rmSync(folder, { recursive: true }))
-const argvOf = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-const bearer = { headers: { Authorization: `Bearer ${token}` } }
+/** Its dashboard is open to who knows the token. */
+async function showsNoToken(program: Program): Promise<string> {
+  const [, url] = await program.says(/dashboard on (\S+)\n/)
+  const port = Number(new URL(url!).port)
+  assert.equal((await ask(port, 'GET', '/api/server')).status, 401)
+  assert.equal((await ask(port, 'GET', '/api/server', bearer)).status, 200)
+  assert.ok(!url!.includes(token))
+  if (process.platform === 'linux') assert.ok(!argvOf(program.child.pid!).includes(token))
+  return url!
+}
 
 /** With the variable set for it alone. */
 function withVariable(value: string, args: string[]) {
@@ -200,7 +218,8 @@ function withVariable(value: string, args: string[]) {
   return program
 }
 
-test('its token comes from a file or a variable: neither argv nor stdout has it', async () => {
+const secret = 'its token comes from a file or a variable: neither argv nor stdout has it'
+test(secret, { skip: onlyFull }, async () => {
   const args = ['serve', ':0', '--dashboard=:0', '--quiet', '--engine', 'node']
   const rows = [
     () => yodel([...args, '--dashboard-token-file', file]),
@@ -208,20 +227,14 @@ test('its token comes from a file or a variable: neither argv nor stdout has it'
     // The more particular one goes before the other.
     () => withVariable('another-one-altogether', [...args, '--dashboard-token-file', file]),
   ]
-  for (const start of short(rows, rows.slice(2))) {
+  for (const start of rows) {
     await using program = start()
-    const [, url] = await program.says(/dashboard on (\S+)\n/)
-    const port = Number(new URL(url!).port)
-    assert.equal((await ask(port, 'GET', '/api/server')).status, 401)
-    assert.equal((await ask(port, 'GET', '/api/server', bearer)).status, 200)
-    assert.ok(!url!.includes(token))
-    if (process.platform === 'linux') assert.ok(!argvOf(program.child.pid!).includes(token))
+    const url = await showsNoToken(program)
     if (start === rows[1]) continue
-    const known = ['ctl', '--url', url!, '--token-file', file]
+    const known = ['ctl', '--url', url, '--token-file', file]
     assert.equal((await typed([...known, 'faults', '--json'])).code, 0)
-    const drains = ['ctl', '--url', url!, 'drain']
-    const drained = full ? withVariable(token, drains).finished : typed([...known, 'drain'])
-    assert.equal((await drained).code, 0)
+    const drains = ['ctl', '--url', url, 'drain']
+    assert.equal((await withVariable(token, drains).finished).code, 0)
     const { code, stdout, stderr } = await program.finished
     assert.equal(code, 0)
     assert.ok(!`${stdout.toString()}${stderr}`.includes(token))
@@ -242,7 +255,7 @@ test('a token that is none keeps it from starting', async () => {
     [/Cannot read it: ENOENT/, () => typed([...start, '--dashboard-token-file', 'nothing'])],
     [/unknown option '--dashboard-token'/, () => typed([...start, '--dashboard-token', token])],
   ]
-  for (const [says, started] of short(rows, rows.slice(1))) {
+  for (const [says, started] of short(rows, rows.slice(2))) {
     const { code, stdout, stderr } = await started()
     assert.deepEqual([code, String(stdout)], [2, ''])
     assert.match(stderr, says)
@@ -252,7 +265,7 @@ test('a token that is none keeps it from starting', async () => {
 
 test('an address that is taken is refused by the name of its flag', async () => {
   const { port } = locked
-  for (const flag of ['--health', '--dashboard']) {
+  for (const flag of short(['--health', '--dashboard'], ['--health'])) {
     const { code, stderr } = await typed(['serve', '127.0.0.1:0', flag, `127.0.0.1:${port}`])
     assert.equal(code, 3)
     assert.match(stderr, new RegExp(`^yodel: Cannot listen on \\S+ for ${flag}: .*EADDRINUSE`))

@@ -10,6 +10,8 @@ export const { Observer } = (await import(`${root}dist/dashboard/observer.js`)) 
 
 export interface BoardOptions extends Partial<Dashboards.DashboardOptions> {
   serve?: ServeOptions
+  /** One that serves already, and goes on when the board is gone: to start one costs more. */
+  server?: Server
   host?: string
   faults?: string[] | undefined
 }
@@ -37,8 +39,8 @@ export interface Board extends AsyncDisposable {
 }
 
 export async function startBoard(options: BoardOptions = {}): Promise<Board> {
-  const { serve: serving = {}, host = '127.0.0.1', faults, ...others } = options
-  const server = await serve(':0', { engine: 'node', ledger: true, ...serving })
+  const { serve: serving = {}, server: there, host = '127.0.0.1', faults, ...others } = options
+  const server = there ?? (await serve(':0', { engine: 'node', ledger: true, ...serving }))
   const observer = new Observer([{ server, concurrency: serving.concurrency ?? Infinity }])
   const dashboard = await startDashboard({
     observer,
@@ -63,7 +65,7 @@ export async function startBoard(options: BoardOptions = {}): Promise<Board> {
     async [Symbol.asyncDispose]() {
       observer.stop()
       await dashboard.close()
-      await server.close('now')
+      if (!there) await server.close('now')
     },
   }
   return board

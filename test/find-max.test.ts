@@ -86,7 +86,8 @@ test(
   },
 )
 
-test('where the first rate fails it goes down, and 0 means that no rate held', async () => {
+const down = 'where the first rate fails it goes down, and 0 means that no rate held'
+test(down, { skip: onlyFull }, async () => {
   await using server = await limitedServer(500)
   const options = { ...short, from: 250, probeMs: 50, warmupMs: 10, objective: 'p50<1us' }
   const result = await findMax(server.url, options).finished
@@ -102,7 +103,8 @@ test('stop() ends it with what was found so far', async () => {
   assert.deepEqual([stopped, ratePerSecond, probes], [true, 0, []])
 })
 
-test('stop() does not wait for a probe that connects', { timeout: 30_000 }, async () => {
+const unanswered = 'stop() does not wait for a probe that connects'
+test(unanswered, { timeout: 30_000, skip: onlyFull }, async () => {
   await using server = await serve('ws://127.0.0.1:0')
   let probes = 0
   let search: FindMaxRun

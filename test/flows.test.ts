@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { onlyFull, short } from './full.ts'
 import { serve } from 'yodel'
 import { dial, echo, until } from './client.ts'
@@ -15,7 +15,7 @@ const skip = await refusal('uring')
 const python = missing('python3')
 /** A prime length: no buffer and no page fits it. */
 const block = randomBytes(1_000_003)
-const plenty = short(32, 12) * block.length
+const plenty = short(32, 8) * block.length
 
 /** What a process has open. */
 function descriptors(pid: number): string[] {
@@ -73,7 +73,12 @@ class Stream {
   }
 }
 
-async function start(...args: string[]) {
+/** Where nothing else is said it is one server for all: to start it costs more than they do. */
+let shared: ReturnType<typeof open> | undefined
+after(async () => (await shared)?.program[Symbol.asyncDispose]())
+const start = () => (shared ??= open())
+
+async function open(...args: string[]) {
   const { program, url } = await yodelServe('--engine', 'uring', ...args)
   const where = url.startsWith('unix:') ? { path: url.slice(5) } : { port: portOf(url) }
   const open = () => descriptors(program.child.pid!).toSorted().join()
@@ -93,8 +98,8 @@ describe('flows', { skip, timeout: 30_000 }, () => {
       `over pipes while it is much: ${args[0] ?? 'tcp'}`,
       { skip: args[0] && onlyFull },
       async () => {
-        const { program, dial, asBefore } = await start(...args)
-        await using _ = program
+        const { program, dial, asBefore } = await (args.length > 0 ? open(...args) : start())
+        await using _ = args.length > 0 ? program : undefined
         const stream = new Stream(await dial())
         const before = pipesOf(program)
         for (let round = 1; round <= 2; round++) {
@@ -113,8 +118,7 @@ describe('flows', { skip, timeout: 30_000 }, () => {
     )
 
   test('who stops to read is held back, gets all of it later, and then FIN', async () => {
-    const { program, dial, asBefore } = await start()
-    await using _ = program
+    const { dial, asBefore } = await start()
     const [socket, other] = [await dial(), await dial()]
     const stream = new Stream(socket)
     await stream.flow(plenty)
@@ -132,8 +136,7 @@ describe('flows', { skip, timeout: 30_000 }, () => {
 
 describe('ends of flows', { skip, timeout: 30_000 }, () => {
   test('a reset while much is held leaves nothing behind', async () => {
-    const { program, dial, asBefore } = await start()
-    await using _ = program
+    const { dial, asBefore } = await start()
     for (let n = 0; n < short(5, 2); n++) {
       const socket = await dial()
       const stream = new Stream(socket)
@@ -151,7 +154,6 @@ describe('ends of flows', { skip, timeout: 30_000 }, () => {
 describe('flows that are received from again', { skip, timeout: 30_000 }, () => {
   test('an urgent byte is skipped, what comes after it comes back', { skip: python }, async () => {
     const { program, port, asBefore } = await start()
-    await using _ = program
     const before = pipesOf(program)
     await using peer = new Program(
       'python3',
@@ -174,8 +176,7 @@ describe('flows that are received from again', { skip, timeout: 30_000 }, () => 
   })
 
   test('one that falls silent gives its place back', { skip: onlyFull }, async () => {
-    const { program, dial } = await start()
-    await using _ = program
+    const { program, dial, asBefore } = await start()
     const sockets = () => descriptors(program.child.pid!).filter(d => d === 'socket').length
     const stream = new Stream(await dial())
     const before = sockets()
@@ -188,6 +189,7 @@ describe('flows that are received from again', { skip, timeout: 30_000 }, () => 
     await until(() => sockets() === before)
     await stream.flow(10)
     stream.socket.end()
+    await asBefore()
   })
 
   test('on leaving, all that was received comes back, and then FIN', async () => {

@@ -17,12 +17,13 @@ test(`${many} clients at once, each of them echoed`, async () => {
   await using server = await serve('http://127.0.0.1:0')
   const agent = new http.Agent({ keepAlive: true, maxSockets: many })
   const bodies = Array.from({ length: many }, (_, n) => pattern(5_000, n))
+  // Before the first has finished.
+  const allThere = until(() => server.snapshot().open === many)
   const answers = bodies.map(async body => {
     const request = http.request(server.url, { method: 'POST', agent })
     const answered = once(request, 'response')
     request.write(body.subarray(0, 2_000))
-    // All are there before the first has finished.
-    await until(() => server.snapshot().open === many)
+    await allThere
     request.end(body.subarray(2_000))
     const [response] = (await answered) as [http.IncomingMessage]
     assert.ok(Buffer.concat((await response.toArray()) as Buffer[]).equals(body))

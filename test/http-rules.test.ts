@@ -5,6 +5,7 @@ import http2 from 'node:http2'
 import { after, before, test } from 'node:test'
 import { serve, type Server } from 'yodel'
 import { dial, dialTls, readAll, until } from './client.ts'
+import { onlyFull } from './full.ts'
 import { origin, rawly } from './http-client.ts'
 
 let server: Server
@@ -172,7 +173,7 @@ test('garbage and then RST is one failure', async () => {
   assert.deepEqual([server.counts().protocol, server.counts().reset], [protocol + 2, reset])
 })
 
-test('HTTP/1.0 is agreed on by ALPN, too', async () => {
+test('HTTP/1.0 is agreed on by ALPN, too', { skip: onlyFull }, async () => {
   await using secret = await serve('https://127.0.0.1:0')
   const where = secret.address as { port: number }
   const socket = await dialTls(where, { ALPNProtocols: ['http/1.0'] })

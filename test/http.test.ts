@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { serve, type Server } from 'yodel'
 import { dial, pattern, readAll, until } from './client.ts'
-import { short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { origin, post1, post2, rawly } from './http-client.ts'
 
 let server: Server
@@ -75,7 +75,7 @@ describe('a body', () => {
 
   test('whose echo is not read is not read either, and complete in the end', async () => {
     const socket = await dial(server.address)
-    const whole = Buffer.alloc(64 * 2 ** 20, pattern(65_521, 3))
+    const whole = Buffer.alloc(short(64, 32) * 2 ** 20, pattern(65_521, 3))
     socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${whole.length}\r\n\r\n`)
     const { bytesIn } = server.snapshot()
     const all = new Promise(resolve => socket.write(whole, resolve))
@@ -145,7 +145,7 @@ describe('a request without a body', () => {
     )
   })
 
-  test('is told which client a proxy forwards', async () => {
+  test('is told which client a proxy forwards', { skip: onlyFull }, async () => {
     const proxy = { mode: 'accept' as const, from: ['127.0.0.0/8'] }
     await using behind = await serve('http://127.0.0.1:0', { proxy })
     const request = 'GET / HTTP/1.0\r\n\r\n'
@@ -216,12 +216,13 @@ describe('a server that leaves', () => {
   test('finishes what is under way and says so, in both versions', async () => {
     const leaving = await serve('http://127.0.0.1:0')
     const idle = await dial(leaving.address)
-    const delayed = fetch(`${origin(leaving)}/?delay=300ms`, { method: 'POST', body: 'late' })
     const session = http2.connect(origin(leaving))
     const goaway = once(session, 'goaway')
     const stream = session.request({ ':method': 'POST' }, { endStream: false })
     await once(stream, 'response')
-    await until(() => leaving.snapshot().open === 3)
+    // Last, so that a busy machine closes before it is answered.
+    const delayed = fetch(`${origin(leaving)}/?delay=500ms`, { method: 'POST', body: 'late' })
+    await until(() => leaving.counts().opened === 3)
     const closed = leaving.close()
     assert.equal((await readAll(idle)).length, 0)
     idle.end()
@@ -233,7 +234,7 @@ describe('a server that leaves', () => {
     await closed
   })
 
-  test('after its first client', async () => {
+  test('after its first client', { skip: onlyFull }, async () => {
     const once = await serve('http://127.0.0.1:0', { oneOff: true })
     const init = { method: 'POST', body: 'only', headers: { Connection: 'close' } }
     assert.equal(await (await fetch(origin(once), init)).text(), 'only')
