@@ -195,6 +195,15 @@ const bads: Bad[] = [
     offset: 0,
   },
   {
+    name: 'never answers the last ones of a count',
+    start: () => listen(client => echoThen(client, 2, () => {})),
+    // Nothing comes that would show that all is planned.
+    options: { count: 6, drainMs: 50 },
+    errors: { unanswered: 2 },
+    cause: 'missing',
+    offset: 2 * sizeBytes,
+  },
+  {
     name: 'flips a bit',
     start: () => listen(client => echoFlipped(client, 1_234)),
     errors: { wrongBytes: 2 },
@@ -204,7 +213,7 @@ const bads: Bad[] = [
 ]
 
 /** What an engine finds out by itself. */
-const ofEngine = ['closes early', 'resets', 'flips a bit']
+const ofEngine = ['closes early', 'resets', 'flips a bit', 'never answers the last ones of a count']
 
 function fails(measure: Measure, engine: EngineName) {
   for (const { name, start, options, errors, cause, offset } of bads) {

@@ -114,7 +114,7 @@ test('what is lost is not waited for without end', { timeout: 30_000 }, async ()
   assert.equal(intervals.length, 1)
   assert.deepEqual(notes, [])
   const hasty = await bench(urlOf(lossy), { ...load, depth: 10, drainMs: 0 }).finished
-  const hint = 'The drain (0ms) is shorter than the timeout (50ms): what was under way at the end'
+  const hint = 'The drain (0s) is shorter than the timeout (50ms): what was under way at the end'
   if (hasty.messages.lost > 0) assert.equal(hasty.notes[0], `${hint} counts as lost.`)
 })
 

@@ -55,9 +55,9 @@ test('one that is lost frees its place after the timeout, and not before', () =>
   assert.equal(first.length, 4)
   stream.arrived(first[2]!, 10 * ms)
   assert.equal(takeAll(stream, 20 * ms).length, 1)
-  traffic.tick(99 * ms, stream => freed.push(stream))
+  traffic.tick(99 * ms, { send: stream => freed.push(stream) })
   assert.deepEqual([freed.length, takeAll(stream, 99 * ms).length], [0, 0])
-  traffic.tick(100 * ms, stream => freed.push(stream))
+  traffic.tick(100 * ms, { send: stream => freed.push(stream) })
   assert.equal(freed.length, 1)
   // The three that were sent first; the one that was sent later has its time.
   assert.equal(takeAll(stream, 100 * ms).length, 3)
@@ -67,7 +67,7 @@ test('one that is lost frees its place after the timeout, and not before', () =>
 test('one that comes after its timeout is late once, and then doubled', () => {
   const { traffic, stream, counts } = begin()
   const [first] = takeAll(stream, 0)
-  traffic.tick(100 * ms, () => {})
+  traffic.tick(100 * ms, { send() {} })
   const seen = () => counts('messagesReceived', 'datagramsLate', 'datagramsDuplicated')
   stream.arrived(first!, 150 * ms)
   assert.deepEqual(seen(), [0, 1, 0])
@@ -124,7 +124,7 @@ test('the warm-up is left out of everything', () => {
   stream.arrived(warm[0]!, 11 * ms)
   stream.arrived(warm[0]!, 60 * ms)
   const measured = takeAll(stream, 60 * ms)
-  traffic.tick(160 * ms, () => {})
+  traffic.tick(160 * ms, { send() {} })
   stream.arrived(measured[0]!, 161 * ms)
   assert.deepEqual(
     counts('warmupSent', 'warmupReceived', 'messagesSent', 'messagesReceived', 'datagramsLate'),

@@ -4,6 +4,7 @@
  */
 import { counter, type Meter } from '../metrics/meter.ts'
 import { DatagramStream } from './datagram-stream.ts'
+import type { Mover } from './mover.ts'
 import { createPayload, type Payload } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
 import { mix } from '../vocabulary/random.ts'
@@ -48,9 +49,9 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
     )
   }
 
-  /** To be called several times a second: calls for each stream that has room again. */
-  tick(now: number, onFreed: (stream: DatagramStream) => void): void {
-    for (const stream of this.streams) if (stream.expire(now)) onFreed(stream)
+  /** To be called several times a second: each stream that has room again may send. */
+  tick(now: number, mover: Pick<Mover<DatagramStream>, 'send'>): void {
+    for (const stream of this.streams) if (stream.expire(now)) mover.send(stream, now)
   }
 
   /** The whole datagram of a message. */
@@ -113,19 +114,16 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
     return this.#lost.delete(keyOf(index, sequence))
   }
 
-  /** Whether one that is lost is still waited for: if it comes, it is late. */
-  awaitsLate(now: number): boolean {
+  /** Whether all has come back or is lost, and what is lost is waited for no longer. */
+  isQuiet(now: number): boolean {
+    if (!this.streams.every(stream => stream.failed || stream.done)) return false
     const patienceNs = Math.max(this.task.timeoutMs, lateLeastMs) * 1e6
-    return this.#lost.size > 0 && now - this.#lostNs < patienceNs
+    return this.#lost.size === 0 || now - this.#lostNs >= patienceNs
   }
 
   note(wrong: WrongBytes): void {
     this.meter.counters[counter.wrongBytes]!++
     this.wrong ??= wrong
-  }
-
-  get done(): boolean {
-    return this.streams.every(stream => stream.failed || stream.done)
   }
 }
 

@@ -174,11 +174,6 @@ export abstract class Timetable<S extends Planned> {
     return { n: place.n, previousNs: place.previousNs + startedNs }
   }
 
-  /** When its time is up. */
-  get endNs(): number {
-    return this.#endNs
-  }
-
   /** When the last message may have been due, once it is over. */
   get plannedUntilNs(): number {
     return Math.min(this.#overNs, this.#endNs)

@@ -4,6 +4,7 @@
  */
 import { counter, type Meter } from '../metrics/meter.ts'
 import { Evidence } from './evidence.ts'
+import type { Mover } from './mover.ts'
 import { createPayload, type Allocate, type Payload } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
 import { createSizes, type Sizes } from './sizes.ts'
@@ -33,15 +34,15 @@ export class Traffic extends Timetable<Stream> {
     )
   }
 
-  /** To be called several times a second: calls for each stream that is to be given up. */
-  tick(now: number, onFailed: (stream: Stream) => void): void {
+  /** To be called several times a second: gives up each stream that has waited too long. */
+  tick(now: number, mover: Pick<Mover<Stream>, 'giveUp'>): void {
     const suspect = this.evidence.expire(now)
-    if (suspect) onFailed(suspect)
+    if (suspect) mover.giveUp(suspect)
     const timeoutNs = this.task.timeoutMs * 1e6
     for (const stream of this.streams) {
       if (stream.failed || now - stream.waitingSinceNs < timeoutNs) continue
       stream.fail(counter.timedOut)
-      onFailed(stream)
+      mover.giveUp(stream)
     }
   }
 

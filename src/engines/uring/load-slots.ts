@@ -1,5 +1,6 @@
 /** The connections of a load, each in its slot: what the ring is told to do, and what came. */
 import { getSystemErrorName } from 'node:util'
+import type { Mover } from '../../load/mover.ts'
 import type { Stream } from '../../load/stream.ts'
 import type { Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
@@ -17,9 +18,9 @@ const atOnceMaxBytes = 16_384
 /** What is known of a connection; 0 is one that is closed. */
 const bit = { OPEN: 1, SENDING: 2, WAITING: 4, DIRTY: 8, FINISHED: 16 } as const
 
-export class LoadSlots {
-  /** Connections that are open and used. */
-  inUse = 0
+export class LoadSlots implements Mover<Stream> {
+  /** Connections that are open, those that are merely held left out. */
+  open = 0
   readonly #ring: Ring
   readonly #pool: BufferPool
   readonly #traffic: Traffic
@@ -34,7 +35,7 @@ export class LoadSlots {
   /** When the kernel was last given something. */
   #givenNs = 0
   /** Nothing more is sent, and what is under way is cancelled. */
-  #endsSends = false
+  #halts = false
   /** Streams with something to send, or whose FIN is due. */
   #dirty: number[] = []
 
@@ -61,23 +62,22 @@ export class LoadSlots {
     else this.#meter.counters[counter[name]]!++
   }
 
-  /** Begins to receive on all; in a closed loop, to send too. */
-  start(now: number): void {
+  /** Begins to receive on all. */
+  receive(): void {
     for (let slot = 0; slot < this.#state.length; slot++) {
       if (!this.#state[slot]) continue
-      if (slot < this.#streams.length) this.inUse++
+      if (slot < this.#streams.length) this.open++
       entries.receive(this.#ring, slot, 0)
     }
-    if (!this.#traffic.openLoop) this.touchAll(now)
   }
 
-  touchAll(now: number): void {
-    for (const stream of this.#streams) this.touch(stream, now)
+  begin(now: number): void {
+    for (const stream of this.#streams) this.send(stream, now)
   }
 
   /** Whether flush() has something to do. */
   get hasDirty(): boolean {
-    return this.#dirty.length > 0
+    return this.#dirty.length > 0 && !this.#halts
   }
 
   onRecv(slot: number, result: number, flags: number, now: number): void {
@@ -96,9 +96,9 @@ export class LoadSlots {
     // Bytes for a held connection, or for one closed in this very turn, count for no stream.
     if (stream && this.#state[slot] !== 0) {
       const right = stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)
-      this.#settle(slot, stream)
-      if (right) this.touch(stream, now)
-      else this.giveUp(slot)
+      this.#settleOne(slot, stream)
+      if (right) this.send(stream, now)
+      else this.giveUp(stream)
     }
     if (flags & k.cqe.BUF_MORE) pool.used[id] = at + length
     else pool.give(id)
@@ -145,14 +145,14 @@ export class LoadSlots {
    * Sends nothing more, and cancels what waits; whether all of that has ended. To be called until
    * it has: the kernel does not cancel what it is at work on.
    */
-  endSends(): boolean {
+  halt(): boolean {
     let isEnded = true
     for (const [slot, state] of this.#state.entries()) {
       if (!(state & bit.SENDING)) continue
       isEnded = false
       entries.cancel(this.#ring, tag(kind.REST, slot))
     }
-    this.#endsSends = true
+    this.#halts = true
     return isEnded
   }
 
@@ -160,19 +160,19 @@ export class LoadSlots {
    * Counts what the kernel has taken: all that it was given, unless it has said otherwise, which it
    * does before anything comes back.
    */
-  #settle(slot: number, stream: Stream): void {
+  #settleOne(slot: number, stream: Stream): void {
     const state = this.#state[slot]!
     const waiting = state & bit.SENDING ? this.#sending[slot]! : 0
     stream.handedOver(this.#given[slot]! - waiting, this.#givenNs)
   }
 
-  settleAll(): void {
+  settle(): void {
     for (const stream of this.#streams)
-      if (this.#state[stream.index]) this.#settle(stream.index, stream)
+      if (this.#state[stream.index]) this.#settleOne(stream.index, stream)
   }
 
-  /** Takes all messages out that may go now. */
-  touch(stream: Stream, now: number): void {
+  /** Takes all messages out that may go now; flush() gives them to the kernel. */
+  send(stream: Stream, now: number): void {
     if (!this.#state[stream.index]) return
     if (stream.take(now) > 0 || stream.done) this.#mark(stream.index)
   }
@@ -186,16 +186,16 @@ export class LoadSlots {
   /** Gives the kernel what the dirty ones have to send: one entry each. */
   flush(now: number): void {
     const dirty = this.#dirty
-    if (dirty.length === 0 || this.#endsSends) return
+    if (!this.hasDirty) return
     this.#givenNs = now
     this.#dirty = []
     for (const slot of dirty) {
       this.#state[slot]! &= ~bit.DIRTY
-      if (this.#state[slot]! & bit.OPEN) this.#send(slot, this.#streams[slot]!)
+      if (this.#state[slot]! & bit.OPEN) this.#give(slot, this.#streams[slot]!)
     }
   }
 
-  #send(slot: number, stream: Stream): void {
+  #give(slot: number, stream: Stream): void {
     const state = this.#state[slot]!
     if (state & bit.SENDING) return
     const { payload } = this.#traffic
@@ -222,12 +222,11 @@ export class LoadSlots {
     }
   }
 
-  giveUp(slot: number): void {
-    if (!this.#state[slot]) return
-    const stream = this.#streams[slot]
-    if (stream) stream.failed = true
-    stream?.ended()
-    this.#closeSlot(slot)
+  giveUp(stream: Stream): void {
+    if (!this.#state[stream.index]) return
+    stream.failed = true
+    stream.ended()
+    this.#closeSlot(stream.index)
   }
 
   /** Closing a direct descriptor ends what is under way on it only if it is cancelled. */
@@ -235,13 +234,13 @@ export class LoadSlots {
     const state = this.#state[slot]!
     if (!state) return
     const stream = this.#streams[slot]
-    if (stream) this.#settle(slot, stream)
+    if (stream) this.#settleOne(slot, stream)
     if (state & bit.SENDING) entries.cancel(this.#ring, tag(kind.REST, slot))
     entries.cancel(this.#ring, tag(kind.RECV, slot))
     entries.close(this.#ring, slot)
     this.#state[slot] = 0
     this.#meter.counters[counter.closed]!++
-    if (slot < this.#streams.length) this.inUse--
+    if (slot < this.#streams.length) this.open--
   }
 
   closeAll(): void {

@@ -5,6 +5,8 @@
  */
 import type { Address } from '../../vocabulary/address.ts'
 import { nowNs } from '../../vocabulary/clock.ts'
+import { Life } from '../../load/life.ts'
+import type { Stream } from '../../load/stream.ts'
 import { Traffic } from '../../load/traffic.ts'
 import { stopWord, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
@@ -27,10 +29,7 @@ const poolBufferBytes = 65_536
 /** A sleeping thread is woken that late at times: the last stretch is waited out awake. */
 const wakeUpNs = 200e3
 /** How often is looked for timeouts, and for being told to stop. */
-const tickNs = 50e6
-/** How often sends that wait are cancelled again, and for how long they are waited for. */
-const cancelAgainNs = 1e6
-const cancelMaxNs = 250e6
+const tickMs = 50
 /** After so many completions the clock is read again. */
 const readsPerClock = 8
 
@@ -55,25 +54,19 @@ class LoadSession implements Session {
   readonly address: Address
   readonly #libc: Libc
   readonly #ring: Ring
-  readonly #task: LoadTask
   readonly #meter: Meter
   readonly #pool: BufferPool
   readonly #argument: WaitArgument
   readonly #traffic: Traffic
   readonly #effort: Effort
   readonly #slots: LoadSlots
+  readonly #life: Life<Stream>
   readonly #table: Mapping
-  #abandonNs = Infinity
-  /** Until then sends that were cancelled may say how far they came. */
-  #cancelUntilNs = 0
-  #nextTickNs = 0
-  #settleNs = Infinity
 
   constructor(libc: Libc, ring: Ring, task: LoadTask, meter: Meter, failures: Failure[]) {
     this.address = task.address
     this.#libc = libc
     this.#ring = ring
-    this.#task = task
     this.#meter = meter
     this.#pool = new BufferPool(libc, ring, poolBuffers, poolBufferBytes)
     this.#argument = new WaitArgument(libc)
@@ -88,6 +81,8 @@ class LoadSession implements Session {
     const count = task.connections + task.idle
     this.#slots = new LoadSlots(ring, this.#pool, this.#traffic, address, count)
     for (const { slot, error } of failures) this.#slots.failed(slot, error)
+    const onLook = (now: number) => this.#effort.update(now)
+    this.#life = new Life(this.#traffic, this.#slots, { tickMs, onLook })
   }
 
   get outcome(): Outcome {
@@ -101,25 +96,21 @@ class LoadSession implements Session {
 
   /** Blocks this thread until all connections are closed. */
   async run(startNs: number): Promise<void> {
-    const [traffic, slots] = [this.#traffic, this.#slots]
+    const [life, slots, meter] = [this.#life, this.#slots, this.#meter]
     let now = nowNs()
-    traffic.start(startNs)
-    this.#settleNs = traffic.endNs
-    slots.start(now)
+    slots.receive()
+    life.start(startNs, now)
+    this.#effort.update(now)
     for (;;) {
-      if (now >= this.#settleNs) {
-        // What was given to the kernel until now was so before the end.
-        slots.settleAll()
-        this.#settleNs = Infinity
-      }
-      traffic.plan(now, stream => slots.touch(stream, now))
+      const { stopping } = meter
+      if (stopping !== stopWord.run) life.stop(now, stopping === stopWord.now)
+      life.turn(now)
+      if (life.ended) break
       slots.flush(now)
-      const atEnd = slots.inUse === 0 || (traffic.over && this.#abandonNs === Infinity)
-      if ((atEnd || now >= this.#nextTickNs) && this.#onTick(now)) break
       const began = now
       const worked = this.#wait(now)
       now = nowNs()
-      if (!worked && now < traffic.nextNs) this.#effort.waited(now - began)
+      if (!worked && now < life.dueNs) this.#effort.waited(now - began)
     }
     this.#close()
   }
@@ -128,7 +119,8 @@ class LoadSession implements Session {
   #wait(now: number): boolean {
     const [ring, argument] = [this.#ring, this.#argument]
     const { GETEVENTS, EXT_ARG } = k.enter
-    const leftNs = Math.min(this.#traffic.nextNs - wakeUpNs, this.#nextTickNs) - now
+    const { dueNs, tickNs } = this.#life
+    const leftNs = Math.min(dueNs - wakeUpNs, tickNs) - now
     if (leftNs > 0 && !this.#slots.hasDirty) {
       argument.set(leftNs)
       ring.enter(1, GETEVENTS | EXT_ARG, argument.address, WaitArgument.bytes)
@@ -195,38 +187,7 @@ class LoadSession implements Session {
     this.#pool.publish()
   }
 
-  /** What takes no microseconds; whether all is over. */
-  #onTick(now: number): boolean {
-    const traffic = this.#traffic
-    this.#nextTickNs = now + tickNs
-    this.#effort.update(now)
-    this.#slots.settleAll()
-    traffic.tick(now, stream => this.#slots.giveUp(stream.index))
-    const { stopping } = this.#meter
-    if (stopping !== stopWord.run) traffic.stop(now)
-    if (traffic.over && this.#abandonNs === Infinity) {
-      this.#abandonNs = now + this.#task.drainMs * 1e6
-      this.#slots.touchAll(now)
-    }
-    if (stopping === stopWord.now || now >= this.#abandonNs) {
-      // Only a send that has ended says how much of it the kernel has taken.
-      this.#cancelUntilNs ||= now + cancelMaxNs
-      if (!this.#slots.endSends() && now < this.#cancelUntilNs) {
-        this.#nextTickNs = now + cancelAgainNs
-        return false
-      }
-      this.#slots.settleAll()
-      traffic.close(now)
-      for (const stream of traffic.streams) this.#slots.giveUp(stream.index)
-    }
-    return this.#slots.inUse === 0 && (this.#task.connections > 0 || traffic.over)
-  }
-
   #close(): void {
-    const traffic = this.#traffic
-    traffic.die(nowNs())
-    traffic.close(nowNs())
-    this.#effort.update(nowNs())
     this.#slots.closeAll()
     this.#ring.submitAll()
     this.#ring.close()

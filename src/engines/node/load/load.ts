@@ -4,10 +4,10 @@ import type { Address } from '../../../vocabulary/address.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
 import { Traffic } from '../../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
-import { timerMaxMs } from '../../../vocabulary/units.ts'
+import type { Mover } from '../../../load/mover.ts'
+import type { Stream } from '../../../load/stream.ts'
 import type { LoadTask } from '../../../task.ts'
 import { transports } from '../../../vocabulary/transport.ts'
-import { Effort } from '../../effort.ts'
 import type { Outcome, Session } from '../../engine.ts'
 import { explain, failureName } from '../../failures.ts'
 import { Churn } from './churn.ts'
@@ -15,11 +15,10 @@ import { noteFailure } from './note-failure.ts'
 import type { Dial } from '../core/link.ts'
 import { countReconnects, keepOpen } from '../http/reconnects.ts'
 import { LoadConnection } from './connection.ts'
+import { Turns } from './turns.ts'
 
 /** How many connections are established at once: fewer than a usual backlog holds. */
 const dialsAtOnce = 256
-/** Node's timers may be late by this; for the rest of the time before a message the loop spins. */
-const timerSlackNs = 2e6
 /** How often timeouts, and whatever else needs no exact time, are checked. */
 const tickMs = 100
 
@@ -71,28 +70,17 @@ async function timedDial(task: LoadTask, meter: Meter, dial: Dial): Promise<Dupl
   return stream
 }
 
-class LoadSession implements Session {
+class LoadSession implements Session, Mover<Stream> {
   readonly address: Address
-  readonly #task: LoadTask
+  /** Steady connections that are not closed yet. */
+  open = 0
   readonly #meter: Meter
   readonly #traffic: Traffic
-  readonly #effort: Effort
+  readonly #turns: Turns<Stream>
   /** By the number of their stream; undefined if the connection failed. */
   readonly #connections: (LoadConnection | undefined)[]
   readonly #held: Duplex[] = []
   readonly #churn: Churn | undefined
-  #open = 0
-  #started = false
-  #ended = false
-  #pacing: NodeJS.Timeout | undefined
-  /** #pace sleeps until then; 0 if it does not sleep. */
-  #asleepUntilNs = 0
-  #ticking: NodeJS.Timeout | undefined
-  #abandoning: NodeJS.Timeout | undefined
-  #lookedAtNs = 0
-  #chunksSeen = 0
-  #finish!: () => void
-  readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
   constructor(
     task: LoadTask,
@@ -102,29 +90,24 @@ class LoadSession implements Session {
     dial: Dial,
   ) {
     this.address = task.address
-    this.#task = task
     this.#meter = meter
     this.#traffic = traffic
-    this.#effort = new Effort(traffic)
-    if (traffic.thinking)
-      traffic.thinking.onSooner = () => {
-        if (traffic.nextNs < this.#asleepUntilNs) this.#paceSoon()
-      }
+    this.#churn = task.churn && new Churn(task, meter, traffic, dial, () => this.#onRoom())
+    this.#turns = new Turns(traffic, this, tickMs, this.#churn)
     const { carries } = transports[task.address.transport]
     this.#connections = traffic.streams.map(stream => {
       const socket = sockets[stream.index]
       if (!socket) return undefined
-      this.#open++
+      this.open++
       return new LoadConnection(traffic, stream, socket, carries, () => this.#onClosed())
     })
     for (const socket of sockets.slice(task.connections)) if (socket) this.#hold(socket)
-    this.#churn = task.churn && new Churn(task, meter, traffic, dial, () => this.#onRoom())
   }
 
   get outcome(): Outcome {
     const { log, evidence } = this.#traffic
     const { wrong, statuses, reasons } = evidence
-    const { busyShare } = this.#effort
+    const { busyShare } = this.#turns
     const { log: cycles, lateNs: cyclesLateNs } = this.#churn ?? {}
     return { wrong, log, statuses, reasons, busyShare, cycles, cyclesLateNs }
   }
@@ -155,123 +138,39 @@ class LoadSession implements Session {
     onClosed()
   }
 
-  run(startNs: number): Promise<void> {
-    this.#started = true
-    this.#traffic.start(startNs)
-    this.#churn?.start(startNs)
-    this.#ticking = setInterval(() => this.#tick(), tickMs)
-    this.#lookedAtNs = nowNs()
-    this.#pace()
-    if (!this.#traffic.openLoop) for (const connection of this.#connections) connection?.send()
-    this.#endIfDone()
-    return this.#finished
+  async run(startNs: number): Promise<void> {
+    await this.#turns.run(startNs)
+    for (const socket of this.#held) socket.destroy()
   }
 
-  /** Sends what is due, and runs again when the next message is due. */
-  readonly #pace = (): void => {
-    if (this.#ended) return
-    const now = nowNs()
-    this.#accountForWaiting(now)
-    this.#traffic.plan(now, stream => this.#connections[stream.index]?.send())
-    this.#churn?.plan(now)
-    this.#asleepUntilNs = Infinity
-    if (this.#traffic.over) return this.#windDown()
-    const nextNs = Math.min(this.#traffic.nextNs, this.#churn?.nextNs ?? Infinity)
-    // A think time need not be that exact.
-    const slackNs = this.#traffic.thinking ? 0 : timerSlackNs
-    const waitMs = Math.min((nextNs - nowNs() - slackNs) / 1e6, timerMaxMs)
-    // At high rates an open loop spins: a late timer would be measured as response time.
-    if (waitMs <= 0) this.#paceSoon()
-    else {
-      this.#asleepUntilNs = nextNs
-      this.#lookedAtNs = 0
-      this.#pacing = setTimeout(this.#pace, waitMs)
-    }
+  stop(now: boolean): void {
+    this.#turns.stop(now)
   }
 
-  #paceSoon() {
-    this.#asleepUntilNs = 0
-    clearTimeout(this.#pacing)
-    setImmediate(this.#pace)
-  }
-
-  /** A short connection has ended: the next that waits may begin. */
-  #onRoom() {
-    if (this.#churn!.nextNs < this.#asleepUntilNs) this.#paceSoon()
-    this.#endIfDone()
-  }
-
-  /** A turn in which nothing was due and nothing came counts as waiting, though it used the CPU. */
-  #accountForWaiting(now: number) {
-    const chunks = this.#meter.counters[counter.chunks]!
-    const nextNs = Math.min(this.#traffic.nextNs, this.#churn?.nextNs ?? Infinity)
-    const idle = chunks === this.#chunksSeen && now < nextNs
-    if (idle && this.#lookedAtNs > 0) this.#effort.waited(now - this.#lookedAtNs)
-    this.#chunksSeen = chunks
-    this.#lookedAtNs = now
-  }
-
-  #tick() {
-    const now = nowNs()
-    for (const connection of this.#connections) connection?.settle()
-    this.#traffic.tick(now, stream => this.#connections[stream.index]?.abandon())
-    this.#effort.update(now)
-    if (this.#traffic.over) this.#windDown()
-  }
-
-  /** Nothing more is planned: connections with all echoes close, the others have time to drain. */
-  #windDown() {
-    if (this.#ended || this.#abandoning) return
-    this.#effort.update(nowNs())
-    const drainMs = Math.min(this.#task.drainMs, timerMaxMs)
-    this.#abandoning = setTimeout(() => this.#abandon(), drainMs)
-    // What the system has taken by now counts as taken before the end: it was hardly later.
-    const endNs = this.#traffic.plannedUntilNs - 1
-    for (const connection of this.#connections) connection?.settle(endNs)
+  begin(): void {
     for (const connection of this.#connections) connection?.send()
-    this.#churn?.plan(nowNs())
-    this.#endIfDone()
+  }
+
+  send(stream: Stream): void {
+    this.#connections[stream.index]?.send()
+  }
+
+  settle(atNs?: number): void {
+    for (const connection of this.#connections) connection?.settle(atNs)
+  }
+
+  giveUp(stream: Stream): void {
+    this.#connections[stream.index]?.abandon()
   }
 
   #onClosed() {
     this.#meter.counters[counter.closed]!++
-    this.#open--
-    this.#endIfDone()
+    if (--this.open === 0) this.#turns.wake()
   }
 
-  #abandon() {
-    for (const connection of this.#connections) connection?.settle()
-    this.#traffic.close(nowNs())
-    for (const connection of this.#connections) connection?.abandon()
-    this.#churn?.abandon()
-    if (this.#open === 0) this.#end()
-  }
-
-  #endIfDone() {
-    // Connections that closed before the load began are looked at when it begins.
-    if (this.#open > 0 || this.#ended || !this.#started) return
-    const { count, durationMs } = this.#task
-    // No connection is left that could reach the count.
-    if (count < Infinity && durationMs === Infinity) this.#traffic.die(nowNs())
-    const churning = this.#churn !== undefined && !this.#churn.done
-    if (churning || (this.#task.connections === 0 && !this.#traffic.over)) return
-    this.#end()
-  }
-
-  #end() {
-    this.#ended = true
-    this.#traffic.die(nowNs())
-    this.#traffic.close(nowNs())
-    this.#effort.update(nowNs())
-    for (const timer of [this.#pacing, this.#abandoning]) clearTimeout(timer)
-    clearInterval(this.#ticking)
-    for (const socket of this.#held) socket.destroy()
-    this.#finish()
-  }
-
-  stop(now: boolean): void {
-    this.#traffic.stop(nowNs())
-    if (now) this.#abandon()
-    else this.#windDown()
+  /** A short connection has ended: the next that waits may begin. */
+  #onRoom() {
+    if (this.#churn!.done) this.#turns.wake()
+    else this.#turns.wakeIfDue()
   }
 }

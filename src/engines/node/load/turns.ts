@@ -1,0 +1,105 @@
+/** Gives the life of a load its turns in Node's event loop, and knows how busy the thread is. */
+import { Life, type Flow } from '../../../load/life.ts'
+import type { Mover, ShortConnections } from '../../../load/mover.ts'
+import type { Planned } from '../../../load/timetable.ts'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import { nowNs } from '../../../vocabulary/clock.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
+import { Effort } from '../../effort.ts'
+
+/** Node's timers may be late by this; for the rest of the time before a message the loop spins. */
+const timerSlackNs = 2e6
+
+export class Turns<S extends Planned> {
+  readonly #meter: Meter
+  readonly #slackNs: number
+  readonly #life: Life<S>
+  readonly #effort: Effort
+  /** Undefined while it does not sleep. */
+  #sleeping: NodeJS.Timeout | undefined
+  #asleepUntilNs = 0
+  /** When the last turn was; 0 at first, and behind a sleep. */
+  #lookedAtNs = 0
+  #chunksSeen = 0
+  #finish!: () => void
+  readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
+
+  constructor(flow: Flow<S>, mover: Mover<S>, tickMs: number, short?: ShortConnections) {
+    this.#meter = flow.meter
+    // A think time need not be that exact.
+    this.#slackNs = flow.thinking ? 0 : timerSlackNs
+    if (flow.thinking) flow.thinking.onSooner = () => this.wakeIfDue()
+    this.#effort = new Effort(flow)
+    const onLook = (now: number) => this.#effort.update(now)
+    this.#life = new Life(flow, mover, { tickMs, short, onLook })
+  }
+
+  /** Resolves when the life has ended; then nothing is closed that the mover has not closed. */
+  run(startNs: number): Promise<void> {
+    this.#life.start(startNs, nowNs())
+    this.#next()
+    return this.#finished
+  }
+
+  stop(atOnce: boolean): void {
+    this.#life.stop(nowNs(), atOnce)
+    this.wake()
+  }
+
+  /** Something has changed for which a turn is due. */
+  wake(): void {
+    if (!this.#sleeping) return
+    clearTimeout(this.#sleeping)
+    this.#turnSoon()
+  }
+
+  /** Something may be due earlier than it was. */
+  wakeIfDue(): void {
+    if (this.#life.dueNs < this.#asleepUntilNs) this.wake()
+  }
+
+  get ended(): boolean {
+    return this.#life.ended
+  }
+
+  get busyShare(): number | null {
+    return this.#effort.busyShare
+  }
+
+  readonly #turn = (): void => {
+    const now = nowNs()
+    this.#accountForWaiting(now)
+    this.#life.turn(now)
+    this.#next()
+  }
+
+  #next() {
+    const { ended, dueNs, tickNs } = this.#life
+    if (ended) return this.#finish()
+    const lookNs = nowNs()
+    const waitMs = Math.min(
+      (dueNs - this.#slackNs - lookNs) / 1e6,
+      Math.ceil((tickNs - lookNs) / 1e6),
+    )
+    // At high rates an open loop spins: a late timer would be measured as response time.
+    if (waitMs <= 0) return void setImmediate(this.#turn)
+    this.#lookedAtNs = 0
+    this.#asleepUntilNs = Math.min(dueNs, tickNs)
+    // What has come is read first: the lateness of this thread is not the server's.
+    this.#sleeping = setTimeout(this.#turnSoon, Math.min(waitMs, timerMaxMs))
+  }
+
+  readonly #turnSoon = (): void => {
+    this.#sleeping = undefined
+    setImmediate(this.#turn)
+  }
+
+  /** A turn in which nothing was due and nothing came counts as waiting, though it used the CPU. */
+  #accountForWaiting(now: number) {
+    const chunks = this.#meter.counters[counter.chunks]!
+    const idle = chunks === this.#chunksSeen && now < this.#life.dueNs
+    if (idle && this.#lookedAtNs > 0) this.#effort.waited(now - this.#lookedAtNs)
+    this.#chunksSeen = chunks
+    this.#lookedAtNs = now
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The life of a load in one thread, without connections and without timers: it starts, sends what
+ * is due, winds down once nothing more is planned, gives what is under way its time (the drain),
+ * abandons what has not come by then, and ends. An engine moves the bytes. It calls turn() when
+ * something is due, when a tick is due, and when its last connection has closed.
+ */
+import type { Mover, ShortConnections } from './mover.ts'
+import type { Planned, Timetable } from './timetable.ts'
+
+/** After the last echo a duplicate may still come, where no end of a connection says otherwise. */
+const lingerNs = 50e6
+/** How often the mover is asked whether all has halted, and for how long at most. */
+const haltAgainNs = 1e6
+const haltMaxNs = 250e6
+
+/** What is sent in this life, and what must come back. */
+export interface Flow<S extends Planned> extends Timetable<S> {
+  /** Looks for timeouts: gives streams up, or lets them send again. */
+  tick(now: number, mover: Pick<Mover<S>, 'send' | 'giveUp'>): void
+  /** Everything has ended, or is waited for no longer. */
+  close?(now: number): void
+  /** Whether nothing is to come any more. Left out where connections say so, by their end. */
+  isQuiet?(now: number): boolean
+}
+
+interface LifeOptions {
+  /** How often timeouts, and whatever else needs no exact time, are looked at. */
+  tickMs: number
+  short?: ShortConnections | undefined
+  /** Called at each tick, at the beginning of the drain, and at the end. */
+  onLook: (now: number) => void
+}
+
+export class Life<S extends Planned> {
+  ended = false
+  /** When the next tick is due; it need not be on time. */
+  tickNs = Infinity
+  readonly #flow: Flow<S>
+  readonly #mover: Mover<S>
+  readonly #short: ShortConnections | undefined
+  readonly #onLook: (now: number) => void
+  readonly #everyNs: number
+  #windsDown = false
+  /** When the drain is over. */
+  #abandonNs = Infinity
+  #abandoned = false
+  /** Until then the system may say how much it took. */
+  #haltUntilNs: number | undefined
+
+  constructor(flow: Flow<S>, mover: Mover<S>, { tickMs, short, onLook }: LifeOptions) {
+    this.#flow = flow
+    this.#mover = mover
+    this.#short = short
+    this.#onLook = onLook
+    this.#everyNs = tickMs * 1e6
+  }
+
+  /**
+   * It may end at once: then nothing was connected.
+   * @param startNs when the plan begins: about now
+   */
+  start(startNs: number, now: number): void {
+    this.#flow.start(startNs)
+    this.#short?.start(startNs)
+    this.tickNs = now + this.#everyNs
+    this.turn(now)
+    if (!this.ended && !this.#flow.openLoop) this.#mover.begin(now)
+  }
+
+  /** When a turn is due, as exactly as possible: a message, a short connection, or the end. */
+  get dueNs(): number {
+    return Math.min(this.#flow.nextNs, this.#short?.nextNs ?? Infinity)
+  }
+
+  /** Does what is due. */
+  turn(now: number): void {
+    if (this.ended) return
+    const [flow, mover] = [this.#flow, this.#mover]
+    flow.plan(now, stream => mover.send(stream, now))
+    this.#short?.plan(now)
+    if (flow.over && !this.#windsDown) this.#windDown(now)
+    else if (now >= this.tickNs) this.#tick(now)
+    if (mover.open === 0 && this.#isDone(now)) this.#end(now)
+  }
+
+  /** Somebody wants it to end, with `atOnce` without a drain. A turn is due then. */
+  stop(now: number, atOnce: boolean): void {
+    this.#flow.stop(now)
+    if (!atOnce || this.#abandonNs === -Infinity) return
+    this.#abandonNs = -Infinity
+    this.tickNs = now
+  }
+
+  #tick(now: number): void {
+    const [flow, mover] = [this.#flow, this.#mover]
+    this.#onLook(now)
+    mover.settle?.()
+    flow.tick(now, mover)
+    if (now >= this.#abandonNs) this.#abandon(now)
+    else this.#await(now)
+  }
+
+  /** Nothing more is planned: connections with all echoes close, the others have time to drain. */
+  #windDown(now: number): void {
+    const [flow, mover] = [this.#flow, this.#mover]
+    this.#windsDown = true
+    this.#onLook(now)
+    this.#abandonNs = Math.min(this.#abandonNs, now + flow.task.drainMs * 1e6)
+    // What the system has taken by now counts as taken before the end: it was hardly later.
+    mover.settle?.(flow.plannedUntilNs - 1)
+    if (this.#abandonNs >= now) for (const stream of flow.streams) mover.send(stream, now)
+    this.#await(now)
+  }
+
+  #await(now: number): void {
+    const mayRest = this.#windsDown && this.#flow.isQuiet?.(now)
+    if (mayRest) this.#abandonNs = Math.min(this.#abandonNs, now + lingerNs)
+    this.tickNs = Math.min(now + this.#everyNs, this.#abandonNs)
+  }
+
+  /** The drain is over. What has not come back is lost; it counts as planned, not as received. */
+  #abandon(now: number): void {
+    if (this.#abandoned) return
+    const [flow, mover] = [this.#flow, this.#mover]
+    this.#haltUntilNs ??= now + haltMaxNs
+    if (mover.halt && !mover.halt() && now < this.#haltUntilNs) {
+      this.tickNs = now + haltAgainNs
+      return
+    }
+    this.#abandoned = true
+    this.tickNs = Infinity
+    mover.settle?.()
+    flow.close?.(now)
+    for (const stream of flow.streams) mover.giveUp(stream)
+    this.#short?.abandon()
+  }
+
+  /** No steady connection is left: whether nothing else keeps it alive. */
+  #isDone(now: number): boolean {
+    const { count, durationMs, connections } = this.#flow.task
+    // No connection is left that could reach the count.
+    if (count < Infinity && durationMs === Infinity) this.#flow.die(now)
+    if (this.#short && !this.#short.done) return false
+    return connections > 0 || this.#flow.over
+  }
+
+  #end(now: number): void {
+    this.ended = true
+    this.#flow.die(now)
+    this.#flow.close?.(now)
+    this.#onLook(now)
+  }
+}
