@@ -133,7 +133,7 @@ test('a connection that has waited too long is given up, and the others go on', 
   assert.deepEqual(counts('timedOut', 'messagesReceived'), [1, 100])
 })
 
-test('it ends when nobody is left, and what was to be due stays planned', () => {
+test('it ends when no connection is left, and what was to be due stays planned', () => {
   const close: Happening<Stream> = [35, (_, mover) => mover.closeAll()]
   const happens = [close]
   const timed = live(streams, { ...paced(100, 2), durationMs: 200 }, { happens })
@@ -144,7 +144,7 @@ test('it ends when nobody is left, and what was to be due stays planned', () => 
   assert.deepEqual(counted.counts('messagesPlanned', 'messagesReceived'), [30, 4])
 })
 
-test('nobody was connected: it ends at once', () => {
+test('nothing was connected: it ends at once', () => {
   const prepare = (mover: { closeAll(): void }) => mover.closeAll()
   const { endedMs, times } = live(streams, { connections: 3, durationMs: 500 }, { prepare })
   assert.deepEqual([endedMs, times('sent')], [0, 0])
@@ -154,7 +154,7 @@ test('idle connections alone are held for the whole time', () => {
   assert.equal(live(streams, { connections: 0, idle: 1, durationMs: 700 }).endedMs, 700)
 })
 
-test('what the system does not say at once is asked again, for a quarter of a second at most', () => {
+test('what the system does not say at once is asked again, for 250 ms at most', () => {
   const load = { durationMs: 20, drainMs: 0 }
   const soon = live(streams, load, { server: never, prepare: mover => (mover.halts = 3) })
   assert.deepEqual([soon.times('halts'), soon.endedMs], [4, 23])

@@ -21,4 +21,6 @@ export const sizeOf = ({ first, step }: Part, all: number): number =>
 
 /** Of things that are taken in turns, `turn` in each: how many of the first are its own. */
 export const ownBefore = (part: Part, turn: number, count: number): number =>
-  Math.floor(count / turn) * sizeOf(part, turn) + sizeOf(part, count % turn)
+  count === Infinity
+    ? Infinity
+    : Math.floor(count / turn) * sizeOf(part, turn) + sizeOf(part, count % turn)
