@@ -43,19 +43,21 @@ const settings: Record<string, { options: ServeOptions; partings: readonly Parti
   'that hangs': { options: { faults: [{ kind: 'hang' }] }, partings: ['resets'] },
 }
 
+/** Each transport once a day; wss and https are two of the others together. */
+const shown: Record<Server['engine'], readonly string[]> = {
+  node: ['tls as it comes', 'ws watched', 'http as it comes'],
+  uring: ['tcp as it comes'],
+  blocking: [],
+}
+
 for (const [engine, transports] of Object.entries(engines)) {
   const refused = skip || (await refusal(engine as Server['engine']))
   for (const transport of transports)
     for (const [setting, { options, partings }] of Object.entries(settings)) {
       if (engine !== 'node' && setting !== 'as it comes') continue
       const all = { engine: engine as Server['engine'], ...options }
-      // Which bytes come does not matter to who is watched, nor to a system call; and wss and https
-      // are those two together.
-      const isShown =
-        engine === 'node'
-          ? transport === 'ws' ||
-            (setting === 'as it comes' && !['wss', 'https'].includes(transport))
-          : transport === (engine === 'uring' ? 'tcp' : 'unix')
+      // Which bytes come does not matter to who is watched, nor to a system call.
+      const isShown = shown[engine as Server['engine']].includes(`${transport} ${setting}`)
       const name = `${transport}, ${engine} ${setting}`
       describe(name, { skip: refused || (!isShown && onlyFull), timeout }, () => {
         misused(transport, all, partings)

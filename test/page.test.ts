@@ -98,7 +98,8 @@ suite('the page in a browser', { skip, concurrency: true }, () => {
   test('a bench that the page starts ends with a report', rare, benchEnds)
   test('axe finds nothing serious, light, dark and on a phone', rare, isAccessible)
   test('10,000 rows scroll smoothly, and what peers say is text', rare, rowsScroll)
-  test('any page may talk to a WebSocket server: text, bytes, empty, and the code', anyPageTalks)
+  const talks = 'any page may talk to a WebSocket server: text, bytes, empty, and the code'
+  test(talks, rare, anyPageTalks)
   test('every preset is taken, of datagrams too', rare, presetsSuit)
   test('with --concurrency 1 one is served and others wait, in two colours', rare, othersWait)
 })

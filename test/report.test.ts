@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { bench, serve, type RunResult } from 'yodel'
+import { bench, type RunResult } from 'yodel'
+import { listen } from './peers/server.ts'
 import { yodel } from './program.ts'
 import { createTypist } from './typist.ts'
 
@@ -13,7 +14,7 @@ const path = (name: string) => join(folder, name)
 let result: RunResult
 
 before(async () => {
-  await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+  await using server = await listen(socket => void socket.pipe(socket))
   result = await bench(server.url, {
     count: 500,
     warmupMs: 10,

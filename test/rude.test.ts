@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect, serve } from 'yodel'
 import { dial, echo, ending, until } from './client.ts'
-import { short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { yodel } from './program.ts'
 import { createTypist } from './typist.ts'
 
@@ -76,7 +76,8 @@ test('stdout and stderr have no reader: the server serves on, and ends well', as
   assert.match(stderr, /^yodel: served 1 client, 5 B echoed\n$/)
 })
 
-test('blocking: a client that does not read is given up after drainMs', async () => {
+const greedy = 'blocking: a client that does not read is given up after drainMs'
+test(greedy, { skip: onlyFull }, async () => {
   const server = await serve(':0', { engine: 'blocking', drainMs: 300 })
   const greedy = await dial(server.address)
   greedy.on('error', () => {}).pause()
@@ -99,7 +100,7 @@ test('close() may be called again, and cannot slow a close("now")', async () => 
   await gone
 })
 
-test('durations longer than a timer can hold do not end at once', async () => {
+test('durations longer than a timer can hold do not end at once', { skip: onlyFull }, async () => {
   await using server = await serve(':0', { drainMs: 2 ** 40 })
   await using peer = await connect(server.url, { timeoutMs: 2 ** 40 })
   assert.equal((await peer.echo('x')).reply.length, 1)

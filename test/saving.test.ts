@@ -1,6 +1,7 @@
 /** Where results are written: whatever the target is, it stays that, and no result is lost. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -16,10 +17,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { serve, type RunResult, type Server } from 'yodel'
+import { onlyFull } from './full.ts'
 import { missing, Program, yodelPath } from './program.ts'
 import { createTypist } from './typist.ts'
 
@@ -138,7 +141,7 @@ test('a FIFO stays one: its reader gets all of it, of a bench too', { skip: noFi
 
 test(
   'stdout under another name, where it is a file: behind what is there',
-  { skip: posix },
+  { skip: posix || onlyFull },
   async () => {
     const [name, out] = [inFolder('out.json'), inFolder('printed')]
     symlinkSync('/dev/stdout', name)
@@ -227,10 +230,12 @@ test('a socket, or a link to one, is refused before the run', { skip: posix }, a
   const socket = inFolder('socket.json')
   const link = inFolder('link-to-socket.json')
   symlinkSync(socket, link)
-  await using _ = await serve(`unix:${socket}`)
+  const other = createServer().listen(socket)
+  await once(other, 'listening')
   for (const path of [socket, link]) {
     const { code, stdout, stderr } = await typed(['bench', server.url, ...brief, '--output', path])
     const why = `Cannot write ${path}: it is a socket. Name a file, or a FIFO.`
     assert.deepEqual([code, stdout, stderr], [2, '', `yodel: ${why}\n`])
   }
+  other.close()
 })

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { before, test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { bench, benchAgainst, flood, serve } from 'yodel'
+import { bench, benchAgainst, flood } from 'yodel'
 import type { BenchOptions, Rounds, RunResult } from 'yodel'
+import { peer } from './peers/datagrams.ts'
 import { echoFlipped, listen } from './peers/server.ts'
 import { root } from './program.ts'
 
@@ -41,24 +42,24 @@ const validateClosed = ajv.compile(closed(schema) as Schema)
 const written = (result: RunResult) => JSON.parse(JSON.stringify(result)) as RunResult
 /** Whoever moves the bytes, results have one form. */
 const one = { engine: 'node', threads: 1, connections: 2 } as const
-const short: BenchOptions = { durationMs: 150, warmupMs: 20, ...one }
-const counted: BenchOptions = { count: 300, warmupMs: 20, ...one }
+const short: BenchOptions = { durationMs: 100, warmupMs: 20, ...one }
+const counted: BenchOptions = { count: 100, warmupMs: 20, ...one }
 
 let results: Record<string, RunResult>
 let rounds: Rounds
 before(async () => {
-  await using server = await serve(':0', { engine: 'node' })
-  await using udp = await serve('udp://127.0.0.1:0')
+  await using server = await listen(socket => void socket.pipe(socket))
+  await using udp = await peer({}, (data, answer) => answer(data))
   await using bad = await listen(socket => echoFlipped(socket, 100))
   await using silent = await listen(socket => socket.resume())
   const expect = ['p50<1us']
-  const churn = { ratePerSecond: 2000, churnPerSecond: 200, idle: 1, expect: ['p99<1h'] }
+  const churn = { ratePerSecond: 500, churnPerSecond: 100, idle: 1, expect: ['p99<1h'] }
   const runs = {
     'closed loop': bench(server.url, counted),
     'open loop': bench(server.url, { ...short, ...churn }),
     stages: bench(server.url, { ...one, stages: '0..2k/s over 50ms, 1k/s for 50ms', expect }),
     flood: flood(server.url, { ...one, count: 10 }),
-    datagrams: bench(udp.url, counted),
+    datagrams: bench(`udp://127.0.0.1:${udp.port}`, counted),
     // It ends when its connections have failed.
     'wrong bytes': bench(bad.url, { ...short, durationMs: Infinity }),
     'no answer': bench(silent.url, { ...short, drainMs: 10 }),

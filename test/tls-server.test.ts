@@ -63,7 +63,7 @@ describe('how a stream ends', () => {
     test(`${version}: after close_notify all is echoed, then close_notify`, async () => {
       using line = await between()
       const socket = await dialTls(line.where, { minVersion: version, maxVersion: version })
-      const sent = pattern(2 ** 21, 4)
+      const sent = pattern(short(2 ** 21, 2 ** 18), 4)
       socket.end(sent)
       assert.ok((await readAll(socket)).equals(sent))
       const types = records(Buffer.concat(line.heard))
@@ -120,7 +120,9 @@ describe('how a fault ends it', () => {
 })
 
 describe('which clients are refused', () => {
-  test('garbage is closed and counted; a probe is not counted', async () => {
+  // Every day tls.test.ts sends some.
+  const counted = 'garbage is closed and counted; a probe is not counted'
+  test(counted, { skip: onlyFull }, async () => {
     await using server = await serve('tls://127.0.0.1:0')
     let [failed, opened] = [0, 0]
     const garbage = fc.asyncProperty(
@@ -133,7 +135,7 @@ describe('which clients are refused', () => {
         opened++
       },
     )
-    await fc.assert(garbage, { numRuns: short(30, 5) })
+    await fc.assert(garbage, { numRuns: 30 })
     const looker = await dial(server.address)
     looker.end()
     await ending(looker)
@@ -160,7 +162,7 @@ describe('which clients are refused', () => {
     assert.deepEqual([timedOut, handshakesFailed], [2, 2])
   })
 
-  test('a slow client keeps no other waiting', async () => {
+  test('a slow client keeps no other waiting', { skip: onlyFull }, async () => {
     const server = await serve('tls://127.0.0.1:0', { handshakeTimeoutMs: 3600_000 })
     const hello = await clientHello()
     const slow = Array.from({ length: 50 }, async (_, n) => {
@@ -185,7 +187,7 @@ describe('which clients are refused', () => {
 })
 
 describe('which clients are admitted', () => {
-  test('behind a PROXY header, sent or left out', async () => {
+  test('behind a PROXY header, sent or left out', { skip: onlyFull }, async () => {
     const proxy = { mode: 'accept' as const, from: ['127.0.0.0/8'] }
     await using server = await serve('tls://127.0.0.1:0', { proxy })
     const tls = { pin: server.fingerprint }
@@ -217,8 +219,8 @@ describe('which clients are admitted', () => {
 })
 
 describe('how much', () => {
-  test(`${full ? '1,000' : '30'} clients at once`, async () => {
-    const clients = Array.from({ length: full ? 1_000 : 30 }, async (_, n) => {
+  test(`${full ? '1,000' : '10'} clients at once`, async () => {
+    const clients = Array.from({ length: full ? 1_000 : 10 }, async (_, n) => {
       const socket = await dialTls(server.address)
       assert.equal(await echo(socket, `client ${n}`), `client ${n}`)
       return socket
@@ -228,7 +230,7 @@ describe('how much', () => {
     for (const socket of sockets) socket.end().resume()
   })
 
-  const size = full ? 100 : 8
+  const size = full ? 100 : 2
   test(`${size} MiB come back the same`, async () => {
     await using connection = await connect(server.url, {
       calling: { tls: { pin: server.fingerprint } },

@@ -44,7 +44,7 @@ test('every datagram comes back over many connections, closed loop and open', as
       sizeBytes: [{ minBytes: 20, maxBytes: 3000, weight: 1 }],
     },
   ]
-  for (const load of short(loads, loads.slice(1, 3))) {
+  for (const load of short(loads, loads.slice(1, 2))) {
     const result = await bench(server.url, load).finished
     assert.deepEqual(result.failedBecause, [])
     assert.equal(result.messages.received, load.count)
@@ -74,11 +74,14 @@ test('what is lost is a failure, unless an objective allows it; both reports say
     if (n % 10 !== 3) answer(data)
   })
   const load = { ...options, ...patient, count: 50, depth: 10 }
-  const strict = await until(bench(urlOf(lossy), load), has(50, 45))
-  assert.deepEqual(strict.datagrams, { ...none, lost: 5 })
-  assert.deepEqual(strict.failedBecause, ['5 messages did not come back.'])
+  if (full) {
+    const strict = await until(bench(urlOf(lossy), load), has(50, 45))
+    assert.deepEqual(strict.datagrams, { ...none, lost: 5 })
+    assert.deepEqual(strict.failedBecause, ['5 messages did not come back.'])
+  }
   const expect = ['loss<=10%', 'loss<9%', 'duplicated=0', 'reordered=0', 'late=0', 'corrupted=0']
   const judged = await until(bench(urlOf(lossy), { ...load, expect }), has(50, 45))
+  assert.deepEqual(judged.datagrams, { ...none, lost: 5 })
   assert.deepEqual(judged.failedBecause, ['Expected loss<9%, measured 10%.'])
   const passed = { ...judged, verdict: 'pass' as const, failedBecause: [] }
   const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
@@ -108,11 +111,13 @@ test('what is lost is not waited for without end', { timeout: 30_000 }, async ()
     if (n !== 3) answer(data)
   })
   const load = { ...options, timeoutMs: 50, count: 10, drainMs: 600_000 }
-  const { messages, intervals, notes } = await bench(urlOf(lossy), load).finished
+  const { messages, intervals, notes, failedBecause } = await bench(urlOf(lossy), load).finished
+  assert.deepEqual(failedBecause, ['1 message did not come back.'])
   assert.equal(messages.received, 9)
   // Waiting for it is none of the seconds.
   assert.equal(intervals.length, 1)
   assert.deepEqual(notes, [])
+  if (!full) return
   const hasty = await bench(urlOf(lossy), { ...load, depth: 10, drainMs: 0 }).finished
   const hint = 'The drain (0s) is shorter than the timeout (50ms): what was under way at the end'
   if (hasty.messages.lost > 0) assert.equal(hasty.notes[0], `${hint} counts as lost.`)
@@ -133,6 +138,7 @@ test('what comes twice or is overtaken is counted, and no failure', async () => 
   const result = await bench(urlOf(odd), load).finished
   assert.deepEqual(result.datagrams, { ...none, duplicated: 10, reordered: 10 })
   assert.deepEqual(result.failedBecause, [])
+  if (!full) return
   const expect = ['duplicated=0', 'reordered<=3']
   const { failedBecause } = await bench(urlOf(odd), { ...load, expect }).finished
   assert.deepEqual(failedBecause, [
@@ -146,7 +152,8 @@ test('what our own server loses, doubles, swaps and damages is what is counted',
   await using faulty = await serve('udp://127.0.0.1:0', { faults: [] })
   const counts = ['lost', 'duplicated', 'reordered', 'corrupted'] as const
   const load = { ...options, ...patient, count: 400, depth: 40, connections: 3, threads: 1 }
-  for (const [index, fault] of faults.entries()) {
+  // The others are done to datagrams as to messages.
+  for (const [index, fault] of short(faults, faults.slice(0, 1)).entries()) {
     await faulty.setFaults([fault])
     const before = faulty.snapshot().faultsInjected
     const hits = () => faulty.snapshot().faultsInjected - before
@@ -190,15 +197,14 @@ const findWrong =
     const run = bench(urlOf(bad), { ...options, ...patient, count: 10, depth: 2 })
     const isOver = (snapshot: Snapshot) => snapshot.wrongBytes === 1 && has(10, 9)(snapshot)
     const result = await until(run, isOver)
-    assert.equal(result.datagrams!.corrupted, 1)
-    assert.equal(result.messages.wrong, 1)
-    assert.equal(result.messages.received, 9)
+    const { wrong, received } = result.messages
+    assert.deepEqual([result.datagrams!.corrupted, wrong, received], [1, 1, 9])
     assert.ok(result.failedBecause.includes('1 datagram came wrong.'))
     assert.equal(result.firstWrong!.cause, cause)
     assert.match(result.firstWrong!.detail, says)
   }
 
-test("another's datagram is found", async () => {
+test("another's datagram is found", { skip: onlyFull }, async () => {
   const answers: ((data: Uint8Array) => void)[] = []
   const datas: Buffer[] = []
   await using mixed = await misbehaving((data, n, answer) => {
@@ -214,12 +220,7 @@ test("another's datagram is found", async () => {
   assert.equal(datagrams!.corrupted, 2)
 })
 
-test('no server is a refusal, and what makes no sense is refused with a sentence', async () => {
-  const gone = await peer()
-  await gone[Symbol.asyncDispose]()
-  const { errors, verdict } = await bench(urlOf(gone), { ...options, ...patient }).finished
-  assert.equal(errors.refused, 1)
-  assert.equal(verdict, 'fail')
+test('what makes no sense is refused with a sentence', async () => {
   const asked: [BenchOptions, RegExp][] = [
     [{ sizeBytes: 19 }, /20 bytes at least/],
     [{ sizeBytes: 65_508 }, /65507 bytes at most/],
@@ -245,6 +246,8 @@ test('no server there is exit code 3, as it is with connections', async () => {
     assert.match(stdout, /failures +refused 2\n/)
   }
   if (!full) return
+  const { errors, verdict } = await bench(urlOf(gone), { ...options, ...patient }).finished
+  assert.deepEqual([errors.refused, verdict], [1, 'fail'])
   await using piped = yodel(['connect', urlOf(gone)], Buffer.from('hello'))
   assert.equal((await piped.finished).code, 3)
 })

@@ -29,8 +29,8 @@ const rows: [what: string, Target, ConnectOptions['calling']][] = [
 ]
 
 for (const [what, target, calling] of rows) {
-  // They are those two together.
-  const skip = ['wss', 'https', 'http'].includes(what) && onlyFull
+  // The others are those together, or dial alike.
+  const skip = !['tls', 'ws', 'h2c, one request'].includes(what) && onlyFull
   test(`a layer that throws hangs up below itself: ${what}`, { skip }, async () => {
     await using server = await serve(`${target.transport}://127.0.0.1:0`)
     // In between, to see the connection itself.

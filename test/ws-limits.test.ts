@@ -2,21 +2,26 @@
 import assert from 'node:assert/strict'
 import { createHash, randomFillSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
+import type { Server } from 'yodel'
 import { until } from './client.ts'
 import { frame, upgraded } from './frames.ts'
-import { full, onlyFull } from './full.ts'
+import { full, onlyFull, short } from './full.ts'
 import { portOf as portOfUrl, yodelServe } from './program.ts'
 import { balanced, open, receive, start } from './ws-clients.ts'
 
 const timeout = 60_000
-const [many, pieces, greedies] = full ? [1_000, 10, 500] : [30, 1, 50]
+const [many, pieces, greedies] = full ? [1_000, 10, 500] : [20, 1, 50]
+const pieceMiB = short(10, 2)
 const linux = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
 
-test(`${pieces}0 MiB in messages of 10 MiB come back the same`, { timeout }, async () => {
-  await using server = await start()
+let server: Server
+before(async () => void (server = await start()))
+after(() => server.close('now'))
+
+test(`${pieces} messages of ${pieceMiB} MiB come back the same`, { timeout }, async () => {
   const client = await open(server)
-  const piece = randomFillSync(Buffer.alloc(10 * 2 ** 20))
+  const piece = randomFillSync(Buffer.alloc(pieceMiB * 2 ** 20))
   const [out, back] = [createHash('sha1'), createHash('sha1')]
   for (let n = 0; n < pieces; n++) {
     piece.writeUInt32BE(n)
@@ -30,7 +35,6 @@ test(`${pieces}0 MiB in messages of 10 MiB come back the same`, { timeout }, asy
 })
 
 test(`${many} clients at once, each of them echoed`, { timeout }, async () => {
-  await using server = await start()
   const clients = await Promise.all(Array.from({ length: many }, () => open(server)))
   const echoed = await Promise.all(
     clients.map((client, n) => {

@@ -8,7 +8,7 @@ import type { Death, Known } from './behaviour.ts'
 import type { Framing } from './framings.ts'
 import { startKnown } from './known-server.ts'
 
-const runs = campaign ? 500 : short(100, 6)
+const runs = campaign ? 500 : short(100, 3)
 /** They wait more than they compute. */
 const atOnce = 6
 const sizeBytes = 127
