@@ -32,7 +32,7 @@ export const Connections = () => (
     <p class="foot" role="status">
       {rows.problem.value ||
         said.value ||
-        'Who is killed is cut off at once, in the middle of whatever it was doing.'}
+        'A killed connection ends at once, whatever is under way on it.'}
     </p>
   </section>
 )

@@ -29,7 +29,7 @@ export const presets: Preset[] = [
   },
   {
     name: 'Slow disk',
-    meaning: 'every answer waits, and so does every new connection',
+    meaning: 'delays every echo and every new connection',
     faults: ['slow-accept=150ms', 'delay=80ms~60ms', 'throttle=2M/s'],
     ofDatagrams: ['delay=80ms~60ms', 'throttle=2M/s'],
   },

@@ -16,7 +16,7 @@ export const connectOptions = {
     default: 10_000,
     flag: 'timeout',
     help:
-      'wait so long for the connection; in a pipe, in silence, for the rest before FIN is said; ' +
+      'wait this long for the connection; in a pipe, for the rest in silence before FIN is sent; ' +
       'of http, for an answer; of udp, for an echo',
     defaultText: '10s; udp: 1s',
   }),
@@ -118,7 +118,7 @@ class LinkConnection implements Connection {
         if (chunk.length > missing) stream.unshift(chunk.subarray(missing))
         missing -= Math.min(missing, chunk.length)
       } else if (stream.readableEnded || stream.destroyed) {
-        throw new Error(`${formatAddress(this.address)} hung up within an echo`)
+        throw new Error(`${formatAddress(this.address)} closed the connection during an echo`)
       } else {
         await readable(stream)
       }

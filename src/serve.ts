@@ -155,7 +155,7 @@ export const poolSize = () => Math.min(32, availableParallelism() + 4)
 function check({ faults = [], web }: Wanted, address: Address) {
   const wrong = web.origins?.find(origin => origin !== 'null' && originOf(origin) !== origin)
   if (wrong !== undefined)
-    throw usageError(`'${wrong}' is no origin.`, 'Write for example https://example.com.')
+    throw usageError(`'${wrong}' is not an origin.`, 'Write for example https://example.com.')
   checkFaults(faults, address)
 }
 

@@ -82,7 +82,7 @@ test('what cannot be spoken on a socket is refused', { skip: onlyFull }, async (
   const start = `exec ${process.execPath} ${yodelPath} serve --fd 3=unix`
   const child = spawn('/bin/sh', ['-c', start], { stdio: ['ignore', 'ignore', 'pipe', fdOf(tcp)] })
   const [said, [code]] = await Promise.all([text(child.stderr!), once(child, 'exit')])
-  assert.match(said, /Descriptor 3 is tcp, and unix cannot be spoken there\./)
+  assert.match(said, /Descriptor 3 is tcp, and unix is not possible there\./)
   assert.equal(code, 2)
   tcp.close()
 })
@@ -93,8 +93,8 @@ test('a descriptor that cannot be served is refused in one line', async () => {
     ['0', /Descriptor 0 is .*, not a socket/],
     // What a program's output goes to is half of a pair of sockets here.
     ['1', /Descriptor 1 is a connection, not a socket that listens\. .* Accept=no\./],
-    ['x', /'x' is no descriptor\. Write for example 3 or 3=tls\./],
-    ['3=ftp', /'3=ftp' is no descriptor/],
+    ['x', /'x' is not a descriptor\. Write for example 3 or 3=tls\./],
+    ['3=ftp', /'3=ftp' is not a descriptor/],
   ]
   for (const [text, line] of rows) {
     // The program that is typed into has a pair of sockets for its stdin, too.

@@ -198,7 +198,7 @@ function beforeItBegins() {
         none,
         /^yodel: Cannot write \S+none\S+: there is no such file or folder\. Check the path\.$/,
       ],
-      [`${yodelPath}/run.json`, /: a part of its path is no folder\. Check the path\.$/],
+      [`${yodelPath}/run.json`, /: a part of its path is not a folder\. Check the path\.$/],
     ] as const) {
       const { code, stdout, stderr } = await bench(idle.url, ...brief, '--output', path)
       assert.match(stderr, new RegExp(`${said.source.replace(/\$$/, '')}[^\n]*\n$`))
@@ -214,7 +214,7 @@ function beforeItBegins() {
       return gone
     })()
     const tries: [string, RegExp][] = [
-      [url, /nobody listens there \(ECONNREFUSED\)\. Start a server with `yodel serve`/],
+      [url, /no server listens there \(ECONNREFUSED\)\. Start a server with `yodel serve`/],
       [`unix:${join(folder, 'none.sock')}`, /no such file or folder \(ENOENT\)/],
       ['no-such-host.invalid:7', /no such host|the name service does not answer/],
     ]

@@ -50,7 +50,7 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
   [['serve', 'ftp://x:1'], 2, /the transport ftp is not known\. The transports are tcp, unix,/],
   [['serve', ':65536'], 2, /':65536': ports go from 0 to 65535\. Port 0 lets the system choose\./],
   [['serve', '::1'], 2, /an IPv6 address needs brackets\. Write for example \[::1\]:7007\./],
-  [['connect', ':0'], 2, 'Nobody can be reached on port 0. Port 0 is only for listening.'],
+  [['connect', ':0'], 2, 'No server can be reached on port 0. Port 0 is only for listening.'],
   [
     ['flood', ':7', '--duration', '5'],
     2,
@@ -78,7 +78,7 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
   ...(full ? ['connect', 'flood'] : ['connect']).map((command): [string[], number, string] => [
     [command, ':1'],
     3,
-    'Cannot connect to tcp://127.0.0.1:1: nobody listens there (ECONNREFUSED). ' +
+    'Cannot connect to tcp://127.0.0.1:1: no server listens there (ECONNREFUSED). ' +
       'Start a server with `yodel serve`, or check the port.',
   ]),
   // Without a network there is no name service either.
@@ -120,7 +120,7 @@ suite('places that cannot be had', { skip: windows }, () => {
     const cures = { [url]: '; port 0 lets the system choose.', [`unix:${path}`]: ' path.' }
     for (const [taken, cure] of Object.entries(cures)) {
       const line =
-        `Cannot listen on ${taken}: somebody listens there already (EADDRINUSE). ` +
+        `Cannot listen on ${taken}: the address is already in use (EADDRINUSE). ` +
         `Stop that program or choose another${cure}`
       await assertFails(typed(['serve', taken]), 3, line)
     }
@@ -164,7 +164,7 @@ suite('places that cannot be had', { skip: windows }, () => {
     const address = `unix:${folder}/socket`
     const line =
       `Cannot listen on ${address}: permission denied (EACCES). ` +
-      'Ports below 1024 and foreign folders need privileges.'
+      'Ports below 1024 and folders of other users need privileges.'
     await assertFails(new Program(command, [...args, 'serve', address], 'ignore').finished, 3, line)
     chmodSync(folder, 0o700)
   })

@@ -76,7 +76,7 @@ test('what cannot be read or makes no sense is one line and exit code 2', async 
     compare(baseline, other, '--fail-if', 'p99>10%'),
     compare(baseline, other, '--fail-if', 'p99>+10%'),
   ])
-  const expected = [/no such file/, /a folder/, /no result of yodel/, /nothing to compare/]
+  const expected = [/no such file/, /a folder/, /not a result of yodel/, /nothing to compare/]
   expected.push(/sign.*p99>\+10%/, /needs a claim.*--against/)
   for (const [index, { code, stdout, stderr }] of runs.entries()) {
     assert.deepEqual([code, stdout], [2, ''], stderr)

@@ -77,12 +77,12 @@ suite('yodel ctl that cannot do it', () => {
     const { stderr, ...result } = await run('ctl', '--url', `:${free}`, 'snapshot')
     assert.match(
       stderr,
-      /^yodel: Cannot reach the dashboard at http:\/\/127.0.0.1:\d+: nobody .*\n$/,
+      /^yodel: Cannot reach the dashboard at http:\/\/127.0.0.1:\d+: no server listens .*\n$/,
     )
     assert.deepEqual(result, { code: 3, stdout: '' })
     assert.match(
       (await ctl('kill')).stderr,
-      /^yodel: It is not clear which connections to kill\. .*\n$/,
+      /^yodel: Choose the connections to kill in exactly one way\. .*\n$/,
     )
     const ask = async (url: string) => new ControlClient(url, undefined).ask('POST', '/api/drain')
     const token = 'The token is missing.'
@@ -91,7 +91,7 @@ suite('yodel ctl that cannot do it', () => {
       hint: 'Give it in YODEL_TOKEN, or with --token-file.',
     })
     await assert.rejects(ask(`:${port}`), {
-      message: `http://127.0.0.1:${port} is no dashboard of yodel.`,
+      message: `http://127.0.0.1:${port} is not a dashboard of yodel.`,
     })
     await assert.rejects(ask('http://['), { kind: 'usage' })
     await assert.rejects(ask(`https://127.0.0.1:${port}`), {
@@ -103,7 +103,7 @@ suite('yodel ctl that cannot do it', () => {
 })
 
 const taken =
-  /^yodel: Cannot listen on tcp:\/\/127.0.0.1:\d+ for --dashboard: somebody listens .*\n$/
+  /^yodel: Cannot listen on tcp:\/\/127.0.0.1:\d+ for --dashboard: the address is already in use .*\n$/
 
 suite('yodel serve', { concurrency: 4 }, () => {
   test('--dashboard prints where it is, a public one has a token; drain ends it', async () => {

@@ -82,7 +82,7 @@ describe('what is malformed', () => {
     assert.equal(await ending(socket), 'closed')
   })
 
-  test('CONNECT is refused: this is no proxy', async () => {
+  test('CONNECT is refused: this is not a proxy', async () => {
     const answer = await rawly(server, 'CONNECT a.test:1 HTTP/1.1\r\nHost: a.test:1\r\n\r\n')
     assert.match(answer, /^HTTP\/1\.1 405 /)
   })

@@ -216,12 +216,12 @@ test(
       [
         (socket, line) => socket.end(line),
         0,
-        /the server hung up; 1 line, 6 bytes, all came back; /,
+        /the server closed the connection; 1 line, 6 bytes, all came back; /,
       ],
       [
         socket => socket.end('hel'),
         1,
-        /the server hung up; 0 lines, 6 bytes, 3 bytes missing\r\n$/,
+        /the server closed the connection; 0 lines, 6 bytes, 3 bytes missing\r\n$/,
       ],
       [
         socket => socket.resetAndDestroy(),

@@ -127,7 +127,7 @@ test('a load can send headers, and networks that are none are refused', async ()
   const result = await bench(required.address, load).finished
   assert.deepEqual([result.verdict, result.messages.received], ['pass', 30])
   const bad = serve('tcp://127.0.0.1:0', { proxy: { mode: 'require', from: ['10.0.0.0/33'] } })
-  await assert.rejects(bad, /'10\.0\.0\.0\/33' is no address and no network/)
+  await assert.rejects(bad, /'10\.0\.0\.0\/33' is neither an address nor a network/)
 })
 
 const haproxy = missing('haproxy')

@@ -64,8 +64,8 @@ test('what cannot be read or written is refused in a line, and leaves nothing be
   const refused: [args: string[], says: RegExp][] = [
     [['nowhere.json'], /Cannot read .*nowhere\.json: there is no such file/],
     [[folder], /Cannot read .*: it is a folder/],
-    [[path('words.json')], /words\.json is no JSON/],
-    [[path('other.json')], /other\.json is no result of yodel/],
+    [[path('words.json')], /words\.json is not JSON/],
+    [[path('other.json')], /other\.json is not a result of yodel/],
     [[path('new.json')], /yodel-result-3.*yodel-result-2/],
     [[path('run.json'), '-o', path('run.pdf')], /run\.pdf.*\.html, \.json/],
     [[path('run.json'), '-o', path('html')], /\.html, \.json/],

@@ -185,7 +185,7 @@ test('what makes no sense is one line and exit code 2', async () => {
     [['bench', '--rounds', '5'], /--rounds is for rounds.*--against/],
     [['bench', '--fail-if', 'p99>+5%'], /--fail-if is for rounds/],
     [rounds('--rounds', '1'), /from 2 to/],
-    [rounds('--figures', 'p50,errors'), /'errors' is no time and no rate/],
+    [rounds('--figures', 'p50,errors'), /'errors' is neither a time nor a rate/],
     [rounds('--figures', 'joy'), /no metric 'joy'/],
     [rounds('--margin', '0%'), /more than 0/],
     [rounds('--find-max', 'p99<5ms'), /exclude each other/],

@@ -226,7 +226,7 @@ test('what makes no sense is refused with a sentence', async () => {
     [{ sizeBytes: 65_508 }, /65507 bytes at most/],
     [{ sizeBytes: 100_000 }, /65,507 bytes at most/],
     [{ churnPerSecond: 1, engine: 'node' }, /no short connections on udp/],
-    [{ idle: 1, engine: 'node' }, /nothing to be held on udp/],
+    [{ idle: 1, engine: 'node' }, /no idle connections on udp/],
     [{ calling: { sendProxy: 2 }, engine: 'node' }, /PROXY/],
   ]
   for (const [wanted, message] of asked)

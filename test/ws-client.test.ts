@@ -68,7 +68,7 @@ test('a pipe of text: each line is a message, and what is no text is not sent', 
   if (!full) return
   const wrong = await yodel(['connect', '--text', plain.url], Buffer.of(0x0a, 0xff)).finished
   assert.equal(wrong.code, 1)
-  assert.match(wrong.stderr, /line 2 is no UTF-8/)
+  assert.match(wrong.stderr, /line 2 is not UTF-8/)
 })
 
 test('the library: text stays text, and a server may say why it leaves', async () => {
@@ -103,7 +103,7 @@ test('a server without WebSocket is reported, with what to try', async () => {
     [`:${(http.address() as AddressInfo).port}/x`, /\/x: it answered with HTTP 404 Not Found\.$/],
     [`:${portOf(tcp.url)}`, /: it does not answer in HTTP\.$/],
     [`:${portOf(silent.url)}`, /: no answer \(ETIMEDOUT\)\.$/],
-    [`:${portOf(leaving.url)}`, /: it hung up instead of an upgrade\.$/],
+    [`:${portOf(leaving.url)}`, /: it closed the connection instead of upgrading\.$/],
   ]
   for (const [where, message] of cases) {
     const refused = connect(`ws://127.0.0.1${where}`, { timeoutMs: 150 })
@@ -192,7 +192,7 @@ test(demands, { skip: onlyFull }, async () => {
   // The server closes without a word when it does not trust the certificate.
   const unknown = { pin: pin!, ...createCertificate(['localhost']) }
   const left = connect(secure.url, { calling: { tls: unknown } })
-  await assert.rejects(left, /hung up instead of an upgrade/)
+  await assert.rejects(left, /closed the connection instead of upgrading/)
 })
 
 test('a client of the standard library of Python', { skip: missing('python3') }, async () => {

@@ -114,8 +114,8 @@ test('what is no upgrade gets an answer in HTTP, and is counted', async () => {
     [request({ 'Sec-WebSocket-Key': 'short' }), 400, /Sec-WebSocket-Key/],
     [request({ Origin: 'https://bad.example' }), 403, /origin/],
     [request({ Filler: 'x'.repeat(20_000) }), 431, /16384 bytes/],
-    ['hello\r\n\r\n', 400, /no HTTP request/],
-    ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, /no HTTP request/],
+    ['hello\r\n\r\n', 400, /not an HTTP request/],
+    ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, /not an HTTP request/],
   ]
   for (const [text, status, answer] of asks) {
     const [got, said] = await asked(server, text)

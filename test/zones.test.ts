@@ -80,5 +80,5 @@ test('yodel ctl takes the link that the dashboard prints', { skip }, async () =>
   const typed = await type(['ctl', '--url', board.dashboard.link, 'snapshot'])
   assert.deepEqual([typed.stderr, typed.code], ['', 0])
   const refused = await type(['ctl', '--url', `[${host}]:1`, 'snapshot'])
-  assert.ok(refused.stderr.includes(`dashboard at http://[${host}]:1: nobody listens there`))
+  assert.ok(refused.stderr.includes(`dashboard at http://[${host}]:1: no server listens there`))
 })

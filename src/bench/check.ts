@@ -43,7 +43,7 @@ export function checkLoad(load: Load, address: Address): void {
   if (ratePerSecond !== undefined && connections === 0)
     throw usageError('A rate needs connections over which to send.')
   if (load.arrivals === 'poisson' && ratePerSecond === undefined && churnPerSecond === 0)
-    throw usageError('Arrivals are those of an open loop.', 'Say its rate too.')
+    throw usageError('Arrivals are those of an open loop.', 'Give a rate, too.')
   if (load.arrivals === 'poisson' && count !== Infinity && count > randomCountMax)
     throw usageError(
       'A count of poisson arrivals has 100,000,000 messages at most.',

@@ -37,7 +37,7 @@ export function checkDatagrams(minBytes: number, maxBytes: number): void {
   if (minBytes < headerBytes)
     throw usageError(
       `A datagram of a load has ${headerBytes} bytes at least, not ${minBytes}.`,
-      'They say which one it is, so that what is lost, doubled or overtaken can be counted.',
+      'They number the datagram, so that lost, duplicate and reordered ones can be counted.',
     )
   if (maxBytes > sizeMaxBytes)
     throw usageError(`A datagram has 65,507 bytes at most (65,527 with IPv6), not ${maxBytes}.`)

@@ -113,7 +113,7 @@ class Experiment {
         this.#options.onRound?.(round)
         const unlike = unlikeIn([round])
         if (unlike.length > 0)
-          throw usageError(unlike[0]!, 'Say it: both sides have the same options.')
+          throw usageError(unlike[0]!, 'Give it as an option: both sides have the same options.')
         // The figures are those of survivors then: there is nothing to compare any more.
         if (isValidRound(round) && sides.some(side => isBroken(round[side]))) break
       } catch (error) {
@@ -163,5 +163,5 @@ class Experiment {
 function checkFigure(name: string) {
   const { kind } = parseMetric(name)
   if (kind !== 'time' && kind !== 'rate')
-    throw usageError(`'${name}' is no time and no rate.`, `Use --fail-if '${name}>0' for it.`)
+    throw usageError(`'${name}' is neither a time nor a rate.`, `Use --fail-if '${name}>0' for it.`)
 }

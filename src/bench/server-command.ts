@@ -92,7 +92,7 @@ export class ServerCommand implements AsyncDisposable {
     throw new UserError(
       'network',
       `'${this.#command}' ended by itself with ${how}.`,
-      this.#said || 'It said nothing on stderr.',
+      this.#said || 'It wrote nothing to stderr.',
     )
   }
 

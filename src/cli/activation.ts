@@ -23,7 +23,7 @@ export function activatedSockets(env: NodeJS.ProcessEnv): Inherited[] {
   const { LISTEN_FDS: count, LISTEN_PID: pid, LISTEN_FDNAMES: names = '' } = env
   if (count === undefined || pid !== String(process.pid)) return []
   for (const name of ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES']) delete env[name]
-  if (!/^\d{1,4}$/.test(count)) throw usageError(`LISTEN_FDS is '${count}', which is no number.`)
+  if (!/^\d{1,4}$/.test(count)) throw usageError(`LISTEN_FDS is '${count}', which is not a number.`)
   const known = names.split(':').map(name => transportNames.find(transport => transport === name))
   return Array.from({ length: Number(count) }, (_, n) => inherit(firstFd + n, known[n]))
 }
@@ -33,14 +33,14 @@ export function parseFd(text: string): Inherited {
   const [, fd, name] = /^(\d{1,7})(?:=(\w+))?$/.exec(text) ?? []
   const transport = transportNames.find(transport => transport === name)
   if (fd === undefined || (name !== undefined && !transport))
-    throw usageError(`'${text}' is no descriptor.`, 'Write for example 3 or 3=tls.')
+    throw usageError(`'${text}' is not a descriptor.`, 'Write for example 3 or 3=tls.')
   return inherit(Number(fd), transport)
 }
 
 function inherit(fd: number, wanted: TransportName | undefined): Inherited {
   const { kind, path = `fd ${fd}` } = lookUp(fd)
   if (kind !== undefined && wanted !== undefined && !canCarry(kind, wanted))
-    throw usageError(`Descriptor ${fd} is ${kind}, and ${wanted} cannot be spoken there.`)
+    throw usageError(`Descriptor ${fd} is ${kind}, and ${wanted} is not possible there.`)
   const isUnix = kind === 'unix'
   const transport = isUnix && wanted === 'tcp' ? kind : (wanted ?? kind ?? 'tcp')
   if (transport === 'unix') return { fd, address: { transport, path } }

@@ -40,14 +40,14 @@ const shownOptions = {
   halfClose: option(whether(), {
     default: false,
     flag: 'half-close',
-    help: 'in a pipe: say FIN as soon as stdin ends, not when all is back',
+    help: 'in a pipe: send FIN as soon as stdin ends, not when all is back',
     where: { transports: transportNames.filter(name => transports[name].carries === 'bytes') },
   }),
   verbose: option(whether(), {
     default: false,
     short: 'v',
     flag: 'verbose',
-    help: 'say on stderr once it is connected',
+    help: 'print to stderr once it is connected',
   }),
 }
 const { calling, ...own } = connectOptions

@@ -17,8 +17,8 @@ interface Answer {
 
 const causes: Record<string, string> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks no TLS, so write http://',
-  ECONNREFUSED: 'nobody listens there',
-  ECONNRESET: 'it hung up',
+  ECONNREFUSED: 'no server listens there',
+  ECONNRESET: 'it reset the connection',
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'the name service does not answer',
 }
@@ -117,7 +117,7 @@ export class ControlClient {
     } catch {
       throw new UserError(
         'network',
-        `${this.#place} is no dashboard of yodel.`,
+        `${this.#place} is not a dashboard of yodel.`,
         'Say with --url what `yodel serve --dashboard` printed.',
       )
     }

@@ -71,7 +71,7 @@ function addLooks(ctl: Parent, client: Client) {
     .option('--sort <column>', 'peer, openedAt, bytesIn, bytesOut, unsentBytes or idleMs')
     .option('--order <order>', 'asc or desc')
     .option('--offset <n>', 'leave so many out', value(parseCount))
-    .option('--limit <n>', 'so many at most, 500 or less', value(parseCount))
+    .option('--limit <n>', 'at most this many (500 or fewer)', value(parseCount))
     .option('--json', 'as one JSON object')
     .action(async ({ json: asJson, ...options }) => {
       const given = Object.entries(options).map(([name, value]) => [name, `${value}`])
@@ -93,7 +93,7 @@ function addKill(ctl: Parent, client: Client) {
       const ways = [ids.length > 0, filter !== undefined, all === true].filter(Boolean)
       if (ways.length !== 1)
         throw usageError(
-          'It is not clear which connections to kill.',
+          'Choose the connections to kill in exactly one way.',
           'Give ids, or --filter, or --all.',
         )
       const paths =

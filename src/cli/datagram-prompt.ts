@@ -52,7 +52,7 @@ class DatagramPrompt {
     const { stream } = connection
     stream.on('data', (data: Buffer) => this.#onReply(data))
     stream.on('unreachable', () =>
-      this.#show('! nobody listens there (the other side said so: ICMP port unreachable)'),
+      this.#show('! no server listens there (the other side said so: ICMP port unreachable)'),
     )
     stream.on('error', error => {
       this.#finish(exitCodes.failed, `${errnoOf(error) || error.message}; ${this.#summary()}`)

@@ -7,7 +7,7 @@ import type { Rounds } from '../report/rounds.ts'
 
 const reasons: Record<string, [cause: string, hint: string]> = {
   ENOENT: ['there is no such file or folder', 'Check the path.'],
-  ENOTDIR: ['a part of its path is no folder', 'Check the path.'],
+  ENOTDIR: ['a part of its path is not a folder', 'Check the path.'],
   EISDIR: ['it is a folder', 'Name a file.'],
   EACCES: ['permission denied', 'Choose another place, or check its permissions.'],
   EPERM: ['permission denied', 'Choose another place, or check its permissions.'],

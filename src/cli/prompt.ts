@@ -160,7 +160,7 @@ class Prompt {
 
   #onReplyEnd() {
     const complete = !this.#wrong && this.#complete
-    const who = this.#inputEnded ? '' : 'the server hung up; '
+    const who = this.#inputEnded ? '' : 'the server closed the connection; '
     this.#finish(complete ? exitCodes.done : exitCodes.failed, `${who}${this.#summary()}`)
   }
 

@@ -47,7 +47,7 @@ export class ServerProcess implements AsyncDisposable {
       return new ServerProcess(child, kill, address, performance.now() - startedMs)
     }
     if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
-    const said = stderr.trim().split('\n').at(-1) || 'The server ended without a word.'
+    const said = stderr.trim().split('\n').at(-1) || 'The server ended and printed nothing.'
     // The advice is for a user who chose the engine; here the comparison did.
     const reason = said
       .replace(/^yodel: /, '')

@@ -44,6 +44,6 @@ export class TextLines {
     this.#partialBytes = 0
     this.#lines++
     if (isUtf8(bytes)) return bytes.toString()
-    throw new UserError('usage', `line ${this.#lines} is no UTF-8, so it is no text.`)
+    throw new UserError('usage', `line ${this.#lines} is not UTF-8, so it is not text.`)
   }
 }

@@ -14,11 +14,12 @@ const reasons = servedCounters.flatMap((name): [CounterName, string][] => {
 })
 
 const dangers: Record<DatagramRule, string> = {
-  'low-ports': 'A forged datagram can set it and another service (echo, DNS) on each other.',
-  'own-ports': 'A forged datagram can set two servers of this process on each other.',
-  broadcast: 'A forged datagram can have every machine of a network flooded.',
-  multicast: 'A forged datagram can have every machine of a group flooded.',
-  loops: 'Another echo server keeps it busy for ever.',
+  'low-ports':
+    'A forged source can make it and another service (echo, DNS) answer each other for ever.',
+  'own-ports': 'A forged source can make two servers of this process answer each other for ever.',
+  broadcast: 'A forged source can flood every machine of a network.',
+  multicast: 'A forged source can flood every machine of a group.',
+  loops: 'It and another echo server can answer each other for ever.',
 }
 
 export const isUdp = ({ address }: Server): boolean => isDatagrams(address)

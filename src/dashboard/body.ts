@@ -11,7 +11,7 @@ const bodyMaxBytes = 65_536
 export async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {
   const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json')
-    throw new Refused(415, 'The body is no JSON.', 'Send Content-Type: application/json.')
+    throw new Refused(415, 'The body is not JSON.', 'Send Content-Type: application/json.')
   const tooLarge = new Refused(413, `A body has ${bodyMaxBytes} bytes at most.`, '', {
     Connection: 'close',
   })
@@ -32,7 +32,7 @@ export async function readJson(request: IncomingMessage): Promise<Record<string,
   } catch {
     // Said below.
   }
-  throw new Refused(400, 'The body is no JSON object.')
+  throw new Refused(400, 'The body is not a JSON object.')
 }
 
 /** What a value has to be. */

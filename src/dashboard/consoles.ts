@@ -99,7 +99,7 @@ class Bridge {
     const chunks: Uint8Array[] = []
     for (let missing = bytes; missing > 0;) {
       const { done, value } = await this.#arriving!.next()
-      if (done) throw new Error('The listener hung up before all had come back.')
+      if (done) throw new Error('The listener closed the connection before all had come back.')
       chunks.push(value)
       missing -= value.length
     }

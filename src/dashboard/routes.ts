@@ -112,7 +112,7 @@ const changing = ({ observer, watchers, faults, drain }: Parts): Rows => {
         if (all === (filter !== ''))
           throw new Refused(
             400,
-            'It is not said which connections to kill.',
+            'The connections to kill are not named.',
             'Send filter=TEXT, or all=true.',
           )
         return { body: { killed: observer.connections.killAll(filter) } satisfies Killed }

@@ -13,15 +13,18 @@ import { tlsMeaning } from '../wire/tls/failures.ts'
 
 /** errno name (errno(3)), or getaddrinfo's → the cause, and what to try. */
 const meanings: Record<string, [cause: string, hint: string]> = {
-  EACCES: ['permission denied', 'Ports below 1024 and foreign folders need privileges.'],
+  EACCES: ['permission denied', 'Ports below 1024 and folders of other users need privileges.'],
   EPERM: ['not permitted', 'A firewall or a sandbox forbids it.'],
   EADDRINUSE: [
-    'somebody listens there already',
+    'the address is already in use',
     'Stop that program or choose another; port 0 lets the system choose.',
   ],
   EADDRNOTAVAIL: ['this machine has no such address', 'See `ip address` for those that it has.'],
   EAFNOSUPPORT: ['this machine has no such kind of address', 'Try IPv4, or enable IPv6.'],
-  ECONNREFUSED: ['nobody listens there', 'Start a server with `yodel serve`, or check the port.'],
+  ECONNREFUSED: [
+    'no server listens there',
+    'Start a server with `yodel serve`, or check the port.',
+  ],
   ECONNRESET: ['the other side reset the connection', 'See its log.'],
   EPIPE: ['the other side is gone', 'See its log.'],
   ETIMEDOUT: ['no answer', 'Check the address, and firewalls on the way.'],
@@ -33,7 +36,7 @@ const meanings: Record<string, [cause: string, hint: string]> = {
     'no such file or folder',
     'Check the path; a socket is made by its server, in a folder that exists.',
   ],
-  ENOTDIR: ['a part of the path is no folder', 'Check the path.'],
+  ENOTDIR: ['a part of the path is not a folder', 'Check the path.'],
   ENOTSOCK: ['that is a file, not a socket', 'Choose a path that does not exist yet.'],
   EMFILE: ['this process has no descriptors left', 'Raise `ulimit -n`.'],
   ENFILE: ['this machine has no descriptors left', 'Close other programs.'],
@@ -53,7 +56,7 @@ export const errnoOf = (error: unknown): string => {
 }
 
 /**
- * `Cannot listen on tcp://...: somebody listens there already (EADDRINUSE).`
+ * `Cannot listen on tcp://...: the address is already in use (EADDRINUSE).`
  * @param flag what the address is for, where it is not the argument
  */
 export function explain(

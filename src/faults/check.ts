@@ -42,7 +42,7 @@ export function checkFaults(faults: readonly FaultSpec[], address: Address): voi
     if (kind === 'duplicate' && transport === 'udp' && isPublic(address))
       throw usageError(
         `duplicate on udp is for loopback only, and ${formatAddress(address)} is not.`,
-        'Twice as many datagrams as came could flood somebody whose address was forged.',
+        'With a forged source, duplicates could flood another machine.',
       )
   }
 }

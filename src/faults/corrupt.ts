@@ -11,7 +11,7 @@ export interface CorruptSpec extends Share {
 
 export const corrupt: Kind<CorruptSpec> = {
   kind: 'corrupt',
-  meaning: 'so many of the bytes with one bit flipped',
+  meaning: 'flips one bit in this share of the bytes',
   sample: '0.1%',
   example: 'corrupt=0.1% or corrupt=1e-6 (of the bytes)',
   carries: everywhere,

@@ -13,7 +13,7 @@ export interface DelaySpec extends Share {
 
 export const delay: Kind<DelaySpec> = {
   kind: 'delay',
-  meaning: 'each echo comes so much later; 50ms~10ms varies',
+  meaning: 'delays each echo by this much; 50ms~10ms varies',
   sample: '50ms',
   example: 'delay=50ms, delay=50ms~10ms or delay=exp:50ms',
   carries: everywhere,

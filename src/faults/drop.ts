@@ -9,7 +9,7 @@ export interface DropSpec extends MessageShare {
 
 export const drop: Kind<DropSpec> = {
   kind: 'drop',
-  meaning: 'so many of the messages do not come back',
+  meaning: 'drops this share of the messages',
   sample: '10%',
   example: 'drop=10% (of the messages)',
   carries: messages,

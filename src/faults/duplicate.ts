@@ -9,7 +9,7 @@ export interface DuplicateSpec extends MessageShare {
 
 export const duplicate: Kind<DuplicateSpec> = {
   kind: 'duplicate',
-  meaning: 'so many of the messages come back twice',
+  meaning: 'sends this share of the messages back twice',
   sample: '10%',
   example: 'duplicate=10% (of the messages)',
   carries: messages,

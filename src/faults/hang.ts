@@ -10,7 +10,7 @@ export interface HangSpec extends Share {
 
 export const hang: Kind<HangSpec> = {
   kind: 'hang',
-  meaning: 'no answer any more after so many bytes; without a number none at all',
+  meaning: 'stops answering after this many bytes; without a number, at once',
   sample: '1000',
   example: 'hang or hang=1000 (bytes)',
   carries: everywhere,

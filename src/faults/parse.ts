@@ -15,7 +15,7 @@ export function parseFault(text: string): FaultSpec {
   const kind = kindOf(name)
   if (!kind) throw usageError(`'${name}' is not a fault.`, kinds)
   try {
-    if (value === '') throw usageError('Nothing stands after the =.')
+    if (value === '') throw usageError('There is no value after the =.')
     const spec = kind.parse(value ?? '')
     const whole = percent === undefined ? spec : { ...spec, percent: Number(percent) }
     checkFault(whole)

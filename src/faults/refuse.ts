@@ -8,7 +8,7 @@ export interface RefuseSpec extends Share {
 
 export const refuse: Kind<RefuseSpec> = {
   kind: 'refuse',
-  meaning: 'breaks off (RST) as soon as connected',
+  meaning: 'resets each connection (RST) as soon as it is accepted',
   sample: '',
   example: 'refuse or refuse:10%',
   carries: connections,

@@ -15,7 +15,7 @@ const waitMs = 100
 
 export const reorder: Kind<ReorderSpec> = {
   kind: 'reorder',
-  meaning: 'so many of the messages come behind the next one',
+  meaning: 'sends this share of the messages after the next one',
   sample: '5%',
   example: 'reorder=10% (of the messages)',
   carries: messages,

@@ -18,7 +18,7 @@ export interface ResetSpec extends Share {
 
 export const reset: Kind<ResetSpec> = {
   kind: 'reset',
-  meaning: 'breaks off (RST) after so many bytes, or after 2s',
+  meaning: 'resets the connection (RST) after this many bytes, or after 2s',
   sample: '1000',
   example: 'reset=1000 (bytes) or reset=2s',
   carries: connections,

@@ -106,14 +106,14 @@ export function parseFaultScript(text: string): FaultStep[] {
 
 function parseStep(step: unknown): FaultStep {
   if (typeof step !== 'object' || step === null || Array.isArray(step))
-    throw usageError('It is no object.', form)
+    throw usageError('It is not an object.', form)
   const unknown = Object.keys(step).find(name => !fields.has(name))
   if (unknown !== undefined) throw usageError(`'${unknown}' is unknown.`, form)
   const { at, faults, for: lasts, every } = step as Record<string, unknown>
   if (at === undefined || faults === undefined)
     throw usageError(`It needs 'at' and 'faults'.`, form)
   if (!Array.isArray(faults) || !faults.every(fault => typeof fault === 'string'))
-    throw usageError(`'faults' is no list of texts.`, form)
+    throw usageError(`'faults' is not a list of texts.`, form)
   return {
     atMs: parseTime(at),
     faults: faults.map(parseFault),

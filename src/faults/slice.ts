@@ -10,7 +10,7 @@ export interface SliceSpec extends Share {
 
 export const slice: Kind<SliceSpec> = {
   kind: 'slice',
-  meaning: 'small pieces: one message in many reads',
+  meaning: 'sends small pieces: one message takes many reads',
   sample: '1-100',
   example: 'slice=10 or slice=1-100',
   carries: connections,

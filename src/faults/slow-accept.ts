@@ -9,7 +9,7 @@ export interface SlowAcceptSpec extends Share {
 
 export const slowAccept: Kind<SlowAcceptSpec> = {
   kind: 'slow-accept',
-  meaning: 'connected at once, served so much later',
+  meaning: 'accepts at once, and serves this much later',
   sample: '100ms',
   example: 'slow-accept=100ms',
   carries: connections,

@@ -13,7 +13,7 @@ const pieceMs = 10
 
 export const throttle: Kind<ThrottleSpec> = {
   kind: 'throttle',
-  meaning: 'so many bytes per second on each connection',
+  meaning: 'this many bytes per second on each connection',
   sample: '64k/s',
   example: 'throttle=64k/s',
   carries: everywhere,

@@ -9,7 +9,7 @@ export interface TruncateSpec extends Share {
 
 export const truncate: Kind<TruncateSpec> = {
   kind: 'truncate',
-  meaning: 'ends after so many bytes, politely (FIN)',
+  meaning: 'sends FIN after this many bytes',
   sample: '1000',
   example: 'truncate=1000',
   carries: connections,

@@ -200,7 +200,7 @@ export class DatagramStream {
   #onWrong(datagram: Buffer, sequence: number) {
     const { counters } = this.#traffic.meter
     if (sequence >= this.#next) {
-      const detail = `Datagram ${sequence} came, but so many were not sent.`
+      const detail = `Datagram ${sequence} came, but fewer were sent.`
       return this.#note(datagram, Buffer.alloc(0), { cause: 'unknown', detail })
     }
     if (this.#flights.delete(sequence) && sequence >= this.#firstMeasured)

@@ -76,7 +76,7 @@ class Case {
       const flips = bits <= Math.max(1, 2 * this.#received.length)
       if (flips || this.#received.length === due) return this.#corrupted()
       const bytes = plural(this.#received.length, 'byte')
-      return { cause: 'unknown', detail: `The ${bytes} that came are of no stream of this run.` }
+      return { cause: 'unknown', detail: `The ${bytes} that came belong to no stream of this run.` }
     }
     const shift = this.#shift(resumed)
     const [, second, third] = this.#pieces

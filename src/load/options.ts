@@ -84,14 +84,14 @@ export const loadOptions = {
   count: option(count({ unlimited: true }), {
     default: Infinity,
     flag: 'count',
-    help: 'stop after so many messages, the warm-up left out',
+    help: 'stop after this many messages, without the warm-up',
     condition: { name: 'count', show: shown(String, 'no limit') },
   }),
   /** Stop so long after the warm-up. */
   durationMs: option(duration({ zero: false }), {
     default: Infinity,
     flag: 'duration',
-    help: 'stop after so long',
+    help: 'stop after this long',
     condition: { name: 'duration', show: shown(formatDuration, 'no limit') },
   }),
   /** How long to wait at the end for what is still under way. */
@@ -104,7 +104,7 @@ export const loadOptions = {
   timeoutMs: option(duration({ zero: false }), {
     default: 10_000,
     flag: 'timeout',
-    help: 'give up what is unanswered',
+    help: 'give up an answer after this long',
     defaultText: '10s; udp: 1s',
   }),
   /** How bytes are moved. */
@@ -153,14 +153,14 @@ export const benchOptions = {
   durationMs: {
     ...loadOptions.durationMs,
     default: 10_000,
-    help: 'measure for so long, after the warm-up',
+    help: 'measure for this long, after the warm-up',
     defaultText: '10s; with --count no limit',
   },
   /** Left out of the result. */
   warmupMs: option(duration({ endless: false }), {
     default: 1_000,
     flag: 'warmup',
-    help: 'leave so much out at first',
+    help: 'send for this long before the measurement begins',
     condition: { name: 'warm-up', show: shown(formatDuration) },
   }),
   /** Bytes in a message, or sizes of which each is as likely as its weight. */
@@ -205,13 +205,13 @@ export const benchOptions = {
   idle: option(count({ min: 0 }), {
     default: 0,
     flag: 'idle',
-    help: 'connections that are merely held',
+    help: 'connections that stay open and idle',
     condition: { name: 'idle connections', show: shown() },
     where: {
       engines: ['node', 'uring'],
       act: 'hold idle connections',
       transports: connected,
-      reason: name => `There is nothing to be held on ${name}: an idle socket is known to nobody.`,
+      reason: name => `There are no idle connections on ${name}, as there are no connections.`,
     },
   }),
   /**
@@ -225,7 +225,7 @@ export const benchOptions = {
     condition: { name: 'corruption', show: value => (value === true ? 'counted' : 'not counted') },
     where: {
       transports: connected,
-      reason: () => 'Corruption is counted in streams; a wrong datagram is just a wrong one.',
+      reason: () => 'Corrupt bytes are counted in streams only; on udp whole datagrams are.',
     },
   }),
   /** Objectives such as `p99<5ms`, which decide the verdict too. */

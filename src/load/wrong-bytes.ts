@@ -18,7 +18,7 @@ export const causes = [
   'bounds',
   /** The connection ended within a message, or with messages unanswered. */
   'truncated',
-  /** An HTTP server answered with a status of failure. */
+  /** An HTTP server answered with an error status. */
   'status',
   /** None of these. */
   'unknown',

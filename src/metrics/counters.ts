@@ -68,32 +68,29 @@ export const failures = {
   refused: failure('refused', 'The system or the peer refused the connection.'),
   reset: failure('reset', 'The peer reset the connection.'),
   timedOut: failure('timedOut', 'There was no answer in time.'),
-  closedEarly: failure('closedEarly', 'The connection ended where there should have been more.'),
+  closedEarly: failure('closedEarly', 'The connection ended before everything had come.'),
   wrongBytes: failure('wrongBytes', 'Other bytes came back.'),
   nameNotFound: failure('nameNotFound', 'The name has no address.'),
   noDescriptors: failure('noDescriptors', 'This process or machine had no descriptors left.'),
-  protocol: failure(
-    'protocol',
-    'What came is not what its transport demands: TLS, PROXY header, WebSocket, HTTP.',
-  ),
-  status: failure('status', 'An HTTP server answered with a status of failure.'),
-  other: failure('other', 'Anything else.'),
-  unanswered: load('It still owed an answer when the run ended.'),
+  protocol: failure('protocol', 'The peer broke the protocol: TLS, PROXY header, WebSocket, HTTP.'),
+  status: failure('status', 'An HTTP server answered with an error status.'),
+  other: failure('other', 'Any other failure.'),
+  unanswered: load('An answer was outstanding when the run ended.'),
 } as const satisfies Record<string, Counter>
 
 /** In the order of their place in memory. Counters only grow. */
 export const counters = {
   opened: both('Connections that began to be served, or were opened.', 'yodel_connections_total'),
   closed: both(
-    'Connections that ended, however they ended; opened - closed are open.',
+    'Connections that ended, for any reason; opened - closed are open.',
     'yodel_connections_closed_total',
   ),
   // Clients held because accepting cannot be paused here; queued - dequeued are a gauge.
-  queued: server('Clients that are held back because the limit is reached.'),
-  dequeued: server('Of those, clients that were served at last, or went.'),
-  chunks: both('Pieces in which the system delivered the stream.', 'yodel_echoes_total'),
+  queued: server('Clients that were accepted beyond the limit, and wait.'),
+  dequeued: server('Clients of these that were served or left.'),
+  chunks: both('Pieces of the stream, as the system delivered it.', 'yodel_echoes_total'),
   bytesIn: both('Bytes received.', 'yodel_received_bytes_total'),
-  bytesOut: both('Bytes that the system has taken to be sent.', 'yodel_sent_bytes_total'),
+  bytesOut: both('Bytes that the system has accepted for sending.', 'yodel_sent_bytes_total'),
   bytesDiscarded: server(
     'Bytes that came after a draining server had sent FIN.',
     'yodel_discarded_bytes_total',
@@ -103,38 +100,38 @@ export const counters = {
   messagesSent: load('Messages that the system has taken.'),
   messagesReceived: load('Messages that came back whole and right.'),
   messagesUnfinished: load('Messages under way when the drain was over, before their timeout.'),
-  messagesDeferred: load('Messages due while their connection had all in flight that it may have.'),
+  messagesDeferred: load('Messages due while --depth messages were in flight on their connection.'),
   warmupSent: load('Messages of the warm-up that the system has taken.'),
   warmupReceived: load('Messages of the warm-up that came back.'),
-  warmupBytesOut: load('Their bytes that were sent.'),
-  warmupBytesIn: load('Their bytes that came back.'),
-  reconnects: load('How often a server that had hung up between messages was connected to again.'),
-  sentAgain: load('Messages that it had left unanswered and that were sent again.'),
+  warmupBytesOut: load('Bytes sent of the warm-up.'),
+  warmupBytesIn: load('Bytes of the warm-up that came back.'),
+  reconnects: load('Reconnects after the server closed between messages.'),
+  sentAgain: load('Messages sent again because the server closed before it answered.'),
   cyclesPlanned: load('Short connections (churn) that were due.'),
   cyclesCompleted: load('Short connections that went through, from connect to close.'),
   idleClosed: server(
-    'Connections closed because nothing had moved for the idle timeout.',
+    'Connections closed because they were idle for the idle timeout.',
     'yodel_idle_closed_total',
     { log: ['info', 'idle connections closed', 'connections'] },
   ),
   pausedForConcurrency: paused('concurrency', 'info', 'clients'),
   pausedForDescriptors: paused('descriptors', 'warn', 'descriptors'),
   turnedAway: server(
-    'Clients closed unserved, because nothing can stop the system from accepting them.',
+    'Clients closed unserved, where accepting cannot be paused.',
     'yodel_turned_away_total',
     { last: ['client', 'turned away'], log: ['warn', 'clients turned away', 'clients'] },
   ),
   handshakesFailed: server(
-    'Clients that did not get through PROXY header, TLS and the like.',
+    'Clients that failed a handshake: PROXY header, TLS, upgrade or first request.',
     'yodel_handshakes_failed_total',
     { last: ['handshake', 'failed'] },
   ),
   upgradesRefused: server(
-    'HTTP requests that got an answer, but no WebSocket.',
+    'HTTP requests that were answered, but not upgraded to WebSocket.',
     'yodel_upgrades_refused_total',
   ),
   messagesTooLong: server(
-    'WebSocket clients closed for a message beyond the limit.',
+    'WebSocket clients closed because a message was too long.',
     'yodel_messages_too_long_total',
     { last: ['message', 'too long'] },
   ),
@@ -162,20 +159,20 @@ export const counters = {
   datagramsInLoop: refused(
     'inLoop',
     'in a loop',
-    'They came again and again from a port no client is given.',
+    'They came repeatedly from a port that systems do not give to clients.',
   ),
   datagramsOverRate: refused(
     'overRate',
     'over the rate to one source',
-    'Their source had more than its rate.',
+    'Their source had used up its rate.',
   ),
   datagramsWithoutSource: refused(
     'withoutSource',
     'without a source',
-    'No port or address could be answered.',
+    'They had no address or port to answer to.',
   ),
   datagramsDropped: server(
-    'Answers that the system would not take, or for which too many waited.',
+    'Answers dropped: the system refused them, or too many waited.',
     'yodel_datagrams_dropped_total',
   ),
   datagramsUnread: server(
@@ -184,17 +181,17 @@ export const counters = {
   ),
   // Datagrams of a load, without its warm-up.
   datagramsLate: load('Datagrams that came after their timeout.'),
-  datagramsDuplicated: load('Datagrams that came once more.'),
-  datagramsReordered: load('Datagrams that came behind one that was sent later.'),
-  datagramsCorrupted: load('Datagrams that came with other bytes, but were known all the same.'),
+  datagramsDuplicated: load('Duplicate datagrams.'),
+  datagramsReordered: load('Datagrams that came after one that was sent later.'),
+  datagramsCorrupted: load('Datagrams with wrong bytes whose number could still be read.'),
   faultsInjected: server(
-    'What faults did: chunks held or cut, bits flipped, connections ended or hung.',
+    'Faults injected: chunks delayed or cut, bits flipped, connections ended or hung.',
     'yodel_faults_injected_total',
     { last: ['fault', 'injected'] },
   ),
   // Where they are counted and do not end the connection.
-  corruptedBytes: load('Bytes that were wrong in place.'),
-  flippedBits: load('Bits that were flipped in them.'),
+  corruptedBytes: load('Wrong bytes in a stream that stayed in step.'),
+  flippedBits: load('Bits flipped in these bytes.'),
   ...failures,
 } as const satisfies Record<string, Counter>
 
@@ -227,12 +224,12 @@ export const distributions = {
     inResult: 'always',
   },
   /** Empty in a closed loop, where it is the response time. */
-  service: { help: 'from its real send on', inResult: 'always' },
+  service: { help: 'from the actual send', inResult: 'always' },
   /** How much later than planned the generator turned to a message; its own fault alone. */
   lateness: { help: 'how late the generator itself was', inResult: 'always' },
   connect: { help: 'from connect(2) until the connection is established', inResult: 'always' },
   reconnect: {
-    help: 'the same for a server that had hung up between messages; part of a response time',
+    help: 'the same, after the server closed between messages; part of a response time',
     inResult: 'elsewhere',
   },
   cycle: {

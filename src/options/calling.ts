@@ -10,7 +10,7 @@ const proxyVersion: Kind<1 | 2> = {
   placeholder: '[version]',
   parse(typed) {
     if (typed !== '' && typed !== '1' && typed !== '2')
-      throw usageError(`'${typed}' is no version of the PROXY header.`, 'There are 1 and 2.')
+      throw usageError(`'${typed}' is not a version of the PROXY header.`, 'There are 1 and 2.')
     return typed === '1' ? 1 : 2
   },
   format: version => [String(version)],

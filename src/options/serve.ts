@@ -148,20 +148,20 @@ export const commonOptions = {
   idleTimeoutMs: option(duration(), {
     default: 3600_000,
     flag: 'idle-timeout',
-    help: 'close what is idle; 0: never',
+    help: 'close connections that are idle for this long; 0: never',
     where: ofConnections('idle timeout'),
   }),
   /** How long close() waits for the clients to hang up. */
   drainMs: option(duration(), {
     default: 5_000,
     flag: 'drain',
-    help: 'wait so long for clients at the end',
+    help: 'wait this long for clients at the end',
   }),
   /** How long to look for work before going to sleep, in microseconds; 0 for not at all. */
   busyPollUs: option(microseconds(), {
     default: 0,
     flag: 'busy-poll',
-    help: 'look for work so long before sleeping (uring)',
+    help: 'poll for work this long before sleeping (uring)',
     where: { engines: ['uring'], act: 'poll busily' },
   }),
   /** Leave after the first client. */
@@ -197,11 +197,11 @@ export const faultOptions = {
 export const transportOptions = {
   /** Of tls, wss and https; without it a certificate is made at start. */
   tls: group(tlsOptions),
-  /** How long a client may take for PROXY header, TLS and the like. */
+  /** How long a client may take for its handshakes: PROXY header, TLS, upgrade, first request. */
   handshakeTimeoutMs: option(duration({ zero: false }), {
     default: 10_000,
     flag: 'handshake-timeout',
-    help: 'wait so long for TLS and the like',
+    help: 'time limit for the PROXY header, TLS and other handshakes',
     where: { transports: connected },
   }),
   proxy: group(proxyOptions),

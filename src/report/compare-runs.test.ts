@@ -214,11 +214,11 @@ test('a result is read as it was written, and anything else is refused in a line
   const change = (with_: object) => JSON.stringify({ ...result, ...with_ })
   const rows: [text: string, message: RegExp][] = [
     ['', /x\.json is empty/],
-    ['{"format":', /x\.json is no JSON/],
-    ['[]', /x\.json is no result/],
-    ['null', /no result/],
-    ['{"format":3}', /no result/],
-    ['{"format":"other"}', /no result/],
+    ['{"format":', /x\.json is not JSON/],
+    ['[]', /x\.json is not a result/],
+    ['null', /not a result/],
+    ['{"format":3}', /not a result/],
+    ['{"format":"other"}', /not a result/],
     [change({ format: 'yodel-result-3' }), /format yodel-result-3; this reads yodel-result-2/],
     [change({ format: 'yodel-result-1' }), /yodel-result-1; .*result-2, in which rates are those/],
     ['{"format":"yodel-find-max-1"}', /format yodel-find-max-1/],

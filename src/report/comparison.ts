@@ -41,7 +41,7 @@ export function comparisonText(comparison: Comparison, canvas: Canvas): string {
       paragraphs.push(barBlock(title, barsOf(measured, figure, format), canvas))
   }
   const remarks = [...models.flatMap(remarksOn), ...conclusions(comparison)]
-  if (comparison.interrupted) remarks.push('Interrupted: what was not finished is left out.')
+  if (comparison.interrupted) remarks.push('Interrupted: only what had finished is counted.')
   paragraphs.push(...remarks.map(remark => wrap(remark, canvas.columns)))
   // Each block of bars stands alone; sentences follow each other.
   const [head, ...blocks] = paragraphs.slice(0, paragraphs.length - remarks.length)

@@ -32,7 +32,7 @@ function waited(one: ModelResult, connections: number): string {
   return (
     `One at a time served ${all(one, connections)}: ` +
     `${waiting === 1 ? 'the other one' : `the other ${formatCount(waiting)}`} ` +
-    'waited for as long as it stayed.'
+    'waited until it left.'
   )
 }
 

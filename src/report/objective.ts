@@ -103,7 +103,7 @@ export function parseMetric(name: string): Metric {
   return { name, kind: 'time', of, fewest, samples: key }
 }
 
-/** `99`, `99.9`, and `999` for the same without its dot; undefined for what is no percentile. */
+/** `99`, `99.9`, and `999` for the same without its dot; undefined for what is not a percentile. */
 function percentOf(digits: string): number | undefined {
   const percent = Number(
     /^9\d{2,}$/.test(digits) ? `${digits.slice(0, 2)}.${digits.slice(2)}` : digits,
@@ -153,7 +153,7 @@ export function parseObjective(text: string): Objective {
   const parts = splitCondition(text)
   if (!parts)
     throw usageError(
-      `'${text}' is no objective.`,
+      `'${text}' is not an objective.`,
       `Write METRIC OP VALUE, for example 'p99<5ms' or 'errors=0'. ${metricsHint}`,
     )
   const metric = parseMetric(parts.name)

@@ -19,7 +19,7 @@ export function supported(quantile: number, count: number): boolean {
   return (quantile > 0.5 ? count - rank : rank - 1) >= leastBeyond
 }
 
-/** The fewest samples that support it; Infinity for what is no percentile but the maximum. */
+/** The fewest samples that support it; Infinity for what is not a percentile but the maximum. */
 export function fewestSamples(quantile: number): number {
   if (quantile === 0.5) return 1
   const beyond = quantile > 0.5 ? 1 - quantile : quantile

@@ -94,7 +94,7 @@ export function readDocument(text: string, name: string): RunResult | Rounds {
   try {
     value = JSON.parse(text)
   } catch {
-    const what = text.trim() === '' ? 'is empty' : 'is no JSON'
+    const what = text.trim() === '' ? 'is empty' : 'is not JSON'
     throw usageError(`${name} ${what}.`, remedy)
   }
   const format = record({})(value) ? (value as { format?: unknown }).format : undefined
@@ -114,7 +114,7 @@ export function readResult(text: string, name: string): RunResult {
 function checkResult(value: unknown, name: string): RunResult {
   const format = record({})(value) ? (value as { format?: unknown }).format : undefined
   if (typeof format !== 'string' || !format.startsWith('yodel-'))
-    throw usageError(`${name} is no result of yodel.`, remedy)
+    throw usageError(`${name} is not a result of yodel.`, remedy)
   if (format !== resultFormat) {
     if (format === 'yodel-result-1')
       throw usageError(

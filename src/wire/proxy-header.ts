@@ -58,13 +58,13 @@ function readLine(bytes: Buffer): ProxyHeader {
   // The rest of the line is ignored.
   if (family === 'UNKNOWN') return { kind: 'present', lengthBytes, forwarded: undefined }
   const isAddress = { TCP4: isIPv4, TCP6: isIPv6 }[family ?? '']
-  if (!isAddress) return malformed('The family is none of TCP4, TCP6 and UNKNOWN.')
+  if (!isAddress) return malformed('The family is not TCP4, TCP6 or UNKNOWN.')
   if (parts.length !== 4) return malformed('There must be two addresses and two ports.')
   const [source, destination, ...ports] = parts as [string, string, string, string]
   if (![source, destination].every(text => isAddress(text) && !text.includes('%')))
-    return malformed('That is no address of this family.')
+    return malformed('That is not an address of this family.')
   if (!ports.every(text => /^(0|[1-9]\d{0,4})$/.test(text) && Number(text) <= 65_535))
-    return malformed('That is no port.')
+    return malformed('That is not a port.')
   const [sourcePort, destinationPort] = ports.map(Number) as [number, number]
   const forwarded = { source, sourcePort, destination, destinationPort }
   return { kind: 'present', lengthBytes, forwarded }

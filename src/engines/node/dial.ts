@@ -10,7 +10,7 @@ export type { Link, Target } from './core/link.ts'
 export function dial(target: Target, timeoutMs = 10_000): Promise<Link> {
   const { address } = target
   if (address.transport !== 'unix' && address.port === 0)
-    throw usageError('Nobody can be reached on port 0.', 'Port 0 is only for listening.')
+    throw usageError('No server can be reached on port 0.', 'Port 0 is only for listening.')
   return nodeTransports[address.transport].dial(target, timeoutMs).catch((error: unknown) => {
     throw explain('connect to', address, error)
   })

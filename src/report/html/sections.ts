@@ -56,7 +56,7 @@ export function datagrams({ datagrams: figures }: RunResult): Part {
     ['lost', countText(figures.lost)],
     ['came after the timeout', countText(figures.late)],
     ['came once more', countText(figures.duplicated)],
-    ['came behind one that was sent later', countText(figures.reordered)],
+    ['came after one that was sent later', countText(figures.reordered)],
     ['came with other bytes', countText(figures.corrupted)],
   ])}`
 }
@@ -99,7 +99,7 @@ const percentiles = [
 export function distributions(result: RunResult): Markup {
   const all: [name: string, of: Distribution, meaning: string][] = [
     ['response', result.responseUs, 'from the planned instant of a message until it has come back'],
-    ['service', result.serviceUs, 'from its real send on'],
+    ['service', result.serviceUs, 'from the actual send'],
     ['lateness', result.latenessUs, 'how late the generator itself was'],
     ['connect', result.connectUs, 'until a connection is established'],
   ]
@@ -138,16 +138,16 @@ export function distributions(result: RunResult): Markup {
 
 const failureMeanings: Record<FailureName, string> = {
   refused: 'no process accepted the connection',
-  reset: 'the other side broke the connection off',
+  reset: 'the other side reset the connection',
   timedOut: 'no answer within the timeout',
-  closedEarly: 'the other side hung up while messages were under way',
+  closedEarly: 'the other side closed the connection while messages were in flight',
   wrongBytes: 'what came back is not what was sent',
   nameNotFound: 'the name of the host is not known',
   noDescriptors: 'the generator had no descriptors left (ulimit -n)',
-  protocol: 'what came is not what the transport demands',
-  status: 'the answer had a status of failure',
+  protocol: 'the peer broke the protocol',
+  status: 'the answer had an error status',
   other: 'something else',
-  unanswered: 'it still owed an answer when the run ended',
+  unanswered: 'an answer was outstanding when the run ended',
 }
 
 export function failures({ errors, messages, bytes, churn, corruption, http }: RunResult): Markup {

@@ -33,7 +33,7 @@ export function parseHead(text: string): AnswerHead {
   // A folded line counts as one with a space (RFC 9112 section 5.2).
   const lines = rest === '' ? [] : rest.replaceAll(/\r\n[ \t]+/g, ' ').split('\r\n')
   const head = { ...status, headers: lines.map(parseHeader) }
-  if (head.status === 101) throw refusal('goes over to another protocol')
+  if (head.status === 101) throw refusal('switches to another protocol')
   return head
 }
 
@@ -92,10 +92,11 @@ export function framingOf({ version, status, headers }: AnswerHead): Framing {
   if (encodings.length > 1) throw refusal('has more than one Transfer-Encoding')
   if (lengths.length + encodings.length > 1)
     throw refusal('has both a Content-Length and a Transfer-Encoding')
-  if (!/^\d{1,15}$/.test(lengths[0] ?? '0')) throw refusal('has a Content-Length that is no number')
+  if (!/^\d{1,15}$/.test(lengths[0] ?? '0'))
+    throw refusal('has a Content-Length that is not a number')
   if (encodings.length > 0) {
     if (encodings[0]!.toLowerCase() !== 'chunked')
-      throw refusal('has a transfer coding that nobody asked for')
+      throw refusal('has a transfer coding that was not asked for')
     if (version === '1.0') throw refusal('has chunks, which HTTP/1.0 does not know')
   }
   if (status === 204 || status === 304) return 0

@@ -7,7 +7,7 @@ const failure = (code: string, message: string): Error =>
 export const handshakeTimeout = (): Error =>
   failure('HANDSHAKE_TIMEOUT', 'the TLS handshake took too long')
 export const handshakeCut = (): Error =>
-  failure('HANDSHAKE_CUT', 'the other side hung up within the TLS handshake')
+  failure('HANDSHAKE_CUT', 'the other side closed the connection during the TLS handshake')
 export const pinMismatch = (seen: string): Error =>
   failure('PIN_MISMATCH', `its certificate has the fingerprint ${seen}`)
 export const clientRefused = (reason: string): Error =>
@@ -15,7 +15,7 @@ export const clientRefused = (reason: string): Error =>
 
 const trust = 'Give its authority with --ca, or its fingerprint with --pin.'
 const clientCertificate = 'Give one that it accepts with --cert and --key.'
-const noTls = ['that is no TLS server', 'Check the port, or connect without TLS.'] as const
+const noTls = ['that is not a TLS server', 'Check the port, or connect without TLS.'] as const
 
 /** Code → the cause, where it needs nothing else, and what to try. */
 const meanings: Record<string, readonly [cause: string | undefined, hint: string]> = {
@@ -37,7 +37,7 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
     'its authority is not known here, or the server leaves out a certificate in between',
     trust,
   ],
-  CERT_SIGNATURE_FAILURE: ['its certificate was not signed by who it says', trust],
+  CERT_SIGNATURE_FAILURE: ['its certificate was not signed by the issuer that it names', trust],
   CERT_HAS_EXPIRED: [
     'its certificate has expired',
     'Renew it, or check the clock here; --pin trusts it all the same.',
@@ -45,7 +45,10 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
   CERT_NOT_YET_VALID: ['its certificate is not valid yet', 'Check the clocks of both sides.'],
   CERT_REVOKED: ['its certificate was revoked', 'Renew it.'],
   INVALID_PURPOSE: ['its certificate is not meant for servers', 'Give it another one.'],
-  INVALID_CA: ['its certificate was signed by one that may not sign', 'Give it another one.'],
+  INVALID_CA: [
+    'its certificate was signed by one that must not sign others',
+    'Give it another one.',
+  ],
   ERR_TLS_CERT_ALTNAME_INVALID: [
     undefined,
     'Connect by one of its names, or name one with --server-name.',
@@ -54,7 +57,7 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
   ERR_SSL_PACKET_LENGTH_TOO_LONG: noTls,
   ERR_SSL_HTTP_REQUEST: noTls,
   ERR_SSL_UNEXPECTED_MESSAGE: [
-    'that is no TLS server; it may echo what we say',
+    'that is not a TLS server; it may echo what we say',
     'Check the port, or connect without TLS.',
   ],
   // Alerts of the other side (RFC 8446, section 6).
@@ -76,11 +79,11 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
   ERR_SSL_TLSV1_ALERT_ACCESS_DENIED: ['the server refused our certificate', clientCertificate],
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: [
     'the server speaks neither TLS 1.2 nor 1.3',
-    'Older versions are broken (RFC 8996), and not spoken here.',
+    'Older versions are insecure (RFC 8996), and not supported.',
   ],
   ERR_SSL_UNSUPPORTED_PROTOCOL: [
     'the server speaks neither TLS 1.2 nor 1.3',
-    'Older versions are broken (RFC 8996), and not spoken here.',
+    'Older versions are insecure (RFC 8996), and not supported.',
   ],
   ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: [
     'the server speaks none of the protocols that we offer (ALPN)',
@@ -111,6 +114,6 @@ function namesOf(error: Error): string | undefined {
   const { cert } = error as { cert?: { subjectaltname?: string } }
   if (!cert) return undefined
   const names = printable(cert.subjectaltname ?? '')
-  if (names === '') return 'its certificate names nobody'
+  if (names === '') return 'its certificate names no host'
   return `its certificate is for ${names.slice(0, namesMax)}${names.length > namesMax ? '…' : ''}`
 }

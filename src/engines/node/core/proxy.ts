@@ -33,7 +33,7 @@ export function readsProxy({ mode, from }: ProxyRules): Handshake {
   }
 }
 
-/** @throws UserError if one is no address and no network */
+/** @throws UserError if one is neither an address nor a network */
 export function networks(texts: readonly string[]): BlockList {
   const list = new BlockList()
   for (const text of texts) {
@@ -45,7 +45,7 @@ export function networks(texts: readonly string[]): BlockList {
       else throw new RangeError('prefix')
     } catch {
       const example = 'Write for example 10.0.0.0/8, ::1 or fd00::/8.'
-      throw usageError(`'${text}' is no address and no network.`, example)
+      throw usageError(`'${text}' is neither an address nor a network.`, example)
     }
   }
   return list

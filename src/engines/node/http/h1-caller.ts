@@ -194,7 +194,7 @@ export class Http1Messages extends Caller {
   }
 }
 
-const unasked = () => new ProtocolError('an answer came to nothing that was asked')
+const unasked = () => new ProtocolError('an answer came without a request')
 
 const startsWith408 = (data: Buffer): boolean =>
   /^HTTP\/1\.[01] 408/.test(data.toString('latin1', 0, 12))

@@ -47,7 +47,7 @@ export function createParser(
     )
   // Without a listener Node would end the connection without an answer.
   server.on('connect', (_, socket) => {
-    connectionOf(socket)?.refuse(rawDecline(405, 'This is no proxy.', ['Allow', methods]))
+    connectionOf(socket)?.refuse(rawDecline(405, 'This is not a proxy.', ['Allow', methods]))
   })
   server.on('clientError', (error: ParserError, socket) => {
     const connection = connectionOf(socket)

@@ -147,7 +147,7 @@ export class Http2Messages extends Caller {
       this.emit('again')
       this.#send(answer)
     } else if (isLost && !error) this.#giveUp()
-    else this.destroy(error ?? new Error('an answer was broken off'))
+    else this.destroy(error ?? new Error('an answer was cut short'))
   }
 
   #giveUp() {

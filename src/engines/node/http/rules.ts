@@ -46,7 +46,7 @@ export function faultIn(request: Request, isHttp2: boolean): Refusal | undefined
 /** Why a valid request is refused. */
 export function refusalOf({ method = '', headers, httpVersion }: Request): Refusal | undefined {
   if (!METHODS.includes(method)) return unknownMethod
-  if (method === 'CONNECT') return [405, 'This is no proxy.']
+  if (method === 'CONNECT') return [405, 'This is not a proxy.']
   if (!echoed.has(method) && !described.has(method) && method !== 'OPTIONS')
     return [405, `This echo server knows ${methods}.`]
   const { expect } = headers

@@ -29,7 +29,7 @@ export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Se
   const wanted = task.address as HostAddress
   try {
     if (wanted.port === 0)
-      throw usageError('Nobody can be reached on port 0.', 'Port 0 is only for listening.')
+      throw usageError('No server can be reached on port 0.', 'Port 0 is only for listening.')
     const candidates = await Candidates.of(wanted)
     for (const host of candidates.hosts) checkFits(task, host)
     const traffic = new DatagramTraffic(task, meter)

@@ -15,7 +15,7 @@ const messageMaxBytes = 2 ** 30
 
 /**
  * Asks for the upgrade (RFC 6455 section 4.1), without compression and subprotocols.
- * @throws UserError if the server answers, but is no WebSocket server
+ * @throws UserError if the server answers, but is not a WebSocket server
  */
 export function openMessages(lower: Link, { address }: Target, timeoutMs: number): Promise<Link> {
   const socket = lower.stream as Socket
@@ -83,7 +83,8 @@ const hungUp = 'socket hang up'
 function explained(url: string, error: Error): Error {
   const code = errnoOf(error)
   // Node gives an end within the answer the name of a reset.
-  if (error.message === hungUp) return unsuited(url, 'it hung up instead of an upgrade')
+  if (error.message === hungUp)
+    return unsuited(url, 'it closed the connection instead of upgrading')
   if (/^(E[A-Z]+|ERR_SSL_.*)$/.test(code)) return error
   const why = code.startsWith('HPE_') ? 'it does not answer in HTTP' : decapitalised(error.message)
   return unsuited(url, why)

@@ -3,8 +3,8 @@ import { WebSocket, type RawData } from 'ws'
 
 /** The reason that goes with the code where we close (RFC 6455 section 7.4.1). */
 const reasons: Record<number, string> = {
-  1002: 'that is no frame of a client (RFC 6455 section 5)',
-  1007: 'that is no UTF-8, or no deflated data',
+  1002: 'that is not a valid frame of a client (RFC 6455 section 5)',
+  1007: 'that is not UTF-8, or not deflated data',
   1009: 'this message is too long',
 }
 

@@ -72,7 +72,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
     else if (error.code === 'HPE_HEADER_OVERFLOW')
       refuse(socket, [431, `The headers have more than ${headersMaxBytes} bytes.`])
-    else refuse(socket, [400, 'That is no HTTP request. This is a WebSocket echo server.'])
+    else refuse(socket, [400, 'That is not an HTTP request. This is a WebSocket echo server.'])
   })
   http.on('upgrade', (request, socket, head) => {
     const refusal = refusalOf(request, web.origins)
