@@ -102,8 +102,7 @@ suite('yodel ctl that cannot do it', () => {
   })
 })
 
-const taken =
-  /^yodel: Cannot listen on tcp:\/\/127.0.0.1:\d+ for --dashboard: the address is .*\n$/
+const taken = /^yodel: Cannot listen on tcp:\/\/127.0.0.1:\d+ for --dashboard: the address is .*\n$/
 
 suite('yodel serve', { concurrency: 4 }, () => {
   test('--dashboard prints where it is, a public one has a token; drain ends it', async () => {
