@@ -81,10 +81,7 @@ describe('which servers a client trusts', () => {
     const answers: [answer: (socket: Socket) => unknown, refusal: RegExp][] = [
       [socket => socket.write('220 hello\r\n'), /that is not a TLS server \(ERR_SSL_WRONG_VERSION/],
       [socket => socket.pipe(socket), /not a TLS server; it may echo/],
-      [
-        socket => socket.once('data', () => socket.end()),
-        /closed the connection during the TLS handshake/,
-      ],
+      [socket => socket.once('data', () => socket.end()), /during the TLS handshake/],
     ]
     for (const [answer, refusal] of answers) {
       const peer = createServer(socket => void answer(socket.on('error', () => {})))
