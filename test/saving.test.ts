@@ -36,8 +36,9 @@ let document: string
 before(async () => {
   server = await serve('127.0.0.1:0')
   const { code } = await typed(['bench', server.url, ...brief, '--output', saved])
-  assert.equal(code, 0)
   document = readFileSync(saved, 'utf8')
+  // A machine that is busy may hold the generator up, and then it says so.
+  assert.equal(code, (JSON.parse(document) as RunResult).valid ? 0 : 4)
 })
 after(async () => {
   rmSync(folder, { recursive: true })

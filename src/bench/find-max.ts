@@ -6,6 +6,7 @@ import { findMaxFormat, type FindMaxResult, type Probe } from '../report/find-ma
 import { parseObjective } from '../report/objective.ts'
 import type { RunConditions, RunResult } from '../report/result.ts'
 import { shortfall } from '../report/reasons.ts'
+import { idleMaxMs, Idleness } from './idle.ts'
 import { searchHighest, type ProbeOutcome } from './search.ts'
 
 export type { FindMaxResult, Probe } from '../report/find-max.ts'
@@ -67,6 +68,9 @@ class Search {
   #load: BenchOptions = {}
   #running: LoadRun | undefined
   #stopped = false
+  #idleness: Idleness | undefined
+  /** What an echo took just before a probe, if the server was not idle again. */
+  #echoUs: number | undefined
   /** What a closed loop reached. */
   #estimate = 0
   /** Of the highest rate that held: each that holds is higher than those before. */
@@ -80,6 +84,11 @@ class Search {
   async run(): Promise<FindMaxResult> {
     const { objective, precision = precisionDefault, from } = this.#options
     this.#load = probeOptions(this.#options)
+    if (this.#load.connections !== 0) {
+      const bench = (options: BenchOptions) => this.#bench(options)
+      this.#idleness = new Idleness(bench, this.#load, () => this.#stopped)
+      await this.#idleness.begin()
+    }
     await this.#estimateRate()
     const found = await searchHighest(rate => this.#probe(rate), {
       first: Math.min(Math.max(this.#slowest, from ?? this.#estimate * firstShare), fastest),
@@ -116,12 +125,22 @@ class Search {
   /** A closed loop over the same connections: near the most that they can carry. */
   async #estimateRate() {
     const durationMs = Math.min(estimateMaxMs, this.#load.durationMs!)
-    const result = await this.#bench({ ...this.#load, durationMs, expect: [] })
-    this.#estimate = result?.rates.achievedPerSecond ?? 0
+    // All that it has sent is to be back before the first probe.
+    const drainMs = Math.max(this.#load.drainMs!, idleMaxMs)
+    const arrivals = this.#load.churnPerSecond ? this.#load.arrivals : 'even'
+    const closed = { ...this.#load, durationMs, drainMs, expect: [] }
+    const result = await this.#bench(arrivals ? { ...closed, arrivals } : closed)
+    this.#estimate = result ? carriedPerSecond(result) : 0
+    await this.#waitUntilIdle()
+  }
+
+  async #waitUntilIdle() {
+    this.#echoUs = await this.#idleness?.wait()
   }
 
   /** One run at that rate. */
   async #probe(ratePerSecond: number): Promise<ProbeOutcome> {
+    const echoUs = this.#echoUs
     const result = await this.#bench({ ...this.#load, ratePerSecond })
     if (!result) return undefined
     const { valid, failedBecause, invalidBecause, responseUs, messages, rates } = result
@@ -131,7 +150,7 @@ class Search {
       short && !failedBecause.includes(short) ? [...failedBecause, short] : failedBecause
     const probe: Probe = {
       ratePerSecond,
-      held: because.length === 0,
+      held: because.length === 0 && result.expectations.every(({ held }) => held),
       measuredText: result.expectations.at(-1)!.measuredText,
       valid,
       because: [...because, ...invalidBecause],
@@ -140,10 +159,14 @@ class Search {
       p50Us: responseUs.p50,
       p99Us: responseUs.p99,
       lost: messages.lost,
+      ...(echoUs !== undefined && { echoUs }),
     }
     this.#probes.push(probe)
     this.#options.onProbe?.(probe)
-    if (!probe.held) return valid ? 'failed' : 'limited'
+    if (!probe.held) {
+      await this.#waitUntilIdle()
+      return valid ? 'failed' : 'limited'
+    }
     this.#best = result.run
     return 'held'
   }
@@ -163,6 +186,21 @@ class Search {
     })
     return this.#stopped ? undefined : result
   }
+}
+
+/** With fewer round trips in a window its rate depends on where it begins and ends. */
+const roundTripsLeast = 10
+
+/**
+ * What a closed loop carried. Where its round trips are long, replies come in bursts, and few fit
+ * into the window: then by Little's law, from what was in flight and how long each took.
+ */
+function carriedPerSecond({ rates, responseUs, messages, seconds, run }: RunResult): number {
+  const meanSeconds = (responseUs.mean ?? 0) / 1e6
+  const { connections, depth } = run.options as { connections: number; depth: number }
+  const isWhole = messages.received > 0 && messages.received === messages.planned
+  if (isWhole && seconds < roundTripsLeast * meanSeconds) return (connections * depth) / meanSeconds
+  return rates.achievedPerSecond ?? 0
 }
 
 /** What each probe has in common. */

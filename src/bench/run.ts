@@ -9,10 +9,11 @@ import { machine, versions } from '../vocabulary/machine.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import type { Table } from '../options/form.ts'
 import { timerMaxMs } from '../vocabulary/units.ts'
-import { limitsOf, meets, parseObjective } from '../report/objective.ts'
+import { judge } from '../report/judge.ts'
+import { limitsOf, parseObjective } from '../report/objective.ts'
 import type { Interval, RunConditions, RunResult, StageFigures } from '../report/result.ts'
 import type { Findings } from '../report/findings.ts'
-import { summarize, withVerdict } from '../report/summarize.ts'
+import { summarize } from '../report/summarize.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { failureNames, type FailureName } from '../metrics/meter.ts'
 import { startThreads, type Threads } from '../threads/start.ts'
@@ -156,11 +157,7 @@ class Run {
         intervals: this.intervals,
         statuses: outcomes.flatMap(({ statuses }) => [...(statuses ?? [])]),
         reasons: outcomes.flatMap(({ reasons }) => [...(reasons ?? [])]),
-        // The busiest thread is the limit.
-        cpuShare: outcomes.reduce<number | null>(
-          (most, { busyShare }) => (busyShare === null ? most : Math.max(most ?? 0, busyShare)),
-          null,
-        ),
+        threads: outcomes.map(({ effort }) => effort),
         openLoop: load.ratePerSecond !== undefined,
         cycles: load.churnPerSecond > 0 ? cyclesOf(outcomes) : undefined,
         cyclesLateUs: Math.max(...outcomes.map(({ cyclesLateNs }) => cyclesLateNs ?? 0)) / 1e3,
@@ -172,7 +169,9 @@ class Run {
       }
       const result = summarize(findings)
       if (reason !== undefined) result.notes.push(`The ${tasks[0].engine} engine sent. ${reason}`)
-      return judge(withStages(result, this.#stages?.end(findings, load.expect)), load.expect)
+      const staged = withStages(result, this.#stages?.end(findings, load.expect))
+      const stages = staged.stages ?? []
+      return judge(staged, load.expect, objective => firstMissed(stages, objective))
     })
     this.finished.catch(() => {})
     return threads.address
@@ -245,22 +244,3 @@ const cyclesOf = (outcomes: readonly Outcome[]) =>
 
 const withStages = (result: RunResult, stages: StageFigures[] | undefined): RunResult =>
   stages ? { ...result, stages } : result
-
-/** The objectives are part of the verdict. */
-function judge(result: RunResult, objectives: string[]): RunResult {
-  const expectations = objectives.map(text => meets(parseObjective(text), result))
-  const missed = expectations
-    .filter(({ held }) => !held)
-    .map(({ objective, measured, measuredText }) => {
-      const was = measured === null ? measuredText : `measured ${measuredText}`
-      const first = firstMissed(result.stages ?? [], objective)
-      return `Expected ${objective}, ${was}.${first ? ` It was first missed in ${first}.` : ''}`
-    })
-  // Over the whole run it held, and in a stage it did not.
-  for (const { objective, held } of expectations) {
-    const first = held ? firstMissed(result.stages ?? [], objective) : undefined
-    if (first) result.notes.push(`${objective} held in all, but was first missed in ${first}.`)
-  }
-  const failedBecause = [...result.failedBecause, ...missed]
-  return withVerdict({ ...result, expectations, failedBecause })
-}

@@ -1,9 +1,15 @@
-/** How busy a sending thread is: its processor time, less what it spends on busy waiting. */
-import { readFileSync } from 'node:fs'
+/**
+ * What a sending thread has of its processor: how busy it is (less what it spends on busy waiting),
+ * how long it waited for one, and what collecting garbage took.
+ */
+import { PerformanceObserver } from 'node:perf_hooks'
+import type { Stalls, ThreadEffort } from '../load/stalls.ts'
+import { threadTimes, type ThreadTimes } from '../load/thread-times.ts'
 
 interface Look {
   atNs: number
-  usedNs: number
+  times: ThreadTimes | undefined
+  idleNs: number
 }
 
 /** What it has to know of the load. */
@@ -11,6 +17,7 @@ interface Sending {
   readonly over: boolean
   readonly measureFromNs: number
   readonly isPlanned: boolean
+  readonly stalls: Stalls
 }
 
 export class Effort {
@@ -19,6 +26,8 @@ export class Effort {
   /** At the end of the warm-up, and when sending was over. */
   #first: Look | undefined
   #last: Look | undefined
+  readonly #collections = { count: 0, totalNs: 0 }
+  readonly #observer = new PerformanceObserver(list => this.#collected(list.getEntries()))
 
   constructor(traffic: Sending) {
     this.#traffic = traffic
@@ -31,33 +40,52 @@ export class Effort {
 
   /** To be called several times a second, and at the end. */
   update(now: number): void {
-    const { over, measureFromNs } = this.#traffic
+    const { over, measureFromNs, stalls } = this.#traffic
+    const times = threadTimes()
+    stalls.look(now, times)
     if (now < measureFromNs || (over && this.#last)) return
-    const look = { atNs: now, usedNs: this.#threadNs() - this.#idleNs }
-    this.#first ??= look
+    const look = { atNs: now, times, idleNs: this.#idleNs }
+    if (!this.#first) {
+      this.#first = look
+      this.#observer.observe({ entryTypes: ['gc'] })
+    }
     if (over && look !== this.#first) this.#last = look
   }
 
-  /** Share of a processor while it sent; null where that is not known. */
-  get busyShare(): number | null {
-    const [first, last] = [this.#first, this.#last]
-    if (!first || !last || last.usedNs <= 0) return null
-    const share = (last.usedNs - first.usedNs) / (last.atNs - first.atNs)
-    return Math.max(0, Math.min(1, share))
-  }
-
-  /**
-   * Of this thread, in nanoseconds (proc_pid_schedstat(5)): on a processor; and where all is
-   * planned, so that what is not waiting by the clock is work, in the queue for one, too. 0 where
-   * not known.
-   */
-  #threadNs(): number {
-    if (process.platform !== 'linux') return 0
-    try {
-      const stat = readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')
-      return Number(stat[0]) + (this.#traffic.isPlanned ? Number(stat[1]) : 0)
-    } catch {
-      return 0
+  #collected(entries: readonly { duration: number }[]): void {
+    for (const { duration } of entries) {
+      this.#collections.count++
+      this.#collections.totalNs += duration * 1e6
     }
   }
+
+  /** When run() is over. */
+  get outcome(): ThreadEffort {
+    this.#collected(this.#observer.takeRecords())
+    this.#observer.disconnect()
+    const { stalls, isPlanned } = this.#traffic
+    const [onCpuShare, queuedShare, idleShare] = this.#shares()
+    // Where all is planned, what is not waiting by the clock is work: in the queue for one, too.
+    const used = onCpuShare === null ? null : onCpuShare + (isPlanned ? queuedShare! : 0)
+    return {
+      busyShare: used === null ? null : within(used - idleShare),
+      onCpuShare,
+      queuedShare,
+      stalls: stalls.log,
+      collections: this.#collections,
+    }
+  }
+
+  #shares(): [onCpu: number | null, queued: number | null, idle: number] {
+    const [first, last] = [this.#first, this.#last]
+    if (!first?.times || !last?.times) return [null, null, 0]
+    const share = (ns: number) => ns / (last.atNs - first.atNs)
+    return [
+      within(share(last.times.cpuNs - first.times.cpuNs)),
+      within(share(last.times.queuedNs - first.times.queuedNs)),
+      share(last.idleNs - first.idleNs),
+    ]
+  }
 }
+
+const within = (share: number) => Math.max(0, Math.min(1, share))

@@ -3,6 +3,7 @@ import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../vocabulary/address.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import type { CameLog, ReplyLog } from '../load/replies.ts'
+import type { ThreadEffort } from '../load/stalls.ts'
 import type { FailureName, Meter } from '../metrics/meter.ts'
 import type { EngineName } from '../vocabulary/engine-names.ts'
 import type { Task } from '../task.ts'
@@ -51,6 +52,6 @@ export interface Outcome {
   cycles?: CameLog | undefined
   /** So late, or later, 1 % of them began although there was room. */
   cyclesLateNs?: number | undefined
-  /** Share of a processor that its thread used while it sent; null where that is not known. */
-  busyShare: number | null
+  /** What its thread had of its processor. */
+  effort: ThreadEffort
 }

@@ -19,6 +19,7 @@ import { benchOptions } from '../load/options.ts'
 import { optionsIn } from '../options/form.ts'
 import { suitsEngine } from '../options/where.ts'
 import { serveOptions } from '../options/serve.ts'
+import { validityRows } from '../report/validity.suite.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { optionPages } from '../cli/options-page.suite.ts'
 import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
@@ -106,6 +107,10 @@ const parts: Record<string, { page: string; text: () => string }> = {
     text: () => table(['name', 'counts', 'one more label'], metricRows()),
   },
   'options of each command': { page: 'docs/options.md', text: () => optionPages(table) },
+  'cases of a generator in trouble': {
+    page: 'docs/validity.md',
+    text: () => table(['case', 'marked', 'verdict, exit code', 'said'], validityRows()),
+  },
   map: { page: 'docs/map.md', text: () => [...mapOf('src/'), ...mapOf('page/')].join('\n').trim() },
   'faults by transport': {
     page: 'docs/faults.md',

@@ -159,7 +159,8 @@ export class DatagramStream {
 
   #onEcho(sequence: number, { plannedNs, sentNs }: Flight, now: number) {
     const traffic = this.#traffic
-    const { counters, histograms } = traffic.meter
+    const { counters } = traffic.meter
+    traffic.stalls.seen(now)
     const isMeasured = sequence >= this.#firstMeasured
     this.#flights.delete(sequence)
     // As RFC 4737 section 3.3 has it: it comes behind one that was sent later.
@@ -172,8 +173,7 @@ export class DatagramStream {
     }
     if (isBehind) counters[counter.datagramsReordered]!++
     counters[counter.messagesReceived]!++
-    histograms.response.record(now - plannedNs)
-    if (traffic.openLoop) histograms.service.record(now - sentNs)
+    traffic.timed(plannedNs, sentNs, now)
   }
 
   /** Gives up what has not come back within the timeout; whether that has made room. */

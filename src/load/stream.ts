@@ -217,8 +217,9 @@ export class Stream {
   /** Messages that have come back whole. */
   #complete(now: number): void {
     const traffic = this.#traffic
-    const { counters, histograms } = traffic.meter
-    const { openLoop, sizes, measureFromNs } = traffic
+    const { counters } = traffic.meter
+    const { sizes, measureFromNs } = traffic
+    traffic.stalls.seen(now)
     const [receivedBefore, depth] = [this.#received, this.#depth]
     let warm = 0
     let warmBytes = 0
@@ -230,10 +231,7 @@ export class Stream {
       if (plannedNs < measureFromNs) {
         warm++
         warmBytes += sizes.of(this.connection, this.#received - 1)
-      } else {
-        histograms.response.record(now - plannedNs)
-        if (openLoop) histograms.service.record(now - this.#times[at + 1]!)
-      }
+      } else traffic.timed(plannedNs, this.#times[at + 1]!, now)
       at = at + 2 === 2 * depth ? 0 : at + 2
     }
     counters[counter.warmupReceived]! += warm

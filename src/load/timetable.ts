@@ -7,6 +7,7 @@ import { createPacer, type Pacer, type Place } from './pacer.ts'
 import type { LoadPlan } from './plan.ts'
 import { parseThinkTime, Thinking } from './thinking.ts'
 import { Replies, type ReplyLog } from './replies.ts'
+import { Stalls } from './stalls.ts'
 
 /** One connection of a load, as far as the plan knows it. */
 export interface Planned {
@@ -51,6 +52,8 @@ export abstract class Timetable<S extends Planned> {
   readonly isPlanned: boolean
   /** Closed loop: who waits before the next message. */
   readonly thinking: Thinking<S> | undefined
+  /** When its thread was held up. */
+  readonly stalls: Stalls
   readonly #pacer: Pacer | undefined
   #endNs = 0
   #overNs = 0
@@ -69,6 +72,7 @@ export abstract class Timetable<S extends Planned> {
     if (task.thinkTime !== undefined)
       this.thinking = new Thinking(parseThinkTime(task.thinkTime), task.seed, task.connections)
     this.goesByClock = !this.openLoop
+    this.stalls = new Stalls(meter, this.openLoop)
     this.isPlanned = this.openLoop || (task.churn !== undefined && task.connections === 0)
   }
 
@@ -77,6 +81,7 @@ export abstract class Timetable<S extends Planned> {
     this.startedNs = atNs
     this.measureFromNs = atNs + this.task.warmupMs * 1e6
     this.#endNs = this.measureFromNs + this.task.durationMs * 1e6
+    this.stalls.start(atNs, this.measureFromNs, this.#endNs)
     this.replies = new Replies(this.measureFromNs, enoughShare * this.task.count)
     this.sends = new Replies(this.measureFromNs)
   }
@@ -90,6 +95,7 @@ export abstract class Timetable<S extends Planned> {
 
   /** Open loop: plans what has become due, and calls for each stream that may send. */
   plan(now: number, onDue: (stream: S) => void): void {
+    this.stalls.seen(now)
     for (const stream of this.thinking?.takeAll(now) ?? []) onDue(stream)
     const pacer = this.#pacer
     const { lateness } = this.meter.histograms
@@ -172,6 +178,17 @@ export abstract class Timetable<S extends Planned> {
     const from = { n, previousNs: n === 0 ? 0 : previousNs - startedNs }
     const place = this.#pacer!.skip(stream.index, from, end, this.measureFromNs - startedNs)
     return { n: place.n, previousNs: place.previousNs + startedNs }
+  }
+
+  /** A message of the window has come back. */
+  timed(plannedNs: number, sentNs: number, now: number): void {
+    const { stalls, openLoop } = this
+    const { response, service } = this.meter.histograms
+    response.record(now - plannedNs)
+    if (plannedNs < stalls.untilNs) stalls.touched('response', plannedNs, sentNs, now)
+    if (!openLoop) return
+    service.record(now - sentNs)
+    if (sentNs < stalls.untilNs) stalls.touched('service', sentNs, sentNs, now)
   }
 
   /** When the last message may have been due, once it is over. */

@@ -236,6 +236,18 @@ export const distributions = {
     help: 'a short connection (churn), from its planned instant until it is closed',
     inResult: 'elsewhere',
   },
+  // Again, of those alone that were in flight while the generator was held up: so that a figure
+  // can be told without that.
+  responseTouched: {
+    help: 'response times that a stall of the generator touched',
+    inResult: 'elsewhere',
+  },
+  responseLess: { help: 'the same without the time of the stall', inResult: 'elsewhere' },
+  serviceTouched: {
+    help: 'service times that a stall of the generator touched',
+    inResult: 'elsewhere',
+  },
+  serviceLess: { help: 'the same without the time of the stall', inResult: 'elsewhere' },
 } as const satisfies Record<string, Distribution>
 
 export type HistogramName = keyof typeof distributions

@@ -21,6 +21,8 @@ export interface Probe {
   p50Us: number | null
   p99Us: number | null
   lost: number
+  /** What a single echo took just before, if the server was not idle again. */
+  echoUs?: number
 }
 
 export interface FindMaxResult {
@@ -77,8 +79,16 @@ function conclusion({
     : `${objective} held up to ${rate}, and not at ${next}.`
 }
 
-function remarks({ stopped, limitedByGenerator, closedLoopPerSecond }: FindMaxResult): string[] {
+function remarks(result: FindMaxResult): string[] {
+  const { stopped, limitedByGenerator, closedLoopPerSecond, probes } = result
   const found: string[] = []
+  const busy = probes.flatMap(({ echoUs }) => echoUs ?? [])
+  if (busy.length > 0)
+    found.push(
+      `Before ${plural(busy.length, 'probe')} the server was still busy with what had been sent ` +
+        `before: a single echo took up to ${formatDuration(Math.max(...busy) / 1e3)}. ` +
+        'It may carry more; use a lower --depth.',
+    )
   if (stopped) found.push('It was stopped before the precision was reached.')
   if (limitedByGenerator)
     found.push('The server may carry more. Use more threads, or another machine for the load.')

@@ -1,5 +1,6 @@
 /** What is known of a load when it is over, before it is judged. */
 import type { Window } from '../load/replies.ts'
+import type { ThreadEffort } from '../load/stalls.ts'
 import type { WrongBytes } from '../load/wrong-bytes.ts'
 import type { FailureName } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
@@ -11,8 +12,8 @@ export interface Findings {
   window: Window
   wrong: WrongBytes | undefined
   intervals: Interval[]
-  /** Share of a processor that the busiest sending thread used while it sent. */
-  cpuShare: number | null
+  /** What each of the sending threads had of its processor. */
+  threads: readonly ThreadEffort[]
   openLoop: boolean
   /** How many short connections were achieved, if there were to be some. */
   cycles?: Pick<Window, 'achieved'> | undefined

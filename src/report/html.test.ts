@@ -6,6 +6,7 @@ import { counter, Meter } from '../metrics/meter.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import { loadHtml } from './html.ts'
 import type { Interval, RunResult } from './result.ts'
+import { effort } from './sample.suite.ts'
 import { distribution, summarize } from './summarize.ts'
 
 const conditions: RunResult['run'] = {
@@ -48,7 +49,7 @@ function resultOf(samplesNs: number[], intervals: Interval[] = []): RunResult {
     },
     wrong: undefined,
     intervals,
-    cpuShare: null,
+    threads: [effort(null)],
     openLoop: true,
     limits: { rate: false },
     countingCorruption: false,

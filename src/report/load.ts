@@ -9,6 +9,8 @@ import { distributionIn } from './result.ts'
 import { resultHistograms } from '../metrics/counters.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
 import { cycleShortfall, rateUnknown, shortfall } from './reasons.ts'
+import { ownParts } from './own.ts'
+import { generatorParts } from './generator.ts'
 import { stageLines } from './stages.ts'
 import { wrongBlock } from './wrong.ts'
 
@@ -153,12 +155,16 @@ function behind(result: RunResult, canvas: TextOptions): string[] {
 const sameRateShare = 0.005
 
 /** Three rates where they differ. */
-function rateParts({ rates }: RunResult): string[] {
+function rateParts({ rates, generator }: RunResult): string[] {
   const { plannedPerSecond, sentPerSecond, achievedPerSecond } = rates
+  const mark = generator.own?.some(({ figure }) => figure === 'rate') ? '*' : ''
   if (sentPerSecond === null || achievedPerSecond === null) return [`not known: ${rateUnknown}`]
   const all = [plannedPerSecond ?? sentPerSecond, sentPerSecond, achievedPerSecond]
   const most = Math.max(...all)
-  const parts = [`${formatRate(sentPerSecond)} sent`, `${formatRate(achievedPerSecond)} achieved`]
+  const parts = [
+    `${formatRate(sentPerSecond)} sent`,
+    `${formatRate(achievedPerSecond)} achieved${mark}`,
+  ]
   if (most - Math.min(...all) <= sameRateShare * most) return parts.slice(1)
   return plannedPerSecond === null ? parts : [`${formatRate(plannedPerSecond)} planned`, ...parts]
 }
@@ -208,15 +214,17 @@ function times(result: RunResult, canvas: TextOptions): string[] {
   const measured = rows.filter(([, { count }]) => count > 0)
   const none = responseUs.count === 0 ? labelled(rows[0]![0], ['no sample']) : []
   if (measured.length === 0) return none
-  const cell = (distribution: Distribution, { key }: (typeof percentiles)[number]) => {
-    const us = distribution[key]
-    return us === null ? '-' : micros(us)
+  const own = new Set(result.generator.own?.map(({ figure }) => figure))
+  const cell = (row: string, of: Distribution, { key, title }: (typeof percentiles)[number]) => {
+    const us = of[key]
+    const name = row === 'service' ? `service.${title}` : of === responseUs ? title : ''
+    return us === null ? '-' : `${micros(us)}${own.has(name) ? '*' : ''}`
   }
   const columns = percentiles
-    .map(column => ({ ...column, cells: measured.map(([, times]) => cell(times, column)) }))
+    .map(column => ({ ...column, cells: measured.map(([row, times]) => cell(row, times, column)) }))
     .filter(({ cells }) => cells.some(text => text !== '-'))
   const labels = measured.map(([label]) => label)
-  return [...table(labels, columns, canvas), ...none]
+  return [...table(labels, columns, canvas), ...listing('* own', ownParts(result), canvas), ...none]
 }
 
 /** What went wrong, what to know about the figures, and the verdict as the last word. */
@@ -233,7 +241,7 @@ function conclusion(result: RunResult, canvas: TextOptions): string[] {
   if (generator.cpuShare !== null) {
     const busy = `busy for ${Math.round(generator.cpuShare * 100)} % of the time`
     const which = run.threads > 1 ? `${plural(run.threads, 'thread')}, the busiest` : '1 thread,'
-    lines.push(...entry('generator', `${which} ${busy}`, canvas))
+    lines.push(...listing('generator', [`${which} ${busy}`, ...generatorParts(generator)], canvas))
   }
   const { relativeError, lowestUs, highestUs } = resolution
   const exactness =

@@ -29,6 +29,8 @@ function resultOf(us: number[], others: Partial<RunResult> = {}): RunResult {
       deferred: 7,
     },
     errors: { reset: 2, other: 1 },
+    generator: { cpuShare: null },
+    run: { threads: 1 },
     responseUs: distribution(histogram),
     serviceUs: none,
     latenessUs: none,

@@ -3,6 +3,7 @@ import { UserError, usageError } from '../vocabulary/errors.ts'
 import { formatCount, formatDuration, parseCount, parseDuration } from '../vocabulary/units.ts'
 import { parsePercent, parseRate } from '../vocabulary/units.ts'
 import { countOf, fewestSamples, ranked, supported } from './rank.ts'
+import { withoutOwn } from './less.ts'
 import { rateUnknown } from './reasons.ts'
 import { resultHistograms } from '../metrics/counters.ts'
 import { distributionIn } from './result.ts'
@@ -189,13 +190,18 @@ export function meets(
   result: RunResult,
 ): Expectation {
   const measured = metric.of(result)
-  return {
-    objective: text,
-    measured,
-    measuredText:
-      measured === null ? unknown(metric, result) : besides(metric.kind, measured, limit),
-    held: measured !== null && compare(measured, operator, limit),
-  }
+  if (measured === null)
+    return { objective: text, measured, measuredText: unknown(metric, result), held: false }
+  const measuredText = besides(metric.kind, measured, limit)
+  if (compare(measured, operator, limit))
+    return { objective: text, measured, measuredText, held: true }
+  const bound = metric.of(withoutOwn(result))
+  if (bound === null || !compare(bound, operator, limit))
+    return { objective: text, measured, measuredText, held: false }
+  const without = `${besides(metric.kind, bound, limit)} without that`
+  const why = `missed by the generator's own fault (${without})`
+  const own = { held: false, ownFault: true } as const
+  return { objective: text, measured, measuredText: `${measuredText}, ${why}`, ...own }
 }
 
 /** What objectives have the last word on: how much may be lost, and what the rate is to be. */

@@ -125,6 +125,43 @@ export interface Expectation {
   /** The same as people write it. */
   measuredText: string
   held: boolean
+  /** It was missed, and would have been met without the generator's own share. */
+  ownFault?: true
+}
+
+/** What one sending thread had of its processor, or all of them; null where it is not known. */
+export interface ThreadFigures {
+  /** Share of a processor that it used, less what it spent on busy waiting. */
+  cpuShare: number | null
+  /** Shares of its time: on a processor (busy waiting too), and in the queue for one. */
+  onCpuShare: number | null
+  queuedShare: number | null
+  /** When it was held up: seconds after the beginning of the window, and how long. */
+  stalls: { count: number; totalMs: number; longest: [second: number, ms: number][] }
+  garbage: { collections: number; totalMs: number }
+}
+
+/** Samples that a stall touched: as they were measured, and without it. */
+export interface TouchedSamples {
+  measured: [us: number, count: number][]
+  less: [us: number, count: number][]
+}
+
+/** A figure of which a share is the generator's: it lies between these two. */
+export interface OwnFigure {
+  /** As an objective names it. */
+  figure: string
+  measured: number
+  bound: number
+}
+
+/** The load generator itself; older files have no more than the first. */
+export interface GeneratorFigures extends Partial<Omit<ThreadFigures, 'cpuShare'>> {
+  /** Of the busiest thread; the shares that follow are means over all threads. */
+  cpuShare: number | null
+  threads?: ThreadFigures[]
+  touched?: Partial<Record<'responseUs' | 'serviceUs', TouchedSamples>>
+  own?: OwnFigure[]
 }
 
 export interface RunConditions {
@@ -212,7 +249,6 @@ export interface RunResult {
   histograms: Record<DistributionName, [us: number, count: number][]>
   /** How exact the times are: samples below `lowestUs` are counted as that. */
   resolution: { relativeError: number; lowestUs: number; highestUs: number }
-  /** Share of a processor that the busiest sending thread used; null where it is not known. */
-  generator: { cpuShare: number | null }
+  generator: GeneratorFigures
   run: RunConditions
 }

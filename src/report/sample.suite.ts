@@ -4,6 +4,7 @@ import { counter, Meter, type CounterName } from '../metrics/meter.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import type { RunConditions, RunResult } from './result.ts'
 import { distribution, summarize, withVerdict } from './summarize.ts'
+import type { ThreadEffort } from '../load/stalls.ts'
 import type { WrongBytes } from '../load/wrong-bytes.ts'
 
 export interface Sample {
@@ -18,6 +19,7 @@ export interface Sample {
   options?: Record<string, unknown>
   run?: Partial<RunConditions>
   cpuShare?: number | null
+  efforts?: ThreadEffort[]
   cyclesLateUs?: number
   /** What is to be different in the end; the verdict follows from its reasons. */
   change?: Partial<RunResult>
@@ -68,7 +70,7 @@ export function sampleResult(sample: Sample = {}): RunResult {
       ratePerSecond: count / 2,
       responseUs: distribution(total.response),
     })),
-    cpuShare,
+    threads: sample.efforts ?? [effort(cpuShare)],
     openLoop: typeof options.ratePerSecond === 'number',
     limits: { rate: false },
     countingCorruption: options.countCorruption === true,
@@ -81,6 +83,19 @@ export function sampleResult(sample: Sample = {}): RunResult {
   })
   return withVerdict({ ...result, ...sample.change })
 }
+
+/** Of a thread that was never held up. */
+export const effort = (
+  busyShare: number | null,
+  change: Partial<ThreadEffort> = {},
+): ThreadEffort => ({
+  busyShare,
+  onCpuShare: busyShare,
+  queuedShare: busyShare === null ? null : 0,
+  stalls: { count: 0, totalNs: 0, longest: [] },
+  collections: { count: 0, totalNs: 0 },
+  ...change,
+})
 
 const conditions = (
   command: 'bench' | 'flood',

@@ -6,6 +6,8 @@ import { failureNames } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import type { Window } from '../load/replies.ts'
 import type { Findings } from './findings.ts'
+import { generatorFigures } from './generator.ts'
+import { judgeOwn } from './own.ts'
 import { leastBeyond, supported } from './rank.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { largeBytes, proxyHint } from '../vocabulary/transport.ts'
@@ -17,6 +19,7 @@ import type {
   Distribution,
   DistributionName,
   FirstWrong,
+  GeneratorFigures,
   HttpFigures,
   RunResult,
 } from './result.ts'
@@ -69,13 +72,14 @@ export function summarize(findings: Findings): RunResult {
       lowestUs: lowestNs / 1e3,
       highestUs: highestNs / 1e3,
     },
-    generator: { cpuShare: findings.cpuShare },
+    generator: generatorFigures(findings.threads, touchedBy(total)),
     run: conditions,
   }
   result.failedBecause = failures(result, findings)
   if (findings.http) result.notes.push(...proxyNote(result))
   result.notes.push(...drainNote(result))
   judgeGenerator(result, { lateUs: findings.cyclesLateUs ?? 0, times: total.cycle })
+  judgeOwn(result)
   noteSteps(result)
   return withVerdict(result)
 }
@@ -149,6 +153,17 @@ function httpFigures(total: Snapshot, counted: [status: number, count: number][]
   const statuses: Record<string, number> = {}
   for (const [status, count] of counted) statuses[status] = (statuses[status] ?? 0) + count
   return { reconnects, sentAgain, reconnectUs: distribution(total.reconnect), statuses }
+}
+
+/** Of each distribution that a stall has touched. */
+function touchedBy(total: Snapshot): GeneratorFigures['touched'] {
+  const touched: GeneratorFigures['touched'] = {}
+  const { responseTouched, responseLess, serviceTouched, serviceLess } = total
+  if (responseTouched.count > 0)
+    touched.responseUs = { measured: buckets(responseTouched), less: buckets(responseLess) }
+  if (serviceTouched.count > 0)
+    touched.serviceUs = { measured: buckets(serviceTouched), less: buckets(serviceLess) }
+  return touched
 }
 
 /** The verdict follows from its reasons. */

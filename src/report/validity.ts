@@ -1,4 +1,5 @@
 /** Whether the generator itself was the limit: then the figures are its own, not the server's. */
+import { isPublic, toAddress } from '../vocabulary/address.ts'
 import { formatCount, formatDuration } from '../vocabulary/units.ts'
 import type { Histogram } from '../metrics/histogram.ts'
 import { ranked } from './rank.ts'
@@ -15,6 +16,9 @@ const lateShare = 0.5
 const churnRemedy = 'Use a lower --churn, or more --threads.'
 /** Where less of the plan than this was sent in time, the pace was lost. */
 const sentShare = 0.95
+
+const shareCore =
+  'Server and generator share the only core of this machine: each takes its time from the other.'
 
 /** How late 1 % of the short connections began, and what they took. */
 interface Cycles {
@@ -65,6 +69,7 @@ export function judgeGenerator(result: RunResult, cycles: Cycles): void {
       `The generator's own lateness (p99 ${formatDuration(late / 1e3)}) is most of the p99.`,
     )
   }
+  if (run.machine.cores === 1 && !isPublic(toAddress(run.address))) result.notes.push(shareCore)
   if (openLoop && messages.deferred > 0) {
     const { connections, depth } = run.options as { connections: number; depth: number }
     result.notes.push(

@@ -6,6 +6,7 @@
 import type { Address } from '../../vocabulary/address.ts'
 import { nowNs } from '../../vocabulary/clock.ts'
 import { Life } from '../../load/life.ts'
+import { beatMs } from '../../load/stalls.ts'
 import type { Stream } from '../../load/stream.ts'
 import { Traffic } from '../../load/traffic.ts'
 import { stopWord, type Meter } from '../../metrics/meter.ts'
@@ -88,7 +89,7 @@ class LoadSession implements Session {
   get outcome(): Outcome {
     const { log, evidence } = this.#traffic
     const { wrong, reasons } = evidence
-    return { wrong, reasons, log, busyShare: this.#effort.busyShare }
+    return { wrong, reasons, log, effort: this.#effort.outcome }
   }
 
   /** No call can reach this while run() blocks the thread: the meter's stop word does. */
@@ -113,6 +114,8 @@ class LoadSession implements Session {
       if (!worked && now < life.dueNs) this.#effort.waited(now - began)
     }
     this.#close()
+    // What the thread is told of garbage it hears in a turn of its own.
+    await new Promise(resolve => setImmediate(resolve))
   }
 
   /** Submits, and waits for whatever comes first; whether there was something to do. */
@@ -120,7 +123,8 @@ class LoadSession implements Session {
     const [ring, argument] = [this.#ring, this.#argument]
     const { GETEVENTS, EXT_ARG } = k.enter
     const { dueNs, tickNs } = this.#life
-    const leftNs = Math.min(dueNs - wakeUpNs, tickNs) - now
+    const leftNs = Math.min(dueNs - wakeUpNs, tickNs, now + beatMs * 1e6) - now
+    this.#traffic.stalls.expect(now, now + Math.max(0, leftNs))
     if (leftNs > 0 && !this.#slots.hasDirty) {
       argument.set(leftNs)
       ring.enter(1, GETEVENTS | EXT_ARG, argument.address, WaitArgument.bytes)

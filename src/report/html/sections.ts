@@ -4,7 +4,8 @@ import { distributionIn } from '../result.ts'
 import type { FailureName } from '../../metrics/meter.ts'
 import { plural } from '../../vocabulary/units.ts'
 import { leastBeyond } from '../rank.ts'
-import type { Distribution, RunResult } from '../result.ts'
+import { boundText } from '../own.ts'
+import type { Distribution, GeneratorFigures, RunResult } from '../result.ts'
 import { figureTable } from './chart.ts'
 import { countText, dateText, none, rateText, shareText, sizeText, timeText } from './figures.ts'
 import { html, type Markup, type Part } from './markup.ts'
@@ -64,12 +65,13 @@ export function datagrams({ datagrams: figures }: RunResult): Part {
 export function headline({ responseUs, messages, errors, ...result }: RunResult): Markup {
   const failures = Object.values(errors).reduce((sum, count) => sum + count, 0)
   const { achievedPerSecond: achieved } = result.rates
+  const mark = marker(result.generator)
   const figures: [name: string, text: string, bad?: boolean][] = [
-    ['messages per second', achieved === null ? none : rateText(achieved)],
-    ['p50', timeText(responseUs.p50)],
-    ['p99', timeText(responseUs.p99)],
-    ['p99.9', timeText(responseUs.p999)],
-    ['max', timeText(responseUs.max)],
+    ['messages per second', achieved === null ? none : `${rateText(achieved)}${mark('rate')}`],
+    ['p50', `${timeText(responseUs.p50)}${mark('p50')}`],
+    ['p99', `${timeText(responseUs.p99)}${mark('p99')}`],
+    ['p99.9', `${timeText(responseUs.p999)}${mark('p99.9')}`],
+    ['max', `${timeText(responseUs.max)}${mark('max')}`],
     ['messages came back', countText(messages.received)],
     ['lost', countText(messages.lost), messages.lost > 0],
     ['failures', countText(failures), failures > 0],
@@ -83,9 +85,19 @@ export function headline({ responseUs, messages, errors, ...result }: RunResult)
     </dl>
     <p class="aside">
       Times are response times: from the planned instant of a message until it had come back whole.
-      Measured for ${timeText(result.seconds * 1e6)}.
+      Measured for ${timeText(result.seconds * 1e6)}.${ownAside(result.generator)}
     </p> `
 }
+
+/** What stands behind a figure that is the generator's own. */
+const marker =
+  ({ own }: GeneratorFigures) =>
+  (name: string): string =>
+    own?.some(({ figure }) => figure === name) ? ' *' : ''
+
+const ownAside = ({ own = [] }: GeneratorFigures): Part =>
+  own.length > 0 &&
+  html` <b>*</b> The generator’s own figure. Without its share: ${own.map(boundText).join(', ')}.`
 
 const percentiles = [
   ['p50', 'p50'],
@@ -113,9 +125,16 @@ export function distributions(result: RunResult): Markup {
       result.churn.cycleUs,
       'a short connection, from its planned instant on',
     ])
-  const row = (name: string, cell: (of: Distribution) => Part): Part[] => [
+  const mark = marker(result.generator)
+  const isOpenLoop = result.rates.plannedPerSecond !== null
+  const service = isOpenLoop ? 'service.' : ''
+  const prefixes: Record<string, string> = { response: '', service }
+  const row = (name: string, cell: (of: Distribution) => string): Part[] => [
     name,
-    ...all.map(([, of]) => cell(of)),
+    ...all.map(([of, times]) => {
+      const prefix = prefixes[of]
+      return `${cell(times)}${prefix === undefined ? '' : mark(prefix + name)}`
+    }),
   ]
   const table = figureTable(
     ['', ...all.map(([name]) => name)],
@@ -186,10 +205,12 @@ export function failures({ errors, messages, bytes, churn, corruption, http }: R
 export const expectations = ({ expectations }: RunResult): Markup =>
   figureTable(
     ['expected', 'measured', ''],
-    expectations.map(({ objective, measuredText, held }) => [
+    expectations.map(({ objective, measuredText, held, ownFault }) => [
       html`<code>${objective}</code>`,
       measuredText,
-      held ? 'held' : html`<strong class="missed">missed</strong>`,
+      held
+        ? 'held'
+        : html`<strong class="missed">missed${ownFault && ' by the generator itself'}</strong>`,
     ]),
   )
 

@@ -107,9 +107,9 @@ class LoadSession implements Session, Mover<Stream> {
   get outcome(): Outcome {
     const { log, evidence } = this.#traffic
     const { wrong, statuses, reasons } = evidence
-    const { busyShare } = this.#turns
+    const { effort } = this.#turns
     const { log: cycles, lateNs: cyclesLateNs } = this.#churn ?? {}
-    return { wrong, log, statuses, reasons, busyShare, cycles, cyclesLateNs }
+    return { wrong, log, statuses, reasons, effort, cycles, cyclesLateNs }
   }
 
   /** Keeps an idle connection open; if the server ends it, that is a failure. */

@@ -1,6 +1,7 @@
 /** Gives the life of a load its turns in Node's event loop, and knows how busy the thread is. */
 import { Life, type Flow } from '../../../load/life.ts'
 import type { Mover, ShortConnections } from '../../../load/mover.ts'
+import { beatMs, type Stalls, type ThreadEffort } from '../../../load/stalls.ts'
 import type { Planned } from '../../../load/timetable.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
@@ -15,6 +16,8 @@ export class Turns<S extends Planned> {
   readonly #slackNs: number
   readonly #life: Life<S>
   readonly #effort: Effort
+  readonly #stalls: Stalls
+  #beating: NodeJS.Timeout | undefined
   /** Undefined while it does not sleep. */
   #sleeping: NodeJS.Timeout | undefined
   #asleepUntilNs = 0
@@ -30,6 +33,7 @@ export class Turns<S extends Planned> {
     this.#slackNs = flow.thinking ? 0 : timerSlackNs
     if (flow.thinking) flow.thinking.onSooner = () => this.wakeIfDue()
     this.#effort = new Effort(flow)
+    this.#stalls = flow.stalls
     const onLook = (now: number) => this.#effort.update(now)
     this.#life = new Life(flow, mover, { tickMs, short, onLook })
   }
@@ -37,6 +41,7 @@ export class Turns<S extends Planned> {
   /** Resolves when the life has ended; then nothing is closed that the mover has not closed. */
   run(startNs: number): Promise<void> {
     this.#life.start(startNs, nowNs())
+    this.#beating = setInterval(() => this.#expect(nowNs(), beatMs), beatMs)
     this.#next()
     return this.#finished
   }
@@ -62,8 +67,13 @@ export class Turns<S extends Planned> {
     return this.#life.ended
   }
 
-  get busyShare(): number | null {
-    return this.#effort.busyShare
+  get effort(): ThreadEffort {
+    return this.#effort.outcome
+  }
+
+  /** It runs, and will again after so long at most. */
+  #expect(now: number, afterMs: number) {
+    this.#stalls.expect(now, now + afterMs * 1e6)
   }
 
   readonly #turn = (): void => {
@@ -75,13 +85,17 @@ export class Turns<S extends Planned> {
 
   #next() {
     const { ended, dueNs, tickNs } = this.#life
-    if (ended) return this.#finish()
+    if (ended) {
+      clearInterval(this.#beating)
+      return this.#finish()
+    }
     const lookNs = nowNs()
     const waitMs = Math.min(
       (dueNs - this.#slackNs - lookNs) / 1e6,
       Math.ceil((tickNs - lookNs) / 1e6),
     )
     // At high rates an open loop spins: a late timer would be measured as response time.
+    this.#expect(lookNs, waitMs <= 0 ? 0 : beatMs)
     if (waitMs <= 0) return void setImmediate(this.#turn)
     this.#lookedAtNs = 0
     this.#asleepUntilNs = Math.min(dueNs, tickNs)

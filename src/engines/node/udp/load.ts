@@ -136,7 +136,7 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
 
   get outcome(): Outcome {
     const { wrong, log } = this.#traffic
-    return { wrong, log, reasons: this.#reasons, busyShare: this.#turns.busyShare }
+    return { wrong, log, reasons: this.#reasons, effort: this.#turns.effort }
   }
 
   /** Above all ECONNREFUSED: the other machine has said that no process listens there (ICMP). */

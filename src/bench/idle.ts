@@ -1,0 +1,73 @@
+/** Whether a server is idle again: whether an echo takes about as long as it did at first. */
+import type { BenchOptions } from '../load/options.ts'
+import type { RunResult } from '../report/result.ts'
+
+/** It is waited for so long at most. */
+export const idleMaxMs = 10_000
+/** An echo of an idle server differs by no more: a factor, and what a busy machine adds. */
+const nearFactor = 3
+const nearUs = 2_000
+/** Of so many, one after the other, the quickest counts: the first may wait for what is left. */
+const echoes = 3
+
+/** One connection that sends a few messages one by one, whatever the load is. */
+function fewEchoes(load: BenchOptions, timeoutMs: number): BenchOptions {
+  const { durationMs: _, ratePerSecond: __, ...rest } = load
+  return {
+    ...rest,
+    arrivals: 'even',
+    connections: 1,
+    depth: 1,
+    threads: 1,
+    idle: 0,
+    churnPerSecond: 0,
+    count: echoes,
+    warmupMs: 0,
+    drainMs: timeoutMs,
+    timeoutMs,
+    expect: [],
+  }
+}
+
+export class Idleness {
+  readonly #bench: (options: BenchOptions) => Promise<RunResult | undefined>
+  readonly #load: BenchOptions
+  readonly #stopped: () => boolean
+  /** The quickest echo before there was any load; null if none came back. */
+  #firstUs: number | null = null
+
+  constructor(
+    bench: (options: BenchOptions) => Promise<RunResult | undefined>,
+    load: BenchOptions,
+    stopped: () => boolean,
+  ) {
+    this.#bench = bench
+    this.#stopped = stopped
+    this.#load = load
+  }
+
+  async begin(): Promise<void> {
+    this.#firstUs = await this.#echoUs(idleMaxMs)
+  }
+
+  /** Undefined once it is idle; else how long an echo took, still, in microseconds. */
+  async wait(): Promise<number | undefined> {
+    const first = this.#firstUs
+    if (first === null) return undefined
+    const untilMs = performance.now() + idleMaxMs
+    // If it was stopped, no echo says anything.
+    while (!this.#stopped()) {
+      const beganMs = performance.now()
+      const us = await this.#echoUs(Math.max(1, untilMs - beganMs))
+      if (us !== null && us <= nearFactor * first + nearUs) return undefined
+      if (performance.now() >= untilMs) return us ?? (performance.now() - beganMs) * 1e3
+    }
+    return undefined
+  }
+
+  /** Null if none came back, or it was stopped. */
+  async #echoUs(timeoutMs: number): Promise<number | null> {
+    const result = await this.#bench(fewEchoes(this.#load, Math.ceil(timeoutMs)))
+    return result?.responseUs.min ?? null
+  }
+}

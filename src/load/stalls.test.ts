@@ -1,0 +1,126 @@
+/** When the thread of a load was held up, by a clock that the test turns. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Meter } from '../metrics/meter.ts'
+import { Stalls } from './stalls.ts'
+import type { ThreadTimes } from './thread-times.ts'
+
+const ms = 1e6
+
+/** A thread that wakes up every 2 ms until then. */
+function awake(stalls: Stalls, fromMs: number, untilMs: number): void {
+  for (let at = fromMs; at <= untilMs; at += 2) stalls.expect(at * ms, (at + 2) * ms)
+}
+
+function started(openLoop: boolean, times?: ThreadTimes) {
+  const meter = new Meter()
+  const stalls = new Stalls(meter, openLoop, () => times && { ...times })
+  stalls.start(0, 100 * ms, 1_100 * ms)
+  return { meter, stalls }
+}
+
+test('a clock that jumps is a stall, from its last sign of life on; a sleep is none', () => {
+  const { stalls } = started(false)
+  awake(stalls, 0, 300)
+  stalls.seen(800 * ms)
+  awake(stalls, 800, 900)
+  // Late by less than any timer may be.
+  stalls.seen(903 * ms)
+  stalls.expect(903 * ms, 1_000 * ms)
+  stalls.seen(1_001 * ms)
+  assert.deepEqual(stalls.log, { count: 1, totalNs: 500 * ms, longest: [[200 * ms, 500 * ms]] })
+})
+
+test('what lies outside of the window does not count', () => {
+  const { stalls } = started(false)
+  stalls.seen(50 * ms)
+  awake(stalls, 50, 90)
+  stalls.seen(150 * ms)
+  awake(stalls, 150, 1_050)
+  stalls.seen(2_000 * ms)
+  awake(stalls, 2_000, 2_100)
+  stalls.seen(2_200 * ms)
+  assert.deepEqual(stalls.log.longest, [
+    [0, 50 * ms],
+    [950 * ms, 50 * ms],
+  ])
+})
+
+test('the 32 longest are told, all are counted', () => {
+  const { stalls } = started(false)
+  awake(stalls, 0, 100)
+  for (let n = 0, at = 100; n < 40; n++) {
+    at += 5 + (n % 3)
+    stalls.seen(at * ms)
+    stalls.expect(at * ms, at * ms)
+  }
+  const { count, longest } = stalls.log
+  assert.deepEqual([count, longest.length], [40, 32])
+  assert.ok(longest.every(([, ns]) => ns >= 5 * ms))
+})
+
+test('a message that was in flight is recorded again, with the stall and without', () => {
+  const { meter, stalls } = started(false)
+  awake(stalls, 0, 200)
+  stalls.seen(700 * ms)
+  assert.ok(650 * ms < stalls.untilNs)
+  stalls.touched('response', 199 * ms, 199 * ms, 700 * ms)
+  const { responseTouched, responseLess } = meter.histograms
+  const [touched] = responseTouched.quantiles([1])
+  const [less] = responseLess.quantiles([1])
+  assert.ok(Math.abs(touched! / (501 * ms) - 1) < 0.001)
+  assert.ok(Math.abs(less! / ms - 1) < 0.001)
+  // Sent after it: not touched.
+  assert.ok(701 * ms >= stalls.untilNs)
+})
+
+test('in an open loop what waits behind those that were delayed is touched, too', () => {
+  const { meter, stalls } = started(true)
+  awake(stalls, 0, 200)
+  stalls.seen(700 * ms)
+  stalls.touched('response', 650 * ms, 790 * ms, 800 * ms)
+  assert.equal(stalls.untilNs, 800 * ms)
+  stalls.touched('response', 750 * ms, 801 * ms, 810 * ms)
+  stalls.touched('response', 790 * ms, 811 * ms, 820 * ms)
+  assert.equal(meter.histograms.responseLess.count, 3)
+  const [least, most] = meter.histograms.responseLess.quantiles([0, 1])
+  assert.ok(least! < 10 * ms && most! < 11 * ms, `${least} ${most}`)
+})
+
+test('a thread that works for long is no stall; one that waits, or is stopped, is', () => {
+  const times = { cpuNs: 0, queuedNs: 0 }
+  const { stalls } = started(false, times)
+  const pass = (cpuMs: number, queuedMs: number, offMs: number) => {
+    const now = (at += cpuMs + queuedMs + offMs) * ms
+    Object.assign(times, {
+      cpuNs: times.cpuNs + cpuMs * ms,
+      queuedNs: times.queuedNs + queuedMs * ms,
+    })
+    stalls.expect(now, now)
+    return stalls.log.count
+  }
+  let at = 100
+  stalls.expect(at * ms, at * ms)
+  stalls.look(at * ms, { ...times })
+  assert.equal(pass(30, 0, 0), 0)
+  assert.equal(pass(1, 8, 0), 1)
+  assert.equal(pass(0, 0, 100), 2)
+  assert.deepEqual(
+    stalls.log.longest.map(([, ns]) => Math.round(ns / ms)),
+    [8, 100],
+  )
+})
+
+test('a server that is behind by itself is not excused by a short stall', () => {
+  const { meter, stalls } = started(true)
+  awake(stalls, 0, 200)
+  stalls.seen(205 * ms)
+  // Each is deferred for longer than the one before.
+  for (let n = 0; n < 200; n++) {
+    const plannedNs = (200 + n) * ms
+    const nowNs = (210 + 2 * n) * ms
+    if (plannedNs < stalls.untilNs) stalls.touched('response', plannedNs, nowNs - ms, nowNs)
+  }
+  const [, most] = meter.histograms.responseLess.quantiles([0, 1])
+  assert.ok(most! >= (10 + 199 - 5) * ms, String(most))
+})

@@ -1,0 +1,30 @@
+/** What objectives make of a result. */
+import { meets, parseObjective } from './objective.ts'
+import type { RunResult } from './result.ts'
+import { withVerdict } from './summarize.ts'
+
+/** @param firstMissed in which stage, where the rate had some */
+export function judge(
+  result: RunResult,
+  objectives: readonly string[],
+  firstMissed: (objective: string) => string | undefined = () => undefined,
+): RunResult {
+  const expectations = objectives.map(text => meets(parseObjective(text), result))
+  const missed = (isOwn: boolean) =>
+    expectations
+      .filter(({ held, ownFault = false }) => !held && ownFault === isOwn)
+      .map(({ objective, measured, measuredText }) => {
+        const was = measured === null ? measuredText : `measured ${measuredText}`
+        const first = firstMissed(objective)
+        return `Expected ${objective}, ${was}.${first ? ` It was first missed in ${first}.` : ''}`
+      })
+  // Over the whole run it held, and in a stage it did not.
+  for (const { objective, held } of expectations) {
+    const first = held ? firstMissed(objective) : undefined
+    if (first) result.notes.push(`${objective} held in all, but was first missed in ${first}.`)
+  }
+  const failedBecause = [...result.failedBecause, ...missed(false)]
+  // What the server may well have met is no failure of it.
+  const invalidBecause = [...result.invalidBecause, ...missed(true)]
+  return withVerdict({ ...result, expectations, failedBecause, invalidBecause })
+}

@@ -1,0 +1,74 @@
+/** A result without the generator's own share in it: the other bound of its figures. */
+import { countOf, ranked, supported, type Buckets } from './rank.ts'
+import type { Distribution, RunResult, TouchedSamples } from './result.ts'
+
+/** The share of its time in which the generator could do nothing; 0 where it is not known. */
+function lostShare({ generator, seconds, run }: RunResult): number {
+  const { queuedShare, stalls } = generator
+  const stalled = stalls && seconds > 0 ? stalls.totalMs / 1e3 / (seconds * run.threads) : 0
+  // The time in the queue is a part of the stalls, as far as it is in pieces long enough.
+  return Math.min(1, Math.max(queuedShare ?? 0, stalled))
+}
+
+/**
+ * The same as far as it is not the generator's: times are at least so long, the rate is at most so
+ * high. Where nothing is its own, the figures are the same.
+ */
+export function withoutOwn(result: RunResult): RunResult {
+  const { generator, histograms, rates } = result
+  const isOpenLoop = rates.plannedPerSecond !== null
+  const response = generator.touched?.responseUs
+  const service = isOpenLoop ? generator.touched?.serviceUs : response
+  const less = {
+    responseUs: response && without(histograms.responseUs, response),
+    serviceUs: service && without(histograms.serviceUs, service),
+  }
+  return {
+    ...result,
+    ...(less.responseUs && { responseUs: distributionOf(less.responseUs) }),
+    ...(less.serviceUs && { serviceUs: distributionOf(less.serviceUs) }),
+    histograms: {
+      ...histograms,
+      ...(less.responseUs && { responseUs: less.responseUs }),
+      ...(less.serviceUs && { serviceUs: less.serviceUs }),
+    },
+    rates: { ...rates, achievedPerSecond: mostPerSecond(result) },
+  }
+}
+
+/** As if it had gone on at the same pace in the time that was lost; never more than the plan. */
+function mostPerSecond(result: RunResult): number | null {
+  const { plannedPerSecond, achievedPerSecond } = result.rates
+  if (achievedPerSecond === null) return null
+  const lost = lostShare(result)
+  const most = lost < 1 ? achievedPerSecond / (1 - lost) : Infinity
+  return Math.max(achievedPerSecond, Math.min(most, plannedPerSecond ?? Infinity))
+}
+
+function without(buckets: Buckets, { measured, less }: TouchedSamples): [number, number][] {
+  const counts = new Map<number, number>()
+  const add = (list: Buckets, sign: 1 | -1) => {
+    for (const [us, count] of list) counts.set(us, (counts.get(us) ?? 0) + sign * count)
+  }
+  add(buckets, 1)
+  add(measured, -1)
+  add(less, 1)
+  return [...counts].filter(([, count]) => count > 0).toSorted(([a], [b]) => a - b)
+}
+
+function distributionOf(buckets: Buckets): Distribution {
+  const count = countOf(buckets)
+  const at = (quantile: number) => (supported(quantile, count) ? ranked(buckets, quantile) : null)
+  return {
+    count,
+    min: buckets[0]?.[0] ?? null,
+    mean: count > 0 ? buckets.reduce((sum, [us, n]) => sum + us * n, 0) / count : null,
+    p50: at(0.5),
+    p90: at(0.9),
+    p99: at(0.99),
+    p999: at(0.999),
+    p9999: at(0.9999),
+    p99999: at(0.99999),
+    max: buckets.at(-1)?.[0] ?? null,
+  }
+}

@@ -1,0 +1,53 @@
+/** Which figures are the generator's own, and what is said of them. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { loadHtml } from './html.ts'
+import { withoutOwn } from './less.ts'
+import { loadText } from './load.ts'
+import { cases, resultOf } from './validity.suite.ts'
+
+const [quiet, stopped, half, open, server, starved, brief] = cases.map(resultOf)
+const marked = ({ generator }: NonNullable<typeof quiet>) =>
+  generator.own!.map(({ figure }) => figure)
+
+test('a figure is marked where the share of the generator is large, and no other one', () => {
+  assert.deepEqual(marked(quiet!), [])
+  assert.deepEqual(marked(stopped!), ['max', 'mean'])
+  assert.deepEqual(marked(half!), ['rate', 'max', 'mean'])
+  assert.deepEqual(marked(server!), [])
+  assert.equal(quiet!.valid && server!.valid, true)
+  assert.equal(stopped!.valid || half!.valid || open!.valid || starved!.valid, false)
+  const { measured, bound } = stopped!.generator.own![0]!
+  assert.ok(measured > 499e3 && bound < 1e3, `${measured} ${bound}`)
+})
+
+test('without that, the rate is at most what it would be at the same pace', () => {
+  const { rates } = withoutOwn(starved!)
+  const measured = starved!.rates.achievedPerSecond!
+  assert.ok(Math.abs(rates.achievedPerSecond! - measured / 0.26) < 1)
+})
+
+test('an objective that the generator has missed is no failure of the server', () => {
+  assert.deepEqual([open!.verdict, open!.valid], ['pass', false])
+  assert.equal(open!.expectations[0]!.ownFault, true)
+  assert.match(open!.invalidBecause.join(' '), /missed by the generator's own fault/)
+  assert.deepEqual([server!.verdict, server!.valid], ['fail', true])
+  assert.equal(server!.expectations[0]!.ownFault, undefined)
+})
+
+test('what is short is marked and noted, and no more', () => {
+  assert.deepEqual([brief!.valid, brief!.verdict], [true, 'pass'])
+  assert.ok(marked(brief!).includes('p99.9'))
+  assert.match(brief!.notes.join(' '), /p99.9, max and mean are the generator's own: /)
+})
+
+test('text and page mark these figures, and say what they are without that', () => {
+  const text = loadText(open!, { columns: 100, unicode: false })
+  assert.match(text, /response .*ms\*/)
+  assert.match(text, /\* own +the generator's; without that p9/)
+  assert.match(text, /MISSED {2}p99.9<100ms/)
+  assert.match(loadHtml(open!), /missed by the generator itself/)
+  assert.match(loadHtml(open!), /The generator’s own figure/)
+  assert.doesNotMatch(loadText(server!, { columns: 100, unicode: false }), /\* own|[mu]s\*/)
+  assert.doesNotMatch(loadHtml(server!), /The generator’s own figure/)
+})

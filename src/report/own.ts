@@ -1,0 +1,108 @@
+/**
+ * Which figures are the generator's own: those that would be others if it had never been held up,
+ * and had never waited for a processor. See docs/validity.md.
+ */
+import { formatDuration, plural } from '../vocabulary/units.ts'
+import { withoutOwn } from './less.ts'
+import { formatFigure, parseMetric } from './objective.ts'
+import { shortfall } from './reasons.ts'
+import type { OwnFigure, RunResult } from './result.ts'
+
+/** A figure that differs by no more without the generator's share is the server's. */
+export const ownShare = 0.1
+/** So much of a percentile is not negligible; of a single message, more. */
+const graveUs = 10_000
+const graveMaxUs = 80_000
+/** The same of a rate, if it was lost in so long a time: any thread waits now and then. */
+const graveLostShare = 0.25
+const graveLostSeconds = 0.05
+
+const names = ['p50', 'p90', 'p99', 'p99.9', 'p99.99', 'p99.999', 'max', 'mean']
+
+/** Marks them, and says whether the run as a whole is one of the generator. */
+export function judgeOwn(result: RunResult): void {
+  if (result.run.command === 'flood') return
+  const own = ownFigures(result)
+  result.generator.own = own
+  if (own.length === 0) return
+  const because = sentence(result, own)
+  if (own.some(figure => isGrave(figure, result))) result.invalidBecause.push(because)
+  else result.notes.push(because)
+  // It fell behind because of itself.
+  const short = own.some(({ figure }) => figure === 'rate') ? shortfall(result) : undefined
+  result.failedBecause = result.failedBecause.filter(reason => reason !== short)
+}
+
+function ownFigures(result: RunResult): OwnFigure[] {
+  const less = withoutOwn(result)
+  const isOpenLoop = result.rates.plannedPerSecond !== null
+  const times = isOpenLoop ? [...names, ...names.map(name => `service.${name}`)] : names
+  return ['rate', ...times].flatMap(figure => {
+    const metric = parseMetric(figure)
+    const [measured, bound] = [metric.of(result), metric.of(less)]
+    if (measured === null || bound === null) return []
+    const isShort = figure === 'rate' && isOpenLoop && shortfall(result) !== undefined
+    const isOwn =
+      Math.abs(bound - measured) > ownShare * Math.max(bound, measured) ||
+      (isShort && shortfall(less) === undefined)
+    return isOwn ? [{ figure, measured, bound }] : []
+  })
+}
+
+function isGrave({ figure, measured, bound }: OwnFigure, result: RunResult): boolean {
+  if (figure.endsWith('mean')) return false
+  if (figure !== 'rate') return measured - bound >= (figure.endsWith('max') ? graveMaxUs : graveUs)
+  const lost = 1 - measured / bound
+  const isLong = lost * result.seconds >= graveLostSeconds
+  // A plan that was missed for that alone is no failure of the server, so it is this.
+  return shortfall(result) !== undefined || (lost >= graveLostShare && isLong)
+}
+
+function sentence(result: RunResult, own: readonly OwnFigure[]): string {
+  // Those of the service follow from the same.
+  const told = own.filter(({ figure }) => !figure.startsWith('service.'))
+  const all = told.length > 0 ? told : own
+  const figures = all.map(({ figure }) => figure)
+  const bounds = all.map(figure => boundText(figure)).join(', ')
+  return (
+    `${listed(figures)} ${figures.length > 1 ? 'are' : 'is'} the generator's own: ` +
+    `${cause(result)} Without that: ${bounds}. ${remedy(result)}`
+  )
+}
+
+/** `p99 at least 1.2ms`, `rate at most 30,000/s`. */
+export function boundText({ figure, bound }: OwnFigure): string {
+  const { kind } = parseMetric(figure)
+  return `${figure} at ${kind === 'rate' ? 'most' : 'least'} ${formatFigure(kind, bound)}`
+}
+
+function cause(result: RunResult): string {
+  const { stalls, garbage, queuedShare } = result.generator
+  const { count = 0, totalMs = 0, longest = [] } = stalls ?? {}
+  const most = Math.max(...longest.map(([, ms]) => ms))
+  const all = count > 1 ? `, the longest for ${formatDuration(most)}` : ''
+  const collected =
+    garbage && garbage.totalMs > totalMs / 2 ? `; garbage ${formatDuration(garbage.totalMs)}` : ''
+  const times = count === 1 ? 'once' : plural(count, 'time')
+  const held = `was held up ${times}, for ${formatDuration(totalMs)}${all}${collected}`
+  const queued = Math.round((queuedShare ?? 0) * 100)
+  const waited = `waited for a processor for ${queued} % of the time`
+  return `it ${[count > 0 && held, queued > 0 && waited].filter(Boolean).join(', and ')}.`
+}
+
+const remedy = (result: RunResult): string =>
+  (result.generator.queuedShare ?? 0) > ownShare
+    ? 'End what else runs on its processors, or leave it one of its own.'
+    : 'It was stopped, or what else runs on this machine kept it from its processor.'
+
+function listed(names: readonly string[]): string {
+  if (names.length === 1) return names[0]!
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+}
+
+/** What the mark means, and what the figures are without that. */
+export function ownParts({ generator }: RunResult): string[] {
+  const told = (generator.own ?? []).filter(({ figure }) => !/mean|^service/.test(figure))
+  const [first, ...rest] = told.map(boundText)
+  return first === undefined ? [] : [`the generator's; without that ${first}`, ...rest]
+}

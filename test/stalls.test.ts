@@ -1,0 +1,164 @@
+/**
+ * A generator that is stopped, or gets no processor, says which figures are its own. The real
+ * program is stopped by its signal; how long is known from the system, not from a timer.
+ */
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { serve, type RunResult, type Server } from 'yodel'
+import { full, onlyFull } from './full.ts'
+import { missing, Program, yodel, yodelPath } from './program.ts'
+import { loadRefusal } from './refusal.ts'
+
+const linux = process.platform !== 'linux' && 'only Linux says whether a process is stopped'
+const engines = ['node', 'uring'] as const
+type EngineName = (typeof engines)[number]
+
+interface Stop {
+  engine: EngineName
+  scheme: 'tcp' | 'tls' | 'http'
+  loop: 'closed' | 'open'
+  stopMs: number
+}
+
+/** Every day each loop and each engine once. */
+function stopsOf(): Stop[] {
+  const stops: Stop[] = []
+  for (const engine of engines)
+    for (const loop of ['closed', 'open'] as const)
+      for (const scheme of ['tcp', 'tls', 'http'] as const)
+        for (const stopMs of [100, 250, 500, 1_000])
+          if (full || isDaily({ engine, scheme, loop, stopMs }))
+            stops.push({ engine, scheme, loop, stopMs })
+  return stops
+}
+
+const isDaily = ({ engine, scheme, loop, stopMs }: Stop): boolean =>
+  scheme === 'tcp' && stopMs === 500 && (engine === 'node') === (loop === 'closed')
+
+describe('a generator that is stopped', () => {
+  for (const stop of stopsOf()) {
+    const { engine, scheme, loop, stopMs } = stop
+    test(`${engine}, ${scheme}, ${loop} loop, ${stopMs} ms`, async context => {
+      const why = linux || (await loadRefusal(engine))
+      if (why) return context.skip(why)
+      await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
+      await using program = yodel(['bench', server.url, ...flagsOf(stop), '--json'])
+      await begun(server)
+      const stoppedMs = await standStill(program, stopMs)
+      const { code, stdout, stderr } = await program.finished
+      if (/cannot|does not/.test(stderr) && code === 2) return context.skip(stderr)
+      const result = JSON.parse(stdout.toString()) as RunResult
+      assert.equal(code, 4, `${stderr}${result.invalidBecause.join(' ')}`)
+      assertOwn(result, stoppedMs, loop)
+    })
+  }
+})
+
+const flagsOf = ({ engine, scheme, loop, stopMs }: Stop): string[] => [
+  '--engine',
+  engine,
+  ...(scheme === 'tls' ? ['--insecure'] : []),
+  ...(loop === 'open' ? ['--rate', '500', '--connections', '2', '--depth', '4'] : []),
+  ...(loop === 'closed' ? ['--connections', '4'] : []),
+  '--warmup',
+  '0',
+  '--duration',
+  `${700 + stopMs}ms`,
+  '--expect',
+  `max<${stopMs * 0.7}ms`,
+]
+
+/** It is in its window. */
+async function begun(server: Server): Promise<void> {
+  while (server.snapshot().chunks < 20) await sleep(2)
+}
+
+const stateOf = (pid: number): string => {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  return text.slice(text.lastIndexOf(')') + 2)[0]!
+}
+
+/** Stops it for so long at least; for how long it is certain that it did nothing. */
+async function standStill({ child }: Program, ms: number): Promise<number> {
+  child.kill('SIGSTOP')
+  while (stateOf(child.pid!) !== 'T') await sleep(1)
+  const fromMs = performance.now()
+  await sleep(ms)
+  const tookMs = performance.now() - fromMs
+  child.kill('SIGCONT')
+  return tookMs
+}
+
+function assertOwn(result: RunResult, stoppedMs: number, loop: 'closed' | 'open'): void {
+  const { generator, responseUs, expectations, failedBecause } = result
+  const { longest } = generator.stalls!
+  const most = Math.max(...longest.map(([, ms]) => ms))
+  assert.ok(most >= stoppedMs * 0.99, `${most} of ${stoppedMs} ms: ${JSON.stringify(longest)}`)
+  assert.ok(responseUs.max! >= stoppedMs * 990)
+  const own = new Map(generator.own!.map(one => [one.figure, one]))
+  const max = own.get('max')!
+  assert.ok(max, JSON.stringify(generator.own))
+  // Another message may have been slow for another reason; of those in flight it is known.
+  const { measured, less } = generator.touched!.responseUs!
+  const lessUs = sumUs(measured) - sumUs(less)
+  assert.ok(lessUs >= stoppedMs * 900, `${lessUs} ${JSON.stringify({ measured, less, stoppedMs })}`)
+  assert.ok(max.measured === responseUs.max! && max.bound < max.measured)
+  // Most messages were not in flight then: p50 is the server's.
+  if (stoppedMs < 300) assert.ok(!own.has('p50'), JSON.stringify(generator.own))
+  if (loop === 'open' && stoppedMs >= 200) assert.ok(own.has('p90'), JSON.stringify(own.get('p90')))
+  const [expectation] = expectations
+  if (!expectation!.held) {
+    assert.equal(expectation!.ownFault, true, expectation!.measuredText)
+    assert.deepEqual(failedBecause, [])
+  }
+}
+
+const sumUs = (buckets: [number, number][]): number =>
+  buckets.reduce((sum, [us, count]) => sum + us * count, 0)
+
+/** So many processes do nothing but use that core, until they are disposed of. */
+function busy(count: number, core: number) {
+  const endless = 'const end = Date.now() + 20_000; while (Date.now() < end);'
+  const children = Array.from({ length: count }, () =>
+    spawn('taskset', ['-c', String(core), process.execPath, '-e', endless], { stdio: 'ignore' }),
+  )
+  return {
+    [Symbol.dispose]() {
+      for (const child of children) child.kill('SIGKILL')
+    },
+  }
+}
+
+describe('a generator whose core three others use', () => {
+  for (const engine of engines)
+    for (const loop of ['closed', 'open'] as const)
+      for (const scheme of ['tcp', 'tls', 'http'] as const)
+        test(`${engine}, ${scheme}, ${loop} loop`, { skip: onlyFull || linux }, async context => {
+          const why = missing('taskset') || (await loadRefusal(engine))
+          if (why) return context.skip(why)
+          const core = allowedCore()
+          await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
+          using _ = busy(3, core)
+          const flags = flagsOf({ engine, scheme, loop, stopMs: 1_500 })
+          const args = ['-c', String(core), process.execPath, yodelPath, 'bench', server.url]
+          await using program = new Program('taskset', [...args, ...flags, '--json'], 'ignore')
+          const { code, stdout, stderr } = await program.finished
+          if (/cannot|does not/.test(stderr) && code === 2) return context.skip(stderr)
+          const result = JSON.parse(stdout.toString()) as RunResult
+          const said = JSON.stringify({ ...result.generator, touched: undefined })
+          assert.ok(result.generator.queuedShare! > 0.1, said)
+          assert.equal(result.valid, false, said)
+          assert.equal(code, 4)
+          if (loop === 'closed')
+            assert.match(result.invalidBecause.join(' '), /rate.* generator's own: .*processor/)
+        })
+})
+
+/** One that this process may use. */
+function allowedCore(): number {
+  const { stdout } = spawnSync('taskset', ['-c', '-p', String(process.pid)])
+  return Number(/: (\d+)/.exec(stdout.toString())![1])
+}
