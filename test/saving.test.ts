@@ -31,14 +31,15 @@ const inFolder = (name: string) => join(folder, name)
 const saved = inFolder('saved.json')
 const typed = createTypist()
 const brief = ['--count', '50', '--warmup', '0']
+/** A machine that is busy may hold the generator up, and then it says so. */
+const codeOf = ({ valid }: RunResult): number => (valid ? 0 : 4)
 let server: Server
 let document: string
 before(async () => {
   server = await serve('127.0.0.1:0')
   const { code } = await typed(['bench', server.url, ...brief, '--output', saved])
   document = readFileSync(saved, 'utf8')
-  // A machine that is busy may hold the generator up, and then it says so.
-  assert.equal(code, (JSON.parse(document) as RunResult).valid ? 0 : 4)
+  assert.equal(code, codeOf(JSON.parse(document) as RunResult))
 })
 after(async () => {
   rmSync(folder, { recursive: true })
@@ -128,8 +129,10 @@ test('a FIFO stays one: its reader gets all of it, of a bench too', { skip: noFi
   ]) {
     const read = readFile(fifo, 'utf8')
     const { code, stderr } = await typed(command)
-    assert.deepEqual([code, stderr], [0, `yodel: wrote ${fifo}\n`])
-    assert.equal((JSON.parse(await read) as RunResult).verdict, 'pass')
+    const result = JSON.parse(await read) as RunResult
+    assert.equal(stderr, `yodel: wrote ${fifo}\n`)
+    assert.equal(code, command[0] === 'report' ? 0 : codeOf(result))
+    assert.equal(result.verdict, 'pass')
   }
   assert.ok(lstatSync(fifo).isFIFO())
   const alone = await report(fifo)
