@@ -35,8 +35,16 @@ interface Line {
 }
 type Open = (where: NetConnectOpts) => Promise<Line>
 
-/** Or it breaks: a busy server may have taken a client for slow, which is gone then. */
-const happens = (stream: Duplex, event: string) => once(stream, event).catch(() => {})
+/** Or it breaks or closes: a busy server may have taken a client for slow, which is gone then. */
+async function happens(stream: Duplex, event: string): Promise<void> {
+  if (stream.closed) return
+  const over = new AbortController()
+  const { signal } = over
+  const either = [event, 'close'].map(each => once(stream, each, { signal }))
+  await Promise.race(either).catch(() => {})
+  over.abort()
+  await Promise.allSettled(either)
+}
 
 async function plain(where: NetConnectOpts): Promise<Line> {
   const raw = connect(where)
@@ -73,7 +81,7 @@ export const clientHello: Promise<Buffer> = new Promise(resolve => {
 
 /** A unix socket has no RST: it just goes, and what it has not read says the rest. */
 async function part({ stream, raw }: Line, parting: Parting): Promise<void> {
-  const gone = raw.closed ? undefined : happens(raw, 'close')
+  const gone = happens(raw, 'close')
   if (parting === 'stays') stream.resume()
   else if (parting === 'resets' && raw.remoteAddress !== undefined) raw.resetAndDestroy()
   else raw.destroy()
@@ -87,8 +95,7 @@ const says =
     const line = await open(where)
     line.stream.write(await bytes())
     // A server that hangs says nothing.
-    if (hears && parting !== 'resets')
-      await Promise.race(['readable', 'close'].map(event => happens(line.stream, event)))
+    if (hears && parting !== 'resets') await happens(line.stream, 'readable')
     await part(line, parting)
   }
 
