@@ -9,6 +9,8 @@ import type { Framing } from './framings.ts'
 import { startKnown } from './known-server.ts'
 
 const runs = campaign ? 500 : short(100, 3)
+/** Every day three with one thread each, on both engines. */
+const firstSeed = short(1, 10)
 /** They wait more than they compute. */
 const atOnce = 6
 const sizeBytes = 127
@@ -84,9 +86,9 @@ async function run({ transport, known, load }: Case) {
 test(`of ${runs} servers that stop at random none passes`, async context => {
   const canUring = !(await loadRefusal('uring'))
   const passed: string[] = []
-  let [next, died] = [0, 0]
+  let [next, died] = [firstSeed, 0]
   const hand = async () => {
-    for (let seed = ++next; seed <= runs; seed = ++next) {
+    for (let seed = next++; seed < firstSeed + runs; seed = next++) {
       const each = caseOf(seed, canUring)
       const { owed, of, verdict } = await run(each)
       if (owed === 0) continue
