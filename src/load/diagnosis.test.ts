@@ -207,7 +207,7 @@ function places(leastLength: number, leastMore: number): fc.Arbitrary<Place> {
 }
 
 const rightShare = 0.99
-const runs = Number(process.env['DIAGNOSES'] ?? short(100, 20))
+const runs = Number(process.env['DIAGNOSES'] ?? short(100, 10))
 
 for (const [name, [cause, least, damage]] of Object.entries(damages)) {
   test(`${name}: called ${cause} in 99 of 100 cases`, t => {
@@ -246,7 +246,7 @@ test('however little is known, there is a diagnosis', () => {
         assert.match(detail, /^[A-Z\d][^\n]*\.$/)
       },
     ),
-    { numRuns: short(200, 60), seed: 1 },
+    { numRuns: short(200, 30), seed: 1 },
   )
 })
 

@@ -58,11 +58,12 @@ const samples: Record<string, Sample> = {
 }
 
 for (const [name, sample] of Object.entries(samples)) {
+  const result = sampleResult(sample)
   for (const columns of [120, 80, 40, 10]) {
     for (const unicode of [true, false]) {
       const title = `${name} fits in ${columns} columns, ${unicode ? 'with blocks' : 'in ASCII'}`
       test(title, { skip: (columns === 40 || columns === 120) && onlyFull }, () => {
-        const text = loadText(sampleResult(sample), { columns, unicode })
+        const text = loadText(result, { columns, unicode })
         for (const line of text.split('\n'))
           assert.ok(line.length <= Math.max(40, columns) || line.startsWith('yodel '), line)
         if (!unicode) assert.match(text, /^[\n -~]*$/)
