@@ -30,7 +30,7 @@ export const connectDefaults = defaultsOf(connectOptions)
 export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
   /** The address of the server. */
   readonly address: Address
-  /** Sends; resolves when more may be written without piling up memory. */
+  /** Sends; resolves when the stream has room for more (backpressure). */
   write(data: Uint8Array | string): Promise<void>
   /**
    * Sends a message and waits until as many bytes have come back.
@@ -41,13 +41,13 @@ export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
   end(): void
   /** Closes the connection. */
   close(): Promise<void>
-  /** What was agreed on, a line each, for people: protocol, cipher, certificate. */
+  /** What both sides agreed on, a line each, for people: protocol, cipher, certificate. */
   readonly details: readonly string[]
   /** The round trip of a ping, in milliseconds, where the transport has pings (ws, wss). */
   readonly ping?: (() => Promise<number>) | undefined
   /**
-   * Below it all, for options that have no name here: a net.Socket where bytes travel. Where
-   * messages have bounds each write is one, and so is each chunk; text comes as a string.
+   * The stream below, for what has no method here: a net.Socket on transports of bytes. On
+   * transports of messages each write is a message, and so is each chunk; text is a string.
    */
   readonly stream: Duplex
 }
@@ -87,7 +87,7 @@ class LinkConnection implements Connection {
     this.stream = stream
     this.details = details
     this.ping = ping
-    // Failures reach the caller that reads or writes; without a listener they would end the
+    // Failures reach the caller by a read or a write; without a listener they would end the
     // process.
     stream.on('error', () => {})
   }

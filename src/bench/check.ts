@@ -1,4 +1,6 @@
-/** What makes no sense together, or for a transport, is refused before anything starts. */
+/**
+ * Refuses options that exclude each other or do not apply to the transport, before anything starts.
+ */
 import type { Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import type { Load } from '../load/plan.ts'

@@ -4,13 +4,13 @@ import { usageError } from '../vocabulary/errors.ts'
 import { headerBytes } from '../load/datagram-traffic.ts'
 import { isDatagrams } from '../vocabulary/transport.ts'
 
-/** A datagram that has not come back within a second is lost, as most users of datagrams see it. */
+/** A datagram that is not back within a second counts as lost, as most programs that use udp do. */
 const timeoutMs = 1_000
 /** In an open loop a lost datagram should not hold up those behind it. */
 const openLoopDepth = 1_000
 /** Over all connections; see checkLoad(). */
 const inFlightMax = 1_000_000
-/** With IPv6 (RFC 768, RFC 8200). With IPv4 it is 20 fewer, which is checked once that is known. */
+/** With IPv6 (RFC 768, RFC 8200). With IPv4 it is 20 less, checked once the address is resolved. */
 const sizeMaxBytes = 65_527
 
 /** The bytes that each datagram has besides the message of a flood. */

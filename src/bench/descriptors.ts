@@ -1,4 +1,4 @@
-/** A load that needs more descriptors than there may be is refused before anything is sent. */
+/** Refuses a load that needs more descriptors than the limit, before anything is sent. */
 import { formatAddress } from '../vocabulary/address.ts'
 import { descriptorLimit, descriptorsOpen } from '../engines/os/descriptors.ts'
 import { engines } from '../engines/index.ts'
@@ -27,7 +27,9 @@ export function checkRoom(wanted: number): void {
   if (wanted > most) throw tooFew('the servers', most, wanted)
 }
 
-/** Descriptors left for connections, beside those that are open and those that the threads take. */
+/**
+ * Descriptors left for connections, without those that are open and those that the threads need.
+ */
 const roomBeside = (threads: number): number =>
   Math.max(0, descriptorLimit() - descriptorsOpen() - threads * ofThread)
 

@@ -1,9 +1,9 @@
-/** What to type to do the same again. */
+/** The command that repeats a run. */
 import { formatAddress, toAddress, type Address } from '../vocabulary/address.ts'
 import { defaultsOf, wordsOf, type Table } from '../options/form.ts'
 import { quoted } from '../vocabulary/text.ts'
 
-/** @param rows of the options: what is as usual need not be said */
+/** @param rows of the options: those at their defaults are left out */
 export function reproduce(
   command: string,
   address: string | Address,

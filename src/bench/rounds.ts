@@ -1,4 +1,4 @@
-/** benchAgainst(address): two sides measured in turn, round for round, in an order of coins. */
+/** benchAgainst(address): two sides measured in turn; in each round a coin decides the order. */
 import { randomInt } from 'node:crypto'
 import { formatAddress, toAddress, type Address } from '../vocabulary/address.ts'
 import { bench, benchDefaults, type BenchOptions, type LoadRun } from '../bench.ts'
@@ -40,7 +40,7 @@ export interface RoundsRun {
 /** Measures an address against another, or against another server of the same one. */
 export function benchAgainst(address: string | Address, options: RoundsOptions): RoundsRun {
   const stopping = new AbortController()
-  // It starts in a later turn, so that what is wrong with the options rejects too.
+  // It starts in a later turn, so that a mistake in the options also rejects the promise.
   const finished = Promise.resolve().then(() =>
     new Experiment(address, options, stopping.signal).run(),
   )
@@ -105,7 +105,7 @@ class Experiment {
     const document = this.#document
     const { rounds, roundsWanted } = document
     const left = () => rounds.filter(round => !isValidRound(round)).length
-    // What is spoiled is measured again, but not again and again.
+    // A round with a run that is not valid is measured again, but only so often.
     while (rounds.length - left() < roundsWanted && left() <= spareRounds(roundsWanted)) {
       try {
         const round = await this.#round(rounds.length)
@@ -114,7 +114,7 @@ class Experiment {
         const unlike = unlikeIn([round])
         if (unlike.length > 0)
           throw usageError(unlike[0]!, 'Give it as an option: both sides have the same options.')
-        // The figures are those of survivors then: there is nothing to compare any more.
+        // Then the figures are only of the messages that came back, so they cannot be compared.
         if (isValidRound(round) && sides.some(side => isBroken(round[side]))) break
       } catch (error) {
         if (this.#stopping.aborted) {

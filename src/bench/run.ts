@@ -68,8 +68,7 @@ export function startLoad(
     return run.open(load, toAddress(address), again)
   })()
   const finished = opening.then(() => run.finished)
-  // A caller that awaits one of the two hears of the failure; the other must not count as
-  // unhandled.
+  // A caller may await only one of the two promises: the other must not count as unhandled.
   for (const promise of [opening, finished]) promise.catch(() => {})
   return {
     ready: opening,
@@ -133,7 +132,7 @@ class Run {
       engine: tasks[0].engine,
       threads: tasks.length,
       seed,
-      // As JSON has it: what is unlimited is null.
+      // As in JSON: null means unlimited.
       options: JSON.parse(JSON.stringify(options)) as Record<string, unknown>,
       reproduce: command,
       startedAt,
@@ -152,7 +151,7 @@ class Run {
       const findings: Findings = {
         total,
         window,
-        // Wrong bytes tell more than bytes that did not come.
+        // Wrong bytes say more about the cause than missing bytes.
         wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
         intervals: this.intervals,
         statuses: outcomes.flatMap(({ statuses }) => [...(statuses ?? [])]),
@@ -206,7 +205,7 @@ class Run {
   }
 
   #tell(make: () => Interval) {
-    // A flood has no end, and what it would keep neither.
+    // A flood may run for ever, so it keeps no seconds: their number would have no bound.
     const kept = this.#command !== 'flood'
     if (!kept && this.listeners.length === 0) return
     const interval = make()
@@ -216,8 +215,8 @@ class Run {
 }
 
 /**
- * What was before the window. Figures counted per message leave the warm-up out by its plan; all
- * other figures leave it out by the clock.
+ * What was counted before the window. Figures per message leave the warm-up out by planned instant;
+ * all other figures leave it out by the clock.
  */
 const beginning = (atMs: number, { warmupBytesIn }: Snapshot): Snapshot => ({
   ...takeSnapshot([]),
@@ -227,7 +226,7 @@ const beginning = (atMs: number, { warmupBytesIn }: Snapshot): Snapshot => ({
 
 const stoppedEarly = () => new UserError('network', 'It was stopped before it was connected.')
 
-/** When its window and its last reply were over; Infinity where more was done than that. */
+/** When the window and the last reply were over; Infinity if other work followed. */
 function endOf(total: Snapshot, outcomes: readonly Outcome[], { seconds }: Window): number {
   const failed = failureNames.some(name => total[name] > 0)
   if (failed || total.cyclesPlanned > 0) return Infinity

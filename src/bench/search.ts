@@ -1,4 +1,4 @@
-/** The search for the highest rate that holds, without what a probe is. */
+/** The search for the highest rate that holds; it does not know how a probe is made. */
 
 export interface SearchOptions {
   /** The rate to begin with. */
@@ -6,7 +6,10 @@ export interface SearchOptions {
   /** Where it ends, downwards and upwards. */
   slowest: number
   fastest: number
-  /** What held and what failed are at most by this fraction apart in the end. */
+  /**
+   * At the end the highest rate that held and the lowest that failed differ by at most this
+   * fraction.
+   */
   precision: number
   /** A failure at up to that rate may be noise, and is repeated once. */
   plausible: number
@@ -24,7 +27,9 @@ export interface Found {
   limited: boolean
 }
 
-/** By so much the rate grows, or falls, until it is between one that held and one that did not. */
+/**
+ * The factor by which the rate grows or falls, until one rate has held and a higher one has failed.
+ */
 const growth = 2
 
 export async function searchHighest(
@@ -59,5 +64,5 @@ export async function searchHighest(
   return found
 }
 
-/** Rates that one can read, and more exact than any precision. */
+/** Rounded to be readable, but more exact than any precision. */
 const rounded = (rate: number): number => Number(rate.toPrecision(rate >= 1e4 ? 5 : 4))

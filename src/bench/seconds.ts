@@ -1,6 +1,6 @@
 /**
- * The series of a run: whole seconds of the window, and of the drain behind it while something
- * still comes. A rest that is shorter joins the second before it: no rate is one of milliseconds.
+ * The series of a run: whole seconds of the window, then of the drain while replies still come. A
+ * shorter rest joins the second before it, so that no rate is taken over a few milliseconds.
  */
 import { failureNames } from '../metrics/meter.ts'
 import { since, type Snapshot } from '../metrics/snapshot.ts'
@@ -8,7 +8,7 @@ import type { Interval } from '../report/result.ts'
 import { distribution } from '../report/summarize.ts'
 
 const secondMs = 1_000
-/** Timers are not exact: what is shorter than this is a rest. */
+/** Timers are not exact: a second shorter than this counts as a rest. */
 const wholeMs = 900
 
 export class Seconds {
@@ -16,14 +16,14 @@ export class Seconds {
   #durationMs: number
   readonly #onSecond: (make: () => Interval) => void
   /**
-   * Where the seconds that are not reported yet meet; the first mark is the end of the last report.
+   * The bounds of the seconds that are not reported yet; the first mark ends the last reported one.
    */
   #marks: Snapshot[] = []
   #startMs = 0
-  /** When the next second ends, from the start on: so it does not drift. */
+  /** When the next second ends, counted from the start, so that it does not drift. */
   #targetMs = 0
 
-  /** @param onSecond called for each, in their order; to make one takes a while */
+  /** @param onSecond called for each second, in order; it takes a while */
   constructor(durationMs: number, onSecond: (make: () => Interval) => void) {
     this.#durationMs = durationMs
     this.#onSecond = onSecond
@@ -40,12 +40,12 @@ export class Seconds {
     return this.#marks.length > 0
   }
 
-  /** How long nothing needs a look. */
+  /** How long until tick() has to be called again. */
   restMs(nowMs: number): number {
     return Math.max(1, this.#targetMs - (nowMs - this.#startMs))
   }
 
-  /** The window ends a second, too: what comes behind it is not of its rate. */
+  /** The end of the window also ends a second: what comes later is not part of its rate. */
   #aim(elapsedMs: number) {
     const from = this.#targetMs
     this.#targetMs += secondMs
@@ -66,7 +66,7 @@ export class Seconds {
     const isDrain = last.atMs - this.#startMs >= this.#durationMs - wholeMs / 10
     if (isOver) this.#durationMs = Math.min(this.#durationMs, elapsedMs)
     this.#aim(elapsedMs)
-    // Waiting for an answer that never comes is no second of the run, unless an answer follows.
+    // A second of the drain without an answer is reported only if an answer follows it.
     if (isDrain && silent) {
       if (now.atMs - last.atMs >= wholeMs) this.#marks.push({ ...last, atMs: now.atMs })
       return
@@ -74,7 +74,7 @@ export class Seconds {
     this.#mark(now)
     // Whether a shorter rest follows and joins it is not known before the next second is over.
     const certain = goesOn && elapsedMs + wholeMs <= this.#durationMs
-    // The one that is last may yet turn out to have been shorter.
+    // The last second may still turn out to be shorter.
     this.#tell(certain ? 1 : isOver ? 3 : 2)
   }
 

@@ -1,4 +1,7 @@
-/** A server that a command starts for one run: a process group of its own, which ends with it. */
+/**
+ * A server that a command starts for one run, in a process group of its own, which ends with the
+ * run.
+ */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,13 +11,13 @@ import { UserError, usageError } from '../vocabulary/errors.ts'
 import { isDatagrams } from '../vocabulary/transport.ts'
 import { printable } from '../vocabulary/text.ts'
 
-/** What does not leave by itself in this time is killed. */
+/** A process that has not exited after this time is killed. */
 const patienceMs = 2_000
 const lookMs = 20
-/** So long an attempt to reach it may take; of what is not there yet, none is answered. */
+/** The time limit of one attempt to reach the server, which may not listen yet. */
 const attemptMs = 500
 const datagramMs = 100
-/** Of what it says, the end. */
+/** How much of the end of its stderr is kept. */
 const keptCharacters = 4_096
 const shownLines = 3
 
@@ -101,13 +104,13 @@ export class ServerCommand implements AsyncDisposable {
     return pid !== undefined && exitCode === null && signalCode === null
   }
 
-  /** The end of what it said on stderr, in one line. */
+  /** The end of its stderr, in one line. */
   get #said(): string {
     const lines = this.#stderr.trim().split('\n').slice(-shownLines)
     return lines[0] === '' ? '' : `It said: ${printable(lines.join(' / '))}`
   }
 
-  /** To all that the command has started, and what those have. False if there is nothing left. */
+  /** Signals every process of the group. False if none is left. */
   #signal(signal: NodeJS.Signals | 0): boolean {
     const { pid } = this.#child
     if (pid === undefined) return false

@@ -8,7 +8,7 @@ type Socket = (typeof transports)[TransportName]['socket']
 
 export interface Inherited {
   fd: number
-  /** What it stands for until the engine has asked the system for its name. */
+  /** A placeholder, until the engine has asked the system for the address. */
   address: Address
 }
 
@@ -16,8 +16,8 @@ export interface Inherited {
 const firstFd = 3
 
 /**
- * Those of LISTEN_FDS, if they are meant for this process. A name (FileDescriptorName=) that is a
- * transport says what to speak there. Clears the variables: they are not for our children.
+ * The sockets of LISTEN_FDS, if they are meant for this process. A name (FileDescriptorName=) that
+ * is a transport selects it. Clears the variables: child processes must not see them.
  */
 export function activatedSockets(env: NodeJS.ProcessEnv): Inherited[] {
   const { LISTEN_FDS: count, LISTEN_PID: pid, LISTEN_FDNAMES: names = '' } = env
@@ -28,7 +28,7 @@ export function activatedSockets(env: NodeJS.ProcessEnv): Inherited[] {
   return Array.from({ length: Number(count) }, (_, n) => inherit(firstFd + n, known[n]))
 }
 
-/** `3` or `3=tls` → that descriptor, and what to speak there. */
+/** `3` or `3=tls` → the descriptor, and its transport. */
 export function parseFd(text: string): Inherited {
   const [, fd, name] = /^(\d{1,7})(?:=(\w+))?$/.exec(text) ?? []
   const transport = transportNames.find(transport => transport === name)
@@ -49,7 +49,7 @@ function inherit(fd: number, wanted: TransportName | undefined): Inherited {
   return { fd, address: { transport, host, port: 0, ...resource } }
 }
 
-/** A unix socket carries what a stream of tcp does, too. */
+/** A unix socket carries the same transports as a tcp stream. */
 function canCarry(kind: Socket, wanted: TransportName): boolean {
   const { socket } = transports[wanted]
   return socket === kind || (kind === 'unix' && socket === 'tcp')

@@ -9,10 +9,10 @@ import { tell } from './output.ts'
 interface Row {
   usage: string
   description: string
-  /** What adds its arguments, its flags and what it does. */
+  /** Adds the arguments, the flags and the action of the command. */
   load: () => Promise<(command: Command) => void>
 }
-/** A command is loaded when it is typed: nothing else needs to wait for what it imports. */
+/** A command is loaded when it is typed, so that no other command waits for its imports. */
 const commands: Record<string, Row> = {
   serve: {
     usage: '[options] [address...]',
@@ -56,7 +56,7 @@ const commands: Record<string, Row> = {
   },
 }
 
-/** Does what was typed behind `yodel`; process.exitCode says how it went. Whether it was done. */
+/** Runs the typed arguments and sets process.exitCode. Returns whether the command succeeded. */
 export async function obey(args: string[]): Promise<boolean> {
   const program = createProgram()
   const [asked = '', next] = args.filter(word => !word.startsWith('-'))
@@ -82,7 +82,7 @@ const createProgram = () =>
     .description('Call out; count what comes back. An echo server, client and load generator.')
     .version(version)
     .configureOutput({ outputError: () => {} })
-    // What a flag alone stands for is said in its own words.
+    // The help text says what a flag alone means; commander's note of the preset is left out.
     .configureHelp({
       subcommandTerm: command =>
         Object.hasOwn(commands, command.name()) && !command.parent?.parent
@@ -100,7 +100,7 @@ Exit codes: 0 done, 1 the verdict failed, 2 usage, 3 cannot bind or connect,
 4 the measurement is not valid, 70 a defect of yodel, 130 interrupted.`,
     )
 
-/** Says what went wrong. @param command whose help helps; its exit code */
+/** Prints the error and returns the exit code. @param command the one whose help is recommended */
 function report(error: unknown, command: string): number {
   if (error instanceof UserError) {
     tell(`${error.message} ${error.hint}`.trim())

@@ -102,7 +102,7 @@ async function compare(comparison: Comparison): Promise<void> {
   }
 }
 
-/** One more round of a model, unless it cannot be had. */
+/** One more round of a model, unless its engine is not available. */
 async function measure(
   model: ModelResult,
   options: Comparison,
@@ -113,11 +113,11 @@ async function measure(
   try {
     model.rounds.push(await measureRound(model, options, signal, onStage))
   } catch (error) {
-    // What an interrupted server says, and whatever breaks then, is of no interest.
+    // After an interruption, errors of the servers do not matter.
     if (signal.aborted) return
     if (!(error instanceof UserError)) throw error
     model.unavailable = error.message
-    // A server that does not start has refused; one that does not go on has failed.
+    // A server that does not start has refused; one that stops later has failed.
     model.failed = error.kind === 'network'
   }
 }

@@ -72,7 +72,7 @@ export function completeConnect(bare: Command): void {
       throw usageError(`${address.transport} has no FIN.`, '--half-close is for tcp, tls and unix.')
     const typing = process.stdin.isTTY && process.stdout.isTTY
     const talk = await talkerFor(address, typing, { hex, text, halfClose }, timeout)
-    // From here on nothing may come between: the first bytes of a quick server would be missed.
+    // No await from here on: the first bytes of a quick server would be missed.
     const timeoutMs = timeout ?? connectDefaults.timeoutMs
     const answering = { answerTimeoutMs: timeoutMs, underWayMaxBytes }
     const http = { oneRequest: !typing, anyStatus: true, ...answering }
@@ -81,7 +81,7 @@ export function completeConnect(bare: Command): void {
     const connection = await connecting.finally(restore)
     try {
       const answers = tellAnswers(connection, verbose, typing)
-      // Connected is not yet served: a server may leave us waiting in its backlog.
+      // A connected client is not served yet: it may wait in the backlog of the server.
       if (verbose) {
         tell(`connected to ${formatAddress(connection.address)}`)
         for (const detail of connection.details) tell(detail)
@@ -91,7 +91,7 @@ export function completeConnect(bare: Command): void {
       if (message !== '') tell(message)
       process.exitCode = exitCode === exitCodes.done && answers.bad ? exitCodes.failed : exitCode
     } finally {
-      // However it ended: an open connection would keep the process alive.
+      // In every case: an open connection would keep the process alive.
       await connection.close()
     }
   })

@@ -25,7 +25,9 @@ const causes: Record<string, string> = {
 
 export class ControlClient {
   readonly #base: URL
-  /** Of an IPv6 address: what leads to it on this machine, and is not sent (RFC 9844). */
+  /**
+   * The zone of an IPv6 address: it has a meaning on this machine only, and is not sent (RFC 9844).
+   */
   readonly #zone: string
   readonly #headers: Record<string, string>
 
@@ -71,7 +73,7 @@ export class ControlClient {
       // Node gives the system's errors a code; OpenSSL's it gives in the message alone.
       const isPlain = /wrong.version.number|packet.length.too.long/i.test(message)
       const code = isPlain ? 'ERR_SSL_WRONG_VERSION_NUMBER' : errnoOf(error)
-      // That of OpenSSL has lines.
+      // A message of OpenSSL has several lines.
       const cause = causes[code] ?? message.trim().split('\n')[0]
       throw new UserError(
         'network',
@@ -123,7 +125,7 @@ export class ControlClient {
     }
   }
 
-  /** As people know it. */
+  /** The address as it is shown to the user. */
   get #place(): string {
     const { origin } = this.#base
     return this.#zone === '' ? origin : origin.replace(']', `${this.#zone}]`)

@@ -88,7 +88,7 @@ class DatagramPipe {
     this.#endIfDone()
   }
 
-  /** Looks again when the oldest one is lost. */
+  /** Called again when the oldest datagram times out. */
   #watch() {
     const { nextLostAtMs } = this.#awaited
     if (this.#timer || nextLostAtMs === Infinity) return
@@ -124,7 +124,7 @@ class DatagramPipe {
     }
   }
 
-  /** Raw into a file or a pipe, never raw to a terminal. */
+  /** Raw into a file or a pipe; escaped for a terminal. */
   #shown(data: Buffer): Buffer | string {
     if (this.#hex) return `${hexDump(data, this.#writtenBytes)}\n`
     return process.stdout.isTTY ? printable(data, { keepLines: true }) : data

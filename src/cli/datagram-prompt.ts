@@ -68,7 +68,7 @@ class DatagramPrompt {
     this.#readline.prompt()
   }
 
-  /** Looks again when the oldest one is lost. */
+  /** Called again when the oldest datagram times out. */
   #watch() {
     const { nextLostAtMs } = this.#awaited
     if (this.#timer || nextLostAtMs === Infinity) return
@@ -105,7 +105,7 @@ class DatagramPrompt {
     return printable(data.at(-1) === 0x0a ? data.subarray(0, -1) : data)
   }
 
-  /** Above the prompt, which keeps what was typed so far. */
+  /** Prints above the prompt, which keeps the input typed so far. */
   #show(text: string) {
     const { stdout } = process
     cursorTo(stdout, 0)
@@ -153,7 +153,7 @@ class DatagramPrompt {
 
   #finish(exitCode: number, message: string) {
     clearTimeout(this.#timer)
-    // The last words must not stand behind the prompt.
+    // The summary must not stand on the line of the prompt.
     if (!this.#inputEnded) process.stdout.write('\n')
     this.#inputEnded = true
     this.#readline.close()

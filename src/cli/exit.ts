@@ -8,7 +8,7 @@ export const exitCodes = {
   done: 0,
   /** The verdict: wrong bytes, missing bytes, a missed objective. */
   failed: 1,
-  /** What was asked for makes no sense. */
+  /** Bad usage: an option or an argument makes no sense. */
   usage: 2,
   /** Cannot bind or connect. */
   network: 3,
@@ -16,7 +16,7 @@ export const exitCodes = {
   invalid: 4,
   /** A defect of yodel (EX_SOFTWARE of sysexits.h). */
   defect: 70,
-  /** By a signal, after the report. */
+  /** Ended by a signal, after the report. */
   interrupted: 130,
 } as const
 
@@ -32,11 +32,11 @@ export const nobodyThere = ({ datagrams, bytes, errors, run }: RunResult): boole
 /** How a conversation ended. */
 export interface Talked {
   exitCode: number
-  /** What to say about it on stderr; may be empty. */
+  /** The sentence for stderr; may be empty. */
   message: string
 }
 
-/** What could not be compared is never 0, whatever its figures are. */
+/** If the comparison was not possible, the exit code is never 0, whatever the figures are. */
 export function compareExit({
   outcome,
   verdict,

@@ -12,7 +12,7 @@ import { formatDuration } from '../vocabulary/units.ts'
 import { cannot } from './files.ts'
 import type { Log } from './log.ts'
 
-/** One fault, and of which listener alone, counted from 0. */
+/** One fault, and the listener that it applies to, counted from 0; all listeners if undefined. */
 interface Given {
   spec: FaultSpec
   listener: number | undefined
@@ -42,7 +42,7 @@ const script: Kind<FaultStep[]> = {
 
 /** Which faults, when, and where they are written down. */
 export const faultFlags = {
-  // Each one goes behind those before it.
+  // Each fault is added after the earlier ones.
   fault: option(list(givenFault), {
     default: undefined,
     flag: 'fault',
@@ -63,7 +63,7 @@ export const faultFlags = {
 }
 type Faulting = OptionsOf<typeof faultFlags>
 
-/** Those of each listener; undefined where there are none. */
+/** The faults of each listener; undefined if it has none. */
 function shareOut({ fault, faultScript }: Faulting, servers: number): (FaultSpec[] | undefined)[] {
   const beyond = fault?.find(({ listener = 0 }) => listener >= servers)
   if (beyond)
@@ -85,14 +85,14 @@ export function faultsOf(flags: object): Faulting {
   return faulting
 }
 
-/** What they are for each of the servers, and where they are written down. */
+/** The faults of each server, and the log in which they are recorded. */
 export function inject(faulting: Faulting, servers: number, log: Log) {
   const { faultScript, faultLog } = faulting
   const faults = shareOut(faulting, servers)
   const file = faultLog === undefined ? undefined : openFaultLog(faultLog, log)
   /** `onChange`: the script has put others in force. */
   const script = { onChange: () => {} }
-  /** Said as they come into force. */
+  /** Printed when they come into force. */
   const onFaultStep: ServeOptions['onFaultStep'] = (step, atMs) => {
     const text = step && faultsText(step.faults)
     const after = formatDuration(Math.round(atMs))

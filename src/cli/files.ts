@@ -1,4 +1,4 @@
-/** Saved results: read again. And what is said of a file that cannot be read or written. */
+/** Reads saved results, and explains why a file cannot be read or written. */
 import { readFileSync } from 'node:fs'
 import { usageError } from '../vocabulary/errors.ts'
 import { readDocument, readResult } from '../report/read.ts'

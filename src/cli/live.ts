@@ -4,7 +4,7 @@ import { LoadWatch, loadLines, type LoadAbout, type LoadView } from '../report/l
 import { intervalLine } from '../report/ndjson.ts'
 import { canvas } from './output.ts'
 
-/** No reader is faster, and each drawing costs the measured machine a little. */
+/** Faster updates cannot be read, and each drawing takes processor time from the measurement. */
 const drawEveryMs = 250
 
 /**
@@ -29,7 +29,7 @@ export function showLoad(run: LoadRun, about: LoadAbout): () => void {
     view && screen.draw(loadLines(view, { ...canvas(stderr), columns: stderr.columns || 80 }))
   const begin = () => {
     beganMs = performance.now()
-    // What is measured from; it is drawn when there is something to be seen.
+    // The start of the measurement; drawn once there is something to show.
     look()
   }
   // The failure reaches the caller that awaits the run.
@@ -60,7 +60,7 @@ class Screen {
 
   /** One write, so that no half of it is ever seen. */
   draw(lines: string[]): void {
-    // What does not fit could not be reached by the cursor any more.
+    // Lines beyond the height of the terminal could not be redrawn.
     const shown = lines.slice(0, Math.max(1, (this.#stream.rows || lines.length + 1) - 1))
     const text = shown.map(line => `${line}\u001b[K\n`).join('')
     this.#stream.write(`${this.#toTop()}${text}\u001b[J`)

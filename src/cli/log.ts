@@ -9,15 +9,15 @@ export const logLevels = ['error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof logLevels)[number]
 
 export interface Log {
-  /** Sentences on stderr: there may be a live line as well. */
+  /** Prints sentences on stderr, where there may also be a live line. */
   isForPeople: boolean
-  /** Whether such events are written at all: those that are not need not be looked for. */
+  /** Whether events of this level are written; if not, the caller need not look for them. */
   writes(level: LogLevel): boolean
-  /** A sentence for people; in a log it has fields. */
+  /** A sentence for people; a log has the same as fields. */
   say(level: LogLevel, sentence: string, fields?: object): void
   /** For the log alone: too much for a terminal by default. */
   event(level: LogLevel, sentence: string, fields: object): void
-  /** Writes what is still under way. */
+  /** Flushes what is not written yet. */
   flush(): void
 }
 
@@ -63,7 +63,7 @@ export async function openLog(level: LogLevel | undefined, quiet: boolean): Prom
       try {
         destination.flushSync()
       } catch {
-        // The file was never opened, or its reader is gone.
+        // The file could not be opened, or the reader of the pipe has gone.
       }
     },
   }
@@ -84,7 +84,7 @@ async function readable(destination: Destination) {
   })
 }
 
-/** So many of one class within a second are no storm. */
+/** Up to this many events of one class per second are written one by one. */
 const calmMax = 10
 
 interface Held {

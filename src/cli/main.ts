@@ -12,9 +12,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.on('exit', code => void (process.exitCode = code || exitCodes.usage))
 })
 
-// Node gives the terminal back when it exits, and its own report would end with 1: the verdict's.
+// Without this handler a defect would exit with 1, the code of the verdict. Node restores the
+// terminal when it exits.
 process.on('uncaughtException', error => leave(reportDefect(error)))
 
 const done = await obey(process.argv.slice(2))
-// A command that failed does not wait for what it may have left open.
+// A command that failed exits at once, although handles may be open.
 if (!done) process.stdout.write('', () => leave(process.exitCode))

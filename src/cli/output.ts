@@ -1,4 +1,4 @@
-/** Where words go: data to stdout, everything about it to stderr. */
+/** Data goes to stdout, everything about it to stderr. */
 
 import { exitCodes } from './exit.ts'
 
@@ -51,7 +51,7 @@ export function leaveUnconnected(): never {
   return leave(exitCodes.interrupted)
 }
 
-/** Leaves at once, whatever is still open. */
+/** Exits at once, although handles may be open. */
 export const leave = (exitCode: typeof process.exitCode): never => process.exit(exitCode)
 
 /**

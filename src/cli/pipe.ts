@@ -12,7 +12,7 @@ import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 import { TextLines } from './text-lines.ts'
 
-/** After the last byte: how long the server may take to finish, in case that more comes. */
+/** After the last expected byte: how long to wait for the server's FIN, in case more bytes come. */
 const graceMs = 250
 
 interface Shape {
@@ -46,14 +46,17 @@ class Pipe {
   readonly #hex: boolean
   /** Whether the transport has messages; a request of HTTP is one stream of bytes here. */
   readonly #hasBounds: boolean
-  /** Where each line is a message of text; its newline is put back when it returns. */
+  /** Set if each line is a message of text; the newline is put back when its echo returns. */
   readonly #lines: TextLines | undefined
   #hasLastNewline = true
   /** Of HTTP. */
   readonly #isHttp: boolean
   #answer: AnswerHead | undefined
   #inputEnded = false
-  /** Whether the end of stdin is said at once: of HTTP it is the end of the request, no FIN. */
+  /**
+   * Whether the stream is ended as soon as stdin ends. With HTTP that ends the request; it is not
+   * FIN.
+   */
   readonly #endsAtOnce: boolean
   readonly #timeoutMs: number
   #timer: NodeJS.Timeout | undefined
@@ -108,7 +111,7 @@ class Pipe {
     return this.#socket.write(message)
   }
 
-  /** Without a chunk: what is left of them at the end. True: no more before it has drained. */
+  /** Without a chunk: the rest at the end. True: send no more before the stream has drained. */
   #sendLines(lines: TextLines, chunk?: Buffer): boolean {
     try {
       if (chunk) for (const line of lines.take(chunk)) this.#send(line, '\n')
@@ -143,7 +146,7 @@ class Pipe {
     this.#timer = undefined
   }
 
-  /** It is not idle while our bytes leave, or while stdout takes nothing. */
+  /** The connection is not idle while bytes still leave, or while stdout is blocked. */
   #onSilence() {
     if (this.#socket.writableLength > 0 || this.#socket.isPaused()) this.#timer!.refresh()
     else {
@@ -172,7 +175,7 @@ class Pipe {
     this.#endIfComplete()
   }
 
-  /** Raw into a file or a pipe, never raw to a terminal. */
+  /** Raw into a file or a pipe; escaped for a terminal. */
   #shown(chunk: Buffer, offset: number): Buffer | string {
     if (this.#hex) return `${hexDump(chunk, offset)}\n`
     return process.stdout.isTTY ? printable(chunk, { keepLines: true }) : chunk
@@ -200,7 +203,7 @@ class Pipe {
     return ` Nothing came for ${silence}, so FIN was said; \`--timeout\` says how long to wait.`
   }
 
-  /** What it had answered, where that is not told anyway, and what large bodies may meet. */
+  /** The status of the answer, if it was not shown already, and a hint about large bodies. */
   #aboutHttp(): string {
     if (!this.#isHttp) return ''
     const { version, status, reason } = this.#answer ?? {}

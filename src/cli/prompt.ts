@@ -34,12 +34,12 @@ class Prompt {
   readonly #hex: boolean
   /** Each line is a message of its own, without its newline. */
   readonly #hasBounds: boolean
-  /** What was sent as text has to come back as text. */
+  /** A message of text must come back as text. */
   readonly #hasKinds: boolean
   readonly #readline: Interface
   readonly #expected = new ExpectedBytes()
   readonly #lines: Line[] = []
-  /** What came of the line that is not complete yet. */
+  /** The bytes received of the line whose echo is not complete yet. */
   #partial: Buffer[] = []
   readonly #latenciesMs: number[] = []
   #wrong = false
@@ -105,12 +105,12 @@ class Prompt {
     if (this.#inputEnded && this.#complete) this.#onReplyEnd()
   }
 
-  /** A message may have no bytes, and is waited for all the same. */
+  /** A message may be empty; its echo is still awaited. */
   get #complete(): boolean {
     return this.#expected.missingBytes === 0 && (this.#wrong || this.#lines.length === 0)
   }
 
-  /** Cut into the lines that were sent. */
+  /** Splits the received bytes into the lines that were sent. */
   #showRight(bytes: Buffer, offset: number, nowMs: number) {
     let rest = bytes
     let at = offset
@@ -149,7 +149,7 @@ class Prompt {
     return printable(bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes)
   }
 
-  /** Above the prompt, which keeps what was typed so far. */
+  /** Prints above the prompt, which keeps the input typed so far. */
   #show(text: string) {
     const { stdout } = process
     cursorTo(stdout, 0)
@@ -184,7 +184,7 @@ class Prompt {
   }
 
   #finish(exitCode: number, message: string) {
-    // The last words must not stand behind the prompt.
+    // The summary must not stand on the line of the prompt.
     if (!this.#inputEnded) process.stdout.write('\n')
     this.#inputEnded = true
     this.#readline.close()

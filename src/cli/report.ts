@@ -13,11 +13,11 @@ export function completeReport(bare: Command): void {
     .argument('<file>', 'a result or rounds that bench or flood wrote as JSON; - for stdin')
     .option('-o, --output <file>', `write it there; the ending says how: ${endings}`)
     .action(async (file, { output }) => {
-      // Checked before anything is read: a wrong name is the quickest to correct.
+      // Checked before anything is read, so that a wrong name is reported at once.
       const format = output === undefined ? undefined : formatFor(output)
       const saved = readEither(file)
       if (output === undefined) return show(saved)
-      // A result that came through a pipe is saved nowhere else.
+      // A result read from a pipe exists nowhere else.
       const rescue = file === '-' ? () => `${JSON.stringify(saved)}\n` : undefined
       const text = await writerOf(saved, output, format!)
       saveAll([{ path: output, text }], rescue)

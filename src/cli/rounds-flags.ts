@@ -1,4 +1,4 @@
-/** The flags of `bench` that are of rounds, and whether rounds are wanted. */
+/** The flags of `bench` for rounds, and whether the user asked for rounds. */
 import { roundsOptions } from '../load/rounds-options.ts'
 import { option, type ResolvedOf } from '../options/form.ts'
 import { list, typedAs } from '../options/kinds.ts'
@@ -16,7 +16,9 @@ export const roundsFlags = {
   }),
 }
 
-/** Whether rounds are wanted. @throws UserError if only something of them is */
+/**
+ * Whether the user asked for rounds. @throws UserError for their flags without --against or --serve
+ */
 export function wantsRounds(typed: Partial<ResolvedOf<typeof roundsFlags>>): boolean {
   const { against, serve, againstServe } = typed
   if (against !== undefined || serve !== undefined || againstServe !== undefined) return true

@@ -1,4 +1,4 @@
-/** Options of the server that concern single transports, as they were typed. */
+/** Options of the server for single transports, as they were typed. */
 import { usageError } from '../vocabulary/errors.ts'
 import { fromFlags, type OptionsOf } from '../options/form.ts'
 import { serveOptions } from '../options/serve.ts'

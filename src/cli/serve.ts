@@ -38,12 +38,12 @@ export function completeServe(bare: Command): void {
     const places = given.length > 0 ? given : [{ address: defaultAddress }]
     checkSuited(serving, places)
     const { faults, optionsFor, script, closeLog } = inject(faulting, places.length, log)
-    // A client that can reach it may stop it at once, and it leaves in good order.
+    // A client that can reach the server may stop it at once: it must then leave in good order.
     const signal = firstSignal()
     const servers = await startAll(places, n => ({
       ...serving,
       ...optionsFor(n),
-      // It slows no client: the engine is not chosen for it.
+      // It slows no client, so it does not decide which engine is chosen.
       faultsLater: watching.dashboard !== undefined,
       ledger: (watching.dashboard ?? watching.health) !== undefined || log.writes('debug'),
     }))
@@ -54,7 +54,7 @@ export function completeServe(bare: Command): void {
       throw error
     })
     const closed = untilClosed(servers, watcher, log, signal)
-    // Several addresses mostly have the same note.
+    // Several addresses usually have the same note: print it once.
     for (const note of new Set(servers.flatMap(server => server.notes))) log.say('info', note)
     for (const server of servers) {
       for (const warning of warnings(server, serving)) log.say('warn', warning)
@@ -100,7 +100,7 @@ export const serveTables: Tables = [
 
 type Place = Partial<Inherited> & Pick<Inherited, 'address'>
 
-/** With several addresses an option may be for some of them; for none it would do nothing. */
+/** With several addresses an option may apply to some of them, but must apply to one at least. */
 function checkSuited(serving: ServeOptions, places: Place[]) {
   const suits = (row: Pick<Option<unknown>, 'where'>) =>
     places.some(({ address }) => suitsTransport(row, address.transport))
@@ -113,7 +113,7 @@ function checkSuited(serving: ServeOptions, places: Place[]) {
   )
 }
 
-/** All or none. */
+/** Starts all servers, or none. */
 async function startAll(places: Place[], optionsFor: (n: number) => ServeOptions) {
   const servers: Server[] = []
   try {
@@ -142,7 +142,7 @@ function announce(server: Server, json: boolean, log: Log) {
   else print(`yodel: listening on ${url}\n`)
 }
 
-/** What to type on this machine; it trusts this certificate alone. */
+/** The command for a client on this machine, which trusts this certificate alone. */
 function howToConnect({ address, url, fingerprint }: Server): string {
   if ('host' in address && address.host.startsWith('unix:')) return `its SHA-256 is ${fingerprint}`
   // The wildcard addresses are no address to connect to.
@@ -157,7 +157,7 @@ function firstSignal() {
   return { came, restore }
 }
 
-/** Serves until a signal, or until the servers leave by themselves; then says what there was. */
+/** Serves until a signal, or until the servers leave by themselves; then prints a summary. */
 async function untilClosed(
   servers: Server[],
   watcher: Watch,
@@ -170,7 +170,7 @@ async function untilClosed(
     stopShowing()
     watcher.setDraining()
     for (const server of servers) void server.close()
-    // Most servers have left before the line could be read.
+    // Printed only if the servers take a moment to leave.
     patience = setTimeout(() => {
       const isIdle = !servers.every(isUdp) && totalOf(servers, 'open') === 0
       if (isIdle) return
@@ -181,7 +181,7 @@ async function untilClosed(
   })
   // With --one-off the first server that leaves ends the others too.
   await Promise.race(servers.map(server => server.closed)).catch(async (defect: unknown) => {
-    // A crashed server must not leave the others serving behind an error.
+    // If one server crashes, the others stop too: the command then ends with an error.
     await closeAll(servers)
     await watcher.close()
     throw defect

@@ -29,7 +29,7 @@ export class ServerProcess implements AsyncDisposable {
 
   /**
    * Starts it on a free port of the loopback; resolves once it accepts.
-   * @throws UserError with what it said if it does not come to that
+   * @throws UserError with the last line of its stderr if it does not
    */
   static async start(flags: string[]): Promise<ServerProcess> {
     const startedMs = performance.now()
@@ -48,7 +48,8 @@ export class ServerProcess implements AsyncDisposable {
     }
     if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
     const said = stderr.trim().split('\n').at(-1) || 'The server ended and printed nothing.'
-    // The advice is for a user who chose the engine; here the comparison did.
+    // The hint is left out: it is for a user who chose the engine, and here the comparison chose
+    // it.
     const reason = said
       .replace(/^yodel: /, '')
       .replace(/ Try `--engine auto`, which takes \w+\.$/, '')

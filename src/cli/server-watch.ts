@@ -17,9 +17,9 @@ import type { Typed } from './typed.ts'
 import { usualDashboard, type Watching } from './watch-options.ts'
 
 export interface WatchOptions extends Watching {
-  /** Of each server, as given on the command line. */
+  /** The faults of each server, as given on the command line. */
   faults: readonly (readonly FaultSpec[] | undefined)[]
-  /** Tells when the script has set other faults. */
+  /** Called when the script has set other faults. */
   script: { onChange: () => void }
   typed: Typed
   proxy: ServeOptions['proxy']
@@ -44,7 +44,7 @@ const unwatched: Watch = {
   async close() {},
 }
 
-/** @throws UserError if dashboard or probes cannot be had where it was wanted */
+/** @throws UserError if the dashboard or the probes cannot listen at their address */
 export async function watch(servers: readonly Server[], options: WatchOptions): Promise<Watch> {
   const { dashboard: address, health: healthAddress, log } = options
   const isAsked = (address ?? healthAddress) !== undefined
@@ -130,19 +130,22 @@ async function open(
     const isTaken = error instanceof UserError && error.message.includes('EADDRINUSE')
     if (!isTaken || address.host !== usualDashboard.host || address.port !== usualDashboard.port)
       throw error
-    // A user who wants to serve does not mind where the page is.
+    // A taken default port is no reason to fail: the page takes a free one.
     log.say('info', `Port ${usualDashboard.port} is taken, so the dashboard is on another one.`)
     return startDashboard({ ...wanted, address: { ...address, port: 0 } })
   }
 }
 
-/** Its own certificate needs no proof, and its own PROXY header is what it asks for. */
+/**
+ * A client in this process trusts the server's own certificate, and sends the PROXY header it
+ * wants.
+ */
 const callingOf = ({ address }: Server, proxy: ServeOptions['proxy']): Calling => ({
   ...(transports[address.transport].secure && { tls: { insecure: true } }),
   ...(proxy?.mode === 'require' && { sendProxy: 2 }),
 })
 
-/** What happened in each second, in as few lines as tell it. */
+/** Logs what happened in each second, in as few lines as possible. */
 function writeEvents(observer: Observer, log: Log) {
   const storms = new Storms(log)
   observer.onLook(look => {
@@ -191,7 +194,7 @@ export function announceWatch({ dashboard, health, link }: Watch, json: boolean,
       'the token gives control of this server.'
     log.say('warn', sentence)
   }
-  // Its token belongs in no log.
+  // The token must not be in a log.
   log.event('info', 'dashboard', { url: dashboard.url })
   if (json) print(`${JSON.stringify({ event: 'dashboard', url: link })}\n`)
   else print(`yodel: dashboard on ${link}\n`)

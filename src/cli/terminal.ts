@@ -28,9 +28,9 @@ const deadly = [
 ] as const
 
 /**
- * Keeps the terminal of `prompt` in order: SIGTSTP (Ctrl-Z) gives it to the shell, SIGCONT takes it
- * again, and a signal that ends us gives it back first. A terminal that has gone away ends us by
- * SIGHUP, whether that comes or not. All this until the prompt is closed.
+ * Keeps the terminal of `prompt` in order until the prompt is closed: SIGTSTP (Ctrl-Z) returns it
+ * to the shell, SIGCONT takes it again, and a signal that ends this process restores it first. If
+ * the terminal is gone, this process ends by SIGHUP, even if none arrives.
  */
 export function keepTerminal(prompt: Interface): void {
   if (process.platform === 'win32') return
@@ -46,8 +46,8 @@ export function keepTerminal(prompt: Interface): void {
   for (const [signal, act] of heeded) process.on(signal, act)
   prompt.once('close', release)
   const { stdin, stdout } = process
-  // In raw mode Ctrl-D is a key: only a terminal that is gone has an end, or fails. That may be
-  // noticed before SIGHUP is, and readline would set what is no longer there.
+  // In raw mode Ctrl-D is a key, so an end or an error means that the terminal is gone. This may
+  // come before SIGHUP, and readline would try to set a terminal that no longer exists.
   stdin.prependListener('end', hangUp)
   prompt.on('error', hangUp)
   stdout.prependListener('error', hangUp)
@@ -57,13 +57,15 @@ export function keepTerminal(prompt: Interface): void {
     process.off('SIGTSTP', suspend)
     // The whole job, as the terminal would: the shell waits for its first process (npx, sudo).
     process.kill(0, 'SIGTSTP')
-    // It is over, or was of no effect: where there is no shell that could take us back.
+    // The process was stopped and continues, or was not stopped, because no shell could continue
+    // it.
     process.on('SIGTSTP', suspend)
     resume()
   }
 
   function resume() {
-    // The shell has set it its own way, and what is set already libuv does not set again: so both.
+    // The shell has set its own mode. libuv does not set a mode that it believes is set, so set
+    // both.
     setRaw(false)
     setRaw(true)
     prompt.prompt(true)
@@ -87,18 +89,18 @@ export function keepTerminal(prompt: Interface): void {
   }
 }
 
-/** The profiler of V8 uses SIGPROF; then it is not for us. */
+/** The profiler of V8 uses SIGPROF: then the signal does not end the process. */
 const isProfiled = (): boolean =>
   [...process.execArgv, process.env.NODE_OPTIONS].some(text => /--(cpu-)?prof\b/.test(text ?? ''))
 
-/** A terminal that has gone away cannot be set, and need not be. */
+/** A terminal that is gone cannot be set, and need not be. */
 function setRaw(raw: boolean) {
   const { stdin } = process
   stdin.once('error', ignore)
   try {
     stdin.setRawMode(raw)
   } catch {
-    // As above.
+    // A terminal that is gone cannot be set.
   }
   stdin.off('error', ignore)
 }

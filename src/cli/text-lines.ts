@@ -1,8 +1,8 @@
-/** What is read from stdin as messages of text: each line is one, without its newline. */
+/** Splits stdin into messages of text: each line is one, without its newline. */
 import { isUtf8 } from 'node:buffer'
 import { UserError } from '../vocabulary/errors.ts'
 
-/** Of one line; it is kept until its end has come. */
+/** The longest line: a line is kept in memory until its end has come. */
 const lineMaxBytes = 64 * 2 ** 20
 const newline = 0x0a
 
@@ -26,7 +26,7 @@ export class TextLines {
     return lines
   }
 
-  /** What stands behind the last newline. */
+  /** The text after the last newline. */
   rest(): string | undefined {
     return this.#partialBytes === 0 ? undefined : this.#line()
   }

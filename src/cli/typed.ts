@@ -1,4 +1,4 @@
-/** What was typed after `yodel serve`, for a command that starts another server like it. */
+/** The arguments of `yodel serve`, from which a command for a server like it is made. */
 import type { Command } from 'commander'
 import { optionsIn } from '../options/form.ts'
 import { suitsTransport } from '../options/where.ts'
@@ -33,7 +33,7 @@ export class Typed {
     }
   }
 
-  /** The words that make sense for a listener of that kind. */
+  /** The arguments that apply to a listener of that kind. */
   wordsFor(transport: TransportName): string[] {
     return this.#options.flatMap(({ name, words }) =>
       suitsTransport(rows.get(name) ?? {}, transport) ? words : [],

@@ -1,4 +1,6 @@
-/** What yodel says of a udp server: the warnings for its rules, and the counts of its datagrams. */
+/**
+ * What yodel prints about a udp server: warnings about its rules, and the counts of its datagrams.
+ */
 import { isPublic } from '../vocabulary/address.ts'
 import { loadLibc } from '../engines/os/libc.ts'
 import { counterOf, servedCounters, type CounterName } from '../metrics/counters.ts'
@@ -7,7 +9,7 @@ import type { DatagramRule } from '../wire/udp/guard.ts'
 import { isDatagrams } from '../vocabulary/transport.ts'
 import { formatCount, plural } from '../vocabulary/units.ts'
 
-/** How the last line calls each reason. */
+/** The name of each reason in the last line. */
 const reasons = servedCounters.flatMap((name): [CounterName, string][] => {
   const last = counterOf(name).said?.last
   return typeof last === 'string' ? [[name, last]] : []
@@ -24,13 +26,13 @@ const dangers: Record<DatagramRule, string> = {
 
 export const isUdp = ({ address }: Server): boolean => isDatagrams(address)
 
-/** What follows from its being reachable from other machines. */
+/** Warnings for a server that other machines can reach. */
 export const risk = (server: Server): string =>
   isUdp(server)
     ? 'a datagram with a forged source has its echo sent there, up to the rate of --udp-rate.'
     : 'every client that does is echoed.'
 
-/** A line for each rule that does not hold. */
+/** A line for each rule that is lifted. */
 export function warnings(server: Server, { datagrams = {} }: ServeOptions): string[] {
   if (!isUdp(server)) return []
   const { allow = [], ratePerSource } = datagrams

@@ -6,7 +6,7 @@ import { choice, fileText, whether } from '../options/kinds.ts'
 import { logLevels, type LogLevel } from './log.ts'
 import { givenToken } from './token.ts'
 
-/** Where the dashboard is, if the flag does not say where. */
+/** The address of the dashboard, if the flag has none. */
 export const usualDashboard: HostAddress = { transport: 'tcp', host: '127.0.0.1', port: 7070 }
 const examples = 'Write for example http://127.0.0.1:7070, :7070 or 0.0.0.0:7070.'
 
@@ -23,7 +23,7 @@ const webAddress = (what: string, placeholder: string): Kind<HostAddress> => ({
 })
 
 export const watchOptions = {
-  /** Where the dashboard is wanted; undefined: not at all. */
+  /** The address of the dashboard; undefined if there is none. */
   dashboard: option(webAddress('the dashboard', '[address]'), {
     default: undefined,
     flag: 'dashboard',
@@ -44,7 +44,7 @@ export const watchOptions = {
     flag: 'metrics-open',
     help: 'the dashboard answers /metrics without a token',
   }),
-  /** Where the probes and the metrics are wanted besides; undefined: nowhere. */
+  /** A second address for the probes and the metrics; undefined if there is none. */
   health: option(webAddress('what --health is for', '<address>'), {
     default: undefined,
     flag: 'health',
@@ -72,7 +72,7 @@ export interface Watching {
   quiet: boolean
 }
 
-/** Of the dashboard, and nothing without it. */
+/** Options that need --dashboard. */
 const ofDashboard = ['token', 'benchAnywhere', 'metricsOpen'] as const
 
 /** @throws UserError for flags that do nothing without another one, or exclude each other */

@@ -1,4 +1,4 @@
-/** The echo of one datagram: it may never come, and something else may come instead. */
+/** The echo of one datagram: it may be lost, and other datagrams may come instead. */
 import type { Duplex } from 'node:stream'
 import type { Address } from '../vocabulary/address.ts'
 import { explain } from '../engines/failures.ts'

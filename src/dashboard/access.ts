@@ -1,8 +1,8 @@
 /**
  * Decides which requests are allowed. The dashboard is a web server, and a browser on this machine
- * visits other sites too. So it has to keep out other people, and also pages of other sites: those
- * that guess the address (Origin), those whose name suddenly points here (DNS rebinding, Host), and
- * forms (X-Yodel).
+ * visits other sites too. So it refuses requests without the token, and requests from pages of
+ * other sites: from a page that guessed the address (Origin), from a page whose name now resolves
+ * to this machine (DNS rebinding, Host), and from forms (X-Yodel).
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
@@ -13,8 +13,9 @@ import { usageError } from '../vocabulary/errors.ts'
 import { Refused } from './refused.ts'
 
 /**
- * Different wrong tokens from one address within a window; then it has to wait for its end. The
- * same one again is no guess, but a page that outlived its server and comes back every second.
+ * How many different wrong tokens one address may send within a window; then it is refused until
+ * the window ends. The same wrong token again is not a guess: it comes from a page that outlived
+ * its server and tries again every second.
  */
 const failuresMax = 10
 const windowMs = 60_000
@@ -22,10 +23,10 @@ const windowMs = 60_000
 const addressesMax = 1_000
 const tokenPattern = /^[\w.~-]{16,128}$/
 
-/** 192 bits, from the system's source. */
+/** 192 random bits. */
 export const randomToken = (): string => randomBytes(24).toString('base64url')
 
-/** @throws UserError if it cannot be one */
+/** @throws UserError if it is not a valid token */
 export function checkToken(token: string): string {
   if (tokenPattern.test(token)) return token
   throw usageError(
@@ -34,7 +35,7 @@ export function checkToken(token: string): string {
   )
 }
 
-/** Supervisors of a cluster ask for these under any name; the answer is one word. */
+/** Supervisors of a cluster request these with any Host; the answer is one word. */
 const probes = new Set(['/healthz', '/readyz'])
 const changing = new Set(['POST', 'PUT', 'DELETE', 'PATCH'])
 
@@ -43,7 +44,7 @@ export interface AccessOptions {
   token?: string | undefined
   /** The token was made here and cannot be guessed, so a right one need not wait for guessers. */
   tokenIsRandom?: boolean | undefined
-  /** The metrics are for everyone, under any name. */
+  /** The metrics need no token, and accept any Host. */
   metricsOpen?: boolean | undefined
 }
 
@@ -60,11 +61,12 @@ export class Access {
     this.#isRandom = tokenIsRandom === true
     this.#open = metricsOpen ? new Set([...probes, '/metrics']) : probes
     this.#token = token === undefined ? undefined : digest(token)
-    // A browser sends cookies to all ports of a host: each dashboard has its own.
+    // A browser sends a cookie to all ports of a host, so each dashboard has a cookie name of its
+    // own.
     this.#cookie = `yodel-${address.port}`
   }
 
-  /** @throws Refused if the request is not to be answered */
+  /** @throws Refused if the request is not allowed */
   check(request: IncomingMessage, path: string): void {
     const method = request.method ?? ''
     if (this.isProbe(request, path)) return
@@ -80,7 +82,7 @@ export class Access {
     return (method === 'GET' || method === 'HEAD') && this.#open.has(path)
   }
 
-  /** A request with another name for us came through a name server. */
+  /** Any other name was resolved by a name server, so it may be DNS rebinding. */
   #checkHost({ headers }: IncomingMessage) {
     const host = /^(\[[^\]]+\]|[^:]+)(?::\d+)?$/.exec(headers.host ?? '')?.[1]?.toLowerCase()
     if (host !== undefined && this.#isOurs(host.replace(/^\[|\]$/g, ''))) return
@@ -91,11 +93,12 @@ export class Access {
   #isOurs(host: string): boolean {
     if (host === 'localhost' || host === this.#address.host.toLowerCase()) return true
     if (!isPublic(this.#address)) return isIP(host) !== 0 && !isPublic({ ...this.#address, host })
-    // A number cannot point elsewhere. Behind a translated address it may be none of ours.
+    // A numeric address cannot be rebound. Behind NAT it may be an address that this machine does
+    // not have.
     return isIP(host) !== 0 || host === hostname().toLowerCase()
   }
 
-  /** Browsers say which page sends a request; programs say nothing. */
+  /** A browser sends the origin of the page; other programs send none. */
   #checkOrigin({ headers }: IncomingMessage) {
     const { origin, host } = headers
     const site = headers['sec-fetch-site']
@@ -124,7 +127,7 @@ export class Access {
       throw new Refused(429, message, `Wait for ${seconds} seconds.`, headers)
     }
     if (isRight) return
-    // A request without a token does not guess.
+    // A request without a token is not a guess.
     if (given !== undefined) this.#countGuess(from, given, now)
     throw new Refused(
       401,

@@ -1,4 +1,4 @@
-/** The page: its files are read once, and nothing else can be asked for. */
+/** The files of the page, read once at start: no request reaches the disk. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

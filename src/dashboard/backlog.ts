@@ -18,10 +18,10 @@ export interface Waiting {
   peers: string[]
 }
 
-/** The work of one look is bounded: a line is 150 bytes. */
+/** Bounds the work of one look: a line has 150 bytes. */
 const linesMax = 100_000
 const peersMax = 500
-/** The names are read again only after a multiple of the time that reading them took. */
+/** The addresses are read again only after a multiple of the time that the last reading took. */
 const restFactor = 50
 const unknown: Waiting = { count: null, peers: [] }
 
@@ -30,12 +30,12 @@ const ESTABLISHED = '01'
 const CLOSE_WAIT = '08'
 const LISTEN = '0A'
 
-/** In the file of unix sockets: SS_CONNECTING, and no process holds its end at the server yet. */
+/** The state in the file of unix sockets: SS_CONNECTING; the connection is not accepted yet. */
 const connecting = ['02', '0']
 
 /** The backlog of a listening address. */
 export class Backlog {
-  /** Of a unix socket, which keeps the name that it was bound to. */
+  /** The path that a unix socket was bound to. */
   readonly #paths: readonly string[]
   readonly #port: number
   /** The address as the kernel has it; undefined where any will do. */
@@ -113,7 +113,8 @@ export class Backlog {
           if (found.peers.length < peersMax) found.peers.push(peerFrom(peer!))
         }
       }
-      // The listening sockets come first: behind them it is known how many there are to be found.
+      // The listening sockets come first in the file; they say how many waiting clients will
+      // follow.
       const isBehind = !rows.at(-1)?.includes(` ${LISTEN} `)
       if (isBehind && (!wantsPeers || seen >= expected || lines > linesMax)) return
     }

@@ -10,7 +10,7 @@ import type { OwnListener } from './faults.ts'
 import { Refused } from './refused.ts'
 
 const keptMax = 20
-/** A page must not be able to take the machine for long. */
+/** Limits, so that a page cannot load the machine for long. */
 const connectionsMax = 1_000
 const durationMaxMs = 300_000
 const sizeMaxBytes = 1024 * 1024

@@ -18,7 +18,7 @@ export async function readJson(request: IncomingMessage): Promise<Record<string,
   if (Number(request.headers['content-length'] ?? 0) > bodyMaxBytes) throw tooLarge
   const chunks: Buffer[] = []
   let size = 0
-  // The answer to what is too large goes out over the same connection.
+  // The refusal is sent over the same connection, so a body that is too large must not destroy it.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     const bytes = chunk as Buffer
     size += bytes.length
@@ -30,7 +30,7 @@ export async function readJson(request: IncomingMessage): Promise<Record<string,
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return value as Record<string, unknown>
   } catch {
-    // Said below.
+    // The error is thrown below.
   }
   throw new Refused(400, 'The body is not a JSON object.')
 }

@@ -1,9 +1,9 @@
-/** The connections: what the ledgers say, under ids that stay the same from look to look. */
+/** The list of connections, made from the ledgers; each has an id that does not change. */
 import type { Entry, Ledger } from '../metrics/ledger.ts'
 import type { Server } from '../serve.ts'
 import type { ConnectionPage, ConnectionQuery, ConnectionRow } from './api.ts'
 
-/** A listening server, and what its handle does not show. */
+/** A listening server, with details that its handle does not have. */
 export interface Listener {
   readonly server: Server
   /** How many are served at the same time; Infinity: no limit. */
@@ -15,7 +15,7 @@ export interface Seen {
   id: string
   listener: number
   ledger: Ledger
-  /** As of the last look; figures of open connections are read anew when they are wanted. */
+  /** As of the last look; the figures of open connections are read again on each request. */
   entry: Entry
 }
 
@@ -34,9 +34,9 @@ export interface Changes {
   gaveUp: WaitingClient[]
 }
 
-/** An engine may learn the client's name late; until then the connection is not shown. */
+/** An engine may learn the client's address late; until then the connection is not shown. */
 const unnamedMaxMs = 1_500
-/** A client in no ledger after so many looks has hung up while it waited. */
+/** A client that is in no ledger after this many looks has left while it waited. */
 const givenUpLooks = 3
 
 export class Connections {
@@ -48,7 +48,7 @@ export class Connections {
   readonly #served = new Set<string>()
   /** By listener and peer. */
   readonly #waiting = new Map<string, WaitingClient>()
-  /** Those that have left the backlog, and should soon be in a ledger. */
+  /** Clients that have left the backlog, and should appear in a ledger soon. */
   readonly #left = new Map<string, { client: WaitingClient; looks: number }>()
   #nextId = 1
   /** Sorted and filtered lists, until the next look. */
@@ -83,7 +83,7 @@ export class Connections {
           this.#end(known, entry, changes)
           continue
         }
-        // Another connection has the slot: the end of the one before was not seen.
+        // Another connection has the slot: the end of the earlier one was missed.
         if (known && known.entry.ending === undefined)
           this.#end(known, { ...known.entry, ending: 'closed', closedAt: now }, changes)
         const entry = ledger.read(slot)
@@ -142,13 +142,13 @@ export class Connections {
     return came
   }
 
-  /** Asks for the end of one; false if there is none of that name. */
+  /** Kills a connection; false if there is none with this id. */
   kill(id: string): boolean {
     const seen = this.#byId.get(id)
     return seen !== undefined && seen.ledger.askToKill(seen.entry.slot, seen.entry.generation)
   }
 
-  /** Asks for the end of all that the filter matches. */
+  /** Kills all connections that the filter matches. */
   killAll(filter: string): number {
     const ids = this.#list({ filter }).flatMap(client => ('ledger' in client ? client.id : []))
     return ids.filter(id => this.kill(id)).length
@@ -163,7 +163,7 @@ export class Connections {
     return { total, matched: matched.length, rows }
   }
 
-  /** Only rows on the screen are made: there may be ten thousand others, each second. */
+  /** Makes only the rows on the screen: there may be ten thousand others, every second. */
   #list({ sort = 'openedAt', order = 'asc', filter = '' }: ConnectionQuery): Client[] {
     const key = `${sort} ${order} ${filter}`
     const before = this.#lists.get(key)
@@ -176,7 +176,7 @@ export class Connections {
       if (text === '' || this.#matches(client, text)) wanted.push(client)
     const sorted = sort === 'peer' ? wanted.toSorted(comparePeers) : sortBy(wanted, sort)
     if (order === 'desc') sorted.reverse()
-    // A reader that sends many different queries pays for them itself.
+    // A client that sends many different queries slows only itself.
     if (this.#lists.size < 32) this.#lists.set(key, sorted)
     return sorted
   }
@@ -229,7 +229,7 @@ function figureOf(client: Client, figure: Figure, now: number): number {
   return ledger.figure(entry.slot, figure === 'unsentBytes' ? 'unsent' : figure)
 }
 
-/** Figures move while they are compared, so each is read once. */
+/** Figures change while rows are sorted, so each is read once. */
 function sortBy(clients: Client[], figure: Figure): Client[] {
   const now = Date.now()
   const figures = Float64Array.from(clients, client => figureOf(client, figure, now))
@@ -238,7 +238,9 @@ function sortBy(clients: Client[], figure: Figure): Client[] {
   return Array.from(places, place => clients[place]!)
 }
 
-/** By code units: the order of languages would cost ten times as much, and means nothing here. */
+/**
+ * Compares code units: a comparison by language would cost ten times as much, for no benefit here.
+ */
 const comparePeers = (a: Client, b: Client): number => {
   const [first, second] = [peerOf(a), peerOf(b)]
   return first < second ? -1 : first > second ? 1 : 0

@@ -10,7 +10,7 @@ import { Refused } from './refused.ts'
 
 const consolesMax = 50
 const messageMaxBytes = 65_536
-/** Messages of one console that wait for those before them. */
+/** How many messages of one console may wait for earlier ones. */
 const queueMax = 32
 const timeoutMs = 10_000
 
@@ -87,7 +87,8 @@ class Bridge {
       timer = setTimeout(() => reject(new Error(text)), timeoutMs)
     })
     try {
-      // Both at once: a client that is not read from stops reading.
+      // Writes and reads at the same time: a listener does not read from a client that does not
+      // read.
       const [reply] = await Promise.race([Promise.all([this.#read(message.length), written]), late])
       return { reply, roundTripUs: (performance.now() - startedAt) * 1e3 }
     } finally {

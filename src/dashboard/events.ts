@@ -1,12 +1,12 @@
 /**
- * Server-sent events for all open pages; a page that does not read is dropped, and connects again.
+ * Server-sent events for all open pages. A page that does not read is disconnected; it reconnects.
  */
 import type { ServerResponse } from 'node:http'
 import type { Events } from './api.ts'
 import { Refused } from './refused.ts'
 
 const watchersMax = 200
-/** How much may wait for one page in this process. */
+/** How many bytes may wait for one page in this process. */
 const unsentMaxBytes = 256 * 1024
 
 export class Watchers {
@@ -43,7 +43,7 @@ export class Watchers {
     }
   }
 
-  /** Missed events cannot be sent later: the page begins anew. */
+  /** Missed events are not sent later: the page loads the whole state again. */
   #drop(response: ServerResponse) {
     this.dropped++
     this.#responses.delete(response)

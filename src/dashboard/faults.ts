@@ -1,4 +1,4 @@
-/** The faults of the listeners, as people write them. */
+/** The faults of the listeners, in the notation of the command line. */
 import { quoted } from '../vocabulary/text.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import { formatFault, parseFault } from '../faults/parse.ts'
@@ -8,15 +8,17 @@ import type { Calling } from '../options/calling.ts'
 import type { FaultsWanted, ListenerFaults } from './api.ts'
 import { Refused } from './refused.ts'
 
-/** More than that is no test of anything, and each costs every chunk something. */
+/** A limit, since each fault costs processor time for every chunk. */
 const faultsMax = 20
 
-/** A listener, and what its handle does not show. */
+/** A listener, with details that its handle does not have. */
 export interface OwnListener {
   readonly server: Server
   /** What it was started with; undefined if it has none and cannot have any. */
   readonly faults: readonly FaultSpec[] | undefined
-  /** The words that it was started with, besides its faults; for a command that does it again. */
+  /**
+   * The arguments that it was started with, without its faults, for a command that repeats them.
+   */
   readonly options?: readonly string[] | undefined
   /** What a client in this process needs to be admitted. */
   readonly calling?: Calling | undefined
@@ -57,7 +59,7 @@ export class Faults {
       throw new Refused(400, `There may be ${faultsMax} faults at most.`)
     const specs = faults.map(text => parseFault(text.trim()))
     const wanted = this.#wanted(listener).map(index => this.#listeners[index]!.server)
-    // All or none: they may make sense on one listener and not on the next.
+    // Sets all or none: the faults may apply to one listener and not to the next.
     for (const server of wanted) checkFaults(specs, server.address)
     for (const server of wanted) await server.setFaults(specs)
   }

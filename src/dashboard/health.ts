@@ -1,6 +1,6 @@
 /**
  * What supervisors ask for: /healthz and /readyz, and what Prometheus scrapes. They are routes of
- * the dashboard, and can have an address of their own, which is open to everyone and has no other
+ * the dashboard, and can have an address of their own, which needs no token and has no other
  * routes.
  */
 import type { HostAddress } from '../vocabulary/address.ts'
@@ -13,7 +13,7 @@ import { answerWith, close, listenForWeb, urlOf } from './server.ts'
 
 const text = 'text/plain; charset=utf-8'
 
-/** The two probes say one word, which gives nothing away. */
+/** The two probes answer with one word, which reveals nothing. */
 export const healthRoutes = (
   readiness: Readiness,
   metrics: () => string,
@@ -45,7 +45,7 @@ export interface Health extends AsyncDisposable {
 
 /**
  * No token, any Host; a page of another site that asks cannot read the answer.
- * @throws UserError if the address cannot be had
+ * @throws UserError if it cannot listen at the address
  */
 export async function startHealth(options: HealthOptions): Promise<Health> {
   const { readiness, observer, onDefect } = options

@@ -19,12 +19,12 @@ import { createRoutes } from './routes.ts'
 import { answerWith, close as closeServer, listenForWeb, urlOf } from './server.ts'
 
 export interface DashboardOptions extends AccessOptions {
-  /** Looks at the listeners; the caller that makes it starts and stops it. */
+  /** Observes the listeners; the caller starts and stops it. */
   observer: Observer
   /** The same listeners, with their faults. */
   listeners: readonly OwnListener[]
   address: HostAddress
-  /** Whether they take clients; its owner reports it elsewhere, too. */
+  /** Whether the servers take clients; the caller also reports this elsewhere. */
   readiness?: Readiness | undefined
   /** Whether benches may go to others than the listeners. */
   benchAnywhere?: boolean | undefined
@@ -36,7 +36,7 @@ export interface DashboardOptions extends AccessOptions {
   onDefect: (error: unknown) => void
   /** Where the built page is. */
   pageFolder?: string | undefined
-  /** What a request may take until it is there whole. */
+  /** The time limit for receiving a whole request. */
   requestTimeoutMs?: number | undefined
 }
 
@@ -47,12 +47,12 @@ export interface Dashboard extends AsyncDisposable {
   readonly url: string
   /** For the browser: with the token, if there is one. */
   readonly link: string
-  /** A script has put others in force: the page shows them. */
+  /** Called when a script has set other faults, so that the page shows them. */
   showFaults(): void
   close(): Promise<void>
 }
 
-/** @throws UserError if the address cannot be had */
+/** @throws UserError if it cannot listen at the address */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { observer, listeners, benchAnywhere = false, token } = options
   const { server, address } = await listenForWeb(options, '--dashboard')

@@ -6,10 +6,10 @@ import { counters, families, servedCounters, type Counter } from '../metrics/cou
 import type { Observer } from './observer.ts'
 import { MetricsText, type Labels, type Sample } from './prometheus.ts'
 
-/** Of a timer, whose whole interval is what is recorded. */
+/** The interval of the timer; the monitor records the whole interval, so it is subtracted. */
 const resolutionMs = 20
 
-/** In this process; the threads that serve have delays of their own. */
+/** The delay of this thread; the serving threads report their own. */
 export class MetricsPage {
   readonly #observer: Observer
   readonly #delay = monitorEventLoopDelay({ resolution: resolutionMs })

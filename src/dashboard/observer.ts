@@ -78,7 +78,7 @@ export class Observer {
     this.start()
   }
 
-  /** Takes in what has happened since the last look. */
+  /** Reads what has happened since the last look. */
   async look(): Promise<void> {
     const before = this.#counts
     this.#counts = this.listeners.map(({ server }) => server.counts())
@@ -113,7 +113,7 @@ export class Observer {
     }
   }
 
-  /** Only listeners at their limit: at the others no client waits, and looking costs time. */
+  /** Looks only at listeners at their limit: at the others no client waits. */
   async #lookAtBacklogs() {
     for (const [index, backlog] of this.#backlogs.entries()) {
       const { server, concurrency } = this.listeners[index]!

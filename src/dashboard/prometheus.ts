@@ -29,7 +29,10 @@ export class MetricsText {
     for (const [labels, value] of known) this.#lines.push(line(name, labels, value!))
   }
 
-  /** @param counts within each bound and none before; the last is above all of them */
+  /**
+   * @param counts samples within each bound but not within a smaller one; the last count is above
+   * all bounds
+   */
   addHistogram(
     name: string,
     help: string,

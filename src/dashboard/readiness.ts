@@ -15,7 +15,7 @@ export class Readiness {
     for (const server of servers) server.closed.then(lost, lost)
   }
 
-  /** Why they do not take clients; undefined: they do. */
+  /** Why the servers do not take clients; undefined if they do. */
   get why(): string | undefined {
     if (this.#draining) return 'draining'
     return this.#lost ? 'not listening' : undefined

@@ -1,4 +1,4 @@
-/** What answers a request. */
+/** The type of a route, which answers a request. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** What a route has to work with. */

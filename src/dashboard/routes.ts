@@ -1,4 +1,4 @@
-/** The table of what can be asked for: api.ts says what each takes and gives. */
+/** The table of routes; api.ts describes the request and the answer of each. */
 import type { BenchWanted, ConnectionQuery, FaultsWanted, Killed, ServerInfo } from './api.ts'
 import type { Benches } from './benches.ts'
 import { checked, checkedQuery, readJson } from './body.ts'
@@ -44,7 +44,7 @@ const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows =>
   [
     'GET /api/events',
     ({ request, response }) => {
-      // There is nothing to follow without a body.
+      // A HEAD request has no body to stream.
       if (request.method === 'HEAD') return { body: '', type: 'text/event-stream' }
       watchers.add(response)
       watchers.greet(response, 'server', info())
@@ -58,7 +58,7 @@ const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows =>
   ['GET /api/faults', () => ({ body: faults.list() })],
 ]
 
-/** They may have megabytes: requests within the same second share the memory. */
+/** The text may have megabytes: requests within the same second share it. */
 function oncePerLook(observer: Observer, make: () => unknown): Route {
   let body: Buffer | undefined
   let of: unknown

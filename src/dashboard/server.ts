@@ -11,9 +11,9 @@ import type { Access } from './access.ts'
 import { explainRefusal, Refused } from './refused.ts'
 import type { Reply, Route } from './route.ts'
 
-/** What a request may take until it is there whole. */
+/** The time limit for receiving a whole request. */
 const requestTimeoutDefaultMs = 10_000
-/** How long nothing may move on a connection. */
+/** The idle timeout of a connection. */
 const stalledMaxMs = 30_000
 const headersMaxBytes = 16 * 1024
 const connectionsMax = 1_000
@@ -43,9 +43,9 @@ export interface Handlers {
   assets?: ReadonlyMap<string, Asset> | undefined
   /** Called for every change that was made. */
   onControl?: ((what: string, from: string) => void) | undefined
-  /** An unexpected error is no reason to stop serving. */
+  /** Called for an unexpected error; serving goes on. */
   onDefect: (error: unknown) => void
-  /** Of a WebSocket; undefined: there is none, and an offer to upgrade is passed over. */
+  /** Handles an upgrade to WebSocket; without it an offer to upgrade is ignored. */
   upgrade?: Upgrade | undefined
 }
 
@@ -58,7 +58,7 @@ type Upgrade = (
 
 /**
  * Listens, but does not answer yet: what to answer with depends on the port.
- * @param flag says where, and is named if that cannot be had
+ * @param flag the option with the address, named in the error
  */
 export async function listenForWeb({ address, requestTimeoutMs }: WebOptions, flag: string) {
   const timeoutMs = requestTimeoutMs ?? requestTimeoutDefaultMs
@@ -84,8 +84,8 @@ export async function listenForWeb({ address, requestTimeoutMs }: WebOptions, fl
 
 export function answerWith(server: Server, handlers: Handlers): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    // It came before the answer to the one before it was taken (pipelining, RFC 9112, 9.3.2). No
-    // browser does that, and answers to hundreds of small requests would wait in our memory.
+    // A request that came before the last answer was read (pipelining, RFC 9112, 9.3.2). Browsers
+    // do not do that, and the answers to hundreds of small requests would wait in memory.
     if (!response.socket) request.socket.destroy()
     else void answer(handlers, request, response)
   })
@@ -142,7 +142,7 @@ export async function close(server: Server): Promise<void> {
   await closed
 }
 
-/** Nothing is decoded and no dots are resolved: a path is in the table, or it is not there. */
+/** Paths are compared as they are, without decoding or resolving dots. */
 function parse({ url = '' }: IncomingMessage) {
   const [path, query = ''] = url.split(/\?(.*)/s) as [string, string?]
   return { path, query: new URLSearchParams(query) }
@@ -157,7 +157,7 @@ async function answer(handlers: Handlers, request: IncomingMessage, response: Se
     if (request.method !== 'GET' && request.method !== 'HEAD')
       handlers.onControl?.(`${request.method} ${request.url}`, request.socket.remoteAddress ?? '')
   } catch (error) {
-    // A client that hung up gets no answer; node:http answers one that takes too long.
+    // A client that has left gets no answer; node:http answers a client that is too slow.
     if (response.headersSent || response.destroyed || request.errored) return
     const refusal = explainRefusal(error)
     if (!refusal) handlers.onDefect(error)
@@ -177,7 +177,7 @@ async function find(
   const method = request.method === 'HEAD' ? 'GET' : request.method!
   const token = access.linkToken(request.url!)
   if (method === 'GET' && token !== undefined) {
-    // Out of the address bar, the history and whatever else remembers addresses.
+    // Redirects, so that the token leaves the address bar and the history.
     const headers = { Location: '/', 'Set-Cookie': access.cookieFor!(token) }
     return { status: 303, body: '', type: 'text/plain', headers }
   }

@@ -38,11 +38,11 @@ export class Timeline {
   }
 
   /**
-   * Takes in what happened; returns the lanes that began, went from waiting to being served, or
-   * ended, each with what moved since the last look only, and the activity of the others.
+   * Records what happened since the last look. Returns the lanes that began, were admitted or
+   * ended, each with its activity since the last look, and the activity of the other lanes.
    */
   look({ opened, ended, gaveUp }: Changes, now: number) {
-    // More lanes than are kept would come and go at once.
+    // More new lanes than are kept: the oldest of them would be dropped at once.
     for (const seen of opened.slice(-lanesMax)) this.#serve(seen)
     for (const { id, entry } of ended) this.#end(id, entry.closedAt)
     for (const { id } of gaveUp) this.#end(id, now)
@@ -60,7 +60,7 @@ export class Timeline {
       kept.moved = moved
       if (lane.until !== null) kept.seen = undefined
       if (bytes <= 0) continue
-      // A look comes at the end of the second of which it tells.
+      // A look comes at the end of the second that it describes.
       const end = lane.until ?? now
       const second = Math.max(0, Math.ceil((end - lane.servedFrom!) / 1e3) - 1)
       record(lane, second, bytes)

@@ -1,4 +1,4 @@
-/** What any engine must be able to do. */
+/** The interface of an engine. */
 import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../vocabulary/address.ts'
 import type { FaultSpec } from '../faults/index.ts'
@@ -12,7 +12,7 @@ import type { WrongBytes } from '../load/wrong-bytes.ts'
 /** One way of asking the operating system to move bytes. */
 export interface Engine {
   readonly name: EngineName
-  /** What its threads may take of memory; JavaScript's young objects above all. */
+  /** Memory limits of its threads, mainly for young objects of JavaScript. */
   readonly resourceLimits?: ResourceLimits | undefined
   /** Connections of a load lie in tables, one for each thread, of as many as there may be files. */
   readonly tabled?: boolean | undefined
@@ -32,25 +32,25 @@ export interface Session {
   run(startNs: number): Promise<void>
   /** Ends in good order, or with `now` at once; run() then resolves. */
   stop(now: boolean): void
-  /** Other faults from now on; only where the task came with some, or with an empty list. */
+  /** Sets other faults; only if the task came with faults, or with an empty list. */
   setFaults?(faults: readonly FaultSpec[]): void
-  /** What a load has found out, once run() has resolved. */
+  /** The findings of a load, available once run() has resolved. */
   readonly outcome?: Outcome | undefined
 }
 
-/** What is known of a load only at its end, and not from its meter. Plain data. */
+/** The findings of a load that its meter does not have. Plain data. */
 export interface Outcome {
   /** The first wrong bytes that it received, if any. */
   wrong: WrongBytes | undefined
-  /** Of HTTP: statuses that were none of success, and how many connections failed by each. */
+  /** With HTTP: how many connections failed by each error status. */
   statuses?: Map<number, number>
-  /** Why connections failed, where more is known than the class. */
+  /** Why connections failed, in more detail than the class. */
   reasons?: ReadonlyMap<FailureName, string>
-  /** What it has measured, and when the replies came. */
+  /** The window that was measured, and when the replies came. */
   log: ReplyLog
   /** When its short connections (churn) had gone through. */
   cycles?: CameLog | undefined
-  /** So late, or later, 1 % of them began although there was room. */
+  /** The 99th percentile of how late they began although there was room. */
   cyclesLateNs?: number | undefined
   /** What its thread had of its processor. */
   effort: ThreadEffort

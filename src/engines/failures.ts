@@ -1,4 +1,4 @@
-/** What the operating system's error names mean to the user who caused them. */
+/** Explains error names of the operating system, for users. */
 import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import {
@@ -50,7 +50,8 @@ const unixHints: Record<string, string> = {
 }
 
 export const errnoOf = (error: unknown): string => {
-  // Several addresses of a name were tried, and each failed: it has the code of the first.
+  // All addresses of a name failed. node:net gives the code of the first; this takes the code that
+  // says most.
   if (error instanceof AggregateError) return tellingCode(error.errors.map(errnoOf))
   return (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 }
@@ -76,7 +77,7 @@ export function explain(
   return new UserError('network', message, unixHint ?? hint)
 }
 
-/** Of TLS also why: `the connection broke (ECONNRESET)`, and what to try. */
+/** `the connection broke (ECONNRESET)`, with TLS also the cause; and what to try. */
 export function explainBreak(error: Error): { broke: string; hint: string } {
   if (error instanceof AnswerTimeoutError) return { broke: error.message, hint: error.hint }
   const [cause, hint = ''] = tlsMeaning(error) ?? []
@@ -85,8 +86,8 @@ export function explainBreak(error: Error): { broke: string; hint: string } {
 }
 
 /**
- * Why it broke, for those who count it: undefined where the class says all that is known, as with
- * a reset. What the other side has said is untrusted: show it through vocabulary/text.
+ * Why a connection broke, for a report; undefined if the class says all that is known, as with a
+ * reset. Text from the other side is untrusted: show it through vocabulary/text.
  */
 export function reasonOf(error: Error): string | undefined {
   const isOurs = error instanceof ProtocolError || error instanceof StatusError
@@ -99,7 +100,7 @@ export function reasonOf(error: Error): string | undefined {
   return code === '' || code.startsWith('ERR_') ? error.message : undefined
 }
 
-/** The same; of what has no class of its own at least its name. */
+/** The same; for an error without a class of its own at least its name. */
 export function reasonWhy(error: unknown): string | undefined {
   // A sentence for users: here it stands in another one.
   if (error instanceof UserError) return error.message.replace(/\.$/, '')
@@ -108,7 +109,7 @@ export function reasonWhy(error: unknown): string | undefined {
   return errnoOf(error) || undefined
 }
 
-/** Under which class a failed connection is counted. */
+/** The class under which a failed connection is counted. */
 export function failureName(error: unknown): FailureName {
   if (error instanceof ProtocolError) return 'protocol'
   if (error instanceof ClosedError) return 'closedEarly'

@@ -8,7 +8,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** So many bytes that went through; what else was made on the way is about as much. */
+/** How many bytes may pass before a collection; other garbage is about as much again. */
 const collectAtBytes = 4 * 2 ** 20
 
 type Collect = (options: { type: 'minor' }) => void
@@ -17,7 +17,7 @@ type Collect = (options: { type: 'minor' }) => void
 let garbageBytes = 0
 let collect: Collect | undefined
 
-/** So many bytes went through this thread, and will not be needed much longer. */
+/** To be called with the number of bytes that passed through this thread, and are soon garbage. */
 export function countGarbage(bytes: number): void {
   garbageBytes += bytes
   if (garbageBytes < collectAtBytes) return
@@ -27,7 +27,7 @@ export function countGarbage(bytes: number): void {
   collect({ type: 'minor' })
 }
 
-/** V8 has it wherever the flag is set, in each new context. */
+/** V8 provides gc() in each new context once the flag is set. */
 function findCollector(): Collect {
   setFlagsFromString('--expose-gc')
   return runInNewContext('gc') as Collect

@@ -17,10 +17,10 @@ import { uring } from './uring/index.ts'
 
 export const engines: Readonly<Record<EngineName, Engine>> = { node, uring, blocking }
 
-/** From the most to the least wanted. */
+/** The most preferred engine first. */
 const preference: EngineName[] = ['uring', 'node']
 
-/** What a task asks for that an engine does not have: ends `The NAME engine cannot`. */
+/** What a task needs that an engine cannot do; ends the sentence `The NAME engine cannot`. */
 function missing(
   name: EngineName,
   task: Task,
@@ -56,7 +56,7 @@ function instead(task: Task, asked: readonly Option<unknown>[]): string {
 
 /**
  * The engine for a task, and why it is not the one that was preferred.
- * @param asked the options that are asked for: not every engine has all
+ * @param asked the options that differ from their defaults; not every engine has all options
  * @throws UserError if the wanted one refuses, or all do
  */
 export function chooseEngine(wanted: WantedEngine, task: Task, asked: readonly Option<unknown>[]) {
@@ -64,11 +64,12 @@ export function chooseEngine(wanted: WantedEngine, task: Task, asked: readonly O
   for (const name of wanted === 'auto' ? preference : [wanted]) {
     const refusal = refusalOf(name, task, asked)
     if (refusal === undefined) return { engine: name, reason: reasons[0] }
-    // Where only another engine speaks the transport, the user did not expect this one.
+    // No note if the preferred engine does not have the transport: that is expected.
     const isExpected = wanted !== 'auto' || engineSpeaks(name, task.address.transport)
     if (isExpected || speakers(task) > 1) reasons.push(refusal)
   }
   if (wanted !== 'auto') throw usageError(reasons[0]!, instead(task, asked))
-  // If all refuse, each reason counts: that of the last engine, and that of the preferred one.
+  // If all engines refuse, the error gives two reasons: of the last engine and of the preferred
+  // one.
   throw usageError(reasons.toReversed().join(' '))
 }

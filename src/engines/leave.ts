@@ -1,13 +1,13 @@
 /**
- * When a leaving server says FIN to a client (docs/serve.md): as soon as the client is quiet, since
- * what was under way has come then; after a while also to one that never is; and at the end of the
- * drain its connection is closed.
+ * When a stopping server sends FIN to a client (docs/serve.md): as soon as the client is quiet,
+ * since then all that was under way has come; after a time limit to every client. At the end of the
+ * drain the connection is closed.
  */
 
-/** Without a byte for so long, a client is quiet. */
+/** A client that has sent nothing for this long is quiet. */
 export const quietMs = 20
-/** A client that is never quiet is heard for so long, but for half of the drain at most. */
+/** A client that is never quiet is echoed for this long, but for half of the drain at most. */
 const talkMs = 200
 
-/** When FIN is said to all clients, in milliseconds after the server was told to leave. */
+/** When FIN is sent to all clients, in milliseconds after the server was told to stop. */
 export const finishAllAfterMs = (drainMs: number): number => Math.min(talkMs, drainMs / 2)

@@ -1,15 +1,15 @@
-/** What has arrived and is not echoed yet: a bounded queue that knows when each chunk came. */
+/** The queue of chunks that are not echoed yet: bounded, with the time at which each chunk came. */
 import type { Chunk, Message } from './fault.ts'
 
 /**
- * When so much waits, nothing more is read until half of it is gone. A delay therefore carries at
- * most so much per delay: 20 MB/s at 50 ms.
+ * When this many bytes wait, nothing more is read until half of them is gone. So a delay carries at
+ * most this many bytes per delay: 20 MB/s at 50 ms.
  */
 export const heldMaxBytes = 2 ** 20
 /** What a chunk costs besides its bytes, so that a million single bytes are bounded too. */
 const chunkBytes = 256
 
-/** What chunks come from. */
+/** The source of the chunks: it can be paused. */
 export interface Pausable {
   pause(): unknown
   resume(): unknown
@@ -45,7 +45,7 @@ export class Arrivals {
     this.#wake()
   }
 
-  /** Ends the present reader, but not what arrives: the next one goes on with it. */
+  /** Ends the present reader. What has arrived stays, for the next reader. */
   interrupt(): void {
     this.#interrupted = true
     this.#wake()

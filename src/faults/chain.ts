@@ -1,5 +1,5 @@
 /**
- * The faults of one connection, one after the other, and everything that they wait for.
+ * The faults of one connection, one after the other, and their waits.
  *
  * A transport with messages uses it as that of bytes does (node/core/faulty-echo.ts): it pushes
  * each message whole, with what is known of it, and sends what comes out; `more` says that the
@@ -27,11 +27,11 @@ export interface ChainOptions {
   /** The number of the connection, in the order in which the server accepted them. */
   connection: number
   openedAt: number
-  /** What it is that comes through. */
+  /** Whether bytes, messages or datagrams come through. */
   carries: Carries
   /** Called for each hit. */
   onHit: (event: FaultEvent) => void
-  /** RST is due, whatever the chain waits for. */
+  /** Called when RST is due, whatever the chain waits for. */
   onReset: () => void
 }
 
@@ -55,7 +55,7 @@ interface Wait {
 
 export class Chain {
   readonly #waits = new Set<Wait>()
-  /** Over: every wait ends at once, and a reset that was still to come does not. */
+  /** Over: every wait ends at once, and a pending reset is cancelled. */
   #released = false
   #leaving = false
   #gone = false
@@ -82,24 +82,27 @@ export class Chain {
     return this.#apply(chunks)
   }
 
-  /** Whether nothing is to be answered, until the faults are changed or the server leaves. */
+  /** Whether the connection hangs, until the faults are changed or the server stops. */
   get hangs(): boolean {
     return [...this.#waits].some(({ at }) => at === Infinity)
   }
 
-  /** Other faults are to follow: what is held goes out now. */
+  /** Other faults follow: delayed chunks are sent now. */
   release(): void {
     this.#released = true
     for (const wait of this.#waits) this.#settle(wait)
   }
 
-  /** The server leaves: held chunks go out in their time, but no connection hangs for ever. */
+  /**
+   * The server is stopping: delayed chunks leave when they are due, but no connection hangs for
+   * ever.
+   */
   leave(): void {
     this.#leaving = true
     for (const wait of this.#waits) if (wait.at === Infinity) this.#settle(wait)
   }
 
-  /** The connection is gone, and every wait for it ends. */
+  /** The connection has ended, and so does every wait for it. */
   cancel(): void {
     this.#gone = true
     for (const wait of this.#waits) this.#settle(wait)
@@ -113,7 +116,7 @@ export class Chain {
     })
   }
 
-  /** Timers may fire a little early, and reach only so far. */
+  /** Timers may fire a little early, and have a longest time. */
   #look(wait: Wait) {
     const leftMs = wait.at - performance.now()
     const over = this.#gone || this.#released || (this.#leaving && wait.at === Infinity)

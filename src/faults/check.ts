@@ -1,4 +1,4 @@
-/** Which faults apply to which transport, and what is said about the others. */
+/** Which faults apply to which transport, and the errors for the others. */
 import { formatAddress, isPublic, type Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import {
@@ -21,7 +21,7 @@ const phrases: Record<Carries, string> = {
 
 /**
  * Checks faults for a server there.
- * @throws UserError if one makes no sense, or none on this transport
+ * @throws UserError if a fault is not valid, or does not apply to this transport
  */
 export function checkFaults(faults: readonly FaultSpec[], address: Address): void {
   const { transport } = address

@@ -5,7 +5,7 @@ import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
 
 export interface CorruptSpec extends Share {
   kind: 'corrupt'
-  /** How probable it is for each byte that one of its bits is flipped; from 0 to 1. */
+  /** The probability that one bit of a byte is flipped; from 0 to 1. */
   perByte: number
 }
 
@@ -29,7 +29,7 @@ export const corrupt: Kind<CorruptSpec> = {
     /** How many bytes stay as they are before the next hit: one draw for each hit. */
     const draw = () => Math.floor(Math.log(1 - random()) / Math.log1p(-perByte))
     return async function* (chunks) {
-      // Hits lie at places of the stream, however the system delivered it.
+      // Hits are at offsets of the stream, however the system delivered it.
       let next = perByte > 0 ? draw() : Infinity
       let offset = 0
       for await (const chunk of chunks) {

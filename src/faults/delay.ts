@@ -5,9 +5,9 @@ import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
 export interface DelaySpec extends Share {
   kind: 'delay'
   ms: number
-  /** Uniformly so much more or less. */
+  /** The jitter: uniformly up to this much more or less. */
   jitterMs?: number | undefined
-  /** exponential: `ms` is the mean, mostly it is less, now and then much more. */
+  /** exponential: `ms` is the mean; most delays are shorter, some are much longer. */
   distribution?: 'uniform' | 'exponential' | undefined
 }
 
@@ -48,7 +48,7 @@ export const delay: Kind<DelaySpec> = {
       let offset = 0
       for await (const chunk of chunks) {
         const held = draw()
-        // A stream keeps its order: no chunk overtakes one that is held longer.
+        // A stream keeps its order: no chunk overtakes one with a longer delay.
         leaves = Math.max(leaves, chunk.at + held)
         const bytes = chunk.data.length
         hit({ offset, bytes, ms: Math.round(held * 1e3) / 1e3 })

@@ -22,7 +22,7 @@ export const duplicate: Kind<DuplicateSpec> = {
       for await (const message of whole(chunks)) {
         if (random() < perMessage) {
           hit({ message: number, bytes: bytesOf(message) })
-          // Bytes of its own: a later fault may change those of one and not of the other.
+          // The copy has bytes of its own: a later fault may change one message and not the other.
           yield* message.map(chunk => ({ ...chunk, data: Uint8Array.from(chunk.data) }))
         }
         yield* message

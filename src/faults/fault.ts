@@ -11,11 +11,11 @@ export interface Chunk {
   at: number
   /** Where messages have bounds: which one this belongs to. All its chunks have the same object. */
   message?: Message | undefined
-  /** The message goes on in the next chunk; without it, this is the end of it. */
+  /** The message goes on in the next chunk; undefined: this chunk ends it. */
   more?: boolean | undefined
 }
 
-/** What a transport has to know of a message to send it on; no fault looks at it. */
+/** What a transport needs to send the message on; faults do not read it. */
 export interface Message {
   /** Of WebSocket: text or binary (RFC 6455 section 5.6). */
   binary?: boolean
@@ -40,12 +40,12 @@ export interface Hit {
 }
 
 /**
- * May pass chunks on, hold them, change them, end early (the client sees FIN), or throw Reset (it
- * sees RST). Whatever it remembers of a connection is a local variable.
+ * May pass chunks on, delay them, change them, end early (the client sees FIN), or throw Reset (the
+ * client sees RST). Its memory of a connection is in local variables.
  */
 export type Fault = (chunks: AsyncIterable<Chunk>) => AsyncIterable<Chunk>
 
-/** What a fault may use; made for one connection and one place in the chain. */
+/** The tools of a fault; made for one connection and one place in the chain. */
 export interface Tools {
   /** When the connection began to be served. */
   readonly openedAt: number
@@ -58,7 +58,7 @@ export interface Tools {
   readonly sleepUntil: (at: number) => Promise<void>
   /** From 0 to below 1; the same sequence for the same seed, connection and place. */
   readonly random: () => number
-  /** Like throwing Reset, for a fault that cannot wait until the next chunk is asked for. */
+  /** Like throwing Reset, for a fault that cannot wait for the next chunk. */
   readonly reset: (hit: Hit) => void
   /** Counts a hit, and records it where that is wanted. */
   readonly hit: (hit: Hit) => void
@@ -70,7 +70,7 @@ export class Reset extends Error {}
 /** The connection has ended: there is nothing left to wait for. */
 export class ConnectionEnded extends Error {}
 
-/** What all faults can be told. */
+/** What every fault can have. */
 export interface Share {
   /** The part of the connections that it hits; all of them if it is not given. */
   percent?: number | undefined
@@ -89,7 +89,7 @@ export interface Kind<Spec extends { kind: string }> {
   readonly carries: readonly Carries[]
   /** What stands after `=`; the kind alone is parsed as '' where that means something. */
   parse(text: string): Spec
-  /** The same again, '' for the kind alone. */
+  /** The inverse of parse; '' for the kind alone. */
   format(spec: Spec): string
   /** What is wrong with its numbers, as a sentence. */
   mistake(spec: Spec): string | undefined

@@ -4,7 +4,7 @@ import { everywhere, isCount, part, type Kind, type Share } from './fault.ts'
 
 export interface HangSpec extends Share {
   kind: 'hang'
-  /** 0 if it is not given. */
+  /** Default: 0. */
   afterBytes?: number | undefined
 }
 

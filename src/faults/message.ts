@@ -1,10 +1,10 @@
-/** What the faults of messages have in common: which part of them is hit, and where each ends. */
+/** What the faults of messages share: which messages are hit, and where each message ends. */
 import { usageError } from '../vocabulary/errors.ts'
 import { parsePercent } from '../vocabulary/units.ts'
 import { isNumber, type Chunk, type Share } from './fault.ts'
 
 export interface MessageShare extends Share {
-  /** How probable it is for each message; from 0 to 1. */
+  /** The probability for each message; from 0 to 1. */
   perMessage: number
 }
 
@@ -16,7 +16,7 @@ export function parsePerMessage(text: string): number {
 export const mistakeOf = ({ perMessage }: MessageShare): string | undefined =>
   isNumber(perMessage, 0, 1) ? undefined : 'The part of the messages goes from 0 to 1.'
 
-/** Message by message, each with all its chunks; never without one. */
+/** Yields each message as its chunks; at least one chunk. */
 export async function* whole(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk[], undefined> {
   let message: Chunk[] = []
   for await (const chunk of chunks) {

@@ -1,4 +1,4 @@
-/** Faults as people write them, and what is wrong with those that make no sense. */
+/** The notation of faults: parses and formats it, and explains mistakes. */
 import { usageError, UserError } from '../vocabulary/errors.ts'
 import { isNumber } from './fault.ts'
 import { faultKinds, kindOf, type FaultSpec } from './index.ts'
@@ -7,7 +7,7 @@ import { partsOf, textOf } from './text.ts'
 const kinds = `The kinds are ${faultKinds.slice(0, -1).join(', ')} and ${faultKinds.at(-1)}.`
 
 /**
- * `delay=50ms`, `reset=1000:10%` → what is to be done.
+ * `delay=50ms`, `reset=1000:10%` → the fault.
  * @throws UserError if it makes no sense
  */
 export function parseFault(text: string): FaultSpec {
@@ -27,14 +27,14 @@ export function parseFault(text: string): FaultSpec {
   }
 }
 
-/** The same again, so that it can be typed. */
+/** The inverse: the text that can be typed. */
 export function formatFault(spec: FaultSpec): string {
   const { kind, percent } = spec
   const value = kindOf(kind)!.format(spec)
   return textOf({ kind, value, percent: percent === undefined ? undefined : String(percent) })
 }
 
-/** Several, as a sentence has them. */
+/** Several faults as a part of a sentence. */
 export const faultsText = (specs: readonly FaultSpec[]): string =>
   specs.map(formatFault).join(' ') || 'no faults'
 

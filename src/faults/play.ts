@@ -6,9 +6,8 @@ import { nextChangeMs, stepAt, type FaultScript, type FaultStep } from './script
 export type OnStep = (step: FaultStep | undefined, atMs: number) => void
 
 /**
- * Begins now, with what is due at 0 in force already. A late timer sets the step that is due by
- * then; skipped steps are not made up for.
- * Returns a function that ends it.
+ * Begins now; the step at 0 is in force already. A late timer sets the step that is due by then;
+ * steps that were skipped are not set later. Returns a function that ends it.
  */
 export function play(
   script: FaultScript,
@@ -33,7 +32,7 @@ export function play(
     // Timers may fire a little early: then the next turn finds nothing to do, and waits again.
     timer = setTimeout(run, Math.min(Math.max(0, Math.ceil(waitMs)), timerMaxMs))
   }
-  // The end of a server is reported elsewhere.
+  // If the server has ended, that is reported elsewhere.
   const run = () => void turn().catch(() => {})
   if (present) onStep(present, 0)
   run()

@@ -1,4 +1,4 @@
-/** Records what faults did: counts it, and writes it down where that is wanted. */
+/** Counts the hits of faults, and logs them if that is on. */
 import { counter, type Meter } from '../metrics/meter.ts'
 import type { FaultEvent } from './chain.ts'
 

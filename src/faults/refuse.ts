@@ -1,4 +1,4 @@
-/** refuse: RST as soon as the connection is there. */
+/** refuse: RST as soon as the connection is accepted. */
 import { usageError } from '../vocabulary/errors.ts'
 import { connections, Reset, type Kind, type Share } from './fault.ts'
 

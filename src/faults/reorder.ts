@@ -42,7 +42,7 @@ export const reorder: Kind<ReorderSpec> = {
           const { value: overtaker } = first
           yield* overtaker
           yield* later(message, overtaker.at(-1)!.at)
-          // It was not asked whether it would be overtaken itself; the next draw is the next one's.
+          // No draw for the message that overtook: the next draw belongs to the next message.
           random()
           number++
           next = source.next()

@@ -3,12 +3,12 @@ import { exactDuration, exactSize, parseDuration, parseSize } from '../vocabular
 import { connections, first, isCount, isNumber, Reset, type Kind, type Share } from './fault.ts'
 
 /**
- * So much later than the last byte, because many systems throw away what was not read when RST
- * comes, and Node's net says `end` instead of ECONNRESET when both come together.
+ * The pause between the last byte and RST. Many systems discard unread data when RST comes, and
+ * Node emits `end` instead of ECONNRESET if both come together.
  */
 const settleMs = 20
 
-/** One of both. */
+/** Exactly one of the two is given. */
 export interface ResetSpec extends Share {
   kind: 'reset'
   afterBytes?: number | undefined

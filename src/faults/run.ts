@@ -3,7 +3,7 @@ import { Arrivals, type Pausable } from './arrivals.ts'
 import type { Chain } from './chain.ts'
 import { ConnectionEnded, Reset, type Chunk, type Message } from './fault.ts'
 
-/** How it ended: all is out, or a fault says so (FIN), RST is due, or there is no peer any more. */
+/** How it ended: all is sent, a fault ended it (FIN), RST is due, or the peer has gone. */
 export type RunEnding = 'ended' | 'reset' | 'connection-ended'
 
 export class FaultRun {
@@ -11,7 +11,7 @@ export class FaultRun {
   readonly #createChain: () => Chain
   readonly #onTaken: (chunk: Chunk) => void
   #chain: Chain
-  /** The chain is to be replaced once what it holds is out. */
+  /** The chain is replaced once the chunks in it are sent. */
   #outdated = false
   #complete = false
   #exhausted = false
@@ -20,7 +20,7 @@ export class FaultRun {
   /**
    * @param source paused while too much waits
    * @param createChain with the faults that are in force
-   * @param onTaken hears of each chunk that goes into the chain, and waits no longer
+   * @param onTaken called for each chunk that enters the chain, and so waits no longer
    */
   constructor(
     source: Pausable,
@@ -70,28 +70,28 @@ export class FaultRun {
     this.#exhausted = this.#complete
   }
 
-  /** What came, and of which message it is where messages have bounds. */
+  /** Adds a chunk, with its message on a transport of messages. */
   push(data: Uint8Array, message?: Message): void {
     this.#arrivals.push(data, message)
   }
 
-  /** The sender has said all. */
+  /** The sender has finished. */
   end(): void {
     this.#complete = true
     this.#arrivals.end()
   }
 
-  /** Whether the sender has said all, and all of that has gone into the faults. */
+  /** Whether the sender has finished, and all its chunks have entered the faults. */
   get exhausted(): boolean {
     return this.#exhausted
   }
 
-  /** Whether nothing is to be answered at present. */
+  /** Whether the connection hangs at present. */
   get hangs(): boolean {
     return this.#chain.hangs
   }
 
-  /** Other faults are in force: what these hold goes out now. */
+  /** Other faults are in force: the chunks in the old chain are sent now. */
   renew(): void {
     if (this.#outdated) return
     this.#outdated = true
@@ -99,19 +99,19 @@ export class FaultRun {
     this.#arrivals.interrupt()
   }
 
-  /** The server leaves: what is held goes out in its time, and nothing hangs for ever. */
+  /** The server is stopping: delayed chunks leave when they are due, and nothing hangs for ever. */
   leave(): void {
     this.#chain.leave()
   }
 
-  /** There is no peer any more. */
+  /** The peer has gone. */
   cancel(): void {
     this.#cancelled = true
     this.#arrivals.end()
     this.#chain.cancel()
   }
 
-  /** What came and was never taken, once run() has ended. */
+  /** The chunks that never entered the chain, once run() has ended. */
   async discard(): Promise<void> {
     for await (const chunk of this.#arrivals.read()) this.#onTaken(chunk)
   }

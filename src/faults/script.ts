@@ -12,18 +12,20 @@ export interface FaultStep {
   /** When it comes into force, counted from when the server began to serve. */
   atMs: number
   faults: readonly FaultSpec[]
-  /** For so long; then what was before is in force again. For good if it is not given. */
+  /**
+   * How long the step lasts; then the faults from before are in force again. Undefined: for ever.
+   */
   forMs?: number | undefined
-  /** Once more so long after it began, again and again; longer than `forMs`. */
+  /** The step begins again after this time, repeatedly; longer than `forMs`. */
   everyMs?: number | undefined
 }
 
 export type FaultScript = readonly FaultStep[]
 
-/** What repeats more often is no script, but a fault of its own. */
+/** The shortest `everyMs`. */
 const everyMinMs = 10
 
-/** @throws UserError if it makes no sense, or none there */
+/** @throws UserError if it is not valid, or does not apply to this transport */
 export function checkScript(script: FaultScript, address: Address): void {
   for (const [index, step] of script.entries()) {
     const mistake = mistakeOf(step)
@@ -83,8 +85,8 @@ const form = 'Write for example [{"at": "10s", "faults": ["hang"], "for": "5s", 
 const fields = new Set(['at', 'faults', 'for', 'every'])
 
 /**
- * A script as it is written in a file (JSON); checkScript() is still to be called.
- * @throws UserError if it is none
+ * Parses a script from a file (JSON); call checkScript() afterwards.
+ * @throws UserError if the text is not a script
  */
 export function parseFaultScript(text: string): FaultStep[] {
   let steps: unknown

@@ -29,13 +29,13 @@ export const slice: Kind<SliceSpec> = {
   create({ minBytes, maxBytes }, { random, hit }) {
     const draw = () => minBytes + Math.floor(random() * (maxBytes - minBytes + 1))
     return async function* (chunks) {
-      // Cuts lie at places of the stream, however the system delivered it.
+      // Cuts are at offsets of the stream, however the system delivered it.
       let left = draw()
       let offset = 0
       for await (const chunk of chunks) {
         const bytes = chunk.data.length
         if (bytes > left) hit({ offset, bytes })
-        // A message of no bytes is one too.
+        // An empty message is a message, too.
         if (bytes === 0) yield chunk
         for (let from = 0; from < bytes;) {
           const piece = part(chunk, from, from + left)

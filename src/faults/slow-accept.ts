@@ -1,4 +1,4 @@
-/** slow-accept: the connection is there, but served only after a while. */
+/** slow-accept: the connection is accepted at once, and served later. */
 import { exactDuration, parseDuration } from '../vocabulary/units.ts'
 import { connections, isNumber, type Kind, type Share } from './fault.ts'
 

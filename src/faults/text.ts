@@ -1,10 +1,10 @@
-/** A fault as people write it, `reset=1000:10%`: its parts, and the whole again. */
+/** The parts of a fault in its notation, `reset=1000:10%`: splits and joins them. */
 
 export interface FaultParts {
   kind: string
-  /** Behind the `=`; undefined without one. */
+  /** The value after the `=`; undefined without one. */
   value: string | undefined
-  /** Of the connections, a number; undefined for all. */
+  /** The share of the connections in percent; undefined: all. */
   percent: string | undefined
 }
 

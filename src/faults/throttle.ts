@@ -1,4 +1,4 @@
-/** throttle: a narrow line, of so many bytes per second. */
+/** throttle: a narrow line that carries this many bytes per second. */
 import { usageError } from '../vocabulary/errors.ts'
 import { exactSize, parseSize } from '../vocabulary/units.ts'
 import { everywhere, isNumber, part, type Kind, type Share } from './fault.ts'
@@ -8,7 +8,9 @@ export interface ThrottleSpec extends Share {
   bytesPerSecond: number
 }
 
-/** What may leave at once is what the line carries in so long: a flow, not a burst per second. */
+/**
+ * A piece has at most what the line carries in this time: an even flow, not one burst per second.
+ */
 const pieceMs = 10
 
 export const throttle: Kind<ThrottleSpec> = {
@@ -38,7 +40,7 @@ export const throttle: Kind<ThrottleSpec> = {
         hit({ offset, bytes })
         offset += bytes
         let from = 0
-        // At least once: a message of no bytes is one too.
+        // At least once, since an empty message is a message, too.
         do {
           const to = Math.min(bytes, from + pieceBytes)
           leaves = Math.max(leaves, chunk.at) + ((to - from) / bytesPerSecond) * 1e3

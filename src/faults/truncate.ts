@@ -1,4 +1,4 @@
-/** truncate: FIN after so many bytes, whatever else the client sends. */
+/** truncate: FIN after a number of bytes, whatever else the client sends. */
 import { exactSize, parseSize } from '../vocabulary/units.ts'
 import { connections, first, isCount, type Kind, type Share } from './fault.ts'
 

@@ -13,7 +13,7 @@ interface Client extends ClientBegins {
   slot: number
 }
 
-/** What the pool keeps of a thread. */
+/** What the pool knows of a thread. */
 export interface ThreadMemory {
   /** Its own counters, of all its clients so far. */
   counters: Float64Array

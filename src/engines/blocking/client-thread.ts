@@ -53,9 +53,12 @@ export interface ClientEnds {
 /** Whether it waits for a client; and the present client. */
 export type FromClientThread = 'waiting' | 'serving' | ClientBegins | ClientEnds
 
-/** A blocked call returns after that with EAGAIN, so that its thread can check whether to stop. */
+/**
+ * The time after which a blocked call returns with EAGAIN, so that its thread can check whether to
+ * stop.
+ */
 const callTimeoutMs = 100
-/** With all descriptors in use, until the next try. */
+/** The time until the next try when all descriptors are in use. */
 const retryMs = 100
 
 const input = workerData as ClientThreadInput
@@ -106,7 +109,7 @@ function reportEnd(failure: string | undefined) {
   post({ ending, closedAt: Date.now(), bytesIn: bytesIn!, bytesOut: bytesOut! })
 }
 
-/** A reader of the ledger wants this client cut off. */
+/** A reader of the ledger has asked to close this connection. */
 function killed(): boolean {
   return kill !== undefined && Atomics.load(kill, 0) === number
 }
@@ -121,7 +124,7 @@ function count(errorName: string) {
   ]!++
 }
 
-/** When a leaving server gives up a client, from the moment that this thread has heard of it. */
+/** How long a stopping server waits for a client, counted from when this thread has noticed it. */
 function deadline(): number {
   if (stopping() === stopWord.drain) deadlineMs ??= performance.now() + input.drainMs
   return deadlineMs ?? Infinity
@@ -133,7 +136,7 @@ function accept(): number {
     const fd = libc.accept4(input.listenFd, null, null, SOCK_CLOEXEC)
     if (fd >= 0) return fd
     const error = libc.errorName()
-    // The listener was shut down; anything else may pass.
+    // EINVAL: the listener was shut down. Other errors may be temporary.
     if (error === 'EINVAL' || error === 'EBADF') return -1
     if (isPassing(error) || error === 'ECONNABORTED') continue
     if (error === 'EMFILE' || error === 'ENFILE') counters[counter.pausedForDescriptors]!++

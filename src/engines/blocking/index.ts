@@ -1,4 +1,4 @@
-/** The classic model, kept literally: a thread for each client, and calls that block. */
+/** The classic model: a thread for each client, and calls that block. */
 import type { Engine } from '../engine.ts'
 import { loadLibc } from '../os/libc.ts'
 

@@ -14,11 +14,11 @@ import { ClientLedger, type ThreadMemory } from './client-ledger.ts'
 import type { ClientThreadInput, FromClientThread } from './client-thread.ts'
 import { SHUT_RDWR } from '../os/kernel-numbers.ts'
 
-/** A thread takes some megabytes, so even `unlimited` has an end. */
+/** A thread takes some megabytes, so even `unlimited` has a limit. */
 export const threadsMax = 512
 /** Until the next try to start a thread. */
 const retryMs = 100
-/** How often what the threads have counted is added up. */
+/** How often the counters of the threads are added up. */
 const sumMs = 20
 
 const threadUrl = new URL(`./client-thread${extname(import.meta.url)}`, import.meta.url)
@@ -39,7 +39,7 @@ class ClientThreads implements Session {
   readonly #ended = new Float64Array(counterNames.length)
   /** One word that all threads look at: how to stop (see stopWord). */
   readonly #stop = new Int32Array(new SharedArrayBuffer(4))
-  /** The ledger; undefined where none is wanted. */
+  /** The ledger; undefined if it is off. */
   readonly #ledger: ClientLedger | undefined
   #waiting = 0
   #retry: NodeJS.Timeout | undefined
@@ -75,7 +75,8 @@ class ClientThreads implements Session {
     )
     const kill = new Int32Array(new SharedArrayBuffer(4))
     const { idleTimeoutMs, drainMs, oneOff, concurrency } = this.#task
-    // In a pool threads are used again; without a bound a thread ends with its client.
+    // The threads of a pool are used again; without a limit of clients a thread ends with its
+    // client.
     const clients = oneOff || concurrency > threadsMax ? 1 : Infinity
     const listenFd = this.#listener.fd
     const own = { listenFd, counters, stop: this.#stop, clients }
@@ -129,7 +130,7 @@ class ClientThreads implements Session {
     this.#finish()
   }
 
-  /** The meter has one writer, and that is this thread. */
+  /** The meter has one writer: this thread. */
   #sum() {
     const summed = this.#meter.counters
     for (let index = 0; index < summed.length; index++) {

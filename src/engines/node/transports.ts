@@ -1,5 +1,5 @@
 /**
- * A row for each transport: how it is served, dialled and loaded, and what makes no sense there. To
+ * A row for each transport: how it is served, dialled and loaded, and what it refuses. To
  * add one, write its folder and its row here, and its row in the vocabulary (transport.ts).
  */
 import type { Meter } from '../../metrics/meter.ts'
@@ -30,7 +30,7 @@ async function handshakesOf({ proxy, address, ...task }: ServeTask): Promise<Han
 }
 
 interface OverConnections {
-  /** What is spoken with a client. */
+  /** The protocol spoken with a client. */
   protocol: () => Promise<CreateProtocol>
   dial: Dial
   /** Loads what dialling needs, so that no connection that is timed has to wait for it. */
@@ -38,7 +38,7 @@ interface OverConnections {
   refuses?: NodeTransport['refuses']
 }
 
-/** What has connections: one way of accepting, and one life of a load. */
+/** Transports with connections share one way to accept and one way to send a load. */
 const overConnections = ({
   protocol,
   dial,
@@ -69,7 +69,7 @@ const messages = overConnections({
   /** Messages over a stream of bytes; both together have so much time. */
   async dial(target, timeoutMs, signal) {
     const startedMs = performance.now()
-    // Loaded before: what a server says at once, such as an alert, must find a listener.
+    // Loaded before dialling: a server may send something at once, such as an alert.
     const { openMessages } = await import('./ws/dial.ts')
     const link = await dialBytes(target, timeoutMs, signal)
     const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs))

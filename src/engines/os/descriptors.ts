@@ -12,7 +12,7 @@ export function descriptorLimit(): number {
   return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft)
 }
 
-/** How many there are now; 0 where it is unknown. */
+/** How many are open now; 0 if unknown. */
 export function descriptorsOpen(): number {
   if (process.platform !== 'linux') return 0
   // One of them is the descriptor of the folder itself.

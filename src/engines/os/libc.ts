@@ -30,7 +30,7 @@ const signatures = {
   splice: 'long splice(int from, uint64 at, int to, uint64 toAt, size_t size, uint flags)',
 } as const
 
-/** Those that not every POSIX system has, and that only some engines need. */
+/** Functions that only some POSIX systems have, and only some engines need. */
 const linuxOnly = new Set(['accept4', 'pipe2', 'splice'])
 
 type Calls = { readonly [Name in keyof typeof signatures]: Call }
@@ -72,7 +72,7 @@ export interface Libc extends Calls {
   unmap(mapping: Mapping): void
   /** The name of the error of the last call that failed, for example `EADDRINUSE`. */
   errorName(): string
-  /** The same as a negative number, as the ring has it. */
+  /** The same as a negative number, as completions of the ring have it. */
   lastError(): number
 }
 

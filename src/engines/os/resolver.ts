@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 
-/** So long an attempt is waited for before the next address is tried (RFC 8305 section 5). */
+/** How long to wait for an attempt before the next address is tried (RFC 8305 section 5). */
 export const attemptDelayMs = 250
 
 /**
@@ -19,7 +19,7 @@ export async function addressesOf(host: string): Promise<string[]> {
   return [...new Set(addresses)]
 }
 
-/** Of the failures of all attempts, the one that says most of the other side. */
+/** Of the error codes of all attempts, the one that says most about the other side. */
 export const tellingCode = (codes: readonly string[]): string =>
   codes.find(code => code !== 'ETIMEDOUT' && !ownFaults.includes(code)) ??
   codes.find(code => !ownFaults.includes(code)) ??

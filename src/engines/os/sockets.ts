@@ -25,7 +25,7 @@ import { ipBytes } from './peer-name.ts'
 
 /** The kernel cuts it to net.core.somaxconn. */
 const backlog = 65_535
-/** As with node:net: asked after so long whether the peer still lives. */
+/** As with node:net: the idle time after which keep-alive probes the peer. */
 const keepIdleSeconds = 60
 
 export interface ListeningSocket {
@@ -38,7 +38,7 @@ export interface ListeningSocket {
 
 /**
  * Binds and listens. Accepted sockets inherit TCP_NODELAY and keep-alive from it (tcp(7)).
- * @throws UserError if the address cannot be had
+ * @throws UserError if it cannot listen at the address
  */
 export async function listenOn(
   libc: Libc,

@@ -1,4 +1,4 @@
-/** The files of unix sockets: a stale file is taken over, that of a live server never. */
+/** The files of unix sockets: a stale file is replaced, the file of a live server never. */
 import { existsSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
@@ -24,17 +24,17 @@ export function provisional(address: UnixAddress): string {
   return path
 }
 
-/** What the system goes on calling it: beside the wanted name, and no longer than may be. */
+/** The name that the system keeps for the socket: in the same folder, and not too long. */
 export function boundPath(path: string): string {
   const folder = path.slice(0, path.lastIndexOf('/') + 1)
   const mark = `~${process.pid % 1000}`
   const room = pathMaxBytes - Buffer.byteLength(folder)
   const name = withinBytes(path.slice(folder.length), room - mark.length) + mark.slice(0, room)
-  // Where there is room for hardly anything, it might be the very same.
+  // With very little room the name might be the wanted one itself.
   return folder + name === path ? `${folder}${'-'.repeat(name.length)}` : folder + name
 }
 
-/** As many whole characters as fit. */
+/** Keeps as many whole characters as fit. */
 function withinBytes(text: string, maxBytes: number): string {
   let end = 0
   for (const character of text) {

@@ -17,7 +17,7 @@ export class Admission {
   readonly #listenFd: number
   readonly #onFull: () => void
   #free: number
-  /** What the kernel is to accept: no client, the next one, or all that come. */
+  /** What the kernel accepts at present: no client, the next one, or all. */
   #asked: 'none' | 'one' | 'all' = 'none'
   #closed = true
   #failed = false
@@ -63,7 +63,7 @@ export class Admission {
     return result >= 0
   }
 
-  /** A client has gone: there is a place. */
+  /** A client has left: there is a free place. */
   onLeft(): void {
     this.#free++
     this.#ask()

@@ -17,22 +17,22 @@ import type { Ring } from './ring.ts'
  */
 export const muchBytes = 24_576
 const muchPieces = 16
-/** Less than that, so many times in a row, and it is none any more. */
+/** A connection with less than this, this many times in a row, is no longer a flow. */
 const littleBytes = 16_384
 const littleTimes = 8
-/** What one move takes at most, and so the most that is held for a client that does not read. */
+/** The most that one move takes, so also the most that waits for a client that does not read. */
 const pipeBytes = 524_288
 /**
- * Each takes a descriptor, and two more while its peer does not read. In each thread they may have
- * a fortieth of those that the process can have. Of the others, bytes are copied.
+ * The most flows of a thread. Each takes a descriptor, and two more while its peer does not read;
+ * all may take a fortieth of the limit of descriptors. The bytes of other connections are copied.
  */
 const flowsMax = 128
 const limitPerFlow = 128
-/** After a second without anything to move a flow gives its place to others. */
+/** A flow without traffic for a second gives its place to another. */
 const stillTicks = 20
-/** With these a connection is broken; with others splice(2) is refused, and recv(2) may do. */
+/** Errors of a broken connection; after other errors of splice(2), recv(2) may still work. */
 const broken = new Set<number>(Object.values(k.broken))
-/** Empty pipes kept for the next. */
+/** Empty pipes kept for the next flow. */
 const sparesMax = 4
 
 interface Pipe {
@@ -41,13 +41,13 @@ interface Pipe {
 }
 
 interface Flow {
-  /** Beside its slot in the ring: splice(2) knows no direct descriptors. */
+  /** A descriptor besides its slot in the ring: splice(2) does not know direct descriptors. */
   readonly fd: number
-  /** What it holds is still to be sent. */
+  /** The pipe whose content is still to be sent. */
   pipe: Pipe | undefined
   held: number
   nonBlocking: boolean
-  /** How often in a row only little came. */
+  /** How often in a row little came. */
   little: number
   /** Not to be watched before the next tick. */
   resting: boolean
@@ -84,7 +84,9 @@ export class Bulk {
     this.#pieces = new Uint8Array(slots)
   }
 
-  /** Much came at once. When that has happened often, a descriptor is asked for. */
+  /**
+   * To be called when much came at once. If it is called often, the connection gets a descriptor.
+   */
   count(slot: number, generation: number): void {
     const pieces = ++this.#pieces[slot]!
     if (pieces === 1) this.#counted.push(slot)
@@ -192,7 +194,7 @@ export class Bulk {
     return k.error.AGAIN
   }
 
-  /** Takes what the pipe holds out of it, and is done with it. */
+  /** Reads the content of the pipe into memory, and closes the pipe. */
   copyOut(slot: number): Uint8Array {
     const { pipe, held } = this.#flows.get(slot)!
     const bytes = new Uint8Array(held)
@@ -205,7 +207,7 @@ export class Bulk {
     return bytes
   }
 
-  /** On with what a pipe has got. */
+  /** Moves the content of the pipe on to the socket. */
   #pass(slot: number, flow: Flow, pipe: Pipe, got: number): void {
     flow.pipe = pipe
     flow.held = got
@@ -241,7 +243,7 @@ export class Bulk {
     const ends = new Uint8Array(this.#ends.buffer)
     if (this.#libc.pipe2(ends, k.O_NONBLOCK | k.O_CLOEXEC) !== 0) return undefined
     const [out, into] = this.#ends as unknown as [number, number]
-    // A smaller pipe, where the user has used up the memory for pipes, works as well.
+    // If the user has used up the memory for pipes, a smaller pipe also works.
     this.#libc.fcntl(into, k.F_SETPIPE_SZ, pipeBytes)
     return { out, in: into }
   }

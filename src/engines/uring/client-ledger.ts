@@ -1,6 +1,6 @@
 /**
- * Writes the ledger of the connections. Exists only where one is wanted. The name of a direct
- * descriptor cannot be asked for, so for a moment it gets an ordinary descriptor as well.
+ * Writes the ledger of the connections. Exists only if the ledger is on. The kernel does not tell
+ * the address of a direct descriptor, so for a moment the connection gets an ordinary one as well.
  */
 import { getSystemErrorName } from 'node:util'
 import { Ledger, LedgerWriter, type Ending } from '../../metrics/ledger.ts'
@@ -18,9 +18,9 @@ const nameMaxBytes = 128
 export interface Figures {
   /** One more than the highest slot that was ever in use. */
   readonly slotsUsed: number
-  /** What waits to be sent. */
+  /** How many bytes wait to be sent. */
   unsentOf(slot: number): number
-  /** Closes it, whatever it does. */
+  /** Closes the connection, whatever is in flight. */
   giveUp(slot: number): void
 }
 
@@ -84,7 +84,7 @@ export class ClientLedger {
     if (result < 0) this.closing(slot, failureName(systemError(getSystemErrorName(result))))
   }
 
-  /** What is still set aside will not be sent. */
+  /** The bytes that still wait will not be sent. */
   closed(slot: number, unsent: number): void {
     const place = this.#places[slot]! - 1
     this.#places[slot] = 0

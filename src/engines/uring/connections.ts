@@ -23,7 +23,7 @@ import * as bit from './state.ts'
 import { Unsent, unsentMaxBytes } from './unsent.ts'
 
 export class Connections {
-  /** How many are open. */
+  /** How many connections are open. */
   open = 0
   /** One more than the highest slot that was ever in use. */
   slotsUsed = 0
@@ -78,7 +78,7 @@ export class Connections {
     if (result > 0) this.#onData(slot, result, flags)
     else if (result === 0) this.#state[slot]! |= bit.ENDED
     else if (result !== k.error.NOBUFS && result !== k.ECANCELED) this.#fail(slot, result)
-    // Without buffers: again next turn, which has them, and not within this one.
+    // There was no free buffer: receive again next turn, when there are buffers.
     if (result === k.error.NOBUFS) this.#sends.later(slot)
     else if (!more) this.#settle(slot)
   }
@@ -108,7 +108,10 @@ export class Connections {
     this.#settle(slot)
   }
 
-  /** A descriptor for one through which much flows: as soon as its receive is over, it is moved. */
+  /**
+   * A connection with a large flow got its descriptor: its bytes are moved once its receive has
+   * ended.
+   */
   onInstalled(slot: number, generation: number, fd: number): void {
     const state = generation === this.#generation[slot] ? this.#state[slot]! : bit.DEAD
     const wanted = !(state & (bit.DEAD | bit.LEAVING))
@@ -193,7 +196,7 @@ export class Connections {
     this.#giveUp(slot)
   }
 
-  /** Sends nothing more, and closes when nothing is in flight. */
+  /** Stops sending, and closes when nothing is in flight. */
   #giveUp(slot: number): void {
     this.#state[slot]! |= bit.DEAD
     this.#cancelRecv(slot)
@@ -241,7 +244,7 @@ export class Connections {
     this.#onClosed()
   }
 
-  /** What there is to know before the next wait. */
+  /** What the waiter needs to know before the next wait. */
   beginTurn(): Turn {
     return this.#sends.beginTurn(this.#bulk.takeMoved())
   }
@@ -291,7 +294,7 @@ export class Connections {
     for (const slot of still) this.#cancelRecv(slot)
   }
 
-  /** Closes one, whatever it does. */
+  /** Closes a connection, whatever is in flight. */
   giveUp(slot: number): void {
     if (!this.#state[slot]) return
     this.#giveUp(slot)

@@ -16,7 +16,7 @@ import { WaitArgument } from './wait-argument.ts'
 const dialsAtOnce = 256
 /** A thread that sleeps in the kernel cannot be ended from outside before it wakes. */
 const sleepMaxMs = 100
-/** Where in the memory that is shared with the kernel the name of the other side lies. */
+/** The offset of the peer's sockaddr in the memory that is shared with the kernel. */
 const nameAt = 64
 
 /** A slot that could not be connected, and why. */
@@ -69,7 +69,7 @@ interface Tries {
   argument: WaitArgument
   meter: Meter
   task: LoadTask
-  /** Of the addresses, the one that was reached last comes first. */
+  /** The address that was reached last is tried first. */
   ways: Way[]
 }
 
@@ -95,7 +95,7 @@ function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> 
     const isLast = at === ways.length - 1
     const errors = batch.wait(isLast ? leftMs : Math.min(leftMs, attemptDelayMs))
     for (const [slot, code] of errors) codes.set(slot, [...(codes.get(slot) ?? []), code])
-    // The other slots need not find out again.
+    // The other slots do not try this address again.
     if (errors.size < left.length && at > 0) ways.unshift(...ways.splice(at, 1))
     left = [...errors.keys()]
     if (left.length === 0) break
@@ -158,7 +158,7 @@ class Batch {
     this.#meter.counters[counter.opened]!++
   }
 
-  /** Each says so itself, or that it was connected after all; until then its slot is in use. */
+  /** Each connect completes as cancelled or as connected; until then its slot is in use. */
   #giveUp() {
     for (const slot of this.#connecting) entries.cancel(this.#ring, tag(kind.CONNECT, slot))
   }

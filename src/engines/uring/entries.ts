@@ -1,4 +1,4 @@
-/** The entries of the ring, a function for each; and how its completions are told apart. */
+/** The entries of the ring, a function for each, and the kinds of completions. */
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SHUT_WR } from '../os/kernel-numbers.ts'
@@ -88,12 +88,12 @@ export function connect(ring: Ring, slot: number, address: number, bytes: number
   ring.sqes[at + 2] = bytes
 }
 
-/** However long it takes. */
+/** A send that waits until all is sent. */
 export function send(ring: Ring, slot: number, address: number, length: number): void {
   ring.push(SEND, slot, address, length, PATIENTLY, tag(kind.REST, slot), 0)
 }
 
-/** Says FIN; we go on to receive. */
+/** Sends FIN; receiving goes on. */
 export function finish(ring: Ring, slot: number): void {
   ring.push(SHUTDOWN, slot, 0, SHUT_WR, 0, tag(kind.IGNORED), 0)
 }
@@ -104,7 +104,7 @@ export function close(ring: Ring, slot: number): void {
   ring.sqes[at + 11] = slot + 1
 }
 
-/** Gives it a descriptor beside its slot, which must be closed too. */
+/** Gives a connection a descriptor besides its slot, which must be closed too. */
 export function install(ring: Ring, slot: number, generation: number): void {
   ring.push(INSTALL, slot, 0, 0, 0, tag(kind.INSTALLED, slot), generation)
 }

@@ -7,7 +7,7 @@ import type { Libc } from '../os/libc.ts'
  * Mapped one by one they are gone when it is done; within a heap small blocks keep them in place.
  */
 const mapFromBytes = 8192
-/** For so many ticks nothing has moved. */
+/** How many ticks without traffic count as rest. */
 const quietTicks = 3
 /** It takes 0.1 to 0.4 ms. */
 const atMostEveryMs = 500
@@ -17,7 +17,7 @@ export class FreedMemory {
   readonly #counters: Float64Array
   #seen = 0
   #quiet = 0
-  /** What was seen when memory was given back, and when that was. */
+  /** The memory in use after the last return, and when that was. */
   #doneAt = 0
   #doneMs = 0
 

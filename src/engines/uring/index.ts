@@ -1,4 +1,4 @@
-/** Linux's io_uring, driven from TypeScript: plain streams, one thing, fast. */
+/** The uring engine: Linux's io_uring driven from TypeScript, for plain streams only. */
 import { release } from 'node:os'
 import type { Engine } from '../engine.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
@@ -40,7 +40,7 @@ function unavailable(): string | undefined {
   return tryOut(libc)
 }
 
-/** A kernel may have it and still not let us: the smallest ring tells. */
+/** A kernel may have io_uring and forbid it: creating the smallest ring shows that. */
 function tryOut(libc: Libc): string | undefined {
   try {
     const ring = new Ring(libc, 1, 2)

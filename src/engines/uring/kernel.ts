@@ -74,7 +74,7 @@ export const SPLICE_F_NONBLOCK = 2
 
 /** Errors of errno(3) that are part of the normal course, negative as completions have them. */
 export const error = { AGAIN: -11, INVAL: -22, NOBUFS: -105 } as const
-/** Those that a connection breaks with. */
+/** Errors of a broken connection. */
 export const broken = {
   PIPE: -32,
   NETUNREACH: -101,

@@ -74,7 +74,7 @@ export class Sends {
     this.#unsettled.push(slot)
   }
 
-  /** What there is to know before the next wait; the same object each time. */
+  /** What the waiter needs to know before the next wait; the same object each time. */
   beginTurn(moved: boolean): Turn {
     const turn = this.#about
     turn.moved = moved

@@ -100,11 +100,11 @@ class ServeSession implements Session {
     this.#admission.open()
     for (;;) {
       const { due, lastSends, moved } = connections.beginTurn()
-      // Where pages flow, single microseconds do not count: then it is no use to look.
+      // While pages are moved, single microseconds do not matter, so the waiter does not poll.
       this.#waiter.wait(due.length > 0 ? 'not at all' : lastSends, !moved)
       ring.submitAll()
       let ticked = this.#reap()
-      // Completions that found no room: the fate of a send may be among them.
+      // Completions that overflowed the queue: the result of a send may be among them.
       while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
         ring.flush()
         if (this.#reap()) ticked = true
@@ -171,7 +171,7 @@ class ServeSession implements Session {
     return ticked
   }
 
-  /** What depends on the time; whether everything is over. */
+  /** Work that depends on the time. Returns whether the server has left. */
   #onTick(nowMs: number): boolean {
     const stop = this.#meter.stopping
     this.#ledger?.onTick(this.#connections)

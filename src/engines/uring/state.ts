@@ -7,11 +7,11 @@ export const ARMED = 2
 export const SENDING = 4
 /** The peer has sent its last byte. */
 export const ENDED = 8
-/** Broken, or given up: nothing more is sent. */
+/** Broken or closed: nothing more is sent. */
 export const DEAD = 16
-/** There are unsent bytes; new ones go behind them. */
+/** There are unsent bytes; new ones are appended. */
 export const WAITING = 32
-/** We are closing: what still comes is discarded. */
+/** The server is closing the connection: later bytes are discarded. */
 export const LEAVING = 64
 /** Our FIN is on its way. */
 export const FINISHED = 128

@@ -1,7 +1,7 @@
 /** Bytes that sockets would not take at once, copied for each connection, oldest first. */
 import { blockBytes, type Arena } from './buffers.ts'
 
-/** With so much unsent, a client is not read from until it has read. */
+/** With this much unsent, a client is not read from until it has read. */
 export const unsentMaxBytes = 131_072
 
 interface Piece {
@@ -41,7 +41,7 @@ export class Unsent {
     return queue.bytes
   }
 
-  /** How many there are. */
+  /** How many bytes there are. */
   bytesOf(slot: number): number {
     return this.#queues.get(slot)?.bytes ?? 0
   }
@@ -52,7 +52,7 @@ export class Unsent {
     return { address: this.#arena.address(id) + from, length: to - from }
   }
 
-  /** So many of the oldest bytes are gone; whether any are left. */
+  /** Removes this many of the oldest bytes. Returns whether any are left. */
   take(slot: number, length: number): boolean {
     const queue = this.#queues.get(slot)!
     const piece = queue.pieces[0]!
@@ -63,7 +63,7 @@ export class Unsent {
     return queue.pieces.length > 0
   }
 
-  /** They will not be sent. */
+  /** Drops the bytes: they will not be sent. */
   drop(slot: number): void {
     for (const { id } of this.#queues.get(slot)?.pieces ?? []) this.#arena.give(id)
     this.#queues.delete(slot)

@@ -10,7 +10,7 @@ const manySends = 8
 /** For how many at most, and for how long at most. */
 const batchMax = 32
 const batchUs = 50
-/** So often in vain, and looking is tried only now and then. */
+/** After this many polls without success, polling is tried only now and then. */
 const vainMax = 8
 const retryTurns = 64
 /** Tries between two looks at the clock. */
@@ -29,7 +29,7 @@ export class Waiter {
   #turns = 0
   #ticking = false
 
-  /** @param busyPollUs how long to look before going to sleep; 0 for not at all */
+  /** @param busyPollUs how long to poll before going to sleep; 0: not at all */
   constructor(libc: Libc, ring: Ring, busyPollUs: number) {
     this.#libc = libc
     this.#ring = ring
@@ -60,7 +60,7 @@ export class Waiter {
 
   /**
    * Submits the turn, and waits: eagerly when little goes on, for a batch when much does.
-   * @param mayLook whether to look before going to sleep, if that was asked for
+   * @param mayLook whether to poll before going to sleep, if --busy-poll is on
    */
   wait(how: 'not at all' | number, mayLook: boolean): void {
     const ring = this.#ring
@@ -76,7 +76,7 @@ export class Waiter {
     ring.enter(1, GETEVENTS)
   }
 
-  /** Not if it was in vain lately: a server on which nothing happens sleeps. */
+  /** Does not poll if the last polls found nothing, so that an idle server sleeps. */
   #looksWorthwhile(): boolean {
     return this.#inVain < vainMax || ++this.#turns % retryTurns === 0
   }

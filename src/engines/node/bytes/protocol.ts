@@ -1,4 +1,4 @@
-/** A stream of bytes, whatever it came through: echoed as it comes, or through faults. */
+/** The echo of a stream of bytes, in the clear or decrypted: directly, or through faults. */
 import type { CreateProtocol } from '../core/protocol.ts'
 import { createEcho } from './echo.ts'
 

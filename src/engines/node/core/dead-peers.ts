@@ -1,13 +1,14 @@
 /**
  * Finds connections whose peer is dead, and closes them where Node does not notice.
  *
- * Node misses it in two cases. The system reports an error once; if a write of TLS itself gets it
- * (a session ticket at the end of the handshake, or an alert), Node has no listener there, so the
- * error is lost, every later write waits for that one, and a read looks like an end. And Node hears
- * nothing of a connection that it does not read from, because a fault hangs it or holds it back.
+ * Node misses it in two cases. First, the system reports an error only once. If a write of TLS
+ * itself gets it (a session ticket at the end of the handshake, or an alert), Node has no listener
+ * for it: the error is lost, every later write waits for that one, and a read looks like an end.
+ * Second, Node learns nothing of a connection that it does not read from, because a fault hangs or
+ * delays it.
  *
  * The system knows. A connection that was reset has no peer any more (getpeername(2)). A unix
- * socket whose peer closed both directions is hung up (poll(2)).
+ * socket whose peer closed both directions reports POLLHUP (poll(2)).
  */
 import type { Socket } from 'node:net'
 import { loadLibc } from '../../os/libc.ts'
@@ -41,7 +42,10 @@ export function closeDeadPeers(
   return () => clearInterval(timer)
 }
 
-/** A handle of TCP, which has no public name. `socket.remoteAddress` is what was true at first. */
+/**
+ * The TCP handle of Node, which is not public. `socket.remoteAddress` is cached, so it does not
+ * help.
+ */
 interface Handle {
   getpeername?: (into: object) => number
 }
@@ -55,7 +59,7 @@ function isDead(socket: Socket): boolean {
 
 const pollHangUp = 0x10
 
-/** False where that cannot be known. */
+/** False if it cannot be known. */
 function isHungUp(fd: number): boolean {
   const libc = loadLibc()
   if (typeof libc === 'string' || fd === -1) return false

@@ -1,4 +1,4 @@
-/** How a leaving server finishes its connections. */
+/** How a stopping server finishes its connections. */
 import type { Socket } from 'node:net'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'

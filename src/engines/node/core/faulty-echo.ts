@@ -1,4 +1,4 @@
-/** The echo of a badly behaved server: whatever arrives goes through a chain of faults. */
+/** The echo of a server with faults: everything that arrives goes through a chain of faults. */
 import type { Socket } from 'node:net'
 import type { Pausable } from '../../../faults/arrivals.ts'
 import { Chain } from '../../../faults/chain.ts'
@@ -14,19 +14,19 @@ import { nextTurn } from './turns.ts'
 import { countGarbage } from '../../garbage.ts'
 
 export interface FaultyEcho extends EchoHandler {
-  /** For new connections, and for the rest of the open ones. */
+  /** The faults for new connections, and from now on for open ones. */
   setFaults(faults: readonly FaultSpec[]): void
 }
 
-/** An echo without faults, which one with faults can take over from. */
+/** An echo without faults, which an echo with faults can replace. */
 export interface PlainEcho extends EchoHandler {
-  /** Another echo takes over; everything received so far has been echoed. */
+  /** Stops, so that another echo replaces it; everything received so far has been echoed. */
   leaveTo(socket: Socket): void
 }
 
 /** A client, as bytes or as messages. */
 export interface Peer extends Pausable {
-  /** Reports from now on what comes. */
+  /** Starts to report what comes. */
   listen(listener: PeerListener): void
   /** Resolves when the next one may be written; rejects with ConnectionEnded. */
   write(chunk: Chunk): Promise<void>
@@ -44,7 +44,7 @@ export interface PeerListener {
   /** The client has finished. */
   onEnd(): void
   onDiscarded(bytes: number): void
-  /** Whether nothing is to be answered at present. */
+  /** Whether the connection hangs: nothing is answered. */
   readonly hangs: boolean
 }
 
@@ -71,7 +71,7 @@ export function createFaultyEcho(
     start(socket, accepted) {
       const number = count++
       const openedAt = performance.now()
-      // A unix socket has no RST: its connection just ends.
+      // A unix socket has no RST: its connection is closed.
       const onReset = () => {
         const raw = accepted?.raw ?? socket
         if (address.transport === 'unix') socket.destroy()
@@ -103,7 +103,7 @@ export function createFaultyEcho(
       for (const connection of connections.values()) connection.renewChain()
       if (faults.length === 0) return
       for (const [socket, harm] of unharmed) {
-        // After its FIN nothing comes that a fault could change.
+        // After the client's FIN nothing comes that a fault could change.
         if (socket.readableEnded || socket.destroyed) continue
         unharmed.delete(socket)
         plain?.leaveTo(socket)
@@ -135,7 +135,7 @@ class Connection implements PeerListener {
   async run(): Promise<void> {
     const write = async (chunk: Chunk) => {
       this.#counters[counter.bytesOut]! += chunk.data.length
-      // One after the other: chunks that are written together would leave as one piece.
+      // Chunk by chunk: chunks that are written together would leave as one piece.
       await this.#peer.write(chunk)
       await nextTurn()
     }

@@ -18,13 +18,13 @@ interface Pending {
   raw: Socket
   /** Its timeout; undefined before it runs. */
   timer: NodeJS.Timeout | undefined
-  /** It was refused and counted: the errors that follow are not counted again. */
+  /** The connection was refused and counted: later errors are not counted again. */
   refused: boolean
-  /** How many looks there were before its first handshake; undefined before that. */
+  /** How many looks there had been when its first handshake began; undefined before. */
   beganAt: number | undefined
 }
 
-/** How many may be in a handshake at once; of the others only the first bytes are read. */
+/** How many connections may be in a handshake at once; of others only the first bytes are read. */
 const underWayMax = 1_000
 
 /**
@@ -67,7 +67,7 @@ export class Handshakes implements EchoHandler {
   }
 
   start(raw: Socket): void {
-    // The handshake reports the error; here it only must not be thrown.
+    // The handshake reports the error; this listener only keeps it from being thrown.
     raw.on('error', () => {})
     if (isGone(raw)) return void raw.destroy()
     const pending: Pending = { raw, timer: undefined, refused: false, beganAt: undefined }
@@ -76,7 +76,7 @@ export class Handshakes implements EchoHandler {
     if (!this.#startsSilent) this.#startTimer(pending)
     heardOf(raw, () => {
       if (raw.destroyed) return
-      // A probe that connects and sends nothing is no failure.
+      // A probe that connects and sends nothing is not a failure.
       if (raw.bytesRead === 0) raw.destroy()
       else {
         if (this.#startsSilent) this.#startTimer(pending)
@@ -109,7 +109,7 @@ export class Handshakes implements EchoHandler {
     else this.#queue.push(pending)
   }
 
-  /** A waiting connection takes the place of one that is slow. */
+  /** A slow handshake gives its place to a connection that waits. */
   #makeRoom() {
     let waiting = this.#queue.length
     for (const pending of this.#underWay) {

@@ -1,14 +1,14 @@
-/** Closes connections on which nothing moves, by looking at all of them now and then. */
+/** Closes idle connections, by a look at all connections at intervals. */
 import type { Socket } from 'node:net'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 
-/** Looks per idle timeout: a connection is closed at most a fourth of it too late. */
+/** Looks per idle timeout: a connection is closed at most a quarter of the timeout late. */
 const looks = 4
 
 /**
- * Looking costs nothing per chunk; a timer per connection would. Time is counted in looks, not by
+ * A look costs nothing per chunk; a timer per connection would. Time is counted in looks, not by
  * the clock: after a pause of the whole process, a client that sent meanwhile is not idle.
- * Returns a function that ends it.
+ * Returns a function that stops it.
  */
 export function closeIdle(
   clients: ReadonlySet<Socket>,

@@ -1,4 +1,4 @@
-/** Writes the ledger of the connections. Exists only where one is wanted. */
+/** Writes the ledger of the connections. Exists only if the ledger is on. */
 import type { Socket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Ledger, LedgerWriter, type Ending } from '../../../metrics/ledger.ts'
@@ -6,7 +6,7 @@ import { peerText } from '../../../vocabulary/text.ts'
 import { failureName } from '../../failures.ts'
 import type { Forwarded } from '../../../wire/proxy-header.ts'
 
-/** How often to look for connections that a reader wants closed. */
+/** How often to check whether a reader has asked to close a connection. */
 const killLookMs = 100
 /**
  * The figures of all connections are read once a second, this long after it has begun: readers look
@@ -19,7 +19,7 @@ interface Client {
   slot: number
   openedAt: number
   ending: Ending
-  /** So much had come, and all of it had gone back; -1 otherwise. */
+  /** The bytes received by the last look, if all had been echoed; -1 otherwise. */
   echoed: number
 }
 
@@ -56,7 +56,7 @@ export class ClientLedger {
     socket.on('error', error => (client.ending = failureName(error)))
   }
 
-  /** We are about to close it, for this reason. */
+  /** The server is about to close the connection, for this reason. */
   closing(socket: Socket, ending: Ending): void {
     const client = this.#clients.get(socket)
     if (client) client.ending = ending
@@ -75,7 +75,8 @@ export class ClientLedger {
     const { slot } = client
     const { bytesRead, writableLength: unsent } = socket
     if (slot === -1 || (unsent === 0 && bytesRead === client.echoed)) return
-    // What Node counts as written may still be here. To ask for it costs as much as all the rest.
+    // What Node counts as written may still be in the process. Asking costs as much as all the
+    // rest.
     const written = socket.bytesWritten - unsent
     client.echoed = unsent === 0 && written === bytesRead ? bytesRead : -1
     this.#writer.update(slot, bytesRead, written, unsent, now)

@@ -1,4 +1,4 @@
-/** A client's connection, and how one is made. */
+/** A connection of a client, and how it is made. */
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../../vocabulary/address.ts'
 import type { Calling } from '../../../options/calling.ts'
@@ -9,14 +9,14 @@ export interface Target {
   calling: Calling
 }
 
-/** A connection, whatever it travels by. */
+/** A connection over any transport. */
 export interface Link {
   /**
    * Where messages have bounds (vocabulary/transport), each write is one, and each chunk is
    * one when read; a string is a message of text where the transport tells text from binary.
    */
   readonly stream: Duplex
-  /** What was agreed on, a line each, for people: protocol, cipher, certificate. */
+  /** What both sides agreed on, a line each, for people: protocol, cipher, certificate. */
   readonly details: readonly string[]
   /** The round trip of a ping, in milliseconds, where the transport has pings. */
   readonly ping?: (() => Promise<number>) | undefined

@@ -28,12 +28,12 @@ const backlog = 65_535
 /** Sent to an idle peer after so long, to find a peer that died silently. */
 const keepAliveInitialDelay = 60_000
 
-/** The descriptor below a Node handle, which has no public name; -1 where there is none. */
+/** The descriptor of a Node handle, which has no public name; -1 if there is none. */
 export const descriptorOf = (owner: Server | Socket): number =>
   (owner as unknown as { _handle: { fd?: number } | null })._handle?.fd ?? -1
 
 export interface AcceptHandler {
-  /** May pause the listener: then no other client is accepted. */
+  /** Called with each client; may pause the listener, then no further client is accepted. */
   onClient(socket: Socket): void
   /** After turnAwayBeyond(): a client was closed. */
   onDropped(): void
@@ -54,7 +54,7 @@ export class Listener {
 
   /**
    * Binds and listens; or listens on the socket that was inherited, whose name then counts.
-   * @throws UserError if the address cannot be had
+   * @throws UserError if it cannot listen at the address
    */
   static async open({ address, sharePort, inheritedFd }: ServeTask, handler: AcceptHandler) {
     const listener = new Listener(address, handler)
@@ -79,7 +79,7 @@ export class Listener {
     else this.address = { ...this.address, port: (this.#server!.address() as AddressInfo).port }
   }
 
-  /** A path is not ours to remove when it was inherited. */
+  /** An inherited path is not removed: the parent process owns it. */
   #takeName() {
     const name = this.#server!.address()
     if (typeof name === 'string') this.address = { transport: 'unix', path: name }
@@ -100,7 +100,7 @@ export class Listener {
     return this.#kept !== -1
   }
 
-  /** Stops accepting at once. False if that cannot be done here; then everything goes on. */
+  /** Stops accepting at once. False if this system cannot; then accepting goes on. */
   pause(): boolean {
     const libc = loadLibc()
     if (typeof libc === 'string' || !this.#server) return false
@@ -112,7 +112,7 @@ export class Listener {
     return true
   }
 
-  /** The number that the next client's descriptor would have; -1 where that cannot be known. */
+  /** The number that the next client's descriptor would have; -1 if it is not known. */
   nextDescriptor(): number {
     const libc = loadLibc()
     if (typeof libc === 'string' || (!this.paused && !this.#server)) return -1
@@ -130,12 +130,12 @@ export class Listener {
     void this.#listen({ fd })
   }
 
-  /** Where pausing is impossible: have every further client closed, and be told of each. */
+  /** If pausing is impossible: closes every further client, and reports each. */
   turnAwayBeyond(clients: number): void {
     if (this.#server) this.#server.maxConnections = clients
   }
 
-  /** For good. The system resets the clients that still wait in the backlog. */
+  /** Closes the listener. The system resets the clients that still wait in the backlog. */
   close(): void {
     if (this.#kept !== -1) (loadLibc() as Libc).close(this.#kept)
     this.#kept = -1

@@ -1,4 +1,4 @@
-/** Looks at how a stream begins, and leaves the bytes in it for the next reader. */
+/** Reads the first bytes of a stream without consuming them. */
 import type { Socket } from 'node:net'
 
 const events = ['readable', 'end', 'close'] as const
@@ -20,27 +20,28 @@ export function peek<T>(
     }
     const look = () => {
       if (socket.destroyed) return settle(() => reject(socket.errored ?? left()))
-      // Nothing, as long as there is not one byte more; but what there is, once there is an end.
-      // A read of more than is there would emit the end before the next reader could listen.
+      // Null while there is no new byte; all bytes once the stream has ended.
+      // Reading more than is there would emit `end` before the next reader listens.
       const bytes = socket.read(Math.max(seen + 1, socket.readableLength)) as Buffer | null
       const ended = bytes ? bytes.length === seen : socket.readableEnded
       if (!bytes && !ended) return
       seen = bytes?.length ?? 0
-      // In the same turn: then the end has to wait.
+      // Puts the bytes back in the same turn, so that `end` has to wait.
       if (bytes) socket.unshift(bytes)
       const verdict = judge(bytes ?? Buffer.alloc(0), ended)
       if (verdict !== undefined) settle(() => resolve(verdict))
     }
-    // One listener for all of it: each new one is told again of what is there already.
+    // One listener for the whole peek: each new listener would be called again for bytes already
+    // seen.
     for (const event of events) socket.on(event, look)
     look()
   })
 }
 
-/** The client hung up before its first bytes were complete. */
+/** The client left before its first bytes were complete. */
 const left = () => Object.assign(new Error('left at once'), { code: 'HANDSHAKE_CUT' })
 
-/** Calls once bytes have come, or none will come any more. */
+/** Calls the function once bytes have come, or the stream has ended. */
 export function heardOf(socket: Socket, listener: () => void): void {
   const heard = () => {
     for (const event of events) socket.off(event, heard)

@@ -1,4 +1,4 @@
-/** What a transport serves its connections with: handshakes before the echo, and the echo. */
+/** How a transport serves its connections: the handshakes, then the echo. */
 import type { Socket } from 'node:net'
 import type { FaultSpec } from '../../../faults/index.ts'
 import type { Meter } from '../../../metrics/meter.ts'
@@ -30,9 +30,9 @@ export interface EchoHandler {
 
 export interface Protocol {
   readonly echo: EchoHandler
-  /** Of its own, behind PROXY header and TLS. */
+  /** The handshake of the transport itself, after PROXY header and TLS. */
   readonly handshakes?: readonly Handshake[]
-  /** Other faults from now on; only where the task came with some, or with an empty list. */
+  /** Sets other faults; only if the task came with faults, or with an empty list. */
   setFaults?(faults: readonly FaultSpec[]): void
 }
 

@@ -9,8 +9,8 @@ import type { Handshake } from './protocol.ts'
 import { peek } from './peek.ts'
 
 /**
- * Reads the header, which is required or optional. From a peer that is not trusted no header
- * counts: where one is required the connection is refused, else its bytes are data.
+ * Reads the header, which is required or optional. A header from a peer that is not trusted does
+ * not count: if a header is required, the connection is refused; otherwise its bytes are data.
  */
 export function readsProxy({ mode, from }: ProxyRules): Handshake {
   const trusted = networks(from)
@@ -33,7 +33,7 @@ export function readsProxy({ mode, from }: ProxyRules): Handshake {
   }
 }
 
-/** @throws UserError if one is neither an address nor a network */
+/** @throws UserError if an entry is neither an address nor a network */
 export function networks(texts: readonly string[]): BlockList {
   const list = new BlockList()
   for (const text of texts) {
@@ -51,7 +51,7 @@ export function networks(texts: readonly string[]): BlockList {
   return list
 }
 
-/** A unix socket is guarded by the rights on its folder. */
+/** The permissions of its folder protect a unix socket. */
 function isTrusted(trusted: BlockList, { remoteAddress }: Socket): boolean {
   if (remoteAddress === undefined) return true
   return trusted.check(plain(remoteAddress), isIPv6(plain(remoteAddress)) ? 'ipv6' : 'ipv4')
@@ -60,7 +60,7 @@ function isTrusted(trusted: BlockList, { remoteAddress }: Socket): boolean {
 /** An IPv4 address stays one where it comes over IPv6 (RFC 4291 section 2.5.5.2). */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '')
 
-/** Sent before all else, as if this client were a proxy. */
+/** The header that a client sends before anything else, as a proxy would. */
 export function sendProxyHeader(socket: Socket, version: 1 | 2): void {
   const { localAddress, localPort, remoteAddress, remotePort } = socket
   const isIp = localAddress !== undefined && remoteAddress !== undefined

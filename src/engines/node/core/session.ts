@@ -17,7 +17,7 @@ import { Handshakes } from './handshakes.ts'
 import type { CreateProtocol, EchoHandler, Handshake, Protocol } from './protocol.ts'
 import { Unfinished } from './unfinished.ts'
 
-/** What is spoken, and which connections are not served yet. */
+/** The protocol, and the connections that are not served yet. */
 interface Served extends Protocol {
   readonly unfinished: Unfinished
 }
@@ -45,7 +45,7 @@ export async function openServe(
   const unfinished = new Unfinished()
   const protocol = await create(task, meter, unfinished)
   const all = [...handshakes, ...(protocol.handshakes ?? [])]
-  // Without handshakes a connection pays for none.
+  // Without handshakes a connection costs no work for them.
   const echo =
     all.length === 0 ? protocol.echo : new Handshakes(all, protocol.echo, unfinished, task, meter)
   const session = new ServeSession(task, meter, { ...protocol, echo, unfinished })
@@ -61,10 +61,10 @@ class ServeSession implements Session {
   readonly #protocol: Served
   readonly #ledger: ClientLedger | undefined
   readonly #clients = new Set<Socket>()
-  /** Clients that were accepted although they must wait, where accepting cannot be paused. */
+  /** Clients that were accepted but must wait, because accepting cannot be paused. */
   readonly #waiting: Socket[] = []
   #accepting = true
-  /** Accepts although all places are taken, since a client would make room. */
+  /** Set if the server accepts although all places are taken, since a slow handshake makes room. */
   #openForTakeover = false
   #draining = false
   /** Whether descriptors have been few before. */
@@ -130,7 +130,7 @@ class ServeSession implements Session {
     if (!this.#accepting) return
     for (let n = this.#waiting.length; n > 0; n--) if (!unfinished.makeRoom()) return
     if (!this.listener.paused || !unfinished.hasSlow) return
-    // Descriptors are wanted in any case.
+    // A descriptor is needed in any case.
     if (this.#clients.size < this.#task.concurrency) unfinished.makeRoom()
     else {
       this.#openForTakeover = true
@@ -159,9 +159,9 @@ class ServeSession implements Session {
   }
 
   /**
-   * Whether the next client would get a high number. A low number of this client does not tell: it
-   * may have got the only low one that was free. Asking costs two system calls, so only when
-   * needed.
+   * Whether the next client would get a high descriptor number. A low number of this client says
+   * nothing: it may have been the only low one that was free. Asking costs two system calls, so
+   * only when needed.
    */
   #descriptorsRunLow(socket: Socket): boolean {
     const isHigh = descriptorOf(socket) >= highDescriptor
@@ -173,7 +173,7 @@ class ServeSession implements Session {
     socket.pause()
     this.#waiting.push(socket)
     this.#count('queued')
-    // A waiting client may give up, and must not be served then.
+    // A waiting client may leave; then it must not be served.
     socket
       .on('error', () => {})
       .once('close', () => {

@@ -4,7 +4,7 @@
  * waiting until its last one.
  */
 
-/** So long may all connections together go on before others are heard. */
+/** How long all connections together may go on before the event loop continues. */
 const turnMs = 5
 
 let beganAt: number | undefined

@@ -4,11 +4,13 @@
  */
 import type { Socket } from 'node:net'
 
-/** Time is counted in looks: so a busy thread does not call a client slow that it has not read. */
+/**
+ * Time is counted in looks, so that a busy thread does not call a client slow that it has not read.
+ */
 const lookMs = 250
-/** How many looks a client has for what it sends first, which it has when it connects. */
+/** How many looks a client has for its first message, which it can send at once. */
 const firstLooks = 4
-/** How many more it has for its answers: it may be as busy as this server. */
+/** How many more looks it has for its answers: it may be as busy as this server. */
 const laterLooks = 12
 
 interface Pending {
@@ -23,7 +25,7 @@ export class Unfinished {
   #looks = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** How often there was a look, while there was a connection to look at. */
+  /** The number of looks so far, counted while there was a connection to look at. */
   get looks(): number {
     return this.#looks
   }
@@ -33,7 +35,7 @@ export class Unfinished {
     this.#listeners.push(listener)
   }
 
-  /** @param refuse closes it, and counts that */
+  /** @param refuse closes the connection, and counts it */
   add(raw: Socket, refuse: () => void): void {
     this.#pending.set(raw, { since: this.#looks, refuse })
     this.#timer ??= setInterval(() => {
@@ -42,7 +44,7 @@ export class Unfinished {
     }, lookMs).unref()
   }
 
-  /** It is served, or gone. */
+  /** The connection is served, or gone. */
   delete(raw: Socket): void {
     this.#pending.delete(raw)
     if (this.#pending.size > 0) return
@@ -55,7 +57,7 @@ export class Unfinished {
     return this.#looks - since > (bytesWritten === 0 ? firstLooks : laterLooks)
   }
 
-  /** Whether one connection could make room. */
+  /** Whether a connection could make room. */
   get hasSlow(): boolean {
     return this.#slowest() !== undefined
   }

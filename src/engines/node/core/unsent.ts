@@ -1,4 +1,4 @@
-/** How many bytes of a stream the system has not taken yet. */
+/** How many bytes of a stream the system has not accepted yet. */
 import type { Duplex } from 'node:stream'
 
 /** A stream that keeps bytes elsewhere counts them itself. */
@@ -6,7 +6,9 @@ export interface Keeping {
   readonly unsentBytes: number
 }
 
-/** Of a socket: libuv has one write at a time, and knows how much of it has left. */
+/**
+ * For a socket: libuv has one write at a time, and knows how much of it the system has accepted.
+ */
 interface Internals {
   _handle?: { writeQueueSize?: number } | null
   _writableState?: { writelen?: number }
@@ -19,7 +21,7 @@ export function unsentBytes(stream: Duplex): number {
   if (writableLength === 0) return 0
   const { _handle: handle, _writableState: state } = stream as Internals
   const [queued, writing] = [handle?.writeQueueSize, state?.writelen]
-  // With TLS it is no plaintext that waits there.
+  // With TLS the waiting bytes are encrypted.
   if ('encrypted' in stream || queued === undefined || writing === undefined) return writableLength
   return Math.max(0, writableLength - Math.max(0, writing - queued))
 }

@@ -1,10 +1,10 @@
-/** Echoes a body when all of it has come (after=body): some proxies read no answer before. */
+/** Echoes a body once all of it has come (after=body): some proxies read no answer earlier. */
 import { Readable } from 'node:stream'
 import type { EchoBody } from './connection.ts'
 import { decline, type Request, type Response } from './exchange.ts'
 import type { HttpConnection } from './connection.ts'
 
-/** What may be held: of all bodies of a connection, and of all connections of a thread. */
+/** How many bytes of bodies may be stored, for a connection and for a thread. */
 const connectionMaxBytes = 4 * 2 ** 20
 const threadMaxBytes = 256 * 2 ** 20
 
@@ -19,7 +19,7 @@ export function createEchoAfterBody(echo: EchoBody): EchoBody {
   }
   const heldOf = (connection: HttpConnection) => held.get(connection) ?? 0
 
-  /** Whether there is room for so many more bytes. If not, it answers so. */
+  /** Whether there is room for this many more bytes. If not, it answers with the refusal. */
   function fits(bytes: number, response: Response, connection: HttpConnection): boolean {
     const isLarge = heldOf(connection) + bytes > connectionMaxBytes
     if (!isLarge && all + bytes <= threadMaxBytes) return true
@@ -52,7 +52,7 @@ export function createEchoAfterBody(echo: EchoBody): EchoBody {
       bytes = chunks.length = 0
     }
     const onEnd = () => {
-      // What was given up ends, too.
+      // A body that was given up ends, too.
       if (response.stream?.closed) return
       const whole = replay(request, chunks, bytes)
       response.once('close', () => whole.destroy())

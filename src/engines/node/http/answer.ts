@@ -12,7 +12,7 @@ import { countGarbage } from '../../garbage.ts'
 
 /** With more bytes unsent, a client is not read from until all of them have left. */
 const unsentMaxBytes = 128 * 1024
-/** How many answers of one connection may be delayed: pipelining could pile up any number. */
+/** How many answers of one connection may be delayed: pipelining would allow any number. */
 const delayedMax = 100
 /** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
 const empty = new Set([204, 205, 304])
@@ -25,13 +25,13 @@ function countFault(response: Response, connection: HttpConnection, counters: Fl
     counters[counter.protocol]!++
     return
   }
-  // What follows on this connection is not counted as another failure.
+  // Later errors of this connection are not counted again.
   connection.fail('protocol')
   connection.refused = true
   response.setHeader('Connection', 'close')
 }
 
-/** How to answer, or the status and the sentence of a refusal. */
+/** The directives of the request, or the status and the sentence of a refusal. */
 function allowed(request: Request, web: WebRules): Directives | Refusal {
   const refusal = refusalOf(request)
   if (refusal) return refusal
@@ -47,7 +47,7 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
   const echoWhole = createEchoAfterBody(echo)
 
   function answer(request: Request, response: Response, connection: HttpConnection) {
-    // The client was told before that no further request is answered.
+    // An earlier answer has told the client that no further request is answered.
     if (!connection.session && !connection.socket.writable) return void request.resume()
     connection.begin(request, response)
     setSafeHeaders(response)

@@ -7,7 +7,7 @@ import { failureName } from '../../failures.ts'
 import { AnswerTimeoutError, StatusError } from '../../../vocabulary/peer-errors.ts'
 import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 
-/** How much longer than its request an answer may be; the end of a longer one is not waited for. */
+/** How much longer than its request an answer may be; the end of a longer one is not awaited. */
 const excessMaxBytes = 4096
 /** A server that was sent FIN has so long to send its own. */
 const closeTimeoutMs = 1_000
@@ -40,7 +40,7 @@ export abstract class Caller extends Duplex {
   /** Connects again to a server that has closed, although there is nothing to send. */
   reopen(): void {}
 
-  /** So much is unanswered that nothing more is written before some comes back. */
+  /** Set if so much is unanswered that nothing more is written until some of it comes back. */
   protected get isFull(): boolean {
     const { underWayMaxBytes = Infinity } = this.calling
     return this.sentBytes - this.returnedBytes >= underWayMaxBytes
@@ -77,7 +77,7 @@ export class Answer {
   complete = false
   /** It was sent more than once. */
   again = false
-  /** It is longer than an echo can be, so its end is not waited for. */
+  /** The answer is longer than an echo can be, so its end is not awaited. */
   isOverlong = false
 
   constructor(sent: Buffer) {
@@ -108,11 +108,14 @@ export function closeInOrder(socket: Duplex): void {
 export function destroyLater(socket: Duplex): void {
   if (socket.destroyed) return
   const timer = setTimeout(() => socket.destroy(), closeTimeoutMs).unref()
-  // The process may exit before.
+  // The timer does not keep the process alive.
   ;(socket as Partial<Socket>).unref?.()
   socket.once('close', () => clearTimeout(timer))
 }
 
-/** Whether the server merely closed, which it may at any time; an error of TLS or HTTP is more. */
+/**
+ * Whether the server only closed the connection, as it may at any time; an error of TLS or HTTP is
+ * a failure.
+ */
 export const isClose = (error: Error | null | undefined): boolean =>
   !error || failureName(error) === 'reset'

@@ -1,4 +1,4 @@
-/** One connection of an HTTP server: what is under way on it, and how it ends. */
+/** One connection of an HTTP server: its open requests, and how it ends. */
 import type { Server } from 'node:http'
 import { constants, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
@@ -18,14 +18,17 @@ export class HttpConnection {
   /** Only of HTTP/2. */
   session: ServerHttp2Session | undefined
   leaving = false
-  /** The client sent no valid HTTP, and was told so. */
+  /** The client did not send valid HTTP, and was told so. */
   refused = false
-  /** Its end is known, and counted if it is a failure; errors that follow are not counted again. */
+  /**
+   * The end of the connection is known, and counted if it is a failure; later errors are not
+   * counted.
+   */
   #over = false
   readonly #counters: Meter['counters']
   /** Streams whose answer we ended before it was complete. */
   readonly #cut = new WeakSet<object>()
-  /** Called when it has ended: each ends something that waits. */
+  /** Called when the connection has ended: each listener ends something that waits. */
   readonly #onGone = new Set<() => void>()
   readonly #onLeaving = new Set<() => void>()
   readonly #underWay = new Set<Response>()
@@ -52,7 +55,7 @@ export class HttpConnection {
     return true
   }
 
-  /** The client has left: errors that follow are no failures. */
+  /** The client has left: later errors are not failures. */
   left(): void {
     this.#over = true
     this.raw.destroy()
@@ -89,7 +92,7 @@ export class HttpConnection {
     if (this.leaving && !this.session && this.#underWay.size === 0) this.socket.end()
   }
 
-  /** Finishes the requests that are under way, and takes no others. */
+  /** Finishes the open requests, and accepts no others. */
   leave(): void {
     this.leaving = true
     for (const listener of this.#onLeaving) listener()

@@ -1,10 +1,10 @@
-/** Describes a request as JSON: the answer to GET, and to whatever else has no body. */
+/** Describes a request as JSON: the answer to GET, and to other requests without a body. */
 import type { TLSSocket } from 'node:tls'
 import { targetOf, type Request } from './exchange.ts'
 import type { HttpConnection } from './connection.ts'
 
 /**
- * It has what the client sent and how, and nothing of this machine, its environment or its files.
+ * It contains what the client sent, and nothing of this machine, its environment or its files.
  * HEAD is described as GET, so that both have the same length (RFC 9110 section 9.3.2).
  */
 export function describe(request: Request, connection: HttpConnection): Buffer {
@@ -47,7 +47,9 @@ const pair = new RegExp(String.raw`\[\n\s+(${text}),\n\s+(${text})\n\s+\]`, 'g')
 /** Puts each pair on one line instead of four. */
 const inLines = (json: string): string => json.replace(pair, '[$1, $2]')
 
-/** Escapes what would mean something to a reader that takes it for HTML or a script. */
+/**
+ * Escapes characters that have a meaning in HTML or a script, in case a reader takes it for one.
+ */
 const harmless = (json: string): string =>
   json.replace(
     /[<>&\u2028\u2029]/g,

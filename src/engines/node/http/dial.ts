@@ -12,7 +12,7 @@ import { Http1Messages, Http1Stream, type Place } from './h1-caller.ts'
 
 /** @param dialLower dials the transport below; again after a server closed between requests */
 export async function openHttp(target: Target, dialLower: () => Promise<Link>): Promise<Link> {
-  // Loaded before dialling: what a server sends at once, such as an alert, must find a listener.
+  // Loaded before dialling: a server may send something at once, such as an alert.
   if (target.calling.tls?.alpn?.includes('h2')) await import('./h2-caller.ts')
   const lower = await dialLower()
   const address = target.address as HostAddress

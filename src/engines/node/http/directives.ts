@@ -1,4 +1,4 @@
-/** How a request wants to be answered: `?status=503&delay=200ms`, or the headers of that name. */
+/** What a request asks for: `?status=503&delay=200ms`, or the same in headers. */
 import { parseDuration } from '../../../vocabulary/units.ts'
 import { targetOf, type Request } from './exchange.ts'
 

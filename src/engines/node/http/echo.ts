@@ -1,4 +1,4 @@
-/** The echo over HTTP: finds the version of a connection, and begins and ends it. */
+/** The echo over HTTP: detects the version of a connection, begins and ends it. */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Meter } from '../../../metrics/meter.ts'

@@ -24,7 +24,7 @@ interface Line {
   parser: AnswerParser
   /** How many messages were answered on it. */
   answered: number
-  /** An answer has said that it is the last one. */
+  /** An answer has announced that it is the last one. */
   isLast: boolean
   sinceMs: number
 }
@@ -114,7 +114,7 @@ export class Http1Messages extends Caller {
     closeInOrder(line.socket)
   }
 
-  /** No byte of the answer has come, and the server may have closed before the request came. */
+  /** No byte of the answer has come: the server may have closed before it received the request. */
   #mayGoAgain = ({ answered }: Line): boolean => answered > 0 && this.#answer?.begun === false
 
   #onEnd(line: Line, error?: Error | null) {
@@ -278,7 +278,7 @@ export class Http1Stream extends Caller {
     this.awaitAnswer(this.#isOwed)
   }
 
-  /** The server has to act: to take what was written or, after all that may be, to answer. */
+  /** The server must act: it must read what was written or, when all is written, answer. */
   get #isOwed(): boolean {
     return (this.#isSaid || this.#isWriting || this.isFull) && !this.#answered
   }

@@ -1,4 +1,4 @@
-/** The parser of HTTP/1.1: Node's, at its strictest, and the answers to what it refuses. */
+/** The HTTP/1.1 parser of Node in its strict mode, and the answers to what it refuses. */
 import { createServer, type Server } from 'node:http'
 import type { FailureName } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
@@ -32,14 +32,14 @@ export function createParser(
     headersTimeout: timeoutMs,
     requestTimeout: 0,
     connectionsCheckingInterval: Math.max(10, Math.min(1_000, timeoutMs / 4)),
-    // The idle timeout is the same on every transport, and not the parser's.
+    // The idle timeout is that of every transport, so the parser's is off.
     keepAliveTimeout: 0,
     // rules.ts checks it, so that it is counted and answered with a sentence.
     requireHostHeader: false,
     insecureHTTPParser: false,
     noDelay: true,
   })
-  // Every header is described, so none is dropped; their size is bounded.
+  // The number of headers is not limited, since all are described; their size is limited.
   server.maxHeadersCount = 0
   for (const event of ['request', 'checkExpectation'] as const)
     server.on(event, (request, response) =>
@@ -54,7 +54,7 @@ export function createParser(
     if (!connection || connection.refused) return
     const { code = '' } = error
     const malformed = code.startsWith('HPE_') || Object.hasOwn(refusals, code)
-    // An error of the connection is counted there. Or the client left within a request.
+    // An error of the connection is counted elsewhere; otherwise the client left during a request.
     if (!malformed || code === 'HPE_INVALID_EOF_STATE') {
       if (malformed) connection.fail('closedEarly')
       socket.destroy()

@@ -11,7 +11,7 @@ import { open, request } from './h2-session.ts'
 
 type Callback = (error?: Error | null) => void
 
-/** How many times messages may be sent again without an answer, for each message in flight. */
+/** How often messages may be sent again before an answer comes, per message in flight. */
 const againMax = 5
 
 /** A connection: the one that is used now, or one that only finishes its requests. */
@@ -56,7 +56,7 @@ export class Http2Messages extends Caller {
     const line: Line = { socket, session, streams, answered: 0, isLeft: false, sinceMs }
     this.#line = line
     this.#lines.add(line)
-    // First of all listeners: others end the streams, and those look at `isLeft`.
+    // Must be the first listener: others end the streams, which then look at `isLeft`.
     socket.once('end', () => this.#onLeft(line))
     session
       .on('error', error => isClose(error) || this.destroy(error))
@@ -69,7 +69,7 @@ export class Http2Messages extends Caller {
     heedFin(session, socket, () => streams)
   }
 
-  /** Bytes that the system has not taken: a write is done at once, and waits in its stream. */
+  /** Bytes that the system has not accepted: a write completes at once, and waits in its stream. */
   get unsentBytes(): number {
     let waiting = this.writableLength
     for (const { sent, again } of this.#unsent) if (!again) waiting += sent.length
@@ -259,7 +259,7 @@ export class Http2Stream extends Caller {
     this.#stream.end(callback)
   }
 
-  /** The server has to act: to take what was written or, after all that may be, to answer. */
+  /** The server must act: it must read what was written or, when all is written, answer. */
   get #isOwed(): boolean {
     return (this.#isSaid || this.#isWriting || this.isFull) && !this.#answered
   }

@@ -12,8 +12,8 @@ const complete: readonly (number | undefined)[] = [
 const behindMs = 20
 
 /**
- * After FIN, streams that came whole are finished, the others are cancelled, and the session is
- * closed. It would wait for ever otherwise.
+ * After FIN the requests that came whole are answered, the other streams are cancelled, and the
+ * session is closed. Otherwise it would wait for ever.
  */
 export function heedFin(
   session: Http2Session,

@@ -1,4 +1,4 @@
-/** Finds out whether an HTTP/2 connection still works: some of its ends have no event in Node. */
+/** Checks whether an HTTP/2 connection still works: Node has no event for some of its ends. */
 import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 
@@ -26,7 +26,7 @@ export class Pulse {
   readonly #onOver: (why: Over) => void
   /** Bytes that had come at the last look. */
   #heard = 0
-  /** It works: not asked again until something comes. */
+  /** The connection works: it is not asked again until something comes. */
   #sure = false
   #asking = false
   #ended = false

@@ -1,4 +1,4 @@
-/** HTTP/2 (RFC 9113): Node's, with bounds for what costs the server more than the client. */
+/** HTTP/2 (RFC 9113) of Node, with limits for what costs the server more than the client. */
 import {
   constants,
   createServer,
@@ -20,7 +20,7 @@ import type { HttpConnection } from './connection.ts'
 /** The first bytes of a client (section 3.4). */
 export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
-/** How many of each a client may cause at once, and per second from then on. */
+/** How many of each a client may cause: a burst, and a rate per second. */
 const bounds = {
   /**
    * Streams that end before their answer, by RST_STREAM of the client (CVE-2023-44487) or because

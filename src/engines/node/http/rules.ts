@@ -22,8 +22,8 @@ const unknownVersion: Refusal = [505, 'In a request line the versions are 1.0 an
 const unknownMethod: Refusal = [501, `This echo server knows ${methods}.`]
 
 /**
- * What is wrong with a request that Node's parser takes: it is none, or a proxy may read it in
- * another way.
+ * What is wrong with a request that Node's parser accepts: it is not valid, or a proxy may read it
+ * differently.
  */
 export function faultIn(request: Request, isHttp2: boolean): Refusal | undefined {
   const { httpVersion, headers, method, url = '' } = request

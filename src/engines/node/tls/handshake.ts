@@ -20,7 +20,7 @@ import { describe } from './details.ts'
 /** The server's handshake: makes a secure stream of a plain one. */
 export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask): Handshake {
   const { cert, key, clientCa } = identity!
-  // It never listens: it is given each connection, and all share its context.
+  // This TLS server never listens: it is given each connection, and all share its context.
   const server = tls.createServer({
     cert,
     key,
@@ -65,9 +65,8 @@ const endedByErrors = (socket: tls.TLSSocket): tls.TLSSocket =>
   endedByItself(socket.on('error', () => socket.destroy()))
 
 /**
- * A stream that is ended within the event of a chunk ends in the midst of its input: Node then asks
- * OpenSSL for close_notify twice, and with the second one throws away the records that still wait.
- * In a turn of its own there are none.
+ * If a stream is ended during the event of a chunk, Node asks OpenSSL for close_notify twice, and
+ * the second time discards records that still wait. In a turn of its own no records wait.
  */
 function endedByItself(socket: tls.TLSSocket): tls.TLSSocket {
   const final = socket._final.bind(socket)
@@ -80,8 +79,8 @@ const below = (socket: tls.TLSSocket): unknown =>
   (socket as unknown as { _parent: unknown })._parent
 
 /**
- * Whatever a client wants to speak, it is echoed: so we agree to what it likes best. Behind https
- * there are HTTP/2 and 1.1, behind wss 1.1 alone; undefined refuses (no_application_protocol, RFC
+ * Selects the protocol (ALPN). On tls any protocol is echoed, so the first offer is selected. On
+ * https it is HTTP/2 or 1.1, on wss 1.1 alone; undefined refuses (no_application_protocol, RFC
  * 7301).
  */
 function choose(transport: string, protocols: string[]): string | undefined {
@@ -146,11 +145,11 @@ function agreed(stream: tls.TLSSocket, timeoutMs: number): Promise<void> {
     )
     const fail = (error: NodeJS.ErrnoException) => {
       clearTimeout(timer)
-      // Node gives an end within the handshake the name of a reset.
+      // Node reports an end during the handshake as a reset.
       const ended = error.code === 'ECONNRESET' && error.syscall === undefined
       reject(ended ? handshakeCut() : error)
     }
-    // A caller that gave up destroys the stream below, and there is no error then.
+    // A caller that has timed out destroys the stream below; then there is no error.
     const close = () => fail(handshakeCut())
     stream.once('error', fail).once('close', close)
     stream.once('secureConnect', () => {

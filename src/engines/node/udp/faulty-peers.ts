@@ -1,4 +1,4 @@
-/** A badly behaved server of datagrams: what each source sends goes through faults of its own. */
+/** The echo of datagrams with faults: each source has a chain of faults of its own. */
 import { Chain, type ChainOptions } from '../../../faults/chain.ts'
 import type { Chunk } from '../../../faults/fault.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
@@ -14,7 +14,10 @@ export interface Endpoint {
   port: number
 }
 
-/** How many sources have faults of their own at once; of one more, the oldest loses what waits. */
+/**
+ * How many sources may have a chain at once; for a further one, the oldest chain is dropped with
+ * what waits in it.
+ */
 const peersMax = 1_024
 /** How much may wait in all of them; more is dropped, as by a full socket buffer. */
 const heldMaxBytes = 64 * 2 ** 20
@@ -69,7 +72,7 @@ export class FaultyPeers {
     for (const peer of this.#peers.values()) peer.renewChain()
   }
 
-  /** What is held comes out in its time; nothing more goes in. */
+  /** Waiting datagrams leave when they are due; no more are accepted. */
   leave(): void {
     this.#leaving = true
     for (const peer of this.#peers.values()) peer.leave()
@@ -81,7 +84,7 @@ export class FaultyPeers {
 }
 
 class Peer {
-  /** So many bytes wait that no more are taken. */
+  /** So many bytes wait that no more are accepted. */
   full = false
   readonly #from: Endpoint
   readonly #run: FaultRun
@@ -105,7 +108,7 @@ class Peer {
 
   async run(): Promise<void> {
     await this.#run.run(({ data }) => this.#send(data, this.#from))
-    // It must not count as held.
+    // It must not count as waiting.
     await this.#run.discard()
   }
 

@@ -16,9 +16,9 @@ export async function dialDatagrams({ address }: Target): Promise<Link> {
   return { stream: new DatagramStream(await candidates.connect(), candidates), details: [] }
 }
 
-/** So many datagrams are kept unread; more are lost, as in the system. */
+/** How many datagrams are kept unread; further ones are dropped, as by the system. */
 const unreadMax = 1_024
-/** So many of those sent before the first answer are sent again to another address. */
+/** How many datagrams sent before the first answer are sent again to another address. */
 const unprovenMax = 64
 
 /**
@@ -84,7 +84,7 @@ class DatagramStream extends Duplex {
     })
   }
 
-  /** There is no FIN: the other side does not learn of it. */
+  /** Udp has no FIN: the other side does not learn of the end. */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     // While the socket is replaced there is none to close.
     if (this.#moving) done(error)

@@ -16,10 +16,10 @@ import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
 /** How many datagrams may wait in this process for the system to take them. */
 const unsentMax = 1_024
-/** How often the system is asked what it has thrown away. */
+/** How often the system is asked how many datagrams it has dropped. */
 const askMs = 1_000
 
-/** @throws UserError if the address cannot be had */
+/** @throws UserError if it cannot listen at the address */
 export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<Session> {
   keepFreed()
   const { sharePort, inheritedFd: fd } = task
@@ -92,7 +92,7 @@ class DatagramServer implements Session {
     else if (!this.#faulty.push(data, { address, port })) counters[counter.datagramsDropped]!++
   }
 
-  /** Gives it to the system, unless so much waits there that it is better dropped. */
+  /** Sends it, unless so much waits already that it is dropped. */
   readonly send = (data: Uint8Array, { address, port }: Endpoint): void => {
     const counters = this.#counters
     if (this.#left || this.#socket.getSendQueueCount() >= unsentMax) {

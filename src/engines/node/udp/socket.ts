@@ -54,12 +54,12 @@ export class Candidates {
     return this.#hosts
   }
 
-  /** Whether there is one that was not tried. */
+  /** Whether an address is left that was not tried. */
   get hasNext(): boolean {
     return this.#at < this.#hosts.length
   }
 
-  /** From the first again, for another socket. */
+  /** Begins again with the first address, for another socket. */
   again(): Candidates {
     return new Candidates(this.#port, this.#hosts)
   }
@@ -105,7 +105,8 @@ export async function adoptSocket(fd: number): Promise<Socket> {
   const socket = await adopt(fd, '0.0.0.0')
   const libc = loadLibc()
   if (socket.address().family === 'IPv4' || typeof libc === 'string') return socket
-  // The kind is told only by a socket of the other kind, which closes it when it goes.
+  // Only a socket of family IPv6 reports IPv6, and closing either closes the descriptor: so bind a
+  // copy.
   const other = await adopt(libc.dup(fd), '::')
   socket.close()
   return other

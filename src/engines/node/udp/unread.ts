@@ -1,4 +1,4 @@
-/** How many datagrams the system has thrown away unread. */
+/** How many datagrams the system has dropped unread. */
 import type { Socket } from 'node:dgram'
 import { loadLibc } from '../../os/libc.ts'
 import { descriptorOf } from './destinations.ts'

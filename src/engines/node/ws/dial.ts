@@ -10,7 +10,7 @@ import type { Link, Target } from '../core/link.ts'
 import { anyFragments, joinFragments } from './fragments.ts'
 import { MessageStream } from './stream.ts'
 
-/** No server can fill our memory; its own limit is reached long before. */
+/** The longest message, so that a server cannot fill the memory; servers have a lower limit. */
 const messageMaxBytes = 2 ** 30
 
 /**
@@ -76,13 +76,13 @@ function answered(url: string, { statusCode, statusMessage }: IncomingMessage): 
   )
 }
 
-/** In Node's words. */
+/** The text of Node's error. */
 const hungUp = 'socket hang up'
 
 /** Errors of the system and of TLS stay what they are. */
 function explained(url: string, error: Error): Error {
   const code = errnoOf(error)
-  // Node gives an end within the answer the name of a reset.
+  // Node reports an end during the answer as a reset.
   if (error.message === hungUp)
     return unsuited(url, 'it closed the connection instead of upgrading')
   if (/^(E[A-Z]+|ERR_SSL_.*)$/.test(code)) return error

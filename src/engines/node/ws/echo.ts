@@ -93,7 +93,7 @@ function echoDeflated(ws: ServerSocket, socket: Socket, { counters }: Meter) {
   socket.on('drain', resume)
 }
 
-/** Whether it is to be echoed: not after the close frame. */
+/** Whether messages are still echoed: not after the close frame. */
 function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): boolean {
   if (ws.readyState !== ws.OPEN) {
     counters[counter.bytesDiscarded]! += length
@@ -115,7 +115,7 @@ const resumed = (echo: EchoHandler, { opened }: Upgrade): EchoHandler => ({
   finish: socket => echo.finish(socket),
 })
 
-/** A message that is too long is no broken frame; the package's other errors are. */
+/** A message that is too long is not a broken frame; the other errors of the package are. */
 const tooLong = ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH']
 
 /** Broken frames are closed with the right code by the package, and are no crash here. */

@@ -9,7 +9,7 @@ import type { WebSocket } from 'ws'
 /** Turns off the package's bounds: they count fragments, which are joined here. */
 export const anyFragments = { maxFragments: 0, maxBufferedChunks: 0 } as object
 
-/** How many may gather before they are joined. */
+/** How many fragments are collected before they are joined. */
 const togetherMax = 256
 
 /** Its receiver has no public name. */

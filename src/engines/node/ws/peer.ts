@@ -1,4 +1,4 @@
-/** A WebSocket client of a badly behaved server (core/faulty-echo). */
+/** A WebSocket client of an echo with faults (core/faulty-echo). */
 import type { Socket } from 'node:net'
 import { heldMaxBytes } from '../../../faults/arrivals.ts'
 import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
@@ -19,11 +19,11 @@ export class MessagePeer implements Peer {
   readonly #pongs: FrameWriter
   #listening = true
   #ended = false
-  /** Why it is not read from. */
+  /** The reasons why the client is not read from. */
   readonly #holds = new Set<'data' | 'pongs' | 'hang'>()
   /** The newest ping whose pong had no room; older ones need none (RFC 6455 section 5.5.3). */
   #unanswered: Buffer | undefined
-  /** What has come while nothing was answered. */
+  /** Frames that came while the connection hung. */
   #ignoredBytes = 0
   /** The client's close frame, which is answered when everything is written. */
   #closeFrame: [code?: number, reason?: string | Buffer] | undefined
@@ -90,7 +90,7 @@ export class MessagePeer implements Peer {
     this.#release('data')
   }
 
-  /** Other faults are in force: it may not hang any more. */
+  /** Other faults are in force: the connection may not hang any more. */
   revive(): void {
     this.#ignoredBytes = 0
     this.#release('hang')

@@ -30,7 +30,7 @@ const noUpgrade: Refusal = [
   { Upgrade: 'websocket', ...use13 },
 ]
 
-/** After a close frame a client has `drainMs` to hang up, as at the end of the server. */
+/** After a close frame a client has `drainMs` to close the connection, as when the server stops. */
 export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter): Upgrade {
   const opened = new WeakMap<Socket, ServerSocket>()
   const refused = new WeakSet<Duplex>()
@@ -54,7 +54,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     const head = { ...headersOf(why), ...headers }
     const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${why}\n`)
-    // Unread input would make a reset of the close, and the answer would be lost.
+    // With unread input the close would be a reset, and the answer would be lost.
     socket.resume().on('error', () => {})
     const timer = setTimeout(() => socket.destroy(), lingerMs)
     socket.once('close', () => clearTimeout(timer))
@@ -79,7 +79,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     if (refusal) refuse(socket, refusal)
     else
       upgrades.handleUpgrade(request, socket, head, ws => {
-        // Nothing is to arrive before a listener is there.
+        // Paused, so that nothing arrives before there is a listener.
         ws.pause()
         joinFragments(ws, socket as Socket)
         waiting.get(socket)?.(ws)
@@ -111,7 +111,7 @@ const headersOf = (body: string): Record<string, string> => ({
   'Content-Length': String(Buffer.byteLength(body) + 1),
 })
 
-/** Why this request for an upgrade is not granted; the package looks at the rest of it. */
+/** Why this request for an upgrade is refused; the package checks the rest of it. */
 function refusalOf(
   { method, headers }: IncomingMessage,
   origins: string[] | undefined,
