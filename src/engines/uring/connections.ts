@@ -108,10 +108,7 @@ export class Connections {
     this.#settle(slot)
   }
 
-  /**
-   * A connection with a large flow got its descriptor: its bytes are moved once its receive has
-   * ended.
-   */
+  /** A large flow got its descriptor: its bytes are moved once its receive has ended. */
   onInstalled(slot: number, generation: number, fd: number): void {
     const state = generation === this.#generation[slot] ? this.#state[slot]! : bit.DEAD
     const wanted = !(state & (bit.DEAD | bit.LEAVING))
