@@ -19,7 +19,7 @@ const apply: { [Name in keyof Events]: (data: Events[Name]) => void } = {
   bench: state.changeBench,
 }
 
-/** The browser tries again by itself where the connection broke, but not after a refusal. */
+/** The browser reconnects by itself after a broken connection, but not after a refusal. */
 const retryMs = 2000
 
 export function listen(): void {

@@ -12,7 +12,7 @@ import type {
 /** So much is kept, as the server does. */
 export const historyMs = 900_000
 
-/** connecting: never heard of it yet; lost: it was there; refused: it wants its token. */
+/** connecting: no answer yet; lost: it was connected before; refused: it needs its token. */
 export type Link = 'connecting' | 'live' | 'lost' | 'refused'
 
 export const link = signal<Link>('connecting')

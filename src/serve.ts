@@ -71,7 +71,7 @@ export interface Server extends AsyncDisposable {
   setFaults(faults: readonly FaultSpec[]): Promise<void>
   /**
    * Stops accepting, echoes what was received, says FIN, waits up to `drainMs` for the clients to
-   * hang up. With `now` it leaves at once. May be called again to change one's mind.
+   * hang up. With `now` it leaves at once. A second call may shorten the wait.
    */
   close(how?: 'drain' | 'now'): Promise<void>
   /** Resolves when it has ended, for whatever reason; rejects on a defect of yodel. */

@@ -6,7 +6,7 @@ export interface Sent {
   outcome: 'awaited' | 'back' | 'lost'
 }
 
-/** What a datagram that came is: an answer in time, one that is late, or one more of the same. */
+/** What a received datagram is: an answer in time, a late answer, or a duplicate. */
 export interface Arrival {
   sent: Sent
   how: 'back' | 'late' | 'again'

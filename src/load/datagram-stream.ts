@@ -9,7 +9,7 @@ import type { WrongBytes } from './wrong-bytes.ts'
 /** How much of a wrong datagram is shown, and of the right bytes before it. */
 const shownBytes = 32
 const beforeBytes = 16
-/** Among so many it is looked which one a damaged datagram may have been. */
+/** How many sent datagrams are compared to find which one a damaged datagram was. */
 const suspectsMax = 64
 
 /** What a stream knows of the load that it belongs to. */
@@ -37,12 +37,14 @@ export class DatagramStream {
   /** Its number in this thread, and in the whole run. */
   readonly index: number
   readonly connection: number
-  /** It is given up; counted under its first reason. */
+  /** The stream has failed; it is counted under its first reason. */
   failed = false
   readonly #traffic: DatagramLoad
   /** By their sequence number, the oldest first. */
   readonly #flights = new Map<number, Flight>()
-  /** Messages that are due (open loop); those that were sent, or were warm-up nobody needs. */
+  /**
+   * Messages that are due (open loop); of these, the sent ones and the dropped ones of the warm-up.
+   */
   #planned = 0
   #taken = 0
   /** The next sequence number, and the first behind the warm-up. */
@@ -124,7 +126,7 @@ export class DatagramStream {
     return false
   }
 
-  /** Those under way as they were sent, in case that nobody was there to get them. */
+  /** The datagrams under way, to be sent again if no process listened at the address. */
   *unanswered(): Iterable<[sequence: number, datagram: Buffer]> {
     for (const sequence of this.#flights.keys())
       yield [sequence, this.#traffic.write(this.connection, sequence)]

@@ -1,4 +1,4 @@
-/** Finds the probable cause of wrong bytes, by where the bytes that came belong. */
+/** Finds the probable cause of wrong bytes, by the origin of the bytes that came. */
 import { plural } from '../vocabulary/units.ts'
 import { Origins } from './origins.ts'
 import type { Payload } from './payload.ts'
@@ -63,7 +63,7 @@ class Case {
     return this.#pieces.slice(1).find(({ whose }) => whose === 'own')
   }
 
-  /** The first bytes are of no stream. */
+  /** The first bytes belong to no stream. */
   #damaged(first: Piece): Diagnosis {
     const { receivedBytes, sentBytes } = this.#wrong
     const resumed = this.#resumed
@@ -211,7 +211,7 @@ class Case {
     return { cause: 'foreign', detail: `${from}${how}.` }
   }
 
-  /** What cannot be known where the stream repeats. */
+  /** What cannot be known if the stream repeats. */
   #multiple(bytes: number): string {
     const { periodBytes } = this.#payload
     if (periodBytes === Infinity || bytes === Math.abs(this.#sumBytes)) return ''

@@ -1,9 +1,9 @@
-/** What is said of an answer that ended too early, or never came. */
+/** The sentences about an answer that ended too early, or never came. */
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../vocabulary/units.ts'
 import type { Diagnosis } from './diagnosis.ts'
 
-/** What a connection is still to get. */
+/** The answers that a connection still waits for. */
 export interface Owed {
   missingBytes: number
   /** Bytes that came of the incomplete message. */

@@ -5,7 +5,7 @@
 import type { FailureName } from '../metrics/meter.ts'
 import type { UnderWay, WrongBytes } from './wrong-bytes.ts'
 
-/** Wrong bytes are collected for so long at most, to see how it goes on behind them. */
+/** How long wrong bytes are collected at most, to see how the stream continues. */
 const collectedNs = 100e6
 
 /** A stream that has received wrong bytes. */
@@ -19,7 +19,7 @@ export class Evidence<S extends Suspect> {
   wrong: WrongBytes | undefined
   /** The first corrupt ones, where those are counted and do not end their connection. */
   corrupt: WrongBytes | undefined
-  /** Of HTTP: how many connections failed by each status that is none of success. */
+  /** With HTTP: how many connections failed by each error status. */
   readonly statuses = new Map<number, number>()
   /** Why connections failed that owed nothing, by class, where more is known: the first of each. */
   readonly reasons = new Map<FailureName, string>()
@@ -52,7 +52,7 @@ export class Evidence<S extends Suspect> {
     return suspect
   }
 
-  /** What was collected has to do. */
+  /** No more will come: diagnoses what was collected. */
   diagnose(): void {
     const suspect = this.#suspect
     this.#suspect = undefined

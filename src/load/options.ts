@@ -80,14 +80,14 @@ export const loadOptions = {
       show: shown(value => `${formatCount(value)}/s`, 'closed loop'),
     },
   }),
-  /** Stop after so many messages, those of the warm-up left out. */
+  /** Stop after this many messages, without those of the warm-up. */
   count: option(count({ unlimited: true }), {
     default: Infinity,
     flag: 'count',
     help: 'stop after this many messages, without the warm-up',
     condition: { name: 'count', show: shown(String, 'no limit') },
   }),
-  /** Stop so long after the warm-up. */
+  /** Stop this long after the warm-up. */
   durationMs: option(duration({ zero: false }), {
     default: Infinity,
     flag: 'duration',
@@ -100,7 +100,7 @@ export const loadOptions = {
     flag: 'drain',
     help: 'wait at the end for what is under way',
   }),
-  /** Connecting, or a message unanswered for so long, is a failure. */
+  /** A connection that is not made, or a message unanswered, for this long is a failure. */
   timeoutMs: option(duration({ zero: false }), {
     default: 10_000,
     flag: 'timeout',
@@ -188,7 +188,7 @@ export const benchOptions = {
     help: 'closed loop: wait before the next message; 50ms~20ms varies',
     condition: { name: 'think time', show: shown() },
   }),
-  /** Short connections per second beside the steady ones: connect, echo once, hang up. */
+  /** Short connections per second beside the steady ones: connect, echo once, close. */
   churnPerSecond: option(rate({ zero: true }), {
     default: 0,
     flag: 'churn',
@@ -201,7 +201,7 @@ export const benchOptions = {
       reason: name => `There are no short connections on ${name}, as there are no connections.`,
     },
   }),
-  /** Connections that are merely held. */
+  /** Connections that stay open and idle. */
   idle: option(count({ min: 0 }), {
     default: 0,
     flag: 'idle',

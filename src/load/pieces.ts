@@ -13,7 +13,7 @@ export interface Piece {
   /** Of own and other: where in which stream it begins. */
   connection: number
   offset: number
-  /** Another place is as plausible. */
+  /** Another origin is as plausible. */
   doubtful?: true
 }
 

@@ -11,7 +11,7 @@ import { createSizes, type Sizes } from './sizes.ts'
 import { Stream } from './stream.ts'
 import { Timetable } from './timetable.ts'
 
-/** What has been waited for so long at least may be called missing. */
+/** How long to wait at least before bytes count as missing. */
 const patientNs = 50e6
 
 export class Traffic extends Timetable<Stream> {

@@ -203,12 +203,12 @@ export const counterNames = Object.keys(counters) as CounterName[]
 /** Of those that a server counts. */
 export const servedCounters = counterNames.filter(name => counters[name].of !== 'load')
 
-/** Of a counter, where any is meant. */
+/** The row of a counter, as the general type. */
 export const counterOf = (name: CounterName): Counter => counters[name]
 
 /** A distribution of a load, in nanoseconds. */
 interface Distribution {
-  /** Of what it is, behind its name. */
+  /** Its help text, which follows its name. */
   readonly help: string
   /**
    * Whether a result has it by its own name (`responseUs`), with its buckets: always, or if there

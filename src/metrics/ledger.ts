@@ -1,7 +1,7 @@
 /** The connections of one serving thread, in memory that every thread can read. */
 import { failureNames, type FailureName } from './meter.ts'
 
-/** So many are listed; more are served and counted all the same. */
+/** How many connections are listed; further ones are served and counted, too. */
 export const ledgerSlots = 16_384
 /** An IPv6 address with a zone and a port has 53 characters at most, so nothing is cut. */
 const peerMaxBytes = 64
@@ -13,7 +13,7 @@ export type Ending = 'closed' | 'idle' | 'killed' | FailureName
 /** Upper bounds of the histogram of lifetimes, in seconds; what is longer is counted above them. */
 export const lifetimeBounds = [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 3600]
 
-/** What a slot says of its connection. Instants are milliseconds since 1970. */
+/** The entry of a slot. Instants are milliseconds since 1970. */
 export interface Entry {
   slot: number
   /** Tells it from earlier connections in the same slot. */
@@ -227,7 +227,7 @@ export class LedgerWriter {
     peers[at] = length
   }
 
-  /** What a look at the connection found. */
+  /** Records the figures of a connection at a look. */
   update(slot: number, bytesIn: number, bytesOut: number, unsent: number, atMs: number): void {
     const { numbers } = this.ledger
     const at = slot * fieldCount

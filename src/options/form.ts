@@ -25,7 +25,7 @@ export interface Kind<T> {
   readonly file?: true
 }
 
-/** What there is to say of an option, beside what its values are. */
+/** The row of an option without its kind of values. */
 export interface About<T, D extends T | undefined> {
   readonly default: D
   /** Of the command line, without dashes; without one the option is for the library alone. */

@@ -88,7 +88,7 @@ export const percent = (mistake: (value: number) => string | undefined = none): 
   mistake,
 })
 
-/** Typed or not. */
+/** A flag: typed or not. */
 export const whether = (): Kind<boolean> => ({
   placeholder: '',
   parse: () => true,

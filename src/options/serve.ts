@@ -67,7 +67,7 @@ export const proxyOptions = {
 /** The package `ws` counts in 32 bits. */
 const messageMaxMaxBytes = 2 ** 31 - 1
 
-/** What WebSocket and HTTP servers put up with. */
+/** Limits of WebSocket and HTTP servers. */
 export const webOptions = {
   /** A longer message is refused; bytes. Bodies of HTTP stream through and have no limit. */
   messageMaxBytes: option(size({ max: messageMaxMaxBytes, maxText: '2 GiB less 1' }), {
@@ -106,7 +106,7 @@ export const datagramOptions = {
     defaultText: '10k/s; loopback: unlimited',
     where: { transports: ['udp'] },
   }),
-  /** Rules that are not to hold. */
+  /** The rules that are lifted. */
   allow: option(list(choice(datagramRules, 'rule')), {
     default: [] as DatagramRule[],
     flag: 'udp-allow',
@@ -151,7 +151,7 @@ export const commonOptions = {
     help: 'close connections that are idle for this long; 0: never',
     where: ofConnections('idle timeout'),
   }),
-  /** How long close() waits for the clients to hang up. */
+  /** How long close() waits for the clients to close. */
   drainMs: option(duration(), {
     default: 5_000,
     flag: 'drain',

@@ -1,4 +1,4 @@
-/** Where an option makes sense, if not everywhere, and what is said elsewhere. */
+/** The engines and transports that have an option, and the error for the others. */
 import { usageError } from '../vocabulary/errors.ts'
 import type { EngineName } from '../vocabulary/engine-names.ts'
 import { transportNames, transports, type TransportName } from '../vocabulary/transport.ts'
@@ -6,7 +6,7 @@ import { optionsIn, valueIn, type Option, type Table, type Where } from './form.
 
 const thatHave = (has: (row: (typeof transports)[TransportName]) => boolean) =>
   transportNames.filter(name => has(transports[name]))
-/** All that have connections. */
+/** All transports that have connections. */
 export const connected = thatHave(({ carries }) => carries !== 'datagrams')
 /** All that speak this protocol. */
 export const speaking = (protocol: 'ws' | 'http') => thatHave(row => row.protocol === protocol)

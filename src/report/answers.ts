@@ -1,4 +1,4 @@
-/** What rounds of two sides say of each figure: better, worse, no difference, or cannot tell. */
+/** The answer of rounds for each figure: better, worse, no difference, or cannot tell. */
 import { parseMetric, unknown, type Kind, type Metric } from './objective.ts'
 import { fewestPairs, holm, intervalOf, pairsNeeded, pValue } from './randomization.ts'
 import { signFlips, spreadOf, type SignFlips, type Tested } from './randomization.ts'

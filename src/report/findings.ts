@@ -1,4 +1,4 @@
-/** What is known of a load when it is over, before it is judged. */
+/** The findings of a load at its end, from which the verdict is made. */
 import type { Window } from '../load/replies.ts'
 import type { ThreadEffort } from '../load/stalls.ts'
 import type { WrongBytes } from '../load/wrong-bytes.ts'

@@ -104,7 +104,7 @@ export interface ChurnFigures {
   cycleUs: Distribution
 }
 
-/** What became of connections to a server that may hang up between messages. */
+/** What became of connections to a server that may close them between messages. */
 export interface HttpFigures {
   /** How often it was connected to again, after the warm-up. */
   reconnects: number
@@ -112,7 +112,7 @@ export interface HttpFigures {
   sentAgain: number
   /** What each reconnect took; it lies within the response time of the message that waited. */
   reconnectUs: Distribution
-  /** How many connections failed by each status that is none of success. */
+  /** How many connections failed by each error status. */
   statuses: Record<string, number>
 }
 

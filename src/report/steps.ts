@@ -1,7 +1,7 @@
-/** Times that stand in steps: what Nagle's algorithm and a delayed acknowledgement make of them. */
+/** Finds times in steps, which Nagle's algorithm with delayed acknowledgements causes. */
 import type { RunResult } from './result.ts'
 
-/** So long an acknowledgement is delayed: by Linux at least, and by others. */
+/** How long an acknowledgement is delayed: by Linux at least, and by other systems. */
 const delaysMs = [40, 200]
 /** A message that waited for it takes no less, and somewhat more. */
 const leastShare = 0.98

@@ -1,4 +1,4 @@
-/** What may go wrong with TLS, in words: by OpenSSL's names and Node's, and what to try. */
+/** Explains the errors of TLS, by the names of OpenSSL and Node, with what to try. */
 import { printable } from '../../vocabulary/text.ts'
 
 /** Errors of our own, with names as the system's have them. */
