@@ -13,7 +13,7 @@ const beforeBytes = 16
 const suspectsMax = 64
 
 /** What a stream knows of the load that it belongs to. */
-interface DatagramLoad extends Timetable<Planned> {
+interface DatagramStreamTraffic extends Timetable<Planned> {
   readonly sizes: Sizes
   /** The whole datagram of a message. */
   write(connection: number, sequence: number): Buffer
@@ -39,7 +39,7 @@ export class DatagramStream {
   readonly connection: number
   /** The stream has failed; it is counted under its first reason. */
   failed = false
-  readonly #traffic: DatagramLoad
+  readonly #traffic: DatagramStreamTraffic
   /** By their sequence number, the oldest first. */
   readonly #flights = new Map<number, Flight>()
   /**
@@ -56,7 +56,7 @@ export class DatagramStream {
   #highest = -1
   #plannedNs = 0
 
-  constructor(traffic: DatagramLoad, index: number, connection: number) {
+  constructor(traffic: DatagramStreamTraffic, index: number, connection: number) {
     this.#traffic = traffic
     this.index = index
     this.connection = connection

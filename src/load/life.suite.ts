@@ -121,7 +121,7 @@ export class MadeMover<S extends Streaming> implements Mover<S> {
     this.close(stream)
   }
 
-  /** Whoever did it. */
+  /** The server did it, or the load. */
   close(stream: S): void {
     if (this.#open.delete(stream)) this.#wire.ended(stream)
   }
@@ -231,7 +231,7 @@ export function live<S extends Streaming>(
     const coming = mover.coming.toSorted((a, b) => a.atNs - b.atNs)[0]
     const eventNs = Math.min(next ? next[0] * ms : Infinity, coming?.atNs ?? Infinity)
     const atNs = Math.min(eventNs, life.dueNs, life.tickNs)
-    if (atNs === Infinity) throw new Error('Nobody will call it again.')
+    if (atNs === Infinity) throw new Error('No turn is due any more.')
     mover.now = Math.max(mover.now, atNs)
     const happening = next && next[0] * ms <= mover.now ? later.shift() : undefined
     if (happening) happening[1](life, mover)

@@ -106,7 +106,7 @@ test('a stop plans no more and drains; one at once does not drain', () => {
   const left = live(streams, load, { server: afterMs(40), happens: [[25, stop(true)]] })
   assert.deepEqual([left.times('sent'), left.times('gave up'), left.endedMs], [1, 1, 25])
   assert.deepEqual(left.counts('messagesPlanned', 'messagesReceived'), [3, 0])
-  // Whoever is in a hurry later does not wait for the drain either.
+  // A second stop, at once, ends a drain that has begun.
   const hurried: Happening<Stream>[] = [
     [25, stop(false)],
     [30, stop(true)],

@@ -83,7 +83,7 @@ export class Life<S extends Planned> {
     if (mover.open === 0 && this.#isDone(now)) this.#end(now)
   }
 
-  /** Somebody wants it to end, with `atOnce` without a drain. A turn is due then. */
+  /** It is to end, with `atOnce` without a drain. A turn is due then. */
   stop(now: number, atOnce: boolean): void {
     this.#flow.stop(now)
     if (!atOnce || this.#abandonNs === -Infinity) return

@@ -11,7 +11,7 @@ export type Arrivals = (typeof arrivalNames)[number]
  * The plan of a part of all connections, by their places in it. The instants, in nanoseconds after
  * the start, are those that these connections have in the whole plan, however it is divided. Each
  * message has its connection: one that is stuck does not hold up the others, and its own messages
- * wait for it, as those who sent them would.
+ * wait for it, as a user behind that connection would.
  */
 export interface Pacer {
   /** When the next message of all is due. */
@@ -108,7 +108,7 @@ export function evenly(pace: Pace, part: Part): Pacer {
 /**
  * Independent users: each connection is a Poisson process of its own, so that all together are one
  * too. The connections are in a heap, that which is due next on top. A plan of which many are taken
- * at once, since nobody can send so much, goes on evenly from there: random gaps could not be
+ * at once, since so much cannot be sent, goes on evenly from there: random gaps could not be
  * counted without a look at each.
  */
 export function poisson(pace: Pace, part: Part): Pacer {

@@ -36,7 +36,7 @@ const latenessNs = 2e6
 const tickNs = 4e6
 /** So many are told in full. */
 const toldMax = 32
-/** Whoever is older than so many has most likely nothing in flight any more. */
+/** A stall older than so many others has most likely nothing in flight any more. */
 const rememberedMax = 256
 /** Sent so late after its time, a message waited for those before it. */
 const deferredNs = 1e6

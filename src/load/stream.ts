@@ -16,7 +16,7 @@ const collectedMaxBytes = 262_144
 const doubtMaxBytes = 4_096
 
 /** What a stream knows of the load that it belongs to. */
-interface Load extends Timetable<Planned> {
+interface StreamTraffic extends Timetable<Planned> {
   readonly payload: Payload
   readonly sizes: Sizes
   readonly evidence: Evidence<Stream>
@@ -30,7 +30,7 @@ export class Stream {
   receivedBytes = 0
   /** It failed, and was counted under its first reason. */
   failed = false
-  readonly #traffic: Load
+  readonly #traffic: StreamTraffic
   /** Of each message in flight, by its number modulo the depth: planned instant, real send. */
   readonly #times: Float64Array
   readonly #depth: number
@@ -54,7 +54,7 @@ export class Stream {
   /** The last bytes that came, if they are in doubt and corruption is counted. */
   #doubtful: Buffer | undefined
 
-  constructor(traffic: Load, index: number, connection: number) {
+  constructor(traffic: StreamTraffic, index: number, connection: number) {
     this.#traffic = traffic
     this.index = index
     this.connection = connection
@@ -135,7 +135,7 @@ export class Stream {
   }
 
   /** The run ends. Returns whether an answer is still owed, in which case it fails. */
-  giveUp(now: number): boolean {
+  failIfOwing(now: number): boolean {
     if (this.failed || this.inFlight === 0) return false
     const { meter, task } = this.#traffic
     const timedOut = now - this.waitingSinceNs >= task.timeoutMs * 1e6

@@ -42,7 +42,8 @@ interface Thinker {
 }
 
 /**
- * Who waits until when. A connection asks once its echo has come, and again when its time is up.
+ * Which connections wait until when. Each asks once its echo has come, and again when its time is
+ * up.
  */
 export class Thinking<S extends Thinker> {
   /** Called where the next one is due sooner than all before. */

@@ -19,9 +19,9 @@ export interface Planned {
   plan(count: number, measured: boolean): boolean
 }
 
-/** So many messages are looked at one by one in a turn; if more are due, nobody can send them. */
+/** So many messages are looked at one by one in a turn; more that are due cannot be sent anyway. */
 const lookedAtMax = 2 ** 17
-/** The same once that has happened. */
+/** The same once more were due. */
 const lookedAtMaxBehind = 100
 /** The window of a counted closed loop lasts until so much of the count is back, at least. */
 const enoughShare = 0.9
@@ -50,7 +50,7 @@ export abstract class Timetable<S extends Planned> {
   readonly openLoop: boolean
   /** Whether all it does is planned: then a thread that gets no processor falls behind. */
   readonly isPlanned: boolean
-  /** Closed loop: who waits before the next message. */
+  /** Closed loop: which connections wait before their next message. */
   readonly thinking: Thinking<S> | undefined
   /** When its thread was held up. */
   readonly stalls: Stalls
@@ -86,7 +86,7 @@ export abstract class Timetable<S extends Planned> {
     this.sends = new Replies(this.measureFromNs)
   }
 
-  /** When somebody has to look again: the next message is due, or the time is up. */
+  /** When a message is due next, or the time is up; Infinity once it is over. */
   get nextNs(): number {
     if (this.over) return Infinity
     const dueNs = this.#pacer ? this.startedNs + this.#pacer.nextNs : Infinity
@@ -96,7 +96,7 @@ export abstract class Timetable<S extends Planned> {
   /** Open loop: plans what has become due, and calls for each stream that may send. */
   plan(now: number, onDue: (stream: S) => void): void {
     this.stalls.seen(now)
-    for (const stream of this.thinking?.takeAll(now) ?? []) onDue(stream)
+    if (this.thinking) for (const stream of this.thinking.takeAll(now)) onDue(stream)
     const pacer = this.#pacer
     const { lateness } = this.meter.histograms
     if (pacer && !this.over) {
@@ -208,12 +208,12 @@ export abstract class Timetable<S extends Planned> {
     return false
   }
 
-  /** Somebody wants it to end: what would have been due from now on is not planned. */
+  /** It was told to end: what would have been due from now on is not planned. */
   stop(now: number): void {
     this.#end(now, 'stopped')
   }
 
-  /** Nobody is left to send: what was to be due until the end stays planned. */
+  /** No connection is left: what was to be due until the end stays planned. */
   die(now: number): void {
     if (this.over) return
     this.#end(now, 'dead')

@@ -53,7 +53,7 @@ export class Traffic extends Timetable<Stream> {
     const patienceNs = Math.max(patientNs, (this.task.drainMs * 1e6) / 2)
     for (const stream of this.streams) {
       const waitedNs = now - stream.waitingSinceNs
-      if (stream.giveUp(now) && waitedNs >= patienceNs) this.evidence.note(stream.unanswered())
+      if (stream.failIfOwing(now) && waitedNs >= patienceNs) this.evidence.note(stream.unanswered())
     }
   }
 }

@@ -38,7 +38,7 @@ export class Turns<S extends Planned> {
     this.#life = new Life(flow, mover, { tickMs, short, onLook })
   }
 
-  /** Resolves when the life has ended; then nothing is closed that the mover has not closed. */
+  /** Resolves when the life has ended. What the mover has not closed is still open then. */
   run(startNs: number): Promise<void> {
     this.#life.start(startNs, nowNs())
     this.#beating = setInterval(() => this.#expect(nowNs(), beatMs), beatMs)
