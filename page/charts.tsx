@@ -55,7 +55,7 @@ export const Charts = () => (
   </div>
 )
 
-/** At least a minute, so that the first seconds do not jump about. */
+/** The axis has at least a minute, so that the first seconds do not jump. */
 const shortestS = 60
 
 const range = (_: unknown, min: number | null, max: number | null): [number, number] => {

@@ -7,14 +7,14 @@ import { faults, listenerOf, serverNow } from './state.ts'
 interface Column {
   name: string
   className: string
-  /** What it means, where its name does not say it. */
+  /** An explanation, if the name is not enough. */
   title?: string
-  /** By what the server can sort it. */
+  /** The key by which the server sorts. */
   sort?: SortKey
   text: (row: ConnectionRow) => string
-  /** What is told under the pointer: what may be cut off, or more. */
+  /** The tooltip: the full text of a cell that may be cut off, or more details. */
   whole?: (row: ConnectionRow) => string | undefined
-  /** It means something while the client waits. */
+  /** The column has a value while the client waits. */
   early?: boolean
 }
 

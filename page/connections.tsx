@@ -173,7 +173,7 @@ function emptyText() {
   return `No client is connected. Try: yodel connect ${url}`
 }
 
-/** Stands for rows that are not there, so that the scroll bar is right. */
+/** Takes the height of the rows that are not drawn, so that the scroll bar is right. */
 const Space = ({ rows: count }: { rows: number }) =>
   count > 0 ? (
     <tr aria-hidden="true">

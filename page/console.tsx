@@ -81,7 +81,7 @@ function Prompt() {
   const back = useSignal(0)
   useEffect(() => {
     if (!repeats.value) return undefined
-    // What was sent is no longer in the field.
+    // The sent text is removed from the field.
     const next = () => text.peek() || lines.peek().at(-1)?.sent || 'hello'
     const timer = setInterval(() => send(next()), repeatMs)
     return () => clearInterval(timer)

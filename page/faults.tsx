@@ -13,7 +13,7 @@ import { change, messageOf } from './request.ts'
 import { faults, listenerOf, server } from './state.ts'
 
 const problem = signal('')
-/** What was typed and refused makes room for what is in force. */
+/** A refused input is replaced by the value in force. */
 const refusals = signal(0)
 
 async function answered(asked: Promise<ListenerFaults[] | null>): Promise<void> {
@@ -189,7 +189,7 @@ const Fields = ({ kind, value = '', percent = '', hasSample, onCommit }: FieldsP
 )
 
 interface AddProps {
-  /** Those that make sense there. */
+  /** The kinds that apply to the listener. */
   kinds: readonly FaultKindInfo[]
   onAdd: (text: string) => void
 }

@@ -4,7 +4,7 @@ import { formatCount, formatSize } from '../src/vocabulary/units.ts'
 export { formatCount }
 
 export const none = '–'
-/** Those of unix sockets have no address. */
+/** Peers of unix sockets have no address. */
 export const nameOf = ({ peer, id }: { peer: string; id: string }): string =>
   peer || `client${space}${id}`
 

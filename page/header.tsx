@@ -14,7 +14,7 @@ const linkText: Record<Link, string> = {
   refused: 'needs its token: open the link that the server printed, or /?token=TOKEN',
 }
 
-/** Seen while another page is in front. */
+/** The title, visible while another tab is in front. */
 effect(() => {
   const draining = server.value?.draining === true
   const state = link.value === 'lost' ? 'disconnected' : draining ? 'draining' : ''

@@ -1,4 +1,4 @@
-/** Where the server listens, how many it serves at a time, and what it has to say about that. */
+/** The listeners, how many clients each serves at a time, and their notes. */
 import { server } from './state.ts'
 
 export const concurrencyText = (concurrency: number | null): string =>

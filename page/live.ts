@@ -24,7 +24,7 @@ const retryMs = 2000
 
 export function listen(): void {
   const source = new EventSource('/api/events')
-  /** What comes while the state is being loaded; null once it is there. */
+  /** Events that come while the state is loaded; null once it is loaded. */
   let held: (() => void)[] | null = null
   source.addEventListener('open', () => {
     const mine: (() => void)[] = []

@@ -1,6 +1,6 @@
 /** Asks the server for something, or tells it to do something. */
 
-/** What it refused, in its own words. */
+/** A refusal of the server, with its sentence. */
 export class Refusal extends Error {
   readonly status: number
 

@@ -33,7 +33,7 @@ export function barBlock(title: string, bars: Bar[], { columns, unicode }: Canva
   return [title, ...lines]
 }
 
-/** What is more than nothing is drawn as something. */
+/** A value above 0 is never drawn as an empty bar. */
 function blocks(length: number): string {
   const parts = length > 0 ? Math.max(1, Math.round(length * 8)) : 0
   return '█'.repeat(parts >> 3) + eighths[parts & 7]!

@@ -34,7 +34,7 @@ export interface FindMaxResult {
   failedPerSecond: number | null
   /** The two are at most by this fraction apart, unless it was stopped. */
   precision: number
-  /** Whether that was the generator's fault: then the maximum may be higher. */
+  /** Whether the generator was the limit: then the maximum may be higher. */
   limitedByGenerator: boolean
   /** Whether it was ended before it was done. */
   stopped: boolean

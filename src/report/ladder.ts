@@ -98,7 +98,7 @@ export function shapeBlock(name: string, buckets: Buckets, canvas: Canvas): stri
   return [...title, ...barBlock('', bars, canvas).slice(1)]
 }
 
-/** What is not nothing is not called nothing, nor what is not all all. */
+/** A share above 0 is never shown as 0 %, and a share below 1 never as 100 %. */
 function percent(share: number): string {
   if (share > 0 && share < 0.001) return '<0.1 %'
   if (share < 1 && share > 0.999) return '>99.9 %'

@@ -54,7 +54,7 @@ export const listing = (label: string, parts: string[], canvas: Canvas): string[
 export interface Column {
   title: string
   cells: string[]
-  /** Where not all fit, the highest ones are left out. */
+  /** If not all fit, the highest ones are left out. */
   rank: number
 }
 

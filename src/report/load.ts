@@ -151,7 +151,7 @@ function behind(result: RunResult, canvas: TextOptions): string[] {
   )
 }
 
-/** So near to one another rates are called the same. */
+/** Rates that differ by no more than this are shown as one. */
 const sameRateShare = 0.005
 
 /** Three rates where they differ. */
@@ -174,7 +174,7 @@ const datagramParts = (figures: DatagramFigures): string[] =>
     name => `${formatCount(figures[name])} ${name}`,
   )
 
-/** How often the server hung up between messages, and what that cost. */
+/** How often the server closed between messages, and how long the reconnects took. */
 function reconnectParts({ reconnects, sentAgain, reconnectUs: { count, mean } }: HttpFigures) {
   const each = mean ?? 0
   return [
@@ -227,7 +227,7 @@ function times(result: RunResult, canvas: TextOptions): string[] {
   return [...table(labels, columns, canvas), ...listing('* own', ownParts(result), canvas), ...none]
 }
 
-/** What went wrong, what to know about the figures, and the verdict as the last word. */
+/** The failures, the notes on the figures, and at the end the verdict. */
 function conclusion(result: RunResult, canvas: TextOptions): string[] {
   const { errors, notes, generator, resolution, run } = result
   const failures = Object.entries(errors).filter(([, count]) => count > 0)

@@ -71,6 +71,8 @@ export function failuresOf({ rounds }: ModelResult): Record<string, number> {
   return sum
 }
 
-/** Whether every byte that came back was right, and no connection failed. Waiting is no failure. */
+/**
+ * Whether every byte that came back was right, and no connection failed. Waiting is not a failure.
+ */
 export const isRight = ({ models }: Comparison): boolean =>
   models.every(model => !model.failed && Object.keys(failuresOf(model)).length === 0)

@@ -1,4 +1,4 @@
-/** All that is ever said between threads. Everything frequent goes through the meter. */
+/** The messages between threads. Frequent data goes through the meter. */
 import type { Address } from '../vocabulary/address.ts'
 import type { Outcome } from '../engines/engine.ts'
 import type { UserErrorData } from '../vocabulary/errors.ts'
@@ -16,7 +16,7 @@ export interface ThreadInput {
 export type FromThread =
   /** Bound or connected: from now on only the network can fail. */
   | { kind: 'ready'; address: Address }
-  /** Could not be opened, for the user's reasons. */
+  /** The task could not be opened, and the user can correct it. */
   | { kind: 'failed'; error: UserErrorData }
   /** The faults that were sent last are in force. */
   | { kind: 'faultsSet' }

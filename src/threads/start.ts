@@ -62,7 +62,7 @@ export async function startThreads(
     for (const thread of threads) thread.run(atNs)
     const meters = threads.map(thread => thread.meter)
     const outcomes = Promise.all(threads.map(thread => thread.finished))
-    // One that crashes takes the others along.
+    // If one thread crashes, the others are stopped.
     outcomes.catch(() => threads.forEach(thread => thread.abort()))
     return {
       address,

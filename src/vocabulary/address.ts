@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import { usageError } from './errors.ts'
 import { transportNames, transports, type TransportName } from './transport.ts'
 
-/** Where to listen, or what to connect to. Plain data. */
+/** An address to listen on or to connect to. Plain data. */
 export type Address = HostAddress | UnixAddress
 export interface HostAddress {
   transport: Exclude<TransportName, 'unix'>

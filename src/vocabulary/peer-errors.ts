@@ -8,7 +8,7 @@ export class ProtocolError extends Error {}
 /** The other side closed the connection with an error code. */
 export class ClosedError extends Error {}
 
-/** An HTTP server answered, but not with an echo. */
+/** An HTTP server answered with something other than an echo. */
 export class StatusError extends Error {
   readonly status: number
 

@@ -158,7 +158,7 @@ export function histogramChart({ histograms: { responseUs } }: RunResult): Marku
     const bars = bins.map(({ fromUs, toUs, count }) => {
       if (count === 0) return false
       const [start, end] = [x.at(fromUs), x.at(toUs)]
-      // What is more than nothing is drawn as something.
+      // A value above 0 is never drawn as nothing.
       const barTop = Math.min(y.at(count), bottom - 1)
       const gap = end - start > 4 ? 1 : 0
       return html`<path

@@ -16,7 +16,7 @@ export type DatagramRule = (typeof datagramRules)[number]
 interface Rules {
   /** To one address, per second; undefined: the default. */
   ratePerSource: number | undefined
-  /** Rules that are not to hold. */
+  /** The rules that are lifted. */
   allow: readonly DatagramRule[]
 }
 
@@ -41,14 +41,14 @@ const repeatedMax = 1_000
 /** The same for a port that may be a client's, since a client may repeat itself. */
 const repeatedByClientMax = 10_000
 const repeatedWithinMs = 60_000
-/** A datagram that did not come again for so long is forgotten. */
+/** A datagram that has not come again for this time is forgotten. */
 const goneMs = 1_000
 /** How long a server's port gets no answer then: longer than one round of a loop. */
 const pauseMs = 100
 /** How much of a datagram is compared. */
 const comparedBytes = 64
 
-/** An address, and how much may be sent to it now. */
+/** An address, and how many datagrams may be sent to it now. */
 interface Source {
   refusedAs: Refusal | undefined
   /** Infinity: no limit. */
