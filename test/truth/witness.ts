@@ -13,8 +13,8 @@ import type { Framing } from './framings.ts'
 import { readCapture } from './pcap.ts'
 import { exchangesOf, type Exchange } from './wire.ts'
 
-/** How often one looks whether the capture is complete. */
-const lookMs = 20
+/** How often one looks whether the capture is complete: the kernel hands it on once a second. */
+const lookMs = 100
 
 export interface Capture {
   /** Ends it; all that was on the wire until now. Null if the system threw packets away. */
@@ -39,7 +39,9 @@ export async function capture(port: number, framing: Framing): Promise<Capture> 
   await once(mark, 'listening')
   const { port: markPort } = mark.address()
   const user = process.getuid?.() === 0 ? ['-Z', 'root'] : []
-  const flags = ['-i', 'lo', '-n', '-U', '-s', '0', '-B', '32768', '--immediate-mode', ...user]
+  // The kernel notes the instants, so nothing needs to be read or written at once: a witness that
+  // wakes for each packet would take the processor from those that it watches.
+  const flags = ['-i', 'lo', '-n', '-s', '0', '-B', '32768', ...user]
   const precision = ['--time-stamp-precision=nano', '-w', file]
   const filter = `port ${port} or udp port ${markPort}`
   const program = spawn('tcpdump', [...flags, ...precision, filter], {
@@ -57,7 +59,11 @@ export async function capture(port: number, framing: Framing): Promise<Capture> 
     async finish() {
       const last = Buffer.from(`the last packet of port ${port}`)
       mark.send(last, markPort, '127.0.0.1')
-      while (!readFileSync(file).includes(last)) await sleep(lookMs)
+      while (!readFileSync(file).includes(last)) {
+        // It writes what it holds (tcpdump(8)).
+        program.kill('SIGUSR2')
+        await sleep(lookMs)
+      }
       program.kill('SIGINT')
       await ended
       mark.close()
