@@ -131,6 +131,8 @@ function exitCodeOf(result: RunResult, interrupted: boolean): number {
   if (nobodyThere(result)) return exitCodes.network
   const { unanswered: _, ...failures } = result.errors
   if (Object.values(failures).some(count => count > 0)) return exitCodes.failed
+  // What was wrong was so, however it was measured.
+  if ((result.corruption?.corruptedBytes ?? 0) > 0) return exitCodes.failed
   if (interrupted && result.messages.lost === 0) return exitCodes.interrupted
   if (!result.valid) return exitCodes.invalid
   return result.verdict === 'fail' ? exitCodes.failed : exitCodes.done
