@@ -106,8 +106,10 @@ function assertOwn(result: RunResult, stoppedMs: number, loop: 'closed' | 'open'
   const lessUs = sumUs(measured) - sumUs(less)
   assert.ok(lessUs >= stoppedMs * 900, `${lessUs} ${JSON.stringify({ measured, less, stoppedMs })}`)
   assert.ok(max.measured === responseUs.max! && max.bound < max.measured)
-  // Most messages were not in flight then: p50 is the server's.
-  if (stoppedMs < 300) assert.ok(!own.has('p50'), JSON.stringify(generator.own))
+  // Most messages were not in flight then: p50 is the server's, unless others held it up as well.
+  const othersMs = generator.stalls!.totalMs - most
+  const isAlone = othersMs < stoppedMs / 10 && generator.queuedShare! < 0.05
+  if (isAlone && stoppedMs < 300) assert.ok(!own.has('p50'), JSON.stringify(generator.own))
   if (loop === 'open' && stoppedMs >= 200) assert.ok(own.has('p90'), JSON.stringify(own.get('p90')))
   const [expectation] = expectations
   if (!expectation!.held) {

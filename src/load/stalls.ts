@@ -104,7 +104,9 @@ export class Stalls {
     this.look(now, times)
     if (!before || !times) return silentNs
     const offNs = now - atNs - (times.cpuNs - before.cpuNs)
-    if (offNs >= silentNs + tickNs || silentNs >= 5 * tickNs) return Math.min(silentNs, offNs)
+    const isLong = silentNs >= 5 * tickNs
+    if (offNs >= silentNs + tickNs || (isLong && offNs >= 0.9 * silentNs)) return silentNs
+    if (isLong) return Math.min(silentNs, offNs)
     return Math.min(silentNs, Math.max(times.queuedNs - before.queuedNs, offNs - tickNs))
   }
 
@@ -116,9 +118,11 @@ export class Stalls {
 
   /** A message came back that had been in flight since then; it is recorded once already. */
   touched(name: keyof typeof touchedNames, fromNs: number, sentNs: number, now: number): void {
-    const isBehind = this.#openLoop && (fromNs < this.#lastEndNs || sentNs - fromNs >= deferredNs)
+    // A send that was late is no part of the service.
+    const mayBeBehind = this.#openLoop && name === 'response'
+    const isBehind = mayBeBehind && (fromNs < this.#lastEndNs || sentNs - fromNs >= deferredNs)
     if (isBehind) this.#caughtUpNs = Math.max(this.#caughtUpNs, sentNs)
-    const overlapNs = this.#overlap(fromNs, now)
+    const overlapNs = this.#overlap(fromNs, now, mayBeBehind)
     // Those behind it wait until it is back.
     if (isBehind) this.untilNs = this.#caughtUpNs = Math.max(this.#caughtUpNs, now)
     if (overlapNs <= 0) return
@@ -128,13 +132,14 @@ export class Stalls {
   }
 
   /** How much of that time it was held up, or caught up with what was due in the meantime. */
-  #overlap(fromNs: number, now: number): number {
+  #overlap(fromNs: number, now: number, mayBeBehind: boolean): number {
     let sumNs = 0
     for (let n = this.#all.length - 1; n >= 0; n--) {
       const [startNs, endNs] = this.#all[n]!
       if (endNs <= fromNs) break
       sumNs += Math.min(endNs, now) - Math.max(startNs, fromNs)
     }
+    if (!mayBeBehind) return sumNs
     const caughtUpFrom = Math.max(fromNs, this.#lastEndNs)
     const behindNs = Math.min(now, this.#caughtUpNs) - caughtUpFrom
     // What goes out later by so much comes back later by no more: the rest is the server's.
