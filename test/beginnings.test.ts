@@ -95,7 +95,7 @@ const rows: [url: string, begins: Buffer[], proxy?: typeof accept | typeof requi
   ['https://127.0.0.1:0', hello],
 ]
 /** Where it is decided differently what it is; the others are put together of the same parts. */
-const daily = ['tcp, PROXY require', 'tls, PROXY accept', 'http']
+const daily = ['tcp, PROXY require', 'http']
 for (const [url, begins, proxy] of rows) {
   const name = `${url.split(':')[0]}${proxy ? `, PROXY ${proxy.mode}` : ''}`
   const skip = !daily.includes(name) && onlyFull

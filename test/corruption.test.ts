@@ -10,6 +10,7 @@ import { loadRefusal } from './refusal.ts'
 import { createTypist } from './typist.ts'
 
 const typed = createTypist()
+const noUring = await loadRefusal('uring')
 const together = { concurrency: true, timeout: 60_000 }
 const countCorruption = true
 
@@ -25,7 +26,7 @@ describe('corruption that is counted', together, () => {
       if (refusal !== false) t.diagnostic(refusal)
       const all = ['0', '1e-4', '5%', '100%']
       // The server looks at none of the bytes.
-      const rates = short(all, engine === 'node' ? ['100%'] : ['5%'])
+      const rates = short(all, engine === 'node' && !noUring ? [] : ['5%'])
       for (const rate of refusal !== false ? [] : rates) {
         await server.setFaults([parseFault(`corrupt=${rate}`)])
         const before = server.snapshot().faultsInjected
@@ -95,7 +96,8 @@ describe('what is said of it', { timeout: 30_000 }, () => {
   before(async () => void (server = await start('corrupt=1%')))
   after(() => server.close('now'))
 
-  test('without it the first wrong byte ends the connection; not with churn', async () => {
+  const without = 'without it the first wrong byte ends the connection; not with churn'
+  test(without, { skip: onlyFull }, async () => {
     const plain = { warmupMs: 0, count: 100, sizeBytes: 1000 }
     const { corruption, errors } = await bench(server.address, plain).finished
     assert.deepEqual([corruption, errors.wrongBytes], [null, 1])
@@ -106,10 +108,15 @@ describe('what is said of it', { timeout: 30_000 }, () => {
   })
 
   test('the program reports it, with what to type again, and exits with 1', async () => {
-    const before = server.snapshot().faultsInjected
     const args = ['--count', '50', '--warmup', '0', '--size', '1k', '--count-corruption']
-    const { code, stdout: text } = await typed(['bench', server.url, ...args])
-    const flipped = server.snapshot().faultsInjected - before
+    const report = async () => {
+      const before = server.snapshot().faultsInjected
+      const { code, stdout: text } = await typed(['bench', server.url, ...args])
+      return { code, text, flipped: server.snapshot().faultsInjected - before }
+    }
+    let { code, text, flipped } = await report()
+    // A busy machine holds the generator up, which says so then; but not every time.
+    for (let n = 0; n < 4 && code === 4; n++) ({ code, text, flipped } = await report())
     assert.equal(code, 1, text)
     assert.match(text, new RegExp(`corrupted +${flipped} bytes, ${flipped} bits flipped\n`))
     assert.match(text, /50 came back/)

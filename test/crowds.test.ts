@@ -92,7 +92,7 @@ for (const engine of ['node', 'uring'] as const) {
   /** Each who leaves makes room for one, not for more: or the limit is reached by and by. */
   test(
     `${engine}: few descriptors, clients leave one by one: none is dropped`,
-    { skip: skip || (engine === 'node' && onlyFull) },
+    { skip: skip || onlyFull },
     async () => {
       const command = `ulimit -n 200; exec "${process.execPath}" "${yodelPath}" serve :0`
       await using program = new Program('sh', ['-c', `${command} --engine ${engine}`], 'ignore')

@@ -185,7 +185,7 @@ test('a bench goes nowhere else, and has bounds, unless it was allowed', async (
   for (const [name, value] of Object.entries(limits))
     assert.equal((await start({ address: board.server.url, [name]: value })).status, 400, name)
   assert.equal((await start({ address: 'nonsense' })).status, 400)
-  const body = { address: other.url, durationMs: 50 }
+  const body = { address: other.url, durationMs: 50, ratePerSecond: 100 }
   assert.equal((await free.ask('POST', '/api/benches', { body })).status, 201)
   await until(() => other.counts().opened > 0)
 })

@@ -24,10 +24,11 @@ before(async () => {
   const pageFolder = join(folder, 'page')
   open = await startBoard({ faults: [], serve: { faults: [] }, pageFolder, requestTimeoutMs: 500 })
   locked = await startBoard({ token, pageFolder })
-  everywhere = await startBoard({ token, host: '0.0.0.0' })
+  everywhere = await startBoard({ server: locked.server, token, host: '0.0.0.0' })
 })
 after(async () => {
-  for (const board of [open, locked, everywhere]) await board[Symbol.asyncDispose]()
+  // The last two have one server, which is that of the first of them.
+  for (const board of [open, everywhere, locked]) await board[Symbol.asyncDispose]()
   rmSync(folder, { recursive: true })
 })
 

@@ -73,8 +73,10 @@ test('what a load can have it gets', { skip }, async () => {
   })
   const args = [...brief, '--connections', '60', '--idle', '40', '--engine', 'node', '--json']
   const { code, stdout } = await typed(['bench', slow.url, ...args, '--warmup', '0'])
-  const { connectUs, errors } = JSON.parse(stdout) as RunResult
-  assert.deepEqual([connectUs.count, errors.noDescriptors, code], [100, 0, 0], stdout)
+  const { connectUs, errors, valid } = JSON.parse(stdout) as RunResult
+  assert.deepEqual([connectUs.count, errors.noDescriptors], [100, 0], stdout)
+  // A machine that is busy may hold the generator up, and then it says so.
+  assert.equal(code, valid ? 0 : 4, stdout)
 })
 
 const none = 'short connections that find none left are counted as such'

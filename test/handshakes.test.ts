@@ -30,7 +30,7 @@ const halves: [name: string, transport: string, said: Buffer | string, options?:
   ['a PROXY header', 'tcp', 'PROXY TCP4 127.0', { proxy }],
 ]
 /** The others are made of the same parts. */
-const daily = ['tls a hello', 'ws an upgrade', 'http a head', 'tcp a PROXY header']
+const daily = ['tls a hello', 'http a head']
 
 describe('with all places taken', { timeout, concurrency: true }, () => {
   for (const [name, transport, said, options] of halves)

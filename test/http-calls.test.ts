@@ -61,7 +61,7 @@ describe('a load', () => {
     }
   })
 
-  test('works with a server of others, and short connections too', async () => {
+  test('works with a server of others, and short connections too', { skip: onlyFull }, async () => {
     await using plain = await plainServer((request, response) => request.pipe(response))
     // So few that a busy machine keeps up with the plan.
     const pace = { ratePerSecond: 60, churnPerSecond: 20 }

@@ -139,7 +139,8 @@ const resets: [name: string, frames: (stream: number) => Buffer[]][] = [
 for (const secure of short([false, true], [false]))
   test(`of a flood over ${secure ? 'TLS' : 'TCP'} a bound is kept`, async () => {
     await using server = await serve(addressOf(secure), { faults })
-    const floods = resets.map(async ([name, frames]) => {
+    const kinds = short(resets, resets.slice(0, 2))
+    const floods = kinds.map(async ([name, frames]) => {
       const all = Array.from({ length: 250 }, (_, n) => frames(2 * n + 1)).flat()
       const code = goawayOf(await lastWords(await begin(server, secure, all)))
       // Node bounds the last of them itself, by 100 a connection, and may forget to say so.
@@ -147,7 +148,7 @@ for (const secure of short([false, true], [false]))
     })
     await Promise.all(floods)
     await until(() => server.snapshot().open === 0)
-    assert.equal(server.counts().protocol, resets.length)
+    assert.equal(server.counts().protocol, kinds.length)
   })
 
 const skip = process.platform === 'linux' ? onlyFull : 'reads /proc, which only Linux has'

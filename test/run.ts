@@ -28,7 +28,7 @@ const sizeable = parallel.filter(file => !units.includes(file))
 /** Many wait more than they compute. In CI they get more room. */
 const atOnce = availableParallelism() + (process.env['CI'] ? 0 : 3)
 /** A process of its own costs many a file more than it does, so each process takes several. */
-const hands = Math.min(2 * atOnce, sizeable.length)
+const hands = Math.min(Math.max(4, atOnce), sizeable.length)
 const groups = Array.from({ length: hands }, (_, hand) =>
   sizeable.filter((_, n) => n % hands === hand),
 )
