@@ -9,6 +9,7 @@ export { findMax } from './bench/find-max.ts'
 export type { FindMaxOptions, FindMaxResult, FindMaxRun, Probe } from './bench/find-max.ts'
 export { benchAgainst } from './bench/rounds.ts'
 export type { Round, Rounds, RoundsOptions, RoundsRun } from './bench/rounds.ts'
+export { merge } from './report/merge.ts'
 export type { RunResult } from './report/result.ts'
 
 // Values

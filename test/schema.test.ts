@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { before, test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { bench, benchAgainst, flood } from 'yodel'
+import { bench, benchAgainst, flood, merge } from 'yodel'
 import type { BenchOptions, Rounds, RunResult } from 'yodel'
 import { peer } from './peers/datagrams.ts'
 import { echoFlipped, listen } from './peers/server.ts'
@@ -58,6 +58,7 @@ before(async () => {
     'closed loop': bench(server.url, counted),
     'open loop': bench(server.url, { ...short, ...churn }),
     stages: bench(server.url, { ...one, stages: '0..200/s over 500ms, 100/s for 500ms', expect }),
+    slice: bench(server.url, { ...one, count: 20, slice: '1/2' }),
     flood: flood(server.url, { ...one, count: 10 }),
     datagrams: bench(`udp://127.0.0.1:${udp.port}`, counted),
     // It ends when its connections have failed.
@@ -70,6 +71,7 @@ before(async () => {
   const against = { against: server.url, rounds: 2, count: 20, warmupMs: 0, ...one }
   rounds = await benchAgainst(server.url, against).finished
   results = Object.fromEntries(await Promise.all(finished))
+  results.merged = written(merge([results.slice!], ['part1.json']))
 })
 
 test('real results have every key of the schema, and none that it does not describe', () => {

@@ -3,6 +3,8 @@
  */
 import type { Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
+import { parseInstant } from '../vocabulary/instant.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import type { Load } from '../load/plan.ts'
 import type { SizeRange } from '../load/sizes.ts'
 import { isDatagrams } from '../vocabulary/transport.ts'
@@ -55,6 +57,18 @@ export function checkLoad(load: Load, address: Address): void {
     throw usageError('A think time is that of a closed loop.', 'Leave the rate or the stages out.')
   if (load.thinkTime !== undefined && depth > 1)
     throw usageError('With a think time a connection has one message in flight.', 'Use --depth 1.')
+  if (load.startAt !== undefined) checkStart(load.startAt)
   if (connections * depth > inFlightMax)
     throw usageError('Connections times depth is more than 4,000,000 messages in flight.')
+}
+
+/** A start that is so far away is a mistake. */
+const aheadMaxMs = 24 * 3600e3
+
+function checkStart(text: string): void {
+  const aheadMs = parseInstant(text) - Date.now()
+  const way = formatDuration(Math.abs(aheadMs))
+  if (aheadMs <= 0) throw usageError(`The start ${text} is past: it was ${way} ago.`)
+  if (aheadMs > aheadMaxMs)
+    throw usageError(`The start ${text} is ${way} ahead.`, 'Name one within the next 24 hours.')
 }

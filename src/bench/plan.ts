@@ -4,33 +4,44 @@ import { chooseEngine } from '../engines/index.ts'
 import { checkCalling } from '../wire/tls/credentials.ts'
 import { counted, shareOf } from '../load/counted.ts'
 import { benchOptions } from '../load/options.ts'
-import { partOf, sizeOf } from '../load/part.ts'
+import { partOf, partOfSlice, sizeOf } from '../load/part.ts'
 import type { Load } from '../load/plan.ts'
 import { parseStages, warmedUp } from '../load/stages.ts'
 import { askedFor, checkTransport } from '../options/where.ts'
 import type { LoadTask } from '../task.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import { plural } from '../vocabulary/units.ts'
 import { checkDescriptors } from './descriptors.ts'
 
+export interface Plan {
+  tasks: [LoadTask, ...LoadTask[]]
+  /** Why it is not the engine that comes first. */
+  reason?: string
+  /** Of all tasks: less than the load has, where it is a slice. */
+  connections: number
+  count: number
+}
+
 /** @throws UserError if the wanted engine refuses */
-export function plan(
-  load: Load,
-  address: Address,
-): { tasks: [LoadTask, ...LoadTask[]]; reason?: string } {
+export function plan(load: Load, address: Address): Plan {
   const { threads: wanted, engine: wantedEngine, expect: _, ...same } = load
-  const { ratePerSecond, churnPerSecond, stages: stagesText, ...options } = same
+  const { ratePerSecond, churnPerSecond, stages: stagesText, slice: sliceText, ...rest } = same
+  const { startAt: _startAt, ...options } = rest
   const asked = askedFor(benchOptions, load)
   checkTransport(asked, address.transport, 'client')
   checkCalling(load.calling)
   const busy = churnPerSecond > 0 ? wanted : 1
-  const threads = Math.min(wanted, Math.max(busy, load.connections, load.idle))
   const { connections, count, seed, arrivals, warmupMs } = load
+  const slice = partOfSlice(sliceText)
+  const ownConnections = sizeOf(slice, connections)
+  const threads = Math.min(wanted, Math.max(busy, ownConnections, sizeOf(slice, load.idle)))
   const isOpen = ratePerSecond !== undefined && connections > 0
   const stages = stagesText === undefined ? undefined : warmedUp(parseStages(stagesText), warmupMs)
   const pace = isOpen ? { ratePerSecond, stages, connections, seed } : undefined
   const wantsCount = count !== Infinity && connections > 0
   const messages = pace && wantsCount ? counted(arrivals, pace, warmupMs, count) : undefined
   const task = (n: number): LoadTask => {
-    const part = partOf(n, threads)
+    const part = partOf(n, threads, slice)
     const own = sizeOf(part, connections)
     return {
       ...options,
@@ -48,8 +59,18 @@ export function plan(
     }
   }
   const tasks = Array.from({ length: threads }, (_, n) => task(n)) as [LoadTask, ...LoadTask[]]
+  const ownCount = tasks.reduce((sum, task) => sum + task.count, 0)
+  if (sliceText !== undefined && connections > 0 && (ownConnections === 0 || ownCount === 0)) {
+    const counts = ownConnections === 0 ? '' : ` and a count of ${count}`
+    throw usageError(
+      `Slice ${sliceText} has nothing to send: the whole load has ` +
+        `${plural(connections, 'connection')}${counts}.`,
+      'Use fewer slices.',
+    )
+  }
   const { engine, reason } = chooseEngine(wantedEngine, tasks[0], asked)
   for (const each of tasks) each.engine = engine
   checkDescriptors(tasks)
-  return { tasks, ...(reason !== undefined && { reason }) }
+  const own = { connections: ownConnections, count: ownCount }
+  return { tasks, ...own, ...(reason !== undefined && { reason }) }
 }

@@ -1,27 +1,28 @@
 /** A load that is under way: started, watched second by second, summed up. */
 import { formatAddress, toAddress, type Address } from '../vocabulary/address.ts'
-import type { Outcome } from '../engines/engine.ts'
-import { sharedOffsetNs } from '../vocabulary/clock.ts'
+import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
+import type { Outcome } from '../load/outcome.ts'
+import { parseSlice } from '../load/part.ts'
 import type { Load } from '../load/plan.ts'
-import { achievedOf, windowOf, type Window } from '../load/replies.ts'
+import { windowOf, type Window } from '../load/replies.ts'
 import { parseStages } from '../load/stages.ts'
+import { parseInstant } from '../vocabulary/instant.ts'
 import { machine, versions } from '../vocabulary/machine.ts'
+import { saveHistogram, type SavedHistogram } from '../metrics/saved.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import type { Table } from '../options/form.ts'
 import { timerMaxMs } from '../vocabulary/units.ts'
-import { judge } from '../report/judge.ts'
-import { limitsOf, parseObjective } from '../report/objective.ts'
-import type { Interval, RunConditions, RunResult, StageFigures } from '../report/result.ts'
-import type { Findings } from '../report/findings.ts'
-import { summarize } from '../report/summarize.ts'
+import { resultOf, type Gathered } from '../report/gathered.ts'
+import { parseObjective } from '../report/objective.ts'
+import { partFrom, resultOfPart, withStartError } from '../report/part.ts'
+import type { Interval, RunConditions, RunResult } from '../report/result.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { failureNames, type FailureName } from '../metrics/meter.ts'
 import { startThreads, type Threads } from '../threads/start.ts'
-import { isDatagrams, isHttp } from '../vocabulary/transport.ts'
 import { plan } from './plan.ts'
 import { reproduce } from './reproduce.ts'
 import { Seconds } from './seconds.ts'
-import { firstMissed, StageMarks } from './stage-marks.ts'
+import { StageMarks } from './stage-marks.ts'
 
 export interface LoadRun {
   /**
@@ -97,6 +98,8 @@ class Run {
   #timer: NodeJS.Timeout | undefined
   #seconds!: Seconds
   #stages: StageMarks | undefined
+  /** Of a slice: the response times of each interval. */
+  readonly #responses: SavedHistogram[] = []
   /** It ends after its duration, and not before; or when so many messages were planned. */
   #timed = false
   #count = Infinity
@@ -106,74 +109,71 @@ class Run {
   }
 
   async open(load: Load, address: Address, command: string): Promise<Address> {
-    const { tasks, reason } = plan(load, address)
-    const start = { signal: this.#opening.signal, leadMs: leadMs(tasks.length) }
-    const threads = await startThreads(tasks, undefined, start)
+    const planned = plan(load, address)
+    const { tasks, reason } = planned
+    const startAtMs = load.startAt === undefined ? undefined : parseInstant(load.startAt)
+    const threads = await startThreads(tasks, undefined, {
+      signal: this.#opening.signal,
+      leadMs: leadMs(tasks.length),
+      ...(startAtMs !== undefined && { startAtMs }),
+    })
     this.#threads = threads
     const startMs = (threads.startNs - sharedOffsetNs()) / 1e6
-    const startedAt = new Date(Date.now() + startMs - performance.now()).toISOString()
+    const startedMs = startMs + wallOffsetMs()
     if (this.stopped) threads.stop(this.stopped)
     const { warmupMs } = load
-    this.#seconds = new Seconds(load.durationMs, make => this.#tell(make))
+    this.#seconds = new Seconds(load.durationMs, (make, response) => {
+      if (load.slice !== undefined) this.#responses.push(saveHistogram(response()))
+      this.#tell(make)
+    })
     if (load.stages !== undefined)
       this.#stages = new StageMarks(parseStages(load.stages), () => this.snapshot())
     this.#timed = load.count === Infinity
-    this.#count = load.count
+    this.#count = planned.count
     if (warmupMs === 0) this.#measure(startMs)
     else {
       const untilMs = startMs + warmupMs - performance.now()
       this.#timer = setTimeout(() => this.#measure(), Math.min(untilMs, timerMaxMs))
     }
-    const { payload: _payload, calling: _calling, ...rest } = load
-    const { seed, expect: _expect, ...options } = rest
     const conditions: RunConditions = {
       command: this.#command,
       address: formatAddress(threads.address),
       engine: tasks[0].engine,
       threads: tasks.length,
-      seed,
-      // As in JSON: null means unlimited.
-      options: JSON.parse(JSON.stringify(options)) as Record<string, unknown>,
+      ...optionsOf(load),
       reproduce: command,
-      startedAt,
+      startedAt: new Date(startedMs).toISOString(),
       versions: versions(),
       machine: machine(),
     }
     this.finished = threads.finished.then(outcomes => {
-      clearTimeout(this.#timer)
-      const total = this.snapshot()
-      // A short run may be over before this thread has noticed the end of the warm-up.
-      if (!this.#seconds.begun && total.messagesPlanned > 0)
-        this.#seconds.begin(beginning(Math.min(total.atMs, startMs + warmupMs), total))
-      const window = windowOf(outcomes.map(({ log }) => log))
-      if (this.#seconds.begun) this.#seconds.end(total, endOf(total, outcomes, window))
-      const wrongs = outcomes.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
-      const findings: Findings = {
-        total,
-        window,
-        // Wrong bytes say more about the cause than missing bytes.
-        wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
-        intervals: this.intervals,
-        statuses: outcomes.flatMap(({ statuses }) => [...(statuses ?? [])]),
-        reasons: outcomes.flatMap(({ reasons }) => [...(reasons ?? [])]),
-        threads: outcomes.map(({ effort }) => effort),
-        openLoop: load.ratePerSecond !== undefined,
-        cycles: load.churnPerSecond > 0 ? cyclesOf(outcomes) : undefined,
-        cyclesLateUs: Math.max(...outcomes.map(({ cyclesLateNs }) => cyclesLateNs ?? 0)) / 1e3,
-        countingCorruption: load.countCorruption,
-        datagrams: isDatagrams(address),
-        http: isHttp(address),
-        limits: limitsOf(load.expect),
-        conditions,
+      const gathered = this.#gather(outcomes, startMs + warmupMs)
+      const notes = reason === undefined ? [] : [`The ${tasks[0].engine} engine sent. ${reason}`]
+      const startErrorMs = startAtMs === undefined ? null : Math.max(0, startedMs - startAtMs)
+      const make = () => {
+        if (load.slice === undefined) return resultOf(gathered, conditions, load.expect, notes)
+        const { connections } = planned
+        const about = { connections, startedMs, startErrorMs, expect: load.expect }
+        const slice = parseSlice(load.slice)
+        const part = partFrom(slice, about, gathered, this.#responses, threads.startNs)
+        return resultOfPart(part, gathered, conditions, notes)
       }
-      const result = summarize(findings)
-      if (reason !== undefined) result.notes.push(`The ${tasks[0].engine} engine sent. ${reason}`)
-      const staged = withStages(result, this.#stages?.end(findings, load.expect))
-      const stages = staged.stages ?? []
-      return judge(staged, load.expect, objective => firstMissed(stages, objective))
+      return withStartError(make(), startErrorMs)
     })
     this.finished.catch(() => {})
     return threads.address
+  }
+
+  /** All threads have ended. @param measureMs when the warm-up was over */
+  #gather(outcomes: readonly Outcome[], measureMs: number): Gathered {
+    clearTimeout(this.#timer)
+    const total = this.snapshot()
+    // A short run may be over before this thread has noticed the end of the warm-up.
+    if (!this.#seconds.begun && total.messagesPlanned > 0)
+      this.#seconds.begin(beginning(Math.min(total.atMs, measureMs), total))
+    const window = windowOf(outcomes.map(({ log }) => log))
+    if (this.#seconds.begun) this.#seconds.end(total, endOf(total, outcomes, window))
+    return { total, outcomes, intervals: this.intervals, stages: this.#stages?.end(total) }
   }
 
   snapshot(): Snapshot {
@@ -238,8 +238,9 @@ function endOf(total: Snapshot, outcomes: readonly Outcome[], { seconds }: Windo
 const failuresOf = (now: Snapshot) =>
   Object.fromEntries(failureNames.map(name => [name, now[name]])) as Record<FailureName, number>
 
-const cyclesOf = (outcomes: readonly Outcome[]) =>
-  achievedOf(outcomes.flatMap(({ cycles }) => cycles ?? []))
-
-const withStages = (result: RunResult, stages: StageFigures[] | undefined): RunResult =>
-  stages ? { ...result, stages } : result
+/** As JSON has it: what is unlimited is null. */
+function optionsOf(load: Load): Pick<RunConditions, 'seed' | 'options'> {
+  const { payload: _payload, calling: _calling, ...rest } = load
+  const { seed, expect: _expect, ...options } = rest
+  return { seed, options: JSON.parse(JSON.stringify(options)) as Record<string, unknown> }
+}

@@ -3,6 +3,7 @@
  * shorter rest joins the second before it, so that no rate is taken over a few milliseconds.
  */
 import { failureNames } from '../metrics/meter.ts'
+import type { Histogram } from '../metrics/histogram.ts'
 import { since, type Snapshot } from '../metrics/snapshot.ts'
 import type { Interval } from '../report/result.ts'
 import { distribution } from '../report/summarize.ts'
@@ -11,10 +12,13 @@ const secondMs = 1_000
 /** Timers are not exact: a second shorter than this counts as a rest. */
 const wholeMs = 900
 
+/** Told of each second: to make its figures takes a while, and so does its distribution. */
+type OnSecond = (make: () => Interval, response: () => Histogram) => void
+
 export class Seconds {
   /** The end of the window: as planned, until it is known to be over earlier. */
   #durationMs: number
-  readonly #onSecond: (make: () => Interval) => void
+  readonly #onSecond: OnSecond
   /**
    * The bounds of the seconds that are not reported yet; the first mark ends the last reported one.
    */
@@ -23,8 +27,8 @@ export class Seconds {
   /** When the next second ends, counted from the start, so that it does not drift. */
   #targetMs = 0
 
-  /** @param onSecond called for each second, in order; it takes a while */
-  constructor(durationMs: number, onSecond: (make: () => Interval) => void) {
+  /** @param onSecond called for each second, in order */
+  constructor(durationMs: number, onSecond: OnSecond) {
     this.#durationMs = durationMs
     this.#onSecond = onSecond
   }
@@ -112,7 +116,10 @@ export class Seconds {
     if (marks.length > 2 && marks[1]!.atMs - marks[0]!.atMs < wholeMs) marks.splice(1, 1)
     while (marks.length > keep) {
       const [from, to] = [marks.shift()!, marks[0]!]
-      this.#onSecond(() => this.#interval(from, since(from, to)))
+      this.#onSecond(
+        () => this.#interval(from, since(from, to)),
+        () => between(from.response, to.response),
+      )
     }
   }
 
@@ -134,3 +141,9 @@ export class Seconds {
 const counted = ['messagesSent', 'messagesReceived', ...failureNames] as const
 const happened = (from: Snapshot, to: Snapshot): boolean =>
   counted.some(name => to[name] > from[name])
+
+function between(from: Histogram, to: Histogram): Histogram {
+  const passed = to.copy()
+  passed.add(from, -1)
+  return passed
+}

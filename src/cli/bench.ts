@@ -5,18 +5,20 @@ import { bench, benchDefaults, durationOf, withRateOfStages } from '../bench.ts'
 import type { BenchOptions } from '../bench.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { benchOptions, searchOptions } from '../load/options.ts'
+import { shareOf } from '../load/counted.ts'
+import { partOfSlice, sizeOf } from '../load/part.ts'
 import { parseStages } from '../load/stages.ts'
+import { parseInstant } from '../vocabulary/instant.ts'
 import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'
 import { endings, formatFor } from '../report/formats.ts'
 import { loadText } from '../report/load.ts'
 import { resultLine } from '../report/ndjson.ts'
-import type { RunResult } from '../report/result.ts'
-import { exitCodes, nobodyThere } from './exit.ts'
+import { exitCodes, loadExit } from './exit.ts'
 import { addressArgument, jsonOption } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { addTables, type Tables } from './option-flags.ts'
-import { canvas, leaveUnconnected, onInterrupt, print, tell } from './output.ts'
+import { canvas, leaveUnconnected, leaveWaiting, onInterrupt, print, tell } from './output.ts'
 import { roundsFlags, wantsRounds } from './rounds-flags.ts'
 import { checkOutputs, saveAll } from './saving.ts'
 
@@ -67,6 +69,9 @@ export function completeBench(bare: Command): void {
     if (precision !== undefined && objective === undefined)
       throw usageError('--precision is for --find-max.')
     const rounds = fromFlags(roundsFlags, flags)
+    const alone = load.slice === undefined ? load.startAt && '--start-at' : '--slice'
+    if (alone !== undefined && (objective !== undefined || wantsRounds(rounds)))
+      throw usageError(`${alone} is for a single run, without --find-max and rounds.`)
     if (wantsRounds(rounds)) {
       if (objective !== undefined) throw usageError('--find-max and --against exclude each other.')
       const paths = files.map(({ path }) => path)
@@ -86,6 +91,7 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   if (output.ndjson) streamIntervals(run, print)
   let interrupted = false
   let connected = false
+  const startAtMs = options.startAt === undefined ? 0 : parseInstant(options.startAt)
   run.ready.then(
     () => (connected = true),
     () => {},
@@ -94,14 +100,17 @@ async function measure(address: Address, options: BenchOptions, output: Output):
     interrupted = true
     run.stop()
     if (!connected) leaveUnconnected()
+    if (Date.now() < startAtMs) leaveWaiting()
   })
   const wanted = { ...benchDefaults, ...withRateOfStages(options) }
+  const part = partOfSlice(options.slice)
   const about = {
     address: formatAddress(address),
-    connections: wanted.connections,
+    connections: sizeOf(part, wanted.connections),
+    startAtMs,
     durationMs: durationOf(withRateOfStages(options)),
     warmupMs: wanted.warmupMs,
-    count: wanted.count,
+    count: shareOf(part, wanted.connections, wanted.count),
     stages: options.stages === undefined ? undefined : parseStages(options.stages),
   }
   // Lines of JSON on the same terminal would be drawn over.
@@ -114,28 +123,13 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   if (output.ndjson) print(resultLine(result))
   else if (output.json) print(`${JSON.stringify(result)}\n`)
   else print(loadText(result, canvas(process.stdout)))
-  process.exitCode = exitCodeOf(result, interrupted)
+  process.exitCode = loadExit(result, interrupted)
   const json = () => `${JSON.stringify(result)}\n`
   const outputs = output.files.map(async ({ path, format }) => {
     const write = await format()
     return { path, text: () => write(result) }
   })
   saveAll(await Promise.all(outputs), output.json || output.ndjson ? undefined : json)
-}
-
-/**
- * A connection that failed did so however it was measured; all else needs a sound measurement. One
- * that owes an answer fails the verdict, unless an objective allows that loss.
- */
-function exitCodeOf(result: RunResult, interrupted: boolean): number {
-  if (nobodyThere(result)) return exitCodes.network
-  const { unanswered: _, ...failures } = result.errors
-  if (Object.values(failures).some(count => count > 0)) return exitCodes.failed
-  // What was wrong was so, however it was measured.
-  if ((result.corruption?.corruptedBytes ?? 0) > 0) return exitCodes.failed
-  if (interrupted && result.messages.lost === 0) return exitCodes.interrupted
-  if (!result.valid) return exitCodes.invalid
-  return result.verdict === 'fail' ? exitCodes.failed : exitCodes.done
 }
 
 async function search(

@@ -44,6 +44,11 @@ const commands: Record<string, Row> = {
     description: 'show a saved result, or write it as a page to look at',
     load: async () => (await import('./report.ts')).completeReport,
   },
+  merge: {
+    usage: '[options] <files...>',
+    description: 'add the results of all slices of a load, which several machines sent',
+    load: async () => (await import('./merge.ts')).completeMerge,
+  },
   compare: {
     usage: '[options] <file> [files...]',
     description: 'compare what bench measured in rounds, or saved results with the first of them',

@@ -24,10 +24,25 @@ export const exitCodes = {
  * Whether every connection was refused and nothing came back. A datagram socket learns of a refusal
  * only after it has sent; with connections, no run begins without one.
  */
-export const nobodyThere = ({ datagrams, bytes, errors, run }: RunResult): boolean =>
+export const nobodyThere = ({ datagrams, bytes, errors, run, part }: RunResult): boolean =>
   datagrams !== undefined &&
   bytes.received === 0 &&
-  errors.refused >= (run.options['connections'] as number)
+  errors.refused >= (part?.connections ?? (run.options['connections'] as number))
+
+/**
+ * A connection that failed did so however it was measured; all else needs a sound measurement. One
+ * that owes an answer fails the verdict, unless an objective allows that loss.
+ */
+export function loadExit(result: RunResult, interrupted = false): number {
+  if (nobodyThere(result)) return exitCodes.network
+  const { unanswered: _, ...failures } = result.errors
+  if (Object.values(failures).some(count => count > 0)) return exitCodes.failed
+  // What was wrong was so, however it was measured.
+  if ((result.corruption?.corruptedBytes ?? 0) > 0) return exitCodes.failed
+  if (interrupted && result.messages.lost === 0) return exitCodes.interrupted
+  if (!result.valid) return exitCodes.invalid
+  return result.verdict === 'fail' ? exitCodes.failed : exitCodes.done
+}
 
 /** How a conversation ended. */
 export interface Talked {

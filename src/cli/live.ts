@@ -20,9 +20,13 @@ export function showLoad(run: LoadRun, about: LoadAbout): () => void {
   let view: LoadView | undefined
   const look = () => {
     const now = run.snapshot()
+    const waitMs = (about.startAtMs ?? 0) - Date.now()
+    // What is measured from is the start, not the end of connecting.
+    if (beganMs !== undefined && waitMs > 0) beganMs = performance.now() + waitMs
     const elapsedMs = now.atMs - (beganMs ?? now.atMs)
     const over = run.stopping || elapsedMs >= about.warmupMs + about.durationMs
-    const phase = beganMs === undefined ? 'connecting' : 'sending'
+    const ready = waitMs > 0 ? 'waiting' : 'sending'
+    const phase = beganMs === undefined ? 'connecting' : ready
     view = watch.take(now, over ? 'ending' : phase, elapsedMs)
   }
   const draw = () =>

@@ -51,6 +51,12 @@ export function leaveUnconnected(): never {
   return leave(exitCodes.interrupted)
 }
 
+/** The same of one that waits for its --start-at. */
+export function leaveWaiting(): never {
+  tell('interrupted before its start; nothing was sent')
+  return leave(exitCodes.interrupted)
+}
+
 /** Exits at once, although handles may be open. */
 export const leave = (exitCode: typeof process.exitCode): never => process.exit(exitCode)
 

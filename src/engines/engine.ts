@@ -2,12 +2,12 @@
 import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../vocabulary/address.ts'
 import type { FaultSpec } from '../faults/index.ts'
-import type { CameLog, ReplyLog } from '../load/replies.ts'
-import type { ThreadEffort } from '../load/stalls.ts'
-import type { FailureName, Meter } from '../metrics/meter.ts'
+import type { Outcome } from '../load/outcome.ts'
+import type { Meter } from '../metrics/meter.ts'
 import type { EngineName } from '../vocabulary/engine-names.ts'
 import type { Task } from '../task.ts'
-import type { WrongBytes } from '../load/wrong-bytes.ts'
+
+export type { Outcome } from '../load/outcome.ts'
 
 /** One way of asking the operating system to move bytes. */
 export interface Engine {
@@ -36,22 +36,4 @@ export interface Session {
   setFaults?(faults: readonly FaultSpec[]): void
   /** The findings of a load, available once run() has resolved. */
   readonly outcome?: Outcome | undefined
-}
-
-/** The findings of a load that its meter does not have. Plain data. */
-export interface Outcome {
-  /** The first wrong bytes that it received, if any. */
-  wrong: WrongBytes | undefined
-  /** With HTTP: how many connections failed by each error status. */
-  statuses?: Map<number, number>
-  /** Why connections failed, in more detail than the class. */
-  reasons?: ReadonlyMap<FailureName, string>
-  /** The window that was measured, and when the replies came. */
-  log: ReplyLog
-  /** When its short connections (churn) had gone through. */
-  cycles?: CameLog | undefined
-  /** The 99th percentile of how late they began although there was room. */
-  cyclesLateNs?: number | undefined
-  /** What its thread had of its processor. */
-  effort: ThreadEffort
 }

@@ -2,13 +2,25 @@
 import { wantedEnginesTo } from '../vocabulary/engine-names.ts'
 import { callingOptions } from '../options/calling.ts'
 import { group, option, type Kind, type OptionsOf } from '../options/form.ts'
-import { choice, count, duration, list, percent, rate, text, whether } from '../options/kinds.ts'
+import {
+  choice,
+  count,
+  duration,
+  list,
+  percent,
+  rate,
+  text,
+  textFor,
+  whether,
+} from '../options/kinds.ts'
 import { connected } from '../options/where.ts'
+import { parseInstant } from '../vocabulary/instant.ts'
 import { formatCount, formatDuration, formatSize } from '../vocabulary/units.ts'
 import { arrivalNames } from './pacer.ts'
+import { parseSlice } from './part.ts'
 import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
-import { stagesMistake } from './stages.ts'
-import { thinkTimeMistake } from './thinking.ts'
+import { parseStages } from './stages.ts'
+import { parseThinkTime } from './thinking.ts'
 
 /** As a comparison shows a value; JSON has null where it is Infinity. */
 const shown =
@@ -25,22 +37,6 @@ const sizes: Kind<number | SizeRange[]> = {
   format: value => [typeof value === 'number' ? String(value) : sizesText(value)],
   // They depend on the transport: bench/check.
   mistake: () => undefined,
-}
-
-/** A rate that changes: `0..10k/s over 1m, 10k/s for 5m, 0 over 10s`. */
-const stages: Kind<string> = {
-  placeholder: '<stages>',
-  parse: typed => typed,
-  format: value => [value],
-  mistake: stagesMistake,
-}
-
-/** `50ms`, or `50ms~20ms` for 30 to 70 ms. */
-const thinkTime: Kind<string> = {
-  placeholder: '<time>',
-  parse: typed => typed,
-  format: value => [value],
-  mistake: thinkTimeMistake,
 }
 
 const message: Kind<Uint8Array | string> = {
@@ -175,14 +171,14 @@ export const benchOptions = {
     },
   }),
   /** Open loop whose rate changes: `0..10k/s over 1m, 10k/s for 5m, 0 over 10s`. */
-  stages: option(stages, {
+  stages: option(textFor('<stages>', parseStages), {
     default: undefined,
     flag: 'stages',
     help: "open loop whose rate changes: '0..10k/s over 1m, 10k/s for 5m'",
     condition: { name: 'stages', show: shown() },
   }),
   /** Closed loop: so long between an echo and the next message; `50ms~20ms` varies by 20 ms. */
-  thinkTime: option(thinkTime, {
+  thinkTime: option(textFor('<time>', parseThinkTime), {
     default: undefined,
     flag: 'think-time',
     help: 'closed loop: wait before the next message; 50ms~20ms varies',
@@ -213,6 +209,19 @@ export const benchOptions = {
       transports: connected,
       reason: name => `There are no idle connections on ${name}, as there are no connections.`,
     },
+  }),
+  /** One machine's part of the load, `2/5`: its connections, and its share of what they share. */
+  slice: option(textFor('<n/of>', parseSlice), {
+    default: undefined,
+    flag: 'slice',
+    help: "send one machine's part of the load, 2/5: `yodel merge` adds them",
+    condition: { name: 'slice', show: shown(String, 'the whole') },
+  }),
+  /** When sending begins, with the warm-up; once connected it waits. */
+  startAt: option(textFor('<instant>', parseInstant), {
+    default: undefined,
+    flag: 'start-at',
+    help: 'begin at that instant, once connected: 2026-11-27T10:00:00Z',
   }),
   /**
    * Wrong bytes in a stream that stays in step do not end their connection: they are counted, and

@@ -12,6 +12,11 @@ import { parseStages } from './stages.ts'
 
 const payload = createPayload({ kind: 'seeded', seed: 7 })
 
+const mixed = [
+  { minBytes: 1, maxBytes: 9_000, weight: 1 },
+  { minBytes: 64, maxBytes: 64, weight: 9 },
+]
+
 interface Plan extends Pace {
   arrivals: Arrivals
 }
@@ -21,7 +26,7 @@ function messages({ arrivals, ...pace }: Plan, part: Part, untilNs: number): str
   const own = sizeOf(part, pace.connections)
   if (own === 0) return []
   const pacer = createPacer(arrivals, pace, part)
-  const sizes = createSizes([{ minBytes: 1, maxBytes: 9_000, weight: 1 }], pace.seed)
+  const sizes = createSizes(mixed, pace.seed)
   const streams = Array.from({ length: own }, () => ({ n: 0, bytes: 0 }))
   const sent: string[] = []
   for (let previousNs = 0; pacer.nextNs < untilNs;) {

@@ -1,3 +1,6 @@
+/** How a load is divided: into threads, and into the slices of several machines. */
+import { usageError } from '../vocabulary/errors.ts'
+
 /**
  * A part of a load: every step-th of all connections, from the first on. So parts of parts are
  * parts, and each is as long as the others, or by one shorter.
@@ -24,3 +27,31 @@ export const ownBefore = (part: Part, turn: number, count: number): number =>
   count === Infinity
     ? Infinity
     : Math.floor(count / turn) * sizeOf(part, turn) + sizeOf(part, count % turn)
+
+/** The slice of a load that one machine sends: `2/5`, the second of five. */
+export interface Slice {
+  number: number
+  of: number
+}
+
+const slicesMax = 10_000
+
+/** @throws UserError if it is none */
+export function parseSlice(text: string): Slice {
+  const [, number, of] = (/^(\d{1,5})\/(\d{1,5})$/.exec(text) ?? []).map(Number)
+  if (number === undefined || of === undefined)
+    throw usageError(`'${text}' is no slice.`, "Write for example '2/5': the second of five.")
+  if (of < 1 || of > slicesMax || number < 1 || number > of)
+    throw usageError(
+      `There is no slice ${text}.`,
+      `Slices are numbered from 1 on, and there are ${slicesMax.toLocaleString('en-US')} at most.`,
+    )
+  return { number, of }
+}
+
+/** The connections of a slice; of none, all. */
+export const partOfSlice = (text: string | undefined): Part => {
+  if (text === undefined) return whole
+  const { number, of } = parseSlice(text)
+  return partOf(number - 1, of)
+}

@@ -16,6 +16,8 @@ type WholeLoad =
   | 'engine'
   | 'expect'
   | 'stages'
+  | 'slice'
+  | 'startAt'
 
 /** All options of a load, with what is sent worked out. */
 export interface Load extends Omit<Options, 'sizeBytes'> {

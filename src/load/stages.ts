@@ -1,5 +1,5 @@
 /** A rate that changes: stages, each at one rate or with a ramp from one to another. */
-import { usageError, UserError } from '../vocabulary/errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { parseDuration, parseRate } from '../vocabulary/units.ts'
 import type { Curve } from './curve.ts'
 
@@ -47,17 +47,6 @@ function rateIn(part: string, text: string): number {
   if (rate > rateMaxPerSecond)
     throw usageError(`The stage '${part}' has a rate of more than 1G/s.`, example)
   return rate
-}
-
-/** What is wrong with it, behind the name of the option. */
-export function stagesMistake(text: string): string | undefined {
-  try {
-    parseStages(text)
-    return undefined
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    return `cannot be read. ${error.message} ${error.hint ?? ''}`.trimEnd()
-  }
 }
 
 export const lengthMs = (stages: readonly Stage[]): number =>

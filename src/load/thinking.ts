@@ -1,6 +1,6 @@
 /** How long a connection of a closed loop waits between an echo and its next message. */
 import { mix } from '../vocabulary/random.ts'
-import { usageError, UserError } from '../vocabulary/errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { parseDuration } from '../vocabulary/units.ts'
 
 export interface ThinkTime {
@@ -16,17 +16,6 @@ export function parseThinkTime(text: string): ThinkTime {
   if (more.length > 0 || jitter === '' || !(think.ms < Infinity) || think.jitterMs > think.ms)
     throw usageError(`'${text}' is not a think time.`, 'Write for example 50ms, or 50ms~20ms.')
   return think
-}
-
-/** What is wrong with it, behind the name of the option. */
-export function thinkTimeMistake(text: string): string | undefined {
-  try {
-    parseThinkTime(text)
-    return undefined
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    return `cannot be read. ${error.message} ${error.hint}`.trimEnd()
-  }
 }
 
 /** Before message n of a connection: a function of both and of the seed. */

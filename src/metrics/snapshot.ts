@@ -24,7 +24,8 @@ function assembleCounts(count: (name: CounterName) => number): Counts {
   return counts
 }
 
-function assemble(
+/** A snapshot of figures that lie anywhere. */
+export function assemble(
   atMs: number,
   count: (name: CounterName) => number,
   histogram: (name: HistogramName) => Histogram,
@@ -63,4 +64,15 @@ export function since(earlier: Snapshot, later: Snapshot): Snapshot {
   const countSince = (name: CounterName) => later[name] - earlier[name]
   const difference = assemble(later.atMs - earlier.atMs, countSince, histogramSince)
   return { ...difference, open: later.open, waiting: later.waiting }
+}
+
+/** What several have counted and measured, together; it lasted as long as the longest. */
+export function plus(snapshots: readonly Snapshot[]): Snapshot {
+  const sumOf = (name: CounterName) => snapshots.reduce((sum, each) => sum + each[name], 0)
+  const merge = (name: HistogramName) => {
+    const merged = new Histogram()
+    for (const each of snapshots) merged.add(each[name])
+    return merged
+  }
+  return assemble(Math.max(0, ...snapshots.map(({ atMs }) => atMs)), sumOf, merge)
 }

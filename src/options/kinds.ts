@@ -1,5 +1,5 @@
 /** What the values of options can be: each kind reads, writes and checks its values. */
-import { usageError } from '../vocabulary/errors.ts'
+import { usageError, UserError } from '../vocabulary/errors.ts'
 import {
   exactDuration,
   exactPercent,
@@ -116,6 +116,20 @@ export const text = (placeholder: string): Kind<string> => ({
   parse: typed => typed,
   format: value => [value],
   mistake: none,
+})
+
+/** Text that stays as it was written, and can be read. @param read throws a UserError if not */
+export const textFor = (placeholder: string, read: (text: string) => unknown): Kind<string> => ({
+  ...text(placeholder),
+  mistake(value) {
+    try {
+      read(value)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      return `cannot be read. ${error.message} ${error.hint}`.trimEnd()
+    }
+  },
 })
 
 /** Text that stands for something else. */

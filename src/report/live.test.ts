@@ -64,6 +64,7 @@ const views: [name: string, shown: LoadView, head: RegExp][] = [
   ['ending', view({ phase: 'ending', awaited: 1 }), /^waiting for 1 answer$/],
   ['ended', view({ phase: 'ending', awaited: 0 }), /^closing$/],
   ['connecting', view({ phase: 'connecting' }), /^connecting to tcp:\/\/127.0.0.1:4711 \(50/],
+  ['waiting', view({ phase: 'waiting', elapsedMs: -3_200 }), /^50 connections open; it begins in/],
   ['long', view({ rates: Array.from({ length: 500 }, (_, n) => n) }), /50%/],
   [
     'with all that can go wrong',

@@ -15,9 +15,11 @@ export interface LoadAbout {
   count: number
   /** Of a load whose rate changes. */
   stages?: readonly { text: string; ms: number }[] | undefined
+  /** When it begins, in milliseconds since 1970, if that was said. */
+  startAtMs?: number
 }
 
-export type LoadPhase = 'connecting' | 'sending' | 'ending'
+export type LoadPhase = 'connecting' | 'waiting' | 'sending' | 'ending'
 
 /** What is shown. Rates and times are those of the last second. */
 export interface LoadView {
@@ -122,13 +124,18 @@ export function loadLines(view: LoadView, { columns, unicode }: Canvas): string[
   const width = Math.max(1, columns - 1)
   const { about, phase } = view
   const drawn = { columns: width, unicode }
-  const lines =
-    phase === 'connecting'
-      ? [`connecting to ${printable(about.address)} (${plural(about.connections, 'connection')})`]
-      : [...headLines(view, drawn), ...flow(figures(view, width), width)]
+  const { connections } = about
+  const waiting = {
+    connecting: `connecting to ${printable(about.address)} (${plural(connections, 'connection')})`,
+    waiting: `${plural(view.open, 'connection')} open; it begins in ${clock(-view.elapsedMs)}`,
+  }
+  const begun = phase !== 'connecting' && phase !== 'waiting'
+  const lines = begun
+    ? [...headLines(view, drawn), ...flow(figures(view, width), width)]
+    : [waiting[phase]]
   const bounded = about.durationMs !== Infinity || about.count !== Infinity
   // Where something went wrong, its words need the room more.
-  if (phase !== 'connecting' && bounded && view.rates.length > 0 && lines.length < linesMax)
+  if (begun && bounded && view.rates.length > 0 && lines.length < linesMax)
     lines.push(chart(view.rates, drawn))
   return lines.slice(0, linesMax).map(line => line.slice(0, width).trimEnd())
 }

@@ -11,6 +11,7 @@ import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './re
 import { cycleShortfall, rateUnknown, shortfall } from './reasons.ts'
 import { ownParts } from './own.ts'
 import { generatorParts } from './generator.ts'
+import { partLines } from './parts.ts'
 import { stageLines } from './stages.ts'
 import { wrongBlock } from './wrong.ts'
 
@@ -34,6 +35,7 @@ export function loadText(result: RunResult, options: TextOptions): string {
     [...head(result, canvas), ...amounts(result, canvas), ...behind(result, canvas)],
     times(result, canvas),
     stageLines(result, canvas),
+    partLines(result, canvas),
     ...(result.run.command === 'bench' && responseUs.length > 0
       ? [ladderBlock(name, responseUs, canvas), shapeBlock(name, responseUs, canvas)]
       : []),
@@ -67,10 +69,11 @@ const isOpenLoop = (result: RunResult): boolean =>
 
 /** What was sent, and where. */
 function head(result: RunResult, canvas: TextOptions): string[] {
-  const { connections, depth, sizes, ratePerSecond, arrivals, idle, churnPerSecond } =
-    optionsOf(result)
+  const { depth, sizes, ratePerSecond, arrivals, idle, churnPerSecond } = optionsOf(result)
+  const { connections = optionsOf(result).connections } = result.part ?? {}
   const { command, address, engine, threads } = result.run
   const parts: string[] = []
+  if (result.part) parts.push(`slice ${result.part.slice} of ${result.part.of}`)
   if (typeof connections === 'number') parts.push(plural(connections, 'connection'))
   if (depth && depth > 1) parts.push(`${formatCount(depth)} in flight each`)
   if (idle) parts.push(`${formatCount(idle)} idle`)

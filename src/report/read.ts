@@ -32,6 +32,17 @@ const distribution = record({
 })
 const bucket: Shape = value => listOf(number)(value) && (value as unknown[]).length === 2
 
+/** Of a slice; what lies deeper is checked where it is read. */
+const partShape = record({
+  format: text,
+  ...each(['slice', 'of', 'connections', 'startedMs'], number),
+  startErrorMs: numberOrNull,
+  expect: listOf(text),
+  total: record({ counters: record({}), histograms: record({}) }),
+  ...each(['threads', 'intervals'], listOf(record({}))),
+  stages: value => value === null || listOf(record({}))(value),
+})
+
 /** What others compute with; a result may have more. */
 const shapes: Record<string, Shape> = {
   valid: flag,
@@ -59,6 +70,7 @@ const shapes: Record<string, Shape> = {
     }),
   ),
   histograms: record(each(distributionNames, listOf(bucket))),
+  part: value => value === undefined || partShape(value),
   run: record({
     ...each(['command', 'address', 'engine', 'startedAt'], text),
     threads: number,

@@ -5,6 +5,7 @@
 import { resultHistograms, type AlwaysInResult } from '../metrics/counters.ts'
 import type { FailureName } from '../metrics/meter.ts'
 import type { Cause } from '../load/wrong-bytes.ts'
+import type { Part, PartFigures } from './part-form.ts'
 
 /** Changes only when a key changes its meaning or goes away. */
 export const resultFormat = 'yodel-result-2'
@@ -178,6 +179,8 @@ export interface RunConditions {
   startedAt: string
   versions: Record<string, string>
   machine: { system: string; cpu: string; cores: number; memoryBytes: number }
+  /** Only of a merged result: the slices of which it is. */
+  parts?: PartFigures[]
 }
 
 export interface RunResult {
@@ -251,4 +254,6 @@ export interface RunResult {
   resolution: { relativeError: number; lowestUs: number; highestUs: number }
   generator: GeneratorFigures
   run: RunConditions
+  /** Only of a slice: what `yodel merge` needs. */
+  part?: Part
 }

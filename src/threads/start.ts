@@ -6,7 +6,7 @@ import type { Outcome } from '../engines/engine.ts'
 import { engines } from '../engines/index.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import type { FaultSpec } from '../faults/index.ts'
-import { sharedNowNs } from '../vocabulary/clock.ts'
+import { sharedNowNs, sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
 import { Meter, type Stop } from '../metrics/meter.ts'
 import { takeCounts, takeSnapshot, type Counts, type Snapshot } from '../metrics/snapshot.ts'
 import type { Task } from '../task.ts'
@@ -34,6 +34,8 @@ export interface StartOptions {
   signal?: AbortSignal
   /** So long after all are ready they run: at one instant, of which each has heard before. */
   leadMs?: number
+  /** Not before that instant: milliseconds since 1970. */
+  startAtMs?: number
 }
 
 /**
@@ -45,7 +47,7 @@ export interface StartOptions {
 export async function startThreads(
   [first, ...others]: [Task, ...Task[]],
   onFaults: OnFaults = () => {},
-  { signal, leadMs = 0 }: StartOptions = {},
+  { signal, leadMs = 0, startAtMs }: StartOptions = {},
 ): Promise<Threads> {
   signal?.throwIfAborted()
   const aborted = new Promise<never>((_, reject) =>
@@ -58,7 +60,8 @@ export async function startThreads(
     const address = await up(threads[0]!.ready)
     threads.push(...others.map((task, n) => new Thread({ ...task, address }, n + 1, onFaults)))
     await up(Promise.all(threads.map(thread => thread.ready)))
-    const atNs = sharedNowNs() + leadMs * 1e6
+    const soonNs = sharedNowNs() + leadMs * 1e6
+    const atNs = startAtMs === undefined ? soonNs : Math.max(soonNs, sharedAt(startAtMs))
     for (const thread of threads) thread.run(atNs)
     const meters = threads.map(thread => thread.meter)
     const outcomes = Promise.all(threads.map(thread => thread.finished))
@@ -80,6 +83,9 @@ export async function startThreads(
     throw error
   }
 }
+
+/** An instant of the wall clock on the clock that threads share. */
+const sharedAt = (wallMs: number): number => (wallMs - wallOffsetMs()) * 1e6 + sharedOffsetNs()
 
 // The compiler rewrites the extension in imports only, so it is taken from this very file.
 const workerUrl = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)

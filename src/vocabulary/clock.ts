@@ -42,3 +42,19 @@ export async function sleepUntil(atNs: number, signal: AbortSignal): Promise<voi
     })
   }
 }
+
+/**
+ * What has to be added to performance.now() for milliseconds since 1970, more exactly than
+ * Date.now() counts them: it looks for 2 ms. Each look is too early by what is left of its
+ * millisecond, or by how long it was held up, so the latest of them is the best.
+ */
+export function wallOffsetMs(): number {
+  let most = -Infinity
+  const endMs = performance.now() + 2
+  for (let now = 0; now < endMs;) {
+    const wall = Date.now()
+    now = performance.now()
+    most = Math.max(most, wall - now)
+  }
+  return most
+}

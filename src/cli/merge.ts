@@ -1,0 +1,55 @@
+/** yodel merge: the results of all slices of a load, added up to that of the whole. */
+import { realpathSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import { usageError } from '../vocabulary/errors.ts'
+import { endings, formatFor } from '../report/formats.ts'
+import { loadText } from '../report/load.ts'
+import { merge } from '../report/merge.ts'
+import { loadExit } from './exit.ts'
+import { readSaved } from './files.ts'
+import { repeatable } from './flags.ts'
+import { canvas, print } from './output.ts'
+import { checkOutputs, saveAll } from './saving.ts'
+
+export function completeMerge(bare: Command): void {
+  bare
+    .argument('<files...>', 'what `yodel bench ADDRESS --slice N/OF --output FILE.json` wrote')
+    .option(
+      '-o, --output <file>',
+      `save the result; one of ${endings}; repeatable`,
+      repeatable(path => ({ path, format: formatFor(path) })),
+    )
+    .option('--json', 'the result as one JSON document')
+    .action(async (files, { output = [], json = false }) => {
+      checkOutputs(output.map(({ path }) => path))
+      for (const { path } of output) refuseInput(path, files)
+      const result = merge(
+        files.map(readSaved),
+        files.map(file => (file === '-' ? 'stdin' : basename(file))),
+      )
+      const document = () => `${JSON.stringify(result)}\n`
+      print(json ? document() : loadText(result, canvas(process.stdout)))
+      process.exitCode = loadExit(result)
+      const outputs = output.map(async ({ path, format }) => {
+        const write = await format()
+        return { path, text: () => write(result) }
+      })
+      saveAll(await Promise.all(outputs), json ? undefined : document)
+    })
+}
+
+/** A part is measured once. @throws UserError */
+function refuseInput(path: string, files: readonly string[]): void {
+  const real = realOf(path)
+  if (real !== undefined && files.some(file => realOf(file) === real))
+    throw usageError(`The output ${path} is one of the parts.`, 'Choose another name.')
+}
+
+function realOf(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,23 @@
+/** What is known of a load only at its end, and not from its meter. */
+import type { FailureName } from '../metrics/meter.ts'
+import type { CameLog, ReplyLog } from './replies.ts'
+import type { ThreadEffort } from './stalls.ts'
+import type { WrongBytes } from './wrong-bytes.ts'
+
+/** Of one thread. Plain data: it crosses threads, and is saved in a part. */
+export interface Outcome {
+  /** The first wrong bytes that it received, if any. */
+  wrong: WrongBytes | undefined
+  /** With HTTP: how many connections failed by each error status. */
+  statuses?: Map<number, number>
+  /** Why connections failed, in more detail than the class. */
+  reasons?: ReadonlyMap<FailureName, string>
+  /** The window that was measured, and when the replies came. */
+  log: ReplyLog
+  /** When its short connections (churn) had gone through. */
+  cycles?: CameLog | undefined
+  /** The 99th percentile of how late they began although there was room. */
+  cyclesLateNs?: number | undefined
+  /** What its thread had of its processor. */
+  effort: ThreadEffort
+}

@@ -1,0 +1,69 @@
+/** Snapshots as JSON: what is 0 or empty is left out. Reading is strict: files may be damaged. */
+import { bucketCount, Histogram } from './histogram.ts'
+import { counterNames, histogramNames, type CounterName, type HistogramName } from './meter.ts'
+import { assemble, type Snapshot } from './snapshot.ts'
+
+export interface SavedHistogram {
+  sumNs: number
+  /** Its buckets that are not empty, in ascending order; docs/parts.md says what they are. */
+  buckets: [bucket: number, count: number][]
+}
+
+export interface SavedSnapshot {
+  atMs: number
+  counters: Partial<Record<CounterName, number>>
+  histograms: Partial<Record<HistogramName, SavedHistogram>>
+}
+
+export function saveHistogram({ sumNs, counts }: Histogram): SavedHistogram {
+  const buckets: [number, number][] = []
+  for (let bucket = 0; bucket < bucketCount; bucket++)
+    if (counts[bucket]! > 0) buckets.push([bucket, counts[bucket]!])
+  return { sumNs, buckets }
+}
+
+export function saveSnapshot(snapshot: Snapshot): SavedSnapshot {
+  const counted = counterNames.filter(name => snapshot[name] !== 0)
+  const measured = histogramNames.filter(name => snapshot[name].count > 0)
+  return {
+    atMs: snapshot.atMs,
+    counters: Object.fromEntries(counted.map(name => [name, snapshot[name]])),
+    histograms: Object.fromEntries(measured.map(name => [name, saveHistogram(snapshot[name])])),
+  }
+}
+
+const isCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+
+/** @throws RangeError if it was not saved so */
+export function readHistogram({ sumNs, buckets }: SavedHistogram): Histogram {
+  const memory = new Float64Array(bucketCount + 1)
+  let last = -1
+  for (const [bucket, count] of buckets) {
+    if (!isCount(bucket) || bucket <= last || bucket >= bucketCount || !isCount(count))
+      throw new RangeError('no bucket of a histogram')
+    memory[bucket] = count
+    last = bucket
+  }
+  if (!Number.isFinite(sumNs)) throw new RangeError('no sum of a histogram')
+  memory[bucketCount] = sumNs
+  return new Histogram(memory.buffer)
+}
+
+/** @throws RangeError if it was not saved so */
+export function readSnapshot({ atMs, counters, histograms }: SavedSnapshot): Snapshot {
+  const known = (names: readonly string[], found: object) =>
+    Object.keys(found).every(name => names.includes(name))
+  if (
+    !Number.isFinite(atMs) ||
+    !known(counterNames, counters) ||
+    !known(histogramNames, histograms)
+  )
+    throw new RangeError('no snapshot')
+  const count = (name: CounterName) => {
+    const value = counters[name] ?? 0
+    if (!Number.isFinite(value)) throw new RangeError('no count')
+    return value
+  }
+  return assemble(atMs, count, name => readHistogram(histograms[name] ?? { sumNs: 0, buckets: [] }))
+}

@@ -1,0 +1,72 @@
+/**
+ * What the threads of a load have found out, and the result of it. The findings of several parts
+ * add, so the result of all of them is made as that of one is.
+ */
+import { toAddress } from '../vocabulary/address.ts'
+import { isDatagrams, isHttp } from '../vocabulary/transport.ts'
+import type { Outcome } from '../load/outcome.ts'
+import { achievedOf, windowOf } from '../load/replies.ts'
+import type { Snapshot } from '../metrics/snapshot.ts'
+import type { Findings } from './findings.ts'
+import { judge } from './judge.ts'
+import { limitsOf } from './objective.ts'
+import type { Interval, RunConditions, RunResult } from './result.ts'
+import { firstMissed, stageFigures, type StagePassed } from './stage-figures.ts'
+import { summarize } from './summarize.ts'
+
+export interface Gathered {
+  /** At the end of the run. */
+  total: Snapshot
+  /** Of each thread that sent. */
+  outcomes: readonly Outcome[]
+  intervals: Interval[]
+  /** Of a load whose rate changes: each stage that began. */
+  stages: readonly StagePassed[] | undefined
+}
+
+/** @param expect the objectives; of a part none, since they are for the whole */
+export function resultOf(
+  gathered: Gathered,
+  conditions: RunConditions,
+  expect: readonly string[],
+  notes: readonly string[] = [],
+  limits = limitsOf(expect),
+): RunResult {
+  const findings = findingsOf(gathered, conditions, limits)
+  const result = summarize(findings)
+  result.notes.push(...notes)
+  const stages = gathered.stages && stageFigures(gathered.stages, findings, expect)
+  if (stages) result.stages = stages
+  return judge(result, expect, objective => firstMissed(stages ?? [], objective))
+}
+
+function findingsOf(
+  { total, outcomes, intervals }: Gathered,
+  conditions: RunConditions,
+  limits: Findings['limits'],
+): Findings {
+  const { ratePerSecond, churnPerSecond, countCorruption } = conditions.options
+  const address = toAddress(conditions.address)
+  const wrongs = outcomes.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
+  return {
+    total,
+    window: windowOf(outcomes.map(({ log }) => log)),
+    // Wrong bytes say more about the cause than missing bytes.
+    wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
+    intervals,
+    statuses: outcomes.flatMap(({ statuses }) => [...(statuses ?? [])]),
+    reasons: outcomes.flatMap(({ reasons }) => [...(reasons ?? [])]),
+    threads: outcomes.map(({ effort }) => effort),
+    openLoop: typeof ratePerSecond === 'number',
+    cycles:
+      Number(churnPerSecond) > 0
+        ? achievedOf(outcomes.flatMap(({ cycles }) => cycles ?? []))
+        : undefined,
+    cyclesLateUs: Math.max(...outcomes.map(({ cyclesLateNs }) => cyclesLateNs ?? 0)) / 1e3,
+    countingCorruption: countCorruption === true,
+    datagrams: isDatagrams(address),
+    http: isHttp(address),
+    limits,
+    conditions,
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * What the result of a slice has beside its figures: all that its threads have found out, so that
+ * `yodel merge` makes the result of all slices from it as a single run makes its own.
+ */
+import type { Outcome } from '../load/outcome.ts'
+import type { Slice } from '../load/part.ts'
+import type { Histogram } from '../metrics/histogram.ts'
+import { readHistogram, readSnapshot, saveSnapshot } from '../metrics/saved.ts'
+import type { SavedHistogram } from '../metrics/saved.ts'
+import { formatDuration } from '../vocabulary/units.ts'
+import { resultOf, type Gathered } from './gathered.ts'
+import { limitsOf } from './objective.ts'
+import { partFormat, type Part } from './part-form.ts'
+import type { RunConditions, RunResult } from './result.ts'
+import { withVerdict } from './summarize.ts'
+
+export type PartAbout = Pick<Part, 'connections' | 'startedMs' | 'startErrorMs' | 'expect'>
+
+/** @param startNs on the clock of the logs of its threads */
+export function partFrom(
+  { number, of }: Slice,
+  about: PartAbout,
+  gathered: Gathered,
+  intervals: SavedHistogram[],
+  startNs: number,
+): Part {
+  const relative = <L extends { fromNs: number }>(log: L): L => ({
+    ...log,
+    fromNs: log.fromNs - startNs,
+  })
+  const threads = gathered.outcomes.map(({ log, cycles, ...rest }) => ({
+    ...rest,
+    log: relative(log),
+    cycles: cycles && relative(cycles),
+  }))
+  const stages = gathered.stages?.map(stage => ({ ...stage, passed: saveSnapshot(stage.passed) }))
+  return {
+    format: partFormat,
+    slice: number,
+    of,
+    ...about,
+    total: saveSnapshot(gathered.total),
+    threads: threads.map(encode),
+    intervals,
+    stages: stages ?? null,
+  }
+}
+
+/** Its own result: what failed is known, and objectives are for the whole. */
+export function resultOfPart(
+  part: Part,
+  gathered: Gathered,
+  conditions: RunConditions,
+  notes: readonly string[],
+): RunResult {
+  const { slice, of, expect } = part
+  const limits = limitsOf(expect)
+  const told = [
+    ...notes,
+    `This is slice ${slice} of ${of}: \`yodel merge\` adds all of them.`,
+    ...expect.map(objective => `${objective} is judged on all slices by \`yodel merge\`.`),
+  ]
+  const own = limits.loss ? { ...limits, loss: () => true } : limits
+  return { ...resultOf(gathered, conditions, [], told, own), part }
+}
+
+/** A start that is later than it was told is no start at that instant. */
+export const startErrorMaxMs = 100
+
+export function withStartError(result: RunResult, startErrorMs: number | null): RunResult {
+  if (startErrorMs === null || startErrorMs <= startErrorMaxMs) return result
+  const late =
+    `It began ${formatDuration(startErrorMs)} after --start-at, because it was not connected ` +
+    'before. Name a later instant.'
+  return withVerdict({ ...result, invalidBecause: [...result.invalidBecause, late] })
+}
+
+/** What was gathered in it. @throws RangeError or TypeError if it is damaged */
+export function gatheredIn({ total, threads, stages }: Part): Omit<Gathered, 'intervals'> {
+  return {
+    total: readSnapshot(total),
+    outcomes: threads.map(each => checked(decode(each) as Outcome)),
+    stages: stages?.map(stage => ({ ...stage, passed: readSnapshot(stage.passed) })),
+  }
+}
+
+export const responsesIn = ({ intervals }: Part): Histogram[] => intervals.map(readHistogram)
+
+function checked(outcome: Outcome): Outcome {
+  for (const log of [outcome.log, ...(outcome.cycles ? [outcome.cycles] : [])]) {
+    const numbers = [log.fromNs, log.lengthNs, log.slotNs, log.lastNs]
+    if (!numbers.every(Number.isFinite) || !(log.counts instanceof Float64Array))
+      throw new RangeError('no log of replies')
+  }
+  if (!Number.isFinite(outcome.log.sent) || !Array.isArray(outcome.effort.stalls.longest))
+    throw new RangeError('no outcome of a thread')
+  return outcome
+}
+
+/** What JSON has no form for gets a name: `$infinity`, `$map`, `$bytes` in hex, `$sparse`. */
+function encode(value: unknown): unknown {
+  if (value === Infinity) return { $infinity: true }
+  if (value instanceof Map) return { $map: [...value] }
+  if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('hex') }
+  if (value instanceof Float64Array) {
+    const filled = [...value.entries()].filter(([, count]) => count !== 0)
+    return { $sparse: filled, length: value.length }
+  }
+  if (Array.isArray(value)) return value.map(encode)
+  if (typeof value !== 'object' || value === null) return value
+  return mapped(value, encode)
+}
+
+/** More than any log has. */
+const lengthMax = 1_000_000
+
+function decode(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(decode)
+  if (typeof value !== 'object' || value === null) return value
+  if ('$infinity' in value) return Infinity
+  if ('$map' in value) return new Map(value.$map as [unknown, unknown][])
+  if ('$bytes' in value) return new Uint8Array(Buffer.from(value.$bytes as string, 'hex'))
+  if ('$sparse' in value) {
+    const { $sparse, length } = value as unknown as { $sparse: [number, number][]; length: number }
+    if (!(length <= lengthMax)) throw new RangeError('too long')
+    const all = new Float64Array(length)
+    for (const [at, count] of $sparse) all[at] = count
+    return all
+  }
+  return mapped(value, decode)
+}
+
+const mapped = (value: object, change: (value: unknown) => unknown) =>
+  Object.fromEntries(Object.entries(value).map(([key, each]) => [key, change(each)]))
