@@ -16,10 +16,15 @@ before(async () => {
   // With a delay the generator has time to spare, however busy the machine is.
   await using server = await serve(':0', { engine: 'node', faults: [{ kind: 'delay', ms: 1 }] })
   const options = { count: 60, warmupMs: 0 }
-  let result = await bench(server.address, options).finished
+  /** A busy machine may hold up the generator itself, but not again and again. */
+  const measure = async (triesMax = 20): Promise<RunResult> => {
+    const result = await bench(server.address, options).finished
+    return result.valid || triesMax === 1 ? result : measure(triesMax - 1)
+  }
+  let result = await measure()
   for (const file of files) {
     writeFileSync(file, JSON.stringify(result))
-    if (full) result = await bench(server.address, options).finished
+    if (full) result = await measure()
   }
 })
 after(() => rmSync(folder, { recursive: true }))

@@ -19,7 +19,7 @@ export const daily: Trial[] = [
     engine: 'uring',
     known: { kind: 'spread', leastMs: 15, mostMs: 45 },
     where: 'here',
-    load: { connections: 20, depth: 2, warmupMs: 150, durationMs: 800 },
+    load: { connections: 20, depth: 2, warmupMs: 150, durationMs: 1_600 },
   },
   {
     name: 'open loop, uring, two threads: one straggler, a warm-up',
