@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { bench, serve, type BenchOptions, type RunResult } from 'yodel'
+import { listen } from './peers/server.ts'
+import { yodel } from './program.ts'
 import { createTypist } from './typist.ts'
 
 const typed = createTypist(undefined, { LC_ALL: 'C.UTF-8' })
@@ -42,7 +44,7 @@ test('two slices make the result of the whole', async () => {
     ],
   )
   assert.deepEqual(slices[0]!.expectations, [])
-  const { code, stdout, stderr } = await merge('--json', two, one, '--output', pathOf('all.csv'))
+  const { code, stdout, stderr } = await merge('--json', two, one, '--output', pathOf('all.html'))
   const all = JSON.parse(stdout) as RunResult
   assert.equal(code, all.valid ? 0 : 4, stderr)
   const { received, planned, lost } = all.messages
@@ -59,7 +61,8 @@ test('two slices make the result of the whole', async () => {
     ],
   )
   assert.ok(!/--slice|--start-at/.test(all.run.reproduce), all.run.reproduce)
-  assert.match(stderr, /wrote .*all\.csv/)
+  assert.match(stderr, /wrote .*all\.html/)
+  assert.match(readFileSync(pathOf('all.html'), 'utf8'), /<h2 id="slices">Slices<[^]*open-2\.json/)
 
   const alone = await merge(one)
   assert.equal(alone.code, 4)
@@ -85,6 +88,20 @@ test('a closed loop shares its count, a load with stages its stages', async () =
   assert.equal(sum, 60)
 })
 
+test('Ctrl-C while it waits for its start leaves at once', async () => {
+  let open = () => {}
+  const connected = new Promise<void>(resolve => (open = resolve))
+  await using server = await listen(() => open())
+  const startAt = new Date(Date.now() + 3600e3).toISOString()
+  await using program = yodel(['bench', server.url, '--start-at', startAt])
+  await connected
+  program.kill('SIGINT')
+  const { code, stderr, stdout } = await program.finished
+  // It may hear of its connection later than the server, and of the signal before.
+  assert.match(stderr, /interrupted before .*; nothing was sent/)
+  assert.deepEqual([code, stdout.length], [130, 0])
+})
+
 test('a start or a slice that makes no sense is refused', async () => {
   const said = async (...args: string[]) => {
     const { code, stderr } = await typed(['bench', 'tcp://127.0.0.1:1', ...args])
@@ -97,5 +114,11 @@ test('a start or a slice that makes no sense is refused', async () => {
   assert.match(await said('--start-at', '2999-01-01T00:00:00+01:00'), /within the next 24 hours/)
   assert.match(await said('--slice', '3/2'), /There is no slice 3\/2/)
   assert.match(await said('--slice', '2/2'), /nothing to send: the whole load has 1 connection/)
-  assert.match(await said('--slice', '1/2', '--find-max', 'p99<1ms'), /--slice is for a single run/)
+  const single = /A slice is for a single run/
+  assert.match(await said('--slice', '1/2', '--find-max', 'p99<1ms'), single)
+  assert.match(await said('--slice', '1/2', '--against', 'tcp://127.0.0.1:2'), single)
+  assert.match(
+    await said('--start-at', '2999-01-01T00:00:00Z', '--find-max', 'p99<1s'),
+    /A start is/,
+  )
 })

@@ -5,6 +5,7 @@ import type { Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { parseInstant } from '../vocabulary/instant.ts'
 import { formatDuration } from '../vocabulary/units.ts'
+import type { BenchOptions } from '../load/options.ts'
 import type { Load } from '../load/plan.ts'
 import type { SizeRange } from '../load/sizes.ts'
 import { isDatagrams } from '../vocabulary/transport.ts'
@@ -60,6 +61,16 @@ export function checkLoad(load: Load, address: Address): void {
   if (load.startAt !== undefined) checkStart(load.startAt)
   if (connections * depth > inFlightMax)
     throw usageError('Connections times depth is more than 4,000,000 messages in flight.')
+}
+
+/** Several runs have no instant at which all begin, and their results are not merged. */
+export function refuseSlices({ slice, startAt }: Pick<BenchOptions, 'slice' | 'startAt'>): void {
+  const name = slice !== undefined ? 'A slice' : startAt !== undefined ? 'A start' : undefined
+  if (name !== undefined)
+    throw usageError(
+      `${name} is for a single run, not for a search or rounds.`,
+      'Leave --slice and --start-at out.',
+    )
 }
 
 /** A start that is so far away is a mistake. */

@@ -7,6 +7,7 @@ import { parseObjective } from '../report/objective.ts'
 import type { RunConditions, RunResult } from '../report/result.ts'
 import { shortfall } from '../report/reasons.ts'
 import { idleMaxMs, Idleness } from './idle.ts'
+import { refuseSlices } from './check.ts'
 import { searchHighest, type ProbeOutcome } from './search.ts'
 
 export type { FindMaxResult, Probe } from '../report/find-max.ts'
@@ -82,6 +83,7 @@ class Search {
   }
 
   async run(): Promise<FindMaxResult> {
+    refuseSlices(this.#options)
     const { objective, precision = precisionDefault, from } = this.#options
     this.#load = probeOptions(this.#options)
     if (this.#load.connections !== 0) {

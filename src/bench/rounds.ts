@@ -12,6 +12,7 @@ import type { RunResult } from '../report/result.ts'
 import { isBroken, isValidRound, roundsFormat, sides, spareRounds } from '../report/rounds.ts'
 import { usualFigures, type Round, type Rounds, type Side } from '../report/rounds.ts'
 import { mix } from '../vocabulary/random.ts'
+import { refuseSlices } from './check.ts'
 import { reproduce } from './reproduce.ts'
 import { ServerCommand } from './server-command.ts'
 
@@ -66,6 +67,7 @@ class Experiment {
     const { against, rounds, serve, againstServe, figures, margin, orderSeed, ...rest } = options
     const { onRun: _, onRound: __, ...load } = rest
     checkOptions(benchOptions, load)
+    refuseSlices(load)
     if (against === undefined && (serve === undefined || againstServe === undefined))
       throw usageError(
         'There is nothing to measure against.',

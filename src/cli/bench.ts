@@ -69,9 +69,6 @@ export function completeBench(bare: Command): void {
     if (precision !== undefined && objective === undefined)
       throw usageError('--precision is for --find-max.')
     const rounds = fromFlags(roundsFlags, flags)
-    const alone = load.slice === undefined ? load.startAt && '--start-at' : '--slice'
-    if (alone !== undefined && (objective !== undefined || wantsRounds(rounds)))
-      throw usageError(`${alone} is for a single run, without --find-max and rounds.`)
     if (wantsRounds(rounds)) {
       if (objective !== undefined) throw usageError('--find-max and --against exclude each other.')
       const paths = files.map(({ path }) => path)

@@ -3,6 +3,7 @@ import { histogramChart, percentileChart } from './html/spread-charts.ts'
 import { dateText } from './html/figures.ts'
 import { html, type Markup } from './html/markup.ts'
 import { page } from './html/page.ts'
+import { slices } from './html/slices.ts'
 import * as parts from './html/sections.ts'
 import { latencyChart, rateChart } from './html/time-charts.ts'
 import { wrongBytes } from './html/wrong-bytes.ts'
@@ -25,6 +26,7 @@ export function loadHtml(result: RunResult): string {
       ${result.datagrams && parts.section('datagrams', 'Datagrams', parts.datagrams(result))}
       ${overTime(result)} ${spread(result)}
       ${parts.section('distributions', 'All percentiles', parts.distributions(result))}
+      ${run.parts && parts.section('slices', 'Slices', slices(result))}
       ${parts.section('errors', 'Failures', parts.failures(result))}
       ${
         result.firstWrong &&
