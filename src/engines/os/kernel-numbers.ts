@@ -27,3 +27,8 @@ export const MSG_NOSIGNAL = 0x4000
 /** Ways of shutdown(2). */
 export const SHUT_WR = 1
 export const SHUT_RDWR = 2
+/** A clock of clock_gettime(2), and flags of timerfd_create(2), dup3(2) and timerfd_settime(2). */
+export const CLOCK_MONOTONIC = 1
+export const TFD_NONBLOCK = 0o4000
+export const O_CLOEXEC = 0o2000000
+export const TFD_TIMER_ABSTIME = 1

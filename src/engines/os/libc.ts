@@ -13,6 +13,7 @@ const signatures = {
   bind: 'int bind(int fd, void *address, uint size)',
   close: 'int close(int fd)',
   dup: 'int dup(int fd)',
+  dup3: 'int dup3(int fd, int other, int flags)',
   fcntl: 'int fcntl(int fd, int command, int argument)',
   getpeername: 'int getpeername(int fd, void *address, void *size)',
   getsockname: 'int getsockname(int fd, void *address, void *size)',
@@ -28,10 +29,19 @@ const signatures = {
   shutdown: 'int shutdown(int fd, int how)',
   socket: 'int socket(int family, int type, int protocol)',
   splice: 'long splice(int from, uint64 at, int to, uint64 toAt, size_t size, uint flags)',
+  timerfd_create: 'int timerfd_create(int clock, int flags)',
+  timerfd_settime: 'int timerfd_settime(int fd, int flags, const void *value, void *old)',
 } as const
 
 /** Functions that only some POSIX systems have, and only some engines need. */
-const linuxOnly = new Set(['accept4', 'pipe2', 'splice'])
+const linuxOnly = new Set([
+  'accept4',
+  'dup3',
+  'pipe2',
+  'splice',
+  'timerfd_create',
+  'timerfd_settime',
+])
 
 type Calls = { readonly [Name in keyof typeof signatures]: Call }
 

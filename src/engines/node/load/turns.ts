@@ -7,8 +7,17 @@ import { counter, type Meter } from '../../../metrics/meter.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { Effort } from '../../effort.ts'
+import { openAlarm, type Alarm } from '../../os/alarm.ts'
 
-/** Node's timers may be late by this; for the rest of the time before a message the loop spins. */
+/**
+ * An alarm wakes the thread so long before a message, and may be late by half of it; for the rest
+ * the loop spins. Where a thread spins all the time the system takes its processor away in the end,
+ * for milliseconds, and that is measured.
+ */
+const alarmLeadNs = 100e3
+/** It pays to sleep for that long. */
+const sleepMinNs = 50e3
+/** The same of Node's timers, where there is no alarm. */
 const timerSlackNs = 2e6
 
 export class Turns<S extends Planned> {
@@ -18,8 +27,9 @@ export class Turns<S extends Planned> {
   readonly #effort: Effort
   readonly #stalls: Stalls
   #beating: NodeJS.Timeout | undefined
+  readonly #alarm: Alarm | undefined
   /** Undefined while it does not sleep. */
-  #sleeping: NodeJS.Timeout | undefined
+  #sleeping: NodeJS.Timeout | 'until the alarm' | undefined
   #asleepUntilNs = 0
   /** When the last turn was; 0 at first, and behind a sleep. */
   #lookedAtNs = 0
@@ -36,6 +46,8 @@ export class Turns<S extends Planned> {
     this.#stalls = flow.stalls
     const onLook = (now: number) => this.#effort.update(now)
     this.#life = new Life(flow, mover, { tickMs, short, onLook })
+    const isTimed = flow.openLoop || flow.thinking !== undefined || short !== undefined
+    this.#alarm = isTimed ? openAlarm(() => this.#onAlarm()) : undefined
   }
 
   /** Resolves when the life has ended. What the mover has not closed is still open then. */
@@ -54,7 +66,7 @@ export class Turns<S extends Planned> {
   /** Something has changed for which a turn is due. */
   wake(): void {
     if (!this.#sleeping) return
-    clearTimeout(this.#sleeping)
+    if (this.#sleeping !== 'until the alarm') clearTimeout(this.#sleeping)
     this.#turnSoon()
   }
 
@@ -84,25 +96,45 @@ export class Turns<S extends Planned> {
   }
 
   #next() {
-    const { ended, dueNs, tickNs } = this.#life
-    if (ended) {
+    if (this.#life.ended) {
       clearInterval(this.#beating)
+      this.#alarm?.close()
       return this.#finish()
     }
-    const lookNs = nowNs()
-    const waitMs = Math.min(
-      (dueNs - this.#slackNs - lookNs) / 1e6,
-      Math.ceil((tickNs - lookNs) / 1e6),
-    )
-    // At high rates an open loop spins: a late timer would be measured as response time.
-    this.#expect(lookNs, waitMs <= 0 ? 0 : beatMs)
-    if (waitMs <= 0) return void setImmediate(this.#turn)
+    const now = nowNs()
+    const untilNs = this.#wakeUpNs(now)
+    // At high rates an open loop spins: to wake up late would be measured as response time.
+    if (untilNs <= now) {
+      this.#expect(now, 0)
+      return void setImmediate(this.#turn)
+    }
+    this.#expect(now, Math.min(beatMs, (untilNs - now) / 1e6))
     this.#lookedAtNs = 0
-    this.#asleepUntilNs = Math.min(dueNs, tickNs)
-    // What has come is read first: the lateness of this thread is not the server's.
-    this.#sleeping = setTimeout(this.#turnSoon, Math.min(waitMs, timerMaxMs))
+    this.#asleepUntilNs = Math.min(this.#life.dueNs, this.#life.tickNs)
+    this.#sleepUntil(untilNs, now)
   }
 
+  /** When the next turn must be prepared for; now or earlier if there is no time to sleep. */
+  #wakeUpNs(now: number): number {
+    const { dueNs, tickNs } = this.#life
+    if (!this.#alarm) return Math.min(dueNs - this.#slackNs, tickNs)
+    const untilNs = Math.min(dueNs - alarmLeadNs, tickNs)
+    return untilNs < now + sleepMinNs ? now : untilNs
+  }
+
+  #sleepUntil(untilNs: number, now: number) {
+    if (this.#alarm) {
+      this.#sleeping = 'until the alarm'
+      return this.#alarm.set(untilNs)
+    }
+    this.#sleeping = setTimeout(this.#turnSoon, Math.min((untilNs - now) / 1e6, timerMaxMs))
+  }
+
+  #onAlarm() {
+    if (this.#sleeping === 'until the alarm') this.#turnSoon()
+  }
+
+  /** What has come is read first: the lateness of this thread is not the server's. */
   readonly #turnSoon = (): void => {
     this.#sleeping = undefined
     setImmediate(this.#turn)
