@@ -132,11 +132,12 @@ const hasTaskset = spawnSync('which', ['taskset']).status === 0
 export const pinned = (processor: number, command: string[]): string[] =>
   hasTaskset ? ['taskset', '-c', String(processor), ...command] : command
 
-/** Starts it on a free port of the loopback, on processor 0. */
-export async function startContestant(contestant: Contestant): Promise<Running> {
+/** Starts it on a free port of the loopback, on processor 0 if not on any. */
+export async function startContestant(contestant: Contestant, where?: 'any'): Promise<Running> {
   // yodel takes an address; `:0` is one, and the others would not read it.
   const port = contestant.name.startsWith('yodel') ? ':0' : '0'
-  const [command, ...args] = pinned(0, [...contestant.run, port])
+  const line = [...contestant.run, port]
+  const [command, ...args] = where === 'any' ? line : pinned(0, line)
   const child = spawn(command!, args, {
     cwd: controlsFolder,
     stdio: ['ignore', 'pipe', 'inherit'],
