@@ -133,11 +133,14 @@ export const pinned = (processor: number, command: string[]): string[] =>
   hasTaskset ? ['taskset', '-c', String(processor), ...command] : command
 
 /** Starts it on a free port of the loopback, on processor 0 if not on any. */
-export async function startContestant(contestant: Contestant, where?: 'any'): Promise<Running> {
+export async function startContestant(
+  contestant: Contestant,
+  { anywhere = false, scheme = '' } = {},
+): Promise<Running> {
   // yodel takes an address; `:0` is one, and the others would not read it.
-  const port = contestant.name.startsWith('yodel') ? ':0' : '0'
+  const port = contestant.name.startsWith('yodel') ? `${scheme}:0` : '0'
   const line = [...contestant.run, port]
-  const [command, ...args] = where === 'any' ? line : pinned(0, line)
+  const [command, ...args] = anywhere ? line : pinned(0, line)
   const child = spawn(command!, args, {
     cwd: controlsFolder,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -25,7 +25,7 @@ const { values: flags } = parseArgs({
 })
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname
 const [rounds, seconds] = [Number(flags.rounds), Number(flags.seconds)]
-const warmupMs = 500
+const warmupMs = 1_000
 
 /** Values and how often each came, in their order. */
 type Buckets = [us: number, count: number][]
@@ -130,7 +130,7 @@ if (spawnSync('cc', ['-O2', '-o', pace, `${controlsFolder}c/pace.c`]).status ===
 const found = new Map<string, Round[]>(Object.keys(generators).map(name => [name, []]))
 for (let round = 0; round < rounds; round++)
   for (const [name, command] of Object.entries(generators)) {
-    const running = await startContestant(server, 'any')
+    const running = await startContestant(server, { anywhere: true })
     found.get(name)!.push(await run(command(running.port)))
     await running.stop()
   }
