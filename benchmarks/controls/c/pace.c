@@ -1,7 +1,7 @@
 /*
- * An open loop that sleeps: one connection, a message of 64 bytes every 1 / RATE seconds, one
- * thread in ppoll(2) until something comes or the next message is due. The response time counts from
- * the planned instant. Every byte is verified.
+ * An open loop that sleeps: one connection, a message of 64 bytes every 1 / RATE seconds, and one
+ * thread in ppoll(2) until something comes or the next message is due. The response time counts
+ * from the planned instant. Every byte is verified.
  *
  * pace PORT RATE WARMUP_MS DURATION_MS prints one line of JSON: the samples, sorted.
  */
