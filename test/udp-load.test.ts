@@ -116,7 +116,7 @@ test('what is lost is not waited for without end', { timeout: 30_000 }, async ()
   assert.equal(messages.received, 9)
   // Waiting for it is none of the seconds.
   assert.equal(intervals.length, 1)
-  assert.deepEqual(notes, [])
+  assert.ok(!notes.some(note => note.includes('drain')), notes.join(' '))
   if (!full) return
   const hasty = await bench(urlOf(lossy), { ...load, depth: 10, drainMs: 0 }).finished
   const hint = 'The drain (0s) is shorter than the timeout (50ms): what was under way at the end'
