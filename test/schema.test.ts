@@ -51,6 +51,13 @@ before(async () => {
   await using server = await listen(socket => void socket.pipe(socket))
   await using udp = await peer({}, (data, answer) => answer(data))
   await using bad = await listen(socket => echoFlipped(socket, 100))
+  let clients = 0
+  // The first client is left after its first message.
+  await using leaving = await listen(socket => {
+    const isFirst = clients++ === 0
+    socket.on('data', data => void (isFirst ? socket.destroy() : socket.write(data)))
+    socket.on('end', () => socket.end())
+  })
   await using silent = await listen(socket => socket.resume())
   const expect = ['p50<1us']
   const churn = { ratePerSecond: 500, churnPerSecond: 100, idle: 1, expect: ['p99<1h'] }
@@ -59,6 +66,7 @@ before(async () => {
     'open loop': bench(server.url, { ...short, ...churn }),
     stages: bench(server.url, { ...one, stages: '0..200/s over 500ms, 100/s for 500ms', expect }),
     slice: bench(server.url, { ...one, count: 20, slice: '1/2' }),
+    outages: bench(leaving.url, { ...counted, warmupMs: 0, reconnect: true }),
     flood: flood(server.url, { ...one, count: 10 }),
     datagrams: bench(`udp://127.0.0.1:${udp.port}`, counted),
     // It ends when its connections have failed.
@@ -85,6 +93,7 @@ test('real results have every key of the schema, and none that it does not descr
   assert.ok(results['stages']!.stages!.some(({ missed }) => missed.length > 0))
   // Otherwise the schema of these would not have been looked at.
   assert.ok(open!.churn && open!.latenessUs.count > 0 && open!.expectations.length > 0)
+  assert.equal(results['outages']!.outages!.rows.length, 1)
   assert.ok(wrong!.firstWrong && none!.responseUs.p50 === null)
 })
 

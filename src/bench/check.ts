@@ -43,6 +43,8 @@ export function checkLoad(load: Load, address: Address): void {
     throw usageError('connections must be a whole number from 1 on.')
   if (load.countCorruption && churnPerSecond > 0)
     throw usageError('Corruption is counted on steady connections only, not with churn.')
+  if (load.reconnect && connections === 0)
+    throw usageError('Only steady connections are opened again.', 'Say how many: --connections.')
   if (count !== Infinity && connections === 0)
     throw usageError('A count needs connections over which to send.')
   if (ratePerSecond !== undefined && connections === 0)

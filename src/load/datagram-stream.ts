@@ -2,6 +2,7 @@
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../vocabulary/units.ts'
 import { nowNs } from '../vocabulary/clock.ts'
+import { Due } from './due.ts'
 import type { Sizes } from './sizes.ts'
 import type { Planned, Timetable } from './timetable.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
@@ -42,11 +43,8 @@ export class DatagramStream {
   readonly #traffic: DatagramStreamTraffic
   /** By their sequence number, the oldest first. */
   readonly #flights = new Map<number, Flight>()
-  /**
-   * Messages that are due (open loop); of these, the sent ones and the dropped ones of the warm-up.
-   */
-  #planned = 0
-  #taken = 0
+  /** Open loop. */
+  readonly #due: Due
   /** The next sequence number, and the first behind the warm-up. */
   #next = 0
   #firstMeasured = Infinity
@@ -60,19 +58,20 @@ export class DatagramStream {
     this.#traffic = traffic
     this.index = index
     this.connection = connection
+    this.#due = new Due(this, traffic)
   }
 
   /** Whether everything that was planned has come back or is lost, and nothing more is planned. */
   get done(): boolean {
     if (!this.#traffic.over || this.#flights.size > 0) return false
-    return !this.#traffic.openLoop || this.#planned === this.#taken
+    return this.#due.waiting === 0
   }
 
   /** Open loop: so many more are due, of the window or of the warm-up. Whether some can go out. */
   plan(count: number, measured: boolean): boolean {
     const { depth } = this.#traffic.task
-    const room = this.#planned === this.#taken ? depth - this.#flights.size : 0
-    this.#planned += count
+    const room = this.#due.waiting === 0 ? depth - this.#flights.size : 0
+    this.#due.plan(count)
     if (measured) this.#traffic.countPlanned(count, this.failed ? 0 : Math.max(0, count - room))
     return room > 0 && !this.failed
   }
@@ -116,14 +115,8 @@ export class DatagramStream {
       this.#plannedNs = now
       return traffic.mayGoOn(now, this, this.#next)
     }
-    while (this.#taken < this.#planned) {
-      this.#plannedNs = traffic.plannedNs(this, this.#taken++, this.#plannedNs)
-      if (this.#plannedNs >= traffic.measureFromNs || now < traffic.measureFromNs) return true
-      const place = traffic.skipWarmUp(this, this.#taken, this.#planned, this.#plannedNs)
-      this.#taken = place.n
-      this.#plannedNs = place.previousNs
-    }
-    return false
+    this.#plannedNs = this.#due.take(now)
+    return !Number.isNaN(this.#plannedNs)
   }
 
   /** The datagrams under way, to be sent again if no process listened at the address. */

@@ -53,6 +53,12 @@ export class Handed {
     counters[counter.warmupBytesOut]! += Math.min(untilBytes, this.#warmBytes) - bytesBefore
   }
 
+  /** It goes on from there: what the system has not taken of what is before is never sent. */
+  skip(toBytes: number, messages: number): void {
+    this.bytes = this.#end = toBytes
+    this.#messages = messages
+  }
+
   /** The messages that end before that place. */
   #count(untilBytes: number): void {
     const { sizes } = this.#traffic

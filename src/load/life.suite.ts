@@ -20,6 +20,7 @@ const plan: LoadPlan = {
   connections: 1,
   firstConnection: 0,
   connectionStep: 1,
+  reconnect: false,
   depth: 1,
   pace: undefined,
   countedNs: undefined,

@@ -103,6 +103,19 @@ export const loadOptions = {
     help: 'give up an answer after this long',
     defaultText: '10s; udp: 1s',
   }),
+  /** A steady connection that breaks is opened again, and an outage is no failure by itself. */
+  reconnect: option(whether(), {
+    default: false,
+    flag: 'reconnect',
+    help: 'open a connection that breaks again, and report the outages',
+    condition: { name: 'reconnect', show: value => (value === true ? 'yes' : 'no') },
+    where: {
+      engines: ['node'],
+      act: 'open broken connections again (reconnect)',
+      transports: connected,
+      reason: name => `There are no connections on ${name} that could be opened again.`,
+    },
+  }),
   /** How bytes are moved. */
   engine: option(choice(wantedEnginesTo('load')), {
     default: 'auto',

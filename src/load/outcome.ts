@@ -1,5 +1,6 @@
 /** What is known of a load only at its end, and not from its meter. */
 import type { FailureName } from '../metrics/meter.ts'
+import type { Outage } from './outages.ts'
 import type { CameLog, ReplyLog } from './replies.ts'
 import type { ThreadEffort } from './stalls.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
@@ -18,6 +19,8 @@ export interface Outcome {
   cycles?: CameLog | undefined
   /** The 99th percentile of how late they began although there was room. */
   cyclesLateNs?: number | undefined
+  /** With reconnect: in nanoseconds after the beginning of the window. */
+  outages?: Outage[] | undefined
   /** What its thread had of its processor. */
   effort: ThreadEffort
 }

@@ -172,11 +172,11 @@ export abstract class Timetable<S extends Planned> {
     counters[counter.messagesDeferred]! += deferred
   }
 
-  /** A server that is behind already is not measured by what the warm-up has left. */
-  skipWarmUp(stream: Planned, n: number, end: number, previousNs: number): Place {
+  /** Of a stream's messages from `n` to `end`, the first that is due from an instant on. */
+  skip(stream: Planned, n: number, end: number, previousNs: number, untilNs: number): Place {
     const { startedNs } = this
     const from = { n, previousNs: n === 0 ? 0 : previousNs - startedNs }
-    const place = this.#pacer!.skip(stream.index, from, end, this.measureFromNs - startedNs)
+    const place = this.#pacer!.skip(stream.index, from, end, untilNs - startedNs)
     return { n: place.n, previousNs: place.previousNs + startedNs }
   }
 

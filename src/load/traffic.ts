@@ -5,6 +5,7 @@
 import { counter, type Meter } from '../metrics/meter.ts'
 import { Evidence } from './evidence.ts'
 import type { Mover } from './mover.ts'
+import { Outages } from './outages.ts'
 import { createPayload, type Allocate, type Payload } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
 import { createSizes, type Sizes } from './sizes.ts'
@@ -21,6 +22,8 @@ export class Traffic extends Timetable<Stream> {
   readonly streams: Stream[]
   /** What was wrong. */
   readonly evidence: Evidence<Stream>
+  /** Where broken connections are opened again. */
+  readonly outages: Outages | undefined
 
   /** @param allocate where the payload is to lie in memory */
   constructor(task: LoadPlan, meter: Meter, allocate?: Allocate) {
@@ -28,6 +31,7 @@ export class Traffic extends Timetable<Stream> {
     this.payload = createPayload(task.payload, allocate)
     this.sizes = createSizes(task.sizes, task.seed)
     this.evidence = new Evidence(() => this.streams)
+    this.outages = task.reconnect ? new Outages(meter) : undefined
     this.streams = Array.from(
       { length: task.connections },
       (_, index) => new Stream(this, index, task.firstConnection + index * task.connectionStep),

@@ -107,6 +107,10 @@ export const counters = {
   warmupBytesIn: load('Bytes of the warm-up that came back.'),
   reconnects: load('Reconnects after the server closed between messages.'),
   sentAgain: load('Messages sent again because the server closed before it answered.'),
+  // Of one connection each: from its break until it has an echo again.
+  outagesBegun: load('Connections that broke and are opened again (reconnect).'),
+  outagesEnded: load('Of those, connections that have an echo again.'),
+  reopened: load('How often a connection that had broken was open again.'),
   cyclesPlanned: load('Short connections (churn) that were due.'),
   cyclesCompleted: load('Short connections that went through, from connect to close.'),
   idleClosed: server(

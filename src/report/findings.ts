@@ -1,4 +1,5 @@
 /** The findings of a load at its end, from which the verdict is made. */
+import type { Outage } from '../load/outages.ts'
 import type { Window } from '../load/replies.ts'
 import type { ThreadEffort } from '../load/stalls.ts'
 import type { WrongBytes } from '../load/wrong-bytes.ts'
@@ -27,6 +28,8 @@ export interface Findings {
   statuses?: [status: number, count: number][]
   /** Why connections failed, by class, where more is known. */
   reasons?: [name: FailureName, reason: string][]
+  /** Where connections are opened again: in nanoseconds after the end of the warm-up. */
+  outages?: Outage[] | undefined
   limits: Limits
   conditions: RunConditions
 }

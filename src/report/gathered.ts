@@ -5,6 +5,7 @@
 import { toAddress } from '../vocabulary/address.ts'
 import { isDatagrams, isHttp } from '../vocabulary/transport.ts'
 import type { Outcome } from '../load/outcome.ts'
+import { shifted, type Outage } from '../load/outages.ts'
 import { achievedOf, windowOf } from '../load/replies.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import type { Findings } from './findings.ts'
@@ -66,7 +67,16 @@ function findingsOf(
     countingCorruption: countCorruption === true,
     datagrams: isDatagrams(address),
     http: isHttp(address),
+    outages: conditions.options.reconnect === true ? outagesOf(outcomes) : undefined,
     limits,
     conditions,
   }
+}
+
+/** After the beginning of the window that all threads share. */
+function outagesOf(outcomes: readonly Outcome[]): Outage[] {
+  const fromNs = Math.min(...outcomes.map(({ log }) => log.fromNs))
+  return outcomes.flatMap(({ log, outages = [] }) =>
+    outages.map(outage => shifted(outage, log.fromNs - fromNs)),
+  )
 }

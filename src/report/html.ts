@@ -4,6 +4,7 @@ import { dateText } from './html/figures.ts'
 import { html, type Markup } from './html/markup.ts'
 import { page } from './html/page.ts'
 import { slices } from './html/slices.ts'
+import { outages } from './html/outages.ts'
 import * as parts from './html/sections.ts'
 import { latencyChart, rateChart } from './html/time-charts.ts'
 import { wrongBytes } from './html/wrong-bytes.ts'
@@ -24,6 +25,7 @@ export function loadHtml(result: RunResult): string {
       ${parts.section('figures', 'Figures', parts.headline(result))}
       ${notes.length > 0 && parts.section('notes', 'Notes', parts.list(notes))}
       ${result.datagrams && parts.section('datagrams', 'Datagrams', parts.datagrams(result))}
+      ${result.outages && parts.section('outages', 'Outages', outages(result.outages))}
       ${overTime(result)} ${spread(result)}
       ${parts.section('distributions', 'All percentiles', parts.distributions(result))}
       ${run.parts && parts.section('slices', 'Slices', slices(result))}

@@ -30,6 +30,8 @@ const view = (change: Partial<LoadView> = {}): LoadView => ({
   errors: noErrors,
   corruptedBytes: 0,
   deferred: 0,
+  reconnects: 0,
+  out: 0,
   rates: [0, 1_000, 12_000, 50_000, 98_000, 90_000],
   ...change,
 })
@@ -68,7 +70,15 @@ const views: [name: string, shown: LoadView, head: RegExp][] = [
   ['long', view({ rates: Array.from({ length: 500 }, (_, n) => n) }), /50%/],
   [
     'with all that can go wrong',
-    view({ errors: wrongAll, deferred: 1e9, open: 1, ratePerSecond: 1e8, cyclesPerSecond: 1e6 }),
+    view({
+      errors: wrongAll,
+      deferred: 1e9,
+      open: 1,
+      reconnects: 1e6,
+      out: 49,
+      ratePerSecond: 1e8,
+      cyclesPerSecond: 1e6,
+    }),
     /50%/,
   ],
 ]
@@ -107,6 +117,9 @@ test('the figures of a good second', () => {
 })
 
 test('what goes wrong is named, and only then', () => {
+  assert.match(text(view({ reconnects: 12, out: 3 })), /reconnects 12, 3 out now/)
+  assert.match(text(view({ reconnects: 12 })), /reconnects 12, 0 out now/)
+  assert.doesNotMatch(text(view()), /reconnects/)
   assert.doesNotMatch(text(view()), /deferred|open|\(/)
   const errors = { ...noErrors, reset: 2, timedOut: 1, wrongBytes: 4 }
   assert.match(text(view({ corruptedBytes: 1_234 })), /wrong 0\n1,234 bytes corrupted/)

@@ -42,6 +42,9 @@ export interface LoadView {
   /** Where they are counted. */
   corruptedBytes: number
   deferred: number
+  /** Where broken connections are opened again: how often, and those without an echo now. */
+  reconnects: number
+  out: number
   /** The rate in each column of the chart, the newest last. */
   rates: readonly number[]
 }
@@ -99,6 +102,8 @@ export class LoadWatch {
       errors: Object.fromEntries(failureNames.map(name => [name, now[name]])) as never,
       corruptedBytes: now.corruptedBytes,
       deferred: now.messagesDeferred,
+      reconnects: now.reopened,
+      out: now.outagesBegun - now.outagesEnded,
       rates: this.#rates,
     }
   }
@@ -182,6 +187,8 @@ function figures(view: LoadView, width: number): string[] {
     `wrong ${formatCount(errors.wrongBytes)}`,
     view.corruptedBytes > 0 && `${plural(view.corruptedBytes, 'byte')} corrupted`,
     view.deferred > 0 && `deferred ${formatCount(view.deferred)}`,
+    (view.reconnects > 0 || view.out > 0) &&
+      `reconnects ${formatCount(view.reconnects)}, ${formatCount(view.out)} out now`,
     view.phase === 'sending' &&
       view.open < about.connections &&
       `${formatCount(view.open)} of ${formatCount(about.connections)} open`,

@@ -8,6 +8,7 @@ import { printable } from '../vocabulary/text.ts'
 import { distributionIn } from './result.ts'
 import { resultHistograms } from '../metrics/counters.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
+import { outageLines, outageTable } from './outages.ts'
 import { cycleShortfall, rateUnknown, shortfall } from './reasons.ts'
 import { ownParts } from './own.ts'
 import { generatorParts } from './generator.ts'
@@ -34,6 +35,7 @@ export function loadText(result: RunResult, options: TextOptions): string {
     invalidity(result, canvas),
     [...head(result, canvas), ...amounts(result, canvas), ...behind(result, canvas)],
     times(result, canvas),
+    outageTable(result, canvas),
     stageLines(result, canvas),
     partLines(result, canvas),
     ...(result.run.command === 'bench' && responseUs.length > 0
@@ -134,6 +136,7 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
   ]
   if (http && http.reconnects > 0)
     lines.push(...listing('reconnects', reconnectParts(http), canvas))
+  lines.push(...outageLines(result, canvas))
   if (corruption) {
     const { corruptedBytes, flippedBits } = corruption
     const parts = [plural(corruptedBytes, 'byte'), `${plural(flippedBits, 'bit')} flipped`]

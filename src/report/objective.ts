@@ -60,6 +60,7 @@ const totals: Record<string, { kind: Kind; of: Metric['of'] }> = {
   },
   wrong: { kind: 'count', of: ({ messages }) => messages.wrong },
   deferred: { kind: 'count', of: ({ messages }) => messages.deferred },
+  outage: { kind: 'time', of: longestOutageUs },
   rate: {
     kind: 'rate',
     of: ({ seconds, rates }) => (seconds > 0 ? rates.achievedPerSecond : null),
@@ -73,6 +74,15 @@ const ofDatagrams: typeof totals = {
   corrupted: { kind: 'count', of: ({ datagrams }) => datagrams?.corrupted ?? null },
 }
 const metrics = { ...totals, ...ofDatagrams }
+
+/** 0 without an outage; null if one had not ended when the run did. */
+function longestOutageUs({ outages }: RunResult): number | null {
+  const lasted = outages?.rows.map(({ beginSeconds, endSeconds }) =>
+    endSeconds === null ? Infinity : (endSeconds - beginSeconds) * 1e6,
+  )
+  const longest = lasted ? Math.max(0, ...lasted) : Infinity
+  return longest === Infinity ? null : longest
+}
 
 /** For an objective with another name. */
 export const metricsHint =
@@ -132,7 +142,8 @@ function percentile(result: RunResult, key: string, percent: number): number | n
 }
 
 /** Why a figure is not known. */
-export function unknown({ kind, samples, fewest }: Metric, result: RunResult): string {
+export function unknown({ name, kind, samples, fewest }: Metric, result: RunResult): string {
+  if (name === 'outage' && result.outages) return 'not known: one had not ended'
   if (kind === 'rate' && result.messages.received > 0) return `not known: ${rateUnknown}`
   const count = samples ? (distributionIn(result, samples)?.count ?? 0) : 0
   if (count === 0) return 'no sample'

@@ -29,8 +29,8 @@ export function failures(result: RunResult, findings: Findings): string[] {
       `${plural(messages.unfinished, 'message')} ${messages.unfinished === 1 ? 'was' : 'were'} ` +
         'still under way when the drain was over, and never verified.',
     )
-  // A datagram has no connection that could fail for it.
-  if (datagrams && warmupLost > 0 && !mayLose)
+  // A datagram has no connection that could fail for it, and one that broke was opened again.
+  if ((datagrams || result.outages) && warmupLost > 0 && !mayLose)
     reasons.push(`${plural(warmupLost, 'message')} of the warm-up did not come back.`)
   for (const [name, count] of Object.entries(errors)) {
     if (count === 0) continue

@@ -117,6 +117,34 @@ export interface HttpFigures {
   statuses: Record<string, number>
 }
 
+/** Outages that overlap: connections that broke, were opened again, and had an echo again. */
+export interface OutageRow {
+  /** When the first broke, in seconds after the end of the warm-up; below 0 within it. */
+  beginSeconds: number
+  /** When the last was open again, and had its first echo; null if one did not. */
+  openSeconds: number | null
+  endSeconds: number | null
+  /** So many were without an echo at the same time, at most. */
+  connections: number
+  /** Messages of the window: unanswered or waiting at a break, or due before it was open again. */
+  lost: number
+  /** Why connections broke, and why dials failed, with how often. */
+  breaks: Partial<Record<FailureName, number>>
+  failedDials: Partial<Record<FailureName, number>>
+  /** The longest that the first message took, from its planned instant; null before any echo. */
+  firstEchoUs: number | null
+}
+
+/** Of a load that opens broken connections again. */
+export interface OutageFigures {
+  /** How often one was open again. */
+  reconnects: number
+  /** Messages that outages cost; they are in `messages.lost`. */
+  lost: number
+  /** In the order of time. */
+  rows: OutageRow[]
+}
+
 /** An objective (`--expect 'p99<5ms'`) and what became of it. */
 export interface Expectation {
   /** As it was written. */
@@ -226,6 +254,8 @@ export interface RunResult {
   datagrams?: DatagramFigures
   /** Only of http and https. */
   http?: HttpFigures
+  /** Only with `--reconnect`. */
+  outages?: OutageFigures
   /** From the planned instant until the message has come back whole. */
   responseUs: Distribution
   /** From its real send on. */

@@ -7,6 +7,7 @@ import type { Snapshot } from '../metrics/snapshot.ts'
 import type { Window } from '../load/replies.ts'
 import type { Findings } from './findings.ts'
 import { generatorFigures } from './generator.ts'
+import { outageFigures } from './outages.ts'
 import { judgeOwn } from './own.ts'
 import { leastBeyond, supported } from './rank.ts'
 import { formatDuration } from '../vocabulary/units.ts'
@@ -57,6 +58,7 @@ export function summarize(findings: Findings): RunResult {
     },
     ...(findings.datagrams && { datagrams: datagramFigures(total) }),
     ...(findings.http && { http: httpFigures(total, findings.statuses ?? []) }),
+    ...(findings.outages && { outages: outageFigures(findings.outages, total.reopened) }),
     ...mapped(timed, distribution),
     churn: findings.cycles ? churnFigures(total, findings.cycles) : null,
     corruption: findings.countingCorruption

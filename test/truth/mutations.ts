@@ -58,15 +58,15 @@ const mutations: Mutation[] = [
   },
   {
     what: 'the response of streams counts from the send',
-    file: 'load/stream.ts',
-    from: 'histograms.response.record(now - plannedNs)',
-    to: 'histograms.response.record(now - this.#times[at + 1]!)',
+    file: 'load/timetable.ts',
+    from: 'response.record(now - plannedNs)',
+    to: 'response.record(now - sentNs)',
   },
   {
     what: 'the service counts from the plan',
-    file: 'load/stream.ts',
-    from: 'histograms.service.record(now - this.#times[at + 1]!)',
-    to: 'histograms.service.record(now - plannedNs)',
+    file: 'load/timetable.ts',
+    from: 'service.record(now - sentNs)',
+    to: 'service.record(now - plannedNs)',
   },
   {
     what: 'what is held back is not planned',

@@ -37,8 +37,10 @@ export class LoadConnection {
     socket.on('drain', () => this.send())
     socket.on('end', () => this.#onEnd())
     socket.on('error', error => {
-      if (error instanceof StatusError && !stream.failed) traffic.evidence.noteStatus(error.status)
+      const isFirst = !stream.failed
       stream.fail(counter[failureName(error)], reasonWhy(error))
+      if (error instanceof StatusError && isFirst && !stream.broken)
+        traffic.evidence.noteStatus(error.status)
     })
     socket.on('close', () => {
       stream.ended()
@@ -99,7 +101,9 @@ export class LoadConnection {
 
   #onEnd() {
     this.#stream.ended()
-    this.#socket.end()
+    // It is opened again: the other side need not take what is left first.
+    if (this.#stream.broken) this.#socket.destroy()
+    else this.#socket.end()
   }
 
   /** Closes if everything has come back and nothing more is planned. */

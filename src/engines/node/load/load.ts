@@ -15,10 +15,10 @@ import { noteFailure } from './note-failure.ts'
 import type { Dial } from '../core/link.ts'
 import { countReconnects, keepOpen } from '../http/reconnects.ts'
 import { LoadConnection } from './connection.ts'
+import { Redials } from './redials.ts'
+import { dialsAtOnce, timedDial } from './timed-dial.ts'
 import { Turns } from './turns.ts'
 
-/** How many connections are established at once: fewer than a usual backlog holds. */
-const dialsAtOnce = 256
 /** How often timeouts, and whatever else needs no exact time, are checked. */
 const tickMs = 100
 
@@ -62,25 +62,19 @@ async function probe(task: LoadTask, dial: Dial): Promise<void> {
   stream.destroy()
 }
 
-async function timedDial(task: LoadTask, meter: Meter, dial: Dial): Promise<Duplex> {
-  const startNs = nowNs()
-  const { stream } = await dial(task, task.timeoutMs)
-  meter.histograms.connect.record(nowNs() - startNs)
-  meter.counters[counter.opened]!++
-  return stream
-}
-
 class LoadSession implements Session, Mover<Stream> {
   readonly address: Address
-  /** Steady connections that are not closed yet. */
+  /** Steady connections that are not closed yet, or are to be opened again. */
   open = 0
   readonly #meter: Meter
   readonly #traffic: Traffic
   readonly #turns: Turns<Stream>
-  /** By the number of their stream; undefined if the connection failed. */
+  /** By the number of their stream; undefined if the connection failed, or is out. */
   readonly #connections: (LoadConnection | undefined)[]
   readonly #held: Duplex[] = []
   readonly #churn: Churn | undefined
+  readonly #redials: Redials | undefined
+  readonly #connect: (stream: Stream, socket: Duplex) => LoadConnection
 
   constructor(
     task: LoadTask,
@@ -94,22 +88,25 @@ class LoadSession implements Session, Mover<Stream> {
     this.#traffic = traffic
     this.#churn = task.churn && new Churn(task, meter, traffic, dial, () => this.#onRoom())
     this.#turns = new Turns(traffic, this, tickMs, this.#churn)
+    if (task.reconnect) this.#redials = new Redials(task, traffic, dial, this.#reopen)
     const { carries } = transports[task.address.transport]
+    this.#connect = (stream, socket) =>
+      new LoadConnection(traffic, stream, socket, carries, () => this.#onClosed(stream))
     this.#connections = traffic.streams.map(stream => {
       const socket = sockets[stream.index]
-      if (!socket) return undefined
-      this.open++
-      return new LoadConnection(traffic, stream, socket, carries, () => this.#onClosed())
+      if (socket || stream.broken) this.open++
+      return socket && this.#connect(stream, socket)
     })
     for (const socket of sockets.slice(task.connections)) if (socket) this.#hold(socket)
   }
 
   get outcome(): Outcome {
-    const { log, evidence } = this.#traffic
+    const { log, evidence, measureFromNs } = this.#traffic
+    const outages = this.#traffic.outages?.since(measureFromNs)
     const { wrong, statuses, reasons } = evidence
     const { effort } = this.#turns
     const { log: cycles, lateNs: cyclesLateNs } = this.#churn ?? {}
-    return { wrong, log, statuses, reasons, effort, cycles, cyclesLateNs }
+    return { wrong, log, statuses, reasons, effort, cycles, cyclesLateNs, outages }
   }
 
   /** Keeps an idle connection open; if the server ends it, that is a failure. */
@@ -139,6 +136,7 @@ class LoadSession implements Session, Mover<Stream> {
   }
 
   async run(startNs: number): Promise<void> {
+    for (const stream of this.#traffic.streams) if (stream.broken) this.#redials!.begin(stream)
     await this.#turns.run(startNs)
     for (const socket of this.#held) socket.destroy()
   }
@@ -152,7 +150,9 @@ class LoadSession implements Session, Mover<Stream> {
   }
 
   send(stream: Stream): void {
-    this.#connections[stream.index]?.send()
+    const connection = this.#connections[stream.index]
+    if (connection) connection.send()
+    else if (this.#traffic.over) this.#leave(stream)
   }
 
   settle(atNs?: number): void {
@@ -160,11 +160,35 @@ class LoadSession implements Session, Mover<Stream> {
   }
 
   giveUp(stream: Stream): void {
-    this.#connections[stream.index]?.abandon()
+    const connection = this.#connections[stream.index]
+    if (connection) connection.abandon()
+    else this.#leave(stream)
   }
 
-  #onClosed() {
+  #onClosed(stream: Stream) {
     this.#meter.counters[counter.closed]!++
+    this.#connections[stream.index] = undefined
+    if (stream.broken && !this.#traffic.over) return this.#redials!.begin(stream)
+    stream.leave()
+    this.#close()
+  }
+
+  readonly #reopen = (stream: Stream, socket: Duplex): void => {
+    stream.reopen(nowNs())
+    const connection = this.#connect(stream, socket)
+    this.#connections[stream.index] = connection
+    connection.send()
+  }
+
+  /** Nothing more is planned, so it is not opened again. */
+  #leave(stream: Stream) {
+    if (!stream.broken) return
+    this.#redials!.cancel(stream)
+    stream.leave()
+    this.#close()
+  }
+
+  #close() {
     if (--this.open === 0) this.#turns.wake()
   }
 

@@ -1,0 +1,19 @@
+/** What a stream got from its first wrong byte on: enough of it tells where it comes from. */
+
+const enoughBytes = 262_144
+
+export class Collected {
+  readonly #pieces: Buffer[] = []
+  #bytes = 0
+
+  /** Whether more is wanted. */
+  add(bytes: Uint8Array, from: number, length: number): boolean {
+    this.#pieces.push(Buffer.from(bytes.subarray(from, from + length)))
+    this.#bytes += length
+    return this.#bytes < enoughBytes
+  }
+
+  get all(): Buffer {
+    return Buffer.concat(this.#pieces)
+  }
+}

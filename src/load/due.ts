@@ -1,0 +1,57 @@
+/** What is due on one connection of an open loop, and how much of it was taken to be sent. */
+import type { Place } from './pacer.ts'
+import type { Planned, Timetable } from './timetable.ts'
+
+export class Due {
+  #planned = 0
+  /** Sent, or left out: warm-up that nobody needs any more, and what an outage cost. */
+  #taken = 0
+  /** Planned instant of the last message that was taken. */
+  #lastNs = 0
+  readonly #stream: Planned
+  readonly #timetable: Timetable<Planned>
+
+  constructor(stream: Planned, timetable: Timetable<Planned>) {
+    this.#stream = stream
+    this.#timetable = timetable
+  }
+
+  get waiting(): number {
+    return this.#planned - this.#taken
+  }
+
+  plan(count: number): void {
+    this.#planned += count
+  }
+
+  /** Planned instant of the next that waits; NaN if there is none. */
+  take(now: number): number {
+    const { measureFromNs } = this.#timetable
+    while (this.#taken < this.#planned) {
+      this.#lastNs = this.#timetable.plannedNs(this.#stream, this.#taken++, this.#lastNs)
+      if (this.#lastNs >= measureFromNs || now < measureFromNs) return this.#lastNs
+      this.#goTo(this.#firstFrom(measureFromNs))
+    }
+    return NaN
+  }
+
+  /** Of those that wait, how many are of the window. */
+  get waitingOfWindow(): number {
+    if (this.waiting === 0) return 0
+    return this.#planned - this.#firstFrom(this.#timetable.measureFromNs).n
+  }
+
+  /** Nobody sends what was due before that. */
+  skip(untilNs: number): void {
+    if (this.waiting > 0) this.#goTo(this.#firstFrom(untilNs))
+  }
+
+  #firstFrom(ns: number): Place {
+    return this.#timetable.skip(this.#stream, this.#taken, this.#planned, this.#lastNs, ns)
+  }
+
+  #goTo({ n, previousNs }: Place): void {
+    this.#taken = n
+    this.#lastNs = previousNs
+  }
+}

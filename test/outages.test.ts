@@ -1,0 +1,220 @@
+/** Servers that go and come back, with a load that opens its connections again. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { bench, flood, serve, type BenchOptions, type LoadRun, type Server } from 'yodel'
+import { until } from './client.ts'
+import { onlyFull } from './full.ts'
+import { listen } from './peers/server.ts'
+import { missing, Program } from './program.ts'
+
+const connections = 4
+/** It ends when the test has seen enough; if it sees nothing, some time later. */
+const steady: BenchOptions = {
+  connections,
+  ratePerSecond: 500,
+  durationMs: 60_000,
+  warmupMs: 0,
+  // However long a busy machine takes for what is under way.
+  drainMs: Infinity,
+  reconnect: true,
+}
+/** How much was lost, and how late the rest was on a busy machine, is no matter here. */
+const expect = ['loss<=100%', 'rate>0/s']
+/** Of results, in the clock of the test, both rounded to a millisecond. */
+const roundedMs = 3
+
+const out = (run: LoadRun): number => {
+  const { outagesBegun, outagesEnded } = run.snapshot()
+  return outagesBegun - outagesEnded
+}
+const progress = async (run: LoadRun, figure: 'messagesPlanned' | 'messagesReceived') => {
+  const wanted = run.snapshot()[figure] + 30
+  await until(() => run.snapshot()[figure] >= wanted)
+}
+
+/** Takes a server away under a load, and has it back; what the test saw of that, and the result. */
+async function interrupted(url: string, options: BenchOptions = {}) {
+  let server = await serve(url, { engine: 'node' })
+  const run = bench(server.url, { ...steady, ...options })
+  try {
+    await run.ready
+    await progress(run, 'messagesReceived')
+    const killedMs = Date.now()
+    await server.close('now')
+    await until(() => out(run) === connections)
+    const allOutMs = Date.now()
+    await progress(run, 'messagesPlanned')
+    const backMs = Date.now()
+    server = await serve(server.url, { engine: 'node' })
+    await until(() => out(run) === 0)
+    const allBackMs = Date.now()
+    await progress(run, 'messagesReceived')
+    run.stop()
+    return { result: await run.finished, killedMs, allOutMs, backMs, allBackMs }
+  } finally {
+    run.stop('now')
+    await server.close('now')
+  }
+}
+
+const insecure: BenchOptions = { calling: { tls: { insecure: true } } }
+const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+process.once('exit', () => rmSync(folder, { recursive: true }))
+const kinds: [name: string, url: string, options?: BenchOptions][] = [
+  ['tcp', 'tcp://127.0.0.1:0'],
+  ['unix', `unix:${folder}/socket`],
+  ['tls', 'tls://127.0.0.1:0', insecure],
+  ['ws', 'ws://127.0.0.1:0'],
+  ['wss', 'wss://127.0.0.1:0', insecure],
+  ['http', 'http://127.0.0.1:0'],
+  ['https', 'https://127.0.0.1:0', insecure],
+  ['h2c', 'http://127.0.0.1:0', { calling: { tls: { alpn: ['h2'] } } }],
+]
+
+describe('the table says from when to when there was no echo, and what that cost, over', () => {
+  for (const [name, url, options] of kinds)
+    test(name, { skip: name !== 'tcp' && onlyFull }, async () => {
+      const seen = await interrupted(url, { ...options, threads: 2, expect })
+      const { verdict, failedBecause, messages, outages, errors, run } = seen.result
+      assert.deepEqual([verdict, failedBecause], ['pass', []])
+      assert.ok(
+        Object.values(errors).every(count => count === 0),
+        JSON.stringify(errors),
+      )
+      assert.equal(outages!.rows.length, 1)
+      const [row] = outages!.rows
+      const atMs = (seconds: number | null) => Date.parse(run.startedAt) + seconds! * 1e3
+      const between = (from: number, seconds: number | null, to: number) =>
+        assert.ok(from - roundedMs <= atMs(seconds) && atMs(seconds) <= to + roundedMs, said())
+      const said = () => JSON.stringify({ ...seen, result: outages, at: run.startedAt })
+      between(seen.killedMs, row!.beginSeconds, seen.allOutMs)
+      between(seen.backMs, row!.openSeconds, seen.allBackMs)
+      between(seen.backMs, row!.endSeconds, seen.allBackMs)
+      assert.ok(row!.openSeconds! <= row!.endSeconds!)
+      assert.equal(row!.connections, connections)
+      const firstMs = row!.firstEchoUs! / 1e3
+      assert.ok(firstMs > 0 && firstMs <= seen.allBackMs - seen.backMs + 2 * roundedMs, said())
+      // All of the plan of that time, and what was under way; nothing else.
+      assert.deepEqual([row!.lost, outages!.lost], [messages.lost, messages.lost])
+      assert.ok(row!.lost >= (seen.backMs - seen.allOutMs - 2 * roundedMs) / 2 - 1, said())
+      assert.equal(messages.planned, messages.received + messages.lost)
+      assert.equal(outages!.reconnects, connections)
+      const broke = Object.values(row!.breaks).reduce((sum, n) => sum + n, 0)
+      assert.equal(broke, connections)
+    })
+})
+
+test('if a server stays away its connections have failed; without it nothing is new', async () => {
+  for (const reconnect of [true, false]) {
+    await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+    const run = bench(server.url, { ...steady, reconnect, engine: 'node', expect })
+    await run.ready
+    await progress(run, 'messagesReceived')
+    await server.close('now')
+    if (reconnect) {
+      await until(() => out(run) === connections)
+      await progress(run, 'messagesPlanned')
+      run.stop()
+    }
+    const { failedBecause, outages, firstWrong } = await run.finished
+    if (!reconnect) {
+      assert.match(failedBecause.join(' '), /\d connections? failed: (reset|closedEarly)/)
+      assert.equal(outages, undefined)
+      continue
+    }
+    assert.ok(failedBecause.includes('4 connections failed: refused.'), failedBecause.join(' '))
+    const [row] = outages!.rows
+    assert.deepEqual([row!.openSeconds, row!.endSeconds, row!.firstEchoUs], [null, null, null])
+    assert.ok(row!.failedDials.refused! > 0)
+    assert.equal(firstWrong, null)
+  }
+})
+
+test('what is unanswered at a break is lost, and the payload goes on where it was', async () => {
+  // Of each connection four messages are echoed, and the fifth is the last that is read.
+  await using server = await listen(socket => {
+    let bytes = 0
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > 4 * 64) socket.destroy()
+      else socket.write(chunk)
+    })
+  })
+  const load = {
+    ...steady,
+    ratePerSecond: undefined,
+    connections: 1,
+    count: 50,
+    durationMs: Infinity,
+  }
+  const result = await bench(server.url, load).finished
+  const { messages, outages, errors, failedBecause } = result
+  assert.deepEqual([messages.planned, messages.lost, messages.wrong], [50, 10, 0])
+  assert.deepEqual(failedBecause.slice(0, 1), ['10 messages did not come back.'])
+  // Whether the load was over when the last one broke is chance.
+  assert.ok(
+    outages!.lost === 10 || (outages!.lost === 9 && errors.closedEarly + errors.reset === 1),
+  )
+  const flooded = await flood(server.url, { reconnect: true, count: 50, connections: 1 }).finished
+  assert.equal(flooded.outages!.lost > 0, true)
+})
+
+test('datagrams, uring and a load without steady connections refuse in a sentence', async () => {
+  const udp = bench('udp://127.0.0.1:9', { reconnect: true }).finished
+  await assert.rejects(udp, /no connections on udp that could be opened again/)
+  const uring = bench('tcp://127.0.0.1:9', { reconnect: true, engine: 'uring' }).finished
+  await assert.rejects(uring, /The uring engine cannot open broken connections again/)
+  const none = bench('tcp://127.0.0.1:9', { reconnect: true, connections: 0, idle: 1 }).finished
+  await assert.rejects(none, /Only steady connections are opened again/)
+})
+
+const skip = missing('haproxy') || onlyFull
+test('two servers behind haproxy, deployed one after the other', { skip }, async () => {
+  const front = await freePort()
+  const servers: Server[] = []
+  for (let n = 0; n < 2; n++) servers.push(await serve('tcp://127.0.0.1:0', { engine: 'node' }))
+  const backends = servers.map(
+    ({ address }, n) => ` server s${n} 127.0.0.1:${(address as { port: number }).port}`,
+  )
+  const file = join(folder, 'haproxy.cfg')
+  writeFileSync(
+    file,
+    `defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m
+listen front\n bind 127.0.0.1:${front}\n balance roundrobin\n option redispatch
+${backends.join('\n')}\n`,
+  )
+  await using _ = new Program('haproxy', ['-db', '-f', file], 'ignore')
+  const url = `tcp://127.0.0.1:${front}`
+  await until(
+    async () =>
+      (await bench(url, { count: 1, warmupMs: 0 }).finished.catch(() => undefined))?.verdict ===
+      'pass',
+  )
+  const run = bench(url, { ...steady, expect })
+  await run.ready
+  await progress(run, 'messagesReceived')
+  for (const [n, server] of servers.entries()) {
+    const before = run.snapshot().outagesBegun
+    await server.close('now')
+    await until(() => run.snapshot().outagesBegun > before && out(run) === 0)
+    await progress(run, 'messagesReceived')
+    servers[n] = await serve(server.url, { engine: 'node' })
+    await progress(run, 'messagesReceived')
+  }
+  run.stop()
+  const { outages, messages, verdict, failedBecause } = await run.finished
+  assert.deepEqual([verdict, failedBecause], ['pass', []])
+  assert.equal(outages!.lost, messages.lost)
+  assert.ok(
+    outages!.rows.length >= 2 && outages!.rows.every(({ endSeconds }) => endSeconds !== null),
+  )
+  for (const server of servers) await server.close('now')
+})
+
+async function freePort(): Promise<number> {
+  await using server = await listen()
+  return Number(new URL(server.url).port)
+}
