@@ -1,4 +1,4 @@
-/** However many threads send: what a server gets is the same, byte by byte on each connection. */
+/** However many threads and slices send: a server gets the same bytes on the same connections. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
@@ -7,7 +7,7 @@ import { short } from './full.ts'
 import { listen } from './peers/server.ts'
 
 /** What a server got on its connections, in no order: they have no numbers there. */
-async function received(options: BenchOptions): Promise<string[]> {
+async function received(options: BenchOptions, slices = 1): Promise<string[]> {
   const streams: string[] = []
   const server = await listen(socket => {
     const hash = createHash('sha256')
@@ -24,8 +24,12 @@ async function received(options: BenchOptions): Promise<string[]> {
     })
   })
   await using _ = server
-  const { messages, errors } = await bench(server.url, { warmupMs: 0, ...options }).finished
-  assert.deepEqual([messages.lost, errors.wrongBytes], [0, 0])
+  const runs = Array.from({ length: slices }, (_, n) => {
+    const slice = slices > 1 ? `${n + 1}/${slices}` : undefined
+    return bench(server.url, { warmupMs: 0, ...options, slice }).finished
+  })
+  for (const { messages, errors } of await Promise.all(runs))
+    assert.deepEqual([messages.lost, errors.wrongBytes], [0, 0])
   return streams.toSorted()
 }
 
@@ -42,9 +46,12 @@ const loads: [name: string, options: BenchOptions][] = [
   ],
 ]
 for (const [name, options] of loads)
-  test(`what is sent does not depend on the number of threads: ${name}`, async () => {
+  test(`what is sent does not depend on the number of threads and slices: ${name}`, async () => {
     const engine = options.churnPerSecond ? 'node' : 'auto'
     const one = await received({ ...options, engine, threads: 1 })
     for (const threads of short([2, 3, 4], [3]))
       assert.deepEqual(await received({ ...options, engine, threads }), one)
+    // And not on the number of machines.
+    for (const slices of short([2, 3, 5], options === open ? [2] : []))
+      assert.deepEqual(await received({ ...options, engine, threads: short(2, 1) }, slices), one)
   })

@@ -1,6 +1,7 @@
 /** Whether the generator itself was the limit: then the figures are its own, not the server's. */
 import { isPublic, toAddress } from '../vocabulary/address.ts'
 import { formatCount, formatDuration } from '../vocabulary/units.ts'
+import { partOfSlice, sizeOf } from '../load/part.ts'
 import type { Histogram } from '../metrics/histogram.ts'
 import { ranked } from './rank.ts'
 import { cycleShortfall } from './reasons.ts'
@@ -25,6 +26,9 @@ interface Cycles {
   lateUs: number
   times: Histogram
 }
+
+/** What may be in flight follows from these. */
+type Sent = { connections: number; depth: number; slice: string | undefined }
 
 /** Adds what is to be said about the generator to the result. */
 export function judgeGenerator(result: RunResult, cycles: Cycles): void {
@@ -71,7 +75,8 @@ export function judgeGenerator(result: RunResult, cycles: Cycles): void {
   }
   if (run.machine.cores === 1 && !isPublic(toAddress(run.address))) result.notes.push(shareCore)
   if (openLoop && messages.deferred > 0) {
-    const { connections, depth } = run.options as { connections: number; depth: number }
+    const { connections: all, depth, slice } = run.options as Sent
+    const connections = sizeOf(partOfSlice(slice), all)
     result.notes.push(
       `${formatCount(messages.deferred)} of ${formatCount(messages.planned)} messages were ` +
         `deferred while their connection had all in flight that it may have ` +
