@@ -122,6 +122,11 @@ test('what does not belong together is refused', () => {
   assert.match(other({ conditions: { address } }), /: address .*7008, not .*7007\.$/)
   const versions = { yodel: '9.9.9' }
   assert.equal(other({ conditions: { versions } }), `${load}version of yodel 9.9.9, not 0.1.0.`)
+  const reproduce = `${usual.reproduce} --send-proxy --slice 2/2`
+  assert.equal(
+    other({ conditions: { reproduce } }),
+    `${load}option send-proxy --send-proxy, not none.`,
+  )
   const whole = 'b.json is the result of a whole load, not of a slice.'
   assert.equal(refusal([first, sampleResult()]), whole)
   assert.equal(refusal([first, merge([first, slice(2, [60])])]), 'b.json is merged already.')

@@ -77,8 +77,17 @@ function planOf({ result: { run }, part }: Named): Map<string, string> {
     ['seed', String(run.seed)],
     ['objectives', part.expect.join(', ') || 'none'],
     ...options.map(([name, value]): [string, string] => [name, JSON.stringify(value)]),
+    ...callingFlags.map((flag): [string, string] => [`option ${flag}`, typed(flag, run.reproduce)]),
   ])
 }
+
+/** What a client says before its first message, which its command alone has. */
+const callingFlags = ['send-proxy', 'alpn', 'server-name']
+const typed = (flag: string, command: string): string =>
+  command
+    .match(new RegExp(` --${flag}(?= |$)( '[^']*'| [^-'\\s]\\S*)?`, 'g'))
+    ?.join('')
+    .trim() ?? 'none'
 
 function checkAlike(first: Named, other: Named): void {
   const [one, two] = [planOf(first), planOf(other)]
