@@ -142,6 +142,7 @@ test('what is unanswered at a break is lost, and the payload goes on where it wa
       if (bytes > 4 * 64) socket.destroy()
       else socket.write(chunk)
     })
+    socket.on('end', () => socket.end())
   })
   const load = {
     ...steady,
