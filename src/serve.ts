@@ -19,7 +19,7 @@ import {
   type OptionsOf,
   type ResolvedOf,
 } from './options/form.ts'
-import { askedFor, checkTransport, suitsEngine } from './options/where.ts'
+import { askedFor, checkTransport, isForEngine } from './options/where.ts'
 import { datagramOptions, proxyOptions, serveOptions, webOptions } from './options/serve.ts'
 import type { DatagramRules, WebRules } from './options/serve.ts'
 import { share, type ServeTask } from './task.ts'
@@ -186,7 +186,7 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
   const asked = askedFor(serveOptions, options)
   const { engine, reason } = chooseEngine(wantedEngine, task, asked)
   if (reason !== undefined) notes.push(`The ${engine} engine serves. ${reason}`)
-  if (faultsLater && suitsEngine(serveOptions.faults, engine)) task.faults ??= []
+  if (faultsLater && isForEngine(serveOptions.faults, engine)) task.faults ??= []
   const invalid = task.tls && invalidToday(task.tls)
   if (invalid !== undefined) notes.push(invalid)
   const listed = wantsLedger && engineCan(engine, 'ledger')

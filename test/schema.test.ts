@@ -40,7 +40,7 @@ const validateClosed = ajv.compile(closed(schema) as Schema)
 
 /** As others read it. */
 const written = (result: RunResult) => JSON.parse(JSON.stringify(result)) as RunResult
-/** Whoever moves the bytes, results have one form. */
+/** The results of all engines have one form. */
 const one = { engine: 'node', threads: 1, connections: 2 } as const
 const short: BenchOptions = { durationMs: 100, warmupMs: 20, ...one }
 const counted: BenchOptions = { count: 100, warmupMs: 20, ...one }

@@ -2,7 +2,7 @@
 import { engineNames } from '../vocabulary/engine-names.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { optionsIn, type Option } from '../options/form.ts'
-import { suitsEngine, suitsTransport } from '../options/where.ts'
+import { isForEngine, isForTransport } from '../options/where.ts'
 import { benchTables } from './bench.ts'
 import { connectTables } from './connect.ts'
 import { floodTables } from './flood.ts'
@@ -19,13 +19,13 @@ const verbs: Record<string, Tables> = {
 const code = (text: string) => (text === '' ? '' : `\`${text}\``)
 
 function whereOf(row: Option<unknown>): string {
-  const engines = engineNames.filter(name => suitsEngine(row, name))
-  const names = transportNames.filter(name => suitsTransport(row, name))
-  const others = transportNames.filter(name => !suitsTransport(row, name))
+  const engines = engineNames.filter(name => isForEngine(row, name))
+  const names = transportNames.filter(name => isForTransport(row, name))
+  const others = transportNames.filter(name => !isForTransport(row, name))
   const some = others.length > 2 ? names.join(', ') : `not ${others.join(', ')}`
   return [
     ...(row.where?.engines ? [`engine ${engines.join(', ')}`] : []),
-    ...(row.where?.transports ? [some] : []),
+    ...(others.length > 0 ? [some] : []),
   ].join('; ')
 }
 

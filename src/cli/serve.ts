@@ -5,7 +5,7 @@ import { usageError } from '../vocabulary/errors.ts'
 import { serve, type ServeOptions, type Server } from '../serve.ts'
 import { fromFlags, option, type Kind, type Option } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'
-import { askedFor, suitsTransport } from '../options/where.ts'
+import { askedFor, isForTransport } from '../options/where.ts'
 import { commonOptions, faultOptions, serveOptions, transportOptions } from '../options/serve.ts'
 import { plural } from '../vocabulary/units.ts'
 import { activatedSockets, parseFd, type Inherited } from './activation.ts'
@@ -36,7 +36,7 @@ export function completeServe(bare: Command): void {
     const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
     const log = await openLog(watching.logLevel, watching.quiet)
     const places = given.length > 0 ? given : [{ address: defaultAddress }]
-    checkSuited(serving, places)
+    checkUsed(serving, places)
     const { faults, optionsFor, script, closeLog } = inject(faulting, places.length, log)
     // A client that can reach the server may stop it at once: it must then leave in good order.
     const signal = firstSignal()
@@ -101,12 +101,12 @@ export const serveTables: Tables = [
 type Place = Partial<Inherited> & Pick<Inherited, 'address'>
 
 /** With several addresses an option may apply to some of them, but must apply to one at least. */
-function checkSuited(serving: ServeOptions, places: Place[]) {
-  const suits = (row: Pick<Option<unknown>, 'where'>) =>
-    places.some(({ address }) => suitsTransport(row, address.transport))
-  const vain = askedFor(serveOptions, serving).find(row => !row.where?.reason && !suits(row))
+function checkUsed(serving: ServeOptions, places: Place[]) {
+  const isUsed = (row: Pick<Option<unknown>, 'where'>) =>
+    places.some(({ address }) => isForTransport(row, address.transport))
+  const vain = askedFor(serveOptions, serving).find(row => !row.where?.reason && !isUsed(row))
   if (!vain) return
-  const names = vain.where!.transports!
+  const names = vain.where!.transports
   throw usageError(
     `--${vain.flag} is for ${names.join(', ')}, and no address is one of these.`,
     `Listen on ${names[0]}://, or leave it out.`,

@@ -1,7 +1,7 @@
 /** The arguments of `yodel serve`, from which a command for a server like it is made. */
 import type { Command } from 'commander'
 import { optionsIn } from '../options/form.ts'
-import { suitsTransport } from '../options/where.ts'
+import { isForTransport } from '../options/where.ts'
 import { serveOptions } from '../options/serve.ts'
 import type { TransportName } from '../vocabulary/transport.ts'
 
@@ -36,7 +36,7 @@ export class Typed {
   /** The arguments that apply to a listener of that kind. */
   wordsFor(transport: TransportName): string[] {
     return this.#options.flatMap(({ name, words }) =>
-      suitsTransport(rows.get(name) ?? {}, transport) ? words : [],
+      isForTransport(rows.get(name) ?? {}, transport) ? words : [],
     )
   }
 }

@@ -2,6 +2,7 @@
 import { formatAddress, isPublic, type Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import {
+  isDatagrams,
   transportNames,
   transports,
   type Carries,
@@ -39,9 +40,9 @@ export function checkFaults(faults: readonly FaultSpec[], address: Address): voi
         `Faults for ${transport} are ${others}.`,
       )
     }
-    if (kind === 'duplicate' && transport === 'udp' && isPublic(address))
+    if (kind === 'duplicate' && isDatagrams(address) && isPublic(address))
       throw usageError(
-        `duplicate on udp is for loopback only, and ${formatAddress(address)} is not.`,
+        `duplicate on ${transport} is for loopback only, and ${formatAddress(address)} is not.`,
         'With a forged source, duplicates could flood another machine.',
       )
   }

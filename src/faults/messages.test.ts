@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { short } from '../full.suite.ts'
 import { parseAddress } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
-import type { Carries } from '../vocabulary/transport.ts'
+import { transportNames, transports, type Carries } from '../vocabulary/transport.ts'
 import { Arrivals } from './arrivals.ts'
 import { Chain, type FaultEvent } from './chain.ts'
 import { Reset } from './fault.ts'
@@ -128,9 +128,11 @@ test('a fault where it makes no sense is refused with a sentence', () => {
       return (error as UserError).message
     }
   }
+  const names = transportNames.filter(name => transports[name].faults !== 'bytes')
+  const list = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
   assert.equal(
     refusal('drop=10%', 'tcp://127.0.0.1:0'),
-    'drop is for messages: udp, ws and wss; tcp has a stream of bytes.',
+    `drop is for messages: ${list}; tcp has a stream of bytes.`,
   )
   assert.match(refusal('slice=3', 'udp://127.0.0.1:0'), /^slice is for connections: tcp, .*; udp/)
   assert.match(refusal('duplicate=1%', 'udp://0.0.0.0:0'), /loopback only/)

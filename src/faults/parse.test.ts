@@ -33,7 +33,8 @@ const written: Record<string, FaultSpec> = {
 test('every kind can be written, and nothing of it is lost', () => {
   for (const [text, spec] of Object.entries(written)) assert.deepEqual(parseFault(text), spec, text)
   const kinds = new Set(Object.values(written).map(({ kind }) => kind))
-  assert.deepEqual([...kinds].toSorted(), faultKinds.toSorted())
+  for (const kind of faultKinds)
+    assert.ok(kinds.has(kind), `Add an example of ${kind} to \`written\` in this file.`)
 })
 
 test('the examples that are given are right', () => {
@@ -50,9 +51,8 @@ test('the examples that are given are right', () => {
 })
 
 test('an unknown kind is answered with those that there are', () => {
-  const hint =
-    'The kinds are corrupt, delay, drop, duplicate, hang, refuse, reorder, reset, slice, ' +
-    'slow-accept, throttle and truncate.'
+  const kinds = faultKinds.toSorted()
+  const hint = `The kinds are ${kinds.slice(0, -1).join(', ')} and ${kinds.at(-1)}.`
   for (const text of ['', 'dealy=50ms', '=5', 'toString=1', '__proto__', 'hang ', '50%'])
     assert.throws(() => parseFault(text), { name: 'UserError', hint })
   assert.throws(() => checkFault({ kind: 'melt' } as unknown as FaultSpec), { hint })

@@ -48,8 +48,7 @@ const figures = { unlisted: 0, delayP50: 1, delayP99: 2, delayMax: 3, lifetimeSu
 
 /**
  * One writer (LedgerWriter), any readers. A slot is written before it is marked as open; a reader
- * that
- * finds another generation after than before knows that it has read two connections as one. The
+ * that finds another generation after reading than before has read parts of two connections. The
  * figures of an ended connection stay until its slot is used again, which is as late as possible.
  */
 export class Ledger {

@@ -46,15 +46,23 @@ export interface About<T, D extends T | undefined> {
   readonly where?: Where
 }
 
-export interface Where {
-  /** The engines that have it; all, if it is not given. The others refuse it. */
-  readonly engines?: readonly EngineName[]
-  /** What it does: ends a sentence that begins with `The NAME engine cannot`. */
-  readonly act?: string
-  /** The transports that have it; all, if it is not given. */
-  readonly transports?: readonly TransportName[]
+export type Where = OnTransports | OnEngines
+
+interface OnTransports {
+  readonly engines?: undefined
+  readonly act?: undefined
+  /** The transports that have it. */
+  readonly transports: readonly TransportName[]
   /** Why another transport refuses it, as a sentence; without it the option does nothing there. */
   readonly reason?: (transport: TransportName) => string
+}
+
+/** An engine may have an option on some of its transports only, so these must be named. */
+interface OnEngines extends Omit<OnTransports, 'engines' | 'act'> {
+  /** The engines that have it. The others refuse it. */
+  readonly engines: readonly EngineName[]
+  /** What it does: ends a sentence that begins with `The NAME engine cannot`. */
+  readonly act: string
 }
 
 export interface Condition {

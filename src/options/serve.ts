@@ -1,5 +1,6 @@
 /** The options of a server. */
 import { wantedEnginesTo } from '../vocabulary/engine-names.ts'
+import { transportNames } from '../vocabulary/transport.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import { group, option, type OptionsOf, type ResolvedOf, type Where } from './form.ts'
 import {
@@ -162,7 +163,7 @@ export const commonOptions = {
     default: 0,
     flag: 'busy-poll',
     help: 'poll for work this long before sleeping (uring)',
-    where: { engines: ['uring'], act: 'poll busily' },
+    where: { engines: ['uring'], act: 'poll busily', transports: transportNames },
   }),
   /** Leave after the first client. */
   oneOff: option(whether(), {
@@ -181,7 +182,7 @@ export const faultOptions = {
    */
   faults: option(untyped<readonly FaultSpec[]>(), {
     default: undefined,
-    where: { engines: ['node'], act: 'inject faults' },
+    where: { engines: ['node'], act: 'inject faults', transports: transportNames },
   }),
   /** As an empty list of faults, where the engine that is taken anyway can have them. */
   faultsLater: option(untyped<boolean>(), { default: false }),
@@ -216,7 +217,11 @@ export const serveOptions = {
   /** The descriptor of a socket that is bound already, and listening unless it is udp. */
   inheritedFd: option(untyped<number>(), {
     default: undefined,
-    where: { engines: ['node'], act: 'take over a socket that is open already' },
+    where: {
+      engines: ['node'],
+      act: 'take over a socket that is open already',
+      transports: transportNames,
+    },
   }),
   /** Keep a list of the connections, which `ledgers` shows. */
   ledger: option(untyped<boolean>(), { default: false }),

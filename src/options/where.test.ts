@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { group, option } from './form.ts'
 import { count, whether } from './kinds.ts'
-import { askedFor, checkTransport, suitsEngine } from './where.ts'
+import { askedFor, checkTransport, isForEngine } from './where.ts'
 
 const rows = {
   everywhere: option(count(), { default: 1, flag: 'everywhere' }),
@@ -42,6 +42,6 @@ test('what a transport does not have: a client is told, a server if there is a r
 })
 
 test('an engine that is not named does not have the option', () => {
-  assert.ok(suitsEngine(rows.quiet, 'node') && suitsEngine(rows.everywhere, 'uring'))
-  assert.ok(!suitsEngine(rows.quiet, 'uring'))
+  assert.ok(isForEngine(rows.quiet, 'node') && isForEngine(rows.everywhere, 'uring'))
+  assert.ok(!isForEngine(rows.quiet, 'uring'))
 })

@@ -12,9 +12,9 @@ export const connected = thatHave(({ carries }) => carries !== 'datagrams')
 export const speaking = (protocol: 'ws' | 'http') => thatHave(row => row.protocol === protocol)
 export const secured = thatHave(({ secure }) => secure)
 
-export const suitsEngine = ({ where }: { where?: Where }, engine: EngineName): boolean =>
+export const isForEngine = ({ where }: { where?: Where }, engine: EngineName): boolean =>
   where?.engines?.includes(engine) ?? true
-export const suitsTransport = ({ where }: { where?: Where }, transport: TransportName): boolean =>
+export const isForTransport = ({ where }: { where?: Where }, transport: TransportName): boolean =>
   where?.transports?.includes(transport) ?? true
 
 /** The options that are asked for, those in groups too: they differ from their defaults. */
@@ -36,7 +36,7 @@ export function checkTransport(
   of: 'server' | 'client',
 ): void {
   for (const row of asked) {
-    if (suitsTransport(row, transport)) continue
+    if (isForTransport(row, transport)) continue
     const reason = row.where?.reason?.(transport)
     if (reason !== undefined) throw usageError(reason)
     if (of === 'client')

@@ -84,11 +84,18 @@ function longestOutageUs({ outages }: RunResult): number | null {
   return longest === Infinity ? null : longest
 }
 
+/** The names of all metrics. */
+export const metricNames = {
+  distributions: Object.keys(distributions),
+  totals: Object.keys(totals),
+  datagrams: Object.keys(ofDatagrams),
+}
+
 /** For an objective with another name. */
 export const metricsHint =
   'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
-  `${listed(Object.keys(distributions).slice(1), 'or', '.')}; ` +
-  `and ${Object.keys(totals).join(', ')}; of udp also ${Object.keys(ofDatagrams).join(', ')}.`
+  `${listed(metricNames.distributions.slice(1), 'or', '.')}; ` +
+  `and ${metricNames.totals.join(', ')}; of udp also ${metricNames.datagrams.join(', ')}.`
 
 function listed(names: string[], last: string, end: string): string {
   const all = names.map(name => name + end)

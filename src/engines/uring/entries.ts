@@ -4,8 +4,8 @@ import type { Ring } from './ring.ts'
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SHUT_WR } from '../os/kernel-numbers.ts'
 
 /**
- * Kinds of completions (127 at most). A reader of completions has a case for each of them: the
- * compiler demands it.
+ * Kinds of completions (127 at most). The server has a case for each of them, which the compiler
+ * asks for; a load has cases for those that it asks the ring for.
  */
 export const kind = {
   ACCEPT: 1,
@@ -30,8 +30,14 @@ export const tag = (kind: Kind, slot = 0): number => (kind << 24) | slot
 export const kindOf = (user0: number): Kind => (user0 >>> 24) as Kind
 export const slotOf = (user0: number): number => user0 & 0xffffff
 
-/** Where every kind has a case, this is never reached. */
-export function unknownKind(kind: never): never {
+type NameOf<K extends Kind> = {
+  [Name in keyof typeof kind]: (typeof kind)[Name] extends K ? Name : never
+}[keyof typeof kind]
+
+/** For the default of a `switch`: does not compile if a kind has no case, and names the kind. */
+export function unknownKind<K extends Kind>(
+  kind: K & ([K] extends [never] ? never : { 'add a case for': NameOf<K> }),
+): never {
   throw new Error(`There is no completion of kind ${String(kind)}.`)
 }
 
