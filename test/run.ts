@@ -25,8 +25,8 @@ const parallel = files.filter(file => !alone.includes(file) && !quiet.includes(f
 const units = parallel.filter(file => file.startsWith('dist'))
 const sizeable = parallel.filter(file => !units.includes(file))
 
-/** Many wait more than they compute. In CI they get more room. */
-const atOnce = availableParallelism() + (process.env['CI'] ? 0 : 3)
+/** Many wait more than they compute. In CI, and in the full form, they get more room. */
+const atOnce = availableParallelism() + (process.env['CI'] ? short(0, 1) : 3)
 /** A process of its own costs many a file more than it does, so each process takes several. */
 const hands = Math.min(Math.max(4, atOnce), sizeable.length)
 const groups = Array.from({ length: hands }, (_, hand) =>
