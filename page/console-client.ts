@@ -9,7 +9,7 @@ export interface Line {
   reply: ConsoleReply | null
 }
 
-/** So many are kept, for the list and for the chart. */
+/** The most lines that are kept, for the list and for the chart. */
 const mostLines = 200
 
 export const listener = signal(0)

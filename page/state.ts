@@ -9,7 +9,7 @@ import type {
   ServerInfo,
 } from '../src/dashboard/api.ts'
 
-/** So much is kept, as the server does. */
+/** How much is kept: as much as the server keeps. */
 export const historyMs = 900_000
 
 /** connecting: no answer yet; lost: it was connected before; refused: it needs its token. */

@@ -137,7 +137,7 @@ function drawActivity(
   stroke()
 }
 
-/** So many parts the axis has. */
+/** How many parts the axis has. */
 const parts = 6
 
 function drawAxis(context: CanvasRenderingContext2D, view: View): void {

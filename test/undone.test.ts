@@ -126,7 +126,7 @@ const ofNode: Record<string, Case> = {
     // The first is the steady one.
     behave: (socket, n) => (n === 1 ? silent : echo)(socket, n),
     load: { churnPerSecond: 100, warmupMs: 50, durationMs: 100, drainMs: 400 },
-    said: /\d+ connections? still owed an answer/,
+    said: /\d+ connections? with messages unanswered/,
   },
   'short connections that are never answered': {
     behave: first(1, silent),

@@ -15,7 +15,7 @@ import { checkDatagrams } from './datagram-defaults.ts'
 const sizeMaxBytes = 2 ** 30
 /** Each message in flight takes 16 bytes of memory. */
 const inFlightMax = 4_000_000
-/** Where a random plan is at its count takes a look at each message: some seconds. */
+/** The end of a random plan with a count is found by a look at each message: some seconds. */
 const randomCountMax = 1e8
 
 export function checkSizes(sizes: readonly SizeRange[], address: Address): void {

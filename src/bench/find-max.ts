@@ -42,9 +42,9 @@ const firstShare = 1 / 4
 /** Below that a probe has too few messages; below what an objective takes as well. */
 const fewestMessages = 10
 const fastest = 1e9
-/** What comes back so late after the end is of no use to an objective of less. */
+/** A probe waits at least this long for the last replies. */
 const drainLeastMs = 250
-/** Up to so much above the closed loop a rate may well be carried: a failure may be noise. */
+/** A failure at a rate of up to this factor above the closed loop may be noise. */
 const plausibleShare = 1.1
 
 export function findMax(address: string | Address, options: FindMaxOptions): FindMaxRun {
@@ -222,7 +222,7 @@ function probeOptions(options: FindMaxOptions): BenchOptions {
     throw usageError('The search chooses the rate itself.', 'Leave out the stages.')
   if (load.count !== undefined)
     throw usageError('Probes end after a time, not after a count.', 'Leave out the count.')
-  if (!Number.isFinite(durationMs)) throw usageError('A probe has to end some time.')
+  if (!Number.isFinite(durationMs)) throw usageError('A probe needs a duration.')
   return {
     ...load,
     durationMs,

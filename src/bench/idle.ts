@@ -2,12 +2,14 @@
 import type { BenchOptions } from '../load/options.ts'
 import type { RunResult } from '../report/result.ts'
 
-/** It is waited for so long at most. */
+/** The longest wait for it. */
 export const idleMaxMs = 10_000
 /** An echo of an idle server differs by no more: a factor, and what a busy machine adds. */
 const nearFactor = 3
 const nearUs = 2_000
-/** Of so many, one after the other, the quickest counts: the first may wait for what is left. */
+/**
+ * How many echoes are taken, one after the other. The quickest counts: the first may have to wait.
+ */
 const echoes = 3
 
 /** One connection that sends a few messages one by one, whatever the load is. */

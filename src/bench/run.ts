@@ -100,7 +100,7 @@ class Run {
   #stages: StageMarks | undefined
   /** Of a slice: the response times of each interval. */
   readonly #responses: SavedHistogram[] = []
-  /** It ends after its duration, and not before; or when so many messages were planned. */
+  /** It ends after its duration, and not before; or when `#count` messages were planned. */
   #timed = false
   #count = Infinity
 

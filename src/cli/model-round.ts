@@ -21,7 +21,7 @@ const settleMs = 100
 /** The longest wait for clients that should be served and are not. */
 const admissionMaxMs = 30_000
 /**
- * The load goes on unmeasured until no new client has been served for so long, and for a multiple
+ * The load goes on unmeasured until no new client has been served for this long, and for a multiple
  * of the longest wait between two without load: a thread takes its time to start.
  */
 const quietMs = 300

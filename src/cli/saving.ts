@@ -159,7 +159,7 @@ function pour(path: string, there: Stats, text: string) {
   }
 }
 
-/** A reader that starts at the same time may take so long to open its end. */
+/** How long a reader that starts at the same time may take to open its end. */
 const readerMs = 1_000
 
 /** Without a reader this fails (ENXIO); opened to block, it would wait for ever. */

@@ -23,7 +23,7 @@ export class Watchers {
     if (this.#responses.size >= watchersMax)
       throw new Refused(503, `${watchersMax} watch already.`, 'Close a page.')
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
-    // After so long a dropped browser connects again.
+    // A browser that was dropped connects again after this time.
     response.write('retry: 1000\n\n')
     this.#responses.add(response)
     response.on('close', () => this.#responses.delete(response))

@@ -11,7 +11,7 @@ const historySeconds = 900
 
 export interface Look {
   second: Second
-  /** Lanes that began, were admitted, or ended. */
+  /** Lanes of the timeline (one for each client) that began, were served, or ended. */
   lanes: Lane[]
   activity: LaneActivity[]
   changes: Changes

@@ -110,7 +110,7 @@ export const part = (chunk: Chunk, from: number, to: number, at = chunk.at): Chu
   more: chunk.message && (chunk.more || to < chunk.data.length),
 })
 
-/** The first bytes of a stream. Returns whether there were so many. */
+/** The first bytes of a stream. Returns whether the stream was long enough. */
 export async function* first(
   chunks: AsyncIterable<Chunk>,
   bytes: number,

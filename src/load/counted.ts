@@ -1,4 +1,4 @@
-/** Which messages a count means: so many of the whole plan, however it is divided into parts. */
+/** Which messages a count means: the first of the whole plan, however it is divided into parts. */
 import { createPacer, curveOf, firstFrom, type Arrivals, type Pace } from './pacer.ts'
 import { ownBefore, sizeOf, whole, type Part } from './part.ts'
 
@@ -38,7 +38,7 @@ function evenlyCounted(pace: Pace, warmupNs: number, count: number): Counted {
   }
 }
 
-/** So many standard deviations from the mean the end is looked for; more, if it is not there. */
+/** The end is looked for within this many standard deviations of the mean, then further away. */
 const spreadFirst = 8
 
 /** Where the plan is at its count is known only by a look at each connection's messages. */

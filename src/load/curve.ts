@@ -2,11 +2,11 @@
 
 /** Instants are nanoseconds after the start. Neither is a sum, so neither drifts. */
 export interface Curve {
-  /** When so many are due; the one with this number, counted from 0. */
+  /** When the message with this number is due, counted from 0. */
   readonly atNs: (count: number) => number
   /** How many are due until then, with the part of the next one. */
   readonly until: (ns: number) => number
-  /** When so many more are due than at that instant. */
+  /** When `count` more are due than at that instant. */
   readonly afterNs: (ns: number, count: number) => number
 }
 

@@ -67,7 +67,10 @@ export class DatagramStream {
     return this.#due.waiting === 0
   }
 
-  /** Open loop: so many more are due, of the window or of the warm-up. Whether some can go out. */
+  /**
+   * Open loop: this many more are due, in the window or in the warm-up. Returns whether any can be
+   * sent.
+   */
   plan(count: number, measured: boolean): boolean {
     const { depth } = this.#traffic.task
     const room = this.#due.waiting === 0 ? depth - this.#flights.size : 0

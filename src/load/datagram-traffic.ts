@@ -19,9 +19,9 @@ const magic = 0x6c646f79
 
 /** Where the payload of one message begins, that of the next is from another place. */
 const strideBytes = 2 ** 16
-/** Of those that are lost, so many are remembered in case that they come later. */
+/** The most lost messages that are remembered in case that they come later. */
 const lostMax = 100_000
-/** One that is lost is waited for as long again as its timeout, and at least so long. */
+/** A lost message may come for as long again as its timeout, and at least for this long. */
 const lateLeastMs = 1_000
 
 export class DatagramTraffic extends Timetable<DatagramStream> {

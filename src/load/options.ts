@@ -158,7 +158,7 @@ export const floodOptions = {
 
 export const benchOptions = {
   ...loadOptions,
-  /** Stop so long after the warm-up; with a count there is no such limit. */
+  /** Stop this long after the warm-up; with a count there is no such limit. */
   durationMs: {
     ...loadOptions.durationMs,
     default: 10_000,
@@ -190,7 +190,7 @@ export const benchOptions = {
     help: "open loop whose rate changes: '0..10k/s over 1m, 10k/s for 5m'",
     condition: { name: 'stages', show: shown() },
   }),
-  /** Closed loop: so long between an echo and the next message; `50ms~20ms` varies by 20 ms. */
+  /** Closed loop: the time between an echo and the next message; `50ms~20ms` varies by 20 ms. */
   thinkTime: option(textFor('<time>', parseThinkTime), {
     default: undefined,
     flag: 'think-time',

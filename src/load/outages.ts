@@ -19,7 +19,7 @@ export interface Outage {
   openNs: number
   /** When the last of them had an echo again; Infinity if one had none. */
   endNs: number
-  /** So many were without an echo at the same time, at most. */
+  /** The most connections that were without an echo at the same time. */
   connections: number
   /** Why connections broke, before their first echo again too; why dials failed. */
   breaks: Classes
@@ -42,7 +42,7 @@ const none: Omit<Outage, 'beginNs'> = {
 
 /** No outage: what came was wrong, or this machine is at fault, or the run is over. */
 const final = new Set<FailureName>(['wrongBytes', 'protocol', 'noDescriptors', 'unanswered'])
-/** So many are kept one by one; those before are kept as rows. */
+/** The most breaks that are kept one by one; older ones are kept as rows. */
 const keptMax = 8_192
 const keptRowsMax = 1_024
 

@@ -18,7 +18,7 @@ export const partOf = (n: number, of: number, { first, step }: Part = whole): Pa
 
 export const whole: Part = { first: 0, step: 1 }
 
-/** How many of so many things belong to a part. */
+/** How many of `all` things belong to a part. */
 export const sizeOf = ({ first, step }: Part, all: number): number =>
   Math.max(0, Math.ceil((all - first) / step))
 

@@ -88,7 +88,7 @@ export function expected(
   return payload.table.subarray(at, at + Math.min(maxBytes, payload.pieceBytes(offset)))
 }
 
-/** The stream from an offset on, exactly so many bytes, copied. */
+/** A copy of exactly this many bytes of the stream, from an offset on. */
 export function copyOf(
   payload: Payload,
   connection: number,

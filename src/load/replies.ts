@@ -33,7 +33,7 @@ export interface ReplyLog extends CameLog {
   sent: number
 }
 
-/** So many, however long it takes: a slot is never longer than 1/4,096 of what was logged. */
+/** The number of slots never changes: a slot is at most 1/4,096 of the logged time. */
 const slots = 8_192
 const firstSlotNs = 781.25
 
@@ -41,13 +41,13 @@ export class Replies {
   firstNs = Infinity
   lastNs = 0
   slotNs = firstSlotNs
-  /** When so many had come as are waited for; Infinity until then. */
+  /** When `enough` had come; Infinity until then. */
   enoughNs = Infinity
   readonly counts = new Float64Array(slots)
   readonly #fromNs: number
   #missing: number
 
-  /** @param enough so many are waited for */
+  /** @param enough how many are waited for */
   constructor(fromNs: number, enough = Infinity) {
     this.#fromNs = fromNs
     this.#missing = enough
@@ -60,14 +60,14 @@ export class Replies {
     while (at >= slots * this.slotNs) this.#widen()
     this.counts[Math.floor(at / this.slotNs)]! += count
     if (this.firstNs > at) this.firstNs = at
-    // What is told of later may have been earlier.
+    // Replies may be recorded out of order.
     if (this.lastNs < at) this.lastNs = at
     if (this.#missing <= 0) return
     this.#missing -= count
     if (this.#missing <= 0) this.enoughNs = at
   }
 
-  /** How many had come so long after the beginning; whole ones. */
+  /** How many had come that long after the beginning, as a whole number. */
   until(ns: number): number {
     return Math.round(cameUntil(this, ns))
   }
@@ -98,7 +98,7 @@ export class Replies {
 
 type Came = Pick<CameLog, 'counts' | 'slotNs' | 'lastNs'>
 
-/** How many had come so long after the beginning; within a slot as if they had come evenly. */
+/** How many had come that long after the beginning; evenly within a slot, so not a whole number. */
 function cameUntil({ counts, slotNs, lastNs }: Came, ns: number): number {
   const slot = ns >= lastNs ? slots : Math.max(0, ns / slotNs)
   let count = 0

@@ -23,22 +23,22 @@ export interface ThreadEffort {
   /** Shares of its time on a processor, busy waiting too, and in the queue for one; or null. */
   onCpuShare: number | null
   queuedShare: number | null
-  /** How long it was held up altogether, in the window. */
+  /** When it was stalled in the window. */
   stalls: StallLog
   collections: { count: number; totalNs: number }
 }
 
 /** How often a thread of a load wakes up at least, so that its clock is seen to run. */
 export const beatMs = 2
-/** A timer is late by as much on a quiet machine, too. */
+/** Timers are this late on a quiet machine, too. */
 const latenessNs = 2e6
-/** What the system says of a thread on a processor may be older by a tick of it. */
+/** What the system says of a running thread may be as old as a tick of its scheduler. */
 const tickNs = 4e6
-/** So many are told in full. */
+/** The most stalls that a result lists one by one. */
 const toldMax = 32
-/** A stall older than so many others has most likely nothing in flight any more. */
+/** After this many later stalls, hardly any message from before a stall is still in flight. */
 const rememberedMax = 256
-/** Sent so late after its time, a message waited for those before it. */
+/** A message that is sent this long after its planned instant waited for those before it. */
 const deferredNs = 1e6
 
 /** The distributions that a stall touches, and where that is recorded. */
@@ -131,7 +131,7 @@ export class Stalls {
     this.#meter.histograms[less].record(now - fromNs - overlapNs)
   }
 
-  /** How much of that time it was held up, or caught up with what was due in the meantime. */
+  /** How much of that time the thread was stalled, or sent what had become due meanwhile. */
   #overlap(fromNs: number, now: number, mayBeBehind: boolean): number {
     let sumNs = 0
     for (let n = this.#all.length - 1; n >= 0; n--) {
@@ -142,7 +142,7 @@ export class Stalls {
     if (!mayBeBehind) return sumNs
     const caughtUpFrom = Math.max(fromNs, this.#lastEndNs)
     const behindNs = Math.min(now, this.#caughtUpNs) - caughtUpFrom
-    // What goes out later by so much comes back later by no more: the rest is the server's.
+    // A send that is late by a stall makes its echo late by no more: the rest is the server's.
     return Math.max(sumNs, Math.min(sumNs + behindNs, this.#lastNs))
   }
 

@@ -5,7 +5,7 @@ import { parseDuration } from '../vocabulary/units.ts'
 
 export interface ThinkTime {
   ms: number
-  /** Uniformly so much more or less. */
+  /** It is longer or shorter by up to this, uniformly. */
   jitterMs: number
 }
 

@@ -1,6 +1,6 @@
 /**
- * When what is due, and for how long: of the load of one thread, whatever it is made of. Instants
- * are nanoseconds on the clock of performance.now().
+ * When the messages of one thread's load are due, and when its window begins and ends. Instants are
+ * nanoseconds on the clock of performance.now().
  */
 import { counter, type Meter } from '../metrics/meter.ts'
 import { createPacer, type Pacer, type Place } from './pacer.ts'
@@ -15,17 +15,20 @@ export interface Planned {
   readonly index: number
   /** Its number in the whole load. */
   readonly connection: number
-  /** Open loop: so many more are due, of the window or of the warm-up. Whether some can go out. */
+  /**
+   * Open loop: this many more are due, in the window or in the warm-up. Returns whether any can be
+   * sent.
+   */
   plan(count: number, measured: boolean): boolean
 }
 
-/** So many messages are looked at one by one in a turn; more that are due cannot be sent anyway. */
+/** The most messages that a turn looks at one by one; of more that are due none could be sent. */
 const lookedAtMax = 2 ** 17
-/** The same once more were due. */
+/** The same from the first turn on in which more than that were due. */
 const lookedAtMaxBehind = 100
-/** The window of a counted closed loop lasts until so much of the count is back, at least. */
+/** The window of a closed loop with a count lasts at least until this share of it is back. */
 const enoughShare = 0.9
-/** In so many steps the lateness of those that are not looked at is recorded. */
+/** The lateness of those that are not looked at one by one is recorded in this many steps. */
 const latenessSteps = 128
 
 /** Why nothing more is planned. */
@@ -40,9 +43,9 @@ export abstract class Timetable<S extends Planned> {
   startedNs = 0
   /** What is planned before that instant is warm-up. */
   measureFromNs = 0
-  /** Those to messages of the window; in a closed loop all that come from its beginning on. */
+  /** Replies to messages of the window; in a closed loop all replies from its beginning on. */
   replies = new Replies(0)
-  /** When the system took those of the window. */
+  /** When the system took the messages of the window. */
   sends = new Replies(0)
   /** Closed loop: all replies within the window are its own, by the clock. */
   readonly goesByClock: boolean
@@ -165,7 +168,7 @@ export abstract class Timetable<S extends Planned> {
     return this.startedNs + this.#pacer!.plannedNs(stream.index, n, previous)
   }
 
-  /** @param deferred of them: their connection had no room */
+  /** @param deferred how many of them must wait, since their connection has no room */
   countPlanned(count: number, deferred: number): void {
     const { counters } = this.meter
     counters[counter.messagesPlanned]! += count

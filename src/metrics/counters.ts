@@ -75,7 +75,7 @@ export const failures = {
   protocol: failure('protocol', 'The peer broke the protocol: TLS, PROXY header, WebSocket, HTTP.'),
   status: failure('status', 'An HTTP server answered with an error status.'),
   other: failure('other', 'Any other failure.'),
-  unanswered: load('An answer was outstanding when the run ended.'),
+  unanswered: load('Messages were unanswered when the run ended.'),
 } as const satisfies Record<string, Counter>
 
 /** In the order of their place in memory. Counters only grow. */

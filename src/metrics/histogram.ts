@@ -61,7 +61,7 @@ export class Histogram {
     this.#sum[0]! += ns
   }
 
-  /** So many samples that are alike. */
+  /** Records `count` equal samples. */
   recordMany(ns: number, count: number): void {
     const bounded = ns < lowestNs ? lowestNs : ns > highestNs ? highestNs : ns
     this.counts[rawBucket(bounded) - firstBucket]! += count

@@ -111,7 +111,9 @@ export class Ledger {
     return { p50, p99, max }
   }
 
-  /** How long connections lived: as many within each bound and none before, and their sum. */
+  /**
+   * How many connections lived for a time between each bound and the one before; the sum of all.
+   */
   get lifetime(): { counts: number[]; sumSeconds: number } {
     return { counts: [...this.lifetimes], sumSeconds: this.figures[figures.lifetimeSum]! }
   }

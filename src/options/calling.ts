@@ -25,7 +25,7 @@ export interface HttpCalling {
   anyStatus?: boolean | undefined
   /** How long a server with an unanswered request may be silent; undefined: for ever. */
   answerTimeoutMs?: number | undefined
-  /** With so much unanswered nothing more is written, so an answer is owed; undefined: no limit. */
+  /** Nothing more is written while this many bytes are unanswered; undefined: no limit. */
   underWayMaxBytes?: number | undefined
 }
 

@@ -40,7 +40,7 @@ export const duration = ({ zero = true, endless = true }: Bounds = {}): Kind<num
   format: value => [exactDuration(value)],
   mistake(value) {
     if (!(zero ? value >= 0 : value > 0)) return `must be ${zero ? '0 or more' : 'more than 0'}.`
-    return value === Infinity && !endless ? 'must end some time.' : undefined
+    return value === Infinity && !endless ? 'must have an end.' : undefined
   },
 })
 

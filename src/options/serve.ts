@@ -145,7 +145,7 @@ export const commonOptions = {
     flag: 'threads',
     help: 'threads that share each port',
   }),
-  /** Close a connection on which nothing has moved for so long; 0 for never. */
+  /** Close a connection on which nothing has moved for this long; 0 for never. */
   idleTimeoutMs: option(duration(), {
     default: 3600_000,
     flag: 'idle-timeout',

@@ -4,7 +4,7 @@ import { fewestPairs, holm, intervalOf, pairsNeeded, pValue } from './randomizat
 import { signFlips, spreadOf, type SignFlips, type Tested } from './randomization.ts'
 import { sides, type Round, type Side } from './rounds.ts'
 
-/** All claims of a comparison are right together in so many of all comparisons, or more. */
+/** The least share of comparisons in which all claims are right. */
 export const confidence = 0.95
 
 export interface FigureCompared {

@@ -79,7 +79,7 @@ function table(figures: readonly FigureCompared[], columns: number): string[] {
 /** From here on changes are written as multiples. */
 const manyTimes = 9
 
-/** Without its sign, with so many digits that it is not nothing. */
+/** Without its sign, with enough digits that it does not read as 0. */
 function sizeText(change: number): string {
   const percent = Math.abs(change) * 100
   const text = percent >= 1 ? percent.toFixed(percent < 99.95 ? 1 : 0) : percent.toPrecision(2)

@@ -16,7 +16,7 @@ const formats: Record<string, () => Promise<Format>> = {
 
 export const endings = Object.keys(formats).join(', ')
 
-/** Of rounds: single seconds or percentiles of so many runs are no document. */
+/** Of rounds: the seconds or percentiles of that many runs make no document. */
 const roundsFormats: Record<string, () => Promise<RoundsFormat>> = {
   '.html': async () => (await import('./rounds-html.ts')).roundsHtml,
   '.json': async () => rounds => `${JSON.stringify(rounds)}\n`,

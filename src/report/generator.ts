@@ -3,7 +3,7 @@ import { formatDuration, plural } from '../vocabulary/units.ts'
 import type { ThreadEffort } from '../load/stalls.ts'
 import type { GeneratorFigures, ThreadFigures } from './result.ts'
 
-/** So many stalls are told in full. */
+/** The most stalls that are listed one by one. */
 const toldMax = 32
 
 export function generatorFigures(

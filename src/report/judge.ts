@@ -24,7 +24,7 @@ export function judge(
     if (first) result.notes.push(`${objective} held in all, but was first missed in ${first}.`)
   }
   const failedBecause = [...result.failedBecause, ...missed(false)]
-  // What the server may well have met is no failure of it.
+  // What was missed by the generator's own fault makes the run invalid; the server did not fail.
   const invalidBecause = [...result.invalidBecause, ...missed(true)]
   return withVerdict({ ...result, expectations, failedBecause, invalidBecause })
 }

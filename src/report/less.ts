@@ -6,13 +6,13 @@ import type { Distribution, RunResult, TouchedSamples } from './result.ts'
 function lostShare({ generator, seconds, run }: RunResult): number {
   const { queuedShare, stalls } = generator
   const stalled = stalls && seconds > 0 ? stalls.totalMs / 1e3 / (seconds * run.threads) : 0
-  // The time in the queue is a part of the stalls, as far as it is in pieces long enough.
+  // A long wait in the queue for a processor is a stall too, so the two must not be added.
   return Math.min(1, Math.max(queuedShare ?? 0, stalled))
 }
 
 /**
- * The same as far as it is not the generator's: times are at least so long, the rate is at most so
- * high. Where nothing is its own, the figures are the same.
+ * The result without the generator's share: lower bounds of the times, and an upper bound of the
+ * rate. Without such a share the figures are the same.
  */
 export function withoutOwn(result: RunResult): RunResult {
   const { generator, histograms, rates } = result

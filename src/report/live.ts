@@ -49,7 +49,7 @@ export interface LoadView {
   rates: readonly number[]
 }
 
-/** Rate and times are taken over so long: less is noise, more is the past. */
+/** The time over which rate and times are taken: less is noise, more is the past. */
 const windowMs = 1_000
 export const chartColumnMs = 500
 const chartColumnsMax = 500

@@ -236,7 +236,7 @@ export function limitsOf(texts: readonly string[]): Limits {
   return { loss, rate }
 }
 
-/** As people write it, with so many digits that it does not look like the limit unless it is. */
+/** As people write it, with enough digits to differ from the limit unless it is equal. */
 function besides(kind: Kind, measured: number, limit: number): string {
   const text = formatFigure(kind, measured)
   // `5.00ms` and `5ms` are read as the same.

@@ -10,10 +10,10 @@ import type { OwnFigure, RunResult } from './result.ts'
 
 /** A figure that differs by no more without the generator's share is the server's. */
 export const ownShare = 0.1
-/** So much of a percentile is not negligible; of a single message, more. */
+/** From these times on a difference is not negligible: of a percentile, and of a single message. */
 const graveUs = 10_000
 const graveMaxUs = 80_000
-/** The same of a rate, if it was lost in so long a time: any thread waits now and then. */
+/** The same of a rate, if the stalls took at least this long: any thread waits now and then. */
 const graveLostShare = 0.25
 const graveLostSeconds = 0.05
 

@@ -5,7 +5,7 @@
  */
 import { mix } from '../vocabulary/random.ts'
 
-/** Up to so many pairs all assignments are gone through; beyond, so many are drawn. */
+/** Up to this many pairs all assignments are tried; of more pairs, random ones are drawn. */
 export const exactPairsMax = 20
 export const drawnAssignments = 99_999
 
@@ -117,7 +117,7 @@ export function holm(ps: readonly number[], level: number): Tested[] {
   return tested
 }
 
-/** In so many of all experiments of the size that `pairsNeeded` says, the answer comes. */
+/** The share of experiments of the size `pairsNeeded` that give an answer. */
 const power = 0.8
 
 /**

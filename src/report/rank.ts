@@ -10,7 +10,7 @@ export const rankOf = (quantile: number, count: number): number =>
   Math.max(1, Math.ceil(quantile * count - count * 1e-12))
 
 /**
- * Whether so many samples say anything about this percentile: that many of them have to lie beyond
+ * Whether this many samples say anything about a percentile: enough of them have to lie beyond
  * it, on its side of the median. The median of whatever there is counts as known.
  */
 export function supported(quantile: number, count: number): boolean {

@@ -41,7 +41,7 @@ export function failures(result: RunResult, findings: Findings): string[] {
         `${plural(count, 'connection')} failed: ${name}${why(name, findings)}.${hints[name] ?? ''}`,
       )
     else if (!mayLose)
-      reasons.push(`${plural(count, 'connection')} still owed an answer when the run ended.`)
+      reasons.push(`${plural(count, 'connection')} with messages unanswered when the run ended.`)
   }
   const short = shortfall(result)
   if (short !== undefined && !limits.rate) {
@@ -82,7 +82,7 @@ const statusReasons = ({ http }: RunResult): string[] =>
 /** Where a counted window says no rate. */
 export const rateUnknown = `it takes ${leastBeyond} replies, and as long as a round trip`
 
-/** So much below the plan is what ends of a window are made of. */
+/** The ends of a window account for a rate this far below the plan. */
 const shortShare = 0.01
 const shortMessages = 10
 const isShort = (planned: number, achieved: number): boolean =>

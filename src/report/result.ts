@@ -124,7 +124,7 @@ export interface OutageRow {
   /** When the last was open again, and had its first echo; null if one did not. */
   openSeconds: number | null
   endSeconds: number | null
-  /** So many were without an echo at the same time, at most. */
+  /** The most connections that were without an echo at the same time. */
   connections: number
   /** Messages of the window: unanswered or waiting at a break, or due before it was open again. */
   lost: number

@@ -44,7 +44,7 @@ export interface Rounds extends Record<Side, SideConditions> {
 export const isValidRound = ({ baseline, subject }: Round): boolean =>
   baseline.valid && subject.valid
 
-/** So many rounds may be measured again because a run in them was not valid. */
+/** How many rounds may be measured again because a run in them was not valid. */
 export const spareRounds = (wanted: number): number => Math.max(1, Math.floor(wanted / 4))
 
 /** What a closed loop finds out, and an open loop, whose rate is given. */

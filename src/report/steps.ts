@@ -6,7 +6,10 @@ const delaysMs = [40, 200]
 /** A message that waited for it takes no less, and somewhat more. */
 const leastShare = 0.98
 const mostShare = 1.2
-/** So many of all are a step, where there are so few before it, down to half of the delay. */
+/**
+ * A step has at least this share of all samples; at most the other share lies before it, from half
+ * of the delay on.
+ */
 const stepShare = 0.1
 const gapShare = 0.02
 

@@ -7,11 +7,14 @@ import { ranked } from './rank.ts'
 import { cycleShortfall } from './reasons.ts'
 import type { RunResult } from './result.ts'
 
-/** A thread that works for so much of its time never waits for the server. */
+/** A thread that works for this share of its time never waits for the server. */
 const busyShare = 0.98
 /** An open loop that cannot keep its plan is not given the benefit of the doubt. */
 const busyShareBehind = 0.9
-/** So late in 1 % of all cases, and so large a part of what was measured, is not negligible. */
+/**
+ * Lateness beyond both, in 1 % of all cases, is not negligible: a time, and a share of what was
+ * measured.
+ */
 const lateUs = 10_000
 const lateShare = 0.5
 const churnRemedy = 'Use a lower --churn, or more --threads.'

@@ -26,13 +26,13 @@ export interface Threads {
   readonly setFaults: (faults: readonly FaultSpec[]) => Promise<void>
 }
 
-/** What was done, in batches; `lost`: so many more that there was no room for. */
+/** What was done, in batches; `lost`: how many more there were, without room for them. */
 export type OnFaults = (records: readonly FaultRecord[], lost: number) => void
 
 export interface StartOptions {
   /** Ends those that are not ready yet; then startThreads() rejects with its reason. */
   signal?: AbortSignal
-  /** So long after all are ready they run: at one instant, of which each has heard before. */
+  /** They run this long after all are ready: at one instant, which each knows before it comes. */
   leadMs?: number
   /** Not before that instant: milliseconds since 1970. */
   startAtMs?: number

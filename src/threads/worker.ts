@@ -12,7 +12,7 @@ const { task, memory } = workerData as ThreadInput
 const port = parentPort!
 const say = (message: FromThread) => port.postMessage(message)
 
-/** A timer that is late does not make a plan late. */
+/** A thread with a plan is woken this long before its start, since timers can be late. */
 const earlyNs = 3e6
 
 const feed = new FaultFeed(batch => say({ kind: 'faults', batch }))
@@ -38,8 +38,8 @@ try {
   })
   say({ kind: 'ready', address: session.address })
   const startNs = await started
-  // What is planned is waited for where it is sent. A closed loop has no plan behind which a late
-  // thread would be.
+  // A load with a plan waits for its instants itself, so it is woken early. A closed loop has no
+  // plan, so it cannot be late.
   const planned = task.kind === 'load' && (task.pace !== undefined || task.churn !== undefined)
   await sleepUntil(planned ? startNs - earlyNs : startNs, stopped.signal)
   await session.run(planned && !stopped.signal.aborted ? startNs : nowNs())

@@ -66,7 +66,7 @@ const bytes = overConnections({
 
 const messages = overConnections({
   protocol: async () => (await import('./ws/echo.ts')).createMessages,
-  /** Messages over a stream of bytes; both together have so much time. */
+  /** Messages over a stream of bytes; the time limit is for both together. */
   async dial(target, timeoutMs, signal) {
     const startedMs = performance.now()
     // Loaded before dialling: a server may send something at once, such as an alert.

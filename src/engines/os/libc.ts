@@ -67,7 +67,7 @@ export interface Libc extends Calls {
   /** mmap(2) of a descriptor, or without one of fresh zeroed memory, which costs nothing yet. */
   map(sizeBytes: number, fd?: number, offset?: number): Mapping
   /**
-   * Has malloc(3) keep so much free memory before it gives any back to the system (mallopt(3),
+   * Has malloc(3) keep this much free memory before it gives any back to the system (mallopt(3),
    * M_TRIM_THRESHOLD). Does nothing where the C library is not glibc.
    */
   keepFreed(sizeBytes: number): void

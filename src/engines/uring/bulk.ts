@@ -12,8 +12,8 @@ import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 
 /**
- * A receive of so many bytes at once counts as much, and so many of them between two ticks are a
- * flow: from messages of about 64 kB on it pays, at 16 kB it does not.
+ * A receive of this many bytes is a large piece, and this many large pieces between two ticks make
+ * a flow. It pays for messages of about 64 kB or more; at 16 kB it does not.
  */
 export const muchBytes = 24_576
 const muchPieces = 16
@@ -157,8 +157,9 @@ export class Bulk {
   }
 
   /**
-   * Asks to be told when there is something to move, or room for what is held. False if not yet:
-   * room was reported, and what was sent refused; to try again at once might go on for ever.
+   * Asks for a completion when there is something to move, or room for the bytes in the pipe.
+   * Returns false if it must not ask yet: the socket reported room and then took nothing, and to
+   * try again at once could go on for ever.
    */
   watch(slot: number, generation: number): boolean {
     const flow = this.#flows.get(slot)!
@@ -172,9 +173,10 @@ export class Bulk {
   }
 
   /**
-   * How many bytes it has moved, or a negative number of errno(3). Where splice(2) brings nothing
-   * it is received from again: that may be the end, or an urgent byte, before which splice(2) stops
-   * for ever and which recv(2) passes over, or splice(2) is not to be had here.
+   * Moves bytes. Returns how many, or a negative error number (errno(3)). If splice(2) brings
+   * nothing, the connection is no flow any more and is received from again. The cause may be the
+   * end of the stream; an urgent byte, at which splice(2) stops for ever and which recv(2) skips;
+   * or a system that does not allow splice(2).
    */
   move(slot: number): number {
     const flow = this.#flows.get(slot)!

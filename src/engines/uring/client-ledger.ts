@@ -10,7 +10,7 @@ import { peerOf } from '../os/peer-name.ts'
 import * as entries from './entries.ts'
 import type { Ring } from './ring.ts'
 
-/** As in the node engine: so long after the second has begun, its figures are looked at. */
+/** As in the node engine: its figures are looked at this long after the second has begun. */
 const lookAtMs = 750
 /** sockaddr_storage. */
 const nameMaxBytes = 128

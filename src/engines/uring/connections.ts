@@ -120,8 +120,8 @@ export class Connections {
     if (generation !== this.#generation[slot]) return
     this.#state[slot]! &= ~bit.ARMED
     if (this.#bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
-      // Only a FIN was reported, and would be again and again: what is held is sent by an entry
-      // that waits.
+      // Only a FIN was reported, and would be again and again. So the bytes in the pipe are copied
+      // out, and an entry that waits sends them.
       const vain = this.#bulk.heldOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
       const moved = result < 0 || vain ? 0 : this.#bulk.move(slot)
       if (moved > 0) this.#lastMove[slot] = this.#look
@@ -252,7 +252,7 @@ export class Connections {
     this.#sends.endTurn()
   }
 
-  /** Looks at all; closes those on which nothing has moved for so many looks. */
+  /** Looks at all connections; closes those on which nothing has moved for `looks` looks. */
   closeIdle(looks: number): void {
     this.#look++
     this.#forEachServed(slot => {

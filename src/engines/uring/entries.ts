@@ -87,7 +87,7 @@ export function sendOnce(ring: Ring, slot: number, address: number, length: numb
   ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, tag(kind.SEND, slot), length)
 }
 
-/** The address is that of a sockaddr of so many bytes. */
+/** `address` is that of a sockaddr, which has `bytes` bytes. */
 export function connect(ring: Ring, slot: number, address: number, bytes: number): void {
   const at = ring.push(CONNECT, slot, address, 0, 0, tag(kind.CONNECT, slot), 0)
   // addr2: the size of the name.
@@ -132,7 +132,7 @@ export function cancel(ring: Ring, user0: number, user1 = 0): void {
   ring.sqes[at + 5] = user1
 }
 
-/** Completes every so often; the address is that of one timespec. */
+/** Completes again and again, at the interval in the timespec at `address`. */
 export function tick(ring: Ring, address: number): void {
   ring.push(k.op.TIMEOUT, -1, address, 1, k.TIMEOUT_MULTISHOT, tag(kind.TICK), 0)
 }

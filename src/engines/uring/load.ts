@@ -31,7 +31,7 @@ const poolBufferBytes = 65_536
 const wakeUpNs = 200e3
 /** How often is looked for timeouts, and for being told to stop. */
 const tickMs = 50
-/** After so many completions the clock is read again. */
+/** The clock is read again after this many completions. */
 const readsPerClock = 8
 
 export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {

@@ -127,7 +127,10 @@ export class Sends {
     return true
   }
 
-  /** Where a send is noted that completed: in the turn before, or in this if the queue was full. */
+  /**
+   * The list that has a completed send: that of the last turn, or of this one if the queue was
+   * full.
+   */
   listOf(parity: number): SendList {
     return parity === (this.#turn & 1) ? this.#list : this.#submitted
   }

@@ -22,8 +22,8 @@ export class WaitArgument {
   }
 
   /**
-   * Wait so long at most.
-   * @param batchUs for so long, wait for all completions that are asked for; then for one
+   * @param ns the longest wait
+   * @param batchUs how long to wait for all completions that are asked for; after that for one
    */
   set(ns: number, batchUs = 0): void {
     const words = this.#words

@@ -5,7 +5,7 @@ import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 
-/** With so many sends in the last turn it pays to wait for more than one completion. */
+/** From this many sends in the last turn on, it pays to wait for more than one completion. */
 const manySends = 8
 /** For how many at most, and for how long at most. */
 const batchMax = 32
@@ -36,12 +36,12 @@ export class Waiter {
     this.#busyPollUs = busyPollUs
     this.#argument = libc.map(4096)
     const words = new Uint32Array(this.#argument.memory)
-    // min_wait_usec: wait so long for a whole batch, then for one completion (since 6.12).
+    // min_wait_usec: wait this long for a whole batch, then for one completion (since 6.12).
     words[3] = batchUs
     this.#timespec = words.subarray(16, 20)
   }
 
-  /** Completes every so many milliseconds. */
+  /** Completes at this interval, in milliseconds. */
   startTicks(everyMs: number): void {
     // A multishot timeout keeps its interval: cancel it, and onTick starts the new one.
     if (this.#ticking) entries.cancel(this.#ring, tag(kind.TICK))

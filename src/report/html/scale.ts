@@ -16,11 +16,11 @@ interface Span {
   /** Places of the two ends. */
   from: number
   to: number
-  /** About so many ticks; there may be fewer. */
+  /** About how many ticks there are; there may be fewer. */
   ticks: number
 }
 
-/** Values that differ so much cannot be read on a linear axis. */
+/** Values that differ by more than this factor cannot be read on a linear axis. */
 const wideRatio = 25
 export const isWide = (min: number, max: number): boolean => min > 0 && max / min > wideRatio
 
@@ -31,7 +31,7 @@ export const fittingScale = (span: Span): Scale =>
 const decimalSteps = [1, 2, 5]
 const clockSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200]
 
-/** The smallest round step that needs at most so many ticks. */
+/** The smallest round step that needs at most this many ticks. */
 function roundStep(range: number, ticks: number): number {
   const power = 10 ** Math.floor(Math.log10(range / ticks))
   return power * ([...decimalSteps, 10].find(step => step * power * ticks >= range) ?? 10)

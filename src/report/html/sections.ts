@@ -166,7 +166,7 @@ const failureMeanings: Record<FailureName, string> = {
   protocol: 'the peer broke the protocol',
   status: 'the answer had an error status',
   other: 'something else',
-  unanswered: 'an answer was outstanding when the run ended',
+  unanswered: 'messages were unanswered when the run ended',
 }
 
 export function failures({ errors, messages, bytes, churn, corruption, http }: RunResult): Markup {

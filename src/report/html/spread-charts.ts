@@ -120,7 +120,7 @@ interface Bin {
 const binsMax = (samples: number, room: number): number =>
   Math.min(room, Math.ceil(4 * Math.sqrt(samples)))
 
-/** Bins of the same width on a logarithmic axis, at most so many. */
+/** At most `most` bins, of the same width on a logarithmic axis. */
 export function binsOf(buckets: Buckets, most: number): Bin[] {
   const [low, high] = [buckets[0]![0], buckets.at(-1)![0]]
   const decades = Math.max(Math.log10(high / low), 1e-9)

@@ -22,7 +22,7 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
   HANDSHAKE_TIMEOUT: [undefined, 'Is it a TLS server? Check the port, or give more --timeout.'],
   HANDSHAKE_CUT: [
     undefined,
-    'It may be no TLS server, or not accept our certificate: see its log.',
+    'It may not be a TLS server, or it refused our certificate: see its log.',
   ],
   PIN_MISMATCH: [undefined, 'If that is the one you expect, give it with --pin.'],
   // Node's names for what verification finds (X509_V_ERR_ in OpenSSL's x509_vfy.h).

@@ -20,7 +20,7 @@ interface Pending {
   timer: NodeJS.Timeout | undefined
   /** The connection was refused and counted: later errors are not counted again. */
   refused: boolean
-  /** How many looks there had been when its first handshake began; undefined before. */
+  /** The number of the look (Unfinished.looks) at which its first handshake began. */
   beganAt: number | undefined
 }
 
@@ -28,7 +28,7 @@ interface Pending {
 const underWayMax = 1_000
 
 /**
- * An echo behind handshakes, which take at most so long. A silent client has not begun its
+ * An echo behind handshakes, which have a time limit. A silent client has not begun its
  * handshake and takes no place, but its time runs. Where the PROXY header is optional, the time
  * begins with the first byte: a silent client may be one without a header, as on plain tcp.
  */

@@ -25,7 +25,7 @@ import { claimPath, provisional, releasePath } from '../../os/unix.ts'
 
 /** The kernel cuts it to net.core.somaxconn (listen(2)). */
 const backlog = 65_535
-/** Sent to an idle peer after so long, to find a peer that died silently. */
+/** An idle peer gets a probe after this time, so that one that died silently is found. */
 const keepAliveInitialDelay = 60_000
 
 /** The descriptor of a Node handle, which has no public name; -1 if there is none. */

@@ -9,7 +9,7 @@ import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 
 /** How much longer than its request an answer may be; the end of a longer one is not awaited. */
 const excessMaxBytes = 4096
-/** A server that was sent FIN has so long to send its own. */
+/** How long a server may take to answer a FIN with its own. */
 const closeTimeoutMs = 1_000
 
 /** Dials the transport below HTTP once more. */
@@ -40,7 +40,7 @@ export abstract class Caller extends Duplex {
   /** Connects again to a server that has closed, although there is nothing to send. */
   reopen(): void {}
 
-  /** Set if so much is unanswered that nothing more is written until some of it comes back. */
+  /** Too much is unanswered: nothing more is written until some of it comes back. */
   protected get isFull(): boolean {
     const { underWayMaxBytes = Infinity } = this.calling
     return this.sentBytes - this.returnedBytes >= underWayMaxBytes

@@ -10,9 +10,9 @@ import { Effort } from '../../effort.ts'
 import { openAlarm, type Alarm } from '../../os/alarm.ts'
 
 /**
- * An alarm wakes the thread so long before a message, and may be late by half of it; for the rest
- * the loop spins. Where a thread spins all the time the system takes its processor away in the end,
- * for milliseconds, and that is measured.
+ * An alarm wakes the thread this long before a message is due, and may be late by half of that; for
+ * the rest the loop spins. It must not spin all the time: then the system takes its processor away
+ * for milliseconds, and these would be measured.
  */
 const alarmLeadNs = 100e3
 /** It pays to sleep for that long. */
@@ -63,14 +63,14 @@ export class Turns<S extends Planned> {
     this.wake()
   }
 
-  /** Something has changed for which a turn is due. */
+  /** Takes a turn soon: something has changed. */
   wake(): void {
     if (!this.#sleeping) return
     if (this.#sleeping !== 'until the alarm') clearTimeout(this.#sleeping)
     this.#turnSoon()
   }
 
-  /** Something may be due earlier than it was. */
+  /** Takes a turn if something is due before the thread would wake up. */
   wakeIfDue(): void {
     if (this.#life.dueNs < this.#asleepUntilNs) this.wake()
   }
@@ -83,7 +83,7 @@ export class Turns<S extends Planned> {
     return this.#effort.outcome
   }
 
-  /** It runs, and will again after so long at most. */
+  /** Notes that the thread runs now, and again after that time at the latest. */
   #expect(now: number, afterMs: number) {
     this.#stalls.expect(now, now + afterMs * 1e6)
   }

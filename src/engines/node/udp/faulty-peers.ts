@@ -84,7 +84,7 @@ export class FaultyPeers {
 }
 
 class Peer {
-  /** So many bytes wait that no more are accepted. */
+  /** Too many bytes wait: no more are accepted. */
   full = false
   readonly #from: Endpoint
   readonly #run: FaultRun

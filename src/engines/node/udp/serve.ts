@@ -92,7 +92,7 @@ class DatagramServer implements Session {
     else if (!this.#faulty.push(data, { address, port })) counters[counter.datagramsDropped]!++
   }
 
-  /** Sends it, unless so much waits already that it is dropped. */
+  /** Sends it, or drops it if too much waits already. */
   readonly send = (data: Uint8Array, { address, port }: Endpoint): void => {
     const counters = this.#counters
     if (this.#left || this.#socket.getSendQueueCount() >= unsentMax) {
