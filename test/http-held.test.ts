@@ -25,9 +25,9 @@ test('nothing is answered before a body is complete; then its length is known', 
   request.write(parts[0])
   // The others are answered meanwhile, by header and in HTTP/2, too.
   const session = http2.connect(origin(server))
-  const wish = { 'x-yodel-after': 'body' }
+  const directive = { 'x-yodel-after': 'body' }
   for (const answer of [
-    await post1(server, 'PUT', wish, parts),
+    await post1(server, 'PUT', directive, parts),
     await post2(session, 'POST', { ':path': '/?after=body' }, parts),
   ]) {
     assert.ok(answer.body.equals(body))
@@ -42,12 +42,13 @@ test('nothing is answered before a body is complete; then its length is known', 
 
 test('what may be held is bounded, and given back', async () => {
   const mebibytes = (count: number) => Array.from({ length: count }, () => Buffer.alloc(2 ** 20))
-  const wish = { 'x-yodel-after': 'body' }
-  const announced = { ...wish, 'content-length': 5 * 2 ** 20 }
+  const directive = { 'x-yodel-after': 'body' }
+  const announced = { ...directive, 'content-length': 5 * 2 ** 20 }
   assert.equal((await post1(server, 'POST', announced, mebibytes(5))).status, 413)
-  assert.equal((await post1(server, 'POST', wish, mebibytes(5))).status, 413)
+  assert.equal((await post1(server, 'POST', directive, mebibytes(5))).status, 413)
   const session = http2.connect(origin(server))
-  const post = (count: number): Promise<Answer> => post2(session, 'POST', wish, mebibytes(count))
+  const post = (count: number): Promise<Answer> =>
+    post2(session, 'POST', directive, mebibytes(count))
   const both = await Promise.all([post(3), post(3)])
   assert.ok(both.some(({ status }) => status === 413))
   for (let n = 0; n < 3; n++) assert.equal((await post(3)).body.length, 3 * 2 ** 20)

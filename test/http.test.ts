@@ -1,4 +1,4 @@
-/** The echo over HTTP: bodies, descriptions, wishes, and how connections end. */
+/** The echo over HTTP: bodies, descriptions, directives, and how connections end. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http from 'node:http'
@@ -176,7 +176,7 @@ describe('a request without a body', () => {
   })
 })
 
-describe('a wish', () => {
+describe('a directive', () => {
   test('for a status and a delay is granted, by query or header', async () => {
     const sentMs = performance.now()
     const init = { method: 'POST', body: 'x', headers: { 'X-Yodel-Status': '418' } }
@@ -188,9 +188,9 @@ describe('a wish', () => {
   })
 
   test('that makes no sense is refused with a sentence', async () => {
-    for (const wish of ['status=99', 'status=6e2', 'delay=soon', 'delay=61s', 'delay=-1s']) {
-      const answer = await fetch(`${origin(server)}/?${wish}`)
-      assert.equal(answer.status, 400, wish)
+    for (const directive of ['status=99', 'status=6e2', 'delay=soon', 'delay=61s', 'delay=-1s']) {
+      const answer = await fetch(`${origin(server)}/?${directive}`)
+      assert.equal(answer.status, 400, directive)
       assert.match(await answer.text(), /^A (status|delay) is .*, for example \?.*\.\n$/)
     }
   })

@@ -4,7 +4,7 @@ import type { Server } from '../serve.ts'
 import type { ConnectionPage, ConnectionQuery, ConnectionRow } from './api.ts'
 
 /** A listening server, with details that its handle does not have. */
-export interface Listener {
+export interface ListeningServer {
   readonly server: Server
   /** How many are served at the same time; Infinity: no limit. */
   readonly concurrency: number
@@ -40,7 +40,7 @@ const unnamedMaxMs = 1_500
 const givenUpLooks = 3
 
 export class Connections {
-  readonly #listeners: readonly Listener[]
+  readonly #listeners: readonly ListeningServer[]
   /** For each ledger the connections in its slots. */
   readonly #tables: { listener: number; ledger: Ledger; slots: (Seen | undefined)[] }[]
   readonly #byId = new Map<string, Seen>()
@@ -54,7 +54,7 @@ export class Connections {
   /** Sorted and filtered lists, until the next look. */
   readonly #lists = new Map<string, Client[]>()
 
-  constructor(listeners: readonly Listener[]) {
+  constructor(listeners: readonly ListeningServer[]) {
     this.#listeners = listeners
     this.#tables = listeners.flatMap(({ server }, listener) =>
       server.ledgers.map(ledger => ({ listener, ledger, slots: [] })),

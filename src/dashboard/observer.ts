@@ -3,7 +3,7 @@ import { failureNames, type CounterName } from '../metrics/meter.ts'
 import type { Counts } from '../metrics/snapshot.ts'
 import type { Lane, LaneActivity, Second } from './api.ts'
 import { Backlog } from './backlog.ts'
-import { Connections, type Changes, type Listener } from './connections.ts'
+import { Connections, type Changes, type ListeningServer } from './connections.ts'
 import { Timeline } from './timeline.ts'
 
 /** A quarter of an hour. */
@@ -20,7 +20,7 @@ export interface Look {
 }
 
 export class Observer {
-  readonly listeners: readonly Listener[]
+  readonly listeners: readonly ListeningServer[]
   readonly connections: Connections
   readonly #timeline = new Timeline()
   readonly #history: Second[] = []
@@ -35,7 +35,7 @@ export class Observer {
   readonly #backlogs: Backlog[]
 
   /** @param seesBacklog look also for clients in the backlog, which costs more */
-  constructor(listeners: readonly Listener[], { seesBacklog = true } = {}) {
+  constructor(listeners: readonly ListeningServer[], { seesBacklog = true } = {}) {
     this.listeners = listeners
     this.#backlogs = seesBacklog ? listeners.map(({ server }) => new Backlog(server.address)) : []
     this.connections = new Connections(listeners)

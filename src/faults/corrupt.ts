@@ -1,7 +1,7 @@
 /** corrupt: now and then one bit of a byte is flipped. */
 import { usageError } from '../vocabulary/errors.ts'
 import { exactPercent, parsePercent } from '../vocabulary/units.ts'
-import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
+import { everywhere, isNumber, type FaultDefinition, type Share } from './fault.ts'
 
 export interface CorruptSpec extends Share {
   kind: 'corrupt'
@@ -9,7 +9,7 @@ export interface CorruptSpec extends Share {
   perByte: number
 }
 
-export const corrupt: Kind<CorruptSpec> = {
+export const corrupt: FaultDefinition<CorruptSpec> = {
   kind: 'corrupt',
   meaning: 'flips one bit in this share of the bytes',
   sample: '0.1%',

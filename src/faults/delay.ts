@@ -1,6 +1,6 @@
 /** delay: every chunk leaves later than it came. */
 import { exactDuration, parseDuration } from '../vocabulary/units.ts'
-import { everywhere, isNumber, type Kind, type Share } from './fault.ts'
+import { everywhere, isNumber, type FaultDefinition, type Share } from './fault.ts'
 
 export interface DelaySpec extends Share {
   kind: 'delay'
@@ -11,7 +11,7 @@ export interface DelaySpec extends Share {
   distribution?: 'uniform' | 'exponential' | undefined
 }
 
-export const delay: Kind<DelaySpec> = {
+export const delay: FaultDefinition<DelaySpec> = {
   kind: 'delay',
   meaning: 'delays each echo by this much; 50ms~10ms varies',
   sample: '50ms',

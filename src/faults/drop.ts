@@ -1,5 +1,5 @@
 /** drop: a message is lost. */
-import { messages, type Kind } from './fault.ts'
+import { messages, type FaultDefinition } from './fault.ts'
 import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
 import { exactPercent } from '../vocabulary/units.ts'
 
@@ -7,7 +7,7 @@ export interface DropSpec extends MessageShare {
   kind: 'drop'
 }
 
-export const drop: Kind<DropSpec> = {
+export const drop: FaultDefinition<DropSpec> = {
   kind: 'drop',
   meaning: 'drops this share of the messages',
   sample: '10%',

@@ -1,5 +1,5 @@
 /** duplicate: a message comes twice, one right behind the other. */
-import { messages, type Kind } from './fault.ts'
+import { messages, type FaultDefinition } from './fault.ts'
 import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
 import { exactPercent } from '../vocabulary/units.ts'
 
@@ -7,7 +7,7 @@ export interface DuplicateSpec extends MessageShare {
   kind: 'duplicate'
 }
 
-export const duplicate: Kind<DuplicateSpec> = {
+export const duplicate: FaultDefinition<DuplicateSpec> = {
   kind: 'duplicate',
   meaning: 'sends this share of the messages back twice',
   sample: '10%',

@@ -77,7 +77,7 @@ export interface Share {
 }
 
 /** A kind of fault: how it is written, checked and made. */
-export interface Kind<Spec extends { kind: string }> {
+export interface FaultDefinition<Spec extends { kind: string }> {
   readonly kind: Spec['kind']
   /** What it does, for a list of kinds. */
   readonly meaning: string

@@ -1,6 +1,6 @@
 /** hang: nothing is answered any more, neither data nor FIN; the connection stays open. */
 import { exactSize, parseSize } from '../vocabulary/units.ts'
-import { everywhere, isCount, part, type Kind, type Share } from './fault.ts'
+import { everywhere, isCount, part, type FaultDefinition, type Share } from './fault.ts'
 
 export interface HangSpec extends Share {
   kind: 'hang'
@@ -8,7 +8,7 @@ export interface HangSpec extends Share {
   afterBytes?: number | undefined
 }
 
-export const hang: Kind<HangSpec> = {
+export const hang: FaultDefinition<HangSpec> = {
   kind: 'hang',
   meaning: 'stops answering after this many bytes; without a number, at once',
   sample: '1000',

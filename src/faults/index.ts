@@ -1,23 +1,26 @@
 /** The table of faults, made of the kinds; what is known of each. */
-import type { Fault, Kind, Tools } from './fault.ts'
+import type { Fault, FaultDefinition, Tools } from './fault.ts'
 import * as kinds from './kinds.ts'
 
 type Kinds = (typeof kinds)[keyof typeof kinds]
-type SpecOf<K> = K extends Kind<infer Spec> ? Spec : never
+type SpecOf<K> = K extends FaultDefinition<infer Spec> ? Spec : never
 
 /** One fault of a server. Plain data, because it is copied to other threads. */
 export type FaultSpec = SpecOf<Kinds>
 export type FaultKind = FaultSpec['kind']
 
 const table = new Map(
-  Object.values(kinds).map(kind => [kind.kind as string, kind as unknown as Kind<FaultSpec>]),
+  Object.values(kinds).map(kind => [
+    kind.kind as string,
+    kind as unknown as FaultDefinition<FaultSpec>,
+  ]),
 )
 
 /** In alphabetical order. */
 export const faultKinds = [...table.keys()].toSorted() as FaultKind[]
 
 /** What is known of a kind; undefined if there is none of that name. */
-export const kindOf = (name: string): Kind<FaultSpec> | undefined => table.get(name)
+export const kindOf = (name: string): FaultDefinition<FaultSpec> | undefined => table.get(name)
 
 export const createFault = (spec: FaultSpec, tools: Tools): Fault =>
   kindOf(spec.kind)!.create(spec, tools)

@@ -1,12 +1,12 @@
 /** refuse: RST as soon as the connection is accepted. */
 import { usageError } from '../vocabulary/errors.ts'
-import { connections, Reset, type Kind, type Share } from './fault.ts'
+import { connections, Reset, type FaultDefinition, type Share } from './fault.ts'
 
 export interface RefuseSpec extends Share {
   kind: 'refuse'
 }
 
-export const refuse: Kind<RefuseSpec> = {
+export const refuse: FaultDefinition<RefuseSpec> = {
   kind: 'refuse',
   meaning: 'resets each connection (RST) as soon as it is accepted',
   sample: '',

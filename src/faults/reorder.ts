@@ -1,5 +1,5 @@
 /** reorder: a message is overtaken by the one behind it. */
-import { messages, type Chunk, type Kind } from './fault.ts'
+import { messages, type Chunk, type FaultDefinition } from './fault.ts'
 import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
 import { exactPercent } from '../vocabulary/units.ts'
 
@@ -13,7 +13,7 @@ export interface ReorderSpec extends MessageShare {
  */
 const waitMs = 100
 
-export const reorder: Kind<ReorderSpec> = {
+export const reorder: FaultDefinition<ReorderSpec> = {
   kind: 'reorder',
   meaning: 'sends this share of the messages after the next one',
   sample: '5%',

@@ -1,6 +1,14 @@
 /** reset: RST after so many bytes, or after a time. */
 import { exactDuration, exactSize, parseDuration, parseSize } from '../vocabulary/units.ts'
-import { connections, first, isCount, isNumber, Reset, type Kind, type Share } from './fault.ts'
+import {
+  connections,
+  first,
+  isCount,
+  isNumber,
+  Reset,
+  type FaultDefinition,
+  type Share,
+} from './fault.ts'
 
 /**
  * The pause between the last byte and RST. Many systems discard unread data when RST comes, and
@@ -16,7 +24,7 @@ export interface ResetSpec extends Share {
   afterMs?: number | undefined
 }
 
-export const reset: Kind<ResetSpec> = {
+export const reset: FaultDefinition<ResetSpec> = {
   kind: 'reset',
   meaning: 'resets the connection (RST) after this many bytes, or after 2s',
   sample: '1000',

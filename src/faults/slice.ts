@@ -1,6 +1,6 @@
 /** slice: the stream leaves in small writes. */
 import { usageError } from '../vocabulary/errors.ts'
-import { connections, isCount, part, type Kind, type Share } from './fault.ts'
+import { connections, isCount, part, type FaultDefinition, type Share } from './fault.ts'
 
 export interface SliceSpec extends Share {
   kind: 'slice'
@@ -8,7 +8,7 @@ export interface SliceSpec extends Share {
   maxBytes: number
 }
 
-export const slice: Kind<SliceSpec> = {
+export const slice: FaultDefinition<SliceSpec> = {
   kind: 'slice',
   meaning: 'sends small pieces: one message takes many reads',
   sample: '1-100',

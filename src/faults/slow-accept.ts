@@ -1,13 +1,13 @@
 /** slow-accept: the connection is accepted at once, and served later. */
 import { exactDuration, parseDuration } from '../vocabulary/units.ts'
-import { connections, isNumber, type Kind, type Share } from './fault.ts'
+import { connections, isNumber, type FaultDefinition, type Share } from './fault.ts'
 
 export interface SlowAcceptSpec extends Share {
   kind: 'slow-accept'
   ms: number
 }
 
-export const slowAccept: Kind<SlowAcceptSpec> = {
+export const slowAccept: FaultDefinition<SlowAcceptSpec> = {
   kind: 'slow-accept',
   meaning: 'accepts at once, and serves this much later',
   sample: '100ms',

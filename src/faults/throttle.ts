@@ -1,7 +1,7 @@
 /** throttle: a narrow line that carries this many bytes per second. */
 import { usageError } from '../vocabulary/errors.ts'
 import { exactSize, parseSize } from '../vocabulary/units.ts'
-import { everywhere, isNumber, part, type Kind, type Share } from './fault.ts'
+import { everywhere, isNumber, part, type FaultDefinition, type Share } from './fault.ts'
 
 export interface ThrottleSpec extends Share {
   kind: 'throttle'
@@ -13,7 +13,7 @@ export interface ThrottleSpec extends Share {
  */
 const pieceMs = 10
 
-export const throttle: Kind<ThrottleSpec> = {
+export const throttle: FaultDefinition<ThrottleSpec> = {
   kind: 'throttle',
   meaning: 'this many bytes per second on each connection',
   sample: '64k/s',

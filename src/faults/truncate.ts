@@ -1,13 +1,13 @@
 /** truncate: FIN after a number of bytes, whatever else the client sends. */
 import { exactSize, parseSize } from '../vocabulary/units.ts'
-import { connections, first, isCount, type Kind, type Share } from './fault.ts'
+import { connections, first, isCount, type FaultDefinition, type Share } from './fault.ts'
 
 export interface TruncateSpec extends Share {
   kind: 'truncate'
   afterBytes: number
 }
 
-export const truncate: Kind<TruncateSpec> = {
+export const truncate: FaultDefinition<TruncateSpec> = {
   kind: 'truncate',
   meaning: 'sends FIN after this many bytes',
   sample: '1000',

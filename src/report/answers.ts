@@ -1,5 +1,5 @@
 /** The answer of rounds for each figure: better, worse, no difference, or cannot tell. */
-import { parseMetric, unknown, type Kind, type Metric } from './objective.ts'
+import { parseMetric, unknown, type FigureKind, type Metric } from './objective.ts'
 import { fewestPairs, holm, intervalOf, pairsNeeded, pValue } from './randomization.ts'
 import { signFlips, spreadOf, type SignFlips, type Tested } from './randomization.ts'
 import { sides, type Round, type Side } from './rounds.ts'
@@ -10,7 +10,7 @@ export const confidence = 0.95
 export interface FigureCompared {
   /** As an objective names it. */
   metric: string
-  kind: Kind
+  kind: FigureKind
   /** The geometric means over the rounds; null where the figure is not known. */
   baseline: number | null
   value: number | null

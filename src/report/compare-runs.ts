@@ -4,7 +4,7 @@
  */
 import { differences } from './conditions.ts'
 import { checkRun, type CheckedCondition, type Condition } from './fail-if.ts'
-import { parseMetric, type Kind } from './objective.ts'
+import { parseMetric, type FigureKind } from './objective.ts'
 import type { RunResult } from './result.ts'
 
 export const compareFormat = 'yodel-compare-2'
@@ -12,7 +12,7 @@ export const compareFormat = 'yodel-compare-2'
 export interface Change {
   /** As an objective names it. */
   metric: string
-  kind: Kind
+  kind: FigureKind
   baseline: number | null
   value: number | null
   /** As a fraction of the baseline; null where that is 0 or unknown. */

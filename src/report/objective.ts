@@ -11,12 +11,12 @@ import type { Distribution, DistributionName, Expectation, RunResult } from './r
 import type { Limits } from './findings.ts'
 
 /** What a figure is: it decides how a value is written. */
-export type Kind = 'time' | 'fraction' | 'count' | 'rate'
+export type FigureKind = 'time' | 'fraction' | 'count' | 'rate'
 
 /** A figure that every result has, by its name. */
 export interface Metric {
   name: string
-  kind: Kind
+  kind: FigureKind
   /** Microseconds, a fraction, a count, or per second; null where there are too few samples. */
   of(result: RunResult): number | null
   /** How many samples it takes at least, and which of the distributions they are of. */
@@ -48,7 +48,7 @@ const distributions: Record<string, string> = Object.fromEntries(
 const unanswered = ({ lost, unfinished }: RunResult['messages']): number => lost + unfinished
 
 /** All other metrics; a new one is a line here. */
-const totals: Record<string, { kind: Kind; of: Metric['of'] }> = {
+const totals: Record<string, { kind: FigureKind; of: Metric['of'] }> = {
   loss: {
     kind: 'fraction',
     of: ({ messages }) => (messages.planned > 0 ? unanswered(messages) / messages.planned : null),
@@ -186,7 +186,7 @@ export function parseObjective(text: string): Objective {
 }
 
 /** How the value of each kind is read. */
-const values: Record<Kind, { what: string; parse: (text: string) => number }> = {
+const values: Record<FigureKind, { what: string; parse: (text: string) => number }> = {
   time: { what: 'a duration such as 5ms', parse: text => parseDuration(text) * 1e3 },
   fraction: {
     what: 'a percentage such as 0.1%',
@@ -237,7 +237,7 @@ export function limitsOf(texts: readonly string[]): Limits {
 }
 
 /** As people write it, with enough digits to differ from the limit unless it is equal. */
-function besides(kind: Kind, measured: number, limit: number): string {
+function besides(kind: FigureKind, measured: number, limit: number): string {
   const text = formatFigure(kind, measured)
   // `5.00ms` and `5ms` are read as the same.
   const read = (text: string) => text.replace(/^\d+\.\d+/, number => String(Number(number)))
@@ -247,7 +247,7 @@ function besides(kind: Kind, measured: number, limit: number): string {
   return kind === 'rate' ? `${measured}/s` : text
 }
 
-export function formatFigure(kind: Kind, value: number): string {
+export function formatFigure(kind: FigureKind, value: number): string {
   if (kind === 'time') return formatDuration(value / 1e3)
   if (kind === 'fraction') return value === 0 ? '0%' : `${Number((value * 100).toPrecision(3))}%`
   const count =

@@ -45,7 +45,7 @@ interface Flow {
   readonly fd: number
   /** The pipe whose content is still to be sent. */
   pipe: Pipe | undefined
-  held: number
+  inPipe: number
   nonBlocking: boolean
   /** How often in a row little came. */
   little: number
@@ -107,7 +107,7 @@ export class Bulk {
     const still: number[] = []
     for (const [slot, flow] of this.#flows) {
       if (flow.resting) rested.push(slot)
-      else if (flow.held === 0 && this.#tick - flow.movedAt === stillTicks) still.push(slot)
+      else if (flow.inPipe === 0 && this.#tick - flow.movedAt === stillTicks) still.push(slot)
       flow.resting = false
     }
     return { rested, still }
@@ -125,7 +125,7 @@ export class Bulk {
       return false
     }
     this.#givePipe(pipe)
-    const fresh = { held: 0, nonBlocking: false, little: 0, resting: false }
+    const fresh = { inPipe: 0, nonBlocking: false, little: 0, resting: false }
     this.#flows.set(slot, { fd, pipe: undefined, movedAt: this.#tick, ...fresh })
     return true
   }
@@ -152,8 +152,8 @@ export class Bulk {
   }
 
   /** How many bytes wait in its pipe. */
-  heldOf(slot: number): number {
-    return this.#flows.size === 0 ? 0 : (this.#flows.get(slot)?.held ?? 0)
+  inPipeOf(slot: number): number {
+    return this.#flows.size === 0 ? 0 : (this.#flows.get(slot)?.inPipe ?? 0)
   }
 
   /**
@@ -168,7 +168,7 @@ export class Bulk {
     // ring has the socket as it knows it.
     if (!flow.nonBlocking) this.#libc.fcntl(flow.fd, k.F_SETFL, k.O_NONBLOCK)
     flow.nonBlocking = true
-    entries.poll(this.#ring, slot, generation, flow.held > 0 ? k.POLLOUT : k.POLLIN)
+    entries.poll(this.#ring, slot, generation, flow.inPipe > 0 ? k.POLLOUT : k.POLLIN)
     return true
   }
 
@@ -181,7 +181,7 @@ export class Bulk {
   move(slot: number): number {
     const flow = this.#flows.get(slot)!
     this.#moved = true
-    if (flow.held > 0) {
+    if (flow.inPipe > 0) {
       const put = this.#drain(flow)
       flow.resting = put === k.error.AGAIN
       return put
@@ -190,7 +190,7 @@ export class Bulk {
     const got = pipe === undefined ? k.error.AGAIN : this.#splice(flow.fd, pipe.in, pipeBytes)
     if (got > 0) this.#pass(slot, flow, pipe!, got)
     else if (pipe !== undefined) this.#givePipe(pipe)
-    if (got <= 0 || (flow.little >= littleTimes && flow.held === 0)) this.end(slot)
+    if (got <= 0 || (flow.little >= littleTimes && flow.inPipe === 0)) this.end(slot)
     if (got > 0 || broken.has(got)) return got
     if (got !== 0 && got !== k.error.AGAIN) this.#flowsMax = 0
     return k.error.AGAIN
@@ -198,10 +198,10 @@ export class Bulk {
 
   /** Reads the content of the pipe into memory, and closes the pipe. */
   copyOut(slot: number): Uint8Array {
-    const { pipe, held } = this.#flows.get(slot)!
-    const bytes = new Uint8Array(held)
-    for (let got = 0; got < held;) {
-      const more = this.#libc.read(pipe!.out, bytes.subarray(got), held - got)
+    const { pipe, inPipe } = this.#flows.get(slot)!
+    const bytes = new Uint8Array(inPipe)
+    for (let got = 0; got < inPipe;) {
+      const more = this.#libc.read(pipe!.out, bytes.subarray(got), inPipe - got)
       if (more <= 0) throw systemError(this.#libc.errorName())
       got += more
     }
@@ -212,7 +212,7 @@ export class Bulk {
   /** Moves the content of the pipe on to the socket. */
   #pass(slot: number, flow: Flow, pipe: Pipe, got: number): void {
     flow.pipe = pipe
-    flow.held = got
+    flow.inPipe = got
     flow.movedAt = this.#tick
     flow.little = got < littleBytes ? flow.little + 1 : 0
     this.#counters[counter.chunks]!++
@@ -222,12 +222,12 @@ export class Bulk {
   }
 
   #drain(flow: Flow): number {
-    const put = this.#splice(flow.pipe!.out, flow.fd, flow.held)
+    const put = this.#splice(flow.pipe!.out, flow.fd, flow.inPipe)
     if (put <= 0) return put
     flow.movedAt = this.#tick
     this.#counters[counter.bytesOut]! += put
-    flow.held -= put
-    if (flow.held === 0) {
+    flow.inPipe -= put
+    if (flow.inPipe === 0) {
       this.#givePipe(flow.pipe!)
       flow.pipe = undefined
     }

@@ -122,7 +122,7 @@ export class Connections {
     if (this.#bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
       // Only a FIN was reported, and would be again and again. So the bytes in the pipe are copied
       // out, and an entry that waits sends them.
-      const vain = this.#bulk.heldOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
+      const vain = this.#bulk.inPipeOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
       const moved = result < 0 || vain ? 0 : this.#bulk.move(slot)
       if (moved > 0) this.#lastMove[slot] = this.#look
       else if (moved === 0) this.#addUnsent(slot, this.#bulk.copyOut(slot), false)
@@ -132,7 +132,7 @@ export class Connections {
   }
 
   /** Received and not sent back yet. */
-  unsentOf = (slot: number): number => this.#unsent.bytesOf(slot) + this.#bulk.heldOf(slot)
+  unsentOf = (slot: number): number => this.#unsent.bytesOf(slot) + this.#bulk.inPipeOf(slot)
 
   #onData(slot: number, length: number, flags: number): void {
     const at = this.#sends.received(length, flags)
@@ -218,7 +218,7 @@ export class Connections {
       if (!(state & bit.ARMED)) this.#close(slot)
     } else {
       const leaves = (state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING
-      if (leaves && this.#bulk.heldOf(slot) === 0) {
+      if (leaves && this.#bulk.inPipeOf(slot) === 0) {
         if (this.#bulk.has(slot)) {
           this.#cancelRecv(slot)
           this.#bulk.end(slot)

@@ -7,7 +7,7 @@ import { systemError, type Libc, type Mapping } from '../os/libc.ts'
 import { attemptDelayMs, tellingCode } from '../os/resolver.ts'
 import { waysTo, type Way } from '../os/sockets.ts'
 import * as entries from './entries.ts'
-import { kind, kindOf, slotOf, tag } from './entries.ts'
+import { kind, completionOf, slotOf, tag } from './entries.ts'
 import { enter } from './kernel.ts'
 import type { Ring } from './ring.ts'
 import { WaitArgument } from './wait-argument.ts'
@@ -141,7 +141,7 @@ class Batch {
       const { EXT_ARG, GETEVENTS } = enter
       this.#ring.enter(1, GETEVENTS | EXT_ARG, this.#argument.address, WaitArgument.bytes)
       this.#ring.forEachCompletion((user0, _user1, result) => {
-        if (kindOf(user0) === kind.CONNECT) this.#onConnected(slotOf(user0), result)
+        if (completionOf(user0) === kind.CONNECT) this.#onConnected(slotOf(user0), result)
       })
     }
     return this.#errors

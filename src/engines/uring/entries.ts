@@ -19,23 +19,23 @@ export const kind = {
   INSTALLED_FOR_BULK: 9,
   POLL: 10,
 } as const
-export type Kind = (typeof kind)[keyof typeof kind]
+export type Completion = (typeof kind)[keyof typeof kind]
 
 /**
  * The first word of user_data: the kind in its high bits, below it the slot; the second word has
  * the generation of the slot's connection. In those of SEND it is the parity of the turn, and the
  * place in its list. To cancel, both words must be the same.
  */
-export const tag = (kind: Kind, slot = 0): number => (kind << 24) | slot
-export const kindOf = (user0: number): Kind => (user0 >>> 24) as Kind
+export const tag = (kind: Completion, slot = 0): number => (kind << 24) | slot
+export const completionOf = (user0: number): Completion => (user0 >>> 24) as Completion
 export const slotOf = (user0: number): number => user0 & 0xffffff
 
-type NameOf<K extends Kind> = {
+type NameOf<K extends Completion> = {
   [Name in keyof typeof kind]: (typeof kind)[Name] extends K ? Name : never
 }[keyof typeof kind]
 
 /** For the default of a `switch`: does not compile if a kind has no case, and names the kind. */
-export function unknownKind<K extends Kind>(
+export function unknownKind<K extends Completion>(
   kind: K & ([K] extends [never] ? never : { 'add a case for': NameOf<K> }),
 ): never {
   throw new Error(`There is no completion of kind ${String(kind)}.`)

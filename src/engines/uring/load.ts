@@ -17,7 +17,7 @@ import { explain, failureName } from '../failures.ts'
 import { loadLibc, type Libc, type Mapping } from '../os/libc.ts'
 import { BufferPool } from './buffers.ts'
 import { dialAll, type Failure } from './dial.ts'
-import { kind, kindOf, slotOf } from './entries.ts'
+import { kind, completionOf, slotOf } from './entries.ts'
 import * as k from './kernel.ts'
 import { LoadSlots } from './load-slots.ts'
 import { Ring } from './ring.ts'
@@ -163,7 +163,7 @@ class LoadSession implements Session {
       const slot = slotOf(user0)
       const result = words[at + 2]!
       if (n % readsPerClock === readsPerClock - 1) now = nowNs()
-      switch (kindOf(user0)) {
+      switch (completionOf(user0)) {
         case kind.RECV:
           this.#slots.onRecv(slot, result, words[at + 3]!, now)
           break

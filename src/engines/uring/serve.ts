@@ -10,7 +10,7 @@ import { Admission } from './admission.ts'
 import { Arena, BufferPool } from './buffers.ts'
 import { Bulk } from './bulk.ts'
 import { ClientLedger } from './client-ledger.ts'
-import { kind, kindOf, slotOf, unknownKind } from './entries.ts'
+import { kind, completionOf, slotOf, unknownKind } from './entries.ts'
 import { Connections } from './connections.ts'
 import { FreedMemory } from './freed-memory.ts'
 import * as k from './kernel.ts'
@@ -129,7 +129,7 @@ class ServeSession implements Session {
       const user1 = words[at + 1]!
       const result = words[at + 2]!
       const flags = words[at + 3]!
-      const of = kindOf(user0)
+      const of = completionOf(user0)
       const slot = slotOf(user0)
       switch (of) {
         case kind.RECV:

@@ -123,7 +123,7 @@ class ServeSession implements Session {
   /**
    * At the limit, a client that has not finished its handshake for long makes room, if another one
    * waits. Whether one waits in the backlog is not known before it is accepted: then it takes the
-   * place, or is held.
+   * place, or waits unserved.
    */
   #makeRoom() {
     const { unfinished } = this.#protocol
@@ -138,7 +138,7 @@ class ServeSession implements Session {
     }
   }
 
-  /** A client was closed unserved, because it could be neither served nor held. */
+  /** A client was closed unserved, because it could neither be served nor wait. */
   onDropped(): void {
     this.#count('turnedAway')
   }

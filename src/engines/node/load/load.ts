@@ -71,7 +71,7 @@ class LoadSession implements Session, Mover<Stream> {
   readonly #turns: Turns<Stream>
   /** By the number of their stream; undefined if the connection failed, or is out. */
   readonly #connections: (LoadConnection | undefined)[]
-  readonly #held: Duplex[] = []
+  readonly #idle: Duplex[] = []
   readonly #churn: Churn | undefined
   readonly #redials: Redials | undefined
   readonly #connect: (stream: Stream, socket: Duplex) => LoadConnection
@@ -97,7 +97,7 @@ class LoadSession implements Session, Mover<Stream> {
       if (socket || stream.broken) this.open++
       return socket && this.#connect(stream, socket)
     })
-    for (const socket of sockets.slice(task.connections)) if (socket) this.#hold(socket)
+    for (const socket of sockets.slice(task.connections)) if (socket) this.#keepIdle(socket)
   }
 
   get outcome(): Outcome {
@@ -110,8 +110,8 @@ class LoadSession implements Session, Mover<Stream> {
   }
 
   /** Keeps an idle connection open; if the server ends it, that is a failure. */
-  #hold(socket: Duplex) {
-    this.#held.push(socket)
+  #keepIdle(socket: Duplex) {
+    this.#idle.push(socket)
     socket.resume()
     countReconnects(socket, this.#traffic)
     let isLost = false
@@ -138,7 +138,7 @@ class LoadSession implements Session, Mover<Stream> {
   async run(startNs: number): Promise<void> {
     for (const stream of this.#traffic.streams) if (stream.broken) this.#redials!.begin(stream)
     await this.#turns.run(startNs)
-    for (const socket of this.#held) socket.destroy()
+    for (const socket of this.#idle) socket.destroy()
   }
 
   stop(now: boolean): void {
