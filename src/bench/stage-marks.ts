@@ -1,6 +1,9 @@
-/** Takes a snapshot at the end of each stage of a load whose rate changes. */
+/**
+ * Takes a snapshot at the end of each stage of a load whose rate changes: for what no planned
+ * instant is known of.
+ */
 import type { Stage } from '../load/stages.ts'
-import { since, type Snapshot } from '../metrics/snapshot.ts'
+import { since, takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import type { StagePassed } from '../report/stage-figures.ts'
 import { timerMaxMs } from '../vocabulary/units.ts'
 
@@ -41,14 +44,19 @@ export class StageMarks {
     )
   }
 
-  /** @param total at the end of the run */
+  /**
+   * Of each stage, whether it began or not.
+   * @param total at the end of the run
+   */
   end(total: Snapshot): StagePassed[] {
     clearTimeout(this.#timer)
-    const marks = [...this.#marks, total]
-    return this.#marks.map((from, n) => {
-      const { text, ms } = this.#stages[n]!
-      const beganMs = from.atMs - marks[0]!.atMs
-      return { text, ms, beganMs, passed: since(from, marks[n + 1]!) }
+    // A short run may be over before this thread has seen it begin.
+    const marks = this.#marks.length > 0 ? this.#marks : [{ ...takeSnapshot([]), atMs: total.atMs }]
+    let endMs = 0
+    return this.#stages.map(({ text, ms }, n) => {
+      const beganMs = endMs
+      endMs += ms
+      return { text, ms, beganMs, passed: since(marks[n] ?? total, marks[n + 1] ?? total) }
     })
   }
 }

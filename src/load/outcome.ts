@@ -2,6 +2,7 @@
 import type { FailureName } from '../metrics/meter.ts'
 import type { Outage } from './outages.ts'
 import type { CameLog, ReplyLog } from './replies.ts'
+import type { StageLog } from './stage-log.ts'
 import type { ThreadEffort } from './stalls.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
 
@@ -15,6 +16,8 @@ export interface Outcome {
   reasons?: ReadonlyMap<FailureName, string>
   /** The window that was measured, and when the replies came. */
   log: ReplyLog
+  /** Of a load whose rate changes: the same of the messages of each stage. */
+  stages?: StageLog[] | undefined
   /** When its short connections (churn) had gone through. */
   cycles?: CameLog | undefined
   /** The 99th percentile of how late they began although there was room. */

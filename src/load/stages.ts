@@ -68,6 +68,12 @@ export const warmedUp = (stages: readonly Stage[], warmupMs: number): Stage[] =>
   return warmupMs > 0 ? [{ text: 'warm-up', from, to: from, ms: warmupMs }, ...stages] : [...stages]
 }
 
+/** What is off a whole number by rounding alone becomes it. */
+function withoutRounding(count: number): number {
+  const nearest = Math.round(count)
+  return nearest > 0 && Math.abs(count - nearest) <= 1e-12 * nearest ? nearest : count
+}
+
 /** Behind the last stage nothing is due. While the rate is 0, the next waits for its end. */
 export function staged(stages: readonly Stage[]): Curve {
   let [ns, count] = [0, 0]
@@ -78,6 +84,8 @@ export function staged(stages: readonly Stage[]): Curve {
     const segment = { ns, count, rate: from / 1e9, slope, endCount: 0 }
     ns += lengthNs
     count += ((from + to) / 2 / 1e9) * lengthNs
+    // Or the message at the very end of a stage would be of this one or the next by rounding.
+    count = withoutRounding(count)
     segment.endCount = count
     return segment
   })

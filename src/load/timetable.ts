@@ -7,6 +7,7 @@ import { createPacer, type Pacer, type Place } from './pacer.ts'
 import type { LoadPlan } from './plan.ts'
 import { parseThinkTime, Thinking } from './thinking.ts'
 import { Replies, type ReplyLog } from './replies.ts'
+import { StageLogs, type StageLog } from './stage-log.ts'
 import { Stalls } from './stalls.ts'
 
 /** One connection of a load, as far as the plan knows it. */
@@ -58,6 +59,8 @@ export abstract class Timetable<S extends Planned> {
   /** When its thread was held up. */
   readonly stalls: Stalls
   readonly #pacer: Pacer | undefined
+  /** Of a load whose rate changes. */
+  #stages: StageLogs | undefined
   #endNs = 0
   #overNs = 0
   #ending: Ending | undefined
@@ -84,6 +87,8 @@ export abstract class Timetable<S extends Planned> {
     this.startedNs = atNs
     this.measureFromNs = atNs + this.task.warmupMs * 1e6
     this.#endNs = this.measureFromNs + this.task.durationMs * 1e6
+    const stages = this.task.pace?.stages
+    this.#stages = stages && new StageLogs(stages, atNs)
     this.stalls.start(atNs, this.measureFromNs, this.#endNs)
     this.replies = new Replies(this.measureFromNs, enoughShare * this.task.count)
     this.sends = new Replies(this.measureFromNs)
@@ -114,6 +119,7 @@ export abstract class Timetable<S extends Planned> {
         const measured = dueNs >= this.measureFromNs
         if (measured) {
           this.#left--
+          this.#stages?.plan(pacer.nextNs, 1)
           lateness.record(now - dueNs)
         }
         const stream = this.streams[pacer.take()]!
@@ -150,11 +156,17 @@ export abstract class Timetable<S extends Planned> {
     const warmUntil = Math.min(until, this.measureFromNs) - this.startedNs
     pacer.takeMany(warmUntil, Infinity, (connection, count) => onTaken(connection, count, false))
     let taken = 0
-    pacer.takeMany(until - this.startedNs, this.#left, (connection, count) => {
-      taken += count
-      onTaken(connection, count, true)
-    })
-    this.#left -= taken
+    const untilNs = until - this.startedNs
+    for (const endNs of [...(this.#stages?.endsBetween(pacer.nextNs, untilNs) ?? []), untilNs]) {
+      const fromNs = pacer.nextNs
+      const before = taken
+      pacer.takeMany(endNs, this.#left, (connection, count) => {
+        taken += count
+        onTaken(connection, count, true)
+      })
+      this.#left -= taken - before
+      this.#stages?.plan(fromNs, taken - before)
+    }
     return taken
   }
 
@@ -188,6 +200,7 @@ export abstract class Timetable<S extends Planned> {
     const { stalls, openLoop } = this
     const { response, service } = this.meter.histograms
     response.record(now - plannedNs)
+    this.#stages?.timed(plannedNs, now)
     if (plannedNs < stalls.untilNs) stalls.touched('response', plannedNs, sentNs, now)
     if (!openLoop) return
     service.record(now - sentNs)
@@ -227,9 +240,11 @@ export abstract class Timetable<S extends Planned> {
     for (let lookedAt = 0; this.#left > 0 && lookedAt < this.#lookedAtMax; lookedAt++) {
       const dueNs = this.startedNs + pacer.nextNs
       if (dueNs >= this.#endNs) return
+      const { nextNs } = pacer
       pacer.take()
       if (dueNs < this.measureFromNs) continue
       this.#left--
+      this.#stages?.plan(nextNs, 1)
       counters[counter.messagesPlanned]!++
     }
     counters[counter.messagesPlanned]! += this.#takeMany(this.#endNs, () => {})
@@ -250,6 +265,11 @@ export abstract class Timetable<S extends Planned> {
     const log = this.replies.log(this.measureFromNs, lengthNs, !this.openLoop, most)
     // A count in a closed loop ends when all of it is sent.
     return { ...log, sent: this.sends.until(counted ? Infinity : lengthNs) }
+  }
+
+  /** The same of the messages of each stage. */
+  get stageLogs(): StageLog[] | undefined {
+    return this.#stages?.logs(this.task.warmupMs > 0, this.#lengthNs)
   }
 
   get #lengthNs(): number {

@@ -21,7 +21,7 @@ export interface Gathered {
   /** Of each thread that sent. */
   outcomes: readonly Outcome[]
   intervals: Interval[]
-  /** Of a load whose rate changes: each stage that began. */
+  /** Of a load whose rate changes: each stage, whether it began or not. */
   stages: readonly StagePassed[] | undefined
 }
 
@@ -36,7 +36,7 @@ export function resultOf(
   const findings = findingsOf(gathered, conditions, limits)
   const result = summarize(findings)
   result.notes.push(...notes)
-  const stages = gathered.stages && stageFigures(gathered.stages, findings, expect)
+  const stages = gathered.stages && stageFigures(gathered, findings, expect)
   if (stages) result.stages = stages
   return judge(result, expect, objective => firstMissed(stages ?? [], objective))
 }

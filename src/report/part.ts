@@ -28,9 +28,10 @@ export function partFrom(
     ...log,
     fromNs: log.fromNs - startNs,
   })
-  const threads = gathered.outcomes.map(({ log, cycles, ...rest }) => ({
+  const threads = gathered.outcomes.map(({ log, cycles, stages, ...rest }) => ({
     ...rest,
     log: relative(log),
+    stages: stages?.map(stage => ({ ...stage, came: relative(stage.came) })),
     cycles: cycles && relative(cycles),
   }))
   const stages = gathered.stages?.map(stage => ({ ...stage, passed: saveSnapshot(stage.passed) }))
@@ -87,7 +88,12 @@ export function gatheredIn({ total, threads, stages }: Part): Omit<Gathered, 'in
 export const responsesIn = ({ intervals }: Part): Histogram[] => intervals.map(readHistogram)
 
 function checked(outcome: Outcome): Outcome {
-  for (const log of [outcome.log, ...(outcome.cycles ? [outcome.cycles] : [])]) {
+  const { log, cycles, stages = [] } = outcome
+  for (const { planned, response } of stages)
+    if (!Number.isSafeInteger(planned) || planned < readHistogram(response).count)
+      throw new RangeError('no log of a stage')
+  const logs = [log, ...(cycles ? [cycles] : []), ...stages.map(({ came }) => came)]
+  for (const log of logs) {
     const numbers = [log.fromNs, log.lengthNs, log.slotNs, log.lastNs]
     if (!numbers.every(Number.isFinite) || !(log.counts instanceof Float64Array))
       throw new RangeError('no log of replies')

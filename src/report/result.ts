@@ -46,19 +46,20 @@ export interface Interval {
   responseUs: Distribution
 }
 
-/** What happened in a stage, by the clock: a reply counts where it comes. */
+/** What happened in a stage: of the messages that are planned in it, whenever they came back. */
 export interface StageFigures {
   /** As it was written. */
   stage: string
-  /** When it began, in seconds after the end of the warm-up, and how long it was. */
+  /** By the plan: when it began, in seconds after the end of the warm-up, and how long it was. */
   second: number
   seconds: number
-  /** Messages; those of the drain are of the last stage. */
   planned: number
+  /** By the clock. */
   sent: number
   received: number
-  /** Failures of all classes. */
+  /** Failures of all classes, by the clock; those of the drain are of the last stage. */
   errors: number
+  /** Of its messages, those that came back in an interval of its length. */
   ratePerSecond: number
   responseUs: Distribution
   /** Which objectives it did not hold, and what was measured. */

@@ -1,58 +1,87 @@
 /** What the stages of a load whose rate changes have measured. */
+import type { Outcome } from '../load/outcome.ts'
+import { achievedOf } from '../load/replies.ts'
+import { Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
+import { readHistogram } from '../metrics/saved.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import type { Findings } from './findings.ts'
-import { meets, parseObjective } from './objective.ts'
+import { compare, meets, parseObjective, type Objective } from './objective.ts'
 import type { RunResult, StageFigures } from './result.ts'
 import { distribution, summarize } from './summarize.ts'
 
-/** What happened in a stage, by the clock. */
+/** A stage, and what happened in it by the clock. */
 export interface StagePassed {
   /** As it was written, and how long it was to be. */
   text: string
   ms: number
-  /** When it began, after the end of the warm-up. */
+  /** When it began by the plan, after the end of the warm-up. */
   beganMs: number
   /** What happened; `atMs` is how long it really was. */
   passed: Snapshot
 }
 
-/** By the clock some messages of a stage are always under way at its end: they are not lost. */
+interface StagesFound {
+  stages?: readonly StagePassed[] | undefined
+  outcomes: readonly Outcome[]
+}
+
+/** How much may be lost is said of the whole run: in a short stage one message is a large share. */
 const notOfStages = new Set(['loss', 'lost'])
 
-/** @param findings of the whole run, for the objectives, which are held against each stage */
-export const stageFigures = (
-  stages: readonly StagePassed[],
+/**
+ * Of each stage that began. What is planned, came back, and how fast: by the planned instants of
+ * its messages. All else: by the clock.
+ * @param findings of the whole run, for the objectives, which are held against each stage
+ */
+export function stageFigures(
+  { stages = [], outcomes }: StagesFound,
   findings: Findings,
   objectives: readonly string[],
-): StageFigures[] =>
-  stages.map(({ text, ms, beganMs, passed }, n) => {
-    const { messagesSent: sent, messagesReceived: received } = passed
-    // What comes behind the last one, in the drain, is of no time of its own.
-    const isLast = n === stages.length - 1
-    const seconds = (isLast ? Math.min(passed.atMs, ms) : passed.atMs) / 1e3
-    const window = { ...findings.window, seconds, achieved: received, sent }
-    const result = summarize({ ...findings, total: passed, window, intervals: [] })
+): StageFigures[] {
+  const began = stages.filter(({ beganMs }) => beganMs < findings.window.seconds * 1e3)
+  return began.map(({ text, beganMs, passed }, n) => {
+    const { planned, response, seconds, achieved } = ofStage(outcomes, n)
+    const [sent, received] = [passed.messagesSent, response.count]
+    const total = { ...passed, response, messagesPlanned: planned, messagesReceived: received }
+    const window = { ...findings.window, seconds, achieved, sent }
+    const result = summarize({ ...findings, total, window, intervals: [] })
     return {
       stage: text,
       second: beganMs / 1e3,
       seconds,
-      planned: passed.messagesPlanned,
+      planned,
       sent,
       received,
       errors: failureNames.reduce((sum, name) => sum + passed[name], 0),
-      ratePerSecond: seconds > 0 ? received / seconds : 0,
-      responseUs: distribution(passed.response),
+      ratePerSecond: seconds > 0 ? achieved / seconds : 0,
+      responseUs: distribution(response),
       missed: objectives.flatMap(text => missedBy(text, result)),
     }
   })
+}
+
+/** What all threads have logged of it. */
+function ofStage(outcomes: readonly Outcome[], n: number) {
+  const logs = outcomes.flatMap(({ stages }) => stages?.[n] ?? [])
+  const response = new Histogram()
+  for (const log of logs) response.add(readHistogram(log.response))
+  const planned = logs.reduce((sum, log) => sum + log.planned, 0)
+  return { planned, response, ...achievedOf(logs.map(({ came }) => came)) }
+}
 
 /** The objective with what was measured, if it was missed. */
 function missedBy(text: string, result: RunResult): StageFigures['missed'] {
   const objective = parseObjective(text)
-  if (notOfStages.has(objective.metric.name)) return []
+  if (notOfStages.has(objective.metric.name) || isAbovePlan(objective, result)) return []
   const { held, measured, measuredText } = meets(objective, result)
   return held || measured === null ? [] : [{ objective: text, measuredText }]
+}
+
+/** A rate that the stage is not even planned to have, a pause above all. */
+function isAbovePlan({ metric, operator, limit }: Objective, { rates }: RunResult): boolean {
+  if (metric.kind !== 'rate' || operator === '<' || operator === '<=') return false
+  return !compare(rates.plannedPerSecond ?? 0, operator === '=' ? '>=' : operator, limit)
 }
 
 /** In which stage an objective was missed first, as a part of a sentence. */

@@ -87,9 +87,9 @@ class LoadSession implements Session {
   }
 
   get outcome(): Outcome {
-    const { log, evidence } = this.#traffic
+    const { log, stageLogs: stages, evidence } = this.#traffic
     const { wrong, reasons } = evidence
-    return { wrong, reasons, log, effort: this.#effort.outcome }
+    return { wrong, reasons, log, stages, effort: this.#effort.outcome }
   }
 
   /** No call can reach this while run() blocks the thread: the meter's stop word does. */

@@ -101,12 +101,12 @@ class LoadSession implements Session, Mover<Stream> {
   }
 
   get outcome(): Outcome {
-    const { log, evidence, measureFromNs } = this.#traffic
+    const { log, stageLogs: stages, evidence, measureFromNs } = this.#traffic
     const outages = this.#traffic.outages?.since(measureFromNs)
     const { wrong, statuses, reasons } = evidence
     const { effort } = this.#turns
     const { log: cycles, lateNs: cyclesLateNs } = this.#churn ?? {}
-    return { wrong, log, statuses, reasons, effort, cycles, cyclesLateNs, outages }
+    return { wrong, log, stages, statuses, reasons, effort, cycles, cyclesLateNs, outages }
   }
 
   /** Keeps an idle connection open; if the server ends it, that is a failure. */

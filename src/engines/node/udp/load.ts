@@ -135,8 +135,8 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
   }
 
   get outcome(): Outcome {
-    const { wrong, log } = this.#traffic
-    return { wrong, log, reasons: this.#reasons, effort: this.#turns.effort }
+    const { wrong, log, stageLogs: stages } = this.#traffic
+    return { wrong, log, stages, reasons: this.#reasons, effort: this.#turns.effort }
   }
 
   /** Above all ECONNREFUSED: the other machine has said that no process listens there (ICMP). */
