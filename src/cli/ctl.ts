@@ -70,7 +70,7 @@ function addLooks(ctl: Parent, client: Client) {
     .option('--filter <text>', 'a part of the address of the peer')
     .option('--sort <column>', 'peer, openedAt, bytesIn, bytesOut, unsentBytes or idleMs')
     .option('--order <order>', 'asc or desc')
-    .option('--offset <n>', 'leave so many out', value(parseCount))
+    .option('--offset <n>', 'leave this many out', value(parseCount))
     .option('--limit <n>', 'at most this many (500 or fewer)', value(parseCount))
     .option('--json', 'as one JSON object')
     .action(async ({ json: asJson, ...options }) => {

@@ -1,4 +1,4 @@
-/** reset: RST after so many bytes, or after a time. */
+/** reset: RST after a number of bytes, or after a time. */
 import { exactDuration, exactSize, parseDuration, parseSize } from '../vocabulary/units.ts'
 import {
   connections,

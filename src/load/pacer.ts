@@ -107,9 +107,9 @@ export function evenly(pace: Pace, part: Part): Pacer {
 
 /**
  * Independent users: each connection is a Poisson process of its own, so that all together are one
- * too. The connections are in a heap, that which is due next on top. If
- * more is due than can be sent, many messages are taken at once, and from there on the gaps are
- * even: random ones could not be counted without a look at each.
+ * too. The connections are in a heap, that which is due next on top. If more
+ * is due than can be sent, many messages are taken at once, and from there on the gaps are even:
+ * random ones could not be counted without a look at each.
  */
 export function poisson(pace: Pace, part: Part): Pacer {
   const { connections, seed } = pace
