@@ -59,6 +59,16 @@ test('the plan is the inverse of the integral of the rate', () => {
   )
 })
 
+test('rounding moves no message over the end of a stage', () => {
+  for (const rate of [10, 30, 70, 110, 300, 700, 1_100, 3_000])
+    for (const ms of [100, 300, 700, 1_100]) {
+      const { until, atNs } = staged(parseStages(`${rate}/s for ${ms}ms, 0 for 1s, 1/s for 1s`))
+      const count = (rate * ms) / 1e3
+      assert.equal(until(ms * 1e6), count)
+      assert.equal(atNs(count), (ms + 1_000) * 1e6)
+    }
+})
+
 test('where the rate is 0 nothing is due, and the next waits until it is not', () => {
   const stages = parseStages('0 for 1s, 10/s for 1s, 0 for 1s, 10/s for 1s')
   const pace = { ratePerSecond: 5, connections: 3, seed: 1, stages }
