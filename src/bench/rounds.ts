@@ -12,6 +12,7 @@ import type { RunResult } from '../report/result.ts'
 import { isBroken, isValidRound, roundsFormat, sides, spareRounds } from '../report/rounds.ts'
 import { usualFigures, type Round, type Rounds, type Side } from '../report/rounds.ts'
 import { mix } from '../vocabulary/random.ts'
+import { plural } from '../vocabulary/units.ts'
 import { refuseSlices } from './check.ts'
 import { reproduce } from './reproduce.ts'
 import { ServerCommand } from './server-command.ts'
@@ -120,7 +121,7 @@ class Experiment {
         if (isValidRound(round) && sides.some(side => isBroken(round[side]))) break
       } catch (error) {
         if (this.#stopping.aborted) {
-          document.stoppedBecause = `It was stopped after ${rounds.length} rounds.`
+          document.stoppedBecause = `It was stopped after ${plural(rounds.length, 'round')}.`
           break
         }
         if (!(error instanceof UserError) || rounds.length === 0 || error.kind === 'usage')

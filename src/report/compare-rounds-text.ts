@@ -41,7 +41,7 @@ export const outcomeWords = {
 
 export function headLines(comparison: RoundsComparison): string[] {
   const { baseline, subject, rounds, leftOut, startedAt, orderSeed } = comparison
-  const left = leftOut > 0 ? `; ${plural(leftOut, 'more')} left out, not valid` : ''
+  const left = leftOut > 0 ? `; ${formatCount(leftOut)} more left out, not valid` : ''
   return [
     `baseline: ${sideText(baseline)}`,
     `this:     ${sideText(subject)}`,

@@ -115,6 +115,7 @@ test('rounds with a run that is not valid are left out; too many make all of it 
   })
   const few = compared(spoiled(2))
   assert.deepEqual([few.outcome, few.rounds, few.leftOut], ['compared', 10, 2])
+  assert.match(textOf(spoiled(2)), /; 2 more left out, not valid;/)
   assert.equal(few.figures[1]!.answer, 'worse')
   const many = compared(spoiled(3))
   assert.equal(many.outcome, 'invalid')

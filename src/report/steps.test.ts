@@ -13,12 +13,15 @@ test('a step at 40 ms or 200 ms is found, with quick answers beside it or withou
     [200, [...quick, ...spread(199.8, 210, 200)]],
   ] as const)
     assert.equal(delayedStep(all)?.ms, ms)
+  assert.equal(delayedStep([[41e3, 10]])?.ms, 40)
   assert.equal(delayedStep([...quick, ...spread(40, 44, 500)])?.share, 0.5)
 })
 
 test('what is no step is none', () => {
   const others = {
     none: [],
+    one: [[41e3, 1]] as [number, number][],
+    nine: [[41e3, 9]] as [number, number][],
     quick: spread(0.05, 5, 1000),
     'a broad hump': spread(20, 60, 1000),
     'a long tail': [...spread(0.1, 10, 900), ...spread(10, 80, 100)],

@@ -12,6 +12,8 @@ const mostShare = 1.2
  */
 const stepShare = 0.1
 const gapShare = 0.02
+/** Of fewer times no share is known. */
+const fewestTimes = 10
 
 type Buckets = readonly (readonly [us: number, count: number])[]
 
@@ -21,7 +23,7 @@ export function delayedStep(buckets: Buckets): { ms: number; share: number } | u
   const share = (fromMs: number, toMs: number) =>
     buckets.reduce((sum, [us, n]) => (us >= fromMs * 1e3 && us < toMs * 1e3 ? sum + n : sum), 0) /
     total
-  for (const ms of total > 0 ? delaysMs : []) {
+  for (const ms of total >= fewestTimes ? delaysMs : []) {
     const standing = share(ms * leastShare, ms * mostShare)
     const before = share(ms / 2, ms * leastShare)
     if (standing >= stepShare && before <= gapShare) return { ms, share: standing }
