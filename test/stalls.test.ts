@@ -57,6 +57,37 @@ describe('a generator that is stopped', () => {
   }
 })
 
+const steady = ['--rate', '200', '--depth', '200', '--connections', '2']
+/** Each way to wait for an answer. */
+const patient = [
+  ['uring', 'tcp', steady],
+  ['node', 'tcp', steady],
+  ['node', 'tls', [...steady, '--insecure']],
+  ['node', 'http', steady],
+  ['node', 'udp', steady],
+] as const
+
+describe('a generator that is stopped for longer than its timeout', () => {
+  for (const [engine, scheme, flags] of patient)
+    test(`${engine}, ${scheme} ${flags.join(' ')}`, { skip: onlyFull || linux }, async context => {
+      const why = await loadRefusal(engine)
+      if (why) return context.skip(why)
+      await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
+      const times = ['--warmup', '0', '--duration', '1s', '--timeout', '200ms']
+      const args = ['bench', server.url, '--engine', engine, ...flags, ...times, '--json']
+      await using program = yodel(args)
+      await begun(server)
+      await standStill(program, 500)
+      const { code, stdout, stderr } = await program.finished
+      const result = JSON.parse(stdout.toString()) as RunResult
+      const { messages, errors, datagrams } = result
+      // Nothing of it is the server's.
+      const failed = Object.entries(errors).filter(([, count]) => count > 0)
+      assert.deepEqual([failed, messages.lost, datagrams?.late ?? 0], [[], 0, 0], stderr)
+      assert.equal(code, 4, result.failedBecause.join(' '))
+    })
+})
+
 const flagsOf = ({ engine, scheme, loop, stopMs }: Stop): string[] => [
   '--engine',
   engine,
