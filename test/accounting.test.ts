@@ -90,6 +90,14 @@ for (const engine of ['node', 'uring'] satisfies Engine[]) {
       bench(url, { warmupMs: 0, sizeBytes, ...options, engine })
     const measure: Measure = (url, options) => start(url, options).finished
 
+    check('nor are their bytes among those of the seconds', async () => {
+      await using server = await delayed(() => 60)
+      const load = { ratePerSecond: 200, depth: 200, warmupMs: 100, durationMs: 200 }
+      const { bytes, intervals, messages } = await measure(server.url, load)
+      const seconds = intervals.reduce((sum, { bytesReceived }) => sum + bytesReceived, 0)
+      assert.deepEqual([seconds, bytes.received], [messages.received * 64, seconds])
+    })
+
     check('replies of the warm-up are not among those of a count', async () => {
       await using server = await delayed(() => 50)
       const load = { count: 10, depth: 50, connections: 4, warmupMs: 200, drainMs: 1_000 }

@@ -170,7 +170,7 @@ class Run {
     const total = this.snapshot()
     // A short run may be over before this thread has noticed the end of the warm-up.
     if (!this.#seconds.begun && total.messagesPlanned > 0)
-      this.#seconds.begin(beginning(Math.min(total.atMs, measureMs), total))
+      this.#seconds.begin(beginning(Math.min(total.atMs, measureMs)))
     const window = windowOf(outcomes.map(({ log }) => log))
     if (this.#seconds.begun) this.#seconds.end(total, endOf(total, outcomes, window))
     return { total, outcomes, intervals: this.intervals, stages: this.#stages?.end(total) }
@@ -190,8 +190,7 @@ class Run {
   /** The warm-up is over: from now on second by second. */
   #measure(atMs?: number) {
     const now = this.snapshot()
-    const start = beginning(atMs ?? now.atMs, { ...now, warmupBytesIn: now.bytesIn })
-    const from = { ...start, ...failuresOf(now) }
+    const from = { ...beginning(atMs ?? now.atMs), ...failuresOf(now) }
     this.#seconds.begin(from)
     this.#stages?.begin(from)
     const wait = (nowMs: number) => (this.#timer = setTimeout(look, this.#seconds.restMs(nowMs)))
@@ -215,14 +214,10 @@ class Run {
 }
 
 /**
- * What was counted before the window. Figures per message leave the warm-up out by planned instant;
- * all other figures leave it out by the clock.
+ * What was counted before the window: the counts of messages and bytes leave the warm-up out by
+ * planned instant, so nothing; failures leave it out by the clock.
  */
-const beginning = (atMs: number, { warmupBytesIn }: Snapshot): Snapshot => ({
-  ...takeSnapshot([]),
-  atMs,
-  bytesIn: warmupBytesIn,
-})
+const beginning = (atMs: number): Snapshot => ({ ...takeSnapshot([]), atMs })
 
 const stoppedEarly = () => new UserError('network', 'It was stopped before it was connected.')
 

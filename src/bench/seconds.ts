@@ -124,13 +124,14 @@ export class Seconds {
   }
 
   #interval(from: Snapshot, passed: Snapshot): Interval {
-    const { messagesSent: sent, messagesReceived: received, atMs, bytesIn, response } = passed
+    const { messagesSent: sent, messagesReceived: received, atMs, response } = passed
     return {
       second: (from.atMs - this.#startMs) / 1e3,
       seconds: atMs / 1e3,
       sent,
       received,
-      bytesReceived: bytesIn,
+      // A message of the warm-up is known as one once it is whole: it may be whole a second later.
+      bytesReceived: Math.max(0, passed.bytesIn - passed.warmupBytesIn),
       errors: failureNames.reduce((sum, name) => sum + passed[name], 0),
       ratePerSecond: received / (atMs / 1e3),
       responseUs: distribution(response),
