@@ -23,7 +23,8 @@ export function failures(result: RunResult, findings: Findings): string[] {
   const warmupLost = total.warmupSent - total.warmupReceived
   const unanswered = messages.lost + messages.unfinished + warmupLost
   // Objectives speak of messages: they do not excuse a short connection.
-  const mayLose = (!churn && limits.loss?.(unanswered, messages.planned)) ?? false
+  const all = messages.planned + total.warmupSent
+  const mayLose = (!churn && limits.loss?.(unanswered, all)) ?? false
   if (messages.unfinished > 0 && !mayLose)
     reasons.push(
       `${plural(messages.unfinished, 'message')} ${messages.unfinished === 1 ? 'was' : 'were'} ` +
@@ -105,15 +106,24 @@ export function cycleShortfall({ churn, seconds, run }: RunResult): string | und
   return `Achieved ${did} of ${due} short connections planned.`
 }
 
+/** Whether a connection failed before the end: what was due on it afterwards was never sent. */
+const hasBroken = (errors: RunResult['errors']): boolean =>
+  Object.entries(errors).some(([name, count]) => name !== 'unanswered' && count > 0)
+
 /** What was never sent says something else than what did not come back, or not in time. */
-function lossReasons({ messages, datagrams, rates }: RunResult): string[] {
+function lossReasons({ messages, datagrams, rates, errors }: RunResult): string[] {
   const { planned, sent, received, unfinished } = messages
   // A datagram that came wrong has a sentence of its own.
   const { lost, late } = datagrams ?? { lost: sent - received - unfinished, late: 0 }
   const reasons = []
   const unsent = planned - sent
   // Without a plan there is no time at which it should have been.
-  const inTime = rates.plannedPerSecond === null ? '' : ' in time'
+  const inTime =
+    rates.plannedPerSecond === null
+      ? ''
+      : hasBroken(errors)
+        ? ' in time, or had no connection left'
+        : ' in time'
   if (unsent > 0) reasons.push(`${plural(unsent, 'message')} could not be sent${inTime}.`)
   if (lost > 0) reasons.push(`${plural(lost, 'message')} did not come back.`)
   if (late > 0) reasons.push(`${plural(late, 'message')} came back too late.`)
