@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { loadHtml } from './html.ts'
 import { withoutOwn } from './less.ts'
 import { loadText } from './load.ts'
+import { effort, sampleResult } from './sample.suite.ts'
 import { cases, resultOf } from './validity.suite.ts'
 
 const [quiet, stopped, half, open, server, starved, brief] = cases.map(resultOf)
@@ -25,6 +26,13 @@ test('without that, the rate is at most what it would be at the same pace', () =
   const { rates } = withoutOwn(starved!)
   const measured = starved!.rates.achievedPerSecond!
   assert.ok(Math.abs(rates.achievedPerSecond! - measured / 0.26) < 1)
+})
+
+test('with no connection left the rate is not the one of the generator', () => {
+  const efforts = [effort(0.24, { queuedShare: 0.74 })]
+  const died = (reset: number) => marked(sampleResult({ efforts, counters: { reset } }))
+  assert.ok(died(9).includes('rate'))
+  assert.ok(!died(10).includes('rate'))
 })
 
 test('an objective that the generator has missed is no failure of the server', () => {

@@ -37,7 +37,8 @@ function ownFigures(result: RunResult): OwnFigure[] {
   const less = withoutOwn(result)
   const isOpenLoop = result.rates.plannedPerSecond !== null
   const times = isOpenLoop ? [...names, ...names.map(name => `service.${name}`)] : names
-  return ['rate', ...times].flatMap(figure => {
+  const all = hasNoConnectionLeft(result) ? times : ['rate', ...times]
+  return all.flatMap(figure => {
     const metric = parseMetric(figure)
     const [measured, bound] = [metric.of(result), metric.of(less)]
     if (measured === null || bound === null) return []
@@ -47,6 +48,14 @@ function ownFigures(result: RunResult): OwnFigure[] {
       (isShort && shortfall(less) === undefined)
     return isOwn ? [{ figure, measured, bound }] : []
   })
+}
+
+/** Then that is why the rate is what it is. A datagram has no connection that could fail for it. */
+function hasNoConnectionLeft({ errors, churn, datagrams, outages, run, part }: RunResult): boolean {
+  if (churn || datagrams || outages) return false
+  const { unanswered: _, ...failures } = errors
+  const failed = Object.values(failures).reduce((sum, count) => sum + count, 0)
+  return failed > 0 && failed >= (part?.connections ?? Number(run.options.connections))
 }
 
 function isGrave({ figure, measured, bound }: OwnFigure, result: RunResult): boolean {
