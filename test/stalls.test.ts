@@ -63,7 +63,7 @@ const patient = [
   ['uring', 'tcp', steady],
   ['node', 'tcp', steady],
   ['node', 'tls', [...steady, '--insecure']],
-  ['node', 'http', steady],
+  ['node', 'http', ['--rate', '200', '--connections', '2']],
   ['node', 'udp', steady],
 ] as const
 
