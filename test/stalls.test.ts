@@ -65,6 +65,7 @@ const patient = [
   ['node', 'tls', [...steady, '--insecure']],
   ['node', 'http', ['--rate', '200', '--connections', '2']],
   ['node', 'udp', steady],
+  ['node', 'tcp', ['--connections', '0', '--churn', '200']],
 ] as const
 
 describe('a generator that is stopped for longer than its timeout', () => {

@@ -2,9 +2,9 @@
 import { connect, type Socket } from 'node:net'
 import { streamAt, type Address } from '../../../vocabulary/address.ts'
 import { transports } from '../../../vocabulary/transport.ts'
-import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { upon } from '../core/layer.ts'
 import type { Dial, Link, Target } from '../core/link.ts'
+import { afterTimeout } from '../core/patience.ts'
 
 const dialPlainLink: Dial = async (target, timeoutMs, signal) => ({
   stream: await dialSocket(target, timeoutMs, signal),
@@ -54,19 +54,16 @@ function dialPlain(address: Address, timeoutMs: number, signal?: AbortSignal): P
       autoSelectFamily: true,
     }
     const socket = connect(signal ? { ...options, signal } : options)
-    const timer = setTimeout(
-      () => {
-        socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' }))
-      },
-      Math.min(timeoutMs, timerMaxMs),
-    )
+    const done = afterTimeout(timeoutMs, () => {
+      socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' }))
+    })
     const fail = (error: Error) => {
-      clearTimeout(timer)
+      done()
       reject(error)
     }
     socket.once('error', fail)
     socket.once('connect', () => {
-      clearTimeout(timer)
+      done()
       // An error before a listener is there shows as a destroyed socket, not as a crash.
       socket.off('error', fail).on('error', () => {})
       resolve(socket)

@@ -11,10 +11,11 @@ import type { Traffic } from '../../../load/traffic.ts'
 import { Histogram } from '../../../metrics/histogram.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { LoadTask } from '../../../task.ts'
-import { plural, timerMaxMs } from '../../../vocabulary/units.ts'
+import { plural } from '../../../vocabulary/units.ts'
 import { failureName, reasonOf } from '../../failures.ts'
 import { StatusError } from '../../../vocabulary/peer-errors.ts'
 import type { Dial } from '../core/link.ts'
+import { afterTimeout } from '../core/patience.ts'
 import { noteFailure } from './note-failure.ts'
 import { countReconnects } from '../http/reconnects.ts'
 import type { UnderWay, WrongBytes } from '../../../load/wrong-bytes.ts'
@@ -179,7 +180,7 @@ export class Churn {
       failure ??= 'timedOut'
       socket.destroy()
     }
-    const timer = setTimeout(giveUp, Math.min(this.#task.timeoutMs, timerMaxMs))
+    const done = afterTimeout(this.#task.timeoutMs, giveUp)
     socket.on('data', (data: Buffer | string) => {
       const chunk = typeof data === 'string' ? Buffer.from(data) : data
       this.#meter.counters[counter.chunks]!++
@@ -205,7 +206,7 @@ export class Churn {
     socket.write(copyOf(payload, connection, 0, sizeBytes))
     return new Promise(resolve => {
       socket.on('close', () => {
-        clearTimeout(timer)
+        done()
         if (this.#abandon.signal.aborted) return resolve('abandoned')
         const unanswered = { connection, receivedBytes, sentBytes: sizeBytes }
         if (failure && receivedBytes < sizeBytes)

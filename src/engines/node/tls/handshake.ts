@@ -14,6 +14,7 @@ import {
 } from '../../../wire/tls/failures.ts'
 import { contextOf, minVersion } from '../../../wire/tls/credentials.ts'
 import type { Target } from '../core/link.ts'
+import { afterTimeout } from '../core/patience.ts'
 import type { Handshake } from '../core/protocol.ts'
 import { describe } from './details.ts'
 
@@ -139,12 +140,9 @@ export async function secured(
 /** Resolves when the handshake is done, and the certificate found good. */
 function agreed(stream: tls.TLSSocket, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => stream.destroy(handshakeTimeout()),
-      Math.min(timeoutMs, timerMaxMs),
-    )
+    const done = afterTimeout(timeoutMs, () => void stream.destroy(handshakeTimeout()))
     const fail = (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer)
+      done()
       // Node reports an end during the handshake as a reset.
       const ended = error.code === 'ECONNRESET' && error.syscall === undefined
       reject(ended ? handshakeCut() : error)
@@ -153,7 +151,7 @@ function agreed(stream: tls.TLSSocket, timeoutMs: number): Promise<void> {
     const close = () => fail(handshakeCut())
     stream.once('error', fail).once('close', close)
     stream.once('secureConnect', () => {
-      clearTimeout(timer)
+      done()
       stream.off('error', fail).off('close', close)
       resolve()
     })

@@ -4,9 +4,9 @@ import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { formatAddress, withoutZone, type HostAddress } from '../../../vocabulary/address.ts'
 import { UserError } from '../../../vocabulary/errors.ts'
-import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../core/link.ts'
+import { afterTimeout } from '../core/patience.ts'
 import { anyFragments, joinFragments } from './fragments.ts'
 import { MessageStream } from './stream.ts'
 
@@ -33,13 +33,12 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
       createConnection: () => socket,
     })
     const fail = (error: Error) => {
-      clearTimeout(timer)
+      done()
       socket.destroy()
       reject(error)
     }
-    const timer = setTimeout(
-      () => fail(Object.assign(new Error('upgrade timed out'), { code: 'ETIMEDOUT' })),
-      Math.min(timeoutMs, timerMaxMs),
+    const done = afterTimeout(timeoutMs, () =>
+      fail(Object.assign(new Error('upgrade timed out'), { code: 'ETIMEDOUT' })),
     )
     // An error before the request is on its way is emitted by the socket alone.
     const lost = () => fail(explained(url, socket.errored ?? new Error(hungUp)))
@@ -50,7 +49,7 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
       fail(answered(url, response)),
     )
     ws.on('open', () => {
-      clearTimeout(timer)
+      done()
       socket.off('close', lost)
       ws.removeAllListeners()
       joinFragments(ws, socket)
