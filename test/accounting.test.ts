@@ -237,7 +237,7 @@ function messages(check: Check, measure: Measure) {
     )
   })
 
-  check('one who owes an answer has failed, in the warm-up too', async () => {
+  check('a connection without its answer has failed, in the warm-up too', async () => {
     await using server = await delayed((connection, n) =>
       connection === 0 && n === 2 ? Infinity : 1,
     )

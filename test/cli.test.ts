@@ -128,7 +128,7 @@ suite('places that cannot be had', { skip: windows }, () => {
     const second = join(folder, 'second')
     await assertFails(typed(['serve', `unix:${second}`, url]), 3, /EADDRINUSE/)
     assert.equal(existsSync(second), false)
-    // Nothing was taken from who was there first.
+    // Nothing was taken from the server that was there first.
     for (const where of [{ port: portOf(url) }, { path }]) {
       const socket = await dial(where)
       assert.equal(await echo(socket, 'still here'), 'still here')

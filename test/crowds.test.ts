@@ -107,7 +107,7 @@ for (const engine of ['node', 'uring'] as const) {
       for (const socket of sockets.slice(0, 60)) {
         const before = served
         socket.removeAllListeners('end').destroy()
-        // As many as there is room for are served already; the next comes in for the one who left.
+        // As many as there is room for are served already; the next is served once one has left.
         await Promise.race([until(() => served > before || dropped > 0), sleep(1000)])
       }
       assert.equal(dropped, 0)

@@ -165,7 +165,7 @@ suite('without the token', () => {
     assert.equal(locked.dashboard.link, `${locked.dashboard.url}?token=${token}`)
   })
 
-  test('who guesses is locked out for a while, and who brings none is not', async () => {
+  test('guessing locks an address out for a while, and no token does not', async () => {
     const wrong = (n: number) => ({ headers: { Authorization: `Bearer ${'x'.repeat(15)}${n}` } })
     const right = { headers: { Authorization: `Bearer ${token}` } }
     for (let n = 0; n < 30; n++) assert.equal((await locked.ask('GET', '/')).status, 401)

@@ -199,7 +199,7 @@ test('--health: the three of them for everyone, and 503 while it drains', async 
   assert.ok(!`${stdout.toString()}${stderr}`.includes(token))
 })
 
-/** Its dashboard is open to who knows the token. */
+/** Its dashboard needs the token. */
 async function showsNoToken(program: Program): Promise<string> {
   const [, url] = await program.says(/dashboard on (\S+)\n/)
   const port = Number(new URL(url!).port)

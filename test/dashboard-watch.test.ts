@@ -29,7 +29,7 @@ async function rows(board: Board, query = ''): Promise<Api.ConnectionRow[]> {
 
 const nameOf = (socket: Socket) => `127.0.0.1:${socket.localPort}`
 
-/** Where who waits is known in another way than that of the unix socket below. */
+/** Here the waiting clients are counted in another way than at the unix socket below. */
 const daily = (await refusal('uring')) ? 'node' : 'uring'
 
 for (const engine of ['node', 'uring', 'blocking'] as const) {

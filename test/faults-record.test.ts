@@ -84,7 +84,7 @@ describe('the log of faults', together, () => {
 })
 
 describe('a script of faults', together, () => {
-  test('comes into force step by step, also for those who are connected', async () => {
+  test('comes into force step by step, also for open connections', async () => {
     const heard: { kind: string | undefined; atMs: number }[] = []
     await using server = await serve(':0', {
       faults: [],

@@ -160,7 +160,7 @@ describe('a server with faults', together, () => {
 })
 
 describe('what a server with faults does besides', inTurn, () => {
-  test('faults change while it runs, also for those who are connected', async () => {
+  test('faults change while it runs, also for open connections', async () => {
     const { server, before } = await suffering('')
     const socket = await dial(server.address)
     assert.equal(await echo(socket, 'before'), 'before')

@@ -108,7 +108,7 @@ test(unanswered, { timeout: 30_000, skip: onlyFull }, async () => {
   await using server = await serve('ws://127.0.0.1:0')
   let probes = 0
   let search: FindMaxRun
-  // From the second probe on nobody answers the handshake.
+  // From the second probe on no handshake is answered.
   await using proxy = await listen(socket => {
     if (probes > 0) {
       setImmediate(() => search.stop())

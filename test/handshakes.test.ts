@@ -54,7 +54,7 @@ describe('with all places taken', { timeout, concurrency: true }, () => {
         }
         await using client = await connect(server.url, { calling })
         assert.equal(Buffer.from((await client.echo('new')).reply).toString(), 'new')
-        // For one client there is one who makes room.
+        // For each client that comes in, one makes room.
         await Promise.race(gone)
         const { open, timedOut } = server.snapshot()
         assert.deepEqual([open, timedOut], [3, 1])

@@ -135,7 +135,7 @@ describe('a caller', () => {
     assert.match(stderr, /^yodel: Evil: \\u\{9b\}31m$/m)
   })
 
-  test('of who speaks no HTTP hears so', async () => {
+  test('of a server without HTTP is told so', async () => {
     await using server = await listen(socket => socket.end('SSH-2.0-OpenSSH_9.2\r\n'))
     await using peer = await connect(server.url.replace('tcp', 'http'))
     await assert.rejects(peer.echo('hello'), /is not HTTP\/1\.1|without a request/)

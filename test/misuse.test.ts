@@ -56,7 +56,7 @@ for (const [engine, transports] of Object.entries(engines)) {
     for (const [setting, { options, partings }] of Object.entries(settings)) {
       if (engine !== 'node' && setting !== 'as it comes') continue
       const all = { engine: engine as Server['engine'], ...options }
-      // Which bytes come does not matter to who is watched, nor to a system call.
+      // Which bytes come matters neither to a system call nor to the connection that is watched.
       const isShown = shown[engine as Server['engine']].includes(`${transport} ${setting}`)
       const name = `${transport}, ${engine} ${setting}`
       describe(name, { skip: refused || (!isShown && onlyFull), timeout }, () => {

@@ -1,4 +1,4 @@
-/** A name with several addresses, of which only a later one is listened on: all who dial try it. */
+/** A name with several addresses, of which only a later one answers: each way to dial tries it. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'

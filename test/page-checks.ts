@@ -44,7 +44,7 @@ export const stubRows =
 /** Whether the two colours of lanes are on the canvas of the timeline. */
 export const coloursSeen = `(() => {
   const canvas = document.querySelector('.lanes canvas')
-  // A copy that is made to be read: the browser complains of who reads from the other.
+  // A copy that is made to be read: the browser complains of reading from the other.
   const copy = new OffscreenCanvas(canvas.width, canvas.height)
   const context = copy.getContext('2d', { willReadFrequently: true })
   context.drawImage(canvas, 0, 0)

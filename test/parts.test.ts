@@ -18,7 +18,7 @@ async function received(options: BenchOptions, slices = 1): Promise<string[]> {
       socket.write(data)
     })
     socket.on('end', () => {
-      // Where nobody stays connected, each thread looks first whether a server answers.
+      // Without steady connections each thread looks first whether a server answers.
       if (bytes > 0) streams.push(`${bytes} bytes, ${hash.digest('hex')}`)
       socket.end()
     })

@@ -16,7 +16,7 @@ const loopback = ['127.0.0.0/8', '::1/128']
 const listen = (mode: 'accept' | 'require', from = loopback, handshakeTimeoutMs = 10_000) =>
   serve('tcp://127.0.0.1:0', { proxy: { mode, from }, handshakeTimeoutMs })
 
-/** One that requires it, for all to whom nothing else matters. */
+/** A server that requires it, for the tests that need nothing else of a server. */
 let required: Server
 before(async () => void (required = await listen('require')))
 after(() => required.close('now'))

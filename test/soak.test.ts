@@ -33,7 +33,7 @@ describe('a short soak', { skip, concurrency: true }, () => {
   for (const transport of ['tls', 'ws', 'http', 'https']) {
     // The same misuses, without the time: see misuse.test.ts.
     const skip = onlyFull
-    test(`of those who misuse ${transport}`, { skip }, async () => {
+    test(`of clients that misuse ${transport}`, { skip }, async () => {
       const { code, said } = await soak(
         'none',
         `--transport=${transport}`,

@@ -60,7 +60,7 @@ test(
 test('whatever ends it, a defect too, gives the terminal back', { skip }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
   const [defect, run] = [join(folder, 'defect.cjs'), join(folder, 'run.sh')]
-  // A defect of ours: something throws where nobody expects it.
+  // A defect of ours: something throws where no code catches it.
   // Null, too, can be thrown.
   const misdeeds = `
     process.on('SIGURG', () => { throw new Error('unforeseen') })

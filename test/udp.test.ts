@@ -109,7 +109,7 @@ test('one source gets so much per second and no more, and the rest is counted', 
   assert.equal(bytesOut, Buffer.concat(client.came).length)
 })
 
-test('what was sent to a network or a group is not answered by who listens on all', async t => {
+test('what was sent to a network or a group gets no answer from all addresses', async t => {
   await using everywhere = await serve('udp://0.0.0.0:0')
   if (process.platform !== 'linux') return t.skip('needs a filter of Linux')
   await using client = await peer()

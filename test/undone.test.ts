@@ -228,7 +228,7 @@ describe('short connections', { timeout: 60_000 }, () => {
       const load = { churnPerSecond: 2_000, durationMs: 200, connections: 0, drainMs: 30_000 }
       const { churn } = await start(slow.url, 'node', load).finished
       assert.deepEqual([churn!.planned, churn!.completed], [400, 400])
-      // The probe of who is there may be among them.
+      // The probe that looks for a server may be among them.
       assert.ok(slow.seen.most <= 257, `${slow.seen.most} at a time`)
       // Those behind the first 256 have waited for them: their time counts from the plan.
       assert.ok(churn!.cycleUs.p90! >= 400e3, JSON.stringify(churn))

@@ -185,7 +185,7 @@ test('wss: the same over TLS, in both directions', async () => {
   assert.equal(secure.snapshot().protocol, 0)
 })
 
-const demands = 'wss: who shows no certificate to a server that wants one is told at once'
+const demands = 'wss: a client without the certificate that a server wants is told at once'
 test(demands, { skip: onlyFull }, async () => {
   await using secure = await serve('wss://127.0.0.1:0', { tls: { clientCa: pem('ca.pem') } })
   const { fingerprint: pin } = secure

@@ -104,7 +104,7 @@ test('nothing waits for a connection that is gone', async () => {
   }
 })
 
-test('a reset after a time needs nobody who asks for a chunk', async () => {
+test('a reset after a time comes although no chunk is asked for', async () => {
   const { chain, counts, output } = start('reset=5ms', 'hang')
   while (counts.resets === 0) await new Promise(setImmediate)
   // The reset and the hang.

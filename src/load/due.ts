@@ -4,7 +4,7 @@ import type { Planned, Timetable } from './timetable.ts'
 
 export class Due {
   #planned = 0
-  /** Sent, or left out: warm-up that nobody needs any more, and what an outage cost. */
+  /** Sent, or left out: warm-up that is no longer needed, and what an outage cost. */
   #taken = 0
   /** Planned instant of the last message that was taken. */
   #lastNs = 0
@@ -41,7 +41,7 @@ export class Due {
     return this.#planned - this.#firstFrom(this.#timetable.measureFromNs).n
   }
 
-  /** Nobody sends what was due before that. */
+  /** What was due before that is not sent. */
   skip(untilNs: number): void {
     if (this.waiting > 0) this.#goTo(this.#firstFrom(untilNs))
   }

@@ -1,6 +1,6 @@
 /**
  * What became of the messages of each stage of a load whose rate changes: by their planned
- * instants, so that no figure depends on when somebody looked, or on how late replies came.
+ * instants, so that a late timer or a late reply moves no message into another stage.
  */
 import { Histogram } from '../metrics/histogram.ts'
 import { saveHistogram, type SavedHistogram } from '../metrics/saved.ts'
