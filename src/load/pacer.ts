@@ -1,6 +1,7 @@
 /** When messages are due in an open loop, and on which connection: a function of time and seed. */
 import { mix } from '../vocabulary/random.ts'
 import { steady, type Curve } from './curve.ts'
+import { DueHeap } from './due-heap.ts'
 import { ownBefore, sizeOf, type Part } from './part.ts'
 import { staged, type Stage } from './stages.ts'
 
@@ -107,9 +108,8 @@ export function evenly(pace: Pace, part: Part): Pacer {
 
 /**
  * Independent users: each connection is a Poisson process of its own, so that all together are one
- * too. The connections are in a heap, that which is due next on top. If more
- * is due than can be sent, many messages are taken at once, and from there on the gaps are even:
- * random ones could not be counted without a look at each.
+ * too. If more is due than can be sent, many messages are taken at once, and from there on the gaps
+ * are even: random ones could not be counted without a look at each.
  */
 export function poisson(pace: Pace, part: Part): Pacer {
   const { connections, seed } = pace
@@ -136,16 +136,15 @@ export function poisson(pace: Pace, part: Part): Pacer {
   }
   const counts = new Float64Array(own)
   const dueNs = Float64Array.from(counts, (_, connection) => plannedNs(connection, 0, 0))
-  const heap = Array.from(dueNs, (_, connection) => connection)
-  heap.sort((a, b) => dueNs[a]! - dueNs[b]!)
+  const heap = new DueHeap(dueNs, dueNs.keys())
   const pacer = {
-    nextNs: dueNs[heap[0]!]!,
+    nextNs: heap.firstNs,
     take() {
-      const connection = heap[0]!
+      const connection = heap.first!
       const n = ++counts[connection]!
       dueNs[connection] = plannedNs(connection, n, dueNs[connection]!)
-      sink(heap, dueNs)
-      pacer.nextNs = dueNs[heap[0]!]!
+      heap.delayed()
+      pacer.nextNs = heap.firstNs
       return connection
     },
     plannedNs,
@@ -160,8 +159,8 @@ export function poisson(pace: Pace, part: Part): Pacer {
         if (count > 0) dueNs[connection] = afterNs(dueNs[connection]!, count * connections)
         onTaken(connection, count)
       }
-      heap.sort((a, b) => dueNs[a]! - dueNs[b]!)
-      pacer.nextNs = dueNs[heap[0]!]!
+      heap.sort()
+      pacer.nextNs = heap.firstNs
     },
     skip(connection: number, from: Place, end: number, untilNs: number): Place {
       let { n, previousNs } = from
@@ -178,19 +177,4 @@ export function poisson(pace: Pace, part: Part): Pacer {
     },
   }
   return pacer
-}
-
-/** Puts the top of a heap where it belongs, after its key has grown. */
-function sink(heap: number[], keys: Float64Array): void {
-  const top = heap[0]!
-  let place = 0
-  for (;;) {
-    let child = place * 2 + 1
-    if (child >= heap.length) break
-    if (child + 1 < heap.length && keys[heap[child + 1]!]! < keys[heap[child]!]!) child++
-    if (keys[heap[child]!]! >= keys[top]!) break
-    heap[place] = heap[child]!
-    place = child
-  }
-  heap[place] = top
 }

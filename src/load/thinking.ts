@@ -2,6 +2,7 @@
 import { mix } from '../vocabulary/random.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { parseDuration } from '../vocabulary/units.ts'
+import { DueHeap } from './due-heap.ts'
 
 export interface ThinkTime {
   ms: number
@@ -42,19 +43,20 @@ export class Thinking<S extends Thinker> {
   /** For which message each connection asked last, and when that may go. */
   readonly #asked: Float64Array
   readonly #dueNs: Float64Array
-  /** A heap of those that wait, the first to go on top. */
-  readonly #waiting: S[] = []
+  readonly #waiting: DueHeap
+  /** By their number in this thread. */
+  readonly #streams: S[] = []
 
   constructor(think: ThinkTime, seed: number, connections: number) {
     this.#think = think
     this.#seed = seed
     this.#asked = new Float64Array(connections)
     this.#dueNs = new Float64Array(connections)
+    this.#waiting = new DueHeap(this.#dueNs)
   }
 
   get nextNs(): number {
-    const [first] = this.#waiting
-    return first ? this.#dueNs[first.index]! : Infinity
+    return this.#waiting.firstNs
   }
 
   /** Whether message n may go; the first may at once. If not, it waits from now on. */
@@ -65,7 +67,8 @@ export class Thinking<S extends Thinker> {
     this.#asked[index] = n
     this.#dueNs[index] = now + thinkNs(this.#think, this.#seed, connection, n)
     if (this.#dueNs[index] <= now) return true
-    this.#push(stream)
+    this.#streams[index] = stream
+    this.#waiting.add(index)
     if (this.#dueNs[index] < nextNs) this.onSooner()
     return false
   }
@@ -73,41 +76,9 @@ export class Thinking<S extends Thinker> {
   /** Takes those whose time is up. */
   *takeAll(now: number): Generator<S> {
     while (this.nextNs <= now) {
-      const first = this.#waiting[0]!
-      const last = this.#waiting.pop()!
-      if (this.#waiting.length > 0) this.#sink(last)
-      yield first
+      const first = this.#waiting.first!
+      this.#waiting.removeFirst()
+      yield this.#streams[first]!
     }
-  }
-
-  #before(a: S, b: S): boolean {
-    return this.#dueNs[a.index]! < this.#dueNs[b.index]!
-  }
-
-  #push(stream: S): void {
-    const heap = this.#waiting
-    let place = heap.length
-    heap.push(stream)
-    while (place > 0) {
-      const above = (place - 1) >> 1
-      if (!this.#before(stream, heap[above]!)) break
-      heap[place] = heap[above]!
-      place = above
-    }
-    heap[place] = stream
-  }
-
-  #sink(stream: S): void {
-    const heap = this.#waiting
-    let place = 0
-    for (;;) {
-      let below = 2 * place + 1
-      if (below >= heap.length) break
-      if (below + 1 < heap.length && this.#before(heap[below + 1]!, heap[below]!)) below++
-      if (!this.#before(heap[below]!, stream)) break
-      heap[place] = heap[below]!
-      place = below
-    }
-    heap[place] = stream
   }
 }
