@@ -11,7 +11,7 @@ export const Console = () => (
     <div class="head">
       <h2 id="console-title">Console</h2>
       <p class="summary">What you send should come back.</p>
-      <Listener />
+      <ListenerChoice />
     </div>
     <p class="log-head" aria-hidden="true">
       <span>sent</span>
@@ -24,7 +24,7 @@ export const Console = () => (
   </section>
 )
 
-const Listener = () => (
+const ListenerChoice = () => (
   <label>
     <span class="hidden">Listener</span>
     <select

@@ -44,7 +44,7 @@ export const Faults = () => (
       </button>
     </div>
     {faults.value.map(its => (
-      <Listener key={its.listener} {...its} info={listenerOf(its.listener)} />
+      <FaultsOfListener key={its.listener} {...its} info={listenerOf(its.listener)} />
     ))}
     <p role="alert" class="foot problem">
       {problem}
@@ -52,9 +52,9 @@ export const Faults = () => (
   </section>
 )
 
-type ListenerProps = ListenerFaults & { info: ListenerInfo | undefined }
+type FaultsOfListenerProps = ListenerFaults & { info: ListenerInfo | undefined }
 
-function Listener({ listener, faults: texts, command, info }: ListenerProps) {
+function FaultsOfListener({ listener, faults: texts, command, info }: FaultsOfListenerProps) {
   const reason = info?.faultsFixedBecause ?? null
   return (
     <div class="listener">

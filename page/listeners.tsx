@@ -8,7 +8,7 @@ export const concurrencyText = (concurrency: number | null): string =>
       ? 'one client at a time; the others wait'
       : `${concurrency} clients at a time; the others wait`
 
-export const Listeners = () => (
+export const ListenerList = () => (
   <ul class="listeners">
     {server.value?.listeners.map(({ index, url, engine, concurrency, notes }) => (
       <li key={index}>

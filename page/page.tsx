@@ -7,7 +7,7 @@ import { Console } from './console.tsx'
 import { Faults } from './faults.tsx'
 import { Header } from './header.tsx'
 import { Headline } from './headline.tsx'
-import { Listeners } from './listeners.tsx'
+import { ListenerList } from './listeners.tsx'
 import { link } from './state.ts'
 import { Timeline } from './timeline.tsx'
 
@@ -19,7 +19,7 @@ export const Page = () => (
     <Header />
     <main class={link.value === 'live' ? '' : 'stale'}>
       <section id="figures" aria-label="Figures">
-        <Listeners />
+        <ListenerList />
         <Headline />
         <Charts />
       </section>

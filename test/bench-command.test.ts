@@ -207,7 +207,7 @@ function reaches() {
       const { churn, connectUs, run } = result
       assert.equal(churn?.planned, churn?.completed)
       assert.ok(churn!.completed > 0 && churn!.completed <= 30, JSON.stringify(churn))
-      assert.equal(churn!.cycleUs.count, churn!.completed)
+      assert.equal(churn!.durationUs.count, churn!.completed)
       assert.equal(connectUs.count, 2 + 7 + churn!.completed)
       assert.equal(clients.length, connectUs.count)
       assert.equal(run.options.idle, 7)

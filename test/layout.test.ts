@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path/posix'
 import { test } from 'node:test'
 import { root } from './program.ts'
 
-/** A file may import its own part and any part named before it: so there are no cycles. */
+/** A file may import its own part and any part named before it: so there are no circles. */
 const parts = [
   'vocabulary wire metrics faults options',
   'load task report engines threads serve connect bench index dashboard cli',
@@ -43,8 +43,11 @@ const files = filesIn('src', /(?<!\.(test|suite))\.ts$/)
 /** The page has a house of its own, which only a browser runs. */
 const pageFiles = filesIn('page', /\.(tsx?|css)$/)
 const source = new Map(files.map(file => [file, readFileSync(`${root}src/${file}`, 'utf8')]))
+/** `from './a'`, `import('./a')`, and `import './a'`. */
 const targetsIn = (file: string, text: string) =>
-  [...text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(match => join(dirname(file), match[1]!))
+  [...text.matchAll(/\b(?:from|import) ?\(? ?'(\.[^']+)'/g)].map(match =>
+    join(dirname(file), match[1]!),
+  )
 const imports = (file: string) => targetsIn(file, source.get(file)!)
 
 /** Sets of files each of which imports, over others, itself. */
@@ -135,6 +138,16 @@ test('no files import one another in a circle, types neither', () => {
     circlesOf(Object.keys(made), file => made[file]!),
     [['b', 'c']],
   )
+  const texts: Record<string, string> = {
+    'a/a.ts': "import './b.ts'\n",
+    'a/b.ts': "export const b = () => import('../c.ts')\n",
+    'c.ts': "import type { A } from './a/a.ts'\nexport const from = 'd.ts'\n",
+    'd.ts': "import { c } from './c.ts'\n",
+  }
+  assert.deepEqual(
+    circlesOf(Object.keys(texts), file => targetsIn(file, texts[file]!)),
+    [['a/a.ts', 'a/b.ts', 'c.ts']],
+  )
 })
 
 /** What is loaded as soon as a file is: what it imports, but not what it may import later. */
@@ -142,7 +155,7 @@ function loadedWith(file: string): Set<string> {
   const loaded = new Set([file])
   for (const each of loaded) {
     const text = source.get(each)!.replaceAll(/(?:import|export) type [^']*'[^']*'/g, '')
-    for (const [, target] of text.matchAll(/from '(\.[^']+)'/g))
+    for (const [, target] of text.matchAll(/\b(?:from|import) '(\.[^']+)'/g))
       loaded.add(join(dirname(each), target!))
   }
   return loaded
@@ -185,6 +198,28 @@ test('files are short and lines fit, controls and documents too', () => {
     for (const [index, line] of lines.entries())
       assert.ok(line.length <= 100, `${file}:${index + 1} is ${line.length} columns wide`)
   }
+})
+
+/** Lines that are too wide, outside of tables, code, headings, pictures and addresses of links. */
+function wideLines(text: string): number[] {
+  const lines = text.split('\n')
+  let isCode = false
+  return lines.flatMap((line, index) => {
+    if (/^\s*```/.test(line)) isCode = !isCode
+    const isProse = !isCode && !/^(\||#|!\[|<!--|\[[^\]]+\]: |\s*```)/.test(line)
+    return isProse && line.length > 100 ? [index + 1] : []
+  })
+}
+
+test('lines of documents fit, too', () => {
+  const pages = filesIn('docs', /\.md$/).map(file => `docs/${file}`)
+  for (const name of ['README', 'ARCHITECTURE', 'CONTRIBUTING', 'CHANGELOG', 'benchmarks/README'])
+    pages.push(`${name}.md`)
+  for (const page of pages)
+    assert.deepEqual(wideLines(readFileSync(`${root}${page}`, 'utf8')), [], `${page}: too wide`)
+  const wide = 'word '.repeat(21)
+  const made = [wide, `| ${wide} |`, '```', wide, '```', `- ${wide}`, 'short']
+  assert.deepEqual(wideLines(made.join('\n')), [1, 6])
 })
 
 test('every file says what it is for', () => {

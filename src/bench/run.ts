@@ -224,7 +224,7 @@ const stoppedEarly = () => new UserError('network', 'It was stopped before it wa
 /** When the window and the last reply were over; Infinity if other work followed. */
 function endOf(total: Snapshot, outcomes: readonly Outcome[], { seconds }: Window): number {
   const failed = failureNames.some(name => total[name] > 0)
-  if (failed || total.cyclesPlanned > 0) return Infinity
+  if (failed || total.churnPlanned > 0) return Infinity
   const lastNs = outcomes.map(({ log }) => log.fromNs + Math.max(log.lastNs, seconds * 1e9))
   const agoNs = Number(process.hrtime.bigint()) - Math.max(...lastNs)
   return performance.now() - agoNs / 1e6

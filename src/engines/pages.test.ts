@@ -86,9 +86,20 @@ function mapOf(top: string): string[] {
   return [...folders].flatMap(([folder, own]) => [
     `## ${folder}`,
     '',
-    ...own.map(file => `- \`${file.slice(folder.length)}\`: ${firstSentence(file)}`),
+    ...own.map(file => wrapped(`- \`${file.slice(folder.length)}\`: ${firstSentence(file)}`)),
     '',
   ])
+}
+
+/** An item of a list, in lines of 100 columns. */
+function wrapped(item: string): string {
+  const lines = ['']
+  for (const word of item.split(' ')) {
+    const line = lines.at(-1)!
+    if (line.length + 1 + word.length > 100) lines.push(`  ${word}`)
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
+  }
+  return lines.join('\n')
 }
 
 const folderOf = (file: string) => file.slice(0, file.lastIndexOf('/') + 1)

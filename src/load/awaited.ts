@@ -12,13 +12,16 @@ export interface Arrival {
   how: 'back' | 'late' | 'again'
 }
 
-/** How many settled datagrams are remembered, to know late answers and duplicates. */
-const settledMax = 1_024
+/**
+ * How many datagrams that are back or lost are remembered, to recognize duplicates and late
+ * answers.
+ */
+const decidedMax = 1_024
 
 export class Awaited {
   /** In the order of sending. */
   readonly #awaited: Sent[] = []
-  readonly #settled: Sent[] = []
+  readonly #decided: Sent[] = []
   readonly #timeoutMs: number
   sentCount = 0
   sentBytes = 0
@@ -54,9 +57,9 @@ export class Awaited {
     const place = this.#awaited.findIndex(sent => sent.data.equals(data))
     if (place !== -1) {
       this.backCount++
-      return { sent: this.#settle(place, 'back'), how: 'back' }
+      return { sent: this.#decide(place, 'back'), how: 'back' }
     }
-    const alike = this.#settled.filter(sent => sent.data.equals(data))
+    const alike = this.#decided.filter(sent => sent.data.equals(data))
     const lost = alike.find(({ outcome }) => outcome === 'lost')
     if (lost) {
       lost.outcome = 'back'
@@ -72,7 +75,7 @@ export class Awaited {
   expire(nowMs: number): Sent[] {
     const lost: Sent[] = []
     while (nowMs >= this.nextLostAtMs) {
-      const sent = this.#settle(0, 'lost')
+      const sent = this.#decide(0, 'lost')
       this.lostCount++
       this.lostBytes += sent.data.length
       lost.push(sent)
@@ -80,11 +83,11 @@ export class Awaited {
     return lost
   }
 
-  #settle(place: number, outcome: 'back' | 'lost'): Sent {
+  #decide(place: number, outcome: 'back' | 'lost'): Sent {
     const [sent] = this.#awaited.splice(place, 1) as [Sent]
     sent.outcome = outcome
-    this.#settled.push(sent)
-    if (this.#settled.length > settledMax) this.#settled.shift()
+    this.#decided.push(sent)
+    if (this.#decided.length > decidedMax) this.#decided.shift()
     return sent
   }
 }

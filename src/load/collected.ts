@@ -1,4 +1,4 @@
-/** What a stream got from its first wrong byte on: enough of it tells where it comes from. */
+/** What a stream received from its first wrong byte on: enough bytes to find their origin. */
 
 const enoughBytes = 262_144
 

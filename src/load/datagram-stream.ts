@@ -1,4 +1,4 @@
-/** The datagrams of one connection: which are under way, and what comes back, in whatever order. */
+/** The datagrams of one connection: which are in flight, and what comes back, in any order. */
 import { counter } from '../metrics/meter.ts'
 import { plural } from '../vocabulary/units.ts'
 import { nowNs } from '../vocabulary/clock.ts'
@@ -22,16 +22,16 @@ interface DatagramStreamTraffic extends Timetable<Planned> {
   read(datagram: Buffer): { connection: number; sequence: number } | undefined
   /** Whether the bytes behind a sound header are those that were sent. */
   isRight(datagram: Buffer, connection: number, sequence: number): boolean
-  /** One that is lost may come after all. */
+  /** A datagram is lost, but may still come. */
   lose(index: number, sequence: number, now: number): void
-  /** Whether that one was lost, and is no longer. */
+  /** Whether a datagram that has come had counted as lost; then it no longer does. */
   find(index: number, sequence: number): boolean
   note(wrong: WrongBytes): void
 }
 
 interface Flight {
   plannedNs: number
-  sentNs: number
+  issuedNs: number
 }
 
 export class DatagramStream {
@@ -45,12 +45,12 @@ export class DatagramStream {
   readonly #flights = new Map<number, Flight>()
   /** Open loop. */
   readonly #due: Due
-  /** The next sequence number, and the first behind the warm-up. */
+  /** The next sequence number, and the first one of the window. */
   #next = 0
   #firstMeasured = Infinity
-  /** How many the system has taken. */
-  #handed = 0
-  /** Of those that came. */
+  /** How many the system has accepted. */
+  #sent = 0
+  /** The highest sequence number that has come; -1 if there is none. */
   #highest = -1
   #plannedNs = 0
 
@@ -79,14 +79,14 @@ export class DatagramStream {
     return room > 0 && !this.failed
   }
 
-  /** The next datagram that may go out now; undefined if there is none. */
-  take(now: number): Buffer | undefined {
+  /** Issues the next datagram that may go out now; undefined if there is none. */
+  issue(now: number): Buffer | undefined {
     const traffic = this.#traffic
     const { counters } = traffic.meter
     if (this.failed || this.#flights.size >= traffic.task.depth || !this.#mayTake(now))
       return undefined
     const sequence = this.#next++
-    this.#flights.set(sequence, { plannedNs: this.#plannedNs, sentNs: now })
+    this.#flights.set(sequence, { plannedNs: this.#plannedNs, issuedNs: now })
     if (this.#plannedNs >= traffic.measureFromNs) {
       if (this.#firstMeasured === Infinity) this.#firstMeasured = sequence
       if (!traffic.openLoop) counters[counter.messagesPlanned]!++
@@ -94,12 +94,15 @@ export class DatagramStream {
     return traffic.write(this.connection, sequence)
   }
 
-  /** The system has taken the next one; it does so in their order. */
-  handedOver(again = this.#handed): void {
-    if (again < this.#handed) return
+  /**
+   * The system has accepted the next datagram: it accepts them in order.
+   * @param again the sequence number, if it is sent once more and may be counted already
+   */
+  onSent(again = this.#sent): void {
+    if (again < this.#sent) return
     const { meter, sizes } = this.#traffic
     const { counters } = meter
-    const sequence = this.#handed++
+    const sequence = this.#sent++
     const bytes = sizes.fixedBytes || sizes.of(this.connection, sequence)
     counters[counter.bytesOut]! += bytes
     if (sequence >= this.#firstMeasured) {
@@ -122,13 +125,13 @@ export class DatagramStream {
     return !Number.isNaN(this.#plannedNs)
   }
 
-  /** The datagrams under way, to be sent again if no process listened at the address. */
+  /** The datagrams in flight, to be sent again if no process listened at the address. */
   *unanswered(): Iterable<[sequence: number, datagram: Buffer]> {
     for (const sequence of this.#flights.keys())
       yield [sequence, this.#traffic.write(this.connection, sequence)]
   }
 
-  /** Whether anything has come that was sent. */
+  /** Whether any of the datagrams that were sent has come back. */
   get proven(): boolean {
     return this.#highest >= 0
   }
@@ -155,7 +158,7 @@ export class DatagramStream {
     if (isMeasured) counters[reason]!++
   }
 
-  #onEcho(sequence: number, { plannedNs, sentNs }: Flight, now: number) {
+  #onEcho(sequence: number, { plannedNs, issuedNs }: Flight, now: number) {
     const traffic = this.#traffic
     const { counters } = traffic.meter
     traffic.stalls.seen(now)
@@ -171,15 +174,15 @@ export class DatagramStream {
     }
     if (isBehind) counters[counter.datagramsReordered]!++
     counters[counter.messagesReceived]!++
-    traffic.timed(plannedNs, sentNs, now)
+    traffic.timed(plannedNs, issuedNs, now)
   }
 
   /** Gives up what has not come back within the timeout; whether that has made room. */
   expire(now: number): boolean {
     const timeoutNs = this.#traffic.task.timeoutMs * 1e6
     let any = false
-    for (const [sequence, { sentNs }] of this.#flights) {
-      if (now - sentNs < timeoutNs) break
+    for (const [sequence, { issuedNs }] of this.#flights) {
+      if (now - issuedNs < timeoutNs) break
       this.#flights.delete(sequence)
       this.#traffic.lose(this.index, sequence, now)
       any = true
@@ -194,7 +197,7 @@ export class DatagramStream {
     this.failed = true
   }
 
-  /** The header is sound, but not what is behind it. */
+  /** The header is sound, but the bytes behind it are wrong. */
   #onWrong(datagram: Buffer, sequence: number) {
     const { counters } = this.#traffic.meter
     if (sequence >= this.#next) {
@@ -213,7 +216,7 @@ export class DatagramStream {
     this.#note(datagram, sent, { cause: isCut ? 'bounds' : 'corrupted', detail })
   }
 
-  /** The header is another connection's, or none: which one it was can only be guessed. */
+  /** It has the header of another connection, or none. Then its number can only be guessed. */
   #onStrange(datagram: Buffer, header: { connection: number; sequence: number } | undefined) {
     const traffic = this.#traffic
     if (header) {

@@ -41,9 +41,9 @@ function begin(wanted: Partial<LoadPlan> = {}) {
 
 const takeAll = (stream: DatagramStream, now: number): Buffer[] => {
   const taken: Buffer[] = []
-  for (let datagram; (datagram = stream.take(now));) {
+  for (let datagram; (datagram = stream.issue(now));) {
     taken.push(datagram)
-    stream.handedOver()
+    stream.onSent()
   }
   return taken
 }

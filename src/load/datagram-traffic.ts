@@ -17,11 +17,11 @@ import type { WrongBytes } from './wrong-bytes.ts'
 export const headerBytes = 20
 const magic = 0x6c646f79
 
-/** Where the payload of one message begins, that of the next is from another place. */
+/** The distance in the payload between the beginnings of two successive messages. */
 const strideBytes = 2 ** 16
 /** The most lost messages that are remembered in case that they come later. */
 const lostMax = 100_000
-/** A lost message may come for as long again as its timeout, and at least for this long. */
+/** A lost message is waited for as long as its timeout once more, and at least this long. */
 const lateLeastMs = 1_000
 
 export class DatagramTraffic extends Timetable<DatagramStream> {
@@ -30,11 +30,11 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
   readonly streams: DatagramStream[]
   /** The first wrong bytes, once there were any. */
   wrong: WrongBytes | undefined
-  /** All threads of a run have the same, and another run another one. */
+  /** A number that all threads of a run have, and no other run. */
   readonly #run: number
-  /** Those that are lost and may still come: connection and sequence number. */
+  /** Datagrams that are lost and may still come: connection and sequence number. */
   readonly #lost = new Set<number>()
-  /** When the last of them was. */
+  /** When the last of them was lost. */
   #lostNs = -Infinity
 
   constructor(task: LoadPlan, meter: Meter) {
@@ -96,12 +96,12 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
 
   #payloadAt(connection: number, sequence: number): number {
     const { payload } = this
-    // A message that repeats is sent whole; all else differs by connection and number.
+    // The message of a flood is always the same; other payload depends on connection and number.
     const isSame = payload.periodBytes !== Infinity
     return payload.at(connection, isSame ? 0 : sequence * strideBytes)
   }
 
-  /** One that is lost may come after all; the first that were lost are forgotten. */
+  /** A datagram is lost, but may still come; those that were lost long ago are forgotten. */
   lose(index: number, sequence: number, now = nowNs()): void {
     this.#lost.add(keyOf(index, sequence))
     this.#lostNs = now

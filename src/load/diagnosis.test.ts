@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { short } from '../full.suite.ts'
 import { diagnose, type Diagnosis } from './diagnosis.ts'
 import { copyOf, createPayload, firstWrongByte, type Payload } from './payload.ts'
-import type { Cause, UnderWay } from './wrong-bytes.ts'
+import type { Cause, InFlight } from './wrong-bytes.ts'
 
 /** What is damaged: `length` bytes at `offset` of a stream, and `more` come behind the damage. */
 interface Place {
@@ -28,15 +28,15 @@ const otherOffset = (place: Place, n: number) => (place.luck * (n + 7919)) % 3e6
 class Scene {
   readonly payload: Payload
   readonly place: Place
-  readonly others: UnderWay[]
+  readonly others: InFlight[]
 
   constructor(place: Place) {
     this.place = place
     this.payload = payloads[place.seed % payloads.length]!
     this.others = Array.from({ length: othersCount }, (_, n) => {
       const receivedBytes = otherOffset(place, n)
-      const sentBytes = receivedBytes + place.length
-      return { connection: place.connection + n + 1, receivedBytes, sentBytes }
+      const issuedBytes = receivedBytes + place.length
+      return { connection: place.connection + n + 1, receivedBytes, issuedBytes }
     })
   }
 
@@ -58,8 +58,8 @@ class Scene {
     const right = at === -1 ? received.length : Math.min(at, inFlightBytes)
     if (right === received.length) return undefined
     const receivedBytes = offset + right
-    const sentBytes = offset + inFlightBytes
-    const wrong = { connection, receivedBytes, sentBytes }
+    const issuedBytes = offset + inFlightBytes
+    const wrong = { connection, receivedBytes, issuedBytes }
     return diagnose(this.payload, wrong, received.subarray(right), this.others)
   }
 }
@@ -241,7 +241,7 @@ test('however little is known, there is a diagnosis', () => {
       fc.nat(100),
       fc.nat(2),
       (bytes, receivedBytes, inFlight, which) => {
-        const wrong = { connection: 1, receivedBytes, sentBytes: receivedBytes + inFlight }
+        const wrong = { connection: 1, receivedBytes, issuedBytes: receivedBytes + inFlight }
         const { detail } = diagnose(specs[which]!, wrong, Buffer.from(bytes), [wrong])
         assert.match(detail, /^[A-Z\d][^\n]*\.$/)
       },
@@ -283,7 +283,7 @@ test('two bytes are enough to see that what was before them is missing', () => {
 test('where the message repeats, the number of bytes tells missing from duplicated', () => {
   const payload = createPayload({ kind: 'repeat', message: Buffer.from('Hello!\n') })
   const stream = copyOf(payload, 0, 0, 700)
-  const wrong = { connection: 0, receivedBytes: 70, sentBytes: 700 }
+  const wrong = { connection: 0, receivedBytes: 70, issuedBytes: 700 }
   const after = (...pieces: Buffer[]) => diagnose(payload, wrong, Buffer.concat(pieces), [])
   const missing = after(stream.subarray(80))
   assert.equal(missing.cause, 'missing')

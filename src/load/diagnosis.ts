@@ -3,7 +3,7 @@ import { plural } from '../vocabulary/units.ts'
 import { Origins } from './origins.ts'
 import type { Payload } from './payload.ts'
 import { bitsThatDiffer, chanceBytes, swap, type Piece } from './pieces.ts'
-import type { Cause, UnderWay } from './wrong-bytes.ts'
+import type { Cause, InFlight } from './wrong-bytes.ts'
 
 export interface Diagnosis {
   cause: Cause
@@ -18,9 +18,9 @@ export interface Diagnosis {
  */
 export function diagnose(
   payload: Payload,
-  wrong: UnderWay,
+  wrong: InFlight,
   received: Buffer,
-  others: Iterable<UnderWay>,
+  others: Iterable<InFlight>,
 ): Diagnosis {
   if (received.length === 0) return { cause: 'unknown', detail: 'No bytes came.' }
   const origins = new Origins(payload, wrong, received, [...others])
@@ -32,12 +32,12 @@ const rotationMaxBytes = 16
 
 class Case {
   readonly #payload: Payload
-  readonly #wrong: UnderWay
+  readonly #wrong: InFlight
   readonly #received: Buffer
   readonly #origins: Origins
   readonly #pieces: Piece[]
 
-  constructor(payload: Payload, wrong: UnderWay, received: Buffer, origins: Origins) {
+  constructor(payload: Payload, wrong: InFlight, received: Buffer, origins: Origins) {
     this.#payload = payload
     this.#wrong = wrong
     this.#received = received
@@ -65,9 +65,9 @@ class Case {
 
   /** The first bytes belong to no stream. */
   #damaged(first: Piece): Diagnosis {
-    const { receivedBytes, sentBytes } = this.#wrong
+    const { receivedBytes, issuedBytes } = this.#wrong
     const resumed = this.#resumed
-    const due = sentBytes - receivedBytes
+    const due = issuedBytes - receivedBytes
     if (!resumed) {
       if (due <= 0) return put(this.#received.length, 'although nothing more was due')
       const last = this.#last()
@@ -96,7 +96,7 @@ class Case {
   #last(): Diagnosis | undefined {
     const { length } = this.#received
     const ahead = this.#sumBytes
-    const from = this.#wrong.sentBytes - length
+    const from = this.#wrong.issuedBytes - length
     if (length < 2 || ahead <= 0 || this.#origins.ownLength(0, from) < length) return undefined
     return { cause: 'missing', detail: `${are(ahead)} missing: only the last ${length} came.` }
   }
@@ -111,7 +111,7 @@ class Case {
 
   /** How many bytes more were sent than came; below 0 if more came. */
   get #sumBytes(): number {
-    return this.#wrong.sentBytes - this.#wrong.receivedBytes - this.#received.length
+    return this.#wrong.issuedBytes - this.#wrong.receivedBytes - this.#received.length
   }
 
   /** Two pieces that are too short to be looked up have changed places. */

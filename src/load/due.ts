@@ -1,12 +1,12 @@
-/** What is due on one connection of an open loop, and how much of it was taken to be sent. */
+/** What is due on one connection of an open loop, and how much of it was issued. */
 import type { Place } from './pacer.ts'
 import type { Planned, Timetable } from './timetable.ts'
 
 export class Due {
   #planned = 0
-  /** Sent, or left out: warm-up that is no longer needed, and what an outage cost. */
+  /** Issued, or skipped: what is left of the warm-up, and what became due during an outage. */
   #taken = 0
-  /** Planned instant of the last message that was taken. */
+  /** Planned instant of the last of those. */
   #lastNs = 0
   readonly #stream: Planned
   readonly #timetable: Timetable<Planned>
@@ -24,7 +24,7 @@ export class Due {
     this.#planned += count
   }
 
-  /** Planned instant of the next that waits; NaN if there is none. */
+  /** Takes the next message that waits: its planned instant; NaN if none waits. */
   take(now: number): number {
     const { measureFromNs } = this.#timetable
     while (this.#taken < this.#planned) {
@@ -35,13 +35,13 @@ export class Due {
     return NaN
   }
 
-  /** Of those that wait, how many are of the window. */
+  /** How many of the messages that wait belong to the window. */
   get waitingOfWindow(): number {
     if (this.waiting === 0) return 0
     return this.#planned - this.#firstFrom(this.#timetable.measureFromNs).n
   }
 
-  /** What was due before that is not sent. */
+  /** Skips the messages that were due before an instant. */
   skip(untilNs: number): void {
     if (this.waiting > 0) this.#goTo(this.#firstFrom(untilNs))
   }

@@ -1,50 +1,54 @@
 /**
- * The first wrong bytes of a load: collected for a little while from the stream that had them, for
- * a diagnosis, beside what the others had under way.
+ * The first wrong bytes of a load. For a diagnosis, more bytes of the same stream are collected for
+ * a little while, and it is noted what the other streams had in flight.
  */
 import type { FailureName } from '../metrics/meter.ts'
-import type { UnderWay, WrongBytes } from './wrong-bytes.ts'
+import type { InFlight, WrongBytes } from './wrong-bytes.ts'
 
 /** How long wrong bytes are collected at most, to see how the stream continues. */
 const collectedNs = 100e6
 
 /** A stream that has received wrong bytes. */
-interface Suspect extends UnderWay {
-  /** @param others what the other streams had under way when it went wrong */
-  diagnose(others: readonly UnderWay[]): WrongBytes
+interface Suspect extends InFlight {
+  /** @param others what the other streams had in flight when it went wrong */
+  diagnose(others: readonly InFlight[]): WrongBytes
 }
 
 export class Evidence<S extends Suspect> {
   /** The first wrong bytes, once there were any. */
   wrong: WrongBytes | undefined
-  /** The first corrupt ones, where those are counted and do not end their connection. */
+  /** The first corrupt bytes, if corrupt bytes are counted and do not end their connection. */
   corrupt: WrongBytes | undefined
   /** With HTTP: how many connections failed by each error status. */
   readonly statuses = new Map<number, number>()
-  /** Why connections failed that owed nothing, by class, where more is known: the first of each. */
+  /** For each class of failures the first known cause, of connections that owed no answer. */
   readonly reasons = new Map<FailureName, string>()
   readonly #streams: () => readonly S[]
   #suspect: S | undefined
   #sinceNs = 0
-  /** The others when it went wrong: they go on, and soon are far from there. */
-  #others: UnderWay[] = []
+  /** What the other streams had in flight when it went wrong. They go on meanwhile. */
+  #others: InFlight[] = []
 
   constructor(streams: () => readonly S[]) {
     this.#streams = streams
   }
 
-  /** Whether more of the stream is wanted: it is the first that received wrong bytes. */
+  /** A stream has received wrong bytes. Returns whether it is the first: then more is collected. */
   suspect(stream: S, now: number): boolean {
     if (this.#suspect || (this.wrong && this.wrong.received.length > 0)) return false
     this.#suspect = stream
     this.#sinceNs = now
     this.#others = this.#streams()
       .filter(other => other !== stream)
-      .map(({ connection, receivedBytes, sentBytes }) => ({ connection, receivedBytes, sentBytes }))
+      .map(({ connection, receivedBytes, issuedBytes }) => ({
+        connection,
+        receivedBytes,
+        issuedBytes,
+      }))
     return true
   }
 
-  /** The stream of which enough was collected; it is diagnosed now, and to be given up. */
+  /** The stream of which enough was collected: it is diagnosed, and the caller gives it up. */
   expire(now: number): S | undefined {
     const suspect = this.#suspect
     if (!suspect || now - this.#sinceNs <= collectedNs) return undefined
@@ -59,7 +63,7 @@ export class Evidence<S extends Suspect> {
     if (suspect) this.note(suspect.diagnose(this.#others))
   }
 
-  /** The first wrong bytes count; bytes that did not come only as long as there are none. */
+  /** Keeps the first wrong bytes. Bytes that did not come are kept until wrong bytes come. */
   note(wrong: WrongBytes): void {
     if (!this.wrong || (this.wrong.received.length === 0 && wrong.received.length > 0))
       this.wrong = wrong

@@ -111,8 +111,8 @@ export class MadeMover<S extends Streaming> implements Mover<S> {
     this.send(stream)
   }
 
-  settle(atNs?: number): void {
-    if (atNs !== undefined) this.#say(`settled as of ${atNs / ms}`)
+  countSent(atNs?: number): void {
+    if (atNs !== undefined) this.#say(`counted as of ${atNs / ms}`)
   }
 
   giveUp(stream: S): void {
@@ -161,10 +161,10 @@ export const streams: Made<Stream> = {
   make: (plan, meter) => (traffic = new Traffic(plan, meter)),
   wire: {
     take(stream, now) {
-      const offset = stream.sentBytes
-      const length = stream.take(now, 1)
+      const offset = stream.issuedBytes
+      const length = stream.issue(now, 1)
       if (length === 0) return undefined
-      stream.handedOver(stream.sentBytes, now)
+      stream.onSent(stream.issuedBytes, now)
       return copyOf(traffic.payload, stream.connection, offset, length)
     },
     arrived: (stream, data, now) => void stream.arrived(data, 0, data.length, now),
@@ -177,8 +177,8 @@ export const datagrams: Made<DatagramStream> = {
   make: (plan, meter) => new DatagramTraffic(plan, meter),
   wire: {
     take(stream, now) {
-      const datagram = stream.take(now)
-      if (datagram) stream.handedOver()
+      const datagram = stream.issue(now)
+      if (datagram) stream.onSent()
       return datagram
     },
     arrived: (stream, data, now) => stream.arrived(data, now),

@@ -53,7 +53,7 @@ test('an open loop sends at the planned instants', () => {
   )
   assert.deepEqual(log.slice(0, -1), ['0 sent', '10 sent', '20 sent', '30 sent', '40 sent'])
   // What the system has by then it had before the end.
-  assert.match(log.at(-1)!, /^45 settled as of 44\.99/)
+  assert.match(log.at(-1)!, /^45 counted as of 44\.99/)
   assert.equal(endedMs, 45)
   assert.deepEqual(counts('messagesPlanned', 'messagesReceived'), [5, 5])
 })
@@ -91,7 +91,7 @@ test('without a drain what is under way is given up, but not before it is sent',
   const load = { ...paced(100, 3), durationMs: 25, drainMs: 0 }
   const { log, endedMs, counts } = live(streams, load, { server: never })
   assert.deepEqual(log.slice(0, 3), ['0 sent', '10 sent', '20 sent'])
-  assert.match(log[3]!, /^25 settled/)
+  assert.match(log[3]!, /^25 counted/)
   assert.deepEqual(log.slice(4), ['25 gave up', '25 gave up', '25 gave up'])
   assert.equal(endedMs, 25)
   assert.deepEqual(counts('unanswered', 'messagesUnfinished'), [3, 3])
@@ -164,7 +164,7 @@ test('what the system does not say at once is asked again, for 250 ms at most', 
 })
 
 /** Those that are due every 30 ms, of which each takes 100 ms. */
-class Cycles implements ShortConnections {
+class MadeChurn implements ShortConnections {
   nextNs = 0
   begunMs: number[] = []
   abandoned = false
@@ -196,15 +196,15 @@ class Cycles implements ShortConnections {
 }
 
 test('short connections are due by their own schedule, and keep it alive', () => {
-  const short = new Cycles(100)
+  const short = new MadeChurn(100)
   const look: Happening<Stream>[] = [[190, () => {}]]
   const alone = live(streams, { connections: 0, durationMs: 100 }, { short, happens: look })
   assert.deepEqual(short.begunMs, [0, 30, 60, 90])
   assert.equal(alone.endedMs, 190)
-  const beside = new Cycles(100)
+  const beside = new MadeChurn(100)
   assert.equal(live(streams, { durationMs: 50 }, { short: beside, happens: look }).endedMs, 190)
   // The drain is theirs, too.
-  const cut = new Cycles(100)
+  const cut = new MadeChurn(100)
   const load = { durationMs: 100, drainMs: 40 }
   assert.equal(live(streams, load, { short: cut, happens: [[141, () => {}]] }).endedMs, 141)
   assert.equal(cut.abandoned, true)

@@ -1,34 +1,34 @@
 /**
- * The life of a load in one thread, without connections and without timers: it starts, sends what
- * is due, winds down once nothing more is planned, gives what is under way its time (the drain),
- * abandons what has not come by then, and ends. An engine moves the bytes. It calls turn() when
- * something is due, when a tick is due, and when its last connection has closed.
+ * The life of a load in one thread: it starts, sends what is due, and winds down once nothing more
+ * is planned. Then it waits for what is in flight (the drain), abandons what has not come by then,
+ * and ends. It has neither connections nor timers. An engine (mover.ts) moves the bytes, and calls
+ * turn() when something is due, when a tick is due, and when its last connection has closed.
  */
 import type { Mover, ShortConnections } from './mover.ts'
 import type { Planned, Timetable } from './timetable.ts'
 
-/** After the last echo a duplicate may still come, where no end of a connection says otherwise. */
+/** How long to wait for duplicates after the last echo, where there are no connections to close. */
 const lingerNs = 50e6
-/** How often the mover is asked whether all has halted, and for how long at most. */
+/** How often the mover is told to halt until it has, and for how long at most. */
 const haltAgainNs = 1e6
 const haltMaxNs = 250e6
-/** A tick so late shows that the thread was held up, and has not read what came meanwhile. */
+/** If a tick is this late, the thread was held up, and has not read what came meanwhile. */
 const lateNs = 10e6
-/** So long it then has to read that, before anything counts as not having come. */
+/** How long it then reads that, before it looks for timeouts. */
 const readNs = 50e6
 
 /** What is sent in this life, and what must come back. */
 export interface Flow<S extends Planned> extends Timetable<S> {
   /** Looks for timeouts: gives streams up, or lets them send again. */
   tick(now: number, mover: Pick<Mover<S>, 'send' | 'giveUp'>): void
-  /** Everything has ended, or is waited for no longer. */
+  /** The load has ended: nothing is waited for any longer. */
   close?(now: number): void
-  /** Whether nothing is to come any more. Left out where connections say so, by their end. */
+  /** Whether nothing is in flight. Left out where that is known because connections close. */
   isQuiet?(now: number): boolean
 }
 
 interface LifeOptions {
-  /** How often timeouts, and whatever else needs no exact time, are looked at. */
+  /** How often to look for timeouts, and to do what needs no exact time. */
   tickMs: number
   short?: ShortConnections | undefined
   /** Called at each tick, at the beginning of the drain, and at the end. */
@@ -48,9 +48,9 @@ export class Life<S extends Planned> {
   /** When the drain is over. */
   #abandonNs = Infinity
   #abandoned = false
-  /** Until then the system may say how much it took. */
+  /** Until then the mover may take to halt. */
   #haltUntilNs: number | undefined
-  /** The last tick was late, and only read. */
+  /** The last tick was late, so it only left time to read. */
   #hasWaited = false
 
   constructor(flow: Flow<S>, mover: Mover<S>, { tickMs, short, onLook }: LifeOptions) {
@@ -62,7 +62,7 @@ export class Life<S extends Planned> {
   }
 
   /**
-   * It may end at once: then nothing was connected.
+   * Starts the load, which ends at once if nothing is connected.
    * @param startNs when the plan begins: about now
    */
   start(startNs: number, now: number): void {
@@ -89,7 +89,7 @@ export class Life<S extends Planned> {
     if (mover.open === 0 && this.#isDone(now)) this.#end(now)
   }
 
-  /** It is to end, with `atOnce` without a drain. A turn is due then. */
+  /** Ends the load, without a drain if `atOnce`. The caller then calls turn(). */
   stop(now: number, atOnce: boolean): void {
     this.#flow.stop(now)
     if (!atOnce || this.#abandonNs === -Infinity) return
@@ -100,7 +100,7 @@ export class Life<S extends Planned> {
   #tick(now: number): void {
     const [flow, mover] = [this.#flow, this.#mover]
     this.#onLook(now)
-    mover.settle?.()
+    mover.countSent?.()
     if (this.#readsFirst(now)) return
     flow.tick(now, mover)
     if (now >= this.#abandonNs) this.#abandon(now)
@@ -108,11 +108,12 @@ export class Life<S extends Planned> {
   }
 
   /**
-   * Whether the tick is so late that what has come is to be read before it: the time in which this
-   * thread did nothing is not the server's. Not twice in a row: a busy thread is always late.
+   * Whether the tick is so late that the thread must first read what has come: a server is not to
+   * blame for the time in which this thread did nothing. Never twice in a row, since a busy thread
+   * is always late.
    */
   #readsFirst(now: number): boolean {
-    // What is short of time has shorter timeouts, too.
+    // With a short timeout less time is left for that.
     const shareNs = (this.#flow.task.timeoutMs * 1e6) / 2
     const isLate = now - this.tickNs >= Math.min(lateNs, shareNs)
     this.#hasWaited = isLate && !this.#hasWaited && this.#abandonNs !== -Infinity
@@ -120,14 +121,14 @@ export class Life<S extends Planned> {
     return this.#hasWaited
   }
 
-  /** Nothing more is planned: connections with all echoes close, the others have time to drain. */
+  /** Nothing more is planned: connections that have all echoes close, the others drain. */
   #windDown(now: number): void {
     const [flow, mover] = [this.#flow, this.#mover]
     this.#windsDown = true
     this.#onLook(now)
     this.#abandonNs = Math.min(this.#abandonNs, now + flow.task.drainMs * 1e6)
-    // What the system has taken by now counts as taken before the end: it was hardly later.
-    mover.settle?.(flow.plannedUntilNs - 1)
+    // What the system has accepted by now counts as sent within the window: it hardly was later.
+    mover.countSent?.(flow.plannedUntilNs - 1)
     if (this.#abandonNs >= now) for (const stream of flow.streams) mover.send(stream, now)
     this.#await(now)
   }
@@ -138,7 +139,7 @@ export class Life<S extends Planned> {
     this.tickNs = Math.min(now + this.#everyNs, this.#abandonNs)
   }
 
-  /** The drain is over. What has not come back is lost; it counts as planned, not as received. */
+  /** The drain is over. What has not come back counts as planned, but not as received. */
   #abandon(now: number): void {
     if (this.#abandoned) return
     const [flow, mover] = [this.#flow, this.#mover]
@@ -149,16 +150,16 @@ export class Life<S extends Planned> {
     }
     this.#abandoned = true
     this.tickNs = Infinity
-    mover.settle?.()
+    mover.countSent?.()
     flow.close?.(now)
     for (const stream of flow.streams) mover.giveUp(stream)
     this.#short?.abandon()
   }
 
-  /** No steady connection is left: whether nothing else keeps it alive. */
+  /** No steady connection is left: whether there is nothing else to wait for. */
   #isDone(now: number): boolean {
     const { count, durationMs, connections } = this.#flow.task
-    // No connection is left that could reach the count.
+    // Without connections the count cannot be reached.
     if (count < Infinity && durationMs === Infinity) this.#flow.die(now)
     if (this.#short && !this.#short.done) return false
     return connections > 0 || this.#flow.over

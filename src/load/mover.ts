@@ -1,7 +1,9 @@
-/** What the life of a load (life.ts) asks of an engine, which alone has connections. */
+/**
+ * What an engine does for the life of a load (life.ts): it has the connections, and moves bytes.
+ */
 
 export interface Mover<S> {
-  /** The steady connections that still carry something; the life ends when there are none. */
+  /** The steady connections that are open; the load ends when there are none. */
   readonly open: number
   /** Closed loop: every stream may send its first messages. */
   begin(now: number): void
@@ -10,18 +12,20 @@ export interface Mover<S> {
   /** Closes a connection at once; what it still owes is lost. */
   giveUp(stream: S): void
   /**
-   * Counts as sent what the system has taken, at that time if no better one is known. Left out
-   * where the system itself says when it has taken a message.
+   * Tells the streams how much of them the system has accepted.
+   * @param atNs when it accepted that, if the engine does not know better
+   *
+   * Left out if the system itself reports when it has accepted a message.
    */
-  settle?(atNs?: number): void
+  countSent?(atNs?: number): void
   /**
-   * Sends nothing more; whether the system has said how much it took of each message. Called
-   * again until it has. Left out where that is known at any time.
+   * From now on nothing is sent. Returns whether the system has reported how much it accepted of
+   * each message; called again until it has. Left out if that is known at any time.
    */
   halt?(): boolean
 }
 
-/** Connections beside the steady ones, which have a schedule of their own. */
+/** Churn: short connections beside the steady ones, with a schedule of their own. */
 export interface ShortConnections {
   /** When the next one is to begin; Infinity while there is no room, and after the last one. */
   readonly nextNs: number
@@ -30,6 +34,6 @@ export interface ShortConnections {
   start(now: number): void
   /** Begins those that are due. */
   plan(now: number): void
-  /** Ends those that are under way. */
+  /** Ends those that have begun. */
   abandon(): void
 }

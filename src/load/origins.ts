@@ -1,6 +1,6 @@
 /** Finds the streams, and the offsets in them, that received bytes come from. */
 import { copyOf, firstWrongByte, type Payload } from './payload.ts'
-import type { UnderWay } from './wrong-bytes.ts'
+import type { InFlight } from './wrong-bytes.ts'
 import { bitsThatDiffer, chanceBytes, inStepBytes, nobody, swap } from './pieces.ts'
 import type { Piece } from './pieces.ts'
 
@@ -23,22 +23,23 @@ const confirmed = 1 / 16
 export class Origins {
   readonly own: Buffer
   readonly #payload: Payload
-  readonly #wrong: UnderWay
+  readonly #wrong: InFlight
   readonly #received: Buffer
-  readonly #others: readonly UnderWay[]
+  readonly #others: readonly InFlight[]
   readonly #othersBytes: number
   #lookups = 0
 
-  constructor(payload: Payload, wrong: UnderWay, received: Buffer, others: readonly UnderWay[]) {
+  constructor(payload: Payload, wrong: InFlight, received: Buffer, others: readonly InFlight[]) {
     this.#payload = payload
     this.#wrong = wrong
     this.#received = received
     // Streams that are all the same do not tell which connection it is.
     this.#others = payload.periodBytes === Infinity ? others : []
     this.own = copyOf(payload, wrong.connection, wrong.receivedBytes, received.length)
-    let underWay = 0
-    for (const { sentBytes, receivedBytes } of this.#others) underWay += sentBytes - receivedBytes
-    this.#othersBytes = Math.min(Math.max(4096, underWay), othersMaxBytes)
+    let inFlight = 0
+    for (const { issuedBytes, receivedBytes } of this.#others)
+      inFlight += issuedBytes - receivedBytes
+    this.#othersBytes = Math.min(Math.max(4096, inFlight), othersMaxBytes)
   }
 
   /** All that was received, piece by piece. */
@@ -92,7 +93,7 @@ export class Origins {
   /** The stream goes on in step, or where it stopped: a few bytes are enough to say so. */
   #simple(from: number, at: number): Piece | undefined {
     const { own } = this
-    const { connection, receivedBytes, sentBytes } = this.#wrong
+    const { connection, receivedBytes, issuedBytes } = this.#wrong
     const byte = this.#received[at]
     const left = this.#received.length - at
     if (byte === own[at]) {
@@ -101,7 +102,7 @@ export class Origins {
       if (length >= inStepBytes || last)
         return { at, length, whose: 'own', connection, offset: receivedBytes + at }
     }
-    if (byte === own[0] && at > 0 && receivedBytes < sentBytes) {
+    if (byte === own[0] && at > 0 && receivedBytes < issuedBytes) {
       const length = this.ownLength(at, receivedBytes)
       if (length >= inStepBytes || (length === left && length > 1))
         return { at, length, whose: 'own', connection, offset: receivedBytes }
@@ -186,7 +187,7 @@ export class Origins {
     at: number,
     onPlace: (whose: 'own' | 'other', connection: number, offset: number) => void,
   ): void {
-    const { connection, receivedBytes, sentBytes } = this.#wrong
+    const { connection, receivedBytes, issuedBytes } = this.#wrong
     const here = receivedBytes + at
     const { periodBytes } = this.#payload
     if (periodBytes !== Infinity) {
@@ -195,12 +196,12 @@ export class Origins {
       return
     }
     const from = Math.max(0, here - ownBehindBytes)
-    this.#inBlocks(place, connection, from, Math.max(here, sentBytes), offset =>
+    this.#inBlocks(place, connection, from, Math.max(here, issuedBytes), offset =>
       onPlace('own', connection, offset),
     )
     for (const other of this.#others) {
       const from = Math.max(0, other.receivedBytes - otherBehindBytes)
-      this.#inBlocks(place, other.connection, from, other.sentBytes, offset =>
+      this.#inBlocks(place, other.connection, from, other.issuedBytes, offset =>
         onPlace('other', other.connection, offset),
       )
     }
@@ -224,10 +225,10 @@ export class Origins {
   /** How much too far ahead (or behind, below 0) a place of a stream is that repeats. */
   #periodicShift(place: number, here: number): number {
     const { periodBytes } = this.#payload
-    const { receivedBytes, sentBytes } = this.#wrong
+    const { receivedBytes, issuedBytes } = this.#wrong
     const ahead = (((place - here) % periodBytes) + periodBytes) % periodBytes
     // How many bytes came in all, compared to how many went out, may tell which it is.
-    const missing = sentBytes - receivedBytes - this.#received.length
+    const missing = issuedBytes - receivedBytes - this.#received.length
     if ((missing - ahead) % periodBytes === 0 && Math.abs(missing) < periodicMaxBytes)
       return missing
     if (missing === 0) return ahead
@@ -239,7 +240,7 @@ export class Origins {
    * an accident. Each place in the table belongs to a sixteenth of all blocks.
    */
   #rank(piece: Piece): number {
-    const { receivedBytes, sentBytes } = this.#wrong
+    const { receivedBytes, issuedBytes } = this.#wrong
     if (piece.whose === 'other') {
       const other = this.#others.find(({ connection }) => connection === piece.connection)!
       const behind = Math.max(0, other.receivedBytes - piece.offset)
@@ -252,7 +253,7 @@ export class Origins {
       if (piece.length >= -shift) return -shift * confirmed
       return toTheEnd ? -shift : -shift * odds
     }
-    const all = piece.offset + piece.length === sentBytes
+    const all = piece.offset + piece.length === issuedBytes
     if (toTheEnd) return all ? shift * confirmed : shift
     const swapped = swap(this, piece, receivedBytes, this.#received.length)
     return shift * (swapped ? (swapped.sure ? confirmed : 1) : odds)

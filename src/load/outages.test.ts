@@ -38,7 +38,7 @@ function begin(wanted: Partial<LoadPlan> = {}) {
   /** Sends what is due by then; how many bytes. */
   const sendAt = (atMs: number) => {
     let bytes = 0
-    traffic.plan(startNs + atMs * ms, due => (bytes += due.take(startNs + atMs * ms)))
+    traffic.plan(startNs + atMs * ms, due => (bytes += due.issue(startNs + atMs * ms)))
     return bytes
   }
   const echoAt = (atMs: number, from: number, bytes: number) =>
@@ -66,15 +66,15 @@ test('what an outage costs: unanswered, waiting and due while out; then the plan
     stream.reopen(startNs + 30 * ms)
     assert.deepEqual([stream.failed, stream.inFlight, stream.receivedBytes], [false, 0, sent])
     // What was due while it was out is not sent late.
-    assert.equal(stream.take(startNs + 30 * ms), 0)
-    let [at, from] = [30, stream.sentBytes]
+    assert.equal(stream.issue(startNs + 30 * ms), 0)
+    let [at, from] = [30, stream.issuedBytes]
     while (sendAt(at) === 0) at++
     assert.ok(at < 60)
     // The payload goes on: the bytes from the place that was reached are right.
-    assert.ok(echoAt(at + 7, from, stream.sentBytes - from))
+    assert.ok(echoAt(at + 7, from, stream.issuedBytes - from))
     assert.deepEqual(counts('outagesEnded', 'reopened', 'wrongBytes'), [1, 1, 0])
     assert.equal(stream.outage, undefined)
-    from = stream.sentBytes
+    from = stream.issuedBytes
     const [outage] = traffic.outages!.since(startNs)
     const [planned, received] = counts('messagesPlanned', 'messagesReceived')
     assert.equal(planned! - received! - stream.inFlight, outage!.lost)
@@ -97,14 +97,14 @@ test('the warm-up costs nothing, in the counts of an outage', () => {
 
 test('a closed loop goes on at once, and what breaks before an echo is the same outage', () => {
   const { stream, counts, echoAt, startNs, traffic } = begin({ pace: undefined, depth: 2 })
-  const [before] = [stream.take(startNs)]
+  const [before] = [stream.issue(startNs)]
   stream.fail(counter.timedOut)
   stream.reopen(startNs + 5 * ms)
-  assert.ok(stream.take(startNs + 5 * ms) > 0)
+  assert.ok(stream.issue(startNs + 5 * ms) > 0)
   stream.fail(counter.closedEarly)
   stream.reopen(startNs + 9 * ms)
-  const from = stream.sentBytes
-  const bytes = stream.take(startNs + 9 * ms)
+  const from = stream.issuedBytes
+  const bytes = stream.issue(startNs + 9 * ms)
   assert.ok(echoAt(10, from, bytes) && before > 0)
   assert.deepEqual(counts('outagesBegun', 'outagesEnded', 'reopened'), [1, 1, 2])
   const [{ lost, breaks, firstEchoNs }] = traffic.outages!.since(startNs) as [Outage]
@@ -115,7 +115,7 @@ test('a closed loop goes on at once, and what breaks before an echo is the same 
 test('no outage: wrong bytes, a break when all is sent; one that stays out has failed', () => {
   const wrong = begin()
   wrong.sendAt(1)
-  assert.equal(wrong.echoAt(1, 1_000, wrong.stream.sentBytes), true)
+  assert.equal(wrong.echoAt(1, 1_000, wrong.stream.issuedBytes), true)
   assert.deepEqual([wrong.stream.broken, ...wrong.counts('wrongBytes')], [false, 1])
 
   const late = begin()

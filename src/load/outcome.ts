@@ -18,10 +18,10 @@ export interface Outcome {
   log: ReplyLog
   /** Of a load whose rate changes: the same of the messages of each stage. */
   stages?: StageLog[] | undefined
-  /** When its short connections (churn) had gone through. */
-  cycles?: CameLog | undefined
-  /** The 99th percentile of how late they began although there was room. */
-  cyclesLateNs?: number | undefined
+  /** When its short connections were completed. */
+  churn?: CameLog | undefined
+  /** The 99th percentile of how late short connections began although there was room. */
+  churnLateNs?: number | undefined
   /** With reconnect: in nanoseconds after the beginning of the window. */
   outages?: Outage[] | undefined
   /** What its thread had of its processor. */

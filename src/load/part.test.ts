@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { counted, shareOf } from './counted.ts'
-import { createCycles } from './cycles.ts'
+import { createChurnPlan } from './churn-plan.ts'
 import { arrivalNames, createPacer, type Arrivals, type Pace } from './pacer.ts'
 import { ownBefore, partOf, sizeOf, whole, type Part } from './part.ts'
 import { createPayload } from './payload.ts'
@@ -137,17 +137,17 @@ test('a count is so many messages of the whole plan, and each part has its own o
 })
 
 test('short connections: the parts together begin those of the whole, with their numbers', () => {
-  const cycles = fc.record({
+  const churn = fc.record({
     arrivals: fc.constantFrom(...arrivalNames),
     ratePerSecond: fc.double({ min: 0.1, max: 1e5, noNaN: true }),
     seed: fc.nat(),
     skipped: fc.nat(40),
   })
   fc.assert(
-    fc.property(cycles, division, fc.nat(200), ({ arrivals, skipped, ...pace }, into, share) => {
+    fc.property(churn, division, fc.nat(200), ({ arrivals, skipped, ...pace }, into, share) => {
       const untilNs = (share * 1e9) / pace.ratePerSecond
       const begun = (part: Part) => {
-        const plan = createCycles(arrivals, pace, part)
+        const plan = createChurnPlan(arrivals, pace, part)
         const all: [number, number][] = []
         while (plan.nextNs < untilNs) all.push([plan.nextNs, plan.take()])
         return all
@@ -156,7 +156,10 @@ test('short connections: the parts together begin those of the whole, with their
       assert.deepEqual(inOrder(partsOf(into).flatMap(begun)), inOrder(begun(whole)))
       // At once as one by one, where gaps are not random.
       for (const part of partsOf(into)) {
-        const [one, many] = [createCycles('even', pace, part), createCycles('even', pace, part)]
+        const [one, many] = [
+          createChurnPlan('even', pace, part),
+          createChurnPlan('even', pace, part),
+        ]
         let taken = 0
         for (; one.nextNs < (skipped * 1e9) / pace.ratePerSecond; taken++) one.take()
         const atOnce = many.takeMany((skipped * 1e9) / pace.ratePerSecond)

@@ -1,13 +1,13 @@
 /** What one thread is to send, and for how long: plain data, it is copied to other threads. */
 import type { ResolvedOf } from '../options/form.ts'
 import type { benchOptions } from './options.ts'
-import type { CyclePace } from './cycles.ts'
+import type { ChurnPace } from './churn-plan.ts'
 import type { Pace } from './pacer.ts'
 import type { PayloadSpec } from './payload.ts'
 import type { SizeRange } from './sizes.ts'
 
 type Options = ResolvedOf<typeof benchOptions>
-/** What is said of a load as a whole, and becomes something else for a thread. */
+/** Options of a load as a whole, which become something else for a thread. */
 type WholeLoad =
   | 'sizeBytes'
   | 'ratePerSecond'
@@ -36,6 +36,6 @@ export interface LoadPlan extends Omit<Options, WholeLoad> {
   pace: Pace | undefined
   /** An open loop with a count: its part of the plan, in nanoseconds, of all connections. */
   countedNs: { from: number; until: number } | undefined
-  /** Short connections, each echoing once: those of all threads; undefined for none. */
-  churn: CyclePace | undefined
+  /** The short connections of all threads; undefined for none. */
+  churn: ChurnPace | undefined
 }

@@ -1,46 +1,47 @@
-/** What goes out on one connection of a load: which messages, when, and how much was taken. */
+/**
+ * What goes out on one connection of a load: which messages, when, and how much of them is sent.
+ */
 import { counter } from '../metrics/meter.ts'
 import { Due } from './due.ts'
 import type { Evidence } from './evidence.ts'
-import { Handed } from './handed.ts'
 import type { Outage, Outages } from './outages.ts'
 import type { Payload } from './payload.ts'
+import { SentBytes } from './sent.ts'
 import type { Sizes } from './sizes.ts'
 import type { Planned, Timetable } from './timetable.ts'
-import type { UnderWay, WrongBytes } from './wrong-bytes.ts'
+import type { InFlight, WrongBytes } from './wrong-bytes.ts'
 
 /** What a stream knows of the load that it belongs to. */
 export interface StreamTraffic extends Timetable<Planned> {
   readonly payload: Payload
   readonly sizes: Sizes
-  readonly evidence: Evidence<UnderWay & { diagnose(others: readonly UnderWay[]): WrongBytes }>
-  /** Where broken connections are opened again. */
+  readonly evidence: Evidence<InFlight & { diagnose(others: readonly InFlight[]): WrongBytes }>
+  /** Set if broken connections are opened again. */
   readonly outages: Outages | undefined
 }
 
 export abstract class Sending {
-  /** Its number in this thread, and in the whole run. */
+  /** Its number in this thread, and in the whole load. */
   readonly index: number
   readonly connection: number
-  sentBytes = 0
+  issuedBytes = 0
   receivedBytes = 0
   /** It failed, and was counted under its first reason. */
   failed = false
   /** It failed, but is opened again instead of being counted. */
   broken = false
-  /** Since it broke; until it has an echo again. */
+  /** Set from the instant at which the connection broke until its first echo afterwards. */
   outage: Outage | undefined
   protected readonly traffic: StreamTraffic
-  /** Of each message in flight, by its number modulo the depth: planned instant, real send. */
+  /** Of each message in flight, by its number modulo the depth: when it was planned and issued. */
   protected readonly times: Float64Array
   protected readonly depth: number
   /** Open loop. */
   protected readonly due: Due
-  /** Messages sent, received whole. */
-  protected sent = 0
+  /** How many messages were issued, and how many were received whole. */
+  protected issued = 0
   protected received = 0
-  /** How much of it the system has taken. */
-  protected readonly handed: Handed
+  protected readonly sent: SentBytes
 
   constructor(traffic: StreamTraffic, index: number, connection: number) {
     this.traffic = traffic
@@ -48,27 +49,27 @@ export abstract class Sending {
     this.connection = connection
     this.depth = traffic.task.depth
     this.times = new Float64Array(2 * this.depth)
-    this.handed = new Handed(traffic, connection)
+    this.sent = new SentBytes(traffic, connection)
     this.due = new Due(this, traffic)
   }
 
   get inFlight(): number {
-    return this.sent - this.received
+    return this.issued - this.received
   }
 
-  /** When the oldest message in flight was sent; Infinity if there is none. */
+  /** When the oldest message in flight was issued; Infinity if there is none. */
   get waitingSinceNs(): number {
-    if (this.sent === this.received) return Infinity
+    if (this.issued === this.received) return Infinity
     return this.times[(this.received % this.depth) * 2 + 1]!
   }
 
   /** Whether everything that was planned has come back, and nothing more will be planned. */
   get done(): boolean {
-    if (!this.traffic.over || this.sent > this.received) return false
+    if (!this.traffic.over || this.issued > this.received) return false
     return this.due.waiting === 0
   }
 
-  /** Open loop: `count` more are due. Returns whether some can go out. */
+  /** Open loop: `count` more messages are due. Returns whether some of them may be issued. */
   plan(count: number, measured: boolean): boolean {
     const room = this.due.waiting === 0 ? this.depth - this.inFlight : 0
     this.due.plan(count)
@@ -78,38 +79,39 @@ export abstract class Sending {
   }
 
   /**
-   * Takes messages that may go out now, up to `maxBytes`. Their bytes begin at the `sentBytes` of
-   * before the call. Returns how many bytes they have; 0 if none may go out.
+   * Issues messages: takes those out of the plan that may go out now, until they have `maxBytes` or
+   * more. The engine then writes the bytes of the stream from the former `issuedBytes` on. Returns
+   * how many bytes that are; 0 if no message may go out.
    */
-  take(now: number, maxBytes = Infinity): number {
+  issue(now: number, maxBytes = Infinity): number {
     if (this.failed) return 0
     const traffic = this.traffic
     const { openLoop, sizes } = traffic
-    const [before, sentBefore, depth] = [this.sentBytes, this.sent, this.depth]
-    const warmBefore = this.handed.warm
-    let at = (sentBefore % depth) * 2
-    while (this.sent - this.received < depth && this.sentBytes - before < maxBytes) {
-      if (!openLoop && !traffic.mayGoOn(now, this, this.sent)) break
+    const [before, issuedBefore, depth] = [this.issuedBytes, this.issued, this.depth]
+    const warmBefore = this.sent.warm
+    let at = (issuedBefore % depth) * 2
+    while (this.issued - this.received < depth && this.issuedBytes - before < maxBytes) {
+      if (!openLoop && !traffic.mayGoOn(now, this, this.issued)) break
       const plannedNs = openLoop ? this.due.take(now) : now
       if (Number.isNaN(plannedNs)) break
       this.times[at] = plannedNs
       this.times[at + 1] = now
       at = at + 2 === 2 * depth ? 0 : at + 2
-      const sizeBytes = sizes.fixedBytes || sizes.of(this.connection, this.sent)
-      this.sentBytes += sizeBytes
-      if (plannedNs < traffic.measureFromNs) this.handed.takeWarm(sizeBytes)
-      this.sent++
+      const sizeBytes = sizes.fixedBytes || sizes.of(this.connection, this.issued)
+      this.issuedBytes += sizeBytes
+      if (plannedNs < traffic.measureFromNs) this.sent.issueWarm(sizeBytes)
+      this.issued++
     }
     if (!openLoop) {
-      const count = this.sent - sentBefore - (this.handed.warm - warmBefore)
+      const count = this.issued - issuedBefore - (this.sent.warm - warmBefore)
       traffic.meter.counters[counter.messagesPlanned]! += count
     }
-    return this.sentBytes - before
+    return this.issuedBytes - before
   }
 
-  /** The system has taken the stream up to there, at that time: only now is a message sent. */
-  handedOver(untilBytes: number, atNs?: number): void {
-    if (untilBytes > this.handed.bytes)
-      this.handed.extend(untilBytes, untilBytes === this.sentBytes ? this.sent : undefined, atNs)
+  /** The system has accepted the stream up to an offset, at that instant: so much is sent. */
+  onSent(untilBytes: number, atNs?: number): void {
+    if (untilBytes > this.sent.bytes)
+      this.sent.extend(untilBytes, untilBytes === this.issuedBytes ? this.issued : undefined, atNs)
   }
 }

@@ -117,11 +117,11 @@ export class Stalls {
   }
 
   /** A message came back that had been in flight since then; it is recorded once already. */
-  touched(name: keyof typeof touchedNames, fromNs: number, sentNs: number, now: number): void {
+  touched(name: keyof typeof touchedNames, fromNs: number, issuedNs: number, now: number): void {
     // A send that was late is no part of the service.
     const mayBeBehind = this.#openLoop && name === 'response'
-    const isBehind = mayBeBehind && (fromNs < this.#lastEndNs || sentNs - fromNs >= deferredNs)
-    if (isBehind) this.#caughtUpNs = Math.max(this.#caughtUpNs, sentNs)
+    const isBehind = mayBeBehind && (fromNs < this.#lastEndNs || issuedNs - fromNs >= deferredNs)
+    if (isBehind) this.#caughtUpNs = Math.max(this.#caughtUpNs, issuedNs)
     const overlapNs = this.#overlap(fromNs, now, mayBeBehind)
     // Those behind it wait until it is back.
     if (isBehind) this.untilNs = this.#caughtUpNs = Math.max(this.#caughtUpNs, now)

@@ -1,4 +1,4 @@
-/** The messages of one connection: what must come back, how long it took, and how it failed. */
+/** The messages of one connection: what must come back, how long that took, and how it failed. */
 import { counter, type FailureName } from '../metrics/meter.ts'
 import { Collected } from './collected.ts'
 import { compareInStep, corruptionDetail } from './corruption.ts'
@@ -6,15 +6,15 @@ import { diagnose } from './diagnosis.ts'
 import { endDiagnosis, silence, wrongBounds, type Owed } from './ending.ts'
 import { firstWrongByte } from './payload.ts'
 import { Sending, type StreamTraffic } from './sending.ts'
-import { wrongAt, type UnderWay, type WrongBytes } from './wrong-bytes.ts'
+import { wrongAt, type InFlight, type WrongBytes } from './wrong-bytes.ts'
 
-/** How many bytes may be in doubt: either corrupt or out of step. */
+/** The most bytes that may be in doubt: they are either corrupt, or out of step. */
 const doubtMaxBytes = 4_096
 
 export class Stream extends Sending {
-  /** Where the oldest message in flight ends. */
+  /** The offset at which the oldest message in flight ends. */
   #oldestEnd: number
-  /** The counter of why it failed. */
+  /** Why it failed, as a counter; and in words, if more is known. */
   #reason: number | undefined
   #said: string | undefined
   #collected: Collected | undefined
@@ -26,14 +26,14 @@ export class Stream extends Sending {
     this.#oldestEnd = traffic.sizes.of(connection, 0)
   }
 
-  /** The run ends. Returns whether an answer is still owed, in which case it fails. */
+  /** The run ends. If an answer is still owed, the stream fails; returns whether it does. */
   failIfOwing(now: number): boolean {
     if (this.failed || this.inFlight === 0) return false
     const { meter, task } = this.traffic
     const timedOut = now - this.waitingSinceNs >= task.timeoutMs * 1e6
     this.fail(timedOut ? counter.timedOut : counter.unanswered)
     if (timedOut) return true
-    meter.counters[counter.messagesUnfinished]! += this.handed.measuredBeyond(this.received)
+    meter.counters[counter.messagesUnfinished]! += this.sent.measuredBeyond(this.received)
     return true
   }
 
@@ -54,7 +54,7 @@ export class Stream extends Sending {
     const { payload } = this.traffic
     const { connection, receivedBytes: offset } = this
     const wrong = firstWrongByte(payload, connection, offset, bytes, from, length)
-    const right = Math.min(wrong === -1 ? length : wrong, this.sentBytes - this.receivedBytes)
+    const right = Math.min(wrong === -1 ? length : wrong, this.issuedBytes - this.receivedBytes)
     this.receivedBytes += right
     if (this.receivedBytes >= this.#oldestEnd) this.#complete(now)
     if (right === length) return true
@@ -68,11 +68,11 @@ export class Stream extends Sending {
     return this.#collect(bytes, from + good, length - good)
   }
 
-  /** Counts corrupt bytes while the stream is in step. Returns how many bytes are. */
+  /** Counts corrupt bytes as long as the stream is in step. Returns how many bytes are in step. */
   #goOn(bytes: Uint8Array, from: number, length: number, now: number): number {
     const { payload, meter, evidence } = this.traffic
     const { counters } = meter
-    const due = this.sentBytes - this.receivedBytes
+    const due = this.issuedBytes - this.receivedBytes
     const { connection, receivedBytes: offset } = this
     const compared = Math.min(length, due)
     const isLast = length === due
@@ -106,7 +106,7 @@ export class Stream extends Sending {
     return false
   }
 
-  /** Messages that have come back whole. */
+  /** Records the messages that have come back whole. */
   #complete(now: number): void {
     const traffic = this.traffic
     const { counters } = traffic.meter
@@ -120,7 +120,7 @@ export class Stream extends Sending {
       traffic.outages!.end(this.outage, now, now - this.times[at]!)
       this.outage = undefined
     }
-    while (this.receivedBytes >= this.#oldestEnd && this.received < this.sent) {
+    while (this.receivedBytes >= this.#oldestEnd && this.received < this.issued) {
       const plannedNs = this.times[at]!
       this.received++
       this.#oldestEnd += sizes.fixedBytes || sizes.of(this.connection, this.received)
@@ -156,19 +156,19 @@ export class Stream extends Sending {
     if (!outage) return void meter.counters[reason]!++
     this.outage = outage
     outage.lost += this.due.waitingOfWindow
-    for (let n = this.received; n < this.sent; n++)
+    for (let n = this.received; n < this.issued; n++)
       if (this.times[(n % this.depth) * 2]! >= this.traffic.measureFromNs) outage.lost++
   }
 
-  /** Another connection carries on where this one stands; what is unanswered is never awaited. */
+  /** A new connection continues the stream. What is unanswered is no longer waited for. */
   reopen(now: number): void {
     this.failed = this.broken = false
     this.#reason = this.#said = this.#doubtful = undefined
-    this.handed.skip(this.sentBytes, this.sent)
-    this.receivedBytes = this.sentBytes
-    this.received = this.sent
-    this.#oldestEnd = this.sentBytes + this.traffic.sizes.of(this.connection, this.sent)
-    // Sent late, what was due by now would be a flood after the outage.
+    this.sent.skip(this.issuedBytes, this.issued)
+    this.receivedBytes = this.issuedBytes
+    this.received = this.issued
+    this.#oldestEnd = this.issuedBytes + this.traffic.sizes.of(this.connection, this.issued)
+    // What became due during the outage is not sent: so much at once would hide the recovery.
     this.due.skip(now + 1)
     this.traffic.outages!.opened(this.outage!, now)
   }
@@ -178,7 +178,7 @@ export class Stream extends Sending {
     this.#reason = counter[name]
   }
 
-  /** The run is over before it was open again: now it has failed, for the last reason. */
+  /** The run is over before the connection was open again: it has failed, for the last reason. */
   leave(): void {
     if (!this.broken) return
     this.broken = false
@@ -187,8 +187,8 @@ export class Stream extends Sending {
 
   /** The other side sent FIN, or the connection ended. */
   ended(): void {
-    // What came back was sent, even if the system has not said so yet.
-    this.handedOver(this.receivedBytes)
+    // What has come back was sent, even if the system has not reported it yet.
+    this.onSent(this.receivedBytes)
     if (this.#collected) this.traffic.evidence.diagnose()
     if (!this.done) this.fail(counter.closedEarly)
     if (this.broken || this.inFlight === 0 || this.#reason === undefined) return
@@ -196,23 +196,23 @@ export class Stream extends Sending {
     if (diagnosis) this.traffic.evidence.note(this.#describe(Buffer.alloc(0), diagnosis))
   }
 
-  /** @param others what the other streams had under way when this one went wrong */
-  diagnose(others: readonly UnderWay[]): WrongBytes {
+  /** @param others what the other streams had in flight when this one went wrong */
+  diagnose(others: readonly InFlight[]): WrongBytes {
     const evidence = this.#collected?.all ?? Buffer.alloc(0)
     return this.#describe(evidence, diagnose(this.traffic.payload, this, evidence, others))
   }
 
-  /** Nothing came any more, although the connection is open. */
+  /** No more bytes came, although the connection stayed open. */
   unanswered(): WrongBytes {
     return this.#describe(Buffer.alloc(0), silence(this.#owed()))
   }
 
   #owed(): Owed {
-    const { connection, sentBytes, receivedBytes } = this
+    const { connection, issuedBytes, receivedBytes } = this
     const oldestBytes = this.traffic.sizes.of(connection, this.received)
     return {
-      missingBytes: sentBytes - receivedBytes,
-      // Of the oldest message that is owed.
+      missingBytes: issuedBytes - receivedBytes,
+      // How much has come of the oldest message in flight.
       cameBytes: receivedBytes - (this.#oldestEnd - oldestBytes),
       inWarmUp: this.times[(this.received % this.depth) * 2]! < this.traffic.measureFromNs,
     }

@@ -196,15 +196,15 @@ export abstract class Timetable<S extends Planned> {
   }
 
   /** A message of the window has come back. */
-  timed(plannedNs: number, sentNs: number, now: number): void {
+  timed(plannedNs: number, issuedNs: number, now: number): void {
     const { stalls, openLoop } = this
     const { response, service } = this.meter.histograms
     response.record(now - plannedNs)
     this.#stages?.timed(plannedNs, now)
-    if (plannedNs < stalls.untilNs) stalls.touched('response', plannedNs, sentNs, now)
+    if (plannedNs < stalls.untilNs) stalls.touched('response', plannedNs, issuedNs, now)
     if (!openLoop) return
-    service.record(now - sentNs)
-    if (sentNs < stalls.untilNs) stalls.touched('service', sentNs, sentNs, now)
+    service.record(now - issuedNs)
+    if (issuedNs < stalls.untilNs) stalls.touched('service', issuedNs, issuedNs, now)
   }
 
   /** When the last message may have been due, once it is over. */

@@ -1,4 +1,4 @@
-/** What is known of the first wrong bytes, and of what other connections had under way. */
+/** What is known of the first wrong bytes, and of what other connections had in flight. */
 import { copyOf, type Payload } from './payload.ts'
 
 export const causes = [
@@ -25,11 +25,11 @@ export const causes = [
 ] as const
 export type Cause = (typeof causes)[number]
 
-/** What a connection has under way: from `receivedBytes` to `sentBytes` of its stream. */
-export interface UnderWay {
+/** What a connection has in flight: from `receivedBytes` to `issuedBytes` of its stream. */
+export interface InFlight {
   connection: number
   receivedBytes: number
-  sentBytes: number
+  issuedBytes: number
 }
 
 /** How an echo was wrong. Plain data: it crosses threads. */

@@ -88,7 +88,10 @@ export const counters = {
   // Clients held because accepting cannot be paused here; queued - dequeued are a gauge.
   queued: server('Clients that were accepted beyond the limit, and wait.'),
   dequeued: server('Clients of these that were served or left.'),
-  chunks: both('Pieces of the stream, as the system delivered it.', 'yodel_echoes_total'),
+  chunks: both(
+    'Chunks that were echoed: pieces of a stream, or whole messages.',
+    'yodel_echoes_total',
+  ),
   bytesIn: both('Bytes received.', 'yodel_received_bytes_total'),
   bytesOut: both('Bytes that the system has accepted for sending.', 'yodel_sent_bytes_total'),
   bytesDiscarded: server(
@@ -97,11 +100,11 @@ export const counters = {
   ),
   // Messages without the warm-up. In a closed loop one is due when it is to be sent.
   messagesPlanned: load('Messages that were due by the plan.'),
-  messagesSent: load('Messages that the system has taken.'),
+  messagesSent: load('Messages that the system has accepted, to the last byte.'),
   messagesReceived: load('Messages that came back whole and right.'),
-  messagesUnfinished: load('Messages under way when the drain was over, before their timeout.'),
+  messagesUnfinished: load('Messages in flight when the drain was over, before their timeout.'),
   messagesDeferred: load('Messages due while --depth messages were in flight on their connection.'),
-  warmupSent: load('Messages of the warm-up that the system has taken.'),
+  warmupSent: load('Messages of the warm-up that the system has accepted.'),
   warmupReceived: load('Messages of the warm-up that came back.'),
   warmupBytesOut: load('Bytes sent of the warm-up.'),
   warmupBytesIn: load('Bytes of the warm-up that came back.'),
@@ -111,8 +114,8 @@ export const counters = {
   outagesBegun: load('Connections that broke and are opened again (reconnect).'),
   outagesEnded: load('Of those, connections that have an echo again.'),
   reopened: load('How often a connection that had broken was open again.'),
-  cyclesPlanned: load('Short connections (churn) that were due.'),
-  cyclesCompleted: load('Short connections that went through, from connect to close.'),
+  churnPlanned: load('Short connections that were due.'),
+  churnCompleted: load('Short connections that were completed, from connect to close.'),
   idleClosed: server(
     'Connections closed because they were idle for the idle timeout.',
     'yodel_idle_closed_total',
@@ -228,7 +231,7 @@ export const distributions = {
     inResult: 'always',
   },
   /** Empty in a closed loop, where it is the response time. */
-  service: { help: 'from the actual send', inResult: 'always' },
+  service: { help: 'the same from the actual send', inResult: 'always' },
   /** How much later than planned the generator turned to a message; its own fault alone. */
   lateness: { help: 'how late the generator itself was', inResult: 'always' },
   connect: { help: 'from connect(2) until the connection is established', inResult: 'always' },
@@ -236,8 +239,8 @@ export const distributions = {
     help: 'the same, after the server closed between messages; part of a response time',
     inResult: 'elsewhere',
   },
-  cycle: {
-    help: 'a short connection (churn), from its planned instant until it is closed',
+  churn: {
+    help: 'a short connection, from its planned instant until it is closed',
     inResult: 'elsewhere',
   },
   // Again, of those alone that were in flight while the generator was held up: so that a figure

@@ -17,9 +17,9 @@ export interface Findings {
   threads: readonly ThreadEffort[]
   openLoop: boolean
   /** How many short connections were achieved, if there were to be some. */
-  cycles?: Pick<Window, 'achieved'> | undefined
+  churn?: Pick<Window, 'achieved'> | undefined
   /** So late, or later, 1 % of them began in the worst of the threads, although there was room. */
-  cyclesLateUs?: number
+  churnLateUs?: number
   countingCorruption: boolean
   /** Whether its messages are datagrams. */
   datagrams?: boolean

@@ -59,11 +59,11 @@ function findingsOf(
     reasons: outcomes.flatMap(({ reasons }) => [...(reasons ?? [])]),
     threads: outcomes.map(({ effort }) => effort),
     openLoop: typeof ratePerSecond === 'number',
-    cycles:
+    churn:
       Number(churnPerSecond) > 0
-        ? achievedOf(outcomes.flatMap(({ cycles }) => cycles ?? []))
+        ? achievedOf(outcomes.flatMap(({ churn }) => churn ?? []))
         : undefined,
-    cyclesLateUs: Math.max(...outcomes.map(({ cyclesLateNs }) => cyclesLateNs ?? 0)) / 1e3,
+    churnLateUs: Math.max(...outcomes.map(({ churnLateNs }) => churnLateNs ?? 0)) / 1e3,
     countingCorruption: countCorruption === true,
     datagrams: isDatagrams(address),
     http: isHttp(address),

@@ -24,7 +24,7 @@ const view = (change: Partial<LoadView> = {}): LoadView => ({
   open: 50,
   ratePerSecond: 91_234,
   bytesPerSecond: 5.84e6,
-  cyclesPerSecond: null,
+  churnPerSecond: null,
   p50Ns: 512_000,
   p99Ns: 1_234_000,
   errors: noErrors,
@@ -77,7 +77,7 @@ const views: [name: string, shown: LoadView, head: RegExp][] = [
       reconnects: 1e6,
       out: 49,
       ratePerSecond: 1e8,
-      cyclesPerSecond: 1e6,
+      churnPerSecond: 1e6,
     }),
     /50%/,
   ],
@@ -130,8 +130,8 @@ test('what goes wrong is named, and only then', () => {
 })
 
 test('short connections alone have the rate, the times and the chart', () => {
-  const shown = view({ about: about({ connections: 0 }), open: 0, cyclesPerSecond: 499 })
-  assert.match(text(shown), /\n +499 cycles\/s {2}p50 {2}512us {2}p99 1.23ms {2}errors 0/)
+  const shown = view({ about: about({ connections: 0 }), open: 0, churnPerSecond: 499 })
+  assert.match(text(shown), /\n +499 connections\/s {2}p50 {2}512us {2}p99 1.23ms {2}errors 0/)
   assert.doesNotMatch(text(shown), /messages|B\/s/)
 })
 

@@ -34,7 +34,7 @@ export interface LoadView {
   ratePerSecond: number
   bytesPerSecond: number
   /** Short connections; null without any. */
-  cyclesPerSecond: number | null
+  churnPerSecond: number | null
   /** NaN where there are too few samples. */
   p50Ns: number
   p99Ns: number
@@ -77,7 +77,7 @@ export class LoadWatch {
     const from = this.#snapshots[0]!
     const seconds = (now.atMs - from.atMs) / 1e3 || 1
     // The other distributions are not subtracted, which would cost most of the time.
-    const kind = this.#about.connections > 0 ? 'response' : 'cycle'
+    const kind = this.#about.connections > 0 ? 'response' : 'churn'
     const times = now[kind].copy()
     times.add(from[kind], -1)
     const { count } = times
@@ -96,7 +96,7 @@ export class LoadWatch {
       open: now.open,
       ratePerSecond: perSecond(received),
       bytesPerSecond: perSecond(at => at.bytesIn),
-      cyclesPerSecond: now.cyclesPlanned > 0 ? perSecond(at => at.cyclesCompleted) : null,
+      churnPerSecond: now.churnPlanned > 0 ? perSecond(at => at.churnCompleted) : null,
       p50Ns,
       p99Ns,
       errors: Object.fromEntries(failureNames.map(name => [name, now[name]])) as never,
@@ -119,7 +119,7 @@ export class LoadWatch {
   }
 
   readonly #done = (at: Snapshot) =>
-    this.#about.connections > 0 ? received(at) : at.cyclesCompleted
+    this.#about.connections > 0 ? received(at) : at.churnCompleted
 }
 
 const received = (at: Snapshot) => at.messagesReceived + at.warmupReceived
@@ -177,8 +177,8 @@ function figures(view: LoadView, width: number): string[] {
   const time = (ns: number) => (Number.isNaN(ns) ? '-' : formatDuration(ns / 1e6)).padStart(6)
   const parts = [
     steady && `${formatCount(view.ratePerSecond).padStart(9)}${noun}/s`,
-    view.cyclesPerSecond !== null &&
-      `${formatCount(view.cyclesPerSecond)} cycles/s`.padStart(steady ? 0 : 18),
+    view.churnPerSecond !== null &&
+      `${formatCount(view.churnPerSecond)} connections/s`.padStart(steady ? 0 : 18),
     `p50 ${time(view.p50Ns)}`,
     `p99 ${time(view.p99Ns)}`,
     // Those of short connections are not counted.

@@ -20,7 +20,7 @@ const openLoop: Sample = {
   samplesUs: {
     service: roundTripsUs(1000),
     lateness: roundTripsUs(1000).map(us => us / 30),
-    cycle: roundTripsUs(20),
+    churn: roundTripsUs(20),
   },
   options: {
     ratePerSecond: 5000,
@@ -33,7 +33,7 @@ const openLoop: Sample = {
       { minBytes: 1000, maxBytes: 1000, weight: 2 },
     ],
   },
-  counters: { messagesPlanned: 1005, messagesSent: 1004, cyclesPlanned: 20, cyclesCompleted: 19 },
+  counters: { messagesPlanned: 1005, messagesSent: 1004, churnPlanned: 20, churnCompleted: 19 },
 }
 const invalidBecause = [
   'The generator was the limit: its thread was busy for 99 % of the time, so the server may do.',
@@ -84,17 +84,17 @@ test('an invalid run says so in its first line, and again in its verdict', () =>
 
 test('short connections that began late of themselves are not valid', () => {
   const churn: Sample = {
-    samplesUs: { cycle: roundTripsUs(100).map(us => us * 1e3) },
+    samplesUs: { churn: roundTripsUs(100).map(us => us * 1e3) },
     options: { connections: 0, churnPerSecond: 10 },
-    counters: { messagesPlanned: 0, cyclesPlanned: 100, cyclesCompleted: 100 },
+    counters: { messagesPlanned: 0, churnPlanned: 100, churnCompleted: 100 },
   }
-  const { valid, invalidBecause } = sampleResult({ ...churn, cyclesLateUs: 90_000 })
+  const { valid, invalidBecause } = sampleResult({ ...churn, churnLateUs: 90_000 })
   assert.equal(valid, false)
   const said = 'The generator was the limit: 1 % of its short connections began 90ms or more after'
   assert.deepEqual(invalidBecause, [`${said} their time. Use a lower --churn, or more --threads.`])
   // So late is no matter, or not of what it took.
-  for (const cyclesLateUs of [9_000, 11_000])
-    assert.equal(sampleResult({ ...churn, cyclesLateUs }).valid, true)
+  for (const churnLateUs of [9_000, 11_000])
+    assert.equal(sampleResult({ ...churn, churnLateUs }).valid, true)
 })
 
 test('the last line is why it failed, or that every byte came back', () => {
@@ -145,7 +145,7 @@ test('a closed loop has one row for response and service, an open one has all', 
   ])
   assert.deepEqual(
     rows(openLoop, 80).map(([first]) => first),
-    ['p50', 'response', 'service', 'lateness', 'connect', 'cycle'],
+    ['p50', 'response', 'service', 'lateness', 'connect', 'churn'],
   )
   assert.deepEqual(rows(openLoop, 40)[0], ['p50', 'p99', 'max'])
   assert.deepEqual(rows(samples['no sample at all']!, 80), [['round trip', 'no sample']])

@@ -9,7 +9,7 @@ import { distributionIn } from './result.ts'
 import { resultHistograms } from '../metrics/counters.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
 import { outageLines, outageTable } from './outages.ts'
-import { cycleShortfall, rateUnknown, shortfall } from './reasons.ts'
+import { churnShortfall, rateUnknown, shortfall } from './reasons.ts'
 import { ownParts } from './own.ts'
 import { generatorParts } from './generator.ts'
 import { partLines } from './parts.ts'
@@ -152,7 +152,7 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
 
 /** The plan was not kept: a line of its own for each. */
 function behind(result: RunResult, canvas: TextOptions): string[] {
-  return [shortfall(result), cycleShortfall(result)].flatMap(short =>
+  return [shortfall(result), churnShortfall(result)].flatMap(short =>
     short === undefined ? [] : paragraph(short, canvas.columns, canvas),
   )
 }
@@ -216,7 +216,7 @@ function times(result: RunResult, canvas: TextOptions): string[] {
     const times = distributionIn(result, `${name}Us`)
     if (times) rows.push([name, times])
   }
-  if (churn) rows.push(['cycle', churn.cycleUs])
+  if (churn) rows.push(['churn', churn.durationUs])
   const measured = rows.filter(([, { count }]) => count > 0)
   const none = responseUs.count === 0 ? labelled(rows[0]![0], ['no sample']) : []
   if (measured.length === 0) return none

@@ -28,11 +28,11 @@ export function partFrom(
     ...log,
     fromNs: log.fromNs - startNs,
   })
-  const threads = gathered.outcomes.map(({ log, cycles, stages, ...rest }) => ({
+  const threads = gathered.outcomes.map(({ log, churn, stages, ...rest }) => ({
     ...rest,
     log: relative(log),
     stages: stages?.map(stage => ({ ...stage, came: relative(stage.came) })),
-    cycles: cycles && relative(cycles),
+    churn: churn && relative(churn),
   }))
   const stages = gathered.stages?.map(stage => ({ ...stage, passed: saveSnapshot(stage.passed) }))
   return {
@@ -88,11 +88,11 @@ export function gatheredIn({ total, threads, stages }: Part): Omit<Gathered, 'in
 export const responsesIn = ({ intervals }: Part): Histogram[] => intervals.map(readHistogram)
 
 function checked(outcome: Outcome): Outcome {
-  const { log, cycles, stages = [] } = outcome
+  const { log, churn, stages = [] } = outcome
   for (const { planned, response } of stages)
     if (!Number.isSafeInteger(planned) || planned < readHistogram(response).count)
       throw new RangeError('no log of a stage')
-  const logs = [log, ...(cycles ? [cycles] : []), ...stages.map(({ came }) => came)]
+  const logs = [log, ...(churn ? [churn] : []), ...stages.map(({ came }) => came)]
   for (const log of logs) {
     const numbers = [log.fromNs, log.lengthNs, log.slotNs, log.lastNs]
     if (!numbers.every(Number.isFinite) || !(log.counts instanceof Float64Array))

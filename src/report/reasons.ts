@@ -52,8 +52,8 @@ export function failures(result: RunResult, findings: Findings): string[] {
   }
   if (corruption && corruption.corruptedBytes > 0)
     reasons.push(`${plural(corruption.corruptedBytes, 'byte')} came back corrupted.`)
-  const cycles = cycleShortfall(result)
-  if (cycles !== undefined) reasons.push(cycles)
+  const shortOfChurn = churnShortfall(result)
+  if (shortOfChurn !== undefined) reasons.push(shortOfChurn)
   const unfinished = churn ? churn.planned - churn.completed : 0
   if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
   // However much may be lost: nothing of it was seen to be right.
@@ -98,7 +98,7 @@ export function shortfall({ messages, rates, seconds, run }: RunResult): string 
 }
 
 /** The same of short connections. */
-export function cycleShortfall({ churn, seconds, run }: RunResult): string | undefined {
+export function churnShortfall({ churn, seconds, run }: RunResult): string | undefined {
   if (!churn || run.command === 'flood') return undefined
   const { planned, achieved = planned } = churn
   if (!isShort(planned, achieved)) return undefined

@@ -103,7 +103,7 @@ export interface ChurnFigures {
   /** Gone through from connect to close, in the drain too. */
   completed: number
   /** From the planned instant to the close. */
-  cycleUs: Distribution
+  durationUs: Distribution
 }
 
 /** What became of connections to a server that may close them between messages. */

@@ -20,7 +20,7 @@ export interface Sample {
   run?: Partial<RunConditions>
   cpuShare?: number | null
   efforts?: ThreadEffort[]
-  cyclesLateUs?: number
+  churnLateUs?: number
   /** What is to be different in the end; the verdict follows from its reasons. */
   change?: Partial<RunResult>
 }
@@ -74,11 +74,11 @@ export function sampleResult(sample: Sample = {}): RunResult {
     openLoop: typeof options.ratePerSecond === 'number',
     limits: { rate: false },
     countingCorruption: options.countCorruption === true,
-    cycles:
+    churn:
       typeof options.churnPerSecond === 'number' && options.churnPerSecond > 0
-        ? { achieved: counters.cyclesCompleted ?? 0 }
+        ? { achieved: counters.churnCompleted ?? 0 }
         : undefined,
-    cyclesLateUs: sample.cyclesLateUs ?? 0,
+    churnLateUs: sample.churnLateUs ?? 0,
     conditions: conditions(command, options, sample.run),
   })
   return withVerdict({ ...result, ...sample.change })

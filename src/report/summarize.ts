@@ -60,7 +60,7 @@ export function summarize(findings: Findings): RunResult {
     ...(findings.http && { http: httpFigures(total, findings.statuses ?? []) }),
     ...(findings.outages && { outages: outageFigures(findings.outages, total.reopened) }),
     ...mapped(timed, distribution),
-    churn: findings.cycles ? churnFigures(total, findings.cycles) : null,
+    churn: findings.churn ? churnFigures(total, findings.churn) : null,
     corruption: findings.countingCorruption
       ? { corruptedBytes: total.corruptedBytes, flippedBits: total.flippedBits }
       : null,
@@ -80,7 +80,7 @@ export function summarize(findings: Findings): RunResult {
   result.failedBecause = failures(result, findings)
   if (findings.http) result.notes.push(...proxyNote(result))
   result.notes.push(...drainNote(result))
-  judgeGenerator(result, { lateUs: findings.cyclesLateUs ?? 0, times: total.cycle })
+  judgeGenerator(result, { lateUs: findings.churnLateUs ?? 0, times: total.churn })
   judgeOwn(result)
   noteSteps(result)
   return withVerdict(result)
@@ -132,11 +132,11 @@ function drainNote({ datagrams, run }: RunResult): string[] {
   ]
 }
 
-const churnFigures = (total: Snapshot, cycles: Pick<Window, 'achieved'>): ChurnFigures => ({
-  planned: total.cyclesPlanned,
-  achieved: cycles.achieved,
-  completed: total.cyclesCompleted,
-  cycleUs: distribution(total.cycle),
+const churnFigures = (total: Snapshot, churn: Pick<Window, 'achieved'>): ChurnFigures => ({
+  planned: total.churnPlanned,
+  achieved: churn.achieved,
+  completed: total.churnCompleted,
+  durationUs: distribution(total.churn),
 })
 
 function datagramFigures(total: Snapshot): DatagramFigures {

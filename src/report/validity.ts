@@ -4,7 +4,7 @@ import { formatCount, formatDuration } from '../vocabulary/units.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'
 import type { Histogram } from '../metrics/histogram.ts'
 import { ranked } from './rank.ts'
-import { cycleShortfall } from './reasons.ts'
+import { churnShortfall } from './reasons.ts'
 import type { RunResult } from './result.ts'
 
 /** A thread that works for this share of its time never waits for the server. */
@@ -25,7 +25,7 @@ const shareCore =
   'Server and generator share the only core of this machine: each takes its time from the other.'
 
 /** How late 1 % of the short connections began, and what they took. */
-interface Cycles {
+interface Churn {
   lateUs: number
   times: Histogram
 }
@@ -34,7 +34,7 @@ interface Cycles {
 type Sent = { connections: number; depth: number; slice: string | undefined }
 
 /** Adds what is to be said about the generator to the result. */
-export function judgeGenerator(result: RunResult, cycles: Cycles): void {
+export function judgeGenerator(result: RunResult, churn: Churn): void {
   const { generator, latenessUs, messages, run } = result
   const openLoop = latenessUs.count > 0
   // A flood is no measurement: there it is worth a word, and no more.
@@ -44,10 +44,10 @@ export function judgeGenerator(result: RunResult, cycles: Cycles): void {
   const behind = messages.deferred > messages.planned * (1 - sentShare)
   const busy = openLoop ? behind && cpu >= busyShareBehind : cpu >= busyShare
   // Where short connections are behind, it may be because of it.
-  const cyclesBehind = cpu >= busyShareBehind && cycleShortfall(result) !== undefined
-  const [cycleNs] = cycles.times.quantiles([0.99])
-  const cyclesLate = cycles.lateUs >= Math.max(lateUs, (lateShare * cycleNs!) / 1e3)
-  const remedy = cyclesBehind
+  const churnBehind = cpu >= busyShareBehind && churnShortfall(result) !== undefined
+  const [churnNs] = churn.times.quantiles([0.99])
+  const churnLate = churn.lateUs >= Math.max(lateUs, (lateShare * churnNs!) / 1e3)
+  const remedy = churnBehind
     ? churnRemedy
     : openLoop
       ? 'Use a lower --rate, or more --threads.'
@@ -55,7 +55,7 @@ export function judgeGenerator(result: RunResult, cycles: Cycles): void {
   // However few samples there are: it is a reason to doubt, and no figure of the server.
   const late = ranked(result.histograms.latenessUs, 0.99) ?? 0
   const lateMost = late >= lateShare * (ranked(result.histograms.responseUs, 0.99) ?? Infinity)
-  if (busy || cyclesBehind) {
+  if (busy || churnBehind) {
     const threads = run.threads === 1 ? 'its thread was' : 'the busiest of its threads was'
     blame(
       `The generator was the limit: ${threads} busy for ${Math.round(cpu * 100)} % of the time, ` +
@@ -66,10 +66,10 @@ export function judgeGenerator(result: RunResult, cycles: Cycles): void {
       `The generator was the limit: 1 % of its messages went out ${formatDuration(late / 1e3)} ` +
         `or more after their time. ${remedy}`,
     )
-  } else if (cyclesLate) {
+  } else if (churnLate) {
     blame(
       'The generator was the limit: 1 % of its short connections began ' +
-        `${formatDuration(cycles.lateUs / 1e3)} or more after their time. ${churnRemedy}`,
+        `${formatDuration(churn.lateUs / 1e3)} or more after their time. ${churnRemedy}`,
     )
   } else if (lateMost) {
     result.notes.push(

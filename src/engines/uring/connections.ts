@@ -80,7 +80,7 @@ export class Connections {
     else if (result !== k.error.NOBUFS && result !== k.ECANCELED) this.#fail(slot, result)
     // There was no free buffer: receive again next turn, when there are buffers.
     if (result === k.error.NOBUFS) this.#sends.later(slot)
-    else if (!more) this.#settle(slot)
+    else if (!more) this.#proceed(slot)
   }
 
   /** A send did not go through whole: one of the turn before, or of this if the queue was full. */
@@ -94,7 +94,7 @@ export class Connections {
     if (result < 0 && result !== k.error.AGAIN) this.#fail(slot, result)
     else if (!(this.#state[slot]! & bit.DEAD))
       this.#keepUnsent(slot, list.at[index]! + sent, unsent, true)
-    this.#settle(slot)
+    this.#proceed(slot)
   }
 
   onRest(slot: number, result: number): void {
@@ -105,7 +105,7 @@ export class Connections {
       this.#lastMove[slot] = this.#look
       if (!this.#unsent.take(slot, result)) this.#state[slot]! &= ~bit.WAITING
     }
-    this.#settle(slot)
+    this.#proceed(slot)
   }
 
   /** A large flow got its descriptor: its bytes are moved once its receive has ended. */
@@ -128,7 +128,7 @@ export class Connections {
       else if (moved === 0) this.#addUnsent(slot, this.#bulk.copyOut(slot), false)
       else if (moved !== k.error.AGAIN) this.#fail(slot, moved)
     }
-    this.#settle(slot)
+    this.#proceed(slot)
   }
 
   /** Received and not sent back yet. */
@@ -206,7 +206,7 @@ export class Connections {
   }
 
   /** Decides what comes next for a connection, as soon as the sends of its turn are known. */
-  #settle(slot: number): void {
+  #proceed(slot: number): void {
     if (this.#sends.isOpen(slot)) {
       this.#sends.later(slot)
       return
@@ -248,7 +248,7 @@ export class Connections {
 
   /** To be called when everything that the last turn submitted is known: its buffers are free. */
   endTurn(due: readonly number[]): void {
-    for (const slot of due) this.#settle(slot)
+    for (const slot of due) this.#proceed(slot)
     this.#sends.endTurn()
   }
 
@@ -276,7 +276,7 @@ export class Connections {
       const before = this.#state[slot]!
       if (before === 0 || before & (bit.DEAD | bit.LEAVING)) continue
       change(slot)
-      if (this.#state[slot] !== before) this.#settle(slot)
+      if (this.#state[slot] !== before) this.#proceed(slot)
     }
   }
 
@@ -287,7 +287,7 @@ export class Connections {
 
   onTick(): void {
     const { rested, still } = this.#bulk.onTick()
-    for (const slot of rested) this.#settle(slot)
+    for (const slot of rested) this.#proceed(slot)
     for (const slot of still) this.#cancelRecv(slot)
   }
 
@@ -295,6 +295,6 @@ export class Connections {
   giveUp(slot: number): void {
     if (!this.#state[slot]) return
     this.#giveUp(slot)
-    this.#settle(slot)
+    this.#proceed(slot)
   }
 }

@@ -30,10 +30,10 @@ export class LoadSlots implements Mover<Stream> {
   readonly #tableAddress: number
   readonly #state: Uint8Array
   /** How much of each stream the kernel has been given, and the length of a send that waits. */
-  readonly #given: Float64Array
+  readonly #submitted: Float64Array
   readonly #sending: Uint32Array
   /** When the kernel was last given something. */
-  #givenNs = 0
+  #submittedNs = 0
   /** Nothing more is sent, and what is under way is cancelled. */
   #halts = false
   /** Streams with something to send, or whose FIN is due. */
@@ -48,7 +48,7 @@ export class LoadSlots implements Mover<Stream> {
     this.#meter = traffic.meter
     this.#tableAddress = tableAddress
     this.#state = new Uint8Array(count).fill(bit.OPEN)
-    this.#given = new Float64Array(count)
+    this.#submitted = new Float64Array(count)
     this.#sending = new Uint32Array(count)
   }
 
@@ -96,7 +96,7 @@ export class LoadSlots implements Mover<Stream> {
     // Bytes for a held connection, or for one closed in this very turn, count for no stream.
     if (stream && this.#state[slot] !== 0) {
       const right = stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)
-      this.#settleOne(slot, stream)
+      this.#countSentOf(slot, stream)
       if (right) this.send(stream, now)
       else this.giveUp(stream)
     }
@@ -128,7 +128,7 @@ export class LoadSlots implements Mover<Stream> {
   onSendFailed(slot: number, length: number, result: number): void {
     if (this.#state[slot] === 0) return
     if (result < 0 && result !== k.error.AGAIN) return this.#onError(slot, result)
-    this.#given[slot]! -= length - Math.max(0, result)
+    this.#submitted[slot]! -= length - Math.max(0, result)
     this.#state[slot]! |= bit.WAITING
     this.#mark(slot)
   }
@@ -137,7 +137,7 @@ export class LoadSlots implements Mover<Stream> {
     if (this.#state[slot] === 0) return
     this.#state[slot]! &= ~bit.SENDING
     if (result <= 0 && result !== k.ECANCELED) return this.#onError(slot, result)
-    this.#given[slot]! -= this.#sending[slot]! - Math.max(0, result)
+    this.#submitted[slot]! -= this.#sending[slot]! - Math.max(0, result)
     this.#mark(slot)
   }
 
@@ -160,21 +160,21 @@ export class LoadSlots implements Mover<Stream> {
    * Counts what the kernel has taken: all that it was given, unless it has said otherwise, which it
    * does before anything comes back.
    */
-  #settleOne(slot: number, stream: Stream): void {
+  #countSentOf(slot: number, stream: Stream): void {
     const state = this.#state[slot]!
     const waiting = state & bit.SENDING ? this.#sending[slot]! : 0
-    stream.handedOver(this.#given[slot]! - waiting, this.#givenNs)
+    stream.onSent(this.#submitted[slot]! - waiting, this.#submittedNs)
   }
 
-  settle(): void {
+  countSent(): void {
     for (const stream of this.#streams)
-      if (this.#state[stream.index]) this.#settleOne(stream.index, stream)
+      if (this.#state[stream.index]) this.#countSentOf(stream.index, stream)
   }
 
   /** Takes all messages out that may go now; flush() gives them to the kernel. */
   send(stream: Stream, now: number): void {
     if (!this.#state[stream.index]) return
-    if (stream.take(now) > 0 || stream.done) this.#mark(stream.index)
+    if (stream.issue(now) > 0 || stream.done) this.#mark(stream.index)
   }
 
   #mark(slot: number): void {
@@ -187,7 +187,7 @@ export class LoadSlots implements Mover<Stream> {
   flush(now: number): void {
     const dirty = this.#dirty
     if (!this.hasDirty) return
-    this.#givenNs = now
+    this.#submittedNs = now
     this.#dirty = []
     for (const slot of dirty) {
       this.#state[slot]! &= ~bit.DIRTY
@@ -199,8 +199,8 @@ export class LoadSlots implements Mover<Stream> {
     const state = this.#state[slot]!
     if (state & bit.SENDING) return
     const { payload } = this.#traffic
-    const offset = this.#given[slot]!
-    const backlog = stream.sentBytes - offset
+    const offset = this.#submitted[slot]!
+    const backlog = stream.issuedBytes - offset
     if (backlog === 0) {
       if (stream.done && !(state & bit.FINISHED)) {
         this.#state[slot]! |= bit.FINISHED
@@ -210,7 +210,7 @@ export class LoadSlots implements Mover<Stream> {
     }
     const length = Math.min(backlog, payload.pieceBytes(offset))
     const address = this.#tableAddress + payload.at(stream.connection, offset)
-    this.#given[slot] = offset + length
+    this.#submitted[slot] = offset + length
     if (length > atOnceMaxBytes || state & bit.WAITING) {
       this.#state[slot] = (state | bit.SENDING) & ~bit.WAITING
       this.#sending[slot] = length
@@ -234,7 +234,7 @@ export class LoadSlots implements Mover<Stream> {
     const state = this.#state[slot]!
     if (!state) return
     const stream = this.#streams[slot]
-    if (stream) this.#settleOne(slot, stream)
+    if (stream) this.#countSentOf(slot, stream)
     if (state & bit.SENDING) entries.cancel(this.#ring, tag(kind.REST, slot))
     entries.cancel(this.#ring, tag(kind.RECV, slot))
     entries.close(this.#ring, slot)

@@ -52,7 +52,7 @@ export class Sends {
   #turn = 1
   #list: SendList
   #submitted: SendList
-  #unsettled: number[] = []
+  #later: number[] = []
 
   constructor(ring: Ring, pool: BufferPool, slots: number) {
     this.#ring = ring
@@ -71,7 +71,7 @@ export class Sends {
 
   /** To be looked at again when the sends of this turn are known. */
   later(slot: number): void {
-    this.#unsettled.push(slot)
+    this.#later.push(slot)
   }
 
   /** What the waiter needs to know before the next wait; the same object each time. */
@@ -79,9 +79,9 @@ export class Sends {
     const turn = this.#about
     turn.moved = moved
     turn.due = none
-    if (this.#unsettled.length === 0) return turn
-    turn.due = this.#unsettled
-    this.#unsettled = []
+    if (this.#later.length === 0) return turn
+    turn.due = this.#later
+    this.#later = []
     return turn
   }
 

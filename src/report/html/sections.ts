@@ -120,11 +120,7 @@ export function distributions(result: RunResult): Markup {
     if (times) all.push([name, times, meanings[name].help])
   }
   if (result.churn)
-    all.push([
-      'churn cycle',
-      result.churn.cycleUs,
-      'a short connection, from its planned instant on',
-    ])
+    all.push(['churn', result.churn.durationUs, 'a short connection, from its planned instant on'])
   const mark = marker(result.generator)
   const isOpenLoop = result.rates.plannedPerSecond !== null
   const service = isOpenLoop ? 'service.' : ''

@@ -1,9 +1,11 @@
-/** Short connections beside the steady ones: each connects, echoes one message and closes. */
+/**
+ * Churn: short connections beside the steady ones; each connects, echoes one message and closes.
+ */
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { diagnose, type Diagnosis } from '../../../load/diagnosis.ts'
 import { endText, statusDiagnosis } from '../../../load/ending.ts'
-import { createCycles, type Cycles } from '../../../load/cycles.ts'
+import { createChurnPlan, type ChurnPlan } from '../../../load/churn-plan.ts'
 import { copyOf, firstWrongByte } from '../../../load/payload.ts'
 import { Replies, type CameLog } from '../../../load/replies.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
@@ -18,34 +20,34 @@ import type { Dial } from '../core/link.ts'
 import { afterTimeout } from '../core/patience.ts'
 import { noteFailure } from './note-failure.ts'
 import { countReconnects } from '../http/reconnects.ts'
-import type { UnderWay, WrongBytes } from '../../../load/wrong-bytes.ts'
+import type { InFlight, WrongBytes } from '../../../load/wrong-bytes.ts'
 
-/** How many may be open at once; more that are due wait, and their response time shows it. */
+/** How many may be open at once; others that are due wait, and their time contains the wait. */
 const openMax = 5_000
-/** How many may connect at once: more handshakes on a processor would all end late, or never. */
+/** How many may be connecting at once: if there were more, all of them would end late, or never. */
 const openingMax = 256
-/** How many of the warm-up are skipped one by one, which keeps a random schedule as it was. */
+/** So many of the warm-up are skipped one by one; more at once, which makes random gaps even. */
 const skippedMax = 1_000
 
 export class Churn {
-  /** Cycles under way, and how many of them are not connected yet. */
+  /** Short connections that have begun and not ended; how many of them are not connected yet. */
   open = 0
   #opening = 0
-  /** Cycles under way that began before the end of the load. */
+  /** How many of those began before the load was over. */
   #owing = 0
   readonly #task: LoadTask
   readonly #meter: Meter
   readonly #traffic: Traffic
   readonly #dial: Dial
-  readonly #cycles: Cycles
-  /** Called when there may be room for the next cycle. */
+  readonly #plan: ChurnPlan
+  /** Called when there may be room for the next one. */
   readonly #onRoom: () => void
-  /** Ends all cycles that are under way. */
+  /** Ends all that have begun. */
   readonly #abandon = new AbortController()
-  /** How late the measured cycles began, from when there was room for them. */
+  /** How late those of the window began, counted from the instant at which there was room. */
   readonly #lateness = new Histogram()
   #roomNs = 0
-  /** When the measured cycles were completed. */
+  /** When those of the window were completed. */
   #completed = new Replies(0)
   #startedNs = 0
   #abandoned = false
@@ -56,7 +58,7 @@ export class Churn {
     this.#meter = meter
     this.#traffic = traffic
     const { firstConnection: first, connectionStep: step } = task
-    this.#cycles = createCycles(task.arrivals, task.churn!, { first, step })
+    this.#plan = createChurnPlan(task.arrivals, task.churn!, { first, step })
     this.#onRoom = onRoom
     setMaxListeners(0, this.#abandon.signal)
   }
@@ -66,7 +68,7 @@ export class Churn {
     this.#completed = new Replies(this.#traffic.measureFromNs)
   }
 
-  /** When the next cycle is to begin; Infinity while there is no room, and after the last one. */
+  /** When the next one is to begin; Infinity while there is no room, and after the last one. */
   get nextNs(): number {
     return this.#isFull || !this.#isWanted ? Infinity : this.#dueNs
   }
@@ -75,13 +77,13 @@ export class Churn {
     return this.open >= openMax || this.#opening >= openingMax
   }
 
-  /** Whether every cycle has ended, and no more will be due. */
+  /** Whether all have ended, and no more will be due. */
   get done(): boolean {
     return this.open === 0 && this.#traffic.over && !this.#isWanted
   }
 
   get #dueNs(): number {
-    return this.#startedNs + this.#cycles.nextNs
+    return this.#startedNs + this.#plan.nextNs
   }
 
   get #isWanted(): boolean {
@@ -89,30 +91,32 @@ export class Churn {
     return !this.#traffic.over || this.#dueNs < this.#traffic.plannedUntilNs
   }
 
-  /** Begins the cycles that are due and have room; the others begin when there is room. */
+  /** Begins those that are due and have room; the others begin when there is room. */
   plan(now: number): void {
     if (now >= this.#traffic.measureFromNs) this.#skipWarmUp()
     while (this.nextNs <= now) {
       const plannedNs = this.nextNs
       if (plannedNs >= this.#traffic.measureFromNs)
         this.#lateness.record(now - Math.max(plannedNs, this.#roomNs))
-      void this.#cycle(plannedNs, this.#cycles.take())
+      void this.#shortConnection(plannedNs, this.#plan.take())
     }
   }
 
-  /** Cycles that the warm-up left over are dropped, so that they do not delay measured ones. */
+  /**
+   * Those that the warm-up left over are dropped, so that they do not delay those of the window.
+   */
   #skipWarmUp() {
     const untilNs = this.#traffic.measureFromNs - this.#startedNs
-    for (let n = 0; n < skippedMax && this.#cycles.nextNs < untilNs; n++) this.#cycles.take()
-    if (this.#cycles.nextNs < untilNs) this.#cycles.takeMany(untilNs)
+    for (let n = 0; n < skippedMax && this.#plan.nextNs < untilNs; n++) this.#plan.take()
+    if (this.#plan.nextNs < untilNs) this.#plan.takeMany(untilNs)
   }
 
-  /** So late, or later, 1 % of the measured cycles began; undefined if there was none. */
+  /** How late those of the window began: the 99th percentile; undefined if there was none. */
   get lateNs(): number | undefined {
     return this.#lateness.count > 0 ? this.#lateness.quantiles([0.99])[0] : undefined
   }
 
-  /** The measured window, and when its cycles were completed. */
+  /** The window, and when its short connections were completed. */
   get log(): CameLog {
     const { measureFromNs, plannedUntilNs } = this.#traffic
     const lengthNs = Math.max(0, plannedUntilNs - measureFromNs)
@@ -120,13 +124,13 @@ export class Churn {
   }
 
   /** @param number among the short connections of the whole load */
-  async #cycle(plannedNs: number, number: number): Promise<void> {
+  async #shortConnection(plannedNs: number, number: number): Promise<void> {
     const { counters, histograms } = this.#meter
     const measured = plannedNs >= this.#traffic.measureFromNs
     this.open++
     const owing = this.#traffic.over ? 0 : 1
     this.#owing += owing
-    if (measured) counters[counter.cyclesPlanned]!++
+    if (measured) counters[counter.churnPlanned]!++
     try {
       const startNs = nowNs()
       const socket = await this.#connect()
@@ -139,8 +143,8 @@ export class Churn {
       if (failure) counters[counter[failure]]!++
       else if (measured) {
         const now = nowNs()
-        counters[counter.cyclesCompleted]!++
-        histograms.cycle.record(now - plannedNs)
+        counters[counter.churnCompleted]!++
+        histograms.churn.record(now - plannedNs)
         this.#completed.record(now, 1)
       }
     } catch (error) {
@@ -189,7 +193,7 @@ export class Churn {
       receivedBytes += right
       if (right < chunk.length) {
         failure ??= 'wrongBytes'
-        const wrong = { connection, receivedBytes, sentBytes: sizeBytes }
+        const wrong = { connection, receivedBytes, issuedBytes: sizeBytes }
         this.#traffic.evidence.note(this.#describe(wrong, chunk.subarray(right)))
         socket.destroy()
       } else if (receivedBytes === sizeBytes) socket.end()
@@ -208,7 +212,7 @@ export class Churn {
       socket.on('close', () => {
         done()
         if (this.#abandon.signal.aborted) return resolve('abandoned')
-        const unanswered = { connection, receivedBytes, sentBytes: sizeBytes }
+        const unanswered = { connection, receivedBytes, issuedBytes: sizeBytes }
         if (failure && receivedBytes < sizeBytes)
           this.#traffic.evidence.note(this.#describe(unanswered, failure, said))
         resolve(failure)
@@ -217,12 +221,12 @@ export class Churn {
   }
 
   /** @param found the wrong bytes, or why none came */
-  #describe(wrong: UnderWay, found: Buffer | FailureName, said?: string): WrongBytes {
+  #describe(wrong: InFlight, found: Buffer | FailureName, said?: string): WrongBytes {
     const { payload, streams } = this.#traffic
-    const { connection, receivedBytes: offset, sentBytes } = wrong
+    const { connection, receivedBytes: offset, issuedBytes } = wrong
     const received = typeof found === 'string' ? Buffer.alloc(0) : found
-    const missing = plural(sentBytes - offset, 'byte')
-    const owed = { missingBytes: sentBytes - offset, cameBytes: offset, inWarmUp: false }
+    const missing = plural(issuedBytes - offset, 'byte')
+    const owed = { missingBytes: issuedBytes - offset, cameBytes: offset, inWarmUp: false }
     const { cause, detail }: Diagnosis =
       typeof found !== 'string'
         ? diagnose(payload, wrong, found, streams)
@@ -244,8 +248,8 @@ export class Churn {
   }
 
   /**
-   * Ends all cycles that are under way: they count as unanswered, also those of the warm-up, which
-   * are in no other figure. Cycles that could not begin in time count as planned.
+   * Ends all that have begun. They count as unanswered, also those of the warm-up, which are in no
+   * other figure. Those that could not begin in time count as planned.
    */
   abandon(): void {
     if (this.#abandoned) return
@@ -253,7 +257,7 @@ export class Churn {
     const { counters } = this.#meter
     if (this.#traffic.over && plannedUntilNs >= measureFromNs) {
       this.#skipWarmUp()
-      counters[counter.cyclesPlanned]! += this.#cycles.takeMany(plannedUntilNs - this.#startedNs)
+      counters[counter.churnPlanned]! += this.#plan.takeMany(plannedUntilNs - this.#startedNs)
     }
     counters[counter.unanswered]! += this.#owing
     this.#abandoned = true

@@ -57,20 +57,20 @@ export class LoadConnection {
   send(): void {
     const [stream, socket] = [this.#stream, this.#socket]
     while (socket.writable && socket.writableLength < unsentMaxBytes) {
-      const offset = stream.sentBytes
+      const offset = stream.issuedBytes
       // Messages that may go out together are written together, with one write for each piece.
-      const length = stream.take(nowNs(), this.#hasBounds ? 1 : togetherBytes)
+      const length = stream.issue(nowNs(), this.#hasBounds ? 1 : togetherBytes)
       if (length === 0) break
       this.#write(offset, length)
     }
-    this.settle()
+    this.countSent()
     this.finish()
   }
 
   /** Counts as sent what the system has taken; what libuv still has is not sent. */
-  settle(atNs?: number): void {
+  countSent(atNs?: number): void {
     const [stream, socket] = [this.#stream, this.#socket]
-    if (!socket.destroyed) stream.handedOver(stream.sentBytes - unsentBytes(socket), atNs)
+    if (!socket.destroyed) stream.onSent(stream.issuedBytes - unsentBytes(socket), atNs)
   }
 
   #write(offset: number, length: number) {
@@ -95,7 +95,7 @@ export class LoadConnection {
       ? this.#stream.arrivedMessage(chunk, nowNs())
       : this.#stream.arrived(chunk, 0, chunk.length, nowNs())
     if (right) return this.send()
-    this.settle()
+    this.countSent()
     this.#socket.destroy()
   }
 
@@ -113,7 +113,7 @@ export class LoadConnection {
 
   /** Closes at once. What has not come back is lost, and counts as planned but not received. */
   abandon(): void {
-    this.settle()
+    this.countSent()
     this.#stream.failed = true
     this.#socket.destroy()
   }

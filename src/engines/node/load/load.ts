@@ -105,8 +105,8 @@ class LoadSession implements Session, Mover<Stream> {
     const outages = this.#traffic.outages?.since(measureFromNs)
     const { wrong, statuses, reasons } = evidence
     const { effort } = this.#turns
-    const { log: cycles, lateNs: cyclesLateNs } = this.#churn ?? {}
-    return { wrong, log, stages, statuses, reasons, effort, cycles, cyclesLateNs, outages }
+    const { log: churn, lateNs: churnLateNs } = this.#churn ?? {}
+    return { wrong, log, stages, statuses, reasons, effort, churn, churnLateNs, outages }
   }
 
   /** Keeps an idle connection open; if the server ends it, that is a failure. */
@@ -155,8 +155,8 @@ class LoadSession implements Session, Mover<Stream> {
     else if (this.#traffic.over) this.#leave(stream)
   }
 
-  settle(atNs?: number): void {
-    for (const connection of this.#connections) connection?.settle(atNs)
+  countSent(atNs?: number): void {
+    for (const connection of this.#connections) connection?.countSent(atNs)
   }
 
   giveUp(stream: Stream): void {

@@ -130,7 +130,7 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
   #onSent(stream: DatagramStream, socket: Socket, sequence?: number) {
     return (error: Error | null) => {
       if (error) this.#onError(stream, socket, error)
-      else if (socket === this.#places[stream.index]!.socket) stream.handedOver(sequence)
+      else if (socket === this.#places[stream.index]!.socket) stream.onSent(sequence)
     }
   }
 
@@ -153,7 +153,7 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
     if (moving) return
     const onSent = this.#onSent(stream, socket)
     while (!this.#turns.ended && socket.getSendQueueCount() < unsentMax) {
-      const datagram = stream.take(nowNs())
+      const datagram = stream.issue(nowNs())
       if (!datagram) break
       socket.send(datagram, onSent)
     }

@@ -1,32 +1,34 @@
-/** When short connections are due: one plan of all, of which each part takes every so-manieth. */
+/**
+ * When short connections are due: one plan for the whole load, of which each part has its share.
+ */
 import { createPacer, type Arrivals } from './pacer.ts'
 import { sizeOf, whole, type Part } from './part.ts'
 
 /** Of the whole load. */
-export interface CyclePace {
+export interface ChurnPace {
   ratePerSecond: number
   seed: number
 }
 
-export interface Cycles {
+export interface ChurnPlan {
   /** When the next one of this part is due, in nanoseconds after the start. */
   readonly nextNs: number
-  /** Takes it: its number among all of the whole load. */
+  /** Takes that one out of the plan; returns its number among those of the whole load. */
   take(): number
-  /** Takes all that are due before an instant, without a look at each: how many. */
+  /** Takes all that are due before an instant, however many they are; returns their number. */
   takeMany(beforeNs: number): number
 }
 
-export const createCycles = (arrivals: Arrivals, pace: CyclePace, part: Part): Cycles => {
+export const createChurnPlan = (arrivals: Arrivals, pace: ChurnPace, part: Part): ChurnPlan => {
   const { first, step } = part
   const pacer = createPacer(arrivals, { ...pace, connections: 1 }, whole)
-  /** The number of the next of all. */
+  /** The number of the next one, among those of the whole load. */
   let number = 0
   const seek = () => {
     for (; number % step !== first; number++) pacer.take()
-    cycles.nextNs = pacer.nextNs
+    plan.nextNs = pacer.nextNs
   }
-  const cycles = {
+  const plan = {
     nextNs: 0,
     take() {
       pacer.take()
@@ -44,5 +46,5 @@ export const createCycles = (arrivals: Arrivals, pace: CyclePace, part: Part): C
     },
   }
   seek()
-  return cycles
+  return plan
 }

@@ -1,38 +1,45 @@
-/** How much of a stream the system has taken: only that is sent. */
+/**
+ * How much of a connection's stream was sent: what the system has accepted. What the generator has
+ * issued beyond that still waits in this process.
+ */
 import { counter, type Meter } from '../metrics/meter.ts'
 import { nowNs } from '../vocabulary/clock.ts'
 import type { Replies } from './replies.ts'
 import type { Sizes } from './sizes.ts'
 
-interface Sending {
+interface Counting {
   readonly meter: Meter
   readonly sizes: Sizes
-  /** When messages of the window were taken. */
+  /** When messages of the window were sent. */
   readonly sends: Replies
 }
 
-export class Handed {
+export class SentBytes {
   bytes = 0
-  /** Messages of the warm-up that were taken out to be sent; they are the first. */
+  /** How many messages of the warm-up were issued; they are the first of the stream. */
   warm = 0
   #warmBytes = 0
-  /** Those that the system has taken whole, and where the last of them ends. */
+  /** Messages that were sent whole, and the offset at which the last of them ends. */
   #messages = 0
   #end = 0
-  readonly #traffic: Sending
+  readonly #traffic: Counting
   readonly #connection: number
 
-  constructor(traffic: Sending, connection: number) {
+  constructor(traffic: Counting, connection: number) {
     this.#traffic = traffic
     this.#connection = connection
   }
 
-  takeWarm(sizeBytes: number): void {
+  /** A message of the warm-up was issued. */
+  issueWarm(sizeBytes: number): void {
     this.warm++
     this.#warmBytes += sizeBytes
   }
 
-  /** Up to there, which is more than before. @param messages how many end there, if one does */
+  /**
+   * The stream was sent up to an offset, which is larger than before.
+   * @param messages how many messages that is, if one ends at the offset
+   */
   extend(untilBytes: number, messages: number | undefined, atNs = nowNs()): void {
     const [messagesBefore, bytesBefore] = [this.#messages, this.bytes]
     if (messages === undefined) this.#count(untilBytes)
@@ -53,13 +60,13 @@ export class Handed {
     counters[counter.warmupBytesOut]! += Math.min(untilBytes, this.#warmBytes) - bytesBefore
   }
 
-  /** It goes on from there: what the system has not taken of what is before is never sent. */
+  /** Continues at a later offset, on a new connection: what lies between is never sent. */
   skip(toBytes: number, messages: number): void {
     this.bytes = this.#end = toBytes
     this.#messages = messages
   }
 
-  /** The messages that end before that place. */
+  /** Counts the messages that end at an offset or before it. */
   #count(untilBytes: number): void {
     const { sizes } = this.#traffic
     for (;;) {
@@ -70,7 +77,7 @@ export class Handed {
     }
   }
 
-  /** Of those that were sent, how many there are behind the first ones, the warm-up left out. */
+  /** How many messages of the window were sent, the first `messages` of the stream left out. */
   measuredBeyond(messages: number): number {
     return Math.max(0, this.#messages - Math.max(messages, this.warm))
   }
