@@ -34,6 +34,11 @@ const commands: Record<string, Row> = {
     description: 'measure rate and round trips of an echo server, every byte verified',
     load: async () => (await import('./bench.ts')).completeBench,
   },
+  check: {
+    usage: '[options] [address]',
+    description: 'find out what is wrong with the path to an echo endpoint, and where',
+    load: async () => (await import('./check.ts')).completeCheck,
+  },
   ctl: {
     usage: '[options] [command]',
     description: 'look into a running `yodel serve --dashboard`, and change it',

@@ -4,6 +4,7 @@ import { transportNames } from '../vocabulary/transport.ts'
 import { optionsIn, type Option } from '../options/form.ts'
 import { isForEngine, isForTransport } from '../options/where.ts'
 import { benchTables } from './bench.ts'
+import { checkTables } from './check.ts'
 import { connectTables } from './connect.ts'
 import { floodTables } from './flood.ts'
 import { usualOf, type Tables } from './option-flags.ts'
@@ -14,6 +15,7 @@ const verbs: Record<string, Tables> = {
   connect: connectTables,
   flood: floodTables,
   bench: benchTables,
+  check: checkTables,
 }
 
 const code = (text: string) => (text === '' ? '' : `\`${text}\``)

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { faultKinds } from '../faults/index.ts'
+import { questionNames, questionOf } from '../checks/questions.ts'
 import { appliesTo } from '../faults/check.ts'
 import {
   abilities,
@@ -118,6 +119,24 @@ function firstSentence(file: string): string {
   return /^.*?\.(?= |$)/.exec(words)?.[0].slice(0, -1) ?? words
 }
 
+const questionRows = (): string[][] =>
+  questionNames.map(name => {
+    const { asks, transports, figures } = questionOf(name)
+    const expected = Object.keys(figures).map(figure => `\`${figure}\``)
+    const link = `[\`${name}\`](#${name})`
+    return [link, asks, transports.join(', '), expected.join(', ')]
+  })
+
+const findingRows = (): string[][] =>
+  questionNames.flatMap(name =>
+    Object.entries(questionOf(name).findings).map(([finding, { outcome, effect, advice }]) => [
+      `${name}: **${finding}**`,
+      outcome,
+      effect,
+      advice,
+    ]),
+  )
+
 /** What stands between `<!-- NAME -->` and `<!-- end -->`. */
 const parts: Record<string, { page: string; text: () => string }> = {
   'what each engine can do': {
@@ -138,6 +157,14 @@ const parts: Record<string, { page: string; text: () => string }> = {
     text: () => table(['case', 'marked', 'verdict, exit code', 'said'], validityRows()),
   },
   map: { page: 'docs/map.md', text: () => [...mapOf('src/'), ...mapOf('page/')].join('\n').trim() },
+  'questions of check': {
+    page: 'docs/check.md',
+    text: () => table(['question', 'asks', 'on', 'figures'], questionRows()),
+  },
+  'findings of check': {
+    page: 'docs/check.md',
+    text: () => table(['finding', 'outcome', 'what it does', 'what to look at'], findingRows()),
+  },
   'faults by transport': {
     page: 'docs/faults.md',
     text: () =>
@@ -154,6 +181,12 @@ test('docs/faults.md has a line for each fault', () => {
     const found = lines.find(line => line.startsWith(`| \`${kind}`) && line.includes(`'${kind}'`))
     assert.ok(found, `docs/faults.md says nothing of ${kind}.`)
   }
+})
+
+test('docs/check.md has a section for each question', () => {
+  const text = readFileSync(new URL('docs/check.md', root), 'utf8')
+  for (const name of questionNames)
+    assert.match(text, new RegExp(`^### ${name}$`, 'm'), `docs/check.md says nothing of ${name}.`)
 })
 
 test('README.md has a line for each transport', () => {

@@ -1,0 +1,83 @@
+/** check(address): what is wrong with the path to an echo endpoint, and whose fault it is. */
+import { toAddress, type Address } from './vocabulary/address.ts'
+import { usageError } from './vocabulary/errors.ts'
+import { parseExpectation } from './checks/expectation.ts'
+import { checkOptions, type CheckOptions } from './checks/options.ts'
+import type { Cost, Limits } from './checks/limits.ts'
+import { questionNames, type QuestionName } from './checks/questions.ts'
+import type { CheckResult, QuestionResult } from './checks/result.ts'
+import { costOf, run, type Plan } from './checks/run.ts'
+import { checkOptions as checkValues, resolve } from './options/form.ts'
+import { askedFor, checkTransport } from './options/where.ts'
+import { checkCalling } from './wire/tls/credentials.ts'
+
+export { checkOptions, checkDefaults, type CheckOptions } from './checks/options.ts'
+
+/** A check that runs. */
+export interface CheckRun {
+  /** What it may use at most. */
+  readonly cost: Cost
+  /** Calls back with each answer as it is found, those before included. */
+  onAnswer(listener: (result: QuestionResult) => void): void
+  /** Ends it: `finished` rejects. */
+  stop(): void
+  /** Rejects with a UserError if nobody answers. */
+  readonly finished: Promise<CheckResult>
+}
+
+/** A reply that is later than this, and four round trips, is missing. */
+const silenceMs = 1_000
+/** What a question sends in a row, unless it is thorough. */
+const rowBytes = 2 ** 20
+
+/**
+ * Asks an echo endpoint, and the path to it, one question after the other.
+ * @throws UserError if an option makes no sense
+ */
+export function check(address: string | Address, options: CheckOptions = {}): CheckRun {
+  checkValues(checkOptions, options)
+  const plan = planOf(toAddress(address), options)
+  checkTransport(askedFor(checkOptions, options), plan.address.transport, 'client')
+  checkCalling(plan.calling)
+  const stopping = new AbortController()
+  const answers: QuestionResult[] = []
+  const listeners = new Set<(result: QuestionResult) => void>()
+  const onAnswer = (result: QuestionResult) => {
+    answers.push(result)
+    for (const listener of listeners) listener(result)
+  }
+  const finished = run(plan, onAnswer, stopping.signal)
+  // A caller may look at it later.
+  finished.catch(() => {})
+  return {
+    cost: costOf(plan),
+    onAnswer(listener) {
+      answers.forEach(answer => listener(answer))
+      listeners.add(listener)
+    },
+    stop: () => stopping.abort(),
+    finished,
+  }
+}
+
+function planOf(address: Address, options: CheckOptions): Plan {
+  const { only, skip = [], thorough, maxConnections, ...wanted } = resolve(checkOptions, options)
+  const expectations = (wanted.expect ?? []).map(parseExpectation)
+  const questions = questionNames.filter(
+    name => (only?.includes(name) ?? true) && !skip.includes(name),
+  )
+  if (questions.length === 0)
+    throw usageError('No question is left.', `The questions are ${questionNames.join(', ')}.`)
+  for (const { text, question } of expectations)
+    if (!questions.includes(question))
+      throw usageError(`--expect '${text}' needs the question ${question}.`, 'Do not leave it out.')
+  const idleMs = options.idleMs ?? Math.max(wanted.idleMs, expectedIdle(expectations))
+  const limits: Limits = { thorough, silenceMs, bytes: rowBytes, idleMs, maxConnections }
+  return { address, calling: wanted.calling, questions, expectations, limits }
+}
+
+/** A silence that is expected to be survived has to be tried. */
+const expectedIdle = (expectations: Plan['expectations']): number =>
+  Math.max(0, ...expectations.map(({ figure, limit }) => (figure === 'idle' ? limit : 0)))
+
+export type { QuestionName, CheckResult, QuestionResult }

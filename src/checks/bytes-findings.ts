@@ -1,0 +1,71 @@
+/** What the question of bytes may find, what that does to programs, and what to look at. */
+import type { FindingKind } from './question.ts'
+
+const translators =
+  'Look for a program on the way that treats the stream as text, or has a protocol of its own: a ' +
+  'telnet or terminal server, a serial line, `socat` with `crnl` or `pty`, a proxy that ' +
+  'inspects content.'
+
+export const byteFindings = {
+  'no-echo': {
+    outcome: 'fails',
+    effect: 'This is no echo endpoint, or something on the way answers in its place.',
+    advice:
+      'Check the port and the transport of the address. If the right server runs there, a proxy ' +
+      'or a captive portal answers for it.',
+  },
+  silent: {
+    outcome: 'fails',
+    effect: 'A program that waits for an answer waits until its own timeout.',
+    advice:
+      'See whether the server reads at all (its log, its CPU, `ss -tn` on its machine: a full ' +
+      'Recv-Q means it does not), and whether a proxy accepts on its behalf without a server ' +
+      'behind it.',
+  },
+  greeting: {
+    outcome: 'fails',
+    effect:
+      'The first message that a client reads is not an answer to what it sent; every later ' +
+      'answer is taken for that of the message before it.',
+    advice:
+      'Look for a server that greets (a banner), or a proxy that inserts a header or a notice.',
+  },
+  changed: {
+    outcome: 'fails',
+    effect: 'Binary protocols, compressed and encrypted data break; text may break silently.',
+    advice: translators,
+  },
+  added: {
+    outcome: 'fails',
+    effect: 'Whatever counts bytes or frames loses its place, and reads rubbish from there on.',
+    advice: translators,
+  },
+  lost: {
+    outcome: 'fails',
+    effect: 'Messages are too short; what counts bytes waits for ever for the rest.',
+    advice: translators,
+  },
+  'line-buffered': {
+    outcome: 'fails',
+    effect: 'A protocol whose messages do not end in a line end hangs.',
+    advice:
+      'The server, or a program on the way, reads by line: `cat` behind a terminal, readline(), ' +
+      'for-line loops, stdio with line buffers. Let it read what there is.',
+  },
+  stuck: {
+    outcome: 'fails',
+    effect: 'A program that sends this waits for its answer until its own timeout.',
+    advice:
+      'If small pieces are stuck, something waits for more before it passes them on; if large ' +
+      'ones are, ask `--only sizes`; see the log of every proxy on the way for what it rejects.',
+  },
+  closed: {
+    outcome: 'fails',
+    effect: 'A connection that carries this breaks off, in the middle of whatever it did.',
+    advice:
+      'Something parses the stream and gives up: a proxy in HTTP mode, an inspecting firewall, a ' +
+      'server with a limit. See their logs at this instant.',
+  },
+} as const satisfies Record<string, FindingKind>
+
+export type ByteFinding = keyof typeof byteFindings

@@ -1,0 +1,211 @@
+/** Bytes: does every byte come back as it was sent, and nothing else? */
+import { formatSize } from '../vocabulary/units.ts'
+import { changeOf, shown, type Change } from './changes.ts'
+import { byteFindings, type ByteFinding } from './bytes-findings.ts'
+import { pieces, volume, type Piece } from './bytes-pieces.ts'
+import type { Probe } from './probe.ts'
+import { question, type Found } from './question.ts'
+import type { Scene } from './scene.ts'
+
+/** How long a server that speaks first may take for it. */
+const greetingMs = 250
+/** What comes behind the last echo comes at once, or not at all. */
+const extraMs = 60
+/** More pieces than that say nothing new. */
+const badMax = 3
+
+type Finding = Found<ByteFinding>
+
+export const bytes = question({
+  asks: 'whether every byte comes back as it was sent, and nothing else',
+  transports: ['tcp', 'unix', 'tls'],
+  findings: byteFindings,
+  figures: {},
+  withoutEcho: true,
+  cost: ({ thorough, bytes, silenceMs }) => ({
+    atOnce: 1,
+    connections: 3 + pieces.length,
+    bytes: (thorough ? 64 : 1) * bytes + 2 ** 14,
+    ms: greetingMs + silenceMs * (badMax + 1) + (thorough ? 60_000 : 1_000),
+  }),
+  async ask(scene) {
+    const found: Finding[] = []
+    const greeting = await listen(scene)
+    if (greeting) found.push(greeting)
+    if (!scene.known.echoes) {
+      found.push(await describeNoEcho(scene))
+      return { said: 'what is sent does not come back', found }
+    }
+    if (scene.known.byLine) found.push(await describeByLine(scene))
+    const bad = joined(await askPieces(scene))
+    found.push(...bad)
+    if (bad.length === 0) found.push(...(await askVolume(scene)))
+    scene.known.exact = found.every(({ name }) => name === 'greeting' || name === 'line-buffered')
+    const total = formatSize(scene.used.bytes)
+    return {
+      said:
+        found.length === 0
+          ? `all 256 values, line ends, control bytes, single bytes: ${total} came back unchanged`
+          : found[0]!.said,
+      found,
+    }
+  },
+})
+
+/** Sends nothing, and looks at what comes. */
+async function listen(scene: Scene): Promise<Finding | undefined> {
+  const { known } = scene
+  const before = known.greetingBytes
+  known.greetingBytes = 0
+  const probe = await scene.open()
+  await probe.until(() => false, greetingMs)
+  await probe.close()
+  known.greetingBytes = Math.max(before, probe.receivedBytes)
+  if (probe.receivedBytes === 0 && before === 0) return undefined
+  return {
+    name: 'greeting',
+    said: `${formatSize(known.greetingBytes)} came before anything was sent`,
+    evidence: [probe.story, `it begins with ${shown(probe.received, 60)}`],
+  }
+}
+
+async function describeNoEcho(scene: Scene): Promise<Finding> {
+  const probe = await scene.open()
+  await probe.write(Buffer.from('yodel check\n'))
+  await probe.until(() => false, scene.silenceMs)
+  await probe.close()
+  const reply = probe.received
+  const evidence = [probe.story]
+  if (reply.length > 0) evidence.push(`what came begins with ${shown(reply, 60)}`)
+  if (reply.length === 0)
+    return {
+      name: 'silent',
+      said:
+        probe.ending === undefined
+          ? 'it takes the connection and what is sent, and nothing comes back'
+          : `it takes the connection, and ends it (${probe.ending}) without an echo`,
+      evidence,
+    }
+  return { name: 'no-echo', said: `what comes back is no echo${speaks(reply)}`, evidence }
+}
+
+/** Which protocol an answer is of, by its first bytes. */
+function speaks(reply: Buffer): string {
+  const start = reply.subarray(0, 8).toString('latin1')
+  if (start.startsWith('HTTP/')) return ': an HTTP server answers'
+  if (reply[0]! >= 0x14 && reply[0]! <= 0x17 && reply[1] === 3) return ': a TLS server answers'
+  if (start.startsWith('SSH-')) return ': an SSH server answers'
+  return ''
+}
+
+async function describeByLine(scene: Scene): Promise<Finding> {
+  const probe = await scene.open()
+  await probe.write(Buffer.from('yodel'))
+  await probe.until(() => false, greetingMs)
+  await probe.write(Buffer.from('\n'))
+  await probe.bytes(6, scene.silenceMs)
+  await probe.close()
+  return {
+    name: 'line-buffered',
+    said: 'nothing comes back before a line end is sent',
+    evidence: [probe.story],
+  }
+}
+
+/** Each piece on the connection of the one before, while that is good for it. */
+async function askPieces(scene: Scene): Promise<Finding[]> {
+  const found: Finding[] = []
+  let probe: Probe | undefined
+  for (const piece of pieces) {
+    if (found.length >= badMax) break
+    if (piece.first || probe?.ending !== undefined) {
+      await probe?.close()
+      probe = undefined
+    }
+    probe ??= await scene.open()
+    probe.discard()
+    const bad = await askPiece(scene, probe, piece)
+    if (!bad) continue
+    found.push(bad)
+    await probe.close()
+    probe = undefined
+  }
+  await probe?.close()
+  return found
+}
+
+async function askPiece(scene: Scene, probe: Probe, piece: Piece): Promise<Finding | undefined> {
+  const sent = scene.known.byLine ? Buffer.concat([piece.data, Buffer.from('\n')]) : piece.data
+  if (piece.apart)
+    for (const byte of sent) {
+      await probe.write(Buffer.of(byte))
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  else await probe.write(sent)
+  const isWrong = () => !sent.subarray(0, probe.receivedBytes).equals(probe.received)
+  const waited = await probe.until(
+    () => probe.receivedBytes >= sent.length || isWrong(),
+    scene.silenceMs,
+  )
+  // Fewer come than were sent where some are dropped.
+  if (waited === 'done' && isWrong()) await probe.until(() => false, extraMs + scene.known.rttMs)
+  if (piece.last || probe.receivedBytes > sent.length) await probe.until(() => false, extraMs)
+  const received = probe.received
+  const change = changeOf(sent, received)
+  if (!change) return undefined
+  const evidence = [`${piece.name}: sent ${shown(sent)}, came ${shown(received)}`, probe.story]
+  const isPrefix = sent.subarray(0, received.length).equals(received)
+  if (isPrefix && waited === 'ended')
+    return {
+      name: 'closed',
+      said: `the connection ended (${probe.ending}) after ${piece.name} was sent`,
+      evidence,
+    }
+  if (isPrefix && received.length === 0)
+    return { name: 'stuck', said: `${piece.name}: nothing came back`, evidence }
+  return { ...named(change, piece.name), evidence }
+}
+
+/** Of a kind one, with what was seen in each. */
+const joined = (all: readonly Finding[]): Finding[] =>
+  [...new Set(all.map(({ name }) => name))].map(name => {
+    const alike = all.filter(finding => finding.name === name)
+    return { ...alike[0]!, evidence: alike.flatMap(({ evidence }) => evidence) }
+  })
+
+const named = (change: Change, of: string): Pick<Finding, 'name' | 'said'> => ({
+  name: change.kind,
+  said: `${of}: ${change.said}`,
+})
+
+/** So much that buffers fill up, both ways at once. */
+async function askVolume(scene: Scene): Promise<Finding[]> {
+  const total = (scene.limits.thorough ? 64 : 1) * scene.limits.bytes - 2 ** 14
+  const probe = await scene.open()
+  const check = volume(total, scene.known.byLine)
+  probe.sink = chunk => check.arrived(chunk)
+  let at = 0
+  for (const block of check.blocks()) {
+    if (check.wrong || probe.ending !== undefined) break
+    at += block.length
+    // A server that does not read any more is silent, too.
+    const writing = probe.write(block)
+    const waited = await Promise.race([writing, probe.until(() => false, scene.silenceMs)])
+    if (waited !== undefined) break
+  }
+  const waited = await probe.until(
+    () => check.wrong !== undefined || probe.receivedBytes >= total,
+    scene.silenceMs,
+  )
+  await probe.until(() => false, extraMs)
+  await probe.close()
+  const seen = `${formatSize(at)} sent in one stream, ${formatSize(probe.receivedBytes)} came back`
+  const evidence = [seen, probe.story]
+  if (check.wrong) return [{ name: 'changed', said: check.wrong, evidence }]
+  if (probe.receivedBytes > total)
+    return [{ name: 'added', said: `more came back than was sent: ${seen}`, evidence }]
+  if (probe.receivedBytes === total) return []
+  if (waited === 'ended')
+    return [{ name: 'closed', said: `the connection ended (${probe.ending}): ${seen}`, evidence }]
+  return [{ name: 'stuck', said: `the stream stopped: ${seen}`, evidence }]
+}

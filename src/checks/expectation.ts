@@ -1,0 +1,91 @@
+/** Expectations such as `idle>=15m` or `half-close=ok`: parsed, and held against the answers. */
+import { usageError } from '../vocabulary/errors.ts'
+import {
+  exactPercent,
+  formatCount,
+  formatDuration,
+  formatRate,
+  formatSize,
+  parseCount,
+  parseDuration,
+  parsePercent,
+  parseRate,
+  parseSize,
+} from '../vocabulary/units.ts'
+import type { FigureKind, Outcome } from './question.ts'
+import { questionNames, questionOf, type QuestionName } from './questions.ts'
+import type { Held, QuestionResult } from './result.ts'
+
+export interface Expectation {
+  /** As it was written. */
+  readonly text: string
+  readonly question: QuestionName
+  /** The figure that it limits; undefined: the outcome has to be `ok`. */
+  readonly figure?: string
+  readonly operator: Operator
+  readonly limit: number
+}
+
+const operators = {
+  '<': (value: number, limit: number) => value < limit,
+  '<=': (value: number, limit: number) => value <= limit,
+  '>': (value: number, limit: number) => value > limit,
+  '>=': (value: number, limit: number) => value >= limit,
+  '=': (value: number, limit: number) => value === limit,
+}
+type Operator = keyof typeof operators
+
+const kinds: Record<
+  FigureKind,
+  { parse: (text: string) => number; format: (value: number) => string }
+> = {
+  duration: { parse: parseDuration, format: formatDuration },
+  size: { parse: parseSize, format: formatSize },
+  count: { parse: parseCount, format: formatCount },
+  fraction: { parse: parsePercent, format: exactPercent },
+  rate: { parse: parseRate, format: formatRate },
+}
+
+/** Every figure by its name, and which question finds it out. */
+export const figures: ReadonlyMap<string, { question: QuestionName; kind: FigureKind }> = new Map(
+  questionNames.flatMap(question =>
+    Object.entries(questionOf(question).figures).map(([name, kind]) => [name, { question, kind }]),
+  ),
+)
+
+export const formatFigure = (kind: FigureKind, value: number): string => kinds[kind].format(value)
+
+const hint = () =>
+  `Write QUESTION=ok, or a figure and its limit: ${[...figures.keys()].join(', ')}; ` +
+  "for example 'idle>=15m' or 'half-close=ok'."
+
+/** @throws UserError if it makes no sense */
+export function parseExpectation(text: string): Expectation {
+  const match = /^\s*([a-z][a-z0-9.-]*)\s*(<=|>=|<|>|=)\s*(\S+)\s*$/.exec(text)
+  if (!match) throw usageError(`'${text}' is not an expectation.`, hint())
+  const [, name, operator, value] = match as unknown as [string, string, Operator, string]
+  const asked = questionNames.find(question => question === name)
+  if (asked && operator === '=' && value === 'ok')
+    return { text, question: asked, operator, limit: 0 }
+  const figure = figures.get(name)
+  if (!figure) throw usageError(`There is no figure '${name}' to expect something of.`, hint())
+  const limit = kinds[figure.kind].parse(value)
+  return { text, question: figure.question, figure: name, operator, limit }
+}
+
+/** What was not found out is missed. */
+export function hold(expectation: Expectation, results: readonly QuestionResult[]): Held {
+  const { text, question, figure, operator, limit } = expectation
+  const result = results.find(({ name }) => name === question)
+  const outcome: Outcome = result?.outcome ?? 'not asked'
+  if (figure === undefined) return { expectation: text, found: outcome, held: outcome === 'ok' }
+  const value = result?.figures[figure]
+  if (value === null || value === undefined)
+    return { expectation: text, found: outcome === 'not asked' ? outcome : 'unknown', held: false }
+  const { kind } = figures.get(figure)!
+  return {
+    expectation: text,
+    found: formatFigure(kind, value),
+    held: operators[operator](value, limit),
+  }
+}

@@ -1,0 +1,135 @@
+/** Half-close: does what is under way still come after our FIN, and then the other FIN? */
+import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import type { Probe } from './probe.ts'
+import { question, type Found } from './question.ts'
+import { message, type Scene } from './scene.ts'
+
+/** What is under way when FIN is sent, beside the small message. */
+const bulkBytes = 128 * 1024
+/** A FIN that comes this much later than it could have is called delayed. */
+const lateMs = 200
+
+type Name = 'data-lost' | 'reset' | 'fin-swallowed' | 'fin-delayed'
+type Finding = Found<Name>
+
+const relays =
+  'Look for a relay that copies one direction at a time or closes both at the first FIN: socat ' +
+  'without a long `-t`, `ncat` without `--no-shutdown`, stunnel, a proxy that speaks TLS or ' +
+  'HTTP, a load balancer with a short half-close timeout (HAProxy: `timeout client-fin`, ' +
+  '`timeout tunnel`).'
+
+export const halfClose = question<Name>({
+  asks: 'whether what is under way still comes after our FIN, and then a FIN',
+  transports: ['tcp', 'unix', 'tls'],
+  figures: { fin: 'duration' },
+  findings: {
+    'data-lost': {
+      outcome: 'fails',
+      effect:
+        'A client that sends a request, says that it is done, and reads the answer (`nc -N`, ' +
+        '`cat file | ...`, rsync, many RPC clients) gets only a part of it, without an error.',
+      advice: relays,
+    },
+    reset: {
+      outcome: 'fails',
+      effect: 'A client that half-closes sees "connection reset by peer" in place of an end.',
+      advice:
+        'The server closes while bytes that it has not read wait for it, or a relay tears both ' +
+        'directions down at the first FIN. ' +
+        relays,
+    },
+    'fin-swallowed': {
+      outcome: 'fails',
+      effect:
+        'Both sides wait for each other until a timeout: connections pile up, pipes hang, and ' +
+        'nobody sees an error.',
+      advice:
+        'A proxy on the way does not pass FIN on, or the server does not answer it. Compare ' +
+        'with a connection that goes past the proxy. ' +
+        relays,
+    },
+    'fin-delayed': {
+      outcome: 'differs',
+      effect: 'Every connection that half-closes takes that much longer.',
+      advice:
+        'Something waits for a timeout before it passes the end on (socat: `-t`, 0.5 s; `ncat ' +
+        '-i`; linger timeouts of proxies). ' +
+        relays,
+    },
+  },
+  cost: ({ silenceMs }) => ({
+    atOnce: 1,
+    connections: 3,
+    bytes: bulkBytes + 1_000,
+    ms: 3 * silenceMs,
+  }),
+  async ask(scene) {
+    const found: Finding[] = []
+    const latenesses: number[] = []
+    for (const [name, sent, quietly] of cases(scene)) {
+      const probe = await scene.open()
+      await probe.write(sent)
+      if (quietly) await probe.bytes(sent.length, scene.silenceMs)
+      probe.fin()
+      const finMs = performance.now()
+      await probe.until(() => false, scene.silenceMs)
+      await probe.close()
+      const bad = judge(scene, probe, { name, sent, finMs })
+      if (bad) found.push(bad)
+      if (probe.ending === 'FIN') latenesses.push(lateBy(probe, finMs))
+      // Of silence one is enough: each costs its whole time.
+      if (bad?.name === 'fin-swallowed') break
+    }
+    const first = found[0]
+    const fin = latenesses.length > 0 && !first ? Math.max(...latenesses) : null
+    return {
+      said: first ? first.said : 'all that was under way came, and then FIN',
+      found: unique(found),
+      figures: { fin },
+    }
+  },
+})
+
+/** What is sent before FIN, and whether its echo is waited for first. */
+const cases = ({ known }: Scene): [name: string, sent: Buffer, quietly: boolean][] => [
+  ['FIN right behind a small message', message(known, 100), false],
+  [`FIN right behind ${formatSize(bulkBytes)}`, message(known, bulkBytes), false],
+  ['FIN when all had come back', message(known, 100), true],
+]
+
+/** From what it could have come right behind: the last byte, or our own FIN. */
+const lateBy = (probe: Probe, finMs: number): number =>
+  probe.endedMs - Math.max(finMs, probe.receivedBytes > 0 ? probe.lastMs : 0)
+
+function judge(
+  scene: Scene,
+  probe: Probe,
+  { name, sent, finMs }: { name: string; sent: Buffer; finMs: number },
+): Finding | undefined {
+  const missing = sent.length - probe.receivedBytes
+  const came = `${formatSize(probe.receivedBytes)} of ${formatSize(sent.length)} came back`
+  const evidence = [`${name}: ${came}`, probe.story]
+  if (probe.ending === 'RST' || probe.ending === 'broken') {
+    const said = `${name}: ${came}, then the connection was reset`
+    return { name: missing > 0 ? 'data-lost' : 'reset', said, evidence }
+  }
+  // Where bytes are translated their number says nothing.
+  if (missing > 0 && probe.ending === 'FIN' && scene.known.exact)
+    return { name: 'data-lost', said: `${name}: ${came}, then FIN`, evidence }
+  if (probe.ending === undefined) {
+    const waited = formatDuration(scene.silenceMs)
+    const what = missing > 0 && scene.known.exact ? `only ${came}, and then` : 'all came back, but'
+    return {
+      name: 'fin-swallowed',
+      said: `${name}: ${what} no FIN within ${waited}`,
+      evidence,
+    }
+  }
+  const late = lateBy(probe, finMs)
+  if (late < lateMs + 4 * scene.known.rttMs) return undefined
+  return { name: 'fin-delayed', said: `${name}: FIN came ${formatDuration(late)} late`, evidence }
+}
+
+/** Of each kind the first. */
+const unique = (found: readonly Finding[]): Finding[] =>
+  found.filter(({ name }, at) => found.findIndex(other => other.name === name) === at)

@@ -1,0 +1,23 @@
+/** How far a question may go, and what it may use. */
+
+/** The most that a question may use. */
+export interface Cost {
+  /** Connections open at the same time. */
+  readonly atOnce: number
+  readonly connections: number
+  /** Sent; about as much comes back. */
+  readonly bytes: number
+  /** How long it takes if everything that can be silent is. */
+  readonly ms: number
+}
+
+/** How far questions go. */
+export interface Limits {
+  readonly thorough: boolean
+  /** A reply that has not come after this long is not waited for any more. */
+  readonly silenceMs: number
+  /** The most that is sent at once, or in a row. */
+  readonly bytes: number
+  readonly idleMs: number
+  readonly maxConnections: number
+}

@@ -1,0 +1,170 @@
+/** Overload: how many connections are served at once, and what does the next one see? */
+import { UserError } from '../vocabulary/errors.ts'
+import { formatDuration, plural } from '../vocabulary/units.ts'
+import type { Probe } from './probe.ts'
+import { question, type Found } from './question.ts'
+import { message, type Scene } from './scene.ts'
+
+/** A connection that takes a second has lost its first packet: it is sent again then. */
+const slowMs = 900
+const messageBytes = 32
+
+type Name = 'refused' | 'closed' | 'queued' | 'slow-connect' | 'broken'
+
+export const overload = question<Name>({
+  asks: 'how many connections are served at once, and what the next one sees',
+  transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https'],
+  figures: { connections: 'count' },
+  findings: {
+    refused: {
+      outcome: 'differs',
+      effect: 'Further clients get an error at once, and can say so or try another server.',
+      advice:
+        'A limit of connections of the server or of a proxy (`maxconn`, `worker_connections`, ' +
+        '`ncat -m`), a full backlog with tcp_abort_on_overflow, or a firewall with `ct count`.',
+    },
+    closed: {
+      outcome: 'differs',
+      effect:
+        'Further clients are connected and then cut off: to them it looks like a server that ' +
+        'crashes, and many try again at once.',
+      advice:
+        'The server or a proxy accepts and closes above its limit (`maxconn`, `limit_conn`, ' +
+        '`ncat -m`, MaxStartups). Raise it, or let clients wait before they try again.',
+    },
+    queued: {
+      outcome: 'differs',
+      effect:
+        'Further clients are connected and hear nothing until an earlier one leaves: to them it ' +
+        'looks like a server that hangs.',
+      advice:
+        'The server takes that many clients at once (one thread or process each, a pool, ' +
+        '`--concurrency`), and the others wait in its backlog. If that is too few, raise it.',
+    },
+    'slow-connect': {
+      outcome: 'differs',
+      effect: 'Some clients take a second or more to connect: percentiles above p90 go bad.',
+      advice:
+        'The first packet of a connection was dropped: a full backlog (`nstat -az ' +
+        'TcpExtListenDrops`), a limit of new connections per second, or loss on the way.',
+    },
+    broken: {
+      outcome: 'fails',
+      effect: 'Clients that were served lose their connection when others come.',
+      advice:
+        'The server runs out of something (descriptors, memory, threads), or a proxy on the way ' +
+        'throws its oldest connections out. See its log and its limits.',
+    },
+  },
+  cost: ({ maxConnections, silenceMs }) => ({
+    atOnce: maxConnections,
+    connections: maxConnections,
+    bytes: maxConnections * messageBytes * 3,
+    ms: 4 * silenceMs,
+  }),
+  async ask(scene) {
+    const { maxConnections } = scene.limits
+    const served: Probe[] = []
+    const found: Found<Name>[] = []
+    const slow: number[] = []
+    let opened = 0
+    for (let batch = 1; opened < maxConnections && found.length === 0; batch *= 2) {
+      const size = Math.min(batch, maxConnections - opened)
+      const tries = await Promise.all(Array.from({ length: size }, () => attempt(scene, slow)))
+      opened += size
+      served.push(...tries.flatMap(({ probe, fate }) => (fate === 'served' ? [probe!] : [])))
+      const next = tries.find(({ fate }) => fate !== 'served')
+      if (next) found.push(await describe(scene, next, served))
+    }
+    scene.known.atOnce = served.length
+    const broken = await stillServed(scene, served)
+    if (broken) found.push(broken)
+    if (slow.length > 0) found.push(describeSlow(slow, opened))
+    return {
+      said:
+        found.length === 0
+          ? `${plural(served.length, 'connection')} at once, all served`
+          : `${plural(served.length, 'connection')} served at once; ${found[0]!.said}`,
+      found,
+      figures: { connections: served.length },
+    }
+  },
+})
+
+interface Attempt {
+  probe?: Probe
+  fate: 'served' | 'refused' | 'closed' | 'queued'
+  said: string
+}
+
+async function attempt(scene: Scene, slow: number[]): Promise<Attempt> {
+  const startedMs = performance.now()
+  let probe: Probe
+  try {
+    probe = await scene.open()
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return { fate: 'refused', said: error.message }
+  }
+  const tookMs = performance.now() - startedMs
+  if (tookMs > slowMs + 4 * scene.known.rttMs) slow.push(tookMs)
+  const sent = message(scene.known, messageBytes)
+  await probe.write(sent)
+  const waited = await probe.bytes(sent.length, scene.silenceMs)
+  const said = probe.story
+  if (waited === 'done') return { probe, fate: 'served', said }
+  return { probe, fate: waited === 'ended' ? 'closed' : 'queued', said }
+}
+
+/** What the first one that was not served has seen. */
+async function describe(scene: Scene, next: Attempt, served: Probe[]): Promise<Found<Name>> {
+  const { probe, fate } = next
+  if (fate === 'refused')
+    return { name: 'refused', said: 'the next is refused', evidence: [next.said] }
+  if (fate === 'closed') {
+    const how = probe!.ending === 'FIN' ? 'closed' : 'reset'
+    return { name: 'closed', said: `the next is connected, then ${how}`, evidence: [next.said] }
+  }
+  const leaving = served.pop()
+  await leaving?.close()
+  const leftMs = performance.now()
+  const moved = await probe!.bytes(messageBytes, scene.silenceMs)
+  const tookMs = performance.now() - leftMs
+  if (moved === 'done') served.push(probe!)
+  else if (leaving) served.push(leaving)
+  const then =
+    moved === 'done'
+      ? `it was served ${formatDuration(tookMs)} after an earlier one had left`
+      : `it was not served either within ${formatDuration(tookMs)} after an earlier one had left`
+  return {
+    name: 'queued',
+    said: 'the next is connected, and waits without an answer',
+    evidence: [next.said, then],
+  }
+}
+
+/** Whether those that were served still are. */
+async function stillServed(scene: Scene, served: Probe[]): Promise<Found<Name> | undefined> {
+  const open = served.filter(({ stream }) => !stream.destroyed || stream.errored)
+  const sent = message(scene.known, messageBytes)
+  const results = await Promise.all(
+    open.map(async probe => {
+      probe.discard()
+      await probe.write(sent)
+      return (await probe.bytes(sent.length, scene.silenceMs)) === 'done' ? undefined : probe
+    }),
+  )
+  const lost = results.filter(probe => probe !== undefined)
+  if (lost.length === 0) return undefined
+  return {
+    name: 'broken',
+    said: `of ${plural(open.length, 'connection')} that were served, ${lost.length} are no more`,
+    evidence: [lost[0]!.story],
+  }
+}
+
+const describeSlow = (slow: readonly number[], opened: number): Found<Name> => ({
+  name: 'slow-connect',
+  said: `${slow.length} of ${plural(opened, 'connection')} took long to open`,
+  evidence: [`the slowest took ${formatDuration(Math.max(...slow))} from SYN to connected`],
+})

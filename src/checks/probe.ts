@@ -1,0 +1,180 @@
+/** A connection under observation: what was sent, what came, how it ended, and when. */
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { errnoOf } from '../engines/failures.ts'
+
+/** How the other side ended a connection. */
+export type Ending = 'FIN' | 'RST' | 'broken'
+
+/** Why a wait was over. */
+export type Waited = 'done' | 'ended' | 'silence'
+
+/** More than that is not kept: a question bounds what it sends, and so what an echo returns. */
+const keptMaxBytes = 4 * 2 ** 20
+/** A line for each would bury what matters. */
+const eventsMax = 12
+
+export class Probe {
+  readonly stream: Duplex
+  readonly openedMs = performance.now()
+  sentBytes = 0
+  receivedBytes = 0
+  /** When the last bytes came; when it was opened, before any came. */
+  lastMs = this.openedMs
+  /** How it ended for us, when, and by which error. */
+  ending: Ending | undefined
+  endedMs = Number.NaN
+  errno = ''
+  /** Called with each chunk in place of keeping it. */
+  sink: ((chunk: Buffer) => void) | undefined
+  readonly #kept: Buffer[] = []
+  #keptBytes = 0
+  readonly #events: [ms: number, what: string][] = []
+  readonly #watchers = new Set<() => void>()
+  readonly #spend: (bytes: number) => void
+
+  /** @param spend is told how many bytes are about to be sent, and throws if they are too many */
+  constructor(stream: Duplex, spend: (bytes: number) => void = () => {}) {
+    this.stream = stream
+    this.#spend = spend
+    stream.on('data', chunk => this.#arrived(chunk as Buffer | string))
+    stream.on('end', () => this.#ended('FIN'))
+    stream.on('error', error => this.#broke(error))
+    stream.on('close', () => this.#notify())
+    if (stream.errored) this.#broke(stream.errored)
+  }
+
+  #arrived(data: Buffer | string) {
+    const chunk = typeof data === 'string' ? Buffer.from(data) : data
+    this.lastMs = performance.now()
+    this.receivedBytes += chunk.length
+    this.note(`${formatSize(chunk.length)} came`)
+    if (this.sink) this.sink(chunk)
+    else if (this.#keptBytes < keptMaxBytes) {
+      this.#kept.push(chunk)
+      this.#keptBytes += chunk.length
+    }
+    this.#notify()
+  }
+
+  #ended(ending: Ending) {
+    if (this.ending !== undefined) return
+    this.ending = ending
+    this.endedMs = performance.now()
+    const name = this.errno === '' || ending === 'RST' ? ending : `${ending} (${this.errno})`
+    this.note(name === 'FIN' || name === 'RST' ? `${name} came` : name)
+    this.#notify()
+  }
+
+  #broke(error: Error) {
+    this.errno = errnoOf(error) || error.message
+    // EPIPE says that a RST came before; ECONNRESET, that it has just come.
+    this.#ended(/^(ECONNRESET|EPIPE|ECONNABORTED)$/.test(this.errno) ? 'RST' : 'broken')
+  }
+
+  #notify() {
+    for (const watcher of this.#watchers) watcher()
+  }
+
+  /** All that came and was kept. */
+  get received(): Buffer {
+    return Buffer.concat(this.#kept)
+  }
+
+  /** Forgets what came so far. */
+  discard(): void {
+    this.#kept.length = 0
+    this.#keptBytes = 0
+    this.receivedBytes = 0
+  }
+
+  /** Resolves when the stream takes more. */
+  async write(data: Uint8Array): Promise<void> {
+    this.#spend(data.length)
+    this.sentBytes += data.length
+    this.note(`${formatSize(data.length)} sent`)
+    if (this.stream.destroyed || this.stream.writableEnded) return
+    if (this.stream.write(data)) return
+    await new Promise<void>(resolve => {
+      const settle = () => {
+        for (const event of ['drain', 'close', 'error']) this.stream.off(event, settle)
+        resolve()
+      }
+      for (const event of ['drain', 'close', 'error']) this.stream.on(event, settle)
+    })
+  }
+
+  /** Half-closes. */
+  fin(): void {
+    this.note('FIN sent')
+    this.stream.end()
+  }
+
+  /** Writes down what happened now; of many alike in a row the first and the last are kept. */
+  note(what: string): void {
+    const events = this.#events
+    if (events.length >= eventsMax) events[eventsMax - 1] = [performance.now(), what]
+    else events.push([performance.now(), what])
+  }
+
+  /** `at 0us 5 B sent, at 1.2ms 5 B came`, counted from when it was open. */
+  get story(): string {
+    const told = this.#events.map(
+      ([ms, what]) => `at ${formatDuration(Math.max(0, ms - this.openedMs))} ${what}`,
+    )
+    if (told.length === eventsMax) told.splice(-1, 0, '...')
+    return told.join(', ')
+  }
+
+  /**
+   * Waits until `isDone`, until the other side has ended, or until nothing came for `silenceMs`.
+   * A process that was held up looks at what has come meanwhile before it calls that a silence.
+   */
+  until(isDone: () => boolean, silenceMs: number): Promise<Waited> {
+    return new Promise(resolve => {
+      const startedMs = performance.now()
+      let timer: NodeJS.Timeout
+      const settle = (how: Waited) => {
+        clearTimeout(timer)
+        this.#watchers.delete(look)
+        resolve(how)
+      }
+      const look = () => {
+        if (isDone()) settle('done')
+        else if (this.ending !== undefined || this.stream.destroyed) settle('ended')
+      }
+      const late = () => {
+        const leftMs = Math.max(startedMs, this.lastMs) + silenceMs - performance.now()
+        if (leftMs > 0) timer = setTimeout(late, leftMs)
+        else setImmediate(() => setImmediate(finally_))
+      }
+      const finally_ = () => {
+        if (!this.#watchers.has(look)) return
+        if (performance.now() - Math.max(startedMs, this.lastMs) < silenceMs) late()
+        else settle('silence')
+      }
+      this.#watchers.add(look)
+      timer = setTimeout(late, silenceMs)
+      look()
+    })
+  }
+
+  /** Waits for so many bytes in all since it was opened or forgot. */
+  bytes(count: number, silenceMs: number): Promise<Waited> {
+    return this.until(() => this.receivedBytes >= count, silenceMs)
+  }
+
+  /** The descriptor of a plain socket, for questions to the kernel. */
+  get fd(): number | undefined {
+    const { _handle: handle } = this.stream as unknown as { _handle?: { fd?: number } | null }
+    return this.stream instanceof Socket && (handle?.fd ?? -1) >= 0 ? handle!.fd : undefined
+  }
+
+  async close(): Promise<void> {
+    if (this.stream.closed) return
+    const closed = new Promise(resolve => this.stream.once('close', resolve))
+    this.stream.destroy()
+    await closed
+  }
+}

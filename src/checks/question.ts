@@ -1,0 +1,77 @@
+/** What a question is: what it asks, what it may find, what it may cost. */
+import type { TransportName } from '../vocabulary/transport.ts'
+import type { Cost, Limits } from './limits.ts'
+import type { Scene } from './scene.ts'
+
+export type Outcome = 'ok' | 'differs' | 'fails' | 'not asked'
+
+/** Where the cause lies, as far as that can be known. */
+export type Side =
+  /** On the way to the other end. */
+  | 'up'
+  /** On the way back. */
+  | 'down'
+  /** The program at the other end. */
+  | 'other end'
+  /** This machine. */
+  | 'this machine'
+  | 'unknown'
+
+/** Something that a question may find, and what is true of it wherever it is found. */
+export interface FindingKind {
+  /** `fails`: bytes lost, changed or stuck; `differs`: no program need break. */
+  readonly outcome: 'differs' | 'fails'
+  /** What it does to real programs. */
+  readonly effect: string
+  /** What to look at. */
+  readonly advice: string
+}
+
+/** What was found this time. */
+export interface Found<Name extends string = string> {
+  readonly name: Name
+  /** In a sentence without its dot. */
+  readonly said: string
+  /** What was sent, what came, and when. */
+  readonly evidence: readonly string[]
+  readonly side?: Side
+  /** Why it is thought to be there; undefined: what is said of that side everywhere. */
+  readonly where?: string
+}
+
+/** In which unit a figure is. */
+export type FigureKind = 'duration' | 'size' | 'count' | 'fraction' | 'rate'
+/** Milliseconds, bytes, a number, or a part of 1; null where it is not known. */
+export type Figures = Readonly<Record<string, number | null>>
+
+export interface Answer<Name extends string = string> {
+  /** What was found out, in a sentence without its dot. */
+  readonly said: string
+  readonly found: readonly Found<Name>[]
+  readonly figures?: Figures
+}
+
+/** Why a question has no answer, as a sentence. */
+export interface NotAsked {
+  readonly notAsked: string
+  /** It was this machine that could not answer: what was measured is not valid. */
+  readonly own?: true
+}
+
+export interface Question<Name extends string = string> {
+  /** Ends a sentence that begins with `It asks`. */
+  readonly asks: string
+  readonly transports: readonly TransportName[]
+  readonly findings: Readonly<Record<Name, FindingKind>>
+  /** What can be expected of it (`--expect`), by name. */
+  readonly figures: Readonly<Record<string, FigureKind>>
+  /** It can be asked although nothing is echoed. */
+  readonly withoutEcho?: true
+  /** Why it makes no sense here, as a sentence. */
+  refuses?(scene: Pick<Scene, 'address' | 'known' | 'limits'>): string | undefined
+  cost(limits: Limits): Cost
+  ask(scene: Scene): Promise<Answer<Name> | NotAsked>
+}
+
+/** Keeps the names of the findings, so that no other can be found. */
+export const question = <Name extends string>(asked: Question<Name>): Question<Name> => asked

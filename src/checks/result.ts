@@ -1,0 +1,64 @@
+/** What a check has found: plain JSON, described by docs/check.schema.json. */
+import type { Cost } from './limits.ts'
+import type { Figures, Outcome, Side } from './question.ts'
+
+export const checkFormat = 'yodel-check-1'
+
+export interface Finding {
+  name: string
+  outcome: 'differs' | 'fails'
+  /** In a sentence without its dot. */
+  said: string
+  /** What was sent, what came, and when. */
+  evidence: string[]
+  side: Side
+  /** Whose doing it is, as far as one can know. */
+  where: string
+  /** What it does to real programs. */
+  effect: string
+  /** What to look at. */
+  advice: string
+}
+
+export interface QuestionResult {
+  name: string
+  outcome: Outcome
+  /** What was found out, or why it was not asked; a sentence without its dot. */
+  said: string
+  findings: Finding[]
+  /** Of all findings. */
+  evidence: string[]
+  advice: string[]
+  /** Milliseconds, bytes, a number, or a part of 1. */
+  figures: Figures
+  seconds: number
+}
+
+/** What became of an expectation. */
+export interface Held {
+  expectation: string
+  /** What was found, as people write it. */
+  found: string
+  held: boolean
+}
+
+/** `invalid`: this machine could not find out. */
+export type Verdict = 'ok' | 'differs' | 'fails' | 'invalid'
+
+export interface CheckResult {
+  format: typeof checkFormat
+  address: string
+  /** Whether only this end was looked at, or the other one, too. */
+  mode: 'blind' | 'paired'
+  verdict: Verdict
+  /** Why it is not `ok`. */
+  because: string[]
+  questions: QuestionResult[]
+  expectations: Held[]
+  /** What it might have used, as it was said beforehand. */
+  cost: Cost
+  used: { connections: number; bytes: number }
+  startedAt: string
+  seconds: number
+  versions: Record<string, string>
+}

@@ -1,0 +1,13 @@
+/** Whose doing a finding is: what can be said of each side. */
+import type { Side } from './question.ts'
+
+const sentences: Record<Side, string> = {
+  up: 'on the way to the other end',
+  down: 'on the way back from the other end',
+  'other end': 'the program at the other end',
+  'this machine': 'this machine',
+  unknown:
+    'the program at the other end, or something on the way: from one end alone that cannot be told',
+}
+
+export const whereOf = (side: Side): string => sentences[side]

@@ -1,0 +1,79 @@
+/** What a check has found, for a terminal. */
+import { printable } from '../vocabulary/text.ts'
+import { formatDuration, formatSize, plural } from '../vocabulary/units.ts'
+import type { Cost } from './limits.ts'
+import type { CheckResult, Finding, QuestionResult } from './result.ts'
+
+interface Canvas {
+  columns: number
+}
+
+/** What it is going to do, before it does it. */
+export const costText = ({ atOnce, connections, bytes, ms }: Cost): string =>
+  `at most ${plural(connections, 'connection')}, ${atOnce} at once, ` +
+  `${formatSize(bytes)} sent, ${formatDuration(ms)}`
+
+export const headText = (address: string, mode: string): string => `check ${address}, ${mode}\n`
+
+/** A line for a question. */
+export function questionLine({ name, outcome, said }: QuestionResult, { columns }: Canvas): string {
+  const head = `  ${name.padEnd(11)} ${outcome.padEnd(10)} `
+  return `${wrapped(printable(said), head, columns)}\n`
+}
+
+/** What stands behind the lines: the findings, the expectations, the verdict last. */
+export function detailsText(result: CheckResult, canvas: Canvas): string {
+  const { questions, expectations, verdict, because } = result
+  const parts = questions.flatMap(({ name, findings }) =>
+    findings.map(finding => findingText(name, finding, canvas)),
+  )
+  if (expectations.length > 0) {
+    const width = Math.max(...expectations.map(({ expectation }) => expectation.length))
+    const lines = expectations.map(
+      ({ expectation, found, held }) =>
+        `  ${held ? 'held  ' : 'missed'}  ${expectation.padEnd(width)}  found ${found}`,
+    )
+    parts.push(`expected\n${lines.join('\n')}\n`)
+  }
+  const asked = questions.filter(({ outcome }) => outcome !== 'not asked').length
+  const used = `${plural(asked, 'question')} in ${formatDuration(result.seconds * 1e3)}`
+  const reason = because.length === 0 ? 'nothing found that a direct path has not' : because[0]!
+  const more = because.length > 1 ? ` (and ${because.length - 1} more)` : ''
+  parts.push(
+    wrapped(printable(`${verdict}: ${reason}${more}; ${used}`), 'verdict  ', canvas.columns) + '\n',
+  )
+  return `\n${parts.join('\n')}`
+}
+
+function findingText(question: string, finding: Finding, { columns }: Canvas): string {
+  const { outcome, said, evidence, where, effect, advice } = finding
+  const rows: [string, string][] = [
+    ...evidence.map((line, at): [string, string] => [at === 0 ? 'seen' : '', line]),
+    ['where', where],
+    ['effect', effect],
+    ['look at', advice],
+  ]
+  const head = wrapped(printable(said), `${question} ${outcome}: `, columns)
+  const lines = rows.map(([name, text]) =>
+    wrapped(printable(text), `  ${name.padEnd(8)} `, columns),
+  )
+  return `${[head, ...lines].join('\n')}\n`
+}
+
+/** Lines of at most so many columns; those behind the first begin below its text. */
+function wrapped(text: string, head: string, columns: number): string {
+  const indent = ' '.repeat(Math.min(head.length, 24))
+  const lines: string[] = []
+  let line = head
+  let isEmpty = true
+  for (const word of text.split(' ')) {
+    if (!isEmpty && line.length + 1 + word.length > columns) {
+      lines.push(line)
+      line = indent
+      isEmpty = true
+    }
+    line += isEmpty ? word : ` ${word}`
+    isEmpty = false
+  }
+  return [...lines, line].join('\n')
+}

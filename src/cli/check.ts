@@ -1,0 +1,86 @@
+/** yodel check: what is wrong with the path to an echo endpoint, and whose fault it is. */
+import type { Command } from '@commander-js/extra-typings'
+import { check, checkOptions } from '../check.ts'
+import { checkEndings, checkFormatFor, type CheckFormat } from '../checks/formats.ts'
+import type { CheckResult } from '../checks/result.ts'
+import { costText, detailsText, headText, questionLine } from '../checks/text.ts'
+import { formatAddress, type Address } from '../vocabulary/address.ts'
+import { fromFlags, option } from '../options/form.ts'
+import { list, typedAs } from '../options/kinds.ts'
+import { exitCodes } from './exit.ts'
+import { addressArgument, jsonOption } from './flags.ts'
+import { addTables, type Tables } from './option-flags.ts'
+import { canvas, leave, onInterrupt, print, tell } from './output.ts'
+import { checkOutputs, saveAll } from './saving.ts'
+
+interface File {
+  path: string
+  format: () => Promise<CheckFormat>
+}
+
+const outputOptions = {
+  ...jsonOption,
+  files: option(
+    list(
+      typedAs<File>(
+        '<file>',
+        path => ({ path, format: checkFormatFor(path) }),
+        ({ path }) => path,
+      ),
+    ),
+    {
+      default: undefined,
+      short: 'o',
+      flag: 'output',
+      help: `save the result; the ending says how: ${checkEndings}; repeatable`,
+    },
+  ),
+}
+const { calling, ...own } = checkOptions
+export const checkTables: Tables = [
+  [undefined, { ...own, ...outputOptions }],
+  ['Transports:', { calling }],
+]
+
+export function completeCheck(bare: Command): void {
+  const command = bare.addArgument(addressArgument('the echo endpoint'))
+  addTables(command, checkTables)
+  command.action(async (address, flags) => {
+    const { json = false, files = [] } = fromFlags(outputOptions, flags)
+    checkOutputs(files.map(({ path }) => path))
+    const result = await ask(address, fromFlags(checkOptions, flags), json)
+    const document = `${JSON.stringify(result)}\n`
+    print(json ? document : detailsText(result, canvas(process.stdout)))
+    process.exitCode = exitOf(result)
+    const outputs = files.map(async ({ path, format }) => {
+      const write = await format()
+      return { path, text: () => write(result) }
+    })
+    saveAll(await Promise.all(outputs), json ? undefined : () => document)
+  })
+}
+
+async function ask(
+  address: Address,
+  options: Parameters<typeof check>[1],
+  json: boolean,
+): Promise<CheckResult> {
+  const run = check(address, options)
+  tell(`will use ${costText(run.cost)}`)
+  if (!json) {
+    print(headText(formatAddress(address), 'blind'))
+    run.onAnswer(answer => print(questionLine(answer, canvas(process.stdout))))
+  }
+  const restore = onInterrupt(() => {
+    tell('interrupted; there is no verdict')
+    leave(exitCodes.interrupted)
+  })
+  return run.finished.finally(restore)
+}
+
+const exitOf = ({ verdict }: CheckResult): number =>
+  verdict === 'fails'
+    ? exitCodes.failed
+    : verdict === 'invalid'
+      ? exitCodes.invalid
+      : exitCodes.done

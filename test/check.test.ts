@@ -1,0 +1,128 @@
+/** yodel check against good servers, bad servers and bad relays: it says what is true of each. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { check, serve, UserError, type CheckOptions, type CheckResult, type Server } from 'yodel'
+import { badPath, joins, limited, type Join, type JoinName } from './peers/bad-path.ts'
+import { portOf } from './program.ts'
+
+let good: Server
+before(async () => {
+  good = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+  startAll()
+})
+after(() => good.close('now'))
+
+const options: CheckOptions = { maxConnections: 12 }
+
+async function through(join: Join, asked: CheckOptions): Promise<CheckResult> {
+  await using path = await badPath(portOf(good.url), join)
+  return await check(path.url, { ...options, ...asked }).finished
+}
+
+/** `bytes: changed, added`, of what is not ok. */
+const summary = ({ questions }: CheckResult) =>
+  questions
+    .filter(({ findings }) => findings.length > 0)
+    .map(({ name, findings }) => `${name}: ${findings.map(({ name }) => name).join(', ')}`)
+
+const told = (result: CheckResult) => JSON.stringify(result, null, 1)
+
+const streams = ['bytes', 'half-close', 'overload'] as const
+
+test('nothing is found on a clean path, nor behind a good relay', async () => {
+  for (const result of [
+    await check(good.url, options).finished,
+    await through(joins.faithful, { only: [...streams] }),
+  ]) {
+    assert.deepEqual(summary(result), [], told(result))
+    assert.equal(result.verdict, 'ok', told(result))
+    assert.ok(result.used.connections <= result.cost.connections)
+    assert.ok(result.used.bytes <= result.cost.bytes)
+  }
+})
+
+/** What each relay does wrong, as the check has to name it. */
+const pathologies: [JoinName, only: (typeof streams)[number], findings: string][] = [
+  ['swallowsFin', 'half-close', 'fin-swallowed'],
+  ['delaysFin', 'half-close', 'fin-delayed'],
+  ['closesBoth', 'half-close', 'data-lost'],
+  ['resetsAtFin', 'half-close', 'data-lost, reset'],
+  ['greets', 'bytes', 'greeting'],
+  ['translatesLines', 'bytes', 'changed'],
+  ['dropsNul', 'bytes', 'changed'],
+  ['clearsHighBit', 'bytes', 'changed'],
+  ['byLine', 'bytes', 'line-buffered'],
+  ['answersHttp', 'bytes', 'changed'],
+  ['silent', 'bytes', 'silent'],
+  ['resetsAtOnce', 'bytes', 'silent'],
+]
+
+// Each waits most of its time.
+const results = new Map<JoinName, Promise<CheckResult>>()
+function startAll() {
+  for (const [name, only] of pathologies) {
+    const result = through(joins[name], { only: [only] })
+    result.catch(() => {})
+    results.set(name, result)
+  }
+}
+
+for (const [name, only, findings] of pathologies) {
+  test(`a relay that ${name}: ${only} finds ${findings}`, async () => {
+    const result = await results.get(name)!
+    assert.deepEqual(summary(result), [`${only}: ${findings}`], told(result))
+  })
+}
+
+test('a limit of connections: the next is refused, closed, or waits', async () => {
+  const only = ['overload' as const]
+  const closing = await through(
+    limited(5, front => void front.destroy()),
+    { only },
+  )
+  assert.deepEqual(summary(closing), ['overload: closed'], told(closing))
+  assert.equal(closing.questions[0]!.figures['connections'], 5)
+  await using queueing = await serve('tcp://127.0.0.1:0', { concurrency: 3, engine: 'node' })
+  const queued = await check(queueing.url, { ...options, only }).finished
+  assert.deepEqual(summary(queued), ['overload: queued'], told(queued))
+  assert.equal(queued.questions[0]!.figures['connections'], 3)
+  assert.match(queued.questions[0]!.evidence.join(), /served .* after an earlier/)
+  assert.equal(queued.verdict, 'differs')
+})
+
+test('an expectation decides what is good enough', async () => {
+  const only = ['overload' as const]
+  const enough = await check(good.url, { ...options, only, expect: ['connections>=12'] }).finished
+  assert.deepEqual(enough.expectations, [
+    { expectation: 'connections>=12', found: '12', held: true },
+  ])
+  const few = await through(
+    limited(5, front => void front.destroy()),
+    { only, expect: ['connections>=12', 'overload=ok'] },
+  )
+  assert.deepEqual(
+    few.expectations.map(({ held, found }) => [held, found]),
+    [
+      [false, '5'],
+      [false, 'differs'],
+    ],
+  )
+  assert.equal(few.verdict, 'fails')
+})
+
+test('nobody there, and what makes no sense, are told as sentences', async () => {
+  const server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+  await server.close('now')
+  await assert.rejects(check(server.url).finished, error => {
+    assert.ok(error instanceof UserError)
+    return error.kind === 'network'
+  })
+  for (const bad of [
+    { expect: ['idle'] },
+    { expect: ['speed>5'] },
+    { only: ['bytes'], skip: ['bytes'] },
+    { only: ['bytes'], expect: ['connections>5'] },
+    { maxConnections: 0 },
+  ] as CheckOptions[])
+    assert.throws(() => check(good.url, bad), UserError, JSON.stringify(bad))
+})

@@ -1,0 +1,152 @@
+/** A relay between a client and an echo server that does one thing wrong, as real ones do. */
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+
+/** Joins two sockets, in whichever bad way. `back` is the one to the server. */
+export type Join = (front: Socket, back: Socket) => void
+
+export interface BadPath extends AsyncDisposable {
+  url: string
+}
+
+/** Passes bytes and FIN on, in both directions, as a good relay does. */
+export const faithful: Join = (front, back) => {
+  front.pipe(back)
+  back.pipe(front)
+}
+
+/** Listens on a free port of the loopback, and joins each client with the server at that port. */
+export async function badPath(port: number, join: Join): Promise<BadPath> {
+  const open = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, front => {
+    const back = connect({ port, allowHalfOpen: true, noDelay: true })
+    for (const socket of [front, back]) {
+      open.add(socket)
+      socket.on('close', () => open.delete(socket)).on('error', () => socket.destroy())
+    }
+    // A client that resets takes its connection to the server with it.
+    front.on('close', () => front.errored && back.destroy())
+    join(front, back)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      for (const socket of open) socket.destroy()
+      const closed = once(server, 'close')
+      server.close()
+      await closed
+    },
+  }
+}
+
+/** Changes what comes back. */
+const mapped =
+  (map: (chunk: Buffer) => Buffer): Join =>
+  (front, back) => {
+    front.pipe(back)
+    back.on('data', (chunk: Buffer) => void front.write(map(chunk)))
+    back.on('end', () => front.end())
+  }
+
+const latin1 = (map: (text: string) => string) => (chunk: Buffer) =>
+  Buffer.from(map(chunk.toString('latin1')), 'latin1')
+
+export const joins = {
+  faithful,
+  /** The server never learns that the client has finished. */
+  swallowsFin(front, back) {
+    front.pipe(back, { end: false })
+    back.pipe(front)
+    front.on('end', () => {})
+  },
+  /** FIN is passed on half a second later. */
+  delaysFin(front, back) {
+    front.pipe(back, { end: false })
+    back.pipe(front)
+    front.on('end', () => setTimeout(() => back.end(), 400))
+  },
+  /** One end is taken for both: what is under way is thrown away. */
+  closesBoth(front, back) {
+    front.pipe(back)
+    back.pipe(front)
+    front.on('end', () => {
+      front.destroySoon()
+      back.destroy()
+    })
+  },
+  /** The same with a RST. */
+  resetsAtFin(front, back) {
+    front.pipe(back)
+    back.pipe(front)
+    front.on('end', () => void front.resetAndDestroy())
+  },
+  greets(front, back) {
+    front.write('220 welcome\r\n')
+    faithful(front, back)
+  },
+  translatesLines: mapped(latin1(text => text.replaceAll(/\r?\n/g, '\r\n'))),
+  dropsNul: mapped(latin1(text => text.replaceAll('\0', ''))),
+  clearsHighBit: mapped(chunk => Buffer.from(chunk.map(byte => byte & 127))),
+  /** Nothing is passed on before there are 4 kB of it. */
+  waitsForMore(front, back) {
+    let kept = Buffer.alloc(0)
+    front.on('data', (chunk: Buffer) => {
+      kept = Buffer.concat([kept, chunk])
+      if (kept.length < 4_096) return
+      back.write(kept)
+      kept = Buffer.alloc(0)
+    })
+    front.on('end', () => back.end(kept))
+    back.pipe(front)
+  },
+  /** Passes on whole lines. */
+  byLine(front, back) {
+    let kept = ''
+    front.on('data', (chunk: Buffer) => {
+      kept += chunk.toString('latin1')
+      const end = kept.lastIndexOf('\n') + 1
+      if (end > 0) back.write(Buffer.from(kept.slice(0, end), 'latin1'))
+      kept = kept.slice(end)
+    })
+    front.on('end', () => back.end(Buffer.from(kept, 'latin1')))
+    back.pipe(front)
+  },
+  /** Takes what looks like HTTP for HTTP. */
+  answersHttp(front, back) {
+    front.once('data', (chunk: Buffer) => {
+      if (!chunk.toString('latin1').startsWith('GET ')) {
+        back.write(chunk)
+        return faithful(front, back)
+      }
+      front.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+      back.destroy()
+    })
+  },
+  /** Accepts, and has no server. */
+  silent(_front, back) {
+    back.destroy()
+  },
+  resetsAtOnce(front, back) {
+    back.destroy()
+    front.once('data', () => void front.resetAndDestroy())
+  },
+} satisfies Record<string, Join>
+
+export type JoinName = keyof typeof joins
+
+/** Joins the first so many clients; what further ones see. */
+export function limited(most: number, further: (front: Socket) => void): Join {
+  let clients = 0
+  return (front, back) => {
+    if (clients >= most) {
+      back.destroy()
+      return further(front)
+    }
+    clients++
+    back.on('close', () => clients--)
+    front.on('close', () => back.destroy())
+    faithful(front, back)
+  }
+}
