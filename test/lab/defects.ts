@@ -1,0 +1,100 @@
+/** What can be wrong with a path, each as routers do it. None of them lasts longer than its lab. */
+import type { Host } from './host.ts'
+
+/** The way of a packet that a router sends on to this neighbour. */
+const to = (neighbour: string) => `oifname "to-${neighbour}"`
+
+/**
+ * A slow link in one direction, with a buffer that holds so much. Packets that find it full are
+ * dropped.
+ * @param latencyMs how long a packet may wait in the buffer
+ */
+export const slow = (host: Host, neighbour: string, rate: string, latencyMs: number) =>
+  host.sh(
+    `tc qdisc add dev to-${neighbour} root tbf rate ${rate} burst 10kb latency ${latencyMs}ms`,
+  )
+
+/** Loses this share of the packets on the way to the neighbour; counts them as "lost-NEIGHBOUR". */
+export async function lose(router: Host, neighbour: string, share: number, which = '') {
+  const [counter, perMillion] = [`lost-${neighbour}`, Math.round(share * 1e6)]
+  await router.counter(counter)
+  const chance = `numgen random mod 1000000 < ${perMillion}`
+  await router.nft('forward', `${to(neighbour)} ${which} ${chance} counter name "${counter}" drop`)
+}
+
+/** A link on which larger packets do not fit, in both directions. */
+export async function narrow(one: Host, two: Host, mtuBytes: number) {
+  await one.sh(`ip link set to-${two.name} mtu ${mtuBytes}`)
+  await two.sh(`ip link set to-${one.name} mtu ${mtuBytes}`)
+}
+
+/** Says nothing of packets that are too large, and lets no other router say it. */
+export async function silence(router: Host) {
+  const tooLarge = [
+    'icmp type destination-unreachable icmp code 4 drop',
+    'icmpv6 type packet-too-big drop',
+  ]
+  await router.nft('output', ...tooLarge)
+  await router.nft('forward', ...tooLarge)
+}
+
+/** Drops without a word what is larger than this, in one direction only. */
+export const dropLarge = (router: Host, neighbour: string, largestBytes: number) =>
+  router.nft('forward', `${to(neighbour)} meta length > ${largestBytes} drop`)
+
+/** Drops datagrams that came in fragments, as many firewalls do. */
+export const dropFragments = (router: Host) =>
+  router.nft('early', 'ip frag-off & 0x3fff != 0 drop', 'exthdr frag exists drop')
+
+/** Lets no endpoint send segments larger than this. */
+export const clampMss = (router: Host, bytes: number) =>
+  router.nft(
+    'forward',
+    `tcp flags & syn == syn tcp option maxseg size > ${bytes} tcp option maxseg size set ${bytes}`,
+  )
+
+/** Hides the addresses behind the router, as seen by this neighbour. */
+export const masquerade = (router: Host, neighbour: string) =>
+  router.nft('source', `${to(neighbour)} masquerade`)
+
+/**
+ * Tracks connections, and forgets one that was silent for so long. What comes then it swallows, or
+ * answers with a reset.
+ */
+export async function forget(router: Host, seconds: number, how: 'drop' | 'reject') {
+  const refusal = how === 'drop' ? 'drop' : 'meta l4proto tcp reject with tcp reset'
+  await router.nft('forward', `ct state invalid ${refusal}`)
+  await router.sysctl({
+    'net.netfilter.nf_conntrack_tcp_timeout_established': seconds,
+    'net.netfilter.nf_conntrack_tcp_loose': 0,
+    'net.netfilter.nf_conntrack_udp_timeout': seconds,
+    'net.netfilter.nf_conntrack_udp_timeout_stream': seconds,
+  })
+}
+
+/** Sets the marks of all packets to nothing. */
+export const bleach = (router: Host) =>
+  router.nft('forward', 'ip dscp set cs0', 'ip ecn set not-ect', 'ip6 dscp set cs0')
+
+/** Shortens the way that packets may still have. */
+export const age = (router: Host, ttl: number) => router.nft('forward', `ip ttl set ${ttl}`)
+
+/** Lets nothing of one family through, without a word. */
+export const block = (router: Host, family: 'ipv4' | 'ipv6') =>
+  router.nft('forward', `meta nfproto ${family} drop`)
+
+/** Allows so many connections to a port; refuses what is beyond that, or does not answer it. */
+export const limit = (router: Host, port: number, connections: number, how: 'drop' | 'reject') => {
+  const refusal = how === 'drop' ? 'drop' : 'reject with tcp reset'
+  return router.nft(
+    'forward',
+    `tcp dport ${port} ct state new ct count over ${connections} ${refusal}`,
+  )
+}
+
+/** Allows so many datagrams per second, and drops the rest. */
+export const police = (router: Host, neighbour: string, perSecond: number) =>
+  router.nft(
+    'forward',
+    `${to(neighbour)} meta l4proto udp limit rate over ${perSecond}/second burst 5 packets drop`,
+  )

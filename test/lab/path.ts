@@ -1,0 +1,20 @@
+/** The path that most labs are about. */
+import type { Host } from './host.ts'
+import { chain, Lab } from './lab.ts'
+
+/** client – near – far – server; proxies run on far. */
+export interface Path {
+  lab: Lab
+  client: Host
+  near: Host
+  far: Host
+  server: Host
+}
+
+export async function createPath(): Promise<Path> {
+  const lab = await Lab.create(chain('client', 'near', 'far', 'server'))
+  const [client, near, far, server] = ['client', 'near', 'far', 'server'].map(name =>
+    lab.host(name),
+  ) as [Host, Host, Host, Host]
+  return { lab, client, near, far, server }
+}
