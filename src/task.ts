@@ -1,12 +1,13 @@
 /** What a thread is asked to do: plain data, because it is copied to other threads. */
 import type { Address } from './vocabulary/address.ts'
 import type { EngineName } from './vocabulary/engine-names.ts'
+import type { FlowPlan } from './load/direction/plan.ts'
 import type { LoadPlan } from './load/plan.ts'
 import type { ResolvedOf } from './options/form.ts'
 import type { ServerTls } from './wire/tls/credentials.ts'
 import type { DatagramRules, ProxyRules, serveOptions, WebRules } from './options/serve.ts'
 
-export type Task = ServeTask | LoadTask
+export type Task = ServeTask | LoadTask | FlowTask
 
 type Options = ResolvedOf<typeof serveOptions>
 /** What is said of a server as a whole, and becomes something else for a thread. */
@@ -36,6 +37,13 @@ export interface ServeTask extends Omit<Options, WholeServer> {
 /** Send messages, and verify that each comes back. */
 export interface LoadTask extends LoadPlan {
   kind: 'load'
+  engine: EngineName
+  address: Address
+}
+
+/** Send in one direction or in both, or receive, and verify what arrives. */
+export interface FlowTask extends FlowPlan {
+  kind: 'flow'
   engine: EngineName
   address: Address
 }

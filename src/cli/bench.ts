@@ -4,6 +4,7 @@ import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { bench, benchDefaults, durationOf, withRateOfStages } from '../bench.ts'
 import type { BenchOptions } from '../bench.ts'
 import { usageError } from '../vocabulary/errors.ts'
+import { directionOption } from '../load/direction/options.ts'
 import { benchOptions, searchOptions } from '../load/options.ts'
 import { shareOf } from '../load/counted.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'
@@ -50,8 +51,10 @@ const outputOptions = {
 type Output = ResolvedOf<typeof outputOptions>
 
 const { calling, ...own } = benchOptions
+const directionTable = { direction: directionOption }
 export const benchTables: Tables = [
   [undefined, own],
+  [undefined, directionTable],
   [undefined, searchOptions],
   [undefined, outputOptions],
   ['Rounds:', roundsFlags],
@@ -64,6 +67,13 @@ export function completeBench(bare: Command): void {
   command.action(async (address, flags) => {
     const { json = false, ndjson = false, files = [] } = fromFlags(outputOptions, flags)
     if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')
+    const { direction = 'echo' } = fromFlags(directionTable, flags)
+    if (direction !== 'echo') {
+      const rows = { ...benchOptions, ...searchOptions, ...roundsFlags }
+      const { sendDirection } = await import('./direction.ts')
+      const paths = files.map(({ path }) => path)
+      return sendDirection(address, flags, { command: 'bench', rows, json: json || ndjson, paths })
+    }
     const load = fromFlags(benchOptions, flags)
     const { objective, precision } = fromFlags(searchOptions, flags)
     if (precision !== undefined && objective === undefined)

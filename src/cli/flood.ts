@@ -2,6 +2,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { formatAddress } from '../vocabulary/address.ts'
 import { flood, floodDefaults, type LoadRun } from '../bench.ts'
+import { directionOption } from '../load/direction/options.ts'
 import { floodOptions } from '../load/options.ts'
 import { fromFlags } from '../options/form.ts'
 import type { LoadAbout } from '../report/live.ts'
@@ -14,8 +15,10 @@ import { addTables, type Tables } from './option-flags.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, tell } from './output.ts'
 
 const { calling, ...own } = floodOptions
+const directionTable = { direction: directionOption }
 export const floodTables: Tables = [
   [undefined, own],
+  [undefined, directionTable],
   [undefined, jsonOption],
   ['Transports:', { calling }],
 ]
@@ -26,6 +29,13 @@ export function completeFlood(bare: Command): void {
     .argument('[message]', 'what to send', 'Hello!\n')
   addTables(command, floodTables)
   command.action(async (address, message, flags) => {
+    const { direction = 'echo' } = fromFlags(directionTable, flags)
+    if (direction !== 'echo') {
+      const json = fromFlags(jsonOption, flags).json === true
+      const { sendDirection } = await import('./direction.ts')
+      const wanted = { command: 'flood', rows: floodOptions, json, paths: [] } as const
+      return sendDirection(address, flags, wanted)
+    }
     const options = fromFlags(floodOptions, flags)
     const run = flood(address, { ...options, message })
     const restore = onInterrupt(leaveUnconnected)

@@ -2,12 +2,15 @@
 import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../vocabulary/address.ts'
 import type { FaultSpec } from '../faults/index.ts'
+import type { FlowOutcome } from '../load/direction/plan.ts'
 import type { Outcome } from '../load/outcome.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { EngineName } from '../vocabulary/engine-names.ts'
 import type { Task } from '../task.ts'
 
 export type { Outcome } from '../load/outcome.ts'
+/** Of whatever was sent. */
+export type AnyOutcome = Outcome | FlowOutcome
 
 /** One way of asking the operating system to move bytes. */
 export interface Engine {
@@ -35,5 +38,5 @@ export interface Session {
   /** Sets other faults; only if the task came with faults, or with an empty list. */
   setFaults?(faults: readonly FaultSpec[]): void
   /** The findings of a load, available once run() has resolved. */
-  readonly outcome?: Outcome | undefined
+  readonly outcome?: AnyOutcome | undefined
 }

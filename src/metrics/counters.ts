@@ -108,6 +108,7 @@ export const counters = {
   warmupReceived: load('Messages of the warm-up that came back.'),
   warmupBytesOut: load('Bytes sent of the warm-up.'),
   warmupBytesIn: load('Bytes of the warm-up that came back.'),
+  bytesConfirmed: load('Bytes sent in one direction that the other end has received.'),
   reconnects: load('Reconnects after the server closed between messages.'),
   sentAgain: load('Messages sent again because the server closed before it answered.'),
   // Of one connection each: from its break until it has an echo again.
@@ -132,6 +133,11 @@ export const counters = {
     'Clients that failed a handshake: PROXY header, TLS, upgrade or first request.',
     'yodel_handshakes_failed_total',
     { last: ['handshake', 'failed'] },
+  ),
+  sessions: server(
+    'Sessions in band that were served: sending in one direction, or a trace.',
+    'yodel_sessions_total',
+    { last: ['session', 'served'] },
   ),
   upgradesRefused: server(
     'HTTP requests that were answered, but not upgraded to WebSocket.',

@@ -165,6 +165,20 @@ export const commonOptions = {
     help: 'poll for work this long before sleeping (uring)',
     where: { engines: ['uring'], act: 'poll busily', transports: transportNames },
   }),
+  /**
+   * Clients may measure in one direction, and ask what this end saw of a connection: sessions in
+   * band, which begin with a message that no echo user sends by accident.
+   */
+  directions: option(whether(), {
+    default: false,
+    flag: 'directions',
+    help: 'serve `bench --direction`, too: send, receive and verify',
+    where: {
+      engines: ['node'],
+      act: 'serve directions',
+      transports: ['tcp', 'unix', 'tls'],
+    },
+  }),
   /** Leave after the first client. */
   oneOff: option(whether(), {
     default: false,

@@ -2,7 +2,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Address } from '../vocabulary/address.ts'
-import type { Outcome } from '../engines/engine.ts'
+import type { AnyOutcome, Outcome } from '../engines/engine.ts'
 import { engines } from '../engines/index.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import type { FaultSpec } from '../faults/index.ts'
@@ -13,12 +13,12 @@ import type { Task } from '../task.ts'
 import type { FaultRecord } from './fault-feed.ts'
 import type { FromThread, ThreadInput, ToThread } from './messages.ts'
 
-export interface Threads {
+export interface Threads<O extends AnyOutcome = Outcome> {
   readonly address: Address
   /** When all of them began, or will: nanoseconds on the clock that threads share. */
   readonly startNs: number
   /** Resolves when all have ended, with what loads found out; rejects on a defect of yodel. */
-  readonly finished: Promise<Outcome[]>
+  readonly finished: Promise<O[]>
   readonly snapshot: () => Snapshot
   readonly counts: () => Counts
   readonly stop: (how: Stop) => void
@@ -44,11 +44,11 @@ export interface StartOptions {
  * @param onFaults hears what faults did, if the task says `recordFaults`
  * @throws UserError if one cannot bind or connect; then none is left running
  */
-export async function startThreads(
+export async function startThreads<O extends AnyOutcome = Outcome>(
   [first, ...others]: [Task, ...Task[]],
   onFaults: OnFaults = () => {},
   { signal, leadMs = 0, startAtMs }: StartOptions = {},
-): Promise<Threads> {
+): Promise<Threads<O>> {
   signal?.throwIfAborted()
   const aborted = new Promise<never>((_, reject) =>
     signal?.addEventListener('abort', () => reject(signal.reason as Error)),
@@ -70,7 +70,7 @@ export async function startThreads(
     return {
       address,
       startNs: atNs,
-      finished: outcomes.then(all => all.filter(outcome => outcome !== undefined)),
+      finished: outcomes.then(all => all.filter(outcome => outcome !== undefined) as O[]),
       snapshot: () => takeSnapshot(meters),
       counts: () => takeCounts(meters),
       stop: how => threads.forEach(thread => thread.stop(how)),
@@ -93,7 +93,7 @@ const workerUrl = new URL(`./worker${extname(import.meta.url)}`, import.meta.url
 class Thread {
   readonly meter = new Meter()
   readonly ready: Promise<Address>
-  readonly finished: Promise<Outcome | undefined>
+  readonly finished: Promise<AnyOutcome | undefined>
   readonly #worker: Worker
   /** Calls that wait until their faults are in force, in order. */
   readonly #faultsWanted: (() => void)[] = []
@@ -127,7 +127,7 @@ class Thread {
       this.#worker.once('exit', () => reject(new Error('a thread ended before it was ready')))
     })
     this.finished = new Promise((resolve, reject) => {
-      let outcome: Outcome | undefined
+      let outcome: AnyOutcome | undefined
       this.#worker.on('message', (message: FromThread) => {
         if (message.kind === 'finished') outcome = message.outcome
       })

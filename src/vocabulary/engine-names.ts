@@ -5,6 +5,7 @@ import { transportNames, type TransportName } from './transport.ts'
 export const abilities = {
   serve: 'serve',
   load: 'send a load',
+  flow: 'send in one direction',
   sharePort: 'share a port among threads',
   ledger: 'list its clients',
 } as const
@@ -17,7 +18,7 @@ interface Engine {
 
 /** Which options an engine has stands in the row of each option that not all of them have. */
 export const engineTable = {
-  node: { can: ['serve', 'load', 'sharePort', 'ledger'], speaks: transportNames },
+  node: { can: ['serve', 'load', 'flow', 'sharePort', 'ledger'], speaks: transportNames },
   uring: { can: ['serve', 'load', 'sharePort', 'ledger'], speaks: ['tcp', 'unix'] },
   // It has threads of its own, so it shares no port: see concurrency.
   blocking: { can: ['serve', 'ledger'], speaks: ['tcp', 'unix'] },

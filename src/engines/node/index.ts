@@ -3,6 +3,7 @@ import type { Engine } from '../engine.ts'
 import { nodeTransports } from './transports.ts'
 
 export { dial, type Link } from './dial.ts'
+export { askTrace, NoSession, trace, type Traced } from './direction/paired.ts'
 
 /** net.Server takes reusePort from these versions on. */
 const canSharePort = (): boolean => {
@@ -14,7 +15,7 @@ export const node: Engine = {
   name: 'node',
   refuses(task) {
     const refusal = nodeTransports[task.address.transport].refuses?.(task)
-    if (refusal !== undefined || task.kind === 'load' || !task.sharePort) return refusal
+    if (refusal !== undefined || task.kind !== 'serve' || !task.sharePort) return refusal
     if (task.address.transport === 'unix') return 'The threads cannot share a unix socket.'
     if (process.platform !== 'linux') return `Ports cannot be shared on ${process.platform}.`
     if (canSharePort()) return undefined
@@ -22,6 +23,7 @@ export const node: Engine = {
   },
   async open(task, meter) {
     const transport = nodeTransports[task.address.transport]
+    if (task.kind === 'flow') return transport.flow(task, meter)
     return task.kind === 'serve' ? transport.serve(task, meter) : transport.load(task, meter)
   },
 }

@@ -3,7 +3,7 @@
  * add one, write its folder and its row here, and its row in the vocabulary (transport.ts).
  */
 import type { Meter } from '../../metrics/meter.ts'
-import type { LoadTask, ServeTask, Task } from '../../task.ts'
+import type { FlowTask, LoadTask, ServeTask, Task } from '../../task.ts'
 import { transports, type TransportName } from '../../vocabulary/transport.ts'
 import type { Session } from '../engine.ts'
 import { dialBytes } from './bytes/dial.ts'
@@ -16,6 +16,7 @@ interface NodeTransport {
   serve(task: ServeTask, meter: Meter): Promise<Session>
   dial: Dial
   load(task: LoadTask, meter: Meter): Promise<Session>
+  flow(task: FlowTask, meter: Meter): Promise<Session>
   /** Why it cannot do a task, as a sentence. */
   refuses?(task: Task): string | undefined
 }
@@ -56,6 +57,7 @@ const overConnections = ({
     await preload?.()
     return openLoad(task, meter, dial)
   },
+  flow: async (task, meter) => (await import('./direction/load.ts')).openFlows(task, meter, dial),
   refuses,
 })
 
@@ -92,6 +94,7 @@ const datagrams: NodeTransport = {
   serve: async (task, meter) => (await import('./udp/serve.ts')).openDatagramServe(task, meter),
   dial: async target => (await import('./udp/link.ts')).dialDatagrams(target),
   load: async (task, meter) => (await import('./udp/load.ts')).openDatagramLoad(task, meter),
+  flow: () => Promise.reject(new Error('refused')),
 }
 
 export const nodeTransports: Readonly<Record<TransportName, NodeTransport>> = {

@@ -22,6 +22,7 @@ export const uring: Engine = {
     return answer
   },
   async open(task, meter) {
+    if (task.kind === 'flow') throw new Error('refused')
     if (task.kind === 'load') return (await import('./load.ts')).openLoad(task, meter)
     return (await import('./serve.ts')).openServe(task, meter)
   },

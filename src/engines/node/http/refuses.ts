@@ -3,7 +3,7 @@ import type { Task } from '../../../task.ts'
 
 /** HTTP/1.1 cannot tell apart answers that are under way at the same time. */
 export function refusesHttpLoad(task: Task): string | undefined {
-  if (task.kind === 'serve' || task.depth === 1) return undefined
+  if (task.kind !== 'load' || task.depth === 1) return undefined
   if (task.calling.tls?.alpn?.[0] === 'h2') return undefined
   return 'HTTP/1.1 has one message in flight on a connection: use more connections, or --alpn h2.'
 }

@@ -1,0 +1,126 @@
+/** Measures in one direction or in both: starts the flows, and sums up what they found. */
+import { chooseEngine } from '../../engines/index.ts'
+import type { FlowOutcome } from '../../load/direction/plan.ts'
+import { directionOptions, singleSize } from '../../load/direction/options.ts'
+import { takeSnapshot, type Snapshot } from '../../metrics/snapshot.ts'
+import { checkOptions, resolve, type OptionsOf } from '../../options/form.ts'
+import { askedFor, checkTransport } from '../../options/where.ts'
+import { directionResult, type DirectionResult } from '../../report/direction/result.ts'
+import { share, type FlowTask } from '../../task.ts'
+import { startThreads, type Threads } from '../../threads/start.ts'
+import { formatAddress, toAddress, type Address } from '../../vocabulary/address.ts'
+import { usageError, UserError } from '../../vocabulary/errors.ts'
+import { machine, versions } from '../../vocabulary/machine.ts'
+import { checkCalling } from '../../wire/tls/credentials.ts'
+import { reproduce } from '../reproduce.ts'
+
+export type DirectionOptions = OptionsOf<typeof directionOptions>
+
+export interface DirectionRun {
+  /** Resolves once the server has accepted every flow; rejects with a UserError if it does not. */
+  readonly ready: Promise<Address>
+  snapshot(): Snapshot
+  readonly stopping: boolean
+  /** Sends nothing more, and waits for what is under way; with `now` does not wait. */
+  stop(how?: 'drain' | 'now'): void
+  /** Plain JSON. */
+  readonly finished: Promise<DirectionResult>
+}
+
+const wholeMs = { bench: 10_000, flood: Infinity } as const
+
+/**
+ * Sends the seeded payload up, down or both ways; whichever end receives verifies every byte.
+ * @throws never: `ready` and `finished` reject with a UserError
+ */
+export function measureDirection(
+  address: string | Address,
+  options: DirectionOptions,
+  command: 'bench' | 'flood' = 'bench',
+): DirectionRun {
+  let threads: Threads<FlowOutcome> | undefined
+  let stopped: 'drain' | 'now' | undefined
+  const opening = new AbortController()
+  const start = async () => {
+    const target = toAddress(address)
+    const tasks = plan(target, options, command)
+    const again = reproduce(command, address, directionOptions, options)
+    const startedAt = new Date().toISOString()
+    const started = await startThreads<FlowOutcome>(tasks, undefined, { signal: opening.signal })
+    threads = started
+    if (stopped) started.stop(stopped)
+    const [{ engine, direction, warmupMs, sizeBytes, seed }] = tasks
+    const conditions = {
+      command,
+      address: formatAddress(started.address),
+      engine,
+      threads: tasks.length,
+      direction,
+      flows: tasks.reduce((sum, { flows }) => sum + flows, 0),
+      sizeBytes,
+      ratePerSecond: options.ratePerSecond ?? null,
+      warmupMs,
+      durationMs: tasks[0].durationMs === Infinity ? null : tasks[0].durationMs,
+      seed,
+      reproduce: again,
+      startedAt,
+      versions: versions(),
+      machine: machine(),
+    }
+    const finished = started.finished.then(outcomes => directionResult(conditions, outcomes))
+    return { address: started.address, finished }
+  }
+  const begun = start()
+  const ready = begun.then(({ address }) => address)
+  const finished = begun.then(({ finished }) => finished)
+  for (const promise of [ready, finished]) promise.catch(() => {})
+  return {
+    ready,
+    finished,
+    snapshot: () => threads?.snapshot() ?? takeSnapshot([]),
+    get stopping() {
+      return stopped !== undefined
+    },
+    stop(how = 'drain') {
+      stopped = how
+      threads?.stop(how)
+      if (how === 'now' && !threads)
+        opening.abort(new UserError('network', 'It was stopped before it was connected.'))
+    },
+  }
+}
+
+function plan(
+  address: Address,
+  options: DirectionOptions,
+  command: 'bench' | 'flood',
+): [FlowTask, ...FlowTask[]] {
+  checkOptions(directionOptions, options)
+  const durationMs = wholeMs[command]
+  const warmupMs = command === 'flood' ? 0 : 1_000
+  const wanted = resolve(directionOptions, options, { durationMs, warmupMs })
+  const { direction, connections, ratePerSecond, threads: threadsWanted, engine, ...rest } = wanted
+  if (direction === 'echo') throw usageError('An echo goes both ways: use bench without direction.')
+  if (connections < 1) throw usageError('connections must be a whole number from 1 on.')
+  const asked = askedFor(directionOptions, options)
+  checkTransport(asked, address.transport, 'client')
+  checkCalling(rest.calling)
+  const threads = Math.min(threadsWanted, connections)
+  const { sizeBytes: _, ...same } = rest
+  const taskOf = (n: number): FlowTask => ({
+    ...same,
+    kind: 'flow',
+    engine: 'node',
+    address,
+    direction,
+    sizeBytes: singleSize(options.sizeBytes),
+    flows: share(connections, threads, n),
+    first: n,
+    step: threads,
+    ratePerSecond: ratePerSecond === undefined ? undefined : ratePerSecond / connections,
+  })
+  const others = Array.from({ length: threads - 1 }, (_, n) => taskOf(n + 1))
+  const tasks: [FlowTask, ...FlowTask[]] = [taskOf(0), ...others]
+  chooseEngine(engine === 'auto' ? 'node' : engine, tasks[0], asked)
+  return tasks
+}

@@ -1,0 +1,80 @@
+/** bench and flood with --direction: what they share. */
+import { measureDirection, type DirectionRun } from '../bench/direction/run.ts'
+import { directionOptions } from '../load/direction/options.ts'
+import { fromFlags, optionsIn, type Table } from '../options/form.ts'
+import { askedFor } from '../options/where.ts'
+import { directionText, formatBits } from '../report/direction/text.ts'
+import type { Address } from '../vocabulary/address.ts'
+import { usageError } from '../vocabulary/errors.ts'
+import { formatDuration } from '../vocabulary/units.ts'
+import { exitCodes } from './exit.ts'
+import { canvas, leaveUnconnected, onInterrupt, print, showLive } from './output.ts'
+import { checkOutputs, saveAll } from './saving.ts'
+
+interface Wanted {
+  command: 'bench' | 'flood'
+  /** All options of the command, of which those that are typed must make sense here. */
+  rows: Table
+  json: boolean
+  /** Where to save the result. */
+  paths: readonly string[]
+}
+
+/** @throws UserError for an option that only an echo has */
+function checkUsed(rows: Table, flags: Readonly<Record<string, unknown>>) {
+  const known = new Set(optionsIn(directionOptions).map(([, { flag }]) => flag))
+  const vain = askedFor(rows, fromFlags(rows, flags)).find(({ flag }) => !known.has(flag))
+  if (vain) throw usageError(`--${vain.flag} is for echoes, not for --direction.`, 'Leave it out.')
+}
+
+export async function sendDirection(
+  address: Address,
+  flags: Readonly<Record<string, unknown>>,
+  { command, rows, json, paths }: Wanted,
+): Promise<void> {
+  checkUsed(rows, flags)
+  const other = paths.find(path => !path.endsWith('.json'))
+  if (other !== undefined)
+    throw usageError(`A direction cannot be written into ${other}.`, 'Its name ends in .json.')
+  checkOutputs(paths)
+  const run = measureDirection(address, fromFlags(directionOptions, flags), command)
+  let interrupted = false
+  let connected = false
+  run.ready.then(
+    () => (connected = true),
+    () => {},
+  )
+  const restore = onInterrupt(() => {
+    interrupted = true
+    if (!connected) leaveUnconnected()
+    run.stop()
+  })
+  const stopShowing = showLive(liveLine(run))
+  const result = await run.finished.finally(() => {
+    stopShowing()
+    restore()
+  })
+  const text = () => `${JSON.stringify(result)}\n`
+  print(json ? text() : directionText(result, canvas(process.stdout)))
+  if (result.verdict === 'fail') process.exitCode = exitCodes.failed
+  else if (interrupted) process.exitCode = exitCodes.interrupted
+  saveAll(paths.map(path => ({ path, text })))
+}
+
+/** How fast it goes now: sent, and what the other end says that it has received. */
+function liveLine(run: DirectionRun): () => string {
+  const beganMs = performance.now()
+  let before = run.snapshot()
+  return () => {
+    const now = run.snapshot()
+    const seconds = (now.atMs - before.atMs) / 1e3 || 1
+    const rate = (of: (at: typeof now) => number) => formatBits((of(now) - of(before)) / seconds)
+    const parts = [
+      formatDuration(performance.now() - beganMs),
+      `up ${rate(at => at.bytesConfirmed)} (sent ${rate(at => at.bytesOut)})`,
+      `down ${rate(at => at.bytesIn)}`,
+    ]
+    before = now
+    return parts.join('  ')
+  }
+}

@@ -1,0 +1,246 @@
+/** One flow of the client: a connection with a session, from its hello to its end. */
+import { randomBytes } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import type { FoundDirection, FoundFlow } from '../../../load/direction/plan.ts'
+import { Receiver } from '../../../load/direction/receiver.ts'
+import { Sender } from '../../../load/direction/sender.ts'
+import type { Payload } from '../../../load/payload.ts'
+import { counter, type CounterName, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import { readHistogram, type SavedHistogram } from '../../../metrics/saved.ts'
+import type { FlowTask } from '../../../task.ts'
+import { formatAddress } from '../../../vocabulary/address.ts'
+import { UserError } from '../../../vocabulary/errors.ts'
+import { formatDuration } from '../../../vocabulary/units.ts'
+import {
+  frameKinds,
+  FrameReader,
+  writeFrame,
+  type Bodies,
+  type FrameListener,
+} from '../../../wire/direction/frames.ts'
+import { readAnswer, writeHello } from '../../../wire/direction/hello.ts'
+import type { Report } from '../../../wire/direction/trace.ts'
+import { explain, failureName, reasonWhy } from '../../failures.ts'
+import { countGarbage } from '../../garbage.ts'
+import { afterTimeout } from '../core/patience.ts'
+import { Pump } from './pump.ts'
+
+/** How often it is noted how much has come, as the server does. */
+const markMs = 100
+
+const isHistogram = (saved: SavedHistogram) => {
+  try {
+    readHistogram(saved)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export class ClientFlow implements FrameListener {
+  /** Resolves when the connection is closed. */
+  readonly closed: Promise<void>
+  readonly #task: FlowTask
+  readonly #number: number
+  readonly #stream: Duplex
+  readonly #counters: Float64Array
+  readonly #reader = new FrameReader(this)
+  readonly #pump: Pump | undefined
+  readonly #receiver: Receiver | undefined
+  readonly #up: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
+  readonly #down: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
+  #first = Buffer.alloc(0)
+  #opening: { accept: () => void; fail: (error: Error) => void } | undefined
+  #inFrames = false
+  #marking: NodeJS.Timeout | undefined
+  #over = false
+  #unfinished = false
+  #failure: FailureName | undefined
+  #reason: string | undefined
+
+  constructor(task: FlowTask, number: number, stream: Duplex, payload: Payload, meter: Meter) {
+    this.#task = task
+    this.#number = number
+    this.#stream = stream
+    this.#counters = meter.counters
+    const { direction, sizeBytes, ratePerSecond } = task
+    if (direction !== 'down') {
+      const sender = new Sender(payload, number, { sizeBytes, ratePerSecond })
+      this.#pump = new Pump(stream, sender, bytes => this.#count('bytesOut', bytes))
+    }
+    if (direction !== 'up') this.#receiver = new Receiver(payload, number, performance.now())
+    stream.on('error', error => this.#fail(error))
+    stream.on('end', () => this.#onEnd())
+    this.closed = new Promise(resolve => {
+      stream.once('close', () => {
+        this.#onClosed()
+        resolve()
+      })
+    })
+  }
+
+  /** Says hello. Resolves when the server has accepted; rejects with a UserError if it does not. */
+  open(): Promise<void> {
+    const { direction: mode, seed, sizeBytes, ratePerSecond, timeoutMs } = this.#task
+    const id = randomBytes(16).toString('hex')
+    return new Promise((resolve, reject) => {
+      const silence = `sent no answer within ${formatDuration(timeoutMs)}.`
+      const done = afterTimeout(timeoutMs, () => fail(this.#notServed(silence)))
+      const settle = (how: () => void) => {
+        done()
+        this.#opening = undefined
+        how()
+      }
+      const fail = (error: Error) => settle(() => reject(error))
+      this.#opening = { accept: () => settle(resolve), fail }
+      this.#stream.on('data', this.#onData)
+      const flow = this.#number
+      this.#stream.write(writeHello({ mode, id, seed, flow, sizeBytes, ratePerSecond }))
+    })
+  }
+
+  #notServed(what: string, hint = 'Serve it with `yodel serve --directions`.'): UserError {
+    const url = formatAddress(this.#task.address)
+    return new UserError('network', `${url} does not serve directions: it ${what}`, hint)
+  }
+
+  begin(): void {
+    if (this.#over) return
+    if (this.#receiver) {
+      this.#stream.write(writeFrame(frameKinds.start, {}))
+      this.#marking = setInterval(() => this.#mark(), markMs)
+    }
+    this.#pump?.begin()
+  }
+
+  /** Nothing more is sent; the server reports, and ends. */
+  end(): void {
+    this.#pump?.end()
+    if (this.#over || this.#stream.destroyed || this.#stream.writableEnded) return
+    this.#stream.write(writeFrame(frameKinds.end, { sentBytes: this.#pump?.sentBytes ?? 0 }))
+  }
+
+  /** The drain is over. */
+  giveUp(): void {
+    if (this.#over) return
+    this.#unfinished = true
+    this.destroy()
+  }
+
+  destroy(): void {
+    this.#over = true
+    this.#pump?.end()
+    this.#stream.destroy()
+  }
+
+  get found(): FoundFlow {
+    const { direction } = this.#task
+    this.#up.sentBytes = this.#pump?.sentBytes ?? 0
+    return {
+      flow: this.#number,
+      up: direction === 'down' ? undefined : this.#up,
+      down: direction === 'up' ? undefined : this.#down,
+      unfinished: this.#unfinished,
+      failure: this.#failure,
+      reason: this.#reason,
+    }
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#count('chunks', 1)
+    this.#count('bytesIn', chunk.length)
+    if (this.#inFrames) this.#read(chunk, 0)
+    else this.#readFirst(chunk)
+    countGarbage(chunk.length)
+  }
+
+  #readFirst(chunk: Buffer) {
+    this.#first = Buffer.concat([this.#first, chunk])
+    const answer = readAnswer(this.#first)
+    if (answer.kind === 'incomplete') return
+    if (answer.kind === 'echoed')
+      return this.#opening?.fail(this.#notServed('echoes the session as it does any bytes.'))
+    this.#inFrames = true
+    this.#read(this.#first, answer.at)
+  }
+
+  #read(chunk: Buffer, from: number) {
+    this.#receiver?.arrived(performance.now())
+    this.#reader.push(chunk, from)
+    const { broken } = this.#reader
+    if (broken === undefined || this.#over) return
+    if (this.#opening) return this.#opening.fail(this.#notServed('answers something else.'))
+    // Bytes were changed on the way, or are missing.
+    this.#broke('wrongBytes', broken)
+  }
+
+  onPayload(chunk: Buffer, from: number, to: number): void {
+    const wrong = this.#receiver?.take(chunk, from, to) ?? 0
+    if (wrong > 0) this.#count('wrongBytes', 1)
+  }
+
+  onFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): void {
+    if (kind === frameKinds.accepted) this.#opening?.accept()
+    else if (kind === frameKinds.refused) this.#onRefused((body as { reason: string }).reason)
+    else if (kind === frameKinds.report) this.#onReport(body as Report)
+    else if (kind === frameKinds.end) this.#onOver((body as { sentBytes: number }).sentBytes)
+  }
+
+  #onRefused(reason: string) {
+    if (this.#opening) this.#opening.fail(this.#notServed(`says that ${reason}.`, ''))
+    else this.#broke('wrongBytes', `the server found that ${reason}`)
+  }
+
+  #onReport(report: Report) {
+    if (report.end && !isHistogram(report.end.gaps))
+      return this.#broke('protocol', 'the report of the server makes no sense')
+    const before = this.#up.report?.bytes ?? 0
+    this.#count('bytesConfirmed', report.bytes - before)
+    this.#up.report = report
+    this.#up.marks.push([report.atMs, report.bytes])
+  }
+
+  #onOver(sentBytes: number) {
+    this.#over = true
+    this.#down.sentBytes = sentBytes
+    this.#stream.end()
+    if ((this.#up.report?.wrongBytes ?? 0) > 0) this.#count('wrongBytes', 1)
+  }
+
+  #mark() {
+    const { bytes, atMs } = this.#receiver!.report
+    if (bytes !== (this.#down.marks.at(-1)?.[1] ?? 0)) this.#down.marks.push([atMs, bytes])
+  }
+
+  #onEnd() {
+    if (this.#opening) this.#opening.fail(this.#notServed('closed the connection.'))
+    else if (!this.#over) this.#broke('closedEarly')
+  }
+
+  #fail(error: Error) {
+    if (this.#opening) return this.#opening.fail(explain('connect to', this.#task.address, error))
+    if (!this.#over) this.#broke(failureName(error), reasonWhy(error))
+  }
+
+  #broke(name: FailureName, reason?: string) {
+    this.#failure = name
+    this.#reason = reason
+    this.#count(name, 1)
+    this.destroy()
+  }
+
+  #onClosed() {
+    this.#over = true
+    this.#pump?.end()
+    clearInterval(this.#marking)
+    if (this.#receiver) {
+      this.#mark()
+      this.#down.report = this.#receiver.lastReport
+    }
+    this.#count('closed', 1)
+  }
+
+  #count(name: CounterName, by: number) {
+    this.#counters[counter[name]]! += by
+  }
+}

@@ -1,0 +1,74 @@
+/** The client's side of sessions: sends and receives in one direction or both, until it is over. */
+import type { Address } from '../../../vocabulary/address.ts'
+import type { FlowOutcome } from '../../../load/direction/plan.ts'
+import { createPayload } from '../../../load/payload.ts'
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import type { FlowTask } from '../../../task.ts'
+import { timerMaxMs } from '../../../vocabulary/units.ts'
+import type { Session } from '../../engine.ts'
+import { explain } from '../../failures.ts'
+import type { Dial } from '../core/link.ts'
+import { ClientFlow } from './flow.ts'
+
+/** Connects all flows; each has been accepted by the server. @throws UserError if one is not */
+export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promise<Session> {
+  const payload = createPayload({ kind: 'seeded', seed: task.seed })
+  const flows: ClientFlow[] = []
+  try {
+    for (let n = 0; n < task.flows; n++) {
+      const { stream } = await dial(task, task.timeoutMs).catch((error: unknown) => {
+        throw explain('connect to', task.address, error)
+      })
+      meter.counters[counter.opened]!++
+      const flow = new ClientFlow(task, task.first + n * task.step, stream, payload, meter)
+      flows.push(flow)
+      await flow.open()
+    }
+  } catch (error) {
+    for (const flow of flows) flow.destroy()
+    throw error
+  }
+  return new FlowSession(task, flows)
+}
+
+class FlowSession implements Session {
+  readonly address: Address
+  readonly #task: FlowTask
+  readonly #flows: readonly ClientFlow[]
+  #timer: NodeJS.Timeout | undefined
+  #ending = false
+
+  constructor(task: FlowTask, flows: readonly ClientFlow[]) {
+    this.address = task.address
+    this.#task = task
+    this.#flows = flows
+  }
+
+  async run(): Promise<void> {
+    const { warmupMs, durationMs } = this.#task
+    for (const flow of this.#flows) flow.begin()
+    if (!this.#ending && durationMs !== Infinity) this.#after(warmupMs + durationMs)
+    await Promise.all(this.#flows.map(flow => flow.closed))
+    clearTimeout(this.#timer)
+  }
+
+  #after(ms: number) {
+    this.#timer = setTimeout(() => this.stop(false), Math.min(ms, timerMaxMs))
+  }
+
+  stop(now: boolean): void {
+    clearTimeout(this.#timer)
+    if (now) return this.#flows.forEach(flow => flow.destroy())
+    if (this.#ending) return
+    this.#ending = true
+    for (const flow of this.#flows) flow.end()
+    this.#timer = setTimeout(
+      () => this.#flows.forEach(flow => flow.giveUp()),
+      Math.min(this.#task.drainMs, timerMaxMs),
+    )
+  }
+
+  get outcome(): FlowOutcome {
+    return { flows: this.#flows.map(flow => flow.found) }
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The sessions of this process by their ids, so that another connection can ask for the trace of
+ * one. The threads of a server share its port: one that does not know an id asks the others.
+ */
+import { BroadcastChannel, threadId } from 'node:worker_threads'
+import type { Trace } from '../../../wire/direction/trace.ts'
+
+/** What has ended is kept for so long, and no more of it than that. */
+const keptMs = 60_000
+const keptMax = 1_000
+/** Another thread answers within that, if it knows. */
+const othersMs = 250
+
+interface Entry {
+  trace: () => Trace
+  /** When it ended; undefined while it is open. */
+  endedMs: number | undefined
+}
+
+interface Question {
+  id: string
+  from: number
+}
+interface Reply extends Question {
+  trace: Trace
+}
+
+export class Registry {
+  readonly #entries = new Map<string, Entry>()
+  readonly #waiting = new Map<string, Set<(trace: Trace) => void>>()
+  /** Node's has more than the type of the web says. */
+  readonly #channel = new BroadcastChannel('yodel sessions') as BroadcastChannel & EventTarget
+
+  constructor() {
+    this.#channel.addEventListener('message', event =>
+      this.#onMessage((event as unknown as { data: Question | Reply }).data),
+    )
+    this.#channel.unref()
+  }
+
+  /** @returns what is to be called when the session has ended */
+  open(id: string, trace: () => Trace): () => void {
+    const entry: Entry = { trace, endedMs: undefined }
+    this.#entries.set(id, entry)
+    return () => {
+      entry.endedMs = performance.now()
+      this.#forget()
+    }
+  }
+
+  /** Null if nobody knows it (any more). */
+  async trace(id: string): Promise<Trace | null> {
+    const own = this.#entries.get(id)
+    if (own) return own.trace()
+    return new Promise(resolve => {
+      const settle = (trace: Trace | null) => {
+        clearTimeout(timer)
+        waiting.delete(settle)
+        if (waiting.size === 0) this.#waiting.delete(id)
+        resolve(trace)
+      }
+      const waiting = this.#waiting.get(id) ?? new Set<(trace: Trace) => void>()
+      this.#waiting.set(id, waiting.add(settle))
+      const timer = setTimeout(() => settle(null), othersMs)
+      this.#channel.postMessage({ id, from: threadId } satisfies Question)
+    })
+  }
+
+  #onMessage(message: Question | Reply) {
+    if ('trace' in message) {
+      for (const settle of this.#waiting.get(message.id) ?? []) settle(message.trace)
+      return
+    }
+    const trace = this.#entries.get(message.id)?.trace()
+    if (trace) this.#channel.postMessage({ ...message, trace } satisfies Reply)
+  }
+
+  /** Those that ended long ago; where there are too many, those that ended first. */
+  #forget() {
+    const now = performance.now()
+    const ended = [...this.#entries].filter(([, { endedMs }]) => endedMs !== undefined)
+    const tooMany = ended.length - keptMax
+    for (const [n, [id, { endedMs }]] of ended.entries())
+      if (n < tooMany || now - endedMs! > keptMs) this.#entries.delete(id)
+  }
+}
+
+let registry: Registry | undefined
+/** Of this thread. */
+export const sessions = (): Registry => (registry ??= new Registry())

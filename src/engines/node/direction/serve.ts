@@ -1,0 +1,146 @@
+/** The server's side of a session: verifies what comes, sends until it is told to stop, reports. */
+import type { Socket } from 'node:net'
+import { Receiver } from '../../../load/direction/receiver.ts'
+import { Sender } from '../../../load/direction/sender.ts'
+import { createPayload, type Payload } from '../../../load/payload.ts'
+import { counter, type CounterName } from '../../../metrics/meter.ts'
+import {
+  frameKinds,
+  FrameReader,
+  writeFrame,
+  type Bodies,
+  type FrameListener,
+} from '../../../wire/direction/frames.ts'
+import { sizeMaxBytes, type Hello } from '../../../wire/direction/hello.ts'
+import { countGarbage } from '../../garbage.ts'
+import { failureName } from '../../failures.ts'
+import { sessions } from './registry.ts'
+import { acceptance, traceOf, type Connection } from './traced.ts'
+import { Pump } from './pump.ts'
+
+/** How often it tells what it has received, while something comes. */
+const reportMs = 100
+
+/** One table for each seed; clients that measure together have the same. */
+let latest: { seed: number; payload: Payload } | undefined
+export function payloadOf(seed: number): Payload {
+  if (latest?.seed !== seed) latest = { seed, payload: createPayload({ kind: 'seeded', seed }) }
+  return latest.payload
+}
+
+/** Answers with the trace of another session, and ends. */
+export async function answerTrace(hello: Hello, connection: Connection): Promise<void> {
+  const { socket } = connection
+  socket.on('error', () => {}).on('data', () => {})
+  socket.write(acceptance(connection))
+  const trace = await sessions().trace(hello.id)
+  if (!socket.writableEnded) socket.end(writeFrame(frameKinds.trace, { trace }))
+}
+
+export class ServedSession implements FrameListener {
+  readonly #socket: Socket
+  readonly #counters: Float64Array
+  readonly #connection: Connection
+  readonly #hello: Hello
+  readonly #receiver: Receiver | undefined
+  readonly #pump: Pump | undefined
+  readonly #reader: FrameReader
+  #reported = 0
+  #reporting: NodeJS.Timeout | undefined
+  #ended = false
+
+  constructor(hello: Hello, connection: Connection) {
+    const { socket, meter } = connection
+    this.#hello = hello
+    this.#socket = socket
+    this.#connection = connection
+    this.#counters = meter.counters
+    this.#reader = new FrameReader(this)
+    const payload = payloadOf(hello.seed)
+    const { mode, flow, sizeBytes = sizeMaxBytes, ratePerSecond } = hello
+    if (mode !== 'down') this.#receiver = new Receiver(payload, flow, performance.now())
+    if (mode === 'up') return
+    const sender = new Sender(payload, flow, { sizeBytes, ratePerSecond })
+    this.#pump = new Pump(socket, sender, bytes => this.#count('bytesOut', bytes))
+  }
+
+  /** @param rest what came behind the hello */
+  begin(rest: Buffer): void {
+    const socket = this.#socket
+    socket.on('error', error => this.#count(failureName(error), 1))
+    socket.on('close', () => this.#release())
+    socket.on('end', () => this.#onEnd())
+    socket.on('data', this.#onData)
+    socket.write(acceptance(this.#connection))
+    traceOf(this.#hello, this.#connection)
+    if (this.#receiver) this.#reporting = setInterval(() => this.#report(), reportMs)
+    if (rest.length > 0) this.#onData(rest)
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#count('chunks', 1)
+    this.#count('bytesIn', chunk.length)
+    this.#receiver?.arrived(performance.now())
+    this.#reader.push(chunk)
+    countGarbage(chunk.length)
+    const { broken } = this.#reader
+    if (broken === undefined || this.#ended) return
+    this.#count('protocol', 1)
+    this.#finish(broken)
+  }
+
+  onPayload(chunk: Buffer, from: number, to: number): void {
+    const wrong = this.#receiver?.take(chunk, from, to) ?? 0
+    if (wrong > 0) this.#count('wrongBytes', 1)
+  }
+
+  onFrame(kind: keyof Bodies): void {
+    if (kind === frameKinds.start) this.#pump?.begin()
+    // The client has sent everything.
+    if (kind === frameKinds.end) this.#finish()
+  }
+
+  /** FIN without an end: what came is reported all the same, if the client still reads. */
+  #onEnd() {
+    this.#finish()
+  }
+
+  /** Small, and only if there is something new: it goes with what is sent down. */
+  #report() {
+    const { report } = this.#receiver!
+    if (report.bytes === this.#reported || this.#socket.writableEnded) return
+    this.#reported = report.bytes
+    this.#write(writeFrame(frameKinds.report, report))
+  }
+
+  #finish(broken?: string) {
+    if (this.#ended) return
+    this.#ended = true
+    this.#pump?.end()
+    if (this.#socket.destroyed || this.#socket.writableEnded) return
+    if (broken !== undefined) this.#write(writeFrame(frameKinds.refused, { reason: broken }))
+    if (this.#receiver) this.#write(writeFrame(frameKinds.report, this.#receiver.lastReport))
+    this.#write(writeFrame(frameKinds.end, { sentBytes: this.#pump?.sentBytes ?? 0 }))
+    this.#socket.end()
+    clearInterval(this.#reporting)
+  }
+
+  #write(frame: Buffer) {
+    this.#count('bytesOut', frame.length)
+    this.#socket.write(frame)
+  }
+
+  #release() {
+    clearInterval(this.#reporting)
+    this.#pump?.end()
+  }
+
+  /** The server leaves. */
+  finish(): void {
+    this.#finish()
+  }
+
+  #count(name: CounterName, by: number) {
+    this.#counters[counter[name]]! += by
+  }
+}

@@ -1,0 +1,88 @@
+/** Keeps the trace of a connection whose bytes are echoed, or of a session. */
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Meter } from '../../../metrics/meter.ts'
+import { frameKinds, writeFrame } from '../../../wire/direction/frames.ts'
+import type { Hello } from '../../../wire/direction/hello.ts'
+import { Tracer, type Trace } from '../../../wire/direction/trace.ts'
+import type { Accepted } from '../core/protocol.ts'
+import { failureName } from '../../failures.ts'
+import { sessions } from './registry.ts'
+
+/** A connection that has begun a session. */
+export interface Connection {
+  socket: Socket
+  accepted: Accepted | undefined
+  meter: Meter
+}
+
+const place = (host: string | undefined, port: number | undefined) =>
+  host === undefined ? undefined : host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+
+/** The client's address as it is seen here. */
+export const peerOf = ({ socket, accepted }: Connection): string | undefined => {
+  const { remoteAddress, remotePort } = accepted?.raw ?? socket
+  return place(remoteAddress, remotePort)
+}
+
+function tlsOf(socket: Socket): Trace['tls'] {
+  if (!('encrypted' in socket)) return undefined
+  const { servername, alpnProtocol } = socket as TLSSocket & { servername?: string | false }
+  return {
+    protocol: (socket as TLSSocket).getProtocol() ?? '',
+    cipher: (socket as TLSSocket).getCipher()?.name ?? '',
+    ...(typeof servername === 'string' && { servername }),
+    ...(typeof alpnProtocol === 'string' && { alpn: alpnProtocol }),
+  }
+}
+
+/**
+ * Begins a trace under the id of the session. Of a session with frames `bytesIn` and what belongs
+ * to it stay empty: its reports say that.
+ */
+export function traceOf({ mode, id }: Hello, connection: Connection): Tracer {
+  const { socket, accepted } = connection
+  const tracer = new Tracer(performance.now())
+  const { remoteAddress: _, localAddress, localPort } = accepted?.raw ?? socket
+  const forwarded = accepted?.forwarded
+  const about = {
+    mode,
+    acceptedAt: Date.now(),
+    from: peerOf(connection),
+    to: place(localAddress, localPort),
+    forwardedFrom: forwarded && place(forwarded.source, forwarded.sourcePort),
+    tls: tlsOf(socket),
+  }
+  const writtenBefore = socket.bytesWritten
+  let isOpen = true
+  const trace = (): Trace => {
+    const bytesOut = socket.bytesWritten - socket.writableLength - writtenBefore
+    return { ...about, ...tracer.found, bytesOut: Math.max(0, bytesOut), isOpen }
+  }
+  const ended = sessions().open(id, trace)
+  socket.on('end', () => tracer.note('fin', performance.now()))
+  socket.on('finish', () => tracer.note('ended', performance.now()))
+  socket.on('error', error => {
+    const reason = failureName(error)
+    if (reason === 'reset') tracer.note('reset', performance.now())
+    else tracer.failed(reason, performance.now())
+  })
+  socket.on('close', () => {
+    isOpen = false
+    tracer.note('closed', performance.now())
+    ended()
+  })
+  return tracer
+}
+
+/** The server's answer that the session is served. */
+export const acceptance = (connection: Connection): Buffer =>
+  writeFrame(frameKinds.accepted, { from: peerOf(connection) })
+
+/** Before the echo takes the connection over: every chunk from now on is in the trace, too. */
+export function traceEcho(hello: Hello, connection: Connection): void {
+  const { socket } = connection
+  socket.write(acceptance(connection))
+  const tracer = traceOf(hello, connection)
+  socket.on('data', (chunk: Buffer) => tracer.bytes(chunk, performance.now()))
+}

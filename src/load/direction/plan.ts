@@ -1,0 +1,53 @@
+/** What one thread is to send in which direction, and what it found: plain data. */
+import type { Calling } from '../../options/calling.ts'
+import type { Report } from '../../wire/direction/trace.ts'
+import type { FailureName } from '../../metrics/meter.ts'
+
+/** Up is from the client. */
+export const directions = ['up', 'down', 'both'] as const
+export type Direction = (typeof directions)[number]
+
+export interface FlowPlan {
+  direction: Direction
+  /** How many flows this thread has; they are numbered `first`, `first + step`, and so on. */
+  flows: number
+  first: number
+  step: number
+  seed: number
+  /** Of each frame or datagram. */
+  sizeBytes: number
+  /** Of each flow in each direction; undefined: as fast as it goes. */
+  ratePerSecond: number | undefined
+  warmupMs: number
+  durationMs: number
+  drainMs: number
+  timeoutMs: number
+  calling: Calling
+}
+
+/** How much a receiver had at an instant: milliseconds on its own clock, bytes. */
+export type Mark = readonly [atMs: number, bytes: number]
+
+/** What is known of one direction of a flow. */
+export interface FoundDirection {
+  sentBytes: number
+  /** The last of the receiver; undefined: it said nothing. */
+  report: Report | undefined
+  marks: Mark[]
+}
+
+/** What a flow found. */
+export interface FoundFlow {
+  flow: number
+  up?: FoundDirection | undefined
+  down?: FoundDirection | undefined
+  /** Some was still under way when the drain was over. */
+  unfinished: boolean
+  failure?: FailureName | undefined
+  reason?: string | undefined
+}
+
+/** Of one thread. */
+export interface FlowOutcome {
+  flows: FoundFlow[]
+}

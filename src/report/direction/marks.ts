@@ -1,0 +1,58 @@
+/** Rates of what a receiver had at a few instants, by its own clock. */
+import type { Mark } from '../../load/direction/plan.ts'
+import type { Report } from '../../wire/direction/trace.ts'
+
+/** Behind the first arrival: what is measured. */
+export interface Window {
+  fromMs: number
+  lengthMs: number
+}
+
+/** From the first arrival on, the beginning and the end of what is known with it. */
+function pointsOf(report: Report | undefined, marks: readonly Mark[]): Mark[] {
+  const firstMs = report?.end?.firstMs ?? marks[0]?.[0] ?? 0
+  const points: Mark[] = [[0, 0]]
+  const all = report ? [...marks, [report.atMs, report.bytes] as const] : marks
+  for (const [atMs, bytes] of all)
+    if (atMs - firstMs > points.at(-1)![0]) points.push([atMs - firstMs, bytes])
+  return points
+}
+
+/** How much had come at an instant behind the first arrival; between two marks in proportion. */
+export function bytesAt(report: Report | undefined, marks: readonly Mark[], atMs: number): number {
+  const points = pointsOf(report, marks)
+  const next = points.findIndex(([ms]) => ms > atMs)
+  if (next === -1) return points.at(-1)![1]
+  const [[fromMs, from], [toMs, to]] = [points[next - 1] ?? points[0]!, points[next]!]
+  return from + ((to - from) * (atMs - fromMs)) / (toMs - fromMs || 1)
+}
+
+/**
+ * Bytes per second in the window, or in what was seen of it; undefined where that is nothing.
+ * Where nothing more came although it was awaited, that time counts, too.
+ */
+export function rateOf(
+  report: Report | undefined,
+  marks: readonly Mark[],
+  { fromMs, lengthMs }: Window,
+): number | undefined {
+  const lastMs = pointsOf(report, marks).at(-1)![0]
+  const untilMs = Math.min(lastMs, fromMs + lengthMs)
+  const startMs = untilMs > fromMs ? fromMs : 0
+  if (untilMs <= startMs) return undefined
+  const bytes = bytesAt(report, marks, untilMs) - bytesAt(report, marks, startMs)
+  return bytes / ((untilMs - startMs) / 1e3)
+}
+
+/** How many whole seconds of the window were seen; what is only a little short counts. */
+export function secondsOf(
+  report: Report | undefined,
+  marks: readonly Mark[],
+  { fromMs, lengthMs }: Window,
+): number {
+  const lastMs = pointsOf(report, marks).at(-1)![0]
+  return Math.max(0, Math.floor((Math.min(lastMs - fromMs, lengthMs) + slackMs) / 1e3))
+}
+
+/** Marks are that far apart. */
+const slackMs = 100

@@ -1,0 +1,170 @@
+/** The result of what was sent in one direction, as plain JSON: what `--json` prints. */
+import type {
+  Direction,
+  FlowOutcome,
+  FoundDirection,
+  FoundFlow,
+} from '../../load/direction/plan.ts'
+import { failureNames, type FailureName } from '../../metrics/meter.ts'
+import { Histogram } from '../../metrics/histogram.ts'
+import { readHistogram } from '../../metrics/saved.ts'
+import type { Machine } from '../../vocabulary/machine.ts'
+import { formatSize, plural } from '../../vocabulary/units.ts'
+import type { WrongPlace } from '../../wire/direction/trace.ts'
+import type { Distribution } from '../result.ts'
+import { distribution } from '../summarize.ts'
+import { bytesAt, rateOf, secondsOf, type Window } from './marks.ts'
+
+export const directionFormat = 'yodel-direction-1'
+
+export interface DirectionConditions {
+  command: string
+  address: string
+  engine: string
+  threads: number
+  direction: Direction
+  flows: number
+  sizeBytes: number
+  ratePerSecond: number | null
+  warmupMs: number
+  durationMs: number | null
+  seed: number
+  reproduce: string
+  startedAt: string
+  versions: Record<string, string>
+  machine: Machine
+}
+
+/** One direction, over all flows; what arrived is what the receiver says of it. */
+export interface DirectionFigures {
+  sentBytes: number
+  receivedBytes: number
+  /** Of the window behind the warm-up, by the receiver's clock; null if it is too short to say. */
+  bytesPerSecond: number | null
+  wrongBytes: number
+  firstWrong: (WrongPlace & { flow: number }) | null
+  /** Sent, and not there when the drain was over. */
+  underWayBytes: number
+  /** Between arrivals. */
+  gapUs: Distribution
+}
+
+export interface DirectionInterval {
+  /** When it began, in seconds after the end of the warm-up. */
+  second: number
+  upBytes?: number
+  downBytes?: number
+}
+
+export interface DirectionResult {
+  format: typeof directionFormat
+  verdict: 'pass' | 'fail'
+  failedBecause: string[]
+  run: DirectionConditions
+  up?: DirectionFigures
+  down?: DirectionFigures
+  intervals: DirectionInterval[]
+  errors: Record<FailureName, number>
+  reasons: string[]
+  notes: string[]
+}
+
+type Side = 'up' | 'down'
+
+export function directionResult(
+  run: DirectionConditions,
+  outcomes: readonly FlowOutcome[],
+): DirectionResult {
+  const flows = outcomes.flatMap(outcome => outcome.flows)
+  const window: Window = { fromMs: run.warmupMs, lengthMs: run.durationMs ?? Infinity }
+  const sides = (['up', 'down'] as const).filter(
+    side => run.direction === 'both' || run.direction === side,
+  )
+  const figures = Object.fromEntries(sides.map(side => [side, figuresOf(flows, side, window)]))
+  const errors = Object.fromEntries(failureNames.map(name => [name, 0])) as never as Record<
+    FailureName,
+    number
+  >
+  for (const { failure } of flows) if (failure) errors[failure]++
+  const failedBecause = [
+    ...sides.flatMap(side => wrongs(side, figures[side]!)),
+    ...Object.entries(errors)
+      .filter(([, count]) => count > 0)
+      .map(([name, count]) => `${plural(count, 'flow')} failed: ${name}.`),
+  ]
+  const notes = sides.flatMap(side => notesOf(side, figures[side]!))
+  return {
+    format: directionFormat,
+    verdict: failedBecause.length === 0 ? 'pass' : 'fail',
+    failedBecause,
+    run,
+    ...figures,
+    intervals: intervalsOf(flows, sides, window),
+    errors,
+    reasons: [...new Set(flows.flatMap(({ reason }) => (reason === undefined ? [] : [reason])))],
+    notes,
+  }
+}
+
+function figuresOf(flows: readonly FoundFlow[], side: Side, window: Window): DirectionFigures {
+  const found = flows.map(flow => ({ ...flow[side]!, number: flow.flow }))
+  const sum = (of: (each: FoundDirection) => number) =>
+    found.reduce((total, each) => total + of(each), 0)
+  const gaps = new Histogram()
+  for (const { report } of found) if (report?.end) gaps.add(readHistogram(report.end.gaps))
+  const first = found.find(({ report }) => report?.end?.firstWrong)
+  const rates = found.map(({ report, marks }) => rateOf(report, marks, window))
+  const isKnown = rates.every(rate => rate !== undefined)
+  const [sentBytes, receivedBytes] = [
+    sum(({ sentBytes, report }) => Math.max(sentBytes, report?.bytes ?? 0)),
+    sum(({ report }) => report?.bytes ?? 0),
+  ]
+  return {
+    sentBytes,
+    receivedBytes,
+    bytesPerSecond: isKnown ? rates.reduce((total: number, rate) => total + rate, 0) : null,
+    wrongBytes: sum(({ report }) => report?.wrongBytes ?? 0),
+    firstWrong: first ? { flow: first.number, ...first.report!.end!.firstWrong! } : null,
+    underWayBytes: sentBytes - receivedBytes,
+    gapUs: distribution(gaps),
+  }
+}
+
+/** What breaks the verdict: wrong bytes, and if nothing came at all. */
+function wrongs(side: Side, { wrongBytes, receivedBytes, firstWrong }: DirectionFigures): string[] {
+  const failed: string[] = []
+  if (wrongBytes > 0)
+    failed.push(
+      `${plural(wrongBytes, 'byte')} ${side} came wrong` +
+        (firstWrong ? `, the first at byte ${firstWrong.offset} of flow ${firstWrong.flow}.` : '.'),
+    )
+  if (receivedBytes === 0) failed.push(`Nothing came ${side}.`)
+  return failed
+}
+
+const notesOf = (side: Side, { underWayBytes }: DirectionFigures): string[] =>
+  underWayBytes > 0
+    ? [`${formatSize(underWayBytes)} ${side} were still under way at the end (see --drain).`]
+    : []
+
+/** Whole seconds of the window, of all flows together. */
+function intervalsOf(flows: readonly FoundFlow[], sides: readonly Side[], window: Window) {
+  const seconds = Math.max(
+    0,
+    ...sides.flatMap(side =>
+      flows.map(flow => secondsOf(flow[side]!.report, flow[side]!.marks, window)),
+    ),
+  )
+  return Array.from({ length: seconds }, (_, second): DirectionInterval => {
+    const interval: DirectionInterval = { second }
+    for (const side of sides) {
+      const at = (ms: number) =>
+        flows.reduce((sum, flow) => {
+          const { report, marks } = flow[side]!
+          return sum + bytesAt(report, marks, window.fromMs + ms)
+        }, 0)
+      interval[`${side}Bytes`] = Math.round(at((second + 1) * 1e3) - at(second * 1e3))
+    }
+    return interval
+  })
+}

@@ -1,0 +1,91 @@
+/** What was sent in one direction, for people. */
+import { failureNames } from '../../metrics/meter.ts'
+import { formatCount, formatDuration, formatSize, plural } from '../../vocabulary/units.ts'
+import { micros } from '../ladder.ts'
+import { entry, flow, labelled, listing, shown, usable } from '../lines.ts'
+import type { Canvas } from '../bars.ts'
+import type { DirectionFigures, DirectionResult } from './result.ts'
+
+export function directionText(result: DirectionResult, options: Canvas): string {
+  const canvas = usable(options)
+  const { up, down } = result
+  const blocks = [
+    [...head(result, canvas)],
+    ...(up ? [side('up', up, canvas)] : []),
+    ...(down ? [side('down', down, canvas)] : []),
+    conclusion(result, canvas),
+  ]
+  return blocks
+    .filter(lines => lines.length > 0)
+    .map(lines => `${lines.join('\n')}\n`)
+    .join('')
+}
+
+/** As network people count: 1 Mbit/s is a million bits a second. */
+export function formatBits(bytesPerSecond: number): string {
+  const units = ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s', 'Tbit/s']
+  let value = bytesPerSecond * 8
+  let unit = 0
+  for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1e3
+  return `${Number(value.toPrecision(3))} ${units[unit]}`
+}
+
+function head({ run }: DirectionResult, canvas: Canvas): string[] {
+  const title = shown(`yodel ${run.command} ${run.address}`, canvas)
+  const parts = [
+    run.direction === 'both' ? 'both directions' : `direction ${run.direction}`,
+    plural(run.flows, 'flow'),
+    ...(run.ratePerSecond === null
+      ? []
+      : [`${formatCount(run.ratePerSecond)} messages/s of ${formatSize(run.sizeBytes)}`]),
+    ...(run.durationMs === null ? [] : [formatDuration(run.durationMs)]),
+    ...(run.threads > 1 ? [plural(run.threads, 'thread')] : []),
+    `engine ${run.engine}`,
+  ]
+  const oneLine = `${title}  ${parts.join(', ')}`
+  if (oneLine.length <= canvas.columns) return [oneLine]
+  return [title, ...flow(parts, canvas.columns - 2, canvas).map(line => `  ${line}`)]
+}
+
+function side(name: string, figures: DirectionFigures, canvas: Canvas): string[] {
+  const { sentBytes, receivedBytes, bytesPerSecond, wrongBytes, gapUs } = figures
+  const parts = [
+    ...(bytesPerSecond === null ? [] : [formatBits(bytesPerSecond)]),
+    `${formatSize(sentBytes)} sent`,
+    `${formatSize(receivedBytes)} arrived`,
+    wrongBytes === 0 ? 'all verified' : `${plural(wrongBytes, 'byte')} wrong`,
+  ]
+  const times = (['p50', 'p99', 'max'] as const).flatMap(rank =>
+    gapUs[rank] === null ? [] : [`${rank} ${micros(gapUs[rank])}`],
+  )
+  return [
+    ...listing(name, parts, canvas),
+    ...(times.length > 0
+      ? listing('', [`between arrivals ${times[0]}`, ...times.slice(1)], canvas)
+      : []),
+  ]
+}
+
+function conclusion(result: DirectionResult, canvas: Canvas): string[] {
+  const failures = failureNames
+    .filter(name => result.errors[name] > 0)
+    .map(name => `${name} ${formatCount(result.errors[name])}`)
+  const { firstWrong } = result.up?.firstWrong ? result.up : (result.down ?? { firstWrong: null })
+  const wrong = firstWrong
+    ? labelled('wrong', [`expected ${firstWrong.expected}`, `received ${firstWrong.received}`])
+    : []
+  return [
+    ...listing('failures', failures.length > 0 ? failures : ['none'], canvas),
+    ...result.reasons.flatMap(reason => entry('because', reason, canvas)),
+    ...wrong,
+    ...result.notes.flatMap(note => entry('note', note, canvas)),
+    ...(result.verdict === 'fail' ? entry('reproduce', result.run.reproduce, canvas) : []),
+    ...entry(
+      'verdict',
+      result.verdict === 'pass'
+        ? 'every byte that arrived was right'
+        : `FAILED: ${result.failedBecause.join(' ')}`,
+      canvas,
+    ),
+  ]
+}

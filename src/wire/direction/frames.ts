@@ -1,0 +1,147 @@
+/**
+ * What follows the hello in both directions: frames. A frame of payload continues the stream of its
+ * direction, so that the receiver knows every byte of it, wherever the path cuts it.
+ *
+ *   kind 1 | 0 0 0 | length 4 | bytes
+ */
+import { isReport, type Report, type Trace } from './trace.ts'
+
+/** None of them is a byte of the magic (hello.ts). */
+export const frameKinds = {
+  /** From the server: it serves the session. */
+  accepted: 0xb1,
+  /** From the server, which then ends the connection. */
+  refused: 0xb2,
+  payload: 0xb3,
+  /** From the server: what it has received so far. */
+  report: 0xb4,
+  /** The session is over: the last frame of each side. The client's end has the server report. */
+  end: 0xb5,
+  /** From the client: all is connected, and the server begins to send payload. */
+  start: 0xb6,
+  /** From the server: the trace that was asked for. */
+  trace: 0xb7,
+} as const
+type Kind = (typeof frameKinds)[keyof typeof frameKinds]
+const isKind = (byte: number): byte is Kind => byte >= 0xb1 && byte <= 0xb7
+
+export const frameHeadBytes = 8
+/** A body that is not payload is kept until it is whole. */
+const bodyMaxBytes = 2 ** 20
+
+export interface Accepted {
+  /** The client's address, as the server sees it; absent on a unix socket. */
+  from?: string | undefined
+}
+
+export interface Refused {
+  reason: string
+}
+
+export interface Bodies {
+  [frameKinds.accepted]: Accepted
+  [frameKinds.refused]: Refused
+  [frameKinds.report]: Report
+  [frameKinds.end]: { sentBytes: number }
+  [frameKinds.start]: object
+  [frameKinds.trace]: { trace: Trace | null }
+}
+
+/** What a body must have, since the other end may be anything. */
+const makeSense: { [K in keyof Bodies]: (body: Partial<Bodies[K]>) => boolean } = {
+  [frameKinds.accepted]: ({ from }) => from === undefined || typeof from === 'string',
+  [frameKinds.refused]: ({ reason }) => typeof reason === 'string',
+  [frameKinds.report]: isReport,
+  [frameKinds.end]: ({ sentBytes }) => Number.isFinite(sentBytes),
+  [frameKinds.start]: () => true,
+  [frameKinds.trace]: ({ trace }) => typeof trace === 'object',
+}
+
+export function frameHead(kind: Kind, length: number): Buffer {
+  const head = Buffer.alloc(frameHeadBytes)
+  head[0] = kind
+  head.writeUInt32BE(length, 4)
+  return head
+}
+
+/** A frame whose body is JSON. */
+export function writeFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): Buffer {
+  const bytes = Buffer.from(JSON.stringify(body))
+  return Buffer.concat([frameHead(kind, bytes.length), bytes])
+}
+
+export interface FrameListener {
+  /** The next bytes of payload are `chunk[from..to)`. */
+  onPayload(chunk: Buffer, from: number, to: number): void
+  onFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): void
+}
+
+/** Reads frames out of chunks, wherever these are cut. Payload is handed on and never kept. */
+export class FrameReader {
+  readonly #listener: FrameListener
+  /** The head of the frame, or its body if it is not payload, as far as they have come. */
+  readonly #head = Buffer.alloc(frameHeadBytes)
+  #headBytes = 0
+  #body: Buffer[] = []
+  /** Of the body: how much has not come yet. */
+  #leftBytes = 0
+  #read = 0
+  #broken: string | undefined
+
+  constructor(listener: FrameListener) {
+    this.#listener = listener
+  }
+
+  /** Why no more can be read: what came is not a frame. */
+  get broken(): string | undefined {
+    return this.#broken
+  }
+
+  push(chunk: Buffer, from = 0): void {
+    let at = from
+    while (at < chunk.length && this.#broken === undefined) {
+      if (this.#headBytes < frameHeadBytes) {
+        at += this.#takeHead(chunk, at)
+        continue
+      }
+      const taken = Math.min(this.#leftBytes, chunk.length - at)
+      this.#leftBytes -= taken
+      this.#read += taken
+      if (this.#head[0] === frameKinds.payload) this.#listener.onPayload(chunk, at, at + taken)
+      else this.#body.push(chunk.subarray(at, at + taken))
+      at += taken
+      if (this.#leftBytes === 0) this.#finish()
+    }
+  }
+
+  #takeHead(chunk: Buffer, at: number): number {
+    const taken = Math.min(frameHeadBytes - this.#headBytes, chunk.length - at)
+    chunk.copy(this.#head, this.#headBytes, at, at + taken)
+    this.#headBytes += taken
+    this.#read += taken
+    if (this.#headBytes < frameHeadBytes) return taken
+    const kind = this.#head[0]!
+    this.#leftBytes = this.#head.readUInt32BE(4)
+    const isPayload = kind === frameKinds.payload
+    if (!isKind(kind) || (!isPayload && this.#leftBytes > bodyMaxBytes))
+      this.#broken = `what came at byte ${this.#read - frameHeadBytes} is not a frame`
+    else if (this.#leftBytes === 0) this.#finish()
+    return taken
+  }
+
+  #finish() {
+    const kind = this.#head[0] as Kind
+    const body = this.#body
+    this.#headBytes = 0
+    this.#body = []
+    if (kind === frameKinds.payload) return
+    try {
+      const parsed = JSON.parse(Buffer.concat(body).toString()) as unknown
+      const isObject = typeof parsed === 'object' && parsed !== null
+      if (isObject && makeSense[kind](parsed)) return this.#listener.onFrame(kind, parsed)
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error
+    }
+    this.#broken = `the frame that ends at byte ${this.#read} makes no sense`
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * How a session in band begins: a first message that no echo user sends by accident. A server that
+ * does not know it, or may not serve it, echoes it as it does any bytes; docs/direction.md has the
+ * whole protocol.
+ *
+ *   magic 16 | version 1 | 0 | length of the body 2 | body: JSON
+ */
+
+/** `\0yodel`, eight random bytes, and what a path that changes text would change. */
+export const magic = Buffer.from(
+  '0079 6f64 656c 89d1 7ec3 5fa6 1bf0 0d0a'.replaceAll(' ', ''),
+  'hex',
+)
+export const version = 1
+const headBytes = magic.length + 4
+const bodyMaxBytes = 4096
+
+/** What the client wants; `up` is from the client. */
+export const modes = [
+  /** The client sends, and the server verifies. */
+  'up',
+  /** The server sends until it is told to stop. */
+  'down',
+  'both',
+  /** What follows is echoed, byte for byte and without frames, and the server keeps a trace. */
+  'echo',
+  /** The server answers with the trace of another session, and that is all. */
+  'trace',
+] as const
+export type Mode = (typeof modes)[number]
+
+export interface Hello {
+  mode: Mode
+  /** Of this session, or of the one whose trace is asked for: 32 hexadecimal digits, at random. */
+  id: string
+  /** The payload is a function of the seed, of the number of the flow, and of the offset. */
+  seed: number
+  flow: number
+  /** Bytes of payload in each frame that the server sends, and how many frames a second. */
+  sizeBytes?: number | undefined
+  ratePerSecond?: number | undefined
+}
+
+/** Of a frame of payload. */
+export const sizeMaxBytes = 65_536
+
+export function writeHello(hello: Hello, ofVersion = version): Buffer {
+  const body = Buffer.from(JSON.stringify(hello))
+  const head = Buffer.alloc(headBytes)
+  magic.copy(head)
+  head[magic.length] = ofVersion
+  head.writeUInt16BE(body.length, magic.length + 2)
+  return Buffer.concat([head, body])
+}
+
+/** What the first bytes of a connection are, as far as they have come. */
+export type Beginning =
+  /** Anything else: to be echoed. */
+  | { kind: 'other' }
+  /** So far it could be a session: fewer bytes than `magic`. No echo waits for the rest of it. */
+  | { kind: 'perhaps' }
+  /** It is one, and the rest of the hello must come. */
+  | { kind: 'incomplete' }
+  | { kind: 'hello'; hello: Hello; bytes: number }
+  | { kind: 'version'; version: number }
+  | { kind: 'malformed'; reason: string }
+
+/** @param bytes all from the first on */
+export function readHello(bytes: Buffer): Beginning {
+  const compared = Math.min(bytes.length, magic.length)
+  if (magic.compare(bytes, 0, compared, 0, compared) !== 0) return { kind: 'other' }
+  if (compared < magic.length) return { kind: 'perhaps' }
+  if (bytes.length < headBytes) return { kind: 'incomplete' }
+  const ofVersion = bytes[magic.length]!
+  if (ofVersion !== version) return { kind: 'version', version: ofVersion }
+  const length = bytes.readUInt16BE(magic.length + 2)
+  if (length > bodyMaxBytes) return { kind: 'malformed', reason: 'it is too long' }
+  const end = headBytes + length
+  if (bytes.length < end) return { kind: 'incomplete' }
+  const hello = parse(bytes.toString('utf8', headBytes, end))
+  return typeof hello === 'string'
+    ? { kind: 'malformed', reason: hello }
+    : { kind: 'hello', hello, bytes: end }
+}
+
+const isWhole = (value: unknown, min: number, max: number): value is number =>
+  Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+
+/** What it says, or why that makes no sense. */
+function parse(text: string): Hello | string {
+  let body: Partial<Hello> | null
+  try {
+    body = JSON.parse(text) as typeof body
+  } catch {
+    return 'it is not JSON'
+  }
+  if (typeof body !== 'object' || body === null) return 'it is no object'
+  const { mode, id, seed, flow, sizeBytes, ratePerSecond } = body
+  if (!modes.includes(mode as Mode)) return 'its mode is not known'
+  if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id)) return 'it has no id'
+  if (!isWhole(seed, 0, 2 ** 32 - 1)) return 'it has no seed'
+  if (!isWhole(flow, 0, 2 ** 32 - 1)) return 'it has no number of a flow'
+  if (sizeBytes !== undefined && !isWhole(sizeBytes, 1, sizeMaxBytes)) return 'its size is wrong'
+  const isRate = typeof ratePerSecond === 'number' && ratePerSecond > 0 && ratePerSecond <= 1e9
+  if (ratePerSecond !== undefined && !isRate) return 'its rate is wrong'
+  return { mode: mode as Mode, id, seed, flow, sizeBytes, ratePerSecond }
+}
+
+/** What the first bytes from the server are. */
+export type Answer =
+  | { kind: 'incomplete' }
+  /** The server echoes the hello as any bytes. */
+  | { kind: 'echoed' }
+  /** Frames begin after that many bytes. */
+  | { kind: 'frames'; at: number }
+
+/**
+ * A server that got the magic in pieces has echoed some of it, as it would for any client; the
+ * first byte of a frame is none of the magic.
+ * @param bytes all from the first on
+ */
+export function readAnswer(bytes: Buffer): Answer {
+  let at = 0
+  while (at < bytes.length && at < magic.length && bytes[at] === magic[at]) at++
+  if (at === magic.length) return { kind: 'echoed' }
+  return at === bytes.length ? { kind: 'incomplete' } : { kind: 'frames', at }
+}

@@ -1,0 +1,140 @@
+/** What one end saw of a connection, in a form that the other end can be told. */
+import { createHash } from 'node:crypto'
+
+/** A place where other bytes came than were sent. Bytes are hexadecimal. */
+export interface WrongPlace {
+  offset: number
+  expected: string
+  received: string
+}
+
+/** Of a receiver, at the end. */
+export interface Ended {
+  /** When the first payload came, and the last. */
+  firstMs: number
+  lastMs: number
+  chunks: number
+  /** Between arrivals, as metrics/histogram counts. */
+  gaps: { sumNs: number; buckets: [bucket: number, count: number][] }
+  firstWrong?: WrongPlace | undefined
+}
+
+/** What the receiver of a direction saw. Times are milliseconds since it accepted the session. */
+export interface Report {
+  bytes: number
+  /** Of the last arrival. */
+  atMs: number
+  wrongBytes: number
+  /** In the last report alone. */
+  end?: Ended | undefined
+}
+
+/** Whether it can be a report; what lies in its buckets only their reader can tell. */
+export function isReport({ bytes, atMs, wrongBytes, end }: Partial<Report>): boolean {
+  if (![bytes, atMs, wrongBytes].every(Number.isFinite)) return false
+  if (end === undefined) return true
+  if (typeof end !== 'object' || end === null || typeof end.gaps !== 'object') return false
+  return [end.firstMs, end.lastMs, end.chunks].every(Number.isFinite) && end.gaps !== null
+}
+
+export type TraceEvent =
+  /** Bytes that came one after the other, with at most `mergeMs` between them. */
+  | { atMs: number; what: 'bytes'; bytes: number; untilMs: number }
+  /** The client's FIN; its RST; this end's FIN; whatever ended it. */
+  | { atMs: number; what: 'fin' | 'reset' | 'ended' | 'closed' }
+  | { atMs: number; what: 'failed'; reason: string }
+
+export interface Trace {
+  mode: string
+  /** Milliseconds since 1970. All other times are milliseconds after that. */
+  acceptedAt: number
+  /** The client's address as this end sees it, and the own one; absent on a unix socket. */
+  from?: string | undefined
+  to?: string | undefined
+  /** The client's address by a PROXY header. */
+  forwardedFrom?: string | undefined
+  /** What a request had: of an upgrade, or of HTTP. */
+  request?: { method: string; path: string; headers: [name: string, value: string][] } | undefined
+  tls?: Record<string, string> | undefined
+  /** After the hello. */
+  bytesIn: number
+  /** What the system has taken of the echo. */
+  bytesOut: number
+  /** SHA-256 of what came in, hexadecimal, and the first and the last of these bytes. */
+  digest: string
+  head: string
+  tail: string
+  events: TraceEvent[]
+  /** How many more events there were, without room for them. */
+  eventsLeftOut: number
+  isOpen: boolean
+}
+
+/** So much of the beginning and of the end is kept. */
+const sampleBytes = 256
+const eventsMax = 1_000
+/** Bytes that come so soon after others are the same event. */
+const mergeMs = 5
+
+type What = Exclude<TraceEvent['what'], 'bytes' | 'failed'>
+
+/** What a tracer finds out by itself. */
+type Found = Pick<Trace, 'bytesIn' | 'digest' | 'head' | 'tail' | 'events' | 'eventsLeftOut'>
+
+/** Keeps what came in, in constant memory. */
+export class Tracer {
+  readonly #startMs: number
+  readonly #hash = createHash('sha256')
+  readonly #events: TraceEvent[] = []
+  #leftOut = 0
+  #bytesIn = 0
+  #head = Buffer.alloc(0)
+  #tail = Buffer.alloc(0)
+
+  constructor(startMs: number) {
+    this.#startMs = startMs
+  }
+
+  bytes(chunk: Buffer, nowMs: number): void {
+    const atMs = this.#at(nowMs)
+    this.#bytesIn += chunk.length
+    this.#hash.update(chunk)
+    if (this.#head.length < sampleBytes)
+      this.#head = Buffer.concat([this.#head, chunk.subarray(0, sampleBytes - this.#head.length)])
+    this.#tail = Buffer.concat([this.#tail, chunk.subarray(-sampleBytes)]).subarray(-sampleBytes)
+    const last = this.#events.at(-1)
+    if (last?.what === 'bytes' && atMs - last.untilMs <= mergeMs) {
+      last.bytes += chunk.length
+      last.untilMs = atMs
+    } else this.#add({ atMs, what: 'bytes', bytes: chunk.length, untilMs: atMs })
+  }
+
+  note(what: What, nowMs: number): void {
+    this.#add({ atMs: this.#at(nowMs), what })
+  }
+
+  failed(reason: string, nowMs: number): void {
+    this.#add({ atMs: this.#at(nowMs), what: 'failed', reason })
+  }
+
+  #at(nowMs: number): number {
+    return Math.round((nowMs - this.#startMs) * 1e3) / 1e3
+  }
+
+  #add(event: TraceEvent) {
+    // How it ended is worth more than what came in between.
+    if (this.#events.length < eventsMax || event.what !== 'bytes') this.#events.push(event)
+    else this.#leftOut++
+  }
+
+  get found(): Found {
+    return {
+      bytesIn: this.#bytesIn,
+      digest: this.#hash.copy().digest('hex'),
+      head: this.#head.toString('hex'),
+      tail: this.#tail.toString('hex'),
+      events: this.#events,
+      eventsLeftOut: this.#leftOut,
+    }
+  }
+}
