@@ -15,6 +15,7 @@ import { list, whether } from '../options/kinds.ts'
 import { endings, formatFor } from '../report/formats.ts'
 import { loadText } from '../report/load.ts'
 import { resultLine } from '../report/ndjson.ts'
+import { lowerBackgroundThreads } from '../threads/background.ts'
 import { exitCodes, loadExit } from './exit.ts'
 import { addressArgument, jsonOption } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
@@ -78,6 +79,7 @@ export function completeBench(bare: Command): void {
     const { objective, precision } = fromFlags(searchOptions, flags)
     if (precision !== undefined && objective === undefined)
       throw usageError('--precision is for --find-max.')
+    lowerBackgroundThreads()
     const rounds = fromFlags(roundsFlags, flags)
     if (wantsRounds(rounds)) {
       if (objective !== undefined) throw usageError('--find-max and --against exclude each other.')

@@ -7,6 +7,7 @@ import { floodOptions } from '../load/options.ts'
 import { fromFlags } from '../options/form.ts'
 import type { LoadAbout } from '../report/live.ts'
 import { loadText } from '../report/load.ts'
+import { lowerBackgroundThreads } from '../threads/background.ts'
 import { plural } from '../vocabulary/units.ts'
 import { addressArgument, jsonOption } from './flags.ts'
 import { exitCodes, nobodyThere } from './exit.ts'
@@ -37,6 +38,7 @@ export function completeFlood(bare: Command): void {
       return sendDirection(address, flags, wanted)
     }
     const options = fromFlags(floodOptions, flags)
+    lowerBackgroundThreads()
     const run = flood(address, { ...options, message })
     const restore = onInterrupt(leaveUnconnected)
     const reached = await run.ready.finally(restore)

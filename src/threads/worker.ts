@@ -1,6 +1,6 @@
 /** The whole life of a thread: open, say ready, run. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { engines } from '../engines/index.ts'
+import { askForShortSlices, engines } from '../engines/index.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import type { FaultEvent } from '../faults/chain.ts'
 import { nowNs, sharedOffsetNs, sleepUntil } from '../vocabulary/clock.ts'
@@ -18,6 +18,8 @@ const earlyNs = 3e6
 const feed = new FaultFeed(batch => say({ kind: 'faults', batch }))
 
 try {
+  // What a message waits for the thread that times it would be told as the server's time.
+  if (task.kind === 'load') askForShortSlices()
   const meter = new Meter(memory)
   if (task.kind === 'serve' && task.recordFaults)
     meter.onFault = event => feed.push(event as FaultEvent)

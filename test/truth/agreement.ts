@@ -66,8 +66,20 @@ export function differences({ told, figures }: Seen, { load }: Trial): Differenc
   })
 }
 
-export const isNear = ({ toldUs, seenUs }: Difference): boolean =>
-  Math.abs(toldUs - seenUs) <= Math.max(timeUs, timeShare * seenUs)
+/** @param controlUs by which the client in C that does the same differs from the wire */
+export const isNear = ({ toldUs, seenUs }: Difference, controlUs = 0): boolean =>
+  Math.abs(toldUs - seenUs) <= Math.max(timeUs, timeShare * seenUs) + Math.abs(controlUs)
+
+/** The median difference of several runs in each figure that all of them tell. */
+export function medianDifferences(runs: readonly Difference[][]): Difference[] {
+  return runs[0]!.flatMap(({ what }) => {
+    const each = runs.map(run => run.find(difference => difference.what === what))
+    // What one run has too few samples for is not compared.
+    if (!each.every(difference => difference !== undefined)) return []
+    const seenUs = median(each.map(difference => difference.seenUs))
+    return { what, seenUs, toldUs: seenUs + median(each.map(d => d.toldUs - d.seenUs)) }
+  })
+}
 
 export const median = (values: number[]): number => {
   const sorted = values.toSorted((a, b) => a - b)

@@ -1,29 +1,31 @@
-/** The known server in C (known.c), where there is a compiler. */
-import { spawn, spawnSync } from 'node:child_process'
+/** The known server (known.c) and the control (reader.c) in C, where there is a compiler. */
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { root } from '../program.ts'
 import type { Known } from './behaviour.ts'
 import type { Framing } from './framings.ts'
-import type { Peer } from './trial.ts'
+import type { Peer, Trial } from './trial.ts'
 import { cannotCapture } from './witness.ts'
 
-let binary: string | undefined
+let binaries: string | undefined
 
 /** Why there is none; false if there is. It keeps no log, so it needs the wire as its witness. */
 export function cannotCompile(): string | false {
   if (cannotCapture) return cannotCapture
-  if (binary) return false
+  if (binaries) return false
   const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
   process.once('exit', () => rmSync(folder, { recursive: true }))
-  const out = join(folder, 'known')
-  const flags = ['-O2', '-Wall', '-Werror', '-o', out, `${root}test/truth/known.c`]
-  const { error, status, stderr } = spawnSync('cc', flags)
-  if (error) return 'there is no C compiler'
-  if (status !== 0) throw new Error(stderr.toString())
-  binary = out
+  for (const name of ['known', 'reader']) {
+    const files = ['-o', join(folder, name), `${root}test/truth/${name}.c`, '-lm']
+    const { error, status, stderr } = spawnSync('cc', ['-O2', '-Wall', '-Werror', ...files])
+    if (error) return 'there is no C compiler'
+    if (status !== 0) throw new Error(stderr.toString())
+  }
+  binaries = folder
   return false
 }
 
@@ -51,7 +53,7 @@ function argumentsOf(known: Known): [kind: string, ...numbers: number[]] {
 
 export async function startCompiled(known: Known, { sizeBytes }: Framing): Promise<Peer> {
   const args = [sizeBytes, ...argumentsOf(known)].map(String)
-  const child = spawn(binary!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(join(binaries!, 'known'), args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   const port = Number(/^listening on (\d+)/.exec(line.toString())![1])
   return {
@@ -64,4 +66,27 @@ export async function startCompiled(known: Known, { sizeBytes }: Framing): Promi
       await once(child, 'exit')
     },
   }
+}
+
+/** What reader.c saw of a load, in nanoseconds: a row for each message of the window. */
+export async function readCompiled(
+  port: number,
+  sizeBytes: number,
+  load: Trial['load'],
+): Promise<{ plannedNs: number; sentNs: number; cameNs: number }[]> {
+  const { connections, depth = 1, ratePerSecond = 0, arrivals = 'even' } = load
+  const times = [load.warmupMs, load.durationMs, load.timeoutMs ?? 2_000]
+  const args = [port, sizeBytes, connections, depth, ratePerSecond, arrivals, ...times]
+  const options = { maxBuffer: Infinity }
+  const reader = join(binaries!, 'reader')
+  const { stdout } = await promisify(execFile)(reader, args.map(String), options)
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map(line => line.split(' ').map(Number))
+    .map(([plannedNs, sentNs, cameNs]) => ({
+      plannedNs: plannedNs!,
+      sentNs: sentNs!,
+      cameNs: cameNs!,
+    }))
 }

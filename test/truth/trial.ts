@@ -4,12 +4,12 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { bench, type BenchOptions } from 'yodel'
 import type { Known } from './behaviour.ts'
-import { figuresOf, type Figures } from './figures.ts'
+import { figuresOf, meanOf, quantile, type Figures } from './figures.ts'
 import type { Framing } from './framings.ts'
-import { startCompiled } from './known-c.ts'
+import { readCompiled, startCompiled } from './known-c.ts'
 import { startKnown } from './known-server.ts'
 import { watchOthers } from './noise.ts'
-import { toldBy, type Told } from './result-fields.ts'
+import { toldBy, type Times, type Told } from './result-fields.ts'
 import type { Exchange } from './wire.ts'
 import { cannotCapture, capture } from './witness.ts'
 
@@ -65,15 +65,50 @@ const peers: Record<Trial['where'], (known: Known, framing: Framing) => Promise<
 
 /** @returns null if the witness has missed something */
 export async function run(trial: Trial): Promise<Seen | null> {
-  const { transport, engine, known, load } = trial
+  const { transport, engine, load } = trial
+  const calling = transport === 'tls' ? { tls: { insecure: true } } : {}
+  return watched(trial, transport, async peer =>
+    toldBy(await bench(peer.url, { sizeBytes, engine, calling, ...load }).finished),
+  )
+}
+
+/** The same load by the client in C, over tcp, which loses nothing: only times are told. */
+export async function control(trial: Trial): Promise<Seen | null> {
+  const { known } = trial
+  const lossless: Known = known.kind === 'lossy' ? { kind: 'fixed', delayMs: known.delayMs } : known
+  return watched({ ...trial, known: lossless }, 'tcp', async peer => {
+    const rows = await readCompiled(peer.port, sizeBytes, trial.load)
+    const of = (from: 'plannedNs' | 'sentNs') =>
+      timesOf(rows.map(row => (row.cameNs - row[from]) / 1e3))
+    return { service: of('sentNs'), response: of('plannedNs') } as Told
+  })
+}
+
+async function watched(
+  { known, load, where }: Trial,
+  transport: Framing['transport'],
+  tell: (peer: Peer) => Promise<Told>,
+): Promise<Seen | null> {
   const framing = { transport, sizeBytes }
-  await using peer = await peers[trial.where](known, framing)
+  await using peer = await peers[where](known, framing)
   const wire = cannotCapture ? undefined : await capture(peer.port, framing)
   const othersTook = watchOthers([...peer.pids, ...(wire ? [wire.pid] : [])])
-  const calling = transport === 'tls' ? { tls: { insecure: true } } : {}
-  const result = await bench(peer.url, { sizeBytes, engine, calling, ...load }).finished
+  const told = await tell(peer)
   const others = othersTook()
   const exchanges = wire ? await wire.finish() : await peer.log()
   if (exchanges === null) return null
-  return { told: toldBy(result), figures: figuresOf(exchanges, load), others }
+  return { told, figures: figuresOf(exchanges, load), others }
+}
+
+function timesOf(us: number[]): Times {
+  const sorted = us.toSorted((a, b) => a - b)
+  const known = (q: number) => ((1 - q) * sorted.length >= 10 ? quantile(sorted, q) : null)
+  return {
+    count: sorted.length,
+    mean: meanOf(sorted),
+    p50: known(0.5),
+    p90: known(0.9),
+    p99: known(0.99),
+    p999: known(0.999),
+  } as Times
 }

@@ -64,6 +64,8 @@ export interface Libc extends Calls {
   ) => number
   readonly ringSetup: (number: number, entries: number, params: Uint8Array) => number
   readonly ringRegister: Call
+  /** sched_getattr(2) and sched_setattr(2), which glibc has no names for before 2.41. */
+  readonly schedule: Call
   /** mmap(2) of a descriptor, or without one of fresh zeroed memory, which costs nothing yet. */
   map(sizeBytes: number, fd?: number, offset?: number): Mapping
   /**
@@ -163,6 +165,7 @@ function bindAll(koffi: typeof import('koffi')): Libc {
     ) as Libc['ringEnter'],
     ringSetup: c.func('int syscall(long nr, uint entries, void *params)') as Libc['ringSetup'],
     ringRegister: c.func('int syscall(long nr, int fd, uint op, void *arg, uint count)') as Call,
+    schedule: c.func('int syscall(long nr, int tid, void *attr, uint, uint)') as Call,
     errorName,
     lastError: () => -koffi.errno(),
     map(sizeBytes, fd = -1, offset = 0) {

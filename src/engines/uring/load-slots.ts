@@ -4,6 +4,7 @@ import type { Mover } from '../../load/mover.ts'
 import type { Stream } from '../../load/stream.ts'
 import type { Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
+import { nowNs } from '../../vocabulary/clock.ts'
 import { failureName, reasonWhy } from '../failures.ts'
 import { systemError } from '../os/libc.ts'
 import type { BufferPool } from './buffers.ts'
@@ -71,8 +72,8 @@ export class LoadSlots implements Mover<Stream> {
     }
   }
 
-  begin(now: number): void {
-    for (const stream of this.#streams) this.send(stream, now)
+  begin(): void {
+    for (const stream of this.#streams) this.send(stream)
   }
 
   /** Whether flush() has something to do. */
@@ -97,7 +98,7 @@ export class LoadSlots implements Mover<Stream> {
     if (stream && this.#state[slot] !== 0) {
       const right = stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)
       this.#countSentOf(slot, stream)
-      if (right) this.send(stream, now)
+      if (right) this.send(stream)
       else this.giveUp(stream)
     }
     if (flags & k.cqe.BUF_MORE) pool.used[id] = at + length
@@ -171,10 +172,9 @@ export class LoadSlots implements Mover<Stream> {
       if (this.#state[stream.index]) this.#countSentOf(stream.index, stream)
   }
 
-  /** Takes all messages out that may go now; flush() gives them to the kernel. */
-  send(stream: Stream, now: number): void {
-    if (!this.#state[stream.index]) return
-    if (stream.issue(now) > 0 || stream.done) this.#mark(stream.index)
+  /** Of such a connection flush() issues all messages that may go, and submits them. */
+  send(stream: Stream): void {
+    if (this.#state[stream.index]) this.#mark(stream.index)
   }
 
   #mark(slot: number): void {
@@ -183,15 +183,22 @@ export class LoadSlots implements Mover<Stream> {
     this.#dirty.push(slot)
   }
 
-  /** Gives the kernel what the dirty ones have to send: one entry each. */
-  flush(now: number): void {
+  /**
+   * Gives the kernel what the dirty ones have to send: one entry each. They count as sent from this
+   * very moment, not from when this turn began.
+   */
+  flush(): void {
     const dirty = this.#dirty
     if (!this.hasDirty) return
+    const now = nowNs()
     this.#submittedNs = now
     this.#dirty = []
     for (const slot of dirty) {
       this.#state[slot]! &= ~bit.DIRTY
-      if (this.#state[slot]! & bit.OPEN) this.#give(slot, this.#streams[slot]!)
+      if (!(this.#state[slot]! & bit.OPEN)) continue
+      const stream = this.#streams[slot]!
+      stream.issue(now)
+      this.#give(slot, stream)
     }
   }
 

@@ -27,8 +27,11 @@ const ringEntries = 4096
 const ringCompletions = 16_384
 const poolBuffers = 16
 const poolBufferBytes = 65_536
-/** A sleeping thread is woken that late at times: the last stretch is waited out awake. */
-const wakeUpNs = 200e3
+/**
+ * The last stretch is waited out awake, and no more of it: a thread that spins uses up its turn,
+ * and then waits for others when it is needed.
+ */
+const wakeUpNs = 60e3
 /** How often is looked for timeouts, and for being told to stop. */
 const tickMs = 50
 /** The clock is read again after this many completions. */
@@ -107,7 +110,7 @@ class LoadSession implements Session {
       if (stopping !== stopWord.run) life.stop(now, stopping === stopWord.now)
       life.turn(now)
       if (life.ended) break
-      slots.flush(now)
+      slots.flush()
       const began = now
       const worked = this.#wait(now)
       now = nowNs()

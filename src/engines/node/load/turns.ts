@@ -14,9 +14,9 @@ import { openAlarm, type Alarm } from '../../os/alarm.ts'
  * the rest the loop spins. It must not spin all the time: then the system takes its processor away
  * for milliseconds, and these would be measured.
  */
-const alarmLeadNs = 100e3
+const alarmLeadNs = 60e3
 /** It pays to sleep for that long. */
-const sleepMinNs = 50e3
+const sleepMinNs = 30e3
 /** The same of Node's timers, where there is no alarm. */
 const timerSlackNs = 2e6
 

@@ -1,0 +1,28 @@
+/**
+ * The threads on which V8 compiles and collects garbage for all others. Each is woken by the thread
+ * that has the work, often on the same processor, and then takes it away for a slice of some
+ * milliseconds.
+ */
+import { readdirSync } from 'node:fs'
+import { setPriority } from 'node:os'
+
+/** A tenth of the share of a thread that is as nice as usual (sched(7)): they go on compiling. */
+const niceness = 10
+
+/**
+ * Lets them run when nothing else wants to. To be called before the program starts threads of its
+ * own: it takes all but the calling one. It cannot be taken back without privileges, so it is for
+ * programs, not for a library. Linux only: there a thread has a niceness of its own.
+ */
+export function lowerBackgroundThreads(): void {
+  if (process.platform !== 'linux') return
+  for (const name of readdirSync('/proc/self/task')) {
+    const tid = Number(name)
+    if (tid === process.pid) continue
+    try {
+      setPriority(tid, niceness)
+    } catch {
+      // It has ended meanwhile, or may not be changed here.
+    }
+  }
+}
