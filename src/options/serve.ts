@@ -176,8 +176,16 @@ export const commonOptions = {
     where: {
       engines: ['node'],
       act: 'serve directions',
-      transports: ['tcp', 'unix', 'tls'],
+      transports: ['tcp', 'unix', 'tls', 'udp'],
     },
+  }),
+  /** Of a session over datagrams, which the server sends down; undefined: the default. */
+  maxRatePerSecond: option(rate({ unlimited: true }), {
+    default: undefined,
+    flag: 'max-rate',
+    help: 'udp: datagrams per second that a session sends down at most',
+    defaultText: '10k/s; loopback: unlimited',
+    where: { engines: ['node'], act: 'limit the rate of directions', transports: ['udp'] },
   }),
   /** Leave after the first client. */
   oneOff: option(whether(), {

@@ -1,7 +1,7 @@
 /** Measures in one direction or in both: starts the flows, and sums up what they found. */
 import { chooseEngine } from '../../engines/index.ts'
 import type { FlowOutcome } from '../../load/direction/plan.ts'
-import { directionOptions, singleSize } from '../../load/direction/options.ts'
+import { datagramRate, directionOptions, singleSize } from '../../load/direction/options.ts'
 import { takeSnapshot, type Snapshot } from '../../metrics/snapshot.ts'
 import { checkOptions, resolve, type OptionsOf } from '../../options/form.ts'
 import { askedFor, checkTransport } from '../../options/where.ts'
@@ -10,6 +10,7 @@ import { share, type FlowTask } from '../../task.ts'
 import { startThreads, type Threads } from '../../threads/start.ts'
 import { formatAddress, toAddress, type Address } from '../../vocabulary/address.ts'
 import { usageError, UserError } from '../../vocabulary/errors.ts'
+import { isDatagrams } from '../../vocabulary/transport.ts'
 import { machine, versions } from '../../vocabulary/machine.ts'
 import { checkCalling } from '../../wire/tls/credentials.ts'
 import { reproduce } from '../reproduce.ts'
@@ -58,7 +59,7 @@ export function measureDirection(
       direction,
       flows: tasks.reduce((sum, { flows }) => sum + flows, 0),
       sizeBytes,
-      ratePerSecond: options.ratePerSecond ?? null,
+      ratePerSecond: rateOf(tasks),
       warmupMs,
       durationMs: tasks[0].durationMs === Infinity ? null : tasks[0].durationMs,
       seed,
@@ -90,6 +91,11 @@ export function measureDirection(
   }
 }
 
+const rateOf = (tasks: readonly FlowTask[]) =>
+  tasks[0]!.ratePerSecond === undefined
+    ? null
+    : tasks.reduce((sum, { flows, ratePerSecond }) => sum + flows * ratePerSecond!, 0)
+
 function plan(
   address: Address,
   options: DirectionOptions,
@@ -105,6 +111,7 @@ function plan(
   const asked = askedFor(directionOptions, options)
   checkTransport(asked, address.transport, 'client')
   checkCalling(rest.calling)
+  const rate = ratePerSecond ?? (isDatagrams(address) ? datagramRate : undefined)
   const threads = Math.min(threadsWanted, connections)
   const { sizeBytes: _, ...same } = rest
   const taskOf = (n: number): FlowTask => ({
@@ -113,11 +120,11 @@ function plan(
     engine: 'node',
     address,
     direction,
-    sizeBytes: singleSize(options.sizeBytes),
+    sizeBytes: singleSize(address.transport, options.sizeBytes),
     flows: share(connections, threads, n),
     first: n,
     step: threads,
-    ratePerSecond: ratePerSecond === undefined ? undefined : ratePerSecond / connections,
+    ratePerSecond: rate === undefined ? undefined : rate / connections,
   })
   const others = Array.from({ length: threads - 1 }, (_, n) => taskOf(n + 1))
   const tasks: [FlowTask, ...FlowTask[]] = [taskOf(0), ...others]

@@ -94,7 +94,7 @@ const datagrams: NodeTransport = {
   serve: async (task, meter) => (await import('./udp/serve.ts')).openDatagramServe(task, meter),
   dial: async target => (await import('./udp/link.ts')).dialDatagrams(target),
   load: async (task, meter) => (await import('./udp/load.ts')).openDatagramLoad(task, meter),
-  flow: () => Promise.reject(new Error('refused')),
+  flow: async (task, meter) => (await import('./direction/load.ts')).openDatagramFlows(task, meter),
 }
 
 export const nodeTransports: Readonly<Record<TransportName, NodeTransport>> = {

@@ -4,6 +4,9 @@ import { choice } from '../../options/kinds.ts'
 import { usageError } from '../../vocabulary/errors.ts'
 import { benchOptions } from '../options.ts'
 import { sizeMaxBytes } from '../../wire/direction/hello.ts'
+import { isDatagrams, type TransportName } from '../../vocabulary/transport.ts'
+import { formatCount } from '../../vocabulary/units.ts'
+import { payloadHeadBytes } from '../../wire/udp/session.ts'
 import type { SizeRange } from '../sizes.ts'
 
 const { connections, ratePerSecond, durationMs, warmupMs, drainMs, timeoutMs, sizeBytes } =
@@ -36,14 +39,25 @@ export const { direction: directionOption } = directionOptions
 /** Of payload in a frame, where nothing else is said. */
 export const frameBytes = sizeMaxBytes
 
-/** @throws UserError if it is no single size, or too large for a frame */
-export function singleSize(sizes: number | SizeRange[] = frameBytes): number {
+/** The same of a datagram, with its head. */
+const datagramBytes = 1_200
+const datagramMaxBytes = 65_507
+/** Of datagrams, a second: almost 10 Mbit/s. */
+export const datagramRate = 1_000
+
+/** @throws UserError if it is no single size, or does not fit */
+export function singleSize(transport: TransportName, wanted?: number | SizeRange[]): number {
+  const isDatagram = isDatagrams({ transport })
+  const sizes = wanted ?? (isDatagram ? datagramBytes : frameBytes)
+  const [least, most] = isDatagram ? [payloadHeadBytes + 1, datagramMaxBytes] : [1, sizeMaxBytes]
   const [first, ...others] =
     typeof sizes === 'number' ? [{ minBytes: sizes, maxBytes: sizes }] : sizes
   if (!first || others.length > 0 || first.minBytes !== first.maxBytes)
     throw usageError('In one direction all messages have one size.', 'Write for example 1400.')
   const bytes = first.minBytes
-  if (!Number.isInteger(bytes) || bytes < 1 || bytes > sizeMaxBytes)
-    throw usageError(`In one direction a message has 1 to 65,536 bytes, not ${bytes}.`)
+  if (!Number.isInteger(bytes) || bytes < least || bytes > most)
+    throw usageError(
+      `In one direction a message has ${least} to ${formatCount(most)} bytes, not ${bytes}.`,
+    )
   return bytes
 }

@@ -34,6 +34,10 @@ export interface FoundDirection {
   /** The last of the receiver; undefined: it said nothing. */
   report: Report | undefined
   marks: Mark[]
+  /** Of datagrams: how many were sent without those of the warm-up. */
+  measured?: number
+  /** Of datagrams: the 99th percentile of how late they were sent, by the sender's own fault. */
+  lateUs?: number
 }
 
 /** What a flow found. */

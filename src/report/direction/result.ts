@@ -10,7 +10,7 @@ import { Histogram } from '../../metrics/histogram.ts'
 import { readHistogram } from '../../metrics/saved.ts'
 import type { Machine } from '../../vocabulary/machine.ts'
 import { formatSize, plural } from '../../vocabulary/units.ts'
-import type { WrongPlace } from '../../wire/direction/trace.ts'
+import type { Counted, DatagramsSeen, WrongPlace } from '../../wire/direction/trace.ts'
 import type { Distribution } from '../result.ts'
 import { distribution } from '../summarize.ts'
 import { bytesAt, rateOf, secondsOf, type Window } from './marks.ts'
@@ -47,6 +47,26 @@ export interface DirectionFigures {
   underWayBytes: number
   /** Between arrivals. */
   gapUs: Distribution
+  datagrams?: DirectionDatagrams
+}
+
+/** Of udp, in one direction; what is sent in the warm-up is left out. */
+export interface DirectionDatagrams {
+  sent: number
+  /** Different ones. */
+  received: number
+  lost: number
+  duplicated: number
+  /** They came after one that was sent later. */
+  reordered: number
+  wrong: number
+  /** RFC 3550 section 6.4.1; with several flows the highest. */
+  jitterUs: number
+  /** Delay above the least delay (RFC 5481: PDV), and from one to the next (IPDV). */
+  variationUs: Distribution
+  betweenUs: Distribution
+  /** How late the sender itself was, at the 99th percentile. */
+  lateUs: number
 }
 
 export interface DirectionInterval {
@@ -119,14 +139,46 @@ function figuresOf(flows: readonly FoundFlow[], side: Side, window: Window): Dir
     sum(({ sentBytes, report }) => Math.max(sentBytes, report?.bytes ?? 0)),
     sum(({ report }) => report?.bytes ?? 0),
   ]
+  const datagrams = datagramsOf(found)
   return {
+    ...(datagrams && { datagrams }),
     sentBytes,
     receivedBytes,
     bytesPerSecond: isKnown ? rates.reduce((total: number, rate) => total + rate, 0) : null,
     wrongBytes: sum(({ report }) => report?.wrongBytes ?? 0),
     firstWrong: first ? { flow: first.number, ...first.report!.end!.firstWrong! } : null,
-    underWayBytes: sentBytes - receivedBytes,
+    underWayBytes: datagrams ? 0 : sentBytes - receivedBytes,
     gapUs: distribution(gaps),
+  }
+}
+
+/** Undefined if it was a stream. */
+function datagramsOf(found: readonly FoundDirection[]): DirectionDatagrams | undefined {
+  const seen = found.flatMap(({ report }) => report?.end?.datagrams ?? [])
+  if (seen.length === 0) return undefined
+  const sum = (of: (each: DatagramsSeen) => number) =>
+    seen.reduce((total, each) => total + of(each), 0)
+  const merged = (of: (each: DatagramsSeen) => Counted) => {
+    const all = new Histogram()
+    for (const each of seen) all.add(readHistogram(of(each)))
+    return distribution(all)
+  }
+  const received = sum(({ measured }) => measured)
+  const sent = Math.max(
+    received,
+    found.reduce((total, { measured = 0 }) => total + measured, 0),
+  )
+  return {
+    sent,
+    received,
+    lost: sent - received,
+    duplicated: sum(({ duplicated }) => duplicated),
+    reordered: sum(({ reordered }) => reordered),
+    wrong: sum(({ wrong }) => wrong),
+    jitterUs: Math.max(...seen.map(({ jitterUs }) => jitterUs)),
+    variationUs: merged(({ variation }) => variation),
+    betweenUs: merged(({ between }) => between),
+    lateUs: Math.max(...found.map(({ lateUs = 0 }) => lateUs)),
   }
 }
 

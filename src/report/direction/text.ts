@@ -4,7 +4,7 @@ import { formatCount, formatDuration, formatSize, plural } from '../../vocabular
 import { micros } from '../ladder.ts'
 import { entry, flow, labelled, listing, shown, usable } from '../lines.ts'
 import type { Canvas } from '../bars.ts'
-import type { DirectionFigures, DirectionResult } from './result.ts'
+import type { DirectionDatagrams, DirectionFigures, DirectionResult } from './result.ts'
 
 export function directionText(result: DirectionResult, options: Canvas): string {
   const canvas = usable(options)
@@ -60,8 +60,39 @@ function side(name: string, figures: DirectionFigures, canvas: Canvas): string[]
   )
   return [
     ...listing(name, parts, canvas),
+    ...(figures.datagrams ? datagramLines(figures.datagrams, canvas) : []),
     ...(times.length > 0
       ? listing('', [`between arrivals ${times[0]}`, ...times.slice(1)], canvas)
+      : []),
+  ]
+}
+
+function datagramLines(datagrams: DirectionDatagrams, canvas: Canvas): string[] {
+  const { sent, lost, variationUs, jitterUs, lateUs } = datagrams
+  const share = sent === 0 ? 0 : (lost / sent) * 100
+  const counts = [
+    `${formatCount(sent)} datagrams`,
+    `${formatCount(lost)} lost (${Number(share.toPrecision(3))} %)`,
+    ...(['duplicated', 'reordered'] as const).map(
+      name => `${formatCount(datagrams[name])} ${name}`,
+    ),
+  ]
+  const delays = (['p50', 'p99', 'max'] as const).flatMap(rank =>
+    variationUs[rank] === null ? [] : [`${rank} ${micros(variationUs[rank])}`],
+  )
+  return [
+    ...listing('', counts, canvas),
+    ...listing(
+      '',
+      [
+        `jitter ${micros(jitterUs)}`,
+        `delay above the least ${delays[0] ?? '-'}`,
+        ...delays.slice(1),
+      ],
+      canvas,
+    ),
+    ...(lateUs >= 1e3
+      ? listing('', [`the sender itself was late: p99 ${micros(lateUs)}`], canvas)
       : []),
   ]
 }

@@ -14,6 +14,8 @@ const hellos = fc.record<Hello>(
     flow: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     sizeBytes: fc.option(fc.integer({ min: 1, max: 65_536 }), { nil: undefined }),
     ratePerSecond: fc.option(fc.integer({ min: 1, max: 1e9 }), { nil: undefined }),
+    cookie: fc.option(fc.string({ maxLength: 40 }), { nil: undefined }),
+    warmupMs: fc.option(fc.nat(), { nil: undefined }),
   },
   { noNullPrototype: true },
 )

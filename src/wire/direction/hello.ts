@@ -39,6 +39,10 @@ export interface Hello {
   /** Bytes of payload in each frame that the server sends, and how many frames a second. */
   sizeBytes?: number | undefined
   ratePerSecond?: number | undefined
+  /** Over datagrams: what the server said to the first hello. */
+  cookie?: string | undefined
+  /** Over datagrams: what the server sends in this time is a warm-up. */
+  warmupMs?: number | undefined
 }
 
 /** Of a frame of payload. */
@@ -95,7 +99,7 @@ function parse(text: string): Hello | string {
     return 'it is not JSON'
   }
   if (typeof body !== 'object' || body === null) return 'it is no object'
-  const { mode, id, seed, flow, sizeBytes, ratePerSecond } = body
+  const { mode, id, seed, flow, sizeBytes, ratePerSecond, cookie, warmupMs } = body
   if (!modes.includes(mode as Mode)) return 'its mode is not known'
   if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id)) return 'it has no id'
   if (!isWhole(seed, 0, 2 ** 32 - 1)) return 'it has no seed'
@@ -103,7 +107,10 @@ function parse(text: string): Hello | string {
   if (sizeBytes !== undefined && !isWhole(sizeBytes, 1, sizeMaxBytes)) return 'its size is wrong'
   const isRate = typeof ratePerSecond === 'number' && ratePerSecond > 0 && ratePerSecond <= 1e9
   if (ratePerSecond !== undefined && !isRate) return 'its rate is wrong'
-  return { mode: mode as Mode, id, seed, flow, sizeBytes, ratePerSecond }
+  if (cookie !== undefined && typeof cookie !== 'string') return 'its cookie is wrong'
+  if (warmupMs !== undefined && !(Number.isFinite(warmupMs) && warmupMs >= 0))
+    return 'its warm-up is wrong'
+  return { mode: mode as Mode, id, seed, flow, sizeBytes, ratePerSecond, cookie, warmupMs }
 }
 
 /** What the first bytes from the server are. */

@@ -8,15 +8,37 @@ export interface WrongPlace {
   received: string
 }
 
+/** A distribution, as metrics/histogram counts. */
+export interface Counted {
+  sumNs: number
+  buckets: [bucket: number, count: number][]
+}
+
+/** What became of datagrams, those of the warm-up left out. */
+export interface DatagramsSeen {
+  /** Different ones. */
+  measured: number
+  duplicated: number
+  /** They came after one that was sent later. */
+  reordered: number
+  wrong: number
+  /** RFC 3550. */
+  jitterUs: number
+  /** Delays above the least delay, and between one datagram and the next (RFC 5481: PDV, IPDV). */
+  variation: Counted
+  between: Counted
+}
+
 /** Of a receiver, at the end. */
 export interface Ended {
   /** When the first payload came, and the last. */
   firstMs: number
   lastMs: number
   chunks: number
-  /** Between arrivals, as metrics/histogram counts. */
-  gaps: { sumNs: number; buckets: [bucket: number, count: number][] }
+  /** Between arrivals. */
+  gaps: Counted
   firstWrong?: WrongPlace | undefined
+  datagrams?: DatagramsSeen | undefined
 }
 
 /** What the receiver of a direction saw. Times are milliseconds since it accepted the session. */

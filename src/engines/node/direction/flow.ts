@@ -6,7 +6,6 @@ import { Receiver } from '../../../load/direction/receiver.ts'
 import { Sender } from '../../../load/direction/sender.ts'
 import type { Payload } from '../../../load/payload.ts'
 import { counter, type CounterName, type FailureName, type Meter } from '../../../metrics/meter.ts'
-import { readHistogram, type SavedHistogram } from '../../../metrics/saved.ts'
 import type { FlowTask } from '../../../task.ts'
 import { formatAddress } from '../../../vocabulary/address.ts'
 import { UserError } from '../../../vocabulary/errors.ts'
@@ -24,18 +23,10 @@ import { explain, failureName, reasonWhy } from '../../failures.ts'
 import { countGarbage } from '../../garbage.ts'
 import { afterTimeout } from '../core/patience.ts'
 import { Pump } from './pump.ts'
+import { isReadable } from './reported.ts'
 
 /** How often it is noted how much has come, as the server does. */
 const markMs = 100
-
-const isHistogram = (saved: SavedHistogram) => {
-  try {
-    readHistogram(saved)
-    return true
-  } catch {
-    return false
-  }
-}
 
 export class ClientFlow implements FrameListener {
   /** Resolves when the connection is closed. */
@@ -192,7 +183,7 @@ export class ClientFlow implements FrameListener {
   }
 
   #onReport(report: Report) {
-    if (report.end && !isHistogram(report.end.gaps))
+    if (!isReadable(report))
       return this.#broke('protocol', 'the report of the server makes no sense')
     const before = this.#up.report?.bytes ?? 0
     this.#count('bytesConfirmed', report.bytes - before)

@@ -1,6 +1,6 @@
 /** The client's side of sessions: sends and receives in one direction or both, until it is over. */
-import type { Address } from '../../../vocabulary/address.ts'
-import type { FlowOutcome } from '../../../load/direction/plan.ts'
+import type { Address, HostAddress } from '../../../vocabulary/address.ts'
+import type { FlowOutcome, FoundFlow } from '../../../load/direction/plan.ts'
 import { createPayload } from '../../../load/payload.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { FlowTask } from '../../../task.ts'
@@ -8,19 +8,55 @@ import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'
 import type { Dial } from '../core/link.ts'
+import { Candidates, keepFreed } from '../udp/socket.ts'
+import { DatagramFlow } from './datagram-flow.ts'
 import { ClientFlow } from './flow.ts'
+
+/** What a session of flows needs of each. */
+interface Flow {
+  readonly closed: Promise<void>
+  readonly found: FoundFlow
+  open(): Promise<void>
+  begin(): void
+  end(): void
+  giveUp(): void
+  destroy(): void
+}
 
 /** Connects all flows; each has been accepted by the server. @throws UserError if one is not */
 export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promise<Session> {
   const payload = createPayload({ kind: 'seeded', seed: task.seed })
-  const flows: ClientFlow[] = []
+  return openAll(task, meter, async number => {
+    const { stream } = await dial(task, task.timeoutMs)
+    return new ClientFlow(task, number, stream, payload, meter)
+  })
+}
+
+/** The same over datagrams. */
+export async function openDatagramFlows(task: FlowTask, meter: Meter): Promise<Session> {
+  keepFreed()
+  const payload = createPayload({ kind: 'seeded', seed: task.seed })
+  const candidates = await Candidates.of(task.address as HostAddress).catch((error: unknown) => {
+    throw explain('connect to', task.address, error)
+  })
+  return openAll(task, meter, async number => {
+    const socket = await candidates.again().connect()
+    return new DatagramFlow(task, number, socket, payload, meter)
+  })
+}
+
+async function openAll(
+  task: FlowTask,
+  meter: Meter,
+  make: (number: number) => Promise<Flow>,
+): Promise<Session> {
+  const flows: Flow[] = []
   try {
     for (let n = 0; n < task.flows; n++) {
-      const { stream } = await dial(task, task.timeoutMs).catch((error: unknown) => {
+      const flow = await make(task.first + n * task.step).catch((error: unknown) => {
         throw explain('connect to', task.address, error)
       })
       meter.counters[counter.opened]!++
-      const flow = new ClientFlow(task, task.first + n * task.step, stream, payload, meter)
       flows.push(flow)
       await flow.open()
     }
@@ -34,11 +70,11 @@ export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promi
 class FlowSession implements Session {
   readonly address: Address
   readonly #task: FlowTask
-  readonly #flows: readonly ClientFlow[]
+  readonly #flows: readonly Flow[]
   #timer: NodeJS.Timeout | undefined
   #ending = false
 
-  constructor(task: FlowTask, flows: readonly ClientFlow[]) {
+  constructor(task: FlowTask, flows: readonly Flow[]) {
     this.address = task.address
     this.#task = task
     this.#flows = flows

@@ -8,6 +8,7 @@ import type { ServeTask } from '../../../task.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'
 import { broadcastAddresses, keepOutGroups } from './destinations.ts'
+import type { DatagramSessions, SessionOutlet } from '../direction/datagram-serve.ts'
 import type { FaultyPeers, Endpoint } from './faulty-peers.ts'
 import { Guard } from '../../../wire/udp/guard.ts'
 import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
@@ -34,6 +35,13 @@ export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<
       const { FaultyPeers } = await import('./faulty-peers.ts')
       server.misbehave(new FaultyPeers(task, meter, server.send))
     }
+    if (task.directions) {
+      const { DatagramSessions } = await import('../direction/datagram-serve.ts')
+      const { maxRatePerSecond } = task
+      server.serveSessions(
+        (outlet, counters) => new DatagramSessions(outlet, { counters, maxRatePerSecond }),
+      )
+    }
     return server
   } catch (error) {
     throw explain('listen on', wanted, error)
@@ -49,6 +57,7 @@ class DatagramServer implements Session {
   readonly #counters: Float64Array
   readonly #guard: Guard
   #faulty: FaultyPeers | undefined
+  #sessions: DatagramSessions | undefined
   /** Datagrams that came, answered or not. */
   #heard = 0
   #draining = false
@@ -85,9 +94,11 @@ class DatagramServer implements Session {
     const counters = this.#counters
     this.#heard++
     counters[counter.bytesIn]! += data.length
+    if (this.#sessions?.take(data, { address, port })) return
     const refused = this.#guard.refusal(data, address, port, performance.now())
     if (refused !== undefined) return void counters[counter[refused]]!++
     counters[counter.chunks]!++
+    if (this.#sessions?.greet(data, { address, port })) return
     if (!this.#faulty) this.send(data, { address, port })
     else if (!this.#faulty.push(data, { address, port })) counters[counter.datagramsDropped]!++
   }
@@ -107,6 +118,23 @@ class DatagramServer implements Session {
   /** It was counted as answered when it was given to the system, which now says that it was not. */
   readonly #onSent = (error: Error | null): void => {
     if (error) this.#counters[counter.datagramsDropped]!++
+  }
+
+  /** Hellos of sessions begin some from now on. */
+  serveSessions(make: (outlet: SessionOutlet, counters: Float64Array) => DatagramSessions): void {
+    const socket = this.#socket
+    const send = (datagram: Buffer, { address, port }: Endpoint) => {
+      if (this.#left) return
+      this.#counters[counter.bytesOut]! += datagram.length
+      socket.send(datagram, port, address, this.#onSent)
+    }
+    const outlet = {
+      send,
+      get queued() {
+        return socket.getSendQueueCount()
+      },
+    }
+    this.#sessions = make(outlet, this.#counters)
   }
 
   /** Datagrams that come from now on go through faults. */
@@ -150,6 +178,7 @@ class DatagramServer implements Session {
     clearInterval(this.#asking)
     this.#askUnread()
     this.#faulty?.cancel()
+    this.#sessions?.close()
     Atomics.sub(this.#task.udpPorts, this.address.port, 1)
     this.#socket.close(this.#finish)
   }

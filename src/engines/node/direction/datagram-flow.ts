@@ -1,0 +1,286 @@
+/** One flow of the client over datagrams: a socket, from its hello to the last report. */
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:dgram'
+import { DatagramReceiver } from '../../../load/direction/datagram-receiver.ts'
+import { DatagramSender } from '../../../load/direction/datagram-sender.ts'
+import type { FoundDirection, FoundFlow } from '../../../load/direction/plan.ts'
+import type { Payload } from '../../../load/payload.ts'
+import { counter, type CounterName, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import type { FlowTask } from '../../../task.ts'
+import { formatAddress } from '../../../vocabulary/address.ts'
+import { UserError } from '../../../vocabulary/errors.ts'
+import { formatDuration } from '../../../vocabulary/units.ts'
+import { magic, writeHello } from '../../../wire/direction/hello.ts'
+import { isReport, type Report } from '../../../wire/direction/trace.ts'
+import {
+  datagramKinds,
+  questionBytes,
+  readOther,
+  readPiece,
+  wordOf,
+  writeOther,
+} from '../../../wire/udp/session.ts'
+import { explain, failureName, reasonWhy } from '../../failures.ts'
+import { DatagramPump } from './datagram-pump.ts'
+import { lateUs } from './datagram-serve.ts'
+import { reportOf } from './reported.ts'
+
+/** How often a question is asked again, and how often the server is told to go on. */
+const againMs = 200
+const aliveMs = 200
+const markMs = 100
+
+type Question = { datagram: Buffer; answered: (datagram: Buffer) => boolean }
+
+export class DatagramFlow {
+  readonly closed: Promise<void>
+  readonly #task: FlowTask
+  readonly #number: number
+  readonly #socket: Socket
+  readonly #counters: Float64Array
+  readonly #id = randomBytes(16).toString('hex')
+  readonly #word = wordOf(this.#id)
+  readonly #sender: DatagramSender | undefined
+  readonly #pump: DatagramPump | undefined
+  readonly #receiver: DatagramReceiver | undefined
+  readonly #up: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
+  readonly #down: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
+  #question: Question | undefined
+  #asking: NodeJS.Timeout | undefined
+  #living: NodeJS.Timeout | undefined
+  #marking: NodeJS.Timeout | undefined
+  #fail: ((error: Error) => void) | undefined
+  #close!: () => void
+  #over = false
+  #unfinished = false
+  #failure: FailureName | undefined
+  #reason: string | undefined
+
+  constructor(task: FlowTask, number: number, socket: Socket, payload: Payload, meter: Meter) {
+    this.#task = task
+    this.#number = number
+    this.#socket = socket
+    this.#counters = meter.counters
+    this.closed = new Promise(resolve => (this.#close = resolve))
+    const { direction, sizeBytes, ratePerSecond, warmupMs } = task
+    if (direction !== 'down') {
+      const pace = { sizeBytes, ratePerSecond: ratePerSecond!, warmupMs }
+      this.#sender = new DatagramSender(payload, number, this.#word, pace)
+      this.#pump = new DatagramPump(this.#sender, {
+        send: datagram => this.#send(datagram),
+        get queued() {
+          return socket.getSendQueueCount()
+        },
+      })
+    }
+    if (direction !== 'up')
+      this.#receiver = new DatagramReceiver(payload, number, performance.now())
+    socket.on('message', this.#onMessage)
+    socket.on('error', error => this.#onError(error))
+  }
+
+  #send(datagram: Buffer) {
+    this.#count('bytesOut', datagram.length)
+    this.#socket.send(datagram, error => {
+      if (error) this.#onError(error)
+    })
+  }
+
+  /** Says hello, and again with the cookie. */
+  async open(): Promise<void> {
+    const { direction: mode, seed, sizeBytes, ratePerSecond, timeoutMs, warmupMs } = this.#task
+    const about = {
+      mode,
+      id: this.#id,
+      seed,
+      flow: this.#number,
+      sizeBytes,
+      ratePerSecond,
+      warmupMs,
+    }
+    const silence = `sent no answer within ${formatDuration(timeoutMs)}.`
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => this.#fail?.(this.#notServed(silence)), timeoutMs)
+      const settle = (how: () => void) => {
+        clearTimeout(timer)
+        this.#stopAsking()
+        this.#fail = undefined
+        how()
+      }
+      this.#fail = error => settle(() => reject(error))
+      const hello = (cookie?: string) =>
+        this.#ask(
+          padded(writeHello({ ...about, ...(cookie !== undefined && { cookie }) })),
+          got => {
+            if (got.indexOf(magic) === 0)
+              this.#fail?.(this.#notServed('echoes the session as it does any bytes.'))
+            const body = readOther(got)
+            if (got[0] === datagramKinds.cookie && cookie === undefined) {
+              hello(String(body?.['cookie']))
+              return true
+            }
+            if (got[0] === datagramKinds.refused)
+              this.#fail?.(this.#notServed(`says that ${String(body?.['reason'])}.`, ''))
+            if (got[0] === datagramKinds.accepted) settle(resolve)
+            return got[0] === datagramKinds.accepted
+          },
+        )
+      hello()
+    })
+  }
+
+  #notServed(what: string, hint = 'Serve it with `yodel serve --directions`.'): UserError {
+    const url = formatAddress(this.#task.address)
+    return new UserError('network', `${url} does not serve directions: it ${what}`, hint)
+  }
+
+  /** Asks until it is answered, since either may be lost. */
+  #ask(datagram: Buffer, answered: Question['answered']) {
+    this.#stopAsking()
+    this.#question = { datagram, answered }
+    this.#send(datagram)
+    this.#asking = setInterval(() => this.#send(datagram), againMs)
+  }
+
+  #stopAsking() {
+    clearInterval(this.#asking)
+    this.#question = undefined
+  }
+
+  begin(): void {
+    if (this.#over) return
+    const alive = writeOther(datagramKinds.alive, this.#word, {}, 512)
+    this.#send(alive)
+    this.#living = setInterval(() => this.#send(alive), aliveMs)
+    if (this.#receiver) this.#marking = setInterval(() => this.#mark(), markMs)
+    this.#pump?.begin()
+  }
+
+  readonly #onMessage = (data: Buffer): void => {
+    this.#count('chunks', 1)
+    this.#count('bytesIn', data.length)
+    if (data[0] === datagramKinds.payload && data.readUInt32BE(4) === this.#word) {
+      const wrong = this.#receiver?.take(data, performance.now()) ?? 0
+      if (wrong > 0) this.#count('wrongBytes', 1)
+    } else if (data[0] === datagramKinds.report) this.#onReport(readOther(data))
+    else this.#question?.answered(data)
+  }
+
+  #onReport(report: Partial<Report> | undefined) {
+    if (!report || this.#over || this.#task.direction === 'down' || !isReport(report)) return
+    const whole = report as Report
+    this.#count('bytesConfirmed', Math.max(0, whole.bytes - (this.#up.report?.bytes ?? 0)))
+    this.#up.report = whole
+    if (whole.bytes > 0) this.#up.marks.push([whole.atMs, whole.bytes])
+  }
+
+  #mark() {
+    const { bytes, atMs } = this.#receiver!.report
+    if (bytes !== (this.#down.marks.at(-1)?.[1] ?? 0)) this.#down.marks.push([atMs, bytes])
+  }
+
+  /** Nothing more is sent; what is under way arrives before the answer, in order or nearly so. */
+  end(): void {
+    this.#pump?.end()
+    if (this.#over) return
+    this.#ask(writeOther(datagramKinds.end, this.#word, {}, 512), got => {
+      const body = got[0] === datagramKinds.end ? readOther(got) : undefined
+      if (!body) return false
+      const [bytes, measured, late] = ['sentBytes', 'measured', 'lateUs'].map(name =>
+        Number(body[name]),
+      ) as [number, number, number]
+      this.#down.sentBytes = bytes
+      this.#down.measured = measured
+      this.#down.lateUs = late
+      if (this.#task.direction === 'down') this.#finish()
+      else this.#askReport(Buffer.alloc(0))
+      return true
+    })
+  }
+
+  /** Piece by piece. */
+  #askReport(have: Buffer) {
+    const from = have.length
+    this.#ask(writeOther(datagramKinds.ask, this.#word, { from }, questionBytes), got => {
+      const piece = got[0] === datagramKinds.piece ? readPiece(got) : undefined
+      if (piece?.from !== from) return false
+      const all = Buffer.concat([have, piece.bytes])
+      if (all.length < piece.total && piece.bytes.length > 0) this.#askReport(all)
+      else this.#onLastReport(all)
+      return true
+    })
+  }
+
+  #onLastReport(bytes: Buffer) {
+    const report = reportOf(bytes)
+    if (report) {
+      this.#onReport(report)
+      if (report.wrongBytes > 0) this.#count('wrongBytes', 1)
+    } else this.#broke('protocol', 'the report of the server makes no sense')
+    this.#finish()
+  }
+
+  giveUp(): void {
+    if (this.#over) return
+    this.#unfinished = true
+    this.#broke('timedOut', 'the server sent no report (its end of the session is lost)')
+    this.#finish()
+  }
+
+  destroy(): void {
+    this.#finish()
+  }
+
+  #finish() {
+    if (this.#over) return
+    this.#over = true
+    this.#pump?.end()
+    this.#stopAsking()
+    clearInterval(this.#living)
+    clearInterval(this.#marking)
+    if (this.#receiver) {
+      this.#mark()
+      this.#down.report = this.#receiver.lastReport
+    }
+    this.#count('closed', 1)
+    this.#socket.close(() => this.#close())
+  }
+
+  #onError(error: Error) {
+    if (this.#fail) return this.#fail(explain('connect to', this.#task.address, error))
+    if (this.#over) return
+    this.#broke(failureName(error), reasonWhy(error))
+    this.#finish()
+  }
+
+  #broke(name: FailureName, reason?: string) {
+    this.#failure = name
+    this.#reason = reason
+    this.#count(name, 1)
+  }
+
+  get found(): FoundFlow {
+    const { direction } = this.#task
+    if (this.#sender) {
+      this.#up.sentBytes = this.#sender.bytes
+      this.#up.measured = this.#sender.measured
+      this.#up.lateUs = lateUs(this.#sender)
+    }
+    return {
+      flow: this.#number,
+      up: direction === 'down' ? undefined : this.#up,
+      down: direction === 'up' ? undefined : this.#down,
+      unfinished: this.#unfinished,
+      failure: this.#failure,
+      reason: this.#reason,
+    }
+  }
+
+  #count(name: CounterName, by: number) {
+    this.#counters[counter[name]]! += by
+  }
+}
+
+/** So that an answer may be as long. */
+const padded = (hello: Buffer): Buffer =>
+  Buffer.concat([hello, Buffer.alloc(Math.max(0, 512 - hello.length))])

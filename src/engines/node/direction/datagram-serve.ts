@@ -1,0 +1,212 @@
+/** The server's side of sessions over datagrams. It answers nothing with more than it got. */
+import { randomBytes } from 'node:crypto'
+import { DatagramReceiver } from '../../../load/direction/datagram-receiver.ts'
+import { DatagramSender } from '../../../load/direction/datagram-sender.ts'
+import { counter, type CounterName } from '../../../metrics/meter.ts'
+import { readHello, version, type Hello } from '../../../wire/direction/hello.ts'
+import { addressKindOf } from '../../../wire/udp/guard.ts'
+import {
+  Cookies,
+  datagramKinds,
+  payloadHeadBytes,
+  questionBytes,
+  readOther,
+  wordOf,
+  writeOther,
+  writePiece,
+} from '../../../wire/udp/session.ts'
+import { DatagramPump } from './datagram-pump.ts'
+import { payloadOf } from './serve.ts'
+
+/** Without a sign of the client the server sends no more; and forgets the session. */
+const sendMs = 1_000
+const rememberMs = 10_000
+/** More are refused: each has a table of what has come. */
+const sessionsMax = 256
+const usualBytes = 1_200
+const usualRate = 1_000
+/** As udp answers to one source at most; the loopback has no limit. */
+const maxRateDefault = 10_000
+
+interface Peer {
+  address: string
+  port: number
+}
+
+export interface SessionOutlet {
+  send(datagram: Buffer, to: Peer): void
+  readonly queued: number
+}
+
+interface ServedFlow {
+  readonly word: number
+  readonly id: string
+  readonly receiver: DatagramReceiver | undefined
+  readonly sender: DatagramSender | undefined
+  readonly pump: DatagramPump | undefined
+  /** The last report, once it was asked for. */
+  report: Buffer | undefined
+  heardMs: number
+}
+
+export interface SessionRules {
+  counters: Float64Array
+  /** Datagrams that it sends in one session, at most; undefined: the default. */
+  maxRatePerSecond: number | undefined
+}
+
+const keyOf = ({ address, port }: Peer) => `${address} ${port}`
+
+export class DatagramSessions {
+  readonly #outlet: SessionOutlet
+  readonly #rules: SessionRules
+  readonly #cookies = new Cookies(randomBytes(32))
+  readonly #flows = new Map<string, ServedFlow>()
+  readonly #looking: NodeJS.Timeout
+
+  constructor(outlet: SessionOutlet, rules: SessionRules) {
+    this.#outlet = outlet
+    this.#rules = rules
+    this.#looking = setInterval(() => this.#look(), sendMs / 4).unref()
+  }
+
+  /** Whether a datagram belonged to a session that is open. */
+  take(data: Buffer, from: Peer): boolean {
+    if (this.#flows.size === 0 || data.length < 8) return false
+    const flow = this.#flows.get(keyOf(from))
+    if (!flow || data.readUInt32BE(4) !== flow.word) return false
+    const now = performance.now()
+    const kind = data[0]
+    if (kind === datagramKinds.payload) {
+      const wrong = flow.receiver?.take(data, now) ?? 0
+      if (wrong > 0) this.#count('wrongBytes', 1)
+      return true
+    }
+    flow.heardMs = now
+    if (kind === datagramKinds.alive) this.#onAlive(flow, data, from)
+    else if (kind === datagramKinds.end) this.#onEnd(flow, data, from)
+    else if (kind === datagramKinds.ask) this.#onAsk(flow, data, from)
+    return true
+  }
+
+  /** Whether it was a hello; the guard has let it through. */
+  greet(data: Buffer, from: Peer): boolean {
+    const found = readHello(data)
+    if (found.kind === 'version') this.#refuse(data, from, 0, `it speaks version ${version}`)
+    if (found.kind === 'malformed') this.#refuse(data, from, 0, found.reason)
+    if (found.kind === 'hello') this.#begin(found.hello, data, from)
+    return found.kind !== 'other' && found.kind !== 'perhaps' && found.kind !== 'incomplete'
+  }
+
+  #begin(hello: Hello, data: Buffer, from: Peer) {
+    const word = wordOf(hello.id)
+    const cookie = hello.cookie ?? ''
+    if (!this.#cookies.isGood(cookie, from.address, from.port, performance.now())) {
+      const fresh = this.#cookies.of(from.address, from.port, performance.now())
+      return this.#answer(datagramKinds.cookie, word, { cookie: fresh }, data, from)
+    }
+    const known = this.#flows.get(keyOf(from))
+    if (known?.id !== hello.id) {
+      if (this.#flows.size >= sessionsMax)
+        return this.#refuse(data, from, word, 'it has too many sessions')
+      const reason = this.#open(hello, word, from)
+      if (reason !== undefined) return this.#refuse(data, from, word, reason)
+    }
+    this.#answer(datagramKinds.accepted, word, { from: keyOf(from) }, data, from)
+  }
+
+  /** @returns why it is refused */
+  #open(hello: Hello, word: number, from: Peer): string | undefined {
+    const { mode, id, seed, flow, warmupMs = 0 } = hello
+    if (mode !== 'up' && mode !== 'down' && mode !== 'both') return `${mode} is not for datagrams`
+    const { sizeBytes = usualBytes, ratePerSecond = usualRate } = hello
+    if (sizeBytes <= payloadHeadBytes) return `a datagram has more than ${payloadHeadBytes} bytes`
+    const most = this.#mostTo(from.address)
+    if (mode !== 'up' && ratePerSecond > most)
+      return `it sends ${most} datagrams per second at most (--max-rate)`
+    this.#flows.get(keyOf(from))?.pump?.end()
+    const payload = payloadOf(seed)
+    const receiver =
+      mode === 'down' ? undefined : new DatagramReceiver(payload, flow, performance.now())
+    const pace = { sizeBytes, ratePerSecond, warmupMs }
+    const sender = mode === 'up' ? undefined : new DatagramSender(payload, flow, word, pace)
+    const outlet = this.#outlet
+    const pump =
+      sender &&
+      new DatagramPump(sender, {
+        send: datagram => outlet.send(datagram, from),
+        get queued() {
+          return outlet.queued
+        },
+      })
+    const heardMs = performance.now()
+    this.#flows.set(keyOf(from), { word, id, receiver, sender, pump, report: undefined, heardMs })
+    this.#count('sessions', 1)
+    return undefined
+  }
+
+  #mostTo(address: string): number {
+    const isLoopback = addressKindOf(address, new Set()) === 'loopback'
+    return this.#rules.maxRatePerSecond ?? (isLoopback ? Infinity : maxRateDefault)
+  }
+
+  #onAlive(flow: ServedFlow, data: Buffer, from: Peer) {
+    flow.pump?.begin()
+    this.#answer(datagramKinds.report, flow.word, flow.receiver?.report ?? {}, data, from)
+  }
+
+  #onEnd(flow: ServedFlow, data: Buffer, from: Peer) {
+    flow.pump?.end()
+    const { datagrams = 0, measured = 0, bytes = 0, skipped = 0 } = flow.sender ?? {}
+    const p99Us = flow.sender ? lateUs(flow.sender) : 0
+    const said = { datagrams, measured, sentBytes: bytes, skipped, lateUs: p99Us }
+    this.#answer(datagramKinds.end, flow.word, said, data, from)
+  }
+
+  #onAsk(flow: ServedFlow, data: Buffer, from: Peer) {
+    const asked = Number(readOther(data)?.['from'] ?? 0)
+    flow.report ??= Buffer.from(JSON.stringify(flow.receiver?.lastReport ?? {}))
+    if (data.length < questionBytes || !Number.isInteger(asked) || asked < 0) return
+    this.#outlet.send(writePiece(flow.word, flow.report, asked), from)
+  }
+
+  #refuse(data: Buffer, from: Peer, word: number, reason: string) {
+    this.#count('handshakesFailed', 1)
+    this.#answer(datagramKinds.refused, word, { reason }, data, from)
+  }
+
+  /** Nothing, if it were longer than the question. */
+  #answer(
+    kind: (typeof datagramKinds)[keyof typeof datagramKinds],
+    word: number,
+    body: object,
+    question: Buffer,
+    from: Peer,
+  ) {
+    const answer = writeOther(kind, word, body)
+    if (answer.length <= question.length) this.#outlet.send(answer, from)
+  }
+
+  #look() {
+    const now = performance.now()
+    for (const [key, flow] of this.#flows) {
+      if (now - flow.heardMs > sendMs) flow.pump?.end()
+      if (now - flow.heardMs > rememberMs) this.#flows.delete(key)
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#looking)
+    for (const { pump } of this.#flows.values()) pump?.end()
+  }
+
+  #count(name: CounterName, by: number) {
+    this.#rules.counters[counter[name]]! += by
+  }
+}
+
+/** The 99th percentile of how late it was by its own fault. */
+export const lateUs = ({ lateness }: DatagramSender): number => {
+  const [ns] = lateness.quantiles([0.99])
+  return Number.isNaN(ns) ? 0 : ns! / 1e3
+}

@@ -1,0 +1,98 @@
+/** Counts and delays of datagrams, on clocks that do not run. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createPayload } from '../payload.ts'
+import { DatagramReceiver, Variation } from './datagram-receiver.ts'
+import { DatagramSender } from './datagram-sender.ts'
+
+const payload = createPayload({ kind: 'seeded', seed: 5 })
+
+/** So many datagrams, a millisecond apart. */
+function sent(count: number, warmupMs = 0): Buffer[] {
+  const sender = new DatagramSender(payload, 3, 9, {
+    sizeBytes: 120,
+    ratePerSecond: 1000,
+    warmupMs,
+  })
+  sender.begin(0)
+  return Array.from({ length: count }, (_, n) => sender.take(n * 1e6)!)
+}
+
+test('what is lost, doubled and overtaken is counted, in whatever order it comes', () => {
+  const datagrams = sent(60)
+  fc.assert(
+    fc.property(fc.array(fc.nat({ max: 59 }), { maxLength: 100 }), order => {
+      const receiver = new DatagramReceiver(payload, 3, 0)
+      let highest = -1
+      const seen = new Set<number>()
+      let [duplicated, reordered] = [0, 0]
+      for (const [at, n] of order.entries()) {
+        receiver.take(datagrams[n]!, at)
+        if (seen.has(n)) duplicated++
+        else if (n < highest) reordered++
+        seen.add(n)
+        highest = Math.max(highest, n)
+      }
+      const { end, bytes, wrongBytes } = receiver.lastReport
+      assert.deepEqual([bytes, wrongBytes], [seen.size * 120, 0])
+      const { measured, ...counts } = end!.datagrams!
+      assert.deepEqual(
+        [measured, counts.duplicated, counts.reordered],
+        [seen.size, duplicated, reordered],
+      )
+    }),
+  )
+})
+
+test('jitter and variation of a delay that alternates by 2 ms', () => {
+  const receiver = new DatagramReceiver(payload, 3, 0)
+  for (const [n, datagram] of sent(1000).entries()) receiver.take(datagram, n + 5 + (n % 2) * 2)
+  const { jitterUs, variation, between } = receiver.lastReport.end!.datagrams!
+  assert.ok(Math.abs(jitterUs - 2000) < 1, `${jitterUs}`)
+  assert.deepEqual(
+    variation.buckets.map(([, count]) => count),
+    [500, 500],
+  )
+  assert.ok(Math.abs(variation.sumNs - 500 * 2e6) < 500 * 200)
+  assert.ok(between.buckets.every(([, count]) => count === 999))
+})
+
+test('the least delay may come last, and clocks may differ by hours', () => {
+  const variation = new Variation()
+  const offset = -3.6e12
+  for (const ms of [5, 3, 9, 1, 1, 2]) variation.record(offset + ms * 1e6)
+  const [least, median, most] = variation.histogram.quantiles([0, 0.5, 1])
+  assert.ok(least! < 1e3 && Math.abs(median! - 1e6) < 2e4 && Math.abs(most! - 8e6) < 2e4)
+})
+
+test('the warm-up and a stop of the sender', () => {
+  const sender = new DatagramSender(payload, 0, 9, {
+    sizeBytes: 100,
+    ratePerSecond: 1000,
+    warmupMs: 10,
+  })
+  sender.begin(0)
+  for (let ms = 0; ms < 20; ms++) assert.ok(sender.take(ms * 1e6))
+  assert.equal(sender.take(19e6), undefined)
+  assert.deepEqual([sender.datagrams, sender.measured, sender.skipped], [20, 10, 0])
+  // After a second it sends what was due in the last 100 ms, and not all at once what was before.
+  let made = 0
+  while (sender.take(1_020e6)) made++
+  assert.ok(made >= 100 && made <= 102, `${made}`)
+  assert.ok(sender.skipped >= 898)
+})
+
+test('other bytes are wrong, whatever they are', () => {
+  const [first] = sent(1)
+  fc.assert(
+    fc.property(fc.nat({ max: 99 }), fc.integer({ min: 1, max: 255 }), (at, change) => {
+      const receiver = new DatagramReceiver(payload, 3, 0)
+      const datagram = Buffer.from(first!)
+      datagram[20 + at]! ^= change
+      assert.equal(receiver.take(datagram, 0), 1)
+      assert.equal(receiver.lastReport.end!.firstWrong!.offset, at)
+    }),
+  )
+  new DatagramReceiver(payload, 3, 0).take(Buffer.alloc(3), 0)
+})

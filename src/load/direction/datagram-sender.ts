@@ -1,0 +1,102 @@
+/** Makes the datagrams of one direction, each when it is due. */
+import { Histogram } from '../../metrics/histogram.ts'
+import { payloadHeadBytes, warmupFlag, writePayloadHead } from '../../wire/udp/session.ts'
+import { expected, type Payload } from '../payload.ts'
+
+/** A datagram that would go out later than that does not: a stop must not become a burst. */
+const lateMaxNs = 100e6
+
+export interface Pace {
+  sizeBytes: number
+  ratePerSecond: number
+  warmupMs: number
+}
+
+export class DatagramSender {
+  readonly #payload: Payload
+  readonly #flow: number
+  readonly #session: number
+  readonly #sizeBytes: number
+  readonly #gapNs: number
+  readonly #warmupNs: number
+  readonly #late = new Histogram()
+  #startNs = -1
+  #planned = 0
+  #sequence = 0
+  #measured = 0
+  #skipped = 0
+
+  constructor(payload: Payload, flow: number, session: number, pace: Pace) {
+    this.#payload = payload
+    this.#flow = flow
+    this.#session = session
+    this.#sizeBytes = pace.sizeBytes
+    this.#gapNs = 1e9 / pace.ratePerSecond
+    this.#warmupNs = pace.warmupMs * 1e6
+  }
+
+  /** How many were sent, those of the warm-up included, and without them. */
+  get datagrams(): number {
+    return this.#sequence
+  }
+
+  get measured(): number {
+    return this.#measured
+  }
+
+  /** Due while the sender was held up, and not sent. */
+  get skipped(): number {
+    return this.#skipped
+  }
+
+  get bytes(): number {
+    return this.#sequence * this.#sizeBytes
+  }
+
+  /** How late they were sent, by the sender's own fault. */
+  get lateness(): Histogram {
+    return this.#late
+  }
+
+  begin(nowNs: number): void {
+    this.#startNs = nowNs
+  }
+
+  /** When the next one is due. */
+  get dueNs(): number {
+    return this.#startNs + this.#planned * this.#gapNs
+  }
+
+  /** The next one if it is due, to be sent at once; the caller may keep it. */
+  take(nowNs: number): Buffer | undefined {
+    let lateNs = nowNs - this.dueNs
+    if (lateNs < 0) return undefined
+    if (lateNs > lateMaxNs) {
+      const skipped = Math.floor((lateNs - lateMaxNs) / this.#gapNs)
+      this.#skipped += skipped
+      this.#planned += skipped
+      lateNs -= skipped * this.#gapNs
+    }
+    const isWarmup = this.#planned * this.#gapNs < this.#warmupNs
+    this.#planned++
+    if (!isWarmup) {
+      this.#measured++
+      this.#late.record(lateNs)
+    }
+    const sequence = this.#sequence++
+    const datagram = Buffer.allocUnsafe(this.#sizeBytes)
+    const flags = isWarmup ? warmupFlag : 0
+    writePayloadHead(datagram, this.#session, { flags, sequence, sentNs: nowNs })
+    this.#fill(datagram, sequence)
+    return datagram
+  }
+
+  #fill(datagram: Buffer, sequence: number) {
+    const bytes = this.#sizeBytes - payloadHeadBytes
+    const offset = sequence * bytes
+    for (let at = 0; at < bytes;) {
+      const piece = expected(this.#payload, this.#flow, offset + at, bytes - at)
+      at += piece.copy(datagram, payloadHeadBytes + at)
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * A session in band over datagrams: the same hello, then datagrams that name it. No answer of the
+ * server is longer than what it answers, and it sends payload only to who has returned a cookie.
+ *
+ *   payload:  kind 1 | flags 1 | 0 0 | session 4 | sequence 4 | when it was sent, ns 8 | payload
+ *   others:   kind 1 | 0 | length of the body 2 | session 4 | body: JSON, or a piece of a report
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+/** The first byte; none of them is the first byte of a hello. */
+export const datagramKinds = {
+  accepted: 0xb1,
+  refused: 0xb2,
+  payload: 0xb3,
+  /** Answers `alive`: what the receiver has so far. */
+  report: 0xb4,
+  /** From the client: nothing more is sent; the server says how much it has sent, and stops. */
+  end: 0xb5,
+  /** Answers a hello without a cookie. */
+  cookie: 0xb8,
+  /** From the client, several times a second: the server sends payload until a second after it. */
+  alive: 0xb9,
+  /** From the client: the last report from that byte on. */
+  ask: 0xba,
+  piece: 0xbb,
+} as const
+type Kind = (typeof datagramKinds)[keyof typeof datagramKinds]
+
+/** Of a datagram with payload, and of one of the others. */
+export const payloadHeadBytes = 20
+export const otherHeadBytes = 8
+/** A question is so long, and so may its answer be. */
+export const questionBytes = 1_200
+export const piecesMaxBytes = questionBytes - otherHeadBytes - 8
+
+/** Sent before the warm-up was over: it is verified, and counts for nothing else. */
+export const warmupFlag = 1
+
+/** The word by which datagrams name their session. */
+export const wordOf = (id: string): number => Number.parseInt(id.slice(0, 8), 16)
+
+export interface PayloadHead {
+  flags: number
+  sequence: number
+  sentNs: number
+}
+
+export function writePayloadHead(
+  into: Buffer,
+  session: number,
+  { flags, sequence, sentNs }: PayloadHead,
+): void {
+  into[0] = datagramKinds.payload
+  into[1] = flags
+  into.writeUInt16BE(0, 2)
+  into.writeUInt32BE(session, 4)
+  into.writeUInt32BE(sequence, 8)
+  into.writeDoubleBE(sentNs, 12)
+}
+
+export const readPayloadHead = (from: Buffer): PayloadHead => ({
+  flags: from[1]!,
+  sequence: from.readUInt32BE(8),
+  sentNs: from.readDoubleBE(12),
+})
+
+/** Padded to so many bytes, so that an answer can be as long. */
+export function writeOther(kind: Kind, session: number, body: object, bytes = 0): Buffer {
+  const text = Buffer.from(JSON.stringify(body))
+  const datagram = Buffer.alloc(Math.max(bytes, otherHeadBytes + text.length))
+  datagram[0] = kind
+  datagram.writeUInt16BE(text.length, 2)
+  datagram.writeUInt32BE(session, 4)
+  text.copy(datagram, otherHeadBytes)
+  return datagram
+}
+
+/** Undefined if it makes no sense. */
+export function readOther(datagram: Buffer): Record<string, unknown> | undefined {
+  if (datagram.length < otherHeadBytes) return undefined
+  const end = otherHeadBytes + datagram.readUInt16BE(2)
+  if (end > datagram.length) return undefined
+  try {
+    const body = JSON.parse(datagram.toString('utf8', otherHeadBytes, end)) as unknown
+    if (typeof body === 'object' && body !== null) return body as Record<string, unknown>
+  } catch {
+    return undefined
+  }
+  return undefined
+}
+
+/** Of a report, which may be longer than a datagram. */
+export function writePiece(session: number, report: Buffer, from: number): Buffer {
+  const piece = report.subarray(from, from + piecesMaxBytes)
+  const datagram = Buffer.alloc(otherHeadBytes + 8 + piece.length)
+  datagram[0] = datagramKinds.piece
+  datagram.writeUInt32BE(session, 4)
+  datagram.writeUInt32BE(from, 8)
+  datagram.writeUInt32BE(report.length, 12)
+  piece.copy(datagram, otherHeadBytes + 8)
+  return datagram
+}
+
+export function readPiece(
+  datagram: Buffer,
+): { from: number; total: number; bytes: Buffer } | undefined {
+  if (datagram.length < otherHeadBytes + 8) return undefined
+  const [from, total] = [datagram.readUInt32BE(8), datagram.readUInt32BE(12)]
+  return { from, total, bytes: datagram.subarray(otherHeadBytes + 8) }
+}
+
+/** A cookie is good for one to two of these. */
+const cookieMs = 10_000
+
+/** Cookies without memory: who returns one gets datagrams at the address that it names. */
+export class Cookies {
+  readonly #secret: Buffer
+
+  constructor(secret: Buffer) {
+    this.#secret = secret
+  }
+
+  of(address: string, port: number, nowMs: number): string {
+    const slot = Math.floor(nowMs / cookieMs)
+    const mac = createHmac('sha256', this.#secret).update(`${slot} ${port} ${address}`)
+    return mac.digest('hex').slice(0, 32)
+  }
+
+  isGood(cookie: string, address: string, port: number, nowMs: number): boolean {
+    return [0, cookieMs].some(age => {
+      const [given, good] = [Buffer.from(cookie), Buffer.from(this.of(address, port, nowMs - age))]
+      return given.length === good.length && timingSafeEqual(given, good)
+    })
+  }
+}

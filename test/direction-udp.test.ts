@@ -1,0 +1,180 @@
+/** In one direction over datagrams: what was lost on which way, and of no use against others. */
+import assert from 'node:assert/strict'
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { after, before, test } from 'node:test'
+import { measureDirection, serve, type Server } from 'yodel'
+import type * as Hello from '../src/wire/direction/hello.ts'
+import type * as Wire from '../src/wire/udp/session.ts'
+import { root } from './program.ts'
+import { createTypist } from './typist.ts'
+
+const wire = (await import(`${root}dist/wire/udp/session.js`)) as typeof Wire
+const { writeHello } = (await import(`${root}dist/wire/direction/hello.js`)) as typeof Hello
+const { datagramKinds, readOther, writeOther } = wire
+const typist = createTypist()
+
+let paired: Server
+let plain: Server
+before(async () => {
+  paired = await serve('udp://127.0.0.1:0', { directions: true })
+  plain = await serve('udp://127.0.0.1:0')
+})
+after(() => Promise.all([paired.close('now'), plain.close('now')]))
+const portOf = ({ address }: Server) => (address as { port: number }).port
+
+/** A path that says of each datagram with payload how often it passes. */
+async function path(port: number, copies: (n: number, up: boolean) => number) {
+  const near = createSocket('udp4')
+  const far = createSocket('udp4')
+  let client: RemoteInfo | undefined
+  const counts = { up: 0, down: 0 }
+  const relay = (data: Buffer, up: boolean, send: (data: Buffer) => void) => {
+    const isPayload = data[0] === datagramKinds.payload
+    const times = isPayload ? copies(counts[up ? 'up' : 'down']++, up) : 1
+    for (let n = 0; n < times; n++) send(data)
+  }
+  near.on('message', (data, from) => {
+    client = from
+    relay(data, true, data => far.send(data, port, '127.0.0.1'))
+  })
+  far.on('message', data => relay(data, false, data => near.send(data, client!.port, '127.0.0.1')))
+  near.bind(0, '127.0.0.1')
+  await once(near, 'listening')
+  const close = () => [near, far].forEach(socket => socket.close())
+  return { url: `udp://127.0.0.1:${near.address().port}`, close, counts }
+}
+
+const short = { durationMs: 300, warmupMs: 0, ratePerSecond: 500, sizeBytes: 200 } as const
+
+test('each direction is told apart: what is lost up, and what comes twice down', async () => {
+  const { url, close, counts } = await path(portOf(paired), (n, up) =>
+    up ? (n % 10 === 3 ? 0 : 1) : n % 7 === 5 ? 2 : 1,
+  )
+  const { up, down, verdict } = await measureDirection(url, { direction: 'both', ...short })
+    .finished
+  close()
+  assert.equal(verdict, 'pass')
+  const lost = Array.from({ length: counts.up }, (_, n) => n).filter(n => n % 10 === 3).length
+  assert.equal(up!.datagrams!.sent, counts.up)
+  assert.deepEqual([up!.datagrams!.lost, up!.datagrams!.duplicated], [lost, 0])
+  const twice = Array.from({ length: counts.down }, (_, n) => n).filter(n => n % 7 === 5).length
+  assert.equal(down!.datagrams!.sent, counts.down)
+  assert.deepEqual([down!.datagrams!.lost, down!.datagrams!.duplicated], [0, twice])
+  assert.equal(up!.wrongBytes + down!.wrongBytes, 0)
+})
+
+test('the warm-up is left out of the counts', async () => {
+  const options = { ...short, direction: 'both', warmupMs: 200, durationMs: 200 } as const
+  const { up, down } = await measureDirection(paired.address, options).finished
+  for (const side of [up!, down!]) {
+    const { sent, lost } = side.datagrams!
+    assert.equal(lost, 0)
+    const all = side.sentBytes / 200
+    // A sender that is held up leaves out what it cannot send.
+    assert.ok(all - sent > 0 && all - sent <= 100, `${all} ${sent}`)
+  }
+})
+
+test('a server that does not serve it, or refuses it: exit 3', async () => {
+  const echoed = await typist(['bench', plain.url, '--direction', 'down'])
+  assert.deepEqual([echoed.code, /echoes the session/.test(echoed.stderr)], [3, true])
+  await using slow = await serve('udp://127.0.0.1:0', { directions: true, maxRatePerSecond: 100 })
+  const refused = await typist(['bench', slow.url, '--direction', 'down', '--rate', '200'])
+  assert.equal(refused.code, 3)
+  assert.match(refused.stderr, /it sends 100 datagrams per second at most \(--max-rate\)/)
+})
+
+/** What a client that is none gets for these datagrams. */
+class Raw {
+  readonly socket: Socket = createSocket('udp4')
+  readonly got: Buffer[] = []
+  readonly #port: number
+
+  constructor(port: number) {
+    this.#port = port
+    this.socket.on('message', data => this.got.push(data))
+  }
+
+  /** The next answer that is not payload. */
+  async ask(datagram: Buffer): Promise<Buffer> {
+    for (;;) {
+      const next = once(this.socket, 'message')
+      this.socket.send(datagram, this.#port, '127.0.0.1')
+      const [data] = (await next) as [Buffer]
+      if (data[0] !== datagramKinds.payload) return data
+    }
+  }
+}
+
+const id = '0123456789abcdef'.repeat(2)
+const about = { mode: 'down', id, seed: 1, flow: 0, sizeBytes: 500, ratePerSecond: 200 } as const
+const pad = (hello: Buffer) => Buffer.concat([hello, Buffer.alloc(512 - hello.length)])
+
+test('no payload without a cookie, and no answer longer than its question', async () => {
+  const raw = new Raw(portOf(paired))
+  const hello = pad(writeHello(about))
+  const answer = await raw.ask(hello)
+  assert.equal(answer[0], datagramKinds.cookie)
+  assert.ok(answer.length < hello.length)
+  const wrong = await raw.ask(pad(writeHello({ ...about, cookie: 'f'.repeat(32) })))
+  assert.equal(wrong[0], datagramKinds.cookie)
+  const other = new Raw(portOf(paired))
+  const { cookie } = readOther(answer) as { cookie: string }
+  const stolen = await other.ask(pad(writeHello({ ...about, cookie })))
+  assert.equal(stolen[0], datagramKinds.cookie)
+  // Not one datagram of payload, although the session would be one of 200 a second.
+  const alive = writeOther(datagramKinds.alive, 0x01234567, {}, 512)
+  raw.socket.send(alive, portOf(paired), '127.0.0.1')
+  assert.deepEqual(await raw.ask(Buffer.from('still an echo')), alive)
+  raw.socket.close()
+  other.socket.close()
+})
+
+test('the server stops a second after the last sign of the client', async () => {
+  const raw = new Raw(portOf(paired))
+  const { cookie } = readOther(await raw.ask(pad(writeHello(about)))) as { cookie: string }
+  const accepted = await raw.ask(pad(writeHello({ ...about, cookie })))
+  assert.equal(accepted[0], datagramKinds.accepted)
+  assert.ok(raw.got.every(data => data[0] !== datagramKinds.payload))
+  const beganMs = performance.now()
+  await raw.ask(writeOther(datagramKinds.alive, 0x01234567, {}, 512))
+  let lastMs = 0
+  raw.socket.on('message', data => {
+    if (data[0] === datagramKinds.payload) lastMs = performance.now()
+  })
+  // It has stopped when none came for so long that 200 a second would have shown.
+  do {
+    await new Promise(resolve => setTimeout(resolve, 500))
+  } while (performance.now() - Math.max(lastMs, beganMs) < 500)
+  const came = raw.got.filter(data => data[0] === datagramKinds.payload).length
+  assert.ok(came > 0 && came < 200 * 2.5, `${came}`)
+  // Short questions get no answer, or one that is no longer.
+  const short = writeOther(datagramKinds.ask, 0x01234567, { from: 0 })
+  raw.socket.send(short, portOf(paired), '127.0.0.1')
+  const end = await raw.ask(writeOther(datagramKinds.end, 0x01234567, {}, 512))
+  assert.equal(end[0], datagramKinds.end)
+  assert.equal(readOther(end)!['datagrams'], came)
+  raw.socket.close()
+})
+
+test('a bit that is flipped on the way is found, and its place', async () => {
+  const near = createSocket('udp4')
+  const far = createSocket('udp4')
+  let port = 0
+  near.on('message', (data, from) => {
+    port = from.port
+    if (data[0] === datagramKinds.payload && data.readUInt32BE(8) === 7) data[100]! ^= 1
+    far.send(data, portOf(paired), '127.0.0.1')
+  })
+  far.on('message', data => near.send(data, port, '127.0.0.1'))
+  near.bind(0, '127.0.0.1')
+  await once(near, 'listening')
+  const url = `udp://127.0.0.1:${near.address().port}`
+  const result = await measureDirection(url, { direction: 'up', ...short }).finished
+  assert.equal(result.verdict, 'fail')
+  assert.equal(result.up!.wrongBytes, 1)
+  assert.equal(result.up!.firstWrong!.offset, 7 * 180 + 80)
+  near.close()
+  far.close()
+})
