@@ -1,0 +1,81 @@
+/** The units of deploy/systemd: systemd reads them, and what they start serves its socket. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { dial, echo } from './client.ts'
+import { missing, Program, root, yodelPath } from './program.ts'
+import { createTypist } from './typist.ts'
+import { flagsUnknownTo } from './usage.ts'
+
+const typed = createTypist()
+const units = readdirSync(`${root}deploy/systemd`)
+const unit = (name: string) => readFileSync(`${root}deploy/systemd/${name}`, 'utf8')
+const folder = mkdtempSync(join(tmpdir(), 'yodel-units-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** The words after the program of an ExecStart=. */
+const wordsOf = (name: string) =>
+  /^ExecStart=\/usr\/bin\/yodel (.*)$/m.exec(unit(name))![1]!.split(' ')
+
+const systemd = (...args: string[]) =>
+  spawnSync('systemd-analyze', args, { encoding: 'utf8', cwd: folder })
+
+test('systemd finds no mistake in the units', { skip: missing('systemd-analyze') }, () => {
+  for (const name of units) {
+    // The program that they start is there only where the package is installed.
+    const text = unit(name).replaceAll('/usr/bin/yodel', process.execPath)
+    writeFileSync(join(folder, name), text)
+  }
+  const { stderr, status } = systemd('verify', '--man=no', ...units)
+  assert.equal(stderr, '')
+  assert.equal(status, 0)
+  // One that was made is found.
+  writeFileSync(join(folder, 'made.service'), '[Service]\nExecStart=/bin/true\nProtectSytem=yes\n')
+  assert.match(systemd('verify', '--man=no', 'made.service').stderr, /ProtectSytem/)
+})
+
+test('a service has little of the system', { skip: missing('systemd-analyze') }, () => {
+  for (const name of units.filter(name => name.endsWith('.service'))) {
+    // In tenths: 10.0 is a service without any protection. 2 is what systemd calls OK.
+    const limits = ['--offline=true', `--threshold=${name === 'yodel.service' ? 15 : 20}`]
+    const path = `${root}deploy/systemd/${name}`
+    const { status, stdout } = systemd('security', '--no-pager', ...limits, path)
+    assert.equal(status, 0, stdout)
+  }
+})
+
+test('the commands of the units have the options that they use', async () => {
+  for (const name of units.filter(name => name.endsWith('.service')))
+    assert.deepEqual(await flagsUnknownTo(typed, wordsOf(name)), [], name)
+})
+
+const activate = 'systemd-socket-activate'
+test('the server serves the socket that systemd opened', { skip: missing(activate) }, async () => {
+  const [, socketName] = /^FileDescriptorName=(.*)$/m.exec(unit('yodel.socket'))!
+  const port = await freePort()
+  const listen = [`--listen=127.0.0.1:${port}`, `--fdname=${socketName}`]
+  const command = [process.execPath, yodelPath, ...wordsOf('yodel.service')]
+  await using program = new Program(activate, [...listen, ...command], 'ignore')
+  await program.says(/Listening on/)
+  // The first client is there before the server.
+  const socket = await dial({ port, host: '127.0.0.1' })
+  assert.equal(await echo(socket, 'hello'), 'hello')
+  socket.end()
+  program.kill()
+  const { code, stdout } = await program.finished
+  assert.match(stdout.toString(), new RegExp(`listening on tcp://127\\.0\\.0\\.1:${port}`))
+  assert.equal(code, 0)
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
