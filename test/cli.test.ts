@@ -10,6 +10,7 @@ import { serve } from 'yodel'
 import { dial, echo } from './client.ts'
 import { full, onlyFull } from './full.ts'
 import { portOf, Program, root, yodel, yodelPath, yodelServe, type Finished } from './program.ts'
+import { refusal } from './refusal.ts'
 import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
@@ -250,6 +251,22 @@ test('--help and --version are no errors, and go to stdout', async () => {
     else assert.equal(stdout, `${version}\n`)
   })
   await Promise.all(tries)
+})
+
+test('--version -v says what it runs on, and what each engine lacks there', async () => {
+  for (const args of [
+    ['--version', '-v'],
+    ['--verbose', '-V'],
+  ]) {
+    const { code, stdout, stderr } = await typed(args)
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, new RegExp(`^node +${process.versions.node}$`, 'm'))
+    for (const engine of ['node', 'uring', 'blocking'] as const) {
+      const [, said] = new RegExp(`^engine ${engine} +(.*)$`, 'm').exec(stdout)!
+      const reason = await refusal(engine)
+      assert.equal(said, reason === false ? 'works here' : reason)
+    }
+  }
 })
 
 test('without a command: help on stderr, exit 2', async () => {

@@ -1,6 +1,6 @@
 /** docs/result.schema.json against real results: what it promises is there, and it can say no. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { before, test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { bench, benchAgainst, flood, merge } from 'yodel'
@@ -17,7 +17,10 @@ const schema = JSON.parse(readFileSync(`${root}docs/result.schema.json`, 'utf8')
 function closed(part: unknown): unknown {
   if (Array.isArray(part)) return part.map(closed)
   if (typeof part !== 'object' || part === null) return part
-  const entries = Object.entries(part).map(([key, value]) => [key, closed(value)])
+  // It is another schema, so it has another name.
+  const rename = ([key, value]: [string, unknown]) =>
+    key === '$id' ? [key, `${String(value)}-closed`] : [key, closed(value)]
+  const entries = Object.entries(part).map(rename)
   const isObject = 'required' in part && !('additionalProperties' in part)
   return { ...Object.fromEntries(entries), ...(isObject && { additionalProperties: false }) }
 }
@@ -30,9 +33,8 @@ const ajv = new Ajv2020({
   strictTypes: false,
   formats: { 'date-time': (text: string) => !Number.isNaN(Date.parse(text)) && text.endsWith('Z') },
 })
+/** The runs of rounds are described by it, too. */
 const validate = ajv.compile(schema)
-/** Their runs are described by the schema of a result. */
-ajv.addSchema(schema, 'result.schema.json')
 const roundsSchema = JSON.parse(readFileSync(`${root}docs/rounds.schema.json`, 'utf8')) as Schema
 const validateRounds = ajv.compile(roundsSchema)
 const validateRoundsClosed = ajv.compile(closed(roundsSchema) as Schema)
@@ -80,12 +82,24 @@ before(async () => {
   rounds = await benchAgainst(server.url, against).finished
   results = Object.fromEntries(await Promise.all(finished))
   results.merged = written(merge([results.slice!], ['part1.json']))
+  if (process.env['PAGES'] === 'write') writeFixtures()
+  results['fixture'] = fixture('result') as RunResult
 })
+
+/** Examples for programs that read results, in the package. */
+const fixture = (name: string): unknown =>
+  JSON.parse(readFileSync(`${root}fixtures/${name}.json`, 'utf8'))
+
+function writeFixtures() {
+  for (const [name, value] of Object.entries({ result: results['open loop']!, rounds }))
+    writeFileSync(`${root}fixtures/${name}.json`, `${JSON.stringify(value, undefined, 1)}\n`)
+}
 
 test('real results have every key of the schema, and none that it does not describe', () => {
   for (const [name, result] of Object.entries(results)) {
     validate(result)
-    assert.deepEqual(validate.errors, null, name)
+    assert.deepEqual(validate.errors, null, `${name}; PAGES=write writes the fixture anew`)
+    if (name === 'fixture') continue
     validateClosed(result)
     assert.deepEqual(validateClosed.errors, null, name)
   }
@@ -135,6 +149,7 @@ for (const [name, spoil] of [
 }
 
 test('rounds have every key of their schema, and whole results; it can say no', () => {
+  assert.ok(validateRounds(fixture('rounds')), 'PAGES=write writes the fixture anew')
   const written = JSON.parse(JSON.stringify(rounds)) as Rounds
   for (const check of [validateRounds, validateRoundsClosed]) {
     check(written)

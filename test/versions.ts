@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
+import { fetchNode, output } from './node-versions.ts'
 
 /** Beside the oldest, which is the one that everything is built and tested with every day. */
 const supported = ['22', '24', '26']
@@ -34,21 +35,4 @@ for (const version of chosen.length > 0 ? chosen : supported) {
 if (failed.length > 0) {
   console.log(`\nTests failed on Node ${failed.join(', ')}.`)
   process.exitCode = 1
-}
-
-/** @returns where the program is */
-function fetchNode(version: string, folder: string): string {
-  const quietly = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error']
-  output('npm', ['install', '--prefix', folder, ...quietly, `node@${version}`])
-  return join(folder, 'node_modules', 'node', 'bin', 'node')
-}
-
-function output(command: string, args: string[]): string {
-  const { status, error, stdout } = spawnSync(command, args, {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  })
-  if (error ?? status !== 0)
-    throw new Error(`${command} ${args.join(' ')} failed`, { cause: error })
-  return stdout.trim()
 }

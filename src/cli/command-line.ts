@@ -4,7 +4,7 @@ import { errnoOf, failureName } from '../engines/failures.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { version } from '../vocabulary/machine.ts'
 import { exitCodes } from './exit.ts'
-import { tell } from './output.ts'
+import { print, tell } from './output.ts'
 
 interface Row {
   usage: string
@@ -68,6 +68,11 @@ const commands: Record<string, Row> = {
 
 /** Runs the typed arguments and sets process.exitCode. Returns whether the command succeeded. */
 export async function obey(args: string[]): Promise<boolean> {
+  if (asksForDetails(args)) {
+    const { versionDetails } = await import('./version.ts')
+    print(versionDetails())
+    return true
+  }
   const program = createProgram()
   const [asked = '', next] = args.filter(word => !word.startsWith('-'))
   const wanted = asked === 'help' ? next : asked
@@ -86,6 +91,12 @@ export async function obey(args: string[]): Promise<boolean> {
     return false
   }
 }
+
+/** `--version -v`, in any order. Of a command, -v is an option of its own. */
+const asksForDetails = (args: readonly string[]): boolean =>
+  args.length === 2 &&
+  args.some(word => word === '--version' || word === '-V') &&
+  args.some(word => word === '--verbose' || word === '-v')
 
 const createProgram = () =>
   new Command('yodel')
@@ -107,7 +118,8 @@ const createProgram = () =>
       `
 Addresses: tcp://host:port, host:port, :port, port, unix:/path; IPv6 in brackets.
 Exit codes: 0 done, 1 the verdict failed, 2 usage, 3 cannot bind or connect,
-4 the measurement is not valid, 70 a defect of yodel, 130 interrupted.`,
+4 the measurement is not valid, 70 a defect of yodel, 130 interrupted.
+yodel --version -v: what it runs on, and which engines work there.`,
     )
 
 /** Prints the error and returns the exit code. @param command the one whose help is recommended */

@@ -1,0 +1,22 @@
+/** Other versions of Node, which npm fetches. */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+
+/** @returns where the program is, below this folder */
+export function fetchNode(version: string, folder: string): string {
+  const quietly = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+  output('npm', ['install', '--prefix', folder, ...quietly, `node@${version}`])
+  return join(folder, 'node_modules', 'node', 'bin', 'node')
+}
+
+/** @throws if it fails */
+export function output(command: string, args: string[], env = process.env): string {
+  const { status, error, stdout } = spawnSync(command, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    env,
+  })
+  if (error ?? status !== 0)
+    throw new Error(`${command} ${args.join(' ')} failed`, { cause: error })
+  return stdout.trim()
+}

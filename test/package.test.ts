@@ -1,0 +1,131 @@
+/** The package as npm packs and installs it: what is in it, and that every command works. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { onlyFull } from './full.ts'
+import { fetchNode, output } from './node-versions.ts'
+import { Program, root } from './program.ts'
+
+const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+  exports: Record<string, string | object>
+}
+
+/** `npm pack` with these arguments, and what it says. */
+function pack(...args: string[]): { filename: string; files: { path: string }[] } {
+  // What prepack does is done: the tests run what it builds.
+  const words = ['pack', '--json', '--ignore-scripts', ...args]
+  const npm = { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' } as const
+  const [packed] = JSON.parse(execFileSync('npm', words, npm)) as ReturnType<typeof pack>[]
+  return packed!
+}
+
+test('the package has what it names, its documentation, and no tests', { skip: onlyFull }, () => {
+  const files = pack('--dry-run').files.map(({ path }) => path)
+  const needed = ['dist/cli/main.js', 'dist/index.d.ts', 'dist/page/index.html', 'LICENSE']
+  needed.push('README.md', 'CHANGELOG.md', 'SECURITY.md', 'docs/serve.md', 'docs/grafana.json')
+  for (const path of needed) assert.ok(files.includes(path), path)
+  assert.deepEqual(
+    files.filter(path =>
+      /\.(test|suite)\.|tsbuildinfo|^(src|test|build|node_modules)\//.test(path),
+    ),
+    [],
+  )
+})
+
+test('what the package exports is there', () => {
+  for (const [name, target] of Object.entries(manifest.exports)) {
+    const asked = name.replace(/^\./, 'yodel').replace('*', 'result.json')
+    const path = fileURLToPath(import.meta.resolve(asked))
+    assert.ok(existsSync(path), asked)
+    if (typeof target === 'string') JSON.parse(readFileSync(path, 'utf8'))
+  }
+})
+
+const folder = mkdtempSync(join(tmpdir(), 'yodel-package-'))
+after(() => rmSync(folder, { recursive: true }))
+
+test('types and code are found alike', { skip: onlyFull }, async () => {
+  const { checkPackage, createPackageFromTarballData } = await import('@arethetypeswrong/core')
+  const { filename } = pack('--pack-destination', folder)
+  const data = new Uint8Array(readFileSync(join(folder, filename)))
+  const result = await checkPackage(createPackageFromTarballData(data), { entrypoints: ['.'] })
+  assert.ok(result.types)
+  // It is ESM only. As of Node 20.19, require() takes that, too.
+  const old = ['node10', 'node16-cjs']
+  const problems = result.problems.filter(
+    problem => !('resolutionKind' in problem && old.includes(problem.resolutionKind)),
+  )
+  assert.deepEqual(problems, [])
+})
+
+/** A command, what is piped into it, and what it has to print. */
+type Use = [args: string[], input: string, printed: RegExp]
+
+/** Each command once, with a server at `url`. */
+function uses(url: string, dashboard: string, file: (name: string) => string): Use[] {
+  const brief = ['--count', '20', '--warmup', '0']
+  const parts = [1, 2].map(n => [file(`part${n}.json`), `${n}/2`] as const)
+  return [
+    [['connect', url], 'hello', /^hello$/],
+    [['flood', url, '--count', '10'], '', /10 sent/],
+    [['bench', url, ...brief, '--output', file('run.json')], '', /20 verified/],
+    [['report', file('run.json'), '--output', file('run.html')], '', /run\.html|20 verified/],
+    ...parts.map(([path, slice]): Use => {
+      const words = ['--connections', '2', '--slice', slice, '--output', path]
+      return [['bench', url, ...brief, ...words], '', /10 verified/]
+    }),
+    [['merge', ...parts.map(([path]) => path)], '', /20 verified/],
+    [
+      ['bench', url, '--against', url, '--rounds', '4', ...brief, '--output', file('rounds.json')],
+      '',
+      /4 rounds/,
+    ],
+    [['compare', file('rounds.json')], '', /4 rounds/],
+    [['compare-engines', '--rounds', '1', '--duration', '100ms', '--models', 'node'], '', /event/],
+    [['ctl', 'snapshot', '--url', dashboard], '', /tcp:\/\//],
+  ]
+}
+
+for (const version of ['the same', '24'])
+  test(`npm i -g, and every command: Node ${version}`, { skip: onlyFull }, async () => {
+    const own = join(folder, version.replace(' ', '-'))
+    mkdirSync(own)
+    const node = version === 'the same' ? process.execPath : fetchNode(version, own)
+    const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env['PATH']}` }
+    const tarball = join(folder, pack('--pack-destination', folder).filename)
+    const prefix = join(own, 'prefix')
+    output(
+      'npm',
+      ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', tarball],
+      env,
+    )
+    const installed = join(prefix, 'bin', 'yodel')
+    const yodel = (args: string[], input = 'ignore') =>
+      new Program('env', [`PATH=${env.PATH}`, installed, ...args], input)
+
+    const details = await yodel(['--version', '-v']).finished
+    assert.match(
+      details.stdout.toString(),
+      new RegExp(`^node +${output(node, ['-p', 'process.versions.node'])}$`, 'm'),
+    )
+    await using server = yodel(['serve', ':0', '--dashboard=127.0.0.1:0'])
+    const [, url] = await server.says(/listening on (\S+)/)
+    const [, dashboard] = await server.says(/dashboard on (\S+)/)
+    const used = uses(url!, dashboard!, name => join(own, name))
+    for (const [args, input, printed] of used) {
+      const { code, stdout, stderr } = await yodel(args, input || 'ignore').finished
+      // 4: on a busy machine a figure may not be valid, and that is not what is tested here.
+      assert.ok(code === 0 || code === 4, `${args.join(' ')}: ${stderr}`)
+      assert.match(stdout.toString(), printed, args.join(' '))
+    }
+    const { stdout: help } = await yodel(['--help']).finished
+    const listed = [...help.toString().matchAll(/^ {2}([a-z][a-z-]+) \[/gm)].map(
+      ([, name]) => name!,
+    )
+    const missing = listed.filter(name => used.every(([[command]]) => command !== name))
+    assert.deepEqual(missing, ['serve', 'help'])
+  })
