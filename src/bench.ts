@@ -1,5 +1,5 @@
 /** bench(address), flood(address): load, verified and measured. They differ in what they send. */
-import { toAddress, type Address } from './vocabulary/address.ts'
+import { toOwnAddress, type Address } from './vocabulary/address.ts'
 import { checkLoad } from './bench/check.ts'
 import { ofTransport, overheadBytes } from './bench/datagram-defaults.ts'
 import { startLoad, type LoadRun } from './bench/run.ts'
@@ -22,7 +22,7 @@ export const durationOf = ({ durationMs, count }: BenchOptions): number =>
 export function flood(address: string | Address, options: FloodOptions = {}): LoadRun {
   return startLoad('flood', address, floodOptions, options, () => {
     checkOptions(floodOptions, options)
-    const target = toAddress(address)
+    const target = toOwnAddress(address)
     const defaults = ofTransport(target, options, floodDefaults)
     const { message, ...load } = resolve(floodOptions, options, defaults)
     const bytes = typeof message === 'string' ? Buffer.from(message) : message
@@ -47,7 +47,7 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
 export function bench(address: string | Address, options: BenchOptions = {}): LoadRun {
   return startLoad('bench', address, benchOptions, options, () => {
     checkOptions(benchOptions, options)
-    const target = toAddress(address)
+    const target = toOwnAddress(address)
     const wanted = withRateOfStages(options)
     const usual = { ...benchDefaults, durationMs: durationOf(wanted) }
     const defaults = ofTransport(target, wanted, usual)

@@ -1,6 +1,6 @@
 /** connect(address): one connection, to send messages by hand. */
 import type { Duplex } from 'node:stream'
-import { formatAddress, toAddress, type Address } from './vocabulary/address.ts'
+import { formatAddress, toOwnAddress, type Address } from './vocabulary/address.ts'
 import { answerTimeoutMs, echoDatagram } from './connect/datagram-echo.ts'
 import { dial, type Link } from './engines/node/index.ts'
 import { checkCalling } from './wire/tls/credentials.ts'
@@ -68,7 +68,7 @@ export async function connect(
 ): Promise<Connection> {
   checkOptions(connectOptions, options)
   const { timeoutMs, calling } = resolve(connectOptions, options)
-  const target = { address: toAddress(address), calling }
+  const target = { address: toOwnAddress(address), calling }
   checkTransport(askedFor(connectOptions, options), target.address.transport, 'client')
   checkCalling(calling)
   const link = await dial(target, timeoutMs)

@@ -1,6 +1,6 @@
 /** serve(address): a listening echo server, in a thread of its own. */
 import { availableParallelism } from 'node:os'
-import { formatAddress, toAddress, type Address } from './vocabulary/address.ts'
+import { formatAddress, toOwnAddress, type Address } from './vocabulary/address.ts'
 import { fingerprintOf } from './wire/tls/certificate.ts'
 import { engineCan, type EngineName } from './vocabulary/engine-names.ts'
 import { chooseEngine } from './engines/index.ts'
@@ -92,7 +92,7 @@ export async function serve(
     web: resolve(webOptions, options.web ?? {}),
     datagrams: resolve(datagramOptions, options.datagrams ?? {}),
   }
-  const wantedAddress = toAddress(address)
+  const wantedAddress = toOwnAddress(address)
   check(wanted, wantedAddress)
   checkTransport(askedFor(serveOptions, options), wantedAddress.transport, 'server')
   const faults = wanted.faults ?? []

@@ -12,11 +12,11 @@ import { dial, echo, ending } from './client.ts'
 import type * as Clients from '../src/cli/control-client.ts'
 import type * as Access from '../src/dashboard/access.ts'
 import { startBoard, type Board } from './dashboard.ts'
-import { portOf, root, yodel } from './program.ts'
+import { built, portOf, yodel } from './program.ts'
 import { createTypist } from './typist.ts'
 
-const { checkToken } = (await import(`${root}dist/dashboard/access.js`)) as typeof Access
-const { ControlClient } = (await import(`${root}dist/cli/control-client.js`)) as typeof Clients
+const { checkToken } = (await import(built('dashboard/access.js'))) as typeof Access
+const { ControlClient } = (await import(built('cli/control-client.js'))) as typeof Clients
 
 const typed = createTypist()
 const run = (...args: string[]) => typed(args)

@@ -11,9 +11,9 @@ import type * as Prometheus from '../src/dashboard/prometheus.ts'
 import { dial, echo, until } from './client.ts'
 import { ask, startBoard, type Board } from './dashboard.ts'
 import { onlyFull } from './full.ts'
-import { missing, Program, root } from './program.ts'
+import { built, missing, Program, root } from './program.ts'
 
-const { MetricsText } = (await import(`${root}dist/dashboard/prometheus.js`)) as typeof Prometheus
+const { MetricsText } = (await import(built('dashboard/prometheus.js'))) as typeof Prometheus
 
 /** Name and labels → value. */
 async function metrics(board: Board): Promise<Map<string, number>> {

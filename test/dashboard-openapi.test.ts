@@ -6,9 +6,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import type * as Routes from '../src/dashboard/routes.ts'
 import { dial, echo, until } from './client.ts'
 import { startBoard } from './dashboard.ts'
-import { root } from './program.ts'
+import { built, root } from './program.ts'
 
-const { createRoutes } = (await import(`${root}dist/dashboard/routes.js`)) as typeof Routes
+const { createRoutes } = (await import(built('dashboard/routes.js'))) as typeof Routes
 const text = readFileSync(`${root}docs/openapi.json`, 'utf8')
 const document = JSON.parse(text)
 /** What is answered has nothing that is not described; others may add to it. */

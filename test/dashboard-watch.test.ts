@@ -13,11 +13,11 @@ import type * as Routes from '../src/dashboard/routes.ts'
 import { dial, echo, ending, until } from './client.ts'
 import { Observer, startBoard, type Board } from './dashboard.ts'
 import { onlyFull, short } from './full.ts'
-import { root } from './program.ts'
+import { built } from './program.ts'
 import { refusal } from './refusal.ts'
 
-const { Watchers } = (await import(`${root}dist/dashboard/events.js`)) as typeof Events
-const { createRoutes } = (await import(`${root}dist/dashboard/routes.js`)) as typeof Routes
+const { Watchers } = (await import(built('dashboard/events.js'))) as typeof Events
+const { createRoutes } = (await import(built('dashboard/routes.js'))) as typeof Routes
 
 const linux = process.platform !== 'linux' && 'only Linux tells who waits'
 

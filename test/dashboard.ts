@@ -3,10 +3,10 @@ import { request, type IncomingHttpHeaders } from 'node:http'
 import { parseFault, serve, type ServeOptions, type Server } from 'yodel'
 import type * as Dashboards from '../src/dashboard/index.ts'
 import type * as Observers from '../src/dashboard/observer.ts'
-import { root } from './program.ts'
+import { built } from './program.ts'
 
-const { startDashboard } = (await import(`${root}dist/dashboard/index.js`)) as typeof Dashboards
-export const { Observer } = (await import(`${root}dist/dashboard/observer.js`)) as typeof Observers
+const { startDashboard } = (await import(built('dashboard/index.js'))) as typeof Dashboards
+export const { Observer } = (await import(built('dashboard/observer.js'))) as typeof Observers
 
 export interface BoardOptions extends Partial<Dashboards.DashboardOptions> {
   serve?: ServeOptions

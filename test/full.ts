@@ -1,9 +1,16 @@
 /** Tests that cost much have two forms: a short one for every day; `npm run test:full` runs all. */
 
-export const full = process.env['FULL'] === '1'
+/** An option of the runner, which hands it to its processes: not every shell can set a variable. */
+const asked = (option: string) => {
+  const variable = option.toUpperCase()
+  if (process.argv.includes(`--${option}`)) process.env[variable] = '1'
+  return process.env[variable] === '1'
+}
+
+export const full = asked('full')
 
 /** What takes many minutes, or a machine of its own, has a command of its own, too. */
-export const campaign = process.env['CAMPAIGN'] === '1'
+export const campaign = asked('campaign')
 
 /** What a test goes by: its full figure, or the one that shows the same at a fraction of it. */
 export const short = <T>(fullValue: T, shortValue: T): T => (full ? fullValue : shortValue)

@@ -36,6 +36,7 @@ const socketless = [
 const withoutSockets = ['node:crypto', 'node:url']
 const filesIn = (folder: string, pattern: RegExp) =>
   readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
+    .map(file => file.replaceAll('\\', '/'))
     .filter(file => pattern.test(file))
     .toSorted()
 

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
+/** Where `import()` finds a file of the package, on Windows too. */
+export const built = (path: string): string => new URL(`../../dist/${path}`, import.meta.url).href
 export const yodelPath = `${root}dist/cli/main.js`
 
 export interface Finished {

@@ -1,17 +1,21 @@
-/** Runs the tests: all, or those whose file name contains one of the arguments. */
+/**
+ * Runs the tests: all, or those whose file name contains one of the arguments. `--full` and
+ * `--campaign` are read by ./full.
+ */
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { full, onlyFull, short } from './full.js'
 
-const wanted = process.argv.slice(2)
+const wanted = process.argv.slice(2).filter(word => !word.startsWith('--'))
 const files = ['dist', 'build'].flatMap(folder =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.test.js'))
-    .map(name => join(folder, name))
+    // With slashes, as in an import.
+    .map(name => join(folder, name).replaceAll(sep, '/'))
     .filter(hasSource)
     .filter(file => wanted.length === 0 || wanted.some(word => file.includes(word))),
 )
@@ -49,7 +53,7 @@ function hasSource(file: string): boolean {
   return existsSync(
     file
       .replace(/^dist/, 'src')
-      .replace(/^build./, '')
+      .replace(/^build\//, '')
       .replace(/js$/, 'ts'),
   )
 }

@@ -1,5 +1,5 @@
 /** A load that is under way: started, watched second by second, summed up. */
-import { formatAddress, toAddress, type Address } from '../vocabulary/address.ts'
+import { formatAddress, toOwnAddress, type Address } from '../vocabulary/address.ts'
 import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
 import type { Outcome } from '../load/outcome.ts'
 import { parseSlice } from '../load/part.ts'
@@ -66,7 +66,7 @@ export function startLoad(
     const load = prepare()
     load.expect.forEach(parseObjective)
     const again = reproduce(command, address, rows, options)
-    return run.open(load, toAddress(address), again)
+    return run.open(load, toOwnAddress(address), again)
   })()
   const finished = opening.then(() => run.finished)
   // A caller may await only one of the two promises: the other must not count as unhandled.

@@ -11,6 +11,17 @@ import type { FailureName } from '../metrics/meter.ts'
 import { tellingCode } from './os/resolver.ts'
 import { tlsMeaning } from '../wire/tls/failures.ts'
 
+/** How a system shows its addresses. */
+const addressCommand: Partial<Record<NodeJS.Platform, string>> = {
+  linux: 'ip address',
+  win32: 'ipconfig',
+}
+const showAddresses = addressCommand[process.platform] ?? 'ifconfig'
+
+/** Windows has no such limit. */
+const moreDescriptors =
+  process.platform === 'win32' ? 'Use fewer connections.' : 'Raise `ulimit -n`.'
+
 /** errno name (errno(3)), or getaddrinfo's → the cause, and what to try. */
 const meanings: Record<string, [cause: string, hint: string]> = {
   EACCES: ['permission denied', 'Ports below 1024 and folders of other users need privileges.'],
@@ -19,7 +30,10 @@ const meanings: Record<string, [cause: string, hint: string]> = {
     'the address is already in use',
     'Stop that program or choose another; port 0 lets the system choose.',
   ],
-  EADDRNOTAVAIL: ['this machine has no such address', 'See `ip address` for those that it has.'],
+  EADDRNOTAVAIL: [
+    'this machine has no such address',
+    `See \`${showAddresses}\` for those that it has.`,
+  ],
   EAFNOSUPPORT: ['this machine has no such kind of address', 'Try IPv4, or enable IPv6.'],
   ECONNREFUSED: [
     'no server listens there',
@@ -38,7 +52,7 @@ const meanings: Record<string, [cause: string, hint: string]> = {
   ],
   ENOTDIR: ['a part of the path is not a folder', 'Check the path.'],
   ENOTSOCK: ['that is a file, not a socket', 'Choose a path that does not exist yet.'],
-  EMFILE: ['this process has no descriptors left', 'Raise `ulimit -n`.'],
+  EMFILE: ['this process has no descriptors left', moreDescriptors],
   ENFILE: ['this machine has no descriptors left', 'Close other programs.'],
   ENAMETOOLONG: ['the path is too long for a socket', 'Choose a shorter one.'],
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatAddress, isPublic, parseAddress } from './address.ts'
+import { formatAddress, isPublic, parseAddress, toOwnAddress } from './address.ts'
 import { UserError } from './errors.ts'
 
 test('every way to write an address, and its full form', () => {
@@ -44,6 +44,23 @@ test('what is to be written instead begins with the transport that was typed', (
   ]
   for (const [text, hint] of rows)
     assert.throws(() => parseAddress(text), { hint: `Write for example ${hint}` }, text)
+})
+
+test('a unix socket is one of this system', () => {
+  const path = (bytes: number) => `unix:/${'x'.repeat(bytes - 1)}`
+  const longest: [NodeJS.Platform, number][] = [
+    ['linux', 107],
+    ['darwin', 103],
+    ['freebsd', 103],
+  ]
+  for (const [platform, bytes] of longest) {
+    assert.equal(formatAddress(toOwnAddress(path(bytes), platform)), path(bytes))
+    const object = { transport: 'unix', path: path(bytes + 1).slice(5) } as const
+    for (const longer of [object, formatAddress(object)])
+      assert.throws(() => toOwnAddress(longer, platform), /at most 10\d bytes/)
+  }
+  assert.throws(() => toOwnAddress('unix:/tmp/x', 'win32'), /no unix sockets on Windows/)
+  assert.equal(formatAddress(toOwnAddress(':1', 'win32')), 'tcp://127.0.0.1:1')
 })
 
 test('only the loopback and files are private', () => {

@@ -39,8 +39,10 @@ export const defaultAddress: Address = { transport: 'tcp', host: '127.0.0.1', po
 const examples =
   'Write for example tcp://127.0.0.1:7007, tcp://[::1]:7007, :7007 or unix:/tmp/echo.'
 
-/** Linux keeps 108 bytes for the path, with its final NUL (unix(7)). */
+/** Linux keeps 108 bytes for the path, with its final NUL (unix(7)); no system has more. */
 const unixPathMaxBytes = 107
+/** macOS and the BSDs keep 104. */
+const bsdPathMaxBytes = 103
 
 /**
  * Parses `transport://host:port`, `host:port`, `:port`, `port` and `unix:path`.
@@ -141,6 +143,27 @@ export const hostInUrl = (host: string): string =>
 /** A caller of the library may write an address as text or as an object. */
 export const toAddress = (address: string | Address): Address =>
   typeof address === 'string' ? parseAddress(address) : address
+
+/**
+ * The same, to be listened on or connected to by this machine: not one of a result that is shown.
+ * @throws UserError
+ */
+export function toOwnAddress(
+  text: string | Address,
+  platform: NodeJS.Platform = process.platform,
+): Address {
+  const address = toAddress(text)
+  if (address.transport !== 'unix') return address
+  if (platform === 'win32')
+    throw usageError(
+      `${formatAddress(address)}: Node has no unix sockets on Windows.`,
+      'Use tcp://127.0.0.1:7007.',
+    )
+  const max = platform === 'linux' || platform === 'android' ? unixPathMaxBytes : bsdPathMaxBytes
+  if (Buffer.byteLength(address.path) > max)
+    throw usageError(`The path of a unix socket can have at most ${max} bytes here.`)
+  return address
+}
 
 /** Whether another machine could reach a listener there. */
 export function isPublic(address: Address): boolean {

@@ -10,12 +10,12 @@ import { bench } from 'yodel'
 import type * as Answers from '../../src/report/answers.ts'
 import type * as Objective from '../../src/report/objective.ts'
 import type * as Random from '../../src/vocabulary/random.ts'
-import { root, yodelServe } from '../program.ts'
+import { built, root, yodelServe } from '../program.ts'
 import { watchOthers } from './noise.ts'
 
-const { claim, compareValues } = (await import(`${root}dist/report/answers.js`)) as typeof Answers
-const { parseMetric } = (await import(`${root}dist/report/objective.js`)) as typeof Objective
-const { mix } = (await import(`${root}dist/vocabulary/random.js`)) as typeof Random
+const { claim, compareValues } = (await import(built('report/answers.js'))) as typeof Answers
+const { parseMetric } = (await import(built('report/objective.js'))) as typeof Objective
+const { mix } = (await import(built('vocabulary/random.js'))) as typeof Random
 
 const recordedPath = `${root}test/truth/compare-runs.csv`
 const page = `${root}docs/compare.md`
