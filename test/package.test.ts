@@ -71,8 +71,9 @@ function uses(url: string, dashboard: string, file: (name: string) => string): U
   const parts = [1, 2].map(n => [file(`part${n}.json`), `${n}/2`] as const)
   return [
     [['connect', url], 'hello', /^hello$/],
-    [['flood', url, '--count', '10'], '', /10 sent/],
+    [['flood', url, '--count', '10'], '', /10 verified/],
     [['bench', url, ...brief, '--output', file('run.json')], '', /20 verified/],
+    [['check', url, '--only', 'bytes'], '', /bytes +ok/],
     [['report', file('run.json'), '--output', file('run.html')], '', /run\.html|20 verified/],
     ...parts.map(([path, slice]): Use => {
       const words = ['--connections', '2', '--slice', slice, '--output', path]
