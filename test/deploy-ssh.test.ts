@@ -42,7 +42,7 @@ const typed = (script: string, down = 'none') => {
 
 /** The block with another load. The instant is soon, and later on a machine that is slow today. */
 async function measured(load: string, down?: string) {
-  for (const ahead of [3, 10, 60]) {
+  for (const ahead of [5, 20, 60]) {
     const script = measure
       .replace(/^LOAD=.*$/m, `LOAD="${load}"`)
       .replace(/^AHEAD=.*$/m, `AHEAD=${ahead}`)
