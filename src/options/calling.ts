@@ -1,8 +1,9 @@
 /** A client's options before its first message: which server it trusts, and what it sends first. */
 import { usageError } from '../vocabulary/errors.ts'
 import type { TransportName } from '../vocabulary/transport.ts'
+import { parseHeader, parseHeaders, showHeader } from '../wire/http/headers.ts'
 import { group, option, type Kind, type OptionsOf, type Where } from './form.ts'
-import { fileText, list, text, untyped, whether } from './kinds.ts'
+import { fileText, list, text, textFor, untyped, whether } from './kinds.ts'
 import { connected, secured, speaking } from './where.ts'
 
 /** The version of a PROXY header; the flag alone means 2. */
@@ -90,6 +91,19 @@ export const tlsCallingOptions = {
 
 export type TlsCalling = OptionsOf<typeof tlsCallingOptions>
 
+const onRequests: Where = {
+  transports: [...speaking('http'), ...speaking('ws')],
+  reason: name => `${name} has no headers. They are of http://, https://, ws:// and wss://.`,
+}
+
+/** A header of each request, which can be read. */
+const header: Kind<string> = {
+  ...textFor("<'name: value'>", parseHeader),
+  parse: typed => (parseHeader(typed), typed),
+  // Results do not tell secrets.
+  format: value => [showHeader(value)],
+}
+
 /** What a client sends and requires before the first message, on any transport. */
 export const callingOptions = {
   tls: group(tlsCallingOptions),
@@ -106,6 +120,23 @@ export const callingOptions = {
       reason: name => `No PROXY header is sent on ${name}: no connection begins with it.`,
     },
   }),
+  /** Added to each request, also to that for a WebSocket; `Host` says another name. */
+  headers: option(list(header), {
+    default: undefined,
+    flag: 'header',
+    help: "http, ws: add it to requests, as 'Host: a.example'; repeatable",
+    where: onRequests,
+  }),
+  /** The same, one in each line: what is a secret stays out of results and lists of processes. */
+  headerFile: option(
+    { ...fileText('HEADERS.txt'), mistake: textFor('', parseHeaders).mistake },
+    {
+      default: undefined,
+      flag: 'header-file',
+      help: 'http, ws: add the headers in it, one in each line',
+      where: onRequests,
+    },
+  ),
   http: option(untyped<HttpCalling>(), { default: undefined }),
 }
 

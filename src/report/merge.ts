@@ -82,7 +82,7 @@ function planOf({ result: { run }, part }: Named): Map<string, string> {
 }
 
 /** What a client says before its first message, which its command alone has. */
-const callingFlags = ['send-proxy', 'alpn', 'server-name']
+const callingFlags = ['send-proxy', 'alpn', 'server-name', 'header']
 const typed = (flag: string, command: string): string =>
   command
     .match(new RegExp(` --${flag}(?= |$)( '[^']*'| [^-'\\s]\\S*)?`, 'g'))

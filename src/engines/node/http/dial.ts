@@ -1,14 +1,14 @@
 /** Opens HTTP over a connection: 1.1, or 2 where that was agreed on or asked for. */
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { hostInUrl, type HostAddress } from '../../../vocabulary/address.ts'
+import type { HostAddress } from '../../../vocabulary/address.ts'
 import type { HttpCalling } from '../../../options/calling.ts'
-import { transports } from '../../../vocabulary/transport.ts'
 import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import type { Link, Target } from '../core/link.ts'
 import { upon } from '../core/layer.ts'
 import type { Caller, Redial } from './caller.ts'
-import { Http1Messages, Http1Stream, type Place } from './h1-caller.ts'
+import { Http1Messages, Http1Stream } from './h1-caller.ts'
+import { placeOf, type Place } from './place.ts'
 
 /** @param dialLower dials the transport below; again after a server closed between requests */
 export async function openHttp(target: Target, dialLower: () => Promise<Link>): Promise<Link> {
@@ -16,7 +16,7 @@ export async function openHttp(target: Target, dialLower: () => Promise<Link>): 
   if (target.calling.tls?.alpn?.includes('h2')) await import('./h2-caller.ts')
   const lower = await dialLower()
   const address = target.address as HostAddress
-  const place: Place = { authority: authorityOf(address), resource: address.resource ?? '/' }
+  const place = placeOf(address, target.calling)
   const isHttp2 = speaksHttp2(lower.stream, target)
   const redial = async () => {
     const { stream } = await dialLower()
@@ -55,10 +55,4 @@ async function openHttp2(
 function speaksHttp2(stream: Duplex, { calling }: Target): boolean {
   const { alpnProtocol } = stream as Partial<TLSSocket>
   return alpnProtocol === undefined ? calling.tls?.alpn?.[0] === 'h2' : alpnProtocol === 'h2'
-}
-
-/** Host and port as in the URL, without the scheme's default port. */
-function authorityOf({ transport, host, port }: HostAddress): string {
-  const name = hostInUrl(host)
-  return port === transports[transport].defaultPort ? name : `${name}:${port}`
 }

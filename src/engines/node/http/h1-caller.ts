@@ -4,19 +4,15 @@ import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { AnswerParser, valuesOf, type AnswerHead } from '../../../wire/http/answer-parser.ts'
 import { Answer, Caller, isClose, closeInOrder, type Redial } from './caller.ts'
+import type { Place } from './place.ts'
 
 type Callback = (error?: Error | null) => void
 
-export interface Place {
-  /** As the Host header has it (RFC 9110 section 7.2). */
-  authority: string
-  /** Path and query. */
-  resource: string
-}
-
-const head = ({ authority, resource }: Place): string =>
-  `POST ${resource} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: yodel\r\nAccept: */*\r\n` +
-  'Content-Type: application/octet-stream\r\n'
+const head = ({ authority, resource, headers }: Place): string =>
+  [
+    `POST ${resource} HTTP/1.1\r\nHost: ${authority}\r\n`,
+    ...headers.map(([name, value]) => `${name}: ${value}\r\n`),
+  ].join('')
 
 /** The connection that is used now. */
 interface Line {

@@ -5,7 +5,7 @@ import type { HttpCalling } from '../../../options/calling.ts'
 import { upon } from '../core/layer.ts'
 import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 import { Answer, destroyLater, Caller, isClose, type Redial } from './caller.ts'
-import type { Place } from './h1-caller.ts'
+import type { Place } from './place.ts'
 import { heedFin } from './h2-fin.ts'
 import { open, request } from './h2-session.ts'
 

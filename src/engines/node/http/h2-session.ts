@@ -7,7 +7,8 @@ import {
 } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
-import type { Place } from './h1-caller.ts'
+import { asObject } from '../../../wire/http/headers.ts'
+import type { Place } from './place.ts'
 
 /** The window of the connection and of each stream, in bytes (RFC 9113 section 5.2). */
 const windowBytes = 2 ** 20
@@ -24,7 +25,7 @@ export function open(socket: Duplex, { authority }: Place): ClientHttp2Session {
 
 export function request(
   session: ClientHttp2Session,
-  { authority, resource }: Place,
+  { authority, resource, headers }: Place,
   onHead: (head: AnswerHead) => void,
   lengthBytes?: number,
 ): ClientHttp2Stream {
@@ -32,17 +33,15 @@ export function request(
     ':method': 'POST',
     ':path': resource,
     ':authority': authority,
-    'user-agent': 'yodel',
-    accept: '*/*',
-    'content-type': 'application/octet-stream',
+    ...asObject(headers),
     ...(lengthBytes !== undefined && { 'content-length': lengthBytes }),
   })
-  stream.on('response', (headers: IncomingHttpHeaders, _flags: number, ...[raw]: unknown[]) => {
+  stream.on('response', (answer: IncomingHttpHeaders, _flags: number, ...[raw]: unknown[]) => {
     const list = (raw ?? []) as string[]
     const pairs = list.flatMap((name, at): [string, string][] =>
       at % 2 === 0 && !name.startsWith(':') ? [[name, list[at + 1]!]] : [],
     )
-    onHead({ version: '2', status: Number(headers[':status']), reason: '', headers: pairs })
+    onHead({ version: '2', status: Number(answer[':status']), reason: '', headers: pairs })
   })
   return stream
 }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { formatAddress, withoutZone, type HostAddress } from '../../../vocabulary/address.ts'
 import { UserError } from '../../../vocabulary/errors.ts'
+import { asObject, headersOf } from '../../../wire/http/headers.ts'
 import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../core/link.ts'
 import { afterTimeout } from '../core/patience.ts'
@@ -17,7 +18,8 @@ const messageMaxBytes = 2 ** 30
  * Asks for the upgrade (RFC 6455 section 4.1), without compression and subprotocols.
  * @throws UserError if the server answers, but is not a WebSocket server
  */
-export function openMessages(lower: Link, { address }: Target, timeoutMs: number): Promise<Link> {
+export function openMessages(lower: Link, target: Target, timeoutMs: number): Promise<Link> {
+  const { address, calling } = target
   const socket = lower.stream as Socket
   const url = formatAddress(address)
   const { host } = address as HostAddress
@@ -25,6 +27,7 @@ export function openMessages(lower: Link, { address }: Target, timeoutMs: number
   return new Promise((resolve, reject) => {
     const ws = new WebSocket(sentUrl, {
       perMessageDeflate: false,
+      headers: asObject(headersOf(calling)),
       maxPayload: messageMaxBytes,
       // See MessageStream.
       autoPong: false,

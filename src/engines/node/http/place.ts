@@ -1,0 +1,40 @@
+/** What every request of a connection is sent to, and with which headers. */
+import { hostInUrl, type HostAddress } from '../../../vocabulary/address.ts'
+import { transports } from '../../../vocabulary/transport.ts'
+import type { Calling } from '../../../options/calling.ts'
+import { headersOf, withUsual, type Header } from '../../../wire/http/headers.ts'
+
+export interface Place {
+  /** As the Host header has it (RFC 9110 section 7.2). */
+  authority: string
+  /** Path and query. */
+  resource: string
+  /** All but Host and what frames the body. */
+  headers: readonly Header[]
+}
+
+const usual: Header[] = [
+  ['User-Agent', 'yodel'],
+  ['Accept', '*/*'],
+  ['Content-Type', 'application/octet-stream'],
+]
+
+const isHost = ([name]: Header) => name.toLowerCase() === 'host'
+
+export function placeOf(address: HostAddress, calling: Calling): Place {
+  const added = headersOf(calling)
+  return {
+    authority: added.find(isHost)?.[1] ?? authorityOf(address),
+    resource: address.resource ?? '/',
+    headers: withUsual(
+      usual,
+      added.filter(header => !isHost(header)),
+    ),
+  }
+}
+
+/** Host and port as in the URL, without the scheme's default port. */
+function authorityOf({ transport, host, port }: HostAddress): string {
+  const name = hostInUrl(host)
+  return port === transports[transport].defaultPort ? name : `${name}:${port}`
+}

@@ -1,0 +1,73 @@
+/** Headers that a user adds to the requests of a client. */
+import { usageError } from '../../vocabulary/errors.ts'
+
+export type Header = readonly [name: string, value: string]
+
+/** Where a message ends, and what becomes of the connection, depends on these. */
+const own = new Set(
+  'connection content-length expect http2-settings keep-alive proxy-connection te trailer'
+    .concat(' transfer-encoding upgrade')
+    .split(' '),
+)
+
+const isOwn = (name: string) => own.has(name) || name.startsWith('sec-websocket-')
+
+/** Values that are not for others' eyes. */
+const secret = /auth|cookie|key|password|secret|token/i
+
+/** `Name: value` (RFC 9110 section 5). @throws UserError */
+export function parseHeader(text: string): Header {
+  const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):[\t ]*([\t -~\u{80}-\u{ff}]*)$/u.exec(text) ?? []
+  // Otherwise it stays unsaid what it was: it may be a secret.
+  if (name === undefined || value === undefined)
+    throw usageError(
+      'That is no header.',
+      "Write for example --header 'Authorization: Basic eA=='.",
+    )
+  if (isOwn(name.toLowerCase()))
+    throw usageError(`The header ${name} is a part of how messages are sent.`, 'Leave it out.')
+  if (name.toLowerCase() === 'host' && !/^[\w.:[\]-]+$/.test(value))
+    throw usageError(`'${value}' is no host.`, "Write for example --header 'Host: example.org'.")
+  return [name, value.trimEnd()]
+}
+
+/** One in each line of a file. Empty lines, and those that begin with #, are none. */
+export const parseHeaders = (content: string): Header[] =>
+  content
+    .split(/\r?\n/)
+    .filter(line => line.trim() !== '' && !line.startsWith('#'))
+    .map(parseHeader)
+
+/** As it may stand in a result. */
+export function showHeader(text: string): string {
+  const [name, value] = parseHeader(text)
+  return `${name}: ${secret.test(name) ? '...' : value}`
+}
+
+interface Calling {
+  headers?: readonly string[] | undefined
+  headerFile?: string | undefined
+}
+
+/** All that were given. */
+export const headersOf = ({ headers = [], headerFile = '' }: Calling): Header[] => [
+  ...headers.map(parseHeader),
+  ...parseHeaders(headerFile),
+]
+
+/** The usual ones, and those that were added, which replace usual ones of their names. */
+export function withUsual(usual: readonly Header[], added: readonly Header[]): Header[] {
+  const names = new Set(added.map(([name]) => name.toLowerCase()))
+  return [...usual.filter(([name]) => !names.has(name.toLowerCase())), ...added]
+}
+
+/** As Node takes them: what occurs more than once is a list. */
+export function asObject(headers: readonly Header[]): Record<string, string | string[]> {
+  const object: Record<string, string | string[]> = {}
+  for (const [name, value] of headers) {
+    const key = name.toLowerCase()
+    const before = object[key]
+    object[key] = before === undefined ? value : [before, value].flat()
+  }
+  return object
+}
