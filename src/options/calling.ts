@@ -104,6 +104,12 @@ const header: Kind<string> = {
   format: value => [showHeader(value)],
 }
 
+const readable = textFor('', parseHeaders)
+const headerLines: Kind<string> = {
+  ...fileText('HEADERS.txt'),
+  mistake: value => readable.mistake(value),
+}
+
 /** What a client sends and requires before the first message, on any transport. */
 export const callingOptions = {
   tls: group(tlsCallingOptions),
@@ -128,15 +134,12 @@ export const callingOptions = {
     where: onRequests,
   }),
   /** The same, one in each line: what is a secret stays out of results and lists of processes. */
-  headerFile: option(
-    { ...fileText('HEADERS.txt'), mistake: textFor('', parseHeaders).mistake },
-    {
-      default: undefined,
-      flag: 'header-file',
-      help: 'http, ws: add the headers in it, one in each line',
-      where: onRequests,
-    },
-  ),
+  headerFile: option(headerLines, {
+    default: undefined,
+    flag: 'header-file',
+    help: 'http, ws: add the headers in it, one in each line',
+    where: onRequests,
+  }),
   http: option(untyped<HttpCalling>(), { default: undefined }),
 }
 
