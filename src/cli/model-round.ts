@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { bench, type LoadRun } from '../bench.ts'
 import { connect, type Connection } from '../connect.ts'
 import { UserError } from '../vocabulary/errors.ts'
-import { bucketCount, bucketStartNs, type Histogram } from '../metrics/histogram.ts'
+import { bucketStartNs, type Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
 import { since, type Snapshot } from '../metrics/snapshot.ts'
 import type { Model, ModelRound } from '../report/models.ts'
@@ -160,10 +160,9 @@ async function warmUp(run: LoadRun, startedMs: number, warmQuietMs: number, sign
 /** How many samples were longer than that. */
 function slower(latency: Histogram, thanMs: number): number {
   let count = 0
-  for (let bucket = bucketCount - 1; bucket >= 0; bucket--) {
-    if (bucketStartNs(bucket) < thanMs * 1e6) break
-    count += latency.counts[bucket]!
-  }
+  latency.forEach((bucket, samples) => {
+    if (bucketStartNs(bucket) >= thanMs * 1e6) count += samples
+  })
   return count
 }
 

@@ -1,5 +1,6 @@
 /** How a load is divided: into threads, and into the slices of several machines. */
 import { usageError } from '../vocabulary/errors.ts'
+import { formatCount } from '../vocabulary/units.ts'
 
 /**
  * A part of a load: every step-th of all connections, from the first on. So parts of parts are
@@ -44,7 +45,7 @@ export function parseSlice(text: string): Slice {
   if (of < 1 || of > slicesMax || number < 1 || number > of)
     throw usageError(
       `There is no slice ${text}.`,
-      `Slices are numbered from 1 on, and there are ${slicesMax.toLocaleString('en-US')} at most.`,
+      `Slices are numbered from 1 on, and there are ${formatCount(slicesMax)} at most.`,
     )
   return { number, of }
 }

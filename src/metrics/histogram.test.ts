@@ -72,3 +72,18 @@ test('adds and subtracts', () => {
   assert.ok(Math.abs(all.quantiles([0])[0]! - 500) < 1)
   assert.ok(Number.isNaN(new Histogram().quantiles([0.5])[0]))
 })
+
+test('another thread sees what is recorded in shared memory, next to others', () => {
+  const memory = new SharedArrayBuffer(2 * Histogram.byteLength)
+  const [first, second] = [0, Histogram.byteLength].map(at => new Histogram(memory, at))
+  const reader = new Histogram(memory, Histogram.byteLength)
+  first!.record(1e3)
+  // The lowest, some between, the last of an octave, and the highest.
+  const samples = [lowestNs, 127.99, 1e6, 1e6, highestNs]
+  for (const sample of samples) second!.record(sample)
+  const seen: number[] = []
+  reader.forEach((_, count) => seen.push(count))
+  assert.deepEqual(seen, [1, 1, 2, 1])
+  assert.deepEqual([reader.count, first!.count], [5, 1])
+  assert.deepEqual(reader.copy().quantiles([0, 1]), reader.quantiles([0, 1]))
+})

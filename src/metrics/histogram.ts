@@ -6,6 +6,8 @@
  *
  *   float64:  sign 1 | exponent 11 | mantissa 52
  *   bucket:            exponent 11 | 10              = high word >>> 10, less that of `lowestNs`
+ *
+ * Samples lie in few octaves, and each one that has some is marked: readers skip the others.
  */
 
 /** Samples below are counted as this one. */
@@ -15,6 +17,8 @@ export const highestNs = 2 ** 42
 
 const octaves = 42 - 6
 export const bucketCount = octaves * 1024 + 1
+/** A byte for each octave, and one for the last bucket; a multiple of 8, as floats follow. */
+const marksBytes = Math.ceil((octaves + 1) / 8) * 8
 
 const scratch = new Float64Array(1)
 const scratchWords = new Uint32Array(scratch.buffer)
@@ -38,17 +42,39 @@ export function bucketStartNs(bucket: number): number {
 export const bucketMiddleNs = (bucket: number): number =>
   (bucketStartNs(bucket) + bucketStartNs(bucket + 1)) / 2
 
+/** Of all that have no sample yet, and so need no memory: most of those in a snapshot. */
+const noCounts = new Float64Array(0)
+const noSum = new Float64Array(1)
+const noMarks = new Uint8Array(marksBytes)
+
 /** Counts samples in nanoseconds. Has one writer; any thread may read. */
 export class Histogram {
-  static readonly byteLength = (bucketCount + 1) * Float64Array.BYTES_PER_ELEMENT
+  static readonly byteLength = (bucketCount + 1) * Float64Array.BYTES_PER_ELEMENT + marksBytes
   /** Samples per bucket; exact up to 2^53. */
-  readonly counts: Float64Array
+  #counts: Float64Array = noCounts
   /** One element: the sum of all samples, for the mean. */
-  readonly #sum: Float64Array
+  #sum: Float64Array = noSum
+  /** Of each octave: 1 once it has had a sample. */
+  #marks: Uint8Array = noMarks
 
-  constructor(memory: ArrayBufferLike = new ArrayBuffer(Histogram.byteLength), byteOffset = 0) {
-    this.counts = new Float64Array(memory, byteOffset, bucketCount)
-    this.#sum = new Float64Array(memory, byteOffset + this.counts.byteLength, 1)
+  /** @param memory if none is given, it takes its own with the first sample */
+  constructor(memory?: ArrayBufferLike, byteOffset = 0) {
+    if (memory) this.#lieIn(memory, byteOffset)
+  }
+
+  #lieIn(memory: ArrayBufferLike, byteOffset: number) {
+    this.#counts = new Float64Array(memory, byteOffset, bucketCount)
+    const sumAt = byteOffset + this.#counts.byteLength
+    this.#sum = new Float64Array(memory, sumAt, 1)
+    this.#marks = new Uint8Array(memory, sumAt + this.#sum.byteLength, marksBytes)
+  }
+
+  /** One with these samples. */
+  static of(sumNs: number, buckets: Iterable<readonly [bucket: number, count: number]>): Histogram {
+    const histogram = new Histogram()
+    for (const [bucket, count] of buckets) histogram.#put(bucket, count, 0)
+    histogram.#addToSum(sumNs)
+    return histogram
   }
 
   get sumNs(): number {
@@ -57,22 +83,30 @@ export class Histogram {
 
   record(ns: number): void {
     const bounded = ns < lowestNs ? lowestNs : ns > highestNs ? highestNs : ns
-    this.counts[rawBucket(bounded) - firstBucket]!++
-    this.#sum[0]! += ns
+    this.#put(rawBucket(bounded) - firstBucket, 1, ns)
   }
 
   /** Records `count` equal samples. */
   recordMany(ns: number, count: number): void {
     const bounded = ns < lowestNs ? lowestNs : ns > highestNs ? highestNs : ns
-    this.counts[rawBucket(bounded) - firstBucket]! += count
-    this.#sum[0]! += ns * count
+    this.#put(rawBucket(bounded) - firstBucket, count, ns * count)
+  }
+
+  #put(bucket: number, count: number, sumNs: number): void {
+    if (this.#counts === noCounts) this.#lieIn(new ArrayBuffer(Histogram.byteLength), 0)
+    this.#counts[bucket]! += count
+    this.#marks[bucket >>> 10] = 1
+    this.#sum[0]! += sumNs
+  }
+
+  #addToSum(ns: number) {
+    if (this.#sum !== noSum) this.#sum[0]! += ns
   }
 
   /** Adds another's samples, or with -1 takes them away. */
   add(other: Histogram, sign: 1 | -1 = 1): void {
-    for (let bucket = 0; bucket < bucketCount; bucket++)
-      this.counts[bucket]! += sign * other.counts[bucket]!
-    this.#sum[0]! += sign * other.sumNs
+    other.forEach((bucket, count) => this.#put(bucket, sign * count, 0))
+    this.#addToSum(sign * other.sumNs)
   }
 
   copy(): Histogram {
@@ -82,9 +116,21 @@ export class Histogram {
   }
 
   get count(): number {
-    let count = 0
-    for (const samples of this.counts) count += samples
-    return count
+    let total = 0
+    this.forEach((_, count) => (total += count))
+    return total
+  }
+
+  /** Visits each bucket that is not empty, the lowest first. */
+  forEach(visit: (bucket: number, count: number) => void): void {
+    for (let octave = 0; octave <= octaves; octave++) {
+      if (this.#marks[octave] === 0) continue
+      const end = Math.min((octave + 1) * 1024, bucketCount)
+      for (let bucket = octave * 1024; bucket < end; bucket++) {
+        const count = this.#counts[bucket]!
+        if (count !== 0) visit(bucket, count)
+      }
+    }
   }
 
   /**
@@ -95,14 +141,15 @@ export class Histogram {
     const total = this.count
     if (total === 0) return wanted.map(() => Number.NaN)
     const order = wanted.map((_, index) => index).toSorted((a, b) => wanted[a]! - wanted[b]!)
+    const ranks = order.map(index => Math.max(1, Math.ceil(wanted[index]! * total)))
     const found = wanted.map(() => Number.NaN)
     let seen = 0
-    let bucket = -1
-    for (const index of order) {
-      const rank = Math.max(1, Math.ceil(wanted[index]! * total))
-      while (seen < rank) seen += this.counts[++bucket]!
-      found[index] = bucketMiddleNs(bucket)
-    }
+    let next = 0
+    this.forEach((bucket, count) => {
+      seen += count
+      while (next < order.length && ranks[next]! <= seen)
+        found[order[next++]!] = bucketMiddleNs(bucket)
+    })
     return found
   }
 }

@@ -15,11 +15,10 @@ export interface SavedSnapshot {
   histograms: Partial<Record<HistogramName, SavedHistogram>>
 }
 
-export function saveHistogram({ sumNs, counts }: Histogram): SavedHistogram {
+export function saveHistogram(histogram: Histogram): SavedHistogram {
   const buckets: [number, number][] = []
-  for (let bucket = 0; bucket < bucketCount; bucket++)
-    if (counts[bucket]! > 0) buckets.push([bucket, counts[bucket]!])
-  return { sumNs, buckets }
+  histogram.forEach((bucket, count) => buckets.push([bucket, count]))
+  return { sumNs: histogram.sumNs, buckets }
 }
 
 export function saveSnapshot(snapshot: Snapshot): SavedSnapshot {
@@ -37,17 +36,14 @@ const isCount = (value: unknown): value is number =>
 
 /** @throws RangeError if it was not saved so */
 export function readHistogram({ sumNs, buckets }: SavedHistogram): Histogram {
-  const memory = new Float64Array(bucketCount + 1)
   let last = -1
   for (const [bucket, count] of buckets) {
     if (!isCount(bucket) || bucket <= last || bucket >= bucketCount || !isCount(count))
       throw new RangeError('no bucket of a histogram')
-    memory[bucket] = count
     last = bucket
   }
   if (!Number.isFinite(sumNs)) throw new RangeError('no sum of a histogram')
-  memory[bucketCount] = sumNs
-  return new Histogram(memory.buffer)
+  return Histogram.of(sumNs, buckets)
 }
 
 /** @throws RangeError if it was not saved so */

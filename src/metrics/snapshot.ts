@@ -3,7 +3,7 @@ import { Histogram } from './histogram.ts'
 import { byHistogram, counter, counterNames } from './meter.ts'
 import type { CounterName, HistogramName, Meter } from './meter.ts'
 
-/** What is counted, without the distributions: a thousand times as cheap as a snapshot. */
+/** What is counted, without the distributions: much cheaper than a snapshot. */
 export interface Counts extends Record<CounterName, number> {
   /** Connections that are open now. */
   open: number

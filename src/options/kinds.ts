@@ -3,6 +3,7 @@ import { usageError, UserError } from '../vocabulary/errors.ts'
 import {
   exactDuration,
   exactPercent,
+  formatCount,
   parseCount,
   parseDuration,
   parsePercent,
@@ -21,7 +22,7 @@ export const count = ({ min = 1, max = Infinity, unlimited = false } = {}): Kind
   mistake(value) {
     if (unlimited && value === Infinity) return undefined
     if (Number.isInteger(value) && value >= min && value <= max) return undefined
-    const upTo = max === Infinity ? 'on' : `to ${max.toLocaleString('en-US')}`
+    const upTo = max === Infinity ? 'on' : `to ${formatCount(max)}`
     return `must be a whole number from ${min} ${upTo}${unlimited ? ', or unlimited' : ''}.`
   },
 })

@@ -1,5 +1,5 @@
 /** From what was counted to the result. */
-import { bucketCount, bucketMiddleNs, highestNs, lowestNs } from '../metrics/histogram.ts'
+import { bucketMiddleNs, highestNs, lowestNs } from '../metrics/histogram.ts'
 import type { Histogram } from '../metrics/histogram.ts'
 import { resultHistograms } from '../metrics/counters.ts'
 import { failureNames } from '../metrics/meter.ts'
@@ -192,10 +192,7 @@ export function distribution(histogram: Histogram): Distribution {
 
 function buckets(histogram: Histogram): [number, number][] {
   const found: [number, number][] = []
-  for (let bucket = 0; bucket < bucketCount; bucket++) {
-    const count = histogram.counts[bucket]!
-    if (count > 0) found.push([bucketMiddleNs(bucket) / 1e3, count])
-  }
+  histogram.forEach((bucket, count) => found.push([bucketMiddleNs(bucket) / 1e3, count]))
   return found
 }
 

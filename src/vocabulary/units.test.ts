@@ -41,6 +41,7 @@ test('what is printed is short', () => {
   assert.equal(units.formatDuration(10_000), '10s')
   assert.equal(units.formatSize(1_234_567), '1.23 MB')
   assert.equal(units.formatSize(0), '0 B')
-  assert.equal(units.formatCount(1_234_567), '1,234,567')
+  const counts = [0, 999, 1_000, 1_234_567, -12_345.6].map(units.formatCount)
+  assert.deepEqual(counts, ['0', '999', '1,000', '1,234,567', '-12,346'])
   assert.equal(units.plural(1, 'client'), '1 client')
 })

@@ -119,9 +119,9 @@ export const formatDuration = (ms: number): string =>
         ['ns', 1e-6],
       ])
 
-/** 1234567 → `1,234,567`. */
+/** 1234567 → `1,234,567`. Not by toLocaleString(), whose first call costs 20 ms. */
 export const formatCount = (count: number): string =>
-  Math.round(count).toLocaleString('en-US', { useGrouping: true })
+  String(Math.round(count)).replace(/\B(?=(?:\d{3})+$)/g, ',')
 
 /** Per second: `1,234/s`; below 100 with decimals, `0.1/s`. */
 export const formatRate = (perSecond: number): string =>
