@@ -1,5 +1,7 @@
-/** What is measured, and on which servers: each measure is one number per round, and says whether
- * less or more is better. */
+/**
+ * What is measured, and on which servers: each measure is one number per round, and says whether
+ * less or more is better.
+ */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'

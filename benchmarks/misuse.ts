@@ -1,6 +1,6 @@
 /**
- * Clients that do what none should, for each transport: none of them may cost the server a
- * descriptor for longer than it takes to notice. What a transport has no part for says so instead.
+ * Clients that do what no client should, for each transport. None of them may cost the server a
+ * descriptor for longer than it needs to notice. For what a transport does not have, it says why.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ export const misuseNames = [
 ] as const
 export type MisuseName = (typeof misuseNames)[number]
 
-/** How a client goes: it closes, it resets, or it waits until the server has enough of it. */
+/** How a client leaves: it closes, it resets, or it waits until the server closes. */
 export type Parting = 'closes' | 'resets' | 'stays'
 
 /** Resolves when the client is gone. */

@@ -1,4 +1,4 @@
-/** What the clients of a soak do: good manners and bad ones. */
+/** What the clients of a soak do, well-behaved and badly behaved ones. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chunkMaxBytes, type Peer, type PeerOptions } from './soak-peer.ts'
 

@@ -1,4 +1,6 @@
-/** A soak of one server: epochs of random clients, and after each a look at what they left. */
+/**
+ * A soak of one server: epochs of random clients; after each the campaign checks what they left.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServeOptions } from 'yodel'
 import { chooseBehaviour, Dice, type Scene } from './soak-behaviours.ts'
@@ -26,7 +28,7 @@ export interface Epoch extends Totals {
 
 /** A connection on which nothing moves for so long is stuck: no behaviour pauses as long. */
 const stuckMs = 20_000
-/** All have gone, and the server has noticed nothing more for so long: then it will not. */
+/** If all clients have gone, and the server has noticed nothing for this long, it never will. */
 const quietMs = 5_000
 /** With few descriptors, no more clients are admitted if none was for so long. */
 const warmUpMs = 2000

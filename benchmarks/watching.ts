@@ -7,8 +7,8 @@
  *
  * Servers are pinned to processor 0 and the load to processor 1, where `taskset` is found. `--open`
  * holds so many connections beside the 50 that are used. The servers take turns, round by round,
- * and another one begins each round. Two have no dashboard: ratios are to the mean of both in the
- * same round, and how far their own are from 1 is what chance does. Last comes what each costs
+ * and another one begins each round. Two have no dashboard. Ratios are to the mean of both in the
+ * same round; the ratios of these two show what chance does. At the end it measures what each costs
  * while no echo is asked for.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'

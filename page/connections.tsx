@@ -32,7 +32,7 @@ export const Connections = () => (
     <p class="foot" role="status">
       {rows.problem.value ||
         said.value ||
-        'A killed connection ends at once, whatever is under way on it.'}
+        'A killed connection ends at once, whatever is in flight on it.'}
     </p>
   </section>
 )

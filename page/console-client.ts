@@ -5,7 +5,7 @@ import type { ConsoleReply } from '../src/dashboard/api.ts'
 export interface Line {
   number: number
   sent: string
-  /** Null while it is under way. */
+  /** Null while the answer is awaited. */
   reply: ConsoleReply | null
 }
 

@@ -1,4 +1,4 @@
-/** Sets of faults that the page offers together; docs/faults.md has the whole truth. */
+/** Sets of faults that the page offers together; docs/faults.md has all faults. */
 
 import type { FaultKindInfo } from '../src/dashboard/api.ts'
 

@@ -1,4 +1,4 @@
-/** A lane for each client: when it waited, when it was served, and how much it said. */
+/** A lane for each client: when it waited, when it was served, and how many bytes moved. */
 import { computed, signal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Lane } from '../src/dashboard/api.ts'

@@ -70,7 +70,7 @@ export function withRateOfStages(options: BenchOptions): BenchOptions {
   )
   if (beside !== undefined)
     throw usageError(
-      `Stages say themselves how fast and how long: ${beside} says it too.`,
+      `Stages decide rate and duration, so ${beside} cannot be given beside them.`,
       'Leave --rate, --duration and --count out.',
     )
   const stages = parseStages(options.stages)

@@ -16,8 +16,8 @@ export const connectOptions = {
     default: 10_000,
     flag: 'timeout',
     help:
-      'wait this long for the connection; in a pipe, for the rest in silence before FIN is sent; ' +
-      'of http, for an answer; of udp, for an echo',
+      'wait this long for the connection; in a pipe, this long in silence before FIN is sent; ' +
+      'http: for an answer; udp: for an echo',
     defaultText: '10s; udp: 1s',
   }),
   /** What to send before the first message. */

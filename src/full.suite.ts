@@ -2,7 +2,7 @@
 
 const full = process.env['FULL'] === '1'
 
-/** What a test goes by: its full figure, or the one that shows the same at a fraction of it. */
+/** The figure that a test uses: the full one, or a smaller one that shows the same. */
 export const short = <T>(fullValue: T, shortValue: T): T => (full ? fullValue : shortValue)
 
 /** For `skip`, with the words that the runner counts. */

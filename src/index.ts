@@ -1,4 +1,4 @@
-/** The library: three verbs, an address first, handles that can be disposed of. */
+/** The library: verbs, each with an address as first argument, handles that can be disposed of. */
 
 // Verbs
 export { serve, type ServeOptions, type Server } from './serve.ts'

@@ -37,7 +37,7 @@ function delayed(delayMs: (connection: number, n: number) => number) {
   return listen(socket => {
     const connection = connections++
     const waiting: Buffer[] = []
-    // Timers of different lengths may overtake each other: each lets the oldest one go.
+    // Timers of different lengths may overtake each other, so each of them sends the oldest reply.
     const next = () => void (socket.writable && socket.write(waiting.shift()!))
     onMessages(socket, (message, n) => {
       const ms = delayMs(connection, n)
@@ -65,7 +65,7 @@ type Measure = (url: string, options: BenchOptions) => Promise<RunResult>
 
 type Check = (name: string, body: () => Promise<void>) => void
 
-/** What is an edge, or made of the same parts as the others. */
+/** Cases that are rare, or made of the same parts as others: they run in the full form only. */
 const edges = [
   'replies of the warm-up are not among those of a count',
   'a straggler takes only itself from the rate',
@@ -102,7 +102,7 @@ for (const engine of ['node', 'uring'] satisfies Engine[]) {
       await using server = await delayed(() => 50)
       const load = { count: 10, depth: 50, connections: 4, warmupMs: 200, drainMs: 1_000 }
       const { rates, seconds } = await measure(server.url, load)
-      // Two hundred are under way when the warm-up ends.
+      // Two hundred are in flight when the warm-up ends.
       const achieved = (rates.achievedPerSecond ?? 0) * seconds
       assert.ok(achieved < 11, JSON.stringify([rates, seconds]))
     })
@@ -178,7 +178,7 @@ function rates(check: Check, measure: Measure) {
     const { messages, rates, failedBecause } = result
     const { achievedPerSecond, plannedPerSecond } = rates
     assert.deepEqual([messages.received, plannedPerSecond], [160, 400], JSON.stringify(result))
-    // After a hold-up some come together.
+    // After this process was held up, some come together.
     assert.ok(achievedPerSecond! < 300, `${achievedPerSecond}/s`)
     // A generator that the machine held up says that, and blames no server.
     if (!result.valid) return

@@ -1,4 +1,7 @@
-/** What is looked at before it is known what it is: no byte of it is lost, nor an end. */
+/**
+ * The first bytes of a client, which the server reads to find out what they are: neither a byte nor
+ * an end is lost.
+ */
 import assert from 'node:assert/strict'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +12,7 @@ import { serve, type Server } from 'yodel'
 import { dial, readAll, until } from './client.ts'
 import { onlyFull, short } from './full.ts'
 
-/** Everything that the server might take for something else, as far as it goes. */
+/** Beginnings that the server might take for something else. */
 const prefixes = (text: string) =>
   Array.from(text, (_, at) => Buffer.from(text.slice(0, at + 1), 'latin1'))
 const signatures = ['PROXY ', '\r\n\r\n\0\r\nQUIT\n']
@@ -41,7 +44,7 @@ async function answerTo(server: Server, bytes: Buffer, how: Leaves = 'fin'): Pro
 /** Many clients begin, and reset once the server has seen what they sent. */
 async function resetAll(server: Server, begins: Buffer[]) {
   const sockets = await Promise.all(begins.map(bytes => begin(server, bytes, 'reset')))
-  // It answers in the order in which it hears.
+  // It answers in the order in which it reads.
   for (let times = 0; times < 2; times++) await answerTo(server, Buffer.alloc(0))
   for (const socket of sockets) socket.resetAndDestroy()
 }
@@ -82,7 +85,9 @@ test('a header, and then nothing at all: the FIN is answered', async () => {
   }
 })
 
-/** Where a beginning without an end is a failure of its connection, and counted once. */
+/**
+ * Servers for which an incomplete beginning is a failure of its connection, which is counted once.
+ */
 const rows: [url: string, begins: Buffer[], proxy?: typeof accept | typeof require][] = [
   ['tcp://127.0.0.1:0', headers, require],
   ['tls://127.0.0.1:0', [...headers, ...hello], accept],
@@ -94,7 +99,7 @@ const rows: [url: string, begins: Buffer[], proxy?: typeof accept | typeof requi
   ['http://127.0.0.1:0', preface],
   ['https://127.0.0.1:0', hello],
 ]
-/** Where it is decided differently what it is; the others are put together of the same parts. */
+/** Servers that decide in different ways; the others are made of the same parts. */
 const daily = ['tcp, PROXY require', 'http']
 for (const [url, begins, proxy] of rows) {
   const name = `${url.split(':')[0]}${proxy ? `, PROXY ${proxy.mode}` : ''}`

@@ -186,7 +186,7 @@ test('the socket of a server that was killed is taken over', { skip: windows }, 
       () => undefined,
     )
   let socket: Awaited<ReturnType<typeof isThere>>
-  // What was left behind refuses until then.
+  // Until then the socket that was left behind refuses.
   while ((socket = await isThere()) === undefined) await sleep(50)
   assert.equal(await echo(socket, 'hello'), 'hello')
   socket.destroy()
@@ -232,10 +232,10 @@ test('a listener that others can reach says so', { skip: windows }, async () => 
   assert.deepEqual([code, stdout.toString()], [0, ready.join('')])
   const [warning, stronger, ...last] = stderr.split('\n')
   const words = 'can be reached from other machines;'
-  assert.equal(warning, `yodel: ${url} ${words} every client that does is echoed.`)
+  assert.equal(warning, `yodel: ${url} ${words} it echoes every client.`)
   assert.match(
     stronger!,
-    /^yodel: udp:.* can be .*; a datagram with a forged source .* its echo sent there/,
+    /^yodel: udp:.* can be .*; the echo of a datagram goes to its source, even a forged one/,
   )
   assert.deepEqual(last, ['yodel: served 0 clients, answered 0 datagrams, 0 B echoed', ''])
 })

@@ -1,4 +1,4 @@
-/** What every engine promises its clients: turns, back-pressure, and how they are parted from. */
+/** What every engine promises its clients: turns, backpressure, and how connections end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ServeOptions, Server } from 'yodel'

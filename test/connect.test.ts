@@ -122,7 +122,7 @@ test('FIN is said when all is back, as some leave at once; --half-close: before'
   const never = proxy(() => {})
   const silent = await pipeTo(never, 'hello', '--timeout', '200ms')
   const account = 'the server finished: 5 bytes sent, 0 came back, 5 missing.'
-  const why = 'Nothing came for 200ms, so FIN was said; `--timeout` says how long to wait.'
+  const why = 'Nothing came for 200ms, so FIN was sent; `--timeout` says how long to wait.'
   assertEnded(silent, 1, `${account} ${why}`)
   if (!full) return
   const [steady, patient, hasty] = await Promise.all([

@@ -81,7 +81,8 @@ for (const engine of ['node', 'uring'] as const) {
     assert.ok(cpuSeconds(program.child.pid!) - before < 0.1)
     assert.equal(served, inTheMiddle)
     assert.ok(served <= 256)
-    // Each who was served makes room, in whatever order: a SYN that was lost comes again, and late.
+    // When a served client leaves, the next is served, in any order: a lost SYN is sent again, and
+    // late.
     await Promise.all(answers.map((answer, n) => answer.then(() => sockets[n]!.destroy())))
     program.kill()
     const { code, stderr } = await program.finished
@@ -89,7 +90,9 @@ for (const engine of ['node', 'uring'] as const) {
     assert.match(stderr, /served 400 clients/)
   })
 
-  /** Each who leaves makes room for one, not for more: or the limit is reached by and by. */
+  /**
+   * When a client leaves, one other is served, and not more: otherwise the limit would be exceeded.
+   */
   test(
     `${engine}: few descriptors, clients leave one by one: none is dropped`,
     { skip: skip || onlyFull },

@@ -34,7 +34,7 @@ suite('yodel ctl', { concurrency: 4 }, () => {
   test('snapshot and connections list the clients; kill closes one', async () => {
     const socket = await dial(board.server.address)
     await echo(socket, 'hello')
-    await board.observer.look()
+    await board.observer.observe()
     const peer = `127.0.0.1:${socket.localPort}`
     const { stdout } = await ctl('connections', '--filter', peer)
     const [, id] = new RegExp(`^(\\d+) +${peer} +0 `, 'm').exec(stdout)!

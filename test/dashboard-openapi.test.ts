@@ -37,7 +37,7 @@ test('what is answered has the shape that is described', async () => {
   await using board = await startBoard({ faults: ['delay=1ms'], serve: { faults: [] } })
   const socket = await dial(board.server.address)
   await echo(socket, 'hello')
-  await board.observer.look()
+  await board.observer.observe()
   const body = { address: board.server.url, durationMs: 50 }
   await board.ask('POST', '/api/benches', { body })
   await until(async () => (await board.ask('GET', '/api/benches')).json[0].state === 'finished')

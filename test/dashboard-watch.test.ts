@@ -22,7 +22,7 @@ const { createRoutes } = (await import(built('dashboard/routes.js'))) as typeof 
 const linux = process.platform !== 'linux' && 'only Linux tells who waits'
 
 async function rows(board: Board, query = ''): Promise<Api.ConnectionRow[]> {
-  await board.observer.look()
+  await board.observer.observe()
   const { json } = await board.ask('GET', `/api/connections${query}`)
   return (json as Api.ConnectionPage).rows
 }
@@ -47,7 +47,7 @@ for (const engine of ['node', 'uring', 'blocking'] as const) {
       const [served, waiting] = found
       assert.deepEqual([served!.peer, served!.waiting], [nameOf(first), false])
       assert.deepEqual([waiting!.peer, waiting!.waiting], [nameOf(second), true])
-      // The figures are looked at once a second.
+      // The figures are read once a second.
       await until(async () => (await rows(board))[0]!.bytesIn === 5)
       assert.equal((await rows(board))[0]!.bytesOut, 5)
       const lanes = async () => (await board.ask('GET', '/api/timeline')).json as Api.Lane[]
@@ -67,7 +67,7 @@ for (const engine of ['node', 'uring', 'blocking'] as const) {
       assert.deepEqual([one!.id, one!.peer], [waiting!.id, nameOf(second)])
       second.destroy()
       await until(async () => (await rows(board)).length === 0)
-      await board.observer.look()
+      await board.observer.observe()
       const ended = await lanes()
       const [a, b] = [served!.id, waiting!.id].map(id => ended.find(lane => lane.id === id))
       assert.deepEqual(
@@ -125,7 +125,7 @@ for (const engine of ['node', 'uring', 'blocking'] as const) {
     const observer = new Observer([{ server, concurrency: 1 }])
     const sockets = [await dial({ path }), await dial({ path }), await dial({ path })]
     const seen = async () => {
-      await observer.look()
+      await observer.observe()
       const { open, waiting } = observer.history.at(-1)!
       return `${open} open, ${waiting} waiting`
     }
@@ -140,8 +140,8 @@ test('an event has what moved in its second, also for a lane that ends', async (
   await using board = await startBoard()
   const socket = await dial(board.server.address)
   const heard: Api.Lane[] = []
-  board.observer.onLook(({ lanes }) => heard.push(...lanes))
-  const look = () => board.observer.look()
+  board.observer.onObservation(({ lanes }) => heard.push(...lanes))
+  const look = () => board.observer.observe()
   const known = () => board.observer.lanes[0]?.activity.reduce((sum, [, bytes]) => sum + bytes, 0)
   await echo(socket, 'hello')
   await until(async () => (await look(), known() === 10))
@@ -162,10 +162,10 @@ after(() => board[Symbol.asyncDispose]())
 test('a timeline is written once, however many ask for it', async () => {
   const routes = createRoutes({ observer: board.observer } as Routes.Parts)
   const body = async () => (await routes.get('GET /api/timeline')!({} as never))!.body
-  await board.observer.look()
+  await board.observer.observe()
   const before = await body()
   assert.equal(await body(), before)
-  await board.observer.look()
+  await board.observer.observe()
   assert.notEqual(await body(), before)
 })
 
@@ -181,20 +181,24 @@ test('behind a proxy both peers are shown, and either is found', { skip: onlyFul
   socket.destroy()
 })
 
-test('the history has a second for each look, and keeps 900', { skip: onlyFull }, async () => {
-  await using board = await startBoard()
-  const socket = await dial(board.server.address)
-  await echo(socket, 'hello')
-  for (let n = 0; n < 902; n++) await board.observer.look()
-  const history = (await board.ask('GET', '/api/history')).json as Api.Second[]
-  assert.equal(history.length, 900)
-  assert.ok(history.every(({ at }, n) => n === 0 || at >= history[n - 1]!.at))
-  await echo(socket, 'again')
-  await board.observer.look()
-  const last = (await board.ask('GET', '/api/history')).json.at(-1) as Api.Second
-  assert.deepEqual([last.echoes, last.bytesIn, last.bytesOut, last.open], [1, 5, 5, 1])
-  socket.destroy()
-})
+test(
+  'the history has a second for each observation, and keeps 900',
+  { skip: onlyFull },
+  async () => {
+    await using board = await startBoard()
+    const socket = await dial(board.server.address)
+    await echo(socket, 'hello')
+    for (let n = 0; n < 902; n++) await board.observer.observe()
+    const history = (await board.ask('GET', '/api/history')).json as Api.Second[]
+    assert.equal(history.length, 900)
+    assert.ok(history.every(({ at }, n) => n === 0 || at >= history[n - 1]!.at))
+    await echo(socket, 'again')
+    await board.observer.observe()
+    const last = (await board.ask('GET', '/api/history')).json.at(-1) as Api.Second
+    assert.deepEqual([last.echoes, last.bytesIn, last.bytesOut, last.open], [1, 5, 5, 1])
+    socket.destroy()
+  },
+)
 
 test('HEAD of the events is answered, and watches nothing', async () => {
   const { status, text } = await board.ask('HEAD', '/api/events')
@@ -237,7 +241,7 @@ suite('events', () => {
     await until(() => /event: faults\ndata: \[\{"listener":0/.test(seen.tail))
     const client = await dial(board.server.address)
     await echo(client, 'x')
-    await board.observer.look()
+    await board.observer.observe()
     await until(() => /event: second\ndata: \{"at":\d+,"open":1/.test(seen.tail))
     await until(() => /event: lanes\ndata: \[\{"id":"1"/.test(seen.tail))
     client.destroy()

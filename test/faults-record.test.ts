@@ -11,7 +11,7 @@ import { yodelServe } from './program.ts'
 
 const together = { concurrency: true, timeout: 30_000 }
 
-/** What a server has written down of a client who does the same each time, without the times. */
+/** What a server has logged for a client that does the same each time, without the times. */
 async function log(faults: string, seed: number): Promise<FaultRecord[]> {
   const records: FaultRecord[] = []
   const server = await serve(':0', {

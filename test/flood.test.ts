@@ -25,7 +25,7 @@ let server: Server
 before(async () => void (server = await serve('tcp://127.0.0.1:0')))
 after(() => server.close('now'))
 
-/** Those that happened. */
+/** The failures that occurred. */
 const failures = ({ errors }: Report) =>
   Object.fromEntries(Object.entries(errors).filter(([, count]) => count > 0))
 

@@ -12,7 +12,7 @@ export const full = asked('full')
 /** What takes many minutes, or a machine of its own, has a command of its own, too. */
 export const campaign = asked('campaign')
 
-/** What a test goes by: its full figure, or the one that shows the same at a fraction of it. */
+/** The figure that a test uses: the full one, or a smaller one that shows the same. */
 export const short = <T>(fullValue: T, shortValue: T): T => (full ? fullValue : shortValue)
 
 /** For `skip`: of a test whose promise a cheaper one shows as well. The runner counts these. */

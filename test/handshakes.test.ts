@@ -1,4 +1,6 @@
-/** A client with an unfinished handshake makes room; one that finishes keeps its place. */
+/**
+ * If others wait, a client with an unfinished handshake is closed; one that finishes is served on.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'

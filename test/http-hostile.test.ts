@@ -1,4 +1,4 @@
-/** HTTP clients who smuggle, dawdle and flood: counted, answered where that helps, and bounded. */
+/** HTTP clients that smuggle, are slow, or flood: they are counted, answered and bounded. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http2 from 'node:http2'

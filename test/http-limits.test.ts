@@ -47,7 +47,7 @@ const heldMaxBytes = 512 * 1024
 const skip = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
 
 test(
-  `${greedies} clients who never read: memory is bounded`,
+  `${greedies} clients that never read: memory is bounded`,
   { skip: skip || onlyFull },
   async t => {
     const { program, url } = await yodelServe('http://127.0.0.1:0')

@@ -26,9 +26,9 @@ const owners: Record<string, string> = {
 }
 
 const partOf = (file: string) => file.split('/')[0]!.replace(/\.ts$/, '')
-/** What is of the system lies in a folder like an engine's, and is for all engines. */
+/** The engine of a file. engines/os/ is no engine: it is for all of them. */
 const engineOf = (file: string) => /^engines\/(?!os\/)(\w+)\//.exec(file)?.[1]
-/** Of modules with sockets: what opens none, and may be used in wire/. */
+/** Exports that open no socket, from modules with sockets: wire/ may use them. */
 const socketless = [
   'isIP isIPv4 isIPv6 BlockList createSecureContext rootCertificates SecureContext',
   'hostname networkInterfaces',
@@ -41,7 +41,7 @@ const filesIn = (folder: string, pattern: RegExp) =>
     .toSorted()
 
 const files = filesIn('src', /(?<!\.(test|suite))\.ts$/)
-/** The page has a house of its own, which only a browser runs. */
+/** The page is a program of its own, for the browser. */
 const pageFiles = filesIn('page', /\.(tsx?|css)$/)
 const source = new Map(files.map(file => [file, readFileSync(`${root}src/${file}`, 'utf8')]))
 /** `from './a'`, `import('./a')`, and `import './a'`. */
@@ -51,7 +51,7 @@ const targetsIn = (file: string, text: string) =>
   )
 const imports = (file: string) => targetsIn(file, source.get(file)!)
 
-/** Sets of files each of which imports, over others, itself. */
+/** Sets of files that import one another in a circle. */
 function circlesOf(names: readonly string[], importsOf: (name: string) => string[]): string[][] {
   const reached = new Map(names.map(name => [name, new Set<string>()]))
   for (const [name, all] of reached) {
@@ -88,7 +88,7 @@ test('imports point down, into an engine only by its index', () => {
     found.filter(reason => reason !== undefined),
     [],
   )
-  // Those that were made are found.
+  // Made cases are judged right.
   const made: [file: string, target: string, ok: boolean][] = [
     ['wire/udp/guard.ts', 'vocabulary/units.ts', true],
     ['wire/udp/guard.ts', 'metrics/meter.ts', false],
@@ -133,7 +133,7 @@ test('no files import one another in a circle, types neither', () => {
   const page = pageFiles.filter(file => /\.tsx?$/.test(file))
   const ofPage = (file: string) => targetsIn(file, readFileSync(`${root}page/${file}`, 'utf8'))
   assert.deepEqual(circlesOf(page, ofPage), [])
-  // One that was made is found, and what only leads to it is not part of it.
+  // A made circle is found; a file that only leads to it is not part of it.
   const made: Record<string, string[]> = { a: ['b'], b: ['c'], c: ['b', 'd'], d: [] }
   assert.deepEqual(
     circlesOf(Object.keys(made), file => made[file]!),
@@ -151,7 +151,7 @@ test('no files import one another in a circle, types neither', () => {
   )
 })
 
-/** What is loaded as soon as a file is: what it imports, but not what it may import later. */
+/** The files that are loaded together with a file: without those that it imports only later. */
 function loadedWith(file: string): Set<string> {
   const loaded = new Set([file])
   for (const each of loaded) {

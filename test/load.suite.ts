@@ -31,7 +31,7 @@ export async function loadSuite(engine: EngineName): Promise<void> {
   })
 }
 
-/** Those that happened. */
+/** The failures that occurred. */
 const failures = ({ errors }: RunResult) =>
   Object.fromEntries(Object.entries(errors).filter(([, count]) => count > 0))
 

@@ -54,7 +54,7 @@ function stall() {
 }
 
 function delays(engine: 'node' | 'uring') {
-  // Of the other engine a witness tells as much: truth/truth.test.ts.
+  // For the other engine truth/truth.test.ts shows the same.
   const skip = engine !== 'node' && onlyFull
   const title = `${engine}: percentiles are those of a server's known delays`
   test(title, { skip }, async context => {

@@ -1,4 +1,4 @@
-/** Servers that go and come back, with a load that opens its connections again. */
+/** Servers that go away and come back, and a load that opens its connections again. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -56,7 +56,7 @@ async function bench(page: Page, port: number, connections: string): Promise<voi
   await form.getByText('Start').waitFor()
 }
 
-/** Clients one after the other, who differ in how much they say and how long they stay. */
+/** Clients one after the other, which differ in how much they send and how long they stay. */
 async function crowd(port: number): Promise<void> {
   for (let number = 0; number < 30; number++)
     setTimeout(() => void visit(port, number), number * 2_100).unref()

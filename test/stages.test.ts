@@ -28,7 +28,7 @@ test('the figures of a stage are of its own messages, and a pause misses no rate
       [200, 100],
     ],
   )
-  // What comes in the drain is of no rate.
+  // What comes in the drain counts in no rate.
   for (const { planned, seconds, ratePerSecond } of found)
     assert.ok(ratePerSecond <= planned / seconds + 1e-6, `${ratePerSecond}/s of ${planned}`)
 })

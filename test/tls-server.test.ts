@@ -32,7 +32,7 @@ async function clientHello(): Promise<Buffer> {
 }
 
 describe('how a stream ends', () => {
-  /** Between a client and the server: what the server sent, and a hand on the line. */
+  /** A relay between a client and the server: what the server sent, and a way to change it. */
   async function between() {
     const heard: Buffer[] = []
     const sockets: Socket[] = []

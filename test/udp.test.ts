@@ -132,7 +132,7 @@ test('what was sent to a network or a group gets no answer from all addresses', 
   assert.equal(loose.snapshot().datagramsUnread, 1)
 })
 
-test('who leaves answers first what has come', async () => {
+test('a stopping server first answers what has come', async () => {
   const leaving = await serve('udp://127.0.0.1:0')
   await using client = await peer()
   for (let n = 0; n < 200; n++) client.send(`${n}`, portOf(leaving))

@@ -50,14 +50,14 @@ export function checkLoad(load: Load, address: Address): void {
   if (ratePerSecond !== undefined && connections === 0)
     throw usageError('A rate needs connections over which to send.')
   if (load.arrivals === 'poisson' && ratePerSecond === undefined && churnPerSecond === 0)
-    throw usageError('Arrivals are those of an open loop.', 'Give a rate, too.')
+    throw usageError('Arrivals can be chosen for an open loop only.', 'Give a rate, too.')
   if (load.arrivals === 'poisson' && count !== Infinity && count > randomCountMax)
     throw usageError(
       'A count of poisson arrivals has 100,000,000 messages at most.',
       'Say for how long with --duration.',
     )
   if (load.thinkTime !== undefined && ratePerSecond !== undefined)
-    throw usageError('A think time is that of a closed loop.', 'Leave the rate or the stages out.')
+    throw usageError('A think time is for a closed loop only.', 'Leave the rate or the stages out.')
   if (load.thinkTime !== undefined && depth > 1)
     throw usageError('With a think time a connection has one message in flight.', 'Use --depth 1.')
   if (load.startAt !== undefined) checkStart(load.startAt)

@@ -13,9 +13,9 @@ import { searchHighest, type ProbeOutcome } from './search.ts'
 export type { FindMaxResult, Probe } from '../report/find-max.ts'
 
 export interface FindMaxOptions extends BenchOptions {
-  /** What has to hold, for example `p99<5ms`. Those of `expect` have to hold besides. */
+  /** What has to hold, for example `p99<5ms`. The objectives of `expect` have to hold, too. */
   objective: string
-  /** The found rate is at most by this fraction below one that did not hold. */
+  /** How close to each other the rate that is found and a rate that failed are: a fraction. */
   precision?: number
   /** The first rate to try; without it, a quarter of what a closed loop reaches. */
   from?: number
@@ -39,7 +39,7 @@ const probeDefaultMs = 3_000
 /** The estimate needs no more. */
 const estimateMaxMs = 1_000
 const firstShare = 1 / 4
-/** Below that a probe has too few messages; below what an objective takes as well. */
+/** The fewest messages of a probe; the percentile of an objective may need more. */
 const fewestMessages = 10
 const fastest = 1e9
 /** A probe waits at least this long for the last replies. */
@@ -127,7 +127,7 @@ class Search {
   /** A closed loop over the same connections: near the most that they can carry. */
   async #estimateRate() {
     const durationMs = Math.min(estimateMaxMs, this.#load.durationMs!)
-    // All that it has sent is to be back before the first probe.
+    // All that it has sent must be back before the first probe.
     const drainMs = Math.max(this.#load.drainMs!, idleMaxMs)
     const arrivals = this.#load.churnPerSecond ? this.#load.arrivals : 'even'
     const closed = { ...this.#load, durationMs, drainMs, expect: [] }
@@ -147,7 +147,7 @@ class Search {
     if (!result) return undefined
     const { valid, failedBecause, invalidBecause, responseUs, messages, rates } = result
     const short = shortfall(result)
-    // With an objective on the rate it is not among the reasons.
+    // With an objective on the rate, a missed plan is no failure by itself.
     const because =
       short && !failedBecause.includes(short) ? [...failedBecause, short] : failedBecause
     const probe: Probe = {

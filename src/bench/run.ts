@@ -1,4 +1,4 @@
-/** A load that is under way: started, watched second by second, summed up. */
+/** A load that runs: started, watched second by second, summed up. */
 import { formatAddress, toOwnAddress, type Address } from '../vocabulary/address.ts'
 import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
 import type { Outcome } from '../load/outcome.ts'
@@ -32,18 +32,19 @@ export interface LoadRun {
   readonly ready: Promise<Address>
   /** What happened so far, warm-up included; all zero before it is ready. */
   snapshot(): Snapshot
-  /** The complete seconds without the warm-up; a shorter rest has joined the last one. */
+  /** The complete seconds without the warm-up; a shorter remainder has joined the last one. */
   readonly intervals: readonly Interval[]
   /**
-   * Calls for each second once it is complete; a second later where it may be the last one, which a
-   * rest joins. In a flood too, which keeps none. The last one comes before `finished` resolves.
+   * Calls the listener for each complete second: up to a second later, because a remainder may
+   * still join it. A flood does so, too, although it keeps no seconds. The last call comes before
+   * `finished` resolves.
    */
   onInterval(listener: (interval: Interval) => void): void
-  /** It was told to stop. */
+  /** Whether it was told to stop. */
   readonly stopping: boolean
   /**
-   * Sends nothing more, waits for what is under way; with `now` does not wait. Before it is ready,
-   * that rejects `ready` and `finished`.
+   * Sends nothing more, and waits for what is not back yet; with `now` it does not wait. A run that
+   * is not ready yet rejects `ready` and `finished`.
    */
   stop(how?: 'drain' | 'now'): void
   /** Resolves when all connections are closed; rejects as `ready` does. Plain JSON. */
@@ -84,7 +85,7 @@ export function startLoad(
   }
 }
 
-/** So far ahead lies the start that each thread has heard of it before. */
+/** How far ahead the start lies, so that each thread knows it in time. */
 const leadMs = (threads: number): number => 5 + threads * 0.2
 
 class Run {
@@ -197,7 +198,7 @@ class Run {
     const look = () => {
       const now = this.snapshot()
       const isOver = this.stopped !== undefined || now.messagesPlanned >= this.#count
-      this.#seconds.look(now, this.#timed && !isOver, isOver)
+      this.#seconds.take(now, this.#timed && !isOver, isOver)
       wait(now.atMs)
     }
     wait(performance.now())
@@ -214,8 +215,8 @@ class Run {
 }
 
 /**
- * What was counted before the window: the counts of messages and bytes leave the warm-up out by
- * planned instant, so nothing; failures leave it out by the clock.
+ * What was counted before the window. Failures leave the warm-up out by the clock. Counts of
+ * messages and bytes leave it out by the planned instant, so nothing of them is in it.
  */
 const beginning = (atMs: number): Snapshot => ({ ...takeSnapshot([]), atMs })
 

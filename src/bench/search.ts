@@ -15,7 +15,9 @@ export interface SearchOptions {
   plausible: number
 }
 
-/** What one probe found; `limited`: it failed, but for the generator. Undefined ends the search. */
+/**
+ * What one probe found; `limited`: it failed because of the generator. Undefined ends the search.
+ */
 export type ProbeOutcome = 'held' | 'failed' | 'limited' | undefined
 
 export interface Found {

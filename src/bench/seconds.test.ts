@@ -44,7 +44,7 @@ function play({ durationMs, events, endMs, timed = true, overMs, lastMs }: Cours
   for (let late = 0; ; late = (late + 2) % 5) {
     const nextMs = nowMs + seconds.restMs(nowMs) + late
     if (nextMs >= endMs) break
-    seconds.look(until(nextMs), timed, nextMs >= (overMs ?? Infinity))
+    seconds.take(until(nextMs), timed, nextMs >= (overMs ?? Infinity))
   }
   seconds.end(until(endMs), lastMs)
   return told

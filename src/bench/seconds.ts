@@ -1,6 +1,6 @@
 /**
  * The series of a run: whole seconds of the window, then of the drain while replies still come. A
- * shorter rest joins the second before it, so that no rate is taken over a few milliseconds.
+ * shorter remainder joins the second before it, so that no rate is taken over a few milliseconds.
  */
 import { failureNames } from '../metrics/meter.ts'
 import type { Histogram } from '../metrics/histogram.ts'
@@ -9,7 +9,7 @@ import type { Interval } from '../report/result.ts'
 import { distribution } from '../report/summarize.ts'
 
 const secondMs = 1_000
-/** Timers are not exact: a second shorter than this counts as a rest. */
+/** Timers are not exact: only what is shorter than this counts as a remainder. */
 const wholeMs = 900
 
 /** Told of each second: to make its figures takes a while, and so does its distribution. */
@@ -63,7 +63,7 @@ export class Seconds {
    * @param goesOn it does until the window is over; else it may end at any moment
    * @param isOver nothing more is planned, whatever the time is
    */
-  look(now: Snapshot, goesOn: boolean, isOver = false): void {
+  take(now: Snapshot, goesOn: boolean, isOver = false): void {
     const elapsedMs = now.atMs - this.#startMs
     const last = this.#marks.at(-1)!
     const silent = !happened(last, now)
@@ -76,7 +76,8 @@ export class Seconds {
       return
     }
     this.#mark(now)
-    // Whether a shorter rest follows and joins it is not known before the next second is over.
+    // Only when the next second is over it is known whether a remainder follows that joins this
+    // one.
     const certain = goesOn && elapsedMs + wholeMs <= this.#durationMs
     // The last second may still turn out to be shorter.
     this.#tell(certain ? 1 : isOver ? 3 : 2)
@@ -112,7 +113,7 @@ export class Seconds {
   /** @param keep how many marks stay, because what follows the first of them is not certain yet */
   #tell(keep: number) {
     const marks = this.#marks
-    // A window may be shorter than a second; then the rest behind it joins it.
+    // A window may be shorter than a second; then the remainder after it joins it.
     if (marks.length > 2 && marks[1]!.atMs - marks[0]!.atMs < wholeMs) marks.splice(1, 1)
     while (marks.length > keep) {
       const [from, to] = [marks.shift()!, marks[0]!]

@@ -1,6 +1,6 @@
 /**
- * Takes a snapshot at the end of each stage of a load whose rate changes: for what no planned
- * instant is known of.
+ * Takes a snapshot at the end of each stage of a load whose rate changes, for figures that are
+ * counted by the clock.
  */
 import type { Stage } from '../load/stages.ts'
 import { since, takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'

@@ -6,7 +6,7 @@ import type { Server } from '../serve.ts'
 import { formatCount, formatSize, plural } from '../vocabulary/units.ts'
 import { datagramsText, isUdp } from './udp-text.ts'
 
-/** Of all of them together. */
+/** The sum over all servers. */
 export const totalOf = (servers: readonly Server[], name: keyof Counts): number =>
   servers.reduce((sum, server) => sum + server.counts()[name], 0)
 

@@ -66,7 +66,7 @@ function addLooks(ctl: Parent, client: Client) {
     })
   ctl
     .command('connections')
-    .description('who is connected')
+    .description('which clients are connected, and which wait')
     .option('--filter <text>', 'a part of the address of the peer')
     .option('--sort <column>', 'peer, openedAt, bytesIn, bytesOut, unsentBytes or idleMs')
     .option('--order <order>', 'asc or desc')
@@ -149,7 +149,7 @@ const pollMs = 250
 function addBench(ctl: Parent, client: Client) {
   ctl
     .command('bench')
-    .description('have the server load one of its own listeners')
+    .description('make the server send a load to one of its own listeners')
     .argument('[address]', 'which one (default: the first)', value(parseAddress))
     .option('--connections <n>', 'connections', value(parseCount))
     .option('--size <size>', 'bytes in a message', value(parseSize))

@@ -30,14 +30,15 @@ export const nobodyThere = ({ datagrams, bytes, errors, run, part }: RunResult):
   errors.refused >= (part?.connections ?? (run.options['connections'] as number))
 
 /**
- * A connection that failed did so however it was measured; all else needs a sound measurement. One
- * that owes an answer fails the verdict, unless an objective allows that loss.
+ * A connection that failed is a failure even if the measurement is not valid; the other reasons
+ * count only if it is. A connection that owes an answer fails the verdict, unless an objective
+ * allows it.
  */
 export function loadExit(result: RunResult, interrupted = false): number {
   if (nobodyThere(result)) return exitCodes.network
   const { unanswered: _, ...failures } = result.errors
   if (Object.values(failures).some(count => count > 0)) return exitCodes.failed
-  // What was wrong was so, however it was measured.
+  // Wrong bytes are wrong, even if the measurement is not valid.
   if ((result.corruption?.corruptedBytes ?? 0) > 0) return exitCodes.failed
   if (interrupted && result.messages.lost === 0) return exitCodes.interrupted
   if (!result.valid) return exitCodes.invalid

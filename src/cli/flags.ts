@@ -18,7 +18,7 @@ export const value =
     }
   }
 
-/** Of an option that may be given several times: its values, in that order. */
+/** Collects the values of an option that may be typed several times. */
 export const repeatable =
   <T>(parse: (text: string) => T) =>
   (text: string, before: readonly T[] = []): T[] => [...before, value(parse)(text)]

@@ -21,7 +21,7 @@ export function showLoad(run: LoadRun, about: LoadAbout): () => void {
   const look = () => {
     const now = run.snapshot()
     const waitMs = (about.startAtMs ?? 0) - Date.now()
-    // What is measured from is the start, not the end of connecting.
+    // The measurement begins with the start of sending, not when all is connected.
     if (beganMs !== undefined && waitMs > 0) beganMs = performance.now() + waitMs
     const elapsedMs = now.atMs - (beganMs ?? now.atMs)
     const over = run.stopping || elapsedMs >= about.warmupMs + about.durationMs

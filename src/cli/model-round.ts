@@ -115,9 +115,9 @@ async function underLoad(
   try {
     const startedMs = await untilFirst(run, signal)
     await warmUp(run, startedMs, warmQuietMs, signal)
-    const before = look(run, server)
+    const before = read(run, server)
     await sleep(durationMs, undefined, { signal })
-    const after = look(run, server)
+    const after = read(run, server)
     const loadMs = performance.now() - startedMs
     // The served clients leave now, and the waiting ones are served.
     run.stop('drain')
@@ -166,19 +166,19 @@ function slower(latency: Histogram, thanMs: number): number {
   return count
 }
 
-interface Look {
+interface Reading {
   snapshot: Snapshot
   serverCpuNs: number | undefined
   /** Of this process, in which the load is all that works. */
   loadCpuUs: number
 }
 
-function look(run: LoadRun, server: ServerProcess): Look {
+function read(run: LoadRun, server: ServerProcess): Reading {
   const { user, system } = process.cpuUsage()
   return { snapshot: run.snapshot(), serverCpuNs: server.cpuNs(), loadCpuUs: user + system }
 }
 
-function figures(before: Look, after: Look, total: Snapshot) {
+function figures(before: Reading, after: Reading, total: Snapshot) {
   const { messagesReceived: echoes, response, atMs } = since(before.snapshot, after.snapshot)
   const { p50, p99 } = distribution(response)
   const cpuKnown = before.serverCpuNs !== undefined && after.serverCpuNs !== undefined

@@ -60,5 +60,5 @@ function defaultOf(row: Row<unknown>): string {
 export const usualOf = ({ kind, default: usual, defaultText }: Row<unknown>): string =>
   defaultText ?? (isNothing(usual) ? '' : kind.format(usual).join())
 
-/** No limit, or nothing of it: help need not say that. */
+/** Defaults that mean no limit, or none: help need not say them. */
 const isNothing = (usual: unknown) => usual === undefined || usual === Infinity || usual === 0

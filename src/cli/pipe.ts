@@ -200,7 +200,7 @@ class Pipe {
   #afterSilence(): string {
     if (!this.#timedOut) return ''
     const silence = formatDuration(this.#timeoutMs)
-    return ` Nothing came for ${silence}, so FIN was said; \`--timeout\` says how long to wait.`
+    return ` Nothing came for ${silence}, so FIN was sent; \`--timeout\` says how long to wait.`
   }
 
   /** The status of the answer, if it was not shown already, and a hint about large bodies. */

@@ -11,7 +11,7 @@ import { saveAll } from './saving.ts'
 export function completeReport(bare: Command): void {
   bare
     .argument('<file>', 'a result or rounds that bench or flood wrote as JSON; - for stdin')
-    .option('-o, --output <file>', `write it there; the ending says how: ${endings}`)
+    .option('-o, --output <file>', `write to this file; its ending decides the format: ${endings}`)
     .action(async (file, { output }) => {
       // Checked before anything is read, so that a wrong name is reported at once.
       const format = output === undefined ? undefined : formatFor(output)

@@ -65,8 +65,9 @@ export function saveAll(outputs: readonly Output[], rescue?: () => string): void
 }
 
 /**
- * Replaces the file by a complete one, where that can be; else writes into it as it is: where it is
- * mounted, has several names, lies in a folder that is read-only, or is no file (a FIFO, a device).
+ * Replaces the file by a complete one. If that is not possible, it writes in place: into a file
+ * that is mounted or hard-linked, lies in a folder that is read-only, or is no file (a FIFO, a
+ * device).
  * @throws UserError if it cannot be written; then a file that was there is as it was
  */
 function save(path: string, text: string): void {
@@ -194,7 +195,7 @@ function statOf(path: string): Stats | undefined {
   return statSync(path, { throwIfNoEntry: false })
 }
 
-/** Where links point to, although there be nothing yet: they stay links. */
+/** The target of a link, even if it does not exist yet. Links stay links. */
 function targetOf(path: string): string {
   let name = resolve(path)
   // As many as the system follows; then it says ELOOP itself.

@@ -176,7 +176,7 @@ async function untilClosed(
       if (isIdle) return
       const clients = `${plural(totalOf(servers, 'open'), 'client')} may finish`
       const rest = servers.every(isUdp) ? 'what is on its way is answered' : clients
-      log.say('info', `stopping; ${rest}. Again to leave at once.`)
+      log.say('info', `stopping; ${rest}. A second signal ends it at once.`)
     }, quickMs)
   })
   // With --one-off the first server that leaves ends the others too.

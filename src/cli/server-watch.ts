@@ -2,7 +2,7 @@
 import { isPublic, type HostAddress } from '../vocabulary/address.ts'
 import type { Dashboard } from '../dashboard/index.ts'
 import type { Health } from '../dashboard/health.ts'
-import type { Look, Observer } from '../dashboard/observer.ts'
+import type { Observation, Observer } from '../dashboard/observer.ts'
 import type { Readiness } from '../dashboard/readiness.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { counterOf, servedCounters } from '../metrics/counters.ts'
@@ -74,7 +74,7 @@ export async function watch(servers: readonly Server[], options: WatchOptions): 
     async close() {
       observer.stop()
       // The last second counts too.
-      await observer.look()
+      await observer.observe()
       await dashboard?.close()
       await health?.close()
     },
@@ -148,15 +148,15 @@ const callingOf = ({ address }: Server, proxy: ServeOptions['proxy']): Calling =
 /** Logs what happened in each second, in as few lines as possible. */
 function writeEvents(observer: Observer, log: Log) {
   const storms = new Storms(log)
-  observer.onLook(look => {
+  observer.onObservation(observation => {
     for (const [index, { server }] of observer.listeners.entries())
-      writeCounts(look.grown[index]!, server.url, log)
-    if (log.writes('debug')) writeConnections(look, observer, storms)
+      writeCounts(observation.grown[index]!, server.url, log)
+    if (log.writes('debug')) writeConnections(observation, observer, storms)
     storms.endSecond()
   })
 }
 
-function writeCounts(grown: Look['grown'][number], listener: string, log: Log) {
+function writeCounts(grown: Observation['grown'][number], listener: string, log: Log) {
   for (const name of servedCounters) {
     const said = counterOf(name).said?.log
     if (said && grown[name] > 0) log.event(said[0], said[1], { listener, [said[2]]: grown[name] })
@@ -167,7 +167,7 @@ function writeCounts(grown: Look['grown'][number], listener: string, log: Log) {
   log.event('info', 'connections failed', { listener, ...classes })
 }
 
-function writeConnections({ changes, second }: Look, observer: Observer, storms: Storms) {
+function writeConnections({ changes, second }: Observation, observer: Observer, storms: Storms) {
   const about = (listener: number) => observer.listeners[listener]!.server.url
   for (const { id, listener, entry } of changes.opened)
     storms.event('debug', 'opened', { connection: id, listener: about(listener), ...whoIs(entry) })
@@ -181,7 +181,7 @@ function writeConnections({ changes, second }: Look, observer: Observer, storms:
 }
 
 /** The client; behind a proxy also the proxy's address. */
-const whoIs = ({ peer, realPeer }: Look['changes']['opened'][number]['entry']) =>
+const whoIs = ({ peer, realPeer }: Observation['changes']['opened'][number]['entry']) =>
   realPeer === '' ? { peer } : { peer: realPeer, via: peer }
 
 /** Prints its address, and warns of what others can reach. */

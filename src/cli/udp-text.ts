@@ -29,8 +29,8 @@ export const isUdp = ({ address }: Server): boolean => isDatagrams(address)
 /** Warnings for a server that other machines can reach. */
 export const risk = (server: Server): string =>
   isUdp(server)
-    ? 'a datagram with a forged source has its echo sent there, up to the rate of --udp-rate.'
-    : 'every client that does is echoed.'
+    ? 'the echo of a datagram goes to its source, even a forged one, up to the rate of --udp-rate.'
+    : 'it echoes every client.'
 
 /** A line for each rule that is lifted. */
 export function warnings(server: Server, { datagrams = {} }: ServeOptions): string[] {

@@ -32,12 +32,12 @@ export const watchOptions = {
   token: option(fileText('TOKEN'), {
     default: undefined,
     flag: 'dashboard-token-file',
-    help: 'requests must have the token in it ($YODEL_TOKEN)',
+    help: 'requests need the token that is in this file ($YODEL_TOKEN)',
   }),
   benchAnywhere: option(whether(), {
     default: false,
     flag: 'dashboard-bench-anywhere',
-    help: 'let its page load other addresses than its own',
+    help: 'benches from the page may load other addresses, too',
   }),
   metricsOpen: option(whether(), {
     default: false,

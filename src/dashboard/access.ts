@@ -31,7 +31,7 @@ export function checkToken(token: string): string {
   if (tokenPattern.test(token)) return token
   throw usageError(
     'The token of the dashboard has 16 to 128 letters, digits, and . _ ~ -.',
-    'Leave it out to have one made.',
+    'Without one the server makes one.',
   )
 }
 

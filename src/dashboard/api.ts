@@ -95,8 +95,9 @@ export interface Second {
 export interface Events {
   second: Second
   /**
-   * Lanes that began, were admitted or ended in that second: the same id replaces the old one,
-   * except its `activity`, which has the bytes of that second alone, to be added to the older ones.
+   * Lanes of clients that came, were admitted or left in that second. Each replaces the one with
+   * the same id, except for its `activity`: that has the bytes of this second alone, to be added to
+   * the others.
    */
   lanes: Lane[]
   /** Bytes of the other lanes in that second: to be added to their `activity`. */
@@ -106,7 +107,7 @@ export interface Events {
   bench: BenchRun
 }
 
-/** One client's life, for the timeline. At most 500 are kept, the newest. */
+/** The life of one client, for the timeline. At most 500 are kept, the newest. */
 export interface Lane {
   id: string
   /** Index of the listener. */

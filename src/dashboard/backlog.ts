@@ -18,7 +18,7 @@ export interface Waiting {
   peers: string[]
 }
 
-/** Bounds the work of one look: a line has 150 bytes. */
+/** Bounds the work of one reading: a line has 150 bytes. */
 const linesMax = 100_000
 const peersMax = 500
 /** The addresses are read again only after a multiple of the time that the last reading took. */

@@ -15,7 +15,7 @@ export interface Seen {
   id: string
   listener: number
   ledger: Ledger
-  /** As of the last look; the figures of open connections are read again on each request. */
+  /** As of the last scan; the figures of open connections are read again on each request. */
   entry: Entry
 }
 
@@ -36,8 +36,8 @@ export interface Changes {
 
 /** An engine may learn the client's address late; until then the connection is not shown. */
 const unnamedMaxMs = 1_500
-/** A client that is in no ledger after this many looks has left while it waited. */
-const givenUpLooks = 3
+/** A client that is in no ledger after this many scans has left while it waited. */
+const givenUpScans = 3
 
 export class Connections {
   readonly #listeners: readonly ListeningServer[]
@@ -49,9 +49,9 @@ export class Connections {
   /** By listener and peer. */
   readonly #waiting = new Map<string, WaitingClient>()
   /** Clients that have left the backlog, and should appear in a ledger soon. */
-  readonly #left = new Map<string, { client: WaitingClient; looks: number }>()
+  readonly #left = new Map<string, { client: WaitingClient; scans: number }>()
   #nextId = 1
-  /** Sorted and filtered lists, until the next look. */
+  /** Sorted and filtered lists, until the next scan. */
   readonly #lists = new Map<string, Client[]>()
 
   constructor(listeners: readonly ListeningServer[]) {
@@ -61,8 +61,8 @@ export class Connections {
     )
   }
 
-  /** Looks through all slots; what has changed since the last time. */
-  look(now: number): Changes {
+  /** Reads all slots. Returns what has changed since the last call. */
+  scan(now: number): Changes {
     this.#lists.clear()
     const changes: Changes = { opened: [], ended: [], gaveUp: [] }
     for (const { listener, ledger, slots } of this.#tables) {
@@ -94,7 +94,7 @@ export class Connections {
       }
     }
     for (const [key, left] of this.#left) {
-      if (++left.looks < givenUpLooks) continue
+      if (++left.scans < givenUpScans) continue
       this.#left.delete(key)
       changes.gaveUp.push(left.client)
     }
@@ -128,7 +128,7 @@ export class Connections {
     for (const [key, client] of this.#waiting) {
       if (client.listener !== listener || keys.has(key)) continue
       this.#waiting.delete(key)
-      this.#left.set(key, { client, looks: 0 })
+      this.#left.set(key, { client, scans: 0 })
     }
     const came: WaitingClient[] = []
     for (const peer of peers) {
@@ -163,7 +163,7 @@ export class Connections {
     return { total, matched: matched.length, rows }
   }
 
-  /** Makes only the rows on the screen: there may be ten thousand others, every second. */
+  /** Clients that match, sorted. Rows are made only of those on the screen: there may be 10,000. */
   #list({ sort = 'openedAt', order = 'asc', filter = '' }: ConnectionQuery): Client[] {
     const key = `${sort} ${order} ${filter}`
     const before = this.#lists.get(key)

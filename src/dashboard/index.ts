@@ -77,7 +77,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     readiness.setDraining()
     options.onDrain()
   }
-  const stopListening = observer.onLook(({ second, lanes, activity }) => {
+  const stopListening = observer.onObservation(({ second, lanes, activity }) => {
     watchers.send('second', second)
     if (lanes.length > 0) watchers.send('lanes', lanes)
     if (activity.length > 0) watchers.send('activity', activity)

@@ -97,7 +97,7 @@ export class MetricsPage {
     text.add(
       'counter',
       'yodel_connections_unlisted_total',
-      'Connections served that found no place in the list.',
+      'Connections that are served, but for which the list has no room.',
       threads.map(({ ledger, labels }) => [labels, ledger.unlisted]),
     )
     const delays = threads.flatMap(({ ledger: { loopDelay }, labels }) =>

@@ -9,9 +9,9 @@ import { Timeline } from './timeline.ts'
 /** A quarter of an hour. */
 const historySeconds = 900
 
-export interface Look {
+export interface Observation {
   second: Second
-  /** Lanes of the timeline (one for each client) that began, were served, or ended. */
+  /** Lanes of the timeline (one for each client) whose client came, was admitted, or left. */
   lanes: Lane[]
   activity: LaneActivity[]
   changes: Changes
@@ -27,14 +27,14 @@ export class Observer {
   /** For each listener: clients in the backlog, null where that is not known. */
   #waiting: (number | null)[]
   #counts: Counts[]
-  readonly #listening = new Set<(look: Look) => void>()
+  readonly #listening = new Set<(observation: Observation) => void>()
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
   /** For each listener; empty if no subscriber wants it. */
   readonly #backlogs: Backlog[]
 
-  /** @param seesBacklog look also for clients in the backlog, which costs more */
+  /** @param seesBacklog whether to find clients in the backlog, too, which costs more */
   constructor(listeners: readonly ListeningServer[], { seesBacklog = true } = {}) {
     this.listeners = listeners
     this.#backlogs = seesBacklog ? listeners.map(({ server }) => new Backlog(server.address)) : []
@@ -57,14 +57,15 @@ export class Observer {
     return inBacklog == null ? null : inBacklog + this.#counts[listener]!.waiting
   }
 
-  onLook(listen: (look: Look) => void): () => void {
+  onObservation(listen: (observation: Observation) => void): () => void {
     this.#listening.add(listen)
     return () => this.#listening.delete(listen)
   }
 
   start(): void {
     if (this.#stopped) return
-    // At full seconds: the serving threads look a moment before (see client-ledger.ts).
+    // At full seconds: the serving threads update their ledgers a moment before (see
+    // client-ledger.ts).
     this.#timer = setTimeout(() => void this.#tick(), 1000 - (Date.now() % 1000))
   }
 
@@ -74,24 +75,24 @@ export class Observer {
   }
 
   async #tick() {
-    await this.look()
+    await this.observe()
     this.start()
   }
 
-  /** Reads what has happened since the last look. */
-  async look(): Promise<void> {
+  /** Reads what has happened since the last time. */
+  async observe(): Promise<void> {
     const before = this.#counts
     this.#counts = this.listeners.map(({ server }) => server.counts())
-    await this.#lookAtBacklogs()
+    await this.#readBacklogs()
     const at = Date.now()
-    const changes = this.connections.look(at)
-    const { lanes, activity } = this.#timeline.look(changes, at)
+    const changes = this.connections.scan(at)
+    const { lanes, activity } = this.#timeline.update(changes, at)
     const second = this.#second(at, before)
     this.#history.push(second)
     if (this.#history.length > historySeconds) this.#history.shift()
     const grown = this.#counts.map((now, index) => difference(before[index]!, now))
-    const look = { second, lanes, activity, changes, grown }
-    for (const listen of this.#listening) listen(look)
+    const observation = { second, lanes, activity, changes, grown }
+    for (const listen of this.#listening) listen(observation)
   }
 
   #second(at: number, before: readonly Counts[]): Second {
@@ -113,8 +114,8 @@ export class Observer {
     }
   }
 
-  /** Looks only at listeners at their limit: at the others no client waits. */
-  async #lookAtBacklogs() {
+  /** Reads only the backlogs of listeners at their limit: at the others no client waits. */
+  async #readBacklogs() {
     for (const [index, backlog] of this.#backlogs.entries()) {
       const { server, concurrency } = this.listeners[index]!
       // Each thread has its share of the clients, and one may be full before the others.

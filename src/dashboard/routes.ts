@@ -39,8 +39,8 @@ type Rows = [key: string, route: Route][]
 
 const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows => [
   ['GET /api/server', () => ({ body: info() })],
-  ['GET /api/history', oncePerLook(observer, () => observer.history)],
-  ['GET /api/timeline', oncePerLook(observer, () => observer.lanes)],
+  ['GET /api/history', oncePerObservation(observer, () => observer.history)],
+  ['GET /api/timeline', oncePerObservation(observer, () => observer.lanes)],
   [
     'GET /api/events',
     ({ request, response }) => {
@@ -59,7 +59,7 @@ const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows =>
 ]
 
 /** The text may have megabytes: requests within the same second share it. */
-function oncePerLook(observer: Observer, make: () => unknown): Route {
+function oncePerObservation(observer: Observer, make: () => unknown): Route {
   let body: Buffer | undefined
   let of: unknown
   return () => {

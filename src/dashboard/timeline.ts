@@ -16,7 +16,7 @@ interface Kept {
 export class Timeline {
   /** By id, oldest first. */
   readonly #kept = new Map<string, Kept>()
-  /** Those that have changed since the last look. */
+  /** Lanes that have changed since the last update, apart from their activity. */
   readonly #changed = new Set<Lane>()
 
   get lanes(): Lane[] {
@@ -38,10 +38,10 @@ export class Timeline {
   }
 
   /**
-   * Records what happened since the last look. Returns the lanes that began, were admitted or
-   * ended, each with its activity since the last look, and the activity of the other lanes.
+   * Records what happened since the last update. Returns the lanes of clients that came, were
+   * admitted or left, each with its activity since then, and the activity of the other lanes.
    */
-  look({ opened, ended, gaveUp }: Changes, now: number) {
+  update({ opened, ended, gaveUp }: Changes, now: number) {
     // More new lanes than are kept: the oldest of them would be dropped at once.
     for (const seen of opened.slice(-lanesMax)) this.#serve(seen)
     for (const { id, entry } of ended) this.#end(id, entry.closedAt)
@@ -60,7 +60,7 @@ export class Timeline {
       kept.moved = moved
       if (lane.until !== null) kept.seen = undefined
       if (bytes <= 0) continue
-      // A look comes at the end of the second that it describes.
+      // An update comes at the end of the second that it describes.
       const end = lane.until ?? now
       const second = Math.max(0, Math.ceil((end - lane.servedFrom!) / 1e3) - 1)
       record(lane, second, bytes)

@@ -6,7 +6,7 @@ import { PerformanceObserver } from 'node:perf_hooks'
 import type { Stalls, ThreadEffort } from '../load/stalls.ts'
 import { threadTimes, type ThreadTimes } from '../load/thread-times.ts'
 
-interface Look {
+interface Reading {
   atNs: number
   times: ThreadTimes | undefined
   idleNs: number
@@ -24,8 +24,8 @@ export class Effort {
   readonly #traffic: Sending
   #idleNs = 0
   /** At the end of the warm-up, and when sending was over. */
-  #first: Look | undefined
-  #last: Look | undefined
+  #first: Reading | undefined
+  #last: Reading | undefined
   readonly #collections = { count: 0, totalNs: 0 }
   readonly #observer = new PerformanceObserver(list => this.#collected(list.getEntries()))
 
@@ -42,14 +42,14 @@ export class Effort {
   update(now: number): void {
     const { over, measureFromNs, stalls } = this.#traffic
     const times = threadTimes()
-    stalls.look(now, times)
+    stalls.note(now, times)
     if (now < measureFromNs || (over && this.#last)) return
-    const look = { atNs: now, times, idleNs: this.#idleNs }
+    const reading = { atNs: now, times, idleNs: this.#idleNs }
     if (!this.#first) {
-      this.#first = look
+      this.#first = reading
       this.#observer.observe({ entryTypes: ['gc'] })
     }
-    if (over && look !== this.#first) this.#last = look
+    if (over && reading !== this.#first) this.#last = reading
   }
 
   #collected(entries: readonly { duration: number }[]): void {
@@ -65,7 +65,7 @@ export class Effort {
     this.#observer.disconnect()
     const { stalls, isPlanned } = this.#traffic
     const [onCpuShare, queuedShare, idleShare] = this.#shares()
-    // Where all is planned, what is not waiting by the clock is work: in the queue for one, too.
+    // If all that is sent is planned, all time but waiting counts as work, also that in the queue.
     const used = onCpuShare === null ? null : onCpuShare + (isPlanned ? queuedShare! : 0)
     return {
       busyShare: used === null ? null : within(used - idleShare),

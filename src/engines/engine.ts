@@ -17,7 +17,7 @@ export interface Engine {
   readonly name: EngineName
   /** Memory limits of its threads, mainly for young objects of JavaScript. */
   readonly resourceLimits?: ResourceLimits | undefined
-  /** Connections of a load lie in tables, one for each thread, of as many as there may be files. */
+  /** Each thread has a table for its connections, as large as the limit of descriptors. */
   readonly tabled?: boolean | undefined
   /** Why it cannot do this task on this machine, as a sentence, although the tables say it can. */
   refuses(task: Task): string | undefined

@@ -57,7 +57,7 @@ const meanings: Record<string, [cause: string, hint: string]> = {
   ENAMETOOLONG: ['the path is too long for a socket', 'Choose a shorter one.'],
 }
 
-/** Hints where a port would not help. */
+/** Hints for addresses that have no port. */
 const unixHints: Record<string, string> = {
   EADDRINUSE: 'Stop that program or choose another path.',
   ECONNREFUSED: 'Start a server with `yodel serve`; the path may be that of a dead one, or a file.',
@@ -114,9 +114,9 @@ export function reasonOf(error: Error): string | undefined {
   return code === '' || code.startsWith('ERR_') ? error.message : undefined
 }
 
-/** The same; for an error without a class of its own at least its name. */
+/** The same, but for an error of the class `other` at least its name. */
 export function reasonWhy(error: unknown): string | undefined {
-  // A sentence for users: here it stands in another one.
+  // The message is a sentence; here it becomes a part of another one.
   if (error instanceof UserError) return error.message.replace(/\.$/, '')
   const reason = error instanceof Error ? reasonOf(error) : undefined
   if (reason !== undefined || failureName(error) !== 'other') return reason

@@ -1,5 +1,5 @@
 /**
- * Has the memory of chunks that went through given back early. Node reads each chunk into new
+ * Frees the memory of chunks early, once they have gone through. Node reads each chunk into new
  * memory, which is garbage as soon as the chunk has left. V8 up to 12 (Node 22) collected it at
  * 32 MiB; V8 13 (Node 24) and later let twice as much gather, so that a thread through which
  * megabytes flow takes 40 MB more than it needs. To collect more often costs no more than it saves:

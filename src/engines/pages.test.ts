@@ -152,7 +152,7 @@ const parts: Record<string, { page: string; text: () => string }> = {
     text: () => table(['of', 'metric', 'prefix'], objectiveRows()),
   },
   'options of each command': { page: 'docs/options.md', text: () => optionPages(table) },
-  'cases of a generator in trouble': {
+  'cases of a generator that was held up': {
     page: 'docs/validity.md',
     text: () => table(['case', 'marked', 'verdict, exit code', 'said'], validityRows()),
   },

@@ -28,7 +28,9 @@ export class Arrivals {
     this.#source = source
   }
 
-  /** @param message where messages have bounds: what is known of this one, which is whole */
+  /**
+   * @param message what is known of the message, on a transport with messages; `data` is all of it
+   */
   push(data: Uint8Array, message?: Message): void {
     this.#queue.push({ data, at: performance.now(), message })
     this.#heldBytes += data.length + chunkBytes
@@ -53,8 +55,8 @@ export class Arrivals {
 
   /**
    * What waits, and what comes, until the end or an interruption. One reader at a time. To be
-   * called before its chain begins: a fault that hangs may be interrupted before it has asked for
-   * a chunk.
+   * called before the chain of that reader begins: a fault that hangs may be interrupted before it
+   * has asked for a chunk.
    */
   read(): AsyncIterable<Chunk> {
     this.#interrupted = false

@@ -1,10 +1,10 @@
 /**
  * The faults of one connection, one after the other, and their waits.
  *
- * A transport with messages uses it as that of bytes does (node/core/faulty-echo.ts): it pushes
- * each message whole, with what is known of it, and sends what comes out; `more` says that the
- * message goes on. WebSocket makes a frame of each chunk, with FIN (RFC 6455 section 5.2) unless
- * `more`; of datagrams each chunk is a whole one.
+ * A transport with messages uses it like one with bytes (node/core/faulty-echo.ts). It pushes each
+ * message whole, with what is known of it, and sends the chunks that come out. `more` says that
+ * another chunk of the same message follows. WebSocket makes a frame of each chunk, with FIN (RFC
+ * 6455 section 5.2) unless `more` is set. With udp each chunk is a whole datagram.
  *
  *     const arrivals = new Arrivals(socket)            // paused at 1 MiB
  *     const chain = new Chain(faults, { carries: 'messages', ... , onHit: recordHits(meter) })
@@ -102,7 +102,7 @@ export class Chain {
     for (const wait of this.#waits) if (wait.at === Infinity) this.#settle(wait)
   }
 
-  /** The connection has ended, and so does every wait for it. */
+  /** The connection has ended: every wait ends. */
   cancel(): void {
     this.#gone = true
     for (const wait of this.#waits) this.#settle(wait)
@@ -112,17 +112,17 @@ export class Chain {
     return new Promise((resolve, reject) => {
       const wait: Wait = { at, timer: undefined, resolve, reject }
       this.#waits.add(wait)
-      this.#look(wait)
+      this.#check(wait)
     })
   }
 
   /** Timers may fire a little early, and have a longest time. */
-  #look(wait: Wait) {
+  #check(wait: Wait) {
     const leftMs = wait.at - performance.now()
     const over = this.#gone || this.#released || (this.#leaving && wait.at === Infinity)
     if (over || leftMs <= 0) this.#settle(wait)
     else if (leftMs !== Infinity)
-      wait.timer = setTimeout(() => this.#look(wait), Math.min(Math.ceil(leftMs), timerMaxMs))
+      wait.timer = setTimeout(() => this.#check(wait), Math.min(Math.ceil(leftMs), timerMaxMs))
   }
 
   #settle(wait: Wait) {

@@ -9,7 +9,7 @@ export interface Chunk {
    * which it was due to leave, so that the next fault counts from there.
    */
   at: number
-  /** Where messages have bounds: which one this belongs to. All its chunks have the same object. */
+  /** On a transport with messages: the message, of which all chunks have the same object. */
   message?: Message | undefined
   /** The message goes on in the next chunk; undefined: this chunk ends it. */
   more?: boolean | undefined
@@ -35,7 +35,7 @@ export interface Hit {
   message?: number
   /** Which bit of the byte was flipped: 0 is the lowest. */
   bit?: number
-  /** How long it lasts, or after how long it came. */
+  /** Milliseconds: how long a delay lasts, or after how long a reset came. */
   ms?: number
 }
 
@@ -52,8 +52,9 @@ export interface Tools {
   /** What a chunk is: a datagram is never cut. */
   readonly carries: Carries
   /**
-   * Waits until then, or until the faults are changed. With Infinity also until the server leaves.
-   * Throws ConnectionEnded when the connection has ended, so that no wait outlives its connection.
+   * Waits until an instant, or until the faults are changed. With Infinity also until the server
+   * leaves. Throws ConnectionEnded when the connection has ended, so that no wait outlives its
+   * connection.
    */
   readonly sleepUntil: (at: number) => Promise<void>
   /** From 0 to below 1; the same sequence for the same seed, connection and place. */
@@ -81,13 +82,13 @@ export interface FaultDefinition<Spec extends { kind: string }> {
   readonly kind: Spec['kind']
   /** What it does, for a list of kinds. */
   readonly meaning: string
-  /** What a form offers behind the `=`; '' where the kind alone says enough. */
+  /** What a form offers behind the `=`; '' if the kind is enough. */
   readonly sample: string
   /** Ends a sentence that begins with `Write for example`. */
   readonly example: string
-  /** Where it makes sense. */
+  /** On which transports it makes sense. */
   readonly carries: readonly Carries[]
-  /** What stands after `=`; the kind alone is parsed as '' where that means something. */
+  /** Reads what stands after `=`: '' for the kind alone, if that has a meaning. */
   parse(text: string): Spec
   /** The inverse of parse; '' for the kind alone. */
   format(spec: Spec): string
@@ -96,10 +97,10 @@ export interface FaultDefinition<Spec extends { kind: string }> {
   create(spec: Spec, tools: Tools): Fault
 }
 
-/** On any connection. */
+/** Transports with connections. */
 export const connections: readonly Carries[] = ['bytes', 'messages']
 export const everywhere: readonly Carries[] = [...connections, 'datagrams']
-/** Where messages have bounds. */
+/** Transports with messages. */
 export const messages: readonly Carries[] = ['messages', 'datagrams']
 
 /** A part of a chunk: a message ends with its last one. */

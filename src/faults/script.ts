@@ -52,13 +52,13 @@ function inStep(index: number, error: unknown): unknown {
   return usageError(`Step ${index + 1} of the fault script: ${error.message}`, error.hint)
 }
 
-/** When the last turn of a step until then began; undefined if there was none. */
+/** When a step last began, at an instant or before it; undefined if it has not begun. */
 function beginOf({ atMs, everyMs }: FaultStep, nowMs: number): number | undefined {
   if (nowMs < atMs) return undefined
   return everyMs === undefined ? atMs : atMs + Math.floor((nowMs - atMs) / everyMs) * everyMs
 }
 
-/** The step in force then; undefined: what the server was started with. */
+/** The step in force at an instant; undefined: what the server was started with. */
 export function stepAt(script: FaultScript, nowMs: number): FaultStep | undefined {
   let latest = -1
   let found: FaultStep | undefined

@@ -3,10 +3,10 @@ import { createPacer, curveOf, firstFrom, type Arrivals, type Pace } from './pac
 import { ownBefore, sizeOf, whole, type Part } from './part.ts'
 
 export interface Counted {
-  /** When the first is due, and the first that is not sent any more: nanoseconds in the plan. */
+  /** When the first message is due, and the first one behind the count: nanoseconds in the plan. */
   fromNs: number
   untilNs: number
-  /** How many of them belong to a part. */
+  /** How many of the messages belong to a part. */
   readonly of: (part: Part) => number
 }
 
@@ -41,7 +41,7 @@ function evenlyCounted(pace: Pace, warmupNs: number, count: number): Counted {
 /** The end is looked for within this many standard deviations of the mean, then further away. */
 const spreadFirst = 8
 
-/** Where the plan is at its count is known only by a look at each connection's messages. */
+/** When the count is reached is known only from the messages of each connection. */
 function poissonCounted(pace: Pace, warmupNs: number, count: number): Counted {
   const { connections } = pace
   const { afterNs } = curveOf(pace)

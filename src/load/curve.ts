@@ -1,10 +1,10 @@
 /** How many messages are due until an instant: the integral of the rate, and its inverse. */
 
-/** Instants are nanoseconds after the start. Neither is a sum, so neither drifts. */
+/** Instants are nanoseconds after the start. They are not sums of gaps, so they do not drift. */
 export interface Curve {
   /** When the message with this number is due, counted from 0. */
   readonly atNs: (count: number) => number
-  /** How many are due until then, with the part of the next one. */
+  /** How many are due until an instant; a fraction, if the next one is due in part. */
   readonly until: (ns: number) => number
   /** When `count` more are due than at that instant. */
   readonly afterNs: (ns: number, count: number) => number

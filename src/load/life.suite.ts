@@ -1,4 +1,6 @@
-/** A life on a made clock: no sockets, no timers, and a server that is a function. */
+/**
+ * The life of a load on a simulated clock: no sockets, no timers, and a server that is a function.
+ */
 import { counter, Meter, type CounterName } from '../metrics/meter.ts'
 import type { DatagramStream } from './datagram-stream.ts'
 import { DatagramTraffic } from './datagram-traffic.ts'
@@ -50,9 +52,9 @@ export const afterMs =
   () =>
     delayMs
 
-/** What one engine does with a message: takes it from the stream, and gives back its echo. */
+/** What an engine does with messages: lets the stream issue them, and gives it their echoes. */
 interface Wire<S> {
-  /** What the stream sends next; undefined if nothing may go out. */
+  /** The next message of the stream; undefined if none may go out. */
   take(stream: S, now: number): Buffer | undefined
   arrived(stream: S, data: Buffer, now: number): void
   /** Whether its connection closes now. */
@@ -198,8 +200,8 @@ export interface Lived {
   endedMs: number
   log: readonly string[]
   times: (what: string) => number
-  /** When it was looked at how busy the thread is. */
-  looksMs: number[]
+  /** When it was measured how busy the thread is. */
+  measuredMs: number[]
   counts: (...names: CounterName[]) => number[]
 }
 
@@ -219,9 +221,9 @@ export function live<S extends Streaming>(
   const meter = new Meter()
   const flow = make({ ...plan, ...wanted }, meter)
   const mover = new MadeMover(flow, wire, server)
-  const looksMs: number[] = []
-  const onLook = (now: number) => void looksMs.push(now / ms)
-  const life = new Life(flow, mover, { tickMs, short, onLook })
+  const measuredMs: number[] = []
+  const measure = (now: number) => void measuredMs.push(now / ms)
+  const life = new Life(flow, mover, { tickMs, short, measure })
   prepare?.(mover, flow)
   const [early, later] = [happens.filter(([at]) => at < 0), happens.filter(([at]) => at >= 0)]
   for (const [, what] of early) what(life, mover)
@@ -247,7 +249,7 @@ export function live<S extends Streaming>(
     endedMs: mover.now / ms,
     log: mover.log,
     times: what => mover.times(what),
-    looksMs,
+    measuredMs,
     counts: (...names) => names.map(name => meter.counters[counter[name]]!),
   }
 }

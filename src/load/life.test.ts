@@ -32,7 +32,7 @@ const allBut =
     n === silent ? undefined : 1
 
 test('a closed loop sends until its time is up, and ends with the last echo', () => {
-  const { endedMs, times, counts, looksMs } = live(
+  const { endedMs, times, counts, measuredMs } = live(
     streams,
     { connections: 2, durationMs: 250 },
     { server: afterMs(40) },
@@ -42,7 +42,7 @@ test('a closed loop sends until its time is up, and ends with the last echo', ()
   assert.equal(endedMs, 280)
   assert.deepEqual(counts('messagesPlanned', 'messagesReceived', 'unanswered'), [14, 14, 0])
   // At each tick, when nothing more is planned, and at the end.
-  assert.deepEqual(looksMs, [100, 200, 250, 280])
+  assert.deepEqual(measuredMs, [100, 200, 250, 280])
 })
 
 test('an open loop sends at the planned instants', () => {
@@ -163,7 +163,7 @@ test('what the system does not say at once is asked again, for 250 ms at most', 
   assert.equal(later.endedMs, 270)
 })
 
-/** Those that are due every 30 ms, of which each takes 100 ms. */
+/** Short connections that are due every 30 ms, each of which takes 100 ms. */
 class MadeChurn implements ShortConnections {
   nextNs = 0
   begunMs: number[] = []

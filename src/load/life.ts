@@ -31,8 +31,11 @@ interface LifeOptions {
   /** How often to look for timeouts, and to do what needs no exact time. */
   tickMs: number
   short?: ShortConnections | undefined
-  /** Called at each tick, at the beginning of the drain, and at the end. */
-  onLook: (now: number) => void
+  /**
+   * Measures what the thread has of its processor: at each tick, and when the drain begins and
+   * ends.
+   */
+  measure: (now: number) => void
 }
 
 export class Life<S extends Planned> {
@@ -42,7 +45,7 @@ export class Life<S extends Planned> {
   readonly #flow: Flow<S>
   readonly #mover: Mover<S>
   readonly #short: ShortConnections | undefined
-  readonly #onLook: (now: number) => void
+  readonly #measure: (now: number) => void
   readonly #everyNs: number
   #windsDown = false
   /** When the drain is over. */
@@ -53,11 +56,11 @@ export class Life<S extends Planned> {
   /** The last tick was late, so it only left time to read. */
   #hasWaited = false
 
-  constructor(flow: Flow<S>, mover: Mover<S>, { tickMs, short, onLook }: LifeOptions) {
+  constructor(flow: Flow<S>, mover: Mover<S>, { tickMs, short, measure }: LifeOptions) {
     this.#flow = flow
     this.#mover = mover
     this.#short = short
-    this.#onLook = onLook
+    this.#measure = measure
     this.#everyNs = tickMs * 1e6
   }
 
@@ -99,7 +102,7 @@ export class Life<S extends Planned> {
 
   #tick(now: number): void {
     const [flow, mover] = [this.#flow, this.#mover]
-    this.#onLook(now)
+    this.#measure(now)
     mover.countSent?.()
     if (this.#readsFirst(now)) return
     flow.tick(now, mover)
@@ -125,7 +128,7 @@ export class Life<S extends Planned> {
   #windDown(now: number): void {
     const [flow, mover] = [this.#flow, this.#mover]
     this.#windsDown = true
-    this.#onLook(now)
+    this.#measure(now)
     this.#abandonNs = Math.min(this.#abandonNs, now + flow.task.drainMs * 1e6)
     // What the system has accepted by now counts as sent within the window: it hardly was later.
     mover.countSent?.(flow.plannedUntilNs - 1)
@@ -169,6 +172,6 @@ export class Life<S extends Planned> {
     this.ended = true
     this.#flow.die(now)
     this.#flow.close?.(now)
-    this.#onLook(now)
+    this.#measure(now)
   }
 }

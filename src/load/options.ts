@@ -22,7 +22,7 @@ import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
 import { parseStages } from './stages.ts'
 import { parseThinkTime } from './thinking.ts'
 
-/** As a comparison shows a value; JSON has null where it is Infinity. */
+/** How a comparison shows the value of an option. Infinity is null in JSON. */
 const shown =
   (show: (value: number) => string = String, none = 'none') =>
   (value: unknown): string => {
@@ -90,11 +90,11 @@ export const loadOptions = {
     help: 'stop after this long',
     condition: { name: 'duration', show: shown(formatDuration, 'no limit') },
   }),
-  /** How long to wait at the end for what is still under way. */
+  /** How long to wait at the end for what is not back yet. */
   drainMs: option(duration(), {
     default: 5_000,
     flag: 'drain',
-    help: 'wait at the end for what is under way',
+    help: 'wait at the end for what is not back yet',
   }),
   /** A connection that is not made, or a message unanswered, for this long is a failure. */
   timeoutMs: option(duration({ zero: false }), {
@@ -223,14 +223,14 @@ export const benchOptions = {
       reason: name => `There are no idle connections on ${name}, as there are no connections.`,
     },
   }),
-  /** One machine's part of the load, `2/5`: its connections, and its share of what they share. */
+  /** One machine's part of the load, `2/5`: its connections, and their share of rate and count. */
   slice: option(textFor('<n/of>', parseSlice), {
     default: undefined,
     flag: 'slice',
-    help: "send one machine's part of the load, 2/5: `yodel merge` adds them",
+    help: "send one machine's part of the load, 2/5; `yodel merge` adds the parts",
     condition: { name: 'slice', show: shown(String, 'the whole') },
   }),
-  /** When sending begins, with the warm-up; once connected it waits. */
+  /** The instant at which sending begins, with the warm-up. Connections are opened before it. */
   startAt: option(textFor('<instant>', parseInstant), {
     default: undefined,
     flag: 'start-at',
@@ -243,7 +243,7 @@ export const benchOptions = {
   countCorruption: option(whether(), {
     default: false,
     flag: 'count-corruption',
-    help: 'count corrupt bytes while the stream stays in step, and go on',
+    help: 'count corrupt bytes and go on, while the stream stays in step',
     condition: { name: 'corruption', show: value => (value === true ? 'counted' : 'not counted') },
     where: {
       transports: connected,
@@ -260,18 +260,18 @@ export const benchOptions = {
 
 /** Of the search for the highest rate. */
 export const searchOptions = {
-  /** What has to hold, for example `p99<5ms`. Those of `expect` have to hold besides. */
+  /** What has to hold, for example `p99<5ms`. The objectives of `expect` have to hold, too. */
   objective: option(text('<objective>'), {
     default: undefined,
     flag: 'find-max',
     help: "find the highest rate at which it holds: 'p99<5ms'",
   }),
-  /** The found rate is at most by this fraction below one that did not hold. */
+  /** How close to each other the rate that is found and a rate that failed are: a fraction. */
   precision: option(
     percent(value =>
       value >= 0.01 && value <= 1 ? undefined : 'must be from 0.01 to 1: from 1% to 100%.',
     ),
-    { default: 0.05, flag: 'precision', help: 'of --find-max', defaultText: '5%' },
+    { default: 0.05, flag: 'precision', help: 'how exact --find-max is', defaultText: '5%' },
   ),
 }
 

@@ -40,13 +40,13 @@ const none: Omit<Outage, 'beginNs'> = {
   firstEchoNs: 0,
 }
 
-/** No outage: what came was wrong, or this machine is at fault, or the run is over. */
+/** Failures after which a connection is not opened again: wrong bytes, or a fault of this side. */
 const final = new Set<FailureName>(['wrongBytes', 'protocol', 'noDescriptors', 'unanswered'])
-/** The most breaks that are kept one by one; older ones are kept as rows. */
+/** The most outages that are kept one by one; older ones are joined to this many. */
 const keptMax = 8_192
 const keptRowsMax = 1_024
 
-/** Those of one thread. */
+/** The outages of one thread. */
 export class Outages {
   readonly #meter: Meter
   readonly #underWay = new Set<Outage>()
@@ -57,7 +57,8 @@ export class Outages {
   }
 
   /**
-   * A connection has broken: during an outage, once more. Undefined if it is not opened again.
+   * A connection has broken. Returns its outage; undefined if it is not opened again.
+   * @param during the outage, if it broke once more before its first echo
    * @param reason the counter of why
    */
   broken(reason: number, during?: Outage): Outage | undefined {
@@ -95,13 +96,13 @@ export class Outages {
     if (this.#ended.length >= keptMax) this.#ended = atMost(keptRowsMax, overlapping(this.#ended))
   }
 
-  /** All of them, in nanoseconds from an instant on. */
+  /** All of them, in nanoseconds after an instant. */
   since(fromNs: number): Outage[] {
     return [...this.#ended, ...this.#underWay].map(outage => shifted(outage, -fromNs))
   }
 }
 
-/** How many dials have led to no echo; the last one may still. */
+/** How many dials have led to no echo, the current one left out. */
 export const triesOf = ({ breaks, failedDials }: Outage): number =>
   sumOf(breaks) + sumOf(failedDials) - 1
 
@@ -127,7 +128,7 @@ export function overlapping(outages: readonly Outage[]): Outage[] {
   return groups.map(group => joined(group, mostAtOnce(group)))
 }
 
-/** Where there are too many, those with the least time between them become one. */
+/** If there are too many rows, those with the least time between them are joined. */
 export function atMost(most: number, rows: readonly Outage[]): Outage[] {
   if (rows.length <= most) return [...rows]
   const gapBefore = (at: number) => rows[at]!.beginNs - rows[at - 1]!.endNs
@@ -141,7 +142,7 @@ export function atMost(most: number, rows: readonly Outage[]): Outage[] {
   return groups.map(group => joined(group, Math.max(...group.map(each => each.connections))))
 }
 
-/** One that has ended when another begins is not out at the same time. */
+/** The most at the same time. An outage that ends when another begins does not overlap it. */
 function mostAtOnce(outages: readonly Outage[]): number {
   const changes = outages.flatMap(({ beginNs, endNs, connections }) => [
     { atNs: beginNs, by: connections },

@@ -9,32 +9,34 @@ export const arrivalNames = ['even', 'poisson'] as const
 export type Arrivals = (typeof arrivalNames)[number]
 
 /**
- * The plan of a part of all connections, by their places in it. The instants, in nanoseconds after
- * the start, are those that these connections have in the whole plan, however it is divided. Each
- * message has its connection: one that is stuck does not hold up the others, and its own messages
- * wait for it, as a user behind that connection would.
+ * The plan of a part of all connections, which are numbered by their place in the part. The
+ * instants, in nanoseconds after the start, are those that these connections have in the whole
+ * plan, however it is divided. Each message belongs to a connection. So if a connection is stuck,
+ * its messages wait, as a user of it would; the other connections go on.
  */
 export interface Pacer {
-  /** When the next message of all is due. */
+  /** When the next message of any connection is due. */
   readonly nextNs: number
-  /** Takes that message: the connection to which it belongs. */
+  /** Takes that message out of the plan; returns its connection. */
   take(): number
   /**
    * When message `n` (from 0) of a connection is planned.
-   * @param previousNs the same of its message n - 1; 0 for the first
+   * @param previousNs when its message n - 1 is planned; 0 for the first
    */
   plannedNs(connection: number, n: number, previousNs: number): number
   /**
-   * Takes all that are due before an instant, `most` of them at most, without a look at each: what
-   * that costs does not grow with their number.
-   * @param onTaken called for each connection, with how many of its messages that were
+   * Takes the messages that are due before an instant, but not more than `most`. The cost does not
+   * grow with their number.
+   * @param onTaken called for each connection with the number of its messages
    */
   takeMany(
     beforeNs: number,
     most: number,
     onTaken: (connection: number, count: number) => void,
   ): void
-  /** Which message of a connection is its first from an instant on; at least `n`, at most `end`. */
+  /**
+   * The first message of a connection that is due at an instant or later; between `n` and `end`.
+   */
   skip(connection: number, from: Place, end: number, untilNs: number): Place
 }
 
@@ -47,7 +49,7 @@ export interface Place {
 /** Of the whole load. */
 export interface Pace {
   ratePerSecond: number
-  /** If the rate changes; those of the warm-up are the first. */
+  /** If the rate changes; the warm-up is the first of them. */
   stages?: Stage[] | undefined
   connections: number
   seed: number
@@ -59,7 +61,7 @@ export const curveOf = ({ ratePerSecond, stages }: Pace): Curve =>
 export const createPacer = (arrivals: Arrivals, pace: Pace, part: Part): Pacer =>
   arrivals === 'even' ? evenly(pace, part) : poisson(pace, part)
 
-/** The first message that is due from an instant on, of all: by the very instants of the plan. */
+/** The first message of all that is due at an instant or later, exactly as in the plan. */
 export function firstFrom(pace: Pace, ns: number): number {
   const { atNs, until } = curveOf(pace)
   let first = Math.max(0, Math.ceil(until(ns)))
@@ -167,7 +169,7 @@ export function poisson(pace: Pace, part: Part): Pacer {
       while (n < end) {
         const next = plannedNs(connection, n, previousNs)
         if (next >= untilNs) break
-        // From here on they are alike.
+        // From here on the gaps are even.
         const more = n > evenFrom[connection]! ? dueBefore(next, untilNs) - 1 : 0
         const count = Math.max(0, Math.min(more, end - n - 1))
         n += 1 + count

@@ -1,6 +1,6 @@
 /**
- * When the replies of a window came: counted in slots of time, of which there are always enough.
- * The rate that was achieved follows from them, over all threads at once:
+ * When the replies of a window came, counted in slots of time that grow wider as needed. The
+ * achieved rate of all threads together follows from them:
  *
  *   window    ├──────────── length ────────────┤
  *   replies             ├──────────── length ────────────┤ . .  (stragglers)
@@ -17,7 +17,7 @@ export interface CameLog {
   lengthNs: number
   /** Whether the replies that count are those within the window itself: a closed loop's. */
   byClock: boolean
-  /** How many may count: a counted closed loop has no more than its count. */
+  /** The most replies that may count: those of a count, in a closed loop. */
   most: number
   /** After the beginning of the window; Infinity and 0 if there was none. */
   firstNs: number
@@ -27,9 +27,9 @@ export interface CameLog {
   counts: Float64Array
 }
 
-/** The same of replies. */
+/** The same, and what was sent. */
 export interface ReplyLog extends CameLog {
-  /** Messages that the system had taken by the end of the window. */
+  /** Messages that were sent by the end of the window. */
   sent: number
 }
 
@@ -86,7 +86,7 @@ export class Replies {
     }
   }
 
-  /** Each slot takes the next one in. */
+  /** Joins each pair of neighbouring slots. */
   #widen(): void {
     const { counts } = this
     for (let slot = 0; slot < slots / 2; slot++)
@@ -112,7 +112,7 @@ export interface Window {
   achieved: number
   /** Messages that were sent while it lasted. */
   sent: number
-  /** It had as many messages as were wanted, and no plan: its length is what they took. */
+  /** A closed loop with a count: the window is as long as its messages took. */
   counted: boolean
 }
 

@@ -34,7 +34,7 @@ export const roundsOptions = {
   rounds: option(count({ min: 2, max: 1_000 }), {
     default: 10,
     flag: 'rounds',
-    help: 'how often both sides are measured, of 2s each',
+    help: 'how often both sides are measured, for 2s each',
   }),
   /** Started afresh before each run, and ended after it. */
   serve: option(command, {
@@ -45,7 +45,7 @@ export const roundsOptions = {
   againstServe: option(command, {
     default: undefined,
     flag: 'against-serve',
-    help: 'the same of the baseline',
+    help: 'the same for the baseline',
   }),
   /** What is compared; each figure more makes all claims a little harder. */
   figures: option(names, {

@@ -7,13 +7,13 @@ import { saveHistogram, type SavedHistogram } from '../metrics/saved.ts'
 import { Replies, type CameLog } from './replies.ts'
 import type { Stage } from './stages.ts'
 
-/** Of one stage and one thread. Plain data: it crosses threads, and is saved in a part. */
+/** What became of one stage in one thread. Plain data: it crosses threads, and is saved. */
 export interface StageLog {
   /** Messages that were due in it. */
   planned: number
-  /** When their replies came; it begins with the stage, which an early end makes shorter. */
+  /** When their replies came, from the beginning of the stage on. */
   came: CameLog
-  /** Their response times: as many as came back. */
+  /** The response times of those that came back. */
   response: SavedHistogram
 }
 
@@ -29,7 +29,7 @@ export class StageLogs {
   readonly #planned: number[]
   /** Made when the first message of a stage comes back. */
   readonly #came: (Came | undefined)[]
-  /** The stage of the last message that was asked for. */
+  /** The stage in which the last lookup was. */
   #at = 0
 
   /** @param stages with the warm-up, if there is one */
@@ -53,7 +53,7 @@ export class StageLogs {
     return this.#at
   }
 
-  /** The ends of stages between two instants: what is due between two of them is of one stage. */
+  /** The ends of stages between two instants, between which there is only one stage each. */
   endsBetween(fromNs: number, untilNs: number): number[] {
     return this.#ends.filter(endNs => endNs > fromNs && endNs < untilNs)
   }
@@ -63,7 +63,7 @@ export class StageLogs {
     this.#planned[this.#stageAt(ns)]! += count
   }
 
-  /** One has come back; instants on the clock of performance.now(). */
+  /** A message has come back; instants on the clock of performance.now(). */
   timed(plannedNs: number, now: number): void {
     const stage = this.#stageAt(plannedNs - this.#startNs)
     const came = (this.#came[stage] ??= {

@@ -41,7 +41,7 @@ export function parseStages(text: string): Stage[] {
   return stages
 }
 
-/** Both ends of a ramp have the unit of the last where the first has none. */
+/** One end of a ramp, or the rate of a stage. */
 function rateIn(part: string, text: string): number {
   const rate = parseRate(text)
   if (rate > rateMaxPerSecond)
@@ -62,19 +62,19 @@ export const countIn = (stages: readonly Stage[]): number => Math.ceil(dueIn(sta
 export const meanRate = (stages: readonly Stage[]): number =>
   dueIn(stages) / (lengthMs(stages) / 1e3)
 
-/** With a warm-up before them, at the rate with which they begin. */
+/** The stages with a warm-up before them, at the rate with which the first one begins. */
 export const warmedUp = (stages: readonly Stage[], warmupMs: number): Stage[] => {
   const { from } = stages[0]!
   return warmupMs > 0 ? [{ text: 'warm-up', from, to: from, ms: warmupMs }, ...stages] : [...stages]
 }
 
-/** What is off a whole number by rounding alone becomes it. */
+/** Makes a number whole if only rounding keeps it from that. */
 function withoutRounding(count: number): number {
   const nearest = Math.round(count)
   return nearest > 0 && Math.abs(count - nearest) <= 1e-12 * nearest ? nearest : count
 }
 
-/** Behind the last stage nothing is due. While the rate is 0, the next waits for its end. */
+/** After the last stage nothing is due. In a pause the next message waits for its end. */
 export function staged(stages: readonly Stage[]): Curve {
   let [ns, count] = [0, 0]
   const segments = stages.map(({ from, to, ms }) => {
@@ -84,7 +84,7 @@ export function staged(stages: readonly Stage[]): Curve {
     const segment = { ns, count, rate: from / 1e9, slope, endCount: 0 }
     ns += lengthNs
     count += ((from + to) / 2 / 1e9) * lengthNs
-    // Or the message at the very end of a stage would be of this one or the next by rounding.
+    // Otherwise rounding would decide to which stage a message at its very end belongs.
     count = withoutRounding(count)
     segment.endCount = count
     return segment

@@ -101,7 +101,7 @@ test('a thread that works for long is no stall; one that waits, or is stopped, i
   }
   let at = 100
   stalls.expect(at * ms, at * ms)
-  stalls.look(at * ms, { ...times })
+  stalls.note(at * ms, { ...times })
   assert.equal(pass(30, 0, 0), 0)
   assert.equal(pass(1, 8, 0), 1)
   assert.equal(pass(0, 0, 100), 2)

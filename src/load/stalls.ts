@@ -1,22 +1,23 @@
 /**
- * When the thread of a load was held up: its clock jumps from one sign of life to the next, past an
- * instant at which it was to be awake, although it did not work. Then what was in flight waited for
- * it, not for the server. Instants are nanoseconds on the clock of performance.now().
+ * When the thread of a load was held up (stalled). It gives a sign of life at least every 2 ms. If
+ * its clock jumps farther from one to the next, and it did not work meanwhile, it was held up: then
+ * messages in flight waited for it, not for the server. Instants are nanoseconds on the clock of
+ * performance.now().
  */
 import type { Meter } from '../metrics/meter.ts'
 import { threadTimes, type ThreadTimes } from './thread-times.ts'
 
-/** Held up from when to when, in nanoseconds after the beginning of the window. */
+/** When a stall began, after the beginning of the window, and how long it was. */
 export type StallInterval = [startNs: number, lengthNs: number]
 
-/** Those that touched the window; the longest of them in full. Plain data. */
+/** The stalls of the window; the longest of them one by one. Plain data. */
 export interface StallLog {
   count: number
   totalNs: number
   longest: StallInterval[]
 }
 
-/** Of one sending thread, over the time in which it sent. Plain data. */
+/** What one sending thread had of its processor while it sent. Plain data. */
 export interface ThreadEffort {
   /** Share of a processor that it used; null where that is not known. */
   busyShare: number | null
@@ -32,40 +33,40 @@ export interface ThreadEffort {
 export const beatMs = 2
 /** Timers are this late on a quiet machine, too. */
 const latenessNs = 2e6
-/** What the system says of a running thread may be as old as a tick of its scheduler. */
+/** The system's account of a running thread may be as old as a tick of its scheduler. */
 const tickNs = 4e6
 /** The most stalls that a result lists one by one. */
 const toldMax = 32
 /** After this many later stalls, hardly any message from before a stall is still in flight. */
 const rememberedMax = 256
-/** A message that is sent this long after its planned instant waited for those before it. */
+/** A message that is issued this late waited for the messages before it. */
 const deferredNs = 1e6
 
-/** The distributions that a stall touches, and where that is recorded. */
+/** Distributions of times in which a stall fell: as measured, and without the stall. */
 const touchedNames = {
   response: ['responseTouched', 'responseLess'],
   service: ['serviceTouched', 'serviceLess'],
 } as const
 
 export class Stalls {
-  /** What was due or sent before that may have been in flight during one; -Infinity for none. */
+  /** What was issued before this may have been in flight during a stall; -Infinity: no stall. */
   untilNs = -Infinity
   readonly #meter: Meter
   readonly #openLoop: boolean
   /** The window, as far as it is known. */
   #fromNs = 0
   #endNs = Infinity
-  /** Its last sign of life, and when the next one is to come at the latest. */
+  /** When the thread last gave a sign of life, and when it must give the next one. */
   #seenNs = Infinity
   #dueNs = Infinity
   /** Start and end of each, the oldest first. */
   readonly #all: [startNs: number, endNs: number][] = []
-  /** End and length of the last one, and until when what it had delayed was caught up with. */
+  /** When the last stall ended, how long it was, and when the delay that it caused was over. */
   #lastEndNs = -Infinity
   #lastNs = 0
   #caughtUpNs = -Infinity
   readonly #times: () => ThreadTimes | undefined
-  #looked: { atNs: number; times: ThreadTimes | undefined } = { atNs: 0, times: undefined }
+  #noted: { atNs: number; times: ThreadTimes | undefined } = { atNs: 0, times: undefined }
   readonly #log: StallLog = { count: 0, totalNs: 0, longest: [] }
 
   constructor(meter: Meter, openLoop: boolean, times = threadTimes) {
@@ -79,15 +80,15 @@ export class Stalls {
     this.#endNs = endNs
     this.#seenNs = now
     this.#dueNs = now + beatMs * 1e6
-    this.look(now, this.#times())
+    this.note(now, this.#times())
   }
 
-  /** What it had of a processor until then: to be called several times a second. */
-  look(now: number, times: ThreadTimes | undefined): void {
-    this.#looked = { atNs: now, times }
+  /** Notes how long the thread had a processor so far; to be called several times a second. */
+  note(now: number, times: ThreadTimes | undefined): void {
+    this.#noted = { atNs: now, times }
   }
 
-  /** The thread runs. */
+  /** A sign of life. */
   seen(now: number): void {
     if (now - this.#dueNs >= latenessNs && now - this.#seenNs >= latenessNs) {
       const heldNs = this.#heldNs(now)
@@ -96,12 +97,12 @@ export class Stalls {
     this.#seenNs = now
   }
 
-  /** How long of its silence it was off its processor: one that works for long is not held up. */
+  /** For how long since the last sign of life it had no processor; long work is no stall. */
   #heldNs(now: number): number {
     const silentNs = now - this.#seenNs
-    const { atNs, times: before } = this.#looked
+    const { atNs, times: before } = this.#noted
     const times = this.#times()
-    this.look(now, times)
+    this.note(now, times)
     if (!before || !times) return silentNs
     const offNs = now - atNs - (times.cpuNs - before.cpuNs)
     const isLong = silentNs >= 5 * tickNs
@@ -110,20 +111,20 @@ export class Stalls {
     return Math.min(silentNs, Math.max(times.queuedNs - before.queuedNs, offNs - tickNs))
   }
 
-  /** The thread runs, and will again at that instant, or before. */
+  /** A sign of life; the next one will come at an instant, or before it. */
   expect(now: number, dueNs: number): void {
     this.seen(now)
     this.#dueNs = dueNs
   }
 
-  /** A message came back that had been in flight since then; it is recorded once already. */
+  /** A message that was in flight since an instant has come back; the plain time is recorded. */
   touched(name: keyof typeof touchedNames, fromNs: number, issuedNs: number, now: number): void {
-    // A send that was late is no part of the service.
+    // That a message was issued late is no part of the service.
     const mayBeBehind = this.#openLoop && name === 'response'
     const isBehind = mayBeBehind && (fromNs < this.#lastEndNs || issuedNs - fromNs >= deferredNs)
     if (isBehind) this.#caughtUpNs = Math.max(this.#caughtUpNs, issuedNs)
     const overlapNs = this.#overlap(fromNs, now, mayBeBehind)
-    // Those behind it wait until it is back.
+    // The messages behind this one wait until it is back.
     if (isBehind) this.untilNs = this.#caughtUpNs = Math.max(this.#caughtUpNs, now)
     if (overlapNs <= 0) return
     const [touched, less] = touchedNames[name]
@@ -131,7 +132,7 @@ export class Stalls {
     this.#meter.histograms[less].record(now - fromNs - overlapNs)
   }
 
-  /** How much of that time the thread was stalled, or sent what had become due meanwhile. */
+  /** How much of a time the thread was stalled, or sent what had become due during a stall. */
   #overlap(fromNs: number, now: number, mayBeBehind: boolean): number {
     let sumNs = 0
     for (let n = this.#all.length - 1; n >= 0; n--) {
@@ -142,7 +143,7 @@ export class Stalls {
     if (!mayBeBehind) return sumNs
     const caughtUpFrom = Math.max(fromNs, this.#lastEndNs)
     const behindNs = Math.min(now, this.#caughtUpNs) - caughtUpFrom
-    // A send that is late by a stall makes its echo late by no more: the rest is the server's.
+    // A stall makes an echo at most as late as the send: any further delay is the server's.
     return Math.max(sumNs, Math.min(sumNs + behindNs, this.#lastNs))
   }
 

@@ -32,15 +32,15 @@ interface Thinker {
 }
 
 /**
- * Which connections wait until when. Each asks once its echo has come, and again when its time is
- * up.
+ * Which connections wait until when. A connection asks when its echo has come, and again when its
+ * time is up.
  */
 export class Thinking<S extends Thinker> {
-  /** Called where the next one is due sooner than all before. */
+  /** Called when a message is due sooner than those that wait already. */
   onSooner: () => void = () => {}
   readonly #think: ThinkTime
   readonly #seed: number
-  /** For which message each connection asked last, and when that may go. */
+  /** For which message each connection asked last, and when that message may go. */
   readonly #asked: Float64Array
   readonly #dueNs: Float64Array
   readonly #waiting: DueHeap

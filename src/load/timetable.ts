@@ -23,13 +23,15 @@ export interface Planned {
   plan(count: number, measured: boolean): boolean
 }
 
-/** The most messages that a turn looks at one by one; of more that are due none could be sent. */
+/** The most messages that a turn looks at one by one: more than that could not be sent in it. */
 const lookedAtMax = 2 ** 17
-/** The same from the first turn on in which more than that were due. */
+/** The same, once more than that were due in one turn. */
 const lookedAtMaxBehind = 100
-/** The window of a closed loop with a count lasts at least until this share of it is back. */
+/**
+ * The window of a closed loop with a count lasts at least until this share of the count is back.
+ */
 const enoughShare = 0.9
-/** The lateness of those that are not looked at one by one is recorded in this many steps. */
+/** The lateness of messages that are not looked at one by one is recorded in this many steps. */
 const latenessSteps = 128
 
 /** Why nothing more is planned. */
@@ -44,15 +46,15 @@ export abstract class Timetable<S extends Planned> {
   startedNs = 0
   /** What is planned before that instant is warm-up. */
   measureFromNs = 0
-  /** Replies to messages of the window; in a closed loop all replies from its beginning on. */
+  /** Replies to messages of the window; in a closed loop all replies from its first instant on. */
   replies = new Replies(0)
-  /** When the system took the messages of the window. */
+  /** When the messages of the window were sent. */
   sends = new Replies(0)
-  /** Closed loop: all replies within the window are its own, by the clock. */
+  /** Closed loop: the replies that count are those that come within the window. */
   readonly goesByClock: boolean
   /** Whether messages are sent by a plan, and not when echoes have come back. */
   readonly openLoop: boolean
-  /** Whether all it does is planned: then a thread that gets no processor falls behind. */
+  /** Whether all that is sent is planned: then a thread without a processor falls behind. */
   readonly isPlanned: boolean
   /** Closed loop: which connections wait before their next message. */
   readonly thinking: Thinking<S> | undefined
@@ -82,7 +84,7 @@ export abstract class Timetable<S extends Planned> {
     this.isPlanned = this.openLoop || (task.churn !== undefined && task.connections === 0)
   }
 
-  /** @param atNs when it begins; not later than anything that is asked */
+  /** @param atNs when it begins; no later call has an earlier instant */
   start(atNs: number): void {
     this.startedNs = atNs
     this.measureFromNs = atNs + this.task.warmupMs * 1e6
@@ -129,7 +131,7 @@ export abstract class Timetable<S extends Planned> {
     this.#endIfOver(now)
   }
 
-  /** Far more is due than can be sent: what that costs must not grow with the plan. */
+  /** Far more is due than can be sent, so it is counted together: the cost must stay the same. */
   #planMany(until: number, now: number, onDue: (stream: S) => void): void {
     this.#lookedAtMax = lookedAtMaxBehind
     const firstNs = Math.max(this.startedNs + this.#pacer!.nextNs, this.measureFromNs)
@@ -147,7 +149,7 @@ export abstract class Timetable<S extends Planned> {
     for (const stream of free) onDue(stream)
   }
 
-  /** Takes all that is due before that out of the plan; how many are of the window. */
+  /** Takes what is due before an instant out of the plan. Returns how many are of the window. */
   #takeMany(
     until: number,
     onTaken: (connection: number, count: number, measured: boolean) => void,
@@ -180,14 +182,14 @@ export abstract class Timetable<S extends Planned> {
     return this.startedNs + this.#pacer!.plannedNs(stream.index, n, previous)
   }
 
-  /** @param deferred how many of them must wait, since their connection has no room */
+  /** @param deferred how many of them must wait, because their connection has no room */
   countPlanned(count: number, deferred: number): void {
     const { counters } = this.meter
     counters[counter.messagesPlanned]! += count
     counters[counter.messagesDeferred]! += deferred
   }
 
-  /** Of a stream's messages from `n` to `end`, the first that is due from an instant on. */
+  /** The first of a stream's messages from `n` to `end` that is due at an instant or later. */
   skip(stream: Planned, n: number, end: number, previousNs: number, untilNs: number): Place {
     const { startedNs } = this
     const from = { n, previousNs: n === 0 ? 0 : previousNs - startedNs }
@@ -224,12 +226,12 @@ export abstract class Timetable<S extends Planned> {
     return false
   }
 
-  /** It was told to end: what would have been due from now on is not planned. */
+  /** The load was told to end: what would have been due from now on is not planned. */
   stop(now: number): void {
     this.#end(now, 'stopped')
   }
 
-  /** No connection is left: what was to be due until the end stays planned. */
+  /** No connection is left: what would have been due until the end still counts as planned. */
   die(now: number): void {
     if (this.over) return
     this.#end(now, 'dead')
@@ -267,7 +269,7 @@ export abstract class Timetable<S extends Planned> {
     return { ...log, sent: this.sends.until(counted ? Infinity : lengthNs) }
   }
 
-  /** The same of the messages of each stage. */
+  /** What became of the messages of each stage. */
   get stageLogs(): StageLog[] | undefined {
     return this.#stages?.logs(this.task.warmupMs > 0, this.#lengthNs)
   }
@@ -279,7 +281,7 @@ export abstract class Timetable<S extends Planned> {
     if (!this.openLoop) {
       const { enoughNs, lastNs } = this.replies
       if (ending !== 'count') return untilOverNs
-      // Most of a count may be under way when the last of it is sent.
+      // Most messages of a count may be in flight when the last one is sent.
       return Math.max(untilOverNs, enoughNs < Infinity ? enoughNs : lastNs)
     }
     // A count lasts until another one would have been due.

@@ -9,22 +9,22 @@ export interface Counter {
   /** One sentence, for people and for Prometheus. */
   readonly help: string
   /**
-   * How /metrics shows that of a server: by a name of its own, or as one value of a label of a
-   * family; without it not at all, or as a gauge.
+   * How /metrics shows the counter of a server: by a name of its own, or as one value of a label of
+   * a family. Undefined: not at all, or as a gauge.
    */
   readonly metric?: string | { readonly family: Family; readonly value: string }
-  /** What is said of that of a server, if there was any. */
+  /** What people are told of the counter of a server, if it is not 0. */
   readonly said?: Said
 }
 
 interface Said {
-  /** In the last line: `3 clients turned away`; of datagrams that were refused, why. */
+  /** In the last line: `3 clients turned away`; for refused datagrams the reason. */
   readonly last?: readonly [noun: string, what: string] | string
-  /** In the log, for each second in which there was any; the number stands under the key. */
+  /** In the log, for each second in which it grew; by how much stands under the key. */
   readonly log?: readonly [level: 'info' | 'warn', event: string, key: string]
 }
 
-/** Metrics of several counters, told apart by a label. */
+/** Metrics that consist of several counters, which differ in a label. */
 export const families = {
   yodel_connection_errors_total: {
     label: 'class',
@@ -87,7 +87,7 @@ export const counters = {
   ),
   // Clients held because accepting cannot be paused here; queued - dequeued are a gauge.
   queued: server('Clients that were accepted beyond the limit, and wait.'),
-  dequeued: server('Clients of these that were served or left.'),
+  dequeued: server('Of those, clients that were served or left.'),
   chunks: both(
     'Chunks that were echoed: pieces of a stream, or whole messages.',
     'yodel_echoes_total',
@@ -249,8 +249,8 @@ export const distributions = {
     help: 'a short connection, from its planned instant until it is closed',
     inResult: 'elsewhere',
   },
-  // Again, of those alone that were in flight while the generator was held up: so that a figure
-  // can be told without that.
+  // Once more, but only of messages in flight while the generator was held up: figures without
+  // that time are made of these.
   responseTouched: {
     help: 'response times that a stall of the generator touched',
     inResult: 'elsewhere',

@@ -111,9 +111,7 @@ export class Ledger {
     return { p50, p99, max }
   }
 
-  /**
-   * How many connections lived for a time between each bound and the one before; the sum of all.
-   */
+  /** How many connections lasted up to each bound, but longer than the one before it; the sum. */
   get lifetime(): { counts: number[]; sumSeconds: number } {
     return { counts: [...this.lifetimes], sumSeconds: this.figures[figures.lifetimeSum]! }
   }
@@ -214,7 +212,7 @@ export class LedgerWriter {
     return slot
   }
 
-  /** For those whose name becomes known later. */
+  /** For a connection whose peer becomes known later. */
   name(slot: number, peer: string, realPeer = ''): void {
     this.#write(slot * 2, peer)
     this.#write(slot * 2 + 1, realPeer)
@@ -228,7 +226,7 @@ export class LedgerWriter {
     peers[at] = length
   }
 
-  /** Records the figures of a connection at a look. */
+  /** Records the figures of a connection, as they are now. */
   update(slot: number, bytesIn: number, bytesOut: number, unsent: number, atMs: number): void {
     const { numbers } = this.ledger
     const at = slot * fieldCount

@@ -42,7 +42,7 @@ export const tlsCallingOptions = {
   ca: option(fileText('CA.pem'), {
     default: undefined,
     flag: 'ca',
-    help: 'tls: trust what it has signed, too (PEM)',
+    help: 'tls: trust what certificates in this file have signed, too (PEM)',
     where: ofTls(secured),
   }),
   /** SHA-256 of the server's certificate in hexadecimal: it alone is trusted. */

@@ -67,7 +67,7 @@ interface OnEngines extends Omit<OnTransports, 'engines' | 'act'> {
 
 export interface Condition {
   readonly name: string
-  /** Where the conditions of a run have it, if not by the name of the option. */
+  /** The key under which the conditions of a run have it, if it is not the name of the option. */
   readonly key?: string
   /** @param value null or undefined where there is none; JSON writes Infinity as null */
   show(value: unknown): string
@@ -111,7 +111,7 @@ type ResolvedValue<R> =
 export type OptionsOf<Rows extends Table> = {
   -readonly [Name in keyof Rows]?: ValueOf<Rows[Name]> | undefined
 }
-/** The same with the defaults in their places. */
+/** The options of a table, where those that are not given have their defaults. */
 export type ResolvedOf<Rows extends Table> = {
   -readonly [Name in keyof Rows]: ResolvedValue<Rows[Name]>
 }
@@ -119,7 +119,7 @@ export type ResolvedOf<Rows extends Table> = {
 // oxlint-disable-next-line typescript/no-explicit-any -- of any table
 const isGroup = (row: Row): row is Group<any> => 'rows' in row
 
-/** The defaults of a table; those of a group are nothing said. */
+/** The defaults of a table; the default of a group is to be empty. */
 export const defaultsOf = <Rows extends Table>(rows: Rows): ResolvedOf<Rows> =>
   Object.fromEntries(
     Object.entries(rows).map(([name, row]) => [name, isGroup(row) ? {} : row.default]),
@@ -152,7 +152,7 @@ export function checkOptions(rows: Table, options: object): void {
   }
 }
 
-/** What to type for these options, in their order; defaults need not be said. */
+/** What to type for these options, in their order; without those that are at their default. */
 export function wordsOf(rows: Table, options: object, defaults: object = {}): string[] {
   return Object.entries(options).flatMap(([name, value]) => {
     const row = Object.hasOwn(rows, name) ? rows[name]! : undefined

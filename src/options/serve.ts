@@ -19,7 +19,7 @@ import {
 import { datagramRules, type DatagramRule } from '../wire/udp/guard.ts'
 import { connected, secured, speaking } from './where.ts'
 
-/** Which certificate a server shows, and whose it wants to see. All in PEM (RFC 7468). */
+/** Which certificate a server shows, and which ones it demands. All in PEM (RFC 7468). */
 export const tlsOptions = {
   cert: option(fileText('CERT.pem'), {
     default: undefined,
@@ -37,12 +37,12 @@ export const tlsOptions = {
   clientCa: option(fileText('CA.pem'), {
     default: undefined,
     flag: 'client-ca',
-    help: 'tls: clients must have a certificate that it has signed (PEM)',
+    help: 'tls: clients need a certificate signed by one in this file (PEM)',
     where: { transports: secured },
   }),
 }
 
-/** Which peers may say by a PROXY header for what client they speak (proxy-protocol.txt). */
+/** Which peers may name their client in a PROXY header (proxy-protocol.txt). */
 export const proxyOptions = {
   /** `accept`: a header may come; `require`: a connection without one is closed. */
   mode: option(choice(['require', 'accept', 'off'], 'mode'), {
@@ -85,11 +85,11 @@ export const webOptions = {
     help: 'ws: compress, if the client can',
     where: { transports: speaking('ws') },
   }),
-  /** Only pages from there may connect; undefined: all. */
+  /** Only pages from these origins may connect; undefined: all. */
   origins: option(list(text('<origin>')), {
     default: undefined,
     flag: 'origin',
-    help: 'ws, http: only pages from there; repeatable',
+    help: 'ws, http: only pages from this origin may connect; repeatable',
     where: { transports: [...speaking('ws'), ...speaking('http')] },
   }),
 }
@@ -123,7 +123,7 @@ const ofConnections = (what: string): Where => ({
     'Leave that option out, or serve other transports with it in a process of their own.',
 })
 
-/** What the command line has in its first list. */
+/** Options in the first list of the help. */
 export const commonOptions = {
   /** How many clients are served at the same time; the others wait in the backlog. */
   concurrency: option(count({ unlimited: true }), {
@@ -196,7 +196,7 @@ export const commonOptions = {
   }),
 }
 
-/** Of the faults; which they are the command line says in its own way. */
+/** Options of faults. The faults themselves are flags of cli/faults. */
 export const faultOptions = {
   /**
    * How the server misbehaves; a chunk goes through them in this order. With an empty list it
@@ -206,9 +206,11 @@ export const faultOptions = {
     default: undefined,
     where: { engines: ['node'], act: 'inject faults', transports: transportNames },
   }),
-  /** As an empty list of faults, where the engine that is taken anyway can have them. */
+  /**
+   * As an empty list of faults, if the chosen engine can have faults; the choice stays as it is.
+   */
   faultsLater: option(untyped<boolean>(), { default: false }),
-  /** What is random in the faults is the same for the same seed. */
+  /** Decides the random choices of faults. */
   seed: option(count({ min: 0, max: 2 ** 32 - 1 }), {
     default: 1,
     flag: 'seed',
@@ -216,7 +218,7 @@ export const faultOptions = {
   }),
 }
 
-/** Of single transports. */
+/** Options of single transports. */
 export const transportOptions = {
   /** Of tls, wss and https; without it a certificate is made at start. */
   tls: group(tlsOptions),

@@ -18,9 +18,9 @@ export interface FigureCompared {
   change: number | null
   /** In which the change lies with at least 95 % certainty; null without a claim. */
   interval: [low: number, high: number] | null
-  /** Null where nothing can be claimed. */
+  /** Null if nothing can be claimed. */
   answer: 'better' | 'worse' | 'no difference' | 'cannot tell' | null
-  /** How many rounds more would tell, about; null unless the answer is that it cannot. */
+  /** About how many more rounds would tell; null unless the answer is `cannot tell`. */
   moreRounds: number | null
   /** The spread of the change from round to round: a standard deviation of its logarithm. */
   spread: number | null
@@ -84,7 +84,7 @@ function whyUnknown(rounds: readonly Round[], name: string): string {
   return missing ? unknown(metric, missing) : 'not known: it was 0 in a run, so there is no ratio'
 }
 
-/** The answers, of all figures together. Those that are not known are known to neither side. */
+/** The answers for all figures together. A figure that is not known for one side has no answer. */
 export function claim(compared: readonly Compared[], margin: number): void {
   const tested = compared.filter(({ flips }) => flips !== undefined)
   const ps = tested.map(({ flips }) => pValue(flips!))
@@ -109,7 +109,9 @@ function answer(compared: Compared, p: number, { level, rejected }: Tested, marg
   compared.moreRounds = moreRounds(compared, level, margin)
 }
 
-/** Until the interval leaves out 0, or all that is beyond the margin, whichever is sooner. */
+/**
+ * Rounds until the interval excludes 0, or all that is beyond the margin: whichever takes fewer.
+ */
 function moreRounds({ flips, spread }: Compared, level: number, margin: number): number {
   const { mean, differences } = flips!
   const distance = Math.max(Math.abs(mean), Math.log1p(margin) - Math.abs(mean))

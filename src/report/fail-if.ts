@@ -62,7 +62,9 @@ export function refuseChanges(conditions: readonly Condition[]): void {
   )
 }
 
-/** Whether it holds for a run; what is not known does. Of a change a single run says nothing. */
+/**
+ * Whether a condition holds for a run; if its figure is not known, it does. A change never does.
+ */
 export function checkRun({ text, check }: Condition, result: RunResult): CheckedCondition {
   if ('change' in check) return { condition: text, held: 'unknown', measured: 'no claim' }
   const { held, measured, measuredText } = meets(check.objective, result)
@@ -71,8 +73,8 @@ export function checkRun({ text, check }: Condition, result: RunResult): Checked
 }
 
 /**
- * Whether it holds for the subject of rounds. A change needs a claim: one that is seen, but may be
- * chance, is not enough. A value holds if it does in any round.
+ * Whether a condition holds for the subject of rounds. A change needs a claim: a difference that
+ * may be chance is not enough. A condition on a value holds if it does in any round.
  * @param figures with all on which there are conditions
  */
 export function checkRounds(
@@ -95,7 +97,7 @@ export function checkRounds(
 
 function checkChange(wanted: ChangeWanted, figure: FigureCompared) {
   const { change, interval, answer, baseline, value, unknownBecause, kind } = figure
-  // What was not measured is not known to be right.
+  // A figure that was not measured is not known to be right.
   if (unknownBecause !== null || change === null)
     return { held: 'yes', measured: unknownBecause ?? 'not known' } as const
   const holds = (of: number) => compare(Math.round(of * 1e9) / 1e9, wanted.operator, wanted.change)

@@ -32,7 +32,7 @@ export interface FindMaxResult {
   ratePerSecond: number
   /** The lowest rate above it that did not hold; null if there was none. */
   failedPerSecond: number | null
-  /** The two are at most by this fraction apart, unless it was stopped. */
+  /** The two rates differ at most by this fraction, unless the search was stopped. */
   precision: number
   /** Whether the generator was the limit: then the maximum may be higher. */
   limitedByGenerator: boolean

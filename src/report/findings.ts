@@ -18,7 +18,7 @@ export interface Findings {
   openLoop: boolean
   /** How many short connections were achieved, if there were to be some. */
   churn?: Pick<Window, 'achieved'> | undefined
-  /** So late, or later, 1 % of them began in the worst of the threads, although there was room. */
+  /** How late they began although there was room: the highest p99 of all threads. */
   churnLateUs?: number
   countingCorruption: boolean
   /** Whether its messages are datagrams. */
@@ -34,10 +34,10 @@ export interface Findings {
   conditions: RunConditions
 }
 
-/** What the objectives say about what else decides by itself. */
+/** What objectives decide that would otherwise fail the verdict by itself. */
 export interface Limits {
-  /** Whether so many may be lost; undefined if no objective says how many. */
+  /** Whether an objective allows so many lost messages; undefined without such an objective. */
   loss?: (lost: number, planned: number) => boolean
-  /** Whether one says what the rate is to be. */
+  /** Whether there is an objective on the rate. */
   rate: boolean
 }

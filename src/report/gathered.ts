@@ -1,6 +1,6 @@
 /**
- * What the threads of a load have found out, and the result of it. The findings of several parts
- * add, so the result of all of them is made as that of one is.
+ * What the threads of a load have found out, and the result that is made of it. Threads of several
+ * machines are treated like those of one.
  */
 import { toAddress } from '../vocabulary/address.ts'
 import { isDatagrams, isHttp } from '../vocabulary/transport.ts'

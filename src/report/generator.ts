@@ -63,7 +63,7 @@ function together(threads: readonly ThreadFigures[]): ThreadFigures {
 const sum = <T>(all: readonly T[], of: (one: T) => number): number =>
   all.reduce((total, one) => total + of(one), 0)
 
-/** What the report says of it beside how busy it was; what was nothing, or is not known, not. */
+/** What the report says besides how busy it was, without what is 0 or not known. */
 export function generatorParts({ queuedShare, stalls, garbage }: GeneratorFigures): string[] {
   const parts: string[] = []
   if (queuedShare === null) parts.push('how long it waited for one is not known here')

@@ -3,7 +3,7 @@ import { meets, parseObjective } from './objective.ts'
 import type { RunResult } from './result.ts'
 import { withVerdict } from './summarize.ts'
 
-/** @param firstMissed in which stage, where the rate had some */
+/** @param firstMissed the stage in which an objective was first missed, if there are stages */
 export function judge(
   result: RunResult,
   objectives: readonly string[],
@@ -18,7 +18,7 @@ export function judge(
         const first = firstMissed(objective)
         return `Expected ${objective}, ${was}.${first ? ` It was first missed in ${first}.` : ''}`
       })
-  // Over the whole run it held, and in a stage it did not.
+  // It held over the whole run, but not in a stage.
   for (const { objective, held } of expectations) {
     const first = held ? firstMissed(objective) : undefined
     if (first) result.notes.push(`${objective} held in all, but was first missed in ${first}.`)

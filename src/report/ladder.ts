@@ -10,7 +10,7 @@ const rungs = [0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 0.99999]
 export interface Rung {
   percent: number
   us: number
-  /** Samples that took longer than the one at this rank, or came after it among equals. */
+  /** How many samples are above this rank. */
   above: number
 }
 

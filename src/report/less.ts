@@ -1,8 +1,8 @@
-/** A result without the generator's own share in it: the other bound of its figures. */
+/** A result without the generator's share in it: the other bound of its figures. */
 import { countOf, ranked, supported, type Buckets } from './rank.ts'
 import type { Distribution, RunResult, TouchedSamples } from './result.ts'
 
-/** The share of its time in which the generator could do nothing; 0 where it is not known. */
+/** The share of the time in which the generator was held up; 0 if it is not known. */
 function lostShare({ generator, seconds, run }: RunResult): number {
   const { queuedShare, stalls } = generator
   const stalled = stalls && seconds > 0 ? stalls.totalMs / 1e3 / (seconds * run.threads) : 0
@@ -36,7 +36,7 @@ export function withoutOwn(result: RunResult): RunResult {
   }
 }
 
-/** As if it had gone on at the same pace in the time that was lost; never more than the plan. */
+/** The rate if it had gone on at the same pace in the lost time; never more than the plan. */
 function mostPerSecond(result: RunResult): number | null {
   const { plannedPerSecond, achievedPerSecond } = result.rates
   if (achievedPerSecond === null) return null

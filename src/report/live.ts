@@ -1,4 +1,4 @@
-/** A load that is under way, in a few lines: how far it is, how fast, and what went wrong. */
+/** A load while it runs, in a few lines: how far it is, how fast, and what went wrong. */
 import { failureNames, type FailureName } from '../metrics/meter.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { formatCount, formatDuration, formatSize, plural } from '../vocabulary/units.ts'
@@ -91,7 +91,7 @@ export class LoadWatch {
       phase,
       elapsedMs,
       received: received(now),
-      // Of a plan nothing is known in the warm-up but what was sent.
+      // In the warm-up nothing is counted as planned; only what was sent is known.
       awaited: Math.max(sent - received(now), now.messagesPlanned - now.messagesReceived),
       open: now.open,
       ratePerSecond: perSecond(received),

@@ -69,7 +69,7 @@ const optionsOf = (result: RunResult): Named => result.run.options
 const isOpenLoop = (result: RunResult): boolean =>
   typeof optionsOf(result).ratePerSecond === 'number'
 
-/** What was sent, and where. */
+/** What was sent, and to which address. */
 function head(result: RunResult, canvas: TextOptions): string[] {
   const { depth, sizes, ratePerSecond, arrivals, idle, churnPerSecond } = optionsOf(result)
   const { connections = optionsOf(result).connections } = result.part ?? {}
@@ -124,7 +124,7 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
   if (isOpenLoop(result) || messages.planned !== messages.sent)
     messageParts.unshift(`${formatCount(messages.planned)} planned`)
   const byteParts = [`${formatSize(bytes.sent)} out`, `${formatSize(bytes.received)} back`]
-  // As the rate: what came in the drain is not of its time.
+  // Per second of the window, like the rate: without what came in the drain.
   const { achievedPerSecond } = rates
   if (messages.received > 0 && achievedPerSecond !== null)
     byteParts.push(`${formatSize((bytes.received / messages.received) * achievedPerSecond)}/s`)

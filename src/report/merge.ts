@@ -67,7 +67,7 @@ function partIn({ part, run }: RunResult, name: string): Part {
 /** What may differ between slices of one load. */
 const own = new Set(['slice', 'startAt', 'engine', 'threads'])
 
-/** All else that decides what is sent, as it is written. */
+/** Everything else that decides what is sent. */
 function planOf({ result: { run }, part }: Named): Map<string, string> {
   const options = Object.entries(run.options).filter(([name]) => !own.has(name))
   return new Map([
@@ -81,7 +81,7 @@ function planOf({ result: { run }, part }: Named): Map<string, string> {
   ])
 }
 
-/** What a client says before its first message, which its command alone has. */
+/** Options of what a client sends before its first message: only the command has them. */
 const callingFlags = ['send-proxy', 'alpn', 'server-name', 'header']
 const typed = (flag: string, command: string): string =>
   command
@@ -154,7 +154,7 @@ function conditionsOf(parts: readonly Named[], names?: readonly string[]): RunCo
     engine: [...engines].join(', '),
     threads: parts.reduce((sum, { result }) => sum + result.run.threads, 0),
     options,
-    // The whole load, by one machine.
+    // The command for the whole load on one machine.
     reproduce: run.reproduce.replace(/ --slice \S+/, '').replace(/ --start-at \S+/, ''),
     startedAt: new Date(Math.min(...parts.map(({ part }) => part.startedMs))).toISOString(),
     parts: parts.map(each => rowOf(each, names !== undefined)),
@@ -217,7 +217,7 @@ function apart(parts: readonly Named[]): string[] {
   return reasons
 }
 
-/** @param because why the whole is not valid: then the reasons of its slices are the same */
+/** @param because why the whole is not valid; slices with the same reason are not named again */
 const invalid = (parts: readonly Named[], because: readonly string[]): string[] =>
   parts
     .filter(({ result }) => !result.valid)

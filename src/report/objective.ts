@@ -19,7 +19,7 @@ export interface Metric {
   kind: FigureKind
   /** Microseconds, a fraction, a count, or per second; null where there are too few samples. */
   of(result: RunResult): number | null
-  /** How many samples it takes at least, and which of the distributions they are of. */
+  /** How many samples it needs at least, and of which distribution. */
   fewest: number
   samples?: string
 }
@@ -44,7 +44,7 @@ const distributions: Record<string, string> = Object.fromEntries(
   ]),
 )
 
-/** An unfinished message may be lost: that is not known. */
+/** An unfinished message counts as lost here, since it may be. */
 const unanswered = ({ lost, unfinished }: RunResult['messages']): number => lost + unfinished
 
 /** All other metrics; a new one is a line here. */
@@ -222,7 +222,7 @@ export function meets(
   return { objective: text, measured, measuredText: `${measuredText}, ${why}`, ...own }
 }
 
-/** What objectives have the last word on: how much may be lost, and what the rate is to be. */
+/** What objectives decide: how much may be lost, and which rate is enough. */
 export function limitsOf(texts: readonly string[]): Limits {
   const objectives = texts.map(parseObjective)
   const on = (...names: string[]) => objectives.filter(({ metric }) => names.includes(metric.name))

@@ -1,6 +1,6 @@
 /**
- * Which figures are the generator's own: those that would be others if it had never been held up,
- * and had never waited for a processor. See docs/validity.md.
+ * Which figures are the generator's own: those that would be different if it had never been held
+ * up, and had never waited for a processor. See docs/validity.md.
  */
 import { formatDuration, plural } from '../vocabulary/units.ts'
 import { withoutOwn } from './less.ts'
@@ -8,18 +8,18 @@ import { formatFigure, parseMetric } from './objective.ts'
 import { shortfall } from './reasons.ts'
 import type { OwnFigure, RunResult } from './result.ts'
 
-/** A figure that differs by no more without the generator's share is the server's. */
+/** A figure is the generator's own if its share in it is larger than this. */
 export const ownShare = 0.1
-/** From these times on a difference is not negligible: of a percentile, and of a single message. */
+/** A share of the generator that is not negligible: in a percentile, and in a single time (max). */
 const graveUs = 10_000
 const graveMaxUs = 80_000
-/** The same of a rate, if the stalls took at least this long: any thread waits now and then. */
+/** The same in a rate, if stalls took at least this long: any thread waits now and then. */
 const graveLostShare = 0.25
 const graveLostSeconds = 0.05
 
 const names = ['p50', 'p90', 'p99', 'p99.9', 'p99.99', 'p99.999', 'max', 'mean']
 
-/** Marks them, and says whether the run as a whole is one of the generator. */
+/** Marks these figures, and judges whether the run as a whole is not valid because of them. */
 export function judgeOwn(result: RunResult): void {
   if (result.run.command === 'flood') return
   const own = ownFigures(result)
@@ -28,7 +28,7 @@ export function judgeOwn(result: RunResult): void {
   const because = sentence(result, own)
   if (own.some(figure => isGrave(figure, result))) result.invalidBecause.push(because)
   else result.notes.push(because)
-  // It fell behind because of itself.
+  // The generator itself is why the plan was not kept.
   const short = own.some(({ figure }) => figure === 'rate') ? shortfall(result) : undefined
   result.failedBecause = result.failedBecause.filter(reason => reason !== short)
 }
@@ -50,7 +50,7 @@ function ownFigures(result: RunResult): OwnFigure[] {
   })
 }
 
-/** Then that is why the rate is what it is. A datagram has no connection that could fail for it. */
+/** Then the rate is low for that reason. With udp connections do not fail. */
 function hasNoConnectionLeft({ errors, churn, datagrams, outages, run, part }: RunResult): boolean {
   if (churn || datagrams || outages) return false
   const { unanswered: _, ...failures } = errors
@@ -63,12 +63,12 @@ function isGrave({ figure, measured, bound }: OwnFigure, result: RunResult): boo
   if (figure !== 'rate') return measured - bound >= (figure.endsWith('max') ? graveMaxUs : graveUs)
   const lost = 1 - measured / bound
   const isLong = lost * result.seconds >= graveLostSeconds
-  // A plan that was missed for that alone is no failure of the server, so it is this.
+  // If the plan was missed only for this, it is no failure of the server: then it is grave.
   return shortfall(result) !== undefined || (lost >= graveLostShare && isLong)
 }
 
 function sentence(result: RunResult, own: readonly OwnFigure[]): string {
-  // Those of the service follow from the same.
+  // Marks of service times have the same cause as those of response times.
   const told = own.filter(({ figure }) => !figure.startsWith('service.'))
   const all = told.length > 0 ? told : own
   const figures = all.map(({ figure }) => figure)
@@ -109,7 +109,7 @@ function listed(names: readonly string[]): string {
   return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }
 
-/** What the mark means, and what the figures are without that. */
+/** What the mark means, and what the marked figures are without the share of the generator. */
 export function ownParts({ generator }: RunResult): string[] {
   const told = (generator.own ?? []).filter(({ figure }) => !/mean|^service/.test(figure))
   const [first, ...rest] = told.map(boundText)

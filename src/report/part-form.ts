@@ -1,4 +1,4 @@
-/** The form of a part: what the result of a slice has beside its figures. docs/parts.md */
+/** The form of the section `part` in the result of a slice, which `merge` reads. docs/parts.md */
 import type { SavedHistogram, SavedSnapshot } from '../metrics/saved.ts'
 
 /** Changes with everything that a merge reads. */
@@ -6,14 +6,14 @@ export const partFormat = 'yodel-part-1'
 
 export interface Part {
   format: typeof partFormat
-  /** The second of five is 2 of 5. */
+  /** `slice` 2 `of` 5 is the second of five. */
   slice: number
   of: number
-  /** Its own; the options are those of the whole load. */
+  /** The connections of this slice; the options are those of the whole load. */
   connections: number
-  /** When sending began, by its own clock: milliseconds since 1970. */
+  /** When sending began, by the clock of its machine: milliseconds since 1970. */
   startedMs: number
-  /** How much later than it was told; null if it was not told when. */
+  /** How much later than --start-at it began; null without --start-at. */
   startErrorMs: number | null
   /** The objectives, which are those of the whole load. */
   expect: string[]
@@ -40,7 +40,7 @@ export interface PartFigures {
   /** The name of its file. */
   file?: string
   connections: number
-  /** ISO 8601, by the clock of its machine; how much later than it was told, or null. */
+  /** ISO 8601, by the clock of its machine; how much later than --start-at, or null. */
   startedAt: string
   startErrorMs: number | null
   achievedPerSecond: number | null

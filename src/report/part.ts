@@ -1,6 +1,6 @@
 /**
- * What the result of a slice has beside its figures: all that its threads have found out, so that
- * `yodel merge` makes the result of all slices from it as a single run makes its own.
+ * The section `part` in the result of a slice: all that its threads have found out. From that
+ * `yodel merge` makes the result of all slices in the same way as a single run makes its own.
  */
 import type { Outcome } from '../load/outcome.ts'
 import type { Slice } from '../load/part.ts'
@@ -47,7 +47,7 @@ export function partFrom(
   }
 }
 
-/** Its own result: what failed is known, and objectives are for the whole. */
+/** The result of the slice by itself. Objectives are not judged: they are for the whole load. */
 export function resultOfPart(
   part: Part,
   gathered: Gathered,
@@ -65,7 +65,7 @@ export function resultOfPart(
   return { ...resultOf(gathered, conditions, [], told, own), part }
 }
 
-/** A start that is later than it was told is no start at that instant. */
+/** A slice that starts later than this after --start-at is not valid. */
 export const startErrorMaxMs = 100
 
 export function withStartError(result: RunResult, startErrorMs: number | null): RunResult {
@@ -76,7 +76,9 @@ export function withStartError(result: RunResult, startErrorMs: number | null): 
   return withVerdict({ ...result, invalidBecause: [...result.invalidBecause, late] })
 }
 
-/** What was gathered in it. @throws RangeError or TypeError if it is damaged */
+/**
+ * What the threads of the slice have found out. @throws RangeError or TypeError if it is damaged
+ */
 export function gatheredIn({ total, threads, stages }: Part): Omit<Gathered, 'intervals'> {
   return {
     total: readSnapshot(total),

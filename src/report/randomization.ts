@@ -9,7 +9,7 @@ import { mix } from '../vocabulary/random.ts'
 export const exactPairsMax = 20
 export const drawnAssignments = 99_999
 
-/** What the signs can do with the mean of differences. */
+/** The means of the differences under all assignments of signs. */
 export interface SignFlips {
   readonly differences: readonly number[]
   readonly mean: number
@@ -117,7 +117,7 @@ export function holm(ps: readonly number[], level: number): Tested[] {
   return tested
 }
 
-/** The share of experiments of the size `pairsNeeded` that give an answer. */
+/** The share of experiments with `pairsNeeded` pairs that give an answer. */
 const power = 0.8
 
 /**

@@ -1,4 +1,4 @@
-/** Cases of a generator in trouble, and what is said of each: the table of docs/validity.md. */
+/** Cases of a generator that was held up, and what is said of each: a table of docs/validity.md. */
 import type { ThreadEffort } from '../load/stalls.ts'
 import { judge } from './judge.ts'
 import type { RunResult } from './result.ts'

@@ -59,7 +59,7 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
     const threads = run.threads === 1 ? 'its thread was' : 'the busiest of its threads was'
     blame(
       `The generator was the limit: ${threads} busy for ${Math.round(cpu * 100)} % of the time, ` +
-        `so the server may do more, and the times contain its own. ${remedy}`,
+        `so the server may do more, and the times contain those of the generator. ${remedy}`,
     )
   } else if (lateMost && late >= lateUs) {
     blame(
@@ -82,7 +82,7 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
     const connections = sizeOf(partOfSlice(slice), all)
     result.notes.push(
       `${formatCount(messages.deferred)} of ${formatCount(messages.planned)} messages were ` +
-        `deferred while their connection had all in flight that it may have ` +
+        `deferred while their connection had as many in flight as it may have ` +
         `(${formatCount(connections)} × ${formatCount(depth)}); their response time contains that.`,
     )
   }

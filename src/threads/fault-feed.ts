@@ -12,7 +12,7 @@ export interface FaultRecord extends FaultEvent {
 /** What arrives together. */
 export interface FaultBatch {
   events: (FaultEvent & { timeMs: number })[]
-  /** How many more there would have been before these, if there had been room for them. */
+  /** How many events before these were lost, because there was no room for them. */
   lost: number
 }
 

@@ -22,7 +22,7 @@ export interface Threads<O extends AnyOutcome = Outcome> {
   readonly snapshot: () => Snapshot
   readonly counts: () => Counts
   readonly stop: (how: Stop) => void
-  /** Resolves when they are in force, or when the threads have ended. */
+  /** Resolves when the faults are in force, or when the threads have ended. */
   readonly setFaults: (faults: readonly FaultSpec[]) => Promise<void>
 }
 
@@ -30,9 +30,9 @@ export interface Threads<O extends AnyOutcome = Outcome> {
 export type OnFaults = (records: readonly FaultRecord[], lost: number) => void
 
 export interface StartOptions {
-  /** Ends those that are not ready yet; then startThreads() rejects with its reason. */
+  /** If it is aborted before all threads are ready, they end and startThreads() rejects. */
   signal?: AbortSignal
-  /** They run this long after all are ready: at one instant, which each knows before it comes. */
+  /** Threads begin this long after all are ready, so that each knows the instant in advance. */
   leadMs?: number
   /** Not before that instant: milliseconds since 1970. */
   startAtMs?: number
@@ -106,7 +106,7 @@ class Thread {
       workerData: input,
       resourceLimits,
       name,
-      // Flags of the program are not all for threads.
+      // Not all flags of the program are allowed for threads.
       execArgv: [],
     })
     this.ready = new Promise((resolve, reject) => {
@@ -158,7 +158,7 @@ class Thread {
     await Promise.race([set, this.finished])
   }
 
-  /** Ends a thread that another one's failure made useless, even before it is ready. */
+  /** Ends a thread because another one has failed, even before it is ready. */
   abort(): void {
     this.stop('now')
     this.run(0)

@@ -8,7 +8,8 @@ let offset: number | undefined
 
 /**
  * What has to be added to an instant of this thread for the clock that all threads share. It does
- * not change, and of several looks that is the best between whose two readings least time passed.
+ * not change. It is measured several times, by reading one clock between two readings of the other;
+ * the measurement in which least time passed is the best.
  */
 export function sharedOffsetNs(): number {
   if (offset !== undefined) return offset
@@ -44,9 +45,9 @@ export async function sleepUntil(atNs: number, signal: AbortSignal): Promise<voi
 }
 
 /**
- * What has to be added to performance.now() for milliseconds since 1970, more exactly than
- * Date.now() counts them: it looks for 2 ms. Each look is too early by what is left of its
- * millisecond, or by how long it was held up, so the latest of them is the best.
+ * What has to be added to performance.now() for milliseconds since 1970. To be more exact than
+ * Date.now(), it reads both clocks for 2 ms. Each reading of Date.now() is early by a part of a
+ * millisecond, or by how long this thread was held up; so the latest result is the best.
  */
 export function wallOffsetMs(): number {
   let most = -Infinity

@@ -1,7 +1,9 @@
 /** The engines: the ways of asking the operating system to move bytes, and what each can do. */
 import { transportNames, type TransportName } from './transport.ts'
 
-/** Beside the transports: each ends a sentence that begins with `The NAME engine cannot`. */
+/**
+ * Abilities beside the transports; each ends a sentence that begins with `The NAME engine cannot`.
+ */
 export const abilities = {
   serve: 'serve',
   load: 'send a load',
@@ -16,7 +18,7 @@ interface Engine {
   speaks: readonly TransportName[]
 }
 
-/** Which options an engine has stands in the row of each option that not all of them have. */
+/** The options that an engine has are not here, but in the rows of the options (`where`). */
 export const engineTable = {
   node: { can: ['serve', 'load', 'flow', 'sharePort', 'ledger'], speaks: transportNames },
   uring: { can: ['serve', 'load', 'sharePort', 'ledger'], speaks: ['tcp', 'unix'] },
@@ -34,7 +36,7 @@ export const engineSpeaks = (name: EngineName, transport: TransportName): boolea
 
 /** What may be asked for: `auto` takes the first that can do the task. */
 export type WantedEngine = 'auto' | EngineName
-/** The same for one verb. */
+/** What may be asked for to serve, or to send a load. */
 export const wantedEnginesTo = (ability: Ability): WantedEngine[] => [
   'auto',
   ...engineNames.filter(name => engineCan(name, ability)),

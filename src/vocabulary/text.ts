@@ -15,7 +15,7 @@ export function printable(data: Uint8Array | string, { keepLines = false } = {})
   if (typeof data === 'string') return escapeText(data, keepLines)
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   if (isUtf8(bytes)) return escapeText(bytes.toString(), keepLines)
-  // Something else in between, or cut within a character: the rest may be readable all the same.
+  // Not all of it is UTF-8, or it was cut within a character. The rest may be readable.
   let shown = ''
   for (let at = 0; at < bytes.length;) {
     const character = bytes.subarray(at, at + utf8Length(bytes[at]!))

@@ -1,4 +1,6 @@
-/** The ways in which an echo can travel, and what each can be told. Plain data: threads copy it. */
+/**
+ * The ways in which an echo can travel, and the properties of each. Plain data: threads copy it.
+ */
 
 /** What a reader gets at a time. */
 export type Carries =
@@ -15,7 +17,7 @@ interface Transport {
   /** What is spoken on it. */
   protocol: 'plain' | 'ws' | 'http'
   carries: Carries
-  /** As the faults of a server meet it: bodies of HTTP stream through, and are not kept whole. */
+  /** What faults of a server act on: with HTTP not on messages, since bodies stream through. */
   faults: Carries
   /** TLS below it. */
   secure: boolean
@@ -107,10 +109,10 @@ export const transportNames = Object.keys(transports) as TransportName[]
 export const isDatagrams = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].carries === 'datagrams'
 
-/** An echo begins before its request ends, and some proxies forward only one at a time. */
+/** An echo begins before its request ends, but some proxies read no answer before that. */
 export const proxyHint =
   'Behind nginx a large body may hang; `proxy_request_buffering off` there lets it through.'
-/** Less than that fits into the buffers on the way. */
+/** A body smaller than this fits into the buffers on the way, so it never hangs. */
 export const largeBytes = 64 * 1024
 /** The most that `connect` reads from stdin before some of it comes back: it bounds the memory. */
 export const underWayMaxBytes = 4 * 2 ** 20

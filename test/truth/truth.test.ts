@@ -1,6 +1,6 @@
 /**
- * What bench says, before a witness who sees the wire: `npm run truth`. Every day some of it, slow
- * enough for a machine that has other things to do: there one run of several has to agree.
+ * What bench says, against a witness, which sees the wire: `npm run truth`. Every day some of it,
+ * slow enough for a machine that has other things to do: there one run of several has to agree.
  * QUIET_SHARE is the share of all processors that others may take in a run that counts (0.1).
  */
 import assert from 'node:assert/strict'

@@ -7,7 +7,7 @@ import { Ledger, LedgerWriter } from '../../metrics/ledger.ts'
 import type { ClientBegins, ClientEnds } from './client-thread.ts'
 
 /** As in the node engine: the figures are read this long after the second has begun. */
-const lookAtMs = 750
+const updateAtMs = 750
 
 interface Client extends ClientBegins {
   slot: number
@@ -24,7 +24,7 @@ export interface ThreadMemory {
 export class ClientLedger {
   readonly #writer: LedgerWriter
   readonly #clients = new Map<Worker, Client>()
-  #nextLook = 0
+  #nextUpdate = 0
 
   constructor(memory: SharedArrayBuffer) {
     this.#writer = new LedgerWriter(new Ledger(memory))
@@ -47,15 +47,15 @@ export class ClientLedger {
   onTick(threads: ReadonlyMap<Worker, ThreadMemory>): void {
     if (this.#writer.killsWanted) this.#kill(threads)
     const now = Date.now()
-    if (now < this.#nextLook) return
-    this.#nextLook = now - ((now - lookAtMs) % 1000) + 1000
+    if (now < this.#nextUpdate) return
+    this.#nextUpdate = now - ((now - updateAtMs) % 1000) + 1000
     for (const [thread, client] of this.#clients) {
       const { counters } = threads.get(thread)!
       this.#update(client, counters[counter.bytesIn]!, counters[counter.bytesOut]!, now)
     }
   }
 
-  /** @param bytesIn of all clients of its thread, as `bytesOut` */
+  /** @param bytesIn of all clients of the thread so far, like `bytesOut` */
   #update({ slot, inBefore, outBefore }: Client, bytesIn: number, bytesOut: number, now: number) {
     if (slot === -1) return
     const [received, sent] = [bytesIn - inBefore, bytesOut - outBefore]

@@ -32,12 +32,12 @@ export interface ClientThreadInput {
 
 /** Reported of each client where there is a ledger. Instants are milliseconds since 1970. */
 export interface ClientBegins {
-  /** It is the nth of this thread. */
+  /** Its number among the clients of this thread. */
   number: number
   /** `host:port`; empty for a unix socket. */
   peer: string
   openedAt: number
-  /** What the thread had counted before it. */
+  /** What the thread had counted before this client. */
   inBefore: number
   outBefore: number
 }
@@ -159,7 +159,9 @@ function setTimeouts(fd: number, ms: number) {
   libc.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, time, 16)
 }
 
-/** Echoes until FIN or until it is time to stop; else the name of what went wrong. */
+/**
+ * Echoes until FIN, or until it is time to stop. Returns the name of what went wrong, if it did.
+ */
 function echo(fd: number): string | undefined {
   let silentMs = 0
   let talkUntilMs = Infinity

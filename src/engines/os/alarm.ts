@@ -9,7 +9,9 @@ import { CLOCK_MONOTONIC, O_CLOEXEC, TFD_NONBLOCK, TFD_TIMER_ABSTIME } from './k
 import { loadLibc, type Libc } from './libc.ts'
 
 export interface Alarm {
-  /** Wakes then, on the clock of this thread, and not at the instant that was set before. */
+  /**
+   * Sets when it wakes the loop, on the clock of this thread, instead of the instant set before.
+   */
   set(atNs: number): void
   close(): void
 }
@@ -27,7 +29,7 @@ export function openAlarm(onAlarm: () => void): Alarm | undefined {
   const timer = libc.timerfd_create(CLOCK_MONOTONIC, O_CLOEXEC | TFD_NONBLOCK)
   if (timer < 0) return undefined
   const fd = readEnd(libc)
-  // What it tells is how often it went off, in 8 bytes.
+  // A read gives how often it went off, in 8 bytes.
   const onread = { buffer: new Uint8Array(8), callback: () => (onAlarm(), true) }
   const socket =
     fd < 0 ? undefined : new Socket({ fd, writable: false, onread } as SocketConstructorOpts)

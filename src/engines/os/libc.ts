@@ -69,16 +69,16 @@ export interface Libc extends Calls {
   /** mmap(2) of a descriptor, or without one of fresh zeroed memory, which costs nothing yet. */
   map(sizeBytes: number, fd?: number, offset?: number): Mapping
   /**
-   * Has malloc(3) keep this much free memory before it gives any back to the system (mallopt(3),
+   * Makes malloc(3) keep this much free memory before it gives any back to the system (mallopt(3),
    * M_TRIM_THRESHOLD). Does nothing where the C library is not glibc.
    */
   keepFreed(sizeBytes: number): void
   /**
-   * Has malloc(3) map blocks of this size and more one by one, so that they go back to the system
+   * Makes malloc(3) map blocks of this size and more one by one, so that they go back to the system
    * when they are freed (mallopt(3), M_MMAP_THRESHOLD). glibc only, as before.
    */
   mapFrom(sizeBytes: number): void
-  /** Has malloc(3) give free pages back to the system (malloc_trim(3)). glibc only, as before. */
+  /** Makes malloc(3) give free pages back to the system (malloc_trim(3)). glibc only, as before. */
   trimFreed(): void
   /** munmap(2). No typed array over it may be used any more. */
   unmap(mapping: Mapping): void

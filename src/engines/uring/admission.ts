@@ -45,7 +45,7 @@ export class Admission {
     entries.cancel(this.#ring, tag(kind.ACCEPT))
   }
 
-  /** An accept has ended, or goes on; whether a client was accepted. */
+  /** Handles a completion of accept; returns whether a client was accepted. */
   onAccept(result: number, flags: number): boolean {
     if (!(flags & cqe.MORE)) this.#asked = 'none'
     if (result >= 0) {

@@ -17,7 +17,7 @@ import type { Ring } from './ring.ts'
  */
 export const muchBytes = 24_576
 const muchPieces = 16
-/** A connection with less than this, this many times in a row, is no longer a flow. */
+/** If a move brings less than this, this many times in a row, the connection is no longer moved. */
 const littleBytes = 16_384
 const littleTimes = 8
 /** The most that one move takes, so also the most that waits for a client that does not read. */
@@ -49,7 +49,7 @@ interface Flow {
   nonBlocking: boolean
   /** How often in a row little came. */
   little: number
-  /** Not to be watched before the next tick. */
+  /** Not watched before the next tick. */
   resting: boolean
   /** The tick after which something was last moved. */
   movedAt: number
@@ -84,9 +84,7 @@ export class Bulk {
     this.#pieces = new Uint8Array(slots)
   }
 
-  /**
-   * To be called when much came at once. If it is called often, the connection gets a descriptor.
-   */
+  /** Much came at once. If that happens often, the connection gets a descriptor. */
   count(slot: number, generation: number): void {
     const pieces = ++this.#pieces[slot]!
     if (pieces === 1) this.#counted.push(slot)
@@ -114,8 +112,8 @@ export class Bulk {
   }
 
   /**
-   * From now on it is moved; false, and the descriptor closed, if that cannot be. It takes a pipe
-   * only to see whether there are any to be had.
+   * From now on the bytes of a connection are moved. If that is not possible, the descriptor is
+   * closed; returns whether it is. A pipe is taken only to see whether there is one.
    */
   begin(slot: number, fd: number, wanted: boolean): boolean {
     const fits = !this.#flows.has(slot) && this.#flows.size < this.#flowsMax
@@ -130,7 +128,7 @@ export class Bulk {
     return true
   }
 
-  /** Its descriptor would keep it open. What the pipe still holds is lost. */
+  /** Closes the descriptor, which would keep the connection open. What the pipe holds is lost. */
   end(slot: number): void {
     const flow = this.#flows.get(slot)
     if (flow === undefined) return
@@ -164,8 +162,7 @@ export class Bulk {
   watch(slot: number, generation: number): boolean {
     const flow = this.#flows.get(slot)!
     if (flow.resting) return false
-    // splice(2) waits unless the socket is told not to. That is taken back at the end, so that the
-    // ring has the socket as it knows it.
+    // splice(2) waits unless the socket is non-blocking. end() undoes this for the ring.
     if (!flow.nonBlocking) this.#libc.fcntl(flow.fd, k.F_SETFL, k.O_NONBLOCK)
     flow.nonBlocking = true
     entries.poll(this.#ring, slot, generation, flow.inPipe > 0 ? k.POLLOUT : k.POLLIN)

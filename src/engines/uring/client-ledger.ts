@@ -10,8 +10,8 @@ import { peerOf } from '../os/peer-name.ts'
 import * as entries from './entries.ts'
 import type { Ring } from './ring.ts'
 
-/** As in the node engine: its figures are looked at this long after the second has begun. */
-const lookAtMs = 750
+/** As in the node engine: figures are read this long after the second has begun. */
+const updateAtMs = 750
 /** sockaddr_storage. */
 const nameMaxBytes = 128
 
@@ -31,14 +31,14 @@ export class ClientLedger {
   readonly #libc: Libc
   readonly #ring: Ring
   readonly #hasNames: boolean
-  /** By slot of the ring: its slot in the ledger and one, 0 for none; and what is kept of it. */
+  /** By slot of the ring: its slot in the ledger plus one (0: none), and more of the connection. */
   readonly #places: Int32Array
   readonly #generations: Uint16Array
   readonly #openedAt: Float64Array
   readonly #endings: (Ending | undefined)[] = []
   readonly #name = Buffer.alloc(nameMaxBytes)
   readonly #nameSize = Buffer.alloc(4)
-  #nextLook = 0
+  #nextUpdate = 0
 
   /** @param hasNames whether peers have addresses, which those of unix sockets have not */
   constructor(memory: SharedArrayBuffer, libc: Libc, ring: Ring, slots: number, hasNames: boolean) {
@@ -102,8 +102,8 @@ export class ClientLedger {
   onTick(figures: Figures): void {
     if (this.#writer.killsWanted) this.#kill(figures)
     const now = Date.now()
-    if (now < this.#nextLook) return
-    this.#nextLook = now - ((now - lookAtMs) % 1000) + 1000
+    if (now < this.#nextUpdate) return
+    this.#nextUpdate = now - ((now - updateAtMs) % 1000) + 1000
     for (let slot = 0; slot < figures.slotsUsed; slot++) {
       const place = this.#places[slot]! - 1
       if (place !== -1) this.#update(slot, place, figures.unsentOf(slot), now)

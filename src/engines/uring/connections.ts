@@ -2,10 +2,9 @@
  * What happens on each connection. A connection is a slot in the ring's table of direct
  * descriptors, and its state a few bits in typed arrays: an idle one costs bytes, not objects.
  *
- * What a turn has received is sent with the next wait, at once or not at all: so every buffer of a
- * turn is free one turn later, and a client that does not read cannot hold the pool. What its
- * socket would not take is copied (unsent.ts), and it is read again when that is sent. Where much
- * flows, the bytes stay in the kernel (bulk.ts).
+ * What a turn has received is sent with the next wait, without waiting for room: so every buffer is
+ * free one turn later, and a client that does not read cannot hold the pool. Bytes without room are
+ * copied (unsent.ts), and no more is read until they are sent. Large flows: bulk.ts.
  */
 import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
@@ -34,12 +33,12 @@ export class Connections {
   readonly #ledger: ClientLedger | undefined
   readonly #state: Uint8Array
   readonly #generation: Uint16Array
-  /** The look (see idle) at which something last moved. */
+  /** The number of the scan (see closeIdle) before which something last moved. */
   readonly #lastMove: Uint32Array
   readonly #sends: Sends
   readonly #unsent: Unsent
   readonly #bulk: Bulk
-  #look = 1
+  #scan = 1
 
   constructor(
     { ring, pool, arena, bulk }: { ring: Ring; pool: BufferPool; arena: Arena; bulk: Bulk },
@@ -66,7 +65,7 @@ export class Connections {
     this.#counters[counter.opened]!++
     if (slot >= this.slotsUsed) this.slotsUsed = slot + 1
     this.#state[slot] = bit.OPEN
-    this.#lastMove[slot] = this.#look
+    this.#lastMove[slot] = this.#scan
     this.#ledger?.opened(slot, this.#generation[slot]!)
     this.#armRecv(slot)
   }
@@ -83,7 +82,7 @@ export class Connections {
     else if (!more) this.#proceed(slot)
   }
 
-  /** A send did not go through whole: one of the turn before, or of this if the queue was full. */
+  /** A send of the last turn, or of this one if the queue was full, did not go through whole. */
   onSendFailed(parity: number, index: number, result: number): void {
     const list = this.#sends.listOf(parity)
     const slot = list.slot[index]!
@@ -102,13 +101,13 @@ export class Connections {
     if (result <= 0 || this.#state[slot]! & bit.DEAD) this.#fail(slot, result)
     else {
       this.#counters[counter.bytesOut]! += result
-      this.#lastMove[slot] = this.#look
+      this.#lastMove[slot] = this.#scan
       if (!this.#unsent.take(slot, result)) this.#state[slot]! &= ~bit.WAITING
     }
     this.#proceed(slot)
   }
 
-  /** A large flow got its descriptor: its bytes are moved once its receive has ended. */
+  /** A large flow got its descriptor: moving begins once the receive of its slot has ended. */
   onInstalled(slot: number, generation: number, fd: number): void {
     const state = generation === this.#generation[slot] ? this.#state[slot]! : bit.DEAD
     const wanted = !(state & (bit.DEAD | bit.LEAVING))
@@ -120,11 +119,11 @@ export class Connections {
     if (generation !== this.#generation[slot]) return
     this.#state[slot]! &= ~bit.ARMED
     if (this.#bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
-      // Only a FIN was reported, and would be again and again. So the bytes in the pipe are copied
-      // out, and an entry that waits sends them.
-      const vain = this.#bulk.inPipeOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
-      const moved = result < 0 || vain ? 0 : this.#bulk.move(slot)
-      if (moved > 0) this.#lastMove[slot] = this.#look
+      // The poll reports only a FIN, and would again and again: a send that waits sends what the
+      // pipe has.
+      const fin = this.#bulk.inPipeOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
+      const moved = result < 0 || fin ? 0 : this.#bulk.move(slot)
+      if (moved > 0) this.#lastMove[slot] = this.#scan
       else if (moved === 0) this.#addUnsent(slot, this.#bulk.copyOut(slot), false)
       else if (moved !== k.error.AGAIN) this.#fail(slot, moved)
     }
@@ -143,7 +142,7 @@ export class Connections {
     }
     this.#counters[counter.chunks]!++
     this.#counters[counter.bytesIn]! += length
-    this.#lastMove[slot] = this.#look
+    this.#lastMove[slot] = this.#scan
     if (this.#ledger !== undefined) this.#ledger.received[slot]! += length
     if (length >= muchBytes) this.#bulk.count(slot, generation)
     if (state & bit.WAITING) this.#keepUnsent(slot, at, length, false)
@@ -174,7 +173,7 @@ export class Connections {
     entries.send(this.#ring, slot, address, length)
   }
 
-  /** Copies bytes of the pool; in front if they are older than all that are unsent. */
+  /** Copies unsent bytes of the pool; `front`: they are older than all other unsent bytes. */
   #keepUnsent(slot: number, at: number, length: number, front: boolean): void {
     const bytes = this.#pool.bytes.subarray(at, at + length)
     if (this.#addUnsent(slot, bytes, front) > unsentMaxBytes) this.#cancelRecv(slot)
@@ -252,22 +251,22 @@ export class Connections {
     this.#sends.endTurn()
   }
 
-  /** Looks at all connections; closes those on which nothing has moved for `looks` looks. */
-  closeIdle(looks: number): void {
-    this.#look++
+  /** Scans all connections; closes those on which nothing has moved for so many scans. */
+  closeIdle(scans: number): void {
+    this.#scan++
     this.#forEachServed(slot => {
-      if (this.#look - this.#lastMove[slot]! < looks) return
+      if (this.#scan - this.#lastMove[slot]! < scans) return
       this.#counters[counter.idleClosed]!++
       this.#ledger?.closing(slot, 'idle')
       this.#giveUp(slot)
     })
   }
 
-  /** Looks at all; sends FIN to those on which nothing moved since the last look, or to all. */
+  /** Scans all connections; sends FIN to those that were quiet since the last scan, or to all. */
   leave(all: boolean): void {
-    this.#look++
+    this.#scan++
     this.#forEachServed(slot => {
-      if (all || this.#look - this.#lastMove[slot]! >= 2) this.#state[slot]! |= bit.LEAVING
+      if (all || this.#scan - this.#lastMove[slot]! >= 2) this.#state[slot]! |= bit.LEAVING
     })
   }
 

@@ -26,7 +26,7 @@ export interface Failure {
 }
 
 /**
- * Connects the slots of all connections, used or merely held; returns those that failed.
+ * Connects the slots of all connections, idle ones too; returns those that failed.
  * @throws UserError if none of the first answers
  */
 export async function dialAll(
@@ -73,7 +73,9 @@ interface Tries {
   ways: Way[]
 }
 
-/** Tries one address after the other for those that are not connected; why by slot, if none did. */
+/**
+ * Tries one address after the other for slots that are not connected; returns the errors by slot.
+ */
 function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> {
   const { libc, ring, memory, argument, meter, task, ways } = tries
   const endMs = performance.now() + task.timeoutMs
@@ -105,7 +107,7 @@ function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> 
   return new Map(left.map(slot => [slot, tellingCode(codes.get(slot)!)]))
 }
 
-/** Some that are connecting at the same time. */
+/** A group of slots that are connecting at the same time. */
 class Batch {
   readonly #ring: Ring
   readonly #argument: WaitArgument

@@ -13,14 +13,14 @@ import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 
-/** More than that is sent by an entry that waits until all has gone, and says so. */
+/** More than that is sent by an entry that waits until all is sent, and completes then. */
 const atOnceMaxBytes = 16_384
 
 /** What is known of a connection; 0 is one that is closed. */
 const bit = { OPEN: 1, SENDING: 2, WAITING: 4, DIRTY: 8, FINISHED: 16 } as const
 
 export class LoadSlots implements Mover<Stream> {
-  /** Connections that are open, those that are merely held left out. */
+  /** Connections that are open, without idle ones. */
   open = 0
   readonly #ring: Ring
   readonly #pool: BufferPool
@@ -30,17 +30,17 @@ export class LoadSlots implements Mover<Stream> {
   /** Where the payload's table lies. */
   readonly #tableAddress: number
   readonly #state: Uint8Array
-  /** How much of each stream the kernel has been given, and the length of a send that waits. */
+  /** How much of each stream is submitted to the kernel, and the length of a send that waits. */
   readonly #submitted: Float64Array
   readonly #sending: Uint32Array
-  /** When the kernel was last given something. */
+  /** When something was last submitted. */
   #submittedNs = 0
-  /** Nothing more is sent, and what is under way is cancelled. */
+  /** Nothing more is sent, and sends that wait are cancelled. */
   #halts = false
   /** Streams with something to send, or whose FIN is due. */
   #dirty: number[] = []
 
-  /** @param count slots, of which those without a stream are merely held */
+  /** @param count of slots; those without a stream are idle connections */
   constructor(ring: Ring, pool: BufferPool, traffic: Traffic, tableAddress: number, count: number) {
     this.#ring = ring
     this.#pool = pool
@@ -94,7 +94,7 @@ export class LoadSlots implements Mover<Stream> {
     const id = flags >>> 16
     const at = pool.used[id]!
     const stream = this.#streams[slot]
-    // Bytes for a held connection, or for one closed in this very turn, count for no stream.
+    // Bytes for an idle connection, or for one closed in this very turn, count for no stream.
     if (stream && this.#state[slot] !== 0) {
       const right = stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)
       this.#countSentOf(slot, stream)
@@ -125,7 +125,7 @@ export class LoadSlots implements Mover<Stream> {
     this.#closeSlot(slot)
   }
 
-  /** A send at once did not go through whole: the rest is sent by one that waits. */
+  /** A send that does not wait was not sent whole: the rest is sent by one that waits. */
   onSendFailed(slot: number, length: number, result: number): void {
     if (this.#state[slot] === 0) return
     if (result < 0 && result !== k.error.AGAIN) return this.#onError(slot, result)
@@ -143,8 +143,8 @@ export class LoadSlots implements Mover<Stream> {
   }
 
   /**
-   * Sends nothing more, and cancels what waits; whether all of that has ended. To be called until
-   * it has: the kernel does not cancel what it is at work on.
+   * Sends nothing more, and cancels sends that wait. Returns whether all of them have ended. To be
+   * called until they have: the kernel does not cancel a send on which it works at the moment.
    */
   halt(): boolean {
     let isEnded = true
@@ -158,8 +158,8 @@ export class LoadSlots implements Mover<Stream> {
   }
 
   /**
-   * Counts what the kernel has taken: all that it was given, unless it has said otherwise, which it
-   * does before anything comes back.
+   * Counts what the kernel has accepted: all that was submitted, less what it has reported as not
+   * sent. It reports that before anything comes back.
    */
   #countSentOf(slot: number, stream: Stream): void {
     const state = this.#state[slot]!
@@ -172,7 +172,7 @@ export class LoadSlots implements Mover<Stream> {
       if (this.#state[stream.index]) this.#countSentOf(stream.index, stream)
   }
 
-  /** Of such a connection flush() issues all messages that may go, and submits them. */
+  /** Marks a connection: flush() issues all messages that may go now, and submits them. */
   send(stream: Stream): void {
     if (this.#state[stream.index]) this.#mark(stream.index)
   }
@@ -184,8 +184,8 @@ export class LoadSlots implements Mover<Stream> {
   }
 
   /**
-   * Gives the kernel what the dirty ones have to send: one entry each. They count as sent from this
-   * very moment, not from when this turn began.
+   * Issues what the marked streams may send, and submits it: one entry for each. Messages count as
+   * sent from this very moment, not from the beginning of the turn.
    */
   flush(): void {
     const dirty = this.#dirty
@@ -198,11 +198,11 @@ export class LoadSlots implements Mover<Stream> {
       if (!(this.#state[slot]! & bit.OPEN)) continue
       const stream = this.#streams[slot]!
       stream.issue(now)
-      this.#give(slot, stream)
+      this.#submit(slot, stream)
     }
   }
 
-  #give(slot: number, stream: Stream): void {
+  #submit(slot: number, stream: Stream): void {
     const state = this.#state[slot]!
     if (state & bit.SENDING) return
     const { payload } = this.#traffic
@@ -224,7 +224,7 @@ export class LoadSlots implements Mover<Stream> {
       entries.send(this.#ring, slot, address, length)
     } else {
       entries.sendOnce(this.#ring, slot, address, length)
-      // The next piece lies elsewhere: after it is known what became of this one.
+      // The next piece lies elsewhere in memory; it is sent when this one is known to be sent.
       if (length < backlog) this.#mark(slot)
     }
   }

@@ -85,8 +85,8 @@ class LoadSession implements Session {
     const count = task.connections + task.idle
     this.#slots = new LoadSlots(ring, this.#pool, this.#traffic, address, count)
     for (const { slot, error } of failures) this.#slots.failed(slot, error)
-    const onLook = (now: number) => this.#effort.update(now)
-    this.#life = new Life(this.#traffic, this.#slots, { tickMs, onLook })
+    const measure = (now: number) => this.#effort.update(now)
+    this.#life = new Life(this.#traffic, this.#slots, { tickMs, measure })
   }
 
   get outcome(): Outcome {

@@ -1,4 +1,4 @@
-/** The sends of a turn, and of the one before, to find the bytes of one that did not go through. */
+/** The sends of this turn and of the last one: if one fails, its bytes are found here. */
 import type { BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
 import { cqe } from './kernel.ts'
@@ -6,7 +6,7 @@ import type { Ring } from './ring.ts'
 
 const { BUF_MORE } = cqe
 
-/** Those of one turn. */
+/** The sends of one turn. */
 export class SendList {
   count = 0
   readonly slot: Uint32Array
@@ -15,7 +15,7 @@ export class SendList {
   /** Offset in the pool. */
   readonly at: Uint32Array
   readonly length: Uint32Array
-  /** Of its entry, to see whether the kernel has taken it yet. */
+  /** The sequence number of its entry, to see whether the kernel has taken that yet. */
   readonly sequence: Int32Array
   /** Buffers that were used up in the turn. */
   readonly spent: number[] = []
@@ -30,11 +30,11 @@ export class SendList {
 }
 
 export interface Turn {
-  /** Connections to be looked at when it ends. */
+  /** Connections to be dealt with when the turn ends. */
   due: readonly number[]
-  /** How many sends the one before had: a measure of how much goes on. */
+  /** How many sends the last turn had: a measure of how much goes on. */
   lastSends: number
-  /** Whether pages have flowed in the one before. */
+  /** Whether pages were moved in the last turn. */
   moved: boolean
 }
 
@@ -43,7 +43,7 @@ const none: readonly number[] = []
 export class Sends {
   readonly #ring: Ring
   readonly #pool: BufferPool
-  /** How many a turn may have: each can complete. */
+  /** The most sends of a turn: there is room for a completion of each. */
   readonly #size: number
   /** The turn in which a connection last sent, and where in that turn's list. */
   readonly #lastTurn: Uint32Array
@@ -64,12 +64,12 @@ export class Sends {
     this.#submitted = new SendList(this.#size)
   }
 
-  /** Whether it has sent in this turn: what became of that is not known yet. */
+  /** Whether a connection has sent in this turn: the result is not known yet. */
   isOpen(slot: number): boolean {
     return this.#lastTurn[slot] === this.#turn
   }
 
-  /** To be looked at again when the sends of this turn are known. */
+  /** A connection that is dealt with again when the results of this turn's sends are known. */
   later(slot: number): void {
     this.#later.push(slot)
   }
@@ -85,7 +85,7 @@ export class Sends {
     return turn
   }
 
-  /** Where in the pool bytes lie that came; a buffer that they fill is free after the next turn. */
+  /** The place of received bytes in the pool. A buffer that is full is free after the next turn. */
   received(length: number, flags: number): number {
     const pool = this.#pool
     const id = flags >>> 16

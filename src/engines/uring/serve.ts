@@ -30,7 +30,7 @@ const poolBufferBytes = 32_768
 const slotsMax = 2 ** 17
 /** How often the clock is looked at: the stop word, idle connections, pauses. */
 const tickMs = 50
-const idleLooks = 4
+const idleScans = 4
 
 export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
   const libc = loadLibc() as Libc
@@ -59,7 +59,7 @@ class ServeSession implements Session {
   #accepting = true
   /** 0 until it is time to leave; then when that was, in ms. */
   #leavingSinceMs = 0
-  #nextIdleLookMs: number
+  #nextIdleScanMs: number
 
   constructor(task: ServeTask, meter: Meter, libc: Libc, listener: ListeningSocket) {
     this.address = listener.address
@@ -83,7 +83,7 @@ class ServeSession implements Session {
     this.#admission = new Admission(ring, listener.fd, capacity, () => this.#count(reason))
     this.#freed = new FreedMemory(libc, meter)
     this.#waiter = new Waiter(libc, ring, task.busyPollUs)
-    this.#nextIdleLookMs = performance.now() + task.idleTimeoutMs / idleLooks
+    this.#nextIdleScanMs = performance.now() + task.idleTimeoutMs / idleScans
   }
 
   #count(name: CounterName): void {
@@ -178,9 +178,9 @@ class ServeSession implements Session {
     this.#connections.onTick()
     if (stop !== stopWord.run) return this.#leave(stop, nowMs)
     this.#admission.onTick()
-    if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleLookMs) {
-      this.#connections.closeIdle(idleLooks)
-      this.#nextIdleLookMs = nowMs + this.#task.idleTimeoutMs / idleLooks
+    if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleScanMs) {
+      this.#connections.closeIdle(idleScans)
+      this.#nextIdleScanMs = nowMs + this.#task.idleTimeoutMs / idleScans
     }
     this.#arena.trim()
     this.#freed.onTick(nowMs)

@@ -54,7 +54,7 @@ export interface Figure {
   draw: (canvas: Canvas) => Markup
   /** The same in figures. */
   table?: Markup
-  /** What the table has, if it is not all. */
+  /** What the table shows, if it does not show all. */
   tableName?: string
 }
 

@@ -14,7 +14,7 @@ export const datagramRules = ['low-ports', 'own-ports', 'broadcast', 'multicast'
 export type DatagramRule = (typeof datagramRules)[number]
 
 interface Rules {
-  /** To one address, per second; undefined: the default. */
+  /** Answers per second to one address; undefined: the default. */
   ratePerSource: number | undefined
   /** The rules that are lifted. */
   allow: readonly DatagramRule[]
@@ -43,7 +43,7 @@ const repeatedByClientMax = 10_000
 const repeatedWithinMs = 60_000
 /** A datagram that has not come again for this time is forgotten. */
 const goneMs = 1_000
-/** How long a server's port gets no answer then: longer than one round of a loop. */
+/** How long the port of a server gets no answer after that: longer than one round of a loop. */
 const pauseMs = 100
 /** How much of a datagram is compared. */
 const comparedBytes = 64
@@ -123,10 +123,11 @@ export class Guard {
   }
 
   /**
-   * A client that sends the same as soon as it has come back looks exactly like another echo
-   * server. A source with the port of a server loses what it sends within a pause: no loop survives
-   * that, as it has no clock. A source with the port of a client loses one datagram of very many;
-   * that ends a loop, too, though several one after the other.
+   * A client that repeats its message as soon as it has come back looks exactly like an echo
+   * server. If the source has the port of a server, it gets no answer for a while. That ends every
+   * loop, since neither side of a loop sends by itself. If it has the port of a client, it gets no
+   * answer to one datagram of very many. That ends a loop, too; of several loops, one after the
+   * other.
    */
   #isLoop(address: string, port: number, data: Buffer, nowMs: number): boolean {
     const key = `${address} ${port}`

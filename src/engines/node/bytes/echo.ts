@@ -21,7 +21,7 @@ export function createEcho({ counters }: Meter): PlainEcho {
     counters[counter.bytesOut]! += chunk.length
     this.write(chunk)
     countGarbage(chunk.length)
-    // The result of write() does not help: it is from before the system took what it could.
+    // The result of write() does not help: it comes before the system has accepted anything.
     if (this.writableLength > unsentMaxBytes) this.pause()
   }
   function discard(chunk: Buffer) {

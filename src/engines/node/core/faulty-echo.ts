@@ -14,7 +14,7 @@ import { nextTurn } from './turns.ts'
 import { countGarbage } from '../../garbage.ts'
 
 export interface FaultyEcho extends EchoHandler {
-  /** The faults for new connections, and from now on for open ones. */
+  /** Sets the faults for new connections and, from now on, for open ones. */
   setFaults(faults: readonly FaultSpec[]): void
 }
 
@@ -28,13 +28,16 @@ export interface PlainEcho extends EchoHandler {
 export interface Peer extends Pausable {
   /** Starts to report what comes. */
   listen(listener: PeerListener): void
-  /** Resolves when the next one may be written; rejects with ConnectionEnded. */
+  /** Resolves when the next chunk may be written; rejects with ConnectionEnded. */
   write(chunk: Chunk): Promise<void>
   /** Other faults are in force. */
   revive?(): void
   /** What was received so far is delivered at once; what comes later is discarded. */
   stopListening(): void
-  /** Ends the stream once everything is written. @param leaving because the server does */
+  /**
+   * Ends the stream once everything is written. @param leaving whether it ends because the server
+   * is stopping
+   */
   end(leaving: boolean): void
 }
 

@@ -20,11 +20,11 @@ interface Pending {
   timer: NodeJS.Timeout | undefined
   /** The connection was refused and counted: later errors are not counted again. */
   refused: boolean
-  /** The number of the look (Unfinished.looks) at which its first handshake began. */
+  /** The number of the scan (Unfinished.scans) before which its first handshake began. */
   beganAt: number | undefined
 }
 
-/** How many connections may be in a handshake at once; of others only the first bytes are read. */
+/** How many connections may be in a handshake at once; other connections wait with first bytes. */
 const underWayMax = 1_000
 
 /**
@@ -63,7 +63,7 @@ export class Handshakes implements EchoHandler {
     this.#counters = counters
     this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
     this.#startsSilent = proxy?.mode === 'accept' && carries === 'bytes' && !secure
-    unfinished.onLook(() => this.#makeRoom())
+    unfinished.onScan(() => this.#makeRoom())
   }
 
   start(raw: Socket): void {
@@ -109,7 +109,7 @@ export class Handshakes implements EchoHandler {
     else this.#queue.push(pending)
   }
 
-  /** A slow handshake gives its place to a connection that waits. */
+  /** Refuses slow handshakes, as many as connections wait for a place. */
   #makeRoom() {
     let waiting = this.#queue.length
     for (const pending of this.#underWay) {
@@ -123,7 +123,7 @@ export class Handshakes implements EchoHandler {
   async #run(pending: Pending) {
     const { raw } = pending
     this.#underWay.add(pending)
-    pending.beganAt = this.#unfinished.looks
+    pending.beganAt = this.#unfinished.scans
     const accepted: Accepted = { raw }
     try {
       let socket = raw

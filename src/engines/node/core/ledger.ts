@@ -7,19 +7,19 @@ import { failureName } from '../../failures.ts'
 import type { Forwarded } from '../../../wire/proxy-header.ts'
 
 /** How often to check whether a reader has asked to close a connection. */
-const killLookMs = 100
+const killCheckMs = 100
 /**
  * The figures of all connections are read once a second, this long after it has begun: readers look
  * at the end of the second, and a busy thread may be late.
  */
-const lookAtMs = 750
+const updateAtMs = 750
 const delayResolutionMs = 20
 
 interface Client {
   slot: number
   openedAt: number
   ending: Ending
-  /** The bytes received by the last look, if all had been echoed; -1 otherwise. */
+  /** The bytes received by the last update, if all had been echoed; -1 otherwise. */
   echoed: number
 }
 
@@ -34,13 +34,13 @@ export class ClientLedger {
   readonly #clients = new Map<Socket, Client>()
   readonly #delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
   readonly #kills: NodeJS.Timeout
-  #looks: NodeJS.Timeout | undefined
+  #timer: NodeJS.Timeout | undefined
 
   constructor(memory: SharedArrayBuffer) {
     this.#writer = new LedgerWriter(new Ledger(memory))
     this.#delay.enable()
-    this.#kills = setInterval(() => this.#closeKilled(), killLookMs)
-    this.#lookLater()
+    this.#kills = setInterval(() => this.#closeKilled(), killCheckMs)
+    this.#updateLater()
   }
 
   opened(socket: Socket): void {
@@ -92,20 +92,20 @@ export class ClientLedger {
     }
   }
 
-  #lookLater() {
+  #updateLater() {
     const phase = Date.now() % 1000
-    const waitMs = phase < lookAtMs ? lookAtMs - phase : 1000 + lookAtMs - phase
-    this.#looks = setTimeout(() => {
+    const waitMs = phase < updateAtMs ? updateAtMs - phase : 1000 + updateAtMs - phase
+    this.#timer = setTimeout(() => {
       const now = Date.now()
       for (const [socket, client] of this.#clients) this.#update(socket, client, now)
       this.#noteDelay()
-      this.#lookLater()
+      this.#updateLater()
     }, waitMs)
   }
 
   #noteDelay() {
     const delay = this.#delay
-    // The whole interval of its timer is what is recorded.
+    // The monitor records the whole interval of its timer, so the interval is subtracted.
     const ms = (ns: number) => Math.max(0, ns / 1e6 - delayResolutionMs)
     this.#writer.setLoopDelay(ms(delay.percentile(50)), ms(delay.percentile(99)), ms(delay.max))
     delay.reset()
@@ -113,7 +113,7 @@ export class ClientLedger {
 
   stop(): void {
     clearInterval(this.#kills)
-    clearTimeout(this.#looks)
+    clearTimeout(this.#timer)
     this.#delay.disable()
   }
 }

@@ -12,8 +12,9 @@ export interface Target {
 /** A connection over any transport. */
 export interface Link {
   /**
-   * Where messages have bounds (vocabulary/transport), each write is one, and each chunk is
-   * one when read; a string is a message of text where the transport tells text from binary.
+   * On a transport with messages (vocabulary/transport) each write is a message, and so is each
+   * chunk that is read. A string is a message of text, if the transport distinguishes text and
+   * binary.
    */
   readonly stream: Duplex
   /** What both sides agreed on, a line each, for people: protocol, cipher, certificate. */

@@ -1,12 +1,15 @@
-/** A timeout of the other side: the time in which this thread was held up is not its fault. */
+/**
+ * A timeout for the other side, which is not to blame for the time in which this thread was held
+ * up.
+ */
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 
-/** A timer so late shows that what has come in the meantime is not read yet. */
+/** If a timer is this late, what has come in the meantime is not read yet. */
 const lateMs = 10
-/** So long there is then to read it. */
+/** How long this thread then reads, before the other side has timed out. */
 const readMs = 50
 
-/** Calls `then` after a timeout. Returns what ends the wait. */
+/** Calls `then` after a timeout. Returns a function that ends the wait. */
 export function afterTimeout(timeoutMs: number, then: () => void): () => void {
   const ms = Math.min(timeoutMs, timerMaxMs)
   const dueMs = performance.now() + ms

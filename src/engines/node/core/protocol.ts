@@ -22,7 +22,7 @@ export interface Accepted {
 export type Handshake = (socket: Socket, accepted: Accepted) => Promise<Socket>
 
 export interface EchoHandler {
-  /** @param accepted what is known of the connection, where it came in by handshakes */
+  /** @param accepted what is known of the connection; undefined if there were no handshakes */
   start(socket: Socket, accepted?: Accepted): void
   /** Echoes what was received but not yet delivered to us, then FIN; later bytes are discarded. */
   finish(socket: Socket): void
@@ -36,7 +36,7 @@ export interface Protocol {
   setFaults?(faults: readonly FaultSpec[]): void
 }
 
-/** @param unfinished to be told which connections are not served yet */
+/** @param unfinished is told which connections are in their handshake */
 export type CreateProtocol = (
   task: ServeTask,
   meter: Meter,

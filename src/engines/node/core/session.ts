@@ -17,8 +17,8 @@ import { Handshakes } from './handshakes.ts'
 import type { CreateProtocol, EchoHandler, Handshake, Protocol } from './protocol.ts'
 import { Unfinished } from './unfinished.ts'
 
-/** The protocol, and the connections that are not served yet. */
-interface Served extends Protocol {
+/** The protocol, and the connections that are still in their handshake. */
+interface Serving extends Protocol {
   readonly unfinished: Unfinished
 }
 
@@ -26,9 +26,9 @@ const limit = descriptorLimit()
 /** The system gives the lowest free number, so a high number says that few are left. */
 const highDescriptor = limit - reserved(limit)
 /**
- * Node allocates 64 KiB for every read and frees them soon. In a thread that is not the main one
- * glibc gives such memory back to the system at once, and has it cleared and mapped again for the
- * next read: a third of the processor time of bulk echo (measure `bulk` of benchmarks/).
+ * Node allocates 64 KiB for every read and frees them soon. In a thread that is not the main one,
+ * glibc gives such memory back to the system at once. For the next read the system clears and maps
+ * it again, which takes a third of the processor time of bulk echo (measure `bulk` of benchmarks/).
  */
 const keptBytes = 32 * 2 ** 20
 /** When to try again: descriptors may also be freed by something other than a client. */
@@ -58,16 +58,16 @@ class ServeSession implements Session {
   readonly #task: ServeTask
   readonly #counters: Float64Array
   readonly #echo: EchoHandler
-  readonly #protocol: Served
+  readonly #protocol: Serving
   readonly #ledger: ClientLedger | undefined
   readonly #clients = new Set<Socket>()
   /** Clients that were accepted but must wait, because accepting cannot be paused. */
   readonly #waiting: Socket[] = []
   #accepting = true
-  /** Set if the server accepts although all places are taken, since a slow handshake makes room. */
+  /** Set if the server accepts although it is full, since it may close a slow handshake. */
   #openForTakeover = false
   #draining = false
-  /** Whether descriptors have been few before. */
+  /** Whether descriptors were nearly used up once. */
   #ranLow = false
   #retry: NodeJS.Timeout | undefined
   #stopTimers: () => void = () => {}
@@ -75,13 +75,13 @@ class ServeSession implements Session {
   #finish!: () => void
   readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
-  constructor(task: ServeTask, meter: Meter, protocol: Served) {
+  constructor(task: ServeTask, meter: Meter, protocol: Serving) {
     this.#task = task
     this.#counters = meter.counters
     this.#protocol = protocol
     this.#echo = protocol.echo
     this.#ledger = task.ledger && new ClientLedger(task.ledger)
-    protocol.unfinished.onLook(() => this.#makeRoom())
+    protocol.unfinished.onScan(() => this.#makeRoom())
     this.#stopLooking = closeDeadPeers(this.#clients, socket =>
       this.#close(socket, 'reset', 'reset'),
     )
@@ -121,9 +121,9 @@ class ServeSession implements Session {
   }
 
   /**
-   * At the limit, a client that has not finished its handshake for long makes room, if another one
-   * waits. Whether one waits in the backlog is not known before it is accepted: then it takes the
-   * place, or waits unserved.
+   * At the limit, a client that is slow in its handshake is closed if another client waits. Whether
+   * a client waits in the backlog is known only when it is accepted. Then it is served, or waits
+   * here.
    */
   #makeRoom() {
     const { unfinished } = this.#protocol

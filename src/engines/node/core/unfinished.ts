@@ -1,17 +1,19 @@
 /**
- * Connections that are not served yet: within the PROXY header, TLS, the upgrade to WebSocket, or
- * the head of the first request. They take places: a slow one makes room, the oldest first.
+ * Connections in their handshake: the PROXY header, TLS, the upgrade to WebSocket, or the head of
+ * the first request. They count as served clients. If others wait, slow ones are closed, the oldest
+ * first.
  */
 import type { Socket } from 'node:net'
 
 /**
- * Time is counted in looks, so that a busy thread does not call a client slow that it has not read.
+ * Time is counted in scans: so a client is not called slow because this thread was too busy to read
+ * it.
  */
-const lookMs = 250
-/** How many looks a client has for its first message, which it can send at once. */
-const firstLooks = 4
-/** How many more looks it has for its answers: it may be as busy as this server. */
-const laterLooks = 12
+const scanMs = 250
+/** How many scans a client has for its first message, which it can send at once. */
+const firstScans = 4
+/** How many more scans it has for its answers: it may be as busy as this server. */
+const laterScans = 12
 
 interface Pending {
   since: number
@@ -22,26 +24,26 @@ export class Unfinished {
   /** In the order of their arrival. */
   readonly #pending = new Map<Socket, Pending>()
   readonly #listeners: (() => void)[] = []
-  #looks = 0
+  #scans = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** The number of looks so far, counted while there was a connection to look at. */
-  get looks(): number {
-    return this.#looks
+  /** The number of scans so far; without connections there are none. */
+  get scans(): number {
+    return this.#scans
   }
 
-  /** To be called after each look. */
-  onLook(listener: () => void): void {
+  /** @param listener called after each scan */
+  onScan(listener: () => void): void {
     this.#listeners.push(listener)
   }
 
   /** @param refuse closes the connection, and counts it */
   add(raw: Socket, refuse: () => void): void {
-    this.#pending.set(raw, { since: this.#looks, refuse })
+    this.#pending.set(raw, { since: this.#scans, refuse })
     this.#timer ??= setInterval(() => {
-      this.#looks++
+      this.#scans++
       for (const listener of this.#listeners) listener()
-    }, lookMs).unref()
+    }, scanMs).unref()
   }
 
   /** The connection is served, or gone. */
@@ -52,17 +54,17 @@ export class Unfinished {
     this.#timer = undefined
   }
 
-  /** Whether it has used up its looks. @param since how many looks there were when it began */
+  /** Whether a connection is slow. @param since how many scans there were when it began */
   isSlow({ bytesWritten }: Socket, since: number): boolean {
-    return this.#looks - since > (bytesWritten === 0 ? firstLooks : laterLooks)
+    return this.#scans - since > (bytesWritten === 0 ? firstScans : laterScans)
   }
 
-  /** Whether a connection could make room. */
+  /** Whether there is a slow connection. */
   get hasSlow(): boolean {
     return this.#slowest() !== undefined
   }
 
-  /** Closes the oldest slow connection. False: there is none. */
+  /** Closes the oldest slow connection; false if there is none. */
   makeRoom(): boolean {
     const slow = this.#slowest()
     if (!slow) return false
@@ -74,7 +76,7 @@ export class Unfinished {
 
   #slowest(): Socket | undefined {
     for (const [raw, { since }] of this.#pending) {
-      if (this.#looks - since <= firstLooks) return undefined
+      if (this.#scans - since <= firstScans) return undefined
       if (this.isSlow(raw, since)) return raw
     }
     return undefined

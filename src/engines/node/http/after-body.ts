@@ -24,7 +24,7 @@ export function createEchoAfterBody(echo: EchoBody): EchoBody {
     const isLarge = heldOf(connection) + bytes > connectionMaxBytes
     if (!isLarge && all + bytes <= threadMaxBytes) return true
     if (isLarge)
-      decline(response, 413, 'Of a connection, bodies of 4 MiB are held (after=body) at a time.')
+      decline(response, 413, 'With after=body a connection may hold 4 MiB of bodies at a time.')
     else decline(response, 503, 'Too many bodies are held (after=body): try again.')
     return false
   }

@@ -14,7 +14,7 @@ import { countGarbage } from '../../garbage.ts'
 
 export interface FaultyBody {
   echo: EchoBody
-  /** For new requests, and for the rest of those under way. */
+  /** Sets the faults for new requests, and for the rest of those that have begun. */
   setFaults(faults: readonly FaultSpec[]): void
 }
 

@@ -31,7 +31,7 @@ export class Http1Messages extends Caller {
   readonly #redial: Redial
   /** Undefined after the server closed, until there is something to send. */
   #line: Line | undefined
-  /** The message that is under way. */
+  /** The message in flight. */
   #answer: Answer | undefined
   #sent: Callback | undefined
   #over = false
@@ -60,7 +60,7 @@ export class Http1Messages extends Caller {
     if (socket.destroyed || socket.readableEnded) this.#onEnd(line, socket.errored)
   }
 
-  /** Bytes that the system has not taken. A write itself is done only when it is answered. */
+  /** Bytes that the system has not accepted. A write completes only when it is answered. */
   get unsentBytes(): number {
     const { sent, again } = this.#answer ?? {}
     if (!sent) return this.writableLength
@@ -170,7 +170,7 @@ export class Http1Messages extends Caller {
     this.awaitAnswer(true)
     socket.cork()
     socket.write(`${this.#head}${chunk.length}\r\n\r\n`, 'latin1')
-    // The timeout counts from when the system has taken the request.
+    // The timeout counts from the instant at which the system has accepted the request.
     socket.write(chunk, () => this.#answer?.sent === chunk && this.awaitAnswer(true))
     socket.uncork()
   }
@@ -210,7 +210,7 @@ export class Http1Stream extends Caller {
   #answered = false
   /** The whole body was written. */
   #isSaid = false
-  /** The system has not taken the last write yet. */
+  /** The system has not accepted the last write yet. */
   #isWriting = false
 
   constructor(socket: Duplex, place: Place, calling: HttpCalling) {

@@ -19,7 +19,7 @@ const refusals: Record<string, Refusal> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'timedOut', 'The headers took too long.'],
 }
 
-/** @param connectionOf finds the connection of a socket that was handed over */
+/** @param connectionOf finds the connection of a socket that was given to this server */
 export function createParser(
   { handshakeTimeoutMs }: ServeTask,
   connectionOf: (socket: unknown) => HttpConnection | undefined,

@@ -69,7 +69,7 @@ export class Http2Messages extends Caller {
     heedFin(session, socket, () => streams)
   }
 
-  /** Bytes that the system has not accepted: a write completes at once, and waits in its stream. */
+  /** Bytes that the system has not accepted: writes complete at once, but wait in their streams. */
   get unsentBytes(): number {
     let waiting = this.writableLength
     for (const { sent, again } of this.#unsent) if (!again) waiting += sent.length

@@ -24,7 +24,7 @@ export class Pulse {
   readonly #socket: Socket
   readonly #session: ServerHttp2Session
   readonly #onOver: (why: Over) => void
-  /** Bytes that had come at the last look. */
+  /** Bytes that had come at the last check. */
   #heard = 0
   /** The connection works: it is not asked again until something comes. */
   #sure = false
@@ -81,7 +81,7 @@ export class Pulse {
 /** Frames are written at the end of a turn; behind a write that has just ended, one turn later. */
 const twoTurns = (listener: () => void): void => void setImmediate(() => setImmediate(listener))
 
-/** Looks at all connections now and then, for as long as there are any. */
+/** Checks all connections now and then, as long as there are any. */
 export class Pulses {
   readonly #pulses = new Set<Pulse>()
   #timer: NodeJS.Timeout | undefined

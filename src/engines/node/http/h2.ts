@@ -53,7 +53,7 @@ class Allowance {
   }
 }
 
-/** @param arriving returns the connection that is being handed over */
+/** @param arriving returns the connection that was just given to this server */
 export function createHttp2(
   { handshakeTimeoutMs }: ServeTask,
   arriving: () => HttpConnection,

@@ -1,7 +1,7 @@
 /** What makes no sense over HTTP. */
 import type { Task } from '../../../task.ts'
 
-/** HTTP/1.1 cannot tell apart answers that are under way at the same time. */
+/** HTTP/1.1 cannot distinguish answers that come at the same time. */
 export function refusesHttpLoad(task: Task): string | undefined {
   if (task.kind !== 'load' || task.depth === 1) return undefined
   if (task.calling.tls?.alpn?.[0] === 'h2') return undefined

@@ -11,7 +11,7 @@ import { StatusError } from '../../../vocabulary/peer-errors.ts'
 import { countReconnects } from '../http/reconnects.ts'
 import { unsentBytes } from '../core/unsent.ts'
 
-/** With more bytes in the socket nothing is written: messages wait unsent in the stream. */
+/** With more bytes in the socket no message is issued: messages wait in the plan. */
 const unsentMaxBytes = 256 * 1024
 const togetherBytes = 64 * 1024
 
@@ -67,7 +67,7 @@ export class LoadConnection {
     this.finish()
   }
 
-  /** Counts as sent what the system has taken; what libuv still has is not sent. */
+  /** Tells the stream how much the system has accepted; what libuv still has is not sent. */
   countSent(atNs?: number): void {
     const [stream, socket] = [this.#stream, this.#socket]
     if (!socket.destroyed) stream.onSent(stream.issuedBytes - unsentBytes(socket), atNs)
@@ -101,7 +101,7 @@ export class LoadConnection {
 
   #onEnd() {
     this.#stream.ended()
-    // It is opened again: the other side need not take what is left first.
+    // A new connection follows, so this one need not send what is left.
     if (this.#stream.broken) this.#socket.destroy()
     else this.#socket.end()
   }

@@ -19,7 +19,7 @@ import { Redials } from './redials.ts'
 import { dialsAtOnce, timedDial } from './timed-dial.ts'
 import { Turns } from './turns.ts'
 
-/** How often timeouts, and whatever else needs no exact time, are checked. */
+/** How often to look for timeouts, and to do what needs no exact time. */
 const tickMs = 100
 
 /**
@@ -180,7 +180,7 @@ class LoadSession implements Session, Mover<Stream> {
     connection.send()
   }
 
-  /** Nothing more is planned, so it is not opened again. */
+  /** Nothing more is planned, so a broken connection is not opened again. */
   #leave(stream: Stream) {
     if (!stream.broken) return
     this.#redials!.cancel(stream)

@@ -1,10 +1,10 @@
-/** Why a connection failed that owed nothing: what is known of it, for the result. */
+/** Notes for the result why a connection failed that had nothing in flight. */
 import type { Traffic } from '../../../load/traffic.ts'
 import type { FailureName } from '../../../metrics/meter.ts'
 import { StatusError } from '../../../vocabulary/peer-errors.ts'
 import { failureName, reasonWhy } from '../../failures.ts'
 
-/** Under which class it is counted. */
+/** Returns the class under which the failure is counted. */
 export function noteFailure({ evidence }: Traffic, error: unknown): FailureName {
   const name = failureName(error)
   if (error instanceof StatusError) evidence.noteStatus(error.status)

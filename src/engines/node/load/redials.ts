@@ -13,7 +13,7 @@ import { dialsAtOnce, timedDial } from './timed-dial.ts'
 interface Attempt {
   stream: Stream
   timer: NodeJS.Timeout
-  /** Ends the dial. */
+  /** Ends the dial that is being made. */
   abort: AbortController
 }
 
@@ -25,7 +25,7 @@ export class Redials {
   readonly #attempts = new Map<Stream, Attempt>()
   /** How often each connection was dialled again. */
   readonly #dials: Uint32Array
-  /** Its time has come, but too many are being opened. */
+  /** Dials whose time has come while too many others are being made. */
   readonly #due: Attempt[] = []
   #dialling = 0
 
@@ -57,7 +57,7 @@ export class Redials {
     this.#attempts.set(stream, attempt)
   }
 
-  /** It is not needed any more. */
+  /** A connection is not needed any more. */
   cancel(stream: Stream): void {
     const attempt = this.#attempts.get(stream)
     clearTimeout(attempt?.timer)

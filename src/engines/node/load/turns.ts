@@ -15,9 +15,9 @@ import { openAlarm, type Alarm } from '../../os/alarm.ts'
  * for milliseconds, and these would be measured.
  */
 const alarmLeadNs = 60e3
-/** It pays to sleep for that long. */
+/** The shortest sleep that is worth it. */
 const sleepMinNs = 30e3
-/** The same of Node's timers, where there is no alarm. */
+/** The same for Node's timers, where there is no alarm. */
 const timerSlackNs = 2e6
 
 export class Turns<S extends Planned> {
@@ -31,7 +31,7 @@ export class Turns<S extends Planned> {
   /** Undefined while it does not sleep. */
   #sleeping: NodeJS.Timeout | 'until the alarm' | undefined
   #asleepUntilNs = 0
-  /** When the last turn was; 0 at first, and behind a sleep. */
+  /** When the last turn was; 0 at first, and after a sleep. */
   #lookedAtNs = 0
   #chunksSeen = 0
   #finish!: () => void
@@ -44,8 +44,8 @@ export class Turns<S extends Planned> {
     if (flow.thinking) flow.thinking.onSooner = () => this.wakeIfDue()
     this.#effort = new Effort(flow)
     this.#stalls = flow.stalls
-    const onLook = (now: number) => this.#effort.update(now)
-    this.#life = new Life(flow, mover, { tickMs, short, onLook })
+    const measure = (now: number) => this.#effort.update(now)
+    this.#life = new Life(flow, mover, { tickMs, short, measure })
     const isTimed = flow.openLoop || flow.thinking !== undefined || short !== undefined
     this.#alarm = isTimed ? openAlarm(() => this.#onAlarm()) : undefined
   }
@@ -83,7 +83,7 @@ export class Turns<S extends Planned> {
     return this.#effort.outcome
   }
 
-  /** Notes that the thread runs now, and again after that time at the latest. */
+  /** Notes a sign of life, and when the next one will come at the latest. */
   #expect(now: number, afterMs: number) {
     this.#stalls.expect(now, now + afterMs * 1e6)
   }
@@ -134,7 +134,7 @@ export class Turns<S extends Planned> {
     if (this.#sleeping === 'until the alarm') this.#turnSoon()
   }
 
-  /** What has come is read first: the lateness of this thread is not the server's. */
+  /** What has come is read first: the server is not to blame for the lateness of this thread. */
   readonly #turnSoon = (): void => {
     this.#sleeping = undefined
     setImmediate(this.#turn)

@@ -46,7 +46,7 @@ export class FaultyPeers {
     return this.#running > 0
   }
 
-  /** Whether it was taken. */
+  /** Whether it was accepted. */
   push(data: Buffer, from: Endpoint): boolean {
     const key = `${from.address} ${from.port}`
     let peer = this.#peers.get(key)

@@ -16,7 +16,7 @@ import { Candidates, ipv4MaxBytes, ipv6MaxBytes, keepFreed } from './socket.ts'
 /** How many sockets are made, and begin to send, at once. */
 const togetherMax = 256
 const beginnersMax = 32
-/** With more datagrams in the socket none is sent: they wait in the stream. */
+/** With more datagrams in the socket none is issued: they wait in the stream. */
 const unsentMax = 64
 /** How often lost datagrams are looked for: a tenth of the timeout, within these bounds. */
 const tickMinMs = 1
@@ -70,14 +70,14 @@ function checkFits({ sizes }: LoadTask, host: string) {
 
 class DatagramLoad implements Session, Mover<DatagramStream> {
   readonly address: HostAddress
-  /** Streams that are not given up. */
+  /** How many streams are not given up. */
   open: number
   readonly #meter: Meter
   readonly #traffic: DatagramTraffic
   readonly #turns: Turns<DatagramStream>
   /** By the number of their stream. */
   readonly #places: Place[]
-  /** Why connections failed, where more is known than the class. */
+  /** Why connections failed, if more is known than the class. */
   readonly #reasons = new Map<FailureName, string>()
 
   constructor(task: LoadTask, meter: Meter, traffic: DatagramTraffic, places: Place[]) {
@@ -108,7 +108,7 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
     else this.#fail(stream, error)
   }
 
-  /** To the next address of the name: what is under way is sent again there, and not counted. */
+  /** Tries the next address of the name: what is in flight is sent again there, and not counted. */
   async #move(stream: DatagramStream, place: Place) {
     place.moving = true
     place.socket.close()
@@ -126,7 +126,7 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
     this.send(stream)
   }
 
-  /** @param sequence of one that is sent again, and may be counted already */
+  /** @param sequence of a datagram that is sent again, and may be counted already */
   #onSent(stream: DatagramStream, socket: Socket, sequence?: number) {
     return (error: Error | null) => {
       if (error) this.#onError(stream, socket, error)
