@@ -16,12 +16,15 @@ const suspectsMax = 64
 /** What a stream knows of the load that it belongs to. */
 interface DatagramStreamTraffic extends Timetable<Planned> {
   readonly sizes: Sizes
+  sizeOf(connection: number, sequence: number): number
   /** The whole datagram of a message. */
   write(connection: number, sequence: number): Buffer
+  /** The number of a datagram with a sound header of that connection; -1 of any other. */
+  sequenceAt(bytes: Buffer, at: number, length: number, connection: number): number
   /** Which connection and message a datagram says it is; undefined if it has no sound header. */
   read(datagram: Buffer): { connection: number; sequence: number } | undefined
   /** Whether the bytes behind a sound header are those that were sent. */
-  isRight(datagram: Buffer, connection: number, sequence: number): boolean
+  isRight(bytes: Buffer, at: number, length: number, connection: number, sequence: number): boolean
   /** A datagram is lost, but may still come. */
   lose(index: number, sequence: number, now: number): void
   /** Whether a datagram that has come had counted as lost; then it no longer does. */
@@ -43,6 +46,8 @@ export class DatagramStream {
   readonly #traffic: DatagramStreamTraffic
   /** By their sequence number, the oldest first. */
   readonly #flights = new Map<number, Flight>()
+  /** Objects of those that have landed, to be used again. */
+  readonly #landed: Flight[] = []
   /** Open loop. */
   readonly #due: Due
   /** The next sequence number, and the first one of the window. */
@@ -81,33 +86,45 @@ export class DatagramStream {
 
   /** Issues the next datagram that may go out now; undefined if there is none. */
   issue(now: number): Buffer | undefined {
+    const sequence = this.issueNext(now)
+    return sequence < 0 ? undefined : this.#traffic.write(this.connection, sequence)
+  }
+
+  /** The same for an engine that writes it itself: its number, or -1. */
+  issueNext(now: number): number {
     const traffic = this.#traffic
     const { counters } = traffic.meter
-    if (this.failed || this.#flights.size >= traffic.task.depth || !this.#mayTake(now))
-      return undefined
+    if (this.failed || this.#flights.size >= traffic.task.depth || !this.#mayTake(now)) return -1
     const sequence = this.#next++
-    this.#flights.set(sequence, { plannedNs: this.#plannedNs, issuedNs: now })
+    const flight = this.#landed.pop() ?? { plannedNs: 0, issuedNs: 0 }
+    flight.plannedNs = this.#plannedNs
+    flight.issuedNs = now
+    this.#flights.set(sequence, flight)
     if (this.#plannedNs >= traffic.measureFromNs) {
       if (this.#firstMeasured === Infinity) this.#firstMeasured = sequence
       if (!traffic.openLoop) counters[counter.messagesPlanned]!++
     }
-    return traffic.write(this.connection, sequence)
+    return sequence
+  }
+
+  /** How many were issued. */
+  get issued(): number {
+    return this.#next
   }
 
   /**
    * The system has accepted the next datagram: it accepts them in order.
    * @param again the sequence number, if it is sent once more and may be counted already
    */
-  onSent(again = this.#sent): void {
+  onSent(again = this.#sent, now = nowNs()): void {
     if (again < this.#sent) return
-    const { meter, sizes } = this.#traffic
-    const { counters } = meter
+    const { counters } = this.#traffic.meter
     const sequence = this.#sent++
-    const bytes = sizes.fixedBytes || sizes.of(this.connection, sequence)
+    const bytes = this.#traffic.sizeOf(this.connection, sequence)
     counters[counter.bytesOut]! += bytes
     if (sequence >= this.#firstMeasured) {
       counters[counter.messagesSent]!++
-      this.#traffic.sends.record(nowNs(), 1)
+      this.#traffic.sends.record(now, 1)
     } else {
       counters[counter.warmupSent]!++
       counters[counter.warmupBytesOut]! += bytes
@@ -136,34 +153,35 @@ export class DatagramStream {
     return this.#highest >= 0
   }
 
-  /** A datagram has come. */
-  arrived(datagram: Buffer, now: number): void {
+  /** A datagram has come; it may lie in memory that is used again. */
+  arrived(bytes: Buffer, now: number, at = 0, length = bytes.length): void {
     const traffic = this.#traffic
     const { counters } = traffic.meter
     counters[counter.chunks]!++
-    counters[counter.bytesIn]! += datagram.length
-    const header = traffic.read(datagram)
-    if (header?.connection !== this.connection) return this.#onStrange(datagram, header)
-    const { sequence } = header
+    counters[counter.bytesIn]! += length
+    const sequence = traffic.sequenceAt(bytes, at, length, this.connection)
+    if (sequence < 0) return this.#onStrange(bytes.subarray(at, at + length))
     const isMeasured = sequence >= this.#firstMeasured
-    if (!isMeasured) counters[counter.warmupBytesIn]! += datagram.length
-    if (!traffic.isRight(datagram, this.connection, sequence))
-      return this.#onWrong(datagram, sequence)
+    if (!isMeasured) counters[counter.warmupBytesIn]! += length
+    const isRight = traffic.isRight(bytes, at, length, this.connection, sequence)
+    if (!isRight || sequence >= this.#next)
+      return this.#onWrong(bytes.subarray(at, at + length), sequence)
     const flight = this.#flights.get(sequence)
     if (flight) return this.#onEcho(sequence, flight, now)
-    if (sequence >= this.#next) return this.#onWrong(datagram, sequence)
     const reason = traffic.find(this.index, sequence)
       ? counter.datagramsLate
       : counter.datagramsDuplicated
     if (isMeasured) counters[reason]!++
   }
 
-  #onEcho(sequence: number, { plannedNs, issuedNs }: Flight, now: number) {
+  #onEcho(sequence: number, flight: Flight, now: number) {
     const traffic = this.#traffic
+    const { plannedNs, issuedNs } = flight
     const { counters } = traffic.meter
     traffic.stalls.seen(now)
     const isMeasured = sequence >= this.#firstMeasured
     this.#flights.delete(sequence)
+    this.#landed.push(flight)
     // As RFC 4737 section 3.3 has it: it comes behind one that was sent later.
     const isBehind = sequence < this.#highest
     if (!isBehind) this.#highest = sequence
@@ -217,8 +235,9 @@ export class DatagramStream {
   }
 
   /** It has the header of another connection, or none. Then its number can only be guessed. */
-  #onStrange(datagram: Buffer, header: { connection: number; sequence: number } | undefined) {
+  #onStrange(datagram: Buffer) {
     const traffic = this.#traffic
+    const header = traffic.read(datagram)
     if (header) {
       const { connection, sequence } = header
       const detail = `It is datagram ${sequence} of connection ${connection}.`

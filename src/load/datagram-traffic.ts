@@ -5,7 +5,7 @@
 import { counter, type Meter } from '../metrics/meter.ts'
 import { DatagramStream } from './datagram-stream.ts'
 import type { Mover } from './mover.ts'
-import { createPayload, type Payload } from './payload.ts'
+import { createPayload, loopMaxBytes, type Payload } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
 import { mix } from '../vocabulary/random.ts'
 import { createSizes, type Sizes } from './sizes.ts'
@@ -54,19 +54,30 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
     for (const stream of this.streams) if (stream.expire(now)) mover.send(stream, now)
   }
 
+  sizeOf(connection: number, sequence: number): number {
+    return this.sizes.fixedBytes || this.sizes.of(connection, sequence)
+  }
+
   /** The whole datagram of a message. */
   write(connection: number, sequence: number): Buffer {
-    const { sizes, payload } = this
-    const sizeBytes = sizes.fixedBytes || sizes.of(connection, sequence)
-    const datagram = Buffer.allocUnsafe(sizeBytes)
-    datagram.writeUInt32LE(magic, 0)
-    datagram.writeUInt32LE(this.#run, 4)
-    datagram.writeUInt32LE(connection, 8)
-    datagram.writeUInt32LE(sequence >>> 0, 12)
-    datagram.writeUInt32LE(this.#check(connection, sequence >>> 0), 16)
-    const at = this.#payloadAt(connection, sequence)
-    payload.table.copy(datagram, headerBytes, at, at + sizeBytes - headerBytes)
+    const datagram = Buffer.allocUnsafe(this.sizeOf(connection, sequence))
+    this.writeAt(datagram, 0, connection, sequence, datagram.length)
     return datagram
+  }
+
+  /** The same into memory that is there. */
+  writeAt(into: Buffer, at: number, connection: number, sequence: number, sizeBytes: number): void {
+    into.writeUInt32LE(magic, at)
+    into.writeUInt32LE(this.#run, at + 4)
+    into.writeUInt32LE(connection, at + 8)
+    into.writeUInt32LE(sequence >>> 0, at + 12)
+    into.writeUInt32LE(this.#check(connection, sequence >>> 0), at + 16)
+    const { table } = this.payload
+    const from = this.#payloadAt(connection, sequence)
+    const length = sizeBytes - headerBytes
+    const to = at + headerBytes
+    if (length > loopMaxBytes) table.copy(into, to, from, from + length)
+    else for (let n = 0; n < length; n++) into[to + n] = table[from + n]!
   }
 
   /** Which connection and message a datagram says it is; undefined if it has no sound header. */
@@ -80,14 +91,32 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
     return { connection, sequence }
   }
 
+  /** The number of a datagram with a sound header of that connection; -1 of any other. */
+  sequenceAt(bytes: Buffer, at: number, length: number, connection: number): number {
+    if (length < headerBytes) return -1
+    if (bytes.readUInt32LE(at) !== magic || bytes.readUInt32LE(at + 4) !== this.#run) return -1
+    if (bytes.readUInt32LE(at + 8) !== connection) return -1
+    const sequence = bytes.readUInt32LE(at + 12)
+    return bytes.readUInt32LE(at + 16) === this.#check(connection, sequence) ? sequence : -1
+  }
+
   /** Whether the bytes behind a sound header are those that were sent. */
-  isRight(datagram: Buffer, connection: number, sequence: number): boolean {
-    const { sizes, payload } = this
-    const sizeBytes = sizes.fixedBytes || sizes.of(connection, sequence)
-    if (datagram.length !== sizeBytes) return false
-    const at = this.#payloadAt(connection, sequence)
-    const end = at + sizeBytes - headerBytes
-    return payload.table.compare(datagram, headerBytes, sizeBytes, at, end) === 0
+  isRight(
+    bytes: Buffer,
+    at: number,
+    length: number,
+    connection: number,
+    sequence: number,
+  ): boolean {
+    if (length !== this.sizeOf(connection, sequence)) return false
+    const { table } = this.payload
+    const from = this.#payloadAt(connection, sequence)
+    const rest = length - headerBytes
+    const start = at + headerBytes
+    if (rest > loopMaxBytes)
+      return table.compare(bytes, start, start + rest, from, from + rest) === 0
+    for (let n = 0; n < rest; n++) if (bytes[start + n] !== table[from + n]) return false
+    return true
   }
 
   #check(connection: number, sequence: number): number {

@@ -102,7 +102,7 @@ export function copyOf(
 }
 
 /** Up to here a loop is faster than a call out of JavaScript. */
-const loopMaxBytes = 128
+export const loopMaxBytes = 128
 
 /** Index of the first of `length` bytes from `from` on that differs from the stream, or -1. */
 export function firstWrongByte(

@@ -21,7 +21,7 @@ interface Engine {
 /** The options that an engine has are not here, but in the rows of the options (`where`). */
 export const engineTable = {
   node: { can: ['serve', 'load', 'flow', 'sharePort', 'ledger'], speaks: transportNames },
-  uring: { can: ['serve', 'load', 'sharePort', 'ledger'], speaks: ['tcp', 'unix'] },
+  uring: { can: ['serve', 'load', 'sharePort', 'ledger'], speaks: ['tcp', 'unix', 'udp'] },
   // It has threads of its own, so it shares no port: see concurrency.
   blocking: { can: ['serve', 'ledger'], speaks: ['tcp', 'unix'] },
 } as const satisfies Record<string, Engine>

@@ -12,7 +12,6 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -23,8 +22,9 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clocks.h"
 
 #define CHUNK (256 << 10) /* the most that one send or recv moves */
 #define EVENTS 1024
@@ -47,20 +47,6 @@ static char *table, incoming[CHUNK];
 static size_t table_size;
 static int measuring;
 static uint64_t echoes, bytes, wrong, cycles, histogram[64 << SUB_BITS], fastest = UINT64_MAX;
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static void make_table(void)
 {
@@ -104,28 +90,6 @@ static double percentile_us(double part)
 			return (i - ((size_t)shift << SUB_BITS) + 0.5) * (1ull << shift) / 1e3;
 	}
 	return 0;
-}
-
-/* Scheduler time of all threads alive; threads that ended are in the process clock only. */
-static uint64_t scheduled_ns(void)
-{
-	char path[300];
-	uint64_t sum = 0, one;
-	struct dirent *entry;
-	DIR *tasks;
-
-	snprintf(path, sizeof path, "/proc/%d/task", pid);
-	tasks = opendir(path);
-	if (!tasks) fail(path);
-	while ((entry = readdir(tasks))) {
-		snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", pid, entry->d_name);
-		FILE *f = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
-
-		if (f && fscanf(f, "%lu", &one) == 1) sum += one;
-		if (f) fclose(f);
-	}
-	closedir(tasks);
-	return sum;
 }
 
 static void push(struct conn *c)
@@ -268,14 +232,14 @@ int main(int argc, char **argv)
 	}
 	if (pid && clock_getcpuclockid(pid, &server_clock)) fail("pid");
 	run_until(now_ns(CLOCK_MONOTONIC) + warmup_ms * 1000000);
-	if (pid) sched = scheduled_ns(), clocked = now_ns(server_clock);
+	if (pid) sched = scheduled_ns(pid), clocked = now_ns(server_clock);
 	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
 	begin = now_ns(CLOCK_MONOTONIC);
 	measuring = 1;
 	run_until(begin + duration_ms * 1000000);
 	took = now_ns(CLOCK_MONOTONIC) - begin;
 	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-	if (pid) sched = scheduled_ns() - sched, clocked = now_ns(server_clock) - clocked;
+	if (pid) sched = scheduled_ns(pid) - sched, clocked = now_ns(server_clock) - clocked;
 	printf("{\"echoes\":%lu,\"cycles\":%lu,\"seconds\":%.6f,\"bytes\":%lu,\"wrong\":%lu,"
 	       "\"p50_us\":%.2f,\"p99_us\":%.2f,\"min_us\":%.2f,\"load_cpu_s\":%.4f,"
 	       "\"server_sched_ns\":%lu,\"server_clock_ns\":%lu}\n",

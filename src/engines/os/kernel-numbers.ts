@@ -6,10 +6,14 @@ export const AF_INET = 2
 export const AF_INET6 = 10
 /** Kinds of sockets, and a flag of socket(2) and accept4(2). */
 export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
 export const SOCK_CLOEXEC = 0o2000000
 /** Options of socket(7). */
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
+export const SO_BROADCAST = 6
+export const SO_SNDBUF = 7
+export const SO_RCVBUF = 8
 export const SO_KEEPALIVE = 9
 export const SO_REUSEPORT = 15
 export const SO_RCVTIMEO = 20
@@ -20,6 +24,10 @@ export const SO_MEMINFO = 55
 export const IPPROTO_TCP = 6
 export const TCP_NODELAY = 1
 export const TCP_KEEPIDLE = 4
+/** Options of udp(7), which are control messages, too. */
+export const SOL_UDP = 17
+export const UDP_SEGMENT = 103
+export const UDP_GRO = 104
 /** Flags of send(2). */
 export const MSG_DONTWAIT = 0x40
 export const MSG_WAITALL = 0x100

@@ -12,6 +12,7 @@ const signatures = {
   accept4: 'int accept4(int fd, void *address, void *size, int flags)',
   bind: 'int bind(int fd, void *address, uint size)',
   close: 'int close(int fd)',
+  connect: 'int connect(int fd, const void *address, uint size)',
   dup: 'int dup(int fd)',
   dup3: 'int dup3(int fd, int other, int flags)',
   fcntl: 'int fcntl(int fd, int command, int argument)',

@@ -55,7 +55,7 @@ export async function listenOn(
 }
 
 /** The first address of a name, as node:net takes it. */
-async function resolve(host: string): Promise<{ host: string; family: number }> {
+export async function resolve(host: string): Promise<{ host: string; family: number }> {
   const [bare] = host.split('%') as [string]
   if (isIPv4(host)) return { host, family: AF_INET }
   if (isIPv6(bare)) return { host, family: AF_INET6 }
@@ -71,7 +71,7 @@ function listenOnPort(libc: Libc, address: HostAddress, family: number, sharePor
     setOption(libc, fd, SOL_SOCKET, SO_KEEPALIVE, 1)
     setOption(libc, fd, IPPROTO_TCP, TCP_KEEPIDLE, keepIdleSeconds)
     setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
-    const name = family === AF_INET ? ipv4Name(address) : ipv6Name(libc, address)
+    const name = nameOf(libc, address)
     checked(libc, libc.bind(fd, name, name.length))
     checked(libc, libc.listen(fd, backlog))
     const size = Buffer.from(Uint32Array.of(name.length).buffer)
@@ -102,7 +102,7 @@ export async function waysTo(libc: Libc, address: Address): Promise<[Way, ...Way
 
 function wayTo(libc: Libc, at: HostAddress): Way {
   const family = isIPv4(at.host) ? AF_INET : AF_INET6
-  const name = family === AF_INET ? ipv4Name(at) : ipv6Name(libc, at)
+  const name = nameOf(libc, at)
   const open = () => {
     const fd = checked(libc, libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0))
     setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
@@ -118,6 +118,10 @@ const unixName = (path: Buffer): Buffer =>
 export function setOption(libc: Libc, fd: number, level: number, name: number, value: number) {
   checked(libc, libc.setsockopt(fd, level, name, Buffer.from(Int32Array.of(value).buffer), 4))
 }
+
+/** The sockaddr of a numeric address. */
+export const nameOf = (libc: Libc, address: HostAddress): Buffer =>
+  isIPv4(address.host) ? ipv4Name(address) : ipv6Name(libc, address)
 
 /** sockaddr_in of ip(7): family 2, port 2, address 4, zeros. */
 function ipv4Name({ host, port }: HostAddress): Buffer {

@@ -7,7 +7,7 @@ const TWO32 = 2 ** 32
 
 /**
  * Buffers that the kernel fills one after another, each message behind the last, whichever
- * connection it comes from. All connections of a ring share them.
+ * connection it comes from; or each with one message. All connections of a ring share them.
  */
 export class BufferPool {
   readonly sizeBytes: number
@@ -24,8 +24,8 @@ export class BufferPool {
   readonly #halves: Uint16Array
   #tail = 0
 
-  /** @param count a power of two */
-  constructor(libc: Libc, ring: Ring, count: number, sizeBytes: number) {
+  /** @param count a power of two; of `how` see kernel */
+  constructor(libc: Libc, ring: Ring, count: number, sizeBytes: number, how = PBUF_RING_INC) {
     this.#libc = libc
     this.sizeBytes = sizeBytes
     this.#mask = count - 1
@@ -36,7 +36,7 @@ export class BufferPool {
     this.used = new Uint32Array(count)
     this.#words = new Uint32Array(table.memory)
     this.#halves = new Uint16Array(table.memory)
-    ring.registerBufferRing(table.address, count, PBUF_RING_INC)
+    ring.registerBufferRing(table.address, count, how)
     for (let id = 0; id < count; id++) this.give(id)
     this.publish()
   }

@@ -3,6 +3,8 @@ import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SHUT_WR } from '../os/kernel-numbers.ts'
 
+const TWO32 = 2 ** 32
+
 /**
  * Kinds of completions (127 at most). The server has a case for each of them, which the compiler
  * asks for; a load has cases for those that it asks the ring for.
@@ -47,6 +49,8 @@ const { FIXED_FILE, BUFFER_SELECT, CQE_SKIP_SUCCESS } = k.sqe
 const ACCEPT_ONE = k.op.ACCEPT
 const ACCEPT_ALL = k.op.ACCEPT | (k.ACCEPT_MULTISHOT << 16)
 const RECV = k.op.RECV | ((FIXED_FILE | BUFFER_SELECT) << 8) | (k.RECV_MULTISHOT << 16)
+const RECVMSG = k.op.RECVMSG | ((FIXED_FILE | BUFFER_SELECT) << 8) | (k.RECV_MULTISHOT << 16)
+const SENDMSG_AT_ONCE = k.op.SENDMSG | ((FIXED_FILE | CQE_SKIP_SUCCESS) << 8)
 const SEND_AT_ONCE = k.op.SEND | ((FIXED_FILE | CQE_SKIP_SUCCESS) << 8)
 const SEND = k.op.SEND | (FIXED_FILE << 8)
 const CONNECT = k.op.CONNECT | (FIXED_FILE << 8)
@@ -57,6 +61,7 @@ const CLOSE = k.op.CLOSE | (CQE_SKIP_SUCCESS << 8)
 const CANCEL = k.op.ASYNC_CANCEL | (CQE_SKIP_SUCCESS << 8)
 
 const AT_ONCE = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
+const WHOLE_AT_ONCE = MSG_DONTWAIT | MSG_NOSIGNAL
 const PATIENTLY = MSG_WAITALL | MSG_NOSIGNAL
 
 /** The next client, or all that come, into free slots of the table. */
@@ -70,6 +75,16 @@ export function receive(ring: Ring, slot: number, generation: number): void {
   ring.push(RECV, slot, 0, 0, 0, tag(kind.RECV, slot), generation)
 }
 
+/** Datagrams with their source, as the msghdr at `address` has it, until it is cancelled. */
+export function receiveMessages(
+  ring: Ring,
+  slot: number,
+  address: number,
+  generation: number,
+): void {
+  ring.push(RECVMSG, slot, address, 1, 0, tag(kind.RECV, slot), generation)
+}
+
 /** Without waiting; completes only if not all of it could be sent. */
 export function sendAtOnce(
   ring: Ring,
@@ -80,6 +95,68 @@ export function sendAtOnce(
   index: number,
 ): void {
   ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, tag(kind.SEND, turn & 1), index)
+}
+
+/**
+ * A datagram to the sockaddr at `name`, which has `nameBytes` bytes, or 0 if the socket is
+ * connected; completes only if it could not be sent. `user1` says which it is.
+ */
+export function sendDatagram(
+  ring: Ring,
+  slot: number,
+  name: number,
+  nameBytes: number,
+  address: number,
+  length: number,
+  user0: number,
+  user1: number,
+): void {
+  const at = ring.push(SEND_AT_ONCE, slot, address, length, WHOLE_AT_ONCE, user0, user1)
+  const { sqes } = ring
+  // addr2 and addr_len.
+  sqes[at + 2] = name | 0
+  sqes[at + 3] = name / TWO32
+  sqes[at + 11] = nameBytes
+}
+
+/** The same of the msghdr at `address`. */
+export function sendMessage(
+  ring: Ring,
+  slot: number,
+  address: number,
+  user0: number,
+  user1: number,
+): void {
+  ring.push(SENDMSG_AT_ONCE, slot, address, 1, WHOLE_AT_ONCE, user0, user1)
+}
+
+/** Makes of the entry at `at` the sending of the msghdr at `address`. */
+export function becomeMessage(ring: Ring, at: number, address: number): void {
+  const { sqes } = ring
+  sqes[at] = SENDMSG_AT_ONCE
+  sqes[at + 2] = 0
+  sqes[at + 3] = 0
+  sqes[at + 4] = address | 0
+  sqes[at + 5] = address / TWO32
+  sqes[at + 6] = 1
+  sqes[at + 11] = 0
+}
+
+/** A datagram that waits until there is room for it, and completes. */
+export function sendDatagramPatiently(
+  ring: Ring,
+  slot: number,
+  name: number,
+  nameBytes: number,
+  address: number,
+  length: number,
+  user1: number,
+): void {
+  const at = ring.push(SEND, slot, address, length, MSG_NOSIGNAL, tag(kind.REST, slot), user1)
+  const { sqes } = ring
+  sqes[at + 2] = name | 0
+  sqes[at + 3] = name / TWO32
+  sqes[at + 11] = nameBytes
 }
 
 /** The same for a load, which sends at most once a turn on each connection. */

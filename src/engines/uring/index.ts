@@ -1,5 +1,6 @@
-/** The uring engine: Linux's io_uring driven from TypeScript, for plain streams only. */
+/** The uring engine: Linux's io_uring driven from TypeScript, for streams and datagrams. */
 import { release } from 'node:os'
+import { isDatagrams } from '../../vocabulary/transport.ts'
 import type { Engine } from '../engine.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
 import { enter } from './kernel.ts'
@@ -23,6 +24,10 @@ export const uring: Engine = {
   },
   async open(task, meter) {
     if (task.kind === 'flow') throw new Error('refused')
+    if (isDatagrams(task.address))
+      return task.kind === 'load'
+        ? (await import('./udp/load.ts')).openDatagramLoad(task, meter)
+        : (await import('./udp/serve.ts')).openDatagramServe(task, meter)
     if (task.kind === 'load') return (await import('./load.ts')).openLoad(task, meter)
     return (await import('./serve.ts')).openServe(task, meter)
   },

@@ -36,6 +36,8 @@ export const PBUF_RING_INC = 2
 
 export const op = {
   POLL_ADD: 6,
+  SENDMSG: 9,
+  RECVMSG: 10,
   TIMEOUT: 11,
   ACCEPT: 13,
   ASYNC_CANCEL: 14,
@@ -73,7 +75,7 @@ export const POLLHUP = 16
 export const SPLICE_F_NONBLOCK = 2
 
 /** Errors of errno(3) that are part of the normal course, negative as completions have them. */
-export const error = { AGAIN: -11, INVAL: -22, NOBUFS: -105 } as const
+export const error = { AGAIN: -11, INVAL: -22, NOBUFS: -105, CONNREFUSED: -111 } as const
 /** Errors of a broken connection. */
 export const broken = {
   PIPE: -32,

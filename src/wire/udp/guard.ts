@@ -21,7 +21,7 @@ interface Rules {
 }
 
 /** Why a datagram is not answered, by the name of its counter. */
-type Refusal =
+export type Refusal =
   | 'datagramsWithoutSource'
   | 'datagramsFromLowPort'
   | 'datagramsFromOwnPort'
@@ -61,15 +61,27 @@ interface Source {
 interface Repetition {
   first: Buffer
   length: number
+  /** Where the last other one differed: mostly the next differs there, too. */
+  differsAt: number
   count: number
   sinceMs: number
   lastMs: number
   pausedUntilMs: number
 }
 
+/** All that is known of where a datagram comes from, for an engine that keeps it. */
+export interface Sender {
+  readonly source: Source
+  /** Of that port; undefined if the rule is lifted, or no datagram of the source is answered. */
+  readonly repetition: Repetition | undefined
+  readonly port: number
+}
+
 export class Guard {
   readonly #ratePerSource: number | undefined
   readonly #holds: ReadonlySet<DatagramRule>
+  readonly #holdsLowPorts: boolean
+  readonly #holdsOwnPorts: boolean
   /** How many sockets of this process listen on each port. */
   readonly #ownPorts: Uint16Array
   readonly #broadcasts: ReadonlySet<string>
@@ -86,21 +98,61 @@ export class Guard {
     this.#ratePerSource = ratePerSource
     this.#ownPorts = ownPorts
     this.#holds = new Set(datagramRules.filter(rule => !allow.includes(rule)))
+    this.#holdsLowPorts = this.#holds.has('low-ports')
+    this.#holdsOwnPorts = this.#holds.has('own-ports')
   }
 
   /** Why a datagram is not answered; undefined if it is. */
   refusal(data: Buffer, address: string, port: number, nowMs: number): Refusal | undefined {
+    const refused = this.refusalOfPort(port)
+    if (refused !== undefined) return refused
+    const source = this.#source(address, nowMs)
+    const repetition = this.#repetition(source, address, port)
+    return refusalFrom(source, repetition, port, data, 0, data.length, nowMs)
+  }
+
+  /** Why nothing from that port is answered. */
+  refusalOfPort(port: number): Refusal | undefined {
     if (port === 0) return 'datagramsWithoutSource'
-    if (port < 1024 && this.#holds.has('low-ports')) return 'datagramsFromLowPort'
-    if (this.#ownPorts[port]! > 0 && this.#holds.has('own-ports')) return 'datagramsFromOwnPort'
+    if (port < 1024 && this.#holdsLowPorts) return 'datagramsFromLowPort'
+    if (this.#ownPorts[port]! > 0 && this.#holdsOwnPorts) return 'datagramsFromOwnPort'
+    return undefined
+  }
+
+  /** The first of two steps, for many datagrams of one sender: good until the next turnover. */
+  sender(address: string, port: number, nowMs: number): Sender {
+    const source = this.#source(address, nowMs)
+    return { source, repetition: this.#repetition(source, address, port), port }
+  }
+
+  /** Whenever it has grown, senders must be asked for again, so that those in use are kept. */
+  get turnovers(): number {
+    return this.#sources.turnovers + this.#repetitions.turnovers
+  }
+
+  /** Why these bytes are not answered, if the port alone is no reason. */
+  refusalFrom(
+    { source, repetition, port }: Sender,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    nowMs: number,
+  ): Refusal | undefined {
+    return refusalFrom(source, repetition, port, bytes, at, length, nowMs)
+  }
+
+  #source(address: string, nowMs: number): Source {
     let source = this.#sources.get(address)
     if (!source) this.#sources.set(address, (source = this.#sourceOf(address, nowMs)))
-    if (source.refusedAs !== undefined) return source.refusedAs
-    if (this.#holds.has('loops') && this.#isLoop(address, port, data, nowMs))
-      return 'datagramsInLoop'
-    return source.ratePerSecond === Infinity || take(source, nowMs)
-      ? undefined
-      : 'datagramsOverRate'
+    return source
+  }
+
+  #repetition(source: Source, address: string, port: number): Repetition | undefined {
+    if (source.refusedAs !== undefined || !this.#holds.has('loops')) return undefined
+    const key = `${address} ${port}`
+    let seen = this.#repetitions.get(key)
+    if (!seen) this.#repetitions.set(key, (seen = noneYet()))
+    return seen
   }
 
   #sourceOf(address: string, nowMs: number): Source {
@@ -121,42 +173,76 @@ export class Guard {
     if (kind === 'multicast' && this.#holds.has(kind)) return 'datagramsFromMulticast'
     return undefined
   }
+}
 
-  /**
-   * A client that repeats its message as soon as it has come back looks exactly like an echo
-   * server. If the source has the port of a server, it gets no answer for a while. That ends every
-   * loop, since neither side of a loop sends by itself. If it has the port of a client, it gets no
-   * answer to one datagram of very many. That ends a loop, too; of several loops, one after the
-   * other.
-   */
-  #isLoop(address: string, port: number, data: Buffer, nowMs: number): boolean {
-    const key = `${address} ${port}`
-    const mayBeClient = port >= clientPortsFrom
-    let seen = this.#repetitions.get(key)
-    if (!seen) {
-      seen = { first: empty, length: -1, count: 0, sinceMs: 0, lastMs: 0, pausedUntilMs: 0 }
-      this.#repetitions.set(key, seen)
-    }
-    if (nowMs < seen.pausedUntilMs) return true
-    const over = nowMs - seen.sinceMs > repeatedWithinMs || nowMs - seen.lastMs > goneMs
-    if (seen.count === 0 || over) {
-      seen.first = Buffer.from(data.subarray(0, comparedBytes))
-      seen.length = data.length
-      seen.count = 1
-      seen.sinceMs = seen.lastMs = nowMs
-      return false
-    }
-    const { first, length } = seen
-    if (data.length !== length || first.compare(data, 0, first.length) !== 0) return false
-    seen.lastMs = nowMs
-    if (++seen.count <= (mayBeClient ? repeatedByClientMax : repeatedMax)) return false
-    seen.count = 0
-    if (!mayBeClient) seen.pausedUntilMs = nowMs + pauseMs
-    return true
-  }
+function refusalFrom(
+  source: Source,
+  repetition: Repetition | undefined,
+  port: number,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  nowMs: number,
+): Refusal | undefined {
+  if (source.refusedAs !== undefined) return source.refusedAs
+  if (repetition && isLoop(repetition, port, bytes, at, length, nowMs)) return 'datagramsInLoop'
+  return source.ratePerSecond === Infinity || take(source, nowMs) ? undefined : 'datagramsOverRate'
 }
 
 const empty = Buffer.alloc(0)
+const noneYet = (): Repetition => ({
+  first: empty,
+  length: -1,
+  differsAt: 0,
+  count: 0,
+  sinceMs: 0,
+  lastMs: 0,
+  pausedUntilMs: 0,
+})
+
+/**
+ * A client that repeats its message as soon as it has come back looks exactly like an echo server.
+ * If the source has the port of a server, it gets no answer for a while. That ends every loop,
+ * since neither side of a loop sends by itself. If it has the port of a client, it gets no answer
+ * to one datagram of very many. That ends a loop, too; of several loops, one after the other.
+ */
+function isLoop(
+  seen: Repetition,
+  port: number,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  nowMs: number,
+): boolean {
+  const mayBeClient = port >= clientPortsFrom
+  if (nowMs < seen.pausedUntilMs) return true
+  const over = nowMs - seen.sinceMs > repeatedWithinMs || nowMs - seen.lastMs > goneMs
+  if (seen.count === 0 || over) {
+    seen.first = Buffer.from(bytes.subarray(at, at + Math.min(length, comparedBytes)))
+    seen.length = length
+    seen.differsAt = 0
+    seen.count = 1
+    seen.sinceMs = seen.lastMs = nowMs
+    return false
+  }
+  if (length !== seen.length || differs(seen, bytes, at)) return false
+  seen.lastMs = nowMs
+  if (++seen.count <= (mayBeClient ? repeatedByClientMax : repeatedMax)) return false
+  seen.count = 0
+  if (!mayBeClient) seen.pausedUntilMs = nowMs + pauseMs
+  return true
+}
+
+function differs(seen: Repetition, bytes: Uint8Array, at: number): boolean {
+  const { first, differsAt } = seen
+  if (first[differsAt] !== bytes[at + differsAt]) return first.length > 0
+  for (let n = 0; n < first.length; n++) {
+    if (first[n] === bytes[at + n]) continue
+    seen.differsAt = n
+    return true
+  }
+  return false
+}
 
 /** One second's worth may go at once. */
 const roomOf = (ratePerSecond: number) => Math.max(1, ratePerSecond)

@@ -2,6 +2,8 @@
 
 /** Two generations: a key that is not used while the young one fills is forgotten. */
 export class Recent<T> {
+  /** Grows whenever a generation is forgotten. */
+  turnovers = 0
   readonly #max: number
   readonly #forget: ((value: T) => void) | undefined
   #young = new Map<string, T>()
@@ -28,6 +30,7 @@ export class Recent<T> {
       if (this.#forget) for (const forgotten of this.#old.values()) this.#forget(forgotten)
       this.#old = this.#young
       this.#young = new Map()
+      this.turnovers++
     }
     this.#young.set(key, value)
   }

@@ -1,7 +1,6 @@
 /** Sends datagrams over node:dgram, and counts what became of each. */
 import type { Socket } from 'node:dgram'
 import type { HostAddress } from '../../../vocabulary/address.ts'
-import { usageError } from '../../../vocabulary/errors.ts'
 import type { DatagramStream } from '../../../load/datagram-stream.ts'
 import { DatagramTraffic } from '../../../load/datagram-traffic.ts'
 import type { Mover } from '../../../load/mover.ts'
@@ -10,8 +9,9 @@ import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts
 import type { LoadTask } from '../../../task.ts'
 import type { Outcome, Session } from '../../engine.ts'
 import { errnoOf, explain, failureName, reasonWhy } from '../../failures.ts'
+import { checkDestinations } from '../../os/datagram-sockets.ts'
 import { Turns } from '../load/turns.ts'
-import { Candidates, ipv4MaxBytes, ipv6MaxBytes, keepFreed } from './socket.ts'
+import { Candidates, keepFreed } from './socket.ts'
 
 /** How many sockets are made, and begin to send, at once. */
 const togetherMax = 256
@@ -28,10 +28,9 @@ export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Se
   const places: Place[] = []
   const wanted = task.address as HostAddress
   try {
-    if (wanted.port === 0)
-      throw usageError('No server can be reached on port 0.', 'Port 0 is only for listening.')
+    checkDestinations(task, [])
     const candidates = await Candidates.of(wanted)
-    for (const host of candidates.hosts) checkFits(task, host)
+    checkDestinations(task, candidates.hosts)
     const traffic = new DatagramTraffic(task, meter)
     while (places.length < task.connections) {
       const missing = Math.min(togetherMax, task.connections - places.length)
@@ -60,13 +59,6 @@ const placeAt = async (candidates: Candidates): Promise<Place> => ({
   candidates,
   moving: false,
 })
-
-function checkFits({ sizes }: LoadTask, host: string) {
-  const maxBytes = host.includes(':') ? ipv6MaxBytes : ipv4MaxBytes
-  const longest = Math.max(...sizes.map(size => size.maxBytes))
-  if (longest > maxBytes)
-    throw usageError(`A datagram to ${host} has ${maxBytes} bytes at most, not ${longest}.`)
-}
 
 class DatagramLoad implements Session, Mover<DatagramStream> {
   readonly address: HostAddress

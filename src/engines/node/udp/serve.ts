@@ -7,12 +7,12 @@ import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'
-import { broadcastAddresses, keepOutGroups } from './destinations.ts'
 import type { DatagramSessions, SessionOutlet } from '../direction/datagram-serve.ts'
+import { broadcastAddresses, isUnspecified, keepOutGroups } from '../../os/group-filter.ts'
+import { unreadOf } from '../../os/unread.ts'
 import type { FaultyPeers, Endpoint } from './faulty-peers.ts'
 import { Guard } from '../../../wire/udp/guard.ts'
-import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
-import { unreadOf } from './unread.ts'
+import { adoptSocket, bindSocket, descriptorOf, keepFreed, resolved } from './socket.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
 /** How many datagrams may wait in this process for the system to take them. */
@@ -48,8 +48,6 @@ export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<
   }
 }
 
-const isUnspecified = (host: string) => /^(0\.0\.0\.0|[:0]+)$/.test(host)
-
 class DatagramServer implements Session {
   readonly address: HostAddress
   readonly #task: ServeTask
@@ -77,10 +75,10 @@ class DatagramServer implements Session {
     const broadcasts = broadcastAddresses()
     this.#guard = new Guard(task.datagrams, task.udpPorts, broadcasts)
     Atomics.add(task.udpPorts, address.port, 1)
-    this.#unreadBefore = unreadOf(socket)
+    this.#unreadBefore = unreadOf(descriptorOf(socket))
     const { allow } = task.datagrams
     if (allow.includes('broadcast')) socket.setBroadcast(true)
-    if (isUnspecified(address.host)) keepOutGroups(socket, allow, broadcasts)
+    if (isUnspecified(address.host)) keepOutGroups(descriptorOf(socket), allow, broadcasts)
     socket.on('message', this.#onDatagram)
     // The error of an earlier answer; a udp server has no connection that could fail.
     socket.on('error', () => void counters[counter.datagramsDropped]!++)
@@ -147,7 +145,7 @@ class DatagramServer implements Session {
   }
 
   #askUnread() {
-    const unread = unreadOf(this.#socket) - this.#unreadBefore
+    const unread = unreadOf(descriptorOf(this.#socket)) - this.#unreadBefore
     this.#counters[counter.datagramsUnread] = Math.max(0, unread)
   }
 
@@ -157,10 +155,12 @@ class DatagramServer implements Session {
     if (this.#draining) return
     this.#draining = true
     const { drainMs } = this.#task
-    const finishAllAtMs = performance.now() + finishAllAfterMs(drainMs)
+    const looksMax = finishAllAfterMs(drainMs) / quietMs
     let heard = -1
+    let looks = 0
     const look = () => {
-      const quiet = this.#heard === heard || performance.now() >= finishAllAtMs
+      // By looks, not by the clock: before each, what has come by then was read.
+      const quiet = this.#heard === heard || ++looks > looksMax
       heard = this.#heard
       if (quiet) this.#faulty?.leave()
       const done = quiet && !this.#faulty?.busy

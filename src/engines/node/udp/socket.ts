@@ -4,19 +4,9 @@ import { once } from 'node:events'
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { HostAddress } from '../../../vocabulary/address.ts'
+import { bufferBytes } from '../../os/datagram-sockets.ts'
 import { loadLibc } from '../../os/libc.ts'
 import { addressesOf } from '../../os/resolver.ts'
-
-/** The longest payload: 65,535 without the headers of UDP and IPv4 (RFC 768, RFC 791). */
-export const ipv4MaxBytes = 65_507
-/** IPv6 does not count its own header (RFC 8200 section 3). */
-export const ipv6MaxBytes = 65_527
-
-/**
- * What the system keeps for us while we are busy; it gives no more than net.core.rmem_max allows.
- * A datagram of 64 bytes takes about 768 of it.
- */
-const bufferBytes = 4 * 2 ** 20
 
 /** node:dgram looks up every address that it sends to, on a later turn; these are numeric. */
 const known = (
@@ -148,4 +138,13 @@ function enlarge(set: (bytes: number) => void) {
       continue
     }
   }
+}
+
+/** Node has no public name for it. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const state = Object.getOwnPropertySymbols(socket).find(
+    symbol => symbol.description === 'state symbol',
+  )
+  const inside = state && (socket as unknown as Record<symbol, { handle?: { fd?: number } }>)[state]
+  return inside?.handle?.fd
 }

@@ -1,15 +1,14 @@
 /**
  * A datagram that was sent to a whole network or group is not for this server alone, and answers
  * to it are multiplied. A socket that is bound to one address never gets it. One that is bound to
- * all does, and node:dgram does not tell; so the system filters (socket(7), SO_ATTACH_FILTER).
+ * all does, and is not told; so the system filters (socket(7), SO_ATTACH_FILTER).
  * Linux.
  */
-import type { Socket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import type { DatagramRule } from '../../../wire/udp/guard.ts'
-import { loadLibc } from '../../os/libc.ts'
-import { SOL_SOCKET, SO_ATTACH_FILTER } from '../../os/kernel-numbers.ts'
+import type { DatagramRule } from '../../wire/udp/guard.ts'
+import { SOL_SOCKET, SO_ATTACH_FILTER } from './kernel-numbers.ts'
+import { loadLibc } from './libc.ts'
 
 // Numbers of <asm-generic/socket.h>, <linux/filter.h>, <linux/bpf_common.h>, <linux/if_packet.h>.
 const LOAD_WORD = 0x20
@@ -40,12 +39,11 @@ interface Step {
  * rule is allowed. Whether it could be done.
  */
 export function keepOutGroups(
-  socket: Socket,
+  fd: number | undefined,
   allow: readonly DatagramRule[],
   broadcasts: ReadonlySet<string>,
 ): boolean {
   const libc = process.platform === 'linux' ? loadLibc() : ''
-  const fd = descriptorOf(socket)
   if (typeof libc === 'string' || fd === undefined) return false
   const program = programFor(allow, broadcasts)
   const mapping = libc.map(8 * program.length)
@@ -98,14 +96,8 @@ function programFor(allow: readonly DatagramRule[], broadcasts: ReadonlySet<stri
 const numberOf = (address: string): number =>
   address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
 
-/** Node has no public name for it. */
-export function descriptorOf(socket: Socket): number | undefined {
-  const state = Object.getOwnPropertySymbols(socket).find(
-    symbol => symbol.description === 'state symbol',
-  )
-  const inside = state && (socket as unknown as Record<symbol, { handle?: { fd?: number } }>)[state]
-  return inside?.handle?.fd
-}
+/** Whether a socket that is bound to this host is bound to all addresses. */
+export const isUnspecified = (host: string): boolean => /^(0\.0\.0\.0|[:0]+)$/.test(host)
 
 /** The last address of each IPv4 network that this machine is in. */
 export function broadcastAddresses(): Set<string> {

@@ -1,8 +1,6 @@
 /** How many datagrams the system has dropped unread. */
-import type { Socket } from 'node:dgram'
-import { loadLibc } from '../../os/libc.ts'
-import { descriptorOf } from './destinations.ts'
-import { SOL_SOCKET, SO_MEMINFO } from '../../os/kernel-numbers.ts'
+import { SOL_SOCKET, SO_MEMINFO } from './kernel-numbers.ts'
+import { loadLibc } from './libc.ts'
 
 // Numbers of <asm-generic/socket.h> and <linux/sock_diag.h>.
 const SK_MEMINFO_DROPS = 8
@@ -12,9 +10,8 @@ const wordBytes = 4
  * Of this socket, since it was made: its buffer was full, or a filter kept them out. 0 where the
  * system does not tell (it needs Linux 4.12 and FFI).
  */
-export function unreadOf(socket: Socket): number {
+export function unreadOf(fd: number | undefined): number {
   const libc = process.platform === 'linux' ? loadLibc() : ''
-  const fd = descriptorOf(socket)
   if (typeof libc === 'string' || fd === undefined) return 0
   const found = Buffer.alloc((SK_MEMINFO_DROPS + 1) * wordBytes)
   const size = Buffer.alloc(wordBytes)

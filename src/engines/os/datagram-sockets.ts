@@ -1,0 +1,100 @@
+/** Sockets for datagrams made by system calls, for engines without node:dgram. Linux. */
+import { isIPv4 } from 'node:net'
+import type { HostAddress } from '../../vocabulary/address.ts'
+import { usageError, UserError } from '../../vocabulary/errors.ts'
+import type { LoadTask } from '../../task.ts'
+import { explain } from '../failures.ts'
+import {
+  AF_INET,
+  AF_INET6,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+  SO_RCVBUF,
+  SO_REUSEPORT,
+  SO_SNDBUF,
+} from './kernel-numbers.ts'
+import { checked, type Libc } from './libc.ts'
+import { nameOf, resolve, setOption } from './sockets.ts'
+
+/** The longest payload: 65,535 without the headers of UDP and IPv4 (RFC 768, RFC 791). */
+const ipv4MaxBytes = 65_507
+/** IPv6 does not count its own header (RFC 8200 section 3). */
+const ipv6MaxBytes = 65_527
+
+/**
+ * What the system keeps for us while we are busy; it gives no more than net.core.rmem_max allows.
+ * A datagram of 64 bytes takes about 768 of it.
+ */
+export const bufferBytes = 4 * 2 ** 20
+
+export interface DatagramSocket {
+  readonly fd: number
+  /** With the port that the system gave. */
+  readonly address: HostAddress
+  /** How long the names (sockaddr) of its family are. */
+  readonly nameBytes: number
+}
+
+/**
+ * @param sharePort several threads share the port (SO_REUSEPORT)
+ * @throws UserError if it cannot be bound to the address
+ */
+export async function bindDatagrams(
+  libc: Libc,
+  address: HostAddress,
+  sharePort: boolean,
+): Promise<DatagramSocket> {
+  try {
+    const { host, family } = await resolve(address.host)
+    const fd = openDatagrams(libc, family)
+    try {
+      if (sharePort) setOption(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)
+      const name = nameOf(libc, { ...address, host })
+      checked(libc, libc.bind(fd, name, name.length))
+      const size = Buffer.from(Uint32Array.of(name.length).buffer)
+      checked(libc, libc.getsockname(fd, name, size))
+      const port = name.readUInt16BE(2)
+      return { fd, address: { ...address, port }, nameBytes: name.length }
+    } catch (error) {
+      libc.close(fd)
+      throw error
+    }
+  } catch (error) {
+    throw error instanceof UserError ? error : explain('listen on', address, error)
+  }
+}
+
+/** One that receives only what comes from there. @throws the system's error */
+export function connectDatagrams(libc: Libc, address: HostAddress): number {
+  const fd = openDatagrams(libc, isIPv4(address.host) ? AF_INET : AF_INET6)
+  try {
+    const name = nameOf(libc, address)
+    checked(libc, libc.connect(fd, name, name.length))
+    return fd
+  } catch (error) {
+    libc.close(fd)
+    throw error
+  }
+}
+
+/** Whether a load can be sent to these hosts. @throws UserError if it cannot */
+export function checkDestinations({ address, sizes }: LoadTask, hosts: readonly string[]): void {
+  if ((address as HostAddress).port === 0)
+    throw usageError('No server can be reached on port 0.', 'Port 0 is only for listening.')
+  const longest = Math.max(...sizes.map(size => size.maxBytes))
+  for (const host of hosts) {
+    const maxBytes = host.includes(':') ? ipv6MaxBytes : ipv4MaxBytes
+    if (longest > maxBytes)
+      throw usageError(`A datagram to ${host} has ${maxBytes} bytes at most, not ${longest}.`)
+  }
+}
+
+/** A socket with room for a burst. @throws the system's error */
+export function openDatagrams(libc: Libc, family: number): number {
+  const fd = checked(libc, libc.socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0))
+  // Linux cuts what is too much.
+  setOption(libc, fd, SOL_SOCKET, SO_RCVBUF, bufferBytes)
+  setOption(libc, fd, SOL_SOCKET, SO_SNDBUF, bufferBytes)
+  return fd
+}

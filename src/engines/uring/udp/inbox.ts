@@ -1,0 +1,82 @@
+/**
+ * Where datagrams arrive: each in a buffer of its own, behind its source. What one peer has sent as
+ * one (UDP_SEGMENT) may lie there as one, too (UDP_GRO): datagrams of one size, only the last of
+ * which may be shorter.
+ *
+ *   io_uring_recvmsg_out 16 bytes: of the name, of the control messages, of the payload, flags
+ *   the name (sockaddr), the control messages, the payload
+ */
+import type { Libc, Mapping } from '../../os/libc.ts'
+import { SOL_UDP, UDP_GRO } from '../../os/kernel-numbers.ts'
+import { BufferPool } from '../buffers.ts'
+import { receiveMessages } from '../entries.ts'
+import type { Ring } from '../ring.ts'
+
+const outBytes = 16
+/** cmsghdr 16, an integer with the size of a datagram 4, and 4 that align. */
+const controlBytes = 24
+/**
+ * Room for the longest datagram with all that is before it. Pages are touched only where bytes are
+ * written. It is no power of two: then the beginnings of all buffers would share few cache lines.
+ */
+const bufferBytes = 65_728
+
+export class Inbox {
+  readonly pool: BufferPool
+  /** The buffers as words, for what is before the payload; and as bytes. */
+  readonly words: Int32Array
+  readonly bytes: Buffer
+  readonly #ring: Ring
+  readonly #nameBytes: number
+  readonly #libc: Libc
+  readonly #header: Mapping
+  /** From the beginning of a buffer. */
+  readonly nameAt = outBytes
+  readonly payloadAt: number
+
+  /** @param nameBytes how long the names of sources are; 0 if sockets are connected */
+  constructor(libc: Libc, ring: Ring, buffers: number, nameBytes: number) {
+    this.#libc = libc
+    this.#ring = ring
+    this.#nameBytes = nameBytes
+    this.payloadAt = outBytes + nameBytes + controlBytes
+    this.pool = new BufferPool(libc, ring, buffers, bufferBytes, 0)
+    this.bytes = Buffer.from(this.pool.bytes.buffer)
+    this.words = new Int32Array(this.pool.bytes.buffer, 0, (buffers * bufferBytes) / 4)
+    // msghdr: name 8, its size 4 and 4 that align, iov 8, their number 8, control 8, its size 8.
+    this.#header = libc.map(4096)
+    const header = new Uint32Array(this.#header.memory)
+    header[2] = nameBytes
+    header[10] = controlBytes
+  }
+
+  /** Begins to receive on a socket, or begins again. */
+  receive(slot: number, generation = 0): void {
+    receiveMessages(this.#ring, slot, this.#header.address, generation)
+  }
+
+  /** Where a buffer begins. */
+  startOf(id: number): number {
+    return id * bufferBytes
+  }
+
+  payloadBytes(start: number): number {
+    return this.words[(start >> 2) + 2]!
+  }
+
+  /** The size of the datagrams in it, if it has several; else that of its only one. */
+  sizeBytes(start: number): number {
+    const { words } = this
+    const word = start >> 2
+    if (words[word + 1]! < 20) return words[word + 2]!
+    const control = word + (outBytes + this.#nameBytes) / 4
+    const isSize = words[control + 2] === SOL_UDP && words[control + 3] === UDP_GRO
+    return isSize ? words[control + 4]! : words[word + 2]!
+  }
+
+  /** After the ring is closed. */
+  close(): void {
+    this.pool.close()
+    this.#libc.unmap(this.#header)
+  }
+}

@@ -1,0 +1,195 @@
+/** Sends datagrams through a ring, and counts what became of each. */
+import type { HostAddress } from '../../../vocabulary/address.ts'
+import { nowNs } from '../../../vocabulary/clock.ts'
+import type { DatagramStream } from '../../../load/datagram-stream.ts'
+import { DatagramTraffic } from '../../../load/datagram-traffic.ts'
+import { Life } from '../../../load/life.ts'
+import { beatMs } from '../../../load/stalls.ts'
+import { counter, stopWord, type Meter } from '../../../metrics/meter.ts'
+import type { LoadTask } from '../../../task.ts'
+import { Effort } from '../../effort.ts'
+import type { Outcome, Session } from '../../engine.ts'
+import { errnoOf, explain } from '../../failures.ts'
+import { checkDestinations } from '../../os/datagram-sockets.ts'
+import { loadLibc, type Libc } from '../../os/libc.ts'
+import { completionOf, kind, slotOf } from '../entries.ts'
+import * as k from '../kernel.ts'
+import { Ring } from '../ring.ts'
+import { WaitArgument } from '../wait-argument.ts'
+import { Places } from './places.ts'
+import { Ways } from './ways.ts'
+
+const ringEntries = 4096
+const ringCompletions = 16_384
+/** The last stretch is waited out awake, as in a load of streams. */
+const wakeUpNs = 60e3
+/** How often lost datagrams are looked for: a tenth of the timeout, within these bounds. */
+const tickMinMs = 1
+const tickMaxMs = 100
+/** The clock is read again after this many completions. */
+const readsPerClock = 8
+
+/** Sends nothing before run(), so only run() shows whether a server listens. */
+export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Session> {
+  checkDestinations(task, [])
+  const libc = loadLibc() as Libc
+  const wanted = task.address as HostAddress
+  const ring = new Ring(libc, ringEntries, ringCompletions)
+  try {
+    const slots = task.connections
+    ring.registerFileTable(Math.max(1, slots))
+    const ways = await Ways.to(libc, ring, wanted, slots)
+    checkDestinations(task, ways.hosts)
+    const traffic = new DatagramTraffic(task, meter)
+    for (let slot = 0; slot < slots; slot++) {
+      const startNs = nowNs()
+      ways.open(slot)
+      meter.histograms.connect.record(nowNs() - startNs)
+      meter.counters[counter.opened]!++
+    }
+    return new DatagramLoad(libc, ring, task, meter, traffic, ways)
+  } catch (error) {
+    ring.close()
+    throw errnoOf(error) === '' ? error : explain('connect to', wanted, error)
+  }
+}
+
+class DatagramLoad implements Session {
+  readonly address: HostAddress
+  readonly #ring: Ring
+  readonly #meter: Meter
+  readonly #argument: WaitArgument
+  readonly #traffic: DatagramTraffic
+  readonly #effort: Effort
+  readonly #places: Places
+  readonly #life: Life<DatagramStream>
+
+  constructor(
+    libc: Libc,
+    ring: Ring,
+    task: LoadTask,
+    meter: Meter,
+    traffic: DatagramTraffic,
+    ways: Ways,
+  ) {
+    this.address = task.address as HostAddress
+    this.#ring = ring
+    this.#meter = meter
+    this.#argument = new WaitArgument(libc)
+    this.#traffic = traffic
+    this.#effort = new Effort(traffic)
+    this.#places = new Places(libc, ring, traffic, ways)
+    const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, task.timeoutMs / 10))
+    const measure = (now: number) => {
+      this.#effort.update(now)
+      this.#places.onTick()
+    }
+    this.#life = new Life(traffic, this.#places, { tickMs, measure })
+  }
+
+  get outcome(): Outcome {
+    const { wrong, log, stageLogs: stages } = this.#traffic
+    return { wrong, log, stages, reasons: this.#places.reasons, effort: this.#effort.outcome }
+  }
+
+  /** No call can reach this while run() blocks the thread: the meter's stop word does. */
+  stop(): void {}
+
+  /** Blocks this thread until the load has ended. */
+  async run(startNs: number): Promise<void> {
+    const [life, places, meter] = [this.#life, this.#places, this.#meter]
+    let now = nowNs()
+    places.receive()
+    life.start(startNs, now)
+    this.#effort.update(now)
+    for (;;) {
+      const { stopping } = meter
+      if (stopping !== stopWord.run) life.stop(now, stopping === stopWord.now)
+      life.turn(now)
+      if (life.ended) break
+      places.flush()
+      const began = now
+      const worked = this.#wait(now)
+      now = nowNs()
+      if (!worked && now < life.dueNs) this.#effort.waited(now - began)
+    }
+    this.#close()
+    // What the thread is told of garbage it hears in a turn of its own.
+    await new Promise(resolve => setImmediate(resolve))
+  }
+
+  /** Submits, and waits for whatever comes first; whether there was something to do. */
+  #wait(now: number): boolean {
+    const [ring, argument] = [this.#ring, this.#argument]
+    const { GETEVENTS, EXT_ARG } = k.enter
+    const { dueNs, tickNs } = this.#life
+    const untilNs = Math.min(dueNs - wakeUpNs, tickNs, this.#places.beginNs)
+    const leftNs = Math.min(untilNs, now + beatMs * 1e6) - now
+    this.#traffic.stalls.expect(now, now + Math.max(0, leftNs))
+    if (leftNs > 0) {
+      argument.set(leftNs)
+      ring.enter(1, GETEVENTS | EXT_ARG, argument.address, WaitArgument.bytes)
+      // Asleep is not busy: what came, or that nothing came, is seen in the processor time.
+      this.#reapAll()
+      return true
+    }
+    const worked = ring.pending > 0
+    if (worked || ring.words[ring.sqFlags] !== 0) ring.enter(0, GETEVENTS)
+    if (!ring.hasCompletions && ring.pending === 0) return worked
+    this.#reapAll()
+    return true
+  }
+
+  #reapAll(): void {
+    const [ring, places] = [this.#ring, this.#places]
+    ring.submitAll()
+    places.beginTurn()
+    this.#reap()
+    // Completions that found no room: the fate of a send may be among them.
+    while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
+      ring.flush()
+      this.#reap()
+    }
+    places.endTurn()
+  }
+
+  #reap(): void {
+    const [ring, places] = [this.#ring, this.#places]
+    const { words, cqHead, cqTail, cqes } = ring
+    const mask = ring.completions - 1
+    let head = words[cqHead]!
+    const tail = Atomics.load(words, cqTail)
+    let now = nowNs()
+    for (let n = 0; head !== tail; head = (head + 1) | 0, n++) {
+      const at = cqes + ((head & mask) << 2)
+      const user0 = words[at]!
+      const user1 = words[at + 1]!
+      const result = words[at + 2]!
+      const slot = slotOf(user0)
+      if (n % readsPerClock === readsPerClock - 1) now = nowNs()
+      switch (completionOf(user0)) {
+        case kind.RECV:
+          places.onReceived(slot, user1, result, words[at + 3]!, now)
+          break
+        case kind.SEND:
+          places.onSendFailed(slot, user1, result)
+          break
+        case kind.REST:
+          places.onPatient(slot, user1, result)
+          break
+        // Nothing else is asked for that has an answer.
+        default:
+          break
+      }
+    }
+    Atomics.store(words, cqHead, head)
+  }
+
+  #close(): void {
+    this.#places.end()
+    this.#ring.close()
+    this.#places.close()
+    this.#argument.close()
+    this.#meter.counters[counter.closed]! += this.#traffic.streams.length
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What the guard knows of each source, found by its name (sockaddr) as the kernel writes it: as
+ * text it would cost more than all the rest.
+ */
+import { AF_INET } from '../../os/kernel-numbers.ts'
+import { ipText } from '../../os/peer-name.ts'
+import type { Guard, Sender } from '../../../wire/udp/guard.ts'
+
+/** How many are found fast, and how many places are looked at for one. */
+const places = 4096
+const tries = 8
+
+/** A source, and the last answer to it that can still be made longer. */
+export interface KnownSender {
+  readonly sender: Sender
+  /** The turn in which it was made, and its place in the list of that turn. */
+  turn: number
+  answer: number
+}
+
+/** The port in the first word of a name. */
+export const portIn = (word: number): number => ((word >>> 8) & 0xff00) | (word >>> 24)
+
+export class Senders {
+  readonly #guard: Guard
+  /** Which words of a name tell sources apart, counted from its first. */
+  readonly #telling: readonly number[]
+  readonly #keys: Int32Array
+  readonly #found: (KnownSender | undefined)[] = Array.from({ length: places })
+  #turnovers = 0
+
+  /** @param family of all names */
+  constructor(guard: Guard, family: number) {
+    this.#guard = guard
+    // Of IPv6 the second word is the flow, and the last one the scope.
+    this.#telling = family === AF_INET ? [0, 1] : [0, 2, 3, 4, 5, 6]
+    this.#keys = new Int32Array(places * this.#telling.length)
+  }
+
+  /** The source whose name begins at that word. */
+  find(words: Int32Array, at: number, nowMs: number): KnownSender {
+    // What was forgotten there must not live on here.
+    if (this.#guard.turnovers !== this.#turnovers) this.#forget()
+    const telling = this.#telling
+    const { length } = telling
+    let hash = 0
+    for (let n = 0; n < length; n++)
+      hash = Math.imul((hash ^ words[at + telling[n]!]!) + 0x9e3779b9, 0x85ebca6b)
+    hash ^= hash >>> 15
+    for (let n = 0; n < tries; n++) {
+      const place = (hash + n) & (places - 1)
+      const found = this.#found[place]
+      if (found === undefined) return this.#add(place, words, at, nowMs)
+      if (this.#isAt(place, words, at)) return found
+    }
+    return this.#add(hash & (places - 1), words, at, nowMs)
+  }
+
+  #isAt(place: number, words: Int32Array, at: number): boolean {
+    const [telling, keys] = [this.#telling, this.#keys]
+    const { length } = telling
+    for (let n = 0; n < length; n++)
+      if (keys[place * length + n] !== words[at + telling[n]!]) return false
+    return true
+  }
+
+  #add(place: number, words: Int32Array, at: number, nowMs: number): KnownSender {
+    for (const [n, word] of this.#telling.entries())
+      this.#keys[place * this.#telling.length + n] = words[at + word]!
+    const sender = this.#guard.sender(textOf(words, at), portIn(words[at]!), nowMs)
+    // Its own asking may have made the guard forget others.
+    if (this.#guard.turnovers !== this.#turnovers) this.#forget()
+    const added = { sender, turn: 0, answer: 0 }
+    this.#found[place] = added
+    return added
+  }
+
+  #forget(): void {
+    this.#found.fill(undefined)
+    this.#turnovers = this.#guard.turnovers
+  }
+}
+
+/** The address in a name, with the zone of one that has a meaning only there. */
+function textOf(words: Int32Array, at: number): string {
+  const bytes = new Uint8Array(words.buffer, words.byteOffset + at * 4, 28)
+  if ((words[at]! & 0xffff) === AF_INET) return ipText(bytes.subarray(4, 8))
+  const scope = words[at + 6]
+  return scope === 0 ? ipText(bytes.subarray(8, 24)) : `${ipText(bytes.subarray(8, 24))}%${scope}`
+}

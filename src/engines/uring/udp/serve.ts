@@ -1,0 +1,273 @@
+/** Answers datagrams on a ring: each with itself, to its source, unless the guard says no. */
+import type { HostAddress } from '../../../vocabulary/address.ts'
+import { counter, stopWord, type Meter } from '../../../metrics/meter.ts'
+import type { ServeTask } from '../../../task.ts'
+import { Guard } from '../../../wire/udp/guard.ts'
+import type { Session } from '../../engine.ts'
+import { finishAllAfterMs, quietMs } from '../../leave.ts'
+import { bindDatagrams, type DatagramSocket } from '../../os/datagram-sockets.ts'
+import { broadcastAddresses, isUnspecified, keepOutGroups } from '../../os/group-filter.ts'
+import { AF_INET, AF_INET6, SOL_SOCKET, SOL_UDP } from '../../os/kernel-numbers.ts'
+import { SO_BROADCAST, UDP_GRO } from '../../os/kernel-numbers.ts'
+import { loadLibc, type Libc } from '../../os/libc.ts'
+import { setOption } from '../../os/sockets.ts'
+import { unreadOf } from '../../os/unread.ts'
+import { kind, completionOf } from '../entries.ts'
+import * as k from '../kernel.ts'
+import { Ring } from '../ring.ts'
+import { Waiter } from '../waiter.ts'
+import { Answers } from './answers.ts'
+import { putFile } from './file.ts'
+import { Inbox } from './inbox.ts'
+import { Senders, portIn } from './senders.ts'
+
+const ringEntries = 4096
+const ringCompletions = 16_384
+/** The most datagrams, or those that came as one, that a turn receives. */
+const buffers = 256
+/** With more of them in use what is to be sent is sent before anything else is received. */
+const crowdedBuffers = buffers / 2
+/** The only direct descriptor. */
+const slot = 0
+/** How often the clock is looked at: the stop word, and once a second what was dropped unread. */
+const tickMs = 50
+const askMs = 1_000
+
+/** @throws UserError if it cannot listen at the address */
+export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<Session> {
+  const libc = loadLibc() as Libc
+  const socket = await bindDatagrams(libc, task.address as HostAddress, task.sharePort)
+  try {
+    return new DatagramServer(task, meter, libc, socket)
+  } catch (error) {
+    libc.close(socket.fd)
+    throw error
+  }
+}
+
+class DatagramServer implements Session {
+  readonly address: HostAddress
+  readonly #task: ServeTask
+  readonly #meter: Meter
+  readonly #libc: Libc
+  readonly #fd: number
+  readonly #ring: Ring
+  readonly #inbox: Inbox
+  readonly #answers: Answers
+  readonly #guard: Guard
+  readonly #senders: Senders
+  readonly #waiter: Waiter
+  readonly #unreadBefore: number
+  #nextAskMs = 0
+  /** Whether a receive is in flight; if not, whether it is to wait for the next tick. */
+  #receiving = false
+  #failed = false
+  /** Datagrams that came, answered or not; and until the last look of a server that leaves. */
+  #heard = 0
+  #heardBefore = -1
+  /** 0 until it is time to leave; then when that was, in ms; and how often it was looked since. */
+  #leavingSinceMs = 0
+  #leavingLooks = 0
+
+  constructor(task: ServeTask, meter: Meter, libc: Libc, socket: DatagramSocket) {
+    const { fd, nameBytes, address } = socket
+    this.address = address
+    this.#task = task
+    this.#meter = meter
+    this.#libc = libc
+    this.#fd = fd
+    const broadcasts = broadcastAddresses()
+    const { allow } = task.datagrams
+    if (allow.includes('broadcast')) setOption(libc, fd, SOL_SOCKET, SO_BROADCAST, 1)
+    setOption(libc, fd, SOL_UDP, UDP_GRO, 1)
+    this.#unreadBefore = unreadOf(fd)
+    if (isUnspecified(address.host)) keepOutGroups(fd, allow, broadcasts)
+    const ring = new Ring(libc, ringEntries, ringCompletions)
+    this.#ring = ring
+    ring.registerFileTable(1)
+    putFile(libc, ring, slot, fd)
+    this.#inbox = new Inbox(libc, ring, buffers, nameBytes)
+    this.#answers = new Answers(libc, ring, slot, this.#inbox, nameBytes, meter)
+    this.#guard = new Guard(task.datagrams, task.udpPorts, broadcasts)
+    this.#senders = new Senders(this.#guard, nameBytes === 16 ? AF_INET : AF_INET6)
+    this.#waiter = new Waiter(libc, ring, task.busyPollUs)
+    Atomics.add(task.udpPorts, address.port, 1)
+  }
+
+  /** No call can reach this while run() blocks the thread: the meter's stop word does. */
+  stop(): void {}
+
+  /** Blocks this thread until it has left; only the meter's stop word reaches it. */
+  async run(): Promise<void> {
+    const [ring, answers, waiter] = [this.#ring, this.#answers, this.#waiter]
+    waiter.startTicks(tickMs)
+    let sent = 0
+    for (;;) {
+      if (!this.#receiving && !this.#failed) this.#receive()
+      if (answers.spent > crowdedBuffers) {
+        // Without looking for what has come: there may be no buffer for it.
+        sent = answers.count
+        ring.enter(0, 0)
+      } else {
+        waiter.wait(answers.count || sent, true)
+        sent = 0
+      }
+      ring.submitAll()
+      let ticked = this.#reap()
+      // Completions that overflowed the queue: the result of a send may be among them.
+      while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
+        ring.flush()
+        if (this.#reap()) ticked = true
+      }
+      answers.endTurn()
+      if (ticked && this.#onTick(performance.now())) break
+    }
+    this.#close()
+  }
+
+  #receive(): void {
+    this.#receiving = true
+    this.#inbox.receive(slot)
+  }
+
+  /** Handles all completions that are there; whether the clock ticked. */
+  #reap(): boolean {
+    const ring = this.#ring
+    const { words, cqHead, cqTail, cqes } = ring
+    const mask = ring.completions - 1
+    const nowMs = performance.now()
+    let ticked = false
+    let head = words[cqHead]!
+    const tail = Atomics.load(words, cqTail)
+    for (; head !== tail; head = (head + 1) | 0) {
+      const at = cqes + ((head & mask) << 2)
+      const result = words[at + 2]!
+      const flags = words[at + 3]!
+      switch (completionOf(words[at]!)) {
+        case kind.RECV:
+          if (result >= 0) this.#onReceived(flags >>> 16, nowMs)
+          if (!(flags & k.cqe.MORE)) this.#onReceiveEnded(result)
+          break
+        case kind.SEND:
+          this.#answers.onFailed(words[at]! & 1, words[at + 1]!, result)
+          break
+        case kind.REST:
+          this.#answers.onPatient(words[at + 1]!, result)
+          break
+        case kind.TICK:
+          this.#waiter.onTick(flags)
+          ticked = true
+          break
+        // Nothing else is asked for that has an answer.
+        default:
+          break
+      }
+    }
+    Atomics.store(words, cqHead, head)
+    this.#inbox.pool.publish()
+    return ticked
+  }
+
+  /** It ends by an empty datagram, too, and when no buffer is free. */
+  #onReceiveEnded(result: number): void {
+    this.#receiving = false
+    this.#failed = result < 0 && result !== k.error.NOBUFS
+  }
+
+  #onReceived(id: number, nowMs: number): void {
+    const inbox = this.#inbox
+    const start = inbox.startOf(id)
+    const bytes = inbox.payloadBytes(start)
+    const size = inbox.sizeBytes(start)
+    const heard = size < bytes ? Math.ceil(bytes / size) : 1
+    this.#heard += heard
+    this.#meter.counters[counter.bytesIn]! += bytes
+    if (this.#answer(start, bytes, size, heard, nowMs)) return this.#answers.spend(id)
+    inbox.pool.give(id)
+  }
+
+  /** Whether any of the datagrams there is answered. */
+  #answer(start: number, bytes: number, size: number, heard: number, nowMs: number): boolean {
+    const { counters } = this.#meter
+    const { words, pool, nameAt, payloadAt } = this.#inbox
+    const name = (start + nameAt) >> 2
+    const refused = this.#guard.refusalOfPort(portIn(words[name]!))
+    if (refused !== undefined) {
+      counters[counter[refused]]! += heard
+      return false
+    }
+    const from = this.#senders.find(words, name, nowMs)
+    const end = start + payloadAt + bytes
+    // Those that are answered and lie together go together.
+    let first = -1
+    let any = false
+    for (let n = 0, at = start + payloadAt; n < heard; n++, at += size) {
+      const length = Math.min(size, end - at)
+      const reason = this.#guard.refusalFrom(from.sender, pool.bytes, at, length, nowMs)
+      if (reason === undefined) {
+        if (first < 0) first = at
+        any = true
+        continue
+      }
+      counters[counter[reason]]!++
+      if (first >= 0) this.#send(from, start, first, at - first, size)
+      first = -1
+    }
+    if (first >= 0) this.#send(from, start, first, end - first, size)
+    return any
+  }
+
+  #send(to: ReturnType<Senders['find']>, start: number, at: number, bytes: number, size: number) {
+    const { counters } = this.#meter
+    const count = size < bytes ? Math.ceil(bytes / size) : 1
+    counters[counter.chunks]! += count
+    counters[counter.datagramsAnswered]! += count
+    counters[counter.bytesOut]! += bytes
+    this.#answers.add(to, start + this.#inbox.nameAt, at, bytes, size)
+  }
+
+  /** Work that depends on the time. Returns whether the server has left. */
+  #onTick(nowMs: number): boolean {
+    this.#failed = false
+    this.#answers.onTick()
+    if (nowMs >= this.#nextAskMs) {
+      this.#askUnread()
+      this.#nextAskMs = nowMs + askMs
+    }
+    const stop = this.#meter.stopping
+    return stop !== stopWord.run && this.#leave(stop, nowMs)
+  }
+
+  #askUnread(): void {
+    const unread = unreadOf(this.#fd) - this.#unreadBefore
+    this.#meter.counters[counter.datagramsUnread] = Math.max(0, unread)
+  }
+
+  /** Answers first what was received before. */
+  #leave(stop: number, nowMs: number): boolean {
+    const { drainMs } = this.#task
+    const wasLeaving = this.#leavingSinceMs > 0
+    if (!wasLeaving) {
+      this.#leavingSinceMs = nowMs
+      this.#waiter.startTicks(quietMs)
+    }
+    const leavingMs = nowMs - this.#leavingSinceMs
+    if (stop === stopWord.now || leavingMs >= drainMs) return true
+    // By looks, not by the clock: before each, what has come by then was read.
+    const looksMax = finishAllAfterMs(drainMs) / quietMs
+    const isQuiet = this.#heard === this.#heardBefore || ++this.#leavingLooks > looksMax
+    this.#heardBefore = this.#heard
+    return isQuiet && this.#answers.waiting === 0
+  }
+
+  #close(): void {
+    this.#askUnread()
+    Atomics.sub(this.#task.udpPorts, this.address.port, 1)
+    this.#ring.submitAll()
+    this.#ring.close()
+    this.#libc.close(this.#fd)
+    this.#inbox.close()
+    this.#answers.close()
+    this.#waiter.close()
+  }
+}

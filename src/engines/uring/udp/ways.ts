@@ -1,0 +1,59 @@
+/** Opens the sockets of a load, each connected to the first address that may be reached. */
+import type { HostAddress } from '../../../vocabulary/address.ts'
+import { connectDatagrams } from '../../os/datagram-sockets.ts'
+import { SOL_UDP, UDP_GRO } from '../../os/kernel-numbers.ts'
+import type { Libc } from '../../os/libc.ts'
+import { addressesOf } from '../../os/resolver.ts'
+import { setOption } from '../../os/sockets.ts'
+import type { Ring } from '../ring.ts'
+import { putFile } from './file.ts'
+
+export class Ways {
+  readonly hosts: readonly string[]
+  readonly #libc: Libc
+  readonly #ring: Ring
+  readonly #port: number
+  /** By slot: the next address to be tried. */
+  readonly #next: Uint16Array
+
+  /** @throws the resolver's error */
+  static async to(libc: Libc, ring: Ring, address: HostAddress, slots: number): Promise<Ways> {
+    return new Ways(libc, ring, await addressesOf(address.host), address.port, slots)
+  }
+
+  private constructor(
+    libc: Libc,
+    ring: Ring,
+    hosts: readonly string[],
+    port: number,
+    slots: number,
+  ) {
+    this.#libc = libc
+    this.#ring = ring
+    this.hosts = hosts
+    this.#port = port
+    this.#next = new Uint16Array(slots)
+  }
+
+  /** Whether an address is left that was not tried there. */
+  hasNext(slot: number): boolean {
+    return this.#next[slot]! < this.hosts.length
+  }
+
+  /** The next one that the system has a way to. @throws the system's error, if there is none */
+  open(slot: number): void {
+    for (;;) {
+      const host = this.hosts[this.#next[slot]!++]!
+      try {
+        const fd = connectDatagrams(this.#libc, { transport: 'udp', host, port: this.#port })
+        // What comes as one is read as one.
+        setOption(this.#libc, fd, SOL_UDP, UDP_GRO, 1)
+        putFile(this.#libc, this.#ring, slot, fd)
+        this.#libc.close(fd)
+        return
+      } catch (error) {
+        if (!this.hasNext(slot)) throw error
+      }
+    }
+  }
+}
