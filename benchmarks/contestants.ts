@@ -20,33 +20,44 @@ export interface Contestant {
   run: string[]
   /** Prints the version of what it was built with. */
   version: string[]
+  /** What it echoes on; tcp if nothing is said. */
+  transports?: readonly Measured[]
 }
 
+/** The transports that are measured. */
+export type Measured = 'tcp' | 'udp'
+
+const tcp: readonly Measured[] = ['tcp']
+const udp: readonly Measured[] = ['udp']
 const nodeVersion = [process.execPath, '--version']
 const yodel = (...flags: string[]): Contestant => ({
   name: ['yodel', ...flags.map(flag => flag.replace(/^--(engine=)?/, ''))].join(' '),
   needs: [],
   run: [process.execPath, yodelPath, 'serve', ...flags],
   version: nodeVersion,
+  transports: [...tcp, ...udp],
 })
-const plainNode = (name: string): Contestant => ({
+const plainNode = (name: string, transports = tcp): Contestant => ({
   name: `node ${name}`,
   needs: [],
   run: [process.execPath, `node/${name}.mjs`],
   version: nodeVersion,
+  transports,
 })
 const python = (name: string): Contestant => ({
   name: `python ${name}`,
   needs: ['python3'],
   run: ['python3', `python/${name}.py`],
   version: ['python3', '--version'],
+  transports: tcp,
 })
-const c = (name: string): Contestant => ({
+const c = (name: string, transports = tcp): Contestant => ({
   name: `c ${name}`,
   needs: ['cc'],
   build: [['cc', '-O2', '-o', `${builtFolder}${name}`, `c/${name}.c`]],
   run: [`${builtFolder}${name}`],
   version: ['cc', '--version'],
+  transports,
 })
 /** On one processor its scheduler uses one thread, as the others do. */
 const go: Contestant = {
@@ -55,6 +66,7 @@ const go: Contestant = {
   build: [['go', 'build', '-o', `${builtFolder}echo-go`, 'go/main.go']],
   run: [`${builtFolder}echo-go`],
   version: ['go', 'version'],
+  transports: tcp,
 }
 
 const cargo = ['cargo', 'build', '--quiet', '--release', '--manifest-path', 'rust-tokio/Cargo.toml']
@@ -74,17 +86,19 @@ const tokio: Contestant = {
   ],
   run: [`${builtFolder}tokio/release/echo-tokio`],
   version: ['rustc', '--version'],
+  transports: tcp,
 }
 /** The binary itself; the package `bun` would fetch it by an install script. */
 const bunPackage = '@oven/bun-linux-x64@1.4.5'
 const bunPath = `${builtFolder}bun/node_modules/@oven/bun-linux-x64/bin/bun`
-const bun: Contestant = {
-  name: 'bun',
+const bun = (name: string, script: string, transports = tcp): Contestant => ({
+  name,
   needs: ['npm'],
   build: [['npm', 'install', '--prefix', `${builtFolder}bun`, '--ignore-scripts', bunPackage]],
-  run: [bunPath, 'bun/server.ts'],
+  run: [bunPath, `bun/${script}.ts`],
   version: [bunPath, '--version'],
-}
+  transports,
+})
 
 export const contestants: Contestant[] = [
   c('epoll'),
@@ -92,11 +106,14 @@ export const contestants: Contestant[] = [
   c('spin'),
   tokio,
   go,
-  bun,
+  bun('bun', 'server'),
   plainNode('data-write'),
   plainNode('pipe'),
   python('threads'),
   python('asyncio_protocol'),
+  c('udp', udp),
+  bun('bun udp', 'udp', udp),
+  plainNode('dgram', udp),
   yodel('--engine=uring'),
   yodel('--engine=uring', '--busy-poll=50us'),
   yodel('--engine=node'),

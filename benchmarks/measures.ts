@@ -8,12 +8,13 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { bench } from 'yodel'
 import { builtFolder, controlsFolder, pinned, startContestant } from './contestants.ts'
-import type { Contestant, Running } from './contestants.ts'
+import type { Contestant, Measured, Running } from './contestants.ts'
 
 export interface Measure {
   name: string
   /** The quantity and its unit. */
   unit: string
+  transport: Measured
   /** The contestants; the first is the control to which ratios are taken. */
   contestants: RegExp[]
   run(contestant: Contestant, how: How): Promise<number>
@@ -43,6 +44,8 @@ interface LoadOptions {
   sizeBytes: number
   depth?: number
   churn?: boolean
+  /** udp: what is due on a socket is sent as one. */
+  segment?: boolean
 }
 
 /** Processor time of all threads of a process in nanoseconds (proc_pid_schedstat(5)). */
@@ -61,31 +64,44 @@ function privateBytes(pid: number): number {
   return Number(/^Private_Dirty:\s+(\d+) kB/m.exec(rollup)![1]) * 1024
 }
 
-/** The load generator in C, built once; undefined without a compiler. */
-let cLoad: string | undefined
+/** The load generators in C, built once; none without a compiler. */
+const cLoads: Partial<Record<Measured, string>> = {}
+const sources: Record<Measured, string> = { tcp: 'load', udp: 'udp-load' }
 export function buildLoad(): string {
   mkdirSync(builtFolder, { recursive: true })
-  const path = `${builtFolder}load`
-  const { status } = spawnSync('cc', ['-O2', '-o', path, `${controlsFolder}c/load.c`])
-  if (status === 0) cLoad = path
-  return cLoad ? 'the load generator in C' : 'the load generator of yodel itself (no C compiler)'
+  for (const transport of ['tcp', 'udp'] as const) {
+    const name = sources[transport]
+    const path = `${builtFolder}${name}`
+    const { status } = spawnSync('cc', ['-O2', '-o', path, `${controlsFolder}c/${name}.c`])
+    if (status === 0) cLoads[transport] = path
+  }
+  return cLoads.tcp
+    ? 'the load generator in C'
+    : 'the load generator of yodel itself (no C compiler)'
 }
 
-async function load(server: Running, options: LoadOptions, how: How): Promise<Load> {
-  const found = cLoad
-    ? await loadByC(cLoad, server, options, how)
-    : await loadByYodel(server, options, how)
+async function load(
+  server: Running,
+  transport: Measured,
+  options: LoadOptions,
+  how: How,
+): Promise<Load> {
+  const path = cLoads[transport]
+  const found = path
+    ? await loadByC(path, server, options, how)
+    : await loadByYodel(server, transport, options, how)
   if (found.wrong > 0 || found.echoes + found.cycles === 0)
     throw new Error(`the load failed: ${JSON.stringify(found)}`)
   return found
 }
 
 async function loadByC(path: string, server: Running, options: LoadOptions, how: How) {
-  const { connections, sizeBytes, depth = 1, churn = false } = options
+  const { connections, sizeBytes, depth = 1, churn = false, segment = false } = options
   const flags = { port: server.port, pid: server.pid, connections, size: sizeBytes, depth }
   const times = { 'duration-ms': how.durationMs, 'warmup-ms': how.warmupMs }
   const args = Object.entries({ ...flags, ...times }).flatMap(([k, v]) => [`--${k}`, String(v)])
-  const [command, ...rest] = pinned(1, [path, ...args, ...(churn ? ['--churn'] : [])])
+  const switches = [...(churn ? ['--churn'] : []), ...(segment ? ['--segment'] : [])]
+  const [command, ...rest] = pinned(1, [path, ...args, ...switches])
   const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
@@ -93,11 +109,16 @@ async function loadByC(path: string, server: Running, options: LoadOptions, how:
   return JSON.parse(text) as Load
 }
 
-async function loadByYodel(server: Running, options: LoadOptions, { durationMs, warmupMs }: How) {
+async function loadByYodel(
+  server: Running,
+  transport: Measured,
+  options: LoadOptions,
+  { durationMs, warmupMs }: How,
+) {
   const { connections, sizeBytes, depth = 1, churn = false } = options
   if (churn) throw new Error('only the load generator in C can open and close connections')
   const load = { connections, sizeBytes, depth, durationMs, warmupMs }
-  const run = bench({ transport: 'tcp', host: '127.0.0.1', port: server.port }, load)
+  const run = bench({ transport, host: '127.0.0.1', port: server.port }, load)
   await run.ready
   await new Promise(resolve => setTimeout(resolve, warmupMs))
   const before = schedNs(server.pid)
@@ -116,10 +137,12 @@ async function loadByYodel(server: Running, options: LoadOptions, { durationMs, 
 /** Has the server measured: one of its own, or one that is kept. */
 async function against<T>(
   contestant: Contestant,
+  transport: Measured,
   kept: How['kept'],
   use: (server: Running) => Promise<T>,
 ) {
-  const server = kept?.get(contestant.name) ?? (await startContestant(contestant))
+  const scheme = transport === 'tcp' ? '' : `${transport}://`
+  const server = kept?.get(contestant.name) ?? (await startContestant(contestant, { scheme }))
   kept?.set(contestant.name, server)
   try {
     return await use(server)
@@ -128,19 +151,26 @@ async function against<T>(
   }
 }
 
-const loaded =
-  (options: LoadOptions, result: (load: Load) => number): Measure['run'] =>
-  (contestant, how) =>
-    against(contestant, how.kept, async server => result(await load(server, options, how)))
+const loaded = (
+  options: LoadOptions,
+  result: (load: Load) => number,
+  transport: Measured = 'tcp',
+): Pick<Measure, 'run' | 'transport'> => ({
+  transport,
+  run: (contestant, how) =>
+    against(contestant, transport, how.kept, async server =>
+      result(await load(server, transport, options, how)),
+    ),
+})
 
 const cpuPerEcho = (load: Load) => load.server_sched_ns / 1e3 / load.echoes
 const cpuPerMegabyte = (load: Load) => load.server_sched_ns / 1e3 / (load.bytes / 1e6)
 
 /** Memory per connection while `count` of them are open, after each has sent `bytes`. */
-const memory =
-  (count: number, bytes: number): Measure['run'] =>
-  contestant =>
-    against(contestant, undefined, async server => {
+const memory = (count: number, bytes: number): Pick<Measure, 'run' | 'transport'> => ({
+  transport: 'tcp',
+  run: contestant =>
+    against(contestant, 'tcp', undefined, async server => {
       // A first batch, closed again, so that what is allocated once is not counted.
       await openAndUse(server.port, 100, 64, true)
       const before = privateBytes(server.pid)
@@ -148,7 +178,8 @@ const memory =
       const grown = privateBytes(server.pid) - before
       for (const socket of sockets) socket.destroy()
       return grown / count
-    })
+    }),
+})
 
 async function openAndUse(port: number, count: number, bytes: number, close: boolean) {
   const sockets: Socket[] = []
@@ -170,6 +201,8 @@ async function openAndUse(port: number, count: number, bytes: number, close: boo
 }
 
 const epoll = /^c epoll$/
+const udpControl = /^c udp$/
+const all = /^/
 const yodels = /^yodel/
 /** It serves one client at a time, and so takes part where there is but one. */
 const spin = /^c spin$/
@@ -181,48 +214,70 @@ export const measures: Measure[] = [
     name: 'small-50',
     unit: 'us of server CPU per 64 B echo, 50 connections',
     contestants: [epoll, allButSpin],
-    run: loaded(small(50), cpuPerEcho),
+    ...loaded(small(50), cpuPerEcho),
   },
   {
     name: 'small-500',
     unit: 'us of server CPU per 64 B echo, 500 connections',
     contestants: [epoll, allButSpin],
-    run: loaded(small(500), cpuPerEcho),
+    ...loaded(small(500), cpuPerEcho),
   },
   {
     name: 'depth-16',
     unit: 'us of server CPU per 64 B echo, 50 connections, 16 in flight on each',
     contestants: [epoll, allButSpin],
-    run: loaded(small(50, 16), cpuPerEcho),
+    ...loaded(small(50, 16), cpuPerEcho),
   },
   {
     name: 'bulk',
     unit: 'us of server CPU per MB, 1 MB messages, 4 connections',
     contestants: [epoll, allButSpin],
-    run: loaded({ connections: 4, sizeBytes: 1e6 }, cpuPerMegabyte),
+    ...loaded({ connections: 4, sizeBytes: 1e6 }, cpuPerMegabyte),
   },
   {
     name: 'single',
     unit: 'us median round trip, 64 B, 1 connection',
     contestants: [epoll, spin, allButSpin],
-    run: loaded(small(1), ({ p50_us }) => p50_us),
+    ...loaded(small(1), ({ p50_us }) => p50_us),
   },
   {
     name: 'churn',
     unit: 'us per connect, echo, close (50 at a time)',
     contestants: [epoll, allButSpin],
-    run: loaded({ ...small(50), churn: true }, ({ cycles, seconds }) => (seconds * 1e6) / cycles),
+    ...loaded({ ...small(50), churn: true }, ({ cycles, seconds }) => (seconds * 1e6) / cycles),
+  },
+  {
+    name: 'udp-50',
+    unit: 'us of server CPU per 64 B datagram, 50 peers',
+    contestants: [udpControl, all],
+    ...loaded(small(50), cpuPerEcho, 'udp'),
+  },
+  {
+    name: 'udp-16',
+    unit: 'us of server CPU per 64 B datagram, 50 peers, 16 in flight on each',
+    contestants: [udpControl, all],
+    ...loaded(small(50, 16), cpuPerEcho, 'udp'),
+  },
+  {
+    name: 'udp-flood',
+    unit: 'us of server CPU per MB, 1,400 B datagrams of one peer that sends 46 as one',
+    contestants: [udpControl, all],
+    ...loaded(
+      { connections: 1, sizeBytes: 1400, depth: 184, segment: true },
+      cpuPerMegabyte,
+      'udp',
+    ),
   },
   {
     name: 'idle-memory',
     unit: 'bytes of private memory per idle connection, 8,000 of them',
     contestants: [/^node data-write$/, epoll, yodels],
-    run: memory(8000, 0),
+    ...memory(8000, 0),
   },
   {
     name: 'used-memory',
     unit: 'bytes of private memory per connection after one echo, 8,000 of them',
     contestants: [/^node data-write$/, epoll, yodels],
-    run: memory(8000, 64),
+    ...memory(8000, 64),
   },
 ]

@@ -36,7 +36,8 @@ function median(values: number[]): number {
 /** The contestants, the control first; undefined if none is left to compare. */
 function fieldOf(measure: Measure, ready: Contestant[]): Contestant[] | undefined {
   const wanted = words(flags.of)
-  const inOrder = measure.contestants.flatMap(pattern => ready.filter(c => pattern.test(c.name)))
+  const able = ready.filter(({ transports = ['tcp'] }) => transports.includes(measure.transport))
+  const inOrder = measure.contestants.flatMap(pattern => able.filter(c => pattern.test(c.name)))
   const field = [...new Set(inOrder)].filter(
     (c, index) => index === 0 || wanted.length === 0 || wanted.some(w => c.name.includes(w)),
   )

@@ -26,7 +26,8 @@
 
 #include "clocks.h"
 
-#define DEPTH_MAX 64
+#define DEPTH_MAX 256
+#define TOGETHER 64 /* the most that are sent as one */
 #define LONGEST 65536
 #define EVENTS 1024
 #define LOST_NS 200000000ull
@@ -94,7 +95,7 @@ static void open_peer(struct peer *p)
 static void send_together(struct peer *p, int count)
 {
 	struct msghdr message = { .msg_iov = out_pieces, .msg_control = &out_control };
-	int most = 65507 / (int)size < DEPTH_MAX ? 65507 / (int)size : DEPTH_MAX;
+	int most = 65507 / (int)size < TOGETHER ? 65507 / (int)size : TOGETHER;
 
 	out_control.align = (struct cmsghdr){
 		.cmsg_len = CMSG_LEN(2), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT
@@ -242,7 +243,7 @@ static void options(int argc, char **argv)
 		else exit((fprintf(stderr, "unknown option %s\n", name), 2));
 	}
 	if (depth > DEPTH_MAX || size < sizeof(struct head) || size > 65507)
-		exit((fprintf(stderr, "--depth is at most 64, --size from 8 to 65507\n"), 2));
+		exit((fprintf(stderr, "--depth is at most 256, --size from 8 to 65507\n"), 2));
 }
 
 int main(int argc, char **argv)
