@@ -2,8 +2,9 @@
 import { toOwnAddress, type Address } from './vocabulary/address.ts'
 import { checkLoad } from './bench/check.ts'
 import { ofTransport, overheadBytes } from './bench/datagram-defaults.ts'
-import { startLoad, type LoadRun } from './bench/run.ts'
+import { startLoad, type LoadRun, type StartHooks } from './bench/run.ts'
 import { benchOptions, floodOptions, type BenchOptions, type FloodOptions } from './load/options.ts'
+import type { Load } from './load/plan.ts'
 import { lengthMs, meanRate, parseStages } from './load/stages.ts'
 import { usageError } from './vocabulary/errors.ts'
 import { checkOptions, defaultsOf, resolve } from './options/form.ts'
@@ -44,22 +45,32 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
  * Measures rate and round trips of an echo server. It starts at once; await `ready` or `finished`:
  * both reject with a UserError if no server answers or an option makes no sense.
  */
-export function bench(address: string | Address, options: BenchOptions = {}): LoadRun {
-  return startLoad('bench', address, benchOptions, options, () => {
-    checkOptions(benchOptions, options)
-    const target = toOwnAddress(address)
-    const wanted = withRateOfStages(options)
-    const usual = { ...benchDefaults, durationMs: durationOf(wanted) }
-    const defaults = ofTransport(target, wanted, usual)
-    const { sizeBytes, ...load } = resolve(benchOptions, wanted, defaults)
-    const sizes =
-      typeof sizeBytes === 'number'
-        ? [{ minBytes: sizeBytes, maxBytes: sizeBytes, weight: 1 }]
-        : sizeBytes
-    const measuring = { ...load, payload: { kind: 'seeded' as const, seed: load.seed }, sizes }
-    checkLoad(measuring, target)
-    return measuring
-  })
+export function bench(
+  address: string | Address,
+  options: BenchOptions = {},
+  hooks: StartHooks = {},
+): LoadRun {
+  const prepare = () => prepareBench(address, options)
+  return startLoad('bench', address, benchOptions, options, prepare, hooks)
+}
+
+/** What a bench with these options sends. @throws UserError if one makes no sense */
+export function prepareBench(address: string | Address, options: BenchOptions): Load {
+  checkOptions(benchOptions, options)
+  if (options.agents !== undefined)
+    throw usageError('Agents send a single run or a search, no rounds.', 'Leave --agents out.')
+  const target = toOwnAddress(address)
+  const wanted = withRateOfStages(options)
+  const usual = { ...benchDefaults, durationMs: durationOf(wanted) }
+  const defaults = ofTransport(target, wanted, usual)
+  const { sizeBytes, ...load } = resolve(benchOptions, wanted, defaults)
+  const sizes =
+    typeof sizeBytes === 'number'
+      ? [{ minBytes: sizeBytes, maxBytes: sizeBytes, weight: 1 }]
+      : sizeBytes
+  const measuring = { ...load, payload: { kind: 'seeded' as const, seed: load.seed }, sizes }
+  checkLoad(measuring, target)
+  return measuring
 }
 
 /** Stages say how long and how fast; their mean is the rate of the plan. */

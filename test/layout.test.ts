@@ -8,7 +8,7 @@ import { root } from './program.ts'
 /** A file may import its own part and any part named before it: so there are no circles. */
 const parts = [
   'vocabulary wire metrics faults options',
-  'load task report engines threads checks serve connect bench check index dashboard cli',
+  'load task report engines threads checks serve connect bench check fleet index dashboard cli',
 ].flatMap(names => names.split(' '))
 
 /** Words that may stand only in the named place, because one place owns that concern. */

@@ -47,8 +47,13 @@ const drainLeastMs = 250
 /** A failure at a rate of up to this factor above the closed loop may be noise. */
 const plausibleShare = 1.1
 
-export function findMax(address: string | Address, options: FindMaxOptions): FindMaxRun {
-  const search = new Search(address, options)
+/** @param run makes one of its runs */
+export function findMax(
+  address: string | Address,
+  options: FindMaxOptions,
+  run: RunOnce = bench,
+): FindMaxRun {
+  const search = new Search(address, options, run)
   // It starts in a later turn, so that what is wrong with the options rejects too.
   const finished = Promise.resolve().then(() => search.run())
   finished.catch(() => {})
@@ -61,8 +66,11 @@ export function findMax(address: string | Address, options: FindMaxOptions): Fin
   }
 }
 
+type RunOnce = (address: string | Address, options: BenchOptions) => LoadRun
+
 class Search {
   connected = false
+  readonly #run: RunOnce
   readonly #address: string | Address
   readonly #options: FindMaxOptions
   readonly #probes: Probe[] = []
@@ -77,7 +85,8 @@ class Search {
   /** Of the highest rate that held: each that holds is higher than those before. */
   #best: RunConditions | null = null
 
-  constructor(address: string | Address, options: FindMaxOptions) {
+  constructor(address: string | Address, options: FindMaxOptions, run: RunOnce) {
+    this.#run = run
     this.#address = address
     this.#options = options
   }
@@ -176,7 +185,7 @@ class Search {
   /** Undefined if it was stopped: then it says nothing. */
   async #bench(options: BenchOptions): Promise<RunResult | undefined> {
     if (this.#stopped) return undefined
-    this.#running = bench(this.#address, options)
+    this.#running = this.#run(this.#address, options)
     this.#running.ready.then(
       () => (this.connected = true),
       () => {},

@@ -26,7 +26,7 @@ export interface Plan {
 export function plan(load: Load, address: Address): Plan {
   const { threads: wanted, engine: wantedEngine, expect: _, ...same } = load
   const { ratePerSecond, churnPerSecond, stages: stagesText, slice: sliceText, ...rest } = same
-  const { startAt: _startAt, ...options } = rest
+  const { startAt: _startAt, agents: _agents, ...options } = rest
   const asked = askedFor(benchOptions, load)
   checkTransport(asked, address.transport, 'client')
   checkCalling(load.calling)

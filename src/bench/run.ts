@@ -51,6 +51,14 @@ export interface LoadRun {
   readonly finished: Promise<RunResult>
 }
 
+/** For who lets several machines begin at one instant. */
+export interface StartHooks {
+  /** Asked once all is connected, for an instant on the clock that threads share. */
+  startAt?: () => Promise<number>
+  /** Told when sending begins, or will. */
+  onStart?: (startNs: number) => void
+}
+
 /**
  * @param rows of the options, for the command to do it again
  * @param prepare checks the options; what it throws rejects the run
@@ -61,8 +69,9 @@ export function startLoad(
   rows: Table,
   options: object,
   prepare: () => Load,
+  hooks: StartHooks = {},
 ): LoadRun {
-  const run = new Run(command)
+  const run = new Run(command, hooks)
   const opening = (async () => {
     const load = prepare()
     load.expect.forEach(parseObjective)
@@ -94,6 +103,7 @@ class Run {
   stopped: 'drain' | 'now' | undefined
   finished!: Promise<RunResult>
   readonly #command: 'bench' | 'flood'
+  readonly #hooks: StartHooks
   readonly #opening = new AbortController()
   #threads: Threads | undefined
   #timer: NodeJS.Timeout | undefined
@@ -105,8 +115,9 @@ class Run {
   #timed = false
   #count = Infinity
 
-  constructor(command: 'bench' | 'flood') {
+  constructor(command: 'bench' | 'flood', hooks: StartHooks) {
     this.#command = command
+    this.#hooks = hooks
   }
 
   async open(load: Load, address: Address, command: string): Promise<Address> {
@@ -116,9 +127,11 @@ class Run {
     const threads = await startThreads(tasks, undefined, {
       signal: this.#opening.signal,
       leadMs: leadMs(tasks.length),
+      startAt: this.#hooks.startAt,
       ...(startAtMs !== undefined && { startAtMs }),
     })
     this.#threads = threads
+    this.#hooks.onStart?.(threads.startNs)
     const startMs = (threads.startNs - sharedOffsetNs()) / 1e6
     const startedMs = startMs + wallOffsetMs()
     if (this.stopped) threads.stop(this.stopped)
@@ -235,7 +248,7 @@ const failuresOf = (now: Snapshot) =>
   Object.fromEntries(failureNames.map(name => [name, now[name]])) as Record<FailureName, number>
 
 /** As JSON has it: what is unlimited is null. */
-function optionsOf(load: Load): Pick<RunConditions, 'seed' | 'options'> {
+export function optionsOf(load: Load): Pick<RunConditions, 'seed' | 'options'> {
   const { payload: _payload, calling: _calling, ...rest } = load
   const { seed, expect: _expect, ...options } = rest
   return { seed, options: JSON.parse(JSON.stringify(options)) as Record<string, unknown> }

@@ -1,8 +1,9 @@
 /** yodel bench: measure rate and round trips, with a verdict. */
 import type { Command } from '@commander-js/extra-typings'
 import { formatAddress, type Address } from '../vocabulary/address.ts'
-import { bench, benchDefaults, durationOf, withRateOfStages } from '../bench.ts'
-import type { BenchOptions } from '../bench.ts'
+import { benchDefaults, durationOf, withRateOfStages } from '../bench.ts'
+import { bench, type BenchAnywhere } from '../fleet/bench.ts'
+import { fleetOptions } from '../fleet/options.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { directionOption } from '../load/direction/options.ts'
 import { benchOptions, searchOptions } from '../load/options.ts'
@@ -21,6 +22,7 @@ import { addressArgument, jsonOption } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { addTables, type Tables } from './option-flags.ts'
 import { canvas, leaveUnconnected, leaveWaiting, onInterrupt, print, tell } from './output.ts'
+import { afterwards, withFleet } from './fleet-flags.ts'
 import { roundsFlags, wantsRounds } from './rounds-flags.ts'
 import { checkOutputs, saveAll } from './saving.ts'
 
@@ -59,6 +61,7 @@ export const benchTables: Tables = [
   [undefined, searchOptions],
   [undefined, outputOptions],
   ['Rounds:', roundsFlags],
+  ['Agents:', fleetOptions],
   ['Transports:', { calling }],
 ]
 
@@ -70,12 +73,12 @@ export function completeBench(bare: Command): void {
     if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')
     const { direction = 'echo' } = fromFlags(directionTable, flags)
     if (direction !== 'echo') {
-      const rows = { ...benchOptions, ...searchOptions, ...roundsFlags }
+      const rows = { ...benchOptions, ...searchOptions, ...roundsFlags, ...fleetOptions }
       const { sendDirection } = await import('./direction.ts')
       const paths = files.map(({ path }) => path)
       return sendDirection(address, flags, { command: 'bench', rows, json: json || ndjson, paths })
     }
-    const load = fromFlags(benchOptions, flags)
+    const load: BenchAnywhere = withFleet(fromFlags(benchOptions, flags), flags)
     const { objective, precision } = fromFlags(searchOptions, flags)
     if (precision !== undefined && objective === undefined)
       throw usageError('--precision is for --find-max.')
@@ -94,7 +97,7 @@ export function completeBench(bare: Command): void {
   })
 }
 
-async function measure(address: Address, options: BenchOptions, output: Output): Promise<void> {
+async function measure(address: Address, options: BenchAnywhere, output: Output): Promise<void> {
   checkOutputs(output.files.map(({ path }) => path))
   const run = bench(address, options)
   if (output.ndjson) streamIntervals(run, print)
@@ -108,6 +111,8 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   const restore = onInterrupt(() => {
     interrupted = true
     run.stop()
+    // Agents have to hear of it first.
+    if (options.agents !== undefined) return
     if (!connected) leaveUnconnected()
     if (Date.now() < startAtMs) leaveWaiting()
   })
@@ -124,8 +129,13 @@ async function measure(address: Address, options: BenchOptions, output: Output):
   }
   // Lines of JSON on the same terminal would be drawn over.
   const silent = output.ndjson && process.stdout.isTTY
-  const stopShowing = silent ? () => {} : showLoad(run, about)
-  const result = await run.finished.finally(() => {
+  const show = () => (silent ? () => {} : showLoad(run, about))
+  const stopShowing = options.agents === undefined ? show() : afterwards(run.ready, show)
+  const finished = run.finished.catch((error: unknown) => {
+    if (interrupted && !connected) leaveUnconnected()
+    throw error
+  })
+  const result = await finished.finally(() => {
     stopShowing()
     restore()
   })
@@ -143,13 +153,13 @@ async function measure(address: Address, options: BenchOptions, output: Output):
 
 async function search(
   address: Address,
-  options: BenchOptions,
+  options: BenchAnywhere,
   objective: string,
   precision: number | undefined,
   json: boolean,
 ): Promise<void> {
   const shown = process.stderr.isTTY
-  const { findMax } = await import('../bench/find-max.ts')
+  const { findMax } = await import('../fleet/find-max.ts')
   const { findMaxText, probeLine } = await import('../report/find-max.ts')
   const run = findMax(address, {
     ...options,
@@ -161,7 +171,7 @@ async function search(
   const restore = onInterrupt(() => {
     interrupted = true
     run.stop()
-    if (!run.connected) leaveUnconnected()
+    if (!run.connected && options.agents === undefined) leaveUnconnected()
   })
   const result = await run.finished.finally(restore)
   print(json ? `${JSON.stringify(result)}\n` : findMaxText(result, canvas(process.stdout)))

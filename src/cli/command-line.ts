@@ -39,6 +39,16 @@ const commands: Record<string, Row> = {
     description: 'find out what is wrong with the path to an echo endpoint, and where',
     load: async () => (await import('./check.ts')).completeCheck,
   },
+  agent: {
+    usage: '[options] [broker]',
+    description: 'wait at an MQTT broker for shares of loads, and send them',
+    load: async () => (await import('./agent.ts')).completeAgent,
+  },
+  agents: {
+    usage: '[options]',
+    description: 'which agents wait at a broker, and what they are',
+    load: async () => (await import('./agents.ts')).completeAgents,
+  },
   ctl: {
     usage: '[options] [command]',
     description: 'look into a running `yodel serve --dashboard`, and change it',

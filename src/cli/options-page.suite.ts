@@ -3,6 +3,8 @@ import { engineNames } from '../vocabulary/engine-names.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { optionsIn, type Option } from '../options/form.ts'
 import { isForEngine, isForTransport } from '../options/where.ts'
+import { agentTables } from './agent.ts'
+import { agentsTables } from './agents.ts'
 import { benchTables } from './bench.ts'
 import { checkTables } from './check.ts'
 import { connectTables } from './connect.ts'
@@ -16,6 +18,8 @@ const verbs: Record<string, Tables> = {
   flood: floodTables,
   bench: benchTables,
   check: checkTables,
+  agent: agentTables,
+  agents: agentsTables,
 }
 
 const code = (text: string) => (text === '' ? '' : `\`${text}\``)

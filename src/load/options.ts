@@ -17,7 +17,7 @@ import { connected } from '../options/where.ts'
 import { parseInstant } from '../vocabulary/instant.ts'
 import { formatCount, formatDuration, formatSize } from '../vocabulary/units.ts'
 import { arrivalNames } from './pacer.ts'
-import { parseSlice } from './part.ts'
+import { parseSlice, slicesMax as agentsMax } from './part.ts'
 import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
 import { parseStages } from './stages.ts'
 import { parseThinkTime } from './thinking.ts'
@@ -229,6 +229,13 @@ export const benchOptions = {
     flag: 'slice',
     help: "send one machine's part of the load, 2/5; `yodel merge` adds the parts",
     condition: { name: 'slice', show: shown(String, 'the whole') },
+  }),
+  /** Agents that share the load, each a slice of it, over a broker: docs/agents.md. */
+  agents: option(count({ max: agentsMax }), {
+    default: undefined,
+    flag: 'agents',
+    help: 'that many `yodel agent` send it together, each a slice of it',
+    condition: { name: 'agents', show: shown(String, 'none') },
   }),
   /** The instant at which sending begins, with the warm-up. Connections are opened before it. */
   startAt: option(textFor('<instant>', parseInstant), {

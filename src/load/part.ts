@@ -35,7 +35,7 @@ export interface Slice {
   of: number
 }
 
-const slicesMax = 10_000
+export const slicesMax = 10_000
 
 /** @throws UserError if it is none */
 export function parseSlice(text: string): Slice {

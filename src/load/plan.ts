@@ -18,6 +18,7 @@ type WholeLoad =
   | 'stages'
   | 'slice'
   | 'startAt'
+  | 'agents'
 
 /** All options of a load, with what is sent worked out. */
 export interface Load extends Omit<Options, 'sizeBytes'> {

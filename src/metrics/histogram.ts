@@ -72,9 +72,14 @@ export class Histogram {
   /** One with these samples. */
   static of(sumNs: number, buckets: Iterable<readonly [bucket: number, count: number]>): Histogram {
     const histogram = new Histogram()
-    for (const [bucket, count] of buckets) histogram.#put(bucket, count, 0)
-    histogram.#addToSum(sumNs)
+    histogram.addBuckets(sumNs, buckets)
     return histogram
+  }
+
+  /** Adds samples of which no more is known. */
+  addBuckets(sumNs: number, buckets: Iterable<readonly [bucket: number, count: number]>): void {
+    for (const [bucket, count] of buckets) this.#put(bucket, count, 0)
+    this.#addToSum(sumNs)
   }
 
   get sumNs(): number {

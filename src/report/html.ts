@@ -3,7 +3,7 @@ import { histogramChart, percentileChart } from './html/spread-charts.ts'
 import { dateText } from './html/figures.ts'
 import { html, type Markup } from './html/markup.ts'
 import { page } from './html/page.ts'
-import { slices } from './html/slices.ts'
+import { titleOfParts, slices } from './html/slices.ts'
 import { outages } from './html/outages.ts'
 import * as parts from './html/sections.ts'
 import { latencyChart, rateChart } from './html/time-charts.ts'
@@ -28,7 +28,7 @@ export function loadHtml(result: RunResult): string {
       ${result.outages && parts.section('outages', 'Outages', outages(result.outages))}
       ${overTime(result)} ${spread(result)}
       ${parts.section('distributions', 'All percentiles', parts.distributions(result))}
-      ${run.parts && parts.section('slices', 'Slices', slices(result))}
+      ${run.parts && parts.section('slices', titleOfParts(result), slices(result))}
       ${parts.section('errors', 'Failures', parts.failures(result))}
       ${
         result.firstWrong &&

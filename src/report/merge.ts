@@ -5,7 +5,7 @@ import { plus } from '../metrics/snapshot.ts'
 import { resultOf, type Gathered } from './gathered.ts'
 import { partFormat, type Part, type PartFigures } from './part-form.ts'
 import { gatheredIn, responsesIn, startErrorMaxMs } from './part.ts'
-import type { RunConditions, RunResult } from './result.ts'
+import type { Interval, RunConditions, RunResult } from './result.ts'
 import { joinSeries } from './series.ts'
 import type { StagePassed } from './stage-figures.ts'
 import { withVerdict } from './summarize.ts'
@@ -19,6 +19,22 @@ interface Named {
   part: Part
 }
 
+/** What is known of the parts beside what they say themselves: of agents, by who led them. */
+export interface Known {
+  noun: 'Slice' | 'Agent'
+  /** What the row of a slice has, too. */
+  row: (slice: number, name: string) => Partial<PartFigures>
+  /** Slices of which it is known why they are not whole. */
+  broken: ReadonlySet<number>
+  /** Why it is not valid. */
+  because: readonly string[]
+  notes: readonly string[]
+  /** Their series, where they are not to be joined. */
+  intervals?: Interval[] | undefined
+  /** What to do where they did not begin together. */
+  advice: string
+}
+
 /**
  * Adds the results of slices: buckets and counters, never averages. What is missing makes the
  * result invalid.
@@ -26,7 +42,22 @@ interface Named {
  * @throws UserError if they do not belong together, or one is no result of a slice
  */
 export function merge(results: readonly RunResult[], names?: readonly string[]): RunResult {
-  const nameOf = (n: number) => names?.[n] ?? `part ${n + 1}`
+  return mergeKnown(results, n => names?.[n] ?? `part ${n + 1}`, {
+    noun: 'Slice',
+    row: (_, name) => (names ? { file: name } : {}),
+    broken: new Set(),
+    because: [],
+    notes: [],
+    advice: 'Give all the same --start-at, and set their clocks by NTP.',
+  })
+}
+
+/** The same, with what else is known of them. */
+export function mergeKnown(
+  results: readonly RunResult[],
+  nameOf: (n: number) => string,
+  known: Known,
+): RunResult {
   const parts = results
     .map((result, n) => ({ name: nameOf(n), result, part: partIn(result, nameOf(n)) }))
     .toSorted((a, b) => a.part.slice - b.part.slice)
@@ -36,13 +67,16 @@ export function merge(results: readonly RunResult[], names?: readonly string[]):
   for (const [n, { name, part }] of parts.entries())
     if (n > 0 && part.slice === parts[n - 1]!.part.slice)
       throw usageError(`${parts[n - 1]!.name} and ${name} are both slice ${part.slice}.`)
-  const gathered = together(parts)
-  const result = resultOf(gathered, conditionsOf(parts, names), first.part.expect, notesOf(parts))
+  const joined = together(parts)
+  const gathered = { ...joined, intervals: known.intervals ?? joined.intervals }
+  const notes = [...notesOf(parts, known), ...known.notes]
+  const result = resultOf(gathered, conditionsOf(parts, known), first.part.expect, notes)
   const because = result.invalidBecause
   const invalidBecause = [
-    ...missing(parts),
-    ...apart(parts),
-    ...invalid(parts, because),
+    ...known.because,
+    ...(known.noun === 'Slice' ? missing(parts) : []),
+    ...apart(parts, known),
+    ...invalid(parts, because, known),
     ...because,
   ]
   return withVerdict({ ...result, invalidBecause })
@@ -145,10 +179,11 @@ function readPart({ name, result, part }: Named) {
 
 const isDamage = (error: unknown) => error instanceof RangeError || error instanceof TypeError
 
-function conditionsOf(parts: readonly Named[], names?: readonly string[]): RunConditions {
+function conditionsOf(parts: readonly Named[], known: Known): RunConditions {
   const { run } = parts[0]!.result
   const { slice: _slice, startAt: _startAt, ...options } = run.options
-  const engines = new Set(parts.map(({ result }) => result.run.engine))
+  // Of one that died it is not known.
+  const engines = new Set(parts.flatMap(({ result }) => result.run.engine || []))
   return {
     ...run,
     engine: [...engines].join(', '),
@@ -157,31 +192,36 @@ function conditionsOf(parts: readonly Named[], names?: readonly string[]): RunCo
     // The command for the whole load on one machine.
     reproduce: run.reproduce.replace(/ --slice \S+/, '').replace(/ --start-at \S+/, ''),
     startedAt: new Date(Math.min(...parts.map(({ part }) => part.startedMs))).toISOString(),
-    parts: parts.map(each => rowOf(each, names !== undefined)),
+    parts: parts.map(each => rowOf(each, known)),
   }
 }
 
-const rowOf = ({ name, result, part }: Named, named: boolean): PartFigures => ({
+const rowOf = ({ name, result, part }: Named, known: Known): PartFigures => ({
   slice: `${part.slice}/${part.of}`,
-  ...(named && { file: name }),
   connections: part.connections,
   startedAt: result.run.startedAt,
   startErrorMs: part.startErrorMs,
   achievedPerSecond: result.rates.achievedPerSecond,
   p99Us: result.responseUs.p99,
   cpuShare: result.generator.cpuShare,
-  valid: result.valid,
+  valid: result.valid && !known.broken.has(part.slice),
+  ...known.row(part.slice, name),
 })
 
 const spreadOf = (values: readonly number[]): number => Math.max(...values) - Math.min(...values)
 const startSpread = (parts: readonly Named[]): number =>
   spreadOf(parts.map(({ part }) => part.startedMs))
 
-function notesOf(parts: readonly Named[]): string[] {
+function notesOf(parts: readonly Named[], { noun }: Known): string[] {
   const told = new Set(parts.flatMap(({ result }) => result.notes.filter(isOfEngine)))
   if (parts.length < 2) return [...told]
   const spread = formatDuration(startSpread(parts))
-  return [...told, `The slices began within ${spread} of one another, by their own clocks.`]
+  return [
+    ...told,
+    noun === 'Slice'
+      ? `The slices began within ${spread} of one another, by their own clocks.`
+      : `The agents began within ${spread} of one another.`,
+  ]
 }
 
 const isOfEngine = (note: string) => / engine sent\. /.test(note)
@@ -196,21 +236,23 @@ function missing(parts: readonly Named[]): string[] {
 }
 
 /** Those that did not run at the same time were not one load. */
-function apart(parts: readonly Named[]): string[] {
+function apart(all: readonly Named[], { noun, broken, advice }: Known): string[] {
+  const parts = all.filter(({ part }) => !broken.has(part.slice))
+  if (parts.length < 2) return []
   const lengthsMs = parts.map(({ result }) => result.seconds * 1e3)
   const allowedMs = Math.max(startErrorMaxMs, togetherShare * Math.max(...lengthsMs))
   const spreadMs = startSpread(parts)
   const reasons = []
   if (spreadMs > allowedMs)
     reasons.push(
-      `The slices did not run together: the last began ${formatDuration(spreadMs)} after the ` +
-        'first. Give all the same --start-at, and set their clocks by NTP.',
+      `The ${noun.toLowerCase()}s did not run together: the last began ` +
+        `${formatDuration(spreadMs)} after the first. ${advice}`,
     )
   const timed = typeof parts[0]!.result.run.options.durationMs === 'number'
   if (timed && spreadOf(lengthsMs) > allowedMs) {
     const shortest = parts[lengthsMs.indexOf(Math.min(...lengthsMs))]!
     reasons.push(
-      `${label(shortest)} was over after ${formatDuration(shortest.result.seconds * 1e3)}, ` +
+      `${label(shortest, noun)} was over after ${formatDuration(shortest.result.seconds * 1e3)}, ` +
         `another one after ${formatDuration(Math.max(...lengthsMs))}.`,
     )
   }
@@ -218,12 +260,13 @@ function apart(parts: readonly Named[]): string[] {
 }
 
 /** @param because why the whole is not valid; slices with the same reason are not named again */
-const invalid = (parts: readonly Named[], because: readonly string[]): string[] =>
+const invalid = (parts: readonly Named[], because: readonly string[], known: Known): string[] =>
   parts
-    .filter(({ result }) => !result.valid)
+    .filter(({ result, part }) => !result.valid && !known.broken.has(part.slice))
     .map(each => {
       const reasons = because.length > 0 ? '' : `: ${each.result.invalidBecause.join(' ')}`
-      return `${label(each)} is not valid by itself${reasons || '.'}`
+      return `${label(each, known.noun)} is not valid by itself${reasons || '.'}`
     })
 
-const label = ({ part, name }: Named) => `Slice ${part.slice} of ${part.of} (${name})`
+const label = ({ part, name }: Named, noun: string) =>
+  `${noun} ${part.slice} of ${part.of} (${name})`

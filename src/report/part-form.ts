@@ -48,4 +48,18 @@ export interface PartFigures {
   /** Share of a processor that the busiest of its threads used; null where it is not known. */
   cpuShare: number | null
   valid: boolean
+  /** Only of agents. */
+  agent?: AgentFigures
+}
+
+/** What the coordinator of a load knows of one of its agents. */
+export interface AgentFigures {
+  name: string
+  latenessP99Us: number | null
+  /** How far off its clock may be from that of the coordinator, from what it was found to be. */
+  clockErrorMs: number
+  /** It was lost: in seconds after the end of the warm-up, when its last counts were taken. */
+  lostSecond?: number
+  /** How many messages of its plan came after that, as far as the plan says: nothing is known. */
+  unknown?: number | null
 }

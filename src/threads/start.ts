@@ -36,6 +36,8 @@ export interface StartOptions {
   leadMs?: number
   /** Not before that instant: milliseconds since 1970. */
   startAtMs?: number
+  /** Asked once all are ready, for an instant on the clock that threads share. */
+  startAt?: (() => Promise<number>) | undefined
 }
 
 /**
@@ -47,7 +49,7 @@ export interface StartOptions {
 export async function startThreads<O extends AnyOutcome = Outcome>(
   [first, ...others]: [Task, ...Task[]],
   onFaults: OnFaults = () => {},
-  { signal, leadMs = 0, startAtMs }: StartOptions = {},
+  { signal, leadMs = 0, startAtMs, startAt }: StartOptions = {},
 ): Promise<Threads<O>> {
   signal?.throwIfAborted()
   const aborted = new Promise<never>((_, reject) =>
@@ -60,8 +62,12 @@ export async function startThreads<O extends AnyOutcome = Outcome>(
     const address = await up(threads[0]!.ready)
     threads.push(...others.map((task, n) => new Thread({ ...task, address }, n + 1, onFaults)))
     await up(Promise.all(threads.map(thread => thread.ready)))
-    const soonNs = sharedNowNs() + leadMs * 1e6
-    const atNs = startAtMs === undefined ? soonNs : Math.max(soonNs, sharedAt(startAtMs))
+    const wantedNs = startAt
+      ? await up(startAt())
+      : startAtMs === undefined
+        ? 0
+        : sharedAt(startAtMs)
+    const atNs = Math.max(sharedNowNs() + leadMs * 1e6, wantedNs)
     for (const thread of threads) thread.run(atNs)
     const meters = threads.map(thread => thread.meter)
     const outcomes = Promise.all(threads.map(thread => thread.finished))

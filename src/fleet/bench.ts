@@ -1,0 +1,45 @@
+/** bench(address): by agents if there are to be some, else from here. */
+import type { Address } from '../vocabulary/address.ts'
+import { bench as benchHere, type BenchOptions, type LoadRun } from '../bench.ts'
+import { checkOptions } from '../options/form.ts'
+import { FleetRun } from './coordinator.ts'
+import { Fleet } from './fleet.ts'
+import { fleetOptions, type FleetOptions } from './options.ts'
+
+export type BenchAnywhere = BenchOptions & FleetOptions
+
+/**
+ * Measures rate and round trips of an echo server, from here or by agents. It starts at once; await
+ * `ready` or `finished`: both reject with a UserError if no server answers, agents do not come, or
+ * an option makes no sense.
+ */
+export function bench(address: string | Address, options: BenchAnywhere = {}): LoadRun {
+  const [load, fleet] = split(options)
+  if (isHere(load, fleet)) return benchHere(address, load)
+  return new FleetRun(
+    () => open(fleet),
+    address,
+    load,
+    each => each.close(),
+  )
+}
+
+/** Those of the load, and those of the fleet. */
+export function split<Options extends object>(
+  options: Options & FleetOptions,
+): [Omit<Options, keyof FleetOptions>, FleetOptions] {
+  const entries = Object.entries(options)
+  const isFleet = ([name]: [string, unknown]) => Object.hasOwn(fleetOptions, name)
+  const load = Object.fromEntries(entries.filter(entry => !isFleet(entry)))
+  const fleet = Object.fromEntries(entries.filter(isFleet)) as FleetOptions
+  return [load as Omit<Options, keyof FleetOptions>, fleet]
+}
+
+/** What is said of agents without any is refused, too. */
+export const isHere = ({ agents }: BenchOptions, fleet: FleetOptions): boolean =>
+  agents === undefined && Object.values(fleet).every(value => value === undefined)
+
+export async function open(options: FleetOptions): Promise<Fleet> {
+  checkOptions(fleetOptions, options)
+  return Fleet.open(options)
+}

@@ -1,0 +1,92 @@
+/** Where a broker is, and which of them may be talked to without a token. */
+import { isIPv6 } from 'node:net'
+import { usageError } from '../vocabulary/errors.ts'
+import { isPublic } from '../vocabulary/address.ts'
+import { hostInUrl } from '../vocabulary/address.ts'
+
+export interface BrokerUrl {
+  secure: boolean
+  host: string
+  port: number
+  /** Of the broker itself; undefined: derived from the token. */
+  username: string | undefined
+  password: string | undefined
+}
+
+export const usualBroker = 'mqtt://127.0.0.1:1883'
+export const brokerVariable = 'YODEL_BROKER'
+const example = `Write for example ${usualBroker} or mqtts://broker.example:8883.`
+
+/** @throws UserError if it is none */
+export function parseBrokerUrl(text: string): BrokerUrl {
+  const found = /^(mqtts?):\/\/(?:([^@]*)@)?(\[[^\]]+\]|[^:/@[\]]+)(?::(\d{1,5}))?\/?$/i.exec(text)
+  // A URL may have secrets, so it is not said again.
+  if (!found) throw usageError('That is no URL of a broker.', example)
+  const [, scheme, user, hostText, portText] = found as unknown as [
+    string,
+    string,
+    string | undefined,
+    string,
+    string | undefined,
+  ]
+  const secure = scheme.toLowerCase() === 'mqtts'
+  const host = hostText.startsWith('[') ? hostText.slice(1, -1) : hostText
+  const port = portText === undefined ? (secure ? 8883 : 1883) : Number(portText)
+  if (port > 65_535 || (hostText.startsWith('[') && !isIPv6(host)))
+    throw usageError('That is no URL of a broker.', example)
+  const [username, ...password] = user?.split(':') ?? []
+  return {
+    secure,
+    host,
+    port,
+    username: username === undefined ? undefined : decoded(username),
+    password: password.length > 0 ? decoded(password.join(':')) : undefined,
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw usageError('The name or password of the broker is not encoded as in a URL.', example)
+  }
+}
+
+/** As people may see it: without name and password. */
+export const shownBroker = ({ secure, host, port }: BrokerUrl): string =>
+  `mqtt${secure ? 's' : ''}://${hostInUrl(host)}:${port}`
+
+/** What `ps` shows to every user of a machine must be no secret. @throws UserError */
+export function withoutSecret(text: string): string {
+  const { password } = parseBrokerUrl(text)
+  if (password === undefined) return text
+  throw usageError(
+    'A password on the command line is seen by every user of this machine (ps).',
+    `Put the URL into ${brokerVariable}.`,
+  )
+}
+
+export const isElsewhere = ({ host }: BrokerUrl): boolean =>
+  isPublic({ transport: 'tcp', host, port: 1 })
+
+const tokenHint = 'Give a token by --token-file or YODEL_FLEET_TOKEN, the same on all machines.'
+const tokenLeast = 16
+
+/** @throws UserError without a token where one is needed, or with one that is too short */
+export function checkToken(url: BrokerUrl, token: string | undefined): void {
+  if (token !== undefined && token.length < tokenLeast)
+    throw usageError(`The token has ${token.length} characters.`, `Use ${tokenLeast} or more.`)
+  if (token === undefined && isElsewhere(url))
+    throw usageError(`${shownBroker(url)} is not on this machine.`, tokenHint)
+}
+
+/** Of a broker that is started here. @throws UserError */
+export function checkListening(url: BrokerUrl): void {
+  if (url.username !== undefined)
+    throw usageError('A broker that is started here knows no names, only the token.')
+  if (isElsewhere(url) && !url.secure)
+    throw usageError(
+      `${shownBroker(url)} can be reached by other machines, and is not encrypted.`,
+      `Use mqtts://, for which a certificate is made: mqtts://${hostInUrl(url.host)}:8883.`,
+    )
+}

@@ -1,0 +1,34 @@
+/**
+ * What the coordinator's clock says more than one's own. Of several round trips, that with the
+ * least time bounds it best: the answer was made somewhere between its two ends.
+ */
+import { sharedNowNs } from '../vocabulary/clock.ts'
+
+/** Of all clocks here: it runs evenly, whatever is set. */
+export const nowMs = (): number => sharedNowNs() / 1e6
+
+export const roundTrips = 50
+
+export interface Offset {
+  offsetMs: number
+  errorMs: number
+}
+
+export class OffsetFinder {
+  #leastMs = Infinity
+  #offsetMs = 0
+  count = 0
+
+  /** @param atMs what the other clock said when it answered */
+  answered(sentMs: number, atMs: number, heardMs: number): void {
+    this.count++
+    const tookMs = heardMs - sentMs
+    if (tookMs >= this.#leastMs) return
+    this.#leastMs = tookMs
+    this.#offsetMs = atMs - (sentMs + heardMs) / 2
+  }
+
+  get found(): Offset {
+    return { offsetMs: this.#offsetMs, errorMs: this.#leastMs / 2 }
+  }
+}

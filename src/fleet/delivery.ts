@@ -1,0 +1,54 @@
+/** How an agent hands over its part: in pieces, again until it is taken; else it goes to a file. */
+import { gzipSync } from 'node:zlib'
+import type { RunResult } from '../report/result.ts'
+import { nowMs } from './clock.ts'
+import { within } from './deferred.ts'
+import type { Link } from './link.ts'
+import type { PartPiece, Plan } from './messages.ts'
+
+interface Delivery {
+  context: { link: Link; save: (name: string, text: string) => string }
+  topic: string
+  plan: Plan
+  about: Pick<PartPiece, 'startedMs' | 'left'>
+  taken: Promise<void>
+  isSilent: () => boolean
+}
+
+/** Cloud brokers take 128 kB and more. */
+const pieceBytes = 64 * 1024
+const againMs = 3_000
+/** So long at least it tries: its coordinator may be back with the broker. */
+const leastMs = 2_000
+
+/** @returns what became of it, as a part of a sentence */
+export async function deliver(result: RunResult, delivery: Delivery): Promise<string> {
+  const { context, plan, taken, isSilent } = delivery
+  const { received } = result.messages
+  const what = `${received.toLocaleString('en-US')} messages came back`
+  // What can be made of its part need not be sent.
+  const text = JSON.stringify({ ...result, histograms: {} })
+  const packed = gzipSync(text)
+  const isTaken = taken.then(() => true)
+  const beganMs = nowMs()
+  while (nowMs() - beganMs < leastMs || !isSilent()) {
+    if (context.link.up) sendAll(packed, delivery)
+    if (await within(isTaken, context.link.up ? againMs : leastMs / 4)) return what
+  }
+  const name = `yodel-part-${plan.run}-${plan.number}of${plan.of}.json`
+  try {
+    const path = context.save(name, `${JSON.stringify(result)}\n`)
+    return `${what}; its coordinator is gone, so its part is in ${path}, for \`yodel merge\``
+  } catch (error) {
+    return `${what}; its coordinator is gone, and its part is lost: ${(error as Error).message}`
+  }
+}
+
+function sendAll(packed: Buffer, { context, topic, plan, about }: Delivery): void {
+  const pieces = Math.ceil(packed.length / pieceBytes)
+  for (let piece = 0; piece < pieces; piece++) {
+    const words = { kind: 'part', run: plan.run, piece, pieces, ...about }
+    const bytes = packed.subarray(piece * pieceBytes, (piece + 1) * pieceBytes)
+    context.link.say(topic, words, { bytes, sure: true }).catch(() => {})
+  }
+}

@@ -1,0 +1,150 @@
+/** The side of a coordinator: its broker, if it is one itself, its link, and the roster. */
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { usageError } from '../vocabulary/errors.ts'
+import { hostInUrl } from '../vocabulary/address.ts'
+import { fingerprintOf } from '../wire/tls/certificate.ts'
+import { identityFor } from '../wire/tls/credentials.ts'
+import { startBroker, type Broker } from './broker.ts'
+import {
+  checkListening,
+  checkToken,
+  isElsewhere,
+  parseBrokerUrl,
+  shownBroker,
+  usualBroker,
+  type BrokerUrl,
+} from './broker-url.ts'
+import { openLink, type Link } from './link.ts'
+import { prefix, senderIn, topics, type ToAgent, type ToCoordinator } from './messages.ts'
+import { Roster, type Present } from './roster.ts'
+import type { Opened } from './sealed.ts'
+import { checkBrokerTls, type BrokerTls } from './secure.ts'
+import type { FleetOptions } from './options.ts'
+
+export interface FleetListener {
+  heard(agent: string, opened: Opened<ToCoordinator>): void
+  /** It has gone, or its connection to the broker broke. */
+  gone(agent: string): void
+  broker(up: boolean): void
+}
+
+export const agentTimeoutMs = 30_000
+
+export class Fleet {
+  readonly id = randomBytes(8).toString('hex')
+  readonly roster: Roster
+  readonly timeoutMs: number
+  readonly embedded: boolean
+  listener: FleetListener | undefined
+  #link!: Link
+  readonly #broker: Broker | undefined
+
+  /** @throws UserError if there is no broker */
+  static async open(options: FleetOptions): Promise<Fleet> {
+    const { broker, brokerListen, brokerCa: ca, brokerPin: pin, onEvent = () => {} } = options
+    if (broker !== undefined && brokerListen !== undefined)
+      throw usageError('--broker and --broker-listen exclude each other.')
+    if (broker !== undefined) {
+      const url = parseBrokerUrl(broker)
+      checkToken(url, options.token)
+      checkBrokerTls(url, { ca, pin })
+      const fleet = new Fleet(undefined, options)
+      await fleet.#connect(url, options.token, { ca, pin })
+      return fleet
+    }
+    if (ca !== undefined || pin !== undefined)
+      throw usageError('--broker-ca and --broker-pin are for a broker that runs already.')
+    const url = parseBrokerUrl(brokerListen ?? usualBroker)
+    checkListening(url)
+    const token = options.token ?? (isElsewhere(url) ? randomBytes(24).toString('hex') : undefined)
+    checkToken(url, token)
+    const tls = url.secure
+      ? identityFor({ transport: 'tls', host: url.host, port: url.port })
+      : undefined
+    const own = await startBroker(url, token, tls)
+    const fleet = new Fleet(own, options)
+    const ownPin = tls && fingerprintOf(tls.cert)
+    for (const line of commandLines(own.url, ownPin, token, options.token)) onEvent(line)
+    try {
+      await fleet.#connect(toReach(own.url), token, { pin: ownPin })
+    } catch (error) {
+      await own.close()
+      throw error
+    }
+    return fleet
+  }
+
+  private constructor(broker: Broker | undefined, options: FleetOptions) {
+    this.#broker = broker
+    this.embedded = broker !== undefined
+    this.timeoutMs = options.agentTimeoutMs ?? agentTimeoutMs
+    this.roster = new Roster(options.onEvent ?? (() => {}))
+  }
+
+  /** Where the broker is, as people may see it. */
+  get shown(): string {
+    return shownBroker(this.#broker?.url ?? this.#link.url)
+  }
+
+  async #connect(url: BrokerUrl, token: string | undefined, tls: BrokerTls): Promise<void> {
+    let arrived = false
+    this.#link = await openLink(
+      { url, token, tls, clientId: `yodel-bench-${this.id}` },
+      {
+        up: () => arrived && this.listener?.broker(true),
+        down: () => this.listener?.broker(false),
+        message: (topic, opened) => this.#hear(topic, opened),
+      },
+    )
+    arrived = true
+    await this.#link.subscribe(`${prefix}/agents/+`, topics.toCoordinator(this.id, '+'))
+  }
+
+  #hear(topic: string, opened: Opened<never> | undefined | null): void {
+    const agent = senderIn(topic)
+    if (!topic.startsWith(`${prefix}/agents/`)) {
+      if (opened) this.listener?.heard(agent, opened)
+      return
+    }
+    this.roster.heard(agent, opened && opened.words)
+    if (opened === null) this.listener?.gone(agent)
+  }
+
+  say({ agent, hello }: Present, words: WithoutSession<ToAgent>, sure = true): void {
+    const all = { ...words, session: hello.session }
+    this.#link.say(topics.toAgent(agent), all, { sure }).catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    this.listener = undefined
+    await this.#link.close()
+    await this.#broker?.close()
+  }
+}
+
+type WithoutSession<Words> = Words extends unknown ? Omit<Words, 'session'> : never
+
+/** A listener on all addresses is reached by the loopback. */
+const toReach = (url: BrokerUrl): BrokerUrl =>
+  url.host === '0.0.0.0' || url.host === '::' ? { ...url, host: '127.0.0.1' } : url
+
+/** What to type on the other machines. */
+function commandLines(
+  url: BrokerUrl,
+  pin: string | undefined,
+  token: string | undefined,
+  given: string | undefined,
+): string[] {
+  const isAll = url.host === '0.0.0.0' || url.host === '::'
+  const host = isAll ? hostname() : url.host
+  const where = `mqtt${url.secure ? 's' : ''}://${hostInUrl(host)}:${url.port}`
+  const known = pin === undefined ? '' : ` --pin ${pin}`
+  if (token === undefined) return [`waiting for agents: yodel agent ${where}`]
+  const made = given === undefined ? [`  echo ${token} > yodel.token; chmod 600 yodel.token`] : []
+  return [
+    'on each other machine, type:',
+    ...made,
+    `  yodel agent ${where}${known} --token-file yodel.token --allow PATTERN`,
+  ]
+}

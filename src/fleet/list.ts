@@ -1,0 +1,78 @@
+/** listAgents(broker): which agents are there, and what they are. */
+import { randomBytes } from 'node:crypto'
+import { version } from '../vocabulary/machine.ts'
+import { checkToken, parseBrokerUrl, usualBroker } from './broker-url.ts'
+import { deferred, within } from './deferred.ts'
+import { openLink } from './link.ts'
+import { prefix, senderIn, topics, type Hello } from './messages.ts'
+import { Roster, whyNot } from './roster.ts'
+import { checkBrokerTls } from './secure.ts'
+import type { FleetOptions } from './options.ts'
+
+export interface PresentAgent {
+  name: string
+  /** The run at which it works; null if it is idle. */
+  run: string | null
+  version: string
+  cores: number
+  memoryBytes: number
+  /** How many descriptors it may have; null where that is not known. */
+  descriptors: number | null
+  /** Its own limits; without patterns it sends to its own machine. */
+  allow: string[]
+  maxRate: number | null
+  maxConnections: number | null
+  /** Whether an agent of this version can use it. */
+  usable: boolean
+}
+
+export interface AgentList {
+  agents: PresentAgent[]
+  /** How many more have another token. */
+  strange: number
+}
+
+/** What is retained comes at once, but after what is said to the subscription. */
+const settleMs = 300
+const answerMs = 5_000
+
+/** @throws UserError if there is no broker */
+export async function listAgents(
+  broker: string = usualBroker,
+  options: Pick<FleetOptions, 'token' | 'brokerCa' | 'brokerPin'> = {},
+): Promise<AgentList> {
+  const { token, brokerCa: ca, brokerPin: pin } = options
+  const url = parseBrokerUrl(broker)
+  checkToken(url, token)
+  checkBrokerTls(url, { ca, pin })
+  const id = randomBytes(8).toString('hex')
+  const roster = new Roster(() => {})
+  const back = deferred<boolean>()
+  const link = await openLink(
+    { url, token, tls: { ca, pin }, clientId: `yodel-list-${id}` },
+    {
+      up: () => {},
+      down: () => {},
+      message: (topic, opened) => {
+        if (!topic.startsWith(`${prefix}/agents/`)) return back.resolve(true)
+        roster.heard(senderIn(topic), opened && opened.words)
+      },
+    },
+  )
+  try {
+    await link.subscribe(`${prefix}/agents/+`, topics.toAgent(id))
+    // What was retained was sent before an answer to this.
+    await link.say(topics.toAgent(id), {}, { sure: true })
+    await within(back.promise, answerMs)
+    await within(new Promise<never>(() => {}), settleMs)
+  } finally {
+    await link.close()
+  }
+  return { agents: roster.all.map(({ hello }) => shown(hello)), strange: roster.strange }
+}
+
+function shown(hello: Hello): PresentAgent {
+  const { kind: _, session: _session, layout: _layout, ...rest } = hello
+  const usable = rest.version === version && whyNot({ ...hello, run: null }) === undefined
+  return { ...rest, usable }
+}

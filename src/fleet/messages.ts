@@ -1,0 +1,131 @@
+/**
+ * What the coordinator of a load and its agents say to each other, and on which topics. Words, not
+ * bytes: how they are sealed is in sealed, how counts are packed in packed.
+ */
+import type { Address } from '../vocabulary/address.ts'
+import type { UserErrorData } from '../vocabulary/errors.ts'
+import { bucketCount } from '../metrics/histogram.ts'
+import { counterNames, histogramNames } from '../metrics/meter.ts'
+import { partFormat } from '../report/part-form.ts'
+import type { BenchOptions } from '../load/options.ts'
+
+/** Changes with everything that another version would not understand. NATS refuses dots. */
+export const prefix = 'yodel/1'
+
+export const topics = {
+  /** Of each agent, retained: its hello, and nothing once it has gone. */
+  hello: (agent: string) => `${prefix}/agents/${agent}`,
+  toAgent: (agent: string) => `${prefix}/to/${agent}`,
+  toCoordinator: (coordinator: string, agent: string) => `${prefix}/from/${coordinator}/${agent}`,
+}
+
+/** The agent that a message comes from. */
+export const senderIn = (topic: string): string => topic.slice(topic.lastIndexOf('/') + 1)
+
+/** What both sides must have in common beside the version, or counts would mean something else. */
+export const layout = [partFormat, bucketCount, counterNames.length, histogramNames.length].join(
+  ' ',
+)
+
+export interface Hello {
+  kind: 'hello'
+  /** For people; agents are told apart by their topics. */
+  name: string
+  /** Made anew at each start: what was said to an agent before is nothing to it. */
+  session: string
+  version: string
+  layout: string
+  cores: number
+  memoryBytes: number
+  /** How many connections it may have by its descriptors; null where that is not known. */
+  descriptors: number | null
+  /** Its own limits. */
+  allow: string[]
+  maxRate: number | null
+  maxConnections: number | null
+  /** The run at which it works. */
+  run: string | null
+}
+
+interface Control {
+  run: string
+  /** Of the agent that it is said to. */
+  session: string
+}
+
+/** A share of a load, which an agent may refuse. */
+export interface Plan extends Control {
+  kind: 'plan'
+  coordinator: string
+  number: number
+  of: number
+  address: Address
+  /** As the library takes them; null is Infinity. */
+  options: BenchOptions
+  /** Without a word from its coordinator for that long, an agent ends. */
+  timeoutMs: number
+  /** The broker is the coordinator: where one is gone the other is. */
+  embedded: boolean
+}
+
+export type ToAgent =
+  | Plan
+  /** All are connected: find out what the coordinator's clock says. */
+  | (Control & { kind: 'sync' })
+  | (Control & { kind: 'pong'; sentMs: number; atMs: number })
+  /** On the clock of the coordinator; the target again, so that all of it is under one seal. */
+  | (Control & { kind: 'start'; atMs: number; address: Address; plan: Plan['options'] })
+  | (Control & { kind: 'ack'; tick: number })
+  /** The whole part has come. */
+  | (Control & { kind: 'taken' })
+  | (Control & { kind: 'stop'; how: 'drain' | 'now' })
+  /** It will not begin. */
+  | (Control & { kind: 'release' })
+
+/** Behind `snapshot` follow packed counts, behind `part` a piece of it. */
+export type ToCoordinator = { run: string } & (
+  | { kind: 'accepted' }
+  /** It is at work for another one. */
+  | { kind: 'busy' }
+  | { kind: 'ready' }
+  | { kind: 'ping'; sentMs: number }
+  | Synced
+  | { kind: 'snapshot'; tick: number }
+  | PartPiece
+  | { kind: 'failed'; error: UserErrorData }
+)
+
+export interface Synced {
+  kind: 'synced'
+  /** What has to be added to its clock for that of the coordinator, and how far off that may be. */
+  offsetMs: number
+  errorMs: number
+  /** What its wall clock shows more than the coordinator's, by that. */
+  wallMs: number
+}
+
+export interface PartPiece {
+  kind: 'part'
+  piece: number
+  pieces: number
+  /** When it began, on the clock of the coordinator. */
+  startedMs: number
+  /** It was told to end by someone else than the coordinator: why. */
+  left: string | null
+}
+
+/** When counts are sent, in milliseconds after the start: at the end of each second, and of all. */
+export function tickAt(tick: number, warmupMs: number, durationMs: number): number {
+  const first = warmupMs % secondMs || (warmupMs > 0 ? secondMs : 0)
+  const inWarmup = warmupMs > 0 ? Math.ceil(warmupMs / secondMs) : 0
+  if (tick < inWarmup) return first + tick * secondMs
+  const whole = Math.floor(durationMs / secondMs)
+  const n = tick - inWarmup + 1
+  const isWithRest = durationMs < Infinity && durationMs % secondMs !== 0
+  if (!isWithRest || n <= whole) return warmupMs + n * secondMs
+  return warmupMs + durationMs + (n - whole - 1) * secondMs
+}
+
+export const secondMs = 1_000
+/** An agent that has missed so many of them is taken for dead. */
+export const missedMax = 3

@@ -1,0 +1,50 @@
+/** The options of a load that agents send, beside those of the load. */
+import type { ResolvedOf, OptionsOf } from '../options/form.ts'
+import { option } from '../options/form.ts'
+import { duration, fileText, text, textFor, untyped } from '../options/kinds.ts'
+import { parseBrokerUrl, usualBroker } from './broker-url.ts'
+
+export const fleetOptions = {
+  /** An MQTT broker that runs already; without it, this is the broker itself. */
+  broker: option(textFor('<url>', parseBrokerUrl), {
+    default: undefined,
+    flag: 'broker',
+    help: 'of --agents: the MQTT broker where they wait ($YODEL_BROKER)',
+  }),
+  /** Where to be the broker; another address than the loopback needs `mqtts://`. */
+  brokerListen: option(textFor('<url>', parseBrokerUrl), {
+    default: undefined,
+    flag: 'broker-listen',
+    help: 'of --agents: be the broker there',
+    defaultText: usualBroker,
+  }),
+  /** How long to wait for agents that do not come, or that were lost. */
+  agentTimeoutMs: option(duration({ zero: false, endless: false }), {
+    default: 30_000,
+    flag: 'agent-timeout',
+    help: 'of --agents: how long to wait for one that does not come',
+  }),
+  /** The secret that all of them share. */
+  token: option(fileText('TOKEN'), {
+    default: undefined,
+    flag: 'token-file',
+    help: 'of --agents: the secret that they share ($YODEL_FLEET_TOKEN)',
+  }),
+  /** Trusted beside the authorities that Node knows; PEM. */
+  brokerCa: option(fileText('CA.pem'), {
+    default: undefined,
+    flag: 'broker-ca',
+    help: 'of --broker mqtts://: trust what it has signed, too (PEM)',
+  }),
+  /** SHA-256 of its certificate. */
+  brokerPin: option(text('<sha256>'), {
+    default: undefined,
+    flag: 'broker-pin',
+    help: 'of --broker mqtts://: trust only this certificate',
+  }),
+  /** Hears in a line what happens before the load begins. */
+  onEvent: option(untyped<(line: string) => void>(), { default: undefined }),
+}
+
+export type FleetOptions = OptionsOf<typeof fleetOptions>
+export type ResolvedFleet = ResolvedOf<typeof fleetOptions>

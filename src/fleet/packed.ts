@@ -1,0 +1,155 @@
+/**
+ * Counts as an agent sends them: absolute values of what has changed since a snapshot that the
+ * coordinator has. So what comes twice, or is missing between two, does no harm.
+ *
+ *   (counter + 1, value)* 0 (histogram + 1, sum 8 bytes, buckets, (step, count)*)* 0
+ *
+ * Numbers are varints: seven bits in a byte, the lowest first.
+ */
+import { bucketCount } from '../metrics/histogram.ts'
+import { counterNames, histogramNames } from '../metrics/meter.ts'
+import type { Snapshot } from '../metrics/snapshot.ts'
+
+/** What changed in a histogram. */
+export interface ChangedHistogram {
+  histogram: number
+  sumNs: number
+  buckets: number[]
+  counts: number[]
+}
+
+export interface Changes {
+  counters: [counter: number, value: number][]
+  histograms: ChangedHistogram[]
+}
+
+/** @param base undefined: nothing was counted yet */
+export function changesSince(base: Snapshot | undefined, now: Snapshot): Changes {
+  const counters: Changes['counters'] = []
+  for (const [counter, name] of counterNames.entries())
+    if (now[name] !== (base?.[name] ?? 0)) counters.push([counter, now[name]])
+  const histograms: ChangedHistogram[] = []
+  for (const [histogram, name] of histogramNames.entries()) {
+    const changed: ChangedHistogram = { histogram, sumNs: now[name].sumNs, buckets: [], counts: [] }
+    const before = new Map<number, number>()
+    base?.[name].forEach((bucket, count) => before.set(bucket, count))
+    // Counts only grow: a bucket that had samples has them still.
+    now[name].forEach((bucket, count) => {
+      if (count === (before.get(bucket) ?? 0)) return
+      changed.buckets.push(bucket)
+      changed.counts.push(count)
+    })
+    if (changed.buckets.length > 0) histograms.push(changed)
+  }
+  return { counters, histograms }
+}
+
+export function pack({ counters, histograms }: Changes): Buffer {
+  const samples = histograms.reduce((sum, { buckets }) => sum + buckets.length, 0)
+  const out = new Writer(counters.length * 10 + histograms.length * 24 + samples * 11 + 2)
+  for (const [counter, value] of counters) {
+    out.varint(counter + 1)
+    out.varint(value)
+  }
+  out.varint(0)
+  for (const { histogram, sumNs, buckets, counts } of histograms) {
+    out.varint(histogram + 1)
+    out.double(sumNs)
+    out.varint(buckets.length)
+    let last = -1
+    for (const [n, bucket] of buckets.entries()) {
+      out.varint(bucket - last)
+      out.varint(counts[n]!)
+      last = bucket
+    }
+  }
+  out.varint(0)
+  return out.bytes
+}
+
+/** @throws RangeError if it was not packed so */
+export function unpack(packed: Buffer): Changes {
+  const from = new Reader(packed)
+  const counters: Changes['counters'] = []
+  for (let id = from.varint(); id > 0; id = from.varint()) {
+    if (id > counterNames.length) throw new RangeError('no counter')
+    counters.push([id - 1, from.varint()])
+  }
+  const histograms: ChangedHistogram[] = []
+  for (let id = from.varint(); id > 0; id = from.varint()) {
+    if (id > histogramNames.length) throw new RangeError('no histogram')
+    const changed: ChangedHistogram = {
+      histogram: id - 1,
+      sumNs: from.double(),
+      buckets: [],
+      counts: [],
+    }
+    let bucket = -1
+    for (let left = from.varint(); left > 0; left--) {
+      const step = from.varint()
+      bucket += step
+      if (step < 1 || bucket >= bucketCount) throw new RangeError('no bucket of a histogram')
+      changed.buckets.push(bucket)
+      changed.counts.push(from.varint())
+    }
+    histograms.push(changed)
+  }
+  return { counters, histograms }
+}
+
+class Writer {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(mostBytes: number) {
+    this.#bytes = Buffer.allocUnsafe(mostBytes)
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  varint(value: number): void {
+    let rest = value
+    while (rest >= 0x80) {
+      // Counts may have more than the 32 bits that shifting takes.
+      this.#bytes[this.#at++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#bytes[this.#at++] = rest
+  }
+
+  double(value: number): void {
+    this.#at = this.#bytes.writeDoubleBE(value, this.#at)
+  }
+}
+
+class Reader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  varint(): number {
+    let [value, factor] = [0, 1]
+    for (;;) {
+      const byte = this.#bytes[this.#at++]
+      if (byte === undefined) throw new RangeError('it is cut')
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80) break
+      factor *= 0x80
+    }
+    if (!Number.isSafeInteger(value)) throw new RangeError('no count')
+    return value
+  }
+
+  double(): number {
+    if (this.#at + 8 > this.#bytes.length) throw new RangeError('it is cut')
+    const value = this.#bytes.readDoubleBE(this.#at)
+    this.#at += 8
+    if (!Number.isFinite(value)) throw new RangeError('no sum')
+    return value
+  }
+}

@@ -1,0 +1,43 @@
+/** A plan as an agent reads it: of a stranger's making, so only what it knows is taken. */
+import { prepareBench } from '../bench.ts'
+import { benchOptions, type BenchOptions } from '../load/options.ts'
+import { partOfSlice, sizeOf } from '../load/part.ts'
+import { parseStages } from '../load/stages.ts'
+import type { Share } from './allow.ts'
+import type { Plan } from './messages.ts'
+
+/** What the parts of a plan have of their own. */
+const own = new Set(['slice', 'startAt', 'agents'])
+
+/** As they cross to an agent; what is not said is left out. */
+export function sentOptions(options: BenchOptions): BenchOptions {
+  const entries = Object.entries(options).filter(
+    ([name, value]) => Object.hasOwn(benchOptions, name) && !own.has(name) && value !== undefined,
+  )
+  return JSON.parse(JSON.stringify(Object.fromEntries(entries))) as BenchOptions
+}
+
+/** The inverse: JSON has null where it is Infinity. */
+export function optionsIn({ options }: Pick<Plan, 'options'>): BenchOptions {
+  const entries = Object.entries(options)
+    .filter(([name]) => Object.hasOwn(benchOptions, name) && !own.has(name))
+    .map(([name, value]) => [name, value === null ? Infinity : (value as unknown)])
+  return Object.fromEntries(entries) as BenchOptions
+}
+
+/** How much of a load an agent is asked for. @throws UserError if its options make no sense */
+export function shareOfPlan(plan: Plan): Share {
+  const load = prepareBench(plan.address, optionsIn(plan))
+  const part = partOfSlice(`${plan.number}/${plan.of}`)
+  const steady = sizeOf(part, load.connections)
+  const fastest =
+    load.stages === undefined
+      ? (load.ratePerSecond ?? Infinity)
+      : Math.max(...parseStages(load.stages).flatMap(({ from, to }) => [from, to]))
+  const messages = load.connections === 0 ? 0 : fastest * (steady / load.connections)
+  return {
+    address: plan.address,
+    connections: steady + sizeOf(part, load.idle),
+    ratePerSecond: messages + load.churnPerSecond / plan.of,
+  }
+}

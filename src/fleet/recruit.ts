@@ -1,0 +1,149 @@
+/** Before a load begins: who takes part, that all are connected, and what their clocks say. */
+import { toAddress, type Address } from '../vocabulary/address.ts'
+import { usageError, UserError } from '../vocabulary/errors.ts'
+import { formatDuration, plural } from '../vocabulary/units.ts'
+import { prepareBench, type BenchOptions } from '../bench.ts'
+import { parseObjective } from '../report/objective.ts'
+import type { Load } from '../load/plan.ts'
+import { within } from './deferred.ts'
+import type { Fleet } from './fleet.ts'
+import { Member } from './member.ts'
+import { sentOptions } from './plan.ts'
+import type { Totals } from './totals.ts'
+
+interface Recruiting {
+  readonly id: string
+  readonly members: Map<string, Member>
+  readonly totals: Totals
+}
+
+/** @throws UserError if agents cannot send it */
+export function checkPlan(address: string | Address, options: BenchOptions): Load {
+  const { agents, ...load } = options
+  if (agents === undefined)
+    throw usageError('A broker and a token are for agents.', 'Say how many: agents.')
+  if (load.slice !== undefined)
+    throw usageError('A slice is the load of one machine.', 'Leave --slice or --agents out.')
+  if (load.calling?.tls?.key !== undefined)
+    throw usageError('The key of a certificate does not leave this machine.', 'Leave --key out.')
+  const prepared = prepareBench(address, load)
+  prepared.expect.forEach(parseObjective)
+  const { connections, idle, churnPerSecond, count } = prepared
+  const least =
+    connections > 0 ? Math.min(connections, count) : churnPerSecond > 0 ? Infinity : idle
+  if (least < agents)
+    throw usageError(
+      `There is not something to send for each of ${plural(agents, 'agent')}: the load has ` +
+        `${least === count ? plural(count, 'message') : plural(least, 'connection')}.`,
+      'Use fewer agents, or more connections.',
+    )
+  return prepared
+}
+
+/** Until that many have taken their shares. @throws UserError */
+export async function invite(
+  run: Recruiting,
+  fleet: Fleet,
+  address: Address,
+  options: BenchOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = options.agents!
+  const untilMs = performance.now() + fleet.timeoutMs
+  const refused = new Set<string>()
+  while (run.members.size < wanted) {
+    const missing = wanted - run.members.size
+    const free = () => fleet.roster.free(new Set([...run.members.keys(), ...refused]))
+    const leftMs = Math.max(0, untilMs - performance.now())
+    const enough = await fleet.roster.until(() => free().length >= missing, leftMs, signal)
+    signal.throwIfAborted()
+    if (!enough) {
+      const there = [...run.members.values()].map(({ name }) => name)
+      const names = [...there, ...free().map(({ hello }) => hello.name)]
+      throw fleet.roster.tooFew(wanted, names, fleet.timeoutMs)
+    }
+    const numbers = freeNumbers(run, wanted)
+    const invited = free()
+      .slice(0, missing)
+      .map((present, n) => new Member(present, numbers[n]!, run.totals))
+    for (const member of invited) ask(run, fleet, address, options, member)
+    await eachOf(invited, fleet.timeoutMs, signal, 'did not answer', async member => {
+      if ((await member.accepted.promise) === 'accepted') return
+      refused.add(member.present.agent)
+      run.members.delete(member.present.agent)
+    })
+  }
+}
+
+function freeNumbers({ members }: Recruiting, of: number): number[] {
+  const taken = new Set([...members.values()].map(({ number }) => number))
+  return Array.from({ length: of }, (_, n) => n + 1).filter(number => !taken.has(number))
+}
+
+function ask(
+  run: Recruiting,
+  fleet: Fleet,
+  address: Address,
+  options: BenchOptions,
+  member: Member,
+): void {
+  const { present, number } = member
+  run.members.set(present.agent, member)
+  fleet.say(present, {
+    kind: 'plan',
+    run: run.id,
+    coordinator: fleet.id,
+    number,
+    of: options.agents!,
+    address: toAddress(address),
+    options: sentOptions(options),
+    timeoutMs: fleet.timeoutMs,
+    embedded: fleet.embedded,
+  })
+}
+
+/** All are connected, and know this clock. @returns how far off at most one of them may be */
+export async function synchronize(
+  run: Recruiting,
+  fleet: Fleet,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const members = [...run.members.values()]
+  // Connecting has a limit of its own.
+  const connectingMs = timeoutMs + fleet.timeoutMs
+  await eachOf(members, connectingMs, signal, 'is not connected', ({ ready }) => ready.promise)
+  for (const { present } of members) fleet.say(present, { kind: 'sync', run: run.id })
+  await eachOf(members, fleet.timeoutMs, signal, 'does not answer', async ({ synced }) => {
+    await synced.promise
+  })
+  return Math.max(...members.map(({ clock }) => clock!.errorMs))
+}
+
+/** @throws UserError of the first that fails, or takes longer */
+async function eachOf(
+  members: readonly Member[],
+  ms: number,
+  signal: AbortSignal,
+  what: string,
+  step: (member: Member) => Promise<void>,
+): Promise<void> {
+  const aborted = new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason as Error)),
+  )
+  aborted.catch(() => {})
+  signal.throwIfAborted()
+  const steps = members.map(async member => {
+    const done = await within(
+      step(member).then(() => true),
+      ms,
+    )
+    if (!done)
+      throw new UserError(
+        'network',
+        `Agent ${member.name} ${what} after ${formatDuration(ms)}.`,
+        'Look at what it says itself.',
+      )
+  })
+  await Promise.race([Promise.all(steps), aborted])
+}

@@ -1,0 +1,241 @@
+/** One run of an agent: it takes a plan, begins with the others, tells what it counts, and ends. */
+import { bench, prepareBench, type BenchOptions, type LoadRun } from '../bench.ts'
+import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
+import { usageError, UserError } from '../vocabulary/errors.ts'
+import { formatDuration } from '../vocabulary/units.ts'
+import type { Snapshot } from '../metrics/snapshot.ts'
+import type { RunResult } from '../report/result.ts'
+import { nowMs, OffsetFinder, roundTrips, type Offset } from './clock.ts'
+import { deferred, within } from './deferred.ts'
+import { deliver } from './delivery.ts'
+import type { Link } from './link.ts'
+import { tickAt, topics, type Plan, type ToAgent, type ToCoordinator } from './messages.ts'
+import { changesSince, pack } from './packed.ts'
+import { checkShare, type Limits } from './allow.ts'
+import { optionsIn, shareOfPlan } from './plan.ts'
+
+export interface WorkContext {
+  link: Link
+  agent: string
+  limits: Limits
+  tell: (line: string) => void
+  /** Writes a file. @returns where it is */
+  save: (name: string, text: string) => string
+}
+
+/** How far ahead a start may be. */
+const aheadMaxMs = 24 * 3600e3
+const clockBudgetMs = 5_000
+const lookEveryMs = 100
+/** What is sent and not acknowledged; older ones are forgotten, and then more is sent again. */
+const unacknowledgedMax = 4
+
+export class Work {
+  readonly finished: Promise<void>
+  readonly #plan: Plan
+  readonly #context: WorkContext
+  readonly #topic: string
+  #load: { warmupMs: number; durationMs: number } = { warmupMs: 0, durationMs: Infinity }
+  #run: LoadRun | undefined
+  readonly #sync = deferred<void>()
+  readonly #start = deferred<Extract<ToAgent, { kind: 'start' }>>()
+  readonly #taken = deferred<void>()
+  #pong: (words: Extract<ToAgent, { kind: 'pong' }>) => void = () => {}
+  #offset: Offset = { offsetMs: 0, errorMs: 0 }
+  #startedMs = 0
+  #heardMs = nowMs()
+  #released = false
+  /** Why it ended although its coordinator did not say so. */
+  #left: string | null = null
+  #ticks: NodeJS.Timeout | undefined
+  #tick = 0
+  readonly #sent = new Map<number, Snapshot>()
+  #base: Snapshot | undefined
+
+  constructor(plan: Plan, context: WorkContext) {
+    this.#plan = plan
+    this.#context = context
+    this.#topic = topics.toCoordinator(plan.coordinator, context.agent)
+    this.finished = this.#go()
+  }
+
+  get run(): string {
+    return this.#plan.run
+  }
+
+  /** It was asked to leave. */
+  leave(): void {
+    this.#end('it was told to leave')
+  }
+
+  hear(words: ToAgent): void {
+    this.#heardMs = nowMs()
+    if (words.kind === 'sync') this.#sync.resolve()
+    else if (words.kind === 'pong') this.#pong(words)
+    else if (words.kind === 'start') this.#start.resolve(words)
+    else if (words.kind === 'ack') this.#acknowledged(words.tick)
+    else if (words.kind === 'taken') this.#taken.resolve()
+    else if (words.kind === 'stop') this.#run?.stop(words.how)
+    else if (words.kind === 'release') this.#release()
+  }
+
+  #say(words: Omit<Extract<ToCoordinator, unknown>, 'run'>, sure = true): void {
+    const all = { ...words, run: this.run }
+    this.#context.link.say(this.#topic, all, { sure }).catch(() => {})
+  }
+
+  #release(): void {
+    if (this.#startedMs > 0) {
+      // What it has counted goes to a file: nobody waits for it.
+      this.#heardMs = -Infinity
+      return this.#end('its coordinator ended without it')
+    }
+    this.#released = true
+    const over = new UserError('network', 'The load was called off.')
+    this.#sync.reject(over)
+    this.#start.reject(over)
+    this.#run?.stop('now')
+  }
+
+  #end(why: string): void {
+    if (this.#startedMs === 0) return this.#release()
+    this.#left ??= why
+    this.#run?.stop('drain')
+  }
+
+  async #go(): Promise<void> {
+    const { tell } = this.#context
+    const { number, of, address } = this.#plan
+    const silence = setInterval(() => this.#lookForSilence(), lookEveryMs)
+    try {
+      const options = optionsIn(this.#plan)
+      this.#load = prepareBench(address, { ...options, slice: `${number}/${of}` })
+      checkShare(shareOfPlan(this.#plan), this.#context.limits)
+      this.#say({ kind: 'accepted' })
+      const result = await this.#send(address, { ...options, slice: `${number}/${of}` })
+      clearTimeout(this.#ticks)
+      const startedMs = this.#startedMs + this.#offset.offsetMs
+      const delivered = await deliver(result, {
+        context: this.#context,
+        topic: this.#topic,
+        plan: this.#plan,
+        about: { startedMs, left: this.#left },
+        taken: this.#taken.promise,
+        isSilent: () => this.#isSilent(),
+      })
+      tell(`run ${this.run}: ${delivered}`)
+    } catch (error) {
+      this.#failed(error)
+    } finally {
+      clearTimeout(this.#ticks)
+      clearInterval(silence)
+    }
+  }
+
+  async #send(address: Plan['address'], options: BenchOptions): Promise<RunResult> {
+    this.#run = bench(address, options, {
+      startAt: () => this.#startAt(),
+      onStart: startNs => {
+        this.#startedMs = startNs / 1e6
+        this.#waitForTick()
+      },
+    })
+    return this.#run.finished
+  }
+
+  #failed(error: unknown): void {
+    const { tell } = this.#context
+    if (this.#released) return tell(`run ${this.run}: called off`)
+    const known = error instanceof UserError
+    const { message, hint } = known ? error : { message: String(error), hint: '' }
+    tell(`run ${this.run}: ${message} ${hint}`.trimEnd())
+    const kind = known ? error.kind : 'network'
+    this.#say({ kind: 'failed', error: { kind, message, hint } } as never)
+    if (!known) throw error
+  }
+
+  /** All is connected. */
+  async #startAt(): Promise<number> {
+    this.#say({ kind: 'ready' })
+    await this.#sync.promise
+    await this.#findOffset()
+    const { atMs, address, plan } = await this.#start.promise
+    const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
+    if (!same(address, this.#plan.address) || !same(plan, this.#plan.options))
+      throw usageError('The start is that of another load.')
+    const ownMs = atMs - this.#offset.offsetMs
+    const aheadMs = ownMs - nowMs()
+    if (aheadMs <= 0)
+      throw new UserError(
+        'network',
+        `The start came ${formatDuration(-aheadMs)} too late.`,
+        'Is the way to the broker slow?',
+      )
+    if (aheadMs > aheadMaxMs) throw usageError('The start is more than a day ahead.')
+    return ownMs * 1e6
+  }
+
+  async #findOffset(): Promise<void> {
+    const finder = new OffsetFinder()
+    const endMs = nowMs() + clockBudgetMs
+    while (finder.count < roundTrips && (nowMs() < endMs || finder.count === 0)) {
+      const sentMs = nowMs()
+      const heard = new Promise<void>(resolve => {
+        this.#pong = words => {
+          if (words.sentMs !== sentMs) return
+          finder.answered(sentMs, words.atMs, nowMs())
+          resolve()
+        }
+      })
+      this.#say({ kind: 'ping', sentMs } as never, false)
+      // One may be lost where the connection to the broker breaks.
+      await Promise.race([within(heard, clockBudgetMs), this.#start.promise])
+      if (this.#released) break
+    }
+    this.#offset = finder.found
+    // What its wall clock shows at the zero of the coordinator's clock.
+    const wallMs = wallOffsetMs() - sharedOffsetNs() / 1e6 - this.#offset.offsetMs
+    this.#say({ kind: 'synced', ...this.#offset, wallMs } as never)
+  }
+
+  #waitForTick(): void {
+    const { warmupMs, durationMs } = this.#load
+    const dueMs = this.#startedMs + tickAt(this.#tick, warmupMs, durationMs)
+    this.#ticks = setTimeout(() => {
+      this.#tell(this.#tick++)
+      this.#waitForTick()
+    }, dueMs - nowMs())
+  }
+
+  /** What has changed since the last counts that its coordinator has. */
+  #tell(tick: number): void {
+    if (!this.#context.link.up) return
+    const now = this.#run!.snapshot()
+    const bytes = pack(changesSince(this.#base, now))
+    this.#sent.set(tick, now)
+    const [oldest] = this.#sent.keys()
+    if (this.#sent.size > unacknowledgedMax) this.#sent.delete(oldest!)
+    const words = { kind: 'snapshot', run: this.run, tick }
+    this.#context.link.say(this.#topic, words, { bytes }).catch(() => {})
+  }
+
+  #acknowledged(tick: number): void {
+    const known = this.#sent.get(tick)
+    if (!known) return
+    this.#base = known
+    for (const each of this.#sent.keys()) if (each <= tick) this.#sent.delete(each)
+  }
+
+  #isSilent(): boolean {
+    return nowMs() - this.#heardMs > this.#plan.timeoutMs
+  }
+
+  /** A broker that is gone is no reason to end early, where the load ends by itself. */
+  #lookForSilence(): void {
+    if (!this.#isSilent()) return
+    const { link } = this.#context
+    const endless = this.#load.durationMs === Infinity
+    if (this.#startedMs > 0 && !link.up && !this.#plan.embedded && !endless) return
+    this.#end(`it heard nothing from its coordinator for ${formatDuration(this.#plan.timeoutMs)}`)
+  }
+}
