@@ -8,6 +8,12 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
 import type { Address } from 'yodel'
+import type * as Transports from '../src/vocabulary/transport.ts'
+
+/** The table of transports is no part of the library. */
+const table = new URL('../../dist/vocabulary/transport.js', import.meta.url).href
+export const { transports, transportNames } = (await import(table)) as typeof Transports
+type Protocol = (typeof transports)[Address['transport']]['protocol']
 
 export const misuseNames = [
   'leaves with a stream open',
@@ -223,18 +229,31 @@ const brokenRecord: Misuse = async (where, parting) => {
   await part(line, parting)
 }
 
-/** A row for each transport, and for each thing that is spoken there. */
-export const misuses: Record<Address['transport'], Record<string, Misuses>> = {
-  tcp: { bytes: bytes(plain) },
-  unix: { bytes: bytes(plain) },
-  tls: { bytes: { ...behindTls(bytes(secure())), 'bad frame': brokenRecord } },
-  // There are no connections: what is sent costs no descriptor (see udp.test.ts for the rest).
-  udp: {},
-  ws: { messages: messages(plain) },
-  wss: { messages: behindTls(messages(secure())) },
-  http: { 'HTTP/1.1': requests1(plain), 'HTTP/2': requests2(plain) },
-  https: {
-    'HTTP/1.1': behindTls(requests1(secure('http/1.1'))),
-    'HTTP/2': behindTls(requests2(secure('h2'))),
-  },
+/** What is misused, by what is spoken; `open` connects, with TLS if the transport has it. */
+const spoken: Record<Protocol, (open: (...alpn: string[]) => Open) => Record<string, Misuses>> = {
+  plain: open => ({ bytes: bytes(open()) }),
+  ws: open => ({ messages: messages(open()) }),
+  http: open => ({
+    'HTTP/1.1': requests1(open('http/1.1')),
+    'HTTP/2': requests2(open('h2')),
+  }),
 }
+
+function misusesOf(name: Address['transport']): Record<string, Misuses> {
+  const transport = transports[name]
+  // There are no connections: what is sent costs no descriptor (see udp.test.ts for the rest).
+  if (transport.socket === 'udp') return {}
+  if (!transport.secure) return spoken[transport.protocol](() => plain)
+  const broken = transport.protocol === 'plain' && { 'bad frame': brokenRecord }
+  return Object.fromEntries(
+    Object.entries(spoken[transport.protocol](secure)).map(([what, inner]) => [
+      what,
+      { ...behindTls(inner), ...broken },
+    ]),
+  )
+}
+
+/** For each transport, and for each thing that is spoken there. */
+export const misuses = Object.fromEntries(
+  transportNames.map(name => [name, misusesOf(name)]),
+) as Record<Address['transport'], Record<string, Misuses>>

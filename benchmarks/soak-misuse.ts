@@ -6,22 +6,23 @@ import { randomBytes } from 'node:crypto'
 import type { NetConnectOpts } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type ServeOptions, type Address } from 'yodel'
-import { misuseNames, misuses, type MisuseName, type Parting } from './misuse.ts'
+import {
+  misuseNames,
+  misuses,
+  transportNames,
+  transports,
+  type MisuseName,
+  type Parting,
+} from './misuse.ts'
 import { Dice } from './soak-behaviours.ts'
 import { growthMaxBytes, growthOf } from './soak-campaign.ts'
 import { SoakChild } from './soak-child.ts'
 
-/** The others have a soak of their own, or nothing to misuse. */
-export type MisusedTransport = Exclude<Address['transport'], 'tcp' | 'unix' | 'udp'>
-/** Whether each has TLS. */
-const secure: Record<MisusedTransport, boolean> = {
-  tls: true,
-  ws: false,
-  wss: true,
-  http: false,
-  https: true,
-}
-export const misusedTransports = Object.keys(secure) as MisusedTransport[]
+export type MisusedTransport = Address['transport']
+/** Plain bytes have a soak of their own, and datagrams nothing to misuse. */
+export const misusedTransports: readonly MisusedTransport[] = transportNames.filter(
+  name => transports[name].secure || transports[name].protocol !== 'plain',
+)
 
 interface Plan {
   serverPath: string
@@ -103,7 +104,7 @@ async function exchange(
   violations: string[],
 ): Promise<number> {
   const calling = {
-    ...(secure[transport] && {
+    ...(transports[transport].secure && {
       tls: { insecure: true, ...(dice.chance(0.5) && http2(transport)) },
     }),
   }

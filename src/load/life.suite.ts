@@ -2,9 +2,11 @@
  * The life of a load on a simulated clock: no sockets, no timers, and a server that is a function.
  */
 import { counter, Meter, type CounterName } from '../metrics/meter.ts'
+import { defaultsOf } from '../options/form.ts'
 import type { DatagramStream } from './datagram-stream.ts'
 import { DatagramTraffic } from './datagram-traffic.ts'
 import { Life, type Flow } from './life.ts'
+import { benchOptions } from './options.ts'
 import type { Mover, ShortConnections } from './mover.ts'
 import { copyOf } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
@@ -16,27 +18,17 @@ export const ms = 1e6
 export const tickMs = 100
 
 const plan: LoadPlan = {
+  ...defaultsOf(benchOptions),
   payload: { kind: 'repeat', message: Buffer.alloc(64, 'echo') },
   sizes: [{ minBytes: 64, maxBytes: 64, weight: 1 }],
-  seed: 1,
-  connections: 1,
   firstConnection: 0,
   connectionStep: 1,
-  reconnect: false,
-  depth: 1,
   pace: undefined,
   countedNs: undefined,
-  arrivals: 'even',
   churn: undefined,
-  idle: 0,
-  count: Infinity,
   warmupMs: 0,
   durationMs: Infinity,
-  drainMs: 5_000,
   timeoutMs: 60_000,
-  thinkTime: undefined,
-  countCorruption: false,
-  calling: {},
 }
 
 export const paced = (ratePerSecond: number, connections = 1) => ({
