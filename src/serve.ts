@@ -152,11 +152,14 @@ const udpPorts = new Uint16Array(new SharedArrayBuffer(65_536 * Uint16Array.BYTE
 export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
 /** What each option can be by itself is in its table: options/serve. */
-function check({ faults = [], web }: Wanted, address: Address) {
+function check({ faults = [], web, reply, directions }: Wanted, address: Address) {
   const wrong = web.origins?.find(origin => origin !== 'null' && originOf(origin) !== origin)
   if (wrong !== undefined)
     throw usageError(`'${wrong}' is not an origin.`, 'Write for example https://example.com.')
   checkFaults(faults, address)
+  if (reply === 'echo') return
+  if (faults.length > 0) throw usageError(`Faults act on an echo, not on ${reply}.`)
+  if (directions) throw usageError(`Directions are served beside an echo, not beside ${reply}.`)
 }
 
 /** As a browser writes it (RFC 6454 section 6.2). */

@@ -5,6 +5,7 @@ import { benchDefaults, durationOf, withRateOfStages } from '../bench.ts'
 import { bench, type BenchAnywhere } from '../fleet/bench.ts'
 import { fleetOptions } from '../fleet/options.ts'
 import { usageError } from '../vocabulary/errors.ts'
+import { loadOption } from '../load/direction/loaded.ts'
 import { directionOption } from '../load/direction/options.ts'
 import { benchOptions, searchOptions } from '../load/options.ts'
 import { shareOf } from '../load/counted.ts'
@@ -54,7 +55,7 @@ const outputOptions = {
 type Output = ResolvedOf<typeof outputOptions>
 
 const { calling, ...own } = benchOptions
-const directionTable = { direction: directionOption }
+const directionTable = { direction: directionOption, load: loadOption }
 export const benchTables: Tables = [
   [undefined, own],
   [undefined, directionTable],
@@ -71,9 +72,15 @@ export function completeBench(bare: Command): void {
   command.action(async (address, flags) => {
     const { json = false, ndjson = false, files = [] } = fromFlags(outputOptions, flags)
     if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')
-    const { direction = 'echo' } = fromFlags(directionTable, flags)
+    const { direction = 'echo', load: filling } = fromFlags(directionTable, flags)
+    const rows = { ...benchOptions, ...searchOptions, ...roundsFlags, ...fleetOptions }
+    if (filling !== undefined) {
+      if (direction !== 'echo') throw usageError('--load and --direction exclude each other.')
+      const { measureUnderLoad } = await import('./loaded.ts')
+      const paths = files.map(({ path }) => path)
+      return measureUnderLoad(address, flags, { rows, json: json || ndjson, paths })
+    }
     if (direction !== 'echo') {
-      const rows = { ...benchOptions, ...searchOptions, ...roundsFlags, ...fleetOptions }
       const { sendDirection } = await import('./direction.ts')
       const paths = files.map(({ path }) => path)
       return sendDirection(address, flags, { command: 'bench', rows, json: json || ndjson, paths })

@@ -6,7 +6,7 @@ import { askedFor } from '../options/where.ts'
 import { directionText, formatBits } from '../report/direction/text.ts'
 import type { Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
-import { formatDuration } from '../vocabulary/units.ts'
+import { formatCount, formatDuration } from '../vocabulary/units.ts'
 import { exitCodes } from './exit.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, showLive } from './output.ts'
 import { checkOutputs, saveAll } from './saving.ts'
@@ -20,11 +20,16 @@ interface Wanted {
   paths: readonly string[]
 }
 
-/** @throws UserError for an option that only an echo has */
-function checkUsed(rows: Table, flags: Readonly<Record<string, unknown>>) {
-  const known = new Set(optionsIn(directionOptions).map(([, { flag }]) => flag))
+/** @throws UserError for an option that is typed and would do nothing */
+export function checkUsed(
+  rows: Table,
+  used: Table,
+  flags: Readonly<Record<string, unknown>>,
+  by: string,
+): void {
+  const known = new Set(optionsIn(used).map(([, { flag }]) => flag))
   const vain = askedFor(rows, fromFlags(rows, flags)).find(({ flag }) => !known.has(flag))
-  if (vain) throw usageError(`--${vain.flag} is for echoes, not for --direction.`, 'Leave it out.')
+  if (vain) throw usageError(`--${vain.flag} is not for --${by}.`, 'Leave it out.')
 }
 
 export async function sendDirection(
@@ -32,7 +37,7 @@ export async function sendDirection(
   flags: Readonly<Record<string, unknown>>,
   { command, rows, json, paths }: Wanted,
 ): Promise<void> {
-  checkUsed(rows, flags)
+  checkUsed(rows, directionOptions, flags, 'direction')
   const other = paths.find(path => !path.endsWith('.json'))
   if (other !== undefined)
     throw usageError(`A direction cannot be written into ${other}.`, 'Its name ends in .json.')
@@ -73,6 +78,7 @@ function liveLine(run: DirectionRun): () => string {
       formatDuration(performance.now() - beganMs),
       `up ${rate(at => at.bytesConfirmed)} (sent ${rate(at => at.bytesOut)})`,
       `down ${rate(at => at.bytesIn)}`,
+      ...(now.segmentsAgain > 0 ? [`${formatCount(now.segmentsAgain)} segments sent again`] : []),
     ]
     before = now
     return parts.join('  ')

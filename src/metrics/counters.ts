@@ -108,6 +108,7 @@ export const counters = {
   warmupReceived: load('Messages of the warm-up that came back.'),
   warmupBytesOut: load('Bytes sent of the warm-up.'),
   warmupBytesIn: load('Bytes of the warm-up that came back.'),
+  segmentsAgain: load('Segments that the system sent again (tcp, one direction).'),
   bytesConfirmed: load('Bytes sent in one direction that the other end has received.'),
   reconnects: load('Reconnects after the server closed between messages.'),
   sentAgain: load('Messages sent again because the server closed before it answered.'),

@@ -22,6 +22,8 @@ const proxyVersion: Kind<1 | 2> = {
 export interface HttpCalling {
   /** All of it is the body of one request, which streams; otherwise each write is a request. */
   oneRequest?: boolean | undefined
+  /** The request says that its body is a session in band. */
+  isSession?: boolean | undefined
   /** Answers of any status are passed on; otherwise one beyond 200 to 299 breaks the connection. */
   anyStatus?: boolean | undefined
   /** How long a server with an unanswered request may be silent; undefined: for ever. */

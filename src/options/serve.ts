@@ -176,7 +176,22 @@ export const commonOptions = {
     where: {
       engines: ['node'],
       act: 'serve directions',
-      transports: ['tcp', 'unix', 'tls', 'udp'],
+      transports: transportNames,
+    },
+  }),
+  /** What is answered in place of an echo, for old clients: nothing, or characters without end. */
+  reply: option(choice(['echo', 'discard', 'chargen'], 'reply'), {
+    default: 'echo',
+    flag: 'reply',
+    help: 'echo; or for old clients discard (RFC 863), chargen (RFC 864)',
+    where: {
+      engines: ['node'],
+      act: 'do anything but echo',
+      transports: ['tcp', 'unix', 'tls'],
+      reason: name =>
+        name === 'udp'
+          ? 'Only an echo is served on udp: anything longer could be turned against others.'
+          : `Only an echo is served on ${name}.`,
     },
   }),
   /** Of a session over datagrams, which the server sends down; undefined: the default. */

@@ -34,6 +34,8 @@ interface OverConnections {
   /** The protocol spoken with a client. */
   protocol: () => Promise<CreateProtocol>
   dial: Dial
+  /** For a session in band, if that is another way. */
+  flowDial?: Dial
   /** Loads what dialling needs, so that no connection that is timed has to wait for it. */
   preload?: () => Promise<unknown>
   refuses?: NodeTransport['refuses']
@@ -43,6 +45,7 @@ interface OverConnections {
 const overConnections = ({
   protocol,
   dial,
+  flowDial,
   preload,
   refuses = () => undefined,
 }: OverConnections): NodeTransport => ({
@@ -57,7 +60,8 @@ const overConnections = ({
     await preload?.()
     return openLoad(task, meter, dial)
   },
-  flow: async (task, meter) => (await import('./direction/load.ts')).openFlows(task, meter, dial),
+  flow: async (task, meter) =>
+    (await import('./direction/load.ts')).openFlows(task, meter, flowDial ?? dial),
   refuses,
 })
 
@@ -85,6 +89,12 @@ const requests = overConnections({
   async dial(target, timeoutMs, signal) {
     const { openHttp } = await import('./http/dial.ts')
     return openHttp(target, () => dialBytes(target, timeoutMs, signal))
+  },
+  async flowDial(target, timeoutMs, signal) {
+    const { openHttp } = await import('./http/dial.ts')
+    const http = { ...target.calling.http, oneRequest: true, isSession: true }
+    const calling = { ...target.calling, http }
+    return openHttp({ ...target, calling }, () => dialBytes(target, timeoutMs, signal))
   },
   preload: () => import('./http/dial.ts'),
   refuses: refusesHttpLoad,

@@ -25,6 +25,14 @@ export interface FlowPlan {
   calling: Calling
 }
 
+/** What the system says of the connection of a sender (TCP_INFO), at an instant of the run. */
+export interface TcpSample {
+  atMs: number
+  retransmits: number
+  rttUs: number
+  windowBytes: number
+}
+
 /** How much a receiver had at an instant: milliseconds on its own clock, bytes. */
 export type Mark = readonly [atMs: number, bytes: number]
 
@@ -34,6 +42,8 @@ export interface FoundDirection {
   /** The last of the receiver; undefined: it said nothing. */
   report: Report | undefined
   marks: Mark[]
+  /** Each second, where the system tells it. */
+  tcp?: TcpSample[]
   /** Of datagrams: how many were sent without those of the warm-up. */
   measured?: number
   /** Of datagrams: the 99th percentile of how late they were sent, by the sender's own fault. */

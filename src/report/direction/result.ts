@@ -13,6 +13,7 @@ import { formatSize, plural } from '../../vocabulary/units.ts'
 import type { Counted, DatagramsSeen, WrongPlace } from '../../wire/direction/trace.ts'
 import type { Distribution } from '../result.ts'
 import { distribution } from '../summarize.ts'
+import { tcpOf, type DirectionTcp } from './tcp.ts'
 import { bytesAt, rateOf, secondsOf, type Window } from './marks.ts'
 
 export const directionFormat = 'yodel-direction-1'
@@ -47,6 +48,8 @@ export interface DirectionFigures {
   underWayBytes: number
   /** Between arrivals. */
   gapUs: Distribution
+  /** What the system of the sender says (TCP_INFO), over all flows; absent where it does not. */
+  tcp?: DirectionTcp
   datagrams?: DirectionDatagrams
 }
 
@@ -140,8 +143,10 @@ function figuresOf(flows: readonly FoundFlow[], side: Side, window: Window): Dir
     sum(({ report }) => report?.bytes ?? 0),
   ]
   const datagrams = datagramsOf(found)
+  const tcp = tcpOf(found.map(({ tcp = [] }) => tcp))
   return {
     ...(datagrams && { datagrams }),
+    ...(tcp && { tcp }),
     sentBytes,
     receivedBytes,
     bytesPerSecond: isKnown ? rates.reduce((total: number, rate) => total + rate, 0) : null,

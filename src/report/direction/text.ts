@@ -2,8 +2,9 @@
 import { failureNames } from '../../metrics/meter.ts'
 import { formatCount, formatDuration, formatSize, plural } from '../../vocabulary/units.ts'
 import { micros } from '../ladder.ts'
-import { entry, flow, labelled, listing, shown, usable } from '../lines.ts'
+import { entry, flow, labelled, listing, shown, table, usable } from '../lines.ts'
 import type { Canvas } from '../bars.ts'
+import type { DirectionTcp } from './tcp.ts'
 import type { DirectionDatagrams, DirectionFigures, DirectionResult } from './result.ts'
 
 export function directionText(result: DirectionResult, options: Canvas): string {
@@ -60,10 +61,32 @@ function side(name: string, figures: DirectionFigures, canvas: Canvas): string[]
   )
   return [
     ...listing(name, parts, canvas),
+    ...(figures.tcp ? tcpLines(figures.tcp, canvas) : []),
     ...(figures.datagrams ? datagramLines(figures.datagrams, canvas) : []),
     ...(times.length > 0
       ? listing('', [`between arrivals ${times[0]}`, ...times.slice(1)], canvas)
       : []),
+  ]
+}
+
+/** Second by second, as far as there is room for it: the last ones. */
+const secondsShown = 10
+
+function tcpLines({ retransmits, seconds }: DirectionTcp, canvas: Canvas): string[] {
+  const last = seconds.slice(-secondsShown)
+  const total = `${plural(retransmits, 'segment')} sent again`
+  const columns = [
+    { title: 'sent again', cells: last.map(each => formatCount(each.retransmits)) },
+    { title: 'rtt', cells: last.map(each => micros(each.rttUs)) },
+    { title: 'window', cells: last.map(each => formatSize(each.windowBytes)) },
+  ]
+  return [
+    ...listing('', [total], canvas),
+    ...table(
+      last.map(({ second }) => `second ${second + 1}`),
+      columns.map((column, rank) => ({ ...column, rank })),
+      canvas,
+    ),
   ]
 }
 

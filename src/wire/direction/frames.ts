@@ -21,9 +21,11 @@ export const frameKinds = {
   start: 0xb6,
   /** From the server: the trace that was asked for. */
   trace: 0xb7,
+  /** From the server, each second: what its system says of the connection (TCP_INFO). */
+  sending: 0xb8,
 } as const
 type Kind = (typeof frameKinds)[keyof typeof frameKinds]
-const isKind = (byte: number): byte is Kind => byte >= 0xb1 && byte <= 0xb7
+const isKind = (byte: number): byte is Kind => byte >= 0xb1 && byte <= 0xb8
 
 export const frameHeadBytes = 8
 /** A body that is not payload is kept until it is whole. */
@@ -43,6 +45,7 @@ export interface Bodies {
   [frameKinds.refused]: Refused
   [frameKinds.report]: Report
   [frameKinds.end]: { sentBytes: number }
+  [frameKinds.sending]: { retransmits: number; rttUs: number; windowBytes: number }
   [frameKinds.start]: object
   [frameKinds.trace]: { trace: Trace | null }
 }
@@ -54,6 +57,8 @@ const makeSense: { [K in keyof Bodies]: (body: Partial<Bodies[K]>) => boolean } 
   [frameKinds.report]: isReport,
   [frameKinds.end]: ({ sentBytes }) => Number.isFinite(sentBytes),
   [frameKinds.start]: () => true,
+  [frameKinds.sending]: ({ retransmits, rttUs, windowBytes }) =>
+    [retransmits, rttUs, windowBytes].every(Number.isFinite),
   [frameKinds.trace]: ({ trace }) => typeof trace === 'object',
 }
 

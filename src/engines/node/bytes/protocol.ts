@@ -4,6 +4,10 @@ import type { EchoHandler } from '../core/protocol.ts'
 import { createEcho } from './echo.ts'
 
 export const createBytes: CreateProtocol = async (task, meter) => {
+  if (task.reply !== 'echo') {
+    const { createCharacters, createDiscard } = await import('./old-services.ts')
+    return { echo: (task.reply === 'discard' ? createDiscard : createCharacters)(meter) }
+  }
   const plain = createEcho(meter)
   let faults = task.faults ?? []
   const serving = async (echo: EchoHandler): Promise<EchoHandler> => {

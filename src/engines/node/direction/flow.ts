@@ -1,5 +1,6 @@
 /** One flow of the client: a connection with a session, from its hello to its end. */
 import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FoundDirection, FoundFlow } from '../../../load/direction/plan.ts'
 import { Receiver } from '../../../load/direction/receiver.ts'
@@ -21,12 +22,21 @@ import { readAnswer, writeHello } from '../../../wire/direction/hello.ts'
 import type { Report } from '../../../wire/direction/trace.ts'
 import { explain, failureName, reasonWhy } from '../../failures.ts'
 import { countGarbage } from '../../garbage.ts'
+import { tcpInfo, type TcpInfo } from '../../os/tcp-info.ts'
+import { descriptorOf } from '../core/listener.ts'
 import { afterTimeout } from '../core/patience.ts'
 import { Pump } from './pump.ts'
 import { isReadable } from './reported.ts'
 
 /** How often it is noted how much has come, as the server does. */
 const markMs = 100
+/** How often the system is asked about the connection; for a day at most. */
+const sampleMs = 1_000
+const samplesMax = 86_400
+
+/** The socket below TLS; other transports tell nothing. */
+const rawOf = (stream: Duplex): Socket =>
+  ((stream as unknown as { _parent?: Socket })._parent ?? stream) as Socket
 
 export class ClientFlow implements FrameListener {
   /** Resolves when the connection is closed. */
@@ -44,6 +54,8 @@ export class ClientFlow implements FrameListener {
   #opening: { accept: () => void; fail: (error: Error) => void } | undefined
   #inFrames = false
   #marking: NodeJS.Timeout | undefined
+  #sampling: NodeJS.Timeout | undefined
+  #beganMs = 0
   #over = false
   #unfinished = false
   #failure: FailureName | undefined
@@ -101,7 +113,23 @@ export class ClientFlow implements FrameListener {
       this.#stream.write(writeFrame(frameKinds.start, {}))
       this.#marking = setInterval(() => this.#mark(), markMs)
     }
+    this.#beganMs = performance.now()
+    if (this.#pump) this.#sampling = setInterval(() => this.#sample(), sampleMs)
     this.#pump?.begin()
+  }
+
+  /** What the own system knows of what is sent up; the server tells the same of down. */
+  #sample() {
+    const info = tcpInfo(descriptorOf(rawOf(this.#stream)))
+    if (info) this.#note(this.#up, info)
+  }
+
+  #note(side: FoundDirection, info: TcpInfo) {
+    const atMs = Math.round(performance.now() - this.#beganMs)
+    side.tcp ??= []
+    const before = side.tcp.at(-1)?.retransmits ?? 0
+    this.#count('segmentsAgain', Math.max(0, info.retransmits - before))
+    if (side.tcp.length < samplesMax) side.tcp.push({ atMs, ...info })
   }
 
   /** Nothing more is sent; the server reports, and ends. */
@@ -174,6 +202,7 @@ export class ClientFlow implements FrameListener {
     if (kind === frameKinds.accepted) this.#opening?.accept()
     else if (kind === frameKinds.refused) this.#onRefused((body as { reason: string }).reason)
     else if (kind === frameKinds.report) this.#onReport(body as Report)
+    else if (kind === frameKinds.sending) this.#note(this.#down, body as TcpInfo)
     else if (kind === frameKinds.end) this.#onOver((body as { sentBytes: number }).sentBytes)
   }
 
@@ -224,6 +253,7 @@ export class ClientFlow implements FrameListener {
     this.#over = true
     this.#pump?.end()
     clearInterval(this.#marking)
+    clearInterval(this.#sampling)
     if (this.#receiver) {
       this.#mark()
       this.#down.report = this.#receiver.lastReport

@@ -6,7 +6,7 @@ import { readHello, version, type Beginning, type Hello } from '../../../wire/di
 import { afterTimeout } from '../core/patience.ts'
 import type { Accepted, EchoHandler } from '../core/protocol.ts'
 import { failureName } from '../../failures.ts'
-import { answerTrace, ServedSession } from './serve.ts'
+import { beginSession } from './serve.ts'
 import { traceEcho } from './traced.ts'
 
 /** What has a connection now: it is told when the server leaves. */
@@ -124,19 +124,15 @@ class Gate implements Owner {
 
   #begin(hello: Hello, rest: Buffer) {
     const { meter } = this.#options
-    const connection = { socket: this.#socket, accepted: this.#accepted, meter }
-    this.#count('sessions', 1)
+    const accepted = this.#accepted
+    const raw = accepted?.raw ?? this.#socket
+    const connection = { socket: this.#socket, raw, forwarded: accepted?.forwarded, meter }
     if (hello.mode === 'echo') {
+      this.#count('sessions', 1)
       traceEcho(hello, connection)
       return this.#leaveToEcho(rest)
     }
-    if (hello.mode === 'trace') {
-      this.#own({ finish: () => this.#socket.end() })
-      return void answerTrace(hello, connection)
-    }
-    const session = new ServedSession(hello, connection)
-    this.#own(session)
-    session.begin(rest)
+    this.#own({ finish: beginSession(hello, connection, rest) })
   }
 
   #refuse(found: Exclude<Beginning, { kind: 'hello' }>) {

@@ -1,5 +1,5 @@
 /** The server's side of a session: verifies what comes, sends until it is told to stop, reports. */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { Receiver } from '../../../load/direction/receiver.ts'
 import { Sender } from '../../../load/direction/sender.ts'
 import { createPayload, type Payload } from '../../../load/payload.ts'
@@ -13,6 +13,8 @@ import {
 } from '../../../wire/direction/frames.ts'
 import { sizeMaxBytes, type Hello } from '../../../wire/direction/hello.ts'
 import { countGarbage } from '../../garbage.ts'
+import { tcpInfo } from '../../os/tcp-info.ts'
+import { descriptorOf } from '../core/listener.ts'
 import { failureName } from '../../failures.ts'
 import { sessions } from './registry.ts'
 import { acceptance, traceOf, type Connection } from './traced.ts'
@@ -20,6 +22,8 @@ import { Pump } from './pump.ts'
 
 /** How often it tells what it has received, while something comes. */
 const reportMs = 100
+/** How often it tells what its system knows of the connection. */
+const tellMs = 1_000
 
 /** One table for each seed; clients that measure together have the same. */
 let latest: { seed: number; payload: Payload } | undefined
@@ -29,7 +33,7 @@ export function payloadOf(seed: number): Payload {
 }
 
 /** Answers with the trace of another session, and ends. */
-export async function answerTrace(hello: Hello, connection: Connection): Promise<void> {
+async function answerTrace(hello: Hello, connection: Connection): Promise<void> {
   const { socket } = connection
   socket.on('error', () => {}).on('data', () => {})
   socket.write(acceptance(connection))
@@ -37,8 +41,20 @@ export async function answerTrace(hello: Hello, connection: Connection): Promise
   if (!socket.writableEnded) socket.end(writeFrame(frameKinds.trace, { trace }))
 }
 
-export class ServedSession implements FrameListener {
-  readonly #socket: Socket
+/** Any session but an echo. @returns what is to be called when the server leaves */
+export function beginSession(hello: Hello, connection: Connection, rest: Buffer): () => void {
+  connection.meter.counters[counter.sessions]!++
+  if (hello.mode === 'trace') {
+    void answerTrace(hello, connection)
+    return () => connection.socket.end()
+  }
+  const session = new ServedSession(hello, connection)
+  session.begin(rest)
+  return () => session.finish()
+}
+
+class ServedSession implements FrameListener {
+  readonly #socket: Duplex
   readonly #counters: Float64Array
   readonly #connection: Connection
   readonly #hello: Hello
@@ -47,6 +63,7 @@ export class ServedSession implements FrameListener {
   readonly #reader: FrameReader
   #reported = 0
   #reporting: NodeJS.Timeout | undefined
+  #telling: NodeJS.Timeout | undefined
   #ended = false
 
   constructor(hello: Hello, connection: Connection) {
@@ -95,9 +112,21 @@ export class ServedSession implements FrameListener {
   }
 
   onFrame(kind: keyof Bodies): void {
-    if (kind === frameKinds.start) this.#pump?.begin()
+    if (kind === frameKinds.start) this.#start()
     // The client has sent everything.
     if (kind === frameKinds.end) this.#finish()
+  }
+
+  #start() {
+    if (!this.#pump || this.#telling) return
+    this.#telling = setInterval(() => this.#tell(), tellMs)
+    this.#pump.begin()
+  }
+
+  /** How the system fares with what is sent. */
+  #tell() {
+    const info = tcpInfo(descriptorOf(this.#connection.raw))
+    if (info && !this.#socket.writableEnded) this.#write(writeFrame(frameKinds.sending, info))
   }
 
   /** FIN without an end: what came is reported all the same, if the client still reads. */
@@ -122,7 +151,7 @@ export class ServedSession implements FrameListener {
     if (this.#receiver) this.#write(writeFrame(frameKinds.report, this.#receiver.lastReport))
     this.#write(writeFrame(frameKinds.end, { sentBytes: this.#pump?.sentBytes ?? 0 }))
     this.#socket.end()
-    clearInterval(this.#reporting)
+    this.#stopTimers()
   }
 
   #write(frame: Buffer) {
@@ -131,8 +160,13 @@ export class ServedSession implements FrameListener {
   }
 
   #release() {
-    clearInterval(this.#reporting)
+    this.#stopTimers()
     this.#pump?.end()
+  }
+
+  #stopTimers() {
+    clearInterval(this.#reporting)
+    clearInterval(this.#telling)
   }
 
   /** The server leaves. */

@@ -1,5 +1,6 @@
 /** Keeps the trace of a connection whose bytes are echoed, or of a session. */
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { Meter } from '../../../metrics/meter.ts'
 import { frameKinds, writeFrame } from '../../../wire/direction/frames.ts'
@@ -11,8 +12,11 @@ import { sessions } from './registry.ts'
 
 /** A connection that has begun a session. */
 export interface Connection {
-  socket: Socket
-  accepted: Accepted | undefined
+  /** What the session runs on. */
+  socket: Duplex
+  /** The socket that was accepted, below all of it. */
+  raw: Socket
+  forwarded: Accepted['forwarded']
   meter: Meter
 }
 
@@ -20,17 +24,16 @@ const place = (host: string | undefined, port: number | undefined) =>
   host === undefined ? undefined : host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 
 /** The client's address as it is seen here. */
-export const peerOf = ({ socket, accepted }: Connection): string | undefined => {
-  const { remoteAddress, remotePort } = accepted?.raw ?? socket
-  return place(remoteAddress, remotePort)
-}
+export const peerOf = ({ raw }: Connection): string | undefined =>
+  place(raw.remoteAddress, raw.remotePort)
 
-function tlsOf(socket: Socket): Trace['tls'] {
+function tlsOf(socket: Duplex): Trace['tls'] {
   if (!('encrypted' in socket)) return undefined
-  const { servername, alpnProtocol } = socket as TLSSocket & { servername?: string | false }
+  const secured = socket as TLSSocket & { servername?: string | false }
+  const { servername, alpnProtocol } = secured
   return {
-    protocol: (socket as TLSSocket).getProtocol() ?? '',
-    cipher: (socket as TLSSocket).getCipher()?.name ?? '',
+    protocol: secured.getProtocol() ?? '',
+    cipher: secured.getCipher()?.name ?? '',
     ...(typeof servername === 'string' && { servername }),
     ...(typeof alpnProtocol === 'string' && { alpn: alpnProtocol }),
   }
@@ -41,22 +44,21 @@ function tlsOf(socket: Socket): Trace['tls'] {
  * to it stay empty: its reports say that.
  */
 export function traceOf({ mode, id }: Hello, connection: Connection): Tracer {
-  const { socket, accepted } = connection
+  const { socket, raw, forwarded } = connection
   const tracer = new Tracer(performance.now())
-  const { remoteAddress: _, localAddress, localPort } = accepted?.raw ?? socket
-  const forwarded = accepted?.forwarded
   const about = {
     mode,
     acceptedAt: Date.now(),
     from: peerOf(connection),
-    to: place(localAddress, localPort),
+    to: place(raw.localAddress, raw.localPort),
     forwardedFrom: forwarded && place(forwarded.source, forwarded.sourcePort),
     tls: tlsOf(socket),
   }
-  const writtenBefore = socket.bytesWritten
+  const written = () => ('bytesWritten' in socket ? (socket as Socket).bytesWritten : 0)
+  const writtenBefore = written()
   let isOpen = true
   const trace = (): Trace => {
-    const bytesOut = socket.bytesWritten - socket.writableLength - writtenBefore
+    const bytesOut = written() - socket.writableLength - writtenBefore
     return { ...about, ...tracer.found, bytesOut: Math.max(0, bytesOut), isOpen }
   }
   const ended = sessions().open(id, trace)

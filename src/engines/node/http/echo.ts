@@ -19,7 +19,13 @@ export async function createHttpEcho(
 ): Promise<Protocol> {
   const connections = new WeakMap<object, HttpConnection>()
   const faulty = task.faults && (await import('./faulty.ts')).createFaultyBody(task, meter)
-  const answer = createAnswer(task, meter, faulty?.echo ?? createEchoBody(meter))
+  let faults = task.faults ?? []
+  let body = faulty?.echo ?? createEchoBody(meter)
+  if (task.directions) {
+    const { withRequestSessions } = await import('./session.ts')
+    body = withRequestSessions(body, meter, () => faults.length > 0)
+  }
+  const answer = createAnswer(task, meter, body)
   let arriving!: HttpConnection
   const connectionOf = (socket: unknown) => connections.get(socket as object)
   const http1 = createParser(task, connectionOf, (request, response, connection) => {
@@ -68,7 +74,12 @@ export async function createHttpEcho(
       },
       finish: socket => connections.get(socket)?.leave(),
     },
-    ...(faulty && { setFaults: faults => faulty.setFaults(faults) }),
+    ...(faulty && {
+      setFaults(others) {
+        faults = others
+        faulty.setFaults(others)
+      },
+    }),
   }
 }
 

@@ -2,6 +2,7 @@
 import { hostInUrl, type HostAddress } from '../../../vocabulary/address.ts'
 import { transports } from '../../../vocabulary/transport.ts'
 import type { Calling } from '../../../options/calling.ts'
+import { sessionHeader } from './session-stream.ts'
 import { headersOf, withUsual, type Header } from '../../../wire/http/headers.ts'
 
 export interface Place {
@@ -26,10 +27,13 @@ export function placeOf(address: HostAddress, calling: Calling): Place {
   return {
     authority: added.find(isHost)?.[1] ?? authorityOf(address),
     resource: address.resource ?? '/',
-    headers: withUsual(
-      usual,
-      added.filter(header => !isHost(header)),
-    ),
+    headers: [
+      ...withUsual(
+        usual,
+        added.filter(header => !isHost(header)),
+      ),
+      ...(calling.http?.isSession ? [[sessionHeader, '1'] as const] : []),
+    ],
   }
 }
 

@@ -16,7 +16,13 @@ const unsentMaxBytes = 128 * 1024
 export async function createMessages(task: ServeTask, meter: Meter): Promise<Protocol> {
   const upgrade = createUpgrade(task, meter)
   const handshakes = [upgrade.handshake]
-  if (!task.faults) return { handshakes, echo: createEcho(upgrade, meter) }
+  let faults = task.faults ?? []
+  const serving = async (echo: EchoHandler) => {
+    if (!task.directions) return echo
+    const { withMessageSessions } = await import('./session.ts')
+    return withMessageSessions(echo, upgrade, meter, () => faults.length > 0)
+  }
+  if (!task.faults) return { handshakes, echo: await serving(createEcho(upgrade, meter)) }
   const { createFaultyEcho } = await import('../core/faulty-echo.ts')
   const { MessagePeer } = await import('./peer.ts')
   const echo = createFaultyEcho(task, meter, socket => {
@@ -24,7 +30,14 @@ export async function createMessages(task: ServeTask, meter: Meter): Promise<Pro
     countFailures(ws, socket, meter)
     return new MessagePeer(ws, socket)
   })
-  return { handshakes, echo: resumed(echo, upgrade), setFaults: faults => echo.setFaults(faults) }
+  return {
+    handshakes,
+    echo: await serving(resumed(echo, upgrade)),
+    setFaults(others) {
+      faults = others
+      echo.setFaults(others)
+    },
+  }
 }
 
 /**

@@ -23,11 +23,12 @@ export class MessageStream extends Duplex {
   #unanswered: Buffer | undefined
   #error: Error | undefined
 
-  constructor(ws: WebSocket, socket: Socket) {
+  /** @param masked as a client must, and a server must not */
+  constructor(ws: WebSocket, socket: Socket, masked = true) {
     super({ readableObjectMode: true, decodeStrings: false })
     this.#ws = ws
     this.#socket = socket
-    this.#writer = new FrameWriter(socket, true)
+    this.#writer = new FrameWriter(socket, masked)
     ws.on('message', (data, isBinary) => {
       const message = bytesOf(data)
       if (!this.push(isBinary ? message : message.toString())) ws.pause()

@@ -1,0 +1,41 @@
+/** A request and its answer as one stream: what a session in band runs on over HTTP. */
+import { Duplex } from 'node:stream'
+import type { Request, Response } from './exchange.ts'
+
+/** The header by which a client asks for it, since a body alone is always echoed. */
+export const sessionHeader = 'yodel-session'
+
+export class ExchangeStream extends Duplex {
+  readonly #request: Request
+  readonly #response: Response
+
+  constructor(request: Request, response: Response) {
+    super({ allowHalfOpen: true })
+    this.#request = request
+    this.#response = response
+    request.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) request.pause()
+    })
+    request.on('end', () => this.push(null))
+    response.on('close', () => this.destroy())
+    response.flushHeaders()
+  }
+
+  override _read(): void {
+    this.#request.resume()
+  }
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
+    if (this.#response.write(chunk)) done()
+    else this.#response.once('drain', () => done())
+  }
+
+  override _final(done: () => void): void {
+    this.#response.end(done)
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (!this.#response.writableEnded) this.#response.destroy()
+    done(error)
+  }
+}

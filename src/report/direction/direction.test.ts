@@ -1,0 +1,84 @@
+/** Rates, grades and sums out of what receivers and systems said. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { gradeOf, trimmedMean } from './loaded.ts'
+import { bytesAt, rateOf, secondsOf } from './marks.ts'
+import { tcpOf } from './tcp.ts'
+import { formatBits } from './text.ts'
+
+/** 1,000 bytes a second, slower at first: a mark every 100 ms, from 2 s of the receiver's clock. */
+const marks = Array.from({ length: 51 }, (_, n) => {
+  const atMs = n * 100
+  return [2_000 + atMs, atMs < 1_000 ? atMs / 10 : atMs - 900] as const
+})
+const report = { bytes: marks.at(-1)![1], atMs: marks.at(-1)![0], wrongBytes: 0 }
+
+test('a rate is that of the window, by the clock of the receiver', () => {
+  assert.equal(rateOf(report, marks, { fromMs: 1_000, lengthMs: 3_000 }), 1_000)
+  assert.equal(rateOf(report, marks, { fromMs: 1_000, lengthMs: Infinity }), 1_000)
+  assert.equal(rateOf(report, marks, { fromMs: 0, lengthMs: 1_000 }), 100)
+  assert.equal(rateOf(undefined, [], { fromMs: 0, lengthMs: 1_000 }), undefined)
+  // Over before the warm-up was: all of it counts.
+  assert.equal(rateOf(report, marks, { fromMs: 60_000, lengthMs: 1_000 }), 820)
+})
+
+test('between two marks it is in proportion; whole seconds are those that were seen', () => {
+  assert.equal(bytesAt(report, marks, 1_550), 650)
+  assert.equal(bytesAt(report, marks, 99_000), report.bytes)
+  assert.equal(secondsOf(report, marks, { fromMs: 1_000, lengthMs: Infinity }), 4)
+  assert.equal(secondsOf(report, marks, { fromMs: 1_000, lengthMs: 2_000 }), 2)
+  assert.equal(secondsOf(undefined, [], { fromMs: 0, lengthMs: 5_000 }), 0)
+})
+
+test('what was sent again is told for each second, over all flows', () => {
+  const sample = (atMs: number, retransmits: number, rttUs: number) =>
+    ({ atMs, retransmits, rttUs, windowBytes: 10 }) as const
+  const one = [sample(1_000, 3, 100), sample(2_000, 3, 300), sample(3_000, 10, 100)]
+  const other = [sample(1_000, 1, 300), sample(2_000, 2, 100)]
+  const { retransmits, seconds } = tcpOf([one, [], other])!
+  assert.equal(retransmits, 12)
+  assert.deepEqual(
+    seconds.map(({ retransmits, rttUs }) => [retransmits, rttUs]),
+    [
+      [4, 200],
+      [1, 200],
+      [7, 100],
+    ],
+  )
+  assert.equal(tcpOf([[], []]), undefined)
+})
+
+test('the slowest twentieth is left out of the mean', () => {
+  const buckets = [
+    [100, 10],
+    [200, 9],
+    [1e6, 1],
+  ] as const
+  assert.equal(trimmedMean(buckets), (1_000 + 1_800) / 19)
+  assert.equal(trimmedMean([]), undefined)
+})
+
+test('a grade says what is added', () => {
+  const words = [undefined, -10, 4_999, 5_000, 59e3, 61e3, 399e3, 4e6].map(gradeOf)
+  assert.deepEqual(words, [
+    null,
+    'none',
+    'none',
+    'slight',
+    'noticeable',
+    'bad',
+    'severe',
+    'unusable',
+  ])
+})
+
+test('rates are those of network people: bits, and powers of ten', () => {
+  assert.deepEqual([0, 1, 125, 124_999, 1_250_000, 9.876e9].map(formatBits), [
+    '0 bit/s',
+    '8 bit/s',
+    '1 kbit/s',
+    '1 Mbit/s',
+    '10 Mbit/s',
+    '79 Gbit/s',
+  ])
+})

@@ -1,0 +1,70 @@
+/** Latency under load, for people. */
+import { formatCount, formatDuration } from '../../vocabulary/units.ts'
+import { barBlock, type Canvas } from '../bars.ts'
+import { micros } from '../ladder.ts'
+import { entry, listing, shown, table, usable } from '../lines.ts'
+import type { Distribution } from '../result.ts'
+import { grades, ranks, type LoadedResult } from './loaded.ts'
+import { formatBits } from './text.ts'
+
+const cell = (us: number | null | undefined) => (us == null ? '-' : micros(us))
+
+export function loadedText(result: LoadedResult, options: Canvas): string {
+  const canvas = usable(options)
+  const { run, idleUs, loadedUs, addedUs, flows } = result
+  const columns = ranks.map((rank, n) => ({
+    title: rank,
+    rank: n,
+    cells: [cell(idleUs[rank]), cell(loadedUs[rank]), cell(addedUs[rank])],
+  }))
+  const blocks = [
+    [
+      shown(`yodel bench ${run.address}`, canvas),
+      `  latency under load ${run.load}, ${formatDuration(run.durationMs)} each`,
+      ...rates(result, canvas),
+    ],
+    table(['idle', 'loaded', 'added'], columns, canvas),
+    barBlock('Median of a round trip', bars(idleUs, loadedUs), canvas),
+    [...conclusion(result, canvas), ...flows.notes.flatMap(note => entry('note', note, canvas))],
+    verdictOf(result, canvas),
+  ]
+  return blocks.map(lines => `${lines.join('\n')}\n`).join('\n')
+}
+
+function rates({ flows }: LoadedResult, canvas: Canvas): string[] {
+  return (['up', 'down'] as const).flatMap(side => {
+    const figures = flows[side]
+    if (!figures) return []
+    const { bytesPerSecond, wrongBytes } = figures
+    const rate = bytesPerSecond === null ? 'rate not known' : formatBits(bytesPerSecond)
+    return listing(side, [rate, wrongBytes === 0 ? 'all verified' : 'WRONG BYTES'], canvas)
+  })
+}
+
+const bars = (idle: Distribution, loaded: Distribution) =>
+  [
+    ['idle', idle.p50],
+    ['loaded', loaded.p50],
+  ].map(([label, us]) => ({
+    label: label as string,
+    value: (us as number | null) ?? undefined,
+    text: cell(us as number | null),
+  }))
+
+function conclusion({ grade, roundTripsPerMinute, addedUs }: LoadedResult, canvas: Canvas) {
+  const found = grades.find(({ word }) => word === grade)
+  const lines = found
+    ? entry('bufferbloat', `${found.word}: ${found.meaning} (${cell(addedUs.p50)})`, canvas)
+    : []
+  const perMinute =
+    roundTripsPerMinute === null ? 'none' : formatCount(Math.round(roundTripsPerMinute))
+  return [...lines, ...entry('per minute', `${perMinute} round trips under load`, canvas)]
+}
+
+const verdictOf = ({ verdict, failedBecause, run }: LoadedResult, canvas: Canvas): string[] =>
+  verdict === 'pass'
+    ? entry('verdict', 'every byte that arrived was right', canvas)
+    : [
+        ...entry('reproduce', run.reproduce, canvas),
+        ...entry('verdict', `FAILED: ${failedBecause.join(' ')}`, canvas),
+      ]

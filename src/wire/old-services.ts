@@ -1,0 +1,16 @@
+/** What RFC 864 has a server say to whoever connects: lines of 72 characters, each one further. */
+
+const first = 0x20
+const printables = 0x7f - first
+const lineBytes = 72
+
+/** Of all lines until they repeat: 95 of them, each with CR LF. */
+export const characters = Buffer.concat(
+  Array.from({ length: printables }, (_, line) =>
+    Buffer.from([
+      ...Array.from({ length: lineBytes }, (_, at) => first + ((line + at) % printables)),
+      0x0d,
+      0x0a,
+    ]),
+  ),
+)

@@ -1,0 +1,120 @@
+/** What is said of each direction, on paths that differ by direction in a known way. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { DirectionResult, LoadedResult, RunResult } from 'yodel'
+import { onlyFull, short } from '../full.ts'
+import { missing } from '../program.ts'
+import { lose, slow } from './defects.ts'
+import type { Host } from './host.ts'
+import { noLab } from './lab.ts'
+import { createPath } from './path.ts'
+
+/** Rates and times need a machine that is not busy. */
+const rare = noLab || onlyFull
+
+async function bench<R>(client: Host, url: string, ...args: string[]): Promise<R> {
+  const program = client.yodel(['bench', url, '--json', ...args])
+  const { stdout, stderr, code, signal } = await program.finished
+  assert.ok(stdout.length > 0, `${code} ${signal}: ${stderr}`)
+  return JSON.parse(stdout.toString()) as R
+}
+
+/** How far a count may be from its expectation in 99 of 100 cases. */
+const bound = (n: number, share: number) => 2.576 * Math.sqrt(n * share * (1 - share))
+
+test('loss is told of the direction in which it was', { skip: noLab }, async () => {
+  const { lab, client, near, far, server } = await createPath()
+  await using _ = lab
+  // Only datagrams with payload are of that size.
+  await lose(near, 'far', 0.02, 'udp length 708')
+  await lose(far, 'near', 0.1, 'udp length 708')
+  const { url } = await server.serve('--directions', '--max-rate', '100k/s', 'udp://0.0.0.0:0')
+  const size = ['--size', '700', '--warmup', '0', '--rate', '2k/s']
+  const lasts = ['--duration', short('5s', '1s')]
+  const { up, down, verdict } = await bench<DirectionResult>(
+    client,
+    url,
+    '--direction',
+    'both',
+    ...size,
+    ...lasts,
+  )
+  assert.equal(verdict, 'pass')
+  const lost = [await near.counted('lost-far'), await far.counted('lost-near')] as const
+  // The packet filters counted the same, one by one.
+  assert.deepEqual([up!.datagrams!.lost, down!.datagrams!.lost], lost)
+  for (const [{ datagrams }, share] of [
+    [up!, 0.02],
+    [down!, 0.1],
+  ] as const) {
+    const { sent, lost } = datagrams!
+    assert.ok(Math.abs(lost - sent * share) <= bound(sent, share) * 2, `${lost} of ${sent}`)
+  }
+  // An echo knows only the sum of both.
+  const echoed = await bench<RunResult>(client, url, ...size, '--count', '1000')
+  const since = (await near.counted('lost-far')) + (await far.counted('lost-near'))
+  assert.equal(echoed.datagrams!.lost, since - lost[0] - lost[1])
+})
+
+/** Of what passes a link, what is payload: 1,448 of 1,514 bytes, with the options of tcp. */
+const payloadShare = 1448 / 1514
+
+/** Bits per second of payload that iperf3 says, in one direction. */
+async function iperf3(client: Host, server: Host, seconds: number, ...args: string[]) {
+  const serving = server.run('iperf3', ['-s', '-1', '--forceflush'])
+  await serving.says(/listening on/)
+  const to = ['-c', server.ip4, '-J', '-t', String(seconds), '-O', '1', ...args]
+  const { stdout } = await client.run('iperf3', to).finished
+  const { end } = JSON.parse(stdout.toString()) as {
+    end: { sum_received: { bits_per_second: number } }
+  }
+  return end.sum_received.bits_per_second
+}
+
+test('each direction has the rate of its link', { skip: rare }, async () => {
+  const { lab, client, near, far, server } = await createPath()
+  await using _ = lab
+  await slow(near, 'far', '8mbit', 100)
+  await slow(far, 'near', '20mbit', 100)
+  const { url } = await server.serve('--directions')
+  for (const [side, rate, ...args] of [
+    ['up', 8e6],
+    ['down', 20e6, '-R'],
+  ] as const) {
+    const lasts = ['--duration', '5s', '--warmup', '1s']
+    const result = await bench<DirectionResult>(client, url, '--direction', side, ...lasts)
+    assert.deepEqual(result.failedBecause, [])
+    const said = result[side]!.bytesPerSecond! * 8
+    const expected = rate * payloadShare
+    assert.ok(Math.abs(said / expected - 1) < 0.03, `${side} ${said} ${expected}`)
+    if (missing('iperf3')) continue
+    const witness = await iperf3(client, server, 5, ...args)
+    assert.ok(Math.abs(said / witness - 1) < 0.05, `${side} ${said}, iperf3 ${witness}`)
+  }
+})
+
+/** Fills the way up. The senders are of the kind that fills whatever buffer there is. */
+async function added(rate: string, bufferMs: number): Promise<LoadedResult> {
+  const { lab, client, near, server } = await createPath()
+  await using _ = lab
+  await slow(near, 'far', rate, bufferMs)
+  const change = 'ip route change $route congctl cubic'
+  await client.sh(`ip route | grep via | while read -r route; do ${change}; done`)
+  const { url } = await server.serve('--directions')
+  // So long it takes until cubic has filled the buffer: the window grows with the time cubed.
+  const lasts = ['--duration', '5s', '--warmup', '12s']
+  const result = await bench<LoadedResult>(client, url, '--load', 'up:4', ...lasts)
+  return result
+}
+
+test('a buffer of 500 ms is seen as one', { skip: rare }, async () => {
+  const { addedUs, grade, flows } = await added('20mbit', 500)
+  assert.equal(flows.verdict, 'pass')
+  assert.ok(Math.abs(addedUs.p50! / 500e3 - 1) < 0.15, `${addedUs.p50}`)
+  assert.equal(grade, 'unusable')
+})
+
+test('a buffer of 5 ms adds less by an order of magnitude', { skip: rare }, async () => {
+  const { addedUs } = await added('20mbit', 5)
+  assert.ok(addedUs.p50! < 50e3, `${addedUs.p50}`)
+})
