@@ -2,9 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
+/** Words for `npm install`. */
+export const quietly = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+
 /** @returns where the program is, below this folder */
 export function fetchNode(version: string, folder: string): string {
-  const quietly = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error']
   output('npm', ['install', '--prefix', folder, ...quietly, `node@${version}`])
   return join(folder, 'node_modules', 'node', 'bin', 'node')
 }

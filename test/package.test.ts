@@ -7,7 +7,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { onlyFull } from './full.ts'
-import { fetchNode, output } from './node-versions.ts'
+import { fetchNode, output, quietly } from './node-versions.ts'
 import { Program, root } from './program.ts'
 
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
@@ -83,9 +83,9 @@ function uses(url: string, dashboard: string, file: (name: string) => string): U
     [
       ['bench', url, '--against', url, '--rounds', '4', ...brief, '--output', file('rounds.json')],
       '',
-      /4 rounds/,
+      /rounds from/,
     ],
-    [['compare', file('rounds.json')], '', /4 rounds/],
+    [['compare', file('rounds.json')], '', /rounds from/],
     [['compare-engines', '--rounds', '1', '--duration', '100ms', '--models', 'node'], '', /event/],
     [['ctl', 'snapshot', '--url', dashboard], '', /tcp:\/\//],
   ]
@@ -99,11 +99,7 @@ for (const version of ['the same', '24'])
     const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env['PATH']}` }
     const tarball = join(folder, pack('--pack-destination', folder).filename)
     const prefix = join(own, 'prefix')
-    output(
-      'npm',
-      ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', tarball],
-      env,
-    )
+    output('npm', ['install', '--global', '--prefix', prefix, ...quietly, tarball], env)
     const installed = join(prefix, 'bin', 'yodel')
     const yodel = (args: string[], input = 'ignore') =>
       new Program('env', [`PATH=${env.PATH}`, installed, ...args], input)
