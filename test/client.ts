@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { connect, type NetConnectOpts, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type NetConnectOpts, type Socket } from 'node:net'
 import * as tls from 'node:tls'
 
 /** Connects with half-open allowed. */
@@ -10,6 +10,15 @@ export async function dial(where: NetConnectOpts): Promise<Socket> {
   const socket = connect({ ...where, allowHalfOpen: true })
   await once(socket, 'connect')
   return socket
+}
+
+/** One at which nothing listens at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
 }
 
 /** Connects in batches that fit into a backlog. */

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { dial, echo } from './client.ts'
-import { missing, Program, root, yodelPath } from './program.ts'
+import { serve, type RunResult } from 'yodel'
+import { dial, echo, freePort } from './client.ts'
+import { onlyFull } from './full.ts'
+import { missing, Program, root, yodel, yodelPath } from './program.ts'
 import { createTypist } from './typist.ts'
 import { flagsUnknownTo } from './usage.ts'
 
@@ -72,10 +72,23 @@ test('the server serves the socket that systemd opened', { skip: missing(activat
   assert.equal(code, 0)
 })
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}
+test('the agent sends its share of a load', { skip: onlyFull }, async () => {
+  await using server = await serve('tcp://127.0.0.1:0')
+  const broker = `mqtt://127.0.0.1:${await freePort()}`
+  const file = join(folder, 'token')
+  writeFileSync(file, 'a token of the test, which is long enough', { mode: 0o600 })
+  const words = wordsOf('yodel-agent.service').map(word =>
+    word
+      .replace('%H', 'unit')
+      .replace('${CREDENTIALS_DIRECTORY}', folder)
+      .replace('$YODEL_ALLOW', server.url),
+  )
+  const environment = [`YODEL_BROKER=${broker}`, process.execPath, yodelPath]
+  await using agent = new Program('env', [...environment, ...words, '--once'], 'ignore')
+  const load = ['--count', '20', '--warmup', '0', '--json']
+  const fleet = ['--agents', '1', '--broker-listen', broker, '--token-file', file]
+  const { stdout, stderr } = await yodel(['bench', server.url, ...load, ...fleet]).finished
+  assert.match(stdout.toString(), /"unit"/, stderr)
+  assert.equal((JSON.parse(stdout.toString()) as RunResult).messages.received, 20)
+  assert.equal((await agent.finished).code, 0)
+})

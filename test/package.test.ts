@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { freePort, until } from './client.ts'
 import { onlyFull } from './full.ts'
 import { fetchNode, output, quietly } from './node-versions.ts'
 import { Program, root } from './program.ts'
@@ -91,6 +92,24 @@ function uses(url: string, dashboard: string, file: (name: string) => string): U
   ]
 }
 
+/** Two agents, and a look at them while they wait. */
+async function useAgents(yodel: (args: string[]) => Program, url: string): Promise<Use[]> {
+  const broker = `mqtt://127.0.0.1:${await freePort()}`
+  const load = ['--connections', '2', '--count', '20', '--warmup', '0']
+  await using lead = yodel(['bench', url, ...load, '--agents', '2', '--broker-listen', broker])
+  await using one = yodel(['agent', broker, '--once', '--name', 'one'])
+  const list = ['agents', '--broker', broker]
+  await until(async () => /one: idle/.test((await yodel(list).finished).stdout.toString()))
+  await using two = yodel(['agent', broker, '--once', '--name', 'two'])
+  const { stdout, stderr } = await lead.finished
+  assert.match(stdout.toString(), /20 verified/, stderr)
+  for (const agent of [one, two]) assert.equal((await agent.finished).code, 0)
+  return [
+    [['agent'], '', /./],
+    [list, '', /./],
+  ]
+}
+
 for (const version of ['the same', '24'])
   test(`npm i -g, and every command: Node ${version}`, { skip: onlyFull }, async () => {
     const own = join(folder, version.replace(' ', '-'))
@@ -119,6 +138,7 @@ for (const version of ['the same', '24'])
       assert.ok(code === 0 || code === 4, `${args.join(' ')}: ${stderr}`)
       assert.match(stdout.toString(), printed, args.join(' '))
     }
+    used.push(...(await useAgents(yodel, url!)))
     const { stdout: help } = await yodel(['--help']).finished
     const listed = [...help.toString().matchAll(/^ {2}([a-z][a-z-]+) \[/gm)].map(
       ([, name]) => name!,
