@@ -76,7 +76,7 @@ const edges = [
   'sent is what the system took',
 ]
 
-const noUring = await loadRefusal('uring')
+const noUring = loadRefusal('uring')
 for (const engine of ['node', 'uring'] satisfies Engine[]) {
   const skip = engine === 'uring' && noUring
   // In the short form each is shown on one engine, in turn.

@@ -1,7 +1,9 @@
 /** A load that waits for an instant sleeps: a thread that spins is interrupted for milliseconds. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bench, serve, type BenchOptions } from 'yodel'
+import { bench, type BenchOptions } from 'yodel'
+import { peer } from './peers/datagrams.ts'
+import { listen } from './peers/server.ts'
 import { loadRefusal } from './refusal.ts'
 
 /** So much of its time it may spin: without an alarm it is almost all of it. */
@@ -12,13 +14,15 @@ const loads: [what: string, transport: string, load: BenchOptions][] = [
   ['datagrams', 'udp', paced],
   ['short connections', 'tcp', { connections: 0, churnPerSecond: 400, durationMs: 400 }],
 ]
-const refusal = process.platform === 'linux' && (await loadRefusal('uring'))
+const refusal = process.platform === 'linux' && loadRefusal('uring')
 const skip =
   process.platform !== 'linux' ? 'only Linux has a timerfd' : /FFI/.exec(refusal || '') && refusal
 for (const [what, transport, load] of loads)
   test(`${what}: it sleeps between them`, { skip: skip || false }, async () => {
-    await using server = await serve(`${transport}://127.0.0.1:0`, { engine: 'node' })
-    const run = bench(server.url, { ...load, warmupMs: 200, engine: 'node' })
+    await using udp = await peer({}, (data, answer) => answer(data))
+    await using tcp = await listen(socket => void socket.pipe(socket))
+    const url = transport === 'udp' ? `udp://127.0.0.1:${udp.port}` : tcp.url
+    const run = bench(url, { ...load, warmupMs: 200, engine: 'node' })
     const { generator, messages } = await run.finished
     assert.equal(messages.received, load.count ?? 0)
     const { cpuShare, onCpuShare, queuedShare } = generator

@@ -4,17 +4,17 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { serve, type RunResult, type Server } from 'yodel'
+import { serve, type RunResult } from 'yodel'
 import { onlyFull, short } from './full.ts'
-import { listen } from './peers/server.ts'
+import { listen, type BadServer } from './peers/server.ts'
 import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
-let server: Server
-before(async () => void (server = await serve('tcp://127.0.0.1:0', { engine: 'node' })))
+let server: BadServer
+before(async () => void (server = await listen(socket => void socket.pipe(socket))))
 after(async () => {
   rmSync(folder, { recursive: true })
-  await server.close('now')
+  await server[Symbol.asyncDispose]()
 })
 
 /** The same however busy the machine is. */

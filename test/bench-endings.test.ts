@@ -134,7 +134,7 @@ function inTheMiddle() {
 function late() {
   for (const engine of ['node', 'uring'] as const)
     test(`what goes out behind the window is not sent in it: ${engine}`, async context => {
-      const why = stops || onlyFull || (await loadRefusal(engine))
+      const why = stops || onlyFull || loadRefusal(engine)
       if (why) return context.skip(why)
       let seenBytes = 0
       await using echoing = await listen(socket => {

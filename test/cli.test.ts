@@ -263,7 +263,7 @@ test('--version -v says what it runs on, and what each engine lacks there', asyn
     assert.match(stdout, new RegExp(`^node +${process.versions.node}$`, 'm'))
     for (const engine of ['node', 'uring', 'blocking'] as const) {
       const [, said] = new RegExp(`^engine ${engine} +(.*)$`, 'm').exec(stdout)!
-      const reason = await refusal(engine)
+      const reason = refusal(engine)
       assert.equal(said, reason === false ? 'works here' : reason)
     }
   }

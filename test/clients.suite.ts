@@ -108,7 +108,7 @@ export function leaves(start: Start, many: number, dial: Dial, edges: Skip = fal
       const beats = setInterval(() => active.write('beat'), 50)
       active.on('error', () => {}).on('data', () => echoedMs.push(performance.now()))
       assert.equal(await ending(idle), 'closed')
-      await until(() => server.snapshot().open < 2)
+      await until(() => server.counts().open < 2)
       const { idleClosed, open } = server.snapshot()
       clearInterval(beats)
       echoedMs.push(performance.now())
@@ -134,11 +134,11 @@ export function leaves(start: Start, many: number, dial: Dial, edges: Skip = fal
     const sockets = await Promise.all(Array.from({ length: many }, () => dial(server.address)))
     // A client that waits for a thread would give the others time to send very much.
     for (const socket of sockets) assert.equal(await echo(socket, 'ready'), 'ready')
-    await until(() => server.snapshot().open === many)
+    await until(() => server.counts().open === many)
     // Speed is shown in the full form.
     const littleBytes = short(0, 8192)
     const senders = sockets.map(socket => sendUntilFin(socket, littleBytes))
-    await until(() => server.snapshot().bytesOut > 1e6)
+    await until(() => server.counts().bytesOut > 1e6)
     const closed = server.close()
     const returned = await Promise.all(senders)
     await closed
@@ -170,7 +170,7 @@ export function leaves(start: Start, many: number, dial: Dial, edges: Skip = fal
 /** So many at least were opened, and all of them are closed. */
 export async function balanced(server: Server, atLeast = 1): Promise<void> {
   await until(() => {
-    const { opened, open, waiting } = server.snapshot()
+    const { opened, open, waiting } = server.counts()
     return opened >= atLeast && open === 0 && waiting === 0
   })
 }

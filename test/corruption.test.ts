@@ -10,7 +10,7 @@ import { loadRefusal } from './refusal.ts'
 import { createTypist } from './typist.ts'
 
 const typed = createTypist()
-const noUring = await loadRefusal('uring')
+const noUring = loadRefusal('uring')
 const together = { concurrency: true, timeout: 60_000 }
 const countCorruption = true
 
@@ -22,7 +22,7 @@ describe('corruption that is counted', together, () => {
   test('is exactly what the server has flipped, at any rate, on any engine', async t => {
     await using server = await start('')
     for (const engine of ['node', 'uring'] as const) {
-      const refusal = await loadRefusal(engine)
+      const refusal = loadRefusal(engine)
       if (refusal !== false) t.diagnostic(refusal)
       const all = ['0', '1e-4', '5%', '100%']
       // The server looks at none of the bytes.

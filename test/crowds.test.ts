@@ -21,8 +21,7 @@ function cpuSeconds(pid: number): number {
 }
 
 for (const engine of ['node', 'uring'] as const) {
-  const skip =
-    process.platform === 'linux' ? await refusal(engine) : 'reads /proc, which only Linux has'
+  const skip = process.platform === 'linux' ? refusal(engine) : 'reads /proc, which only Linux has'
 
   const gone = `${formatted(comers)} that come and go leave nothing behind`
   test(

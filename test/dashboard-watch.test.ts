@@ -30,10 +30,10 @@ async function rows(board: Board, query = ''): Promise<Api.ConnectionRow[]> {
 const nameOf = (socket: Socket) => `127.0.0.1:${socket.localPort}`
 
 /** Here the waiting clients are counted in another way than at the unix socket below. */
-const daily = (await refusal('uring')) ? 'node' : 'uring'
+const daily = refusal('uring') ? 'node' : 'uring'
 
 for (const engine of ['node', 'uring', 'blocking'] as const) {
-  const skip = linux || (await refusal(engine))
+  const skip = linux || refusal(engine)
 
   test(
     `${engine}: a client waits, is served when another is killed, and ends`,
@@ -117,7 +117,7 @@ for (const engine of ['node', 'uring', 'blocking'] as const) {
 }
 
 for (const engine of ['node', 'uring', 'blocking'] as const) {
-  const skip = linux || onlyFull || (await refusal(engine))
+  const skip = linux || onlyFull || refusal(engine)
 
   test(`${engine}: of a unix socket it is known how many wait`, { skip }, async () => {
     const path = join(tmpdir(), `yodel-waiting-${engine}-${process.pid}`)

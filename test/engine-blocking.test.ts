@@ -2,4 +2,4 @@
 import { engineSuite } from './engine.suite.ts'
 import { short } from './full.ts'
 
-await engineSuite('blocking', short(10, 3))
+engineSuite('blocking', short(10, 3))

@@ -1,4 +1,4 @@
 /** The suite, on the uring engine. */
 import { engineSuite } from './engine.suite.ts'
 
-await engineSuite('uring')
+engineSuite('uring')

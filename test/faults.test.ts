@@ -186,7 +186,7 @@ test('truncate is FIN, reset is RST, each after its bytes or its time', () =>
       ['reset=50ms delay=1h', 'ECONNRESET after 0'],
       ['refuse', 'ECONNRESET after 0'],
     ] as const) {
-      await until(() => server.snapshot().open === 0)
+      await until(() => server.counts().open === 0)
       await server.setFaults(faults.split(' ').map(parseFault))
       assert.equal(await fate(server, pattern(3000, 4)), end, faults)
     }

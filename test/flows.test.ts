@@ -11,7 +11,7 @@ import { dial, echo, until } from './client.ts'
 import { missing, portOf, Program, root, yodelPath, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
 
-const skip = await refusal('uring')
+const skip = refusal('uring')
 const python = missing('python3')
 /** A prime length: no buffer and no page fits it. */
 const block = randomBytes(1_000_003)

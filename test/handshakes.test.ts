@@ -48,7 +48,7 @@ describe('with all places taken', { timeout, concurrency: true }, () => {
         const stuck = await dialMany(port, 3)
         const gone = stuck.map(socket => ending(socket))
         for (const socket of stuck) socket.write(said)
-        await until(() => server.snapshot().open === 3)
+        await until(() => server.counts().open === 3)
         const isSecure = said === '' || said === hello
         const calling = {
           ...(isSecure && { tls: { insecure: true } }),
@@ -81,7 +81,7 @@ test(
   async () => {
     await using server = await serve('tls://127.0.0.1:0', { ...patient, concurrency: 1 })
     const slow = await dial(server.address)
-    await until(() => server.snapshot().open === 1)
+    await until(() => server.counts().open === 1)
     const next = dialTls(server.address)
     await new Promise(resolve => setTimeout(resolve, 300))
     const first = connectTls({ socket: slow, rejectUnauthorized: false })

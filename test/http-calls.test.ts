@@ -165,7 +165,7 @@ describe('a fault', () => {
     await clear.setFaults([{ kind: 'hang' }])
     const { faultsInjected } = clear.snapshot()
     const waiting = post(body)
-    await until(() => clear.snapshot().faultsInjected > faultsInjected)
+    await until(() => clear.counts().faultsInjected > faultsInjected)
     await clear.setFaults([])
     assert.equal(await waiting, body)
   })
@@ -176,7 +176,7 @@ describe('a fault', () => {
     const request = http.request(origin(clear), { method: 'POST' })
     const answered = once(request, 'response') as Promise<[http.IncomingMessage]>
     request.write('one')
-    await until(() => clear.snapshot().faultsInjected > faultsInjected)
+    await until(() => clear.counts().faultsInjected > faultsInjected)
     await clear.setFaults([])
     const [answer] = await answered
     const [first] = (await once(answer, 'data')) as [Buffer]

@@ -18,7 +18,7 @@ test(`${many} clients at once, each of them echoed`, async () => {
   const agent = new http.Agent({ keepAlive: true, maxSockets: many })
   const bodies = Array.from({ length: many }, (_, n) => pattern(5_000, n))
   // Before the first has finished.
-  const allThere = until(() => server.snapshot().open === many)
+  const allThere = until(() => server.counts().open === many)
   const answers = bodies.map(async body => {
     const request = http.request(server.url, { method: 'POST', agent })
     const answered = once(request, 'response')

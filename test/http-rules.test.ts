@@ -168,7 +168,7 @@ test('garbage and then RST is one failure', async () => {
     socket.write(garbage)
     await once(socket, 'data')
     socket.resetAndDestroy()
-    await until(() => server.snapshot().open === 0)
+    await until(() => server.counts().open === 0)
   }
   assert.deepEqual([server.counts().protocol, server.counts().reset], [protocol + 2, reset])
 })

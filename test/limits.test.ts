@@ -45,8 +45,7 @@ const heldMaxBytes = { node: 256 * 1024, uring: 640 * 1024 }
 const garbageMaxBytes = 32 * 2 ** 20
 
 for (const engine of ['node', 'uring'] as const) {
-  const skip =
-    process.platform === 'linux' ? await refusal(engine) : 'reads /proc, which only Linux has'
+  const skip = process.platform === 'linux' ? refusal(engine) : 'reads /proc, which only Linux has'
 
   /**
    * What one client adds drowns in what the garbage collector of Node happens to leave, some MB; so

@@ -1,4 +1,4 @@
 /** What is promised of a load, on the node engine. */
 import { loadSuite } from './load.suite.ts'
 
-await loadSuite('node')
+loadSuite('node')

@@ -83,7 +83,7 @@ test('why a connection could not be made is said, of one that is merely held, to
 const engines = ['node', 'uring'] as const
 for (const engine of engines)
   test(`${engine}: how much of an answer came, and that it was the warm-up`, async t => {
-    const refused = await loadRefusal(engine)
+    const refused = loadRefusal(engine)
     if (refused !== false) return t.skip(refused)
     const answer: Answer = (socket, data) => void socket.end(data.subarray(0, 10))
     await using server = await listen(socket => socket.on('data', data => answer(socket, data)))

@@ -14,8 +14,8 @@ type Measure = (url: string, options: BenchOptions, onReady?: () => void) => Pro
 /** A hang is a failure. */
 const timeout = 60_000
 
-export async function loadSuite(engine: EngineName): Promise<void> {
-  const skip = await loadRefusal(engine)
+export function loadSuite(engine: EngineName): void {
+  const skip = loadRefusal(engine)
   const measure: Measure = async (url, options, onReady) => {
     const run = bench(url, { warmupMs: 0, ...options, engine })
     await run.ready

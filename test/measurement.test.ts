@@ -58,7 +58,7 @@ function delays(engine: 'node' | 'uring') {
   const skip = engine !== 'node' && onlyFull
   const title = `${engine}: percentiles are those of a server's known delays`
   test(title, { skip }, async context => {
-    const reason = engine !== 'node' && (await loadRefusal(engine))
+    const reason = engine !== 'node' && loadRefusal(engine)
     if (reason) return context.skip(reason)
     let held = ''
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -147,7 +147,7 @@ function warmUp(engine: 'node' | 'uring') {
     // Every day the witness of truth/truth.test.ts looks at a run with a warm-up.
     const title = `${engine}: of ${name} the warm-up is left out, and no more`
     test(title, { skip: onlyFull }, async context => {
-      const reason = engine !== 'node' && (await loadRefusal(engine))
+      const reason = engine !== 'node' && loadRefusal(engine)
       if (reason) return context.skip(reason)
       let servedBytes = 0
       await using server = await listen(socket => {

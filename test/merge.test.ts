@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { bench, serve, type BenchOptions, type RunResult } from 'yodel'
+import { bench, type BenchOptions, type RunResult } from 'yodel'
 import { listen } from './peers/server.ts'
 import { yodel } from './program.ts'
 import { createTypist } from './typist.ts'
@@ -17,11 +17,11 @@ const pathOf = (name: string) => join(folder, name)
 
 /** At one instant, from one program. @returns the files of its slices */
 async function measure(name: string, options: BenchOptions, of = 2): Promise<string[]> {
-  await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
-  const startAt = new Date(Date.now() + 400).toISOString()
+  await using server = await listen(socket => void socket.pipe(socket))
+  const startAt = new Date(Date.now() + 1_500).toISOString()
   const load = { warmupMs: 0, engine: 'node', startAt, ...options } as const
   const runs = Array.from({ length: of }, (_, n) =>
-    bench(server.address, { ...load, slice: `${n + 1}/${of}` }),
+    bench(server.url, { ...load, slice: `${n + 1}/${of}` }),
   )
   const results = await Promise.all(runs.map(({ finished }) => finished))
   return results.map((result, n) => {

@@ -51,7 +51,7 @@ const shown: Record<Server['engine'], readonly string[]> = {
 }
 
 for (const [engine, transports] of Object.entries(engines)) {
-  const refused = skip || (await refusal(engine as Server['engine']))
+  const refused = skip || refusal(engine as Server['engine'])
   for (const transport of transports)
     for (const [setting, { options, partings }] of Object.entries(settings)) {
       if (engine !== 'node' && setting !== 'as it comes') continue
@@ -96,7 +96,7 @@ async function leavesNothing(server: Server, all: Played[], ways: readonly Parti
       all.map(({ misuse }) => misuse(where, ways[n % ways.length]!)),
     )
     await Promise.all(clients.flat())
-    await until(() => server.snapshot().open === 0)
+    await until(() => server.counts().open === 0)
   }
   // What is loaded and opened once, for the first client of its kind.
   await play(1)

@@ -30,7 +30,7 @@ const mayMount = spawnSync('unshare', [
 const skip = mayMount.status === 0 ? false : 'no file can be mounted over /etc/hosts here'
 
 for (const engine of ['node', 'uring'] as const) {
-  const reason = skip || (engine === 'uring' && onlyFull) || (await refusal(engine))
+  const reason = skip || (engine === 'uring' && onlyFull) || refusal(engine)
   test(`bench over tcp, ${engine}`, { skip: reason }, async () => {
     await using server = await serve('tcp://127.0.0.1:0')
     const { port } = server.address as { port: number }

@@ -52,7 +52,7 @@ describe('a header that is required', () => {
 
   test('and missing or malformed ends the connection, and is counted', async () => {
     const server = required
-    await until(() => server.snapshot().open === 0)
+    await until(() => server.counts().open === 0)
     const before = server.snapshot()
     const bad = ['hello, server', 'PROXY TCP9 a b 1 2\r\n', 'PROXY TCP4 1.2.3.4 5.6.7.8 1 2 3\r\n']
     for (const text of bad) {
@@ -64,7 +64,7 @@ describe('a header that is required', () => {
     const silent = await dial(server.address)
     silent.end()
     assert.equal(await ending(silent), 'closed')
-    await until(() => server.snapshot().closed === before.closed + 4)
+    await until(() => server.counts().closed === before.closed + 4)
     // A silent client cannot be told from a probe.
     assert.equal(server.snapshot().protocol, before.protocol + 3)
   })
@@ -86,7 +86,7 @@ describe('a header that is required', () => {
       socket.write(`${header}hello`)
       socket.resetAndDestroy()
     }
-    await until(() => server.snapshot().closed === opened + 20)
+    await until(() => server.counts().closed === opened + 20)
     assert.equal(server.snapshot().bytesOut, 0)
   })
 

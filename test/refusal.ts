@@ -1,36 +1,21 @@
-/** What an engine cannot do on this machine. */
-import { bench, serve, UserError, type ServeOptions, type Server } from 'yodel'
+/** What an engine cannot do on this machine. It is asked; to start it costs a thread or two. */
+import { parseAddress, type Server } from 'yodel'
+import type * as Engines from '../src/engines/index.ts'
+import { root } from './program.ts'
+
+const { engines } = (await import(`${root}dist/engines/index.js`)) as typeof Engines
+const address = parseAddress('tcp://127.0.0.1:0')
 
 /** Why the engine cannot serve here; false if it can. */
-export const refusal = (engine: Server['engine'], options: ServeOptions = {}) =>
-  once(engine, `serve ${JSON.stringify(options)}`, async () => {
-    await (await serve('tcp://127.0.0.1:0', { ...options, engine })).close('now')
-  })
+export const refusal = (engine: Server['engine']) => ask(engine, 'serve')
 
 /** Why the engine cannot be used to measure here; false if it can. */
-export const loadRefusal = (engine: Server['engine']) =>
-  once(engine, 'bench', async () => {
-    await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
-    await bench(server.url, { engine, count: 1, warmupMs: 0 }).finished
-  })
+export const loadRefusal = (engine: Server['engine']) => ask(engine, 'load')
 
-const known = new Map<string, Promise<string | false>>()
-
-/** The answer stays the same. Node is never refused: what it cannot do is a failure. */
-function once(engine: Server['engine'], what: string, attempt: () => Promise<void>) {
-  const key = `${engine} ${what}`
-  const answer =
-    known.get(key) ?? (engine === 'node' ? Promise.resolve<false>(false) : refused(attempt))
-  known.set(key, answer)
-  return answer
-}
-
-async function refused(attempt: () => Promise<void>): Promise<string | false> {
-  try {
-    await attempt()
-    return false
-  } catch (error) {
-    if (error instanceof UserError) return error.message
-    throw error
-  }
+/** Node is never refused: what it cannot do is a failure. */
+function ask(engine: Server['engine'], kind: 'serve' | 'load'): string | false {
+  if (engine === 'node') return false
+  const asked = engines[engine]
+  const task: unknown = { kind, engine, address, sharePort: false }
+  return asked.refuses(task as Parameters<typeof asked.refuses>[0]) ?? false
 }

@@ -59,7 +59,7 @@ const reasons = {
   ENOSYS: 'io_uring is not part of this kernel, or a sandbox hides it.',
 }
 // Where io_uring is refused without a filter, another sentence may come first.
-const skip = linux ? missing('python3') || (await refusal('uring')) : 'seccomp is part of Linux'
+const skip = linux ? missing('python3') || refusal('uring') : 'seccomp is part of Linux'
 for (const [error, reason] of Object.entries(reasons)) {
   // The other one takes the same way, with another sentence.
   const skipHere = skip || (error === 'ENOSYS' && onlyFull)

@@ -49,7 +49,7 @@ test('connect: a server that finishes or resets at once is told of', async () =>
 test('flood: an open loop ends when its server is gone', async () => {
   await using server = await serve(':0', { engine: 'node' })
   const flooded = typed(['flood', server.url, '--rate', '1k', '--duration', '60s'])
-  await until(() => server.snapshot().bytesOut > 0)
+  await until(() => server.counts().bytesOut > 0)
   await server.close('now')
   assert.equal((await flooded).code, 1)
 })
@@ -82,7 +82,7 @@ test(greedy, { skip: onlyFull }, async () => {
   const greedy = await dial(server.address)
   greedy.on('error', () => {}).pause()
   greedy.write(Buffer.alloc(64 * 2 ** 20))
-  await until(() => server.snapshot().open === 1)
+  await until(() => server.counts().open === 1)
   await server.close()
   const { open, idleClosed } = server.snapshot()
   assert.deepEqual([open, idleClosed], [0, 0])
@@ -92,7 +92,7 @@ test(greedy, { skip: onlyFull }, async () => {
 test('close() may be called again, and cannot slow a close("now")', async () => {
   const server = await serve(':0', { engine: 'node', drainMs: 60_000 })
   const socket = await dial(server.address)
-  await until(() => server.snapshot().open === 1)
+  await until(() => server.counts().open === 1)
   void server.close()
   void server.close('now')
   const gone = ending(socket)

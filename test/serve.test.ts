@@ -7,7 +7,7 @@ import { portOf, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
 
 for (const engine of ['node', 'uring', 'blocking'] as const) {
-  const skip = await refusal(engine)
+  const skip = refusal(engine)
 
   // Of each engine engine.suite.ts shows what close() does; a signal comes to the program.
   const notShown = skip || (engine !== 'node' && onlyFull)

@@ -42,7 +42,7 @@ describe('a generator that is stopped', () => {
   for (const stop of stopsOf()) {
     const { engine, scheme, loop, stopMs } = stop
     test(`${engine}, ${scheme}, ${loop} loop, ${stopMs} ms`, async context => {
-      const why = linux || (await loadRefusal(engine))
+      const why = linux || loadRefusal(engine)
       if (why) return context.skip(why)
       await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
       await using program = yodel(['bench', server.url, ...flagsOf(stop), '--json'])
@@ -70,7 +70,7 @@ const patient = [
 describe('a generator that is stopped for longer than its timeout', () => {
   for (const [engine, scheme, flags] of patient)
     test(`${engine}, ${scheme} ${flags.join(' ')}`, { skip: onlyFull || linux }, async context => {
-      const why = await loadRefusal(engine)
+      const why = loadRefusal(engine)
       if (why) return context.skip(why)
       await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
       const times = ['--warmup', '0', '--duration', '1s', '--timeout', '200ms']
@@ -108,8 +108,7 @@ const flagsOf = ({ engine, scheme, loop, stopMs }: Stop): string[] => [
 /** Whether it is in its window: it may have ended before, as one that is refused. */
 async function begun(server: Server, { finished }: Program): Promise<boolean> {
   const ended = finished.then(() => true)
-  while (server.snapshot().chunks < 20)
-    if (await Promise.race([ended, sleep(2, false)])) return false
+  while (server.counts().chunks < 20) if (await Promise.race([ended, sleep(2, false)])) return false
   return true
 }
 
@@ -177,7 +176,7 @@ describe('a generator whose core three others use', () => {
     for (const loop of ['closed', 'open'] as const)
       for (const scheme of ['tcp', 'tls', 'http'] as const)
         test(`${engine}, ${scheme}, ${loop} loop`, { skip: onlyFull || linux }, async context => {
-          const why = missing('taskset') || (await loadRefusal(engine))
+          const why = missing('taskset') || loadRefusal(engine)
           if (why) return context.skip(why)
           const core = allowedCore()
           await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })

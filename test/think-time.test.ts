@@ -29,7 +29,7 @@ const check = ({ shortestMs }: Gaps) => {
 }
 
 for (const engine of ['node', 'uring'] as const) {
-  const refusal = await loadRefusal(engine)
+  const refusal = loadRefusal(engine)
   test(`${engine} waits for the think time after each echo`, { skip: refusal }, async () => {
     const gaps = new Gaps()
     await using server = await listen(socket => {

@@ -16,8 +16,8 @@ const timeout = 60_000
 
 export const portOf = ({ address }: Server) => (address as { port: number }).port
 
-export async function datagramSuite(engine: EngineName): Promise<void> {
-  const skip = await refusal(engine)
+export function datagramSuite(engine: EngineName): void {
+  const skip = refusal(engine)
   const start = (options: ServeOptions = {}, address = 'udp://127.0.0.1:0') =>
     serve(address, { engine, ...options })
   describe(`${engine} over udp`, { skip, timeout }, () => {

@@ -36,5 +36,5 @@ export async function closed(client: WebSocket): Promise<[code: number, reason: 
 }
 
 export async function balanced(server: Server) {
-  await until(() => server.snapshot().open === 0)
+  await until(() => server.counts().open === 0)
 }

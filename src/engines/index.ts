@@ -15,8 +15,6 @@ import { blocking } from './blocking/index.ts'
 import { node } from './node/index.ts'
 import { uring } from './uring/index.ts'
 
-export { askForShortSlices } from './os/slice.ts'
-
 export const engines: Readonly<Record<EngineName, Engine>> = { node, uring, blocking }
 
 /** The most preferred engine first. */

@@ -1,6 +1,7 @@
 /** The whole life of a thread: open, say ready, run. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { askForShortSlices, engines } from '../engines/index.ts'
+import type { Engine } from '../engines/engine.ts'
+import type { EngineName } from '../vocabulary/engine-names.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import type { FaultEvent } from '../faults/chain.ts'
 import { nowNs, sharedOffsetNs, sleepUntil } from '../vocabulary/clock.ts'
@@ -17,13 +18,21 @@ const earlyNs = 3e6
 
 const feed = new FaultFeed(batch => say({ kind: 'faults', batch }))
 
+/** Of the engines it loads its own alone, since to load them costs more than to open one. */
+const engines: Record<EngineName, () => Promise<Engine>> = {
+  node: async () => (await import('../engines/node/index.ts')).node,
+  uring: async () => (await import('../engines/uring/index.ts')).uring,
+  blocking: async () => (await import('../engines/blocking/index.ts')).blocking,
+}
+
 try {
   // What a message waits for the thread that times it would be told as the server's time.
-  if (task.kind === 'load') askForShortSlices()
+  if (task.kind === 'load') (await import('../engines/os/slice.ts')).askForShortSlices()
   const meter = new Meter(memory)
   if (task.kind === 'serve' && task.recordFaults)
     meter.onFault = event => feed.push(event as FaultEvent)
-  const session = await engines[task.engine].open(task, meter)
+  const engine = await engines[task.engine]()
+  const session = await engine.open(task, meter)
   const stopped = new AbortController()
   const started = new Promise<number>(start => {
     port.on('message', (message: ToThread) => {

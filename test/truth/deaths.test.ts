@@ -84,7 +84,7 @@ async function run({ transport, known, load }: Case) {
 }
 
 test(`of ${runs} servers that stop at random none passes`, async context => {
-  const canUring = !(await loadRefusal('uring'))
+  const canUring = !loadRefusal('uring')
   const passed: string[] = []
   let [next, died] = [firstSeed, 0]
   const hand = async () => {

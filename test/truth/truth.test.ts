@@ -48,7 +48,7 @@ describe('the whole', { skip: !campaign && 'only in a campaign: npm run truth' }
 const witness = cannotCapture ? `the server's log: ${cannotCapture}` : 'the wire'
 
 async function reasonToSkip({ engine, where }: Trial): Promise<string | false> {
-  return (where === 'C' && cannotCompile()) || (await loadRefusal(engine)) || false
+  return (where === 'C' && cannotCompile()) || loadRefusal(engine) || false
 }
 
 /** One run agrees with the witness in everything; what does not depend on time, each of them. */

@@ -1,5 +1,4 @@
 /** The addresses of a name, each of which is tried, as RFC 8305 has it. */
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 
 /** How long to wait for an attempt before the next address is tried (RFC 8305 section 5). */
@@ -11,6 +10,8 @@ export const attemptDelayMs = 250
  */
 export async function addressesOf(host: string): Promise<string[]> {
   if (isIP(host) !== 0) return [host]
+  // Loaded for names alone.
+  const { lookup } = await import('node:dns/promises')
   const all = await lookup(host, { all: true })
   const first = all.filter(({ family }) => family === all[0]!.family)
   const second = all.filter(({ family }) => family !== all[0]!.family)

@@ -1,5 +1,4 @@
 /** Sockets made by system calls, for the engines that do without node:net. Linux. */
-import { lookup } from 'node:dns/promises'
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Address, HostAddress } from '../../vocabulary/address.ts'
 import { UserError } from '../../vocabulary/errors.ts'
@@ -59,6 +58,7 @@ export async function resolve(host: string): Promise<{ host: string; family: num
   const [bare] = host.split('%') as [string]
   if (isIPv4(host)) return { host, family: AF_INET }
   if (isIPv6(bare)) return { host, family: AF_INET6 }
+  const { lookup } = await import('node:dns/promises')
   const found = await lookup(host)
   return { host: found.address, family: found.family === 6 ? AF_INET6 : AF_INET }
 }
