@@ -36,7 +36,7 @@ const warmUpMs = 2000
 const idleMs = 300
 const idlePart = 0.4
 const idleTries = 5
-/** What is said to clients when there is a violation already. */
+/** The reason that clients are given when there is a violation already. */
 const calledOff = 'called off'
 /** More of the same is no help. */
 const violationsMax = 10

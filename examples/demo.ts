@@ -1,6 +1,6 @@
 /**
- * The scene of the exercise, played with the real programs: one client sends the same message for
- * ever, while a person types into another. First the server takes one client at a time, then many.
+ * One scene, played with the real programs: one client sends the same message for ever, while a
+ * person types into another. First the server serves one client at a time, then many.
  *
  *     npm run demo            or, shorter: node build/examples/demo.js --short
  */

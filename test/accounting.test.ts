@@ -23,7 +23,7 @@ function onMessages(socket: Socket, onMessage: (message: Buffer, n: number) => v
   socket.on('end', () => socket.end())
 }
 
-/** A machine that has much to do is slow at times, but not five times in a row. */
+/** A busy machine is slow at times, but not five times in a row. */
 async function undisturbed(measure: () => Promise<RunResult>): Promise<RunResult> {
   const result = await measure()
   for (let again = 0; again < 4 && result.verdict === 'fail'; again++)
@@ -150,7 +150,7 @@ function rates(check: Check, measure: Measure) {
     const load = { connections: 2, warmupMs: 50, durationMs: 700 }
     const { messages, seconds, rates, failedBecause } = await measure(server.url, load)
     assert.equal(seconds, 0.7)
-    // The last one may come after the end.
+    // The last reply may come after the end.
     const { achievedPerSecond: achieved, sentPerSecond: sent } = rates
     assert.ok(achieved! * seconds >= messages.received - 1, JSON.stringify(rates))
     assert.ok(Math.abs(sent! - achieved!) * seconds <= 2, JSON.stringify(rates))
@@ -162,7 +162,7 @@ function rates(check: Check, measure: Measure) {
     const load = { connections: 4, depth: 25, count: 100 }
     const { rates, seconds, messages } = await measure(server.url, load)
     assert.equal(messages.received, load.count)
-    // What is left is no more than a tenth.
+    // At most a tenth is left.
     assert.ok(rates.achievedPerSecond! <= 505, JSON.stringify([rates, seconds]))
     assert.ok(rates.sentPerSecond! <= 560, JSON.stringify([rates, seconds]))
     if (!full) return
@@ -180,7 +180,7 @@ function rates(check: Check, measure: Measure) {
     assert.deepEqual([messages.received, plannedPerSecond], [160, 400], JSON.stringify(result))
     // After this process was held up, some come together.
     assert.ok(achievedPerSecond! < 300, `${achievedPerSecond}/s`)
-    // A generator that the machine held up says that, and blames no server.
+    // If the machine held the generator up, the result says so, and does not blame the server.
     if (!result.valid) return
     assert.equal(failedBecause.length, 1)
     assert.match(failedBecause[0]!, /^Achieved \d+(\.\d)?\/s of 400\/s planned\.$/)
@@ -248,7 +248,7 @@ function messages(check: Check, measure: Measure) {
     assert.equal(result.verdict, 'fail')
     assert.match(result.failedBecause.join(' '), /1 connection with messages unanswered/)
     if (!full) return
-    // What an objective allows is no failure.
+    // What an objective allows does not fail the verdict.
     const allowed = await measure(server.url, { ...load, connections: 1, expect: ['loss<50%'] })
     assert.equal(allowed.verdict, 'pass')
   })
@@ -260,7 +260,7 @@ function messages(check: Check, measure: Measure) {
     const { unanswered, timedOut } = result.errors
     // Before the time was up, one or another may have had no chance to send.
     assert.ok(unanswered > 0 && timedOut === 0, JSON.stringify(result.errors))
-    // There was no time at which they were to be sent.
+    // A closed loop has no time at which they should have been sent.
     assert.match(result.failedBecause.join(' '), /^\d+ messages could not be sent\. /)
   })
 

@@ -21,7 +21,7 @@ after(async () => {
 const brief = ['--count', '500', '--warmup', '0']
 
 const environment = (columns: number) => ({ COLUMNS: `${columns}`, LC_ALL: 'C.UTF-8' })
-/** In the short form nothing else that is printed depends on it. */
+/** In the short form nothing else of the output depends on it. */
 const usual = short(80, 40)
 const typed = createTypist(undefined, environment(usual))
 /** Until it ends by itself. */
@@ -211,7 +211,7 @@ function reaches() {
       assert.equal(connectUs.count, 2 + 7 + churn!.completed)
       assert.equal(clients.length, connectUs.count)
       assert.equal(run.options.idle, 7)
-      // They were there to the end, and nothing was ever sent on them.
+      // They were open to the end, and nothing was ever sent on them.
       assert.ok(openIdle >= 7)
       assert.equal(clients.filter(({ bytesRead }) => bytesRead === 0).length, 7)
       assert.equal(result.verdict, 'pass')

@@ -84,8 +84,8 @@ function inTheMiddle() {
       await using program = yodel(['bench', echoing.url, ...flags])
       const client = await echoing.client
       while (client.bytesRead < 64) await sleep(5)
-      // What becomes due meanwhile goes out at once when it can. Its plan is so long that a busy
-      // machine stops it in time, and the stop is longer than what a busy peer takes to answer.
+      // What becomes due meanwhile is sent at once afterwards. The plan is so long that even a busy
+      // machine stops it in time, and the stop is longer than a busy peer takes to answer.
       program.kill('SIGSTOP')
       await sleep(1_000)
       program.kill('SIGCONT')
@@ -150,7 +150,7 @@ function late() {
       program.kill('SIGSTOP')
       // Longer than the window, and what was on its way has come.
       await sleep(700)
-      // A timer comes before what is there to be read.
+      // The timer runs before the thread reads what has come.
       for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
       const seen = seenBytes / 64
       program.kill('SIGCONT')

@@ -1,4 +1,4 @@
-/** What the real program says: one line with cause and cure, and an exit code to go by. */
+/** What the real program says: one line with cause and cure, and an exit code. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -18,7 +18,9 @@ after(() => rmSync(folder, { recursive: true }))
 const windows =
   process.platform === 'win32' && 'Windows has neither signals nor sockets in the file system'
 
-/** For what is said; that a program says it too is shown where the world has a part in it. */
+/**
+ * Most messages are checked without starting a program; those that depend on the system start one.
+ */
 const typed = createTypist()
 
 /** Asserts that it ended with this code, said this one line on stderr, and nothing else. */
@@ -41,7 +43,7 @@ const durations = 'Write for example 500us, 20ms, 10s or 5m.'
 
 /** Arguments → exit code, and what is said. */
 const rows: [args: string[], code: number, line: string | RegExp][] = [
-  // What makes no sense.
+  // Usage that makes no sense.
   [['serve', 'nonsense'], 2, `'nonsense' is not an address. ${addresses}`],
   [
     ['connect', 'nonsense'],
@@ -75,7 +77,7 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
   [['serve', '--jsn'], 2, "unknown option '--jsn' (Did you mean --json?). See yodel serve --help."],
   [['srve'], 2, "unknown command 'srve' (Did you mean serve?). See yodel --help."],
   [['serve', `unix:/${'x'.repeat(200)}`], 2, /path of a unix socket can have at most 107 bytes\./],
-  // What cannot be had.
+  // What the system refuses.
   ...(full ? ['connect', 'flood'] : ['connect']).map((command): [string[], number, string] => [
     [command, ':1'],
     3,
@@ -125,7 +127,7 @@ suite('places that cannot be had', { skip: windows }, () => {
         `Stop that program or choose another${cure}`
       await assertFails(typed(['serve', taken]), 3, line)
     }
-    // The second one is taken, so the first one is given back, and was never announced.
+    // The second address is in use, so the first one is closed again, and was never announced.
     const second = join(folder, 'second')
     await assertFails(typed(['serve', `unix:${second}`, url]), 3, /EADDRINUSE/)
     assert.equal(existsSync(second), false)

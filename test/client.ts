@@ -67,7 +67,7 @@ export async function read(socket: Socket, bytes: number): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** The next event after which there may be something to read, or never will be. */
+/** Resolves when there may be something to read, or when there never will be. */
 function change(socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
     const events = ['readable', 'end', 'close']
@@ -100,8 +100,8 @@ export function ending(socket: Socket): Promise<string> {
 }
 
 /**
- * Waits until it holds, looking every few milliseconds, and less often for what takes long: to look
- * costs time, too. The runner's time limit bounds it.
+ * Waits until a condition holds. It checks every few milliseconds, and less often if that takes
+ * long, since checking costs time, too. The runner's time limit bounds it.
  */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   const startMs = performance.now()
@@ -169,7 +169,7 @@ export async function sendUntilFin(socket: Socket, littleBytes = 0): Promise<num
   return bytes
 }
 
-/** Bytes that tell where they belong. */
+/** Bytes that differ by their offset, so that each piece shows where it belongs. */
 export function pattern(size: number, seed: number): Buffer {
   const bytes = Buffer.alloc(size)
   for (let at = 0; at < size; at++) bytes[at] = (at * 7 + (at >> 8) * 13 + seed * 101) & 0xff

@@ -100,7 +100,8 @@ export function leaves(start: Start, many: number, dial: Dial, edges: Skip = fal
   test('what is idle is closed, what is active is not', { skip: edges }, async () => {
     const idleTimeoutMs = 400
     await using server = await start({ idleTimeoutMs })
-    // A machine that holds up all for so long makes the other one idle as well: once more then.
+    // If the machine holds up everything for so long, the other client is idle, too: then it is
+    // tried again.
     for (let steady = false; !steady;) {
       const { idleClosed: before } = server.snapshot()
       const [idle, active] = [await dial(server.address), await dial(server.address)]
@@ -147,7 +148,7 @@ export function leaves(start: Start, many: number, dial: Dial, edges: Skip = fal
     assert.deepEqual([sum, bytesOut, open], [bytesIn, bytesIn, 0])
   })
 
-  // The other tests leave their servers so, too.
+  // The other tests leave their servers in the same state.
   test('close("now") does not wait', { skip: onlyFull }, async () => {
     const server = await start()
     const socket = await dial(server.address)
@@ -167,7 +168,7 @@ export function leaves(start: Start, many: number, dial: Dial, edges: Skip = fal
   })
 }
 
-/** So many at least were opened, and all of them are closed. */
+/** At least so many were opened, and all of them are closed. */
 export async function balanced(server: Server, atLeast = 1): Promise<void> {
   await until(() => {
     const { opened, open, waiting } = server.counts()

@@ -105,7 +105,7 @@ test('a server that answers only after our FIN is waited for', async () => {
 test('FIN is said when all is back, as some leave at once; --half-close: before', async () => {
   const proxy = (answer: (socket: Socket, data: Buffer) => unknown) => (socket: Socket) => {
     socket.on('data', (data: Buffer) => answer(socket, data))
-    // As many proxies do: what is still under way to the client is dropped.
+    // As many proxies do, it drops what is still on its way to the client.
     socket.on('end', () => socket.destroy())
   }
   const late = proxy(async (socket, data) => {
@@ -258,7 +258,7 @@ test(inTurn, { skip: onlyFull }, async () => {
   first.child.stdin!.write('0\n')
   await first.says(/^0\n/m)
 
-  // A relay knows that the second one's words and FIN are with the server.
+  // A relay shows that the bytes and the FIN of the second client have reached the server.
   await using relay = await listen()
   await using second = yodel(['connect', relay.url, '--half-close'], 'hello')
   const waiting = await relay.client

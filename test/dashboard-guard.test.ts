@@ -27,7 +27,7 @@ before(async () => {
   everywhere = await startBoard({ server: locked.server, token, host: '0.0.0.0' })
 })
 after(async () => {
-  // The last two have one server, which is that of the first of them.
+  // The last two use one server; the first of them starts it.
   for (const board of [open, everywhere, locked]) await board[Symbol.asyncDispose]()
   rmSync(folder, { recursive: true })
 })

@@ -25,11 +25,11 @@ before(async () => {
   openMetrics = await startBoard({ server, token, host: '0.0.0.0', metricsOpen: true })
 })
 after(async () => {
-  // The server is that of the first one.
+  // The first one starts the server.
   for (const board of [openMetrics, everywhere, locked]) await board[Symbol.asyncDispose]()
 })
 
-/** What comes back for these bytes, to its end. */
+/** All that comes back for these bytes. */
 async function raw(port: number, text: string): Promise<string> {
   const socket = await dial({ port })
   socket.write(text)
@@ -224,7 +224,7 @@ test(secret, { skip: onlyFull }, async () => {
   const rows = [
     () => yodel([...args, '--dashboard-token-file', file]),
     () => withVariable(token, args),
-    // The more particular one goes before the other.
+    // The more specific rule precedes the other.
     () => withVariable('another-one-altogether', [...args, '--dashboard-token-file', file]),
   ]
   for (const start of rows) {

@@ -128,7 +128,7 @@ scrape_configs:
         const path = `/api/v1/query?query=${encodeURIComponent(text)}`
         return JSON.parse((await ask(port, 'GET', path)).text)
       }
-      // It learns of its targets 5 s after it has begun, whatever one says.
+      // It learns of its targets 5 s after its start, whatever is configured.
       await until(async () => {
         const { data } = await query('yodel_received_bytes_total')
         return data.result[0]?.value[1] === '5'

@@ -10,7 +10,7 @@ export const { Observer } = (await import(built('dashboard/observer.js'))) as ty
 
 export interface BoardOptions extends Partial<Dashboards.DashboardOptions> {
   serve?: ServeOptions
-  /** One that serves already, and goes on when the board is gone: to start one costs more. */
+  /** A server that runs already, and goes on afterwards: to start one costs more. */
   server?: Server
   host?: string
   faults?: string[] | undefined

@@ -1,10 +1,10 @@
-/** `npm run demo` plays the scene of the exercise, and its numbers make the point. */
+/** `npm run demo` plays its scene, and its figures show the difference. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { onlyFull } from './full.ts'
 import { Program, root } from './program.ts'
 
-/** That it is so, the suite of the engines shows; this is about how it is told. */
+/** The suite of the engines shows that it is true; this test is about how it is shown. */
 const scene = 'with one client at a time the echo waits for the sender, with many it does not'
 test(scene, { skip: onlyFull }, async () => {
   const demo = `${root}build/examples/demo.js`

@@ -21,7 +21,7 @@ const seed = 5
 const connections = 4
 const payload = createPayload({ kind: 'seeded', seed })
 
-/** Which connection begins like that. */
+/** The connection whose stream begins with these bytes. */
 const numberOf = (beginning: Buffer): number =>
   Array.from({ length: connections }, (_, n) => n).findIndex(n =>
     copyOf(payload, n, 0, beginning.length).equals(beginning),
@@ -115,7 +115,7 @@ describe('it is found that a server', { concurrency: 8 }, () => {
         assert.equal(errors[counted], 1)
         assert.equal(result.verdict, 'fail')
         const { lost, unfinished } = result.messages
-        // Those that were not awaited any longer are not lost.
+        // Messages that were no longer awaited are not lost.
         if (isSilent(misdeed, depth)) assert.deepEqual([lost, unfinished], [0, depth])
         else assert.ok(lost > 0 || misdeed === 'repeats a piece')
       })

@@ -46,7 +46,7 @@ export function engineSuite(engine: EngineName, many = 100): void {
   }
   describe(`${engine} and its clients`, { skip, timeout }, () => {
     const start: Start = options => serve(places.IPv4!(), { engine, ...options })
-    // The edges are in the daily form of one engine, which is the one that auto prefers.
+    // Rare cases run every day on one engine only, the one that auto prefers.
     const edges = engine !== 'uring' && onlyFull
     takesTurns(start, edges)
     holdsBack(start, dial, edges)
@@ -77,7 +77,10 @@ export function engineSuite(engine: EngineName, many = 100): void {
   )
 }
 
-/** Most share a server, since to start one costs more than they do; the last of them closes it. */
+/**
+ * Most tests share a server, since to start one costs more than they do; the last of them closes
+ * it.
+ */
 function connections(start: Start, dial: Dial) {
   let server: Server
   before(async () => void (server = await start()))

@@ -21,9 +21,9 @@ let shared: Server
 before(async () => void (shared = await start('')))
 after(() => shared.close('now'))
 
-/** The shared server with these faults, what it has counted before, and no client. */
+/** The shared server with these faults and without clients; and what it has counted before. */
 async function suffering(faults: string) {
-  // A client that has hung up within a hang is not noticed before that is over.
+  // The server notices a client that closes during a hang only when the hang is over.
   await shared.setFaults([])
   await until(() => shared.snapshot().open === 0)
   await shared.setFaults(faults === '' ? [] : faults.split(' ').map(parseFault))
@@ -74,7 +74,7 @@ describe('what is random', inTurn, () => {
     assert.ok(bits.length > 5 && bits.every(bit => Number.isInteger(Math.log2(bit))))
   })
 
-  // What is written down of faults shows the same: faults-record.
+  // The log of faults shows the same: faults-record.
   const seeded = 'a percentage hits so many connections, with the same seed the same ones'
   test(seeded, { skip: onlyFull }, async () => {
     const many = 100

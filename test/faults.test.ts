@@ -8,7 +8,7 @@ import { dial, echo, pattern, until } from './client.ts'
 import { onlyFull } from './full.ts'
 import { fate, sleep, start } from './faulty.ts'
 
-/** What arrives, in which pieces and when, until so many bytes are there. */
+/** The pieces that arrive, and when, until so many bytes are there. */
 async function record(socket: Socket, bytes: number): Promise<{ size: number; atMs: number }[]> {
   const pieces: { size: number; atMs: number }[] = []
   socket.on('data', (chunk: Buffer) => {
@@ -59,7 +59,7 @@ describe('a delay', together, () => {
       trips.map((trip, n) => trip - drawn[connection]![n]!),
     )
     assert.ok(Math.min(...more) >= -0.001, `${Math.min(...more)} ms`)
-    // What the machine adds it adds to some; what yodel added it would add to all.
+    // The machine delays only some of them; yodel would delay all of them.
     const [added, way] = [quantile(more, 0.1), quantile(ways, 0.9)]
     assert.ok(added < 5 + way, `${added} ms; the way took ${way} ms`)
     const delays = drawn.flat()

@@ -55,8 +55,8 @@ test('finds the limit of a server, and its probes show how', async () => {
   // Each probe has a thread of its own; the coarser one needs three.
   const precision = full ? 0.45 : 1
   const result = await findMax(server.url, { ...short, from: 250, precision, onProbe }).finished
-  // A queue that begins to grow needs some time until it is seen: a short probe finds too much.
-  // On a busy machine it finds too little.
+  // A queue that begins to grow is detected only after some time, so a short probe finds too high a
+  // rate. On a busy machine it finds too low a rate.
   const { ratePerSecond: found, failedPerSecond: above, probes, run } = result
   assert.ok(found > 0 && found < 750, JSON.stringify(result))
   assert.ok(above! > found && above! <= found * (1 + precision))

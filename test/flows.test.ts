@@ -1,4 +1,7 @@
-/** The io_uring engine moves pages where much flows, and changes over and back without a trace. */
+/**
+ * The io_uring engine moves pages where much flows; neither the change to that nor the change back
+ * can be seen by a client.
+ */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -17,7 +20,7 @@ const python = missing('python3')
 const block = randomBytes(1_000_003)
 const plenty = short(32, 8) * block.length
 
-/** What a process has open. */
+/** The descriptors that a process has open. */
 function descriptors(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).flatMap(fd => {
     try {
@@ -52,7 +55,7 @@ class Stream {
     }
   }
 
-  /** As fast as it is taken, at most so much at once. */
+  /** As fast as the system accepts it, but at most so much at once. */
   async send(bytes: number, atOnce = block.length): Promise<void> {
     for (const end = this.sent + bytes; this.sent < end;) {
       const from = this.sent % block.length
@@ -73,7 +76,7 @@ class Stream {
   }
 }
 
-/** Where nothing else is said it is one server for all: to start it costs more than they do. */
+/** Tests share one server, unless they start their own: to start one costs more than they do. */
 let shared: ReturnType<typeof open> | undefined
 after(async () => (await shared)?.program[Symbol.asyncDispose]())
 const start = () => (shared ??= open())

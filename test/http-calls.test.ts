@@ -1,4 +1,4 @@
-/** Clients of HTTP servers, ours and others; faults; and other programs. */
+/** Clients of HTTP servers, of yodel and others; faults; and other programs. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-/** Large bodies behind a proxy: ?after=body, and what is said where a server hangs up in one. */
+/** Large bodies behind a proxy: ?after=body, and what is said if a server closes within a body. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http from 'node:http'
@@ -77,7 +77,7 @@ test(hinted, { skip: onlyFull }, async () => {
     ['', 5_000_000, ''],
     ['', 3, undefined],
   ] as const) {
-    // All of a small body, or so much of a large one that there is still input.
+    // All of a small body, or a part of a large one, so that there is still input.
     await using server = await listen(socket => {
       let received = 0
       socket.once('data', () => socket.write(answer))

@@ -1,4 +1,6 @@
-/** nginx, as it comes, between us and an echo: it hangs up after so many requests. */
+/**
+ * nginx with its defaults between the client and an echo server: it closes after so many requests.
+ */
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'

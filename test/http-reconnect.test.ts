@@ -1,4 +1,4 @@
-/** HTTP servers that hang up between messages, as they may: the client connects again. */
+/** HTTP servers that close between messages, as they may: the client connects again. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { constants, createServer, type ServerHttp2Session } from 'node:http2'
@@ -18,7 +18,7 @@ function answerToTheEnd({ socket, body }: Exchange, version: string): void {
   socket.end(body)
 }
 
-/** By what it does; each hangs up after every fifth answer at the latest. */
+/** Servers by what they do; each closes after every fifth answer at the latest. */
 const servers: Record<string, (exchange: Exchange) => void> = {
   'says Connection: close': exchange => {
     const isLast = exchange.request === 4
@@ -67,7 +67,7 @@ describe('a load goes on, with the same stream, where a server of HTTP/1', () =>
         .finished
       assert.deepEqual([verdict, failedBecause, messages.received], ['pass', [], 40])
       assert.equal(errors.closedEarly, 0)
-      // The last server may hang up when all has been sent.
+      // The last server may close when all has been sent.
       assert.equal(http!.reconnects, server.connections() - 2)
       assert.ok(http!.reconnects >= 5)
       assert.equal(http!.reconnectUs.count, http!.reconnects)

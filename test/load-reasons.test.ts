@@ -1,4 +1,4 @@
-/** Why a connection of a load failed, and how far it came: said where it is known. */
+/** Why a connection of a load failed, and how far it came, as far as that is known. */
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
@@ -40,7 +40,7 @@ const reasons: [url: string, answer: Answer, reason: string, more?: BenchOptions
   ['ws', badFrame, 'Invalid WebSocket frame: '],
 ]
 
-/** One of our own words, and one of those of others. */
+/** A message of our own, and one from elsewhere. */
 const shown = ['the answer has a bare LF', 'Invalid WebSocket frame']
 for (const [transport, answer, reason, more] of reasons)
   test(

@@ -262,7 +262,9 @@ function fails(measure: Measure, engine: EngineName) {
   )
 }
 
-/** Has room for few clients while it is stopped, and echoes what they sent when it goes on. */
+/**
+ * A server that is stopped and has room for few clients; when it goes on, it echoes what they sent.
+ */
 const fullServer = `
   const server = require('node:net').createServer(socket => socket.pipe(socket))
   const place = { host: '127.0.0.1', port: 0, backlog: 3 }

@@ -66,7 +66,7 @@ function delays(engine: 'node' | 'uring') {
       if (slow === '') return undefined
       if (quiet) held = slow
     }
-    // A machine that is never quiet says nothing of what is added to the delays.
+    // On a machine that is never quiet nothing can be said about what is added to the delays.
     if (held === '') return context.skip('others held the machine up in each run')
     assert.fail(held)
   })
@@ -74,7 +74,7 @@ function delays(engine: 'node' | 'uring') {
 
 const attemptsMax = 5
 
-/** Asserts what is so on any machine; what is so unless the one load was held up more, if not. */
+/** Asserts what holds on any machine, and what holds if neither load was held up more. */
 function told({ result, floorUs, tookUs }: Awaited<ReturnType<typeof measureDelays>>) {
   let slow = ''
   assert.equal(tookUs.length, delayedCount)
@@ -103,7 +103,7 @@ async function measureDelays(engine: 'node' | 'uring') {
   await using _ = delayed.server
   await using __ = prompt.server
   const options: BenchOptions = { engine, threads: 1, sizeBytes, connections: 10, warmupMs: 0 }
-  // At the same time, in the same process: what disturbs the one disturbs the other.
+  // Both run at the same time in the same process, so what disturbs one disturbs the other.
   const endless = { ratePerSecond: 250, durationMs: Infinity }
   const reference = bench(prompt.server.url, { ...options, ...endless })
   await reference.ready
@@ -139,7 +139,7 @@ async function delayingServer(delayMs: (n: number) => number) {
 }
 
 function warmUp(engine: 'node' | 'uring') {
-  // In an open loop what was due meanwhile would wait, too, and some of it is no warm-up.
+  // In an open loop messages of the window, too, would wait for what was due meanwhile.
   for (const [name, load, slowMs] of [
     ['a closed loop', {}, 300],
     ['an open loop', { ratePerSecond: 1_000 }, 0],
@@ -175,7 +175,7 @@ function warmUp(engine: 'node' | 'uring') {
       const { planned, sent, received, lost } = result.messages
       assert.deepEqual([planned, sent, received, lost], [200, 200, 200, 0])
       assert.deepEqual([result.responseUs.count, samplesIn(result)], [200, 200])
-      // What was in flight during a slow warm-up belongs to it, although it ends after it.
+      // What was in flight during a slow warm-up belongs to it, although it came back later.
       const warm = servedBytes / sizeBytes - 200
       assert.ok(slowMs > 0 ? warm === 4 : warm > 0, `${warm} messages of warm-up`)
       assert.equal(result.verdict, 'pass')

@@ -34,8 +34,8 @@ const engines: Record<Server['engine'], readonly Address['transport'][]> = {
 }
 
 /**
- * How a server may be set, and how clients part from it. One that hangs answers nothing, so that it
- * learns of a client that closes only when the system gives the connection up (see docs/faults.md).
+ * Settings of a server, and how clients leave it. A server that hangs answers nothing, so it learns
+ * of a client that closes only when the system gives the connection up (see docs/faults.md).
  */
 const settings: Record<string, { options: ServeOptions; partings: readonly Parting[] }> = {
   'as it comes': { options: {}, partings: ['closes', 'resets', 'stays'] },

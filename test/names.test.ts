@@ -10,7 +10,7 @@ import { Program, yodelPath } from './program.ts'
 import { full, onlyFull } from './full.ts'
 import { refusal } from './refusal.ts'
 
-/** The program, with a name of its own for ::1 and then 127.0.0.1 in /etc/hosts. */
+/** The program with an /etc/hosts of its own, in which a name stands for ::1 and then 127.0.0.1. */
 function withHosts(args: string[], input = 'ignore'): Program {
   const file = join(mkdtempSync(join(tmpdir(), 'yodel-')), 'hosts')
   writeFileSync(file, '::1 dual.test\n127.0.0.1 dual.test\n')

@@ -11,7 +11,7 @@ import { listen } from './peers/server.ts'
 import { missing, Program } from './program.ts'
 
 const connections = 4
-/** It ends when the test has seen enough; if it sees nothing, some time later. */
+/** It ends when the test has seen enough, or else after some time. */
 const steady: BenchOptions = {
   connections,
   ratePerSecond: 500,
@@ -21,7 +21,7 @@ const steady: BenchOptions = {
   drainMs: Infinity,
   reconnect: true,
 }
-/** How much was lost, and how late the rest was on a busy machine, is no matter here. */
+/** How much was lost, and how late the rest was, does not matter here. */
 const expect = ['loss<=100%', 'rate>0/s']
 /** Of results, in the clock of the test, both rounded to a millisecond. */
 const roundedMs = 3
@@ -35,7 +35,10 @@ const progress = async (run: LoadRun, figure: 'messagesPlanned' | 'messagesRecei
   await until(() => run.snapshot()[figure] >= wanted)
 }
 
-/** Takes a server away under a load, and has it back; what the test saw of that, and the result. */
+/**
+ * Stops a server under a load, and starts it again. Returns what the test saw of that, and the
+ * result.
+ */
 async function interrupted(url: string, options: BenchOptions = {}) {
   let server = await serve(url, { engine: 'node' })
   const run = bench(server.url, { ...steady, ...options })

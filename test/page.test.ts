@@ -20,9 +20,9 @@ const browser = await openBrowser()
 const skip = typeof browser === 'string' && browser
 const rare = { skip: onlyFull }
 
-/** What the browser has complained about, on all pages, and of what. */
+/** Complaints of the browser, on all pages. */
 const complaints: { text: string; url: string }[] = []
-/** Servers that were told to leave: the browser may say that they are not there. */
+/** Servers that were stopped: the browser may complain that they do not answer. */
 const gone: string[] = []
 
 async function openPage(link: string, options: Parameters<Browser['newPage']>[0] = {}) {

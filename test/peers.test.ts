@@ -1,4 +1,6 @@
-/** Programs of others against the real server: the scene of the exercise, and very long streams. */
+/**
+ * Other programs against the real server: a flood and a person at the same time, and long streams.
+ */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'

@@ -22,7 +22,7 @@ before(async () => void (required = await listen('require')))
 after(() => required.close('now'))
 const header = 'PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n'
 
-/** Sends one after the other, each as a segment of its own. */
+/** Sends pieces one after the other, each as a segment of its own. */
 async function sendParts(server: Server, parts: (string | Buffer)[]) {
   const socket = await dial(server.address)
   socket.setNoDelay(true)

@@ -12,7 +12,7 @@ import { refusal } from './refusal.ts'
 
 const linux = process.platform === 'linux'
 
-/** Starts yodel, with these arguments, somewhere where something is missing. */
+/** Starts yodel with these arguments where something is missing. */
 type Start = (...args: string[]) => Program
 
 /** That a refusal is one line with its reason, and that `auto` serves, having said it once. */
@@ -61,7 +61,7 @@ const reasons = {
 // Where io_uring is refused without a filter, another sentence may come first.
 const skip = linux ? missing('python3') || refusal('uring') : 'seccomp is part of Linux'
 for (const [error, reason] of Object.entries(reasons)) {
-  // The other one takes the same way, with another sentence.
+  // The other error is handled in the same way, with another sentence.
   const skipHere = skip || (error === 'ENOSYS' && onlyFull)
   describe(`io_uring answers ${error}`, { skip: skipHere, concurrency: true }, () => {
     const filter = [`${root}test/peers/forbid.py`, `io_uring=${error}`]

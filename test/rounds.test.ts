@@ -43,7 +43,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Serves as a command does; it leaves a file as long as it is there. */
+/** Serves like the command of a user; as long as it runs, a file exists. */
 const echoCommand = (port: number) =>
   `${process.execPath} -e "const fs = require('fs'); ` +
   `fs.writeFileSync('${pidFile}', String(process.pid)); ` +
@@ -74,7 +74,7 @@ test('each round has a whole result of both sides, in the order of its coins', a
     return [`${index + 1} ${first}`, `${index + 1} ${second}`]
   })
   assert.deepEqual(order, expected)
-  // Both orders occur: otherwise the order would not have been looked at.
+  // Both orders occur; otherwise this test would not show that the order is random.
   assert.equal(new Set(rounds.map(({ first }) => first)).size, 2)
   for (const { baseline, subject } of rounds) {
     assert.deepEqual([baseline.run.address, subject.run.address], [fast!.url, slow!.url])

@@ -1,4 +1,4 @@
-/** Servers and pipes that break off at the worst moment: the program ends, and says how. */
+/** Servers and pipes that end at the worst moment: the program ends, and says what happened. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'

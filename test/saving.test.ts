@@ -1,4 +1,4 @@
-/** Where results are written: whatever the target is, it stays that, and no result is lost. */
+/** Where results are written: the target keeps its kind, and no result is lost. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'

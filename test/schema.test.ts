@@ -1,4 +1,6 @@
-/** docs/result.schema.json against real results: what it promises is there, and it can say no. */
+/**
+ * docs/result.schema.json against real results: what it promises is there, and it rejects others.
+ */
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { before, test } from 'node:test'

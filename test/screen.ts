@@ -1,4 +1,4 @@
-/** What a terminal shows after it was given some text: as much of one as the live view needs. */
+/** A terminal, as far as the live view needs one: what it shows after some text. */
 
 // oxlint-disable-next-line no-control-regex
 const pieces = /\u001b\[\??(\d*)([A-Za-z])|[^]/gu

@@ -117,7 +117,7 @@ const stateOf = (pid: number): string => {
   return text.slice(text.lastIndexOf(')') + 2)[0]!
 }
 
-/** Stops it for so long at least; for how long it is certain that it did nothing. */
+/** Stops it for at least so long. Returns for how long it certainly did nothing. */
 async function standStill({ child }: Program, ms: number): Promise<number> {
   child.kill('SIGSTOP')
   while (stateOf(child.pid!) !== 'T') await sleep(1)
@@ -158,7 +158,7 @@ function assertOwn(result: RunResult, stoppedMs: number, loop: 'closed' | 'open'
 const sumUs = (buckets: [number, number][]): number =>
   buckets.reduce((sum, [us, count]) => sum + us * count, 0)
 
-/** So many processes do nothing but use that core, until they are disposed of. */
+/** Starts processes that do nothing but use a core, until they are disposed of. */
 function busy(count: number, core: number) {
   const endless = 'const end = Date.now() + 20_000; while (Date.now() < end);'
   const children = Array.from({ length: count }, () =>

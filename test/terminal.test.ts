@@ -60,8 +60,7 @@ test(
 test('whatever ends it, a defect too, gives the terminal back', { skip }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
   const [defect, run] = [join(folder, 'defect.cjs'), join(folder, 'run.sh')]
-  // A defect of ours: something throws where no code catches it.
-  // Null, too, can be thrown.
+  // A defect: something is thrown where no code catches it, also null.
   const misdeeds = `
     process.on('SIGURG', () => { throw new Error('unforeseen') })
     process.on('SIGWINCH', () => { throw null })`

@@ -1,4 +1,4 @@
-/** Programs of others over TLS: they call our server, and we call theirs. */
+/** Other programs over TLS: they connect to our server, and we connect to theirs. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createServer, type AddressInfo } from 'node:net'

@@ -1,4 +1,4 @@
-/** TLS of a server: how a stream ends, which clients are admitted, and how much it carries. */
+/** A TLS server: how a stream ends, which clients are admitted, and how much data it carries. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'

@@ -55,7 +55,7 @@ export interface LoadRun {
 export interface StartHooks {
   /** Asked once all is connected, for an instant on the clock that threads share. */
   startAt?: () => Promise<number>
-  /** Told when sending begins, or will. */
+  /** Called once the instant is known at which sending begins. */
   onStart?: (startNs: number) => void
 }
 

@@ -35,7 +35,7 @@ export async function readJson(request: IncomingMessage): Promise<Record<string,
   throw new Refused(400, 'The body is not a JSON object.')
 }
 
-/** What a value has to be. */
+/** The shape of a value. */
 export type Shape = 'text' | 'number' | 'whole' | 'texts'
 
 const tests: Record<Shape, [is: (value: unknown) => boolean, name: string]> = {
@@ -48,7 +48,7 @@ const tests: Record<Shape, [is: (value: unknown) => boolean, name: string]> = {
   ],
 }
 
-/** By key; one that may be missing ends in `?`. */
+/** The shape of each key; the name of an optional key ends in `?`. */
 export type Shapes<T> = {
   [K in keyof T & string as Partial<Pick<T, K>> extends Pick<T, K> ? `${K}?` : K]: Shape
 }

@@ -138,12 +138,12 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
     for (const first of this.#lost) return void this.#lost.delete(first)
   }
 
-  /** Whether that one was lost, and is no longer. */
+  /** Whether a datagram that has come had counted as lost; then it no longer does. */
   find(index: number, sequence: number): boolean {
     return this.#lost.delete(keyOf(index, sequence))
   }
 
-  /** Whether all has come back or is lost, and what is lost is waited for no longer. */
+  /** Whether nothing is in flight, and nothing that is lost can still come. */
   isQuiet(now: number): boolean {
     if (!this.streams.every(stream => stream.failed || stream.done)) return false
     const patienceNs = Math.max(this.task.timeoutMs, lateLeastMs) * 1e6

@@ -4,11 +4,11 @@ export class ExpectedBytes {
   readonly #chunks: Buffer[] = []
   /** Bytes of the first chunk that have come back already. */
   #matched = 0
-  /** Bytes that went out, and that came back right. */
+  /** Bytes that were sent, and that came back right. */
   sentBytes = 0
   returnedBytes = 0
 
-  /** Bytes that are under way. */
+  /** Bytes in flight. */
   get missingBytes(): number {
     return this.sentBytes - this.returnedBytes
   }
@@ -45,7 +45,7 @@ export class ExpectedBytes {
     return -1
   }
 
-  /** The next byte that must come back, or undefined if nothing is under way. */
+  /** The next byte that must come back; undefined if nothing is in flight. */
   get next(): number | undefined {
     return this.#chunks[0]?.[this.#matched]
   }

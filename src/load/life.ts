@@ -81,7 +81,7 @@ export class Life<S extends Planned> {
     return Math.min(this.#flow.nextNs, this.#short?.nextNs ?? Infinity)
   }
 
-  /** Does what is due. */
+  /** Does what is due now. */
   turn(now: number): void {
     if (this.ended) return
     const [flow, mover] = [this.#flow, this.#mover]

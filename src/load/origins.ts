@@ -9,7 +9,7 @@ const keyBytes = [8, 4]
 /** How far back in a stream bytes are looked for. */
 const ownBehindBytes = 4 * 2 ** 20
 const otherBehindBytes = 256 * 2 ** 10
-/** How much may be missing of a stream that repeats; bytes under way are no evidence. */
+/** How much may be missing of a stream that repeats; bytes in flight are no evidence. */
 const periodicMaxBytes = 65_536
 /** How many look-ups there are at most: one takes up to a millisecond. */
 const lookupsMax = 200
@@ -227,7 +227,8 @@ export class Origins {
     const { periodBytes } = this.#payload
     const { receivedBytes, issuedBytes } = this.#wrong
     const ahead = (((place - here) % periodBytes) + periodBytes) % periodBytes
-    // How many bytes came in all, compared to how many went out, may tell which it is.
+    // The number of bytes that came, compared with those that were sent, may show which of them it
+    // is.
     const missing = issuedBytes - receivedBytes - this.#received.length
     if ((missing - ahead) % periodBytes === 0 && Math.abs(missing) < periodicMaxBytes)
       return missing

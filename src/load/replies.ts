@@ -15,7 +15,7 @@ export interface CameLog {
   fromNs: number
   /** How long it was: by the plan in an open loop, by the clock in a closed one. */
   lengthNs: number
-  /** Whether the replies that count are those within the window itself: a closed loop's. */
+  /** Whether the replies within the window itself count, as in a closed loop. */
   byClock: boolean
   /** The most replies that may count: those of a count, in a closed loop. */
   most: number
@@ -67,7 +67,7 @@ export class Replies {
     if (this.#missing <= 0) this.enoughNs = at
   }
 
-  /** How many had come that long after the beginning, as a whole number. */
+  /** How many had come some time after the beginning, as a whole number. */
   until(ns: number): number {
     return Math.round(cameUntil(this, ns))
   }
@@ -98,7 +98,7 @@ export class Replies {
 
 type Came = Pick<CameLog, 'counts' | 'slotNs' | 'lastNs'>
 
-/** How many had come that long after the beginning; evenly within a slot, so not a whole number. */
+/** The same as a fraction: within a slot replies count as if they had come evenly. */
 function cameUntil({ counts, slotNs, lastNs }: Came, ns: number): number {
   const slot = ns >= lastNs ? slots : Math.max(0, ns / slotNs)
   let count = 0

@@ -30,7 +30,7 @@ export const roundsOptions = {
     flag: 'against',
     help: 'measure in rounds against this address, the baseline',
   }),
-  /** Valid ones; in each both sides are measured, in an order that a coin decides. */
+  /** How many valid rounds: in each both sides are measured, in an order that a coin decides. */
   rounds: option(count({ min: 2, max: 1_000 }), {
     default: 10,
     flag: 'rounds',
@@ -47,7 +47,7 @@ export const roundsOptions = {
     flag: 'against-serve',
     help: 'the same for the baseline',
   }),
-  /** What is compared; each figure more makes all claims a little harder. */
+  /** What is compared; each further figure makes all claims a little harder. */
   figures: option(names, {
     default: undefined,
     flag: 'figures',

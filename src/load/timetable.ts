@@ -44,7 +44,7 @@ export abstract class Timetable<S extends Planned> {
   /** Nothing more is planned; what was planned may still be sent. */
   over = false
   startedNs = 0
-  /** What is planned before that instant is warm-up. */
+  /** What is planned before this instant belongs to the warm-up. */
   measureFromNs = 0
   /** Replies to messages of the window; in a closed loop all replies from its first instant on. */
   replies = new Replies(0)

@@ -1,6 +1,7 @@
 /**
- * One thread's share of a load, without its sockets: what is due when, what must come back, what it
- * took. Engines move the bytes. Instants are nanoseconds on the clock of performance.now().
+ * One thread's share of a load, without its sockets: what is due when, what must come back, and how
+ * long that took. Engines move the bytes. Instants are nanoseconds on the clock of
+ * performance.now().
  */
 import { counter, type Meter } from '../metrics/meter.ts'
 import { Evidence } from './evidence.ts'
@@ -12,7 +13,7 @@ import { createSizes, type Sizes } from './sizes.ts'
 import { Stream } from './stream.ts'
 import { Timetable } from './timetable.ts'
 
-/** How long to wait at least before bytes count as missing. */
+/** The shortest time after which bytes count as missing. */
 const patientNs = 50e6
 
 export class Traffic extends Timetable<Stream> {
@@ -20,9 +21,9 @@ export class Traffic extends Timetable<Stream> {
   readonly sizes: Sizes
   /** The steady connections, as their numbers in this thread. */
   readonly streams: Stream[]
-  /** What was wrong. */
+  /** The first wrong bytes, and why connections failed. */
   readonly evidence: Evidence<Stream>
-  /** Where broken connections are opened again. */
+  /** Set if broken connections are opened again. */
   readonly outages: Outages | undefined
 
   /** @param allocate where the payload is to lie in memory */
@@ -50,7 +51,7 @@ export class Traffic extends Timetable<Stream> {
     }
   }
 
-  /** Everything has ended, or is waited for no longer. */
+  /** The load has ended: nothing is waited for any longer. */
   close(now: number): void {
     this.evidence.close()
     // What was sent in the last moment may well be on its way.

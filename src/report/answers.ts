@@ -8,7 +8,7 @@ import { sides, type Round, type Side } from './rounds.ts'
 export const confidence = 0.95
 
 export interface FigureCompared {
-  /** As an objective names it. */
+  /** The name of the figure, as in objectives. */
   metric: string
   kind: FigureKind
   /** The geometric means over the rounds; null where the figure is not known. */
@@ -29,7 +29,7 @@ export interface FigureCompared {
   unknownBecause: string | null
 }
 
-/** With what the test needs beside. */
+/** The same, with what the test needs besides. */
 export type Compared = FigureCompared & { flips: SignFlips | undefined }
 
 export function withoutFlips(compared: Compared): FigureCompared {

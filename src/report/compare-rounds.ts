@@ -11,7 +11,7 @@ export const roundsComparisonFormat = 'yodel-compare-rounds-1'
 
 export interface RoundsComparison {
   format: typeof roundsComparisonFormat
-  /** What kept it from being a comparison; `compared` if nothing did. */
+  /** Why there is no comparison; `compared` if there is one. */
   outcome: 'compared' | 'unlike' | 'invalid' | 'incomplete' | 'failed'
   /** Why there is no claim, a sentence each; empty if there is one. */
   noClaimBecause: string[]
@@ -76,7 +76,7 @@ export function compareRounds(
 
 const startOf = (round: Round): string => round[round.first].run.startedAt
 
-/** What keeps the rounds from being a comparison, the gravest first. */
+/** Why rounds are no comparison, the gravest reason first. */
 function judge(
   { rounds: all, roundsWanted, stoppedBecause }: Rounds,
   valid: Round[],
@@ -92,7 +92,7 @@ function judge(
   return ['incomplete', [`${why} A claim needs all ${formatCount(roundsWanted)} rounds.`]]
 }
 
-/** In what the runs differ beside the address. */
+/** In what the runs differ besides the address. */
 export function unlikeIn(rounds: readonly Round[]): string[] {
   const [first] = rounds
   const found = new Set<string>()

@@ -1,6 +1,6 @@
 /**
- * The difference between single runs: the first is the baseline of the others. There is no claim.
- * How much runs differ without a cause shows only in several of them, measured in turn.
+ * The difference between single runs: the first is the baseline of the others. There is no claim:
+ * how much runs differ by chance shows only in several runs that are measured in turn.
  */
 import { differences } from './conditions.ts'
 import { checkRun, type CheckedCondition, type Condition } from './fail-if.ts'
@@ -10,7 +10,7 @@ import type { RunResult } from './result.ts'
 export const compareFormat = 'yodel-compare-2'
 
 export interface Change {
-  /** As an objective names it. */
+  /** The name of the figure, as in objectives. */
   metric: string
   kind: FigureKind
   baseline: number | null

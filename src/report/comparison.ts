@@ -21,7 +21,7 @@ const pictures: [Figure, title: string, format: (value: number) => string][] = [
   ],
 ]
 
-/** A server that has given memory back meanwhile has not got cheaper than nothing. */
+/** A server may have freed memory meanwhile; memory per client is never below 0. */
 const atLeast0 = (bytes: number) => Math.max(0, Math.round(bytes))
 
 /** A block of bars for each figure, then what follows from them. */

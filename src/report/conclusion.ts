@@ -6,7 +6,7 @@ import { median, type Comparison, type Figure, type ModelResult } from './models
 const sameWithin = 0.1
 /** With fewer rounds than that nothing is known of their spread. */
 const roundsToJudge = 3
-/** Where the load generator has less of its processor left, the rate says little of the server. */
+/** If the load generator has less of its processor left, the rate says little of the server. */
 const generatorBusyShare = 0.9
 
 export function conclusions({ models, connections }: Comparison): string[] {
@@ -84,7 +84,7 @@ function ratio(a: ModelResult, b: ModelResult, figure: Figure, noun: string): st
   return `${times.toFixed(times < 1 ? 2 : times < 10 ? 1 : 0)} times the ${noun}`
 }
 
-/** With enough rounds to know their spread: whether two figures lie within each other's. */
+/** Whether the ranges of two figures overlap, if there are enough rounds to know them. */
 function overlap(a: ModelResult, b: ModelResult, figure: Figure): boolean {
   const [mine, others] = [a, b].map(({ rounds }) =>
     rounds.map(round => round[figure]).filter(value => value !== undefined),
@@ -93,7 +93,7 @@ function overlap(a: ModelResult, b: ModelResult, figure: Figure): boolean {
   return Math.min(...mine) <= Math.max(...others) && Math.min(...others) <= Math.max(...mine)
 }
 
-/** Where the rate is not the server's. */
+/** Models for which the load was the limit, so that the rate says little of the server. */
 function limited(models: ModelResult[]): string | undefined {
   const busy = models.filter(
     model => (median(model, 'loadCpuShare') ?? 0) >= generatorBusyShare && served(model) > 0,

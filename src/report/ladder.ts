@@ -77,7 +77,7 @@ export function bins(buckets: Buckets): Bin[] {
   return found
 }
 
-/** How often which time was taken, as bars. */
+/** How often each time occurred, as bars. */
 export function shapeBlock(name: string, buckets: Buckets, canvas: Canvas): string[] {
   const total = countOf(buckets)
   const found = bins(buckets)

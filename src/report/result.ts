@@ -155,7 +155,7 @@ export interface Expectation {
   /** The same as people write it. */
   measuredText: string
   held: boolean
-  /** It was missed, and would have been met without the generator's own share. */
+  /** Missed only because of the generator: without its share the objective would have been met. */
   ownFault?: true
 }
 

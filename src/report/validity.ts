@@ -9,16 +9,15 @@ import type { RunResult } from './result.ts'
 
 /** A thread that works for this share of its time never waits for the server. */
 const busyShare = 0.98
-/** An open loop that cannot keep its plan is not given the benefit of the doubt. */
+/** The same for an open loop that does not keep its plan: there a lower share is enough. */
 const busyShareBehind = 0.9
 /**
- * Lateness beyond both, in 1 % of all cases, is not negligible: a time, and a share of what was
- * measured.
+ * Lateness is not negligible if 1 % of it is beyond both: a time, and a share of the measured time.
  */
 const lateUs = 10_000
 const lateShare = 0.5
 const churnRemedy = 'Use a lower --churn, or more --threads.'
-/** Where less of the plan than this was sent in time, the pace was lost. */
+/** If less of the plan than this was sent in time, it was not kept. */
 const sentShare = 0.95
 
 const shareCore =
@@ -30,20 +29,20 @@ interface Churn {
   times: Histogram
 }
 
-/** What may be in flight follows from these. */
+/** Options on which it depends how many messages may be in flight. */
 type Sent = { connections: number; depth: number; slice: string | undefined }
 
 /** Adds what is to be said about the generator to the result. */
 export function judgeGenerator(result: RunResult, churn: Churn): void {
   const { generator, latenessUs, messages, run } = result
   const openLoop = latenessUs.count > 0
-  // A flood is no measurement: there it is worth a word, and no more.
+  // A flood is no measurement, so there this is only a note.
   const blame = (reason: string) =>
     (run.command === 'flood' ? result.notes : result.invalidBecause).push(reason)
   const cpu = generator.cpuShare ?? 0
   const behind = messages.deferred > messages.planned * (1 - sentShare)
   const busy = openLoop ? behind && cpu >= busyShareBehind : cpu >= busyShare
-  // Where short connections are behind, it may be because of it.
+  // If short connections are behind their plan, the generator may be the reason.
   const churnBehind = cpu >= busyShareBehind && churnShortfall(result) !== undefined
   const [churnNs] = churn.times.quantiles([0.99])
   const churnLate = churn.lateUs >= Math.max(lateUs, (lateShare * churnNs!) / 1e3)
@@ -52,7 +51,7 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
     : openLoop
       ? 'Use a lower --rate, or more --threads.'
       : 'Use more --threads, fewer --connections, or a --rate below this one.'
-  // However few samples there are: it is a reason to doubt, and no figure of the server.
+  // Also with few samples: it is a reason to doubt, not a figure of the server.
   const late = ranked(result.histograms.latenessUs, 0.99) ?? 0
   const lateMost = late >= lateShare * (ranked(result.histograms.responseUs, 0.99) ?? Infinity)
   if (busy || churnBehind) {

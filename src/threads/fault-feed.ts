@@ -65,7 +65,7 @@ export class FaultFeed {
 
   #next() {
     const events = this.#waiting.splice(0, batchMax)
-    // What was lost came after everything that waits.
+    // Lost events are newer than all that wait.
     const lost = this.#waiting.length === 0 ? this.#lost : 0
     if (lost > 0) this.#lost = 0
     this.#underWay++

@@ -1,4 +1,4 @@
-/** When a known server lets a reply go. */
+/** When a known server sends a reply. */
 
 export type Known =
   /** Each after the same time; 0 is at once. */
@@ -21,7 +21,7 @@ export type Known =
 /** It says nothing, says FIN, or resets. */
 export type Death = 'silent' | 'fin' | 'reset'
 
-/** So much before its time a reply is waited for awake, where it has to be exact. */
+/** Where a reply has to be exact, the server stays awake for this long before it is due. */
 const awakeMs = 2
 
 export class Behaviour {

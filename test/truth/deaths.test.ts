@@ -35,13 +35,13 @@ function caseOf(seed: number, canUring: boolean): Case {
   const { below, pick } = dice(seed * 2_654_435_761)
   below(1)
   const transport = pick(['tcp', 'tcp', 'tcp', 'tls', 'ws', 'http', 'udp'] as const)
-  // One of three dies in the warm-up: the others may well do all that the window asks for.
+  // One of three stops in the warm-up; the others may still send all of the window.
   const early = seed % 3 === 0
   const connections = 1 + below(4) + Number(early)
   const count = connections * (10 + below(40))
   const isOpen = !early && below(2) === 0
   const all = !early && below(3) === 0
-  // In the warm-up, or in the window; the last message of a connection, too.
+  // It stops in the warm-up or in the window, also before the last message of a connection.
   const late = all ? count : Math.floor(count / connections)
   const after = below(early || below(2) === 0 ? 6 : late)
   const deaths: readonly Death[] =
@@ -67,7 +67,7 @@ function caseOf(seed: number, canUring: boolean): Case {
   return { transport, known, load }
 }
 
-/** What the server owes, of how many; and the verdict. */
+/** How many messages the server left unanswered, of how many; and the verdict. */
 async function run({ transport, known, load }: Case) {
   await using server = await startKnown(known, { transport, sizeBytes })
   try {

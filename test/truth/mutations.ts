@@ -1,6 +1,6 @@
 /**
- * npm run truth:mutations: spoils the accounting, one place at a time, in a copy of the tree, and
- * sees whether the suite notices: its daily form has to fail. Exit code 1 if one survives.
+ * npm run truth:mutations: breaks the accounting in a copy of the tree, one place at a time. The
+ * daily tests have to fail each time; exit code 1 if they pass once.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

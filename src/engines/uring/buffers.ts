@@ -1,4 +1,7 @@
-/** Memory for the bytes that pass through. It follows what goes on, not how many are connected. */
+/**
+ * Memory for the bytes that pass through. Its size depends on the traffic, not on the number of
+ * connections.
+ */
 import type { Libc, Mapping } from '../os/libc.ts'
 import { PBUF_RING_INC } from './kernel.ts'
 import type { Ring } from './ring.ts'
@@ -57,7 +60,7 @@ export class BufferPool {
     Atomics.store(this.#halves, 7, this.#tail)
   }
 
-  /** After the ring is closed. */
+  /** To be called after the ring is closed. */
   close(): void {
     for (const mapping of this.#mappings) this.#libc.unmap(mapping)
   }
@@ -70,14 +73,14 @@ export const blockBytes = 65_536
 interface Slab {
   mapping: Mapping
   bytes: Uint8Array
-  /** Blocks of it that are not in use, by their number within it. */
+  /** The free blocks of the slab, by their number in it. */
   free: number[]
 }
 
 /** Room for what sockets would not take at once: blocks at stable addresses, in slabs. */
 export class Arena {
   readonly #libc: Libc
-  /** A slab that was given back leaves its place to the next one. */
+  /** A freed slab leaves its place to the next one. */
   readonly #slabs: (Slab | undefined)[] = []
 
   constructor(libc: Libc) {
@@ -117,7 +120,7 @@ export class Arena {
     this.#slabOf(id).bytes.set(bytes, (id % blocksPerSlab) * blockBytes + at)
   }
 
-  /** Gives the memory of all slabs back of which nothing is in use. */
+  /** Frees the memory of slabs of which nothing is in use. */
   trim(): void {
     for (const [index, slab] of this.#slabs.entries()) {
       if (slab?.free.length !== blocksPerSlab) continue

@@ -102,7 +102,7 @@ export function latencyChart({ intervals }: RunResult): Markup {
 }
 
 function rateCaption(intervals: readonly Interval[]): string {
-  // What is over in a few milliseconds has no rate that could be set beside that of a second.
+  // The rate of a few milliseconds cannot be compared with that of a second.
   const whole = intervals.filter(({ seconds }) => seconds >= wholeSecond)
   const shown = whole.length > 0 ? whole : intervals
   const by = shown.toSorted((a, b) => a.ratePerSecond - b.ratePerSecond)
