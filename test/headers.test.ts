@@ -56,7 +56,7 @@ for (const [url, calling, host] of rows)
     const peer = await connect(url, { calling: { ...calling, headers } })
     for (let n = 0; n < 2; n++) assert.ok((await peer.echo('hello')).latencyUs > 0)
     await peer.close()
-    const load = { count: 3, warmupMs: 0, calling: { ...calling, headers } }
+    const load = { count: 3, warmupMs: 0, threads: 1, calling: { ...calling, headers } }
     const { messages } = await bench(url, load).finished
     assert.equal(messages.received, 3)
     assert.equal(seen.length, url.startsWith('ws') ? 2 : 5)
@@ -83,7 +83,7 @@ test('a result does not tell secrets', async () => {
   const file = join(folder, 'secret')
   writeFileSync(file, 'X-Api-Key: s3cret\n')
   const own = ['--header', 'Authorization: Basic s3cret', '--header', 'X-Plain: word']
-  const load = ['--count', '2', '--warmup', '0', '--header-file', file, '--json']
+  const load = ['--count', '2', '--warmup', '0', '--threads', '1', '--header-file', file, '--json']
   const { stdout } = await typed(['bench', `http://127.0.0.1:${port}`, ...own, ...load])
   const { run } = JSON.parse(stdout) as RunResult
   assert.match(run.reproduce, /--header 'Authorization: \.\.\.' --header 'X-Plain: word'/)
