@@ -150,7 +150,7 @@ test('what makes no sense is refused, and so is a server that is not there', asy
 test('it waits for what its own estimate has left: a queue that outlives connections', async () => {
   // 400 in flight are 0.8 s of work, and an echo behind them is far beyond the objective.
   await using server = await limitedServer(500)
-  const options = { ...short, connections: 4, depth: 100, from: 100, precision: 1 }
+  const options = { ...short, connections: 4, depth: 100, from: full ? 100 : 400, precision: 1 }
   const load = { ...options, objective: 'p50<200ms', probeMs: 200 }
   const result = await findMax(server.url, { ...load, arrivals: 'poisson' }).finished
   assert.ok(result.ratePerSecond >= 100, JSON.stringify(result.probes))

@@ -1,6 +1,7 @@
 /**
- * The command line of yodel without a program for each command: every line on stdin is a list of
- * arguments, and is answered with what was printed and the exit code, as JSON.
+ * The command line of yodel without a program for each command: every line on stdin has arguments
+ * and variables of its environment, and is answered with what was printed and the exit code, as
+ * JSON.
  */
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
@@ -12,13 +13,16 @@ const path = pathToFileURL(`${root}dist/cli/command-line.js`).href
 const { obey } = (await import(path)) as typeof CommandLine
 
 const answer = process.stdout.write.bind(process.stdout)
+const own = process.env
 let [stdout, stderr] = ['', '']
 process.stdout.write = (text: string | Uint8Array) => Boolean((stdout += String(text)) || true)
 process.stderr.write = (text: string | Uint8Array) => Boolean((stderr += String(text)) || true)
 
 for await (const line of createInterface(process.stdin)) {
   ;[stdout, stderr, process.exitCode] = ['', '', undefined]
-  await obey(JSON.parse(line) as string[])
+  const { args, env } = JSON.parse(line) as { args: string[]; env?: Record<string, string> }
+  process.env = { ...own, ...env }
+  await obey(args)
   const typed: Typed = { code: (process.exitCode as number | undefined) ?? 0, stdout, stderr }
   answer(`${JSON.stringify(typed)}\n`)
 }
