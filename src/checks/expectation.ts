@@ -73,7 +73,7 @@ export function parseExpectation(text: string): Expectation {
   return { text, question: figure.question, figure: name, operator, limit }
 }
 
-/** What was not found out is missed. */
+/** If the answer is not known, the expectation is missed. */
 export function hold(expectation: Expectation, results: readonly QuestionResult[]): Held {
   const { text, question, figure, operator, limit } = expectation
   const result = results.find(({ name }) => name === question)

@@ -1,4 +1,4 @@
-/** The first look: does anybody answer, does it echo, how long does that take? */
+/** The first look: does a server answer, does it echo, and how long does that take? */
 import { isDatagrams } from '../vocabulary/transport.ts'
 import type { Probe } from './probe.ts'
 import { message, type Scene } from './scene.ts'

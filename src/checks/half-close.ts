@@ -19,7 +19,7 @@ const relays =
   '`timeout tunnel`).'
 
 export const halfClose = question<Name>({
-  asks: 'whether what is under way still comes after our FIN, and then a FIN',
+  asks: 'whether bytes in flight still come after our FIN, and then a FIN',
   transports: ['tcp', 'unix', 'tls'],
   figures: { fin: 'duration' },
   findings: {

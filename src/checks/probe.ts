@@ -7,12 +7,12 @@ import { errnoOf } from '../engines/failures.ts'
 /** How the other side ended a connection. */
 export type Ending = 'FIN' | 'RST' | 'broken'
 
-/** Why a wait was over. */
+/** Why a wait ended. */
 export type Waited = 'done' | 'ended' | 'silence'
 
 /** More than that is not kept: a question bounds what it sends, and so what an echo returns. */
 const keptMaxBytes = 4 * 2 ** 20
-/** A line for each would bury what matters. */
+/** A line for each would hide what matters. */
 const eventsMax = 12
 
 export class Probe {
@@ -129,7 +129,7 @@ export class Probe {
 
   /**
    * Waits until `isDone`, until the other side has ended, or until nothing came for `silenceMs`.
-   * A process that was held up looks at what has come meanwhile before it calls that a silence.
+   * If this process was held up, it first reads what has come meanwhile.
    */
   until(isDone: () => boolean, silenceMs: number): Promise<Waited> {
     return new Promise(resolve => {

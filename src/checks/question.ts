@@ -19,7 +19,7 @@ export type Side =
 
 /** Something that a question may find, and what is true of it wherever it is found. */
 export interface FindingKind {
-  /** `fails`: bytes lost, changed or stuck; `differs`: no program need break. */
+  /** `fails`: bytes are lost, changed or stuck; `differs`: programs should not break. */
   readonly outcome: 'differs' | 'fails'
   /** What it does to real programs. */
   readonly effect: string
@@ -35,13 +35,13 @@ export interface Found<Name extends string = string> {
   /** What was sent, what came, and when. */
   readonly evidence: readonly string[]
   readonly side?: Side
-  /** Why it is thought to be there; undefined: what is said of that side everywhere. */
+  /** Why the cause is thought to be there; undefined: the usual sentence for that side. */
   readonly where?: string
 }
 
 /** In which unit a figure is. */
 export type FigureKind = 'duration' | 'size' | 'count' | 'fraction' | 'rate'
-/** Milliseconds, bytes, a number, or a part of 1; null where it is not known. */
+/** In milliseconds, bytes, a number, or a fraction of 1; null if it is not known. */
 export type Figures = Readonly<Record<string, number | null>>
 
 export interface Answer<Name extends string = string> {

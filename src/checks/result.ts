@@ -12,7 +12,7 @@ export interface Finding {
   /** What was sent, what came, and when. */
   evidence: string[]
   side: Side
-  /** Whose doing it is, as far as one can know. */
+  /** Where the cause is, as far as that can be known. */
   where: string
   /** What it does to real programs. */
   effect: string
@@ -29,7 +29,7 @@ export interface QuestionResult {
   /** Of all findings. */
   evidence: string[]
   advice: string[]
-  /** Milliseconds, bytes, a number, or a part of 1. */
+  /** In milliseconds, bytes, a number, or a fraction of 1. */
   figures: Figures
   seconds: number
 }

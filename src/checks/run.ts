@@ -47,7 +47,7 @@ export function costOf({ address, questions, limits }: Plan): Cost {
 
 /**
  * Asks one question after the other.
- * @throws UserError if nobody answers
+ * @throws UserError if no server answers
  */
 export async function run(
   plan: Plan,

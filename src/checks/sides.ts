@@ -1,4 +1,4 @@
-/** Whose doing a finding is: what can be said of each side. */
+/** Where the cause of a finding is: a sentence for each side. */
 import type { Side } from './question.ts'
 
 const sentences: Record<Side, string> = {

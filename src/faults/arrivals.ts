@@ -2,8 +2,8 @@
 import type { Chunk, Message } from './fault.ts'
 
 /**
- * When this many bytes wait, nothing more is read until half of them is gone. So a delay carries at
- * most this many bytes per delay: 20 MB/s at 50 ms.
+ * When this many bytes wait, nothing more is read until half of them is gone. So a delay limits the
+ * rate: to 20 MB/s at 50 ms.
  */
 export const heldMaxBytes = 2 ** 20
 /** What a chunk costs besides its bytes, so that a million single bytes are bounded too. */

@@ -15,7 +15,7 @@ import { checkBrokerTls, type BrokerTls } from './secure.ts'
 import { Work } from './work.ts'
 
 export interface AgentOptions {
-  /** For people; by default that of the machine, and the number of the process. */
+  /** Its name, for people; by default that of the machine, and the number of the process. */
   name?: string | undefined
   /** The secret that coordinator and agents share. */
   token?: string | undefined
@@ -27,20 +27,22 @@ export interface AgentOptions {
   maxConnections?: number | undefined
   /** Leaves after one run. */
   once?: boolean | undefined
-  /** Hears in a line what happens. */
+  /** Called with a line for what happens. */
   onEvent?: ((line: string) => void) | undefined
-  /** Writes a part that nobody takes to a file, and says where; without it, it is lost. */
+  /**
+   * Writes a part that the coordinator does not take to a file, and returns where; else it is lost.
+   */
   save?: ((name: string, text: string) => string) | undefined
 }
 
 export interface Agent {
-  /** As it is called. */
+  /** Its name. */
   readonly name: string
   /** Resolves when it is connected to the broker for the first time. */
   readonly ready: Promise<void>
   /** Rejects with a UserError if an option makes no sense, never because a broker is gone. */
   readonly finished: Promise<void>
-  /** Ends its run by its drain, if it is at work, and takes its leave. */
+  /** Ends its run with a drain, if it is at work, and leaves. */
   stop(): void
 }
 
@@ -48,7 +50,7 @@ export function agent(broker: string = usualBroker, options: AgentOptions = {}):
   return new Waiting(broker, options)
 }
 
-/** Runs that were seen are refused, should they come again; the oldest are forgotten. */
+/** Runs that were seen are refused if they come again; the oldest are forgotten. */
 const seenMax = 10_000
 const nameMax = 64
 
@@ -155,7 +157,7 @@ class Waiting implements Agent {
     if (opened === null) return
     if (!opened) return this.#tell('a message was not sealed with the token of this agent')
     const { words } = opened
-    // What was said to an earlier one, or to another one.
+    // A message for an earlier start, or for another agent.
     if (words.session !== this.#session) return
     if (words.kind === 'plan') this.#take(words)
     else if (words.run === this.#work?.run) this.#work.hear(words)

@@ -1,4 +1,4 @@
-/** To which addresses an agent sends, and how much: its own word, whatever a plan says. */
+/** To which addresses an agent sends, and how much: its own limits hold, whatever a plan says. */
 import { formatAddress, isPublic, type Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { transports } from '../vocabulary/transport.ts'

@@ -8,7 +8,7 @@ export interface BrokerUrl {
   secure: boolean
   host: string
   port: number
-  /** Of the broker itself; undefined: derived from the token. */
+  /** Name and password at the broker; undefined: derived from the token. */
   username: string | undefined
   password: string | undefined
 }
@@ -20,7 +20,7 @@ const example = `Write for example ${usualBroker} or mqtts://broker.example:8883
 /** @throws UserError if it is none */
 export function parseBrokerUrl(text: string): BrokerUrl {
   const found = /^(mqtts?):\/\/(?:([^@]*)@)?(\[[^\]]+\]|[^:/@[\]]+)(?::(\d{1,5}))?\/?$/i.exec(text)
-  // A URL may have secrets, so it is not said again.
+  // A URL may contain secrets, so it is not quoted.
   if (!found) throw usageError('That is no URL of a broker.', example)
   const [, scheme, user, hostText, portText] = found as unknown as [
     string,
@@ -80,7 +80,7 @@ export function checkToken(url: BrokerUrl, token: string | undefined): void {
     throw usageError(`${shownBroker(url)} is not on this machine.`, tokenHint)
 }
 
-/** Of a broker that is started here. @throws UserError */
+/** The URL of a broker that is started here. @throws UserError */
 export function checkListening(url: BrokerUrl): void {
   if (url.username !== undefined)
     throw usageError('A broker that is started here knows no names, only the token.')

@@ -1,4 +1,4 @@
-/** The broker that a coordinator is itself, where no other one is named. */
+/** The broker that a coordinator starts if none is named. */
 import { timingSafeEqual } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createSecure } from 'node:tls'
@@ -9,7 +9,7 @@ import { prefix } from './messages.ts'
 import { passwordOf } from './sealed.ts'
 
 export interface Broker {
-  /** Where it really is: the port may have been chosen by the system. */
+  /** Its real address: the system may have chosen the port. */
   readonly url: BrokerUrl
   close(): Promise<void>
 }

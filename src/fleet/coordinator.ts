@@ -25,7 +25,7 @@ const lookEveryMs = 100
 const leadMs = 200
 const leadPerAgentMs = 0.5
 const waysAhead = 20
-/** A snapshot may be late by that, without being missed. */
+/** How late a snapshot may be before it counts as missing. */
 const graceMs = 500
 
 export class FleetRun implements LoadRun, FleetListener {
@@ -44,7 +44,7 @@ export class FleetRun implements LoadRun, FleetListener {
   #startMs = Infinity
   #seconds!: Seconds
   #tick = -1
-  /** Since when, in milliseconds after the start. */
+  /** When that began, in milliseconds after the start. */
   #brokerDown: { sinceMs: number } | undefined
   #look = () => {}
 
@@ -96,7 +96,7 @@ export class FleetRun implements LoadRun, FleetListener {
     this.#look()
   }
 
-  /** Finds agents, has them connect, and names the instant. */
+  /** Finds agents, lets them connect, and names the instant. */
   async #begin(address: Address, options: BenchOptions): Promise<void> {
     const fleet = this.#fleet!
     const { signal } = this.#opening
@@ -134,7 +134,7 @@ export class FleetRun implements LoadRun, FleetListener {
     return nowMs() - this.#startMs
   }
 
-  /** Resolves once no more is to come. */
+  /** Resolves once nothing more will come. */
   async #end(): Promise<void> {
     await new Promise<void>(resolve => {
       const timer = setInterval(() => this.#look(), lookEveryMs)
@@ -185,7 +185,7 @@ export class FleetRun implements LoadRun, FleetListener {
     return tick < 0 ? 0 : tickAt(tick, warmupMs, durationMs)
   }
 
-  /** Those seconds of which all agents have told that can. */
+  /** The seconds for which all agents have reported that can. */
   #count(): void {
     const members = [...this.members.values()]
     const pending = members.filter(({ delivered, loss }) => !delivered && !loss)
@@ -215,7 +215,7 @@ export class FleetRun implements LoadRun, FleetListener {
     const member = this.members.get(agent)
     if (!member || words.run !== this.id) return
     member.heardMs = Math.max(member.heardMs, nowMs())
-    // Late, but there: what it tells counts.
+    // It is late, but there: what it sends counts.
     if (member.loss && !member.loss.failed) {
       member.returned = member.loss
       member.loss = undefined

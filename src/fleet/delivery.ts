@@ -1,4 +1,7 @@
-/** How an agent hands over its part: in pieces, again until it is taken; else it goes to a file. */
+/**
+ * How an agent sends its part: in pieces, again and again until the coordinator has it; else into a
+ * file.
+ */
 import { gzipSync } from 'node:zlib'
 import type { RunResult } from '../report/result.ts'
 import { nowMs } from './clock.ts'
@@ -18,10 +21,10 @@ interface Delivery {
 /** Cloud brokers take 128 kB and more. */
 const pieceBytes = 64 * 1024
 const againMs = 3_000
-/** So long at least it tries: its coordinator may be back with the broker. */
+/** It tries for at least this long: the coordinator may come back with the broker. */
 const leastMs = 2_000
 
-/** @returns what became of it, as a part of a sentence */
+/** @returns what became of the part, as a part of a sentence */
 export async function deliver(result: RunResult, delivery: Delivery): Promise<string> {
   const { context, plan, taken, isSilent } = delivery
   const { received } = result.messages

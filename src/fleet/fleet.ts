@@ -129,7 +129,7 @@ type WithoutSession<Words> = Words extends unknown ? Omit<Words, 'session'> : ne
 const toReach = (url: BrokerUrl): BrokerUrl =>
   url.host === '0.0.0.0' || url.host === '::' ? { ...url, host: '127.0.0.1' } : url
 
-/** What to type on the other machines. */
+/** The commands to type on the other machines. */
 function commandLines(
   url: BrokerUrl,
   pin: string | undefined,

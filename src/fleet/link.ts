@@ -1,4 +1,6 @@
-/** A client of the broker: what is said is sealed, and what is not sealed right is not heard. */
+/**
+ * A client of the broker: it seals what it sends, and ignores what is not sealed with the token.
+ */
 import { randomInt } from 'node:crypto'
 import { connect as connectTcp } from 'node:net'
 import type { MqttClient } from 'mqtt'
@@ -25,12 +27,12 @@ export interface LinkEvents {
   down: (reason: string) => void
 }
 
-/** The broker tells of a dead client after one and a half of it. */
+/** The broker reports a dead client after one and a half times this. */
 const keepAliveSeconds = 5
 const retryFirstMs = 100
 const retryMostMs = 5_000
 const connectTimeoutMs = 10_000
-/** What is under way takes no longer. */
+/** The longest time to wait for messages that are being sent. */
 const leaveMs = 2_000
 
 /** Loaded only where agents are wanted. */
@@ -118,7 +120,7 @@ export class Link {
       )
   }
 
-  /** Resolves once it has left; with `sure`, once the broker has it. */
+  /** Resolves once the message has left; with `sure`, once the broker has it. */
   async say(
     topic: string,
     words: object,
@@ -133,7 +135,7 @@ export class Link {
   }
 
   /**
-   * Waits for what is under way, as far as there is a broker.
+   * Waits for messages that are being sent, if there is a broker.
    * @param presence a retained topic, which is forgotten
    */
   async close(presence?: string): Promise<void> {

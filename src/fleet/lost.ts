@@ -1,4 +1,4 @@
-/** The part of an agent that is not there any more: up to its last counts. */
+/** The part of an agent that has gone: what it counted until its last message. */
 import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
 import { machine, versions } from '../vocabulary/machine.ts'
@@ -38,7 +38,7 @@ export function partOfLost(member: Member, ended: Ended): RunResult | undefined 
   const slice = sliceOf(member, ended)
   const { agents: _, ...plain } = options
   const counts = member.counted.snapshot(startMs + lastMs(member, load))
-  // Nobody knows what became of what was under way.
+  // What became of its messages in flight is not known.
   const messagesUnfinished = counts.messagesPlanned - counts.messagesReceived
   const gathered = {
     total: { ...counts, messagesUnfinished },

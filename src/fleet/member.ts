@@ -14,7 +14,7 @@ import { Counted, type Totals } from './totals.ts'
 /** It was lost; both in milliseconds after the start. */
 export interface Loss {
   afterMs: number
-  /** Its last counts are of then. */
+  /** When its last counts were made. */
   lastMs: number
   what: string
   /** It says so itself, and will not come back. */
@@ -28,7 +28,7 @@ export interface Delivered {
   left: string | null
 }
 
-/** No part of a load is as long. */
+/** A part of a load is never as long. */
 const partMaxBytes = 1 << 30
 const piecesMax = 1 << 14
 
@@ -99,7 +99,7 @@ export class Member {
     if (this.delivered && tick > this.tick) this.countAll()
   }
 
-  /** What its part says is all. */
+  /** Its part has everything that it counted. */
   countAll(): void {
     if (this.#total) this.counted.take(this.#total)
     this.#total = undefined

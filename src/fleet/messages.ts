@@ -1,6 +1,6 @@
 /**
- * What the coordinator of a load and its agents say to each other, and on which topics. Words, not
- * bytes: how they are sealed is in sealed, how counts are packed in packed.
+ * What the coordinator of a load and its agents send each other, and on which topics; sealed.ts
+ * seals messages, and packed.ts packs counts.
  */
 import type { Address } from '../vocabulary/address.ts'
 import type { UserErrorData } from '../vocabulary/errors.ts'
@@ -31,7 +31,7 @@ export interface Hello {
   kind: 'hello'
   /** For people; agents are told apart by their topics. */
   name: string
-  /** Made anew at each start: what was said to an agent before is nothing to it. */
+  /** Made anew at each start: messages for an earlier start do not count. */
   session: string
   version: string
   layout: string
@@ -62,7 +62,7 @@ export interface Plan extends Control {
   address: Address
   /** As the library takes them; null is Infinity. */
   options: BenchOptions
-  /** Without a word from its coordinator for that long, an agent ends. */
+  /** If an agent hears nothing from its coordinator for this long, it ends. */
   timeoutMs: number
   /** The broker is the coordinator: where one is gone the other is. */
   embedded: boolean
@@ -100,7 +100,7 @@ export interface Synced {
   /** What has to be added to its clock for that of the coordinator, and how far off that may be. */
   offsetMs: number
   errorMs: number
-  /** What its wall clock shows more than the coordinator's, by that. */
+  /** How far its wall clock is ahead of the coordinator's. */
   wallMs: number
 }
 
@@ -110,7 +110,7 @@ export interface PartPiece {
   pieces: number
   /** When it began, on the clock of the coordinator. */
   startedMs: number
-  /** It was told to end by someone else than the coordinator: why. */
+  /** Why it ended, if not because of the coordinator. */
   left: string | null
 }
 
@@ -127,5 +127,5 @@ export function tickAt(tick: number, warmupMs: number, durationMs: number): numb
 }
 
 export const secondMs = 1_000
-/** An agent that has missed so many of them is taken for dead. */
+/** If so many of them are missing, an agent counts as dead. */
 export const missedMax = 3

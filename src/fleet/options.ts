@@ -34,15 +34,15 @@ export const fleetOptions = {
   brokerCa: option(fileText('CA.pem'), {
     default: undefined,
     flag: 'broker-ca',
-    help: 'of --broker mqtts://: trust what it has signed, too (PEM)',
+    help: 'broker: trust what certificates in this file have signed, too (PEM)',
   }),
   /** SHA-256 of its certificate. */
   brokerPin: option(text('<sha256>'), {
     default: undefined,
     flag: 'broker-pin',
-    help: 'of --broker mqtts://: trust only this certificate',
+    help: 'broker: trust only the certificate with this fingerprint',
   }),
-  /** Hears in a line what happens before the load begins. */
+  /** Called with a line for what happens before the load begins. */
   onEvent: option(untyped<(line: string) => void>(), { default: undefined }),
 }
 

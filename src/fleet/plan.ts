@@ -1,4 +1,4 @@
-/** A plan as an agent reads it: of a stranger's making, so only what it knows is taken. */
+/** A plan as an agent reads it. It comes from elsewhere, so only known keys are read. */
 import { prepareBench } from '../bench.ts'
 import { benchOptions, type BenchOptions } from '../load/options.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'

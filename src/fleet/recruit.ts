@@ -1,4 +1,7 @@
-/** Before a load begins: who takes part, that all are connected, and what their clocks say. */
+/**
+ * Before a load begins: which agents take part, that all are connected, and how far their clocks
+ * differ.
+ */
 import { toAddress, type Address } from '../vocabulary/address.ts'
 import { usageError, UserError } from '../vocabulary/errors.ts'
 import { formatDuration, plural } from '../vocabulary/units.ts'

@@ -12,7 +12,7 @@ export interface Present {
 
 export class Roster {
   readonly #present = new Map<string, Hello>()
-  /** What they say is not sealed with our token. */
+  /** Agents whose messages are not sealed with our token. */
   readonly #strange = new Set<string>()
   readonly #waiting = new Set<() => void>()
   #told: (line: string) => void
@@ -74,7 +74,7 @@ export class Roster {
     )
   }
 
-  /** Too few came. */
+  /** The error if too few agents came. */
   tooFew(wanted: number, came: readonly string[], ms: number): UserError {
     const names = came.length > 0 ? `: ${came.join(', ')}` : ''
     const number = `${came.length} of ${wanted} agents came within ${formatDuration(ms)}${names}.`

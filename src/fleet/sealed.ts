@@ -1,6 +1,6 @@
 /**
- * The seal of a message: an HMAC-SHA256 of the token over its topic and all of it. Who has no token
- * sends none, which is for the loopback alone.
+ * The seal of a message: an HMAC-SHA256 of the token over its topic and all of it. Without a token
+ * there is no seal; that is for the loopback alone.
  *
  *   version 1 | seal 32 | length of the words 4 | words (JSON) | bytes
  */

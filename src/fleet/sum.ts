@@ -8,9 +8,9 @@ import type { RunResult } from '../report/result.ts'
 import type { Member } from './member.ts'
 import { partOfLost, unknownOf, type Ended } from './lost.ts'
 
-/** A clock that is off by more is worth a word; it changes nothing. */
+/** If a wall clock is off by more, a note says so; it changes no figure. */
 const wallOffMs = 100
-/** As slices may be apart. */
+/** The same as for slices. */
 const clockErrorMaxMs = 100
 
 export function sumUp(ended: Ended): RunResult {

@@ -148,7 +148,7 @@ interface Made<S extends Streaming> {
   wire: Wire<S>
 }
 
-/** Of the load that was made last. */
+/** The traffic of the load that was made last. */
 let traffic: Traffic
 
 export const streams: Made<Stream> = {

@@ -61,7 +61,7 @@ export abstract class Timetable<S extends Planned> {
   /** When its thread was held up. */
   readonly stalls: Stalls
   readonly #pacer: Pacer | undefined
-  /** Of a load whose rate changes. */
+  /** Set if the rate changes. */
   #stages: StageLogs | undefined
   #endNs = 0
   #overNs = 0

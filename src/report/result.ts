@@ -187,7 +187,7 @@ export interface OwnFigure {
 
 /** The load generator itself; older files have no more than the first. */
 export interface GeneratorFigures extends Partial<Omit<ThreadFigures, 'cpuShare'>> {
-  /** Of the busiest thread; the shares that follow are means over all threads. */
+  /** The share of the busiest thread; the shares that follow are means over all threads. */
   cpuShare: number | null
   threads?: ThreadFigures[]
   touched?: Partial<Record<'responseUs' | 'serviceUs', TouchedSamples>>

@@ -12,7 +12,7 @@ const mostShare = 1.2
  */
 const stepShare = 0.1
 const gapShare = 0.02
-/** Of fewer times no share is known. */
+/** With fewer times than this nothing is known of their share. */
 const fewestTimes = 10
 
 type Buckets = readonly (readonly [us: number, count: number])[]

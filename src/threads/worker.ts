@@ -18,7 +18,7 @@ const earlyNs = 3e6
 
 const feed = new FaultFeed(batch => say({ kind: 'faults', batch }))
 
-/** Of the engines it loads its own alone, since to load them costs more than to open one. */
+/** It loads only its own engine: loading all costs more than opening one. */
 const engines: Record<EngineName, () => Promise<Engine>> = {
   node: async () => (await import('../engines/node/index.ts')).node,
   uring: async () => (await import('../engines/uring/index.ts')).uring,

@@ -90,7 +90,7 @@ export function loadedResult(
 export const gradeOf = (addedUs: number | undefined): Grade | null =>
   addedUs === undefined ? null : grades.find(({ belowMs }) => addedUs < belowMs * 1e3)!.word
 
-/** A busy machine is no failure of the path; wrong or missing bytes are. */
+/** Only wrong or missing bytes are failures of the path, not a busy machine. */
 const wrongIn = (when: string, { messages, errors }: RunResult): string[] => {
   const failed = Object.entries(errors).filter(([, count]) => count > 0)
   if (messages.wrong === 0 && failed.length === 0) return []

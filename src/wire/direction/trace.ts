@@ -47,7 +47,7 @@ export interface Report {
   /** Of the last arrival. */
   atMs: number
   wrongBytes: number
-  /** In the last report alone. */
+  /** Only in the last report. */
   end?: Ended | undefined
 }
 

@@ -25,7 +25,7 @@ import { DatagramPump } from './datagram-pump.ts'
 import { lateUs } from './datagram-serve.ts'
 import { reportOf } from './reported.ts'
 
-/** How often a question is asked again, and how often the server is told to go on. */
+/** How often a request is repeated, and how often the server is told to go on. */
 const againMs = 200
 const aliveMs = 200
 const markMs = 100
@@ -179,7 +179,7 @@ export class DatagramFlow {
     if (bytes !== (this.#down.marks.at(-1)?.[1] ?? 0)) this.#down.marks.push([atMs, bytes])
   }
 
-  /** Nothing more is sent; what is under way arrives before the answer, in order or nearly so. */
+  /** Nothing more is sent. What is in flight arrives before the answer, in order or nearly so. */
   end(): void {
     this.#pump?.end()
     if (this.#over) return

@@ -1,4 +1,4 @@
-/** The server's side of sessions over datagrams. It answers nothing with more than it got. */
+/** The server's side of sessions over datagrams. No answer is longer than its request. */
 import { randomBytes } from 'node:crypto'
 import { DatagramReceiver } from '../../../load/direction/datagram-receiver.ts'
 import { DatagramSender } from '../../../load/direction/datagram-sender.ts'
@@ -18,7 +18,9 @@ import {
 import { DatagramPump } from './datagram-pump.ts'
 import { payloadOf } from './serve.ts'
 
-/** Without a sign of the client the server sends no more; and forgets the session. */
+/**
+ * After how long without a sign of the client the server stops sending, and forgets the session.
+ */
 const sendMs = 1_000
 const rememberMs = 10_000
 /** More are refused: each has a table of what has come. */

@@ -81,7 +81,7 @@ class Gate implements Owner {
     else this.#refuse(found)
   }
 
-  /** No echo waits for what may never come. */
+  /** An echo must not wait for bytes that may never come. */
   #echoBytes(chunk: Buffer) {
     this.#count('chunks', 1)
     this.#count('bytesIn', chunk.length)

@@ -14,11 +14,11 @@ import {
 import { readAnswer, writeHello, type Mode } from '../../../wire/direction/hello.ts'
 import type { Trace } from '../../../wire/direction/trace.ts'
 
-/** Why the other side serves no session. */
+/** Why the other side does not serve a session. */
 export class NoSession extends Error {}
 
 export interface Traced {
-  /** By which the trace is asked for. */
+  /** The id by which the trace is requested. */
   id: string
   /** What the server said: the address of this client as the server sees it. */
   accepted: Accepted

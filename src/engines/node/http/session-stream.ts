@@ -2,7 +2,7 @@
 import { Duplex } from 'node:stream'
 import type { Request, Response } from './exchange.ts'
 
-/** The header by which a client asks for it, since a body alone is always echoed. */
+/** The header by which a client asks for a session, since a body alone is always echoed. */
 export const sessionHeader = 'yodel-session'
 
 export class ExchangeStream extends Duplex {
