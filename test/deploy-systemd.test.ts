@@ -49,6 +49,54 @@ test('a service has little of the system', { skip: missing('systemd-analyze') },
   }
 })
 
+/** The names of a filter; a group has others within. */
+function callsOf(filter: string): string[] {
+  const names = filter.startsWith('@')
+    ? systemd('syscall-filter', filter)
+        .stdout.split('\n')
+        .slice(1)
+        .map(line => line.trim())
+        .filter(line => line !== '' && !line.startsWith('#'))
+    : undefined
+  return names?.flatMap(name => callsOf(name)) ?? [filter]
+}
+
+/** What a unit lets its program call. */
+function allowedBy(name: string): Set<string> {
+  const allowed = new Set<string>()
+  for (const [, without, list] of unit(name).matchAll(/^SystemCallFilter=(~?)(.*)$/gm))
+    for (const call of list!.split(' ').flatMap(callsOf))
+      if (without === '~') allowed.delete(call)
+      else allowed.add(call)
+  return allowed
+}
+
+const strace = missing('systemd-analyze') || missing('strace')
+test('a service may call what its program calls', { skip: onlyFull || strace }, async () => {
+  const traced = (file: string, ...args: string[]) => {
+    const words = ['-f', '-qq', '-o', join(folder, file), process.execPath, yodelPath, ...args]
+    return new Program('strace', words, 'ignore')
+  }
+  await using server = traced('server', 'serve', ':0', '--one-off')
+  const [, url] = await server.says(/listening on (\S+)/)
+  // What an agent does, too.
+  const load = ['--connections', '1', '--rate', '200', '--count', '20', '--warmup', '0']
+  await using client = traced('agent', 'bench', url!, ...load)
+  await Promise.all([server.finished, client.finished])
+  const units = { server: 'yodel.service', agent: 'yodel-agent.service' }
+  for (const [file, name] of Object.entries(units)) {
+    const calls = readFileSync(join(folder, file), 'utf8').matchAll(/^\d+ +([a-z_0-9]+)\(/gm)
+    const called = new Set([...calls].map(([, call]) => call!))
+    assert.ok(called.size > 20, [...called].join())
+    const allowed = allowedBy(name)
+    assert.deepEqual(
+      [...called].filter(call => !allowed.has(call)),
+      [],
+      name,
+    )
+  }
+})
+
 test('the commands of the units have the options that they use', async () => {
   for (const name of units.filter(name => name.endsWith('.service')))
     assert.deepEqual(await flagsUnknownTo(typed, wordsOf(name)), [], name)
