@@ -20,7 +20,7 @@ export interface Contestant {
   run: string[]
   /** Prints the version of what it was built with. */
   version: string[]
-  /** What it echoes on; tcp if nothing is said. */
+  /** The transport on which it echoes; tcp by default. */
   transports?: readonly Measured[]
 }
 

@@ -9,7 +9,7 @@ import { Dice } from './soak-behaviours.ts'
 
 const { values: flags } = parseArgs({
   options: {
-    /** Of sending, all runs together. */
+    /** How long all runs together send. */
     minutes: { type: 'string', default: '60' },
     /** Instead of minutes: the short form. */
     seconds: { type: 'string' },
@@ -108,7 +108,7 @@ async function bad(dice: Dice, misdeed: Misdeed): Promise<void> {
   const sizeBytes = 15 + dice.size(flags.seconds ? 5_000 : 60_000)
   const connections = 2 + dice.below(6)
   const inFlightBytes = depth * sizeBytes
-  // All that is in flight has to be enough for two pieces.
+  // What is in flight must be enough for two pieces.
   const pieceMaxBytes = Math.min(100_000, Math.floor(inFlightBytes / 2))
   const pieceBytes = Math.min(pieceMaxBytes, 8 + dice.size(pieceMaxBytes))
   const messages = 8 * depth + 40

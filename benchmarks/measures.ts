@@ -204,7 +204,7 @@ const epoll = /^c epoll$/
 const udpControl = /^c udp$/
 const all = /^/
 const yodels = /^yodel/
-/** It serves one client at a time, and so takes part where there is but one. */
+/** It serves one client at a time, so it takes part only in measures with one client. */
 const spin = /^c spin$/
 const allButSpin = /^(?!c spin$)/
 const small = (connections: number, depth = 1) => ({ connections, sizeBytes: 64, depth })

@@ -136,7 +136,7 @@ async function readByFits({ open, dice }: Scene) {
   await peer.finish()
 }
 
-/** So much that a server may move it in another way; little between; all ways to end. */
+/** Sends so much that a server may move pages, then little, and ends in any way. */
 async function flow({ open, dice }: Scene) {
   const peer = await open()
   for (let turns = 1 + dice.below(3); turns > 0; turns--) {
@@ -176,7 +176,7 @@ async function idle({ open, dice, holdMs }: Scene) {
   else peer.destroy()
 }
 
-/** Each as often as its number says. */
+/** The behaviours, each with its weight. */
 const table: [Behaviour, number][] = [
   [pingPong, 20],
   [singleBytes, 8],

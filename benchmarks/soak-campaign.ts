@@ -100,7 +100,7 @@ export class Campaign {
       : says
   }
 
-  /** All places taken at once, until no more are, so that every thread is there that will be. */
+  /** Takes all places at once, until no more are served, so that every thread has been started. */
   async #warmUp(): Promise<void> {
     const totals: Totals = { connections: 0, verifiedBytes: 0, broken: 0 }
     let release = () => {}
@@ -197,7 +197,7 @@ export class Campaign {
     }
   }
 
-  /** All have gone: so must all that the server and the system held for them. */
+  /** All clients have gone; so the server and the system must hold nothing for them. */
   async #quiet(): Promise<void> {
     const gone = async (left: () => number | Promise<number>, everyMs: number) => {
       for (let last = Infinity, sinceMs = 0; ;) {

@@ -90,7 +90,7 @@ export class SoakChild {
     await this.#exited
   }
 
-  /** What only this process uses. */
+  /** Memory that only this process uses. */
   get privateBytes(): number {
     const rollup = readFileSync(`/proc/${this.pid}/smaps_rollup`, 'utf8')
     let sum = 0

@@ -40,7 +40,7 @@ interface Look {
   descriptors: number
 }
 
-/** All have gone: after so long the server has noticed. */
+/** If all clients have gone, the server has noticed it after this time. */
 const quietMs = 20_000
 /** An unfinished handshake is given up in an epoch; a busy machine takes seconds. */
 const options: ServeOptions = { engine: 'node', handshakeTimeoutMs: 5_000 }
@@ -139,7 +139,7 @@ async function misuse(
   if (typeof what === 'string') return
   const over = what(where, partings[dice.below(partings.length)]!).then(() => true)
   const endMs = performance.now() + patienceMs
-  // What is found elsewhere ends it as well.
+  // What another check finds ends it, too.
   while (violations.length === 0 && !(await Promise.race([over, sleep(100, false)])))
     if (performance.now() > endMs) violations.push(`'${name}' had no answer`)
 }

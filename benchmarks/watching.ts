@@ -85,7 +85,7 @@ async function start(...args: string[]): Promise<Watched> {
   return { child, port, dashboard: wanted[1]?.exec(said)?.[1], microseconds: [], rates: [] }
 }
 
-/** As the page does. */
+/** Asks for what the page asks for. */
 function look(server: Watched) {
   const ask = (path: string) =>
     get(new URL(path, server.dashboard), answer => answer.on('error', () => {}).resume()).on(

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals'
 
 const dark = matchMedia('(prefers-color-scheme: dark)')
 
-/** Each drawing reads it, and so is drawn again when it changes. */
+/** Each drawing reads this signal, so it is drawn again when the theme changes. */
 export const isDark = signal(dark.matches)
 dark.addEventListener('change', () => (isDark.value = dark.matches))
 

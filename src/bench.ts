@@ -29,7 +29,7 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
     const bytes = typeof message === 'string' ? Buffer.from(message) : message
     const sizeBytes = bytes.length + overheadBytes(target)
     const flooding = {
-      // What only bench has stays off.
+      // Options that only bench has are off.
       ...benchDefaults,
       warmupMs: 0,
       ...load,

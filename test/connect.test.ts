@@ -58,7 +58,7 @@ test(`${manyMiB} MiB of random bytes come back the same${inMemory}`, async () =>
   const all = printed(program, input.length)
   program.child.stdin!.write(input)
   await all
-  // Less than 64 MiB would fit, even if all were kept.
+  // An input of less than 64 MiB would fit into memory, even if all of it were kept.
   if (full && !linux) {
     const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8')
     const peakKiB = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1])

@@ -74,7 +74,7 @@ export interface Frame {
   payload: Buffer
 }
 
-/** All frames of a server until FIN; its frames are whole, and never masked. */
+/** All frames of a server until FIN; they are not fragmented, and never masked. */
 export function parsed(bytes: Buffer): Frame[] {
   const frames: Frame[] = []
   for (let at = 0; at < bytes.length;) {

@@ -15,7 +15,7 @@ export async function open(server: Server, options: ClientOptions = {}): Promise
 }
 
 export type Message = string | Buffer
-/** The next so many messages, of the kind that they are. */
+/** The next messages, as many as asked for; text as strings. */
 export function receive(client: WebSocket, count: number): Promise<Message[]> {
   const messages: Message[] = []
   return new Promise(resolve => {

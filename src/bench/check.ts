@@ -35,7 +35,7 @@ export function checkSizes(sizes: readonly SizeRange[], address: Address): void 
   }
 }
 
-/** What each option can be by itself is in its table: load/options. */
+/** Which values each option may have is in its table (load/options). */
 export function checkLoad(load: Load, address: Address): void {
   const { connections, depth, count, idle, churnPerSecond, ratePerSecond } = load
   checkSizes(load.sizes, address)

@@ -54,7 +54,7 @@ export function findMax(
   run: RunOnce = bench,
 ): FindMaxRun {
   const search = new Search(address, options, run)
-  // It starts in a later turn, so that what is wrong with the options rejects too.
+  // It starts in a later turn, so that a mistake in the options also rejects the promise.
   const finished = Promise.resolve().then(() => search.run())
   finished.catch(() => {})
   return {
@@ -82,7 +82,9 @@ class Search {
   #echoUs: number | undefined
   /** What a closed loop reached. */
   #estimate = 0
-  /** Of the highest rate that held: each that holds is higher than those before. */
+  /**
+   * The conditions of the highest rate that held: each rate that holds is higher than those before.
+   */
   #best: RunConditions | null = null
 
   constructor(address: string | Address, options: FindMaxOptions, run: RunOnce) {

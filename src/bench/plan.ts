@@ -17,7 +17,7 @@ export interface Plan {
   tasks: [LoadTask, ...LoadTask[]]
   /** Why it is not the engine that comes first. */
   reason?: string
-  /** Of all tasks: less than the load has, where it is a slice. */
+  /** The sum over all tasks; less than the whole load, if it is a slice. */
   connections: number
   count: number
 }

@@ -111,7 +111,7 @@ class Run {
   #stages: StageMarks | undefined
   /** Of a slice: the response times of each interval. */
   readonly #responses: SavedHistogram[] = []
-  /** It ends after its duration, and not before; or when `#count` messages were planned. */
+  /** Whether it ends after a duration. Otherwise it ends when `#count` messages were planned. */
   #timed = false
   #count = Infinity
 

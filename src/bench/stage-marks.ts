@@ -45,7 +45,7 @@ export class StageMarks {
   }
 
   /**
-   * Of each stage, whether it began or not.
+   * The figures of each stage, whether it began or not.
    * @param total at the end of the run
    */
   end(total: Snapshot): StagePassed[] {

@@ -32,7 +32,7 @@ export function fileContent(path: string): string {
   }
 }
 
-/** Of a command that reports. */
+/** The flags of a command that reports. */
 export const jsonOption = {
   json: option(whether(), {
     default: false,

@@ -62,7 +62,7 @@ async function admit(
   const message = Buffer.alloc(sizeBytes, 'yodel')
   const peers: Connection[] = []
   try {
-    // What is allocated once is not the price of a client.
+    // What is allocated only once is not part of the cost of a client.
     const first = await connect(server.url)
     await first.echo(message)
     await first.close()
@@ -169,7 +169,7 @@ function slower(latency: Histogram, thanMs: number): number {
 interface Reading {
   snapshot: Snapshot
   serverCpuNs: number | undefined
-  /** Of this process, in which the load is all that works. */
+  /** Processor time of this process, in which only the load works. */
   loadCpuUs: number
 }
 

@@ -51,7 +51,7 @@ export function leaveUnconnected(): never {
   return leave(exitCodes.interrupted)
 }
 
-/** The same of one that waits for its --start-at. */
+/** Ends a command that is interrupted while it waits for its --start-at. */
 export function leaveWaiting(): never {
   tell('interrupted before its start; nothing was sent')
   return leave(exitCodes.interrupted)

@@ -49,7 +49,7 @@ class Pipe {
   /** Set if each line is a message of text; the newline is put back when its echo returns. */
   readonly #lines: TextLines | undefined
   #hasLastNewline = true
-  /** Of HTTP. */
+  /** Whether the transport is HTTP, and the head of its answer. */
   readonly #isHttp: boolean
   #answer: AnswerHead | undefined
   #inputEnded = false

@@ -198,7 +198,7 @@ function statOf(path: string): Stats | undefined {
 /** The target of a link, even if it does not exist yet. Links stay links. */
 function targetOf(path: string): string {
   let name = resolve(path)
-  // As many as the system follows; then it says ELOOP itself.
+  // The system follows as many links; after that it reports ELOOP itself.
   for (let links = 0; links < 40; links++) {
     const found = lstatSync(name, { throwIfNoEntry: false })
     if (!found?.isSymbolicLink()) break

@@ -43,7 +43,7 @@ export function completeServe(bare: Command): void {
     const servers = await startAll(places, n => ({
       ...serving,
       ...optionsFor(n),
-      // It slows no client, so it does not decide which engine is chosen.
+      // This slows no client, so it must not change which engine is chosen.
       faultsLater: watching.dashboard !== undefined,
       ledger: (watching.dashboard ?? watching.health) !== undefined || log.writes('debug'),
     }))

@@ -55,7 +55,8 @@ export function keepTerminal(prompt: Interface): void {
   function suspend() {
     setRaw(false)
     process.off('SIGTSTP', suspend)
-    // The whole job, as the terminal would: the shell waits for its first process (npx, sudo).
+    // Stops all processes of the job, as a terminal does: the shell waits for the first one (npx,
+    // sudo).
     process.kill(0, 'SIGTSTP')
     // The process was stopped and continues, or was not stopped, because no shell could continue
     // it.

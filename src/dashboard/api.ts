@@ -69,7 +69,7 @@ export interface FaultKindInfo {
   kind: FaultKind
   /** What it does. */
   meaning: string
-  /** What a form offers behind the `=`; empty where the kind alone says enough. */
+  /** What a form offers behind the `=`; empty if the kind is enough. */
   sample: string
 }
 

@@ -29,7 +29,7 @@ export class Watchers {
     response.on('close', () => this.#responses.delete(response))
   }
 
-  /** To one page that has just connected. */
+  /** Sends to one page that has just connected. */
   greet<Name extends keyof Events>(to: ServerResponse, name: Name, data: Events[Name]): void {
     to.write(format(name, data))
   }

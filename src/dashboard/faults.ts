@@ -14,7 +14,7 @@ const faultsMax = 20
 /** A listener, with details that its handle does not have. */
 export interface OwnListener {
   readonly server: Server
-  /** What it was started with; undefined if it has none and cannot have any. */
+  /** The faults that it was started with; undefined if it cannot have faults. */
   readonly faults: readonly FaultSpec[] | undefined
   /**
    * The arguments that it was started with, without its faults, for a command that repeats them.

@@ -12,7 +12,7 @@ export interface Ask {
 
 export interface Reply {
   status?: number
-  /** JSON if it is an object without a type. */
+  /** The body of the answer; without a type an object is sent as JSON. */
   body: unknown
   type?: string
   headers?: Record<string, string>

@@ -12,7 +12,7 @@ interface Reading {
   idleNs: number
 }
 
-/** What it has to know of the load. */
+/** What Effort needs to know of the load. */
 interface Sending {
   readonly over: boolean
   readonly measureFromNs: number

@@ -13,7 +13,7 @@ const collectAtBytes = 4 * 2 ** 20
 
 type Collect = (options: { type: 'minor' }) => void
 
-/** Of this thread. */
+/** Bytes that passed through this thread since the last collection. */
 let garbageBytes = 0
 let collect: Collect | undefined
 

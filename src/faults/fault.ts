@@ -17,9 +17,9 @@ export interface Chunk {
 
 /** What a transport needs to send the message on; faults do not read it. */
 export interface Message {
-  /** Of WebSocket: text or binary (RFC 6455 section 5.6). */
+  /** WebSocket: whether it is text or binary (RFC 6455 section 5.6). */
   binary?: boolean
-  /** Of datagrams: the source. */
+  /** Datagrams: the source. */
   from?: { address: string; port: number }
 }
 
@@ -49,7 +49,7 @@ export type Fault = (chunks: AsyncIterable<Chunk>) => AsyncIterable<Chunk>
 export interface Tools {
   /** When the connection began to be served. */
   readonly openedAt: number
-  /** What a chunk is: a datagram is never cut. */
+  /** What chunks are; a datagram is never cut. */
   readonly carries: Carries
   /**
    * Waits until an instant, or until the faults are changed. With Infinity also until the server

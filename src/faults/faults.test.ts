@@ -1,4 +1,4 @@
-/** Each fault alone, on a clock that does not run: what it asks for is what it gets. */
+/** Each fault alone, on a simulated clock: its waits end exactly when they are due. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createRandom } from './chain.ts'

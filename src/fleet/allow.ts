@@ -54,7 +54,7 @@ function matchPath(pattern: string): (address: Address) => boolean {
 const isHere = (address: Address): boolean =>
   address.transport !== 'unix' && !address.host.startsWith('unix:') && !isPublic(address)
 
-/** A share of a load, as far as limits mind. */
+/** What limits need to know of a share of a load. */
 export interface Share {
   address: Address
   /** Steady, idle and short ones; messages and short connections per second. */

@@ -145,7 +145,8 @@ export const toAddress = (address: string | Address): Address =>
   typeof address === 'string' ? parseAddress(address) : address
 
 /**
- * The same, to be listened on or connected to by this machine: not one of a result that is shown.
+ * The same, for an address that this machine listens on or connects to, not for one in a saved
+ * result.
  * @throws UserError
  */
 export function toOwnAddress(

@@ -51,7 +51,7 @@ export async function proxy(
   return `${host.ip4}:${port}`
 }
 
-/** Runs what needs its configuration in a file. */
+/** Runs a program that reads its configuration from a file. */
 async function configured(
   host: Host,
   text: (folder: string) => string,

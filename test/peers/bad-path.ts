@@ -124,7 +124,7 @@ export const joins = {
       back.destroy()
     })
   },
-  /** Accepts, and has no server. */
+  /** A proxy that accepts, but has no server behind it. */
   silent(_front, back) {
     back.destroy()
   },

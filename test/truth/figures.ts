@@ -53,7 +53,7 @@ export function figuresOf(exchanges: readonly Exchange[], load: Load): Figures {
   }
 }
 
-/** Not by spreading: there may be more than a call takes. */
+/** Not with spread arguments: there may be more values than a call allows. */
 const least = (values: readonly number[]): number =>
   values.reduce((least, value) => Math.min(least, value), Infinity)
 

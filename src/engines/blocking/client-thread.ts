@@ -15,7 +15,7 @@ import {
 } from '../os/kernel-numbers.ts'
 import { finishAllAfterMs, quietMs } from '../leave.ts'
 
-/** What such a thread begins with. */
+/** What such a thread gets at its start. */
 export interface ClientThreadInput {
   listenFd: number
   /** Its own counters; it is their only writer. */

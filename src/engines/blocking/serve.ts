@@ -34,7 +34,7 @@ class ClientThreads implements Session {
   readonly #meter: Meter
   readonly #libc: Libc
   readonly #listener: ListeningSocket
-  /** What the threads that still run have counted, and what those that ended had. */
+  /** The counts of the threads that run, and of those that have ended. */
   readonly #running = new Map<Worker, ThreadMemory>()
   readonly #ended = new Float64Array(counterNames.length)
   /** One word that all threads look at: how to stop (see stopWord). */

@@ -7,7 +7,7 @@ import { loadLibc } from './libc.ts'
 const refusal = process.platform === 'linux' ? loadLibc() : 'timerfd is part of Linux'
 const skip = typeof refusal === 'string' && refusal
 
-/** What it tells of each time it woke: how late that was. */
+/** How late the alarm was each time. */
 function opened() {
   const woken: (() => void)[] = []
   const alarm = openAlarm(() => woken.shift()!())!

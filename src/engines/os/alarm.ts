@@ -56,7 +56,7 @@ export function openAlarm(onAlarm: () => void): Alarm | undefined {
   }
 }
 
-/** Of a pipe without a writer; negative if there is no descriptor left. */
+/** The descriptor of a pipe without a writer; negative if there is no descriptor left. */
 function readEnd(libc: Libc): number {
   const ends = new Int32Array(2)
   if (libc.pipe2(new Uint8Array(ends.buffer), O_CLOEXEC) < 0) return -1

@@ -30,7 +30,7 @@ const ipv6DestinationAt = 24
 interface Step {
   code: number
   k: number
-  /** What to do where the condition holds; the next step otherwise. */
+  /** What to do if the condition holds; otherwise the next step follows. */
   goTo?: 'drop' | 'ipv6' | 'take'
 }
 

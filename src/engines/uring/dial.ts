@@ -102,7 +102,7 @@ function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> 
     left = [...errors.keys()]
     if (left.length === 0) break
   }
-  // Not before: what closes a slot is done when the next socket lies there already.
+  // Not earlier: closing a slot takes effect later, and would hit the next socket in it.
   for (const slot of left) entries.close(ring, slot)
   return new Map(left.map(slot => [slot, tellingCode(codes.get(slot)!)]))
 }

@@ -119,7 +119,7 @@ export function sendDatagram(
   sqes[at + 11] = nameBytes
 }
 
-/** The same of the msghdr at `address`. */
+/** The same for the msghdr at `address`. */
 export function sendMessage(
   ring: Ring,
   slot: number,

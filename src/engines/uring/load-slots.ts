@@ -53,7 +53,7 @@ export class LoadSlots implements Mover<Stream> {
     this.#sending = new Uint32Array(count)
   }
 
-  /** It could not be connected. */
+  /** A slot could not be connected. */
   failed(slot: number, error: Error): void {
     this.#state[slot] = 0
     const name = failureName(error)

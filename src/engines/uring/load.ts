@@ -117,7 +117,7 @@ class LoadSession implements Session {
       if (!worked && now < life.dueNs) this.#effort.waited(now - began)
     }
     this.#close()
-    // What the thread is told of garbage it hears in a turn of its own.
+    // Node reports garbage collections in a turn of the event loop.
     await new Promise(resolve => setImmediate(resolve))
   }
 
@@ -176,7 +176,7 @@ class LoadSession implements Session {
         case kind.REST:
           this.#slots.onSent(slot, result)
           break
-        // Of the rest a connected load asks only for what needs no answer.
+        // All other entries of a connected load need no answer.
         default:
           break
       }

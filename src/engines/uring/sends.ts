@@ -10,7 +10,7 @@ const { BUF_MORE } = cqe
 export class SendList {
   count = 0
   readonly slot: Uint32Array
-  /** Of the connection in that slot: the slot may have been given to another meanwhile. */
+  /** The generation of the connection: meanwhile the slot may have another connection. */
   readonly generation: Uint16Array
   /** Offset in the pool. */
   readonly at: Uint32Array

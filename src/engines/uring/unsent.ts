@@ -1,7 +1,7 @@
 /** Bytes that sockets would not take at once, copied for each connection, oldest first. */
 import { blockBytes, type Arena } from './buffers.ts'
 
-/** With this much unsent, a client is not read from until it has read. */
+/** If this much is unsent, a client is not read until its bytes are sent. */
 export const unsentMaxBytes = 131_072
 
 interface Piece {

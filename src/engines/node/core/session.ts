@@ -45,7 +45,7 @@ export async function openServe(
   const unfinished = new Unfinished()
   const protocol = await create(task, meter, unfinished)
   const all = [...handshakes, ...(protocol.handshakes ?? [])]
-  // Without handshakes a connection costs no work for them.
+  // Without handshakes connections go directly to the echo.
   const echo =
     all.length === 0 ? protocol.echo : new Handshakes(all, protocol.echo, unfinished, task, meter)
   const session = new ServeSession(task, meter, { ...protocol, echo, unfinished })

@@ -9,7 +9,7 @@ const chainMax = 10
 
 /** Protocol, cipher, names, and the certificates from the server's own to the last known one. */
 export function describe(socket: TLSSocket, serverName: string): string[] {
-  // It may have broken already.
+  // The connection may have broken already.
   if (socket.destroyed) return []
   const { standardName } = socket.getCipher()
   const chain = chainOf(socket)

@@ -31,7 +31,7 @@ export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask
     // The timeout is that of all handshakes together (handshakes.ts).
     handshakeTimeout: Math.min(handshakeTimeoutMs, timerMaxMs),
   })
-  /** Those in a handshake, by the stream below. */
+  /** Called when a handshake ends, by the stream below. */
   const settlers = new Map<unknown, (socket: tls.TLSSocket, error?: Error) => void>()
   const settle = (socket: tls.TLSSocket, error?: Error) =>
     settlers.get(below(socket))?.(socket, error)

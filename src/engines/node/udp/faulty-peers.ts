@@ -108,7 +108,7 @@ class Peer {
 
   async run(): Promise<void> {
     await this.#run.run(({ data }) => this.#send(data, this.#from))
-    // It must not count as waiting.
+    // This chunk must not count as waiting.
     await this.#run.discard()
   }
 

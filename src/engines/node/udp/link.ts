@@ -74,7 +74,7 @@ class DatagramStream extends Duplex {
   override _write(data: unknown, _encoding: string, done: (error?: Error | null) => void): void {
     const datagram = data as Uint8Array
     if (this.#unproven && this.#unproven.push(datagram) > unprovenMax) this.#unproven.shift()
-    // It is among those that are sent again from the new socket.
+    // This datagram is among those that are sent again from the new socket.
     if (this.#moving) return void this.#moving.then(() => done())
     const socket = this.#socket
     socket.send(datagram, error => {

@@ -165,7 +165,7 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
     this.#begin(0)
   }
 
-  /** Not all at once: the first datagrams of many would be more than a socket buffer holds. */
+  /** Connections begin in groups: the first datagrams of all might not fit into a socket buffer. */
   #begin(from: number) {
     if (this.#turns.ended) return
     const to = Math.min(from + beginnersMax, this.#places.length)

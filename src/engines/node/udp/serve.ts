@@ -159,7 +159,7 @@ class DatagramServer implements Session {
     let heard = -1
     let looks = 0
     const look = () => {
-      // By looks, not by the clock: before each, what has come by then was read.
+      // Counted in scans, not by the clock: before each scan, what had come was read.
       const quiet = this.#heard === heard || ++looks > looksMax
       heard = this.#heard
       if (quiet) this.#faulty?.leave()

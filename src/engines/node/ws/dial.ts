@@ -32,7 +32,7 @@ export function openMessages(lower: Link, target: Target, timeoutMs: number): Pr
       // See MessageStream.
       autoPong: false,
       ...anyFragments,
-      // It is connected, and secured if it has to be.
+      // The socket is connected, and TLS is done if there is any.
       createConnection: () => socket,
     })
     const fail = (error: Error) => {

@@ -22,7 +22,7 @@ export class FrameWriter {
     this.#masked = masked
   }
 
-  /** What waits here or in the stream, in bytes. */
+  /** Bytes that wait here or in the stream. */
   get waitingBytes(): number {
     return this.#bytes + this.#stream.writableLength
   }

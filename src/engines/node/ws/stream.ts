@@ -35,7 +35,7 @@ export class MessageStream extends Duplex {
     })
     ws.on('ping', data => {
       if (this.#writer.waitingBytes < unsentMaxBytes) ws.pong(data)
-      // It is still read from: the server may wait for just that.
+      // The stream is still read: the server may wait for that.
       else this.#unanswered = data
     })
     socket.on('drain', () => {

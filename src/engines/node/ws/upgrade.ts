@@ -18,7 +18,7 @@ const lingerMs = 1_000
 
 export interface Upgrade {
   handshake: Handshake
-  /** Those that are served, by the stream that the handshake resolved with; paused. */
+  /** WebSockets that are served, by the stream with which the handshake resolved; paused. */
   opened: WeakMap<Socket, ServerSocket>
 }
 

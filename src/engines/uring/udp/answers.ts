@@ -16,7 +16,7 @@ import { isForSingle, trainMax, trainMaxBytes, Trains } from './trains.ts'
 const answersMax = 4096
 const trainsMax = 256
 
-/** Those of one turn. */
+/** The answers of one turn. */
 class AnswerList {
   count = 0
   trains = 0
@@ -29,7 +29,7 @@ class AnswerList {
   readonly pieces = new Uint16Array(answersMax)
   /** The number of its train, if it has several datagrams; else -1. */
   readonly train = new Int16Array(answersMax)
-  /** Of its entry, to see whether the kernel has taken it yet. */
+  /** The sequence number of its entry, to see whether the kernel has taken that yet. */
   readonly sequence = new Int32Array(answersMax)
   /** Buffers whose bytes are sent. */
   readonly spent: number[] = []
@@ -163,7 +163,7 @@ export class Answers {
     this.#counters[counter.datagramsDropped]! += size === 0 ? 1 : Math.ceil(bytes / size)
   }
 
-  /** A send of the last turn did not go through; or of this one, if the queue was full. */
+  /** A send of the last turn, or of this one if the queue was full, failed. */
   onFailed(parity: number, index: number, result: number): void {
     const list = parity === (this.#turn & 1) ? this.#list : this.#submitted
     const [train, size] = [list.train[index]!, list.size[index]!]

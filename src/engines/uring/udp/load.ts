@@ -114,7 +114,7 @@ class DatagramLoad implements Session {
       if (!worked && now < life.dueNs) this.#effort.waited(now - began)
     }
     this.#close()
-    // What the thread is told of garbage it hears in a turn of its own.
+    // Node reports garbage collections in a turn of the event loop.
     await new Promise(resolve => setImmediate(resolve))
   }
 

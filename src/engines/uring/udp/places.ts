@@ -74,7 +74,7 @@ export class Places implements Mover<DatagramStream> {
     for (const { index } of this.#traffic.streams) this.#inbox.receive(index)
   }
 
-  /** Not all at once: the first datagrams of many would be more than a socket buffer holds. */
+  /** Connections begin in groups: the first datagrams of all might not fit into a socket buffer. */
   begin(now: number): void {
     const { streams } = this.#traffic
     const to = Math.min(this.#begun + beginnersMax, streams.length)
@@ -124,7 +124,7 @@ export class Places implements Mover<DatagramStream> {
     traffic.writeAt(outbox.bytes, at, connection, sequence, size)
   }
 
-  /** To be called when everything is taken that was given: what is refused is known soon. */
+  /** To be called when the kernel has taken all that was submitted: refusals are known soon. */
   beginTurn(): void {
     this.#turn = (this.#turn + 1) | 0
   }
@@ -212,7 +212,7 @@ export class Places implements Mover<DatagramStream> {
     else this.#fail(stream, systemError(getSystemErrorName(result)))
   }
 
-  /** To the next address of the name: what is under way is sent again there, and not counted. */
+  /** Tries the next address of the name: what is in flight is sent again there, and not counted. */
   #move(slot: number, stream: DatagramStream): void {
     this.#movedIn[slot] = this.#turn
     cancel(this.#ring, tag(kind.RECV, slot), this.#generation[slot])

@@ -39,7 +39,7 @@ export class Senders {
 
   /** The source whose name begins at that word. */
   find(words: Int32Array, at: number, nowMs: number): KnownSender {
-    // What was forgotten there must not live on here.
+    // A source that the guard has forgotten must be forgotten here, too.
     if (this.#guard.turnovers !== this.#turnovers) this.#forget()
     const telling = this.#telling
     const { length } = telling

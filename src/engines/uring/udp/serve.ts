@@ -25,7 +25,7 @@ const ringEntries = 4096
 const ringCompletions = 16_384
 /** The most datagrams, or those that came as one, that a turn receives. */
 const buffers = 256
-/** With more of them in use what is to be sent is sent before anything else is received. */
+/** If more of them are in use, answers are sent before anything else is received. */
 const crowdedBuffers = buffers / 2
 /** The only direct descriptor. */
 const slot = 0
@@ -198,7 +198,7 @@ class DatagramServer implements Session {
     }
     const from = this.#senders.find(words, name, nowMs)
     const end = start + payloadAt + bytes
-    // Those that are answered and lie together go together.
+    // Datagrams that are answered and lie side by side are sent together.
     let first = -1
     let any = false
     for (let n = 0, at = start + payloadAt; n < heard; n++, at += size) {
@@ -253,7 +253,7 @@ class DatagramServer implements Session {
     }
     const leavingMs = nowMs - this.#leavingSinceMs
     if (stop === stopWord.now || leavingMs >= drainMs) return true
-    // By looks, not by the clock: before each, what has come by then was read.
+    // Counted in scans, not by the clock: before each scan, what had come was read.
     const looksMax = finishAllAfterMs(drainMs) / quietMs
     const isQuiet = this.#heard === this.#heardBefore || ++this.#leavingLooks > looksMax
     this.#heardBefore = this.#heard

@@ -46,7 +46,7 @@ export class Ways {
       const host = this.hosts[this.#next[slot]!++]!
       try {
         const fd = connectDatagrams(this.#libc, { transport: 'udp', host, port: this.#port })
-        // What comes as one is read as one.
+        // Datagrams that come together are read together.
         setOption(this.#libc, fd, SOL_UDP, UDP_GRO, 1)
         putFile(this.#libc, this.#ring, slot, fd)
         this.#libc.close(fd)
