@@ -113,7 +113,8 @@ export class FrameReader {
       this.#leftBytes -= taken
       this.#read += taken
       if (this.#head[0] === frameKinds.payload) this.#listener.onPayload(chunk, at, at + taken)
-      else this.#body.push(chunk.subarray(at, at + taken))
+      // The caller may use the memory of the chunk again.
+      else this.#body.push(Buffer.from(chunk.subarray(at, at + taken)))
       at += taken
       if (this.#leftBytes === 0) this.#finish()
     }

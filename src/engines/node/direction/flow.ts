@@ -24,6 +24,7 @@ import { explain, failureName, reasonWhy } from '../../failures.ts'
 import { countGarbage } from '../../garbage.ts'
 import { tcpInfo, type TcpInfo } from '../../os/tcp-info.ts'
 import { descriptorOf } from '../core/listener.ts'
+import { readInto } from '../core/read-into.ts'
 import { afterTimeout } from '../core/patience.ts'
 import { Pump } from './pump.ts'
 import { isReadable } from './reported.ts'
@@ -53,6 +54,8 @@ export class ClientFlow implements FrameListener {
   #first = Buffer.alloc(0)
   #opening: { accept: () => void; fail: (error: Error) => void } | undefined
   #inFrames = false
+  /** Each chunk has memory of its own, which is garbage afterwards. */
+  #ownsChunks = true
   #marking: NodeJS.Timeout | undefined
   #sampling: NodeJS.Timeout | undefined
   #beganMs = 0
@@ -96,7 +99,8 @@ export class ClientFlow implements FrameListener {
       }
       const fail = (error: Error) => settle(() => reject(error))
       this.#opening = { accept: () => settle(resolve), fail }
-      this.#stream.on('data', this.#onData)
+      this.#ownsChunks = !readInto(this.#stream, this.#onData)
+      if (this.#ownsChunks) this.#stream.on('data', this.#onData)
       const flow = this.#number
       this.#stream.write(writeHello({ mode, id, seed, flow, sizeBytes, ratePerSecond }))
     })
@@ -170,7 +174,7 @@ export class ClientFlow implements FrameListener {
     this.#count('bytesIn', chunk.length)
     if (this.#inFrames) this.#read(chunk, 0)
     else this.#readFirst(chunk)
-    countGarbage(chunk.length)
+    if (this.#ownsChunks) countGarbage(chunk.length)
   }
 
   #readFirst(chunk: Buffer) {

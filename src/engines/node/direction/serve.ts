@@ -15,6 +15,7 @@ import { sizeMaxBytes, type Hello } from '../../../wire/direction/hello.ts'
 import { countGarbage } from '../../garbage.ts'
 import { tcpInfo } from '../../os/tcp-info.ts'
 import { descriptorOf } from '../core/listener.ts'
+import { readInto } from '../core/read-into.ts'
 import { failureName } from '../../failures.ts'
 import { sessions } from './registry.ts'
 import { acceptance, traceOf, type Connection } from './traced.ts'
@@ -61,6 +62,8 @@ class ServedSession implements FrameListener {
   readonly #receiver: Receiver | undefined
   readonly #pump: Pump | undefined
   readonly #reader: FrameReader
+  /** Each chunk has memory of its own, which is garbage afterwards. */
+  #ownsChunks = true
   #reported = 0
   #reporting: NodeJS.Timeout | undefined
   #telling: NodeJS.Timeout | undefined
@@ -87,7 +90,8 @@ class ServedSession implements FrameListener {
     socket.on('error', error => this.#count(failureName(error), 1))
     socket.on('close', () => this.#release())
     socket.on('end', () => this.#onEnd())
-    socket.on('data', this.#onData)
+    this.#ownsChunks = !readInto(socket, this.#onData)
+    if (this.#ownsChunks) socket.on('data', this.#onData)
     socket.write(acceptance(this.#connection))
     traceOf(this.#hello, this.#connection)
     if (this.#receiver) this.#reporting = setInterval(() => this.#report(), reportMs)
@@ -99,7 +103,7 @@ class ServedSession implements FrameListener {
     this.#count('bytesIn', chunk.length)
     this.#receiver?.arrived(performance.now())
     this.#reader.push(chunk)
-    countGarbage(chunk.length)
+    if (this.#ownsChunks) countGarbage(chunk.length)
     const { broken } = this.#reader
     if (broken === undefined || this.#ended) return
     this.#count('protocol', 1)
