@@ -8,7 +8,7 @@ export type PayloadSpec =
   /** The same message for ever. */
   | { kind: 'repeat'; message: Uint8Array }
   /** Pseudo-random bytes that differ by connection and offset. */
-  | { kind: 'seeded'; seed: number }
+  | { kind: 'seeded'; seed: number; tableBytes?: number }
 
 /**
  * All streams are made of slices of one table. Where they begin and how long they are is known
@@ -30,8 +30,7 @@ export type Allocate = (sizeBytes: number) => Buffer
 export const createPayload = (
   spec: PayloadSpec,
   allocate: Allocate = size => Buffer.alloc(size),
-): Payload =>
-  spec.kind === 'repeat' ? repeat(spec.message, allocate) : seeded(spec.seed, allocate)
+): Payload => (spec.kind === 'repeat' ? repeat(spec.message, allocate) : seeded(spec, allocate))
 
 /** Copies of the message end to end, so that most requests are answered by one slice. */
 function repeat(message: Uint8Array, allocate: Allocate): Payload {
@@ -46,7 +45,8 @@ function repeat(message: Uint8Array, allocate: Allocate): Payload {
   }
 }
 
-const tableBytes = 2 ** 20
+/** A power of two. */
+const usualTableBytes = 2 ** 20
 const blockBytes = 2 ** 16
 
 /**
@@ -54,7 +54,10 @@ const blockBytes = 2 ** 16
  * place. A shift, a repetition or another connection's bytes meet other random bytes, so they are
  * wrong from the first or second byte on; and comparing stays a memcmp.
  */
-function seeded(seed: number, allocate: Allocate): Payload {
+function seeded(
+  { seed, tableBytes = usualTableBytes }: PayloadSpec & { kind: 'seeded' },
+  allocate: Allocate,
+): Payload {
   const table = allocate(tableBytes + blockBytes)
   let state = seed >>> 0
   for (let at = 0; at < tableBytes; at += 4) {

@@ -16,7 +16,7 @@ import {
   writePiece,
 } from '../../../wire/udp/session.ts'
 import { DatagramPump } from './datagram-pump.ts'
-import { payloadOf } from './serve.ts'
+import { payloadOf } from './payload.ts'
 
 /**
  * After how long without a sign of the client the server stops sending, and forgets the session.

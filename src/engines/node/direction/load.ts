@@ -1,7 +1,6 @@
 /** The client's side of sessions: sends and receives in one direction or both, until it is over. */
 import type { Address, HostAddress } from '../../../vocabulary/address.ts'
 import type { FlowOutcome, FoundFlow } from '../../../load/direction/plan.ts'
-import { createPayload } from '../../../load/payload.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { FlowTask } from '../../../task.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
@@ -11,6 +10,7 @@ import type { Dial } from '../core/link.ts'
 import { Candidates, keepFreed } from '../udp/socket.ts'
 import { DatagramFlow } from './datagram-flow.ts'
 import { ClientFlow } from './flow.ts'
+import { payloadOf } from './payload.ts'
 
 /** What a session of flows needs of each. */
 interface Flow {
@@ -25,7 +25,7 @@ interface Flow {
 
 /** Connects all flows; each has been accepted by the server. @throws UserError if one is not */
 export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promise<Session> {
-  const payload = createPayload({ kind: 'seeded', seed: task.seed })
+  const payload = payloadOf(task.seed)
   return openAll(task, meter, async number => {
     const { stream } = await dial(task, task.timeoutMs)
     return new ClientFlow(task, number, stream, payload, meter)
@@ -35,7 +35,7 @@ export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promi
 /** The same over datagrams. */
 export async function openDatagramFlows(task: FlowTask, meter: Meter): Promise<Session> {
   keepFreed()
-  const payload = createPayload({ kind: 'seeded', seed: task.seed })
+  const payload = payloadOf(task.seed)
   const candidates = await Candidates.of(task.address as HostAddress).catch((error: unknown) => {
     throw explain('connect to', task.address, error)
   })

@@ -2,7 +2,6 @@
 import type { Duplex } from 'node:stream'
 import { Receiver } from '../../../load/direction/receiver.ts'
 import { Sender } from '../../../load/direction/sender.ts'
-import { createPayload, type Payload } from '../../../load/payload.ts'
 import { counter, type CounterName } from '../../../metrics/meter.ts'
 import {
   frameKinds,
@@ -17,6 +16,7 @@ import { tcpInfo } from '../../os/tcp-info.ts'
 import { descriptorOf } from '../core/listener.ts'
 import { readInto } from '../core/read-into.ts'
 import { failureName } from '../../failures.ts'
+import { payloadOf } from './payload.ts'
 import { sessions } from './registry.ts'
 import { acceptance, traceOf, type Connection } from './traced.ts'
 import { Pump } from './pump.ts'
@@ -25,13 +25,6 @@ import { Pump } from './pump.ts'
 const reportMs = 100
 /** How often it tells what its system knows of the connection. */
 const tellMs = 1_000
-
-/** One table for each seed; clients that measure together have the same. */
-let latest: { seed: number; payload: Payload } | undefined
-export function payloadOf(seed: number): Payload {
-  if (latest?.seed !== seed) latest = { seed, payload: createPayload({ kind: 'seeded', seed }) }
-  return latest.payload
-}
 
 /** Answers with the trace of another session, and ends. */
 async function answerTrace(hello: Hello, connection: Connection): Promise<void> {
