@@ -6,13 +6,16 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
 import { freePort, until } from './client.ts'
 import { onlyFull } from './full.ts'
 import { fetchNode, output, quietly } from './node-versions.ts'
 import { Program, root } from './program.ts'
 
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+  engines: { node: string }
   exports: Record<string, string | object>
+  scripts: Record<string, string>
 }
 
 /** `npm pack` with these arguments, and what it says. */
@@ -43,6 +46,31 @@ test('what the package exports is there', () => {
     const path = fileURLToPath(import.meta.resolve(asked))
     assert.ok(existsSync(path), asked)
     if (typeof target === 'string') JSON.parse(readFileSync(path, 'utf8'))
+  }
+})
+
+interface Job {
+  strategy?: { matrix: { os: string[]; node: string[] } }
+  steps: { run?: string }[]
+}
+
+test('the workflow runs scripts that are there, from the oldest Node on', () => {
+  const path = `${root}.github/workflows/test.yml`
+  const { jobs } = parse(readFileSync(path, 'utf8')) as { jobs: Record<string, Job> }
+  const { os, node } = jobs['test']!.strategy!.matrix
+  assert.deepEqual(
+    os.map(name => name.split('-')[0]),
+    ['ubuntu', 'macos', 'windows'],
+  )
+  assert.equal(node[0], /\d+/.exec(manifest.engines.node)![0])
+  const commands = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run }) => run ?? []))
+  for (const command of commands) {
+    const [, file] = /bash (\S+)$/.exec(command) ?? []
+    const [, script = ''] = /^npm (?:run )?(\S+)$/.exec(command) ?? []
+    const isThere = file
+      ? existsSync(root + file)
+      : ['ci', ...Object.keys(manifest.scripts)].includes(script)
+    assert.ok(isThere, command)
   }
 })
 
