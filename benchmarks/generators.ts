@@ -1,12 +1,14 @@
 /**
- * What a message costs its sender: the generators of yodel against the closed-loop generator in
- * C (controls/c/load.c), all of which compare every byte. In rounds, against the same server.
+ * What a message costs its sender: the generators of yodel against the closed-loop generators in
+ * C (controls/c/load.c, udp-load.c), which compare every byte, too. In rounds, against the same
+ * server.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { builtFolder, contestants, pinned, prepare, startContestant } from './contestants.ts'
+import type { Measured } from './contestants.ts'
 import { buildLoad } from './measures.ts'
 
 const { values: flags } = parseArgs({
@@ -14,7 +16,8 @@ const { values: flags } = parseArgs({
     rounds: { type: 'string', default: '7' },
     ms: { type: 'string', default: '1500' },
     only: { type: 'string', default: '' },
-    server: { type: 'string', default: 'c epoll' },
+    /** Undefined: `c epoll`, or for udp `c udp`. */
+    server: { type: 'string' },
   },
 })
 const rounds = Number(flags.rounds)
@@ -34,6 +37,7 @@ interface Setting {
   connections: number
   sizeBytes: number
   depth: number
+  transport?: Measured
 }
 
 const settings: Setting[] = [
@@ -41,20 +45,23 @@ const settings: Setting[] = [
   { name: 'small-500', connections: 500, sizeBytes: 64, depth: 1 },
   { name: 'depth-16', connections: 50, sizeBytes: 64, depth: 16 },
   { name: 'bulk', connections: 4, sizeBytes: 1_000_000, depth: 1 },
+  { name: 'udp-50', connections: 50, sizeBytes: 64, depth: 1, transport: 'udp' as const },
+  { name: 'udp-16', connections: 50, sizeBytes: 64, depth: 16, transport: 'udp' as const },
 ].filter(({ name }) => flags.only === '' || flags.only.split(',').includes(name))
 
 const child = fileURLToPath(new URL('generator-child.js', import.meta.url))
 const byYodel =
   (engine: string) =>
-  (port: number, { connections, sizeBytes, depth }: Setting) => {
+  (port: number, { connections, sizeBytes, depth, transport = 'tcp' }: Setting) => {
     const options = { connections, sizeBytes, depth, engine, durationMs, warmupMs }
-    return [process.execPath, child, `:${port}`, JSON.stringify(options)]
+    const address = `${transport}://127.0.0.1:${port}`
+    return [process.execPath, child, address, JSON.stringify(options)]
   }
-const byC = (port: number, { connections, sizeBytes, depth }: Setting) => {
+const byC = (port: number, { connections, sizeBytes, depth, transport }: Setting) => {
   const given = { port, connections, size: sizeBytes, depth }
   const times = { 'duration-ms': durationMs, 'warmup-ms': warmupMs }
   const args = Object.entries({ ...given, ...times }).flatMap(([k, v]) => [`--${k}`, String(v)])
-  return [`${builtFolder}load`, ...args]
+  return [`${builtFolder}${transport === 'udp' ? 'udp-load' : 'load'}`, ...args]
 }
 const generators = { 'c load': byC, 'yodel uring': byYodel('uring'), 'yodel node': byYodel('node') }
 
@@ -71,18 +78,25 @@ async function run(command: string[]): Promise<Found> {
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
-const server = contestants.find(({ name }) => name === flags.server)
-if (!server) throw new Error(`There is no server '${flags.server}'.`)
-const ready = prepare(server)
-if (typeof ready === 'string') throw new Error(ready)
+function serverOf({ transport }: Setting) {
+  const wanted = flags.server ?? (transport === 'udp' ? 'c udp' : 'c epoll')
+  const server = contestants.find(({ name }) => name === wanted)
+  if (!server) throw new Error(`There is no server '${wanted}'.`)
+  const ready = prepare(server)
+  if (typeof ready === 'string') throw new Error(ready)
+  return server
+}
+
 if (!buildLoad().includes('in C')) throw new Error('The control is in C, and there is no compiler.')
 
 for (const setting of settings) {
+  const server = serverOf(setting)
+  const scheme = setting.transport === 'udp' ? 'udp://' : ''
   const cpu = new Map(Object.keys(generators).map(name => [name, [] as number[]]))
   const rate = new Map(Object.keys(generators).map(name => [name, [] as number[]]))
   for (let round = 0; round < rounds; round++) {
     for (const [name, command] of Object.entries(generators)) {
-      const running = await startContestant(server)
+      const running = await startContestant(server, { scheme })
       const found = await run(command(running.port, setting))
       await running.stop()
       cpu.get(name)!.push((found.load_cpu_s * 1e6) / found.echoes)

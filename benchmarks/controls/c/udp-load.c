@@ -30,7 +30,7 @@
 #define TOGETHER 64 /* the most that are sent as one */
 #define LONGEST 65536
 #define EVENTS 1024
-#define LOST_NS 200000000ull
+#define LOST_NS 1000000000ull
 #define TABLE 1048573 /* a prime */
 
 struct head {
@@ -212,7 +212,7 @@ static void run_until(uint64_t end)
 		for (int i = 0; i < n; i++) on_event(events[i].data.ptr);
 		if (now - looked < LOST_NS / 10) continue;
 		looked = now;
-		look_for_lost(now);
+		look_for_lost(now_ns(CLOCK_MONOTONIC));
 	}
 }
 

@@ -27,8 +27,19 @@ export class BufferPool {
   readonly #halves: Uint16Array
   #tail = 0
 
-  /** @param count a power of two; of `how` see kernel */
-  constructor(libc: Libc, ring: Ring, count: number, sizeBytes: number, how = PBUF_RING_INC) {
+  /**
+   * @param count a power of two
+   * @param how see kernel
+   * @param given how many the kernel has from the beginning
+   */
+  constructor(
+    libc: Libc,
+    ring: Ring,
+    count: number,
+    sizeBytes: number,
+    how = PBUF_RING_INC,
+    given = count,
+  ) {
     this.#libc = libc
     this.sizeBytes = sizeBytes
     this.#mask = count - 1
@@ -40,7 +51,7 @@ export class BufferPool {
     this.#words = new Uint32Array(table.memory)
     this.#halves = new Uint16Array(table.memory)
     ring.registerBufferRing(table.address, count, how)
-    for (let id = 0; id < count; id++) this.give(id)
+    for (let id = 0; id < given; id++) this.give(id)
     this.publish()
   }
 

@@ -20,6 +20,12 @@ const controlBytes = 24
  * written. It is no power of two: then the beginnings of all buffers would share few cache lines.
  */
 const bufferBytes = 65_728
+/**
+ * The most datagrams, or those that came as one, that a turn receives; and how many are used before
+ * these were too few. The kernel takes one after the other, so all that it has get cold in turn.
+ */
+const buffersMax = 256
+const buffersFirst = 64
 
 export class Inbox {
   readonly pool: BufferPool
@@ -30,19 +36,20 @@ export class Inbox {
   readonly #nameBytes: number
   readonly #libc: Libc
   readonly #header: Mapping
+  #given = buffersFirst
   /** From the beginning of a buffer. */
   readonly nameAt = outBytes
   readonly payloadAt: number
 
   /** @param nameBytes how long the names of sources are; 0 if sockets are connected */
-  constructor(libc: Libc, ring: Ring, buffers: number, nameBytes: number) {
+  constructor(libc: Libc, ring: Ring, nameBytes: number) {
     this.#libc = libc
     this.#ring = ring
     this.#nameBytes = nameBytes
     this.payloadAt = outBytes + nameBytes + controlBytes
-    this.pool = new BufferPool(libc, ring, buffers, bufferBytes, 0)
+    this.pool = new BufferPool(libc, ring, buffersMax, bufferBytes, 0, buffersFirst)
     this.bytes = Buffer.from(this.pool.bytes.buffer)
-    this.words = new Int32Array(this.pool.bytes.buffer, 0, (buffers * bufferBytes) / 4)
+    this.words = new Int32Array(this.pool.bytes.buffer, 0, (buffersMax * bufferBytes) / 4)
     // msghdr: name 8, its size 4 and 4 that align, iov 8, their number 8, control 8, its size 8.
     this.#header = libc.map(4096)
     const header = new Uint32Array(this.#header.memory)
@@ -53,6 +60,17 @@ export class Inbox {
   /** Begins to receive on a socket, or begins again. */
   receive(slot: number, generation = 0): void {
     receiveMessages(this.#ring, slot, this.#header.address, generation)
+  }
+
+  /** There was none left: gives the kernel as many again, if there are any. */
+  grow(): void {
+    const to = Math.min(buffersMax, 2 * this.#given)
+    for (; this.#given < to; this.#given++) this.pool.give(this.#given)
+  }
+
+  /** Whether so many in use are most of those that there are. */
+  isCrowded(used: number): boolean {
+    return used > this.#given / 2
   }
 
   /** Where a buffer begins. */

@@ -16,8 +16,6 @@ import { PatientSends } from './patient-sends.ts'
 import { isForSingle } from './trains.ts'
 import type { Ways } from './ways.ts'
 
-/** The most datagrams, or those that came as one, that a turn receives. */
-const buffers = 256
 /** How many begin to send at once, and how long before the next. */
 const beginnersMax = 32
 const beginAgainNs = 1e6
@@ -59,7 +57,7 @@ export class Places implements Mover<DatagramStream> {
     this.#ways = ways
     const { length } = traffic.streams
     this.open = length
-    this.#inbox = new Inbox(libc, ring, buffers, 0)
+    this.#inbox = new Inbox(libc, ring, 0)
     this.#outbox = new Outbox(libc, ring)
     this.#patient = new PatientSends(libc, ring, 0)
     this.#generation = new Int32Array(length)
@@ -153,6 +151,7 @@ export class Places implements Mover<DatagramStream> {
     if (flags & k.cqe.MORE || !isPresent || this.#ended) return
     // An empty datagram ends it, too.
     const goesOn = result >= 0 || result === k.error.NOBUFS
+    if (result === k.error.NOBUFS) this.#inbox.grow()
     if (!goesOn && result !== k.ECANCELED) this.#onError(slot, result)
     const isRefused = result === k.error.CONNREFUSED && generation === this.#generation[slot]
     if (goesOn || isRefused) this.#inbox.receive(slot, generation)

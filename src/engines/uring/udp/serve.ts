@@ -23,10 +23,6 @@ import { Senders, portIn } from './senders.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
-/** The most datagrams, or those that came as one, that a turn receives. */
-const buffers = 256
-/** If more of them are in use, answers are sent before anything else is received. */
-const crowdedBuffers = buffers / 2
 /** The only direct descriptor. */
 const slot = 0
 /** How often the clock is looked at: the stop word, and once a second what was dropped unread. */
@@ -86,7 +82,7 @@ class DatagramServer implements Session {
     this.#ring = ring
     ring.registerFileTable(1)
     putFile(libc, ring, slot, fd)
-    this.#inbox = new Inbox(libc, ring, buffers, nameBytes)
+    this.#inbox = new Inbox(libc, ring, nameBytes)
     this.#answers = new Answers(libc, ring, slot, this.#inbox, nameBytes, meter)
     this.#guard = new Guard(task.datagrams, task.udpPorts, broadcasts)
     this.#senders = new Senders(this.#guard, nameBytes === 16 ? AF_INET : AF_INET6)
@@ -104,7 +100,7 @@ class DatagramServer implements Session {
     let sent = 0
     for (;;) {
       if (!this.#receiving && !this.#failed) this.#receive()
-      if (answers.spent > crowdedBuffers) {
+      if (this.#inbox.isCrowded(answers.spent)) {
         // Without looking for what has come: there may be no buffer for it.
         sent = answers.count
         ring.enter(0, 0)
@@ -171,6 +167,7 @@ class DatagramServer implements Session {
   /** It ends by an empty datagram, too, and when no buffer is free. */
   #onReceiveEnded(result: number): void {
     this.#receiving = false
+    if (result === k.error.NOBUFS) this.#inbox.grow()
     this.#failed = result < 0 && result !== k.error.NOBUFS
   }
 
