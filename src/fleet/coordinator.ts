@@ -12,7 +12,7 @@ import type { Interval, RunResult } from '../report/result.ts'
 import { nowMs } from './clock.ts'
 import { deferred, within } from './deferred.ts'
 import type { Fleet, FleetListener } from './fleet.ts'
-import type { Member } from './member.ts'
+import type { Loss, Member } from './member.ts'
 import { missedMax, secondMs, tickAt, type ToCoordinator } from './messages.ts'
 import { sentOptions } from './plan.ts'
 import { checkPlan, invite, synchronize } from './recruit.ts'
@@ -27,6 +27,8 @@ const leadPerAgentMs = 0.5
 const waysAhead = 20
 /** How late a snapshot may be before it counts as missing. */
 const graceMs = 500
+/** The longest pause of an agent before it connects to the broker again, and some time for it. */
+const backWithinMs = 6_000
 
 export class FleetRun implements LoadRun, FleetListener {
   readonly ready: Promise<Address>
@@ -155,7 +157,9 @@ export class FleetRun implements LoadRun, FleetListener {
 
   #isOver({ delivered, loss, heardMs }: Member): boolean {
     if (delivered || loss?.failed) return true
-    const { timeoutMs } = this.#fleet!
+    const { timeoutMs: mostMs } = this.#fleet!
+    // One whose connection broke tries again within that time, if it is there.
+    const timeoutMs = loss?.isGone ? Math.min(mostMs, backWithinMs) : mostMs
     const silentMs = nowMs() - heardMs
     if (this.#stopped === 'now') return silentMs > secondMs
     if (!loss && !this.#brokerDown) return false
@@ -175,9 +179,10 @@ export class FleetRun implements LoadRun, FleetListener {
     }
   }
 
-  #lose(member: Member, what: string, failed = false): void {
+  #lose(member: Member, what: string, how: Partial<Loss> = {}): void {
     const lastMs = this.#msOf(member.tick)
-    member.loss ??= { afterMs: Math.max(0, this.#elapsedMs), lastMs, what, failed }
+    const afterMs = Math.max(0, this.#elapsedMs)
+    member.loss ??= { afterMs, lastMs, what, failed: false, isGone: false, ...how }
   }
 
   #msOf(tick: number): number {
@@ -217,7 +222,7 @@ export class FleetRun implements LoadRun, FleetListener {
     member.heardMs = Math.max(member.heardMs, nowMs())
     // It is late, but there: what it sends counts.
     if (member.loss && !member.loss.failed) {
-      member.returned = member.loss
+      member.returned ??= member.loss
       member.loss = undefined
     }
     if (words.kind === 'ping') {
@@ -242,7 +247,7 @@ export class FleetRun implements LoadRun, FleetListener {
     else {
       const { kind, message, hint } = words.error
       member.failed(new UserError(kind, `Agent ${member.name}: ${message}`, hint))
-      this.#lose(member, `failed: ${message}`, true)
+      this.#lose(member, `failed: ${message}`, { failed: true })
       this.#look()
     }
   }
@@ -251,7 +256,7 @@ export class FleetRun implements LoadRun, FleetListener {
     const member = this.members.get(agent)
     if (!member || member.delivered) return
     member.failed(new UserError('network', `Agent ${member.name} died before the load began.`))
-    if (this.#startMs < Infinity) this.#lose(member, 'died')
+    if (this.#startMs < Infinity) this.#lose(member, 'died', { isGone: true })
     this.#look()
   }
 

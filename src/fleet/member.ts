@@ -19,6 +19,8 @@ export interface Loss {
   what: string
   /** It says so itself, and will not come back. */
   failed: boolean
+  /** The broker says that its connection is broken. */
+  isGone: boolean
 }
 
 /** All that it has found out. */

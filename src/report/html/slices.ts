@@ -2,9 +2,10 @@
 import { formatDuration } from '../../vocabulary/units.ts'
 import type { PartFigures } from '../part-form.ts'
 import type { RunResult } from '../result.ts'
+import { agentCharts } from './agent-charts.ts'
 import { figureTable } from './chart.ts'
 import { countText, none, rateText, shareText, timeText } from './figures.ts'
-import type { Markup } from './markup.ts'
+import { html, type Markup } from './markup.ts'
 
 type Column = readonly [head: string, cell: (part: PartFigures) => string]
 
@@ -45,8 +46,9 @@ export const titleOfParts = (result: RunResult): string =>
 export function slices(result: RunResult): Markup {
   const columns = isOfAgents(result) ? ofAgents : ofSlices
   const { parts = [] } = result.run
-  return figureTable(
+  const table = figureTable(
     columns.map(([head]) => head),
     parts.map(part => columns.map(([, cell]) => cell(part))),
   )
+  return isOfAgents(result) ? html`${agentCharts(result)}${table}` : table
 }

@@ -1,0 +1,191 @@
+/** Agents of which all is real but the load: what they count is made up, and alike for all. */
+import { gzipSync } from 'node:zlib'
+import { randomBytes } from 'node:crypto'
+import type * as Clocks from '../src/fleet/clock.ts'
+import type * as Links from '../src/fleet/link.ts'
+import type * as Lost from '../src/fleet/lost.ts'
+import type * as Members from '../src/fleet/member.ts'
+import type * as Messages from '../src/fleet/messages.ts'
+import type * as Packing from '../src/fleet/packed.ts'
+import type * as Plans from '../src/fleet/plan.ts'
+import type * as Totalling from '../src/fleet/totals.ts'
+import type * as Urls from '../src/fleet/broker-url.ts'
+import type * as Meters from '../src/metrics/meter.ts'
+import type * as Snapshots from '../src/metrics/snapshot.ts'
+import type * as Benches from '../src/bench.ts'
+import type * as Machines from '../src/vocabulary/machine.ts'
+
+const load = async <Module>(path: string) =>
+  (await import(new URL(`../../dist/${path}.js`, import.meta.url).href)) as Module
+const { nowMs, OffsetFinder, roundTrips } = await load<typeof Clocks>('fleet/clock')
+const { Link } = await load<typeof Links>('fleet/link')
+const { partOfLost } = await load<typeof Lost>('fleet/lost')
+const { Member } = await load<typeof Members>('fleet/member')
+const { layout, tickAt, topics } = await load<typeof Messages>('fleet/messages')
+const { changesSince, pack } = await load<typeof Packing>('fleet/packed')
+const { optionsIn } = await load<typeof Plans>('fleet/plan')
+const { Totals } = await load<typeof Totalling>('fleet/totals')
+const { parseBrokerUrl } = await load<typeof Urls>('fleet/broker-url')
+const { counter, Meter } = await load<typeof Meters>('metrics/meter')
+const { takeSnapshot } = await load<typeof Snapshots>('metrics/snapshot')
+const { prepareBench } = await load<typeof Benches>('bench')
+const { version } = await load<typeof Machines>('vocabulary/machine')
+
+const [urlText, countText, rateText, number] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+]
+const rate = Number(rateText)
+
+/** What is told each second, packed once for all: around 100 µs, with a tail. */
+const packed: Buffer[] = []
+const meter = new Meter()
+let base: ReturnType<typeof takeSnapshot> | undefined
+let seed = Number(number) + 1
+const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
+function second(tick: number): Buffer {
+  while (packed.length <= tick) {
+    for (let n = 0; n < rate; n++) {
+      const ns = 80_000 + 40_000 * -Math.log(random())
+      meter.histograms.response.record(ns)
+      meter.histograms.service.record(ns - 3_000 * random())
+      meter.histograms.lateness.record(3_000 * random())
+    }
+    for (const name of ['messagesPlanned', 'messagesSent', 'messagesReceived', 'chunks'] as const)
+      meter.counters[counter[name]]! += rate
+    for (const name of ['bytesIn', 'bytesOut'] as const) meter.counters[counter[name]]! += rate * 64
+    const now = takeSnapshot([meter])
+    packed.push(pack(changesSince(base, now)))
+    base = now
+  }
+  return packed[tick]!
+}
+
+let left = Number(countText)
+let sentBytes = 0
+let snapshots = 0
+
+/** Says and hears what an agent does. */
+class Simulated {
+  readonly #id = randomBytes(8).toString('hex')
+  readonly #hello: Messages.Hello
+  readonly #finder = new OffsetFinder()
+  #link!: Links.Link
+  #plan!: Messages.Plan
+
+  constructor(n: number) {
+    this.#hello = {
+      kind: 'hello',
+      name: `s${number}-${n}`,
+      session: randomBytes(16).toString('hex'),
+      version,
+      layout,
+      cores: 1,
+      memoryBytes: 1e9,
+      descriptors: null,
+      allow: [],
+      maxRate: null,
+      maxConnections: null,
+      run: null,
+    }
+  }
+
+  async join(): Promise<void> {
+    const presence = topics.hello(this.#id)
+    const arrive = async () => {
+      await this.#link.subscribe(topics.toAgent(this.#id))
+      await this.#link.say(presence, this.#hello, { sure: true, retain: true })
+    }
+    this.#link = await Link.open(
+      {
+        url: parseBrokerUrl(urlText),
+        token: undefined,
+        tls: {},
+        clientId: `yodel-agent-${this.#id}`,
+        presence,
+      },
+      {
+        up: () => void arrive(),
+        down: () => {},
+        message: (_, opened) => opened && this.#hear((opened as { words: Messages.ToAgent }).words),
+      },
+    )
+  }
+
+  #say(words: object, bytes?: Buffer, sure = bytes === undefined) {
+    const topic = topics.toCoordinator(this.#plan.coordinator, this.#id)
+    const how = { sure, ...(bytes && { bytes }) }
+    this.#link.say(topic, { run: this.#plan.run, ...words }, how).catch(() => {})
+  }
+
+  #hear(words: Messages.ToAgent) {
+    if (words.kind === 'plan') {
+      this.#plan = words
+      this.#say({ kind: 'accepted' })
+      this.#say({ kind: 'ready' })
+    } else if (words.kind === 'sync') this.#ping()
+    else if (words.kind === 'pong') {
+      this.#finder.answered(words.sentMs, words.atMs, nowMs())
+      this.#ping()
+    } else if (words.kind === 'start') this.#tell(words.atMs - this.#finder.found.offsetMs, 0)
+    else if (words.kind === 'taken') void this.#leave()
+  }
+
+  #ping() {
+    if (this.#finder.count < roundTrips)
+      return this.#say({ kind: 'ping', sentMs: nowMs() }, Buffer.alloc(0))
+    this.#say({ kind: 'synced', ...this.#finder.found, wallMs: Date.now() - nowMs() })
+  }
+
+  #tell(startMs: number, tick: number) {
+    const { durationMs } = loadOf(this.#plan)
+    const afterMs = tickAt(tick, 0, durationMs)
+    setTimeout(
+      () => {
+        const bytes = second(tick)
+        snapshots++
+        sentBytes += bytes.length
+        this.#say({ kind: 'snapshot', tick }, bytes)
+        if (afterMs >= durationMs) this.#handOver(startMs, tick)
+        else this.#tell(startMs, tick + 1)
+      },
+      startMs + afterMs - nowMs(),
+    )
+  }
+
+  /** A part as large as a real one. */
+  #handOver(startMs: number, last: number) {
+    const plan = this.#plan
+    const present = { agent: this.#id, hello: this.#hello }
+    const member = new Member(present, plan.number, new Totals())
+    for (let tick = 0; tick <= last; tick++) member.snapshot(tick, second(tick))
+    member.countUpTo(last)
+    const result = partOfLost(member, {
+      run: plan.run,
+      address: plan.address,
+      options: { ...optionsIn(plan), agents: plan.of },
+      load: loadOf(plan),
+      startMs,
+      members: [],
+      intervals: undefined,
+      brokerDownMs: undefined,
+    })
+    const bytes = gzipSync(JSON.stringify({ ...result, histograms: {} }))
+    this.#say({ kind: 'part', piece: 0, pieces: 1, startedMs: startMs, left: null }, bytes, true)
+  }
+
+  async #leave() {
+    await this.#link.close(topics.hello(this.#id))
+    if (--left > 0) return
+    console.log(`a snapshot had ${Math.round(sentBytes / snapshots)} bytes on average`)
+    process.exit()
+  }
+}
+
+let prepared: ReturnType<typeof prepareBench> | undefined
+/** That of all of them. */
+const loadOf = (plan: Messages.Plan) => (prepared ??= prepareBench(plan.address, optionsIn(plan)))
+
+for (let n = 0; n < Number(countText); n++) await new Simulated(n).join()
