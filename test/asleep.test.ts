@@ -22,7 +22,9 @@ for (const [what, transport, load] of loads)
     await using udp = await peer({}, (data, answer) => answer(data))
     await using tcp = await listen(socket => void socket.pipe(socket))
     const url = transport === 'udp' ? `udp://127.0.0.1:${udp.port}` : tcp.url
-    const run = bench(url, { ...load, warmupMs: 200, engine: 'node' })
+    // On a busy machine the echoes take their time.
+    const patient = { warmupMs: 200, drainMs: 60_000, timeoutMs: 60_000 }
+    const run = bench(url, { ...load, ...patient, engine: 'node' })
     const { generator, messages } = await run.finished
     assert.equal(messages.received, load.count ?? 0)
     const { cpuShare, onCpuShare, queuedShare } = generator

@@ -19,7 +19,8 @@ const pathOf = (name: string) => join(folder, name)
 async function measure(name: string, options: BenchOptions, of = 2): Promise<string[]> {
   await using server = await listen(socket => void socket.pipe(socket))
   const startAt = new Date(Date.now() + 1_500).toISOString()
-  const load = { warmupMs: 0, engine: 'node', startAt, ...options } as const
+  const patient = { drainMs: 60_000, timeoutMs: 60_000 }
+  const load = { warmupMs: 0, engine: 'node', startAt, ...patient, ...options } as const
   const runs = Array.from({ length: of }, (_, n) =>
     bench(server.url, { ...load, slice: `${n + 1}/${of}` }),
   )
