@@ -33,7 +33,9 @@ type Buckets = [us: number, count: number][]
 interface Round {
   response: Buckets
   lateness: Buckets
-  /** Of the whole process: share of a processor, and how often per second it was interrupted. */
+  /**
+   * Share of a processor that the whole process took, and how often per second it was interrupted.
+   */
   cpuShare: number
   interrupted: number
   slept: number

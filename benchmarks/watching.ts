@@ -97,7 +97,10 @@ function look(server: Watched) {
   server.timer = setInterval(() => ask(table), 1_000)
 }
 
-/** Of all threads, in microseconds (proc_pid_schedstat, docs of the kernel's scheduler). */
+/**
+ * Processor time of all threads, in microseconds (proc_pid_schedstat, docs of the kernel's
+ * scheduler).
+ */
 const usedUs = ({ child: { pid } }: Watched): number =>
   readdirSync(`/proc/${pid}/task`)
     .map(task => readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
@@ -127,7 +130,7 @@ for (let n = 0; n < rounds; n++) {
   for (let turn = 0; turn < all.length; turn++) await round(all[(n + turn) % all.length]!)
 }
 
-/** Of all threads while no echo is asked for, in ms per second. */
+/** Then: processor time of all threads while no echo is asked for, in ms per second. */
 const restSeconds = 5
 const before = all.map(usedUs)
 await sleep(restSeconds * 1e3)

@@ -27,7 +27,7 @@ const gutterOf = (pitch: number): number => (pitch >= namePitch ? nameGutterPx :
 export const beginOf = (lane: Lane): number => lane.waitingFrom ?? lane.servedFrom ?? 0
 export const endOf = (lane: Lane, now: number): number => lane.until ?? now
 
-/** Those that are seen, in the order in which they came. */
+/** The lanes that are visible, in the order in which they came. */
 export const lanesWithin = (all: Iterable<Lane>, from: number, now: number): Lane[] =>
   [...all]
     .filter(lane => endOf(lane, now) > from)

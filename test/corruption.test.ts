@@ -15,7 +15,8 @@ const together = { concurrency: true, timeout: 60_000 }
 const countCorruption = true
 
 /**
- * All that is sent is counted: there is no warm-up, and nothing in flight at the end is given up.
+ * Every message that is sent counts: there is no warm-up, and nothing in flight at the end is given
+ * up.
  */
 const load = { warmupMs: 0, count: short(1000, 300), connections: 3, depth: 4, countCorruption }
 const sizeBytes = [{ minBytes: 1, maxBytes: 700, weight: 1 }]

@@ -29,7 +29,7 @@ after(async () => {
   for (const board of [openMetrics, everywhere, locked]) await board[Symbol.asyncDispose]()
 })
 
-/** All that comes back for these bytes. */
+/** Everything that comes back for these bytes. */
 async function raw(port: number, text: string): Promise<string> {
   const socket = await dial({ port })
   socket.write(text)

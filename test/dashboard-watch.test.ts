@@ -216,7 +216,7 @@ test('who asks for events again before an answer is cut off, and watches nothing
 })
 
 suite('events', () => {
-  /** Counts what comes, and keeps the end of it. */
+  /** Counts the bytes that come, and keeps the last of them. */
   function watch(socket: Socket) {
     const seen = { bytes: 0, tail: '' }
     socket.on('data', (chunk: Buffer) => {

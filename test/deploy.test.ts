@@ -107,7 +107,7 @@ function mistakesIn(manifest: Manifest): string[] {
 
 test('Kubernetes knows every field, and none is missing', () => {
   for (const [path, manifest] of manifests) assert.deepEqual(mistakesIn(manifest), [], path)
-  // Those that were made are found.
+  // Mistakes that were made on purpose are found.
   const made = structuredClone(manifests.get('kubernetes/server/deployment.yaml')!)
   Object.assign(made.spec!.template!.spec.containers[0], { redinessProbe: {} })
   assert.deepEqual(mistakesIn(made), [

@@ -77,7 +77,7 @@ test(hinted, { skip: onlyFull }, async () => {
     ['', 5_000_000, ''],
     ['', 3, undefined],
   ] as const) {
-    // All of a small body, or a part of a large one, so that there is still input.
+    // Ends after all of a small body, or after a part of a large one, so that there is still input.
     await using server = await listen(socket => {
       let received = 0
       socket.once('data', () => socket.write(answer))

@@ -155,7 +155,7 @@ interface Bad {
   /** Of two connections. */
   errors: Partial<RunResult['errors']>
   cause: NonNullable<RunResult['firstWrong']>['cause']
-  /** Of the first byte that is wrong or missing. */
+  /** The offset of the first byte that is wrong or missing. */
   offset: number
 }
 

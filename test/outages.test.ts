@@ -100,7 +100,7 @@ describe('the table says from when to when there was no echo, and what that cost
       assert.equal(row!.connections, connections)
       const firstMs = row!.firstEchoUs! / 1e3
       assert.ok(firstMs > 0 && firstMs <= seen.allBackMs - seen.backMs + 2 * roundedMs, said())
-      // All of the plan of that time, and what was under way; nothing else.
+      // Lost is what was planned for that time, and what was in flight; nothing else.
       assert.deepEqual([row!.lost, outages!.lost], [messages.lost, messages.lost])
       assert.ok(row!.lost >= (seen.backMs - seen.allOutMs - 2 * roundedMs) / 2 - 1, said())
       assert.equal(messages.planned, messages.received + messages.lost)
@@ -137,7 +137,7 @@ test('if a server stays away its connections have failed; without it nothing is 
 })
 
 test('what is unanswered at a break is lost, and the payload goes on where it was', async () => {
-  // Of each connection four messages are echoed, and the fifth is the last that is read.
+  // The server echoes four messages of each connection, and the fifth is the last that it reads.
   await using server = await listen(socket => {
     let bytes = 0
     socket.on('data', (chunk: Buffer) => {

@@ -9,7 +9,7 @@ import { refusal } from './refusal.ts'
 for (const engine of ['node', 'uring', 'blocking'] as const) {
   const skip = refusal(engine)
 
-  // Of each engine engine.suite.ts shows what close() does; a signal comes to the program.
+  // engine.suite.ts shows what close() does in each engine; a signal reaches the program alone.
   const notShown = skip || (engine !== 'node' && onlyFull)
   const first = `${engine}: SIGTERM: what was received comes back, then FIN; exit 0`
   test(first, { skip: notShown }, async () => {

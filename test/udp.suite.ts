@@ -102,7 +102,7 @@ function guards(started: () => Server, start: Start) {
     const texts = short(['one', 'two', 'three'], ['one'])
     for (const text of texts) foreign.send(text, portOf(server))
     await until(() => server.snapshot().datagramsInLoop >= texts.length)
-    // All are gone: another source is answered, and nothing else is.
+    // The forged datagrams are dropped: another source is answered, and nothing else is.
     const answered = server.snapshot().datagramsAnswered
     await using client = await connect(server.url, { timeoutMs: 20_000 })
     await client.echo('still there')

@@ -138,7 +138,7 @@ class Search {
   /** A closed loop over the same connections: near the most that they can carry. */
   async #estimateRate() {
     const durationMs = Math.min(estimateMaxMs, this.#load.durationMs!)
-    // All that it has sent must be back before the first probe.
+    // The messages of the estimate must be back before the first probe.
     const drainMs = Math.max(this.#load.drainMs!, idleMaxMs)
     const arrivals = this.#load.churnPerSecond ? this.#load.arrivals : 'even'
     const closed = { ...this.#load, durationMs, drainMs, expect: [] }

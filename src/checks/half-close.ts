@@ -130,6 +130,6 @@ function judge(
   return { name: 'fin-delayed', said: `${name}: FIN came ${formatDuration(late)} late`, evidence }
 }
 
-/** Of each kind the first. */
+/** The first finding of each name. */
 const unique = (found: readonly Finding[]): Finding[] =>
   found.filter(({ name }, at) => found.findIndex(other => other.name === name) === at)

@@ -77,7 +77,7 @@ export class Probe {
     for (const watcher of this.#watchers) watcher()
   }
 
-  /** All that came and was kept. */
+  /** The bytes that came and were kept. */
   get received(): Buffer {
     return Buffer.concat(this.#kept)
   }

@@ -26,7 +26,7 @@ export interface QuestionResult {
   /** What was found out, or why it was not asked; a sentence without its dot. */
   said: string
   findings: Finding[]
-  /** Of all findings. */
+  /** The evidence of all findings. */
   evidence: string[]
   advice: string[]
   /** In milliseconds, bytes, a number, or a fraction of 1. */

@@ -26,7 +26,7 @@ export interface Plan {
   readonly limits: Limits
 }
 
-/** Of the first look. */
+/** What the first look costs. */
 const firstCost: Cost = { atOnce: 1, connections: 1, bytes: 1_000, ms: 2_000 }
 
 /** What all of it may use at most. */

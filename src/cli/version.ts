@@ -5,7 +5,7 @@ import { machine, versions } from '../vocabulary/machine.ts'
 import type { ServeTask } from '../task.ts'
 import { engines } from '../engines/index.ts'
 
-/** All that an engine looks at before it opens a task. */
+/** The fields that an engine reads before it opens a task. */
 const anyServer = { kind: 'serve', sharePort: false, address: defaultAddress } as ServeTask
 
 /** For a report of a defect: a line for each of what may matter. */

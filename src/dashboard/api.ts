@@ -160,7 +160,7 @@ export interface ConnectionQuery {
 }
 
 export interface ConnectionPage {
-  /** All of them, and those that the filter matches. */
+  /** The number of all connections, and of those that the filter matches. */
   total: number
   matched: number
   /** From `offset` on. */

@@ -22,7 +22,10 @@ export interface Parts {
 }
 
 const text = 'text/plain; charset=utf-8'
-/** The report has its own, stricter one in its head: nothing is loaded, no script runs. */
+/**
+ * The policy of a report, which has a stricter one in its head, too: nothing is loaded, no script
+ * runs.
+ */
 const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 /** By method and path; `:id` stands for a name. */

@@ -24,7 +24,7 @@ export function bench(address: string | Address, options: BenchAnywhere = {}): L
   )
 }
 
-/** Those of the load, and those of the fleet. */
+/** Splits options into those of the load and those of the fleet. */
 export function split<Options extends object>(
   options: Options & FleetOptions,
 ): [Omit<Options, keyof FleetOptions>, FleetOptions] {

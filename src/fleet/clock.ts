@@ -4,7 +4,7 @@
  */
 import { sharedNowNs } from '../vocabulary/clock.ts'
 
-/** Of all clocks here: it runs evenly, whatever is set. */
+/** The clock of all files in this folder: it runs evenly, even if the system time is set. */
 export const nowMs = (): number => sharedNowNs() / 1e6
 
 export const roundTrips = 50

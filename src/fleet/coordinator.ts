@@ -266,7 +266,7 @@ export class FleetRun implements LoadRun, FleetListener {
     this.#look()
   }
 
-  /** Those that do not know that it is over. */
+  /** Releases the members that do not know that the run is over. */
   #release(): void {
     for (const { delivered, present } of this.members.values())
       if (!delivered) this.#fleet!.say(present, { kind: 'release', run: this.id })

@@ -61,11 +61,11 @@ export class Link {
       const stream = secure
         ? connectSecure(url, tls)
         : connectTcp({ host, port, noDelay: true, keepAlive: true })
-      // The client tells of some errors only.
+      // The client reports only some errors.
       stream.on('error', error => (this.#reason = reasonOf(error)))
       return stream
     }
-    // Without names of its own, the broker gets one that follows from the token.
+    // If no user was given, the name is fixed and the password follows from the token.
     const derived = token === undefined ? {} : { username: 'yodel', password: passwordOf(token) }
     const client = new Client(streams, {
       clientId,

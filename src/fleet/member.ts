@@ -23,7 +23,7 @@ export interface Loss {
   isGone: boolean
 }
 
-/** All that it has found out. */
+/** What the member found out. */
 export interface Delivered {
   result: RunResult
   startedMs: number
@@ -54,7 +54,7 @@ export class Member {
   returned: Loss | undefined
   delivered: Delivered | undefined
   clock: Synced | undefined
-  /** All of it, once its part has come; until it is counted. */
+  /** Everything that the member counted, from when its part has come until it is added. */
   #total: Changes | undefined
   readonly #pieces = new Map<number, Buffer>()
 

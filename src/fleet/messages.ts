@@ -13,7 +13,7 @@ import type { BenchOptions } from '../load/options.ts'
 export const prefix = 'yodel/1'
 
 export const topics = {
-  /** Of each agent, retained: its hello, and nothing once it has gone. */
+  /** The topic of an agent, retained: its hello, and nothing once it has gone. */
   hello: (agent: string) => `${prefix}/agents/${agent}`,
   toAgent: (agent: string) => `${prefix}/to/${agent}`,
   toCoordinator: (coordinator: string, agent: string) => `${prefix}/from/${coordinator}/${agent}`,
@@ -49,7 +49,7 @@ export interface Hello {
 
 interface Control {
   run: string
-  /** Of the agent that it is said to. */
+  /** The session of the agent that the message is for. */
   session: string
 }
 
@@ -127,5 +127,5 @@ export function tickAt(tick: number, warmupMs: number, durationMs: number): numb
 }
 
 export const secondMs = 1_000
-/** If so many of them are missing, an agent counts as dead. */
+/** If this many heartbeats are missing, an agent counts as dead. */
 export const missedMax = 3

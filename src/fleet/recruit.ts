@@ -105,7 +105,10 @@ function ask(
   })
 }
 
-/** All are connected, and know this clock. @returns how far off at most one of them may be */
+/**
+ * Waits until all agents are connected and know this clock. @returns by how much an agent may be
+ * off at most
+ */
 export async function synchronize(
   run: Recruiting,
   fleet: Fleet,

@@ -67,7 +67,7 @@ export class Roster {
     })
   }
 
-  /** Those that can take a share now. */
+  /** The agents that can take a share now. */
   free(without: ReadonlySet<string> = new Set()): Present[] {
     return this.all.filter(
       ({ agent, hello }) => hello.run === null && alike(hello) && !without.has(agent),

@@ -154,7 +154,7 @@ export class Work {
     if (!known) throw error
   }
 
-  /** All is connected. */
+  /** Says that all connections are open. @returns when to start, by this clock */
   async #startAt(): Promise<number> {
     this.#say({ kind: 'ready' })
     await this.#sync.promise

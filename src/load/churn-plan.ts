@@ -4,7 +4,7 @@
 import { createPacer, type Arrivals } from './pacer.ts'
 import { sizeOf, whole, type Part } from './part.ts'
 
-/** Of the whole load. */
+/** The pace of the whole load. */
 export interface ChurnPace {
   ratePerSecond: number
   seed: number

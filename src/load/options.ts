@@ -47,7 +47,7 @@ const message: Kind<Uint8Array | string> = {
     value.length === 0 ? 'must not be empty: nothing would come back.' : undefined,
 }
 
-/** All that bench and flood have in common. */
+/** The options that bench and flood have in common. */
 export const loadOptions = {
   /** Connections that are kept open and used. */
   connections: option(count({ min: 0 }), {
@@ -265,7 +265,7 @@ export const benchOptions = {
   }),
 }
 
-/** Of the search for the highest rate. */
+/** The options of the search for the highest rate. */
 export const searchOptions = {
   /** What has to hold, for example `p99<5ms`. The objectives of `expect` have to hold, too. */
   objective: option(text('<objective>'), {

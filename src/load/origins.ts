@@ -126,7 +126,7 @@ export class Origins {
     return bitsThatDiffer(this.#received, this.own, from, to) <= 2 * (to - from)
   }
 
-  /** Of all places that the bytes at `at` may come from, the most likely one. */
+  /** The most likely one of all places that the bytes at `at` may come from. */
   #lookUp(from: number, at: number): Piece | undefined {
     const { table } = this.#payload
     for (const length of keyBytes) {

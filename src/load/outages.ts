@@ -12,10 +12,10 @@ import { nowNs } from '../vocabulary/clock.ts'
 /** How many there were of each class. */
 export type Classes = Partial<Record<FailureName, number>>
 
-/** Of one connection, or of several that overlap. */
+/** An outage of one connection, or several that overlap. */
 export interface Outage {
   beginNs: number
-  /** When the last of them was open again; Infinity if one was not. */
+  /** When the last of the connections was open again; Infinity if one was not. */
   openNs: number
   /** When the last of them had an echo again; Infinity if one had none. */
   endNs: number
@@ -96,7 +96,7 @@ export class Outages {
     if (this.#ended.length >= keptMax) this.#ended = atMost(keptRowsMax, overlapping(this.#ended))
   }
 
-  /** All of them, in nanoseconds after an instant. */
+  /** All outages, in nanoseconds after an instant. */
   since(fromNs: number): Outage[] {
     return [...this.#ended, ...this.#underWay].map(outage => shifted(outage, -fromNs))
   }
@@ -116,7 +116,7 @@ export const shifted = (outage: Outage, ns: number): Outage => ({
   endNs: outage.endNs + ns,
 })
 
-/** Those that overlap become one; in the order of time. */
+/** Outages that overlap become one; in the order of time. */
 export function overlapping(outages: readonly Outage[]): Outage[] {
   const groups: Outage[][] = []
   let untilNs = -Infinity

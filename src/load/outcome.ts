@@ -6,7 +6,7 @@ import type { StageLog } from './stage-log.ts'
 import type { ThreadEffort } from './stalls.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
 
-/** Of one thread. Plain data: it crosses threads, and is saved in a part. */
+/** What one thread found out. Plain data: it crosses threads, and is saved in a part. */
 export interface Outcome {
   /** The first wrong bytes that it received, if any. */
   wrong: WrongBytes | undefined

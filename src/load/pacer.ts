@@ -46,7 +46,7 @@ export interface Place {
   previousNs: number
 }
 
-/** Of the whole load. */
+/** The pace of the whole load. */
 export interface Pace {
   ratePerSecond: number
   /** If the rate changes; the warm-up is the first of them. */
@@ -129,7 +129,10 @@ export function poisson(pace: Pace, part: Part): Pacer {
     n > evenFrom[connection]!
       ? afterNs(previousNs, connections)
       : afterNs(n === 0 ? 0 : previousNs, gap(connection, n))
-  /** Of one whose next is due at an instant, and whose gaps are alike: how many until another. */
+  /**
+   * How many messages of a connection are due from one instant, that of its next message, until
+   * another, if all gaps are alike.
+   */
   const dueBefore = (fromNs: number, beforeNs: number) => {
     if (fromNs >= beforeNs) return 0
     const due = Math.max(1, Math.ceil((until(beforeNs) - until(fromNs)) / connections))

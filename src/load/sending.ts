@@ -33,7 +33,7 @@ export abstract class Sending {
   /** Set from the instant at which the connection broke until its first echo afterwards. */
   outage: Outage | undefined
   protected readonly traffic: StreamTraffic
-  /** Of each message in flight, by its number modulo the depth: when it was planned and issued. */
+  /** When each message in flight was planned and issued, by its number modulo the depth. */
   protected readonly times: Float64Array
   protected readonly depth: number
   /** Open loop. */

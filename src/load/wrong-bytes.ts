@@ -20,7 +20,7 @@ export const causes = [
   'truncated',
   /** An HTTP server answered with an error status. */
   'status',
-  /** None of these. */
+  /** None of the causes above. */
   'unknown',
 ] as const
 export type Cause = (typeof causes)[number]

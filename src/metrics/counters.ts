@@ -112,7 +112,7 @@ export const counters = {
   bytesConfirmed: load('Bytes sent in one direction that the other end has received.'),
   reconnects: load('Reconnects after the server closed between messages.'),
   sentAgain: load('Messages sent again because the server closed before it answered.'),
-  // Of one connection each: from its break until it has an echo again.
+  // An outage is that of one connection: from its break until it has an echo again.
   outagesBegun: load('Connections that broke and are opened again (reconnect).'),
   outagesEnded: load('Of those, connections that have an echo again.'),
   reopened: load('How often a connection that had broken was open again.'),
@@ -214,7 +214,7 @@ export type CounterName = keyof typeof counters
 export const failureNames = Object.keys(failures) as FailureName[]
 export const counterNames = Object.keys(counters) as CounterName[]
 
-/** Of those that a server counts. */
+/** The names of the counters that a server counts. */
 export const servedCounters = counterNames.filter(name => counters[name].of !== 'load')
 
 /** The row of a counter, as the general type. */
@@ -266,7 +266,7 @@ export const distributions = {
 
 export type HistogramName = keyof typeof distributions
 export const histogramNames = Object.keys(distributions) as HistogramName[]
-/** Those that a result has: always, or if there was a sample. */
+/** The names of the histograms that a result has: always, or if there was a sample. */
 export const resultHistograms = (when: Distribution['inResult']): HistogramName[] =>
   histogramNames.filter(name => distributions[name].inResult === when)
 export type AlwaysInResult = {

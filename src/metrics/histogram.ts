@@ -42,7 +42,10 @@ export function bucketStartNs(bucket: number): number {
 export const bucketMiddleNs = (bucket: number): number =>
   (bucketStartNs(bucket) + bucketStartNs(bucket + 1)) / 2
 
-/** Of all that have no sample yet, and so need no memory: most of those in a snapshot. */
+/**
+ * Shared by all histograms without a sample, so that they need no memory: most of a snapshot are
+ * such.
+ */
 const noCounts = new Float64Array(0)
 const noSum = new Float64Array(1)
 const noMarks = new Uint8Array(marksBytes)
@@ -54,7 +57,7 @@ export class Histogram {
   #counts: Float64Array = noCounts
   /** One element: the sum of all samples, for the mean. */
   #sum: Float64Array = noSum
-  /** Of each octave: 1 once it has had a sample. */
+  /** A byte for each octave: 1 once it has had a sample. */
   #marks: Uint8Array = noMarks
 
   /** @param memory if none is given, it takes its own with the first sample */

@@ -20,7 +20,10 @@ const proxyVersion: Kind<1 | 2> = {
 
 /** How requests over HTTP are made of what is written. */
 export interface HttpCalling {
-  /** All of it is the body of one request, which streams; otherwise each write is a request. */
+  /**
+   * Everything that is written is the body of one request, which streams; otherwise each write is a
+   * request.
+   */
   oneRequest?: boolean | undefined
   /** The request says that its body is a session in band. */
   isSession?: boolean | undefined

@@ -28,7 +28,10 @@ export interface Kind<T> {
 /** The row of an option without its kind of values. */
 export interface About<T, D extends T | undefined> {
   readonly default: D
-  /** Of the command line, without dashes; without one the option is for the library alone. */
+  /**
+   * The option's name on the command line, without dashes. An option without a flag is for the
+   * library alone.
+   */
   readonly flag?: string
   /** One letter that says the same as the flag. */
   readonly short?: string

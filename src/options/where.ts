@@ -8,7 +8,7 @@ const thatHave = (has: (row: (typeof transports)[TransportName]) => boolean) =>
   transportNames.filter(name => has(transports[name]))
 /** All transports that have connections. */
 export const connected = thatHave(({ carries }) => carries !== 'datagrams')
-/** All that speak this protocol. */
+/** The transports that speak this protocol. */
 export const speaking = (protocol: 'ws' | 'http') => thatHave(row => row.protocol === protocol)
 export const secured = thatHave(({ secure }) => secure)
 

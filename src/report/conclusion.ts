@@ -54,7 +54,7 @@ function bought(threads: ModelResult, pool: ModelResult | undefined, connections
 function cost(threads: ModelResult, loop: ModelResult): string {
   const [mine, others] = [threads, loop].map(model => median(model, 'memoryPerClientBytes'))
   const memory = (bytes: number) => formatSize(Math.max(0, Math.round(bytes)))
-  // As a ratio it would be mostly noise: the event loop's is near the size of a page.
+  // A ratio would be mostly noise: the event loop's memory for a client is near the size of a page.
   const memories =
     mine === undefined || others === undefined
       ? ''

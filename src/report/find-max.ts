@@ -11,7 +11,7 @@ export interface Probe {
   ratePerSecond: number
   /** Whether the objective held, nothing was lost, no connection failed, and the rate was kept. */
   held: boolean
-  /** Of the objective. */
+  /** The measured value of the objective. */
   measuredText: string
   /** False if the generator was the limit. */
   valid: boolean

@@ -18,10 +18,10 @@ import { summarize } from './summarize.ts'
 export interface Gathered {
   /** At the end of the run. */
   total: Snapshot
-  /** Of each thread that sent. */
+  /** What each thread that sent found out. */
   outcomes: readonly Outcome[]
   intervals: Interval[]
-  /** Of a load whose rate changes: each stage, whether it began or not. */
+  /** Each stage of a load whose rate changes, whether it began or not. */
   stages: readonly StagePassed[] | undefined
 }
 

@@ -60,7 +60,7 @@ export const linesMax = 4
 /** Makes what is shown out of snapshots that are taken several times a second. */
 export class LoadWatch {
   readonly #about: LoadAbout
-  /** Those of the last second, the oldest first. */
+  /** The snapshots of the last second, the oldest first. */
   readonly #snapshots: Snapshot[] = []
   readonly #rates: number[] = []
   #column: Snapshot | undefined
@@ -181,7 +181,7 @@ function figures(view: LoadView, width: number): string[] {
       `${formatCount(view.churnPerSecond)} connections/s`.padStart(steady ? 0 : 18),
     `p50 ${time(view.p50Ns)}`,
     `p99 ${time(view.p99Ns)}`,
-    // Those of short connections are not counted.
+    // The bytes of short connections are not counted.
     steady && `${formatSize(view.bytesPerSecond)}/s`.padStart(11),
     failures(errors, narrow),
     `wrong ${formatCount(errors.wrongBytes)}`,

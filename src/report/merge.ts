@@ -182,7 +182,7 @@ const isDamage = (error: unknown) => error instanceof RangeError || error instan
 function conditionsOf(parts: readonly Named[], known: Known): RunConditions {
   const { run } = parts[0]!.result
   const { slice: _slice, startAt: _startAt, ...options } = run.options
-  // Of one that died it is not known.
+  // The engine of a part that died is not known.
   const engines = new Set(parts.flatMap(({ result }) => result.run.engine || []))
   return {
     ...run,
@@ -235,7 +235,7 @@ function missing(parts: readonly Named[]): string[] {
   return [`${noun} ${absent.join(', ')} of ${of} ${verb} missing: this is not the whole load.`]
 }
 
-/** Those that did not run at the same time were not one load. */
+/** Parts that did not run at the same time were not one load. */
 function apart(all: readonly Named[], { noun, broken, advice }: Known): string[] {
   const parts = all.filter(({ part }) => !broken.has(part.slice))
   if (parts.length < 2) return []

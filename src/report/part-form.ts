@@ -18,7 +18,7 @@ export interface Part {
   /** The objectives, which are those of the whole load. */
   expect: string[]
   total: SavedSnapshot
-  /** Of each thread; instants are nanoseconds after the start. */
+  /** The outcome of each thread; instants are nanoseconds after the start. */
   threads: unknown[]
   /** The response times of each interval. */
   intervals: SavedHistogram[]

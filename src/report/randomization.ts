@@ -33,7 +33,7 @@ export function signFlips(
   return { differences, mean: meanOf(differences), subsetMeans: subsetMeans.toSorted(), exact }
 }
 
-/** Of all subsets but the empty one, which leaves everything as it is. */
+/** The means of all subsets but the empty one, which leaves everything as it is. */
 function allSubsetMeans(values: readonly number[]): Float64Array {
   const sums = new Float64Array(2 ** values.length)
   const sizes = new Uint8Array(sums.length)

@@ -56,7 +56,7 @@ export function failures(result: RunResult, findings: Findings): string[] {
   if (shortOfChurn !== undefined) reasons.push(shortOfChurn)
   const unfinished = churn ? churn.planned - churn.completed : 0
   if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
-  // However much may be lost: nothing of it was seen to be right.
+  // However many messages may be lost: here none was seen to be right.
   if (reasons.length === 0 && messages.planned > 0 && messages.received === 0)
     reasons.push('Nothing came back.')
   return reasons
@@ -110,10 +110,13 @@ export function churnShortfall({ churn, seconds, run }: RunResult): string | und
 const hasBroken = (errors: RunResult['errors']): boolean =>
   Object.entries(errors).some(([name, count]) => name !== 'unanswered' && count > 0)
 
-/** What was never sent says something else than what did not come back, or not in time. */
+/**
+ * Messages that were never sent have another reason than those that did not come back, or not in
+ * time.
+ */
 function lossReasons({ messages, datagrams, rates, errors }: RunResult): string[] {
   const { planned, sent, received, unfinished } = messages
-  // A datagram that came wrong has a sentence of its own.
+  // Another sentence tells of wrong datagrams.
   const { lost, late } = datagrams ?? { lost: sent - received - unfinished, late: 0 }
   const reasons = []
   const unsent = planned - sent

@@ -234,7 +234,7 @@ export interface RunResult {
     /** Replies in an interval of that length that begins with the first reply; null as above. */
     achievedPerSecond: number | null
   }
-  /** Of the window: planned = received + lost + unfinished. */
+  /** Messages of the window: planned = received + lost + unfinished. */
   messages: {
     /** Due within the window, whatever became of their connections. */
     planned: number
@@ -247,7 +247,7 @@ export interface RunResult {
     /** Sent, and given up at the end of the drain although their timeout had not come. */
     unfinished: number
     wrong: number
-    /** Of those planned: due while their connection had all it may have in flight. */
+    /** Planned messages that were due while their connection had all it may have in flight. */
     deferred: number
   }
   bytes: { sent: number; received: number }

@@ -35,7 +35,7 @@ export function slowed(factor: number, index: number, change: Partial<RunResult>
 export interface RoundsSample {
   count?: number
   seed?: number
-  /** Of each run, as a share. */
+  /** The deviation of each run, as a share. */
   deviation?: number
   /** By how much the subject is slower. */
   slower?: number

@@ -25,7 +25,7 @@ export interface SideConditions {
 
 export interface Rounds extends Record<Side, SideConditions> {
   format: typeof roundsFormat
-  /** Of the coins. */
+  /** The seed of the coins that decide the order. */
   orderSeed: number
   /** What is compared, as it was said before anything was measured. */
   figures: string[]

@@ -30,8 +30,8 @@ interface StagesFound {
 const notOfStages = new Set(['loss', 'lost'])
 
 /**
- * Of each stage that began. What is planned, came back, and how fast: by the planned instants of
- * its messages. All else: by the clock.
+ * The figures of each stage that began. What was planned, what came back and how fast follow the
+ * planned instants of its messages; all other figures follow the clock.
  * @param findings of the whole run, for the objectives, which are held against each stage
  */
 export function stageFigures(

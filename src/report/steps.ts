@@ -31,7 +31,7 @@ export function delayedStep(buckets: Buckets): { ms: number; share: number } | u
   return undefined
 }
 
-/** Says so, where there is such a step; datagrams know nothing of it. */
+/** Adds a note where there is such a step; datagrams have none. */
 export function noteSteps({ datagrams, histograms, notes }: RunResult): void {
   const step = datagrams ? undefined : delayedStep(histograms.serviceUs)
   if (!step) return

@@ -157,7 +157,7 @@ function httpFigures(total: Snapshot, counted: [status: number, count: number][]
   return { reconnects, sentAgain, reconnectUs: distribution(total.reconnect), statuses }
 }
 
-/** Of each distribution that a stall has touched. */
+/** The figures of each distribution that a stall has touched. */
 function touchedBy(total: Snapshot): GeneratorFigures['touched'] {
   const touched: GeneratorFigures['touched'] = {}
   const { responseTouched, responseLess, serviceTouched, serviceLess } = total

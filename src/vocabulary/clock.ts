@@ -1,7 +1,7 @@
 /** Clocks: performance.now() has another origin in each thread, and hrtime one for all. */
 import { timerMaxMs } from './units.ts'
 
-/** Of this thread. */
+/** Nanoseconds since this thread began. */
 export const nowNs = (): number => performance.now() * 1e6
 
 let offset: number | undefined

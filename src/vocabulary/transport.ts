@@ -2,7 +2,7 @@
  * The ways in which an echo can travel, and the properties of each. Plain data: threads copy it.
  */
 
-/** What a reader gets at a time. */
+/** What a reader gets at once. */
 export type Carries =
   /** A stream without bounds. */
   | 'bytes'

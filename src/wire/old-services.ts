@@ -4,7 +4,7 @@ const first = 0x20
 const printables = 0x7f - first
 const lineBytes = 72
 
-/** Of all lines until they repeat: 95 of them, each with CR LF. */
+/** The 95 lines that differ, each with CR LF; then they repeat. */
 export const characters = Buffer.concat(
   Array.from({ length: printables }, (_, line) =>
     Buffer.from([

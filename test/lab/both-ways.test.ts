@@ -56,7 +56,7 @@ test('loss is told of the direction in which it was', { skip: noLab }, async () 
   assert.equal(echoed.datagrams!.lost, since - lost[0] - lost[1])
 })
 
-/** Of what passes a link, what is payload: 1,448 of 1,514 bytes, with the options of tcp. */
+/** The share of payload in what passes a link: 1,448 of 1,514 bytes, with the options of tcp. */
 const payloadShare = 1448 / 1514
 
 /** Bits per second of payload that iperf3 says, in one direction. */

@@ -54,7 +54,7 @@ export class BadServer implements AsyncDisposable {
     this.#serve(socket),
   )
   #victim: Client | undefined
-  /** Of the victim, from `afterBytes` on: what is held back; undefined once it is done. */
+  /** What is held back from the victim, from `afterBytes` on; undefined once the fault is done. */
   #held: Buffer | undefined = Buffer.alloc(0)
   /** What the victim sent from there on, and what it got for it. */
   #right: Buffer[] = []

@@ -113,7 +113,7 @@ function numbersOf(exchanges: readonly Exchange[], planned: number, warm: number
   })
   return exchanges.map(({ connection }, index) => {
     const missing = Math.max(0, planned - counts.get(connection)!)
-    // Those of the warm-up are where they were: what is missing lies at its end.
+    // Messages of the warm-up keep their places: the missing ones are at its end.
     return places[index]! < warm - missing ? places[index]! : places[index]! + missing
   })
 }

@@ -7,12 +7,12 @@ const tickMs = 10
 
 interface Reading {
   atMs: number
-  /** Of all processes, in milliseconds; what a hypervisor took counts as well. */
+  /** Processor time of all processes, in milliseconds; what a hypervisor took counts as well. */
   allMs: number
   ownMs: number
 }
 
-/** Of this process and its threads, and of others by their number. */
+/** Reads the times of this process and its threads, and of other processes by their number. */
 function read(pids: readonly number[]): Reading | undefined {
   try {
     const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')

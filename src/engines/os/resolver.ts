@@ -20,7 +20,7 @@ export async function addressesOf(host: string): Promise<string[]> {
   return [...new Set(addresses)]
 }
 
-/** Of the error codes of all attempts, the one that says most about the other side. */
+/** The one of the error codes of all attempts that says most about the other side. */
 export const tellingCode = (codes: readonly string[]): string =>
   codes.find(code => code !== 'ETIMEDOUT' && !ownFaults.includes(code)) ??
   codes.find(code => !ownFaults.includes(code)) ??

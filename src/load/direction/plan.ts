@@ -14,9 +14,9 @@ export interface FlowPlan {
   first: number
   step: number
   seed: number
-  /** Of each frame or datagram. */
+  /** The size of each frame or datagram. */
   sizeBytes: number
-  /** Of each flow in each direction; undefined: as fast as it goes. */
+  /** The rate of each flow in each direction; undefined: as fast as possible. */
   ratePerSecond: number | undefined
   warmupMs: number
   durationMs: number
@@ -61,7 +61,7 @@ export interface FoundFlow {
   reason?: string | undefined
 }
 
-/** Of one thread. */
+/** What one thread found out. */
 export interface FlowOutcome {
   flows: FoundFlow[]
 }

@@ -97,7 +97,10 @@ const wrongIn = (when: string, { messages, errors }: RunResult): string[] => {
   return [`Round trips failed ${when}: ${failed.map(([name, n]) => `${name} ${n}`).join(', ')}.`]
 }
 
-/** Of the fastest 95 % (as draft-ietf-ippm-responsiveness has it); undefined if there are none. */
+/**
+ * The mean of the fastest 95 % (as draft-ietf-ippm-responsiveness defines it); undefined without
+ * samples.
+ */
 export function trimmedMean(buckets: readonly (readonly [us: number, count: number])[]) {
   const count = buckets.reduce((sum, [, count]) => sum + count, 0)
   let left = Math.ceil(count * 0.95)

@@ -40,7 +40,10 @@ export interface DirectionConditions {
 export interface DirectionFigures {
   sentBytes: number
   receivedBytes: number
-  /** Of the window behind the warm-up, by the receiver's clock; null if it is too short to say. */
+  /**
+   * The rate in the window after the warm-up, by the receiver's clock; null if the window is too
+   * short to say.
+   */
   bytesPerSecond: number | null
   wrongBytes: number
   firstWrong: (WrongPlace & { flow: number }) | null

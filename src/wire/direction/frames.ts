@@ -6,7 +6,7 @@
  */
 import { isReport, type Report, type Trace } from './trace.ts'
 
-/** None of them is a byte of the magic (hello.ts). */
+/** The first byte of each frame. None of these is a byte of the magic (hello.ts). */
 export const frameKinds = {
   /** From the server: it serves the session. */
   accepted: 0xb1,
@@ -88,7 +88,7 @@ export class FrameReader {
   readonly #head = Buffer.alloc(frameHeadBytes)
   #headBytes = 0
   #body: Buffer[] = []
-  /** Of the body: how much has not come yet. */
+  /** How much of the body has not come yet. */
   #leftBytes = 0
   #read = 0
   #broken: string | undefined

@@ -31,7 +31,9 @@ export type Mode = (typeof modes)[number]
 
 export interface Hello {
   mode: Mode
-  /** Of this session, or of the one whose trace is asked for: 32 hexadecimal digits, at random. */
+  /**
+   * The id of this session, or of the one whose trace is asked for: 32 random hexadecimal digits.
+   */
   id: string
   /** The payload is a function of the seed, of the number of the flow, and of the offset. */
   seed: number

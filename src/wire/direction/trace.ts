@@ -44,7 +44,7 @@ export interface Ended {
 /** What the receiver of a direction saw. Times are milliseconds since it accepted the session. */
 export interface Report {
   bytes: number
-  /** Of the last arrival. */
+  /** When the last bytes arrived. */
   atMs: number
   wrongBytes: number
   /** Only in the last report. */

@@ -49,7 +49,7 @@ interface Calling {
   headerFile?: string | undefined
 }
 
-/** All that were given. */
+/** All headers that were given. */
 export const headersOf = ({ headers = [], headerFile = '' }: Calling): Header[] => [
   ...headers.map(parseHeader),
   ...parseHeaders(headerFile),

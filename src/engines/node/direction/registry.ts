@@ -75,7 +75,7 @@ export class Registry {
     if (trace) this.#channel.postMessage({ ...message, trace } satisfies Reply)
   }
 
-  /** Those that ended long ago; where there are too many, those that ended first. */
+  /** Forgets sessions that ended long ago and, where there are too many, those that ended first. */
   #forget() {
     const now = performance.now()
     const ended = [...this.#entries].filter(([, { endedMs }]) => endedMs !== undefined)
@@ -86,5 +86,5 @@ export class Registry {
 }
 
 let registry: Registry | undefined
-/** Of this thread. */
+/** The registry of this thread. */
 export const sessions = (): Registry => (registry ??= new Registry())
