@@ -6,7 +6,7 @@ import { checkOptions, type CheckOptions } from './checks/options.ts'
 import type { Cost, Limits } from './checks/limits.ts'
 import { questionNames, type QuestionName } from './checks/questions.ts'
 import type { CheckResult, QuestionResult } from './checks/result.ts'
-import { costOf, run, type Plan } from './checks/run.ts'
+import { costOf, run, type Listener, type Plan } from './checks/run.ts'
 import { checkOptions as checkValues, resolve } from './options/form.ts'
 import { askedFor, checkTransport } from './options/where.ts'
 import { checkCalling } from './wire/tls/credentials.ts'
@@ -17,8 +17,8 @@ export { checkOptions, checkDefaults, type CheckOptions } from './checks/options
 export interface CheckRun {
   /** What it may use at most. */
   readonly cost: Cost
-  /** Calls back with each answer as it is found, those before included. */
-  onAnswer(listener: (result: QuestionResult) => void): void
+  /** Calls back when somebody has answered, and with each answer as it is found. */
+  follow(listener: Listener): void
   /** Ends it: `finished` rejects. */
   stop(): void
   /** Rejects with a UserError if nobody answers. */
@@ -29,6 +29,8 @@ export interface CheckRun {
 const silenceMs = 1_000
 /** What a question sends in a row, unless it is thorough. */
 const rowBytes = 2 ** 20
+/** And for how long, where the path is slow. */
+const [rowMs, thoroughMs] = [2_000, 60_000]
 
 /**
  * Asks an echo endpoint, and the path to it, one question after the other.
@@ -40,21 +42,17 @@ export function check(address: string | Address, options: CheckOptions = {}): Ch
   checkTransport(askedFor(checkOptions, options), plan.address.transport, 'client')
   checkCalling(plan.calling)
   const stopping = new AbortController()
-  const answers: QuestionResult[] = []
-  const listeners = new Set<(result: QuestionResult) => void>()
-  const onAnswer = (result: QuestionResult) => {
-    answers.push(result)
-    for (const listener of listeners) listener(result)
+  const listeners = new Set<Listener>()
+  const all: Listener = {
+    onMode: mode => listeners.forEach(listener => listener.onMode(mode)),
+    onAnswer: result => listeners.forEach(listener => listener.onAnswer(result)),
   }
-  const finished = run(plan, onAnswer, stopping.signal)
+  const finished = run(plan, all, stopping.signal)
   // A caller may look at it later.
   finished.catch(() => {})
   return {
     cost: costOf(plan),
-    onAnswer(listener) {
-      answers.forEach(answer => listener(answer))
-      listeners.add(listener)
-    },
+    follow: listener => void listeners.add(listener),
     stop: () => stopping.abort(),
     finished,
   }
@@ -72,7 +70,14 @@ function planOf(address: Address, options: CheckOptions): Plan {
     if (!questions.includes(question))
       throw usageError(`--expect '${text}' needs the question ${question}.`, 'Do not leave it out.')
   const idleMs = options.idleMs ?? Math.max(wanted.idleMs, expectedIdle(expectations))
-  const limits: Limits = { thorough, silenceMs, bytes: rowBytes, idleMs, maxConnections }
+  const limits: Limits = {
+    thorough,
+    silenceMs,
+    bytes: rowBytes,
+    rowMs: thorough ? thoroughMs : rowMs,
+    idleMs,
+    maxConnections,
+  }
   return { address, calling: wanted.calling, questions, expectations, limits }
 }
 

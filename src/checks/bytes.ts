@@ -3,8 +3,9 @@ import { formatSize } from '../vocabulary/units.ts'
 import { changeOf, shown, type Change } from './changes.ts'
 import { byteFindings, type ByteFinding } from './bytes-findings.ts'
 import { pieces, volume, type Piece } from './bytes-pieces.ts'
-import type { Probe } from './probe.ts'
-import { question, type Found } from './question.ts'
+import { witnessed } from './attribution.ts'
+import type { Probe, Waited } from './probe.ts'
+import { joined, question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 
 /** How long a server that speaks first may take for it. */
@@ -22,11 +23,12 @@ export const bytes = question({
   findings: byteFindings,
   figures: {},
   withoutEcho: true,
-  cost: ({ thorough, bytes, silenceMs }) => ({
+  traced: 'again',
+  cost: ({ thorough, bytes, rowMs, silenceMs }) => ({
     atOnce: 1,
     connections: 3 + pieces.length,
     bytes: (thorough ? 64 : 1) * bytes + 2 ** 14,
-    ms: greetingMs + silenceMs * (badMax + 1) + (thorough ? 60_000 : 1_000),
+    ms: greetingMs + silenceMs * (badMax + 2) + rowMs,
   }),
   async ask(scene) {
     const found: Finding[] = []
@@ -126,7 +128,7 @@ async function askPieces(scene: Scene): Promise<Finding[]> {
     probe.discard()
     const bad = await askPiece(scene, probe, piece)
     if (!bad) continue
-    found.push(bad)
+    found.push(witnessed(bad, await scene.witness(probe)))
     await probe.close()
     probe = undefined
   }
@@ -166,13 +168,6 @@ async function askPiece(scene: Scene, probe: Probe, piece: Piece): Promise<Findi
   return { ...named(change, piece.name), evidence }
 }
 
-/** Of a kind one, with what was seen in each. */
-const joined = (all: readonly Finding[]): Finding[] =>
-  [...new Set(all.map(({ name }) => name))].map(name => {
-    const alike = all.filter(finding => finding.name === name)
-    return { ...alike[0]!, evidence: alike.flatMap(({ evidence }) => evidence) }
-  })
-
 const named = (change: Change, of: string): Pick<Finding, 'name' | 'said'> => ({
   name: change.kind,
   said: `${of}: ${change.said}`,
@@ -185,8 +180,9 @@ async function askVolume(scene: Scene): Promise<Finding[]> {
   const check = volume(total, scene.known.byLine)
   probe.sink = chunk => check.arrived(chunk)
   let at = 0
+  const endMs = performance.now() + scene.limits.rowMs
   for (const block of check.blocks()) {
-    if (check.wrong || probe.ending !== undefined) break
+    if (check.wrong || probe.ending !== undefined || performance.now() > endMs) break
     at += block.length
     // A server that does not read any more is silent, too.
     const writing = probe.write(block)
@@ -194,18 +190,29 @@ async function askVolume(scene: Scene): Promise<Finding[]> {
     if (waited !== undefined) break
   }
   const waited = await probe.until(
-    () => check.wrong !== undefined || probe.receivedBytes >= total,
+    () => check.wrong !== undefined || probe.receivedBytes >= at,
     scene.silenceMs,
   )
   await probe.until(() => false, extraMs)
+  const bad = judgeVolume(probe, at, check.wrong, waited)
+  const found = bad ? [witnessed(bad, await scene.witness(probe))] : []
   await probe.close()
+  return found
+}
+
+function judgeVolume(
+  probe: Probe,
+  at: number,
+  wrong: string | undefined,
+  waited: Waited,
+): Finding | undefined {
   const seen = `${formatSize(at)} sent in one stream, ${formatSize(probe.receivedBytes)} came back`
   const evidence = [seen, probe.story]
-  if (check.wrong) return [{ name: 'changed', said: check.wrong, evidence }]
-  if (probe.receivedBytes > total)
-    return [{ name: 'added', said: `more came back than was sent: ${seen}`, evidence }]
-  if (probe.receivedBytes === total) return []
+  if (wrong !== undefined) return { name: 'changed', said: wrong, evidence }
+  if (probe.receivedBytes > at)
+    return { name: 'added', said: `more came back than was sent: ${seen}`, evidence }
+  if (probe.receivedBytes === at) return undefined
   if (waited === 'ended')
-    return [{ name: 'closed', said: `the connection ended (${probe.ending}): ${seen}`, evidence }]
-  return [{ name: 'stuck', said: `the stream stopped: ${seen}`, evidence }]
+    return { name: 'closed', said: `the connection ended (${probe.ending}): ${seen}`, evidence }
+  return { name: 'stuck', said: `the stream stopped: ${seen}`, evidence }
 }

@@ -1,5 +1,10 @@
 /** The first look: does a server answer, does it echo, and how long does that take? */
-import { isDatagrams } from '../vocabulary/transport.ts'
+import { formatAddress, type HostAddress } from '../vocabulary/address.ts'
+import { UserError } from '../vocabulary/errors.ts'
+import { isDatagrams, transports } from '../vocabulary/transport.ts'
+import type { Calling } from '../options/calling.ts'
+import { Datagrams } from './datagrams.ts'
+import type { Cost } from './limits.ts'
 import type { Probe } from './probe.ts'
 import { message, type Scene } from './scene.ts'
 
@@ -7,11 +12,78 @@ import { message, type Scene } from './scene.ts'
 const lineMs = 300
 const words = Buffer.from('yodel check')
 
-/** @throws UserError if no connection can be made */
-export async function lookAtFirst(scene: Scene): Promise<void> {
+/** The most that it may use. */
+export const firstCost: Cost = { atOnce: 1, connections: 6, bytes: 1_000, ms: 9_000 }
+
+/**
+ * @returns how to call from now on: a certificate that is not trusted is a finding, and no reason
+ *   to ask nothing else
+ * @throws UserError if nobody answers
+ */
+export async function lookAtFirst(scene: Scene): Promise<Calling> {
+  if (isDatagrams(scene.address)) {
+    await lookAtDatagrams(scene)
+    return scene.calling
+  }
   const { known } = scene
-  if (isDatagrams(scene.address)) return
-  const probe = await scene.open()
+  const { transport } = scene.address
+  try {
+    await look(scene, await scene.open())
+    return scene.calling
+  } catch (error) {
+    if (!(error instanceof UserError) || transport === 'unix' || transport === 'tcp') throw error
+    await answers(scene, error)
+    if (!transports[transport].secure) return notSpoken(scene, error)
+  }
+  const { pin, ...rest } = scene.calling.tls ?? {}
+  const calling = { ...scene.calling, tls: { ...rest, insecure: true } }
+  try {
+    await look(scene, await scene.open(scene.address, calling), calling)
+    known.untrusted = true
+    known.pin = pin
+    return calling
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return notSpoken(scene, error)
+  }
+}
+
+function notSpoken({ known, calling }: Scene, error: UserError): Calling {
+  known.echoes = false
+  known.refusal = error.message.replace(/\.$/, '')
+  return calling
+}
+
+/** @throws the error that is given, if nothing below that transport answers either */
+async function answers(scene: Scene, error: UserError): Promise<void> {
+  const { host, port } = scene.address as HostAddress
+  const probe = await scene.open({ transport: 'tcp', host, port }, {}).catch(() => undefined)
+  if (!probe) throw error
+  await probe.close()
+}
+
+/** @throws UserError if nothing comes back */
+async function lookAtDatagrams(scene: Scene): Promise<void> {
+  const { known, limits } = scene
+  const datagrams = await Datagrams.open(scene)
+  const times: number[] = []
+  for (let time = 0; time < 5; time++) {
+    const sent = datagrams.send(16)
+    // A few that came say enough; of those that did not each costs its time.
+    if (await datagrams.came(sent, limits.silenceMs / 4)) times.push(sent.cameMs! - sent.sentMs)
+    if (times.length >= 2) break
+  }
+  known.rttMs = times.length > 0 ? Math.min(...times) : 0
+  if (times.length > 0 || datagrams.changed.length > 0) return
+  throw new UserError(
+    'network',
+    `Nothing comes back from ${formatAddress(scene.address)}: 5 datagrams were sent.`,
+    'Check the address and firewalls on the way; start a server with `yodel serve udp://...`.',
+  )
+}
+
+async function look(scene: Scene, probe: Probe, calling = scene.calling): Promise<void> {
+  const { known } = scene
   const sentMs = performance.now()
   const isEcho = () => probe.received.includes(words) || resembles(probe.received, words)
   await probe.write(words)
@@ -29,6 +101,7 @@ export async function lookAtFirst(scene: Scene): Promise<void> {
   known.greetingBytes = Math.max(0, probe.received.indexOf(words))
   if (known.echoes) await measure(scene, probe)
   await probe.close()
+  if (known.echoes && (await scene.pairs(calling))) known.paired = true
 }
 
 /** The shortest of a few round trips: the first one is often late. */

@@ -1,6 +1,7 @@
 /** Half-close: does what is under way still come after our FIN, and then the other FIN? */
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import type { Probe } from './probe.ts'
+import { witnessed } from './attribution.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
@@ -8,6 +9,8 @@ import { message, type Scene } from './scene.ts'
 const bulkBytes = 128 * 1024
 /** A FIN that comes this much later than it could have is called delayed. */
 const lateMs = 200
+/** How much longer than any other reply a FIN is waited for: some relays wait for a second. */
+const patience = 1.7
 
 type Name = 'data-lost' | 'reset' | 'fin-swallowed' | 'fin-delayed'
 type Finding = Found<Name>
@@ -57,28 +60,25 @@ export const halfClose = question<Name>({
         relays,
     },
   },
+  traced: 'all',
   cost: ({ silenceMs }) => ({
     atOnce: 1,
-    connections: 3,
-    bytes: bulkBytes + 1_000,
-    ms: 3 * silenceMs,
+    connections: 6,
+    bytes: 2 * bulkBytes + 1_000,
+    ms: 6 * patience * silenceMs,
   }),
   async ask(scene) {
     const found: Finding[] = []
     const latenesses: number[] = []
-    for (const [name, sent, quietly] of cases(scene)) {
-      const probe = await scene.open()
-      await probe.write(sent)
-      if (quietly) await probe.bytes(sent.length, scene.silenceMs)
-      probe.fin()
-      const finMs = performance.now()
-      await probe.until(() => false, scene.silenceMs)
-      await probe.close()
-      const bad = judge(scene, probe, { name, sent, finMs })
-      if (bad) found.push(bad)
-      if (probe.ending === 'FIN') latenesses.push(lateBy(probe, finMs))
+    for (const each of cases(scene)) {
+      let seen = await askCase(scene, each)
+      // Once is chance, where a machine is busy.
+      const isLate = found.some(({ name }) => name === 'fin-delayed')
+      if (seen.bad?.name === 'fin-delayed' && !isLate) seen = await askCase(scene, each)
+      if (seen.bad) found.push(seen.bad)
+      if (seen.late !== undefined) latenesses.push(seen.late)
       // Of silence one is enough: each costs its whole time.
-      if (bad?.name === 'fin-swallowed') break
+      if (seen.bad?.name === 'fin-swallowed') break
     }
     const first = found[0]
     const fin = latenesses.length > 0 && !first ? Math.max(...latenesses) : null
@@ -90,8 +90,29 @@ export const halfClose = question<Name>({
   },
 })
 
+type Case = [name: string, sent: Buffer, quietly: boolean]
+
+async function askCase(
+  scene: Scene,
+  [name, sent, quietly]: Case,
+): Promise<{ bad?: Finding; late?: number }> {
+  const probe = await scene.open()
+  await probe.write(sent)
+  if (quietly) await probe.bytes(sent.length, scene.silenceMs)
+  probe.fin()
+  const finMs = performance.now()
+  await probe.until(() => false, patience * scene.silenceMs)
+  const bad = judge(scene, probe, { name, sent, finMs })
+  const seen = bad && witnessed(bad, await scene.witness(probe))
+  await probe.close()
+  return {
+    ...(seen && { bad: seen }),
+    ...(probe.ending === 'FIN' && { late: lateBy(probe, finMs) }),
+  }
+}
+
 /** What is sent before FIN, and whether its echo is waited for first. */
-const cases = ({ known }: Scene): [name: string, sent: Buffer, quietly: boolean][] => [
+const cases = ({ known }: Scene): Case[] => [
   ['FIN right behind a small message', message(known, 100), false],
   [`FIN right behind ${formatSize(bulkBytes)}`, message(known, bulkBytes), false],
   ['FIN when all had come back', message(known, 100), true],
@@ -117,7 +138,7 @@ function judge(
   if (missing > 0 && probe.ending === 'FIN' && scene.known.exact)
     return { name: 'data-lost', said: `${name}: ${came}, then FIN`, evidence }
   if (probe.ending === undefined) {
-    const waited = formatDuration(scene.silenceMs)
+    const waited = formatDuration(patience * scene.silenceMs)
     const what = missing > 0 && scene.known.exact ? `only ${came}, and then` : 'all came back, but'
     return {
       name: 'fin-swallowed',
@@ -127,7 +148,11 @@ function judge(
   }
   const late = lateBy(probe, finMs)
   if (late < lateMs + 4 * scene.known.rttMs) return undefined
-  return { name: 'fin-delayed', said: `${name}: FIN came ${formatDuration(late)} late`, evidence }
+  return {
+    name: 'fin-delayed',
+    said: `${name}: FIN came ${formatDuration(late)} late`,
+    evidence,
+  }
 }
 
 /** The first finding of each name. */

@@ -18,6 +18,8 @@ export interface Limits {
   readonly silenceMs: number
   /** The most that is sent at once, or in a row. */
   readonly bytes: number
+  /** The most that it is sent for, where the path is slow. */
+  readonly rowMs: number
   readonly idleMs: number
   readonly maxConnections: number
 }

@@ -8,8 +8,10 @@ import { message, type Scene } from './scene.ts'
 /** A connection that takes a second has lost its first packet: it is sent again then. */
 const slowMs = 900
 const messageBytes = 32
+/** A first packet that was lost is sent again after one second, and after three. */
+const connectMs = 2_500
 
-type Name = 'refused' | 'closed' | 'queued' | 'slow-connect' | 'broken'
+type Name = 'refused' | 'unanswered' | 'closed' | 'queued' | 'slow-connect' | 'broken'
 
 export const overload = question<Name>({
   asks: 'how many connections are served at once, and what the next one sees',
@@ -22,6 +24,15 @@ export const overload = question<Name>({
       advice:
         'A limit of connections of the server or of a proxy (`maxconn`, `worker_connections`, ' +
         '`ncat -m`), a full backlog with tcp_abort_on_overflow, or a firewall with `ct count`.',
+    },
+    unanswered: {
+      outcome: 'differs',
+      effect:
+        'Further clients wait for a connection until a timeout (minutes on Linux): to them it ' +
+        'looks like a machine that is gone.',
+      advice:
+        'A firewall drops new connections beyond a limit (`ct count`, `limit rate`), or the ' +
+        'backlog of the server is full (`ss -ltn`: Recv-Q reaches Send-Q).',
     },
     closed: {
       outcome: 'differs',
@@ -93,7 +104,7 @@ export const overload = question<Name>({
 
 interface Attempt {
   probe?: Probe
-  fate: 'served' | 'refused' | 'closed' | 'queued'
+  fate: 'served' | 'refused' | 'unanswered' | 'closed' | 'queued'
   said: string
 }
 
@@ -101,10 +112,14 @@ async function attempt(scene: Scene, slow: number[]): Promise<Attempt> {
   const startedMs = performance.now()
   let probe: Probe
   try {
-    probe = await scene.open()
+    probe = await scene.open(scene.address, scene.calling, connectMs + 4 * scene.known.rttMs)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
-    return { fate: 'refused', said: error.message }
+    // It is connected, and the server does not begin with TLS: it has others to serve.
+    if (/handshake took too long/.test(error.message))
+      return { fate: 'queued', said: error.message }
+    const silent = /ETIMEDOUT/.test(error.message)
+    return { fate: silent ? 'unanswered' : 'refused', said: error.message }
   }
   const tookMs = performance.now() - startedMs
   if (tookMs > slowMs + 4 * scene.known.rttMs) slow.push(tookMs)
@@ -119,28 +134,33 @@ async function attempt(scene: Scene, slow: number[]): Promise<Attempt> {
 /** What the first one that was not served has seen. */
 async function describe(scene: Scene, next: Attempt, served: Probe[]): Promise<Found<Name>> {
   const { probe, fate } = next
+  if (fate === 'unanswered')
+    return {
+      name: 'unanswered',
+      said: 'the connection of the next is not made: no answer',
+      evidence: [`${next.said} It was waited for ${formatDuration(connectMs)}.`],
+    }
   if (fate === 'refused')
     return { name: 'refused', said: 'the next is refused', evidence: [next.said] }
   if (fate === 'closed') {
     const how = probe!.ending === 'FIN' ? 'closed' : 'reset'
     return { name: 'closed', said: `the next is connected, then ${how}`, evidence: [next.said] }
   }
+  const name = 'queued' as const
+  const said = 'the next is connected, and waits without an answer'
+  if (!probe) return { name, said, evidence: [next.said] }
   const leaving = served.pop()
   await leaving?.close()
   const leftMs = performance.now()
-  const moved = await probe!.bytes(messageBytes, scene.silenceMs)
+  const moved = await probe.bytes(messageBytes, scene.silenceMs)
   const tookMs = performance.now() - leftMs
-  if (moved === 'done') served.push(probe!)
+  if (moved === 'done') served.push(probe)
   else if (leaving) served.push(leaving)
   const then =
     moved === 'done'
       ? `it was served ${formatDuration(tookMs)} after an earlier one had left`
       : `it was not served either within ${formatDuration(tookMs)} after an earlier one had left`
-  return {
-    name: 'queued',
-    said: 'the next is connected, and waits without an answer',
-    evidence: [next.said, then],
-  }
+  return { name, said, evidence: [next.said, then] }
 }
 
 /** Whether those that were served still are. */

@@ -1,4 +1,5 @@
 /** A connection under observation: what was sent, what came, how it ended, and when. */
+import { createHash, type Hash } from 'node:crypto'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
@@ -19,7 +20,18 @@ export class Probe {
   readonly stream: Duplex
   readonly openedMs = performance.now()
   sentBytes = 0
+  /** Since it was opened, or forgot. */
   receivedBytes = 0
+  /** Since it was opened. */
+  allReceivedBytes = 0
+  /** Under which the other end keeps a trace of it; undefined where it keeps none. */
+  traceId: string | undefined
+  /** The address of this end as the other one sees it, where it says that. */
+  seenAs: string | undefined
+  /** When FIN was sent; NaN: it was not. */
+  finMs = Number.NaN
+  /** When the last bytes were sent. */
+  wroteMs = Number.NaN
   /** When the last bytes came; when it was opened, before any came. */
   lastMs = this.openedMs
   /** How it ended for us, when, and by which error. */
@@ -33,6 +45,7 @@ export class Probe {
   readonly #events: [ms: number, what: string][] = []
   readonly #watchers = new Set<() => void>()
   readonly #spend: (bytes: number) => void
+  readonly #hash: Hash = createHash('sha256')
 
   /** @param spend is told how many bytes are about to be sent, and throws if they are too many */
   constructor(stream: Duplex, spend: (bytes: number) => void = () => {}) {
@@ -49,6 +62,7 @@ export class Probe {
     const chunk = typeof data === 'string' ? Buffer.from(data) : data
     this.lastMs = performance.now()
     this.receivedBytes += chunk.length
+    this.allReceivedBytes += chunk.length
     this.note(`${formatSize(chunk.length)} came`)
     if (this.sink) this.sink(chunk)
     else if (this.#keptBytes < keptMaxBytes) {
@@ -82,6 +96,11 @@ export class Probe {
     return Buffer.concat(this.#kept)
   }
 
+  /** SHA-256 of all that was sent, where the other end keeps a trace. */
+  get sentDigest(): string {
+    return this.#hash.copy().digest('hex')
+  }
+
   /** Forgets what came so far. */
   discard(): void {
     this.#kept.length = 0
@@ -94,6 +113,8 @@ export class Probe {
     this.#spend(data.length)
     this.sentBytes += data.length
     this.note(`${formatSize(data.length)} sent`)
+    this.wroteMs = performance.now()
+    if (this.traceId !== undefined) this.#hash.update(data)
     if (this.stream.destroyed || this.stream.writableEnded) return
     if (this.stream.write(data)) return
     await new Promise<void>(resolve => {
@@ -108,6 +129,7 @@ export class Probe {
   /** Half-closes. */
   fin(): void {
     this.note('FIN sent')
+    this.finMs = performance.now()
     this.stream.end()
   }
 

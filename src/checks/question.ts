@@ -1,21 +1,12 @@
 /** What a question is: what it asks, what it may find, what it may cost. */
 import type { TransportName } from '../vocabulary/transport.ts'
+import type { Found } from './found.ts'
 import type { Cost, Limits } from './limits.ts'
 import type { Scene } from './scene.ts'
 
-export type Outcome = 'ok' | 'differs' | 'fails' | 'not asked'
+export { joined, type Found, type Side } from './found.ts'
 
-/** Where the cause lies, as far as that can be known. */
-export type Side =
-  /** On the way to the other end. */
-  | 'up'
-  /** On the way back. */
-  | 'down'
-  /** The program at the other end. */
-  | 'other end'
-  /** This machine. */
-  | 'this machine'
-  | 'unknown'
+export type Outcome = 'ok' | 'differs' | 'fails' | 'not asked'
 
 /** Something that a question may find, and what is true of it wherever it is found. */
 export interface FindingKind {
@@ -25,18 +16,6 @@ export interface FindingKind {
   readonly effect: string
   /** What to look at. */
   readonly advice: string
-}
-
-/** What was found this time. */
-export interface Found<Name extends string = string> {
-  readonly name: Name
-  /** In a sentence without its dot. */
-  readonly said: string
-  /** What was sent, what came, and when. */
-  readonly evidence: readonly string[]
-  readonly side?: Side
-  /** Why the cause is thought to be there; undefined: the usual sentence for that side. */
-  readonly where?: string
 }
 
 /** In which unit a figure is. */
@@ -65,6 +44,13 @@ export interface Question<Name extends string = string> {
   readonly findings: Readonly<Record<Name, FindingKind>>
   /** What can be expected of it (`--expect`), by name. */
   readonly figures: Readonly<Record<string, FigureKind>>
+  /**
+   * Where the other end keeps traces, of which connections: of all; or, where a session in front
+   * would change the question, of those on which it is asked again when something was found.
+   */
+  readonly traced?: 'all' | 'again'
+  /** It makes sense only where the other end says what it saw. */
+  readonly paired?: true
   /** It can be asked although nothing is echoed. */
   readonly withoutEcho?: true
   /** Why it makes no sense here, as a sentence. */

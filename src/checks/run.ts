@@ -1,10 +1,11 @@
 /** The runner: a first look, then each question within its bounds, then the verdict. */
 import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { versions } from '../vocabulary/machine.ts'
 import type { Calling } from '../options/calling.ts'
 import { hold, type Expectation } from './expectation.ts'
-import { lookAtFirst } from './first-look.ts'
+import { firstCost, lookAtFirst } from './first-look.ts'
 import type { Cost, Limits } from './limits.ts'
 import type { Answer, Found, NotAsked, Outcome, Question } from './question.ts'
 import { questionOf, type QuestionName } from './questions.ts'
@@ -15,7 +16,7 @@ import {
   type QuestionResult,
   type Verdict,
 } from './result.ts'
-import { nothingKnown, Scene, type Known } from './scene.ts'
+import { nothingKnown, Scene, witnessesMax, type Known } from './scene.ts'
 import { whereOf } from './sides.ts'
 
 export interface Plan {
@@ -26,15 +27,31 @@ export interface Plan {
   readonly limits: Limits
 }
 
-/** What the first look costs. */
-const firstCost: Cost = { atOnce: 1, connections: 1, bytes: 1_000, ms: 2_000 }
+/** Told what is found, as it is found. */
+export interface Listener {
+  onMode(mode: CheckResult['mode']): void
+  onAnswer(result: QuestionResult): void
+}
+
+/** With the questions for traces, and what is asked again. */
+function costWith(asked: Question, limits: Limits): Cost {
+  const cost = asked.cost(limits)
+  if (!asked.traced) return cost
+  const times = asked.traced === 'again' ? 2 : 1
+  return {
+    atOnce: cost.atOnce + 1,
+    connections: times * cost.connections + witnessesMax,
+    bytes: times * cost.bytes,
+    ms: times * cost.ms + witnessesMax * limits.silenceMs,
+  }
+}
 
 /** What all of it may use at most. */
 export function costOf({ address, questions, limits }: Plan): Cost {
   const costs = questions
     .map(questionOf)
     .filter(({ transports }) => transports.includes(address.transport))
-    .map(asked => asked.cost(limits))
+    .map(asked => costWith(asked, limits))
   const all = [firstCost, ...costs]
   const sum = (of: (cost: Cost) => number) => all.reduce((total, cost) => total + of(cost), 0)
   return {
@@ -51,37 +68,48 @@ export function costOf({ address, questions, limits }: Plan): Cost {
  */
 export async function run(
   plan: Plan,
-  onAnswer: (result: QuestionResult) => void,
+  listener: Listener,
   signal: AbortSignal,
 ): Promise<CheckResult> {
   const startedAt = new Date().toISOString()
   const startedMs = performance.now()
   const known = nothingKnown()
   const used = { connections: 0, bytes: 0 }
-  const within = async <T>(cost: Cost, work: (scene: Scene) => Promise<T>): Promise<T> => {
-    await using scene = new Scene({ ...plan, known }, cost, signal)
+  let { calling } = plan
+  const within: Within = async (cost, work, traced = false) => {
+    const over = new AbortController()
+    const timer = setTimeout(() => over.abort(timeIsOver), cost.ms)
+    const either = AbortSignal.any([signal, over.signal])
+    await using scene = new Scene({ ...plan, calling, known }, cost, either, traced)
     try {
-      return await work(scene)
+      const working = work(scene)
+      // What goes on behind its time is of no interest.
+      working.catch(() => {})
+      return await Promise.race([working, aborted(either)])
+    } catch (error) {
+      throw over.signal.aborted ? timeIsOver : error
     } finally {
+      clearTimeout(timer)
       used.connections += scene.used.connections
       used.bytes += scene.used.bytes
     }
   }
-  await within(firstCost, lookAtFirst)
+  calling = await within(firstCost, lookAtFirst)
+  listener.onMode(known.paired ? 'paired' : 'blind')
   const results: Answered[] = []
   for (const name of plan.questions) {
     signal.throwIfAborted()
     const answered = await answer(name, plan, known, within)
     results.push(answered)
-    onAnswer(answered.result)
+    listener.onAnswer(answered.result)
   }
   const all = results.map(({ result }) => result)
   const expectations = plan.expectations.map(expectation => hold(expectation, all))
   return {
     format: checkFormat,
     address: formatAddress(plan.address),
-    mode: 'blind',
-    ...verdictOf(results, expectations),
+    mode: known.paired ? 'paired' : 'blind',
+    ...verdictOf(results, expectations, known),
     questions: all,
     expectations,
     cost: costOf(plan),
@@ -98,7 +126,16 @@ interface Answered {
   own: boolean
 }
 
-type Within = <T>(cost: Cost, work: (scene: Scene) => Promise<T>) => Promise<T>
+const timeIsOver = new Error('the time of a question is over')
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const fail = () => reject(signal.reason as Error)
+    if (signal.aborted) fail()
+    else signal.addEventListener('abort', fail)
+  })
+
+type Within = <T>(cost: Cost, work: (scene: Scene) => Promise<T>, traced?: boolean) => Promise<T>
 
 async function answer(
   name: QuestionName,
@@ -108,7 +145,7 @@ async function answer(
 ): Promise<Answered> {
   const asked = questionOf(name)
   const startedMs = performance.now()
-  const told = refusalOf(asked, plan, known) ?? (await asking(asked, plan, within))
+  const told = refusalOf(asked, plan, known) ?? (await asking(asked, plan, known, within))
   const seconds = (performance.now() - startedMs) / 1e3
   const none = { findings: [], evidence: [], advice: [], figures: {} }
   if ('notAsked' in told) {
@@ -122,10 +159,11 @@ async function answer(
     return { result, own: told.own ?? false }
   }
   const findings = told.found.map(found => findingOf(asked, found))
+  const outcome = worst(findings.map(finding => finding.outcome))
   const result: QuestionResult = {
     name,
-    outcome: worst(findings.map(({ outcome }) => outcome)),
-    said: told.said,
+    outcome,
+    said: findings.find(finding => finding.outcome === outcome)?.said ?? told.said,
     findings,
     evidence: findings.flatMap(({ evidence }) => evidence),
     advice: [...new Set(findings.map(({ advice }) => advice))],
@@ -135,25 +173,57 @@ async function answer(
   return { result, own: false }
 }
 
+const noEcho = 'nothing that is sent comes back'
+
 function refusalOf(asked: Question, plan: Plan, known: Known): NotAsked | undefined {
   const { transport } = plan.address
   if (!asked.transports.includes(transport))
     return { notAsked: `it is for ${asked.transports.join(', ')}, not for ${transport}` }
-  if (!known.echoes && !asked.withoutEcho) return { notAsked: 'nothing that is sent comes back' }
+  if (!known.echoes && !asked.withoutEcho) return { notAsked: known.refusal ?? noEcho }
   const refused = asked.refuses?.({ ...plan, known })
   return refused === undefined ? undefined : { notAsked: refused }
 }
 
-async function asking(asked: Question, plan: Plan, within: Within): Promise<Answer | NotAsked> {
+async function asking(
+  asked: Question,
+  plan: Plan,
+  known: Known,
+  within: Within,
+): Promise<Answer | NotAsked> {
+  const cost = { ...costWith(asked, plan.limits) }
+  const ask = (traced: boolean) => within(cost, scene => asked.ask(scene), traced)
   try {
-    return await within(asked.cost(plan.limits), scene => asked.ask(scene))
+    const paired = known.paired ?? false
+    const answer = await ask(paired && asked.traced === 'all')
+    const isAgain = paired && asked.traced === 'again' && 'found' in answer
+    if (!isAgain || answer.found.length === 0) return answer
+    // A second look, for the other end's account alone: it may not fail the question.
+    const before = { ...known }
+    const again = await ask(true).catch(() => undefined)
+    Object.assign(known, before)
+    return again && 'found' in again ? joinedWith(answer, again) : answer
   } catch (error) {
+    if (error === timeIsOver) {
+      const ms = formatDuration(cost.ms)
+      return { notAsked: `no answer was found within ${ms}`, own: true }
+    }
     // One that cannot connect any more has its finding in that, unless it is our own fault.
     if (!(error instanceof UserError)) throw error
     const own = /descriptors/.test(error.message)
     return { notAsked: error.message.replace(/\.$/, ''), ...(own && { own }) }
   }
 }
+
+/** The findings of the first look, with what the second one found out about the same. */
+const joinedWith = (answer: Answer, again: Answer): Answer => ({
+  ...answer,
+  found: answer.found.map(found => {
+    const seen = again.found.find(({ name, side }) => name === found.name && side !== undefined)
+    if (!seen) return found
+    const { side, where, witness } = seen
+    return { ...found, side, where, witness }
+  }),
+})
 
 function findingOf(asked: Question, found: Found): Finding {
   const { outcome, effect, advice } = asked.findings[found.name]!
@@ -162,7 +232,7 @@ function findingOf(asked: Question, found: Found): Finding {
     name,
     outcome,
     said,
-    evidence: [...found.evidence],
+    evidence: [...found.evidence, ...(found.witness === undefined ? [] : [found.witness])],
     side,
     where: found.where ?? whereOf(side),
     effect,
@@ -176,6 +246,7 @@ const worst = (outcomes: readonly Outcome[]): Outcome =>
 function verdictOf(
   answered: readonly Answered[],
   expectations: CheckResult['expectations'],
+  known: Known,
 ): { verdict: Verdict; because: string[] } {
   const results = answered.map(({ result }) => result)
   const failing = results.filter(({ outcome }) => outcome === 'fails')
@@ -188,8 +259,10 @@ function verdictOf(
     ...own.map(({ name, said }) => `${name} could not be asked: ${said}`),
     ...differing.map(({ name, said }) => `${name} differs: ${said}`),
   ]
+  const isSilent = failing.length === 0 && !known.echoes
+  if (isSilent) because.unshift(known.refusal ?? noEcho)
   const verdict: Verdict =
-    failing.length + missed.length > 0
+    isSilent || failing.length + missed.length > 0
       ? 'fails'
       : own.length > 0
         ? 'invalid'

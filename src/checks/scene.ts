@@ -1,6 +1,11 @@
 /** What a question works with: connections within its bounds, and what is known so far. */
+import type { Duplex } from 'node:stream'
 import { formatAddress, type Address } from '../vocabulary/address.ts'
-import { dial } from '../engines/node/index.ts'
+import { UserError } from '../vocabulary/errors.ts'
+import { transports } from '../vocabulary/transport.ts'
+import { askTrace, dial, trace } from '../engines/node/index.ts'
+import type { Trace } from '../wire/direction/trace.ts'
+import { attribute, type Attribution } from './attribution.ts'
 import type { Calling } from '../options/calling.ts'
 import { Probe } from './probe.ts'
 import type { Cost, Limits } from './limits.ts'
@@ -17,6 +22,14 @@ export interface Known {
   exact: boolean
   /** A round trip, in milliseconds. */
   rttMs: number
+  /** Why the transport cannot be spoken, although somebody answers; undefined if it can. */
+  refusal?: string
+  /** The certificate is not trusted: everything else is asked all the same. */
+  untrusted?: true
+  /** The fingerprint that was wanted, where it is not that one. */
+  pin?: string | undefined
+  /** The other end keeps traces of connections. */
+  paired?: true
   /** How many connections were served at once; undefined before that was asked. */
   atOnce?: number
 }
@@ -29,6 +42,8 @@ export const nothingKnown = (): Known => ({
   rttMs: 0,
 })
 
+/** How often a question may ask the other end what it saw. */
+export const witnessesMax = 4
 /** How long to wait for a connection. */
 export const connectMs = 5_000
 
@@ -39,15 +54,20 @@ export class Scene implements AsyncDisposable {
   readonly known: Known
   /** Aborted when the time of the question is over. */
   readonly signal: AbortSignal
+  /** Whether the other end is asked to keep traces of the connections. */
+  readonly #traced: boolean
   readonly #cost: Cost
   readonly #open = new Set<Probe>()
+  readonly #others: (() => void)[] = []
   #opened = 0
   #sentBytes = 0
+  #asked = 0
 
   constructor(
     { address, calling, limits, known }: Pick<Scene, 'address' | 'calling' | 'limits' | 'known'>,
     cost: Cost,
     signal: AbortSignal,
+    traced = false,
   ) {
     this.address = address
     this.calling = calling
@@ -55,6 +75,7 @@ export class Scene implements AsyncDisposable {
     this.known = known
     this.signal = signal
     this.#cost = cost
+    this.#traced = traced
   }
 
   /** How long a reply may take before it counts as missing. */
@@ -66,7 +87,11 @@ export class Scene implements AsyncDisposable {
    * A fresh connection, behind the greeting where the other side sends one.
    * @throws UserError if it cannot be made
    */
-  async open(address: Address = this.address, calling: Calling = this.calling): Promise<Probe> {
+  async open(
+    address: Address = this.address,
+    calling: Calling = this.calling,
+    timeoutMs = connectMs,
+  ): Promise<Probe> {
     this.signal.throwIfAborted()
     const { atOnce, connections } = this.#cost
     for (const probe of this.#open) if (probe.stream.closed) this.#open.delete(probe)
@@ -74,8 +99,11 @@ export class Scene implements AsyncDisposable {
       throw new Error(
         `a question opened more connections to ${formatAddress(address)} than it said`,
       )
-    const { stream } = await dial({ address, calling }, connectMs)
-    const probe = new Probe(stream, bytes => this.#spend(bytes))
+    const { stream } = await dial({ address, calling }, timeoutMs)
+    const traced = this.#traced ? await this.#trace(stream, timeoutMs) : undefined
+    const probe = new Probe(stream, bytes => this.spend(bytes))
+    probe.traceId = traced?.id
+    probe.seenAs = traced?.accepted.from
     this.#open.add(probe)
     const { greetingBytes } = this.known
     if (greetingBytes > 0) {
@@ -85,7 +113,66 @@ export class Scene implements AsyncDisposable {
     return probe
   }
 
-  #spend(bytes: number) {
+  /** Whether the other end keeps traces. */
+  async pairs(calling: Calling): Promise<boolean> {
+    if (transports[this.address.transport].carries !== 'bytes') return false
+    this.#opened++
+    const { stream } = await dial({ address: this.address, calling }, connectMs)
+    // What knows no sessions echoes it as any bytes are.
+    const paired = await trace(stream, this.silenceMs).then(
+      () => true,
+      () => false,
+    )
+    stream.destroy()
+    return paired
+  }
+
+  async #trace(stream: Duplex, timeoutMs: number) {
+    try {
+      return await trace(stream, timeoutMs)
+    } catch (error) {
+      stream.destroy()
+      throw new UserError('network', `The other end keeps no trace: ${(error as Error).message}.`)
+    }
+  }
+
+  /** What the other end saw; undefined if that cannot be had. */
+  async traceOf({ traceId }: Probe): Promise<Trace | null | undefined> {
+    if (traceId === undefined || this.#asked >= witnessesMax) return undefined
+    this.#asked++
+    this.#opened++
+    try {
+      const { stream } = await dial({ address: this.address, calling: this.calling }, connectMs)
+      return await askTrace(stream, traceId, this.silenceMs)
+    } catch {
+      return undefined
+    }
+  }
+
+  /**
+   * What the other end saw of a connection, which has to be open still; undefined if that cannot be
+   * had.
+   */
+  async witness(probe: Probe): Promise<Attribution | undefined> {
+    const trace = await this.traceOf(probe)
+    return trace === undefined ? undefined : attribute(probe, trace)
+  }
+
+  /**
+   * What is no stream of bytes: a connection of another library, closed with the rest.
+   * @throws UserError if it cannot be made
+   */
+  async adopt<T>(open: () => Promise<T>, close: (opened: T) => void): Promise<T> {
+    this.signal.throwIfAborted()
+    if (++this.#opened > this.#cost.connections)
+      throw new Error('a question opened more connections than it said')
+    const opened = await open()
+    this.#others.push(() => close(opened))
+    return opened
+  }
+
+  /** Says that so many bytes are about to be sent. */
+  spend(bytes: number): void {
     this.signal.throwIfAborted()
     this.#sentBytes += bytes
     if (this.#sentBytes > this.#cost.bytes) throw new Error('a question sent more than it said')
@@ -98,15 +185,14 @@ export class Scene implements AsyncDisposable {
 
   /** Closes all. */
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const close of this.#others) close()
     await Promise.all([...this.#open].map(probe => probe.close()))
   }
 }
 
 /** So many printable bytes, as a line where nothing comes back before one is whole. */
 export function message(known: Known, bytes: number): Buffer {
-  const letters = 'abcdefghijklmnopqrstuvwxyz0123456789'
-  const text = Buffer.alloc(bytes)
-  for (let at = 0; at < bytes; at++) text[at] = letters.charCodeAt((at * 7 + (at >> 6)) % 36)
+  const text = Buffer.alloc(bytes, 'the quick brown fox jumps over the lazy dog, 0123456789; ')
   if (known.byLine && bytes > 0) text[bytes - 1] = 10
   return text
 }

@@ -4,6 +4,7 @@ import type { Side } from './question.ts'
 const sentences: Record<Side, string> = {
   up: 'on the way to the other end',
   down: 'on the way back from the other end',
+  'on the way': 'on the way between both ends',
   'other end': 'the program at the other end',
   'this machine': 'this machine',
   unknown:

@@ -67,10 +67,11 @@ async function ask(
 ): Promise<CheckResult> {
   const run = check(address, options)
   tell(`will use ${costText(run.cost)}`)
-  if (!json) {
-    print(headText(formatAddress(address), 'blind'))
-    run.onAnswer(answer => print(questionLine(answer, canvas(process.stdout))))
-  }
+  if (!json)
+    run.follow({
+      onMode: mode => print(headText(formatAddress(address), mode)),
+      onAnswer: answer => print(questionLine(answer, canvas(process.stdout))),
+    })
   const restore = onInterrupt(() => {
     tell('interrupted; there is no verdict')
     leave(exitCodes.interrupted)

@@ -56,19 +56,19 @@ const latin1 = (map: (text: string) => string) => (chunk: Buffer) =>
 export const joins = {
   faithful,
   /** The server never learns that the client has finished. */
-  swallowsFin(front, back) {
+  swallowsFin: (front, back) => {
     front.pipe(back, { end: false })
     back.pipe(front)
     front.on('end', () => {})
   },
   /** FIN is passed on half a second later. */
-  delaysFin(front, back) {
+  delaysFin: (front, back) => {
     front.pipe(back, { end: false })
     back.pipe(front)
-    front.on('end', () => setTimeout(() => back.end(), 400))
+    front.on('end', () => setTimeout(() => back.end(), 800))
   },
   /** One end is taken for both: what is under way is thrown away. */
-  closesBoth(front, back) {
+  closesBoth: (front, back) => {
     front.pipe(back)
     back.pipe(front)
     front.on('end', () => {
@@ -77,12 +77,12 @@ export const joins = {
     })
   },
   /** The same with a RST. */
-  resetsAtFin(front, back) {
+  resetsAtFin: (front, back) => {
     front.pipe(back)
     back.pipe(front)
     front.on('end', () => void front.resetAndDestroy())
   },
-  greets(front, back) {
+  greets: (front, back) => {
     front.write('220 welcome\r\n')
     faithful(front, back)
   },
@@ -90,7 +90,7 @@ export const joins = {
   dropsNul: mapped(latin1(text => text.replaceAll('\0', ''))),
   clearsHighBit: mapped(chunk => Buffer.from(chunk.map(byte => byte & 127))),
   /** Nothing is passed on before there are 4 kB of it. */
-  waitsForMore(front, back) {
+  waitsForMore: (front, back) => {
     let kept = Buffer.alloc(0)
     front.on('data', (chunk: Buffer) => {
       kept = Buffer.concat([kept, chunk])
@@ -102,7 +102,7 @@ export const joins = {
     back.pipe(front)
   },
   /** Passes on whole lines. */
-  byLine(front, back) {
+  byLine: (front, back) => {
     let kept = ''
     front.on('data', (chunk: Buffer) => {
       kept += chunk.toString('latin1')
@@ -114,7 +114,7 @@ export const joins = {
     back.pipe(front)
   },
   /** Takes what looks like HTTP for HTTP. */
-  answersHttp(front, back) {
+  answersHttp: (front, back) => {
     front.once('data', (chunk: Buffer) => {
       if (!chunk.toString('latin1').startsWith('GET ')) {
         back.write(chunk)
@@ -124,17 +124,77 @@ export const joins = {
       back.destroy()
     })
   },
+  /** Passes so much of a connection, and then nothing more. */
+  stopsAfter100k: (front, back) => {
+    let passed = 0
+    front.on('data', (chunk: Buffer) => {
+      const left = Math.max(0, 100_000 - passed)
+      passed += chunk.length
+      if (left > 0) back.write(chunk.subarray(0, left))
+    })
+    front.on('end', () => back.end())
+    back.pipe(front)
+  },
+  endsAtLongMessages: (front, back) => {
+    front.on('data', (chunk: Buffer) => {
+      if (chunk.length > 20_000) front.destroySoon()
+      else back.write(chunk)
+    })
+    back.pipe(front)
+  },
+  swallowsLongMessages: (front, back) => {
+    front.on('data', (chunk: Buffer) => {
+      if (chunk.length < 1_300) back.write(chunk)
+    })
+    front.on('end', () => back.end())
+    back.pipe(front)
+  },
+  /** Passes on what came when nothing more has come for a while. */
+  collects: (front, back) => {
+    let [kept, timer] = [Buffer.alloc(0), setTimeout(() => {}, 0)]
+    front.on('data', (chunk: Buffer) => {
+      kept = Buffer.concat([kept, chunk])
+      clearTimeout(timer)
+      timer = setTimeout(() => {
+        back.write(kept)
+        kept = Buffer.alloc(0)
+      }, 150)
+    })
+    front.on('end', () => back.end(kept))
+    back.pipe(front)
+  },
+  /** Each piece goes back as two writes, of which Nagle's algorithm holds the second. */
+  delaysSmall: (front, back) => {
+    front.setNoDelay(false)
+    front.pipe(back)
+    back.on('data', (chunk: Buffer) => {
+      front.write(chunk.subarray(0, 1))
+      setImmediate(() => front.write(chunk.subarray(1)))
+    })
+    back.on('end', () => front.end())
+  },
+  /** Ends a connection on which nothing has come for 300 ms. */
+  endsSilent: (front, back) => {
+    faithful(front, back)
+    front.setTimeout(300, () => front.end())
+  },
   /** A proxy that accepts, but has no server behind it. */
-  silent(_front, back) {
+  silent: (_front, back) => {
     back.destroy()
   },
-  resetsAtOnce(front, back) {
+  resetsAtOnce: (front, back) => {
     back.destroy()
     front.once('data', () => void front.resetAndDestroy())
   },
 } satisfies Record<string, Join>
 
 export type JoinName = keyof typeof joins
+
+/** The same on the way back. */
+export const reversed =
+  (join: Join): Join =>
+  (front, back) =>
+    join(back, front)
 
 /** Joins the first so many clients; what further ones see. */
 export function limited(most: number, further: (front: Socket) => void): Join {

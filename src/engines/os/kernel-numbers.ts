@@ -24,10 +24,17 @@ export const SO_MEMINFO = 55
 export const IPPROTO_TCP = 6
 export const TCP_NODELAY = 1
 export const TCP_KEEPIDLE = 4
+export const TCP_INFO = 11
+export const TCP_QUICKACK = 12
 /** Options of udp(7), which are control messages, too. */
 export const SOL_UDP = 17
 export const UDP_SEGMENT = 103
 export const UDP_GRO = 104
+/** Options of ip(7) and ipv6(7). */
+export const IPPROTO_IP = 0
+export const IP_MTU = 14
+export const IPPROTO_IPV6 = 41
+export const IPV6_MTU = 24
 /** Flags of send(2). */
 export const MSG_DONTWAIT = 0x40
 export const MSG_WAITALL = 0x100

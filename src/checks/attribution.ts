@@ -1,0 +1,118 @@
+/** On which way a connection went wrong: what this end saw, beside what the other end saw. */
+import type { Trace, TraceEvent } from '../wire/direction/trace.ts'
+import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import type { Probe } from './probe.ts'
+import type { Found, Side } from './found.ts'
+
+export interface Attribution {
+  side: Side
+  /** Why it is there, in a sentence without its dot. */
+  where: string
+  evidence: string
+}
+
+/** A FIN that was passed on so much later than it was sent has waited on the way. */
+const lateMs = 100
+
+/** @param trace null: the other end knows nothing of that connection */
+export function attribute(probe: Probe, trace: Trace | null): Attribution {
+  if (!trace)
+    return {
+      side: 'unknown',
+      where: 'the connection led to another server than the question for its trace',
+      evidence: 'the other end has no trace of this connection',
+    }
+  const evidence = told(probe, trace)
+  const found = ofBytes(probe, trace) ?? ofEnds(probe, trace)
+  if (found) return { ...found, evidence }
+  return { side: 'unknown', where: 'what both ends saw does not differ', evidence }
+}
+
+type Place = Pick<Attribution, 'side' | 'where'>
+const at = (side: Side, where: string): Place => ({ side, where })
+
+function ofBytes(probe: Probe, trace: Trace): Place | undefined {
+  const { sentBytes, allReceivedBytes: came } = probe
+  const { bytesIn, bytesOut } = trace
+  const sizes = `${formatSize(sentBytes)} were sent, ${formatSize(bytesIn)} arrived`
+  if (bytesIn < sentBytes) {
+    if (probe.ending !== undefined && find(trace, 'reset')) return undefined
+    return at('up', `on the way to the other end: ${sizes} there`)
+  }
+  if (bytesIn > sentBytes) return at('up', `bytes were added on the way to the other end: ${sizes}`)
+  if (trace.digest !== probe.sentDigest)
+    return at('up', 'on the way to the other end: as many bytes arrived there, and not the same')
+  if (bytesOut < bytesIn)
+    return at('other end', `the other end received all, and sent ${formatSize(bytesOut)} back`)
+  if (came !== bytesOut)
+    return at(
+      'down',
+      `on the way back: the other end received all and sent ${formatSize(bytesOut)}, ` +
+        `${formatSize(came)} came`,
+    )
+  return undefined
+}
+
+function ofEnds(probe: Probe, trace: Trace): Place | undefined {
+  const [fin, ended, reset] = [find(trace, 'fin'), find(trace, 'ended'), find(trace, 'reset')]
+  const sentFin = !Number.isNaN(probe.finMs)
+  if (probe.ending === 'RST' || probe.ending === 'broken') {
+    if (reset) return at('on the way', 'between both ends: each of them got a RST from there')
+    return at('on the way', 'between both ends: the other end sent no RST')
+  }
+  if (probe.ending === 'FIN' && !sentFin)
+    return ended && !(fin && fin.atMs < ended.atMs)
+      ? at('other end', 'the other end ended the connection by itself')
+      : at('on the way', 'between both ends: each of them got a FIN from there')
+  if (!sentFin) return undefined
+  if (probe.ending === undefined) {
+    if (!fin) return at('up', 'on the way to the other end: FIN did not arrive there')
+    if (ended) return at('down', 'on the way back: FIN arrived there, and was answered')
+    return at('other end', 'FIN arrived at the other end, and was not answered')
+  }
+  if (!fin || !ended) return undefined
+  const lastMs = trace.events.findLast(event => event.what === 'bytes')?.untilMs ?? 0
+  const cameMs = probe.allReceivedBytes > 0 ? probe.lastMs : probe.finMs
+  const wholeMs = probe.endedMs - Math.max(probe.finMs, cameMs)
+  const upMs = fin.atMs - lastMs - (probe.finMs - probe.wroteMs)
+  const endMs = ended.atMs - fin.atMs
+  const mostMs = Math.max(upMs, endMs, wholeMs - upMs - endMs)
+  if (mostMs < lateMs) return undefined
+  if (mostMs === upMs) return at('up', 'on the way to the other end: FIN arrived there late')
+  if (mostMs === endMs) return at('other end', 'the other end answered FIN late')
+  return at('down', 'on the way back: FIN arrived in time, and was answered at once')
+}
+
+const find = (trace: Trace, what: TraceEvent['what']) =>
+  trace.events.find(event => event.what === what)
+
+/** `the other end (10.0.0.7:7000) saw 100 B come at 1ms, FIN at 2ms; it sent 100 B back`. */
+function told(probe: Probe, trace: Trace): string {
+  const names = { fin: 'FIN', reset: 'RST', ended: 'its own FIN', closed: 'the close' }
+  const ends = trace.events.flatMap(event =>
+    event.what === 'bytes' || event.what === 'failed'
+      ? []
+      : [`${names[event.what]} at ${formatDuration(Math.max(0, event.atMs))}`],
+  )
+  const same = trace.bytesIn === probe.sentBytes && trace.digest === probe.sentDigest
+  const which = same ? ', the same bytes' : ''
+  const [sent, arrived, back] = [probe.sentBytes, trace.bytesIn, trace.bytesOut].map(formatSize)
+  const from = trace.from ?? 'here'
+  const till =
+    ends.length > 0 ? `; ${ends.join(', ')} after it was accepted` : ', and is open there'
+  return (
+    `the other end, of a connection from ${from}: ${arrived} of ${sent} arrived${which}, ` +
+    `${back} went back${till}`
+  )
+}
+
+/** A finding with what the other end saw. What it cannot tell stays as it was. */
+export function witnessed<Name extends string>(
+  found: Found<Name>,
+  seen: Attribution | undefined,
+): Found<Name> {
+  if (!seen) return found
+  const witness = seen.evidence
+  if (seen.side === 'unknown') return { ...found, witness }
+  return { ...found, witness, side: seen.side, where: seen.where }
+}

@@ -1,0 +1,125 @@
+/** A socket of udp under observation: numbered datagrams, and what came back of each. */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { isIP } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { HostAddress } from '../vocabulary/address.ts'
+import { addressesOf } from '../engines/os/resolver.ts'
+import type { Scene } from './scene.ts'
+
+/** What of a datagram tells it from others: a number, and then letters that follow from it. */
+const numberBytes = 4
+
+export interface Sent {
+  number: number
+  bytes: number
+  sentMs: number
+  /** When its first echo came. */
+  cameMs: number | undefined
+  /** How often it came. */
+  times: number
+  /** It came behind one that was sent later. */
+  isLate: boolean
+}
+
+export class Datagrams {
+  readonly #scene: Scene
+  readonly #socket: Socket
+  readonly #host: string
+  readonly #port: number
+  readonly sent: Sent[] = []
+  /** Of which so many bytes came, where others were sent. */
+  changed: { number: number; data: Buffer }[] = []
+  /** Answers from somewhere else. */
+  strangers: string[] = []
+  /** The system's word for what could not be sent, or was refused. */
+  errors = new Set<string>()
+  #highest = -1
+
+  static async open(scene: Scene): Promise<Datagrams> {
+    const { host, port } = scene.address as HostAddress
+    const [address] = await addressesOf(host)
+    const socket = await scene.adopt(
+      async () => {
+        const socket = createSocket(isIP(address!.replace(/%.*$/, '')) === 6 ? 'udp6' : 'udp4')
+        socket.bind(0)
+        await once(socket, 'listening')
+        return socket
+      },
+      socket => socket.close(),
+    )
+    return new Datagrams(scene, socket, address!, port)
+  }
+
+  private constructor(scene: Scene, socket: Socket, host: string, port: number) {
+    this.#scene = scene
+    this.#socket = socket
+    this.#host = host
+    this.#port = port
+    socket.on('message', (data, from) => this.#arrived(data, from))
+    socket.on('error', error => this.errors.add((error as NodeJS.ErrnoException).code ?? ''))
+  }
+
+  get fd(): number | undefined {
+    const { _handle: handle } = this.#socket as unknown as { _handle?: { fd?: number } | null }
+    return (handle?.fd ?? -1) >= 0 ? handle!.fd : undefined
+  }
+
+  #arrived(data: Buffer, from: RemoteInfo) {
+    if (from.port !== this.#port || !isSame(from.address, this.#host))
+      this.strangers.push(`${from.address} port ${from.port}`)
+    const number = data.length >= numberBytes ? data.readUInt32BE(0) : -1
+    const sent = this.sent[number]
+    if (!sent || !data.equals(datagram(number, sent.bytes))) {
+      this.changed.push({ number, data })
+      return
+    }
+    sent.times++
+    if (sent.cameMs !== undefined) return
+    sent.cameMs = performance.now()
+    if (number < this.#highest) sent.isLate = true
+    this.#highest = Math.max(this.#highest, number)
+  }
+
+  send(bytes: number): Sent {
+    const number = this.sent.length
+    const sent: Sent = {
+      number,
+      bytes,
+      sentMs: performance.now(),
+      cameMs: undefined,
+      times: 0,
+      isLate: false,
+    }
+    this.sent.push(sent)
+    this.#scene.spend(bytes)
+    this.#socket.send(datagram(number, bytes), this.#port, this.#host, error => {
+      if (error) this.errors.add((error as NodeJS.ErrnoException).code ?? error.message)
+    })
+    return sent
+  }
+
+  /** Waits for it. */
+  async came(sent: Sent, silenceMs: number): Promise<boolean> {
+    const endMs = performance.now() + silenceMs
+    while (sent.cameMs === undefined && performance.now() < endMs) await sleep(1)
+    // What has come while this process was held up is looked at first.
+    await new Promise(resolve => setImmediate(resolve))
+    return sent.cameMs !== undefined
+  }
+}
+
+const isSame = (one: string, other: string) =>
+  one.replace(/%.*$/, '').toLowerCase() === other.replace(/%.*$/, '').toLowerCase()
+
+const letters = 'abcdefghijklmnopqrstuvwxyz'
+
+function datagram(number: number, bytes: number): Buffer {
+  const first = number % letters.length
+  const data = Buffer.alloc(
+    Math.max(bytes, numberBytes),
+    letters.slice(first) + letters.slice(0, first),
+  )
+  data.writeUInt32BE(number, 0)
+  return data
+}

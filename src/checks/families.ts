@@ -1,0 +1,140 @@
+/** Families: does each address of the name answer, over IPv4 and IPv6 alike? */
+import { isIP } from 'node:net'
+import { lookup } from 'node:dns/promises'
+import type { HostAddress } from '../vocabulary/address.ts'
+import { formatDuration } from '../vocabulary/units.ts'
+import { errnoOf } from '../engines/failures.ts'
+import { UserError } from '../vocabulary/errors.ts'
+import { question, type Found } from './question.ts'
+import { message, type Scene } from './scene.ts'
+
+/** More addresses of one name are not tried. */
+const addressesMax = 8
+const messageBytes = 32
+/** An address that takes this much longer than another one is not equal to it. */
+const slowMs = 200
+
+type Name = 'black' | 'refuses' | 'no-echo' | 'unequal'
+type Finding = Found<Name>
+
+export const families = question<Name>({
+  asks: 'whether each address of the name answers, over IPv4 and IPv6 alike',
+  transports: ['tcp', 'tls', 'ws', 'wss', 'http', 'https'],
+  figures: { addresses: 'count' },
+  findings: {
+    black: {
+      outcome: 'fails',
+      effect:
+        'A program that tries that address first hangs until its timeout (minutes on Linux); ' +
+        'browsers lose 250 ms on each connection (happy eyeballs, RFC 8305).',
+      advice:
+        'Take the address out of DNS, or make it answer: a missing route or tunnel for IPv6, a ' +
+        'firewall that drops only one family, a server that is gone. `curl -6 -v`, `curl -4 -v`.',
+    },
+    refuses: {
+      outcome: 'differs',
+      effect:
+        'A program that tries that address first is refused, and has to try the next; some do not.',
+      advice:
+        'The server does not listen on that address (`ss -ltn`): bind it to `::` and `0.0.0.0`, ' +
+        'or take the address out of DNS or /etc/hosts.',
+    },
+    'no-echo': {
+      outcome: 'fails',
+      effect: 'Clients get another server, depending on which address they take.',
+      advice: 'Another program answers on that address and port. Compare both ends of DNS.',
+    },
+    unequal: {
+      outcome: 'differs',
+      effect: 'Clients are slower or faster depending on the family that they take.',
+      advice:
+        'The routes differ: `tracepath -4`, `tracepath -6`; a tunnel for one family is usual.',
+    },
+  },
+  refuses({ address }) {
+    if (address.transport === 'unix' || isIP(address.host.replace(/%.*$/, '')) === 0)
+      return undefined
+    return 'the address is a number, and a number has one family'
+  },
+  cost: ({ silenceMs }) => ({
+    atOnce: addressesMax,
+    connections: addressesMax,
+    bytes: addressesMax * messageBytes,
+    ms: 2 * silenceMs,
+  }),
+  async ask(scene) {
+    const { host } = scene.address as HostAddress
+    const all = await lookup(host, { all: true })
+    const addresses = [...new Set(all.map(({ address }) => address))].slice(0, addressesMax)
+    const tries = await Promise.all(addresses.map(address => attempt(scene, address)))
+    const times = tries.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookMs]))
+    const fastest = Math.min(...times)
+    const found = tries.flatMap(each => judge(each, fastest) ?? [])
+    const working = tries.filter(({ fate }) => fate === 'echoed')
+    const listed = tries.map(({ address, said }) => `${address} ${said}`).join(', ')
+    return {
+      said: listed,
+      found,
+      figures: { addresses: working.length },
+    }
+  },
+})
+
+interface Attempt {
+  address: string
+  fate: 'echoed' | 'black' | 'refuses' | 'no-echo'
+  said: string
+  /** Until its echo. */
+  tookMs?: number
+  evidence: string
+}
+
+async function attempt(scene: Scene, address: string): Promise<Attempt> {
+  const { host, ...rest } = scene.address as HostAddress
+  const calling = {
+    ...scene.calling,
+    tls: { serverName: host, ...scene.calling.tls },
+  }
+  const startedMs = performance.now()
+  const opening = scene.open({ ...rest, host: address }, calling)
+  const late = new Promise<'late'>(resolve =>
+    setTimeout(resolve, 2 * scene.silenceMs, 'late').unref(),
+  )
+  try {
+    const probe = await Promise.race([opening, late])
+    if (probe === 'late') {
+      // It may still come; whatever it is, it is closed then.
+      opening.then(late => void late.close()).catch(() => {})
+      const waited = formatDuration(performance.now() - startedMs)
+      const evidence = `${address}: no answer to the connection within ${waited}`
+      return { address, fate: 'black', said: 'does not answer', evidence }
+    }
+    const sent = message(scene.known, messageBytes)
+    await probe.write(sent)
+    const waited = await probe.bytes(sent.length, scene.silenceMs)
+    const tookMs = performance.now() - startedMs
+    const evidence = `${address}: ${probe.story}`
+    await probe.close()
+    const took = formatDuration(tookMs)
+    if (waited !== 'done') return { address, fate: 'no-echo', said: 'is no echo', evidence }
+    return { address, fate: 'echoed', said: `answers in ${took}`, tookMs, evidence }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    const evidence = `${address}: ${error.message}`
+    const black = /ETIMEDOUT|HOSTUNREACH|NETUNREACH/.test(error.message + errnoOf(error))
+    return { address, fate: black ? 'black' : 'refuses', said: 'refuses', evidence }
+  }
+}
+
+function judge({ address, fate, tookMs, evidence }: Attempt, fastest: number): Finding | undefined {
+  const evidences = [evidence]
+  if (fate === 'black')
+    return { name: 'black', said: `${address} does not answer at all`, evidence: evidences }
+  if (fate === 'refuses')
+    return { name: 'refuses', said: `${address} refuses the connection`, evidence: evidences }
+  if (fate === 'no-echo')
+    return { name: 'no-echo', said: `${address} is no echo endpoint`, evidence: evidences }
+  if (tookMs! - fastest < Math.max(slowMs, fastest)) return undefined
+  const said = `${address} takes ${formatDuration(tookMs!)}, another one ${formatDuration(fastest)}`
+  return { name: 'unequal', said, evidence: evidences }
+}

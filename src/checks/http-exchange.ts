@@ -1,0 +1,102 @@
+/** Requests of HTTP/1.1 as they are wanted, byte for byte, and the answers with their instants. */
+import { hostInUrl, type HostAddress } from '../vocabulary/address.ts'
+import { AnswerParser, type AnswerHead } from '../wire/http/answer-parser.ts'
+import type { Calling } from '../options/calling.ts'
+import type { Probe } from './probe.ts'
+import type { Scene } from './scene.ts'
+
+export interface HttpAnswer {
+  head: AnswerHead | undefined
+  body: Buffer
+  isWhole: boolean
+  /** When the first byte of the body came; undefined if none did. */
+  bodyMs: number | undefined
+  /** Why it could not be read. */
+  error: string | undefined
+}
+
+/** A connection on which answers are read one after the other. */
+export class HttpLine {
+  readonly probe: Probe
+  readonly #host: string
+  #answer: HttpAnswer = none()
+
+  constructor(probe: Probe, address: HostAddress) {
+    this.probe = probe
+    this.#host = `${hostInUrl(address.host)}:${address.port}`
+    const parser = new AnswerParser({
+      onHead: head => void (this.#answer.head = head),
+      onBody: piece => {
+        this.#answer.bodyMs ??= performance.now()
+        this.#answer.body = Buffer.concat([this.#answer.body, piece])
+      },
+      onEnd: () => void (this.#answer.isWhole = true),
+    })
+    probe.sink = chunk => {
+      if (this.#answer.error !== undefined) return
+      try {
+        parser.feed(chunk)
+      } catch (error) {
+        this.#answer.error = (error as Error).message
+      }
+    }
+  }
+
+  /** The head of a request; `lines` are its headers but for Host. */
+  head(method: string, resource: string, lines: readonly string[]): Buffer {
+    const all = [`${method} ${resource} HTTP/1.1`, `Host: ${this.#host}`, ...lines, '', '']
+    return Buffer.from(all.join('\r\n'), 'latin1')
+  }
+
+  /** Begins the next answer. */
+  next(): HttpAnswer {
+    this.#answer = none()
+    return this.#answer
+  }
+
+  /** Waits for the answer, or for what of it is wanted. */
+  async until(isDone: (answer: HttpAnswer) => boolean, silenceMs: number): Promise<HttpAnswer> {
+    const answer = this.#answer
+    await this.probe.until(() => answer.error !== undefined || isDone(answer), silenceMs)
+    return answer
+  }
+
+  async exchange(request: readonly Buffer[], silenceMs: number): Promise<HttpAnswer> {
+    const answer = this.next()
+    for (const part of request) await this.probe.write(part)
+    await this.until(({ isWhole }) => isWhole, silenceMs)
+    return answer
+  }
+}
+
+const none = (): HttpAnswer => ({
+  head: undefined,
+  body: Buffer.alloc(0),
+  isWhole: false,
+  bodyMs: undefined,
+  error: undefined,
+})
+
+/** A fresh connection for HTTP/1.1, with TLS where the address has it. */
+export async function openLine(scene: Scene): Promise<HttpLine> {
+  const address = scene.address as HostAddress
+  const { host, port, transport } = address
+  const secure = transport === 'https'
+  const tls = { serverName: host, ...scene.calling.tls, ...(secure && { alpn: ['http/1.1'] }) }
+  const calling: Calling = secure
+    ? { ...scene.calling, tls }
+    : { sendProxy: scene.calling.sendProxy }
+  const probe = await scene.open({ transport: secure ? 'tls' : 'tcp', host, port }, calling)
+  return new HttpLine(probe, address)
+}
+
+/** A body in chunks of that size (RFC 9112 section 7.1), and its trailer. */
+export function chunked(body: Buffer, size: number, trailer: readonly string[] = []): Buffer {
+  const parts: Buffer[] = []
+  for (let at = 0; at < body.length; at += size) parts.push(chunk(body.subarray(at, at + size)))
+  const end = ['0', ...trailer, '', ''].join('\r\n')
+  return Buffer.concat([...parts, Buffer.from(end, 'latin1')])
+}
+
+export const chunk = (data: Buffer): Buffer =>
+  Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')])

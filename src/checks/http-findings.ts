@@ -1,0 +1,74 @@
+/** What the question of HTTP may find, what that does to programs, and what to look at. */
+import type { FindingKind } from './question.ts'
+
+export const httpFindings = {
+  'no-http': {
+    outcome: 'fails',
+    effect: 'No client gets an answer.',
+    advice: 'Is it HTTP/1.1 that is spoken there, or TLS (https) or something else?',
+  },
+  'no-echo': {
+    outcome: 'fails',
+    effect: 'This is no echo endpoint, or something on the way answers in its place.',
+    advice:
+      'Check the path of the URL, and the routes of the proxy. Any server that echoes the body ' +
+      'of a POST will do.',
+  },
+  changed: {
+    outcome: 'fails',
+    effect: 'Uploads and downloads are spoiled.',
+    advice:
+      'Something on the way re-encodes bodies: compression, a filter of content, a proxy that ' +
+      'reads text.',
+  },
+  'body-limit': {
+    outcome: 'fails',
+    effect: 'Larger uploads fail.',
+    advice:
+      'A proxy or the server has a limit for bodies (nginx `client_max_body_size`, 1 MiB by ' +
+      'default; API gateways 10 MB). Raise it.',
+  },
+  'no-chunked': {
+    outcome: 'fails',
+    effect: 'Uploads of unknown length (streams, `curl -T -`) fail.',
+    advice: 'A proxy or the server does not take chunked requests (WSGI servers, old CGI).',
+  },
+  buffered: {
+    outcome: 'differs',
+    effect:
+      'What should stream (server-sent events, gRPC-like calls, progress) comes only when the ' +
+      'request has ended; large echoes may hang.',
+    advice:
+      'A proxy holds the request until it is whole (nginx `proxy_request_buffering off; ' +
+      'proxy_http_version 1.1`), or the answer (`proxy_buffering off`, `X-Accel-Buffering: no`); ' +
+      'or the server reads the whole body first.',
+  },
+  'header-limit': {
+    outcome: 'differs',
+    effect: 'Requests with large cookies or tokens fail with 400, 414, 431 or 494.',
+    advice:
+      'A proxy or the server has a small limit for headers (nginx `large_client_header_buffers`, ' +
+      'HAProxy `tune.bufsize`, Node `--max-http-header-size`). 8 KiB is usual.',
+  },
+  'no-keep-alive': {
+    outcome: 'differs',
+    effect: 'Each few requests need a new connection: more round trips, more TIME_WAIT.',
+    advice:
+      'The server or a proxy closes connections early (nginx `keepalive_requests`, ' +
+      '`Connection: close`, HTTP/1.0 to the server: `proxy_http_version 1.1`).',
+  },
+  headers: {
+    outcome: 'differs',
+    effect: 'The server sees other headers than the client sent.',
+    advice:
+      'A proxy is on the way. See whether what it adds is wanted (X-Forwarded-For, Via), and ' +
+      'that nothing that it takes away or changes is needed.',
+  },
+  'no-continue': {
+    outcome: 'differs',
+    effect: 'Clients that send `Expect: 100-continue` (curl with large bodies) lose a second.',
+    advice: 'The server or a proxy does not answer with 100 Continue, or refuses (417).',
+  },
+} as const satisfies Record<string, FindingKind>
+
+export type HttpFinding = keyof typeof httpFindings

@@ -1,0 +1,272 @@
+/** HTTP: are bodies exact, do they stream, and what do headers, limits and keep-alive do? */
+import type { HostAddress } from '../vocabulary/address.ts'
+import { printable } from '../vocabulary/text.ts'
+import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { described } from './http-described.ts'
+import { chunk, chunked, openLine, type HttpAnswer, type HttpLine } from './http-exchange.ts'
+import { httpFindings, type HttpFinding } from './http-findings.ts'
+import { question, type Found } from './question.ts'
+import type { Scene } from './scene.ts'
+
+type Finding = Found<HttpFinding>
+
+const requests = 20
+const headerSizes = [1_000, 2_000, 4_000, 7_500]
+const bodySizes = [10_000, 65_536, 262_144]
+/** A part of a body is sent, and its echo is waited for so long before the rest is. */
+const streamMs = 400
+
+export const http = question<HttpFinding>({
+  asks: 'whether bodies are exact and stream, and which limits and keep-alive there are',
+  transports: ['http', 'https'],
+  withoutEcho: true,
+  figures: { body: 'size', header: 'size', requests: 'count', 'first-byte': 'duration' },
+  findings: httpFindings,
+  cost: ({ thorough, bytes, silenceMs }) => ({
+    atOnce: 1,
+    connections: 16,
+    bytes: (thorough ? 110 : 2) * bytes,
+    ms: 5 * silenceMs + (thorough ? 60_000 : 0),
+  }),
+  async ask(scene) {
+    const found: Finding[] = []
+    const line = await openLine(scene)
+    const small = await post(scene, line, Buffer.from('yodel check'))
+    const basic = judgeBasic(scene, line, small)
+    if (basic) return { said: basic.said, found: [basic] }
+    const kept = await askKeepAlive(scene, line)
+    if (kept.finding) found.push(kept.finding)
+    const body = await askBodies(scene)
+    if (body.finding) found.push(body.finding)
+    const header = await askHeaders(scene)
+    if (header.finding) found.push(header.finding)
+    let stream = await askStreaming(scene)
+    // Once is chance, where a machine is busy.
+    if (stream.finding) stream = await askStreaming(scene)
+    const rest = [await askChunked(scene), stream.finding, await askContinue(scene)]
+    rest.push(await askSeenHeaders(scene))
+    found.push(...rest.filter(each => each !== undefined))
+    return {
+      said:
+        found[0]?.said ??
+        `bodies up to ${formatSize(body.size)} come back exact, chunked too, and stream; ` +
+          `${kept.count} requests on a connection; headers of ${formatSize(header.size)} pass`,
+      found,
+      figures: {
+        body: body.size,
+        header: header.size,
+        requests: kept.count,
+        'first-byte': stream.firstMs,
+      },
+    }
+  },
+})
+
+const resource = (scene: Scene) => (scene.address as HostAddress).resource ?? '/'
+
+function post(
+  scene: Scene,
+  line: HttpLine,
+  body: Buffer,
+  more: readonly string[] = [],
+): Promise<HttpAnswer> {
+  const lines = [
+    'Content-Type: application/octet-stream',
+    `Content-Length: ${body.length}`,
+    ...more,
+  ]
+  return line.exchange([line.head('POST', resource(scene), lines), body], scene.silenceMs)
+}
+
+/** `status 413 Payload Too Large`, or what came in its place. */
+function answerText({ head, error, body, isWhole }: HttpAnswer): string {
+  if (error !== undefined) return `an answer that is no HTTP (${printable(error)})`
+  if (!head) return 'no answer'
+  const status = printable(`status ${head.status} ${head.reason}`.trimEnd())
+  return `${status} with ${formatSize(body.length)}${isWhole ? '' : ', not whole'}`
+}
+
+const isOk = ({ head }: HttpAnswer) => head !== undefined && head.status >= 200 && head.status < 300
+
+function judgeBasic(_scene: Scene, line: HttpLine, answer: HttpAnswer): Finding | undefined {
+  const evidence = [`POST of 11 B: ${answerText(answer)}`, line.probe.story]
+  if (!answer.head)
+    return { name: 'no-http', said: `a request gets ${answerText(answer)}`, evidence }
+  if (isOk(answer) && answer.body.equals(Buffer.from('yodel check'))) return undefined
+  return { name: 'no-echo', said: `a POST gets ${answerText(answer)}`, evidence }
+}
+
+/** On the connection of the first request. */
+async function askKeepAlive(
+  scene: Scene,
+  line: HttpLine,
+): Promise<{ count: number; finding?: Finding }> {
+  let count = 1
+  let last: HttpAnswer | undefined
+  while (count < requests && line.probe.ending === undefined && !isLast(last)) {
+    last = await post(scene, line, Buffer.from(`request ${count}`))
+    if (!last.isWhole) break
+    count++
+  }
+  const story = line.probe.story
+  await line.probe.close()
+  if (count >= requests) return { count }
+  const evidence = [`the last of ${count} requests: ${last ? answerText(last) : 'none'}`, story]
+  const said = `the connection ends after ${count} requests (keep-alive)`
+  return { count, finding: { name: 'no-keep-alive', said, evidence } }
+}
+
+const isLast = (answer: HttpAnswer | undefined): boolean =>
+  answer?.head?.headers.some(([name, value]) => isClose(name, value)) ?? false
+
+const isClose = (name: string, value: string) =>
+  name.toLowerCase() === 'connection' && /\bclose\b/i.test(value)
+
+/** By length; each on a fresh connection, since a refusal may end it. */
+async function askBodies(scene: Scene): Promise<{ size: number; finding?: Finding }> {
+  let size = 0
+  for (const next of [...bodySizes, ...(scene.limits.thorough ? [100 * 2 ** 20] : [])]) {
+    const line = await openLine(scene)
+    const body = Buffer.alloc(next)
+    for (let at = 0; at + 4 <= next; at += 4)
+      body.writeUInt32BE(Math.imul(at, 2_654_435_761) >>> 0, at)
+    const answer = await post(scene, line, body)
+    const story = line.probe.story
+    await line.probe.close()
+    if (isOk(answer) && answer.body.equals(body)) {
+      size = next
+      continue
+    }
+    const evidence = [`POST of ${formatSize(next)}: ${answerText(answer)}`, story]
+    const isChanged = isOk(answer) && answer.isWhole && answer.body.length === next
+    const name = isChanged ? 'changed' : 'body-limit'
+    const said = isChanged
+      ? `a body of ${formatSize(next)} came back with other bytes`
+      : `a body of ${formatSize(next)} gets ${answerText(answer)}`
+    return { size, finding: { name, said, evidence } }
+  }
+  return { size }
+}
+
+async function askHeaders(scene: Scene): Promise<{ size: number; finding?: Finding }> {
+  let size = 0
+  for (const next of headerSizes) {
+    const line = await openLine(scene)
+    const answer = await post(scene, line, Buffer.from('x'), [`X-Check: ${'h'.repeat(next)}`])
+    await line.probe.close()
+    if (!isOk(answer)) {
+      const said = `a header of ${formatSize(next)} gets ${answerText(answer)}`
+      const evidence = [`with a header of ${formatSize(size)} it is answered; ${said}`]
+      return { size, finding: { name: 'header-limit', said, evidence } }
+    }
+    size = next
+  }
+  return { size }
+}
+
+async function askChunked(scene: Scene): Promise<Finding | undefined> {
+  const line = await openLine(scene)
+  const body = Buffer.alloc(20_000, 'chunks of a body ')
+  const head = line.head('POST', resource(scene), ['Transfer-Encoding: chunked', 'Trailer: X-End'])
+  const answer = await line.exchange([head, chunked(body, 1_000, ['X-End: yes'])], scene.silenceMs)
+  const story = line.probe.story
+  await line.probe.close()
+  if (isOk(answer) && answer.body.equals(body)) return undefined
+  const evidence = [`POST of 20 kB in chunks, with a trailer: ${answerText(answer)}`, story]
+  if (isOk(answer) && answer.body.length === body.length)
+    return { name: 'changed', said: 'a body in chunks came back with other bytes', evidence }
+  return { name: 'no-chunked', said: `a body in chunks gets ${answerText(answer)}`, evidence }
+}
+
+/** A part of a body, and the rest when its echo has come, or has not. */
+async function askStreaming(
+  scene: Scene,
+): Promise<{ firstMs: number | null; finding?: Finding | undefined }> {
+  const line = await openLine(scene)
+  const answer = line.next()
+  const startedMs = performance.now()
+  await line.probe.write(line.head('POST', resource(scene), ['Transfer-Encoding: chunked']))
+  await line.probe.write(chunk(Buffer.from('the first part ')))
+  await line.until(({ body }) => body.length > 0, streamMs + 4 * scene.known.rttMs)
+  const isEarly = answer.bodyMs !== undefined
+  const restMs = performance.now()
+  await line.probe.write(chunked(Buffer.from('and the rest'), 100))
+  await line.until(({ isWhole }) => isWhole, scene.silenceMs)
+  await line.probe.close()
+  const firstMs = answer.bodyMs === undefined ? null : answer.bodyMs - startedMs
+  // No answer to chunks at all is found elsewhere.
+  if (isEarly || !answer.isWhole || !isOk(answer)) return { firstMs }
+  const late = formatDuration(answer.bodyMs! - restMs)
+  return {
+    firstMs,
+    finding: {
+      name: 'buffered',
+      said: 'the answer begins only when the whole request has been sent: it is buffered',
+      evidence: [
+        `15 B of a body were sent; nothing came within ${formatDuration(restMs - startedMs)}; ` +
+          `${late} after the end of the request the answer began`,
+      ],
+    },
+  }
+}
+
+/** As the other end saw them, where that says so. */
+async function askSeenHeaders(scene: Scene): Promise<Finding | undefined> {
+  const line = await openLine(scene)
+  const sent = ['X-Yodel-Check: one', 'Accept: */*', 'X_Under: score', 'Cookie: a=1; b=2']
+  const seen = await described(scene, line, sent)
+  await line.probe.close()
+  if (!seen) return undefined
+  const names = (lines: readonly string[]) => new Set(lines.map(each => each.toLowerCase()))
+  const all = ['Host: ', ...sent]
+  const wanted = names(all.map(each => each.split(':')[0]!))
+  const came = names(seen.headers.map(([name]) => name))
+  const lines = names(seen.headers.map(([name, value]) => `${name}: ${value}`))
+  const added = [...came].filter(name => !wanted.has(name))
+  const gone = [...wanted].filter(name => !came.has(name))
+  const changed = sent.filter(each => {
+    const lower = each.toLowerCase()
+    return came.has(lower.split(':')[0]!) && !lines.has(lower)
+  })
+  const parts = [
+    ...(added.length > 0 ? [`added: ${added.join(', ')}`] : []),
+    ...(gone.length > 0 ? [`taken away: ${gone.join(', ')}`] : []),
+    ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
+  ]
+  if (parts.length === 0) return undefined
+  const list = seen.headers.map(([name, value]) => `${name}: ${value}`).join(', ')
+  return {
+    name: 'headers',
+    said: printable(`the other end saw other headers; ${parts.join('; ')}`),
+    evidence: [printable(`${all.length} headers were sent, these came: ${list}`)],
+    side: 'up',
+    where: 'on the way to the other end, which says what it saw',
+  }
+}
+
+async function askContinue(scene: Scene): Promise<Finding | undefined> {
+  const line = await openLine(scene)
+  const seen: Buffer[] = []
+  const feed = line.probe.sink!
+  line.probe.sink = chunk => {
+    seen.push(chunk)
+    feed(chunk)
+  }
+  const answer = line.next()
+  const isContinued = () => Buffer.concat(seen).toString('latin1').startsWith('HTTP/1.1 100')
+  await line.probe.write(
+    line.head('POST', resource(scene), ['Content-Length: 5', 'Expect: 100-continue']),
+  )
+  await line.probe.until(() => isContinued() || answer.head !== undefined, scene.silenceMs)
+  const continued = isContinued()
+  if (answer.head === undefined) await line.probe.write(Buffer.from('hello'))
+  await line.until(({ isWhole }) => isWhole, scene.silenceMs)
+  await line.probe.close()
+  if (continued) return undefined
+  const what = answer.head ? answerText(answer) : 'nothing'
+  return {
+    name: 'no-continue',
+    said: 'Expect: 100-continue is not answered with 100',
+    evidence: [`the head of a POST with Expect: 100-continue was sent; ${what} came`],
+  }
+}

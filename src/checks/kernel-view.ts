@@ -1,0 +1,14 @@
+/** What the kernel of this machine knows of a probe. */
+import { quickAck, pathInfo, type PathInfo } from '../engines/os/path-info.ts'
+import type { Probe } from './probe.ts'
+
+/** Undefined where it has no TCP of its own, or the kernel cannot be asked. */
+export const infoOf = ({ fd }: Probe): PathInfo | undefined =>
+  fd === undefined ? undefined : pathInfo(fd)
+
+/**
+ * Has the next bytes acknowledged at once, or together with what is sent next; false where the
+ * kernel cannot be told so.
+ */
+export const acknowledge = ({ fd }: Probe, atOnce: boolean): boolean =>
+  fd !== undefined && quickAck(fd, atOnce)

@@ -1,0 +1,45 @@
+/** What the question of latency may find, what that does to programs, and what to look at. */
+import type { FindingKind } from './question.ts'
+
+export const latencyFindings = {
+  stalled: {
+    outcome: 'fails',
+    effect: 'Requests hang now and then, without an error.',
+    advice:
+      'See whether the server stopped reading, and whether packets are lost (`nstat -az ' +
+      'TcpRetransSegs`) or rules of a firewall come into force on open connections.',
+  },
+  jitter: {
+    outcome: 'differs',
+    effect: 'Percentiles above p80 are bad; voice, games and consoles stutter.',
+    advice:
+      'A path that loses packets (each loss costs a timeout of 200 ms and more), a wireless ' +
+      'link, a machine without processor time. `yodel bench --rate 100` has the distribution.',
+  },
+  steps: {
+    outcome: 'differs',
+    effect:
+      'A request that is written in two pieces takes 40 ms longer on Linux, up to 500 ms ' +
+      'elsewhere: 25 requests per second in place of thousands.',
+    advice:
+      "Nagle's algorithm meets delayed ACK: a server or a proxy on the way writes small pieces " +
+      'without TCP_NODELAY. Set it there (nginx `tcp_nodelay on`, HAProxy `option ' +
+      'http-no-delay`), or write a message in one piece.',
+  },
+  lumps: {
+    outcome: 'differs',
+    effect: 'What should stream (logs, events, progress, tokens) comes late and all at once.',
+    advice:
+      'A proxy or a server collects before it passes on: nginx `proxy_buffering off`, ' +
+      '`X-Accel-Buffering: no`; stdio without line buffers; Nagle with a larger buffer.',
+  },
+  bufferbloat: {
+    outcome: 'differs',
+    effect: 'While anything large is sent, everything else on that path is slow.',
+    advice:
+      'A queue on the way is too long for its rate: a modem, a router, a shaper (`tc -s qdisc`). ' +
+      'Use fq_codel or cake there, or shape to a little less than the rate of the link.',
+  },
+} as const satisfies Record<string, FindingKind>
+
+export type LatencyFinding = keyof typeof latencyFindings

@@ -1,0 +1,250 @@
+/** Latency and its company: round trips, steps of 40 ms, lumps, and the queue under load. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { latencyFindings, type LatencyFinding } from './latency-findings.ts'
+import { heldUp } from './held-up.ts'
+import type { Probe } from './probe.ts'
+import { witnessed } from './attribution.ts'
+import { acknowledge, infoOf } from './kernel-view.ts'
+import { question, type Found } from './question.ts'
+import { message, type Scene } from './scene.ts'
+
+const messageBytes = 64
+const everyMs = 15
+/** A sample in which this process was held up so long says nothing about the path. */
+const ownMs = 3
+/** Pairs of small pieces: with Nagle's algorithm and delayed ACK each takes 40 ms. */
+const pairs = 7
+const stepMs = 25
+/** Pieces that are sent apart, and at most so far. */
+const apart = 8
+const apartMs = 25
+
+type Finding = Found<LatencyFinding>
+
+export const latency = question<LatencyFinding>({
+  asks: 'how long a round trip takes, alone and while the path is filled, and whether it has steps',
+  transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https'],
+  figures: { rtt: 'duration', jitter: 'duration', loaded: 'duration' },
+  findings: latencyFindings,
+  traced: 'all',
+  cost: ({ thorough, bytes, rowMs, silenceMs }) => ({
+    atOnce: 2,
+    connections: 3,
+    bytes: (thorough ? 16 : 1) * bytes + 2 ** 18,
+    ms: (thorough ? 60_000 : 700) + 2 * pairs * 100 + 2 * apart * apartMs + 4 * silenceMs + rowMs,
+  }),
+  async ask(scene) {
+    const found: Finding[] = []
+    const probe = await scene.open()
+    const samples = await roundTrips(scene, probe, scene.limits.thorough ? 60_000 : 600)
+    if (samples.ms.length === 0) {
+      const [evidence, said] = [[probe.story], 'an exchange of small messages stopped']
+      const stalled = { name: 'stalled' as const, said, evidence }
+      found.push(witnessed(stalled, await scene.witness(probe)))
+      return { said: found[0]!.said, found, figures: { rtt: null, jitter: null, loaded: null } }
+    }
+    const rtt = median(samples.ms)
+    const spread = ranked(samples.ms, 0.9) - rtt
+    const rest = [describeSpread(samples), await askSteps(scene, probe, rtt)]
+    // Once is chance, where a machine is busy.
+    const lumps = await askLumps(scene, probe, rtt)
+    rest.push(lumps && (await askLumps(scene, probe, rtt)))
+    await probe.close()
+    const { loadedMs, finding } = await askLoaded(scene, rtt)
+    rest.push(finding)
+    found.push(...rest.filter(each => each !== undefined))
+    const said =
+      `a round trip takes ${formatDuration(rtt)}, 90 % less than ` +
+      formatDuration(ranked(samples.ms, 0.9)) +
+      (loadedMs === null ? '' : `; while the path is filled ${formatDuration(loadedMs)}`)
+    return { said, found, figures: { rtt, jitter: Math.max(0, spread), loaded: loadedMs } }
+  },
+})
+
+interface Samples {
+  ms: number[]
+  /** This process was held up so often that it cannot tell the path's delays from its own. */
+  isBusy: boolean
+}
+
+/** At a low rate, without those that this process made late itself. */
+async function roundTrips(scene: Scene, probe: Probe, forMs: number): Promise<Samples> {
+  const ms: number[] = []
+  let own = 0
+  const endMs = performance.now() + forMs
+  while (performance.now() < endMs) {
+    const startedMs = performance.now()
+    const heldUpMs = heldUp()
+    const tookMs = await roundTrip(scene, probe)
+    const isOwn = heldUpMs() >= ownMs
+    if (tookMs === undefined) return { ms: [], isBusy: false }
+    if (isOwn) own++
+    else ms.push(tookMs)
+    await sleep(Math.max(0, everyMs - (performance.now() - startedMs)))
+  }
+  // A machine that was never free for 3 ms has samples all the same.
+  if (ms.length === 0) ms.push((await roundTrip(scene, probe)) ?? 0)
+  return { ms, isBusy: own > ms.length / 5 }
+}
+
+async function roundTrip(scene: Scene, probe: Probe): Promise<number | undefined> {
+  const sent = message(scene.known, messageBytes)
+  probe.discard()
+  const startedMs = performance.now()
+  await probe.write(sent)
+  if ((await probe.bytes(sent.length, scene.silenceMs)) !== 'done') return undefined
+  return probe.lastMs - startedMs
+}
+
+const ranked = (values: readonly number[], part: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))]!
+const median = (values: readonly number[]): number => ranked(values, 0.5)
+
+function describeSpread({ ms, isBusy }: Samples): Finding | undefined {
+  if (isBusy) return undefined
+  const [rtt, late, most] = [median(ms), ranked(ms, 0.8), Math.max(...ms)]
+  // A fifth of all, and by more than a busy machine explains.
+  if (late - rtt < Math.max(25, 2 * rtt)) return undefined
+  return {
+    name: 'jitter',
+    said: `a fifth of the round trips take ${formatDuration(late)} and more`,
+    evidence: [
+      `${ms.length} round trips: median ${formatDuration(rtt)}, ` +
+        `80 % ${formatDuration(late)}, longest ${formatDuration(most)}`,
+    ],
+  }
+}
+
+/**
+ * Two small pieces in a row: the second waits where a sender waits for an acknowledgement. Each
+ * second pair is acknowledged at once; a machine that is busy makes these late, too.
+ */
+async function askSteps(scene: Scene, probe: Probe, rtt: number): Promise<Finding | undefined> {
+  if (scene.known.byLine) return undefined
+  const [late, early]: [number[], number[]] = [[], []]
+  for (let pair = 0; pair < 2 * pairs; pair++) {
+    const atOnce = pair % 2 === 1 && acknowledge(probe, true)
+    const ms = await pairTime(scene, probe, atOnce)
+    if (ms === undefined) return undefined
+    if (atOnce) early.push(ms)
+    else late.push(ms)
+  }
+  // Without the kernel's help the first messages of a connection say how long it takes otherwise.
+  const usual = Math.min(...early, early.length === 0 ? Math.min(rtt, scene.known.rttMs) : Infinity)
+  const least = Math.min(...late)
+  if (least - usual < stepMs) return undefined
+  return {
+    name: 'steps',
+    said: `Nagle: the second of two small pieces takes ${formatDuration(median(late))}`,
+    evidence: [
+      `${late.length} pairs took ${formatDuration(least)} to ` +
+        `${formatDuration(Math.max(...late))}; acknowledged at once ${formatDuration(usual)}; ` +
+        `single messages ${formatDuration(rtt)}`,
+    ],
+  }
+}
+
+async function pairTime(scene: Scene, probe: Probe, atOnce: boolean): Promise<number | undefined> {
+  probe.discard()
+  const startedMs = performance.now()
+  await probe.write(message(scene.known, 8))
+  // So that they are not one segment, nor one read of a proxy.
+  await sleep(1)
+  await probe.write(message(scene.known, 8))
+  // What is sent ends that, so it is said behind it.
+  acknowledge(probe, atOnce)
+  if ((await probe.bytes(16, scene.silenceMs)) !== 'done') return undefined
+  return probe.lastMs - startedMs
+}
+
+/** Small pieces at intervals: buffered, several come back at once. */
+async function askLumps(scene: Scene, probe: Probe, rtt: number): Promise<Finding | undefined> {
+  if (probe.ending !== undefined) return undefined
+  probe.discard()
+  const arrivals: [ms: number, bytes: number][] = []
+  probe.sink = chunk => void arrivals.push([performance.now(), chunk.length])
+  const sentMs: number[] = []
+  for (let piece = 0; piece < apart; piece++) {
+    sentMs.push(performance.now())
+    await probe.write(message(scene.known, 16))
+    await sleep(apartMs)
+  }
+  await probe.bytes(apart * 16, scene.silenceMs)
+  probe.sink = undefined
+  const firstMs = arrivals[0]?.[0]
+  if (firstMs === undefined || arrivals.length > apart / 2) return undefined
+  const waitedMs = firstMs - sentMs[0]!
+  if (waitedMs < 3 * apartMs + rtt) return undefined
+  return {
+    name: 'lumps',
+    said: `small pieces are kept back, and come in lumps`,
+    evidence: [
+      `${apart} pieces of 16 B were sent ${apartMs} ms apart; they came in ${arrivals.length}, ` +
+        `the first ${formatDuration(waitedMs)} after it was sent`,
+    ],
+  }
+}
+
+/**
+ * Round trips on one connection while another one fills the path. A busy program makes them long,
+ * too: it is the path only where the kernel, which acknowledges by itself, sees the same.
+ */
+async function askLoaded(
+  scene: Scene,
+  rtt: number,
+): Promise<{ loadedMs: number | null; finding?: Finding | undefined }> {
+  const { known, limits, address } = scene
+  const alone = known.atOnce !== undefined && known.atOnce < 2
+  if (alone || address.transport === 'unix') return { loadedMs: null }
+  const [probe, filler] = [await scene.open(), await scene.open()]
+  if ((await roundTrip(scene, probe)) === undefined) return { loadedMs: null }
+  const filling = new AbortController()
+  const startedMs = performance.now()
+  const filled = fill(scene, filler, (limits.thorough ? 16 : 1) * limits.bytes).finally(() =>
+    filling.abort(),
+  )
+  const ms: number[] = []
+  let kernelMs = 0
+  while (!filling.signal.aborted && performance.now() - startedMs < 2 * scene.silenceMs) {
+    const tookMs = await roundTrip(scene, probe)
+    kernelMs = Math.max(kernelMs, (infoOf(filler)?.rttUs ?? 0) / 1e3)
+    if (tookMs === undefined) break
+    ms.push(tookMs)
+    await sleep(5)
+  }
+  await filled
+  const took = formatDuration(performance.now() - startedMs)
+  if (ms.length === 0) return { loadedMs: null }
+  const loadedMs = median(ms)
+  const least = Math.max(50, 4 * rtt)
+  if (kernelMs < least || ranked(ms, 0.9) < least) return { loadedMs }
+  return {
+    loadedMs,
+    finding: {
+      name: 'bufferbloat',
+      said: `while the path is filled, round trips take ${formatDuration(ranked(ms, 0.9))}`,
+      evidence: [
+        `${formatSize(filler.receivedBytes)} came back in ${took} on a second connection; ` +
+          `meanwhile ${ms.length} round trips, median ${formatDuration(loadedMs)}, and ` +
+          `${formatDuration(kernelMs)} by the kernel; alone it was ${formatDuration(rtt)}`,
+      ],
+    },
+  }
+}
+
+async function fill(scene: Scene, filler: Probe, total: number): Promise<void> {
+  filler.sink = () => {}
+  const block = message(scene.known, 16_384)
+  const endMs = performance.now() + scene.limits.rowMs
+  let at = 0
+  for (; at < total && performance.now() < endMs; at += block.length) {
+    if (filler.ending !== undefined) return
+    const waited = await Promise.race([
+      filler.write(block),
+      filler.until(() => false, scene.silenceMs),
+    ])
+    if (waited !== undefined) return
+  }
+  await filler.bytes(at, scene.silenceMs)
+}

@@ -1,0 +1,98 @@
+/** PROXY protocol: does the other end know this client's address, although a proxy is between? */
+import { Socket } from 'node:net'
+import { peerText } from '../vocabulary/text.ts'
+import { described } from './http-described.ts'
+import { openLine } from './http-exchange.ts'
+import type { Probe } from './probe.ts'
+import { question, type Answer, type Found, type NotAsked } from './question.ts'
+import type { Scene } from './scene.ts'
+
+type Name = 'hidden' | 'wrong-address'
+
+export const proxy = question<Name>({
+  asks: "whether the other end knows this client's address",
+  transports: ['tcp', 'tls', 'http', 'https'],
+  traced: 'all',
+  figures: {},
+  findings: {
+    hidden: {
+      outcome: 'differs',
+      effect:
+        'Logs, limits per client and allow lists at the other end have the address of a proxy or ' +
+        'NAT: one client that misbehaves locks all others out.',
+      advice:
+        'A proxy or a NAT is between. Let the proxy say the address (HAProxy `send-proxy-v2`, ' +
+        'nginx `proxy_protocol on`, of HTTP X-Forwarded-For) and the server read it (`yodel ' +
+        'serve --proxy`, `real_ip_header`).',
+    },
+    'wrong-address': {
+      outcome: 'fails',
+      effect: 'The other end takes this client for another one.',
+      advice:
+        'The PROXY header or X-Forwarded-For names an address that is not this one: a second ' +
+        'proxy in front that does not pass on what it was told, or a header that a client may ' +
+        'forge.',
+    },
+  },
+  refuses({ known, address }) {
+    const isHttp = address.transport === 'http' || address.transport === 'https'
+    if (isHttp || known.paired) return undefined
+    return 'the other end does not say what it sees: it is no `yodel serve --directions`'
+  },
+  cost: ({ silenceMs }) => ({ atOnce: 1, connections: 1, bytes: 2_000, ms: 2 * silenceMs }),
+  async ask(scene) {
+    const { transport } = scene.address
+    if (transport === 'http' || transport === 'https') return overHttp(scene)
+    const probe = await scene.open()
+    const trace = await scene.traceOf(probe)
+    if (!trace?.from) return { notAsked: 'the other end does not say what it sees' }
+    return judge(localOf(probe), trace.from, trace.forwardedFrom, 'a PROXY header')
+  },
+})
+
+function localOf({ stream }: Probe): string {
+  const { localAddress, localPort } = stream as Socket
+  return peerText(localAddress, localPort)
+}
+
+async function overHttp(scene: Scene): Promise<Answer<Name> | NotAsked> {
+  const line = await openLine(scene)
+  const request = await described(scene, line, [])
+  if (!request) return { notAsked: 'the other end does not describe requests: it is no yodel' }
+  const { peer, proxy: named } = request
+  const forwarded = request.headers.find(([name]) => name.toLowerCase() === 'x-forwarded-for')
+  const by = named ? 'a PROXY header' : 'X-Forwarded-For'
+  const local = localOf(line.probe)
+  const said = named ? peerText(named.address, named.port) : forwarded?.[1].split(',')[0]!.trim()
+  return judge(local, peerText(peer.address, peer.port), said, by)
+}
+
+/** @param named by the proxy; a port is compared where there is one */
+function judge(local: string, seen: string, named: string | undefined, by: string): Answer<Name> {
+  const evidence = [
+    `this end is ${local}; the other end sees ${seen}` +
+      (named === undefined ? ', and no other address is named' : `, and ${by} names ${named}`),
+  ]
+  const found: Found<Name>[] = []
+  const isNamed = named !== undefined && (named === local || named === hostOf(local))
+  if (named !== undefined && !isNamed && hostOf(named) !== hostOf(local))
+    found.push({
+      name: 'wrong-address',
+      said: `${by} names ${named}, and this client is ${local}`,
+      evidence,
+      side: 'on the way',
+      where: 'the proxy on the way that names it',
+    })
+  else if (named === undefined && seen !== local)
+    found.push({
+      name: 'hidden',
+      said: `the other end sees ${seen} in place of this client's address`,
+      evidence,
+      side: 'on the way',
+      where: 'a proxy or a NAT on the way, which the other end sees in place of this client',
+    })
+  const how = isNamed ? `by ${by}` : 'itself'
+  return { said: `the other end knows this client's address ${how}: ${named ?? seen}`, found }
+}
+
+const hostOf = (place: string): string => place.replace(/:\d+$/, '')

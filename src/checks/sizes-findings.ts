@@ -1,0 +1,69 @@
+/** What the questions of sizes may find, what that does to programs, and what to look at. */
+import type { FindingKind } from './question.ts'
+
+export const sizeFindings = {
+  'black-hole': {
+    outcome: 'fails',
+    effect:
+      'Small messages work and large ones hang: logins succeed and file lists stop, TLS ' +
+      'handshakes hang at the certificate, `ssh` connects and freezes.',
+    advice:
+      'A link with a smaller MTU (a tunnel, VPN, PPPoE, an overlay network) whose ICMP ' +
+      '"fragmentation needed" (IPv6: "packet too big") is dropped by a firewall. Let that ICMP ' +
+      'pass; or clamp the MSS (`nft ... tcp option maxseg size set rt mtu`), or lower the MTU of ' +
+      'the interface. `ping -M do -s SIZE` and `tracepath` find the hop.',
+  },
+  stuck: {
+    outcome: 'fails',
+    effect: 'Small messages work and large ones hang.',
+    advice:
+      'Either large packets vanish (a smaller MTU on the way, with ICMP "fragmentation needed" ' +
+      'dropped: compare `ping -M do -s SIZE`), or a program on the way waits for something. On ' +
+      'Linux with the package koffi this question asks the kernel, and can tell.',
+  },
+  limit: {
+    outcome: 'fails',
+    effect: 'A message that is longer breaks the connection.',
+    advice: 'The server or a proxy has a limit for one message or body: see its log and options.',
+  },
+  stops: {
+    outcome: 'fails',
+    effect: 'Long transfers hang, each at the same place.',
+    advice:
+      'Something on the way passes so much of a connection and no more: a quota, an inspecting ' +
+      'proxy with a full buffer, a server that stops reading.',
+  },
+  'no-fragments': {
+    outcome: 'differs',
+    effect: 'Datagrams larger than a packet never arrive: DNS with long answers, NFS, IPsec, SIP.',
+    advice:
+      'A firewall drops fragments (many do). Send smaller datagrams (1,200 B pass nearly ' +
+      'everywhere), or let fragments pass.',
+  },
+  cut: {
+    outcome: 'fails',
+    effect: 'The end of long datagrams is missing, without an error.',
+    advice: 'The server reads into a buffer that is too short (socat `-b`, 2 or 8 KiB usually).',
+  },
+  'own-limit': {
+    outcome: 'differs',
+    effect: 'Programs here get EMSGSIZE for longer datagrams.',
+    advice: 'The system of this machine limits them (`net.inet.udp.maxdgram` on macOS).',
+  },
+  'smaller-mtu': {
+    outcome: 'differs',
+    effect: 'Path MTU discovery works: the first large packets of a connection cost a round trip.',
+    advice:
+      'Nothing need be done. It would break if that ICMP were filtered; clamping the MSS on the ' +
+      'router makes it independent of it.',
+  },
+  'small-segments': {
+    outcome: 'differs',
+    effect: 'More packets and more processor time for the same bytes; nothing breaks.',
+    advice:
+      'The other end has a smaller MTU, or something on the way clamps the MSS (a VPN, PPPoE, a ' +
+      'load balancer). That is the usual cure of black holes; see whether the value is meant.',
+  },
+} as const satisfies Record<string, FindingKind>
+
+export type SizeFinding = keyof typeof sizeFindings

@@ -1,0 +1,202 @@
+/** Sizes: do large messages come back as small ones do? Else: where do large packets vanish? */
+import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { isDatagrams } from '../vocabulary/transport.ts'
+import type { PathInfo } from '../engines/os/path-info.ts'
+import { askDatagramSizes } from './datagram-sizes.ts'
+import type { Probe } from './probe.ts'
+import { witnessed } from './attribution.ts'
+import { infoOf } from './kernel-view.ts'
+import { question, type Found } from './question.ts'
+import { message, type Scene } from './scene.ts'
+import { sizeFindings, type SizeFinding } from './sizes-findings.ts'
+
+/** Around the sizes of packets that are common, and then by doubling. */
+const ladder = [
+  1, 100, 500, 1_000, 1_200, 1_280, 1_360, 1_400, 1_448, 1_460, 1_500, 2_000, 4_000, 9_000, 16_000,
+  32_000, 65_536, 131_072, 262_144,
+]
+const refinements = 6
+/** Headers of TCP over IPv4 with timestamps, and 20 more of IPv6: an MTU has them, an MSS not. */
+const headerBytes = 52 + 20
+
+export const sizes = question<SizeFinding>({
+  asks: 'whether large messages come back as small ones do, or large packets vanish',
+  transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https', 'udp'],
+  figures: { size: 'size', mss: 'size' },
+  findings: sizeFindings,
+  traced: 'all',
+  cost: ({ rowMs, silenceMs }) => ({
+    atOnce: 1,
+    connections: 4 + refinements,
+    bytes: ladder.reduce((sum, size) => sum + size) + 2 ** 20,
+    ms: (4 + refinements) * silenceMs + 3 * rowMs,
+  }),
+  async ask(scene) {
+    if (isDatagrams(scene.address)) return askDatagramSizes(scene)
+    const found: Found<SizeFinding>[] = []
+    const probe = await scene.open()
+    const atFirst = infoOf(probe)
+    let passed = 0
+    let inAllBytes = 0
+    let failed: Failed | undefined
+    const endMs = performance.now() + 3 * scene.limits.rowMs
+    for (const size of ladder) {
+      if (performance.now() > endMs) break
+      failed = await fails(scene, probe, size)
+      if (failed) break
+      passed = size
+      inAllBytes += size
+    }
+    const last = infoOf(probe) ?? atFirst
+    const seen = failed && (await scene.witness(probe))
+    await probe.close()
+    if (failed) found.push(witnessed(await describeFailed(scene, passed, failed, inAllBytes), seen))
+    const mss = describeMss(atFirst, last)
+    if (mss) found.push(mss)
+    return {
+      said: failed
+        ? found[0]!.said
+        : `messages up to ${formatSize(passed)} came back whole` +
+          (passed < ladder.at(-1)! ? ', and then the time was over' : '') +
+          (last ? `; segments of up to ${last.sendMssBytes} B` : ''),
+      found,
+      figures: { size: passed, mss: last?.sendMssBytes ?? null },
+    }
+  },
+})
+
+interface Failed {
+  size: number
+  cameBytes: number
+  ending: string | undefined
+  story: string
+  info: PathInfo | undefined
+}
+
+async function fails(scene: Scene, probe: Probe, size: number): Promise<Failed | undefined> {
+  probe.discard()
+  await probe.write(message(scene.known, size))
+  const waited = await probe.bytes(size, scene.silenceMs)
+  if (waited === 'done') return undefined
+  const { receivedBytes: cameBytes, ending, story } = probe
+  return { size, cameBytes, ending, story, info: infoOf(probe) }
+}
+
+/** It may be the size of the message, or of all that went before. */
+async function describeFailed(
+  scene: Scene,
+  passed: number,
+  failed: Failed,
+  beforeBytes: number,
+): Promise<Found<SizeFinding>> {
+  if (failed.ending === undefined) {
+    const again = await scene.open()
+    const also = await fails(scene, again, failed.size)
+    await again.close()
+    const inAll = beforeBytes + failed.cameBytes
+    if (!also || also.cameBytes > passed)
+      return {
+        name: 'stops',
+        said: `a connection stops after ${formatSize(inAll)}`,
+        evidence: [
+          `${inAll} B came back on one connection, then nothing; on a fresh one ` +
+            (also ? `${also.cameBytes} B came back of ${failed.size}` : `${failed.size} B did`),
+          failed.story,
+        ],
+      }
+  }
+  const bounds = await refine(scene, passed, failed)
+  return describe(bounds.passed, bounds.failed)
+}
+
+/** Halves the gap between what came and what did not, each time on a fresh connection. */
+async function refine(
+  scene: Scene,
+  passed: number,
+  failed: Failed,
+): Promise<{ passed: number; failed: Failed }> {
+  const bounds = { passed, failed }
+  // Between 1 B and 100 B, or where a connection ends, no packet is too large.
+  if (failed.ending !== undefined || passed < 100) return bounds
+  for (let times = 0; times < refinements; times++) {
+    const size = Math.floor((bounds.passed + bounds.failed.size) / 2)
+    if (bounds.failed.size - bounds.passed < 16) break
+    const probe = await scene.open()
+    const again = await fails(scene, probe, size)
+    await probe.close()
+    if (again) bounds.failed = again
+    else bounds.passed = size
+  }
+  return bounds
+}
+
+function describe(passed: number, failed: Failed): Found<SizeFinding> {
+  const { size, cameBytes, ending, info, story } = failed
+  const sent = `${size} B were sent in one message, ${cameBytes} B came back`
+  const evidence = [`${passed} B came back whole; ${sent}`, story]
+  if (ending !== undefined)
+    return {
+      name: 'limit',
+      said: `a message of ${formatSize(size)} ends the connection (${ending})`,
+      evidence,
+    }
+  if (!info)
+    return {
+      name: 'stuck',
+      said: `messages of ${formatSize(size)} and more are stuck`,
+      evidence,
+    }
+  const { unackedSegments, retransmitted, sendMssBytes, pathMtuBytes, retries } = info
+  evidence.push(
+    `the kernel: ${unackedSegments} segments unacknowledged, ${retransmitted} sent again, ` +
+      `segments of up to ${sendMssBytes} B, path MTU ${pathMtuBytes} B`,
+  )
+  if (unackedSegments > 0 && (retransmitted > 0 || retries > 0))
+    return {
+      name: 'black-hole',
+      said: `packets with more than ${passed} B vanish on the way there`,
+      evidence,
+      side: 'up',
+      where:
+        'on the way to the other end: this kernel sends the segment again and again, and it is ' +
+        'never acknowledged',
+    }
+  return {
+    name: 'black-hole',
+    said: `packets with more than ${passed} B do not come back`,
+    evidence,
+    side: 'down',
+    where:
+      'behind the first hop that speaks TCP: all that was sent is acknowledged, and the answer ' +
+      'does not come. If no proxy is on the way, large packets vanish on the way back',
+  }
+}
+
+function describeMss(
+  first: PathInfo | undefined,
+  last: PathInfo | undefined,
+): Found<SizeFinding> | undefined {
+  if (!first || !last) return undefined
+  if (last.pathMtuBytes < first.pathMtuBytes)
+    return {
+      name: 'smaller-mtu',
+      said: `the path takes packets of ${last.pathMtuBytes} B only, and says so`,
+      evidence: [
+        `path MTU ${first.pathMtuBytes} B at first, ${last.pathMtuBytes} B after large messages: ` +
+          'a router sent "fragmentation needed", and it arrived',
+      ],
+      side: 'up',
+    }
+  const own = Math.min(first.pathMtuBytes - headerBytes, first.advertisedMssBytes)
+  // A loopback of 64 kB has a larger MTU than any segment.
+  if (first.sendMssBytes >= own - 12 || first.sendMssBytes > 9_000) return undefined
+  return {
+    name: 'small-segments',
+    said: `segments have at most ${first.sendMssBytes} B, and this end could take ${own} B`,
+    evidence: [
+      `MSS ${first.sendMssBytes} B, path MTU ${first.pathMtuBytes} B, ` +
+        `this end offered ${first.advertisedMssBytes} B`,
+      `round trip by the kernel ${formatDuration(first.rttUs / 1e3)}`,
+    ],
+  }
+}

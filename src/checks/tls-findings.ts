@@ -1,0 +1,57 @@
+/** What the question of TLS may find, what that does to programs, and what to look at. */
+import type { FindingKind } from './question.ts'
+
+export const tlsFindings = {
+  'no-handshake': {
+    outcome: 'fails',
+    effect: 'No client gets a connection.',
+    advice:
+      'Is it TLS at all that is spoken there? If so, see the log of the server for the reason: ' +
+      'no common version, no certificate for that name, a certificate of the client that is ' +
+      'wanted.',
+  },
+  untrusted: {
+    outcome: 'fails',
+    effect: 'Clients that check the certificate refuse the connection; those that do not, risk it.',
+    advice:
+      'Look at whose certificate it is. If it is not that of the server, something on the way ' +
+      'ends TLS (an inspecting proxy, a captive portal). If it is, renew it, send the whole ' +
+      'chain, or give clients its authority (`--ca`) or fingerprint (`--pin`).',
+  },
+  expiring: {
+    outcome: 'differs',
+    effect: 'When it has expired, all clients refuse the connection at once.',
+    advice: 'Renew it now; see why that did not happen by itself.',
+  },
+  'not-1.3': {
+    outcome: 'differs',
+    effect: 'Each connection takes one more round trip; the certificate is sent in the clear.',
+    advice:
+      'The server, or a proxy that ends TLS on the way, speaks TLS 1.2 only: update it, or see ' +
+      'its list of versions (nginx `ssl_protocols`, HAProxy `ssl-max-ver`).',
+  },
+  'only-1.3': {
+    outcome: 'differs',
+    effect: 'Clients that know TLS 1.2 only are refused.',
+    advice: 'Nothing need be done if all clients are newer than about 2018.',
+  },
+  obsolete: {
+    outcome: 'differs',
+    effect: 'TLS 1.0 and 1.1 are forbidden (RFC 8996); auditors complain.',
+    advice: 'Allow TLS 1.2 and 1.3 only.',
+  },
+  'needs-sni': {
+    outcome: 'differs',
+    effect: 'Clients that connect by address, or send no name, get another certificate or none.',
+    advice: 'That is usual where several names share an address. Let clients send the name (SNI).',
+  },
+  'no-close-notify': {
+    outcome: 'differs',
+    effect:
+      'A stream that was cut cannot be told from one that has ended: some libraries report an ' +
+      'error at each end ("unexpected EOF").',
+    advice: 'The server, or a proxy on the way, closes the connection without close_notify.',
+  },
+} as const satisfies Record<string, FindingKind>
+
+export type TlsFinding = keyof typeof tlsFindings

@@ -1,0 +1,236 @@
+/** TLS: versions, certificate, names, resumption, and whether the end is said. */
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import * as tls from 'node:tls'
+import { withoutZone, type HostAddress } from '../vocabulary/address.ts'
+import { printable } from '../vocabulary/text.ts'
+import { formatDuration } from '../vocabulary/units.ts'
+import { errnoOf } from '../engines/failures.ts'
+import { contextOf } from '../wire/tls/credentials.ts'
+import { plain } from '../wire/tls/certificate.ts'
+import { tlsMeaning } from '../wire/tls/failures.ts'
+import { question, type Found } from './question.ts'
+import type { Scene } from './scene.ts'
+import { tlsFindings, type TlsFinding } from './tls-findings.ts'
+import { Records } from './tls-records.ts'
+
+const soonDays = 14
+const dayMs = 24 * 3_600e3
+
+type Finding = Found<TlsFinding>
+
+export const tlsQuestion = question<TlsFinding>({
+  asks: 'which versions it speaks, whose certificate it shows, and whether it says the end',
+  transports: ['tls', 'wss', 'https'],
+  withoutEcho: true,
+  figures: { expiry: 'duration', handshake: 'duration' },
+  findings: tlsFindings,
+  cost: ({ silenceMs }) => ({ atOnce: 1, connections: 7, bytes: 1_000, ms: 3 * silenceMs }),
+  async ask(scene) {
+    const first = await shake(scene, {})
+    if (!first.stream) {
+      const { error } = first
+      const found: Finding = {
+        name: 'no-handshake',
+        said: `the handshake fails: ${error}`,
+        evidence: [`a ClientHello with TLS 1.2 and 1.3 was sent; ${error}`],
+      }
+      return { said: found.said, found: [found], figures: { expiry: null, handshake: null } }
+    }
+    const certificate = new X509Certificate(first.stream.getPeerCertificate(true).raw)
+    const found: Finding[] = judgeTrust(scene, first.stream, certificate)
+    const [version, alpn] = [first.stream.getProtocol(), first.stream.alpnProtocol]
+    const session = await sessionOf(scene, first)
+    const end = await askEnd(scene, first)
+    if (end) found.push(end)
+    const versions = await askVersions(scene)
+    found.push(...versions.found)
+    const sni = await askSni(scene, certificate)
+    if (sni) found.push(sni)
+    const again = session ? await shake(scene, { session }) : undefined
+    const resumed = again?.stream?.isSessionReused() ?? false
+    again?.stream?.destroy()
+    const expiry = Date.parse(certificate.validTo) - Date.now()
+    return {
+      said:
+        `${version}, handshake ${formatDuration(first.tookMs)}, certificate of ` +
+        `${subjectOf(certificate)} for ${Math.floor(expiry / dayMs)} days, ` +
+        (resumed ? 'sessions are resumed' : 'sessions are not resumed') +
+        (alpn ? `, ALPN ${printable(alpn)}` : ''),
+      found,
+      figures: { expiry, handshake: first.tookMs },
+    }
+  },
+})
+
+interface Shaken {
+  stream?: tls.TLSSocket
+  records?: Records
+  tookMs: number
+  error: string
+}
+
+/** A handshake of its own over a plain connection; whose certificate it is, is judged later. */
+async function shake(scene: Scene, options: tls.ConnectionOptions): Promise<Shaken> {
+  const { host, port } = scene.address as HostAddress
+  const probe = await scene.open(
+    { transport: 'tcp', host, port },
+    { sendProxy: scene.calling.sendProxy },
+  )
+  probe.stream.removeAllListeners('data')
+  const records = new Records(probe.stream)
+  const startedMs = performance.now()
+  const stream = tls.connect({
+    socket: records,
+    rejectUnauthorized: false,
+    servername: nameOf(scene),
+    ALPNProtocols: protocolsOf(scene),
+    secureContext: contextOf(scene.calling),
+    ...options,
+  })
+  stream.allowHalfOpen = true
+  const error = await new Promise<string>(resolve => {
+    const timer = setTimeout(resolve, scene.silenceMs, 'the other side says nothing')
+    stream.once('secureConnect', () => {
+      clearTimeout(timer)
+      resolve('')
+    })
+    stream.on('error', error => {
+      clearTimeout(timer)
+      resolve(tlsMeaning(error)?.[0] ?? (errnoOf(error) || error.message))
+    })
+    stream.once('close', () => resolve('the other side closed the connection'))
+  })
+  const tookMs = performance.now() - startedMs
+  if (error === '') return { stream, records, tookMs, error }
+  stream.destroy()
+  await probe.close()
+  return { tookMs, error: printable(error) }
+}
+
+/** For SNI, where the host has a name (RFC 6066 section 3). */
+function nameOf(scene: Scene): string {
+  const name = withoutZone(scene.calling.tls?.serverName ?? (scene.address as HostAddress).host)
+  return isIP(name) ? '' : name
+}
+
+function protocolsOf(scene: Scene): string[] {
+  const { alpn } = scene.calling.tls ?? {}
+  if (alpn) return [...alpn]
+  const own = { https: ['h2', 'http/1.1'], wss: ['http/1.1'] }
+  return own[scene.address.transport as 'https'] ?? []
+}
+
+const subjectOf = (certificate: X509Certificate): string =>
+  printable(certificate.subject?.replaceAll('\n', ', ') || 'no name')
+
+function judgeTrust(scene: Scene, stream: tls.TLSSocket, certificate: X509Certificate): Finding[] {
+  const { serverName } = scene.calling.tls ?? {}
+  const { pin = scene.calling.tls?.pin } = scene.known
+  const fingerprint = plain(certificate.fingerprint256)
+  const { validFrom, validTo } = certificate
+  const evidence = [
+    `subject ${subjectOf(certificate)}`,
+    `issuer ${printable(certificate.issuer?.replaceAll('\n', ', ') ?? 'none')}`,
+    `for ${printable(certificate.subjectAltName ?? 'no name')}`,
+    `valid from ${validFrom} to ${validTo}`,
+    `SHA-256 ${fingerprint}`,
+  ]
+  const host = withoutZone(serverName ?? (scene.address as HostAddress).host)
+  const expiresMs = Date.parse(validTo) - Date.now()
+  if (pin !== undefined) {
+    if (plain(pin) !== fingerprint)
+      return [{ name: 'untrusted', said: 'it is not the certificate of --pin', evidence }]
+  } else if (!scene.calling.tls?.insecure || scene.known.untrusted) {
+    const wrongName = tls.checkServerIdentity(host, stream.getPeerCertificate())
+    const why = stream.authorized ? wrongName?.message : String(stream.authorizationError)
+    if (why !== undefined)
+      return [
+        { name: 'untrusted', said: `the certificate is refused: ${printable(why)}`, evidence },
+      ]
+  }
+  if (expiresMs > soonDays * dayMs) return []
+  const days = Math.floor(expiresMs / dayMs)
+  // A server that makes one at start makes the next one, too.
+  if (certificate.subject === certificate.issuer) return []
+  return [{ name: 'expiring', said: `the certificate expires in ${days} days`, evidence }]
+}
+
+/** A session that can be resumed; with TLS 1.3 it comes a little later. */
+function sessionOf(scene: Scene, { stream }: Shaken): Promise<Buffer | undefined> {
+  const session = stream!.getSession()
+  if (stream!.getProtocol() !== 'TLSv1.3') return Promise.resolve(session)
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, 50 + 2 * scene.known.rttMs, undefined)
+    stream!.once('session', session => {
+      clearTimeout(timer)
+      resolve(session)
+    })
+    stream!.resume()
+  })
+}
+
+/** Our close_notify, and what comes in answer. */
+async function askEnd(scene: Scene, { stream, records }: Shaken): Promise<Finding | undefined> {
+  const ended = new Promise<'ended' | 'silence'>(resolve => {
+    setTimeout(resolve, scene.silenceMs, 'silence').unref()
+    for (const event of ['end', 'close']) stream!.once(event, () => resolve('ended'))
+  })
+  stream!.resume()
+  stream!.end()
+  const how = await ended
+  // The last record arrives together with the end.
+  await new Promise(resolve => setImmediate(resolve))
+  const byAlert = records!.endedByAlert
+  stream!.destroy()
+  if (how === 'silence' || byAlert) return undefined
+  return {
+    name: 'no-close-notify',
+    said: 'the other side ends the connection without close_notify',
+    evidence: ['close_notify was sent; FIN came back, and no alert before it'],
+  }
+}
+
+async function askVersions(scene: Scene): Promise<{ found: Finding[] }> {
+  const spoken: string[] = []
+  const errors: string[] = []
+  const versions = ['TLSv1.3', 'TLSv1.2', 'TLSv1.1'] as const
+  for (const version of versions) {
+    const old = version === 'TLSv1.1' && { ciphers: 'DEFAULT@SECLEVEL=0' }
+    const options = { minVersion: version, maxVersion: version, ...old }
+    const { stream, error } = await shake(scene, { ...options, secureContext: undefined })
+    if (stream) spoken.push(version)
+    else errors.push(`${version}: ${error}`)
+    stream?.destroy()
+  }
+  const evidence = [`spoken: ${spoken.join(', ') || 'none'}`, ...errors]
+  const found: Finding[] = []
+  if (spoken.includes('TLSv1.1'))
+    found.push({ name: 'obsolete', said: 'it still speaks TLS 1.1', evidence })
+  if (!spoken.includes('TLSv1.3') && spoken.includes('TLSv1.2'))
+    found.push({ name: 'not-1.3', said: 'it speaks TLS 1.2, and not 1.3', evidence })
+  if (!spoken.includes('TLSv1.2') && spoken.includes('TLSv1.3'))
+    found.push({ name: 'only-1.3', said: 'it speaks TLS 1.3 only', evidence })
+  return { found }
+}
+
+/** What a client gets that sends no name. */
+async function askSni(scene: Scene, certificate: X509Certificate): Promise<Finding | undefined> {
+  const name = nameOf(scene)
+  if (name === '') return undefined
+  const { stream, error } = await shake(scene, { servername: '' })
+  if (!stream)
+    return {
+      name: 'needs-sni',
+      said: 'without a name (SNI) the handshake fails',
+      evidence: [`with the name ${name} it succeeds; without, ${error}`],
+    }
+  const other = new X509Certificate(stream.getPeerCertificate(true).raw)
+  stream.destroy()
+  if (other.fingerprint256 === certificate.fingerprint256) return undefined
+  return {
+    name: 'needs-sni',
+    said: 'without a name (SNI) it shows another certificate',
+    evidence: [`with the name ${name}: ${subjectOf(certificate)}; without: ${subjectOf(other)}`],
+  }
+}

@@ -1,0 +1,51 @@
+/** What the question of udp may find, what that does to programs, and what to look at. */
+import type { FindingKind } from './question.ts'
+
+export const udpFindings = {
+  lost: {
+    outcome: 'fails',
+    effect: 'DNS and QUIC try again and are slow; voice and games stutter; logs have gaps.',
+    advice:
+      'Loss on the way (a wireless link, an overfull queue), or a rate limit of datagrams. In ' +
+      'which direction, one end alone cannot tell: count with `tcpdump` at the other end.',
+  },
+  'few-lost': {
+    outcome: 'differs',
+    effect: 'Programs on udp have to expect that; some do not.',
+    advice: 'Ask again with `--thorough`: one of a few may be chance.',
+  },
+  'rate-limited': {
+    outcome: 'fails',
+    effect: 'Bursts (QUIC, video, syslog) lose most of what they send.',
+    advice:
+      'A policer or a firewall drops datagrams beyond a rate (`limit rate` of nft, DDoS ' +
+      'protection, `yodel serve --udp-rate`), or a queue on the way is short.',
+  },
+  duplicated: {
+    outcome: 'differs',
+    effect: 'Programs without numbers of their own do things twice.',
+    advice:
+      'Two paths that both deliver (bonding in broadcast mode, a mirrored port), or a tunnel.',
+  },
+  reordered: {
+    outcome: 'differs',
+    effect: 'QUIC and RTP take reordering for loss beyond a few packets.',
+    advice: 'Several links that take turns per packet; bonding in round-robin mode; a tunnel.',
+  },
+  changed: {
+    outcome: 'fails',
+    effect: 'Programs read rubbish: the checksum was right, so it was changed on purpose.',
+    advice:
+      'The server is no echo, or cuts datagrams; or a gateway on the way (an application-level ' +
+      'gateway for SIP or DNS) rewrites content.',
+  },
+  'other-address': {
+    outcome: 'fails',
+    effect: 'Connected sockets (DNS resolvers, QUIC, most clients) never see the answer.',
+    advice:
+      'The server answers from another address of its machine: bind it to one address, or let it ' +
+      'use IP_PKTINFO; or a NAT rewrites answers.',
+  },
+} as const satisfies Record<string, FindingKind>
+
+export type UdpFinding = keyof typeof udpFindings

@@ -1,0 +1,155 @@
+/** UDP: are datagrams lost, doubled, reordered, changed, or answered from elsewhere? */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { formatDuration, plural } from '../vocabulary/units.ts'
+import { Datagrams, type Sent } from './datagrams.ts'
+import { question, type Found } from './question.ts'
+import type { Scene } from './scene.ts'
+import { udpFindings, type UdpFinding } from './udp-findings.ts'
+
+type Finding = Found<UdpFinding>
+const bytes = 64
+/** At a low rate, and then faster: so many, so far apart. */
+const slowly = { count: 60, everyMs: 12 }
+const fast = { count: 200, everyMs: 1 }
+/** Beyond this share it is more than a mishap. */
+const seriousShare = 0.02
+
+export const udp = question<UdpFinding>({
+  asks: 'whether datagrams are lost, doubled, reordered, changed, or answered from elsewhere',
+  transports: ['udp'],
+  figures: { loss: 'fraction', 'datagram-rtt': 'duration' },
+  findings: udpFindings,
+  cost: ({ thorough, silenceMs }) => ({
+    atOnce: 2,
+    connections: 2,
+    bytes: (thorough ? 40 : 2) * bytes * (slowly.count + fast.count),
+    ms: slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 2 * silenceMs + 1_000,
+  }),
+  async ask(scene) {
+    const calm = await send(scene, {
+      ...slowly,
+      count: slowly.count * (scene.limits.thorough ? 20 : 1),
+    })
+    const found = judge(calm)
+    const calmLoss = lossOf(calm)
+    if (!found.some(({ name }) => name === 'lost')) {
+      const burst = await send(scene, fast)
+      const limited = judgeBurst(burst)
+      if (limited) found.push(limited)
+    }
+    const times = calm.sent.flatMap(({ sentMs, cameMs }) =>
+      cameMs === undefined ? [] : [cameMs - sentMs],
+    )
+    const middle = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? null
+    return {
+      said:
+        found[0]?.said ??
+        `${plural(calm.sent.length + fast.count, 'datagram')}, each came back once, in order, ` +
+          `unchanged; half of them within ${formatDuration(middle ?? 0)}`,
+      found,
+      figures: { loss: calmLoss, 'datagram-rtt': middle },
+    }
+  },
+})
+
+/** Neither whole nor changed. */
+const lostOf = ({ sent, changed }: Datagrams): Sent[] => {
+  const came = new Set(changed.map(({ number }) => number))
+  return sent.filter(({ cameMs, number }) => cameMs === undefined && !came.has(number))
+}
+
+const lossOf = (datagrams: Datagrams): number => lostOf(datagrams).length / datagrams.sent.length
+
+async function send(
+  scene: Scene,
+  { count, everyMs }: { count: number; everyMs: number },
+): Promise<Datagrams> {
+  const datagrams = await Datagrams.open(scene)
+  const startedMs = performance.now()
+  let last: Sent | undefined
+  for (let number = 0; number < count; number++) {
+    // Behind its plan it does not catch up by a burst.
+    last = datagrams.send(bytes)
+    await sleep(Math.max(1, startedMs + (number + 1) * everyMs - performance.now()))
+  }
+  await datagrams.came(last!, scene.silenceMs / 2)
+  if (lossOf(datagrams) > 0) await sleep(scene.silenceMs / 2)
+  return datagrams
+}
+
+function judge(datagrams: Datagrams): Finding[] {
+  const { sent, changed, strangers, errors } = datagrams
+  const found: Finding[] = []
+  const lost = lostOf(datagrams)
+  const every = formatDuration(slowly.everyMs)
+  if (strangers.length > 0)
+    found.push({
+      name: 'other-address',
+      said: 'answers come from another address than the one that was asked',
+      evidence: [`${strangers.length} of ${sent.length} answers came from ${strangers[0]}`],
+    })
+  if (lost.length > 0) {
+    const share = lost.length / sent.length
+    const refusal = errors.size > 0 ? ` (${[...errors].join(', ')})` : ''
+    found.push({
+      name: share > seriousShare ? 'lost' : 'few-lost',
+      said: `${lost.length} of ${plural(sent.length, 'datagram')} did not come back: lost`,
+      evidence: [
+        `${sent.length} were sent ${every} apart; without an answer: numbers ` +
+          `${lost
+            .slice(0, 12)
+            .map(({ number }) => number)
+            .join(', ')}${refusal}`,
+      ],
+    })
+  }
+  const twice = sent.filter(({ times }) => times > 1)
+  if (twice.length > 0)
+    found.push({
+      name: 'duplicated',
+      said: `${twice.length} of ${plural(sent.length, 'datagram')} came back twice`,
+      evidence: [
+        `twice and more: numbers ${twice
+          .slice(0, 12)
+          .map(({ number }) => number)
+          .join(', ')}`,
+      ],
+    })
+  const late = sent.filter(({ isLate }) => isLate)
+  if (late.length > 0)
+    found.push({
+      name: 'reordered',
+      said: `${late.length} of ${plural(sent.length, 'datagram')} came out of order`,
+      evidence: [
+        `sent ${every} apart; behind a later one came numbers ` +
+          late
+            .slice(0, 12)
+            .map(({ number }) => number)
+            .join(', '),
+      ],
+    })
+  if (changed.length > 0)
+    found.push({
+      name: 'changed',
+      said: `${changed.length} of ${plural(sent.length, 'datagram')} came back changed`,
+      evidence: [`one of them, number ${changed[0]!.number}, has ${changed[0]!.data.length} B now`],
+    })
+  return found
+}
+
+function judgeBurst(burst: Datagrams): Finding | undefined {
+  const share = lossOf(burst)
+  if (share <= seriousShare) return undefined
+  const lost = Math.round(share * burst.sent.length)
+  const first = lostOf(burst)[0]!
+  const lastMs = burst.sent.at(-1)!.sentMs
+  const perSecond = Math.round((burst.sent.length * 1e3) / (lastMs - burst.sent[0]!.sentMs))
+  return {
+    name: 'rate-limited',
+    said: `at a rate of ${perSecond}/s ${lost} of ${burst.sent.length} datagrams are lost`,
+    evidence: [
+      `${burst.sent.length} were sent at ${perSecond}/s, the first that did not come back was ` +
+        `number ${first.number}; at ${Math.round(1e3 / slowly.everyMs)}/s all but a few came back`,
+    ],
+  }
+}

@@ -1,0 +1,56 @@
+/** What the question of WebSocket may find, what that does to programs, and what to look at. */
+import type { FindingKind } from './question.ts'
+
+export const wsFindings = {
+  'no-upgrade': {
+    outcome: 'fails',
+    effect: 'No WebSocket client gets a connection; some fall back to polling.',
+    advice:
+      'A proxy does not pass the upgrade on (nginx: `proxy_http_version 1.1; proxy_set_header ' +
+      'Upgrade $http_upgrade; proxy_set_header Connection upgrade`), or the path of the URL is ' +
+      'not that of the WebSocket server.',
+  },
+  stuck: {
+    outcome: 'fails',
+    effect: 'Messages vanish while the connection looks open.',
+    advice:
+      'A proxy that buffers after the upgrade, or a server that does not read: nginx needs ' +
+      '`proxy_http_version 1.1`, `Upgrade` and `Connection` headers and `proxy_buffering off`.',
+  },
+  changed: {
+    outcome: 'fails',
+    effect: 'What the other side reads is not what was sent.',
+    advice: 'The server or a gateway on the way re-encodes messages; or it is no echo endpoint.',
+  },
+  kind: {
+    outcome: 'differs',
+    effect:
+      'Browsers deliver text as string and binary as Blob or ArrayBuffer: a program that checks ' +
+      'the type takes the wrong branch.',
+    advice: 'The server answers all in one kind, or a gateway on the way does. See its code.',
+  },
+  limit: {
+    outcome: 'fails',
+    effect: 'Longer messages close the connection, usually with 1009, or vanish.',
+    advice:
+      'A limit of the server or a gateway (`maxPayload` of ws, `max_message_size`, 32 KiB frames ' +
+      'of AWS API Gateway). Raise it, or send in parts.',
+  },
+  'no-pong': {
+    outcome: 'fails',
+    effect: 'Clients that ping to find out whether a connection lives close good connections.',
+    advice: 'RFC 6455 wants each ping answered. A gateway on the way, or the server, drops it.',
+  },
+  'no-close': {
+    outcome: 'differs',
+    effect: 'Every close takes until a timeout, and is reported as 1006, as a crash would be.',
+    advice: 'The server or a gateway drops the connection in place of answering the close frame.',
+  },
+  'close-code': {
+    outcome: 'differs',
+    effect: 'Programs that tell reasons by close codes of 4000 and more take the wrong branch.',
+    advice: 'The server answers with a code of its own, or a gateway puts its own in its place.',
+  },
+} as const satisfies Record<string, FindingKind>
+
+export type WsFinding = keyof typeof wsFindings

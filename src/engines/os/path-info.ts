@@ -1,0 +1,61 @@
+/** What the kernel knows of the path of a connection: TCP_INFO of tcp(7), IP_MTU of ip(7). */
+import { loadLibc } from './libc.ts'
+import { IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_MTU, IP_MTU } from './kernel-numbers.ts'
+import { TCP_INFO, TCP_QUICKACK } from './kernel-numbers.ts'
+
+export interface PathInfo {
+  /** The largest segment that is sent, and what the other side told us at most to send. */
+  readonly sendMssBytes: number
+  /** What we told the other side. */
+  readonly advertisedMssBytes: number
+  readonly pathMtuBytes: number
+  /** Segments that were sent and are not acknowledged. */
+  readonly unackedSegments: number
+  /** Segments that were sent once more, since it was opened. */
+  readonly retransmitted: number
+  /** How often the oldest one was sent again so far. */
+  readonly retries: number
+  /** Smoothed, in microseconds. */
+  readonly rttUs: number
+}
+
+const sizeBytes = 256
+
+/** Undefined where it cannot be had: another system, no FFI, a descriptor of something else. */
+export function pathInfo(fd: number): PathInfo | undefined {
+  const info = read(fd, IPPROTO_TCP, TCP_INFO, sizeBytes)
+  // Older kernels have less; all that is read here is in each of them.
+  if (!info || info.length < 104) return undefined
+  return {
+    retries: info.readUInt8(2),
+    sendMssBytes: info.readUInt32LE(16),
+    unackedSegments: info.readUInt32LE(24),
+    pathMtuBytes: info.readUInt32LE(60),
+    rttUs: info.readUInt32LE(68),
+    advertisedMssBytes: info.readUInt32LE(84),
+    retransmitted: info.readUInt32LE(100),
+  }
+}
+
+/** Of a connected socket: the longest packet that the way is thought to carry. */
+export function pathMtu(fd: number, family: 4 | 6): number | undefined {
+  const found = family === 4 ? read(fd, IPPROTO_IP, IP_MTU, 4) : read(fd, IPPROTO_IPV6, IPV6_MTU, 4)
+  return found?.readInt32LE(0)
+}
+
+function read(fd: number, level: number, name: number, bytes: number): Buffer | undefined {
+  const libc = loadLibc()
+  if (typeof libc === 'string' || process.platform !== 'linux') return undefined
+  const value = Buffer.alloc(bytes)
+  const size = Buffer.from(Uint32Array.of(bytes).buffer)
+  if (libc.getsockopt(fd, level, name, value, size) < 0) return undefined
+  return value.subarray(0, size.readUInt32LE(0))
+}
+
+/** Acknowledges what comes next at once, or not (TCP_QUICKACK); false if that is not there. */
+export function quickAck(fd: number, on: boolean): boolean {
+  const libc = loadLibc()
+  if (typeof libc === 'string' || process.platform !== 'linux') return false
+  const value = Buffer.from(Int32Array.of(Number(on)).buffer)
+  return libc.setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, value, value.length) === 0
+}
