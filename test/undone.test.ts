@@ -86,7 +86,7 @@ const ofBoth: Record<string, Case> = {
   },
   'a count that is not reached': {
     behave: endsOthers(reset),
-    load: { connections: 2, count: 1e9, ...forever },
+    load: { connections: 2, count: 1e9, thinkTime: '5ms', ...forever },
     stopAtFailed: 1,
     said: /connections? failed/,
   },
@@ -130,7 +130,7 @@ const ofNode: Record<string, Case> = {
   },
   'short connections that are never answered': {
     behave: first(1, silent),
-    load: { churnPerSecond: 500, ...forever },
+    load: { ratePerSecond: 200, churnPerSecond: 100, ...forever },
     stopAtBytes: 640,
     said: /short connections? did not get through/,
   },
