@@ -178,3 +178,15 @@ test('a bit that is flipped on the way is found, and its place', async () => {
   near.close()
   far.close()
 })
+
+for (const transport of ['udp', 'tcp', 'ws', 'http'])
+  test(`${transport}: while faults are in force, a server only echoes`, async () => {
+    const options = { directions: true, faults: [] }
+    await using server = await serve(`${transport}://127.0.0.1:0`, options)
+    const up = { direction: 'up', durationMs: 50, warmupMs: 0, timeoutMs: 2_000 } as const
+    assert.equal((await measureDirection(server.address, up).finished).verdict, 'pass')
+    await server.setFaults([{ kind: 'delay', ms: 1, jitterMs: 0 }])
+    await assert.rejects(measureDirection(server.address, up).finished, /echoes the session/)
+    await server.setFaults([])
+    assert.equal((await measureDirection(server.address, up).finished).verdict, 'pass')
+  })

@@ -56,6 +56,8 @@ class DatagramServer implements Session {
   readonly #guard: Guard
   #faulty: FaultyPeers | undefined
   #sessions: DatagramSessions | undefined
+  /** Faults are in force: everything is echoed, so that they act on it. */
+  #harmed: boolean
   /** Datagrams that came, answered or not. */
   #heard = 0
   #draining = false
@@ -70,6 +72,7 @@ class DatagramServer implements Session {
   constructor(task: ServeTask, { counters }: Meter, socket: Socket, address: HostAddress) {
     this.address = address
     this.#task = task
+    this.#harmed = (task.faults ?? []).length > 0
     this.#socket = socket
     this.#counters = counters
     const broadcasts = broadcastAddresses()
@@ -96,7 +99,7 @@ class DatagramServer implements Session {
     const refused = this.#guard.refusal(data, address, port, performance.now())
     if (refused !== undefined) return void counters[counter[refused]]!++
     counters[counter.chunks]!++
-    if (this.#sessions?.greet(data, { address, port })) return
+    if (!this.#harmed && this.#sessions?.greet(data, { address, port })) return
     if (!this.#faulty) this.send(data, { address, port })
     else if (!this.#faulty.push(data, { address, port })) counters[counter.datagramsDropped]!++
   }
@@ -141,6 +144,7 @@ class DatagramServer implements Session {
   }
 
   setFaults(faults: readonly FaultSpec[]): void {
+    this.#harmed = faults.length > 0
     this.#faulty?.setFaults(faults)
   }
 
