@@ -149,7 +149,7 @@ const hasTaskset = spawnSync('which', ['taskset']).status === 0
 export const pinned = (processor: number, command: string[]): string[] =>
   hasTaskset ? ['taskset', '-c', String(processor), ...command] : command
 
-/** Starts it on a free port of the loopback, on processor 0 if not on any. */
+/** Starts a contestant on a free port of the loopback; on processor 0, unless `anywhere`. */
 export async function startContestant(
   contestant: Contestant,
   { anywhere = false, scheme = '' } = {},

@@ -1,6 +1,7 @@
 /**
  * Clients that do what no client should, for each transport. None of them may cost the server a
- * descriptor for longer than it needs to notice. For what a transport does not have, it says why.
+ * descriptor for longer than it needs to notice. Where a transport does not have a kind of misuse,
+ * a sentence says why.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'

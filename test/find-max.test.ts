@@ -159,6 +159,6 @@ test('it waits for what its own estimate has left: a queue that outlives connect
     undefined,
   )
   assert.equal(result.run!.options.arrivals, 'poisson')
-  // Never more than the server could: what came in bursts is no rate.
+  // Never more than the server can do: a burst of echoes must not count as a rate.
   assert.ok(result.closedLoopPerSecond < 1_000, String(result.closedLoopPerSecond))
 })

@@ -16,7 +16,7 @@ const skip = process.platform !== 'linux' && 'the soak looks into /proc'
 
 describe('a short soak', { skip, concurrency: true }, () => {
   for (const engine of ['uring', 'node', 'blocking']) {
-    // engine.suite.ts shows of each what the soak goes on with.
+    // engine.suite.ts shows for each engine what the soak repeats.
     test(`of the ${engine} engine`, { skip: onlyFull }, async t => {
       const { code, said } = await soak(
         'none',

@@ -109,7 +109,7 @@ class Run {
   #timer: NodeJS.Timeout | undefined
   #seconds!: Seconds
   #stages: StageMarks | undefined
-  /** Of a slice: the response times of each interval. */
+  /** The response times of each interval, if this is a slice. */
   readonly #responses: SavedHistogram[] = []
   /** Whether it ends after a duration. Otherwise it ends when `#count` messages were planned. */
   #timed = false

@@ -20,21 +20,21 @@ export class Probe {
   readonly stream: Duplex
   readonly openedMs = performance.now()
   sentBytes = 0
-  /** Since it was opened, or forgot. */
+  /** Bytes since the probe was opened, or last forgot what came. */
   receivedBytes = 0
-  /** Since it was opened. */
+  /** All bytes since the probe was opened. */
   allReceivedBytes = 0
-  /** Under which the other end keeps a trace of it; undefined where it keeps none. */
+  /** The name of the trace that the other end keeps; undefined where it keeps none. */
   traceId: string | undefined
-  /** The address of this end as the other one sees it, where it says that. */
+  /** The address of this end as the other end sees it, where it reports that. */
   seenAs: string | undefined
-  /** When FIN was sent; NaN: it was not. */
+  /** When FIN was sent; NaN if it was not. */
   finMs = Number.NaN
   /** When the last bytes were sent. */
   wroteMs = Number.NaN
-  /** When the last bytes came; when it was opened, before any came. */
+  /** When the last bytes came; until the first came, when the probe was opened. */
   lastMs = this.openedMs
-  /** How it ended for us, when, and by which error. */
+  /** How the connection ended for us, when, and by which error. */
   ending: Ending | undefined
   endedMs = Number.NaN
   errno = ''

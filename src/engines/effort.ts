@@ -33,7 +33,7 @@ export class Effort {
     this.#traffic = traffic
   }
 
-  /** How long it has looked for work in vain. */
+  /** Adds time in which the thread looked for work in vain. */
   waited(ns: number): void {
     this.#idleNs += ns
   }

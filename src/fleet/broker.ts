@@ -9,7 +9,7 @@ import { prefix } from './messages.ts'
 import { passwordOf } from './sealed.ts'
 
 export interface Broker {
-  /** Its real address: the system may have chosen the port. */
+  /** The real address of the broker: the system may have chosen the port. */
   readonly url: BrokerUrl
   close(): Promise<void>
 }

@@ -1,4 +1,4 @@
-/** The side of a coordinator: its broker, if it is one itself, its link, and the roster. */
+/** The coordinator's side: its broker (if it runs one), its link, and the roster. */
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { usageError } from '../vocabulary/errors.ts'

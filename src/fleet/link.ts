@@ -23,7 +23,7 @@ export interface LinkEvents {
   /** @param opened undefined: it is not sealed with our token; null: it is empty */
   message: (topic: string, opened: Opened<never> | undefined | null) => void
   up: () => void
-  /** Until it is up again. */
+  /** The link is down, and will be tried again. */
   down: (reason: string) => void
 }
 

@@ -18,11 +18,11 @@ export interface PresentAgent {
   memoryBytes: number
   /** How many descriptors it may have; null where that is not known. */
   descriptors: number | null
-  /** Its own limits; without patterns it sends to its own machine. */
+  /** The agent's own limits; without patterns it sends to its own machine only. */
   allow: string[]
   maxRate: number | null
   maxConnections: number | null
-  /** Whether an agent of this version can use it. */
+  /** Whether a coordinator of this version can use the agent. */
   usable: boolean
 }
 

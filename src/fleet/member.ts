@@ -68,7 +68,7 @@ export class Member {
     return this.present.hello.name
   }
 
-  /** Before it begins: none of the steps will come. */
+  /** The member failed before it began: none of the steps will come. */
   failed(error: Error): void {
     this.accepted.reject(error)
     this.ready.reject(error)
@@ -101,7 +101,7 @@ export class Member {
     if (this.delivered && tick > this.tick) this.countAll()
   }
 
-  /** Its part has everything that it counted. */
+  /** Counts everything that the part of the member has. */
   countAll(): void {
     if (this.#total) this.counted.take(this.#total)
     this.#total = undefined

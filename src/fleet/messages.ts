@@ -37,9 +37,9 @@ export interface Hello {
   layout: string
   cores: number
   memoryBytes: number
-  /** How many connections it may have by its descriptors; null where that is not known. */
+  /** How many connections the limit of descriptors allows; null where that is not known. */
   descriptors: number | null
-  /** Its own limits. */
+  /** The agent's own limits. */
   allow: string[]
   maxRate: number | null
   maxConnections: number | null
@@ -82,7 +82,7 @@ export type ToAgent =
   /** It will not begin. */
   | (Control & { kind: 'release' })
 
-/** Behind `snapshot` follow packed counts, behind `part` a piece of it. */
+/** Packed counts follow `snapshot`, and a piece of the part follows `part`. */
 export type ToCoordinator = { run: string } & (
   | { kind: 'accepted' }
   /** It is at work for another one. */

@@ -10,7 +10,7 @@ import { partOfLost, unknownOf, type Ended } from './lost.ts'
 
 /** If a wall clock is off by more, a note says so; it changes no figure. */
 const wallOffMs = 100
-/** The same as for slices. */
+/** The same limit as for slices. */
 const clockErrorMaxMs = 100
 
 export function sumUp(ended: Ended): RunResult {

@@ -16,7 +16,7 @@ export interface Comparison {
   /** How many of them differ. */
   corruptedBytes: number
   flippedBits: number
-  /** Behind them the stream is out of step. */
+  /** After these bytes the stream is out of step. */
   lost: boolean
 }
 

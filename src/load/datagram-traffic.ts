@@ -65,7 +65,7 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
     return datagram
   }
 
-  /** The same into memory that is there. */
+  /** Writes the datagram into memory of the caller. */
   writeAt(into: Buffer, at: number, connection: number, sequence: number, sizeBytes: number): void {
     into.writeUInt32LE(magic, at)
     into.writeUInt32LE(this.#run, at + 4)

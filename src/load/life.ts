@@ -51,7 +51,7 @@ export class Life<S extends Planned> {
   /** When the drain is over. */
   #abandonNs = Infinity
   #abandoned = false
-  /** Until then the mover may take to halt. */
+  /** The mover has until this instant to halt. */
   #haltUntilNs: number | undefined
   /** The last tick was late, so it only left time to read. */
   #hasWaited = false

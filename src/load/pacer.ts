@@ -123,7 +123,7 @@ export function poisson(pace: Pace, part: Part): Pacer {
     const uniform = (mix(mix(mix(seed ^ 0xa441) ^ connection) ^ n) + 0.5) / 2 ** 32
     return -Math.log(uniform) * connections
   }
-  /** Behind that message of each connection all gaps are alike. */
+  /** The message of each connection after which all gaps are alike. */
   const evenFrom = new Float64Array(own).fill(Infinity)
   const plannedNs = (connection: number, n: number, previousNs: number) =>
     n > evenFrom[connection]!

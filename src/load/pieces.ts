@@ -2,7 +2,7 @@
 
 /** A piece of what was received that has one origin. */
 export interface Piece {
-  /** Where in the received bytes it begins. */
+  /** Where in the received bytes the piece begins. */
   at: number
   length: number
   /**
@@ -13,7 +13,7 @@ export interface Piece {
   /** Of own and other: where in which stream it begins. */
   connection: number
   offset: number
-  /** Another origin is as plausible. */
+  /** True if another origin is as plausible. */
   doubtful?: true
 }
 

@@ -119,7 +119,7 @@ export class Stalls {
 
   /** A message that was in flight since an instant has come back; the plain time is recorded. */
   touched(name: keyof typeof touchedNames, fromNs: number, issuedNs: number, now: number): void {
-    // That a message was issued late is no part of the service.
+    // The time by which a message was issued late is no part of its service.
     const mayBeBehind = this.#openLoop && name === 'response'
     const isBehind = mayBeBehind && (fromNs < this.#lastEndNs || issuedNs - fromNs >= deferredNs)
     if (isBehind) this.#caughtUpNs = Math.max(this.#caughtUpNs, issuedNs)

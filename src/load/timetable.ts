@@ -12,9 +12,9 @@ import { Stalls } from './stalls.ts'
 
 /** One connection of a load, as far as the plan knows it. */
 export interface Planned {
-  /** Its number in this thread. */
+  /** The connection's number in this thread. */
   readonly index: number
-  /** Its number in the whole load. */
+  /** The connection's number in the whole load. */
   readonly connection: number
   /**
    * Open loop: this many more are due, in the window or in the warm-up. Returns whether any can be

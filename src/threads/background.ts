@@ -1,6 +1,6 @@
 /**
- * The threads on which V8 compiles and collects garbage for all others. Each is woken by the thread
- * that has the work, often on the same processor, and then takes it away for a slice of some
+ * The threads on which V8 compiles and collects garbage for all others. The thread that has work
+ * for one of them wakes it, often on its own processor, and then loses that processor for some
  * milliseconds.
  */
 import { readdirSync } from 'node:fs'

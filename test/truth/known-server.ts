@@ -24,7 +24,7 @@ export async function startKnown(known: Known, framing: Framing): Promise<KnownS
   const behaviour = new Behaviour(known)
   const log: Exchange[] = []
   let connections = 0
-  /** Takes the messages of one connection, each with what lets its reply go. */
+  /** Takes the messages of one connection, each with the function that sends its reply. */
   const client: Client = (socket, connection = connections++) => {
     let orderMs = 0
     return (reply: () => void) => {

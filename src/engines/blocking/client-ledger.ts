@@ -15,7 +15,7 @@ interface Client extends ClientBegins {
 
 /** What the pool knows of a thread. */
 export interface ThreadMemory {
-  /** Its own counters, of all its clients so far. */
+  /** The thread's own counters, of all its clients so far. */
   counters: Float64Array
   /** One word: the number of the client to cut off, counted from 1. */
   kill: Int32Array

@@ -18,7 +18,7 @@ import { finishAllAfterMs, quietMs } from '../leave.ts'
 /** What such a thread gets at its start. */
 export interface ClientThreadInput {
   listenFd: number
-  /** Its own counters; it is their only writer. */
+  /** The thread's own counters; it is their only writer. */
   counters: Float64Array
   /** One word: how to stop. */
   stop: Int32Array
@@ -32,7 +32,7 @@ export interface ClientThreadInput {
 
 /** Reported of each client where there is a ledger. Instants are milliseconds since 1970. */
 export interface ClientBegins {
-  /** Its number among the clients of this thread. */
+  /** The client's number among those of this thread. */
   number: number
   /** `host:port`; empty for a unix socket. */
   peer: string

@@ -16,7 +16,7 @@ import { SHUT_RDWR } from '../os/kernel-numbers.ts'
 
 /** A thread takes some megabytes, so even `unlimited` has a limit. */
 export const threadsMax = 512
-/** Until the next try to start a thread. */
+/** How long to wait until the next try to start a thread. */
 const retryMs = 100
 /** How often the counters of the threads are added up. */
 const sumMs = 20

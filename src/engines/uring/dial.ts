@@ -112,7 +112,7 @@ class Batch {
   readonly #ring: Ring
   readonly #argument: WaitArgument
   readonly #meter: Meter
-  /** When each began, also with an address before, in milliseconds. */
+  /** When each slot began with its first address, in milliseconds. */
   readonly #beganMs: Map<number, number>
   readonly #connecting = new Set<number>()
   readonly #errors = new Map<number, string>()

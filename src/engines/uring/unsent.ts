@@ -5,7 +5,7 @@ import { blockBytes, type Arena } from './buffers.ts'
 export const unsentMaxBytes = 131_072
 
 interface Piece {
-  /** Its block in the arena, and what of it is still to be sent. */
+  /** The block in the arena, and which bytes of it are still to be sent. */
   id: number
   from: number
   to: number

@@ -39,7 +39,7 @@ export const { direction: directionOption } = directionOptions
 /** Of payload in a frame, where nothing else is said. */
 export const frameBytes = sizeMaxBytes
 
-/** The same of a datagram, with its head. */
+/** The default size of a datagram, with its head. */
 const datagramBytes = 1_200
 const datagramMaxBytes = 65_507
 /** Of datagrams, a second: almost 10 Mbit/s. */

@@ -16,7 +16,7 @@ import type { Unfinished } from './unfinished.ts'
 /** A connection that is not served yet. */
 interface Pending {
   raw: Socket
-  /** Its timeout; undefined before it runs. */
+  /** The timeout of the handshake; undefined before it runs. */
   timer: NodeJS.Timeout | undefined
   /** The connection was refused and counted: later errors are not counted again. */
   refused: boolean

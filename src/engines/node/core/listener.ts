@@ -35,7 +35,7 @@ export const descriptorOf = (owner: Server | Socket): number =>
 export interface AcceptHandler {
   /** Called with each client; may pause the listener, then no further client is accepted. */
   onClient(socket: Socket): void
-  /** After turnAwayBeyond(): a client was closed. */
+  /** A client was closed because of turnAwayBeyond(). */
   onDropped(): void
 }
 

@@ -32,7 +32,7 @@ export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promi
   })
 }
 
-/** The same over datagrams. */
+/** Opens flows over datagrams. */
 export async function openDatagramFlows(task: FlowTask, meter: Meter): Promise<Session> {
   keepFreed()
   const payload = payloadOf(task.seed)

@@ -8,7 +8,7 @@ import type { Trace } from '../../../wire/direction/trace.ts'
 /** What has ended is kept for so long, and no more of it than that. */
 const keptMs = 60_000
 const keptMax = 1_000
-/** Another thread answers within that, if it knows. */
+/** Another thread that knows the session answers within this time. */
 const othersMs = 250
 
 interface Entry {

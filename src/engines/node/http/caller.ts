@@ -72,7 +72,7 @@ export class Answer {
   readonly sent: Buffer
   readonly #pieces: Buffer[] = []
   #receivedBytes = 0
-  /** Its first bytes have come. */
+  /** The first bytes of the answer have come. */
   begun = false
   complete = false
   /** It was sent more than once. */

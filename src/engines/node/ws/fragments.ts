@@ -12,7 +12,7 @@ export const anyFragments = { maxFragments: 0, maxBufferedChunks: 0 } as object
 /** How many fragments are collected before they are joined. */
 const togetherMax = 256
 
-/** Its receiver has no public name. */
+/** The receiver of ws has no public name. */
 interface Receiver {
   _fragments: Buffer[]
   _buffers: Buffer[]

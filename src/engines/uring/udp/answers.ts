@@ -74,12 +74,12 @@ export class Answers {
     return this.#submitted.count
   }
 
-  /** How many buffers are free when those are sent. */
+  /** How many buffers are free once the submitted answers are sent. */
   get spent(): number {
     return this.#submitted.spent.length
   }
 
-  /** That buffer is free when what was made in this turn is sent. */
+  /** The buffer is free once the answers made in this turn are sent. */
   spend(id: number): void {
     this.#list.spent.push(id)
   }
@@ -204,7 +204,7 @@ export class Answers {
     this.#patient.onTick()
   }
 
-  /** After the ring is closed. */
+  /** To be called after the ring is closed. */
   close(): void {
     this.#trains.close()
     this.#patient.close()

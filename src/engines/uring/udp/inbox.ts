@@ -92,7 +92,7 @@ export class Inbox {
     return isSize ? words[control + 4]! : words[word + 2]!
   }
 
-  /** After the ring is closed. */
+  /** To be called after the ring is closed. */
   close(): void {
     this.pool.close()
     this.#libc.unmap(this.#header)

@@ -31,7 +31,7 @@ export class Outbox {
   #trainsUsed = 0
   /** Larger datagrams than that do not go together: the way has divided none that large. */
   #trainSizeMax = trainMaxBytes
-  /** Behind the last one. */
+  /** The place after the last datagram. */
   #end = 0
   /** The run that is being written: of which slot, from where on, which and how many. */
   #slot = 0
@@ -107,7 +107,7 @@ export class Outbox {
     this.#trainSizeMax = Math.min(this.#trainSizeMax, size - 1)
   }
 
-  /** After the ring is closed. */
+  /** To be called after the ring is closed. */
   close(): void {
     this.#libc.unmap(this.#memory)
     this.#trains.close()

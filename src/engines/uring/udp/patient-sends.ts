@@ -63,7 +63,7 @@ export class PatientSends {
     this.#arena.trim()
   }
 
-  /** After the ring is closed. */
+  /** To be called after the ring is closed. */
   close(): void {
     for (let at = 0; at < waitingMax; at++) if (!this.#free.includes(at)) this.onSent(at)
     this.#arena.trim()

@@ -256,7 +256,7 @@ export class Places implements Mover<DatagramStream> {
     this.#ended = true
   }
 
-  /** After the ring is closed. */
+  /** To be called after the ring is closed. */
   close(): void {
     this.#inbox.close()
     this.#outbox.close()

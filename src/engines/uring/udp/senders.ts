@@ -68,7 +68,7 @@ export class Senders {
     for (const [n, word] of this.#telling.entries())
       this.#keys[place * this.#telling.length + n] = words[at + word]!
     const sender = this.#guard.sender(textOf(words, at), portIn(words[at]!), nowMs)
-    // Its own asking may have made the guard forget others.
+    // Asking the guard for this sender may have made it forget other senders.
     if (this.#guard.turnovers !== this.#turnovers) this.#forget()
     const added = { sender, turn: 0, answer: 0 }
     this.#found[place] = added

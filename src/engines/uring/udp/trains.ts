@@ -43,7 +43,7 @@ export class Trains {
     }
   }
 
-  /** That of its msghdr. */
+  /** The address of the train's msghdr. */
   address(train: number): number {
     return this.#memory.address + train * blockBytes
   }
@@ -80,7 +80,7 @@ export class Trains {
     }
   }
 
-  /** After the ring is closed. */
+  /** To be called after the ring is closed. */
   close(): void {
     this.#libc.unmap(this.#memory)
   }
