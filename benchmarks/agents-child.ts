@@ -1,6 +1,7 @@
 /** Agents of which all is real but the load: what they count is made up, and alike for all. */
 import { gzipSync } from 'node:zlib'
 import { randomBytes } from 'node:crypto'
+import type { RunResult } from 'yodel'
 import type * as Clocks from '../src/fleet/clock.ts'
 import type * as Links from '../src/fleet/link.ts'
 import type * as Lost from '../src/fleet/lost.ts'
@@ -155,8 +156,25 @@ class Simulated {
     )
   }
 
-  /** A part as large as a real one. */
+  /** A part as large as a real one: it is made once, and differs in whose it is. */
   #handOver(startMs: number, last: number) {
+    const { number: own, of } = this.#plan
+    const { run, part, ...rest } = (made ??= this.#makePart(startMs, last))
+    const slice = `${own}/${of}`
+    const result = {
+      ...rest,
+      run: {
+        ...run,
+        options: { ...run.options, slice },
+        reproduce: run.reproduce.replace(/ --slice \S+/, ` --slice ${slice}`),
+      },
+      part: { ...part!, slice: own },
+    }
+    const bytes = gzipSync(JSON.stringify(result))
+    this.#say({ kind: 'part', piece: 0, pieces: 1, startedMs: startMs, left: null }, bytes, true)
+  }
+
+  #makePart(startMs: number, last: number) {
     const plan = this.#plan
     const present = { agent: this.#id, hello: this.#hello }
     const member = new Member(present, plan.number, new Totals())
@@ -172,8 +190,7 @@ class Simulated {
       intervals: undefined,
       brokerDownMs: undefined,
     })
-    const bytes = gzipSync(JSON.stringify({ ...result, histograms: {} }))
-    this.#say({ kind: 'part', piece: 0, pieces: 1, startedMs: startMs, left: null }, bytes, true)
+    return { ...result!, histograms: {} }
   }
 
   async #leave() {
@@ -184,6 +201,7 @@ class Simulated {
   }
 }
 
+let made: (Omit<RunResult, 'histograms'> & { histograms: object }) | undefined
 let prepared: ReturnType<typeof prepareBench> | undefined
 /** That of all of them. */
 const loadOf = (plan: Messages.Plan) => (prepared ??= prepareBench(plan.address, optionsIn(plan)))

@@ -83,7 +83,7 @@ const run = bench('tcp://127.0.0.1:7', {
   warmupMs: 0,
   agents,
   brokerListen: 'mqtt://127.0.0.1:0',
-  agentTimeoutMs: 60_000,
+  agentTimeoutMs: 300_000,
   onEvent: line => {
     const url = /yodel agent (mqtt:\S+)/.exec(line)?.[1]
     if (url !== undefined) join(url)
