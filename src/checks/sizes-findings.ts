@@ -30,7 +30,7 @@ export const sizeFindings = {
     outcome: 'fails',
     effect: 'Long transfers hang, each at the same place.',
     advice:
-      'Something on the way passes so much of a connection and no more: a quota, an inspecting ' +
+      'Something on the way passes only so many bytes of a connection: a quota, an inspecting ' +
       'proxy with a full buffer, a server that stops reading.',
   },
   'no-fragments': {
@@ -54,8 +54,8 @@ export const sizeFindings = {
     outcome: 'differs',
     effect: 'Path MTU discovery works: the first large packets of a connection cost a round trip.',
     advice:
-      'Nothing need be done. It would break if that ICMP were filtered; clamping the MSS on the ' +
-      'router makes it independent of it.',
+      'Nothing need be done. Large packets would vanish if that ICMP were filtered; clamping ' +
+      'the MSS on the router makes connections independent of it.',
   },
   'small-segments': {
     outcome: 'differs',

@@ -12,7 +12,8 @@ export const tlsFindings = {
   },
   untrusted: {
     outcome: 'fails',
-    effect: 'Clients that check the certificate refuse the connection; those that do not, risk it.',
+    effect:
+      'Clients that check the certificate refuse the connection; others may talk to an impostor.',
     advice:
       'Look at whose certificate it is. If it is not that of the server, something on the way ' +
       'ends TLS (an inspecting proxy, a captive portal). If it is, renew it, send the whole ' +

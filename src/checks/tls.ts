@@ -20,7 +20,7 @@ const dayMs = 24 * 3_600e3
 type Finding = Found<TlsFinding>
 
 export const tlsQuestion = question<TlsFinding>({
-  asks: 'which versions it speaks, whose certificate it shows, and whether it says the end',
+  asks: 'which versions it speaks, whose certificate it shows, and whether it announces the end',
   transports: ['tls', 'wss', 'https'],
   withoutEcho: true,
   figures: { expiry: 'duration', handshake: 'duration' },

@@ -12,7 +12,7 @@ export const udpFindings = {
   'few-lost': {
     outcome: 'differs',
     effect: 'Programs on udp have to expect that; some do not.',
-    advice: 'Ask again with `--thorough`: one of a few may be chance.',
+    advice: 'Ask again with `--thorough`: a single loss may be chance.',
   },
   'rate-limited': {
     outcome: 'fails',
@@ -23,7 +23,7 @@ export const udpFindings = {
   },
   duplicated: {
     outcome: 'differs',
-    effect: 'Programs without numbers of their own do things twice.',
+    effect: 'Programs that do not number their datagrams do things twice.',
     advice:
       'Two paths that both deliver (bonding in broadcast mode, a mirrored port), or a tunnel.',
   },
@@ -34,7 +34,7 @@ export const udpFindings = {
   },
   changed: {
     outcome: 'fails',
-    effect: 'Programs read rubbish: the checksum was right, so it was changed on purpose.',
+    effect: 'Programs read rubbish: the checksum was right, so a program changed the content.',
     advice:
       'The server is no echo, or cuts datagrams; or a gateway on the way (an application-level ' +
       'gateway for SIP or DNS) rewrites content.',
