@@ -226,7 +226,7 @@ async function rowsScroll() {
   await page.getByText('10,000 connections').waitFor()
   await page.getByText(peer).waitFor()
   assert.equal(await page.locator('img').count(), 0)
-  // Not a Tab for each of 10,000 rows; and rows beyond the screen are reached, too.
+  // The Tab key need not pass 10,000 rows; and rows beyond the screen are reached, too.
   const kill = page.locator('tbody .kill button')
   assert.equal(await page.locator('tbody .kill button[tabindex="0"]').count(), 1)
   await kill.first().focus()

@@ -1,4 +1,4 @@
-/** The result of a load that agents sent: that of a merge, with what became of each of them. */
+/** The result of a load that agents sent: their merged parts, and what became of each agent. */
 import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'

@@ -23,7 +23,7 @@ export interface Flow<S extends Planned> extends Timetable<S> {
   tick(now: number, mover: Pick<Mover<S>, 'send' | 'giveUp'>): void
   /** The load has ended: nothing is waited for any longer. */
   close?(now: number): void
-  /** Whether nothing is in flight. Left out where that is known because connections close. */
+  /** Whether nothing is in flight. Left out where connections close when nothing is in flight. */
   isQuiet?(now: number): boolean
 }
 

@@ -167,7 +167,7 @@ export function splitCondition(
   return { name: match[1]!, operator, value: match[3]! }
 }
 
-/** @throws UserError if it is none */
+/** @throws UserError if the text is no objective */
 export function parseObjective(text: string): Objective {
   const parts = splitCondition(text)
   if (!parts)

@@ -97,7 +97,7 @@ export function shortfall({ messages, rates, seconds, run }: RunResult): string 
   return `Achieved ${formatRate(achieved)} of ${formatRate(planned)} planned.`
 }
 
-/** The same of short connections. */
+/** The shortfall of short connections. */
 export function churnShortfall({ churn, seconds, run }: RunResult): string | undefined {
   if (!churn || run.command === 'flood') return undefined
   const { planned, achieved = planned } = churn

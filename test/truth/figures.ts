@@ -61,7 +61,7 @@ const least = (values: readonly number[]): number =>
 const startOf = (placed: readonly Placed[]): number =>
   least(placed.map(({ plannedMs }) => plannedMs))
 
-/** A closed loop: what was sent in the window, which begins so long after the first send. */
+/** A closed loop: what was sent in the window, which begins `warmupMs` after the first send. */
 function byClock(exchanges: readonly Exchange[], { warmupMs, durationMs }: Load): Placed[] {
   const fromMs = least(exchanges.map(({ sentMs }) => sentMs)) + warmupMs
   return exchanges.map(each => ({
