@@ -109,8 +109,11 @@ class Waiting implements Agent {
       { url, token, tls, clientId, presence },
       {
         up: () => void this.#arrive().catch(error => this.#tell(String(error))),
-        down: reason =>
-          this.#tell(`no broker at ${shownBroker(url)}${because(reason)}; it tries on`),
+        down: reason => {
+          // A broker that goes away with its run is not missed by an agent that leaves, too.
+          if (this.#leaving) return
+          this.#tell(`no broker at ${shownBroker(url)}${because(reason)}; it tries on`)
+        },
         message: (_topic, opened) => this.#hear(opened),
       },
     )
