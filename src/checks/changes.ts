@@ -20,6 +20,10 @@ const translations: [said: string, apply: (sent: Buffer) => Buffer][] = [
   ['each CR became LF', sent => text(sent, all => all.replaceAll('\r', '\n'))],
   ['each CR was dropped', sent => text(sent, all => all.replaceAll('\r', ''))],
   ['each LF became CR', sent => text(sent, all => all.replaceAll('\n', '\r'))],
+  [
+    'each CR was dropped, and each LF became CR LF',
+    sent => text(sent, all => all.replaceAll('\r', '').replaceAll('\n', '\r\n')),
+  ],
   ['each LF was dropped', sent => text(sent, all => all.replaceAll('\n', ''))],
   ['CR and LF were dropped', sent => text(sent, all => all.replaceAll(/[\r\n]/g, ''))],
   ['each NUL was dropped', sent => each(sent, byte => (byte === 0 ? [] : [byte]))],

@@ -1,9 +1,10 @@
 /** Sizes of datagrams: which is the largest that returns whole, and do fragments pass? */
 import { isIP } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathMtu } from '../engines/os/path-info.ts'
 import type { HostAddress } from '../vocabulary/address.ts'
-import { Datagrams } from './datagrams.ts'
-import type { Answer, Found } from './question.ts'
+import { Datagrams, type Sent } from './datagrams.ts'
+import type { Answer, Found, NotAsked } from './question.ts'
 import type { Scene } from './scene.ts'
 import type { SizeFinding } from './sizes-findings.ts'
 
@@ -15,8 +16,11 @@ const tries = 3
 /** Of Ethernet, where the kernel does not say. */
 const usualMtu = 1_500
 const waitMs = 250
+/** With one in ten lost, so many show it but once in twenty times. */
+const smallOnes = 30
+const smallEveryMs = 3
 
-export async function askDatagramSizes(scene: Scene): Promise<Answer<SizeFinding>> {
+export async function askDatagramSizes(scene: Scene): Promise<Answer<SizeFinding> | NotAsked> {
   const datagrams = await Datagrams.open(scene)
   let largest = 0
   let failed: number | undefined
@@ -30,15 +34,33 @@ export async function askDatagramSizes(scene: Scene): Promise<Answer<SizeFinding
   const figures = { size: largest, mss: null }
   if (failed === undefined)
     return { said: `datagrams up to ${largest} B came back whole`, found: [], figures }
+  const lost = await countLost(scene, datagrams)
+  if (lost > 0)
+    return {
+      notAsked: `${lost} of ${smallOnes} small datagrams are lost, so sizes cannot be told`,
+    }
   const found = await describe(scene, datagrams, largest, failed)
   return { said: found.said, found: [found], figures }
+}
+
+/** Of small ones, which a path that loses only large ones does not lose. */
+async function countLost(scene: Scene, datagrams: Datagrams): Promise<number> {
+  const small: Sent[] = []
+  for (let n = 0; n < smallOnes; n++) {
+    small.push(datagrams.send(datagramLadder[0]!))
+    await sleep(smallEveryMs)
+  }
+  await datagrams.came(small.at(-1)!, waitMs + 4 * scene.known.rttMs)
+  return small.filter(({ cameMs }) => cameMs === undefined).length
 }
 
 async function passes(scene: Scene, datagrams: Datagrams, size: number): Promise<boolean> {
   for (let time = 0; time < tries; time++) {
     const sent = datagrams.send(size)
     if (await datagrams.came(sent, waitMs + 4 * scene.known.rttMs)) return true
-    if (datagrams.changed.some(({ number }) => number === sent.number)) return false
+    const changed = datagrams.changed.find(({ number }) => number === sent.number)
+    // What was changed is for the question of udp, unless it was cut.
+    if (changed) return changed.data.length === size
   }
   return false
 }

@@ -20,6 +20,8 @@ type Finding = Found<Name>
 export const families = question<Name>({
   asks: 'whether each address of the name answers, over IPv4 and IPv6 alike',
   transports: ['tcp', 'tls', 'ws', 'wss', 'http', 'https'],
+  // Perhaps the address that was taken at first is the one that is bad.
+  withoutEcho: true,
   figures: { addresses: 'count' },
   findings: {
     black: {
@@ -60,7 +62,8 @@ export const families = question<Name>({
     atOnce: addressesMax,
     connections: addressesMax,
     bytes: addressesMax * messageBytes,
-    ms: 2 * silenceMs,
+    // The connection, and then the echo; and something for a machine that is busy.
+    ms: 5 * silenceMs,
   }),
   async ask(scene) {
     const { host } = scene.address as HostAddress
@@ -69,8 +72,8 @@ export const families = question<Name>({
     const tries = await Promise.all(addresses.map(address => attempt(scene, address)))
     const times = tries.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookMs]))
     const fastest = Math.min(...times)
-    const found = tries.flatMap(each => judge(each, fastest) ?? [])
     const working = tries.filter(({ fate }) => fate === 'echoed')
+    const found = working.length > 0 ? tries.flatMap(each => judge(each, fastest) ?? []) : []
     const listed = tries.map(({ address, said }) => `${address} ${said}`).join(', ')
     return {
       said: listed,

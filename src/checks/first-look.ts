@@ -5,15 +5,17 @@ import { isDatagrams, transports } from '../vocabulary/transport.ts'
 import type { Calling } from '../options/calling.ts'
 import { Datagrams } from './datagrams.ts'
 import type { Cost } from './limits.ts'
+import { infoOf } from './kernel-view.ts'
 import type { Probe } from './probe.ts'
 import { message, type Scene } from './scene.ts'
 
 /** Without a line end, such an echo is waited for no longer before one is sent. */
 const lineMs = 300
 const words = Buffer.from('yodel check')
+const looks = 3
 
 /** The most that it may use. */
-export const firstCost: Cost = { atOnce: 1, connections: 6, bytes: 1_000, ms: 9_000 }
+export const firstCost: Cost = { atOnce: 1, connections: 6 + looks, bytes: 1_000, ms: 12_000 }
 
 /**
  * @returns how to call from now on: a certificate that is not trusted is a finding, and no reason
@@ -28,7 +30,9 @@ export async function lookAtFirst(scene: Scene): Promise<Calling> {
   const { known } = scene
   const { transport } = scene.address
   try {
-    await look(scene, await scene.open())
+    // Of several servers behind one address the first that is met may be the one that is silent.
+    for (let times = 0; times < looks; times++)
+      if (await look(scene, await scene.open())) return scene.calling
     return scene.calling
   } catch (error) {
     if (!(error instanceof UserError) || transport === 'unix' || transport === 'tcp') throw error
@@ -82,7 +86,8 @@ async function lookAtDatagrams(scene: Scene): Promise<void> {
   )
 }
 
-async function look(scene: Scene, probe: Probe, calling = scene.calling): Promise<void> {
+/** Whether anything came. */
+async function look(scene: Scene, probe: Probe, calling = scene.calling): Promise<boolean> {
   const { known } = scene
   const sentMs = performance.now()
   const isEcho = () => probe.received.includes(words) || resembles(probe.received, words)
@@ -99,9 +104,12 @@ async function look(scene: Scene, probe: Probe, calling = scene.calling): Promis
   known.rttMs = Math.max(0, probe.lastMs - sentMs)
   known.echoes = isEcho()
   known.greetingBytes = Math.max(0, probe.received.indexOf(words))
+  known.pathMtuBytes = infoOf(probe)?.pathMtuBytes
+  const came = probe.receivedBytes > 0 || probe.ending !== undefined
   if (known.echoes) await measure(scene, probe)
   await probe.close()
   if (known.echoes && (await scene.pairs(calling))) known.paired = true
+  return came
 }
 
 /** The shortest of a few round trips: the first one is often late. */

@@ -70,17 +70,20 @@ export const halfClose = question<Name>({
   async ask(scene) {
     const found: Finding[] = []
     const latenesses: number[] = []
+    let stuck: string | undefined
     for (const each of cases(scene)) {
       let seen = await askCase(scene, each)
       // Once is chance, where a machine is busy.
       const isLate = found.some(({ name }) => name === 'fin-delayed')
       if (seen.bad?.name === 'fin-delayed' && !isLate) seen = await askCase(scene, each)
+      stuck ??= seen.stuck
       if (seen.bad) found.push(seen.bad)
       if (seen.late !== undefined) latenesses.push(seen.late)
       // Of silence one is enough: each costs its whole time.
       if (seen.bad?.name === 'fin-swallowed') break
     }
     const first = found[0]
+    if (!first && stuck !== undefined) return { notAsked: stuck }
     const fin = latenesses.length > 0 && !first ? Math.max(...latenesses) : null
     return {
       said: first ? first.said : 'all that was under way came, and then FIN',
@@ -90,18 +93,25 @@ export const halfClose = question<Name>({
   },
 })
 
+const isStuck = ({ receivedBytes }: Probe, sent: Buffer): boolean => receivedBytes < sent.length / 2
+
 type Case = [name: string, sent: Buffer, quietly: boolean]
 
 async function askCase(
   scene: Scene,
   [name, sent, quietly]: Case,
-): Promise<{ bad?: Finding; late?: number }> {
+): Promise<{ bad?: Finding; late?: number; stuck?: string }> {
   const probe = await scene.open()
   await probe.write(sent)
   if (quietly) await probe.bytes(sent.length, scene.silenceMs)
   probe.fin()
   const finMs = performance.now()
   await probe.until(() => false, patience * scene.silenceMs)
+  // Where so much does not come back, no FIN can: that is for other questions.
+  if (probe.ending === undefined && !scene.known.exact && isStuck(probe, sent)) {
+    await probe.close()
+    return { stuck: `${formatSize(sent.length)} in a row do not come back, so neither does a FIN` }
+  }
   const bad = judge(scene, probe, { name, sent, finMs })
   const seen = bad && witnessed(bad, await scene.witness(probe))
   await probe.close()

@@ -33,6 +33,16 @@ export const latencyFindings = {
       'A proxy or a server collects before it passes on: nginx `proxy_buffering off`, ' +
       '`X-Accel-Buffering: no`; stdio without line buffers; Nagle with a larger buffer.',
   },
+  lossy: {
+    outcome: 'differs',
+    effect:
+      'Every transfer is slower than its line: TCP halves its rate with each loss, and a loss at ' +
+      'the end of a message costs 200 ms and more. Voice and video have gaps.',
+    advice:
+      'A bad cable or radio link, a duplex mismatch, a policer or a queue that is too short ' +
+      '(`ip -s link`, `ethtool -S`, `tc -s qdisc`, `nft list ruleset` on each hop). A second `check` ' +
+      'at a quiet hour tells load from defect.',
+  },
   bufferbloat: {
     outcome: 'differs',
     effect: 'While anything large is sent, everything else on that path is slow.',

@@ -6,6 +6,7 @@ import { heldUp } from './held-up.ts'
 import type { Probe } from './probe.ts'
 import { witnessed } from './attribution.ts'
 import { acknowledge, infoOf } from './kernel-view.ts'
+import { describeLoss } from './loss.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
@@ -46,13 +47,16 @@ export const latency = question<LatencyFinding>({
     }
     const rtt = median(samples.ms)
     const spread = ranked(samples.ms, 0.9) - rtt
-    const rest = [describeSpread(samples), await askSteps(scene, probe, rtt)]
+    const steps = await askSteps(scene, probe, rtt)
     // Once is chance, where a machine is busy.
-    const lumps = await askLumps(scene, probe, rtt)
-    rest.push(lumps && (await askLumps(scene, probe, rtt)))
+    const once = await askLumps(scene, probe, rtt)
+    const lumps = once && (await askLumps(scene, probe, rtt))
+    // What collects small pieces may cut a reply, too.
+    const gaps = once ? undefined : describeGaps(samples.gapsMs)
+    const rest = [describeSpread(samples), gaps ?? steps, lumps]
     await probe.close()
-    const { loadedMs, finding } = await askLoaded(scene, rtt)
-    rest.push(finding)
+    const { loadedMs, findings } = await askLoaded(scene, rtt)
+    rest.push(...findings)
     found.push(...rest.filter(each => each !== undefined))
     const said =
       `a round trip takes ${formatDuration(rtt)}, 90 % less than ` +
@@ -66,34 +70,48 @@ interface Samples {
   ms: number[]
   /** This process was held up so often that it cannot tell the path's delays from its own. */
   isBusy: boolean
+  /** Between the beginning of a reply and its end. */
+  gapsMs: number[]
 }
 
 /** At a low rate, without those that this process made late itself. */
 async function roundTrips(scene: Scene, probe: Probe, forMs: number): Promise<Samples> {
   const ms: number[] = []
   let own = 0
+  const gapsMs: number[] = []
   const endMs = performance.now() + forMs
   while (performance.now() < endMs) {
     const startedMs = performance.now()
     const heldUpMs = heldUp()
-    const tookMs = await roundTrip(scene, probe)
+    const told: { gapMs?: number } = {}
+    const tookMs = await roundTrip(scene, probe, told)
     const isOwn = heldUpMs() >= ownMs
-    if (tookMs === undefined) return { ms: [], isBusy: false }
+    if (tookMs === undefined) return { ms: [], gapsMs, isBusy: false }
     if (isOwn) own++
-    else ms.push(tookMs)
+    else {
+      ms.push(tookMs)
+      gapsMs.push(told.gapMs ?? 0)
+    }
     await sleep(Math.max(0, everyMs - (performance.now() - startedMs)))
   }
   // A machine that was never free for 3 ms has samples all the same.
   if (ms.length === 0) ms.push((await roundTrip(scene, probe)) ?? 0)
-  return { ms, isBusy: own > ms.length / 5 }
+  return { ms, gapsMs, isBusy: own > ms.length / 5 }
 }
 
-async function roundTrip(scene: Scene, probe: Probe): Promise<number | undefined> {
+async function roundTrip(
+  scene: Scene,
+  probe: Probe,
+  told: { gapMs?: number } = {},
+): Promise<number | undefined> {
   const sent = message(scene.known, messageBytes)
   probe.discard()
   const startedMs = performance.now()
   await probe.write(sent)
+  if ((await probe.bytes(1, scene.silenceMs)) !== 'done') return undefined
+  const firstMs = probe.lastMs
   if ((await probe.bytes(sent.length, scene.silenceMs)) !== 'done') return undefined
+  told.gapMs = probe.lastMs - firstMs
   return probe.lastMs - startedMs
 }
 
@@ -112,6 +130,19 @@ function describeSpread({ ms, isBusy }: Samples): Finding | undefined {
     evidence: [
       `${ms.length} round trips: median ${formatDuration(rtt)}, ` +
         `80 % ${formatDuration(late)}, longest ${formatDuration(most)}`,
+    ],
+  }
+}
+
+/** A reply whose end waits for the acknowledgement of its beginning. */
+function describeGaps(gapsMs: readonly number[]): Finding | undefined {
+  if (gapsMs.length === 0 || median(gapsMs) < stepMs) return undefined
+  return {
+    name: 'steps',
+    said: `Nagle: the end of a reply comes ${formatDuration(median(gapsMs))} behind its beginning`,
+    evidence: [
+      `${gapsMs.length} replies of ${messageBytes} B came in more than one piece: ` +
+        `${formatDuration(Math.min(...gapsMs))} to ${formatDuration(Math.max(...gapsMs))} apart`,
     ],
   }
 }
@@ -193,12 +224,12 @@ async function askLumps(scene: Scene, probe: Probe, rtt: number): Promise<Findin
 async function askLoaded(
   scene: Scene,
   rtt: number,
-): Promise<{ loadedMs: number | null; finding?: Finding | undefined }> {
+): Promise<{ loadedMs: number | null; findings: Finding[] }> {
   const { known, limits, address } = scene
   const alone = known.atOnce !== undefined && known.atOnce < 2
-  if (alone || address.transport === 'unix') return { loadedMs: null }
+  if (alone || address.transport === 'unix') return { loadedMs: null, findings: [] }
   const [probe, filler] = [await scene.open(), await scene.open()]
-  if ((await roundTrip(scene, probe)) === undefined) return { loadedMs: null }
+  if ((await roundTrip(scene, probe)) === undefined) return { loadedMs: null, findings: [] }
   const filling = new AbortController()
   const startedMs = performance.now()
   const filled = fill(scene, filler, (limits.thorough ? 16 : 1) * limits.bytes).finally(() =>
@@ -214,23 +245,23 @@ async function askLoaded(
     await sleep(5)
   }
   await filled
+  const lossy = describeLoss(filler)
+  const findings: Finding[] = lossy ? [lossy] : []
   const took = formatDuration(performance.now() - startedMs)
-  if (ms.length === 0) return { loadedMs: null }
+  if (ms.length === 0) return { loadedMs: null, findings }
   const loadedMs = median(ms)
   const least = Math.max(50, 4 * rtt)
-  if (kernelMs < least || ranked(ms, 0.9) < least) return { loadedMs }
-  return {
-    loadedMs,
-    finding: {
-      name: 'bufferbloat',
-      said: `while the path is filled, round trips take ${formatDuration(ranked(ms, 0.9))}`,
-      evidence: [
-        `${formatSize(filler.receivedBytes)} came back in ${took} on a second connection; ` +
-          `meanwhile ${ms.length} round trips, median ${formatDuration(loadedMs)}, and ` +
-          `${formatDuration(kernelMs)} by the kernel; alone it was ${formatDuration(rtt)}`,
-      ],
-    },
-  }
+  if (kernelMs < least || ranked(ms, 0.9) < least) return { loadedMs, findings }
+  findings.push({
+    name: 'bufferbloat',
+    said: `while the path is filled, round trips take ${formatDuration(ranked(ms, 0.9))}`,
+    evidence: [
+      `${formatSize(filler.receivedBytes)} came back in ${took} on a second connection; ` +
+        `meanwhile ${ms.length} round trips, median ${formatDuration(loadedMs)}, and ` +
+        `${formatDuration(kernelMs)} by the kernel; alone it was ${formatDuration(rtt)}`,
+    ],
+  })
+  return { loadedMs, findings }
 }
 
 async function fill(scene: Scene, filler: Probe, total: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** Overload: how many connections are served at once, and what does the next one see? */
 import { UserError } from '../vocabulary/errors.ts'
 import { formatDuration, plural } from '../vocabulary/units.ts'
+import { alikeCost, askAlike, uneven } from './alike.ts'
 import type { Probe } from './probe.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
@@ -11,13 +12,14 @@ const messageBytes = 32
 /** A first packet that was lost is sent again after one second, and after three. */
 const connectMs = 2_500
 
-type Name = 'refused' | 'unanswered' | 'closed' | 'queued' | 'slow-connect' | 'broken'
+type Name = 'uneven' | 'refused' | 'unanswered' | 'closed' | 'queued' | 'slow-connect' | 'broken'
 
 export const overload = question<Name>({
   asks: 'how many connections are served at once, and what the next one sees',
   transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https'],
   figures: { connections: 'count' },
   findings: {
+    uneven,
     refused: {
       outcome: 'differs',
       effect: 'Further clients get an error at once, and can say so or try another server.',
@@ -69,13 +71,14 @@ export const overload = question<Name>({
   },
   cost: ({ maxConnections, silenceMs }) => ({
     atOnce: maxConnections,
-    connections: maxConnections,
-    bytes: maxConnections * messageBytes * 3,
-    ms: 4 * silenceMs,
+    connections: maxConnections + alikeCost(messageBytes).connections,
+    bytes: maxConnections * messageBytes * 3 + alikeCost(messageBytes).bytes,
+    ms: 10 * silenceMs,
   }),
   async ask(scene) {
     const { maxConnections } = scene.limits
     const served: Probe[] = []
+    const all: Probe[] = []
     const found: Found<Name>[] = []
     const slow: number[] = []
     let opened = 0
@@ -83,6 +86,7 @@ export const overload = question<Name>({
       const size = Math.min(batch, maxConnections - opened)
       const tries = await Promise.all(Array.from({ length: size }, () => attempt(scene, slow)))
       opened += size
+      all.push(...tries.flatMap(({ probe }) => probe ?? []))
       served.push(...tries.flatMap(({ probe, fate }) => (fate === 'served' ? [probe!] : [])))
       const next = tries.find(({ fate }) => fate !== 'served')
       if (next) found.push(await describe(scene, next, served))
@@ -90,12 +94,23 @@ export const overload = question<Name>({
     scene.known.atOnce = served.length
     const broken = await stillServed(scene, served)
     if (broken) found.push(broken)
+    if (found.some(({ name }) => name !== 'unanswered')) {
+      // No limit is met by one connection at a time.
+      await Promise.all(all.map(probe => probe.close()))
+      const alike = await askAlike(scene, messageBytes)
+      if (alike) {
+        delete scene.known.atOnce
+        found.splice(0, found.length, alike)
+      }
+    }
     if (slow.length > 0) found.push(describeSlow(slow, opened))
     return {
       said:
         found.length === 0
           ? `${plural(served.length, 'connection')} at once, all served`
-          : `${plural(served.length, 'connection')} served at once; ${found[0]!.said}`,
+          : found[0]!.name === 'uneven'
+            ? found[0]!.said
+            : `${plural(served.length, 'connection')} served at once; ${found[0]!.said}`,
       found,
       figures: { connections: served.length },
     }

@@ -104,6 +104,7 @@ export async function run(
     listener.onAnswer(answered.result)
   }
   const all = results.map(({ result }) => result)
+  if (all.some(isUneven)) doubtOthers(all)
   const expectations = plan.expectations.map(expectation => hold(expectation, all))
   return {
     format: checkFormat,
@@ -243,13 +244,25 @@ function findingOf(asked: Question, found: Found): Finding {
 const worst = (outcomes: readonly Outcome[]): Outcome =>
   (['fails', 'differs'] as const).find(outcome => outcomes.includes(outcome)) ?? 'ok'
 
+const isUneven = ({ findings }: QuestionResult): boolean =>
+  findings.some(({ name }) => name === 'uneven')
+
+/** Where connections are not alike, a question may have met a bad one by chance. */
+function doubtOthers(results: readonly QuestionResult[]): void {
+  for (const finding of results.flatMap(({ findings }) => findings))
+    if (finding.name !== 'uneven' && finding.side === 'unknown')
+      finding.where = 'connections are not alike here: perhaps only where this one was led'
+}
+
 function verdictOf(
   answered: readonly Answered[],
   expectations: CheckResult['expectations'],
   known: Known,
 ): { verdict: Verdict; because: string[] } {
   const results = answered.map(({ result }) => result)
-  const failing = results.filter(({ outcome }) => outcome === 'fails')
+  const failing = results
+    .filter(({ outcome }) => outcome === 'fails')
+    .toSorted((one, other) => Number(isUneven(other)) - Number(isUneven(one)))
   const differing = results.filter(({ outcome }) => outcome === 'differs')
   const missed = expectations.filter(({ held }) => !held)
   const own = answered.flatMap(({ result, own }) => (own ? [result] : []))

@@ -22,6 +22,8 @@ export interface Known {
   exact: boolean
   /** A round trip, in milliseconds. */
   rttMs: number
+  /** What the kernel took the path for before anything large was sent. */
+  pathMtuBytes?: number | undefined
   /** Why the transport cannot be spoken, although somebody answers; undefined if it can. */
   refusal?: string
   /** The certificate is not trusted: everything else is asked all the same. */
@@ -143,7 +145,8 @@ export class Scene implements AsyncDisposable {
     this.#opened++
     try {
       const { stream } = await dial({ address: this.address, calling: this.calling }, connectMs)
-      return await askTrace(stream, traceId, this.silenceMs)
+      // An answer that does not come, as on a path that loses large packets, keeps nothing open.
+      return await askTrace(stream, traceId, this.silenceMs).finally(() => stream.destroy())
     } catch {
       return undefined
     }

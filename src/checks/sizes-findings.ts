@@ -1,7 +1,9 @@
 /** What the questions of sizes may find, what that does to programs, and what to look at. */
+import { uneven } from './alike.ts'
 import type { FindingKind } from './question.ts'
 
 export const sizeFindings = {
+  uneven,
   'black-hole': {
     outcome: 'fails',
     effect:

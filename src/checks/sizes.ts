@@ -2,6 +2,7 @@
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { isDatagrams } from '../vocabulary/transport.ts'
 import type { PathInfo } from '../engines/os/path-info.ts'
+import { alikeCost, askAlike } from './alike.ts'
 import { askDatagramSizes } from './datagram-sizes.ts'
 import type { Probe } from './probe.ts'
 import { witnessed } from './attribution.ts'
@@ -16,6 +17,11 @@ const ladder = [
   32_000, 65_536, 131_072, 262_144,
 ]
 const refinements = 6
+/** More than one packet. */
+const largeBytes = 4_000
+const alikeMaxBytes = 16_000
+/** No link carries larger packets, but for the loopback. */
+const packetMaxBytes = 9_216
 /** Headers of TCP over IPv4 with timestamps, and 20 more of IPv6: an MTU has them, an MSS not. */
 const headerBytes = 52 + 20
 
@@ -27,9 +33,12 @@ export const sizes = question<SizeFinding>({
   traced: 'all',
   cost: ({ rowMs, silenceMs }) => ({
     atOnce: 1,
-    connections: 4 + refinements,
-    bytes: ladder.reduce((sum, size) => sum + size) + 2 ** 20,
-    ms: (4 + refinements) * silenceMs + 3 * rowMs,
+    connections: 4 + refinements + alikeCost(0).connections,
+    bytes:
+      ladder.reduce((sum, size) => sum + size) +
+      (1 + refinements) * ladder.at(-1)! +
+      alikeCost(alikeMaxBytes).bytes,
+    ms: (4 + refinements + alikeCost(0).connections) * silenceMs + 3 * rowMs,
   }),
   async ask(scene) {
     if (isDatagrams(scene.address)) return askDatagramSizes(scene)
@@ -50,12 +59,15 @@ export const sizes = question<SizeFinding>({
     const last = infoOf(probe) ?? atFirst
     const seen = failed && (await scene.witness(probe))
     await probe.close()
-    if (failed) found.push(witnessed(await describeFailed(scene, passed, failed, inAllBytes), seen))
-    const mss = describeMss(atFirst, last)
+    const bad = failed
+      ? witnessed(await describeFailed(scene, passed, failed, inAllBytes), seen)
+      : await askAlike(scene, Math.min(passed, largeBytes))
+    if (bad) found.push(bad)
+    const mss = describeMss(atFirst, last, scene.known.pathMtuBytes)
     if (mss) found.push(mss)
     return {
-      said: failed
-        ? found[0]!.said
+      said: bad
+        ? bad.said
         : `messages up to ${formatSize(passed)} came back whole` +
           (passed < ladder.at(-1)! ? ', and then the time was over' : '') +
           (last ? `; segments of up to ${last.sendMssBytes} B` : ''),
@@ -89,6 +101,9 @@ async function describeFailed(
   failed: Failed,
   beforeBytes: number,
 ): Promise<Found<SizeFinding>> {
+  // What passed in one packet and fails in several may do so on some connections only.
+  const alike = failed.size <= alikeMaxBytes && (await askAlike(scene, failed.size))
+  if (alike) return alike
   if (failed.ending === undefined) {
     const again = await scene.open()
     const also = await fails(scene, again, failed.size)
@@ -140,7 +155,7 @@ function describe(passed: number, failed: Failed): Found<SizeFinding> {
       said: `a message of ${formatSize(size)} ends the connection (${ending})`,
       evidence,
     }
-  if (!info)
+  if (!info || passed > packetMaxBytes)
     return {
       name: 'stuck',
       said: `messages of ${formatSize(size)} and more are stuck`,
@@ -175,14 +190,17 @@ function describe(passed: number, failed: Failed): Found<SizeFinding> {
 function describeMss(
   first: PathInfo | undefined,
   last: PathInfo | undefined,
+  knownMtuBytes = 0,
 ): Found<SizeFinding> | undefined {
   if (!first || !last) return undefined
-  if (last.pathMtuBytes < first.pathMtuBytes)
+  // An earlier question may have found it out already.
+  const before = Math.max(first.pathMtuBytes, knownMtuBytes)
+  if (last.pathMtuBytes < before)
     return {
       name: 'smaller-mtu',
       said: `the path takes packets of ${last.pathMtuBytes} B only, and says so`,
       evidence: [
-        `path MTU ${first.pathMtuBytes} B at first, ${last.pathMtuBytes} B after large messages: ` +
+        `path MTU ${before} B at first, ${last.pathMtuBytes} B after large messages: ` +
           'a router sent "fragmentation needed", and it arrived',
       ],
       side: 'up',

@@ -13,6 +13,12 @@ export interface PathInfo {
   readonly unackedSegments: number
   /** Segments that were sent once more, since it was opened. */
   readonly retransmitted: number
+  /** Segments with data that were sent, those again included; and that came behind a later one. */
+  readonly sentSegments: number | undefined
+  readonly cameSegments: number | undefined
+  readonly outOfOrder: number | undefined
+  /** Sent again although the other side had them already, as that has said. */
+  readonly needless: number | undefined
   /** How often the oldest one was sent again so far. */
   readonly retries: number
   /** Smoothed, in microseconds. */
@@ -34,6 +40,10 @@ export function pathInfo(fd: number): PathInfo | undefined {
     rttUs: info.readUInt32LE(68),
     advertisedMssBytes: info.readUInt32LE(84),
     retransmitted: info.readUInt32LE(100),
+    cameSegments: info.length >= 160 ? info.readUInt32LE(152) : undefined,
+    sentSegments: info.length >= 160 ? info.readUInt32LE(156) : undefined,
+    needless: info.length >= 220 ? info.readUInt32LE(216) : undefined,
+    outOfOrder: info.length >= 228 ? info.readUInt32LE(224) : undefined,
   }
 }
 

@@ -1,0 +1,85 @@
+/** Whether fresh connections are alike: behind a balancer or over several links some may be bad. */
+import { Socket } from 'node:net'
+import { UserError } from '../vocabulary/errors.ts'
+import { formatSize } from '../vocabulary/units.ts'
+import type { Cost } from './limits.ts'
+import type { FindingKind, Found } from './question.ts'
+import { message, type Scene } from './scene.ts'
+
+/** Of a server in four that is bad this many meet one but once in ten times. */
+const tries = 8
+/** If all of so many are bad, all are. */
+const badMax = 4
+
+export const uneven = {
+  outcome: 'fails',
+  effect:
+    'Some connections work and others do not, by chance: programs fail now and then, and a ' +
+    'second try helps.',
+  advice:
+    'A balancer with a bad server behind it: ask each server by its own address, and look at the ' +
+    'health checks. Or links that share the load by connection (ECMP, bonding), one of which is ' +
+    'bad: it follows from the ports. What else fails here may be the same.',
+} as const satisfies FindingKind
+
+/** What it may use, beside what the question does. */
+export const alikeCost = (bytes: number): Pick<Cost, 'connections' | 'bytes'> => ({
+  connections: tries,
+  bytes: tries * bytes,
+})
+
+interface Try {
+  works: boolean
+  isPart?: boolean
+  said: string
+}
+
+/** Sends so much on one fresh connection after the other; undefined if the same becomes of all. */
+export async function askAlike(scene: Scene, bytes: number): Promise<Found<'uneven'> | undefined> {
+  const all: Try[] = []
+  while (all.length < tries && (all.length < badMax || all.some(({ works }) => works)))
+    all.push(await attempt(scene, bytes))
+  // Those before the first that works may have met what an earlier question had left.
+  const counted = all.slice(
+    Math.max(
+      0,
+      all.findIndex(({ works }) => works),
+    ),
+  )
+  const bad = counted.filter(({ works }) => !works)
+  // What comes in part is lost by something else.
+  if (bad.some(({ isPart }) => isPart)) return undefined
+  if (bad.length === 0 || bad.length === counted.length) return undefined
+  const what = bytes > 1_000 ? `${formatSize(bytes)} do not come back` : 'nothing comes back'
+  return {
+    name: 'uneven',
+    said:
+      `connections are not alike: on ${bad.length} of ${counted.length} ${what}, ` +
+      'on the others all does',
+    evidence: [
+      `${tries} fresh connections, one after the other: ${all.map(({ said }) => said).join(', ')}`,
+    ],
+    where: 'behind what shares the load: a balancer, or a router with several links',
+  }
+}
+
+async function attempt(scene: Scene, bytes: number): Promise<Try> {
+  try {
+    const probe = await scene.open()
+    const port = probe.stream instanceof Socket ? ` (port ${probe.stream.localPort})` : ''
+    await Promise.race([
+      probe.write(message(scene.known, bytes)),
+      probe.until(() => false, scene.silenceMs),
+    ])
+    const waited = await probe.bytes(bytes, scene.silenceMs)
+    const { receivedBytes, ending } = probe
+    await probe.close()
+    const said =
+      waited === 'done' ? 'all' : ending === undefined ? formatSize(receivedBytes) : ending
+    const works = waited === 'done'
+    return { works, isPart: !works && receivedBytes > 0, said: `${said}${port}` }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return { works: false, said: 'no connection' }
+  }
+}
