@@ -40,8 +40,8 @@ export const latencyFindings = {
       'the end of a message costs 200 ms and more. Voice and video have gaps.',
     advice:
       'A bad cable or radio link, a duplex mismatch, a policer or a queue that is too short ' +
-      '(`ip -s link`, `ethtool -S`, `tc -s qdisc`, `nft list ruleset` on each hop). A second `check` ' +
-      'at a quiet hour tells load from defect.',
+      '(`ip -s link`, `ethtool -S`, `tc -s qdisc`, `nft list ruleset` on each hop). A second ' +
+      '`check` at a quiet hour tells load from defect.',
   },
   bufferbloat: {
     outcome: 'differs',

@@ -1,7 +1,7 @@
 /**
  * Small proxies of datagrams, each broken in one way, as a function and as a program:
  *
- *     node build/test/lab/datagram-relay.js KIND HOST PORT LISTEN-PORT
+ *     node build/test/lab/datagram-relay.js KIND HOST PORT LISTEN-PORT LISTEN-HOST
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
@@ -90,8 +90,9 @@ export async function datagramRelay(
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const [kind, host, port, listenPort] = process.argv.slice(2)
+  const [kind, host, port, listenPort, listenHost] = process.argv.slice(2)
   const target = { host: host!, port: Number(port) }
-  const listen = { port: Number(listenPort), host: '0.0.0.0' }
+  // On all addresses the system would choose the source of an answer.
+  const listen = { port: Number(listenPort), host: listenHost! }
   await datagramRelay(kind as DatagramRelayKind, target, listen)
 }

@@ -96,5 +96,16 @@ export const limit = (router: Host, port: number, connections: number, how: 'dro
 export const police = (router: Host, neighbour: string, perSecond: number) =>
   router.nft(
     'forward',
-    `${to(neighbour)} meta l4proto udp limit rate over ${perSecond}/second burst 5 packets drop`,
+    `${to(neighbour)} meta l4proto udp limit rate over ${perSecond}/second burst 20 packets drop`,
   )
+
+/** Drops the bytes that are above a rate, without a buffer, as providers do. */
+export const policeBytes = (router: Host, neighbour: string, kilobytesPerSecond: number) =>
+  router.nft(
+    'forward',
+    `${to(neighbour)} limit rate over ${kilobytesPerSecond} kbytes/second burst 60 kbytes drop`,
+  )
+
+/** One of two links that share the load by connection loses what is large. Most ports are even. */
+export const dropLargeOfHalf = (router: Host, neighbour: string, largestBytes: number) =>
+  router.nft('forward', `${to(neighbour)} tcp sport & 2 == 2 meta length > ${largestBytes} drop`)

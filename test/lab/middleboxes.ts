@@ -92,18 +92,21 @@ const nginx = (host: Host, body: (folder: string) => string) =>
   configured(
     host,
     folder => `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
-include /etc/nginx/modules-enabled/*stream*.conf;
-events { worker_connections 512; }
 ${body(folder)}
+events { worker_connections 512; }
 `,
     (file, folder) => ['nginx', '-p', folder, '-c', file],
   )
+
+/** Where Debian has it (libnginx-mod-stream). */
+export const streamModule = '/usr/lib/nginx/modules/ngx_stream_module.so'
 
 /** nginx as a proxy of bytes, as it comes, and what else stands in its section `server`. */
 export const nginxStream = (host: Host, { ip4, port }: Target, lines = '') =>
   nginx(
     host,
-    () => `stream { server { listen ${frontPort}; proxy_pass ${ip4}:${port}; ${lines} } }`,
+    () => `load_module ${streamModule};
+stream { server { listen ${frontPort}; proxy_pass ${ip4}:${port}; ${lines} } }`,
   )
 
 /** nginx as a proxy of HTTP, as it comes, and what else stands in its section `location`. */
@@ -145,7 +148,7 @@ export const broken = (host: Host, { ip4, port }: Target, kind: RelayKind) => {
 
 export const brokenDatagrams = (host: Host, { ip4, port }: Target, kind: DatagramRelayKind) => {
   const file = `${root}build/test/lab/datagram-relay.js`
-  const args = [file, kind, ip4, `${port}`, `${frontPort}`]
+  const args = [file, kind, ip4, `${port}`, `${frontPort}`, host.ip4]
   return proxy(host, process.execPath, args, { table: 'udp' })
 }
 

@@ -9,12 +9,14 @@ export interface Path {
   near: Host
   far: Host
   server: Host
+  /** The server answers questions of `check` about what it saw: see `paired` in docs/check.md. */
+  paired: boolean
 }
 
-export async function createPath(): Promise<Path> {
+export async function createPath(paired = false): Promise<Path> {
   const lab = await Lab.create(chain('client', 'near', 'far', 'server'))
   const [client, near, far, server] = ['client', 'near', 'far', 'server'].map(name =>
     lab.host(name),
   ) as [Host, Host, Host, Host]
-  return { lab, client, near, far, server }
+  return { lab, client, near, far, server, paired }
 }

@@ -1,0 +1,120 @@
+/** What proxies of TLS, HTTP and WebSocket do. */
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { certificate, certificateKey, haproxy, nginxHttp, stunnel } from '../middleboxes.ts'
+import type { Path } from '../path.ts'
+import { target, type Pathologies } from './pathology.ts'
+
+const http = (path: Path) => target(path, 'http://0.0.0.0:0')
+const ws = (path: Path) => target(path, 'ws://0.0.0.0:0')
+
+/** The certificate and key in one file, as haproxy wants them. */
+function pemOf(path: Path): string {
+  const folder = mkdtempSync(join(tmpdir(), 'yodel-lab-'))
+  path.far.folders.push(folder)
+  const file = join(folder, 'both.pem')
+  writeFileSync(file, readFileSync(certificate, 'utf8') + readFileSync(certificateKey, 'utf8'))
+  return file
+}
+
+/** haproxy that ends TLS, and speaks it to the server again. */
+const terminated = (settings: string) => async (path: Path) => {
+  const server = await target(path, 'tls://0.0.0.0:0')
+  const bind = `bind :8443 ssl crt ${pemOf(path)} ${settings}`
+  const front = await haproxy(path.far, server, [bind], 'ssl verify none')
+  return `tls://${front.replace(/\d+$/, '8443')}`
+}
+
+export const applications: Pathologies = {
+  'TLS is intercepted': {
+    made: 'stunnel with a certificate of its own',
+    build: async path => `tls://${await stunnel(path.far, await target(path))}`,
+    question: 'tls',
+    outcome: 'fails',
+    finding: 'untrusted',
+    // stunnel ends a connection at the first FIN.
+    also: { 'half-close': 'fails' },
+    needs: ['stunnel4'],
+  },
+  'only TLS 1.2 passes': {
+    made: 'haproxy with ssl-max-ver TLSv1.2',
+    build: terminated('ssl-max-ver TLSv1.2'),
+    question: 'tls',
+    outcome: 'differs',
+    finding: 'not-1.3',
+    needs: ['haproxy'],
+    options: ['--insecure'],
+  },
+  'WebSocket is not passed on': {
+    made: 'nginx as it comes: no Upgrade header',
+    build: async path => `ws://${await nginxHttp(path.far, await ws(path))}`,
+    question: 'ws',
+    outcome: 'fails',
+    finding: 'no-upgrade',
+    needs: ['nginx'],
+  },
+  'WebSocket ends when it is silent': {
+    made: 'haproxy with timeout tunnel 3s',
+    build: async path =>
+      `ws://${await haproxy(path.far, await ws(path), ['mode http', 'timeout tunnel 3s'])}`,
+    question: 'idle',
+    outcome: 'differs',
+    finding: 'closed',
+    needs: ['haproxy'],
+  },
+  'compression is taken away': {
+    made: 'haproxy that deletes Sec-WebSocket-Extensions',
+    build: async path => {
+      const server = await target(path, 'ws://0.0.0.0:0', '--deflate')
+      const rule = 'http-request del-header Sec-WebSocket-Extensions'
+      return `ws://${await haproxy(path.far, server, ['mode http', rule])}`
+    },
+    question: 'ws',
+    outcome: 'differs',
+    finding: 'no-deflate',
+    known: 'one end cannot tell what the other would have agreed to',
+    needs: ['haproxy'],
+  },
+  'a proxy holds a request until it is whole': {
+    made: 'nginx, as it comes (proxy_request_buffering on)',
+    build: async path => `http://${await nginxHttp(path.far, await http(path))}`,
+    question: 'http',
+    outcome: 'differs',
+    finding: 'buffered',
+    needs: ['nginx'],
+  },
+  'a proxy takes no large body': {
+    made: 'nginx with client_max_body_size 64k',
+    build: async path =>
+      `http://${await nginxHttp(path.far, await http(path), 'client_max_body_size 64k;')}`,
+    question: 'http',
+    outcome: 'fails',
+    finding: 'body-limit',
+    also: { sizes: 'fails' },
+    needs: ['nginx'],
+  },
+  'a proxy takes no large header': {
+    made: 'nginx with large_client_header_buffers 2 1k',
+    build: async path =>
+      `http://${await nginxHttp(
+        path.far,
+        await http(path),
+        '',
+        'client_header_buffer_size 1k; large_client_header_buffers 2 1k;',
+      )}`,
+    question: 'http',
+    outcome: 'differs',
+    finding: 'header-limit',
+    needs: ['nginx'],
+  },
+  'a proxy ends connections after 3 requests': {
+    made: 'nginx with keepalive_requests 3',
+    build: async path =>
+      `http://${await nginxHttp(path.far, await http(path), '', 'keepalive_requests 3;')}`,
+    question: 'http',
+    outcome: 'differs',
+    finding: 'no-keep-alive',
+    needs: ['nginx'],
+  },
+}

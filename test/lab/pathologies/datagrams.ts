@@ -1,0 +1,90 @@
+/** What a path does to datagrams. */
+import * as defects from '../defects.ts'
+import { brokenDatagrams } from '../middleboxes.ts'
+import type { DatagramRelayKind } from '../datagram-relay.ts'
+import type { Path } from '../path.ts'
+import { echoAt, target, type Pathologies } from './pathology.ts'
+
+const echoBehind = (make: (path: Path) => Promise<unknown>) => async (path: Path) => {
+  await make(path)
+  return echoAt(path, 'udp://0.0.0.0:0')
+}
+
+const behind = (kind: DatagramRelayKind) => async (path: Path) => {
+  // The relay is one source for the server, which would take its repetitions for a loop.
+  const server = await target(path, 'udp://0.0.0.0:0', '--udp-allow', 'loops')
+  return `udp://${await brokenDatagrams(path.far, server, kind)}`
+}
+
+export const datagrams: Pathologies = {
+  'datagrams get lost on the way up': {
+    made: '10 % dropped toward the server',
+    build: echoBehind(({ near }) => defects.lose(near, 'far', 0.1)),
+    question: 'udp',
+    outcome: 'fails',
+    finding: 'lost',
+  },
+  'datagrams get lost on the way down': {
+    made: '10 % dropped toward the client',
+    build: echoBehind(({ far }) => defects.lose(far, 'near', 0.1)),
+    question: 'udp',
+    outcome: 'fails',
+    finding: 'lost',
+  },
+  'datagrams come twice': {
+    made: 'a proxy that doubles every tenth',
+    build: behind('duplicates'),
+    question: 'udp',
+    outcome: 'differs',
+    finding: 'duplicated',
+  },
+  'datagrams overtake': {
+    made: 'a proxy that holds every tenth until the next',
+    build: behind('reorders'),
+    question: 'udp',
+    outcome: 'differs',
+    finding: 'reordered',
+  },
+  'datagrams are changed': {
+    made: 'a proxy that flips a bit in every tenth',
+    build: behind('corrupts'),
+    question: 'udp',
+    outcome: 'fails',
+    finding: 'changed',
+    also: { bytes: 'fails', sizes: 'fails' },
+  },
+  'fragments do not pass': {
+    made: 'a firewall that drops fragments',
+    build: echoBehind(({ near }) => defects.dropFragments(near)),
+    question: 'sizes',
+    outcome: 'differs',
+    finding: 'no-fragments',
+  },
+  'datagrams of more than 1200 bytes vanish': {
+    made: 'packets of more than 1228 bytes dropped in both directions',
+    build: echoBehind(async ({ near, far }) => {
+      await defects.dropLarge(near, 'far', 1228)
+      await defects.dropLarge(far, 'near', 1228)
+    }),
+    question: 'sizes',
+    outcome: 'fails',
+    finding: 'black-hole',
+  },
+  'a policer of datagrams': {
+    made: 'nft: more than 100 datagrams a second dropped',
+    build: echoBehind(({ near }) => defects.police(near, 'far', 100)),
+    question: 'udp',
+    outcome: 'fails',
+    finding: 'rate-limited',
+  },
+  'the answer comes from another address': {
+    made: 'a router that rewrites the source of answers',
+    build: async path => {
+      await path.far.nft('early', 'udp sport 7200 ip saddr set 10.77.2.9')
+      return echoAt(path, 'udp://0.0.0.0:7200')
+    },
+    question: 'udp',
+    outcome: 'fails',
+    finding: 'other-address',
+  },
+}

@@ -1,0 +1,52 @@
+/** A pathology: a path that is bad in a known way, and what `yodel check` must say of it. */
+import type { Target } from '../middleboxes.ts'
+import type { Path } from '../path.ts'
+
+export type QuestionName =
+  | 'bytes'
+  | 'half-close'
+  | 'idle'
+  | 'sizes'
+  | 'overload'
+  | 'latency'
+  | 'families'
+  | 'tls'
+  | 'ws'
+  | 'http'
+  | 'proxy'
+  | 'udp'
+
+export type Outcome = 'ok' | 'differs' | 'fails' | 'not asked'
+
+export interface Pathology {
+  /** How it is made, in words for the table. */
+  made: string
+  /** Makes it; the address to be checked. */
+  build(path: Path): Promise<string>
+  /** Which question must name it, and what that must find. */
+  question: QuestionName
+  outcome: 'differs' | 'fails'
+  finding: string
+  /** Other questions that see it, too: with these outcomes. */
+  also?: Partial<Record<QuestionName, 'differs' | 'fails'>>
+  /** Where it happens, which both ends together tell. */
+  side?: 'up' | 'down' | 'other end' | 'on the way'
+  /** Programs that it needs, beside the lab itself. */
+  needs?: readonly string[]
+  /** Why `check` does not name it yet. */
+  known?: string
+  /** What more `check` is told. */
+  options?: readonly string[]
+}
+
+export type Pathologies = Record<string, Pathology>
+
+/** An echo at the end of the path, as a proxy reaches it. */
+export async function target({ server, paired }: Path, ...args: string[]): Promise<Target> {
+  const { port } = await server.serve(...args, ...(paired ? ['--directions'] : []))
+  return { ip4: server.ip4, port }
+}
+
+/** An echo at the end of the path; its address. */
+export const echoAt = async ({ server, paired }: Path, ...args: string[]): Promise<string> =>
+  (await server.serve(...args, ...(paired ? ['--directions'] : []))).url
