@@ -23,7 +23,8 @@ export const udp = question<UdpFinding>({
     atOnce: 2,
     connections: 2,
     bytes: (thorough ? 40 : 2) * bytes * (slowly.count + fast.count),
-    ms: slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 2 * silenceMs + 1_000,
+    // Timers are late where a machine is busy.
+    ms: 2 * slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 6 * silenceMs,
   }),
   async ask(scene) {
     const calm = await send(scene, {

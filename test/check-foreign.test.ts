@@ -1,0 +1,139 @@
+/** yodel check against echo servers of others: it says what is true of each of them. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { check, type CheckResult } from 'yodel'
+import { onlyFull } from './full.ts'
+import { missing, Program, root } from './program.ts'
+
+const certificate = ['-cert', `${root}test/peers/tls/server.pem`]
+const key = ['-key', `${root}test/peers/tls/server.key`]
+
+const threaded = `
+import socketserver, sys
+class Echo(socketserver.BaseRequestHandler):
+  def handle(self):
+    while data := self.request.recv(65536): self.request.sendall(data)
+class Server(socketserver.ThreadingTCPServer): request_queue_size = 100
+Server(("127.0.0.1", int(sys.argv[1])), Echo).serve_forever()`
+const oneByOne = `
+import socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=100)
+while True:
+  client, _ = server.accept()
+  try:
+    while data := client.recv(4096): client.sendall(data)
+  except OSError: pass
+  client.close()`
+const byLine = `
+import asyncio, sys
+async def echo(reader, writer):
+  while data := await reader.readline():
+    writer.write(data)
+    await writer.drain()
+  writer.close()
+async def main():
+  server = await asyncio.start_server(echo, "127.0.0.1", int(sys.argv[1]))
+  await server.serve_forever()
+asyncio.run(main())`
+const datagrams = `
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", int(sys.argv[1])))
+while True:
+  data, client = server.recvfrom(65535)
+  server.sendto(data, client)`
+const plainNode = `require('net').createServer(s => {
+  s.on('error', () => {})
+  s.pipe(s)
+}).listen(+process.argv[1], '127.0.0.1')`
+
+type Start = (port: number) => [command: string, ...args: string[]]
+/** What has to be found of each, and nothing else; a short backlog may show, too. */
+const servers: [name: string, transport: 'tcp' | 'tls' | 'udp', start: Start, found: string[]][] = [
+  [
+    'ncat with cat, which closes at FIN',
+    'tcp',
+    port => ['ncat', '-l', '127.0.0.1', `${port}`, '-k', '--exec', '/bin/cat'],
+    ['half-close: data-lost'],
+  ],
+  [
+    'socat with cat',
+    'tcp',
+    port => ['socat', `TCP-LISTEN:${port},bind=127.0.0.1,fork,backlog=100`, 'EXEC:cat'],
+    [],
+  ],
+  [
+    'socat with a pipe',
+    'tcp',
+    port => ['socat', `TCP-LISTEN:${port},bind=127.0.0.1,fork,backlog=100`, 'PIPE'],
+    [],
+  ],
+  ['threads of Python', 'tcp', port => ['python3', '-c', threaded, `${port}`], []],
+  [
+    'Python, one client after the other',
+    'tcp',
+    port => ['python3', '-c', oneByOne, `${port}`],
+    ['overload: queued'],
+  ],
+  [
+    'Python that reads lines of 64 KiB at most',
+    'tcp',
+    port => ['python3', '-c', byLine, `${port}`],
+    ['bytes: line-buffered', 'half-close: data-lost', 'sizes: limit'],
+  ],
+  ['plain Node', 'tcp', port => [process.execPath, '-e', plainNode, `${port}`], []],
+  [
+    'openssl s_server -rev, which reverses each line and has one client',
+    'tls',
+    port => ['openssl', 's_server', '-rev', '-accept', `${port}`, '-quiet', ...certificate, ...key],
+    ['bytes: line-buffered', 'bytes: changed', 'overload: queued'],
+  ],
+  ['a loop of Python over udp', 'udp', port => ['python3', '-c', datagrams, `${port}`], []],
+  [
+    'ncat with room for 5',
+    'tcp',
+    port => ['ncat', '-l', '127.0.0.1', `${port}`, '-k', '-m', '5', '--exec', '/bin/cat'],
+    ['half-close: data-lost', 'overload: closed'],
+  ],
+]
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Tries until the program listens. */
+async function checked(url: string): Promise<CheckResult> {
+  const options = { idleMs: 500, maxConnections: 20, calling: {} }
+  const insecure = url.startsWith('tls') ? { calling: { tls: { insecure: true } } } : {}
+  for (let left = 50; ; left--) {
+    try {
+      return await check(url, { ...options, ...insecure }).finished
+    } catch (error) {
+      if (left === 0) throw error
+      await new Promise(resolve => setTimeout(resolve, 100))
+    }
+  }
+}
+
+for (const [name, transport, start, expected] of servers) {
+  const skip = onlyFull || missing(start(0)[0])
+  test(`what is said is true of ${name}`, { skip }, async () => {
+    const port = await freePort()
+    const [command, ...args] = start(port)
+    await using _ = new Program(command, args, 'open')
+    const result = await checked(`${transport}://127.0.0.1:${port}`)
+    const found = result.questions.flatMap(({ name, findings }) =>
+      findings.map(finding => `${name}: ${finding.name}`),
+    )
+    const told = found.filter(each => each !== 'overload: slow-connect')
+    assert.deepEqual(told, expected, JSON.stringify(result, null, 1))
+    assert.ok(result.seconds < 30)
+  })
+}
