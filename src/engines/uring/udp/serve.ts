@@ -64,6 +64,8 @@ class DatagramServer implements Session {
   /** 0 until it is time to leave; then when that was, in ms; and how often it was looked since. */
   #leavingSinceMs = 0
   #leavingLooks = 0
+  /** Whether all that had come was read in this turn: a buffer was free for it. */
+  #hasRead = false
 
   constructor(task: ServeTask, meter: Meter, libc: Libc, socket: DatagramSocket) {
     const { fd, nameBytes, address } = socket
@@ -103,8 +105,10 @@ class DatagramServer implements Session {
       if (this.#inbox.isCrowded(answers.spent)) {
         // Without looking for what has come: there may be no buffer for it.
         sent = answers.count
+        this.#hasRead = false
         ring.enter(0, 0)
       } else {
+        this.#hasRead = this.#receiving
         waiter.wait(answers.count || sent, true)
         sent = 0
       }
@@ -167,6 +171,7 @@ class DatagramServer implements Session {
   /** It ends by an empty datagram, too, and when no buffer is free. */
   #onReceiveEnded(result: number): void {
     this.#receiving = false
+    this.#hasRead = false
     if (result === k.error.NOBUFS) this.#inbox.grow()
     this.#failed = result < 0 && result !== k.error.NOBUFS
   }
@@ -252,7 +257,8 @@ class DatagramServer implements Session {
     if (stop === stopWord.now || leavingMs >= drainMs) return true
     // Counted in scans, not by the clock: before each scan, what had come was read.
     const looksMax = finishAllAfterMs(drainMs) / quietMs
-    const isQuiet = this.#heard === this.#heardBefore || ++this.#leavingLooks > looksMax
+    const isSilent = this.#hasRead && this.#heard === this.#heardBefore
+    const isQuiet = isSilent || ++this.#leavingLooks > looksMax
     this.#heardBefore = this.#heard
     return isQuiet && this.#answers.waiting === 0
   }
