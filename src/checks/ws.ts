@@ -1,6 +1,6 @@
 /** WebSocket: are messages kept as they were, with their kinds, bounds, pings and close codes? */
 import { isIP } from 'node:net'
-import { WebSocket, type ClientOptions } from 'ws'
+import type { ClientOptions, WebSocket } from 'ws'
 import { formatAddress, type HostAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
@@ -68,8 +68,10 @@ function open(scene: Scene, options: ClientOptions, protocols: string[] = []): P
     servername: isIP(serverName ?? host) ? '' : (serverName ?? host),
   }
   return scene.adopt(
-    () =>
-      new Promise((resolve, reject) => {
+    async () => {
+      // Loaded when it is asked for: the library has check beside what needs no ws.
+      const { WebSocket } = await import('ws')
+      return new Promise((resolve, reject) => {
         const socket = new WebSocket(formatAddress(scene.address), protocols, {
           perMessageDeflate: false,
           handshakeTimeout: 2 * scene.silenceMs,
@@ -81,7 +83,8 @@ function open(scene: Scene, options: ClientOptions, protocols: string[] = []): P
           socket.off('error', reject).on('error', () => {})
           resolve(socket)
         })
-      }),
+      })
+    },
     socket => socket.terminate(),
   )
 }
@@ -103,7 +106,7 @@ function next(scene: Scene, socket: WebSocket): Promise<Message | undefined> {
     const ended = () => settle(undefined)
     const timer = setTimeout(settle, scene.silenceMs, undefined)
     socket.on('message', received).on('close', ended)
-    if (socket.readyState !== WebSocket.OPEN) settle(undefined)
+    if (socket.readyState !== socket.OPEN) settle(undefined)
   })
 }
 
@@ -145,7 +148,7 @@ async function askKinds(scene: Scene, socket: WebSocket): Promise<Finding[]> {
 
 /** Of 125 bytes, the most that a ping has (RFC 6455 section 5.5). */
 async function askPing(scene: Scene, socket: WebSocket): Promise<number | undefined> {
-  if (socket.readyState !== WebSocket.OPEN) return undefined
+  if (socket.readyState !== socket.OPEN) return undefined
   const data = Buffer.alloc(125, 'p')
   scene.spend(data.length)
   const startedMs = performance.now()
@@ -191,7 +194,7 @@ async function askSize(
 }
 
 async function askClose(scene: Scene, socket: WebSocket): Promise<Finding | undefined> {
-  if (socket.readyState !== WebSocket.OPEN) return undefined
+  if (socket.readyState !== socket.OPEN) return undefined
   const closed = new Promise<number | undefined>(resolve => {
     const timer = setTimeout(resolve, scene.silenceMs, undefined)
     socket.once('close', code => {
