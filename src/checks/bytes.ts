@@ -26,9 +26,9 @@ export const bytes = question({
   traced: 'again',
   cost: ({ thorough, bytes, rowMs, silenceMs }) => ({
     atOnce: 1,
-    connections: 3 + pieces.length,
+    connections: 3 + pieces.length + badMax,
     bytes: (thorough ? 64 : 1) * bytes + 2 ** 14,
-    ms: greetingMs + silenceMs * (badMax + 2) + rowMs,
+    ms: greetingMs + silenceMs * (2 * badMax + 2) + rowMs,
   }),
   async ask(scene) {
     const found: Finding[] = []
@@ -126,7 +126,13 @@ async function askPieces(scene: Scene): Promise<Finding[]> {
     }
     probe ??= await scene.open()
     probe.discard()
-    const bad = await askPiece(scene, probe, piece)
+    let bad = await askPiece(scene, probe, piece)
+    if (bad?.name === 'stuck') {
+      // A busy machine may be silent for a moment, too: what is stuck is stuck again.
+      await probe.close()
+      probe = await scene.open()
+      bad = await askPiece(scene, probe, piece)
+    }
     if (!bad) continue
     found.push(witnessed(bad, await scene.witness(probe)))
     await probe.close()
