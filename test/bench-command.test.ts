@@ -22,8 +22,9 @@ const brief = ['--count', '500', '--warmup', '0']
 
 const environment = (columns: number) => ({ COLUMNS: `${columns}`, LC_ALL: 'C.UTF-8' })
 /** In the short form nothing else of the output depends on it. */
-const usual = short(80, 40)
-const typed = createTypist(undefined, environment(usual))
+const widths = short([80, 40], [40])
+const typists = widths.map(columns => createTypist(undefined, environment(columns)))
+const typed = typists[0]!
 /** Until it ends by itself. */
 const bench = (...args: string[]) => typed(['bench', ...args])
 
@@ -155,13 +156,12 @@ function draws() {
     },
   )
 
-  for (const columns of short([80, 40], [40])) {
+  for (const [which, columns] of widths.entries()) {
     test(`the text fits into ${columns} columns, but for what is to be copied`, async () => {
       const missed = ['--rate', '2k', '--connections', '10', '--expect', 'p99<1us']
       const beside = ['--churn', '50', '--idle', '2', '--size', '1-2k:9,64k:1']
-      const typedThere = columns === usual ? typed : createTypist(undefined, environment(columns))
       const args = ['bench', server.url, ...brief, ...missed, ...beside]
-      const { stdout } = await typedThere(args)
+      const { stdout } = await typists[which]!(args)
       const lines = stdout.split('\n')
       const copied = lines.findIndex(line => /^ *reproduce/.test(line)) + 1
       assert.match(lines[copied]!, /^ *yodel bench .*--expect 'p99<1us'/)
