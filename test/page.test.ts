@@ -177,7 +177,7 @@ async function delayIsFelt() {
 }
 
 async function presetsSuit() {
-  const { program, page } = await serveWithPage('udp://127.0.0.1:0')
+  const { program, page } = await serveWithPage('--engine', 'node', 'udp://127.0.0.1:0')
   await using _ = program
   for (const [name, fault] of [
     ['Bad Wi-Fi', 'reorder=5%'],

@@ -125,15 +125,15 @@ describe(
     // With koffi it is the same: descriptors.test.ts.
     const few = 'few descriptors: clients beyond them are turned away and counted'
     test(few, { skip: onlyFull }, async () => {
-      await using program = countingServer(copy, { engine: 'node' }, 'ulimit -n 64;')
+      await using program = countingServer(copy, { engine: 'node' }, 'ulimit -n 128;')
       const port = await portSaid(program)
-      const clients = await Promise.all(Array.from({ length: 60 }, () => dial({ port })))
+      const clients = await Promise.all(Array.from({ length: 120 }, () => dial({ port })))
       // A client that is turned away may still be writing.
       for (const client of clients) client.on('error', () => {})
       const answers = clients.map(async client => echo(client, 'x').catch(() => 'none'))
       const served = (await Promise.all(answers)).filter(answer => answer === 'x').length
-      assert.ok(served > 0 && served < 60, `${served} were served`)
-      await program.says(new RegExp(`"opened":${served},.*"turnedAway":${60 - served}\\b`))
+      assert.ok(served > 0 && served < 120, `${served} were served`)
+      await program.says(new RegExp(`"opened":${served},.*"turnedAway":${120 - served}\\b`))
       // A served client stays served, and a free place is given to the next one.
       for (const [n, client] of clients.entries())
         if ((await answers[n]) === 'x') assert.equal(await echo(client, 'y'), 'y')
