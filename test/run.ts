@@ -23,8 +23,10 @@ if (files.length === 0) throw new Error(`No test file has ${wanted.join(' or ')}
 
 /** They use up or measure what the system has of memory, and others would feel it. */
 const alone = files.filter(file => file.includes('limits') || (full && file.includes('crowds')))
-/** What these measure others would disturb. */
-const quiet = files.filter(file => file.endsWith('truth.test.js'))
+/** What these measure others would disturb; in its full form the lab, too, judges by time. */
+const quiet = files.filter(
+  file => file.endsWith('truth.test.js') || (full && file.endsWith('lab/check.test.js')),
+)
 const parallel = files.filter(file => !alone.includes(file) && !quiet.includes(file))
 const units = parallel.filter(file => file.startsWith('dist'))
 const sizeable = parallel.filter(file => !units.includes(file))
