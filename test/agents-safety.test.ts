@@ -1,4 +1,4 @@
-/** An agent does what its own command line allows, and hears only who has its token. */
+/** An agent does what its own command line allows, and takes messages only under its token. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { agent, bench, listAgents, parseAddress, serve, UserError } from 'yodel'
@@ -191,7 +191,7 @@ test('an agent refuses what it is not allowed, and nobody begins', async () => {
   assert.match(await said('tcp://127.0.0.1:1', {}), /^network: Agent a1: Cannot connect to/)
 })
 
-test('the broker that a coordinator is itself lets in who has the token, over TLS', async () => {
+test('the broker of a coordinator lets in an agent that has the token, over TLS', async () => {
   await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
   const there = await fleet(
     server.url,

@@ -51,7 +51,7 @@ export interface LoadRun {
   readonly finished: Promise<RunResult>
 }
 
-/** For who lets several machines begin at one instant. */
+/** For loads that begin at one instant on several machines. */
 export interface StartHooks {
   /** Asked once all is connected, for an instant on the clock that threads share. */
   startAt?: () => Promise<number>

@@ -281,7 +281,7 @@ export class FleetRun implements LoadRun, FleetListener {
       load: this.#load,
       startMs: this.#startMs,
       members: [...this.members.values()],
-      // Who is gone has told of its seconds only here.
+      // An agent that is gone has told of its seconds only here.
       intervals: lost ? this.intervals : undefined,
       brokerDownMs: this.#brokerDown?.sinceMs,
     })

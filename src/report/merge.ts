@@ -19,7 +19,7 @@ interface Named {
   part: Part
 }
 
-/** What is known of the parts beside what they say themselves: of agents, by who led them. */
+/** What is known of the parts beside what they say themselves: of agents, by their coordinator. */
 export interface Known {
   noun: 'Slice' | 'Agent'
   /** What the row of a slice has, too. */

@@ -1,4 +1,4 @@
-/** What RFC 864 has a server say to whoever connects: lines of 72 characters, each one further. */
+/** What RFC 864 has a server say to each client: lines of 72 characters, each one further. */
 
 const first = 0x20
 const printables = 0x7f - first

@@ -23,6 +23,8 @@ export interface PathInfo {
   readonly retries: number
   /** Smoothed, in microseconds. */
   readonly rttUs: number
+  /** The congestion window, in segments. */
+  readonly windowSegments: number
 }
 
 const sizeBytes = 256
@@ -38,6 +40,7 @@ export function pathInfo(fd: number): PathInfo | undefined {
     unackedSegments: info.readUInt32LE(24),
     pathMtuBytes: info.readUInt32LE(60),
     rttUs: info.readUInt32LE(68),
+    windowSegments: info.readUInt32LE(80),
     advertisedMssBytes: info.readUInt32LE(84),
     retransmitted: info.readUInt32LE(100),
     cameSegments: info.length >= 160 ? info.readUInt32LE(152) : undefined,
@@ -45,6 +48,23 @@ export function pathInfo(fd: number): PathInfo | undefined {
     needless: info.length >= 220 ? info.readUInt32LE(216) : undefined,
     outOfOrder: info.length >= 228 ? info.readUInt32LE(224) : undefined,
   }
+}
+
+/** What a sender tells of its connection, second by second. */
+export interface TcpInfo {
+  /** Segments that were sent again, since the connection began. */
+  retransmits: number
+  rttUs: number
+  /** The congestion window. */
+  windowBytes: number
+}
+
+/** Undefined as with pathInfo(). */
+export function tcpInfo(fd: number): TcpInfo | undefined {
+  const info = pathInfo(fd)
+  if (!info) return undefined
+  const { retransmitted: retransmits, rttUs, windowSegments, sendMssBytes } = info
+  return { retransmits, rttUs, windowBytes: windowSegments * sendMssBytes }
 }
 
 /** Of a connected socket: the longest packet that the way is thought to carry. */

@@ -1,7 +1,7 @@
 /**
- * What became of the datagrams of one direction, by whoever receives them: verified, lost, in what
- * order, and how their delay varied (RFC 3550 section 6.4.1; RFC 5481). The clocks of both ends
- * need not agree: only differences of delays are used.
+ * The receiver's account of the datagrams of one direction: verified, lost, in what order, and how
+ * their delay varied (RFC 3550 section 6.4.1; RFC 5481). The clocks of both ends need not agree:
+ * only differences of delays are used.
  */
 import { bucketMiddleNs, Histogram, lowestNs } from '../../metrics/histogram.ts'
 import { saveHistogram } from '../../metrics/saved.ts'

@@ -1,6 +1,7 @@
 /**
  * A session in band over datagrams: the same hello, then datagrams that name it. No answer of the
- * server is longer than what it answers, and it sends payload only to who has returned a cookie.
+ * server is longer than what it answers. It sends payload only to an address that has returned a
+ * cookie.
  *
  *   payload:  kind 1 | flags 1 | 0 0 | session 4 | sequence 4 | when it was sent, ns 8 | payload
  *   others:   kind 1 | 0 | length of the body 2 | session 4 | body: JSON, or a piece of a report
@@ -112,7 +113,7 @@ export function readPiece(
 /** A cookie is good for one to two of these. */
 const cookieMs = 10_000
 
-/** Cookies without memory: who returns one gets datagrams at the address that it names. */
+/** Cookies without memory: a client that returns one gets datagrams at the address in it. */
 export class Cookies {
   readonly #secret: Buffer
 

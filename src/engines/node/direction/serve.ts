@@ -12,7 +12,7 @@ import {
 } from '../../../wire/direction/frames.ts'
 import { sizeMaxBytes, type Hello } from '../../../wire/direction/hello.ts'
 import { countGarbage } from '../../garbage.ts'
-import { tcpInfo } from '../../os/tcp-info.ts'
+import { tcpInfo } from '../../os/path-info.ts'
 import { descriptorOf } from '../core/listener.ts'
 import { readInto } from '../core/read-into.ts'
 import { failureName } from '../../failures.ts'
