@@ -33,14 +33,18 @@ const sizeable = parallel.filter(file => !units.includes(file))
 
 /** Many wait more than they compute. In CI, and in the full form, they get more room. */
 const atOnce = availableParallelism() + (process.env['CI'] ? short(0, 1) : 3)
-/** A process of its own costs many a file more than it does, so each process takes several. */
-const hands = Math.min(Math.max(4, atOnce), sizeable.length)
+/**
+ * A process of its own costs many a file more than it does, so each process takes several. In the
+ * full form each has its own: what runs for minutes must not hold up, or end, what follows it.
+ */
+const hands = full ? sizeable.length : Math.min(Math.max(4, atOnce), sizeable.length)
 const groups = Array.from({ length: hands }, (_, hand) =>
   sizeable.filter((_, n) => n % hands === hand),
 )
 groups.push(...[units].filter(group => group.length > 0))
 
 let leftOut = 0
+const lasted = new Map<string, number>()
 const failed = new Set<string>()
 const filesOf = new Map<string, string[]>()
 await report(groups.map(together), atOnce)
@@ -48,7 +52,8 @@ await report(groups.map(together), atOnce)
 await report(alone, short(1, 2))
 await report(quiet, 1)
 if (failed.size > 0) await onceMore([...failed])
-if (!full) tellOfFullForm()
+if (full) tellOfSlowest()
+else tellOfFullForm()
 
 /** Whether it is compiled from a source that is there: a build leaves what it once compiled. */
 function hasSource(file: string): boolean {
@@ -92,10 +97,22 @@ async function report(files: string[], concurrency: number) {
     const own = filesOf.get(file) ?? [relative('.', file)]
     own.forEach(each => failed.add(each))
   })
-  tests.on('test:pass', ({ skip }) => void (leftOut += Number(skip === onlyFull)))
+  tests.on('test:pass', ({ skip, file = '', nesting, details }) => {
+    leftOut += Number(skip === onlyFull)
+    if (nesting === 0) lasted.set(file, (lasted.get(file) ?? 0) + details.duration_ms)
+  })
   const shown = tests.compose(new spec())
   shown.pipe(process.stdout, { end: false })
   await once(shown, 'end')
+}
+
+/** Where the time of the full form goes. */
+function tellOfSlowest() {
+  const slowest = [...lasted].toSorted(([, a], [, b]) => b - a).slice(0, 10)
+  const each = slowest.map(
+    ([file, ms]) => `${basename(file).replace('.test.js', '')} ${Math.round(ms / 1000)} s`,
+  )
+  console.log(`The slowest files: ${each.join(', ')}.`)
 }
 
 /** What this run was not. */
