@@ -2,6 +2,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -30,13 +31,14 @@ export type Measured = 'tcp' | 'udp'
 const tcp: readonly Measured[] = ['tcp']
 const udp: readonly Measured[] = ['udp']
 const nodeVersion = [process.execPath, '--version']
-const yodel = (...flags: string[]): Contestant => ({
+const yodelAt = (path: string, ...flags: string[]): Contestant => ({
   name: ['yodel', ...flags.map(flag => flag.replace(/^--(engine=)?/, ''))].join(' '),
   needs: [],
-  run: [process.execPath, yodelPath, 'serve', ...flags],
+  run: [process.execPath, path, 'serve', ...flags],
   version: nodeVersion,
   transports: [...tcp, ...udp],
 })
+const yodel = (...flags: string[]) => yodelAt(yodelPath, ...flags)
 const plainNode = (name: string, transports = tcp): Contestant => ({
   name: `node ${name}`,
   needs: [],
@@ -118,6 +120,13 @@ export const contestants: Contestant[] = [
   yodel('--engine=uring', '--busy-poll=50us'),
   yodel('--engine=node'),
 ]
+
+/** The engines of another copy of yodel, which is built already: one commit against another. */
+export const beside = (folder: string): Contestant[] =>
+  ['uring', 'node'].map(engine => {
+    const other = yodelAt(resolve(folder, 'dist/cli/main.js'), `--engine=${engine}`)
+    return { ...other, name: `${other.name} in ${basename(folder)}` }
+  })
 
 /** Builds it if need be. The version it runs on, or why it is left out. */
 export function prepare({ needs, build = [], version }: Contestant): { version: string } | string {

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { parseArgs } from 'node:util'
-import { contestants, prepare, type Contestant, type Running } from './contestants.ts'
+import { beside, contestants, prepare, type Contestant, type Running } from './contestants.ts'
 import { buildLoad, measures, type Measure } from './measures.ts'
 
 const { values: flags } = parseArgs({
@@ -15,6 +15,8 @@ const { values: flags } = parseArgs({
     /** Names of measures, and parts of names of contestants, separated by commas. */
     only: { type: 'string', default: '' },
     of: { type: 'string', default: '' },
+    /** The folder of another copy of yodel, built: its engines are measured, too. */
+    beside: { type: 'string' },
     /** Write the result to benchmarks/results/DATE-NAME.md and .json. */
     save: { type: 'string' },
   },
@@ -97,9 +99,10 @@ if (chosen.length === 0) {
   process.exit(2)
 }
 const load = buildLoad()
+const all = [...contestants, ...(flags.beside === undefined ? [] : beside(flags.beside))]
 const ready: Contestant[] = []
 const versions: string[] = []
-for (const contestant of new Set(chosen.flatMap(m => fieldOf(m, contestants) ?? []))) {
+for (const contestant of new Set(chosen.flatMap(m => fieldOf(m, all) ?? []))) {
   const prepared = prepare(contestant)
   if (typeof prepared === 'string') console.error(`left out: ${contestant.name}: ${prepared}`)
   else ready.push(contestant)
