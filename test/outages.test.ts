@@ -9,8 +9,10 @@ import { until } from './client.ts'
 import { onlyFull } from './full.ts'
 import { listen } from './peers/server.ts'
 import { missing, Program } from './program.ts'
+import { loadRefusal } from './refusal.ts'
 
 const connections = 4
+const engines = ['node', 'uring'] as const
 /** It ends when the test has seen enough, or else after some time. */
 const steady: BenchOptions = {
   connections,
@@ -21,6 +23,7 @@ const steady: BenchOptions = {
   drainMs: Infinity,
   reconnect: true,
 }
+const closed = { ratePerSecond: undefined, durationMs: Infinity }
 /** How much was lost, and how late the rest was, does not matter here. */
 const expect = ['loss<=100%', 'rate>0/s']
 /** Of results, in the clock of the test, both rounded to a millisecond. */
@@ -68,6 +71,8 @@ const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
 process.once('exit', () => rmSync(folder, { recursive: true }))
 const kinds: [name: string, url: string, options?: BenchOptions][] = [
   ['tcp', 'tcp://127.0.0.1:0'],
+  // Each dial looks the name up again, and tries each of its addresses.
+  ['tcp, by name', 'tcp://localhost:0'],
   ['unix', `unix:${folder}/socket`],
   ['tls', 'tls://127.0.0.1:0', insecure],
   ['ws', 'ws://127.0.0.1:0'],
@@ -77,9 +82,17 @@ const kinds: [name: string, url: string, options?: BenchOptions][] = [
   ['h2c', 'http://127.0.0.1:0', { calling: { tls: { alpn: ['h2'] } } }],
 ]
 
+const everyKind = engines.flatMap(engine =>
+  kinds
+    .filter(([name]) => engine === 'node' || /^(tcp|unix)/.test(name))
+    .map(([name, url, options]) => ({ name, url, options: { ...options, engine } })),
+)
+
 describe('the table says from when to when there was no echo, and what that cost, over', () => {
-  for (const [name, url, options] of kinds)
-    test(name, { skip: name !== 'tcp' && onlyFull }, async () => {
+  for (const { name, url, options } of everyKind)
+    test(`${name}, ${options.engine}`, { skip: name !== 'tcp' && onlyFull }, async context => {
+      const why = loadRefusal(options.engine)
+      if (why) return context.skip(why)
       const seen = await interrupted(url, { ...options, threads: 2, expect })
       const { verdict, failedBecause, messages, outages, errors, run } = seen.result
       assert.deepEqual([verdict, failedBecause], ['pass', []])
@@ -110,67 +123,89 @@ describe('the table says from when to when there was no echo, and what that cost
     })
 })
 
-test('if a server stays away its connections have failed; without it nothing is new', async () => {
-  for (const reconnect of [true, false]) {
-    await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
-    const run = bench(server.url, { ...steady, reconnect, engine: 'node', expect })
-    await run.ready
-    await progress(run, 'messagesReceived')
-    await server.close('now')
-    if (reconnect) {
-      await until(() => out(run) === connections)
-      await progress(run, 'messagesPlanned')
-      run.stop()
-    }
-    const { failedBecause, outages, firstWrong } = await run.finished
-    if (!reconnect) {
-      assert.match(failedBecause.join(' '), /\d connections? failed: (reset|closedEarly)/)
-      assert.equal(outages, undefined)
-      continue
-    }
-    assert.ok(failedBecause.includes('4 connections failed: refused.'), failedBecause.join(' '))
-    const [row] = outages!.rows
-    assert.deepEqual([row!.openSeconds, row!.endSeconds, row!.firstEchoUs], [null, null, null])
-    assert.ok(row!.failedDials.refused! > 0)
-    assert.equal(firstWrong, null)
-  }
-})
+for (const engine of engines) onEngine(engine)
 
-test('what is unanswered at a break is lost, and the payload goes on where it was', async () => {
-  // The server echoes four messages of each connection, and the fifth is the last that it reads.
-  await using server = await listen(socket => {
-    let bytes = 0
+function onEngine(engine: (typeof engines)[number]) {
+  const skip = loadRefusal(engine)
+  const stays = 'if a server stays away its connections have failed; without it nothing is new'
+  test(`${stays}: ${engine}`, { skip }, async () => {
+    for (const reconnect of [true, false]) {
+      await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+      const run = bench(server.url, { ...steady, reconnect, engine, expect })
+      await run.ready
+      await progress(run, 'messagesReceived')
+      await server.close('now')
+      if (reconnect) {
+        await until(() => out(run) === connections)
+        await progress(run, 'messagesPlanned')
+        run.stop()
+      }
+      const { failedBecause, outages, firstWrong } = await run.finished
+      if (!reconnect) {
+        assert.match(failedBecause.join(' '), /\d connections? failed: (reset|closedEarly)/)
+        assert.equal(outages, undefined)
+        continue
+      }
+      assert.ok(failedBecause.includes('4 connections failed: refused.'), failedBecause.join(' '))
+      const [row] = outages!.rows
+      assert.deepEqual([row!.openSeconds, row!.endSeconds, row!.firstEchoUs], [null, null, null])
+      assert.ok(row!.failedDials.refused! > 0)
+      assert.equal(firstWrong, null)
+    }
+  })
+
+  const lost = 'what is unanswered at a break is lost, and the payload goes on where it was'
+  test(`${lost}: ${engine}`, { skip }, async () => {
+    // The server echoes four messages of each connection, and the fifth is the last that it reads.
+    await using server = await breaking(() => 4 * 64)
+    const load = { ...steady, ...closed, engine, connections: 1, count: 50 }
+    const result = await bench(server.url, load).finished
+    const { messages, outages, errors, failedBecause } = result
+    assert.deepEqual([messages.planned, messages.lost, messages.wrong], [50, 10, 0])
+    assert.deepEqual(failedBecause.slice(0, 1), ['10 messages did not come back.'])
+    // Whether the load was over when the last one broke is chance.
+    assert.ok(
+      outages!.lost === 10 || (outages!.lost === 9 && errors.closedEarly + errors.reset === 1),
+    )
+    const options = { reconnect: true, count: 50, connections: 1, engine }
+    const flooded = await flood(server.url, options).finished
+    assert.equal(flooded.outages!.lost > 0, true)
+  })
+
+  const anywhere = 'wherever a stream breaks, nothing of the old connection gets into the new one'
+  test(`${anywhere}: ${engine}`, { skip }, async () => {
+    let connected = 0
+    // From within the first message to far behind what sockets hold.
+    await using server = await breaking(() => 1 + ((++connected * 77_773) % 900_001))
+    const sizeBytes = [
+      { minBytes: 1, maxBytes: 300, weight: 3 },
+      { minBytes: 20_000, maxBytes: 300_000, weight: 2 },
+    ]
+    const load = { ...steady, ...closed, engine, connections: 6, depth: 8, count: 400, sizeBytes }
+    const { messages, outages, verdict, run } = await bench(server.url, load).finished
+    assert.deepEqual([run.engine, messages.planned, messages.wrong], [engine, 400, 0])
+    assert.equal(messages.received + messages.lost, 400)
+    assert.ok(outages!.reconnects >= 6 && messages.received > 0, JSON.stringify(outages))
+    assert.equal(verdict, 'fail')
+  })
+}
+
+/** Echoes so many bytes of each connection, and then resets it. */
+const breaking = (most: () => number) =>
+  listen(socket => {
+    let left = most()
     socket.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes > 4 * 64) socket.destroy()
-      else socket.write(chunk)
+      left -= chunk.length
+      if (left < 0) socket.resetAndDestroy()
+      else if (!socket.write(chunk)) socket.pause()
     })
+    socket.on('drain', () => socket.resume())
     socket.on('end', () => socket.end())
   })
-  const load = {
-    ...steady,
-    ratePerSecond: undefined,
-    connections: 1,
-    count: 50,
-    durationMs: Infinity,
-  }
-  const result = await bench(server.url, load).finished
-  const { messages, outages, errors, failedBecause } = result
-  assert.deepEqual([messages.planned, messages.lost, messages.wrong], [50, 10, 0])
-  assert.deepEqual(failedBecause.slice(0, 1), ['10 messages did not come back.'])
-  // Whether the load was over when the last one broke is chance.
-  assert.ok(
-    outages!.lost === 10 || (outages!.lost === 9 && errors.closedEarly + errors.reset === 1),
-  )
-  const flooded = await flood(server.url, { reconnect: true, count: 50, connections: 1 }).finished
-  assert.equal(flooded.outages!.lost > 0, true)
-})
 
-test('datagrams, uring and a load without steady connections refuse in a sentence', async () => {
+test('datagrams and a load without steady connections refuse in a sentence', async () => {
   const udp = bench('udp://127.0.0.1:9', { reconnect: true }).finished
   await assert.rejects(udp, /no connections on udp that could be opened again/)
-  const uring = bench('tcp://127.0.0.1:9', { reconnect: true, engine: 'uring' }).finished
-  await assert.rejects(uring, /The uring engine cannot open broken connections again/)
   const none = bench('tcp://127.0.0.1:9', { reconnect: true, connections: 0, idle: 1 }).finished
   await assert.rejects(none, /Only steady connections are opened again/)
 })

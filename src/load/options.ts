@@ -110,7 +110,7 @@ export const loadOptions = {
     help: 'open a connection that breaks again, and report the outages',
     condition: { name: 'reconnect', show: value => (value === true ? 'yes' : 'no') },
     where: {
-      engines: ['node'],
+      engines: ['node', 'uring'],
       act: 'open broken connections again (reconnect)',
       transports: connected,
       reason: name => `There are no connections on ${name} that could be opened again.`,

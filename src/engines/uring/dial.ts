@@ -13,7 +13,7 @@ import type { Ring } from './ring.ts'
 import { WaitArgument } from './wait-argument.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
-const dialsAtOnce = 256
+export const dialsAtOnce = 256
 /** A thread that sleeps in the kernel cannot be ended from outside before it wakes. */
 const sleepMaxMs = 100
 /** The offset of the peer's sockaddr in the memory that is shared with the kernel. */

@@ -159,21 +159,37 @@ export function sendDatagramPatiently(
   sqes[at + 11] = nameBytes
 }
 
-/** The same for a load, which sends at most once a turn on each connection. */
-export function sendOnce(ring: Ring, slot: number, address: number, length: number): void {
-  ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, tag(kind.SEND, slot), length)
+/**
+ * The same for a load, which sends at most once a turn on each connection. The second word of
+ * user_data has the length, less than 64 kB, and above it the generation.
+ */
+export function sendOnce(
+  ring: Ring,
+  slot: number,
+  address: number,
+  length: number,
+  generation: number,
+): void {
+  const user1 = (generation << 16) | length
+  ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, tag(kind.SEND, slot), user1)
 }
 
 /** `address` is that of a sockaddr, which has `bytes` bytes. */
-export function connect(ring: Ring, slot: number, address: number, bytes: number): void {
-  const at = ring.push(CONNECT, slot, address, 0, 0, tag(kind.CONNECT, slot), 0)
+export function connect(ring: Ring, slot: number, address: number, bytes: number, user1 = 0): void {
+  const at = ring.push(CONNECT, slot, address, 0, 0, tag(kind.CONNECT, slot), user1)
   // addr2: the size of the name.
   ring.sqes[at + 2] = bytes
 }
 
 /** A send that waits until all is sent. */
-export function send(ring: Ring, slot: number, address: number, length: number): void {
-  ring.push(SEND, slot, address, length, PATIENTLY, tag(kind.REST, slot), 0)
+export function send(
+  ring: Ring,
+  slot: number,
+  address: number,
+  length: number,
+  generation = 0,
+): void {
+  ring.push(SEND, slot, address, length, PATIENTLY, tag(kind.REST, slot), generation)
 }
 
 /** Sends FIN; receiving goes on. */

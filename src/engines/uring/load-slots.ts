@@ -11,6 +11,7 @@ import type { BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
+import type { Redials } from './redials.ts'
 import type { Ring } from './ring.ts'
 
 /** More than that is sent by an entry that waits until all is sent, and completes then. */
@@ -20,7 +21,7 @@ const atOnceMaxBytes = 16_384
 const bit = { OPEN: 1, SENDING: 2, WAITING: 4, DIRTY: 8, FINISHED: 16 } as const
 
 export class LoadSlots implements Mover<Stream> {
-  /** Connections that are open, without idle ones. */
+  /** Connections that are open, or are to be opened again; without idle ones. */
   open = 0
   readonly #ring: Ring
   readonly #pool: BufferPool
@@ -29,7 +30,10 @@ export class LoadSlots implements Mover<Stream> {
   readonly #meter: Meter
   /** Where the payload's table lies. */
   readonly #tableAddress: number
+  readonly #redials: Redials | undefined
   readonly #state: Uint8Array
+  /** How often each slot was closed: what still comes for an older connection is not for this. */
+  readonly #generation: Uint16Array
   /** How much of each stream is submitted to the kernel, and the length of a send that waits. */
   readonly #submitted: Float64Array
   readonly #sending: Uint32Array
@@ -41,14 +45,23 @@ export class LoadSlots implements Mover<Stream> {
   #dirty: number[] = []
 
   /** @param count of slots; those without a stream are idle connections */
-  constructor(ring: Ring, pool: BufferPool, traffic: Traffic, tableAddress: number, count: number) {
+  constructor(
+    ring: Ring,
+    pool: BufferPool,
+    traffic: Traffic,
+    redials: Redials | undefined,
+    tableAddress: number,
+    count: number,
+  ) {
     this.#ring = ring
     this.#pool = pool
     this.#traffic = traffic
+    this.#redials = redials
     this.#streams = traffic.streams
     this.#meter = traffic.meter
     this.#tableAddress = tableAddress
     this.#state = new Uint8Array(count).fill(bit.OPEN)
+    this.#generation = new Uint16Array(count)
     this.#submitted = new Float64Array(count)
     this.#sending = new Uint32Array(count)
   }
@@ -63,13 +76,25 @@ export class LoadSlots implements Mover<Stream> {
     else this.#meter.counters[counter[name]]!++
   }
 
-  /** Begins to receive on all. */
-  receive(): void {
+  /** Begins to receive on all, and to open those again that could not be connected. */
+  receive(now: number): void {
     for (let slot = 0; slot < this.#state.length; slot++) {
-      if (!this.#state[slot]) continue
-      if (slot < this.#streams.length) this.open++
-      entries.receive(this.#ring, slot, 0)
+      const stream = this.#streams[slot]
+      if (this.#state[slot]) entries.receive(this.#ring, slot, 0)
+      else if (stream?.broken) this.#redials!.begin(stream, now)
+      else continue
+      if (stream) this.open++
     }
+  }
+
+  /** A connection that broke is there again. */
+  reopen(stream: Stream, now: number): void {
+    const slot = stream.index
+    stream.reopen(now)
+    this.#state[slot] = bit.OPEN
+    this.#submitted[slot] = stream.issuedBytes
+    entries.receive(this.#ring, slot, this.#generation[slot]!)
+    this.send(stream)
   }
 
   begin(): void {
@@ -81,21 +106,23 @@ export class LoadSlots implements Mover<Stream> {
     return this.#dirty.length > 0 && !this.#halts
   }
 
-  onRecv(slot: number, result: number, flags: number, now: number): void {
-    if (result > 0) this.#onData(slot, result, flags, now)
+  onRecv(slot: number, generation: number, result: number, flags: number, now: number): void {
+    const isCurrent = this.#generation[slot] === generation
+    if (result > 0) this.#onData(slot, result, flags, now, isCurrent)
+    else if (!isCurrent) return
     else if (result === 0) this.#onEnd(slot)
     else if (result !== k.error.NOBUFS && result !== k.ECANCELED) this.#onError(slot, result)
-    if (flags & k.cqe.MORE || !this.#state[slot]) return
-    if (result > 0 || result === k.error.NOBUFS) entries.receive(this.#ring, slot, 0)
+    if (flags & k.cqe.MORE || !isCurrent || !this.#state[slot]) return
+    if (result > 0 || result === k.error.NOBUFS) entries.receive(this.#ring, slot, generation)
   }
 
-  #onData(slot: number, length: number, flags: number, now: number): void {
+  #onData(slot: number, length: number, flags: number, now: number, isCurrent: boolean): void {
     const pool = this.#pool
     const id = flags >>> 16
     const at = pool.used[id]!
     const stream = this.#streams[slot]
-    // Bytes for an idle connection, or for one closed in this very turn, count for no stream.
-    if (stream && this.#state[slot] !== 0) {
+    // Bytes for an idle connection, or for one that is closed by now, count for no stream.
+    if (stream && isCurrent && this.#state[slot] !== 0) {
       const right = stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)
       this.#countSentOf(slot, stream)
       if (right) this.send(stream)
@@ -126,16 +153,17 @@ export class LoadSlots implements Mover<Stream> {
   }
 
   /** A send that does not wait was not sent whole: the rest is sent by one that waits. */
-  onSendFailed(slot: number, length: number, result: number): void {
-    if (this.#state[slot] === 0) return
+  onSendFailed(slot: number, user1: number, result: number): void {
+    const [generation, length] = [user1 >>> 16, user1 & 0xffff]
+    if (this.#state[slot] === 0 || this.#generation[slot] !== generation) return
     if (result < 0 && result !== k.error.AGAIN) return this.#onError(slot, result)
     this.#submitted[slot]! -= length - Math.max(0, result)
     this.#state[slot]! |= bit.WAITING
     this.#mark(slot)
   }
 
-  onSent(slot: number, result: number): void {
-    if (this.#state[slot] === 0) return
+  onSent(slot: number, generation: number, result: number): void {
+    if (this.#state[slot] === 0 || this.#generation[slot] !== generation) return
     this.#state[slot]! &= ~bit.SENDING
     if (result <= 0 && result !== k.ECANCELED) return this.#onError(slot, result)
     this.#submitted[slot]! -= this.#sending[slot]! - Math.max(0, result)
@@ -151,7 +179,7 @@ export class LoadSlots implements Mover<Stream> {
     for (const [slot, state] of this.#state.entries()) {
       if (!(state & bit.SENDING)) continue
       isEnded = false
-      entries.cancel(this.#ring, tag(kind.REST, slot))
+      entries.cancel(this.#ring, tag(kind.REST, slot), this.#generation[slot])
     }
     this.#halts = true
     return isEnded
@@ -175,6 +203,7 @@ export class LoadSlots implements Mover<Stream> {
   /** Marks a connection: flush() issues all messages that may go now, and submits them. */
   send(stream: Stream): void {
     if (this.#state[stream.index]) this.#mark(stream.index)
+    else if (this.#traffic.over) this.#leave(stream)
   }
 
   #mark(slot: number): void {
@@ -215,22 +244,23 @@ export class LoadSlots implements Mover<Stream> {
       }
       return
     }
+    const generation = this.#generation[slot]!
     const length = Math.min(backlog, payload.pieceBytes(offset))
     const address = this.#tableAddress + payload.at(stream.connection, offset)
     this.#submitted[slot] = offset + length
     if (length > atOnceMaxBytes || state & bit.WAITING) {
       this.#state[slot] = (state | bit.SENDING) & ~bit.WAITING
       this.#sending[slot] = length
-      entries.send(this.#ring, slot, address, length)
+      entries.send(this.#ring, slot, address, length, generation)
     } else {
-      entries.sendOnce(this.#ring, slot, address, length)
+      entries.sendOnce(this.#ring, slot, address, length, generation)
       // The next piece lies elsewhere in memory; it is sent when this one is known to be sent.
       if (length < backlog) this.#mark(slot)
     }
   }
 
   giveUp(stream: Stream): void {
-    if (!this.#state[stream.index]) return
+    if (!this.#state[stream.index]) return this.#leave(stream)
     stream.failed = true
     stream.ended()
     this.#closeSlot(stream.index)
@@ -242,12 +272,25 @@ export class LoadSlots implements Mover<Stream> {
     if (!state) return
     const stream = this.#streams[slot]
     if (stream) this.#countSentOf(slot, stream)
-    if (state & bit.SENDING) entries.cancel(this.#ring, tag(kind.REST, slot))
-    entries.cancel(this.#ring, tag(kind.RECV, slot))
+    const generation = this.#generation[slot]!
+    if (state & bit.SENDING) entries.cancel(this.#ring, tag(kind.REST, slot), generation)
+    entries.cancel(this.#ring, tag(kind.RECV, slot), generation)
     entries.close(this.#ring, slot)
     this.#state[slot] = 0
+    this.#generation[slot]!++
     this.#meter.counters[counter.closed]!++
-    if (slot < this.#streams.length) this.open--
+    if (!stream) return
+    if (stream.broken && !this.#traffic.over) return this.#redials!.begin(stream, nowNs())
+    stream.leave()
+    this.open--
+  }
+
+  /** Nothing more is planned, so a broken connection is not opened again. */
+  #leave(stream: Stream): void {
+    if (!stream.broken) return
+    this.#redials!.cancel(stream)
+    stream.leave()
+    this.open--
   }
 
   closeAll(): void {

@@ -20,6 +20,7 @@ import { dialAll, type Failure } from './dial.ts'
 import { kind, completionOf, slotOf } from './entries.ts'
 import * as k from './kernel.ts'
 import { LoadSlots } from './load-slots.ts'
+import { Redials } from './redials.ts'
 import { Ring } from './ring.ts'
 import { WaitArgument } from './wait-argument.ts'
 
@@ -63,6 +64,7 @@ class LoadSession implements Session {
   readonly #argument: WaitArgument
   readonly #traffic: Traffic
   readonly #effort: Effort
+  readonly #redials: Redials | undefined
   readonly #slots: LoadSlots
   readonly #life: Life<Stream>
   readonly #table: Mapping
@@ -83,16 +85,22 @@ class LoadSession implements Session {
     this.#effort = new Effort(this.#traffic)
     const { address } = this.#table
     const count = task.connections + task.idle
-    this.#slots = new LoadSlots(ring, this.#pool, this.#traffic, address, count)
+    const traffic = this.#traffic
+    if (task.reconnect)
+      this.#redials = new Redials(libc, ring, task, traffic, (stream, now) =>
+        this.#slots.reopen(stream, now),
+      )
+    this.#slots = new LoadSlots(ring, this.#pool, traffic, this.#redials, address, count)
     for (const { slot, error } of failures) this.#slots.failed(slot, error)
     const measure = (now: number) => this.#effort.update(now)
     this.#life = new Life(this.#traffic, this.#slots, { tickMs, measure })
   }
 
   get outcome(): Outcome {
-    const { log, stageLogs: stages, evidence } = this.#traffic
+    const { log, stageLogs: stages, evidence, measureFromNs } = this.#traffic
     const { wrong, reasons } = evidence
-    return { wrong, reasons, log, stages, effort: this.#effort.outcome }
+    const outages = this.#traffic.outages?.since(measureFromNs)
+    return { wrong, reasons, log, stages, outages, effort: this.#effort.outcome }
   }
 
   /** No call can reach this while run() blocks the thread: the meter's stop word does. */
@@ -100,9 +108,9 @@ class LoadSession implements Session {
 
   /** Blocks this thread until all connections are closed. */
   async run(startNs: number): Promise<void> {
-    const [life, slots, meter] = [this.#life, this.#slots, this.#meter]
+    const [life, slots, redials, meter] = [this.#life, this.#slots, this.#redials, this.#meter]
     let now = nowNs()
-    slots.receive()
+    slots.receive(now)
     life.start(startNs, now)
     this.#effort.update(now)
     for (;;) {
@@ -110,15 +118,17 @@ class LoadSession implements Session {
       if (stopping !== stopWord.run) life.stop(now, stopping === stopWord.now)
       life.turn(now)
       if (life.ended) break
+      redials?.turn(now)
       slots.flush()
       const began = now
       const worked = this.#wait(now)
       now = nowNs()
       if (!worked && now < life.dueNs) this.#effort.waited(now - began)
+      if (redials?.isLooking) await turnOfNode()
     }
     this.#close()
-    // Node reports garbage collections in a turn of the event loop.
-    await new Promise(resolve => setImmediate(resolve))
+    // Node reports garbage collections then.
+    await turnOfNode()
   }
 
   /** Submits, and waits for whatever comes first; whether there was something to do. */
@@ -126,7 +136,8 @@ class LoadSession implements Session {
     const [ring, argument] = [this.#ring, this.#argument]
     const { GETEVENTS, EXT_ARG } = k.enter
     const { dueNs, tickNs } = this.#life
-    const leftNs = Math.min(dueNs - wakeUpNs, tickNs, now + beatMs * 1e6) - now
+    const redialNs = this.#redials?.nextNs(now) ?? Infinity
+    const leftNs = Math.min(dueNs - wakeUpNs, tickNs, redialNs, now + beatMs * 1e6) - now
     this.#traffic.stalls.expect(now, now + Math.max(0, leftNs))
     if (leftNs > 0 && !this.#slots.hasDirty) {
       argument.set(leftNs)
@@ -168,13 +179,16 @@ class LoadSession implements Session {
       if (n % readsPerClock === readsPerClock - 1) now = nowNs()
       switch (completionOf(user0)) {
         case kind.RECV:
-          this.#slots.onRecv(slot, result, words[at + 3]!, now)
+          this.#slots.onRecv(slot, words[at + 1]!, result, words[at + 3]!, now)
           break
         case kind.SEND:
           this.#slots.onSendFailed(slot, words[at + 1]!, result)
           break
         case kind.REST:
-          this.#slots.onSent(slot, result)
+          this.#slots.onSent(slot, words[at + 1]!, result)
+          break
+        case kind.CONNECT:
+          this.#redials?.onConnected(slot, words[at + 1]!, result, now)
           break
         // All other entries of a connected load need no answer.
         default:
@@ -190,7 +204,11 @@ class LoadSession implements Session {
     this.#ring.submitAll()
     this.#ring.close()
     this.#pool.close()
+    this.#redials?.close()
     this.#argument.close()
     this.#libc.unmap(this.#table)
   }
 }
+
+/** Blocking this thread, the ring keeps Node from doing anything else. */
+const turnOfNode = () => new Promise(resolve => setImmediate(resolve))
