@@ -95,17 +95,20 @@ function prints() {
     { skip: onlyFull },
     async () => {
       const place = mkdtempSync(join(folder, 'all-'))
-      const names = ['run.csv', 'run.hgrm', 'run.html', 'run.json']
+      const names = ['run.csv', 'run.hgrm', 'run.html', 'run.json', 'run.md', 'run.xml']
       const outputs = names.flatMap(name => ['--output', join(place, name)])
       const { code, stderr, result } = await benchJson(server.url, ...brief, ...outputs)
       assert.equal(code, passed(result))
       assert.equal(stderr, names.map(name => `yodel: wrote ${join(place, name)}\n`).join(''))
       assert.deepEqual(readdirSync(place).toSorted(), names)
-      const [csv, hgrm, html, json] = names.map(name => readFileSync(join(place, name), 'utf8'))
+      const files = names.map(name => readFileSync(join(place, name), 'utf8'))
+      const [csv, hgrm, html, json, md, xml] = files
       assert.deepEqual(JSON.parse(json!), result)
       assert.equal(csv!.trimEnd().split('\n').length, 1 + result.intervals.length)
       assert.match(hgrm!, new RegExp(`Total count += +${result.responseUs.count}\\b`))
       assert.ok(/^<!doctype html>[^]*<\/html>\s*$/.test(html!))
+      assert.match(md!, /^## \w+: yodel bench `tcp:/)
+      assert.match(xml!, /<testsuites name="yodel" tests="2" /)
     },
   )
 }

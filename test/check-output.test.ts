@@ -49,7 +49,9 @@ test('a line for each question, then what is not ok, the verdict last; exit 0 an
 })
 
 test('--json and --output have the form of the schema, and it can say no', async () => {
-  const files = ['json', 'html'].map(ending => join(tmpdir(), `check-${process.pid}.${ending}`))
+  const files = ['json', 'html', 'md', 'xml'].map(ending =>
+    join(tmpdir(), `check-${process.pid}.${ending}`),
+  )
   const saving = files.flatMap(file => ['--output', file])
   const args = ['check', bad.url, ...few, '--skip', 'half-close', '--json', ...saving]
   const { stdout, code } = await type([...args, '--expect', 'overload=ok'])
@@ -58,10 +60,12 @@ test('--json and --output have the form of the schema, and it can say no', async
   assert.deepEqual(validate.errors, null)
   assert.equal(code, 1)
   assert.equal(result.verdict, 'fails')
-  const [saved, page] = files.map(file => readFileSync(file, 'utf8'))
+  const [saved, page, summary, junit] = files.map(file => readFileSync(file, 'utf8'))
   assert.deepEqual(JSON.parse(saved!), result)
   for (const said of ['each lone LF became CR LF', 'overload=ok', result.address])
     assert.ok(page!.includes(said), said)
+  assert.match(summary!, /^## FAIL: yodel check `tcp:/)
+  assert.match(junit!, /name="bytes">\s*<failure message="[^"]*each lone LF became CR LF/)
   for (const file of files) rmSync(file)
   const spoils: ((result: CheckResult) => unknown)[] = [
     result => ((result.format as string) = 'yodel-check-2'),

@@ -225,13 +225,16 @@ test('latency under load: idle, loaded, the difference, and a page', async () =>
 })
 
 test('--load: text, a page, and what makes no sense', async () => {
-  const path = `${tmpdir()}/yodel-loaded-${process.pid}.html`
+  const at = `${tmpdir()}/yodel-loaded-${process.pid}`
+  const [path, summary] = [`${at}.html`, `${at}.md`]
   const short = ['--duration', '200ms', '--warmup', '100ms']
-  const done = await typist(['bench', paired.url, '--load', 'up:1', ...short, '--output', path])
+  const saving = ['--output', path, '--output', summary]
+  const done = await typist(['bench', paired.url, '--load', 'up:1', ...short, ...saving])
   assert.equal(done.code, 0, done.stderr)
   assert.match(done.stdout, /bufferbloat +\w+: .*\n[^]*per minute +[\d,]+ round trips under load/)
   const page = readFileSync(path, 'utf8')
-  rmSync(path)
+  assert.match(readFileSync(summary, 'utf8'), /^## PASS: yodel bench --load up:1 `tcp:/)
+  for (const file of [path, summary]) rmSync(file)
   assert.equal(page.match(/class="line (first|second)"/g)!.length >= 4, true)
   const wrong: [string[], RegExp][] = [
     [['--load', 'sideways'], /does not say what to fill/],

@@ -95,10 +95,11 @@ test('rounds are saved, and read again by compare and report', async () => {
     await typed(['compare', file, '--fail-if', 'p50>1us']),
     await typed(['compare', file, file]),
     await typed(['report', file, '--output', join(folder, 'rounds.csv')]),
+    await typed(['report', file, '--output', join(folder, 'rounds.xml')]),
   ]
   assert.deepEqual(
     runs.map(({ code }) => code),
-    [0, 0, 0, 1, 2, 2],
+    [0, 0, 0, 1, 2, 2, 0],
     runs.map(({ stderr }) => stderr).join(),
   )
   const [compared, reported, json, failed, twice, csv] = runs
@@ -108,7 +109,8 @@ test('rounds are saved, and read again by compare and report', async () => {
   assert.deepEqual([document.format, document.outcome], ['yodel-compare-rounds-1', 'compared'])
   assert.match(failed!.stdout, new RegExp(`^FAILED: p50>1us: .*${few} of ${few} rounds`, 'm'))
   assert.match(twice!.stderr, /compared alone/)
-  assert.match(csv!.stderr, /Rounds cannot be written/)
+  assert.match(csv!.stderr, /Rounds cannot be written.* \.html, \.json, \.md, \.xml\.$/m)
+  assert.match(readFileSync(join(folder, 'rounds.xml'), 'utf8'), /errors="0"[^]*name="p50"/)
 })
 
 test('a server that is really slower fails the gate', { skip: onlyFull }, async () => {

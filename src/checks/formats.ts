@@ -1,4 +1,5 @@
 /** In what the result of a check can be written: chosen by the ending of the file's name. */
+import { outlined } from '../report/formats.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import type { CheckResult } from './result.ts'
 
@@ -8,6 +9,7 @@ export type CheckFormat = (result: CheckResult) => string
 const formats: Record<string, () => Promise<CheckFormat>> = {
   '.html': async () => (await import('./html.ts')).checkHtml,
   '.json': async () => result => `${JSON.stringify(result)}\n`,
+  ...outlined(async () => (await import('./outline.ts')).outlineOfCheck),
 }
 
 export const checkEndings = Object.keys(formats).join(', ')

@@ -51,7 +51,7 @@ export async function measureRounds(
   process.exitCode = interrupted ? exitCodes.interrupted : compareExit(comparison)
   const writers = outputs.map(async ({ path, load }) => {
     const write = await load()
-    return { path, text: () => write(document) }
+    return { path, text: () => write(document, failIf) }
   })
   const rescue = output.json || output.ndjson ? undefined : () => line(document)
   saveAll(await Promise.all(writers), rescue)

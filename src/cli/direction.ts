@@ -3,6 +3,7 @@ import { measureDirection, type DirectionRun } from '../bench/direction/run.ts'
 import { directionOptions } from '../load/direction/options.ts'
 import { fromFlags, optionsIn, type Table } from '../options/form.ts'
 import { askedFor } from '../options/where.ts'
+import { directionFormatFor } from '../report/formats.ts'
 import { directionText, formatBits } from '../report/direction/text.ts'
 import type { Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
@@ -38,9 +39,7 @@ export async function sendDirection(
   { command, rows, json, paths }: Wanted,
 ): Promise<void> {
   checkUsed(rows, directionOptions, flags, 'direction')
-  const other = paths.find(path => !path.endsWith('.json'))
-  if (other !== undefined)
-    throw usageError(`A direction cannot be written into ${other}.`, 'Its name ends in .json.')
+  const outputs = paths.map(path => ({ path, load: directionFormatFor(path) }))
   checkOutputs(paths)
   const run = measureDirection(address, fromFlags(directionOptions, flags), command)
   let interrupted = false
@@ -63,7 +62,11 @@ export async function sendDirection(
   print(json ? text() : directionText(result, canvas(process.stdout)))
   if (result.verdict === 'fail') process.exitCode = exitCodes.failed
   else if (interrupted) process.exitCode = exitCodes.interrupted
-  saveAll(paths.map(path => ({ path, text })))
+  const writers = outputs.map(async ({ path, load }) => {
+    const write = await load()
+    return { path, text: () => write(result) }
+  })
+  saveAll(await Promise.all(writers), json ? undefined : text)
 }
 
 /** How fast it goes now: sent, and what the other end says that it has received. */

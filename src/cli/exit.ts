@@ -1,7 +1,6 @@
 /** How a command ends. */
 import type { RoundsComparison } from '../report/compare-rounds.ts'
 import type { RunComparison } from '../report/compare-runs.ts'
-import type { RunResult } from '../report/result.ts'
 
 /** What the exit status of every command means. */
 export const exitCodes = {
@@ -19,31 +18,6 @@ export const exitCodes = {
   /** Ended by a signal, after the report. */
   interrupted: 130,
 } as const
-
-/**
- * Whether every connection was refused and nothing came back. A datagram socket learns of a refusal
- * only after it has sent; with connections, no run begins without one.
- */
-export const nobodyThere = ({ datagrams, bytes, errors, run, part }: RunResult): boolean =>
-  datagrams !== undefined &&
-  bytes.received === 0 &&
-  errors.refused >= (part?.connections ?? (run.options['connections'] as number))
-
-/**
- * A connection that failed is a failure even if the measurement is not valid; the other reasons
- * count only if it is. A connection that owes an answer fails the verdict, unless an objective
- * allows it.
- */
-export function loadExit(result: RunResult, interrupted = false): number {
-  if (nobodyThere(result)) return exitCodes.network
-  const { unanswered: _, ...failures } = result.errors
-  if (Object.values(failures).some(count => count > 0)) return exitCodes.failed
-  // Wrong bytes are wrong, even if the measurement is not valid.
-  if ((result.corruption?.corruptedBytes ?? 0) > 0) return exitCodes.failed
-  if (interrupted && result.messages.lost === 0) return exitCodes.interrupted
-  if (!result.valid) return exitCodes.invalid
-  return result.verdict === 'fail' ? exitCodes.failed : exitCodes.done
-}
 
 /** How a conversation ended. */
 export interface Talked {

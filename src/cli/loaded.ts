@@ -2,9 +2,9 @@
 import { measureLoaded } from '../bench/direction/loaded.ts'
 import { loadedOptions } from '../load/direction/loaded.ts'
 import { fromFlags, type Table } from '../options/form.ts'
+import { loadedFormatFor } from '../report/formats.ts'
 import { loadedText } from '../report/direction/loaded-text.ts'
 import type { Address } from '../vocabulary/address.ts'
-import { usageError } from '../vocabulary/errors.ts'
 import { checkUsed } from './direction.ts'
 import { exitCodes } from './exit.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, showLive } from './output.ts'
@@ -22,9 +22,7 @@ export async function measureUnderLoad(
   { rows, json, paths }: Wanted,
 ): Promise<void> {
   checkUsed(rows, loadedOptions, flags, 'load')
-  const other = paths.find(path => !/\.(json|html)$/.test(path))
-  if (other !== undefined)
-    throw usageError(`This cannot be written into ${other}.`, 'The name ends in .html or .json.')
+  const outputs = paths.map(path => ({ path, load: loadedFormatFor(path) }))
   checkOutputs(paths)
   const run = measureLoaded(address, fromFlags(loadedOptions, flags))
   const restore = onInterrupt(() => leaveUnconnected())
@@ -36,12 +34,9 @@ export async function measureUnderLoad(
   const asJson = () => `${JSON.stringify(result)}\n`
   print(json ? asJson() : loadedText(result, canvas(process.stdout)))
   if (result.verdict === 'fail') process.exitCode = exitCodes.failed
-  if (paths.length === 0) return
-  const { loadedHtml } = await import('../report/direction/loaded-html.ts')
-  saveAll(
-    paths.map(path => ({
-      path,
-      text: path.endsWith('.html') ? () => loadedHtml(result) : asJson,
-    })),
-  )
+  const writers = outputs.map(async ({ path, load }) => {
+    const write = await load()
+    return { path, text: () => write(result) }
+  })
+  saveAll(await Promise.all(writers), json ? undefined : asJson)
 }

@@ -1,17 +1,30 @@
 /** In what a result can be written: chosen by the ending of the file's name. */
 import { usageError } from '../vocabulary/errors.ts'
+import type { LoadedResult } from './direction/loaded.ts'
+import type { DirectionResult } from './direction/result.ts'
+import type { Condition } from './fail-if.ts'
+import type { Outline } from './outline.ts'
 import type { RunResult } from './result.ts'
 import type { Rounds } from './rounds.ts'
 
 export type Format = (result: RunResult) => string
-export type RoundsFormat = (rounds: Rounds) => string
+export type RoundsFormat = (rounds: Rounds, failIf?: readonly Condition[]) => string
+
+const json = async () => (result: object) => `${JSON.stringify(result)}\n`
+
+/** Formats that know a verdict and its cases alone: of whatever has an outline. */
+const outlineFormats: Record<string, () => Promise<(outline: Outline) => string>> = {
+  '.md': async () => (await import('./markdown.ts')).markdown,
+  '.xml': async () => (await import('./junit.ts')).junit,
+}
 
 /** By ending; a new format is a line here. It is loaded when it is asked for. */
 const formats: Record<string, () => Promise<Format>> = {
   '.csv': async () => (await import('./csv.ts')).loadCsv,
   '.hgrm': async () => (await import('./hgrm.ts')).loadHgrm,
   '.html': async () => (await import('./html.ts')).loadHtml,
-  '.json': async () => result => `${JSON.stringify(result)}\n`,
+  '.json': json,
+  ...outlined(async () => (await import('./outline.ts')).outlineOfRun),
 }
 
 export const endings = Object.keys(formats).join(', ')
@@ -19,27 +32,58 @@ export const endings = Object.keys(formats).join(', ')
 /** Of rounds: the seconds or percentiles of that many runs make no document. */
 const roundsFormats: Record<string, () => Promise<RoundsFormat>> = {
   '.html': async () => (await import('./rounds-html.ts')).roundsHtml,
-  '.json': async () => rounds => `${JSON.stringify(rounds)}\n`,
+  '.json': json,
+  ...outlined(async () => (await import('./rounds-outline.ts')).outlineOfRounds),
+}
+
+/** The same formats of what has an outline, if one says how to make it. */
+export function outlined<A extends unknown[]>(
+  load: () => Promise<(...of: A) => Outline>,
+): Record<string, () => Promise<(...of: A) => string>> {
+  const each = Object.entries(outlineFormats).map(([ending, format]) => [
+    ending,
+    async () => {
+      const [outline, write] = await Promise.all([load(), format()])
+      return (...of: A) => write(outline(...of))
+    },
+  ])
+  return Object.fromEntries(each) as never
+}
+
+/** Of what was sent in one direction. */
+const directionFormats: Record<string, () => Promise<(result: DirectionResult) => string>> = {
+  '.json': json,
+  ...outlined(async () => (await import('./direction/outline.ts')).outlineOfDirection),
+}
+
+/** Of latency under load. */
+const loadedFormats: Record<string, () => Promise<(result: LoadedResult) => string>> = {
+  '.html': async () => (await import('./direction/loaded-html.ts')).loadedHtml,
+  '.json': json,
+  ...outlined(async () => (await import('./direction/outline.ts')).outlineOfLoaded),
 }
 
 const endingOf = (path: string): string => /\.[^./\\]*$/.exec(path)?.[0].toLowerCase() ?? ''
 
-/**
- * What loads the format.
- * @throws UserError if the ending is of no format
- */
+/** What loads the format of a file's name. @throws UserError if the ending is of no format */
+const among =
+  <F>(known: Record<string, F>, what: string) =>
+  (path: string): F => {
+    const ending = endingOf(path)
+    const format = Object.hasOwn(known, ending) ? known[ending] : undefined
+    if (format) return format
+    const names = Object.keys(known).toSorted().join(', ')
+    throw usageError(`${what} cannot be written into ${path}.`, `Its name ends in one of ${names}.`)
+  }
+
+export const roundsFormatFor = among(roundsFormats, 'Rounds')
+export const directionFormatFor = among(directionFormats, 'A direction')
+export const loadedFormatFor = among(loadedFormats, 'Latency under load')
+
+/** The same of a result. */
 export function formatFor(path: string): () => Promise<Format> {
   const ending = endingOf(path)
   const format = Object.hasOwn(formats, ending) ? formats[ending] : undefined
   if (format) return format
   throw usageError(`The name ${path} does not say what to write.`, `It ends in one of ${endings}.`)
-}
-
-/** The same of rounds. */
-export function roundsFormatFor(path: string): () => Promise<RoundsFormat> {
-  const ending = endingOf(path)
-  const format = Object.hasOwn(roundsFormats, ending) ? roundsFormats[ending] : undefined
-  if (format) return format
-  const known = Object.keys(roundsFormats).join(', ')
-  throw usageError(`Rounds cannot be written into ${path}.`, `Its name ends in one of ${known}.`)
 }

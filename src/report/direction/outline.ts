@@ -1,0 +1,66 @@
+/** A direction, and latency under load, as a verdict and its cases. */
+import { formatCount, formatSize } from '../../vocabulary/units.ts'
+import { micros } from '../ladder.ts'
+import type { Case, Outline } from '../outline.ts'
+import { ranks, type LoadedResult } from './loaded.ts'
+import type { DirectionFigures, DirectionResult } from './result.ts'
+import { formatBits } from './text.ts'
+
+export function outlineOfDirection(result: DirectionResult): Outline {
+  const { run, up, down, failedBecause, verdict, notes } = result
+  return {
+    command: `yodel ${run.command} --direction ${run.direction}`,
+    address: run.address,
+    standing: verdict === 'fail' ? 'FAIL' : 'PASS',
+    because: failedBecause,
+    cases: [arrival(failedBecause)],
+    figures: [...side('up', up), ...side('down', down)],
+    notes,
+    reproduce: run.reproduce,
+    startedAt: run.startedAt,
+    seconds: (run.durationMs ?? 0) / 1e3,
+  }
+}
+
+export function outlineOfLoaded(result: LoadedResult): Outline {
+  const { run, failedBecause, verdict, idleUs, loadedUs, addedUs, grade, flows } = result
+  const { roundTripsPerMinute: perMinute } = result
+  const times = ranks.flatMap((rank): [string, string][] => {
+    const [idle, loaded, added] = [idleUs[rank], loadedUs[rank], addedUs[rank]]
+    if (idle === null || loaded === null || added === undefined) return []
+    return [[rank, `${micros(idle)} idle, ${micros(loaded)} loaded`]]
+  })
+  return {
+    command: `yodel bench --load ${run.load}`,
+    address: run.address,
+    standing: verdict === 'fail' ? 'FAIL' : 'PASS',
+    because: failedBecause,
+    cases: [arrival(failedBecause)],
+    figures: [
+      ...(grade === null ? [] : [['added by load', grade] as [string, string]]),
+      ...(perMinute === null
+        ? []
+        : [['round trips per minute', formatCount(perMinute)] as [string, string]]),
+      ...times,
+      ...side('up', flows.up),
+      ...side('down', flows.down),
+    ],
+    notes: flows.notes,
+    reproduce: run.reproduce,
+    startedAt: run.startedAt,
+    seconds: (2 * run.durationMs) / 1e3,
+  }
+}
+
+const arrival = (failedBecause: readonly string[]): Case => ({
+  name: 'every byte arrives',
+  outcome: failedBecause.length > 0 ? 'missed' : 'held',
+  said: failedBecause.join(' '),
+})
+
+function side(name: string, figures: DirectionFigures | undefined): [string, string][] {
+  if (!figures) return []
+  const { bytesPerSecond, receivedBytes } = figures
+  const rate = bytesPerSecond === null ? '' : `${formatBits(bytesPerSecond)}, `
+  return [[name, `${rate}${formatSize(receivedBytes)} arrived`]]
+}
