@@ -50,13 +50,14 @@ const plainNode = `require('net').createServer(s => {
 }).listen(+process.argv[1], '127.0.0.1')`
 
 type Start = (port: number) => [command: string, ...args: string[]]
+const lostAtFin = 'half-close: data-lost'
 /** What has to be found of each, and nothing else; a short backlog may show, too. */
 const servers: [name: string, transport: 'tcp' | 'tls' | 'udp', start: Start, found: string[]][] = [
   [
     'ncat with cat, which closes at FIN',
     'tcp',
     port => ['ncat', '-l', '127.0.0.1', `${port}`, '-k', '--exec', '/bin/cat'],
-    ['half-close: data-lost'],
+    [],
   ],
   [
     'socat with cat',
@@ -81,7 +82,7 @@ const servers: [name: string, transport: 'tcp' | 'tls' | 'udp', start: Start, fo
     'Python that reads lines of 64 KiB at most',
     'tcp',
     port => ['python3', '-c', byLine, `${port}`],
-    ['bytes: line-buffered', 'half-close: data-lost', 'sizes: limit'],
+    ['bytes: line-buffered', lostAtFin, 'sizes: limit'],
   ],
   ['plain Node', 'tcp', port => [process.execPath, '-e', plainNode, `${port}`], []],
   [
@@ -95,7 +96,7 @@ const servers: [name: string, transport: 'tcp' | 'tls' | 'udp', start: Start, fo
     'ncat with room for 5',
     'tcp',
     port => ['ncat', '-l', '127.0.0.1', `${port}`, '-k', '-m', '5', '--exec', '/bin/cat'],
-    ['half-close: data-lost', 'overload: closed'],
+    ['overload: closed'],
   ],
 ]
 
@@ -127,12 +128,14 @@ for (const [name, transport, start, expected] of servers) {
   test(`what is said is true of ${name}`, { skip }, async () => {
     const port = await freePort()
     const [command, ...args] = start(port)
-    await using _ = new Program(command, args, 'open')
+    await using _ = new Program(command, args, 'open', { forks: true })
     const result = await checked(`${transport}://127.0.0.1:${port}`)
     const found = result.questions.flatMap(({ name, findings }) =>
       findings.map(finding => `${name}: ${finding.name}`),
     )
-    const told = found.filter(each => each !== 'overload: slow-connect')
+    // ncat closes at FIN; whether cat was faster than that is a race within ncat.
+    const byChance = ['overload: slow-connect', ...(command === 'ncat' ? [lostAtFin] : [])]
+    const told = found.filter(each => !byChance.includes(each))
     assert.deepEqual(told, expected, JSON.stringify(result, null, 1))
     assert.ok(result.seconds < 30)
   })

@@ -21,10 +21,17 @@ export class Program implements AsyncDisposable {
   readonly #stdout: Buffer[] = []
   #stderr = ''
 
-  /** @param input for stdin; 'open' keeps it open to be written to, 'ignore' gives none */
-  constructor(command: string, args: string[], input: Buffer | string) {
+  readonly #forks: boolean
+
+  /**
+   * @param input for stdin; 'open' keeps it open to be written to, 'ignore' gives none
+   * @param forks whether its own children may outlive it, and have to be ended with it
+   */
+  constructor(command: string, args: string[], input: Buffer | string, { forks = false } = {}) {
     const stdin = input === 'ignore' ? 'ignore' : 'pipe'
-    this.child = spawn(command, args, { stdio: [stdin, 'pipe', 'pipe'], cwd: root })
+    this.#forks = forks
+    const stdio = [stdin, 'pipe', 'pipe'] as const
+    this.child = spawn(command, args, { stdio: [...stdio], cwd: root, detached: forks })
     this.child.stdout!.on('data', (chunk: Buffer) => this.#stdout.push(chunk))
     this.child.stderr!.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))
     this.child.stdin?.on('error', () => {})
@@ -58,8 +65,24 @@ export class Program implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const exited = this.child.exitCode ?? this.child.signalCode
+    const exit = exited === null && this.child.pid ? once(this.child, 'exit') : undefined
+    if (this.#forks) endGroup(this.child.pid)
     this.kill('SIGKILL')
+    await exit
+    // Its children may hold the pipes open for as long as they like.
+    this.child.stdout!.destroy()
+    this.child.stderr!.destroy()
     await this.finished
+  }
+}
+
+function endGroup(leader: number | undefined) {
+  if (leader === undefined) return
+  try {
+    process.kill(-leader, 'SIGKILL')
+  } catch {
+    // None of it is left.
   }
 }
 
