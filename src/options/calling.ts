@@ -27,6 +27,8 @@ export interface HttpCalling {
   oneRequest?: boolean | undefined
   /** The request says that its body is a session in band. */
   isSession?: boolean | undefined
+  /** The beginning of that session, which a request without a body (GET) has in its head. */
+  hello?: string | undefined
   /** Answers of any status are passed on; otherwise one beyond 200 to 299 breaks the connection. */
   anyStatus?: boolean | undefined
   /** How long a server with an unanswered request may be silent; undefined: for ever. */

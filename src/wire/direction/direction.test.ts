@@ -16,6 +16,7 @@ const hellos = fc.record<Hello>(
     ratePerSecond: fc.option(fc.integer({ min: 1, max: 1e9 }), { nil: undefined }),
     cookie: fc.option(fc.string({ maxLength: 40 }), { nil: undefined }),
     warmupMs: fc.option(fc.nat(), { nil: undefined }),
+    lastsMs: fc.option(fc.nat(), { nil: undefined }),
   },
   { noNullPrototype: true },
 )

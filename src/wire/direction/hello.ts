@@ -45,6 +45,8 @@ export interface Hello {
   cookie?: string | undefined
   /** Over datagrams: what the server sends in this time is a warm-up. */
   warmupMs?: number | undefined
+  /** In the head of a request that has no body: for so long the server sends. */
+  lastsMs?: number | undefined
 }
 
 /** Of a frame of payload. */
@@ -101,7 +103,7 @@ function parse(text: string): Hello | string {
     return 'it is not JSON'
   }
   if (typeof body !== 'object' || body === null) return 'it is no object'
-  const { mode, id, seed, flow, sizeBytes, ratePerSecond, cookie, warmupMs } = body
+  const { mode, id, seed, flow, sizeBytes, ratePerSecond, cookie, warmupMs, lastsMs } = body
   if (!modes.includes(mode as Mode)) return 'its mode is not known'
   if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id)) return 'it has no id'
   if (!isWhole(seed, 0, 2 ** 32 - 1)) return 'it has no seed'
@@ -112,7 +114,10 @@ function parse(text: string): Hello | string {
   if (cookie !== undefined && typeof cookie !== 'string') return 'its cookie is wrong'
   if (warmupMs !== undefined && !(Number.isFinite(warmupMs) && warmupMs >= 0))
     return 'its warm-up is wrong'
-  return { mode: mode as Mode, id, seed, flow, sizeBytes, ratePerSecond, cookie, warmupMs }
+  if (lastsMs !== undefined && !(Number.isFinite(lastsMs) && lastsMs >= 0))
+    return 'its time is wrong'
+  const pace = { sizeBytes, ratePerSecond, warmupMs, lastsMs }
+  return { mode: mode as Mode, id, seed, flow, cookie, ...pace }
 }
 
 /** What the first bytes from the server are. */

@@ -1,5 +1,4 @@
 /** One flow of the client: a connection with a session, from its hello to its end. */
-import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FoundDirection, FoundFlow } from '../../../load/direction/plan.ts'
@@ -18,7 +17,7 @@ import {
   type Bodies,
   type FrameListener,
 } from '../../../wire/direction/frames.ts'
-import { readAnswer, writeHello } from '../../../wire/direction/hello.ts'
+import { readAnswer } from '../../../wire/direction/hello.ts'
 import type { Report } from '../../../wire/direction/trace.ts'
 import { explain, failureName, reasonWhy } from '../../failures.ts'
 import { countGarbage } from '../../garbage.ts'
@@ -39,12 +38,23 @@ const samplesMax = 86_400
 const rawOf = (stream: Duplex): Socket =>
   ((stream as unknown as { _parent?: Socket })._parent ?? stream) as Socket
 
+/** What a flow is made of. */
+export interface FlowParts {
+  number: number
+  stream: Duplex
+  /** To be said first; undefined: it was said in the head of a request, and no more can be. */
+  hello: Buffer | undefined
+  payload: Payload
+  meter: Meter
+}
+
 export class ClientFlow implements FrameListener {
   /** Resolves when the connection is closed. */
   readonly closed: Promise<void>
   readonly #task: FlowTask
   readonly #number: number
   readonly #stream: Duplex
+  readonly #hello: Buffer | undefined
   readonly #counters: Float64Array
   readonly #reader = new FrameReader(this)
   readonly #pump: Pump | undefined
@@ -64,8 +74,9 @@ export class ClientFlow implements FrameListener {
   #failure: FailureName | undefined
   #reason: string | undefined
 
-  constructor(task: FlowTask, number: number, stream: Duplex, payload: Payload, meter: Meter) {
+  constructor(task: FlowTask, { number, stream, hello, payload, meter }: FlowParts) {
     this.#task = task
+    this.#hello = hello
     this.#number = number
     this.#stream = stream
     this.#counters = meter.counters
@@ -87,8 +98,7 @@ export class ClientFlow implements FrameListener {
 
   /** Says hello. Resolves when the server has accepted; rejects with a UserError if it does not. */
   open(): Promise<void> {
-    const { direction: mode, seed, sizeBytes, ratePerSecond, timeoutMs } = this.#task
-    const id = randomBytes(16).toString('hex')
+    const { timeoutMs } = this.#task
     return new Promise((resolve, reject) => {
       const silence = `sent no answer within ${formatDuration(timeoutMs)}.`
       const done = afterTimeout(timeoutMs, () => fail(this.#notServed(silence)))
@@ -101,8 +111,7 @@ export class ClientFlow implements FrameListener {
       this.#opening = { accept: () => settle(resolve), fail }
       this.#ownsChunks = !readInto(this.#stream, this.#onData)
       if (this.#ownsChunks) this.#stream.on('data', this.#onData)
-      const flow = this.#number
-      this.#stream.write(writeHello({ mode, id, seed, flow, sizeBytes, ratePerSecond }))
+      if (this.#hello) this.#stream.write(this.#hello)
     })
   }
 
@@ -114,7 +123,7 @@ export class ClientFlow implements FrameListener {
   begin(): void {
     if (this.#over) return
     if (this.#receiver) {
-      this.#stream.write(writeFrame(frameKinds.start, {}))
+      if (this.#hello) this.#stream.write(writeFrame(frameKinds.start, {}))
       this.#marking = setInterval(() => this.#mark(), markMs)
     }
     this.#beganMs = performance.now()
@@ -140,6 +149,9 @@ export class ClientFlow implements FrameListener {
   end(): void {
     this.#pump?.end()
     if (this.#over || this.#stream.destroyed || this.#stream.writableEnded) return
+    // The server knows when to end, or sends until the client has gone.
+    if (!this.#hello && this.#task.durationMs === Infinity) return this.destroy()
+    if (!this.#hello) return
     this.#stream.write(writeFrame(frameKinds.end, { sentBytes: this.#pump?.sentBytes ?? 0 }))
   }
 

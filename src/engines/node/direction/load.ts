@@ -1,12 +1,15 @@
 /** The client's side of sessions: sends and receives in one direction or both, until it is over. */
+import { randomBytes } from 'node:crypto'
 import type { Address, HostAddress } from '../../../vocabulary/address.ts'
 import type { FlowOutcome, FoundFlow } from '../../../load/direction/plan.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { FlowTask } from '../../../task.ts'
+import { transports } from '../../../vocabulary/transport.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
+import { writeHello, type Hello } from '../../../wire/direction/hello.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'
-import type { Dial } from '../core/link.ts'
+import type { Dial, Target } from '../core/link.ts'
 import { Candidates, keepFreed } from '../udp/socket.ts'
 import { DatagramFlow } from './datagram-flow.ts'
 import { ClientFlow } from './flow.ts'
@@ -26,11 +29,27 @@ interface Flow {
 /** Connects all flows; each has been accepted by the server. @throws UserError if one is not */
 export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promise<Session> {
   const payload = payloadOf(task.seed)
+  const isGet = transports[task.address.transport].protocol === 'http' && task.direction === 'down'
   return openAll(task, meter, async number => {
-    const { stream } = await dial(task, task.timeoutMs)
-    return new ClientFlow(task, number, stream, payload, meter)
+    const hello = writeHello(helloOf(task, number, isGet))
+    const { stream } = await dial(isGet ? withHello(task, hello) : task, task.timeoutMs)
+    const said = isGet ? undefined : hello
+    return new ClientFlow(task, { number, stream, hello: said, payload, meter })
   })
 }
+
+function helloOf(task: FlowTask, flow: number, isGet: boolean): Hello {
+  const { direction: mode, seed, sizeBytes, ratePerSecond, warmupMs, durationMs } = task
+  const id = randomBytes(16).toString('hex')
+  const lastsMs = isGet && durationMs !== Infinity ? warmupMs + durationMs : undefined
+  return { mode, id, seed, flow, sizeBytes, ratePerSecond, lastsMs }
+}
+
+/** Of a request without a body the hello is in its head. */
+const withHello = ({ address, calling }: FlowTask, hello: Buffer): Target => ({
+  address,
+  calling: { ...calling, http: { ...calling.http, hello: hello.toString('base64url') } },
+})
 
 /** Opens flows over datagrams. */
 export async function openDatagramFlows(task: FlowTask, meter: Meter): Promise<Session> {

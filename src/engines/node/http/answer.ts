@@ -43,7 +43,13 @@ function allowed(request: Request, web: WebRules): Directives | Refusal {
 
 export type Answer = (request: Request, response: Response, connection: HttpConnection) => void
 
-export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: EchoBody): Answer {
+/** @param isSession whether a request without a body is one that `echo` answers all the same */
+export function createAnswer(
+  { web }: ServeTask,
+  { counters }: Meter,
+  echo: EchoBody,
+  isSession: (request: Request) => boolean,
+): Answer {
   const echoWhole = createEchoAfterBody(echo)
 
   function answer(request: Request, response: Response, connection: HttpConnection) {
@@ -95,7 +101,8 @@ export function createAnswer({ web }: ServeTask, { counters }: Meter, echo: Echo
     response.statusCode = status
     if (companions[status]) response.setHeader(...companions[status])
     const echoes = afterBody ? echoWhole : echo
-    if (echoed.has(method) && !empty.has(status)) return echoes(request, response, connection)
+    if ((echoed.has(method) && !empty.has(status)) || isSession(request))
+      return echoes(request, response, connection)
     request.resume()
     if (method === 'OPTIONS') {
       if (status === 200) response.statusCode = 204

@@ -9,6 +9,7 @@ import type { Protocol } from '../core/protocol.ts'
 import type { Unfinished } from '../core/unfinished.ts'
 import { createAnswer, createEchoBody } from './answer.ts'
 import { createParser } from './h1.ts'
+import type { Request } from './exchange.ts'
 import { createHttp2, preface } from './h2.ts'
 import { handOver, HttpConnection } from './connection.ts'
 
@@ -21,11 +22,13 @@ export async function createHttpEcho(
   const faulty = task.faults && (await import('./faulty.ts')).createFaultyBody(task, meter)
   let faults = task.faults ?? []
   let body = faulty?.echo ?? createEchoBody(meter)
+  let isSession: (request: Request) => boolean = () => false
   if (task.directions) {
-    const { withRequestSessions } = await import('./session.ts')
+    const { asksForSession, withRequestSessions } = await import('./session.ts')
     body = withRequestSessions(body, meter, () => faults.length > 0)
+    isSession = request => faults.length === 0 && asksForSession(request)
   }
-  const answer = createAnswer(task, meter, body)
+  const answer = createAnswer(task, meter, body, isSession)
   let arriving!: HttpConnection
   const connectionOf = (socket: unknown) => connections.get(socket as object)
   const http1 = createParser(task, connectionOf, (request, response, connection) => {

@@ -8,9 +8,9 @@ import type { Place } from './place.ts'
 
 type Callback = (error?: Error | null) => void
 
-const head = ({ authority, resource, headers }: Place): string =>
+const head = ({ method, authority, resource, headers }: Place): string =>
   [
-    `POST ${resource} HTTP/1.1\r\nHost: ${authority}\r\n`,
+    `${method} ${resource} HTTP/1.1\r\nHost: ${authority}\r\n`,
     ...headers.map(([name, value]) => `${name}: ${value}\r\n`),
   ].join('')
 
@@ -204,9 +204,10 @@ function isKept({ version, headers }: AnswerHead): boolean {
   return version === '1.1' || options.includes('keep-alive')
 }
 
-/** One request whose body is sent in chunks, for as long as there is something to send. */
+/** One request: its body is sent in chunks while there is something to send; or it is a GET. */
 export class Http1Stream extends Caller {
   readonly #socket: Duplex
+  readonly #hasBody: boolean
   #answered = false
   /** The whole body was written. */
   #isSaid = false
@@ -247,13 +248,15 @@ export class Http1Stream extends Caller {
       })
       .on('error', error => this.destroy(error))
       .on('close', () => this.#answered || this.push(null))
-    socket.write(`${head(place)}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n`, 'latin1')
+    this.#hasBody = place.method !== 'GET'
+    const coding = this.#hasBody ? 'Transfer-Encoding: chunked\r\n' : ''
+    socket.write(`${head(place)}${coding}Connection: close\r\n\r\n`, 'latin1')
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
     this.sentBytes += chunk.length
     // A chunk of size 0 would be the end.
-    if (chunk.length === 0) return callback()
+    if (chunk.length === 0 || !this.#hasBody) return callback()
     const socket = this.#socket
     this.#isWriting = true
     this.awaitAnswer(this.#isOwed)
@@ -270,7 +273,8 @@ export class Http1Stream extends Caller {
 
   override _final(callback: Callback): void {
     this.#isSaid = true
-    this.#socket.write('0\r\n\r\n', 'latin1', callback)
+    if (this.#hasBody) this.#socket.write('0\r\n\r\n', 'latin1', callback)
+    else callback()
     this.awaitAnswer(this.#isOwed)
   }
 

@@ -244,6 +244,7 @@ export class Http2Stream extends Caller {
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
     this.sentBytes += chunk.length
+    if (this.#stream.writableEnded) return callback()
     this.#isWriting = true
     this.awaitAnswer(this.#isOwed)
     this.#stream.write(chunk, error => {

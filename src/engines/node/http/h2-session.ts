@@ -25,12 +25,12 @@ export function open(socket: Duplex, { authority }: Place): ClientHttp2Session {
 
 export function request(
   session: ClientHttp2Session,
-  { authority, resource, headers }: Place,
+  { method, authority, resource, headers }: Place,
   onHead: (head: AnswerHead) => void,
   lengthBytes?: number,
 ): ClientHttp2Stream {
   const stream = session.request({
-    ':method': 'POST',
+    ':method': method,
     ':path': resource,
     ':authority': authority,
     ...asObject(headers),

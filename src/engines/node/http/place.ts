@@ -6,6 +6,7 @@ import { sessionHeader } from './session-stream.ts'
 import { headersOf, withUsual, type Header } from '../../../wire/http/headers.ts'
 
 export interface Place {
+  method: 'POST' | 'GET'
   /** As the Host header has it (RFC 9110 section 7.2). */
   authority: string
   /** Path and query. */
@@ -20,19 +21,24 @@ const usual: Header[] = [
   ['Content-Type', 'application/octet-stream'],
 ]
 
+/** A request without a body has no type of it. */
+const usualOfGet = usual.filter(([name]) => name !== 'Content-Type')
+
 const isHost = ([name]: Header) => name.toLowerCase() === 'host'
 
 export function placeOf(address: HostAddress, calling: Calling): Place {
   const added = headersOf(calling)
+  const { isSession = false, hello } = calling.http ?? {}
   return {
+    method: hello === undefined ? 'POST' : 'GET',
     authority: added.find(isHost)?.[1] ?? authorityOf(address),
     resource: address.resource ?? '/',
     headers: [
       ...withUsual(
-        usual,
+        hello === undefined ? usual : usualOfGet,
         added.filter(header => !isHost(header)),
       ),
-      ...(calling.http?.isSession ? [[sessionHeader, '1'] as const] : []),
+      ...(isSession ? [[sessionHeader, hello ?? '1'] as const] : []),
     ],
   }
 }

@@ -2,21 +2,25 @@
 import { Duplex } from 'node:stream'
 import type { Request, Response } from './exchange.ts'
 
-/** The header by which a client asks for a session, since a body alone is always echoed. */
+/**
+ * The header by which a client asks for a session, since a body alone is always echoed. Its value
+ * is 1 if the body begins with a hello, and the hello itself (base64url) if there is no body.
+ */
 export const sessionHeader = 'yodel-session'
 
 export class ExchangeStream extends Duplex {
   readonly #request: Request
   readonly #response: Response
 
-  constructor(request: Request, response: Response) {
+  /** @param hasBody whether what is read is the body of the request; otherwise nothing comes */
+  constructor(request: Request, response: Response, hasBody = true) {
     super({ allowHalfOpen: true })
     this.#request = request
     this.#response = response
     request.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) request.pause()
     })
-    request.on('end', () => this.push(null))
+    request.on('end', () => hasBody && this.push(null))
     response.on('close', () => this.destroy())
     response.flushHeaders()
   }
