@@ -21,10 +21,12 @@ interface Course {
   overMs?: number
   /** When the last reply had come, where that is known. */
   lastMs?: number
+  /** How late the first timers are. */
+  lateMs?: number[]
 }
 
 /** Plays it as timers that are up to 5 ms late would. When each interval was told, too. */
-function play({ durationMs, events, endMs, timed = true, overMs, lastMs }: Course) {
+function play({ durationMs, events, endMs, timed = true, overMs, lastMs, lateMs = [] }: Course) {
   const meter = new Meter()
   const told: (Interval & { toldMs: number })[] = []
   let nowMs = 0
@@ -41,8 +43,8 @@ function play({ durationMs, events, endMs, timed = true, overMs, lastMs }: Cours
     return { ...takeSnapshot([meter]), atMs }
   }
   seconds.begin({ ...takeSnapshot([]), atMs: 0 })
-  for (let late = 0; ; late = (late + 2) % 5) {
-    const nextMs = nowMs + seconds.restMs(nowMs) + late
+  for (let n = 0; ; n++) {
+    const nextMs = nowMs + seconds.restMs(nowMs) + (lateMs[n] ?? (n * 2) % 5)
     if (nextMs >= endMs) break
     seconds.take(until(nextMs), timed, nextMs >= (overMs ?? Infinity))
   }
@@ -126,6 +128,12 @@ for (const [name, course, lengths, rates] of [
     [100],
   ],
   [
+    'what is left of a second when a timer is late joins the one before it',
+    { durationMs: 5000, events: steady(5000, 5), endMs: 5001, lateMs: [0, 260, 0, 0] },
+    [1, 2, 1, 1],
+    [100, 100, 100, 100],
+  ],
+  [
     'a silent second of the window is one',
     { durationMs: 3000, events: [...steady(1000, 5), [2500, 1, 1]], endMs: 3000 },
     [1, 1, 1],
@@ -161,6 +169,7 @@ test('each message is in one second, and only a run may be shorter than one', ()
     events: fc.array(event, { maxLength: 30 }),
     endMs: fc.integer({ min: 5000, max: 8000 }),
     timed: fc.boolean(),
+    lateMs: fc.array(fc.nat(950), { maxLength: 6 }),
   })
   fc.assert(
     fc.property(course, course => {
@@ -180,7 +189,8 @@ test('each message is in one second, and only a run may be shorter than one', ()
         assert.ok(Math.abs(second * 1e3 - endMs) < 1e-6, 'they lie side by side')
         endMs = (second + seconds) * 1e3
         assert.ok(seconds >= 0.9 || told.length === 1, `${seconds}`)
-        assert.ok(seconds < 3, `${seconds}`)
+        const lateMs = course.lateMs.reduce((total, ms) => total + ms, 0)
+        assert.ok(seconds < (lateMs > 0 ? 4 : 3) + lateMs / 1e3, `${seconds}`)
       }
     }),
     { numRuns: short(30, 8) },

@@ -77,8 +77,8 @@ export class Seconds {
     }
     this.#mark(now)
     // Only when the next second is over it is known whether a remainder follows that joins this
-    // one.
-    const certain = goesOn && elapsedMs + wholeMs <= this.#durationMs
+    // one. One follows, too, if this thread was held up until far into the next second.
+    const certain = goesOn && elapsedMs + wholeMs <= Math.min(this.#durationMs, this.#targetMs)
     // The last second may still turn out to be shorter.
     this.#tell(certain ? 1 : isOver ? 3 : 2)
   }
