@@ -38,9 +38,59 @@ const passed = ({ valid }: RunResult): number => (valid ? 0 : 4)
 
 describe('yodel bench', { concurrency: 4 }, () => {
   prints()
+  streams()
   draws()
   reaches()
 })
+
+function streams() {
+  test('--ndjson: seconds that add up to the result, which is the last line', async () => {
+    const args = ['--duration', '2200ms', '--warmup', '50ms', '--rate', '50/s']
+    const { stdout, stderr } = await bench(server.url, '--ndjson', ...args)
+    const lines = stdout.trimEnd().split('\n')
+    type Line = { event: string; received: number; seconds: number }
+    const events = lines.map(line => JSON.parse(line) as Line)
+    const intervals = events.slice(0, -1)
+    const { event, ...result } = events.at(-1) as unknown as RunResult & { event: string }
+    assert.equal(event, 'result')
+    assert.ok(intervals.length >= 2, stdout)
+    for (const { event, seconds } of intervals) {
+      assert.equal(event, 'interval')
+      // The rest of 200 ms is no second of its own.
+      assert.ok(seconds >= 0.9, stdout)
+    }
+    const received = intervals.reduce((sum, interval) => sum + interval.received, 0)
+    assert.equal(received, result.messages.received)
+    assert.deepEqual(
+      intervals.map(({ event: _event, ...interval }) => interval),
+      result.intervals,
+    )
+    assert.equal(stderr, '')
+  })
+
+  test('--ndjson: a line for each stage, before the second in which it begins', async () => {
+    const stages = ['100/s for 1s', '50/s for 1100ms', '100/s for 50ms']
+    const args = ['--warmup', '0', '--stages', stages.join(', ')]
+    const { stdout } = await bench(server.url, '--ndjson', ...args)
+    type Line = { event: string; number: number; stage: string; second: number; seconds: number }
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line) as Line & RunResult)
+    const begun = events.filter(({ event }) => event === 'stage')
+    const result = events.at(-1)!
+    assert.deepEqual(
+      begun.map(({ number, stage, second, seconds }) => [number, stage, second, seconds]),
+      result.stages!.map(({ stage, second }, n) => [n + 1, stage, second, [1, 1.1, 0.05][n]]),
+    )
+    for (const [at, { event, second, seconds }] of events.entries()) {
+      if (event !== 'interval') continue
+      const told = events.slice(0, at).filter(({ event }) => event === 'stage')
+      const begins = result.stages!.filter(stage => stage.second < second + seconds - 0.1)
+      assert.equal(told.length, begins.length, stdout)
+    }
+  })
+}
 
 function prints() {
   test('--json has every key that was promised', async () => {
@@ -64,30 +114,6 @@ function prints() {
     assert.equal(result.verdict, 'pass')
     assert.equal(stderr, '')
     assert.equal(code, passed(result))
-  })
-
-  test('--ndjson: seconds that add up to the result, which is the last line', async () => {
-    const args = ['--duration', '2200ms', '--warmup', '50ms', '--rate', '50/s']
-    const { stdout, stderr } = await bench(server.url, '--ndjson', ...args)
-    const lines = stdout.trimEnd().split('\n')
-    type Line = { event: string; received: number; seconds: number }
-    const events = lines.map(line => JSON.parse(line) as Line)
-    const intervals = events.slice(0, -1)
-    const { event, ...result } = events.at(-1) as unknown as RunResult & { event: string }
-    assert.equal(event, 'result')
-    assert.ok(intervals.length >= 2, stdout)
-    for (const { event, seconds } of intervals) {
-      assert.equal(event, 'interval')
-      // The rest of 200 ms is no second of its own.
-      assert.ok(seconds >= 0.9, stdout)
-    }
-    const received = intervals.reduce((sum, interval) => sum + interval.received, 0)
-    assert.equal(received, result.messages.received)
-    assert.deepEqual(
-      intervals.map(({ event: _event, ...interval }) => interval),
-      result.intervals,
-    )
-    assert.equal(stderr, '')
   })
 
   test(

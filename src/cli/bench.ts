@@ -17,6 +17,7 @@ import { list, whether } from '../options/kinds.ts'
 import { endings, formatFor } from '../report/formats.ts'
 import { loadText } from '../report/load.ts'
 import { resultLine } from '../report/ndjson.ts'
+import { plannedStages } from '../report/stage-beginnings.ts'
 import { lowerBackgroundThreads } from '../threads/background.ts'
 import { exitCodes } from './exit.ts'
 import { addressArgument, jsonOption } from './flags.ts'
@@ -108,7 +109,8 @@ export function completeBench(bare: Command): void {
 async function measure(address: Address, options: BenchAnywhere, output: Output): Promise<void> {
   checkOutputs(output.files.map(({ path }) => path))
   const run = bench(address, options)
-  if (output.ndjson) streamIntervals(run, print)
+  const stages = options.stages === undefined ? undefined : parseStages(options.stages)
+  const toldAll = output.ndjson && streamIntervals(run, print, plannedStages(stages ?? []))
   let interrupted = false
   let connected = false
   const startAtMs = options.startAt === undefined ? 0 : parseInstant(options.startAt)
@@ -133,7 +135,7 @@ async function measure(address: Address, options: BenchAnywhere, output: Output)
     durationMs: durationOf(withRateOfStages(options)),
     warmupMs: wanted.warmupMs,
     count: shareOf(part, wanted.connections, wanted.count),
-    stages: options.stages === undefined ? undefined : parseStages(options.stages),
+    stages,
   }
   // Lines of JSON on the same terminal would be drawn over.
   const silent = output.ndjson && process.stdout.isTTY
@@ -147,6 +149,7 @@ async function measure(address: Address, options: BenchAnywhere, output: Output)
     stopShowing()
     restore()
   })
+  if (toldAll) toldAll(result.stages?.length ?? 0)
   if (output.ndjson) print(resultLine(result))
   else if (output.json) print(`${JSON.stringify(result)}\n`)
   else print(loadText(result, canvas(process.stdout)))

@@ -1,7 +1,9 @@
 /** A load while it goes on: drawn in place on a terminal, or as lines for a program. */
 import type { LoadRun } from '../bench.ts'
 import { LoadWatch, loadLines, type LoadAbout, type LoadView } from '../report/live.ts'
-import { intervalLine } from '../report/ndjson.ts'
+import { intervalLine, stageLine } from '../report/ndjson.ts'
+import type { Interval } from '../report/result.ts'
+import { beginsWithin, type PlannedStage } from '../report/stage-beginnings.ts'
 import { canvas } from './output.ts'
 
 /** Faster updates cannot be read, and each drawing takes processor time from the measurement. */
@@ -86,8 +88,25 @@ class Screen {
   }
 }
 
-/** Prints a line for each second of a run as soon as it is over; all are, before it is finished. */
-export function streamIntervals(run: LoadRun, print: (text: string) => void): void {
-  for (const interval of run.intervals) print(intervalLine(interval))
-  run.onInterval(interval => print(intervalLine(interval)))
+/**
+ * Prints a line for each second of a run as soon as it is over; all are, before it is finished. A
+ * stage has its line before the second in which it begins. Returns what prints the last stages, of
+ * so many that began.
+ */
+export function streamIntervals(
+  run: LoadRun,
+  print: (text: string) => void,
+  stages: readonly PlannedStage[] = [],
+): (begun: number) => void {
+  let told = 0
+  const tell = (begun: number) => {
+    for (const stage of stages.slice(told, begun)) print(stageLine(++told, stage))
+  }
+  const onInterval = (interval: Interval) => {
+    tell(stages.filter(stage => beginsWithin(stage, interval)).length)
+    print(intervalLine(interval))
+  }
+  run.intervals.forEach(onInterval)
+  run.onInterval(onInterval)
+  return tell
 }

@@ -53,3 +53,19 @@ test('every value stands below its own title', () => {
   const times = { P50: p50, P90: p90, P99: p99, P999: p999, Max: max, Min: min, Mean: mean }
   for (const [name, us] of Object.entries(times)) assert.equal(row[`response${name}Us`], us, name)
 })
+
+test('with stages a row says in which one it lies', () => {
+  const { intervals } = sampleResult()
+  const three = [0, 1.001, 2.002].map(second => ({ ...intervals[0]!, second, seconds: 1.001 }))
+  const { responseUs } = sampleResult()
+  const stage = { stage: '1k/s for 1s', planned: 1, sent: 1, received: 1, errors: 0 }
+  const figures = { ...stage, seconds: 1, ratePerSecond: 1, responseUs, missed: [] }
+  // The third one begins within the slack of a timer, and is already that of the last second.
+  const stages = [0, 1.5, 2].map(second => ({ ...figures, second }))
+  const csv = loadCsv(sampleResult({ change: { intervals: three, stages } }))
+  const lines = csv.trimEnd().split('\n')
+  assert.deepEqual(
+    lines.map(line => line.split(',').at(-1)),
+    ['stage', '1', '2', '3'],
+  )
+})

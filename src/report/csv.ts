@@ -1,5 +1,6 @@
 /** A load second by second as comma-separated values; docs/bench-output.md describes them. */
 import type { Interval, RunResult } from './result.ts'
+import { beginnings } from './stage-beginnings.ts'
 
 /** A title for each column, which says the unit, and where the value is. */
 const columns: [title: string, value: (interval: Interval) => number | null][] = [
@@ -20,7 +21,17 @@ const columns: [title: string, value: (interval: Interval) => number | null][] =
 ]
 
 /** A header and a row for each interval; a cell is empty where there was no sample. */
-export function loadCsv({ intervals }: RunResult): string {
+export function loadCsv({ intervals, stages }: RunResult): string {
   const rows = intervals.map(interval => columns.map(([, value]) => value(interval) ?? ''))
-  return [columns.map(([title]) => title), ...rows].map(row => `${row.join(',')}\n`).join('')
+  const titles = columns.map(([title]) => title)
+  if (stages) {
+    titles.push('stage')
+    let number = 0
+    for (const [at, begun] of beginnings(intervals, stages).entries()) {
+      // Of several that begin in the same second it is the last.
+      number = begun.at(-1)?.number ?? number
+      rows[at]!.push(number)
+    }
+  }
+  return [titles, ...rows].map(row => `${row.join(',')}\n`).join('')
 }

@@ -80,6 +80,32 @@ const failing: RunResult = {
   expectations: [{ objective: 'p99<5ms', measured: 6000, measuredText: '6 ms', held: false }],
 }
 
+const stage = (text: string, second: number, seconds: number) => ({
+  stage: text,
+  second,
+  seconds,
+  planned: 100,
+  sent: 100,
+  received: 100,
+  errors: 0,
+  ratePerSecond: 100,
+  responseUs: usual.responseUs,
+  missed: second === 1.5 ? [{ objective: 'p99<5ms', measuredText: '6 ms' }] : [],
+})
+/** The second stage begins in the middle of a second, and the third one as the last one ends. */
+const changing: RunResult = {
+  ...usual,
+  run: {
+    ...usual.run,
+    options: { ...usual.run.options, stages: '0..3k/s over 1500ms, 1k/s for 1s, 0 over 1s' },
+  },
+  stages: [
+    stage('0..3k/s over 1500ms', 0, 1.5),
+    stage('1k/s for 1s', 1.5, 1),
+    stage('0 over 1s', 2.95, 1),
+  ],
+}
+
 const single = ['meta', 'br', 'hr', 'img', 'input', 'link']
 
 /** Throws if a tag is not closed, or in the wrong order. Returns all tags with their attributes. */
@@ -101,6 +127,7 @@ function tagsOf(page: string): string[] {
 const oddResults: Record<string, RunResult> = {
   usual,
   failing,
+  changing,
   'no sample': resultOf([]),
   'no sample in a second': resultOf([], [interval(0, [], 0)]),
   'one sample': resultOf([123_456], [interval(0, [123_456], 1)]),
@@ -177,14 +204,18 @@ function poison(value: unknown): unknown {
 }
 
 test('nothing from a run becomes markup', () => {
-  const poisoned = poison(failing) as RunResult
+  const poisoned = poison({ ...failing, stages: changing.stages }) as RunResult
   poisoned.run.options[hostile] = hostile
   poisoned.run.versions[hostile] = hostile
   Object.assign(poisoned.errors, { [hostile]: 1 })
   Object.assign(poisoned.messages, { lost: hostile })
   const page = loadHtml(poisoned)
   const names = new Set(tagsOf(page).map(tag => /^<\/?(\w+)/.exec(tag)![1]))
-  const usualNames = new Set(tagsOf(loadHtml(failing)).map(tag => /^<\/?(\w+)/.exec(tag)![1]))
+  const usualNames = new Set(
+    tagsOf(loadHtml({ ...failing, stages: changing.stages! })).map(
+      tag => /^<\/?(\w+)/.exec(tag)![1],
+    ),
+  )
   assert.deepEqual(
     [...names].filter(name => !usualNames.has(name)),
     [],
@@ -209,6 +240,28 @@ test('a second that is none says how long it was, and its rate is no extreme', (
   assert.match(page, /<th scope="row">1\u00a0s, for 1\.25\u00a0s</)
   assert.match(page, /<th scope="row">2\u00a0s, for 10\u00a0ms</)
   assert.match(page, /<th scope="row">0\u00a0s</)
+})
+
+test('stages have a table, and marks in the charts and in the tables of seconds', () => {
+  const page = loadHtml(changing)
+  const missed =
+    /Missed<\/strong> in stage 2 \(1k\/s for 1s\):\s+<code>p99&lt;5ms<\/code>, measured 6 ms/
+  assert.match(page, missed)
+  const [, rate] = page.split('<figure id="rate"')
+  const [chart, rows] = rate!.split('<details>') as [string, string]
+  const marks = [...chart.matchAll(/<title>Stage (\d): ([^<]*)</g)].map(([, n, text]) => [n, text])
+  const each = [
+    ['1', '0..3k/s over 1500ms'],
+    ['2', '1k/s for 1s'],
+    ['3', '0 over 1s'],
+  ]
+  assert.deepEqual(marks, [...each, ...each], 'on a wide screen and on a narrow one')
+  assert.match(chart, /planned/)
+  // A ramp, a step down, and a ramp that the run does not reach the end of.
+  assert.match(chart, /<path class="line plan" d="M64 [\d.]+L[\d.]+ [\d.]+L/)
+  const cells = [...rows.matchAll(/<td>(\d: [^<]*)?<\/td>\s*<\/tr>/g)].map(match => match[1] ?? '')
+  assert.deepEqual(cells.slice(0, 3), ['1: 0..3k/s over 1500ms', '2: 1k/s for 1s', '3: 0 over 1s'])
+  assert.doesNotMatch(loadHtml(usual), /stage begins|class="stages"|>Stages</i)
 })
 
 test('4,000 seconds are thinned out, and the highest and the lowest stay', () => {

@@ -6,6 +6,7 @@ import { page } from './html/page.ts'
 import { titleOfParts, slices } from './html/slices.ts'
 import { outages } from './html/outages.ts'
 import * as parts from './html/sections.ts'
+import { stagesTable } from './html/stages.ts'
 import { latencyChart, rateChart } from './html/time-charts.ts'
 import { wrongBytes } from './html/wrong-bytes.ts'
 import type { RunResult } from './result.ts'
@@ -26,7 +27,8 @@ export function loadHtml(result: RunResult): string {
       ${notes.length > 0 && parts.section('notes', 'Notes', parts.list(notes))}
       ${result.datagrams && parts.section('datagrams', 'Datagrams', parts.datagrams(result))}
       ${result.outages && parts.section('outages', 'Outages', outages(result.outages))}
-      ${overTime(result)} ${spread(result)}
+      ${result.stages && parts.section('stages', 'Stages', stagesTable(result))} ${overTime(result)}
+      ${spread(result)}
       ${parts.section('distributions', 'All percentiles', parts.distributions(result))}
       ${run.parts && parts.section('slices', titleOfParts(result), slices(result))}
       ${parts.section('errors', 'Failures', parts.failures(result))}

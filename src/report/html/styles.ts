@@ -100,6 +100,8 @@ figure h3 { margin-top: 0; }
 .line.third { stroke: var(--third); stroke-dasharray: 2 2; }
 .line.plan { stroke: var(--soft); stroke-dasharray: 10 5; stroke-width: 1.5; }
 .failures path { fill: none; stroke: var(--bad); stroke-width: 2.5; }
+.stages path { fill: none; stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 4; }
+.chart .number { font-weight: 600; fill: var(--text); }
 .hover rect { fill: transparent; }
 .hover rect:hover { fill: var(--text); fill-opacity: 0.07; }
 .dots circle { fill: var(--first); }

@@ -5,16 +5,21 @@ import { axes, figure, figureTable, line, type Canvas, type LineStyle } from './
 import { axisCount, axisTime, clockText, countText, rateText, timeText } from './figures.ts'
 import { html, type Markup } from './markup.ts'
 import { fittingScale, linearScale, timeScale, type Scale } from './scale.ts'
+import { marksCaption, planLine, ratesOf, stageColumn, stageMarks } from './stages.ts'
 
 type Value = (interval: Interval) => number | null
 
 /** Timers are not exact. */
 const wholeSecond = 0.9
 
-export function rateChart({ intervals, run }: RunResult): Markup {
-  const planned = Number(run.options['ratePerSecond']) || 0
+export function rateChart(result: RunResult): Markup {
+  const { intervals, run } = result
+  const changes = result.stages !== undefined
+  // With stages the rate of the options is their mean.
+  const planned = changes ? 0 : Number(run.options['ratePerSecond']) || 0
   const rates = intervals.map(({ ratePerSecond }) => ratePerSecond)
-  const top = largest([...rates, planned])
+  const top = largest([...rates, planned, ...ratesOf(result)])
+  const stage = stageColumn(result)
   const failing = intervals.filter(({ errors }) => errors > 0)
   const draw = (canvas: Canvas) => {
     const x = secondsScale(intervals, canvas)
@@ -24,7 +29,11 @@ export function rateChart({ intervals, run }: RunResult): Markup {
       x: secondsAxis(x),
       y: { scale: y, name: 'messages/s', text: (value: number) => axisCount(value, y.max) },
     }
-    return html`${axes(canvas, names.x, names.y)}${
+    return html`${axes(canvas, names.x, names.y)}${stageMarks(result, x, canvas)}${planLine(
+        result,
+        x,
+        y,
+      )}${
         planned > 0 && line('plan', `M${canvas.left} ${y.at(planned)}H${canvas.right}`)
       }${line('first', path)}
       <g class="failures">${crosses(failing, x, canvas.top + 6)}</g>
@@ -35,30 +44,32 @@ export function rateChart({ intervals, run }: RunResult): Markup {
   return figure({
     id: 'rate',
     heading: 'Rate over time',
-    caption: `${rateCaption(intervals)}${crossed}${thinned(intervals)}`,
+    caption: `${rateCaption(intervals)}${crossed}${marksCaption(result)}${thinned(intervals)}`,
     legend:
-      planned > 0
+      changes || planned > 0
         ? [
             { name: 'received', style: 'first' },
-            { name: `planned: ${rateText(planned)}/s`, style: 'plan' },
+            { name: changes ? 'planned' : `planned: ${rateText(planned)}/s`, style: 'plan' },
           ]
         : [],
     draw,
     ...tableNameOf(intervals),
     table: figureTable(
-      ['from', 'messages/s', 'sent', 'received', 'failures'],
+      ['from', 'messages/s', 'sent', 'received', 'failures', ...stage.head],
       rowsOf(intervals).map(each => [
         from(each, intervals),
         rateText(each.ratePerSecond),
         countText(each.sent),
         countText(each.received),
         countText(each.errors),
+        ...stage.cellOf(each),
       ]),
     ),
   })
 }
 
-export function latencyChart({ intervals }: RunResult): Markup {
+export function latencyChart(result: RunResult): Markup {
+  const { intervals } = result
   const curves: { name: 'p50' | 'p99' | 'max'; style: LineStyle }[] = [
     { name: 'max', style: 'third' },
     { name: 'p99', style: 'second' },
@@ -80,22 +91,24 @@ export function latencyChart({ intervals }: RunResult): Markup {
     )
     const name = `response time${y.log ? ' (logarithmic)' : ''}`
     const frame = axes(canvas, secondsAxis(x), { scale: y, name, text: axisTime })
-    return html`${frame}${lines}${hover(intervals, x, canvas)}`
+    return html`${frame}${stageMarks(result, x, canvas)}${lines}${hover(intervals, x, canvas)}`
   }
+  const stage = stageColumn(result)
   const silent = intervals.filter(({ responseUs }) => responseUs.count === 0).length
   const gaps = silent > 0 ? ` In ${plural(silent, 'second')} nothing came back: the gaps.` : ''
   return figure({
     id: 'latency',
     heading: 'Response time over time',
-    caption: `${latencyCaption(intervals)}${gaps}${thinned(intervals)}`,
+    caption: `${latencyCaption(intervals)}${gaps}${marksCaption(result)}${thinned(intervals)}`,
     legend: drawn.toReversed(),
     draw,
     ...tableNameOf(intervals),
     table: figureTable(
-      ['from', 'p50', 'p99', 'p99.9', 'max'],
+      ['from', 'p50', 'p99', 'p99.9', 'max', ...stage.head],
       rowsOf(intervals).map(each => [
         from(each, intervals),
         ...(['p50', 'p99', 'p999', 'max'] as const).map(name => timeText(each.responseUs[name])),
+        ...stage.cellOf(each),
       ]),
     ),
   })
