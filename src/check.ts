@@ -3,7 +3,7 @@ import { toAddress, type Address } from './vocabulary/address.ts'
 import { usageError } from './vocabulary/errors.ts'
 import { parseExpectation } from './checks/expectation.ts'
 import { checkOptions, type CheckOptions } from './checks/options.ts'
-import type { Cost, Limits } from './checks/limits.ts'
+import type { Limits, WholeCost } from './checks/limits.ts'
 import { questionNames, type QuestionName } from './checks/questions.ts'
 import type { CheckResult, QuestionResult } from './checks/result.ts'
 import { costOf, run, type Listener, type Plan } from './checks/run.ts'
@@ -16,7 +16,7 @@ export { checkOptions, checkDefaults, type CheckOptions } from './checks/options
 /** A check that runs. */
 export interface CheckRun {
   /** What it may use at most. */
-  readonly cost: Cost
+  readonly cost: WholeCost
   /** Calls back when somebody has answered, and with each answer as it is found. */
   follow(listener: Listener): void
   /** Ends it: `finished` rejects. */
@@ -31,6 +31,8 @@ const silenceMs = 1_000
 const rowBytes = 2 ** 20
 /** And for how long, where the path is slow. */
 const [rowMs, thoroughMs] = [2_000, 60_000]
+/** All questions but those that try silences: what is slow for longer is asked alone. */
+const allMs = 28_000
 
 /**
  * Asks an echo endpoint, and the path to it, one question after the other.
@@ -76,6 +78,7 @@ function planOf(address: Address, options: CheckOptions): Plan {
     bytes: rowBytes,
     rowMs: thorough ? thoroughMs : rowMs,
     idleMs,
+    allMs: thorough ? Infinity : allMs,
     maxConnections,
   }
   return { address, calling: wanted.calling, questions, expectations, limits }

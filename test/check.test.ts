@@ -90,6 +90,17 @@ test('a limit of connections: the next is refused, closed, or waits', async () =
   assert.equal(queued.verdict, 'differs')
 })
 
+test('it states less than 30 s on every transport, silences apart', async () => {
+  for (const transport of ['tcp', 'tls', 'ws', 'wss', 'http', 'https', 'udp']) {
+    const run = check(`${transport}://127.0.0.1:1`)
+    run.stop()
+    await run.finished.catch(() => {})
+    const { ms, silenceMs } = run.cost
+    assert.ok(ms - silenceMs < 30_000, `${transport}: ${ms}`)
+    assert.ok(silenceMs < 20_000, `${transport}: ${silenceMs}`)
+  }
+})
+
 test('an expectation decides what is good enough', async () => {
   const only = ['overload' as const]
   const enough = await check(good.url, { ...options, only, expect: ['connections>=12'] }).finished

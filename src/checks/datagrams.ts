@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostAddress } from '../vocabulary/address.ts'
+import { descriptorOf } from '../engines/os/datagram-descriptor.ts'
 import { addressesOf } from '../engines/os/resolver.ts'
 import type { Scene } from './scene.ts'
 
@@ -61,8 +62,7 @@ export class Datagrams {
   }
 
   get fd(): number | undefined {
-    const { _handle: handle } = this.#socket as unknown as { _handle?: { fd?: number } | null }
-    return (handle?.fd ?? -1) >= 0 ? handle!.fd : undefined
+    return descriptorOf(this.#socket)
   }
 
   #arrived(data: Buffer, from: RemoteInfo) {

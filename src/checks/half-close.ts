@@ -1,6 +1,7 @@
 /** Half-close: does what is under way still come after our FIN, and then the other FIN? */
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import type { Probe } from './probe.ts'
+import { persistent, timesMost } from './again.ts'
 import { witnessed } from './attribution.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
@@ -63,8 +64,8 @@ export const halfClose = question<Name>({
   traced: 'all',
   cost: ({ silenceMs }) => ({
     atOnce: 1,
-    connections: 6,
-    bytes: 2 * bulkBytes + 1_000,
+    connections: 3 * timesMost,
+    bytes: timesMost * (bulkBytes + 1_000),
     ms: 6 * patience * silenceMs,
   }),
   async ask(scene) {
@@ -72,10 +73,11 @@ export const halfClose = question<Name>({
     const latenesses: number[] = []
     let stuck: string | undefined
     for (const each of cases(scene)) {
-      let seen = await askCase(scene, each)
-      // Once is chance, where a machine is busy.
       const isLate = found.some(({ name }) => name === 'fin-delayed')
-      if (seen.bad?.name === 'fin-delayed' && !isLate) seen = await askCase(scene, each)
+      const seen = await persistent(
+        () => askCase(scene, each),
+        ({ bad }) => bad?.name === 'fin-delayed' && !isLate,
+      )
       stuck ??= seen.stuck
       if (seen.bad) found.push(seen.bad)
       if (seen.late !== undefined) latenesses.push(seen.late)

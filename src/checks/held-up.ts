@@ -1,13 +1,11 @@
 /** For how long this process itself was held up: such a time is not the path's. */
 import { performance } from 'node:perf_hooks'
 
-const everyMs = 1
-
 /**
- * Begins to look; the result says for how long at most nothing could be done since. It looks every
- * millisecond, so it is for short times.
+ * Begins to look; the result says for how long at most nothing could be done since. For short times
+ * it looks every millisecond.
  */
-export function heldUp(): () => number {
+export function heldUp(everyMs = 1): () => number {
   let lastMs = performance.now()
   let mostMs = 0
   const look = () => {
@@ -15,7 +13,7 @@ export function heldUp(): () => number {
     mostMs = Math.max(mostMs, now - lastMs - everyMs)
     lastMs = now
   }
-  const timer = setInterval(look, everyMs)
+  const timer = setInterval(look, everyMs).unref()
   return () => {
     clearInterval(timer)
     look()

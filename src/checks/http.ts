@@ -2,6 +2,7 @@
 import type { HostAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { persistent } from './again.ts'
 import { described } from './http-described.ts'
 import { chunk, chunked, openLine, type HttpAnswer, type HttpLine } from './http-exchange.ts'
 import { httpFindings, type HttpFinding } from './http-findings.ts'
@@ -24,8 +25,8 @@ export const http = question<HttpFinding>({
   findings: httpFindings,
   cost: ({ thorough, bytes, silenceMs }) => ({
     atOnce: 1,
-    connections: 16,
-    bytes: (thorough ? 110 : 2) * bytes,
+    connections: 28,
+    bytes: (thorough ? 220 : 3) * bytes,
     ms: 5 * silenceMs + (thorough ? 60_000 : 0),
   }),
   async ask(scene) {
@@ -36,13 +37,12 @@ export const http = question<HttpFinding>({
     if (basic) return { said: basic.said, found: [basic] }
     const kept = await askKeepAlive(scene, line)
     if (kept.finding) found.push(kept.finding)
-    const body = await askBodies(scene)
+    const isFound = ({ finding }: { finding?: Finding | undefined }) => finding !== undefined
+    const body = await persistent(() => askBodies(scene), isFound, 2)
     if (body.finding) found.push(body.finding)
-    const header = await askHeaders(scene)
+    const header = await persistent(() => askHeaders(scene), isFound, 2)
     if (header.finding) found.push(header.finding)
-    let stream = await askStreaming(scene)
-    // Once is chance, where a machine is busy.
-    if (stream.finding) stream = await askStreaming(scene)
+    const stream = await persistent(() => askStreaming(scene), isFound)
     const rest = [await askChunked(scene), stream.finding, await askContinue(scene)]
     rest.push(await askSeenHeaders(scene))
     found.push(...rest.filter(each => each !== undefined))

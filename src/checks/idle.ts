@@ -22,6 +22,7 @@ export const idle = question<Name>({
   transports: ['tcp', 'unix', 'tls', 'ws', 'wss'],
   figures: { idle: 'duration' },
   traced: 'all',
+  waits: true,
   findings: {
     forgotten: {
       outcome: 'fails',
@@ -57,7 +58,7 @@ export const idle = question<Name>({
     atOnce: waits(limits.idleMs).length + 1,
     connections: waits(limits.idleMs).length + 1,
     bytes: 3 * messageBytes * (waits(limits.idleMs).length + 1),
-    ms: limits.idleMs + 6 * limits.silenceMs,
+    ms: limits.idleMs + 3 * limits.silenceMs,
   }),
   refuses: ({ limits }) =>
     limits.idleMs < 10 ? 'less than 10 ms of silence are no silence' : undefined,
@@ -69,9 +70,9 @@ export const idle = question<Name>({
     const keeping = atOnce > chosen.length ? keptAlive(scene, chosen.at(-1)!) : undefined
     const tries = await Promise.all(chosen.map(ms => silent(scene, ms)))
     const kept = await keeping
-    const survived = tries.findLast(({ fate }) => fate === 'echoed')
-    const first = tries.find(({ fate }) => fate !== 'echoed')
-    const survivedMs = survived && (!first || survived.waitMs < first.waitMs) ? survived.waitMs : 0
+    const survivedMs = tries.findLast(({ fate }) => fate === 'echoed')?.waitMs ?? 0
+    // What fared worse than a longer silence did not fare so because it was silent.
+    const first = tries.find(({ fate, waitMs }) => fate !== 'echoed' && waitMs > survivedMs)
     if (!first)
       return {
         said: `after ${formatDuration(survivedMs)} of silence a connection works as before`,

@@ -1,11 +1,13 @@
 /** Latency and its company: round trips, steps of 40 ms, lumps, and the queue under load. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { persistent } from './again.ts'
 import { latencyFindings, type LatencyFinding } from './latency-findings.ts'
 import { heldUp } from './held-up.ts'
 import type { Probe } from './probe.ts'
 import { witnessed } from './attribution.ts'
-import { acknowledge, infoOf } from './kernel-view.ts'
+import { infoOf } from './kernel-view.ts'
+import { askSteps } from './latency-steps.ts'
 import { describeLoss } from './loss.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
@@ -14,12 +16,13 @@ const messageBytes = 64
 const everyMs = 15
 /** A sample in which this process was held up so long says nothing about the path. */
 const ownMs = 3
-/** Pairs of small pieces: with Nagle's algorithm and delayed ACK each takes 40 ms. */
-const pairs = 7
+/** A reply whose end comes so much later waits for an acknowledgement. */
 const stepMs = 25
 /** Pieces that are sent apart, and at most so far. */
 const apart = 8
 const apartMs = 25
+/** How often the path is filled where that shows something. */
+const loadedMost = 2
 
 type Finding = Found<LatencyFinding>
 
@@ -31,14 +34,19 @@ export const latency = question<LatencyFinding>({
   traced: 'all',
   cost: ({ thorough, bytes, rowMs, silenceMs }) => ({
     atOnce: 2,
-    connections: 3,
-    bytes: (thorough ? 16 : 1) * bytes + 2 ** 18,
-    ms: (thorough ? 60_000 : 700) + 2 * pairs * 100 + 2 * apart * apartMs + 4 * silenceMs + rowMs,
+    connections: 1 + 2 * loadedMost,
+    bytes: loadedMost * (thorough ? 16 : 1) * bytes + 2 ** 18,
+    ms: (thorough ? 120_000 : 1_400) + 2_000 + 4 * silenceMs + loadedMost * rowMs,
   }),
   async ask(scene) {
     const found: Finding[] = []
     const probe = await scene.open()
-    const samples = await roundTrips(scene, probe, scene.limits.thorough ? 60_000 : 600)
+    const forMs = scene.limits.thorough ? 60_000 : 600
+    const samples = await persistent(
+      () => roundTrips(scene, probe, forMs),
+      each => describeSpread(each) !== undefined,
+      2,
+    )
     if (samples.ms.length === 0) {
       const [evidence, said] = [[probe.story], 'an exchange of small messages stopped']
       const stalled = { name: 'stalled' as const, said, evidence }
@@ -47,15 +55,18 @@ export const latency = question<LatencyFinding>({
     }
     const rtt = median(samples.ms)
     const spread = ranked(samples.ms, 0.9) - rtt
-    const steps = await askSteps(scene, probe, rtt)
-    // Once is chance, where a machine is busy.
-    const once = await askLumps(scene, probe, rtt)
-    const lumps = once && (await askLumps(scene, probe, rtt))
+    const isFound = (found: Finding | undefined) => found !== undefined
+    const steps = await persistent(() => askSteps(scene, probe, rtt), isFound)
+    const lumps = await persistent(() => askLumps(scene, probe, rtt), isFound)
     // What collects small pieces may cut a reply, too.
-    const gaps = once ? undefined : describeGaps(samples.gapsMs)
+    const gaps = lumps ? undefined : describeGaps(samples.gapsMs)
     const rest = [describeSpread(samples), gaps ?? steps, lumps]
     await probe.close()
-    const { loadedMs, findings } = await askLoaded(scene, rtt)
+    const { loadedMs, findings } = await persistent(
+      () => askLoaded(scene, rtt),
+      each => each.findings.length > 0,
+      loadedMost,
+    )
     rest.push(...findings)
     found.push(...rest.filter(each => each !== undefined))
     const said =
@@ -145,48 +156,6 @@ function describeGaps(gapsMs: readonly number[]): Finding | undefined {
         `${formatDuration(Math.min(...gapsMs))} to ${formatDuration(Math.max(...gapsMs))} apart`,
     ],
   }
-}
-
-/**
- * Two small pieces in a row: the second waits where a sender waits for an acknowledgement. Each
- * second pair is acknowledged at once; a machine that is busy makes these late, too.
- */
-async function askSteps(scene: Scene, probe: Probe, rtt: number): Promise<Finding | undefined> {
-  if (scene.known.byLine) return undefined
-  const [late, early]: [number[], number[]] = [[], []]
-  for (let pair = 0; pair < 2 * pairs; pair++) {
-    const atOnce = pair % 2 === 1 && acknowledge(probe, true)
-    const ms = await pairTime(scene, probe, atOnce)
-    if (ms === undefined) return undefined
-    if (atOnce) early.push(ms)
-    else late.push(ms)
-  }
-  // Without the kernel's help the first messages of a connection say how long it takes otherwise.
-  const usual = Math.min(...early, early.length === 0 ? Math.min(rtt, scene.known.rttMs) : Infinity)
-  const least = Math.min(...late)
-  if (least - usual < stepMs) return undefined
-  return {
-    name: 'steps',
-    said: `Nagle: the second of two small pieces takes ${formatDuration(median(late))}`,
-    evidence: [
-      `${late.length} pairs took ${formatDuration(least)} to ` +
-        `${formatDuration(Math.max(...late))}; acknowledged at once ${formatDuration(usual)}; ` +
-        `single messages ${formatDuration(rtt)}`,
-    ],
-  }
-}
-
-async function pairTime(scene: Scene, probe: Probe, atOnce: boolean): Promise<number | undefined> {
-  probe.discard()
-  const startedMs = performance.now()
-  await probe.write(message(scene.known, 8))
-  // So that they are not one segment, nor one read of a proxy.
-  await sleep(1)
-  await probe.write(message(scene.known, 8))
-  // What is sent ends that, so it is said behind it.
-  acknowledge(probe, atOnce)
-  if ((await probe.bytes(16, scene.silenceMs)) !== 'done') return undefined
-  return probe.lastMs - startedMs
 }
 
 /** Small pieces at intervals: buffered, several come back at once. */

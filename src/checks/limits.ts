@@ -11,6 +11,12 @@ export interface Cost {
   readonly ms: number
 }
 
+/** Of all questions together. */
+export interface WholeCost extends Cost {
+  /** So much of `ms` is for silences that are tried (`idle`). */
+  readonly silenceMs: number
+}
+
 /** How far questions go. */
 export interface Limits {
   readonly thorough: boolean
@@ -21,5 +27,7 @@ export interface Limits {
   /** The most that it is sent for, where the path is slow. */
   readonly rowMs: number
   readonly idleMs: number
+  /** The most that all questions together may take, but for those that try silences. */
+  readonly allMs: number
   readonly maxConnections: number
 }

@@ -51,6 +51,8 @@ export interface Question<Name extends string = string> {
   readonly traced?: 'all' | 'again'
   /** It makes sense only where the other end says what it saw. */
   readonly paired?: true
+  /** It only waits: it has a time of its own, and other questions may be asked meanwhile. */
+  readonly waits?: true
   /** It can be asked although nothing is echoed. */
   readonly withoutEcho?: true
   /** Why it makes no sense here, as a sentence. */

@@ -1,5 +1,5 @@
 /** What a check has found: plain JSON, described by docs/check.schema.json. */
-import type { Cost } from './limits.ts'
+import type { WholeCost } from './limits.ts'
 import type { Figures, Outcome, Side } from './question.ts'
 
 export const checkFormat = 'yodel-check-1'
@@ -56,7 +56,7 @@ export interface CheckResult {
   questions: QuestionResult[]
   expectations: Held[]
   /** What it might have used, as it was said beforehand. */
-  cost: Cost
+  cost: WholeCost
   used: { connections: number; bytes: number }
   startedAt: string
   seconds: number

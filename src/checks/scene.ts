@@ -7,6 +7,7 @@ import { askTrace, dial, trace } from '../engines/node/index.ts'
 import type { Trace } from '../wire/direction/trace.ts'
 import { attribute, type Attribution } from './attribution.ts'
 import type { Calling } from '../options/calling.ts'
+import type { OwnDelay } from './again.ts'
 import { Probe } from './probe.ts'
 import type { Cost, Limits } from './limits.ts'
 
@@ -54,6 +55,7 @@ export class Scene implements AsyncDisposable {
   readonly calling: Calling
   readonly limits: Limits
   readonly known: Known
+  readonly own: OwnDelay
   /** Aborted when the time of the question is over. */
   readonly signal: AbortSignal
   /** Whether the other end is asked to keep traces of the connections. */
@@ -66,15 +68,16 @@ export class Scene implements AsyncDisposable {
   #asked = 0
 
   constructor(
-    { address, calling, limits, known }: Pick<Scene, 'address' | 'calling' | 'limits' | 'known'>,
+    context: Pick<Scene, 'address' | 'calling' | 'limits' | 'known' | 'own'>,
     cost: Cost,
     signal: AbortSignal,
     traced = false,
   ) {
-    this.address = address
-    this.calling = calling
-    this.limits = limits
-    this.known = known
+    this.address = context.address
+    this.calling = context.calling
+    this.limits = context.limits
+    this.known = context.known
+    this.own = context.own
     this.signal = signal
     this.#cost = cost
     this.#traced = traced
@@ -82,7 +85,7 @@ export class Scene implements AsyncDisposable {
 
   /** How long a reply may take before it counts as missing. */
   get silenceMs(): number {
-    return this.limits.silenceMs + 4 * this.known.rttMs
+    return this.limits.silenceMs + 4 * this.known.rttMs + this.own.patienceMs
   }
 
   /**

@@ -1,7 +1,7 @@
 /** What a check has found, for a terminal. */
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize, plural } from '../vocabulary/units.ts'
-import type { Cost } from './limits.ts'
+import type { WholeCost } from './limits.ts'
 import type { CheckResult, Finding, QuestionResult } from './result.ts'
 
 interface Canvas {
@@ -9,9 +9,10 @@ interface Canvas {
 }
 
 /** What it is going to do, before it does it. */
-export const costText = ({ atOnce, connections, bytes, ms }: Cost): string =>
+export const costText = ({ atOnce, connections, bytes, ms, silenceMs }: WholeCost): string =>
   `at most ${plural(connections, 'connection')}, ${atOnce} at once, ` +
-  `${formatSize(bytes)} sent, ${formatDuration(ms)}`
+  `${formatSize(bytes)} sent, ${formatDuration(ms - silenceMs)}` +
+  (silenceMs > 0 ? `, and ${formatDuration(silenceMs)} for silences` : '')
 
 export const headText = (address: string, mode: string): string => `check ${address}, ${mode}\n`
 

@@ -9,12 +9,14 @@ import { errnoOf } from '../engines/failures.ts'
 import { contextOf } from '../wire/tls/credentials.ts'
 import { plain } from '../wire/tls/certificate.ts'
 import { tlsMeaning } from '../wire/tls/failures.ts'
+import { persistent } from './again.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { tlsFindings, type TlsFinding } from './tls-findings.ts'
 import { Records } from './tls-records.ts'
 
 const soonDays = 14
+const silent = 'the other side says nothing'
 const dayMs = 24 * 3_600e3
 
 type Finding = Found<TlsFinding>
@@ -25,9 +27,13 @@ export const tlsQuestion = question<TlsFinding>({
   withoutEcho: true,
   figures: { expiry: 'duration', handshake: 'duration' },
   findings: tlsFindings,
-  cost: ({ silenceMs }) => ({ atOnce: 1, connections: 7, bytes: 1_000, ms: 3 * silenceMs }),
+  cost: ({ silenceMs }) => ({ atOnce: 1, connections: 9, bytes: 1_000, ms: 6 * silenceMs }),
   async ask(scene) {
-    const first = await shake(scene, {})
+    const first = await persistent(
+      () => shake(scene, {}),
+      ({ error }) => error === silent,
+      2,
+    )
     if (!first.stream) {
       const { error } = first
       const found: Finding = {
@@ -90,7 +96,7 @@ async function shake(scene: Scene, options: tls.ConnectionOptions): Promise<Shak
   })
   stream.allowHalfOpen = true
   const error = await new Promise<string>(resolve => {
-    const timer = setTimeout(resolve, scene.silenceMs, 'the other side says nothing')
+    const timer = setTimeout(resolve, scene.silenceMs, silent)
     stream.once('secureConnect', () => {
       clearTimeout(timer)
       resolve('')

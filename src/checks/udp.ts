@@ -1,6 +1,7 @@
 /** UDP: are datagrams lost, doubled, reordered, changed, or answered from elsewhere? */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDuration, plural } from '../vocabulary/units.ts'
+import { persistent } from './again.ts'
 import { Datagrams, type Sent } from './datagrams.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
@@ -21,10 +22,10 @@ export const udp = question<UdpFinding>({
   findings: udpFindings,
   cost: ({ thorough, silenceMs }) => ({
     atOnce: 2,
-    connections: 2,
+    connections: 3,
     bytes: (thorough ? 40 : 2) * bytes * (slowly.count + fast.count),
     // Timers are late where a machine is busy.
-    ms: 2 * slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 6 * silenceMs,
+    ms: 5 * slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 6 * silenceMs,
   }),
   async ask(scene) {
     const calm = await send(scene, {
@@ -34,8 +35,11 @@ export const udp = question<UdpFinding>({
     const found = judge(calm)
     const calmLoss = lossOf(calm)
     if (!found.some(({ name }) => name === 'lost')) {
-      const burst = await send(scene, fast)
-      const limited = judgeBurst(burst)
+      const limited = await persistent(
+        async () => judgeBurst(await send(scene, fast)),
+        finding => finding !== undefined,
+        2,
+      )
       if (limited) found.push(limited)
     }
     const times = calm.sent.flatMap(({ sentMs, cameMs }) =>

@@ -5,6 +5,7 @@ import { formatAddress, type HostAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { contextOf } from '../wire/tls/credentials.ts'
+import { persistent } from './again.ts'
 import { joined, question, type Answer, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { wsFindings, type WsFinding } from './ws-findings.ts'
@@ -13,6 +14,9 @@ type Finding = Found<WsFinding>
 /** In the order in which they are tried; each message has to come back whole. */
 const sizes = [125, 126, 65_535, 65_536, 262_144]
 const closeCode = 4_321
+/** What a silence has shown, and how often it is asked then. */
+const byTime: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong', 'no-close'])
+const timesMost = 2
 
 export const ws = question<WsFinding>({
   asks: 'whether messages keep their kinds and bounds, and pings and close codes pass',
@@ -20,33 +24,45 @@ export const ws = question<WsFinding>({
   withoutEcho: true,
   figures: { ping: 'duration', message: 'size' },
   findings: wsFindings,
-  cost: ({ silenceMs }) => ({ atOnce: 1, connections: 3, bytes: 2 ** 20, ms: 5 * silenceMs }),
-  async ask(scene) {
-    const found: Finding[] = []
-    const socket = await open(scene, {}).catch((error: Error) => error)
-    if (socket instanceof Error) return notUpgraded(scene, socket)
-    const kinds = joined(await askKinds(scene, socket))
-    found.push(...kinds)
-    const ping = await askPing(scene, socket)
-    if (ping === undefined) found.push(noPong(scene))
-    let largest = 0
-    for (const size of kinds.length === 0 ? sizes : []) {
-      const failed = await askSize(scene, socket, size)
-      if (failed) {
-        found.push(failed)
-        break
-      }
-      largest = size
-    }
-    const close = await askClose(scene, socket)
-    if (close) found.push(close)
-    const agreed = await askExtensions(scene)
-    const said =
-      found[0]?.said ??
-      `text, binary, fragments up to ${formatSize(largest)}, ping and close codes pass; ${agreed}`
-    return { said, found, figures: { ping: ping ?? null, message: largest } }
-  },
+  cost: ({ silenceMs }) => ({
+    atOnce: 1,
+    connections: 3 * timesMost,
+    bytes: timesMost * 2 ** 20,
+    ms: 7 * silenceMs,
+  }),
+  ask: scene =>
+    persistent(
+      () => askAll(scene),
+      ({ found }) => found.some(({ name }) => byTime.has(name)),
+      timesMost,
+    ),
 })
+
+async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
+  const found: Finding[] = []
+  const socket = await open(scene, {}).catch((error: Error) => error)
+  if (socket instanceof Error) return notUpgraded(scene, socket)
+  const kinds = joined(await askKinds(scene, socket))
+  found.push(...kinds)
+  const ping = await askPing(scene, socket)
+  if (ping === undefined) found.push(noPong(scene))
+  let largest = 0
+  for (const size of kinds.length === 0 ? sizes : []) {
+    const failed = await askSize(scene, socket, size)
+    if (failed) {
+      found.push(failed)
+      break
+    }
+    largest = size
+  }
+  const close = await askClose(scene, socket)
+  if (close) found.push(close)
+  const agreed = await askExtensions(scene)
+  const said =
+    found[0]?.said ??
+    `text, binary, fragments up to ${formatSize(largest)}, ping and close codes pass; ${agreed}`
+  return { said, found, figures: { ping: ping ?? null, message: largest } }
+}
 
 function notUpgraded(scene: Scene, error: Error): Answer<WsFinding> {
   const why = printable(error.message)

@@ -8,11 +8,12 @@ import type { ServeTask } from '../../../task.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'
 import type { DatagramSessions, SessionOutlet } from '../direction/datagram-serve.ts'
+import { descriptorOf } from '../../os/datagram-descriptor.ts'
 import { broadcastAddresses, isUnspecified, keepOutGroups } from '../../os/group-filter.ts'
 import { unreadOf } from '../../os/unread.ts'
 import type { FaultyPeers, Endpoint } from './faulty-peers.ts'
 import { Guard } from '../../../wire/udp/guard.ts'
-import { adoptSocket, bindSocket, descriptorOf, keepFreed, resolved } from './socket.ts'
+import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
 /** How many datagrams may wait in this process for the system to take them. */

@@ -139,12 +139,3 @@ function enlarge(set: (bytes: number) => void) {
     }
   }
 }
-
-/** Node has no public name for it. */
-export function descriptorOf(socket: Socket): number | undefined {
-  const state = Object.getOwnPropertySymbols(socket).find(
-    symbol => symbol.description === 'state symbol',
-  )
-  const inside = state && (socket as unknown as Record<symbol, { handle?: { fd?: number } }>)[state]
-  return inside?.handle?.fd
-}

@@ -1,0 +1,145 @@
+/** One question: whether it makes sense, what it costs, its answer, and how that is told. */
+import type { Address } from '../vocabulary/address.ts'
+import { UserError } from '../vocabulary/errors.ts'
+import { formatDuration } from '../vocabulary/units.ts'
+import type { Cost, Limits } from './limits.ts'
+import type { Answer, Found, NotAsked, Outcome, Question } from './question.ts'
+import { questionOf, type QuestionName } from './questions.ts'
+import type { Finding, QuestionResult } from './result.ts'
+import { witnessesMax, type Known, type Scene } from './scene.ts'
+import { whereOf } from './sides.ts'
+import { noEcho, type Answered } from './verdict.ts'
+
+/** What a question is asked with. */
+export interface Asking {
+  readonly address: Address
+  readonly limits: Limits
+  readonly known: Known
+  /** Within the bounds of that cost, and so much time. */
+  readonly within: <T>(
+    cost: Cost,
+    leftMs: number,
+    work: (scene: Scene) => Promise<T>,
+    traced?: boolean,
+  ) => Promise<T>
+}
+
+/** The time of a question is over. */
+export const timeIsOver = new Error('the time of a question is over')
+
+/** With the questions for traces, and what is asked again. */
+export function costWith(asked: Question, limits: Limits): Cost {
+  const cost = asked.cost(limits)
+  if (!asked.traced) return cost
+  const times = asked.traced === 'again' ? 2 : 1
+  return {
+    atOnce: cost.atOnce + 1,
+    connections: times * cost.connections + witnessesMax,
+    bytes: times * cost.bytes,
+    ms: times * cost.ms + witnessesMax * limits.silenceMs,
+  }
+}
+
+export async function answer(name: QuestionName, with_: Asking, leftMs: number): Promise<Answered> {
+  const asked = questionOf(name)
+  const startedMs = performance.now()
+  const told = refusalOf(asked, with_) ?? (await asking(asked, with_, leftMs, name))
+  const seconds = (performance.now() - startedMs) / 1e3
+  const none = { findings: [], evidence: [], advice: [], figures: {} }
+  if ('notAsked' in told) {
+    const result: QuestionResult = {
+      name,
+      outcome: 'not asked',
+      said: told.notAsked,
+      ...none,
+      seconds,
+    }
+    return { result, own: told.own ?? false }
+  }
+  const findings = told.found.map(found => findingOf(asked, found))
+  const outcome = worst(findings.map(finding => finding.outcome))
+  const result: QuestionResult = {
+    name,
+    outcome,
+    said: findings.find(finding => finding.outcome === outcome)?.said ?? told.said,
+    findings,
+    evidence: findings.flatMap(({ evidence }) => evidence),
+    advice: [...new Set(findings.map(({ advice }) => advice))],
+    figures: told.figures ?? {},
+    seconds,
+  }
+  return { result, own: false }
+}
+
+function refusalOf(asked: Question, { address, limits, known }: Asking): NotAsked | undefined {
+  const { transport } = address
+  if (!asked.transports.includes(transport))
+    return { notAsked: `it is for ${asked.transports.join(', ')}, not for ${transport}` }
+  if (!known.echoes && !asked.withoutEcho) return { notAsked: known.refusal ?? noEcho }
+  const refused = asked.refuses?.({ address, limits, known })
+  return refused === undefined ? undefined : { notAsked: refused }
+}
+
+async function asking(
+  asked: Question,
+  { known, limits, within }: Asking,
+  leftMs: number,
+  name: QuestionName,
+): Promise<Answer | NotAsked> {
+  const cost = costWith(asked, limits)
+  const startedMs = performance.now()
+  const ask = (traced: boolean) => {
+    const stillMs = Math.max(1, startedMs + leftMs - performance.now())
+    return within(cost, stillMs, scene => asked.ask(scene), traced)
+  }
+  try {
+    const paired = known.paired ?? false
+    const answer = await ask(paired && asked.traced === 'all')
+    const isAgain = paired && asked.traced === 'again' && 'found' in answer
+    if (!isAgain || answer.found.length === 0) return answer
+    // A second look, for the other end's account alone: it may not fail the question.
+    const before = { ...known }
+    const again = await ask(true).catch(() => undefined)
+    Object.assign(known, before)
+    return again && 'found' in again ? joinedWith(answer, again) : answer
+  } catch (error) {
+    if (error === timeIsOver) {
+      const ms = formatDuration(leftMs)
+      const notAsked = `no answer was found within ${ms}: ask it alone, with --only ${name}`
+      return { notAsked, own: true }
+    }
+    // One that cannot connect any more has its finding in that, unless it is our own fault.
+    if (!(error instanceof UserError)) throw error
+    const own = /descriptors/.test(error.message)
+    return { notAsked: error.message.replace(/\.$/, ''), ...(own && { own }) }
+  }
+}
+
+/** The findings of the first look, with what the second one found out about the same. */
+const joinedWith = (answer: Answer, again: Answer): Answer => ({
+  ...answer,
+  found: answer.found.map(found => {
+    const seen = again.found.find(({ name, side }) => name === found.name && side !== undefined)
+    if (!seen) return found
+    const { side, where, witness } = seen
+    return { ...found, side, where, witness }
+  }),
+})
+
+function findingOf(asked: Question, found: Found): Finding {
+  const { outcome, effect, advice } = asked.findings[found.name]!
+  const { name, said, side = 'unknown' } = found
+  return {
+    name,
+    outcome,
+    said,
+    evidence: [...found.evidence, ...(found.witness === undefined ? [] : [found.witness])],
+    side,
+    where: found.where ?? whereOf(side),
+    effect,
+    advice,
+  }
+}
+
+const worst = (outcomes: readonly Outcome[]): Outcome =>
+  (['fails', 'differs'] as const).find(outcome => outcomes.includes(outcome)) ?? 'ok'

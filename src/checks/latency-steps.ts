@@ -1,0 +1,73 @@
+/** Steps of 40 ms: Nagle's algorithm meets delayed ACK. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { formatDuration } from '../vocabulary/units.ts'
+import type { Probe } from './probe.ts'
+import { acknowledge } from './kernel-view.ts'
+import type { LatencyFinding } from './latency-findings.ts'
+import type { Found } from './question.ts'
+import { message, type Scene } from './scene.ts'
+
+/** Pairs of small pieces: with Nagle's algorithm and delayed ACK each takes 40 ms. */
+const pairs = 7
+const stepMs = 25
+const pieceBytes = 8
+
+/** The second piece follows at once; the reply is acknowledged at once; it follows the reply. */
+type Way = 'in a row' | 'acknowledged' | 'apart'
+
+/**
+ * Two small pieces in a row: the second waits where a sender waits for an acknowledgement. Pairs
+ * between them are acknowledged at once, or are no pairs: what makes all of them late is no step.
+ */
+export async function askSteps(
+  scene: Scene,
+  probe: Probe,
+  rtt: number,
+): Promise<Found<LatencyFinding> | undefined> {
+  if (scene.known.byLine) return undefined
+  const times: Record<Way, number[]> = { 'in a row': [], acknowledged: [], apart: [] }
+  for (let pair = 0; pair < pairs; pair++)
+    for (const way of ['in a row', 'acknowledged', 'apart'] as const) {
+      const isPossible = way !== 'acknowledged' || acknowledge(probe, true)
+      if (!isPossible) continue
+      const ms = await pairTime(scene, probe, way)
+      if (ms === undefined) return undefined
+      times[way].push(ms)
+    }
+  const { 'in a row': late, acknowledged, apart } = times
+  const least = Math.min(...late)
+  // Each of these is longer than most of those: on a busy machine all of them vary alike.
+  const usual = Math.min(middle(apart), ...acknowledged)
+  if (least - usual < stepMs) return undefined
+  return {
+    name: 'steps',
+    said: `Nagle: the second of two small pieces takes ${formatDuration(middle(late))}`,
+    evidence: [
+      `${late.length} pairs took ${formatDuration(least)} to ` +
+        `${formatDuration(Math.max(...late))}; one piece after the other ` +
+        formatDuration(middle(apart)) +
+        (acknowledged.length > 0
+          ? `, acknowledged at once ${formatDuration(middle(acknowledged))}`
+          : '') +
+        `; single messages ${formatDuration(rtt)}`,
+    ],
+  }
+}
+
+const middle = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
+
+async function pairTime(scene: Scene, probe: Probe, way: Way): Promise<number | undefined> {
+  probe.discard()
+  const startedMs = performance.now()
+  await probe.write(message(scene.known, pieceBytes))
+  // So that they are not one segment, nor one read of a proxy.
+  await sleep(1)
+  if (way === 'apart' && (await probe.bytes(pieceBytes, scene.silenceMs)) !== 'done')
+    return undefined
+  await probe.write(message(scene.known, pieceBytes))
+  // What is sent ends that, so it is said behind it.
+  acknowledge(probe, way === 'acknowledged')
+  if ((await probe.bytes(2 * pieceBytes, scene.silenceMs)) !== 'done') return undefined
+  return probe.lastMs - startedMs
+}

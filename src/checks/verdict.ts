@@ -1,0 +1,53 @@
+/** From the answers to the verdict. */
+import type { Known } from './scene.ts'
+import type { CheckResult, QuestionResult, Verdict } from './result.ts'
+
+export interface Answered {
+  result: QuestionResult
+  /** It was this machine that could not answer. */
+  own: boolean
+}
+
+export const noEcho = 'nothing that is sent comes back'
+
+const isUneven = ({ findings }: QuestionResult): boolean =>
+  findings.some(({ name }) => name === 'uneven')
+
+/** Where connections are not alike, a question may have met a bad one by chance. */
+export function doubtOthers(results: readonly QuestionResult[]): void {
+  if (!results.some(isUneven)) return
+  for (const finding of results.flatMap(({ findings }) => findings))
+    if (finding.name !== 'uneven' && finding.side === 'unknown')
+      finding.where = 'connections are not alike here: perhaps only where this one was led'
+}
+
+export function verdictOf(
+  answered: readonly Answered[],
+  expectations: CheckResult['expectations'],
+  known: Known,
+): { verdict: Verdict; because: string[] } {
+  const results = answered.map(({ result }) => result)
+  const failing = results
+    .filter(({ outcome }) => outcome === 'fails')
+    .toSorted((one, other) => Number(isUneven(other)) - Number(isUneven(one)))
+  const differing = results.filter(({ outcome }) => outcome === 'differs')
+  const missed = expectations.filter(({ held }) => !held)
+  const own = answered.flatMap(({ result, own }) => (own ? [result] : []))
+  const because = [
+    ...failing.map(({ name, said }) => `${name} fails: ${said}`),
+    ...missed.map(({ expectation, found }) => `expected ${expectation}, found ${found}`),
+    ...own.map(({ name, said }) => `${name} could not be asked: ${said}`),
+    ...differing.map(({ name, said }) => `${name} differs: ${said}`),
+  ]
+  const isSilent = failing.length === 0 && !known.echoes
+  if (isSilent) because.unshift(known.refusal ?? noEcho)
+  const verdict: Verdict =
+    isSilent || failing.length + missed.length > 0
+      ? 'fails'
+      : own.length > 0
+        ? 'invalid'
+        : differing.length > 0
+          ? 'differs'
+          : 'ok'
+  return { verdict, because }
+}
