@@ -56,6 +56,35 @@ describe('a generator that is stopped', () => {
   }
 })
 
+test('short connections of a generator that is stopped', { skip: linux }, async () => {
+  await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+  const load = ['--connections', '0', '--churn', '200', '--warmup', '0', '--duration', '1200ms']
+  const limits = ['churn.max<350ms', 'connect.max<350ms'].flatMap(limit => ['--expect', limit])
+  await using program = yodel(['bench', server.url, ...load, ...limits, '--json'])
+  const stoppedMs = (await begun(server, program)) && (await standStill(program, 500))
+  const { code, stdout, stderr } = await program.finished
+  const result = JSON.parse(stdout.toString()) as RunResult
+  const said = `${stderr}${result.invalidBecause.join(' ')}`
+  assert.equal(code, 4, said)
+  const { generator, connectUs, churn, expectations } = result
+  // What became due meanwhile began when it went on: that time is the generator's.
+  for (const [name, { max: measured }] of [
+    ['connect', connectUs],
+    ['churn', churn!.durationUs],
+  ] as const) {
+    assert.ok(measured! >= Number(stoppedMs) * 900, `${name}: ${measured} us`)
+    const own = generator.own!.find(({ figure }) => figure === `${name}.max`)
+    assert.ok(own && own.bound < own.measured, JSON.stringify(generator.own))
+    const limited = expectations.find(({ objective }) => objective.startsWith(name))!
+    // The server may have been slow, too, where it had to wait for a processor.
+    if (own.bound < 350e3) assert.ok(limited.held || limited.ownFault, limited.measuredText)
+    const { measured: as, less } = generator.touched![`${name}Us`]!
+    assert.ok(sumUs(as) - sumUs(less) >= Number(stoppedMs) * 900 * 20, JSON.stringify([as, less]))
+  }
+  assert.match(said, /churn\.max.* generator's own: it was held up/)
+  assert.equal(churn!.planned, churn!.completed)
+})
+
 const steady = ['--rate', '200', '--depth', '200', '--connections', '2']
 /** Each way to wait for an answer. */
 const patient = [

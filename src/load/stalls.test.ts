@@ -87,6 +87,36 @@ test('in an open loop what waits behind those that were delayed is touched, too'
   assert.ok(least! < 10 * ms && most! < 11 * ms, `${least} ${most}`)
 })
 
+test('of short connections, all of which are due by a plan, the same is known', () => {
+  const { meter, stalls } = started(false)
+  awake(stalls, 0, 200)
+  stalls.seen(700 * ms)
+  // Due during the stall, begun at its end, one after the other.
+  for (const [dueMs, begunMs, connectedMs, closedMs] of [
+    [300, 700, 710, 712],
+    [500, 702, 714, 716],
+  ] as const) {
+    assert.ok(dueMs * ms < stalls.untilNs)
+    stalls.touched('connect', dueMs * ms, begunMs * ms, connectedMs * ms)
+    stalls.touched('churn', dueMs * ms, begunMs * ms, closedMs * ms)
+  }
+  const { connectTouched, connectLess, churnTouched, churnLess } = meter.histograms
+  assert.deepEqual([connectLess.count, churnLess.count], [2, 2])
+  const ranges = [connectTouched, connectLess, churnTouched, churnLess].map(times =>
+    times.quantiles([0, 1]).map(ns => Math.round(ns / ms)),
+  )
+  assert.deepEqual(ranges, [
+    [214, 410],
+    [4, 10],
+    [216, 412],
+    [4, 12],
+  ])
+  // One that is due when all that was late has begun, and is slow, is so by the server.
+  const before = connectLess.count
+  if (720 * ms < stalls.untilNs) stalls.touched('connect', 720 * ms, 720 * ms, 900 * ms)
+  assert.equal(connectLess.count, before)
+})
+
 test('a thread that works for long is no stall; one that waits, or is stopped, is', () => {
   const times = { cpuNs: 0, queuedNs: 0 }
   const { stalls } = started(false, times)

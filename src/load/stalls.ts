@@ -46,6 +46,8 @@ const deferredNs = 1e6
 const touchedNames = {
   response: ['responseTouched', 'responseLess'],
   service: ['serviceTouched', 'serviceLess'],
+  connect: ['connectTouched', 'connectLess'],
+  churn: ['churnTouched', 'churnLess'],
 } as const
 
 export class Stalls {
@@ -64,7 +66,7 @@ export class Stalls {
   /** When the last stall ended, how long it was, and when the delay that it caused was over. */
   #lastEndNs = -Infinity
   #lastNs = 0
-  #caughtUpNs = -Infinity
+  readonly #caughtUpNs = { response: -Infinity, connect: -Infinity, churn: -Infinity }
   readonly #times: () => ThreadTimes | undefined
   #noted: { atNs: number; times: ThreadTimes | undefined } = { atNs: 0, times: undefined }
   readonly #log: StallLog = { count: 0, totalNs: 0, longest: [] }
@@ -117,15 +119,20 @@ export class Stalls {
     this.#dueNs = dueNs
   }
 
-  /** A message that was in flight since an instant has come back; the plain time is recorded. */
+  /**
+   * A message that was in flight since an instant has come back, or a short connection that was due
+   * then is connected, or closed; the plain time is recorded.
+   */
   touched(name: keyof typeof touchedNames, fromNs: number, issuedNs: number, now: number): void {
     // The time by which a message was issued late is no part of its service.
-    const mayBeBehind = this.#openLoop && name === 'response'
-    const isBehind = mayBeBehind && (fromNs < this.#lastEndNs || issuedNs - fromNs >= deferredNs)
-    if (isBehind) this.#caughtUpNs = Math.max(this.#caughtUpNs, issuedNs)
-    const overlapNs = this.#overlap(fromNs, now, mayBeBehind)
-    // The messages behind this one wait until it is back.
-    if (isBehind) this.untilNs = this.#caughtUpNs = Math.max(this.#caughtUpNs, now)
+    const isPlanned = name !== 'service' && (this.#openLoop || name !== 'response')
+    const line = isPlanned ? name : undefined
+    const isBehind = fromNs < this.#lastEndNs || issuedNs - fromNs >= deferredNs
+    const caughtUpNs = this.#caughtUpNs
+    if (line && isBehind) caughtUpNs[line] = Math.max(caughtUpNs[line], issuedNs)
+    const overlapNs = this.#overlap(fromNs, now, line && caughtUpNs[line])
+    // Those behind this one wait until it is back.
+    if (line && isBehind) this.untilNs = caughtUpNs[line] = Math.max(caughtUpNs[line], now)
     if (overlapNs <= 0) return
     const [touched, less] = touchedNames[name]
     this.#meter.histograms[touched].record(now - fromNs)
@@ -133,16 +140,16 @@ export class Stalls {
   }
 
   /** How much of a time the thread was stalled, or sent what had become due during a stall. */
-  #overlap(fromNs: number, now: number, mayBeBehind: boolean): number {
+  #overlap(fromNs: number, now: number, caughtUpNs: number | undefined): number {
     let sumNs = 0
     for (let n = this.#all.length - 1; n >= 0; n--) {
       const [startNs, endNs] = this.#all[n]!
       if (endNs <= fromNs) break
       sumNs += Math.min(endNs, now) - Math.max(startNs, fromNs)
     }
-    if (!mayBeBehind) return sumNs
+    if (caughtUpNs === undefined) return sumNs
     const caughtUpFrom = Math.max(fromNs, this.#lastEndNs)
-    const behindNs = Math.min(now, this.#caughtUpNs) - caughtUpFrom
+    const behindNs = Math.min(now, caughtUpNs) - caughtUpFrom
     // A stall makes an echo at most as late as the send: any further delay is the server's.
     return Math.max(sumNs, Math.min(sumNs + behindNs, this.#lastNs))
   }

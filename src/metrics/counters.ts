@@ -241,14 +241,17 @@ export const distributions = {
   service: { help: 'the same from the actual send', inResult: 'always' },
   /** How much later than planned the generator turned to a message; its own fault alone. */
   lateness: { help: 'how late the generator itself was', inResult: 'always' },
-  connect: { help: 'from connect(2) until the connection is established', inResult: 'always' },
+  connect: {
+    help: 'from connect(2), or the planned instant (churn), until the connection is established',
+    inResult: 'always',
+  },
   reconnect: {
     help: 'the same, after the server closed between messages; part of a response time',
     inResult: 'elsewhere',
   },
   churn: {
     help: 'a short connection, from its planned instant until it is closed',
-    inResult: 'elsewhere',
+    inResult: 'sometimes',
   },
   // Once more, but only of messages in flight while the generator was held up: figures without
   // that time are made of these.
@@ -262,6 +265,16 @@ export const distributions = {
     inResult: 'elsewhere',
   },
   serviceLess: { help: 'the same without the time of the stall', inResult: 'elsewhere' },
+  connectTouched: {
+    help: 'connect times of short connections that a stall of the generator touched',
+    inResult: 'elsewhere',
+  },
+  connectLess: { help: 'the same without the time of the stall', inResult: 'elsewhere' },
+  churnTouched: {
+    help: 'times of short connections that a stall of the generator touched',
+    inResult: 'elsewhere',
+  },
+  churnLess: { help: 'the same without the time of the stall', inResult: 'elsewhere' },
 } as const satisfies Record<string, Distribution>
 
 export type HistogramName = keyof typeof distributions

@@ -1,6 +1,6 @@
 /** A result without the generator's share in it: the other bound of its figures. */
 import { countOf, ranked, supported, type Buckets } from './rank.ts'
-import type { Distribution, RunResult, TouchedSamples } from './result.ts'
+import type { ChurnFigures, Distribution, RunResult, TouchedSamples } from './result.ts'
 
 /** The share of the time in which the generator was held up; 0 if it is not known. */
 function lostShare({ generator, seconds, run }: RunResult): number {
@@ -15,25 +15,29 @@ function lostShare({ generator, seconds, run }: RunResult): number {
  * rate. Without such a share the figures are the same.
  */
 export function withoutOwn(result: RunResult): RunResult {
-  const { generator, histograms, rates } = result
-  const isOpenLoop = rates.plannedPerSecond !== null
-  const response = generator.touched?.responseUs
-  const service = isOpenLoop ? generator.touched?.serviceUs : response
-  const less = {
-    responseUs: response && without(histograms.responseUs, response),
-    serviceUs: service && without(histograms.serviceUs, service),
+  const { generator, rates, churn } = result
+  const touched = { ...generator.touched }
+  // In a closed loop the service time is the response time.
+  if (rates.plannedPerSecond === null && touched.responseUs) touched.serviceUs = touched.responseUs
+  const histograms: Record<string, [us: number, count: number][]> = { ...result.histograms }
+  const times: Record<string, Distribution> = {}
+  for (const [name, samples] of Object.entries(touched)) {
+    histograms[name] = without(histograms[name] ?? [], samples)
+    times[name] = distributionOf(histograms[name])
   }
   return {
     ...result,
-    ...(less.responseUs && { responseUs: distributionOf(less.responseUs) }),
-    ...(less.serviceUs && { serviceUs: distributionOf(less.serviceUs) }),
-    histograms: {
-      ...histograms,
-      ...(less.responseUs && { responseUs: less.responseUs }),
-      ...(less.serviceUs && { serviceUs: less.serviceUs }),
-    },
+    ...times,
+    histograms: histograms as RunResult['histograms'],
     rates: { ...rates, achievedPerSecond: mostPerSecond(result) },
+    churn: churn && { ...churn, ...mostOfChurn(churn, lostShare(result)) },
   }
+}
+
+/** The same of short connections. */
+function mostOfChurn({ planned, achieved }: ChurnFigures, lost: number): Partial<ChurnFigures> {
+  if (achieved === undefined || lost === 0) return {}
+  return { achieved: lost < 1 ? Math.min(planned, achieved / (1 - lost)) : planned }
 }
 
 /** The rate if it had gone on at the same pace in the lost time; never more than the plan. */

@@ -216,14 +216,15 @@ function times(result: RunResult, canvas: TextOptions): string[] {
     const times = distributionIn(result, `${name}Us`)
     if (times) rows.push([name, times])
   }
-  if (churn) rows.push(['churn', churn.durationUs])
+  // Older results have it only there.
+  if (churn && !distributionIn(result, 'churnUs')) rows.push(['churn', churn.durationUs])
   const measured = rows.filter(([, { count }]) => count > 0)
   const none = responseUs.count === 0 ? labelled(rows[0]![0], ['no sample']) : []
   if (measured.length === 0) return none
   const own = new Set(result.generator.own?.map(({ figure }) => figure))
   const cell = (row: string, of: Distribution, { key, title }: (typeof percentiles)[number]) => {
     const us = of[key]
-    const name = row === 'service' ? `service.${title}` : of === responseUs ? title : ''
+    const name = of === responseUs ? title : `${row}.${title}`
     return us === null ? '-' : `${micros(us)}${own.has(name) ? '*' : ''}`
   }
   const columns = percentiles

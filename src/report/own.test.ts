@@ -7,7 +7,7 @@ import { loadText } from './load.ts'
 import { effort, sampleResult } from './sample.suite.ts'
 import { cases, resultOf } from './validity.suite.ts'
 
-const [quiet, stopped, half, open, server, starved, brief] = cases.map(resultOf)
+const [quiet, stopped, half, open, server, starved, brief, churn] = cases.map(resultOf)
 const marked = ({ generator }: NonNullable<typeof quiet>) =>
   generator.own!.map(({ figure }) => figure)
 
@@ -41,6 +41,39 @@ test('an objective that the generator has missed is no failure of the server', (
   assert.match(open!.invalidBecause.join(' '), /missed by the generator's own fault/)
   assert.deepEqual([server!.verdict, server!.valid], ['fail', true])
   assert.equal(server!.expectations[0]!.ownFault, undefined)
+})
+
+test('of short connections connect and churn are marked, and objectives on them', () => {
+  const percentiles = ['p99', 'p99.9', 'max', 'mean']
+  const both = ['churn', 'connect'].flatMap(name => percentiles.map(each => `${name}.${each}`))
+  assert.deepEqual(marked(churn!), both)
+  assert.deepEqual([churn!.verdict, churn!.valid], ['pass', false])
+  assert.equal(churn!.expectations[0]!.ownFault, true)
+  const text = loadText(churn!, { columns: 100, unicode: false })
+  assert.match(text, /^ {2}connect .*ms\*.*\n {2}churn .*ms\*/m)
+})
+
+test('short connections that a stall left behind their plan are no failure of the server', () => {
+  const options = { connections: 0, churnPerSecond: 1_000 }
+  const shortOf = (stalledMs: number) => {
+    const stalls = { count: 1, totalNs: stalledMs * 1e6, longest: [] }
+    const times = Array.from({ length: 900 }, () => 500e3)
+    const touched = stalledMs > 0 ? times : []
+    return sampleResult({
+      seconds: 1,
+      options,
+      efforts: [effort(0.3, { stalls })],
+      counters: { churnPlanned: 1_000, churnCompleted: 900 },
+      samplesUs: {
+        ...{ response: [], churn: times, churnTouched: touched },
+        churnLess: touched.map(() => 90),
+      },
+    })
+  }
+  const short = 'Achieved 900/s of 1,000/s short connections planned.'
+  const [own, servers] = [shortOf(200), shortOf(0)]
+  assert.ok(!own.failedBecause.includes(short) && servers.failedBecause.includes(short))
+  assert.deepEqual([own.valid, servers.valid], [false, true])
 })
 
 test('what is short is marked and noted, and no more', () => {

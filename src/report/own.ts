@@ -5,7 +5,7 @@
 import { formatDuration, plural } from '../vocabulary/units.ts'
 import { withoutOwn } from './less.ts'
 import { formatFigure, parseMetric } from './objective.ts'
-import { shortfall } from './reasons.ts'
+import { churnShortfall, shortfall } from './reasons.ts'
 import type { OwnFigure, RunResult } from './result.ts'
 
 /** A figure is the generator's own if its share in it is larger than this. */
@@ -17,6 +17,8 @@ const graveMaxUs = 80_000
 const graveLostShare = 0.25
 const graveLostSeconds = 0.05
 
+/** Distributions of short connections. */
+const ofChurn = ['churn.', 'connect.']
 const names = ['p50', 'p90', 'p99', 'p99.9', 'p99.99', 'p99.999', 'max', 'mean']
 
 /** Marks these figures, and judges whether the run as a whole is not valid because of them. */
@@ -26,17 +28,22 @@ export function judgeOwn(result: RunResult): void {
   result.generator.own = own
   if (own.length === 0) return
   const because = sentence(result, own)
-  if (own.some(figure => isGrave(figure, result))) result.invalidBecause.push(because)
+  const isShortOfChurn =
+    churnShortfall(result) !== undefined && churnShortfall(withoutOwn(result)) === undefined
+  if (isShortOfChurn || own.some(figure => isGrave(figure, result)))
+    result.invalidBecause.push(because)
   else result.notes.push(because)
   // The generator itself is why the plan was not kept.
   const short = own.some(({ figure }) => figure === 'rate') ? shortfall(result) : undefined
-  result.failedBecause = result.failedBecause.filter(reason => reason !== short)
+  const shorts = [short, isShortOfChurn && churnShortfall(result)]
+  result.failedBecause = result.failedBecause.filter(reason => !shorts.includes(reason))
 }
 
 function ownFigures(result: RunResult): OwnFigure[] {
   const less = withoutOwn(result)
   const isOpenLoop = result.rates.plannedPerSecond !== null
-  const times = isOpenLoop ? [...names, ...names.map(name => `service.${name}`)] : names
+  const sets = isOpenLoop ? ['', 'service.', ...ofChurn] : ['', ...ofChurn]
+  const times = sets.flatMap(set => names.map(name => `${set}${name}`))
   const all = hasNoConnectionLeft(result) ? times : ['rate', ...times]
   return all.flatMap(figure => {
     const metric = parseMetric(figure)
@@ -68,8 +75,8 @@ function isGrave({ figure, measured, bound }: OwnFigure, result: RunResult): boo
 }
 
 function sentence(result: RunResult, own: readonly OwnFigure[]): string {
-  // Marks of service times have the same cause as those of response times.
-  const told = own.filter(({ figure }) => !figure.startsWith('service.'))
+  // Marks of service and connect have the same cause as those of response and churn.
+  const told = own.filter(({ figure }) => !/^(service|connect)\./.test(figure))
   const all = told.length > 0 ? told : own
   const figures = all.map(({ figure }) => figure)
   const bounds = all.map(figure => boundText(figure)).join(', ')
@@ -111,7 +118,7 @@ function listed(names: readonly string[]): string {
 
 /** What the mark means, and what the marked figures are without the share of the generator. */
 export function ownParts({ generator }: RunResult): string[] {
-  const told = (generator.own ?? []).filter(({ figure }) => !/mean|^service/.test(figure))
+  const told = (generator.own ?? []).filter(({ figure }) => !/mean|^(service|connect)/.test(figure))
   const [first, ...rest] = told.map(boundText)
   return first === undefined ? [] : [`the generator's; without that ${first}`, ...rest]
 }

@@ -177,6 +177,9 @@ export interface TouchedSamples {
   less: [us: number, count: number][]
 }
 
+/** The distributions of which that is known. */
+export type TouchedName = 'responseUs' | 'serviceUs' | 'connectUs' | 'churnUs'
+
 /** A figure of which a share is the generator's: it lies between these two. */
 export interface OwnFigure {
   /** As an objective names it. */
@@ -190,7 +193,7 @@ export interface GeneratorFigures extends Partial<Omit<ThreadFigures, 'cpuShare'
   /** The share of the busiest thread; the shares that follow are means over all threads. */
   cpuShare: number | null
   threads?: ThreadFigures[]
-  touched?: Partial<Record<'responseUs' | 'serviceUs', TouchedSamples>>
+  touched?: Partial<Record<TouchedName, TouchedSamples>>
   own?: OwnFigure[]
 }
 
@@ -207,7 +210,14 @@ export interface RunConditions {
   /** ISO 8601, when sending began. */
   startedAt: string
   versions: Record<string, string>
-  machine: { system: string; cpu: string; cores: number; memoryBytes: number }
+  machine: {
+    system: string
+    cpu: string
+    cores: number
+    memoryBytes: number
+    /** The only core on which both server and generator may run, if there is one. */
+    sharedCore?: number
+  }
   /** Only of a merged result: the slices of which it is. */
   parts?: PartFigures[]
 }

@@ -160,11 +160,11 @@ function httpFigures(total: Snapshot, counted: [status: number, count: number][]
 /** The figures of each distribution that a stall has touched. */
 function touchedBy(total: Snapshot): GeneratorFigures['touched'] {
   const touched: GeneratorFigures['touched'] = {}
-  const { responseTouched, responseLess, serviceTouched, serviceLess } = total
-  if (responseTouched.count > 0)
-    touched.responseUs = { measured: buckets(responseTouched), less: buckets(responseLess) }
-  if (serviceTouched.count > 0)
-    touched.serviceUs = { measured: buckets(serviceTouched), less: buckets(serviceLess) }
+  for (const name of ['response', 'service', 'connect', 'churn'] as const) {
+    const [measured, less] = [total[`${name}Touched`], total[`${name}Less`]]
+    if (measured.count > 0)
+      touched[`${name}Us`] = { measured: buckets(measured), less: buckets(less) }
+  }
   return touched
 }
 

@@ -38,6 +38,16 @@ const openLoop = { ratePerSecond: 1_000, connections: 1 }
 const slow = samplesUs(10_000, dueIn(250))!
 const slowOpen = { ...slow, service: quick(10_000), lateness: quick(10_000) }
 
+/** The same of short connections. */
+function shortUs(name: 'connect' | 'churn'): Sample['samplesUs'] {
+  const { response, responseTouched, responseLess } = slow
+  return {
+    [name]: response,
+    [`${name}Touched`]: responseTouched,
+    [`${name}Less`]: responseLess,
+  }
+}
+
 export const cases: Case[] = [
   { what: 'quiet', sample: { samplesUs: samplesUs(10_000, []) } },
   {
@@ -94,6 +104,16 @@ export const cases: Case[] = [
         10_000,
         Array.from({ length: 30 }, () => 4e3),
       ),
+    },
+  },
+  {
+    what: 'churn, 1,000/s for 10 s: stopped for 250 ms; `--expect churn.p99.9<100ms`',
+    expect: ['churn.p99.9<100ms'],
+    sample: {
+      options: { connections: 0, churnPerSecond: 1_000 },
+      efforts: [stalled(250)],
+      counters: { churnPlanned: 10_000, churnCompleted: 10_000 },
+      samplesUs: { response: [], ...shortUs('connect'), ...shortUs('churn') },
     },
   },
 ]

@@ -20,8 +20,8 @@ const churnRemedy = 'Use a lower --churn, or more --threads.'
 /** If less of the plan than this was sent in time, it was not kept. */
 const sentShare = 0.95
 
-const shareCore =
-  'Server and generator share the only core of this machine: each takes its time from the other.'
+const shareCore = (which: string) =>
+  `Server and generator share ${which}: each takes its time from the other.`
 
 /** How late 1 % of the short connections began, and what they took. */
 interface Churn {
@@ -75,7 +75,11 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
       `The generator's own lateness (p99 ${formatDuration(late / 1e3)}) is most of the p99.`,
     )
   }
-  if (run.machine.cores === 1 && !isPublic(toAddress(run.address))) result.notes.push(shareCore)
+  const { sharedCore, cores, system } = run.machine
+  if (sharedCore !== undefined) result.notes.push(shareCore(`core ${sharedCore}`))
+  // Linux tells where the server may run.
+  else if (cores === 1 && !/^Linux/.test(system) && !isPublic(toAddress(run.address)))
+    result.notes.push(shareCore('the only core of this machine'))
   if (openLoop && messages.deferred > 0) {
     const { connections: all, depth, slice } = run.options as Sent
     const connections = sizeOf(partOfSlice(slice), all)

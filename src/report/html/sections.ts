@@ -119,12 +119,18 @@ export function distributions(result: RunResult): Markup {
     const times = distributionIn(result, `${name}Us`)
     if (times) all.push([name, times, meanings[name].help])
   }
-  if (result.churn)
+  // Older results have it only there.
+  if (result.churn && !distributionIn(result, 'churnUs'))
     all.push(['churn', result.churn.durationUs, 'a short connection, from its planned instant on'])
   const mark = marker(result.generator)
   const isOpenLoop = result.rates.plannedPerSecond !== null
   const service = isOpenLoop ? 'service.' : ''
-  const prefixes: Record<string, string> = { response: '', service }
+  const prefixes: Record<string, string> = {
+    response: '',
+    service,
+    connect: 'connect.',
+    churn: 'churn.',
+  }
   const row = (name: string, cell: (of: Distribution) => string): Part[] => [
     name,
     ...all.map(([of, times]) => {

@@ -125,7 +125,7 @@ export class Churn {
 
   /** @param number among the short connections of the whole load */
   async #shortConnection(plannedNs: number, number: number): Promise<void> {
-    const { counters, histograms } = this.#meter
+    const { counters } = this.#meter
     const measured = plannedNs >= this.#traffic.measureFromNs
     this.open++
     const owing = this.#traffic.over ? 0 : 1
@@ -134,7 +134,7 @@ export class Churn {
     try {
       const startNs = nowNs()
       const socket = await this.#connect()
-      if (measured) histograms.connect.record(nowNs() - startNs)
+      if (measured) this.#record('connect', plannedNs, startNs)
       // Their numbers follow those of all steady connections.
       const connection = 2 ** 24 + number
       countReconnects(socket, this.#traffic)
@@ -142,10 +142,8 @@ export class Churn {
       if (failure === 'abandoned') return
       if (failure) counters[counter[failure]]!++
       else if (measured) {
-        const now = nowNs()
         counters[counter.churnCompleted]!++
-        histograms.churn.record(now - plannedNs)
-        this.#completed.record(now, 1)
+        this.#completed.record(this.#record('churn', plannedNs, startNs), 1)
       }
     } catch (error) {
       if (!this.#abandon.signal.aborted) counters[counter[noteFailure(this.#traffic, error)]]!++
@@ -155,6 +153,16 @@ export class Churn {
       this.#owing -= owing
       this.#onRoom()
     }
+  }
+
+  /** Records how long after its planned instant it is connected, or closed: now, as it returns. */
+  #record(name: 'connect' | 'churn', plannedNs: number, startNs: number): number {
+    const now = nowNs()
+    const { stalls, meter } = this.#traffic
+    stalls.seen(now)
+    meter.histograms[name].record(now - plannedNs)
+    if (plannedNs < stalls.untilNs) stalls.touched(name, plannedNs, startNs, now)
+    return now
   }
 
   #makeRoom() {
