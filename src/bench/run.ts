@@ -22,6 +22,7 @@ import { startThreads, type Threads } from '../threads/start.ts'
 import { plan } from './plan.ts'
 import { reproduce } from './reproduce.ts'
 import { Seconds } from './seconds.ts'
+import { sharedCore } from './shared-core.ts'
 import { StageMarks } from './stage-marks.ts'
 
 export interface LoadRun {
@@ -123,6 +124,7 @@ class Run {
   async open(load: Load, address: Address, command: string): Promise<Address> {
     const planned = plan(load, address)
     const { tasks, reason } = planned
+    const shared = sharedCore(address)
     const startAtMs = load.startAt === undefined ? undefined : parseInstant(load.startAt)
     const threads = await startThreads(tasks, undefined, {
       signal: this.#opening.signal,
@@ -158,7 +160,7 @@ class Run {
       reproduce: command,
       startedAt: new Date(startedMs).toISOString(),
       versions: versions(),
-      machine: machine(),
+      machine: { ...machine(), ...(shared !== undefined && { sharedCore: shared }) },
     }
     this.finished = threads.finished.then(outcomes => {
       const gathered = this.#gather(outcomes, startMs + warmupMs)

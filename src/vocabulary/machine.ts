@@ -19,6 +19,7 @@ export interface Machine {
   /** `Linux 6.18.5 x64` */
   system: string
   cpu: string
+  /** Those that this process may use. */
   cores: number
   memoryBytes: number
 }

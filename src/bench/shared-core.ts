@@ -1,0 +1,57 @@
+/**
+ * Whether the server may only run on the core on which the generator must run: then each takes its
+ * time from the other. Linux tells who listens, as far as the user may see that.
+ */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { isPublic, type Address } from '../vocabulary/address.ts'
+import { isDatagrams } from '../vocabulary/transport.ts'
+
+/** The number of that core; undefined if there is none, or if that is not known. */
+export function sharedCore(address: Address): number | undefined {
+  if (process.platform !== 'linux' || isPublic(address)) return undefined
+  const own = onlyCore('self')
+  // Most processes may use several: then there is nothing to find out.
+  if (own === undefined || cpus().length === 1) return own
+  const sockets = socketsAt(address).map(inode => `socket:[${inode}]`)
+  const isServer = (pid: string) =>
+    onlyCore(pid) === own && orNone(() => linksOf(pid)).some(link => sockets.includes(link))
+  return readdirSync('/proc').some(name => /^\d+$/.test(name) && isServer(name)) ? own : undefined
+}
+
+/** A process may be gone by then, or be another user's. */
+function orNone<T>(look: () => T[]): T[] {
+  try {
+    return look()
+  } catch {
+    return []
+  }
+}
+
+/** The only core that a process may use. */
+function onlyCore(pid: string): number | undefined {
+  const [status = ''] = orNone(() => [readFileSync(`/proc/${pid}/status`, 'latin1')])
+  const [, core] = /^Cpus_allowed_list:\s*(\d+)$/m.exec(status) ?? []
+  return core === undefined ? undefined : Number(core)
+}
+
+const linksOf = (pid: string): string[] =>
+  readdirSync(`/proc/${pid}/fd`).flatMap(fd =>
+    orNone(() => [readlinkSync(`/proc/${pid}/fd/${fd}`)]),
+  )
+
+/** The inodes of the sockets that listen there: proc_net(5). */
+function socketsAt(address: Address): string[] {
+  if (address.transport === 'unix')
+    return rowsOf('unix').flatMap(cells => (cells[7] === address.path ? cells[6]! : []))
+  const port = address.port.toString(16).toUpperCase().padStart(4, '0')
+  const [name, state] = isDatagrams(address) ? ['udp', '07'] : ['tcp', '0A']
+  return [name, `${name}6`]
+    .flatMap(rowsOf)
+    .flatMap(cells => (cells[1]?.endsWith(`:${port}`) && cells[3] === state ? cells[9]! : []))
+}
+
+const rowsOf = (table: string): string[][] =>
+  orNone(() => readFileSync(`/proc/net/${table}`, 'latin1').split('\n')).map(row =>
+    row.trim().split(/\s+/),
+  )
