@@ -114,6 +114,27 @@ function inTheMiddle() {
     assert.equal(code, 130)
   })
 
+  const early = 'Ctrl-C while it is still being loaded: a sentence, and exit 130'
+  test(early, { skip: process.platform === 'win32' && 'Windows has no signals' }, async () => {
+    // Sends it once it is heeded, and says if the parser of the command line is loaded by then.
+    const script = `
+      import { Module } from 'node:module'
+      process.on('newListener', function listen(name) {
+        if (name !== 'SIGINT') return
+        process.off('newListener', listen)
+        if (Object.keys(Module._cache).some(path => path.includes('commander'))) console.log('late')
+        setImmediate(() => process.kill(process.pid, 'SIGINT'))
+      })`
+    const preload = `data:text/javascript,${encodeURIComponent(script)}`
+    await using echoing = await listen(socket => socket.pipe(socket))
+    const args = ['--import', preload, yodelPath, 'bench', echoing.url]
+    await using program = new Program(process.execPath, args, 'ignore')
+    const { code, stdout, stderr } = await program.finished
+    assert.deepEqual([code, stdout.toString()], [130, ''], stderr)
+    // By the time it comes the command may be loaded.
+    assert.match(stderr, /^yodel: interrupted before it (began|was connected; nothing was sent)\n$/)
+  })
+
   test('a server that is killed in the middle: a report, its connections counted', async () => {
     await using victim = new Program(process.execPath, ['-e', slowServer], 'ignore')
     const [, port] = await victim.says(/port (\d+)/)

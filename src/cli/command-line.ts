@@ -4,11 +4,13 @@ import { errnoOf, failureName } from '../engines/failures.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { version } from '../vocabulary/machine.ts'
 import { exitCodes } from './exit.ts'
-import { print, tell } from './output.ts'
+import { forgetInterrupts, print, tell } from './output.ts'
 
 interface Row {
   usage: string
   description: string
+  /** It goes on for a while, and has a meaning for Ctrl-C. */
+  goesOn?: true
   /** Adds the arguments, the flags and the action of the command. */
   load: () => Promise<(command: Command) => void>
 }
@@ -17,31 +19,37 @@ const commands: Record<string, Row> = {
   serve: {
     usage: '[options] [address...]',
     description: 'echo whatever arrives',
+    goesOn: true,
     load: async () => (await import('./serve.ts')).completeServe,
   },
   connect: {
     usage: '[options] [address]',
     description: 'type and see the echo; or pipe: cat file | yodel connect > same',
+    goesOn: true,
     load: async () => (await import('./connect.ts')).completeConnect,
   },
   flood: {
     usage: '[options] [address] [message]',
     description: 'send the same message for ever, and verify every echo',
+    goesOn: true,
     load: async () => (await import('./flood.ts')).completeFlood,
   },
   bench: {
     usage: '[options] [address]',
     description: 'measure rate and round trips of an echo server, every byte verified',
+    goesOn: true,
     load: async () => (await import('./bench.ts')).completeBench,
   },
   check: {
     usage: '[options] [address]',
     description: 'find out what is wrong with the path to an echo endpoint, and where',
+    goesOn: true,
     load: async () => (await import('./check.ts')).completeCheck,
   },
   agent: {
     usage: '[options] [broker]',
     description: 'wait at an MQTT broker for shares of loads, and send them',
+    goesOn: true,
     load: async () => (await import('./agent.ts')).completeAgent,
   },
   agents: {
@@ -72,6 +80,7 @@ const commands: Record<string, Row> = {
   'compare-engines': {
     usage: '[options]',
     description: 'measure the models of serving side by side on this machine',
+    goesOn: true,
     load: async () => (await import('./compare-engines.ts')).completeCompareEngines,
   },
 }
@@ -86,11 +95,12 @@ export async function obey(args: string[]): Promise<boolean> {
   const program = createProgram()
   const [asked = '', next] = args.filter(word => !word.startsWith('-'))
   const wanted = asked === 'help' ? next : asked
-  for (const [name, { usage, description, load }] of Object.entries(commands)) {
+  for (const [name, { usage, description, load, goesOn }] of Object.entries(commands)) {
     const command = program.command(name).description(description).usage(usage)
     if (name !== wanted) continue
     const complete = await load()
     complete(command)
+    if (!goesOn) forgetInterrupts()
   }
   try {
     await program.parseAsync(args, { from: 'user' })

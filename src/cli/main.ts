@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 /** The program: parses the arguments, and handles pipes without a reader. */
-import { obey, reportDefect } from './command-line.ts'
 import { exitCodes } from './exit.ts'
-import { leave, tell } from './output.ts'
+import { heedInterrupts, leave, tell } from './output.ts'
+
+// Loaded only then: to load the rest takes a while.
+heedInterrupts()
+const { obey, reportDefect } = await import('./command-line.ts')
 
 // A closed stdout or stderr does not stop the program; a pipe of data has its own listener.
 process.stderr.on('error', () => {})

@@ -30,6 +30,18 @@ export function showLive(line: () => string, everyMs = 500): () => void {
   }
 }
 
+/** What Ctrl-C does while a command is still being loaded. */
+function leaveEarly(): never {
+  tell('interrupted before it began')
+  return leave(exitCodes.interrupted)
+}
+
+/** From now on Ctrl-C ends the program with a sentence, until a command has a meaning for it. */
+export const heedInterrupts = (): void => void process.on('SIGINT', leaveEarly)
+
+/** The command has none: the system ends the program, also while it does not come to its events. */
+export const forgetInterrupts = (): void => void process.off('SIGINT', leaveEarly)
+
 /**
  * Calls `first` on the first SIGINT or SIGTERM; the second leaves at once with 130.
  * Returns a function that puts things back.
@@ -42,6 +54,7 @@ export function onInterrupt(first: () => unknown): () => void {
     first()
   }
   process.on('SIGINT', listener).on('SIGTERM', listener)
+  forgetInterrupts()
   return () => process.off('SIGINT', listener).off('SIGTERM', listener)
 }
 
