@@ -40,6 +40,7 @@ const slowServer = `
 const stops = process.platform === 'win32' && 'Windows has no signals that stop a process'
 
 describe('yodel bench ends', { concurrency: 4 }, () => {
+  atTheBeginning()
   inTheMiddle()
   late()
   unconnected()
@@ -69,6 +70,29 @@ function churning() {
       assert.equal(code, 4)
     },
   )
+}
+
+function atTheBeginning() {
+  const early = 'Ctrl-C while it is still being loaded: a sentence, and exit 130'
+  test(early, { skip: process.platform === 'win32' && 'Windows has no signals' }, async () => {
+    // Sends it once it is heeded, and says if the parser of the command line is loaded by then.
+    const script = `
+      import { Module } from 'node:module'
+      process.on('newListener', function listen(name) {
+        if (name !== 'SIGINT') return
+        process.off('newListener', listen)
+        if (Object.keys(Module._cache).some(path => path.includes('commander'))) console.log('late')
+        setImmediate(() => process.kill(process.pid, 'SIGINT'))
+      })`
+    const preload = `data:text/javascript,${encodeURIComponent(script)}`
+    await using echoing = await listen(socket => socket.pipe(socket))
+    const args = ['--import', preload, yodelPath, 'bench', echoing.url]
+    await using program = new Program(process.execPath, args, 'ignore')
+    const { code, stdout, stderr } = await program.finished
+    assert.deepEqual([code, stdout.toString()], [130, ''], stderr)
+    // By the time it comes the command may be loaded.
+    assert.match(stderr, /^yodel: interrupted before it (began|was connected; nothing was sent)\n$/)
+  })
 }
 
 function inTheMiddle() {
@@ -112,27 +136,6 @@ function inTheMiddle() {
     assert.deepEqual([messages.sent, messages.lost], [messages.received, 0])
     assert.equal(verdict, 'pass')
     assert.equal(code, 130)
-  })
-
-  const early = 'Ctrl-C while it is still being loaded: a sentence, and exit 130'
-  test(early, { skip: process.platform === 'win32' && 'Windows has no signals' }, async () => {
-    // Sends it once it is heeded, and says if the parser of the command line is loaded by then.
-    const script = `
-      import { Module } from 'node:module'
-      process.on('newListener', function listen(name) {
-        if (name !== 'SIGINT') return
-        process.off('newListener', listen)
-        if (Object.keys(Module._cache).some(path => path.includes('commander'))) console.log('late')
-        setImmediate(() => process.kill(process.pid, 'SIGINT'))
-      })`
-    const preload = `data:text/javascript,${encodeURIComponent(script)}`
-    await using echoing = await listen(socket => socket.pipe(socket))
-    const args = ['--import', preload, yodelPath, 'bench', echoing.url]
-    await using program = new Program(process.execPath, args, 'ignore')
-    const { code, stdout, stderr } = await program.finished
-    assert.deepEqual([code, stdout.toString()], [130, ''], stderr)
-    // By the time it comes the command may be loaded.
-    assert.match(stderr, /^yodel: interrupted before it (began|was connected; nothing was sent)\n$/)
   })
 
   test('a server that is killed in the middle: a report, its connections counted', async () => {

@@ -28,7 +28,7 @@ export function withoutOwn(result: RunResult): RunResult {
   return {
     ...result,
     ...times,
-    histograms: histograms as RunResult['histograms'],
+    histograms,
     rates: { ...rates, achievedPerSecond: mostPerSecond(result) },
     churn: churn && { ...churn, ...mostOfChurn(churn, lostShare(result)) },
   }

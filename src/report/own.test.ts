@@ -65,7 +65,9 @@ test('short connections that a stall left behind their plan are no failure of th
       efforts: [effort(0.3, { stalls })],
       counters: { churnPlanned: 1_000, churnCompleted: 900 },
       samplesUs: {
-        ...{ response: [], churn: times, churnTouched: touched },
+        response: [],
+        churn: times,
+        churnTouched: touched,
         churnLess: touched.map(() => 90),
       },
     })

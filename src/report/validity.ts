@@ -78,7 +78,7 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
   const { sharedCore, cores, system } = run.machine
   if (sharedCore !== undefined) result.notes.push(shareCore(`core ${sharedCore}`))
   // Linux tells where the server may run.
-  else if (cores === 1 && !/^Linux/.test(system) && !isPublic(toAddress(run.address)))
+  else if (cores === 1 && !system.startsWith('Linux') && !isPublic(toAddress(run.address)))
     result.notes.push(shareCore('the only core of this machine'))
   if (openLoop && messages.deferred > 0) {
     const { connections: all, depth, slice } = run.options as Sent
