@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { parseAddress } from '../vocabulary/address.ts'
 import { sharedCore } from './shared-core.ts'
 
-/** Listens, and prints the core that it shares with itself, and with a port where nobody listens. */
+/** Listens, and prints the core that it shares with itself, and with one that has stopped. */
 const script = `
   import { createServer } from 'node:net'
   const { sharedCore } = await import(process.argv[1])
