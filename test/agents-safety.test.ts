@@ -10,7 +10,7 @@ import { createTypist } from './typist.ts'
 
 const token = 'a secret of more than 16 characters'
 const typed = createTypist()
-const load = { connections: 2, count: 4, engine: 'node', drainMs: 500 } as const
+const load = { connections: 2, count: 4, engine: 'node', drainMs: 60_000 } as const
 
 /** An agent at a broker where everything is heard. */
 async function withAgent(options: Parameters<typeof agent>[1] = {}) {

@@ -2,70 +2,97 @@
 import { timingSafeEqual } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createSecure } from 'node:tls'
+import type { Aedes, AedesOptions } from 'aedes'
 import { UserError, usageError } from '../vocabulary/errors.ts'
 import { minVersion, type ServerTls } from '../wire/tls/credentials.ts'
 import { shownBroker, type BrokerUrl } from './broker-url.ts'
 import { prefix } from './messages.ts'
 import { passwordOf } from './sealed.ts'
 
-export interface Broker {
-  /** The real address of the broker: the system may have chosen the port. */
-  readonly url: BrokerUrl
-  close(): Promise<void>
-}
-
 /** A piece of a part is smaller by far. */
 const payloadMaxBytes = 1 << 20
 const refusal = (text: string) => new Error(text)
 
-/** @throws UserError if it cannot listen there */
-export async function startBroker(
-  url: BrokerUrl,
-  token: string | undefined,
-  tls: ServerTls | undefined,
-): Promise<Broker> {
-  const { Aedes } = await import('aedes')
-  const aedes = await Aedes.createBroker({
-    connectTimeout: 10_000,
-    authenticate: (_client, _user, password, done) => {
-      const known = token === undefined || isSame(password, passwordOf(token))
-      // Bad username or password (MQTT 3.1.1, section 3.2.2.3).
-      const error = Object.assign(refusal('another token'), { returnCode: 4 })
-      done(known ? null : error, known)
-    },
-    authorizePublish: (_client, { topic, payload, retain }, done) => {
-      const isOurs = topic.startsWith(`${prefix}/`) && payload.length <= payloadMaxBytes
-      const keeps = !retain || topic.startsWith(`${prefix}/agents/`)
-      done(isOurs && keeps ? null : refusal('not for yodel'))
-    },
-    authorizeSubscribe: (_client, subscription, done) => {
-      const isOurs = subscription.topic.startsWith(`${prefix}/`)
-      done(null, isOurs ? subscription : null)
-    },
-  })
-  const sockets = new Set<Socket>()
-  const serve = (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-    socket.on('error', () => {})
-    socket.setNoDelay(true)
-    aedes.handle(socket)
+export class Broker {
+  readonly #aedes: Aedes
+  readonly #sockets = new Set<Socket>()
+  #server: Server | undefined
+
+  static async create(token: string | undefined): Promise<Broker> {
+    const { Aedes } = await import('aedes')
+    return new Broker(await Aedes.createBroker(rulesFor(token)))
   }
-  const server = tls
-    ? createSecure({ cert: tls.cert, key: tls.key, minVersion }, serve)
-    : createServer(serve)
-  await listening(server, url)
-  const { port } = server.address() as { port: number }
-  return {
-    url: { ...url, port },
-    close: async () => {
-      const closed = new Promise<void>(resolve => server.close(() => resolve()))
-      await new Promise<void>(resolve => aedes.close(resolve))
-      for (const socket of sockets) socket.destroy()
-      await closed
-    },
+
+  private constructor(aedes: Aedes) {
+    this.#aedes = aedes
+  }
+
+  /** @returns its real address: the system may choose the port. @throws UserError if it cannot */
+  async listen(url: BrokerUrl, tls: ServerTls | undefined): Promise<BrokerUrl> {
+    const serve = (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+      socket.on('error', () => {})
+      socket.setNoDelay(true)
+      this.#aedes.handle(socket)
+    }
+    const server = tls
+      ? createSecure({ cert: tls.cert, key: tls.key, minVersion }, serve)
+      : createServer(serve)
+    await listening(server, url)
+    this.#server = server
+    return { ...url, port: (server.address() as { port: number }).port }
+  }
+
+  /** From within this process; nothing of what was retained before is heard. */
+  subscribe(topic: string, hear: (topic: string, payload: Buffer) => void): void {
+    this.#aedes.subscribe(
+      topic,
+      (packet, done) => {
+        hear(packet.topic, packet.payload as Buffer)
+        done()
+      },
+      () => {},
+    )
+  }
+
+  publish(topic: string, payload: Buffer, how: { qos: 0 | 1; retain: boolean }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const packet = { cmd: 'publish', dup: false, topic, payload, ...how } as const
+      this.#aedes.publish(packet, error => (error ? reject(error) : resolve()))
+    })
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server
+    const closed = new Promise<void>(resolve =>
+      server ? server.close(() => resolve()) : resolve(),
+    )
+    await new Promise<void>(resolve => this.#aedes.close(resolve))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
   }
 }
+
+/** Who may do what. */
+const rulesFor = (token: string | undefined): AedesOptions => ({
+  connectTimeout: 10_000,
+  authenticate: (_client, _user, password, done) => {
+    const known = token === undefined || isSame(password, passwordOf(token))
+    // Bad username or password (MQTT 3.1.1, section 3.2.2.3).
+    const error = Object.assign(refusal('another token'), { returnCode: 4 })
+    done(known ? null : error, known)
+  },
+  authorizePublish: (_client, { topic, payload, retain }, done) => {
+    const isOurs = topic.startsWith(`${prefix}/`) && payload.length <= payloadMaxBytes
+    const keeps = !retain || topic.startsWith(`${prefix}/agents/`)
+    done(isOurs && keeps ? null : refusal('not for yodel'))
+  },
+  authorizeSubscribe: (_client, subscription, done) => {
+    const isOurs = subscription.topic.startsWith(`${prefix}/`)
+    done(null, isOurs ? subscription : null)
+  },
+})
 
 function isSame(found: Buffer | undefined, wanted: string): boolean {
   return (

@@ -7,7 +7,25 @@ import { sharedNowNs } from '../vocabulary/clock.ts'
 /** The clock of all files in this folder: it runs evenly, even if the system time is set. */
 export const nowMs = (): number => sharedNowNs() / 1e6
 
-export const roundTrips = 50
+/** By how many round trips each agent finds it, and with what pauses between them. */
+export function tripsFor(agents: number): { trips: number; pauseMs: number } {
+  const most = Math.floor(allTrips / agents)
+  return {
+    trips: Math.min(roundTrips, Math.max(leastTrips, most)),
+    pauseMs: agents * perTripMs,
+  }
+}
+
+const roundTrips = 50
+const leastTrips = 10
+/** So many take some seconds, however many agents share them. */
+const allTrips = 5_000
+/** More than a round trip costs the coordinator: those of one agent wait for no other's. */
+const perTripMs = 0.4
+
+/** How far ahead the start lies: also several times what the way to an agent takes. */
+export const leadMsFor = (agents: number, errorMs: number): number =>
+  200 + 0.5 * agents + 20 * errorMs
 
 export interface Offset {
   offsetMs: number

@@ -8,27 +8,22 @@ import type { BenchOptions, LoadRun } from '../bench.ts'
 import { Seconds } from '../bench/seconds.ts'
 import type { Load } from '../load/plan.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
+import { SnapshotSum } from '../metrics/sum.ts'
 import type { Interval, RunResult } from '../report/result.ts'
-import { nowMs } from './clock.ts'
-import { deferred, within } from './deferred.ts'
+import { leadMsFor, nowMs } from './clock.ts'
+import { abortOf, deferred, within } from './deferred.ts'
 import type { Fleet, FleetListener } from './fleet.ts'
 import type { Loss, Member } from './member.ts'
-import { missedMax, secondMs, tickAt, type ToCoordinator } from './messages.ts'
+import { tickAt, type PartPiece, type ToCoordinator } from './messages.ts'
 import { sentOptions } from './plan.ts'
 import { checkPlan, invite, synchronize } from './recruit.ts'
 import type { Opened } from './sealed.ts'
-import { sumUp } from './sum.ts'
-import { Totals } from './totals.ts'
+import { PartSum } from './sum.ts'
+import { isOver, isSilent, type Situation } from './waiting.ts'
 
 const lookEveryMs = 100
-/** The start lies ahead by this, and by several times what the way to an agent takes. */
-const leadMs = 200
-const leadPerAgentMs = 0.5
-const waysAhead = 20
-/** How late a snapshot may be before it counts as missing. */
-const graceMs = 500
-/** The longest pause of an agent before it connects to the broker again, and some time for it. */
-const backWithinMs = 6_000
+/** What comes within this time is looked at together: many agents tell at the same time. */
+const togetherMs = 10
 
 export class FleetRun implements LoadRun, FleetListener {
   readonly ready: Promise<Address>
@@ -36,7 +31,8 @@ export class FleetRun implements LoadRun, FleetListener {
   readonly intervals: Interval[] = []
   readonly id = randomBytes(8).toString('hex')
   readonly members = new Map<string, Member>()
-  readonly totals = new Totals()
+  readonly totals = new SnapshotSum()
+  readonly #parts = new PartSum()
   readonly #listeners: ((interval: Interval) => void)[] = []
   readonly #opening = new AbortController()
   #fleet: Fleet | undefined
@@ -49,6 +45,7 @@ export class FleetRun implements LoadRun, FleetListener {
   /** When that began, in milliseconds after the start. */
   #brokerDown: { sinceMs: number } | undefined
   #look = () => {}
+  #looksSoon = false
 
   /** @param leave is called at its end */
   constructor(
@@ -67,7 +64,7 @@ export class FleetRun implements LoadRun, FleetListener {
         await this.#begin(toAddress(address), options)
         ready.resolve(toAddress(address))
         await this.#end()
-        return await this.#sum(toAddress(address), options)
+        return this.#sum(toAddress(address), options)
       } finally {
         this.#release()
         this.#fleet.listener = undefined
@@ -105,7 +102,7 @@ export class FleetRun implements LoadRun, FleetListener {
     const load = this.#load
     await invite(this, fleet, address, options, signal)
     const errorMs = await synchronize(this, fleet, load.timeoutMs, signal)
-    const aheadMs = leadMs + leadPerAgentMs * this.members.size + waysAhead * errorMs
+    const aheadMs = leadMsFor(this.members.size, errorMs)
     const wantedMs = load.startAt === undefined ? 0 : parseInstant(load.startAt) - Date.now()
     this.#startMs = nowMs() + Math.max(aheadMs, wantedMs)
     this.#seconds = new Seconds(load.durationMs, make => {
@@ -119,12 +116,7 @@ export class FleetRun implements LoadRun, FleetListener {
       member.heardMs = this.#startMs
       fleet.say(member.present, { kind: 'start', run: this.id, atMs: this.#startMs, address, plan })
     }
-    await within(
-      new Promise<never>((_, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason as Error))
-      }),
-      this.#startMs - nowMs(),
-    )
+    await within(abortOf(signal), this.#startMs - nowMs())
   }
 
   /** An instant after the start, on the clock of performance.now(). */
@@ -143,7 +135,8 @@ export class FleetRun implements LoadRun, FleetListener {
       this.#look = () => {
         this.#lookForLosses()
         this.#count()
-        if (![...this.members.values()].every(member => this.#isOver(member))) return
+        const situation = this.#situation
+        if (![...this.members.values()].every(member => isOver(member, situation))) return
         clearInterval(timer)
         this.#look = () => {}
         resolve()
@@ -155,28 +148,22 @@ export class FleetRun implements LoadRun, FleetListener {
     this.#seconds.end(this.#snapshotAt(this.#elapsedMs))
   }
 
-  #isOver({ delivered, loss, heardMs }: Member): boolean {
-    if (delivered || loss?.failed) return true
-    const { timeoutMs: mostMs } = this.#fleet!
-    // One whose connection broke tries again within that time, if it is there.
-    const timeoutMs = loss?.isGone ? Math.min(mostMs, backWithinMs) : mostMs
-    const silentMs = nowMs() - heardMs
-    if (this.#stopped === 'now') return silentMs > secondMs
-    if (!loss && !this.#brokerDown) return false
-    const { warmupMs, durationMs, drainMs } = this.#load
-    const plannedMs = durationMs === Infinity ? 0 : warmupMs + durationMs + drainMs
-    // By then it has written its part to a file.
-    if (this.#brokerDown) return silentMs > timeoutMs && this.#elapsedMs > plannedMs
-    return silentMs > timeoutMs
+  get #situation(): Situation {
+    return {
+      nowMs: nowMs(),
+      elapsedMs: this.#elapsedMs,
+      stopped: this.#stopped,
+      brokerDown: this.#brokerDown !== undefined,
+      timeoutMs: this.#fleet!.timeoutMs,
+      load: this.#load,
+    }
   }
 
   #lookForLosses(): void {
     if (this.#brokerDown) return
-    for (const member of this.members.values()) {
-      const silentMs = nowMs() - member.heardMs
-      if (member.delivered || member.loss || silentMs <= missedMax * secondMs + graceMs) continue
-      this.#lose(member, 'was silent')
-    }
+    const now = nowMs()
+    for (const member of this.members.values())
+      if (isSilent(member, now)) this.#lose(member, 'was silent')
   }
 
   #lose(member: Member, what: string, how: Partial<Loss> = {}): void {
@@ -194,11 +181,10 @@ export class FleetRun implements LoadRun, FleetListener {
   #count(): void {
     const members = [...this.members.values()]
     const pending = members.filter(({ delivered, loss }) => !delivered && !loss)
-    const all = pending.length > 0 ? pending : members
     const complete =
       pending.length > 0
-        ? Math.min(...all.map(({ tick }) => tick))
-        : Math.max(...all.map(({ tick }) => tick))
+        ? Math.min(...pending.map(({ tick }) => tick))
+        : Math.max(...members.map(({ tick }) => tick))
     const { count, warmupMs } = this.#load
     for (; this.#tick < complete;) {
       this.#tick++
@@ -218,7 +204,7 @@ export class FleetRun implements LoadRun, FleetListener {
   heard(agent: string, opened: Opened<ToCoordinator>): void {
     const { words } = opened
     const member = this.members.get(agent)
-    if (!member || words.run !== this.id) return
+    if (words.run !== this.id || !member) return
     member.heardMs = Math.max(member.heardMs, nowMs())
     // It is late, but there: what it sends counts.
     if (member.loss && !member.loss.failed) {
@@ -226,18 +212,40 @@ export class FleetRun implements LoadRun, FleetListener {
       member.loss = undefined
     }
     if (words.kind === 'ping') {
-      const { sentMs } = words
-      const pong = { kind: 'pong' as const, run: this.id, sentMs, atMs: nowMs() }
+      const pong = { kind: 'pong', run: this.id, sentMs: words.sentMs, atMs: nowMs() } as const
       this.#fleet!.say(member.present, pong, false)
     } else if (words.kind === 'snapshot') {
-      member.snapshot(words.tick, opened.bytes)
-      this.#fleet!.say(member.present, { kind: 'ack', run: this.id, tick: words.tick }, false)
-      this.#look()
+      if (member.snapshot(words, opened.bytes))
+        this.#fleet!.say(member.present, { kind: 'ack', run: this.id, tick: words.tick }, false)
+      this.#lookSoon()
     } else if (words.kind === 'part') {
-      if (member.piece({ ...opened, words }))
-        this.#fleet!.say(member.present, { kind: 'taken', run: this.id })
-      this.#look()
+      this.#takePiece(member, { ...opened, words })
+      this.#lookSoon()
     } else this.#stepped(member, words)
+  }
+
+  #lookSoon(): void {
+    if (this.#looksSoon) return
+    this.#looksSoon = true
+    setTimeout(() => {
+      this.#looksSoon = false
+      this.#look()
+    }, togetherMs)
+  }
+
+  #takePiece(member: Member, opened: Opened<PartPiece>): void {
+    try {
+      const result = member.piece(opened)
+      if (result) {
+        this.#parts.add(member, result, opened.words, this.#startMs)
+        member.deliver(result, opened.words)
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      this.#lose(member, `failed: ${error.message}`, { failed: true })
+    }
+    // Its connection may have broken while it was told so.
+    if (member.delivered) this.#fleet!.say(member.present, { kind: 'taken', run: this.id })
   }
 
   #stepped(member: Member, words: Exclude<ToCoordinator, { kind: 'ping' | 'snapshot' | 'part' }>) {
@@ -272,15 +280,16 @@ export class FleetRun implements LoadRun, FleetListener {
       if (!delivered) this.#fleet!.say(present, { kind: 'release', run: this.id })
   }
 
-  async #sum(address: Address, options: BenchOptions): Promise<RunResult> {
-    const lost = [...this.members.values()].some(({ delivered }) => !delivered)
-    return sumUp({
+  #sum(address: Address, options: BenchOptions): RunResult {
+    const members = [...this.members.values()]
+    const lost = members.some(({ delivered }) => !delivered)
+    return this.#parts.finish({
       run: this.id,
       address,
       options,
       load: this.#load,
       startMs: this.#startMs,
-      members: [...this.members.values()],
+      members,
       // An agent that is gone has told of its seconds only here.
       intervals: lost ? this.intervals : undefined,
       brokerDownMs: this.#brokerDown?.sinceMs,

@@ -22,3 +22,10 @@ export async function within<T>(promise: Promise<T>, ms: number): Promise<T | un
   })
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
+
+/** Rejects once it is aborted. */
+export function abortOf(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = deferred<never>()
+  signal.addEventListener('abort', () => reject(signal.reason as Error))
+  return promise
+}

@@ -2,6 +2,7 @@
  * How an agent sends its part: in pieces, again and again until the coordinator has it; else into a
  * file.
  */
+import { randomInt } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import type { RunResult } from '../report/result.ts'
 import { nowMs } from './clock.ts'
@@ -21,6 +22,9 @@ interface Delivery {
 /** Cloud brokers take 128 kB and more. */
 const pieceBytes = 64 * 1024
 const againMs = 3_000
+/** What the coordinator needs for a part: not all of them come at once. */
+const perPartMs = 4
+const spreadMostMs = 10_000
 /** It tries for at least this long: the coordinator may come back with the broker. */
 const leastMs = 2_000
 
@@ -33,10 +37,12 @@ export async function deliver(result: RunResult, delivery: Delivery): Promise<st
   const text = JSON.stringify({ ...result, histograms: {} })
   const packed = gzipSync(text)
   const isTaken = taken.then(() => true)
+  const spreadMs = Math.min(spreadMostMs, plan.of * perPartMs)
+  await within(isTaken, randomInt(spreadMs))
   const beganMs = nowMs()
   while (nowMs() - beganMs < leastMs || !isSilent()) {
     if (context.link.up) sendAll(packed, delivery)
-    if (await within(isTaken, context.link.up ? againMs : leastMs / 4)) return what
+    if (await within(isTaken, context.link.up ? againMs + spreadMs : leastMs / 4)) return what
   }
   const name = `yodel-part-${plan.run}-${plan.number}of${plan.of}.json`
   try {

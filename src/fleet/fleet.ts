@@ -5,17 +5,17 @@ import { usageError } from '../vocabulary/errors.ts'
 import { hostInUrl } from '../vocabulary/address.ts'
 import { fingerprintOf } from '../wire/tls/certificate.ts'
 import { identityFor } from '../wire/tls/credentials.ts'
-import { startBroker, type Broker } from './broker.ts'
+import { Broker } from './broker.ts'
 import {
   checkListening,
   checkToken,
   isElsewhere,
   parseBrokerUrl,
-  shownBroker,
   usualBroker,
   type BrokerUrl,
 } from './broker-url.ts'
-import { openLink, type Link } from './link.ts'
+import { openLink, type FleetLink } from './link.ts'
+import { LocalLink } from './local-link.ts'
 import { prefix, senderIn, topics, type ToAgent, type ToCoordinator } from './messages.ts'
 import { Roster, type Present } from './roster.ts'
 import type { Opened } from './sealed.ts'
@@ -37,8 +37,7 @@ export class Fleet {
   readonly timeoutMs: number
   readonly embedded: boolean
   listener: FleetListener | undefined
-  #link!: Link
-  readonly #broker: Broker | undefined
+  #link!: FleetLink
 
   /** @throws UserError if there is no broker */
   static async open(options: FleetOptions): Promise<Fleet> {
@@ -49,7 +48,7 @@ export class Fleet {
       const url = parseBrokerUrl(broker)
       checkToken(url, options.token)
       checkBrokerTls(url, { ca, pin })
-      const fleet = new Fleet(undefined, options)
+      const fleet = new Fleet(false, options)
       await fleet.#connect(url, options.token, { ca, pin })
       return fleet
     }
@@ -62,12 +61,15 @@ export class Fleet {
     const tls = url.secure
       ? identityFor({ transport: 'tls', host: url.host, port: url.port })
       : undefined
-    const own = await startBroker(url, token, tls)
-    const fleet = new Fleet(own, options)
-    const ownPin = tls && fingerprintOf(tls.cert)
-    for (const line of commandLines(own.url, ownPin, token, options.token)) onEvent(line)
+    const own = await Broker.create(token)
+    const fleet = new Fleet(true, options)
     try {
-      await fleet.#connect(toReach(own.url), token, { pin: ownPin })
+      // It hears whoever comes, from the first one on.
+      fleet.#link = new LocalLink(own, token, (topic, opened) => fleet.#hear(topic, opened))
+      await fleet.#link.subscribe(...fleet.#topics)
+      const real = await own.listen(url, tls)
+      const ownPin = tls && fingerprintOf(tls.cert)
+      for (const line of commandLines(real, ownPin, token, options.token)) onEvent(line)
     } catch (error) {
       await own.close()
       throw error
@@ -75,16 +77,10 @@ export class Fleet {
     return fleet
   }
 
-  private constructor(broker: Broker | undefined, options: FleetOptions) {
-    this.#broker = broker
-    this.embedded = broker !== undefined
+  private constructor(embedded: boolean, options: FleetOptions) {
+    this.embedded = embedded
     this.timeoutMs = options.agentTimeoutMs ?? agentTimeoutMs
     this.roster = new Roster(options.onEvent ?? (() => {}))
-  }
-
-  /** Where the broker is, as people may see it. */
-  get shown(): string {
-    return shownBroker(this.#broker?.url ?? this.#link.url)
   }
 
   async #connect(url: BrokerUrl, token: string | undefined, tls: BrokerTls): Promise<void> {
@@ -98,7 +94,11 @@ export class Fleet {
       },
     )
     arrived = true
-    await this.#link.subscribe(`${prefix}/agents/+`, topics.toCoordinator(this.id, '+'))
+    await this.#link.subscribe(...this.#topics)
+  }
+
+  get #topics(): string[] {
+    return [`${prefix}/agents/+`, topics.toCoordinator(this.id, '+')]
   }
 
   #hear(topic: string, opened: Opened<never> | undefined | null): void {
@@ -119,15 +119,10 @@ export class Fleet {
   async close(): Promise<void> {
     this.listener = undefined
     await this.#link.close()
-    await this.#broker?.close()
   }
 }
 
 type WithoutSession<Words> = Words extends unknown ? Omit<Words, 'session'> : never
-
-/** A listener on all addresses is reached by the loopback. */
-const toReach = (url: BrokerUrl): BrokerUrl =>
-  url.host === '0.0.0.0' || url.host === '::' ? { ...url, host: '127.0.0.1' } : url
 
 /** The commands to type on the other machines. */
 function commandLines(

@@ -27,18 +27,33 @@ export interface LinkEvents {
   down: (reason: string) => void
 }
 
+export interface SayOptions {
+  bytes?: Buffer
+  /** Until the broker has it. */
+  sure?: boolean
+  retain?: boolean
+}
+
+export interface FleetLink {
+  /** @throws UserError if the broker refuses */
+  subscribe(...topics: string[]): Promise<void>
+  /** Resolves once the message has left; with `sure`, once the broker has it. */
+  say(topic: string, words: object, options?: SayOptions): Promise<void>
+  close(): Promise<void>
+}
+
 /** The broker reports a dead client after one and a half times this. */
 const keepAliveSeconds = 5
 const retryFirstMs = 100
 const retryMostMs = 5_000
 const connectTimeoutMs = 10_000
 /** The longest time to wait for messages that are being sent. */
-const leaveMs = 2_000
+export const leaveMs = 2_000
 
 /** Loaded only where agents are wanted. */
 const load = async () => (await import('mqtt')).default
 
-export class Link {
+export class Link implements FleetLink {
   up = false
   readonly url: BrokerUrl
   readonly #token: string | undefined
@@ -109,7 +124,6 @@ export class Link {
     })
   }
 
-  /** @throws UserError if the broker refuses */
   async subscribe(...all: string[]): Promise<void> {
     const granted = await this.#client.subscribeAsync(all, { qos: 1 })
     if (granted.some(({ qos }) => qos === 128))
@@ -120,15 +134,10 @@ export class Link {
       )
   }
 
-  /** Resolves once the message has left; with `sure`, once the broker has it. */
   async say(
     topic: string,
     words: object,
-    {
-      bytes,
-      sure = false,
-      retain = false,
-    }: { bytes?: Buffer; sure?: boolean; retain?: boolean } = {},
+    { bytes, sure = false, retain = false }: SayOptions = {},
   ): Promise<void> {
     const message = seal(this.#token, topic, words, bytes)
     await this.#client.publishAsync(topic, message, { qos: sure ? 1 : 0, retain })

@@ -1,15 +1,15 @@
 /** An agent in a run, as its coordinator sees it. */
 import { gunzipSync } from 'node:zlib'
 import { UserError } from '../vocabulary/errors.ts'
-import { readSnapshot } from '../metrics/saved.ts'
+import type { SnapshotSum } from '../metrics/sum.ts'
 import type { RunResult } from '../report/result.ts'
 import { nowMs } from './clock.ts'
 import { deferred } from './deferred.ts'
-import type { PartPiece, Synced } from './messages.ts'
-import { changesSince, unpack, type Changes } from './packed.ts'
+import type { PartPiece, Synced, ToCoordinator } from './messages.ts'
+import { changesIn, pack, unpack } from './packed.ts'
 import type { Present } from './roster.ts'
 import type { Opened } from './sealed.ts'
-import { Counted, type Totals } from './totals.ts'
+import { Counted } from './totals.ts'
 
 /** It was lost; both in milliseconds after the start. */
 export interface Loss {
@@ -23,12 +23,13 @@ export interface Loss {
   isGone: boolean
 }
 
-/** What the member found out. */
+/** Its part has come, and was added to those of the others. */
 export interface Delivered {
-  result: RunResult
   startedMs: number
   left: string | null
 }
+
+type Piece = Extract<ToCoordinator, { kind: 'snapshot' }>
 
 /** A part of a load is never as long. */
 const partMaxBytes = 1 << 30
@@ -41,9 +42,9 @@ export class Member {
   readonly ready = deferred<void>()
   readonly synced = deferred<Synced>()
   readonly counted: Counted
-  /** Snapshots that wait until those of the others have come, too. */
-  readonly #pending = new Map<number, Changes>()
-  /** The last one that came, and the last that is counted. */
+  /** Pieces of snapshots, packed: they wait until those of the others have come, too. */
+  readonly #pending = new Map<number, { pieces: number; came: Map<number, Buffer> }>()
+  /** The last one of which all has come, and the last that is counted. */
   tick = -1
   #counted = -1
   /** How many messages had come back after each second that was counted. */
@@ -54,11 +55,11 @@ export class Member {
   returned: Loss | undefined
   delivered: Delivered | undefined
   clock: Synced | undefined
-  /** Everything that the member counted, from when its part has come until it is added. */
-  #total: Changes | undefined
+  /** Everything that the member counted, packed, from when its part has come until it is added. */
+  #total: Buffer | undefined
   readonly #pieces = new Map<number, Buffer>()
 
-  constructor(present: Present, number: number, totals: Totals) {
+  constructor(present: Present, number: number, totals: SnapshotSum) {
     this.present = present
     this.number = number
     this.counted = new Counted(totals)
@@ -75,15 +76,14 @@ export class Member {
     this.synced.reject(error)
   }
 
-  /** @returns whether it is new and could be read */
-  snapshot(tick: number, bytes: Buffer): boolean {
-    if (!Number.isInteger(tick) || tick <= this.#counted || this.#pending.has(tick)) return false
-    try {
-      this.#pending.set(tick, unpack(bytes))
-    } catch (error) {
-      if (error instanceof RangeError) return false
-      throw error
-    }
+  /** @returns whether all of that second has come */
+  snapshot({ tick, piece, pieces }: Omit<Piece, 'kind' | 'run'>, bytes: Buffer): boolean {
+    if (tick <= this.#counted) return true
+    if (!Number.isInteger(tick) || !isPiece(piece, pieces)) return false
+    const pending = this.#pending.get(tick) ?? { pieces, came: new Map<number, Buffer>() }
+    this.#pending.set(tick, pending)
+    pending.came.set(piece, bytes)
+    if (pending.came.size < pending.pieces) return false
     this.tick = Math.max(this.tick, tick)
     return true
   }
@@ -92,8 +92,11 @@ export class Member {
   countUpTo(tick: number): void {
     const due = [...this.#pending.keys()].filter(each => each <= tick).toSorted((a, b) => a - b)
     for (const each of due) {
-      this.counted.take(this.#pending.get(each)!)
+      const { pieces, came } = this.#pending.get(each)!
       this.#pending.delete(each)
+      // What is missing is in a later one, too.
+      if (came.size < pieces) continue
+      for (const bytes of came.values()) this.#take(bytes)
       this.#counted = each
       const [received, sent] = this.counted.messages
       this.received.push({ tick: each, count: received, sent })
@@ -101,33 +104,45 @@ export class Member {
     if (this.delivered && tick > this.tick) this.countAll()
   }
 
+  #take(bytes: Buffer): void {
+    try {
+      this.counted.take(unpack(bytes))
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+    }
+  }
+
   /** Counts everything that the part of the member has. */
   countAll(): void {
-    if (this.#total) this.counted.take(this.#total)
+    if (!this.#total) return
+    this.#take(this.#total)
     this.#total = undefined
+    this.#pending.clear()
+    this.counted.release()
   }
 
-  #finish(delivered: Delivered): void {
-    const { part } = delivered.result
-    if (!part) throw new RangeError('no part')
-    this.#total = changesSince(undefined, readSnapshot(part.total))
-    this.delivered = delivered
+  /** Its part was taken. */
+  deliver(result: RunResult, { startedMs, left }: Delivered): void {
+    this.#total = pack(changesIn(result.part!.total))
+    this.delivered = { startedMs, left }
   }
 
-  /** @returns whether all of it has come. @throws UserError if it is no part */
-  piece({ words, bytes }: Opened<PartPiece>): boolean {
-    const { piece, pieces, startedMs, left } = words
-    if (!(pieces <= piecesMax) || !(piece >= 0 && piece < pieces) || this.delivered) return false
+  /** @returns its part, once all of it has come. @throws UserError if it is none */
+  piece({ words, bytes }: Opened<PartPiece>): RunResult | undefined {
+    const { piece, pieces } = words
+    if (!isPiece(piece, pieces) || this.delivered) return undefined
     this.#pieces.set(piece, bytes)
-    if (this.#pieces.size < pieces) return false
+    if (this.#pieces.size < pieces) return undefined
     const all = Array.from({ length: pieces }, (_, n) => this.#pieces.get(n)!)
     this.#pieces.clear()
     try {
       const text = gunzipSync(Buffer.concat(all), { maxOutputLength: partMaxBytes }).toString()
-      this.#finish({ result: JSON.parse(text) as RunResult, startedMs, left })
+      return JSON.parse(text) as RunResult
     } catch {
       throw new UserError('network', `What agent ${this.name} has sent at its end is damaged.`)
     }
-    return true
   }
 }
+
+const isPiece = (piece: number, pieces: number): boolean =>
+  pieces <= piecesMax && piece >= 0 && piece < pieces

@@ -70,8 +70,11 @@ export interface Plan extends Control {
 
 export type ToAgent =
   | Plan
-  /** All are connected: find out what the coordinator's clock says. */
-  | (Control & { kind: 'sync' })
+  /**
+   * All are connected: find out what the coordinator's clock says, by so many round trips with
+   * pauses of so long between them on average.
+   */
+  | (Control & { kind: 'sync'; trips: number; pauseMs: number })
   | (Control & { kind: 'pong'; sentMs: number; atMs: number })
   /** On the clock of the coordinator; the target again, so that all of it is under one seal. */
   | (Control & { kind: 'start'; atMs: number; address: Address; plan: Plan['options'] })
@@ -90,7 +93,8 @@ export type ToCoordinator = { run: string } & (
   | { kind: 'ready' }
   | { kind: 'ping'; sentMs: number }
   | Synced
-  | { kind: 'snapshot'; tick: number }
+  /** Of the counts of a second, a piece that makes sense by itself. */
+  | { kind: 'snapshot'; tick: number; piece: number; pieces: number }
   | PartPiece
   | { kind: 'failed'; error: UserErrorData }
 )
@@ -127,5 +131,7 @@ export function tickAt(tick: number, warmupMs: number, durationMs: number): numb
 }
 
 export const secondMs = 1_000
+/** The most bytes of counts in one message. */
+export const countsMaxBytes = 16_000
 /** If this many heartbeats are missing, an agent counts as dead. */
 export const missedMax = 3

@@ -5,9 +5,10 @@ import { short } from '../full.suite.ts'
 import { counterNames, histogramNames, Meter } from '../metrics/meter.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import { saveSnapshot } from '../metrics/saved.ts'
-import { tickAt } from './messages.ts'
-import { changesSince, pack, unpack } from './packed.ts'
-import { Counted, Totals } from './totals.ts'
+import { countsMaxBytes, tickAt } from './messages.ts'
+import { changesIn, changesSince, pack, split, unpack } from './packed.ts'
+import { SnapshotSum } from '../metrics/sum.ts'
+import { Counted } from './totals.ts'
 
 const step = fc.record({
   agent: fc.nat(2),
@@ -19,31 +20,41 @@ const step = fc.record({
   comes: fc.boolean(),
   known: fc.boolean(),
   twice: fc.boolean(),
+  /** How large a message may be. */
+  mostBytes: fc.constantFrom(700, 900, Infinity),
 })
 
 test('what comes, late, twice or not at all, adds up to what was counted', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 20 }), steps => {
-      const totals = new Totals()
+      const totals = new SnapshotSum()
       const agents = Array.from({ length: 3 }, () => ({
         meter: new Meter(),
         counted: new Counted(totals),
         base: undefined as ReturnType<typeof takeSnapshot> | undefined,
       }))
-      const tell = (agent: (typeof agents)[number], known: boolean, twice: boolean) => {
+      interface Told {
+        known: boolean
+        twice: boolean
+        mostBytes: number
+      }
+      const tell = (agent: (typeof agents)[number], { known, twice, mostBytes }: Told) => {
         const now = takeSnapshot([agent.meter])
-        const packed = pack(changesSince(agent.base, now))
-        agent.counted.take(unpack(packed))
-        if (twice) agent.counted.take(unpack(packed))
+        for (const part of split(changesSince(agent.base, now), mostBytes)) {
+          const packed = pack(part)
+          assert.ok(packed.length <= mostBytes, `${packed.length} of ${mostBytes} bytes`)
+          agent.counted.take(unpack(packed))
+          if (twice) agent.counted.take(unpack(packed))
+        }
         if (known) agent.base = now
       }
-      for (const { agent: n, counter, more, histogram, samples, comes, known, twice } of steps) {
+      for (const { agent: n, counter, more, histogram, samples, comes, ...told } of steps) {
         const agent = agents[n]!
         agent.meter.counters[counter]! += more
         for (const ns of samples) agent.meter.histograms[histogramNames[histogram]!].record(ns)
-        if (comes) tell(agent, known, twice)
+        if (comes) tell(agent, told)
       }
-      for (const agent of agents) tell(agent, true, false)
+      for (const agent of agents) tell(agent, { known: true, twice: false, mostBytes: 700 })
       const whole = takeSnapshot(agents.map(({ meter }) => meter))
       const rounded = (snapshot: typeof whole) =>
         JSON.parse(
@@ -57,6 +68,28 @@ test('what comes, late, twice or not at all, adds up to what was counted', () =>
     }),
     { numRuns: short(50, 5) },
   )
+})
+
+test('counts of any size are told in messages of at most 16 kB', () => {
+  const meter = new Meter()
+  for (const name of histogramNames)
+    for (let ns = 64; ns < 1e10; ns *= 1.01) meter.histograms[name].recordMany(ns, 2 ** 40)
+  for (const n of counterNames.keys()) meter.counters[n] = 2 ** 52
+  const now = takeSnapshot([meter])
+  const packed = split(changesSince(undefined, now), countsMaxBytes).map(pack)
+  const sizes = packed.map(({ length }) => length)
+  assert.ok(Math.max(...sizes) <= countsMaxBytes && Math.max(...sizes) + 300 < 16_384)
+  // Nothing is wasted: all but the last are full.
+  for (const size of sizes.slice(0, -1)) assert.ok(size > countsMaxBytes - 32, String(sizes))
+  const totals = new SnapshotSum()
+  const counted = new Counted(totals)
+  for (const part of packed.toReversed()) counted.take(unpack(part))
+  for (const found of [totals.snapshot(now.atMs), counted.snapshot(now.atMs)])
+    assert.deepEqual(saveSnapshot(found), saveSnapshot(now))
+  const saved = saveSnapshot(now)
+  assert.deepEqual(changesIn(saved), changesSince(undefined, now))
+  counted.release()
+  assert.deepEqual(saveSnapshot(totals.snapshot(now.atMs)), saved)
 })
 
 test('what is cut or wrong is refused', () => {

@@ -8,6 +8,7 @@
  */
 import { bucketCount } from '../metrics/histogram.ts'
 import { counterNames, histogramNames } from '../metrics/meter.ts'
+import type { SavedSnapshot } from '../metrics/saved.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 
 /** What changed in a histogram. */
@@ -42,6 +43,63 @@ export function changesSince(base: Snapshot | undefined, now: Snapshot): Changes
     if (changed.buckets.length > 0) histograms.push(changed)
   }
   return { counters, histograms }
+}
+
+/** Everything that was counted and saved. */
+export function changesIn({ counters, histograms }: SavedSnapshot): Changes {
+  return {
+    counters: counterNames.flatMap((name, n): [number, number][] =>
+      counters[name] === undefined ? [] : [[n, counters[name]]],
+    ),
+    histograms: histogramNames.flatMap((name, histogram) => {
+      const { sumNs, buckets } = histograms[name] ?? { sumNs: 0, buckets: [] }
+      const [all, counts] = [buckets.map(([bucket]) => bucket), buckets.map(([, count]) => count)]
+      return all.length === 0 ? [] : [{ histogram, sumNs, buckets: all, counts }]
+    }),
+  }
+}
+
+const bytesOf = (value: number): number => {
+  let bytes = 1
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++
+  return bytes
+}
+
+/** Its number, its sum, and how many buckets it has. */
+const histogramBytes = 2 + 8 + 3
+/** The two zeros. */
+const endBytes = 2
+
+/**
+ * Changes in several messages: each makes sense by itself, since counts are absolute.
+ * @param mostBytes of each once it is packed
+ */
+export function split({ counters, histograms }: Changes, mostBytes: number): Changes[] {
+  const parts: Changes[] = [{ counters, histograms: [] }]
+  const counted = counters.reduce((sum, [n, value]) => sum + bytesOf(n + 1) + bytesOf(value), 0)
+  let left = mostBytes - endBytes - counted
+  for (const { histogram, sumNs, buckets, counts } of histograms) {
+    let open: ChangedHistogram | undefined
+    let last = -1
+    for (const [n, bucket] of buckets.entries()) {
+      const bytes = (step: number) => bytesOf(step) + bytesOf(counts[n]!)
+      if (!open || left < bytes(bucket - last)) {
+        open = { histogram, sumNs, buckets: [], counts: [] }
+        if (left < histogramBytes + bytes(bucket + 1)) {
+          parts.push({ counters: [], histograms: [] })
+          left = mostBytes - endBytes
+        }
+        parts.at(-1)!.histograms.push(open)
+        left -= histogramBytes
+        last = -1
+      }
+      open.buckets.push(bucket)
+      open.counts.push(counts[n]!)
+      left -= bytes(bucket - last)
+      last = bucket
+    }
+  }
+  return parts
 }
 
 export function pack({ counters, histograms }: Changes): Buffer {

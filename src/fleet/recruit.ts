@@ -8,16 +8,17 @@ import { formatDuration, plural } from '../vocabulary/units.ts'
 import { prepareBench, type BenchOptions } from '../bench.ts'
 import { parseObjective } from '../report/objective.ts'
 import type { Load } from '../load/plan.ts'
-import { within } from './deferred.ts'
+import type { SnapshotSum } from '../metrics/sum.ts'
+import { tripsFor } from './clock.ts'
+import { abortOf, within } from './deferred.ts'
 import type { Fleet } from './fleet.ts'
 import { Member } from './member.ts'
 import { sentOptions } from './plan.ts'
-import type { Totals } from './totals.ts'
 
 interface Recruiting {
   readonly id: string
   readonly members: Map<string, Member>
-  readonly totals: Totals
+  readonly totals: SnapshotSum
 }
 
 /** @throws UserError if agents cannot send it */
@@ -56,9 +57,11 @@ export async function invite(
   const refused = new Set<string>()
   while (run.members.size < wanted) {
     const missing = wanted - run.members.size
-    const free = () => fleet.roster.free(new Set([...run.members.keys(), ...refused]))
+    const without = new Set([...run.members.keys(), ...refused])
+    const free = () => fleet.roster.free(without)
     const leftMs = Math.max(0, untilMs - performance.now())
-    const enough = await fleet.roster.until(() => free().length >= missing, leftMs, signal)
+    const isEnough = () => fleet.roster.countFree(without) >= missing
+    const enough = await fleet.roster.until(isEnough, leftMs, signal)
     signal.throwIfAborted()
     if (!enough) {
       const there = [...run.members.values()].map(({ name }) => name)
@@ -119,7 +122,8 @@ export async function synchronize(
   // Connecting has a limit of its own.
   const connectingMs = timeoutMs + fleet.timeoutMs
   await eachOf(members, connectingMs, signal, 'is not connected', ({ ready }) => ready.promise)
-  for (const { present } of members) fleet.say(present, { kind: 'sync', run: run.id })
+  const sync = { kind: 'sync' as const, run: run.id, ...tripsFor(members.length) }
+  for (const { present } of members) fleet.say(present, sync)
   await eachOf(members, fleet.timeoutMs, signal, 'does not answer', async ({ synced }) => {
     await synced.promise
   })
@@ -134,10 +138,7 @@ async function eachOf(
   what: string,
   step: (member: Member) => Promise<void>,
 ): Promise<void> {
-  const aborted = new Promise<never>((_, reject) =>
-    signal.addEventListener('abort', () => reject(signal.reason as Error)),
-  )
-  aborted.catch(() => {})
+  const aborted = abortOf(signal)
   signal.throwIfAborted()
   const steps = members.map(async member => {
     const done = await within(

@@ -68,10 +68,14 @@ export class Roster {
   }
 
   /** The agents that can take a share now. */
-  free(without: ReadonlySet<string> = new Set()): Present[] {
-    return this.all.filter(
-      ({ agent, hello }) => hello.run === null && alike(hello) && !without.has(agent),
-    )
+  free(without: ReadonlySet<string>): Present[] {
+    return this.all.filter(({ agent, hello }) => isFree(hello) && !without.has(agent))
+  }
+
+  countFree(without: ReadonlySet<string>): number {
+    let count = 0
+    for (const [agent, hello] of this.#present) if (isFree(hello) && !without.has(agent)) count++
+    return count
   }
 
   /** The error if too few agents came. */
@@ -87,7 +91,8 @@ export class Roster {
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
-const alike = (hello: Hello): boolean => hello.version === version && hello.layout === layout
+const isFree = (hello: Hello): boolean =>
+  hello.run === null && hello.version === version && hello.layout === layout
 
 /** Why an agent that is there cannot take a share. */
 export function whyNot(hello: Hello): string | undefined {

@@ -3,7 +3,7 @@ import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import type { AgentFigures } from '../report/part-form.ts'
-import { mergeKnown } from '../report/merge.ts'
+import { Merger } from '../report/merge.ts'
 import type { RunResult } from '../report/result.ts'
 import type { Member } from './member.ts'
 import { partOfLost, unknownOf, type Ended } from './lost.ts'
@@ -13,56 +13,76 @@ const wallOffMs = 100
 /** The same limit as for slices. */
 const clockErrorMaxMs = 100
 
-export function sumUp(ended: Ended): RunResult {
-  const members = ended.members.toSorted((a, b) => a.number - b.number)
-  const results = members.flatMap(member => resultOf(member, ended) ?? [])
-  if (results.length === 0)
-    throw new UserError(
-      'network',
-      `No agent has told what it did. ${members.map(each => fateOf(each, ended)).join(' ')}`.trim(),
-    )
-  const named = new Map(members.map(member => [member.number, member]))
-  const broken = members.filter(({ delivered }) => !delivered || delivered.left !== null)
-  const result = mergeKnown(results, n => named.get(results[n]!.part!.slice)!.name, {
-    noun: 'Agent',
-    row: slice => ({ agent: figuresOf(named.get(slice)!, results, ended) }),
-    broken: new Set(broken.map(({ number }) => number)),
-    because: [...brokerGone(ended), ...members.flatMap(member => fateOf(member, ended) || [])],
-    notes: members.flatMap(noteOf),
-    intervals: ended.intervals,
-    advice: 'Is the way from the broker to one of them slow?',
-  })
-  const { run } = result
-  const agents = members.length
-  run.options = { ...run.options, agents }
-  run.reproduce = `${run.reproduce} --agents ${agents}`
-  return result
-}
+/** Adds the parts of agents as they come. */
+export class PartSum {
+  readonly #merger = new Merger()
+  readonly #lateness = new Map<number, number | null>()
+  /** One for all parts, so that they compare. */
+  #wallMs: number | undefined
 
-/** What its wall clock shows is not asked: all instants are on one clock. */
-function resultOf(member: Member, ended: Ended): RunResult | undefined {
-  if (!member.delivered) return partOfLost(member, ended)
-  const { result, startedMs } = member.delivered
-  if (!result.part) return undefined
-  const wallMs = startedMs - sharedOffsetNs() / 1e6 + wallOffsetMs()
-  const startErrorMs = Math.max(0, startedMs - ended.startMs)
-  return {
-    ...result,
-    run: { ...result.run, startedAt: new Date(wallMs).toISOString() },
-    part: { ...result.part, startedMs: wallMs, startErrorMs },
+  /** What has to be added to the clock of all agents for milliseconds since 1970. */
+  get #wallOffsetMs(): number {
+    return (this.#wallMs ??= wallOffsetMs() - sharedOffsetNs() / 1e6)
   }
-}
 
-function figuresOf(member: Member, results: readonly RunResult[], ended: Ended): AgentFigures {
-  const own = results.find(({ part }) => part!.slice === member.number)!
-  return {
-    name: member.name,
-    latenessP99Us: own.latenessUs.p99,
-    clockErrorMs: member.clock!.errorMs,
-    ...(!member.delivered && {
-      lostSecond: Math.max(0, lastMsOf(member) - ended.load.warmupMs) / 1e3,
-      unknown: unknownOf(member, ended),
-    }),
+  /**
+   * What its wall clock shows is not asked: all instants are on one clock.
+   * @param startMs when it was to begin; `startedMs` is when it began
+   * @throws UserError if it is no part of this load
+   */
+  add(member: Member, result: RunResult, { startedMs }: { startedMs: number }, startMs: number) {
+    if (!result.part) throw new UserError('network', `Agent ${member.name} has sent no part.`)
+    const wallMs = startedMs + this.#wallOffsetMs
+    const startErrorMs = Math.max(0, startedMs - startMs)
+    const startedAt = new Date(wallMs).toISOString()
+    const part = { ...result.part, startedMs: wallMs, startErrorMs }
+    this.#add(member, { ...result, run: { ...result.run, startedAt }, part })
+  }
+
+  #add(member: Member, result: RunResult): void {
+    this.#merger.add(result, member.name)
+    this.#lateness.set(member.number, result.latenessUs.p99)
+  }
+
+  finish(ended: Ended): RunResult {
+    const members = ended.members.toSorted((a, b) => a.number - b.number)
+    for (const member of members) {
+      const lost = member.delivered ? undefined : partOfLost(member, ended)
+      if (lost) this.#add(member, lost)
+    }
+    if (this.#merger.size === 0) {
+      const fates = members.map(each => fateOf(each, ended))
+      const said = `No agent has told what it did. ${fates.join(' ')}`
+      throw new UserError('network', said.trim())
+    }
+    const named = new Map(members.map(member => [member.number, member]))
+    const broken = members.filter(({ delivered }) => !delivered || delivered.left !== null)
+    const result = this.#merger.finish({
+      noun: 'Agent',
+      row: slice => ({ agent: this.#figuresOf(named.get(slice)!, ended) }),
+      broken: new Set(broken.map(({ number }) => number)),
+      because: [...brokerGone(ended), ...members.flatMap(member => fateOf(member, ended) || [])],
+      notes: members.flatMap(member => noteOf(member, this.#wallOffsetMs)),
+      intervals: ended.intervals,
+      advice: 'Is the way from the broker to one of them slow?',
+    })
+    const { run } = result
+    const agents = members.length
+    run.options = { ...run.options, agents }
+    run.reproduce = `${run.reproduce} --agents ${agents}`
+    return result
+  }
+
+  #figuresOf(member: Member, ended: Ended): AgentFigures {
+    return {
+      name: member.name,
+      latenessP99Us: this.#lateness.get(member.number) ?? null,
+      clockErrorMs: member.clock!.errorMs,
+      ...(!member.delivered && {
+        lostSecond: Math.max(0, lastMsOf(member) - ended.load.warmupMs) / 1e3,
+        unknown: unknownOf(member, ended),
+      }),
+    }
   }
 }
 
@@ -97,9 +117,9 @@ function fateOf(member: Member, { options, brokerDownMs, startMs }: Ended): stri
   )
 }
 
-function noteOf(member: Member): string[] {
+function noteOf(member: Member, wallMs: number): string[] {
   const { clock, name, returned } = member
-  const offMs = clock!.wallMs - (wallOffsetMs() - sharedOffsetNs() / 1e6)
+  const offMs = clock!.wallMs - wallMs
   const way = offMs > 0 ? 'ahead' : 'behind'
   return [
     ...(Math.abs(offMs) > wallOffMs

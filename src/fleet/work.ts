@@ -1,16 +1,18 @@
 /** One run of an agent: it takes a plan, begins with the others, tells what it counts, and ends. */
+import { randomInt } from 'node:crypto'
 import { bench, prepareBench, type BenchOptions, type LoadRun } from '../bench.ts'
 import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
 import { usageError, UserError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import type { RunResult } from '../report/result.ts'
-import { nowMs, OffsetFinder, roundTrips, type Offset } from './clock.ts'
+import { nowMs, OffsetFinder, type Offset } from './clock.ts'
 import { deferred, within } from './deferred.ts'
 import { deliver } from './delivery.ts'
 import type { Link } from './link.ts'
-import { tickAt, topics, type Plan, type ToAgent, type ToCoordinator } from './messages.ts'
-import { changesSince, pack } from './packed.ts'
+import { countsMaxBytes, tickAt, topics } from './messages.ts'
+import type { Plan, ToAgent, ToCoordinator } from './messages.ts'
+import { changesSince, pack, split } from './packed.ts'
 import { checkShare, type Limits } from './allow.ts'
 import { optionsIn, shareOfPlan } from './plan.ts'
 
@@ -22,6 +24,8 @@ export interface WorkContext {
   /** Writes a file. @returns where it is */
   save: (name: string, text: string) => string
 }
+
+type Sync = Extract<ToAgent, { kind: 'sync' }>
 
 /** How far ahead a start may be. */
 const aheadMaxMs = 24 * 3600e3
@@ -37,7 +41,7 @@ export class Work {
   readonly #topic: string
   #load: { warmupMs: number; durationMs: number } = { warmupMs: 0, durationMs: Infinity }
   #run: LoadRun | undefined
-  readonly #sync = deferred<void>()
+  readonly #sync = deferred<Sync>()
   readonly #start = deferred<Extract<ToAgent, { kind: 'start' }>>()
   readonly #taken = deferred<void>()
   #pong: (words: Extract<ToAgent, { kind: 'pong' }>) => void = () => {}
@@ -70,7 +74,7 @@ export class Work {
 
   hear(words: ToAgent): void {
     this.#heardMs = nowMs()
-    if (words.kind === 'sync') this.#sync.resolve()
+    if (words.kind === 'sync') this.#sync.resolve(words)
     else if (words.kind === 'pong') this.#pong(words)
     else if (words.kind === 'start') this.#start.resolve(words)
     else if (words.kind === 'ack') this.#acknowledged(words.tick)
@@ -157,8 +161,7 @@ export class Work {
   /** Says that all connections are open. @returns when to start, by this clock */
   async #startAt(): Promise<number> {
     this.#say({ kind: 'ready' })
-    await this.#sync.promise
-    await this.#findOffset()
+    await this.#findOffset(await this.#sync.promise)
     const { atMs, address, plan } = await this.#start.promise
     const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
     if (!same(address, this.#plan.address) || !same(plan, this.#plan.options))
@@ -175,10 +178,13 @@ export class Work {
     return ownMs * 1e6
   }
 
-  async #findOffset(): Promise<void> {
+  async #findOffset({ trips, pauseMs }: Sync): Promise<void> {
     const finder = new OffsetFinder()
     const endMs = nowMs() + clockBudgetMs
-    while (finder.count < roundTrips && (nowMs() < endMs || finder.count === 0)) {
+    const mostMs = Math.ceil(Math.min(2 * pauseMs, clockBudgetMs)) || 0
+    while (finder.count < trips && (nowMs() < endMs || finder.count === 0)) {
+      // Trips of many agents at the same time would wait for one another.
+      await within(this.#start.promise, randomInt(mostMs + 1))
       const sentMs = nowMs()
       const heard = new Promise<void>(resolve => {
         this.#pong = words => {
@@ -211,12 +217,14 @@ export class Work {
   #tell(tick: number): void {
     if (!this.#context.link.up) return
     const now = this.#run!.snapshot()
-    const bytes = pack(changesSince(this.#base, now))
+    const parts = split(changesSince(this.#base, now), countsMaxBytes)
     this.#sent.set(tick, now)
     const [oldest] = this.#sent.keys()
     if (this.#sent.size > unacknowledgedMax) this.#sent.delete(oldest!)
-    const words = { kind: 'snapshot', run: this.run, tick }
-    this.#context.link.say(this.#topic, words, { bytes }).catch(() => {})
+    for (const [piece, changes] of parts.entries()) {
+      const words = { kind: 'snapshot', run: this.run, tick, piece, pieces: parts.length }
+      this.#context.link.say(this.#topic, words, { bytes: pack(changes) }).catch(() => {})
+    }
   }
 
   #acknowledged(tick: number): void {

@@ -1,7 +1,7 @@
 /** Snapshots as JSON: what is 0 or empty is left out. Reading is strict: files may be damaged. */
 import { bucketCount, Histogram } from './histogram.ts'
 import { counterNames, histogramNames, type CounterName, type HistogramName } from './meter.ts'
-import { assemble, type Snapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
 
 export interface SavedHistogram {
   sumNs: number
@@ -34,20 +34,27 @@ export function saveSnapshot(snapshot: Snapshot): SavedSnapshot {
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 
-/** @throws RangeError if it was not saved so */
-export function readHistogram({ sumNs, buckets }: SavedHistogram): Histogram {
-  let last = -1
+/** @returns how many samples it has. @throws RangeError if it was not saved so */
+export function checkHistogram({ sumNs, buckets }: SavedHistogram): number {
+  let [last, total] = [-1, 0]
   for (const [bucket, count] of buckets) {
     if (!isCount(bucket) || bucket <= last || bucket >= bucketCount || !isCount(count))
       throw new RangeError('no bucket of a histogram')
     last = bucket
+    total += count
   }
   if (!Number.isFinite(sumNs)) throw new RangeError('no sum of a histogram')
-  return Histogram.of(sumNs, buckets)
+  return total
 }
 
 /** @throws RangeError if it was not saved so */
-export function readSnapshot({ atMs, counters, histograms }: SavedSnapshot): Snapshot {
+export function readHistogram(saved: SavedHistogram): Histogram {
+  checkHistogram(saved)
+  return Histogram.of(saved.sumNs, saved.buckets)
+}
+
+/** @throws RangeError if it was not saved so */
+export function checkSnapshot({ atMs, counters, histograms }: SavedSnapshot): void {
   const known = (names: readonly string[], found: object) =>
     Object.keys(found).every(name => names.includes(name))
   if (
@@ -56,10 +63,6 @@ export function readSnapshot({ atMs, counters, histograms }: SavedSnapshot): Sna
     !known(histogramNames, histograms)
   )
     throw new RangeError('no snapshot')
-  const count = (name: CounterName) => {
-    const value = counters[name] ?? 0
-    if (!Number.isFinite(value)) throw new RangeError('no count')
-    return value
-  }
-  return assemble(atMs, count, name => readHistogram(histograms[name] ?? { sumNs: 0, buckets: [] }))
+  if (!Object.values(counters).every(Number.isFinite)) throw new RangeError('no count')
+  for (const histogram of Object.values(histograms)) checkHistogram(histogram)
 }

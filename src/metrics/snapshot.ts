@@ -65,14 +65,3 @@ export function since(earlier: Snapshot, later: Snapshot): Snapshot {
   const difference = assemble(later.atMs - earlier.atMs, countSince, histogramSince)
   return { ...difference, open: later.open, waiting: later.waiting }
 }
-
-/** What several have counted and measured, together; it lasted as long as the longest. */
-export function plus(snapshots: readonly Snapshot[]): Snapshot {
-  const sumOf = (name: CounterName) => snapshots.reduce((sum, each) => sum + each[name], 0)
-  const merge = (name: HistogramName) => {
-    const merged = new Histogram()
-    for (const each of snapshots) merged.add(each[name])
-    return merged
-  }
-  return assemble(Math.max(0, ...snapshots.map(({ atMs }) => atMs)), sumOf, merge)
-}

@@ -8,13 +8,13 @@ import type { Outcome } from '../load/outcome.ts'
 import { Replies } from '../load/replies.ts'
 import { saveHistogram } from '../metrics/saved.ts'
 import { counter, Meter } from '../metrics/meter.ts'
-import { plus, takeSnapshot } from '../metrics/snapshot.ts'
+import { takeSnapshot } from '../metrics/snapshot.ts'
 import { resultOf, type Gathered } from './gathered.ts'
 import { merge } from './merge.ts'
 import { partFrom, resultOfPart } from './part.ts'
 import type { RunConditions, RunResult } from './result.ts'
 import { effort, sampleResult } from './sample.suite.ts'
-import { joinSeries } from './series.ts'
+import { Series } from './series.ts'
 import { distribution } from './summarize.ts'
 
 /** Round trips of a thread, in microseconds. */
@@ -23,12 +23,17 @@ const expect = ['p99<1h', 'loss=0']
 const { run: usual } = sampleResult({ options: { durationMs: 1_000, warmupMs: 0, connections: 9 } })
 const startedMs = Date.parse(usual.startedAt)
 
-/** One second, in which all of them came back. */
-function gather(trips: Trips, fromNs: number): Gathered {
+function meterOf(trips: Trips): Meter {
   const meter = new Meter()
   for (const us of trips) meter.histograms.response.record(us * 1e3)
   for (const name of ['messagesPlanned', 'messagesSent', 'messagesReceived'] as const)
     meter.counters[counter[name]] = trips.length
+  return meter
+}
+
+/** One second, in which all of them came back. */
+function gather(trips: Trips, fromNs: number): Gathered {
+  const meter = meterOf(trips)
   const replies = new Replies(0)
   for (const us of trips) replies.record(us * 1e3, 1)
   const log = { ...replies.log(0, 1e9, true), fromNs, sent: trips.length }
@@ -82,10 +87,11 @@ test('slices that are merged say what all their threads together say', () => {
       const slices = all.map((each, n) => slice(n + 1, each, { of }))
       const { run, notes: _, ...merged } = merge(slices.toReversed())
       const gathered = all.map(each => gather(each, 0))
+      const total = takeSnapshot(all.map(meterOf))
       const whole: Gathered = {
-        total: plus(gathered.map(({ total }) => total)),
+        total,
         outcomes: gathered.flatMap(({ outcomes }) => [...outcomes]),
-        intervals: [intervalOf(plus(gathered.map(({ total }) => total)))],
+        intervals: [intervalOf(total)],
         stages: undefined,
       }
       const { run: __, notes: ___, ...wanted } = resultOf(whole, usual, expect)
@@ -168,15 +174,21 @@ test('what is missing, or did not run at the same time, makes the result invalid
 test('series join second by second; a rest that joined a second takes the next along', () => {
   const at = (second: number, seconds: number, received: number) => {
     const { total } = gather(Array<number>(received).fill(9), 0)
-    return {
-      interval: { ...intervalOf(total), second, seconds },
-      response: total.response,
-    }
+    return { ...intervalOf(total), second, seconds }
   }
-  const joined = joinSeries([
+  const all = [
     [at(0, 1, 1), at(1, 1.002, 2), at(2.002, 1.4, 4)],
     [at(0.003, 0.999, 10), at(1.002, 1, 20), at(2.002, 1, 40), at(3.002, 1, 80)],
-  ])
+  ].flat()
+  const join = (order: readonly number[]) => {
+    const series = new Series()
+    for (const n of order) {
+      const { received } = all[n]!
+      series.add(all[n]!, { sumNs: 9_000 * received, buckets: [[8, received]] })
+    }
+    return series.intervals
+  }
+  const joined = join([...all.keys()])
   assert.deepEqual(
     joined.map(({ second, received, responseUs }) => [second, received, responseUs.count]),
     [
@@ -186,4 +198,9 @@ test('series join second by second; a rest that joined a second takes the next a
     ],
   )
   assert.equal(joined[2]!.seconds, 2)
+  const orders = fc.shuffledSubarray([...all.keys()], { minLength: all.length })
+  fc.assert(
+    fc.property(orders, order => assert.deepEqual(join(order), joined)),
+    { numRuns: 50 },
+  )
 })

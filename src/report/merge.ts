@@ -1,22 +1,27 @@
 /** The result of all slices of a load, made of what the threads of all machines have found out. */
-import { usageError, UserError } from '../vocabulary/errors.ts'
+import { usageError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'
-import { plus } from '../metrics/snapshot.ts'
+import type { Outcome } from '../load/outcome.ts'
+import { checkHistogram, checkSnapshot } from '../metrics/saved.ts'
+import { SnapshotSum } from '../metrics/sum.ts'
+import { checkAlike, planOf, type Planned } from './alike.ts'
 import { resultOf, type Gathered } from './gathered.ts'
 import { partFormat, type Part, type PartFigures } from './part-form.ts'
-import { gatheredIn, responsesIn, startErrorMaxMs } from './part.ts'
+import { outcomesIn, startErrorMaxMs } from './part.ts'
 import type { Interval, RunConditions, RunResult } from './result.ts'
-import { joinSeries } from './series.ts'
-import type { StagePassed } from './stage-figures.ts'
+import { Series } from './series.ts'
 import { withVerdict } from './summarize.ts'
 
 /** Slices that begin or end at instants further apart than this did not run together. */
 const togetherShare = 0.01
 
-interface Named {
+/** What is kept of a part once it was added. */
+interface Kept extends Pick<RunResult, 'seconds' | 'valid' | 'invalidBecause' | 'notes'> {
   name: string
-  result: RunResult
-  part: Part
+  slice: number
+  startedMs: number
+  engine: string
+  row: PartFigures
 }
 
 /** What is known of the parts beside what they say themselves: of agents, by their coordinator. */
@@ -42,7 +47,12 @@ export interface Known {
  * @throws UserError if they do not belong together, or one is no result of a slice
  */
 export function merge(results: readonly RunResult[], names?: readonly string[]): RunResult {
-  return mergeKnown(results, n => names?.[n] ?? `part ${n + 1}`, {
+  const merger = new Merger()
+  const parts = results
+    .map((result, n) => ({ result, name: names?.[n] ?? `part ${n + 1}` }))
+    .toSorted((a, b) => partIn(a.result, a.name).slice - partIn(b.result, b.name).slice)
+  for (const { result, name } of parts) merger.add(result, name)
+  return merger.finish({
     noun: 'Slice',
     row: (_, name) => (names ? { file: name } : {}),
     broken: new Set(),
@@ -52,34 +62,95 @@ export function merge(results: readonly RunResult[], names?: readonly string[]):
   })
 }
 
-/** The same, with what else is known of them. */
-export function mergeKnown(
-  results: readonly RunResult[],
-  nameOf: (n: number) => string,
-  known: Known,
-): RunResult {
-  const parts = results
-    .map((result, n) => ({ name: nameOf(n), result, part: partIn(result, nameOf(n)) }))
-    .toSorted((a, b) => a.part.slice - b.part.slice)
-  const [first, ...others] = parts
-  if (!first) throw usageError('There is nothing to merge.', 'Name the files of all slices.')
-  for (const other of others) checkAlike(first, other)
-  for (const [n, { name, part }] of parts.entries())
-    if (n > 0 && part.slice === parts[n - 1]!.part.slice)
-      throw usageError(`${parts[n - 1]!.name} and ${name} are both slice ${part.slice}.`)
-  const joined = together(parts)
-  const gathered = { ...joined, intervals: known.intervals ?? joined.intervals }
-  const notes = [...notesOf(parts, known), ...known.notes]
-  const result = resultOf(gathered, conditionsOf(parts, known), first.part.expect, notes)
-  const because = result.invalidBecause
-  const invalidBecause = [
-    ...known.because,
-    ...(known.noun === 'Slice' ? missing(parts) : []),
-    ...apart(parts, known),
-    ...invalid(parts, because, known),
-    ...because,
-  ]
-  return withVerdict({ ...result, invalidBecause })
+interface SumOfStage {
+  text: string
+  ms: number
+  beganMs: number
+  passed: SnapshotSum
+}
+
+/** Adds parts as they come, in any order, and lets go of them. */
+export class Merger {
+  readonly #kept: Kept[] = []
+  /** What the first said, and the conditions of the lowest slice. */
+  #first: Planned | undefined
+  #lowest: { slice: number; run: RunConditions } | undefined
+  #threads = 0
+  readonly #total = new SnapshotSum()
+  readonly #outcomes: Outcome[] = []
+  readonly #series = new Series()
+  #stages: SumOfStage[] | undefined
+
+  get size(): number {
+    return this.#kept.length
+  }
+
+  /** @throws UserError if it does not belong to the others, or is no result of a slice */
+  add(result: RunResult, name: string): void {
+    const part = partIn(result, name)
+    const { slice, of, startedMs, startErrorMs, connections } = part
+    const { run, rates, responseUs, generator, seconds, valid, invalidBecause, notes } = result
+    const planned = { name, plan: planOf(result, part), expect: part.expect }
+    if (this.#first) checkAlike(this.#first, planned)
+    const twin = this.#kept.find(other => other.slice === slice)
+    if (twin) throw usageError(`${twin.name} and ${name} are both slice ${slice}.`)
+    this.#count(checked(result, part, name), part, result.intervals)
+    this.#first ??= planned
+    if (slice < (this.#lowest?.slice ?? Infinity)) this.#lowest = { slice, run }
+    this.#threads += run.threads
+    const row = {
+      slice: `${slice}/${of}`,
+      connections,
+      startedAt: run.startedAt,
+      startErrorMs,
+      achievedPerSecond: rates.achievedPerSecond,
+      p99Us: responseUs.p99,
+      cpuShare: generator.cpuShare,
+      valid,
+    }
+    const told = notes.filter(isOfEngine)
+    const fate = { valid, invalidBecause, notes: told }
+    this.#kept.push({ name, slice, startedMs, seconds, engine: run.engine, row, ...fate })
+  }
+
+  #count(outcomes: Outcome[], { total, stages, intervals }: Part, series: Interval[]): void {
+    this.#total.add(total)
+    this.#outcomes.push(...outcomes)
+    for (const [n, interval] of series.entries()) this.#series.add(interval, intervals[n]!)
+    if (stages === null) return
+    this.#stages ??= []
+    for (const [n, { text, ms, beganMs, passed }] of stages.entries()) {
+      const sum = (this.#stages[n] ??= { text, ms, beganMs, passed: new SnapshotSum() })
+      sum.beganMs = Math.min(sum.beganMs, beganMs)
+      sum.passed.add(passed)
+    }
+  }
+
+  finish(known: Known): RunResult {
+    if (!this.#first || !this.#lowest)
+      throw usageError('There is nothing to merge.', 'Name the files of all slices.')
+    const parts = this.#kept.toSorted((a, b) => a.slice - b.slice)
+    const stages = this.#stages?.map(stage => ({ ...stage, passed: stage.passed.snapshot() }))
+    const gathered: Gathered = {
+      total: this.#total.snapshot(),
+      outcomes: this.#outcomes,
+      intervals: known.intervals ?? this.#series.intervals,
+      stages,
+    }
+    const notes = [...notesOf(parts, known), ...known.notes]
+    const conditions = conditionsOf(this.#lowest.run, parts, this.#threads, known)
+    const result = resultOf(gathered, conditions, this.#first.expect, notes)
+    const because = result.invalidBecause
+    const timed = typeof conditions.options.durationMs === 'number'
+    const invalidBecause = [
+      ...known.because,
+      ...(known.noun === 'Slice' ? missing(parts) : []),
+      ...apart(parts, timed, known),
+      ...invalid(parts, because, known),
+      ...because,
+    ]
+    return withVerdict({ ...result, invalidBecause })
+  }
 }
 
 function partIn({ part, run }: RunResult, name: string): Part {
@@ -98,122 +169,62 @@ function partIn({ part, run }: RunResult, name: string): Part {
   )
 }
 
-/** What may differ between slices of one load. */
-const own = new Set(['slice', 'startAt', 'engine', 'threads'])
-
-/** Everything else that decides what is sent. */
-function planOf({ result: { run }, part }: Named): Map<string, string> {
-  const options = Object.entries(run.options).filter(([name]) => !own.has(name))
-  return new Map([
-    ['count of slices', String(part.of)],
-    ['version of yodel', run.versions.yodel ?? 'unknown'],
-    ['address', run.address],
-    ['seed', String(run.seed)],
-    ['objectives', part.expect.join(', ') || 'none'],
-    ...options.map(([name, value]): [string, string] => [name, JSON.stringify(value)]),
-    ...callingFlags.map((flag): [string, string] => [`option ${flag}`, typed(flag, run.reproduce)]),
-  ])
-}
-
-/** Options of what a client sends before its first message: only the command has them. */
-const callingFlags = ['send-proxy', 'alpn', 'server-name', 'header']
-const typed = (flag: string, command: string): string =>
-  command
-    .match(new RegExp(` --${flag}(?= |$)( '[^']*'| [^-'\\s]\\S*)?`, 'g'))
-    ?.join('')
-    .trim() ?? 'none'
-
-function checkAlike(first: Named, other: Named): void {
-  const [one, two] = [planOf(first), planOf(other)]
-  for (const what of new Set([...one.keys(), ...two.keys()])) {
-    const [a, b] = [one.get(what) ?? 'none', two.get(what) ?? 'none']
-    if (a !== b)
-      throw usageError(
-        `${other.name} is no part of the load of ${first.name}: ${what} ${b}, not ${a}.`,
-        'Slices of one load differ in --slice alone.',
-      )
-  }
-}
-
-function together(parts: readonly Named[]): Gathered {
-  const read = parts.map(each => readPart(each))
-  const stages = read.map(({ gathered }) => gathered.stages ?? [])
-  const most = Math.max(...stages.map(({ length }) => length))
-  return {
-    total: plus(read.map(({ gathered }) => gathered.total)),
-    outcomes: read.flatMap(({ gathered }) => [...gathered.outcomes]),
-    intervals: joinSeries(read.map(({ intervals }) => intervals)),
-    stages:
-      parts[0]!.part.stages === null
-        ? undefined
-        : Array.from({ length: most }, (_, n) => joinStages(stages.flatMap(all => all[n] ?? []))),
-  }
-}
-
-const joinStages = (all: readonly StagePassed[]): StagePassed => ({
-  ...all[0]!,
-  beganMs: Math.min(...all.map(({ beganMs }) => beganMs)),
-  passed: plus(all.map(({ passed }) => passed)),
-})
-
-/** @throws UserError if it does not say what its result says */
-function readPart({ name, result, part }: Named) {
+/** @returns what its threads found out. @throws UserError if it is not what its result says */
+function checked(result: RunResult, part: Part, name: string): Outcome[] {
   try {
-    const gathered = gatheredIn(part)
-    const responses = responsesIn(part)
-    const { total } = gathered
+    const { total, intervals, stages } = part
+    checkSnapshot(total)
+    const { messagesReceived = 0, messagesPlanned = 0 } = total.counters
+    const { response = { sumNs: 0, buckets: [] } } = total.histograms
+    intervals.forEach(checkHistogram)
+    for (const { passed } of stages ?? []) checkSnapshot(passed)
     if (
-      total.messagesReceived !== result.messages.received ||
-      total.messagesPlanned !== result.messages.planned ||
-      total.response.count !== result.responseUs.count ||
-      responses.length !== result.intervals.length
+      messagesReceived !== result.messages.received ||
+      messagesPlanned !== result.messages.planned ||
+      checkHistogram(response) !== result.responseUs.count ||
+      intervals.length !== result.intervals.length
     )
       throw new RangeError('not what its result says')
-    const intervals = result.intervals.map((interval, n) => ({ interval, response: responses[n]! }))
-    return { gathered, intervals }
+    return outcomesIn(part)
   } catch (error) {
-    if (error instanceof UserError || !isDamage(error)) throw error
+    if (!isDamage(error)) throw error
     throw usageError(`${name} is damaged: its 'part' is not that of its result.`, 'Measure again.')
   }
 }
 
 const isDamage = (error: unknown) => error instanceof RangeError || error instanceof TypeError
 
-function conditionsOf(parts: readonly Named[], known: Known): RunConditions {
-  const { run } = parts[0]!.result
+function conditionsOf(
+  run: RunConditions,
+  parts: readonly Kept[],
+  threads: number,
+  known: Known,
+): RunConditions {
   const { slice: _slice, startAt: _startAt, ...options } = run.options
   // The engine of a part that died is not known.
-  const engines = new Set(parts.flatMap(({ result }) => result.run.engine || []))
+  const engines = new Set(parts.flatMap(({ engine }) => engine || []))
   return {
     ...run,
     engine: [...engines].join(', '),
-    threads: parts.reduce((sum, { result }) => sum + result.run.threads, 0),
+    threads,
     options,
     // The command for the whole load on one machine.
     reproduce: run.reproduce.replace(/ --slice \S+/, '').replace(/ --start-at \S+/, ''),
-    startedAt: new Date(Math.min(...parts.map(({ part }) => part.startedMs))).toISOString(),
-    parts: parts.map(each => rowOf(each, known)),
+    startedAt: new Date(Math.min(...parts.map(({ startedMs }) => startedMs))).toISOString(),
+    parts: parts.map(({ row, slice, name, valid }) => ({
+      ...row,
+      valid: valid && !known.broken.has(slice),
+      ...known.row(slice, name),
+    })),
   }
 }
 
-const rowOf = ({ name, result, part }: Named, known: Known): PartFigures => ({
-  slice: `${part.slice}/${part.of}`,
-  connections: part.connections,
-  startedAt: result.run.startedAt,
-  startErrorMs: part.startErrorMs,
-  achievedPerSecond: result.rates.achievedPerSecond,
-  p99Us: result.responseUs.p99,
-  cpuShare: result.generator.cpuShare,
-  valid: result.valid && !known.broken.has(part.slice),
-  ...known.row(part.slice, name),
-})
-
 const spreadOf = (values: readonly number[]): number => Math.max(...values) - Math.min(...values)
-const startSpread = (parts: readonly Named[]): number =>
-  spreadOf(parts.map(({ part }) => part.startedMs))
+const startSpread = (parts: readonly Kept[]): number =>
+  spreadOf(parts.map(({ startedMs }) => startedMs))
 
-function notesOf(parts: readonly Named[], { noun }: Known): string[] {
-  const told = new Set(parts.flatMap(({ result }) => result.notes.filter(isOfEngine)))
+function notesOf(parts: readonly Kept[], { noun }: Known): string[] {
+  const told = new Set(parts.flatMap(({ notes }) => notes))
   if (parts.length < 2) return [...told]
   const spread = formatDuration(startSpread(parts))
   return [
@@ -226,9 +237,9 @@ function notesOf(parts: readonly Named[], { noun }: Known): string[] {
 
 const isOfEngine = (note: string) => / engine sent\. /.test(note)
 
-function missing(parts: readonly Named[]): string[] {
-  const { of } = parts[0]!.part
-  const there = new Set(parts.map(({ part }) => part.slice))
+function missing(parts: readonly Kept[]): string[] {
+  const of = Number(parts[0]!.row.slice.split('/')[1])
+  const there = new Set(parts.map(({ slice }) => slice))
   const absent = Array.from({ length: of }, (_, n) => n + 1).filter(slice => !there.has(slice))
   if (absent.length === 0) return []
   const [noun, verb] = absent.length === 1 ? ['Slice', 'is'] : ['Slices', 'are']
@@ -236,10 +247,10 @@ function missing(parts: readonly Named[]): string[] {
 }
 
 /** Parts that did not run at the same time were not one load. */
-function apart(all: readonly Named[], { noun, broken, advice }: Known): string[] {
-  const parts = all.filter(({ part }) => !broken.has(part.slice))
+function apart(all: readonly Kept[], timed: boolean, { noun, broken, advice }: Known): string[] {
+  const parts = all.filter(({ slice }) => !broken.has(slice))
   if (parts.length < 2) return []
-  const lengthsMs = parts.map(({ result }) => result.seconds * 1e3)
+  const lengthsMs = parts.map(({ seconds }) => seconds * 1e3)
   const allowedMs = Math.max(startErrorMaxMs, togetherShare * Math.max(...lengthsMs))
   const spreadMs = startSpread(parts)
   const reasons = []
@@ -248,11 +259,10 @@ function apart(all: readonly Named[], { noun, broken, advice }: Known): string[]
       `The ${noun.toLowerCase()}s did not run together: the last began ` +
         `${formatDuration(spreadMs)} after the first. ${advice}`,
     )
-  const timed = typeof parts[0]!.result.run.options.durationMs === 'number'
   if (timed && spreadOf(lengthsMs) > allowedMs) {
     const shortest = parts[lengthsMs.indexOf(Math.min(...lengthsMs))]!
     reasons.push(
-      `${label(shortest, noun)} was over after ${formatDuration(shortest.result.seconds * 1e3)}, ` +
+      `${label(shortest, noun)} was over after ${formatDuration(shortest.seconds * 1e3)}, ` +
         `another one after ${formatDuration(Math.max(...lengthsMs))}.`,
     )
   }
@@ -260,13 +270,13 @@ function apart(all: readonly Named[], { noun, broken, advice }: Known): string[]
 }
 
 /** @param because why the whole is not valid; slices with the same reason are not named again */
-const invalid = (parts: readonly Named[], because: readonly string[], known: Known): string[] =>
+const invalid = (parts: readonly Kept[], because: readonly string[], known: Known): string[] =>
   parts
-    .filter(({ result, part }) => !result.valid && !known.broken.has(part.slice))
+    .filter(({ valid, slice }) => !valid && !known.broken.has(slice))
     .map(each => {
-      const reasons = because.length > 0 ? '' : `: ${each.result.invalidBecause.join(' ')}`
+      const reasons = because.length > 0 ? '' : `: ${each.invalidBecause.join(' ')}`
       return `${label(each, known.noun)} is not valid by itself${reasons || '.'}`
     })
 
-const label = ({ part, name }: Named, noun: string) =>
-  `${noun} ${part.slice} of ${part.of} (${name})`
+const label = ({ row, name }: Kept, noun: string) =>
+  `${noun} ${row.slice.replace('/', ' of ')} (${name})`

@@ -4,9 +4,8 @@
  */
 import type { Outcome } from '../load/outcome.ts'
 import type { Slice } from '../load/part.ts'
-import type { Histogram } from '../metrics/histogram.ts'
-import { readHistogram, readSnapshot, saveSnapshot } from '../metrics/saved.ts'
-import type { SavedHistogram } from '../metrics/saved.ts'
+import { checkHistogram, saveSnapshot, type SavedHistogram } from '../metrics/saved.ts'
+import { countsFor } from '../metrics/sparse.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { resultOf, type Gathered } from './gathered.ts'
 import { limitsOf } from './objective.ts'
@@ -76,28 +75,19 @@ export function withStartError(result: RunResult, startErrorMs: number | null): 
   return withVerdict({ ...result, invalidBecause: [...result.invalidBecause, late] })
 }
 
-/**
- * What the threads of the slice have found out. @throws RangeError or TypeError if it is damaged
- */
-export function gatheredIn({ total, threads, stages }: Part): Omit<Gathered, 'intervals'> {
-  return {
-    total: readSnapshot(total),
-    outcomes: threads.map(each => checked(decode(each) as Outcome)),
-    stages: stages?.map(stage => ({ ...stage, passed: readSnapshot(stage.passed) })),
-  }
-}
-
-export const responsesIn = ({ intervals }: Part): Histogram[] => intervals.map(readHistogram)
+/** What the threads of the slice have found out. @throws RangeError or TypeError if damaged */
+export const outcomesIn = ({ threads }: Part): Outcome[] =>
+  threads.map(each => checked(decode(each) as Outcome))
 
 function checked(outcome: Outcome): Outcome {
   const { log, churn, stages = [] } = outcome
   for (const { planned, response } of stages)
-    if (!Number.isSafeInteger(planned) || planned < readHistogram(response).count)
+    if (!Number.isSafeInteger(planned) || planned < checkHistogram(response))
       throw new RangeError('no log of a stage')
   const logs = [log, ...(churn ? [churn] : []), ...stages.map(({ came }) => came)]
   for (const log of logs) {
     const numbers = [log.fromNs, log.lengthNs, log.slotNs, log.lastNs]
-    if (!numbers.every(Number.isFinite) || !(log.counts instanceof Float64Array))
+    if (!numbers.every(Number.isFinite) || !ArrayBuffer.isView(log.counts))
       throw new RangeError('no log of replies')
   }
   if (!Number.isFinite(outcome.log.sent) || !Array.isArray(outcome.effort.stalls.longest))
@@ -131,7 +121,8 @@ function decode(value: unknown): unknown {
   if ('$sparse' in value) {
     const { $sparse, length } = value as unknown as { $sparse: [number, number][]; length: number }
     if (!(length <= lengthMax)) throw new RangeError('too long')
-    const all = new Float64Array(length)
+    const largest = $sparse.reduce((most, [, count]) => Math.max(most, count), 0)
+    const all = countsFor(length, largest)
     for (const [at, count] of $sparse) all[at] = count
     return all
   }

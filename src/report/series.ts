@@ -1,51 +1,86 @@
 /** The series of several parts, joined second by second on the clock of the plan. */
-import { Histogram } from '../metrics/histogram.ts'
+import type { SavedHistogram } from '../metrics/saved.ts'
+import { SparseHistogram } from '../metrics/sparse.ts'
 import type { Interval } from './result.ts'
 import { distribution } from './summarize.ts'
-
-/** An interval of a part, with its response times. */
-export interface PartInterval {
-  interval: Interval
-  response: Histogram
-}
 
 /** Timers are late by some milliseconds: an interval that overlaps by no more is the next one. */
 const slackShare = 0.1
 
-/**
- * Counts add. Where an interval of one part lies across the end of another's, because a rest has
- * joined it, both become one: so each message is in the interval in which it came.
- */
-export function joinSeries(parts: readonly (readonly PartInterval[])[]): Interval[] {
-  const all = parts.flat().toSorted((a, b) => a.interval.second - b.interval.second)
-  const rows: PartInterval[][] = []
-  let endSecond = -Infinity
-  for (const each of all) {
-    const { second, seconds } = each.interval
-    if (second >= endSecond - slackShare * seconds) rows.push([])
-    rows.at(-1)!.push(each)
-    endSecond = Math.max(endSecond, second + seconds)
-  }
-  return rows.map(joined)
+interface Row extends Record<(typeof summed)[number], number> {
+  second: number
+  endSecond: number
+  /** What ends by then is not of this row. */
+  fromSecond: number
+  response: SparseHistogram
 }
 
-function joined(row: readonly PartInterval[]): Interval {
-  const intervals = row.map(({ interval }) => interval)
-  const sum = (key: 'sent' | 'received' | 'bytesReceived' | 'errors') =>
-    intervals.reduce((total, each) => total + each[key], 0)
-  const second = Math.min(...intervals.map(each => each.second))
-  const seconds = Math.max(...intervals.map(each => each.second + each.seconds)) - second
-  const response = new Histogram()
-  for (const each of row) response.add(each.response)
-  const received = sum('received')
-  return {
-    second,
-    seconds,
-    sent: sum('sent'),
-    received,
-    bytesReceived: sum('bytesReceived'),
-    errors: sum('errors'),
-    ratePerSecond: seconds > 0 ? received / seconds : 0,
-    responseUs: distribution(response),
+const summed = ['sent', 'received', 'bytesReceived', 'errors'] as const
+
+/**
+ * Counts add. Where an interval of one part lies across the end of another's, because a rest has
+ * joined it, both become one: so each message is in the interval in which it came. The order in
+ * which intervals are added does not matter, and none of them is kept.
+ */
+export class Series {
+  /** In the order of time; none overlaps another. */
+  readonly #rows: Row[] = []
+
+  add(interval: Interval, response: SavedHistogram): void {
+    const { second, seconds } = interval
+    const fromSecond = second + slackShare * seconds
+    const endSecond = second + seconds
+    const first = this.#firstAfter(fromSecond)
+    let next = first
+    while (next < this.#rows.length && this.#rows[next]!.fromSecond < endSecond) next++
+    const overlapped = this.#rows.slice(first, next)
+    const row = overlapped.shift() ?? emptyRow(second)
+    row.second = Math.min(row.second, second)
+    row.fromSecond = Math.min(row.fromSecond, fromSecond)
+    row.endSecond = Math.max(row.endSecond, endSecond)
+    for (const key of summed) row[key] += interval[key]
+    row.response.addSaved(response)
+    for (const other of overlapped) take(row, other)
+    if (next - first !== 1) this.#rows.splice(first, next - first, row)
   }
+
+  /** The first row that does not end by then. */
+  #firstAfter(second: number): number {
+    let [low, high] = [0, this.#rows.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#rows[middle]!.endSecond > second) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  get intervals(): Interval[] {
+    return this.#rows.map(row => {
+      const { second, endSecond, sent, received, bytesReceived, errors, response } = row
+      const seconds = endSecond - second
+      const ratePerSecond = seconds > 0 ? received / seconds : 0
+      const responseUs = distribution(response.toHistogram())
+      return { second, seconds, sent, received, bytesReceived, errors, ratePerSecond, responseUs }
+    })
+  }
+}
+
+const emptyRow = (second: number): Row => ({
+  second,
+  endSecond: second,
+  fromSecond: Infinity,
+  sent: 0,
+  received: 0,
+  bytesReceived: 0,
+  errors: 0,
+  response: new SparseHistogram(),
+})
+
+function take(row: Row, other: Row): void {
+  row.second = Math.min(row.second, other.second)
+  row.fromSecond = Math.min(row.fromSecond, other.fromSecond)
+  row.endSecond = Math.max(row.endSecond, other.endSecond)
+  for (const key of summed) row[key] += other[key]
+  row.response.addAll(other.response)
 }
