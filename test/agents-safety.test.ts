@@ -133,7 +133,7 @@ async function untilSynced(
   const { ear, to, session } = there
   await ear.say(to, there.plan(run, port))
   await there.answers(run, 'ready')
-  await ear.say(to, { kind: 'sync', run, session })
+  await ear.say(to, { kind: 'sync', run, session, trips: 50, pauseMs: 0 })
   let answered = 0
   for (;;) {
     const pings = ear.heard.filter(({ words }) => words.kind === 'ping' && words.run === run)

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { agent, bench, findMax, serve, type Agent, type BenchOptions } from 'yodel'
 import { fleet, leave } from './fleet.ts'
-import { short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { listen } from './peers/server.ts'
 
 /** A server that says what it got on each of its connections. */
@@ -67,6 +67,30 @@ test('agents send message by message what one machine would', async () => {
   assert.match(all.run.reproduce, / --agents 2$/)
   assert.ok(!JSON.stringify(all).includes('mqtt:'), 'a result has no broker')
 })
+
+/** Plans of other kinds; the connections of each get the same bytes, whoever sends them. */
+const others: [name: string, options: BenchOptions][] = [
+  ['poisson arrivals', { ratePerSecond: 900, count: 301, connections: 7, arrivals: 'poisson' }],
+  ['stages', { stages: '0..1k/s over 400ms, 0 for 300ms, 300/s for 200ms', connections: 5 }],
+  ['a warm-up', { ratePerSecond: 700, durationMs: 700, warmupMs: 300, connections: 4 }],
+  ['short connections', { connections: 0, churnPerSecond: 60, durationMs: 1_000 }],
+]
+for (const [name, options] of others)
+  test(`agents send what one machine would: ${name}`, { skip: onlyFull }, async () => {
+    const [alone, together] = [await recorder(), await recorder()]
+    await using _ = alone.server
+    await using __ = together.server
+    const patient = { drainMs: 60_000, timeoutMs: 60_000, depth: 1_000, sizeBytes }
+    const whole = { warmupMs: 0, engine: 'node', ...patient, ...options } as const
+    const one = await bench(alone.server.url, whole).finished
+    const many = await fleet(together.server.url, { ...whole, agents: 3 })
+    const all = await many.run.finished
+    await leave(many)
+    assert.ok(together.streams.length > 0)
+    assert.deepEqual(together.streams.toSorted(), alone.streams.toSorted())
+    assert.deepEqual(all.messages, { ...one.messages, deferred: all.messages.deferred })
+    assert.equal(all.churn?.planned, one.churn?.planned)
+  })
 
 test('agents take one run after the other, and a search all of its probes', async () => {
   await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })

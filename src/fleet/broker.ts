@@ -6,6 +6,8 @@ import type { Aedes, AedesOptions } from 'aedes'
 import { UserError, usageError } from '../vocabulary/errors.ts'
 import { minVersion, type ServerTls } from '../wire/tls/credentials.ts'
 import { shownBroker, type BrokerUrl } from './broker-url.ts'
+import { within } from './deferred.ts'
+import { leaveMs } from './link.ts'
 import { prefix } from './messages.ts'
 import { passwordOf } from './sealed.ts'
 
@@ -63,11 +65,14 @@ export class Broker {
     })
   }
 
+  /** What was sent to clients arrives: each is told that it is over, and closes its side, too. */
   async close(): Promise<void> {
     const server = this.#server
     const closed = new Promise<void>(resolve =>
       server ? server.close(() => resolve()) : resolve(),
     )
+    for (const socket of this.#sockets) socket.end()
+    await within(closed, leaveMs)
     await new Promise<void>(resolve => this.#aedes.close(resolve))
     for (const socket of this.#sockets) socket.destroy()
     await closed

@@ -25,7 +25,7 @@ export async function within<T>(promise: Promise<T>, ms: number): Promise<T | un
 
 /** Rejects once it is aborted. */
 export function abortOf(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = deferred<never>()
-  signal.addEventListener('abort', () => reject(signal.reason as Error))
-  return promise
+  const aborted = deferred<never>()
+  signal.addEventListener('abort', () => aborted.reject(signal.reason as Error))
+  return aborted.promise
 }

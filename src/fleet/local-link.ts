@@ -1,4 +1,4 @@
-/** The link of a coordinator that is the broker itself: in its own process, without a connection. */
+/** The link of a coordinator that is the broker itself: within its process, without a connection. */
 import type { Broker } from './broker.ts'
 import { within } from './deferred.ts'
 import { leaveMs, type FleetLink, type LinkEvents, type SayOptions } from './link.ts'
@@ -9,6 +9,8 @@ export class LocalLink implements FleetLink {
   readonly #token: string | undefined
   readonly #message: LinkEvents['message']
   readonly #leaving = new Set<Promise<void>>()
+  /** Agents that leave because the broker does are no news. */
+  #closed = false
 
   constructor(broker: Broker, token: string | undefined, message: LinkEvents['message']) {
     this.#broker = broker
@@ -19,6 +21,7 @@ export class LocalLink implements FleetLink {
   subscribe(...all: string[]): Promise<void> {
     for (const topic of all)
       this.#broker.subscribe(topic, (found, payload) => {
+        if (this.#closed) return
         const empty = payload.length === 0
         this.#message(found, empty ? null : open<never>(this.#token, found, payload))
       })
@@ -35,6 +38,7 @@ export class LocalLink implements FleetLink {
 
   /** Waits for messages that are being sent, and closes the broker. */
   async close(): Promise<void> {
+    this.#closed = true
     await within(Promise.allSettled(this.#leaving), leaveMs)
     await this.#broker.close()
   }

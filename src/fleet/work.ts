@@ -182,7 +182,7 @@ export class Work {
     const finder = new OffsetFinder()
     const endMs = nowMs() + clockBudgetMs
     const mostMs = Math.ceil(Math.min(2 * pauseMs, clockBudgetMs)) || 0
-    while (finder.count < trips && (nowMs() < endMs || finder.count === 0)) {
+    while (finder.count === 0 || (finder.count < trips && nowMs() < endMs)) {
       // Trips of many agents at the same time would wait for one another.
       await within(this.#start.promise, randomInt(mostMs + 1))
       const sentMs = nowMs()
