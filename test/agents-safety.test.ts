@@ -35,7 +35,8 @@ async function withAgent(options: Parameters<typeof agent>[1] = {}) {
     of: 1,
     address: parseAddress(`tcp://127.0.0.1:${port}`),
     options: load,
-    timeoutMs: 5_000,
+    // A busy machine takes its time, and an agent that hears nothing would leave without a word.
+    timeoutMs: 60_000,
     embedded: false,
     ...more,
   })

@@ -1,4 +1,4 @@
-/** The link of a coordinator that is the broker itself: within its process, without a connection. */
+/** The link of a coordinator that is the broker itself: in its process, without a connection. */
 import type { Broker } from './broker.ts'
 import { within } from './deferred.ts'
 import { leaveMs, type FleetLink, type LinkEvents, type SayOptions } from './link.ts'
