@@ -1,8 +1,8 @@
 /** Load on this server, from the page: start it, watch it, keep it, compare it. */
-import type { BenchRun, BenchWanted } from '../src/dashboard/api.ts'
-import { clockText, formatCount, none, plural, sizeText, timeText } from './format.ts'
+import { Run } from './bench-run.tsx'
+import { Comparison } from './compare.tsx'
 import * as runs from './runs.ts'
-import { benches, server } from './state.ts'
+import { benches, isLive, server } from './state.ts'
 
 export const Bench = () => (
   <section id="bench" aria-labelledby="bench-title" class="panel">
@@ -15,11 +15,7 @@ export const Bench = () => (
       {runs.problem}
     </p>
     <Runs />
-    {runs.comparison.value && (
-      <pre class="comparison" tabIndex={0} aria-label="Comparison">
-        {runs.comparison}
-      </pre>
-    )}
+    {runs.comparison.value && <Comparison {...runs.comparison.value} />}
   </section>
 )
 
@@ -64,7 +60,7 @@ function Form() {
           </span>
         </label>
       ))}
-      <button type="submit" class="main" disabled={running || !server.value}>
+      <button type="submit" class="main" disabled={running || !isLive.value}>
         {running ? 'Running' : 'Start'}
       </button>
     </form>
@@ -101,7 +97,7 @@ const heads = ['Compare', 'Started', 'Load', 'State', 'Rate', 'p50', 'p99', 'Mes
 function Runs() {
   const all = benches.value
   if (all.length === 0) return <p class="empty">No runs yet.</p>
-  const chosen = runs.chosen.value
+  const pair = runs.pair.value
   return (
     <>
       <div class="scroll" tabIndex={0} role="group" aria-label="Bench runs">
@@ -117,84 +113,30 @@ function Runs() {
           </thead>
           <tbody>
             {all.map(run => (
-              <Run key={run.id} {...run} chosen={chosen.indexOf(run.id)} />
+              <Run
+                key={run.id}
+                {...run}
+                isChosen={pair.includes(run)}
+                role={pair.length < 2 ? '' : (['before', 'after'][pair.indexOf(run)] ?? '')}
+              />
             ))}
           </tbody>
         </table>
       </div>
       <div class="foot">
-        <button type="button" disabled={chosen.length < 2} onClick={() => void runs.compare()}>
+        <button
+          type="button"
+          disabled={pair.length < 2 || !isLive.value}
+          onClick={() => void runs.compare()}
+        >
           Compare the two
         </button>
         <p class="hint">
-          {chosen.length < 2
-            ? 'Choose two runs: the one that was chosen first is the one before.'
-            : 'Says what changed, and whether it is more than chance.'}
+          {pair.length < 2
+            ? 'Choose two runs: the earlier one is the one before.'
+            : 'Shows what changed from the earlier run to the later one.'}
         </p>
       </div>
-    </>
-  )
-}
-
-const loadText = ({ connections, sizeBytes, ratePerSecond, durationMs }: BenchWanted): string =>
-  [
-    connections === undefined ? '' : plural(connections, 'connection'),
-    sizeBytes === undefined ? '' : sizeText(sizeBytes),
-    ratePerSecond === undefined ? 'closed loop' : `${formatCount(ratePerSecond)}/s`,
-    durationMs === undefined ? '' : `${durationMs / 1e3}\u00a0s`,
-  ]
-    .filter(Boolean)
-    .join(', ')
-
-function Run(run: BenchRun & { chosen: number }) {
-  const { id, address, startedAt, state, achievedPerSecond, p50Us, p99Us, received } = run
-  return (
-    <tr>
-      <td>
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={run.chosen >= 0}
-            disabled={state !== 'finished'}
-            aria-label={`Compare the run of ${clockText(startedAt)}`}
-            onChange={({ currentTarget }) => runs.choose(id, currentTarget.checked)}
-          />{' '}
-          {['before', 'after'][run.chosen] ?? ''}
-        </label>
-      </td>
-      <td>{clockText(startedAt)}</td>
-      <td>
-        {loadText(run.options)} <span class="aside">{address}</span>
-      </td>
-      <td>{state}</td>
-      <td class="number">{formatCount(achievedPerSecond)}/s</td>
-      <td class="number">{timeText(p50Us)}</td>
-      <td class="number">{timeText(p99Us)}</td>
-      <td class="number">{formatCount(received)}</td>
-      <td>
-        <Result {...run} />
-      </td>
-    </tr>
-  )
-}
-
-function Result({ id, state, error, verdict, valid, received }: BenchRun) {
-  if (state === 'running')
-    return (
-      <button type="button" onClick={() => void runs.stop(id)}>
-        End it now
-      </button>
-    )
-  if (state === 'failed') return <span class="problem">{error ?? none}</span>
-  const failed = received === 0 ? 'nothing came back as it should' : 'bytes wrong or missing'
-  const words = verdict === 'pass' ? 'every byte came back' : failed
-  return (
-    <>
-      <span class={verdict === 'pass' ? 'good' : 'problem'}>{words}</span>
-      {valid === false && <span class="problem">; the generator was the limit</span>}{' '}
-      <a href={runs.reportPath(id)} target="_blank" rel="noopener">
-        Report
-      </a>
     </>
   )
 }

@@ -22,13 +22,15 @@ interface Props {
   yText: (value: number) => string
   /** Charts with the same key share the pointer. */
   syncKey?: string
-  /** The x axis counts instead of telling the time. */
-  counts?: boolean
+  /** What the x axis has at a whole number, if it does not tell the time. */
+  xText?: (value: number) => string
+  /** Each point is marked. */
+  dotted?: boolean
   /** The index under the pointer. */
   onPoint?: (index: number | null) => void
 }
 
-const heightPx = 130
+const heightPx = 150
 
 export function Chart(props: Props) {
   const place = useRef<HTMLDivElement>(null)
@@ -62,12 +64,12 @@ export function Chart(props: Props) {
   return <div class="plot" role="img" aria-label={props.label} ref={place} />
 }
 
-function optionsOf({ curves, range, yText, syncKey, counts, onPoint }: Props) {
+function optionsOf({ curves, range, yText, xText, syncKey, dotted, onPoint }: Props) {
   const [muted, grid] = [color('muted'), color('grid')]
   const axis = { stroke: muted, font: canvasFont, grid: { stroke: grid, width: 1 } }
   return {
     legend: { show: false },
-    padding: [8, 18, 0, 0],
+    padding: [8, 28, 0, 0],
     cursor: {
       drag: { x: false, y: false },
       points: { size: 6 },
@@ -75,7 +77,7 @@ function optionsOf({ curves, range, yText, syncKey, counts, onPoint }: Props) {
     },
     hooks: { setCursor: [({ cursor }: uPlot) => onPoint?.(cursor.idx ?? null)] },
     scales: {
-      x: { time: counts !== true, range },
+      x: { time: xText === undefined, range },
       y: { range: (_: uPlot, _min: number, max: number): [number, number] => [0, top(max)] },
     },
     axes: [
@@ -85,8 +87,8 @@ function optionsOf({ curves, range, yText, syncKey, counts, onPoint }: Props) {
         ticks: { show: false },
         size: 26,
         gap: 8,
-        values: (_: uPlot, splits: number[]) => splits.map(counts ? String : timeOfDay),
-        ...(counts ? { incrs: roundSteps } : {}),
+        values: (_: uPlot, splits: number[]) => splits.map(xText ?? timeOfDay),
+        ...(xText ? { incrs: roundSteps } : {}),
         space: 64,
       },
       {
@@ -106,7 +108,7 @@ function optionsOf({ curves, range, yText, syncKey, counts, onPoint }: Props) {
         stroke: color(stroke),
         width: 1.5,
         fill: `${color(stroke)}1c`,
-        points: { show: counts === true, size: 5 },
+        points: { show: dotted === true, size: 5 },
         ...(dashed ? { dash: [4, 3] } : {}),
       })),
     ],

@@ -1,12 +1,11 @@
-/** The last 15 minutes in steps of a second. */
+/** What is shown of the last minutes, in steps of a second. */
 import { useSignal } from '@preact/signals'
 import { Chart, type Curve } from './chart.tsx'
 import { formatCount, none, plural, rateSizeText, shortText } from './format.ts'
-import { historyMs, seconds } from './state.ts'
-import type { Second } from '../src/dashboard/api.ts'
+import { figures, span, type At } from './view.ts'
 
 interface SecondCurve extends Curve {
-  of: (second: Second) => number | null
+  of: (second: At) => number | null
 }
 
 interface Picture {
@@ -38,7 +37,7 @@ const pictures: Picture[] = [
     ],
   },
   {
-    title: 'Trouble per second',
+    title: 'Errors and injected faults per second',
     text: formatCount,
     curves: [
       { name: 'errors', color: 'bad', of: ({ errors }) => errors },
@@ -55,18 +54,16 @@ export const Charts = () => (
   </div>
 )
 
-/** The axis has at least a minute, so that the first seconds do not jump. */
-const shortestS = 60
-
-const range = (_: unknown, min: number | null, max: number | null): [number, number] => {
+/** The same as that of the timeline. */
+const range = (_: unknown, _min: number | null, max: number | null): [number, number] => {
   const last = max ?? Date.now() / 1e3
-  return [Math.max(last - historyMs / 1e3, Math.min(min ?? last, last - shortestS)), last]
+  return [last - span.peek().ms / 1e3, last]
 }
 
 function SecondChart({ title, curves, text }: Picture) {
   /** The second under the pointer; null where it is not over a chart. */
   const pointed = useSignal<number | null>(null)
-  const all = seconds.value
+  const all = figures.value
   const shown = (pointed.value === null ? undefined : all[pointed.value]) ?? all.at(-1)
   const valueText = (value: number | null) => (value === null ? none : text(value))
   const data = [
@@ -100,7 +97,7 @@ function SecondChart({ title, curves, text }: Picture) {
 /** The chart in words, for screen readers. */
 function summary(
   curves: SecondCurve[],
-  all: readonly Second[],
+  all: readonly At[],
   text: (value: number | null) => string,
 ): string {
   const parts = curves.map(({ name, of }) => {

@@ -1,6 +1,7 @@
 /** Asks before something that cannot be taken back. */
 import { signal, useSignalEffect } from '@preact/signals'
 import { useRef } from 'preact/hooks'
+import { isLive } from './state.ts'
 
 interface Question {
   title: string
@@ -36,7 +37,7 @@ export function Confirm() {
         <button type="button" onClick={done}>
           Cancel
         </button>
-        <button type="button" class="danger" onClick={act}>
+        <button type="button" class="danger" disabled={!isLive.value} onClick={act}>
           {asked?.verb}
         </button>
       </div>

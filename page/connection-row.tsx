@@ -1,8 +1,7 @@
 /** The columns of the table of connections, and one row of it. */
-import type { ConnectionRow } from '../src/dashboard/api.ts'
-import { ageText, nameOf, none, sizeText } from './format.ts'
-import type { SortKey } from './rows.ts'
-import { faults, listenerOf, serverNow } from './state.ts'
+import type { ConnectionRow, SortKey } from '../src/dashboard/api.ts'
+import { ageText, nameOf, none, rateSizeText, sizeText } from './format.ts'
+import { faults, isLive, listenerOf, ownName, serverNow } from './state.ts'
 
 interface Column {
   name: string
@@ -33,9 +32,9 @@ export const columns: Column[] = [
   {
     name: 'State',
     className: 'word',
-    title: 'waiting: connected, but not served yet',
+    title: 'waiting: connected, but not served yet; probe, console: of this page, and served',
     early: true,
-    text: ({ waiting }) => (waiting ? 'waiting' : 'served'),
+    text: row => (row.waiting ? 'waiting' : (ownName(row) ?? 'served')),
   },
   {
     name: 'Age',
@@ -43,6 +42,13 @@ export const columns: Column[] = [
     sort: 'openedAt',
     early: true,
     text: ({ openedAt }) => ageText(serverNow() - openedAt),
+  },
+  {
+    name: 'Rate',
+    className: 'number rate',
+    title: 'Bytes in and out in the last second',
+    sort: 'bytesPerSecond',
+    text: ({ bytesPerSecond }) => rateSizeText(bytesPerSecond),
   },
   {
     name: 'In',
@@ -114,6 +120,7 @@ export const Row = ({ index, row, reached, onReach, onKill }: Props) => (
             <button
               type="button"
               tabIndex={reached ? 0 : -1}
+              disabled={!isLive.value}
               aria-label={`Kill the connection of ${nameOf(row)}`}
               onFocus={() => onReach(row.id)}
               onClick={() => onKill(row)}

@@ -2,12 +2,14 @@
 import { signal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { ConnectionRow, Killed } from '../src/dashboard/api.ts'
+import { escapeText } from '../src/vocabulary/escape.ts'
 import { columns, Row } from './connection-row.tsx'
 import { confirm } from './confirm.tsx'
 import { formatCount, nameOf, plural } from './format.ts'
 import { change, messageOf, query } from './request.ts'
 import * as rows from './rows.ts'
-import { link, server } from './state.ts'
+import { isLive, server } from './state.ts'
+import { shown, whereText } from './view.ts'
 
 const said = signal('')
 
@@ -24,7 +26,11 @@ export const Connections = () => (
           onInput={({ currentTarget }) => rows.filterBy(currentTarget.value)}
         />
       </label>
-      <button type="button" disabled={rows.fetched.value.matched === 0} onClick={askToKillAll}>
+      <button
+        type="button"
+        disabled={!isLive.value || rows.fetched.value.killable === 0}
+        onClick={askToKillAll}
+      >
         {rows.filter.value ? 'Kill all that match' : 'Kill all'}
       </button>
     </div>
@@ -39,10 +45,11 @@ export const Connections = () => (
 
 function Count() {
   const { total, matched } = rows.fetched.value
+  const isPart = rows.filter.value !== '' || shown.value !== null
   return (
     <p class="summary">
-      {rows.filter.value
-        ? `${formatCount(matched)} of ${plural(total, 'connection')} match`
+      {isPart
+        ? `${formatCount(matched)} of ${plural(total, 'connection')} match${whereText()}`
         : plural(total, 'connection')}
     </p>
   )
@@ -63,15 +70,21 @@ async function kill(path: string): Promise<void> {
 }
 
 function askToKillAll() {
-  const filter = rows.filter.peek()
-  const count = plural(rows.fetched.peek().matched, 'connection')
+  const wanted = rows.which()
+  const { killable, matched } = rows.fetched.peek()
+  const count = plural(killable, 'connection')
+  const waiting = matched - killable
+  const which = wanted.filter
+    ? `All${whereText()} whose peer or transport contains “${escapeText(wanted.filter)}”.`
+    : `All that are served${whereText()}.`
+  const verb = waiting === 1 ? 'waits' : 'wait'
+  const others = `${plural(waiting, 'client')} still ${verb}, and can be killed once served.`
+  const all = wanted.filter ? {} : { all: true }
   confirm({
     title: `Kill ${count}?`,
-    text: filter
-      ? `All whose peer or transport contains “${filter}”. Waiting clients stay.`
-      : 'All served connections are closed at once; the waiting clients are served next.',
+    text: waiting > 0 ? `${which} ${others}` : which,
     verb: `Kill ${count}`,
-    action: () => void kill(`/api/connections?${query(filter ? { filter } : { all: true })}`),
+    action: () => void kill(`/api/connections?${query({ ...wanted, ...all })}`),
   })
 }
 
@@ -114,19 +127,20 @@ function Table() {
     return () => observer.disconnect()
   }, [])
   useSignalEffect(() => {
-    if (link.value === 'live') void rows.refresh()
+    void shown.value
+    if (isLive.value) void rows.refresh()
   })
   useSignalEffect(() => {
-    void [rows.sort.value, rows.filter.value]
+    void [rows.sort.value, rows.filter.value, shown.value]
     scroller.current!.scrollTop = 0
   })
   const { matched } = rows.fetched.value
   const { first, end } = rows.visible.value
-  const shown = rows.fetched.value.rows.slice(
+  const seen = rows.fetched.value.rows.slice(
     Math.max(0, first - rows.fetched.value.offset),
     Math.max(0, end - rows.fetched.value.offset),
   )
-  const served = shown.filter(({ waiting }) => !waiting)
+  const served = seen.filter(({ waiting }) => !waiting)
   const tabbed = served.find(({ id }) => id === reached.value) ?? served[0]
   const indexes = Array.from({ length: Math.max(0, end - first) }, (_, place) => first + place)
   return (
@@ -169,7 +183,7 @@ function Table() {
 
 function emptyText() {
   if (rows.filter.value) return 'No connection matches the filter.'
-  const url = server.value?.listeners[0]?.url ?? ''
+  const url = server.value?.listeners[shown.value ?? 0]?.url ?? ''
   return `No client is connected. Try: yodel connect ${url}`
 }
 

@@ -1,6 +1,8 @@
 /** The echo client of the page: a WebSocket to the server, which sends to a listener. */
 import { signal } from '@preact/signals'
-import type { ConsoleReply } from '../src/dashboard/api.ts'
+import type { ConsoleReply, ConsoleWaiting, Place } from '../src/dashboard/api.ts'
+import { openConsole } from './request.ts'
+import { own } from './state.ts'
 
 export interface Line {
   number: number
@@ -14,9 +16,13 @@ const mostLines = 200
 
 export const listener = signal(0)
 export const lines = signal<readonly Line[]>([])
+/** Where the console's connection waits to be served; null if it does not. */
+export const place = signal<Place | null>(null)
 
 /** Why the server ended it (RFC 6455, 7.4.1). */
 const tooBig = 1009
+
+const noReply = { text: '', roundTripUs: 0, wrong: false, peer: null }
 
 let socket: WebSocket | null = null
 let count = 0
@@ -31,10 +37,9 @@ export function send(text: string): void {
 }
 
 function connect(): WebSocket {
-  const scheme = location.protocol === 'https:' ? 'wss' : 'ws'
-  const mine = new WebSocket(`${scheme}://${location.host}/api/console?listener=${listener.peek()}`)
+  const mine = openConsole(listener.peek())
   socket = mine
-  mine.addEventListener('message', ({ data }) => answer(JSON.parse(data as string) as ConsoleReply))
+  mine.addEventListener('message', ({ data }) => hear(JSON.parse(data as string) as Heard))
   mine.addEventListener('close', ({ code, reason }) => {
     if (socket !== mine) return
     socket = null
@@ -53,17 +58,22 @@ export function choose(index: number): void {
   giveUp('Another listener was chosen.')
 }
 
+type Heard = ConsoleReply | ConsoleWaiting
+
 /** Replies come in the order of the messages. */
-function answer(reply: ConsoleReply): void {
+function hear(reply: Heard): void {
+  place.value = 'waiting' in reply ? reply.waiting : null
+  if ('waiting' in reply) return
+  own.console.value = reply.peer
   const first = lines.peek().find(line => line.reply === null)
   lines.value = lines.peek().map(line => (line === first ? { ...line, reply } : line))
 }
 
-const giveUp = (error: string): void => {
+function giveUp(error: string): void {
+  place.value = null
+  own.console.value = null
   if (lines.peek().every(({ reply }) => reply !== null)) return
   lines.value = lines
     .peek()
-    .map(line =>
-      line.reply ? line : { ...line, reply: { text: '', roundTripUs: 0, wrong: false, error } },
-    )
+    .map(line => (line.reply ? line : { ...line, reply: { ...noReply, error } }))
 }

@@ -1,10 +1,12 @@
 /** The console: type a line, see its echo and how long it took. */
 import { useSignal } from '@preact/signals'
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import { escapeText } from '../src/vocabulary/escape.ts'
+import { placeText } from '../src/vocabulary/place.ts'
 import { Chart } from './chart.tsx'
 import { none, shortTime, timeText } from './format.ts'
-import { choose, lines, listener, send, type Line } from './console-client.ts'
-import { server } from './state.ts'
+import { choose, lines, listener, place, send, type Line } from './console-client.ts'
+import { isLive, server } from './state.ts'
 
 export const Console = () => (
   <section id="console" aria-labelledby="console-title" class="panel">
@@ -52,7 +54,7 @@ function Log() {
       <ol>
         {all.map(line => (
           <li key={line.number}>
-            <span class="sent">{line.sent}</span>
+            <span class="sent">{escapeText(line.sent)}</span>
             <Reply {...line} />
           </li>
         ))}
@@ -62,7 +64,7 @@ function Log() {
 }
 
 function Reply({ reply }: Line) {
-  if (!reply) return <span class="reply">under way</span>
+  if (!reply) return <span class="reply">{place.value ? placeText(place.value) : 'under way'}</span>
   if (reply.error !== null) return <span class="reply problem">{reply.error}</span>
   return (
     <>
@@ -73,6 +75,8 @@ function Reply({ reply }: Line) {
 }
 
 const repeatMs = 1000
+/** The server keeps so many messages that wait for earlier ones. */
+const mostPending = 32
 
 function Prompt() {
   const text = useSignal('hello')
@@ -83,9 +87,12 @@ function Prompt() {
     if (!repeats.value) return undefined
     // The sent text is removed from the field.
     const next = () => text.peek() || lines.peek().at(-1)?.sent || 'hello'
-    const timer = setInterval(() => send(next()), repeatMs)
+    const isFree = () => isLive.peek() && lines.peek().every(({ reply }) => reply !== null)
+    const timer = setInterval(() => isFree() && send(next()), repeatMs)
     return () => clearInterval(timer)
   }, [repeats.value])
+  const pending = lines.value.filter(({ reply }) => reply === null).length
+  const isReady = isLive.value && pending < mostPending
   const recall = (event: KeyboardEvent) => {
     const step = event.key === 'ArrowUp' ? 1 : event.key === 'ArrowDown' ? -1 : 0
     const sent = [...new Set(lines.peek().map(line => line.sent))].toReversed()
@@ -100,6 +107,7 @@ function Prompt() {
       class="prompt"
       onSubmit={event => {
         event.preventDefault()
+        if (!isReady) return
         send(text.value)
         text.value = ''
         back.value = 0
@@ -114,7 +122,7 @@ function Prompt() {
         onInput={({ currentTarget }) => (text.value = currentTarget.value)}
         onKeyDown={recall}
       />
-      <button type="submit" disabled={text.value === ''}>
+      <button type="submit" disabled={text.value === '' || !isReady}>
         Send
       </button>
       <label class="check">
@@ -136,6 +144,7 @@ const range = (_: unknown, min: number | null, max: number | null): [number, num
 
 function RoundTrips() {
   const done = lines.value.filter(({ reply }) => reply?.error === null)
+  if (done.length === 0) return null
   const times = done.map(({ reply }) => reply!.roundTripUs)
   const sorted = times.toSorted((a, b) => a - b)
   const median = sorted[Math.floor(sorted.length / 2)] ?? null
@@ -147,7 +156,7 @@ function RoundTrips() {
   return (
     <figure class="chart">
       <figcaption>
-        <span class="title">Round trips</span>
+        <span class="title">Round trips of the console</span>
         {facts.map(([name, us]) => (
           <span key={name} class="legend">
             {name} <b>{us === null ? none : timeText(us)}</b>
@@ -160,7 +169,8 @@ function RoundTrips() {
         data={[done.map(({ number }) => number), times]}
         range={range}
         yText={shortTime}
-        counts
+        xText={String}
+        dotted
       />
     </figure>
   )

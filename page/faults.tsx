@@ -10,25 +10,43 @@ import { partsOf, textOf, type FaultParts } from '../src/faults/text.ts'
 import { Copy } from './copy.tsx'
 import { faultsFor, presets } from './fault-presets.ts'
 import { change, messageOf } from './request.ts'
-import { faults, listenerOf, server } from './state.ts'
+import { faults, isLive, listenerOf, server } from './state.ts'
+import { isShown } from './view.ts'
 
-const problem = signal('')
+/** What was refused, and at which listener; null: at all of them. */
+interface Problem {
+  listener: number | null
+  text: string
+}
+
+const problem = signal<Problem | null>(null)
 /** A refused input is replaced by the value in force. */
 const refusals = signal(0)
 
-async function answered(asked: Promise<ListenerFaults[] | null>): Promise<void> {
+async function answered(
+  listener: number | null,
+  asked: Promise<ListenerFaults[] | null>,
+): Promise<void> {
   try {
     const now = await asked
     if (now) faults.value = now
-    problem.value = ''
+    problem.value = null
   } catch (error) {
-    problem.value = messageOf(error)
+    problem.value = { listener, text: messageOf(error) }
     refusals.value++
   }
 }
 
-const put = (listener: number, wanted: string[]): void =>
-  void answered(change('PUT', '/api/faults', { listener, faults: wanted } satisfies FaultsWanted))
+const put = (listener: number, wanted: string[]): void => {
+  const body: FaultsWanted = { listener, faults: wanted }
+  void answered(listener, change('PUT', '/api/faults', body))
+}
+
+const Trouble = ({ of }: { of: number | null }) => (
+  <p role="alert" class="problem">
+    {problem.value?.listener === of ? problem.value.text : ''}
+  </p>
+)
 
 export const Faults = () => (
   <section id="faults" aria-labelledby="faults-title" class="panel">
@@ -37,18 +55,22 @@ export const Faults = () => (
       <p class="summary">How the server misbehaves, on purpose.</p>
       <button
         type="button"
-        disabled={server.value?.listeners.every(its => its.faultsFixedBecause !== null)}
-        onClick={() => void answered(change('DELETE', '/api/faults'))}
+        disabled={
+          !isLive.value || server.value?.listeners.every(its => its.faultsFixedBecause !== null)
+        }
+        onClick={() => void answered(null, change('DELETE', '/api/faults'))}
       >
-        As it was started
+        Reset to startup
       </button>
     </div>
-    {faults.value.map(its => (
-      <FaultsOfListener key={its.listener} {...its} info={listenerOf(its.listener)} />
-    ))}
-    <p role="alert" class="foot problem">
-      {problem}
-    </p>
+    <Trouble of={null} />
+    <div class="every">
+      {faults.value
+        .filter(({ listener }) => isShown(listener))
+        .map(its => (
+          <FaultsOfListener key={its.listener} {...its} info={listenerOf(its.listener)} />
+        ))}
+    </div>
   </section>
 )
 
@@ -57,7 +79,7 @@ type FaultsOfListenerProps = ListenerFaults & { info: ListenerInfo | undefined }
 function FaultsOfListener({ listener, faults: texts, command, info }: FaultsOfListenerProps) {
   const reason = info?.faultsFixedBecause ?? null
   return (
-    <div class="listener">
+    <div class="listener" role="group" aria-label={`Faults at ${info?.url}`}>
       {server.value && server.value.listeners.length > 1 && (
         <h3>
           <code>{info?.url}</code>
@@ -67,12 +89,13 @@ function FaultsOfListener({ listener, faults: texts, command, info }: FaultsOfLi
         <Editor listener={listener} texts={texts} kinds={info?.faultKinds ?? []} />
       ) : (
         <p class="fixed">
-          {texts.length === 0 ? 'It behaves well' : `In force: ${texts.join(' ')}`}, and that cannot
-          be changed here. {reason}
+          {texts.length === 0 ? 'No faults are in force' : `In force: ${texts.join(' ')}`}, and that
+          cannot be changed here. {reason}
         </p>
       )}
+      <Trouble of={listener} />
       <div class="command">
-        <span class="label">The same again</span>
+        <span class="label">Starts a server like this one, with these faults</span>
         <code>{command}</code>
         <Copy text={command} />
       </div>
@@ -89,7 +112,7 @@ interface EditorProps {
 function Editor({ listener, texts, kinds }: EditorProps) {
   const without = (place: number) => texts.filter((_, index) => index !== place)
   return (
-    <>
+    <fieldset class="editor" disabled={!isLive.value}>
       <div class="presets" role="group" aria-label="Presets">
         {presets.map(preset => (
           <button
@@ -102,10 +125,12 @@ function Editor({ listener, texts, kinds }: EditorProps) {
           </button>
         ))}
         <button type="button" disabled={texts.length === 0} onClick={() => put(listener, [])}>
-          None
+          No faults
         </button>
       </div>
-      {texts.length === 0 && <p class="empty">None in force: every byte comes back at once.</p>}
+      {texts.length === 0 && (
+        <p class="empty">No faults in force: every byte comes back at once.</p>
+      )}
       <ol class="fault-list">
         {texts.map((text, place) => (
           <InForce
@@ -119,7 +144,7 @@ function Editor({ listener, texts, kinds }: EditorProps) {
         ))}
       </ol>
       <Add kinds={kinds} onAdd={text => put(listener, [...texts, text])} />
-    </>
+    </fieldset>
   )
 }
 
@@ -177,13 +202,13 @@ const Fields = ({ kind, value = '', percent = '', hasSample, onCommit }: FieldsP
       for{' '}
       <input
         name="percent"
-        aria-label={`Percent of the connections that ${kind} hits`}
+        aria-label={`Percent of the clients that ${kind} hits`}
         defaultValue={percent}
         placeholder="100"
         inputMode="decimal"
         {...(onCommit && { onChange: onCommit })}
       />{' '}
-      %
+      % of clients
     </span>
   </>
 )

@@ -3,9 +3,10 @@ import { effect, signal } from '@preact/signals'
 import { confirm } from './confirm.tsx'
 import { ageText } from './format.ts'
 import { change, messageOf } from './request.ts'
-import { link, seconds, server, serverNow, type Link } from './state.ts'
+import { isLive, link, seconds, server, serverNow, type Link } from './state.ts'
+import { span, spans } from './view.ts'
 
-const sections = ['Timeline', 'Connections', 'Faults', 'Console', 'Bench']
+const sections = ['Bench', 'Timeline', 'Connections', 'Console', 'Faults']
 
 const linkText: Record<Link, string> = {
   connecting: 'connecting',
@@ -34,6 +35,7 @@ export const Header = () => (
         </a>
       ))}
     </nav>
+    <Range />
     <Facts />
     <Drain />
   </header>
@@ -47,6 +49,23 @@ function State() {
     </p>
   )
 }
+
+const Range = () => (
+  <fieldset class="choice">
+    <legend class="hidden">Charts and timeline show the last</legend>
+    {spans.map(its => (
+      <label key={its.ms}>
+        <input
+          type="radio"
+          name="span"
+          checked={span.value === its}
+          onChange={() => (span.value = its)}
+        />
+        <span>{its.name}</span>
+      </label>
+    ))}
+  </fieldset>
+)
 
 function Facts() {
   const info = server.value
@@ -77,7 +96,7 @@ const askToDrain = () =>
   })
 
 function Drain() {
-  const disabled = link.value !== 'live' || server.value?.draining !== false
+  const disabled = !isLive.value || server.value?.draining !== false
   return (
     <div class="drain">
       <button type="button" disabled={disabled} onClick={askToDrain}>

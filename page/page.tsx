@@ -7,9 +7,13 @@ import { Console } from './console.tsx'
 import { Faults } from './faults.tsx'
 import { Header } from './header.tsx'
 import { Headline } from './headline.tsx'
-import { ListenerList } from './listeners.tsx'
-import { link } from './state.ts'
+import { Listeners } from './listeners.tsx'
+import { link, server } from './state.ts'
 import { Timeline } from './timeline.tsx'
+import { shown } from './view.ts'
+
+/** Whether the faults of one listener are shown, which fit beside the console. */
+const isSingle = () => shown.value !== null || server.value?.listeners.length === 1
 
 export const Page = () => (
   <>
@@ -19,17 +23,17 @@ export const Page = () => (
     <Header />
     <main class={link.value === 'live' ? '' : 'stale'}>
       <section id="figures" aria-label="Figures">
-        <ListenerList />
+        <Listeners />
         <Headline />
         <Charts />
       </section>
+      <Bench />
       <Timeline />
       <Connections />
-      <div class="columns">
-        <Faults />
+      <div class={isSingle() ? 'columns' : 'stack'}>
         <Console />
+        <Faults />
       </div>
-      <Bench />
     </main>
     <Confirm />
   </>

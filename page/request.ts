@@ -1,4 +1,5 @@
 /** Asks the server for something, or tells it to do something. */
+import { escapeText } from '../src/vocabulary/escape.ts'
 
 /** A refusal of the server, with its sentence. */
 export class Refusal extends Error {
@@ -32,8 +33,6 @@ const send = async (path: string, options: RequestInit): Promise<Response> =>
 export const get = async <T>(path: string): Promise<T> =>
   (await send(path, { headers: { Accept: 'application/json' } })).json() as Promise<T>
 
-export const getText = async (path: string): Promise<string> => (await send(path, {})).text()
-
 /** @returns the answer, or null where there is none */
 export async function change<T>(
   method: 'POST' | 'PUT' | 'DELETE',
@@ -46,8 +45,15 @@ export async function change<T>(
   return text === '' ? null : (JSON.parse(text) as T)
 }
 
+/** A sentence may quote what came from elsewhere. */
 export const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error)
+  escapeText(error instanceof Error ? error.message : String(error))
+
+/** Sends messages to a listener, and hears what comes back. */
+export function openConsole(listener: number): WebSocket {
+  const scheme = location.protocol === 'https:' ? 'wss' : 'ws'
+  return new WebSocket(`${scheme}://${location.host}/api/console?listener=${listener}`)
+}
 
 /** Leaves out what is undefined or empty. */
 export function query(values: Record<string, string | number | boolean | undefined>): string {

@@ -1,16 +1,15 @@
 /** The part of the server's connections that the table shows, fetched once a second. */
 import { computed, signal } from '@preact/signals'
-import type { ConnectionPage, ConnectionQuery, ConnectionRow } from '../src/dashboard/api.ts'
+import type { ConnectionPage, ConnectionRow, SortKey } from '../src/dashboard/api.ts'
 import { get, messageOf, query } from './request.ts'
-import { link } from './state.ts'
+import { isLive } from './state.ts'
+import { shown } from './view.ts'
 
 export const rowPx = 28
 /** Rows that are asked for above and below those that are seen. */
 const spare = 40
 const mostRows = 500
 const everyMs = 1000
-
-export type SortKey = NonNullable<ConnectionQuery['sort']>
 
 export const sort = signal<{ by: SortKey; order: 'asc' | 'desc' }>({ by: 'openedAt', order: 'asc' })
 export const filter = signal('')
@@ -22,7 +21,13 @@ interface Fetched extends ConnectionPage {
   offset: number
 }
 
-export const fetched = signal<Fetched>({ total: 0, matched: 0, rows: [], offset: 0 })
+export const fetched = signal<Fetched>({
+  total: 0,
+  matched: 0,
+  killable: 0,
+  rows: [],
+  offset: 0,
+})
 
 /** Indexes of the rows that can be seen, and a few more. */
 export const visible = computed(() => {
@@ -35,6 +40,9 @@ export const visible = computed(() => {
 /** Undefined: not fetched yet. */
 export const rowAt = (index: number): ConnectionRow | undefined =>
   fetched.value.rows[index - fetched.value.offset]
+
+/** Filter and listener, as the server takes them. */
+export const which = () => ({ filter: filter.peek(), listener: shown.peek() ?? undefined })
 
 let timer: ReturnType<typeof setTimeout> | undefined
 let busy = false
@@ -53,9 +61,9 @@ export async function refresh(): Promise<void> {
   const offset = Math.max(0, first - spare)
   const limit = Math.min(mostRows, Math.max(end, first + 1) - offset + spare)
   const { by, order } = sort.peek()
-  const asked = query({ sort: by, order, filter: filter.peek(), offset, limit })
+  const asked = query({ sort: by, order, ...which(), offset, limit })
   try {
-    if (!document.hidden && link.peek() === 'live')
+    if (!document.hidden && isLive.peek())
       fetched.value = { ...(await get<ConnectionPage>(`/api/connections?${asked}`)), offset }
     problem.value = ''
   } catch (error) {

@@ -1,14 +1,30 @@
 /** Bench runs: starting, ending and comparing them. */
-import { signal } from '@preact/signals'
-import type { BenchRun, BenchWanted } from '../src/dashboard/api.ts'
+import { computed, signal } from '@preact/signals'
+import type { BenchRun, BenchWanted, RunComparison } from '../src/dashboard/api.ts'
 import { parseCount, parseDuration, parseRate, parseSize } from '../src/vocabulary/units.ts'
-import { change, getText, messageOf, query } from './request.ts'
-import { changeBench } from './state.ts'
+import { change, get, messageOf, query } from './request.ts'
+import { benches, changeBench } from './state.ts'
 
 export const problem = signal('')
-/** At most two, the one that was chosen first at the beginning. */
-export const chosen = signal<readonly string[]>([])
-export const comparison = signal('')
+/** The ids of two at most, in the order in which they were chosen. */
+const chosen = signal<readonly string[]>([])
+/** The same in the order in which they began: what changed is what the later one has. */
+export const pair = computed(() =>
+  benches.value.filter(({ id }) => chosen.value.includes(id)).toReversed(),
+)
+
+/** How often each response time was measured; of the whole result the page uses no more. */
+interface Times {
+  histograms: { responseUs: [us: number, count: number][] }
+}
+
+export interface Compared {
+  runs: readonly [before: BenchRun, after: BenchRun]
+  about: RunComparison
+  times: [before: Times, after: Times]
+}
+
+export const comparison = signal<Compared | null>(null)
 
 async function tried(action: () => Promise<void>): Promise<void> {
   try {
@@ -49,15 +65,22 @@ export const stop = (id: string): Promise<void> =>
 
 export const reportPath = (id: string): string => `/api/benches/${encodeURIComponent(id)}/report`
 
-/** A third one takes the place of the first. */
+/** A third one takes the place of the one that was chosen first. */
 export function choose(id: string, wanted: boolean): void {
   const others = chosen.peek().filter(other => other !== id)
   chosen.value = wanted ? [...others, id].slice(-2) : others
-  comparison.value = ''
+  comparison.value = null
 }
 
 export const compare = (): Promise<void> =>
   tried(async () => {
-    const [a, b] = chosen.peek()
-    comparison.value = await getText(`/api/benches/compare?${query({ a, b })}`)
+    const [before, after] = pair.peek()
+    if (!before || !after) return
+    const path = (id: string) => `/api/benches/${encodeURIComponent(id)}`
+    const [about, ...times] = await Promise.all([
+      get<RunComparison>(`/api/benches/compare?${query({ a: before.id, b: after.id })}`),
+      get<Times>(path(before.id)),
+      get<Times>(path(after.id)),
+    ])
+    comparison.value = { runs: [before, after], about, times }
   })

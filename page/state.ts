@@ -1,5 +1,5 @@
 /** What the page knows of the server. Only live.ts and the answers to clicks change it. */
-import { signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 import type {
   BenchRun,
   Lane,
@@ -16,6 +16,8 @@ export const historyMs = 900_000
 export type Link = 'connecting' | 'live' | 'lost' | 'refused'
 
 export const link = signal<Link>('connecting')
+/** Whether something can be changed. */
+export const isLive = computed(() => link.value === 'live')
 export const server = signal<ServerInfo | null>(null)
 /** Oldest first. */
 export const seconds = signal<readonly Second[]>([])
@@ -24,6 +26,21 @@ export const lanes = signal<ReadonlyMap<string, Lane>>(new Map())
 export const faults = signal<readonly ListenerFaults[]>([])
 /** Newest first. */
 export const benches = signal<readonly BenchRun[]>([])
+
+/** The page's own connections, as the listener names them; null where that is not known. */
+export const own = {
+  probe: signal<string | null>(null),
+  console: signal<string | null>(null),
+}
+/** Which of them a client is; null: another's. */
+export const ownName = ({ peer }: { peer: string }): 'probe' | 'console' | null =>
+  peer === ''
+    ? null
+    : peer === own.probe.value
+      ? 'probe'
+      : peer === own.console.value
+        ? 'console'
+        : null
 
 /** The clocks of the server and of this machine may differ: how far the server's is ahead. */
 let aheadMs = 0

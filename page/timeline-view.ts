@@ -20,7 +20,8 @@ export interface View {
 /** Room for names at the left, if lanes are high enough for them, and for the time below. */
 const nameGutterPx = 132
 export const axisPx = 20
-const [leastPitch, mostPitch] = [2, 18]
+const leastPitch = 2
+export const mostPitch = 18
 const namePitch = 11
 const gutterOf = (pitch: number): number => (pitch >= namePitch ? nameGutterPx : 0)
 

@@ -3,27 +3,22 @@ import { computed, signal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Lane } from '../src/dashboard/api.ts'
 import { ageText, formatCount, nameOf, sizeText } from './format.ts'
-import { lanes, listenerOf, mostLanes, seconds, server, serverNow } from './state.ts'
+import { lanes, listenerOf, mostLanes, ownName, seconds, server, serverNow } from './state.ts'
 import { isDark } from './theme.ts'
 import * as view from './timeline-view.ts'
+import { figures, isShown, span, whereText } from './view.ts'
 
-const spans = [
-  { name: '1 minute', ms: 60_000 },
-  { name: '5 minutes', ms: 300_000 },
-  { name: '15 minutes', ms: 900_000 },
-]
-
-const spanMs = signal(spans[0]!.ms)
 /** The lane under the pointer, or the one that the arrow keys have reached. */
 const selected = signal<string | null>(null)
 const size = signal({ width: 0, height: 0 })
 const scrolled = signal(0)
 
-const shown = computed((): view.View => {
+const drawn = computed((): view.View => {
   void seconds.value
   const to = serverNow()
-  const from = to - spanMs.value
-  const visible = view.lanesWithin(lanes.value.values(), from, to)
+  const from = to - span.value.ms
+  const wanted = [...lanes.value.values()].filter(({ listener }) => isShown(listener))
+  const visible = view.lanesWithin(wanted, from, to)
   const pitch = view.pitchOf(visible.length, size.value.height)
   const { width, height } = size.value
   return {
@@ -43,28 +38,17 @@ export const Timeline = () => (
     <div class="head">
       <h2 id="timeline-title">Timeline</h2>
       <p class="summary" id="timeline-summary">
-        {summary(shown.value.lanes)}
+        {summary(drawn.value.lanes)}
+        {whereText()}
       </p>
-      <fieldset class="choice">
-        <legend class="hidden">Show the last</legend>
-        {spans.map(({ name, ms }) => (
-          <label key={ms}>
-            <input
-              type="radio"
-              name="span"
-              checked={spanMs.value === ms}
-              onChange={() => (spanMs.value = ms)}
-            />
-            <span>{name}</span>
-          </label>
-        ))}
-      </fieldset>
     </div>
     <Lanes />
     <div class="foot">
       <Legend />
       <p class="readout" aria-live="polite">
-        {readout(shown.value)}
+        {drawn.value.lanes.length === 0
+          ? `No client in the last ${span.value.name}.`
+          : readout(drawn.value)}
       </p>
     </div>
   </section>
@@ -74,7 +58,7 @@ function summary(visible: Lane[]): string {
   const there = visible.filter(({ until }) => until === null)
   const served = there.filter(({ servedFrom }) => servedFrom !== null).length
   const waiting = there.length - served
-  const last = seconds.value.at(-1)
+  const last = figures.value.at(-1)
   // More than the server keeps: only it knows how many they are.
   if (last && last.open + (last.waiting ?? 0) > there.length && lanes.value.size >= mostLanes)
     return (
@@ -101,9 +85,11 @@ function readout({ lanes, selected }: view.View): string {
     const verb = until === null ? 'is being served for' : 'was served for'
     parts.push(`${verb} ${ageText(end - servedFrom)}, ${sizeText(bytes)} in and out`)
   }
+  const mine = ownName(lane)
+  const who = mine === null ? '' : ` (the ${mine} of this page)`
   const several = (server.value?.listeners.length ?? 0) > 1
   const where = several ? ` at ${listenerOf(lane.listener)?.url}` : ''
-  return `${nameOf(lane)}${where}: ${parts.join(', ')}${until === null ? '' : '; gone'}`
+  return `${nameOf(lane)}${who}${where}: ${parts.join(', ')}${until === null ? '' : '; gone'}`
 }
 
 const Legend = () => (
@@ -120,6 +106,9 @@ const Legend = () => (
   </p>
 )
 
+const mostPx = 300
+let tallestPx = 4 * view.mostPitch + view.axisPx
+
 function Lanes() {
   const scroller = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
@@ -133,14 +122,17 @@ function Lanes() {
   }, [])
   useSignalEffect(() => {
     void isDark.value
-    paint(canvas.current!, shown.value)
+    paint(canvas.current!, drawn.value)
   })
-  const { pitch, lanes: visible, height } = shown.value
+  const { pitch, lanes: visible, height } = drawn.value
+  // It grows with its clients, and does not shrink: what is below would move to and fro.
+  tallestPx = Math.min(mostPx, Math.max(tallestPx, visible.length * view.mostPitch + view.axisPx))
   // The canvas stays in place, this makes the scroller long enough.
   const rest = Math.max(0, visible.length * pitch + view.axisPx - height)
   return (
     <div
       class="lanes"
+      style={{ height: `${tallestPx}px` }}
       ref={scroller}
       tabIndex={0}
       role="group"
@@ -163,8 +155,8 @@ function Lanes() {
   )
 }
 
-function paint(canvas: HTMLCanvasElement, shown: view.View): void {
-  const { width, height } = shown
+function paint(canvas: HTMLCanvasElement, picture: view.View): void {
+  const { width, height } = picture
   if (width === 0) return
   const ratio = devicePixelRatio
   canvas.width = width * ratio
@@ -173,11 +165,11 @@ function paint(canvas: HTMLCanvasElement, shown: view.View): void {
   canvas.style.height = `${height}px`
   const context = canvas.getContext('2d')!
   context.scale(ratio, ratio)
-  view.draw(context, shown)
+  view.draw(context, picture)
 }
 
 function point({ offsetY }: PointerEvent): void {
-  selected.value = view.laneAt(shown.peek(), offsetY)?.id ?? null
+  selected.value = view.laneAt(drawn.peek(), offsetY)?.id ?? null
 }
 
 const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }
@@ -186,7 +178,7 @@ function move(event: KeyboardEvent, scroller: HTMLElement): void {
   const step = steps[event.key]
   if (step === undefined) return
   event.preventDefault()
-  const { lanes: visible, pitch, height } = shown.peek()
+  const { lanes: visible, pitch, height } = drawn.peek()
   const now = visible.findIndex(({ id }) => id === selected.peek())
   // The first step goes to the oldest lane that is still there.
   const start = visible.findIndex(({ until }) => until === null)

@@ -62,16 +62,25 @@ export interface Echo {
  * Connects, and resolves once the connection is established.
  * @throws UserError if no server answers
  */
-export async function connect(
+export function connect(
   address: string | Address,
   options: ConnectOptions = {},
+): Promise<Connection> {
+  return connectUntil(address, options)
+}
+
+/** The same, until a signal says that it is not wanted any more. */
+export async function connectUntil(
+  address: string | Address,
+  options: ConnectOptions,
+  signal?: AbortSignal,
 ): Promise<Connection> {
   checkOptions(connectOptions, options)
   const { timeoutMs, calling } = resolve(connectOptions, options)
   const target = { address: toOwnAddress(address), calling }
   checkTransport(askedFor(connectOptions, options), target.address.transport, 'client')
   checkCalling(calling)
-  const link = await dial(target, timeoutMs)
+  const link = await dial(target, timeoutMs, signal)
   if (!isDatagrams(target.address)) return new LinkConnection(target.address, link)
   return new DatagramConnection(target.address, link, options.timeoutMs ?? answerTimeoutMs)
 }

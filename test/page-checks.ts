@@ -72,6 +72,8 @@ export const watchShifts = `
 
 export interface Frames {
   medianMs: number
+  /** While nothing is done. */
+  restMs: number
   /** Rows of the table that exist. */
   rows: number
 }
@@ -81,14 +83,20 @@ export const scroll = `(async () => {
   const table = document.querySelector('.table')
   const steps = 20
   const frame = () => new Promise(resolve => requestAnimationFrame(resolve))
-  const times = []
-  let before = await frame()
-  for (let step = 1; step <= steps; step++) {
-    table.scrollTop = (table.scrollHeight * step) / steps
-    const now = await frame()
-    times.push(now - before)
-    before = now
+  const medianOf = async act => {
+    const times = []
+    let before = await frame()
+    for (let step = 1; step <= steps; step++) {
+      act(step)
+      const now = await frame()
+      times.push(now - before)
+      before = now
+    }
+    return times.sort((a, b) => a - b)[steps / 2]
   }
-  times.sort((a, b) => a - b)
-  return { medianMs: times[steps / 2], rows: table.querySelectorAll('tbody tr').length }
+  const restMs = await medianOf(() => {})
+  const medianMs = await medianOf(step => {
+    table.scrollTop = (table.scrollHeight * step) / steps
+  })
+  return { medianMs, restMs, rows: table.querySelectorAll('tbody tr').length }
 })()`

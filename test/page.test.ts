@@ -4,7 +4,6 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { flood, serve } from 'yodel'
 import { onlyFull } from './full.ts'
-import { openBrowser } from './browser.ts'
 import { dial, ending, until } from './client.ts'
 import {
   coloursSeen,
@@ -14,70 +13,23 @@ import {
   watchShifts,
   type Frames,
 } from './page-checks.ts'
-import { portOf, yodelServe, type Program } from './program.ts'
+import { apart, uses } from './page-use.suite.ts'
+import { portOf } from './program.ts'
+import {
+  browser,
+  complaints,
+  gone,
+  mostOf,
+  noBrowser,
+  openPage,
+  roundTripMs,
+  serveWithPage,
+  tile,
+  type Served,
+} from './page-open.ts'
 
-const browser = await openBrowser()
-const skip = typeof browser === 'string' && browser
+const skip = noBrowser
 const rare = { skip: onlyFull }
-
-/** Complaints of the browser, on all pages. */
-const complaints: { text: string; url: string }[] = []
-/** Servers that were stopped: the browser may complain that they do not answer. */
-const gone: string[] = []
-
-async function openPage(link: string, options: Parameters<Browser['newPage']>[0] = {}) {
-  const viewport = { width: 1000, height: 700 }
-  const page = await (browser as Browser).newPage({ viewport, ...options })
-  // A busy machine takes its time; a test that hangs is ended by the runner.
-  page.setDefaultTimeout(100_000)
-  page.on('console', message => {
-    if (['error', 'warning'].includes(message.type()))
-      complaints.push({ text: message.text(), url: message.location().url })
-  })
-  page.on('pageerror', error => complaints.push({ text: String(error), url: link }))
-  await page.goto(link)
-  await page.waitForSelector('.state.live')
-  return page
-}
-
-interface Served {
-  program: Program
-  url: string
-  link: string
-  page: Page
-}
-
-async function serveWithPage(...args: string[]): Promise<Served> {
-  const { program, url } = await yodelServe('--dashboard', '127.0.0.1:0', ...args)
-  const [, link] = await program.says(/dashboard on (\S+)/)
-  return { program, url, link: link!, page: await openPage(link!) }
-}
-
-const tile = async (page: Page, name: string): Promise<number> => {
-  const text = await page.locator('.tile', { hasText: name }).locator('.value').innerText()
-  return Number(text.replaceAll(',', ''))
-}
-
-/** The most that a chart of seconds has shown so far. */
-async function mostOf(page: Page, title: string): Promise<number> {
-  const label = await page.locator(`.plot[aria-label^="${title}"]`).getAttribute('aria-label')
-  return Number(/at most ([\d,]+)/.exec(label!)![1]!.replaceAll(',', ''))
-}
-
-/** Milliseconds as the page writes them. */
-const toMs = (text: string): number => {
-  const [, value, unit] = /^([\d.]+)\s(µs|ms|s)$/.exec(text)!
-  return Number(value) * { µs: 1e-3, ms: 1, s: 1e3 }[unit!]!
-}
-
-async function roundTripMs(page: Page, message: string): Promise<number> {
-  await page.getByLabel(/^Message;/).fill(message)
-  await page.keyboard.press('Enter')
-  const line = page.locator('.log li', { hasText: message }).last()
-  const time = await line.locator('.time').innerText()
-  assert.equal(await line.locator('.reply').innerText(), message)
-  return toMs(time)
-}
 
 let served: Served
 before(async () => {
@@ -93,15 +45,21 @@ after(async () => {
 suite('the page in a browser', { skip, concurrency: true }, () => {
   test('the figures move while a flood runs, and a reload keeps their history', figuresMove)
   test('a click on kill cuts off that client, and the filter those it matches', killCutsOff)
-  test('a delay that is added makes round trips so much longer, and none does not', () =>
-    delayIsFelt().finally(undelay))
-  test('a bench that the page starts ends with a report', rare, benchEnds)
+  test('a delay that is added makes round trips so much longer, and none does not', delayIsFelt)
   test('axe finds nothing serious, light, dark and on a phone', rare, isAccessible)
   test('10,000 rows scroll smoothly, and what peers say is text', rare, rowsScroll)
   const talks = 'any page may talk to a WebSocket server: text, bytes, empty, and the code'
   test(talks, rare, anyPageTalks)
   test('every preset is taken, of datagrams too', rare, presetsSuit)
   test('with --concurrency 1 one is served and others wait, in two colours', rare, othersWait)
+  for (const [name, use] of Object.entries(apart)) test(name, () => use(served))
+  suite('used for one thing after the other', () => {
+    let page: Page
+    before(async () => {
+      page = await openPage(served.link, { viewport: { width: 1280, height: 900 } })
+    })
+    for (const [name, use] of Object.entries(uses)) test(name, () => use(page, served))
+  })
 })
 
 test('the browser has nothing to complain about', { skip }, () => {
@@ -115,10 +73,11 @@ test('the browser has nothing to complain about', { skip }, () => {
 async function figuresMove() {
   const { page, url } = served
   const load = flood(url, { connections: 2, ratePerSecond: 500 })
-  await until(async () => (await tile(page, 'Echoes')) > 0)
+  // The page's own probe has one in a second.
+  await until(async () => (await tile(page, 'Echoes')) > 10)
   const before = await tile(page, 'Echoes')
   await page.evaluate(watchShifts)
-  await until(async () => ![0, before].includes(await tile(page, 'Echoes')))
+  await until(async () => ![0, 1, before].includes(await tile(page, 'Echoes')))
   assert.equal(await page.evaluate('shifted'), 0, 'things move when figures change')
   load.stop()
   await load.finished
@@ -126,6 +85,7 @@ async function figuresMove() {
   assert.ok(most >= before)
   await page.reload()
   await page.waitForSelector('.state.live')
+  await page.getByText('15 min', { exact: true }).click()
   assert.ok((await mostOf(page, 'Echoes per second')) >= most)
 }
 
@@ -153,9 +113,6 @@ async function killCutsOff() {
   await page.getByLabel('Filter').fill('')
 }
 
-let undelay = () => {}
-const delayed = new Promise<void>(resolve => (undelay = resolve))
-
 async function delayIsFelt() {
   const page = await openPage(served.link)
   const delayMs = 250
@@ -165,8 +122,8 @@ async function delayIsFelt() {
   await page.locator('.add button').click()
   await page.getByText(`--fault delay=${delayMs}ms`).waitFor()
   assert.ok((await roundTripMs(page, 'delayed')) >= delayMs)
-  await page.getByRole('button', { name: 'None' }).click()
-  await page.getByText('None in force').waitFor()
+  await page.getByRole('button', { name: 'No faults' }).click()
+  await page.getByText('No faults in force').waitFor()
   await until(async () => (await roundTripMs(page, 'after')) < delayMs)
   await page.getByLabel(/^Message;/).press('ArrowUp')
   assert.equal(await page.getByLabel(/^Message;/).inputValue(), 'after')
@@ -188,24 +145,6 @@ async function presetsSuit() {
     await page.getByText(`--fault ${fault}`).waitFor()
   }
   await page.close()
-}
-
-async function benchEnds() {
-  // What it measures is the same server.
-  await delayed
-  const page = await openPage(served.link)
-  await page.locator('.bench input[name=connections]').fill('2')
-  // Longer than the delay that another test may have put in force, and harmless to it.
-  await page.locator('.bench input[name=rate]').fill('100')
-  await page.getByLabel('Duration').fill('1s')
-  await page.getByRole('button', { name: 'Start', exact: true }).click()
-  const opened = page.waitForEvent('popup')
-  await page.getByRole('link', { name: 'Report' }).click()
-  const report = await opened
-  // It begins as an empty page. On a busy machine the generator may be the limit.
-  await report.waitForFunction('document.title')
-  assert.match(await report.title(), /^yodel bench tcp:.*: (?:pass|invalid)$/i)
-  await report.close()
 }
 
 async function isAccessible() {
@@ -234,8 +173,10 @@ async function rowsScroll() {
     await page.keyboard.press('ArrowDown')
     await page.locator(`[aria-label$="192.0.2.1:${10_000 + row}"]:focus`).waitFor()
   }
-  const { medianMs, rows } = (await page.evaluate(scroll)) as Frames
-  assert.ok(medianMs < 100, `a frame takes ${medianMs} ms`)
+  const { medianMs, restMs, rows } = (await page.evaluate(scroll)) as Frames
+  // On a busy machine frames are late by themselves.
+  const most = Math.max(100, 4 * restMs)
+  assert.ok(medianMs < most, `a frame takes ${medianMs} ms, and at rest ${restMs} ms`)
   assert.ok(rows < 100, `${rows} rows exist`)
   await page.locator('.table').getByText('192.0.2.1:19999').waitFor()
   await page.close()

@@ -1,7 +1,9 @@
 /** What `yodel ctl` prints, for people. */
+import { placeText } from '../vocabulary/place.ts'
 import type {
   BenchRun,
   ConnectionPage,
+  Figures,
   ListenerFaults,
   Second,
   ServerInfo,
@@ -25,12 +27,13 @@ export function serverText(info: ServerInfo, last: Second | undefined): string {
     const limit = concurrency === null ? 'no limit' : `${plural(concurrency, 'client')} at a time`
     lines.push(`  ${index}  ${url}  engine ${engine}, ${limit}`)
     for (const note of notes) lines.push(`     ${printable(note)}`)
+    const its = info.listeners.length > 1 && last?.listeners[index]
+    if (its) lines.push(`     ${clientsText(its)}, ${formatRate(its.echoes)}`)
   }
   if (!last) return `${lines.join('\n')}\n`
-  const waiting = last.waiting === null ? 'unknown' : formatCount(last.waiting)
   lines.push(
     'in the last second',
-    `  clients  ${formatCount(last.open)} served, ${waiting} waiting, ` +
+    `  clients  ${clientsText(last)}, ` +
       `${formatCount(last.opened)} came, ${formatCount(last.closed)} went`,
     `  echoes   ${formatRate(last.echoes)}, in ${formatSize(last.bytesIn)}/s, ` +
       `out ${formatSize(last.bytesOut)}/s`,
@@ -39,9 +42,12 @@ export function serverText(info: ServerInfo, last: Second | undefined): string {
   return `${lines.join('\n')}\n`
 }
 
+const clientsText = ({ open, waiting }: Figures): string =>
+  `${formatCount(open)} served, ${waiting === null ? 'unknown' : formatCount(waiting)} waiting`
+
 export function connectionsText({ total, matched, rows }: ConnectionPage): string {
   if (rows.length === 0) return `no connections${total > 0 ? ` of ${total} match` : ''}\n`
-  const head = ['id', 'peer', 'listener', 'for', 'in', 'out', 'unsent', 'idle']
+  const head = ['id', 'peer', 'listener', 'for', 'rate', 'in', 'out', 'unsent', 'idle']
   const now = Date.now()
   const table = rows.map(row => [
     row.id,
@@ -49,9 +55,12 @@ export function connectionsText({ total, matched, rows }: ConnectionPage): strin
     `${row.listener}`,
     ageText(now - row.openedAt),
     ...(row.waiting
-      ? ['waiting', '', '', '']
-      : [row.bytesIn, row.bytesOut, row.unsentBytes].map(formatSize)),
-    ...(row.waiting ? [] : [ageText(row.idleMs)]),
+      ? ['waiting', '', '', '', '']
+      : [
+          `${formatSize(row.bytesPerSecond)}/s`,
+          ...[row.bytesIn, row.bytesOut, row.unsentBytes].map(formatSize),
+          ageText(row.idleMs),
+        ]),
   ])
   const widths = head.map((_, column) =>
     Math.max(...[head, ...table].map(cells => cells[column]!.length)),
@@ -77,6 +86,7 @@ export function faultsText(list: ListenerFaults[]): string {
 }
 
 export function benchLine(run: BenchRun): string {
+  if (run.waiting) return placeText(run.waiting)
   const p99 = run.p99Us === null ? '' : `, p99 ${formatDuration(run.p99Us / 1e3)}`
   return `${formatCount(run.received)} verified, ${formatRate(run.achievedPerSecond)}${p99}`
 }

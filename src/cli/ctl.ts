@@ -9,6 +9,7 @@ import type {
   Second,
   ServerInfo,
 } from '../dashboard/api.ts'
+import { sortKeys } from '../dashboard/contract.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { loadText } from '../report/load.ts'
 import type { RunResult } from '../report/result.ts'
@@ -68,7 +69,8 @@ function addLooks(ctl: Parent, client: Client) {
     .command('connections')
     .description('which clients are connected, and which wait')
     .option('--filter <text>', 'a part of the address of the peer')
-    .option('--sort <column>', 'peer, openedAt, bytesIn, bytesOut, unsentBytes or idleMs')
+    .option('--sort <column>', `${sortKeys.slice(0, -1).join(', ')} or ${sortKeys.at(-1)}`)
+    .option('--listener <n>', 'of that one alone', value(parseCount))
     .option('--order <order>', 'asc or desc')
     .option('--offset <n>', 'leave this many out', value(parseCount))
     .option('--limit <n>', 'at most this many (500 or fewer)', value(parseCount))
@@ -89,17 +91,22 @@ function addKill(ctl: Parent, client: Client) {
     .argument('[id...]', 'as `yodel ctl connections` shows them')
     .option('--filter <text>', 'those whose address has that part')
     .option('--all', 'every connection')
-    .action(async (ids, { filter, all }) => {
+    .option('--listener <n>', 'with --filter or --all: only of that one', value(parseCount))
+    .action(async (ids, { filter, all, listener }) => {
       const ways = [ids.length > 0, filter !== undefined, all === true].filter(Boolean)
       if (ways.length !== 1)
         throw usageError(
           'Choose the connections to kill in exactly one way.',
           'Give ids, or --filter, or --all.',
         )
+      const wanted = {
+        ...(filter === undefined ? { all: 'true' } : { filter }),
+        ...(listener !== undefined && { listener: `${listener}` }),
+      }
       const paths =
         ids.length > 0
           ? ids.map(id => `/${encodeURIComponent(id)}`)
-          : [filter === undefined ? '?all=true' : `?${new URLSearchParams({ filter }).toString()}`]
+          : [`?${new URLSearchParams(wanted).toString()}`]
       let total = 0
       for (const path of paths) {
         const { killed } = await client().ask<Killed>('DELETE', `/api/connections${path}`)

@@ -1,20 +1,14 @@
 /** Loads that were started from the page or by `yodel ctl`: one at a time, the last ones kept. */
 import { formatAddress, parseAddress } from '../vocabulary/address.ts'
 import { bench, type LoadRun } from '../bench.ts'
-import { compareRuns } from '../report/compare-runs.ts'
-import { compareText } from '../report/compare-text.ts'
+import { compareRuns, type RunComparison } from '../report/compare-runs.ts'
 import type { RunResult } from '../report/result.ts'
-import { formatCount, formatRate } from '../vocabulary/units.ts'
 import type { BenchRun, BenchWanted } from './api.ts'
 import type { OwnListener } from './faults.ts'
+import type { Turn } from './queue.ts'
 import { Refused } from './refused.ts'
 
 const keptMax = 20
-/** Limits, so that a page cannot load the machine for long. */
-const connectionsMax = 1_000
-const durationMaxMs = 300_000
-const sizeMaxBytes = 1024 * 1024
-const rateMax = 1_000_000
 const durationDefaultMs = 5_000
 const warmupMaxMs = 200
 
@@ -22,20 +16,28 @@ interface Kept {
   about: BenchRun
   run: LoadRun
   result: RunResult | undefined
+  /** Where its first connection waits. */
+  turn: Turn
+}
+
+export interface BenchesOptions {
+  /** Whether benches may go to others than the listeners. */
+  anywhere: boolean
+  /** Where a client would wait for the listener with this index. */
+  queueAt: (listener: number) => Promise<Turn>
+  onChange: (about: BenchRun) => void
 }
 
 export class Benches {
   readonly #kept = new Map<string, Kept>()
   readonly #own: readonly OwnListener[]
-  readonly #anywhere: boolean
-  readonly #onChange: (about: BenchRun) => void
+  readonly #options: BenchesOptions
   #nextId = 1
 
   /** @param own the listeners of the server itself */
-  constructor(own: readonly OwnListener[], anywhere: boolean, onChange: (about: BenchRun) => void) {
+  constructor(own: readonly OwnListener[], options: BenchesOptions) {
     this.#own = own
-    this.#anywhere = anywhere
-    this.#onChange = onChange
+    this.#options = options
   }
 
   /** Newest first. */
@@ -47,16 +49,16 @@ export class Benches {
    * @throws UserError if an option makes no sense
    * @throws Refused if one is running, or the address is not ours
    */
-  start(wanted: BenchWanted): BenchRun {
+  async start(wanted: BenchWanted): Promise<BenchRun> {
     const address = formatAddress(parseAddress(wanted.address))
-    const own = this.#own.find(({ server }) => server.url === address)
-    if (!this.#anywhere && !own)
+    const index = this.#own.findIndex(({ server }) => server.url === address)
+    if (!this.#options.anywhere && index < 0)
       throw new Refused(
         403,
         `${address} is none of this server's own addresses.`,
         'Start it with --dashboard-bench-anywhere to allow others.',
       )
-    checkLimits(wanted)
+    const turn = index < 0 ? () => null : await this.#options.queueAt(index)
     const running = this.list().find(({ state }) => state === 'running')
     if (running)
       throw new Refused(409, `Bench ${running.id} is running.`, 'Wait for it, or end it.')
@@ -68,7 +70,7 @@ export class Benches {
       ratePerSecond,
       durationMs,
       warmupMs,
-      calling: own?.calling,
+      calling: this.#own[index]?.calling,
     }
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
     const run = bench(address, Object.fromEntries(given))
@@ -79,6 +81,7 @@ export class Benches {
       state: 'running',
       error: null,
       achievedPerSecond: 0,
+      waiting: turn(),
       p50Us: null,
       p99Us: null,
       received: 0,
@@ -86,7 +89,7 @@ export class Benches {
       valid: null,
       options: { ...wanted, address, durationMs },
     }
-    const kept: Kept = { about, run, result: undefined }
+    const kept: Kept = { about, run, result: undefined, turn }
     this.#kept.set(about.id, kept)
     for (const [id] of [...this.#kept].slice(0, -keptMax)) this.#kept.delete(id)
     run.onInterval(
@@ -97,11 +100,12 @@ export class Benches {
           p99Us,
           received: about.received + received,
         })
-        this.#onChange(about)
+        if (about.received > 0) kept.turn = () => null
+        this.#options.onChange(about)
       },
     )
     void this.#finish(kept)
-    this.#onChange(about)
+    this.#options.onChange(about)
     return about
   }
 
@@ -120,7 +124,18 @@ export class Benches {
       about.state = 'failed'
       about.error = (error as Error).message
     }
-    this.#onChange(about)
+    about.waiting = null
+    this.#options.onChange(about)
+  }
+
+  /** Called once a second: a run that waits for a listener has no intervals that would tell it. */
+  look(): void {
+    for (const { about, turn } of this.#kept.values()) {
+      if (about.state !== 'running') continue
+      const before = about.waiting
+      about.waiting = turn()
+      if (before !== null || about.waiting !== null) this.#options.onChange(about)
+    }
   }
 
   /** Ends it early. */
@@ -136,12 +151,8 @@ export class Benches {
     throw new Refused(about.state === 'failed' ? 404 : 409, message)
   }
 
-  compare(a: string, b: string): string {
-    const names = [`bench ${a}`, `bench ${b}`]
-    return compareText(compareRuns([this.result(a), this.result(b)], names), {
-      columns: 100,
-      unicode: true,
-    })
+  compare(a: string, b: string): RunComparison {
+    return compareRuns([this.result(a), this.result(b)], [`bench ${a}`, `bench ${b}`])
   }
 
   #find(id: string): Kept {
@@ -155,16 +166,4 @@ export class Benches {
     for (const { run } of running) run.stop('now')
     await Promise.allSettled(running.map(({ run }) => run.finished))
   }
-}
-
-function checkLimits({ connections, durationMs, sizeBytes, ratePerSecond }: BenchWanted) {
-  const limits: [string, number | undefined, number, string][] = [
-    ['connections', connections, connectionsMax, formatCount(connectionsMax)],
-    ['the duration', durationMs, durationMaxMs, '5m'],
-    ['the size of a message', sizeBytes, sizeMaxBytes, '1 MiB'],
-    ['the rate', ratePerSecond, rateMax, formatRate(rateMax)],
-  ]
-  for (const [name, value, most, mostText] of limits)
-    if (value !== undefined && !(value > 0 && value <= most))
-      throw new Refused(400, `A bench from here: ${name} must be more than 0, ${mostText} at most.`)
 }

@@ -1,6 +1,7 @@
 /** What comes with a request: JSON of a known shape, and parameters of known names. */
 import type { IncomingMessage } from 'node:http'
 import { Refused } from './refused.ts'
+import { problemOf, type ObjectShape, type Of } from './shape.ts'
 
 const bodyMaxBytes = 65_536
 
@@ -35,53 +36,25 @@ export async function readJson(request: IncomingMessage): Promise<Record<string,
   throw new Refused(400, 'The body is not a JSON object.')
 }
 
-/** The shape of a value. */
-export type Shape = 'text' | 'number' | 'whole' | 'texts'
-
-const tests: Record<Shape, [is: (value: unknown) => boolean, name: string]> = {
-  text: [value => typeof value === 'string' && value.length <= 1_000, 'a short text'],
-  number: [value => typeof value === 'number' && Number.isFinite(value), 'a number'],
-  whole: [value => Number.isInteger(value) && (value as number) >= 0, 'a whole number from 0 on'],
-  texts: [
-    value => Array.isArray(value) && value.every(one => typeof one === 'string'),
-    'a list of texts',
-  ],
-}
-
-/** The shape of each key; the name of an optional key ends in `?`. */
-export type Shapes<T> = {
-  [K in keyof T & string as Partial<Pick<T, K>> extends Pick<T, K> ? `${K}?` : K]: Shape
-}
-
 /**
  * The body as what it should be.
  * @throws Refused if a key is missing, of another shape, or not known
  */
-export function checked<T>(body: Record<string, unknown>, shapes: Shapes<T>): T {
-  const known = Object.keys(shapes).map(key => key.replace('?', ''))
-  const unknown = Object.keys(body).find(key => !known.includes(key))
-  if (unknown !== undefined)
-    throw new Refused(400, `'${unknown}' is not known.`, `There are ${known.join(', ')}.`)
-  for (const [key, shape] of Object.entries<Shape>(shapes)) {
-    const name = key.replace('?', '')
-    const value = body[name]
-    if (value === undefined && key.endsWith('?')) continue
-    const [is, what] = tests[shape]
-    if (!is(value)) throw new Refused(400, `'${name}' must be ${what}.`)
-  }
-  return body as T
+export function checked<S extends ObjectShape>(body: Record<string, unknown>, shape: S): Of<S> {
+  const problem = problemOf(body, shape.fields)
+  if (problem) throw new Refused(400, ...problem)
+  return body as Of<S>
 }
 
 /**
  * The parameters of a request; numbers become numbers.
  * @throws Refused as above
  */
-export function checkedQuery<T>(query: URLSearchParams, shapes: Shapes<T>): T {
-  const byName = shapes as Record<string, Shape>
+export function checkedQuery<S extends ObjectShape>(query: URLSearchParams, shape: S): Of<S> {
   const entries = [...query].map(([key, text]): [string, unknown] => {
-    const shape = byName[key] ?? byName[`${key}?`]
-    const isNumber = (shape === 'whole' || shape === 'number') && text.trim() !== ''
+    const its = shape.fields[key]
+    const isNumber = its !== undefined && 'isNumber' in its && text.trim() !== ''
     return [key, isNumber ? Number(text) : text]
   })
-  return checked<T>(Object.fromEntries(entries), shapes)
+  return checked(Object.fromEntries(entries), shape)
 }

@@ -1,7 +1,8 @@
 /** The list of connections, made from the ledgers; each has an id that does not change. */
 import type { Entry, Ledger } from '../metrics/ledger.ts'
 import type { Server } from '../serve.ts'
-import type { ConnectionPage, ConnectionQuery, ConnectionRow } from './api.ts'
+import type { ConnectionPage, ConnectionQuery, ConnectionRow, SortKey } from './api.ts'
+import { rowsStandard } from './contract.ts'
 
 /** A listening server, with details that its handle does not have. */
 export interface ListeningServer {
@@ -17,6 +18,9 @@ export interface Seen {
   ledger: Ledger
   /** As of the last scan; the figures of open connections are read again on each request. */
   entry: Entry
+  /** Bytes in and out as of the last scan, and per second between the last two. */
+  moved: number
+  bytesPerSecond: number
 }
 
 /** A client in the backlog. */
@@ -51,8 +55,9 @@ export class Connections {
   /** Clients that have left the backlog, and should appear in a ledger soon. */
   readonly #left = new Map<string, { client: WaitingClient; scans: number }>()
   #nextId = 1
+  #scannedAt = Date.now()
   /** Sorted and filtered lists, until the next scan. */
-  readonly #lists = new Map<string, Client[]>()
+  readonly #lists = new Map<string, List>()
 
   constructor(listeners: readonly ListeningServer[]) {
     this.#listeners = listeners
@@ -65,6 +70,9 @@ export class Connections {
   scan(now: number): Changes {
     this.#lists.clear()
     const changes: Changes = { opened: [], ended: [], gaveUp: [] }
+    // Two scans in the same instant would make a rate of nothing.
+    const seconds = Math.max(1, now - this.#scannedAt) / 1e3
+    this.#scannedAt = now
     for (const { listener, ledger, slots } of this.#tables) {
       const unnamed = this.#listeners[listener]!.server.address.transport === 'unix'
       for (let slot = 0, { used } = ledger; slot < used; slot++) {
@@ -73,6 +81,7 @@ export class Connections {
         if (known?.entry.generation === generation) {
           // An ended connection does not change any more.
           if (known.entry.ending !== undefined) continue
+          measure(known, seconds)
           const isSettled = known.entry.realPeer !== '' || !ledger.hasRealPeer(slot)
           if (ledger.isOpen(slot) && isSettled) continue
           const entry = ledger.read(slot)
@@ -90,7 +99,9 @@ export class Connections {
         if (!entry) continue
         const isNew = now - entry.openedAt < unnamedMaxMs
         if (entry.peer === '' && !unnamed && isNew && entry.ending === undefined) continue
-        slots[slot] = this.#begin(listener, ledger, entry, changes)
+        const seen = this.#begin(listener, ledger, entry, changes)
+        measure(seen, seconds)
+        slots[slot] = seen
       }
     }
     for (const [key, left] of this.#left) {
@@ -106,7 +117,8 @@ export class Connections {
     const waited = this.#waiting.get(key) ?? this.#left.get(key)?.client
     this.#waiting.delete(key)
     this.#left.delete(key)
-    const seen = { id: waited?.id ?? `${this.#nextId++}`, listener, ledger, entry }
+    const id = waited?.id ?? `${this.#nextId++}`
+    const seen = { id, listener, ledger, entry, moved: 0, bytesPerSecond: 0 }
     changes.opened.push(seen)
     if (entry.ending === undefined) {
       this.#byId.set(seen.id, seen)
@@ -148,37 +160,41 @@ export class Connections {
     return seen !== undefined && seen.ledger.askToKill(seen.entry.slot, seen.entry.generation)
   }
 
-  /** Kills all connections that the filter matches. */
-  killAll(filter: string): number {
-    const ids = this.#list({ filter }).flatMap(client => ('ledger' in client ? client.id : []))
+  /** Kills all connections that filter and listener match. */
+  killAll(query: Pick<ConnectionQuery, 'filter' | 'listener'>): number {
+    const { clients } = this.#list(query)
+    const ids = clients.flatMap(client => ('ledger' in client ? client.id : []))
     return ids.filter(id => this.kill(id)).length
   }
 
   page(query: ConnectionQuery): ConnectionPage {
-    const matched = this.#list(query)
-    const { offset = 0, limit = 100 } = query
+    const { clients, killable } = this.#list(query)
+    const { offset = 0, limit = rowsStandard } = query
     const total = this.#byId.size + this.#waiting.size
     const now = Date.now()
-    const rows = matched.slice(offset, offset + limit).map(client => this.#row(client, now))
-    return { total, matched: matched.length, rows }
+    const rows = clients.slice(offset, offset + limit).map(client => this.#row(client, now))
+    return { total, matched: clients.length, killable, rows }
   }
 
   /** Clients that match, sorted. Rows are made only of those on the screen: there may be 10,000. */
-  #list({ sort = 'openedAt', order = 'asc', filter = '' }: ConnectionQuery): Client[] {
-    const key = `${sort} ${order} ${filter}`
+  #list({ sort = 'openedAt', order = 'asc', filter = '', listener }: ConnectionQuery): List {
+    const key = `${sort} ${order} ${listener} ${filter}`
     const before = this.#lists.get(key)
     if (before) return before
     const text = filter.toLowerCase()
+    const isWanted = (client: Client) =>
+      (listener === undefined || client.listener === listener) &&
+      (text === '' || this.#matches(client, text))
     const wanted: Client[] = []
-    for (const seen of this.#byId.values())
-      if (isOpen(seen) && (text === '' || this.#matches(seen, text))) wanted.push(seen)
-    for (const client of this.#waiting.values())
-      if (text === '' || this.#matches(client, text)) wanted.push(client)
-    const sorted = sort === 'peer' ? wanted.toSorted(comparePeers) : sortBy(wanted, sort)
-    if (order === 'desc') sorted.reverse()
+    for (const seen of this.#byId.values()) if (isOpen(seen) && isWanted(seen)) wanted.push(seen)
+    const killable = wanted.length
+    for (const client of this.#waiting.values()) if (isWanted(client)) wanted.push(client)
+    const clients = sort === 'peer' ? wanted.toSorted(comparePeers) : sortBy(wanted, sort)
+    if (order === 'desc') clients.reverse()
+    const list = { clients, killable }
     // A client that sends many different queries slows only itself.
-    if (this.#lists.size < 32) this.#lists.set(key, sorted)
-    return sorted
+    if (this.#lists.size < 32) this.#lists.set(key, list)
+    return list
   }
 
   #matches(client: Client, text: string): boolean {
@@ -201,6 +217,7 @@ export class Connections {
       openedAt: figureOf(client, 'openedAt', now),
       bytesIn: figureOf(client, 'bytesIn', now),
       bytesOut: figureOf(client, 'bytesOut', now),
+      bytesPerSecond: figureOf(client, 'bytesPerSecond', now),
       unsentBytes: figureOf(client, 'unsentBytes', now),
       idleMs: figureOf(client, 'idleMs', now),
       waiting: !seen,
@@ -209,12 +226,24 @@ export class Connections {
 }
 
 type Client = Seen | WaitingClient
-type Figure = Exclude<NonNullable<ConnectionQuery['sort']>, 'peer'>
+type Figure = Exclude<SortKey, 'peer'>
+
+interface List {
+  clients: Client[]
+  /** How many of them are served. */
+  killable: number
+}
 
 const peerOf = (client: Client): string => ('ledger' in client ? client.entry.peer : client.peer)
 
 const isOpen = ({ ledger, entry: { slot, generation } }: Seen): boolean =>
   ledger.generation[slot] === generation && ledger.isOpen(slot)
+
+function measure(seen: Seen, seconds: number): void {
+  const moved = seen.ledger.moved(seen.entry.slot)
+  seen.bytesPerSecond = Math.max(0, moved - seen.moved) / seconds
+  seen.moved = moved
+}
 
 function figureOf(client: Client, figure: Figure, now: number): number {
   if (!('ledger' in client)) {
@@ -223,6 +252,7 @@ function figureOf(client: Client, figure: Figure, now: number): number {
   }
   const { ledger, entry } = client
   if (figure === 'openedAt') return entry.openedAt
+  if (figure === 'bytesPerSecond') return client.bytesPerSecond
   // Another connection has its slot by now.
   if (ledger.generation[entry.slot] !== entry.generation) return 0
   if (figure === 'idleMs') return Math.max(0, now - ledger.figure(entry.slot, 'movedAt'))

@@ -1,11 +1,13 @@
 /** The console of the page: a WebSocket, behind which a client talks to one of the listeners. */
 import type { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { connect, type Connection } from '../connect.ts'
-import { printable } from '../vocabulary/text.ts'
-import type { ConsoleReply } from './api.ts'
+import { connectUntil, type Connection } from '../connect.ts'
+import { peerText, printable } from '../vocabulary/text.ts'
+import type { ConsoleReply, ConsoleWaiting } from './api.ts'
 import type { OwnListener } from './faults.ts'
+import type { Turn } from './queue.ts'
 import { Refused } from './refused.ts'
 
 const consolesMax = 50
@@ -13,6 +15,16 @@ const messageMaxBytes = 65_536
 /** How many messages of one console may wait for earlier ones. */
 const queueMax = 32
 const timeoutMs = 10_000
+/** How often it says where it waits, if the listener is full. */
+const placeMs = 1_000
+/** How long it waits for a listener that is full, like any client. */
+const patienceMs = 3_600_000
+
+/** A listener, and how to ask where a client waits for it. */
+export interface Called {
+  listener: OwnListener
+  queueUp: () => Promise<Turn>
+}
 
 export class Consoles {
   readonly #sockets = new WebSocketServer({
@@ -22,10 +34,10 @@ export class Consoles {
   })
 
   /** @throws Refused if there are too many */
-  accept(request: IncomingMessage, stream: Duplex, head: Buffer, listener: OwnListener): void {
+  accept(request: IncomingMessage, stream: Duplex, head: Buffer, called: Called): void {
     if (this.#sockets.clients.size >= consolesMax)
       throw new Refused(503, `${consolesMax} consoles are open already.`, 'Close one.')
-    this.#sockets.handleUpgrade(request, stream, head, socket => new Bridge(socket, listener))
+    this.#sockets.handleUpgrade(request, stream, head, socket => new Bridge(socket, called))
   }
 
   close(): void {
@@ -37,15 +49,18 @@ export class Consoles {
 /** One message after the other goes to the listener, and is answered with what came back. */
 class Bridge {
   readonly #socket: WebSocket
-  readonly #listener: OwnListener
+  readonly #called: Called
+  readonly #ended = new AbortController()
   readonly #queue: Buffer[] = []
   #busy = false
   #connection: Connection | undefined
   #arriving: AsyncIterator<Uint8Array> | undefined
+  /** Until the first reply has come: where the connection waits. */
+  #turn: Turn = () => null
 
-  constructor(socket: WebSocket, listener: OwnListener) {
+  constructor(socket: WebSocket, called: Called) {
     this.#socket = socket
-    this.#listener = listener
+    this.#called = called
     socket.on('message', (data: Buffer) => {
       if (this.#queue.length >= queueMax) return this.#fail('Too many messages wait for a reply.')
       this.#queue.push(data)
@@ -53,7 +68,10 @@ class Bridge {
     })
     // A protocol error closes it.
     socket.on('error', () => {})
-    socket.on('close', () => this.#hangUp())
+    socket.on('close', () => {
+      this.#ended.abort()
+      this.#hangUp()
+    })
   }
 
   async #work() {
@@ -64,7 +82,7 @@ class Bridge {
       try {
         const { reply, roundTripUs } = await this.#echo(message)
         const wrong = !reply.equals(message)
-        this.#answer({ text: printable(reply), roundTripUs, wrong, error: null })
+        this.#answer({ text: printable(reply), roundTripUs, peer: this.#peer, wrong, error: null })
       } catch (error) {
         // A late reply would be taken for the reply to the next message.
         this.#hangUp()
@@ -76,24 +94,53 @@ class Bridge {
 
   async #echo(message: Buffer) {
     if (message.length === 0) throw new Error('The message is empty: nothing would come back.')
-    const { server, calling = {} } = this.#listener
-    this.#connection ??= await connect(server.address, { timeoutMs, calling })
-    this.#arriving ??= this.#connection[Symbol.asyncIterator]()
-    const startedAt = performance.now()
-    const written = this.#connection.write(message)
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      const text = `No reply within ${timeoutMs / 1e3} seconds.`
-      timer = setTimeout(() => reject(new Error(text)), timeoutMs)
-    })
+    if (!this.#connection) this.#turn = await this.#called.queueUp()
+    const patience = this.#watch()
     try {
-      // Writes and reads at the same time: a listener does not read from a client that does not
-      // read.
-      const [reply] = await Promise.race([Promise.all([this.#read(message.length), written]), late])
-      return { reply, roundTripUs: (performance.now() - startedAt) * 1e3 }
+      this.#connection ??= await this.#connect()
+      const exchange = this.#exchange(this.#connection, message)
+      return await Promise.race([exchange, patience.late()])
     } finally {
-      clearTimeout(timer)
+      patience.end()
     }
+  }
+
+  async #exchange(connection: Connection, message: Buffer) {
+    this.#arriving ??= connection[Symbol.asyncIterator]()
+    const startedAt = performance.now()
+    const written = connection.write(message)
+    // Writes and reads at the same time: a listener does not read from a client that does not
+    // read.
+    const [reply] = await Promise.all([this.#read(message.length), written])
+    this.#turn = () => null
+    return { reply, roundTripUs: (performance.now() - startedAt) * 1e3 }
+  }
+
+  async #connect(): Promise<Connection> {
+    const { server, calling = {} } = this.#called.listener
+    // With handshakes nothing is connected until the client is served.
+    const options = { timeoutMs: this.#turn() ? patienceMs : timeoutMs, calling }
+    return connectUntil(server.address, options, this.#ended.signal)
+  }
+
+  /** Says where it waits. Once it is connected, the time in which it waits does not count. */
+  #watch() {
+    let since = performance.now()
+    let onLate = () => {}
+    const look = () => {
+      const waiting = this.#turn()
+      if (waiting) this.#answer({ waiting })
+      if (waiting) since = performance.now()
+      else if (performance.now() - since >= timeoutMs) onLate()
+    }
+    const timer = setInterval(look, placeMs)
+    look()
+    const late = () =>
+      new Promise<never>((_, reject) => {
+        since = performance.now()
+        onLate = () => reject(new Error(`No reply within ${timeoutMs / 1e3} seconds.`))
+      })
+    return { late, end: () => clearInterval(timer) }
   }
 
   async #read(bytes: number): Promise<Buffer> {
@@ -107,11 +154,17 @@ class Bridge {
     return Buffer.concat(chunks)
   }
 
-  #fail(error: string) {
-    this.#answer({ text: '', roundTripUs: 0, wrong: false, error })
+  get #peer(): string | null {
+    const stream = this.#connection?.stream
+    if (!(stream instanceof Socket)) return null
+    return peerText(stream.localAddress, stream.localPort) || null
   }
 
-  #answer(reply: ConsoleReply) {
+  #fail(error: string) {
+    this.#answer({ text: '', roundTripUs: 0, peer: this.#peer, wrong: false, error })
+  }
+
+  #answer(reply: ConsoleReply | ConsoleWaiting) {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(JSON.stringify(reply))
   }
 

@@ -7,6 +7,7 @@ import type { HostAddress } from '../vocabulary/address.ts'
 import { MetricsPage } from './metrics.ts'
 import type { Observer } from './observer.ts'
 import { contentType } from './prometheus.ts'
+import type { OperationKey } from './operations.ts'
 import type { Readiness } from './readiness.ts'
 import type { Reply, Route } from './route.ts'
 import { answerWith, close, listenForWeb, urlOf } from './server.ts'
@@ -17,7 +18,7 @@ const text = 'text/plain; charset=utf-8'
 export const healthRoutes = (
   readiness: Readiness,
   metrics: () => string,
-): [key: string, route: Route][] => [
+): [key: OperationKey, route: Route][] => [
   ['GET /metrics', () => ({ body: metrics(), type: contentType })],
   ['GET /healthz', () => ({ body: 'ok\n', type: text })],
   ['GET /readyz', () => ready(readiness)],

@@ -13,6 +13,7 @@ import { Faults, type OwnListener } from './faults.ts'
 import { Access, type AccessOptions } from './access.ts'
 import { MetricsPage } from './metrics.ts'
 import type { Observer } from './observer.ts'
+import { operations } from './operations.ts'
 import { Readiness } from './readiness.ts'
 import { Refused } from './refused.ts'
 import { createRoutes } from './routes.ts'
@@ -60,7 +61,11 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   const faults = new Faults(listeners)
   const metrics = new MetricsPage(observer)
   const consoles = new Consoles()
-  const benches = new Benches(listeners, benchAnywhere, about => watchers.send('bench', about))
+  const benches = new Benches(listeners, {
+    anywhere: benchAnywhere,
+    queueAt: index => observer.queueAt(index),
+    onChange: about => watchers.send('bench', about),
+  })
   const startedAt = Date.now()
   const { readiness = new Readiness(listeners.map(({ server }) => server)) } = options
   const info = (): ServerInfo => ({
@@ -81,6 +86,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     watchers.send('second', second)
     if (lanes.length > 0) watchers.send('lanes', lanes)
     if (activity.length > 0) watchers.send('activity', activity)
+    benches.look()
   })
   answerWith(server, {
     access: new Access(address, options),
@@ -98,10 +104,11 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     onDefect: options.onDefect,
     onControl: options.onControl,
     upgrade(request, stream, head, query) {
-      const { listener = 0 } = checkedQuery<{ listener?: number }>(query, { 'listener?': 'whole' })
-      const wanted = listeners[listener]
-      if (!wanted) throw new Refused(404, `There is no listener ${listener}.`)
-      consoles.accept(request, stream, head, wanted)
+      const { listener = 0 } = checkedQuery(query, operations['GET /api/console'].query)
+      const called = listeners[listener]
+      if (!called) throw new Refused(404, `There is no listener ${listener}.`)
+      const queueUp = () => observer.queueAt(listener)
+      consoles.accept(request, stream, head, { listener: called, queueUp })
     },
   })
   const close = async () => {

@@ -1,9 +1,10 @@
 /** Reads the servers' counters once a second, and calls its subscribers. */
 import { failureNames, type CounterName } from '../metrics/meter.ts'
 import type { Counts } from '../metrics/snapshot.ts'
-import type { Lane, LaneActivity, Second } from './api.ts'
-import { Backlog } from './backlog.ts'
+import type { Figures, Lane, LaneActivity, Second } from './api.ts'
+import { Backlog, type Waiting } from './backlog.ts'
 import { Connections, type Changes, type ListeningServer } from './connections.ts'
+import { isFull, queueUp, type Turn } from './queue.ts'
 import { Timeline } from './timeline.ts'
 
 /** A quarter of an hour. */
@@ -87,49 +88,64 @@ export class Observer {
     const at = Date.now()
     const changes = this.connections.scan(at)
     const { lanes, activity } = this.#timeline.update(changes, at)
-    const second = this.#second(at, before)
+    const grown = this.#counts.map((now, index) => difference(before[index]!, now))
+    const second = this.#second(at, grown)
     this.#history.push(second)
     if (this.#history.length > historySeconds) this.#history.shift()
-    const grown = this.#counts.map((now, index) => difference(before[index]!, now))
     const observation = { second, lanes, activity, changes, grown }
     for (const listen of this.#listening) listen(observation)
   }
 
-  #second(at: number, before: readonly Counts[]): Second {
-    const now = this.#counts
-    const grown = (name: CounterName) =>
-      now.reduce((sum, counts, index) => sum + counts[name] - before[index]![name], 0)
-    const waiting = this.listeners.map((_, index) => this.waitingFor(index))
-    return {
-      at,
-      open: now.reduce((sum, { open }) => sum + open, 0),
-      waiting: waiting.includes(null) ? null : waiting.reduce<number>((sum, n) => sum + n!, 0),
-      opened: grown('opened'),
-      closed: grown('closed'),
-      echoes: grown('chunks'),
-      bytesIn: grown('bytesIn'),
-      bytesOut: grown('bytesOut'),
-      errors: failureNames.reduce((sum, name) => sum + grown(name), 0),
-      faultsInjected: grown('faultsInjected'),
-    }
+  #second(at: number, grown: readonly Record<CounterName, number>[]): Second {
+    const listeners = this.#counts.map(({ open }, index): Figures => {
+      const { opened, closed, chunks, bytesIn, bytesOut, faultsInjected } = grown[index]!
+      const errors = failureNames.reduce((sum, name) => sum + grown[index]![name], 0)
+      const waiting = this.waitingFor(index)
+      const moved = { opened, closed, echoes: chunks, bytesIn, bytesOut }
+      return { open, waiting, ...moved, errors, faultsInjected }
+    })
+    return { at, ...listeners.reduce(sum), listeners }
   }
 
   /** Reads only the backlogs of listeners at their limit: at the others no client waits. */
   async #readBacklogs() {
     for (const [index, backlog] of this.#backlogs.entries()) {
-      const { server, concurrency } = this.listeners[index]!
-      // Each thread has its share of the clients, and one may be full before the others.
-      const share = concurrency / Math.max(1, server.ledgers.length)
-      const full = this.#counts[index]!.open >= share
-      const { count, peers } = full ? await backlog.read() : noneWaiting
-      this.#waiting[index] = count
-      const came = this.connections.setWaiting(index, peers, Date.now())
-      for (const client of came) this.#timeline.waits(client)
+      const full = isFull(this.listeners[index]!, this.#counts[index]!)
+      this.#setWaiting(index, full ? await backlog.read() : noneWaiting)
     }
+  }
+
+  #setWaiting(listener: number, { count, peers }: Waiting) {
+    this.#waiting[listener] = count
+    const came = this.connections.setWaiting(listener, peers, Date.now())
+    for (const client of came) this.#timeline.waits(client)
+  }
+
+  /** To be called before a client of the dashboard connects to a listener. */
+  async queueAt(index: number): Promise<Turn> {
+    const listener = this.listeners[index]!
+    const before = listener.server.counts()
+    if (!isFull(listener, before)) return () => null
+    // The figure of the last second may be too old, and the place depends on it.
+    const backlog = await this.#backlogs[index]?.read()
+    const ahead = backlog?.count == null ? null : backlog.count + before.waiting
+    return queueUp(listener, { before, ahead, waiting: () => this.waitingFor(index) })
   }
 }
 
-const noneWaiting = { count: 0, peers: [] as string[] }
+const noneWaiting: Waiting = { count: 0, peers: [] }
+
+const sum = (a: Figures, b: Figures): Figures => ({
+  open: a.open + b.open,
+  waiting: a.waiting === null || b.waiting === null ? null : a.waiting + b.waiting,
+  opened: a.opened + b.opened,
+  closed: a.closed + b.closed,
+  echoes: a.echoes + b.echoes,
+  bytesIn: a.bytesIn + b.bytesIn,
+  bytesOut: a.bytesOut + b.bytesOut,
+  errors: a.errors + b.errors,
+  faultsInjected: a.faultsInjected + b.faultsInjected,
+})
 
 const difference = (before: Counts, now: Counts) =>
   Object.fromEntries(

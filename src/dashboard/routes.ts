@@ -1,11 +1,13 @@
-/** The table of routes; api.ts describes the request and the answer of each. */
-import type { BenchWanted, ConnectionQuery, FaultsWanted, Killed, ServerInfo } from './api.ts'
+/** The table of routes; operations.ts describes the request and the answer of each. */
+import type { Killed, ServerInfo } from './api.ts'
+import { compareText } from '../report/compare-text.ts'
 import type { Benches } from './benches.ts'
 import { checked, checkedQuery, readJson } from './body.ts'
 import type { Watchers } from './events.ts'
 import type { Faults } from './faults.ts'
 import { healthRoutes } from './health.ts'
 import type { Observer } from './observer.ts'
+import { operations, type OperationKey } from './operations.ts'
 import type { Readiness } from './readiness.ts'
 import { Refused } from './refused.ts'
 import type { Route } from './route.ts'
@@ -38,7 +40,7 @@ export function createRoutes(parts: Parts): Map<string, Route> {
   ])
 }
 
-type Rows = [key: string, route: Route][]
+type Rows = [key: OperationKey, route: Route][]
 
 const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows => [
   ['GET /api/server', () => ({ body: info() })],
@@ -57,8 +59,15 @@ const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows =>
       return undefined
     },
   ],
-  ['GET /api/connections', ({ query }) => ({ body: observer.connections.page(pageQuery(query)) })],
+  [
+    'GET /api/connections',
+    ({ query }) => {
+      const wanted = checkedQuery(query, operations['GET /api/connections'].query)
+      return { body: observer.connections.page(wanted) }
+    },
+  ],
   ['GET /api/faults', () => ({ body: faults.list() })],
+  ['GET /api/openapi.json', async () => ({ body: (await import('./openapi.ts')).openapi() })],
 ]
 
 /** The text may have megabytes: requests within the same second share it. */
@@ -71,25 +80,6 @@ function oncePerObservation(observer: Observer, make: () => unknown): Route {
     of = last
     return { body, type: 'application/json' }
   }
-}
-
-const sorts = ['peer', 'openedAt', 'bytesIn', 'bytesOut', 'unsentBytes', 'idleMs']
-const pageMax = 500
-
-function pageQuery(query: URLSearchParams): ConnectionQuery {
-  const wanted = checkedQuery<ConnectionQuery>(query, {
-    'sort?': 'text',
-    'order?': 'text',
-    'filter?': 'text',
-    'offset?': 'whole',
-    'limit?': 'whole',
-  })
-  const { sort = 'openedAt', order = 'asc', limit = 100 } = wanted
-  if (!sorts.includes(sort))
-    throw new Refused(400, `'sort' cannot be ${sort}.`, `There are ${sorts.join(', ')}.`)
-  if (order !== 'asc' && order !== 'desc') throw new Refused(400, "'order' is asc or desc.")
-  if (limit > pageMax) throw new Refused(400, `'limit' is ${pageMax} at most.`)
-  return wanted
 }
 
 const changing = ({ observer, watchers, faults, drain }: Parts): Rows => {
@@ -110,22 +100,23 @@ const changing = ({ observer, watchers, faults, drain }: Parts): Rows => {
     [
       'DELETE /api/connections',
       ({ query }) => {
-        const all = query.get('all') === 'true'
-        const filter = query.get('filter') ?? ''
-        if (all === (filter !== ''))
+        const wanted = checkedQuery(query, operations['DELETE /api/connections'].query)
+        const { filter = '', listener } = wanted
+        if ((wanted.all === 'true') === (filter !== ''))
           throw new Refused(
             400,
             'The connections to kill are not named.',
             'Send filter=TEXT, or all=true.',
           )
-        return { body: { killed: observer.connections.killAll(filter) } satisfies Killed }
+        const killed = observer.connections.killAll({ filter, listener })
+        return { body: { killed } satisfies Killed }
       },
     ],
     [
       'PUT /api/faults',
       async ({ request }) => {
-        const shapes = { 'listener?': 'whole', faults: 'texts' } as const
-        await faults.put(checked<FaultsWanted>(await readJson(request), shapes))
+        const { body } = operations['PUT /api/faults']
+        await faults.put(checked(await readJson(request), body))
         return tellFaults()
       },
     ],
@@ -151,21 +142,18 @@ const benching = ({ benches }: Parts): Rows => [
   [
     'POST /api/benches',
     async ({ request }) => {
-      const wanted = checked<BenchWanted>(await readJson(request), {
-        address: 'text',
-        'connections?': 'whole',
-        'sizeBytes?': 'whole',
-        'ratePerSecond?': 'number',
-        'durationMs?': 'number',
-      })
-      return { status: 201, body: benches.start(wanted) }
+      const { body } = operations['POST /api/benches']
+      const wanted = checked(await readJson(request), body)
+      return { status: 201, body: await benches.start(wanted) }
     },
   ],
   [
     'GET /api/benches/compare',
-    ({ query }) => {
-      const { a, b } = checkedQuery<{ a: string; b: string }>(query, { a: 'text', b: 'text' })
-      return { body: benches.compare(a, b), type: text }
+    ({ request, query }) => {
+      const { a, b } = checkedQuery(query, operations['GET /api/benches/compare'].query)
+      const comparison = benches.compare(a, b)
+      if (request.headers.accept?.includes('application/json')) return { body: comparison }
+      return { body: compareText(comparison, { columns: 100, unicode: true }), type: text }
     },
   ],
   ['GET /api/benches/:id', ({ id }) => ({ body: benches.result(id) })],

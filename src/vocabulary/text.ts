@@ -1,16 +1,8 @@
 /** Text for people and for shells; what came from a network cannot move a cursor or hide itself. */
 import { isUtf8 } from 'node:buffer'
+import { escapeByte, escapeText } from './escape.ts'
 
-/** May be shown as they are: everything printable, and the space. */
-const harmless = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
-/** Printable by category, but invisible or able to reorder what stands around them. */
-const deceptive = /^[\p{Default_Ignorable_Code_Point}\u2800]$/u
-
-/**
- * Escapes control characters (C0, C1, DEL), bidirectional controls, zero-width and other invisible
- * characters as `\xNN` (ASCII) or `\u{N}`, and bytes that are no UTF-8 as `\xNN`. Newlines and
- * tabs are escaped too, unless `keepLines`.
- */
+/** Escapes as `escapeText` does; of bytes that are no UTF-8 each is shown as `\xNN`. */
 export function printable(data: Uint8Array | string, { keepLines = false } = {}): string {
   if (typeof data === 'string') return escapeText(data, keepLines)
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
@@ -29,25 +21,6 @@ export function printable(data: Uint8Array | string, { keepLines = false } = {})
 /** Bytes of the character that begins with this one, if one does (RFC 3629, section 3). */
 const utf8Length = (first: number): number =>
   first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
-
-function escapeText(text: string, keepLines: boolean): string {
-  let shown = ''
-  for (const character of text) {
-    const kept = keepLines && (character === '\n' || character === '\t')
-    const plain = harmless.test(character) && !deceptive.test(character)
-    shown += kept || plain ? character : escape(character)
-  }
-  return shown
-}
-
-function escape(character: string): string {
-  const known = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[character]
-  if (known !== undefined) return known
-  const code = character.codePointAt(0)!
-  return code <= 0x7f ? escapeByte(code) : `\\u{${code.toString(16)}}`
-}
-
-const escapeByte = (byte: number): string => `\\x${byte.toString(16).padStart(2, '0')}`
 
 /** `000010  48 65 6c 6c 6f                                    Hello` a line for 16 bytes. */
 export function hexDump(data: Uint8Array, offset = 0): string {

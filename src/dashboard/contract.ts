@@ -1,0 +1,256 @@
+/**
+ * What the API takes and gives, written once. Its types (api.ts), the checks of what a request
+ * sends (body.ts) and docs/openapi.json (openapi.ts) are made from it.
+ */
+import { engineNames } from '../vocabulary/engine-names.ts'
+import { transportNames } from '../vocabulary/transport.ts'
+import { faultKinds } from '../faults/index.ts'
+import { about, flag, list, number, object, oneOf, optional, orNull } from './shape.ts'
+import { row, text, whole, type ObjectShape } from './shape.ts'
+
+const instant = about('Milliseconds since 1970.', number())
+const listener = about('Index of the listener.', whole())
+
+export const apiError = object('Error', {
+  error: about('One sentence.', text),
+  hint: about('What to try; may be empty.', text),
+})
+
+export const faultKindInfo = object('FaultKindInfo', {
+  kind: oneOf(faultKinds),
+  meaning: about('What it does.', text),
+  sample: about('What a form offers behind the =; empty if the kind is enough.', text),
+})
+
+export const listenerInfo = object('ListenerInfo', {
+  index: about('Its place in the list: how the other calls name it.', whole()),
+  url: text,
+  engine: oneOf(engineNames),
+  concurrency: about('How many are served at the same time; null: no limit.', orNull(whole())),
+  notes: about('Sentences about what differs from what was asked for.', list(text)),
+  faultsFixedBecause: about('Why its faults cannot be changed; null if they can.', orNull(text)),
+  faultKinds: about('Kinds of faults that make sense on its transport.', list(faultKindInfo)),
+})
+
+export const serverInfo = object('ServerInfo', {
+  version: text,
+  startedAt: instant,
+  pid: whole(),
+  draining: about('Stopping: no longer ready.', flag),
+  benchAnywhere: about("Whether bench may go to other addresses than the server's own.", flag),
+  listeners: list(listenerInfo),
+})
+
+export const figures = object(
+  'Figures',
+  {
+    open: about('Connections served, at its end.', whole()),
+    waiting: about('Clients waiting, at its end; null where that is not known.', orNull(whole())),
+    opened: whole(),
+    closed: whole(),
+    echoes: about('Chunks that were echoed.', whole()),
+    bytesIn: number(),
+    bytesOut: number(),
+    errors: about('Connections that failed, whatever the reason.', whole()),
+    faultsInjected: whole(),
+  },
+  'What happened within one second.',
+)
+
+export const second = object(
+  'Second',
+  {
+    at: about('When it ended, in milliseconds since 1970.', number()),
+    ...figures.fields,
+    listeners: about('The same of each listener, in the order of ServerInfo.', list(figures)),
+  },
+  'What happened within one second, over all listeners.',
+)
+
+const laneActivity = about(
+  'The second since servedFrom, and the bytes in it.',
+  row<[second: number, bytes: number]>(whole(), number()),
+)
+
+export const lane = object(
+  'Lane',
+  {
+    id: text,
+    listener,
+    peer: text,
+    waitingFrom: about('When it was first seen waiting; null: served at once.', orNull(number())),
+    servedFrom: about('When it began to be served; null while it waits.', orNull(number())),
+    until: about('When it ended; null while it is there.', orNull(number())),
+    activity: about(
+      'Bytes in and out within each second in which there were any, at most 900 of them.',
+      list(laneActivity),
+    ),
+  },
+  'The life of one client, for the timeline. At most 500 are kept, the newest.',
+)
+
+/** Bytes that moved on a lane: id, second since `servedFrom`, bytes. */
+export const activity = row<[id: string, second: number, bytes: number]>(text, whole(), number())
+
+export const connectionRow = object('ConnectionRow', {
+  id: text,
+  listener,
+  peer: text,
+  realPeer: about('The client behind a proxy with the PROXY protocol.', orNull(text)),
+  transport: oneOf(transportNames),
+  engine: oneOf(engineNames),
+  openedAt: instant,
+  bytesIn: number(),
+  bytesOut: number(),
+  bytesPerSecond: about('In and out, within the last second.', number()),
+  unsentBytes: about('Waiting in the program to be sent.', number()),
+  idleMs: about('How long no byte has moved.', number()),
+  waiting: about('It waits to be served: only id, listener, peer, openedAt have a meaning.', flag),
+})
+
+export const connectionPage = object('ConnectionPage', {
+  total: about('All connections.', whole()),
+  matched: about('Those that filter and listener match.', whole()),
+  killable: about('How many of these are served: a client that waits cannot be killed.', whole()),
+  rows: about('From `offset` on.', list(connectionRow)),
+})
+
+/** The columns by which connections can be sorted. */
+export const sortKeys = [
+  'peer',
+  'openedAt',
+  'bytesPerSecond',
+  'bytesIn',
+  'bytesOut',
+  'unsentBytes',
+  'idleMs',
+] as const
+
+const filter = about('A part of peer, real peer or transport.', optional(text))
+const ofListener = about('Index of a listener: its connections alone.', optional(whole()))
+
+export const rowsStandard = 100
+
+export const connectionQuery = object('', {
+  sort: about('Column.', optional(oneOf(sortKeys), 'openedAt')),
+  order: about('Direction.', optional(oneOf(['asc', 'desc']), 'asc')),
+  listener: ofListener,
+  filter,
+  offset: about('Leave this many out.', optional(whole())),
+  limit: about('At most this many.', optional(whole({ most: 500 }), rowsStandard)),
+})
+
+export const killQuery = object('', {
+  filter,
+  all: about('Instead of a filter.', optional(oneOf(['true']))),
+  listener: ofListener,
+})
+
+export const killed = object('Killed', { killed: whole() })
+
+export const listenerFaults = object(
+  'ListenerFaults',
+  {
+    listener,
+    faults: list(text),
+    command: about('Starts a server with these faults.', text),
+  },
+  'Faults are written as on the command line: delay=50ms:10%.',
+)
+
+export const faultsWanted = object('FaultsWanted', {
+  listener: about('Index of the listener; all of them without it.', optional(whole())),
+  faults: list(text),
+})
+
+/** So that a page cannot load the machine for long. */
+export const benchWanted = object('BenchWanted', {
+  address: about(
+    "One of the server's own, unless it was started with --dashboard-bench-anywhere.",
+    text,
+  ),
+  connections: optional(whole({ least: 1, most: 1_000 })),
+  sizeBytes: optional(whole({ least: 1, most: 1024 * 1024 })),
+  ratePerSecond: about(
+    'Open loop; without it a closed loop.',
+    optional(number({ above: 0, most: 1_000_000 })),
+  ),
+  durationMs: optional(number({ above: 0, most: 300_000 })),
+})
+
+export const place = object(
+  'Place',
+  {
+    place: about(
+      '1: it is served next; null if that is not known, as if several threads accept.',
+      orNull(whole({ least: 1 })),
+    ),
+    of: about('How many wait; null where that is not known.', orNull(whole())),
+  },
+  'The place of a client in the queue of a listener that is at its limit.',
+)
+
+export const benchRun = object('BenchRun', {
+  id: text,
+  address: text,
+  startedAt: instant,
+  state: oneOf(['running', 'finished', 'failed']),
+  error: about('Why it failed.', orNull(text)),
+  achievedPerSecond: about('In the last second; of one that has ended, in the window.', number()),
+  waiting: about('Where its first connection waits to be served.', orNull(place)),
+  p50Us: orNull(number()),
+  p99Us: orNull(number()),
+  received: whole(),
+  verdict: about('At the end.', orNull(oneOf(['pass', 'fail']))),
+  valid: orNull(flag),
+  options: benchWanted,
+})
+
+export const consoleReply = object(
+  'ConsoleReply',
+  {
+    text: about('The message that came back; wrong bytes are shown as such.', text),
+    roundTripUs: number(),
+    peer: about('Its connection, as the listener names it; null: not known.', orNull(text)),
+    wrong: about('It differs from what was sent.', flag),
+    error: about('What went wrong; then text and time mean nothing.', orNull(text)),
+  },
+  'What came back for a message.',
+)
+
+export const consoleWaiting = object(
+  'ConsoleWaiting',
+  { waiting: place },
+  "Comes once a second while the console's connection waits to be served.",
+)
+
+/** Server-sent events, and their data; docs/control.md says how lanes and activity are joined. */
+export const events = {
+  second,
+  lanes: list(lane),
+  activity: list(activity),
+  faults: list(listenerFaults),
+  server: serverInfo,
+  bench: benchRun,
+}
+
+/** What is among the schemas of the API, by name. */
+export const schemas: readonly ObjectShape[] = [
+  apiError,
+  serverInfo,
+  listenerInfo,
+  faultKindInfo,
+  figures,
+  second,
+  lane,
+  connectionRow,
+  connectionPage,
+  killed,
+  listenerFaults,
+  faultsWanted,
+  benchWanted,
+  benchRun,
+  place,
+  consoleReply,
+  consoleWaiting,
+]

@@ -1,0 +1,142 @@
+/** The requests of the API: what each takes, and what it answers. A new one has its row here. */
+import { events as eventShapes } from './contract.ts'
+import * as contract from './contract.ts'
+import { about, flag, list, object, optional } from './shape.ts'
+import { text, whole, type ObjectShape, type Shape } from './shape.ts'
+
+export interface Operation {
+  summary: string
+  /** Parameters of the query. */
+  query?: ObjectShape
+  body?: ObjectShape
+  /** 200 if it is not given. */
+  status?: number
+  /** What the answer is, in a few words. */
+  says?: string
+  /** The JSON of the answer. */
+  answer?: Shape<unknown>
+  /** Another type of answer, or one beside the JSON. */
+  type?: string
+  /** Another status that is no error, and what it says. */
+  besides?: [status: number, says: string]
+  /** Never needs a token. */
+  isOpen?: true
+}
+
+/** Something whose form is described elsewhere. */
+const anything: Shape<object> = {
+  json: { type: 'object' },
+  what: 'an object',
+  accepts: (value): value is object => typeof value === 'object' && value !== null,
+}
+
+const listenerFaults = list(contract.listenerFaults)
+
+export const operations = {
+  'GET /api/server': { summary: 'What runs, and where it listens.', answer: contract.serverInfo },
+  'GET /api/history': {
+    summary: 'The last 15 minutes, oldest first.',
+    answer: list(contract.second),
+  },
+  'GET /api/events': {
+    summary: `Server-sent events: ${Object.keys(eventShapes).join(', ')}.`,
+    says: 'A stream without end.',
+    type: 'text/event-stream',
+  },
+  'GET /api/timeline': {
+    summary: 'The lives of the newest 500 clients, oldest first.',
+    answer: list(contract.lane),
+  },
+  'GET /api/connections': {
+    summary: 'Which clients are connected, and which wait.',
+    query: contract.connectionQuery,
+    answer: contract.connectionPage,
+  },
+  'DELETE /api/connections': {
+    summary: 'Close those that a filter matches, or all.',
+    query: contract.killQuery,
+    answer: contract.killed,
+  },
+  'DELETE /api/connections/:id': { summary: 'Close one.', answer: contract.killed },
+  'GET /api/faults': { summary: 'The faults in force.', answer: listenerFaults },
+  'PUT /api/faults': {
+    summary: 'Other faults from now on.',
+    body: contract.faultsWanted,
+    answer: listenerFaults,
+  },
+  'DELETE /api/faults': {
+    summary: 'Back to those with which the server was started.',
+    answer: listenerFaults,
+  },
+  'POST /api/drain': {
+    summary: 'Stop accepting; leave when the clients have gone.',
+    status: 202,
+    says: 'It has begun.',
+    answer: object('', { draining: flag }),
+  },
+  'GET /api/benches': {
+    summary: 'The last 20, newest first.',
+    answer: list(contract.benchRun),
+  },
+  'POST /api/benches': {
+    summary: 'Start one; only one runs at a time.',
+    body: contract.benchWanted,
+    status: 201,
+    says: 'It has begun.',
+    answer: contract.benchRun,
+  },
+  'GET /api/benches/:id': {
+    summary: 'The whole result of a finished one: docs/result.schema.json.',
+    answer: anything,
+  },
+  'DELETE /api/benches/:id': {
+    summary: 'End it early; it then has a result.',
+    status: 202,
+    says: 'It ends.',
+    answer: object('', { stopping: text }),
+  },
+  'GET /api/benches/:id/report': {
+    summary: 'The same as one HTML page.',
+    says: 'A page.',
+    type: 'text/html',
+  },
+  'GET /api/benches/compare': {
+    summary: 'What `yodel compare` prints, or its JSON with Accept: application/json.',
+    query: object('', {
+      a: about('The baseline.', text),
+      b: about('What to compare with it.', text),
+    }),
+    answer: anything,
+    type: 'text/plain',
+  },
+  'GET /api/console': {
+    summary:
+      'WebSocket: each message goes to a listener and is answered with a ConsoleReply; while it ' +
+      'waits to be served, a ConsoleWaiting comes once a second.',
+    query: object('', { listener: about('Which one; 0 without it.', optional(whole(), 0)) }),
+    status: 101,
+    says: 'It is open.',
+  },
+  'GET /api/openapi.json': { summary: 'This description.', answer: anything },
+  'GET /metrics': {
+    summary: 'For Prometheus: docs/metrics.md.',
+    says: 'Text format 0.0.4.',
+    type: 'text/plain',
+  },
+  'GET /healthz': {
+    summary: 'Whether it lives.',
+    says: 'It does.',
+    type: 'text/plain',
+    isOpen: true,
+  },
+  'GET /readyz': {
+    summary: 'Whether it takes clients.',
+    says: 'It does.',
+    type: 'text/plain',
+    besides: [503, 'It is draining, or does not listen any more.'],
+    isOpen: true,
+  },
+} satisfies Record<string, Operation>
+
+/** Method and path; `:id` stands for a name. */
+export type OperationKey = keyof typeof operations
