@@ -12,7 +12,7 @@ const before = look()
 await sleep(load.durationMs)
 const after = look()
 run.stop()
-const { verdict, run: conditions } = await run.finished
+const { verdict, run: conditions, invalidBecause, notes, generator } = await run.finished
 const cpuUs = after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system
 const echoes = after.messagesReceived - before.messagesReceived
 console.log(
@@ -23,5 +23,7 @@ console.log(
     load_cpu_s: cpuUs / 1e6,
     wrong: verdict === 'pass' ? 0 : 1,
     engine: conditions.engine,
+    busy: generator.cpuShare,
+    said: [...invalidBecause, ...notes].some(each => each.includes('generator')),
   }),
 )

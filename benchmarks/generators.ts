@@ -30,6 +30,9 @@ interface Found {
   seconds: number
   load_cpu_s: number
   wrong: number
+  /** Of yodel: how busy its thread was, and whether the result says that it was the limit. */
+  busy?: number
+  said?: boolean
 }
 
 interface Setting {
@@ -41,6 +44,7 @@ interface Setting {
 }
 
 const settings: Setting[] = [
+  { name: 'small-1', connections: 1, sizeBytes: 64, depth: 1 },
   { name: 'small-50', connections: 50, sizeBytes: 64, depth: 1 },
   { name: 'small-500', connections: 500, sizeBytes: 64, depth: 1 },
   { name: 'depth-16', connections: 50, sizeBytes: 64, depth: 16 },
@@ -94,6 +98,7 @@ for (const setting of settings) {
   const scheme = setting.transport === 'udp' ? 'udp://' : ''
   const cpu = new Map(Object.keys(generators).map(name => [name, [] as number[]]))
   const rate = new Map(Object.keys(generators).map(name => [name, [] as number[]]))
+  const all = new Map(Object.keys(generators).map(name => [name, [] as Found[]]))
   for (let round = 0; round < rounds; round++) {
     for (const [name, command] of Object.entries(generators)) {
       const running = await startContestant(server, { scheme })
@@ -101,19 +106,24 @@ for (const setting of settings) {
       await running.stop()
       cpu.get(name)!.push((found.load_cpu_s * 1e6) / found.echoes)
       rate.get(name)!.push(found.echoes / found.seconds)
+      all.get(name)!.push(found)
     }
   }
   const { name, connections, sizeBytes, depth } = setting
   console.log(`\n### ${name}: ${connections} connections, ${sizeBytes} B, ${depth} in flight`)
   console.log(`(server: ${server.name}; ${rounds} rounds of ${durationMs} ms)\n`)
-  console.log('| generator | us of CPU per message | ratio | messages/s | ratio |')
-  console.log('| --- | ---: | ---: | ---: | ---: |')
+  console.log('| generator | us of CPU per message | ratio | messages/s | ratio | busy | said |')
+  console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: |')
   // The ratio within each round: what slows the machine slows all of it.
   const ratio = (of: Map<string, number[]>, who: string) =>
     median(of.get(who)!.map((value, round) => value / of.get('c load')![round]!)).toFixed(2)
   for (const who of Object.keys(generators)) {
     const [us, perSecond] = [median(cpu.get(who)!), median(rate.get(who)!)]
     const figures = [us.toFixed(2), ratio(cpu, who), perSecond.toFixed(0), ratio(rate, who)]
+    const own = all.get(who)!.filter(({ said }) => said !== undefined)
+    const limits = own.filter(({ said }) => said).length
+    const busy = own.length > 0 ? median(own.map(each => each.busy ?? 0)).toFixed(2) : ''
+    figures.push(busy, own.length > 0 ? `${limits} of ${rounds}` : '')
     console.log(`| ${[who, ...figures].join(' | ')} |`)
   }
 }

@@ -1,6 +1,6 @@
 /** Whether the generator itself was the limit: then the figures are its own, not the server's. */
 import { isPublic, toAddress } from '../vocabulary/address.ts'
-import { formatCount, formatDuration } from '../vocabulary/units.ts'
+import { formatCount, formatDuration, formatRate } from '../vocabulary/units.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'
 import type { Histogram } from '../metrics/histogram.ts'
 import { ranked } from './rank.ts'
@@ -11,6 +11,13 @@ import type { RunResult } from './result.ts'
 const busyShare = 0.98
 /** The same for an open loop that does not keep its plan: there a lower share is enough. */
 const busyShareBehind = 0.9
+/**
+ * A closed loop whose busiest thread works for this share of its time may be near its limit:
+ * another generator may reach a higher rate.
+ */
+const nearShare = 0.9
+/** The same with one message in flight per thread: then its work is a part of each round trip. */
+const partShare = 0.25
 /**
  * Lateness is not negligible if 1 % of it is beyond both: a time, and a share of the measured time.
  */
@@ -31,6 +38,27 @@ interface Churn {
 
 /** Options on which it depends how many messages may be in flight. */
 type Sent = { connections: number; depth: number; slice: string | undefined }
+
+/** Of a closed loop: how much of its rate is the work of the generator itself. */
+function shareOfRate({ generator, rates, run, churn }: RunResult): string[] {
+  if (churn) return []
+  const cpu = generator.cpuShare ?? 0
+  const { connections: all, depth, slice } = run.options as Sent
+  const inFlight = sizeOf(partOfSlice(slice), all) * depth
+  const busy = `busy for ${Math.round(cpu * 100)} % of the time`
+  const alone = inFlight <= run.threads && cpu >= partShare && rates.achievedPerSecond !== null
+  if (alone)
+    return [
+      `With one message in flight the work of the generator itself (${busy}) is a part of each ` +
+        'round trip: one that works less would have a higher rate, at most ' +
+        `${formatRate(rates.achievedPerSecond! / (1 - cpu))}.`,
+    ]
+  if (cpu < nearShare) return []
+  return [
+    `The generator was near its limit (${busy}): another one may reach a higher rate. ` +
+      'Use more --threads.',
+  ]
+}
 
 /** Adds what is to be said about the generator to the result. */
 export function judgeGenerator(result: RunResult, churn: Churn): void {
@@ -74,7 +102,7 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
     result.notes.push(
       `The generator's own lateness (p99 ${formatDuration(late / 1e3)}) is most of the p99.`,
     )
-  }
+  } else if (!openLoop && run.command === 'bench') result.notes.push(...shareOfRate(result))
   const { sharedCore, cores, system } = run.machine
   if (sharedCore !== undefined) result.notes.push(shareCore(`core ${sharedCore}`))
   // Linux tells where the server may run.

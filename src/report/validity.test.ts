@@ -1,0 +1,37 @@
+/** What is said of a closed loop whose rate is its generator's, in part or as a whole. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { loadText } from './load.ts'
+import { sampleResult } from './sample.suite.ts'
+
+const closedLoop = (connections: number, cpuShare: number, depth = 1) =>
+  sampleResult({ cpuShare, options: { connections, depth } })
+
+test('a generator that never waits was the limit, in every format and in the exit code', () => {
+  for (const connections of [1, 50]) {
+    const { valid, invalidBecause, notes } = closedLoop(connections, 0.99)
+    assert.equal(valid, false)
+    assert.match(invalidBecause.join(' '), /^The generator was the limit: .* 99 % of the time/)
+    assert.deepEqual(notes, [])
+  }
+  const text = loadText(closedLoop(50, 0.99), { columns: 100, unicode: false })
+  assert.match(text, /^INVALID: The generator was the limit/)
+  assert.match(text, /The figures are INVALID: see above\.\s*$/)
+})
+
+test('with one message in flight its work is a part of each round trip, which is said', () => {
+  // 1,000 messages in 10 seconds.
+  const { valid, notes } = closedLoop(1, 0.6)
+  assert.equal(valid, true)
+  assert.match(notes.join(' '), /busy for 60 % .* a higher rate, at most 250\/s\.$/)
+  for (const quiet of [closedLoop(1, 0.2), closedLoop(2, 0.6), closedLoop(1, 0.6, 2)])
+    assert.deepEqual(quiet.notes, [])
+})
+
+test('a generator that hardly ever waits was near its limit, which is said', () => {
+  assert.match(closedLoop(50, 0.93).notes.join(' '), /near its limit \(busy for 93 % of the time\)/)
+  assert.deepEqual(closedLoop(50, 0.85).notes, [])
+  const samplesUs = { lateness: Array.from({ length: 1_000 }, () => 1) }
+  const open = sampleResult({ cpuShare: 0.93, samplesUs, options: { ratePerSecond: 100 } })
+  assert.doesNotMatch(open.notes.join(' '), /near its limit/)
+})
