@@ -11,10 +11,13 @@ import { dial, dialMany, dialTls, echo, ending, until } from './client.ts'
 import { request } from './frames.ts'
 import { onlyFull, short } from './full.ts'
 import { portOf } from './program.ts'
+import { refusal } from './refusal.ts'
 
 /** A hang is a failure; and no time of a handshake ends here by itself. */
 const timeout = 60_000
 const patient: ServeOptions = { engine: 'node', handshakeTimeoutMs: 3600_000 }
+const onRing: ServeOptions = { engine: 'uring' }
+const noRing = refusal('uring')
 
 const hello = (await clientHello).subarray(0, 100)
 const head = 'POST / HTTP/1.1\r\nHost: x\r\n'
@@ -24,6 +27,8 @@ const proxy: ServeOptions['proxy'] = { mode: 'require', from: ['127.0.0.1'] }
 const halves: [name: string, transport: string, said: Buffer | string, options?: ServeOptions][] = [
   ['a hello', 'tls', hello],
   ['silence', 'tls', ''],
+  ['a hello to the ring', 'tls', hello, onRing],
+  ['silence before the ring', 'tls', '', onRing],
   ['an upgrade', 'ws', request().slice(0, 60)],
   ['a hello', 'wss', hello],
   ['a head', 'http', head],
@@ -32,14 +37,16 @@ const halves: [name: string, transport: string, said: Buffer | string, options?:
   ['a PROXY header', 'tcp', 'PROXY TCP4 127.0', { proxy }],
 ]
 /** The others are made of the same parts. */
-const daily = ['tls a hello', 'http a head']
+const daily = ['tls a hello', 'http a head', 'tls a hello to the ring']
 
 describe('with all places taken', { timeout, concurrency: true }, () => {
   for (const [name, transport, said, options] of halves)
     test(
       `${transport}: a client in the midst of ${name} makes room`,
       {
-        skip: !daily.includes(`${transport} ${name}`) && onlyFull,
+        skip:
+          (!daily.includes(`${transport} ${name}`) && onlyFull) ||
+          (options?.engine === 'uring' && noRing),
       },
       async () => {
         const url = `${transport}://127.0.0.1:0`
@@ -65,21 +72,25 @@ describe('with all places taken', { timeout, concurrency: true }, () => {
     )
 })
 
-const thousand = '1,000 half handshakes make room for a new client'
-test(thousand, { timeout, skip: onlyFull }, async () => {
-  await using server = await serve('tls://127.0.0.1:0', patient)
-  const sockets = await dialMany(portOf(server.url), 1_000)
-  for (const socket of sockets) socket.on('error', () => {}).write(hello)
-  const client = await dialTls(server.address)
-  assert.equal(await echo(client, 'new'), 'new')
-  for (const socket of [client, ...sockets]) socket.destroy()
-})
+const secureEngines = [
+  ['node', false],
+  ['uring', noRing],
+] as const
+for (const [engine, skip] of secureEngines) {
+  const thousand = `${engine}: 1,000 half handshakes make room for a new client`
+  test(thousand, { timeout, skip: skip || onlyFull }, async () => {
+    await using server = await serve('tls://127.0.0.1:0', { ...patient, engine })
+    const sockets = await dialMany(portOf(server.url), 1_000)
+    for (const socket of sockets) socket.on('error', () => {}).write(hello)
+    const client = await dialTls(server.address)
+    assert.equal(await echo(client, 'new'), 'new')
+    for (const socket of [client, ...sockets]) socket.destroy()
+  })
 
-test(
-  'a client that finishes in time keeps its place, and the next one waits',
-  { timeout },
-  async () => {
-    await using server = await serve('tls://127.0.0.1:0', { ...patient, concurrency: 1 })
+  const keeps = `${engine}: a client that finishes in time keeps its place, and the next one waits`
+  test(keeps, { timeout, skip }, async () => {
+    const options = { ...patient, engine, concurrency: 1 }
+    await using server = await serve('tls://127.0.0.1:0', options)
     const slow = await dial(server.address)
     await until(() => server.counts().open === 1)
     const next = dialTls(server.address)
@@ -93,5 +104,5 @@ test(
     first.end()
     assert.equal(await echo(await next, 'next'), 'next')
     ;(await next).destroy()
-  },
-)
+  })
+}

@@ -2,6 +2,7 @@
 import { usageError } from '../vocabulary/errors.ts'
 import {
   abilities,
+  autoTakes,
   engineCan,
   engineSpeaks,
   type EngineName,
@@ -46,11 +47,15 @@ function refusalOf(
   return engines[name].refuses({ ...task, engine: name })
 }
 
+/** The engines that `auto` may take. */
+const candidates = ({ address }: Task): EngineName[] =>
+  preference.filter(name => autoTakes(name, address.transport))
+
 const speakers = ({ address }: Task): number =>
   preference.filter(name => engineSpeaks(name, address.transport)).length
 
 function instead(task: Task, asked: readonly Option<unknown>[]): string {
-  const able = preference.find(name => refusalOf(name, task, asked) === undefined)
+  const able = candidates(task).find(name => refusalOf(name, task, asked) === undefined)
   return able ? `Try \`--engine auto\`, which takes ${able}.` : 'Nor can any other engine.'
 }
 
@@ -61,7 +66,7 @@ function instead(task: Task, asked: readonly Option<unknown>[]): string {
  */
 export function chooseEngine(wanted: WantedEngine, task: Task, asked: readonly Option<unknown>[]) {
   const reasons: string[] = []
-  for (const name of wanted === 'auto' ? preference : [wanted]) {
+  for (const name of wanted === 'auto' ? candidates(task) : [wanted]) {
     const refusal = refusalOf(name, task, asked)
     if (refusal === undefined) return { engine: name, reason: reasons[0] }
     // No note if the preferred engine does not have the transport: that is expected.

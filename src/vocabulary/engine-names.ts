@@ -16,12 +16,18 @@ export type Ability = keyof typeof abilities
 interface Engine {
   can: readonly Ability[]
   speaks: readonly TransportName[]
+  /** Of those: `auto` takes another engine, so this one has to be asked for by its name. */
+  onlyByName?: readonly TransportName[]
 }
 
 /** The options that an engine has are not here, but in the rows of the options (`where`). */
 export const engineTable = {
   node: { can: ['serve', 'load', 'flow', 'sharePort', 'ledger'], speaks: transportNames },
-  uring: { can: ['serve', 'load', 'sharePort', 'ledger'], speaks: ['tcp', 'unix', 'udp'] },
+  uring: {
+    can: ['serve', 'load', 'sharePort', 'ledger'],
+    speaks: ['tcp', 'unix', 'tls', 'udp'],
+    onlyByName: ['tls'],
+  },
   // It has threads of its own, so it shares no port: see concurrency.
   blocking: { can: ['serve', 'ledger'], speaks: ['tcp', 'unix'] },
 } as const satisfies Record<string, Engine>
@@ -33,6 +39,9 @@ export const engineCan = (name: EngineName, ability: Ability): boolean =>
   (engineTable[name] as Engine).can.includes(ability)
 export const engineSpeaks = (name: EngineName, transport: TransportName): boolean =>
   (engineTable[name] as Engine).speaks.includes(transport)
+/** Whether `auto` may take it there. */
+export const autoTakes = (name: EngineName, transport: TransportName): boolean =>
+  !(engineTable[name] as Engine).onlyByName?.includes(transport)
 
 /** What may be asked for: `auto` takes the first that can do the task. */
 export type WantedEngine = 'auto' | EngineName

@@ -1,4 +1,4 @@
-/** The only file that calls C. Loaded on demand: FFI is optional, and costs 30 ms to load. */
+/** The only way to C. Loaded on demand: FFI is optional, and costs 30 ms to load. */
 import { createRequire } from 'node:module'
 import { endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
@@ -83,6 +83,8 @@ export interface Libc extends Calls {
   trimFreed(): void
   /** munmap(2). No typed array over it may be used any more. */
   unmap(mapping: Mapping): void
+  /** Whether something can be read there, or accepted, at this moment. */
+  hasInput(fd: number): boolean
   /** The name of the error of the last call that failed, for example `EADDRINUSE`. */
   errorName(): string
   /** The same as a negative number, as completions of the ring have it. */
@@ -99,6 +101,9 @@ export function checked(libc: Libc, result: number): number {
   return result
 }
 
+/** FFI itself, for other libraries than this; where loadLibc() has not refused. */
+export const loadKoffi = () => createRequire(import.meta.url)('koffi') as typeof import('koffi')
+
 let loaded: Libc | string | undefined
 
 /** The C library, or a sentence that says why it cannot be called. */
@@ -111,8 +116,7 @@ function load(): Libc | string {
   if (process.platform === 'win32') return 'Windows has no POSIX C library.'
   if (endianness() !== 'LE') return 'Big-endian machines are not supported by the FFI code.'
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
-    return bindAll(koffi)
+    return bindAll(loadKoffi())
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'MODULE_NOT_FOUND') return 'The optional package koffi is not installed.'
@@ -126,6 +130,7 @@ const MAP_SHARED_POPULATE = 0x8001
 const M_TRIM_THRESHOLD = -1
 const M_MMAP_THRESHOLD = -3
 const ETIME = 62
+const POLLIN = 1
 
 function bindAll(koffi: typeof import('koffi')): Libc {
   // Without a name it is the running program, which has the C library in it already.
@@ -167,6 +172,13 @@ function bindAll(koffi: typeof import('koffi')): Libc {
     ringSetup: c.func('int syscall(long nr, uint entries, void *params)') as Libc['ringSetup'],
     ringRegister: c.func('int syscall(long nr, int fd, uint op, void *arg, uint count)') as Call,
     schedule: c.func('int syscall(long nr, int tid, void *attr, uint, uint)') as Call,
+    hasInput(fd) {
+      // pollfd: descriptor 4, events 2, what has come 2.
+      const asked = Buffer.alloc(8)
+      asked.writeInt32LE(fd, 0)
+      asked.writeInt16LE(POLLIN, 4)
+      return calls.poll(asked, 1, 0) === 1
+    },
     errorName,
     lastError: () => -koffi.errno(),
     map(sizeBytes, fd = -1, offset = 0) {

@@ -30,6 +30,11 @@ export class Admission {
     this.#onFull = onFull
   }
 
+  /** Whether no place is free, so that other clients wait in the backlog. */
+  get isFull(): boolean {
+    return this.#free === 0 && !this.#closed
+  }
+
   open(): void {
     this.#closed = false
     this.#ask()

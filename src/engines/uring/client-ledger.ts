@@ -17,7 +17,7 @@ const nameMaxBytes = 128
 
 export interface Figures {
   /** One more than the highest slot that was ever in use. */
-  readonly slotsUsed: number
+  readonly table: { readonly slotsUsed: number }
   /** How many bytes wait to be sent. */
   unsentOf(slot: number): number
   /** Closes the connection, whatever is in flight. */
@@ -104,7 +104,7 @@ export class ClientLedger {
     const now = Date.now()
     if (now < this.#nextUpdate) return
     this.#nextUpdate = now - ((now - updateAtMs) % 1000) + 1000
-    for (let slot = 0; slot < figures.slotsUsed; slot++) {
+    for (let slot = 0; slot < figures.table.slotsUsed; slot++) {
       const place = this.#places[slot]! - 1
       if (place !== -1) this.#update(slot, place, figures.unsentOf(slot), now)
     }
@@ -112,7 +112,7 @@ export class ClientLedger {
 
   #kill(figures: Figures) {
     const wanted = new Set(this.#writer.takeKills())
-    for (let slot = 0; slot < figures.slotsUsed; slot++) {
+    for (let slot = 0; slot < figures.table.slotsUsed; slot++) {
       if (!wanted.has(this.#places[slot]! - 1)) continue
       this.closing(slot, 'killed')
       figures.giveUp(slot)

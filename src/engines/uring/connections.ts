@@ -16,56 +16,63 @@ import { muchBytes, type Bulk } from './bulk.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
+import type { Layer } from './layer.ts'
+import { Outgoing } from './outgoing.ts'
 import type { Ring } from './ring.ts'
-import { Sends, type Turn } from './sends.ts'
+import type { Sends, Turn } from './sends.ts'
 import * as bit from './state.ts'
-import { Unsent, unsentMaxBytes } from './unsent.ts'
+import { Table } from './table.ts'
+import { wireOf } from './wire.ts'
+
+interface Memory {
+  ring: Ring
+  pool: BufferPool
+  arena: Arena
+  bulk: Bulk
+  /** Undefined: what comes is what is echoed. */
+  layer: Layer | undefined
+}
 
 export class Connections {
-  /** How many connections are open. */
-  open = 0
-  /** One more than the highest slot that was ever in use. */
-  slotsUsed = 0
+  readonly table: Table
   readonly #ring: Ring
-  readonly #pool: BufferPool
   readonly #counters: Float64Array
   readonly #onClosed: () => void
   readonly #ledger: ClientLedger | undefined
   readonly #state: Uint8Array
   readonly #generation: Uint16Array
-  /** The number of the scan (see closeIdle) before which something last moved. */
-  readonly #lastMove: Uint32Array
+  readonly #out: Outgoing
   readonly #sends: Sends
-  readonly #unsent: Unsent
   readonly #bulk: Bulk
-  #scan = 1
+  readonly #layer: Layer | undefined
 
   constructor(
-    { ring, pool, arena, bulk }: { ring: Ring; pool: BufferPool; arena: Arena; bulk: Bulk },
+    memory: Memory,
     meter: Meter,
     slots: number,
     onClosed: () => void,
     ledger: ClientLedger | undefined,
   ) {
+    const { ring, pool, bulk, layer } = memory
     this.#ring = ring
-    this.#pool = pool
-    this.#sends = new Sends(ring, pool, slots)
-    this.#unsent = new Unsent(arena)
+    this.table = new Table(slots)
+    this.#out = new Outgoing(memory, layer?.source ?? pool, this.table, this.#cancelRecv)
+    this.#sends = this.#out.sends
     this.#bulk = bulk
     this.#counters = meter.counters
     this.#onClosed = onClosed
     this.#ledger = ledger
-    this.#state = new Uint8Array(slots)
-    this.#generation = new Uint16Array(slots)
-    this.#lastMove = new Uint32Array(slots)
+    this.#state = this.table.state
+    this.#generation = this.table.generation
+    this.#layer = layer
+    const parts = { table: this.table, out: this.#out }
+    if (layer) layer.wire = wireOf(parts, ledger, this.#cancelRecv, slot => this.giveUp(slot))
   }
 
   onAccepted(slot: number): void {
-    this.open++
     this.#counters[counter.opened]!++
-    if (slot >= this.slotsUsed) this.slotsUsed = slot + 1
-    this.#state[slot] = bit.OPEN
-    this.#lastMove[slot] = this.#scan
+    this.table.onOpened(slot)
+    this.#layer?.opened(slot)
     this.#ledger?.opened(slot, this.#generation[slot]!)
     this.#armRecv(slot)
   }
@@ -75,11 +82,17 @@ export class Connections {
     const more = flags & k.cqe.MORE
     if (!more) this.#state[slot]! &= ~bit.ARMED
     if (result > 0) this.#onData(slot, result, flags)
-    else if (result === 0) this.#state[slot]! |= bit.ENDED
+    else if (result === 0) this.#onFin(slot)
     else if (result !== k.error.NOBUFS && result !== k.ECANCELED) this.#fail(slot, result)
     // There was no free buffer: receive again next turn, when there are buffers.
     if (result === k.error.NOBUFS) this.#sends.later(slot)
     else if (!more) this.#proceed(slot)
+  }
+
+  #onFin(slot: number): void {
+    const isNew = !(this.#state[slot]! & (bit.ENDED | bit.DEAD))
+    this.#state[slot]! |= bit.ENDED
+    if (isNew) this.#layer?.ended(slot)
   }
 
   /** A send of the last turn, or of this one if the queue was full, did not go through whole. */
@@ -89,10 +102,10 @@ export class Connections {
     if (list.generation[index] !== this.#generation[slot]) return
     const sent = result > 0 ? result : 0
     const unsent = list.length[index]! - sent
-    this.#counters[counter.bytesOut]! -= unsent
+    this.#countOut(-unsent)
     if (result < 0 && result !== k.error.AGAIN) this.#fail(slot, result)
     else if (!(this.#state[slot]! & bit.DEAD))
-      this.#keepUnsent(slot, list.at[index]! + sent, unsent, true)
+      this.#out.keep(slot, list.at[index]! + sent, unsent, true)
     this.#proceed(slot)
   }
 
@@ -100,9 +113,9 @@ export class Connections {
     this.#state[slot]! &= ~bit.SENDING
     if (result <= 0 || this.#state[slot]! & bit.DEAD) this.#fail(slot, result)
     else {
-      this.#counters[counter.bytesOut]! += result
-      this.#lastMove[slot] = this.#scan
-      if (!this.#unsent.take(slot, result)) this.#state[slot]! &= ~bit.WAITING
+      this.#countOut(result)
+      this.table.onMoved(slot)
+      this.#out.onRest(slot, result)
     }
     this.#proceed(slot)
   }
@@ -123,35 +136,42 @@ export class Connections {
       // pipe has.
       const fin = this.#bulk.inPipeOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
       const moved = result < 0 || fin ? 0 : this.#bulk.move(slot)
-      if (moved > 0) this.#lastMove[slot] = this.#scan
-      else if (moved === 0) this.#addUnsent(slot, this.#bulk.copyOut(slot), false)
+      if (moved > 0) this.table.onMoved(slot)
+      else if (moved === 0) this.#out.add(slot, this.#bulk.copyOut(slot), false)
       else if (moved !== k.error.AGAIN) this.#fail(slot, moved)
     }
     this.#proceed(slot)
   }
 
-  /** Received and not sent back yet. */
-  unsentOf = (slot: number): number => this.#unsent.bytesOf(slot) + this.#bulk.inPipeOf(slot)
+  /** Received and not sent back yet; of a layer its bytes, with what it has added. */
+  unsentOf = (slot: number): number => {
+    const bytes = this.#out.unsentOf(slot) + this.#bulk.inPipeOf(slot)
+    return this.#layer ? Math.min(bytes, this.#ledger?.received[slot] ?? bytes) : bytes
+  }
+
+  /** A layer counts for itself: it knows which bytes are an echo. */
+  #countOut(length: number): void {
+    if (this.#layer === undefined) this.#counters[counter.bytesOut]! += length
+  }
 
   #onData(slot: number, length: number, flags: number): void {
     const at = this.#sends.received(length, flags)
-    const [state, generation] = [this.#state[slot]!, this.#generation[slot]!]
+    const state = this.#state[slot]!
+    if (this.#layer !== undefined) {
+      if (state & (bit.DEAD | bit.ENDED)) return
+      this.table.onMoved(slot)
+      return this.#layer.received(slot, at, length, (state & bit.LEAVING) !== 0)
+    }
     if (state & (bit.DEAD | bit.LEAVING)) {
       this.#counters[counter.bytesDiscarded]! += length
       return
     }
     this.#counters[counter.chunks]!++
     this.#counters[counter.bytesIn]! += length
-    this.#lastMove[slot] = this.#scan
+    this.table.onMoved(slot)
     if (this.#ledger !== undefined) this.#ledger.received[slot]! += length
-    if (length >= muchBytes) this.#bulk.count(slot, generation)
-    if (state & bit.WAITING) this.#keepUnsent(slot, at, length, false)
-    else if (this.#sends.send(slot, generation, at, length))
-      this.#counters[counter.bytesOut]! += length
-    else {
-      this.#keepUnsent(slot, at, length, false)
-      this.#sends.later(slot)
-    }
+    if (length >= muchBytes) this.#bulk.count(slot, this.#generation[slot]!)
+    if (this.#out.send(slot, at, length)) this.#counters[counter.bytesOut]! += length
   }
 
   #armRecv(slot: number): void {
@@ -161,32 +181,15 @@ export class Connections {
     this.#state[slot]! |= bit.ARMED
   }
 
-  #cancelRecv(slot: number): void {
+  readonly #cancelRecv = (slot: number): void => {
     if (!(this.#state[slot]! & bit.ARMED)) return
     const what = this.#bulk.has(slot) ? kind.POLL : kind.RECV
     entries.cancel(this.#ring, tag(what, slot), this.#generation[slot])
   }
 
-  #sendRest(slot: number): void {
-    const { address, length } = this.#unsent.oldest(slot)
-    this.#state[slot]! |= bit.SENDING
-    entries.send(this.#ring, slot, address, length)
-  }
-
-  /** Copies unsent bytes of the pool; `front`: they are older than all other unsent bytes. */
-  #keepUnsent(slot: number, at: number, length: number, front: boolean): void {
-    const bytes = this.#pool.bytes.subarray(at, at + length)
-    if (this.#addUnsent(slot, bytes, front) > unsentMaxBytes) this.#cancelRecv(slot)
-  }
-
-  #addUnsent(slot: number, bytes: Uint8Array, front: boolean): number {
-    if (bytes.length === 0) return 0
-    this.#state[slot]! |= bit.WAITING
-    return this.#unsent.add(slot, bytes, front)
-  }
-
   #fail(slot: number, result: number): void {
     this.#ledger?.failed(slot, result)
+    this.#layer?.broke(slot)
     if (!(this.#state[slot]! & bit.DEAD) && result < 0)
       this.#counters[counter[failureName(systemError(getSystemErrorName(result)))]]!++
     this.#giveUp(slot)
@@ -200,8 +203,7 @@ export class Connections {
       entries.cancel(this.#ring, tag(kind.REST, slot))
       return
     }
-    this.#unsent.drop(slot)
-    this.#state[slot]! &= ~bit.WAITING
+    this.#out.drop(slot)
   }
 
   /** Decides what comes next for a connection, as soon as the sends of its turn are known. */
@@ -212,30 +214,37 @@ export class Connections {
     }
     const state = this.#state[slot]!
     if (state === 0 || state & bit.SENDING) return
-    if (state & bit.WAITING) this.#sendRest(slot)
+    if (state & bit.WAITING) this.#out.sendRest(slot)
     else if (state & (bit.DEAD | bit.ENDED)) {
       if (!(state & bit.ARMED)) this.#close(slot)
     } else {
       const leaves = (state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING
-      if (leaves && this.#bulk.inPipeOf(slot) === 0) {
-        if (this.#bulk.has(slot)) {
-          this.#cancelRecv(slot)
-          this.#bulk.end(slot)
-        }
-        this.#state[slot]! |= bit.FINISHED
-        entries.finish(this.#ring, slot)
-      }
-      if (!(state & bit.ARMED)) this.#armRecv(slot)
+      if (leaves && this.#bulk.inPipeOf(slot) === 0) this.#finish(slot)
+      const now = this.#state[slot]!
+      if (now & bit.DEAD) this.#proceed(slot)
+      else if (!(now & bit.ARMED)) this.#armRecv(slot)
     }
+  }
+
+  /** Sends FIN, if all that comes before it is sent. */
+  #finish(slot: number): void {
+    const farewell = this.#layer?.farewell(slot)
+    if (farewell === 'never') this.#giveUp(slot)
+    if (farewell === 'never' || farewell === 'later') return
+    if (this.#bulk.has(slot)) {
+      this.#cancelRecv(slot)
+      this.#bulk.end(slot)
+    }
+    this.#state[slot]! |= bit.FINISHED
+    entries.finish(this.#ring, slot)
   }
 
   #close(slot: number): void {
     this.#ledger?.closed(slot, this.unsentOf(slot))
     this.#bulk.end(slot)
+    this.#layer?.closed(slot)
     entries.close(this.#ring, slot)
-    this.#state[slot] = 0
-    this.#generation[slot]!++
-    this.open--
+    this.table.onClosed(slot)
     this.#counters[counter.closed]!++
     this.#onClosed()
   }
@@ -249,34 +258,26 @@ export class Connections {
   endTurn(due: readonly number[]): void {
     for (const slot of due) this.#proceed(slot)
     this.#sends.endTurn()
+    this.#layer?.endTurn()
   }
 
   /** Scans all connections; closes those on which nothing has moved for so many scans. */
   closeIdle(scans: number): void {
-    this.#scan++
-    this.#forEachServed(slot => {
-      if (this.#scan - this.#lastMove[slot]! < scans) return
+    const close = (slot: number, still: number) => {
+      if (still < scans) return
       this.#counters[counter.idleClosed]!++
       this.#ledger?.closing(slot, 'idle')
       this.#giveUp(slot)
-    })
+    }
+    this.table.scan(close, slot => this.#proceed(slot))
   }
 
   /** Scans all connections; sends FIN to those that were quiet since the last scan, or to all. */
   leave(all: boolean): void {
-    this.#scan++
-    this.#forEachServed(slot => {
-      if (all || this.#scan - this.#lastMove[slot]! >= 2) this.#state[slot]! |= bit.LEAVING
-    })
-  }
-
-  #forEachServed(change: (slot: number) => void): void {
-    for (let slot = 0; slot < this.slotsUsed; slot++) {
-      const before = this.#state[slot]!
-      if (before === 0 || before & (bit.DEAD | bit.LEAVING)) continue
-      change(slot)
-      if (this.#state[slot] !== before) this.#proceed(slot)
+    const leave = (slot: number, still: number) => {
+      if (all || still >= 2) this.#state[slot]! |= bit.LEAVING
     }
+    this.table.scan(leave, slot => this.#proceed(slot))
   }
 
   /** Closes what the kernel does not close with the ring. */

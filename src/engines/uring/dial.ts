@@ -19,6 +19,16 @@ const sleepMaxMs = 100
 /** The offset of the peer's sockaddr in the memory that is shared with the kernel. */
 const nameAt = 64
 
+/** What a connection needs before it is one, above the socket: TLS. */
+export interface Above {
+  /** A slot is connected, and it took so long. */
+  onConnected(slot: number, tookMs: number): void
+  /** What the ring says of others meanwhile. */
+  onCompletion(user0: number, user1: number, result: number, flags: number): void
+  /** Makes those connections; returns why some could not be made. */
+  make(slots: readonly number[]): Map<number, Error>
+}
+
 /** A slot that could not be connected, and why. */
 export interface Failure {
   slot: number
@@ -34,6 +44,7 @@ export async function dialAll(
   ring: Ring,
   task: LoadTask,
   meter: Meter,
+  above?: Above,
 ): Promise<Failure[]> {
   const count = task.connections + task.idle
   const ways = await waysTo(libc, task.address).catch((error: unknown) => {
@@ -42,15 +53,18 @@ export async function dialAll(
   const failures: Failure[] = []
   const memory = libc.map(4096)
   const argument = new WaitArgument(libc)
-  const tries = { libc, ring, memory, argument, meter, task, ways: [...ways] }
+  const tries = { libc, ring, memory, argument, meter, task, ways: [...ways], above }
   try {
     for (let first = 0; first < count; first += dialsAtOnce) {
       const last = Math.min(count, first + dialsAtOnce)
       const slots = Array.from({ length: last - first }, (_, at) => first + at)
-      const errors = dialSlots(tries, slots)
+      const codes = dialSlots(tries, slots)
+      const errors = new Map([...codes].map(([slot, code]) => [slot, systemError(code) as Error]))
+      const made = above?.make(slots.filter(slot => !errors.has(slot))) ?? []
+      for (const [slot, error] of made) errors.set(slot, error)
       if (first === 0 && errors.size === last)
-        throw explain('connect to', task.address, systemError([...errors.values()][0]!))
-      for (const [slot, error] of errors) failures.push({ slot, error: systemError(error) })
+        throw explain('connect to', task.address, [...errors.values()][0]!)
+      for (const [slot, error] of errors) failures.push({ slot, error })
     }
     return failures
   } catch (error) {
@@ -71,13 +85,14 @@ interface Tries {
   task: LoadTask
   /** The address that was reached last is tried first. */
   ways: Way[]
+  above: Above | undefined
 }
 
 /**
  * Tries one address after the other for slots that are not connected; returns the errors by slot.
  */
 function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> {
-  const { libc, ring, memory, argument, meter, task, ways } = tries
+  const { libc, ring, memory, task, ways } = tries
   const endMs = performance.now() + task.timeoutMs
   const beganMs = new Map<number, number>()
   const codes = new Map<number, string[]>()
@@ -85,7 +100,7 @@ function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> 
   let left = slots
   for (const [at, { open, name }] of [...ways].entries()) {
     new Uint8Array(memory.memory).set(name, nameAt)
-    const batch = new Batch(ring, argument, meter, beganMs)
+    const batch = new Batch(tries, beganMs)
     for (const slot of left) {
       const fd = open()
       fds[0] = fd
@@ -112,15 +127,17 @@ class Batch {
   readonly #ring: Ring
   readonly #argument: WaitArgument
   readonly #meter: Meter
+  readonly #above: Above | undefined
   /** When each slot began with its first address, in milliseconds. */
   readonly #beganMs: Map<number, number>
   readonly #connecting = new Set<number>()
   readonly #errors = new Map<number, string>()
 
-  constructor(ring: Ring, argument: WaitArgument, meter: Meter, beganMs: Map<number, number>) {
+  constructor({ ring, argument, meter, above }: Tries, beganMs: Map<number, number>) {
     this.#ring = ring
     this.#argument = argument
     this.#meter = meter
+    this.#above = above
     this.#beganMs = beganMs
   }
 
@@ -142,8 +159,9 @@ class Batch {
       this.#argument.set(Math.max(0.001, Math.min(leftMs, sleepMaxMs)) * 1e6)
       const { EXT_ARG, GETEVENTS } = enter
       this.#ring.enter(1, GETEVENTS | EXT_ARG, this.#argument.address, WaitArgument.bytes)
-      this.#ring.forEachCompletion((user0, _user1, result) => {
+      this.#ring.forEachCompletion((user0, user1, result, flags) => {
         if (completionOf(user0) === kind.CONNECT) this.#onConnected(slotOf(user0), result)
+        else this.#above?.onCompletion(user0, user1, result, flags)
       })
     }
     return this.#errors
@@ -156,7 +174,9 @@ class Batch {
       this.#errors.set(slot, code === 'ECANCELED' ? 'ETIMEDOUT' : code)
       return
     }
-    this.#meter.histograms.connect.record((performance.now() - this.#beganMs.get(slot)!) * 1e6)
+    const tookMs = performance.now() - this.#beganMs.get(slot)!
+    if (this.#above) return this.#above.onConnected(slot, tookMs)
+    this.#meter.histograms.connect.record(tookMs * 1e6)
     this.#meter.counters[counter.opened]!++
   }
 

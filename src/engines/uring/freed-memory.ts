@@ -7,6 +7,10 @@ import type { Libc } from '../os/libc.ts'
  * Mapped one by one they are gone when it is done; within a heap small blocks keep them in place.
  */
 const mapFromBytes = 8192
+/**
+ * With TLS handshakes take and free blocks all the time: so much is kept until the server rests.
+ */
+const keptBytes = 32 * 2 ** 20
 /** How many ticks without traffic count as rest. */
 const quietTicks = 3
 /** It takes 0.1 to 0.4 ms. */
@@ -21,10 +25,12 @@ export class FreedMemory {
   #doneAt = 0
   #doneMs = 0
 
-  constructor(libc: Libc, meter: Meter) {
+  /** @param isBusy whether the server itself takes and frees large blocks */
+  constructor(libc: Libc, meter: Meter, isBusy: boolean) {
     this.#libc = libc
     this.#counters = meter.counters
-    libc.mapFrom(mapFromBytes)
+    if (isBusy) libc.keepFreed(keptBytes)
+    else libc.mapFrom(mapFromBytes)
   }
 
   onTick(nowMs: number): void {

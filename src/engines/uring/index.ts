@@ -3,6 +3,7 @@ import { release } from 'node:os'
 import { isDatagrams } from '../../vocabulary/transport.ts'
 import type { Engine } from '../engine.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
+import { loadOpenSsl } from '../os/openssl.ts'
 import { enter } from './kernel.ts'
 import { Ring } from './ring.ts'
 
@@ -20,7 +21,11 @@ export const uring: Engine = {
     if (task.kind === 'serve' && task.sharePort && task.address.transport === 'unix')
       return 'The threads cannot share a unix socket.'
     if (answer === null) answer = unavailable()
-    return answer
+    if (answer !== undefined || task.address.transport !== 'tls') return answer
+    if (task.kind === 'load' && task.reconnect)
+      return 'The uring engine cannot open broken connections of tls again.'
+    const openSsl = loadOpenSsl()
+    return typeof openSsl === 'string' ? openSsl : undefined
   },
   async open(task, meter) {
     if (task.kind === 'flow') throw new Error('refused')

@@ -1,6 +1,5 @@
 /** The connections of a load, each in its slot: what the ring is told to do, and what came. */
 import { getSystemErrorName } from 'node:util'
-import type { Mover } from '../../load/mover.ts'
 import type { Stream } from '../../load/stream.ts'
 import type { Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
@@ -11,6 +10,7 @@ import type { BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
+import type { LoadMover } from './load-mover.ts'
 import type { Redials } from './redials.ts'
 import type { Ring } from './ring.ts'
 
@@ -20,7 +20,7 @@ const atOnceMaxBytes = 16_384
 /** What is known of a connection; 0 is one that is closed. */
 const bit = { OPEN: 1, SENDING: 2, WAITING: 4, DIRTY: 8, FINISHED: 16 } as const
 
-export class LoadSlots implements Mover<Stream> {
+export class LoadSlots implements LoadMover {
   /** Connections that are open, or are to be opened again; without idle ones. */
   open = 0
   readonly #ring: Ring

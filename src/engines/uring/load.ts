@@ -10,18 +10,22 @@ import { beatMs } from '../../load/stalls.ts'
 import type { Stream } from '../../load/stream.ts'
 import { Traffic } from '../../load/traffic.ts'
 import { stopWord, type Meter } from '../../metrics/meter.ts'
+import { transports } from '../../vocabulary/transport.ts'
 import type { LoadTask } from '../../task.ts'
 import { Effort } from '../effort.ts'
 import type { Outcome, Session } from '../engine.ts'
 import { explain, failureName } from '../failures.ts'
 import { loadLibc, type Libc, type Mapping } from '../os/libc.ts'
 import { BufferPool } from './buffers.ts'
+import { loadOpenSsl, type OpenSsl } from '../os/openssl.ts'
 import { dialAll, type Failure } from './dial.ts'
 import { kind, completionOf, slotOf } from './entries.ts'
 import * as k from './kernel.ts'
+import type { LoadMover } from './load-mover.ts'
 import { LoadSlots } from './load-slots.ts'
 import { Redials } from './redials.ts'
 import { Ring } from './ring.ts'
+import { Handshaking } from './tls/handshaking.ts'
 import { WaitArgument } from './wait-argument.ts'
 
 const ringEntries = 4096
@@ -44,8 +48,12 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
   try {
     const slots = task.connections + task.idle
     ring.registerFileTable(Math.max(1, slots))
-    const failures = await dialAll(libc, ring, task, meter)
-    return new LoadSession(libc, ring, task, meter, failures)
+    const pool = new BufferPool(libc, ring, poolBuffers, poolBufferBytes)
+    const parts = { libc, ring, pool }
+    const ssl = transports[task.address.transport].secure && (loadOpenSsl() as OpenSsl)
+    const above = ssl ? new Handshaking({ ...parts, ssl }, task, meter) : undefined
+    const failures = await dialAll(libc, ring, task, meter, above)
+    return new LoadSession(parts, task, meter, failures, above)
   } catch (error) {
     ring.close()
     // There may have been room for the table when the load was planned.
@@ -65,16 +73,22 @@ class LoadSession implements Session {
   readonly #traffic: Traffic
   readonly #effort: Effort
   readonly #redials: Redials | undefined
-  readonly #slots: LoadSlots
+  readonly #slots: LoadMover
   readonly #life: Life<Stream>
   readonly #table: Mapping
 
-  constructor(libc: Libc, ring: Ring, task: LoadTask, meter: Meter, failures: Failure[]) {
+  constructor(
+    { libc, ring, pool }: { libc: Libc; ring: Ring; pool: BufferPool },
+    task: LoadTask,
+    meter: Meter,
+    failures: Failure[],
+    above: Handshaking | undefined,
+  ) {
     this.address = task.address
     this.#libc = libc
     this.#ring = ring
     this.#meter = meter
-    this.#pool = new BufferPool(libc, ring, poolBuffers, poolBufferBytes)
+    this.#pool = pool
     this.#argument = new WaitArgument(libc)
     let table: Mapping | undefined
     this.#traffic = new Traffic(task, meter, sizeBytes => {
@@ -88,9 +102,10 @@ class LoadSession implements Session {
     const traffic = this.#traffic
     if (task.reconnect)
       this.#redials = new Redials(libc, ring, task, traffic, (stream, now) =>
-        this.#slots.reopen(stream, now),
+        this.#slots.reopen!(stream, now),
       )
-    this.#slots = new LoadSlots(ring, this.#pool, traffic, this.#redials, address, count)
+    above?.slots.start(traffic, address)
+    this.#slots = above?.slots ?? new LoadSlots(ring, pool, traffic, this.#redials, address, count)
     for (const { slot, error } of failures) this.#slots.failed(slot, error)
     const measure = (now: number) => this.#effort.update(now)
     this.#life = new Life(this.#traffic, this.#slots, { tickMs, measure })
@@ -120,6 +135,7 @@ class LoadSession implements Session {
       if (life.ended) break
       redials?.turn(now)
       slots.flush()
+      slots.endTurn?.()
       const began = now
       const worked = this.#wait(now)
       now = nowNs()
@@ -203,6 +219,7 @@ class LoadSession implements Session {
     this.#slots.closeAll()
     this.#ring.submitAll()
     this.#ring.close()
+    this.#slots.close?.()
     this.#pool.close()
     this.#redials?.close()
     this.#argument.close()

@@ -183,13 +183,15 @@ export class Ring {
   }
 
   /** Takes all completions that are there; for where speed does not matter. */
-  forEachCompletion(use: (user0: number, user1: number, result: number) => void): void {
+  forEachCompletion(
+    use: (user0: number, user1: number, result: number, flags: number) => void,
+  ): void {
     const { words, cqHead, cqTail, cqes } = this
     const mask = this.completions - 1
     const tail = Atomics.load(words, cqTail)
     for (let head = words[cqHead]!; head !== tail; head = (head + 1) | 0) {
       const at = cqes + ((head & mask) << 2)
-      use(words[at]!, words[at + 1]!, words[at + 2]!)
+      use(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!)
     }
     Atomics.store(words, cqHead, tail)
   }

@@ -2,6 +2,7 @@
 import type { BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
 import { cqe } from './kernel.ts'
+import type { Source } from './layer.ts'
 import type { Ring } from './ring.ts'
 
 const { BUF_MORE } = cqe
@@ -12,7 +13,7 @@ export class SendList {
   readonly slot: Uint32Array
   /** The generation of the connection: meanwhile the slot may have another connection. */
   readonly generation: Uint16Array
-  /** Offset in the pool. */
+  /** Offset in the source. */
   readonly at: Uint32Array
   readonly length: Uint32Array
   /** The sequence number of its entry, to see whether the kernel has taken that yet. */
@@ -43,6 +44,7 @@ const none: readonly number[] = []
 export class Sends {
   readonly #ring: Ring
   readonly #pool: BufferPool
+  readonly #source: Source
   /** The most sends of a turn: there is room for a completion of each. */
   readonly #size: number
   /** The turn in which a connection last sent, and where in that turn's list. */
@@ -54,9 +56,11 @@ export class Sends {
   #submitted: SendList
   #later: number[] = []
 
-  constructor(ring: Ring, pool: BufferPool, slots: number) {
+  /** @param source where the bytes lie that are sent: the pool, or what a layer makes of them */
+  constructor(ring: Ring, pool: BufferPool, source: Source, slots: number) {
     this.#ring = ring
     this.#pool = pool
+    this.#source = source
     this.#size = ring.completions
     this.#lastTurn = new Uint32Array(slots)
     this.#lastSend = new Uint16Array(slots)
@@ -96,7 +100,7 @@ export class Sends {
   }
 
   /**
-   * Sends bytes of the pool, unless the connection has sent others in this turn: two sends that
+   * Sends bytes of the source, unless the connection has sent others in this turn: two sends that
    * are submitted together could pass one another, should only the first find no room. Bytes right
    * behind the others go with them.
    */
@@ -112,7 +116,7 @@ export class Sends {
     list.sequence[index] = this.#ring.tail
     this.#lastTurn[slot] = this.#turn
     this.#lastSend[slot] = index
-    entries.sendAtOnce(this.#ring, slot, this.#pool.address + at, length, this.#turn, index)
+    entries.sendAtOnce(this.#ring, slot, this.#source.address + at, length, this.#turn, index)
     return true
   }
 

@@ -5,6 +5,7 @@ import type { ServeTask } from '../../task.ts'
 import { descriptorLimit } from '../os/descriptors.ts'
 import type { Session } from '../engine.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
+import { loadOpenSsl, type OpenSsl } from '../os/openssl.ts'
 import { listenOn, type ListeningSocket } from '../os/sockets.ts'
 import { Admission } from './admission.ts'
 import { Arena, BufferPool } from './buffers.ts'
@@ -15,6 +16,7 @@ import { Connections } from './connections.ts'
 import { FreedMemory } from './freed-memory.ts'
 import * as k from './kernel.ts'
 import { Ring } from './ring.ts'
+import { TlsLayer } from './tls/layer.ts'
 import { Waiter } from './waiter.ts'
 import { finishAllAfterMs, quietMs } from '../leave.ts'
 
@@ -54,6 +56,7 @@ class ServeSession implements Session {
   readonly #connections: Connections
   readonly #admission: Admission
   readonly #ledger: ClientLedger | undefined
+  readonly #layer: TlsLayer | undefined
   readonly #waiter: Waiter
   readonly #freed: FreedMemory
   #accepting = true
@@ -75,13 +78,18 @@ class ServeSession implements Session {
     const hasNames = task.address.transport !== 'unix'
     this.#ledger = task.ledger && new ClientLedger(task.ledger, libc, ring, slots, hasNames)
     const bulk = new Bulk({ libc, ring }, meter.counters, this.#ledger?.received, slots)
-    const memory = { ring, pool: this.#pool, arena: this.#arena, bulk }
+    if (task.tls) {
+      const all = { ssl: loadOpenSsl() as OpenSsl, libc, pool: this.#pool }
+      const waits = () => libc.hasInput(listener.fd)
+      this.#layer = new TlsLayer(all, task, meter, slots, this.#ledger?.received, waits)
+    }
+    const memory = { ring, pool: this.#pool, arena: this.#arena, bulk, layer: this.#layer }
     const onLeft = () => this.#admission.onLeft()
     this.#connections = new Connections(memory, meter, slots, onLeft, this.#ledger)
     const reason = slots < task.concurrency ? 'pausedForDescriptors' : 'pausedForConcurrency'
     const capacity = task.oneOff ? 1 : slots
     this.#admission = new Admission(ring, listener.fd, capacity, () => this.#count(reason))
-    this.#freed = new FreedMemory(libc, meter)
+    this.#freed = new FreedMemory(libc, meter, task.tls !== undefined)
     this.#waiter = new Waiter(libc, ring, task.busyPollUs)
     this.#nextIdleScanMs = performance.now() + task.idleTimeoutMs / idleScans
   }
@@ -176,6 +184,7 @@ class ServeSession implements Session {
     const stop = this.#meter.stopping
     this.#ledger?.onTick(this.#connections)
     this.#connections.onTick()
+    this.#layer?.onTick(nowMs, this.#admission.isFull)
     if (stop !== stopWord.run) return this.#leave(stop, nowMs)
     this.#admission.onTick()
     if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleScanMs) {
@@ -184,7 +193,7 @@ class ServeSession implements Session {
     }
     this.#arena.trim()
     this.#freed.onTick(nowMs)
-    return this.#task.oneOff && this.#admission.admitted > 0 && this.#connections.open === 0
+    return this.#task.oneOff && this.#admission.admitted > 0 && this.#connections.table.open === 0
   }
 
   #stopAccepting(): void {
@@ -202,17 +211,18 @@ class ServeSession implements Session {
     }
     const leavingMs = nowMs - this.#leavingSinceMs
     const { drainMs } = this.#task
-    const { slotsUsed } = this.#connections
+    const { slotsUsed } = this.#connections.table
     if (stop === stopWord.now || leavingMs >= drainMs)
       for (let slot = 0; slot < slotsUsed; slot++) this.#connections.giveUp(slot)
     else this.#connections.leave(leavingMs >= finishAllAfterMs(drainMs))
-    return this.#connections.open === 0
+    return this.#connections.table.open === 0
   }
 
   #close(): void {
     this.#stopAccepting()
     this.#connections.close()
     this.#ring.close()
+    this.#layer?.close()
     this.#pool.close()
     this.#arena.trim()
     this.#waiter.close()

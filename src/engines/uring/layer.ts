@@ -1,0 +1,49 @@
+/**
+ * What lies between the bytes on the wire and the bytes that are echoed. The ring moves the former,
+ * and knows nothing of the latter; a layer gets what has come, and says what is to be sent.
+ */
+import type { FailureName } from '../../metrics/meter.ts'
+
+/** Memory from which is sent. */
+export interface Source {
+  readonly address: number
+  readonly bytes: Uint8Array
+}
+
+/** What a layer may do with a connection. */
+export interface Wire {
+  /**
+   * Sends bytes that lie in the source.
+   * @param stays whether they stay there until this turn's sends are known; else they are copied
+   */
+  send(slot: number, at: number, length: number, stays: boolean): void
+  /**
+   * Nothing more is expected of the peer: closes when all is sent.
+   * @param reason under which it was counted, if it failed
+   */
+  end(slot: number, reason?: FailureName): void
+  /** Closes at once. @param reason under which it was counted */
+  refuse(slot: number, reason: FailureName): void
+  /** Is dealt with again when this turn is over, as if something had come. */
+  later(slot: number): void
+}
+
+export interface Layer {
+  readonly source: Source
+  wire: Wire
+  opened(slot: number): void
+  /** Bytes came into the pool. @param discards whether what they say is not answered any more */
+  received(slot: number, at: number, length: number, discards: boolean): void
+  /** The peer has sent FIN. */
+  ended(slot: number): void
+  /** It broke. */
+  broke(slot: number): void
+  /** Says farewell before our FIN. Whether that is said, or not possible yet, or never will be. */
+  farewell(slot: number): 'said' | 'later' | 'never'
+  closed(slot: number): void
+  /** To be called when everything that the last turn submitted is known. */
+  endTurn(): void
+  /** @param isFull no further client is accepted */
+  onTick(nowMs: number, isFull: boolean): void
+  close(): void
+}

@@ -1,0 +1,82 @@
+/** What is on its way to the clients: the sends of a turn, and bytes that wait for room. */
+import type { Arena, BufferPool } from './buffers.ts'
+import * as entries from './entries.ts'
+import type { Source } from './layer.ts'
+import type { Ring } from './ring.ts'
+import { Sends } from './sends.ts'
+import * as bit from './state.ts'
+import type { Table } from './table.ts'
+import { Unsent, unsentMaxBytes } from './unsent.ts'
+
+export class Outgoing {
+  readonly sends: Sends
+  readonly #ring: Ring
+  /** Where the bytes of sends lie. */
+  readonly #source: Source
+  readonly #unsent: Unsent
+  readonly #table: Table
+  readonly #onMuch: (slot: number) => void
+
+  /** @param onMuch a connection has so much unsent that no more is to be read */
+  constructor(
+    { ring, pool, arena }: { ring: Ring; pool: BufferPool; arena: Arena },
+    source: Source,
+    table: Table,
+    onMuch: (slot: number) => void,
+  ) {
+    this.#ring = ring
+    this.#source = source
+    this.#table = table
+    this.#onMuch = onMuch
+    this.sends = new Sends(ring, pool, source, table.state.length)
+    this.#unsent = new Unsent(arena)
+  }
+
+  /**
+   * Sends bytes of the source in this turn, or keeps them for later; whether it sends them.
+   * @param stays whether they stay where they are until the sends of this turn are known
+   */
+  send(slot: number, at: number, length: number, stays = true): boolean {
+    const waits = this.#table.state[slot]! & bit.WAITING
+    const generation = this.#table.generation[slot]!
+    if (!waits && stays && this.sends.send(slot, generation, at, length)) return true
+    this.keep(slot, at, length, false)
+    if (!waits) this.sends.later(slot)
+    return false
+  }
+
+  /** Copies unsent bytes of the source; `front`: they are older than all other unsent bytes. */
+  keep(slot: number, at: number, length: number, front: boolean): void {
+    const bytes = this.#source.bytes.subarray(at, at + length)
+    if (this.add(slot, bytes, front) > unsentMaxBytes) this.#onMuch(slot)
+  }
+
+  /** The same for bytes that lie elsewhere; how many are unsent then. */
+  add(slot: number, bytes: Uint8Array, front: boolean): number {
+    if (bytes.length === 0) return 0
+    this.#table.state[slot]! |= bit.WAITING
+    return this.#unsent.add(slot, bytes, front)
+  }
+
+  unsentOf(slot: number): number {
+    return this.#unsent.bytesOf(slot)
+  }
+
+  /** Sends the oldest unsent bytes, and waits until they are sent. */
+  sendRest(slot: number): void {
+    const { address, length } = this.#unsent.oldest(slot)
+    this.#table.state[slot]! |= bit.SENDING
+    entries.send(this.#ring, slot, address, length)
+  }
+
+  /** So many of the oldest unsent bytes were sent. */
+  onRest(slot: number, length: number): void {
+    if (!this.#unsent.take(slot, length)) this.#table.state[slot]! &= ~bit.WAITING
+  }
+
+  /** They will not be sent. */
+  drop(slot: number): void {
+    this.#unsent.drop(slot)
+    this.#table.state[slot]! &= ~bit.WAITING
+  }
+}

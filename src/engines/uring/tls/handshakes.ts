@@ -1,0 +1,145 @@
+/**
+ * Which handshakes go on, and for how long. As on the node engine: a handshake has a time limit, so
+ * many are under way at once, and a slow client is closed if another one waits for its place.
+ */
+
+/** How many handshakes may be under way at once; other connections wait with their first bytes. */
+const underWayMax = 1_000
+/** How many begin in a turn: each takes up to a millisecond, in which nobody else is served. */
+const perTurnMax = 32
+/**
+ * Time is counted in scans, so a client is not called slow because this thread was too busy to read
+ * it: so many for its first message, which it can send at once, and so many more for its answers.
+ */
+const scanMs = 250
+const firstScans = 4
+const laterScans = 12
+
+export interface Pending {
+  readonly slot: number
+  readonly deadlineMs: number
+  /** How many scans there were when it was accepted, and when its handshake began. */
+  readonly since: number
+  beganAt: number
+  /** Whether it was answered. */
+  answered: boolean
+  /** What came while it waits for its turn. */
+  held: Buffer | undefined
+}
+
+export class Handshakes {
+  readonly #timeoutMs: number
+  readonly #refuse: (slot: number) => void
+  readonly #someoneWaits: () => boolean
+  /** In the order of their arrival. */
+  readonly #pending = new Map<number, Pending>()
+  /** In the order in which they began, and in which they shall begin. */
+  readonly #underWay = new Set<Pending>()
+  readonly #queue = new Set<Pending>()
+  /** How many began in this turn. */
+  #begun = 0
+  #scans = 0
+  #nextScanMs = 0
+
+  /**
+   * @param refuse closes a connection that has taken too long
+   * @param someoneWaits whether a client waits to be accepted
+   */
+  constructor(timeoutMs: number, refuse: (slot: number) => void, someoneWaits: () => boolean) {
+    this.#timeoutMs = timeoutMs
+    this.#refuse = refuse
+    this.#someoneWaits = someoneWaits
+  }
+
+  /** A client was accepted. */
+  add(slot: number): void {
+    const deadlineMs = performance.now() + this.#timeoutMs
+    const since = this.#scans
+    const rest = { beganAt: 0, answered: false, held: undefined }
+    this.#pending.set(slot, { slot, deadlineMs, since, ...rest })
+  }
+
+  of(slot: number): Pending | undefined {
+    return this.#pending.get(slot)
+  }
+
+  /** Its first bytes have come; whether its handshake may begin. Otherwise it waits. */
+  begin(pending: Pending): boolean {
+    if (this.#begun >= perTurnMax || this.#underWay.size >= underWayMax) {
+      this.#queue.add(pending)
+      return false
+    }
+    this.#begun++
+    pending.beganAt = this.#scans
+    this.#underWay.add(pending)
+    return true
+  }
+
+  /** One that waited, and may begin in this turn. */
+  next(): Pending | undefined {
+    if (this.#queue.size === 0 || this.#begun >= perTurnMax) return undefined
+    if (this.#underWay.size >= underWayMax) return undefined
+    const [pending] = this.#queue
+    this.#queue.delete(pending!)
+    return pending
+  }
+
+  /** The slot of one that waits, and may begin in the next turn. */
+  get mayBegin(): number | undefined {
+    if (this.#queue.size === 0 || this.#underWay.size >= underWayMax) return undefined
+    const [pending] = this.#queue
+    return pending!.slot
+  }
+
+  /** It was answered: it may take longer for what it has to do. */
+  onAnswer(slot: number): void {
+    const pending = this.#pending.get(slot)
+    if (pending) pending.answered = true
+  }
+
+  endTurn(): void {
+    this.#begun = 0
+  }
+
+  /** The connection is served, or gone. */
+  delete(slot: number): void {
+    const pending = this.#pending.get(slot)
+    if (pending === undefined) return
+    this.#pending.delete(slot)
+    this.#underWay.delete(pending)
+    this.#queue.delete(pending)
+  }
+
+  /** @param isFull whether no further client is accepted */
+  onTick(nowMs: number, isFull: boolean): void {
+    for (const { slot, deadlineMs } of this.#pending.values()) {
+      if (nowMs < deadlineMs) break
+      this.#refuse(slot)
+    }
+    if (isFull) this.#makeRoom()
+    if (nowMs < this.#nextScanMs) return
+    this.#nextScanMs = nowMs + scanMs
+    this.#scans++
+    let waiting = this.#queue.size
+    for (const pending of this.#underWay) {
+      if (waiting === 0) return
+      if (!this.#isSlow(pending, pending.beganAt)) continue
+      waiting--
+      this.#refuse(pending.slot)
+    }
+  }
+
+  /** Closes the oldest slow one, if another client waits in the backlog. */
+  #makeRoom(): void {
+    for (const pending of this.#pending.values()) {
+      if (this.#scans - pending.since <= firstScans) return
+      if (!this.#isSlow(pending, pending.since)) continue
+      if (this.#someoneWaits()) this.#refuse(pending.slot)
+      return
+    }
+  }
+
+  #isSlow({ answered }: Pending, since: number): boolean {
+    return this.#scans - since > (answered ? laterScans : firstScans)
+  }
+}

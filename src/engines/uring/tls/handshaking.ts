@@ -1,0 +1,77 @@
+/** Makes connections of TLS of slots that are connected, a batch at a time. */
+import { counter, type Meter } from '../../../metrics/meter.ts'
+import type { LoadTask } from '../../../task.ts'
+import type { Libc } from '../../os/libc.ts'
+import type { Above } from '../dial.ts'
+import { completionOf, kind, slotOf } from '../entries.ts'
+import * as k from '../kernel.ts'
+import { WaitArgument } from '../wait-argument.ts'
+import type { Parts } from './client-links.ts'
+import { TlsLoadSlots } from './load-slots.ts'
+
+/** A thread that sleeps in the kernel cannot be ended from outside before it wakes. */
+const sleepMaxMs = 100
+
+export class Handshaking implements Above {
+  readonly slots: TlsLoadSlots
+  readonly #parts: Parts
+  readonly #libc: Libc
+  readonly #timeoutMs: number
+  /** How long each slot took to connect, and when its handshake began. */
+  readonly #tookMs = new Map<number, number>()
+  #beganMs = 0
+
+  constructor(parts: Parts, task: LoadTask, meter: Meter) {
+    this.#parts = parts
+    this.#libc = parts.libc
+    this.#timeoutMs = task.timeoutMs
+    this.slots = new TlsLoadSlots(parts, task, meter)
+    this.slots.onHandshake = slot => {
+      const tookMs = performance.now() - this.#beganMs + this.#tookMs.get(slot)!
+      meter.histograms.connect.record(tookMs * 1e6)
+      meter.counters[counter.opened]!++
+      this.#tookMs.delete(slot)
+    }
+  }
+
+  onConnected(slot: number, tookMs: number): void {
+    this.#tookMs.set(slot, tookMs)
+  }
+
+  readonly onCompletion = (user0: number, user1: number, result: number, flags: number): void => {
+    const slot = slotOf(user0)
+    switch (completionOf(user0)) {
+      case kind.RECV:
+        return this.slots.onRecv(slot, user1, result, flags, 0)
+      case kind.SEND:
+        return this.slots.onSendFailed(slot, user1, result)
+      case kind.REST:
+        return this.slots.onSent(slot, user1, result)
+      default:
+    }
+  }
+
+  make(slots: readonly number[]): Map<number, Error> {
+    const { ring } = this.#parts
+    const argument = new WaitArgument(this.#libc)
+    this.#beganMs = performance.now()
+    for (const slot of slots) this.slots.shake(slot)
+    const { EXT_ARG, GETEVENTS } = k.enter
+    while (this.slots.shaking > 0) {
+      this.slots.endTurn()
+      const leftMs = this.#beganMs + this.#timeoutMs - performance.now()
+      if (leftMs <= 0) this.slots.giveUpHandshakes()
+      argument.set(Math.max(0.001, Math.min(leftMs, sleepMaxMs)) * 1e6)
+      const count = this.slots.hasDirty ? 0 : 1
+      ring.enter(count, GETEVENTS | EXT_ARG, argument.address, WaitArgument.bytes)
+      ring.submitAll()
+      ring.forEachCompletion(this.onCompletion)
+      while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
+        ring.flush()
+        ring.forEachCompletion(this.onCompletion)
+      }
+    }
+    argument.close()
+    return this.slots.takeFailures()
+  }
+}

@@ -1,0 +1,289 @@
+/** TLS below the echo (RFC 8446, RFC 5246): OpenSSL makes the records, and the ring moves them. */
+import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import type { ServeTask } from '../../../task.ts'
+import { failureName } from '../../failures.ts'
+import type { Libc } from '../../os/libc.ts'
+import type { OpenSsl } from '../../os/openssl.ts'
+import type { BufferPool } from '../buffers.ts'
+import type { Layer, Wire } from '../layer.ts'
+import { serverContext, type Context } from './context.ts'
+import { Handshakes, type Pending } from './handshakes.ts'
+import { Outbox } from './outbox.ts'
+import { Records, stop } from './records.ts'
+
+/** How far a connection is. */
+const phase = {
+  /** Nothing has come, or nothing was looked at yet. */
+  SILENT: 0,
+  HANDSHAKE: 1,
+  OPEN: 2,
+  /** We have sent close_notify. */
+  ENDING: 3,
+  /** It failed: nothing of it is read. */
+  BROKEN: 4,
+} as const
+
+/** A client that waits for its handshake has nothing to say but its first message. */
+const heldMaxBytes = 16_384
+/** Buffers of connections that rested for so many ticks go back. */
+const restTicks = 20
+
+const buffers = { NONE: 0, IDLE: 1, USED: 2 } as const
+
+export class TlsLayer implements Layer {
+  readonly source: Outbox
+  readonly #ssl: OpenSsl
+  readonly #pool: BufferPool
+  readonly #context: Context
+  readonly #records: Records
+  readonly #handshakes: Handshakes
+  readonly #counters: Float64Array
+  readonly #received: Float64Array | undefined
+  /** Of OpenSSL, by slot; 0: none. */
+  readonly #connections: Float64Array
+  readonly #phase: Uint8Array
+  /** Whether a connection has buffers of OpenSSL; and the slots that have some. */
+  readonly #buffers: Uint8Array
+  #buffered: number[] = []
+  #ticks = 0
+  wire!: Wire
+
+  /**
+   * @param received counts for the ledger, by slot
+   * @param someoneWaits whether a client waits to be accepted
+   */
+  constructor(
+    { ssl, libc, pool }: { ssl: OpenSsl; libc: Libc; pool: BufferPool },
+    task: ServeTask,
+    meter: Meter,
+    slots: number,
+    received: Float64Array | undefined,
+    someoneWaits: () => boolean,
+  ) {
+    this.#ssl = ssl
+    this.#pool = pool
+    // Any protocol is echoed, so the first offer is selected.
+    this.#context = serverContext(ssl, task.tls!, offered => offered[0])
+    this.#records = new Records(ssl, libc)
+    this.source = new Outbox(libc)
+    this.#counters = meter.counters
+    this.#received = received
+    this.#connections = new Float64Array(slots)
+    this.#phase = new Uint8Array(slots)
+    this.#buffers = new Uint8Array(slots)
+    const late = (slot: number) => {
+      this.#countFailure(slot, 'timedOut')
+      this.wire.refuse(slot, 'timedOut')
+    }
+    this.#handshakes = new Handshakes(task.handshakeTimeoutMs, late, someoneWaits)
+  }
+
+  opened(slot: number): void {
+    this.#handshakes.add(slot)
+  }
+
+  received(slot: number, at: number, length: number, discards: boolean): void {
+    if (this.#phase[slot] === phase.BROKEN) return
+    if (this.#connections[slot] === 0) {
+      const pending = this.#handshakes.of(slot)!
+      if (pending.held !== undefined || !this.#handshakes.begin(pending))
+        return this.#hold(pending, at, length)
+      if (!this.#begin(slot)) return
+    }
+    this.#records.put(this.#pool.address + at, length)
+    this.#read(slot, discards)
+  }
+
+  /** Whether it could: there may be no memory. */
+  #begin(slot: number): boolean {
+    const connection = this.#records.open(this.#context.pointer)
+    if (connection === 0) {
+      this.#end(slot, 'other')
+      return false
+    }
+    this.#ssl.SSL_set_accept_state(connection)
+    this.#connections[slot] = connection
+    this.#phase[slot] = phase.HANDSHAKE
+    return true
+  }
+
+  #hold(pending: Pending, at: number, length: number): void {
+    const bytes = this.#pool.bytes.subarray(at, at + length)
+    pending.held = Buffer.concat([pending.held ?? Buffer.alloc(0), bytes])
+    if (pending.held.length > heldMaxBytes) this.#end(pending.slot, 'protocol')
+  }
+
+  /** Reads what the records have, and echoes it. */
+  #read(slot: number, discards: boolean): void {
+    const records = this.#records
+    const connection = this.#connections[slot]!
+    do {
+      const isOpen = this.#phase[slot] !== phase.HANDSHAKE
+      const length = records.read(connection, isOpen)
+      if (!isOpen && (length > 0 || records.isOpen(connection))) this.#onOpen(slot)
+      if (length > 0) {
+        if (discards || this.#phase[slot] !== phase.OPEN)
+          this.#counters[counter.bytesDiscarded]! += length
+        else if (!this.#echo(slot, connection, length)) return this.#onFailure(slot, connection)
+      }
+      if (records.stop === stop.MORE) this.#send(slot)
+    } while (records.stop === stop.MORE)
+    if (records.failed) return this.#onFailure(slot, connection)
+    // Always: nothing of this connection may be left to the next one.
+    this.#send(slot)
+    if (records.stop === stop.END) this.#onEnd(slot)
+  }
+
+  #echo(slot: number, connection: number, length: number): boolean {
+    const counters = this.#counters
+    counters[counter.chunks]!++
+    counters[counter.bytesIn]! += length
+    if (this.#received !== undefined) this.#received[slot]! += length
+    if (!this.#records.write(connection, this.#records.plain.address, length)) return false
+    counters[counter.bytesOut]! += length
+    this.#noteUse(slot)
+    return true
+  }
+
+  #noteUse(slot: number): void {
+    if (this.#buffers[slot] === buffers.NONE) this.#buffered.push(slot)
+    this.#buffers[slot] = buffers.USED
+  }
+
+  /** Sends the records that were made. */
+  #send(slot: number): void {
+    const { source } = this
+    for (;;) {
+      const { at, room, stays } = source
+      const length = this.#records.take(source.address + at, room)
+      if (length === 0) return
+      if (this.#phase[slot] === phase.HANDSHAKE) this.#handshakes.onAnswer(slot)
+      if (stays) source.use(length)
+      this.wire.send(slot, at, length, stays)
+      if (length < room) return
+    }
+  }
+
+  #onOpen(slot: number): void {
+    this.#phase[slot] = phase.OPEN
+    this.#handshakes.delete(slot)
+    this.#noteUse(slot)
+    // The server may be leaving, and have waited for this.
+    this.wire.later(slot)
+  }
+
+  /** The peer has sent close_notify; what follows is not for us. */
+  #onEnd(slot: number): void {
+    if (this.#phase[slot] === phase.HANDSHAKE) return this.#end(slot, 'closedEarly')
+    this.#sayEnd(slot)
+    this.wire.end(slot)
+  }
+
+  /** Sends close_notify, unless it was sent. */
+  #sayEnd(slot: number): void {
+    if (this.#phase[slot] !== phase.OPEN) return
+    this.#records.sayEnd(this.#connections[slot]!)
+    this.#phase[slot] = phase.ENDING
+    this.#send(slot)
+  }
+
+  /** The alert that says why is sent still. */
+  #onFailure(slot: number, connection: number): void {
+    const name = failureName(this.#records.failure(connection))
+    this.#send(slot)
+    this.#end(slot, name)
+  }
+
+  #end(slot: number, name: FailureName): void {
+    this.#countFailure(slot, name)
+    this.#phase[slot] = phase.BROKEN
+    this.wire.end(slot, name)
+  }
+
+  #countFailure(slot: number, name: FailureName): void {
+    this.#countUnfinished(slot)
+    this.#counters[counter[name]]!++
+  }
+
+  #countUnfinished(slot: number): void {
+    if (this.#handshakes.of(slot) === undefined) return
+    this.#counters[counter.handshakesFailed]!++
+    this.#handshakes.delete(slot)
+  }
+
+  ended(slot: number): void {
+    const pending = this.#handshakes.of(slot)
+    // A probe that connects and sends nothing is not a failure.
+    const isBegun = this.#phase[slot] === phase.HANDSHAKE || pending?.held !== undefined
+    if (isBegun) this.#countFailure(slot, 'closedEarly')
+    this.#sayEnd(slot)
+  }
+
+  broke(slot: number): void {
+    if (this.#phase[slot] === phase.HANDSHAKE) this.#countUnfinished(slot)
+    this.#phase[slot] = phase.BROKEN
+  }
+
+  farewell(slot: number): 'said' | 'later' | 'never' {
+    switch (this.#phase[slot]) {
+      case phase.SILENT:
+        return 'never'
+      case phase.HANDSHAKE:
+        return 'later'
+      case phase.OPEN:
+        this.#sayEnd(slot)
+        this.wire.later(slot)
+        return 'later'
+      default:
+        return 'said'
+    }
+  }
+
+  closed(slot: number): void {
+    this.#handshakes.delete(slot)
+    this.#phase[slot] = phase.SILENT
+    const connection = this.#connections[slot]!
+    if (connection === 0) return
+    this.#connections[slot] = 0
+    this.#records.free(connection)
+  }
+
+  endTurn(): void {
+    this.source.endTurn()
+    const handshakes = this.#handshakes
+    handshakes.endTurn()
+    for (let next; (next = handshakes.next()) !== undefined;) {
+      const { slot, held } = next
+      next.held = undefined
+      handshakes.begin(next)
+      if (!this.#begin(slot)) continue
+      this.#records.putBytes(held!)
+      this.#read(slot, false)
+    }
+    // The next turn must not wait for anything else.
+    if (handshakes.mayBegin !== undefined) this.wire.later(handshakes.mayBegin)
+  }
+
+  onTick(nowMs: number, isFull: boolean): void {
+    this.#handshakes.onTick(nowMs, isFull)
+    if (++this.#ticks % restTicks === 0) this.#giveBuffersBack()
+  }
+
+  #giveBuffersBack(): void {
+    this.#buffered = this.#buffered.filter(slot => {
+      const connection = this.#connections[slot]!
+      const isUsed = this.#buffers[slot] === buffers.USED || this.#phase[slot] === phase.HANDSHAKE
+      const keeps = connection !== 0 && (isUsed || !this.#records.rest(connection))
+      this.#buffers[slot] = keeps ? buffers.IDLE : buffers.NONE
+      return keeps
+    })
+  }
+
+  close(): void {
+    for (const [slot, connection] of this.#connections.entries())
+      if (connection !== 0) this.closed(slot)
+    this.#records.close()
+    this.source.close()
+    this.#context.close()
+  }
+}
