@@ -26,23 +26,27 @@ export interface Contestant {
 }
 
 /** The transports that are measured. */
-export type Measured = 'tcp' | 'udp'
+export type Measured = 'tcp' | 'udp' | 'tls'
 
 const tcp: readonly Measured[] = ['tcp']
 const udp: readonly Measured[] = ['udp']
+const tls: readonly Measured[] = ['tls']
+/** The certificate and the key of all servers with TLS, ECDSA on P-256. */
+const identityFolder = fileURLToPath(new URL('../../test/peers/tls/', import.meta.url))
+const identity = [`${identityFolder}server.pem`, `${identityFolder}server.key`]
 const nodeVersion = [process.execPath, '--version']
 const yodelAt = (path: string, ...flags: string[]): Contestant => ({
   name: ['yodel', ...flags.map(flag => flag.replace(/^--(engine=)?/, ''))].join(' '),
   needs: [],
   run: [process.execPath, path, 'serve', ...flags],
   version: nodeVersion,
-  transports: [...tcp, ...udp],
+  transports: [...tcp, ...udp, ...tls],
 })
 const yodel = (...flags: string[]) => yodelAt(yodelPath, ...flags)
 const plainNode = (name: string, transports = tcp): Contestant => ({
   name: `node ${name}`,
   needs: [],
-  run: [process.execPath, `node/${name}.mjs`],
+  run: [process.execPath, `node/${name}.mjs`, ...(transports === tls ? identity : [])],
   version: nodeVersion,
   transports,
 })
@@ -53,11 +57,11 @@ const python = (name: string): Contestant => ({
   version: ['python3', '--version'],
   transports: tcp,
 })
-const c = (name: string, transports = tcp): Contestant => ({
+const c = (name: string, transports = tcp, libraries: string[] = []): Contestant => ({
   name: `c ${name}`,
   needs: ['cc'],
-  build: [['cc', '-O2', '-o', `${builtFolder}${name}`, `c/${name}.c`]],
-  run: [`${builtFolder}${name}`],
+  build: [['cc', '-O2', '-o', `${builtFolder}${name}`, `c/${name}.c`, ...libraries]],
+  run: [`${builtFolder}${name}`, ...(transports === tls ? identity : [])],
   version: ['cc', '--version'],
   transports,
 })
@@ -97,7 +101,7 @@ const bun = (name: string, script: string, transports = tcp): Contestant => ({
   name,
   needs: ['npm'],
   build: [['npm', 'install', '--prefix', `${builtFolder}bun`, '--ignore-scripts', bunPackage]],
-  run: [bunPath, `bun/${script}.ts`],
+  run: [bunPath, `bun/${script}.ts`, ...(transports === tls ? identity : [])],
   version: [bunPath, '--version'],
   transports,
 })
@@ -116,6 +120,9 @@ export const contestants: Contestant[] = [
   c('udp', udp),
   bun('bun udp', 'udp', udp),
   plainNode('dgram', udp),
+  c('tls', tls, ['-lssl', '-lcrypto']),
+  bun('bun tls', 'tls', tls),
+  plainNode('tls', tls),
   yodel('--engine=uring'),
   yodel('--engine=uring', '--busy-poll=50us'),
   yodel('--engine=node'),
@@ -165,7 +172,9 @@ export async function startContestant(
 ): Promise<Running> {
   // yodel takes an address; `:0` is one, and the others would not read it.
   const port = contestant.name.startsWith('yodel') ? `${scheme}:0` : '0'
-  const line = [...contestant.run, port]
+  const isSecure = scheme === 'tls://' && contestant.name.startsWith('yodel')
+  const flags = isSecure ? ['--cert', identity[0]!, '--key', identity[1]!] : []
+  const line = [...contestant.run, ...flags, port]
   const [command, ...args] = anywhere ? line : pinned(0, line)
   const child = spawn(command!, args, {
     cwd: controlsFolder,

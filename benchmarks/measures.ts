@@ -66,7 +66,7 @@ function privateBytes(pid: number): number {
 
 /** The load generators in C, built once; none without a compiler. */
 const cLoads: Partial<Record<Measured, string>> = {}
-const sources: Record<Measured, string> = { tcp: 'load', udp: 'udp-load' }
+const sources = { tcp: 'load', udp: 'udp-load' } as const
 export function buildLoad(): string {
   mkdirSync(builtFolder, { recursive: true })
   for (const transport of ['tcp', 'udp'] as const) {
@@ -117,7 +117,8 @@ async function loadByYodel(
 ) {
   const { connections, sizeBytes, depth = 1, churn = false } = options
   if (churn) throw new Error('only the load generator in C can open and close connections')
-  const load = { connections, sizeBytes, depth, durationMs, warmupMs }
+  const calling = transport === 'tls' ? { calling: { tls: { insecure: true } } } : {}
+  const load = { connections, sizeBytes, depth, durationMs, warmupMs, ...calling }
   const run = bench({ transport, host: '127.0.0.1', port: server.port }, load)
   await run.ready
   await new Promise(resolve => setTimeout(resolve, warmupMs))
@@ -202,6 +203,7 @@ async function openAndUse(port: number, count: number, bytes: number, close: boo
 
 const epoll = /^c epoll$/
 const udpControl = /^c udp$/
+const tlsControl = /^c tls$/
 const all = /^/
 const yodels = /^yodel/
 /** It serves one client at a time, so it takes part only in measures with one client. */
@@ -267,6 +269,18 @@ export const measures: Measure[] = [
       cpuPerMegabyte,
       'udp',
     ),
+  },
+  {
+    name: 'tls-50',
+    unit: 'us of server CPU per 64 B echo over TLS, 50 connections',
+    contestants: [tlsControl, all],
+    ...loaded(small(50), cpuPerEcho, 'tls'),
+  },
+  {
+    name: 'tls-bulk',
+    unit: 'us of server CPU per MB over TLS, 256 kB messages, 4 connections',
+    contestants: [tlsControl, all],
+    ...loaded({ connections: 4, sizeBytes: 262_144 }, cpuPerMegabyte, 'tls'),
   },
   {
     name: 'idle-memory',
