@@ -82,6 +82,9 @@ export class Broker {
 /** Who may do what. */
 const rulesFor = (token: string | undefined): AedesOptions => ({
   connectTimeout: 10_000,
+  // Without a limit none of what comes waits for an agent that takes nothing any more; what one
+  // agent sends waits until the message before it was passed on.
+  concurrency: 0,
   authenticate: (_client, _user, password, done) => {
     const known = token === undefined || isSame(password, passwordOf(token))
     // Bad username or password (MQTT 3.1.1, section 3.2.2.3).

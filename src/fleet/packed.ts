@@ -191,6 +191,14 @@ class Reader {
   }
 
   varint(): number {
+    const byte = this.#bytes[this.#at]!
+    // Most of them are short, and there are thousands in a message.
+    if (!(byte < 0x80)) return this.#longer()
+    this.#at++
+    return byte
+  }
+
+  #longer(): number {
     let [value, factor] = [0, 1]
     for (;;) {
       const byte = this.#bytes[this.#at++]

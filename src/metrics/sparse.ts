@@ -11,36 +11,43 @@ const octaveBuckets = 1024
 const widths = [Uint8Array, Uint16Array, Uint32Array, Float64Array] as const
 export type Counts = InstanceType<(typeof widths)[number]>
 
-const holds = (counts: Counts, count: number): boolean =>
-  counts instanceof Float64Array || count < 2 ** (8 * counts.BYTES_PER_ELEMENT)
+/** The largest count that each of them holds. */
+const most = [0xff, 0xffff, 0xffff_ffff, Infinity] as const
 
-const widthFor = (count: number) =>
-  widths.find(width => width === Float64Array || count < 2 ** (8 * width.BYTES_PER_ELEMENT))!
+const widthFor = (count: number): number => {
+  let width = 0
+  while (width < widths.length - 1 && !(count <= most[width]!)) width++
+  return width
+}
 
 /** An array for counts of which none is larger. */
 export const countsFor = (length: number, largest: number): Counts =>
-  new (widthFor(largest))(length)
+  new widths[widthFor(largest)]!(length)
 
 export class SparseHistogram {
   sumNs = 0
   readonly #octaves: (Counts | undefined)[] = []
+  /** The largest count that each of them holds; looked at far more often than it changes. */
+  readonly #most: number[] = []
 
   /** @returns how many samples the bucket had before */
   set(bucket: number, count: number): number {
     const octave = bucket >>> 10
-    let counts = this.#octaves[octave]
-    if (!counts) {
-      if (count === 0) return 0
-      this.#octaves[octave] = counts = countsFor(octaveBuckets, count)
-    } else if (!holds(counts, count)) {
-      const wider = countsFor(octaveBuckets, count)
-      wider.set(counts)
-      this.#octaves[octave] = counts = wider
-    }
+    const counts = this.#octaveFor(octave, count)
     const at = bucket & (octaveBuckets - 1)
     const before = counts[at]!
     counts[at] = count
     return before
+  }
+
+  #octaveFor(octave: number, count: number): Counts {
+    const known = this.#octaves[octave]
+    if (known && count <= this.#most[octave]!) return known
+    const counts = countsFor(octaveBuckets, count)
+    if (known) counts.set(known)
+    this.#octaves[octave] = counts
+    this.#most[octave] = most[widthFor(count)]!
+    return counts
   }
 
   /** Adds samples of which only the bucket is known; their sum is not added. */
