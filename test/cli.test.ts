@@ -57,7 +57,7 @@ const rows: [args: string[], code: number, line: string | RegExp][] = [
   [
     ['flood', ':7', '--duration', '5'],
     2,
-    "option '--duration <duration>' argument '5' is invalid. '5' is not a duration. " +
+    "option '-z, --duration <duration>' argument '5' is invalid. '5' is not a duration. " +
       `${durations} See yodel flood --help.`,
   ],
   [['serve', '--drain', '5 parsecs'], 2, /'5 parsecs' is not a duration\./],

@@ -117,6 +117,8 @@ function uses(url: string, dashboard: string, file: (name: string) => string): U
     [['compare', file('rounds.json')], '', /rounds from/],
     [['compare-engines', '--rounds', '1', '--duration', '100ms', '--models', 'node'], '', /event/],
     [['ctl', 'snapshot', '--url', dashboard], '', /tcp:\/\//],
+    [['completion', 'bash'], '', /complete -F _yodel yodel/],
+    [['man'], '', /^\.TH YODEL 1/],
   ]
 }
 

@@ -50,6 +50,7 @@ const outputOptions = {
   }),
   files: option(list(file), {
     default: [] as ReturnType<typeof fileFor>[],
+    short: 'o',
     flag: 'output',
     help: `save the result; one of ${endings}; repeatable`,
   }),

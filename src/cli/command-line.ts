@@ -4,6 +4,7 @@ import { errnoOf, failureName } from '../engines/failures.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { version } from '../vocabulary/machine.ts'
 import { exitCodes } from './exit.ts'
+import { commandEnding, programEnding } from './help-texts.ts'
 import { forgetInterrupts, print, tell } from './output.ts'
 
 interface Row {
@@ -13,6 +14,8 @@ interface Row {
   goesOn?: true
   /** Adds the arguments, the flags and the action of the command. */
   load: () => Promise<(command: Command) => void>
+  /** It speaks of all commands, so they have to be complete. */
+  ofAll?: true
 }
 /** A command is loaded when it is typed, so that no other command waits for its imports. */
 const commands: Record<string, Row> = {
@@ -83,6 +86,18 @@ const commands: Record<string, Row> = {
     goesOn: true,
     load: async () => (await import('./compare-engines.ts')).completeCompareEngines,
   },
+  completion: {
+    usage: '[options] <shell>',
+    description: 'what bash, zsh or fish needs to complete commands and options',
+    load: async () => (await import('./completion.ts')).completeCompletion,
+    ofAll: true,
+  },
+  man: {
+    usage: '[options]',
+    description: 'the manual page: yodel man | man -l -',
+    load: async () => (await import('./man.ts')).completeMan,
+    ofAll: true,
+  },
 }
 
 /** Runs the typed arguments and sets process.exitCode. Returns whether the command succeeded. */
@@ -92,16 +107,8 @@ export async function obey(args: string[]): Promise<boolean> {
     print(versionDetails())
     return true
   }
-  const program = createProgram()
   const [asked = '', next] = args.filter(word => !word.startsWith('-'))
-  const wanted = asked === 'help' ? next : asked
-  for (const [name, { usage, description, load, goesOn }] of Object.entries(commands)) {
-    const command = program.command(name).description(description).usage(usage)
-    if (name !== wanted) continue
-    const complete = await load()
-    complete(command)
-    if (!goesOn) forgetInterrupts()
-  }
+  const program = await programWith(asked === 'help' ? next : asked)
   try {
     await program.parseAsync(args, { from: 'user' })
     return true
@@ -110,6 +117,21 @@ export async function obey(args: string[]): Promise<boolean> {
     process.exitCode = report(error, names.includes(asked) ? `yodel ${asked}` : 'yodel')
     return false
   }
+}
+
+/** The program, in which this command is complete, or all of them are. */
+export async function programWith(wanted: string | undefined): Promise<Command> {
+  const program = createProgram()
+  const all = wanted !== undefined && Object.hasOwn(commands, wanted) && commands[wanted]!.ofAll
+  for (const [name, { usage, description, load, goesOn }] of Object.entries(commands)) {
+    const command = program.command(name).description(description).usage(usage)
+    if (name !== wanted && !all) continue
+    const complete = await load()
+    complete(command)
+    if (name === wanted && !goesOn) forgetInterrupts()
+    command.addHelpText('after', () => commandEnding(name, usage.includes('[address')))
+  }
+  return program
 }
 
 /** `--version -v`, in any order. Of a command, -v is an option of its own. */
@@ -133,14 +155,7 @@ const createProgram = () =>
         new Help().optionDescription(option).replace(/ \(preset: ""\)/, ''),
     })
     .exitOverride()
-    .addHelpText(
-      'after',
-      `
-Addresses: tcp://host:port, host:port, :port, port, unix:/path; IPv6 in brackets.
-Exit codes: 0 done, 1 the verdict failed, 2 usage, 3 cannot bind or connect,
-4 the measurement is not valid, 70 a defect of yodel, 130 interrupted.
-yodel --version -v: what it runs on, and which engines work there.`,
-    )
+    .addHelpText('after', programEnding)
 
 /** Prints the error and returns the exit code. @param command the one whose help is recommended */
 function report(error: unknown, command: string): number {

@@ -3,6 +3,9 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { optionsIn, type Kind, type Option as Row, type Table } from '../options/form.ts'
 import { fileContent, value } from './flags.ts'
 
+/** Of which kind a flag is: what the parser of the command line does not keep. */
+export const kindOf = new WeakMap<object, Kind<unknown>>()
+
 /** All options of a command, in the order of its help, each table under its heading. */
 export type Tables = readonly (readonly [heading: string | undefined, rows: Table])[]
 
@@ -20,6 +23,7 @@ function addOptions(command: object, rows: Table, heading?: string): void {
     const { flag } = row
     if (flag === undefined) continue
     const flagOption = flagOf(flag, row)
+    kindOf.set(flagOption, row.kind)
     if (heading !== undefined) flagOption.helpGroup(heading)
     ;(command as Command).addOption(flagOption)
   }

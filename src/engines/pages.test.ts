@@ -23,6 +23,9 @@ import { serveOptions } from '../options/serve.ts'
 import { metricNames } from '../report/objective.ts'
 import { validityRows } from '../report/validity.suite.ts'
 import { transportNames } from '../vocabulary/transport.ts'
+import { programWith } from '../cli/command-line.ts'
+import { described } from '../cli/described.ts'
+import { manPage } from '../cli/man.ts'
 import { optionPages } from '../cli/options-page.suite.ts'
 import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
 
@@ -203,6 +206,14 @@ test('ARCHITECTURE.md names every folder of src/', () => {
     .map(({ name }) => name)
   for (const name of folders)
     assert.ok(text.includes(`${name}/`), `Write src/**/${name}/ into the map of ARCHITECTURE.md.`)
+})
+
+test('docs/yodel.1 is the manual page', async () => {
+  const path = new URL('docs/yodel.1', root)
+  const program = await programWith('man')
+  const text = manPage(described(program as never))
+  if (process.env['PAGES'] === 'write') writeFileSync(path, text)
+  else assert.ok(readFileSync(path, 'utf8') === text, 'Make it again, as the pages of docs/')
 })
 
 for (const [name, { page, text }] of Object.entries(parts)) {

@@ -52,6 +52,7 @@ export const loadOptions = {
   /** Connections that are kept open and used. */
   connections: option(count({ min: 0 }), {
     default: 1,
+    short: 'c',
     flag: 'connections',
     help: 'connections kept open and used',
     condition: { name: 'connections', show: shown() },
@@ -69,6 +70,7 @@ export const loadOptions = {
    */
   ratePerSecond: option(rate(), {
     default: undefined,
+    short: 'q',
     flag: 'rate',
     help: 'open loop: messages per second over all connections',
     condition: {
@@ -79,6 +81,7 @@ export const loadOptions = {
   /** Stop after this many messages, without those of the warm-up. */
   count: option(count({ unlimited: true }), {
     default: Infinity,
+    short: 'n',
     flag: 'count',
     help: 'stop after this many messages, without the warm-up',
     condition: { name: 'count', show: shown(String, 'no limit') },
@@ -86,6 +89,7 @@ export const loadOptions = {
   /** Stop this long after the warm-up. */
   durationMs: option(duration({ zero: false }), {
     default: Infinity,
+    short: 'z',
     flag: 'duration',
     help: 'stop after this long',
     condition: { name: 'duration', show: shown(formatDuration, 'no limit') },

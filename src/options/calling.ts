@@ -136,6 +136,7 @@ export const callingOptions = {
   /** Added to each request, also to that for a WebSocket; `Host` says another name. */
   headers: option(list(header), {
     default: undefined,
+    short: 'H',
     flag: 'header',
     help: "http, ws: add it to requests, as 'Host: a.example'; repeatable",
     where: onRequests,

@@ -1,0 +1,69 @@
+/** What the help of each command says beside its options: addresses, examples, exit codes. */
+import { transportNames, type TransportName } from '../vocabulary/transport.ts'
+import { examples } from './examples.ts'
+import { exitCodes } from './exit.ts'
+
+const carried: Record<TransportName, readonly [written: string, said: string]> = {
+  tcp: ['tcp://host:port', 'bytes; host:port, :port and port mean the same'],
+  unix: ['unix:/path', 'bytes, on this machine'],
+  tls: ['tls://host:port', 'bytes, over TLS'],
+  udp: ['udp://host:port', 'datagrams'],
+  ws: ['ws://host:port/path', 'messages, over WebSocket'],
+  wss: ['wss://host:port/path', 'the same over TLS'],
+  http: ['http://host:port/path', 'bodies of requests, over HTTP/1.1 and HTTP/2'],
+  https: ['https://host:port/path', 'the same over TLS'],
+}
+export const addressRows = transportNames.map(name => carried[name])
+
+const ends: Record<keyof typeof exitCodes, string> = {
+  done: 'done',
+  failed: 'the verdict failed: wrong or missing bytes, a missed objective',
+  usage: 'usage: an option, an argument or a file makes no sense',
+  network: 'cannot bind or connect',
+  invalid: 'the measurement is not valid: the generator was the limit',
+  defect: 'a defect of yodel',
+  interrupted: 'interrupted, after the report',
+}
+export const exitRows = Object.entries(exitCodes).map(
+  ([name, code]) => [String(code), ends[name as keyof typeof exitCodes]] as const,
+)
+
+export const unitText =
+  'Sizes are written as 64k (64,000) or 64KiB (65,536), times as 500us, 20ms, 10s or 5m, ' +
+  'rates as 500 or 10k/s, shares as 2%.'
+
+const block = (title: string, rows: readonly (readonly [string, string])[]): string => {
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return [title, ...rows.map(([name, said]) => `  ${name.padEnd(width)}  ${said}`)].join('\n')
+}
+
+/** Of an example the command is a line, and what it does the next one. */
+const exampleBlock = (name: string): string =>
+  ['Examples:', ...(examples[name] ?? []).map(([typed, does]) => `  ${typed}\n      ${does}`)].join(
+    '\n',
+  )
+
+const addressesBlock = block('Addresses (IPv6 in brackets):', addressRows)
+const exitBlock = block('Exit codes:', exitRows)
+
+/** Behind the options of a command. @param hasAddress whether it takes one */
+export const commandEnding = (name: string, hasAddress: boolean): string =>
+  ['', exampleBlock(name), ...(hasAddress ? ['', addressesBlock] : []), '', exitBlock].join('\n')
+
+/** Behind the list of commands. */
+export const programEnding = [
+  '',
+  block('Examples:', [
+    ['yodel serve', 'echo what arrives on tcp://127.0.0.1:7007'],
+    ['yodel bench -c 10 -z 5s', 'measure it, from a second terminal'],
+    ['yodel bench --help', 'every option of a command, with examples'],
+  ]),
+  '',
+  addressesBlock,
+  '',
+  unitText.replace(' 10s or 5m', '\n10s or 5m'),
+  '',
+  exitBlock,
+  '',
+  'yodel --version -v: what it runs on, and which engines work there.',
+].join('\n')
