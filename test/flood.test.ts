@@ -107,10 +107,13 @@ test('the report for people', async () => {
   const size = String.raw`[\d.]+ [kMG]?B`
   const time = String.raw`[\d.]+[mun]?s`
   const lines = [
+    'PASS: every byte came back',
     `yodel flood ${server.url}`,
     `  2 connections, ${time}, 7 B messages, engine \\w+`,
     String.raw`  messages    2,000 sent, 2,000 verified, 0 lost, 0 wrong`,
     String.raw`  rate        (?:[\d,]+/s sent, )?[\d,]+/s achieved`,
+    `  round trip  p50 ${time}, p99 ${time}, max ${time}`,
+    '',
     `  bytes       14 kB out, 14 kB back, ${size}/s`,
     '',
     ' +p50 +p90 +p99 +max',
@@ -121,7 +124,7 @@ test('the report for people', async () => {
     '(?:  note .*\n(?: {14}.*\n)*)*' +
       '(?:  generator   1 thread, busy for \\d+ % of the time.*\n(?: {14}.*\n)*)?' +
       '  resolution  0.05 % of a value, from 64ns to 1.22h; clock of performance.now\\(\\)',
-    '  verdict     every byte came back',
+    '  verdict     PASS: every byte came back',
   ]
   assert.match(stdout, new RegExp(`^${lines.join('\n')}\n$`))
   // No progress where stderr is no terminal.
@@ -182,7 +185,7 @@ test('a flipped bit: its connection, its offset, what was expected, what came', 
     stdout,
     /\n {2}expected {4}([\da-f]{2} ){16}.*\n {2}received {4}([\da-f]{2} )+.*\n {14}\^\^ /,
   )
-  assert.match(stdout, /\n {2}failures {4}wrongBytes 1\n(?:.*\n)* {2}verdict {5}FAILED: /)
+  assert.match(stdout, /\n {2}failures {4}wrongBytes 1\n(?:.*\n)* {2}verdict {5}FAIL: /)
 })
 
 test('the server goes away in the middle: a report, and exit 1', { skip: onlyFull }, async () => {

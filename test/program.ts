@@ -31,7 +31,9 @@ export class Program implements AsyncDisposable {
     const stdin = input === 'ignore' ? 'ignore' : 'pipe'
     this.#forks = forks
     const stdio = [stdin, 'pipe', 'pipe'] as const
-    this.child = spawn(command, args, { stdio: [...stdio], cwd: root, detached: forks })
+    // Where a terminal is, the test runner asks its files for colour.
+    const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined }
+    this.child = spawn(command, args, { stdio: [...stdio], cwd: root, env, detached: forks })
     this.child.stdout!.on('data', (chunk: Buffer) => this.#stdout.push(chunk))
     this.child.stderr!.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))
     this.child.stdin?.on('error', () => {})

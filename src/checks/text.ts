@@ -1,12 +1,22 @@
 /** What a check has found, for a terminal. */
+import type { Canvas as Drawn } from '../report/bars.ts'
+import { coloured, type Colour } from '../report/tint.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize, plural } from '../vocabulary/units.ts'
 import type { WholeCost } from './limits.ts'
 import type { CheckResult, Finding, QuestionResult } from './result.ts'
 
-interface Canvas {
-  columns: number
+type Canvas = Pick<Drawn, 'columns' | 'colour'>
+
+/** What differs need not be wrong. */
+const colours: Record<string, Colour> = {
+  ok: 'green',
+  differs: 'yellow',
+  fails: 'red',
+  invalid: 'yellow',
 }
+const tint = (word: string, canvas: Canvas): string =>
+  coloured(word, colours[word] ?? 'yellow', canvas)
 
 /** What it is going to do, before it does it. */
 export const costText = ({ atOnce, connections, bytes, ms, silenceMs }: WholeCost): string =>
@@ -17,9 +27,10 @@ export const costText = ({ atOnce, connections, bytes, ms, silenceMs }: WholeCos
 export const headText = (address: string, mode: string): string => `check ${address}, ${mode}\n`
 
 /** A line for a question. */
-export function questionLine({ name, outcome, said }: QuestionResult, { columns }: Canvas): string {
+export function questionLine({ name, outcome, said }: QuestionResult, canvas: Canvas): string {
   const head = `  ${name.padEnd(11)} ${outcome.padEnd(10)} `
-  return `${wrapped(printable(said), head, columns)}\n`
+  const text = wrapped(printable(said), head, canvas.columns)
+  return `${outcome === 'not asked' ? text : text.replace(outcome, word => tint(word, canvas))}\n`
 }
 
 /** What stands behind the lines: the findings, the expectations, the verdict last. */
@@ -40,10 +51,15 @@ export function detailsText(result: CheckResult, canvas: Canvas): string {
   const used = `${plural(asked, 'question')} in ${formatDuration(result.seconds * 1e3)}`
   const reason = because.length === 0 ? 'nothing found that a direct path has not' : because[0]!
   const more = because.length > 1 ? ` (and ${because.length - 1} more)` : ''
-  parts.push(
-    wrapped(printable(`${verdict}: ${reason}${more}; ${used}`), 'verdict  ', canvas.columns) + '\n',
+  const text = printable(`${verdict}: ${reason}${more}; ${used}`)
+  const whole = wrapped(text, 'verdict  ', canvas.columns)
+  const last = whole.includes('\n') && parts.length > 0 ? `verdict  ${verdict}: see above` : whole
+  // What is long has the verdict before it, too.
+  const all = [...(parts.length > 0 ? [`${whole}\n`] : []), ...parts, `${last}\n`]
+  return `\n${all.join('\n')}`.replaceAll(
+    `verdict  ${verdict}`,
+    `verdict  ${tint(verdict, canvas)}`,
   )
-  return `\n${parts.join('\n')}`
 }
 
 function findingText(question: string, finding: Finding, { columns }: Canvas): string {

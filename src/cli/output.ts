@@ -1,5 +1,6 @@
 /** Data goes to stdout, everything about it to stderr. */
 
+import type { Canvas } from '../report/bars.ts'
 import { exitCodes } from './exit.ts'
 
 /** Shows the cursor again, and wipes the live line. */
@@ -74,13 +75,24 @@ export function leaveWaiting(): never {
 export const leave = (exitCode: typeof process.exitCode): never => process.exit(exitCode)
 
 /**
- * How wide a stream's terminal is, and whether it can show more than ASCII. Where it is none, the
- * environment says how wide (COLUMNS).
+ * Whether words have a colour: at a terminal, unless the user wants none (no-color.org). FORCE_COLOR
+ * comes first, as in Node itself; 0 is no.
  */
-export function canvas(stream: NodeJS.WriteStream): { columns: number; unicode: boolean } {
+function hasColour({ isTTY }: NodeJS.WriteStream): boolean {
+  const { FORCE_COLOR, NO_COLOR, TERM } = process.env
+  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false'
+  if (NO_COLOR !== undefined && NO_COLOR !== '') return false
+  return isTTY && TERM !== 'dumb'
+}
+
+/**
+ * How wide a stream's terminal is, and whether it can show more than ASCII, and colours. Where it is
+ * none, the environment says how wide (COLUMNS).
+ */
+export function canvas(stream: NodeJS.WriteStream): Canvas {
   const { TERM, LC_ALL, LC_CTYPE, LANG, COLUMNS } = process.env
   const locale = LC_ALL || LC_CTYPE || LANG || (process.platform === 'win32' ? 'utf-8' : '')
   const unicode = TERM !== 'dumb' && /utf-?8/i.test(locale)
   const columns = stream.columns || Number(COLUMNS) || 80
-  return { columns: Math.min(120, Math.max(40, columns)), unicode }
+  return { columns: Math.min(120, Math.max(40, columns)), unicode, colour: hasColour(stream) }
 }

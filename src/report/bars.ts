@@ -5,6 +5,8 @@ export interface Canvas {
   columns: number
   /** Whether block characters can be shown. */
   unicode: boolean
+  /** Whether the words of a verdict have a colour; not if undefined. */
+  colour?: boolean
 }
 
 export interface Bar {

@@ -9,11 +9,14 @@ import { changeSpan, formatChange, type CheckedCondition } from './fail-if.ts'
 import { formatFigure } from './objective.ts'
 import { exactPairsMax, drawnAssignments } from './randomization.ts'
 import type { SideConditions } from './rounds.ts'
+import { comparisonStanding } from './standing.ts'
+import { verdictAlone, verdictFirst, type Said } from './verdict-text.ts'
 
 /** More rounds than that are no advice. */
 const manyRounds = 1_000
 
-export function compareRoundsText(comparison: RoundsComparison, { columns }: Canvas): string {
+export function compareRoundsText(comparison: RoundsComparison, canvas: Canvas): string {
+  const { columns } = canvas
   const { figures, outcome, noClaimBecause, conditions, missed } = comparison
   const blocks: string[][] = [
     headLines(comparison).flatMap(line => wrap(line, columns)),
@@ -27,8 +30,24 @@ export function compareRoundsText(comparison: RoundsComparison, { columns }: Can
   const verdicts = [...missed.map(text => `FAILED: ${text}`), ...conditions.map(conditionText)]
   if (verdicts.length > 0) blocks.push(verdicts.flatMap(text => wrap(text, columns)))
   const text = blocks.map(lines => lines.join('\n')).join('\n\n')
+  const said = saidOf(comparison)
+  const first = verdictFirst(said, canvas).lines.join('\n')
   // A file may come from anywhere.
-  return `${printable(text, { keepLines: true })}\n`
+  return `${first}\n\n${printable(text, { keepLines: true })}\n\n${verdictAlone(said, canvas)}\n`
+}
+
+/** A difference is no failure: only what was forbidden is, or a run that failed. */
+function saidOf(comparison: RoundsComparison): Said {
+  const { noClaimBecause, missed, conditions } = comparison
+  const held = conditions.filter(({ held }) => held === 'yes')
+  const because = [
+    ...missed,
+    ...held.map(({ condition, measured }) => `${condition}: ${measured}.`),
+    ...noClaimBecause,
+  ]
+  const passed =
+    conditions.length > 0 ? 'nothing that --fail-if forbids was shown.' : 'the sides were compared.'
+  return { standing: comparisonStanding(comparison), because, passed }
 }
 
 export const outcomeWords = {

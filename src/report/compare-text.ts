@@ -6,8 +6,11 @@ import type { Change, ComparedRun, RunComparison } from './compare-runs.ts'
 import { formatChange } from './fail-if.ts'
 import { formatFigure } from './objective.ts'
 import { printable } from '../vocabulary/text.ts'
+import { comparisonStanding } from './standing.ts'
+import { verdictAlone, verdictFirst, type Said } from './verdict-text.ts'
 
-export function compareText(comparison: RunComparison, { columns }: Canvas): string {
+export function compareText(comparison: RunComparison, canvas: Canvas): string {
+  const { columns } = canvas
   const { baseline, others, warnings, failures, conditions, noClaimBecause } = comparison
   const blocks: string[][] = [wrap(`baseline: ${runText(baseline)}`, columns)]
   for (const other of others) {
@@ -24,8 +27,18 @@ export function compareText(comparison: RunComparison, { columns }: Canvas): str
     blocks.push(wrap(`Passed: ${conditions.length > 1 ? 'none of ' : 'not '}${list}.`, columns))
   }
   const text = blocks.map(lines => lines.join('\n')).join('\n\n')
+  const said = saidOf(comparison)
+  const first = verdictFirst(said, canvas).lines.join('\n')
   // A file may come from anywhere.
-  return `${printable(text, { keepLines: true })}\n`
+  return `${first}\n\n${printable(text, { keepLines: true })}\n\n${verdictAlone(said, canvas)}\n`
+}
+
+function saidOf(comparison: RunComparison): Said {
+  const { failures, conditions, warnings } = comparison
+  const standing = comparisonStanding(comparison)
+  const held = failures.map(({ condition, name, measured }) => `${condition}: ${measured} (${name}).`)
+  const passed = conditions.length > 0 ? 'nothing that --fail-if forbids was found.' : 'compared.'
+  return { standing, because: standing === 'INVALID' ? warnings : held, passed }
 }
 
 const runText = ({ name, startedAt, seconds }: ComparedRun): string =>

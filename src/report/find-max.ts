@@ -3,6 +3,8 @@ import { formatCount, formatDuration, plural, formatRate } from '../vocabulary/u
 import { wrap, type Canvas } from './bars.ts'
 import { parseObjective } from './objective.ts'
 import type { RunConditions } from './result.ts'
+import type { Standing } from './standing.ts'
+import { verdictAlone, verdictFirst, type Said } from './verdict-text.ts'
 
 export const findMaxFormat = 'yodel-find-max-2'
 
@@ -48,18 +50,27 @@ export interface FindMaxResult {
 
 export function findMaxText(result: FindMaxResult, canvas: Canvas): string {
   const { columns } = canvas
-  const sentences = [conclusion(result), ...remarks(result)]
+  const found = conclusion(result)
+  const sentences = [found, ...remarks(result)]
+  const said: Said = { standing: standingOf(result), because: [found], passed: '' }
   const parts = [
+    verdictFirst(said, canvas).lines,
     ...(result.probes.length > 0 ? [table(result, canvas)] : []),
     sentences.flatMap(sentence => wrap(sentence, columns)),
     ...(result.run
       ? [['To measure that rate again:', ...commandLines(result.run.reproduce, columns)]]
       : []),
+    [verdictAlone(said, canvas)],
   ]
   return `${parts.map(lines => lines.join('\n')).join('\n\n')}\n`
 }
 
-function conclusion({
+export function standingOf({ ratePerSecond, limitedByGenerator }: FindMaxResult): Standing {
+  if (ratePerSecond === 0) return 'FAIL'
+  return limitedByGenerator ? 'INVALID' : 'PASS'
+}
+
+export function conclusion({
   objective,
   ratePerSecond,
   failedPerSecond,

@@ -3,6 +3,7 @@ import { usageError } from '../vocabulary/errors.ts'
 import type { LoadedResult } from './direction/loaded.ts'
 import type { DirectionResult } from './direction/result.ts'
 import type { Condition } from './fail-if.ts'
+import type { FindMaxResult } from './find-max.ts'
 import type { Outline } from './outline.ts'
 import type { RunResult } from './result.ts'
 import type { Rounds } from './rounds.ts'
@@ -63,6 +64,12 @@ const loadedFormats: Record<string, () => Promise<(result: LoadedResult) => stri
   ...outlined(async () => (await import('./direction/outline.ts')).outlineOfLoaded),
 }
 
+/** Of a search for the highest rate. */
+const findMaxFormats: Record<string, () => Promise<(result: FindMaxResult) => string>> = {
+  '.json': json,
+  ...outlined(async () => (await import('./find-max-outline.ts')).outlineOfFindMax),
+}
+
 const endingOf = (path: string): string => /\.[^./\\]*$/.exec(path)?.[0].toLowerCase() ?? ''
 
 /** What loads the format of a file's name. @throws UserError if the ending is of no format */
@@ -78,6 +85,7 @@ const among =
 
 export const roundsFormatFor = among(roundsFormats, 'Rounds')
 export const directionFormatFor = among(directionFormats, 'A direction')
+export const findMaxFormatFor = among(findMaxFormats, 'A search')
 export const loadedFormatFor = among(loadedFormats, 'Latency under load')
 
 /** The same of a result. */

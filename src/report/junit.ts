@@ -15,10 +15,9 @@ export function junit({ command, address, cases, figures, startedAt, ...rest }: 
     time: seconds.toFixed(3),
   })
   // The form knows no fractions of a second, and no zone.
-  const about = attributes({
-    timestamp: startedAt.replace(/\.\d+Z$|Z$/, ''),
-    hostname: 'localhost',
-  })
+  const timestamp = startedAt.replace(/\.\d+Z$|Z$/, '')
+  const about =
+    (timestamp === '' ? '' : attributes({ timestamp })) + attributes({ hostname: 'localhost' })
   const properties = [...figures, ['reproduce', reproduce] as const]
     .filter(([, value]) => value !== '')
     .map(([name, value]) => `      <property${attributes({ name, value })}/>`)

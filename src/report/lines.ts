@@ -6,9 +6,9 @@ import { printable } from '../vocabulary/text.ts'
 export const labelColumns = 14
 
 /** What the text is drawn on: nothing is made for less than 40 columns. */
-export const usable = ({ columns, unicode }: Canvas): Canvas => ({
+export const usable = ({ columns, ...canvas }: Canvas): Canvas => ({
+  ...canvas,
   columns: Math.max(40, Math.floor(columns)),
-  unicode,
 })
 
 /** As this terminal can show it, without anything that could move its cursor. */

@@ -77,8 +77,8 @@ for (const [name, sample] of Object.entries(samples)) {
 test('an invalid run says so in its first line, and again in its verdict', () => {
   const text = loadText(sampleResult(samples['an invalid run']), at80)
   assert.match(text, /^INVALID: The generator was the limit: its thread was busy for 99 %/)
-  assert.match(text, /Another reason/)
-  assert.match(text.replaceAll(/\s+/g, ' '), /The figures are INVALID: see above\. $/)
+  assert.match(text, /\n {2}because {5}Another reason/)
+  assert.match(text, /\n {2}verdict {5}INVALID: see the first line\n$/)
   assert.doesNotMatch(loadText(sampleResult(), at80), /INVALID/)
 })
 
@@ -97,29 +97,62 @@ test('short connections that began late of themselves are not valid', () => {
     assert.equal(sampleResult({ ...churn, churnLateUs }).valid, true)
 })
 
-test('the last line is why it failed, or that every byte came back', () => {
+test('the first line and the last one are why it failed, or that every byte came back', () => {
   for (const [sample, end] of [
-    [{}, 'every byte came back'],
-    [samples['objectives'], 'FAILED: Expected this, measured that.'],
-    [samples['no sample at all'], 'FAILED: Nothing was measured.'],
+    [{}, 'PASS: every byte came back'],
+    [samples['objectives'], 'FAIL: Expected this, measured that.'],
+    [samples['no sample at all'], 'FAIL: Nothing was measured.'],
     [
       { counters: { messagesPlanned: 1007, messagesSent: 1007 } },
-      'FAILED: 7 messages did not come back.',
+      'FAIL: 7 messages did not come back.',
     ],
     [
       { ...samples['no sample at all'], options: { connections: 0, idle: 9 } },
-      'no message was sent, and nothing failed',
+      'PASS: no message was sent, and nothing failed',
     ],
-  ] as [Sample, string][])
-    assert.equal(
-      loadText(sampleResult(sample), at80).trimEnd().split('\n').at(-1),
-      `  verdict     ${end}`,
-    )
+  ] as [Sample, string][]) {
+    const lines = loadText(sampleResult(sample), at80).trimEnd().split('\n')
+    assert.deepEqual([lines[0], lines.at(-1)], [end, `  verdict     ${end}`])
+  }
+})
+
+test('the first ten lines are a summary, whatever is in it', () => {
+  const many = Array.from({ length: 9 }, (_, n) => ({ ...expectations[1]!, objective: `p9${n}<1s` }))
+  const all = { ...samples, 'many objectives': { change: { expectations: many } } }
+  for (const [name, sample] of Object.entries(all))
+    for (const columns of [120, 80, 40]) {
+      const text = loadText(sampleResult(sample), { columns, unicode: true })
+      const [summary] = text.split('\n\n')
+      assert.ok(summary!.split('\n').length <= 10, `${name}, ${columns}: ${summary}`)
+      assert.match(summary!, /^(PASS|FAIL|INVALID)\b[^]*\nyodel /)
+      assert.match(summary!, /\n {2}messages /)
+    }
+  const brief = loadText(sampleResult(all['many objectives']), at80)
+  assert.match(brief, /\n {2}expected {4}0 of 9 held\n/)
+  assert.match(brief, /\n {2}expected {4}MISSED {2}p90<1s/)
+})
+
+test('only the words of a verdict have a colour, and only if that is wanted', () => {
+  const plain = loadText(sampleResult(samples['objectives']), at80)
+  const text = loadText(sampleResult(samples['objectives']), { ...at80, colour: true })
+  // oxlint-disable-next-line no-control-regex
+  const marked = [...text.matchAll(/\u001b\[1;(\d+)m(\w+)\u001b\[0m/g)]
+  assert.deepEqual(
+    marked.map(([, colour, word]) => [colour, word]),
+    [
+      ['31', 'FAIL'],
+      ['31', 'MISSED'],
+      ['31', 'FAIL'],
+    ],
+  )
+  // oxlint-disable-next-line no-control-regex
+  assert.equal(text.replaceAll(/\u001b\[[\d;]*m/g, ''), plain)
 })
 
 test('the head and the amounts', () => {
   const lines = loadText(sampleResult(openLoop), at80).split('\n')
-  assert.deepEqual(lines.slice(0, 8), [
+  assert.equal(lines[0], 'FAIL: 5 messages did not come back, 1 could not')
+  assert.deepEqual(lines.slice(1), [
     'yodel bench tcp://127.0.0.1:7007',
     '  10 connections, 16 in flight each, 1,000 idle, 5,000/s planned at random,',
     '  2/s short connections, 10s, messages of 33 % 16 B to 64 B + 67 % 1 kB,',
@@ -134,7 +167,7 @@ test('the head and the amounts', () => {
 test('a closed loop has one row for response and service, an open one has all', () => {
   const rows = (sample: Sample, columns: number) =>
     loadText(sampleResult(sample), { columns, unicode: true })
-      .split('\n\n')[1]!
+      .split('\n\n')[2]!
       .trimEnd()
       .split('\n')
       .map(line => line.trim().split(/ {2,}/))
@@ -273,5 +306,5 @@ test('nothing in a result can move the cursor', () => {
   const change = { notes: [evil], failedBecause: [evil], invalidBecause: [evil] }
   const text = loadText(sampleResult({ change, run: { address: evil, reproduce: evil } }), at80)
   assert.ok(!text.includes('\u001b') && !text.includes('\u202e'), JSON.stringify(text))
-  assert.equal(text.split(String.raw`x\x1b[2J\u{202e}`).length, 6)
+  assert.equal(text.split(String.raw`x\x1b[2J\u{202e}`).length, 8)
 })

@@ -1,39 +1,35 @@
 /** What a load did, for people. */
-import type { SizeRange } from '../load/sizes.ts'
-import { formatCount, formatDuration, formatRate, formatSize, plural } from '../vocabulary/units.ts'
+import { formatCount, formatSize, plural } from '../vocabulary/units.ts'
+import type { Canvas } from './bars.ts'
 import { ladderBlock, micros, shapeBlock } from './ladder.ts'
-import { entry, flow, labelColumns, labelled, listing, paragraph } from './lines.ts'
-import { shown, table, usable } from './lines.ts'
+import { entry, labelColumns, labelled, listing, paragraph, table, usable } from './lines.ts'
 import { printable } from '../vocabulary/text.ts'
 import { distributionIn } from './result.ts'
 import { resultHistograms } from '../metrics/counters.ts'
 import type { DatagramFigures, Distribution, HttpFigures, RunResult } from './result.ts'
 import { outageLines, outageTable } from './outages.ts'
-import { churnShortfall, rateUnknown, shortfall } from './reasons.ts'
+import { churnShortfall, shortfall } from './reasons.ts'
+import { isOpenLoop } from './head.ts'
 import { ownParts } from './own.ts'
 import { generatorParts } from './generator.ts'
 import { partLines } from './parts.ts'
 import { stageLines } from './stages.ts'
+import { saidOf, summaryOf } from './summary.ts'
+import { verdictLast } from './verdict-text.ts'
 import { wrongBlock } from './wrong.ts'
-
-export interface TextOptions {
-  /** Width of the terminal; the text is made for 40 columns and more. */
-  columns: number
-  /** Whether block characters can be shown. */
-  unicode: boolean
-}
 
 /**
  * The report in lines, each as wide as the terminal at most; only a long address and the command
  * that reproduces the run stay whole, on a line of their own.
  */
-export function loadText(result: RunResult, options: TextOptions): string {
+export function loadText(result: RunResult, options: Canvas): string {
   const canvas = usable(options)
   const { responseUs } = result.histograms
   const name = isOpenLoop(result) ? 'Response time' : 'Round trip'
+  const summary = summaryOf(result, canvas)
   const blocks = [
-    invalidity(result, canvas),
-    [...head(result, canvas), ...amounts(result, canvas), ...behind(result, canvas)],
+    summary.lines,
+    [...summary.left, ...amounts(result, canvas), ...behind(result, canvas)],
     times(result, canvas),
     outageTable(result, canvas),
     stageLines(result, canvas),
@@ -42,95 +38,21 @@ export function loadText(result: RunResult, options: TextOptions): string {
       ? [ladderBlock(name, responseUs, canvas), shapeBlock(name, responseUs, canvas)]
       : []),
     result.firstWrong ? wrongBlock(result.firstWrong, canvas) : [],
-    conclusion(result, canvas),
+    conclusion(result, summary.isCut, canvas),
   ]
   const texts = blocks.filter(lines => lines.length > 0).map(lines => `${lines.join('\n')}\n`)
   return texts.join('\n')
 }
 
-/** First of all, so that these figures are not taken for the server's. */
-const invalidity = ({ valid, invalidBecause }: RunResult, canvas: TextOptions): string[] =>
-  valid ? [] : paragraph(`INVALID: ${invalidBecause.join(' ')}`.trimEnd(), canvas.columns, canvas)
-
-/** The options that a report names; a result that was read from a file may lack some. */
-interface Named {
-  connections?: number | null
-  depth?: number | null
-  sizes?: SizeRange[] | null
-  ratePerSecond?: number | null
-  arrivals?: string | null
-  idle?: number | null
-  churnPerSecond?: number | null
-}
-
-const optionsOf = (result: RunResult): Named => result.run.options
-
-/** In a closed loop there is no plan, so the response time is that of the service. */
-const isOpenLoop = (result: RunResult): boolean =>
-  typeof optionsOf(result).ratePerSecond === 'number'
-
-/** What was sent, and to which address. */
-function head(result: RunResult, canvas: TextOptions): string[] {
-  const { depth, sizes, ratePerSecond, arrivals, idle, churnPerSecond } = optionsOf(result)
-  const { connections = optionsOf(result).connections } = result.part ?? {}
-  const { command, address, engine, threads } = result.run
-  const parts: string[] = []
-  if (result.part) parts.push(`slice ${result.part.slice} of ${result.part.of}`)
-  if (typeof connections === 'number') parts.push(plural(connections, 'connection'))
-  if (depth && depth > 1) parts.push(`${formatCount(depth)} in flight each`)
-  if (idle) parts.push(`${formatCount(idle)} idle`)
-  if (result.stages) parts.push(plural(result.stages.length, 'stage'))
-  else if (ratePerSecond)
-    parts.push(`${formatRate(ratePerSecond)} planned${arrivals === 'poisson' ? ' at random' : ''}`)
-  if (churnPerSecond) parts.push(`${formatRate(churnPerSecond)} short connections`)
-  parts.push(formatDuration(result.seconds * 1e3))
-  if (sizes && sizes.length > 0) parts.push(sizesText(sizes))
-  if (threads > 1) parts.push(plural(threads, 'thread'))
-  parts.push(`engine ${engine}`)
-  const title = shown(`yodel ${command} ${address}`, canvas)
-  const oneLine = `${title}  ${parts.join(', ')}`
-  if (oneLine.length <= canvas.columns) return [oneLine]
-  return [title, ...flow(parts, canvas.columns - 2, canvas).map(line => `  ${line}`)]
-}
-
-function sizesText(sizes: SizeRange[]): string {
-  const range = ({ minBytes, maxBytes }: Pick<SizeRange, 'minBytes' | 'maxBytes'>) =>
-    minBytes === maxBytes
-      ? formatSize(minBytes)
-      : `${formatSize(minBytes)} to ${formatSize(maxBytes)}`
-  if (sizes.length === 1) return `${range(sizes[0]!)} messages`
-  const total = sizes.reduce((sum, { weight }) => sum + weight, 0)
-  if (sizes.length <= 3) {
-    const share = (size: SizeRange) => `${Math.round((size.weight / total) * 100)} % ${range(size)}`
-    return `messages of ${sizes.map(share).join(' + ')}`
-  }
-  const minBytes = Math.min(...sizes.map(size => size.minBytes))
-  const maxBytes = Math.max(...sizes.map(size => size.maxBytes))
-  return `messages of ${sizes.length} sizes from ${range({ minBytes, maxBytes })}`
-}
-
-/** How much of it. */
-function amounts(result: RunResult, canvas: TextOptions): string[] {
+/** How much of it, beside the messages. */
+function amounts(result: RunResult, canvas: Canvas): string[] {
   const { messages, bytes, churn, datagrams, http, corruption, rates } = result
-  const messageParts = [
-    `${formatCount(messages.sent)} sent`,
-    `${formatCount(messages.received)} ${corruption?.corruptedBytes ? 'came back' : 'verified'}`,
-    `${formatCount(messages.lost)} lost`,
-    `${formatCount(messages.wrong)} wrong`,
-  ]
-  if (messages.unfinished > 0)
-    messageParts.splice(3, 0, `${formatCount(messages.unfinished)} unfinished`)
-  // In a closed loop every message that is due is sent.
-  if (isOpenLoop(result) || messages.planned !== messages.sent)
-    messageParts.unshift(`${formatCount(messages.planned)} planned`)
   const byteParts = [`${formatSize(bytes.sent)} out`, `${formatSize(bytes.received)} back`]
   // Per second of the window, like the rate: without what came in the drain.
   const { achievedPerSecond } = rates
   if (messages.received > 0 && achievedPerSecond !== null)
     byteParts.push(`${formatSize((bytes.received / messages.received) * achievedPerSecond)}/s`)
   const lines = [
-    ...listing('messages', messageParts, canvas),
-    ...listing('rate', rateParts(result), canvas),
     ...(datagrams ? listing('datagrams', datagramParts(datagrams), canvas) : []),
     ...listing('bytes', byteParts, canvas),
   ]
@@ -151,28 +73,10 @@ function amounts(result: RunResult, canvas: TextOptions): string[] {
 }
 
 /** The plan was not kept: a line of its own for each. */
-function behind(result: RunResult, canvas: TextOptions): string[] {
+function behind(result: RunResult, canvas: Canvas): string[] {
   return [shortfall(result), churnShortfall(result)].flatMap(short =>
     short === undefined ? [] : paragraph(short, canvas.columns, canvas),
   )
-}
-
-/** Rates that differ by no more than this are shown as one. */
-const sameRateShare = 0.005
-
-/** Three rates where they differ. */
-function rateParts({ rates, generator }: RunResult): string[] {
-  const { plannedPerSecond, sentPerSecond, achievedPerSecond } = rates
-  const mark = generator.own?.some(({ figure }) => figure === 'rate') ? '*' : ''
-  if (sentPerSecond === null || achievedPerSecond === null) return [`not known: ${rateUnknown}`]
-  const all = [plannedPerSecond ?? sentPerSecond, sentPerSecond, achievedPerSecond]
-  const most = Math.max(...all)
-  const parts = [
-    `${formatRate(sentPerSecond)} sent`,
-    `${formatRate(achievedPerSecond)} achieved${mark}`,
-  ]
-  if (most - Math.min(...all) <= sameRateShare * most) return parts.slice(1)
-  return plannedPerSecond === null ? parts : [`${formatRate(plannedPerSecond)} planned`, ...parts]
 }
 
 const datagramParts = (figures: DatagramFigures): string[] =>
@@ -202,7 +106,7 @@ const percentiles = [
 ] as const
 
 /** All distributions in a table, without the percentiles for which there are too few samples. */
-function times(result: RunResult, canvas: TextOptions): string[] {
+function times(result: RunResult, canvas: Canvas): string[] {
   const { responseUs, serviceUs, latenessUs, connectUs, churn } = result
   const rows: [string, Distribution][] = isOpenLoop(result)
     ? [
@@ -235,7 +139,7 @@ function times(result: RunResult, canvas: TextOptions): string[] {
 }
 
 /** The failures, the notes on the figures, and at the end the verdict. */
-function conclusion(result: RunResult, canvas: TextOptions): string[] {
+function conclusion(result: RunResult, isCut: boolean, canvas: Canvas): string[] {
   const { errors, notes, generator, resolution, run } = result
   const failures = Object.entries(errors).filter(([, count]) => count > 0)
   const lines = listing(
@@ -243,7 +147,8 @@ function conclusion(result: RunResult, canvas: TextOptions): string[] {
     failures.length > 0 ? failures.flatMap(([name, n]) => failureParts(name, n, result)) : ['none'],
     canvas,
   )
-  lines.push(...expectations(result, canvas))
+  const said = saidOf(result)
+  if (isCut) for (const why of said.because) lines.push(...entry('because', why, canvas))
   for (const note of notes) lines.push(...entry('note', note, canvas))
   if (generator.cpuShare !== null) {
     const busy = `busy for ${Math.round(generator.cpuShare * 100)} % of the time`
@@ -256,7 +161,7 @@ function conclusion(result: RunResult, canvas: TextOptions): string[] {
     `to ${micros(highestUs)}; clock of performance.now()`
   lines.push(...entry('resolution', exactness, canvas))
   if (result.verdict === 'fail') lines.push(...reproduction(run.reproduce, canvas))
-  return [...lines, ...entry('verdict', verdict(result), canvas)]
+  return [...lines, ...verdictLast(said, canvas)]
 }
 
 /** Each status on its own: `status 500: 4`. */
@@ -265,36 +170,10 @@ const failureParts = (name: string, count: number, { http }: RunResult): string[
     ? Object.entries(http.statuses).map(([status, n]) => `status ${status}: ${formatCount(n)}`)
     : [`${name} ${formatCount(count)}`]
 
-/** A table of what was expected; where it is too wide, sentences. */
-function expectations(result: RunResult, canvas: TextOptions): string[] {
-  const width = Math.max(0, ...result.expectations.map(({ objective }) => objective.length))
-  const rows = result.expectations.map(({ objective, measuredText, held }) =>
-    shown(`${held ? 'held  ' : 'MISSED'}  ${objective.padEnd(width)}  ${measuredText}`, canvas),
-  )
-  const room = canvas.columns - labelColumns
-  const fits = rows.every(row => row.length <= room)
-  const lines = rows.flatMap(row =>
-    fits ? [row] : paragraph(row.replaceAll(/ {2,}/g, ' '), room, canvas),
-  )
-  return labelled('expected', lines)
-}
-
 /** Whole, and alone if it is long, so that it can be copied; a message may have newlines. */
-function reproduction(command: string, canvas: TextOptions): string[] {
+function reproduction(command: string, canvas: Canvas): string[] {
   // Not in ASCII where that is all there is: it has to stay the same command.
   const whole = printable(command, { keepLines: true })
   const fits = labelColumns + whole.length <= canvas.columns && !whole.includes('\n')
   return fits ? labelled('reproduce', [whole]) : ['  reproduce', whole]
-}
-
-function verdict({ verdict, failedBecause, valid, messages, churn }: RunResult): string {
-  const nothing = messages.received === 0 && !churn?.completed
-  const right = nothing
-    ? 'no message was sent, and nothing failed'
-    : messages.lost + messages.unfinished > 0
-      ? 'what came back was right, and no more was lost than may be'
-      : 'every byte came back'
-  const [words, dot] =
-    verdict === 'fail' ? [`FAILED: ${failedBecause.join(' ')}`.trimEnd(), ''] : [right, '.']
-  return valid ? words : `${words}${dot} The figures are INVALID: see above.`
 }

@@ -17,7 +17,7 @@ export function markdown(outline: Outline): string {
     ),
     listed(notes),
     reproduce === '' ? '' : `Again:\n\n${fenced(reproduce)}`,
-    `*${plain(outline.startedAt)}*`,
+    outline.startedAt === '' ? '' : `*${plain(outline.startedAt)}*`,
   ]
   return `${blocks.filter(block => block !== '').join('\n\n')}\n`
 }

@@ -213,12 +213,16 @@ export function meets(
   const measuredText = besides(metric.kind, measured, limit)
   if (compare(measured, operator, limit))
     return { objective: text, measured, measuredText, held: true }
+  const own = { held: false, ownFault: true } as const
   const bound = metric.of(withoutOwn(result))
-  if (bound === null || !compare(bound, operator, limit))
-    return { objective: text, measured, measuredText, held: false }
+  if (bound === null || !compare(bound, operator, limit)) {
+    const isUnknown = result.generator.limited === true && ['time', 'rate'].includes(metric.kind)
+    if (!isUnknown) return { objective: text, measured, measuredText, held: false }
+    const limited = `${measuredText}, while the generator was the limit`
+    return { objective: text, measured, measuredText: limited, ...own }
+  }
   const without = `${besides(metric.kind, bound, limit)} without that`
   const why = `missed by the generator's own fault (${without})`
-  const own = { held: false, ownFault: true } as const
   return { objective: text, measured, measuredText: `${measuredText}, ${why}`, ...own }
 }
 

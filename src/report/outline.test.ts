@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import { outlineOfRun, type Outline } from './outline.ts'
 import { outlineOfRounds } from './rounds-outline.ts'
 import { parseCondition } from './fail-if.ts'
+import type { FindMaxResult } from './find-max.ts'
+import { outlineOfFindMax } from './find-max-outline.ts'
 import { junit } from './junit.ts'
 import { judge } from './judge.ts'
 import { markdown } from './markdown.ts'
@@ -119,4 +121,26 @@ test('what a peer or a file says stays text', () => {
   assert.ok(lines.includes('````'), 'the fence is longer than what it holds')
   const outside = lines.filter(line => line.startsWith('- '))
   for (const line of outside) assert.doesNotMatch(line, /(?<!\\)[<`|]/)
+})
+
+test('a search for the highest rate has an outline, too', () => {
+  const probe = { held: true, measuredText: '1ms', valid: true, because: [], lost: 0 }
+  const result: FindMaxResult = {
+    format: 'yodel-find-max-2',
+    objective: 'p99<5ms',
+    ratePerSecond: 5_000,
+    failedPerSecond: 6_000,
+    precision: 0.05,
+    limitedByGenerator: false,
+    stopped: false,
+    closedLoopPerSecond: 9_000,
+    probes: [{ ...probe, ratePerSecond: 5_000, achievedPerSecond: 5_000, p50Us: 60, p99Us: 900 }],
+    run: sampleResult().run,
+  }
+  assert.deepEqual(suiteOf(outlineOfFindMax(result)).kinds, ['system-out', ''])
+  assert.match(markdown(outlineOfFindMax(result)), /^## PASS: [^]*\| 5,000\/s \| 1 probe \| 60/)
+  const limited = { ...result, limitedByGenerator: true }
+  assert.deepEqual(suiteOf(outlineOfFindMax(limited)).kinds, ['system-out', 'error'])
+  const none = { ...result, ratePerSecond: 0, probes: [], run: null }
+  assert.deepEqual(suiteOf(outlineOfFindMax(none)).kinds, ['failure', ''])
 })

@@ -155,7 +155,10 @@ export interface Expectation {
   /** The same as people write it. */
   measuredText: string
   held: boolean
-  /** Missed only because of the generator: without its share the objective would have been met. */
+  /**
+   * Missed by the generator: without its share the objective would have been met; or the generator
+   * was the limit, so that nothing is known of the server.
+   */
   ownFault?: true
 }
 
@@ -195,6 +198,8 @@ export interface GeneratorFigures extends Partial<Omit<ThreadFigures, 'cpuShare'
   threads?: ThreadFigures[]
   touched?: Partial<Record<TouchedName, TouchedSamples>>
   own?: OwnFigure[]
+  /** It was the limit: the server may do more. */
+  limited?: true
 }
 
 export interface RunConditions {

@@ -5,7 +5,7 @@ import { answerText, figureCells } from './compare-rounds-text.ts'
 import type { CheckedCondition, Condition } from './fail-if.ts'
 import type { Case, Outline } from './outline.ts'
 import { sides, type Rounds } from './rounds.ts'
-import type { Standing } from './standing.ts'
+import { comparisonStanding } from './standing.ts'
 
 /** A difference is neither right nor wrong: what may fail is a condition, or a run. */
 export function outlineOfRounds(document: Rounds, failIf: readonly Condition[] = []): Outline {
@@ -13,16 +13,10 @@ export function outlineOfRounds(document: Rounds, failIf: readonly Condition[] =
   const { outcome, noClaimBecause, figures, conditions, missed, baseline, subject } = comparison
   const isCompared = outcome === 'compared'
   const runs = document.rounds.flatMap(round => sides.map(side => round[side]))
-  const standing: Standing =
-    outcome === 'unlike' || outcome === 'invalid' || outcome === 'incomplete'
-      ? 'INVALID'
-      : comparison.verdict === 'fail'
-        ? 'FAIL'
-        : 'PASS'
   return {
     command: 'yodel bench',
     address: `${subject.address} against ${baseline.address}`,
-    standing,
+    standing: comparisonStanding(comparison),
     because: [...noClaimBecause, ...missed, ...conditions.filter(isHeld).map(sentenceOf)],
     cases: [
       {

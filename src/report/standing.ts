@@ -20,3 +20,15 @@ export function standing(result: RunResult): Standing {
   if (!result.valid) return 'INVALID'
   return result.verdict === 'fail' ? 'FAIL' : 'PASS'
 }
+
+/** Of a comparison: without one there is nothing that could pass or fail. */
+export function comparisonStanding({
+  outcome,
+  verdict,
+}: {
+  outcome: 'compared' | 'unlike' | 'invalid' | 'incomplete' | 'failed'
+  verdict: 'pass' | 'fail'
+}): Standing {
+  if (outcome !== 'compared' && outcome !== 'failed') return 'INVALID'
+  return verdict === 'fail' ? 'FAIL' : 'PASS'
+}

@@ -65,8 +65,11 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
   const { generator, latenessUs, messages, run } = result
   const openLoop = latenessUs.count > 0
   // A flood is no measurement, so there this is only a note.
-  const blame = (reason: string) =>
-    (run.command === 'flood' ? result.notes : result.invalidBecause).push(reason)
+  const blame = (reason: string) => {
+    if (run.command === 'flood') return void result.notes.push(reason)
+    generator.limited = true
+    result.invalidBecause.push(reason)
+  }
   const cpu = generator.cpuShare ?? 0
   const behind = messages.deferred > messages.planned * (1 - sentShare)
   const busy = openLoop ? behind && cpu >= busyShareBehind : cpu >= busyShare

@@ -5,7 +5,8 @@ import { micros } from '../ladder.ts'
 import { entry, listing, shown, table, usable } from '../lines.ts'
 import type { Distribution } from '../result.ts'
 import { grades, ranks, type LoadedResult } from './loaded.ts'
-import { formatBits } from './text.ts'
+import { formatBits, saidOf } from './text.ts'
+import { verdictFirst, verdictLast } from '../verdict-text.ts'
 
 const cell = (us: number | null | undefined) => (us == null ? '-' : micros(us))
 
@@ -17,8 +18,10 @@ export function loadedText(result: LoadedResult, options: Canvas): string {
     rank: n,
     cells: [cell(idleUs[rank]), cell(loadedUs[rank]), cell(addedUs[rank])],
   }))
+  const { lines: first, isCut } = verdictFirst(saidOf(result), canvas)
   const blocks = [
     [
+      ...first,
       shown(`yodel bench ${run.address}`, canvas),
       `  latency under load ${run.load}, ${formatDuration(run.durationMs)} each`,
       ...rates(result, canvas),
@@ -26,7 +29,7 @@ export function loadedText(result: LoadedResult, options: Canvas): string {
     table(['idle', 'loaded', 'added'], columns, canvas),
     barBlock('Median of a round trip', bars(idleUs, loadedUs), canvas),
     [...conclusion(result, canvas), ...flows.notes.flatMap(note => entry('note', note, canvas))],
-    verdictOf(result, canvas),
+    verdictOf(result, isCut, canvas),
   ]
   return blocks.map(lines => `${lines.join('\n')}\n`).join('\n')
 }
@@ -61,10 +64,11 @@ function conclusion({ grade, roundTripsPerMinute, addedUs }: LoadedResult, canva
   return [...lines, ...entry('per minute', `${perMinute} round trips under load`, canvas)]
 }
 
-const verdictOf = ({ verdict, failedBecause, run }: LoadedResult, canvas: Canvas): string[] =>
-  verdict === 'pass'
-    ? entry('verdict', 'every byte that arrived was right', canvas)
-    : [
-        ...entry('reproduce', run.reproduce, canvas),
-        ...entry('verdict', `FAILED: ${failedBecause.join(' ')}`, canvas),
-      ]
+function verdictOf(result: LoadedResult, isCut: boolean, canvas: Canvas): string[] {
+  const { verdict, failedBecause, run } = result
+  return [
+    ...(isCut ? failedBecause.flatMap(reason => entry('because', reason, canvas)) : []),
+    ...(verdict === 'fail' ? entry('reproduce', run.reproduce, canvas) : []),
+    ...verdictLast(saidOf(result), canvas),
+  ]
+}

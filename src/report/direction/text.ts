@@ -4,17 +4,20 @@ import { formatCount, formatDuration, formatSize, plural } from '../../vocabular
 import { micros } from '../ladder.ts'
 import { entry, flow, labelled, listing, shown, table, usable } from '../lines.ts'
 import type { Canvas } from '../bars.ts'
+import { verdictFirst, verdictLast, type Said } from '../verdict-text.ts'
 import type { DirectionTcp } from './tcp.ts'
 import type { DirectionDatagrams, DirectionFigures, DirectionResult } from './result.ts'
 
 export function directionText(result: DirectionResult, options: Canvas): string {
   const canvas = usable(options)
   const { up, down } = result
+  const said = saidOf(result)
+  const { lines: first, isCut } = verdictFirst(said, canvas)
   const blocks = [
-    [...head(result, canvas)],
+    [...first, ...head(result, canvas)],
     ...(up ? [side('up', up, canvas)] : []),
     ...(down ? [side('down', down, canvas)] : []),
-    conclusion(result, canvas),
+    conclusion(result, isCut, canvas),
   ]
   return blocks
     .filter(lines => lines.length > 0)
@@ -120,7 +123,13 @@ function datagramLines(datagrams: DirectionDatagrams, canvas: Canvas): string[] 
   ]
 }
 
-function conclusion(result: DirectionResult, canvas: Canvas): string[] {
+export const saidOf = (result: Pick<DirectionResult, 'verdict' | 'failedBecause'>): Said => ({
+  standing: result.verdict === 'pass' ? 'PASS' : 'FAIL',
+  because: result.failedBecause,
+  passed: 'every byte that arrived was right',
+})
+
+function conclusion(result: DirectionResult, isCut: boolean, canvas: Canvas): string[] {
   const failures = failureNames
     .filter(name => result.errors[name] > 0)
     .map(name => `${name} ${formatCount(result.errors[name])}`)
@@ -130,16 +139,12 @@ function conclusion(result: DirectionResult, canvas: Canvas): string[] {
     : []
   return [
     ...listing('failures', failures.length > 0 ? failures : ['none'], canvas),
-    ...result.reasons.flatMap(reason => entry('because', reason, canvas)),
+    ...[...(isCut ? result.failedBecause : []), ...result.reasons].flatMap(reason =>
+      entry('because', reason, canvas),
+    ),
     ...wrong,
     ...result.notes.flatMap(note => entry('note', note, canvas)),
     ...(result.verdict === 'fail' ? entry('reproduce', result.run.reproduce, canvas) : []),
-    ...entry(
-      'verdict',
-      result.verdict === 'pass'
-        ? 'every byte that arrived was right'
-        : `FAILED: ${result.failedBecause.join(' ')}`,
-      canvas,
-    ),
+    ...verdictLast(saidOf(result), canvas),
   ]
 }

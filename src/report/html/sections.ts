@@ -212,7 +212,7 @@ export const expectations = ({ expectations }: RunResult): Markup =>
       measuredText,
       held
         ? 'held'
-        : html`<strong class="missed">missed${ownFault && ' by the generator itself'}</strong>`,
+        : html`<strong class="missed">${ownFault ? 'INVALID: missed by the generator itself' : 'missed'}</strong>`,
     ]),
   )
 

@@ -1,0 +1,46 @@
+/** The verdict of a report: with its reasons in the first lines, and again in the last one. */
+import { type Canvas } from './bars.ts'
+import { labelColumns, labelled, paragraph, shown } from './lines.ts'
+import type { Standing } from './standing.ts'
+import { tinted } from './tint.ts'
+
+export interface Said {
+  standing: Standing
+  /** Sentences; the first is the most important. */
+  because: readonly string[]
+  /** What a pass means. */
+  passed: string
+}
+
+/** So that a report begins with a screen of what matters. */
+const linesMax = 3
+
+const textOf = ({ standing, because, passed }: Said): string => {
+  if (because.length > 0) return `${standing}: ${because.join(' ')}`
+  return standing === 'PASS' ? `${standing}: ${passed}` : standing
+}
+
+/** @returns whether some of the reasons did not fit: then they have to stand whole elsewhere */
+export function verdictFirst(said: Said, canvas: Canvas): { lines: string[]; isCut: boolean } {
+  const all = paragraph(textOf(said), canvas.columns, canvas)
+  const isCut = all.length > linesMax
+  const lines = all.slice(0, linesMax)
+  if (isCut) lines[linesMax - 1] = `${lines[linesMax - 1]!.slice(0, canvas.columns - 4)} ...`
+  lines[0] = tinted(lines[0]!, canvas)
+  return { lines, isCut }
+}
+
+/** One line, for those who look at the end of a log. */
+export function verdictLast(said: Said, canvas: Canvas): string[] {
+  const whole = shown(textOf(said), canvas)
+  const fits = whole.length <= canvas.columns - labelColumns
+  const text = fits ? whole : `${said.standing}: see the first line`
+  return labelled('verdict', [text]).map(line => tinted(line, canvas))
+}
+
+/** The same where lines have no labels. */
+export const verdictAlone = (said: Said, canvas: Canvas): string => {
+  const whole = shown(textOf(said), canvas)
+  const text = whole.length <= canvas.columns ? whole : `${said.standing}: see the first line`
+  return tinted(text, canvas)
+}

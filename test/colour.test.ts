@@ -1,0 +1,52 @@
+/** When reports are coloured: at a terminal, and as NO_COLOR, FORCE_COLOR and TERM say. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { missing, Program, root, yodelPath } from './program.ts'
+import { createTypist } from './typist.ts'
+
+const typed = createTypist()
+const saved = `${root}fixtures/result.json`
+const rounds = `${root}fixtures/rounds.json`
+// oxlint-disable-next-line no-control-regex
+const colour = /\u001b\[1;\d\dm(PASS|FAIL|INVALID)\u001b\[0m/
+
+test('no terminal, no colour; FORCE_COLOR asks for it, before NO_COLOR', async () => {
+  const cases: [env: Record<string, string>, isColoured: boolean][] = [
+    [{}, false],
+    [{ FORCE_COLOR: '1' }, true],
+    [{ FORCE_COLOR: '', NO_COLOR: '1' }, true],
+    [{ FORCE_COLOR: '0' }, false],
+    [{ NO_COLOR: '1', TERM: 'xterm' }, false],
+  ]
+  for (const [env, isColoured] of cases)
+    for (const args of [
+      ['report', saved],
+      ['compare', rounds],
+    ]) {
+      const { stdout } = await typed(args, env)
+      assert.equal(colour.test(stdout), isColoured, JSON.stringify([args, env]))
+      const lines = stdout.trimEnd().split('\n')
+      for (const line of [lines[0]!, lines.at(-1)!]) assert.match(line, /PASS|FAIL|INVALID/)
+    }
+})
+
+const noTerminal =
+  process.platform === 'win32' ? 'python has no terminals on Windows' : missing('python3')
+
+test('at a terminal there is, but not at a dumb one', { skip: noTerminal }, async () => {
+  for (const [words, isColoured] of [
+    [['TERM=xterm'], true],
+    [['TERM=dumb'], false],
+    [['TERM=xterm', 'NO_COLOR=1'], false],
+  ] as [string[], boolean][]) {
+    const bare = ['-u', 'NO_COLOR', '-u', 'FORCE_COLOR', ...words]
+    const command = ['env', ...bare, process.execPath, yodelPath, 'report', saved]
+    await using program = new Program(
+      'python3',
+      [`${root}test/peers/terminal.py`, ...command],
+      'open',
+    )
+    const { stdout } = await program.finished
+    assert.equal(colour.test(stdout.toString()), isColoured, words.join(' '))
+  }
+})
