@@ -6,6 +6,9 @@ import type { Kind } from '../options/form.ts'
 import { parseExpectation } from './expectation.ts'
 import { questionNames, type QuestionName } from './questions.ts'
 
+/** The questions are about the path from here, which is not led elsewhere. */
+const { source: _source, proxy: _proxy, ...asked } = callingOptions
+
 const one = choice(questionNames, 'question')
 
 /** `bytes,half-close`, and repeatable. */
@@ -50,7 +53,7 @@ export const checkOptions = {
     help: 'never more connections at once than this',
   }),
   /** What to send before the first message. */
-  calling: group(callingOptions),
+  calling: group(asked),
 }
 export type CheckOptions = OptionsOf<typeof checkOptions>
 export const checkDefaults = defaultsOf(checkOptions)

@@ -5,6 +5,7 @@ import { partOfSlice, sizeOf } from '../load/part.ts'
 import { parseStages } from '../load/stages.ts'
 import type { Share } from './allow.ts'
 import type { Plan } from './messages.ts'
+import { usageError } from '../vocabulary/errors.ts'
 
 /** What the parts of a plan have of their own. */
 const own = new Set(['slice', 'startAt', 'agents'])
@@ -25,9 +26,23 @@ export function optionsIn({ options }: Pick<Plan, 'options'>): BenchOptions {
   return Object.fromEntries(entries) as BenchOptions
 }
 
+/**
+ * What an agent is allowed is an address: another way to it would go round that. And a source is an
+ * address of one machine.
+ * @throws UserError
+ */
+export function refuseRoute({ calling }: BenchOptions): void {
+  if (calling?.proxy !== undefined)
+    throw usageError('Agents connect through no proxy.', 'Leave --proxy or --agents out.')
+  if (calling?.source !== undefined)
+    throw usageError('A source is an address of one machine.', 'Leave --source or --agents out.')
+}
+
 /** How much of a load an agent is asked for. @throws UserError if its options make no sense */
 export function shareOfPlan(plan: Plan): Share {
-  const load = prepareBench(plan.address, optionsIn(plan))
+  const options = optionsIn(plan)
+  refuseRoute(options)
+  const load = prepareBench(plan.address, options)
   const part = partOfSlice(`${plan.number}/${plan.of}`)
   const steady = sizeOf(part, load.connections)
   const fastest =

@@ -11,6 +11,7 @@ import type { Load } from '../load/plan.ts'
 import type { SnapshotSum } from '../metrics/sum.ts'
 import { tripsFor } from './clock.ts'
 import { abortOf, within } from './deferred.ts'
+import { refuseRoute } from './plan.ts'
 import type { Fleet } from './fleet.ts'
 import { Member } from './member.ts'
 import { sentOptions } from './plan.ts'
@@ -30,6 +31,7 @@ export function checkPlan(address: string | Address, options: BenchOptions): Loa
     throw usageError('A slice is the load of one machine.', 'Leave --slice or --agents out.')
   if (load.calling?.tls?.key !== undefined)
     throw usageError('The key of a certificate does not leave this machine.', 'Leave --key out.')
+  refuseRoute(load)
   const prepared = prepareBench(address, load)
   prepared.expect.forEach(parseObjective)
   const { connections, idle, churnPerSecond, count } = prepared

@@ -50,6 +50,15 @@ export function parseSlice(text: string): Slice {
   return { number, of }
 }
 
+/** The number in the whole load of a connection; idle ones are counted by themselves. */
+export const numberOf = (
+  task: { firstConnection: number; connectionStep: number; connections: number },
+  index: number,
+): number => {
+  const { firstConnection, connectionStep, connections } = task
+  return firstConnection + (index < connections ? index : index - connections) * connectionStep
+}
+
 /** The connections of a slice; of none, all. */
 export const partOfSlice = (text: string | undefined): Part => {
   if (text === undefined) return whole

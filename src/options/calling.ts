@@ -4,7 +4,8 @@ import type { TransportName } from '../vocabulary/transport.ts'
 import { parseHeader, parseHeaders, showHeader } from '../wire/http/headers.ts'
 import { group, option, type Kind, type OptionsOf, type Where } from './form.ts'
 import { fileText, list, text, textFor, untyped, whether } from './kinds.ts'
-import { connected, secured, speaking } from './where.ts'
+import { proxyUrl, sources } from './route.ts'
+import { connected, networked, overTcp, secured, speaking } from './where.ts'
 
 /** The version of a PROXY header; the flag alone means 2. */
 const proxyVersion: Kind<1 | 2> = {
@@ -147,6 +148,28 @@ export const callingOptions = {
     flag: 'header-file',
     help: 'http, ws: add the headers in it, one in each line',
     where: onRequests,
+  }),
+  /** Addresses of this machine; connections take turns. Each has ports of its own. */
+  source: option(sources, {
+    default: undefined,
+    flag: 'source',
+    help: 'connect from these addresses of this machine, in turns',
+    where: {
+      transports: networked,
+      reason: name => `A socket of ${name} has no source address.`,
+    },
+  }),
+  /** `http://host:port`, or with `user:password@`. */
+  proxy: option(proxyUrl, {
+    default: undefined,
+    flag: 'proxy',
+    help: 'connect through this HTTP proxy (CONNECT)',
+    where: {
+      engines: ['node'],
+      act: 'connect through a proxy',
+      transports: overTcp,
+      reason: name => `No HTTP proxy leads to ${name}: it passes on streams of TCP alone.`,
+    },
   }),
   http: option(untyped<HttpCalling>(), { default: undefined }),
 }

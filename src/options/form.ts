@@ -215,5 +215,5 @@ export function fromFlags<Rows extends Table>(
 }
 
 /** `server-name` → `serverName`, as the parser of the command line has it. */
-const camelCase = (flag: string) =>
+export const camelCase = (flag: string) =>
   flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())

@@ -8,6 +8,9 @@ const thatHave = (has: (row: (typeof transports)[TransportName]) => boolean) =>
   transportNames.filter(name => has(transports[name]))
 /** All transports that have connections. */
 export const connected = thatHave(({ carries }) => carries !== 'datagrams')
+/** Those that have addresses of a network. */
+export const networked = thatHave(({ socket }) => socket !== 'unix')
+export const overTcp = thatHave(({ socket }) => socket === 'tcp')
 /** The transports that speak this protocol. */
 export const speaking = (protocol: 'ws' | 'http') => thatHave(row => row.protocol === protocol)
 export const secured = thatHave(({ secure }) => secure)

@@ -15,7 +15,7 @@ import {
   SO_SNDBUF,
 } from './kernel-numbers.ts'
 import { checked, type Libc } from './libc.ts'
-import { nameOf, resolve, setOption } from './sockets.ts'
+import { bindFrom, nameOf, resolve, setOption } from './sockets.ts'
 
 /** The longest payload: 65,535 without the headers of UDP and IPv4 (RFC 768, RFC 791). */
 const ipv4MaxBytes = 65_507
@@ -66,8 +66,9 @@ export async function bindDatagrams(
 }
 
 /** One that receives only what comes from there. @throws the system's error */
-export function connectDatagrams(libc: Libc, address: HostAddress): number {
+export function connectDatagrams(libc: Libc, address: HostAddress, from?: string): number {
   const fd = openDatagrams(libc, isIPv4(address.host) ? AF_INET : AF_INET6)
+  if (from !== undefined) bindFrom(libc, fd, from)
   try {
     const name = nameOf(libc, address)
     checked(libc, libc.connect(fd, name, name.length))

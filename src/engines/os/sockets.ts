@@ -2,6 +2,8 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Address, HostAddress } from '../../vocabulary/address.ts'
 import { UserError } from '../../vocabulary/errors.ts'
+import type { Calling } from '../../options/calling.ts'
+import { reachableFrom } from '../../options/route.ts'
 import { explain } from '../failures.ts'
 import { checked, systemError, type Libc } from './libc.ts'
 import { addressesOf } from './resolver.ts'
@@ -10,7 +12,9 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNIX,
+  IPPROTO_IP,
   IPPROTO_TCP,
+  IP_BIND_ADDRESS_NO_PORT,
   SOCK_CLOEXEC,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -86,29 +90,50 @@ function listenOnPort(libc: Libc, address: HostAddress, family: number, sharePor
 
 /** A socket that is not connected yet, and the name (sockaddr) of what it is to be connected to. */
 export interface Way {
-  open: () => number
+  /** @param from the address of this machine that it is bound to */
+  open: (from?: string) => number
   name: Buffer
 }
 
 /** One for each address of a name, in the order in which they are to be tried. */
-export async function waysTo(libc: Libc, address: Address): Promise<[Way, ...Way[]]> {
+export async function waysTo(
+  libc: Libc,
+  address: Address,
+  calling: Calling = {},
+): Promise<[Way, ...Way[]]> {
   if (address.transport === 'unix') {
     const open = () => checked(libc, libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
     return [{ open, name: unixName(Buffer.from(address.path)) }]
   }
-  const hosts = await addressesOf(address.host)
+  const hosts = reachableFrom(calling, await addressesOf(address.host))
   return hosts.map(host => wayTo(libc, { ...address, host })) as [Way, ...Way[]]
 }
 
 function wayTo(libc: Libc, at: HostAddress): Way {
   const family = isIPv4(at.host) ? AF_INET : AF_INET6
   const name = nameOf(libc, at)
-  const open = () => {
+  const open = (from?: string) => {
     const fd = checked(libc, libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0))
     setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    if (from !== undefined) bindFrom(libc, fd, from)
     return fd
   }
   return { open, name }
+}
+
+/**
+ * Binds a client to an address of this machine. Its port is chosen when it connects, so that the
+ * same one can serve for several destinations. Closes the descriptor if that fails.
+ */
+export function bindFrom(libc: Libc, fd: number, host: string): void {
+  try {
+    const name = nameOf(libc, { transport: 'tcp', host, port: 0 })
+    setOption(libc, fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    checked(libc, libc.bind(fd, name, name.length))
+  } catch (error) {
+    libc.close(fd)
+    throw error
+  }
 }
 
 /** sockaddr_un of unix(7): family 2, path with its final NUL. */

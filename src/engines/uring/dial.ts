@@ -1,6 +1,8 @@
 /** Connects many sockets through a ring, each of which ends as a direct descriptor in its slot. */
 import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
+import { numberOf } from '../../load/part.ts'
+import { sourceOf } from '../../options/route.ts'
 import type { LoadTask } from '../../task.ts'
 import { explain } from '../failures.ts'
 import { systemError, type Libc, type Mapping } from '../os/libc.ts'
@@ -47,7 +49,7 @@ export async function dialAll(
   above?: Above,
 ): Promise<Failure[]> {
   const count = task.connections + task.idle
-  const ways = await waysTo(libc, task.address).catch((error: unknown) => {
+  const ways = await waysTo(libc, task.address, task.calling).catch((error: unknown) => {
     throw explain('connect to', task.address, error)
   })
   const failures: Failure[] = []
@@ -102,7 +104,7 @@ function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> 
     new Uint8Array(memory.memory).set(name, nameAt)
     const batch = new Batch(tries, beganMs)
     for (const slot of left) {
-      const fd = open()
+      const fd = open(sourceOf(task.calling, numberOf(task, slot)))
       fds[0] = fd
       ring.setFile(slot, memory)
       libc.close(fd)

@@ -6,6 +6,7 @@ import { triesOf } from '../../load/outages.ts'
 import type { Stream } from '../../load/stream.ts'
 import type { Traffic } from '../../load/traffic.ts'
 import { counter } from '../../metrics/meter.ts'
+import { sourceOf } from '../../options/route.ts'
 import type { LoadTask } from '../../task.ts'
 import { errnoOf, failureName, reasonWhy } from '../failures.ts'
 import { systemError, type Libc, type Mapping } from '../os/libc.ts'
@@ -129,7 +130,7 @@ export class Redials {
   #lookUp(): void {
     if (this.#isLooking) return
     this.#isLooking = true
-    void waysTo(this.#libc, this.#task.address)
+    void waysTo(this.#libc, this.#task.address, this.#task.calling)
       .catch((error: Error) => error)
       .then(found => {
         this.#ways = found
@@ -154,7 +155,7 @@ export class Redials {
     // Closing the slot would hit the new socket in it, unless it is submitted before.
     ring.submitAll()
     try {
-      const fd = open()
+      const fd = open(sourceOf(this.#task.calling, stream.connection))
       this.#fds[0] = fd
       ring.setFile(stream.index, memory)
       this.#libc.close(fd)

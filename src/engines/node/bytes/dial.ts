@@ -1,6 +1,7 @@
 /** Connects streams of bytes, in the clear or with TLS; other transports speak on top of them. */
-import { connect, type Socket } from 'node:net'
-import { streamAt, type Address } from '../../../vocabulary/address.ts'
+import { connect, isIP, type Socket } from 'node:net'
+import { parseProxy, reachableFrom, sourceOf, type Proxy } from '../../../options/route.ts'
+import { streamAt, type HostAddress } from '../../../vocabulary/address.ts'
 import { transports } from '../../../vocabulary/transport.ts'
 import { upon } from '../core/layer.ts'
 import type { Dial, Link, Target } from '../core/link.ts'
@@ -31,12 +32,16 @@ export const dialBytes = (
 
 /** The stream below every transport but udp, behind the PROXY header. */
 async function dialSocket(
-  { address, calling }: Target,
+  { address, calling, number = 0 }: Target,
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<Socket> {
-  const socket = await dialPlain(address, timeoutMs, signal)
-  const { sendProxy } = calling
+  const from = sourceOf(calling, number)
+  const { sendProxy, proxy } = calling
+  const socket =
+    proxy === undefined
+      ? await dialPlain(streamAt(address), from, timeoutMs, signal)
+      : await dialThrough(parseProxy(proxy), address as HostAddress, from, timeoutMs, signal)
   if (sendProxy)
     await upon(socket, async () =>
       (await import('../core/proxy.ts')).sendProxyHeader(socket, sendProxy),
@@ -44,11 +49,40 @@ async function dialSocket(
   return socket
 }
 
-function dialPlain(address: Address, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
+/** The time limit is for the connection and the proxy's answer together. */
+async function dialThrough(
+  proxy: Proxy,
+  address: HostAddress,
+  from: string | undefined,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  const startedMs = performance.now()
+  const { throughProxy, unreachable } = await import('../core/tunnel.ts')
+  const { host, port } = proxy
+  const socket = await dialPlain({ host, port }, from, timeoutMs, signal).catch(
+    (error: unknown) => {
+      throw unreachable(address, proxy, error)
+    },
+  )
+  const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs))
+  await upon(socket, () => throughProxy(socket, address, proxy, leftMs))
+  return socket
+}
+
+async function dialPlain(
+  place: ReturnType<typeof streamAt>,
+  from: string | undefined,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  if (from !== undefined && 'host' in place && isIP(place.host) !== 0)
+    reachableFrom({ source: [from] }, [place.host])
   return new Promise((resolve, reject) => {
     // Each address of a name is tried (RFC 8305), whatever the default is.
     const options = {
-      ...streamAt(address),
+      ...place,
+      ...(from !== undefined && { localAddress: from, family: isIP(from) }),
       allowHalfOpen: true,
       noDelay: true,
       autoSelectFamily: true,

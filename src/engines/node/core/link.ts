@@ -7,6 +7,8 @@ import type { Calling } from '../../../options/calling.ts'
 export interface Target {
   address: Address
   calling: Calling
+  /** Its number in the whole load, by which connections take turns; the first if undefined. */
+  number?: number
 }
 
 /** A connection over any transport. */

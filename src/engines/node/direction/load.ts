@@ -32,7 +32,8 @@ export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promi
   const isGet = transports[task.address.transport].protocol === 'http' && task.direction === 'down'
   return openAll(task, meter, async number => {
     const hello = writeHello(helloOf(task, number, isGet))
-    const { stream } = await dial(isGet ? withHello(task, hello) : task, task.timeoutMs)
+    const target = isGet ? withHello(task, hello) : task
+    const { stream } = await dial({ ...target, number }, task.timeoutMs)
     const said = isGet ? undefined : hello
     return new ClientFlow(task, { number, stream, hello: said, payload, meter })
   })
@@ -55,11 +56,14 @@ const withHello = ({ address, calling }: FlowTask, hello: Buffer): Target => ({
 export async function openDatagramFlows(task: FlowTask, meter: Meter): Promise<Session> {
   keepFreed()
   const payload = payloadOf(task.seed)
-  const candidates = await Candidates.of(task.address as HostAddress).catch((error: unknown) => {
-    throw explain('connect to', task.address, error)
-  })
+  const { address, calling } = task
+  const candidates = await Candidates.of(address as HostAddress, calling).catch(
+    (error: unknown) => {
+      throw explain('connect to', address, error)
+    },
+  )
   return openAll(task, meter, async number => {
-    const socket = await candidates.again().connect()
+    const socket = await candidates.again(number).connect()
     return new DatagramFlow(task, number, socket, payload, meter)
   })
 }

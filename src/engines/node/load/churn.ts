@@ -133,7 +133,7 @@ export class Churn {
     if (measured) counters[counter.churnPlanned]!++
     try {
       const startNs = nowNs()
-      const socket = await this.#connect()
+      const socket = await this.#connect(number)
       if (measured) this.#record('connect', plannedNs, startNs)
       // Their numbers follow those of all steady connections.
       const connection = 2 ** 24 + number
@@ -169,11 +169,12 @@ export class Churn {
     if (this.#isFull) this.#roomNs = nowNs()
   }
 
-  async #connect(): Promise<Duplex> {
+  async #connect(number: number): Promise<Duplex> {
     this.#opening++
     try {
       const { signal } = this.#abandon
-      return (await this.#dial(this.#task, this.#task.timeoutMs, signal)).stream
+      const target = { ...this.#task, number }
+      return (await this.#dial(target, this.#task.timeoutMs, signal)).stream
     } finally {
       this.#makeRoom()
       this.#opening--

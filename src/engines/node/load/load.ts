@@ -4,6 +4,7 @@ import type { Address } from '../../../vocabulary/address.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
 import { Traffic } from '../../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import { numberOf } from '../../../load/part.ts'
 import type { Mover } from '../../../load/mover.ts'
 import type { Stream } from '../../../load/stream.ts'
 import type { LoadTask } from '../../../task.ts'
@@ -35,7 +36,9 @@ export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promis
   while (sockets.length < wanted) {
     const missing = Math.min(dialsAtOnce, wanted - sockets.length)
     const answers = await Promise.allSettled(
-      Array.from({ length: missing }, () => timedDial(task, meter, dial)),
+      Array.from({ length: missing }, (_, n) =>
+        timedDial(task, meter, dial, numberOf(task, sockets.length + n)),
+      ),
     )
     const errors = answers.filter(answer => answer.status === 'rejected')
     // No descriptors left: a failure of this process, not of the server.

@@ -74,10 +74,11 @@ export class Redials {
   }
 
   async #open({ stream, abort: { signal } }: Attempt): Promise<void> {
+    const { connection } = stream
     const { meter, evidence } = this.#traffic
     this.#dialling++
     try {
-      const socket = await timedDial(this.#task, meter, this.#dial, signal)
+      const socket = await timedDial(this.#task, meter, this.#dial, connection, signal)
       if (signal.aborted) {
         socket.destroy()
         meter.counters[counter.closed]!++

@@ -12,10 +12,11 @@ export async function timedDial(
   task: LoadTask,
   meter: Meter,
   dial: Dial,
+  number: number,
   signal?: AbortSignal,
 ): Promise<Duplex> {
   const startNs = nowNs()
-  const { stream } = await dial(task, task.timeoutMs, signal)
+  const { stream } = await dial({ ...task, number }, task.timeoutMs, signal)
   meter.histograms.connect.record(nowNs() - startNs)
   meter.counters[counter.opened]!++
   return stream

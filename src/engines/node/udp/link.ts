@@ -11,8 +11,8 @@ import { Candidates } from './socket.ts'
 /**
  * No handshake: a link is there at once, and only a write shows whether the server is reachable.
  */
-export async function dialDatagrams({ address }: Target): Promise<Link> {
-  const candidates = await Candidates.of(address as HostAddress)
+export async function dialDatagrams({ address, calling }: Target): Promise<Link> {
+  const candidates = await Candidates.of(address as HostAddress, calling)
   return { stream: new DatagramStream(await candidates.connect(), candidates), details: [] }
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:dgram'
 import type { HostAddress } from '../../../vocabulary/address.ts'
 import type { DatagramStream } from '../../../load/datagram-stream.ts'
 import { DatagramTraffic } from '../../../load/datagram-traffic.ts'
+import { numberOf } from '../../../load/part.ts'
 import type { Mover } from '../../../load/mover.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
@@ -29,13 +30,15 @@ export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Se
   const wanted = task.address as HostAddress
   try {
     checkDestinations(task, [])
-    const candidates = await Candidates.of(wanted)
+    const candidates = await Candidates.of(wanted, task.calling)
     checkDestinations(task, candidates.hosts)
     const traffic = new DatagramTraffic(task, meter)
     while (places.length < task.connections) {
       const missing = Math.min(togetherMax, task.connections - places.length)
       const startNs = nowNs()
-      const found = Array.from({ length: missing }, () => placeAt(candidates.again()))
+      const found = Array.from({ length: missing }, (_, n) =>
+        placeAt(candidates.again(numberOf(task, places.length + n))),
+      )
       for (const place of await Promise.all(found)) places.push(place)
       for (let n = 0; n < missing; n++) meter.histograms.connect.record(nowNs() - startNs)
       meter.counters[counter.opened]! += missing

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { HostAddress } from '../../../vocabulary/address.ts'
+import type { Calling } from '../../../options/calling.ts'
+import { reachableFrom, sourceOf } from '../../../options/route.ts'
 import { bufferBytes } from '../../os/datagram-sockets.ts'
 import { loadLibc } from '../../os/libc.ts'
 import { addressesOf } from '../../os/resolver.ts'
@@ -28,16 +30,21 @@ export function keepFreed(): void {
 export class Candidates {
   readonly #port: number
   readonly #hosts: readonly string[]
+  readonly #calling: Calling
+  /** Of the connection, by which sources take turns. */
+  readonly #number: number
   #at = 0
 
   /** @throws the resolver's error */
-  static async of({ host, port }: HostAddress): Promise<Candidates> {
-    return new Candidates(port, await addressesOf(host))
+  static async of({ host, port }: HostAddress, calling: Calling): Promise<Candidates> {
+    return new Candidates(port, reachableFrom(calling, await addressesOf(host)), calling, 0)
   }
 
-  private constructor(port: number, hosts: readonly string[]) {
+  private constructor(port: number, hosts: readonly string[], calling: Calling, number: number) {
     this.#port = port
     this.#hosts = hosts
+    this.#calling = calling
+    this.#number = number
   }
 
   get hosts(): readonly string[] {
@@ -50,8 +57,8 @@ export class Candidates {
   }
 
   /** Begins again with the first address, for another socket. */
-  again(): Candidates {
-    return new Candidates(this.#port, this.#hosts)
+  again(number: number): Candidates {
+    return new Candidates(this.#port, this.#hosts, this.#calling, number)
   }
 
   /** The next one that the system has a way to. @throws the system's error, if there is none */
@@ -59,7 +66,8 @@ export class Candidates {
     for (;;) {
       const host = this.#hosts[this.#at++]!
       try {
-        return await connectSocket({ transport: 'udp', host, port: this.#port })
+        const address = { transport: 'udp', host, port: this.#port } as const
+        return await connectSocket(address, sourceOf(this.#calling, this.#number))
       } catch (error) {
         if (!this.hasNext) throw error
       }
@@ -103,10 +111,11 @@ export async function adoptSocket(fd: number): Promise<Socket> {
 }
 
 /** Receives only what comes from there. @throws the system's error */
-async function connectSocket({ host, port }: HostAddress): Promise<Socket> {
+async function connectSocket({ host, port }: HostAddress, from?: string): Promise<Socket> {
   const socket = create(host, false)
   const connected = once(socket, 'connect')
-  socket.connect(port, host)
+  if (from === undefined) socket.connect(port, host)
+  else socket.bind({ address: from, port: 0 }, () => socket.connect(port, host))
   return ready(socket, connected)
 }
 

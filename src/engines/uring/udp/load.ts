@@ -38,7 +38,7 @@ export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Se
   try {
     const slots = task.connections
     ring.registerFileTable(Math.max(1, slots))
-    const ways = await Ways.to(libc, ring, wanted, slots)
+    const ways = await Ways.of(libc, ring, task)
     checkDestinations(task, ways.hosts)
     const traffic = new DatagramTraffic(task, meter)
     for (let slot = 0; slot < slots; slot++) {

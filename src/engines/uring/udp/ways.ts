@@ -1,4 +1,7 @@
 /** Opens the sockets of a load, each connected to the first address that may be reached. */
+import { numberOf } from '../../../load/part.ts'
+import { reachableFrom, sourceOf } from '../../../options/route.ts'
+import type { LoadTask } from '../../../task.ts'
 import type { HostAddress } from '../../../vocabulary/address.ts'
 import { connectDatagrams } from '../../os/datagram-sockets.ts'
 import { SOL_UDP, UDP_GRO } from '../../os/kernel-numbers.ts'
@@ -12,27 +15,22 @@ export class Ways {
   readonly hosts: readonly string[]
   readonly #libc: Libc
   readonly #ring: Ring
-  readonly #port: number
+  readonly #task: LoadTask
   /** By slot: the next address to be tried. */
   readonly #next: Uint16Array
 
   /** @throws the resolver's error */
-  static async to(libc: Libc, ring: Ring, address: HostAddress, slots: number): Promise<Ways> {
-    return new Ways(libc, ring, await addressesOf(address.host), address.port, slots)
+  static async of(libc: Libc, ring: Ring, task: LoadTask): Promise<Ways> {
+    const { host } = task.address as HostAddress
+    return new Ways(libc, ring, task, reachableFrom(task.calling, await addressesOf(host)))
   }
 
-  private constructor(
-    libc: Libc,
-    ring: Ring,
-    hosts: readonly string[],
-    port: number,
-    slots: number,
-  ) {
+  private constructor(libc: Libc, ring: Ring, task: LoadTask, hosts: readonly string[]) {
     this.#libc = libc
     this.#ring = ring
     this.hosts = hosts
-    this.#port = port
-    this.#next = new Uint16Array(slots)
+    this.#task = task
+    this.#next = new Uint16Array(task.connections)
   }
 
   /** Whether an address is left that was not tried there. */
@@ -42,10 +40,12 @@ export class Ways {
 
   /** The next one that the system has a way to. @throws the system's error, if there is none */
   open(slot: number): void {
+    const { port } = this.#task.address as HostAddress
+    const from = sourceOf(this.#task.calling, numberOf(this.#task, slot))
     for (;;) {
       const host = this.hosts[this.#next[slot]!++]!
       try {
-        const fd = connectDatagrams(this.#libc, { transport: 'udp', host, port: this.#port })
+        const fd = connectDatagrams(this.#libc, { transport: 'udp', host, port }, from)
         // Datagrams that come together are read together.
         setOption(this.#libc, fd, SOL_UDP, UDP_GRO, 1)
         putFile(this.#libc, this.#ring, slot, fd)

@@ -1,0 +1,93 @@
+/** From which addresses of its own a client connects, and through which proxy. */
+import { isIP } from 'node:net'
+import { usageError } from '../vocabulary/errors.ts'
+import type { Kind } from './form.ts'
+import { text } from './kinds.ts'
+
+const bare = (written: string) => /^\[(.*)\]$/.exec(written)?.[1] ?? written
+
+/** `10.0.0.5 10.0.0.6`, or separated by commas; repeatable. */
+export const sources: Kind<string[]> = {
+  placeholder: '<address...>',
+  parse: typed => typed.split(/[\s,]+/).filter(Boolean).map(bare),
+  format: all => [all.join(',')],
+  mistake(all) {
+    const wrong = all.find(address => isIP(address) === 0)
+    if (wrong === undefined && all.length > 0) return undefined
+    return (
+      `has '${wrong ?? ''}', which is no numeric address. Write for example 127.0.0.2,127.0.0.3, ` +
+      'behind the address of the server.'
+    )
+  },
+  many: true,
+}
+
+/** Connections take turns, by their numbers in the whole load. */
+export const sourceOf = (
+  { source = [] }: { source?: readonly string[] | undefined },
+  number: number,
+): string | undefined => source[number % source.length]
+
+/** Of the addresses of a server those that can be reached from there. @throws UserError if none */
+export function reachableFrom(
+  { source = [] }: { source?: readonly string[] | undefined },
+  hosts: readonly string[],
+): string[] {
+  const [first] = source
+  if (first === undefined) return [...hosts]
+  const other = source.find(address => isIP(address) !== isIP(first))
+  if (other !== undefined)
+    throw usageError(
+      `${first} and ${other} are of different kinds.`,
+      'Name IPv4 addresses, or IPv6 addresses.',
+    )
+  const found = hosts.filter(host => isIP(host) === isIP(first))
+  if (found.length > 0) return found
+  throw usageError(
+    `From ${first} no connection leads to ${hosts.join(', ')}: one is IPv4, the other IPv6.`,
+    'Name a --source of the same kind.',
+  )
+}
+
+/** Where a proxy is, and who asks it. */
+export interface Proxy {
+  host: string
+  port: number
+  /** `user:password` */
+  credentials: string | undefined
+}
+
+const example = 'Write for example --proxy http://proxy.example:3128.'
+
+/** @throws UserError if it is none that can be used */
+export function parseProxy(written: string): Proxy {
+  const form = /^http:\/\/(?:([^@/]*)@)?(\[[^\]]+\]|[^:@/[\]\s]+):(\d{1,5})\/?$/i.exec(written)
+  if (!form) {
+    const isOther = /^(https|socks\w*):/i.exec(written)
+    if (isOther)
+      throw usageError(`A proxy of ${isOther[1]} is not known here, only one of http.`, example)
+    // Not as it was written: it may have a password.
+    throw usageError('That is no proxy.', example)
+  }
+  const [, user, host, port] = form as unknown as [string, string | undefined, string, string]
+  if (Number(port) < 1 || Number(port) > 65_535)
+    throw usageError('Ports of a proxy go from 1 to 65535.', example)
+  return { host: bare(host), port: Number(port), credentials: user && decodeURIComponent(user) }
+}
+
+/** As it may stand in a result. */
+const shownProxy = (written: string) => written.replace(/\/\/([^:@/]*)(?::[^@/]*)?@/, '//$1:...@')
+
+export const proxyUrl: Kind<string> = {
+  ...text('<url>'),
+  parse: typed => (parseProxy(typed), typed),
+  format: value => [shownProxy(value)],
+  mistake(value) {
+    try {
+      parseProxy(value)
+      return undefined
+    } catch {
+      return `cannot be used. ${example}`
+    }
+  },
+}
