@@ -4,26 +4,31 @@ import { test } from 'node:test'
 import { missing, Program, root, yodelPath } from './program.ts'
 import { createTypist } from './typist.ts'
 
-const typed = createTypist()
 const saved = `${root}fixtures/result.json`
 const rounds = `${root}fixtures/rounds.json`
 // oxlint-disable-next-line no-control-regex
 const colour = /\u001b\[1;\d\dm(PASS|FAIL|INVALID)\u001b\[0m/
 
+const environments: [env: Record<string, string>, isColoured: boolean][] = [
+  [{}, false],
+  [{ FORCE_COLOR: '1' }, true],
+  [{ FORCE_COLOR: '', NO_COLOR: '1' }, true],
+  [{ FORCE_COLOR: '0' }, false],
+  [{ NO_COLOR: '1', TERM: 'xterm' }, false],
+]
+const cases = environments.map(([env, isColoured]) => ({
+  env,
+  isColoured,
+  typed: createTypist(undefined, env),
+}))
+
 test('no terminal, no colour; FORCE_COLOR asks for it, before NO_COLOR', async () => {
-  const cases: [env: Record<string, string>, isColoured: boolean][] = [
-    [{}, false],
-    [{ FORCE_COLOR: '1' }, true],
-    [{ FORCE_COLOR: '', NO_COLOR: '1' }, true],
-    [{ FORCE_COLOR: '0' }, false],
-    [{ NO_COLOR: '1', TERM: 'xterm' }, false],
-  ]
-  for (const [env, isColoured] of cases)
+  for (const { env, isColoured, typed } of cases)
     for (const args of [
       ['report', saved],
       ['compare', rounds],
     ]) {
-      const { stdout } = await typed(args, env)
+      const { stdout } = await typed(args)
       assert.equal(colour.test(stdout), isColoured, JSON.stringify([args, env]))
       const lines = stdout.trimEnd().split('\n')
       for (const line of [lines[0]!, lines.at(-1)!]) assert.match(line, /PASS|FAIL|INVALID/)

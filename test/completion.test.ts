@@ -53,7 +53,8 @@ test('bash', { skip: missing('bash') }, async () => {
   const path = await scriptFor('bash')
   const asks = cases.map(([line]) => {
     const words = line.split(' ').map(word => `'${word}'`)
-    return `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _yodel; echo "\${COMPREPLY[@]}"`
+    const place = `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}`
+    return `${place}; _yodel; echo "\${COMPREPLY[@]}"`
   })
   check(run('bash', [`source '${path}'`, ...asks].join('\n')))
 })
@@ -66,7 +67,8 @@ test('fish', { skip: missing('fish') }, async () => {
 
 test('zsh reads it, and has a function for each command', { skip: missing('zsh') }, async () => {
   const path = await scriptFor('zsh')
-  const script = `autoload -Uz compinit; compinit -D -u; source '${path}'; print -l \${(k)functions}`
+  const ready = 'autoload -Uz compinit; compinit -D -u'
+  const script = `${ready}; source '${path}'; print -l \${(k)functions}`
   const functions = run('zsh', script)
   for (const name of ['_yodel', '_yodel_bench', '_yodel_compare_engines', '_yodel_ctl_faults_set'])
     assert.ok(functions.includes(name), name)

@@ -14,7 +14,7 @@ import { parseStages } from '../load/stages.ts'
 import { parseInstant } from '../vocabulary/instant.ts'
 import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'
-import { endings, formatFor } from '../report/formats.ts'
+import { endings, findMaxFormatFor, formatFor } from '../report/formats.ts'
 import { loadText } from '../report/load.ts'
 import { resultLine } from '../report/ndjson.ts'
 import { plannedStages } from '../report/stage-beginnings.ts'
@@ -28,6 +28,7 @@ import { canvas, leaveUnconnected, leaveWaiting, onInterrupt, print, tell } from
 import { afterwards, withFleet } from './fleet-flags.ts'
 import { roundsFlags, wantsRounds } from './rounds-flags.ts'
 import { checkOutputs, saveAll } from './saving.ts'
+import { scenarioTable, withScenario } from './scenario.ts'
 
 const file: Kind<ReturnType<typeof fileFor>> = {
   placeholder: '<file>',
@@ -60,6 +61,7 @@ type Output = ResolvedOf<typeof outputOptions>
 const { calling, ...own } = benchOptions
 const directionTable = { direction: directionOption, load: loadOption }
 export const benchTables: Tables = [
+  [undefined, scenarioTable],
   [undefined, own],
   [undefined, directionTable],
   [undefined, searchOptions],
@@ -72,7 +74,9 @@ export const benchTables: Tables = [
 export function completeBench(bare: Command): void {
   const command = bare.addArgument(addressArgument('what to measure'))
   addTables(command, benchTables)
-  command.action(async (address, flags) => {
+  command.action(async (...typed) => {
+    const given = { address: typed[0], flags: typed[1] }
+    const { address, flags } = await withScenario(command, benchTables, given)
     const { json = false, ndjson = false, files = [] } = fromFlags(outputOptions, flags)
     if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')
     const { direction = 'echo', load: filling } = fromFlags(directionTable, flags)
@@ -101,9 +105,14 @@ export function completeBench(bare: Command): void {
       return measureRounds(address, load, rounds, { json, ndjson, paths })
     }
     if (objective === undefined) return measure(address, load, { json, ndjson, files })
-    if (ndjson || files.length > 0)
-      throw usageError('--find-max prints text or --json, and has no --output.')
-    return search(address, load, objective, precision, json)
+    if (ndjson) throw usageError('--find-max prints text or --json, not --ndjson.')
+    const paths = files.map(({ path }) => path)
+    return search(
+      address,
+      load,
+      { objective, ...(precision !== undefined && { precision }) },
+      { json, paths },
+    )
   })
 }
 
@@ -166,17 +175,17 @@ async function measure(address: Address, options: BenchAnywhere, output: Output)
 async function search(
   address: Address,
   options: BenchAnywhere,
-  objective: string,
-  precision: number | undefined,
-  json: boolean,
+  wanted: { objective: string; precision?: number },
+  { json, paths }: { json: boolean; paths: readonly string[] },
 ): Promise<void> {
+  const outputs = paths.map(path => ({ path, load: findMaxFormatFor(path) }))
+  checkOutputs(paths)
   const shown = process.stderr.isTTY
   const { findMax } = await import('../fleet/find-max.ts')
   const { findMaxText, probeLine } = await import('../report/find-max.ts')
   const run = findMax(address, {
     ...options,
-    objective,
-    ...(precision !== undefined && { precision }),
+    ...wanted,
     onProbe: probe => shown && tell(probeLine(probe)),
   })
   let interrupted = false
@@ -190,4 +199,10 @@ async function search(
   if (interrupted) process.exitCode = exitCodes.interrupted
   else if (result.ratePerSecond === 0) process.exitCode = exitCodes.failed
   else if (result.limitedByGenerator) process.exitCode = exitCodes.invalid
+  const document = () => `${JSON.stringify(result)}\n`
+  const writers = outputs.map(async ({ path, load }) => {
+    const write = await load()
+    return { path, text: () => write(result) }
+  })
+  saveAll(await Promise.all(writers), json ? undefined : document)
 }

@@ -12,6 +12,7 @@ import { addressArgument, jsonOption } from './flags.ts'
 import { addTables, type Tables } from './option-flags.ts'
 import { canvas, leave, onInterrupt, print, tell } from './output.ts'
 import { checkOutputs, saveAll } from './saving.ts'
+import { scenarioTable, withScenario } from './scenario.ts'
 
 interface File {
   path: string
@@ -38,6 +39,7 @@ const outputOptions = {
 }
 const { calling, ...own } = checkOptions
 export const checkTables: Tables = [
+  [undefined, scenarioTable],
   [undefined, { ...own, ...outputOptions }],
   ['Transports:', { calling }],
 ]
@@ -45,7 +47,9 @@ export const checkTables: Tables = [
 export function completeCheck(bare: Command): void {
   const command = bare.addArgument(addressArgument('the echo endpoint'))
   addTables(command, checkTables)
-  command.action(async (address, flags) => {
+  command.action(async (...typed) => {
+    const given = { address: typed[0], flags: typed[1] }
+    const { address, flags } = await withScenario(command, checkTables, given)
     const { json = false, files = [] } = fromFlags(outputOptions, flags)
     checkOutputs(files.map(({ path }) => path))
     const result = await ask(address, fromFlags(checkOptions, flags), json)

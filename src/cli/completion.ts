@@ -16,7 +16,7 @@ export function completeCompletion(bare: Command): void {
   const names = Object.keys(shells)
   const shell = new Argument('<shell>', 'which shell it is for')
     .choices(names)
-    .argParser(value(choice(names, 'shell').parse))
+    .argParser(value(text => choice(names, 'shell').parse(text)))
   bare.addArgument(shell).action(typed => {
     // The whole program is loaded for this command: command-line.ts
     const program = bare.parent as unknown as Whole

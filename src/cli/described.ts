@@ -62,7 +62,7 @@ export function described(program: Command, path = ''): Described {
       many: argument.variadic,
     })),
     commands: program.commands.map(command =>
-      described(command as Command, `${path} ${command.name()}`.trim()),
+      described(command, `${path} ${command.name()}`.trim()),
     ),
     examples: examples[path] ?? [],
   }

@@ -42,7 +42,7 @@ test('help names every transport, every exit code, and three examples', () => {
 test('each example can be typed as it stands', async () => {
   for (const [typed] of Object.values(examples).flat()) {
     // What a shell does with it is not ours.
-    const [, line = ''] = /^(?:source <\()?(yodel [^|>)]*)/.exec(typed)!
+    const [, line = ''] = /^(?:source <\()?(yodel .*?)(?:\)| [|>] .*)?$/.exec(typed)!
     const [, ...words] = wordsOf(line)
     const asked = await programWith(words[0])
     let parsed: Command | undefined

@@ -33,7 +33,8 @@ export function manPage(program: Described): string {
     '.SH DESCRIPTION',
     plain(
       'It shows whether a network path works, whether it delivers every byte, and how fast it ' +
-        'is. Every byte that comes back is compared with what was sent; every round trip is measured.',
+        'is. Every byte that comes back is compared with what was sent; every round trip is ' +
+        'measured.',
     ),
     ...commands.flatMap(sectionOf),
     '.SH ADDRESSES',

@@ -75,8 +75,8 @@ export function leaveWaiting(): never {
 export const leave = (exitCode: typeof process.exitCode): never => process.exit(exitCode)
 
 /**
- * Whether words have a colour: at a terminal, unless the user wants none (no-color.org). FORCE_COLOR
- * comes first, as in Node itself; 0 is no.
+ * Whether words have a colour: at a terminal, unless the user wants none (no-color.org).
+ * FORCE_COLOR comes first, as in Node itself; 0 is no.
  */
 function hasColour({ isTTY }: NodeJS.WriteStream): boolean {
   const { FORCE_COLOR, NO_COLOR, TERM } = process.env
@@ -86,8 +86,8 @@ function hasColour({ isTTY }: NodeJS.WriteStream): boolean {
 }
 
 /**
- * How wide a stream's terminal is, and whether it can show more than ASCII, and colours. Where it is
- * none, the environment says how wide (COLUMNS).
+ * How wide a stream's terminal is, and whether it can show more than ASCII, and colours. Where it
+ * is none, the environment says how wide (COLUMNS).
  */
 export function canvas(stream: NodeJS.WriteStream): Canvas {
   const { TERM, LC_ALL, LC_CTYPE, LANG, COLUMNS } = process.env

@@ -10,7 +10,7 @@ import { givenToken } from './token.ts'
 export const usualDashboard: HostAddress = { transport: 'tcp', host: '127.0.0.1', port: 7070 }
 const examples = 'Write for example http://127.0.0.1:7070, :7070 or 0.0.0.0:7070.'
 
-const webAddress = (what: string, placeholder: string): Kind<HostAddress> => ({
+export const webAddress = (what: string, placeholder: string): Kind<HostAddress> => ({
   placeholder,
   parse(text) {
     if (text === '') return usualDashboard

@@ -16,7 +16,7 @@ const text = 'text/plain; charset=utf-8'
 
 /** The two probes answer with one word, which reveals nothing. */
 export const healthRoutes = (
-  readiness: Readiness,
+  readiness: Pick<Readiness, 'why'>,
   metrics: () => string,
 ): [key: OperationKey, route: Route][] => [
   ['GET /metrics', () => ({ body: metrics(), type: contentType })],
@@ -24,7 +24,7 @@ export const healthRoutes = (
   ['GET /readyz', () => ready(readiness)],
 ]
 
-const ready = ({ why }: Readiness): Reply => ({
+const ready = ({ why }: Pick<Readiness, 'why'>): Reply => ({
   status: why === undefined ? 200 : 503,
   body: `${why ?? 'ok'}\n`,
   type: text,

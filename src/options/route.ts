@@ -9,7 +9,11 @@ const bare = (written: string) => /^\[(.*)\]$/.exec(written)?.[1] ?? written
 /** `10.0.0.5 10.0.0.6`, or separated by commas; repeatable. */
 export const sources: Kind<string[]> = {
   placeholder: '<address...>',
-  parse: typed => typed.split(/[\s,]+/).filter(Boolean).map(bare),
+  parse: typed =>
+    typed
+      .split(/[\s,]+/)
+      .filter(Boolean)
+      .map(bare),
   format: all => [all.join(',')],
   mistake(all) {
     const wrong = all.find(address => isIP(address) === 0)

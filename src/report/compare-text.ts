@@ -36,7 +36,9 @@ export function compareText(comparison: RunComparison, canvas: Canvas): string {
 function saidOf(comparison: RunComparison): Said {
   const { failures, conditions, warnings } = comparison
   const standing = comparisonStanding(comparison)
-  const held = failures.map(({ condition, name, measured }) => `${condition}: ${measured} (${name}).`)
+  const held = failures.map(
+    ({ condition, name, measured }) => `${condition}: ${measured} (${name}).`,
+  )
   const passed = conditions.length > 0 ? 'nothing that --fail-if forbids was found.' : 'compared.'
   return { standing, because: standing === 'INVALID' ? warnings : held, passed }
 }

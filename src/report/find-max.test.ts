@@ -60,6 +60,6 @@ test('what was not found is not claimed', () => {
 test('the text is no wider than the terminal, and its command can be copied', () => {
   for (const columns of [40, 80])
     for (const line of text({}, columns).split('\n')) assert.ok(line.length <= columns, line)
-  const command = text({}, 40).slice(text({}, 40).indexOf('  yodel bench'))
+  const command = text({}, 40).slice(text({}, 40).indexOf('  yodel bench')).split('\n\n')[0]!
   assert.equal(command.replaceAll(/ \\\n */g, ' ').trim(), found.run!.reproduce)
 })

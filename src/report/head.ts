@@ -23,10 +23,7 @@ export const isOpenLoop = (result: RunResult): boolean =>
   typeof optionsOf(result).ratePerSecond === 'number'
 
 /** On one line if it fits; else the title, and what belongs below it. */
-export function headLines(
-  result: RunResult,
-  canvas: Canvas,
-): { title: string[]; parts: string[] } {
+export function headLines(result: RunResult, canvas: Canvas): { title: string[]; parts: string[] } {
   const { command, address } = result.run
   const parts = partsOf(result)
   const title = shown(`yodel ${command} ${address}`, canvas)

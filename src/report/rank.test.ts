@@ -57,7 +57,7 @@ for (const count of short(counts, [1, 99, 100, 1_000])) {
     assert.ok(responseUs.min !== null && responseUs.mean !== null && responseUs.max !== null)
     const name = (key: string) => key.replace(/^(p99)(9+)$/, '$1.$2')
     const text = loadText(result, { columns: 120, unicode: false })
-    const [, heads] = text.split('\n\n').map(block => block.split('\n')[0]!.trim().split(/ +/))
+    const [, , heads] = text.split('\n\n').map(block => block.split('\n')[0]!.trim().split(/ +/))
     const shown = told.map(name).filter(each => each !== 'p99.999')
     assert.deepEqual(heads, [...shown, 'max'])
     const html = loadHtml(result)

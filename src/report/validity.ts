@@ -66,9 +66,11 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
   const openLoop = latenessUs.count > 0
   // A flood is no measurement, so there this is only a note.
   const blame = (reason: string) => {
-    if (run.command === 'flood') return void result.notes.push(reason)
-    generator.limited = true
-    result.invalidBecause.push(reason)
+    if (run.command === 'flood') result.notes.push(reason)
+    else {
+      generator.limited = true
+      result.invalidBecause.push(reason)
+    }
   }
   const cpu = generator.cpuShare ?? 0
   const behind = messages.deferred > messages.planned * (1 - sentShare)

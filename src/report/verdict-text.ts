@@ -34,13 +34,13 @@ export function verdictFirst(said: Said, canvas: Canvas): { lines: string[]; isC
 export function verdictLast(said: Said, canvas: Canvas): string[] {
   const whole = shown(textOf(said), canvas)
   const fits = whole.length <= canvas.columns - labelColumns
-  const text = fits ? whole : `${said.standing}: see the first line`
+  const text = fits ? whole : `${said.standing}: see above`
   return labelled('verdict', [text]).map(line => tinted(line, canvas))
 }
 
 /** The same where lines have no labels. */
 export const verdictAlone = (said: Said, canvas: Canvas): string => {
   const whole = shown(textOf(said), canvas)
-  const text = whole.length <= canvas.columns ? whole : `${said.standing}: see the first line`
+  const text = whole.length <= canvas.columns ? whole : `${said.standing}: see above`
   return tinted(text, canvas)
 }

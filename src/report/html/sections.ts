@@ -212,7 +212,9 @@ export const expectations = ({ expectations }: RunResult): Markup =>
       measuredText,
       held
         ? 'held'
-        : html`<strong class="missed">${ownFault ? 'INVALID: missed by the generator itself' : 'missed'}</strong>`,
+        : html`<strong class="missed"
+            >${ownFault ? 'INVALID: missed by the generator itself' : 'missed'}</strong
+          >`,
     ]),
   )
 

@@ -1,0 +1,41 @@
+/** The part of a result that speaks of the load generator itself. */
+
+/** What one sending thread had of its processor, or all of them; null where it is not known. */
+export interface ThreadFigures {
+  /** Share of a processor that it used, less what it spent on busy waiting. */
+  cpuShare: number | null
+  /** Shares of its time: on a processor (busy waiting too), and in the queue for one. */
+  onCpuShare: number | null
+  queuedShare: number | null
+  /** When it was held up: seconds after the beginning of the window, and how long. */
+  stalls: { count: number; totalMs: number; longest: [second: number, ms: number][] }
+  garbage: { collections: number; totalMs: number }
+}
+
+/** Samples that a stall touched: as they were measured, and without it. */
+export interface TouchedSamples {
+  measured: [us: number, count: number][]
+  less: [us: number, count: number][]
+}
+
+/** The distributions of which that is known. */
+export type TouchedName = 'responseUs' | 'serviceUs' | 'connectUs' | 'churnUs'
+
+/** A figure of which a share is the generator's: it lies between these two. */
+export interface OwnFigure {
+  /** As an objective names it. */
+  figure: string
+  measured: number
+  bound: number
+}
+
+/** The load generator itself; older files have no more than the first. */
+export interface GeneratorFigures extends Partial<Omit<ThreadFigures, 'cpuShare'>> {
+  /** The share of the busiest thread; the shares that follow are means over all threads. */
+  cpuShare: number | null
+  threads?: ThreadFigures[]
+  touched?: Partial<Record<TouchedName, TouchedSamples>>
+  own?: OwnFigure[]
+  /** It was the limit: the server may do more. */
+  limited?: true
+}
