@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { serve, type RunResult, type Server } from 'yodel'
+import { serve, type FaultSpec, type RunResult, type Server } from 'yodel'
 import { full, onlyFull } from './full.ts'
 import { missing, Program, yodel, yodelPath } from './program.ts'
 import { loadRefusal } from './refusal.ts'
@@ -15,6 +15,14 @@ import { loadRefusal } from './refusal.ts'
 const linux = process.platform !== 'linux' && 'only Linux says whether a process is stopped'
 const engines = ['node', 'uring'] as const
 type EngineName = (typeof engines)[number]
+
+interface Ended {
+  code: number | null
+  result: RunResult
+  stderr: string
+}
+
+type OwnFigure = NonNullable<RunResult['generator']['own']>[number]
 
 interface Stop {
   engine: EngineName
@@ -50,8 +58,7 @@ describe('a generator that is stopped', () => {
       const { code, stdout, stderr } = await program.finished
       if (/cannot|does not/.test(stderr) && code === 2) return context.skip(stderr)
       const result = JSON.parse(stdout.toString()) as RunResult
-      assert.equal(code, 4, `${stderr}${result.invalidBecause.join(' ')}`)
-      assertOwn(result, Number(stoppedMs), loop)
+      assertOwn({ code, result, stderr }, Number(stoppedMs), stop)
     })
   }
 })
@@ -79,21 +86,26 @@ test('short connections of a generator that is stopped', { skip: linux }, async 
     // The server may have been slow, too, where it had to wait for a processor.
     if (own.bound < 350e3) assert.ok(limited.held || limited.ownFault, limited.measuredText)
     const { measured: as, less } = generator.touched![`${name}Us`]!
-    assert.ok(sumUs(as) - sumUs(less) >= Number(stoppedMs) * 900 * 20, JSON.stringify([as, less]))
+    assert.ok(
+      sum(timesOf(as)) - sum(timesOf(less)) >= Number(stoppedMs) * 900 * 20,
+      JSON.stringify([as, less]),
+    )
   }
   assert.match(said, /churn\.max.* generator's own: it was held up/)
   assert.equal(churn!.planned, churn!.completed)
 })
 
-const steady = ['--rate', '200', '--depth', '200', '--connections', '2']
+/** An answer takes so long that some are under way whenever the generator is stopped. */
+const answerMs = 100
+const steady = ['--rate', '50', '--depth', '200', '--connections', '2']
 /** Each way to wait for an answer. */
 const patient = [
   ['uring', 'tcp', steady],
   ['node', 'tcp', steady],
   ['node', 'tls', [...steady, '--insecure']],
-  ['node', 'http', ['--rate', '200', '--connections', '2']],
+  ['node', 'http', ['--rate', '50', '--connections', '8']],
   ['node', 'udp', steady],
-  ['node', 'tcp', ['--connections', '0', '--churn', '200']],
+  ['node', 'tcp', ['--connections', '0', '--churn', '30']],
 ] as const
 
 describe('a generator that is stopped for longer than its timeout', () => {
@@ -101,12 +113,14 @@ describe('a generator that is stopped for longer than its timeout', () => {
     test(`${engine}, ${scheme} ${flags.join(' ')}`, { skip: onlyFull || linux }, async context => {
       const why = loadRefusal(engine)
       if (why) return context.skip(why)
-      await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
-      const times = ['--warmup', '0', '--duration', '1s', '--timeout', '200ms']
+      const faults: FaultSpec[] = [{ kind: 'delay', ms: answerMs }]
+      await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node', faults })
+      // A server that answers on a busy machine is never so late.
+      const times = ['--warmup', '0', '--duration', '1500ms', '--timeout', '1s']
       const args = ['bench', server.url, '--engine', engine, ...flags, ...times, '--json']
       await using program = yodel(args)
-      assert.ok(await begun(server, program))
-      await standStill(program, 500)
+      assert.ok(await begun(server, program, 5))
+      await standStill(program, 1_200)
       const { code, stdout, stderr } = await program.finished
       const result = JSON.parse(stdout.toString()) as RunResult
       const { messages, errors, datagrams } = result
@@ -118,26 +132,26 @@ describe('a generator that is stopped for longer than its timeout', () => {
 })
 
 /** HTTP/1.1 has one message in flight. */
-const depthOf = (scheme: string) => (scheme === 'http' ? '1' : '4')
+const depthOf = (scheme: string) => (scheme === 'http' ? 1 : 4)
+const openRate = 500
+const closedConnections = 4
+/** What is expected of each response: all that were in flight at the stop miss it. */
+const limitMs = ({ stopMs }: Stop) => stopMs * 0.7
 
-const flagsOf = ({ engine, scheme, loop, stopMs }: Stop): string[] => [
-  '--engine',
-  engine,
-  ...(scheme === 'tls' ? ['--insecure'] : []),
-  ...(loop === 'open' ? ['--rate', '500', '--connections', '2', '--depth', depthOf(scheme)] : []),
-  ...(loop === 'closed' ? ['--connections', '4'] : []),
-  '--warmup',
-  '0',
-  '--duration',
-  `${700 + stopMs}ms`,
-  '--expect',
-  `max<${stopMs * 0.7}ms`,
+const flagsOf = (stop: Stop): string[] => [
+  ...['--engine', stop.engine, ...(stop.scheme === 'tls' ? ['--insecure'] : [])],
+  ...(stop.loop === 'open'
+    ? ['--rate', `${openRate}`, '--connections', '2', '--depth', `${depthOf(stop.scheme)}`]
+    : ['--connections', `${closedConnections}`]),
+  ...['--warmup', '0', '--duration', `${700 + stop.stopMs}ms`],
+  ...['--expect', `max<${limitMs(stop)}ms`],
 ]
 
 /** Whether it is in its window: it may have ended before, as one that is refused. */
-async function begun(server: Server, { finished }: Program): Promise<boolean> {
+async function begun(server: Server, { finished }: Program, chunks = 20): Promise<boolean> {
   const ended = finished.then(() => true)
-  while (server.counts().chunks < 20) if (await Promise.race([ended, sleep(2, false)])) return false
+  while (server.counts().chunks < chunks)
+    if (await Promise.race([ended, sleep(2, false)])) return false
   return true
 }
 
@@ -157,41 +171,71 @@ async function standStill({ child }: Program, ms: number): Promise<number> {
   return tookMs
 }
 
-function assertOwn(result: RunResult, stoppedMs: number, loop: 'closed' | 'open'): void {
-  const { generator, responseUs, expectations, failedBecause } = result
+/** Judged by what was in flight at the stop, never by how fast the server is on this machine. */
+function assertOwn({ code, result, stderr }: Ended, stoppedMs: number, stop: Stop): void {
+  const { generator, responseUs, expectations, failedBecause, invalidBecause } = result
   const { longest } = generator.stalls!
   const most = Math.max(...longest.map(([, ms]) => ms))
   assert.ok(most >= stoppedMs * 0.99, `${most} of ${stoppedMs} ms: ${JSON.stringify(longest)}`)
   assert.ok(responseUs.max! >= stoppedMs * 990)
-  const own = new Map(generator.own!.map(one => [one.figure, one]))
-  const max = own.get('max')!
-  assert.ok(max, JSON.stringify(generator.own))
-  // Another message may have been slow for another reason; of those in flight it is known.
   const { measured, less } = generator.touched!.responseUs!
-  const lessUs = sumUs(measured) - sumUs(less)
+  const lessUs = sum(timesOf(measured)) - sum(timesOf(less))
   assert.ok(lessUs >= stoppedMs * 900, `${lessUs} ${JSON.stringify({ measured, less, stoppedMs })}`)
-  assert.ok(max.measured === responseUs.max! && max.bound < max.measured)
-  // Most messages were not in flight then: p50 is the server's, unless others held it up as well.
-  const othersMs = generator.stalls!.totalMs - most
-  const isAlone = othersMs < stoppedMs / 10 && generator.queuedShare! < 0.05
-  // After a longer stop a quarter of an open loop was in flight then, which moves the median, too.
-  if (isAlone && stoppedMs < 200) assert.ok(!own.has('p50'), JSON.stringify(generator.own))
-  if (loop === 'open' && stoppedMs >= 200) assert.ok(own.has('p90'), JSON.stringify(own.get('p90')))
-  const [expectation] = expectations
-  if (!expectation!.held) {
-    assert.equal(expectation!.ownFault, true, expectation!.measuredText)
-    assert.deepEqual(failedBecause, [])
+  assertTouched(result, stop)
+  const own = new Map(generator.own!.map(one => [one.figure, one]))
+  const figures = figuresOf(result)
+  for (const one of figures) {
+    const isOwn = one.measured - one.bound > 0.1 * one.measured
+    assert.deepEqual(own.get(one.figure), isOwn ? one : undefined, JSON.stringify(figures))
   }
+  const [expectation] = expectations
+  assert.equal(expectation!.held, false)
+  // On a busy machine the server itself may be as slow as that, and then it is told so.
+  const isServers = figures.at(-1)!.bound >= limitMs(stop) * 1e3
+  assert.equal(expectation!.ownFault ?? false, !isServers, expectation!.measuredText)
+  if (isServers) return
+  assert.deepEqual(failedBecause, [])
+  assert.equal(code, 4, `${stderr}${invalidBecause.join(' ')}`)
 }
 
-const sumUs = (buckets: [number, number][]): number =>
-  buckets.reduce((sum, [us, count]) => sum + us * count, 0)
+/** No message but those that were in flight, became due, or had to wait behind these. */
+function assertTouched({ generator, messages }: RunResult, { scheme, loop }: Stop): void {
+  const touched = timesOf(generator.touched!.responseUs!.measured).length
+  const { count, totalMs } = generator.stalls!
+  // Another stall may have begun before the window.
+  const inFlight = (count + 1) * (loop === 'open' ? 2 * depthOf(scheme) : closedConnections)
+  const due = loop === 'open' ? Math.ceil((openRate * totalMs) / 1e3) + messages.deferred : 0
+  assert.ok(touched > 0 && touched <= inFlight + due, JSON.stringify({ touched, inFlight, due }))
+}
+
+/** What is measured, and what it is without the stall: from the messages one by one. */
+function figuresOf({ generator, histograms, responseUs }: RunResult): OwnFigure[] {
+  const { measured, less } = generator.touched!.responseUs!
+  const without = timesOf(histograms.responseUs)
+  for (const us of timesOf(measured)) {
+    const at = without.indexOf(us)
+    assert.notEqual(at, -1, `${us} us is no response`)
+    without.splice(at, 1)
+  }
+  without.push(...timesOf(less))
+  without.sort((a, b) => a - b)
+  return Object.entries({ p50: 0.5, p90: 0.9, max: 1 }).map(([figure, share]) => {
+    const bound = without[Math.ceil(share * without.length) - 1]!
+    return { figure, measured: responseUs[figure as 'p50' | 'p90' | 'max']!, bound }
+  })
+}
+
+const timesOf = (buckets: readonly (readonly [number, number])[]): number[] =>
+  buckets.flatMap(([us, count]) => Array.from({ length: count }, () => us))
+
+const sum = (all: readonly number[]): number => all.reduce((total, each) => total + each, 0)
 
 /** Starts processes that do nothing but use a core, until they are disposed of. */
 function busy(count: number, core: number) {
-  const endless = 'const end = Date.now() + 20_000; while (Date.now() < end);'
+  // Should this process be killed, they end as well.
+  const endless = ['sh', '-c', 'while kill -0 $PPID; do :; done']
   const children = Array.from({ length: count }, () =>
-    spawn('taskset', ['-c', String(core), process.execPath, '-e', endless], { stdio: 'ignore' }),
+    spawn('taskset', ['-c', String(core), ...endless], { stdio: 'ignore' }),
   )
   return {
     [Symbol.dispose]() {
@@ -209,10 +253,11 @@ describe('a generator whose core three others use', () => {
           if (why) return context.skip(why)
           const core = allowedCore()
           await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
-          using _ = busy(3, core)
-          const flags = flagsOf({ engine, scheme, loop, stopMs: 1_500 })
+          const flags = flagsOf({ engine, scheme, loop, stopMs: 800 })
           const args = ['-c', String(core), process.execPath, yodelPath, 'bench', server.url]
           await using program = new Program('taskset', [...args, ...flags, '--json'], 'ignore')
+          await begun(server, program)
+          using _ = busy(3, core)
           const { code, stdout, stderr } = await program.finished
           if (/cannot|does not/.test(stderr) && code === 2) return context.skip(stderr)
           const result = JSON.parse(stdout.toString()) as RunResult

@@ -200,7 +200,7 @@ export class DatagramStream {
     const timeoutNs = this.#traffic.task.timeoutMs * 1e6
     let any = false
     for (const [sequence, { issuedNs }] of this.#flights) {
-      if (now - issuedNs < timeoutNs) break
+      if (now - this.#traffic.stalls.sentNs(issuedNs) < timeoutNs) break
       this.#flights.delete(sequence)
       this.#traffic.lose(this.index, sequence, now)
       any = true

@@ -53,6 +53,8 @@ test('one that is lost frees its place after the timeout, and not before', () =>
   const freed: DatagramStream[] = []
   const first = takeAll(stream, 0)
   assert.equal(first.length, 4)
+  // The thread sleeps, and is not held up.
+  traffic.stalls.expect(0, 10 * ms)
   stream.arrived(first[2]!, 10 * ms)
   assert.equal(takeAll(stream, 20 * ms).length, 1)
   traffic.tick(99 * ms, { send: stream => freed.push(stream) })

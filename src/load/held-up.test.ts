@@ -30,6 +30,18 @@ test('while the thread was held up nothing times out: what has come is read firs
   assert.deepEqual(loss.counts('datagramsLate', 'messagesReceived'), [0, 100])
 })
 
+test('nor if it was late for another reason when that began', () => {
+  const load = { ...paced(100, 2), depth: 200, durationMs: 1_000, timeoutMs: 200 }
+  // The tick of 300 ms is late, and so leaves time to read: in that time it is held up.
+  const happens = [
+    [295, standStill(20)],
+    [320, standStill(500)],
+  ] as Happening<Stream>[]
+  const { times, counts } = live(streams, load, { server: afterMs(5), happens })
+  assert.equal(times('gave up'), 0)
+  assert.deepEqual(counts('timedOut', 'messagesReceived'), [0, 100])
+})
+
 test('while the thread was held up the drain is not over: what has come is read first', () => {
   const load = { count: 3, depth: 3, durationMs: 10_000, drainMs: 300, timeoutMs: 2_000 }
   const happens = [[150, standStill(1_000)]] as Happening<Stream>[]

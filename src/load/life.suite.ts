@@ -11,6 +11,7 @@ import type { Mover, ShortConnections } from './mover.ts'
 import { copyOf } from './payload.ts'
 import type { LoadPlan } from './plan.ts'
 import type { Stream } from './stream.ts'
+import { beatMs } from './stalls.ts'
 import type { Planned } from './timetable.ts'
 import { Traffic } from './traffic.ts'
 
@@ -227,6 +228,8 @@ export function live<S extends Streaming>(
     const eventNs = Math.min(next ? next[0] * ms : Infinity, coming?.atNs ?? Infinity)
     const atNs = Math.min(eventNs, life.dueNs, life.tickNs)
     if (atNs === Infinity) throw new Error('No turn is due any more.')
+    // Until then the thread gives signs of life.
+    flow.stalls.expect(Math.max(mover.now, atNs - beatMs * ms), atNs)
     mover.now = Math.max(mover.now, atNs)
     const happening = next && next[0] * ms <= mover.now ? later.shift() : undefined
     if (happening) happening[1](life, mover)

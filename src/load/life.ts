@@ -53,8 +53,8 @@ export class Life<S extends Planned> {
   #abandoned = false
   /** The mover has until this instant to halt. */
   #haltUntilNs: number | undefined
-  /** The last tick was late, so it only left time to read. */
-  #hasWaited = false
+  /** By how much the last tick was late, if it only left time to read; else 0. */
+  #waitedForNs = 0
 
   constructor(flow: Flow<S>, mover: Mover<S>, { tickMs, short, measure }: LifeOptions) {
     this.#flow = flow
@@ -112,16 +112,18 @@ export class Life<S extends Planned> {
 
   /**
    * Whether the tick is so late that the thread must first read what has come: a server is not to
-   * blame for the time in which this thread did nothing. Never twice in a row, since a busy thread
-   * is always late.
+   * blame for the time in which this thread did nothing. A busy thread is always late, so not twice
+   * in a row, unless it was held up for far longer while it was about to read.
    */
   #readsFirst(now: number): boolean {
     // With a short timeout less time is left for that.
     const shareNs = (this.#flow.task.timeoutMs * 1e6) / 2
-    const isLate = now - this.tickNs >= Math.min(lateNs, shareNs)
-    this.#hasWaited = isLate && !this.#hasWaited && this.#abandonNs !== -Infinity
-    if (this.#hasWaited) this.tickNs = now + Math.min(readNs, shareNs)
-    return this.#hasWaited
+    const byNs = now - this.tickNs
+    const isLate = byNs >= Math.max(Math.min(lateNs, shareNs), 2 * this.#waitedForNs)
+    const waits = isLate && this.#abandonNs !== -Infinity
+    this.#waitedForNs = waits ? byNs : 0
+    if (waits) this.tickNs = now + Math.min(readNs, shareNs)
+    return waits
   }
 
   /** Nothing more is planned: connections that have all echoes close, the others drain. */

@@ -57,10 +57,10 @@ export abstract class Sending {
     return this.issued - this.received
   }
 
-  /** When the oldest message in flight was issued; Infinity if there is none. */
+  /** Since when the oldest message in flight is waited for; Infinity if there is none. */
   get waitingSinceNs(): number {
     if (this.issued === this.received) return Infinity
-    return this.times[(this.received % this.depth) * 2 + 1]!
+    return this.traffic.stalls.sentNs(this.times[(this.received % this.depth) * 2 + 1]!)
   }
 
   /** Whether everything that was planned has come back, and nothing more will be planned. */

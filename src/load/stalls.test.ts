@@ -117,6 +117,36 @@ test('of short connections, all of which are due by a plan, the same is known', 
   assert.equal(connectLess.count, before)
 })
 
+test('a short stall while the delay of a long one lasts does not end that', () => {
+  const { meter, stalls } = started(true)
+  awake(stalls, 0, 200)
+  stalls.seen(450 * ms)
+  stalls.touched('response', 300 * ms, 500 * ms, 502 * ms)
+  awake(stalls, 450, 502)
+  stalls.seen(507 * ms)
+  // Due after the long one, and sent when those that were due before it were back.
+  stalls.touched('response', 460 * ms, 630 * ms, 632 * ms)
+  const [, most] = meter.histograms.responseLess.quantiles([0, 1])
+  assert.ok(most! <= 2.1 * ms, String(most))
+  // When all of that is over for long, a stall excuses its own time alone.
+  awake(stalls, 507, 1_001)
+  stalls.seen(1_006 * ms)
+  stalls.touched('response', 1_002 * ms, 1_090 * ms, 1_100 * ms)
+  const [, last] = meter.histograms.responseLess.quantiles([0, 1])
+  assert.ok(last! >= 92 * ms, String(last))
+})
+
+test('what is issued when a stall begins is waited for from its end on', () => {
+  const { stalls } = started(true)
+  awake(stalls, 0, 200)
+  stalls.seen(700 * ms)
+  awake(stalls, 700, 750)
+  stalls.seen(760 * ms)
+  const issued = [198, 200, 700, 740, 750, 760]
+  const sent = issued.map(at => stalls.sentNs(at * ms) / ms)
+  assert.deepEqual(sent, [198, 700, 700, 740, 760, 760])
+})
+
 test('a thread that works for long is no stall; one that waits, or is stopped, is', () => {
   const times = { cpuNs: 0, queuedNs: 0 }
   const { stalls } = started(false, times)

@@ -63,10 +63,16 @@ export class Stalls {
   #dueNs = Infinity
   /** Start and end of each, the oldest first. */
   readonly #all: [startNs: number, endNs: number][] = []
-  /** When the last stall ended, how long it was, and when the delay that it caused was over. */
+  /** When the last stall ended, and when the delay that it caused was over. */
   #lastEndNs = -Infinity
-  #lastNs = 0
   readonly #caughtUpNs = { response: -Infinity, connect: -Infinity, churn: -Infinity }
+  /**
+   * A stall may come before the delay of the last one is over. When the first of these began, how
+   * long they were in all, and how late the message was that came back last; undefined if none has.
+   */
+  #firstNs = -Infinity
+  #owedNs = 0
+  #lagNs: number | undefined
   readonly #times: () => ThreadTimes | undefined
   #noted: { atNs: number; times: ThreadTimes | undefined } = { atNs: 0, times: undefined }
   readonly #log: StallLog = { count: 0, totalNs: 0, longest: [] }
@@ -132,7 +138,10 @@ export class Stalls {
     if (line && isBehind) caughtUpNs[line] = Math.max(caughtUpNs[line], issuedNs)
     const overlapNs = this.#overlap(fromNs, now, line && caughtUpNs[line])
     // Those behind this one wait until it is back.
-    if (line && isBehind) this.untilNs = caughtUpNs[line] = Math.max(caughtUpNs[line], now)
+    if (line && isBehind) {
+      this.untilNs = caughtUpNs[line] = Math.max(caughtUpNs[line], now)
+      this.#lagNs = now - fromNs
+    }
     if (overlapNs <= 0) return
     const [touched, less] = touchedNames[name]
     this.#meter.histograms[touched].record(now - fromNs)
@@ -148,17 +157,40 @@ export class Stalls {
       sumNs += Math.min(endNs, now) - Math.max(startNs, fromNs)
     }
     if (caughtUpNs === undefined) return sumNs
-    const caughtUpFrom = Math.max(fromNs, this.#lastEndNs)
-    const behindNs = Math.min(now, caughtUpNs) - caughtUpFrom
-    // A stall makes an echo at most as late as the send: any further delay is the server's.
-    return Math.max(sumNs, Math.min(sumNs + behindNs, this.#lastNs))
+    const behindNs = Math.min(now, caughtUpNs) - Math.max(fromNs, this.#firstNs)
+    // Stalls make an echo at most as late as the send: any further delay is the server's.
+    return Math.max(sumNs, Math.min(behindNs, this.#owedNs))
+  }
+
+  /** How much of the delay of the last stall may be left when another one begins. */
+  #leftNs(startNs: number): number {
+    const sinceNs = startNs - Math.max(this.#lastEndNs, ...Object.values(this.#caughtUpNs))
+    if (this.#lagNs === undefined) return sinceNs <= beatMs * 1e6 ? this.#owedNs : 0
+    const leftNs = Math.min(this.#owedNs, this.#lagNs)
+    return sinceNs <= leftNs ? leftNs : 0
+  }
+
+  /**
+   * From when on the other side can have had a message: what is issued in the moment in which a
+   * stall begins may be sent only when it ends.
+   */
+  sentNs(issuedNs: number): number {
+    for (let n = this.#all.length - 1; n >= 0; n--) {
+      const [startNs, endNs] = this.#all[n]!
+      if (endNs <= issuedNs) break
+      if (startNs <= issuedNs) return endNs
+    }
+    return issuedNs
   }
 
   #stalled(startNs: number, endNs: number): void {
     this.#all.push([startNs, endNs])
     if (this.#all.length > rememberedMax) this.#all.shift()
+    const leftNs = this.#leftNs(startNs)
+    if (leftNs === 0) this.#firstNs = startNs
+    this.#owedNs = leftNs + endNs - startNs
+    this.#lagNs = undefined
     this.#lastEndNs = this.untilNs = endNs
-    this.#lastNs = endNs - startNs
     const from = Math.max(startNs, this.#fromNs)
     const lengthNs = Math.min(endNs, this.#endNs) - from
     if (lengthNs <= 0) return

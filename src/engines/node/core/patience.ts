@@ -12,11 +12,16 @@ const readMs = 50
 /** Calls `then` after a timeout. Returns a function that ends the wait. */
 export function afterTimeout(timeoutMs: number, then: () => void): () => void {
   const ms = Math.min(timeoutMs, timerMaxMs)
-  const dueMs = performance.now() + ms
-  const look = () => {
-    if (performance.now() - dueMs < Math.min(lateMs, ms / 2)) return then()
-    timer = setTimeout(then, Math.min(readMs, ms / 2))
+  let timer: NodeJS.Timeout
+  // A thread that is always late reads once; one that was stopped meanwhile, again.
+  const wait = (forMs: number, waitedForMs: number) => {
+    const dueMs = performance.now() + forMs
+    timer = setTimeout(() => {
+      const byMs = performance.now() - dueMs
+      if (byMs < Math.max(Math.min(lateMs, ms / 2), 2 * waitedForMs)) then()
+      else wait(Math.min(readMs, ms / 2), byMs)
+    }, forMs)
   }
-  let timer = setTimeout(look, ms)
+  wait(ms, 0)
   return () => clearTimeout(timer)
 }

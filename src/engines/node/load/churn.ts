@@ -193,7 +193,7 @@ export class Churn {
       failure ??= 'timedOut'
       socket.destroy()
     }
-    const done = afterTimeout(this.#task.timeoutMs, giveUp)
+    let done = afterTimeout(this.#task.timeoutMs, giveUp)
     socket.on('data', (data: Buffer | string) => {
       const chunk = typeof data === 'string' ? Buffer.from(data) : data
       this.#meter.counters[counter.chunks]!++
@@ -205,7 +205,12 @@ export class Churn {
         const wrong = { connection, receivedBytes, issuedBytes: sizeBytes }
         this.#traffic.evidence.note(this.#describe(wrong, chunk.subarray(right)))
         socket.destroy()
-      } else if (receivedBytes === sizeBytes) socket.end()
+      } else if (receivedBytes === sizeBytes) {
+        // The other side has to close now, for which it has its time, too.
+        done()
+        done = afterTimeout(this.#task.timeoutMs, giveUp)
+        socket.end()
+      }
     })
     socket.on('end', () => {
       if (receivedBytes < sizeBytes) failure ??= 'closedEarly'
