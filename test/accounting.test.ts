@@ -85,7 +85,7 @@ for (const engine of ['node', 'uring'] satisfies Engine[]) {
     const other = edges.includes(name) || (turn++ % 2 === 1 && !noUring)
     void test(name, { skip: other && onlyFull }, body)
   }
-  describe(`what ${engine} counts`, { skip, timeout: 60_000, concurrency: 2 }, () => {
+  describe(`what ${engine} counts`, { skip, concurrency: 2 }, () => {
     const start: Start = (url, options) =>
       bench(url, { warmupMs: 0, sizeBytes, ...options, engine })
     const measure: Measure = (url, options) => start(url, options).finished

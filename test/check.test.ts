@@ -69,7 +69,11 @@ function startAll() {
 
 for (const [name, only, findings] of pathologies) {
   test(`a relay that ${name}: ${only} finds ${findings}`, async () => {
-    const result = await results.get(name)!
+    let result = await results.get(name)!
+    // Of all at once on a busy machine round trips may be as long as the delay: then alone.
+    const triesMax = name === 'delaysFin' ? 3 : 0
+    for (let tries = 0; tries < triesMax && result.verdict === 'ok'; tries++)
+      result = await through(joins[name], { only: [only] })
     assert.deepEqual(summary(result), [`${only}: ${findings}`], told(result))
   })
 }

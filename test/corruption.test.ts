@@ -11,7 +11,7 @@ import { createTypist } from './typist.ts'
 
 const typed = createTypist()
 const noUring = loadRefusal('uring')
-const together = { concurrency: true, timeout: 60_000 }
+const together = { concurrency: true }
 const countCorruption = true
 
 /**
@@ -94,7 +94,7 @@ describe('corruption that is counted', together, () => {
   })
 })
 
-describe('what is said of it', { timeout: 30_000 }, () => {
+describe('what is said of it', () => {
   let server: Server
   before(async () => void (server = await start('corrupt=1%')))
   after(() => server.close('now'))

@@ -9,7 +9,7 @@ import { dial, echo, ending, pattern, read, readAll, until } from './client.ts'
 import { onlyFull } from './full.ts'
 import { yodelServe } from './program.ts'
 
-const together = { concurrency: true, timeout: 30_000 }
+const together = { concurrency: true }
 
 /** What a server has logged for a client that does the same each time, without the times. */
 async function log(faults: string, seed: number): Promise<FaultRecord[]> {

@@ -13,8 +13,7 @@ import { yodelServe } from './program.ts'
 import { createTypist } from './typist.ts'
 
 const typed = createTypist()
-const together = { concurrency: true, timeout: 30_000 }
-const inTurn = { timeout: 30_000 }
+const together = { concurrency: true }
 
 /** Its faults change from test to test: to start a server costs more than most of them. */
 let shared: Server
@@ -30,7 +29,7 @@ async function suffering(faults: string) {
   return { server: shared, before: shared.snapshot() }
 }
 
-describe('how a connection suffers', inTurn, () => {
+describe('how a connection suffers', () => {
   test('over a unix socket a reset is an end, as there is no RST', { skip: onlyFull }, async () => {
     const url = `unix:${join(mkdtempSync(join(tmpdir(), 'yodel-')), 'socket')}`
     await using server = await serve(url, { faults: [{ kind: 'reset', afterBytes: 1000 }] })
@@ -61,7 +60,7 @@ describe('how a connection suffers', inTurn, () => {
   })
 })
 
-describe('what is random', inTurn, () => {
+describe('what is random', () => {
   test('flipped bits are those that the server has counted; the length stays', async () => {
     const { server, before } = await suffering('corrupt=1e-4')
     const sent = pattern(300_000, 3)
@@ -159,7 +158,7 @@ describe('a server with faults', together, () => {
   })
 })
 
-describe('what a server with faults does besides', inTurn, () => {
+describe('what a server with faults does besides', () => {
   test('faults change while it runs, also for open connections', async () => {
     const { server, before } = await suffering('')
     const socket = await dial(server.address)

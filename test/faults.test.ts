@@ -18,7 +18,7 @@ async function record(socket: Socket, bytes: number): Promise<{ size: number; at
   return pieces
 }
 
-const together = { concurrency: true, timeout: 30_000 }
+const together = { concurrency: true }
 const quantile = (values: number[], part: number) =>
   values.toSorted((a, b) => a - b)[Math.floor(part * values.length)]!
 

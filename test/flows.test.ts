@@ -95,7 +95,7 @@ async function open(...args: string[]) {
   }
 }
 
-describe('flows', { skip, timeout: 30_000 }, () => {
+describe('flows', { skip }, () => {
   for (const args of [[], [`unix:/tmp/yodel-flows-${process.pid}.sock`]])
     test(
       `over pipes while it is much: ${args[0] ?? 'tcp'}`,
@@ -137,7 +137,7 @@ describe('flows', { skip, timeout: 30_000 }, () => {
   })
 })
 
-describe('ends of flows', { skip, timeout: 30_000 }, () => {
+describe('ends of flows', { skip }, () => {
   test('a reset while much is held leaves nothing behind', async () => {
     const { dial, asBefore } = await start()
     for (let n = 0; n < short(5, 2); n++) {
@@ -155,7 +155,7 @@ describe('ends of flows', { skip, timeout: 30_000 }, () => {
   })
 })
 
-describe('flows that are received from again', { skip, timeout: 30_000 }, () => {
+describe('flows that are received from again', { skip }, () => {
   const urgent = 'an urgent byte is skipped, what comes after it comes back'
   test(urgent, { skip: python || onlyFull }, async () => {
     const { program, port, asBefore } = await start()

@@ -6,6 +6,7 @@ import { bench, type BenchOptions } from 'yodel'
 import { dial, readAll } from './client.ts'
 import { accepted, frame, upgraded } from './frames.ts'
 import { full, onlyFull, short } from './full.ts'
+import { framesOf, type } from './http2-frames.ts'
 import { listen } from './peers/server.ts'
 import { portOf, yodelServe } from './program.ts'
 import { loadRefusal } from './refusal.ts'
@@ -27,6 +28,19 @@ const badFrame: Answer = (socket, data) => {
   else socket.write(Buffer.of(0xf2, 0))
 }
 
+/**
+ * Answers in HTTP/1.1 once a message of HTTP/2 has come, behind 24 bytes and some frames: before
+ * that nothing is unanswered.
+ */
+const notHttp2 = (): Answer => {
+  let all = Buffer.alloc(0)
+  return (socket, data) => {
+    all = Buffer.concat([all, data])
+    const isSent = framesOf(all.subarray(24)).some(({ kind }) => kind === type.data)
+    if (isSent) socket.write(`${head}\r\n\r\n`)
+  }
+}
+
 const head = 'HTTP/1.1 200 OK'
 const reasons: [url: string, answer: Answer, reason: string, more?: BenchOptions][] = [
   ['http', saying(`${head}\nContent-Length: 64\n\n${'x'.repeat(64)}`), 'the answer has a bare LF'],
@@ -36,7 +50,7 @@ const reasons: [url: string, answer: Answer, reason: string, more?: BenchOptions
     'the answer has a space before the colon of a header',
   ],
   ['http', saying('hello'), 'the answer is not HTTP/1.1', churn],
-  ['http', saying(`${head}\r\n\r\n`), 'HTTP/2 failed (', alpn('h2')],
+  ['http', notHttp2(), 'HTTP/2 failed (', alpn('h2')],
   ['ws', badFrame, 'Invalid WebSocket frame: '],
 ]
 

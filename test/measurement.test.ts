@@ -12,6 +12,7 @@ import { loadRefusal } from './refusal.ts'
 /** What a histogram says is at most so far off. */
 const relativeError = 0.0005
 const sizeBytes = 64
+type Distribution = RunResult['responseUs']
 
 const stops = process.platform === 'win32' ? 'Windows has no signals that stop a process' : false
 
@@ -27,19 +28,18 @@ function stall() {
   test('a server that stops for 500 ms is felt by all that was due', { skip: stops }, async () => {
     const { program, url } = await yodelServe('--engine', 'node')
     await using server = program
-    // While the server stands still each connection has one message in flight, and sends no more:
-    // 2 messages have a long service time. Above the p99 of 1,000 there is room for 10, so the
-    // machine may stumble a few times besides.
     const expect = ['rate>0']
     const common = { connections: 2, threads: 1, warmupMs: 0, drainMs: 60_000, expect }
     const load = { ...common, ratePerSecond: 500, durationMs: 2_000 }
     const run = bench(url, load)
     await run.ready
+    const readyMs = performance.now()
     await until(() => run.snapshot().messagesReceived >= 200)
     server.kill('SIGSTOP')
     await sleep(500)
     server.kill('SIGCONT')
     const result = await run.finished
+    const tookMs = performance.now() - readyMs
     const { planned, sent, received, lost } = result.messages
     assert.deepEqual([planned, sent, received, lost], [1_000, 1_000, 1_000, 0])
     const { responseUs, serviceUs } = result
@@ -49,7 +49,12 @@ function stall() {
     // A fourth of all was due while it stood still; those due 200 ms before its end are 15 %.
     assert.ok(responseUs.p99! >= 200e3, `response p99 ${responseUs.p99} us`)
     assert.ok(responseUs.p90! >= 200e3, `response p90 ${responseUs.p90} us`)
-    assert.ok(serviceUs.p99! < 200e3, `service p99 ${serviceUs.p99} us`)
+    // Each connection has one message in flight, and sends no more: all service times together
+    // are no longer than the run of both. Response times are, by those that were due meanwhile.
+    const allMs = (us: Distribution) => (us.mean! * us.count) / 1e3
+    const mostMs = 2 * tookMs
+    const said = `${allMs(serviceUs)} ms of service, ${allMs(responseUs)} ms of response`
+    assert.ok(allMs(serviceUs) <= mostMs * 1.001 && allMs(responseUs) > mostMs, said)
   })
 }
 
@@ -141,8 +146,8 @@ async function delayingServer(delayMs: (n: number) => number) {
 function warmUp(engine: 'node' | 'uring') {
   // In an open loop messages of the window, too, would wait for what was due meanwhile.
   for (const [name, load, slowMs] of [
-    ['a closed loop', {}, 300],
-    ['an open loop', { ratePerSecond: 1_000 }, 0],
+    ['a closed loop', {}, 1_500],
+    ['an open loop', { ratePerSecond: 200 }, 0],
   ] as const) {
     // Every day the witness of truth/truth.test.ts looks at a run with a warm-up.
     const title = `${engine}: of ${name} the warm-up is left out, and no more`
@@ -167,7 +172,8 @@ function warmUp(engine: 'node' | 'uring') {
         engine,
         sizeBytes,
         depth: 4,
-        warmupMs: 50,
+        // A thread of a busy machine may begin so late that a short one is over.
+        warmupMs: 1_000,
         count: 200,
         expect,
       }

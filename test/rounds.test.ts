@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { benchAgainst, UserError, type Rounds } from 'yodel'
+import { benchAgainst, UserError, type Round, type Rounds } from 'yodel'
 import { full, onlyFull, short } from './full.ts'
 import { listen, type BadServer } from './peers/server.ts'
 import { yodel } from './program.ts'
@@ -33,6 +33,17 @@ after(async () => {
 
 const brief = ['--count', '10', '--warmup', '0', '--engine', 'node', '--figures', 'rate,p50']
 const rounds = (...args: string[]) => ['bench', slow!.url, '--against', fast!.url, ...args]
+
+/** Others may hold the machine up in so many rounds that nothing can be said of any figure. */
+async function measured(...args: string[]) {
+  for (let n = 0; n < attemptsMax; n++) {
+    const found = await typed([...args, ...brief])
+    if (found.code !== 4) return found
+  }
+  return undefined
+}
+const attemptsMax = 5
+const heldUp = 'others held the machine up in each attempt'
 
 /** A port on which nothing listens. */
 async function freePort(): Promise<number> {
@@ -83,11 +94,12 @@ test('each round has a whole result of both sides, in the order of its coins', a
 })
 
 const few = short(3, 2)
-test('rounds are saved, and read again by compare and report', async () => {
-  const measured = await typed([...rounds('--rounds', `${few}`, '--output', file), ...brief])
-  assert.equal(measured.code, 0, measured.stderr)
+test('rounds are saved, and read again by compare and report', async context => {
+  const saved = await measured(...rounds('--rounds', `${few}`, '--output', file))
+  if (!saved) return context.skip(heldUp)
+  assert.equal(saved.code, 0, saved.stderr)
   // So few coins can all fall alike: that is no proof.
-  assert.match(measured.stdout, /^p50: cannot tell; .* more rounds? would\./m)
+  assert.match(saved.stdout, /^p50: cannot tell; .* more rounds? would\./m)
   const runs = [
     await typed(['compare', file]),
     await typed(['report', file]),
@@ -103,8 +115,8 @@ test('rounds are saved, and read again by compare and report', async () => {
     runs.map(({ stderr }) => stderr).join(),
   )
   const [compared, reported, json, failed, twice, csv] = runs
-  assert.equal(compared!.stdout, measured.stdout)
-  assert.equal(reported!.stdout, measured.stdout)
+  assert.equal(compared!.stdout, saved.stdout)
+  assert.equal(reported!.stdout, saved.stdout)
   const document = JSON.parse(json!.stdout) as Record<string, unknown>
   assert.deepEqual([document.format, document.outcome], ['yodel-compare-rounds-1', 'compared'])
   assert.match(failed!.stdout, new RegExp(`^FAILED: p50>1us: .*${few} of ${few} rounds`, 'm'))
@@ -113,12 +125,13 @@ test('rounds are saved, and read again by compare and report', async () => {
   assert.match(readFileSync(join(folder, 'rounds.xml'), 'utf8'), /errors="0"[^]*name="p50"/)
 })
 
-test('a server that is really slower fails the gate', { skip: onlyFull }, async () => {
+test('a server that is really slower fails the gate', { skip: onlyFull }, async context => {
   // By so much that a busy machine cannot turn it around.
   await using server = await delaying(30)
   const wanted = ['--rounds', '8', '--fail-if', 'p50>+20%', '--fail-if', 'rate<-20%']
-  const args = ['bench', server.url, '--against', fast!.url, ...wanted, ...brief]
-  const { code, stdout, stderr } = await typed(args)
+  const found = await measured('bench', server.url, '--against', fast!.url, ...wanted)
+  if (!found) return context.skip(heldUp)
+  const { code, stdout, stderr } = found
   assert.equal(code, 1, stdout + stderr)
   assert.match(stdout, /^p50: worse/m)
   assert.match(stdout, /^FAILED: p50>\+20%: /m)
@@ -153,8 +166,8 @@ test('a command that does not serve is shown with what it said', async () => {
   const isSaid = (pattern: RegExp) => (error: unknown) =>
     error instanceof UserError && pattern.test(`${error.message} ${error.hint}`)
   await assert.rejects(failing('echo no luck >&2; exit 3'), isSaid(/exit code 3.*said: no luck/))
-  // One that goes on, and never accepts, is ended.
-  const deaf = `${process.execPath} -e "console.error(process.pid); setInterval(() => {}, 1e3)"`
+  // One that goes on, and never accepts, is ended. It says at once which process it is.
+  const deaf = 'echo $$ >&2; exec sleep 600'
   let said = ''
   const isDeaf = (error: unknown) => {
     said = (error as UserError).hint
@@ -207,15 +220,24 @@ test('--json is the whole document; --ndjson has a line for each round', async (
   if (full) {
     const json = await typed([...rounds('--rounds', '2', '--json', '--order-seed', '9'), ...brief])
     const document = JSON.parse(json.stdout) as Rounds
-    assert.deepEqual([document.rounds.length, document.orderSeed], [2, 9])
+    assert.equal(document.orderSeed, 9)
+    assertWhole(document.rounds)
   }
   const { stdout } = await typed([...rounds('--rounds', '2', '--ndjson'), ...brief])
   const lines = stdout
     .trimEnd()
     .split('\n')
-    .map(line => JSON.parse(line) as { event: string })
-  assert.deepEqual(
-    lines.map(({ event }) => event),
-    ['round', 'round', 'comparison'],
-  )
+    .map(line => JSON.parse(line) as { event: string } & Round & { [key: string]: unknown })
+  const comparison = lines.pop()!
+  assert.equal(comparison.event, 'comparison')
+  assert.deepEqual(new Set(lines.map(({ event }) => event)), new Set(['round']))
+  assert.equal(Number(comparison.rounds) + Number(comparison.leftOut), lines.length)
+  assertWhole(lines)
 })
+
+/** Of two that were wanted: one may be measured again because a run of it was not valid. */
+function assertWhole(rounds: Round[]) {
+  const valid = rounds.filter(({ baseline, subject }) => baseline.valid && subject.valid).length
+  const invalid = rounds.length - valid
+  assert.ok(valid === 2 ? invalid <= 1 : invalid === 2, `${valid} valid, ${invalid} not`)
+}

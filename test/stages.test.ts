@@ -9,7 +9,13 @@ test('the figures of a stage are of its own messages, and a pause misses no rate
     socket.on('data', data => void setTimeout(() => socket.write(data), 60))
     socket.on('end', () => void setTimeout(() => socket.end(), 60))
   })
-  const load = { connections: 2, depth: 300, warmupMs: 0, expect: ['rate>=1/s'] }
+  const load = {
+    connections: 2,
+    depth: 300,
+    warmupMs: 0,
+    drainMs: 60_000,
+    expect: ['rate>=1/s'],
+  }
   const stages = '1k/s for 100ms, 5k/s for 100ms, 0 for 100ms'
   const { stages: found = [], messages } = await bench(server.url, { ...load, stages }).finished
   assert.deepEqual([messages.planned, messages.received], [600, 600])

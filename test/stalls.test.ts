@@ -139,12 +139,18 @@ const closedConnections = 4
 const limitMs = ({ stopMs }: Stop) => stopMs * 0.7
 
 const flagsOf = (stop: Stop): string[] => [
-  ...['--engine', stop.engine, ...(stop.scheme === 'tls' ? ['--insecure'] : [])],
+  '--engine',
+  stop.engine,
+  ...(stop.scheme === 'tls' ? ['--insecure'] : []),
   ...(stop.loop === 'open'
     ? ['--rate', `${openRate}`, '--connections', '2', '--depth', `${depthOf(stop.scheme)}`]
     : ['--connections', `${closedConnections}`]),
-  ...['--warmup', '0', '--duration', `${700 + stop.stopMs}ms`],
-  ...['--expect', `max<${limitMs(stop)}ms`],
+  '--warmup',
+  '0',
+  '--duration',
+  `${700 + stop.stopMs}ms`,
+  '--expect',
+  `max<${limitMs(stop)}ms`,
 ]
 
 /** Whether it is in its window: it may have ended before, as one that is refused. */

@@ -190,13 +190,13 @@ function cases(engine: Server['engine'], table: Record<string, Case>) {
 
 for (const engine of ['node', 'uring'] satisfies Server['engine'][]) {
   const skip = engine !== 'node' && loadRefusal(engine)
-  describe(`with ${engine} no pass`, { skip, timeout: 60_000, concurrency: 3 }, () => {
+  describe(`with ${engine} no pass`, { skip, concurrency: 3 }, () => {
     cases(engine, ofBoth)
     if (engine === 'node') cases(engine, ofNode)
   })
 }
 
-describe('short connections', { timeout: 60_000 }, () => {
+describe('short connections', () => {
   /** Lets each wait before it reaches a server that upgrades it. */
   async function slowUpgrades(delayMs: number) {
     const server = await serve('ws://127.0.0.1:0', { engine: 'node' })

@@ -106,6 +106,13 @@ export const policeBytes = (router: Host, neighbour: string, kilobytesPerSecond:
     `${to(neighbour)} limit rate over ${kilobytesPerSecond} kbytes/second burst 60 kbytes drop`,
   )
 
-/** One of two links that share the load by connection loses what is large. Most ports are even. */
+/**
+ * Two links share the load by connection, in turn, and one of them loses what is large. (Real ones
+ * go by the ports: then all connections of a test may be led to the same link by chance.)
+ */
 export const dropLargeOfHalf = (router: Host, neighbour: string, largestBytes: number) =>
-  router.nft('forward', `${to(neighbour)} tcp sport & 2 == 2 meta length > ${largestBytes} drop`)
+  router.nft(
+    'forward',
+    `${to(neighbour)} ct state new ct mark 0 ct mark set numgen inc mod 2 offset 1`,
+    `${to(neighbour)} ct mark 1 meta length > ${largestBytes} drop`,
+  )

@@ -61,11 +61,13 @@ export const joins = {
     back.pipe(front)
     front.on('end', () => {})
   },
-  /** FIN is passed on half a second later. */
+  /**
+   * FIN is passed on later: by far more than a busy machine is slow, and before it counts as gone.
+   */
   delaysFin: (front, back) => {
     front.pipe(back, { end: false })
     back.pipe(front)
-    front.on('end', () => setTimeout(() => back.end(), 800))
+    front.on('end', () => setTimeout(() => back.end(), 1_200))
   },
   /** One end is taken for both: what is under way is thrown away. */
   closesBoth: (front, back) => {

@@ -18,7 +18,7 @@ export const unforeseen: Record<string, Pick<Pathology, 'made' | 'build' | 'need
     needs: ['haproxy'],
   },
   'one of two links loses large packets': {
-    made: 'of half of the ports of a client packets of more than 1300 bytes dropped',
+    made: 'on every second connection packets of more than 1300 bytes dropped',
     build: async path => {
       await defects.dropLargeOfHalf(path.near, 'far', 1300)
       return echoAt(path, 'tcp://[::]:7200')
