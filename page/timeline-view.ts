@@ -5,9 +5,10 @@ import { canvasFont, color } from './theme.ts'
 
 export interface View {
   lanes: Lane[]
-  /** The instants at its left and right edge. */
+  /** The instants at its left and right edge, and how many parts the axis has. */
   from: number
   to: number
+  parts: number
   width: number
   height: number
   /** How far it is scrolled. */
@@ -138,11 +139,9 @@ function drawActivity(
   stroke()
 }
 
-/** How many parts the axis has. */
-const parts = 6
-
 function drawAxis(context: CanvasRenderingContext2D, view: View): void {
   context.fillStyle = color('grid')
+  const { parts } = view
   const gutter = gutterOf(view.pitch)
   for (let part = 0; part <= parts; part++) {
     const x = gutter + ((view.width - gutter) * part) / parts
@@ -152,6 +151,7 @@ function drawAxis(context: CanvasRenderingContext2D, view: View): void {
 
 function drawTimes(context: CanvasRenderingContext2D, view: View): void {
   context.fillStyle = color('muted')
+  const { parts } = view
   const gutter = gutterOf(view.pitch)
   const every = view.width < 600 ? 2 : 1
   for (let part = 0; part <= parts; part += every) {

@@ -25,6 +25,7 @@ const drawn = computed((): view.View => {
     lanes: visible,
     from,
     to,
+    parts: span.value.parts,
     width,
     height,
     pitch,

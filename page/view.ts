@@ -3,11 +3,12 @@ import { computed, signal } from '@preact/signals'
 import type { Figures } from '../src/dashboard/api.ts'
 import { listenerOf, seconds } from './state.ts'
 
+/** With the parts into which the timeline divides them. */
 export const spans = [
-  { name: '20 s', ms: 20_000 },
-  { name: '1 min', ms: 60_000 },
-  { name: '5 min', ms: 300_000 },
-  { name: '15 min', ms: 900_000 },
+  { name: '20 s', ms: 20_000, parts: 4 },
+  { name: '1 min', ms: 60_000, parts: 6 },
+  { name: '5 min', ms: 300_000, parts: 5 },
+  { name: '15 min', ms: 900_000, parts: 5 },
 ]
 
 export const span = signal(spans[1]!)

@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, suite, test } from 'node:test'
-import { connect, serve } from 'yodel'
+import { serve } from 'yodel'
 import { WebSocket } from 'ws'
 import type * as Api from '../src/dashboard/api.ts'
 import { onlyFull } from './full.ts'
 import { dial, echo, until } from './client.ts'
 import { startBoard, type Board } from './dashboard.ts'
-import { refusal } from './refusal.ts'
 
 /** Sends over the console of the page, and waits for its reply. */
 async function say(socket: WebSocket, message: string): Promise<Api.ConsoleReply> {
@@ -190,36 +189,6 @@ test('a bench goes nowhere else, and has bounds, unless it was allowed', async (
   assert.equal((await free.ask('POST', '/api/benches', { body })).status, 201)
   await until(() => other.counts().opened > 0)
 })
-
-for (const [engine, address] of [
-  ['node', 'ws://127.0.0.1:0'],
-  ['node', ':0'],
-  ['uring', ':0'],
-  ['blocking', ':0'],
-] as const) {
-  const skip = process.platform !== 'linux' || refusal(engine) || (address === ':0' && onlyFull)
-  const name = `${engine}, ${address}: a console that waits says where, and then has its echo`
-
-  test(name, { skip }, async () => {
-    await using server = await serve(address, { engine, concurrency: 1, ledger: true })
-    await using board = await startBoard({ server, serve: { concurrency: 1 } })
-    const [first, second] = [await connect(server.url), dial(server.address)]
-    await first.echo('I am served')
-    const client = await second
-    const socket = await openConsole(board)
-    const said: (Api.ConsoleReply | Api.ConsoleWaiting)[] = []
-    socket.on('message', (data: Buffer) => said.push(JSON.parse(data.toString())))
-    socket.send('hello')
-    await until(() => said.length > 0)
-    assert.deepEqual(said[0], { waiting: { place: 2, of: 2 } })
-    // The one that waits in front gives up, and the one that is served leaves.
-    client.destroy()
-    await first.close()
-    await until(() => 'text' in said.at(-1)!)
-    assert.equal((said.at(-1) as Api.ConsoleReply).text, 'hello')
-    socket.terminate()
-  })
-}
 
 test('draining: no longer ready, and the open pages are told', async () => {
   // It is the last one.

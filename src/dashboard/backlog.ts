@@ -16,6 +16,8 @@ export interface Waiting {
   count: number | null
   /** `host:port` of those found, a few hundred at most; a client of a unix socket has none. */
   peers: string[]
+  /** The addresses were not read this time: that costs more. */
+  withoutPeers?: true
 }
 
 /** Bounds the work of one reading: a line has 150 bytes. */
@@ -41,7 +43,6 @@ export class Backlog {
   /** The address as the kernel has it; undefined where any will do. */
   readonly #local: string | undefined
   readonly #files: string[]
-  #peers: string[] = []
   #nextPeersAt = 0
 
   constructor(address: Address) {
@@ -73,13 +74,12 @@ export class Backlog {
     } catch {
       return unknown
     }
-    if (found.count === 0) this.#peers = []
-    else if (wantsPeers) {
+    if (found.count !== 0 && !wantsPeers) return { ...found, withoutPeers: true }
+    if (found.count !== 0) {
       const now = performance.now()
       this.#nextPeersAt = now + (now - startedAt) * restFactor
-      this.#peers = found.peers
     }
-    return { count: found.count, peers: this.#peers }
+    return found
   }
 
   async #countUnix(path: string, found: Waiting) {

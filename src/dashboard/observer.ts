@@ -115,8 +115,10 @@ export class Observer {
     }
   }
 
-  #setWaiting(listener: number, { count, peers }: Waiting) {
+  #setWaiting(listener: number, { count, peers, withoutPeers }: Waiting) {
     this.#waiting[listener] = count
+    // Those that were read earlier may have been served since, and have left.
+    if (withoutPeers) return
     const came = this.connections.setWaiting(listener, peers, Date.now())
     for (const client of came) this.#timeline.waits(client)
   }
