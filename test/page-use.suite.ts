@@ -15,6 +15,10 @@ export const uses: Record<string, Use> = {
   'what was typed is shown as it is, however it would like to look': textIsEscaped,
   'the page names its probe, which echoes once a second': probeIsNamed,
   'connections have a rate, and the highest can come first': ratesAreSorted,
+}
+
+/** The same, but it takes more. */
+export const largeUses: Record<string, Use> = {
   'two runs are compared in the order of time, and drawn; each has a report': runsAreCompared,
 }
 
@@ -25,6 +29,14 @@ export const apart: Record<string, (served: Served) => Promise<void>> = {
 }
 
 const texts = (page: Page, selector: string) => page.locator(selector).allInnerTexts()
+
+/** In the page: what has stood in a cell of the runs from here on. */
+const rememberCells = `
+  self.cells = new Set()
+  new MutationObserver(() => {
+    for (const cell of document.querySelectorAll('.runs td')) cells.add(cell.textContent)
+  }).observe(document.querySelector('#bench'), { subtree: true, childList: true })
+`
 
 /** The first of two listeners serves one client, so all that follow wait in order. */
 async function placesAreTold() {
@@ -39,18 +51,18 @@ async function placesAreTold() {
   await page.getByText('1 served, 2 waiting').waitFor()
   await type(page, 'hello')
   await page.locator('.log').getByText('waiting, 3rd of 3').waitFor()
-  await startBench(page, '5m')
-  await page.locator('.runs').getByText('waiting, 4th of 4').waitFor()
-  await page.locator('#connections').getByText('5 connections', { exact: true }).waitFor()
+  await page.locator('#connections').getByText('4 connections', { exact: true }).waitFor()
   await page.getByRole('button', { name: 'Kill all' }).click()
   await page.getByRole('button', { name: 'Kill 1 connection', exact: true }).waitFor()
-  await page.getByText('4 clients still wait').waitFor()
+  await page.getByText('3 clients still wait').waitFor()
   await page.getByRole('button', { name: 'Cancel' }).click()
+  // A bench gives up after ten seconds, and a busy machine may look away for as long.
+  await page.evaluate(rememberCells)
+  await startBench(page, '5m')
+  await until(() => page.evaluate<boolean>("cells.has('waiting, 4th of 4')"))
   // The client that is served leaves, and so do those who waited before the page.
   for (const client of clients) client.destroy()
   await page.locator('.log li', { hasText: 'hello' }).locator('.time').waitFor()
-  await page.locator('.runs').getByText('waiting, 1st of 1').waitFor()
-  await page.getByRole('button', { name: 'End it now' }).click()
   await filtersListeners(page)
   await blamesTheRightOne(page)
   // The server is gone: there is nothing that could be changed.
@@ -64,7 +76,8 @@ async function placesAreTold() {
 }
 
 async function filtersListeners(page: Page) {
-  assert.equal(await tile(page, 'Open'), 1)
+  // Clients that had given up are served for a moment.
+  await until(async () => (await tile(page, 'Open')) === 1)
   await page.locator('.listeners input').nth(2).check()
   await page
     .locator('#connections')

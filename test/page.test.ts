@@ -13,7 +13,7 @@ import {
   watchShifts,
   type Frames,
 } from './page-checks.ts'
-import { apart, uses } from './page-use.suite.ts'
+import { apart, largeUses, uses } from './page-use.suite.ts'
 import { portOf } from './program.ts'
 import {
   browser,
@@ -59,6 +59,7 @@ suite('the page in a browser', { skip, concurrency: true }, () => {
       page = await openPage(served.link, { viewport: { width: 1280, height: 900 } })
     })
     for (const [name, use] of Object.entries(uses)) test(name, () => use(page, served))
+    for (const [name, use] of Object.entries(largeUses)) test(name, rare, () => use(page, served))
   })
 })
 
