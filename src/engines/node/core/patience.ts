@@ -13,15 +13,22 @@ const readMs = 50
 export function afterTimeout(timeoutMs: number, then: () => void): () => void {
   const ms = Math.min(timeoutMs, timerMaxMs)
   let timer: NodeJS.Timeout
+  let read: NodeJS.Immediate | undefined
   // A thread that is always late reads once; one that was stopped meanwhile, again.
   const wait = (forMs: number, waitedForMs: number) => {
     const dueMs = performance.now() + forMs
     timer = setTimeout(() => {
       const byMs = performance.now() - dueMs
-      if (byMs < Math.max(Math.min(lateMs, ms / 2), 2 * waitedForMs)) then()
-      else wait(Math.min(readMs, ms / 2), byMs)
+      if (byMs >= Math.max(Math.min(lateMs, ms / 2), 2 * waitedForMs))
+        return wait(Math.min(readMs, ms / 2), byMs)
+      // If this one is late, too: an immediate comes after what is there to be read.
+      if (waitedForMs > 0) read = setImmediate(then)
+      else then()
     }, forMs)
   }
   wait(ms, 0)
-  return () => clearTimeout(timer)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(read)
+  }
 }
