@@ -55,6 +55,7 @@ describe('a generator that is stopped', () => {
       await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
       await using program = yodel(['bench', server.url, ...flagsOf(stop), '--json'])
       const stoppedMs = (await begun(server, program)) && (await standStill(program, stopMs))
+      await goneOn(server, program, 200)
       const { code, stdout, stderr } = await program.finished
       if (/cannot|does not/.test(stderr) && code === 2) return context.skip(stderr)
       const result = JSON.parse(stdout.toString()) as RunResult
@@ -65,14 +66,15 @@ describe('a generator that is stopped', () => {
 
 test('short connections of a generator that is stopped', { skip: linux }, async () => {
   await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
-  const load = ['--connections', '0', '--churn', '200', '--warmup', '0', '--duration', '1200ms']
+  const load = ['--connections', '0', '--churn', '200', '--warmup', '0', '--duration', '60s']
   const limits = ['churn.max<350ms', 'connect.max<350ms'].flatMap(limit => ['--expect', limit])
   await using program = yodel(['bench', server.url, ...load, ...limits, '--json'])
   const stoppedMs = (await begun(server, program)) && (await standStill(program, 500))
+  await goneOn(server, program, 150)
   const { code, stdout, stderr } = await program.finished
   const result = JSON.parse(stdout.toString()) as RunResult
   const said = `${stderr}${result.invalidBecause.join(' ')}`
-  assert.equal(code, 4, said)
+  assert.deepEqual([code, result.valid], [130, false], said)
   const { generator, connectUs, churn, expectations } = result
   // What became due meanwhile began when it went on: that time is the generator's.
   for (const [name, { max: measured }] of [
@@ -86,10 +88,8 @@ test('short connections of a generator that is stopped', { skip: linux }, async 
     // The server may have been slow, too, where it had to wait for a processor.
     if (own.bound < 350e3) assert.ok(limited.held || limited.ownFault, limited.measuredText)
     const { measured: as, less } = generator.touched![`${name}Us`]!
-    assert.ok(
-      sum(timesOf(as)) - sum(timesOf(less)) >= Number(stoppedMs) * 900 * 20,
-      JSON.stringify([as, less]),
-    )
+    const lessUs = sum(timesOf(as)) - sum(timesOf(less))
+    assert.ok(lessUs >= Number(stoppedMs) * 900, JSON.stringify([as, less]))
   }
   assert.match(said, /churn\.max.* generator's own: it was held up/)
   assert.equal(churn!.planned, churn!.completed)
@@ -148,7 +148,7 @@ const flagsOf = (stop: Stop): string[] => [
   '--warmup',
   '0',
   '--duration',
-  `${700 + stop.stopMs}ms`,
+  '60s',
   '--expect',
   `max<${limitMs(stop)}ms`,
 ]
@@ -159,6 +159,14 @@ async function begun(server: Server, { finished }: Program, chunks = 20): Promis
   while (server.counts().chunks < chunks)
     if (await Promise.race([ended, sleep(2, false)])) return false
   return true
+}
+
+/** Ends it once the server has read so many chunks more: however long that takes. */
+async function goneOn(server: Server, program: Program, chunks: number): Promise<void> {
+  const wanted = server.counts().chunks + chunks
+  const ended = program.finished.then(() => true)
+  while (server.counts().chunks < wanted) if (await Promise.race([ended, sleep(2, false)])) return
+  program.kill('SIGINT')
 }
 
 const stateOf = (pid: number): string => {
@@ -201,7 +209,9 @@ function assertOwn({ code, result, stderr }: Ended, stoppedMs: number, stop: Sto
   assert.equal(expectation!.ownFault ?? false, !isServers, expectation!.measuredText)
   if (isServers) return
   assert.deepEqual(failedBecause, [])
-  assert.equal(code, 4, `${stderr}${invalidBecause.join(' ')}`)
+  // It was ended by Ctrl-C, when all was seen.
+  const said = `${stderr}${invalidBecause.join(' ')}`
+  assert.deepEqual([code, result.valid], [130, false], said)
 }
 
 /** No message but those that were in flight, became due, or had to wait behind these. */
@@ -259,7 +269,8 @@ describe('a generator whose core three others use', () => {
           if (why) return context.skip(why)
           const core = allowedCore()
           await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
-          const flags = flagsOf({ engine, scheme, loop, stopMs: 800 })
+          const stop = { engine, scheme, loop, stopMs: 800 }
+          const flags = [...flagsOf(stop), '--duration', '1500ms']
           const args = ['-c', String(core), process.execPath, yodelPath, 'bench', server.url]
           await using program = new Program('taskset', [...args, ...flags, '--json'], 'ignore')
           await begun(server, program)
