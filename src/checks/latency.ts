@@ -194,10 +194,22 @@ async function askLoaded(
   scene: Scene,
   rtt: number,
 ): Promise<{ loadedMs: number | null; findings: Finding[] }> {
-  const { known, limits, address } = scene
+  const { known, address } = scene
   const alone = known.atOnce !== undefined && known.atOnce < 2
   if (alone || address.transport === 'unix') return { loadedMs: null, findings: [] }
   const [probe, filler] = [await scene.open(), await scene.open()]
+  const loaded = await whileFilled(scene, rtt, probe, filler)
+  await Promise.all([probe.close(), filler.close()])
+  return loaded
+}
+
+async function whileFilled(
+  scene: Scene,
+  rtt: number,
+  probe: Probe,
+  filler: Probe,
+): ReturnType<typeof askLoaded> {
+  const { limits } = scene
   if ((await roundTrip(scene, probe)) === undefined) return { loadedMs: null, findings: [] }
   const filling = new AbortController()
   const startedMs = performance.now()
