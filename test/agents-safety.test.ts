@@ -155,7 +155,10 @@ async function untilSynced(
 
 test('a start in the past, or of another load, is refused', async () => {
   let bytes = 0
-  await using server = await listen(socket => socket.on('data', data => (bytes += data.length)))
+  await using server = await listen(socket => {
+    socket.on('data', data => (bytes += data.length))
+    socket.on('end', () => socket.end())
+  })
   const port = portOf(server.url)
   await using there = await withAgent()
   const { ear, to, session } = there

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { bench, type BenchOptions } from 'yodel'
-import { short } from './full.ts'
+import { onlyFull, short } from './full.ts'
 import { listen } from './peers/server.ts'
 
 /** What a server got on its connections, in no order: they have no numbers there. */
@@ -45,8 +45,11 @@ const loads: [name: string, options: BenchOptions][] = [
     { connections: 0, churnPerSecond: 400, arrivals: 'poisson', durationMs: 50, sizeBytes },
   ],
 ]
-for (const [name, options] of loads)
-  test(`what is sent does not depend on the number of threads and slices: ${name}`, async () => {
+/** How plans of these are divided has a test of its own, in load/part.test. */
+const rare = ['stages', 'poisson arrivals']
+for (const [name, options] of loads) {
+  const title = `what is sent does not depend on the number of threads and slices: ${name}`
+  test(title, { skip: rare.includes(name) && onlyFull }, async () => {
     const engine = options.churnPerSecond ? 'node' : 'auto'
     const one = await received({ ...options, engine, threads: 1 })
     // Three for one load: where one thread of two is right, so is the other.
@@ -56,3 +59,4 @@ for (const [name, options] of loads)
     for (const slices of short([2, 3, 5], options === open ? [2] : []))
       assert.deepEqual(await received({ ...options, engine, threads: short(2, 1) }, slices), one)
   })
+}

@@ -37,7 +37,7 @@ const atOnce = availableParallelism() + (process.env['CI'] ? short(0, 1) : 3)
  * A process of its own costs many a file more than it does, so each process takes several. In the
  * full form each has its own: what runs for minutes must not hold up, or end, what follows it.
  */
-const hands = full ? sizeable.length : Math.min(Math.max(4, atOnce), sizeable.length)
+const hands = full ? sizeable.length : Math.min(atOnce, sizeable.length)
 const groups = Array.from({ length: hands }, (_, hand) =>
   sizeable.filter((_, n) => n % hands === hand),
 )
@@ -92,7 +92,7 @@ function together(group: string[], n: number): string {
 async function report(files: string[], concurrency: number) {
   if (files.length === 0) return
   // A test that hangs is a failure; the limit is far above what all tests of a process take.
-  const tests = run({ files, concurrency, timeout: short(1_200_000, 300_000) })
+  const tests = run({ files, concurrency, timeout: short(1_200_000, 600_000) })
   tests.on('test:fail', ({ file = '' }) => {
     const own = filesOf.get(file) ?? [relative('.', file)]
     own.forEach(each => failed.add(each))

@@ -115,8 +115,9 @@ async function added(megabits: number, bufferMs: number) {
   const change = 'ip route change $route congctl cubic'
   await client.sh(`ip route | grep via | while read -r route; do ${change}; done`)
   const { url } = await server.serve('--directions')
-  // So long it takes until cubic has filled the buffer: the window grows with the time cubed.
-  const lasts = ['--duration', `${measuredMs}ms`, '--warmup', '12s']
+  // So long it takes until cubic has filled a large one: the window grows with the time cubed.
+  const warmup = bufferMs > 100 ? '12s' : '3s'
+  const lasts = ['--duration', `${measuredMs}ms`, '--warmup', warmup]
   const looks: number[] = []
   const ended = new AbortController()
   const [result] = await Promise.all([
