@@ -31,22 +31,23 @@ function growthOf(work: () => unknown): number {
   assert.notEqual(kept, undefined)
   return grown
 }
-/** A number that is kept for each second would take 250 MB. */
+/** A number that is kept for each second would take 250 MB; for each tenth one, 25 MB. */
 const littleBytes = 16e6
 
 test('a year of seconds, each with a reply, takes no more memory than a day', () => {
+  const step = short(1, 10)
   const meter = new Meter()
   const grown = growthOf(() => {
     const replies = new Replies(0)
-    for (let second = 0; second < yearSeconds; second++) {
+    for (let second = 0; second < yearSeconds; second += step) {
       replies.record(second * 1e9 + 5e5, 1)
       meter.histograms.response.record(5e5)
     }
-    assert.equal(replies.until(yearSeconds * 1e9), yearSeconds)
+    assert.equal(replies.until(yearSeconds * 1e9), yearSeconds / step)
     return replies
   })
   assert.ok(grown < littleBytes, `${grown}`)
-  assert.equal(takeSnapshot([meter]).response.count, yearSeconds)
+  assert.equal(takeSnapshot([meter]).response.count, yearSeconds / step)
 })
 
 test('an outage every minute of a year is kept within bounds', () => {
@@ -101,8 +102,8 @@ class Echoing implements Mover<Stream> {
 }
 
 test('the whole life of a load of one message a second, for a year', () => {
-  // In its short form as many messages as in four days, spread over the year.
-  const messages = short(yearSeconds, yearSeconds / 100)
+  // In its short form as many messages as in a day, spread over the year.
+  const messages = short(yearSeconds, yearSeconds / 365)
   const plan: LoadPlan = {
     ...defaultsOf(benchOptions),
     payload: { kind: 'repeat', message: Buffer.from('Hello!\n') },

@@ -25,7 +25,13 @@ export function verdictFirst(said: Said, canvas: Canvas): { lines: string[]; isC
   const all = paragraph(textOf(said), canvas.columns, canvas)
   const isCut = all.length > linesMax
   const lines = all.slice(0, linesMax)
-  if (isCut) lines[linesMax - 1] = `${lines[linesMax - 1]!.slice(0, canvas.columns - 4)} ...`
+  if (isCut) {
+    const last = lines[linesMax - 1]!
+    const room = canvas.columns - ' ...'.length
+    // Not within a word, if there are several.
+    const whole = last.length <= room ? last : last.slice(0, room + 1).replace(/ \S*$/, '')
+    lines[linesMax - 1] = `${whole.slice(0, room)} ...`
+  }
   lines[0] = tinted(lines[0]!, canvas)
   return { lines, isCut }
 }
