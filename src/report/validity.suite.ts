@@ -129,7 +129,7 @@ export function validityRows(): string[][] {
     const { generator, valid, verdict, notes, invalidBecause, failedBecause } = resultOf(one)
     const marked = generator.own!.map(({ figure }) => figure)
     const said = [...invalidBecause, ...failedBecause, ...notes]
-    const code = valid ? (verdict === 'fail' ? 'FAILED, 1' : 'pass, 0') : 'INVALID, 4'
+    const code = valid ? (verdict === 'fail' ? 'FAIL, 1' : 'PASS, 0') : 'INVALID, 4'
     return [one.what, marked.join(', '), code, said.join(' ')]
   })
 }

@@ -16,7 +16,7 @@ test('a generator that never waits was the limit, in every format and in the exi
   }
   const text = loadText(closedLoop(50, 0.99), { columns: 100, unicode: false })
   assert.match(text, /^INVALID: The generator was the limit/)
-  assert.match(text, /The figures are INVALID: see above\.\s*$/)
+  assert.match(text, /\n {2}verdict {5}INVALID: [^\n]+\n$/)
 })
 
 test('with one message in flight its work is a part of each round trip, which is said', () => {
