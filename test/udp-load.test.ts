@@ -84,10 +84,9 @@ test('what is lost is a failure, unless an objective allows it; both reports say
   assert.deepEqual(judged.datagrams, { ...none, lost: 5 })
   assert.deepEqual(judged.failedBecause, ['Expected loss<9%, measured 10%.'])
   const right = { verdict: 'pass', failedBecause: [], valid: true, invalidBecause: [] } as const
-  const passed = { ...judged, ...right }
   const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
   const [saved, page] = [join(folder, 'run.json'), join(folder, 'run.html')]
-  writeFileSync(saved, JSON.stringify(passed))
+  writeFileSync(saved, JSON.stringify({ ...judged, ...right }))
   const { stdout: text } = await typed(['report', saved])
   assert.match(text, / {2}datagrams {3}5 lost, 0 late, 0 duplicated, 0 reordered, 0 corrupted\n/)
   assert.match(text, /verdict {5}PASS: what came back was right, and no more was lost than m/)
