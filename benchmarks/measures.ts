@@ -109,6 +109,8 @@ async function loadByC(path: string, server: Running, options: LoadOptions, how:
   return JSON.parse(text) as Load
 }
 
+const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+const secure = { engine: 'uring', calling: { tls: { insecure: true } } } as const
 async function loadByYodel(
   server: Running,
   transport: Measured,
@@ -117,21 +119,26 @@ async function loadByYodel(
 ) {
   const { connections, sizeBytes, depth = 1, churn = false } = options
   if (churn) throw new Error('only the load generator in C can open and close connections')
-  const calling = transport === 'tls' ? { calling: { tls: { insecure: true } } } : {}
-  const load = { connections, sizeBytes, depth, durationMs, warmupMs, ...calling }
+  const how = transport === 'tls' ? secure : {}
+  const load = { connections, sizeBytes, depth, durationMs: Infinity, warmupMs: 0, ...how }
   const run = bench({ transport, host: '127.0.0.1', port: server.port }, load)
   await run.ready
-  await new Promise(resolve => setTimeout(resolve, warmupMs))
-  const before = schedNs(server.pid)
-  const result = await run.finished
+  // What the server used, and what came back, at the same instants: this process may be late.
+  const look = () => ({ server: schedNs(server.pid), ...run.snapshot() })
+  await sleep(warmupMs)
+  const before = look()
+  await sleep(durationMs)
+  const after = look()
+  run.stop()
+  const { verdict, responseUs } = await run.finished
   return {
-    echoes: result.messages.received,
+    echoes: after.messagesReceived - before.messagesReceived,
     cycles: 0,
-    bytes: result.bytes.received,
-    seconds: result.seconds,
-    wrong: result.verdict === 'pass' ? 0 : 1,
-    p50_us: result.responseUs.p50 ?? Number.NaN,
-    server_sched_ns: schedNs(server.pid) - before,
+    bytes: after.bytesIn - before.bytesIn,
+    seconds: (after.atMs - before.atMs) / 1e3,
+    wrong: verdict === 'pass' ? 0 : 1,
+    p50_us: responseUs.p50 ?? Number.NaN,
+    server_sched_ns: after.server - before.server,
   }
 }
 
@@ -152,11 +159,12 @@ async function against<T>(
   }
 }
 
+type Way = Pick<Measure, 'run' | 'transport'>
 const loaded = (
   options: LoadOptions,
   result: (load: Load) => number,
   transport: Measured = 'tcp',
-): Pick<Measure, 'run' | 'transport'> => ({
+): Way => ({
   transport,
   run: (contestant, how) =>
     against(contestant, transport, how.kept, async server =>
@@ -168,7 +176,7 @@ const cpuPerEcho = (load: Load) => load.server_sched_ns / 1e3 / load.echoes
 const cpuPerMegabyte = (load: Load) => load.server_sched_ns / 1e3 / (load.bytes / 1e6)
 
 /** Memory per connection while `count` of them are open, after each has sent `bytes`. */
-const memory = (count: number, bytes: number): Pick<Measure, 'run' | 'transport'> => ({
+const memory = (count: number, bytes: number): Way => ({
   transport: 'tcp',
   run: contestant =>
     against(contestant, 'tcp', undefined, async server => {
@@ -197,18 +205,17 @@ async function openAndUse(port: number, count: number, bytes: number, close: boo
   if (close) await Promise.all(sockets.map(socket => once(socket.end().resume(), 'close')))
   // The last ones are connected, but perhaps not accepted yet; and a process
   // gives freed memory back to the system only after a while of rest.
-  await new Promise(resolve => setTimeout(resolve, 1_300))
+  await sleep(1_300)
   return sockets
 }
 
 const epoll = /^c epoll$/
-const udpControl = /^c udp$/
-const tlsControl = /^c tls$/
 const all = /^/
 const yodels = /^yodel/
 /** It serves one client at a time, so it takes part only in measures with one client. */
 const spin = /^c spin$/
 const allButSpin = /^(?!c spin$)/
+const train = { connections: 1, sizeBytes: 1400, depth: 184, segment: true }
 const small = (connections: number, depth = 1) => ({ connections, sizeBytes: 64, depth })
 
 export const measures: Measure[] = [
@@ -251,35 +258,31 @@ export const measures: Measure[] = [
   {
     name: 'udp-50',
     unit: 'us of server CPU per 64 B datagram, 50 peers',
-    contestants: [udpControl, all],
+    contestants: [/^c udp$/, all],
     ...loaded(small(50), cpuPerEcho, 'udp'),
   },
   {
     name: 'udp-16',
     unit: 'us of server CPU per 64 B datagram, 50 peers, 16 in flight on each',
-    contestants: [udpControl, all],
+    contestants: [/^c udp$/, all],
     ...loaded(small(50, 16), cpuPerEcho, 'udp'),
   },
   {
     name: 'udp-flood',
     unit: 'us of server CPU per MB, 1,400 B datagrams of one peer that sends 46 as one',
-    contestants: [udpControl, all],
-    ...loaded(
-      { connections: 1, sizeBytes: 1400, depth: 184, segment: true },
-      cpuPerMegabyte,
-      'udp',
-    ),
+    contestants: [/^c udp$/, all],
+    ...loaded(train, cpuPerMegabyte, 'udp'),
   },
   {
     name: 'tls-50',
     unit: 'us of server CPU per 64 B echo over TLS, 50 connections',
-    contestants: [tlsControl, all],
+    contestants: [/^c tls$/, all],
     ...loaded(small(50), cpuPerEcho, 'tls'),
   },
   {
     name: 'tls-bulk',
     unit: 'us of server CPU per MB over TLS, 256 kB messages, 4 connections',
-    contestants: [tlsControl, all],
+    contestants: [/^c tls$/, all],
     ...loaded({ connections: 4, sizeBytes: 262_144 }, cpuPerMegabyte, 'tls'),
   },
   {
