@@ -5,10 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { DirectionResult, LoadedResult, RunResult } from 'yodel'
 import { onlyFull, short } from '../full.ts'
 import { missing } from '../program.ts'
+import type { Packet } from '../truth/pcap.ts'
 import { lose, slow } from './defects.ts'
 import type { Host } from './host.ts'
 import { noLab } from './lab.ts'
-import { createPath } from './path.ts'
+import { createPath, type Path } from './path.ts'
 
 /** Rates and times need a machine that is not busy. */
 const rare = noLab || onlyFull
@@ -55,6 +56,62 @@ test('loss is told of the direction in which it was', { skip: noLab }, async () 
   const echoed = await bench<RunResult>(client, url, ...size, '--count', '1000')
   const since = (await near.counted('lost-far')) + (await far.counted('lost-near'))
   assert.equal(echoed.datagrams!.lost, since - lost[0] - lost[1])
+})
+
+/** What RFC 3550 makes of packets that were seen at both ends, as they came. */
+function jitterMs(sent: readonly Packet[], came: readonly Packet[]): number {
+  const sentMs = new Map(sent.map(packet => [packet.payload.readUInt32BE(8), packet.atMs]))
+  let [jitter, before]: [number, number | undefined] = [0, undefined]
+  for (const { payload, atMs } of came) {
+    const transit = atMs - sentMs.get(payload.readUInt32BE(8))!
+    jitter += (Math.abs(transit - (before ?? transit)) - jitter) / 16
+    before = transit
+  }
+  return jitter
+}
+
+/** How far yodel and tcpdump are apart, in milliseconds of jitter. */
+async function jitters({ client, server }: Path, url: string, port: number) {
+  const atClient = await client.capture('near', 'udp')
+  const atServer = await server.capture('far', 'udp')
+  // Each datagram of another fills the slow link for 20 ms.
+  const bursts = ['--rate', '10/s', '--size', '20000', '--duration', '1h']
+  const other = client.yodel(['bench', url, ...bursts])
+  const size = ['--size', '200', '--warmup', '0', '--rate', '500/s', '--duration', '3s']
+  const { up, down } = await bench<DirectionResult>(client, url, '--direction', 'both', ...size)
+  other.kill('SIGKILL')
+  await other.finished
+  const isOurs = ({ payload }: Packet) => payload[0] === 0xb3 && payload.length === 200
+  const [nearby, away] = [await atClient.finish(), await atServer.finish()].map(all =>
+    all.filter(isOurs),
+  ) as [Packet[], Packet[]]
+  const on = (packets: readonly Packet[], side: 'up' | 'down') =>
+    packets.filter(({ to }) => (to === port) === (side === 'up'))
+  return {
+    up: { said: up!.datagrams!.jitterUs / 1e3, wire: jitterMs(on(nearby, 'up'), on(away, 'up')) },
+    down: {
+      said: down!.datagrams!.jitterUs / 1e3,
+      wire: jitterMs(on(away, 'down'), on(nearby, 'down')),
+    },
+  }
+}
+
+const noCapture = rare || missing('tcpdump')
+test('jitter of each direction is that of tcpdump at both ends', { skip: noCapture }, async () => {
+  const path = await createPath()
+  await using _ = path.lab
+  await slow(path.near, 'far', '8mbit', 200)
+  const { url, port } = await path.server.serve('--directions', 'udp://0.0.0.0:0')
+  const agree = ({ said, wire }: { said: number; wire: number }) =>
+    Math.abs(said - wire) < Math.max(0.3, 0.2 * wire)
+  const tried: unknown[] = []
+  // A busy machine wakes programs later than the kernel sees a packet; a wrong figure never agrees.
+  for (let tries = 0; tries < 5; tries++) {
+    const { up, down } = await jitters(path, url, port)
+    tried.push({ up, down })
+    if (agree(up) && agree(down) && up.wire > 5 * down.wire && up.said > 3 * down.said) return
+  }
+  assert.fail(JSON.stringify(tried))
 })
 
 /** The share of payload in what passes a link: 1,448 of 1,514 bytes, with the options of tcp. */
