@@ -110,6 +110,7 @@ export const counters = {
   warmupBytesIn: load('Bytes of the warm-up that came back.'),
   segmentsAgain: load('Segments that the system sent again (tcp, one direction).'),
   bytesConfirmed: load('Bytes sent in one direction that the other end has received.'),
+  bytesVerified: load('Bytes of one direction that this end has received, without its heads.'),
   reconnects: load('Reconnects after the server closed between messages.'),
   sentAgain: load('Messages sent again because the server closed before it answered.'),
   // An outage is that of one connection: from its break until it has an echo again.

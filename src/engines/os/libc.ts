@@ -26,12 +26,14 @@ const signatures = {
   read: 'long read(int fd, void *data, size_t size)',
   recv: 'long recv(int fd, void *data, size_t size, int flags)',
   send: 'long send(int fd, const void *data, size_t size, int flags)',
+  sendmsg: 'long sendmsg(int fd, const void *message, int flags)',
   setsockopt: 'int setsockopt(int fd, int level, int name, void *value, uint size)',
   shutdown: 'int shutdown(int fd, int how)',
   socket: 'int socket(int family, int type, int protocol)',
   splice: 'long splice(int from, uint64 at, int to, uint64 toAt, size_t size, uint flags)',
   timerfd_create: 'int timerfd_create(int clock, int flags)',
   timerfd_settime: 'int timerfd_settime(int fd, int flags, const void *value, void *old)',
+  vmsplice: 'long vmsplice(int pipe, const void *pieces, ulong count, uint flags)',
 } as const
 
 /** Functions that only some POSIX systems have, and only some engines need. */
@@ -42,6 +44,7 @@ const linuxOnly = new Set([
   'splice',
   'timerfd_create',
   'timerfd_settime',
+  'vmsplice',
 ])
 
 type Calls = { readonly [Name in keyof typeof signatures]: Call }
@@ -85,6 +88,8 @@ export interface Libc extends Calls {
   unmap(mapping: Mapping): void
   /** Whether something can be read there, or accepted, at this moment. */
   hasInput(fd: number): boolean
+  /** The same where nothing refers to the memory of the mapping any more. */
+  unmapAt(address: number, sizeBytes: number): void
   /** The name of the error of the last call that failed, for example `EADDRINUSE`. */
   errorName(): string
   /** The same as a negative number, as completions of the ring have it. */
@@ -195,5 +200,6 @@ function bindAll(koffi: typeof import('koffi')): Libc {
     unmap({ memory, address }) {
       munmap(address, memory.byteLength)
     },
+    unmapAt: (address, sizeBytes) => void munmap(address, sizeBytes),
   }
 }

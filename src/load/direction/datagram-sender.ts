@@ -35,6 +35,14 @@ export class DatagramSender {
     this.#warmupNs = pace.warmupMs * 1e6
   }
 
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  get ratePerSecond(): number {
+    return 1e9 / this.#gapNs
+  }
+
   /** How many were sent, those of the warm-up included, and without them. */
   get datagrams(): number {
     return this.#sequence
@@ -69,8 +77,23 @@ export class DatagramSender {
 
   /** The next one if it is due, to be sent at once; the caller may keep it. */
   take(nowNs: number): Buffer | undefined {
+    if (nowNs < this.dueNs) return undefined
+    const datagram = Buffer.allocUnsafe(this.#sizeBytes)
+    this.#make(nowNs, datagram, 0)
+    return datagram
+  }
+
+  /** As many as are due and fit into it, end to end, to be sent at once. Returns how many. */
+  takeInto(room: Buffer, nowNs: number): number {
+    const most = Math.floor(room.length / this.#sizeBytes)
+    let count = 0
+    for (; count < most && nowNs >= this.dueNs; count++)
+      this.#make(nowNs, room, count * this.#sizeBytes)
+    return count
+  }
+
+  #make(nowNs: number, room: Buffer, at: number): void {
     let lateNs = nowNs - this.dueNs
-    if (lateNs < 0) return undefined
     if (lateNs > lateMaxNs) {
       const skipped = Math.floor((lateNs - lateMaxNs) / this.#gapNs)
       this.#skipped += skipped
@@ -84,19 +107,17 @@ export class DatagramSender {
       this.#late.record(lateNs)
     }
     const sequence = this.#sequence++
-    const datagram = Buffer.allocUnsafe(this.#sizeBytes)
     const flags = isWarmup ? warmupFlag : 0
-    writePayloadHead(datagram, this.#session, { flags, sequence, sentNs: nowNs })
-    this.#fill(datagram, sequence)
-    return datagram
+    writePayloadHead(room, this.#session, { flags, sequence, sentNs: nowNs }, at)
+    this.#fill(room, at + payloadHeadBytes, sequence)
   }
 
-  #fill(datagram: Buffer, sequence: number) {
+  #fill(room: Buffer, from: number, sequence: number) {
     const bytes = this.#sizeBytes - payloadHeadBytes
     const offset = sequence * bytes
     for (let at = 0; at < bytes;) {
       const piece = expected(this.#payload, this.#flow, offset + at, bytes - at)
-      at += piece.copy(datagram, payloadHeadBytes + at)
+      at += piece.copy(room, from + at)
     }
   }
 }

@@ -50,13 +50,14 @@ export function writePayloadHead(
   into: Buffer,
   session: number,
   { flags, sequence, sentNs }: PayloadHead,
+  at = 0,
 ): void {
-  into[0] = datagramKinds.payload
-  into[1] = flags
-  into.writeUInt16BE(0, 2)
-  into.writeUInt32BE(session, 4)
-  into.writeUInt32BE(sequence, 8)
-  into.writeDoubleBE(sentNs, 12)
+  into[at] = datagramKinds.payload
+  into[at + 1] = flags
+  into.writeUInt16BE(0, at + 2)
+  into.writeUInt32BE(session, at + 4)
+  into.writeUInt32BE(sequence, at + 8)
+  into.writeDoubleBE(sentNs, at + 12)
 }
 
 export const readPayloadHead = (from: Buffer): PayloadHead => ({

@@ -21,6 +21,9 @@ import {
   writeOther,
 } from '../../../wire/udp/session.ts'
 import { explain, failureName, reasonWhy } from '../../failures.ts'
+import { DatagramTrain } from '../../os/datagram-train.ts'
+import { systemError } from '../../os/libc.ts'
+import { descriptorOf } from '../../os/datagram-descriptor.ts'
 import { DatagramPump } from './datagram-pump.ts'
 import { lateUs } from './datagram-serve.ts'
 import { reportOf } from './reported.ts'
@@ -71,6 +74,10 @@ export class DatagramFlow {
         get queued() {
           return socket.getSendQueueCount()
         },
+        train: () => DatagramTrain.to(sizeBytes),
+        descriptor: descriptorOf(socket),
+        failed: code => this.#onError(systemError(code)),
+        sent: bytes => this.#count('bytesOut', bytes),
       })
     }
     if (direction !== 'up')
@@ -160,7 +167,9 @@ export class DatagramFlow {
     this.#count('chunks', 1)
     this.#count('bytesIn', data.length)
     if (data[0] === datagramKinds.payload && data.readUInt32BE(4) === this.#word) {
+      const before = this.#receiver?.bytes ?? 0
       const wrong = this.#receiver?.take(data, performance.now()) ?? 0
+      this.#count('bytesVerified', (this.#receiver?.bytes ?? 0) - before)
       if (wrong > 0) this.#count('wrongBytes', 1)
     } else if (data[0] === datagramKinds.report) this.#onReport(readOther(data))
     else this.#question?.answered(data)

@@ -2,6 +2,7 @@
 import type { DatagramSender } from '../../../load/direction/datagram-sender.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
 import { openAlarm, type Alarm } from '../../os/alarm.ts'
+import type { DatagramTrain } from '../../os/datagram-train.ts'
 
 /** With more datagrams in the socket none is sent: they are late then, and it shows. */
 const queuedMax = 256
@@ -11,16 +12,29 @@ const perTurnMax = 64
 const alarmLeadNs = 100e3
 const sleepMinNs = 150e3
 const timerSlackNs = 2e6
+/** From this rate on datagrams are sent together, and each may wait for others that long. */
+const togetherFrom = 20_000
+const gatherNs = 250e3
+const trainsPerTurn = 4
 
 interface Outlet {
   send(datagram: Buffer): void
   readonly queued: number
+  /** Sends several at a time, where the system can; `descriptor` is that of the socket. */
+  train(): DatagramTrain | undefined
+  readonly descriptor: number | undefined
+  /** What became of a train. */
+  sent(bytes: number): void
+  failed(code: string): void
 }
 
 export class DatagramPump {
   readonly #sender: DatagramSender
   readonly #outlet: Outlet
   readonly #alarm: Alarm | undefined
+  #train: DatagramTrain | undefined
+  /** Bytes of the train that the system had no room for. */
+  #waiting = 0
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
   #begun = false
@@ -30,6 +44,8 @@ export class DatagramPump {
     this.#sender = sender
     this.#outlet = outlet
     this.#alarm = openAlarm(() => this.#turnSoon())
+    // Without an alarm the loop spins, and sends each by itself.
+    if (this.#alarm && sender.ratePerSecond >= togetherFrom) this.#train = outlet.train()
   }
 
   begin(): void {
@@ -49,12 +65,39 @@ export class DatagramPump {
 
   readonly #turn = (): void => {
     this.#immediate = undefined
-    for (let n = 0; n < perTurnMax && this.#outlet.queued < queuedMax; n++) {
-      const datagram = this.#sender.take(nowNs())
-      if (!datagram) break
-      this.#outlet.send(datagram)
-    }
+    if (this.#train) this.#sendTogether(this.#train)
+    else
+      for (let n = 0; n < perTurnMax && this.#outlet.queued < queuedMax; n++) {
+        const datagram = this.#sender.take(nowNs())
+        if (!datagram) break
+        this.#outlet.send(datagram)
+      }
     this.#wait()
+  }
+
+  #sendTogether(train: DatagramTrain) {
+    const { descriptor } = this.#outlet
+    if (descriptor === undefined) return this.#sendSingly(train)
+    for (let n = 0; n < trainsPerTurn && !this.#ended; n++) {
+      if (this.#waiting === 0)
+        this.#waiting = this.#sender.takeInto(train.room, nowNs()) * this.#sender.sizeBytes
+      if (this.#waiting === 0) return
+      const sent = train.send(descriptor, this.#waiting)
+      if (sent === 'full') return
+      if (sent === 'cannot') return this.#sendSingly(train)
+      if (typeof sent === 'object') this.#outlet.failed(sent.failed)
+      else this.#outlet.sent(this.#waiting)
+      this.#waiting = 0
+    }
+  }
+
+  /** From now on. */
+  #sendSingly({ room }: DatagramTrain) {
+    const { sizeBytes } = this.#sender
+    this.#train = undefined
+    for (let at = 0; at < this.#waiting; at += sizeBytes)
+      this.#outlet.send(Buffer.from(room.subarray(at, at + sizeBytes)))
+    this.#waiting = 0
   }
 
   readonly #turnSoon = (): void => {
@@ -63,8 +106,11 @@ export class DatagramPump {
 
   #wait() {
     if (this.#ended) return
-    const leftNs = this.#sender.dueNs - nowNs()
-    if (this.#alarm && leftNs > sleepMinNs) this.#alarm.set(this.#sender.dueNs - alarmLeadNs)
+    const { dueNs } = this.#sender
+    const leftNs = dueNs - nowNs()
+    if (this.#train && this.#waiting === 0 && leftNs > -gatherNs)
+      return this.#alarm!.set(dueNs + gatherNs)
+    if (this.#alarm && leftNs > sleepMinNs) this.#alarm.set(dueNs - alarmLeadNs)
     else if (!this.#alarm && leftNs > timerSlackNs)
       this.#timer = setTimeout(this.#turnSoon, (leftNs - timerSlackNs) / 1e6 + 1)
     else this.#turnSoon()

@@ -15,6 +15,7 @@ import {
   writeOther,
   writePiece,
 } from '../../../wire/udp/session.ts'
+import { DatagramTrain } from '../../os/datagram-train.ts'
 import { DatagramPump } from './datagram-pump.ts'
 import { payloadOf } from './payload.ts'
 
@@ -38,6 +39,8 @@ interface Peer {
 export interface SessionOutlet {
   send(datagram: Buffer, to: Peer): void
   readonly queued: number
+  /** Of its socket, where that is known. */
+  readonly descriptor: number | undefined
 }
 
 interface ServedFlow {
@@ -57,6 +60,7 @@ export interface SessionRules {
   maxRatePerSecond: number | undefined
 }
 
+const addressOf = ({ address: host, port }: Peer) => ({ transport: 'udp', host, port }) as const
 const keyOf = ({ address, port }: Peer) => `${address} ${port}`
 
 export class DatagramSessions {
@@ -140,6 +144,12 @@ export class DatagramSessions {
         get queued() {
           return outlet.queued
         },
+        train: () => DatagramTrain.to(sizeBytes, addressOf(from)),
+        get descriptor() {
+          return outlet.descriptor
+        },
+        failed: () => this.#count('datagramsDropped', 1),
+        sent: bytes => this.#count('bytesOut', bytes),
       })
     const heardMs = performance.now()
     this.#flows.set(keyOf(from), { word, id, receiver, sender, pump, report: undefined, heardMs })

@@ -132,6 +132,7 @@ class DatagramServer implements Session {
     }
     const outlet = {
       send,
+      descriptor: descriptorOf(socket),
       get queued() {
         return socket.getSendQueueCount()
       },
