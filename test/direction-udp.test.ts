@@ -7,6 +7,7 @@ import { measureDirection, serve, type Server } from 'yodel'
 import type * as Hello from '../src/wire/direction/hello.ts'
 import type * as Wire from '../src/wire/udp/session.ts'
 import { root } from './program.ts'
+import { mistakesIn } from './schemas.ts'
 import { createTypist } from './typist.ts'
 
 const wire = (await import(`${root}dist/wire/udp/session.js`)) as typeof Wire
@@ -51,9 +52,10 @@ test('each direction is told apart: what is lost up, and what comes twice down',
   const { url, close, counts } = await path(portOf(paired), (n, up) =>
     up ? (n % 10 === 3 ? 0 : 1) : n % 7 === 5 ? 2 : 1,
   )
-  const { up, down, verdict } = await measureDirection(url, { direction: 'both', ...short })
-    .finished
+  const result = await measureDirection(url, { direction: 'both', ...short }).finished
+  const { up, down, verdict } = result
   close()
+  assert.deepEqual(mistakesIn('direction', result), [])
   assert.equal(verdict, 'pass')
   const lost = Array.from({ length: counts.up }, (_, n) => n).filter(n => n % 10 === 3).length
   assert.equal(up!.datagrams!.sent, counts.up)

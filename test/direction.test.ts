@@ -11,6 +11,7 @@ import type * as Node from '../src/engines/node/index.ts'
 import { echo } from './client.ts'
 import { onlyFull } from './full.ts'
 import { root } from './program.ts'
+import { mistakesIn } from './schemas.ts'
 import { createTypist } from './typist.ts'
 
 const engine = (await import(`${root}dist/engines/node/index.js`)) as typeof Node
@@ -52,6 +53,7 @@ for (const [transport, ...directions] of [
       const options = { ...short, direction, connections: 2, calling }
       const result = await measureDirection(server.address, options).finished
       assert.deepEqual(result.failedBecause, [])
+      assert.deepEqual(mistakesIn('direction', result), [])
       const sides = direction === 'both' ? (['up', 'down'] as const) : [direction]
       for (const side of sides) {
         const { sentBytes, receivedBytes, wrongBytes, bytesPerSecond } = result[side]!
@@ -128,6 +130,7 @@ for (const direction of ['up', 'down'] as const)
     const options = { direction, ratePerSecond: 500, ...short } as const
     const result = await measureDirection(url, options).finished
     assert.equal(result.verdict, 'fail')
+    assert.deepEqual(mistakesIn('direction', result), [])
     const { wrongBytes, firstWrong } = result[direction]!
     assert.equal(wrongBytes, 1)
     assert.ok(firstWrong!.offset > 149_000 && firstWrong!.offset < 150_000)
@@ -230,6 +233,7 @@ test('latency under load: idle, loaded, the difference, and a page', async () =>
   assert.ok(flows.up!.receivedBytes > 0 && flows.down!.receivedBytes > 0)
   assert.equal(flows.run.flows, 2)
   assert.ok(grade !== null && roundTripsPerMinute! > 0)
+  assert.deepEqual(mistakesIn('loaded', await run.finished), [])
 })
 
 test('--load: text, a page, and what makes no sense', async () => {
@@ -237,14 +241,18 @@ test('--load: text, a page, and what makes no sense', async () => {
   const [path, summary] = [`${at}.html`, `${at}.md`]
   const short = ['--duration', '200ms', '--warmup', '100ms']
   const saving = ['--output', path, '--output', summary]
-  const done = await typist(['bench', paired.url, '--load', 'up:1', ...short, ...saving])
+  const expect = ['--expect', 'added.p50<1h', '--expect', 'perMinute>1']
+  const to = ['bench', paired.url, '--load', 'up:1', ...short]
+  const done = await typist([...to, ...expect, ...saving])
   assert.equal(done.code, 0, done.stderr)
+  assert.match(done.stdout, /expected +held +added\.p50<1h/)
   assert.match(done.stdout, /bufferbloat +\w+: .*\n[^]*per minute +[\d,]+ round trips under load/)
   const page = readFileSync(path, 'utf8')
   assert.match(readFileSync(summary, 'utf8'), /^## PASS: yodel bench --load up:1 `tcp:/)
   for (const file of [path, summary]) rmSync(file)
   assert.equal(page.match(/class="line (first|second)"/g)!.length >= 4, true)
   const wrong: [string[], RegExp][] = [
+    [['--load', 'up', '--expect', 'p50<5ms'], /no metric 'p50' of a path under load/],
     [['--load', 'sideways'], /does not say what to fill/],
     [['--load', 'up', '--direction', 'up'], /exclude each other/],
     [['--load', 'up', '--depth', '7'], /--depth is not for --load/],

@@ -4,43 +4,20 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { before, test } from 'node:test'
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import { bench, benchAgainst, flood, merge } from 'yodel'
 import type { BenchOptions, Rounds, RunResult } from 'yodel'
 import { peer } from './peers/datagrams.ts'
 import { echoFlipped, listen } from './peers/server.ts'
 import { root } from './program.ts'
+import { strictlyOf, validatorOf } from './schemas.ts'
 
 type Interval = RunResult['intervals'][number]
-type Schema = Record<string, unknown>
-const schema = JSON.parse(readFileSync(`${root}docs/result.schema.json`, 'utf8')) as Schema
 
-/** The same, but every key has to be described: so that none is forgotten. */
-function closed(part: unknown): unknown {
-  if (Array.isArray(part)) return part.map(closed)
-  if (typeof part !== 'object' || part === null) return part
-  // It is another schema, so it has another name.
-  const rename = ([key, value]: [string, unknown]) =>
-    key === '$id' ? [key, `${String(value)}-closed`] : [key, closed(value)]
-  const entries = Object.entries(part).map(rename)
-  const isObject = 'required' in part && !('additionalProperties' in part)
-  return { ...Object.fromEntries(entries), ...(isObject && { additionalProperties: false }) }
-}
-
-const ajv = new Ajv2020({
-  allErrors: true,
-  allowUnionTypes: true,
-  // A condition on a key that is required elsewhere is no mistake.
-  strictRequired: false,
-  strictTypes: false,
-  formats: { 'date-time': (text: string) => !Number.isNaN(Date.parse(text)) && text.endsWith('Z') },
-})
 /** The runs of rounds are described by it, too. */
-const validate = ajv.compile(schema)
-const roundsSchema = JSON.parse(readFileSync(`${root}docs/rounds.schema.json`, 'utf8')) as Schema
-const validateRounds = ajv.compile(roundsSchema)
-const validateRoundsClosed = ajv.compile(closed(roundsSchema) as Schema)
-const validateClosed = ajv.compile(closed(schema) as Schema)
+const validate = validatorOf('result')
+const validateClosed = strictlyOf('result')
+const validateRounds = validatorOf('rounds')
+const validateRoundsClosed = strictlyOf('rounds')
 
 /** As others read it. */
 const written = (result: RunResult) => JSON.parse(JSON.stringify(result)) as RunResult

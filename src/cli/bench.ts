@@ -90,7 +90,7 @@ export function completeBench(bare: Command): void {
     if (direction !== 'echo') {
       const { sendDirection } = await import('./direction.ts')
       const paths = files.map(({ path }) => path)
-      return sendDirection(address, flags, { command: 'bench', rows, json: json || ndjson, paths })
+      return sendDirection(address, flags, { command: 'bench', rows, json, ndjson, paths })
     }
     const load: BenchAnywhere = withFleet(fromFlags(benchOptions, flags), flags)
     const { objective, precision } = fromFlags(searchOptions, flags)

@@ -9,6 +9,7 @@ import type { Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { formatCount, formatDuration } from '../vocabulary/units.ts'
 import { exitCodes } from './exit.ts'
+import { tellSeconds } from './direction-seconds.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, showLive } from './output.ts'
 import { checkOutputs, saveAll } from './saving.ts'
 
@@ -17,6 +18,8 @@ interface Wanted {
   /** All options of the command, of which those that are typed must make sense here. */
   rows: Table
   json: boolean
+  /** A line of JSON for each second, and for the result. */
+  ndjson: boolean
   /** Where to save the result. */
   paths: readonly string[]
 }
@@ -36,12 +39,13 @@ export function checkUsed(
 export async function sendDirection(
   address: Address,
   flags: Readonly<Record<string, unknown>>,
-  { command, rows, json, paths }: Wanted,
+  { command, rows, json, ndjson, paths }: Wanted,
 ): Promise<void> {
   checkUsed(rows, directionOptions, flags, 'direction')
   const outputs = paths.map(path => ({ path, load: directionFormatFor(path) }))
   checkOutputs(paths)
-  const run = measureDirection(address, fromFlags(directionOptions, flags), command)
+  const options = fromFlags(directionOptions, flags)
+  const run = measureDirection(address, options, command)
   let interrupted = false
   let connected = false
   run.ready.then(
@@ -53,20 +57,23 @@ export async function sendDirection(
     if (!connected) leaveUnconnected()
     run.stop()
   })
-  const stopShowing = showLive(liveLine(run))
+  const stopShowing = ndjson ? () => {} : showLive(liveLine(run))
+  const stopTelling = ndjson ? tellSeconds(run, print) : () => {}
   const result = await run.finished.finally(() => {
+    stopTelling()
     stopShowing()
     restore()
   })
   const text = () => `${JSON.stringify(result)}\n`
-  print(json ? text() : directionText(result, canvas(process.stdout)))
+  if (ndjson) print(`${JSON.stringify({ event: 'result', ...result })}\n`)
+  else print(json ? text() : directionText(result, canvas(process.stdout)))
   if (result.verdict === 'fail') process.exitCode = exitCodes.failed
   else if (interrupted) process.exitCode = exitCodes.interrupted
   const writers = outputs.map(async ({ path, load }) => {
     const write = await load()
     return { path, text: () => write(result) }
   })
-  saveAll(await Promise.all(writers), json ? undefined : text)
+  saveAll(await Promise.all(writers), json || ndjson ? undefined : text)
 }
 
 /** How fast it goes now: sent, and what the other end says that it has received. */
@@ -80,7 +87,7 @@ function liveLine(run: DirectionRun): () => string {
     const parts = [
       formatDuration(performance.now() - beganMs),
       `up ${rate(at => at.bytesConfirmed)} (sent ${rate(at => at.bytesOut)})`,
-      `down ${rate(at => at.bytesIn)}`,
+      `down ${rate(at => at.bytesVerified)}`,
       ...(now.segmentsAgain > 0 ? [`${formatCount(now.segmentsAgain)} segments sent again`] : []),
     ]
     before = now

@@ -56,7 +56,13 @@ export function completeFlood(bare: Command): void {
       if (metrics) throw usageError('--metrics is not for --direction.', 'Leave it out.')
       const json = fromFlags(jsonOption, flags).json === true
       const { sendDirection } = await import('./direction.ts')
-      const wanted = { command: 'flood', rows: floodOptions, json, paths: [] } as const
+      const wanted = {
+        command: 'flood',
+        rows: floodOptions,
+        json,
+        ndjson: false,
+        paths: [],
+      } as const
       return sendDirection(address, flags, wanted)
     }
     const options: FloodOptions = { ...fromFlags(floodOptions, flags), message }

@@ -68,7 +68,8 @@ export function outlineOfRun(result: RunResult): Outline {
   }
 }
 
-const caseOf = ({ objective, measuredText, held, ownFault }: Expectation): Case => ({
+/** An objective as a case. */
+export const caseOf = ({ objective, measuredText, held, ownFault }: Expectation): Case => ({
   name: objective,
   outcome: held ? 'held' : ownFault ? 'invalid' : 'missed',
   said: measuredText,

@@ -3,6 +3,7 @@ import { bench, type LoadRun } from '../../bench.ts'
 import { loadedOptions, parseFilling } from '../../load/direction/loaded.ts'
 import type { Filling, LoadedOptions } from '../../load/direction/loaded.ts'
 import { checkOptions } from '../../options/form.ts'
+import { parseLoadedObjective } from '../../report/direction/loaded-objective.ts'
 import { loadedResult, type LoadedResult } from '../../report/direction/loaded.ts'
 import { formatAddress, toAddress, type Address } from '../../vocabulary/address.ts'
 import { usageError, UserError } from '../../vocabulary/errors.ts'
@@ -55,7 +56,9 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
         'Flows of udp keep a rate, so they do not fill a path.',
         'Fill it over tcp: bench tcp://... --load both.',
       )
-    const { load, ratePerSecond = usualRate, durationMs: _, warmupMs: __, ...same } = options
+    const { load, expect = [], ratePerSecond = usualRate } = options
+    const same = sameOf(options)
+    const objectives = expect.map(parseLoadedObjective)
     const filling = parseFilling(load ?? 'both')
     const startedAt = new Date().toISOString()
     const trips = { ...same, ratePerSecond, connections: 1, depth, durationMs }
@@ -63,7 +66,7 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     const idle = await Promise.race([run.finished, stop])
     enter('filling')
     flows = measureDirection(target, {
-      ...flowOptionsOf(same),
+      ...flowOptionsOf(options),
       direction: filling.direction,
       connections: filling.flows,
       durationMs: Infinity,
@@ -79,7 +82,7 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     const about = { durationMs, warmupMs, ratePerSecond, startedAt }
     const again = reproduce('bench', address, loadedOptions, options)
     const conditions = { ...conditionsOf(target, filling), ...about, reproduce: again }
-    return loadedResult(conditions, idle, loaded, filled)
+    return loadedResult(conditions, { idle, loaded, flows: filled }, objectives)
   }
   const finished = work().finally(() => {
     run?.stop('now')
@@ -104,6 +107,15 @@ const conditionsOf = (target: Address, { direction, flows }: Filling) => ({
   load: `${direction}:${flows}`,
   versions: versions(),
   machine: machine(),
+})
+
+/** Of both parts; what is expected is judged at the end. */
+const sameOf = ({ sizeBytes, drainMs, timeoutMs, seed, calling }: LoadedOptions) => ({
+  sizeBytes,
+  drainMs,
+  timeoutMs,
+  seed,
+  calling,
 })
 
 const flowOptionsOf = ({ timeoutMs, drainMs, seed, calling }: LoadedOptions) => ({

@@ -5,6 +5,8 @@ import { datagramRate, directionOptions, singleSize } from '../../load/direction
 import { takeSnapshot, type Snapshot } from '../../metrics/snapshot.ts'
 import { checkOptions, resolve, type OptionsOf } from '../../options/form.ts'
 import { askedFor, checkTransport } from '../../options/where.ts'
+import { checkMeasured, parseDirectionObjective } from '../../report/direction/objective.ts'
+import type { DirectionObjective } from '../../report/direction/objective.ts'
 import { directionResult, type DirectionResult } from '../../report/direction/result.ts'
 import { share, type FlowTask } from '../../task.ts'
 import { startThreads, type Threads } from '../../threads/start.ts'
@@ -20,6 +22,8 @@ export type DirectionOptions = OptionsOf<typeof directionOptions>
 export interface DirectionRun {
   /** Resolves once the server has accepted every flow; rejects with a UserError if it does not. */
   readonly ready: Promise<Address>
+  /** What is measured, once `ready`: after the warm-up, for so long. */
+  readonly window: { warmupMs: number; durationMs: number } | undefined
   snapshot(): Snapshot
   readonly stopping: boolean
   /** Sends nothing more, and waits for what is under way; with `now` does not wait. */
@@ -41,16 +45,18 @@ export function measureDirection(
 ): DirectionRun {
   let threads: Threads<FlowOutcome> | undefined
   let stopped: 'drain' | 'now' | undefined
+  let window: DirectionRun['window']
   const opening = new AbortController()
   const start = async () => {
     const target = toAddress(address)
-    const tasks = plan(target, options, command)
+    const { tasks, objectives } = plan(target, options, command)
     const again = reproduce(command, address, directionOptions, options)
     const startedAt = new Date().toISOString()
     const started = await startThreads<FlowOutcome>(tasks, undefined, { signal: opening.signal })
     threads = started
     if (stopped) started.stop(stopped)
-    const [{ engine, direction, warmupMs, sizeBytes, seed }] = tasks
+    const [{ engine, direction, warmupMs, durationMs, sizeBytes, seed }] = tasks
+    window = { warmupMs, durationMs }
     const conditions = {
       command,
       address: formatAddress(started.address),
@@ -61,14 +67,16 @@ export function measureDirection(
       sizeBytes,
       ratePerSecond: rateOf(tasks),
       warmupMs,
-      durationMs: tasks[0].durationMs === Infinity ? null : tasks[0].durationMs,
+      durationMs: durationMs === Infinity ? null : durationMs,
       seed,
       reproduce: again,
       startedAt,
       versions: versions(),
       machine: machine(),
     }
-    const finished = started.finished.then(outcomes => directionResult(conditions, outcomes))
+    const finished = started.finished.then(outcomes =>
+      directionResult(conditions, outcomes, objectives),
+    )
     return { address: started.address, finished }
   }
   const begun = start()
@@ -79,6 +87,9 @@ export function measureDirection(
     ready,
     finished,
     snapshot: () => threads?.snapshot() ?? takeSnapshot([]),
+    get window() {
+      return window
+    },
     get stopping() {
       return stopped !== undefined
     },
@@ -100,17 +111,27 @@ function plan(
   address: Address,
   options: DirectionOptions,
   command: 'bench' | 'flood',
-): [FlowTask, ...FlowTask[]] {
+): { tasks: [FlowTask, ...FlowTask[]]; objectives: DirectionObjective[] } {
   checkOptions(directionOptions, options)
   const durationMs = wholeMs[command]
   const warmupMs = command === 'flood' ? 0 : 1_000
   const wanted = resolve(directionOptions, options, { durationMs, warmupMs })
-  const { direction, connections, ratePerSecond, threads: threadsWanted, engine, ...rest } = wanted
+  const {
+    direction,
+    connections,
+    ratePerSecond,
+    threads: threadsWanted,
+    engine,
+    expect,
+    ...rest
+  } = wanted
   if (direction === 'echo') throw usageError('An echo goes both ways: use bench without direction.')
   if (connections < 1) throw usageError('connections must be a whole number from 1 on.')
   const asked = askedFor(directionOptions, options)
   checkTransport(asked, address.transport, 'client')
   checkCalling(rest.calling)
+  const objectives = expect.map(parseDirectionObjective)
+  checkMeasured(objectives, direction, isDatagrams(address))
   const rate = ratePerSecond ?? (isDatagrams(address) ? datagramRate : undefined)
   const threads = Math.min(threadsWanted, connections)
   const { sizeBytes: _, ...same } = rest
@@ -129,5 +150,5 @@ function plan(
   const others = Array.from({ length: threads - 1 }, (_, n) => taskOf(n + 1))
   const tasks: [FlowTask, ...FlowTask[]] = [taskOf(0), ...others]
   chooseEngine(engine === 'auto' ? 'node' : engine, tasks[0], asked)
-  return tasks
+  return { tasks, objectives }
 }

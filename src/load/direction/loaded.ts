@@ -28,8 +28,8 @@ export function parseFilling(text: string): Filling {
   return { direction, flows }
 }
 
-const { ratePerSecond, sizeBytes, durationMs, warmupMs, drainMs, timeoutMs, seed, calling } =
-  benchOptions
+const { ratePerSecond, sizeBytes, durationMs, warmupMs, drainMs, timeoutMs } = benchOptions
+const { seed, calling, expect } = benchOptions
 
 export const loadedOptions = {
   load: option(textFor('<direction[:flows]>', parseFilling), {
@@ -45,6 +45,7 @@ export const loadedOptions = {
   timeoutMs,
   seed,
   calling,
+  expect,
 }
 export type LoadedOptions = OptionsOf<typeof loadedOptions>
 /** The row that bench has beside its own. */

@@ -11,7 +11,7 @@ import type { SizeRange } from '../sizes.ts'
 
 const { connections, ratePerSecond, durationMs, warmupMs, drainMs, timeoutMs, sizeBytes } =
   benchOptions
-const { engine, threads, seed, calling } = benchOptions
+const { engine, threads, seed, calling, expect } = benchOptions
 
 /** What bench and flood have in common, and nothing else. */
 export const directionOptions = {
@@ -32,6 +32,7 @@ export const directionOptions = {
   threads,
   seed,
   calling,
+  expect,
 }
 /** The row that the commands have beside their own. */
 export const { direction: directionOption } = directionOptions

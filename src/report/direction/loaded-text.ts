@@ -1,6 +1,7 @@
 /** Latency under load, for people. */
 import { formatCount, formatDuration } from '../../vocabulary/units.ts'
 import { barBlock, type Canvas } from '../bars.ts'
+import { expectationLines } from '../summary.ts'
 import { micros } from '../ladder.ts'
 import { entry, listing, shown, table, usable } from '../lines.ts'
 import type { Distribution } from '../result.ts'
@@ -28,7 +29,11 @@ export function loadedText(result: LoadedResult, options: Canvas): string {
     ],
     table(['idle', 'loaded', 'added'], columns, canvas),
     barBlock('Median of a round trip', bars(idleUs, loadedUs), canvas),
-    [...conclusion(result, canvas), ...flows.notes.flatMap(note => entry('note', note, canvas))],
+    [
+      ...conclusion(result, canvas),
+      ...expectationLines(result, canvas),
+      ...flows.notes.flatMap(note => entry('note', note, canvas)),
+    ],
     verdictOf(result, isCut, canvas),
   ]
   return blocks.map(lines => `${lines.join('\n')}\n`).join('\n')

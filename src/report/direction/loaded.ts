@@ -1,6 +1,8 @@
 /** What the path adds to a round trip while it is full, as plain JSON. */
 import type { Machine } from '../../vocabulary/machine.ts'
-import type { Distribution, RunResult } from '../result.ts'
+import type { Distribution, Expectation, RunResult } from '../result.ts'
+import { meetsLoaded, type LoadedObjective } from './loaded-objective.ts'
+import { missedOf } from './objective.ts'
 import type { DirectionResult } from './result.ts'
 
 export const loadedFormat = 'yodel-loaded-1'
@@ -22,6 +24,8 @@ export interface LoadedResult {
   format: typeof loadedFormat
   verdict: 'pass' | 'fail'
   failedBecause: string[]
+  /** Objectives, and what became of them. */
+  expectations: Expectation[]
   run: LoadedConditions
   /** Of round trips, from the planned instant. */
   idleUs: Distribution
@@ -55,9 +59,8 @@ export type Grade = (typeof grades)[number]['word']
 
 export function loadedResult(
   run: LoadedConditions,
-  idle: RunResult,
-  loaded: RunResult,
-  flows: DirectionResult,
+  { idle, loaded, flows }: Pick<LoadedResult, 'idle' | 'loaded' | 'flows'>,
+  objectives: readonly LoadedObjective[] = [],
 ): LoadedResult {
   const [idleUs, loadedUs] = [idle.responseUs, loaded.responseUs]
   const addedUs: LoadedResult['addedUs'] = {}
@@ -66,20 +69,22 @@ export function loadedResult(
     if (before !== null && after !== null) addedUs[rank] = after - before
   }
   const meanUs = trimmedMean(loaded.histograms.responseUs)
+  const roundTripsPerMinute = meanUs === undefined ? null : 60e6 / meanUs
+  const figures = { idleUs, loadedUs, addedUs, roundTripsPerMinute }
+  const expectations = objectives.map(objective => meetsLoaded(objective, figures))
   const failedBecause = [
     ...wrongIn('while idle', idle),
     ...wrongIn('under load', loaded),
     ...flows.failedBecause,
+    ...missedOf(expectations),
   ]
   return {
     format: loadedFormat,
     verdict: failedBecause.length === 0 ? 'pass' : 'fail',
     failedBecause,
+    expectations,
     run,
-    idleUs,
-    loadedUs,
-    addedUs,
-    roundTripsPerMinute: meanUs === undefined ? null : 60e6 / meanUs,
+    ...figures,
     grade: gradeOf(addedUs.p50),
     idle,
     loaded,

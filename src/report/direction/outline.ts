@@ -1,19 +1,21 @@
 /** A direction, and latency under load, as a verdict and its cases. */
 import { formatCount, formatSize } from '../../vocabulary/units.ts'
 import { micros } from '../ladder.ts'
-import type { Case, Outline } from '../outline.ts'
+import { caseOf, type Case, type Outline } from '../outline.ts'
+import type { Expectation } from '../result.ts'
 import { ranks, type LoadedResult } from './loaded.ts'
+import { missedOf } from './objective.ts'
 import type { DirectionFigures, DirectionResult } from './result.ts'
 import { formatBits } from './text.ts'
 
 export function outlineOfDirection(result: DirectionResult): Outline {
-  const { run, up, down, failedBecause, verdict, notes } = result
+  const { run, up, down, failedBecause, expectations, verdict, notes } = result
   return {
     command: `yodel ${run.command} --direction ${run.direction}`,
     address: run.address,
     standing: verdict === 'fail' ? 'FAIL' : 'PASS',
     because: failedBecause,
-    cases: [arrival(failedBecause)],
+    cases: [arrival(failedBecause, expectations), ...expectations.map(caseOf)],
     figures: [...side('up', up), ...side('down', down)],
     notes,
     reproduce: run.reproduce,
@@ -23,7 +25,8 @@ export function outlineOfDirection(result: DirectionResult): Outline {
 }
 
 export function outlineOfLoaded(result: LoadedResult): Outline {
-  const { run, failedBecause, verdict, idleUs, loadedUs, addedUs, grade, flows } = result
+  const { run, failedBecause, expectations, verdict, idleUs, loadedUs, addedUs, grade, flows } =
+    result
   const { roundTripsPerMinute: perMinute } = result
   const times = ranks.flatMap((rank): [string, string][] => {
     const [idle, loaded, added] = [idleUs[rank], loadedUs[rank], addedUs[rank]]
@@ -35,7 +38,7 @@ export function outlineOfLoaded(result: LoadedResult): Outline {
     address: run.address,
     standing: verdict === 'fail' ? 'FAIL' : 'PASS',
     because: failedBecause,
-    cases: [arrival(failedBecause)],
+    cases: [arrival(failedBecause, expectations), ...expectations.map(caseOf)],
     figures: [
       ...(grade === null ? [] : [['added by load', grade] as [string, string]]),
       ...(perMinute === null
@@ -52,11 +55,16 @@ export function outlineOfLoaded(result: LoadedResult): Outline {
   }
 }
 
-const arrival = (failedBecause: readonly string[]): Case => ({
-  name: 'every byte arrives',
-  outcome: failedBecause.length > 0 ? 'missed' : 'held',
-  said: failedBecause.join(' '),
-})
+/** Why it failed, without what was expected: that has cases of its own. */
+function arrival(failedBecause: readonly string[], expectations: readonly Expectation[]): Case {
+  const missed = new Set(missedOf(expectations))
+  const others = failedBecause.filter(reason => !missed.has(reason))
+  return {
+    name: 'every byte arrives',
+    outcome: others.length > 0 ? 'missed' : 'held',
+    said: others.join(' '),
+  }
+}
 
 function side(name: string, figures: DirectionFigures | undefined): [string, string][] {
   if (!figures) return []

@@ -11,8 +11,9 @@ import { readHistogram } from '../../metrics/saved.ts'
 import type { Machine } from '../../vocabulary/machine.ts'
 import { formatSize, plural } from '../../vocabulary/units.ts'
 import type { Counted, DatagramsSeen, WrongPlace } from '../../wire/direction/trace.ts'
-import type { Distribution } from '../result.ts'
+import type { Distribution, Expectation } from '../result.ts'
 import { distribution } from '../summarize.ts'
+import { meetsDirection, missedOf, type DirectionObjective } from './objective.ts'
 import { tcpOf, type DirectionTcp } from './tcp.ts'
 import { bytesAt, rateOf, secondsOf, type Window } from './marks.ts'
 
@@ -86,6 +87,8 @@ export interface DirectionResult {
   format: typeof directionFormat
   verdict: 'pass' | 'fail'
   failedBecause: string[]
+  /** Objectives, and what became of them. */
+  expectations: Expectation[]
   run: DirectionConditions
   up?: DirectionFigures
   down?: DirectionFigures
@@ -100,6 +103,7 @@ type Side = 'up' | 'down'
 export function directionResult(
   run: DirectionConditions,
   outcomes: readonly FlowOutcome[],
+  objectives: readonly DirectionObjective[] = [],
 ): DirectionResult {
   const flows = outcomes.flatMap(outcome => outcome.flows)
   const window: Window = { fromMs: run.warmupMs, lengthMs: run.durationMs ?? Infinity }
@@ -118,11 +122,14 @@ export function directionResult(
       .filter(([, count]) => count > 0)
       .map(([name, count]) => `${plural(count, 'flow')} failed: ${name}.`),
   ]
+  const expectations = objectives.map(objective => meetsDirection(objective, figures))
+  failedBecause.push(...missedOf(expectations))
   const notes = sides.flatMap(side => notesOf(side, figures[side]!))
   return {
     format: directionFormat,
     verdict: failedBecause.length === 0 ? 'pass' : 'fail',
     failedBecause,
+    expectations,
     run,
     ...figures,
     intervals: intervalsOf(flows, sides, window),

@@ -5,6 +5,7 @@ import { micros } from '../ladder.ts'
 import { entry, flow, labelled, listing, shown, table, usable } from '../lines.ts'
 import type { Canvas } from '../bars.ts'
 import { verdictFirst, verdictLast, type Said } from '../verdict-text.ts'
+import { expectationLines } from '../summary.ts'
 import type { DirectionTcp } from './tcp.ts'
 import type { DirectionDatagrams, DirectionFigures, DirectionResult } from './result.ts'
 
@@ -143,6 +144,7 @@ function conclusion(result: DirectionResult, isCut: boolean, canvas: Canvas): st
       entry('because', reason, canvas),
     ),
     ...wrong,
+    ...expectationLines(result, canvas),
     ...result.notes.flatMap(note => entry('note', note, canvas)),
     ...(result.verdict === 'fail' ? entry('reproduce', result.run.reproduce, canvas) : []),
     ...verdictLast(saidOf(result), canvas),

@@ -1,0 +1,43 @@
+/** Objectives of latency under load such as `added.p50<30ms`. */
+import { usageError } from '../../vocabulary/errors.ts'
+import { splitCondition, type Operator } from '../objective.ts'
+import type { Expectation } from '../result.ts'
+import type { LoadedResult } from './loaded.ts'
+import { judged, limitOf, type Kind } from './objective.ts'
+
+type Figures = Pick<LoadedResult, 'idleUs' | 'loadedUs' | 'addedUs' | 'roundTripsPerMinute'>
+
+export interface LoadedObjective {
+  /** As it was written. */
+  text: string
+  kind: Kind
+  of: (figures: Figures) => number | null | undefined
+  operator: Operator
+  limit: number
+}
+
+const hint =
+  "There are p50, p90, p99 and max of idle., loaded. and added., and perMinute: 'added.p50<30ms', " +
+  "'perMinute>=1000'."
+
+/** @throws UserError if the text is none */
+export function parseLoadedObjective(text: string): LoadedObjective {
+  const parts = splitCondition(text)
+  if (!parts) throw usageError(`'${text}' is not an objective.`, `Write METRIC OP VALUE. ${hint}`)
+  const found = figureOf(parts.name)
+  if (!found) throw usageError(`There is no metric '${parts.name}' of a path under load.`, hint)
+  const { operator } = parts
+  return { text, operator, ...found, limit: limitOf(text, found.kind, parts, hint) }
+}
+
+function figureOf(name: string): Pick<LoadedObjective, 'kind' | 'of'> | undefined {
+  if (name === 'perMinute')
+    return { kind: 'count', of: ({ roundTripsPerMinute }) => roundTripsPerMinute }
+  const match = /^(idle|loaded|added)\.(p50|p90|p99|max)$/.exec(name)
+  if (!match) return undefined
+  const [, part, rank] = match as unknown as [string, 'idle' | 'loaded' | 'added', 'p50' | 'max']
+  return { kind: 'time', of: figures => figures[`${part}Us`][rank] }
+}
+
+export const meetsLoaded = ({ of, ...objective }: LoadedObjective, figures: Figures): Expectation =>
+  judged(objective, of(figures))

@@ -1,0 +1,193 @@
+/** Objectives of a direction such as `up.rate>=10Mbit/s`: parsed, and held against a result. */
+import type { Direction } from '../../load/direction/plan.ts'
+import { UserError, usageError } from '../../vocabulary/errors.ts'
+import { formatCount, formatDuration } from '../../vocabulary/units.ts'
+import { parseCount, parseDuration, parsePercent } from '../../vocabulary/units.ts'
+import { compare, formatFigure, splitCondition, type Operator } from '../objective.ts'
+import type { Distribution, Expectation } from '../result.ts'
+import type { DirectionFigures, DirectionResult } from './result.ts'
+import { formatBits } from './text.ts'
+
+type Side = 'up' | 'down'
+export type Kind = 'bits' | 'time' | 'fraction' | 'count'
+
+interface Figure {
+  kind: Kind
+  /** Only of datagrams; only where the kernel tells it. */
+  of: (figures: DirectionFigures) => number | null | undefined
+  where?: 'udp' | 'tcp'
+}
+
+const ofDatagrams = (
+  kind: Kind,
+  of: (datagrams: NonNullable<DirectionFigures['datagrams']>) => number | null,
+): Figure => ({ kind, of: ({ datagrams }) => datagrams && of(datagrams), where: 'udp' })
+
+/** A new figure is a line here. */
+const figures: Record<string, Figure> = {
+  rate: {
+    kind: 'bits',
+    of: ({ bytesPerSecond }) => (bytesPerSecond === null ? null : bytesPerSecond * 8),
+  },
+  wrong: { kind: 'count', of: ({ wrongBytes }) => wrongBytes },
+  retransmits: { kind: 'count', of: ({ tcp }) => tcp?.retransmits, where: 'tcp' },
+  loss: ofDatagrams('fraction', ({ sent, lost }) => (sent > 0 ? lost / sent : null)),
+  lost: ofDatagrams('count', ({ lost }) => lost),
+  duplicated: ofDatagrams('count', ({ duplicated }) => duplicated),
+  reordered: ofDatagrams('count', ({ reordered }) => reordered),
+  jitter: ofDatagrams('time', ({ jitterUs }) => jitterUs),
+  late: ofDatagrams('time', ({ lateUs }) => lateUs),
+}
+
+type Times = (figures: DirectionFigures) => Distribution | undefined
+const distributions: Record<string, { of: Times; where?: 'udp' }> = {
+  gap: { of: ({ gapUs }) => gapUs },
+  variation: { of: ({ datagrams }) => datagrams?.variationUs, where: 'udp' },
+  between: { of: ({ datagrams }) => datagrams?.betweenUs, where: 'udp' },
+}
+const ranks: Record<string, keyof Distribution> = {
+  min: 'min',
+  mean: 'mean',
+  p50: 'p50',
+  p90: 'p90',
+  p99: 'p99',
+  'p99.9': 'p999',
+  'p99.99': 'p9999',
+  max: 'max',
+}
+
+const hint =
+  `There are ${Object.keys(figures).join(', ')}, and ${Object.keys(ranks).join(', ')} of ` +
+  `${Object.keys(distributions).join(', ')}, each of up. or down.: 'up.rate>=10Mbit/s', ` +
+  `'down.loss<1%', 'up.gap.p99<50ms'.`
+
+export interface DirectionObjective extends Figure {
+  /** As it was written. */
+  text: string
+  side: Side
+  operator: Operator
+  /** Bits per second, microseconds, a fraction or a count. */
+  limit: number
+}
+
+/** @throws UserError if the text is no objective of a direction */
+export function parseDirectionObjective(text: string): DirectionObjective {
+  const parts = splitCondition(text)
+  if (!parts) throw usageError(`'${text}' is not an objective.`, `Write METRIC OP VALUE. ${hint}`)
+  const [, side, name] = /^(up|down)\.(.+)$/.exec(parts.name) ?? []
+  const figure = name === undefined ? undefined : figureOf(name)
+  if (!figure) throw usageError(`There is no metric '${parts.name}' of a direction.`, hint)
+  const limit = limitOf(text, figure.kind, parts, hint)
+  return { ...figure, text, side: side as Side, operator: parts.operator, limit }
+}
+
+/** The value in the unit of its kind. @throws UserError if it is none of that kind */
+export function limitOf(
+  text: string,
+  kind: Kind,
+  { name, value }: { name: string; value: string },
+  hint: string,
+): number {
+  const { what, parse } = values[kind]
+  try {
+    return parse(value)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw usageError(`'${text}': ${name} is ${what}, not '${value}'.`, hint)
+  }
+}
+
+function figureOf(name: string): Figure | undefined {
+  if (Object.hasOwn(figures, name)) return figures[name]
+  const [, prefix = '', rank = ''] = /^(\w+)\.(.+)$/.exec(name) ?? []
+  if (!Object.hasOwn(distributions, prefix) || !Object.hasOwn(ranks, rank)) return undefined
+  const { of, ...where } = distributions[prefix]!
+  return { kind: 'time', of: figures => of(figures)?.[ranks[rank]!], ...where }
+}
+
+const bitUnits = { '': 1, k: 1e3, M: 1e6, G: 1e9 }
+
+function parseBits(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([kMG]?)bit\/s$/.exec(text) ?? []
+  if (number === undefined) throw usageError(`'${text}' is not a rate.`)
+  return Number(number) * bitUnits[unit as keyof typeof bitUnits]
+}
+
+/** How the value of each kind is read, and written with enough digits to differ from the limit. */
+const values: Record<
+  Kind,
+  { what: string; parse: (text: string) => number; format: (value: number) => string }
+> = {
+  bits: {
+    what: 'a rate such as 10Mbit/s',
+    parse: parseBits,
+    format: bits => formatBits(bits / 8),
+  },
+  time: {
+    what: 'a duration such as 5ms',
+    parse: text => parseDuration(text) * 1e3,
+    format: us => formatDuration(us / 1e3),
+  },
+  fraction: {
+    what: 'a percentage such as 0.1%',
+    parse: text => (text === '0' ? 0 : parsePercent(text)),
+    format: share => formatFigure('fraction', share),
+  },
+  count: { what: 'a number such as 0', parse: parseCount, format: formatCount },
+}
+
+/** @throws UserError if one asks for what is not measured */
+export function checkMeasured(
+  objectives: readonly DirectionObjective[],
+  direction: Direction,
+  isDatagrams: boolean,
+): void {
+  for (const { text, side, where } of objectives) {
+    if (direction !== 'both' && direction !== side)
+      throw usageError(
+        `'${text}': nothing is sent ${side}.`,
+        `Measure --direction ${side} or both.`,
+      )
+    if (where === 'udp' && !isDatagrams)
+      throw usageError(`'${text}' is for udp: elsewhere no datagram can be lost.`, hint)
+    if (where === 'tcp' && isDatagrams) throw usageError(`'${text}' is not for udp.`, hint)
+  }
+}
+
+/** What became of an objective. */
+export function meetsDirection(
+  { side, of, ...objective }: DirectionObjective,
+  result: Pick<DirectionResult, Side>,
+): Expectation {
+  const figures = result[side]
+  return judged(objective, figures && of(figures))
+}
+
+interface Limit {
+  text: string
+  kind: Kind
+  operator: Operator
+  limit: number
+}
+
+/** What is not known does not hold. */
+export function judged(
+  { text, kind, operator, limit }: Limit,
+  measured: number | null | undefined,
+): Expectation {
+  if (measured == null)
+    return { objective: text, measured: null, measuredText: 'not known', held: false }
+  const { format } = values[kind]
+  const same = measured !== limit && format(measured) === format(limit)
+  const measuredText = same ? `${format(measured)} (${measured})` : format(measured)
+  return { objective: text, measured, measuredText, held: compare(measured, operator, limit) }
+}
+
+/** Why it fails, a sentence for each that does not hold. */
+export const missedOf = (expectations: readonly Expectation[]): string[] =>
+  expectations
+    .filter(({ held }) => !held)
+    .map(({ objective, measured, measuredText }) => {
+      const was = measured === null ? measuredText : `measured ${measuredText}`
+      return `Expected ${objective}, ${was}.`
+    })

@@ -1,0 +1,93 @@
+/** What is expected of a direction, and its seconds while they pass. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { measureDirection, serve, type Server } from 'yodel'
+import { mistakesIn } from './schemas.ts'
+import { createTypist } from './typist.ts'
+
+const typist = createTypist()
+const short = { durationMs: 100, warmupMs: 0, ratePerSecond: 500, sizeBytes: 1_000 } as const
+
+let paired: Server
+let datagrams: Server
+before(async () => {
+  paired = await serve('tcp://127.0.0.1:0', { directions: true })
+  datagrams = await serve('udp://127.0.0.1:0', { directions: true })
+})
+after(() => Promise.all([paired.close('now'), datagrams.close('now')]))
+
+test('what is expected of each direction decides the verdict', async () => {
+  const held = ['up.rate>=1kbit/s', 'up.wrong=0', 'down.gap.max<1h', 'down.rate<1Gbit/s']
+  const missed = ['down.rate>1Gbit/s', 'up.gap.p99.9<1us']
+  const options = { direction: 'both', ...short } as const
+  const result = await measureDirection(paired.address, {
+    ...options,
+    expect: [...held, ...missed],
+  }).finished
+  assert.deepEqual(mistakesIn('direction', result), [])
+  const { verdict, expectations, failedBecause } = result
+  assert.equal(verdict, 'fail')
+  assert.deepEqual(
+    expectations.map(({ objective, held }) => [objective, held]),
+    [...held.map(text => [text, true]), ...missed.map(text => [text, false])],
+  )
+  assert.match(failedBecause[0]!, /^Expected down\.rate>1Gbit\/s, measured [\d.]+ [kM]bit\/s\.$/)
+  // Of 50 gaps nobody knows that percentile.
+  assert.equal(failedBecause[1], 'Expected up.gap.p99.9<1us, not known.')
+})
+
+test('datagrams: loss, order and jitter of each direction', async () => {
+  const expect = [
+    'up.loss=0',
+    'down.lost<=0',
+    'up.reordered=0',
+    'down.jitter<1h',
+    'up.variation.p50<1h',
+  ]
+  const { failedBecause, expectations } = await measureDirection(datagrams.address, {
+    ...short,
+    direction: 'both',
+    expect,
+  }).finished
+  assert.deepEqual(failedBecause, [])
+  assert.equal(expectations.length, expect.length)
+})
+
+test('typed: exit 1 where it is missed, exit 2 where it makes no sense', async () => {
+  const to = ['bench', paired.url, '--direction', 'up', '--duration', '100ms', '--warmup', '0']
+  const missed = await typist([...to, '--rate', '500', '--expect', 'up.rate>10Gbit/s'])
+  assert.equal(missed.code, 1)
+  assert.match(missed.stdout, /expected +MISSED +up\.rate>10Gbit\/s/)
+  const wrong: [string, RegExp][] = [
+    ['down.rate>1Mbit/s', /nothing is sent down/],
+    ['up.loss<1%', /is for udp/],
+    ['up.speed>1', /no metric 'up\.speed' of a direction/],
+    ['p99<5ms', /no metric 'p99' of a direction/],
+    ['up.retransmits=none', /up\.retransmits is a number such as 0/],
+    ['up.rate>10k/s', /up\.rate is a rate such as 10Mbit\/s, not '10k\/s'/],
+  ]
+  for (const [objective, why] of wrong) {
+    const { code, stderr } = await typist([...to, '--expect', objective])
+    assert.equal(code, 2, stderr)
+    assert.match(stderr, why)
+  }
+})
+
+test('--ndjson: a line for each second, and the result', async () => {
+  const window = ['--duration', '1s', '--warmup', '0', '--rate', '100', '--size', '1000']
+  const to = ['bench', paired.url, '--direction', 'both', '--ndjson', ...window]
+  const { code, stdout, stderr } = await typist(to)
+  assert.equal(code, 0, stderr)
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as Record<string, unknown>)
+  assert.deepEqual(
+    lines.map(({ event }) => event),
+    ['interval', 'result'],
+  )
+  const [interval, { event: _, ...result }] = lines as [Record<string, number>, (typeof lines)[0]]
+  assert.ok(interval['upBytes']! > 0 && interval['downBytes']! > 0)
+  assert.equal(interval['downBytes']! % 1000, 0)
+  assert.deepEqual(mistakesIn('direction', result), [])
+})
