@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
-import { measureDirection, serve, type Server } from 'yodel'
+import { measureDirection, measureLoaded, serve, type Server } from 'yodel'
 import type * as Frames from '../src/wire/direction/frames.ts'
 import type * as Hello from '../src/wire/direction/hello.ts'
 import { root } from './program.ts'
+import { mistakesIn } from './schemas.ts'
 import { createTypist } from './typist.ts'
 
 const wire = `${root}dist/wire/direction/`
@@ -85,6 +86,19 @@ test('one that has no end ends with the client', async () => {
   const { down, failedBecause, notes } = await run.finished
   assert.deepEqual([failedBecause, notes, down!.wrongBytes], [[], [], 0])
   assert.ok(down!.receivedBytes > 0)
+})
+
+test('under load, what https has is called RPM, and is asked over new connections', async () => {
+  await using server = await serve('https://127.0.0.1:0', { directions: true })
+  const window = { durationMs: 200, warmupMs: 50, ratePerSecond: 20 }
+  const options = { load: 'both:1', ...window, calling: { tls: { insecure: true } } }
+  const result = await measureLoaded(server.address, options).finished
+  assert.deepEqual(result.failedBecause, [])
+  assert.deepEqual(mistakesIn('loaded', result), [])
+  const { foreignProbes, tcpMs, tlsMs, httpMs, rpm, because } = result.responsiveness!
+  assert.ok(foreignProbes > 0 && tcpMs! > 0 && tlsMs! > 0 && httpMs! > 0)
+  // Of so short a run perhaps no kernel has told anything.
+  assert.equal(rpm === null, because !== null)
 })
 
 test('a GET that asks for something else is refused, or described', async () => {

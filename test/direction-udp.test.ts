@@ -66,6 +66,18 @@ test('each direction is told apart: what is lost up, and what comes twice down',
   assert.equal(up!.wrongBytes + down!.wrongBytes, 0)
 })
 
+test('a rate at which datagrams go together: each is one, and right', async () => {
+  const options = { direction: 'both', durationMs: 100, warmupMs: 0, sizeBytes: 1400 } as const
+  const result = await measureDirection(paired.address, { ...options, ratePerSecond: 50_000 })
+    .finished
+  assert.deepEqual([result.verdict, result.failedBecause], ['pass', []])
+  for (const { sentBytes, datagrams, wrongBytes } of [result.up!, result.down!]) {
+    assert.equal(sentBytes % 1400, 0)
+    assert.deepEqual([wrongBytes, datagrams!.wrong, datagrams!.duplicated], [0, 0, 0])
+    assert.ok(datagrams!.received > 0)
+  }
+})
+
 test('the warm-up is left out of the counts', async () => {
   const options = { ...short, direction: 'both', warmupMs: 200, durationMs: 200 } as const
   const { up, down } = await measureDirection(paired.address, options).finished

@@ -130,7 +130,10 @@ const wordOf = ({ held, ownFault }: Expectation): string =>
   held ? 'held' : ownFault ? 'INVALID' : 'MISSED'
 
 /** A table of what was expected; where it is too wide, sentences. */
-function expectationLines({ expectations }: RunResult, canvas: Canvas): string[] {
+export function expectationLines(
+  { expectations }: Pick<RunResult, 'expectations'>,
+  canvas: Canvas,
+): string[] {
   const widthOf = (text: (expectation: Expectation) => string) =>
     Math.max(0, ...expectations.map(expectation => text(expectation).length))
   const [words, names] = [widthOf(wordOf), widthOf(({ objective }) => objective)]

@@ -8,14 +8,21 @@ import { loadedResult, type LoadedResult } from '../../report/direction/loaded.t
 import { formatAddress, toAddress, type Address } from '../../vocabulary/address.ts'
 import { usageError, UserError } from '../../vocabulary/errors.ts'
 import { machine, versions } from '../../vocabulary/machine.ts'
-import { isDatagrams } from '../../vocabulary/transport.ts'
+import { isDatagrams, transports } from '../../vocabulary/transport.ts'
 import { reproduce } from '../reproduce.ts'
+import { probe, type Probes } from './probes.ts'
 import { measureDirection, type DirectionRun } from './run.ts'
 
 /** Round trips a second: enough for a p99 in a few seconds, too few to be a load. */
 const usualRate = 100
 /** More than that are never under way: a full buffer holds seconds. */
 const depth = 1_000
+/**
+ * HTTP/1.1 has one message in flight on a connection. There are enough for round trips of so long;
+ * further messages would wait for a connection, which is part of their time.
+ */
+const longestMs = 1_000
+const httpRate = 20
 const usualMs = 5_000
 /** Until the flows have filled what buffers there are: windows grow with the cube of the time. */
 const usualWarmupMs = 10_000
@@ -39,6 +46,7 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
   let beganMs = performance.now()
   let run: LoadRun | undefined
   let flows: DirectionRun | undefined
+  let probes: Probes | undefined
   let stopped: (() => void) | undefined
   const stop = new Promise<never>((_, reject) => {
     stopped = () => reject(new UserError('network', 'It was stopped before it was over.'))
@@ -49,19 +57,9 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     beganMs = performance.now()
   }
   const work = async () => {
-    checkOptions(loadedOptions, options)
-    const target = toAddress(address)
-    if (isDatagrams(target))
-      throw usageError(
-        'Flows of udp keep a rate, so they do not fill a path.',
-        'Fill it over tcp: bench tcp://... --load both.',
-      )
-    const { load, expect = [], ratePerSecond = usualRate } = options
-    const same = sameOf(options)
-    const objectives = expect.map(parseLoadedObjective)
-    const filling = parseFilling(load ?? 'both')
+    const wanted = wantedOf(toAddress(address), options, durationMs)
+    const { target, filling, objectives, ratePerSecond, trips } = wanted
     const startedAt = new Date().toISOString()
-    const trips = { ...same, ratePerSecond, connections: 1, depth, durationMs }
     run = bench(target, { ...trips, warmupMs: Math.min(idleWarmupMs, warmupMs) })
     const idle = await Promise.race([run.finished, stop])
     enter('filling')
@@ -76,17 +74,21 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     await Promise.race([sleep(warmupMs), flows.finished, stop])
     enter('loaded')
     run = bench(target, { ...trips, warmupMs: 0 })
+    probes = target.transport === 'https' ? await probe(target, options) : undefined
     const loaded = await Promise.race([run.finished, stop])
+    // Those under way meet a path that is still full.
+    const foreign = await probes?.end()
     flows.stop()
     const filled = await Promise.race([flows.finished, stop])
     const about = { durationMs, warmupMs, ratePerSecond, startedAt }
     const again = reproduce('bench', address, loadedOptions, options)
     const conditions = { ...conditionsOf(target, filling), ...about, reproduce: again }
-    return loadedResult(conditions, { idle, loaded, flows: filled }, objectives)
+    return loadedResult(conditions, { idle, loaded, flows: filled }, objectives, foreign)
   }
   const finished = work().finally(() => {
     run?.stop('now')
     flows?.stop('now')
+    void probes?.end()
   })
   finished.catch(() => {})
   return {
@@ -102,12 +104,37 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
   }
 }
 
+/** What is to be measured. @throws UserError if that makes no sense */
+function wantedOf(target: Address, options: LoadedOptions, durationMs: number) {
+  checkOptions(loadedOptions, options)
+  if (isDatagrams(target))
+    throw usageError(
+      'Flows of udp keep a rate, so they do not fill a path.',
+      'Fill it over tcp: bench tcp://... --load both.',
+    )
+  const oneByOne = hasOneAtATime(target, options)
+  const { load, expect = [], ratePerSecond = oneByOne ? httpRate : usualRate } = options
+  const underWay = oneByOne
+    ? { connections: Math.ceil((ratePerSecond * longestMs) / 1e3), depth: 1 }
+    : { connections: 1, depth }
+  return {
+    target,
+    ratePerSecond,
+    filling: parseFilling(load ?? 'both'),
+    objectives: expect.map(parseLoadedObjective),
+    trips: { ...sameOf(options), ratePerSecond, ...underWay, durationMs },
+  }
+}
+
 const conditionsOf = (target: Address, { direction, flows }: Filling) => ({
   address: formatAddress(target),
   load: `${direction}:${flows}`,
   versions: versions(),
   machine: machine(),
 })
+
+const hasOneAtATime = ({ transport }: Address, { calling }: LoadedOptions): boolean =>
+  transports[transport].protocol === 'http' && calling?.tls?.alpn?.[0] !== 'h2'
 
 /** Of both parts; what is expected is judged at the end. */
 const sameOf = ({ sizeBytes, drainMs, timeoutMs, seed, calling }: LoadedOptions) => ({

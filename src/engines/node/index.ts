@@ -3,6 +3,7 @@ import type { Engine } from '../engine.ts'
 import { nodeTransports } from './transports.ts'
 
 export { dial, type Link } from './dial.ts'
+export { foreignProbe, type ForeignTimes } from './direction/foreign.ts'
 export { askTrace, NoSession, trace, type Traced } from './direction/paired.ts'
 
 /** net.Server takes reusePort from these versions on. */

@@ -12,7 +12,7 @@ import { nameOf } from './sockets.ts'
 const countMax = 64
 const bytesMax = 65_507
 
-/** In one mapping: a msghdr, its control message, its one piece, the name of the peer; the bytes. */
+/** In one mapping: msghdr, its control message, its one piece, the name of the peer; the bytes. */
 const controlAt = 64
 const pieceAt = 96
 const nameAt = 128
@@ -21,7 +21,7 @@ const TWO32 = 2 ** 32
 
 /** EAGAIN, ENOBUFS: later there is room. */
 const full = new Set([-11, -105])
-/** EIO, EINVAL, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP: the system, or the way, does not take them so. */
+/** EIO, EINVAL, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP: the system, or the way, does not take it. */
 const cannot = new Set([-5, -22, -90, -92, -95])
 
 export type TrainSent = 'sent' | 'full' | 'cannot' | { failed: string }

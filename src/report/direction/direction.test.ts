@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gradeOf, trimmedMean } from './loaded.ts'
+import { responsivenessOf, trimmed } from './responsiveness.ts'
 import { bytesAt, rateOf, secondsOf } from './marks.ts'
 import { tcpOf } from './tcp.ts'
-import { formatBits } from './text.ts'
+import { formatBits } from './bits.ts'
 
 /** 1,000 bytes a second, slower at first: a mark every 100 ms, from 2 s of the receiver's clock. */
 const marks = Array.from({ length: 51 }, (_, n) => {
@@ -81,4 +82,25 @@ test('rates are those of network people: bits, and powers of ten', () => {
     '10 Mbit/s',
     '79 Gbit/s',
   ])
+})
+
+test('responsiveness: means of three parts of new connections, and of those that load', () => {
+  const foreign = Array.from({ length: 50 }, (_, n) => {
+    const atMs = n * 100
+    return { atMs, tcpMs: 10, tlsMs: 20, httpMs: 30 }
+  })
+  const self = [0, 1, 2, 3, 4].map(second => ({ atMs: second * 1e3, rttMs: 60 }))
+  const found = responsivenessOf(foreign, self, 5_000)
+  // 60,000 by 20 ms, and by 60 ms; the mean of both.
+  assert.equal(found.rpm, (3000 + 1000) / 2)
+  assert.deepEqual([found.confidence, found.foreignProbes, found.selfProbes], ['high', 40, 4])
+  // What comes slower each second is not stable.
+  const slower = foreign.map(probe => ({ ...probe, httpMs: probe.atMs }))
+  assert.equal(responsivenessOf(slower, self, 5_000).confidence, 'medium')
+  assert.equal(responsivenessOf(foreign, self.slice(-1), 5_000).confidence, 'low')
+  const none = responsivenessOf(foreign, [], 5_000)
+  assert.deepEqual([none.rpm, none.confidence], [null, null])
+  assert.match(none.because!, /no kernel told/)
+  // The slowest twentieth is left out.
+  assert.equal(trimmed([...Array<number>(95).fill(1), 9, 9, 9, 9, 9]), 1)
 })

@@ -9,7 +9,7 @@ import { command, definitions, list, section } from '../html/sections.ts'
 import { vertical } from '../html/time-charts.ts'
 import type { Interval, RunResult } from '../result.ts'
 import { grades, ranks, type LoadedResult } from './loaded.ts'
-import { formatBits } from './text.ts'
+import { formatBits } from './bits.ts'
 
 export function loadedHtml(result: LoadedResult): string {
   const { run, grade, verdict, failedBecause, flows } = result
@@ -38,15 +38,18 @@ export function loadedHtml(result: LoadedResult): string {
         'Conditions',
         definitions([
           ...rates,
-          ['round trips per minute under load', perMinute(result)],
+          [result.responsiveness ? 'RPM' : 'round trips per minute under load', perMinute(result)],
           ['do it again', command(run.reproduce)],
         ]),
       )} `,
   )
 }
 
-const perMinute = ({ roundTripsPerMinute }: LoadedResult) =>
-  roundTripsPerMinute === null ? 'none' : formatCount(Math.round(roundTripsPerMinute))
+function perMinute({ roundTripsPerMinute, responsiveness }: LoadedResult): string {
+  if (responsiveness?.rpm === null) return `not known: ${responsiveness.because}`
+  const value = responsiveness?.rpm ?? roundTripsPerMinute
+  return value === null ? 'none' : formatCount(Math.round(value))
+}
 
 const percentiles = ({ idleUs, loadedUs, addedUs }: LoadedResult): Markup =>
   figureTable(

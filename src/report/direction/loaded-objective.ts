@@ -1,11 +1,17 @@
 /** Objectives of latency under load such as `added.p50<30ms`. */
 import { usageError } from '../../vocabulary/errors.ts'
 import { splitCondition, type Operator } from '../objective.ts'
-import type { Expectation } from '../result.ts'
-import type { LoadedResult } from './loaded.ts'
+import type { Distribution, Expectation } from '../result.ts'
 import { judged, limitOf, type Kind } from './objective.ts'
 
-type Figures = Pick<LoadedResult, 'idleUs' | 'loadedUs' | 'addedUs' | 'roundTripsPerMinute'>
+type Rank = 'p50' | 'p90' | 'p99' | 'max'
+
+interface Figures {
+  idleUs: Distribution
+  loadedUs: Distribution
+  addedUs: Partial<Record<Rank, number>>
+  roundTripsPerMinute: number | null
+}
 
 export interface LoadedObjective {
   /** As it was written. */
@@ -17,8 +23,8 @@ export interface LoadedObjective {
 }
 
 const hint =
-  "There are p50, p90, p99 and max of idle., loaded. and added., and perMinute: 'added.p50<30ms', " +
-  "'perMinute>=1000'."
+  'There are p50, p90, p99 and max of idle., loaded. and added., and perMinute: ' +
+  "'added.p50<30ms', 'perMinute>=1000'."
 
 /** @throws UserError if the text is none */
 export function parseLoadedObjective(text: string): LoadedObjective {
@@ -35,7 +41,7 @@ function figureOf(name: string): Pick<LoadedObjective, 'kind' | 'of'> | undefine
     return { kind: 'count', of: ({ roundTripsPerMinute }) => roundTripsPerMinute }
   const match = /^(idle|loaded|added)\.(p50|p90|p99|max)$/.exec(name)
   if (!match) return undefined
-  const [, part, rank] = match as unknown as [string, 'idle' | 'loaded' | 'added', 'p50' | 'max']
+  const [, part, rank] = match as unknown as [string, 'idle' | 'loaded' | 'added', Rank]
   return { kind: 'time', of: figures => figures[`${part}Us`][rank] }
 }
 

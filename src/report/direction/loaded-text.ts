@@ -1,12 +1,14 @@
 /** Latency under load, for people. */
-import { formatCount, formatDuration } from '../../vocabulary/units.ts'
+import { formatCount, formatDuration, plural } from '../../vocabulary/units.ts'
 import { barBlock, type Canvas } from '../bars.ts'
 import { expectationLines } from '../summary.ts'
 import { micros } from '../ladder.ts'
 import { entry, listing, shown, table, usable } from '../lines.ts'
 import type { Distribution } from '../result.ts'
 import { grades, ranks, type LoadedResult } from './loaded.ts'
-import { formatBits, saidOf } from './text.ts'
+import { formatBits } from './bits.ts'
+import type { Responsiveness } from './responsiveness.ts'
+import { saidOf } from './text.ts'
 import { verdictFirst, verdictLast } from '../verdict-text.ts'
 
 const cell = (us: number | null | undefined) => (us == null ? '-' : micros(us))
@@ -59,14 +61,26 @@ const bars = (idle: Distribution, loaded: Distribution) =>
     text: cell(us as number | null),
   }))
 
-function conclusion({ grade, roundTripsPerMinute, addedUs }: LoadedResult, canvas: Canvas) {
+function conclusion(
+  { grade, roundTripsPerMinute, addedUs, responsiveness }: LoadedResult,
+  canvas: Canvas,
+) {
   const found = grades.find(({ word }) => word === grade)
   const lines = found
     ? entry('bufferbloat', `${found.word}: ${found.meaning} (${cell(addedUs.p50)})`, canvas)
     : []
   const perMinute =
     roundTripsPerMinute === null ? 'none' : formatCount(Math.round(roundTripsPerMinute))
-  return [...lines, ...entry('per minute', `${perMinute} round trips under load`, canvas)]
+  const trips = entry('per minute', `${perMinute} round trips under load`, canvas)
+  return [...lines, ...(responsiveness ? rpmLines(responsiveness, canvas) : trips)]
+}
+
+/** On https it has a definition, and so a name. */
+function rpmLines(found: Responsiveness, canvas: Canvas): string[] {
+  const { rpm, because, confidence, foreignProbes } = found
+  if (rpm === null) return entry('RPM', `not known: ${because}`, canvas)
+  const from = plural(foreignProbes, 'new connection')
+  return entry('RPM', `${formatCount(Math.round(rpm))}, confidence ${confidence}, ${from}`, canvas)
 }
 
 function verdictOf(result: LoadedResult, isCut: boolean, canvas: Canvas): string[] {

@@ -2,6 +2,8 @@
 import type { Machine } from '../../vocabulary/machine.ts'
 import type { Distribution, Expectation, RunResult } from '../result.ts'
 import { meetsLoaded, type LoadedObjective } from './loaded-objective.ts'
+import { responsivenessOf, type ForeignProbe } from './responsiveness.ts'
+import type { Responsiveness, SelfProbe } from './responsiveness.ts'
 import { missedOf } from './objective.ts'
 import type { DirectionResult } from './result.ts'
 
@@ -34,6 +36,8 @@ export interface LoadedResult {
   addedUs: Partial<Record<Rank, number>>
   /** A minute by the mean of the fastest 95 % under load; null if nothing came back. */
   roundTripsPerMinute: number | null
+  /** Only of https. */
+  responsiveness?: Responsiveness
   grade: Grade | null
   idle: RunResult
   loaded: RunResult
@@ -61,6 +65,7 @@ export function loadedResult(
   run: LoadedConditions,
   { idle, loaded, flows }: Pick<LoadedResult, 'idle' | 'loaded' | 'flows'>,
   objectives: readonly LoadedObjective[] = [],
+  foreign?: readonly ForeignProbe[],
 ): LoadedResult {
   const [idleUs, loadedUs] = [idle.responseUs, loaded.responseUs]
   const addedUs: LoadedResult['addedUs'] = {}
@@ -85,12 +90,24 @@ export function loadedResult(
     expectations,
     run,
     ...figures,
+    ...(foreign && {
+      responsiveness: responsivenessOf(foreign, selfProbes(run, flows), run.durationMs),
+    }),
     grade: gradeOf(addedUs.p50),
     idle,
     loaded,
     flows,
   }
 }
+
+/** Of the window: the flows began a warm-up before it. */
+const selfProbes = ({ warmupMs }: LoadedConditions, { up, down }: DirectionResult): SelfProbe[] =>
+  [up, down].flatMap(side =>
+    (side?.tcp?.seconds ?? []).map(({ second, rttUs }) => ({
+      atMs: second * 1e3 - warmupMs,
+      rttMs: rttUs / 1e3,
+    })),
+  )
 
 export const gradeOf = (addedUs: number | undefined): Grade | null =>
   addedUs === undefined ? null : grades.find(({ belowMs }) => addedUs < belowMs * 1e3)!.word

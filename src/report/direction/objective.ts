@@ -5,8 +5,8 @@ import { formatCount, formatDuration } from '../../vocabulary/units.ts'
 import { parseCount, parseDuration, parsePercent } from '../../vocabulary/units.ts'
 import { compare, formatFigure, splitCondition, type Operator } from '../objective.ts'
 import type { Distribution, Expectation } from '../result.ts'
-import type { DirectionFigures, DirectionResult } from './result.ts'
-import { formatBits } from './text.ts'
+import { formatBits } from './bits.ts'
+import type { DirectionFigures } from './figures.ts'
 
 type Side = 'up' | 'down'
 export type Kind = 'bits' | 'time' | 'fraction' | 'count'
@@ -157,7 +157,7 @@ export function checkMeasured(
 /** What became of an objective. */
 export function meetsDirection(
   { side, of, ...objective }: DirectionObjective,
-  result: Pick<DirectionResult, Side>,
+  result: Partial<Record<Side, DirectionFigures>>,
 ): Expectation {
   const figures = result[side]
   return judged(objective, figures && of(figures))

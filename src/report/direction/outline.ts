@@ -5,8 +5,9 @@ import { caseOf, type Case, type Outline } from '../outline.ts'
 import type { Expectation } from '../result.ts'
 import { ranks, type LoadedResult } from './loaded.ts'
 import { missedOf } from './objective.ts'
-import type { DirectionFigures, DirectionResult } from './result.ts'
-import { formatBits } from './text.ts'
+import type { DirectionFigures } from './figures.ts'
+import type { DirectionResult } from './result.ts'
+import { formatBits } from './bits.ts'
 
 export function outlineOfDirection(result: DirectionResult): Outline {
   const { run, up, down, failedBecause, expectations, verdict, notes } = result

@@ -10,11 +10,12 @@ import { Histogram } from '../../metrics/histogram.ts'
 import { readHistogram } from '../../metrics/saved.ts'
 import type { Machine } from '../../vocabulary/machine.ts'
 import { formatSize, plural } from '../../vocabulary/units.ts'
-import type { Counted, DatagramsSeen, WrongPlace } from '../../wire/direction/trace.ts'
-import type { Distribution, Expectation } from '../result.ts'
+import type { Counted, DatagramsSeen } from '../../wire/direction/trace.ts'
+import type { Expectation } from '../result.ts'
 import { distribution } from '../summarize.ts'
+import type { DirectionDatagrams, DirectionFigures } from './figures.ts'
 import { meetsDirection, missedOf, type DirectionObjective } from './objective.ts'
-import { tcpOf, type DirectionTcp } from './tcp.ts'
+import { tcpOf } from './tcp.ts'
 import { bytesAt, rateOf, secondsOf, type Window } from './marks.ts'
 
 export const directionFormat = 'yodel-direction-1'
@@ -35,45 +36,6 @@ export interface DirectionConditions {
   startedAt: string
   versions: Record<string, string>
   machine: Machine
-}
-
-/** One direction, over all flows; what arrived is what the receiver says of it. */
-export interface DirectionFigures {
-  sentBytes: number
-  receivedBytes: number
-  /**
-   * The rate in the window after the warm-up, by the receiver's clock; null if the window is too
-   * short to say.
-   */
-  bytesPerSecond: number | null
-  wrongBytes: number
-  firstWrong: (WrongPlace & { flow: number }) | null
-  /** Sent, and not there when the drain was over. */
-  underWayBytes: number
-  /** Between arrivals. */
-  gapUs: Distribution
-  /** What the system of the sender says (TCP_INFO), over all flows; absent where it does not. */
-  tcp?: DirectionTcp
-  datagrams?: DirectionDatagrams
-}
-
-/** Of udp, in one direction; what is sent in the warm-up is left out. */
-export interface DirectionDatagrams {
-  sent: number
-  /** Different ones. */
-  received: number
-  lost: number
-  duplicated: number
-  /** They came after one that was sent later. */
-  reordered: number
-  wrong: number
-  /** RFC 3550 section 6.4.1; with several flows the highest. */
-  jitterUs: number
-  /** Delay above the least delay (RFC 5481: PDV), and from one to the next (IPDV). */
-  variationUs: Distribution
-  betweenUs: Distribution
-  /** How late the sender itself was, at the 99th percentile. */
-  lateUs: number
 }
 
 export interface DirectionInterval {

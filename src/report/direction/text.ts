@@ -6,8 +6,10 @@ import { entry, flow, labelled, listing, shown, table, usable } from '../lines.t
 import type { Canvas } from '../bars.ts'
 import { verdictFirst, verdictLast, type Said } from '../verdict-text.ts'
 import { expectationLines } from '../summary.ts'
+import { formatBits } from './bits.ts'
+import type { DirectionDatagrams, DirectionFigures } from './figures.ts'
 import type { DirectionTcp } from './tcp.ts'
-import type { DirectionDatagrams, DirectionFigures, DirectionResult } from './result.ts'
+import type { DirectionResult } from './result.ts'
 
 export function directionText(result: DirectionResult, options: Canvas): string {
   const canvas = usable(options)
@@ -24,15 +26,6 @@ export function directionText(result: DirectionResult, options: Canvas): string 
     .filter(lines => lines.length > 0)
     .map(lines => `${lines.join('\n')}\n`)
     .join('')
-}
-
-/** As network people count: 1 Mbit/s is a million bits a second. */
-export function formatBits(bytesPerSecond: number): string {
-  const units = ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s', 'Tbit/s']
-  let value = bytesPerSecond * 8
-  let unit = 0
-  for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1e3
-  return `${Number(value.toPrecision(3))} ${units[unit]}`
 }
 
 function head({ run }: DirectionResult, canvas: Canvas): string[] {

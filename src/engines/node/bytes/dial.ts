@@ -31,7 +31,7 @@ export const dialBytes = (
 }
 
 /** The stream below every transport but udp, behind the PROXY header. */
-async function dialSocket(
+export async function dialSocket(
   { address, calling, number = 0 }: Target,
   timeoutMs: number,
   signal?: AbortSignal,

@@ -19,6 +19,8 @@ export interface Link {
    * binary.
    */
   readonly stream: Duplex
+  /** The stream below, if it is another: of which the system knows how it fares. */
+  readonly below?: Duplex | undefined
   /** What both sides agreed on, a line each, for people: protocol, cipher, certificate. */
   readonly details: readonly string[]
   /** The round trip of a ping, in milliseconds, where the transport has pings. */

@@ -34,7 +34,7 @@ const markMs = 100
 const sampleMs = 1_000
 const samplesMax = 86_400
 
-/** The socket below TLS; other transports tell nothing. */
+/** The socket below TLS. */
 const rawOf = (stream: Duplex): Socket =>
   ((stream as unknown as { _parent?: Socket })._parent ?? stream) as Socket
 
@@ -42,6 +42,8 @@ const rawOf = (stream: Duplex): Socket =>
 export interface FlowParts {
   number: number
   stream: Duplex
+  /** What the system knows: the stream itself, or what it runs on. */
+  below: Duplex
   /** To be said first; undefined: it was said in the head of a request, and no more can be. */
   hello: Buffer | undefined
   payload: Payload
@@ -54,6 +56,7 @@ export class ClientFlow implements FrameListener {
   readonly #task: FlowTask
   readonly #number: number
   readonly #stream: Duplex
+  readonly #below: Duplex
   readonly #hello: Buffer | undefined
   readonly #counters: Float64Array
   readonly #reader = new FrameReader(this)
@@ -74,9 +77,10 @@ export class ClientFlow implements FrameListener {
   #failure: FailureName | undefined
   #reason: string | undefined
 
-  constructor(task: FlowTask, { number, stream, hello, payload, meter }: FlowParts) {
+  constructor(task: FlowTask, { number, stream, below, hello, payload, meter }: FlowParts) {
     this.#task = task
     this.#hello = hello
+    this.#below = below
     this.#number = number
     this.#stream = stream
     this.#counters = meter.counters
@@ -133,7 +137,7 @@ export class ClientFlow implements FrameListener {
 
   /** What the own system knows of what is sent up; the server tells the same of down. */
   #sample() {
-    const info = tcpInfo(descriptorOf(rawOf(this.#stream)))
+    const info = tcpInfo(descriptorOf(rawOf(this.#below)))
     if (info) this.#note(this.#up, info)
   }
 
@@ -210,6 +214,7 @@ export class ClientFlow implements FrameListener {
   }
 
   onPayload(chunk: Buffer, from: number, to: number): void {
+    this.#count('bytesVerified', to - from)
     const wrong = this.#receiver?.take(chunk, from, to) ?? 0
     if (wrong > 0) this.#count('wrongBytes', 1)
   }

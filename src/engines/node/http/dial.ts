@@ -28,6 +28,7 @@ export async function openHttp(target: Target, dialLower: () => Promise<Link>): 
   const open = () => (isHttp2 ? openHttp2 : openHttp1)(lower.stream, place, http, redial)
   return {
     stream: await upon(lower.stream, open),
+    below: lower.stream,
     get details() {
       return [isHttp2 ? 'HTTP/2' : 'HTTP/1.1', ...lower.details]
     },

@@ -61,6 +61,7 @@ export function openMessages(lower: Link, target: Target, timeoutMs: number): Pr
       messages.on('error', () => {})
       resolve({
         stream: messages,
+        below: socket,
         get details() {
           return lower.details
         },

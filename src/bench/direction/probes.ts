@@ -1,0 +1,47 @@
+/** Foreign probes while a path is full: see engines/node/direction/foreign. */
+import type { LoadedOptions } from '../../load/direction/loaded.ts'
+import type { ForeignProbe } from '../../report/direction/responsiveness.ts'
+import type { Address } from '../../vocabulary/address.ts'
+
+/** Each takes about 5 kB: together less than a twentieth of 10 Mbit/s. */
+const everyMs = 100
+/** A full buffer may hold one for seconds. */
+const underWayMax = 50
+const timeoutUsualMs = 10_000
+
+export interface Probes {
+  /** Begins no more of them; resolves when all have come back, or have timed out. */
+  end(): Promise<ForeignProbe[]>
+}
+
+export async function probe(
+  address: Address,
+  { timeoutMs = timeoutUsualMs, calling = {} }: LoadedOptions,
+): Promise<Probes> {
+  const { foreignProbe } = await import('../../engines/node/index.ts')
+  const beganMs = performance.now()
+  const found: ForeignProbe[] = []
+  const underWay = new Set<Promise<void>>()
+  const ask = async () => {
+    const atMs = performance.now() - beganMs
+    try {
+      found.push({ atMs, ...(await foreignProbe({ address, calling }, timeoutMs)) })
+    } catch {
+      // The round trips of the measurement itself say what failed.
+    }
+  }
+  const begin = () => {
+    if (underWay.size >= underWayMax) return
+    const asked = ask().finally(() => underWay.delete(asked))
+    underWay.add(asked)
+  }
+  begin()
+  const timer = setInterval(begin, everyMs)
+  return {
+    async end() {
+      clearInterval(timer)
+      await Promise.all(underWay)
+      return found
+    },
+  }
+}
