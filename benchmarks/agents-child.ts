@@ -100,26 +100,31 @@ class Simulated {
     }
   }
 
+  /** Resolves once it is there. */
   async join(): Promise<void> {
     const presence = topics.hello(this.#id)
-    const arrive = async () => {
-      await this.#link.subscribe(topics.toAgent(this.#id))
-      await this.#link.say(presence, this.#hello, { sure: true, retain: true })
-    }
-    this.#link = await Link.open(
-      {
-        url: parseBrokerUrl(urlText),
-        token: undefined,
-        tls: {},
-        clientId: `yodel-agent-${this.#id}`,
-        presence,
-      },
-      {
-        up: () => void arrive(),
-        down: () => {},
-        message: (_, opened) => opened && this.#hear((opened as { words: Messages.ToAgent }).words),
-      },
-    )
+    await new Promise<void>((resolve, reject) => {
+      const arrive = async () => {
+        await this.#link.subscribe(topics.toAgent(this.#id))
+        await this.#link.say(presence, this.#hello, { sure: true, retain: true })
+        resolve()
+      }
+      Link.open(
+        {
+          url: parseBrokerUrl(urlText),
+          token: undefined,
+          tls: {},
+          clientId: `yodel-agent-${this.#id}`,
+          presence,
+        },
+        {
+          up: () => void arrive().catch(reject),
+          down: () => {},
+          message: (_, opened) =>
+            opened && this.#hear((opened as { words: Messages.ToAgent }).words),
+        },
+      ).then(link => (this.#link = link), reject)
+    })
   }
 
   #say(words: object, bytes?: Buffer, sure = bytes === undefined) {
