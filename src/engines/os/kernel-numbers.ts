@@ -47,4 +47,6 @@ export const SHUT_RDWR = 2
 export const CLOCK_MONOTONIC = 1
 export const TFD_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
+export const F_SETPIPE_SZ = 1031
+export const SPLICE_F_NONBLOCK = 2
 export const TFD_TIMER_ABSTIME = 1

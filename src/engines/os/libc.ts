@@ -33,6 +33,7 @@ const signatures = {
   splice: 'long splice(int from, uint64 at, int to, uint64 toAt, size_t size, uint flags)',
   timerfd_create: 'int timerfd_create(int clock, int flags)',
   timerfd_settime: 'int timerfd_settime(int fd, int flags, const void *value, void *old)',
+  vmsplice: 'long vmsplice(int pipe, const void *pieces, ulong count, uint flags)',
 } as const
 
 /** Functions that only some POSIX systems have, and only some engines need. */
@@ -43,6 +44,7 @@ const linuxOnly = new Set([
   'splice',
   'timerfd_create',
   'timerfd_settime',
+  'vmsplice',
 ])
 
 type Calls = { readonly [Name in keyof typeof signatures]: Call }

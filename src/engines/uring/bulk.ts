@@ -6,6 +6,7 @@
  */
 import { counter } from '../../metrics/meter.ts'
 import { descriptorLimit } from '../os/descriptors.ts'
+import { F_SETPIPE_SZ, SPLICE_F_NONBLOCK } from '../os/kernel-numbers.ts'
 import { systemError, type Libc } from '../os/libc.ts'
 import * as entries from './entries.ts'
 import * as k from './kernel.ts'
@@ -232,7 +233,7 @@ export class Bulk {
   }
 
   #splice(from: number, to: number, length: number): number {
-    const moved = this.#libc.splice(from, 0, to, 0, length, k.SPLICE_F_NONBLOCK)
+    const moved = this.#libc.splice(from, 0, to, 0, length, SPLICE_F_NONBLOCK)
     return moved < 0 ? this.#libc.lastError() : moved
   }
 
@@ -243,7 +244,7 @@ export class Bulk {
     if (this.#libc.pipe2(ends, k.O_NONBLOCK | k.O_CLOEXEC) !== 0) return undefined
     const [out, into] = this.#ends as unknown as [number, number]
     // If the user has used up the memory for pipes, a smaller pipe also works.
-    this.#libc.fcntl(into, k.F_SETPIPE_SZ, pipeBytes)
+    this.#libc.fcntl(into, F_SETPIPE_SZ, pipeBytes)
     return { out, in: into }
   }
 

@@ -16,8 +16,11 @@ export interface SenderOptions {
 
 /** Where frames go. */
 export interface Outlet {
-  /** To be written together. */
-  write(pieces: readonly Buffer[], payloadBytes: number): void
+  /**
+   * So many frames, to be written together.
+   * @returns how many of them, the last ones, it did not take: they are made again
+   */
+  write(pieces: readonly Buffer[], frames: number): number
 }
 
 export class Sender {
@@ -77,6 +80,6 @@ export class Sender {
         this.#bytes += piece.length
       }
     }
-    outlet.write(pieces, frames * this.#sizeBytes)
+    this.#bytes -= outlet.write(pieces, frames) * this.#sizeBytes
   }
 }

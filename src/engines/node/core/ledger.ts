@@ -23,6 +23,9 @@ interface Client {
   echoed: number
 }
 
+/** What was sent on a socket without Node, which does not count it. */
+export const sentBeside = new WeakMap<Socket, number>()
+
 /** Called with the client that a PROXY header names, by the accepted socket. */
 const namings = new WeakMap<Socket, (forwarded: Forwarded) => void>()
 /** To be called before the connection can end. */
@@ -77,7 +80,7 @@ export class ClientLedger {
     if (slot === -1 || (unsent === 0 && bytesRead === client.echoed)) return
     // What Node counts as written may still be in the process. Asking costs as much as all the
     // rest.
-    const written = socket.bytesWritten - unsent
+    const written = socket.bytesWritten - unsent + (sentBeside.get(socket) ?? 0)
     client.echoed = unsent === 0 && written === bytesRead ? bytesRead : -1
     this.#writer.update(slot, bytesRead, written, unsent, now)
   }

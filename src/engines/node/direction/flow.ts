@@ -25,6 +25,7 @@ import { tcpInfo, type TcpInfo } from '../../os/path-info.ts'
 import { descriptorOf } from '../core/listener.ts'
 import { readInto } from '../core/read-into.ts'
 import { afterTimeout } from '../core/patience.ts'
+import { PagedOutlet } from './paged.ts'
 import { Pump } from './pump.ts'
 import { isReadable } from './reported.ts'
 
@@ -87,7 +88,9 @@ export class ClientFlow implements FrameListener {
     const { direction, sizeBytes, ratePerSecond } = task
     if (direction !== 'down') {
       const sender = new Sender(payload, number, { sizeBytes, ratePerSecond })
-      this.#pump = new Pump(stream, sender, bytes => this.#count('bytesOut', bytes))
+      const paged = sender.byRate ? undefined : PagedOutlet.over(stream, payload, sizeBytes)
+      const onBytes = (bytes: number) => this.#count('bytesOut', bytes)
+      this.#pump = new Pump(stream, sender, { paged, onBytes })
     }
     if (direction !== 'up') this.#receiver = new Receiver(payload, number, performance.now())
     stream.on('error', error => this.#fail(error))

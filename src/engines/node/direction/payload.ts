@@ -1,5 +1,7 @@
 /** What sessions send: the same on both ends. */
 import { createPayload, type Payload } from '../../../load/payload.ts'
+import { loadLibc } from '../../os/libc.ts'
+import { Pages } from '../../os/pages.ts'
 
 /**
  * Smaller than that of a load: with the bytes that are on their way it has to fit into the cache of
@@ -9,9 +11,25 @@ const tableBytes = 2 ** 17
 
 /** One table for each seed; clients that measure together have the same. */
 let latest: { seed: number; payload: Payload } | undefined
+const pages = new WeakMap<Payload, Pages>()
 
 export function payloadOf(seed: number): Payload {
-  if (latest?.seed !== seed)
-    latest = { seed, payload: createPayload({ kind: 'seeded', seed, tableBytes }) }
+  if (latest?.seed !== seed) latest = { seed, payload: create(seed) }
   return latest.payload
+}
+
+/** Where its table lies, if it can be sent without being copied. */
+export const pagesOf = (payload: Payload): Pages | undefined => pages.get(payload)
+
+function create(seed: number): Payload {
+  let own: Pages | undefined
+  const libc = process.platform === 'linux' ? loadLibc() : 'no other system can'
+  const allocate = (sizeBytes: number) => {
+    if (typeof libc === 'string') return Buffer.alloc(sizeBytes)
+    own = new Pages(libc, sizeBytes)
+    return own.bytes.subarray(0, sizeBytes)
+  }
+  const payload = createPayload({ kind: 'seeded', seed, tableBytes }, allocate)
+  if (own) pages.set(payload, own)
+  return payload
 }

@@ -1,24 +1,36 @@
 /** Keeps a stream full of what a sender makes, or writes it by a rate, with bounded memory. */
 import type { Duplex } from 'node:stream'
 import type { Outlet, Sender } from '../../../load/direction/sender.ts'
+import type { PagedOutlet } from './paged.ts'
 
 /** In one turn of the loop: there may be others that have to be heard. */
 const writesPerTurn = 4
 /** Nothing is written while more than this is unsent; what is written at a time comes on top. */
 const unsentMaxBytes = 512 * 1024
+const nothing = Buffer.alloc(0)
+
+interface Options {
+  /** Where it can be had: takes what the system takes at once, without copying it. */
+  paged: PagedOutlet | undefined
+  onBytes: (bytes: number) => void
+}
 
 export class Pump implements Outlet {
   readonly #stream: Duplex
   readonly #sender: Sender
   readonly #onBytes: (bytes: number) => void
+  #paged: PagedOutlet | undefined
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
   #begun = false
   #ended = false
+  /** It is called when what is unsent has left. */
+  #awaits = false
 
-  constructor(stream: Duplex, sender: Sender, onBytes: (bytes: number) => void) {
+  constructor(stream: Duplex, sender: Sender, { paged, onBytes }: Options) {
     this.#stream = stream
     this.#sender = sender
+    this.#paged = paged
     this.#onBytes = onBytes
   }
 
@@ -38,8 +50,7 @@ export class Pump implements Outlet {
   readonly #fill = (): void => {
     this.#cancel()
     for (let writes = 0; !this.#ended && !this.#stream.destroyed; writes++) {
-      // `drain` follows, since there is more unsent than the stream itself wants to have.
-      if (this.#stream.writableLength > unsentMaxBytes) return
+      if (this.#isFull()) return
       const now = performance.now()
       const dueMs = this.#sender.send(this, now)
       if (dueMs !== undefined && dueMs > now) {
@@ -53,20 +64,50 @@ export class Pump implements Outlet {
     }
   }
 
+  /** Whether more has to be unsent first; then this is called again. */
+  #isFull(): boolean {
+    const { writableLength } = this.#stream
+    // `drain` follows, since there is more unsent than the stream itself wants to have.
+    if (!this.#paged) return writableLength > unsentMaxBytes
+    if (writableLength === 0) return false
+    if (this.#awaits) return true
+    this.#awaits = true
+    // After so little no `drain` follows.
+    this.#stream.write(nothing, () => {
+      this.#awaits = false
+      this.#fill()
+    })
+    return true
+  }
+
   #cancel() {
     clearTimeout(this.#timer)
     clearImmediate(this.#immediate)
   }
 
-  write(pieces: readonly Buffer[], _payloadBytes: number): void {
-    let bytes = 0
+  write(pieces: readonly Buffer[], frames: number): number {
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0)
+    const taken = this.#paged?.write(pieces) ?? 0
+    // The system is full. What the stream writes of the next frame says when it no longer is.
+    const whole = this.#paged ? Math.floor((taken * frames) / bytes) + 1 : frames
+    const untilBytes = Math.min(bytes, (bytes / frames) * whole)
+    this.#onBytes(untilBytes)
+    if (taken < bytes) this.#copy(pieces, taken, untilBytes)
+    if (this.#paged?.isBroken) this.#paged = undefined
+    return Math.max(0, frames - whole)
+  }
+
+  /** As usual, which copies it. */
+  #copy(pieces: readonly Buffer[], fromBytes: number, untilBytes: number) {
     this.#stream.cork()
+    let at = 0
     for (const piece of pieces) {
-      this.#stream.write(piece)
-      bytes += piece.length
+      const from = Math.max(0, fromBytes - at)
+      const until = Math.min(piece.length, untilBytes - at)
+      if (from < until) this.#stream.write(piece.subarray(from, until))
+      at += piece.length
     }
     this.#stream.uncork()
-    this.#onBytes(bytes)
   }
 
   end(): void {

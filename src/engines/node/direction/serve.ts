@@ -19,6 +19,7 @@ import { failureName } from '../../failures.ts'
 import { payloadOf } from './payload.ts'
 import { sessions } from './registry.ts'
 import { acceptance, traceOf, type Connection } from './traced.ts'
+import { PagedOutlet } from './paged.ts'
 import { Pump } from './pump.ts'
 
 /** How often it tells what it has received, while something comes. */
@@ -74,7 +75,9 @@ class ServedSession implements FrameListener {
     if (mode !== 'down') this.#receiver = new Receiver(payload, flow, performance.now())
     if (mode === 'up') return
     const sender = new Sender(payload, flow, { sizeBytes, ratePerSecond })
-    this.#pump = new Pump(socket, sender, bytes => this.#count('bytesOut', bytes))
+    const paged = sender.byRate ? undefined : PagedOutlet.over(socket, payload, sizeBytes)
+    const onBytes = (bytes: number) => this.#count('bytesOut', bytes)
+    this.#pump = new Pump(socket, sender, { paged, onBytes })
   }
 
   /** @param rest what came behind the hello */

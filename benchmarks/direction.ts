@@ -1,0 +1,125 @@
+/**
+ * npm run bench:direction: what one flow of tcp on the loopback costs the sender, and the receiver
+ * that verifies it, against iperf3, which verifies nothing. In turn, five rounds; medians of
+ * processor time per byte, and their ratios. Linux with iperf3 and ss (iproute2).
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const yodel = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const [rounds = 5, gigabytes = 2] = process.argv.slice(2).map(Number)
+/** A program in JavaScript compiles itself while its first bytes flow. */
+const warmupBytes = 1e9
+const patienceMs = 15_000
+
+interface Cost {
+  sender: number
+  receiver: number
+  gbitPerSecond: number
+}
+
+/** Seconds of all threads of a process (proc_pid_schedstat(5)). */
+const cpuSeconds = ({ pid }: ChildProcess): number =>
+  readdirSync(`/proc/${pid}/task`)
+    .map(task => readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
+    .reduce((sum, ns) => sum + Number(ns) / 1e9, 0)
+
+/** What the other end has acknowledged of what a client has sent to that port. */
+function ackedBytes(port: number): number {
+  const filter = ['state', 'established', `( dport = :${port} )`]
+  const said = execFileSync('ss', ['-tinH', ...filter], { encoding: 'utf8' })
+  return Math.max(0, ...[...said.matchAll(/bytes_acked:(\d+)/g)].map(([, bytes]) => Number(bytes)))
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function cost(sender: ChildProcess, receiver: ChildProcess, port: number): Promise<Cost> {
+  const until = async (bytes: number) => {
+    const untilMs = performance.now() + patienceMs
+    while (ackedBytes(port) < bytes && performance.now() < untilMs) await sleep(50)
+  }
+  const look = () => ({
+    sent: cpuSeconds(sender),
+    received: cpuSeconds(receiver),
+    bytes: ackedBytes(port),
+    atMs: performance.now(),
+  })
+  await until(warmupBytes)
+  const before = look()
+  await until(before.bytes + gigabytes * 1e9)
+  const after = look()
+  const bytes = after.bytes - before.bytes
+  return {
+    sender: ((after.sent - before.sent) / bytes) * 1e9,
+    receiver: ((after.received - before.received) / bytes) * 1e9,
+    gbitPerSecond: (bytes * 8) / (after.atMs - before.atMs) / 1e6,
+  }
+}
+
+async function measured(server: string[], client: (port: number) => string[]): Promise<Cost> {
+  const port = await freePort()
+  const start = ([command, ...args]: string[]) =>
+    spawn(command!, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+  const receiver = start(server.map(arg => arg.replace('PORT', String(port))))
+  await sleep(1_000)
+  const sender = start(client(port))
+  try {
+    return await cost(sender, receiver, port)
+  } finally {
+    for (const child of [sender, receiver]) {
+      child.kill('SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    }
+  }
+}
+
+const node = process.execPath
+const contestants: Record<string, () => Promise<Cost>> = {
+  iperf3: () =>
+    measured(['iperf3', '-s', '-1', '-p', 'PORT'], port =>
+      ['iperf3', '-c', '127.0.0.1', '-p', String(port), '-t', '600'],
+    ),
+  yodel: () => {
+    const serve = [node, yodel, 'serve', '--directions', '--threads', '1', 'tcp://127.0.0.1:PORT']
+    return measured(serve, port => {
+      const to = [`tcp://127.0.0.1:${port}`, '--direction', 'up', '--duration', '10m']
+      return [node, yodel, 'bench', ...to, '--warmup', '0']
+    })
+  },
+}
+
+const found = new Map<string, Cost[]>(Object.keys(contestants).map(name => [name, []]))
+const text = ({ sender, receiver, gbitPerSecond }: Cost) =>
+  `sender ${sender.toFixed(3)} s/GB, receiver ${receiver.toFixed(3)} s/GB, ` +
+  `${gbitPerSecond.toFixed(1)} Gbit/s`
+for (let round = 0; round < rounds; round++)
+  for (const [name, run] of Object.entries(contestants)) {
+    const one = await run()
+    found.get(name)!.push(one)
+    console.log(`${round + 1} ${name}: ${text(one)}`)
+  }
+const median = (name: string): Cost => {
+  const middle = (of: (each: Cost) => number) =>
+    found.get(name)!.map(of).toSorted((a, b) => a - b)[Math.floor(rounds / 2)]!
+  return {
+    sender: middle(each => each.sender),
+    receiver: middle(each => each.receiver),
+    gbitPerSecond: middle(each => each.gbitPerSecond),
+  }
+}
+const [theirs, ours] = [median('iperf3'), median('yodel')]
+console.log(`median iperf3: ${text(theirs)}`)
+console.log(`median yodel: ${text(ours)}`)
+const ratio = (of: 'sender' | 'receiver') => (ours[of] / theirs[of]).toFixed(2)
+console.log(`yodel : iperf3, sender ${ratio('sender')}, receiver ${ratio('receiver')}`)

@@ -1,0 +1,116 @@
+/**
+ * Sends memory over a socket without copying it (Linux): its pages go by reference into a pipe, and
+ * from there into the socket (vmsplice(2), splice(2)). The system may send a page again after it
+ * was sent, so what lies in it must never change.
+ */
+import { openSync } from 'node:fs'
+import { F_SETPIPE_SZ, O_CLOEXEC, SPLICE_F_NONBLOCK } from './kernel-numbers.ts'
+import type { Libc } from './libc.ts'
+import { mapOwned } from './owned-memory.ts'
+
+const pageBytes = 4096
+/** As much as a process without privileges may ask for (pipe(7)): so many pages at a time. */
+const pipeBytes = 2 ** 20
+const slots = pipeBytes / pageBytes
+/** Of an iovec. */
+const entryBytes = 16
+
+/** Memory that may be sent so: nothing else ever lies in its pages. */
+export class Pages {
+  readonly bytes: Buffer
+  readonly #address: number
+
+  /** @throws if there is no memory */
+  constructor(libc: Libc, sizeBytes: number) {
+    const { memory, address } = mapOwned(libc, Math.ceil(sizeBytes / pageBytes) * pageBytes)
+    this.bytes = Buffer.from(memory)
+    this.#address = address
+  }
+
+  /** Where a buffer lies that is over this memory; undefined: over another. */
+  addressOf({ buffer, byteOffset }: Buffer): number | undefined {
+    return buffer === this.bytes.buffer ? this.#address + byteOffset : undefined
+  }
+}
+
+/** A pipe, which is empty between two calls. */
+export class PageSender {
+  readonly #libc: Libc
+  readonly #out: number
+  readonly #into: number
+  /** Takes what a socket did not. */
+  readonly #nowhere: number
+  readonly #entries = Buffer.alloc(slots * entryBytes)
+  #isBroken = false
+
+  private constructor(libc: Libc, out: number, into: number, nowhere: number) {
+    this.#libc = libc
+    this.#out = out
+    this.#into = into
+    this.#nowhere = nowhere
+  }
+
+  /** Undefined where this cannot be done. */
+  static open(libc: Libc): PageSender | undefined {
+    const ends = new Int32Array(2)
+    if (libc.pipe2(new Uint8Array(ends.buffer), O_CLOEXEC) < 0) return undefined
+    const [out, into] = ends as unknown as [number, number]
+    if (libc.fcntl(into, F_SETPIPE_SZ, pipeBytes) >= pipeBytes) {
+      try {
+        return new PageSender(libc, out, into, openSync('/dev/null', 'w'))
+      } catch {
+        // No descriptor is left; the pipe is closed again.
+      }
+    }
+    libc.close(out)
+    libc.close(into)
+    return undefined
+  }
+
+  close(): void {
+    for (const fd of [this.#out, this.#into, this.#nowhere]) this.#libc.close(fd)
+  }
+
+  /** It cannot be done here: the system has said so. */
+  get isBroken(): boolean {
+    return this.#isBroken
+  }
+
+  /**
+   * Sends pieces one after the other to a socket that does not block, as far as it takes them at
+   * once. @returns how many bytes it took
+   */
+  send(fd: number, pieces: readonly (readonly [address: number, bytes: number])[]): number {
+    const libc = this.#libc
+    let taken = 0
+    let used = 0
+    let count = 0
+    for (const [address, bytes] of pieces) {
+      used += Math.floor((address + bytes - 1) / pageBytes) - Math.floor(address / pageBytes) + 1
+      if (used > slots) break
+      this.#entries.writeBigUInt64LE(BigInt(address), count * entryBytes)
+      this.#entries.writeBigUInt64LE(BigInt(bytes), count * entryBytes + 8)
+      count++
+    }
+    let left = libc.vmsplice(this.#into, this.#entries, count, SPLICE_F_NONBLOCK)
+    if (left < 0) this.#isBroken = true
+    while (left > 0) {
+      const moved = libc.splice(this.#out, 0, fd, 0, left, SPLICE_F_NONBLOCK)
+      if (moved <= 0) {
+        this.#isBroken = moved < 0 && !full.has(libc.errorName())
+        break
+      }
+      left -= moved
+      taken += moved
+    }
+    while (left > 0) {
+      const dropped = libc.splice(this.#out, 0, this.#nowhere, 0, left, 0)
+      if (dropped <= 0) throw new Error('A pipe cannot be emptied.')
+      left -= dropped
+    }
+    return taken
+  }
+}
+
+/** The socket has no room; or it is closed, of which Node hears, too. */
+const full = new Set(['EAGAIN', 'EWOULDBLOCK', 'EPIPE', 'ECONNRESET', 'EBADF', 'ENOTCONN'])
