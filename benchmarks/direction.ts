@@ -87,9 +87,15 @@ async function measured(server: string[], client: (port: number) => string[]): P
 const node = process.execPath
 const contestants: Record<string, () => Promise<Cost>> = {
   iperf3: () =>
-    measured(['iperf3', '-s', '-1', '-p', 'PORT'], port =>
-      ['iperf3', '-c', '127.0.0.1', '-p', String(port), '-t', '600'],
-    ),
+    measured(['iperf3', '-s', '-1', '-p', 'PORT'], port => [
+      'iperf3',
+      '-c',
+      '127.0.0.1',
+      '-p',
+      String(port),
+      '-t',
+      '600',
+    ]),
   yodel: () => {
     const serve = [node, yodel, 'serve', '--directions', '--threads', '1', 'tcp://127.0.0.1:PORT']
     return measured(serve, port => {
@@ -111,7 +117,10 @@ for (let round = 0; round < rounds; round++)
   }
 const median = (name: string): Cost => {
   const middle = (of: (each: Cost) => number) =>
-    found.get(name)!.map(of).toSorted((a, b) => a - b)[Math.floor(rounds / 2)]!
+    found
+      .get(name)!
+      .map(of)
+      .toSorted((a, b) => a - b)[Math.floor(rounds / 2)]!
   return {
     sender: middle(each => each.sender),
     receiver: middle(each => each.receiver),

@@ -95,7 +95,10 @@ test('responsiveness: means of three parts of new connections, and of those that
   assert.equal(found.rpm, (3000 + 1000) / 2)
   assert.deepEqual([found.confidence, found.foreignProbes, found.selfProbes], ['high', 40, 4])
   // What comes slower each second is not stable.
-  const slower = foreign.map(probe => ({ ...probe, httpMs: probe.atMs }))
+  const slower = foreign.map(({ atMs }) => {
+    const times = 1 + Math.floor(atMs / 1e3)
+    return { atMs, tcpMs: 10 * times, tlsMs: 20 * times, httpMs: 30 * times }
+  })
   assert.equal(responsivenessOf(slower, self, 5_000).confidence, 'medium')
   assert.equal(responsivenessOf(foreign, self.slice(-1), 5_000).confidence, 'low')
   const none = responsivenessOf(foreign, [], 5_000)
