@@ -81,7 +81,8 @@ function planOf(address: Address, options: CheckOptions): Plan {
     allMs: thorough ? Infinity : allMs,
     maxConnections,
   }
-  return { address, calling: wanted.calling, questions, expectations, limits }
+  const { calling, control } = wanted
+  return { address, calling, control, questions, expectations, limits }
 }
 
 /** A silence that is expected to be survived has to be tried. */

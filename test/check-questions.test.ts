@@ -78,6 +78,15 @@ const cases: Record<string, Case> = {
     'not-1.3',
     () => overTls({ maxVersion: 'TLSv1.2' }, socket => void socket.pipe(socket)),
   ],
+  'speaks TLS 1.0': [
+    'tls',
+    'obsolete',
+    () =>
+      overTls(
+        { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' },
+        socket => void socket.pipe(socket),
+      ),
+  ],
   'speaks no TLS': [
     'tls',
     'no-handshake',

@@ -9,14 +9,14 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { onlyFull } from './full.ts'
 import { dial, echo, ending } from './client.ts'
-import type * as Clients from '../src/cli/control-client.ts'
+import type * as Clients from '../src/engines/control-client.ts'
 import type * as Access from '../src/dashboard/access.ts'
 import { startBoard, type Board } from './dashboard.ts'
 import { built, portOf, yodel } from './program.ts'
 import { createTypist } from './typist.ts'
 
 const { checkToken } = (await import(built('dashboard/access.js'))) as typeof Access
-const { ControlClient } = (await import(built('cli/control-client.js'))) as typeof Clients
+const { ControlClient } = (await import(built('engines/control-client.js'))) as typeof Clients
 
 const typed = createTypist()
 const run = (...args: string[]) => typed(args)

@@ -44,13 +44,15 @@ test('what is answered has the shape that is described', async () => {
   const ajv = new Ajv2020({ strict: false })
   ajv.addSchema(strict, 'api')
   await using board = await startBoard({ faults: ['delay=1ms'], serve: { faults: [] } })
+  await board.ask('POST', '/api/accounts', { body: { seconds: 60 } })
   const socket = await dial(board.server.address)
   await echo(socket, 'hello')
   await board.observer.observe()
   const body = { address: board.server.url, durationMs: 50 }
   await board.ask('POST', '/api/benches', { body })
   await until(async () => (await board.ask('GET', '/api/benches')).json[0].state === 'finished')
-  const paths = ['server', 'history', 'timeline', 'connections', 'faults', 'benches', 'benches/1']
+  const lists = ['history', 'timeline', 'connections', 'accounts', 'faults', 'benches']
+  const paths = ['server', ...lists, 'benches/1']
   for (const path of paths) {
     const name = `/api/${path}`.replace('/1', '/{id}')
     const place = `/paths/${name.replaceAll('/', '~1')}/get/responses/200/content/application~1json`

@@ -26,25 +26,31 @@ export async function persistent<T>(
   }
 }
 
-/** The longest hold-up that is allowed for: longer ones are those of a machine that slept. */
-const allowedMs = 400
-const factor = 5
+/** So much of a hold-up is allowed for, so many times, and for so long. */
+const [allowedMs, factor, rememberedMs] = [250, 4, 4_000]
 
 /** Looks all the time at how late this process is. */
 export class OwnDelay implements Disposable {
   #lastMs = performance.now()
-  #mostMs = 0
+  /** The longest hold-up of this span of time, and of the one before. */
+  #spans: [now: number, before: number] = [0, 0]
+  #beganMs = this.#lastMs
   readonly #timer = setInterval(() => this.#look(), everyMs).unref()
 
   #look() {
     const now = performance.now()
-    this.#mostMs = Math.max(this.#mostMs, now - this.#lastMs - everyMs)
+    const [most, before] = this.#spans
+    const late = now - this.#lastMs - everyMs
+    const isOver = now - this.#beganMs > rememberedMs
+    this.#spans = isOver ? [late, most] : [Math.max(most, late), before]
+    if (isOver) this.#beganMs = now
     this.#lastMs = now
   }
 
   /** How much longer than usual a reply may take: the peer may be on the same machine. */
   get patienceMs(): number {
-    return factor * Math.min(allowedMs, this.#mostMs < busyMs ? 0 : this.#mostMs)
+    const mostMs = Math.max(...this.#spans)
+    return mostMs < busyMs ? 0 : factor * Math.min(allowedMs, mostMs)
   }
 
   [Symbol.dispose](): void {

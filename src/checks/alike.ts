@@ -10,6 +10,8 @@ import { message, type Scene } from './scene.ts'
 const tries = 8
 /** If all of so many are bad, all are. */
 const badMax = 4
+/** So many are tried at once, where a server has taken many more at once before. */
+export const alikeAtOnce = 4
 
 export const uneven = {
   outcome: 'fails',
@@ -37,8 +39,10 @@ interface Try {
 /** Sends so much on one fresh connection after the other; undefined if the same becomes of all. */
 export async function askAlike(scene: Scene, bytes: number): Promise<Found<'uneven'> | undefined> {
   const all: Try[] = []
+  const isMany = (scene.known.atOnce ?? 0) >= 2 * tries
+  const atOnce = isMany ? Math.min(alikeAtOnce, scene.limits.maxConnections) : 1
   while (all.length < tries && (all.length < badMax || all.some(({ works }) => works)))
-    all.push(await attempt(scene, bytes))
+    all.push(...(await Promise.all(Array.from({ length: atOnce }, () => attempt(scene, bytes)))))
   // Those before the first that works may have met what an earlier question had left.
   const counted = all.slice(
     Math.max(
@@ -57,7 +61,9 @@ export async function askAlike(scene: Scene, bytes: number): Promise<Found<'unev
       `connections are not alike: on ${bad.length} of ${counted.length} ${what}, ` +
       'on the others all does',
     evidence: [
-      `${tries} fresh connections, one after the other: ${all.map(({ said }) => said).join(', ')}`,
+      `${tries} fresh connections` +
+        (atOnce === 1 ? ', one after the other' : '') +
+        `: ${all.map(({ said }) => said).join(', ')}`,
     ],
     where: 'behind what shares the load: a balancer, or a router with several links',
   }

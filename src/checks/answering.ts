@@ -2,6 +2,7 @@
 import type { Address } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'
+import type { Control } from './control.ts'
 import type { Cost, Limits } from './limits.ts'
 import type { Answer, Found, NotAsked, Outcome, Question } from './question.ts'
 import { questionOf, type QuestionName } from './questions.ts'
@@ -15,6 +16,7 @@ export interface Asking {
   readonly address: Address
   readonly limits: Limits
   readonly known: Known
+  readonly control: Control | undefined
   /** Within the bounds of that cost, and so much time. */
   readonly within: <T>(
     cost: Cost,
@@ -71,12 +73,15 @@ export async function answer(name: QuestionName, with_: Asking, leftMs: number):
   return { result, own: false }
 }
 
-function refusalOf(asked: Question, { address, limits, known }: Asking): NotAsked | undefined {
+function refusalOf(
+  asked: Question,
+  { address, limits, known, control }: Asking,
+): NotAsked | undefined {
   const { transport } = address
   if (!asked.transports.includes(transport))
     return { notAsked: `it is for ${asked.transports.join(', ')}, not for ${transport}` }
   if (!known.echoes && !asked.withoutEcho) return { notAsked: known.refusal ?? noEcho }
-  const refused = asked.refuses?.({ address, limits, known })
+  const refused = asked.refuses?.({ address, limits, known, control })
   return refused === undefined ? undefined : { notAsked: refused }
 }
 

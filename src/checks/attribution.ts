@@ -1,4 +1,5 @@
 /** On which way a connection went wrong: what this end saw, beside what the other end saw. */
+import type { Account } from '../engines/accounts.ts'
 import type { Trace, TraceEvent } from '../wire/direction/trace.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import type { Probe } from './probe.ts'
@@ -9,6 +10,23 @@ export interface Attribution {
   /** Why it is there, in a sentence without its dot. */
   where: string
   evidence: string
+}
+
+/** What of a trace is looked at here; the digest is not known where only bytes were counted. */
+type Seen = Pick<Trace, 'from' | 'bytesIn' | 'bytesOut' | 'events'> & { digest?: string }
+
+/** By the account of the other end, which counts and does not look into what came. */
+export function attributeAccount(probe: Probe, account: Account): Attribution {
+  const { peer, bytesIn, bytesOut, openedAt } = account
+  const ends = account.events.map(({ at, what }) => ({ atMs: at - openedAt, what }))
+  // When the last byte came it does not say: as soon as it was sent.
+  const untilMs = Math.max(0, probe.wroteMs - probe.openedMs)
+  const bytes = { what: 'bytes' as const, atMs: 0, bytes: bytesIn, untilMs }
+  const trace: Seen = { from: peer, bytesIn, bytesOut, events: [bytes, ...ends] }
+  const evidence = told(probe, trace)
+  const found = ofBytes(probe, trace) ?? ofEnds(probe, trace)
+  if (found) return { ...found, evidence }
+  return { side: 'unknown', where: 'what both ends counted does not differ', evidence }
 }
 
 /** A FIN that was passed on so much later than it was sent has waited on the way. */
@@ -31,7 +49,7 @@ export function attribute(probe: Probe, trace: Trace | null): Attribution {
 type Place = Pick<Attribution, 'side' | 'where'>
 const at = (side: Side, where: string): Place => ({ side, where })
 
-function ofBytes(probe: Probe, trace: Trace): Place | undefined {
+function ofBytes(probe: Probe, trace: Seen): Place | undefined {
   const { sentBytes, allReceivedBytes: came } = probe
   const { bytesIn, bytesOut } = trace
   const sizes = `${formatSize(sentBytes)} were sent, ${formatSize(bytesIn)} arrived`
@@ -40,7 +58,7 @@ function ofBytes(probe: Probe, trace: Trace): Place | undefined {
     return at('up', `on the way to the other end: ${sizes} there`)
   }
   if (bytesIn > sentBytes) return at('up', `bytes were added on the way to the other end: ${sizes}`)
-  if (trace.digest !== probe.sentDigest)
+  if (trace.digest !== undefined && trace.digest !== probe.sentDigest)
     return at('up', 'on the way to the other end: as many bytes arrived there, and not the same')
   if (bytesOut < bytesIn)
     return at('other end', `the other end received all, and sent ${formatSize(bytesOut)} back`)
@@ -53,7 +71,7 @@ function ofBytes(probe: Probe, trace: Trace): Place | undefined {
   return undefined
 }
 
-function ofEnds(probe: Probe, trace: Trace): Place | undefined {
+function ofEnds(probe: Probe, trace: Seen): Place | undefined {
   const [fin, ended, reset] = [find(trace, 'fin'), find(trace, 'ended'), find(trace, 'reset')]
   const sentFin = !Number.isNaN(probe.finMs)
   if (probe.ending === 'RST' || probe.ending === 'broken') {
@@ -83,11 +101,11 @@ function ofEnds(probe: Probe, trace: Trace): Place | undefined {
   return at('down', 'on the way back: FIN arrived in time, and was answered at once')
 }
 
-const find = (trace: Trace, what: TraceEvent['what']) =>
+const find = (trace: Seen, what: TraceEvent['what']) =>
   trace.events.find(event => event.what === what)
 
 /** `the other end (10.0.0.7:7000) saw 100 B come at 1ms, FIN at 2ms; it sent 100 B back`. */
-function told(probe: Probe, trace: Trace): string {
+function told(probe: Probe, trace: Seen): string {
   const names = { fin: 'FIN', reset: 'RST', ended: 'its own FIN', closed: 'the close' }
   const ends = trace.events.flatMap(event =>
     event.what === 'bytes' || event.what === 'failed'
@@ -115,4 +133,22 @@ export function witnessed<Name extends string>(
   const witness = seen.evidence
   if (seen.side === 'unknown') return { ...found, witness }
   return { ...found, witness, side: seen.side, where: seen.where }
+}
+
+/** Of a connection on which each side counts what is on the wire, frames and all. */
+export function attributeWire(
+  { sent, came }: { sent: number; came: number },
+  { peer, bytesIn, bytesOut }: Account,
+): Attribution {
+  const evidence =
+    `the other end, of a connection from ${peer}: ${formatSize(bytesIn)} of ${formatSize(sent)} ` +
+    `arrived, ${formatSize(bytesOut)} went back, ${formatSize(came)} came`
+  if (bytesIn < sent)
+    return { ...at('up', 'on the way to the other end: not all of it arrived there'), evidence }
+  if (bytesIn > sent)
+    return { ...at('up', 'bytes were added on the way to the other end'), evidence }
+  if (came < bytesOut)
+    return { ...at('down', 'on the way back: all arrived there, and not all came'), evidence }
+  const where = 'all of it arrived at the other end, and what that sent has come'
+  return { ...at('other end', where), evidence }
 }

@@ -24,9 +24,10 @@ export const bytes = question({
   figures: {},
   withoutEcho: true,
   traced: 'again',
+  needsMs: 10_000,
   cost: ({ thorough, bytes, rowMs, silenceMs }) => ({
     atOnce: 1,
-    connections: 3 + pieces.length + badMax,
+    connections: 4 + pieces.length + badMax,
     bytes: (thorough ? 64 : 1) * bytes + 2 ** 14,
     ms: greetingMs + silenceMs * (2 * badMax + 2) + rowMs,
   }),
@@ -127,7 +128,8 @@ async function askPieces(scene: Scene): Promise<Finding[]> {
     probe ??= await scene.open()
     probe.discard()
     let bad = await askPiece(scene, probe, piece)
-    if (bad?.name === 'stuck') {
+    // Whether anything is stuck at all is known once one piece is.
+    if (bad?.name === 'stuck' && !found.some(({ name }) => name === 'stuck')) {
       // A busy machine may be silent for a moment, too: what is stuck is stuck again.
       await probe.close()
       probe = await scene.open()

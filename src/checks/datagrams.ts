@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostAddress } from '../vocabulary/address.ts'
+import { peerText } from '../vocabulary/text.ts'
 import { descriptorOf } from '../engines/os/datagram-descriptor.ts'
 import { addressesOf } from '../engines/os/resolver.ts'
 import type { Scene } from './scene.ts'
@@ -29,6 +30,9 @@ export class Datagrams {
   readonly #host: string
   readonly #port: number
   readonly sent: Sent[] = []
+  /** The address of this end, and when it was opened, in milliseconds since 1970. */
+  readonly local: string
+  readonly openedAt = Date.now()
   /** Of which so many bytes came, where others were sent. */
   changed: { number: number; data: Buffer }[] = []
   /** Answers from somewhere else. */
@@ -57,6 +61,8 @@ export class Datagrams {
     this.#socket = socket
     this.#host = host
     this.#port = port
+    const own = socket.address()
+    this.local = peerText(own.address, own.port)
     socket.on('message', (data, from) => this.#arrived(data, from))
     socket.on('error', error => this.errors.add((error as NodeJS.ErrnoException).code ?? ''))
   }

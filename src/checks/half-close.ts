@@ -79,6 +79,8 @@ export const halfClose = question<Name>({
         ({ bad }) => bad?.name === 'fin-delayed' && !isLate,
       )
       stuck ??= seen.stuck
+      // What is stuck is stuck each time, and costs its whole time.
+      if (seen.stuck !== undefined) break
       if (seen.bad) found.push(seen.bad)
       if (seen.late !== undefined) latenesses.push(seen.late)
       // Of silence one is enough: each costs its whole time.

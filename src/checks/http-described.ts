@@ -14,6 +14,7 @@ export interface Described {
   headers: [name: string, value: string][]
   peer: Place
   proxy: Place | null
+  tls?: { fingerprint?: string | null } | null
 }
 
 /** @returns undefined if the other end does not describe requests */

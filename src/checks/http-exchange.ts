@@ -90,6 +90,28 @@ export async function openLine(scene: Scene): Promise<HttpLine> {
   return new HttpLine(probe, address)
 }
 
+/** The path of the URL. */
+export const resource = (scene: Scene): string => (scene.address as HostAddress).resource ?? '/'
+
+/** A body by length. */
+export function post(
+  scene: Scene,
+  line: HttpLine,
+  body: Buffer,
+  more: readonly string[] = [],
+): Promise<HttpAnswer> {
+  const lines = [
+    'Content-Type: application/octet-stream',
+    `Content-Length: ${body.length}`,
+    ...more,
+  ]
+  return line.exchange([line.head('POST', resource(scene), lines), body], scene.silenceMs)
+}
+
+/** Whether it was answered with success. */
+export const isOk = ({ head }: HttpAnswer) =>
+  head !== undefined && head.status >= 200 && head.status < 300
+
 /** A body in chunks of that size (RFC 9112 section 7.1), and its trailer. */
 export function chunked(body: Buffer, size: number, trailer: readonly string[] = []): Buffer {
   const parts: Buffer[] = []

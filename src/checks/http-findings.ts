@@ -64,6 +64,13 @@ export const httpFindings = {
       'A proxy is on the way. See whether what it adds is wanted (X-Forwarded-For, Via), and ' +
       'that nothing that it takes away or changes is needed.',
   },
+  'no-http2': {
+    outcome: 'fails',
+    effect: 'Browsers and gRPC choose HTTP/2 where it is offered, and get nothing.',
+    advice:
+      'A proxy offers h2 by ALPN and does not speak it, or not to the server: take h2 out of its ' +
+      'list, or see its log.',
+  },
   'no-continue': {
     outcome: 'differs',
     effect: 'Clients that send `Expect: 100-continue` (curl with large bodies) lose a second.',

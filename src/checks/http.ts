@@ -1,10 +1,11 @@
 /** HTTP: are bodies exact, do they stream, and what do headers, limits and keep-alive do? */
-import type { HostAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { persistent } from './again.ts'
 import { described } from './http-described.ts'
-import { chunk, chunked, openLine, type HttpAnswer, type HttpLine } from './http-exchange.ts'
+import { chunk, chunked, isOk, openLine, post, resource } from './http-exchange.ts'
+import type { HttpAnswer, HttpLine } from './http-exchange.ts'
+import { askHttp2 } from './http-h2.ts'
 import { httpFindings, type HttpFinding } from './http-findings.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
@@ -21,13 +22,14 @@ export const http = question<HttpFinding>({
   asks: 'whether bodies are exact and stream, and which limits and keep-alive there are',
   transports: ['http', 'https'],
   withoutEcho: true,
+  needsMs: 10_000,
   figures: { body: 'size', header: 'size', requests: 'count', 'first-byte': 'duration' },
   findings: httpFindings,
   cost: ({ thorough, bytes, silenceMs }) => ({
     atOnce: 1,
-    connections: 28,
+    connections: 30,
     bytes: (thorough ? 220 : 3) * bytes,
-    ms: 5 * silenceMs + (thorough ? 60_000 : 0),
+    ms: 6 * silenceMs + (thorough ? 60_000 : 0),
   }),
   async ask(scene) {
     const found: Finding[] = []
@@ -45,12 +47,15 @@ export const http = question<HttpFinding>({
     const stream = await persistent(() => askStreaming(scene), isFound)
     const rest = [await askChunked(scene), stream.finding, await askContinue(scene)]
     rest.push(await askSeenHeaders(scene))
+    const second = await askHttp2(scene)
+    rest.push(second.finding)
     found.push(...rest.filter(each => each !== undefined))
     return {
       said:
         found[0]?.said ??
         `bodies up to ${formatSize(body.size)} come back exact, chunked too, and stream; ` +
-          `${kept.count} requests on a connection; headers of ${formatSize(header.size)} pass`,
+          `${kept.count} requests on a connection; headers of ${formatSize(header.size)} pass; ` +
+          second.said,
       found,
       figures: {
         body: body.size,
@@ -62,22 +67,6 @@ export const http = question<HttpFinding>({
   },
 })
 
-const resource = (scene: Scene) => (scene.address as HostAddress).resource ?? '/'
-
-function post(
-  scene: Scene,
-  line: HttpLine,
-  body: Buffer,
-  more: readonly string[] = [],
-): Promise<HttpAnswer> {
-  const lines = [
-    'Content-Type: application/octet-stream',
-    `Content-Length: ${body.length}`,
-    ...more,
-  ]
-  return line.exchange([line.head('POST', resource(scene), lines), body], scene.silenceMs)
-}
-
 /** `status 413 Payload Too Large`, or what came in its place. */
 function answerText({ head, error, body, isWhole }: HttpAnswer): string {
   if (error !== undefined) return `an answer that is no HTTP (${printable(error)})`
@@ -85,8 +74,6 @@ function answerText({ head, error, body, isWhole }: HttpAnswer): string {
   const status = printable(`status ${head.status} ${head.reason}`.trimEnd())
   return `${status} with ${formatSize(body.length)}${isWhole ? '' : ', not whole'}`
 }
-
-const isOk = ({ head }: HttpAnswer) => head !== undefined && head.status >= 200 && head.status < 300
 
 function judgeBasic(_scene: Scene, line: HttpLine, answer: HttpAnswer): Finding | undefined {
   const evidence = [`POST of 11 B: ${answerText(answer)}`, line.probe.story]

@@ -1,25 +1,25 @@
 /** Idle: how long may a connection be silent, and what becomes of it then? */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Socket } from 'node:net'
 import { formatDuration } from '../vocabulary/units.ts'
 import type { Probe } from './probe.ts'
-import { witnessed, type Attribution } from './attribution.ts'
+import { witnessed } from './attribution.ts'
+import { requestBytes, silent, silentDatagrams, silentRequest } from './idle-silence.ts'
+import type { Silence } from './idle-silence.ts'
 import { question, type Found } from './question.ts'
-import { message, type Scene } from './scene.ts'
+import type { Scene } from './scene.ts'
 
 /** Each but the last is a fifth to a half of the next: idle timeouts are round numbers. */
 const steps = [
   1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 350, 400, 600, 900, 1_200, 1_800,
 ]
-const messageBytes = 16
 /** Such a probe of the kernel keeps what forgets after two seconds and more. */
 const keepAliveMs = 1_000
 
-type Name = 'forgotten' | 'reset' | 'closed'
+type Name = 'forgotten' | 'reset' | 'closed' | 'unreachable'
 
 export const idle = question<Name>({
   asks: 'how long a connection may be silent, and what becomes of it then',
-  transports: ['tcp', 'unix', 'tls', 'ws', 'wss'],
+  transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https', 'udp'],
   figures: { idle: 'duration' },
   traced: 'all',
   waits: true,
@@ -53,36 +53,81 @@ export const idle = question<Name>({
         '`proxy_timeout`, `proxy_read_timeout`, `yodel serve --idle-timeout`). Raise it if ' +
         'connections have to last longer; let the client close first, a little earlier.',
     },
+    unreachable: {
+      outcome: 'fails',
+      effect:
+        'What comes in after a silence (calls of SIP, tunnels of WireGuard, QUIC) is lost ' +
+        'until the client says something.',
+      advice:
+        'A NAT or firewall on the way forgets clients of udp that are silent (30 s is usual, ' +
+        '`nf_conntrack_udp_timeout`). Send something more often (WireGuard PersistentKeepalive, ' +
+        'SIP and QUIC keep-alive), or raise its timeout.',
+    },
   },
   cost: limits => ({
     atOnce: waits(limits.idleMs).length + 1,
     connections: waits(limits.idleMs).length + 1,
-    bytes: 3 * messageBytes * (waits(limits.idleMs).length + 1),
-    ms: limits.idleMs + 3 * limits.silenceMs,
+    bytes: 3 * requestBytes * (waits(limits.idleMs).length + 1),
+    ms: limits.idleMs + 5 * limits.silenceMs,
   }),
-  refuses: ({ limits }) =>
-    limits.idleMs < 10 ? 'less than 10 ms of silence are no silence' : undefined,
+  refuses({ limits, address, control }) {
+    if (limits.idleMs < 10) return 'less than 10 ms of silence are no silence'
+    if (address.transport !== 'udp' || control) return undefined
+    return 'only the server can say whether it reaches a silent client: see --control'
+  },
   async ask(scene) {
-    const all = waits(scene.limits.idleMs)
+    const graded = waits(scene.limits.idleMs)
     const atOnce = Math.min(scene.known.atOnce ?? Infinity, scene.limits.maxConnections)
     // Of a server that takes few at once the longest waits say most.
-    const chosen = atOnce > all.length ? all : all.slice(-Math.max(1, atOnce - 1))
+    const chosen = atOnce > graded.length ? graded : graded.slice(-Math.max(1, atOnce - 1))
     const keeping = atOnce > chosen.length ? keptAlive(scene, chosen.at(-1)!) : undefined
-    const tries = await Promise.all(chosen.map(ms => silent(scene, ms)))
+    const { transport } = scene.address
+    const isHttp = transport === 'http' || transport === 'https'
+    const all =
+      transport === 'udp'
+        ? await silentDatagrams(scene, chosen)
+        : await Promise.all(chosen.map(ms => (isHttp ? silentRequest : silent)(scene, ms)))
     const kept = await keeping
+    const tries = all.filter(each => each !== undefined)
+    if (tries.length < all.length) return { notAsked: 'the other end has no account of it' }
     const survivedMs = tries.findLast(({ fate }) => fate === 'echoed')?.waitMs ?? 0
     // What fared worse than a longer silence did not fare so because it was silent.
-    const first = tries.find(({ fate, waitMs }) => fate !== 'echoed' && waitMs > survivedMs)
+    const first = unraced(
+      tries,
+      tries.find(({ fate, waitMs }) => fate !== 'echoed' && waitMs > survivedMs),
+    )
     if (!first)
       return {
-        said: `after ${formatDuration(survivedMs)} of silence a connection works as before`,
+        said:
+          `after ${formatDuration(survivedMs)} of silence ` +
+          (transport === 'udp'
+            ? 'the server reaches this client as before'
+            : 'a connection works as before'),
         found: [],
         figures: { idle: survivedMs },
       }
-    const found = describe(first, survivedMs, kept)
+    // Each server of HTTP ends connections that wait for the next request.
+    if (isHttp && first.fate === 'closed')
+      return {
+        said: `a connection is kept for ${formatDuration(first.endedMs!)} without a request`,
+        found: [],
+        figures: { idle: survivedMs },
+      }
+    const found = describe(first, survivedMs, kept, scene)
     return { said: found.said, found: [found], figures: { idle: survivedMs } }
   },
 })
+
+/** So near to an end of the other side's own accord what is sent may meet it. */
+const raceMs = 500
+
+/** Of one whose byte met the end that others saw come by itself, what those saw. */
+function unraced(tries: readonly Silence[], first: Silence | undefined): Silence | undefined {
+  if (first?.fate !== 'reset') return first
+  const isNear = ({ fate, endedMs = Infinity }: Silence) =>
+    fate === 'closed' && endedMs < first.waitMs + raceMs
+  return tries.find(isNear) ?? first
+}
 
 /** Graded, up to the longest. */
 function waits(longestMs: number): number[] {
@@ -90,85 +135,60 @@ function waits(longestMs: number): number[] {
   return [...shorter, longestMs]
 }
 
-interface Silence {
-  seen: Attribution | undefined
-  waitMs: number
-  fate: 'echoed' | 'closed' | 'reset' | 'forgotten'
-  /** How old the silence was when the other side ended it; undefined if it did not. */
-  endedMs?: number
-  evidence: string
-}
-
-async function silent(scene: Scene, waitMs: number, prepare?: (probe: Probe) => void) {
-  const probe = await scene.open()
-  prepare?.(probe)
-  const sent = message(scene.known, messageBytes)
-  await probe.write(sent)
-  await probe.bytes(sent.length, scene.silenceMs)
-  const quietMs = performance.now()
-  await Promise.race([sleep(waitMs, undefined, { signal: scene.signal }), over(probe)])
-  if (probe.ending !== undefined) {
-    const endedMs = probe.endedMs - quietMs
-    const evidence = `${probe.ending} came after ${formatDuration(endedMs)} of silence`
-    const seen = await scene.witness(probe)
-    await probe.close()
-    return { seen, waitMs, fate: 'closed' as const, endedMs, evidence }
-  }
-  probe.discard()
-  await probe.write(sent)
-  const waited = await probe.bytes(sent.length, scene.silenceMs)
-  const fate: Silence['fate'] =
-    waited === 'done' ? 'echoed' : waited === 'silence' ? 'forgotten' : 'reset'
-  const came = { echoed: 'it came back', forgotten: 'nothing came', reset: `${probe.ending} came` }
-  const evidence =
-    `after ${formatDuration(waitMs)} of silence ${messageBytes} B were sent, and ` +
-    `${came[fate as 'echoed']} within ${formatDuration(scene.silenceMs)}`
-  const seen = fate === 'echoed' ? undefined : await scene.witness(probe)
-  await probe.close()
-  return { seen, waitMs, fate, evidence }
-}
-
-/** When the other side has ended it. */
-const over = (probe: Probe): Promise<void> =>
-  new Promise(resolve => {
-    if (probe.ending !== undefined) resolve()
-    for (const event of ['end', 'close', 'error']) probe.stream.once(event, () => resolve())
-  })
-
-/** Whether TCP keep-alive of this side keeps it; undefined where it has no TCP. */
+/** Whether keep-alive of this side keeps it: of TCP, or pings; undefined where there is none. */
 async function keptAlive(scene: Scene, waitMs: number): Promise<boolean | undefined> {
-  if (scene.address.transport !== 'tcp' || waitMs < 2 * keepAliveMs) return undefined
-  const { fate } = await silent(scene, waitMs, ({ stream }) => {
-    if (stream instanceof Socket) stream.setKeepAlive(true, keepAliveMs)
-  })
+  const prepare = keepers[scene.address.transport]
+  if (!prepare || waitMs < 2 * keepAliveMs) return undefined
+  const { fate } = await silent(scene, waitMs, prepare)
   return fate === 'echoed'
+}
+
+function ping({ stream }: Probe) {
+  const { ping: send } = stream as { ping?: () => Promise<number> }
+  const pinging = setInterval(() => void send?.call(stream).catch(() => {}), keepAliveMs)
+  return () => clearInterval(pinging)
+}
+
+const keepers: Partial<Record<string, (probe: Probe) => () => void>> = {
+  tcp({ stream }) {
+    if (stream instanceof Socket) stream.setKeepAlive(true, keepAliveMs)
+    return () => {}
+  },
+  ws: ping,
+  wss: ping,
 }
 
 function describe(
   { seen, fate, evidence, waitMs, ...rest }: Silence,
   survivedMs: number,
   kept: boolean | undefined,
+  { address }: Scene,
 ): Found<Name> {
   const after = rest.endedMs === undefined ? waitMs : rest.endedMs
   const how = {
     forgotten: 'is forgotten: what is said is swallowed',
     reset: 'is forgotten: what is said is answered with RST',
     closed: 'was ended by the other side',
+    unreachable: 'is no longer reached',
   }[fate as Name]
   const lines = [evidence]
   if (survivedMs > 0) lines.push(`after ${formatDuration(survivedMs)} it still worked`)
+  const isMessages = address.transport === 'ws' || address.transport === 'wss'
+  const keeper = isMessages ? 'a ping' : 'TCP keep-alive'
   const then = kept ? 'lives on' : 'ends, too'
   if (kept !== undefined)
-    lines.push(`with TCP keep-alive every ${formatDuration(keepAliveMs)} it ${then}`)
+    lines.push(`with ${keeper} every ${formatDuration(keepAliveMs)} it ${then}`)
+  const what = address.transport === 'udp' ? 'a client' : 'a connection'
   const found: Found<Name> = {
     name: fate as Name,
-    said: `a connection that was silent for ${formatDuration(after)} ${how}`,
+    said: `${what} that was silent for ${formatDuration(after)} ${how}`,
     evidence: lines,
-    ...(kept === true && {
-      where:
-        'something on the way, or a timeout of the other system: packets without data keep the ' +
-        'connection, so no program counts only what is said',
-    }),
+    ...(kept === true &&
+      !isMessages && {
+        where:
+          'something on the way, or a timeout of the other system: packets without data keep the ' +
+          'connection, so no program counts only what is said',
+      }),
     ...(kept === false &&
       fate === 'closed' && {
         where: 'the program at the other end, or a proxy: packets without data do not keep it',

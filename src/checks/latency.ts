@@ -8,7 +8,15 @@ import type { Probe } from './probe.ts'
 import { witnessed } from './attribution.ts'
 import { infoOf } from './kernel-view.ts'
 import { askSteps } from './latency-steps.ts'
-import { describeLoss } from './loss.ts'
+import {
+  describeLoss,
+  lossOf,
+  nothingLost,
+  sumOf,
+  withCompany,
+  type Company,
+  type Loss,
+} from './loss.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
@@ -32,6 +40,7 @@ export const latency = question<LatencyFinding>({
   figures: { rtt: 'duration', jitter: 'duration', loaded: 'duration' },
   findings: latencyFindings,
   traced: 'all',
+  needsMs: 4_000,
   cost: ({ thorough, bytes, rowMs, silenceMs }) => ({
     atOnce: 2,
     connections: 1 + 2 * loadedMost,
@@ -62,12 +71,14 @@ export const latency = question<LatencyFinding>({
     const gaps = lumps ? undefined : describeGaps(samples.gapsMs)
     const rest = [describeSpread(samples), gaps ?? steps, lumps]
     await probe.close()
-    const { loadedMs, findings } = await persistent(
-      () => askLoaded(scene, rtt),
-      each => each.findings.length > 0,
-      loadedMost,
-    )
-    rest.push(...findings)
+    const first = await askLoaded(scene, rtt)
+    const isBad = first.bloat !== undefined || describeLoss(first.loss) !== undefined
+    const again = isBad ? await askLoaded(scene, rtt) : first
+    const { loadedMs } = again
+    // What was lost once by chance is little in both together.
+    const loss = isBad ? sumOf(first.loss, again.loss) : first.loss
+    const lossy = describeLoss(loss)
+    rest.push(lossy && withCompany(lossy, loss, again, rtt), first.bloat && again.bloat)
     found.push(...rest.filter(each => each !== undefined))
     const said =
       `a round trip takes ${formatDuration(rtt)}, 90 % less than ` +
@@ -186,17 +197,22 @@ async function askLumps(scene: Scene, probe: Probe, rtt: number): Promise<Findin
   }
 }
 
+/** While the path was filled. */
+interface Loaded extends Company {
+  loss: Loss
+  bloat?: Finding
+}
+
+const notLoaded: Loaded = { loadedMs: null, loss: nothingLost }
+
 /**
  * Round trips on one connection while another one fills the path. A busy program makes them long,
  * too: it is the path only where the kernel, which acknowledges by itself, sees the same.
  */
-async function askLoaded(
-  scene: Scene,
-  rtt: number,
-): Promise<{ loadedMs: number | null; findings: Finding[] }> {
+async function askLoaded(scene: Scene, rtt: number): Promise<Loaded> {
   const { known, address } = scene
   const alone = known.atOnce !== undefined && known.atOnce < 2
-  if (alone || address.transport === 'unix') return { loadedMs: null, findings: [] }
+  if (alone || address.transport === 'unix') return notLoaded
   const [probe, filler] = [await scene.open(), await scene.open()]
   const loaded = await whileFilled(scene, rtt, probe, filler)
   await Promise.all([probe.close(), filler.close()])
@@ -208,9 +224,9 @@ async function whileFilled(
   rtt: number,
   probe: Probe,
   filler: Probe,
-): ReturnType<typeof askLoaded> {
+): Promise<Loaded> {
   const { limits } = scene
-  if ((await roundTrip(scene, probe)) === undefined) return { loadedMs: null, findings: [] }
+  if ((await roundTrip(scene, probe)) === undefined) return notLoaded
   const filling = new AbortController()
   const startedMs = performance.now()
   const filled = fill(scene, filler, (limits.thorough ? 16 : 1) * limits.bytes).finally(() =>
@@ -226,14 +242,15 @@ async function whileFilled(
     await sleep(5)
   }
   await filled
-  const lossy = describeLoss(filler)
-  const findings: Finding[] = lossy ? [lossy] : []
-  const took = formatDuration(performance.now() - startedMs)
-  if (ms.length === 0) return { loadedMs: null, findings }
+  const loss = lossOf(filler) ?? nothingLost
+  const tookMs = performance.now() - startedMs
+  const took = formatDuration(tookMs)
+  const seen = { bytes: filler.receivedBytes, ms: tookMs }
+  if (ms.length === 0) return { loadedMs: null, loss, filled: seen }
   const loadedMs = median(ms)
   const least = Math.max(50, 4 * rtt)
-  if (kernelMs < least || ranked(ms, 0.9) < least) return { loadedMs, findings }
-  findings.push({
+  if (kernelMs < least || ranked(ms, 0.9) < least) return { loadedMs, loss, filled: seen }
+  const bloat: Finding = {
     name: 'bufferbloat',
     said: `while the path is filled, round trips take ${formatDuration(ranked(ms, 0.9))}`,
     evidence: [
@@ -241,8 +258,8 @@ async function whileFilled(
         `meanwhile ${ms.length} round trips, median ${formatDuration(loadedMs)}, and ` +
         `${formatDuration(kernelMs)} by the kernel; alone it was ${formatDuration(rtt)}`,
     ],
-  })
-  return { loadedMs, findings }
+  }
+  return { loadedMs, loss, bloat, filled: seen }
 }
 
 async function fill(scene: Scene, filler: Probe, total: number): Promise<void> {

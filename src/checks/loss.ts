@@ -1,4 +1,5 @@
 /** Packets that are lost, as the kernel sees it on a connection that was filled. */
+import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { infoOf } from './kernel-view.ts'
 import type { Probe } from './probe.ts'
 import type { Found } from './question.ts'
@@ -6,22 +7,71 @@ import type { Found } from './question.ts'
 /** Beyond this share of the segments it is no mishap. */
 const lossShare = 0.01
 const lossLeast = 5
+/** In each fill of several. */
+const lossLeastOfMany = 3
 /** Each that is lost on the way back lets several come behind a later one. */
 const behindShare = 0.015
 
-/** What it had to send again; and what came behind a later segment, before which one was lost. */
-export function describeLoss(filler: Probe): Found<'lossy'> | undefined {
+/** What the kernel has counted while a path was filled, once or several times. */
+export interface Loss {
+  fills: number
+  sent: number
+  /** Sent again; and of these without need. */
+  again: number
+  needless: number
+  came: number
+  /** Behind a later segment: before it one was lost. */
+  behind: number
+}
+
+export const nothingLost: Loss = {
+  fills: 1,
+  sent: 0,
+  again: 0,
+  needless: 0,
+  came: 0,
+  behind: 0,
+}
+
+/** Undefined where the kernel cannot be asked. */
+export function lossOf(filler: Probe): Loss | undefined {
   const info = infoOf(filler)
   if (!info?.sentSegments || !info.cameSegments) return undefined
-  const up = info.retransmitted - (info.needless ?? 0)
-  const down = info.outOfOrder ?? 0
-  const isUp = up >= lossLeast && up > lossShare * info.sentSegments
-  const isDown = down >= lossLeast && down > behindShare * info.cameSegments
+  const { sentSegments, retransmitted, needless = 0, cameSegments, outOfOrder = 0 } = info
+  return {
+    fills: 1,
+    sent: sentSegments,
+    again: retransmitted,
+    needless,
+    came: cameSegments,
+    behind: outOfOrder,
+  }
+}
+
+/** Of both together. */
+export const sumOf = (one: Loss, other: Loss): Loss => ({
+  fills: one.fills + other.fills,
+  sent: one.sent + other.sent,
+  again: one.again + other.again,
+  needless: one.needless + other.needless,
+  came: one.came + other.came,
+  behind: one.behind + other.behind,
+})
+
+/** Of the way on which more are lost. */
+const shareOf = ({ sent, again, needless, came, behind }: Loss): number =>
+  Math.max((again - needless) / Math.max(1, sent), behind / Math.max(1, came))
+
+export function describeLoss(loss: Loss): Found<'lossy'> | undefined {
+  const { fills, sent, again, needless, came, behind } = loss
+  const least = fills === 1 ? lossLeast : fills * lossLeastOfMany
+  const isUp = again - needless >= least && again - needless > lossShare * sent
+  const isDown = behind >= least && behind > behindShare * came
   if (!isUp && !isDown) return undefined
   const evidence = [
-    `of ${info.sentSegments} segments this kernel sent ${info.retransmitted} again` +
-      (info.needless ? ` (${info.needless} without need)` : '') +
-      `; of ${info.cameSegments} that came ${down} came behind a later one`,
+    `of ${sent} segments this kernel sent ${again} again` +
+      (needless > 0 ? ` (${needless} without need)` : '') +
+      `; of ${came} that came ${behind} came behind a later one`,
   ]
   const ways = isUp && isDown ? 'in both directions' : isUp ? 'on the way there' : 'on the way back'
   return {
@@ -30,4 +80,39 @@ export function describeLoss(filler: Probe): Found<'lossy'> | undefined {
     evidence,
     ...(isUp !== isDown && { side: isUp ? ('up' as const) : ('down' as const) }),
   }
+}
+
+/** Beyond this share, while no queue is seen, it is hardly a link that is bad. */
+const policedShare = 0.05
+
+/** What was seen while a path was filled. */
+export interface Company {
+  loadedMs: number | null
+  /** What came back in that time. */
+  filled?: { bytes: number; ms: number }
+}
+
+/** What else was seen while packets were lost tells a policer from a queue that is full. */
+export function withCompany(
+  lossy: Found<'lossy'>,
+  loss: Loss,
+  { loadedMs, filled }: Company,
+  rtt: number,
+): Found<'lossy'> {
+  const evidence = [...lossy.evidence]
+  if (filled)
+    evidence.push(
+      `${formatSize(filled.bytes)} came back in ${formatDuration(filled.ms)}: ` +
+        `${formatSize((filled.bytes * 1e3) / filled.ms)}/s`,
+    )
+  if (loadedMs === null) return { ...lossy, evidence }
+  evidence.push(
+    `meanwhile round trips took ${formatDuration(loadedMs)}, alone ${formatDuration(rtt)}`,
+  )
+  const isShort = loadedMs < 2 * rtt + 5
+  const isMuch = shareOf(loss) > policedShare
+  const where =
+    'round trips stay short meanwhile, so no queue is full there: a policer drops what is above ' +
+    'its rate, or packets are lost at random'
+  return { ...lossy, evidence, ...(isShort && isMuch && { where }) }
 }

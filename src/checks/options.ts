@@ -1,7 +1,7 @@
 /** The options of check: a row for each. */
 import { callingOptions } from '../options/calling.ts'
 import { defaultsOf, group, option, type OptionsOf } from '../options/form.ts'
-import { choice, count, duration, list, textFor, whether } from '../options/kinds.ts'
+import { choice, count, duration, list, text, textFor, whether } from '../options/kinds.ts'
 import type { Kind } from '../options/form.ts'
 import { parseExpectation } from './expectation.ts'
 import { questionNames, type QuestionName } from './questions.ts'
@@ -15,7 +15,7 @@ const one = choice(questionNames, 'question')
 const several: Kind<QuestionName[]> = {
   ...list(one),
   placeholder: '<questions>',
-  parse: text => text.split(',').map(name => one.parse(name.trim())),
+  parse: typed => typed.split(',').map(name => one.parse(name.trim())),
   format: names => [names.join(',')],
 }
 
@@ -51,6 +51,12 @@ export const checkOptions = {
     default: 50,
     flag: 'max-connections',
     help: 'never more connections at once than this',
+  }),
+  /** Where the server that is asked has its control API: it says what it saw. */
+  control: option(text('<url>'), {
+    default: undefined,
+    flag: 'control',
+    help: 'the control address of that server, which says what it saw',
   }),
   /** What to send before the first message. */
   calling: group(asked),

@@ -215,7 +215,10 @@ async function stillServed(scene: Scene, served: Probe[]): Promise<Found<Name> |
     open.map(async probe => {
       probe.discard()
       await probe.write(sent)
-      return (await probe.bytes(sent.length, scene.silenceMs)) === 'done' ? undefined : probe
+      // What is lost several times in a row comes later; what is no more does not.
+      for (let time = 0; time < 2; time++)
+        if ((await probe.bytes(sent.length, scene.silenceMs)) === 'done') return undefined
+      return probe
     }),
   )
   const lost = results.filter(probe => probe !== undefined)

@@ -2,8 +2,15 @@
 import { createHash, type Hash } from 'node:crypto'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { peerText } from '../vocabulary/text.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { errnoOf } from '../engines/failures.ts'
+
+/** The address of this end of a plain socket, or of TLS on top of it. */
+function localOf(stream: Duplex): string {
+  const { localAddress, localPort } = stream as Partial<Socket>
+  return peerText(localAddress, localPort)
+}
 
 /** How the other side ended a connection. */
 export type Ending = 'FIN' | 'RST' | 'broken'
@@ -19,11 +26,17 @@ const eventsMax = 12
 export class Probe {
   readonly stream: Duplex
   readonly openedMs = performance.now()
+  /** In milliseconds since 1970. */
+  readonly openedAt = Date.now()
+  /** The address of this end; empty where it has none, as on a unix socket. */
+  readonly local: string
   sentBytes = 0
   /** Bytes since the probe was opened, or last forgot what came. */
   receivedBytes = 0
   /** All bytes since the probe was opened. */
   allReceivedBytes = 0
+  /** What both sides agreed on, such as HTTP/2. */
+  details: readonly string[] = []
   /** The name of the trace that the other end keeps; undefined where it keeps none. */
   traceId: string | undefined
   /** The address of this end as the other end sees it, where it reports that. */
@@ -50,6 +63,7 @@ export class Probe {
   /** @param spend is told how many bytes are about to be sent, and throws if they are too many */
   constructor(stream: Duplex, spend: (bytes: number) => void = () => {}) {
     this.stream = stream
+    this.local = localOf(stream)
     this.#spend = spend
     stream.on('data', chunk => this.#arrived(chunk as Buffer | string))
     stream.on('end', () => this.#ended('FIN'))

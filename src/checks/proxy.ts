@@ -1,17 +1,19 @@
 /** PROXY protocol: does the other end know this client's address, although a proxy is between? */
 import { Socket } from 'node:net'
 import { peerText } from '../vocabulary/text.ts'
+import type { Account } from './control.ts'
 import { described } from './http-described.ts'
 import { openLine } from './http-exchange.ts'
 import type { Probe } from './probe.ts'
 import { question, type Answer, type Found, type NotAsked } from './question.ts'
 import type { Scene } from './scene.ts'
+import { accountOf, localOf as localOfSocket, open } from './ws-socket.ts'
 
 type Name = 'hidden' | 'wrong-address'
 
 export const proxy = question<Name>({
   asks: "whether the other end knows this client's address",
-  transports: ['tcp', 'tls', 'http', 'https'],
+  transports: ['tcp', 'tls', 'ws', 'wss', 'http', 'https'],
   traced: 'all',
   figures: {},
   findings: {
@@ -34,21 +36,38 @@ export const proxy = question<Name>({
         'forge.',
     },
   },
-  refuses({ known, address }) {
+  refuses({ known, address, control }) {
     const isHttp = address.transport === 'http' || address.transport === 'https'
-    if (isHttp || known.paired) return undefined
-    return 'the other end does not say what it sees: it is no `yodel serve --directions`'
+    if (isHttp || known.paired || control) return undefined
+    const isMessages = address.transport === 'ws' || address.transport === 'wss'
+    return isMessages
+      ? 'the other end does not say what it sees: --control asks a `yodel serve --dashboard`'
+      : 'the other end does not say what it sees: it is no `yodel serve --directions`'
   },
   cost: ({ silenceMs }) => ({ atOnce: 1, connections: 1, bytes: 2_000, ms: 2 * silenceMs }),
   async ask(scene) {
     const { transport } = scene.address
     if (transport === 'http' || transport === 'https') return overHttp(scene)
+    if (transport === 'ws' || transport === 'wss') {
+      const socket = await open(scene, {})
+      return ofAccount(localOfSocket(socket), await accountOf(scene, socket))
+    }
     const probe = await scene.open()
     const trace = await scene.traceOf(probe)
-    if (!trace?.from) return { notAsked: 'the other end does not say what it sees' }
-    return judge(localOf(probe), trace.from, trace.forwardedFrom, 'a PROXY header')
+    if (trace?.from) return judge(localOf(probe), trace.from, trace.forwardedFrom, 'a PROXY header')
+    return ofAccount(localOf(probe), await scene.accountOf(probe))
   },
 })
+
+/** Over the control API: a proxy speaks of the client by a PROXY header, or by X-Forwarded-For. */
+function ofAccount(local: string, account: Account | undefined): Answer<Name> | NotAsked {
+  if (!account) return { notAsked: 'the other end does not say what it sees' }
+  const { peer, realPeer, headers } = account
+  if (realPeer !== null) return judge(local, peer, realPeer, 'a PROXY header')
+  const forwarded = headers?.find(([name]) => name.toLowerCase() === 'x-forwarded-for')
+  const named = forwarded?.[1].split(',')[0]!.trim()
+  return judge(local, peer, named, 'X-Forwarded-For')
+}
 
 function localOf({ stream }: Probe): string {
   const { localAddress, localPort } = stream as Socket

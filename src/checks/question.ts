@@ -49,6 +49,8 @@ export interface Question<Name extends string = string> {
    * would change the question, of those on which it is asked again when something was found.
    */
   readonly traced?: 'all' | 'again'
+  /** So much of the time of all questions is kept for it, as what it may find takes that long. */
+  readonly needsMs?: number
   /** It makes sense only where the other end says what it saw. */
   readonly paired?: true
   /** It only waits: it has a time of its own, and other questions may be asked meanwhile. */
@@ -56,7 +58,7 @@ export interface Question<Name extends string = string> {
   /** It can be asked although nothing is echoed. */
   readonly withoutEcho?: true
   /** Why it makes no sense here, as a sentence. */
-  refuses?(scene: Pick<Scene, 'address' | 'known' | 'limits'>): string | undefined
+  refuses?(scene: Pick<Scene, 'address' | 'known' | 'limits' | 'control'>): string | undefined
   cost(limits: Limits): Cost
   ask(scene: Scene): Promise<Answer<Name> | NotAsked>
 }

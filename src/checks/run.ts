@@ -4,6 +4,7 @@ import { versions } from '../vocabulary/machine.ts'
 import type { Calling } from '../options/calling.ts'
 import { OwnDelay } from './again.ts'
 import { answer, costWith, timeIsOver, type Asking } from './answering.ts'
+import { Control } from './control.ts'
 import { hold, type Expectation } from './expectation.ts'
 import { firstCost, lookAtFirst } from './first-look.ts'
 import type { Cost, Limits, WholeCost } from './limits.ts'
@@ -15,6 +16,8 @@ import { doubtOthers, verdictOf, type Answered } from './verdict.ts'
 export interface Plan {
   readonly address: Address
   readonly calling: Calling
+  /** Where the control API of that server is. */
+  readonly control: string | undefined
   readonly questions: readonly QuestionName[]
   readonly expectations: readonly Expectation[]
   readonly limits: Limits
@@ -26,8 +29,8 @@ export interface Listener {
   onAnswer(result: QuestionResult): void
 }
 
-/** What is kept of the time for each question that comes behind. */
-const reservedMs = 1_500
+/** What is kept of the time for each question that comes behind, unless it needs more. */
+const reservedMs = 1_000
 /** Connections that the questions may need which are asked while another one waits. */
 const othersAtOnce = 10
 
@@ -59,6 +62,8 @@ export function costOf({ address, questions, limits }: Plan): WholeCost {
   }
 }
 
+const needsOf = (name: QuestionName) => questionOf(name).needsMs ?? reservedMs
+
 /** The time of all questions but those that wait. */
 class Time {
   #leftMs: number
@@ -66,11 +71,19 @@ class Time {
     this.#leftMs = leftMs
   }
 
-  /** Runs what takes of it, with a bound that leaves something for so many others. */
-  async spend<T>(others: number, work: (leftMs: number) => Promise<T>): Promise<T> {
+  /** Runs what takes of it: within what is left for others, but for so long if it needs that. */
+  async spend<T>(
+    others: readonly QuestionName[],
+    needsMs: number,
+    work: (leftMs: number) => Promise<T>,
+  ): Promise<T> {
     const startedMs = performance.now()
+    const left = this.#leftMs
+    const keptMs = others.reduce((sum, name) => sum + needsOf(name), 0)
     try {
-      return await work(Math.max(this.#leftMs / (1 + others), this.#leftMs - others * reservedMs))
+      return await work(
+        Math.max(left / (1 + others.length), left - keptMs, Math.min(left, needsMs)),
+      )
     } finally {
       this.#leftMs = Math.max(0, this.#leftMs - (performance.now() - startedMs))
     }
@@ -94,11 +107,12 @@ export async function run(
   const cost = costOf(plan)
   const time = new Time(cost.ms - cost.silenceMs)
   let { calling } = plan
+  const control = plan.control ? await Control.begin(plan.control, 2 * cost.ms) : undefined
   const within: Asking['within'] = async (most, leftMs, work, traced = false) => {
     const over = new AbortController()
     const timer = setTimeout(() => over.abort(timeIsOver), leftMs)
     const either = AbortSignal.any([signal, over.signal])
-    await using scene = new Scene({ ...plan, calling, known, own }, most, either, traced)
+    await using scene = new Scene({ ...plan, calling, known, own, control }, most, either, traced)
     try {
       const working = work(scene)
       // What goes on behind its time is of no interest.
@@ -112,12 +126,13 @@ export async function run(
       used.bytes += scene.used.bytes
     }
   }
-  calling = await time.spend(plan.questions.length, leftMs =>
+  calling = await time.spend(spoken(plan.questions), firstCost.ms, leftMs =>
     within(firstCost, leftMs, lookAtFirst),
   )
-  const mode = known.paired ? 'paired' : 'blind'
+  await control?.look()
+  const mode = known.paired || control ? 'paired' : 'blind'
   listener.onMode(mode)
-  const results = await askAll(plan, { ...plan, known, within }, time, listener, signal)
+  const results = await askAll(plan, { ...plan, known, control, within }, time, listener, signal)
   const all = results.map(({ result }) => result)
   doubtOthers(all)
   const expectations = plan.expectations.map(expectation => hold(expectation, all))
@@ -145,25 +160,29 @@ async function askAll(
   signal: AbortSignal,
 ): Promise<Answered[]> {
   const results: Promise<Answered>[] = []
-  const isLater = (at: number) => questions.slice(at + 1).filter(name => !questionOf(name).waits)
   for (const [at, name] of questions.entries()) {
     signal.throwIfAborted()
     const asked = questionOf(name)
-    const others = isLater(at).length
+    const others = spoken(questions.slice(at + 1)).filter(each =>
+      questionOf(each).transports.includes(asking.address.transport),
+    )
     const { atOnce, ms } = costWith(asked, limits)
     const answering = asked.waits
       ? answer(name, asking, ms)
-      : time.spend(others, leftMs => answer(name, asking, leftMs))
+      : time.spend(others, needsOf(name), leftMs => answer(name, asking, leftMs))
     const telling = answering.then(answered => {
       listener.onAnswer(answered.result)
       return answered
     })
     telling.catch(() => {})
     results.push(telling)
-    if (!asked.waits || others === 0 || !hasRoom(asking.known, limits, atOnce)) await telling
+    if (!asked.waits || others.length === 0 || !hasRoom(asking.known, limits, atOnce)) await telling
   }
   return await Promise.all(results)
 }
+
+/** Those that take of the time of all. */
+const spoken = (names: readonly QuestionName[]) => names.filter(name => !questionOf(name).waits)
 
 const hasRoom = ({ atOnce = Infinity }: Known, { maxConnections }: Limits, wanted: number) =>
   Math.min(atOnce, maxConnections) >= wanted + othersAtOnce

@@ -5,9 +5,10 @@ import { UserError } from '../vocabulary/errors.ts'
 import { transports } from '../vocabulary/transport.ts'
 import { askTrace, dial, trace } from '../engines/node/index.ts'
 import type { Trace } from '../wire/direction/trace.ts'
-import { attribute, type Attribution } from './attribution.ts'
+import { attribute, attributeAccount, type Attribution } from './attribution.ts'
 import type { Calling } from '../options/calling.ts'
 import type { OwnDelay } from './again.ts'
+import type { Account, Control, Own } from './control.ts'
 import { Probe } from './probe.ts'
 import type { Cost, Limits } from './limits.ts'
 
@@ -31,6 +32,8 @@ export interface Known {
   untrusted?: true
   /** The fingerprint that was wanted, where it is not that one. */
   pin?: string | undefined
+  /** Of the certificate that the other end says it has. */
+  fingerprint?: string | undefined
   /** The other end keeps traces of connections. */
   paired?: true
   /** How many connections were served at once; undefined before that was asked. */
@@ -56,6 +59,8 @@ export class Scene implements AsyncDisposable {
   readonly limits: Limits
   readonly known: Known
   readonly own: OwnDelay
+  /** The other end, where its control API is known. */
+  readonly control: Control | undefined
   /** Aborted when the time of the question is over. */
   readonly signal: AbortSignal
   /** Whether the other end is asked to keep traces of the connections. */
@@ -68,7 +73,7 @@ export class Scene implements AsyncDisposable {
   #asked = 0
 
   constructor(
-    context: Pick<Scene, 'address' | 'calling' | 'limits' | 'known' | 'own'>,
+    context: Pick<Scene, 'address' | 'calling' | 'limits' | 'known' | 'own' | 'control'>,
     cost: Cost,
     signal: AbortSignal,
     traced = false,
@@ -78,6 +83,7 @@ export class Scene implements AsyncDisposable {
     this.limits = context.limits
     this.known = context.known
     this.own = context.own
+    this.control = context.control
     this.signal = signal
     this.#cost = cost
     this.#traced = traced
@@ -104,9 +110,10 @@ export class Scene implements AsyncDisposable {
       throw new Error(
         `a question opened more connections to ${formatAddress(address)} than it said`,
       )
-    const { stream } = await dial({ address, calling }, timeoutMs)
+    const { stream, details } = await dial({ address, calling }, timeoutMs)
     const traced = this.#traced ? await this.#trace(stream, timeoutMs) : undefined
     const probe = new Probe(stream, bytes => this.spend(bytes))
+    probe.details = details
     probe.traceId = traced?.id
     probe.seenAs = traced?.accepted.from
     this.#open.add(probe)
@@ -124,12 +131,10 @@ export class Scene implements AsyncDisposable {
     this.#opened++
     const { stream } = await dial({ address: this.address, calling }, connectMs)
     // What knows no sessions echoes it as any bytes are.
-    const paired = await trace(stream, this.silenceMs).then(
-      () => true,
-      () => false,
-    )
+    const traced = await trace(stream, this.silenceMs).catch(() => undefined)
     stream.destroy()
-    return paired
+    this.known.fingerprint = traced?.accepted.fingerprint
+    return traced !== undefined
   }
 
   async #trace(stream: Duplex, timeoutMs: number) {
@@ -161,7 +166,19 @@ export class Scene implements AsyncDisposable {
    */
   async witness(probe: Probe): Promise<Attribution | undefined> {
     const trace = await this.traceOf(probe)
-    return trace === undefined ? undefined : attribute(probe, trace)
+    if (trace !== undefined) return attribute(probe, trace)
+    // What TLS, WebSocket and HTTP put around messages is not counted here.
+    const { carries, secure } = transports[this.address.transport]
+    const account = carries === 'bytes' && !secure ? await this.accountOf(probe) : undefined
+    return account && attributeAccount(probe, account)
+  }
+
+  /** What the other end says over its control API; undefined if that cannot be had. */
+  async accountOf(own: Own | Probe): Promise<Account | undefined> {
+    if (!this.control) return undefined
+    const { local, openedAt } = own
+    if (local === '') return undefined
+    return await this.control.accountOf({ local, openedAt }).catch(() => undefined)
   }
 
   /**

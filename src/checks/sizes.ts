@@ -2,7 +2,7 @@
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { isDatagrams } from '../vocabulary/transport.ts'
 import type { PathInfo } from '../engines/os/path-info.ts'
-import { alikeCost, askAlike } from './alike.ts'
+import { alikeAtOnce, alikeCost, askAlike } from './alike.ts'
 import { askDatagramSizes } from './datagram-sizes.ts'
 import type { Probe } from './probe.ts'
 import { witnessed } from './attribution.ts'
@@ -31,14 +31,15 @@ export const sizes = question<SizeFinding>({
   figures: { size: 'size', mss: 'size' },
   findings: sizeFindings,
   traced: 'all',
+  needsMs: 9_000,
   cost: ({ rowMs, silenceMs }) => ({
-    atOnce: 1,
+    atOnce: alikeAtOnce,
     connections: 4 + refinements + alikeCost(0).connections,
     bytes:
       ladder.reduce((sum, size) => sum + size) +
       (1 + refinements) * ladder.at(-1)! +
       alikeCost(alikeMaxBytes).bytes,
-    ms: (4 + refinements + alikeCost(0).connections) * silenceMs + 3 * rowMs,
+    ms: (6 + refinements) * silenceMs + 3 * rowMs,
   }),
   async ask(scene) {
     if (isDatagrams(scene.address)) return askDatagramSizes(scene)
@@ -85,10 +86,15 @@ interface Failed {
   info: PathInfo | undefined
 }
 
-async function fails(scene: Scene, probe: Probe, size: number): Promise<Failed | undefined> {
+async function fails(
+  scene: Scene,
+  probe: Probe,
+  size: number,
+  silenceMs = scene.silenceMs,
+): Promise<Failed | undefined> {
   probe.discard()
   await probe.write(message(scene.known, size))
-  const waited = await probe.bytes(size, scene.silenceMs)
+  const waited = await probe.bytes(size, silenceMs)
   if (waited === 'done') return undefined
   const { receivedBytes: cameBytes, ending, story } = probe
   return { size, cameBytes, ending, story, info: infoOf(probe) }
@@ -137,7 +143,13 @@ async function refine(
     const size = Math.floor((bounds.passed + bounds.failed.size) / 2)
     if (bounds.failed.size - bounds.passed < 16) break
     const probe = await scene.open()
-    const again = await fails(scene, probe, size)
+    // That it is large is known: what is asked is from where on.
+    const again = await fails(
+      scene,
+      probe,
+      size,
+      scene.limits.silenceMs / 2 + 4 * scene.known.rttMs,
+    )
     await probe.close()
     if (again) bounds.failed = again
     else bounds.passed = size

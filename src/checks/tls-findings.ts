@@ -19,6 +19,15 @@ export const tlsFindings = {
       'ends TLS (an inspecting proxy, a captive portal). If it is, renew it, send the whole ' +
       'chain, or give clients its authority (`--ca`) or fingerprint (`--pin`).',
   },
+  intercepted: {
+    outcome: 'differs',
+    effect:
+      'What is on the way reads and may change everything. Clients that pin the certificate of ' +
+      'the server refuse; certificates of clients do not reach it.',
+    advice:
+      'A load balancer that ends TLS for the server is usual: then it is meant to be so. If none ' +
+      'is known, an inspecting proxy or an impostor is on the way: look at the issuer.',
+  },
   expiring: {
     outcome: 'differs',
     effect: 'When it has expired, all clients refuse the connection at once.',

@@ -10,6 +10,8 @@ import { contextOf } from '../wire/tls/credentials.ts'
 import { plain } from '../wire/tls/certificate.ts'
 import { tlsMeaning } from '../wire/tls/failures.ts'
 import { persistent } from './again.ts'
+import { described } from './http-described.ts'
+import { openLine } from './http-exchange.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { tlsFindings, type TlsFinding } from './tls-findings.ts'
@@ -25,9 +27,10 @@ export const tlsQuestion = question<TlsFinding>({
   asks: 'which versions it speaks, whose certificate it shows, and whether it announces the end',
   transports: ['tls', 'wss', 'https'],
   withoutEcho: true,
+  needsMs: 6_000,
   figures: { expiry: 'duration', handshake: 'duration' },
   findings: tlsFindings,
-  cost: ({ silenceMs }) => ({ atOnce: 1, connections: 9, bytes: 1_000, ms: 6 * silenceMs }),
+  cost: ({ silenceMs }) => ({ atOnce: 2, connections: 11, bytes: 2_000, ms: 7 * silenceMs }),
   async ask(scene) {
     const first = await persistent(
       () => shake(scene, {}),
@@ -56,10 +59,13 @@ export const tlsQuestion = question<TlsFinding>({
     const again = session ? await shake(scene, { session }) : undefined
     const resumed = again?.stream?.isSessionReused() ?? false
     again?.stream?.destroy()
+    const other = await askWhose(scene, certificate)
+    if (other) found.push(other)
     const expiry = Date.parse(certificate.validTo) - Date.now()
     return {
       said:
-        `${version}, handshake ${formatDuration(first.tookMs)}, certificate of ` +
+        `${version} of ${versions.spoken}, handshake ${formatDuration(first.tookMs)}, ` +
+        'certificate of ' +
         `${subjectOf(certificate)} for ${Math.floor(expiry / dayMs)} days, ` +
         (resumed ? 'sessions are resumed' : 'sessions are not resumed') +
         (alpn ? `, ALPN ${printable(alpn)}` : ''),
@@ -197,12 +203,13 @@ async function askEnd(scene: Scene, { stream, records }: Shaken): Promise<Findin
   }
 }
 
-async function askVersions(scene: Scene): Promise<{ found: Finding[] }> {
+/** Each by itself: what a server offers beside its best one is what a careless client gets. */
+async function askVersions(scene: Scene): Promise<{ found: Finding[]; spoken: string }> {
   const spoken: string[] = []
   const errors: string[] = []
-  const versions = ['TLSv1.3', 'TLSv1.2', 'TLSv1.1'] as const
+  const versions = ['TLSv1.3', 'TLSv1.2', 'TLSv1.1', 'TLSv1'] as const
   for (const version of versions) {
-    const old = version === 'TLSv1.1' && { ciphers: 'DEFAULT@SECLEVEL=0' }
+    const old = obsolete.includes(version) && { ciphers: 'DEFAULT@SECLEVEL=0' }
     const options = { minVersion: version, maxVersion: version, ...old }
     const { stream, error } = await shake(scene, { ...options, secureContext: undefined })
     if (stream) spoken.push(version)
@@ -211,13 +218,49 @@ async function askVersions(scene: Scene): Promise<{ found: Finding[] }> {
   }
   const evidence = [`spoken: ${spoken.join(', ') || 'none'}`, ...errors]
   const found: Finding[] = []
-  if (spoken.includes('TLSv1.1'))
-    found.push({ name: 'obsolete', said: 'it still speaks TLS 1.1', evidence })
+  const old = obsolete.filter(version => spoken.includes(version))
+  if (old.length > 0)
+    found.push({
+      name: 'obsolete',
+      said: `it still speaks TLS ${old.map(numberOf).join(' and ')}`,
+      evidence,
+    })
   if (!spoken.includes('TLSv1.3') && spoken.includes('TLSv1.2'))
     found.push({ name: 'not-1.3', said: 'it speaks TLS 1.2, and not 1.3', evidence })
   if (!spoken.includes('TLSv1.2') && spoken.includes('TLSv1.3'))
     found.push({ name: 'only-1.3', said: 'it speaks TLS 1.3 only', evidence })
-  return { found }
+  return { found, spoken: spoken.map(numberOf).join(', ') || 'none' }
+}
+
+const obsolete = ['TLSv1', 'TLSv1.1']
+const numberOf = (version: string) => (version === 'TLSv1' ? '1.0' : version.slice(4))
+
+/** Whether it is the certificate of the server, where that says which one it has. */
+async function askWhose(scene: Scene, shown: X509Certificate): Promise<Finding | undefined> {
+  const own = await ownFingerprints(scene)
+  const fingerprint = plain(shown.fingerprint256)
+  if (own.length === 0 || own.includes(fingerprint)) return undefined
+  return {
+    name: 'intercepted',
+    said: 'the certificate is not the one that the server has',
+    evidence: [
+      `shown: SHA-256 ${fingerprint}, ${subjectOf(shown)}`,
+      `the server says that it has: SHA-256 ${own.join(', ')}`,
+    ],
+    side: 'on the way',
+    where: 'something on the way ends TLS, and speaks to the server itself',
+  }
+}
+
+async function ownFingerprints(scene: Scene): Promise<readonly string[]> {
+  if (scene.control) return scene.control.fingerprints
+  const { fingerprint } = scene.known
+  if (fingerprint !== undefined) return [fingerprint]
+  if (scene.address.transport !== 'https') return []
+  const line = await openLine(scene).catch(() => undefined)
+  const request = line && (await described(scene, line, []))
+  await line?.probe.close()
+  return request?.tls?.fingerprint ? [request.tls.fingerprint] : []
 }
 
 /** What a client gets that sends no name. */

@@ -7,7 +7,8 @@ export const udpFindings = {
     effect: 'DNS and QUIC try again and are slow; voice and games stutter; logs have gaps.',
     advice:
       'Loss on the way (a wireless link, an overfull queue), or a rate limit of datagrams. In ' +
-      'which direction, one end alone cannot tell: count with `tcpdump` at the other end.',
+      'which direction, one end alone cannot tell: `--control` asks the server, or count with ' +
+      '`tcpdump` at the other end.',
   },
   'few-lost': {
     outcome: 'differs',

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDuration, plural } from '../vocabulary/units.ts'
 import { persistent } from './again.ts'
+import type { Account } from './control.ts'
 import { Datagrams, type Sent } from './datagrams.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
@@ -18,6 +19,7 @@ const seriousShare = 0.02
 export const udp = question<UdpFinding>({
   asks: 'whether datagrams are lost, doubled, reordered, changed, or answered from elsewhere',
   transports: ['udp'],
+  needsMs: 8_000,
   figures: { loss: 'fraction', 'datagram-rtt': 'duration' },
   findings: udpFindings,
   cost: ({ thorough, silenceMs }) => ({
@@ -32,11 +34,16 @@ export const udp = question<UdpFinding>({
       ...slowly,
       count: slowly.count * (scene.limits.thorough ? 20 : 1),
     })
-    const found = judge(calm)
+    const seen = await scene.accountOf(calm)
+    const found = judge(calm).map(each => withAccount(each, calm, seen))
     const calmLoss = lossOf(calm)
     if (!found.some(({ name }) => name === 'lost')) {
       const limited = await persistent(
-        async () => judgeBurst(await send(scene, fast)),
+        async () => {
+          const burst = await send(scene, fast)
+          const bad = judgeBurst(burst)
+          return bad && withAccount(bad, burst, await scene.accountOf(burst))
+        },
         finding => finding !== undefined,
         2,
       )
@@ -140,6 +147,26 @@ function judge(datagrams: Datagrams): Finding[] {
       evidence: [`one of them, number ${changed[0]!.number}, has ${changed[0]!.data.length} B now`],
     })
   return found
+}
+
+/** Which way it was, by how many the other end got and answered. */
+function withAccount(found: Finding, { sent }: Datagrams, account: Account | undefined): Finding {
+  if (!account?.datagrams) return found
+  const { came, answered } = account.datagrams
+  const back = sent.reduce((sum, { times }) => sum + times, 0)
+  const witness =
+    `the other end, of datagrams from ${account.peer}: ${came} of ${sent.length} arrived, ` +
+    `${answered} were answered, ${back} of these answers came`
+  const ways = {
+    up: came !== sent.length,
+    'other end': answered !== came,
+    down: back !== answered,
+  }
+  const wrong = (Object.keys(ways) as (keyof typeof ways)[]).filter(way => ways[way])
+  const isCounted = ['lost', 'few-lost', 'rate-limited', 'duplicated'].includes(found.name)
+  if (!isCounted || wrong.length === 0) return { ...found, witness }
+  if (wrong.length === 1) return { ...found, witness, side: wrong[0]! }
+  return { ...found, witness, where: `in several places: ${wrong.join(', ')}` }
 }
 
 function judgeBurst(burst: Datagrams): Finding | undefined {

@@ -51,6 +51,25 @@ export const wsFindings = {
     effect: 'Programs that tell reasons by close codes of 4000 and more take the wrong branch.',
     advice: 'The server answers with a code of its own, or a gateway puts its own in its place.',
   },
+  'no-deflate': {
+    outcome: 'differs',
+    effect: 'Messages are not compressed: text takes several times the bytes.',
+    advice:
+      'A proxy on the way takes Sec-WebSocket-Extensions out of the request, perhaps since it ' +
+      'looks into messages. See its rules for headers.',
+  },
+  'no-subprotocol': {
+    outcome: 'fails',
+    effect: 'Clients that need a subprotocol (MQTT, GraphQL, STOMP) close the connection at once.',
+    advice: 'A proxy on the way takes Sec-WebSocket-Protocol out of the request. Let it pass.',
+  },
+  headers: {
+    outcome: 'differs',
+    effect: 'The server sees other headers than the client sent.',
+    advice:
+      'A proxy is on the way. See whether what it adds is wanted (X-Forwarded-For, Via), and ' +
+      'that nothing that it takes away is needed (Origin, Cookie, Authorization).',
+  },
 } as const satisfies Record<string, FindingKind>
 
 export type WsFinding = keyof typeof wsFindings

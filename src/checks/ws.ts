@@ -1,14 +1,14 @@
 /** WebSocket: are messages kept as they were, with their kinds, bounds, pings and close codes? */
-import { isIP } from 'node:net'
-import type { ClientOptions, WebSocket } from 'ws'
-import { formatAddress, type HostAddress } from '../vocabulary/address.ts'
+import type { WebSocket } from 'ws'
+import { formatAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
-import { contextOf } from '../wire/tls/credentials.ts'
 import { persistent } from './again.ts'
+import { witnessed } from './attribution.ts'
 import { joined, question, type Answer, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { wsFindings, type WsFinding } from './ws-findings.ts'
+import { accountOf, open, witnessOf } from './ws-socket.ts'
 
 type Finding = Found<WsFinding>
 /** In the order in which they are tried; each message has to come back whole. */
@@ -17,11 +17,14 @@ const closeCode = 4_321
 /** What a silence has shown, and how often it is asked then. */
 const byTime: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong', 'no-close'])
 const timesMost = 2
+/** What the other end can say more about by what it counted. */
+const lostOnTheWay: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong'])
 
 export const ws = question<WsFinding>({
   asks: 'whether messages keep their kinds and bounds, and pings and close codes pass',
   transports: ['ws', 'wss'],
   withoutEcho: true,
+  needsMs: 7_000,
   figures: { ping: 'duration', message: 'size' },
   findings: wsFindings,
   cost: ({ silenceMs }) => ({
@@ -55,9 +58,15 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
     }
     largest = size
   }
+  // Before it is closed: whatever has not come back by now does not.
+  const wrong = found.filter(({ name }) => lostOnTheWay.has(name))
+  const seen = wrong.length > 0 ? await witnessOf(scene, socket) : undefined
+  for (const [at, each] of found.entries())
+    if (wrong.includes(each)) found[at] = witnessed(each, seen)
   const close = await askClose(scene, socket)
   if (close) found.push(close)
-  const agreed = await askExtensions(scene)
+  const { agreed, findings } = await askExtensions(scene)
+  found.push(...findings)
   const said =
     found[0]?.said ??
     `text, binary, fragments up to ${formatSize(largest)}, ping and close codes pass; ${agreed}`
@@ -72,37 +81,6 @@ function notUpgraded(scene: Scene, error: Error): Answer<WsFinding> {
     evidence: [`a GET with Upgrade: websocket was sent to ${formatAddress(scene.address)}; ${why}`],
   }
   return { said: found.said, found: [found] }
-}
-
-/** A plain client of its own, so that frames can be sent as they are wanted. */
-function open(scene: Scene, options: ClientOptions, protocols: string[] = []): Promise<WebSocket> {
-  const { host } = scene.address as HostAddress
-  const { insecure = false, pin, serverName } = scene.calling.tls ?? {}
-  const secure = scene.address.transport === 'wss' && {
-    secureContext: contextOf(scene.calling),
-    rejectUnauthorized: pin === undefined && !insecure,
-    servername: isIP(serverName ?? host) ? '' : (serverName ?? host),
-  }
-  return scene.adopt(
-    async () => {
-      // Loaded when it is asked for: the library has check beside what needs no ws.
-      const { WebSocket } = await import('ws')
-      return new Promise((resolve, reject) => {
-        const socket = new WebSocket(formatAddress(scene.address), protocols, {
-          perMessageDeflate: false,
-          handshakeTimeout: 2 * scene.silenceMs,
-          ...secure,
-          ...options,
-        })
-        socket.once('error', reject)
-        socket.once('open', () => {
-          socket.off('error', reject).on('error', () => {})
-          resolve(socket)
-        })
-      })
-    },
-    socket => socket.terminate(),
-  )
 }
 
 interface Message {
@@ -231,14 +209,51 @@ async function askClose(scene: Scene, socket: WebSocket): Promise<Finding | unde
   }
 }
 
-/** What is offered, and what is left of that. */
-async function askExtensions(scene: Scene): Promise<string> {
-  const offered = await open(scene, { perMessageDeflate: true }, ['yodel.check']).catch(
-    () => undefined,
-  )
-  if (!offered) return 'with a subprotocol and compression offered it refuses'
-  const deflate = /permessage-deflate/.test(offered.extensions) ? 'agreed on' : 'not agreed on'
+/** What is offered, what is left of that, and what the other end saw of the request. */
+async function askExtensions(scene: Scene): Promise<{ agreed: string; findings: Finding[] }> {
+  const offer = { perMessageDeflate: true, headers: { 'X-Yodel-Check': 'one' } }
+  const offered = await open(scene, offer, [subprotocol]).catch(() => undefined)
+  if (!offered)
+    return { agreed: 'with a subprotocol and compression offered it refuses', findings: [] }
+  const hasDeflate = /permessage-deflate/.test(offered.extensions)
+  const deflate = hasDeflate ? 'agreed on' : 'not agreed on'
   const protocol = offered.protocol === '' ? 'not agreed on' : 'agreed on'
+  const headers = (await accountOf(scene, offered))?.headers
   offered.terminate()
-  return `compression ${deflate}, subprotocol ${protocol}`
+  const agreed = `compression ${deflate}, subprotocol ${protocol}`
+  return { agreed, findings: headers ? judgeHeaders(headers) : [] }
+}
+
+const subprotocol = 'yodel.check'
+const sentNames = [
+  'host connection upgrade sec-websocket-version sec-websocket-key',
+  'sec-websocket-extensions sec-websocket-protocol x-yodel-check',
+].flatMap(names => names.split(' '))
+
+function judgeHeaders(headers: readonly [name: string, value: string][]): Finding[] {
+  const came = new Map(headers.map(([name, value]) => [name.toLowerCase(), value]))
+  const added = [...came.keys()].filter(name => !sentNames.includes(name))
+  const gone = sentNames.filter(name => !came.has(name))
+  const list = headers.map(([name, value]) => `${name}: ${value}`).join(', ')
+  const about = {
+    evidence: [printable(`the request that arrived there has: ${list}`)],
+    side: 'up' as const,
+    where: 'on the way to the other end, which says what it saw',
+  }
+  const found: Finding[] = []
+  if (!/permessage-deflate/.test(came.get('sec-websocket-extensions') ?? ''))
+    found.push({ name: 'no-deflate', said: 'compression is taken out of the request', ...about })
+  if (!came.get('sec-websocket-protocol')?.includes(subprotocol))
+    found.push({ name: 'no-subprotocol', said: 'the subprotocol is taken out of it', ...about })
+  const parts = [
+    ...(added.length > 0 ? [`added: ${added.join(', ')}`] : []),
+    ...(gone.length > 0 ? [`taken away: ${gone.join(', ')}`] : []),
+  ]
+  if (parts.length > 0)
+    found.push({
+      name: 'headers',
+      said: printable(`the other end saw other headers; ${parts.join('; ')}`),
+      ...about,
+    })
+  return found
 }

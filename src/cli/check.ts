@@ -1,6 +1,6 @@
 /** yodel check: what is wrong with the path to an echo endpoint, and whose fault it is. */
 import type { Command } from '@commander-js/extra-typings'
-import { check, checkOptions } from '../check.ts'
+import { check, checkOptions, type CheckOptions } from '../check.ts'
 import { checkEndings, checkFormatFor, type CheckFormat } from '../checks/formats.ts'
 import type { CheckResult } from '../checks/result.ts'
 import { costText, detailsText, headText, questionLine } from '../checks/text.ts'
@@ -13,6 +13,7 @@ import { addTables, type Tables } from './option-flags.ts'
 import { canvas, leave, onInterrupt, print, tell } from './output.ts'
 import { checkOutputs, saveAll } from './saving.ts'
 import { scenarioTable, withScenario } from './scenario.ts'
+import { givenToken } from './token.ts'
 
 interface File {
   path: string
@@ -52,7 +53,7 @@ export function completeCheck(bare: Command): void {
     const { address, flags } = await withScenario(command, checkTables, given)
     const { json = false, files = [] } = fromFlags(outputOptions, flags)
     checkOutputs(files.map(({ path }) => path))
-    const result = await ask(address, fromFlags(checkOptions, flags), json)
+    const result = await ask(address, withToken(fromFlags(checkOptions, flags)), json)
     const document = `${JSON.stringify(result)}\n`
     print(json ? document : detailsText(result, canvas(process.stdout)))
     process.exitCode = exitOf(result)
@@ -64,11 +65,17 @@ export function completeCheck(bare: Command): void {
   })
 }
 
-async function ask(
-  address: Address,
-  options: Parameters<typeof check>[1],
-  json: boolean,
-): Promise<CheckResult> {
+/** The token of a control API is in the environment, where `ps` does not show it. */
+function withToken(options: CheckOptions): CheckOptions {
+  const { control } = options
+  if (control === undefined || /[?&]token=/.test(control)) return options
+  const token = givenToken(undefined)
+  if (token === undefined) return options
+  const joint = control.includes('?') ? '&' : '?'
+  return { ...options, control: `${control}${joint}token=${encodeURIComponent(token)}` }
+}
+
+async function ask(address: Address, options: CheckOptions, json: boolean): Promise<CheckResult> {
   const run = check(address, options)
   tell(`will use ${costText(run.cost)}`)
   if (!json)

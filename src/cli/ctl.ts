@@ -10,11 +10,11 @@ import type {
   ServerInfo,
 } from '../dashboard/api.ts'
 import { sortKeys } from '../dashboard/contract.ts'
+import { ControlClient } from '../engines/control-client.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { loadText } from '../report/load.ts'
 import type { RunResult } from '../report/result.ts'
 import { parseCount, parseDuration, parseRate, parseSize } from '../vocabulary/units.ts'
-import { ControlClient } from './control-client.ts'
 import { benchLine, connectionsText, faultsText, serverText } from './ctl-text.ts'
 import { exitCodes } from './exit.ts'
 import { fileContent, value } from './flags.ts'

@@ -10,6 +10,7 @@
  */
 import type { RunComparison } from '../report/compare-runs.ts'
 import type * as contract from './contract.ts'
+import type * as accounts from './contract-accounts.ts'
 import type { Of } from './shape.ts'
 
 export type { RunComparison }
@@ -17,6 +18,8 @@ export type { RunComparison }
 export type ApiError = Of<typeof contract.apiError>
 export type ServerInfo = Of<typeof contract.serverInfo>
 export type ListenerInfo = Of<typeof contract.listenerInfo>
+export type AccountsKept = Of<typeof accounts.accountsKept>
+export type AccountList = Of<typeof accounts.accountList>
 export type FaultKindInfo = Of<typeof contract.faultKindInfo>
 export type Figures = Of<typeof contract.figures>
 export type Second = Of<typeof contract.second>

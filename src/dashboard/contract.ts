@@ -5,6 +5,7 @@
 import { engineNames } from '../vocabulary/engine-names.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { faultKinds } from '../faults/index.ts'
+import { accountSchemas } from './contract-accounts.ts'
 import { about, flag, list, number, object, oneOf, optional, orNull } from './shape.ts'
 import { row, text, whole, type ObjectShape } from './shape.ts'
 
@@ -26,6 +27,10 @@ export const listenerInfo = object('ListenerInfo', {
   index: about('Its place in the list: how the other calls name it.', whole()),
   url: text,
   engine: oneOf(engineNames),
+  fingerprint: about(
+    'SHA-256 of its certificate, as --pin takes it; null without TLS.',
+    orNull(text),
+  ),
   concurrency: about('How many are served at the same time; null: no limit.', orNull(whole())),
   notes: about('Sentences about what differs from what was asked for.', list(text)),
   faultsFixedBecause: about('Why its faults cannot be changed; null if they can.', orNull(text)),
@@ -253,4 +258,5 @@ export const schemas: readonly ObjectShape[] = [
   place,
   consoleReply,
   consoleWaiting,
+  ...accountSchemas,
 ]

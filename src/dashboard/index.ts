@@ -1,5 +1,6 @@
 /** startDashboard(): a page, an API and metrics beside servers that run in this process. */
 import type { HostAddress } from '../vocabulary/address.ts'
+import { AllAccounts } from '../engines/accounts.ts'
 import { faultKinds, kindOf } from '../faults/index.ts'
 import { appliesTo } from '../faults/check.ts'
 import { version } from '../vocabulary/machine.ts'
@@ -61,6 +62,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   const faults = new Faults(listeners)
   const metrics = new MetricsPage(observer)
   const consoles = new Consoles()
+  const accounts = accountsOf(listeners)
   const benches = new Benches(listeners, {
     anywhere: benchAnywhere,
     queueAt: index => observer.queueAt(index),
@@ -82,18 +84,14 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     readiness.setDraining()
     options.onDrain()
   }
-  const stopListening = observer.onObservation(({ second, lanes, activity }) => {
-    watchers.send('second', second)
-    if (lanes.length > 0) watchers.send('lanes', lanes)
-    if (activity.length > 0) watchers.send('activity', activity)
-    benches.look()
-  })
+  const stopListening = tellSeconds(observer, watchers, benches)
   answerWith(server, {
     access: new Access(address, options),
     routes: createRoutes({
       observer,
       watchers,
       faults,
+      accounts,
       benches,
       readiness,
       info,
@@ -115,6 +113,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     stopListening()
     watchers.close()
     consoles.close()
+    accounts.close()
     metrics.close()
     await benches.close()
     await closeServer(server)
@@ -124,11 +123,30 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   return { address, url, link, showFaults, close, [Symbol.asyncDispose]: close }
 }
 
+/** @returns what ends it */
+function tellSeconds(observer: Observer, watchers: Watchers, benches: Benches): () => void {
+  return observer.onObservation(({ second, lanes, activity }) => {
+    watchers.send('second', second)
+    if (lanes.length > 0) watchers.send('lanes', lanes)
+    if (activity.length > 0) watchers.send('activity', activity)
+    benches.look()
+  })
+}
+
+const accountsOf = (listeners: readonly OwnListener[]) =>
+  new AllAccounts(
+    listeners.map(({ server: { url, engine, ledgers } }) => ({
+      url,
+      threads: engine === 'node' ? ledgers.length : 0,
+    })),
+  )
+
 const listenersOf = (observer: Observer, faults: Faults): ListenerInfo[] =>
   observer.listeners.map(({ server, concurrency }, index) => ({
     index,
     url: server.url,
     engine: server.engine,
+    fingerprint: server.fingerprint ?? null,
     concurrency: Number.isFinite(concurrency) ? concurrency : null,
     notes: [...server.notes],
     faultsFixedBecause: faults.fixedBecause(index),

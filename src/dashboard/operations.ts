@@ -1,6 +1,7 @@
 /** The requests of the API: what each takes, and what it answers. A new one has its row here. */
 import { events as eventShapes } from './contract.ts'
 import * as contract from './contract.ts'
+import * as accounts from './contract-accounts.ts'
 import { about, flag, list, object, optional } from './shape.ts'
 import { text, whole, type ObjectShape, type Shape } from './shape.ts'
 
@@ -73,6 +74,24 @@ export const operations = {
     status: 202,
     says: 'It has begun.',
     answer: object('', { draining: flag }),
+  },
+  'POST /api/accounts': {
+    summary: 'Keep an account of each client that comes from now on.',
+    body: accounts.accountsWanted,
+    status: 201,
+    says: 'It has begun.',
+    answer: accounts.accountsKept,
+  },
+  'GET /api/accounts': {
+    summary: 'What the server saw of each client since then.',
+    answer: accounts.accountList,
+  },
+  'POST /api/accounts/again': {
+    summary: 'Send the last datagram of a client of udp back to it once more.',
+    body: accounts.againWanted,
+    status: 202,
+    says: 'It is on its way, if there is such a client.',
+    answer: accounts.againWanted,
   },
   'GET /api/benches': {
     summary: 'The last 20, newest first.',

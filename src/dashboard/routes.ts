@@ -1,5 +1,6 @@
 /** The table of routes; operations.ts describes the request and the answer of each. */
-import type { Killed, ServerInfo } from './api.ts'
+import type { AccountList, AccountsKept, Killed, ServerInfo } from './api.ts'
+import type { AllAccounts } from '../engines/accounts.ts'
 import { compareText } from '../report/compare-text.ts'
 import type { Benches } from './benches.ts'
 import { checked, checkedQuery, readJson } from './body.ts'
@@ -16,6 +17,7 @@ export interface Parts {
   observer: Observer
   watchers: Watchers
   faults: Faults
+  accounts: AllAccounts
   benches: Benches
   readiness: Readiness
   metrics: () => string
@@ -35,6 +37,7 @@ export function createRoutes(parts: Parts): Map<string, Route> {
   return new Map([
     ...watching(parts),
     ...changing(parts),
+    ...accounting(parts),
     ...benching(parts),
     ...healthRoutes(parts.readiness, parts.metrics),
   ])
@@ -136,6 +139,34 @@ const changing = ({ observer, watchers, faults, drain }: Parts): Rows => {
     ],
   ]
 }
+
+const accounting = ({ accounts }: Parts): Rows => [
+  [
+    'POST /api/accounts',
+    async ({ request }) => {
+      const { seconds } = checked(await readJson(request), operations['POST /api/accounts'].body)
+      await accounts.keep(seconds * 1e3)
+      const now = Date.now()
+      return { status: 201, body: { now, until: now + seconds * 1e3 } satisfies AccountsKept }
+    },
+  ],
+  [
+    'GET /api/accounts',
+    async () => {
+      const list = await accounts.list()
+      return { body: { now: Date.now(), accounts: list } satisfies AccountList }
+    },
+  ],
+  [
+    'POST /api/accounts/again',
+    async ({ request }) => {
+      const { body } = operations['POST /api/accounts/again']
+      const { peer } = checked(await readJson(request), body)
+      accounts.again(peer)
+      return { status: 202, body: { peer } }
+    },
+  ],
+]
 
 const benching = ({ benches }: Parts): Rows => [
   ['GET /api/benches', () => ({ body: benches.list() })],

@@ -9,29 +9,44 @@ export interface Row {
   both?: Told
 }
 
+const questionNames =
+  'bytes half-close overload idle sizes latency families tls http ws udp proxy'.split(' ')
 const marks: Record<string, string> = { ok: 'ok', differs: 'differs', fails: '**fails**' }
 
-/** The page with its table made again. */
-export function tableOf(rows: ReadonlyMap<string, Row>, page: string): string {
+/** The page with its tables made again: rows of paths that were not run stay as they are. */
+export function tableOf(
+  rows: ReadonlyMap<string, Row>,
+  all: readonly string[],
+  page: string,
+): string {
   const [before, rest] = page.split('<!-- pathologies -->')
-  const [, behind] = rest!.split('<!-- end -->')
+  const [tables, behind] = rest!.split('<!-- end -->')
+  const [, ...old] = tables!.split(/\n\n+/).map(linesByName)
+  const names = questionNames
+  const kept = (table: number, make: (row: [string, Row]) => string) =>
+    all.flatMap(name => {
+      const row = rows.get(name)
+      return row ? make([name, row]) : (old[table]?.get(name) ?? [])
+    })
   const said = [
     '| the path | how it is made | question: finding | what check says | where, by both ends |',
     '| --- | --- | --- | --- | --- |',
-    ...[...rows].map(line),
+    ...kept(0, line),
   ]
-  const names = [...rows.values()][0]!.told.result.questions.map(({ name }) => name)
   const matrix = [
     `| | ${names.join(' | ')} |`,
     `| --- |${names.map(() => ' --- |').join('')}`,
-    ...[...rows].map(([name, { told }]) => {
+    ...kept(1, ([name, { told }]) => {
       const outcomes = new Map(told.result.questions.map(({ name, outcome }) => [name, outcome]))
       return `| ${name} | ${names.map(each => marks[outcomes.get(each)!] ?? '').join(' | ')} |`
     }),
   ]
-  const tables = `\n\n${said.join('\n')}\n\n${matrix.join('\n')}\n\n`
-  return `${before}<!-- pathologies -->${tables}<!-- end -->${behind}`
+  const made = `\n\n${said.join('\n')}\n\n${matrix.join('\n')}\n\n`
+  return `${before}<!-- pathologies -->${made}<!-- end -->${behind}`
 }
+
+const linesByName = (table: string): Map<string, string> =>
+  new Map(table.split('\n').map(row => [/^\| ([^|]*?) \|/.exec(row)?.[1] ?? '', row]))
 
 function line([name, { pathology, told, both }]: [string, Row]): string {
   const { question, finding, made, known } = pathology

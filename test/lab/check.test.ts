@@ -38,7 +38,8 @@ describe(
   () => {
     for (const [name, pathology] of Object.entries(pathologies))
       test(name, { skip: lacking(pathology) }, async () => {
-        const told = await examine(pathology, { args: brief })
+        const { both: paired = false } = pathology
+        const told = await examine(pathology, { args: brief, paired })
         rows.set(name, { pathology, told })
         const asked = questionOf(told, pathology.question)
         assert.ok(asked, `check has no question ${pathology.question}`)
@@ -60,11 +61,7 @@ describe(
       })
     after(() => {
       if (process.env['PAGES'] !== 'write') return
-      const inOrder = Object.keys(pathologies).flatMap(name => {
-        const row = rows.get(name)
-        return row ? [[name, row] as const] : []
-      })
-      writeFileSync(page, tableOf(new Map(inOrder), readFileSync(page, 'utf8')))
+      writeFileSync(page, tableOf(rows, Object.keys(pathologies), readFileSync(page, 'utf8')))
     })
   },
 )

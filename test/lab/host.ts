@@ -23,6 +23,12 @@ const hooks = {
   source: 'type nat hook postrouting priority srcnat',
 } as const
 
+export interface Served {
+  program: Program
+  url: string
+  port: number
+}
+
 export interface Capture {
   /** Ends it; what has been on the link since it began, headers and payload. */
   finish(): Promise<Packet[]>
@@ -73,12 +79,13 @@ export class Host implements AsyncDisposable {
   }
 
   /** A yodel server there, once it listens; on a free port of both families unless told where. */
-  async serve(...args: string[]): Promise<{ program: Program; url: string; port: number }> {
+  async serve(...args: string[]): Promise<Served> {
     const where = args.some(arg => arg.includes('://')) ? [] : ['tcp://[::]:0']
     const program = this.yodel(['serve', ...where, ...args])
     const [, address] = await program.says(/listening on (\S+)/)
     const [, scheme, port] = /^(\w+):.*:(\d+)$/.exec(address!)!
-    return { program, url: `${scheme}://${this.ip4}:${port}`, port: Number(port) }
+    const url = `${scheme}://${this.ip4}:${port}`
+    return { program, url, port: Number(port) }
   }
 
   /** Adds rules to the packet filter: `nft(8)`, what follows `add rule inet lab CHAIN`. */

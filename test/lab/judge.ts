@@ -10,8 +10,13 @@ export interface Told {
 }
 
 /** Runs it on the client of a lab. */
-export async function askOn({ client }: Path, address: string, ...args: string[]): Promise<Told> {
-  const program = client.yodel(['check', address, '--json', ...args])
+export async function askOn(
+  { client, control }: Path,
+  address: string,
+  ...args: string[]
+): Promise<Told> {
+  const asking = control === undefined ? [] : ['--control', control]
+  const program = client.yodel(['check', address, '--json', ...asking, ...args])
   const { code, stdout, stderr } = await program.finished
   try {
     return { code, result: JSON.parse(stdout.toString()) as CheckResult }
@@ -28,7 +33,8 @@ export async function examine(
   const path = await createPath(paired)
   await using _ = path.lab
   // Awaited here, or the lab would be gone before.
-  return await askOn(path, await pathology.build(path), ...(pathology.options ?? []), ...args)
+  const address = await pathology.build(path)
+  return await askOn(path, address, ...(pathology.options ?? []), ...args)
 }
 
 export const questionOf = (

@@ -11,6 +11,8 @@ export interface Path {
   server: Host
   /** The server answers questions of `check` about what it saw: see `paired` in docs/check.md. */
   paired: boolean
+  /** Where its control API is, which says what it saw on other transports than bytes. */
+  control?: string
 }
 
 export async function createPath(paired = false): Promise<Path> {

@@ -34,6 +34,8 @@ const bodyMaxBytes = 2 ** 20
 export interface Accepted {
   /** The client's address, as the server sees it; absent on a unix socket. */
   from?: string | undefined
+  /** SHA-256 of the server's own certificate, hexadecimal; absent without TLS. */
+  fingerprint?: string | undefined
 }
 
 export interface Refused {
@@ -52,7 +54,8 @@ export interface Bodies {
 
 /** What a body must have, since the other end may be anything. */
 const makeSense: { [K in keyof Bodies]: (body: Partial<Bodies[K]>) => boolean } = {
-  [frameKinds.accepted]: ({ from }) => from === undefined || typeof from === 'string',
+  [frameKinds.accepted]: ({ from, fingerprint }) =>
+    [from, fingerprint].every(each => each === undefined || typeof each === 'string'),
   [frameKinds.refused]: ({ reason }) => typeof reason === 'string',
   [frameKinds.report]: isReport,
   [frameKinds.end]: ({ sentBytes }) => Number.isFinite(sentBytes),

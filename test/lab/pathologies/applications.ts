@@ -37,6 +37,16 @@ export const applications: Pathologies = {
     also: { 'half-close': 'fails' },
     needs: ['stunnel4'],
   },
+  'a balancer ends TLS': {
+    made: 'haproxy with a certificate of its own, and TLS to the server',
+    build: terminated(''),
+    question: 'tls',
+    outcome: 'differs',
+    finding: 'intercepted',
+    both: true,
+    needs: ['haproxy'],
+    options: ['--insecure'],
+  },
   'only TLS 1.2 passes': {
     made: 'haproxy with ssl-max-ver TLSv1.2',
     build: terminated('ssl-max-ver TLSv1.2'),
@@ -73,7 +83,7 @@ export const applications: Pathologies = {
     question: 'ws',
     outcome: 'differs',
     finding: 'no-deflate',
-    known: 'one end cannot tell what the other would have agreed to',
+    both: true,
     needs: ['haproxy'],
   },
   'a proxy holds a request until it is whole': {

@@ -23,6 +23,7 @@ export const datagrams: Pathologies = {
     question: 'udp',
     outcome: 'fails',
     finding: 'lost',
+    side: 'up',
   },
   'datagrams get lost on the way down': {
     made: '10 % dropped toward the client',
@@ -30,6 +31,7 @@ export const datagrams: Pathologies = {
     question: 'udp',
     outcome: 'fails',
     finding: 'lost',
+    side: 'down',
   },
   'datagrams come twice': {
     made: 'a proxy that doubles every tenth',
@@ -76,6 +78,17 @@ export const datagrams: Pathologies = {
     question: 'udp',
     outcome: 'fails',
     finding: 'rate-limited',
+  },
+  'a NAT forgets clients of udp after 3 s': {
+    made: 'masquerade, and conntrack: udp 3 s',
+    build: echoBehind(async ({ near }) => {
+      await defects.forget(near, 3, 'drop')
+      await defects.masquerade(near, 'far')
+    }),
+    question: 'idle',
+    outcome: 'fails',
+    finding: 'unreachable',
+    both: true,
   },
   'the answer comes from another address': {
     made: 'a router that rewrites the source of answers',

@@ -1,5 +1,5 @@
 /** What proxies of bytes do: those of Debian, and small broken ones where none of those does it. */
-import { broken, haproxy, nginxStream, socat } from '../middleboxes.ts'
+import { broken, frontPort, haproxy, nginxStream, socat } from '../middleboxes.ts'
 import type { RelayKind } from '../relay.ts'
 import type { Path } from '../path.ts'
 import { target, type Pathologies } from './pathology.ts'
@@ -135,6 +135,28 @@ export const proxies: Pathologies = {
     question: 'overload',
     outcome: 'differs',
     finding: 'queued',
+    needs: ['haproxy'],
+  },
+  'a proxy hides its clients': {
+    made: 'haproxy, as it comes',
+    build: async path => `tcp://${await haproxy(path.far, await target(path))}`,
+    question: 'proxy',
+    outcome: 'differs',
+    finding: 'hidden',
+    both: true,
+    needs: ['haproxy'],
+  },
+  'a proxy names the proxy in front of it': {
+    made: 'haproxy, as it comes, in front of haproxy with send-proxy-v2',
+    build: async path => {
+      const reading = ['--proxy-protocol', 'require', '--proxy-from', '10.77.0.0/16']
+      await haproxy(path.far, await target(path, ...reading), [], 'send-proxy-v2')
+      return `tcp://${await haproxy(path.near, { ip4: path.far.ip4, port: frontPort })}`
+    },
+    question: 'proxy',
+    outcome: 'fails',
+    finding: 'wrong-address',
+    both: true,
     needs: ['haproxy'],
   },
   'a proxy collects small pieces': {

@@ -7,6 +7,7 @@ import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { transports } from '../../../vocabulary/transport.ts'
+import { threadAccounts } from '../../accounts.ts'
 import { failureName } from '../../failures.ts'
 import { noteForwarded } from './ledger.ts'
 import type { Accepted, EchoHandler, Handshake } from './protocol.ts'
@@ -38,6 +39,7 @@ export class Handshakes implements EchoHandler {
   readonly #unfinished: Unfinished
   readonly #counters: Float64Array
   readonly #timeoutMs: number
+  readonly #accounts: ReturnType<typeof threadAccounts> | undefined
   readonly #startsSilent: boolean
   /** Connections that are not served yet. */
   readonly #pending = new Map<Socket, Pending>()
@@ -63,6 +65,7 @@ export class Handshakes implements EchoHandler {
     this.#counters = counters
     this.#timeoutMs = Math.min(handshakeTimeoutMs, timerMaxMs)
     this.#startsSilent = proxy?.mode === 'accept' && carries === 'bytes' && !secure
+    this.#accounts = task.ledger && threadAccounts()
     unfinished.onScan(() => this.#makeRoom())
   }
 
@@ -142,6 +145,7 @@ export class Handshakes implements EchoHandler {
     this.#forget(pending)
     this.#served.set(raw, socket)
     if (accepted.forwarded) noteForwarded(raw, accepted.forwarded)
+    this.#accounts?.begun(raw, accepted.forwarded)
     this.#echo.start(socket, accepted)
     if (this.#leaving.has(raw)) this.#echo.finish(socket)
   }

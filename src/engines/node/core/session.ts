@@ -1,11 +1,12 @@
 /** Serves clients over node:net: which to admit, which to let wait, and when to leave. */
 import type { Socket } from 'node:net'
-import type { Address } from '../../../vocabulary/address.ts'
+import { formatAddress, type Address } from '../../../vocabulary/address.ts'
 import type { Ending } from '../../../metrics/ledger.ts'
 import { counter, type CounterName, type Meter } from '../../../metrics/meter.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
 import type { ServeTask } from '../../../task.ts'
 import { descriptorLimit, reserved } from '../../os/descriptors.ts'
+import { threadAccounts } from '../../accounts.ts'
 import type { Session } from '../../engine.ts'
 import { ClientLedger } from './ledger.ts'
 import { drain } from './drain.ts'
@@ -50,6 +51,7 @@ export async function openServe(
     all.length === 0 ? protocol.echo : new Handshakes(all, protocol.echo, unfinished, task, meter)
   const session = new ServeSession(task, meter, { ...protocol, echo, unfinished })
   session.listener = await Listener.open(task, session)
+  if (task.ledger) threadAccounts().urls.push(formatAddress(session.address))
   return session
 }
 
@@ -60,6 +62,7 @@ class ServeSession implements Session {
   readonly #echo: EchoHandler
   readonly #protocol: Serving
   readonly #ledger: ClientLedger | undefined
+  readonly #accounts: ReturnType<typeof threadAccounts> | undefined
   readonly #clients = new Set<Socket>()
   /** Clients that were accepted but must wait, because accepting cannot be paused. */
   readonly #waiting: Socket[] = []
@@ -81,6 +84,7 @@ class ServeSession implements Session {
     this.#protocol = protocol
     this.#echo = protocol.echo
     this.#ledger = task.ledger && new ClientLedger(task.ledger)
+    this.#accounts = task.ledger && threadAccounts()
     protocol.unfinished.onScan(() => this.#makeRoom())
     this.#stopLooking = closeDeadPeers(this.#clients, socket =>
       this.#close(socket, 'reset', 'reset'),
@@ -151,6 +155,7 @@ class ServeSession implements Session {
     this.#clients.add(socket)
     this.#count('opened')
     this.#ledger?.opened(socket)
+    this.#accounts?.opened(socket, formatAddress(this.address))
     this.#echo.start(socket)
     socket.on('close', () => this.#onGone(socket))
     if (this.#task.oneOff) this.#stopAccepting()

@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Meter } from '../../../metrics/meter.ts'
 import { frameKinds, writeFrame } from '../../../wire/direction/frames.ts'
 import type { Hello } from '../../../wire/direction/hello.ts'
+import { plain } from '../../../wire/tls/certificate.ts'
 import { Tracer, type Trace } from '../../../wire/direction/trace.ts'
 import type { Accepted } from '../core/protocol.ts'
 import { failureName } from '../../failures.ts'
@@ -77,9 +78,19 @@ export function traceOf({ mode, id }: Hello, connection: Connection): Tracer {
   return tracer
 }
 
+/** Of the certificate that this end has shown. */
+function ownFingerprint(socket: Duplex): string | undefined {
+  if (!('getCertificate' in socket)) return undefined
+  const own = (socket as TLSSocket).getCertificate()
+  return own && 'fingerprint256' in own ? plain(own.fingerprint256) : undefined
+}
+
 /** The server's answer that the session is served. */
 export const acceptance = (connection: Connection): Buffer =>
-  writeFrame(frameKinds.accepted, { from: peerOf(connection) })
+  writeFrame(frameKinds.accepted, {
+    from: peerOf(connection),
+    fingerprint: ownFingerprint(connection.socket),
+  })
 
 /** Before the echo takes the connection over: every chunk from now on is in the trace, too. */
 export function traceEcho(hello: Hello, connection: Connection): void {

@@ -1,5 +1,6 @@
 /** Describes a request as JSON: the answer to GET, and to other requests without a body. */
 import type { TLSSocket } from 'node:tls'
+import { plain } from '../../../wire/tls/certificate.ts'
 import { targetOf, type Request } from './exchange.ts'
 import type { HttpConnection } from './connection.ts'
 
@@ -25,10 +26,17 @@ export function describe(request: Request, connection: HttpConnection): Buffer {
   return Buffer.from(`${harmless(inLines(JSON.stringify(description, null, 2)))}\n`)
 }
 
+/** Of our own certificate: what the client was shown may be that of another. */
+function fingerprintOf(socket: TLSSocket): string | null {
+  const own = socket.getCertificate()
+  return own && 'fingerprint256' in own ? plain(own.fingerprint256) : null
+}
+
 const describeTls = (socket: TLSSocket) => ({
   protocol: socket.getProtocol(),
   cipher: socket.getCipher().name,
   alpn: socket.alpnProtocol || null,
+  fingerprint: fingerprintOf(socket),
   sni: (socket as { servername?: string | false }).servername || null,
 })
 

@@ -1,10 +1,12 @@
 /** Answers datagrams: each with itself, to where it came from, unless the guard says no. */
 import type { RemoteInfo, Socket } from 'node:dgram'
-import type { HostAddress } from '../../../vocabulary/address.ts'
+import { formatAddress, type HostAddress } from '../../../vocabulary/address.ts'
+import { peerText } from '../../../vocabulary/text.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
+import { threadAccounts } from '../../accounts.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'
 import type { DatagramSessions, SessionOutlet } from '../direction/datagram-serve.ts'
@@ -55,6 +57,8 @@ class DatagramServer implements Session {
   readonly #socket: Socket
   readonly #counters: Float64Array
   readonly #guard: Guard
+  readonly #accounts: ReturnType<typeof threadAccounts> | undefined
+  readonly #url: string
   #faulty: FaultyPeers | undefined
   #sessions: DatagramSessions | undefined
   /** Faults are in force: everything is echoed, so that they act on it. */
@@ -73,6 +77,9 @@ class DatagramServer implements Session {
   constructor(task: ServeTask, { counters }: Meter, socket: Socket, address: HostAddress) {
     this.address = address
     this.#task = task
+    this.#accounts = task.ledger && threadAccounts()
+    this.#url = formatAddress(address)
+    this.#accounts?.urls.push(this.#url)
     this.#harmed = (task.faults ?? []).length > 0
     this.#socket = socket
     this.#counters = counters
@@ -96,6 +103,7 @@ class DatagramServer implements Session {
     const counters = this.#counters
     this.#heard++
     counters[counter.bytesIn]! += data.length
+    if (this.#accounts?.isKeeping) this.#account(data, { address, port })
     if (this.#sessions?.take(data, { address, port })) return
     const refused = this.#guard.refusal(data, address, port, performance.now())
     if (refused !== undefined) return void counters[counter[refused]]!++
@@ -103,6 +111,12 @@ class DatagramServer implements Session {
     if (!this.#harmed && this.#sessions?.greet(data, { address, port })) return
     if (!this.#faulty) this.send(data, { address, port })
     else if (!this.#faulty.push(data, { address, port })) counters[counter.datagramsDropped]!++
+  }
+
+  #account(data: Buffer, from: Endpoint) {
+    const send = (again: Buffer) => this.#socket.send(again, from.port, from.address, () => {})
+    const peer = peerText(from.address, from.port)
+    this.#accounts!.datagram(this.#url, peer, data, again => this.#left || send(again))
   }
 
   /** Sends it, or drops it if too much waits already. */
@@ -113,6 +127,8 @@ class DatagramServer implements Session {
       return
     }
     counters[counter.datagramsAnswered]!++
+    if (this.#accounts?.isKeeping)
+      this.#accounts.answered(this.#url, peerText(address, port), data.length)
     counters[counter.bytesOut]! += data.length
     this.#socket.send(data, port, address, this.#onSent)
   }

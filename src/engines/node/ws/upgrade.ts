@@ -7,6 +7,7 @@ import { counter, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
+import { threadAccounts } from '../../accounts.ts'
 import type { Handshake } from '../core/protocol.ts'
 import { anyFragments, joinFragments } from './fragments.ts'
 import { ServerSocket } from './socket.ts'
@@ -31,10 +32,11 @@ const noUpgrade: Refusal = [
 ]
 
 /** After a close frame a client has `drainMs` to close the connection, as when the server stops. */
-export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter): Upgrade {
+export function createUpgrade({ web, drainMs, ledger }: ServeTask, { counters }: Meter): Upgrade {
+  const accounts = ledger && threadAccounts()
   const opened = new WeakMap<Socket, ServerSocket>()
   const refused = new WeakSet<Duplex>()
-  const waiting = new WeakMap<Duplex, (ws: ServerSocket) => void>()
+  const waiting = new WeakMap<Duplex, (ws: ServerSocket, headers: readonly string[]) => void>()
   const upgrades = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -82,7 +84,7 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
         // Paused, so that nothing arrives before there is a listener.
         ws.pause()
         joinFragments(ws, socket as Socket)
-        waiting.get(socket)?.(ws)
+        waiting.get(socket)?.(ws, request.rawHeaders)
       })
   })
   upgrades.on('wsClientError', (error, socket) => refuse(socket, [400, `${error.message}.`]))
@@ -91,8 +93,9 @@ export function createUpgrade({ web, drainMs }: ServeTask, { counters }: Meter):
     new Promise((resolve, reject) => {
       const gone = () => reject(refused.has(socket) ? new ProtocolError('no upgrade') : left())
       raw.once('close', gone)
-      waiting.set(socket, ws => {
+      waiting.set(socket, (ws, headers) => {
         raw.off('close', gone)
+        accounts?.requested(raw, headers)
         opened.set(socket, ws)
         resolve(socket)
       })

@@ -1,12 +1,11 @@
-/** Talks to the dashboard of a running server, for `yodel ctl`. */
+/** Talks to the control API of a running server: for `yodel ctl` and `yodel check --control`. */
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import { text as all } from 'node:stream/consumers'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
-import type { ApiError } from '../dashboard/api.ts'
-import { errnoOf } from '../engines/failures.ts'
 import { usageError, UserError } from '../vocabulary/errors.ts'
 import { printable } from '../vocabulary/text.ts'
+import { errnoOf } from './failures.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
@@ -59,7 +58,7 @@ export class ControlClient {
     const { status, text } = await this.#request(method, path, body)
     const answered = this.#parse(text)
     if (status >= 200 && status < 300) return answered as T
-    const { error, hint } = answered as Partial<ApiError>
+    const { error, hint } = answered as { error?: string; hint?: string }
     const advice = status === 401 ? 'Give it in YODEL_TOKEN, or with --token-file.' : ''
     const sentence = error ?? `It answered with ${status}.`
     throw usageError(printable(sentence), printable(advice || (hint ?? '')))
@@ -78,7 +77,7 @@ export class ControlClient {
       throw new UserError(
         'network',
         `Cannot reach the dashboard at ${this.#place}: ${cause}${code && ` (${code})`}.`,
-        'Start a server with `yodel serve --dashboard`, or say where it is with --url.',
+        'Start a server with `yodel serve --dashboard`, and say where it is as it printed.',
       )
     }
   }
@@ -120,7 +119,7 @@ export class ControlClient {
       throw new UserError(
         'network',
         `${this.#place} is not a dashboard of yodel.`,
-        'Say with --url what `yodel serve --dashboard` printed.',
+        'Write what `yodel serve --dashboard` printed.',
       )
     }
   }

@@ -1,0 +1,99 @@
+/**
+ * The other end by its control API: what it saw of the connections of a check, on any transport and
+ * without a word on the connections themselves.
+ */
+import type { Account } from '../engines/accounts.ts'
+import { ControlClient } from '../engines/control-client.ts'
+
+export type { Account }
+
+/** Behind a proxy a connection arrives there so much earlier or later than it is open here. */
+const [earlyMs, lateMs] = [10, 250]
+
+interface Said {
+  now: number
+  accounts: Account[]
+}
+
+export class Control {
+  readonly #client: ControlClient
+  /** How much later it is there than here. */
+  readonly #aheadMs: number
+  readonly #known = new Set<string>()
+  /** By the address of this end. */
+  readonly #found = new Map<string, string>()
+  /** SHA-256 of the certificates of its listeners. */
+  readonly fingerprints: readonly string[]
+
+  /**
+   * Has accounts kept for so long.
+   * @throws UserError if no server answers there, or refuses
+   */
+  static async begin(url: string, forMs: number): Promise<Control> {
+    const client = new ControlClient(url, undefined)
+    const seconds = Math.min(3_600, Math.ceil(forMs / 1e3))
+    const { now } = await client.ask<{ now: number }>('POST', '/api/accounts', { seconds })
+    // It says so when all of its threads know, which takes longer than the way back.
+    const aheadMs = now - Date.now()
+    type Listeners = { listeners: { fingerprint: string | null }[] }
+    const { listeners } = await client.ask<Listeners>('GET', '/api/server')
+    const fingerprints = listeners.flatMap(({ fingerprint }) => fingerprint ?? [])
+    return new Control(client, aheadMs, fingerprints)
+  }
+
+  private constructor(client: ControlClient, aheadMs: number, fingerprints: string[]) {
+    this.#client = client
+    this.#aheadMs = aheadMs
+    this.fingerprints = fingerprints
+  }
+
+  /** From now on accounts that are there already are those of other connections. */
+  async look(): Promise<Account[]> {
+    const { accounts } = await this.#client.ask<Said>('GET', '/api/accounts')
+    const fresh = accounts.filter(account => !this.#known.has(keyOf(account)))
+    for (const account of accounts) this.#known.add(keyOf(account))
+    return fresh
+  }
+
+  /**
+   * Of the connection from there. Where a proxy or a NAT hides that, of the only one that has come
+   * since the last look, or the only one that was opened then; undefined if it cannot be told from
+   * others.
+   */
+  async accountOf({ local, openedAt }: Own): Promise<Account | undefined> {
+    const { accounts } = await this.#client.ask<Said>('GET', '/api/accounts')
+    const before = this.#found.get(local)
+    const port = /:\d+$/.exec(local)?.[0]
+    const isOwn = (account: Account) =>
+      keyOf(account) === before ||
+      account.peer === local ||
+      account.realPeer === local ||
+      (isAny(local) && account.peer.endsWith(port!))
+    const fresh = accounts.filter(account => !this.#known.has(keyOf(account)))
+    const wantedAt = openedAt + this.#aheadMs
+    const near = fresh.filter(
+      ({ openedAt: at }) => at > wantedAt - earlyMs && at < wantedAt + lateMs,
+    )
+    const [hidden] = [fresh, near].find(({ length }) => length === 1) ?? []
+    const found = accounts.findLast(isOwn) ?? hidden
+    for (const account of accounts) this.#known.add(keyOf(account))
+    if (found) this.#found.set(local, keyOf(found))
+    return found
+  }
+
+  /** Has the last datagram of that client sent back once more. */
+  async again(peer: string): Promise<void> {
+    await this.#client.ask('POST', '/api/accounts/again', { peer })
+  }
+}
+
+/** The end of a connection on this machine. */
+export interface Own {
+  /** Its address. */
+  local: string
+  /** In milliseconds since 1970. */
+  openedAt: number
+}
+
+const keyOf = ({ peer, openedAt }: Account) => `${peer} ${openedAt}`
+const isAny = (local: string) => /^(0\.0\.0\.0|\[::\]):/.test(local)

@@ -1,0 +1,47 @@
+/** HTTP/2: is it spoken there, and does a body come back over it as over HTTP/1.1? */
+import { UserError } from '../vocabulary/errors.ts'
+import { formatSize } from '../vocabulary/units.ts'
+import type { HttpFinding } from './http-findings.ts'
+import type { Found } from './question.ts'
+import { message, type Scene } from './scene.ts'
+
+const bodyBytes = 20_000
+const http2 = 'HTTP/2'
+
+/** By ALPN, or where there is no TLS by prior knowledge (RFC 9113 section 3.3). */
+export async function askHttp2(
+  scene: Scene,
+): Promise<{ said: string; finding?: Found<HttpFinding> }> {
+  const isSecure = scene.address.transport === 'https'
+  const none = { said: isSecure ? 'no HTTP/2' : 'no HTTP/2 in the clear' }
+  const alpn = isSecure ? ['h2', 'http/1.1'] : ['h2']
+  const calling = { ...scene.calling, tls: { ...scene.calling.tls, alpn } }
+  try {
+    const probe = await scene.open(scene.address, calling, scene.silenceMs)
+    const isSpoken = probe.details[0] === http2
+    const sent = message(scene.known, bodyBytes)
+    if (isSpoken || !isSecure) await probe.write(sent)
+    const waited = isSpoken ? await probe.bytes(sent.length, scene.silenceMs) : 'ended'
+    const { received, story } = probe
+    await probe.close()
+    if (!isSpoken) return none
+    if (received.equals(sent)) return { said: 'HTTP/2, too' }
+    // Without TLS nobody has promised that it is spoken.
+    if (!isSecure && received.length === 0) return none
+    const came = waited === 'silence' ? 'then nothing more' : 'then it ended'
+    return {
+      said: 'HTTP/2 that does not work',
+      finding: {
+        name: 'no-http2',
+        said: 'HTTP/2 is agreed on, and a body does not come back over it',
+        evidence: [
+          `POST of ${formatSize(bodyBytes)}: ${formatSize(received.length)} came back, ${came}`,
+          story,
+        ],
+      },
+    }
+  } catch (error) {
+    if (error instanceof UserError) return none
+    throw error
+  }
+}

@@ -1,0 +1,77 @@
+/** WebSocket as the question of ws needs it: frames as they are wanted, and what is on the wire. */
+import type { Socket } from 'node:net'
+import { isIP } from 'node:net'
+import type { ClientOptions, WebSocket } from 'ws'
+import { formatAddress, type HostAddress } from '../vocabulary/address.ts'
+import { peerText } from '../vocabulary/text.ts'
+import { contextOf } from '../wire/tls/credentials.ts'
+import { attributeWire, type Attribution } from './attribution.ts'
+import type { Account } from './control.ts'
+import type { Scene } from './scene.ts'
+
+/** What a connection was like when it was upgraded. */
+interface Begun {
+  raw: Socket
+  local: string
+  openedAt: number
+  sent: number
+  came: number
+}
+const begun = new WeakMap<WebSocket, Begun>()
+
+/** A plain client of its own, so that frames can be sent as they are wanted. */
+export function open(
+  scene: Scene,
+  options: ClientOptions,
+  protocols: string[] = [],
+): Promise<WebSocket> {
+  const { host } = scene.address as HostAddress
+  const { insecure = false, pin, serverName } = scene.calling.tls ?? {}
+  const secure = scene.address.transport === 'wss' && {
+    secureContext: contextOf(scene.calling),
+    rejectUnauthorized: pin === undefined && !insecure,
+    servername: isIP(serverName ?? host) ? '' : (serverName ?? host),
+  }
+  return scene.adopt(
+    async () => {
+      // Loaded when it is asked for: the library has check beside what needs no ws.
+      const { WebSocket } = await import('ws')
+      return new Promise((resolve, reject) => {
+        const socket = new WebSocket(formatAddress(scene.address), protocols, {
+          perMessageDeflate: false,
+          handshakeTimeout: 2 * scene.silenceMs,
+          ...secure,
+          ...options,
+        })
+        socket.once('error', reject)
+        socket.once('open', () => {
+          socket.off('error', reject).on('error', () => {})
+          const { _socket: raw } = socket as unknown as { _socket: Socket }
+          const local = peerText(raw.localAddress, raw.localPort)
+          const { bytesWritten: sent, bytesRead: came } = raw
+          begun.set(socket, { raw, local, openedAt: Date.now(), sent, came })
+          resolve(socket)
+        })
+      })
+    },
+    socket => socket.terminate(),
+  )
+}
+
+/** The address of this end. */
+export const localOf = (socket: WebSocket): string => begun.get(socket)?.local ?? ''
+
+/** What the other end says of it; undefined if that cannot be had. */
+export async function accountOf(scene: Scene, socket: WebSocket): Promise<Account | undefined> {
+  const own = begun.get(socket)
+  return own && (await scene.accountOf(own))
+}
+
+/** On which way it went wrong; with TLS what is on the wire is not what each side counts. */
+export async function witnessOf(scene: Scene, socket: WebSocket): Promise<Attribution | undefined> {
+  const own = begun.get(socket)
+  const account = scene.address.transport === 'ws' ? await accountOf(scene, socket) : undefined
+  if (!own || !account) return undefined
+  const [sent, came] = [own.raw.bytesWritten - own.sent, own.raw.bytesRead - own.came]
+  return attributeWire({ sent, came }, account)
+}

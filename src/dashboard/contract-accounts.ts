@@ -1,0 +1,50 @@
+/** What the API takes and gives about what the server saw of its clients: see contract.ts. */
+import { about, list, number, object, oneOf, orNull, row } from './shape.ts'
+import { text, whole, type ObjectShape } from './shape.ts'
+
+const instant = about('Milliseconds since 1970.', number())
+
+export const accountsWanted = object('AccountsWanted', {
+  seconds: about('For how long from now on; 0 ends it.', whole({ most: 3_600 })),
+})
+
+export const accountsKept = object('AccountsKept', { now: instant, until: instant })
+
+export const account = object(
+  'Account',
+  {
+    url: about('The address that is listened at.', text),
+    peer: about("The client's address as the server sees it.", text),
+    realPeer: about("The client's address by a PROXY header; null without one.", orNull(text)),
+    openedAt: instant,
+    bytesIn: about('On the wire, behind the handshakes.', number()),
+    bytesOut: number(),
+    events: about(
+      "The client's FIN; its RST; the server's own FIN; the end of it all.",
+      list(object('', { at: instant, what: oneOf(['fin', 'reset', 'ended', 'closed']) })),
+    ),
+    headers: about(
+      'Of an upgrade to WebSocket, as the request had them.',
+      orNull(list(row<[name: string, value: string]>(text, text))),
+    ),
+    datagrams: about(
+      'Of udp; null of a connection.',
+      orNull(object('', { came: whole(), answered: whole(), largestBytes: whole() })),
+    ),
+  },
+  'What the server saw of a client; at most 2,000 on each thread, only with the node engine.',
+)
+
+export const accountList = object('AccountList', { now: instant, accounts: list(account) })
+
+export const againWanted = object('AgainWanted', {
+  peer: about('The client of udp, as it is in its account.', text),
+})
+
+export const accountSchemas: readonly ObjectShape[] = [
+  accountsWanted,
+  accountsKept,
+  account,
+  accountList,
+  againWanted,
+]

@@ -1,0 +1,252 @@
+/**
+ * Accounts of what a server saw of each client, kept while somebody asks for them over its control
+ * API: what came and what went, when, and how it ended. Nothing is kept while nobody asks.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { BroadcastChannel } from 'node:worker_threads'
+import { peerText } from '../vocabulary/text.ts'
+import type { Forwarded } from '../wire/proxy-header.ts'
+import { failureName } from './failures.ts'
+
+/** Instants are milliseconds since 1970. */
+export interface Account {
+  /** The address that is listened at. */
+  url: string
+  /** The client's address as it is seen here. */
+  peer: string
+  /** The client's address by a PROXY header; null without one. */
+  realPeer: string | null
+  openedAt: number
+  /** On the wire, behind the handshakes: with TLS, the encrypted bytes. */
+  bytesIn: number
+  bytesOut: number
+  /** The client's FIN; its RST; the server's own FIN; the end of it all. */
+  events: { at: number; what: 'fin' | 'reset' | 'ended' | 'closed' }[]
+  /** Of an upgrade to WebSocket, as the request had them; null of anything else. */
+  headers: [name: string, value: string][] | null
+  /** Of udp: how many came from there, and how many were answered; null of a connection. */
+  datagrams: { came: number; answered: number; largestBytes: number } | null
+}
+
+/** A thread keeps no more than that: the newest. */
+const accountsMax = 2_000
+/** So long it is waited for all threads that serve. */
+const collectMs = 2_000
+/** Larger datagrams are not kept for being sent once more. */
+const againMaxBytes = 1_200
+
+interface Entry {
+  account: Account
+  /** Brings its figures up to date. */
+  update(): void
+  /** Handshakes are over: bytes count from now on. */
+  begin?(): void
+  /** Sends the last datagram to its client once more. */
+  again?(): void
+}
+
+type Message =
+  | { keepMs: number }
+  | { again: string }
+  | { ask: string }
+  | { answer: string; urls: string[]; accounts: Account[] }
+
+class Accounts {
+  /** Whether accounts are kept now. */
+  isKeeping = false
+  /** What is served on this thread. */
+  readonly urls: string[] = []
+  readonly #entries = new Map<Socket | string, Entry>()
+  #timer: NodeJS.Timeout | undefined
+
+  opened(raw: Socket, url: string): void {
+    if (!this.isKeeping) return
+    const account = accountOf(url, peerText(raw.remoteAddress, raw.remotePort))
+    let [readBefore, wroteBefore] = [0, 0]
+    const written = () => raw.bytesWritten - raw.writableLength
+    const update = () => {
+      account.bytesIn = raw.bytesRead - readBefore
+      account.bytesOut = Math.max(0, written() - wroteBefore)
+    }
+    const begin = () => {
+      readBefore = raw.bytesRead
+      wroteBefore = written()
+    }
+    const note = (what: Account['events'][number]['what']) => {
+      update()
+      account.events.push({ at: Date.now(), what })
+    }
+    raw.once('end', () => note('fin'))
+    raw.once('finish', () => note('ended'))
+    raw.once('error', error => failureName(error) === 'reset' && note('reset'))
+    raw.once('close', () => note('closed'))
+    this.#add(raw, { account, update, begin })
+  }
+
+  #add(key: Socket | string, entry: Entry) {
+    const [oldest] = this.#entries.size >= accountsMax ? this.#entries.keys() : []
+    if (oldest !== undefined) this.#entries.delete(oldest)
+    this.#entries.set(key, entry)
+  }
+
+  /** Its handshakes are over. */
+  begun(raw: Socket, forwarded: Forwarded | undefined): void {
+    const entry = this.#entries.get(raw)
+    if (!entry) return
+    entry.begin!()
+    if (forwarded) entry.account.realPeer = peerText(forwarded.source, forwarded.sourcePort)
+  }
+
+  /** The request that it was upgraded by. @param raw names and values in turn, as Node has them */
+  requested(socket: Socket, raw: readonly string[]): void {
+    const entry = this.#entries.get(socket)
+    if (!entry) return
+    entry.account.headers = raw.flatMap((name, at) => (at % 2 === 0 ? [[name, raw[at + 1]!]] : []))
+  }
+
+  /** A datagram came from there. @param send sends one to its client */
+  datagram(url: string, peer: string, data: Buffer, send: (data: Buffer) => void): void {
+    if (!this.isKeeping) return
+    const key = `${url} ${peer}`
+    let entry = this.#entries.get(key)
+    if (!entry) {
+      const datagrams = { came: 0, answered: 0, largestBytes: 0 }
+      entry = { account: { ...accountOf(url, peer), datagrams }, update: () => {} }
+      this.#add(key, entry)
+    }
+    const { account } = entry
+    account.bytesIn += data.length
+    account.datagrams!.came++
+    account.datagrams!.largestBytes = Math.max(account.datagrams!.largestBytes, data.length)
+    if (data.length > againMaxBytes) return
+    const copy = Buffer.from(data)
+    entry.again = () => send(copy)
+  }
+
+  /** One of them was answered. */
+  answered(url: string, peer: string, bytes: number): void {
+    const entry = this.isKeeping ? this.#entries.get(`${url} ${peer}`) : undefined
+    if (!entry) return
+    entry.account.bytesOut += bytes
+    entry.account.datagrams!.answered++
+  }
+
+  keep(forMs: number): void {
+    this.isKeeping = forMs > 0
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.keep(0), forMs).unref()
+    if (!this.isKeeping) this.#entries.clear()
+  }
+
+  again(peer: string): number {
+    const all = [...this.#entries.values()].filter(({ account }) => account.peer === peer)
+    for (const entry of all) entry.again?.()
+    return all.length
+  }
+
+  list(): Account[] {
+    for (const entry of this.#entries.values()) entry.update()
+    return [...this.#entries.values()].map(({ account }) => account)
+  }
+}
+
+const accountOf = (url: string, peer: string): Account => ({
+  url,
+  peer,
+  realPeer: null,
+  openedAt: Date.now(),
+  bytesIn: 0,
+  bytesOut: 0,
+  events: [],
+  headers: null,
+  datagrams: null,
+})
+
+const openChannel = () =>
+  // Node's has more than the type of the web says.
+  new BroadcastChannel('yodel accounts') as BroadcastChannel & EventTarget
+
+const dataOf = (event: unknown) => (event as { data: Message }).data
+
+let own: Accounts | undefined
+
+/** Those of this thread, from now on. */
+export function threadAccounts(): Accounts {
+  if (own) return own
+  const accounts = (own = new Accounts())
+  const channel = openChannel()
+  channel.unref()
+  channel.addEventListener('message', event => {
+    const message = dataOf(event)
+    if ('keepMs' in message) accounts.keep(message.keepMs)
+    else if ('again' in message) accounts.again(message.again)
+    else if ('ask' in message)
+      channel.postMessage({
+        answer: message.ask,
+        urls: accounts.urls,
+        accounts: accounts.list(),
+      } satisfies Message)
+  })
+  return accounts
+}
+
+/** What a server listens at, and on how many threads that keep accounts. */
+export interface Serving {
+  url: string
+  threads: number
+}
+
+/** Of all threads that serve, for the control API beside them. */
+export class AllAccounts {
+  readonly #channel = openChannel()
+  readonly #serving: readonly Serving[]
+
+  constructor(serving: readonly Serving[]) {
+    this.#serving = serving
+    this.#channel.unref()
+  }
+
+  /** Has them kept for so long from now on. Resolves when the threads know. */
+  async keep(forMs: number): Promise<void> {
+    this.#channel.postMessage({ keepMs: forMs } satisfies Message)
+    await this.list()
+  }
+
+  /** Sends the last datagram of that client to it once more. */
+  again(peer: string): void {
+    this.#channel.postMessage({ again: peer } satisfies Message)
+  }
+
+  async list(): Promise<Account[]> {
+    const question = randomUUID()
+    const all: Account[] = []
+    const channel = this.#channel
+    const urls = new Set(this.#serving.map(({ url }) => url))
+    let missing = this.#serving.reduce((sum, { threads }) => sum + threads, 0)
+    await new Promise<void>(resolve => {
+      const settle = () => {
+        clearTimeout(timer)
+        channel.removeEventListener('message', onMessage)
+        resolve()
+      }
+      const onMessage = (event: unknown) => {
+        const message = dataOf(event)
+        if (!('answer' in message) || message.answer !== question) return
+        const own = message.urls.filter(url => urls.has(url))
+        all.push(...message.accounts.filter(({ url }) => urls.has(url)))
+        missing -= own.length
+        if (missing <= 0) settle()
+      }
+      const timer = setTimeout(settle, collectMs)
+      channel.addEventListener('message', onMessage)
+      channel.postMessage({ ask: question } satisfies Message)
+      if (missing === 0) settle()
+    })
+    return all
+  }
+
+  close(): void {
+    this.#channel.close()
+  }
+}
