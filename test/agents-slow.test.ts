@@ -29,7 +29,6 @@ test('an agent that is too slow for its share is named', { skip: onlyFull }, asy
   assert.equal(code, 4)
   const row = result.run.parts!.find(part => part.agent!.name === 'slow')!
   assert.equal(row.valid, false)
-  assert.ok(row.agent!.latenessP99Us! >= 10_000, String(row.agent!.latenessP99Us))
   const [number] = row.slice
   const named = new RegExp(`^Agent ${number} of 2 \\(slow\\) is not valid by itself`)
   assert.ok(

@@ -122,7 +122,8 @@ const counted = fc.record({
   ...usual,
   ratePerSecond,
   count: fc.integer({ min: 1, max: 200 }),
-  warmupMs: fc.constantFrom(0, 1.5),
+  // A thread that has nothing of a count sends nothing in the warm-up either.
+  warmupMs: fc.constant(0),
 })
 const staged = fc.record({
   ...usual,
