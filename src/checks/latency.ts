@@ -75,9 +75,10 @@ export const latency = question<LatencyFinding>({
     const isBad = first.bloat !== undefined || describeLoss(first.loss) !== undefined
     const again = isBad ? await askLoaded(scene, rtt) : first
     const { loadedMs } = again
-    // What was lost once by chance is little in both together.
+    // What was lost once by chance is not lost again.
     const loss = isBad ? sumOf(first.loss, again.loss) : first.loss
-    const lossy = describeLoss(loss)
+    const isLostAgain = describeLoss(again.loss) !== undefined
+    const lossy = isLostAgain ? describeLoss(loss) : undefined
     rest.push(lossy && withCompany(lossy, loss, again, rtt), first.bloat && again.bloat)
     found.push(...rest.filter(each => each !== undefined))
     const said =

@@ -7,8 +7,6 @@ import type { Found } from './question.ts'
 /** Beyond this share of the segments it is no mishap. */
 const lossShare = 0.01
 const lossLeast = 5
-/** In each fill of several. */
-const lossLeastOfMany = 3
 /** Each that is lost on the way back lets several come behind a later one. */
 const behindShare = 0.015
 
@@ -64,7 +62,7 @@ const shareOf = ({ sent, again, needless, came, behind }: Loss): number =>
 
 export function describeLoss(loss: Loss): Found<'lossy'> | undefined {
   const { fills, sent, again, needless, came, behind } = loss
-  const least = fills === 1 ? lossLeast : fills * lossLeastOfMany
+  const least = fills * lossLeast
   const isUp = again - needless >= least && again - needless > lossShare * sent
   const isDown = behind >= least && behind > behindShare * came
   if (!isUp && !isDown) return undefined

@@ -26,6 +26,7 @@ export const overload = question<Name>({
   asks: 'how many connections are served at once, and what the next one sees',
   transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https'],
   figures: { connections: 'count' },
+  needsMs: 8_000,
   findings: {
     uneven,
     refused: {
