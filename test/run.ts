@@ -43,6 +43,11 @@ const groups = Array.from({ length: hands }, (_, hand) =>
 )
 groups.push(...[units].filter(group => group.length > 0))
 
+/** What a test that failed has left open must not keep its process, and so all other tests. */
+const goingAway = `import { after } from 'node:test'
+after(() => void setTimeout(() => process.exit(), 5_000).unref())
+`
+
 let leftOut = 0
 const lasted = new Map<string, number>()
 const failed = new Set<string>()
@@ -84,7 +89,8 @@ function together(group: string[], n: number): string {
   const file = join(folder, `${process.pid}-${n}.js`)
   mkdirSync(folder, { recursive: true })
   filesOf.set(resolve(file), group)
-  writeFileSync(file, group.map(each => `await import('../../../${each}')\n`).join(''))
+  const imports = group.map(each => `await import('../../../${each}')\n`)
+  writeFileSync(file, goingAway + imports.join(''))
   process.once('exit', () => rmSync(file))
   return file
 }

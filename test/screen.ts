@@ -56,6 +56,7 @@ export class Screen {
     if (command === 'A') this.#up(Number(digits || 1))
     else if (command === 'K') this.#lines[this.#row] = kept
     else if (command === 'J') this.#lines.splice(this.#row, Infinity, kept)
-    else throw new Error(`the screen does not know CSI ${digits}${command}`)
+    // Colours are not looked at.
+    else if (command !== 'm') throw new Error(`the screen does not know CSI ${digits}${command}`)
   }
 }

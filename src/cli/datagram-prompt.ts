@@ -14,8 +14,9 @@ export async function talkByDatagramPrompt(
   connection: Connection,
   { hex, timeoutMs }: { hex: boolean; timeoutMs: number },
 ): Promise<Talked> {
-  const prompt = new DatagramPrompt(connection, hex, timeoutMs)
+  // Before it is shown: from then on a signal has its meaning.
   const restore = onInterrupt(() => prompt.interrupt())
+  const prompt = new DatagramPrompt(connection, hex, timeoutMs)
   const talked = await prompt.talked
   restore()
   await connection.close()

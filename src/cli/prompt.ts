@@ -19,9 +19,10 @@ interface Line {
 }
 
 export async function talkByPrompt(connection: Connection, hex: boolean): Promise<Talked> {
-  const prompt = new Prompt(connection, hex)
   // At the prompt Ctrl-C is a key; once the prompt has ended it is a signal, like any SIGTERM.
+  // Before it is shown: from then on a signal has its meaning.
   const restore = onInterrupt(() => prompt.interrupt())
+  const prompt = new Prompt(connection, hex)
   const talked = await prompt.talked
   restore()
   await connection.close()
