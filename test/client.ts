@@ -118,13 +118,19 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
  */
 export async function settled(figure: () => number): Promise<number> {
   let last = figure()
-  for (let same = 0; same < 10; same++) {
+  let unchanged = 0
+  for (let same = 0; same < 10 && unchanged < unchangedMax; same++, unchanged++) {
     await new Promise(resolve => setTimeout(resolve, 50))
-    if (figure() !== last || othersRun()) same = 0
+    const changed = figure() !== last
+    if (changed) unchanged = 0
+    if (changed || othersRun()) same = 0
     last = figure()
   }
   return last
 }
+
+/** A thread that a test before has left may run for ever: 5 s without a change are enough. */
+const unchangedMax = 100
 
 /** Whether another thread of this process runs, or would if it could (proc_pid_stat(5)). */
 function othersRun(): boolean {

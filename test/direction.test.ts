@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { after, before, test } from 'node:test'
 import { measureDirection, measureLoaded, serve, type DirectionOptions, type Server } from 'yodel'
 import type * as Node from '../src/engines/node/index.ts'
+import type * as Frames from '../src/wire/direction/frames.ts'
 import { echo } from './client.ts'
 import { onlyFull } from './full.ts'
 import { root } from './program.ts'
@@ -208,6 +209,22 @@ for (const threads of [1, 2])
 test('a server without sessions is no pair', async () => {
   const port = portOf(plain)
   await assert.rejects(trace(connect(port, '127.0.0.1'), 5_000), NoSession)
+})
+
+test('what a server says of a refusal reaches no terminal as it is', async () => {
+  const { frameKinds, writeFrame } = (await import(
+    `${root}dist/wire/direction/frames.js`
+  )) as typeof Frames
+  const refusal = writeFrame(frameKinds.refused, { reason: 'it is \u001b[31mred\u202e' })
+  const server = createServer(socket => socket.once('data', () => socket.end(refusal)))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const { code, stderr } = await typist(['bench', `127.0.0.1:${port}`, '--direction', 'up'])
+  server.close()
+  assert.equal(code, 3, stderr)
+  assert.match(stderr, /says that it is \S+red\S+\./)
+  // oxlint-disable-next-line no-control-regex
+  assert.doesNotMatch(stderr, /[\u001b\u202e]/)
 })
 
 test('what only an echo has is refused', async () => {

@@ -178,7 +178,8 @@ export const joins = {
   /** Ends a connection on which nothing has come for 300 ms. */
   endsSilent: (front, back) => {
     faithful(front, back)
-    front.setTimeout(300, () => front.end())
+    // From the first bytes on: on a busy machine it may take a while before they come.
+    front.once('data', () => void front.setTimeout(300, () => front.end()))
   },
   /** A proxy that accepts, but has no server behind it. */
   silent: (_front, back) => {

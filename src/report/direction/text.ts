@@ -2,7 +2,7 @@
 import { failureNames } from '../../metrics/meter.ts'
 import { formatCount, formatDuration, formatSize, plural } from '../../vocabulary/units.ts'
 import { micros } from '../ladder.ts'
-import { entry, flow, labelled, listing, shown, table, usable } from '../lines.ts'
+import { entry, flow, listing, shown, table, usable } from '../lines.ts'
 import type { Canvas } from '../bars.ts'
 import { verdictFirst, verdictLast, type Said } from '../verdict-text.ts'
 import { expectationLines } from '../summary.ts'
@@ -129,7 +129,10 @@ function conclusion(result: DirectionResult, isCut: boolean, canvas: Canvas): st
     .map(name => `${name} ${formatCount(result.errors[name])}`)
   const { firstWrong } = result.up?.firstWrong ? result.up : (result.down ?? { firstWrong: null })
   const wrong = firstWrong
-    ? labelled('wrong', [`expected ${firstWrong.expected}`, `received ${firstWrong.received}`])
+    ? [
+        ...entry('wrong', `expected ${firstWrong.expected}`, canvas),
+        ...entry('', `received ${firstWrong.received}`, canvas),
+      ]
     : []
   return [
     ...listing('failures', failures.length > 0 ? failures : ['none'], canvas),

@@ -127,7 +127,17 @@ test('what is no frame breaks the stream and nothing else', () => {
     }),
   )
   assert.match(read(Buffer.from('GET / HTTP/1.1\r\n'), []).broken ?? '', /byte 0 is not a frame/)
-  const bodies = ['{', '[]', 'null', '{"bytes":"many","atMs":0,"wrongBytes":0}', '{"end":null}']
+  const gaps = '"firstMs":0,"lastMs":0,"chunks":1,"gaps":{"sumNs":0,"buckets":[]}'
+  const ended = (end: string) => `{"bytes":1,"atMs":0,"wrongBytes":1,"end":{${gaps},${end}}}`
+  const bodies = [
+    '{',
+    '[]',
+    'null',
+    '{"bytes":"many","atMs":0,"wrongBytes":0}',
+    '{"end":null}',
+    ended('"firstWrong":{"offset":0,"expected":"61","received":{}}'),
+    ended('"datagrams":{"measured":"all"}'),
+  ]
   for (const body of bodies) {
     const frame = Buffer.concat([frameHead(frameKinds.report, body.length), Buffer.from(body)])
     assert.match(read(frame, []).broken ?? '', /makes no sense/, body)

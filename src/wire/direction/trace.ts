@@ -56,8 +56,25 @@ export function isReport({ bytes, atMs, wrongBytes, end }: Partial<Report>): boo
   if (![bytes, atMs, wrongBytes].every(Number.isFinite)) return false
   if (end === undefined) return true
   if (typeof end !== 'object' || end === null || typeof end.gaps !== 'object') return false
-  return [end.firstMs, end.lastMs, end.chunks].every(Number.isFinite) && end.gaps !== null
+  if (![end.firstMs, end.lastMs, end.chunks].every(Number.isFinite)) return false
+  return end.gaps !== null && isPlace(end.firstWrong) && isSeen(end.datagrams)
 }
+
+const isPlace = (place: WrongPlace | undefined): boolean =>
+  place === undefined ||
+  (typeof place === 'object' &&
+    place !== null &&
+    Number.isFinite(place.offset) &&
+    typeof place.expected === 'string' &&
+    typeof place.received === 'string')
+
+const isSeen = (seen: DatagramsSeen | undefined): boolean =>
+  seen === undefined ||
+  (typeof seen === 'object' &&
+    seen !== null &&
+    [seen.measured, seen.duplicated, seen.reordered, seen.wrong, seen.jitterUs].every(
+      Number.isFinite,
+    ))
 
 export type TraceEvent =
   /** Bytes that came one after the other, with at most `mergeMs` between them. */

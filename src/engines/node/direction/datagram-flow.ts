@@ -9,6 +9,7 @@ import { counter, type CounterName, type FailureName, type Meter } from '../../.
 import type { FlowTask } from '../../../task.ts'
 import { formatAddress } from '../../../vocabulary/address.ts'
 import { UserError } from '../../../vocabulary/errors.ts'
+import { printable } from '../../../vocabulary/text.ts'
 import { formatDuration } from '../../../vocabulary/units.ts'
 import { magic, writeHello } from '../../../wire/direction/hello.ts'
 import { isReport, type Report } from '../../../wire/direction/trace.ts'
@@ -127,7 +128,7 @@ export class DatagramFlow {
               return true
             }
             if (got[0] === datagramKinds.refused)
-              this.#fail?.(this.#notServed(`says that ${String(body?.['reason'])}.`, ''))
+              this.#fail?.(this.#notServed(`says that ${printable(String(body?.['reason']))}.`, ''))
             if (got[0] === datagramKinds.accepted) settle(resolve)
             return got[0] === datagramKinds.accepted
           },

@@ -9,6 +9,7 @@ import { counter, type CounterName, type FailureName, type Meter } from '../../.
 import type { FlowTask } from '../../../task.ts'
 import { formatAddress } from '../../../vocabulary/address.ts'
 import { UserError } from '../../../vocabulary/errors.ts'
+import { printable } from '../../../vocabulary/text.ts'
 import { formatDuration } from '../../../vocabulary/units.ts'
 import {
   frameKinds,
@@ -224,13 +225,14 @@ export class ClientFlow implements FrameListener {
 
   onFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): void {
     if (kind === frameKinds.accepted) this.#opening?.accept()
-    else if (kind === frameKinds.refused) this.#onRefused((body as { reason: string }).reason)
+    else if (kind === frameKinds.refused) this.#onRefused((body as { reason: unknown }).reason)
     else if (kind === frameKinds.report) this.#onReport(body as Report)
     else if (kind === frameKinds.sending) this.#note(this.#down, body as TcpInfo)
     else if (kind === frameKinds.end) this.#onOver((body as { sentBytes: number }).sentBytes)
   }
 
-  #onRefused(reason: string) {
+  #onRefused(said: unknown) {
+    const reason = printable(String(said))
     if (this.#opening) this.#opening.fail(this.#notServed(`says that ${reason}.`, ''))
     else this.#broke('wrongBytes', `the server found that ${reason}`)
   }
