@@ -267,14 +267,15 @@ test('a file of a part is written where the agent was started', { skip: onlyFull
   const script = 'cd "$1" && shift && exec "$@"'
   const args = [process.execPath, yodelPath, 'agent', broker.url, '--name', 'one', '--once']
   await using one = new Program('sh', ['-c', script, 'sh', folder, ...args], 'ignore')
-  const options = { ...load, durationMs: 1_500, agents: 1, broker: broker.url, agentTimeoutMs: 500 }
+  const options = { ...load, durationMs: 3_000, agents: 1, broker: broker.url, agentTimeoutMs: 500 }
   const run = bench(server.address, { ...options, agentTimeoutMs: 10_000 })
   await secondOf(run)
   await broker.kill()
   run.stop('now')
   const { code, stderr } = await one.finished
   assert.equal(code, 0)
+  assert.match(stderr, /its part is in (\S+), for/)
   const [, path] = /its part is in (\S+), for/.exec(stderr)!
-  assert.equal((JSON.parse(readFileSync(path!, 'utf8')) as RunResult).messages.received, 300)
+  assert.equal((JSON.parse(readFileSync(path!, 'utf8')) as RunResult).messages.received, 600)
   await run.finished.catch(() => {})
 })

@@ -146,7 +146,7 @@ suite('benches', () => {
     await start(wanted)
     await finished('2')
     const compared = await plain.ask('GET', '/api/benches/compare?a=1&b=2')
-    assert.match(compared.text, /^baseline: bench 1,/)
+    assert.match(compared.text, /^baseline: bench 1,/m)
     assert.match(compared.text, /bench 2,/)
     const runs = (await plain.ask('GET', '/api/benches')).json as Api.BenchRun[]
     assert.deepEqual(
