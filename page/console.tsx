@@ -75,7 +75,7 @@ function Reply({ reply }: Line) {
 }
 
 const repeatMs = 1000
-/** The server keeps so many messages that wait for earlier ones. */
+/** The server keeps this many messages that wait for earlier ones. */
 const mostPending = 32
 
 function Prompt() {

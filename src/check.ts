@@ -17,11 +17,11 @@ export { checkOptions, checkDefaults, type CheckOptions } from './checks/options
 export interface CheckRun {
   /** What it may use at most. */
   readonly cost: WholeCost
-  /** Calls back when somebody has answered, and with each answer as it is found. */
+  /** Calls back when a server has answered, and with each answer as it is found. */
   follow(listener: Listener): void
   /** Ends it: `finished` rejects. */
   stop(): void
-  /** Rejects with a UserError if nobody answers. */
+  /** Rejects with a UserError if no server answers. */
   readonly finished: Promise<CheckResult>
 }
 

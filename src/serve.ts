@@ -27,14 +27,17 @@ import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
 
 export type ServeOptions = OptionsOf<typeof serveOptions> & {
-  /** Which faults are in force when; `faults` are those besides, none if they are not given. */
+  /**
+   * Which faults are in force when. `faults` are in force when no step of the script is; none if
+   * they are not given.
+   */
   faultScript?: FaultScript | undefined
   /** Called when a step of the script comes into force. */
   onFaultStep?: OnStep | undefined
   /**
-   * Called with what the faults did, in order for each connection, at most some 10 ms later; with
-   * everything before `closed` resolves. `lost` counts what was dropped because this thread was
-   * busy.
+   * Called with what the faults did, in order for each connection, at most some 10 ms later. Before
+   * `closed` resolves it was called with everything. `lost` counts what was dropped because this
+   * thread was busy.
    */
   onFaults?: ((records: readonly FaultRecord[], lost: number) => void) | undefined
 }
@@ -80,7 +83,7 @@ export interface Server extends AsyncDisposable {
 
 /**
  * Starts an echo server and resolves once it accepts.
- * @throws UserError if the address cannot be had, or an option makes no sense
+ * @throws UserError if the server cannot listen at the address, or an option makes no sense
  */
 export async function serve(
   address: string | Address,
@@ -151,7 +154,7 @@ const udpPorts = new Uint16Array(new SharedArrayBuffer(65_536 * Uint16Array.BYTE
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
 export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
-/** What each option can be by itself is in its table: options/serve. */
+/** Checks options against each other. The table (options/serve) has the limits of each alone. */
 function check({ faults = [], web, reply, directions }: Wanted, address: Address) {
   const wrong = web.origins?.find(origin => origin !== 'null' && originOf(origin) !== origin)
   if (wrong !== undefined)
@@ -195,7 +198,7 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
   const listed = wantsLedger && engineCan(engine, 'ledger')
   if (wantsLedger && !listed)
     notes.push(`The ${engine} engine counts its clients, but cannot list them.`)
-  // A thread without a place would leave its share of the backlog waiting for ever.
+  // A thread that may serve no client would leave its share of the backlog waiting for ever.
   let count = oneOff ? 1 : Math.min(threads, concurrency)
   if (count > 1) {
     try {
@@ -210,7 +213,7 @@ function plan(address: Address, options: Wanted, recordFaults: boolean) {
     engine,
     sharePort: count > 1,
     concurrency: share(concurrency, count, n),
-    // Each counts its own connections.
+    // Each thread counts its own connections, so the seed is what makes their faults differ.
     seed: seed + n,
     ledger: listed ? new Ledger().memory : undefined,
   })

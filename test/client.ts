@@ -50,7 +50,7 @@ export async function readAll(socket: Socket): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** Exactly so many bytes; what is beyond them stays unread. */
+/** Exactly this many bytes; what is beyond them stays unread. */
 export async function read(socket: Socket, bytes: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   for (let missing = bytes; missing > 0;) {

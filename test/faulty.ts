@@ -8,7 +8,7 @@ export const start = (faults: string, options: { seed?: number; drainMs?: number
 
 export const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
-/** How a connection ends on which so much was sent: how much came back, and the error. */
+/** How a connection ends after this much was sent on it: how much came back, and the error. */
 export async function fate(server: Server, sent: Buffer): Promise<string> {
   let received = 0
   try {

@@ -24,7 +24,7 @@ export async function seriousFaults(page: Page): Promise<string[]> {
     )
 }
 
-/** Answers as a server with so many connections; the first one's peer is what is given. */
+/** Answers as a server with this many connections; the first one's peer is what is given. */
 export const stubRows =
   (total: number, firstPeer: string) =>
   async (route: Route): Promise<void> => {

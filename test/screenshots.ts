@@ -77,7 +77,7 @@ async function visit(port: number, number: number): Promise<void> {
   socket.once('close', () => clearInterval(talking))
 }
 
-/** The page from its top, or from an element on, to so many pixels or to its end. */
+/** The page from its top, or from an element on, to this many pixels or to its end. */
 async function picture(
   page: Page,
   name: string,

@@ -66,5 +66,5 @@ export async function searchHighest(
   return found
 }
 
-/** Rounded to be readable, but more exact than any precision. */
+/** Rounded to be readable; the error is far smaller than any `precision`. */
 const rounded = (rate: number): number => Number(rate.toPrecision(rate >= 1e4 ? 5 : 4))

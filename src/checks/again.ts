@@ -26,7 +26,10 @@ export async function persistent<T>(
   }
 }
 
-/** So much of a hold-up is allowed for, so many times, and for so long. */
+/**
+ * How much of a hold-up counts at most; by which factor replies may then be later; and for how long
+ * a hold-up is remembered.
+ */
 const [allowedMs, factor, rememberedMs] = [250, 4, 4_000]
 
 /** Looks all the time at how late this process is. */

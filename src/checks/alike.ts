@@ -6,11 +6,11 @@ import type { Cost } from './limits.ts'
 import type { FindingKind, Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
-/** Of a server in four that is bad this many meet one but once in ten times. */
+/** If one server in four is bad, this many connections all miss it only once in ten times. */
 const tries = 8
-/** If all of so many are bad, all are. */
+/** If this many tries fail and none works, all connections count as bad. */
 const badMax = 4
-/** So many are tried at once, where a server has taken many more at once before. */
+/** How many are tried at once, if the server has already served at least twice `tries` at once. */
 export const alikeAtOnce = 4
 
 export const uneven = {
@@ -24,7 +24,7 @@ export const uneven = {
     'bad: it follows from the ports. What else fails here may be the same.',
 } as const satisfies FindingKind
 
-/** What it may use, beside what the question does. */
+/** What it may use in addition to what the question itself uses. */
 export const alikeCost = (bytes: number): Pick<Cost, 'connections' | 'bytes'> => ({
   connections: tries,
   bytes: tries * bytes,
@@ -36,14 +36,14 @@ interface Try {
   said: string
 }
 
-/** Sends so much on one fresh connection after the other; undefined if the same becomes of all. */
+/** Sends this many bytes on one fresh connection after the other; undefined if all do the same. */
 export async function askAlike(scene: Scene, bytes: number): Promise<Found<'uneven'> | undefined> {
   const all: Try[] = []
   const isMany = (scene.known.atOnce ?? 0) >= 2 * tries
   const atOnce = isMany ? Math.min(alikeAtOnce, scene.limits.maxConnections) : 1
   while (all.length < tries && (all.length < badMax || all.some(({ works }) => works)))
     all.push(...(await Promise.all(Array.from({ length: atOnce }, () => attempt(scene, bytes)))))
-  // Those before the first that works may have met what an earlier question had left.
+  // Tries before the first that works may have failed because of what an earlier question left.
   const counted = all.slice(
     Math.max(
       0,
@@ -51,7 +51,7 @@ export async function askAlike(scene: Scene, bytes: number): Promise<Found<'unev
     ),
   )
   const bad = counted.filter(({ works }) => !works)
-  // What comes in part is lost by something else.
+  // If a part comes back, it is not the connection that decides: something else loses the rest.
   if (bad.some(({ isPart }) => isPart)) return undefined
   if (bad.length === 0 || bad.length === counted.length) return undefined
   const what = bytes > 1_000 ? `${formatSize(bytes)} do not come back` : 'nothing comes back'

@@ -17,7 +17,7 @@ export interface Asking {
   readonly limits: Limits
   readonly known: Known
   readonly control: Control | undefined
-  /** Within the bounds of that cost, and so much time. */
+  /** Runs `work` within the bounds of that cost, and within this much time. */
   readonly within: <T>(
     cost: Cost,
     leftMs: number,

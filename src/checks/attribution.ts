@@ -29,7 +29,7 @@ export function attributeAccount(probe: Probe, account: Account): Attribution {
   return { side: 'unknown', where: 'what both ends counted does not differ', evidence }
 }
 
-/** A FIN that was passed on so much later than it was sent has waited on the way. */
+/** A FIN that was passed on this much later than it was sent has waited on the way. */
 const lateMs = 100
 
 /** @param trace null: the other end knows nothing of that connection */

@@ -181,7 +181,7 @@ const named = (change: Change, of: string): Pick<Finding, 'name' | 'said'> => ({
   said: `${of}: ${change.said}`,
 })
 
-/** So much that buffers fill up, both ways at once. */
+/** Sends so much, both ways at once, that buffers on the way fill up. */
 async function askVolume(scene: Scene): Promise<Finding[]> {
   const total = (scene.limits.thorough ? 64 : 1) * scene.limits.bytes - 2 ** 14
   const probe = await scene.open()

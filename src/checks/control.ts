@@ -7,7 +7,7 @@ import { ControlClient } from '../engines/control-client.ts'
 
 export type { Account }
 
-/** Behind a proxy a connection arrives there so much earlier or later than it is open here. */
+/** How much earlier or later than here a connection may open there, behind a proxy. */
 const [earlyMs, lateMs] = [10, 250]
 
 interface Said {
@@ -26,7 +26,7 @@ export class Control {
   readonly fingerprints: readonly string[]
 
   /**
-   * Has accounts kept for so long.
+   * Asks the server to keep accounts for this long.
    * @throws UserError if no server answers there, or refuses
    */
   static async begin(url: string, forMs: number): Promise<Control> {

@@ -13,10 +13,10 @@ export const datagramLadder = [
   64, 512, 1_000, 1_200, 1_232, 1_400, 1_452, 1_472, 2_000, 4_000, 8_000, 16_000, 32_000, 65_507,
 ]
 const tries = 3
-/** Of Ethernet, where the kernel does not say. */
+/** The MTU of Ethernet, if the kernel does not tell that of the path. */
 const usualMtu = 1_500
 const waitMs = 250
-/** With one in ten lost, so many show it but once in twenty times. */
+/** If one in ten is lost, this many miss that only once in twenty times. */
 const smallOnes = 30
 const smallEveryMs = 3
 
@@ -43,7 +43,7 @@ export async function askDatagramSizes(scene: Scene): Promise<Answer<SizeFinding
   return { said: found.said, found: [found], figures }
 }
 
-/** Of small ones, which a path that loses only large ones does not lose. */
+/** How many small datagrams are lost: a path that loses only large ones loses none of them. */
 async function countLost(scene: Scene, datagrams: Datagrams): Promise<number> {
   const small: Sent[] = []
   for (let n = 0; n < smallOnes; n++) {

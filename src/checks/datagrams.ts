@@ -33,7 +33,7 @@ export class Datagrams {
   /** The address of this end, and when it was opened, in milliseconds since 1970. */
   readonly local: string
   readonly openedAt = Date.now()
-  /** Of which so many bytes came, where others were sent. */
+  /** Datagrams that came back with other bytes than were sent. */
   changed: { number: number; data: Buffer }[] = []
   /** Answers from somewhere else. */
   strangers: string[] = []

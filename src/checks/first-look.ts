@@ -20,7 +20,7 @@ export const firstCost: Cost = { atOnce: 1, connections: 6 + looks, bytes: 1_000
 /**
  * @returns how to call from now on: a certificate that is not trusted is a finding, and no reason
  *   to ask nothing else
- * @throws UserError if nobody answers
+ * @throws UserError if no server answers
  */
 export async function lookAtFirst(scene: Scene): Promise<Calling> {
   if (isDatagrams(scene.address)) {
@@ -30,7 +30,7 @@ export async function lookAtFirst(scene: Scene): Promise<Calling> {
   const { known } = scene
   const { transport } = scene.address
   try {
-    // Of several servers behind one address the first that is met may be the one that is silent.
+    // If several servers share the address, the one that is met first may be the silent one.
     for (let times = 0; times < looks; times++)
       if (await look(scene, await scene.open())) return scene.calling
     return scene.calling

@@ -28,7 +28,7 @@ export interface Found<Name extends string = string> {
   readonly where?: string
 }
 
-/** Of each kind one, with what was seen in each. */
+/** One finding of each kind, with what was seen in all of that kind. */
 export const joined = <Name extends string>(all: readonly Found<Name>[]): Found<Name>[] =>
   [...new Set(all.map(({ name }) => name))].map(name => {
     const alike = all.filter(found => found.name === name)

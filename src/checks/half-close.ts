@@ -79,11 +79,11 @@ export const halfClose = question<Name>({
         ({ bad }) => bad?.name === 'fin-delayed' && !isLate,
       )
       stuck ??= seen.stuck
-      // What is stuck is stuck each time, and costs its whole time.
+      // If one case is stuck, the others are too, and each takes the whole time of waiting.
       if (seen.stuck !== undefined) break
       if (seen.bad) found.push(seen.bad)
       if (seen.late !== undefined) latenesses.push(seen.late)
-      // Of silence one is enough: each costs its whole time.
+      // One case without FIN is enough: each such case takes the whole time of waiting.
       if (seen.bad?.name === 'fin-swallowed') break
     }
     const first = found[0]
@@ -111,7 +111,7 @@ async function askCase(
   probe.fin()
   const finMs = performance.now()
   await probe.until(() => false, patience * scene.silenceMs)
-  // Where so much does not come back, no FIN can: that is for other questions.
+  // If most bytes do not come back, no FIN can. Other questions find out why.
   if (probe.ending === undefined && !scene.known.exact && isStuck(probe, sent)) {
     await probe.close()
     return { stuck: `${formatSize(sent.length)} in a row do not come back, so neither does a FIN` }
@@ -132,7 +132,7 @@ const cases = ({ known }: Scene): Case[] => [
   ['FIN when all had come back', message(known, 100), true],
 ]
 
-/** From what it could have come right behind: the last byte, or our own FIN. */
+/** How late its FIN came: after the last byte, or after our own FIN if that was later. */
 const lateBy = (probe: Probe, finMs: number): number =>
   probe.endedMs - Math.max(finMs, probe.receivedBytes > 0 ? probe.lastMs : 0)
 

@@ -8,7 +8,7 @@ interface Place {
   port: number
 }
 
-/** Of docs/http.md, what is asked for here. */
+/** What is needed here of the description in docs/http.md. */
 export interface Described {
   method: string
   headers: [name: string, value: string][]

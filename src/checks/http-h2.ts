@@ -26,7 +26,7 @@ export async function askHttp2(
     await probe.close()
     if (!isSpoken) return none
     if (received.equals(sent)) return { said: 'HTTP/2, too' }
-    // Without TLS nobody has promised that it is spoken.
+    // Without TLS the server has not promised HTTP/2.
     if (!isSecure && received.length === 0) return none
     const came = waited === 'silence' ? 'then nothing more' : 'then it ended'
     return {

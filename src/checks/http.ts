@@ -15,7 +15,7 @@ type Finding = Found<HttpFinding>
 const requests = 20
 const headerSizes = [1_000, 2_000, 4_000, 7_500]
 const bodySizes = [10_000, 65_536, 262_144]
-/** A part of a body is sent, and its echo is waited for so long before the rest is. */
+/** A part of a body is sent; for this long its echo is waited for before the rest is sent. */
 const streamMs = 400
 
 export const http = question<HttpFinding>({

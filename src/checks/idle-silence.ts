@@ -112,7 +112,7 @@ async function reached(
   return { seen: undefined, waitMs, fate: 'unreachable', evidence }
 }
 
-/** Says nothing for so long, or until the other side has ended it. */
+/** Says nothing for this long, or until the other side has ended it. */
 async function quiet({ signal }: Scene, probe: Probe, waitMs: number): Promise<void> {
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])

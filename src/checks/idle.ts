@@ -78,7 +78,7 @@ export const idle = question<Name>({
   async ask(scene) {
     const graded = waits(scene.limits.idleMs)
     const atOnce = Math.min(scene.known.atOnce ?? Infinity, scene.limits.maxConnections)
-    // Of a server that takes few at once the longest waits say most.
+    // If a server takes few connections at once, the longest waits say most.
     const chosen = atOnce > graded.length ? graded : graded.slice(-Math.max(1, atOnce - 1))
     const keeping = atOnce > chosen.length ? keptAlive(scene, chosen.at(-1)!) : undefined
     const { transport } = scene.address
@@ -118,10 +118,10 @@ export const idle = question<Name>({
   },
 })
 
-/** So near to an end of the other side's own accord what is sent may meet it. */
+/** If the other side ends the connection this soon after a byte was due, they may have crossed. */
 const raceMs = 500
 
-/** Of one whose byte met the end that others saw come by itself, what those saw. */
+/** If a byte crossed an end that others saw come by itself, what the others saw. */
 function unraced(tries: readonly Silence[], first: Silence | undefined): Silence | undefined {
   if (first?.fate !== 'reset') return first
   const isNear = ({ fate, endedMs = Infinity }: Silence) =>

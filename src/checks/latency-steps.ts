@@ -9,7 +9,7 @@ import { message, type Scene } from './scene.ts'
 
 /** Pairs of small pieces: with Nagle's algorithm and delayed ACK each takes 40 ms. */
 const pairs = 7
-/** So many, where so much time is over. */
+/** At least this many pairs are sent, and further ones only until this much time is over. */
 const [pairsLeast, budgetMs] = [4, 1_500]
 const stepMs = 25
 const pieceBytes = 8

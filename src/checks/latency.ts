@@ -24,7 +24,7 @@ const messageBytes = 64
 const everyMs = 15
 /** A sample in which this process was held up so long says nothing about the path. */
 const ownMs = 3
-/** A reply whose end comes so much later waits for an acknowledgement. */
+/** A reply whose end comes this much later has waited for an acknowledgement. */
 const stepMs = 25
 /** Pieces that are sent apart, and at most so far. */
 const apart = 8

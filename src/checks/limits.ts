@@ -11,9 +11,9 @@ export interface Cost {
   readonly ms: number
 }
 
-/** Of all questions together. */
+/** What all questions cost together. */
 export interface WholeCost extends Cost {
-  /** So much of `ms` is for silences that are tried (`idle`). */
+  /** How much of `ms` is for the silences that `idle` tries. */
   readonly silenceMs: number
 }
 

@@ -46,7 +46,7 @@ export function lossOf(filler: Probe): Loss | undefined {
   }
 }
 
-/** Of both together. */
+/** The sum of both. */
 export const sumOf = (one: Loss, other: Loss): Loss => ({
   fills: one.fills + other.fills,
   sent: one.sent + other.sent,
@@ -56,7 +56,7 @@ export const sumOf = (one: Loss, other: Loss): Loss => ({
   behind: one.behind + other.behind,
 })
 
-/** Of the way on which more are lost. */
+/** The share that was lost, in the direction that lost more. */
 const shareOf = ({ sent, again, needless, came, behind }: Loss): number =>
   Math.max((again - needless) / Math.max(1, sent), behind / Math.max(1, came))
 

@@ -12,7 +12,7 @@ import { message, type Scene } from './scene.ts'
 
 /** A connection that takes a second has lost its first packet: it is sent again then. */
 const slowMs = 900
-/** So many more connections, of TCP alone, tell whether it was that which took so long. */
+/** With this many plain TCP connections it is seen whether TCP itself took so long. */
 const plainCount = 10
 const plainMost = 3
 const ownEveryMs = 10
@@ -216,7 +216,7 @@ async function stillServed(scene: Scene, served: Probe[]): Promise<Found<Name> |
     open.map(async probe => {
       probe.discard()
       await probe.write(sent)
-      // What is lost several times in a row comes later; what is no more does not.
+      // Bytes that are lost several times in a row come later; from a dead connection none come.
       for (let time = 0; time < 2; time++)
         if ((await probe.bytes(sent.length, scene.silenceMs)) === 'done') return undefined
       return probe
@@ -234,7 +234,7 @@ async function stillServed(scene: Scene, served: Probe[]): Promise<Found<Name> |
 const isSlow = ({ known, address }: Scene, ms: number): boolean =>
   address.transport !== 'unix' && ms > slowMs + 4 * known.rttMs
 
-/** Of TCP, or of what is opened on top of it, where the server may have had too much to do. */
+/** A finding only if TCP itself is slow: what is opened on top may be slow in a busy server. */
 async function describeSlow(
   scene: Scene,
   slow: readonly Slow[],

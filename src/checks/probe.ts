@@ -196,7 +196,7 @@ export class Probe {
     })
   }
 
-  /** Waits for so many bytes in all since it was opened or forgot. */
+  /** Waits for this many bytes in all, counted since it was opened or told to forget. */
   bytes(count: number, silenceMs: number): Promise<Waited> {
     return this.until(() => this.receivedBytes >= count, silenceMs)
   }

@@ -49,7 +49,7 @@ export interface Question<Name extends string = string> {
    * would change the question, of those on which it is asked again when something was found.
    */
   readonly traced?: 'all' | 'again'
-  /** So much of the time of all questions is kept for it, as what it may find takes that long. */
+  /** The part of the time of all questions that is kept for this one, if it may need that long. */
   readonly needsMs?: number
   /** It makes sense only where the other end says what it saw. */
   readonly paired?: true

@@ -31,5 +31,5 @@ export const questions = {
 export type QuestionName = keyof typeof questions
 export const questionNames = Object.keys(questions) as QuestionName[]
 
-/** Of a question of whatever findings. */
+/** A question by its name, whatever its findings are. */
 export const questionOf = (name: QuestionName): Question => questions[name]

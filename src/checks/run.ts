@@ -71,7 +71,10 @@ class Time {
     this.#leftMs = leftMs
   }
 
-  /** Runs what takes of it: within what is left for others, but for so long if it needs that. */
+  /**
+   * Runs work that uses this time. It leaves what the other questions need, but may take `needsMs`
+   * if that is more.
+   */
   async spend<T>(
     others: readonly QuestionName[],
     needsMs: number,
@@ -181,7 +184,7 @@ async function askAll(
   return await Promise.all(results)
 }
 
-/** Those that take of the time of all. */
+/** Those that use the time that all share. */
 const spoken = (names: readonly QuestionName[]) => names.filter(name => !questionOf(name).waits)
 
 const hasRoom = ({ atOnce = Infinity }: Known, { maxConnections }: Limits, wanted: number) =>

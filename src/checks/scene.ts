@@ -32,7 +32,7 @@ export interface Known {
   untrusted?: true
   /** The fingerprint that was wanted, where it is not that one. */
   pin?: string | undefined
-  /** Of the certificate that the other end says it has. */
+  /** The fingerprint of the certificate that the other end says it has. */
   fingerprint?: string | undefined
   /** The other end keeps traces of connections. */
   paired?: true
@@ -146,7 +146,7 @@ export class Scene implements AsyncDisposable {
     }
   }
 
-  /** What the other end saw; undefined if that cannot be had. */
+  /** What the other end saw; undefined if it does not tell. */
   async traceOf({ traceId }: Probe): Promise<Trace | null | undefined> {
     if (traceId === undefined || this.#asked >= witnessesMax) return undefined
     this.#asked++
@@ -173,7 +173,7 @@ export class Scene implements AsyncDisposable {
     return account && attributeAccount(probe, account)
   }
 
-  /** What the other end says over its control API; undefined if that cannot be had. */
+  /** What the other end says over its control API; undefined if it does not tell. */
   async accountOf(own: Own | Probe): Promise<Account | undefined> {
     if (!this.control) return undefined
     const { local, openedAt } = own
@@ -194,7 +194,7 @@ export class Scene implements AsyncDisposable {
     return opened
   }
 
-  /** Says that so many bytes are about to be sent. */
+  /** Says that this many bytes are about to be sent. */
   spend(bytes: number): void {
     this.signal.throwIfAborted()
     this.#sentBytes += bytes
@@ -213,7 +213,7 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** So many printable bytes, as a line where nothing comes back before one is whole. */
+/** A message of printable bytes; it ends a line if nothing comes back before a line is whole. */
 export function message(known: Known, bytes: number): Buffer {
   const text = Buffer.alloc(bytes, 'the quick brown fox jumps over the lazy dog, 0123456789; ')
   if (known.byLine && bytes > 0) text[bytes - 1] = 10

@@ -77,7 +77,7 @@ function findingText(question: string, finding: Finding, { columns }: Canvas): s
   return `${[head, ...lines].join('\n')}\n`
 }
 
-/** Lines of at most so many columns; those behind the first begin below its text. */
+/** Wraps to this many columns; lines behind the first begin below its text. */
 function wrapped(text: string, head: string, columns: number): string {
   const indent = ' '.repeat(Math.min(head.length, 24))
   const lines: string[] = []

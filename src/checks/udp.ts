@@ -10,7 +10,7 @@ import { udpFindings, type UdpFinding } from './udp-findings.ts'
 
 type Finding = Found<UdpFinding>
 const bytes = 64
-/** At a low rate, and then faster: so many, so far apart. */
+/** First at a low rate, then faster: how many datagrams, and how far apart. */
 const slowly = { count: 60, everyMs: 12 }
 const fast = { count: 200, everyMs: 1 }
 /** Beyond this share it is more than a mishap. */

@@ -34,7 +34,7 @@ export function open(
   }
   return scene.adopt(
     async () => {
-      // Loaded when it is asked for: the library has check beside what needs no ws.
+      // Loaded only when it is needed: the library exports check, and most checks need no ws.
       const { WebSocket } = await import('ws')
       return new Promise((resolve, reject) => {
         const socket = new WebSocket(formatAddress(scene.address), protocols, {
@@ -61,7 +61,7 @@ export function open(
 /** The address of this end. */
 export const localOf = (socket: WebSocket): string => begun.get(socket)?.local ?? ''
 
-/** What the other end says of it; undefined if that cannot be had. */
+/** What the other end says of it; undefined if it does not say anything. */
 export async function accountOf(scene: Scene, socket: WebSocket): Promise<Account | undefined> {
   const own = begun.get(socket)
   return own && (await scene.accountOf(own))

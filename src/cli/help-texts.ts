@@ -37,7 +37,7 @@ const block = (title: string, rows: readonly (readonly [string, string])[]): str
   return [title, ...rows.map(([name, said]) => `  ${name.padEnd(width)}  ${said}`)].join('\n')
 }
 
-/** Of an example the command is a line, and what it does the next one. */
+/** Two lines for each example: the command, and what it does. */
 const exampleBlock = (name: string): string =>
   ['Examples:', ...(examples[name] ?? []).map(([typed, does]) => `  ${typed}\n      ${does}`)].join(
     '\n',

@@ -90,8 +90,8 @@ class Screen {
 
 /**
  * Prints a line for each second of a run as soon as it is over; all are, before it is finished. A
- * stage has its line before the second in which it begins. Returns what prints the last stages, of
- * so many that began.
+ * stage has its line before the second in which it begins. Returns a function that prints the last
+ * stages, given how many have begun.
  */
 export function streamIntervals(
   run: LoadRun,

@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { optionsIn, type Kind, type Option as Row, type Table } from '../options/form.ts'
 import { fileContent, value } from './flags.ts'
 
-/** Of which kind a flag is: what the parser of the command line does not keep. */
+/** The kind of each flag, which the parser of the command line does not keep. */
 export const kindOf = new WeakMap<object, Kind<unknown>>()
 
 /** All options of a command, in the order of its help, each table under its heading. */

@@ -42,7 +42,7 @@ const changing = new Set(['POST', 'PUT', 'DELETE', 'PATCH'])
 export interface AccessOptions {
   /** Every request must have it; undefined: none is needed. */
   token?: string | undefined
-  /** The token was made here and cannot be guessed, so a right one need not wait for guessers. */
+  /** yodel made the token, so it cannot be guessed: the right one is let in despite wrong tries. */
   tokenIsRandom?: boolean | undefined
   /** The metrics need no token, and accept any Host. */
   metricsOpen?: boolean | undefined

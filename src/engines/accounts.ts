@@ -1,6 +1,6 @@
 /**
- * Accounts of what a server saw of each client, kept while somebody asks for them over its control
- * API: what came and what went, when, and how it ended. Nothing is kept while nobody asks.
+ * Accounts of what a server saw of each client, kept while a program asks for them over its control
+ * API: what came and what went, when, and how it ended. Otherwise nothing is kept.
  */
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -23,7 +23,7 @@ export interface Account {
   bytesOut: number
   /** The client's FIN; its RST; the server's own FIN; the end of it all. */
   events: { at: number; what: 'fin' | 'reset' | 'ended' | 'closed' }[]
-  /** Of an upgrade to WebSocket, as the request had them; null of anything else. */
+  /** The headers of an upgrade to WebSocket, as the request had them; null of anything else. */
   headers: [name: string, value: string][] | null
   /** Of udp: how many came from there, and how many were answered; null of a connection. */
   datagrams: { came: number; answered: number; largestBytes: number } | null
@@ -31,7 +31,7 @@ export interface Account {
 
 /** A thread keeps no more than that: the newest. */
 const accountsMax = 2_000
-/** So long it is waited for all threads that serve. */
+/** How long the threads that serve have to answer. */
 const collectMs = 2_000
 /** Larger datagrams are not kept for being sent once more. */
 const againMaxBytes = 1_200
@@ -171,7 +171,7 @@ const dataOf = (event: unknown) => (event as { data: Message }).data
 
 let own: Accounts | undefined
 
-/** Those of this thread, from now on. */
+/** The accounts of this thread, which exist from the first call on. */
 export function threadAccounts(): Accounts {
   if (own) return own
   const accounts = (own = new Accounts())
@@ -197,7 +197,7 @@ export interface Serving {
   threads: number
 }
 
-/** Of all threads that serve, for the control API beside them. */
+/** The accounts of all threads that serve, for the control API beside them. */
 export class AllAccounts {
   readonly #channel = openChannel()
   readonly #serving: readonly Serving[]
@@ -207,7 +207,7 @@ export class AllAccounts {
     this.#channel.unref()
   }
 
-  /** Has them kept for so long from now on. Resolves when the threads know. */
+  /** Has the threads keep accounts for this long from now on. Resolves when the threads know. */
   async keep(forMs: number): Promise<void> {
     this.#channel.postMessage({ keepMs: forMs } satisfies Message)
     await this.list()

@@ -42,7 +42,7 @@ export const reorder: FaultDefinition<ReorderSpec> = {
           const { value: overtaker } = first
           yield* overtaker
           yield* later(message, overtaker.at(-1)!.at)
-          // No draw for the message that overtook: the next draw belongs to the next message.
+          // This draw belongs to the message that overtook, and is not used: each message has one.
           random()
           number++
           next = source.next()

@@ -46,7 +46,7 @@ export class Broker {
     return { ...url, port: (server.address() as { port: number }).port }
   }
 
-  /** From within this process; nothing of what was retained before is heard. */
+  /** For a listener in this process; it does not hear messages that were retained before. */
   subscribe(topic: string, hear: (topic: string, payload: Buffer) => void): void {
     this.#aedes.subscribe(
       topic,
@@ -79,7 +79,7 @@ export class Broker {
   }
 }
 
-/** Who may do what. */
+/** What each client of the broker may do. */
 const rulesFor = (token: string | undefined): AedesOptions => ({
   connectTimeout: 10_000,
   // Without a limit none of what comes waits for an agent that takes nothing any more; what one

@@ -7,7 +7,7 @@ import { sharedNowNs } from '../vocabulary/clock.ts'
 /** The clock of all files in this folder: it runs evenly, even if the system time is set. */
 export const nowMs = (): number => sharedNowNs() / 1e6
 
-/** By how many round trips each agent finds it, and with what pauses between them. */
+/** How many round trips each agent makes to find the offset, and the pauses between them. */
 export function tripsFor(agents: number): { trips: number; pauseMs: number } {
   const most = Math.floor(allTrips / agents)
   return {
@@ -18,12 +18,12 @@ export function tripsFor(agents: number): { trips: number; pauseMs: number } {
 
 const roundTrips = 50
 const leastTrips = 10
-/** So many take some seconds, however many agents share them. */
+/** Round trips of all agents together: they take some seconds, however many agents there are. */
 const allTrips = 5_000
-/** More than a round trip costs the coordinator: those of one agent wait for no other's. */
+/** More than the coordinator needs for a round trip, so that agents do not wait for each other. */
 const perTripMs = 0.4
 
-/** How far ahead the start lies: also several times what the way to an agent takes. */
+/** How far ahead the start lies: far enough for the message with it to reach every agent. */
 export const leadMsFor = (agents: number, errorMs: number): number =>
   200 + 0.5 * agents + 20 * errorMs
 

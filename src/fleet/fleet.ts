@@ -64,7 +64,7 @@ export class Fleet {
     const own = await Broker.create(token)
     const fleet = new Fleet(true, options)
     try {
-      // It hears whoever comes, from the first one on.
+      // It hears every agent that comes, from the first one on.
       fleet.#link = new LocalLink(own, token, (topic, opened) => fleet.#hear(topic, opened))
       await fleet.#link.subscribe(...fleet.#topics)
       const real = await own.listen(url, tls)

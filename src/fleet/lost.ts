@@ -25,13 +25,13 @@ export interface Ended {
   /** On the clock of the coordinator. */
   startMs: number
   members: readonly Member[]
-  /** What all have told while it went on, where one is not there any more. */
+  /** The sum of what all agents sent each second, for a run in which one was lost. */
   intervals: Interval[] | undefined
   /** When the broker went away for good, in milliseconds after the start. */
   brokerDownMs: number | undefined
 }
 
-/** Undefined if it never told anything. */
+/** Undefined if the agent never sent counts. */
 export function partOfLost(member: Member, ended: Ended): RunResult | undefined {
   if (member.received.length === 0) return undefined
   const { load, startMs, address, options } = ended
@@ -110,7 +110,7 @@ function outcomeOf(member: Member, load: Load): Outcome {
   }
 }
 
-/** How many messages of its plan came after its last counts; null where no plan says it. */
+/** How many messages its plan has after its last counts; null if no plan says how many. */
 export function unknownOf(member: Member, ended: Ended): number | null {
   const all = plannedOf(sliceOf(member, ended), ended.load)
   if (all === null || member.received.length === 0) return all

@@ -71,8 +71,8 @@ export interface Plan extends Control {
 export type ToAgent =
   | Plan
   /**
-   * All are connected: find out what the coordinator's clock says, by so many round trips with
-   * pauses of so long between them on average.
+   * All are connected: find out what the coordinator's clock says, by `trips` round trips with
+   * pauses of `pauseMs` between them on average.
    */
   | (Control & { kind: 'sync'; trips: number; pauseMs: number })
   | (Control & { kind: 'pong'; sentMs: number; atMs: number })

@@ -39,7 +39,7 @@ export class Counted {
     }
   }
 
-  /** No more will come, and nobody will ask: what it was is in the sum. */
+  /** No more counts will come, and none will be asked for: the sum has them already. */
   release(): void {
     this.#histograms.length = 0
   }

@@ -90,7 +90,7 @@ export class Work {
 
   #release(): void {
     if (this.#startedMs > 0) {
-      // What it has counted goes to a file: nobody waits for it.
+      // What it has counted goes to a file: no coordinator waits for it.
       this.#heardMs = -Infinity
       return this.#end('its coordinator ended without it')
     }

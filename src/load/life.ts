@@ -9,7 +9,7 @@ import type { Planned, Timetable } from './timetable.ts'
 
 /** How long to wait for duplicates after the last echo, where there are no connections to close. */
 const lingerNs = 50e6
-/** How often the mover is told to halt until it has, and for how long at most. */
+/** How often the mover is told to halt until it reports that it has, and for how long at most. */
 const haltAgainNs = 1e6
 const haltMaxNs = 250e6
 /** If a tick is this late, the thread was held up, and has not read what came meanwhile. */
@@ -53,7 +53,7 @@ export class Life<S extends Planned> {
   #abandoned = false
   /** The mover has until this instant to halt. */
   #haltUntilNs: number | undefined
-  /** By how much the last tick was late, if it only left time to read; else 0. */
+  /** How late the last tick was, if it did nothing but leave time to read; else 0. */
   #waitedForNs = 0
 
   constructor(flow: Flow<S>, mover: Mover<S>, { tickMs, short, measure }: LifeOptions) {
@@ -112,8 +112,8 @@ export class Life<S extends Planned> {
 
   /**
    * Whether the tick is so late that the thread must first read what has come: a server is not to
-   * blame for the time in which this thread did nothing. A busy thread is always late, so not twice
-   * in a row, unless it was held up for far longer while it was about to read.
+   * blame for the time in which this thread did nothing. A busy thread is late at every tick, so
+   * two ticks in a row do not both wait, unless the second is at least twice as late as the first.
    */
   #readsFirst(now: number): boolean {
     // With a short timeout less time is left for that.
@@ -132,7 +132,8 @@ export class Life<S extends Planned> {
     this.#windsDown = true
     this.#measure(now)
     this.#abandonNs = Math.min(this.#abandonNs, now + flow.task.drainMs * 1e6)
-    // What the system has accepted by now counts as sent within the window: it hardly was later.
+    // What the system has accepted by now counts as sent within the window: very little of it was
+    // accepted later.
     mover.countSent?.(flow.plannedUntilNs - 1)
     if (this.#abandonNs >= now) for (const stream of flow.streams) mover.send(stream, now)
     this.#await(now)
@@ -161,7 +162,7 @@ export class Life<S extends Planned> {
     this.#short?.abandon()
   }
 
-  /** No steady connection is left: whether there is nothing else to wait for. */
+  /** Whether there is nothing else to wait for, when no steady connection is left. */
   #isDone(now: number): boolean {
     const { count, durationMs, connections } = this.#flow.task
     // Without connections the count cannot be reached.

@@ -16,7 +16,7 @@ export interface Outcome {
   reasons?: ReadonlyMap<FailureName, string>
   /** The window that was measured, and when the replies came. */
   log: ReplyLog
-  /** Of a load whose rate changes: the same of the messages of each stage. */
+  /** If the rate changes: the same for the messages of each stage. */
   stages?: StageLog[] | undefined
   /** When its short connections were completed. */
   churn?: CameLog | undefined

@@ -23,7 +23,7 @@ export const whole: Part = { first: 0, step: 1 }
 export const sizeOf = ({ first, step }: Part, all: number): number =>
   Math.max(0, Math.ceil((all - first) / step))
 
-/** Of things that are taken in turns, `turn` in each: how many of the first are its own. */
+/** Things are taken in turns, `turn` in each: how many of the first `count` belong to this part. */
 export const ownBefore = (part: Part, turn: number, count: number): number =>
   count === Infinity
     ? Infinity

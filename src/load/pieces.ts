@@ -10,7 +10,7 @@ export interface Piece {
    * place is not known, or none at all.
    */
   whose: 'own' | 'other' | 'somewhere' | 'nobody'
-  /** Of own and other: where in which stream it begins. */
+  /** For own and other: where in which stream it begins. */
   connection: number
   offset: number
   /** True if another origin is as plausible. */

@@ -109,7 +109,7 @@ export abstract class Sending {
     return this.issuedBytes - before
   }
 
-  /** The system has accepted the stream up to an offset, at that instant: so much is sent. */
+  /** At that instant the system has accepted everything that lies before this offset. */
   onSent(untilBytes: number, atNs?: number): void {
     if (untilBytes > this.sent.bytes)
       this.sent.extend(untilBytes, untilBytes === this.issuedBytes ? this.issued : undefined, atNs)

@@ -4,7 +4,7 @@
  */
 
 export interface Counter {
-  /** Who counts it. */
+  /** Which side counts it. */
   readonly of: 'server' | 'load' | 'both'
   /** One sentence, for people and for Prometheus. */
   readonly help: string

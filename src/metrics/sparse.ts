@@ -1,6 +1,6 @@
 /**
  * A histogram that needs memory for each octave in which it has samples, and there the narrowest
- * numbers that hold its counts: where one is kept for each of many machines or seconds.
+ * numbers that hold its counts: to keep one for each of many machines or seconds.
  */
 import { Histogram } from './histogram.ts'
 import type { SavedHistogram } from './saved.ts'
@@ -20,7 +20,7 @@ const widthFor = (count: number): number => {
   return width
 }
 
-/** An array for counts of which none is larger. */
+/** An array for counts that are at most `largest`. */
 export const countsFor = (length: number, largest: number): Counts =>
   new widths[widthFor(largest)]!(length)
 

@@ -53,7 +53,7 @@ export function reachableFrom(
   )
 }
 
-/** Where a proxy is, and who asks it. */
+/** Where a proxy is, and with which name and password it is asked. */
 export interface Proxy {
   host: string
   port: number

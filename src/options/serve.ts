@@ -56,7 +56,7 @@ export const proxyOptions = {
       reason: name => `PROXY headers are not read on ${name}: no connection begins with one.`,
     },
   }),
-  /** Addresses or networks (CIDR) whose headers are believed. */
+  /** Addresses or networks (CIDR) whose headers are trusted. */
   from: option(list(text('<network>')), {
     default: ['127.0.0.0/8', '::1/128'] as string[],
     flag: 'proxy-from',
@@ -194,7 +194,7 @@ export const commonOptions = {
           : `Only an echo is served on ${name}.`,
     },
   }),
-  /** Of a session over datagrams, which the server sends down; undefined: the default. */
+  /** The most that a session over datagrams sends down; undefined: the default. */
   maxRatePerSecond: option(rate({ unlimited: true }), {
     default: undefined,
     flag: 'max-rate',

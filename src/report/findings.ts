@@ -36,7 +36,7 @@ export interface Findings {
 
 /** What objectives decide that would otherwise fail the verdict by itself. */
 export interface Limits {
-  /** Whether an objective allows so many lost messages; undefined without such an objective. */
+  /** Whether an objective allows this many lost messages; undefined without such an objective. */
   loss?: (lost: number, planned: number) => boolean
   /** Whether there is an objective on the rate. */
   rate: boolean

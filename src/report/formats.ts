@@ -30,7 +30,7 @@ const formats: Record<string, () => Promise<Format>> = {
 
 export const endings = Object.keys(formats).join(', ')
 
-/** Of rounds: the seconds or percentiles of that many runs make no document. */
+/** The formats of rounds: the seconds or percentiles of that many runs make no document. */
 const roundsFormats: Record<string, () => Promise<RoundsFormat>> = {
   '.html': async () => (await import('./rounds-html.ts')).roundsHtml,
   '.json': json,
@@ -51,20 +51,20 @@ export function outlined<A extends unknown[]>(
   return Object.fromEntries(each) as never
 }
 
-/** Of what was sent in one direction. */
+/** The formats of what was sent in one direction. */
 const directionFormats: Record<string, () => Promise<(result: DirectionResult) => string>> = {
   '.json': json,
   ...outlined(async () => (await import('./direction/outline.ts')).outlineOfDirection),
 }
 
-/** Of latency under load. */
+/** The formats of latency under load. */
 const loadedFormats: Record<string, () => Promise<(result: LoadedResult) => string>> = {
   '.html': async () => (await import('./direction/loaded-html.ts')).loadedHtml,
   '.json': json,
   ...outlined(async () => (await import('./direction/outline.ts')).outlineOfLoaded),
 }
 
-/** Of a search for the highest rate. */
+/** The formats of a search for the highest rate. */
 const findMaxFormats: Record<string, () => Promise<(result: FindMaxResult) => string>> = {
   '.json': json,
   ...outlined(async () => (await import('./find-max-outline.ts')).outlineOfFindMax),

@@ -24,7 +24,7 @@ interface Kept extends Pick<RunResult, 'seconds' | 'valid' | 'invalidBecause' | 
   row: PartFigures
 }
 
-/** What is known of the parts beside what they say themselves: of agents, by their coordinator. */
+/** What is known of the parts beside what is in them; of agents, what the coordinator tells. */
 export interface Known {
   noun: 'Slice' | 'Agent'
   /** What the row of a slice has, too. */

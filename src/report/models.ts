@@ -18,7 +18,7 @@ export interface ModelRound {
   memoryPerClientBytes: number | undefined
   /** From its start to its ready line. */
   startMs: number
-  /** From the first connection until every client that was served at all was; without load. */
+  /** Without load: from the first connection until every client was served that ever was. */
   admissionMs: number
   /** Share of one processor that the load generator used: near 1 it was the limit itself. */
   loadCpuShare: number

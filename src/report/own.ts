@@ -57,7 +57,7 @@ function ownFigures(result: RunResult): OwnFigure[] {
   })
 }
 
-/** Then the rate is low for that reason. With udp connections do not fail. */
+/** If all connections have failed, the rate is low because of that. With udp they do not fail. */
 function hasNoConnectionLeft({ errors, churn, datagrams, outages, run, part }: RunResult): boolean {
   if (churn || datagrams || outages) return false
   const { unanswered: _, ...failures } = errors
@@ -70,7 +70,7 @@ function isGrave({ figure, measured, bound }: OwnFigure, result: RunResult): boo
   if (figure !== 'rate') return measured - bound >= (figure.endsWith('max') ? graveMaxUs : graveUs)
   const lost = 1 - measured / bound
   const isLong = lost * result.seconds >= graveLostSeconds
-  // If the plan was missed only for this, it is no failure of the server: then it is grave.
+  // If the plan was missed only because of the generator, that is grave: the server did not fail.
   return shortfall(result) !== undefined || (lost >= graveLostShare && isLong)
 }
 

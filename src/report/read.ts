@@ -32,7 +32,7 @@ const distribution = record({
 })
 const bucket: Shape = value => listOf(number)(value) && (value as unknown[]).length === 2
 
-/** Of a slice; what lies deeper is checked where it is read. */
+/** The form of a slice; what lies deeper is checked where it is read. */
 const partShape = record({
   format: text,
   ...each(['slice', 'of', 'connections', 'startedMs'], number),

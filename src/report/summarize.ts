@@ -104,7 +104,7 @@ function ratesOf({ total, window, openLoop }: Findings): RunResult['rates'] {
   }
 }
 
-/** Of a histogram a quantile is that exact. */
+/** How exact a quantile of a histogram is. */
 const relativeError = 0.0005
 
 /** What took as long as its messages did has a rate if it had some, and lasted a round trip. */

@@ -68,5 +68,5 @@ function rowFor({ columns }: Canvas) {
   return { bytes, show }
 }
 
-/** Of that many bytes in hex, with the gap behind them. */
+/** The width of that many bytes in hex, with the gap behind them. */
 const widthOf = (bytes: number) => 3 * bytes + 1

@@ -13,7 +13,7 @@ type Send = (bytes: Buffer) => void
 /** What becomes of the n-th answer. */
 type Behaviour = (bytes: Buffer, n: number, send: Send) => void
 
-/** One in so many is treated specially. */
+/** One datagram in this many is treated specially. */
 const every = 10
 
 let held: Buffer | undefined

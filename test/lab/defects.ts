@@ -5,7 +5,7 @@ import type { Host } from './host.ts'
 const to = (neighbour: string) => `oifname "to-${neighbour}"`
 
 /**
- * A slow link in one direction, with a buffer that holds so much. Packets that find it full are
+ * A slow link in one direction, with a buffer of bounded size. Packets that find it full are
  * dropped.
  * @param latencyMs how long a packet may wait in the buffer
  */
@@ -58,8 +58,8 @@ export const masquerade = (router: Host, neighbour: string) =>
   router.nft('source', `${to(neighbour)} masquerade`)
 
 /**
- * Tracks connections, and forgets one that was silent for so long. What comes then it swallows, or
- * answers with a reset.
+ * Tracks connections, and forgets one that was silent for this long. It swallows what comes then,
+ * or answers with a reset.
  */
 export async function forget(router: Host, seconds: number, how: 'drop' | 'reject') {
   const refusal = how === 'drop' ? 'drop' : 'meta l4proto tcp reject with tcp reset'
@@ -83,7 +83,7 @@ export const age = (router: Host, ttl: number) => router.nft('forward', `ip ttl 
 export const block = (router: Host, family: 'ipv4' | 'ipv6') =>
   router.nft('forward', `meta nfproto ${family} drop`)
 
-/** Allows so many connections to a port; refuses what is beyond that, or does not answer it. */
+/** Allows this many connections to a port; refuses what is beyond that, or does not answer it. */
 export const limit = (router: Host, port: number, connections: number, how: 'drop' | 'reject') => {
   const refusal = how === 'drop' ? 'drop' : 'reject with tcp reset'
   return router.nft(
@@ -92,7 +92,7 @@ export const limit = (router: Host, port: number, connections: number, how: 'dro
   )
 }
 
-/** Allows so many datagrams per second, and drops the rest. */
+/** Allows this many datagrams per second, and drops the rest. */
 export const police = (router: Host, neighbour: string, perSecond: number) =>
   router.nft(
     'forward',

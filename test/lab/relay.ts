@@ -45,7 +45,7 @@ const uponFin =
 
 const without = (byte: number) => (bytes: Buffer) => bytes.filter(each => each !== byte) as Buffer
 
-/** Holds what the server says until it has been silent for so long. */
+/** Holds what the server says until it has been silent for this long. */
 const lumps =
   (quietMs: number): Behaviour =>
   (client, server) => {
@@ -99,7 +99,7 @@ const suspicious: Behaviour = (client, server) => {
   client.once('end', () => server.end())
 }
 
-/** Takes no more than so many bytes from a client, and says nothing about it. */
+/** Takes no more than this many bytes from a client, and says nothing about it. */
 const swallowsBeyond =
   (limit: number): Behaviour =>
   (client, server) => {
@@ -112,7 +112,7 @@ const swallowsBeyond =
     client.once('end', () => server.end())
   }
 
-/** Ends a connection that says nothing for so long. */
+/** Ends a connection that says nothing for this long. */
 const impatient =
   (quietMs: number, how: (client: Socket) => void): Behaviour =>
   (client, server) => {

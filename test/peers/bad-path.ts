@@ -126,7 +126,7 @@ export const joins = {
       back.destroy()
     })
   },
-  /** Passes so much of a connection, and then nothing more. */
+  /** Passes this many bytes of a connection, and then nothing more. */
   stopsAfter100k: (front, back) => {
     let passed = 0
     front.on('data', (chunk: Buffer) => {
@@ -199,7 +199,7 @@ export const reversed =
   (front, back) =>
     join(back, front)
 
-/** Joins the first so many clients; what further ones see. */
+/** Joins this many clients, the first; what further ones see. */
 export function limited(most: number, further: (front: Socket) => void): Join {
   let clients = 0
   return (front, back) => {

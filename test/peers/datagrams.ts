@@ -8,7 +8,7 @@ export interface Peer extends AsyncDisposable {
   /** Everything that came, in order. */
   readonly came: Buffer[]
   send(data: Uint8Array | string, port: number, host?: string): void
-  /** Resolves once so many have come in all. */
+  /** Resolves once this many have come in all. */
   have(count: number): Promise<void>
 }
 

@@ -5,7 +5,7 @@ export type Known =
   | { kind: 'fixed'; delayMs: number }
   /** From `leastMs` to `mostMs`, all as likely: so that replies do not come in step. */
   | { kind: 'spread'; leastMs: number; mostMs: number }
-  /** One of so many is slow. */
+  /** One message of this many is slow. */
   | { kind: 'bimodal'; delayMs: number; slowMs: number; every: number }
   /** It stands still at the beginning of each period. */
   | { kind: 'paused'; everyMs: number; forMs: number }

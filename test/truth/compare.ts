@@ -34,7 +34,7 @@ type Recorded = { condition: string; valid: boolean } & Record<Figure, number | 
 /** Two runs, one right after the other. */
 type Block = readonly [Recorded, Recorded]
 
-/** Runs of the same server, while so many other processes are busy. */
+/** Runs of the same server, while this many other processes are busy. */
 async function record(condition: Condition): Promise<Recorded[]> {
   const busy = Array.from({ length: conditions[condition] }, () =>
     spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),

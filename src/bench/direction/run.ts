@@ -22,7 +22,7 @@ export type DirectionOptions = OptionsOf<typeof directionOptions>
 export interface DirectionRun {
   /** Resolves once the server has accepted every flow; rejects with a UserError if it does not. */
   readonly ready: Promise<Address>
-  /** What is measured, once `ready`: after the warm-up, for so long. */
+  /** What is measured, once `ready`: how long the warm-up is, and how long the time after it. */
   readonly window: { warmupMs: number; durationMs: number } | undefined
   snapshot(): Snapshot
   readonly stopping: boolean

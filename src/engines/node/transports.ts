@@ -34,7 +34,7 @@ interface OverConnections {
   /** The protocol spoken with a client. */
   protocol: () => Promise<CreateProtocol>
   dial: Dial
-  /** For a session in band, if that is another way. */
+  /** How a session in band is dialled, if that is another way. */
   flowDial?: Dial
   /** Loads what dialling needs, so that no connection that is timed has to wait for it. */
   preload?: () => Promise<unknown>

@@ -16,7 +16,7 @@ export interface Alarm {
   close(): void
 }
 
-/** There timespec(3type) has words of 32 bits. */
+/** The machines on which timespec(3type) has words of 32 bits. */
 const otherForms = new Set<string>(['arm', 'ia32', 'mips', 'mipsel', 'ppc'])
 
 /**
@@ -33,7 +33,8 @@ export function openAlarm(onAlarm: () => void): Alarm | undefined {
   const onread = { buffer: new Uint8Array(8), callback: () => (onAlarm(), true) }
   const socket =
     fd < 0 ? undefined : new Socket({ fd, writable: false, onread } as SocketConstructorOpts)
-  // Node waits for what it takes for a pipe; nothing has been asked of the system yet.
+  // Node takes the descriptor for that of a pipe. It has not read from it yet, so the timer can
+  // still take its place.
   const isTimer = socket !== undefined && libc.dup3(timer, fd, O_CLOEXEC) === fd
   libc.close(timer)
   if (!isTimer) {

@@ -75,7 +75,7 @@ export class DatagramTrain {
     return typeof libc === 'string' ? undefined : new DatagramTrain(libc, sizeBytes, peer)
   }
 
-  /** The first so many bytes of the room. */
+  /** Sends the first `bytes` of the room. */
   send(fd: number, bytes: number): TrainSent {
     this.#words[pieceAt / 4 + 2] = bytes
     if (this.#libc.sendmsg(fd, this.#head, MSG_DONTWAIT) >= 0) return 'sent'

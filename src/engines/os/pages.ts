@@ -9,10 +9,10 @@ import type { Libc } from './libc.ts'
 import { mapOwned } from './owned-memory.ts'
 
 const pageBytes = 4096
-/** As much as a process without privileges may ask for (pipe(7)): so many pages at a time. */
+/** As much as a process without privileges may ask for (pipe(7)). It bounds the pages at a time. */
 const pipeBytes = 2 ** 20
 const slots = pipeBytes / pageBytes
-/** Of an iovec. */
+/** The length of an iovec. */
 const entryBytes = 16
 
 /** Memory that may be sent so: nothing else ever lies in its pages. */

@@ -29,7 +29,7 @@ export interface PathInfo {
 
 const sizeBytes = 256
 
-/** Undefined where it cannot be had: another system, no FFI, a descriptor of something else. */
+/** Undefined if the kernel does not tell: another system, no FFI, not a TCP descriptor. */
 export function pathInfo(fd: number): PathInfo | undefined {
   const info = read(fd, IPPROTO_TCP, TCP_INFO, sizeBytes)
   // Older kernels have less; all that is read here is in each of them.

@@ -261,7 +261,7 @@ export class Connections {
     this.#layer?.endTurn()
   }
 
-  /** Scans all connections; closes those on which nothing has moved for so many scans. */
+  /** Scans all connections; closes those on which nothing has moved for this many scans. */
   closeIdle(scans: number): void {
     const close = (slot: number, still: number) => {
       if (still < scans) return

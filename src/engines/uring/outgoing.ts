@@ -17,7 +17,7 @@ export class Outgoing {
   readonly #table: Table
   readonly #onMuch: (slot: number) => void
 
-  /** @param onMuch a connection has so much unsent that no more is to be read */
+  /** @param onMuch called when a connection has so much unsent that it must not be read for now */
   constructor(
     { ring, pool, arena }: { ring: Ring; pool: BufferPool; arena: Arena },
     source: Source,
@@ -69,7 +69,7 @@ export class Outgoing {
     entries.send(this.#ring, slot, address, length)
   }
 
-  /** So many of the oldest unsent bytes were sent. */
+  /** `length` bytes, the oldest of those unsent, were sent. */
   onRest(slot: number, length: number): void {
     if (!this.#unsent.take(slot, length)) this.#table.state[slot]! &= ~bit.WAITING
   }

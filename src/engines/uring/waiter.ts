@@ -41,7 +41,7 @@ export class Waiter {
     this.#timespec = words.subarray(16, 20)
   }
 
-  /** Completes at this interval, in milliseconds. */
+  /** From now on a timeout of the ring completes at this interval, in milliseconds. */
   startTicks(everyMs: number): void {
     // A multishot timeout keeps its interval: cancel it, and onTick starts the new one.
     if (this.#ticking) entries.cancel(this.#ring, tag(kind.TICK))

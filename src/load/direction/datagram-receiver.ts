@@ -9,7 +9,7 @@ import { payloadHeadBytes, readPayloadHead, warmupFlag } from '../../wire/udp/se
 import type { DatagramsSeen, Report, WrongPlace } from '../../wire/direction/trace.ts'
 import { copyOf, firstWrongByte, type Payload } from '../payload.ts'
 
-/** Of so many sequences it is known whether they have come; older ones count as duplicates. */
+/** How many sequence numbers are remembered; what is older counts as a duplicate. */
 const rememberedMax = 2 ** 20
 const shownBytes = 16
 
@@ -136,7 +136,7 @@ export class DatagramReceiver {
   }
 }
 
-/** So much less than the least so far is noise of the clock. */
+/** A delay that is below the least one by less than this is noise of the clock. */
 const leastStepNs = 1_000
 
 /** Delays above the least of them (RFC 5481 section 4.2), which is known only at the end. */

@@ -37,13 +37,13 @@ export const directionOptions = {
 /** The row that the commands have beside their own. */
 export const { direction: directionOption } = directionOptions
 
-/** Of payload in a frame, where nothing else is said. */
+/** Bytes of payload in a frame, by default. */
 export const frameBytes = sizeMaxBytes
 
 /** The default size of a datagram, with its head. */
 const datagramBytes = 1_200
 const datagramMaxBytes = 65_507
-/** Of datagrams, a second: almost 10 Mbit/s. */
+/** Datagrams per second, by default: almost 10 Mbit/s. */
 export const datagramRate = 1_000
 
 /** @throws UserError if it is no single size, or does not fit */

@@ -44,7 +44,7 @@ export interface FoundDirection {
   marks: Mark[]
   /** Each second, where the system tells it. */
   tcp?: TcpSample[]
-  /** Of datagrams: how many were sent without those of the warm-up. */
+  /** With datagrams: how many were sent, without those of the warm-up. */
   measured?: number
   /** Of datagrams: the 99th percentile of how late they were sent, by the sender's own fault. */
   lateUs?: number

@@ -4,7 +4,7 @@ import { Histogram } from '../../metrics/histogram.ts'
 import { saveHistogram } from '../../metrics/saved.ts'
 import { copyOf, firstWrongByte, type Payload } from '../payload.ts'
 
-/** So many bytes of a wrong place are shown. */
+/** How many bytes of a wrong place are shown. */
 const shownBytes = 16
 
 export class Receiver {

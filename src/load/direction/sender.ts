@@ -2,13 +2,13 @@
 import { frameHead, frameKinds } from '../../wire/direction/frames.ts'
 import { expected, type Payload } from '../payload.ts'
 
-/** So much is written at a time, where there is no rate. */
+/** How much is written at a time, if there is no rate. */
 const burstBytes = 512 * 1024
 /** A timer that was late makes up for no more than this, or a pause would become a burst. */
 const owedMaxMs = 100
 
 export interface SenderOptions {
-  /** Of payload in each frame. */
+  /** Bytes of payload in each frame. */
   sizeBytes: number
   /** Frames a second; undefined: as many as there is room for. */
   ratePerSecond: number | undefined
@@ -17,7 +17,7 @@ export interface SenderOptions {
 /** Where frames go. */
 export interface Outlet {
   /**
-   * So many frames, to be written together.
+   * Takes this many frames, which are to be written together.
    * @returns how many of them, the last ones, it did not take: they are made again
    */
   write(pieces: readonly Buffer[], frames: number): number

@@ -24,7 +24,7 @@ export interface Responsiveness {
   because: string | null
   /** How much it varied over the last seconds, in the words of the draft. */
   confidence: 'low' | 'medium' | 'high' | null
-  /** Means of the fastest 95 %, of so many samples. */
+  /** Means of the fastest 95 %; the two counts say of how many samples. */
   tcpMs: number | null
   tlsMs: number | null
   httpMs: number | null

@@ -21,7 +21,7 @@ export const list = (sentences: readonly string[]): Markup =>
     ${sentences.map(sentence => html`<li>${sentence}</li>`)}
   </ul> `
 
-/** In one word; whether it may be believed comes before whether it is good. */
+/** In one word; whether the result is valid comes before whether it is good. */
 export const verdictWord = ({ valid, verdict }: RunResult): string =>
   valid ? verdict : verdict === 'fail' ? 'INVALID, and failed' : 'INVALID'
 

@@ -45,11 +45,11 @@ export interface Hello {
   cookie?: string | undefined
   /** Over datagrams: what the server sends in this time is a warm-up. */
   warmupMs?: number | undefined
-  /** In the head of a request that has no body: for so long the server sends. */
+  /** In the head of a request that has no body: how long the server sends. */
   lastsMs?: number | undefined
 }
 
-/** Of a frame of payload. */
+/** The largest payload of a frame. */
 export const sizeMaxBytes = 65_536
 
 export function writeHello(hello: Hello, ofVersion = version): Buffer {

@@ -29,7 +29,7 @@ export interface DatagramsSeen {
   between: Counted
 }
 
-/** Of a receiver, at the end. */
+/** What a receiver knows at the end. */
 export interface Ended {
   /** When the first payload came, and the last. */
   firstMs: number
@@ -109,7 +109,7 @@ export interface Trace {
   isOpen: boolean
 }
 
-/** So much of the beginning and of the end is kept. */
+/** How much of the beginning and of the end is kept. */
 const sampleBytes = 256
 const eventsMax = 1_000
 /** Bytes that come so soon after others are the same event. */

@@ -61,7 +61,7 @@ interface Source {
 interface Repetition {
   first: Buffer
   length: number
-  /** Where the last other one differed: mostly the next differs there, too. */
+  /** Where the last different datagram differed: mostly the next one differs there, too. */
   differsAt: number
   count: number
   sinceMs: number
@@ -119,13 +119,13 @@ export class Guard {
     return undefined
   }
 
-  /** The first of two steps, for many datagrams of one sender: good until the next turnover. */
+  /** The first of two steps, for many datagrams of one sender: good until `turnovers` grows. */
   sender(address: string, port: number, nowMs: number): Sender {
     const source = this.#source(address, nowMs)
     return { source, repetition: this.#repetition(source, address, port), port }
   }
 
-  /** Whenever it has grown, senders must be asked for again, so that those in use are kept. */
+  /** How often old entries were forgotten. If it grows, call sender() for those in use again. */
   get turnovers(): number {
     return this.#sources.turnovers + this.#repetitions.turnovers
   }
@@ -204,7 +204,7 @@ const noneYet = (): Repetition => ({
  * A client that repeats its message as soon as it has come back looks exactly like an echo server.
  * If the source has the port of a server, it gets no answer for a while. That ends every loop,
  * since neither side of a loop sends by itself. If it has the port of a client, it gets no answer
- * to one datagram of very many. That ends a loop, too; of several loops, one after the other.
+ * to one datagram of very many. That ends a loop, too; if there are several, one after the other.
  */
 function isLoop(
   seen: Repetition,

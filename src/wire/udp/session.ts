@@ -27,7 +27,7 @@ export const datagramKinds = {
 } as const
 type Kind = (typeof datagramKinds)[keyof typeof datagramKinds]
 
-/** Of a datagram with payload, and of one of the others. */
+/** The length of the head of a datagram with payload, and of that of the others. */
 export const payloadHeadBytes = 20
 export const otherHeadBytes = 8
 /** A question is so long, and so may its answer be. */
@@ -66,7 +66,7 @@ export const readPayloadHead = (from: Buffer): PayloadHead => ({
   sentNs: from.readDoubleBE(12),
 })
 
-/** Padded to so many bytes, so that an answer can be as long. */
+/** Padded to this many bytes, so that an answer can be as long. */
 export function writeOther(kind: Kind, session: number, body: object, bytes = 0): Buffer {
   const text = Buffer.from(JSON.stringify(body))
   const datagram = Buffer.alloc(Math.max(bytes, otherHeadBytes + text.length))
@@ -91,7 +91,7 @@ export function readOther(datagram: Buffer): Record<string, unknown> | undefined
   return undefined
 }
 
-/** Of a report, which may be longer than a datagram. */
+/** A piece of a report, which may be longer than a datagram. */
 export function writePiece(session: number, report: Buffer, from: number): Buffer {
   const piece = report.subarray(from, from + piecesMaxBytes)
   const datagram = Buffer.alloc(otherHeadBytes + 8 + piece.length)

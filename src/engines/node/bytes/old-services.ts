@@ -8,7 +8,7 @@ import type { EchoHandler } from '../core/protocol.ts'
 
 /** Written at a time: whole rounds of all lines, so that the next continues it. */
 const piece = Buffer.concat(Array.from({ length: 9 }, () => characters))
-/** With so much unsent nothing more is written until all of it has left. */
+/** If this much is unsent, nothing more is written until all of it has left. */
 const unsentMaxBytes = 128 * 1024
 /** One client must not keep the others from being heard. */
 const piecesPerTurn = 2

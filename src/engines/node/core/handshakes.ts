@@ -168,7 +168,7 @@ export class Handshakes implements EchoHandler {
 
 /**
  * Whether it was reset before it was looked at. Then the system no longer has its address, which
- * says whether its PROXY header is believed. Peers of a unix socket have no addresses at all.
+ * says whether its PROXY header is trusted. Peers of a unix socket have no addresses at all.
  */
 const isGone = ({ remoteAddress, localAddress }: Socket): boolean =>
   remoteAddress === undefined && localAddress !== undefined

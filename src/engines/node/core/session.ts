@@ -134,7 +134,7 @@ class ServeSession implements Session {
     if (!this.#accepting) return
     for (let n = this.#waiting.length; n > 0; n--) if (!unfinished.makeRoom()) return
     if (!this.listener.paused || !unfinished.hasSlow) return
-    // A descriptor is needed in any case.
+    // The next client needs a descriptor, even if it only waits.
     if (this.#clients.size < this.#task.concurrency) unfinished.makeRoom()
     else {
       this.#openForTakeover = true

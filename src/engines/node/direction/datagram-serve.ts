@@ -39,7 +39,7 @@ interface Peer {
 export interface SessionOutlet {
   send(datagram: Buffer, to: Peer): void
   readonly queued: number
-  /** Of its socket, where that is known. */
+  /** The descriptor of its socket, if it is known. */
   readonly descriptor: number | undefined
 }
 

@@ -11,13 +11,16 @@ import { upon } from '../core/layer.ts'
 import type { Target } from '../core/link.ts'
 
 export interface ForeignTimes {
-  /** Until the connection was open; until TLS was, by round trip; until the answer was there. */
+  /**
+   * Until the connection was open; until TLS was, divided by its round trips; until the answer was
+   * there.
+   */
   tcpMs: number
   tlsMs: number
   httpMs: number
 }
 
-/** So many round trips has the handshake before a request can be sent. */
+/** How many round trips the handshake takes before a request can be sent. */
 const roundTripsOf = (protocol: string | null): number => (protocol === 'TLSv1.3' ? 1 : 2)
 
 /** Rejects with the error of whatever it was that failed. */

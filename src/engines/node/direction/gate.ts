@@ -9,7 +9,7 @@ import { failureName } from '../../failures.ts'
 import { beginSession } from './serve.ts'
 import { traceEcho } from './traced.ts'
 
-/** What has a connection now: it is told when the server leaves. */
+/** The gate, session or echo that a connection belongs to now; it hears when the server leaves. */
 interface Owner {
   finish(): void
 }
@@ -22,7 +22,7 @@ interface Options {
   bypassed: () => boolean
 }
 
-/** An echo that also serves sessions. Nothing is held back of what is not one. */
+/** An echo that also serves sessions. The bytes of an echo are never held back. */
 export function withSessions(echo: EchoHandler, options: Options): EchoHandler {
   const owners = new WeakMap<Socket, Owner>()
   return {
@@ -39,7 +39,7 @@ export function withSessions(echo: EchoHandler, options: Options): EchoHandler {
   }
 }
 
-/** A connection of which it is not known yet what it is. */
+/** A connection that may still become an echo or a session. */
 class Gate implements Owner {
   readonly #socket: Socket
   readonly #accepted: Accepted | undefined

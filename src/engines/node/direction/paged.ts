@@ -27,7 +27,7 @@ function share(): Shared | undefined {
     const libc = process.platform === 'linux' ? loadLibc() : 'none'
     const sender = typeof libc === 'string' ? undefined : PageSender.open(libc)
     const size = (sizeMaxBytes + 1) * frameHeadBytes
-    // Of a thread, if it is one that ends.
+    // Also called when a thread ends.
     process.once('exit', () => sender?.close())
     shared = sender
       ? { sender, heads: new Pages(libc as Exclude<typeof libc, string>, size) }

@@ -5,7 +5,7 @@
 import { BroadcastChannel, threadId } from 'node:worker_threads'
 import type { Trace } from '../../../wire/direction/trace.ts'
 
-/** What has ended is kept for so long, and no more of it than that. */
+/** For how long the traces of connections that have ended are kept, and how many at most. */
 const keptMs = 60_000
 const keptMax = 1_000
 /** Another thread that knows the session answers within this time. */

@@ -78,7 +78,7 @@ export function traceOf({ mode, id }: Hello, connection: Connection): Tracer {
   return tracer
 }
 
-/** Of the certificate that this end has shown. */
+/** The fingerprint of the certificate that this end has shown. */
 function ownFingerprint(socket: Duplex): string | undefined {
   if (!('getCertificate' in socket)) return undefined
   const own = (socket as TLSSocket).getCertificate()

@@ -26,7 +26,7 @@ export function describe(request: Request, connection: HttpConnection): Buffer {
   return Buffer.from(`${harmless(inLines(JSON.stringify(description, null, 2)))}\n`)
 }
 
-/** Of our own certificate: what the client was shown may be that of another. */
+/** The fingerprint of our own certificate: a client may have been shown that of another. */
 function fingerprintOf(socket: TLSSocket): string | null {
   const own = socket.getCertificate()
   return own && 'fingerprint256' in own ? plain(own.fingerprint256) : null

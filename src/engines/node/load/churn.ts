@@ -26,7 +26,7 @@ import type { InFlight, WrongBytes } from '../../../load/wrong-bytes.ts'
 const openMax = 5_000
 /** How many may be connecting at once: if there were more, all of them would end late, or never. */
 const openingMax = 256
-/** So many of the warm-up are skipped one by one; more at once, which makes random gaps even. */
+/** Of the warm-up this many at most are skipped one by one; if more, random gaps become even. */
 const skippedMax = 1_000
 
 export class Churn {

@@ -31,7 +31,7 @@ export class Candidates {
   readonly #port: number
   readonly #hosts: readonly string[]
   readonly #calling: Calling
-  /** Of the connection, by which sources take turns. */
+  /** The number of the connection, by which sources take turns. */
   readonly #number: number
   #at = 0
 

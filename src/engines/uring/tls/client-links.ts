@@ -1,6 +1,6 @@
 /**
  * The connections of a client over TLS: their handshakes, and the records that come and go. What is
- * in the records, and what a lost connection means, is for those who extend it.
+ * in the records, and what a lost connection means, is for the classes that extend it.
  */
 import { getSystemErrorName } from 'node:util'
 import type { LoadTask } from '../../../task.ts'
@@ -69,7 +69,7 @@ export abstract class ClientLinks {
     this.phase = new Uint8Array(count)
   }
 
-  /** The handshake is done, and the server is believed. */
+  /** The handshake is done, and the server is trusted. */
   protected abstract onOpen(slot: number): void
   /** Bytes came, and lie in records.plain; false if the connection was closed because of them. */
   protected abstract arrived(slot: number, length: number, now: number): boolean
@@ -93,7 +93,7 @@ export abstract class ClientLinks {
     this.#read(slot, 0)
   }
 
-  /** Those that are under way have taken too long. */
+  /** Closes the connections whose handshakes have taken too long. */
   giveUpHandshakes(): void {
     for (const [slot, value] of this.phase.entries())
       if (value === phase.HANDSHAKE) this.fail(slot, handshakeTimeout())

@@ -72,7 +72,7 @@ export function clientContext(ssl: OpenSsl, { calling }: LoadTask): Context {
     setRules(ssl, pointer)
     if (cert !== undefined && key !== undefined) useCertificate(ssl, pointer, cert, key)
     const store = ssl.SSL_CTX_get_cert_store(pointer)
-    // As in wire/tls/credentials: nobody is asked where a pin decides, or everything is trusted.
+    // As in wire/tls/credentials: no authority is asked if a pin decides, or everything is trusted.
     const isAsked = pin === undefined && !insecure
     const trusted = isAsked ? [...tls.rootCertificates, ...(ca === undefined ? [] : [ca])] : []
     for (const authority of trusted.flatMap(pem => certificates(ssl, pem))) {

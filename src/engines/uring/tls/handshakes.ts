@@ -5,11 +5,11 @@
 
 /** How many handshakes may be under way at once; other connections wait with their first bytes. */
 const underWayMax = 1_000
-/** How many begin in a turn: each takes up to a millisecond, in which nobody else is served. */
+/** How many begin in a turn: each takes up to a millisecond, in which no other client is served. */
 const perTurnMax = 32
 /**
  * Time is counted in scans, so a client is not called slow because this thread was too busy to read
- * it: so many for its first message, which it can send at once, and so many more for its answers.
+ * it: firstScans for its first message, which it can send at once, and laterScans for its answers.
  */
 const scanMs = 250
 const firstScans = 4

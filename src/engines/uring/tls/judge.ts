@@ -1,4 +1,4 @@
-/** Whether a client believes the server that it has reached: its chain, its name, or its pin. */
+/** Whether a client trusts the server that it has reached: its chain, its name, or its pin. */
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
@@ -37,7 +37,7 @@ export class Judge {
   readonly #name: string
   readonly #pin: string | undefined
   readonly #insecure: boolean
-  /** By certificate: a server has one, and shows it on each connection. */
+  /** The verdicts by certificate: a server shows the same one on each connection. */
   readonly #known = new Map<string, Error | undefined>()
 
   constructor(ssl: OpenSsl, { address, calling }: LoadTask) {
@@ -49,7 +49,7 @@ export class Judge {
     this.#insecure = insecure
   }
 
-  /** Why the server is not believed; undefined if it is. @param memory for the certificate */
+  /** Why the server is not trusted; undefined if it is. @param memory for the certificate */
   judge(connection: Pointer, memory: { address: number; bytes: Uint8Array }): Error | undefined {
     if (this.#pin === undefined && this.#insecure) return undefined
     const ssl = this.#ssl

@@ -25,7 +25,7 @@ const phase = {
 
 /** A client that waits for its handshake has nothing to say but its first message. */
 const heldMaxBytes = 16_384
-/** Buffers of connections that rested for so many ticks go back. */
+/** Buffers of connections that rested for this many ticks are given back. */
 const restTicks = 20
 
 const buffers = { NONE: 0, IDLE: 1, USED: 2 } as const

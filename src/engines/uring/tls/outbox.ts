@@ -42,7 +42,7 @@ export class Outbox implements Source {
     return this.stays ? halfBytes - this.#used : spareBytes
   }
 
-  /** So many bytes were put there, and stay. */
+  /** `length` bytes were put there, and stay. */
   use(length: number): void {
     this.#used += length
   }

@@ -62,13 +62,13 @@ export class Inbox {
     receiveMessages(this.#ring, slot, this.#header.address, generation)
   }
 
-  /** There was none left: gives the kernel as many again, if there are any. */
+  /** No buffer was left: gives the kernel as many again, if there are any. */
   grow(): void {
     const to = Math.min(buffersMax, 2 * this.#given)
     for (; this.#given < to; this.#given++) this.pool.give(this.#given)
   }
 
-  /** Whether so many in use are most of those that there are. */
+  /** Whether this many buffers are more than half of all. */
   isCrowded(used: number): boolean {
     return used > this.#given / 2
   }
