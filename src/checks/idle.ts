@@ -8,11 +8,11 @@ import type { Silence } from './idle-silence.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 
-/** Each but the last is a fifth to a half of the next: idle timeouts are round numbers. */
+/** In seconds: idle timeouts are round numbers. */
 const steps = [
   1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 350, 400, 600, 900, 1_200, 1_800,
 ]
-/** Such a probe of the kernel keeps what forgets after two seconds and more. */
+/** A connection with keep-alive this often outlives idle timeouts of two seconds and more. */
 const keepAliveMs = 1_000
 
 type Name = 'forgotten' | 'reset' | 'closed' | 'unreachable'
@@ -91,7 +91,7 @@ export const idle = question<Name>({
     const tries = all.filter(each => each !== undefined)
     if (tries.length < all.length) return { notAsked: 'the other end has no account of it' }
     const survivedMs = tries.findLast(({ fate }) => fate === 'echoed')?.waitMs ?? 0
-    // What fared worse than a longer silence did not fare so because it was silent.
+    // Where a longer silence was survived, silence is not why a shorter one ended badly.
     const first = unraced(
       tries,
       tries.find(({ fate, waitMs }) => fate !== 'echoed' && waitMs > survivedMs),
@@ -121,7 +121,7 @@ export const idle = question<Name>({
 /** If the other side ends the connection this soon after a byte was due, they may have crossed. */
 const raceMs = 500
 
-/** If a byte crossed an end that others saw come by itself, what the others saw. */
+/** A byte that crosses a FIN is answered with RST: then a try that saw the FIN says more. */
 function unraced(tries: readonly Silence[], first: Silence | undefined): Silence | undefined {
   if (first?.fate !== 'reset') return first
   const isNear = ({ fate, endedMs = Infinity }: Silence) =>

@@ -166,7 +166,7 @@ async function attempt(scene: Scene, slow: Slow[]): Promise<Attempt> {
   return { probe, fate: waited === 'ended' ? 'closed' : 'queued', said }
 }
 
-/** What waits may be served all the same where a machine is busy; so it is waited for once more. */
+/** On a busy machine a connection that waits may only be late, so it gets more time. */
 async function waitedFor(scene: Scene, next: Attempt, slow: Slow[]): Promise<Attempt> {
   const { probe, fate } = next
   if (fate !== 'queued') return next
@@ -265,7 +265,7 @@ async function describeSlow(
   }
 }
 
-/** How long connections of TCP take that are opened at once, without what this process was late. */
+/** How long TCP connections opened at once take, less the time this process was held up. */
 async function plainTimes(scene: Scene): Promise<number[]> {
   const { host, port } = scene.address as HostAddress
   return await Promise.all(

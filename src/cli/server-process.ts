@@ -10,7 +10,7 @@ import { UserError } from '../vocabulary/errors.ts'
 /** A server that does not leave by itself in this time is killed. */
 const patienceMs = 2_000
 
-// The compiler rewrites the extension in imports only, so it is taken from this very file.
+// Imports get another extension by compiling, this URL does not: it takes that of this file.
 const mainPath = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url))
 
 export class ServerProcess implements AsyncDisposable {

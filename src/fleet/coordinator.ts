@@ -177,7 +177,7 @@ export class FleetRun implements LoadRun, FleetListener {
     return tick < 0 ? 0 : tickAt(tick, warmupMs, durationMs)
   }
 
-  /** The seconds for which all agents have reported that can. */
+  /** Counts the seconds that every agent has reported which still can report. */
   #count(): void {
     const members = [...this.members.values()]
     const pending = members.filter(({ delivered, loss }) => !delivered && !loss)

@@ -117,7 +117,7 @@ export function poisson(pace: Pace, part: Part): Pacer {
   const { connections, seed } = pace
   const { until, afterNs } = curveOf(pace)
   const own = sizeOf(part, connections)
-  /** How many of all are due while one is of this connection. */
+  /** How many messages of the whole load are due from message `n - 1` of a connection to `n`. */
   const gap = (place: number, n: number) => {
     const connection = part.first + place * part.step
     const uniform = (mix(mix(mix(seed ^ 0xa441) ^ connection) ^ n) + 0.5) / 2 ** 32
@@ -130,8 +130,8 @@ export function poisson(pace: Pace, part: Part): Pacer {
       ? afterNs(previousNs, connections)
       : afterNs(n === 0 ? 0 : previousNs, gap(connection, n))
   /**
-   * How many messages of a connection are due from one instant, that of its next message, until
-   * another, if all gaps are alike.
+   * How many messages of a connection are due between the instant of its next message and a later
+   * one, if all gaps are alike.
    */
   const dueBefore = (fromNs: number, beforeNs: number) => {
     if (fromNs >= beforeNs) return 0

@@ -67,8 +67,9 @@ export class Stalls {
   #lastEndNs = -Infinity
   readonly #caughtUpNs = { response: -Infinity, connect: -Infinity, churn: -Infinity }
   /**
-   * A stall may come before the delay of the last one is over. When the first of these began, how
-   * long they were in all, and how late the message was that came back last; undefined if none has.
+   * A stall may come before the delay of the last one is over. When the first of such a row of
+   * stalls began, how long they were in all, and how late the message was that came back last;
+   * undefined if none has come back since.
    */
   #firstNs = -Infinity
   #owedNs = 0

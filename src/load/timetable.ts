@@ -25,7 +25,7 @@ export interface Planned {
 
 /** The most messages that a turn looks at one by one: more than that could not be sent in it. */
 const lookedAtMax = 2 ** 17
-/** The same, once more than that were due in one turn. */
+/** The same for all later turns, once a turn had more than that. */
 const lookedAtMaxBehind = 100
 /**
  * The window of a closed loop with a count lasts at least until this share of the count is back.

@@ -169,7 +169,7 @@ function partIn({ part, run }: RunResult, name: string): Part {
   )
 }
 
-/** @returns what its threads found out. @throws UserError if it is not what its result says */
+/** @returns what its threads found out. @throws UserError if the part contradicts its result */
 function checked(result: RunResult, part: Part, name: string): Outcome[] {
   try {
     const { total, intervals, stages } = part

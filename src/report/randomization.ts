@@ -14,9 +14,9 @@ export interface SignFlips {
   readonly differences: readonly number[]
   readonly mean: number
   /**
-   * The means of the subsets, in ascending order. To flip the signs of a subset makes the mean of
-   * all, less a shift, no smaller than it was exactly if the subset's mean is at most that shift.
-   * So these means alone are the test of any shift, and its inversion.
+   * The means of the subsets, in ascending order. Take a shift off all differences, and flip the
+   * signs of a subset: their mean does not get smaller exactly if the subset's mean was at most the
+   * shift. So these means alone are the test of any shift, and its inversion.
    */
   readonly subsetMeans: Float64Array
   /** Whether these are all subsets, or some that were drawn at random. */
@@ -101,7 +101,8 @@ export interface Tested {
 
 /**
  * Holm's procedure: of several tests the probability that any one rejects wrongly is at most that
- * level. The smallest p is tested at a share of it, the next at a larger one, until one is kept.
+ * level. The smallest p is tested at a share of it, the next at a larger one, until a test does not
+ * reject.
  */
 export function holm(ps: readonly number[], level: number): Tested[] {
   const order = ps.map((p, index) => ({ p, index })).toSorted((a, b) => a.p - b.p)

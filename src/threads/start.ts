@@ -93,7 +93,7 @@ export async function startThreads<O extends AnyOutcome = Outcome>(
 /** An instant of the wall clock on the clock that threads share. */
 const sharedAt = (wallMs: number): number => (wallMs - wallOffsetMs()) * 1e6 + sharedOffsetNs()
 
-// The compiler rewrites the extension in imports only, so it is taken from this very file.
+// Imports get another extension by compiling, this URL does not: it takes that of this file.
 const workerUrl = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
 
 class Thread {

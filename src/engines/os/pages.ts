@@ -27,7 +27,7 @@ export class Pages {
     this.#address = address
   }
 
-  /** Where a buffer lies that is over this memory; undefined: over another. */
+  /** The address of a buffer that is a view of this memory; undefined for any other buffer. */
   addressOf({ buffer, byteOffset }: Buffer): number | undefined {
     return buffer === this.bytes.buffer ? this.#address + byteOffset : undefined
   }

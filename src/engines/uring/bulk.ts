@@ -113,8 +113,8 @@ export class Bulk {
   }
 
   /**
-   * From now on the bytes of a connection are moved. If that is not possible, the descriptor is
-   * closed; returns whether it is. A pipe is taken only to see whether there is one.
+   * From now on the bytes of a connection are moved. Returns false, with the descriptor closed, if
+   * that is not possible. A pipe is taken only to see whether there is one.
    */
   begin(slot: number, fd: number, wanted: boolean): boolean {
     const fits = !this.#flows.has(slot) && this.#flows.size < this.#flowsMax

@@ -260,7 +260,7 @@ export class TlsLayer implements Layer {
       this.#records.putBytes(held!)
       this.#read(slot, false)
     }
-    // The next turn must not wait for anything else.
+    // Another handshake may begin in the next turn, so that must not wait for completions.
     if (handshakes.mayBegin !== undefined) this.wire.later(handshakes.mayBegin)
   }
 

@@ -162,7 +162,7 @@ export class Places implements Mover<DatagramStream> {
     const start = inbox.startOf(id)
     const length = inbox.payloadBytes(start)
     const size = inbox.sizeBytes(start)
-    // What it answers was sent before.
+    // An answer shows that its datagram was sent, so that is counted first.
     if (this.#givers.length > 0) this.#countSent()
     const from = start + inbox.payloadAt
     let at = 0
@@ -175,7 +175,7 @@ export class Places implements Mover<DatagramStream> {
 
   /** What was given did not go. */
   onSendFailed(slot: number, user1: number, result: number): void {
-    // They were for the address before.
+    // These datagrams went to the address that was tried before.
     if (this.#ended || this.#movedIn[slot] === this.#turn) return
     const stream = this.#traffic.streams[slot]!
     const count = countOf(user1)
@@ -211,11 +211,11 @@ export class Places implements Mover<DatagramStream> {
     else this.#fail(stream, systemError(getSystemErrorName(result)))
   }
 
-  /** Tries the next address of the name: what is in flight is sent again there, and not counted. */
+  /** Tries the next address of the name: what is in flight is sent there, and not counted again. */
   #move(slot: number, stream: DatagramStream): void {
     this.#movedIn[slot] = this.#turn
     cancel(this.#ring, tag(kind.RECV, slot), this.#generation[slot])
-    // It takes place before the next socket lies there.
+    // The cancel must be done before the next socket is put into the slot.
     while (this.#ring.pending > 0) this.#ring.enter(0, 0)
     this.#given[slot] = 0
     try {
