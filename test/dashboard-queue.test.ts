@@ -55,6 +55,8 @@ for (const [engine, address] of [
     await using board = await startBoard({ server, serve: { concurrency: 1 } })
     const [first, second] = [await connect(server.url), dial(server.address)]
     await first.echo('I am served')
+    // A thread of its own may have echoed before the one that accepts has counted it.
+    await until(() => server.counts().open === 1)
     const client = await second
     const socket = await openConsole(board)
     const said: (Api.ConsoleReply | Api.ConsoleWaiting)[] = []
