@@ -126,7 +126,7 @@ test('one that is told to leave hands over what it has done', { skip: onlyFull }
   assert.equal(result.responseUs.count, result.messages.received)
 })
 
-/** A load at a broker that is not the coordinator; parts that nobody takes are kept. */
+/** A load at a broker that is not the coordinator; parts that are not taken are kept. */
 async function atBroker(durationMs: number, agentTimeoutMs: number) {
   const server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
   const broker = await startBroker()

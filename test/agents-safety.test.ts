@@ -176,7 +176,7 @@ test('a start in the past, or of another load, is refused', async () => {
   assert.equal(bytes, 0)
 })
 
-test('an agent refuses what it is not allowed, and nobody begins', async () => {
+test('an agent refuses what it is not allowed, and none begins', async () => {
   const said = async (address: string, agentOptions: object, more: object = {}) => {
     const options = { ...load, ...more, agents: 1, token }
     const there = await fleet(address, options, { token, ...agentOptions })

@@ -68,7 +68,7 @@ test('agents send message by message what one machine would', async () => {
   assert.ok(!JSON.stringify(all).includes('mqtt:'), 'a result has no broker')
 })
 
-/** Plans of other kinds; the connections of each get the same bytes, whoever sends them. */
+/** Plans of other kinds; their connections get the same bytes from any agent. */
 const others: [name: string, options: BenchOptions][] = [
   ['poisson arrivals', { ratePerSecond: 900, count: 301, connections: 7, arrivals: 'poisson' }],
   ['stages', { stages: '0..1k/s over 400ms, 0 for 300ms, 300/s for 200ms', connections: 5 }],

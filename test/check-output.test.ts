@@ -86,7 +86,7 @@ test('--json and --output have the form of the schema, and it can say no', async
   }
 })
 
-test('nobody there is 3, what makes no sense is 2, in one line each', async () => {
+test('no server there is 3, what makes no sense is 2, in one line each', async () => {
   const gone = await serve('tcp://127.0.0.1:0', { engine: 'node' })
   await gone.close('now')
   for (const [args, code, said] of [

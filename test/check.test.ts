@@ -126,7 +126,7 @@ test('an expectation decides what is good enough', async () => {
   assert.equal(few.verdict, 'fails')
 })
 
-test('nobody there, and what makes no sense, are told as sentences', async () => {
+test('no server there, and what makes no sense, are told as sentences', async () => {
   const server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
   await server.close('now')
   await assert.rejects(check(server.url).finished, error => {

@@ -36,7 +36,7 @@ after(() => rmSync(folder, { recursive: true }))
 /** Where accounting is known (proc(5)). */
 const isLinux = process.platform === 'linux'
 
-/** The others differ from the pool and from node in a number, or in who moves the bytes. */
+/** The others differ from the pool and from node in a number, or in what moves the bytes. */
 const models = short(['one', 'threads', 'pool', 'node', 'uring'], ['one', 'node'])
 
 /** The width comes from the environment where stdout is no terminal. */

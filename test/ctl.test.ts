@@ -183,7 +183,7 @@ test('--dashboard that cannot be had ends the whole', async () => {
 })
 
 suite('what yodel serve says', { concurrency: 4 }, () => {
-  test('--log-level debug: who came, who went and why, and a storm in one line', async () => {
+  test('--log-level debug: clients that came and went, a storm in one line', async () => {
     await using program = yodel(['serve', ':0', '--log-level', 'debug', '--engine', 'node'])
     const [, url] = await program.says(/listening on (\S+)\n/)
     const port = portOf(url!)

@@ -1,4 +1,4 @@
-/** The probes: who may ask them, by which name, and that no other path is opened by that. */
+/** The probes: clients that may ask them, by which name, and that no other path is opened. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-/** Clients that wait for a server that is full: who they are, and which place each has. */
+/** Clients that wait for a server that is full: their addresses, and the place of each. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
@@ -10,7 +10,7 @@ import { startBoard, type Board } from './dashboard.ts'
 import { onlyFull } from './full.ts'
 import { refusal } from './refusal.ts'
 
-const linux = process.platform !== 'linux' && 'only Linux tells who waits'
+const linux = process.platform !== 'linux' && 'only Linux tells which clients wait'
 
 test('no client waits again after it was served', { skip: linux }, async () => {
   await using board = await startBoard({ serve: { concurrency: 1 } })

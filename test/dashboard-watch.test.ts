@@ -19,7 +19,7 @@ import { refusal } from './refusal.ts'
 const { Watchers } = (await import(built('dashboard/events.js'))) as typeof Events
 const { createRoutes } = (await import(built('dashboard/routes.js'))) as typeof Routes
 
-const linux = process.platform !== 'linux' && 'only Linux tells who waits'
+const linux = process.platform !== 'linux' && 'only Linux tells which clients wait'
 
 async function rows(board: Board, query = ''): Promise<Api.ConnectionRow[]> {
   await board.observer.observe()
@@ -213,7 +213,7 @@ test('HEAD of the events is answered, and watches nothing', async () => {
   assert.match((await board.ask('GET', '/metrics')).text, /^yodel_dashboard_watchers 0$/m)
 })
 
-test('who asks for events again before an answer is cut off, and watches nothing', async () => {
+test('a page that asks again before an answer is cut off, and watches nothing', async () => {
   const socket = await dial({ port: board.port })
   const ended = ending(socket)
   socket.write('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(300))
@@ -241,7 +241,7 @@ suite('events', () => {
     return socket
   }
 
-  test('who comes hears of the server at once, and then of every second', async () => {
+  test('a page that comes hears of the server at once, and then of every second', async () => {
     const socket = await open(board)
     const seen = watch(socket)
     await until(() => /event: server\ndata: \{"version"/.test(seen.tail))

@@ -41,7 +41,7 @@ test('what is expected of each direction decides the verdict', async () => {
     [...held.map(text => [text, true]), ...missed.map(text => [text, false])],
   )
   assert.match(failedBecause[0]!, /^Expected down\.rate>1Gbit\/s, measured [\d.]+ [kM]bit\/s\.$/)
-  // Of 50 gaps nobody knows that percentile.
+  // 50 gaps do not show that percentile.
   assert.equal(failedBecause[1], 'Expected up.gap.p99.9<1us, not known.')
 })
 

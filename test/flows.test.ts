@@ -120,7 +120,7 @@ describe('flows', { skip }, () => {
       },
     )
 
-  test('who stops to read is held back, gets all of it later, and then FIN', async () => {
+  test('a client that stops reading is held back, gets all of it later, and then FIN', async () => {
     const { dial, asBefore } = await start()
     const [socket, other] = [await dial(), await dial()]
     const stream = new Stream(socket)

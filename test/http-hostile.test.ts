@@ -88,7 +88,7 @@ describe('what is malformed', () => {
   })
 })
 
-describe('who dawdles', () => {
+describe('a client that dawdles', () => {
   test('over the headers is cut off, slow or stuck; a silent client is not', async () => {
     const { timedOut } = server.snapshot()
     const { address } = server

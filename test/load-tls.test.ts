@@ -1,4 +1,4 @@
-/** Loads over TLS, by both engines that have it: what is promised, and whom they believe. */
+/** Loads over TLS, by each engine that has it, and which certificates they trust. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'

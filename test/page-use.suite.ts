@@ -24,7 +24,7 @@ export const largeUses: Record<string, Use> = {
 
 /** Each on a page of its own. */
 export const apart: Record<string, (served: Served) => Promise<void>> = {
-  'who waits is told its place, and what cannot be killed is not counted': placesAreTold,
+  'a client that waits is told its place, and what cannot be killed is not counted': placesAreTold,
   'charts and timeline show the same range of time': rangeIsOne,
 }
 
@@ -60,7 +60,7 @@ async function placesAreTold() {
   await page.evaluate(rememberCells)
   await startBench(page, '5m')
   await until(() => page.evaluate<boolean>("cells.has('waiting, 4th of 4')"))
-  // The client that is served leaves, and so do those who waited before the page.
+  // The client that is served leaves, and so do those that waited before the page.
   for (const client of clients) client.destroy()
   await page.locator('.log li', { hasText: 'hello' }).locator('.time').waitFor()
   await filtersListeners(page)

@@ -72,7 +72,7 @@ function hasSource(file: string): boolean {
 
 /**
  * In CI what failed beside other tests has a second try, alone, and that decides: a machine that is
- * busy with the others can be late once. Who works on a test sees its failure at once.
+ * busy with the others can be late once. Outside CI a failure is shown at once.
  */
 async function onceMore(files: string[]) {
   process.exitCode = 1

@@ -129,7 +129,7 @@ function nonsense(started: () => Server) {
 
 function manyAtOnce(started: () => Server) {
   const count = short(1_000, 60)
-  test(`${count} hellos at once, and nobody stays for the answer`, async () => {
+  test(`${count} hellos at once, and none stays for the answer`, async () => {
     const server = started()
     const gone = async (_: unknown, n: number): Promise<void> => {
       const socket: Socket = await dial(server.address)

@@ -85,7 +85,7 @@ for (const [what, chunk] of [
   ['empty messages', Buffer.alloc(60_000, frame(1, ''))],
 ] as const)
   test(
-    `${greedies} who send ${what} and never read: memory is bounded`,
+    `${greedies} that send ${what} and never read: memory is bounded`,
     { skip: onlyFull || linux },
     async t => {
       const { program, url } = await yodelServe('ws://127.0.0.1:0')

@@ -1,4 +1,4 @@
-/** WebSocket: who breaks the rules of frames or of the upgrade is told, counted and closed. */
+/** WebSocket: what breaks the rules of frames or of the upgrade is told, counted and closed. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'

@@ -26,7 +26,7 @@ test('of a server on the only core of the generator it is known', { skip }, cont
   const module = new URL('./shared-core.js', import.meta.url).href
   const program = [process.execPath, '--input-type=module', '-e', script, module]
   const { stdout, stderr } = spawnSync('taskset', ['-c', core, ...program])
-  // A machine with one core shares it whoever listens.
+  // With one core, server and generator always share it.
   const alone = availableParallelism() === 1 ? core : 'none'
   assert.equal(stdout.toString(), `${core}\n${alone}\n`, stderr.toString())
 })

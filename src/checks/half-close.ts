@@ -46,7 +46,7 @@ export const halfClose = question<Name>({
       outcome: 'fails',
       effect:
         'Both sides wait for each other until a timeout: connections pile up, pipes hang, and ' +
-        'nobody sees an error.',
+        'no error is seen.',
       advice:
         'A proxy on the way does not pass FIN on, or the server does not answer it. Compare ' +
         'with a connection that goes past the proxy. ' +

@@ -26,7 +26,7 @@ export interface Known {
   rttMs: number
   /** What the kernel took the path for before anything large was sent. */
   pathMtuBytes?: number | undefined
-  /** Why the transport cannot be spoken, although somebody answers; undefined if it can. */
+  /** Why the transport cannot be spoken, although something answers; undefined if it can. */
   refusal?: string
   /** The certificate is not trusted: everything else is asked all the same. */
   untrusted?: true

@@ -10,7 +10,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   ],
   connect: [
     ['yodel connect', 'type a line, and see its echo'],
-    ['yodel connect tls://host:7443 --insecure', 'over TLS, whoever it is'],
+    ['yodel connect tls://host:7443 --insecure', 'over TLS, whatever its certificate'],
     ['yodel connect unix:/tmp/echo -v', 'say when it is connected'],
   ],
   flood: [
@@ -39,7 +39,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['yodel agents --json', 'for programs'],
   ],
   ctl: [
-    ['yodel ctl connections --sort idleMs', 'who is connected, and who waits'],
+    ['yodel ctl connections --sort idleMs', 'which clients are served, and which wait'],
     ['yodel ctl faults set delay=50ms:10%', 'misbehave from now on'],
     ['yodel ctl --url http://127.0.0.1:7071 drain', 'leave when the clients have gone'],
   ],

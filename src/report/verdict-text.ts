@@ -36,7 +36,7 @@ export function verdictFirst(said: Said, canvas: Canvas): { lines: string[]; isC
   return { lines, isCut }
 }
 
-/** One line, for those who look at the end of a log. */
+/** One line, for the end of a log. */
 export function verdictLast(said: Said, canvas: Canvas): string[] {
   const whole = shown(textOf(said), canvas)
   const fits = whole.length <= canvas.columns - labelColumns

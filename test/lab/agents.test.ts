@@ -155,7 +155,7 @@ test('an agent whose network stays cut is lost', { skip }, async () => {
   )
   const { planned, received, lost, unfinished } = result.messages
   assert.equal(planned, received + lost + unfinished)
-  // Nobody waits for its part, so it is in a file.
+  // Nothing waits for its part, so it is in a file.
   const { stderr } = await all[2]!.finished
   const [, file] = /its part is in (\S+), for/.exec(stderr)!
   rmSync(file!)

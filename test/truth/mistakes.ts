@@ -81,7 +81,7 @@ export const mistakes: Mistake[] = [
     to: 'Math.ceil(wanted[index]! * total * 0.9)',
   },
   {
-    what: 'who owes an answer at the end has not failed',
+    what: 'a connection that lacks an answer at the end has not failed',
     file: 'load/stream.ts',
     from: 'if (this.failed || this.inFlight === 0) return false',
     to: 'if (this.failed || this.inFlight >= 0) return false',

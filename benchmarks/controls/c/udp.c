@@ -2,7 +2,7 @@
  * Control: a plain udp echo server, one thread, many datagrams in one system call.
  *
  * recvmmsg waits for one datagram and takes what else is there, at most BATCH; sendmmsg sends all
- * of them back. It keeps no state and refuses nobody, so it does less than a server should that
+ * of them back. It keeps no state and refuses no client, so it does less than a server should that
  * others can reach.
  *
  * usage: udp PORT            (0: any free port; prints "listening on PORT")

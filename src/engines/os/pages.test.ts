@@ -29,7 +29,7 @@ test('pages: what the socket did not take is not in the pipe any more', { skip }
   )
   const whole = Buffer.concat([head, rest, head, rest])
   const sent: Buffer[] = []
-  // Nobody reads, so at some time it takes less.
+  // Nothing is read, so at some time it takes less.
   for (let taken = whole.length; taken === whole.length;) {
     taken = sender.send(descriptorOf(socket), pieces)
     sent.push(whole.subarray(0, taken))

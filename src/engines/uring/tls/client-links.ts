@@ -50,7 +50,7 @@ export abstract class ClientLinks {
   readonly #outbox: Outbox
   readonly #context: Context
   readonly #judge: Judge
-  /** Why handshakes failed, until somebody has taken that. */
+  /** Why handshakes failed, until that is taken. */
   readonly #failures = new Map<number, Error>()
 
   constructor({ libc, ssl, ring, pool }: Parts, task: LoadTask, count: number) {
