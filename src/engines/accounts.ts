@@ -135,8 +135,8 @@ class Accounts {
   keep(forMs: number): void {
     this.isKeeping = forMs > 0
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.keep(0), forMs).unref()
-    if (!this.isKeeping) this.#entries.clear()
+    if (this.isKeeping) this.#timer = setTimeout(() => this.keep(0), forMs).unref()
+    else this.#entries.clear()
   }
 
   again(peer: string): number {
