@@ -133,6 +133,22 @@ test('what does not belong together is refused', () => {
     other({ conditions: { reproduce } }),
     `${load}option send-proxy --send-proxy, not none.`,
   )
+  const typing = (words: string) => ({ reproduce: `${usual.reproduce} ${words}` })
+  assert.equal(
+    other({ conditions: typing('--header-file HEADERS.txt') }),
+    `${load}option header-file --header-file HEADERS.txt, not none.`,
+  )
+  const [is, isNot] = ["'a: it'\\''s'", "'a: it'\\''s not'"]
+  assert.equal(
+    refusal([
+      slice(1, [50], { conditions: typing(`--header ${is}`) }),
+      slice(2, [60], { conditions: typing(`--header ${isNot} --slice 2/2`) }),
+    ]),
+    `${load}option header --header ${isNot}, not --header ${is}.`,
+  )
+  // No byte depends on how a machine gets there, nor on what a value only looks like.
+  for (const words of ['--insecure', '--source 10.0.0.5', "--message 'a --alpn b'"])
+    assert.equal(other({ conditions: typing(words) }), 'none')
   const whole = 'b.json is the result of a whole load, not of a slice.'
   assert.equal(refusal([first, sampleResult()]), whole)
   assert.equal(refusal([first, merge([first, slice(2, [60])])]), 'b.json is merged already.')
