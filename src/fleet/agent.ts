@@ -9,7 +9,8 @@ import { parsePattern, type Limits } from './allow.ts'
 import { checkToken, parseBrokerUrl, shownBroker, usualBroker } from './broker-url.ts'
 import { deferred } from './deferred.ts'
 import { Link } from './link.ts'
-import { layout, topics, type Hello, type Plan, type ToAgent } from './messages.ts'
+import { layout, topics } from './messages.ts'
+import type { Hello, Plan, ToAgent, ToCoordinator, Without } from './messages.ts'
 import type { Opened } from './sealed.ts'
 import { checkBrokerTls, type BrokerTls } from './secure.ts'
 import { Work } from './work.ts'
@@ -168,7 +169,7 @@ class Waiting implements Agent {
 
   #take(plan: Plan): void {
     const link = this.#link!
-    const answer = (words: object) =>
+    const answer = (words: Without<ToCoordinator, 'run'>) =>
       void link
         .say(topics.toCoordinator(plan.coordinator, this.#id), { run: plan.run, ...words }, sure)
         .catch(() => {})

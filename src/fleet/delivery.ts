@@ -8,7 +8,7 @@ import type { RunResult } from '../report/result.ts'
 import { nowMs } from './clock.ts'
 import { within } from './deferred.ts'
 import type { Link } from './link.ts'
-import type { PartPiece, Plan } from './messages.ts'
+import type { PartPiece, Plan, ToCoordinator } from './messages.ts'
 
 interface Delivery {
   context: { link: Link; save: (name: string, text: string) => string }
@@ -56,7 +56,7 @@ export async function deliver(result: RunResult, delivery: Delivery): Promise<st
 function sendAll(packed: Buffer, { context, topic, plan, about }: Delivery): void {
   const pieces = Math.ceil(packed.length / pieceBytes)
   for (let piece = 0; piece < pieces; piece++) {
-    const words = { kind: 'part', run: plan.run, piece, pieces, ...about }
+    const words: ToCoordinator = { kind: 'part', run: plan.run, piece, pieces, ...about }
     const bytes = packed.subarray(piece * pieceBytes, (piece + 1) * pieceBytes)
     context.link.say(topic, words, { bytes, sure: true }).catch(() => {})
   }

@@ -16,7 +16,8 @@ import {
 } from './broker-url.ts'
 import { openLink, type FleetLink } from './link.ts'
 import { LocalLink } from './local-link.ts'
-import { prefix, senderIn, topics, type ToAgent, type ToCoordinator } from './messages.ts'
+import { prefix, senderIn, topics } from './messages.ts'
+import type { ToAgent, ToCoordinator, Without } from './messages.ts'
 import { Roster, type Present } from './roster.ts'
 import type { Opened } from './sealed.ts'
 import { checkBrokerTls, type BrokerTls } from './secure.ts'
@@ -111,7 +112,7 @@ export class Fleet {
     if (opened === null) this.listener?.gone(agent)
   }
 
-  say({ agent, hello }: Present, words: WithoutSession<ToAgent>, sure = true): void {
+  say({ agent, hello }: Present, words: Without<ToAgent, 'session'>, sure = true): void {
     const all = { ...words, session: hello.session }
     this.#link.say(topics.toAgent(agent), all, { sure }).catch(() => {})
   }
@@ -121,8 +122,6 @@ export class Fleet {
     await this.#link.close()
   }
 }
-
-type WithoutSession<Words> = Words extends unknown ? Omit<Words, 'session'> : never
 
 /** The commands to type on the other machines. */
 function commandLines(

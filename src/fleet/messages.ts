@@ -99,6 +99,9 @@ export type ToCoordinator = { run: string } & (
   | { kind: 'failed'; error: UserErrorData }
 )
 
+/** Of each of several messages what is left without a key, which is added to all of them alike. */
+export type Without<Words, Key extends string> = Words extends unknown ? Omit<Words, Key> : never
+
 export interface Synced {
   kind: 'synced'
   /** What has to be added to its clock for that of the coordinator, and how far off that may be. */

@@ -9,9 +9,9 @@ import type { RunResult } from '../report/result.ts'
 import { nowMs, OffsetFinder, type Offset } from './clock.ts'
 import { deferred, within } from './deferred.ts'
 import { deliver } from './delivery.ts'
-import type { Link } from './link.ts'
+import type { Link, SayOptions } from './link.ts'
 import { countsMaxBytes, tickAt, topics } from './messages.ts'
-import type { Plan, ToAgent, ToCoordinator } from './messages.ts'
+import type { Plan, ToAgent, ToCoordinator, Without } from './messages.ts'
 import { changesSince, pack, split } from './packed.ts'
 import { checkShare, type Limits } from './allow.ts'
 import { optionsIn, shareOfPlan } from './plan.ts'
@@ -72,20 +72,32 @@ export class Work {
     this.#end('it was told to leave')
   }
 
-  hear(words: ToAgent): void {
+  hear(words: Exclude<ToAgent, Plan>): void {
     this.#heardMs = nowMs()
-    if (words.kind === 'sync') this.#sync.resolve(words)
-    else if (words.kind === 'pong') this.#pong(words)
-    else if (words.kind === 'start') this.#start.resolve(words)
-    else if (words.kind === 'ack') this.#acknowledged(words.tick)
-    else if (words.kind === 'taken') this.#taken.resolve()
-    else if (words.kind === 'stop') this.#run?.stop(words.how)
-    else if (words.kind === 'release') this.#release()
+    switch (words.kind) {
+      case 'sync':
+        return this.#sync.resolve(words)
+      case 'pong':
+        return this.#pong(words)
+      case 'start':
+        return this.#start.resolve(words)
+      case 'ack':
+        return this.#acknowledged(words.tick)
+      case 'taken':
+        return this.#taken.resolve()
+      case 'stop':
+        return this.#run?.stop(words.how)
+      case 'release':
+        return this.#release()
+      default:
+        // A kind that is new has its case above.
+        words satisfies never
+    }
   }
 
-  #say(words: Omit<Extract<ToCoordinator, unknown>, 'run'>, sure = true): void {
+  #say(words: Without<ToCoordinator, 'run'>, { bytes, sure = true }: SayOptions = {}): void {
     const all = { ...words, run: this.run }
-    this.#context.link.say(this.#topic, all, { sure }).catch(() => {})
+    this.#context.link.say(this.#topic, all, { bytes, sure }).catch(() => {})
   }
 
   #release(): void {
@@ -154,7 +166,7 @@ export class Work {
     const { message, hint } = known ? error : { message: String(error), hint: '' }
     tell(`run ${this.run}: ${message} ${hint}`.trimEnd())
     const kind = known ? error.kind : 'network'
-    this.#say({ kind: 'failed', error: { kind, message, hint } } as never)
+    this.#say({ kind: 'failed', error: { kind, message, hint } })
     if (!known) throw error
   }
 
@@ -193,7 +205,7 @@ export class Work {
           resolve()
         }
       })
-      this.#say({ kind: 'ping', sentMs } as never, false)
+      this.#say({ kind: 'ping', sentMs }, { sure: false })
       // One may be lost where the connection to the broker breaks.
       await Promise.race([within(heard, clockBudgetMs), this.#start.promise])
       if (this.#released) break
@@ -201,7 +213,7 @@ export class Work {
     this.#offset = finder.found
     // What its wall clock shows at the zero of the coordinator's clock.
     const wallMs = wallOffsetMs() - sharedOffsetNs() / 1e6 - this.#offset.offsetMs
-    this.#say({ kind: 'synced', ...this.#offset, wallMs } as never)
+    this.#say({ kind: 'synced', ...this.#offset, wallMs })
   }
 
   #waitForTick(): void {
@@ -222,8 +234,8 @@ export class Work {
     const [oldest] = this.#sent.keys()
     if (this.#sent.size > unacknowledgedMax) this.#sent.delete(oldest!)
     for (const [piece, changes] of parts.entries()) {
-      const words = { kind: 'snapshot', run: this.run, tick, piece, pieces: parts.length }
-      this.#context.link.say(this.#topic, words, { bytes: pack(changes) }).catch(() => {})
+      const words = { kind: 'snapshot', tick, piece, pieces: parts.length } as const
+      this.#say(words, { bytes: pack(changes), sure: false })
     }
   }
 
