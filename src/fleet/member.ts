@@ -118,6 +118,8 @@ export class Member {
     this.#take(this.#total)
     this.#total = undefined
     this.#pending.clear()
+    // Counts that come later are in it already.
+    this.#counted = Infinity
     this.counted.release()
   }
 
