@@ -8,7 +8,7 @@ import type { Condition } from '../report/fail-if.ts'
 import { roundsFormatFor } from '../report/formats.ts'
 import { compareExit, exitCodes } from './exit.ts'
 import { canvas, onInterrupt, print, showLive, tell } from './output.ts'
-import { checkOutputs, saveAll } from './saving.ts'
+import { checkOutputs, saveResult } from './saving.ts'
 
 export interface RoundsOutput {
   json: boolean
@@ -22,7 +22,7 @@ export async function measureRounds(
   { failIf = [], ...rounds }: RoundsOnly & { failIf?: Condition[] | undefined },
   output: RoundsOutput,
 ): Promise<void> {
-  const outputs = output.paths.map(path => ({ path, load: roundsFormatFor(path) }))
+  const outputs = output.paths.map(path => ({ path, format: roundsFormatFor(path) }))
   checkOutputs(output.paths)
   let doing = ''
   const run = benchAgainst(address, {
@@ -49,12 +49,8 @@ export async function measureRounds(
   const comparison = compareRounds(document, failIf)
   show(document, comparison, output)
   process.exitCode = interrupted ? exitCodes.interrupted : compareExit(comparison)
-  const writers = outputs.map(async ({ path, load }) => {
-    const write = await load()
-    return { path, text: () => write(document, failIf) }
-  })
   const rescue = output.json || output.ndjson ? undefined : () => line(document)
-  saveAll(await Promise.all(writers), rescue)
+  await saveResult(outputs, [document, failIf], rescue)
 }
 
 function show(document: Rounds, comparison: RoundsComparison, { json, ndjson }: RoundsOutput) {

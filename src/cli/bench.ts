@@ -27,7 +27,7 @@ import { loadExit } from './load-exit.ts'
 import { canvas, leaveUnconnected, leaveWaiting, onInterrupt, print, tell } from './output.ts'
 import { afterwards, withFleet } from './fleet-flags.ts'
 import { roundsFlags, wantsRounds } from './rounds-flags.ts'
-import { checkOutputs, saveAll } from './saving.ts'
+import { checkOutputs, saveResult } from './saving.ts'
 import { scenarioTable, withScenario } from './scenario.ts'
 
 const file: Kind<ReturnType<typeof fileFor>> = {
@@ -165,11 +165,7 @@ async function measure(address: Address, options: BenchAnywhere, output: Output)
   else print(loadText(result, canvas(process.stdout)))
   process.exitCode = loadExit(result, interrupted)
   const json = () => `${JSON.stringify(result)}\n`
-  const outputs = output.files.map(async ({ path, format }) => {
-    const write = await format()
-    return { path, text: () => write(result) }
-  })
-  saveAll(await Promise.all(outputs), output.json || output.ndjson ? undefined : json)
+  await saveResult(output.files, [result], output.json || output.ndjson ? undefined : json)
 }
 
 async function search(
@@ -178,7 +174,7 @@ async function search(
   wanted: { objective: string; precision?: number },
   { json, paths }: { json: boolean; paths: readonly string[] },
 ): Promise<void> {
-  const outputs = paths.map(path => ({ path, load: findMaxFormatFor(path) }))
+  const outputs = paths.map(path => ({ path, format: findMaxFormatFor(path) }))
   checkOutputs(paths)
   const shown = process.stderr.isTTY
   const { findMax } = await import('../fleet/find-max.ts')
@@ -200,9 +196,5 @@ async function search(
   else if (result.ratePerSecond === 0) process.exitCode = exitCodes.failed
   else if (result.limitedByGenerator) process.exitCode = exitCodes.invalid
   const document = () => `${JSON.stringify(result)}\n`
-  const writers = outputs.map(async ({ path, load }) => {
-    const write = await load()
-    return { path, text: () => write(result) }
-  })
-  saveAll(await Promise.all(writers), json ? undefined : document)
+  await saveResult(outputs, [result], json ? undefined : document)
 }

@@ -11,7 +11,7 @@ import { exitCodes } from './exit.ts'
 import { addressArgument, jsonOption } from './flags.ts'
 import { addTables, type Tables } from './option-flags.ts'
 import { canvas, leave, onInterrupt, print, tell } from './output.ts'
-import { checkOutputs, saveAll } from './saving.ts'
+import { checkOutputs, saveResult } from './saving.ts'
 import { scenarioTable, withScenario } from './scenario.ts'
 import { givenToken } from './token.ts'
 
@@ -57,11 +57,7 @@ export function completeCheck(bare: Command): void {
     const document = `${JSON.stringify(result)}\n`
     print(json ? document : detailsText(result, canvas(process.stdout)))
     process.exitCode = exitOf(result)
-    const outputs = files.map(async ({ path, format }) => {
-      const write = await format()
-      return { path, text: () => write(result) }
-    })
-    saveAll(await Promise.all(outputs), json ? undefined : () => document)
+    await saveResult(files, [result], json ? undefined : () => document)
   })
 }
 

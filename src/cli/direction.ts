@@ -12,7 +12,7 @@ import { formatCount, formatDuration } from '../vocabulary/units.ts'
 import { exitCodes } from './exit.ts'
 import { tellSeconds } from './direction-seconds.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, showLive } from './output.ts'
-import { checkOutputs, saveAll } from './saving.ts'
+import { checkOutputs, saveResult } from './saving.ts'
 
 interface Wanted {
   command: 'bench' | 'flood'
@@ -43,7 +43,7 @@ export async function sendDirection(
   { command, rows, json, ndjson, paths }: Wanted,
 ): Promise<void> {
   checkUsed(rows, directionOptions, flags, 'direction')
-  const outputs = paths.map(path => ({ path, load: directionFormatFor(path) }))
+  const outputs = paths.map(path => ({ path, format: directionFormatFor(path) }))
   checkOutputs(paths)
   const options = fromFlags(directionOptions, flags)
   const run = measureDirection(address, options, command)
@@ -70,11 +70,7 @@ export async function sendDirection(
   else print(json ? text() : directionText(result, canvas(process.stdout)))
   if (result.verdict === 'fail') process.exitCode = exitCodes.failed
   else if (interrupted) process.exitCode = exitCodes.interrupted
-  const writers = outputs.map(async ({ path, load }) => {
-    const write = await load()
-    return { path, text: () => write(result) }
-  })
-  saveAll(await Promise.all(writers), json || ndjson ? undefined : text)
+  await saveResult(outputs, [result], json || ndjson ? undefined : text)
 }
 
 /** How fast it goes now: sent, and what the other end says that it has received. */

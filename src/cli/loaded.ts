@@ -8,7 +8,7 @@ import type { Address } from '../vocabulary/address.ts'
 import { checkUsed } from './direction.ts'
 import { exitCodes } from './exit.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, showLive } from './output.ts'
-import { checkOutputs, saveAll } from './saving.ts'
+import { checkOutputs, saveResult } from './saving.ts'
 
 interface Wanted {
   rows: Table
@@ -22,7 +22,7 @@ export async function measureUnderLoad(
   { rows, json, paths }: Wanted,
 ): Promise<void> {
   checkUsed(rows, loadedOptions, flags, 'load')
-  const outputs = paths.map(path => ({ path, load: loadedFormatFor(path) }))
+  const outputs = paths.map(path => ({ path, format: loadedFormatFor(path) }))
   checkOutputs(paths)
   const run = measureLoaded(address, fromFlags(loadedOptions, flags))
   const restore = onInterrupt(() => leaveUnconnected())
@@ -34,9 +34,5 @@ export async function measureUnderLoad(
   const asJson = () => `${JSON.stringify(result)}\n`
   print(json ? asJson() : loadedText(result, canvas(process.stdout)))
   if (result.verdict === 'fail') process.exitCode = exitCodes.failed
-  const writers = outputs.map(async ({ path, load }) => {
-    const write = await load()
-    return { path, text: () => write(result) }
-  })
-  saveAll(await Promise.all(writers), json ? undefined : asJson)
+  await saveResult(outputs, [result], json ? undefined : asJson)
 }

@@ -10,7 +10,7 @@ import { readSaved } from './files.ts'
 import { repeatable } from './flags.ts'
 import { loadExit } from './load-exit.ts'
 import { canvas, print } from './output.ts'
-import { checkOutputs, saveAll } from './saving.ts'
+import { checkOutputs, saveResult } from './saving.ts'
 
 export function completeMerge(bare: Command): void {
   bare
@@ -31,11 +31,7 @@ export function completeMerge(bare: Command): void {
       const document = () => `${JSON.stringify(result)}\n`
       print(json ? document() : loadText(result, canvas(process.stdout)))
       process.exitCode = loadExit(result)
-      const outputs = output.map(async ({ path, format }) => {
-        const write = await format()
-        return { path, text: () => write(result) }
-      })
-      saveAll(await Promise.all(outputs), json ? undefined : document)
+      await saveResult(output, [result], json ? undefined : document)
     })
 }
 

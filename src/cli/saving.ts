@@ -64,6 +64,19 @@ export function saveAll(outputs: readonly Output[], rescue?: () => string): void
   if (defect !== undefined) throw defect
 }
 
+/** Writes a result into each file, in the format of its name. @param rescue as saveAll() has it */
+export async function saveResult<A extends unknown[]>(
+  files: readonly { path: string; format: () => Promise<(...of: A) => string> }[],
+  of: A,
+  rescue?: () => string,
+): Promise<void> {
+  const outputs = files.map(async ({ path, format }) => {
+    const write = await format()
+    return { path, text: () => write(...of) }
+  })
+  saveAll(await Promise.all(outputs), rescue)
+}
+
 /**
  * Replaces the file by a complete one. If that is not possible, it writes in place: into a file
  * that is mounted or hard-linked, lies in a folder that is read-only, or is no file (a FIFO, a
