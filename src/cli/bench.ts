@@ -23,7 +23,7 @@ import { exitCodes } from './exit.ts'
 import { addressArgument, jsonOption } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { addTables, type Tables } from './option-flags.ts'
-import { loadExit } from './load-exit.ts'
+import { loadExit, standingExit } from './load-exit.ts'
 import { canvas, leaveUnconnected, leaveWaiting, onInterrupt, print, tell } from './output.ts'
 import { afterwards, withFleet } from './fleet-flags.ts'
 import { roundsFlags, wantsRounds } from './rounds-flags.ts'
@@ -178,7 +178,7 @@ async function search(
   checkOutputs(paths)
   const shown = process.stderr.isTTY
   const { findMax } = await import('../fleet/find-max.ts')
-  const { findMaxText, probeLine } = await import('../report/find-max.ts')
+  const { findMaxText, probeLine, standingOf } = await import('../report/find-max.ts')
   const run = findMax(address, {
     ...options,
     ...wanted,
@@ -191,10 +191,8 @@ async function search(
     if (!run.connected && options.agents === undefined) leaveUnconnected()
   })
   const result = await run.finished.finally(restore)
-  print(json ? `${JSON.stringify(result)}\n` : findMaxText(result, canvas(process.stdout)))
-  if (interrupted) process.exitCode = exitCodes.interrupted
-  else if (result.ratePerSecond === 0) process.exitCode = exitCodes.failed
-  else if (result.limitedByGenerator) process.exitCode = exitCodes.invalid
   const document = () => `${JSON.stringify(result)}\n`
+  print(json ? document() : findMaxText(result, canvas(process.stdout)))
+  process.exitCode = interrupted ? exitCodes.interrupted : standingExit[standingOf(result)]
   await saveResult(outputs, [result], json ? undefined : document)
 }
