@@ -5,10 +5,10 @@ set -u
 # Options: each line of OPTION_FAIL_IF is typed behind --fail-if.
 words=()
 for name in $(compgen -e OPTION_); do
-  flag=${name#OPTION_}
-  flag=${flag//_/-}
+  # Not ${flag,,}: the bash of macOS is 3.2, which does not know that.
+  flag=$(tr 'A-Z_' 'a-z-' <<<"${name#OPTION_}")
   while IFS= read -r line || [ -n "$line" ]; do
-    [ -z "$line" ] || words+=("--${flag,,}" "$line")
+    [ -z "$line" ] || words+=("--$flag" "$line")
   done <<<"${!name}"
 done
 while IFS= read -r line || [ -n "$line" ]; do

@@ -48,6 +48,12 @@ test('each input is used, none is put into a script, and each option is one', as
   assert.ok(version.startsWith(`${action.inputs['version']!.default}.`))
 })
 
+test('the script needs no bash that is newer than that of macOS', () => {
+  // What came after bash 3.2: words in other cases, new builtins, associative arrays, and |&.
+  const newer = /\$\{!?\w+(\[.*?\])?(,|\^|@)|\b(mapfile|readarray)\b|declare -[Ang]|\|&|&>>/
+  assert.doesNotMatch(read('action/run.sh').replaceAll(/^ *#.*/gm, ''), newer)
+})
+
 const folder = mkdtempSync(join(tmpdir(), 'yodel-action-'))
 after(() => rmSync(folder, { recursive: true }))
 /** Stands where npx is: it runs this build in place of one from the registry. */
