@@ -9,15 +9,11 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
+#include "listening.h"
 
 #define BUFFER 65536
 #define EVENTS 1024
@@ -30,30 +26,6 @@ struct rest {
 static struct rest **rests; /* indexed by descriptor; NULL while nothing is pending */
 static int max_fd, ep, listener;
 static char buffer[BUFFER];
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static int listen_on(int port)
-{
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port) };
-	socklen_t size = sizeof at;
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	/* accepted sockets inherit this, which saves a call for each */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (bind(fd, (struct sockaddr *)&at, sizeof at) < 0) fail("bind");
-	if (listen(fd, 4096) < 0) fail("listen");
-	getsockname(fd, (struct sockaddr *)&at, &size);
-	printf("listening on %d\n", ntohs(at.sin_port));
-	fflush(stdout);
-	return fd;
-}
 
 static void watch(int op, int fd, unsigned events)
 {
@@ -140,7 +112,7 @@ int main(int argc, char **argv)
 	max_fd = files.rlim_cur > 1 << 20 ? 1 << 20 : (int)files.rlim_cur;
 	rests = calloc(max_fd, sizeof *rests);
 	ep = epoll_create1(EPOLL_CLOEXEC);
-	listener = listen_on(argc > 1 ? atoi(argv[1]) : 0);
+	listener = listen_on(argc > 1 ? atoi(argv[1]) : 0, SOCK_NONBLOCK);
 	watch(EPOLL_CTL_ADD, listener, EPOLLIN);
 	for (;;) {
 		int n = epoll_wait(ep, events, EVENTS, -1);

@@ -3,16 +3,11 @@
  * that whatever asks it is the limit. Requests of up to 16 kB; it trusts that they are well formed.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
+#include "listening.h"
 
 #define ROOM (16 << 10)
 #define EVENTS 256
@@ -24,12 +19,6 @@ struct conn {
 };
 
 static int ep;
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void end(struct conn *c)
 {
@@ -80,20 +69,11 @@ static void on_readable(struct conn *c)
 int main(int argc, char **argv)
 {
 	static struct epoll_event events[EVENTS];
-	struct sockaddr_in at = { .sin_family = AF_INET };
-	socklen_t size = sizeof at;
-	int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int listener = listen_on(argc > 1 ? atoi(argv[1]) : 0, SOCK_NONBLOCK);
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
 
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	at.sin_port = htons(argc > 1 ? atoi(argv[1]) : 0);
-	if (bind(listener, (struct sockaddr *)&at, sizeof at) < 0) fail("bind");
-	if (listen(listener, 4096) < 0) fail("listen");
-	getsockname(listener, (struct sockaddr *)&at, &size);
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	epoll_ctl(ep, EPOLL_CTL_ADD, listener, &ev);
-	printf("listening on %d\n", ntohs(at.sin_port));
-	fflush(stdout);
 	for (;;) {
 		int n = epoll_wait(ep, events, EVENTS, -1);
 
@@ -107,7 +87,6 @@ int main(int argc, char **argv)
 			int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 			if (fd < 0) continue;
-			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 			c = calloc(1, sizeof *c);
 			if (!c) fail("calloc");
 			c->fd = fd;

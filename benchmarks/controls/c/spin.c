@@ -8,39 +8,12 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
+#include "listening.h"
 
 #define BUFFER 65536
 
 static char buffer[BUFFER];
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static int listen_on(int port)
-{
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port) };
-	socklen_t size = sizeof at;
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (bind(fd, (struct sockaddr *)&at, sizeof at) < 0) fail("bind");
-	if (listen(fd, 4096) < 0) fail("listen");
-	getsockname(fd, (struct sockaddr *)&at, &size);
-	printf("listening on %d\n", ntohs(at.sin_port));
-	fflush(stdout);
-	return fd;
-}
 
 static void serve(int fd)
 {
@@ -55,7 +28,7 @@ static void serve(int fd)
 
 int main(int argc, char **argv)
 {
-	int listener = listen_on(argc > 1 ? atoi(argv[1]) : 0);
+	int listener = listen_on(argc > 1 ? atoi(argv[1]) : 0, 0);
 
 	for (;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

@@ -9,18 +9,14 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
+#include "listening.h"
 
 #define BUFFER 65536
 #define EVENTS 1024
@@ -35,29 +31,6 @@ struct conn {
 static int ep, listener;
 static SSL_CTX *context;
 static char buffer[BUFFER];
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static int listen_on(int port)
-{
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port) };
-	socklen_t size = sizeof at;
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (bind(fd, (struct sockaddr *)&at, sizeof at) < 0) fail("bind");
-	if (listen(fd, 4096) < 0) fail("listen");
-	getsockname(fd, (struct sockaddr *)&at, &size);
-	printf("listening on %d\n", ntohs(at.sin_port));
-	fflush(stdout);
-	return fd;
-}
 
 static void watch(int op, struct conn *conn, unsigned events)
 {
@@ -163,7 +136,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	ep = epoll_create1(EPOLL_CLOEXEC);
-	listener = listen_on(atoi(argv[3]));
+	listener = listen_on(atoi(argv[3]), SOCK_NONBLOCK);
 	watch(EPOLL_CTL_ADD, NULL, EPOLLIN);
 	for (;;) {
 		int n = epoll_wait(ep, events, EVENTS, -1);
