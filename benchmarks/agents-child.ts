@@ -18,6 +18,9 @@ import type * as Summaries from '../src/report/summarize.ts'
 import type * as Benches from '../src/bench.ts'
 import type * as Machines from '../src/vocabulary/machine.ts'
 
+// However its parent ends, its end of this pipe is closed.
+process.stdin.resume().once('end', () => process.exit())
+
 const load = async <Module>(path: string) =>
   (await import(new URL(`../../dist/${path}.js`, import.meta.url).href)) as Module
 const { nowMs, OffsetFinder } = await load<typeof Clocks>('fleet/clock')

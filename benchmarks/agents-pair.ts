@@ -139,6 +139,7 @@ const broker = await startBroker()
 const agents = ['one', 'two'].map(name =>
   spawn(process.execPath, [main, 'agent', broker.url, '--name', name], { stdio: 'ignore' }),
 )
+process.once('exit', () => agents.forEach(child => child.kill()))
 for (const engine of values.engine.split(',')) {
   const found: [alone: Round, together: Round][] = []
   for (let round = 0; round < rounds; round++) {

@@ -37,6 +37,7 @@ const address = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`
 const children = Array.from({ length: agents }, (_, n) =>
   spawn(process.execPath, [main, 'agent', broker.url, '--name', `a${n + 1}`], { stdio: 'ignore' }),
 )
+process.once('exit', () => children.forEach(child => child.kill()))
 const apart: number[] = []
 for (let round = 0; round < rounds; round++) {
   came = []

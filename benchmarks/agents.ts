@@ -36,7 +36,8 @@ function join(url: string) {
   for (let n = 0; n < processes; n++) {
     const share = Math.floor(agents / processes) + (n < agents % processes ? 1 : 0)
     const args = [child, url, String(share), String(rate), String(n)]
-    children.push(spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] }))
+    // The end of stdin tells them that this process has ended, however that was.
+    children.push(spawn(process.execPath, args, { stdio: ['pipe', 'inherit', 'inherit'] }))
   }
 }
 
