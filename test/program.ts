@@ -15,6 +15,14 @@ export interface Finished {
   stderr: string
 }
 
+interface Where {
+  /** Whether its own children may outlive it, and have to be ended with it. */
+  forks?: boolean
+  cwd?: string
+  /** Variables besides those of this process. */
+  env?: NodeJS.ProcessEnv
+}
+
 export class Program implements AsyncDisposable {
   readonly child: ChildProcess
   readonly finished: Promise<Finished>
@@ -23,17 +31,19 @@ export class Program implements AsyncDisposable {
 
   readonly #forks: boolean
 
-  /**
-   * @param input for stdin; 'open' keeps it open to be written to, 'ignore' gives none
-   * @param forks whether its own children may outlive it, and have to be ended with it
-   */
-  constructor(command: string, args: string[], input: Buffer | string, { forks = false } = {}) {
+  /** @param input for stdin; 'open' keeps it open to be written to, 'ignore' gives none */
+  constructor(
+    command: string,
+    args: string[],
+    input: Buffer | string,
+    { forks = false, cwd = root, env: more = {} }: Where = {},
+  ) {
     const stdin = input === 'ignore' ? 'ignore' : 'pipe'
     this.#forks = forks
     const stdio = [stdin, 'pipe', 'pipe'] as const
     // Where a terminal is, the test runner asks its files for colour.
-    const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined }
-    this.child = spawn(command, args, { stdio: [...stdio], cwd: root, env, detached: forks })
+    const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined, ...more }
+    this.child = spawn(command, args, { stdio: [...stdio], cwd, env, detached: forks })
     this.child.stdout!.on('data', (chunk: Buffer) => this.#stdout.push(chunk))
     this.child.stderr!.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))
     this.child.stdin?.on('error', () => {})
@@ -66,11 +76,16 @@ export class Program implements AsyncDisposable {
     this.child.kill(signal)
   }
 
+  /** Kills it, and all of its group if it forks. */
+  endNow(): void {
+    if (this.#forks) endGroup(this.child.pid)
+    this.kill('SIGKILL')
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const exited = this.child.exitCode ?? this.child.signalCode
     const exit = exited === null && this.child.pid ? once(this.child, 'exit') : undefined
-    if (this.#forks) endGroup(this.child.pid)
-    this.kill('SIGKILL')
+    this.endNow()
     await exit
     // Its children may hold the pipes open for as long as they like.
     this.child.stdout!.destroy()

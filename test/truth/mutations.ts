@@ -2,24 +2,35 @@
  * npm run truth:mutations: breaks the accounting in a copy of the tree, one place at a time. The
  * daily tests have to fail each time; exit code 1 if they pass once.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { root } from '../program.ts'
+import { Program, root } from '../program.ts'
 import { mistakes } from './mistakes.ts'
 
-/** Every short trial; and all runs count, however noisy: else those of a busy machine would not. */
-const env = { ...process.env, FULL: '1', QUIET_SHARE: '1' }
-
 const copy = mkdtempSync(join(tmpdir(), 'yodel-mutation-'))
-process.once('exit', () => rmSync(copy, { recursive: true }))
+/**
+ * Every short trial; and all runs count, however noisy: else those of a busy machine would not.
+ * What a test leaves behind when it is ended goes with the copy.
+ */
+const env = { FULL: '1', QUIET_SHARE: '1', TMPDIR: copy }
+
+let running: Program | undefined
+process.once('exit', () => {
+  running?.endNow()
+  rmSync(copy, { recursive: true })
+})
+// Its tests are a group of their own, so a Ctrl-C at the terminal does not reach them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 for (const name of ['src', 'test', 'benchmarks', 'examples', 'page', 'dist', 'build'])
   cpSync(join(root, name), join(copy, name), { recursive: true })
 for (const name of ['package.json', 'tsconfig.json', 'tsconfig.base.json'])
   cpSync(join(root, name), join(copy, name))
 symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+
+/** With what it says, so that one sees whether that is the reason. */
+const failure = /^ *not ok \d+ - [^]*?\n +error: .*$(?:\n +[^:]*$)*/m
 
 /** The first test that fails with the tree as it is; undefined if all pass. */
 async function firstFailure(): Promise<string | undefined> {
@@ -28,22 +39,19 @@ async function firstFailure(): Promise<string | undefined> {
   if (built.status !== 0) throw new Error(`It does not compile: ${built.stdout.toString()}`)
   for (const name of ['truth', 'deaths']) {
     const file = join('build', 'test', 'truth', `${name}.test.js`)
-    const program = spawn(process.execPath, [file], {
+    // What follows the first failure would tell nothing more; with it end its servers and tcpdump.
+    await using program = new Program(process.execPath, [file], 'ignore', {
+      forks: true,
       cwd: copy,
       env,
-      stdio: ['ignore', 'pipe', 'ignore'],
     })
-    let said = ''
-    let failed: string | undefined
-    program.stdout.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
-      // With what it says, so that one sees whether that is the reason.
-      failed ??= /^ *not ok \d+ - [^]*?\n +error: .*$(?:\n +[^:]*$)*/m.exec(said)?.[0]
-      // More of it would tell nothing more.
-      if (failed !== undefined) program.kill()
-    })
-    const [code] = (await once(program, 'close')) as [number | null]
-    if (failed !== undefined || code !== 0) return failed ?? `${name} ended with ${code}`
+    running = program
+    const ended = program.finished.then(({ code }) => code !== 0 && `${name} ended with ${code}`)
+    const failed = await program.says(failure).then(
+      ([said]) => said,
+      () => ended,
+    )
+    if (failed) return failed
   }
   return undefined
 }
