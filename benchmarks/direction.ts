@@ -6,9 +6,9 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../test/client.ts'
 
 const yodel = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const [rounds = 5, gigabytes = 2] = process.argv.slice(2).map(Number)
@@ -33,15 +33,6 @@ function ackedBytes(port: number): number {
   const filter = ['state', 'established', `( dport = :${port} )`]
   const said = execFileSync('ss', ['-tinH', ...filter], { encoding: 'utf8' })
   return Math.max(0, ...[...said.matchAll(/bytes_acked:(\d+)/g)].map(([, bytes]) => Number(bytes)))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function cost(sender: ChildProcess, receiver: ChildProcess, port: number): Promise<Cost> {

@@ -1,9 +1,8 @@
 /** yodel check against echo servers of others: it says what is true of each of them. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { check, type CheckResult } from 'yodel'
+import { freePort } from './client.ts'
 import { onlyFull } from './full.ts'
 import { missing, Program, root } from './program.ts'
 
@@ -99,15 +98,6 @@ const servers: [name: string, transport: 'tcp' | 'tls' | 'udp', start: Start, fo
     ['overload: closed'],
   ],
 ]
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Tries until the program listens. */
 async function checked(url: string): Promise<CheckResult> {

@@ -18,8 +18,16 @@ export async function freePort(): Promise<number> {
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
+  await once(server, 'close')
   return port
 }
+
+/** Whether something listens at it. */
+export const isListening = (port: number): Promise<boolean> =>
+  dial({ port, host: '127.0.0.1' }).then(
+    socket => (socket.destroy(), true),
+    () => false,
+  )
 
 /** Connects in batches that fit into a backlog. */
 export async function dialMany(port: number, count: number): Promise<Socket[]> {

@@ -2,13 +2,11 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type * as Prometheus from '../src/dashboard/prometheus.ts'
-import { dial, echo, until } from './client.ts'
+import { dial, echo, freePort, until } from './client.ts'
 import { ask, startBoard, type Board } from './dashboard.ts'
 import { onlyFull } from './full.ts'
 import { built, missing, Program, root } from './program.ts'
@@ -84,14 +82,6 @@ test('promtool finds nothing to complain of', { skip: missing('promtool') }, asy
   assert.equal(stderr.toString(), '')
   assert.equal(status, 0)
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}
 
 test(
   'a real Prometheus scrapes it, and answers every query of the Grafana dashboard',

@@ -5,12 +5,11 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect as dial, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { bench, connect, serve, type BenchOptions, type Server } from 'yodel'
-import { until } from './client.ts'
+import { freePort, isListening, until } from './client.ts'
 import { onlyFull } from './full.ts'
 import { missing, root } from './program.ts'
 
@@ -18,22 +17,6 @@ const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
 let echo: Server
 let nginx: ChildProcess
 const ports = { clear: 0, h2: 0, secret: 0 }
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-const answers = (port: number) =>
-  new Promise<boolean>(resolve => {
-    const socket = dial(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
 
 describe('behind nginx', { skip: missing('nginx') }, () => {
   before(async () => {
@@ -60,7 +43,7 @@ http {
 `,
     )
     nginx = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'ignore' })
-    for (const port of Object.values(ports)) await until(() => answers(port))
+    for (const port of Object.values(ports)) await until(() => isListening(port))
   })
   after(async () => {
     const ended = once(nginx, 'exit')

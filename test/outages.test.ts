@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { bench, flood, serve, type BenchOptions, type LoadRun, type Server } from 'yodel'
-import { until } from './client.ts'
+import { freePort, until } from './client.ts'
 import { onlyFull } from './full.ts'
 import { listen } from './peers/server.ts'
 import { missing, Program } from './program.ts'
@@ -252,8 +252,3 @@ ${backends.join('\n')}\n`,
   )
   for (const server of servers) await server.close('now')
 })
-
-async function freePort(): Promise<number> {
-  await using server = await listen()
-  return Number(new URL(server.url).port)
-}

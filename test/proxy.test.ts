@@ -2,15 +2,23 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
-import { connect as netConnect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { bench, connect, serve, type Server } from 'yodel'
-import { dial, echo, ending, pattern, read, readAll, until } from './client.ts'
+import {
+  dial,
+  echo,
+  ending,
+  freePort,
+  isListening,
+  pattern,
+  read,
+  readAll,
+  until,
+} from './client.ts'
 import { onlyFull } from './full.ts'
-import { listen as anyServer } from './peers/server.ts'
-import { missing, portOf, Program } from './program.ts'
+import { missing, Program } from './program.ts'
 
 const loopback = ['127.0.0.0/8', '::1/128']
 const listen = (mode: 'accept' | 'require', from = loopback, handshakeTimeoutMs = 10_000) =>
@@ -146,22 +154,9 @@ test('haproxy in front, with both versions', { skip: haproxy }, async () => {
   assert.equal(checked.status, 0, checked.stderr.toString())
   await using _ = new Program('haproxy', ['-db', '-f', file], 'ignore')
   for (const front of ports) {
-    await until(() => isOpen(front))
+    await until(() => isListening(front))
     await using peer = await connect({ transport: 'tcp', host: '127.0.0.1', port: front })
     const sent = pattern(300_000, front)
     assert.ok(Buffer.from((await peer.echo(sent)).reply).equals(sent))
   }
 })
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  await using server = await anyServer()
-  return portOf(server.url)
-}
-
-const isOpen = (port: number) =>
-  new Promise<boolean>(resolve => {
-    const socket = netConnect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })

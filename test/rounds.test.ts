@@ -1,11 +1,11 @@
 /** `bench --against`: two sides in turn, over real sockets, by the library and the command line. */
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { benchAgainst, UserError, type Round, type Rounds } from 'yodel'
+import { freePort } from './client.ts'
 import { full, onlyFull, short } from './full.ts'
 import { listen, type BadServer } from './peers/server.ts'
 import { yodel } from './program.ts'
@@ -44,15 +44,6 @@ async function measured(...args: string[]) {
 }
 const attemptsMax = 5
 const heldUp = 'others held the machine up in each attempt'
-
-/** A port on which nothing listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise(resolve => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 /** Serves like the command of a user; as long as it runs, a file exists. */
 const echoCommand = (port: number) =>

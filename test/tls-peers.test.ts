@@ -1,11 +1,9 @@
 /** Other programs over TLS: they connect to our server, and we connect to theirs. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { createServer, type AddressInfo } from 'node:net'
-import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { connect, serve, type Server } from 'yodel'
-import { pattern } from './client.ts'
+import { freePort, pattern } from './client.ts'
 import { missing, portOf, Program, root } from './program.ts'
 
 const files = `${root}test/peers/tls`
@@ -102,16 +100,6 @@ for (const [name, about, command] of servers) {
     assert.ok(message.equals(reply))
     await connection.close()
   })
-}
-
-/** A port that was free a moment ago: those programs cannot choose one. */
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address() as AddressInfo
-  listener.close()
-  await once(listener, 'close')
-  return port
 }
 
 async function retried<T>(attempt: () => Promise<T>): Promise<T> {

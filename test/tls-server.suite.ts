@@ -4,30 +4,15 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectSocket, createServer, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import * as tls from 'node:tls'
 import fc from 'fast-check'
 import { connect, serve, type Server } from 'yodel'
+import { clientHello } from '../benchmarks/misuse.ts'
 import { createCertificate, pem } from './certificates.ts'
-import { dial, dialTls, echo, ending, pattern, read, readAll, until } from './client.ts'
+import { dial, dialTls, echo, ending, pattern, readAll, until } from './client.ts'
 import { full, onlyFull, short } from './full.ts'
 import type { Start } from './clients.suite.ts'
 import { portOf } from './program.ts'
 import { refusal } from './refusal.ts'
-
-/** The first record of a client. */
-async function clientHello(): Promise<Buffer> {
-  const listener = createServer()
-  await once(listener.listen(0, '127.0.0.1'), 'listening')
-  const client = tls.connect(listener.address() as AddressInfo)
-  client.on('error', () => {})
-  const [socket] = (await once(listener, 'connection')) as [Socket]
-  const header = await read(socket, 5)
-  const body = await read(socket, header.readUInt16BE(3))
-  client.destroy()
-  socket.destroy()
-  listener.close()
-  return Buffer.concat([header, body])
-}
 
 /** A relay between a client and the server: what the server sent, and a way to change it. */
 async function between(server: Server) {
@@ -167,7 +152,7 @@ function whichAreRefused(start: Start) {
 
   test('a slow client is closed in time', async t => {
     await using server = await start({ handshakeTimeoutMs: 300 })
-    const hello = await clientHello()
+    const hello = await clientHello
     const [slow, silent] = [await dial(server.address), await dial(server.address)]
     let at = 0
     const drip = setInterval(() => slow.write(hello.subarray(at, ++at)), 20)
@@ -181,7 +166,7 @@ function whichAreRefused(start: Start) {
 
   test('a slow client keeps no other waiting', { skip: onlyFull }, async () => {
     const server = await start({ handshakeTimeoutMs: 3600_000 })
-    const hello = await clientHello()
+    const hello = await clientHello
     const slow = Array.from({ length: 50 }, async (_, n) => {
       const socket = await dial(server.address)
       socket.on('error', () => {}).write(hello.subarray(0, n))
