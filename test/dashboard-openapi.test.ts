@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { measureDirection } from 'yodel'
 import type * as OpenApi from '../src/dashboard/openapi.ts'
 import type * as Operations from '../src/dashboard/operations.ts'
 import type * as Routes from '../src/dashboard/routes.ts'
@@ -64,4 +65,14 @@ test('what is answered has the shape that is described', async () => {
   const error = ajv.getSchema('api#/components/schemas/Error')!
   assert.ok(error((await board.ask('GET', '/api/nothing')).json))
   socket.destroy()
+})
+
+test('an account has all bytes that went in one direction', async () => {
+  await using board = await startBoard({ serve: { directions: true } })
+  await board.ask('POST', '/api/accounts', { body: { seconds: 60 } })
+  const options = { direction: 'down', durationMs: 100, warmupMs: 0, drainMs: 60_000 } as const
+  const { down } = await measureDirection(board.server.address, options).finished
+  const { json } = await board.ask('GET', '/api/accounts')
+  const [{ bytesOut }] = json.accounts
+  assert.ok(bytesOut > down!.receivedBytes, `${bytesOut} of ${down!.receivedBytes}`)
 })

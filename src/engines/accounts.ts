@@ -8,6 +8,7 @@ import { BroadcastChannel } from 'node:worker_threads'
 import { peerText } from '../vocabulary/text.ts'
 import type { Forwarded } from '../wire/proxy-header.ts'
 import { failureName } from './failures.ts'
+import { writtenTo } from './written.ts'
 
 /** Instants are milliseconds since 1970. */
 export interface Account {
@@ -64,7 +65,7 @@ class Accounts {
     if (!this.isKeeping) return
     const account = accountOf(url, peerText(raw.remoteAddress, raw.remotePort))
     let [readBefore, wroteBefore] = [0, 0]
-    const written = () => raw.bytesWritten - raw.writableLength
+    const written = () => writtenTo(raw) - raw.writableLength
     const update = () => {
       account.bytesIn = raw.bytesRead - readBefore
       account.bytesOut = Math.max(0, written() - wroteBefore)

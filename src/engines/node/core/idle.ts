@@ -1,6 +1,7 @@
 /** Closes idle connections, by a scan of all connections at intervals. */
 import type { Socket } from 'node:net'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
+import { writtenTo } from '../../written.ts'
 
 /** Scans per idle timeout: a connection is closed at most a quarter of the timeout late. */
 const scans = 4
@@ -20,7 +21,7 @@ export function closeIdle(
   const scan = () => {
     now++
     for (const socket of clients) {
-      const bytes = socket.bytesRead + socket.bytesWritten
+      const bytes = socket.bytesRead + writtenTo(socket)
       const last = lastMoves.get(socket)
       if (last?.bytes !== bytes) lastMoves.set(socket, { bytes, seenAt: now })
       else if (now - last.seenAt >= scans) onIdle(socket)

@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Ledger, LedgerWriter, type Ending } from '../../../metrics/ledger.ts'
 import { peerText } from '../../../vocabulary/text.ts'
 import { failureName } from '../../failures.ts'
+import { writtenTo } from '../../written.ts'
 import type { Forwarded } from '../../../wire/proxy-header.ts'
 
 /** How often to check whether a reader has asked to close a connection. */
@@ -22,9 +23,6 @@ interface Client {
   /** The bytes received by the last update, if all had been echoed; -1 otherwise. */
   echoed: number
 }
-
-/** What was sent on a socket without Node, which does not count it. */
-export const sentBeside = new WeakMap<Socket, number>()
 
 /** Called with the client that a PROXY header names, by the accepted socket. */
 const namings = new WeakMap<Socket, (forwarded: Forwarded) => void>()
@@ -80,7 +78,7 @@ export class ClientLedger {
     if (slot === -1 || (unsent === 0 && bytesRead === client.echoed)) return
     // What Node counts as written may still be in the process. Asking costs as much as all the
     // rest.
-    const written = socket.bytesWritten - unsent + (sentBeside.get(socket) ?? 0)
+    const written = writtenTo(socket) - unsent
     client.echoed = unsent === 0 && written === bytesRead ? bytesRead : -1
     this.#writer.update(slot, bytesRead, written, unsent, now)
   }

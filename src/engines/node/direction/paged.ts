@@ -7,7 +7,7 @@ import { sizeMaxBytes } from '../../../wire/direction/hello.ts'
 import type { Payload } from '../../../load/payload.ts'
 import { loadLibc } from '../../os/libc.ts'
 import { Pages, PageSender } from '../../os/pages.ts'
-import { sentBeside } from '../core/ledger.ts'
+import { wroteBeside } from '../../written.ts'
 import { descriptorOf } from '../core/listener.ts'
 import { pagesOf } from './payload.ts'
 
@@ -71,7 +71,7 @@ export class PagedOutlet {
       fd,
       pieces.map(piece => [this.#pages.addressOf(piece) ?? this.#headAt(piece), piece.length]),
     )
-    sentBeside.set(this.#socket, (sentBeside.get(this.#socket) ?? 0) + taken)
+    wroteBeside(this.#socket, taken)
     return taken
   }
 

@@ -9,6 +9,7 @@ import { plain } from '../../../wire/tls/certificate.ts'
 import { Tracer, type Trace } from '../../../wire/direction/trace.ts'
 import type { Accepted } from '../core/protocol.ts'
 import { failureName } from '../../failures.ts'
+import { writtenTo } from '../../written.ts'
 import { sessions } from './registry.ts'
 
 /** A connection that has begun a session. */
@@ -55,11 +56,10 @@ export function traceOf({ mode, id }: Hello, connection: Connection): Tracer {
     forwardedFrom: forwarded && place(forwarded.source, forwarded.sourcePort),
     tls: tlsOf(socket),
   }
-  const written = () => ('bytesWritten' in socket ? (socket as Socket).bytesWritten : 0)
-  const writtenBefore = written()
+  const writtenBefore = writtenTo(socket)
   let isOpen = true
   const trace = (): Trace => {
-    const bytesOut = written() - socket.writableLength - writtenBefore
+    const bytesOut = writtenTo(socket) - socket.writableLength - writtenBefore
     return { ...about, ...tracer.found, bytesOut: Math.max(0, bytesOut), isOpen }
   }
   const ended = sessions().open(id, trace)
