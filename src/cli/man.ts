@@ -11,7 +11,7 @@ export function completeMan(bare: Command): void {
 }
 
 const environment: readonly [name: string, said: string][] = [
-  ['YODEL_TOKEN', 'the token of a dashboard, for serve and ctl'],
+  ['YODEL_TOKEN', 'the token of a dashboard, for serve, ctl and check'],
   ['YODEL_BROKER', 'the MQTT broker at which agents wait'],
   ['YODEL_FLEET_TOKEN', 'the secret that agents and bench share'],
   ['NO_COLOR', 'no colour, if it is not empty'],
