@@ -1,5 +1,5 @@
 /** What objectives make of a result. */
-import { meets, parseObjective } from './objective.ts'
+import { meets, missedText, parseObjective } from './objective.ts'
 import type { RunResult } from './result.ts'
 import { withVerdict } from './summarize.ts'
 
@@ -13,10 +13,9 @@ export function judge(
   const missed = (isOwn: boolean) =>
     expectations
       .filter(({ held, ownFault = false }) => !held && ownFault === isOwn)
-      .map(({ objective, measured, measuredText }) => {
-        const was = measured === null ? measuredText : `measured ${measuredText}`
-        const first = firstMissed(objective)
-        return `Expected ${objective}, ${was}.${first ? ` It was first missed in ${first}.` : ''}`
+      .map(expectation => {
+        const first = firstMissed(expectation.objective)
+        return `${missedText(expectation)}${first ? ` It was first missed in ${first}.` : ''}`
       })
   // It held over the whole run, but not in a stage.
   for (const { objective, held } of expectations) {

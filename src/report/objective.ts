@@ -226,6 +226,12 @@ export function meets(
   return { objective: text, measured, measuredText: `${measuredText}, ${why}`, ...own }
 }
 
+/** The sentence that says that an objective was missed. */
+export function missedText({ objective, measured, measuredText }: Expectation): string {
+  const was = measured === null ? measuredText : `measured ${measuredText}`
+  return `Expected ${objective}, ${was}.`
+}
+
 /** What objectives decide: how much may be lost, and which rate is enough. */
 export function limitsOf(texts: readonly string[]): Limits {
   const objectives = texts.map(parseObjective)

@@ -2,6 +2,7 @@
 import { formatDuration, formatRate, plural } from '../vocabulary/units.ts'
 import type { Expectation, RunResult } from './result.ts'
 import { micros } from './ladder.ts'
+import { missedText } from './objective.ts'
 import { standing, type Standing } from './standing.ts'
 
 /** Something that holds or does not hold. `told`: it is neither right nor wrong. */
@@ -34,7 +35,8 @@ export interface Outline {
 /** What was sent, came back and took how long. */
 export function outlineOfRun(result: RunResult): Outline {
   const { run, seconds, expectations, notes } = result
-  const ofObjectives = expectations.map(({ objective }) => `Expected ${objective}, `)
+  const ofObjectives = expectations.map(missedText)
+  // In which stage it was missed first may follow.
   const others = (reasons: readonly string[]) =>
     reasons.filter(reason => !ofObjectives.some(start => reason.startsWith(start)))
   const [failed, invalid] = [others(result.failedBecause), others(result.invalidBecause)]

@@ -3,7 +3,7 @@ import type { Direction } from '../../load/direction/plan.ts'
 import { UserError, usageError } from '../../vocabulary/errors.ts'
 import { formatCount, formatDuration } from '../../vocabulary/units.ts'
 import { parseCount, parseDuration, parsePercent } from '../../vocabulary/units.ts'
-import { compare, formatFigure, splitCondition, type Operator } from '../objective.ts'
+import { compare, formatFigure, missedText, splitCondition, type Operator } from '../objective.ts'
 import type { Distribution, Expectation } from '../result.ts'
 import { formatBits } from './bits.ts'
 import type { DirectionFigures } from './figures.ts'
@@ -185,9 +185,4 @@ export function judged(
 
 /** Why it fails, a sentence for each that does not hold. */
 export const missedOf = (expectations: readonly Expectation[]): string[] =>
-  expectations
-    .filter(({ held }) => !held)
-    .map(({ objective, measured, measuredText }) => {
-      const was = measured === null ? measuredText : `measured ${measuredText}`
-      return `Expected ${objective}, ${was}.`
-    })
+  expectations.filter(({ held }) => !held).map(missedText)
