@@ -55,3 +55,21 @@ test('at a terminal there is, but not at a dumb one', { skip: noTerminal }, asyn
     assert.equal(colour.test(stdout.toString()), isColoured, words.join(' '))
   }
 })
+
+test('the log of a server has colours by the same rules', { skip: noTerminal }, async () => {
+  for (const [word, isColoured] of [
+    ['FORCE_COLOR=0', false],
+    ['NO_COLOR=', true],
+  ] as const) {
+    const bare = ['-u', 'NO_COLOR', '-u', 'FORCE_COLOR', 'TERM=xterm', word]
+    const serve = [yodelPath, 'serve', 'tcp://127.0.0.1:0', '--log-level', 'info']
+    const command = ['env', ...bare, process.execPath, ...serve]
+    await using program = new Program(
+      'python3',
+      [`${root}test/peers/terminal.py`, ...command],
+      'open',
+    )
+    const [line] = await program.says(/.*INFO.*listening.*/)
+    assert.equal(line.includes('\u001b['), isColoured, `${word}: ${line}`)
+  }
+})

@@ -3,7 +3,7 @@
  * --log-level it is a log (pino): JSON, or readable lines at a terminal; with --quiet nothing.
  */
 import type { destination, Logger } from 'pino'
-import { tell } from './output.ts'
+import { hasColour, tell } from './output.ts'
 
 export const logLevels = ['error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof logLevels)[number]
@@ -77,7 +77,7 @@ async function readable(destination: Destination) {
   const { PinoPretty } = await import('pino-pretty')
   return PinoPretty({
     destination: destination as unknown as NodeJS.WritableStream,
-    colorize: process.env.NO_COLOR === undefined && process.env.TERM !== 'dumb',
+    colorize: hasColour(process.stderr),
     ignore: 'pid',
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',

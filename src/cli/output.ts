@@ -75,10 +75,10 @@ export function leaveWaiting(): never {
 export const leave = (exitCode: typeof process.exitCode): never => process.exit(exitCode)
 
 /**
- * Whether words have a colour: at a terminal, unless the user wants none (no-color.org).
- * FORCE_COLOR comes first, as in Node itself; 0 is no.
+ * Whether the words on a stream have a colour: at a terminal, unless the user wants none
+ * (no-color.org). FORCE_COLOR comes first, as in Node itself; 0 is no.
  */
-function hasColour({ isTTY }: NodeJS.WriteStream): boolean {
+export function hasColour({ isTTY }: NodeJS.WriteStream): boolean {
   const { FORCE_COLOR, NO_COLOR, TERM } = process.env
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false'
   if (NO_COLOR !== undefined && NO_COLOR !== '') return false
