@@ -7,6 +7,7 @@ import * as tls from 'node:tls'
 import { bench, type BenchOptions, type RunResult } from 'yodel'
 import { pem } from './certificates.ts'
 import { onlyFull, short } from './full.ts'
+import { Program, root, yodelPath } from './program.ts'
 import { loadRefusal } from './refusal.ts'
 
 type Engine = NonNullable<BenchOptions['engine']>
@@ -119,6 +120,15 @@ function believes(engine: Engine) {
     const trusting = [{ ca, serverName: 'localhost', alpn: ['any'] }, { insecure: true }]
     for (const calling of short(trusting, trusting.slice(0, 1)))
       assert.equal((await run(engine, peer.url, count, calling)).verdict, 'pass')
+  })
+
+  test('an authority that Node was told of at its start', async () => {
+    using peer = await listening()
+    const args = [yodelPath, 'bench', peer.url, '--engine', engine, '--count', '4']
+    const env = { NODE_EXTRA_CA_CERTS: `${root}test/peers/tls/ca.pem` }
+    await using program = new Program(process.execPath, args, 'ignore', { env })
+    const { code, stderr } = await program.finished
+    assert.equal(code, 0, stderr)
   })
 
   test('a server that demands a certificate', async () => {

@@ -118,6 +118,13 @@ function pemError(what: string, error: unknown): UserError {
   return usageError(`The ${what} cannot be used: ${cause}.`, 'Give PEM files, not encrypted.')
 }
 
+/** The authorities that a client trusts; undefined: those that Node trusts by itself. */
+export function authoritiesOf({ ca, pin, insecure = false }: ClientTls): string[] | undefined {
+  // The chain is not verified where a pin decides, or where everything is trusted.
+  if (pin !== undefined || insecure) return []
+  return ca === undefined ? undefined : [...rootCertificates, ca]
+}
+
 const contexts = new WeakMap<ClientTls, SecureContext>()
 const noTls: ClientTls = {}
 
@@ -125,10 +132,8 @@ const noTls: ClientTls = {}
 export function contextOf({ tls = noTls }: Calling): SecureContext {
   const known = contexts.get(tls)
   if (known) return known
-  const { ca, cert, key, pin, insecure = false } = tls
-  // The chain is not verified where a pin decides, or where everything is trusted.
-  const unasked = pin !== undefined || insecure
-  const authorities = unasked ? [] : ca === undefined ? undefined : [...rootCertificates, ca]
+  const { cert, key } = tls
+  const authorities = authoritiesOf(tls)
   const context = createSecureContext({
     minVersion,
     ...(cert !== undefined && key !== undefined && { cert, key }),

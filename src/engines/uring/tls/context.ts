@@ -1,7 +1,8 @@
 /** What all TLS connections of a server, or of a load, have in common: certificates, and rules. */
+import { readFileSync } from 'node:fs'
 import * as tls from 'node:tls'
 import type { LoadTask } from '../../../task.ts'
-import type { ServerTls } from '../../../wire/tls/credentials.ts'
+import { authoritiesOf, type ServerTls } from '../../../wire/tls/credentials.ts'
 import type { Choose, OpenSsl, Pointer } from '../../os/openssl.ts'
 
 /** Commands of SSL_CTX_ctrl(3), and their values, which are the same since OpenSSL 1.1.1. */
@@ -66,15 +67,14 @@ function resumeByTickets(ssl: OpenSsl, pointer: Pointer): void {
 
 /** The connections of a load. What the server shows is judged after the handshake (judge.ts). */
 export function clientContext(ssl: OpenSsl, { calling }: LoadTask): Context {
-  const { ca, cert, key, pin, insecure = false, alpn = [] } = calling.tls ?? {}
+  const { tls: given = {} } = calling
+  const { cert, key, alpn = [] } = given
   const pointer = ssl.SSL_CTX_new(ssl.TLS_client_method())
   try {
     setRules(ssl, pointer)
     if (cert !== undefined && key !== undefined) useCertificate(ssl, pointer, cert, key)
     const store = ssl.SSL_CTX_get_cert_store(pointer)
-    // As in wire/tls/credentials: no authority is asked if a pin decides, or everything is trusted.
-    const isAsked = pin === undefined && !insecure
-    const trusted = isAsked ? [...tls.rootCertificates, ...(ca === undefined ? [] : [ca])] : []
+    const trusted = authoritiesOf(given) ?? trustedByNode()
     for (const authority of trusted.flatMap(pem => certificates(ssl, pem))) {
       ssl.X509_STORE_add_cert(store, authority)
       ssl.X509_free(authority)
@@ -89,6 +89,18 @@ export function clientContext(ssl: OpenSsl, { calling }: LoadTask): Context {
     throw error
   } finally {
     ssl.ERR_clear_error()
+  }
+}
+
+/** The authorities that Node was told of are among them (NODE_EXTRA_CA_CERTS, --use-system-ca). */
+function trustedByNode(): readonly string[] {
+  const { getCACertificates } = tls as { getCACertificates?: (which: 'default') => string[] }
+  if (getCACertificates) return getCACertificates('default')
+  // Older than Node 22.15, which also goes on without a file that it cannot read.
+  try {
+    return [...tls.rootCertificates, readFileSync(process.env['NODE_EXTRA_CA_CERTS'] ?? '', 'utf8')]
+  } catch {
+    return tls.rootCertificates
   }
 }
 
