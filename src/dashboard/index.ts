@@ -3,6 +3,7 @@ import type { HostAddress } from '../vocabulary/address.ts'
 import { AllAccounts } from '../engines/accounts.ts'
 import { faultKinds, kindOf } from '../faults/index.ts'
 import { appliesTo } from '../faults/check.ts'
+import { engineCan } from '../vocabulary/engine-names.ts'
 import { version } from '../vocabulary/machine.ts'
 import type { ListenerInfo, ServerInfo } from './api.ts'
 import { readAssets } from './assets.ts'
@@ -137,7 +138,7 @@ const accountsOf = (listeners: readonly OwnListener[]) =>
   new AllAccounts(
     listeners.map(({ server: { url, engine, ledgers } }) => ({
       url,
-      threads: engine === 'node' ? ledgers.length : 0,
+      threads: engineCan(engine, 'accounts') ? ledgers.length : 0,
     })),
   )
 

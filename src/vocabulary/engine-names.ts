@@ -10,6 +10,7 @@ export const abilities = {
   flow: 'send in one direction',
   sharePort: 'share a port among threads',
   ledger: 'list its clients',
+  accounts: 'keep accounts of its clients',
 } as const
 export type Ability = keyof typeof abilities
 
@@ -22,7 +23,10 @@ interface Engine {
 
 /** The options that an engine has are not here, but in the rows of the options (`where`). */
 export const engineTable = {
-  node: { can: ['serve', 'load', 'flow', 'sharePort', 'ledger'], speaks: transportNames },
+  node: {
+    can: ['serve', 'load', 'flow', 'sharePort', 'ledger', 'accounts'],
+    speaks: transportNames,
+  },
   uring: {
     can: ['serve', 'load', 'sharePort', 'ledger'],
     speaks: ['tcp', 'unix', 'tls', 'udp'],
