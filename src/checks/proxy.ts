@@ -1,13 +1,11 @@
 /** PROXY protocol: does the other end know this client's address, although a proxy is between? */
-import { Socket } from 'node:net'
 import { peerText } from '../vocabulary/text.ts'
 import type { Account } from './control.ts'
 import { described } from './http-described.ts'
 import { openLine } from './http-exchange.ts'
-import type { Probe } from './probe.ts'
 import { question, type Answer, type Found, type NotAsked } from './question.ts'
 import type { Scene } from './scene.ts'
-import { accountOf, localOf as localOfSocket, open } from './ws-socket.ts'
+import { accountOf, localOf, open } from './ws-socket.ts'
 
 type Name = 'hidden' | 'wrong-address'
 
@@ -50,12 +48,12 @@ export const proxy = question<Name>({
     if (transport === 'http' || transport === 'https') return overHttp(scene)
     if (transport === 'ws' || transport === 'wss') {
       const socket = await open(scene, {})
-      return ofAccount(localOfSocket(socket), await accountOf(scene, socket))
+      return ofAccount(localOf(socket), await accountOf(scene, socket))
     }
     const probe = await scene.open()
     const trace = await scene.traceOf(probe)
-    if (trace?.from) return judge(localOf(probe), trace.from, trace.forwardedFrom, 'a PROXY header')
-    return ofAccount(localOf(probe), await scene.accountOf(probe))
+    if (trace?.from) return judge(probe.local, trace.from, trace.forwardedFrom, 'a PROXY header')
+    return ofAccount(probe.local, await scene.accountOf(probe))
   },
 })
 
@@ -69,11 +67,6 @@ function ofAccount(local: string, account: Account | undefined): Answer<Name> | 
   return judge(local, peer, named, 'X-Forwarded-For')
 }
 
-function localOf({ stream }: Probe): string {
-  const { localAddress, localPort } = stream as Socket
-  return peerText(localAddress, localPort)
-}
-
 async function overHttp(scene: Scene): Promise<Answer<Name> | NotAsked> {
   const line = await openLine(scene)
   const request = await described(scene, line, [])
@@ -81,9 +74,8 @@ async function overHttp(scene: Scene): Promise<Answer<Name> | NotAsked> {
   const { peer, proxy: named } = request
   const forwarded = request.headers.find(([name]) => name.toLowerCase() === 'x-forwarded-for')
   const by = named ? 'a PROXY header' : 'X-Forwarded-For'
-  const local = localOf(line.probe)
   const said = named ? peerText(named.address, named.port) : forwarded?.[1].split(',')[0]!.trim()
-  return judge(local, peerText(peer.address, peer.port), said, by)
+  return judge(line.probe.local, peerText(peer.address, peer.port), said, by)
 }
 
 /** @param named by the proxy; a port is compared where there is one */
