@@ -1,5 +1,6 @@
 /** Idle: how long may a connection be silent, and what becomes of it then? */
 import { Socket } from 'node:net'
+import { transports } from '../vocabulary/transport.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import type { Probe } from './probe.ts'
 import { witnessed } from './attribution.ts'
@@ -82,7 +83,7 @@ export const idle = question<Name>({
     const chosen = atOnce > graded.length ? graded : graded.slice(-Math.max(1, atOnce - 1))
     const keeping = atOnce > chosen.length ? keptAlive(scene, chosen.at(-1)!) : undefined
     const { transport } = scene.address
-    const isHttp = transport === 'http' || transport === 'https'
+    const isHttp = transports[transport].protocol === 'http'
     const all =
       transport === 'udp'
         ? await silentDatagrams(scene, chosen)
@@ -173,7 +174,7 @@ function describe(
   }[fate as Name]
   const lines = [evidence]
   if (survivedMs > 0) lines.push(`after ${formatDuration(survivedMs)} it still worked`)
-  const isMessages = address.transport === 'ws' || address.transport === 'wss'
+  const isMessages = transports[address.transport].protocol === 'ws'
   const keeper = isMessages ? 'a ping' : 'TCP keep-alive'
   const then = kept ? 'lives on' : 'ends, too'
   if (kept !== undefined)

@@ -1,5 +1,6 @@
 /** PROXY protocol: does the other end know this client's address, although a proxy is between? */
 import { peerText } from '../vocabulary/text.ts'
+import { transports } from '../vocabulary/transport.ts'
 import type { Account } from './control.ts'
 import { described } from './http-described.ts'
 import { openLine } from './http-exchange.ts'
@@ -35,18 +36,17 @@ export const proxy = question<Name>({
     },
   },
   refuses({ known, address, control }) {
-    const isHttp = address.transport === 'http' || address.transport === 'https'
-    if (isHttp || known.paired || control) return undefined
-    const isMessages = address.transport === 'ws' || address.transport === 'wss'
-    return isMessages
+    const { protocol } = transports[address.transport]
+    if (protocol === 'http' || known.paired || control) return undefined
+    return protocol === 'ws'
       ? 'the other end does not say what it sees: --control asks a `yodel serve --dashboard`'
       : 'the other end does not say what it sees: it is no `yodel serve --directions`'
   },
   cost: ({ silenceMs }) => ({ atOnce: 1, connections: 1, bytes: 2_000, ms: 2 * silenceMs }),
   async ask(scene) {
-    const { transport } = scene.address
-    if (transport === 'http' || transport === 'https') return overHttp(scene)
-    if (transport === 'ws' || transport === 'wss') {
+    const { protocol } = transports[scene.address.transport]
+    if (protocol === 'http') return overHttp(scene)
+    if (protocol === 'ws') {
       const socket = await open(scene, {})
       return ofAccount(localOf(socket), await accountOf(scene, socket))
     }
