@@ -8,6 +8,7 @@ import { Control } from './control.ts'
 import { hold, type Expectation } from './expectation.ts'
 import { firstCost, lookAtFirst } from './first-look.ts'
 import type { Cost, Limits, WholeCost } from './limits.ts'
+import type { Question } from './question.ts'
 import { questionOf, type QuestionName } from './questions.ts'
 import { checkFormat, type CheckResult, type QuestionResult } from './result.ts'
 import { nothingKnown, Scene, type Known } from './scene.ts'
@@ -42,9 +43,10 @@ export function costOf({ address, questions, limits }: Plan): WholeCost {
   const asked = questions
     .map(questionOf)
     .filter(({ transports }) => transports.includes(address.transport))
-  const costs = [firstCost, ...asked.map(each => costWith(each, limits))]
-  const silent = asked.filter(({ waits }) => waits).map(each => costWith(each, limits))
-  const spoken = [firstCost, ...asked.filter(({ waits }) => !waits).map(e => costWith(e, limits))]
+  const costOfEach = (some: readonly Question[]) => some.map(each => costWith(each, limits))
+  const silent = costOfEach(asked.filter(({ waits }) => waits))
+  const talking = [firstCost, ...costOfEach(asked.filter(({ waits }) => !waits))]
+  const costs = [...talking, ...silent]
   const silenceMs = sum(silent, ({ ms }) => ms)
   return {
     atOnce: Math.max(
@@ -56,7 +58,7 @@ export function costOf({ address, questions, limits }: Plan): WholeCost {
     ms:
       Math.min(
         limits.allMs,
-        sum(spoken, ({ ms }) => ms),
+        sum(talking, ({ ms }) => ms),
       ) + silenceMs,
     silenceMs,
   }
