@@ -48,11 +48,9 @@ export class Control {
   }
 
   /** From now on accounts that are there already are those of other connections. */
-  async look(): Promise<Account[]> {
+  async look(): Promise<void> {
     const { accounts } = await this.#client.ask<Said>('GET', '/api/accounts')
-    const fresh = accounts.filter(account => !this.#known.has(keyOf(account)))
     for (const account of accounts) this.#known.add(keyOf(account))
-    return fresh
   }
 
   /**

@@ -174,11 +174,9 @@ export class Scene implements AsyncDisposable {
   }
 
   /** What the other end says over its control API; undefined if it does not tell. */
-  async accountOf(own: Own | Probe): Promise<Account | undefined> {
-    if (!this.control) return undefined
-    const { local, openedAt } = own
-    if (local === '') return undefined
-    return await this.control.accountOf({ local, openedAt }).catch(() => undefined)
+  async accountOf(own: Own): Promise<Account | undefined> {
+    if (!this.control || own.local === '') return undefined
+    return await this.control.accountOf(own).catch(() => undefined)
   }
 
   /**
