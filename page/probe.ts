@@ -75,7 +75,7 @@ function probe(index: number): () => void {
     })
   }
   const look = () => {
-    // A tab that nobody sees needs no figures.
+    // A hidden tab needs no figures.
     if (document.hidden) return
     if (!socket) connect()
     else if (isAnswered && socket.readyState === WebSocket.OPEN) send()

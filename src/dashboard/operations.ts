@@ -1,5 +1,4 @@
 /** The requests of the API: what each takes, and what it answers. A new one has its row here. */
-import { events as eventShapes } from './contract.ts'
 import * as contract from './contract.ts'
 import * as accounts from './contract-accounts.ts'
 import { about, flag, list, object, optional } from './shape.ts'
@@ -40,7 +39,7 @@ export const operations = {
     answer: list(contract.second),
   },
   'GET /api/events': {
-    summary: `Server-sent events: ${Object.keys(eventShapes).join(', ')}.`,
+    summary: `Server-sent events: ${Object.keys(contract.events).join(', ')}.`,
     says: 'A stream without end.',
     type: 'text/event-stream',
   },

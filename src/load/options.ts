@@ -17,7 +17,7 @@ import { connected } from '../options/where.ts'
 import { parseInstant } from '../vocabulary/instant.ts'
 import { formatCount, formatDuration, formatSize } from '../vocabulary/units.ts'
 import { arrivalNames } from './pacer.ts'
-import { parseSlice, slicesMax as agentsMax } from './part.ts'
+import { parseSlice, slicesMax } from './part.ts'
 import { parseSizes, sizesText, type SizeRange } from './sizes.ts'
 import { parseStages } from './stages.ts'
 import { parseThinkTime } from './thinking.ts'
@@ -235,7 +235,7 @@ export const benchOptions = {
     condition: { name: 'slice', show: shown(String, 'the whole') },
   }),
   /** Agents that share the load, each a slice of it, over a broker: docs/agents.md. */
-  agents: option(count({ max: agentsMax }), {
+  agents: option(count({ max: slicesMax }), {
     default: undefined,
     flag: 'agents',
     help: 'that many `yodel agent` send it together, each a slice of it',
