@@ -1,23 +1,10 @@
 /** A pathology: a path that is bad in a known way, and what `yodel check` must say of it. */
+import type * as Questions from '../../../src/checks/questions.ts'
 import type { Target } from '../middleboxes.ts'
 import type { Served } from '../host.ts'
 import type { Path } from '../path.ts'
 
-export type QuestionName =
-  | 'bytes'
-  | 'half-close'
-  | 'idle'
-  | 'sizes'
-  | 'overload'
-  | 'latency'
-  | 'families'
-  | 'tls'
-  | 'ws'
-  | 'http'
-  | 'proxy'
-  | 'udp'
-
-export type Outcome = 'ok' | 'differs' | 'fails' | 'not asked'
+type QuestionName = Questions.QuestionName
 
 export interface Pathology {
   /** How it is made, in words for the table. */
