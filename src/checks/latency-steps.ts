@@ -5,6 +5,7 @@ import type { Probe } from './probe.ts'
 import { acknowledge } from './kernel-view.ts'
 import type { LatencyFinding } from './latency-findings.ts'
 import type { Found } from './question.ts'
+import { median } from './quantile.ts'
 import { message, type Scene } from './scene.ts'
 
 /** Pairs of small pieces: with Nagle's algorithm and delayed ACK each takes 40 ms. */
@@ -45,25 +46,22 @@ export async function askSteps(
     if (pair + 1 >= pairsLeast && performance.now() - startedMs > budgetMs) break
   }
   // Each of these is longer than most of those: on a busy machine all of them vary alike.
-  const usual = Math.min(middle(apart), ...acknowledged)
+  const usual = Math.min(median(apart)!, ...acknowledged)
   if (least - usual < stepMs) return undefined
   return {
     name: 'steps',
-    said: `Nagle: the second of two small pieces takes ${formatDuration(middle(late))}`,
+    said: `Nagle: the second of two small pieces takes ${formatDuration(median(late)!)}`,
     evidence: [
       `${late.length} pairs took ${formatDuration(least)} to ` +
         `${formatDuration(Math.max(...late))}; one piece after the other ` +
-        formatDuration(middle(apart)) +
+        formatDuration(median(apart)!) +
         (acknowledged.length > 0
-          ? `, acknowledged at once ${formatDuration(middle(acknowledged))}`
+          ? `, acknowledged at once ${formatDuration(median(acknowledged)!)}`
           : '') +
         `; single messages ${formatDuration(rtt)}`,
     ],
   }
 }
-
-const middle = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 async function pairTime(scene: Scene, probe: Probe, way: Way): Promise<number | undefined> {
   probe.discard()

@@ -17,6 +17,7 @@ import {
   type Company,
   type Loss,
 } from './loss.ts'
+import { median, quantile } from './quantile.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
@@ -62,8 +63,8 @@ export const latency = question<LatencyFinding>({
       found.push(witnessed(stalled, await scene.witness(probe)))
       return { said: found[0]!.said, found, figures: { rtt: null, jitter: null, loaded: null } }
     }
-    const rtt = median(samples.ms)
-    const spread = ranked(samples.ms, 0.9) - rtt
+    const rtt = median(samples.ms)!
+    const spread = quantile(samples.ms, 0.9)! - rtt
     const isFound = (found: Finding | undefined) => found !== undefined
     const steps = await persistent(() => askSteps(scene, probe, rtt), isFound)
     const lumps = await persistent(() => askLumps(scene, probe, rtt), isFound)
@@ -83,7 +84,7 @@ export const latency = question<LatencyFinding>({
     found.push(...rest.filter(each => each !== undefined))
     const said =
       `a round trip takes ${formatDuration(rtt)}, 90 % less than ` +
-      formatDuration(ranked(samples.ms, 0.9)) +
+      formatDuration(quantile(samples.ms, 0.9)!) +
       (loadedMs === null ? '' : `; while the path is filled ${formatDuration(loadedMs)}`)
     return { said, found, figures: { rtt, jitter: Math.max(0, spread), loaded: loadedMs } }
   },
@@ -138,13 +139,9 @@ async function roundTrip(
   return probe.lastMs - startedMs
 }
 
-const ranked = (values: readonly number[], part: number): number =>
-  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))]!
-const median = (values: readonly number[]): number => ranked(values, 0.5)
-
 function describeSpread({ ms, isBusy }: Samples): Finding | undefined {
   if (isBusy) return undefined
-  const [rtt, late, most] = [median(ms), ranked(ms, 0.8), Math.max(...ms)]
+  const [rtt, late, most] = [median(ms)!, quantile(ms, 0.8)!, Math.max(...ms)]
   // A fifth of all, and by more than a busy machine explains.
   if (late - rtt < Math.max(25, 2 * rtt)) return undefined
   return {
@@ -159,10 +156,10 @@ function describeSpread({ ms, isBusy }: Samples): Finding | undefined {
 
 /** A reply whose end waits for the acknowledgement of its beginning. */
 function describeGaps(gapsMs: readonly number[]): Finding | undefined {
-  if (gapsMs.length === 0 || median(gapsMs) < stepMs) return undefined
+  if (gapsMs.length === 0 || median(gapsMs)! < stepMs) return undefined
   return {
     name: 'steps',
-    said: `Nagle: the end of a reply comes ${formatDuration(median(gapsMs))} behind its beginning`,
+    said: `Nagle: the end of a reply comes ${formatDuration(median(gapsMs)!)} behind its beginning`,
     evidence: [
       `${gapsMs.length} replies of ${messageBytes} B came in more than one piece: ` +
         `${formatDuration(Math.min(...gapsMs))} to ${formatDuration(Math.max(...gapsMs))} apart`,
@@ -248,12 +245,12 @@ async function whileFilled(
   const took = formatDuration(tookMs)
   const seen = { bytes: filler.receivedBytes, ms: tookMs }
   if (ms.length === 0) return { loadedMs: null, loss, filled: seen }
-  const loadedMs = median(ms)
+  const loadedMs = median(ms)!
   const least = Math.max(50, 4 * rtt)
-  if (kernelMs < least || ranked(ms, 0.9) < least) return { loadedMs, loss, filled: seen }
+  if (kernelMs < least || quantile(ms, 0.9)! < least) return { loadedMs, loss, filled: seen }
   const bloat: Finding = {
     name: 'bufferbloat',
-    said: `while the path is filled, round trips take ${formatDuration(ranked(ms, 0.9))}`,
+    said: `while the path is filled, round trips take ${formatDuration(quantile(ms, 0.9)!)}`,
     evidence: [
       `${formatSize(filler.receivedBytes)} came back in ${took} on a second connection; ` +
         `meanwhile ${ms.length} round trips, median ${formatDuration(loadedMs)}, and ` +

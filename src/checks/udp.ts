@@ -4,6 +4,7 @@ import { formatDuration, plural } from '../vocabulary/units.ts'
 import { persistent } from './again.ts'
 import type { Account } from './control.ts'
 import { Datagrams, type Sent } from './datagrams.ts'
+import { median } from './quantile.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { udpFindings, type UdpFinding } from './udp-findings.ts'
@@ -52,7 +53,7 @@ export const udp = question<UdpFinding>({
     const times = calm.sent.flatMap(({ sentMs, cameMs }) =>
       cameMs === undefined ? [] : [cameMs - sentMs],
     )
-    const middle = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? null
+    const middle = median(times)
     return {
       said:
         found[0]?.said ??
