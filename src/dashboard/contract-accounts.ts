@@ -1,8 +1,6 @@
 /** What the API takes and gives about what the server saw of its clients: see contract.ts. */
-import { about, list, number, object, oneOf, orNull, row } from './shape.ts'
+import { about, instant, list, number, object, oneOf, orNull, row } from './shape.ts'
 import { text, whole, type ObjectShape } from './shape.ts'
-
-const instant = about('Milliseconds since 1970.', number())
 
 export const accountsWanted = object('AccountsWanted', {
   seconds: about('For how long from now on; 0 ends it.', whole({ most: 3_600 })),

@@ -6,10 +6,9 @@ import { engineNames } from '../vocabulary/engine-names.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { faultKinds } from '../faults/index.ts'
 import { accountSchemas } from './contract-accounts.ts'
-import { about, flag, list, number, object, oneOf, optional, orNull } from './shape.ts'
+import { about, flag, instant, list, number, object, oneOf, optional, orNull } from './shape.ts'
 import { row, text, whole, type ObjectShape } from './shape.ts'
 
-const instant = about('Milliseconds since 1970.', number())
 const listener = about('Index of the listener.', whole())
 
 export const apiError = object('Error', {

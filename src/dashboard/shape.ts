@@ -147,6 +147,8 @@ export const about = <S extends Shape<unknown>>(description: string, shape: S): 
   json: { ...shape.json, description },
 })
 
+export const instant = about('Milliseconds since 1970.', number())
+
 /** @param name under which it is among the schemas of the API; empty: it is not */
 export function object<F extends Fields>(name: string, fields: F, meaning = ''): ObjectShape<F> {
   const entries = Object.entries(fields)

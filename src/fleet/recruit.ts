@@ -11,10 +11,9 @@ import type { Load } from '../load/plan.ts'
 import type { SnapshotSum } from '../metrics/sum.ts'
 import { tripsFor } from './clock.ts'
 import { abortOf, within } from './deferred.ts'
-import { refuseRoute } from './plan.ts'
 import type { Fleet } from './fleet.ts'
 import { Member } from './member.ts'
-import { sentOptions } from './plan.ts'
+import { refuseRoute, sentOptions } from './plan.ts'
 
 interface Recruiting {
   readonly id: string
