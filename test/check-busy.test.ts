@@ -8,7 +8,7 @@ import { peer } from './peers/datagrams.ts'
 import { portOf } from './program.ts'
 
 after(async () => {
-  for (const each of open) await each[Symbol.asyncDispose]()
+  for (const each of open.splice(0)) await each[Symbol.asyncDispose]()
 })
 
 const summary = ({ questions }: CheckResult) =>

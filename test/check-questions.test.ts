@@ -15,7 +15,7 @@ const transports = ['tls', 'ws', 'wss', 'http', 'https', 'udp'] as const
 
 after(async () => {
   await Promise.allSettled(results.values())
-  for (const each of open) await each[Symbol.asyncDispose]()
+  for (const each of open.splice(0)) await each[Symbol.asyncDispose]()
 })
 
 type Case = [only: string, findings: string, ask: () => Promise<CheckResult>]
