@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util'
 import { bench, type BenchOptions, type RunResult } from 'yodel'
 import { startBroker } from '../test/peers/mqtt.ts'
 import { contestants, prepare, startContestant } from './contestants.ts'
+import { median } from './figures.ts'
 
 const { values } = parseArgs({
   options: {
@@ -121,7 +122,6 @@ async function together(
   return { result: checked(result), costUs, leadingUs }
 }
 
-const median = (all: readonly number[]) => all.toSorted((a, b) => a - b)[all.length >> 1]!
 const shares = ['p50', 'p90', 'p99'] as const
 /** A share of all response times lies at or below this, in microseconds. */
 function quantile({ histograms }: RunResult, share: number): number {

@@ -17,7 +17,10 @@ export interface Contestant {
   needs: string[]
   /** Ways to build it; the first that works is enough. */
   build?: string[][]
-  /** The server; it gets the port as its last argument, and prints `listening on ...`. */
+  /**
+   * The server; it gets the port as its last argument, on tls behind the files of certificate and
+   * key, and prints `listening on ...`.
+   */
   run: string[]
   /** Prints the version of what it was built with. */
   version: string[]
@@ -33,7 +36,7 @@ const udp: readonly Measured[] = ['udp']
 const tls: readonly Measured[] = ['tls']
 /** The certificate and the key of all servers with TLS, ECDSA on P-256. */
 const identityFolder = fileURLToPath(new URL('../../test/peers/tls/', import.meta.url))
-const identity = [`${identityFolder}server.pem`, `${identityFolder}server.key`]
+const [cert, key] = [`${identityFolder}server.pem`, `${identityFolder}server.key`]
 const nodeVersion = [process.execPath, '--version']
 const yodelAt = (path: string, ...flags: string[]): Contestant => ({
   name: ['yodel', ...flags.map(flag => flag.replace(/^--(engine=)?/, ''))].join(' '),
@@ -46,7 +49,7 @@ const yodel = (...flags: string[]) => yodelAt(yodelPath, ...flags)
 const plainNode = (name: string, transports = tcp): Contestant => ({
   name: `node ${name}`,
   needs: [],
-  run: [process.execPath, `node/${name}.mjs`, ...(transports === tls ? identity : [])],
+  run: [process.execPath, `node/${name}.mjs`],
   version: nodeVersion,
   transports,
 })
@@ -61,7 +64,7 @@ const c = (name: string, transports = tcp, libraries: string[] = []): Contestant
   name: `c ${name}`,
   needs: ['cc'],
   build: [['cc', '-O2', '-o', `${builtFolder}${name}`, `c/${name}.c`, ...libraries]],
-  run: [`${builtFolder}${name}`, ...(transports === tls ? identity : [])],
+  run: [`${builtFolder}${name}`],
   version: ['cc', '--version'],
   transports,
 })
@@ -101,7 +104,7 @@ const bun = (name: string, script: string, transports = tcp): Contestant => ({
   name,
   needs: ['npm'],
   build: [['npm', 'install', '--prefix', `${builtFolder}bun`, '--ignore-scripts', bunPackage]],
-  run: [bunPath, `bun/${script}.ts`, ...(transports === tls ? identity : [])],
+  run: [bunPath, `bun/${script}.ts`],
   version: [bunPath, '--version'],
   transports,
 })
@@ -171,9 +174,10 @@ export async function startContestant(
   { anywhere = false, scheme = '' } = {},
 ): Promise<Running> {
   // yodel takes an address; `:0` is one, and the others would not read it.
-  const port = contestant.name.startsWith('yodel') ? `${scheme}:0` : '0'
-  const isSecure = scheme === 'tls://' && contestant.name.startsWith('yodel')
-  const flags = isSecure ? ['--cert', identity[0]!, '--key', identity[1]!] : []
+  const isYodel = contestant.name.startsWith('yodel')
+  const port = isYodel ? `${scheme}:0` : '0'
+  const identity = isYodel ? ['--cert', cert, '--key', key] : [cert, key]
+  const flags = scheme === 'tls://' ? identity : []
   const line = [...contestant.run, ...flags, port]
   const [command, ...args] = anywhere ? line : pinned(0, line)
   const child = spawn(command!, args, {

@@ -5,10 +5,10 @@
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../test/client.ts'
+import { median, schedNs } from './figures.ts'
 
 const yodel = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const [rounds = 5, gigabytes = 2] = process.argv.slice(2).map(Number)
@@ -17,16 +17,11 @@ const warmupBytes = 1e9
 const patienceMs = 15_000
 
 interface Cost {
+  /** Nanoseconds of a byte, which are seconds of a gigabyte. */
   sender: number
   receiver: number
   gbitPerSecond: number
 }
-
-/** Seconds of all threads of a process (proc_pid_schedstat(5)). */
-const cpuSeconds = ({ pid }: ChildProcess): number =>
-  readdirSync(`/proc/${pid}/task`)
-    .map(task => readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
-    .reduce((sum, ns) => sum + Number(ns) / 1e9, 0)
 
 /** What the other end has acknowledged of what a client has sent to that port. */
 function ackedBytes(port: number): number {
@@ -41,8 +36,8 @@ async function cost(sender: ChildProcess, receiver: ChildProcess, port: number):
     while (ackedBytes(port) < bytes && performance.now() < untilMs) await sleep(50)
   }
   const look = () => ({
-    sent: cpuSeconds(sender),
-    received: cpuSeconds(receiver),
+    sent: schedNs(sender.pid!),
+    received: schedNs(receiver.pid!),
     bytes: ackedBytes(port),
     atMs: performance.now(),
   })
@@ -52,8 +47,8 @@ async function cost(sender: ChildProcess, receiver: ChildProcess, port: number):
   const after = look()
   const bytes = after.bytes - before.bytes
   return {
-    sender: ((after.sent - before.sent) / bytes) * 1e9,
-    receiver: ((after.received - before.received) / bytes) * 1e9,
+    sender: (after.sent - before.sent) / bytes,
+    receiver: (after.received - before.received) / bytes,
     gbitPerSecond: (bytes * 8) / (after.atMs - before.atMs) / 1e6,
   }
 }
@@ -106,19 +101,15 @@ for (let round = 0; round < rounds; round++)
     found.get(name)!.push(one)
     console.log(`${round + 1} ${name}: ${text(one)}`)
   }
-const median = (name: string): Cost => {
-  const middle = (of: (each: Cost) => number) =>
-    found
-      .get(name)!
-      .map(of)
-      .toSorted((a, b) => a - b)[Math.floor(rounds / 2)]!
+const medianOf = (name: string): Cost => {
+  const all = found.get(name)!
   return {
-    sender: middle(each => each.sender),
-    receiver: middle(each => each.receiver),
-    gbitPerSecond: middle(each => each.gbitPerSecond),
+    sender: median(all.map(each => each.sender)),
+    receiver: median(all.map(each => each.receiver)),
+    gbitPerSecond: median(all.map(each => each.gbitPerSecond)),
   }
 }
-const [theirs, ours] = [median('iperf3'), median('yodel')]
+const [theirs, ours] = [medianOf('iperf3'), medianOf('yodel')]
 console.log(`median iperf3: ${text(theirs)}`)
 console.log(`median yodel: ${text(ours)}`)
 const ratio = (of: 'sender' | 'receiver') => (ours[of] / theirs[of]).toFixed(2)

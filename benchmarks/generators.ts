@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { builtFolder, contestants, pinned, prepare, startContestant } from './contestants.ts'
 import type { Measured } from './contestants.ts'
+import { median } from './figures.ts'
 import { buildLoad } from './measures.ts'
 
 const { values: flags } = parseArgs({
@@ -79,8 +80,6 @@ async function run(command: string[]): Promise<Found> {
   if (found.wrong > 0 || found.echoes === 0) throw new Error(`it failed: ${text}`)
   return found
 }
-
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 function serverOf({ transport }: Setting) {
   const wanted = flags.server ?? (transport === 'udp' ? 'c udp' : 'c epoll')

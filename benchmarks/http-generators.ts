@@ -13,6 +13,7 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { builtFolder, prepare, startContestant, type Contestant } from './contestants.ts'
+import { median } from './figures.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -113,8 +114,6 @@ async function run({ command, read }: Generator, url: string): Promise<Found> {
   await once(running, 'close')
   return read(text)
 }
-
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 for (const server of servers) {
   const ready = prepare(server)

@@ -4,11 +4,12 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { bench } from 'yodel'
 import { builtFolder, controlsFolder, pinned, startContestant } from './contestants.ts'
 import type { Contestant, Measured, Running } from './contestants.ts'
+import { schedNs } from './figures.ts'
 
 export interface Measure {
   name: string
@@ -46,13 +47,6 @@ interface LoadOptions {
   churn?: boolean
   /** udp: what is due on a socket is sent as one. */
   segment?: boolean
-}
-
-/** Processor time of all threads of a process in nanoseconds (proc_pid_schedstat(5)). */
-function schedNs(pid: number): number {
-  const tasks = readdirSync(`/proc/${pid}/task`)
-  const used = tasks.map(task => readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8'))
-  return used.reduce((sum, line) => sum + Number(line.split(' ')[0]), 0)
 }
 
 /**

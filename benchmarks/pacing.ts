@@ -14,6 +14,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { builtFolder, contestants, controlsFolder } from './contestants.ts'
 import { prepare, startContestant } from './contestants.ts'
+import { median } from './figures.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -104,8 +105,6 @@ function ranked(buckets: Buckets, share: number): number {
   for (const [us, many] of buckets) if ((seen += many) >= share * count) return us
   throw new Error('nothing was measured')
 }
-
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 const byYodel = (path: string, engine: string) => (port: number) => {
   const load = ['--engine', engine, '--rate', flags.rate, '--connections', '1']

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { parseArgs } from 'node:util'
 import { beside, contestants, prepare, type Contestant, type Running } from './contestants.ts'
+import { median } from './figures.ts'
 import { buildLoad, measures, type Measure } from './measures.ts'
 
 const { values: flags } = parseArgs({
@@ -28,12 +29,6 @@ const words = (list: string) => list.split(',').filter(word => word !== '')
 
 /** Contestant → one figure per round. */
 type Figures = Map<string, number[]>
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
 
 /** The contestants, the control first; undefined if none is left to compare. */
 function fieldOf(measure: Measure, ready: Contestant[]): Contestant[] | undefined {

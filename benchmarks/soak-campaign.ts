@@ -3,6 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServeOptions } from 'yodel'
+import { median } from './figures.ts'
 import { chooseBehaviour, Dice, type Scene } from './soak-behaviours.ts'
 import { abortsForMemory, SoakChild, type Counted } from './soak-child.ts'
 import { Peer, type PeerOptions, type Totals } from './soak-peer.ts'
@@ -262,6 +263,5 @@ export function growthOf(bytes: number[]): number | undefined {
   if (bytes.length < epochsForTrend) return undefined
   const warm = bytes.slice(Math.ceil(bytes.length / 4))
   const third = Math.floor(warm.length / 3)
-  const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
   return median(warm.slice(-third)) - median(warm.slice(0, third))
 }

@@ -13,12 +13,12 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { bench } from 'yodel'
+import { median, schedNs } from './figures.ts'
 
 const { values } = parseArgs({
   options: {
@@ -97,14 +97,7 @@ function look(server: Watched) {
   server.timer = setInterval(() => ask(table), 1_000)
 }
 
-/**
- * Processor time of all threads, in microseconds (proc_pid_schedstat, docs of the kernel's
- * scheduler).
- */
-const usedUs = ({ child: { pid } }: Watched): number =>
-  readdirSync(`/proc/${pid}/task`)
-    .map(task => readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
-    .reduce((sum, ns) => sum + Number(ns) / 1e3, 0)
+const usedUs = ({ child: { pid } }: Watched): number => schedNs(pid!) / 1e3
 
 async function round(server: Watched) {
   const before = usedUs(server)
@@ -114,8 +107,6 @@ async function round(server: Watched) {
   server.microseconds.push((usedUs(server) - before) / messages.received)
   server.rates.push(messages.received / took)
 }
-
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 const dashboard = ['--dashboard', '127.0.0.1:0']
 const servers = {
