@@ -36,8 +36,10 @@ type Block = readonly [Recorded, Recorded]
 
 /** Runs of the same server, while this many other processes are busy. */
 async function record(condition: Condition): Promise<Recorded[]> {
+  // Should this process be killed, they end as well.
+  const endless = 'const parent = process.ppid; while (process.ppid === parent);'
   const busy = Array.from({ length: conditions[condition] }, () =>
-    spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
+    spawn(process.execPath, ['-e', endless], { stdio: 'ignore' }),
   )
   const { program, url } = await yodelServe()
   const pids = [...busy, program.child].map(({ pid }) => pid!)
