@@ -45,7 +45,7 @@ async function through(transport: string, join: Join, options: CheckOptions, ser
   return result
 }
 
-/** Whether it passes on: the so-manieth of that way, of a client that has sent so many. */
+/** Whether it passes on the datagram of that number and way, once its client has sent this many. */
 type Passes = (way: 'up' | 'down', number: number, sent: number) => boolean
 
 /** Datagrams from many clients to one port, and back, as a NAT passes them on. */

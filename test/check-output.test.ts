@@ -4,11 +4,11 @@ import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import { serve, type CheckResult, type Server } from 'yodel'
 import { short } from './full.ts'
 import { badPath, joins, type BadPath } from './peers/bad-path.ts'
-import { portOf, root } from './program.ts'
+import { portOf } from './program.ts'
+import { validatorOf } from './schemas.ts'
 import { createTypist } from './typist.ts'
 
 const type = createTypist()
@@ -23,13 +23,7 @@ after(async () => {
   await good.close('now')
 })
 
-const formats = {
-  'date-time': (text: string) => !Number.isNaN(Date.parse(text)) && text.endsWith('Z'),
-}
-const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true, strictTypes: false, formats })
-const validate = ajv.compile(
-  JSON.parse(readFileSync(`${root}docs/check.schema.json`, 'utf8')) as object,
-)
+const validate = validatorOf('check')
 const few = ['--max-connections', '4']
 
 test('a line for each question, then what is not ok, the verdict last; exit 0 and 1', async () => {

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { Aedes } from 'aedes'
 import mqtt from 'mqtt'
 
-/** An MQTT broker of another one than yodel: it lets everybody do everything. */
+/** An MQTT broker of another one than yodel: it lets every client do everything. */
 export async function startBroker(port = 0) {
   const aedes = await Aedes.createBroker()
   const sockets = new Set<Socket>()
@@ -20,7 +20,7 @@ export async function startBroker(port = 0) {
   return {
     port: own,
     url: `mqtt://127.0.0.1:${own}`,
-    /** As if it were killed: nothing is said to anybody. */
+    /** As if it were killed: no client is told. */
     kill: async () => {
       for (const socket of sockets) socket.resetAndDestroy()
       server.close()

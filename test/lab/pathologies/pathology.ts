@@ -4,7 +4,7 @@ import type { Target } from '../middleboxes.ts'
 import type { Served } from '../host.ts'
 import type { Path } from '../path.ts'
 
-type QuestionName = Questions.QuestionName
+export type Outcome = 'ok' | 'differs' | 'fails' | 'not asked'
 
 export interface Pathology {
   /** How it is made, in words for the table. */
@@ -12,11 +12,11 @@ export interface Pathology {
   /** Makes it; the address to be checked. */
   build(path: Path): Promise<string>
   /** Which question must name it, and what that must find. */
-  question: QuestionName
+  question: Questions.QuestionName
   outcome: 'differs' | 'fails'
   finding: string
   /** Other questions that see it, too: with these outcomes. */
-  also?: Partial<Record<QuestionName, 'differs' | 'fails'>>
+  also?: Partial<Record<Questions.QuestionName, 'differs' | 'fails'>>
   /** Where it happens, which both ends together tell. */
   side?: 'up' | 'down' | 'other end' | 'on the way'
   /** Programs that it needs, beside the lab itself. */
