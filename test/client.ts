@@ -119,6 +119,29 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
   }
 }
 
+/** Each sends for ever, and never reads; resolves at the point where nothing more can be sent. */
+export async function sendUntilStalled(sockets: Socket[], chunk: Buffer = Buffer.alloc(65_536)) {
+  for (const socket of sockets) {
+    const send = () => {
+      while (socket.writable && socket.write(chunk));
+    }
+    socket
+      .pause()
+      .on('error', () => {})
+      .on('drain', send)
+    send()
+  }
+  const sent = () => sockets.reduce((sum, socket) => sum + socket.bytesWritten, 0)
+  let last = -1
+  await until(async () => {
+    await new Promise(resolve => setTimeout(resolve, 200))
+    const stalled = last === sent()
+    last = sent()
+    return stalled
+  })
+  return sockets
+}
+
 /**
  * A figure of a server in this process, once it stays the same although every thread could work:
  * all other threads sleep each time it is looked at. (A busy machine may leave a thread waiting for

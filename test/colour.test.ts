@@ -1,7 +1,8 @@
 /** When reports are coloured: at a terminal, and as NO_COLOR, FORCE_COLOR and TERM say. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { missing, Program, root, yodelPath } from './program.ts'
+import { root, yodelPath } from './program.ts'
+import { inTerminal, noTerminal } from './terminals.ts'
 import { createTypist } from './typist.ts'
 
 const saved = `${root}fixtures/result.json`
@@ -35,9 +36,6 @@ test('no terminal, no colour; FORCE_COLOR asks for it, before NO_COLOR', async (
     }
 })
 
-const noTerminal =
-  process.platform === 'win32' ? 'python has no terminals on Windows' : missing('python3')
-
 test('at a terminal there is, but not at a dumb one', { skip: noTerminal }, async () => {
   for (const [words, isColoured] of [
     [['TERM=xterm'], true],
@@ -46,11 +44,7 @@ test('at a terminal there is, but not at a dumb one', { skip: noTerminal }, asyn
   ] as [string[], boolean][]) {
     const bare = ['-u', 'NO_COLOR', '-u', 'FORCE_COLOR', ...words]
     const command = ['env', ...bare, process.execPath, yodelPath, 'report', saved]
-    await using program = new Program(
-      'python3',
-      [`${root}test/peers/terminal.py`, ...command],
-      'open',
-    )
+    await using program = inTerminal(...command)
     const { stdout } = await program.finished
     assert.equal(colour.test(stdout.toString()), isColoured, words.join(' '))
   }

@@ -5,7 +5,8 @@ import { after, before, test } from 'node:test'
 import { serve, type Server } from 'yodel'
 import { full, onlyFull, short } from './full.ts'
 import { echoFlipped, listen } from './peers/server.ts'
-import { missing, Program, root, yodel, yodelPath } from './program.ts'
+import { yodel, yodelPath } from './program.ts'
+import { inTerminal, noTerminal } from './terminals.ts'
 import { createTypist } from './typist.ts'
 
 /** What the tests look at in the document of --json. */
@@ -145,17 +146,9 @@ test(endless, { skip: onlyFull }, async () => {
   assert.equal(code, 130)
 })
 
-const noTerminal =
-  process.platform === 'win32' ? 'python has no terminals on Windows' : missing('python3')
-
 // The live view has tests of its own, in live.test.ts.
 test('a live line at a terminal, and Ctrl-C', { skip: noTerminal || onlyFull }, async () => {
-  const command = [process.execPath, yodelPath, 'flood', server.url]
-  await using program = new Program(
-    'python3',
-    [`${root}test/peers/terminal.py`, ...command],
-    'open',
-  )
+  await using program = inTerminal(process.execPath, yodelPath, 'flood', server.url)
   await program.says(/messages\/s {2}p50 .* p99 .*B\/s {2}errors 0 {2}wrong 0/)
   program.child.stdin!.write('\u0003')
   const { code, stdout } = await program.finished

@@ -6,7 +6,7 @@ import http from 'node:http'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { serve } from 'yodel'
-import { dial, pattern, until } from './client.ts'
+import { dialMany, pattern, sendUntilStalled, until } from './client.ts'
 import { onlyFull, short } from './full.ts'
 import { post1 } from './http-client.ts'
 import { portOf, yodelServe } from './program.ts'
@@ -56,9 +56,9 @@ test(
       const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8')
       return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024
     }
-    for (const socket of await sendUntilStalled(portOf(url), 20)) socket.destroy()
+    for (const socket of await sendUntilStalled(await endless(portOf(url), 20))) socket.destroy()
     const before = residentBytes()
-    const greedy = await sendUntilStalled(portOf(url), greedies)
+    const greedy = await sendUntilStalled(await endless(portOf(url), greedies))
     const grownEach = (residentBytes() - before) / greedies
     t.diagnostic(`${Math.round(grownEach / 1024)} KiB for each`)
     assert.ok(grownEach < heldMaxBytes)
@@ -66,26 +66,10 @@ test(
   },
 )
 
-/** Clients with endless bodies, up to the point where nothing more can be sent. */
-async function sendUntilStalled(port: number, count: number): Promise<Socket[]> {
-  const sockets = await Promise.all(Array.from({ length: count }, () => dial({ port })))
-  const chunk = Buffer.alloc(65_536)
-  for (const socket of sockets) {
-    const send = () => {
-      while (socket.writable && socket.write(chunk));
-    }
-    socket.on('error', () => {}).on('drain', send)
-    socket.pause()
+/** Clients with endless bodies. */
+async function endless(port: number, count: number): Promise<Socket[]> {
+  const sockets = await dialMany(port, count)
+  for (const socket of sockets)
     socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n')
-    send()
-  }
-  const sent = () => sockets.reduce((sum, socket) => sum + socket.bytesWritten, 0)
-  let last = -1
-  await until(async () => {
-    await new Promise(resolve => setTimeout(resolve, 100))
-    const stalled = last === sent()
-    last = sent()
-    return stalled
-  })
   return sockets
 }

@@ -1,9 +1,8 @@
 /** The real program and clients that never read: what it holds for them is bounded. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { test } from 'node:test'
-import { dialMany, echo, until } from './client.ts'
+import { dialMany, echo, sendUntilStalled } from './client.ts'
 import { full, onlyFull } from './full.ts'
 import { portOf, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
@@ -14,29 +13,6 @@ const formatted = (count: number) => count.toLocaleString('en-US')
 function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024
-}
-
-/** Clients that send for ever and never read, up to the point where nothing more can be sent. */
-async function sendUntilStalled(port: number, count: number): Promise<Socket[]> {
-  const sockets = await dialMany(port, count)
-  const chunk = Buffer.alloc(65_536)
-  for (const socket of sockets) {
-    const send = () => {
-      while (socket.writable && socket.write(chunk));
-    }
-    socket.on('error', () => {}).on('drain', send)
-    socket.pause()
-    send()
-  }
-  const sent = () => sockets.reduce((sum, socket) => sum + socket.bytesWritten, 0)
-  let last = -1
-  await until(async () => {
-    await new Promise(resolve => setTimeout(resolve, 200))
-    const stalled = last === sent()
-    last = sent()
-    return stalled
-  })
-  return sockets
 }
 
 /** What a connection may hold in the process, as docs/serve.md has it. */
@@ -60,9 +36,9 @@ for (const engine of ['node', 'uring'] as const) {
       await using _ = program
       const port = portOf(url)
       const [reader] = await dialMany(port, 1)
-      for (const socket of await sendUntilStalled(port, 1)) socket.destroy()
+      for (const socket of await sendUntilStalled(await dialMany(port, 1))) socket.destroy()
       const before = residentBytes(program.child.pid!)
-      const greedy = await sendUntilStalled(port, greedies)
+      const greedy = await sendUntilStalled(await dialMany(port, greedies))
       for (let n = 0; n < 50; n++) assert.equal(await echo(reader!, `message ${n}`), `message ${n}`)
       const grownEach = (residentBytes(program.child.pid!) - before) / greedies
       t.diagnostic(`${engine}: ${Math.round(grownEach / 1024)} KiB for each`)

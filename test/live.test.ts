@@ -4,11 +4,9 @@ import { constants } from 'node:os'
 import { after, before, describe, test } from 'node:test'
 import { serve, type Server } from 'yodel'
 import { onlyFull, short } from './full.ts'
-import { missing, Program, root, yodelPath } from './program.ts'
+import { yodelPath } from './program.ts'
+import { inTerminal, noTerminal as skip } from './terminals.ts'
 import { Screen } from './screen.ts'
-
-const skip =
-  process.platform === 'win32' ? 'python has no terminals on Windows' : missing('python3')
 
 let server: Server
 /** It takes its time, since the view needs some while, and the processor may do better things. */
@@ -17,10 +15,9 @@ before(async () => void (server = await serve('tcp://127.0.0.1:0', { faults })))
 after(() => server.close('now'))
 
 /** In a terminal of its own. @param sizes see terminal.py */
-const inTerminal = (sizes: string, ...command: string[]) =>
-  new Program('python3', [`${root}test/peers/terminal.py`, '--size', sizes, ...command], 'open')
+const sized = (sizes: string, ...command: string[]) => inTerminal('--size', sizes, ...command)
 const flood = (sizes: string, ...args: string[]) =>
-  inTerminal(sizes, process.execPath, yodelPath, 'flood', server.url, ...args)
+  sized(sizes, process.execPath, yodelPath, 'flood', server.url, ...args)
 
 /** A busy machine must not fall behind, or what was due is lost. */
 const slowly = ['--rate', '50']
@@ -101,7 +98,7 @@ describe('the live view', { skip, concurrency: true }, () => {
   ] as const) {
     test(`nothing is drawn where ${name}`, { skip: onlyFull }, async () => {
       const args = [process.execPath, yodelPath, 'flood', server.url, '--count', '20']
-      await using program = inTerminal('80x24', ...command, ...args)
+      await using program = sized('80x24', ...command, ...args)
       const { stdout } = await program.finished
       // The report has colours, where they can be seen.
       const plain = stdout.toString().replaceAll(colours, '')

@@ -7,10 +7,8 @@ import { serve, type Server } from 'yodel'
 import { read } from './client.ts'
 import { onlyFull } from './full.ts'
 import { echoFlipped, listen } from './peers/server.ts'
-import { missing, Program, root, yodelPath } from './program.ts'
-
-const skip =
-  process.platform === 'win32' ? 'python has no terminals on Windows' : missing('python3')
+import { yodelPath } from './program.ts'
+import { inTerminal, noTerminal as skip } from './terminals.ts'
 
 const enter = '\r'
 const backspace = '\u007f'
@@ -25,10 +23,6 @@ let server: Server
 let url: string
 before(async () => void ({ url } = server = await serve(':0')))
 after(() => server.close('now'))
-
-/** A program in a terminal of its own. */
-const inTerminal = (...command: string[]) =>
-  new Program('python3', [`${root}test/peers/terminal.py`, ...command], 'open')
 
 /** A person at the prompt, once there is one. */
 async function atPrompt(url: string, ...options: string[]) {

@@ -6,10 +6,8 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { serve, type Server } from 'yodel'
 import { onlyFull, short } from './full.ts'
-import { missing, Program, root, yodelPath } from './program.ts'
-
-const windows = process.platform === 'win32' && 'Windows has no such terminals'
-const skip = windows || missing('python3')
+import { missing, yodelPath } from './program.ts'
+import { inTerminal, noTerminal as skip } from './terminals.ts'
 
 let servers: Server[]
 before(async () => {
@@ -17,10 +15,6 @@ before(async () => {
   servers = await Promise.all(urls.map(url => serve(url)))
 })
 after(() => Promise.all(servers.map(server => server.close('now'))))
-
-/** A shell in a terminal of its own. */
-const inTerminal = (...command: string[]) =>
-  new Program('python3', [`${root}test/peers/terminal.py`, ...command], 'open')
 
 const yodel = `'${process.execPath}' '${yodelPath}' connect`
 

@@ -9,7 +9,8 @@ import type { BenchOptions, LoadRun, RunResult, Server, Snapshot } from 'yodel'
 import { full, onlyFull, short } from './full.ts'
 import { until as waitUntil } from './client.ts'
 import { peer, type Peer } from './peers/datagrams.ts'
-import { missing, Program, root, yodel, yodelPath } from './program.ts'
+import { yodel, yodelPath } from './program.ts'
+import { inTerminal, noTerminal } from './terminals.ts'
 import { createTypist } from './typist.ts'
 
 const typed = createTypist()
@@ -276,9 +277,8 @@ const lostAtPrompt = async () => {
   await using bad = await misbehaving((data, _n, answer) => {
     if (!data.includes('lose')) answer(data)
   })
-  const terminal = [`${root}test/peers/terminal.py`, process.execPath, yodelPath]
-  const args = [...terminal, 'connect', urlOf(bad), '--timeout', '2s']
-  await using person = new Program('python3', args, 'open')
+  const args = ['connect', urlOf(bad), '--timeout', '2s']
+  await using person = inTerminal(process.execPath, yodelPath, ...args)
   await person.says(/> /)
   person.child.stdin!.write('hello\rlose it\r')
   await person.says(/< hello {2}\d/)
@@ -290,11 +290,7 @@ const lostAtPrompt = async () => {
 // Those by hand wait for what is lost.
 describe('meanwhile', { concurrency: 4 }, () => {
   test('a pipe ends with what was lost, and gives out the rest in order', lostInPipe)
-  test(
-    'the prompt shows a lost line as lost',
-    { skip: missing('python3') || onlyFull },
-    lostAtPrompt,
-  )
+  test('the prompt shows a lost line as lost', { skip: noTerminal || onlyFull }, lostAtPrompt)
   for (const wrong of short(wrongs, wrongs.slice(1, 2)))
     test(`${wrong[0]} is found and shown`, findWrong(wrong))
 })

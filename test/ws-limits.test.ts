@@ -4,7 +4,7 @@ import { createHash, randomFillSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import type { Server } from 'yodel'
-import { until } from './client.ts'
+import { sendUntilStalled } from './client.ts'
 import { frame, upgraded } from './frames.ts'
 import { full, onlyFull, short } from './full.ts'
 import { portOf as portOfUrl, yodelServe } from './program.ts'
@@ -54,27 +54,9 @@ test(`${many} clients at once, each of them echoed`, { timeout }, async () => {
 const residentBytes = (pid: number) =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
 
-/** Clients that send for ever and never read, up to the point where nothing more can be sent. */
-async function sendUntilStalled(port: number, count: number, chunk: Buffer) {
-  const sockets = await Promise.all(Array.from({ length: count }, () => upgraded(port)))
-  for (const socket of sockets) {
-    const send = () => {
-      while (socket.writable && socket.write(chunk));
-    }
-    socket.pause().on('error', () => {})
-    socket.on('drain', send)
-    send()
-  }
-  const sent = () => sockets.reduce((sum, socket) => sum + socket.bytesWritten, 0)
-  let last = -1
-  await until(async () => {
-    await new Promise(resolve => setTimeout(resolve, 200))
-    const stalled = last === sent()
-    last = sent()
-    return stalled
-  })
-  return sockets
-}
+/** Clients that send for ever and never read. */
+const greedy = (port: number, count: number) =>
+  Promise.all(Array.from({ length: count }, () => upgraded(port)))
 
 /** As docs/ws.md has it: no message here is longer than 16 KiB; and what the collector leaves. */
 const heldMaxBytes = 384 * 1024
@@ -90,9 +72,10 @@ for (const [what, chunk] of [
     async t => {
       const { program, url } = await yodelServe('ws://127.0.0.1:0')
       await using _ = program
-      for (const socket of await sendUntilStalled(portOfUrl(url), 1, chunk)) socket.destroy()
+      for (const socket of await sendUntilStalled(await greedy(portOfUrl(url), 1), chunk))
+        socket.destroy()
       const before = residentBytes(program.child.pid!)
-      const sockets = await sendUntilStalled(portOfUrl(url), greedies, chunk)
+      const sockets = await sendUntilStalled(await greedy(portOfUrl(url), greedies), chunk)
       const grown = residentBytes(program.child.pid!) - before
       t.diagnostic(`${Math.round(grown / greedies / 1024)} KiB for each`)
       assert.ok(grown < greedies * heldMaxBytes + floatingBytes)
