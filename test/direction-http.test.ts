@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { measureDirection, measureLoaded, serve, type Server } from 'yodel'
+import type * as Outlines from '../src/report/direction/outline.ts'
 import type * as Frames from '../src/wire/direction/frames.ts'
 import type * as Hello from '../src/wire/direction/hello.ts'
 import { root } from './program.ts'
@@ -13,6 +14,8 @@ import { createTypist } from './typist.ts'
 const wire = `${root}dist/wire/direction/`
 const { frameKinds, FrameReader } = (await import(`${wire}frames.js`)) as typeof Frames
 const { writeHello } = (await import(`${wire}hello.js`)) as typeof Hello
+const outlinePath = `${root}dist/report/direction/outline.js`
+const { outlineOfLoaded } = (await import(outlinePath)) as typeof Outlines
 const typist = createTypist()
 const short = { durationMs: 100, warmupMs: 0, ratePerSecond: 500, sizeBytes: 1_000 } as const
 
@@ -99,6 +102,8 @@ test('under load, what https has is called RPM, and is asked over new connection
   assert.ok(foreignProbes > 0 && tcpMs! > 0 && tlsMs! > 0 && httpMs! > 0)
   // Of so short a run perhaps no kernel has told anything.
   assert.equal(rpm === null, because !== null)
+  const names = outlineOfLoaded(result).figures.map(([name]) => name)
+  assert.deepEqual([names.includes('RPM'), names.includes('round trips per minute')], [true, false])
 })
 
 test('a GET that asks for something else is refused, or described', async () => {

@@ -1,5 +1,4 @@
 /** Latency under load as a page: two curves in one chart. */
-import { formatCount } from '../../vocabulary/units.ts'
 import { axes, figure, figureTable, line, type Canvas } from '../html/chart.ts'
 import { axisTime, clockText, dateText, timeText } from '../html/figures.ts'
 import { html, type Markup } from '../html/markup.ts'
@@ -9,6 +8,7 @@ import { command, definitions, list, section } from '../html/sections.ts'
 import { vertical } from '../html/time-charts.ts'
 import type { Interval, RunResult } from '../result.ts'
 import { grades, ranks, type LoadedResult } from './loaded.ts'
+import { perMinute } from './loaded-text.ts'
 import { formatBits } from './bits.ts'
 
 export function loadedHtml(result: LoadedResult): string {
@@ -36,19 +36,9 @@ export function loadedHtml(result: LoadedResult): string {
       ${section(
         'conditions',
         'Conditions',
-        definitions([
-          ...rates,
-          [result.responsiveness ? 'RPM' : 'round trips per minute under load', perMinute(result)],
-          ['do it again', command(run.reproduce)],
-        ]),
+        definitions([...rates, perMinute(result), ['do it again', command(run.reproduce)]]),
       )} `,
   )
-}
-
-function perMinute({ roundTripsPerMinute, responsiveness }: LoadedResult): string {
-  if (responsiveness?.rpm === null) return `not known: ${responsiveness.because}`
-  const value = responsiveness?.rpm ?? roundTripsPerMinute
-  return value === null ? 'none' : formatCount(Math.round(value))
 }
 
 const percentiles = ({ idleUs, loadedUs, addedUs }: LoadedResult): Markup =>

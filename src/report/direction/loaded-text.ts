@@ -61,27 +61,31 @@ const bars = (idle: Distribution, loaded: Distribution) =>
     text: cell(us as number | null),
   }))
 
-function conclusion(
-  { grade, roundTripsPerMinute, addedUs, responsiveness }: LoadedResult,
-  canvas: Canvas,
-) {
+function conclusion(result: LoadedResult, canvas: Canvas) {
+  const { grade, addedUs, responsiveness } = result
   const found = grades.find(({ word }) => word === grade)
   const lines = found
     ? entry('bufferbloat', `${found.word}: ${found.meaning} (${cell(addedUs.p50)})`, canvas)
     : []
-  const perMinute =
-    roundTripsPerMinute === null ? 'none' : formatCount(Math.round(roundTripsPerMinute))
-  const trips = entry('per minute', `${perMinute} round trips under load`, canvas)
-  return [...lines, ...(responsiveness ? rpmLines(responsiveness, canvas) : trips)]
+  const [name, value] = perMinute(result)
+  const trips = responsiveness
+    ? entry(name, `${value}${confidenceText(responsiveness)}`, canvas)
+    : entry('per minute', `${value} round trips under load`, canvas)
+  return [...lines, ...trips]
 }
 
-/** On https it has a definition, and so a name. */
-function rpmLines(found: Responsiveness, canvas: Canvas): string[] {
-  const { rpm, because, confidence, foreignProbes } = found
-  if (rpm === null) return entry('RPM', `not known: ${because}`, canvas)
-  const from = plural(foreignProbes, 'new connection')
-  return entry('RPM', `${formatCount(Math.round(rpm))}, confidence ${confidence}, ${from}`, canvas)
+/** How many round trips a minute has under load. On https that has a definition, and so a name. */
+export function perMinute(result: LoadedResult): [name: string, value: string] {
+  const { roundTripsPerMinute, responsiveness } = result
+  const [name, count] = responsiveness
+    ? ['RPM', responsiveness.rpm]
+    : ['round trips per minute', roundTripsPerMinute]
+  if (count !== null) return [name, formatCount(count)]
+  return [name, responsiveness ? `not known: ${responsiveness.because}` : 'none']
 }
+
+const confidenceText = ({ rpm, confidence, foreignProbes }: Responsiveness): string =>
+  rpm === null ? '' : `, confidence ${confidence}, ${plural(foreignProbes, 'new connection')}`
 
 function verdictOf(result: LoadedResult, isCut: boolean, canvas: Canvas): string[] {
   const { verdict, failedBecause, run } = result

@@ -1,9 +1,10 @@
 /** A direction, and latency under load, as a verdict and its cases. */
-import { formatCount, formatSize } from '../../vocabulary/units.ts'
+import { formatSize } from '../../vocabulary/units.ts'
 import { micros } from '../ladder.ts'
 import { caseOf, type Case, type Outline } from '../outline.ts'
 import type { Expectation } from '../result.ts'
 import { ranks, type LoadedResult } from './loaded.ts'
+import { perMinute } from './loaded-text.ts'
 import { missedOf } from './objective.ts'
 import type { DirectionFigures } from './figures.ts'
 import type { DirectionResult } from './result.ts'
@@ -28,7 +29,6 @@ export function outlineOfDirection(result: DirectionResult): Outline {
 export function outlineOfLoaded(result: LoadedResult): Outline {
   const { run, failedBecause, expectations, verdict, idleUs, loadedUs, addedUs, grade, flows } =
     result
-  const { roundTripsPerMinute: perMinute } = result
   const times = ranks.flatMap((rank): [string, string][] => {
     const [idle, loaded, added] = [idleUs[rank], loadedUs[rank], addedUs[rank]]
     if (idle === null || loaded === null || added === undefined) return []
@@ -42,9 +42,7 @@ export function outlineOfLoaded(result: LoadedResult): Outline {
     cases: [arrival(failedBecause, expectations), ...expectations.map(caseOf)],
     figures: [
       ...(grade === null ? [] : [['added by load', grade] as [string, string]]),
-      ...(perMinute === null
-        ? []
-        : [['round trips per minute', formatCount(perMinute)] as [string, string]]),
+      perMinute(result),
       ...times,
       ...side('up', flows.up),
       ...side('down', flows.down),
