@@ -58,11 +58,7 @@ test('the log of a server has colours by the same rules', { skip: noTerminal }, 
     const bare = ['-u', 'NO_COLOR', '-u', 'FORCE_COLOR', 'TERM=xterm', word]
     const serve = [yodelPath, 'serve', 'tcp://127.0.0.1:0', '--log-level', 'info']
     const command = ['env', ...bare, process.execPath, ...serve]
-    await using program = new Program(
-      'python3',
-      [`${root}test/peers/terminal.py`, ...command],
-      'open',
-    )
+    await using program = inTerminal(...command)
     const [line] = await program.says(/.*INFO.*listening.*/)
     assert.equal(line.includes('\u001b['), isColoured, `${word}: ${line}`)
   }

@@ -4,8 +4,6 @@ import type { Target } from '../middleboxes.ts'
 import type { Served } from '../host.ts'
 import type { Path } from '../path.ts'
 
-export type Outcome = 'ok' | 'differs' | 'fails' | 'not asked'
-
 export interface Pathology {
   /** How it is made, in words for the table. */
   made: string
