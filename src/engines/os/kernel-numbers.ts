@@ -18,6 +18,8 @@ export const SO_KEEPALIVE = 9
 export const SO_REUSEPORT = 15
 export const SO_RCVTIMEO = 20
 export const SO_SNDTIMEO = 21
+/** Both the option and the kind of its control message, a timespec. */
+export const SO_TIMESTAMPNS = 35
 export const SO_ATTACH_FILTER = 26
 export const SO_MEMINFO = 55
 /** Options of tcp(7). */
@@ -43,10 +45,13 @@ export const MSG_NOSIGNAL = 0x4000
 /** Ways of shutdown(2). */
 export const SHUT_WR = 1
 export const SHUT_RDWR = 2
-/** A clock of clock_gettime(2), and flags of timerfd_create(2), dup3(2) and timerfd_settime(2). */
+/** Clocks of clock_gettime(2), and flags of timerfd_create(2), dup3(2) and timerfd_settime(2). */
+export const CLOCK_REALTIME = 0
 export const CLOCK_MONOTONIC = 1
 export const TFD_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
 export const F_SETPIPE_SZ = 1031
 export const SPLICE_F_NONBLOCK = 2
 export const TFD_TIMER_ABSTIME = 1
+/** Of prctl(2): by how much timers of the calling thread may be late, in nanoseconds. */
+export const PR_SET_TIMERSLACK = 29

@@ -11,6 +11,7 @@ type Call = (...args: Arg[]) => number
 const signatures = {
   accept4: 'int accept4(int fd, void *address, void *size, int flags)',
   bind: 'int bind(int fd, void *address, uint size)',
+  clock_gettime: 'int clock_gettime(int clock, void *time)',
   close: 'int close(int fd)',
   connect: 'int connect(int fd, const void *address, uint size)',
   dup: 'int dup(int fd)',
@@ -23,6 +24,7 @@ const signatures = {
   listen: 'int listen(int fd, int backlog)',
   pipe2: 'int pipe2(void *ends, int flags)',
   poll: 'int poll(void *descriptors, ulong count, int timeoutMs)',
+  prctl: 'int prctl(int option, ulong value, ulong unused3, ulong unused4, ulong unused5)',
   read: 'long read(int fd, void *data, size_t size)',
   recv: 'long recv(int fd, void *data, size_t size, int flags)',
   send: 'long send(int fd, const void *data, size_t size, int flags)',
@@ -41,6 +43,7 @@ const linuxOnly = new Set([
   'accept4',
   'dup3',
   'pipe2',
+  'prctl',
   'splice',
   'timerfd_create',
   'timerfd_settime',
