@@ -153,8 +153,11 @@ export class DatagramStream {
     return this.#highest >= 0
   }
 
-  /** A datagram has come; it may lie in memory that is used again. */
-  arrived(bytes: Buffer, now: number, at = 0, length = bytes.length): void {
+  /**
+   * A datagram has come; it may lie in memory that is used again.
+   * @param cameNs when it came, where the kernel says so
+   */
+  arrived(bytes: Buffer, now: number, at = 0, length = bytes.length, cameNs = now): void {
     const traffic = this.#traffic
     const { counters } = traffic.meter
     counters[counter.chunks]!++
@@ -167,17 +170,19 @@ export class DatagramStream {
     if (!isRight || sequence >= this.#next)
       return this.#onWrong(bytes.subarray(at, at + length), sequence)
     const flight = this.#flights.get(sequence)
-    if (flight) return this.#onEcho(sequence, flight, now)
+    if (flight) return this.#onEcho(sequence, flight, now, cameNs)
     const reason = traffic.find(this.index, sequence)
       ? counter.datagramsLate
       : counter.datagramsDuplicated
     if (isMeasured) counters[reason]!++
   }
 
-  #onEcho(sequence: number, flight: Flight, now: number) {
+  #onEcho(sequence: number, flight: Flight, now: number, stampNs: number) {
     const traffic = this.#traffic
     const { plannedNs, issuedNs } = flight
     const { counters } = traffic.meter
+    // Nothing comes before it is sent: the clock of the kernel was set.
+    const cameNs = stampNs < issuedNs ? now : stampNs
     traffic.stalls.seen(now)
     const isMeasured = sequence >= this.#firstMeasured
     this.#flights.delete(sequence)
@@ -185,14 +190,14 @@ export class DatagramStream {
     // As RFC 4737 section 3.3 has it: it comes behind one that was sent later.
     const isBehind = sequence < this.#highest
     if (!isBehind) this.#highest = sequence
-    if (isMeasured || traffic.goesByClock) traffic.replies.record(now, 1)
+    if (isMeasured || traffic.goesByClock) traffic.replies.record(cameNs, 1)
     if (!isMeasured) {
       counters[counter.warmupReceived]!++
       return
     }
     if (isBehind) counters[counter.datagramsReordered]!++
     counters[counter.messagesReceived]!++
-    traffic.timed(plannedNs, issuedNs, now)
+    traffic.timed(plannedNs, issuedNs, cameNs)
   }
 
   /** Gives up what has not come back within the timeout; whether that has made room. */

@@ -184,3 +184,27 @@ test('a server that is behind by itself is not excused by a short stall', () => 
   const [, most] = meter.histograms.responseLess.quantiles([0, 1])
   assert.ok(most! >= (10 + 199 - 5) * ms, String(most))
 })
+
+test('if the kernel says when replies come, a stall delays only what is to be sent', () => {
+  const { meter, stalls } = started(true)
+  stalls.stamped = true
+  awake(stalls, 0, 200)
+  stalls.seen(700 * ms)
+  const { responseLess, serviceLess } = meter.histograms
+  // Sent before the stall, and back in it; and even if the server took until after it.
+  for (const cameMs of [203, 800]) {
+    stalls.touched('response', 198 * ms, 198 * ms, cameMs * ms)
+    stalls.touched('service', 198 * ms, 198 * ms, cameMs * ms)
+  }
+  assert.deepEqual([responseLess.count, serviceLess.count], [0, 0])
+  // Issued at its beginning, and so perhaps sent at its end.
+  stalls.touched('service', 200 * ms, 200 * ms, 705 * ms)
+  assert.deepEqual(rounded(serviceLess), [5])
+  // Due in it.
+  stalls.touched('response', 300 * ms, 700 * ms, 704 * ms)
+  stalls.touched('service', 700 * ms, 700 * ms, 704 * ms)
+  assert.deepEqual([rounded(responseLess), serviceLess.count], [[4], 1])
+})
+
+const rounded = (times: { count: number; quantiles: (at: number[]) => number[] }) =>
+  times.count === 1 ? times.quantiles([1]).map(ns => Math.round(ns / ms)) : [times.count]

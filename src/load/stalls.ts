@@ -53,6 +53,8 @@ const touchedNames = {
 export class Stalls {
   /** What was issued before this may have been in flight during a stall; -Infinity: no stall. */
   untilNs = -Infinity
+  /** Whether the kernel says when replies came: a stall then only delays what is to be sent. */
+  stamped = false
   readonly #meter: Meter
   readonly #openLoop: boolean
   /** The window, as far as it is known. */
@@ -134,10 +136,12 @@ export class Stalls {
     // The time by which a message was issued late is no part of its service.
     const isPlanned = name !== 'service' && (this.#openLoop || name !== 'response')
     const line = isPlanned ? name : undefined
-    const isBehind = fromNs < this.#lastEndNs || issuedNs - fromNs >= deferredNs
+    const sentNs = this.stamped ? this.sentNs(issuedNs) : now
+    const isLate = (this.stamped ? sentNs : issuedNs) - fromNs >= deferredNs
+    const isBehind = isLate || (!this.stamped && fromNs < this.#lastEndNs)
     const caughtUpNs = this.#caughtUpNs
     if (line && isBehind) caughtUpNs[line] = Math.max(caughtUpNs[line], issuedNs)
-    const overlapNs = this.#overlap(fromNs, now, line && caughtUpNs[line])
+    const overlapNs = this.#overlap(fromNs, Math.min(now, sentNs), now, line && caughtUpNs[line])
     // Those behind this one wait until it is back.
     if (line && isBehind) {
       this.untilNs = caughtUpNs[line] = Math.max(caughtUpNs[line], now)
@@ -149,13 +153,16 @@ export class Stalls {
     this.#meter.histograms[less].record(now - fromNs - overlapNs)
   }
 
-  /** How much of a time the thread was stalled, or sent what had become due during a stall. */
-  #overlap(fromNs: number, now: number, caughtUpNs: number | undefined): number {
+  /**
+   * How much of a time the thread was stalled, or sent what had become due during a stall.
+   * @param untilNs from then on a stall delayed nothing
+   */
+  #overlap(fromNs: number, untilNs: number, now: number, caughtUpNs: number | undefined): number {
     let sumNs = 0
     for (let n = this.#all.length - 1; n >= 0; n--) {
       const [startNs, endNs] = this.#all[n]!
       if (endNs <= fromNs) break
-      sumNs += Math.min(endNs, now) - Math.max(startNs, fromNs)
+      sumNs += Math.max(0, Math.min(endNs, untilNs) - Math.max(startNs, fromNs))
     }
     if (caughtUpNs === undefined) return sumNs
     const behindNs = Math.min(now, caughtUpNs) - Math.max(fromNs, this.#firstNs)

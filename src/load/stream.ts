@@ -18,6 +18,8 @@ export class Stream extends Sending {
   #reason: number | undefined
   #said: string | undefined
   #collected: Collected | undefined
+  /** When the last bytes came. */
+  #cameNs = 0
   /** The last bytes that came, if they are in doubt and corruption is counted. */
   #doubtful: Buffer | undefined
 
@@ -37,8 +39,12 @@ export class Stream extends Sending {
     return true
   }
 
-  /** Takes what came back. False if it is wrong; the caller then closes the connection. */
-  arrived(bytes: Uint8Array, from: number, length: number, now: number): boolean {
+  /**
+   * Takes what came back. False if it is wrong; the caller then closes the connection.
+   * @param cameNs when it came, where the kernel says so
+   */
+  arrived(bytes: Uint8Array, from: number, length: number, now: number, cameNs = now): boolean {
+    this.#cameNs = cameNs
     const { counters } = this.traffic.meter
     counters[counter.chunks]!++
     counters[counter.bytesIn]! += length
@@ -116,6 +122,7 @@ export class Stream extends Sending {
     let warm = 0
     let warmBytes = 0
     let at = (receivedBefore % depth) * 2
+    let cameNs = this.#cameNs
     if (this.outage) {
       traffic.outages!.end(this.outage, now, now - this.times[at]!)
       this.outage = undefined
@@ -127,7 +134,12 @@ export class Stream extends Sending {
       if (plannedNs < measureFromNs) {
         warm++
         warmBytes += sizes.of(this.connection, this.received - 1)
-      } else traffic.timed(plannedNs, this.times[at + 1]!, now)
+      } else {
+        const issuedNs = this.times[at + 1]!
+        // Nothing comes before it is sent: the clock of the kernel was set.
+        if (cameNs < issuedNs) cameNs = now
+        traffic.timed(plannedNs, issuedNs, cameNs)
+      }
       at = at + 2 === 2 * depth ? 0 : at + 2
     }
     counters[counter.warmupReceived]! += warm
@@ -135,7 +147,7 @@ export class Stream extends Sending {
     const received = this.received - receivedBefore
     counters[counter.messagesReceived]! += received - warm
     const counted = traffic.goesByClock ? received : received - warm
-    if (counted > 0) traffic.replies.record(now, counted)
+    if (counted > 0) traffic.replies.record(cameNs, counted)
   }
 
   #collect(bytes: Uint8Array, from: number, length: number): boolean {

@@ -21,6 +21,7 @@ import {
   SO_KEEPALIVE,
   SO_REUSEADDR,
   SO_REUSEPORT,
+  SO_TIMESTAMPNS,
   TCP_KEEPIDLE,
   TCP_NODELAY,
 } from './kernel-numbers.ts'
@@ -95,26 +96,31 @@ export interface Way {
   name: Buffer
 }
 
-/** One for each address of a name, in the order in which they are to be tried. */
+/**
+ * One for each address of a name, in the order in which they are to be tried.
+ * @param stamped whether the kernel is to say when something comes
+ */
 export async function waysTo(
   libc: Libc,
   address: Address,
   calling: Calling = {},
+  stamped = false,
 ): Promise<[Way, ...Way[]]> {
   if (address.transport === 'unix') {
     const open = () => checked(libc, libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
     return [{ open, name: unixName(Buffer.from(address.path)) }]
   }
   const hosts = reachableFrom(calling, await addressesOf(address.host))
-  return hosts.map(host => wayTo(libc, { ...address, host })) as [Way, ...Way[]]
+  return hosts.map(host => wayTo(libc, { ...address, host }, stamped)) as [Way, ...Way[]]
 }
 
-function wayTo(libc: Libc, at: HostAddress): Way {
+function wayTo(libc: Libc, at: HostAddress, stamped: boolean): Way {
   const family = isIPv4(at.host) ? AF_INET : AF_INET6
   const name = nameOf(libc, at)
   const open = (from?: string) => {
     const fd = checked(libc, libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0))
     setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    if (stamped) setOption(libc, fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)
     if (from !== undefined) bindFrom(libc, fd, from)
     return fd
   }

@@ -12,6 +12,7 @@ import * as entries from './entries.ts'
 import { kind, completionOf, slotOf, tag } from './entries.ts'
 import { enter } from './kernel.ts'
 import type { Ring } from './ring.ts'
+import { isStamped } from './stamped.ts'
 import { WaitArgument } from './wait-argument.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
@@ -49,9 +50,11 @@ export async function dialAll(
   above?: Above,
 ): Promise<Failure[]> {
   const count = task.connections + task.idle
-  const ways = await waysTo(libc, task.address, task.calling).catch((error: unknown) => {
-    throw explain('connect to', task.address, error)
-  })
+  const ways = await waysTo(libc, task.address, task.calling, isStamped(task)).catch(
+    (error: unknown) => {
+      throw explain('connect to', task.address, error)
+    },
+  )
   const failures: Failure[] = []
   const memory = libc.map(4096)
   const argument = new WaitArgument(libc)

@@ -1,20 +1,24 @@
 /**
  * Where datagrams arrive: each in a buffer of its own, behind its source. What one peer has sent as
  * one (UDP_SEGMENT) may lie there as one, too (UDP_GRO): datagrams of one size, only the last of
- * which may be shorter.
+ * which may be shorter. With a clock the kernel says when they arrived, and what comes over tcp may
+ * arrive here, too.
  *
  *   io_uring_recvmsg_out 16 bytes: of the name, of the control messages, of the payload, flags
  *   the name (sockaddr), the control messages, the payload
  */
-import type { Libc, Mapping } from '../../os/libc.ts'
-import { SOL_UDP, UDP_GRO } from '../../os/kernel-numbers.ts'
-import { BufferPool } from '../buffers.ts'
-import { receiveMessages } from '../entries.ts'
-import type { Ring } from '../ring.ts'
+import type { KernelClock } from '../os/kernel-clock.ts'
+import type { Libc, Mapping } from '../os/libc.ts'
+import { SO_TIMESTAMPNS, SOL_SOCKET, SOL_UDP, UDP_GRO } from '../os/kernel-numbers.ts'
+import { BufferPool } from './buffers.ts'
+import { receiveMessages } from './entries.ts'
+import type { Ring } from './ring.ts'
 
 const outBytes = 16
 /** cmsghdr 16, an integer with the size of a datagram 4, and 4 that align. */
-const controlBytes = 24
+const sizeControlBytes = 24
+/** cmsghdr 16, timespec 16; it is the first. */
+const stampControlBytes = 32
 /**
  * Room for the longest datagram with all that is before it. Pages are touched only where bytes are
  * written. It is no power of two: then the beginnings of all buffers would share few cache lines.
@@ -35,15 +39,21 @@ export class Inbox {
   readonly #ring: Ring
   readonly #nameBytes: number
   readonly #libc: Libc
+  readonly #clock: KernelClock | undefined
   readonly #header: Mapping
   #given = buffersFirst
   /** From the beginning of a buffer. */
   readonly nameAt = outBytes
   readonly payloadAt: number
 
-  /** @param nameBytes how long the names of sources are; 0 if sockets are connected */
-  constructor(libc: Libc, ring: Ring, nameBytes: number) {
+  /**
+   * @param nameBytes how long the names of sources are; 0 if sockets are connected
+   * @param clock where sockets have SO_TIMESTAMPNS
+   */
+  constructor(libc: Libc, ring: Ring, nameBytes: number, clock?: KernelClock) {
     this.#libc = libc
+    this.#clock = clock
+    const controlBytes = sizeControlBytes + (clock ? stampControlBytes : 0)
     this.#ring = ring
     this.#nameBytes = nameBytes
     this.payloadAt = outBytes + nameBytes + controlBytes
@@ -86,10 +96,32 @@ export class Inbox {
   sizeBytes(start: number): number {
     const { words } = this
     const word = start >> 2
-    if (words[word + 1]! < 20) return words[word + 2]!
-    const control = word + (outBytes + this.#nameBytes) / 4
+    const stampBytes = this.#isStamped(word) ? stampControlBytes : 0
+    if (words[word + 1]! - stampBytes < 20) return words[word + 2]!
+    const control = word + (outBytes + this.#nameBytes + stampBytes) / 4
     const isSize = words[control + 2] === SOL_UDP && words[control + 3] === UDP_GRO
     return isSize ? words[control + 4]! : words[word + 2]!
+  }
+
+  /**
+   * When the kernel had the last of it, on the clock of this thread; `now` where it does not say,
+   * or says what cannot be since the clock was set.
+   */
+  cameNs(start: number, now: number): number {
+    const word = start >> 2
+    if (!this.#isStamped(word)) return now
+    const { words } = this
+    const stamp = word + (outBytes + this.#nameBytes) / 4 + 4
+    // timespec: seconds 8, nanoseconds 8.
+    const seconds = (words[stamp]! >>> 0) + words[stamp + 1]! * 2 ** 32
+    return Math.min(now, this.#clock!.instantNs(seconds, words[stamp + 2]!))
+  }
+
+  #isStamped(word: number): boolean {
+    const { words } = this
+    if (this.#clock === undefined || words[word + 1]! < stampControlBytes) return false
+    const control = word + (outBytes + this.#nameBytes) / 4
+    return words[control + 2] === SOL_SOCKET && words[control + 3] === SO_TIMESTAMPNS
   }
 
   /** To be called after the ring is closed. */

@@ -6,10 +6,10 @@ import { counter, type Meter } from '../../metrics/meter.ts'
 import { nowNs } from '../../vocabulary/clock.ts'
 import { failureName, reasonWhy } from '../failures.ts'
 import { systemError } from '../os/libc.ts'
-import type { BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
+import type { LoadInput } from './load-input.ts'
 import type { LoadMover } from './load-mover.ts'
 import type { Redials } from './redials.ts'
 import type { Ring } from './ring.ts'
@@ -24,7 +24,7 @@ export class LoadSlots implements LoadMover {
   /** Connections that are open, or are to be opened again; without idle ones. */
   open = 0
   readonly #ring: Ring
-  readonly #pool: BufferPool
+  readonly #input: LoadInput
   readonly #traffic: Traffic
   readonly #streams: readonly Stream[]
   readonly #meter: Meter
@@ -47,14 +47,14 @@ export class LoadSlots implements LoadMover {
   /** @param count of slots; those without a stream are idle connections */
   constructor(
     ring: Ring,
-    pool: BufferPool,
+    input: LoadInput,
     traffic: Traffic,
     redials: Redials | undefined,
     tableAddress: number,
     count: number,
   ) {
     this.#ring = ring
-    this.#pool = pool
+    this.#input = input
     this.#traffic = traffic
     this.#redials = redials
     this.#streams = traffic.streams
@@ -80,7 +80,7 @@ export class LoadSlots implements LoadMover {
   receive(now: number): void {
     for (let slot = 0; slot < this.#state.length; slot++) {
       const stream = this.#streams[slot]
-      if (this.#state[slot]) entries.receive(this.#ring, slot, 0)
+      if (this.#state[slot]) this.#input.receive(slot, 0)
       else if (stream?.broken) this.#redials!.begin(stream, now)
       else continue
       if (stream) this.open++
@@ -93,7 +93,7 @@ export class LoadSlots implements LoadMover {
     stream.reopen(now)
     this.#state[slot] = bit.OPEN
     this.#submitted[slot] = stream.issuedBytes
-    entries.receive(this.#ring, slot, this.#generation[slot]!)
+    this.#input.receive(slot, this.#generation[slot]!)
     this.send(stream)
   }
 
@@ -107,29 +107,29 @@ export class LoadSlots implements LoadMover {
   }
 
   onRecv(slot: number, generation: number, result: number, flags: number, now: number): void {
+    const input = this.#input
     const isCurrent = this.#generation[slot] === generation
-    if (result > 0) this.#onData(slot, result, flags, now, isCurrent)
-    else if (!isCurrent) return
-    else if (result === 0) this.#onEnd(slot)
-    else if (result !== k.error.NOBUFS && result !== k.ECANCELED) this.#onError(slot, result)
+    const length = input.lengthOf(result, flags)
+    // Bytes for an idle connection, or for one that is closed by now, count for no stream.
+    const stream = isCurrent && this.#state[slot] !== 0 ? this.#streams[slot] : undefined
+    if (length > 0 && stream) this.#onData(stream, flags, length, now)
+    else if (isCurrent && length === 0) this.#onEnd(slot)
+    else if (isCurrent && length < 0) this.#onFailed(slot, length)
+    if (result > 0) input.giveBack(result, flags)
     if (flags & k.cqe.MORE || !isCurrent || !this.#state[slot]) return
-    if (result > 0 || result === k.error.NOBUFS) entries.receive(this.#ring, slot, generation)
+    if (length > 0 || length === k.error.NOBUFS) input.receive(slot, generation)
   }
 
-  #onData(slot: number, length: number, flags: number, now: number, isCurrent: boolean): void {
-    const pool = this.#pool
-    const id = flags >>> 16
-    const at = pool.used[id]!
-    const stream = this.#streams[slot]
-    // Bytes for an idle connection, or for one that is closed by now, count for no stream.
-    if (stream && isCurrent && this.#state[slot] !== 0) {
-      const right = stream.arrived(pool.bytes, id * pool.sizeBytes + at, length, now)
-      this.#countSentOf(slot, stream)
-      if (right) this.send(stream)
-      else this.giveUp(stream)
-    }
-    if (flags & k.cqe.BUF_MORE) pool.used[id] = at + length
-    else pool.give(id)
+  #onData(stream: Stream, flags: number, length: number, now: number): void {
+    const right = this.#input.deliver(stream, flags, length, now)
+    this.#countSentOf(stream.index, stream)
+    if (right) this.send(stream)
+    else this.giveUp(stream)
+  }
+
+  #onFailed(slot: number, result: number): void {
+    if (result === k.error.NOBUFS) this.#input.grow()
+    else if (result !== k.ECANCELED) this.#onError(slot, result)
   }
 
   #onEnd(slot: number): void {

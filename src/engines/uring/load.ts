@@ -15,28 +15,23 @@ import type { LoadTask } from '../../task.ts'
 import { Effort } from '../effort.ts'
 import type { Outcome, Session } from '../engine.ts'
 import { explain, failureName } from '../failures.ts'
+import { KernelClock } from '../os/kernel-clock.ts'
 import { loadLibc, type Libc, type Mapping } from '../os/libc.ts'
-import { BufferPool } from './buffers.ts'
 import { loadOpenSsl, type OpenSsl } from '../os/openssl.ts'
 import { dialAll, type Failure } from './dial.ts'
 import { kind, completionOf, slotOf } from './entries.ts'
 import * as k from './kernel.ts'
+import { LoadInput } from './load-input.ts'
 import type { LoadMover } from './load-mover.ts'
 import { LoadSlots } from './load-slots.ts'
 import { Redials } from './redials.ts'
 import { Ring } from './ring.ts'
+import { isStamped } from './stamped.ts'
 import { Handshaking } from './tls/handshaking.ts'
 import { WaitArgument } from './wait-argument.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
-const poolBuffers = 16
-const poolBufferBytes = 65_536
-/**
- * The last stretch is waited out awake, and no more of it: a thread that spins uses up its turn,
- * and then waits for others when it is needed.
- */
-const wakeUpNs = 60e3
 /** How often is looked for timeouts, and for being told to stop. */
 const tickMs = 50
 /** The clock is read again after this many completions. */
@@ -48,12 +43,12 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
   try {
     const slots = task.connections + task.idle
     ring.registerFileTable(Math.max(1, slots))
-    const pool = new BufferPool(libc, ring, poolBuffers, poolBufferBytes)
-    const parts = { libc, ring, pool }
+    const input = new LoadInput(libc, ring, isStamped(task) ? new KernelClock(libc) : undefined)
+    const parts = { libc, ring, pool: input.pool }
     const ssl = transports[task.address.transport].secure && (loadOpenSsl() as OpenSsl)
     const above = ssl ? new Handshaking({ ...parts, ssl }, task, meter) : undefined
     const failures = await dialAll(libc, ring, task, meter, above)
-    return new LoadSession(parts, task, meter, failures, above)
+    return new LoadSession({ libc, ring, input }, task, meter, failures, above)
   } catch (error) {
     ring.close()
     // There may have been room for the table when the load was planned.
@@ -68,7 +63,7 @@ class LoadSession implements Session {
   readonly #libc: Libc
   readonly #ring: Ring
   readonly #meter: Meter
-  readonly #pool: BufferPool
+  readonly #input: LoadInput
   readonly #argument: WaitArgument
   readonly #traffic: Traffic
   readonly #effort: Effort
@@ -78,7 +73,7 @@ class LoadSession implements Session {
   readonly #table: Mapping
 
   constructor(
-    { libc, ring, pool }: { libc: Libc; ring: Ring; pool: BufferPool },
+    { libc, ring, input }: { libc: Libc; ring: Ring; input: LoadInput },
     task: LoadTask,
     meter: Meter,
     failures: Failure[],
@@ -88,7 +83,7 @@ class LoadSession implements Session {
     this.#libc = libc
     this.#ring = ring
     this.#meter = meter
-    this.#pool = pool
+    this.#input = input
     this.#argument = new WaitArgument(libc)
     let table: Mapping | undefined
     this.#traffic = new Traffic(task, meter, sizeBytes => {
@@ -105,9 +100,13 @@ class LoadSession implements Session {
         this.#slots.reopen!(stream, now),
       )
     above?.slots.start(traffic, address)
-    this.#slots = above?.slots ?? new LoadSlots(ring, pool, traffic, this.#redials, address, count)
+    traffic.stalls.stamped = input.clock !== undefined
+    this.#slots = above?.slots ?? new LoadSlots(ring, input, traffic, this.#redials, address, count)
     for (const { slot, error } of failures) this.#slots.failed(slot, error)
-    const measure = (now: number) => this.#effort.update(now)
+    const measure = (now: number) => {
+      this.#effort.update(now)
+      input.clock?.check()
+    }
     this.#life = new Life(this.#traffic, this.#slots, { tickMs, measure })
   }
 
@@ -153,7 +152,7 @@ class LoadSession implements Session {
     const { GETEVENTS, EXT_ARG } = k.enter
     const { dueNs, tickNs } = this.#life
     const redialNs = this.#redials?.nextNs(now) ?? Infinity
-    const leftNs = Math.min(dueNs - wakeUpNs, tickNs, redialNs, now + beatMs * 1e6) - now
+    const leftNs = Math.min(dueNs, tickNs, redialNs, now + beatMs * 1e6) - now
     this.#traffic.stalls.expect(now, now + Math.max(0, leftNs))
     if (leftNs > 0 && !this.#slots.hasDirty) {
       argument.set(leftNs)
@@ -212,7 +211,7 @@ class LoadSession implements Session {
       }
     }
     Atomics.store(words, cqHead, head)
-    this.#pool.publish()
+    this.#input.pool.publish()
   }
 
   #close(): void {
@@ -220,7 +219,7 @@ class LoadSession implements Session {
     this.#ring.submitAll()
     this.#ring.close()
     this.#slots.close?.()
-    this.#pool.close()
+    this.#input.close()
     this.#redials?.close()
     this.#argument.close()
     this.#libc.unmap(this.#table)

@@ -16,6 +16,7 @@ import { dialsAtOnce } from './dial.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import type { Ring } from './ring.ts'
+import { isStamped } from './stamped.ts'
 
 /** How often is looked whether a name is found. */
 const lookNs = 1e6
@@ -130,7 +131,7 @@ export class Redials {
   #lookUp(): void {
     if (this.#isLooking) return
     this.#isLooking = true
-    void waysTo(this.#libc, this.#task.address, this.#task.calling)
+    void waysTo(this.#libc, this.#task.address, this.#task.calling, isStamped(this.#task))
       .catch((error: Error) => error)
       .then(found => {
         this.#ways = found

@@ -21,8 +21,6 @@ import { Ways } from './ways.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
-/** The last stretch is waited out awake, as in a load of streams. */
-const wakeUpNs = 60e3
 /** How often lost datagrams are looked for: a tenth of the timeout, within these bounds. */
 const tickMinMs = 1
 const tickMaxMs = 100
@@ -79,10 +77,12 @@ class DatagramLoad implements Session {
     this.#traffic = traffic
     this.#effort = new Effort(traffic)
     this.#places = new Places(libc, ring, traffic, ways)
+    traffic.stalls.stamped = ways.clock !== undefined
     const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, task.timeoutMs / 10))
     const measure = (now: number) => {
       this.#effort.update(now)
       this.#places.onTick()
+      ways.clock?.check()
     }
     this.#life = new Life(traffic, this.#places, { tickMs, measure })
   }
@@ -123,7 +123,7 @@ class DatagramLoad implements Session {
     const [ring, argument] = [this.#ring, this.#argument]
     const { GETEVENTS, EXT_ARG } = k.enter
     const { dueNs, tickNs } = this.#life
-    const untilNs = Math.min(dueNs - wakeUpNs, tickNs, this.#places.beginNs)
+    const untilNs = Math.min(dueNs, tickNs, this.#places.beginNs)
     const leftNs = Math.min(untilNs, now + beatMs * 1e6) - now
     this.#traffic.stalls.expect(now, now + Math.max(0, leftNs))
     if (leftNs > 0) {

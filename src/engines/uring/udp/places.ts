@@ -10,7 +10,7 @@ import { systemError, type Libc } from '../../os/libc.ts'
 import { cancel, kind, tag } from '../entries.ts'
 import * as k from '../kernel.ts'
 import type { Ring } from '../ring.ts'
-import { Inbox } from './inbox.ts'
+import { Inbox } from '../inbox.ts'
 import { countOf, firstOf, Outbox } from './outbox.ts'
 import { PatientSends } from './patient-sends.ts'
 import { isForSingle } from './trains.ts'
@@ -57,7 +57,7 @@ export class Places implements Mover<DatagramStream> {
     this.#ways = ways
     const { length } = traffic.streams
     this.open = length
-    this.#inbox = new Inbox(libc, ring, 0)
+    this.#inbox = new Inbox(libc, ring, 0, ways.clock)
     this.#outbox = new Outbox(libc, ring)
     this.#patient = new PatientSends(libc, ring, 0)
     this.#generation = new Int32Array(length)
@@ -162,12 +162,13 @@ export class Places implements Mover<DatagramStream> {
     const start = inbox.startOf(id)
     const length = inbox.payloadBytes(start)
     const size = inbox.sizeBytes(start)
+    const cameNs = inbox.cameNs(start, now)
     // An answer shows that its datagram was sent, so that is counted first.
     if (this.#givers.length > 0) this.#countSent()
     const from = start + inbox.payloadAt
     let at = 0
     do {
-      stream.arrived(inbox.bytes, now, from + at, Math.min(size, length - at))
+      stream.arrived(inbox.bytes, now, from + at, Math.min(size, length - at), cameNs)
       at += size
     } while (at < length)
     this.send(stream)

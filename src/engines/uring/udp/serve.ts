@@ -18,7 +18,7 @@ import { Ring } from '../ring.ts'
 import { Waiter } from '../waiter.ts'
 import { Answers } from './answers.ts'
 import { putFile } from './file.ts'
-import { Inbox } from './inbox.ts'
+import { Inbox } from '../inbox.ts'
 import { Senders, portIn } from './senders.ts'
 
 const ringEntries = 4096

@@ -4,15 +4,19 @@ import { reachableFrom, sourceOf } from '../../../options/route.ts'
 import type { LoadTask } from '../../../task.ts'
 import type { HostAddress } from '../../../vocabulary/address.ts'
 import { connectDatagrams } from '../../os/datagram-sockets.ts'
-import { SOL_UDP, UDP_GRO } from '../../os/kernel-numbers.ts'
+import { KernelClock } from '../../os/kernel-clock.ts'
+import { SOL_SOCKET, SOL_UDP, SO_TIMESTAMPNS, UDP_GRO } from '../../os/kernel-numbers.ts'
 import type { Libc } from '../../os/libc.ts'
 import { addressesOf } from '../../os/resolver.ts'
 import { setOption } from '../../os/sockets.ts'
 import type { Ring } from '../ring.ts'
+import { isStamped } from '../stamped.ts'
 import { putFile } from './file.ts'
 
 export class Ways {
   readonly hosts: readonly string[]
+  /** Set if the kernel says when datagrams came. */
+  readonly clock: KernelClock | undefined
   readonly #libc: Libc
   readonly #ring: Ring
   readonly #task: LoadTask
@@ -30,6 +34,7 @@ export class Ways {
     this.#ring = ring
     this.hosts = hosts
     this.#task = task
+    this.clock = isStamped(task) ? new KernelClock(libc) : undefined
     this.#next = new Uint16Array(task.connections)
   }
 
@@ -48,6 +53,7 @@ export class Ways {
         const fd = connectDatagrams(this.#libc, { transport: 'udp', host, port }, from)
         // Datagrams that come together are read together.
         setOption(this.#libc, fd, SOL_UDP, UDP_GRO, 1)
+        if (this.clock) setOption(this.#libc, fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)
         putFile(this.#libc, this.#ring, slot, fd)
         this.#libc.close(fd)
         return

@@ -1,0 +1,65 @@
+/**
+ * When the kernel received something, on the clock of this thread. The kernel stamps what arrives
+ * (SO_TIMESTAMPNS, socket(7)) by CLOCK_REALTIME, and nowNs() is CLOCK_MONOTONIC. The
+ * difference of the two changes only when the clock of the system is set.
+ */
+import { nowNs } from '../../vocabulary/clock.ts'
+import { CLOCK_REALTIME } from './kernel-numbers.ts'
+import { checked, type Libc } from './libc.ts'
+
+/** The best of so many looks counts: that in which least time passed. */
+const looks = 9
+/** A difference that is larger than a look can be wrong is a clock that was set. */
+const setByNs = 20e3
+
+export class KernelClock {
+  readonly #libc: Libc
+  /** timespec: seconds 8, nanoseconds 8. */
+  readonly #words = new Uint32Array(4)
+  readonly #bytes = new Uint8Array(this.#words.buffer)
+  /** Seconds are counted from here: all of them in nanoseconds would not fit into a number. */
+  #baseSeconds = 0
+  /** What has to be added to a stamp, which counts from the base, in nanoseconds. */
+  #offsetNs = 0
+
+  constructor(libc: Libc) {
+    this.#libc = libc
+    this.#measure()
+  }
+
+  /** An instant of the thread's clock for a stamp: seconds, and nanoseconds. */
+  instantNs(seconds: number, nanoseconds: number): number {
+    return (seconds - this.#baseSeconds) * 1e9 + nanoseconds + this.#offsetNs
+  }
+
+  /** To be called several times a second: notices that the clock was set. */
+  check(): void {
+    const { offsetNs, wrongNs } = this.#look()
+    if (Math.abs(offsetNs - this.#offsetNs) > wrongNs + setByNs) this.#measure()
+  }
+
+  #measure(): void {
+    this.#read()
+    this.#baseSeconds = this.#words[0]!
+    let best = this.#look()
+    for (let n = 1; n < looks; n++) {
+      const look = this.#look()
+      if (look.wrongNs < best.wrongNs) best = look
+    }
+    this.#offsetNs = best.offsetNs
+  }
+
+  /** @returns the offset, and by how much it may be wrong */
+  #look(): { offsetNs: number; wrongNs: number } {
+    const before = nowNs()
+    this.#read()
+    const wrongNs = (nowNs() - before) / 2
+    const [seconds, , nanoseconds] = this.#words
+    const stampNs = (seconds! - this.#baseSeconds) * 1e9 + nanoseconds!
+    return { offsetNs: before + wrongNs - stampNs, wrongNs }
+  }
+
+  #read(): void {
+    checked(this.#libc, this.#libc.clock_gettime(CLOCK_REALTIME, this.#bytes))
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What comes back to a load over streams: into buffers of the pool, each piece behind the last; or
+ * into an inbox, if the kernel is to say when each piece came.
+ */
+import type { Stream } from '../../load/stream.ts'
+import type { KernelClock } from '../os/kernel-clock.ts'
+import type { Libc } from '../os/libc.ts'
+import { BufferPool } from './buffers.ts'
+import * as entries from './entries.ts'
+import { Inbox } from './inbox.ts'
+import * as k from './kernel.ts'
+import type { Ring } from './ring.ts'
+
+const poolBuffers = 16
+const poolBufferBytes = 65_536
+
+export class LoadInput {
+  readonly pool: BufferPool
+  /** Set if the kernel says when something came. */
+  readonly clock: KernelClock | undefined
+  readonly #ring: Ring
+  readonly #inbox: Inbox | undefined
+
+  /** @param clock where sockets have SO_TIMESTAMPNS */
+  constructor(libc: Libc, ring: Ring, clock: KernelClock | undefined) {
+    this.#ring = ring
+    this.clock = clock
+    this.#inbox = clock && new Inbox(libc, ring, 0, clock)
+    this.pool = this.#inbox?.pool ?? new BufferPool(libc, ring, poolBuffers, poolBufferBytes)
+  }
+
+  /** Begins to receive on a connection, or begins again. */
+  receive(slot: number, generation: number): void {
+    if (this.#inbox) this.#inbox.receive(slot, generation)
+    else entries.receive(this.#ring, slot, generation)
+  }
+
+  /** How many bytes came; 0 at the end of the stream, or the negative number of an error. */
+  lengthOf(result: number, flags: number): number {
+    const inbox = this.#inbox
+    return inbox && result > 0 ? inbox.payloadBytes(inbox.startOf(flags >>> 16)) : result
+  }
+
+  /** Hands a stream what came. False if it is wrong. */
+  deliver(stream: Stream, flags: number, length: number, now: number): boolean {
+    const id = flags >>> 16
+    const [pool, inbox] = [this.pool, this.#inbox]
+    if (!inbox) return stream.arrived(pool.bytes, id * pool.sizeBytes + pool.used[id]!, length, now)
+    const start = inbox.startOf(id)
+    const cameNs = inbox.cameNs(start, now)
+    return stream.arrived(inbox.bytes, start + inbox.payloadAt, length, now, cameNs)
+  }
+
+  /** The kernel may have the buffer again, or what is left of it; once it is published. */
+  giveBack(result: number, flags: number): void {
+    const id = flags >>> 16
+    if (flags & k.cqe.BUF_MORE) this.pool.used[id]! += result
+    else this.pool.give(id)
+  }
+
+  /** No buffer was left. */
+  grow(): void {
+    this.#inbox?.grow()
+  }
+
+  /** To be called after the ring is closed. */
+  close(): void {
+    if (this.#inbox) this.#inbox.close()
+    else this.pool.close()
+  }
+}
