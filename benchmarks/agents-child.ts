@@ -29,7 +29,7 @@ const { partOfLost } = await load<typeof Lost>('fleet/lost')
 const { Member } = await load<typeof Members>('fleet/member')
 const { countsMaxBytes, layout, tickAt, topics } = await load<typeof Messages>('fleet/messages')
 const { changesSince, pack, split } = await load<typeof Packing>('fleet/packed')
-const { optionsIn } = await load<typeof Plans>('fleet/plan')
+const { optionsOfPlan } = await load<typeof Plans>('fleet/plan')
 const { SnapshotSum } = await load<typeof Sums>('metrics/sum')
 const { saveHistogram } = await load<typeof Saving>('metrics/saved')
 const { parseBrokerUrl } = await load<typeof Urls>('fleet/broker-url')
@@ -207,7 +207,7 @@ class Simulated {
     const result = partOfLost(member, {
       run: plan.run,
       address: plan.address,
-      options: { ...optionsIn(plan), agents: plan.of },
+      options: { ...optionsOfPlan(plan), agents: plan.of },
       load: loadOf(plan),
       startMs,
       members: [],
@@ -242,6 +242,7 @@ class Simulated {
 let made: (Omit<RunResult, 'histograms'> & { histograms: object }) | undefined
 let prepared: ReturnType<typeof prepareBench> | undefined
 /** That of all of them. */
-const loadOf = (plan: Messages.Plan) => (prepared ??= prepareBench(plan.address, optionsIn(plan)))
+const loadOf = (plan: Messages.Plan) =>
+  (prepared ??= prepareBench(plan.address, optionsOfPlan(plan)))
 
 for (let n = 0; n < Number(countText); n++) await new Simulated(n).join()

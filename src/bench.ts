@@ -5,7 +5,7 @@ import { ofTransport, overheadBytes } from './bench/datagram-defaults.ts'
 import { startLoad, type LoadRun, type StartHooks } from './bench/run.ts'
 import { benchOptions, floodOptions, type BenchOptions, type FloodOptions } from './load/options.ts'
 import type { Load } from './load/plan.ts'
-import { lengthMs, meanRate, parseStages } from './load/stages.ts'
+import { lengthMs, meanRate, stagesOf } from './load/stages.ts'
 import { usageError } from './vocabulary/errors.ts'
 import { checkOptions, defaultsOf, resolve } from './options/form.ts'
 
@@ -75,7 +75,8 @@ export function prepareBench(address: string | Address, options: BenchOptions): 
 
 /** Stages say how long and how fast; their mean is the rate of the plan. */
 export function withRateOfStages(options: BenchOptions): BenchOptions {
-  if (options.stages === undefined) return options
+  const stages = stagesOf(options)
+  if (!stages) return options
   const beside = (['ratePerSecond', 'durationMs', 'count'] as const).find(
     name => options[name] !== undefined && options[name] !== Infinity,
   )
@@ -84,7 +85,6 @@ export function withRateOfStages(options: BenchOptions): BenchOptions {
       `Stages decide rate and duration, so ${beside} cannot be given beside them.`,
       'Leave --rate, --duration and --count out.',
     )
-  const stages = parseStages(options.stages)
   return {
     ...options,
     ratePerSecond: meanRate(stages),

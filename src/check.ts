@@ -6,7 +6,7 @@ import { checkOptions, type CheckOptions } from './checks/options.ts'
 import type { Limits, WholeCost } from './checks/limits.ts'
 import { questionNames, type QuestionName } from './checks/questions.ts'
 import type { CheckResult, QuestionResult } from './checks/result.ts'
-import { costOf, run, type Listener, type Plan } from './checks/run.ts'
+import { costOf, run, type Listener, type Inquiry } from './checks/run.ts'
 import { checkOptions as checkValues, resolve } from './options/form.ts'
 import { askedFor, checkTransport } from './options/where.ts'
 import { checkCalling } from './wire/tls/credentials.ts'
@@ -40,27 +40,27 @@ const allMs = 28_000
  */
 export function check(address: string | Address, options: CheckOptions = {}): CheckRun {
   checkValues(checkOptions, options)
-  const plan = planOf(toAddress(address), options)
-  checkTransport(askedFor(checkOptions, options), plan.address.transport, 'client')
-  checkCalling(plan.calling)
+  const inquiry = inquiryOf(toAddress(address), options)
+  checkTransport(askedFor(checkOptions, options), inquiry.address.transport, 'client')
+  checkCalling(inquiry.calling)
   const stopping = new AbortController()
   const listeners = new Set<Listener>()
   const all: Listener = {
     onMode: mode => listeners.forEach(listener => listener.onMode(mode)),
     onAnswer: result => listeners.forEach(listener => listener.onAnswer(result)),
   }
-  const finished = run(plan, all, stopping.signal)
+  const finished = run(inquiry, all, stopping.signal)
   // A caller may look at it later.
   finished.catch(() => {})
   return {
-    cost: costOf(plan),
+    cost: costOf(inquiry),
     follow: listener => void listeners.add(listener),
     stop: () => stopping.abort(),
     finished,
   }
 }
 
-function planOf(address: Address, options: CheckOptions): Plan {
+function inquiryOf(address: Address, options: CheckOptions): Inquiry {
   const { only, skip = [], thorough, maxConnections, ...wanted } = resolve(checkOptions, options)
   const expectations = (wanted.expect ?? []).map(parseExpectation)
   const questions = questionNames.filter(
@@ -86,7 +86,7 @@ function planOf(address: Address, options: CheckOptions): Plan {
 }
 
 /** A silence that is expected to be survived has to be tried. */
-const expectedIdle = (expectations: Plan['expectations']): number =>
+const expectedIdle = (expectations: Inquiry['expectations']): number =>
   Math.max(0, ...expectations.map(({ figure, limit }) => (figure === 'idle' ? limit : 0)))
 
 export type { QuestionName, CheckResult, QuestionResult }

@@ -135,6 +135,8 @@ test('what makes no sense is refused, and so is a server that is not there', asy
     { objective: 'p99<5' },
     { ratePerSecond: 100 },
     { count: 100 },
+    { thinkTime: '1ms' },
+    { stages: '100/s for 1s' },
     { precision: 0 },
     { from: 0 },
     { probeMs: Infinity },

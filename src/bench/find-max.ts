@@ -3,6 +3,9 @@ import type { Address } from '../vocabulary/address.ts'
 import { bench, benchDefaults, type BenchOptions, type LoadRun } from '../bench.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { findMaxFormat, type FindMaxResult, type Probe } from '../report/find-max.ts'
+import { benchOptions, searchOptions, type SearchOptions } from '../load/options.ts'
+import { checkOptions } from '../options/form.ts'
+import { askedFor } from '../options/where.ts'
 import { parseObjective } from '../report/objective.ts'
 import type { RunConditions, RunResult } from '../report/result.ts'
 import { shortfall } from '../report/reasons.ts'
@@ -12,11 +15,8 @@ import { searchHighest, type ProbeOutcome } from './search.ts'
 
 export type { FindMaxResult, Probe } from '../report/find-max.ts'
 
-export interface FindMaxOptions extends BenchOptions {
-  /** What has to hold, for example `p99<5ms`. The objectives of `expect` have to hold, too. */
+export interface FindMaxOptions extends BenchOptions, SearchOptions {
   objective: string
-  /** How close to each other the rate that is found and a rate that failed are: a fraction. */
-  precision?: number
   /** The first rate to try; without it, a quarter of what a closed loop reaches. */
   from?: number
   /** How long each probe measures, after its warm-up; `durationMs` says the same. */
@@ -34,7 +34,7 @@ export interface FindMaxRun {
   stop(): void
 }
 
-const precisionDefault = 0.05
+const precisionUsual = searchOptions.precision.default
 const probeDefaultMs = 3_000
 /** The estimate needs no more. */
 const estimateMaxMs = 1_000
@@ -95,7 +95,7 @@ class Search {
 
   async run(): Promise<FindMaxResult> {
     refuseSlices(this.#options)
-    const { objective, precision = precisionDefault, from } = this.#options
+    const { objective, from, precision = precisionUsual } = this.#options
     this.#load = probeOptions(this.#options)
     if (this.#load.connections !== 0) {
       const bench = (options: BenchOptions) => this.#bench(options)
@@ -221,18 +221,11 @@ function probeOptions(options: FindMaxOptions): BenchOptions {
   const { objective, precision, from, probeMs, onProbe: _, ...load } = options
   const durationMs = probeMs ?? load.durationMs ?? probeDefaultMs
   const limitMs = limitMsOf(objective)
-  if (precision !== undefined && !(precision >= 0.01 && precision <= 1))
-    throw usageError('The precision must be from 0.01 to 1: from 1% to 100%.')
+  checkOptions(searchOptions, { precision })
   if (from !== undefined && !(from > 0 && from <= fastest))
     throw usageError('The first rate must be more than 0, and at most 1G/s.')
-  if (load.ratePerSecond !== undefined)
-    throw usageError('The search chooses the rate itself.', 'Leave out the rate.')
-  if (load.thinkTime !== undefined)
-    throw usageError('The search sends an open loop: it has no think time.', 'Leave it out.')
-  if (load.stages !== undefined)
-    throw usageError('The search chooses the rate itself.', 'Leave out the stages.')
-  if (load.count !== undefined)
-    throw usageError('Probes end after a time, not after a count.', 'Leave out the count.')
+  for (const { notInSearch } of askedFor(benchOptions, load))
+    if (notInSearch) throw usageError(...notInSearch)
   if (!Number.isFinite(durationMs)) throw usageError('A probe needs a duration.')
   return {
     ...load,

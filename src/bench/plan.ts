@@ -6,14 +6,14 @@ import { counted, shareOf } from '../load/counted.ts'
 import { benchOptions } from '../load/options.ts'
 import { partOf, partOfSlice, sizeOf } from '../load/part.ts'
 import type { Load } from '../load/plan.ts'
-import { parseStages, warmedUp } from '../load/stages.ts'
+import { pacedStages } from '../load/stages.ts'
 import { askedFor, checkTransport } from '../options/where.ts'
 import type { LoadTask } from '../task.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { plural } from '../vocabulary/units.ts'
 import { checkDescriptors } from './descriptors.ts'
 
-export interface Plan {
+export interface PlannedTasks {
   tasks: [LoadTask, ...LoadTask[]]
   /** Why it is not the engine that comes first. */
   reason?: string
@@ -23,9 +23,9 @@ export interface Plan {
 }
 
 /** @throws UserError if the wanted engine refuses */
-export function plan(load: Load, address: Address): Plan {
+export function plan(load: Load, address: Address): PlannedTasks {
   const { threads: wanted, engine: wantedEngine, expect: _, ...same } = load
-  const { ratePerSecond, churnPerSecond, stages: stagesText, slice: sliceText, ...rest } = same
+  const { ratePerSecond, churnPerSecond, stages: _stages, slice: sliceText, ...rest } = same
   const { startAt: _startAt, agents: _agents, ...options } = rest
   const asked = askedFor(benchOptions, load)
   checkTransport(asked, address.transport, 'client')
@@ -36,7 +36,7 @@ export function plan(load: Load, address: Address): Plan {
   const ownConnections = sizeOf(slice, connections)
   const threads = Math.min(wanted, Math.max(busy, ownConnections, sizeOf(slice, load.idle)))
   const isOpen = ratePerSecond !== undefined && connections > 0
-  const stages = stagesText === undefined ? undefined : warmedUp(parseStages(stagesText), warmupMs)
+  const stages = pacedStages(load)
   const pace = isOpen ? { ratePerSecond, stages, connections, seed } : undefined
   const wantsCount = count !== Infinity && connections > 0
   const messages = pace && wantsCount ? counted(arrivals, pace, warmupMs, count) : undefined

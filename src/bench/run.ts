@@ -5,13 +5,14 @@ import type { Outcome } from '../load/outcome.ts'
 import { parseSlice } from '../load/part.ts'
 import type { Load } from '../load/plan.ts'
 import { windowOf, type Window } from '../load/replies.ts'
-import { parseStages } from '../load/stages.ts'
+import { stagesOf } from '../load/stages.ts'
 import { parseInstant } from '../vocabulary/instant.ts'
 import { machine, versions } from '../vocabulary/machine.ts'
 import { saveHistogram, type SavedHistogram } from '../metrics/saved.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import type { Table } from '../options/form.ts'
 import { timerMaxMs } from '../vocabulary/units.ts'
+import { callingOf } from '../report/same-load.ts'
 import { resultOf, type Gathered } from '../report/gathered.ts'
 import { parseObjective } from '../report/objective.ts'
 import { partFrom, resultOfPart, withStartError } from '../report/part.ts'
@@ -142,8 +143,8 @@ class Run {
       if (load.slice !== undefined) this.#responses.push(saveHistogram(response()))
       this.#tell(make)
     })
-    if (load.stages !== undefined)
-      this.#stages = new StageMarks(parseStages(load.stages), () => this.snapshot())
+    const stages = stagesOf(load)
+    if (stages) this.#stages = new StageMarks(stages, () => this.snapshot())
     this.#timed = load.count === Infinity
     this.#count = planned.count
     if (warmupMs === 0) this.#measure(startMs)
@@ -169,7 +170,8 @@ class Run {
       const make = () => {
         if (load.slice === undefined) return resultOf(gathered, conditions, load.expect, notes)
         const { connections } = planned
-        const about = { connections, startedMs, startErrorMs, expect: load.expect }
+        const calling = callingOf(load.calling)
+        const about = { connections, startedMs, startErrorMs, calling, expect: load.expect }
         const slice = parseSlice(load.slice)
         const part = partFrom(slice, about, gathered, this.#responses, threads.startNs)
         return resultOfPart(part, gathered, conditions, notes)

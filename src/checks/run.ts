@@ -14,7 +14,7 @@ import { checkFormat, type CheckResult, type QuestionResult } from './result.ts'
 import { nothingKnown, Scene, type Known } from './scene.ts'
 import { doubtOthers, verdictOf, type Answered } from './verdict.ts'
 
-export interface Plan {
+export interface Inquiry {
   readonly address: Address
   readonly calling: Calling
   /** Where the control API of that server is. */
@@ -39,7 +39,7 @@ const sum = (costs: readonly Cost[], of: (cost: Cost) => number) =>
   costs.reduce((total, cost) => total + of(cost), 0)
 
 /** What all of it may use at most. */
-export function costOf({ address, questions, limits }: Plan): WholeCost {
+export function costOf({ address, questions, limits }: Inquiry): WholeCost {
   const asked = questions
     .map(questionOf)
     .filter(({ transports }) => transports.includes(address.transport))
@@ -100,7 +100,7 @@ class Time {
  * @throws UserError if no server answers
  */
 export async function run(
-  plan: Plan,
+  inquiry: Inquiry,
   listener: Listener,
   signal: AbortSignal,
 ): Promise<CheckResult> {
@@ -109,15 +109,20 @@ export async function run(
   using own = new OwnDelay()
   const known = nothingKnown()
   const used = { connections: 0, bytes: 0 }
-  const cost = costOf(plan)
+  const cost = costOf(inquiry)
   const time = new Time(cost.ms - cost.silenceMs)
-  let { calling } = plan
-  const control = plan.control ? await Control.begin(plan.control, 2 * cost.ms) : undefined
+  let { calling } = inquiry
+  const control = inquiry.control ? await Control.begin(inquiry.control, 2 * cost.ms) : undefined
   const within: Asking['within'] = async (most, leftMs, work, traced = false) => {
     const over = new AbortController()
     const timer = setTimeout(() => over.abort(timeIsOver), leftMs)
     const either = AbortSignal.any([signal, over.signal])
-    await using scene = new Scene({ ...plan, calling, known, own, control }, most, either, traced)
+    await using scene = new Scene(
+      { ...inquiry, calling, known, own, control },
+      most,
+      either,
+      traced,
+    )
     try {
       const working = work(scene)
       // What goes on behind its time is of no interest.
@@ -131,19 +136,25 @@ export async function run(
       used.bytes += scene.used.bytes
     }
   }
-  calling = await time.spend(spoken(plan.questions), firstCost.ms, leftMs =>
+  calling = await time.spend(spoken(inquiry.questions), firstCost.ms, leftMs =>
     within(firstCost, leftMs, lookAtFirst),
   )
   await control?.look()
   const mode = known.paired || control ? 'paired' : 'blind'
   listener.onMode(mode)
-  const results = await askAll(plan, { ...plan, known, control, within }, time, listener, signal)
+  const results = await askAll(
+    inquiry,
+    { ...inquiry, known, control, within },
+    time,
+    listener,
+    signal,
+  )
   const all = results.map(({ result }) => result)
   doubtOthers(all)
-  const expectations = plan.expectations.map(expectation => hold(expectation, all))
+  const expectations = inquiry.expectations.map(expectation => hold(expectation, all))
   return {
     format: checkFormat,
-    address: formatAddress(plan.address),
+    address: formatAddress(inquiry.address),
     mode,
     ...verdictOf(results, expectations, known),
     questions: all,
@@ -158,7 +169,7 @@ export async function run(
 
 /** One after the other; but what only waits, beside the others where there is room for both. */
 async function askAll(
-  { questions, limits }: Plan,
+  { questions, limits }: Inquiry,
   asking: Asking,
   time: Time,
   listener: Listener,

@@ -10,7 +10,7 @@ import { directionOption } from '../load/direction/options.ts'
 import { benchOptions, searchOptions } from '../load/options.ts'
 import { shareOf } from '../load/counted.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'
-import { parseStages } from '../load/stages.ts'
+import { stagesOf } from '../load/stages.ts'
 import { parseInstant } from '../vocabulary/instant.ts'
 import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'
@@ -119,7 +119,7 @@ export function completeBench(bare: Command): void {
 async function measure(address: Address, options: BenchAnywhere, output: Output): Promise<void> {
   checkOutputs(output.files.map(({ path }) => path))
   const run = bench(address, options)
-  const stages = options.stages === undefined ? undefined : parseStages(options.stages)
+  const stages = stagesOf(options)
   const toldAll = output.ndjson && streamIntervals(run, print, plannedStages(stages ?? []))
   let interrupted = false
   let connected = false

@@ -28,7 +28,7 @@ export function servedText(servers: readonly Server[]): string {
     ...servedCounters.flatMap(name => {
       const last = counterOf(name).said?.last
       const count = totalOf(servers, name)
-      return count > 0 && Array.isArray(last) ? [`${plural(count, last[0])} ${last[1]}`] : []
+      return count > 0 && last ? [`${plural(count, last[0])} ${last[1]}`] : []
     }),
   ]
   return [counts.join(', '), ...failuresText(servers)].join('; ')

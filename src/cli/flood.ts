@@ -115,12 +115,12 @@ async function openPages(
   target: string,
   run: () => LoadRun | undefined,
 ): Promise<Health> {
-  const { probeText, startProbe } = await import('../dashboard/probe.ts')
+  const { loadMetricsText, serveLoadMetrics } = await import('../dashboard/load-metrics.ts')
   const snapshot = () => run()?.snapshot() ?? takeSnapshot([])
-  return startProbe({
+  return serveLoadMetrics({
     address,
     why: () => (snapshot().open > 0 ? undefined : 'not connected'),
-    text: () => probeText(snapshot(), target),
+    text: () => loadMetricsText(snapshot(), target),
     onDefect: error => tell(`a defect of yodel, please report it: ${String(error)}`),
   })
 }

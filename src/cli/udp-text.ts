@@ -11,8 +11,8 @@ import { formatCount, plural } from '../vocabulary/units.ts'
 
 /** The name of each reason in the last line. */
 const reasons = servedCounters.flatMap((name): [CounterName, string][] => {
-  const last = counterOf(name).said?.last
-  return typeof last === 'string' ? [[name, last]] : []
+  const reason = counterOf(name).said?.refusedBecause
+  return reason === undefined ? [] : [[name, reason]]
 })
 
 const dangers: Record<DatagramRule, string> = {

@@ -57,14 +57,14 @@ export const flag: Shape<boolean> = {
   accepts: (value): value is boolean => typeof value === 'boolean',
 }
 
-/** Limits of a number; `above` is not allowed itself. */
-interface Limits {
+/** Bounds of a number; `above` is not allowed itself. */
+interface Bounds {
   least?: number
   above?: number
   most?: number
 }
 
-function within(json: Json, what: string, isKind: (value: unknown) => boolean, limits: Limits) {
+function within(json: Json, what: string, isKind: (value: unknown) => boolean, limits: Bounds) {
   const { least, above, most } = limits
   const count = (value: number) => value.toLocaleString('en')
   const from = above === undefined ? '' : ` above ${count(above)}`
@@ -86,10 +86,10 @@ function within(json: Json, what: string, isKind: (value: unknown) => boolean, l
   } satisfies NumberShape
 }
 
-export const number = (limits: Limits = {}): NumberShape =>
+export const number = (limits: Bounds = {}): NumberShape =>
   within({ type: 'number' }, 'a number', Number.isFinite, limits)
 
-export const whole = ({ least = 0, most }: Limits = {}): NumberShape =>
+export const whole = ({ least = 0, most }: Bounds = {}): NumberShape =>
   within({ type: 'integer' }, `a whole number from ${least} on`, Number.isInteger, {
     least,
     ...(most !== undefined && { most }),

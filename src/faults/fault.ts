@@ -19,8 +19,6 @@ export interface Chunk {
 export interface Message {
   /** WebSocket: whether it is text or binary (RFC 6455 section 5.6). */
   binary?: boolean
-  /** Datagrams: the source. */
-  from?: { address: string; port: number }
 }
 
 /**

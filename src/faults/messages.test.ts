@@ -23,25 +23,31 @@ async function run(faults: string, texts: string[], carries: Carries = 'messages
     onHit: event => events.push(event),
     onReset: () => {},
   })
-  for (const [n, text] of texts.entries())
-    arrivals.push(Buffer.from(text), { binary: n % 2 === 1, from: { address: '::1', port: n } })
+  const numberOf = new Map<object | undefined, number>()
+  for (const [n, text] of texts.entries()) {
+    const message = { binary: n % 2 === 1 }
+    numberOf.set(message, n)
+    arrivals.push(Buffer.from(text), message)
+  }
   arrivals.end()
   const messages: string[] = []
-  const ports: number[] = []
+  const numbers: number[] = []
   let pieces: string[] = []
   try {
     for await (const { data, message, more } of chain.apply(arrivals.read())) {
       pieces.push(Buffer.from(data).toString())
-      assert.equal(message!.binary, message!.from!.port % 2 === 1)
+      // All its chunks have the object with which it came.
+      const number = numberOf.get(message)
+      assert.notEqual(number, undefined)
       if (more) continue
-      ports.push(message!.from!.port)
+      numbers.push(number!)
       messages.push(pieces.splice(0).join('/'))
     }
   } catch (error) {
     if (!(error instanceof Reset)) throw error
     pieces.push('RST')
   }
-  return { messages, ports, unfinished: pieces.join('/'), events }
+  return { messages, numbers, unfinished: pieces.join('/'), events }
 }
 
 const numbered = (count: number) => Array.from({ length: count }, (_, n) => `message ${n}`)
@@ -72,7 +78,7 @@ test('drop, duplicate and reorder do it to whole messages, in pieces or not', as
   const twice = await run('slice=3 duplicate=100% corrupt=1e-9', ['abcd', 'ef'])
   assert.deepEqual(twice.messages, ['abc/d', 'abc/d', 'ef', 'ef'])
   const swapped = await run('reorder=100%', texts.slice(0, 5), 'datagrams')
-  assert.deepEqual(swapped.ports, [1, 0, 3, 2, 4])
+  assert.deepEqual(swapped.numbers, [1, 0, 3, 2, 4])
 })
 
 test('what happens to one of two copies does not happen to the other', async () => {
@@ -85,7 +91,7 @@ test('each message is hit with that probability, by the seed, and is written dow
   const count = short(1000, 200)
   const texts = numbered(count)
   for (const kind of ['drop', 'duplicate', 'reorder']) {
-    const { events, ports } = await run(`${kind}=10%`, texts)
+    const { events, numbers } = await run(`${kind}=10%`, texts)
     // Four standard deviations; with this seed it holds always or never.
     const bound = 4 * Math.sqrt(count * 0.1 * 0.9)
     assert.ok(Math.abs(events.length - count / 10) < bound, `${kind}: ${events.length}`)
@@ -94,10 +100,10 @@ test('each message is hit with that probability, by the seed, and is written dow
     assert.notDeepEqual((await run(`${kind}=10%`, texts, 'messages', 2)).events, events)
     for (const { message, bytes } of events) {
       assert.equal(bytes, texts[message!]!.length)
-      const times = ports.filter(port => port === message).length
+      const times = numbers.filter(number => number === message).length
       assert.equal(times, { drop: 0, duplicate: 2, reorder: 1 }[kind])
       if (kind === 'reorder' && message! < count - 1)
-        assert.equal(ports.indexOf(message!), ports.indexOf(message! + 1) + 1)
+        assert.equal(numbers.indexOf(message!), numbers.indexOf(message! + 1) + 1)
     }
   }
 })

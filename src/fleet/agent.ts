@@ -5,7 +5,7 @@ import { version } from '../vocabulary/machine.ts'
 import { printable } from '../vocabulary/text.ts'
 import { UserError, usageError } from '../vocabulary/errors.ts'
 import { descriptorLimit } from '../engines/os/descriptors.ts'
-import { parsePattern, type Limits } from './allow.ts'
+import { parsePattern, type Allowed } from './allow.ts'
 import { checkToken, parseBrokerUrl, shownBroker, usualBroker } from './broker-url.ts'
 import { deferred } from './deferred.ts'
 import { Link } from './link.ts'
@@ -86,7 +86,7 @@ class Waiting implements Agent {
     if (!this.#work) this.#over.resolve()
   }
 
-  get #limits(): Limits {
+  get #limits(): Allowed {
     const { allow = [], maxRate, maxConnections } = this.#options
     return { allow, maxRate, maxConnections }
   }

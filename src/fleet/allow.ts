@@ -4,7 +4,7 @@ import { usageError } from '../vocabulary/errors.ts'
 import { transports } from '../vocabulary/transport.ts'
 import { formatRate } from '../vocabulary/units.ts'
 
-export interface Limits {
+export interface Allowed {
   /** Empty: the loopback. */
   allow: readonly string[]
   maxRate: number | undefined
@@ -63,7 +63,7 @@ export interface Share {
 }
 
 /** @throws UserError if an agent with these limits does not do it */
-export function checkShare({ address, connections, ratePerSecond }: Share, limits: Limits): void {
+export function checkShare({ address, connections, ratePerSecond }: Share, limits: Allowed): void {
   const { allow, maxRate = Infinity, maxConnections = Infinity } = limits
   const where = formatAddress(address)
   if (allow.length === 0 && !isHere(address))

@@ -10,8 +10,9 @@ import type { Outcome } from '../load/outcome.ts'
 import { firstFrom } from '../load/pacer.ts'
 import { ownBefore, parseSlice, partOfSlice, sizeOf } from '../load/part.ts'
 import type { Load } from '../load/plan.ts'
-import { parseStages, warmedUp } from '../load/stages.ts'
+import { pacedStages } from '../load/stages.ts'
 import type { Interval, RunConditions, RunResult } from '../report/result.ts'
+import { callingOf } from '../report/same-load.ts'
 import { partFrom, resultOfPart } from '../report/part.ts'
 import type { Member } from './member.ts'
 import { tickAt } from './messages.ts'
@@ -51,6 +52,7 @@ export function partOfLost(member: Member, ended: Ended): RunResult | undefined 
     connections: sizeOf(partOfSlice(slice), load.connections),
     startedMs,
     startErrorMs: null,
+    calling: callingOf(load.calling),
     expect: load.expect,
   }
   const conditions: RunConditions = {
@@ -125,9 +127,7 @@ function plannedOf(slice: string, load: Load): number | null {
   if (connections === 0) return 0
   if (ratePerSecond === undefined)
     return count === Infinity ? null : shareOf(part, connections, count)
-  const stages =
-    load.stages === undefined ? undefined : warmedUp(parseStages(load.stages), warmupMs)
-  const pace = { ratePerSecond, stages, connections, seed }
+  const pace = { ratePerSecond, stages: pacedStages(load), connections, seed }
   if (count !== Infinity) return counted(arrivals, pace, warmupMs, count).of(part)
   const before = (ms: number) => ownBefore(part, connections, firstFrom(pace, ms * 1e6))
   return before(warmupMs + durationMs) - before(warmupMs)

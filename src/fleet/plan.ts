@@ -2,7 +2,7 @@
 import { prepareBench } from '../bench.ts'
 import { benchOptions, type BenchOptions } from '../load/options.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'
-import { parseStages } from '../load/stages.ts'
+import { stagesOf } from '../load/stages.ts'
 import type { Share } from './allow.ts'
 import type { Plan } from './messages.ts'
 import { usageError } from '../vocabulary/errors.ts'
@@ -19,7 +19,7 @@ export function sentOptions(options: BenchOptions): BenchOptions {
 }
 
 /** The inverse: JSON has null where it is Infinity. */
-export function optionsIn({ options }: Pick<Plan, 'options'>): BenchOptions {
+export function optionsOfPlan({ options }: Pick<Plan, 'options'>): BenchOptions {
   const entries = Object.entries(options)
     .filter(([name]) => Object.hasOwn(benchOptions, name) && !own.has(name))
     .map(([name, value]) => [name, value === null ? Infinity : (value as unknown)])
@@ -40,15 +40,13 @@ export function refuseRoute({ calling }: BenchOptions): void {
 
 /** How much of a load an agent is asked for. @throws UserError if its options make no sense */
 export function shareOfPlan(plan: Plan): Share {
-  const options = optionsIn(plan)
+  const options = optionsOfPlan(plan)
   refuseRoute(options)
   const load = prepareBench(plan.address, options)
   const part = partOfSlice(`${plan.number}/${plan.of}`)
   const steady = sizeOf(part, load.connections)
-  const fastest =
-    load.stages === undefined
-      ? (load.ratePerSecond ?? Infinity)
-      : Math.max(...parseStages(load.stages).flatMap(({ from, to }) => [from, to]))
+  const rates = stagesOf(load)?.flatMap(({ from, to }) => [from, to])
+  const fastest = Math.max(...(rates ?? [load.ratePerSecond ?? Infinity]))
   const messages = load.connections === 0 ? 0 : fastest * (steady / load.connections)
   return {
     address: plan.address,

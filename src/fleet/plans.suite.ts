@@ -13,7 +13,7 @@ import type { LoadTask } from '../task.ts'
 import { toAddress } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import type { Plan } from './messages.ts'
-import { optionsIn, sentOptions } from './plan.ts'
+import { optionsOfPlan, sentOptions } from './plan.ts'
 import { checkPlan } from './recruit.ts'
 import { open, seal } from './sealed.ts'
 
@@ -93,7 +93,7 @@ function agentLoad(options: BenchOptions, number: number, of: number): Load {
   const sealed = seal('secret', 'topic', words)
   const plan = open<Plan>('secret', 'topic', sealed)!.words
   const slice = `${plan.number}/${plan.of}`
-  return prepareBench(plan.address, { ...optionsIn(plan), slice })
+  return prepareBench(plan.address, { ...optionsOfPlan(plan), slice })
 }
 
 /** Few seeds: their payloads are kept. */

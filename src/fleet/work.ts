@@ -13,13 +13,13 @@ import type { Link, SayOptions } from './link.ts'
 import { countsMaxBytes, tickAt, topics } from './messages.ts'
 import type { Plan, ToAgent, ToCoordinator, Without } from './messages.ts'
 import { changesSince, pack, split } from './packed.ts'
-import { checkShare, type Limits } from './allow.ts'
-import { optionsIn, shareOfPlan } from './plan.ts'
+import { checkShare, type Allowed } from './allow.ts'
+import { optionsOfPlan, shareOfPlan } from './plan.ts'
 
 export interface WorkContext {
   link: Link
   agent: string
-  limits: Limits
+  limits: Allowed
   tell: (line: string) => void
   /** Writes a file. @returns where it is */
   save: (name: string, text: string) => string
@@ -124,7 +124,7 @@ export class Work {
     const { number, of, address } = this.#plan
     const silence = setInterval(() => this.#lookForSilence(), lookEveryMs)
     try {
-      const options = optionsIn(this.#plan)
+      const options = optionsOfPlan(this.#plan)
       this.#load = prepareBench(address, { ...options, slice: `${number}/${of}` })
       checkShare(shareOfPlan(this.#plan), this.#context.limits)
       this.#say({ kind: 'accepted' })

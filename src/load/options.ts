@@ -77,6 +77,7 @@ export const loadOptions = {
       name: 'rate',
       show: shown(value => `${formatCount(value)}/s`, 'closed loop'),
     },
+    notInSearch: ['The search chooses the rate itself.', 'Leave out the rate.'],
   }),
   /** Stop after this many messages, without those of the warm-up. */
   count: option(count({ unlimited: true }), {
@@ -85,6 +86,7 @@ export const loadOptions = {
     flag: 'count',
     help: 'stop after this many messages, without the warm-up',
     condition: { name: 'count', show: shown(String, 'no limit') },
+    notInSearch: ['Probes end after a time, not after a count.', 'Leave out the count.'],
   }),
   /** Stop this long after the warm-up. */
   durationMs: option(duration({ zero: false }), {
@@ -193,6 +195,7 @@ export const benchOptions = {
     flag: 'stages',
     help: "open loop whose rate changes: '0..10k/s over 1m, 10k/s for 5m'",
     condition: { name: 'stages', show: shown() },
+    notInSearch: ['The search chooses the rate itself.', 'Leave out the stages.'],
   }),
   /** Closed loop: the time between an echo and the next message; `50ms~20ms` varies by 20 ms. */
   thinkTime: option(textFor('<time>', parseThinkTime), {
@@ -200,6 +203,7 @@ export const benchOptions = {
     flag: 'think-time',
     help: 'closed loop: wait before the next message; 50ms~20ms varies',
     condition: { name: 'think time', show: shown() },
+    notInSearch: ['The search sends an open loop: it has no think time.', 'Leave it out.'],
   }),
   /** Short connections per second beside the steady ones: connect, echo once, close. */
   churnPerSecond: option(rate({ zero: true }), {
@@ -257,6 +261,7 @@ export const benchOptions = {
     help: 'count corrupt bytes and go on, while the stream stays in step',
     condition: { name: 'corruption', show: value => (value === true ? 'counted' : 'not counted') },
     where: {
+      engines: 'every',
       transports: connected,
       reason: () => 'Corrupt bytes are counted in streams only; on udp whole datagrams are.',
     },
@@ -286,6 +291,7 @@ export const searchOptions = {
   ),
 }
 
+export type SearchOptions = OptionsOf<typeof searchOptions>
 export type LoadOptions = OptionsOf<typeof loadOptions>
 export type FloodOptions = OptionsOf<typeof floodOptions>
 export type BenchOptions = OptionsOf<typeof benchOptions>

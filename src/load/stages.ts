@@ -41,6 +41,21 @@ export function parseStages(text: string): Stage[] {
   return stages
 }
 
+interface Timed {
+  stages?: string | undefined
+  warmupMs: number
+}
+
+/** Of a load, as it was written; undefined if its rate does not change. */
+export const stagesOf = ({ stages }: Pick<Timed, 'stages'>): Stage[] | undefined =>
+  stages === undefined ? undefined : parseStages(stages)
+
+/** The same, with the warm-up before them. */
+export function pacedStages(load: Timed): Stage[] | undefined {
+  const stages = stagesOf(load)
+  return stages && warmedUp(stages, load.warmupMs)
+}
+
 /** One end of a ramp, or the rate of a stage. */
 function rateIn(part: string, text: string): number {
   const rate = parseRate(text)

@@ -18,8 +18,10 @@ export interface Counter {
 }
 
 interface Said {
-  /** In the last line: `3 clients turned away`; for refused datagrams the reason. */
-  readonly last?: readonly [noun: string, what: string] | string
+  /** In the last line: `3 clients turned away`. */
+  readonly last?: readonly [noun: string, what: string]
+  /** Of refused datagrams: the reason, which the last line names. */
+  readonly refusedBecause?: string
   /** In the log, for each second in which it grew; by how much stands under the key. */
   readonly log?: readonly [level: 'info' | 'warn', event: string, key: string]
 }
@@ -60,8 +62,8 @@ const paused = (value: string, level: 'info' | 'warn', what: string) =>
     { family: 'yodel_accept_pauses_total', value },
     { log: [level, `limit of ${what} reached`, 'times'] },
   )
-const refused = (value: string, last: string, help: string) =>
-  server(help, { family: 'yodel_datagrams_refused_total', value }, { last })
+const refused = (value: string, refusedBecause: string, help: string) =>
+  server(help, { family: 'yodel_datagrams_refused_total', value }, { refusedBecause })
 
 /** Why a connection failed. The names are part of the reports. */
 export const failures = {

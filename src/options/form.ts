@@ -45,6 +45,8 @@ export interface About<T, D extends T | undefined> {
    * value.
    */
   readonly condition?: Condition
+  /** Why a search for the highest rate refuses it: a sentence, and what to do. */
+  readonly notInSearch?: readonly [because: string, hint: string]
   /** Where it makes sense, if not everywhere. */
   readonly where?: Where
 }
@@ -52,7 +54,8 @@ export interface About<T, D extends T | undefined> {
 export type Where = OnTransports | OnEngines
 
 interface OnTransports {
-  readonly engines?: undefined
+  /** Each engine that speaks one of the transports has it: one that does not must be left out. */
+  readonly engines: 'every'
   readonly act?: undefined
   /** The transports that have it. */
   readonly transports: readonly TransportName[]

@@ -30,12 +30,12 @@ export interface Findings {
   reasons?: [name: FailureName, reason: string][]
   /** Where connections are opened again: in nanoseconds after the end of the warm-up. */
   outages?: Outage[] | undefined
-  limits: Limits
+  limits: ObjectiveLimits
   conditions: RunConditions
 }
 
 /** What objectives decide that would otherwise fail the verdict by itself. */
-export interface Limits {
+export interface ObjectiveLimits {
   /** Whether an objective allows this many lost messages; undefined without such an objective. */
   loss?: (lost: number, planned: number) => boolean
   /** Whether there is an objective on the rate. */

@@ -4,6 +4,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { short } from '../full.suite.ts'
 import { UserError } from '../vocabulary/errors.ts'
+import { quoted } from '../vocabulary/text.ts'
+import type { Calling } from '../options/calling.ts'
+import { callingOf } from './same-load.ts'
 import type { Outcome } from '../load/outcome.ts'
 import { Replies } from '../load/replies.ts'
 import { saveHistogram } from '../metrics/saved.ts'
@@ -59,19 +62,21 @@ const intervalOf = ({ response }: Gathered['total']) => ({
 })
 
 interface Change {
+  calling?: Calling
   conditions?: Partial<RunConditions>
   startedMs?: number
   of?: number
 }
-const defaults = { conditions: {}, startedMs, of: 2 }
+const defaults = { calling: {}, conditions: {}, startedMs, of: 2 }
 
 /** As it is read from its file. @param number of the slice */
 function slice(number: number, trips: Trips, change: Change = {}): RunResult {
-  const { conditions, startedMs, of } = { ...defaults, ...change }
+  const { calling, conditions, startedMs, of } = { ...defaults, ...change }
   // Each machine has another clock.
   const startNs = number * 1e12
   const gathered = gather(trips, startNs)
-  const about = { connections: 3, startedMs, startErrorMs: 0, expect }
+  const said = callingOf(calling)
+  const about = { connections: 3, startedMs, startErrorMs: 0, calling: said, expect }
   const responses = [saveHistogram(gathered.total.response)]
   const part = partFrom({ number, of }, about, gathered, responses, startNs)
   const run = { ...usual, ...conditions, startedAt: new Date(startedMs).toISOString() }
@@ -128,27 +133,25 @@ test('what does not belong together is refused', () => {
   assert.match(other({ conditions: { address } }), /: address .*7008, not .*7007\.$/)
   const versions = { yodel: '9.9.9' }
   assert.equal(other({ conditions: { versions } }), `${load}version of yodel 9.9.9, not 0.1.0.`)
-  const reproduce = `${usual.reproduce} --send-proxy --slice 2/2`
   assert.equal(
-    other({ conditions: { reproduce } }),
-    `${load}option send-proxy --send-proxy, not none.`,
+    other({ calling: { sendProxy: 2 } }),
+    `${load}option send-proxy --send-proxy 2, not none.`,
   )
-  const typing = (words: string) => ({ reproduce: `${usual.reproduce} ${words}` })
   assert.equal(
-    other({ conditions: typing('--header-file HEADERS.txt') }),
+    other({ calling: { headerFile: 'a: b' } }),
     `${load}option header-file --header-file HEADERS.txt, not none.`,
   )
-  const [is, isNot] = ["'a: it'\\''s'", "'a: it'\\''s not'"]
+  const [is, isNot] = [`a: it's --alpn b`, `a: it's not`]
   assert.equal(
     refusal([
-      slice(1, [50], { conditions: typing(`--header ${is}`) }),
-      slice(2, [60], { conditions: typing(`--header ${isNot} --slice 2/2`) }),
+      slice(1, [50], { calling: { headers: [is] } }),
+      slice(2, [60], { calling: { headers: [isNot] } }),
     ]),
-    `${load}option header --header ${isNot}, not --header ${is}.`,
+    `${load}option header --header ${quoted(isNot)}, not --header ${quoted(is)}.`,
   )
-  // No byte depends on how a machine gets there, nor on what a value only looks like.
-  for (const words of ['--insecure', '--source 10.0.0.5', "--message 'a --alpn b'"])
-    assert.equal(other({ conditions: typing(words) }), 'none')
+  // No byte depends on how a machine gets there.
+  for (const calling of [{ tls: { insecure: true } }, { source: ['10.0.0.5'] }])
+    assert.equal(other({ calling }), 'none')
   const whole = 'b.json is the result of a whole load, not of a slice.'
   assert.equal(refusal([first, sampleResult()]), whole)
   assert.equal(refusal([first, merge([first, slice(2, [60])])]), 'b.json is merged already.')

@@ -8,7 +8,7 @@ import { rateUnknown } from './reasons.ts'
 import { resultHistograms } from '../metrics/counters.ts'
 import { distributionIn } from './result.ts'
 import type { Distribution, DistributionName, Expectation, RunResult } from './result.ts'
-import type { Limits } from './findings.ts'
+import type { ObjectiveLimits } from './findings.ts'
 
 /** What a figure is: it decides how a value is written. */
 export type FigureKind = 'time' | 'fraction' | 'count' | 'rate'
@@ -233,7 +233,7 @@ export function missedText({ objective, measured, measuredText }: Expectation): 
 }
 
 /** What objectives decide: how much may be lost, and which rate is enough. */
-export function limitsOf(texts: readonly string[]): Limits {
+export function limitsOf(texts: readonly string[]): ObjectiveLimits {
   const objectives = texts.map(parseObjective)
   const on = (...names: string[]) => objectives.filter(({ metric }) => names.includes(metric.name))
   const losses = on('loss', 'lost')

@@ -15,6 +15,8 @@ export interface Part {
   startedMs: number
   /** How much later than --start-at it began; null without --start-at. */
   startErrorMs: number | null
+  /** What a client sends before its first message: the words of each such option, by its flag. */
+  calling: Record<string, string>
   /** The objectives, which are those of the whole load. */
   expect: string[]
   total: SavedSnapshot

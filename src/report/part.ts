@@ -13,7 +13,10 @@ import { partFormat, type Part } from './part-form.ts'
 import type { RunConditions, RunResult } from './result.ts'
 import { withVerdict } from './summarize.ts'
 
-export type PartAbout = Pick<Part, 'connections' | 'startedMs' | 'startErrorMs' | 'expect'>
+export type PartAbout = Pick<
+  Part,
+  'connections' | 'startedMs' | 'startErrorMs' | 'calling' | 'expect'
+>
 
 /** @param startNs on the clock of the logs of its threads */
 export function partFrom(

@@ -28,7 +28,7 @@ const engines: Record<EngineName, () => Promise<Engine>> = {
 try {
   // What a message waits for the thread that times it would be told as the server's time.
   if (task.kind === 'load') {
-    ;(await import('../engines/os/slice.ts')).askForShortSlices()
+    ;(await import('../engines/os/time-slice.ts')).askForShortTimeSlices()
     ;(await import('../engines/os/timer-slack.ts')).askForExactTimers()
   }
   const meter = new Meter(memory)

@@ -103,7 +103,7 @@ class Peer {
   }
 
   push(data: Buffer): void {
-    this.#run.push(data, { from: this.#from })
+    this.#run.push(data)
   }
 
   async run(): Promise<void> {

@@ -1,7 +1,8 @@
 /** Whether parts belong to one load. */
-import { callingOptions } from '../options/calling.ts'
-import { optionsIn } from '../options/form.ts'
+import { callingOptions, type Calling } from '../options/calling.ts'
+import { optionsIn, valueIn, wordsOf } from '../options/form.ts'
 import { usageError } from '../vocabulary/errors.ts'
+import { quoted } from '../vocabulary/text.ts'
 import type { Part } from './part-form.ts'
 import type { RunResult } from './result.ts'
 
@@ -17,7 +18,6 @@ const own = new Set(['slice', 'startAt', 'engine', 'threads'])
 /** Everything else that decides what is sent. */
 export function planOf({ run }: RunResult, part: Part): Map<string, string> {
   const options = Object.entries(run.options).filter(([name]) => !own.has(name))
-  const words = wordsOf(run.reproduce)
   return new Map([
     ['count of slices', String(part.of)],
     ['version of yodel', run.versions.yodel ?? 'unknown'],
@@ -25,30 +25,27 @@ export function planOf({ run }: RunResult, part: Part): Map<string, string> {
     ['seed', String(run.seed)],
     ['objectives', part.expect.join(', ') || 'none'],
     ...options.map(([name, value]): [string, string] => [name, JSON.stringify(value)]),
-    ...callingFlags.map((flag): [string, string] => [`option ${flag}`, typed(flag, words)]),
+    ...Object.entries(part.calling).map(([flag, words]): [string, string] => [
+      `option ${flag}`,
+      words,
+    ]),
   ])
 }
 
 /** The way of a machine, and which certificates it trusts: no byte of the load depends on it. */
 const ofMachine = new Set(['ca', 'pin', 'insecure', 'cert', 'key', 'source', 'proxy'])
-/** Options of what a client sends before its first message: only the command has them. */
-const callingFlags = optionsIn(callingOptions).flatMap(([, { flag }]) =>
-  flag === undefined || ofMachine.has(flag) ? [] : [flag],
+const sentFirst = optionsIn(callingOptions).filter(
+  ([, { flag }]) => flag !== undefined && !ofMachine.has(flag),
 )
 
-/** The words of a command as a shell divides it, each as it was written. */
-const wordsOf = (command: string): string[] =>
-  command.match(/(?:\$'(?:\\.|[^'\\])*'|'[^']*'|\\'|[^\s'])+/g) ?? []
-
-/** An option with its value, if it has one, each time that it was typed. */
-const typed = (flag: string, words: readonly string[]): string =>
-  words
-    .flatMap((word, n) => {
-      if (word !== `--${flag}`) return []
-      const value = words[n + 1] ?? '-'
-      return value.startsWith('-') ? [word] : [word, value]
-    })
-    .join(' ') || 'none'
+/** What a client sends before its first message, as it is typed; what is a secret is not shown. */
+export const callingOf = (calling: Calling): Part['calling'] =>
+  Object.fromEntries(
+    sentFirst.flatMap(([name, row, path]): [flag: string, words: string][] => {
+      const words = wordsOf({ [name]: row }, { [name]: valueIn(calling, path) })
+      return words.length > 0 ? [[row.flag!, words.map(quoted).join(' ')]] : []
+    }),
+  )
 
 /** @throws UserError if they do not */
 export function checkAlike(first: Planned, other: Planned): void {

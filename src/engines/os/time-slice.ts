@@ -1,8 +1,8 @@
 /**
  * Has the scheduler let this thread run as soon as it is woken. Since Linux 6.12 a thread may ask
- * for short slices (sched_setattr(2), `sched_runtime` of SCHED_OTHER): the shorter the slice, the
- * earlier its deadline (EEVDF), so it need not wait until another thread has used up a long one.
- * Its share of the processor stays the same, and no privilege is needed.
+ * for short time slices (sched_setattr(2), `sched_runtime` of SCHED_OTHER): the shorter the slice,
+ * the earlier its deadline (EEVDF), so it need not wait until another thread has used up a long
+ * one. Its share of the processor stays the same, and no privilege is needed.
  */
 import { loadLibc } from './libc.ts'
 
@@ -21,7 +21,7 @@ const numbers: Partial<Record<NodeJS.Architecture, { set: number; get: number }>
 const sliceNs = 100_000n
 
 /** @returns whether it was granted; before 6.12 the kernel ignores it */
-export function askForShortSlices(): boolean {
+export function askForShortTimeSlices(): boolean {
   const attr = read()
   if (!attr) return false
   // What it has besides, such as its niceness, stays.
@@ -31,7 +31,7 @@ export function askForShortSlices(): boolean {
 }
 
 /** What the calling thread has; undefined where the system cannot be asked. */
-export function sliceOf(): { sliceNs: bigint; niceness: number } | undefined {
+export function timeSliceOf(): { sliceNs: bigint; niceness: number } | undefined {
   const attr = read()
   return (
     attr && {

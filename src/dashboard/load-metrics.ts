@@ -27,7 +27,7 @@ export const loadCounters = counterNames.filter(
   name => counters[name].of !== 'server' && !isFailure(name),
 )
 
-export function probeText(snapshot: Snapshot, target: string): string {
+export function loadMetricsText(snapshot: Snapshot, target: string): string {
   const labels = { target }
   const text = new MetricsText()
   text.add('gauge', 'yodel_build_info', 'Versions; always 1.', [
@@ -72,7 +72,7 @@ function bucketsOf(histogram: Histogram, labels: Labels) {
   return { labels, counts, sum: histogram.sumNs / 1e9 }
 }
 
-export interface ProbeOptions {
+export interface LoadMetricsOptions {
   address: HostAddress
   /** Why it does not measure now; undefined if it does. */
   why: () => string | undefined
@@ -81,7 +81,7 @@ export interface ProbeOptions {
 }
 
 /** /metrics, /healthz and /readyz. @throws UserError if it cannot listen at the address */
-export async function startProbe(options: ProbeOptions): Promise<Health> {
+export async function serveLoadMetrics(options: LoadMetricsOptions): Promise<Health> {
   const { server, address } = await listenForWeb(options, '--metrics')
   const access = { check() {}, isProbe: () => true, linkToken: () => undefined }
   const readiness = {
