@@ -243,7 +243,7 @@ const spoken: Record<Protocol, (open: (...alpn: string[]) => Open) => Record<str
 function misusesOf(name: Address['transport']): Record<string, Misuses> {
   const transport = transports[name]
   // There are no connections: what is sent costs no descriptor (see udp.test.ts for the rest).
-  if (transport.socket === 'udp') return {}
+  if (transport.carries === 'datagrams') return {}
   if (!transport.secure) return spoken[transport.protocol](() => plain)
   const broken = transport.protocol === 'plain' && { 'bad frame': brokenRecord }
   return Object.fromEntries(

@@ -6,13 +6,16 @@ import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { serve, type Server } from 'yodel'
+import type * as Names from '../src/vocabulary/engine-names.ts'
 import { dial, dialTls, echo, pattern, readAll, until } from './client.ts'
 import { balanced, holdsBack, leaves, takesTurns } from './clients.suite.ts'
 import type { Dial, Start } from './clients.suite.ts'
 import { onlyFull, short } from './full.ts'
+import { built } from './program.ts'
 import { refusal } from './refusal.ts'
 
 type EngineName = Server['engine']
+const { engineSpeaks } = (await import(built('vocabulary/engine-names.js'))) as typeof Names
 
 /** A hang is a failure. */
 const timeout = 60_000
@@ -30,7 +33,7 @@ const places: Record<string, () => string> = {
 export function engineSuite(engine: EngineName, many = 100): void {
   const skip = refusal(engine)
   for (const [name, place] of Object.entries(places)) {
-    const noTls = name === 'TLS' && engine === 'blocking' && `${engine} has no TLS`
+    const noTls = name === 'TLS' && !engineSpeaks(engine, 'tls') && `${engine} has no TLS`
     // A unix socket and TLS have more tests, below and in files of their own.
     const likeIPv4 = name !== 'IPv4' && onlyFull
     const skipHere = skip || noTls || likeIPv4

@@ -5,7 +5,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { isPublic, type Address } from '../vocabulary/address.ts'
-import { isDatagrams } from '../vocabulary/transport.ts'
+import { transports } from '../vocabulary/transport.ts'
+import { isUnconnected, listed } from '../engines/os/proc-net.ts'
 
 /** The number of that core; undefined if there is none, or if that is not known. */
 export function sharedCore(address: Address): number | undefined {
@@ -40,18 +41,15 @@ const linksOf = (pid: string): string[] =>
     orNone(() => [readlinkSync(`/proc/${pid}/fd/${fd}`)]),
   )
 
-/** The inodes of the sockets that listen there: proc_net(5). */
+/** The inodes of the sockets that wait for clients there. */
 function socketsAt(address: Address): string[] {
-  if (address.transport === 'unix')
-    return rowsOf('unix').flatMap(cells => (cells[7] === address.path ? cells[6]! : []))
-  const port = address.port.toString(16).toUpperCase().padStart(4, '0')
-  const [name, state] = isDatagrams(address) ? ['udp', '07'] : ['tcp', '0A']
-  return [name, `${name}6`]
-    .flatMap(rowsOf)
-    .flatMap(cells => (cells[1]?.endsWith(`:${port}`) && cells[3] === state ? cells[9]! : []))
+  const { socket } = transports[address.transport]
+  const end =
+    address.transport === 'unix'
+      ? address.path
+      : `:${address.port.toString(16).toUpperCase().padStart(4, '0')}`
+  const isThere = (local = '') => (socket.domain === 'unix' ? local === end : local.endsWith(end))
+  return listed(socket)
+    .filter(({ local, state }) => isThere(local) && isUnconnected(socket, state))
+    .map(({ inode }) => inode)
 }
-
-const rowsOf = (table: string): string[][] =>
-  orNone(() => readFileSync(`/proc/net/${table}`, 'latin1').split('\n')).map(row =>
-    row.trim().split(/\s+/),
-  )

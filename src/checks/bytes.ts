@@ -1,5 +1,6 @@
 /** Bytes: does every byte come back as it was sent, and nothing else? */
 import { formatSize } from '../vocabulary/units.ts'
+import { carrying } from '../options/where.ts'
 import { changeOf, shown, type Change } from './changes.ts'
 import { byteFindings, type ByteFinding } from './bytes-findings.ts'
 import { pieces, volume, type Piece } from './bytes-pieces.ts'
@@ -19,7 +20,7 @@ type Finding = Found<ByteFinding>
 
 export const bytes = question({
   asks: 'whether every byte comes back as it was sent, and nothing else',
-  transports: ['tcp', 'unix', 'tls'],
+  transports: carrying('bytes'),
   findings: byteFindings,
   figures: {},
   withoutEcho: true,

@@ -5,6 +5,7 @@ import type { HostAddress } from '../vocabulary/address.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { errnoOf } from '../engines/failures.ts'
 import { UserError } from '../vocabulary/errors.ts'
+import { networkConnected } from '../options/where.ts'
 import { persistent, timesMost } from './again.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
@@ -20,7 +21,7 @@ type Finding = Found<Name>
 
 export const families = question<Name>({
   asks: 'whether each address of the name answers, over IPv4 and IPv6 alike',
-  transports: ['tcp', 'tls', 'ws', 'wss', 'http', 'https'],
+  transports: networkConnected,
   // Perhaps the address that was taken at first is the one that is bad.
   withoutEcho: true,
   figures: { addresses: 'count' },

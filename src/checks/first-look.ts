@@ -1,5 +1,5 @@
 /** The first look: does a server answer, does it echo, and how long does that take? */
-import { formatAddress, type HostAddress } from '../vocabulary/address.ts'
+import { bareAt, formatAddress } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { isDatagrams, transports } from '../vocabulary/transport.ts'
 import type { Calling } from '../options/calling.ts'
@@ -28,16 +28,15 @@ export async function lookAtFirst(scene: Scene): Promise<Calling> {
     return scene.calling
   }
   const { known } = scene
-  const { transport } = scene.address
   try {
     // If several servers share the address, the one that is met first may be the silent one.
     for (let times = 0; times < looks; times++)
       if (await look(scene, await scene.open())) return scene.calling
     return scene.calling
   } catch (error) {
-    if (!(error instanceof UserError) || transport === 'unix' || transport === 'tcp') throw error
+    if (!(error instanceof UserError) || bareAt(scene.address) === scene.address) throw error
     await answers(scene, error)
-    if (!transports[transport].secure) return notSpoken(scene, error)
+    if (!transports[scene.address.transport].secure) return notSpoken(scene, error)
   }
   const { pin, ...rest } = scene.calling.tls ?? {}
   const calling = { ...scene.calling, tls: { ...rest, insecure: true } }
@@ -61,8 +60,7 @@ function notSpoken({ known, calling }: Scene, error: UserError): Calling {
 
 /** @throws the error that is given, if nothing below that transport answers either */
 async function answers(scene: Scene, error: UserError): Promise<void> {
-  const { host, port } = scene.address as HostAddress
-  const probe = await scene.open({ transport: 'tcp', host, port }, {}).catch(() => undefined)
+  const probe = await scene.open(bareAt(scene.address), {}).catch(() => undefined)
   if (!probe) throw error
   await probe.close()
 }

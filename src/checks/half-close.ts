@@ -1,5 +1,6 @@
 /** Half-close: does what is under way still come after our FIN, and then the other FIN? */
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { carrying } from '../options/where.ts'
 import type { Probe } from './probe.ts'
 import { persistent, timesMost } from './again.ts'
 import { witnessed } from './attribution.ts'
@@ -24,7 +25,7 @@ const relays =
 
 export const halfClose = question<Name>({
   asks: 'whether bytes in flight still come after our FIN, and then a FIN',
-  transports: ['tcp', 'unix', 'tls'],
+  transports: carrying('bytes'),
   figures: { fin: 'duration' },
   findings: {
     'data-lost': {

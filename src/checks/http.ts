@@ -1,6 +1,7 @@
 /** HTTP: are bodies exact, do they stream, and what do headers, limits and keep-alive do? */
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { speaking } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { described } from './http-described.ts'
 import { chunk, chunked, isOk, openLine, post, resource } from './http-exchange.ts'
@@ -20,7 +21,7 @@ const streamMs = 400
 
 export const http = question<HttpFinding>({
   asks: 'whether bodies are exact and stream, and which limits and keep-alive there are',
-  transports: ['http', 'https'],
+  transports: speaking('http'),
   withoutEcho: true,
   needsMs: 10_000,
   figures: { body: 'size', header: 'size', requests: 'count', 'first-byte': 'duration' },

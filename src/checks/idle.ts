@@ -1,6 +1,6 @@
 /** Idle: how long may a connection be silent, and what becomes of it then? */
 import { Socket } from 'node:net'
-import { transports } from '../vocabulary/transport.ts'
+import { isDatagrams, transportNames, transports } from '../vocabulary/transport.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import type { Probe } from './probe.ts'
 import { witnessed } from './attribution.ts'
@@ -20,7 +20,7 @@ type Name = 'forgotten' | 'reset' | 'closed' | 'unreachable'
 
 export const idle = question<Name>({
   asks: 'how long a connection may be silent, and what becomes of it then',
-  transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https', 'udp'],
+  transports: transportNames,
   figures: { idle: 'duration' },
   traced: 'all',
   waits: true,
@@ -73,7 +73,7 @@ export const idle = question<Name>({
   }),
   refuses({ limits, address, control }) {
     if (limits.idleMs < 10) return 'less than 10 ms of silence are no silence'
-    if (address.transport !== 'udp' || control) return undefined
+    if (!isDatagrams(address) || control) return undefined
     return 'only the server can say whether it reaches a silent client: see --control'
   },
   async ask(scene) {
@@ -82,12 +82,11 @@ export const idle = question<Name>({
     // If a server takes few connections at once, the longest waits say most.
     const chosen = atOnce > graded.length ? graded : graded.slice(-Math.max(1, atOnce - 1))
     const keeping = atOnce > chosen.length ? keptAlive(scene, chosen.at(-1)!) : undefined
-    const { transport } = scene.address
-    const isHttp = transports[transport].protocol === 'http'
-    const all =
-      transport === 'udp'
-        ? await silentDatagrams(scene, chosen)
-        : await Promise.all(chosen.map(ms => (isHttp ? silentRequest : silent)(scene, ms)))
+    const datagrams = isDatagrams(scene.address)
+    const isHttp = transports[scene.address.transport].protocol === 'http'
+    const all = datagrams
+      ? await silentDatagrams(scene, chosen)
+      : await Promise.all(chosen.map(ms => (isHttp ? silentRequest : silent)(scene, ms)))
     const kept = await keeping
     const tries = all.filter(each => each !== undefined)
     if (tries.length < all.length) return { notAsked: 'the other end has no account of it' }
@@ -101,9 +100,7 @@ export const idle = question<Name>({
       return {
         said:
           `after ${formatDuration(survivedMs)} of silence ` +
-          (transport === 'udp'
-            ? 'the server reaches this client as before'
-            : 'a connection works as before'),
+          (datagrams ? 'the server reaches this client as before' : 'a connection works as before'),
         found: [],
         figures: { idle: survivedMs },
       }
@@ -179,7 +176,7 @@ function describe(
   const then = kept ? 'lives on' : 'ends, too'
   if (kept !== undefined)
     lines.push(`with ${keeper} every ${formatDuration(keepAliveMs)} it ${then}`)
-  const what = address.transport === 'udp' ? 'a client' : 'a connection'
+  const what = isDatagrams(address) ? 'a client' : 'a connection'
   const found: Found<Name> = {
     name: fate as Name,
     said: `${what} that was silent for ${formatDuration(after)} ${how}`,

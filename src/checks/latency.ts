@@ -1,6 +1,7 @@
 /** Latency and its company: round trips, steps of 40 ms, lumps, and the queue under load. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { connected } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { latencyFindings, type LatencyFinding } from './latency-findings.ts'
 import { heldUp } from './held-up.ts'
@@ -37,7 +38,7 @@ type Finding = Found<LatencyFinding>
 
 export const latency = question<LatencyFinding>({
   asks: 'how long a round trip takes, alone and while the path is filled, and whether it has steps',
-  transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https'],
+  transports: connected,
   figures: { rtt: 'duration', jitter: 'duration', loaded: 'duration' },
   findings: latencyFindings,
   traced: 'all',

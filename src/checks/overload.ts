@@ -1,7 +1,8 @@
 /** Overload: how many connections are served at once, and what does the next one see? */
-import type { HostAddress } from '../vocabulary/address.ts'
+import { bareAt } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { formatDuration, plural } from '../vocabulary/units.ts'
+import { connected } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { alikeCost, askAlike, uneven } from './alike.ts'
 import { heldUp } from './held-up.ts'
@@ -24,7 +25,7 @@ type Name = 'uneven' | 'refused' | 'unanswered' | 'closed' | 'queued' | 'slow-co
 
 export const overload = question<Name>({
   asks: 'how many connections are served at once, and what the next one sees',
-  transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https'],
+  transports: connected,
   figures: { connections: 'count' },
   needsMs: 8_000,
   findings: {
@@ -267,12 +268,11 @@ async function describeSlow(
 
 /** How long TCP connections opened at once take, less the time this process was held up. */
 async function plainTimes(scene: Scene): Promise<number[]> {
-  const { host, port } = scene.address as HostAddress
   return await Promise.all(
     Array.from({ length: Math.min(plainCount, scene.limits.maxConnections) }, async () => {
       const startedMs = performance.now()
       const heldUpMs = heldUp(ownEveryMs)
-      const opening = scene.open({ transport: 'tcp', host, port }, {})
+      const opening = scene.open(bareAt(scene.address), {})
       const probe = await opening.catch(() => undefined)
       const tookMs = performance.now() - startedMs - heldUpMs()
       const info = probe && infoOf(probe)

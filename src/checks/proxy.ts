@@ -1,6 +1,7 @@
 /** PROXY protocol: does the other end know this client's address, although a proxy is between? */
 import { peerText } from '../vocabulary/text.ts'
 import { transports } from '../vocabulary/transport.ts'
+import { networkConnected } from '../options/where.ts'
 import type { Account } from './control.ts'
 import { described } from './http-described.ts'
 import { openLine } from './http-exchange.ts'
@@ -12,7 +13,7 @@ type Name = 'hidden' | 'wrong-address'
 
 export const proxy = question<Name>({
   asks: "whether the other end knows this client's address",
-  transports: ['tcp', 'tls', 'ws', 'wss', 'http', 'https'],
+  transports: networkConnected,
   traced: 'all',
   figures: {},
   findings: {

@@ -1,6 +1,6 @@
 /** Sizes: do large messages come back as small ones do? Else: where do large packets vanish? */
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
-import { isDatagrams } from '../vocabulary/transport.ts'
+import { isDatagrams, transportNames } from '../vocabulary/transport.ts'
 import type { PathInfo } from '../engines/os/path-info.ts'
 import { alikeAtOnce, alikeCost, askAlike } from './alike.ts'
 import { askDatagramSizes } from './datagram-sizes.ts'
@@ -27,7 +27,7 @@ const headerBytes = 52 + 20
 
 export const sizes = question<SizeFinding>({
   asks: 'whether large messages come back as small ones do, or large packets vanish',
-  transports: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https', 'udp'],
+  transports: transportNames,
   figures: { size: 'size', mss: 'size' },
   findings: sizeFindings,
   traced: 'all',

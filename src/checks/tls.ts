@@ -2,9 +2,10 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as tls from 'node:tls'
-import { withoutZone, type HostAddress } from '../vocabulary/address.ts'
+import { bareAt, withoutZone, type HostAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration } from '../vocabulary/units.ts'
+import { secured } from '../options/where.ts'
 import { errnoOf } from '../engines/failures.ts'
 import { contextOf } from '../wire/tls/credentials.ts'
 import { plain } from '../wire/tls/certificate.ts'
@@ -25,7 +26,7 @@ type Finding = Found<TlsFinding>
 
 export const tlsQuestion = question<TlsFinding>({
   asks: 'which versions it speaks, whose certificate it shows, and whether it announces the end',
-  transports: ['tls', 'wss', 'https'],
+  transports: secured,
   withoutEcho: true,
   needsMs: 6_000,
   figures: { expiry: 'duration', handshake: 'duration' },
@@ -84,11 +85,7 @@ interface Shaken {
 
 /** A handshake of its own over a plain connection; whose certificate it is, is judged later. */
 async function shake(scene: Scene, options: tls.ConnectionOptions): Promise<Shaken> {
-  const { host, port } = scene.address as HostAddress
-  const probe = await scene.open(
-    { transport: 'tcp', host, port },
-    { sendProxy: scene.calling.sendProxy },
-  )
+  const probe = await scene.open(bareAt(scene.address), { sendProxy: scene.calling.sendProxy })
   probe.stream.removeAllListeners('data')
   const records = new Records(probe.stream)
   const startedMs = performance.now()

@@ -1,6 +1,7 @@
 /** UDP: are datagrams lost, doubled, reordered, changed, or answered from elsewhere? */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDuration, plural } from '../vocabulary/units.ts'
+import { carrying } from '../options/where.ts'
 import { persistent } from './again.ts'
 import type { Account } from './control.ts'
 import { Datagrams, type Sent } from './datagrams.ts'
@@ -19,7 +20,7 @@ const seriousShare = 0.02
 
 export const udp = question<UdpFinding>({
   asks: 'whether datagrams are lost, doubled, reordered, changed, or answered from elsewhere',
-  transports: ['udp'],
+  transports: carrying('datagrams'),
   needsMs: 8_000,
   figures: { loss: 'fraction', 'datagram-rtt': 'duration' },
   findings: udpFindings,

@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws'
 import { formatAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { speaking } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { witnessed } from './attribution.ts'
 import { joined, question, type Answer, type Found } from './question.ts'
@@ -22,7 +23,7 @@ const lostOnTheWay: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong
 
 export const ws = question<WsFinding>({
   asks: 'whether messages keep their kinds and bounds, and pings and close codes pass',
-  transports: ['ws', 'wss'],
+  transports: speaking('ws'),
   withoutEcho: true,
   needsMs: 7_000,
   figures: { ping: 'duration', message: 'size' },

@@ -1,10 +1,15 @@
 /** Sockets that the parent process opened (sd_listen_fds(3)), or that --fd names. */
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import type { Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
-import { transportNames, transports, type TransportName } from '../vocabulary/transport.ts'
-
-type Socket = (typeof transports)[TransportName]['socket']
+import {
+  systemSockets,
+  transportNames,
+  transports,
+  type SocketName,
+  type TransportName,
+} from '../vocabulary/transport.ts'
+import { isUnconnected, listed } from '../engines/os/proc-net.ts'
 
 export interface Inherited {
   fd: number
@@ -50,13 +55,13 @@ function inherit(fd: number, wanted: TransportName | undefined): Inherited {
 }
 
 /** A unix socket carries the same transports as a tcp stream. */
-function canCarry(kind: Socket, wanted: TransportName): boolean {
-  const { socket } = transports[wanted]
-  return socket === kind || (kind === 'unix' && socket === 'tcp')
+function canCarry(kind: SocketName, wanted: TransportName): boolean {
+  const { name } = transports[wanted].socket
+  return name === kind || (kind === 'unix' && name === 'tcp')
 }
 
 /** What sort of socket it is, by its inode; nothing where the system does not say. Linux. */
-function lookUp(fd: number): { kind?: Socket; path?: string } {
+function lookUp(fd: number): { kind?: SocketName; path?: string } {
   let link
   try {
     link = readlinkSync(`/proc/self/fd/${fd}`)
@@ -70,36 +75,16 @@ function lookUp(fd: number): { kind?: Socket; path?: string } {
   const [, inode] = /^socket:\[(\d+)\]$/.exec(link) ?? []
   if (inode === undefined)
     throw usageError(`Descriptor ${fd} is ${link}, not a socket.`, 'See sd_listen_fds(3).')
-  for (const { table, kind, column, state, free } of tables) {
-    for (const row of readFileSync(`/proc/self/net/${table}`, 'latin1').split('\n')) {
-      const columns = row.trim().split(/\s+/)
-      if (columns[column] !== inode) continue
-      if (free !== undefined && !free.includes(columns[state]!))
-        throw usageError(
-          `Descriptor ${fd} is a connection, not a socket that listens.`,
-          'In a .socket unit of systemd, write Accept=no.',
-        )
-      const path = kind === 'unix' ? columns[column + 1] : undefined
-      return path === undefined ? { kind } : { kind, path }
-    }
+  for (const socket of systemSockets) {
+    const { local: path, state } = listed(socket).find(row => row.inode === inode) ?? {}
+    if (state === undefined) continue
+    const kind = socket.name
+    if (socket.type === 'stream' && !isUnconnected(socket, state))
+      throw usageError(
+        `Descriptor ${fd} is a connection, not a socket that listens.`,
+        'In a .socket unit of systemd, write Accept=no.',
+      )
+    return socket.domain === 'unix' && path !== undefined ? { kind, path } : { kind }
   }
   return {}
 }
-
-/**
- * Where proc(5) lists sockets, the columns of their inodes and states, and the states of a listener
- * and of a socket without a connection.
- */
-const tables: readonly {
-  table: string
-  kind: Socket
-  column: number
-  state: number
-  free: readonly string[] | undefined
-}[] = [
-  { table: 'tcp', kind: 'tcp', column: 9, state: 3, free: ['07', '0A'] },
-  { table: 'tcp6', kind: 'tcp', column: 9, state: 3, free: ['07', '0A'] },
-  { table: 'udp', kind: 'udp', column: 9, state: 3, free: undefined },
-  { table: 'udp6', kind: 'udp', column: 9, state: 3, free: undefined },
-  { table: 'unix', kind: 'unix', column: 6, state: 5, free: ['01'] },
-]

@@ -8,14 +8,9 @@ import { answerTimeoutMs } from '../connect/datagram-echo.ts'
 import type { AnswerHead } from '../wire/http/answer-parser.ts'
 import { fromFlags, option } from '../options/form.ts'
 import { whether } from '../options/kinds.ts'
+import { carrying, speaking } from '../options/where.ts'
 import { printable } from '../vocabulary/text.ts'
-import {
-  hasText,
-  isDatagrams,
-  transportNames,
-  transports,
-  underWayMaxBytes,
-} from '../vocabulary/transport.ts'
+import { hasText, isDatagrams, transports, underWayMaxBytes } from '../vocabulary/transport.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { exitCodes } from './exit.ts'
@@ -35,13 +30,13 @@ const shownOptions = {
     default: false,
     flag: 'text',
     help: 'ws: in a pipe each line is a message of text',
-    where: { transports: transportNames.filter(transport => hasText({ transport })) },
+    where: { engines: 'every', transports: speaking('ws') },
   }),
   halfClose: option(whether(), {
     default: false,
     flag: 'half-close',
     help: 'in a pipe: send FIN as soon as stdin ends, not when all is back',
-    where: { transports: transportNames.filter(name => transports[name].carries === 'bytes') },
+    where: { engines: 'every', transports: carrying('bytes') },
   }),
   verbose: option(whether(), {
     default: false,

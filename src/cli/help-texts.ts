@@ -1,19 +1,16 @@
 /** What the help of each command says beside its options: addresses, examples, exit codes. */
-import { transportNames, type TransportName } from '../vocabulary/transport.ts'
+import { transportNames, transports, type TransportName } from '../vocabulary/transport.ts'
 import { examples } from './examples.ts'
 import { exitCodes } from './exit.ts'
 
-const carried: Record<TransportName, readonly [written: string, said: string]> = {
-  tcp: ['tcp://host:port', 'bytes; host:port, :port and port mean the same'],
-  unix: ['unix:/path', 'bytes, on this machine'],
-  tls: ['tls://host:port', 'bytes, over TLS'],
-  udp: ['udp://host:port', 'datagrams'],
-  ws: ['ws://host:port/path', 'messages, over WebSocket'],
-  wss: ['wss://host:port/path', 'the same over TLS'],
-  http: ['http://host:port/path', 'bodies of requests, over HTTP/1.1 and HTTP/2'],
-  https: ['https://host:port/path', 'the same over TLS'],
+function writtenAs(name: TransportName): string {
+  const { socket, hasPath } = transports[name]
+  if (socket.domain === 'unix') return `${name}:/path`
+  return `${name}://host:port${hasPath ? '/path' : ''}`
 }
-export const addressRows = transportNames.map(name => carried[name])
+export const addressRows = transportNames.map(
+  name => [writtenAs(name), transports[name].help] as const,
+)
 
 const ends: Record<keyof typeof exitCodes, string> = {
   done: 'done',

@@ -10,6 +10,7 @@ import { checkTables } from './check.ts'
 import { connectTables } from './connect.ts'
 import { floodTables } from './flood.ts'
 import { usualOf, type Tables } from './option-flags.ts'
+import { scenarioTable } from './scenario.ts'
 import { serveTables } from './serve.ts'
 
 const verbs: Record<string, Tables> = {
@@ -30,7 +31,7 @@ function whereOf(row: Option<unknown>): string {
   const others = transportNames.filter(name => !isForTransport(row, name))
   const some = others.length > 2 ? names.join(', ') : `not ${others.join(', ')}`
   return [
-    ...(row.where?.engines ? [`engine ${engines.join(', ')}`] : []),
+    ...(row.where?.act !== undefined ? [`engine ${engines.join(', ')}`] : []),
     ...(others.length > 0 ? [some] : []),
   ].join('; ')
 }
@@ -49,6 +50,17 @@ function rowOf(row: Option<unknown>): string[] {
     condition ? condition.name : '',
   ].map(cell => cell.replaceAll('|', '\\|'))
 }
+
+/** The options that the page of their command has to name: all others have pages of their own. */
+export const ownOptions: [page: string, rows: Option<unknown>[]][] = Object.entries(verbs).map(
+  ([verb, tables]) => [
+    verb === 'agent' ? 'agents' : verb,
+    tables
+      .filter(([title, rows]) => title === undefined && rows !== scenarioTable)
+      .flatMap(([, rows]) => optionsIn(rows))
+      .flatMap(([, row]) => (row.flag === undefined ? [] : [row])),
+  ],
+)
 
 /** For each command a table; the last column only where results are compared. */
 export const optionPages = (table: (head: string[], rows: string[][]) => string): string =>

@@ -46,17 +46,17 @@ export class Backlog {
   #nextPeersAt = 0
 
   constructor(address: Address) {
-    const { transport } = address
-    const isStream = transport !== 'unix' && transports[transport].socket === 'tcp'
-    const path = transport === 'unix' ? Buffer.from(address.path).toString('latin1') : ''
+    const isUnix = address.transport === 'unix'
+    const path = isUnix ? Buffer.from(address.path).toString('latin1') : ''
     this.#paths = path === '' ? [] : [path, boundPath(path)]
-    this.#port = isStream ? address.port : 0
-    this.#local = isStream ? localOf(withoutZone(address.host)) : undefined
-    const both = ['tcp', 'tcp6']
-    const one = [this.#local?.length === 8 ? 'tcp' : 'tcp6']
-    const files = this.#local === undefined ? both : one
-    const itsFiles = transport === 'unix' ? ['unix'] : isStream ? files : []
-    this.#files = process.platform === 'linux' ? itsFiles : []
+    this.#port = isUnix ? 0 : address.port
+    const local = isUnix ? undefined : localOf(withoutZone(address.host))
+    this.#local = local
+    const { listedIn, type } = transports[address.transport].socket
+    // The file of IPv6 has a 6 at its end.
+    const isOf = (file: string) => local === undefined || file.endsWith('6') === local.length > 8
+    const hasBacklog = type === 'stream' && process.platform === 'linux'
+    this.#files = hasBacklog ? listedIn.filter(isOf) : []
   }
 
   /** Never throws. */

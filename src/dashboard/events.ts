@@ -7,7 +7,7 @@ import { Refused } from './refused.ts'
 
 const watchersMax = 200
 /** How many bytes may wait for one page in this process. */
-const unsentMaxBytes = 256 * 1024
+const pageUnsentMaxBytes = 256 * 1024
 
 export class Watchers {
   readonly #responses = new Set<ServerResponse>()
@@ -38,7 +38,7 @@ export class Watchers {
     if (this.#responses.size === 0) return
     const text = Buffer.from(format(name, data))
     for (const response of this.#responses) {
-      if (response.writableLength + text.length <= unsentMaxBytes) response.write(text)
+      if (response.writableLength + text.length <= pageUnsentMaxBytes) response.write(text)
       else this.#drop(response)
     }
   }

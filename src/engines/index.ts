@@ -9,7 +9,7 @@ import {
   type WantedEngine,
 } from '../vocabulary/engine-names.ts'
 import type { Option } from '../options/form.ts'
-import { isForEngine } from '../options/where.ts'
+import { isForEngine, isForTransport } from '../options/where.ts'
 import type { Task } from '../task.ts'
 import type { Engine } from './engine.ts'
 import { blocking } from './blocking/index.ts'
@@ -30,7 +30,7 @@ function missing(
   const { transport } = task.address
   if (!engineSpeaks(name, transport)) return `speak ${transport}`
   if (!engineCan(name, task.kind)) return abilities[task.kind]
-  const option = asked.find(row => !isForEngine(row, name))
+  const option = asked.find(row => isForTransport(row, transport) && !isForEngine(row, name))
   if (option) return option.where?.act
   const sharesPort = task.kind === 'serve' && task.sharePort
   return sharesPort && !engineCan(name, 'sharePort') ? abilities.sharePort : undefined

@@ -26,7 +26,8 @@ import { transportNames } from '../vocabulary/transport.ts'
 import { programWith } from '../cli/command-line.ts'
 import { described } from '../cli/described.ts'
 import { manPage } from '../cli/man.ts'
-import { optionPages } from '../cli/options-page.suite.ts'
+import { usualOf } from '../cli/option-flags.ts'
+import { ownOptions, optionPages } from '../cli/options-page.suite.ts'
 import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -53,7 +54,7 @@ function metricRows(): string[][] {
 function engineRows(): string[][] {
   const options = [...optionsIn(serveOptions), ...optionsIn(benchOptions)]
     .map(([, row]) => row)
-    .filter(row => row.where?.engines)
+    .filter(row => row.where?.act !== undefined)
   return [
     ...transportNames.map(transport => [
       `speak ${transport}`,
@@ -190,6 +191,20 @@ test('docs/check.md has a section for each question', () => {
   const text = readFileSync(new URL('docs/check.md', root), 'utf8')
   for (const name of questionNames)
     assert.match(text, new RegExp(`^### ${name}$`, 'm'), `docs/check.md says nothing of ${name}.`)
+})
+
+test('the page of a command names each of its options, with its default', () => {
+  for (const [page, rows] of ownOptions) {
+    const text = readFileSync(new URL(`docs/${page}.md`, root), 'utf8')
+    for (const row of rows) {
+      const flag = `--${row.flag}`
+      assert.match(text, new RegExp(`${flag}\\b`), `docs/${page}.md says nothing of ${flag}.`)
+      const line = text.split('\n').find(each => each.startsWith(`| \`${flag}`))
+      // Words beside the value say more than the table of options.
+      const [, value] = / \| `([^`]+)` \|$/.exec(line ?? '') ?? []
+      if (value !== undefined) assert.equal(value, usualOf(row) || '0', `docs/${page}.md: ${flag}`)
+    }
+  }
 })
 
 test('README.md has a line for each transport', () => {

@@ -39,6 +39,7 @@ export interface HttpCalling {
 }
 
 const ofTls = (names: readonly TransportName[]): Where => ({
+  engines: 'every',
   transports: names,
   reason: name =>
     `${name} has no TLS, so nothing can be said about it. Connect to tls://, wss:// or https://.`,
@@ -100,6 +101,7 @@ export const tlsCallingOptions = {
 export type TlsCalling = OptionsOf<typeof tlsCallingOptions>
 
 const onRequests: Where = {
+  engines: 'every',
   transports: [...speaking('http'), ...speaking('ws')],
   reason: name => `${name} has no headers. They are of http://, https://, ws:// and wss://.`,
 }
@@ -155,6 +157,7 @@ export const callingOptions = {
     flag: 'source',
     help: 'connect from these addresses of this machine, in turns',
     where: {
+      engines: 'every',
       transports: networked,
       reason: name => `A socket of ${name} has no source address.`,
     },

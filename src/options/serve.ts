@@ -1,6 +1,6 @@
 /** The options of a server. */
 import { wantedEnginesTo } from '../vocabulary/engine-names.ts'
-import { transportNames } from '../vocabulary/transport.ts'
+import { isDatagrams, transportNames } from '../vocabulary/transport.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import { group, option, type OptionsOf, type ResolvedOf, type Where } from './form.ts'
 import {
@@ -17,7 +17,7 @@ import {
   whether,
 } from './kinds.ts'
 import { datagramRules, type DatagramRule } from '../wire/udp/guard.ts'
-import { connected, secured, speaking } from './where.ts'
+import { carrying, connected, secured, speaking } from './where.ts'
 
 /** Which certificate a server shows, and which ones it demands. All in PEM (RFC 7468). */
 export const tlsOptions = {
@@ -25,20 +25,20 @@ export const tlsOptions = {
     default: undefined,
     flag: 'cert',
     help: 'tls: certificate (PEM); without it one is made',
-    where: { transports: secured },
+    where: { engines: 'every', transports: secured },
   }),
   key: option(fileText('KEY.pem'), {
     default: undefined,
     flag: 'key',
     help: 'tls: its key (PEM)',
-    where: { transports: secured },
+    where: { engines: 'every', transports: secured },
   }),
   /** Clients must show a certificate that one of these has signed. */
   clientCa: option(fileText('CA.pem'), {
     default: undefined,
     flag: 'client-ca',
     help: 'tls: clients need a certificate signed by one in this file (PEM)',
-    where: { transports: secured },
+    where: { engines: 'every', transports: secured },
   }),
 }
 
@@ -76,21 +76,25 @@ export const webOptions = {
     flag: 'message-max',
     help: 'ws: the longest message',
     defaultText: '16MiB',
-    where: { transports: speaking('ws') },
+    where: { engines: ['node'], act: 'limit messages of ws', transports: speaking('ws') },
   }),
   /** permessage-deflate (RFC 7692). */
   deflate: option(whether(), {
     default: false,
     flag: 'deflate',
     help: 'ws: compress, if the client can',
-    where: { transports: speaking('ws') },
+    where: { engines: ['node'], act: 'compress messages of ws', transports: speaking('ws') },
   }),
   /** Only pages from these origins may connect; undefined: all. */
   origins: option(list(text('<origin>')), {
     default: undefined,
     flag: 'origin',
     help: 'ws, http: only pages from this origin may connect; repeatable',
-    where: { transports: [...speaking('ws'), ...speaking('http')] },
+    where: {
+      engines: ['node'],
+      act: 'let only pages from some origins connect',
+      transports: [...speaking('ws'), ...speaking('http')],
+    },
   }),
 }
 
@@ -105,18 +109,19 @@ export const datagramOptions = {
     flag: 'udp-rate',
     help: 'udp: answers to one source at most; or unlimited',
     defaultText: '10k/s; loopback: unlimited',
-    where: { transports: ['udp'] },
+    where: { engines: 'every', transports: carrying('datagrams') },
   }),
   /** The rules that are lifted. */
   allow: option(list(choice(datagramRules, 'rule')), {
     default: [] as DatagramRule[],
     flag: 'udp-allow',
     help: `udp: answer these too: ${datagramRules.join(', ')}; repeatable`,
-    where: { transports: ['udp'] },
+    where: { engines: 'every', transports: carrying('datagrams') },
   }),
 }
 
 const ofConnections = (what: string): Where => ({
+  engines: 'every',
   transports: connected,
   reason: name =>
     `There is no ${what} on ${name}, as there are no connections. ` +
@@ -187,9 +192,9 @@ export const commonOptions = {
     where: {
       engines: ['node'],
       act: 'do anything but echo',
-      transports: ['tcp', 'unix', 'tls'],
+      transports: carrying('bytes'),
       reason: name =>
-        name === 'udp'
+        isDatagrams({ transport: name })
           ? 'Only an echo is served on udp: anything longer could be turned against others.'
           : `Only an echo is served on ${name}.`,
     },
@@ -200,7 +205,11 @@ export const commonOptions = {
     flag: 'max-rate',
     help: 'udp: datagrams per second that a session sends down at most',
     defaultText: '10k/s; loopback: unlimited',
-    where: { engines: ['node'], act: 'limit the rate of directions', transports: ['udp'] },
+    where: {
+      engines: ['node'],
+      act: 'limit the rate of directions',
+      transports: carrying('datagrams'),
+    },
   }),
   /** Leave after the first client. */
   oneOff: option(whether(), {
@@ -242,7 +251,7 @@ export const transportOptions = {
     default: 10_000,
     flag: 'handshake-timeout',
     help: 'time limit for the PROXY header, TLS and other handshakes',
-    where: { transports: connected },
+    where: { engines: 'every', transports: connected },
   }),
   proxy: group(proxyOptions),
   web: group(webOptions),

@@ -15,7 +15,11 @@ const rows = {
     loud: option(whether(), {
       default: undefined,
       flag: 'loud',
-      where: { transports: ['udp'], reason: name => `Nothing is loud on ${name}.` },
+      where: {
+        engines: 'every',
+        transports: ['udp'],
+        reason: name => `Nothing is loud on ${name}.`,
+      },
     }),
   }),
 }

@@ -1,7 +1,13 @@
 /** The engines and transports that have an option, and the error for the others. */
 import { usageError } from '../vocabulary/errors.ts'
 import type { EngineName } from '../vocabulary/engine-names.ts'
-import { transportNames, transports, type TransportName } from '../vocabulary/transport.ts'
+import {
+  isOverTcp,
+  transportNames,
+  transports,
+  type Carries,
+  type TransportName,
+} from '../vocabulary/transport.ts'
 import { optionsIn, valueIn, type Option, type Table, type Where } from './form.ts'
 
 const thatHave = (has: (row: (typeof transports)[TransportName]) => boolean) =>
@@ -9,14 +15,17 @@ const thatHave = (has: (row: (typeof transports)[TransportName]) => boolean) =>
 /** All transports that have connections. */
 export const connected = thatHave(({ carries }) => carries !== 'datagrams')
 /** Those that have addresses of a network. */
-export const networked = thatHave(({ socket }) => socket !== 'unix')
-export const overTcp = thatHave(({ socket }) => socket === 'tcp')
+export const networked = thatHave(({ socket }) => socket.domain === 'inet')
+/** Those that have both. */
+export const networkConnected = connected.filter(name => networked.includes(name))
+export const overTcp = transportNames.filter(transport => isOverTcp({ transport }))
+export const carrying = (what: Carries) => thatHave(({ carries }) => carries === what)
 /** The transports that speak this protocol. */
 export const speaking = (protocol: 'ws' | 'http') => thatHave(row => row.protocol === protocol)
 export const secured = thatHave(({ secure }) => secure)
 
 export const isForEngine = ({ where }: { where?: Where }, engine: EngineName): boolean =>
-  where?.engines?.includes(engine) ?? true
+  where === undefined || where.engines === 'every' || where.engines.includes(engine)
 export const isForTransport = ({ where }: { where?: Where }, transport: TransportName): boolean =>
   where?.transports?.includes(transport) ?? true
 

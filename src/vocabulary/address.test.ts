@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatAddress, isPublic, parseAddress, toOwnAddress } from './address.ts'
+import { bareAt, formatAddress, isPublic, parseAddress, toOwnAddress } from './address.ts'
 import { UserError } from './errors.ts'
 
 test('every way to write an address, and its full form', () => {
@@ -68,4 +68,13 @@ test('only the loopback and files are private', () => {
     assert.equal(isPublic(parseAddress(text)), false, text)
   for (const text of ['0.0.0.0:1', '[::]:1', 'example.org:1', '10.0.0.1:1'])
     assert.equal(isPublic(parseAddress(text)), true, text)
+})
+
+test('below TLS and what is spoken there are the bare bytes of the same place', () => {
+  for (const name of ['tls', 'ws', 'wss', 'http', 'https'])
+    assert.equal(formatAddress(bareAt(parseAddress(`${name}://[::1]:1`))), 'tcp://[::1]:1')
+  for (const text of ['tcp://[::1]:1', 'unix:x', 'udp://[::1]:1']) {
+    const address = parseAddress(text)
+    assert.equal(bareAt(address), address)
+  }
 })

@@ -1,7 +1,7 @@
 /** `transport://host:port` ↔ Address. The only parser of addresses. */
 import { isIPv6 } from 'node:net'
 import { usageError } from './errors.ts'
-import { transportNames, transports, type TransportName } from './transport.ts'
+import { bareOf, isOverTcp, transportNames, transports, type TransportName } from './transport.ts'
 
 /** An address to listen on or to connect to. Plain data. */
 export type Address = HostAddress | UnixAddress
@@ -24,13 +24,20 @@ export interface UnixAddress {
 
 /**
  * Where the stream of bytes below such a transport is, as node:net wants it.
- * @throws Error of udp, which has none
+ * @throws Error where node:net does not open them
  */
 export function streamAt(address: Address): { host: string; port: number } | { path: string } {
   if (address.transport === 'unix') return { path: address.path }
   const { transport, host, port } = address
-  if (transports[transport].socket === 'tcp') return { host, port }
-  throw new Error(`${transport} has no streams`)
+  if (isOverTcp(address)) return { host, port }
+  throw new Error(`node:net does not open the streams of ${transport}`)
+}
+
+/** The same place, with nothing spoken there: neither TLS nor a protocol on top of it. */
+export function bareAt(address: Address): Address {
+  const bare = bareOf(address.transport)
+  if (address.transport === 'unix' || bare === 'unix' || bare === address.transport) return address
+  return { transport: bare, host: address.host, port: address.port }
 }
 
 /** RFC 862 gives echo port 7, which needs privileges; 7007 does not. */

@@ -11,10 +11,51 @@ export type Carries =
   /** Whole messages that may be lost, doubled or overtaken. */
   | 'datagrams'
 
+/** The socket of the system below a transport, in the terms of socket(2). */
+export interface SystemSocket {
+  /** Its address: a host and a port, or a path. */
+  domain: 'inet' | 'unix'
+  type: 'stream' | 'dgram'
+  /** As the system calls it: ss(8). */
+  name: string
+  /**
+   * The files of /proc/net that list such sockets: proc_pid_net(5). Without one it is not known how
+   * many clients wait in a backlog, or which process has a socket.
+   */
+  listedIn: readonly string[]
+  /** The states in these files of a socket that is not connected. */
+  unconnected: readonly string[]
+}
+
+const tcpSocket = {
+  domain: 'inet',
+  type: 'stream',
+  name: 'tcp',
+  listedIn: ['tcp', 'tcp6'],
+  unconnected: ['07', '0A'],
+} as const satisfies SystemSocket
+
+const unixSocket = {
+  domain: 'unix',
+  type: 'stream',
+  name: 'unix',
+  listedIn: ['unix'],
+  unconnected: ['01'],
+} as const satisfies SystemSocket
+
+const udpSocket = {
+  domain: 'inet',
+  type: 'dgram',
+  name: 'udp',
+  listedIn: ['udp', 'udp6'],
+  unconnected: ['07'],
+} as const satisfies SystemSocket
+
 interface Transport {
-  /** The socket of the system below it. */
-  socket: 'tcp' | 'unix' | 'udp'
-  /** What is spoken on it. */
+  /** What is carried, for `--help`. */
+  help: string
+  socket: SystemSocket
+  /** What is spoken on the socket, or on the TLS above it. */
   protocol: 'plain' | 'ws' | 'http'
   carries: Carries
   /** What faults of a server act on: with HTTP not on messages, since bodies stream through. */
@@ -29,7 +70,8 @@ interface Transport {
 
 export const transports = {
   tcp: {
-    socket: 'tcp',
+    help: 'bytes; host:port, :port and port mean the same',
+    socket: tcpSocket,
     protocol: 'plain',
     carries: 'bytes',
     faults: 'bytes',
@@ -38,7 +80,8 @@ export const transports = {
     hasPath: false,
   },
   unix: {
-    socket: 'unix',
+    help: 'bytes, on this machine',
+    socket: unixSocket,
     protocol: 'plain',
     carries: 'bytes',
     faults: 'bytes',
@@ -47,7 +90,8 @@ export const transports = {
     hasPath: false,
   },
   tls: {
-    socket: 'tcp',
+    help: 'bytes, over TLS',
+    socket: tcpSocket,
     protocol: 'plain',
     carries: 'bytes',
     faults: 'bytes',
@@ -56,7 +100,8 @@ export const transports = {
     hasPath: false,
   },
   udp: {
-    socket: 'udp',
+    help: 'datagrams',
+    socket: udpSocket,
     protocol: 'plain',
     carries: 'datagrams',
     faults: 'datagrams',
@@ -65,7 +110,8 @@ export const transports = {
     hasPath: false,
   },
   ws: {
-    socket: 'tcp',
+    help: 'messages, over WebSocket',
+    socket: tcpSocket,
     protocol: 'ws',
     carries: 'messages',
     faults: 'messages',
@@ -74,7 +120,8 @@ export const transports = {
     hasPath: true,
   },
   wss: {
-    socket: 'tcp',
+    help: 'the same over TLS',
+    socket: tcpSocket,
     protocol: 'ws',
     carries: 'messages',
     faults: 'messages',
@@ -83,7 +130,8 @@ export const transports = {
     hasPath: true,
   },
   http: {
-    socket: 'tcp',
+    help: 'bodies of requests, over HTTP/1.1 and HTTP/2',
+    socket: tcpSocket,
     protocol: 'http',
     carries: 'messages',
     faults: 'bytes',
@@ -92,7 +140,8 @@ export const transports = {
     hasPath: true,
   },
   https: {
-    socket: 'tcp',
+    help: 'the same over TLS',
+    socket: tcpSocket,
     protocol: 'http',
     carries: 'messages',
     faults: 'bytes',
@@ -102,12 +151,30 @@ export const transports = {
   },
 } as const satisfies Record<string, Transport>
 
+export type Protocol = Transport['protocol']
 export type TransportName = keyof typeof transports
 export const transportNames = Object.keys(transports) as TransportName[]
+/** Each sort of socket, once. */
+export const systemSockets = [...new Set(transportNames.map(name => transports[name].socket))]
+export type SocketName = (typeof transports)[TransportName]['socket']['name']
 
 /** Whether what is sent there may be lost: there is no connection, and each write is a datagram. */
 export const isDatagrams = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].carries === 'datagrams'
+
+/** Whether the system tells of each connection what TCP tells of it. */
+export const isOverTcp = ({ transport }: { transport: TransportName }): boolean =>
+  transports[transport].socket.name === 'tcp'
+
+/** Whether bytes are carried as the socket carries them: nothing else is spoken on it. */
+const isBare = (transport: TransportName): boolean =>
+  transports[transport].protocol === 'plain' && !transports[transport].secure
+
+/** The transport that speaks nothing else on the same sockets. */
+export const bareOf = (transport: TransportName): TransportName =>
+  transportNames.find(
+    name => isBare(name) && transports[name].socket === transports[transport].socket,
+  )!
 
 /** An echo begins before its request ends, but some proxies read no answer before that. */
 export const proxyHint =

@@ -131,7 +131,7 @@ function plan(
   checkTransport(asked, address.transport, 'client')
   checkCalling(rest.calling)
   const objectives = expect.map(parseDirectionObjective)
-  checkMeasured(objectives, direction, isDatagrams(address))
+  checkMeasured(objectives, direction, address)
   const rate = ratePerSecond ?? (isDatagrams(address) ? datagramRate : undefined)
   const threads = Math.min(threadsWanted, connections)
   const { sizeBytes: _, ...same } = rest

@@ -7,8 +7,9 @@ import type { FlowTask, LoadTask, ServeTask, Task } from '../../task.ts'
 import { transports, type TransportName } from '../../vocabulary/transport.ts'
 import type { Session } from '../engine.ts'
 import { dialBytes } from './bytes/dial.ts'
-import { upon } from './core/layer.ts'
+import { upon } from './core/upon.ts'
 import type { Dial } from './core/link.ts'
+import type { Listen } from './core/listener.ts'
 import type { CreateProtocol, Handshake } from './core/protocol.ts'
 import { refusesHttpLoad } from './http/refuses.ts'
 
@@ -31,6 +32,8 @@ async function handshakesOf({ proxy, address, ...task }: ServeTask): Promise<Han
 }
 
 interface OverConnections {
+  /** What accepts its clients, if not node:net. */
+  listen?: Listen
   /** The protocol spoken with a client. */
   protocol: () => Promise<CreateProtocol>
   dial: Dial
@@ -41,8 +44,12 @@ interface OverConnections {
   refuses?: NodeTransport['refuses']
 }
 
+const listenByNet: Listen = async (task, handler) =>
+  (await import('./core/listener.ts')).Listener.open(task, handler)
+
 /** Transports with connections share one way to accept and one way to send a load. */
 const overConnections = ({
+  listen = listenByNet,
   protocol,
   dial,
   flowDial,
@@ -51,7 +58,8 @@ const overConnections = ({
 }: OverConnections): NodeTransport => ({
   async serve(task, meter) {
     const { openServe } = await import('./core/session.ts')
-    return openServe(task, meter, await handshakesOf(task), await protocol())
+    const handshakes = await handshakesOf(task)
+    return openServe(task, meter, { listen, handshakes, create: await protocol() })
   },
   dial,
   async load(task, meter) {

@@ -1,4 +1,5 @@
 /** What is on its way to the clients: the sends of a turn, and bytes that wait for room. */
+import { unsentMaxBytes } from '../backpressure.ts'
 import type { Arena, BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
 import type { Source } from './layer.ts'
@@ -6,7 +7,7 @@ import type { Ring } from './ring.ts'
 import { Sends } from './sends.ts'
 import * as bit from './state.ts'
 import type { Table } from './table.ts'
-import { Unsent, unsentMaxBytes } from './unsent.ts'
+import { Unsent } from './unsent.ts'
 
 export class Outgoing {
   readonly sends: Sends

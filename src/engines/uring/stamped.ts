@@ -8,5 +8,5 @@ import { transports } from '../../vocabulary/transport.ts'
 
 export function isStamped({ address, pace }: LoadTask): boolean {
   const { socket, secure } = transports[address.transport]
-  return pace !== undefined && socket !== 'unix' && !secure
+  return pace !== undefined && socket.domain === 'inet' && !secure
 }

@@ -1,9 +1,6 @@
 /** Bytes that sockets would not take at once, copied for each connection, oldest first. */
 import { blockBytes, type Arena } from './buffers.ts'
 
-/** If this much is unsent, a client is not read until its bytes are sent. */
-export const unsentMaxBytes = 131_072
-
 interface Piece {
   /** The block in the arena, and which bytes of it are still to be sent. */
   id: number

@@ -1,11 +1,13 @@
 /** Rates, grades and sums out of what receivers and systems said. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseAddress } from '../../vocabulary/address.ts'
 import { gradeOf, trimmedMean } from './loaded.ts'
 import { responsivenessOf, trimmed } from './responsiveness.ts'
 import { bytesAt, rateOf, secondsOf } from './marks.ts'
 import { tcpOf } from './tcp.ts'
 import { formatBits } from './bits.ts'
+import { checkMeasured, parseDirectionObjective } from './objective.ts'
 
 /** 1,000 bytes a second, slower at first: a mark every 100 ms, from 2 s of the receiver's clock. */
 const marks = Array.from({ length: 51 }, (_, n) => {
@@ -106,4 +108,14 @@ test('responsiveness: means of three parts of new connections, and of those that
   assert.match(none.because!, /no kernel told/)
   // The slowest twentieth is left out.
   assert.equal(trimmed([...Array<number>(95).fill(1), 9, 9, 9, 9, 9]), 1)
+})
+
+test('a figure is refused where it is not measured', () => {
+  const check = (objective: string, place: string) =>
+    checkMeasured([parseDirectionObjective(objective)], 'up', parseAddress(place))
+  for (const place of ['udp://:1', 'unix:x'])
+    assert.throws(() => check('up.retransmits=0', place), /is not for (udp|unix): .* of TCP/)
+  for (const place of [':1', 'unix:x']) assert.throws(() => check('up.lost=0', place), /is for udp/)
+  check('up.retransmits=0', 'https://:1')
+  check('up.lost=0', 'udp://:1')
 })

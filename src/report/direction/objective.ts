@@ -1,6 +1,8 @@
 /** Objectives of a direction such as `up.rate>=10Mbit/s`: parsed, and held against a result. */
 import type { Direction } from '../../load/direction/plan.ts'
+import type { Address } from '../../vocabulary/address.ts'
 import { UserError, usageError } from '../../vocabulary/errors.ts'
+import { isDatagrams, isOverTcp } from '../../vocabulary/transport.ts'
 import { formatCount, formatDuration } from '../../vocabulary/units.ts'
 import { parseCount, parseDuration, parsePercent } from '../../vocabulary/units.ts'
 import { compare, formatFigure, missedText, splitCondition, type Operator } from '../objective.ts'
@@ -15,13 +17,13 @@ interface Figure {
   kind: Kind
   /** Only of datagrams; only where the kernel tells it. */
   of: (figures: DirectionFigures) => number | null | undefined
-  where?: 'udp' | 'tcp'
+  where?: 'datagrams' | 'tcp'
 }
 
 const ofDatagrams = (
   kind: Kind,
   of: (datagrams: NonNullable<DirectionFigures['datagrams']>) => number | null,
-): Figure => ({ kind, of: ({ datagrams }) => datagrams && of(datagrams), where: 'udp' })
+): Figure => ({ kind, of: ({ datagrams }) => datagrams && of(datagrams), where: 'datagrams' })
 
 /** A new figure is a line here. */
 const figures: Record<string, Figure> = {
@@ -40,10 +42,10 @@ const figures: Record<string, Figure> = {
 }
 
 type Times = (figures: DirectionFigures) => Distribution | undefined
-const distributions: Record<string, { of: Times; where?: 'udp' }> = {
+const distributions: Record<string, { of: Times; where?: 'datagrams' }> = {
   gap: { of: ({ gapUs }) => gapUs },
-  variation: { of: ({ datagrams }) => datagrams?.variationUs, where: 'udp' },
-  between: { of: ({ datagrams }) => datagrams?.betweenUs, where: 'udp' },
+  variation: { of: ({ datagrams }) => datagrams?.variationUs, where: 'datagrams' },
+  between: { of: ({ datagrams }) => datagrams?.betweenUs, where: 'datagrams' },
 }
 const ranks: Record<string, keyof Distribution> = {
   min: 'min',
@@ -140,7 +142,7 @@ const values: Record<
 export function checkMeasured(
   objectives: readonly DirectionObjective[],
   direction: Direction,
-  isDatagrams: boolean,
+  address: Address,
 ): void {
   for (const { text, side, where } of objectives) {
     if (direction !== 'both' && direction !== side)
@@ -148,9 +150,10 @@ export function checkMeasured(
         `'${text}': nothing is sent ${side}.`,
         `Measure --direction ${side} or both.`,
       )
-    if (where === 'udp' && !isDatagrams)
+    if (where === 'datagrams' && !isDatagrams(address))
       throw usageError(`'${text}' is for udp: elsewhere no datagram can be lost.`, hint)
-    if (where === 'tcp' && isDatagrams) throw usageError(`'${text}' is not for udp.`, hint)
+    if (where === 'tcp' && !isOverTcp(address))
+      throw usageError(`'${text}' is not for ${address.transport}: it is a figure of TCP.`, hint)
   }
 }
 

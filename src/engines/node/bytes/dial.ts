@@ -3,7 +3,7 @@ import { connect, isIP, type Socket } from 'node:net'
 import { parseProxy, reachableFrom, sourceOf, type Proxy } from '../../../options/route.ts'
 import { streamAt, type HostAddress } from '../../../vocabulary/address.ts'
 import { transports } from '../../../vocabulary/transport.ts'
-import { upon } from '../core/layer.ts'
+import { upon } from '../core/upon.ts'
 import type { Dial, Link, Target } from '../core/link.ts'
 import { afterTimeout } from '../core/patience.ts'
 

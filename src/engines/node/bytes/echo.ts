@@ -1,20 +1,17 @@
 /** The echo itself: three handlers that all connections of a thread share. */
 import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../../metrics/meter.ts'
+import { unsentMaxBytes, type HoldBack } from '../../backpressure.ts'
 import { failureName } from '../../failures.ts'
 import type { PlainEcho } from '../core/faulty-echo.ts'
 import { countGarbage } from '../../garbage.ts'
 
-/** With more bytes unsent, a client is not read from until all of them have left. */
-const unsentMaxBytes = 128 * 1024
-
 /**
- * Backpressure instead of buffering: a client that does not read its echo is not read from either.
  * A connection holds at most 256 KiB in this process: up to `unsentMaxBytes` and one more chunk
  * that wait to be sent, and one chunk that was read before the pause took hold (a chunk has at most
  * 64 KiB).
  */
-export function createEcho({ counters }: Meter): PlainEcho {
+export function createEcho({ counters }: Meter, holdBack: HoldBack): PlainEcho {
   function echo(this: Socket, chunk: Buffer) {
     counters[counter.chunks]!++
     counters[counter.bytesIn]! += chunk.length
@@ -22,7 +19,7 @@ export function createEcho({ counters }: Meter): PlainEcho {
     this.write(chunk)
     countGarbage(chunk.length)
     // The result of write() does not help: it comes before the system has accepted anything.
-    if (this.writableLength > unsentMaxBytes) this.pause()
+    if (this.writableLength > unsentMaxBytes) holdBack(this)
   }
   function discard(chunk: Buffer) {
     counters[counter.bytesDiscarded]! += chunk.length

@@ -2,14 +2,13 @@
 import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { characters } from '../../../wire/old-services.ts'
+import { unsentMaxBytes } from '../../backpressure.ts'
 import { countGarbage } from '../../garbage.ts'
 import { failureName } from '../../failures.ts'
 import type { EchoHandler } from '../core/protocol.ts'
 
 /** Written at a time: whole rounds of all lines, so that the next continues it. */
 const piece = Buffer.concat(Array.from({ length: 9 }, () => characters))
-/** If this much is unsent, nothing more is written until all of it has left. */
-const unsentMaxBytes = 128 * 1024
 /** One client must not keep the others from being heard. */
 const piecesPerTurn = 2
 

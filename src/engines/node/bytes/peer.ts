@@ -2,15 +2,18 @@
 import type { Socket } from 'node:net'
 import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
+import type { HoldBack } from '../../backpressure.ts'
 import { failureName } from '../../failures.ts'
 import type { Peer, PeerListener } from '../core/faulty-echo.ts'
 
 export class BytePeer implements Peer {
   readonly #socket: Socket
+  readonly #holdBack: HoldBack
   #listener!: PeerListener
 
-  constructor(socket: Socket, { counters }: Meter) {
+  constructor(socket: Socket, { counters }: Meter, holdBack: HoldBack) {
     this.#socket = socket
+    this.#holdBack = holdBack
     socket.on('error', error => counters[counter[failureName(error)]]!++)
   }
 
@@ -22,7 +25,7 @@ export class BytePeer implements Peer {
   }
 
   pause(): void {
-    this.#socket.pause()
+    this.#holdBack(this.#socket)
   }
 
   resume(): void {

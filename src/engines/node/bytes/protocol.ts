@@ -1,14 +1,15 @@
 /** The echo of a stream of bytes, in the clear or decrypted: directly, or through faults. */
+import type { Socket } from 'node:net'
 import type { CreateProtocol } from '../core/protocol.ts'
 import type { EchoHandler } from '../core/protocol.ts'
 import { createEcho } from './echo.ts'
 
-export const createBytes: CreateProtocol = async (task, meter) => {
+export const createBytes: CreateProtocol = async (task, meter, { holdBack }) => {
   if (task.reply !== 'echo') {
     const { createCharacters, createDiscard } = await import('./old-services.ts')
     return { echo: (task.reply === 'discard' ? createDiscard : createCharacters)(meter) }
   }
-  const plain = createEcho(meter)
+  const plain = createEcho(meter, holdBack)
   let faults = task.faults ?? []
   const serving = async (echo: EchoHandler): Promise<EchoHandler> => {
     if (!task.directions) return echo
@@ -19,7 +20,8 @@ export const createBytes: CreateProtocol = async (task, meter) => {
   if (!task.faults) return { echo: await serving(plain) }
   const { createFaultyEcho } = await import('../core/faulty-echo.ts')
   const { BytePeer } = await import('./peer.ts')
-  const echo = createFaultyEcho(task, meter, socket => new BytePeer(socket, meter), plain)
+  const peerOf = (socket: Socket) => new BytePeer(socket, meter, holdBack)
+  const echo = createFaultyEcho(task, meter, peerOf, plain)
   return {
     echo: await serving(echo),
     setFaults(others) {

@@ -39,6 +39,12 @@ export interface AcceptHandler {
   onDropped(): void
 }
 
+/** What a session needs of that which accepts its clients. */
+export type ClientListener = Pick<Listener, keyof Listener>
+/** @throws UserError if it cannot listen at the address */
+export type Listen = (task: ServeTask, handler: AcceptHandler) => Promise<ClientListener>
+
+/** Of the sockets that node:net opens. */
 export class Listener {
   address: Address
   readonly #handler: AcceptHandler
@@ -56,7 +62,8 @@ export class Listener {
    * Binds and listens; or listens on the socket that was inherited, whose name then counts.
    * @throws UserError if it cannot listen at the address
    */
-  static async open({ address, sharePort, inheritedFd }: ServeTask, handler: AcceptHandler) {
+  static async open(task: ServeTask, handler: AcceptHandler): Promise<ClientListener> {
+    const { address, sharePort, inheritedFd } = task
     const listener = new Listener(address, handler)
     try {
       if (inheritedFd !== undefined) {

@@ -4,6 +4,7 @@ import type { FaultSpec } from '../../../faults/index.ts'
 import type { Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import type { Forwarded } from '../../../wire/proxy-header.ts'
+import type { HoldBack } from '../../backpressure.ts'
 import type { Unfinished } from './unfinished.ts'
 
 /** What is known of a connection when it is served. */
@@ -36,9 +37,15 @@ export interface Protocol {
   setFaults?(faults: readonly FaultSpec[]): void
 }
 
-/** @param unfinished is told which connections are in their handshake */
+/** What a session gives to its protocol. */
+export interface ForProtocol {
+  /** Is told which connections are in their handshake. */
+  readonly unfinished: Unfinished
+  readonly holdBack: HoldBack
+}
+
 export type CreateProtocol = (
   task: ServeTask,
   meter: Meter,
-  unfinished: Unfinished,
+  session: ForProtocol,
 ) => Protocol | Promise<Protocol>

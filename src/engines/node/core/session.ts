@@ -7,13 +7,14 @@ import type { FaultSpec } from '../../../faults/index.ts'
 import type { ServeTask } from '../../../task.ts'
 import { descriptorLimit, reserved } from '../../os/descriptors.ts'
 import { threadAccounts } from '../../accounts.ts'
+import type { HoldBack } from '../../backpressure.ts'
 import type { Session } from '../../engine.ts'
 import { ClientLedger } from './ledger.ts'
 import { drain } from './drain.ts'
 import { loadLibc } from '../../os/libc.ts'
 import { closeDeadPeers } from './dead-peers.ts'
 import { closeIdle } from './idle.ts'
-import { descriptorOf, Listener } from './listener.ts'
+import { descriptorOf, type ClientListener, type Listen } from './listener.ts'
 import { Handshakes } from './handshakes.ts'
 import type { CreateProtocol, EchoHandler, Handshake, Protocol } from './protocol.ts'
 import { Unfinished } from './unfinished.ts'
@@ -35,28 +36,37 @@ const keptBytes = 32 * 2 ** 20
 /** When to try again: descriptors may also be freed by something other than a client. */
 const retryMs = 100
 
+/** How a transport serves. */
+export interface Serves {
+  listen: Listen
+  /** Those before the ones of the protocol. */
+  handshakes: readonly Handshake[]
+  create: CreateProtocol
+}
+
 export async function openServe(
   task: ServeTask,
   meter: Meter,
-  handshakes: readonly Handshake[],
-  create: CreateProtocol,
+  { listen, handshakes, create }: Serves,
 ): Promise<Session> {
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
   const unfinished = new Unfinished()
-  const protocol = await create(task, meter, unfinished)
+  // For all protocols: what a client costs that does not read is done, and could be counted, here.
+  const holdBack: HoldBack = client => void client.pause()
+  const protocol = await create(task, meter, { unfinished, holdBack })
   const all = [...handshakes, ...(protocol.handshakes ?? [])]
   // Without handshakes connections go directly to the echo.
   const echo =
     all.length === 0 ? protocol.echo : new Handshakes(all, protocol.echo, unfinished, task, meter)
   const session = new ServeSession(task, meter, { ...protocol, echo, unfinished })
-  session.listener = await Listener.open(task, session)
+  session.listener = await listen(task, session)
   if (task.ledger) threadAccounts().urls.push(formatAddress(session.address))
   return session
 }
 
 class ServeSession implements Session {
-  listener!: Listener
+  listener!: ClientListener
   readonly #task: ServeTask
   readonly #counters: Float64Array
   readonly #echo: EchoHandler

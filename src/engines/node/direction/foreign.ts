@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { HostAddress } from '../../../vocabulary/address.ts'
 import { addressesOf } from '../../os/resolver.ts'
 import { dialSocket } from '../bytes/dial.ts'
-import { upon } from '../core/layer.ts'
+import { upon } from '../core/upon.ts'
 import type { Target } from '../core/link.ts'
 
 export interface ForeignTimes {

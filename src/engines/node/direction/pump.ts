@@ -6,7 +6,7 @@ import type { PagedOutlet } from './paged.ts'
 /** In one turn of the loop: there may be others that have to be heard. */
 const writesPerTurn = 4
 /** Nothing is written while more than this is unsent; what is written at a time comes on top. */
-const unsentMaxBytes = 512 * 1024
+const flowUnsentMaxBytes = 512 * 1024
 const nothing = Buffer.alloc(0)
 
 interface Options {
@@ -68,7 +68,7 @@ export class Pump implements Outlet {
   #isFull(): boolean {
     const { writableLength } = this.#stream
     // `drain` follows, since there is more unsent than the stream itself wants to have.
-    if (!this.#paged) return writableLength > unsentMaxBytes
+    if (!this.#paged) return writableLength > flowUnsentMaxBytes
     if (writableLength === 0) return false
     if (this.#awaits) return true
     this.#awaits = true

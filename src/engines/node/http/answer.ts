@@ -8,10 +8,9 @@ import { createEchoAfterBody } from './after-body.ts'
 import { companions, echoed, faultIn, methods, refusalOf, type Refusal } from './rules.ts'
 import type { EchoBody, HttpConnection } from './connection.ts'
 import { directivesOf, type Directives } from './directives.ts'
+import { unsentMaxBytes, type HoldBack } from '../../backpressure.ts'
 import { countGarbage } from '../../garbage.ts'
 
-/** With more bytes unsent, a client is not read from until all of them have left. */
-const unsentMaxBytes = 128 * 1024
 /** How many answers of one connection may be delayed: pipelining would allow any number. */
 const delayedMax = 100
 /** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
@@ -142,10 +141,10 @@ export function announce(request: Request, response: Response): void {
 }
 
 /**
- * Backpressure, never buffering: a client that does not read the answer is not read from. A request
- * holds 128 KiB and one chunk in this process, and what the parser has read ahead.
+ * A request holds `unsentMaxBytes` and one chunk in this process, and what the parser has read
+ * ahead.
  */
-export function createEchoBody({ counters }: Meter): EchoBody {
+export function createEchoBody({ counters }: Meter, holdBack: HoldBack): EchoBody {
   return (request, response) => {
     announce(request, response)
     request.on('data', (chunk: Buffer) => {
@@ -153,7 +152,7 @@ export function createEchoBody({ counters }: Meter): EchoBody {
       countGarbage(chunk.length)
       counters[counter.bytesOut]! += chunk.length
       response.write(chunk)
-      if (response.writableLength > unsentMaxBytes) request.pause()
+      if (response.writableLength > unsentMaxBytes) holdBack(request)
     })
     response.on('drain', () => request.resume())
     request.on('end', () => {

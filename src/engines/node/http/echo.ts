@@ -1,27 +1,21 @@
 /** The echo over HTTP: detects the version of a connection, begins and ends it. */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
-import type { ServeTask } from '../../../task.ts'
 import { peek } from '../core/peek.ts'
-import type { Protocol } from '../core/protocol.ts'
-import type { Unfinished } from '../core/unfinished.ts'
+import type { CreateProtocol } from '../core/protocol.ts'
 import { createAnswer, createEchoBody } from './answer.ts'
 import { createParser } from './h1.ts'
 import type { Request } from './exchange.ts'
 import { createHttp2, preface } from './h2.ts'
 import { handOver, HttpConnection } from './connection.ts'
 
-export async function createHttpEcho(
-  task: ServeTask,
-  meter: Meter,
-  unfinished: Unfinished,
-): Promise<Protocol> {
+export const createHttpEcho: CreateProtocol = async (task, meter, { unfinished, holdBack }) => {
   const connections = new WeakMap<object, HttpConnection>()
-  const faulty = task.faults && (await import('./faulty.ts')).createFaultyBody(task, meter)
+  const faulty =
+    task.faults && (await import('./faulty.ts')).createFaultyBody(task, meter, holdBack)
   let faults = task.faults ?? []
-  let body = faulty?.echo ?? createEchoBody(meter)
+  let body = faulty?.echo ?? createEchoBody(meter, holdBack)
   let isSession: (request: Request) => boolean = () => false
   if (task.directions) {
     const { asksForSession, withRequestSessions } = await import('./session.ts')

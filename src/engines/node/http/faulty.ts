@@ -6,6 +6,7 @@ import { recordHits } from '../../../faults/record.ts'
 import { FaultRun } from '../../../faults/run.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
+import type { HoldBack } from '../../backpressure.ts'
 import { nextTurn } from '../core/turns.ts'
 import { announce } from './answer.ts'
 import type { Request, Response } from './exchange.ts'
@@ -19,7 +20,11 @@ export interface FaultyBody {
 }
 
 /** Faults count within each body: `after 1000 bytes` means of that body. */
-export function createFaultyBody({ faults, seed }: ServeTask, meter: Meter): FaultyBody {
+export function createFaultyBody(
+  { faults, seed }: ServeTask,
+  meter: Meter,
+  holdBack: HoldBack,
+): FaultyBody {
   const bodies = new Set<Body>()
   const onHit = recordHits(meter)
   let present: readonly FaultSpec[] = faults ?? []
@@ -35,9 +40,10 @@ export function createFaultyBody({ faults, seed }: ServeTask, meter: Meter): Fau
         onHit,
         onReset,
       } as const
-      const createChain = () => new Chain(present, options)
+      const source = { pause: () => holdBack(request), resume: () => request.resume() }
+      const run = new FaultRun(source, () => new Chain(present, options))
       announce(request, response)
-      const body = new Body(request, response, connection, createChain, meter.counters)
+      const body = new Body(request, response, connection, run, meter.counters)
       bodies.add(body)
       void body.run().finally(() => bodies.delete(body))
     },
@@ -60,13 +66,13 @@ class Body {
     request: Request,
     response: Response,
     connection: HttpConnection,
-    createChain: () => Chain,
+    run: FaultRun,
     counters: Float64Array,
   ) {
     this.#response = response
     this.#connection = connection
     this.#counters = counters
-    this.#run = new FaultRun(request, createChain)
+    this.#run = run
     this.#vanished.catch(() => {})
     request
       .on('data', (chunk: Buffer) => {

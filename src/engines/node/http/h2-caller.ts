@@ -2,7 +2,7 @@
 import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
-import { upon } from '../core/layer.ts'
+import { upon } from '../core/upon.ts'
 import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 import { Answer, destroyLater, Caller, isClose, type Redial } from './caller.ts'
 import type { Place } from './place.ts'

@@ -12,7 +12,7 @@ import { countReconnects } from '../http/reconnects.ts'
 import { unsentBytes } from '../core/unsent.ts'
 
 /** With more bytes in the socket no message is issued: messages wait in the plan. */
-const unsentMaxBytes = 256 * 1024
+const loadUnsentMaxBytes = 256 * 1024
 const togetherBytes = 64 * 1024
 
 export class LoadConnection {
@@ -56,7 +56,7 @@ export class LoadConnection {
   /** Sends all that may go out now, and closes if nothing is left to do. */
   send(): void {
     const [stream, socket] = [this.#stream, this.#socket]
-    while (socket.writable && socket.writableLength < unsentMaxBytes) {
+    while (socket.writable && socket.writableLength < loadUnsentMaxBytes) {
       const offset = stream.issuedBytes
       // Messages that may go out together are written together, with one write for each piece.
       const length = stream.issue(nowNs(), this.#hasBounds ? 1 : togetherBytes)

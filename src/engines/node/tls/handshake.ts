@@ -3,6 +3,7 @@ import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
 import { withoutZone } from '../../../vocabulary/address.ts'
+import { transports, type Protocol, type TransportName } from '../../../vocabulary/transport.ts'
 import { plain } from '../../../wire/tls/certificate.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
@@ -80,14 +81,20 @@ const below = (socket: tls.TLSSocket): unknown =>
   (socket as unknown as { _parent: unknown })._parent
 
 /**
- * Selects the protocol (ALPN). On tls any protocol is echoed, so the first offer is selected. On
- * https it is HTTP/2 or 1.1, on wss 1.1 alone; undefined refuses (no_application_protocol, RFC
- * 7301).
+ * What is spoken above TLS (ALPN), by the protocol of the transport: what a server takes, and what
+ * a client offers. Of bytes any protocol is echoed, so the first that is offered is taken.
  */
-function choose(transport: string, protocols: string[]): string | undefined {
-  if (transport === 'tls') return protocols[0]
-  const known = transport === 'https' ? ['h2', 'http/1.1', 'http/1.0'] : ['http/1.1']
-  return known.find(protocol => protocols.includes(protocol))
+const spoken: Record<Protocol, { takes: readonly string[] | 'the first'; offers: string[] }> = {
+  plain: { takes: 'the first', offers: [] },
+  ws: { takes: ['http/1.1'], offers: ['http/1.1'] },
+  http: { takes: ['h2', 'http/1.1', 'http/1.0'], offers: ['http/1.1'] },
+}
+
+/** Undefined refuses (no_application_protocol, RFC 7301). */
+function choose(transport: TransportName, protocols: string[]): string | undefined {
+  const { takes } = spoken[transports[transport].protocol]
+  if (takes === 'the first') return protocols[0]
+  return takes.find(protocol => protocols.includes(protocol))
 }
 
 /** How to open TLS over a stream that is connected. */
@@ -107,7 +114,8 @@ export async function secured(
   timeoutMs: number,
 ): Promise<Secured> {
   const { transport, host } = address as Extract<Target['address'], { host: string }>
-  const { pin, insecure = false, serverName, alpn = nativeProtocols(transport) } = calling.tls ?? {}
+  const { protocol } = transports[transport]
+  const { pin, insecure = false, serverName, alpn = spoken[protocol].offers } = calling.tls ?? {}
   const name = withoutZone(serverName ?? host)
   // An address is checked, but cannot be sent (RFC 6066, section 3).
   const sentName = isIP(name) ? '' : name
@@ -157,6 +165,3 @@ function agreed(stream: tls.TLSSocket, timeoutMs: number): Promise<void> {
     })
   })
 }
-
-/** The protocols that we offer where the transport itself names them. */
-const nativeProtocols = (transport: string): string[] => (transport === 'tls' ? [] : ['http/1.1'])

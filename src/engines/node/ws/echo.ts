@@ -1,19 +1,16 @@
 /** Echo of WebSocket messages: each comes back whole, of its kind, in order. */
 import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../../metrics/meter.ts'
-import type { ServeTask } from '../../../task.ts'
+import { unsentMaxBytes, type HoldBack } from '../../backpressure.ts'
 import { failureName } from '../../failures.ts'
-import type { EchoHandler } from '../core/protocol.ts'
-import type { Protocol } from '../core/protocol.ts'
+import type { CreateProtocol, EchoHandler } from '../core/protocol.ts'
 import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { bytesOf, goingAway, type ServerSocket } from './socket.ts'
 import { createUpgrade, type Upgrade } from './upgrade.ts'
 import { countGarbage } from '../../garbage.ts'
 
-/** With more bytes unsent, a client is not read from until all of them have left. */
-const unsentMaxBytes = 128 * 1024
-export async function createMessages(task: ServeTask, meter: Meter): Promise<Protocol> {
+export const createMessages: CreateProtocol = async (task, meter, { holdBack }) => {
   const upgrade = createUpgrade(task, meter)
   const handshakes = [upgrade.handshake]
   let faults = task.faults ?? []
@@ -22,13 +19,13 @@ export async function createMessages(task: ServeTask, meter: Meter): Promise<Pro
     const { withMessageSessions } = await import('./session.ts')
     return withMessageSessions(echo, upgrade, meter, () => faults.length > 0)
   }
-  if (!task.faults) return { handshakes, echo: await serving(createEcho(upgrade, meter)) }
+  if (!task.faults) return { handshakes, echo: await serving(createEcho(upgrade, meter, holdBack)) }
   const { createFaultyEcho } = await import('../core/faulty-echo.ts')
   const { MessagePeer } = await import('./peer.ts')
   const echo = createFaultyEcho(task, meter, socket => {
     const ws = upgrade.opened.get(socket)!
     countFailures(ws, socket, meter)
-    return new MessagePeer(ws, socket)
+    return new MessagePeer(ws, socket, holdBack)
   })
   return {
     handshakes,
@@ -45,12 +42,12 @@ export async function createMessages(task: ServeTask, meter: Meter): Promise<Pro
  * one message that wait to be sent, one chunk (64 KiB), and a message that is not complete: twice
  * the longest message that is allowed, and 256 KiB.
  */
-function createEcho({ opened }: Upgrade, meter: Meter): EchoHandler {
+function createEcho({ opened }: Upgrade, meter: Meter, holdBack: HoldBack): EchoHandler {
   return {
     start(socket) {
       const ws = opened.get(socket)!
-      if (ws.extensions === '') echoFrames(ws, socket, meter)
-      else echoDeflated(ws, socket, meter)
+      const echo = ws.extensions === '' ? echoFrames : echoDeflated
+      echo(ws, socket, meter, holdBack)
       countFailures(ws, socket, meter)
       ws.resume()
     },
@@ -64,11 +61,13 @@ function createEcho({ opened }: Upgrade, meter: Meter): EchoHandler {
   }
 }
 
-function echoFrames(ws: ServerSocket, socket: Socket, { counters }: Meter) {
+type Echo = (ws: ServerSocket, socket: Socket, meter: Meter, holdBack: HoldBack) => void
+
+const echoFrames: Echo = (ws, socket, { counters }, holdBack) => {
   const writer = new FrameWriter(socket, false)
   const send = (code: number, payload: Buffer) => {
     writer.frame(code, payload)
-    if (writer.waitingBytes > unsentMaxBytes) ws.pause()
+    if (writer.waitingBytes > unsentMaxBytes) holdBack(ws)
   }
   ws.beforeClose = () => {
     writer.flush()
@@ -88,7 +87,7 @@ function echoFrames(ws: ServerSocket, socket: Socket, { counters }: Meter) {
 }
 
 /** Compressing is done elsewhere meanwhile, so the package keeps the frames in order. */
-function echoDeflated(ws: ServerSocket, socket: Socket, { counters }: Meter) {
+const echoDeflated: Echo = (ws, socket, { counters }, holdBack) => {
   const resume = () => {
     if (ws.isPaused && ws.bufferedAmount <= unsentMaxBytes) ws.resume()
   }
@@ -96,12 +95,12 @@ function echoDeflated(ws: ServerSocket, socket: Socket, { counters }: Meter) {
     const message = bytesOf(data)
     if (!counted(ws, message, counters)) return
     ws.send(message, { binary: isBinary }, resume)
-    if (ws.bufferedAmount > unsentMaxBytes) ws.pause()
+    if (ws.bufferedAmount > unsentMaxBytes) holdBack(ws)
   })
   ws.on('ping', data => {
     if (ws.readyState !== ws.OPEN) return
     ws.pong(data, false, resume)
-    if (ws.bufferedAmount > unsentMaxBytes) ws.pause()
+    if (ws.bufferedAmount > unsentMaxBytes) holdBack(ws)
   })
   socket.on('drain', resume)
 }

@@ -2,13 +2,12 @@
 import type { Socket } from 'node:net'
 import { heldMaxBytes } from '../../../faults/arrivals.ts'
 import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
+import { unsentMaxBytes, type HoldBack } from '../../backpressure.ts'
 import type { Peer, PeerListener } from '../core/faulty-echo.ts'
 import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { goingAway, bytesOf, type ServerSocket } from './socket.ts'
 
-/** With more bytes unsent, a client is not read from until all of them have left. */
-const unsentMaxBytes = 128 * 1024
 /** What a ping costs besides its bytes where it is held back or dropped. */
 const pingBytes = 256
 
@@ -16,6 +15,7 @@ const pingBytes = 256
 export class MessagePeer implements Peer {
   readonly #ws: ServerSocket
   readonly #socket: Socket
+  readonly #holdBack: HoldBack
   readonly #pongs: FrameWriter
   #listening = true
   #ended = false
@@ -28,9 +28,10 @@ export class MessagePeer implements Peer {
   /** The client's close frame, which is answered when everything is written. */
   #closeFrame: [code?: number, reason?: string | Buffer] | undefined
 
-  constructor(ws: ServerSocket, socket: Socket) {
+  constructor(ws: ServerSocket, socket: Socket, holdBack: HoldBack) {
     this.#ws = ws
     this.#socket = socket
+    this.#holdBack = holdBack
     this.#pongs = new FrameWriter(socket, false)
   }
 
@@ -68,7 +69,7 @@ export class MessagePeer implements Peer {
 
   #hold(why: 'data' | 'pongs' | 'hang') {
     this.#holds.add(why)
-    this.#ws.pause()
+    this.#holdBack(this.#ws)
   }
 
   #release(why: 'data' | 'pongs' | 'hang') {

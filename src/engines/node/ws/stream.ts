@@ -4,11 +4,9 @@ import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { ClosedError, ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import { opcode } from '../../../wire/ws/frames.ts'
+import { unsentMaxBytes } from '../../backpressure.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { bytesOf } from './socket.ts'
-
-/** Above this the next message is not taken before some of it has left. */
-const unsentMaxBytes = 128 * 1024
 
 /**
  * Strings are messages of text, buffers are binary. `end()` closes with 1000; messages may
