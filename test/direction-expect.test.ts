@@ -1,5 +1,7 @@
 /** What is expected of a direction, and its seconds while they pass. */
 import assert from 'node:assert/strict'
+import { readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { after, before, test } from 'node:test'
 import { measureDirection, serve, type Server } from 'yodel'
 import { mistakesIn } from './schemas.ts'
@@ -82,21 +84,84 @@ test('typed: exit 1 where it is missed, exit 2 where it makes no sense', async (
   }
 })
 
+const linesOf = (stdout: string) =>
+  stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as Record<string, unknown>)
+const eventsOf = (lines: readonly Record<string, unknown>[]) => lines.map(({ event }) => event)
+
 test('--ndjson: a line for each second, and the result', async () => {
   const window = ['--duration', '1s', '--warmup', '0', '--rate', '100', '--size', '1000']
   const to = ['bench', paired.url, '--direction', 'both', '--ndjson', ...window]
   const { code, stdout, stderr } = await typist(to)
   assert.equal(code, 0, stderr)
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line) as Record<string, unknown>)
-  assert.deepEqual(
-    lines.map(({ event }) => event),
-    ['interval', 'result'],
-  )
+  const lines = linesOf(stdout)
+  assert.deepEqual(eventsOf(lines), ['interval', 'result'])
   const [interval, { event: _, ...result }] = lines as [Record<string, number>, (typeof lines)[0]]
   assert.ok(interval['upBytes']! > 0 && interval['downBytes']! > 0)
   assert.equal(interval['downBytes']! % 1000, 0)
   assert.deepEqual(mistakesIn('direction', result), [])
+})
+
+test('flood has the same options, and says how to repeat it', async () => {
+  const at = `${tmpdir()}/yodel-direction-${process.pid}`
+  const files = [`${at}.html`, `${at}.md`, `${at}.xml`]
+  const expect = ['--expect', 'up.rate>10Gbit/s']
+  // An echo has that size by default, and would not say it.
+  const window = ['--duration', '100ms', '--size', '64', '--rate', '50']
+  const saving = files.flatMap(file => ['--output', file])
+  const to = ['flood', paired.url, '--direction', 'up', ...window, '--ndjson']
+  const { code, stdout, stderr } = await typist([...to, ...expect, ...saving])
+  assert.equal(code, 1, stderr)
+  const [{ event, run, verdict }] = linesOf(stdout) as [Record<string, unknown>]
+  assert.deepEqual([event, verdict], ['result', 'fail'])
+  const { reproduce } = run as { reproduce: string }
+  assert.match(reproduce, /^yodel flood \S+ --direction up /)
+  for (const words of ['--duration 100ms', '--size 64', '--rate 50', "--expect 'up.rate>10Gbit/s'"])
+    assert.ok(reproduce.includes(words), reproduce)
+  const [page, summary, junit] = files.map(file => readFileSync(file, 'utf8'))
+  for (const file of files) rmSync(file)
+  assert.match(page!, /<h1>tcp:[^]*Expected up\.rate[^]*<th scope="row">arrived<\/th>/)
+  assert.match(summary!, /^## FAIL: yodel flood --direction up `tcp:/)
+  assert.match(junit!, /failures="1"/)
+})
+
+test('flood: what is expected of an echo, and what makes no sense', async () => {
+  const echoed = ['flood', paired.url, '--count', '10', '--ndjson']
+  const { code, stdout, stderr } = await typist([...echoed, '--expect', 'p50<1us'])
+  assert.equal(code, 1, stderr)
+  const lines = linesOf(stdout)
+  assert.deepEqual(eventsOf(lines).slice(-1), ['result'])
+  assert.equal(lines.at(-1)!['verdict'], 'fail')
+  const wrong: [string[], RegExp][] = [
+    [['--size', '5'], /--size is for --direction/],
+    [['--warmup', '5s'], /--warmup is for --direction/],
+    [['--output', 'x.csv'], /A flood keeps no seconds, so x\.csv would have no rows/],
+    [['--json', '--ndjson'], /exclude each other/],
+    [['hello', '--direction', 'up'], /--direction sends its own bytes, no message/],
+    [['--direction', 'up', '--output', 'x.csv'], /A direction cannot be written into x\.csv/],
+    [['--direction', 'up', '--expect', 'p99<5ms'], /no metric 'p99' of a direction/],
+  ]
+  for (const [args, why] of wrong) {
+    const { code, stderr } = await typist(['flood', paired.url, ...args])
+    assert.equal(code, 2, stderr)
+    assert.match(stderr, why)
+  }
+})
+
+test('--load --ndjson: the seconds of each phase, and the result', async () => {
+  const window = ['--duration', '1s', '--warmup', '0']
+  const to = ['bench', paired.url, '--load', 'up:1', '--ndjson', ...window]
+  const { code, stdout, stderr } = await typist(to)
+  assert.equal(code, 0, stderr)
+  const lines = linesOf(stdout)
+  const { event, ...result } = lines.at(-1)!
+  assert.equal(event, 'result')
+  assert.deepEqual(mistakesIn('loaded', result), [])
+  const seconds = lines.slice(0, -1)
+  const of = (phase: string) => seconds.filter(line => line['phase'] === phase)
+  assert.equal(of('idle')[0]!['upBytes'], 0)
+  assert.ok((of('idle')[0]!['responseUs'] as { count: number }).count > 0)
+  assert.ok((of('loaded')[0]!['upBytes'] as number) > 0)
 })

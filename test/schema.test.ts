@@ -1,14 +1,17 @@
 /**
  * docs/result.schema.json against real results: what it promises is there, and it rejects others.
+ * The samples of all forms, which the package has for programs that read them.
  */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { before, test } from 'node:test'
-import { bench, benchAgainst, flood, merge } from 'yodel'
-import type { BenchOptions, Rounds, RunResult } from 'yodel'
+import { bench, benchAgainst, check, flood, measureDirection, measureLoaded, merge } from 'yodel'
+import { serve } from 'yodel'
+import type { BenchOptions, CheckResult, DirectionResult, Rounds, RunResult } from 'yodel'
+import { badPath, joins } from './peers/bad-path.ts'
 import { peer } from './peers/datagrams.ts'
 import { echoFlipped, listen } from './peers/server.ts'
-import { root } from './program.ts'
+import { portOf, root } from './program.ts'
 import { strictlyOf, validatorOf } from './schemas.ts'
 
 type Interval = RunResult['intervals'][number]
@@ -60,18 +63,61 @@ before(async () => {
   rounds = await benchAgainst(server.url, against).finished
   results = Object.fromEntries(await Promise.all(finished))
   results.merged = written(merge([results['closed loop']!], ['part1.json']))
-  if (process.env['PAGES'] === 'write') writeFixtures()
+  if (process.env['PAGES'] === 'write') await writeFixtures()
   results['fixture'] = fixture('result') as RunResult
 })
 
-/** Examples for programs that read results, in the package. */
+/** Samples for programs that read results, in the package. */
 const fixture = (name: string): unknown =>
   JSON.parse(readFileSync(`${root}fixtures/${name}.json`, 'utf8'))
 
-function writeFixtures() {
-  for (const [name, value] of Object.entries({ result: results['open loop']!, rounds }))
+async function writeFixtures() {
+  const samples = { result: results['open loop']!, rounds, ...(await otherSamples()) }
+  for (const [name, value] of Object.entries(samples))
     writeFileSync(`${root}fixtures/${name}.json`, `${JSON.stringify(value, undefined, 1)}\n`)
 }
+
+/** The other tests look at real results of these every day. */
+async function otherSamples() {
+  await using streams = await serve('tcp://127.0.0.1:0', { directions: true })
+  await using datagrams = await serve('udp://127.0.0.1:0', { directions: true })
+  await using bad = await badPath(portOf(streams.url), joins.translatesLines)
+  const both = { direction: 'both', durationMs: 2_000, warmupMs: 200, ratePerSecond: 500 } as const
+  const objectives = { expect: ['up.rate>=1Mbit/s', 'down.gap.p99<1us'] }
+  return {
+    direction: await measureDirection(streams.url, { ...both, sizeBytes: 1000, ...objectives })
+      .finished,
+    'direction-udp': await measureDirection(datagrams.url, both).finished,
+    loaded: await measureLoaded(streams.url, { load: 'both:1', durationMs: 2_000, warmupMs: 500 })
+      .finished,
+    check: await check(bad.url, { only: ['bytes', 'overload'], maxConnections: 4 }).finished,
+  }
+}
+
+test('the package has a sample of each form', () => {
+  const { exports } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+    exports: Record<string, unknown>
+  }
+  const forms = Object.keys(exports).flatMap(
+    name => /^\.\/(.+)\.schema\.json$/.exec(name)?.[1] ?? [],
+  )
+  const samples = readdirSync(`${root}fixtures`).map(file => file.replace('.json', ''))
+  assert.deepEqual(
+    forms.filter(form => !samples.includes(form)),
+    [],
+  )
+  for (const sample of samples) {
+    const isRight = validatorOf(sample.replace(/-.*/, ''))
+    isRight(fixture(sample))
+    assert.deepEqual(isRight.errors, null, `${sample}; PAGES=write writes it anew`)
+  }
+  // Otherwise much of the schemas would not be seen in them.
+  const { up, intervals, expectations } = fixture('direction') as DirectionResult
+  assert.ok(up && intervals.length > 0 && expectations.length > 0)
+  assert.ok((fixture('direction-udp') as DirectionResult).up!.datagrams)
+  const { questions } = fixture('check') as CheckResult
+  assert.ok(questions.some(({ findings }) => findings.length > 0))
+})
 
 test('real results have every key of the schema, and none that it does not describe', () => {
   for (const [name, result] of Object.entries(results)) {

@@ -12,51 +12,22 @@ import { shareOf } from '../load/counted.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'
 import { stagesOf } from '../load/stages.ts'
 import { parseInstant } from '../vocabulary/instant.ts'
-import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
-import { list, whether } from '../options/kinds.ts'
-import { endings, findMaxFormatFor, formatFor } from '../report/formats.ts'
-import { loadText } from '../report/load.ts'
-import { resultLine } from '../report/ndjson.ts'
+import { fromFlags } from '../options/form.ts'
+import { findMaxFormatFor } from '../report/formats.ts'
 import { plannedStages } from '../report/stage-beginnings.ts'
 import { lowerBackgroundThreads } from '../threads/background.ts'
 import { exitCodes } from './exit.ts'
-import { addressArgument, jsonOption } from './flags.ts'
+import { addressArgument } from './flags.ts'
 import { showLoad, streamIntervals } from './live.ts'
 import { addTables, type Tables } from './option-flags.ts'
 import { loadExit, standingExit } from './load-exit.ts'
 import { canvas, leaveUnconnected, leaveWaiting, onInterrupt, print, tell } from './output.ts'
 import { afterwards, withFleet } from './fleet-flags.ts'
+import { isSilent, outputFrom, outputOptions, printResult, saveOutput } from './result-output.ts'
+import type { Output } from './result-output.ts'
 import { roundsFlags, wantsRounds } from './rounds-flags.ts'
 import { checkOutputs, saveResult } from './saving.ts'
 import { scenarioTable, withScenario } from './scenario.ts'
-
-const file: Kind<ReturnType<typeof fileFor>> = {
-  placeholder: '<file>',
-  parse: fileFor,
-  format: ({ path }) => [path],
-  mistake: () => undefined,
-}
-
-function fileFor(path: string) {
-  return { path, format: formatFor(path) }
-}
-
-/** What becomes of the result. */
-const outputOptions = {
-  ...jsonOption,
-  ndjson: option(whether(), {
-    default: false,
-    flag: 'ndjson',
-    help: 'a line of JSON for each second, and for the result',
-  }),
-  files: option(list(file), {
-    default: [] as ReturnType<typeof fileFor>[],
-    short: 'o',
-    flag: 'output',
-    help: `save the result; one of ${endings}; repeatable`,
-  }),
-}
-type Output = ResolvedOf<typeof outputOptions>
 
 const { calling, ...own } = benchOptions
 const directionTable = { direction: directionOption, load: loadOption }
@@ -77,15 +48,14 @@ export function completeBench(bare: Command): void {
   command.action(async (...typed) => {
     const given = { address: typed[0], flags: typed[1] }
     const { address, flags } = await withScenario(command, benchTables, given)
-    const { json = false, ndjson = false, files = [] } = fromFlags(outputOptions, flags)
-    if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')
+    const { json, ndjson, files } = outputFrom(flags)
     const { direction = 'echo', load: filling } = fromFlags(directionTable, flags)
     const rows = { ...benchOptions, ...searchOptions, ...roundsFlags, ...fleetOptions }
     if (filling !== undefined) {
       if (direction !== 'echo') throw usageError('--load and --direction exclude each other.')
       const { measureUnderLoad } = await import('./loaded.ts')
       const paths = files.map(({ path }) => path)
-      return measureUnderLoad(address, flags, { rows, json: json || ndjson, paths })
+      return measureUnderLoad(address, flags, { rows, json, ndjson, paths })
     }
     if (direction !== 'echo') {
       const { sendDirection } = await import('./direction.ts')
@@ -147,9 +117,7 @@ async function measure(address: Address, options: BenchAnywhere, output: Output)
     count: shareOf(part, wanted.connections, wanted.count),
     stages,
   }
-  // Lines of JSON on the same terminal would be drawn over.
-  const silent = output.ndjson && process.stdout.isTTY
-  const show = () => (silent ? () => {} : showLoad(run, about))
+  const show = () => (isSilent(output) ? () => {} : showLoad(run, about))
   const stopShowing = options.agents === undefined ? show() : afterwards(run.ready, show)
   const finished = run.finished.catch((error: unknown) => {
     if (interrupted && !connected) leaveUnconnected()
@@ -160,12 +128,9 @@ async function measure(address: Address, options: BenchAnywhere, output: Output)
     restore()
   })
   if (toldAll) toldAll(result.stages?.length ?? 0)
-  if (output.ndjson) print(resultLine(result))
-  else if (output.json) print(`${JSON.stringify(result)}\n`)
-  else print(loadText(result, canvas(process.stdout)))
+  printResult(result, output)
   process.exitCode = loadExit(result, interrupted)
-  const json = () => `${JSON.stringify(result)}\n`
-  await saveResult(output.files, [result], output.json || output.ndjson ? undefined : json)
+  await saveOutput(result, output)
 }
 
 async function search(

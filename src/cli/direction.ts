@@ -12,6 +12,7 @@ import { formatCount, formatDuration } from '../vocabulary/units.ts'
 import { exitCodes } from './exit.ts'
 import { tellSeconds } from './direction-seconds.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, showLive } from './output.ts'
+import { isSilent } from './result-output.ts'
 import { checkOutputs, saveResult } from './saving.ts'
 
 interface Wanted {
@@ -58,7 +59,7 @@ export async function sendDirection(
     if (!connected) leaveUnconnected()
     run.stop()
   })
-  const stopShowing = ndjson ? () => {} : showLive(liveLine(run))
+  const stopShowing = isSilent({ ndjson }) ? () => {} : showLive(liveLine(run))
   const stopTelling = ndjson ? tellSeconds(run, print) : () => {}
   const result = await run.finished.finally(() => {
     stopTelling()

@@ -3,27 +3,29 @@ import type { Command } from '@commander-js/extra-typings'
 import { formatAddress, type Address, type HostAddress } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { flood, floodDefaults, type LoadRun } from '../bench.ts'
-import { directionOption } from '../load/direction/options.ts'
+import { directionOption, floodDirectionOptions } from '../load/direction/options.ts'
 import type { Health } from '../dashboard/health.ts'
 import { floodOptions, type FloodOptions } from '../load/options.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import { fromFlags, option } from '../options/form.ts'
-import { isForTransport } from '../options/where.ts'
+import { askedFor, isForTransport } from '../options/where.ts'
 import type { LoadAbout } from '../report/live.ts'
-import { loadText } from '../report/load.ts'
 import { lowerBackgroundThreads } from '../threads/background.ts'
 import { plural } from '../vocabulary/units.ts'
-import { addressArgument, jsonOption } from './flags.ts'
+import { addressArgument } from './flags.ts'
 import { exitCodes } from './exit.ts'
-import { showLoad } from './live.ts'
+import { showLoad, streamIntervals } from './live.ts'
 import { nobodyThere } from './load-exit.ts'
 import { addTables, type Tables } from './option-flags.ts'
-import { canvas, leaveUnconnected, onInterrupt, print, tell } from './output.ts'
+import { leaveUnconnected, onInterrupt, print, tell } from './output.ts'
+import { isSilent, outputFrom, outputOptions, printResult, saveOutput } from './result-output.ts'
+import type { Output } from './result-output.ts'
+import { checkOutputs } from './saving.ts'
 import { scenarioTable, withScenario } from './scenario.ts'
 import { webAddress } from './watch-options.ts'
 
 const { calling, ...own } = floodOptions
-const directionTable = { direction: directionOption }
+const directionTable = { direction: directionOption, ...floodDirectionOptions }
 const probeOptions = {
   metrics: option(webAddress('what --metrics is for', '<address>'), {
     default: undefined,
@@ -36,7 +38,7 @@ export const floodTables: Tables = [
   [undefined, own],
   [undefined, directionTable],
   [undefined, probeOptions],
-  [undefined, jsonOption],
+  [undefined, outputOptions],
   ['Transports:', { calling }],
 ]
 
@@ -49,25 +51,23 @@ export function completeFlood(bare: Command): void {
     const given = { address: typed[0], flags: typed[2] }
     const names = ['message']
     const { address, flags, words } = await withScenario(command, floodTables, given, names)
-    const message = command.args.length < 2 ? (words['message'] ?? typed[1]) : typed[1]
+    const said = command.args.length < 2 ? words['message'] : typed[1]
     const { direction = 'echo' } = fromFlags(directionTable, flags)
     const { metrics } = fromFlags(probeOptions, flags)
+    const output = outputFrom(flags)
     if (direction !== 'echo') {
       if (metrics) throw usageError('--metrics is not for --direction.', 'Leave it out.')
-      const json = fromFlags(jsonOption, flags).json === true
+      if (said !== undefined)
+        throw usageError('--direction sends its own bytes, no message.', 'Leave the message out.')
       const { sendDirection } = await import('./direction.ts')
-      const wanted = {
-        command: 'flood',
-        rows: floodOptions,
-        json,
-        ndjson: false,
-        paths: [],
-      } as const
-      return sendDirection(address, flags, wanted)
+      const { json, ndjson, files } = output
+      const paths = files.map(({ path }) => path)
+      const rows = { ...floodOptions, ...floodDirectionOptions }
+      return sendDirection(address, flags, { command: 'flood', rows, json, ndjson, paths })
     }
-    const options: FloodOptions = { ...fromFlags(floodOptions, flags), message }
-    const asJson = fromFlags(jsonOption, flags).json === true
-    if (metrics === undefined) return send(address, options, asJson)
+    checkEcho(flags, output)
+    const options: FloodOptions = { ...fromFlags(floodOptions, flags), message: said ?? typed[1] }
+    if (metrics === undefined) return send(address, options, output)
     if (isForTransport(floodOptions.reconnect, address.transport)) options.reconnect = true
     let run: LoadRun | undefined
     // Before anything is sent: the address may be in use.
@@ -77,17 +77,30 @@ export function completeFlood(bare: Command): void {
       tell(`metrics on ${pages.url}metrics`)
     }
     try {
-      await send(address, options, asJson, begun)
+      await send(address, options, output, begun)
     } finally {
       await pages.close()
     }
   })
 }
 
+/** @throws UserError for what does nothing with an echo */
+function checkEcho(flags: Readonly<Record<string, unknown>>, { files }: Output): void {
+  const [vain] = askedFor(floodDirectionOptions, fromFlags(floodDirectionOptions, flags))
+  if (vain) throw usageError(`--${vain.flag} is for --direction.`, 'Or use bench.')
+  const table = files.find(({ path }) => /\.csv$/i.test(path))
+  if (table)
+    throw usageError(
+      `A flood keeps no seconds, so ${table.path} would have no rows.`,
+      'Use --ndjson, or bench.',
+    )
+  checkOutputs(files.map(({ path }) => path))
+}
+
 async function send(
   address: Address,
   options: FloodOptions,
-  asJson: boolean,
+  output: Output,
   onBegun: (run: LoadRun) => void = () => {},
 ): Promise<void> {
   lowerBackgroundThreads()
@@ -95,18 +108,21 @@ async function send(
   const restore = onInterrupt(leaveUnconnected)
   const reached = await run.ready.finally(restore)
   onBegun(run)
-  const interrupted = await untilFinished(run, {
+  if (output.ndjson) streamIntervals(run, print)
+  const about = {
     address: formatAddress(reached),
     connections: options.connections ?? floodDefaults.connections,
     warmupMs: 0,
     durationMs: options.durationMs ?? Infinity,
     count: options.count ?? Infinity,
-  })
+  }
+  const interrupted = await untilFinished(run, about, isSilent(output))
   const result = await run.finished
-  print(asJson ? `${JSON.stringify(result)}\n` : loadText(result, canvas(process.stdout)))
+  printResult(result, output)
   if (nobodyThere(result)) process.exitCode = exitCodes.network
   else if (result.verdict === 'fail') process.exitCode = exitCodes.failed
   else if (interrupted) process.exitCode = exitCodes.interrupted
+  await saveOutput(result, output)
 }
 
 /** What a probe says of itself. */
@@ -126,7 +142,7 @@ async function openPages(
 }
 
 /** Shows what happens; whether it was ended by a signal. */
-async function untilFinished(run: LoadRun, about: LoadAbout): Promise<boolean> {
+async function untilFinished(run: LoadRun, about: LoadAbout, silent: boolean): Promise<boolean> {
   let interrupted = false
   const restore = onInterrupt(() => {
     interrupted = true
@@ -137,7 +153,7 @@ async function untilFinished(run: LoadRun, about: LoadAbout): Promise<boolean> {
     `flooding ${about.address} over ${plural(about.connections, 'connection')}; ` +
       'Ctrl-C ends it with a report',
   )
-  const stopShowing = showLoad(run, about)
+  const stopShowing = silent ? () => {} : showLoad(run, about)
   try {
     await run.finished
   } finally {

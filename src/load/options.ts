@@ -151,6 +151,13 @@ export const loadOptions = {
   calling: group(callingOptions),
 }
 
+/** Objectives such as `p99<5ms`, which decide the verdict too. */
+const expect = option(list(text('<objective>')), {
+  default: [] as string[],
+  flag: 'expect',
+  help: "fail unless it holds: 'p99<5ms', 'loss=0', 'rate>=50k/s'; repeatable",
+})
+
 export const floodOptions = {
   ...loadOptions,
   drainMs: { ...loadOptions.drainMs, default: 1_000 },
@@ -160,6 +167,7 @@ export const floodOptions = {
     positional: true,
     help: 'what to send',
   }),
+  expect,
 }
 
 export const benchOptions = {
@@ -266,12 +274,7 @@ export const benchOptions = {
       reason: () => 'Corrupt bytes are counted in streams only; on udp whole datagrams are.',
     },
   }),
-  /** Objectives such as `p99<5ms`, which decide the verdict too. */
-  expect: option(list(text('<objective>')), {
-    default: [] as string[],
-    flag: 'expect',
-    help: "fail unless it holds: 'p99<5ms', 'loss=0', 'rate>=50k/s'; repeatable",
-  }),
+  expect,
 }
 
 /** The options of the search for the highest rate. */

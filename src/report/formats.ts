@@ -53,6 +53,7 @@ export function outlined<A extends unknown[]>(
 
 /** The formats of what was sent in one direction. */
 const directionFormats: Record<string, () => Promise<(result: DirectionResult) => string>> = {
+  '.html': async () => (await import('./direction/html.ts')).directionHtml,
   '.json': json,
   ...outlined(async () => (await import('./direction/outline.ts')).outlineOfDirection),
 }

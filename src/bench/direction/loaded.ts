@@ -2,6 +2,7 @@
 import { bench, type LoadRun } from '../../bench.ts'
 import { loadedOptions, parseFilling } from '../../load/direction/loaded.ts'
 import type { Filling, LoadedOptions } from '../../load/direction/loaded.ts'
+import { takeSnapshot, type Snapshot } from '../../metrics/snapshot.ts'
 import { checkOptions } from '../../options/form.ts'
 import { parseLoadedObjective } from '../../report/direction/loaded-objective.ts'
 import { loadedResult, type LoadedResult } from '../../report/direction/loaded.ts'
@@ -34,7 +35,14 @@ export interface LoadedRun {
   readonly phase: LoadedPhase
   /** How much of the phase is over, 0 to 1. */
   readonly share: number
-  /** Ends at once; then `finished` rejects. */
+  /** What happened so far: round trips of this phase, and flows since they began. */
+  look(): { trips: Snapshot; flows: Snapshot }
+  /** Calls the listener when another phase begins. */
+  onPhase(listener: (phase: LoadedPhase) => void): void
+  /**
+   * Under load it ends early, with the figures so far; before that it ends at once, and `finished`
+   * rejects.
+   */
   stop(): void
   readonly finished: Promise<LoadedResult>
 }
@@ -52,9 +60,11 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     stopped = () => reject(new UserError('network', 'It was stopped before it was over.'))
   })
   stop.catch(() => {})
+  const listeners: ((phase: LoadedPhase) => void)[] = []
   const enter = (next: LoadedPhase) => {
     phase = next
     beganMs = performance.now()
+    for (const listener of listeners) listener(next)
   }
   const work = async () => {
     const wanted = wantedOf(toAddress(address), options, durationMs)
@@ -62,6 +72,7 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     const startedAt = new Date().toISOString()
     run = bench(target, { ...trips, warmupMs: Math.min(idleWarmupMs, warmupMs) })
     const idle = await Promise.race([run.finished, stop])
+    run = undefined
     enter('filling')
     flows = measureDirection(target, {
       ...flowOptionsOf(options),
@@ -72,8 +83,8 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     })
     await Promise.race([flows.ready, stop])
     await Promise.race([sleep(warmupMs), flows.finished, stop])
-    enter('loaded')
     run = bench(target, { ...trips, warmupMs: 0 })
+    enter('loaded')
     probes = target.transport === 'https' ? await probe(target, options) : undefined
     const loaded = await Promise.race([run.finished, stop])
     // Those under way meet a path that is still full.
@@ -100,7 +111,12 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
       const wholeMs = phase === 'filling' ? warmupMs : durationMs
       return Math.min(1, (performance.now() - beganMs) / Math.max(1, wholeMs))
     },
-    stop: () => stopped!(),
+    look: () => ({
+      trips: run?.snapshot() ?? takeSnapshot([]),
+      flows: flows?.snapshot() ?? takeSnapshot([]),
+    }),
+    onPhase: listener => void listeners.push(listener),
+    stop: () => (phase === 'loaded' ? run!.stop() : stopped!()),
   }
 }
 

@@ -33,6 +33,7 @@ export interface DirectionRun {
 }
 
 const wholeMs = { bench: 10_000, flood: Infinity } as const
+const usualWarmupMs = { bench: 1_000, flood: 0 } as const
 
 /**
  * Sends the seeded payload up, down or both ways; whichever end receives verifies every byte.
@@ -113,10 +114,9 @@ function plan(
   command: 'bench' | 'flood',
 ): { tasks: [FlowTask, ...FlowTask[]]; objectives: DirectionObjective[] } {
   checkOptions(directionOptions, options)
-  const durationMs = wholeMs[command]
-  const warmupMs = command === 'flood' ? 0 : 1_000
-  const wanted = resolve(directionOptions, options, { durationMs, warmupMs })
   const {
+    durationMs = wholeMs[command],
+    warmupMs = usualWarmupMs[command],
     direction,
     connections,
     ratePerSecond,
@@ -124,7 +124,7 @@ function plan(
     engine,
     expect,
     ...rest
-  } = wanted
+  } = resolve(directionOptions, options)
   if (direction === 'echo') throw usageError('An echo goes both ways: use bench without direction.')
   if (connections < 1) throw usageError('connections must be a whole number from 1 on.')
   const asked = askedFor(directionOptions, options)
@@ -137,6 +137,8 @@ function plan(
   const { sizeBytes: _, ...same } = rest
   const taskOf = (n: number): FlowTask => ({
     ...same,
+    durationMs,
+    warmupMs,
     kind: 'flow',
     engine: 'node',
     address,

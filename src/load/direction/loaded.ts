@@ -3,6 +3,7 @@ import { option, type OptionsOf } from '../../options/form.ts'
 import { textFor } from '../../options/kinds.ts'
 import { usageError } from '../../vocabulary/errors.ts'
 import { benchOptions } from '../options.ts'
+import { varying } from './options.ts'
 import { directions, type Direction } from './plan.ts'
 
 /** Flows in each direction that is filled, where nothing is said. */
@@ -28,7 +29,7 @@ export function parseFilling(text: string): Filling {
   return { direction, flows }
 }
 
-const { ratePerSecond, sizeBytes, durationMs, warmupMs, drainMs, timeoutMs } = benchOptions
+const { ratePerSecond, sizeBytes, drainMs, timeoutMs } = benchOptions
 const { seed, calling, expect } = benchOptions
 
 export const loadedOptions = {
@@ -39,8 +40,8 @@ export const loadedOptions = {
   }),
   ratePerSecond,
   sizeBytes,
-  durationMs,
-  warmupMs,
+  durationMs: varying(benchOptions.durationMs),
+  warmupMs: varying(benchOptions.warmupMs),
   drainMs,
   timeoutMs,
   seed,

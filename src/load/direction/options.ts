@@ -1,5 +1,5 @@
 /** The options of what is sent in one direction: those of a load that make sense, and which way. */
-import { option } from '../../options/form.ts'
+import { option, type Option } from '../../options/form.ts'
 import { choice } from '../../options/kinds.ts'
 import { usageError } from '../../vocabulary/errors.ts'
 import { benchOptions } from '../options.ts'
@@ -9,9 +9,11 @@ import { formatCount } from '../../vocabulary/units.ts'
 import { payloadHeadBytes } from '../../wire/udp/session.ts'
 import type { SizeRange } from '../sizes.ts'
 
-const { connections, ratePerSecond, durationMs, warmupMs, drainMs, timeoutMs, sizeBytes } =
-  benchOptions
+const { connections, ratePerSecond, drainMs, timeoutMs } = benchOptions
 const { engine, threads, seed, calling, expect } = benchOptions
+
+/** Its default depends on more than the option, so whatever is said is said again to repeat it. */
+export const varying = <T>(row: Option<T>): Option<T, undefined> => ({ ...row, default: undefined })
 
 /** What bench and flood have in common, and nothing else. */
 export const directionOptions = {
@@ -22,10 +24,10 @@ export const directionOptions = {
     defaultText: 'echo',
   }),
   connections,
-  sizeBytes,
+  sizeBytes: varying(benchOptions.sizeBytes),
   ratePerSecond,
-  durationMs,
-  warmupMs,
+  durationMs: varying(benchOptions.durationMs),
+  warmupMs: varying(benchOptions.warmupMs),
   drainMs,
   timeoutMs,
   engine,
@@ -36,6 +38,20 @@ export const directionOptions = {
 }
 /** The row that the commands have beside their own. */
 export const { direction: directionOption } = directionOptions
+
+/** What flood has for a direction alone: the message of an echo says how long it is. */
+export const floodDirectionOptions = {
+  sizeBytes: {
+    ...directionOptions.sizeBytes,
+    help: 'with --direction: bytes of payload in a message; udp: in a datagram',
+    defaultText: '64k; udp: 1200',
+  },
+  warmupMs: {
+    ...directionOptions.warmupMs,
+    help: 'with --direction: leave so long at the beginning out of the figures',
+    defaultText: '0s',
+  },
+}
 
 /** Bytes of payload in a frame, by default. */
 export const frameBytes = sizeMaxBytes

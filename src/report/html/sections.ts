@@ -204,7 +204,7 @@ export function failures({ errors, messages, bytes, churn, corruption, http }: R
     ${definitions(counts)}`
 }
 
-export const expectations = ({ expectations }: RunResult): Markup =>
+export const expectations = ({ expectations }: Pick<RunResult, 'expectations'>): Markup =>
   figureTable(
     ['expected', 'measured', ''],
     expectations.map(({ objective, measuredText, held, ownFault }) => [

@@ -1,0 +1,58 @@
+/** Where the result of bench and flood goes: to stdout, and into files. */
+import { usageError } from '../vocabulary/errors.ts'
+import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
+import { list, whether } from '../options/kinds.ts'
+import { endings, formatFor } from '../report/formats.ts'
+import { loadText } from '../report/load.ts'
+import { resultLine } from '../report/ndjson.ts'
+import type { RunResult } from '../report/result.ts'
+import { jsonOption } from './flags.ts'
+import { canvas, print } from './output.ts'
+import { saveResult } from './saving.ts'
+
+const fileFor = (path: string) => ({ path, format: formatFor(path) })
+
+const file: Kind<ReturnType<typeof fileFor>> = {
+  placeholder: '<file>',
+  parse: fileFor,
+  format: ({ path }) => [path],
+  mistake: () => undefined,
+}
+
+export const outputOptions = {
+  ...jsonOption,
+  ndjson: option(whether(), {
+    default: false,
+    flag: 'ndjson',
+    help: 'a line of JSON for each second, and for the result',
+  }),
+  files: option(list(file), {
+    default: [] as ReturnType<typeof fileFor>[],
+    short: 'o',
+    flag: 'output',
+    help: `save the result; one of ${endings}; repeatable`,
+  }),
+}
+export type Output = ResolvedOf<typeof outputOptions>
+
+/** @throws UserError if two of them exclude each other */
+export function outputFrom(flags: Readonly<Record<string, unknown>>): Output {
+  const { json = false, ndjson = false, files = [] } = fromFlags(outputOptions, flags)
+  if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')
+  return { json, ndjson, files }
+}
+
+/** Lines of JSON on the same terminal would be drawn over, so nothing is drawn. */
+export const isSilent = ({ ndjson }: Pick<Output, 'ndjson'>): boolean =>
+  ndjson && process.stdout.isTTY
+
+/** Prints the result as it was asked for. */
+export function printResult(result: RunResult, { json, ndjson }: Output): void {
+  if (ndjson) print(resultLine(result))
+  else print(json ? documentOf(result) : loadText(result, canvas(process.stdout)))
+}
+
+export const saveOutput = (result: RunResult, { json, ndjson, files }: Output): Promise<void> =>
+  saveResult(files, [result], json || ndjson ? undefined : () => documentOf(result))
+
+const documentOf = (result: object): string => `${JSON.stringify(result)}\n`
