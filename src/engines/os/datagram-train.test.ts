@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { descriptorOf } from './datagram-descriptor.ts'
+import { receiveJoined } from './datagram-joined.ts'
 import { DatagramTrain } from './datagram-train.ts'
 import { loadLibc } from './libc.ts'
 
@@ -37,3 +38,20 @@ for (const isConnected of [true, false])
     from.close()
     to.close()
   })
+
+test('what came together is read together, where that was asked for', { skip }, async () => {
+  const [from, to] = [createSocket('udp4'), createSocket('udp4')]
+  to.bind(0, '127.0.0.1')
+  await once(to, 'listening')
+  from.connect(to.address().port, '127.0.0.1')
+  await once(from, 'connect')
+  assert.equal(receiveJoined(descriptorOf(to)), true)
+  const train = DatagramTrain.to(100)!
+  const next = once(to, 'message')
+  // The last one is shorter.
+  assert.equal(train.send(descriptorOf(from)!, 450), 'sent')
+  const [joined] = (await next) as [Buffer]
+  assert.equal(joined.length, 450)
+  from.close()
+  to.close()
+})

@@ -111,6 +111,19 @@ export function readPiece(
   return { from, total, bytes: datagram.subarray(otherHeadBytes + 8) }
 }
 
+/**
+ * How long the first datagram of a server is in what the system has joined (os/datagram-joined):
+ * none but the last is shorter. @param payloadBytes the length of a datagram with payload
+ */
+export function lengthOfFirst(joined: Buffer, payloadBytes: number): number {
+  if (joined[0] === datagramKinds.payload) return payloadBytes
+  if (joined.length < otherHeadBytes) return otherHeadBytes
+  if (joined[0] !== datagramKinds.piece) return otherHeadBytes + joined.readUInt16BE(2)
+  if (joined.length < otherHeadBytes + 8) return joined.length
+  const leftBytes = joined.readUInt32BE(12) - joined.readUInt32BE(8)
+  return otherHeadBytes + 8 + Math.max(0, Math.min(piecesMaxBytes, leftBytes))
+}
+
 /** A cookie is good for one to two of these. */
 const cookieMs = 10_000
 

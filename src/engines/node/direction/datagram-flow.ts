@@ -7,14 +7,13 @@ import type { FoundDirection, FoundFlow } from '../../../load/direction/plan.ts'
 import type { Payload } from '../../../load/payload.ts'
 import { counter, type CounterName, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { FlowTask } from '../../../task.ts'
-import { formatAddress } from '../../../vocabulary/address.ts'
-import { UserError } from '../../../vocabulary/errors.ts'
 import { printable } from '../../../vocabulary/text.ts'
 import { formatDuration } from '../../../vocabulary/units.ts'
 import { magic, writeHello } from '../../../wire/direction/hello.ts'
 import { isReport, type Report } from '../../../wire/direction/trace.ts'
 import {
   datagramKinds,
+  lengthOfFirst,
   questionBytes,
   readOther,
   readPiece,
@@ -22,19 +21,19 @@ import {
   writeOther,
 } from '../../../wire/udp/session.ts'
 import { explain, failureName, reasonWhy } from '../../failures.ts'
+import { receiveJoined } from '../../os/datagram-joined.ts'
 import { DatagramTrain } from '../../os/datagram-train.ts'
 import { systemError } from '../../os/libc.ts'
 import { descriptorOf } from '../../os/datagram-descriptor.ts'
-import { DatagramPump } from './datagram-pump.ts'
+import { Asking } from './asking.ts'
+import { DatagramPump, togetherFrom } from './datagram-pump.ts'
 import { lateUs } from './datagram-serve.ts'
+import { notServed } from './not-served.ts'
 import { reportOf } from './reported.ts'
 
-/** How often a request is repeated, and how often the server is told to go on. */
-const againMs = 200
+/** How often the server is told to go on. */
 const aliveMs = 200
 const markMs = 100
-
-type Question = { datagram: Buffer; answered: (datagram: Buffer) => boolean }
 
 export class DatagramFlow {
   readonly closed: Promise<void>
@@ -47,14 +46,15 @@ export class DatagramFlow {
   readonly #sender: DatagramSender | undefined
   readonly #pump: DatagramPump | undefined
   readonly #receiver: DatagramReceiver | undefined
+  readonly #asking = new Asking(datagram => this.#send(datagram))
   readonly #up: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
   readonly #down: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
-  #question: Question | undefined
-  #asking: NodeJS.Timeout | undefined
   #living: NodeJS.Timeout | undefined
   #marking: NodeJS.Timeout | undefined
   #fail: ((error: Error) => void) | undefined
   #close!: () => void
+  /** What comes may be several datagrams. */
+  #isJoined = false
   #over = false
   #unfinished = false
   #failure: FailureName | undefined
@@ -107,28 +107,29 @@ export class DatagramFlow {
       warmupMs,
     }
     const silence = `sent no answer within ${formatDuration(timeoutMs)}.`
+    const refusal = (what: string, hint?: string) => notServed(this.#task.address, what, hint)
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => this.#fail?.(this.#notServed(silence)), timeoutMs)
+      const timer = setTimeout(() => this.#fail?.(refusal(silence)), timeoutMs)
       const settle = (how: () => void) => {
         clearTimeout(timer)
-        this.#stopAsking()
+        this.#asking.stop()
         this.#fail = undefined
         how()
       }
       this.#fail = error => settle(() => reject(error))
       const hello = (cookie?: string) =>
-        this.#ask(
+        this.#asking.ask(
           padded(writeHello({ ...about, ...(cookie !== undefined && { cookie }) })),
           got => {
             if (got.indexOf(magic) === 0)
-              this.#fail?.(this.#notServed('echoes the session as it does any bytes.'))
+              this.#fail?.(refusal('echoes the session as it does any bytes.'))
             const body = readOther(got)
             if (got[0] === datagramKinds.cookie && cookie === undefined) {
               hello(String(body?.['cookie']))
               return true
             }
             if (got[0] === datagramKinds.refused)
-              this.#fail?.(this.#notServed(`says that ${printable(String(body?.['reason']))}.`, ''))
+              this.#fail?.(refusal(`says that ${printable(String(body?.['reason']))}.`, ''))
             if (got[0] === datagramKinds.accepted) settle(resolve)
             return got[0] === datagramKinds.accepted
           },
@@ -137,43 +138,36 @@ export class DatagramFlow {
     })
   }
 
-  #notServed(what: string, hint = 'Serve it with `yodel serve --directions`.'): UserError {
-    const url = formatAddress(this.#task.address)
-    return new UserError('network', `${url} does not serve directions: it ${what}`, hint)
-  }
-
-  /** Asks until it is answered, since either may be lost. */
-  #ask(datagram: Buffer, answered: Question['answered']) {
-    this.#stopAsking()
-    this.#question = { datagram, answered }
-    this.#send(datagram)
-    this.#asking = setInterval(() => this.#send(datagram), againMs)
-  }
-
-  #stopAsking() {
-    clearInterval(this.#asking)
-    this.#question = undefined
-  }
-
   begin(): void {
     if (this.#over) return
     const alive = writeOther(datagramKinds.alive, this.#word, {}, 512)
     this.#send(alive)
     this.#living = setInterval(() => this.#send(alive), aliveMs)
-    if (this.#receiver) this.#marking = setInterval(() => this.#mark(), markMs)
+    if (this.#receiver) {
+      this.#marking = setInterval(() => this.#mark(), markMs)
+      const isFast = this.#task.ratePerSecond! >= togetherFrom
+      this.#isJoined = isFast && receiveJoined(descriptorOf(this.#socket))
+    }
     this.#pump?.begin()
   }
 
   readonly #onMessage = (data: Buffer): void => {
-    this.#count('chunks', 1)
     this.#count('bytesIn', data.length)
+    const nowMs = performance.now()
+    const length = this.#isJoined ? lengthOfFirst(data, this.#task.sizeBytes) : data.length
+    for (let at = 0; at < data.length; at += length)
+      this.#take(data.subarray(at, at + length), nowMs)
+  }
+
+  #take(data: Buffer, nowMs: number) {
+    this.#count('chunks', 1)
     if (data[0] === datagramKinds.payload && data.readUInt32BE(4) === this.#word) {
       const before = this.#receiver?.bytes ?? 0
-      const wrong = this.#receiver?.take(data, performance.now()) ?? 0
+      const wrong = this.#receiver?.take(data, nowMs) ?? 0
       this.#count('bytesVerified', (this.#receiver?.bytes ?? 0) - before)
       if (wrong > 0) this.#count('wrongBytes', 1)
     } else if (data[0] === datagramKinds.report) this.#onReport(readOther(data))
-    else this.#question?.answered(data)
+    else this.#asking.take(data)
   }
 
   #onReport(report: Partial<Report> | undefined) {
@@ -193,7 +187,7 @@ export class DatagramFlow {
   end(): void {
     this.#pump?.end()
     if (this.#over) return
-    this.#ask(writeOther(datagramKinds.end, this.#word, {}, 512), got => {
+    this.#asking.ask(writeOther(datagramKinds.end, this.#word, {}, 512), got => {
       const body = got[0] === datagramKinds.end ? readOther(got) : undefined
       if (!body) return false
       const [bytes, measured, late] = ['sentBytes', 'measured', 'lateUs'].map(name =>
@@ -211,7 +205,7 @@ export class DatagramFlow {
   /** Piece by piece. */
   #askReport(have: Buffer) {
     const from = have.length
-    this.#ask(writeOther(datagramKinds.ask, this.#word, { from }, questionBytes), got => {
+    this.#asking.ask(writeOther(datagramKinds.ask, this.#word, { from }, questionBytes), got => {
       const piece = got[0] === datagramKinds.piece ? readPiece(got) : undefined
       if (piece?.from !== from) return false
       const all = Buffer.concat([have, piece.bytes])
@@ -245,7 +239,7 @@ export class DatagramFlow {
     if (this.#over) return
     this.#over = true
     this.#pump?.end()
-    this.#stopAsking()
+    this.#asking.stop()
     clearInterval(this.#living)
     clearInterval(this.#marking)
     if (this.#receiver) {

@@ -13,7 +13,7 @@ const alarmLeadNs = 100e3
 const sleepMinNs = 150e3
 const timerSlackNs = 2e6
 /** From this rate on datagrams are sent together, and each may wait for others that long. */
-const togetherFrom = 20_000
+export const togetherFrom = 20_000
 const gatherNs = 250e3
 const trainsPerTurn = 4
 

@@ -7,8 +7,6 @@ import { Sender } from '../../../load/direction/sender.ts'
 import type { Payload } from '../../../load/payload.ts'
 import { counter, type CounterName, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { FlowTask } from '../../../task.ts'
-import { formatAddress } from '../../../vocabulary/address.ts'
-import { UserError } from '../../../vocabulary/errors.ts'
 import { printable } from '../../../vocabulary/text.ts'
 import { formatDuration } from '../../../vocabulary/units.ts'
 import {
@@ -26,6 +24,7 @@ import { tcpInfo, type TcpInfo } from '../../os/path-info.ts'
 import { descriptorOf } from '../core/listener.ts'
 import { readInto } from '../core/read-into.ts'
 import { afterTimeout } from '../core/patience.ts'
+import { notServed } from './not-served.ts'
 import { PagedOutlet } from './paged.ts'
 import { Pump } from './pump.ts'
 import { isReadable } from './reported.ts'
@@ -123,9 +122,8 @@ export class ClientFlow implements FrameListener {
     })
   }
 
-  #notServed(what: string, hint = 'Serve it with `yodel serve --directions`.'): UserError {
-    const url = formatAddress(this.#task.address)
-    return new UserError('network', `${url} does not serve directions: it ${what}`, hint)
+  #notServed(what: string, hint?: string): Error {
+    return notServed(this.#task.address, what, hint)
   }
 
   begin(): void {

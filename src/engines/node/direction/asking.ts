@@ -1,0 +1,33 @@
+/** A question over datagrams is asked until it is answered, since either may be lost. */
+
+const againMs = 200
+
+type Answered = (datagram: Buffer) => boolean
+
+export class Asking {
+  readonly #send: (datagram: Buffer) => void
+  #answered: Answered | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(send: (datagram: Buffer) => void) {
+    this.#send = send
+  }
+
+  /** Instead of the question before. @param answered given what comes until it is stopped */
+  ask(datagram: Buffer, answered: Answered): void {
+    this.stop()
+    this.#answered = answered
+    this.#send(datagram)
+    this.#timer = setInterval(() => this.#send(datagram), againMs)
+  }
+
+  /** Something came. */
+  take(datagram: Buffer): void {
+    this.#answered?.(datagram)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#answered = undefined
+  }
+}
