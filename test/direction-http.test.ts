@@ -94,14 +94,17 @@ test('one that has no end ends with the client', async () => {
 test('under load, what https has is called RPM, and is asked over new connections', async () => {
   await using server = await serve('https://127.0.0.1:0', { directions: true })
   const window = { durationMs: 200, warmupMs: 50, ratePerSecond: 20 }
-  const options = { load: 'both:1', ...window, calling: { tls: { insecure: true } } }
+  const expect = ['rpm>0']
+  const options = { load: 'both:1', ...window, expect, calling: { tls: { insecure: true } } }
   const result = await measureLoaded(server.address, options).finished
-  assert.deepEqual(result.failedBecause, [])
   assert.deepEqual(mistakesIn('loaded', result), [])
   const { foreignProbes, tcpMs, tlsMs, httpMs, rpm, because } = result.responsiveness!
   assert.ok(foreignProbes > 0 && tcpMs! > 0 && tlsMs! > 0 && httpMs! > 0)
   // Of so short a run perhaps no kernel has told anything.
   assert.equal(rpm === null, because !== null)
+  // What is not known does not hold.
+  const missed = rpm === null ? ['Expected rpm>0, not known.'] : []
+  assert.deepEqual(result.failedBecause, missed)
   const names = outlineOfLoaded(result).figures.map(([name]) => name)
   assert.deepEqual([names.includes('RPM'), names.includes('round trips per minute')], [true, false])
 })

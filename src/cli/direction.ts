@@ -6,12 +6,12 @@ import { askedFor } from '../options/where.ts'
 import { directionFormatFor } from '../report/formats.ts'
 import { formatBits } from '../report/direction/bits.ts'
 import { directionText } from '../report/direction/text.ts'
-import type { Address } from '../vocabulary/address.ts'
+import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { formatCount, formatDuration } from '../vocabulary/units.ts'
 import { exitCodes } from './exit.ts'
 import { tellSeconds } from './direction-seconds.ts'
-import { canvas, leaveUnconnected, onInterrupt, print, showLive } from './output.ts'
+import { canvas, leaveUnconnected, onInterrupt, print, showLive, tell } from './output.ts'
 import { isSilent } from './result-output.ts'
 import { checkOutputs, saveResult } from './saving.ts'
 
@@ -50,10 +50,13 @@ export async function sendDirection(
   const run = measureDirection(address, options, command)
   let interrupted = false
   let connected = false
-  run.ready.then(
-    () => (connected = true),
-    () => {},
-  )
+  const onReady = (at: Address) => {
+    connected = true
+    if (command === 'bench') return
+    const way = options.direction === 'both' ? 'both ways' : options.direction
+    tell(`sending ${way}, ${formatAddress(at)}; Ctrl-C ends it with a report`)
+  }
+  run.ready.then(onReady, () => {})
   const restore = onInterrupt(() => {
     interrupted = true
     if (!connected) leaveUnconnected()

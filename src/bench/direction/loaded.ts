@@ -137,7 +137,7 @@ function wantedOf(target: Address, options: LoadedOptions, durationMs: number) {
     target,
     ratePerSecond,
     filling: parseFilling(load ?? 'both'),
-    objectives: expect.map(parseLoadedObjective),
+    objectives: expect.map(text => parseLoadedObjective(text, target.transport === 'https')),
     trips: { ...sameOf(options), ratePerSecond, ...underWay, durationMs },
   }
 }

@@ -11,6 +11,7 @@ interface Figures {
   loadedUs: Distribution
   addedUs: Partial<Record<Rank, number>>
   roundTripsPerMinute: number | null
+  responsiveness?: { rpm: number | null }
 }
 
 export interface LoadedObjective {
@@ -23,15 +24,17 @@ export interface LoadedObjective {
 }
 
 const hint =
-  'There are p50, p90, p99 and max of idle., loaded. and added., and perMinute: ' +
+  'There are p50, p90, p99 and max of idle., loaded. and added., perMinute, and on https rpm: ' +
   "'added.p50<30ms', 'perMinute>=1000'."
 
-/** @throws UserError if the text is none */
-export function parseLoadedObjective(text: string): LoadedObjective {
+/** @throws UserError if the text is none, or asks for what is not measured */
+export function parseLoadedObjective(text: string, isHttps: boolean): LoadedObjective {
   const parts = splitCondition(text)
   if (!parts) throw usageError(`'${text}' is not an objective.`, `Write METRIC OP VALUE. ${hint}`)
   const found = figureOf(parts.name)
   if (!found) throw usageError(`There is no metric '${parts.name}' of a path under load.`, hint)
+  if (parts.name === 'rpm' && !isHttps)
+    throw usageError(`'${text}': RPM is defined for https only.`, "Write 'perMinute>=1000'.")
   const { operator } = parts
   return { text, operator, ...found, limit: limitOf(text, found.kind, parts, hint) }
 }
@@ -39,6 +42,8 @@ export function parseLoadedObjective(text: string): LoadedObjective {
 function figureOf(name: string): Pick<LoadedObjective, 'kind' | 'of'> | undefined {
   if (name === 'perMinute')
     return { kind: 'count', of: ({ roundTripsPerMinute }) => roundTripsPerMinute }
+  if (name === 'rpm')
+    return { kind: 'count', of: ({ responsiveness }) => responsiveness?.rpm }
   const match = /^(idle|loaded|added)\.(p50|p90|p99|max)$/.exec(name)
   if (!match) return undefined
   const [, part, rank] = match as unknown as [string, 'idle' | 'loaded' | 'added', Rank]

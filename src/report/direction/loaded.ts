@@ -75,7 +75,15 @@ export function loadedResult(
   }
   const meanUs = trimmedMean(loaded.histograms.responseUs)
   const roundTripsPerMinute = meanUs === undefined ? null : 60e6 / meanUs
-  const figures = { idleUs, loadedUs, addedUs, roundTripsPerMinute }
+  const figures = {
+    idleUs,
+    loadedUs,
+    addedUs,
+    roundTripsPerMinute,
+    ...(foreign && {
+      responsiveness: responsivenessOf(foreign, selfProbes(run, flows), run.durationMs),
+    }),
+  }
   const expectations = objectives.map(objective => meetsLoaded(objective, figures))
   const failedBecause = [
     ...wrongIn('while idle', idle),
@@ -90,9 +98,6 @@ export function loadedResult(
     expectations,
     run,
     ...figures,
-    ...(foreign && {
-      responsiveness: responsivenessOf(foreign, selfProbes(run, flows), run.durationMs),
-    }),
     grade: gradeOf(addedUs.p50),
     idle,
     loaded,

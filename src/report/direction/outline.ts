@@ -1,5 +1,5 @@
 /** A direction, and latency under load, as a verdict and its cases. */
-import { formatSize } from '../../vocabulary/units.ts'
+import { formatSize, plural } from '../../vocabulary/units.ts'
 import { micros } from '../ladder.ts'
 import { caseOf, type Case, type Outline } from '../outline.ts'
 import type { Expectation } from '../result.ts'
@@ -9,6 +9,7 @@ import { missedOf } from './objective.ts'
 import type { DirectionFigures } from './figures.ts'
 import type { DirectionResult } from './result.ts'
 import { formatBits } from './bits.ts'
+import { lossText } from './text.ts'
 
 export function outlineOfDirection(result: DirectionResult): Outline {
   const { run, up, down, failedBecause, expectations, verdict, notes } = result
@@ -67,7 +68,12 @@ function arrival(failedBecause: readonly string[], expectations: readonly Expect
 
 function side(name: string, figures: DirectionFigures | undefined): [string, string][] {
   if (!figures) return []
-  const { bytesPerSecond, receivedBytes } = figures
-  const rate = bytesPerSecond === null ? '' : `${formatBits(bytesPerSecond)}, `
-  return [[name, `${rate}${formatSize(receivedBytes)} arrived`]]
+  const { bytesPerSecond, receivedBytes, tcp, datagrams } = figures
+  const parts = [
+    ...(bytesPerSecond === null ? [] : [formatBits(bytesPerSecond)]),
+    `${formatSize(receivedBytes)} arrived`,
+    ...(tcp ? [`${plural(tcp.retransmits, 'segment')} sent again`] : []),
+    ...(datagrams ? [lossText(datagrams), `jitter ${micros(datagrams.jitterUs)}`] : []),
+  ]
+  return [[name, parts.join(', ')]]
 }

@@ -87,12 +87,17 @@ function tcpLines({ retransmits, seconds }: DirectionTcp, canvas: Canvas): strin
   ]
 }
 
+/** `12 lost (0.1 %)` */
+export function lossText({ sent, lost }: DirectionDatagrams): string {
+  const percent = sent === 0 ? 0 : (lost / sent) * 100
+  return `${formatCount(lost)} lost (${Number(percent.toPrecision(3))} %)`
+}
+
 function datagramLines(datagrams: DirectionDatagrams, canvas: Canvas): string[] {
-  const { sent, lost, variationUs, jitterUs, lateUs } = datagrams
-  const share = sent === 0 ? 0 : (lost / sent) * 100
+  const { sent, variationUs, jitterUs, lateUs } = datagrams
   const counts = [
     `${formatCount(sent)} datagrams`,
-    `${formatCount(lost)} lost (${Number(share.toPrecision(3))} %)`,
+    lossText(datagrams),
     ...(['duplicated', 'reordered'] as const).map(
       name => `${formatCount(datagrams[name])} ${name}`,
     ),
