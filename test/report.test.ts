@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { bench, type RunResult } from 'yodel'
 import { listen } from './peers/server.ts'
-import { yodel } from './program.ts'
+import { root, yodel } from './program.ts'
 import { createTypist } from './typist.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'yodel-report-'))
@@ -47,6 +47,29 @@ test('without -o it is text, also from stdin', async () => {
   await using program = yodel(['report', '-'], JSON.stringify(result))
   assert.equal((await program.finished).stdout.toString(), stdout)
 })
+
+for (const [sample, says] of [
+  ['direction', /both directions[^]*up .*arrived, all verified[^]*down /],
+  ['direction-udp', /datagrams, 0 lost \(0 %\)/],
+  ['loaded', /latency under load both:1[^]*bufferbloat/],
+] as const)
+  test(`${sample}: what was saved is text and a page, or damaged`, async () => {
+    const saved = `${root}fixtures/${sample}.json`
+    const { code, stdout, stderr } = await report(saved)
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, says)
+    for (const ending of ['html', 'md', 'xml'])
+      assert.equal((await report(saved, '-o', path(`sample.${ending}`))).code, 0)
+    assert.match(readFileSync(path('sample.html'), 'utf8'), /<h1>(tcp|udp):/)
+    const broken = JSON.parse(readFileSync(saved, 'utf8')) as { flows?: object; up?: object }
+    Object.assign(broken.flows ?? broken, { up: { sentBytes: 'many' } })
+    writeFileSync(path('broken.json'), JSON.stringify(broken))
+    const refused = await report(path('broken.json'))
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, /broken\.json is damaged: its '(up|flows)' is not that of yodel-/)
+    const table = await report(saved, '-o', path('sample.csv'))
+    assert.deepEqual([table.code, /cannot be written into/.test(table.stderr)], [2, true])
+  })
 
 test('as JSON it stays what it was', async () => {
   const { code, stderr } = await report(path('run.json'), '-o', path('copy.JSON'))

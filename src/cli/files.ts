@@ -29,9 +29,10 @@ export const readSaved = (path: string): RunResult => readResult(contentOf(path)
 export const readEither = (path: string): RunResult | Rounds =>
   readDocument(contentOf(path), nameOf(path))
 
-const nameOf = (path: string) => (path === '-' ? 'stdin' : path)
+export const nameOf = (path: string) => (path === '-' ? 'stdin' : path)
 
-function contentOf(path: string): string {
+/** @throws UserError if it cannot be read */
+export function contentOf(path: string): string {
   try {
     return readFileSync(path === '-' ? 0 : path, 'utf8')
   } catch (error) {

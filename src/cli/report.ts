@@ -1,10 +1,13 @@
 /** yodel report: a saved result, as a page or as text. */
 import type { Command } from '@commander-js/extra-typings'
-import { endings, formatFor, roundsFormatFor, type Format } from '../report/formats.ts'
-import { loadText } from '../report/load.ts'
-import type { RunResult } from '../report/result.ts'
-import { roundsFormat, type Rounds } from '../report/rounds.ts'
-import { readEither } from './files.ts'
+import { directionFormat } from '../report/direction/result.ts'
+import { loadedFormat } from '../report/direction/loaded.ts'
+import { directionFormatFor, loadedFormatFor, roundsFormatFor } from '../report/formats.ts'
+import { endings, formatFor, type Format } from '../report/formats.ts'
+import type { Canvas } from '../report/bars.ts'
+import { readAny, type Saved } from '../report/read-any.ts'
+import { roundsFormat } from '../report/rounds.ts'
+import { contentOf, nameOf } from './files.ts'
 import { canvas, print } from './output.ts'
 import { saveAll } from './saving.ts'
 
@@ -15,8 +18,8 @@ export function completeReport(bare: Command): void {
     .action(async (file, { output }) => {
       // Checked before anything is read, so that a wrong name is reported at once.
       const format = output === undefined ? undefined : formatFor(output)
-      const saved = readEither(file)
-      if (output === undefined) return show(saved)
+      const saved = readAny(contentOf(file), nameOf(file))
+      if (output === undefined) return print(await textOf(saved, canvas(process.stdout)))
       // A result read from a pipe exists nowhere else.
       const rescue = file === '-' ? () => `${JSON.stringify(saved)}\n` : undefined
       const text = await writerOf(saved, output, format!)
@@ -24,23 +27,43 @@ export function completeReport(bare: Command): void {
     })
 }
 
-async function show(saved: RunResult | Rounds): Promise<void> {
-  const on = canvas(process.stdout)
-  if (saved.format !== roundsFormat) return print(loadText(saved, on))
-  const { compareRounds } = await import('../report/compare-rounds.ts')
-  const { compareRoundsText } = await import('../report/compare-rounds-text.ts')
-  print(compareRoundsText(compareRounds(saved), on))
+async function textOf(saved: Saved, on: Canvas): Promise<string> {
+  switch (saved.format) {
+    case roundsFormat: {
+      const { compareRounds } = await import('../report/compare-rounds.ts')
+      const { compareRoundsText } = await import('../report/compare-rounds-text.ts')
+      return compareRoundsText(compareRounds(saved), on)
+    }
+    case directionFormat:
+      return (await import('../report/direction/text.ts')).directionText(saved, on)
+    case loadedFormat:
+      return (await import('../report/direction/loaded-text.ts')).loadedText(saved, on)
+    default:
+      return (await import('../report/load.ts')).loadText(saved, on)
+  }
 }
 
 async function writerOf(
-  saved: RunResult | Rounds,
+  saved: Saved,
   output: string,
   format: () => Promise<Format>,
 ): Promise<() => string> {
-  if (saved.format === roundsFormat) {
-    const write = await roundsFormatFor(output)()
-    return () => write(saved)
+  switch (saved.format) {
+    case roundsFormat: {
+      const write = await roundsFormatFor(output)()
+      return () => write(saved)
+    }
+    case directionFormat: {
+      const write = await directionFormatFor(output)()
+      return () => write(saved)
+    }
+    case loadedFormat: {
+      const write = await loadedFormatFor(output)()
+      return () => write(saved)
+    }
+    default: {
+      const write = await format()
+      return () => write(saved)
+    }
   }
-  const write = await format()
-  return () => write(saved)
 }

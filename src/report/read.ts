@@ -4,32 +4,9 @@ import { failureNames } from '../metrics/meter.ts'
 import { parseMetric } from './objective.ts'
 import { distributionNames, resultFormat, type RunResult } from './result.ts'
 import { roundsFormat, sides, type Rounds } from './rounds.ts'
+import { brokenKey, distribution, each, flag, listOf, number, numberOrNull } from './shape.ts'
+import { record, text, type Shape } from './shape.ts'
 
-type Shape = (value: unknown) => boolean
-
-const number: Shape = value => typeof value === 'number'
-const numberOrNull: Shape = value => value === null || number(value)
-const text: Shape = value => typeof value === 'string'
-const flag: Shape = value => typeof value === 'boolean'
-const listOf =
-  (shape: Shape): Shape =>
-  value =>
-    Array.isArray(value) && value.every(shape)
-const record =
-  (shapes: Record<string, Shape>): Shape =>
-  value =>
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.entries(shapes).every(([key, shape]) => shape((value as Record<string, unknown>)[key]))
-const each = (names: readonly string[], shape: Shape): Record<string, Shape> =>
-  Object.fromEntries(names.map(name => [name, shape]))
-
-const figures = ['min', 'mean', 'p50', 'p90', 'p99', 'p999', 'p9999', 'p99999', 'max']
-const distribution = record({
-  count: number,
-  ...each(figures, numberOrNull),
-})
 const bucket: Shape = value => listOf(number)(value) && (value as unknown[]).length === 2
 
 /** The form of a slice; what lies deeper is checked where it is read. */
@@ -95,23 +72,30 @@ const roundShapes: Record<string, Shape> = {
   stoppedBecause: value => value === null || text(value),
 }
 
-const remedy = "Save a result with 'yodel bench --json > FILE'."
+export const remedy = "Save a result with 'yodel bench --json > FILE'."
 
 /**
  * @param name of the file, for the message
  * @throws UserError if it is neither a result nor rounds, or of another format
  */
 export function readDocument(text: string, name: string): RunResult | Rounds {
-  let value: unknown
+  return checkDocument(parsed(text, name), name)
+}
+
+export const checkDocument = (value: unknown, name: string): RunResult | Rounds =>
+  formatOf(value) === roundsFormat ? checkRounds(value, name) : checkResult(value, name)
+
+export function parsed(text: string, name: string): unknown {
   try {
-    value = JSON.parse(text)
+    return JSON.parse(text)
   } catch {
     const what = text.trim() === '' ? 'is empty' : 'is not JSON'
     throw usageError(`${name} ${what}.`, remedy)
   }
-  const format = record({})(value) ? (value as { format?: unknown }).format : undefined
-  return format === roundsFormat ? checkRounds(value, name) : checkResult(value, name)
 }
+
+export const formatOf = (value: unknown): unknown =>
+  record({})(value) ? (value as { format?: unknown }).format : undefined
 
 /** @throws UserError if it is no result, or one of another format */
 export function readResult(text: string, name: string): RunResult {
@@ -123,8 +107,8 @@ export function readResult(text: string, name: string): RunResult {
   )
 }
 
-function checkResult(value: unknown, name: string): RunResult {
-  const format = record({})(value) ? (value as { format?: unknown }).format : undefined
+export function checkResult(value: unknown, name: string): RunResult {
+  const format = formatOf(value)
   if (typeof format !== 'string' || !format.startsWith('yodel-'))
     throw usageError(`${name} is not a result of yodel.`, remedy)
   if (format !== resultFormat) {
@@ -144,9 +128,6 @@ function checkResult(value: unknown, name: string): RunResult {
     throw usageError(`${name} is damaged: its '${broken}' is not that of a result.`, remedy)
   return value as RunResult
 }
-
-const brokenKey = (value: unknown, shapes: Record<string, Shape>): string | undefined =>
-  Object.keys(shapes).find(key => !shapes[key]!((value as Record<string, unknown>)[key]))
 
 const roundsRemedy = 'Measure again: `yodel bench ADDRESS --against ADDRESS --output FILE.json`.'
 

@@ -1,0 +1,26 @@
+/** A saved document of any kind that report shows. */
+import { usageError } from '../vocabulary/errors.ts'
+import { loadedFormat, type LoadedResult } from './direction/loaded.ts'
+import { brokenOfDirections, isOfDirections, type OfDirections } from './direction/read.ts'
+import { checkDocument, checkResult, formatOf, parsed, remedy } from './read.ts'
+import type { RunResult } from './result.ts'
+import type { Rounds } from './rounds.ts'
+
+export type Saved = RunResult | Rounds | OfDirections
+
+/**
+ * @param name of the file, for the message
+ * @throws UserError if it is none, or of another format
+ */
+export function readAny(text: string, name: string): Saved {
+  const value = parsed(text, name)
+  const format = formatOf(value)
+  if (!isOfDirections(format)) return checkDocument(value, name)
+  const broken = brokenOfDirections(value, format)
+  if (broken !== undefined)
+    throw usageError(`${name} is damaged: its '${broken}' is not that of ${format}.`, remedy)
+  if (format === loadedFormat)
+    for (const part of ['idle', 'loaded'] as const)
+      checkResult((value as LoadedResult)[part], `${name} (${part})`)
+  return value as OfDirections
+}
