@@ -1,5 +1,8 @@
 /** The seconds of a direction while they pass, for `--ndjson`. */
 import type { DirectionRun } from '../bench/direction/run.ts'
+import type { Counts } from '../metrics/snapshot.ts'
+import { micros } from '../report/ladder.ts'
+import { formatCount, formatSize } from '../vocabulary/units.ts'
 
 /** Less than that is left over at the end, and no second. */
 const wholeMs = 900
@@ -26,7 +29,7 @@ export function tellSeconds(run: DirectionRun, print: (text: string) => void): (
       seconds: (now.atMs - before.atMs) / 1e3,
       upBytes: now.bytesConfirmed - before.bytesConfirmed,
       downBytes: now.bytesVerified - before.bytesVerified,
-      retransmits: now.segmentsAgain - before.segmentsAgain,
+      ...tcpBetween(before, now),
     }
     print(`${JSON.stringify(passed)}\n`)
     second++
@@ -49,5 +52,29 @@ export function tellSeconds(run: DirectionRun, print: (text: string) => void): (
     clearInterval(timer)
     // The last second may be over at the same time as the run.
     if (begun && run.snapshot().atMs - before.atMs >= wholeMs) tell()
+  }
+}
+
+/** What the systems of senders told between two looks: the means of all flows; null if nothing. */
+export function tcpBetween(before: Counts, now: Counts) {
+  const samples = now.tcpSamples - before.tcpSamples
+  const mean = (from: number, to: number) =>
+    samples > 0 ? Math.round((to - from) / samples) : null
+  return {
+    retransmits: now.segmentsAgain - before.segmentsAgain,
+    rttUs: mean(before.tcpRttUs, now.tcpRttUs),
+    windowBytes: mean(before.tcpWindowBytes, now.tcpWindowBytes),
+  }
+}
+
+/** The same for a terminal. They tell each second, so what they told last stays in between. */
+export function tcpShown(): (before: Counts, now: Counts) => string[] {
+  let told: string[] = []
+  return (before, now) => {
+    const { rttUs, windowBytes } = tcpBetween(before, now)
+    if (rttUs !== null && windowBytes !== null)
+      told = [`rtt ${micros(rttUs)}`, `window ${formatSize(windowBytes)}`]
+    const again = now.segmentsAgain
+    return [...told, ...(again > 0 ? [`${formatCount(again)} segments sent again`] : [])]
   }
 }

@@ -8,9 +8,9 @@ import { formatBits } from '../report/direction/bits.ts'
 import { directionText } from '../report/direction/text.ts'
 import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
-import { formatCount, formatDuration } from '../vocabulary/units.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { exitCodes } from './exit.ts'
-import { tellSeconds } from './direction-seconds.ts'
+import { tcpShown, tellSeconds } from './direction-seconds.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, showLive, tell } from './output.ts'
 import { isSilent } from './result-output.ts'
 import { checkOutputs, saveResult } from './saving.ts'
@@ -80,6 +80,7 @@ export async function sendDirection(
 /** How fast it goes now: sent, and what the other end says that it has received. */
 function liveLine(run: DirectionRun): () => string {
   const beganMs = performance.now()
+  const tcp = tcpShown()
   let before = run.snapshot()
   return () => {
     const now = run.snapshot()
@@ -89,7 +90,7 @@ function liveLine(run: DirectionRun): () => string {
       formatDuration(performance.now() - beganMs),
       `up ${rate(at => at.bytesConfirmed)} (sent ${rate(at => at.bytesOut)})`,
       `down ${rate(at => at.bytesVerified)}`,
-      ...(now.segmentsAgain > 0 ? [`${formatCount(now.segmentsAgain)} segments sent again`] : []),
+      ...tcp(before, now),
     ]
     before = now
     return parts.join('  ')

@@ -4,6 +4,7 @@ import { since, type Snapshot } from '../metrics/snapshot.ts'
 import { formatBits } from '../report/direction/bits.ts'
 import { micros } from '../report/ladder.ts'
 import { distribution } from '../report/summarize.ts'
+import { tcpBetween } from './direction-seconds.ts'
 
 const secondMs = 1_000
 /** Less than that is left over at the end of a phase, and no second. */
@@ -55,14 +56,14 @@ type Look = ReturnType<LoadedRun['look']>
 
 function passed(before: Look, now: Look) {
   const trips = since(before.trips, now.trips)
-  const { bytesConfirmed, bytesVerified, segmentsAgain, atMs } = since(before.flows, now.flows)
+  const { bytesConfirmed, bytesVerified, atMs } = since(before.flows, now.flows)
   return {
     seconds: atMs / 1e3,
     received: trips.messagesReceived,
     responseUs: distribution(trips.response),
     upBytes: bytesConfirmed,
     downBytes: bytesVerified,
-    retransmits: segmentsAgain,
+    ...tcpBetween(before.flows, now.flows),
   }
 }
 

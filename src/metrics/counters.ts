@@ -111,6 +111,10 @@ export const counters = {
   warmupBytesOut: load('Bytes sent of the warm-up.'),
   warmupBytesIn: load('Bytes of the warm-up that came back.'),
   segmentsAgain: load('Segments that the system sent again (tcp, one direction).'),
+  // A mean is the difference of a sum by that of the samples.
+  tcpSamples: load('How often a system told of a connection that sends (TCP_INFO).'),
+  tcpRttUs: load('The sum of the round trips that it told, in microseconds.'),
+  tcpWindowBytes: load('The sum of the congestion windows that it told, in bytes.'),
   bytesConfirmed: load('Bytes sent in one direction that the other end has received.'),
   bytesVerified: load('Bytes of one direction that this end has received, without its heads.'),
   reconnects: load('Reconnects after the server closed between messages.'),

@@ -148,6 +148,9 @@ export class ClientFlow implements FrameListener {
     side.tcp ??= []
     const before = side.tcp.at(-1)?.retransmits ?? 0
     this.#count('segmentsAgain', Math.max(0, info.retransmits - before))
+    this.#count('tcpSamples', 1)
+    this.#count('tcpRttUs', info.rttUs)
+    this.#count('tcpWindowBytes', info.windowBytes)
     if (side.tcp.length < samplesMax) side.tcp.push({ atMs, ...info })
   }
 
