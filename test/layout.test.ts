@@ -169,7 +169,7 @@ test('a command loads what it needs', () => {
     'cli/main.ts': /^(load|report|engines\/node|options|cli\/(bench|serve|connect|flags))/,
     'cli/connect.ts': /^(load|report|metrics|faults|threads)/,
     'cli/bench.ts': /^(faults|dashboard|report\/(html|hgrm|csv|find-max))/,
-    'cli/flood.ts': /^(faults|dashboard|report\/(html|hgrm|csv|find-max|formats))/,
+    'cli/flood.ts': /^(faults|dashboard|report\/(html|hgrm|csv|find-max))/,
     'cli/serve.ts': /^(load|dashboard|bench|report\/(html|load))/,
     'cli/report.ts': /^(faults|dashboard|engines\/node|threads|report\/(html|hgrm|csv))/,
   }

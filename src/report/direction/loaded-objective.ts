@@ -42,8 +42,7 @@ export function parseLoadedObjective(text: string, isHttps: boolean): LoadedObje
 function figureOf(name: string): Pick<LoadedObjective, 'kind' | 'of'> | undefined {
   if (name === 'perMinute')
     return { kind: 'count', of: ({ roundTripsPerMinute }) => roundTripsPerMinute }
-  if (name === 'rpm')
-    return { kind: 'count', of: ({ responsiveness }) => responsiveness?.rpm }
+  if (name === 'rpm') return { kind: 'count', of: ({ responsiveness }) => responsiveness?.rpm }
   const match = /^(idle|loaded|added)\.(p50|p90|p99|max)$/.exec(name)
   if (!match) return undefined
   const [, part, rank] = match as unknown as [string, 'idle' | 'loaded' | 'added', Rank]

@@ -6,8 +6,4 @@ const usualHint = 'Serve it with `yodel serve --directions`.'
 
 /** @param what it does instead, as the end of a sentence that begins with `it` */
 export const notServed = (address: Address, what: string, hint = usualHint): UserError =>
-  new UserError(
-    'network',
-    `${formatAddress(address)} does not serve directions: it ${what}`,
-    hint,
-  )
+  new UserError('network', `${formatAddress(address)} does not serve directions: it ${what}`, hint)
