@@ -29,11 +29,12 @@ export interface Contestant {
 }
 
 /** The transports that are measured. */
-export type Measured = 'tcp' | 'udp' | 'tls'
+export type Measured = 'tcp' | 'udp' | 'tls' | 'ws'
 
 const tcp: readonly Measured[] = ['tcp']
 const udp: readonly Measured[] = ['udp']
 const tls: readonly Measured[] = ['tls']
+const ws: readonly Measured[] = ['ws']
 /** The certificate and the key of all servers with TLS, ECDSA on P-256. */
 const identityFolder = fileURLToPath(new URL('../../test/peers/tls/', import.meta.url))
 const [cert, key] = [`${identityFolder}server.pem`, `${identityFolder}server.key`]
@@ -43,7 +44,7 @@ const yodelAt = (path: string, ...flags: string[]): Contestant => ({
   needs: [],
   run: [process.execPath, path, 'serve', ...flags],
   version: nodeVersion,
-  transports: [...tcp, ...udp, ...tls],
+  transports: [...tcp, ...udp, ...tls, ...ws],
 })
 const yodel = (...flags: string[]) => yodelAt(yodelPath, ...flags)
 const plainNode = (name: string, transports = tcp): Contestant => ({
@@ -126,6 +127,8 @@ export const contestants: Contestant[] = [
   c('tls', tls, ['-lssl', '-lcrypto']),
   bun('bun tls', 'tls', tls),
   plainNode('tls', tls),
+  bun('bun ws', 'ws', ws),
+  plainNode('ws', ws),
   yodel('--engine=uring'),
   yodel('--engine=uring', '--busy-poll=50us'),
   yodel('--engine=node'),

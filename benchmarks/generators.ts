@@ -1,7 +1,7 @@
 /**
  * What a message costs its sender: the generators of yodel against the closed-loop generators in
- * C (controls/c/load.c, udp-load.c), which compare every byte, too. In rounds, against the same
- * server.
+ * C (controls/c/load.c, udp-load.c), which compare every byte, too; over WebSocket against one
+ * another. In rounds, against the same server.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ const { values: flags } = parseArgs({
     rounds: { type: 'string', default: '7' },
     ms: { type: 'string', default: '1500' },
     only: { type: 'string', default: '' },
-    /** Undefined: `c epoll`, or for udp `c udp`. */
+    /** Undefined: `c epoll`, or for udp `c udp`, and for ws `yodel uring`. */
     server: { type: 'string' },
   },
 })
@@ -52,6 +52,8 @@ const settings: Setting[] = [
   { name: 'bulk', connections: 4, sizeBytes: 1_000_000, depth: 1 },
   { name: 'udp-50', connections: 50, sizeBytes: 64, depth: 1, transport: 'udp' as const },
   { name: 'udp-16', connections: 50, sizeBytes: 64, depth: 16, transport: 'udp' as const },
+  { name: 'ws-50', connections: 50, sizeBytes: 64, depth: 1, transport: 'ws' as const },
+  { name: 'ws-16', connections: 50, sizeBytes: 64, depth: 16, transport: 'ws' as const },
 ].filter(({ name }) => flags.only === '' || flags.only.split(',').includes(name))
 
 const child = fileURLToPath(new URL('generator-child.js', import.meta.url))
@@ -68,7 +70,14 @@ const byC = (port: number, { connections, sizeBytes, depth, transport }: Setting
   const args = Object.entries({ ...given, ...times }).flatMap(([k, v]) => [`--${k}`, String(v)])
   return [`${builtFolder}${transport === 'udp' ? 'udp-load' : 'load'}`, ...args]
 }
-const generators = { 'c load': byC, 'yodel uring': byYodel('uring'), 'yodel node': byYodel('node') }
+type Command = typeof byC
+const yodels: Record<string, Command> = {
+  'yodel node': byYodel('node'),
+  'yodel uring': byYodel('uring'),
+}
+/** The first is the control. */
+const generatorsFor = ({ transport }: Setting): Record<string, Command> =>
+  transport === 'ws' ? yodels : { 'c load': byC, ...yodels }
 
 async function run(command: string[]): Promise<Found> {
   const [program, ...args] = pinned(1, command)
@@ -82,7 +91,8 @@ async function run(command: string[]): Promise<Found> {
 }
 
 function serverOf({ transport }: Setting) {
-  const wanted = flags.server ?? (transport === 'udp' ? 'c udp' : 'c epoll')
+  const usual = { tcp: 'c epoll', udp: 'c udp', tls: 'c tls', ws: 'yodel uring' }
+  const wanted = flags.server ?? usual[transport ?? 'tcp']
   const server = contestants.find(({ name }) => name === wanted)
   if (!server) throw new Error(`There is no server '${wanted}'.`)
   const ready = prepare(server)
@@ -94,7 +104,9 @@ if (!buildLoad().includes('in C')) throw new Error('The control is in C, and the
 
 for (const setting of settings) {
   const server = serverOf(setting)
-  const scheme = setting.transport === 'udp' ? 'udp://' : ''
+  const scheme = setting.transport === undefined ? '' : `${setting.transport}://`
+  const generators = generatorsFor(setting)
+  const [control] = Object.keys(generators)
   const cpu = new Map(Object.keys(generators).map(name => [name, [] as number[]]))
   const rate = new Map(Object.keys(generators).map(name => [name, [] as number[]]))
   const all = new Map(Object.keys(generators).map(name => [name, [] as Found[]]))
@@ -115,7 +127,7 @@ for (const setting of settings) {
   console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: |')
   // The ratio within each round: what slows the machine slows all of it.
   const ratio = (of: Map<string, number[]>, who: string) =>
-    median(of.get(who)!.map((value, round) => value / of.get('c load')![round]!)).toFixed(2)
+    median(of.get(who)!.map((value, round) => value / of.get(control!)![round]!)).toFixed(2)
   for (const who of Object.keys(generators)) {
     const [us, perSecond] = [median(cpu.get(who)!), median(rate.get(who)!)]
     const figures = [us.toFixed(2), ratio(cpu, who), perSecond.toFixed(0), ratio(rate, who)]

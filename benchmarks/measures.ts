@@ -212,6 +212,21 @@ const allButSpin = /^(?!c spin$)/
 const train = { connections: 1, sizeBytes: 1400, depth: 184, segment: true }
 const small = (connections: number, depth = 1) => ({ connections, sizeBytes: 64, depth })
 
+const bulk = (sizeBytes: number) => ({ connections: 4, sizeBytes })
+const aboveTcp = (
+  [
+    ['tls-50', 'tls', '64 B echo over TLS', small(50), cpuPerEcho],
+    ['tls-bulk', 'tls', 'MB over TLS, 256 kB messages', bulk(262_144), cpuPerMegabyte],
+    ['ws-50', 'ws', '64 B echo over WebSocket', small(50), cpuPerEcho],
+    ['ws-16', 'ws', '64 B echo over WebSocket, 16 in flight', small(50, 16), cpuPerEcho],
+    ['ws-64k', 'ws', 'MB over WebSocket, 64 kB messages', bulk(65_536), cpuPerMegabyte],
+  ] as const
+).map(([name, transport, what, options, result]): Measure => {
+  const unit = `us of server CPU per ${what}, ${options.connections} connections`
+  const control = transport === 'tls' ? /^c tls$/ : /^node ws$/
+  return { name, unit, contestants: [control, all], ...loaded(options, result, transport) }
+})
+
 export const measures: Measure[] = [
   {
     name: 'small-50',
@@ -267,18 +282,7 @@ export const measures: Measure[] = [
     contestants: [/^c udp$/, all],
     ...loaded(train, cpuPerMegabyte, 'udp'),
   },
-  {
-    name: 'tls-50',
-    unit: 'us of server CPU per 64 B echo over TLS, 50 connections',
-    contestants: [/^c tls$/, all],
-    ...loaded(small(50), cpuPerEcho, 'tls'),
-  },
-  {
-    name: 'tls-bulk',
-    unit: 'us of server CPU per MB over TLS, 256 kB messages, 4 connections',
-    contestants: [/^c tls$/, all],
-    ...loaded({ connections: 4, sizeBytes: 262_144 }, cpuPerMegabyte, 'tls'),
-  },
+  ...aboveTcp,
   {
     name: 'idle-memory',
     unit: 'bytes of private memory per idle connection, 8,000 of them',

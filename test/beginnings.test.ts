@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
-import { serve, type Server } from 'yodel'
+import { serve, type ServeOptions, type Server } from 'yodel'
 import { dial, readAll, until } from './client.ts'
 import { onlyFull, short } from './full.ts'
+import { refusal } from './refusal.ts'
 
 /** Beginnings that the server might take for something else. */
 const prefixes = (text: string) =>
@@ -88,12 +89,13 @@ test('a header, and then nothing at all: the FIN is answered', async () => {
 /**
  * Servers for which an incomplete beginning is a failure of its connection, which is counted once.
  */
-const rows: [url: string, begins: Buffer[], proxy?: typeof accept | typeof require][] = [
+const rows: [url: string, begins: Buffer[], proxy?: ServeOptions['proxy'], ring?: 'uring'][] = [
   ['tcp://127.0.0.1:0', headers, require],
   ['tls://127.0.0.1:0', [...headers, ...hello], accept],
   ['tls://127.0.0.1:0', hello],
   ['ws://127.0.0.1:0', headers, accept],
   ['wss://127.0.0.1:0', hello],
+  ['ws://127.0.0.1:0', prefixes('GET / HTTP/1.1\r\nHost: x\r\n\r'), undefined, 'uring'],
   // Empty lines before a request are passed over (RFC 9112 section 2.2).
   ['http://127.0.0.1:0', headers.filter(bytes => !/^[\r\n]*$/.test(String(bytes))), accept],
   ['http://127.0.0.1:0', preface],
@@ -101,11 +103,12 @@ const rows: [url: string, begins: Buffer[], proxy?: typeof accept | typeof requi
 ]
 /** Servers that decide in different ways; the others are made of the same parts. */
 const daily = ['tcp, PROXY require', 'http']
-for (const [url, begins, proxy] of rows) {
-  const name = `${url.split(':')[0]}${proxy ? `, PROXY ${proxy.mode}` : ''}`
-  const skip = !daily.includes(name) && onlyFull
+for (const [url, begins, proxy, engine = 'node'] of rows) {
+  const added = proxy ? `, PROXY ${proxy.mode}` : engine === 'uring' ? ' on the ring' : ''
+  const name = `${url.split(':')[0]}${added}`
+  const skip = refusal(engine) || (!daily.includes(name) && onlyFull)
   test(`cut off: each is a failure, once (${name})`, { skip }, async () => {
-    await using server = await serve(url, { proxy, handshakeTimeoutMs: 60_000 })
+    await using server = await serve(url, { proxy, engine, handshakeTimeoutMs: 60_000 })
     for (const [at, how] of (['fin', 'bytewise', 'reset'] as const).entries()) {
       if (how === 'reset') await resetAll(server, begins)
       else await Promise.all(begins.map(bytes => answerTo(server, bytes, how)))

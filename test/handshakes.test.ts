@@ -30,6 +30,7 @@ const halves: [name: string, transport: string, said: Buffer | string, options?:
   ['a hello to the ring', 'tls', hello, onRing],
   ['silence before the ring', 'tls', '', onRing],
   ['an upgrade', 'ws', request().slice(0, 60)],
+  ['an upgrade on the ring', 'ws', request().slice(0, 60), onRing],
   ['a hello', 'wss', hello],
   ['a head', 'http', head],
   ['a preface', 'http', 'PRI * HTTP/2.0\r\n'],

@@ -33,7 +33,7 @@ const socketless = [
   'isIP isIPv4 isIPv6 BlockList createSecureContext rootCertificates SecureContext',
   'hostname networkInterfaces',
 ].flatMap(names => names.split(' '))
-const withoutSockets = ['node:crypto', 'node:url']
+const withoutSockets = ['node:buffer', 'node:crypto', 'node:url']
 const filesIn = (folder: string, pattern: RegExp) =>
   readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
     .map(file => file.replaceAll('\\', '/'))

@@ -29,7 +29,7 @@ function isSocket(fd: string): boolean {
 
 const engines: Record<Server['engine'], readonly Address['transport'][]> = {
   node: ['tcp', 'unix', 'tls', 'ws', 'wss', 'http', 'https'],
-  uring: ['tcp', 'unix'],
+  uring: ['tcp', 'unix', 'tls', 'ws', 'wss'],
   blocking: ['tcp', 'unix'],
 }
 
@@ -46,7 +46,7 @@ const settings: Record<string, { options: ServeOptions; partings: readonly Parti
 /** Each transport once a day; wss and https are two of the others together. */
 const shown: Record<Server['engine'], readonly string[]> = {
   node: ['tls as it comes', 'ws watched', 'http as it comes'],
-  uring: ['tcp as it comes'],
+  uring: ['tcp as it comes', 'ws as it comes'],
   blocking: [],
 }
 

@@ -3,8 +3,13 @@ import { once } from 'node:events'
 import { WebSocket, type ClientOptions } from 'ws'
 import { serve, type ServeOptions, type Server } from 'yodel'
 import { until } from './client.ts'
+import { refusal } from './refusal.ts'
 
 export const start = (options: ServeOptions = {}) => serve('ws://127.0.0.1:0', options)
+/** The engines that serve WebSocket, and why one of them cannot do so here; false if it can. */
+export const engines = (['node', 'uring'] as const).map(
+  engine => [engine, refusal(engine)] as const,
+)
 export const portOf = ({ address }: Server) => (address as { port: number }).port
 
 /** A client of the package `ws`, upgraded. */

@@ -7,6 +7,7 @@ import { connect, type ServeOptions } from 'yodel'
 import { dial, read, settled } from './client.ts'
 import { accepted, frame, request, upgraded } from './frames.ts'
 import { onlyFull, short } from './full.ts'
+import { refusal } from './refusal.ts'
 import { portOf, start } from './ws-clients.ts'
 
 const timeout = 60_000
@@ -18,6 +19,9 @@ const settings: [name: string, options: ServeOptions][] = [
   ['with a delay', { faults: [{ kind: 'delay', ms: 1 }] }],
   ['with compression', { web: { deflate: true } }],
 ]
+const onRing: [name: string, options: ServeOptions][] = refusal('uring')
+  ? []
+  : [['on the ring', { engine: 'uring' }]]
 const hangs: ServeOptions = { faults: [{ kind: 'hang' }] }
 
 const ping = (n: number) => frame(9, String(n).padStart(8, '0').padEnd(120, '.'))
@@ -26,7 +30,7 @@ const pingBytes = ping(0).length
 // As it comes, ws.test.ts sends more every day.
 const inOrder = '150 pings in one write bring 150 pongs, in order'
 test(inOrder, { timeout, skip: onlyFull }, async () => {
-  for (const [name, options] of settings) {
+  for (const [name, options] of [...settings, ...onRing]) {
     await using server = await start(options)
     const socket = await upgraded(portOf(server))
     socket.write(Buffer.concat(Array.from({ length: 150 }, (_, n) => ping(n))))
@@ -72,7 +76,7 @@ const most = Math.ceil((48 * 2 ** 20) / (perChunk * pingBytes))
 
 test('a client that pushes pings and reads nothing is not read from', { timeout }, async t => {
   const all = [...settings, ['that hangs', hangs] as const]
-  for (const [name, options] of short(all, all.slice(0, 1))) {
+  for (const [name, options] of [...short(all, all.slice(0, 1)), ...onRing]) {
     await using server = await start(options)
     const socket = await compressed(portOf(server))
     const sent = await pushPings(socket, most)

@@ -8,6 +8,7 @@ import { connect, type ServeOptions, type Server } from 'yodel'
 import { readAll } from './client.ts'
 import { frame, parsed, upgraded } from './frames.ts'
 import { onlyFull, short } from './full.ts'
+import { refusal } from './refusal.ts'
 import { open, portOf, receive, start } from './ws-clients.ts'
 
 const timeout = 60_000
@@ -133,6 +134,7 @@ const cases: Case[] = [
 const settings: [string, ServeOptions][] = [
   ['as it comes', {}],
   ['watched', { faults: [] }],
+  ['on the ring', { engine: 'uring' }],
 ]
 
 const servers = new Map<ServeOptions, Promise<Server>>()
@@ -146,8 +148,9 @@ after(async () => {
   for (const server of servers.values()) await (await server).close('now')
 })
 
-/** One reader of frames is enough for a day. */
-const isOther = (name: string) => name === 'watched' && onlyFull
+const noRing = refusal('uring')
+/** The readers of frames are enough for a day. */
+const isOther = (name: string) => (name === 'on the ring' ? noRing : name === 'watched' && onlyFull)
 
 for (const [name, options] of settings)
   test(

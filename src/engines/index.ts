@@ -30,6 +30,7 @@ function missing(
   const { transport } = task.address
   if (!engineSpeaks(name, transport)) return `speak ${transport}`
   if (!engineCan(name, task.kind)) return abilities[task.kind]
+  // One that is for another transport of the same server is no reason.
   const option = asked.find(row => isForTransport(row, transport) && !isForEngine(row, name))
   if (option) return option.where?.act
   const sharesPort = task.kind === 'serve' && task.sharePort

@@ -99,16 +99,17 @@ export class Stream extends Sending {
   }
 
   /** Takes a whole message, where messages have bounds: it must be the oldest in flight. */
-  arrivedMessage(bytes: Buffer, now: number): boolean {
+  arrivedMessage(bytes: Uint8Array, from: number, length: number, now: number): boolean {
     const { payload, sizes } = this.traffic
     const wantedBytes = sizes.of(this.connection, this.received)
-    const fits = bytes.length === wantedBytes || this.failed || this.inFlight === 0
-    const isRight =
-      fits || firstWrongByte(payload, this.connection, this.receivedBytes, bytes) !== -1
-    if (isRight) return this.arrived(bytes, 0, bytes.length, now)
+    const fits = length === wantedBytes || this.failed || this.inFlight === 0
+    const { connection, receivedBytes: offset } = this
+    const isRight = fits || firstWrongByte(payload, connection, offset, bytes, from, length) !== -1
+    if (isRight) return this.arrived(bytes, from, length, now)
     this.fail(counter.wrongBytes)
-    const diagnosis = wrongBounds(wantedBytes, bytes.length)
-    this.traffic.evidence.note(this.#describe(bytes, diagnosis))
+    const diagnosis = wrongBounds(wantedBytes, length)
+    const received = Buffer.from(bytes.subarray(from, from + length))
+    this.traffic.evidence.note(this.#describe(received, diagnosis))
     return false
   }
 

@@ -76,7 +76,7 @@ export const webOptions = {
     flag: 'message-max',
     help: 'ws: the longest message',
     defaultText: '16MiB',
-    where: { engines: ['node'], act: 'limit messages of ws', transports: speaking('ws') },
+    where: { engines: 'every', transports: speaking('ws') },
   }),
   /** permessage-deflate (RFC 7692). */
   deflate: option(whether(), {
@@ -90,11 +90,7 @@ export const webOptions = {
     default: undefined,
     flag: 'origin',
     help: 'ws, http: only pages from this origin may connect; repeatable',
-    where: {
-      engines: ['node'],
-      act: 'let only pages from some origins connect',
-      transports: [...speaking('ws'), ...speaking('http')],
-    },
+    where: { engines: 'every', transports: [...speaking('ws'), ...speaking('http')] },
   }),
 }
 

@@ -147,6 +147,12 @@ export const withoutZone = (host: string): string => host.replace(/%.*$/, '')
 export const hostInUrl = (host: string): string =>
   host.includes(':') ? `[${withoutZone(host)}]` : host
 
+/** Host and port as in a URL that is sent, without the scheme's default port. */
+export function authorityOf({ transport, host, port }: HostAddress): string {
+  const name = hostInUrl(host)
+  return port === transports[transport].defaultPort ? name : `${name}:${port}`
+}
+
 /** A caller of the library may write an address as text or as an object. */
 export const toAddress = (address: string | Address): Address =>
   typeof address === 'string' ? parseAddress(address) : address

@@ -29,8 +29,8 @@ export const engineTable = {
   },
   uring: {
     can: ['serve', 'load', 'sharePort', 'ledger'],
-    speaks: ['tcp', 'unix', 'tls', 'udp'],
-    onlyByName: ['tls'],
+    speaks: ['tcp', 'unix', 'tls', 'udp', 'ws', 'wss'],
+    onlyByName: ['tls', 'ws', 'wss'],
   },
   // It has threads of its own, so it shares no port: see concurrency.
   blocking: { can: ['serve', 'ledger'], speaks: ['tcp', 'unix'] },

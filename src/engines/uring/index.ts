@@ -1,6 +1,6 @@
 /** The uring engine: Linux's io_uring driven from TypeScript, for streams and datagrams. */
 import { release } from 'node:os'
-import { isDatagrams } from '../../vocabulary/transport.ts'
+import { isDatagrams, transports } from '../../vocabulary/transport.ts'
 import type { Engine } from '../engine.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
 import { loadOpenSsl } from '../os/openssl.ts'
@@ -21,9 +21,15 @@ export const uring: Engine = {
     if (task.kind === 'serve' && task.sharePort && task.address.transport === 'unix')
       return 'The threads cannot share a unix socket.'
     if (answer === null) answer = unavailable()
-    if (answer !== undefined || task.address.transport !== 'tls') return answer
-    if (task.kind === 'load' && task.reconnect)
-      return 'The uring engine cannot open broken connections of tls again.'
+    if (answer !== undefined) return answer
+    const { transport } = task.address
+    const { protocol, secure } = transports[transport]
+    const isAbove = secure || protocol === 'ws'
+    if (task.kind === 'load' && secure && protocol === 'ws')
+      return `The uring engine cannot send a load on ${transport}.`
+    if (task.kind === 'load' && isAbove && task.reconnect)
+      return `The uring engine cannot open broken connections of ${transport} again.`
+    if (!secure) return undefined
     const openSsl = loadOpenSsl()
     return typeof openSsl === 'string' ? openSsl : undefined
   },

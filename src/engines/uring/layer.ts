@@ -17,6 +17,13 @@ export interface Wire {
    * @param stays whether they stay there until this turn's sends are known; else they are copied
    */
   send(slot: number, at: number, length: number, stays: boolean): void
+  /** Sends bytes that lie elsewhere: they are copied. */
+  sendBytes(slot: number, bytes: Uint8Array): void
+  /**
+   * Says farewell and FIN when all is sent. The peer is expected to send FIN, too.
+   * @param reason under which it was counted, if it failed
+   */
+  leave(slot: number, reason?: FailureName): void
   /**
    * Nothing more is expected of the peer: closes when all is sent.
    * @param reason under which it was counted, if it failed

@@ -10,7 +10,7 @@ import { beatMs } from '../../load/stalls.ts'
 import type { Stream } from '../../load/stream.ts'
 import { Traffic } from '../../load/traffic.ts'
 import { stopWord, type Meter } from '../../metrics/meter.ts'
-import { transports } from '../../vocabulary/transport.ts'
+import { hasText, transports } from '../../vocabulary/transport.ts'
 import type { LoadTask } from '../../task.ts'
 import { Effort } from '../effort.ts'
 import type { Outcome, Session } from '../engine.ts'
@@ -18,17 +18,21 @@ import { explain, failureName } from '../failures.ts'
 import { KernelClock } from '../os/kernel-clock.ts'
 import { loadLibc, type Libc, type Mapping } from '../os/libc.ts'
 import { loadOpenSsl, type OpenSsl } from '../os/openssl.ts'
+import type { Parts } from './client-links.ts'
 import { dialAll, type Failure } from './dial.ts'
 import { kind, completionOf, slotOf } from './entries.ts'
+import { Handshaking } from './handshaking.ts'
 import * as k from './kernel.ts'
 import { LoadInput } from './load-input.ts'
+import type { LoadLinks } from './load-links.ts'
 import type { LoadMover } from './load-mover.ts'
 import { LoadSlots } from './load-slots.ts'
 import { Redials } from './redials.ts'
 import { Ring } from './ring.ts'
 import { isStamped } from './stamped.ts'
-import { Handshaking } from './tls/handshaking.ts'
+import { TlsLoadSlots } from './tls/load-slots.ts'
 import { WaitArgument } from './wait-argument.ts'
+import { WsLoadSlots } from './ws/load-slots.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
@@ -45,8 +49,8 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
     ring.registerFileTable(Math.max(1, slots))
     const input = new LoadInput(libc, ring, isStamped(task) ? new KernelClock(libc) : undefined)
     const parts = { libc, ring, pool: input.pool }
-    const ssl = transports[task.address.transport].secure && (loadOpenSsl() as OpenSsl)
-    const above = ssl ? new Handshaking({ ...parts, ssl }, task, meter) : undefined
+    const links = linksFor(parts, task, meter)
+    const above = links && new Handshaking(parts, links, task, meter)
     const failures = await dialAll(libc, ring, task, meter, above)
     return new LoadSession({ libc, ring, input }, task, meter, failures, above)
   } catch (error) {
@@ -56,6 +60,13 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
       ? explain('connect to', task.address, error)
       : error
   }
+}
+
+/** Undefined: there is nothing above the sockets. */
+function linksFor(parts: Parts, task: LoadTask, meter: Meter): LoadLinks | undefined {
+  if (hasText(task.address)) return new WsLoadSlots(parts, task, meter)
+  if (!transports[task.address.transport].secure) return undefined
+  return new TlsLoadSlots({ ...parts, ssl: loadOpenSsl() as OpenSsl }, task, meter)
 }
 
 class LoadSession implements Session {

@@ -46,6 +46,13 @@ export class Outgoing {
     return false
   }
 
+  /** Sends bytes that lie elsewhere, when all before them is sent. */
+  sendBytes(slot: number, bytes: Uint8Array): void {
+    const waits = this.#table.state[slot]! & bit.WAITING
+    if (this.add(slot, bytes, false) > unsentMaxBytes) this.#onMuch(slot)
+    if (!waits) this.sends.later(slot)
+  }
+
   /** Copies unsent bytes of the source; `front`: they are older than all other unsent bytes. */
   keep(slot: number, at: number, length: number, front: boolean): void {
     const bytes = this.#source.bytes.subarray(at, at + length)

@@ -1,5 +1,6 @@
 /** Serves clients on a ring: how many to accept, how to wait, and when to leave. */
 import type { Address } from '../../vocabulary/address.ts'
+import { transports } from '../../vocabulary/transport.ts'
 import { counter, stopWord, type CounterName, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
 import { descriptorLimit } from '../os/descriptors.ts'
@@ -15,9 +16,11 @@ import { kind, completionOf, slotOf, unknownKind } from './entries.ts'
 import { Connections } from './connections.ts'
 import { FreedMemory } from './freed-memory.ts'
 import * as k from './kernel.ts'
+import type { Layer, Source } from './layer.ts'
 import { Ring } from './ring.ts'
 import { TlsLayer } from './tls/layer.ts'
 import { Waiter } from './waiter.ts'
+import { WsLayer } from './ws/layer.ts'
 import { finishAllAfterMs, quietMs } from '../leave.ts'
 
 const ringEntries = 4096
@@ -56,7 +59,7 @@ class ServeSession implements Session {
   readonly #connections: Connections
   readonly #admission: Admission
   readonly #ledger: ClientLedger | undefined
-  readonly #layer: TlsLayer | undefined
+  readonly #layer: Layer | undefined
   readonly #waiter: Waiter
   readonly #freed: FreedMemory
   #accepting = true
@@ -78,20 +81,28 @@ class ServeSession implements Session {
     const hasNames = task.address.transport !== 'unix'
     this.#ledger = task.ledger && new ClientLedger(task.ledger, libc, ring, slots, hasNames)
     const bulk = new Bulk({ libc, ring }, meter.counters, this.#ledger?.received, slots)
-    if (task.tls) {
-      const all = { ssl: loadOpenSsl() as OpenSsl, libc, pool: this.#pool }
-      const waits = () => libc.hasInput(listener.fd)
-      this.#layer = new TlsLayer(all, task, meter, slots, this.#ledger?.received, waits)
-    }
+    this.#layer = this.#layerFor(libc, slots)
     const memory = { ring, pool: this.#pool, arena: this.#arena, bulk, layer: this.#layer }
     const onLeft = () => this.#admission.onLeft()
     this.#connections = new Connections(memory, meter, slots, onLeft, this.#ledger)
     const reason = slots < task.concurrency ? 'pausedForDescriptors' : 'pausedForConcurrency'
     const capacity = task.oneOff ? 1 : slots
     this.#admission = new Admission(ring, listener.fd, capacity, () => this.#count(reason))
-    this.#freed = new FreedMemory(libc, meter, task.tls !== undefined)
+    this.#freed = new FreedMemory(libc, meter, this.#layer !== undefined)
     this.#waiter = new Waiter(libc, ring, task.busyPollUs)
     this.#nextIdleScanMs = performance.now() + task.idleTimeoutMs / idleScans
+  }
+
+  /** What lies between the bytes on the wire and the echo. */
+  #layerFor(libc: Libc, slots: number): Layer | undefined {
+    const [task, meter, received] = [this.#task, this.#meter, this.#ledger?.received]
+    const waits = () => libc.hasInput(this.#listener.fd)
+    const { protocol } = transports[task.address.transport]
+    const inside = (source: Source) => new WsLayer(source, task, meter, slots, received, waits)
+    const spoken = protocol === 'ws' ? inside : undefined
+    if (!task.tls) return spoken?.(this.#pool)
+    const all = { ssl: loadOpenSsl() as OpenSsl, libc, pool: this.#pool }
+    return new TlsLayer(all, task, meter, slots, received, waits, spoken)
   }
 
   #count(name: CounterName): void {

@@ -19,6 +19,14 @@ export function wireOf(
     send(slot, at, length, stays) {
       if (!(table.state[slot]! & bit.DEAD)) out.send(slot, at, length, stays)
     },
+    sendBytes(slot, bytes) {
+      if (!(table.state[slot]! & bit.DEAD)) out.sendBytes(slot, bytes)
+    },
+    leave(slot, reason) {
+      table.state[slot]! |= bit.LEAVING
+      if (reason !== undefined) ledger?.closing(slot, reason)
+      out.sends.later(slot)
+    },
     end(slot, reason) {
       table.state[slot]! |= bit.ENDED
       if (reason !== undefined) ledger?.closing(slot, reason)

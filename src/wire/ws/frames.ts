@@ -1,10 +1,7 @@
-/**
- * Frames of WebSocket as bytes (RFC 6455 section 5.2). They are only written here: the package `ws`
- * reads them, since it also inflates messages and checks UTF-8.
- */
+/** Writes frames of WebSocket (RFC 6455 section 5.2). */
 import { randomFillSync } from 'node:crypto'
 
-export const opcode = { text: 1, binary: 2, pong: 10 } as const
+export const opcode = { more: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
 /** Two bytes, eight of a great length, four of the mask. */
 export const headerMaxBytes = 14
@@ -46,6 +43,10 @@ export function maskedFrame(code: number, payload: Uint8Array): Buffer {
   return frame.subarray(from)
 }
 
+/** How long the head of a frame without a mask is. */
+export const headBytes = (payloadBytes: number): number =>
+  payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10
+
 /** What comes before a payload that is not masked. */
 export function frameHeader(code: number, payloadBytes: number): Buffer {
   const header = Buffer.allocUnsafe(headerMaxBytes)
@@ -53,21 +54,39 @@ export function frameHeader(code: number, payloadBytes: number): Buffer {
 }
 
 /** Where the payload or its mask begins. */
-function putHeader(into: Buffer, at: number, code: number, length: number, masked: boolean) {
+export function putHeader(
+  into: Uint8Array,
+  at: number,
+  code: number,
+  length: number,
+  masked: boolean,
+): number {
   const maskBit = masked ? 0x80 : 0
   into[at] = 0x80 | code
   if (length < 126) {
     into[at + 1] = maskBit | length
     return at + 2
   }
-  if (length < 65_536) {
-    into[at + 1] = maskBit | 126
-    into.writeUInt16BE(length, at + 2)
-    return at + 4
+  const size = length < 65_536 ? 2 : 8
+  into[at + 1] = maskBit | (size === 2 ? 126 : 127)
+  let rest = length
+  for (let n = at + 1 + size; n > at + 1; n--) {
+    into[n] = rest
+    rest = Math.floor(rest / 256)
   }
-  into[at + 1] = maskBit | 127
-  into.writeBigUInt64BE(BigInt(length), at + 2)
-  return at + 10
+  return at + 2 + size
+}
+
+/** A new mask; its first byte is the lowest one. */
+export function newMask(): number {
+  const at = nextMask()
+  return masks[at]! | (masks[at + 1]! << 8) | (masks[at + 2]! << 16) | (masks[at + 3]! << 24)
+}
+
+/** Puts a mask behind a head; where the payload begins. */
+export function putMask(into: Uint8Array, at: number, mask: number): number {
+  for (let n = 0; n < 4; n++) into[at + n] = mask >>> (n << 3)
+  return at + 4
 }
 
 /** Where in `masks` it lies. */

@@ -1,6 +1,5 @@
 /** What every request of a connection is sent to, and with which headers. */
-import { hostInUrl, type HostAddress } from '../../../vocabulary/address.ts'
-import { transports } from '../../../vocabulary/transport.ts'
+import { authorityOf, type HostAddress } from '../../../vocabulary/address.ts'
 import type { Calling } from '../../../options/calling.ts'
 import { sessionHeader } from './session-stream.ts'
 import { headersOf, withUsual, type Header } from '../../../wire/http/headers.ts'
@@ -41,10 +40,4 @@ export function placeOf(address: HostAddress, calling: Calling): Place {
       ...(isSession ? [[sessionHeader, hello ?? '1'] as const] : []),
     ],
   }
-}
-
-/** Host and port as in the URL, without the scheme's default port. */
-function authorityOf({ transport, host, port }: HostAddress): string {
-  const name = hostInUrl(host)
-  return port === transports[transport].defaultPort ? name : `${name}:${port}`
 }

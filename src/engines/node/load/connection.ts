@@ -92,7 +92,7 @@ export class LoadConnection {
   #onData(data: Buffer | string) {
     const chunk = typeof data === 'string' ? Buffer.from(data) : data
     const right = this.#hasBounds
-      ? this.#stream.arrivedMessage(chunk, nowNs())
+      ? this.#stream.arrivedMessage(chunk, 0, chunk.length, nowNs())
       : this.#stream.arrived(chunk, 0, chunk.length, nowNs())
     if (right) return this.send()
     this.countSent()

@@ -3,8 +3,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { formatAddress, withoutZone, type HostAddress } from '../../../vocabulary/address.ts'
-import { UserError } from '../../../vocabulary/errors.ts'
 import { asObject, headersOf } from '../../../wire/http/headers.ts'
+import { answered, unsuited, upgradeCut, upgradeLate } from '../../../wire/ws/client-upgrade.ts'
 import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../core/link.ts'
 import { afterTimeout } from '../core/patience.ts'
@@ -40,16 +40,14 @@ export function openMessages(lower: Link, target: Target, timeoutMs: number): Pr
       socket.destroy()
       reject(error)
     }
-    const done = afterTimeout(timeoutMs, () =>
-      fail(Object.assign(new Error('upgrade timed out'), { code: 'ETIMEDOUT' })),
-    )
+    const done = afterTimeout(timeoutMs, () => fail(upgradeLate()))
     // An error before the request is on its way is emitted by the socket alone.
     const lost = () => fail(explained(url, socket.errored ?? new Error(hungUp)))
     if (socket.destroyed) return lost()
     socket.once('close', lost)
     ws.on('error', error => fail(explained(url, error)))
     ws.on('unexpected-response', (_: ClientRequest, response: IncomingMessage) =>
-      fail(answered(url, response)),
+      fail(answered(url, response.statusCode!, response.statusMessage!)),
     )
     ws.on('open', () => {
       done()
@@ -71,14 +69,6 @@ export function openMessages(lower: Link, target: Target, timeoutMs: number): Pr
   })
 }
 
-function answered(url: string, { statusCode, statusMessage }: IncomingMessage): UserError {
-  return new UserError(
-    'network',
-    `Cannot connect to ${url}: it answered with HTTP ${statusCode} ${statusMessage}.`.trim(),
-    'Check the path, and whether that server takes WebSocket clients.',
-  )
-}
-
 /** The text of Node's error. */
 const hungUp = 'socket hang up'
 
@@ -86,18 +76,10 @@ const hungUp = 'socket hang up'
 function explained(url: string, error: Error): Error {
   const code = errnoOf(error)
   // Node reports an end during the answer as a reset.
-  if (error.message === hungUp)
-    return unsuited(url, 'it closed the connection instead of upgrading')
+  if (error.message === hungUp) return upgradeCut(url)
   if (/^(E[A-Z]+|ERR_SSL_.*)$/.test(code)) return error
   const why = code.startsWith('HPE_') ? 'it does not answer in HTTP' : decapitalised(error.message)
   return unsuited(url, why)
 }
-
-const unsuited = (url: string, why: string): UserError =>
-  new UserError(
-    'network',
-    `Cannot connect to ${url}: ${why}.`,
-    'Is it a WebSocket server? `yodel serve ws://...` is one.',
-  )
 
 const decapitalised = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

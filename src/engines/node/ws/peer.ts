@@ -4,9 +4,10 @@ import { heldMaxBytes } from '../../../faults/arrivals.ts'
 import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
 import { unsentMaxBytes, type HoldBack } from '../../backpressure.ts'
 import type { Peer, PeerListener } from '../core/faulty-echo.ts'
+import { goingAway } from '../../../wire/ws/closing.ts'
 import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
-import { goingAway, bytesOf, type ServerSocket } from './socket.ts'
+import { bytesOf, type ServerSocket } from './socket.ts'
 
 /** What a ping costs besides its bytes where it is held back or dropped. */
 const pingBytes = 256

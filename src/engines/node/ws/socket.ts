@@ -1,15 +1,6 @@
 /** The server's end of a WebSocket: what the package `ws` leaves to its users. */
 import { WebSocket, type RawData } from 'ws'
-
-/** The reason that goes with the code where we close (RFC 6455 section 7.4.1). */
-const reasons: Record<number, string> = {
-  1002: 'that is not a valid frame of a client (RFC 6455 section 5)',
-  1007: 'that is not UTF-8, or not deflated data',
-  1009: 'this message is too long',
-}
-
-/** Sent to clients that are still there when the server leaves. */
-export const goingAway = [1001, 'the server is leaving'] as const
+import { reasonOfClose } from '../../../wire/ws/closing.ts'
 
 export class ServerSocket extends WebSocket {
   /**
@@ -28,7 +19,7 @@ export class ServerSocket extends WebSocket {
   }
 
   closeNow(code?: number, reason?: string | Buffer): void {
-    super.close(code, reason ?? reasons[code ?? 0])
+    super.close(code, reason ?? reasonOfClose(code ?? 0))
   }
 }
 

@@ -5,30 +5,14 @@ import { failureName } from '../../failures.ts'
 import type { Libc } from '../../os/libc.ts'
 import type { OpenSsl } from '../../os/openssl.ts'
 import type { BufferPool } from '../buffers.ts'
-import type { Layer, Wire } from '../layer.ts'
+import type { Layer, Source, Wire } from '../layer.ts'
+import { Buffers } from './buffers.ts'
 import { serverContext, type Context } from './context.ts'
-import { Handshakes, type Pending } from './handshakes.ts'
-import { Outbox } from './outbox.ts'
+import { Handshakes, hold } from '../handshakes.ts'
+import { Outbox } from '../outbox.ts'
+import { phase } from './phase.ts'
 import { Records, stop } from './records.ts'
-
-/** How far a connection is. */
-const phase = {
-  /** Nothing has come, or nothing was looked at yet. */
-  SILENT: 0,
-  HANDSHAKE: 1,
-  OPEN: 2,
-  /** We have sent close_notify. */
-  ENDING: 3,
-  /** It failed: nothing of it is read. */
-  BROKEN: 4,
-} as const
-
-/** A client that waits for its handshake has nothing to say but its first message. */
-const heldMaxBytes = 16_384
-/** Buffers of connections that rested for this many ticks are given back. */
-const restTicks = 20
-
-const buffers = { NONE: 0, IDLE: 1, USED: 2 } as const
+import { WireInside } from './wire-inside.ts'
 
 export class TlsLayer implements Layer {
   readonly source: Outbox
@@ -42,15 +26,17 @@ export class TlsLayer implements Layer {
   /** Of OpenSSL, by slot; 0: none. */
   readonly #connections: Float64Array
   readonly #phase: Uint8Array
-  /** Whether a connection has buffers of OpenSSL; and the slots that have some. */
-  readonly #buffers: Uint8Array
-  #buffered: number[] = []
-  #ticks = 0
+  readonly #buffers: Buffers
+  /** What is spoken in the records; undefined: what comes is what is echoed. */
+  readonly #inside: Layer | undefined
+  readonly #wireInside: WireInside | undefined
+  #couldWrite = true
   wire!: Wire
 
   /**
    * @param received counts for the ledger, by slot
    * @param someoneWaits whether a client waits to be accepted
+   * @param inside what is spoken in the records; it finds their content in the source that it gets
    */
   constructor(
     { ssl, libc, pool }: { ssl: OpenSsl; libc: Libc; pool: BufferPool },
@@ -59,6 +45,7 @@ export class TlsLayer implements Layer {
     slots: number,
     received: Float64Array | undefined,
     someoneWaits: () => boolean,
+    inside?: (source: Source) => Layer,
   ) {
     this.#ssl = ssl
     this.#pool = pool
@@ -66,11 +53,17 @@ export class TlsLayer implements Layer {
     this.#context = serverContext(ssl, task.tls!, offered => offered[0])
     this.#records = new Records(ssl, libc)
     this.source = new Outbox(libc)
+    const { plain, plainBytes } = this.#records
+    this.#inside = inside?.({ address: plain.address, bytes: plainBytes })
+    if (this.#inside) {
+      this.#wireInside = new WireInside(libc, plain.address, this.#writeInside, () => this.wire)
+      this.#inside.wire = this.#wireInside
+    }
     this.#counters = meter.counters
     this.#received = received
     this.#connections = new Float64Array(slots)
     this.#phase = new Uint8Array(slots)
-    this.#buffers = new Uint8Array(slots)
+    this.#buffers = new Buffers(slots, slot => this.#restsBuffers(slot))
     const late = (slot: number) => {
       this.#countFailure(slot, 'timedOut')
       this.wire.refuse(slot, 'timedOut')
@@ -80,14 +73,17 @@ export class TlsLayer implements Layer {
 
   opened(slot: number): void {
     this.#handshakes.add(slot)
+    this.#inside?.opened(slot)
   }
 
   received(slot: number, at: number, length: number, discards: boolean): void {
     if (this.#phase[slot] === phase.BROKEN) return
     if (this.#connections[slot] === 0) {
       const pending = this.#handshakes.of(slot)!
-      if (pending.held !== undefined || !this.#handshakes.begin(pending))
-        return this.#hold(pending, at, length)
+      if (pending.held !== undefined || !this.#handshakes.begin(pending)) {
+        const isTooMuch = hold(pending, this.#pool.bytes.subarray(at, at + length))
+        return isTooMuch ? this.#end(slot, 'protocol') : undefined
+      }
       if (!this.#begin(slot)) return
     }
     this.#records.put(this.#pool.address + at, length)
@@ -107,12 +103,6 @@ export class TlsLayer implements Layer {
     return true
   }
 
-  #hold(pending: Pending, at: number, length: number): void {
-    const bytes = this.#pool.bytes.subarray(at, at + length)
-    pending.held = Buffer.concat([pending.held ?? Buffer.alloc(0), bytes])
-    if (pending.held.length > heldMaxBytes) this.#end(pending.slot, 'protocol')
-  }
-
   /** Reads what the records have, and echoes it. */
   #read(slot: number, discards: boolean): void {
     const records = this.#records
@@ -121,11 +111,8 @@ export class TlsLayer implements Layer {
       const isOpen = this.#phase[slot] !== phase.HANDSHAKE
       const length = records.read(connection, isOpen)
       if (!isOpen && (length > 0 || records.isOpen(connection))) this.#onOpen(slot)
-      if (length > 0) {
-        if (discards || this.#phase[slot] !== phase.OPEN)
-          this.#counters[counter.bytesDiscarded]! += length
-        else if (!this.#echo(slot, connection, length)) return this.#onFailure(slot, connection)
-      }
+      if (length > 0 && !this.#answer(slot, connection, length, discards))
+        return this.#onFailure(slot, connection)
       if (records.stop === stop.MORE) this.#send(slot)
     } while (records.stop === stop.MORE)
     if (records.failed) return this.#onFailure(slot, connection)
@@ -134,20 +121,33 @@ export class TlsLayer implements Layer {
     if (records.stop === stop.END) this.#onEnd(slot)
   }
 
-  #echo(slot: number, connection: number, length: number): boolean {
+  /** Answers what was decrypted; whether the answer could be encrypted. */
+  #answer(slot: number, connection: number, length: number, discards: boolean): boolean {
     const counters = this.#counters
+    if (this.#phase[slot] !== phase.OPEN || (discards && !this.#inside)) {
+      counters[counter.bytesDiscarded]! += length
+      return true
+    }
+    if (this.#inside) {
+      this.#couldWrite = true
+      this.#inside.received(slot, 0, length, discards)
+      return this.#couldWrite
+    }
     counters[counter.chunks]!++
     counters[counter.bytesIn]! += length
     if (this.#received !== undefined) this.#received[slot]! += length
     if (!this.#records.write(connection, this.#records.plain.address, length)) return false
     counters[counter.bytesOut]! += length
-    this.#noteUse(slot)
+    this.#buffers.noteUse(slot)
     return true
   }
 
-  #noteUse(slot: number): void {
-    if (this.#buffers[slot] === buffers.NONE) this.#buffered.push(slot)
-    this.#buffers[slot] = buffers.USED
+  /** @param isLast whether nothing follows that would send the records */
+  readonly #writeInside = (slot: number, address: number, length: number, isLast: boolean) => {
+    if (this.#phase[slot] !== phase.OPEN) return
+    if (!this.#records.write(this.#connections[slot]!, address, length)) this.#couldWrite = false
+    this.#buffers.noteUse(slot)
+    if (isLast) this.#send(slot)
   }
 
   /** Sends the records that were made. */
@@ -167,7 +167,7 @@ export class TlsLayer implements Layer {
   #onOpen(slot: number): void {
     this.#phase[slot] = phase.OPEN
     this.#handshakes.delete(slot)
-    this.#noteUse(slot)
+    this.#buffers.noteUse(slot)
     // The server may be leaving, and have waited for this.
     this.wire.later(slot)
   }
@@ -175,6 +175,7 @@ export class TlsLayer implements Layer {
   /** The peer has sent close_notify; what follows is not for us. */
   #onEnd(slot: number): void {
     if (this.#phase[slot] === phase.HANDSHAKE) return this.#end(slot, 'closedEarly')
+    this.#inside?.ended(slot)
     this.#sayEnd(slot)
     this.wire.end(slot)
   }
@@ -197,6 +198,7 @@ export class TlsLayer implements Layer {
   #end(slot: number, name: FailureName): void {
     this.#countFailure(slot, name)
     this.#phase[slot] = phase.BROKEN
+    this.#inside?.broke(slot)
     this.wire.end(slot, name)
   }
 
@@ -209,6 +211,8 @@ export class TlsLayer implements Layer {
     if (this.#handshakes.of(slot) === undefined) return
     this.#counters[counter.handshakesFailed]!++
     this.#handshakes.delete(slot)
+    // It has waited for its own handshake, too.
+    this.#inside?.broke(slot)
   }
 
   ended(slot: number): void {
@@ -216,12 +220,14 @@ export class TlsLayer implements Layer {
     // A probe that connects and sends nothing is not a failure.
     const isBegun = this.#phase[slot] === phase.HANDSHAKE || pending?.held !== undefined
     if (isBegun) this.#countFailure(slot, 'closedEarly')
+    if (this.#phase[slot] === phase.OPEN) this.#inside?.ended(slot)
     this.#sayEnd(slot)
   }
 
   broke(slot: number): void {
     if (this.#phase[slot] === phase.HANDSHAKE) this.#countUnfinished(slot)
     this.#phase[slot] = phase.BROKEN
+    this.#inside?.broke(slot)
   }
 
   farewell(slot: number): 'said' | 'later' | 'never' {
@@ -230,10 +236,13 @@ export class TlsLayer implements Layer {
         return 'never'
       case phase.HANDSHAKE:
         return 'later'
-      case phase.OPEN:
+      case phase.OPEN: {
+        const said = this.#inside?.farewell(slot) ?? 'said'
+        if (said !== 'said') return said
         this.#sayEnd(slot)
         this.wire.later(slot)
         return 'later'
+      }
       default:
         return 'said'
     }
@@ -241,6 +250,7 @@ export class TlsLayer implements Layer {
 
   closed(slot: number): void {
     this.#handshakes.delete(slot)
+    this.#inside?.closed(slot)
     this.#phase[slot] = phase.SILENT
     const connection = this.#connections[slot]!
     if (connection === 0) return
@@ -250,6 +260,7 @@ export class TlsLayer implements Layer {
 
   endTurn(): void {
     this.source.endTurn()
+    this.#inside?.endTurn()
     const handshakes = this.#handshakes
     handshakes.endTurn()
     for (let next; (next = handshakes.next()) !== undefined;) {
@@ -266,22 +277,22 @@ export class TlsLayer implements Layer {
 
   onTick(nowMs: number, isFull: boolean): void {
     this.#handshakes.onTick(nowMs, isFull)
-    if (++this.#ticks % restTicks === 0) this.#giveBuffersBack()
+    this.#inside?.onTick(nowMs, isFull)
+    this.#buffers.onTick()
   }
 
-  #giveBuffersBack(): void {
-    this.#buffered = this.#buffered.filter(slot => {
-      const connection = this.#connections[slot]!
-      const isUsed = this.#buffers[slot] === buffers.USED || this.#phase[slot] === phase.HANDSHAKE
-      const keeps = connection !== 0 && (isUsed || !this.#records.rest(connection))
-      this.#buffers[slot] = keeps ? buffers.IDLE : buffers.NONE
-      return keeps
-    })
+  /** Gives the buffers of a connection back, if it has rested; whether it has none any more. */
+  #restsBuffers(slot: number): boolean {
+    const connection = this.#connections[slot]!
+    if (connection === 0) return true
+    return this.#phase[slot] !== phase.HANDSHAKE && this.#records.rest(connection)
   }
 
   close(): void {
     for (const [slot, connection] of this.#connections.entries())
       if (connection !== 0) this.closed(slot)
+    this.#inside?.close()
+    this.#wireInside?.close()
     this.#records.close()
     this.source.close()
     this.#context.close()

@@ -27,6 +27,15 @@ export interface Pending {
   held: Buffer | undefined
 }
 
+/** A client that waits for its handshake has nothing to say but its first message. */
+const heldMaxBytes = 16_384
+
+/** Keeps what came while it waits; whether that is too much. */
+export function hold(pending: Pending, bytes: Uint8Array): boolean {
+  pending.held = Buffer.concat([pending.held ?? Buffer.alloc(0), bytes])
+  return pending.held.length > heldMaxBytes
+}
+
 export class Handshakes {
   readonly #timeoutMs: number
   readonly #refuse: (slot: number) => void

@@ -2,8 +2,8 @@
  * Memory for records until the kernel has taken them: a half for the sends of this turn, and a half
  * for those of the last one, whose results are not known yet.
  */
-import type { Libc, Mapping } from '../../os/libc.ts'
-import type { Source } from '../layer.ts'
+import type { Libc, Mapping } from '../os/libc.ts'
+import type { Source } from './layer.ts'
 
 /** What a turn receives, and as much for the answers of handshakes. */
 const halfBytes = 2 ** 20

@@ -1,19 +1,19 @@
-/** Makes connections of TLS of slots that are connected, a batch at a time. */
-import { counter, type Meter } from '../../../metrics/meter.ts'
-import type { LoadTask } from '../../../task.ts'
-import type { Libc } from '../../os/libc.ts'
-import type { Above } from '../dial.ts'
-import { completionOf, kind, slotOf } from '../entries.ts'
-import * as k from '../kernel.ts'
-import { WaitArgument } from '../wait-argument.ts'
+/** Takes slots that are connected through the handshake above the socket, a batch at a time. */
+import { counter, type Meter } from '../../metrics/meter.ts'
+import type { LoadTask } from '../../task.ts'
+import type { Libc } from '../os/libc.ts'
 import type { Parts } from './client-links.ts'
-import { TlsLoadSlots } from './load-slots.ts'
+import type { Above } from './dial.ts'
+import { completionOf, kind, slotOf } from './entries.ts'
+import * as k from './kernel.ts'
+import type { LoadLinks } from './load-links.ts'
+import { WaitArgument } from './wait-argument.ts'
 
 /** A thread that sleeps in the kernel cannot be ended from outside before it wakes. */
 const sleepMaxMs = 100
 
 export class Handshaking implements Above {
-  readonly slots: TlsLoadSlots
+  readonly slots: LoadLinks
   readonly #parts: Parts
   readonly #libc: Libc
   readonly #timeoutMs: number
@@ -21,11 +21,11 @@ export class Handshaking implements Above {
   readonly #tookMs = new Map<number, number>()
   #beganMs = 0
 
-  constructor(parts: Parts, task: LoadTask, meter: Meter) {
+  constructor(parts: Parts, slots: LoadLinks, task: LoadTask, meter: Meter) {
     this.#parts = parts
     this.#libc = parts.libc
     this.#timeoutMs = task.timeoutMs
-    this.slots = new TlsLoadSlots(parts, task, meter)
+    this.slots = slots
     this.slots.onHandshake = slot => {
       const tookMs = performance.now() - this.#beganMs + this.#tookMs.get(slot)!
       meter.histograms.connect.record(tookMs * 1e6)

@@ -1,0 +1,214 @@
+/** The connections of a load with something above the socket: what they send, and how they end. */
+import type { Stream } from '../../load/stream.ts'
+import type { Traffic } from '../../load/traffic.ts'
+import { counter, type Meter } from '../../metrics/meter.ts'
+import type { LoadTask } from '../../task.ts'
+import { nowNs } from '../../vocabulary/clock.ts'
+import { failureName, reasonWhy } from '../failures.ts'
+import { ClientLinks, phase, type Parts } from './client-links.ts'
+import * as entries from './entries.ts'
+import { kind, tag } from './entries.ts'
+import type { LoadMover } from './load-mover.ts'
+import * as bit from './state.ts'
+
+/** How much of a stream is sent in a turn: the others have their turn, too. */
+const perTurnMaxBytes = 262_144
+
+export abstract class LoadLinks extends ClientLinks implements LoadMover {
+  /** Connections that are open, without idle ones. */
+  open = 0
+  /** Called when a handshake is done. */
+  onHandshake: (slot: number) => void = () => {}
+  /** Where the payload's table lies. */
+  protected tableAddress = 0
+  /** Bytes of the payload that were submitted, and those of them that the kernel has accepted. */
+  protected readonly submitted: Float64Array
+  readonly #accepted: Float64Array
+  readonly #meter: Meter
+  /** Undefined until the load begins: handshakes come before. */
+  #traffic: Traffic | undefined
+  /** Connections that have ended before the load began. */
+  readonly #early = new Map<number, Error>()
+  /** When something was last submitted. */
+  #submittedNs = 0
+  readonly #isDirty: Uint8Array
+  /** Streams with something to send, or that are done. */
+  #dirty: number[] = []
+
+  constructor(parts: Parts, task: LoadTask, meter: Meter) {
+    const count = Math.max(1, task.connections + task.idle)
+    super(parts, count)
+    this.#meter = meter
+    this.submitted = new Float64Array(count)
+    this.#accepted = new Float64Array(count)
+    this.#isDirty = new Uint8Array(count)
+  }
+
+  /** Gives a stream what came; whether it is right. */
+  protected abstract give(stream: Stream, now: number): boolean
+  /**
+   * Submits bytes of a stream from `submitted` on, and counts them there.
+   * @param most how many at most, as far as may be
+   */
+  protected abstract submit(slot: number, stream: Stream, traffic: Traffic, most: number): void
+  /** Says that nothing more is sent. */
+  protected abstract sayEnd(slot: number): void
+  /** The same has been sent. */
+  protected onSaid(slot: number): void {
+    entries.finish(this.ring, slot)
+  }
+
+  /** The load begins, with what it sends. */
+  start(traffic: Traffic, tableAddress: number): void {
+    this.#traffic = traffic
+    this.tableAddress = tableAddress
+    for (const [slot, error] of this.#early) this.failed(slot, error)
+  }
+
+  #streamOf(slot: number): Stream | undefined {
+    return this.#traffic?.streams[slot]
+  }
+
+  failed(slot: number, error: Error): void {
+    const name = failureName(error)
+    this.#traffic!.evidence.noteReason(name, reasonWhy(error))
+    const stream = this.#streamOf(slot)
+    if (stream) stream.fail(counter[name])
+    else this.#meter.counters[counter[name]]!++
+  }
+
+  /** All receive since their handshakes; some may have ended meanwhile. */
+  receive(): void {
+    for (const { index } of this.#traffic!.streams) if (this.table.state[index]) this.open++
+  }
+
+  begin(): void {
+    for (const stream of this.#traffic!.streams) this.send(stream)
+  }
+
+  get hasDirty(): boolean {
+    return (this.#dirty.length > 0 && !this.halts) || this.due.length > 0
+  }
+
+  protected onOpen(slot: number): void {
+    this.onHandshake(slot)
+  }
+
+  /** Something came for the stream; false if the connection was closed because of it. */
+  protected arrived(slot: number, now: number): boolean {
+    const stream = this.#streamOf(slot)
+    // Bytes for an idle connection count for no stream.
+    if (stream === undefined) return true
+    const right = this.give(stream, now)
+    this.#countSentOf(slot, stream)
+    if (right) this.send(stream)
+    else this.giveUp(stream)
+    return right
+  }
+
+  protected onEnded(slot: number, error?: Error): void {
+    if (!this.#traffic) this.#early.set(slot, error ?? this.cut())
+    const stream = this.#streamOf(slot)
+    const name = error ? failureName(error) : 'closedEarly'
+    const why = error && reasonWhy(error)
+    if (stream && error) stream.fail(counter[name], why)
+    else if (!stream && this.#traffic && !this.#traffic.over) {
+      this.#meter.counters[counter[name]]!++
+      if (error) this.#traffic.evidence.noteReason(name, why)
+    }
+    stream?.ended()
+    this.#closeSlot(slot)
+  }
+
+  protected onSentAll(slot: number): void {
+    this.#accepted[slot] = this.submitted[slot]!
+    if (this.phase[slot] === phase.FINISHING) {
+      this.phase[slot] = phase.FINISHED
+      this.onSaid(slot)
+    } else if (this.#streamOf(slot)) this.mark(slot)
+  }
+
+  halt(): boolean {
+    let isEnded = true
+    for (const [slot, state] of this.table.state.entries()) {
+      if (!(state & bit.SENDING)) continue
+      isEnded = false
+      entries.cancel(this.ring, tag(kind.REST, slot))
+    }
+    this.halts = true
+    return isEnded
+  }
+
+  /** While some of a connection's bytes wait, what they hold counts as not sent. */
+  #countSentOf(slot: number, stream: Stream): void {
+    if (!(this.table.state[slot]! & bit.WAITING)) this.#accepted[slot] = this.submitted[slot]!
+    stream.onSent(this.#accepted[slot]!, this.#submittedNs)
+  }
+
+  countSent(): void {
+    for (const stream of this.#traffic!.streams)
+      if (this.table.state[stream.index]) this.#countSentOf(stream.index, stream)
+  }
+
+  /** Marks a connection: flush() issues all messages that may go now, and submits them. */
+  send(stream: Stream): void {
+    if (this.table.state[stream.index]) this.mark(stream.index)
+  }
+
+  protected mark(slot: number): void {
+    if (this.#isDirty[slot]) return
+    this.#isDirty[slot] = 1
+    this.#dirty.push(slot)
+  }
+
+  flush(): void {
+    if (this.#dirty.length === 0 || this.halts) return
+    const dirty = this.#dirty
+    const now = nowNs()
+    this.#submittedNs = now
+    this.#dirty = []
+    for (const slot of dirty) {
+      this.#isDirty[slot] = 0
+      if (this.table.state[slot] === 0 || this.phase[slot] !== phase.OPEN) continue
+      const stream = this.#streamOf(slot)!
+      stream.issue(now)
+      this.#submitDue(slot, stream)
+    }
+  }
+
+  #submitDue(slot: number, stream: Stream): void {
+    const untilBytes = this.submitted[slot]! + perTurnMaxBytes
+    while (this.submitted[slot]! < stream.issuedBytes) {
+      // It is dealt with again when the rest is sent.
+      if (this.table.state[slot]! & bit.WAITING) return
+      const left = untilBytes - this.submitted[slot]!
+      if (left <= 0) return this.mark(slot)
+      this.submit(slot, stream, this.#traffic!, left)
+      if (this.table.state[slot] === 0) return
+    }
+    if (!stream.done || this.table.state[slot]! & bit.WAITING) return
+    this.phase[slot] = phase.FINISHING
+    this.sayEnd(slot)
+    this.out.sends.later(slot)
+  }
+
+  giveUp(stream: Stream): void {
+    if (!this.table.state[stream.index]) return
+    stream.failed = true
+    stream.ended()
+    this.#closeSlot(stream.index)
+  }
+
+  #closeSlot(slot: number): void {
+    if (!this.table.state[slot]) return
+    const stream = this.#streamOf(slot)
+    if (stream) this.#countSentOf(slot, stream)
+    this.closeLink(slot)
+    this.#meter.counters[counter.closed]!++
+    if (stream) this.open--
+  }
+
+  closeAll(): void {
+    for (let slot = 0; slot < this.table.slotsUsed; slot++) this.#closeSlot(slot)
+  }
+}

@@ -1,0 +1,33 @@
+/** Which connections have buffers of OpenSSL; those of connections at rest are given back. */
+
+/** Buffers of connections that rested for this many ticks are given back. */
+const restTicks = 20
+const state = { NONE: 0, IDLE: 1, USED: 2 } as const
+
+export class Buffers {
+  readonly #state: Uint8Array
+  readonly #giveBack: (slot: number) => boolean
+  /** The slots that have some. */
+  #slots: number[] = []
+  #ticks = 0
+
+  /** @param giveBack whether a connection has no buffers any more */
+  constructor(slots: number, giveBack: (slot: number) => boolean) {
+    this.#state = new Uint8Array(slots)
+    this.#giveBack = giveBack
+  }
+
+  noteUse(slot: number): void {
+    if (this.#state[slot] === state.NONE) this.#slots.push(slot)
+    this.#state[slot] = state.USED
+  }
+
+  onTick(): void {
+    if (++this.#ticks % restTicks !== 0) return
+    this.#slots = this.#slots.filter(slot => {
+      const keeps = this.#state[slot] === state.USED || !this.#giveBack(slot)
+      this.#state[slot] = keeps ? state.IDLE : state.NONE
+      return keeps
+    })
+  }
+}

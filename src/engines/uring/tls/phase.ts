@@ -1,0 +1,11 @@
+/** How far a connection of a server is. */
+export const phase = {
+  /** Nothing has come, or nothing was looked at yet. */
+  SILENT: 0,
+  HANDSHAKE: 1,
+  OPEN: 2,
+  /** We have sent close_notify. */
+  ENDING: 3,
+  /** It failed: nothing of it is read. */
+  BROKEN: 4,
+} as const

@@ -1,0 +1,238 @@
+/**
+ * WebSocket below the echo (RFC 6455). Frames are answered from the memory in which they came: the
+ * head of an answer is no longer than that of the frame, so it goes before the payload, which stays
+ * in its place; what follows it in the same bytes is moved up to it.
+ */
+import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
+import type { ServeTask } from '../../../task.ts'
+import { closeFrame, goingAway } from '../../../wire/ws/closing.ts'
+import { found, FrameReader } from '../../../wire/ws/frame-reader.ts'
+import { frameHeader, headBytes, opcode, putHeader } from '../../../wire/ws/frames.ts'
+import { Memory } from '../../../wire/ws/mask.ts'
+import { lingerMs } from '../../../wire/ws/upgrade.ts'
+import type { Layer, Source, Wire } from '../layer.ts'
+import { Upgrades } from './upgrades.ts'
+
+/** How far a connection is. */
+const phase = {
+  /** Nothing has come. */
+  SILENT: 0,
+  UPGRADING: 1,
+  OPEN: 2,
+  /** We have sent a close frame, and the client has not yet. */
+  CLOSING: 3,
+  /** Nothing more is sent, and nothing more is read but FIN. */
+  DONE: 4,
+} as const
+
+export class WsLayer implements Layer {
+  readonly source: Source
+  readonly #memory: Memory
+  readonly #messageMaxBytes: number
+  readonly #closeMs: number
+  readonly #upgrades: Upgrades
+  readonly #counters: Float64Array
+  readonly #received: Float64Array | undefined
+  readonly #phase: Uint8Array
+  readonly #readers: (FrameReader | undefined)[] = []
+  /** When a connection is closed if the client does not close it, in ms. */
+  readonly #deadlines = new Map<number, number>()
+  /** Of the last bytes: the turn in which they came, where they ended, and where the answer did. */
+  readonly #cameIn: Uint32Array
+  readonly #cameTo: Uint32Array
+  readonly #sentTo: Int32Array
+  #turn = 1
+  /** Of the bytes that are read: where they begin, and the answer, if there is one (else -1). */
+  #begin = 0
+  #answer = -1
+  wire!: Wire
+
+  /**
+   * @param source where the bytes come, and from where answers are sent
+   * @param received counts for the ledger, by slot
+   * @param someoneWaits whether a client waits to be accepted
+   */
+  constructor(
+    source: Source,
+    task: ServeTask,
+    meter: Meter,
+    slots: number,
+    received: Float64Array | undefined,
+    someoneWaits: () => boolean,
+  ) {
+    this.source = source
+    this.#memory = new Memory(source.bytes)
+    this.#messageMaxBytes = task.web.messageMaxBytes
+    this.#closeMs = Math.max(task.drainMs, lingerMs)
+    this.#counters = meter.counters
+    this.#received = received
+    this.#phase = new Uint8Array(slots)
+    this.#cameIn = new Uint32Array(slots)
+    this.#cameTo = new Uint32Array(slots)
+    this.#sentTo = new Int32Array(slots)
+    this.#upgrades = new Upgrades(source.bytes, task, this.#counters, someoneWaits, slot =>
+      this.wire.refuse(slot, 'timedOut'),
+    )
+  }
+
+  opened(slot: number): void {
+    this.#upgrades.add(slot)
+  }
+
+  received(slot: number, at: number, length: number, discards: boolean): void {
+    const now = this.#phase[slot]!
+    if (now === phase.DONE) return
+    if (now === phase.OPEN || now === phase.CLOSING)
+      return this.#read(slot, at, at + length, discards)
+    this.#phase[slot] = phase.UPGRADING
+    const answer = this.#upgrades.received(slot, at, length)
+    if (answer === undefined) return
+    this.wire.sendBytes(slot, answer.bytes)
+    if (!answer.isAccepted) return this.#done(slot, lingerMs, 'protocol')
+    this.#phase[slot] = phase.OPEN
+    this.#readers[slot] = new FrameReader(true, this.#messageMaxBytes)
+    // The server may be leaving, and have waited for this.
+    this.wire.later(slot)
+    if (answer.restAt < at + length) this.#read(slot, answer.restAt, at + length, discards)
+  }
+
+  #read(slot: number, from: number, to: number, discards: boolean): void {
+    const reader = this.#readers[slot]!
+    // What comes right behind other bytes of this turn is answered right behind their answer.
+    const follows = this.#cameIn[slot] === this.#turn && this.#cameTo[slot] === from
+    this.#answer = follows ? this.#sentTo[slot]! : -1
+    this.#begin = from
+    reader.cursor = this.#answer
+    reader.give(this.#memory, from, to)
+    for (let what; (what = reader.next()) !== found.NONE;) {
+      if (what === found.MESSAGE) this.#onMessage(slot, reader, discards)
+      else if (what === found.PING) this.#onPing(slot, reader)
+      else if (what === found.CLOSE) return this.#onClose(slot, reader)
+      else if (what === found.FAILURE) return this.#onFailure(slot, reader)
+    }
+    this.#send(slot, reader)
+    this.#cameIn[slot] = this.#turn
+    this.#cameTo[slot] = to
+    this.#sentTo[slot] = reader.cursor
+  }
+
+  #onMessage(slot: number, reader: FrameReader, discards: boolean): void {
+    const [counters, { length }] = [this.#counters, reader]
+    if (discards || this.#phase[slot] !== phase.OPEN) {
+      counters[counter.bytesDiscarded]! += length
+      return
+    }
+    this.#put(slot, reader, reader.opcode)
+    counters[counter.chunks]!++
+    counters[counter.bytesIn]! += length
+    counters[counter.bytesOut]! += length
+    if (this.#received !== undefined) this.#received[slot]! += length
+  }
+
+  #onPing(slot: number, reader: FrameReader): void {
+    if (this.#phase[slot] === phase.OPEN) this.#put(slot, reader, opcode.pong)
+  }
+
+  /** It is answered with its own code and reason. */
+  #onClose(slot: number, reader: FrameReader): void {
+    if (this.#phase[slot] === phase.OPEN) this.#put(slot, reader, opcode.close)
+    this.#send(slot, reader)
+    this.#done(slot, this.#closeMs)
+  }
+
+  #onFailure(slot: number, reader: FrameReader): void {
+    const { code } = reader
+    this.#counters[counter[code === 1009 ? 'messagesTooLong' : 'protocol']]!++
+    this.#send(slot, reader)
+    if (this.#phase[slot] === phase.OPEN) this.wire.sendBytes(slot, closeFrame(code))
+    this.#done(slot, this.#closeMs, 'protocol')
+  }
+
+  /** Adds a frame to the answer, with the payload that was found. */
+  #put(slot: number, reader: FrameReader, code: number): void {
+    const { at, length } = reader
+    if (reader.isCopy) {
+      this.#send(slot, reader)
+      this.wire.sendBytes(slot, frameHeader(code, length))
+      if (length > 0) this.wire.sendBytes(slot, reader.bytes.subarray(at, at + length))
+      return
+    }
+    const head = at - headBytes(length)
+    if (head >= (reader.cursor < 0 ? this.#begin : reader.cursor)) {
+      putHeader(this.#memory.bytes, head, code, length, false)
+      if (this.#answer === -1) this.#answer = head
+    } else {
+      // A part of its head came in other bytes, and here is no room for ours.
+      this.#send(slot, reader)
+      this.wire.sendBytes(slot, frameHeader(code, length))
+      this.#answer = at
+    }
+    reader.cursor = at + length
+  }
+
+  /** Sends the answer, so far. */
+  #send(slot: number, reader: FrameReader): void {
+    const length = reader.cursor - this.#answer
+    if (this.#answer === -1 || length === 0) return
+    this.wire.send(slot, this.#answer, length, true)
+    this.#begin = reader.cursor
+    this.#answer = -1
+  }
+
+  /** Nothing more is sent. The client has this much time to close. */
+  #done(slot: number, withinMs: number, reason?: FailureName): void {
+    this.#phase[slot] = phase.DONE
+    this.#readers[slot] = undefined
+    this.#deadlines.set(slot, performance.now() + withinMs)
+    this.wire.leave(slot, reason)
+  }
+
+  ended(slot: number): void {
+    const answer = this.#upgrades.ended(slot)
+    if (answer === undefined) return
+    this.wire.sendBytes(slot, answer)
+    this.#done(slot, lingerMs, 'protocol')
+  }
+
+  broke(slot: number): void {
+    this.#upgrades.broke(slot)
+    this.#phase[slot] = phase.DONE
+  }
+
+  farewell(slot: number): 'said' | 'later' | 'never' {
+    switch (this.#phase[slot]) {
+      case phase.SILENT:
+        return 'never'
+      case phase.OPEN:
+        this.wire.sendBytes(slot, closeFrame(...goingAway))
+        this.#phase[slot] = phase.CLOSING
+        return 'later'
+      case phase.DONE:
+        return 'said'
+      default:
+        return 'later'
+    }
+  }
+
+  closed(slot: number): void {
+    this.#upgrades.delete(slot)
+    this.#deadlines.delete(slot)
+    this.#readers[slot] = undefined
+    this.#phase[slot] = phase.SILENT
+  }
+
+  endTurn(): void {
+    this.#turn = (this.#turn + 1) >>> 0
+  }
+
+  onTick(nowMs: number, isFull: boolean): void {
+    this.#upgrades.onTick(nowMs, isFull)
+    for (const [slot, deadlineMs] of this.#deadlines) {
+      if (nowMs < deadlineMs) continue
+      this.#deadlines.delete(slot)
+      this.wire.refuse(slot, 'timedOut')
+    }
+  }
+
+  close(): void {}
+}

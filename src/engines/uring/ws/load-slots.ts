@@ -1,0 +1,185 @@
+/** The connections of a load over WebSocket: each message is a frame, and so is each echo. */
+import type { HostAddress } from '../../../vocabulary/address.ts'
+import { formatAddress } from '../../../vocabulary/address.ts'
+import { ClosedError, ProtocolError } from '../../../vocabulary/peer-errors.ts'
+import type { Stream } from '../../../load/stream.ts'
+import type { Traffic } from '../../../load/traffic.ts'
+import type { Meter } from '../../../metrics/meter.ts'
+import type { LoadTask } from '../../../task.ts'
+import { headersOf, type Header } from '../../../wire/http/headers.ts'
+import {
+  askUpgrade,
+  readUpgrade,
+  upgradeCut,
+  upgradeLate,
+  type Asked,
+} from '../../../wire/ws/client-upgrade.ts'
+import { found, FrameReader } from '../../../wire/ws/frame-reader.ts'
+import {
+  headerMaxBytes,
+  newMask,
+  opcode,
+  putFrame,
+  putHeader,
+  putMask,
+} from '../../../wire/ws/frames.ts'
+import { copyMasked, Memory, rotated } from '../../../wire/ws/mask.ts'
+import { phase, type Parts } from '../client-links.ts'
+import { LoadLinks } from '../load-links.ts'
+
+/** The longest message, so that a server cannot fill the memory. */
+const messageMaxBytes = 2 ** 30
+/** The codes of a close frame that are the end of a stream, as FIN is; 1005: it has none. */
+const ends = [1000, 1001, 1005]
+const pieceMaxBytes = 65_536
+
+interface Link {
+  asked: Asked
+  /** What came of the answer, if that is not complete. */
+  held: Buffer
+  reader: FrameReader
+  /** How many messages were begun, where in the stream the last one ends, and its mask there. */
+  begun: number
+  endBytes: number
+  mask: number
+}
+
+const goodbye = Buffer.of(1000 >> 8, 1000 & 0xff)
+const nothing = Buffer.alloc(0)
+
+export class WsLoadSlots extends LoadLinks {
+  readonly #address: HostAddress
+  readonly #headers: readonly Header[]
+  readonly #links: (Link | undefined)[] = []
+  readonly #incoming: Memory
+  readonly #incomingBytes: Buffer
+  readonly #outgoing: Memory
+  readonly #outgoingBytes: Buffer
+  #table: Memory | undefined
+  /** Who has found what is given to a stream. */
+  #reader: FrameReader | undefined
+
+  constructor(parts: Parts, task: LoadTask, meter: Meter) {
+    super(parts, task, meter)
+    this.#address = task.address as HostAddress
+    this.#headers = headersOf(task.calling)
+    this.#incoming = new Memory(parts.pool.bytes)
+    this.#incomingBytes = bufferOf(parts.pool.bytes)
+    this.#outgoing = new Memory(this.outbox.bytes)
+    this.#outgoingBytes = bufferOf(this.outbox.bytes)
+  }
+
+  protected readonly late = upgradeLate
+  protected readonly cut = (): Error => upgradeCut(formatAddress(this.#address))
+
+  protected greet(slot: number): void {
+    const asked = askUpgrade(this.#address, this.#headers)
+    const reader = new FrameReader(false, messageMaxBytes)
+    this.#links[slot] = { asked, held: nothing, reader, begun: 0, endBytes: 0, mask: 0 }
+    this.out.sendBytes(slot, Buffer.from(asked.request, 'latin1'))
+  }
+
+  protected came(slot: number, at: number, length: number, now: number): void {
+    const link = this.#links[slot]!
+    const to = at + length
+    if (this.phase[slot] !== phase.HANDSHAKE) return this.#read(slot, link, at, to, now)
+    const all = Buffer.concat([link.held, this.#incomingBytes.subarray(at, to)])
+    let head: number
+    try {
+      head = readUpgrade(all, link.asked, this.#address)
+    } catch (error) {
+      return this.fail(slot, error as Error)
+    }
+    link.held = head === 0 ? all : nothing
+    if (head === 0) return
+    this.opened(slot)
+    this.#read(slot, link, to - (all.length - head), to, now)
+  }
+
+  #read(slot: number, link: Link, from: number, to: number, now: number): void {
+    const { reader } = link
+    reader.give(this.#incoming, from, to)
+    for (let what; (what = reader.next()) !== found.NONE;) {
+      this.#reader = reader
+      if (what === found.MESSAGE) {
+        if (!this.arrived(slot, now)) return
+      } else if (what === found.PING) this.#sendControl(slot, opcode.pong, payloadOf(reader))
+      else if (what === found.CLOSE) return this.#onClose(slot, reader)
+      else if (what === found.FAILURE)
+        return this.fail(slot, new ProtocolError(`a frame breaks the rules (${reader.code})`))
+    }
+  }
+
+  protected give(stream: Stream, now: number): boolean {
+    const { bytes, at, length } = this.#reader!
+    return stream.arrivedMessage(bytes, at, length, now)
+  }
+
+  #onClose(slot: number, reader: FrameReader): void {
+    const { code } = reader
+    const payload = payloadOf(reader)
+    if (this.phase[slot] === phase.OPEN) this.#sendControl(slot, opcode.close, payload)
+    if (ends.includes(code)) return this.end(slot)
+    const reason = payload.toString('utf8', 2)
+    const why = reason === '' ? '' : `: ${reason}`
+    this.fail(slot, new ClosedError(`closed with ${code}${why}`))
+  }
+
+  #sendControl(slot: number, code: number, payload: Uint8Array): void {
+    const { at, stays } = this.outbox
+    const end = putFrame(this.#outgoingBytes, at, code, payload, true)
+    this.#sendFrom(slot, at, end - at, stays)
+  }
+
+  #sendFrom(slot: number, at: number, length: number, stays: boolean): void {
+    if (stays) this.outbox.use(length)
+    this.out.send(slot, at, length, stays)
+  }
+
+  protected submit(slot: number, stream: Stream, traffic: Traffic, most: number): void {
+    const { payload, sizes } = traffic
+    const { at, room, stays } = this.outbox
+    const { bytes } = this.#outgoing
+    const link = this.#links[slot]!
+    const offset = this.submitted[slot]!
+    let to = at
+    if (offset === link.endBytes) {
+      const size = sizes.fixedBytes || sizes.of(stream.connection, link.begun)
+      link.begun++
+      link.endBytes += size
+      link.mask = newMask()
+      to = putMask(bytes, putHeader(bytes, at, opcode.binary, size, true), link.mask)
+    }
+    const length = Math.min(
+      link.endBytes - offset,
+      payload.pieceBytes(offset),
+      pieceMaxBytes,
+      room - headerMaxBytes,
+      most,
+    )
+    this.#table ??= new Memory(payload.table)
+    const from = payload.at(stream.connection, offset)
+    copyMasked(this.#table, from, this.#outgoing, to, length, link.mask)
+    link.mask = rotated(link.mask, length)
+    this.submitted[slot] = offset + length
+    this.#sendFrom(slot, at, to + length - at, stays)
+  }
+
+  protected sayEnd(slot: number): void {
+    this.#sendControl(slot, opcode.close, goodbye)
+  }
+
+  /** The server answers with a close frame of its own, and FIN. */
+  protected override onSaid(): void {}
+
+  protected forget(slot: number): void {
+    this.#links[slot] = undefined
+  }
+}
+
+const bufferOf = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, length)
+
+/** A copy: what was found lies there only until the next call. */
+const payloadOf = ({ bytes, at, length }: FrameReader): Buffer =>
+  Buffer.from(bytes.subarray(at, at + length))

@@ -1,0 +1,145 @@
+/** Loads over WebSocket, by each engine: what is sent, and how bad servers are told. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { describe, test } from 'node:test'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { bench, type BenchOptions, type RunResult } from 'yodel'
+import { onlyFull, short } from './full.ts'
+import { loadRefusal } from './refusal.ts'
+
+type Engine = NonNullable<BenchOptions['engine']>
+
+/** A hang is a failure. */
+const timeout = 120_000
+
+/** A server of the package `ws`; plain requests are answered by `onRequest`. */
+async function listening(
+  answer: (socket: WebSocket, headers: Record<string, unknown>) => void,
+  onRequest?: RequestListener,
+) {
+  const http = createServer(onRequest)
+  const server = new WebSocketServer(onRequest ? { noServer: true } : { server: http })
+  server.on('connection', (socket, { headers }) =>
+    answer(
+      socket.on('error', () => {}),
+      headers,
+    ),
+  )
+  http.on('upgrade', (_, socket) => {
+    if (onRequest) (socket as Socket).end('HTTP/1.1 404 Not Found\r\n\r\n')
+  })
+  await once(http.listen(0, '127.0.0.1'), 'listening')
+  const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}/any?path=1`
+  const close = () => {
+    for (const client of server.clients) client.terminate()
+    http.close()
+  }
+  return { url, [Symbol.dispose]: close }
+}
+
+const echo = (socket: WebSocket) =>
+  void socket.on('message', (data, binary) => socket.send(data, { binary }))
+
+for (const engine of ['node', 'uring'] as const) {
+  // The node engine has tests of its own in ws-client.test and load-reasons.test.
+  const skip = loadRefusal(engine) || (engine === 'node' && onlyFull)
+  describe(`${engine} over WebSocket`, { timeout, skip }, () => {
+    counts(engine)
+    fails(engine)
+  })
+}
+
+function run(engine: Engine, url: string, options: BenchOptions): Promise<RunResult> {
+  const load = bench(url, { engine, warmupMs: 0, threads: 1, ...options })
+  // What goes wrong is told there, too.
+  load.ready.catch(() => {})
+  return load.finished
+}
+
+function counts(engine: Engine) {
+  const small = { minBytes: 1, maxBytes: 2_000, weight: 9 }
+  const large = { minBytes: 60_000, maxBytes: 300_000, weight: 1 }
+  const counted: BenchOptions[] = [
+    { connections: 3, count: 61, depth: 16, sizeBytes: [small, large], idle: 2 },
+    { connections: 2, count: 60, ratePerSecond: 2_000 },
+    ...short([{ connections: 2, count: 7, sizeBytes: 3e6 }], []),
+  ]
+  for (const options of counted)
+    test(`a count is exact: ${JSON.stringify(options)}`, async () => {
+      const codes: number[] = []
+      const seen: unknown[] = []
+      using peer = await listening((socket, headers) => {
+        seen.push(headers['x-made-by'])
+        echo(socket)
+        socket.ping('between')
+        socket.on('close', code => codes.push(code))
+      })
+      const calling = { headers: ['X-Made-By: us'] }
+      const result = await run(engine, peer.url, { ...options, calling })
+      const { verdict, messages, bytes } = result
+      assert.equal(verdict, 'pass')
+      assert.deepEqual([messages.sent, messages.received], [options.count, options.count])
+      assert.equal(bytes.sent, bytes.received)
+      assert.equal(result.run.engine, engine)
+      assert.ok(codes.filter(code => code === 1000).length >= options.connections!)
+      assert.deepEqual(new Set(seen), new Set(['us']))
+    })
+
+  test('a server that reads late gets all of it', async () => {
+    using peer = await listening(socket => {
+      socket.pause()
+      setTimeout(() => socket.resume(), short(500, 100))
+      echo(socket)
+    })
+    const options = { connections: 1, count: 20, depth: 20, sizeBytes: 300_000 }
+    const { verdict, messages } = await run(engine, peer.url, options)
+    assert.deepEqual([verdict, messages.received], ['pass', 20])
+  })
+}
+
+function fails(engine: Engine) {
+  const count = { connections: 1, count: 40 }
+  const reasons: [string, (socket: WebSocket) => void, RegExp][] = [
+    ['closes with a code', socket => socket.close(1011, 'no more'), /closed with 1011: no more/],
+    [
+      'joins two messages',
+      socket =>
+        socket.once('message', one => {
+          socket.once('message', two => socket.send(Buffer.concat([one as Buffer, two as Buffer])))
+        }),
+      /bounds/,
+    ],
+    [
+      'changes a byte',
+      socket =>
+        socket.on('message', data => {
+          ;(data as Buffer)[3]! ^= 1
+          socket.send(data)
+        }),
+      /wrong/,
+    ],
+    [
+      'breaks a rule',
+      socket => {
+        const { _socket: raw } = socket as unknown as { _socket: Socket }
+        raw.write(Buffer.of(0xf2, 0))
+      },
+      /Invalid WebSocket frame|breaks the rules/,
+    ],
+    ['is cut off', socket => socket.terminate(), /closedEarly|reset/],
+  ]
+  for (const [name, answer, reason] of reasons)
+    test(`a server that ${name} is told`, async () => {
+      using peer = await listening(answer)
+      const result = await run(engine, peer.url, { ...count, depth: 2, timeoutMs: 5_000 })
+      assert.equal(result.verdict, 'fail')
+      assert.match(JSON.stringify(result), reason)
+    })
+
+  test('a server that does not upgrade is told', async () => {
+    using peer = await listening(echo, (_, response) => void response.writeHead(404).end())
+    await assert.rejects(run(engine, peer.url, count), /it answered with HTTP 404 Not Found\./)
+  })
+}
