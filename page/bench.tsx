@@ -133,7 +133,7 @@ function Runs() {
         </button>
         <p class="hint">
           {pair.length < 2
-            ? 'Choose two runs: the earlier one is the one before.'
+            ? 'Choose two runs: the earlier one is the baseline.'
             : 'Shows what changed from the earlier run to the later one.'}
         </p>
       </div>

@@ -1,4 +1,4 @@
-/** Asks before something that cannot be taken back. */
+/** Asks before something that cannot be undone. */
 import { signal, useSignalEffect } from '@preact/signals'
 import { useRef } from 'preact/hooks'
 import { isLive } from './state.ts'

@@ -27,7 +27,7 @@ const noReply = { text: '', roundTripUs: 0, wrong: false, peer: null }
 let socket: WebSocket | null = null
 let count = 0
 
-/** It connects with the first message: an unused console is no connection. */
+/** It connects with the first message: an unused console is not a connection. */
 export function send(text: string): void {
   const line = { number: ++count, sent: text, reply: null }
   lines.value = [...lines.peek().slice(1 - mostLines), line]

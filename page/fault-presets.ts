@@ -17,13 +17,13 @@ export const faultsFor = (preset: Preset, kinds: readonly FaultKindInfo[]): stri
 export const presets: Preset[] = [
   {
     name: 'Bad Wi-Fi',
-    meaning: 'late, now and then very late, in pieces or with losses, and narrow',
+    meaning: 'late, sometimes very late, in pieces or with losses, on a slow line',
     faults: ['delay=exp:40ms', 'throttle=250k/s', 'slice=100-1400'],
     ofDatagrams: ['drop=5%', 'reorder=5%', 'delay=exp:40ms', 'throttle=250k/s'],
   },
   {
     name: 'Dying server',
-    meaning: 'slow, and some are broken off, lost, refused, or get no answer',
+    meaning: 'slow; some connections are reset or refused, some messages get lost or no answer',
     faults: ['delay=exp:200ms', 'reset=20k:30%', 'hang=5k:20%', 'refuse:20%'],
     ofDatagrams: ['delay=exp:200ms', 'drop=30%', 'hang:20%'],
   },

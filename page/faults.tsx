@@ -134,7 +134,7 @@ function Editor({ listener, texts, kinds }: EditorProps) {
       <ol class="fault-list">
         {texts.map((text, place) => (
           <InForce
-            // A change from elsewhere replaces what stands in the fields.
+            // A change from elsewhere replaces what is in the fields.
             key={`${place} ${text} ${refusals.value}`}
             text={text}
             kinds={kinds}

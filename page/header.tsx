@@ -90,7 +90,7 @@ const askToDrain = () =>
     title: 'Stop this server?',
     text:
       'It accepts no client from now on. Connected clients may finish; then the server ' +
-      'leaves, and this page has nothing to show any more.',
+      'exits, and this page has nothing more to show.',
     verb: 'Stop it',
     action: drain,
   })

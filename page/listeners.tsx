@@ -1,4 +1,4 @@
-/** The listeners and the figures of each. If there are several, one can be shown alone. */
+/** The listeners and the figures of each. If there are several, the page can show only one. */
 import type { Figures, ListenerInfo } from '../src/dashboard/api.ts'
 import { formatCount, none, rateSizeText } from './format.ts'
 import { seconds, server } from './state.ts'

@@ -82,7 +82,7 @@ export function withRateOfStages(options: BenchOptions): BenchOptions {
   )
   if (beside !== undefined)
     throw usageError(
-      `Stages decide rate and duration, so ${beside} cannot be given beside them.`,
+      `Stages decide rate and duration, so ${beside} cannot be given, too.`,
       'Leave --rate, --duration and --count out.',
     )
   return {

@@ -29,9 +29,12 @@ export interface CheckRun {
 const silenceMs = 1_000
 /** What a question sends in a row, unless it is thorough. */
 const rowBytes = 2 ** 20
-/** And for how long, where the path is slow. */
+/** And for how long it sends, if the path is slow. */
 const [rowMs, thoroughMs] = [2_000, 60_000]
-/** All questions but those that try silences: what is slow for longer is asked alone. */
+/**
+ * The time limit of all questions together, except those that wait for silences. A question that
+ * needs longer can be asked alone.
+ */
 const allMs = 28_000
 
 /**

@@ -11,13 +11,13 @@ import { askedFor, checkTransport } from './options/where.ts'
 import { isDatagrams } from './vocabulary/transport.ts'
 
 export const connectOptions = {
-  /** How long to wait for the connection to be established; of udp, for an echo (1 s). */
+  /** How long to wait for the connection to be established; with udp, for an echo (1 s). */
   timeoutMs: option(duration({ zero: false }), {
     default: 10_000,
     flag: 'timeout',
     help:
-      'wait this long for the connection; in a pipe, this long in silence before FIN is sent; ' +
-      'http: for an answer; udp: for an echo',
+      'time limit for connecting; in a pipe, also for silence before FIN is sent; http: also for ' +
+      'an answer; udp: for an echo',
     defaultText: '10s; udp: 1s',
   }),
   /** What to send before the first message. */
@@ -34,7 +34,8 @@ export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
   write(data: Uint8Array | string): Promise<void>
   /**
    * Sends a message and waits until as many bytes have come back.
-   * @throws Error if other bytes come back, or the connection ends first; of udp, if nothing comes
+   * @throws Error if other bytes come back, or the connection ends first; with udp, if nothing
+   * comes
    */
   echo(message: Uint8Array | string): Promise<Echo>
   /** Half-closes: sends FIN, and goes on receiving. */

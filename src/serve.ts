@@ -62,7 +62,7 @@ export interface Server extends AsyncDisposable {
   readonly notes: readonly string[]
   /** What happened so far. */
   snapshot(): Snapshot
-  /** The counters of a snapshot alone, which cost next to nothing. */
+  /** Only the counters of a snapshot, which cost next to nothing. */
   counts(): Counts
   /** The connections, a ledger for each thread; empty where there is none. */
   readonly ledgers: readonly Ledger[]
@@ -73,8 +73,8 @@ export interface Server extends AsyncDisposable {
    */
   setFaults(faults: readonly FaultSpec[]): Promise<void>
   /**
-   * Stops accepting, echoes what was received, says FIN, waits up to `drainMs` for the clients to
-   * hang up. With `now` it leaves at once. A second call may shorten the wait.
+   * Stops accepting, echoes what was received, sends FIN, and waits up to `drainMs` for the clients
+   * to close. With `now` it ends at once. A second call may shorten the wait.
    */
   close(how?: 'drain' | 'now'): Promise<void>
   /** Resolves when it has ended, for whatever reason; rejects on a defect of yodel. */
@@ -154,7 +154,10 @@ const udpPorts = new Uint16Array(new SharedArrayBuffer(65_536 * Uint16Array.BYTE
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
 export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
-/** Checks options against each other. The table (options/serve) has the limits of each alone. */
+/**
+ * Checks options against each other. The table (options/serve) has the limits of each one by
+ * itself.
+ */
 function check({ faults = [], web, reply, directions }: Wanted, address: Address) {
   const wrong = web.origins?.find(origin => origin !== 'null' && originOf(origin) !== origin)
   if (wrong !== undefined)
@@ -162,7 +165,8 @@ function check({ faults = [], web, reply, directions }: Wanted, address: Address
   checkFaults(faults, address)
   if (reply === 'echo') return
   if (faults.length > 0) throw usageError(`Faults act on an echo, not on ${reply}.`)
-  if (directions) throw usageError(`Directions are served beside an echo, not beside ${reply}.`)
+  if (directions)
+    throw usageError(`Directions can be served together with an echo, not with ${reply}.`)
 }
 
 /** As a browser writes it (RFC 6454 section 6.2). */

@@ -22,7 +22,7 @@ export interface ServeTask extends Omit<Options, WholeServer> {
   sharePort: boolean
   /** Whether each fault is written down (threads/fault-feed.ts). */
   recordFaults: boolean
-  /** Of tls, wss and https. */
+  /** For tls, wss and https. */
   tls: ServerTls | undefined
   /** Undefined: no PROXY header is read. */
   proxy: ProxyRules | undefined

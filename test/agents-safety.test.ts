@@ -228,7 +228,7 @@ test('secrets are not typed, and other machines need a token', async () => {
   )
   assert.match(await said('agent', 'mqtts://broker.example'), /not on this machine.*--token-file/)
   assert.match(await said('agent', '--allow', 'tcp://10.0.0.1:7'), /Without a token/)
-  assert.match(await said('agent', '--allow', 'nonsense'), /no pattern of addresses/)
+  assert.match(await said('agent', '--allow', 'nonsense'), /is not a pattern of addresses/)
   const some = ['bench', ':1', '--agents', '2', '--connections', '2']
   assert.match(await said(...some, '--broker-listen', 'mqtt://0.0.0.0'), /not encrypted.*mqtts:/)
   assert.match(await said(...some, '--slice', '1/2'), /Leave --slice or --agents out/)

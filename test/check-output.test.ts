@@ -85,7 +85,7 @@ test('no server there is 3, what makes no sense is 2, in one line each', async (
   await gone.close('now')
   for (const [args, code, said] of [
     [[gone.url], 3, /no server listens there/],
-    [[good.url, '--only', 'byte'], 2, /'byte' is no question.* bytes, half-close/],
+    [[good.url, '--only', 'byte'], 2, /'byte' is not a question.* bytes, half-close/],
     [[good.url, '--expect', 'idle'], 2, /'idle' is not an expectation. .*QUESTION=ok/],
     [[good.url, '--output', 'x.csv'], 2, /x.csv does not say what to write. .*\.html, \.json/],
     [[good.url, '--skip', 'overload', '--expect', 'connections>=5'], 2, /needs .* overload/],

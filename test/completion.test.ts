@@ -79,7 +79,7 @@ test('another shell is refused in one line', async () => {
   assert.equal(code, 2)
   assert.match(
     stderr,
-    /^yodel: 'csh' is no shell\. .*bash, zsh, fish\. See yodel completion --help\.\n$/,
+    /^yodel: 'csh' is not a shell\. .*bash, zsh, fish\. See yodel completion --help\.\n$/,
   )
 })
 

@@ -249,7 +249,7 @@ test('a token that is none keeps it from starting', async () => {
     [/^yodel: YODEL_TOKEN is empty\. /, () => withVariable('', start).finished],
     [/^yodel: The token of the dashboard has 16/, () => withVariable('short', start).finished],
     [
-      /^yodel: The file of the token is empty\. /,
+      /^yodel: The token file is empty\. /,
       () => typed(['ctl', '--token-file', join(folder, 'empty'), 'faults']),
     ],
     [/Cannot read it: ENOENT/, () => typed([...start, '--dashboard-token-file', 'nothing'])],

@@ -272,7 +272,7 @@ test('--load: text, a page, and what makes no sense', async () => {
     [['--load', 'up', '--expect', 'p50<5ms'], /no metric 'p50' of a path under load/],
     [['--load', 'sideways'], /does not say what to fill/],
     [['--load', 'up', '--expect', 'rpm>1'], /RPM is defined for https only/],
-    [['--load', 'up', '--direction', 'up'], /exclude each other/],
+    [['--load', 'up', '--direction', 'up'], /cannot be used together/],
     [['--load', 'up', '--depth', '7'], /--depth is not for --load/],
   ]
   for (const [args, why] of wrong) {

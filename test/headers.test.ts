@@ -95,12 +95,12 @@ test('what is no header, or would change how messages are sent, is refused', asy
   const file = join(folder, 'bad')
   writeFileSync(file, 'X-One 1\n')
   const bad: [args: string[], line: RegExp][] = [
-    [['--header', 'X-One'], /That is no header\. Write for example/],
-    [['--header', 'X-One: a\nX-Two: b'], /That is no header/],
+    [['--header', 'X-One'], /That is not a header\. Write for example/],
+    [['--header', 'X-One: a\nX-Two: b'], /That is not a header/],
     [['--header', 'Content-Length: 5'], /Content-Length is a part of how messages are sent/],
     [['--header', 'Sec-WebSocket-Key: x'], /is a part of how messages are sent/],
-    [['--header', 'Host: a b'], /'a b' is no host/],
-    [['--header-file', file], /That is no header/],
+    [['--header', 'Host: a b'], /'a b' is not a host/],
+    [['--header-file', file], /That is not a header/],
     [['--header-file', join(folder, 'none')], /none/],
   ]
   for (const [args, line] of bad) {

@@ -116,7 +116,7 @@ test('a start or a slice that makes no sense is refused', async () => {
   }
   assert.match(await said('--start-at', '2020-01-01T00:00:00Z'), /is past: it was .* ago\./)
   assert.match(await said('--start-at', '2020-01-01T00:00:00'), /has no zone/)
-  assert.match(await said('--start-at', '2020-02-30T00:00:00Z'), /is no instant/)
+  assert.match(await said('--start-at', '2020-02-30T00:00:00Z'), /is not an instant/)
   assert.match(await said('--start-at', '2999-01-01T00:00:00+01:00'), /within the next 24 hours/)
   assert.match(await said('--slice', '3/2'), /There is no slice 3\/2/)
   assert.match(await said('--slice', '2/2'), /nothing to send: the whole load has 1 connection/)

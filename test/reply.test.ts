@@ -42,7 +42,7 @@ test('what would be of use against others, or makes no sense, is refused', async
     [['udp://:0', '--reply', 'chargen'], /Only an echo is served on udp/],
     [['ws://:0', '--reply', 'discard'], /Only an echo is served on ws/],
     [[':0', '--reply', 'discard', '--fault', 'delay=1ms'], /Faults act on an echo/],
-    [[':0', '--reply', 'discard', '--directions'], /beside an echo/],
+    [[':0', '--reply', 'discard', '--directions'], /together with an echo/],
     [[':0', '--reply', 'daytime'], /echo, discard, chargen/],
   ]
   for (const [args, why] of cases) {

@@ -144,8 +144,8 @@ test('what makes no sense is refused in a line', async () => {
   const { url } = servers.get('tcp')!
   const noRingThere = loadRefusal('uring') ? /uring/ : /uring engine cannot connect through a proxy/
   const cases: [args: string[], code: number, said: RegExp][] = [
-    [['bench', url, '--source', 'localhost'], 2, /'localhost', which is no numeric address/],
-    [['bench', url, '--source', '::1'], 2, /From ::1 no connection leads to 127\.0\.0\.1: one is/],
+    [['bench', url, '--source', 'localhost'], 2, /'localhost', which is not a numeric address/],
+    [['bench', url, '--source', '::1'], 2, /::1 cannot connect to 127\.0\.0\.1: one is/],
     [['bench', url, '--source', '192.0.2.1'], 3, /this machine has no such address/],
     [['bench', url, '--source', '192.0.2.1', '--engine', 'node'], 3, /EADDRNOTAVAIL/],
     [['connect', url, '--source', '192.0.2.1'], 3, /this machine has no such address/],
@@ -155,11 +155,11 @@ test('what makes no sense is refused in a line', async () => {
     [
       ['bench', 'udp://127.0.0.1:7', '--proxy', 'http://127.0.0.1:1'],
       2,
-      /No HTTP proxy leads to u/,
+      /An HTTP proxy carries only TCP streams, not u/,
     ],
-    [['bench', url, '--proxy', 'socks5://x:1'], 2, /A proxy of socks5 is not known here/],
-    [['bench', url, '--proxy', 'http://u:word@x'], 2, /That is no proxy/],
-    [['bench', url, '--agents', '2', '--proxy', 'http://x:1'], 2, /through no proxy/],
+    [['bench', url, '--proxy', 'socks5://x:1'], 2, /socks5 proxies are not supported/],
+    [['bench', url, '--proxy', 'http://u:word@x'], 2, /That is not a proxy/],
+    [['bench', url, '--agents', '2', '--proxy', 'http://x:1'], 2, /not connect through a proxy/],
     [['bench', url, '--proxy', 'http://x:1', '--engine', 'uring'], 2, noRingThere],
   ]
   for (const [args, code, said] of cases) {

@@ -107,7 +107,7 @@ test('what is wrong in it is said in a line, with file and name', async () => {
     ['count: [1, 2]', /count: It needs one value\./],
     ['connections:', /connections: It needs one value\./],
     ['reconnect: perhaps', /reconnect: It is true or false\./],
-    ['engine: steam', /engine: 'steam' is no name\. The names are auto, /],
+    ['engine: steam', /engine: 'steam' is not a name\. The names are auto, /],
     ['command: serve', /command: It is for yodel serve, not for yodel bench\./],
     ['address: nonsense', /address: 'nonsense' is not an address\./],
     ['count: 1\ncount: 2', /is not YAML: Map keys must be unique/],

@@ -95,12 +95,12 @@ describe('which servers a client trusts', () => {
   test('what makes no sense is refused before it connects', async () => {
     const { cert } = createCertificate(['localhost'])
     const calls: [TlsCalling, RegExp][] = [
-      [{ pin: 'xyz' }, /no fingerprint.*64 hexadecimal/],
-      [{ ca: 'nonsense' }, /The CA cannot be used: that is no PEM/],
+      [{ pin: 'xyz' }, /is not a fingerprint.*64 hexadecimal/],
+      [{ ca: 'nonsense' }, /The CA cannot be used: that is not PEM/],
       [{ cert }, /belong together/],
       [{ cert, key: pem('client.key') }, /the key is not that of the certificate/],
-      [{ cert: '', key: '' }, /certificate or key cannot be used: that is no PEM/],
-      [{ cert, key: '' }, /certificate or key cannot be used: that is no PEM/],
+      [{ cert: '', key: '' }, /certificate or key cannot be used: that is not PEM/],
+      [{ cert, key: '' }, /certificate or key cannot be used: that is not PEM/],
     ]
     for (const [calling, refusal] of calls)
       assert.match(await refusalOf(calling, 'tls://127.0.0.1:1'), refusal)

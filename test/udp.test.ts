@@ -61,7 +61,7 @@ test('what is answered in spite of a rule is announced; what was refused is coun
   await using mistaken = yodel(['serve', 'udp://:0', '--udp-allow', 'all'])
   const refused = await mistaken.finished
   assert.equal(refused.code, 2)
-  assert.match(refused.stderr, /'all' is no rule\. The rules are low-ports, own-ports/)
+  assert.match(refused.stderr, /'all' is not a rule\. The rules are low-ports, own-ports/)
 })
 
 const byPython =

@@ -1,5 +1,6 @@
 /**
- * Refuses options that exclude each other or do not apply to the transport, before anything starts.
+ * Refuses options that cannot be used together or do not apply to the transport, before anything
+ * starts.
  */
 import type { Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
@@ -15,7 +16,10 @@ import { checkDatagrams } from './datagram-defaults.ts'
 const sizeMaxBytes = 2 ** 30
 /** Each message in flight takes 16 bytes of memory. */
 const inFlightMax = 4_000_000
-/** The end of a random plan with a count is found by a look at each message: some seconds. */
+/**
+ * With a count, the end of a random plan is found by looking at each message, which takes some
+ * seconds.
+ */
 const randomCountMax = 1e8
 
 export function checkSizes(sizes: readonly SizeRange[], address: Address): void {

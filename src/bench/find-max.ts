@@ -36,7 +36,7 @@ export interface FindMaxRun {
 
 const precisionUsual = searchOptions.precision.default
 const probeDefaultMs = 3_000
-/** The estimate needs no more. */
+/** How long the closed loop of the estimate lasts at most. */
 const estimateMaxMs = 1_000
 const firstShare = 1 / 4
 /** The fewest messages of a probe; the percentile of an objective may need more. */
@@ -158,7 +158,7 @@ class Search {
     if (!result) return undefined
     const { valid, failedBecause, invalidBecause, responseUs, messages, rates } = result
     const short = shortfall(result)
-    // With an objective on the rate, a missed plan is no failure by itself.
+    // With an objective on the rate, a missed plan is not a failure by itself.
     const because =
       short && !failedBecause.includes(short) ? [...failedBecause, short] : failedBecause
     const probe: Probe = {
@@ -167,7 +167,7 @@ class Search {
       measuredText: result.expectations.at(-1)!.measuredText,
       valid,
       because: [...because, ...invalidBecause],
-      // Null is for counted runs alone.
+      // Null is only for counted runs.
       achievedPerSecond: rates.achievedPerSecond ?? 0,
       p50Us: responseUs.p50,
       p99Us: responseUs.p99,
@@ -242,7 +242,7 @@ function limitMsOf(text: string): number {
   const upwards = operator === '<' || operator === '<=' || (operator === '=' && limit === 0)
   if (metric.kind === 'rate' || !upwards)
     throw usageError(
-      `'${text}' is not what a higher rate makes harder.`,
+      `'${text}' does not get harder to meet at a higher rate.`,
       "Write for example 'p99<5ms', 'p99.9<=20ms' or 'lost=0'.",
     )
   return metric.kind === 'time' ? limit / 1e3 : 0

@@ -52,7 +52,7 @@ export class Idleness {
     this.#firstUs = await this.#echoUs(idleMaxMs)
   }
 
-  /** Undefined once it is idle; else how long an echo took, still, in microseconds. */
+  /** Undefined once it is idle; otherwise how long an echo still took, in microseconds. */
   async wait(): Promise<number | undefined> {
     const first = this.#firstUs
     if (first === null) return undefined

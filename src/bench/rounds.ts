@@ -50,7 +50,7 @@ export function benchAgainst(address: string | Address, options: RoundsOptions):
   return { finished, stop: () => stopping.abort() }
 }
 
-/** Which side comes first: a coin for each round, so that either order is as likely. */
+/** Which side comes first: a coin for each round, so that both orders are equally likely. */
 export const firstIn = (round: number, orderSeed: number): Side =>
   sides[mix(mix(orderSeed) + round) >>> 31]!
 

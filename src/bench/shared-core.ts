@@ -1,6 +1,6 @@
 /**
- * Whether the server may only run on the core on which the generator must run: then each takes its
- * time from the other. Linux tells which process listens, if the user may see it.
+ * Whether server and generator must share one core: then each takes processor time from the other.
+ * Linux tells which process listens, if the user may see it.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { cpus } from 'node:os'

@@ -1,11 +1,11 @@
 /**
- * Claims by time are made only of what happens each time: a path does the same again, and what a
- * busy machine does now and then it does not.
+ * A claim about a time is made only if the same happens each time: a bad path does the same again,
+ * a busy machine does not.
  */
 import { performance } from 'node:perf_hooks'
 import { heldUp } from './held-up.ts'
 
-/** How often it is asked; and how often where this process was held up meanwhile. */
+/** How often to ask if this process was held up meanwhile, and how often otherwise. */
 export const timesMost = 4
 const times = 2
 const everyMs = 10
@@ -32,7 +32,7 @@ export async function persistent<T>(
  */
 const [allowedMs, factor, rememberedMs] = [250, 4, 4_000]
 
-/** Looks all the time at how late this process is. */
+/** Watches how late this process is. */
 export class OwnDelay implements Disposable {
   #lastMs = performance.now()
   /** The longest hold-up of this span of time, and of the one before. */

@@ -20,8 +20,9 @@ export const uneven = {
     'second try helps.',
   advice:
     'A balancer with a bad server behind it: ask each server by its own address, and look at the ' +
-    'health checks. Or links that share the load by connection (ECMP, bonding), one of which is ' +
-    'bad: it follows from the ports. What else fails here may be the same.',
+    'health checks. Or several links share the load by connection (ECMP, bonding), and one of ' +
+    'them is bad; the ports of a connection decide which link it takes. Other failures of this ' +
+    'check may have the same cause.',
 } as const satisfies FindingKind
 
 /** What it may use in addition to what the question itself uses. */
@@ -59,7 +60,7 @@ export async function askAlike(scene: Scene, bytes: number): Promise<Found<'unev
     name: 'uneven',
     said:
       `connections are not alike: on ${bad.length} of ${counted.length} ${what}, ` +
-      'on the others all does',
+      'on the others everything does',
     evidence: [
       `${tries} fresh connections` +
         (atOnce === 1 ? ', one after the other' : '') +

@@ -26,10 +26,10 @@ export interface Asking {
   ) => Promise<T>
 }
 
-/** The time of a question is over. */
-export const timeIsOver = new Error('the time of a question is over')
+/** A question has run out of time. */
+export const timeIsOver = new Error('a question ran out of time')
 
-/** With the questions for traces, and what is asked again. */
+/** Includes the questions for traces, and what is asked again. */
 export function costWith(asked: Question, limits: Limits): Cost {
   const cost = asked.cost(limits)
   if (!asked.traced) return cost
@@ -102,7 +102,7 @@ async function asking(
     const answer = await ask(paired && asked.traced === 'all')
     const isAgain = paired && asked.traced === 'again' && 'found' in answer
     if (!isAgain || answer.found.length === 0) return answer
-    // A second look, for the other end's account alone: it may not fail the question.
+    // A second look, only for the other end's account: if it fails, the question does not.
     const before = { ...known }
     const again = await ask(true).catch(() => undefined)
     Object.assign(known, before)
@@ -113,7 +113,7 @@ async function asking(
       const notAsked = `no answer was found within ${ms}: ask it alone, with --only ${name}`
       return { notAsked, own: true }
     }
-    // One that cannot connect any more has its finding in that, unless it is our own fault.
+    // If a question cannot connect any more, that is its finding, unless the fault is our own.
     if (!(error instanceof UserError)) throw error
     const own = /descriptors/.test(error.message)
     return { notAsked: error.message.replace(/\.$/, ''), ...(own && { own }) }

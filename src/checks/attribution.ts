@@ -1,4 +1,4 @@
-/** On which way a connection went wrong: what this end saw, beside what the other end saw. */
+/** In which direction a connection went wrong: compares what both ends saw. */
 import type { Account } from '../engines/accounts.ts'
 import type { Trace, TraceEvent } from '../wire/direction/trace.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
@@ -7,7 +7,7 @@ import type { Found, Side } from './found.ts'
 
 export interface Attribution {
   side: Side
-  /** Why it is there, in a sentence without its dot. */
+  /** Why it is there, a sentence without its full stop. */
   where: string
   evidence: string
 }
@@ -15,11 +15,11 @@ export interface Attribution {
 /** What of a trace is looked at here; the digest is not known where only bytes were counted. */
 type Seen = Pick<Trace, 'from' | 'bytesIn' | 'bytesOut' | 'events'> & { digest?: string }
 
-/** By the account of the other end, which counts and does not look into what came. */
+/** Uses the account of the other end, which counts bytes but does not look at them. */
 export function attributeAccount(probe: Probe, account: Account): Attribution {
   const { peer, bytesIn, bytesOut, openedAt } = account
   const ends = account.events.map(({ at, what }) => ({ atMs: at - openedAt, what }))
-  // When the last byte came it does not say: as soon as it was sent.
+  // It does not say when the last byte came; this assumes that it came as soon as it was sent.
   const untilMs = Math.max(0, probe.wroteMs - probe.openedMs)
   const bytes = { what: 'bytes' as const, atMs: 0, bytes: bytesIn, untilMs }
   const trace: Seen = { from: peer, bytesIn, bytesOut, events: [bytes, ...ends] }
@@ -29,7 +29,7 @@ export function attributeAccount(probe: Probe, account: Account): Attribution {
   return { side: 'unknown', where: 'what both ends counted does not differ', evidence }
 }
 
-/** A FIN that was passed on this much later than it was sent has waited on the way. */
+/** If a FIN is passed on this much later than it was sent, it waited on the way. */
 const lateMs = 100
 
 /** @param trace null: the other end knows nothing of that connection */
@@ -59,7 +59,10 @@ function ofBytes(probe: Probe, trace: Seen): Place | undefined {
   }
   if (bytesIn > sentBytes) return at('up', `bytes were added on the way to the other end: ${sizes}`)
   if (trace.digest !== undefined && trace.digest !== probe.sentDigest)
-    return at('up', 'on the way to the other end: as many bytes arrived there, and not the same')
+    return at(
+      'up',
+      'on the way to the other end: the number of bytes is right there, but the bytes differ',
+    )
   if (bytesOut < bytesIn)
     return at('other end', `the other end received all, and sent ${formatSize(bytesOut)} back`)
   if (came !== bytesOut)
@@ -75,13 +78,17 @@ function ofEnds(probe: Probe, trace: Seen): Place | undefined {
   const [fin, ended, reset] = [find(trace, 'fin'), find(trace, 'ended'), find(trace, 'reset')]
   const sentFin = !Number.isNaN(probe.finMs)
   if (probe.ending === 'RST' || probe.ending === 'broken') {
-    if (reset) return at('on the way', 'between both ends: each of them got a RST from there')
+    if (reset)
+      return at(
+        'on the way',
+        'between both ends: each of them got a RST that the other had not sent',
+      )
     return at('on the way', 'between both ends: the other end sent no RST')
   }
   if (probe.ending === 'FIN' && !sentFin)
     return ended && !(fin && fin.atMs < ended.atMs)
       ? at('other end', 'the other end ended the connection by itself')
-      : at('on the way', 'between both ends: each of them got a FIN from there')
+      : at('on the way', 'between both ends: each of them got a FIN that the other had not sent')
   if (!sentFin) return undefined
   if (probe.ending === undefined) {
     if (!fin) return at('up', 'on the way to the other end: FIN did not arrive there')
@@ -135,7 +142,7 @@ export function witnessed<Name extends string>(
   return { ...found, witness, side: seen.side, where: seen.where }
 }
 
-/** Of a connection on which each side counts what is on the wire, frames and all. */
+/** For a connection on which each side counts all bytes on the wire, those of frames included. */
 export function attributeWire(
   { sent, came }: { sent: number; came: number },
   { peer, bytesIn, bytesOut }: Account,
@@ -148,7 +155,10 @@ export function attributeWire(
   if (bytesIn > sent)
     return { ...at('up', 'bytes were added on the way to the other end'), evidence }
   if (came < bytesOut)
-    return { ...at('down', 'on the way back: all arrived there, and not all came'), evidence }
-  const where = 'all of it arrived at the other end, and what that sent has come'
+    return {
+      ...at('down', 'on the way back: the other end received all, but not all came back'),
+      evidence,
+    }
+  const where = 'all of it arrived at the other end, and all that the other end sent has come'
   return { ...at('other end', where), evidence }
 }

@@ -9,7 +9,7 @@ const translators =
 export const byteFindings = {
   'no-echo': {
     outcome: 'fails',
-    effect: 'This is no echo endpoint, or something on the way answers in its place.',
+    effect: 'This is not an echo endpoint, or something on the way answers in its place.',
     advice:
       'Check the port and the transport of the address. If the right server runs there, a proxy ' +
       'or a captive portal answers for it.',
@@ -25,8 +25,8 @@ export const byteFindings = {
   greeting: {
     outcome: 'fails',
     effect:
-      'The first message that a client reads is not an answer to what it sent; every later ' +
-      'answer is taken for that of the message before it.',
+      'The first message that a client reads is not an answer to what it sent; from then on each ' +
+      'answer is taken for the answer to the message before.',
     advice:
       'Look for a server that greets (a banner), or a proxy that inserts a header or a notice.',
   },
@@ -37,17 +37,18 @@ export const byteFindings = {
   },
   added: {
     outcome: 'fails',
-    effect: 'Whatever counts bytes or frames loses its place, and reads rubbish from there on.',
+    effect:
+      'A program that counts bytes or frames gets out of step, and reads rubbish from there on.',
     advice: translators,
   },
   lost: {
     outcome: 'fails',
-    effect: 'Messages are too short; what counts bytes waits for ever for the rest.',
+    effect: 'Messages are too short; a program that counts bytes waits for the rest for ever.',
     advice: translators,
   },
   'line-buffered': {
     outcome: 'fails',
-    effect: 'A protocol whose messages do not end in a line end hangs.',
+    effect: 'A protocol hangs if its messages do not end with a line end.',
     advice:
       'The server, or a program on the way, reads by line: `cat` behind a terminal, readline(), ' +
       'for-line loops, stdio with line buffers. Let it read what there is.',
@@ -56,12 +57,13 @@ export const byteFindings = {
     outcome: 'fails',
     effect: 'A program that sends this waits for its answer until its own timeout.',
     advice:
-      'If small pieces are stuck, something waits for more before it passes them on; if large ' +
-      'ones are, ask `--only sizes`; see the log of every proxy on the way for what it rejects.',
+      'If small pieces are stuck, something waits for more before it passes them on. If large ' +
+      'pieces are stuck, ask `--only sizes`. The log of each proxy on the way says what it ' +
+      'rejects.',
   },
   closed: {
     outcome: 'fails',
-    effect: 'A connection that carries this breaks off, in the middle of whatever it did.',
+    effect: 'A connection that carries such bytes breaks, in the middle of its work.',
     advice:
       'Something parses the stream and gives up: a proxy in HTTP mode, an inspecting firewall, a ' +
       'server with a limit. See their logs at this instant.',

@@ -1,4 +1,4 @@
-/** What the question of bytes sends: pieces that something on the way may take for its own. */
+/** What the question of bytes sends: pieces that something on the way may act on. */
 import { formatCount } from '../vocabulary/units.ts'
 import { mix } from '../vocabulary/random.ts'
 import { shown } from './changes.ts'
@@ -6,7 +6,7 @@ import { shown } from './changes.ts'
 export interface Piece {
   readonly name: string
   readonly data: Buffer
-  /** As the first bytes of a connection. */
+  /** Sent as the first bytes of a connection. */
   readonly first?: true
   /** Each byte in a write of its own. */
   readonly apart?: true
@@ -18,7 +18,7 @@ const text = (data: string) => Buffer.from(data, 'latin1')
 /** The beginning of a ClientHello (RFC 8446 section 4.1.2). */
 const tlsLike = Buffer.from('16030100050100000103', 'hex')
 
-/** On which a terminal, a modem or telnet acts: ^C ^D ^H ^Q ^S ^U ^V ^W ^Z ^\ ^] DEL. */
+/** Characters on which a terminal, a modem or telnet acts: ^C ^D ^H ^Q ^S ^U ^V ^W ^Z ^\ ^] DEL. */
 const acted = Buffer.of(3, 4, 8, 17, 19, 21, 22, 23, 26, 28, 29, 127)
 
 export const pieces: readonly Piece[] = [
@@ -27,7 +27,7 @@ export const pieces: readonly Piece[] = [
   { name: 'NUL bytes', data: text('a\0\0b\0') },
   { name: 'telnet commands', data: Buffer.from('61ffff62fffb0163fff464ff', 'hex') },
   { name: 'control bytes', data: Buffer.concat([text('a'), acted, text('b')]) },
-  { name: 'bytes that are no UTF-8', data: Buffer.from('61c328e28262f0288cbc63', 'hex') },
+  { name: 'bytes that are not UTF-8', data: Buffer.from('61c328e28262f0288cbc63', 'hex') },
   { name: 'all 256 values', data: Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)) },
   { name: 'an escape of ssh', data: text('\n~.\n~?\n') },
   { name: 'single bytes', data: text('one byte in each write'), apart: true },
@@ -42,7 +42,7 @@ export const pieces: readonly Piece[] = [
 
 const blockBytes = 65_536
 
-/** A stream in which each block of 64 KiB is another, and its check. */
+/** A stream in which no two blocks of 64 KiB are the same, and its check. */
 export function volume(total: number, byLine: boolean) {
   const base = Buffer.alloc(blockBytes)
   for (let at = 0; at < blockBytes; at += 4) base.writeUInt32LE(mix(at), at)
@@ -55,7 +55,7 @@ export function volume(total: number, byLine: boolean) {
   }
   let at = 0
   return {
-    /** The first difference, in a sentence without its dot. */
+    /** The first difference, a sentence without its full stop. */
     wrong: undefined as string | undefined,
     *blocks() {
       for (let number = 0; number * blockBytes < total; number++) yield block(number)

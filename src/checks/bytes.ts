@@ -11,7 +11,7 @@ import type { Scene } from './scene.ts'
 
 /** How long a server that speaks first may take for it. */
 const greetingMs = 250
-/** What comes behind the last echo comes at once, or not at all. */
+/** How long to look for bytes behind the last echo: if there are any, they come at once. */
 const extraMs = 60
 /** More pieces than that say nothing new. */
 const badMax = 3
@@ -86,11 +86,11 @@ async function describeNoEcho(scene: Scene): Promise<Finding> {
       name: 'silent',
       said:
         probe.ending === undefined
-          ? 'it takes the connection and what is sent, and nothing comes back'
-          : `it takes the connection, and ends it (${probe.ending}) without an echo`,
+          ? 'the server accepts the connection and the bytes, but nothing comes back'
+          : `the server accepts the connection, and ends it (${probe.ending}) without an echo`,
       evidence,
     }
-  return { name: 'no-echo', said: `what comes back is no echo${speaks(reply)}`, evidence }
+  return { name: 'no-echo', said: `what comes back is not an echo${speaks(reply)}`, evidence }
 }
 
 /** Which protocol an answer is of, by its first bytes. */
@@ -116,7 +116,7 @@ async function describeByLine(scene: Scene): Promise<Finding> {
   }
 }
 
-/** Each piece on the connection of the one before, while that is good for it. */
+/** Sends each piece on the connection of the piece before, as long as that connection works. */
 async function askPieces(scene: Scene): Promise<Finding[]> {
   const found: Finding[] = []
   let probe: Probe | undefined
@@ -129,9 +129,10 @@ async function askPieces(scene: Scene): Promise<Finding[]> {
     probe ??= await scene.open()
     probe.discard()
     let bad = await askPiece(scene, probe, piece)
-    // Whether anything is stuck at all is known once one piece is.
+    // One piece that is stuck is enough to know it.
     if (bad?.name === 'stuck' && !found.some(({ name }) => name === 'stuck')) {
-      // A busy machine may be silent for a moment, too: what is stuck is stuck again.
+      // A busy machine may be silent for a moment, too; what is really stuck is stuck a second
+      // time.
       await probe.close()
       probe = await scene.open()
       bad = await askPiece(scene, probe, piece)
@@ -182,7 +183,7 @@ const named = (change: Change, of: string): Pick<Finding, 'name' | 'said'> => ({
   said: `${of}: ${change.said}`,
 })
 
-/** Sends so much, both ways at once, that buffers on the way fill up. */
+/** Sends enough, in both directions at once, to fill the buffers on the way. */
 async function askVolume(scene: Scene): Promise<Finding[]> {
   const total = (scene.limits.thorough ? 64 : 1) * scene.limits.bytes - 2 ** 14
   const probe = await scene.open()

@@ -3,7 +3,7 @@ import { printable } from '../vocabulary/text.ts'
 
 export interface Change {
   kind: 'changed' | 'added' | 'lost'
-  /** In a sentence without its dot. */
+  /** A sentence without its full stop. */
   said: string
 }
 
@@ -41,7 +41,7 @@ const translations: [said: string, apply: (sent: Buffer) => Buffer][] = [
   ],
   ['each 0xFF (telnet IAC) was dropped', sent => each(sent, byte => (byte === 255 ? [] : [byte]))],
   ['the highest bit of each byte was cleared', sent => each(sent, byte => [byte & 127])],
-  ['what is no UTF-8 was replaced', sent => Buffer.from(sent.toString('utf8'), 'utf8')],
+  ['bytes that are not UTF-8 were replaced', sent => Buffer.from(sent.toString('utf8'), 'utf8')],
   [
     'it was read as Latin-1 and written as UTF-8',
     sent => Buffer.from(sent.toString('latin1'), 'utf8'),

@@ -1,13 +1,13 @@
 /**
- * The other end by its control API: what it saw of the connections of a check, on any transport and
- * without a word on the connections themselves.
+ * Asks the control API of the server what it saw of the connections of a check: on any transport,
+ * and without sending anything on the connections themselves.
  */
 import type { Account } from '../engines/accounts.ts'
 import { ControlClient } from '../engines/control-client.ts'
 
 export type { Account }
 
-/** How much earlier or later than here a connection may open there, behind a proxy. */
+/** Behind a proxy: by how much the opening of a connection may differ between both ends. */
 const [earlyMs, lateMs] = [10, 250]
 
 interface Said {
@@ -17,7 +17,7 @@ interface Said {
 
 export class Control {
   readonly #client: ControlClient
-  /** How much later it is there than here. */
+  /** How far the clock of the server is ahead of this one. */
   readonly #aheadMs: number
   readonly #known = new Set<string>()
   /** By the address of this end. */
@@ -33,7 +33,7 @@ export class Control {
     const client = new ControlClient(url, undefined)
     const seconds = Math.min(3_600, Math.ceil(forMs / 1e3))
     const { now } = await client.ask<{ now: number }>('POST', '/api/accounts', { seconds })
-    // It says so when all of its threads know, which takes longer than the way back.
+    // The server answers when all of its threads know.
     const aheadMs = now - Date.now()
     type Listeners = { listeners: { fingerprint: string | null }[] }
     const { listeners } = await client.ask<Listeners>('GET', '/api/server')
@@ -47,16 +47,16 @@ export class Control {
     this.fingerprints = fingerprints
   }
 
-  /** From now on accounts that are there already are those of other connections. */
+  /** From now on all existing accounts belong to other connections. */
   async look(): Promise<void> {
     const { accounts } = await this.#client.ask<Said>('GET', '/api/accounts')
     for (const account of accounts) this.#known.add(keyOf(account))
   }
 
   /**
-   * Of the connection from there. Where a proxy or a NAT hides that, of the only one that has come
-   * since the last look, or the only one that was opened then; undefined if it cannot be told from
-   * others.
+   * The account of the connection from that address. If a proxy or a NAT hides the address: the
+   * only account that is new since the last look, or the only one that was opened at that time.
+   * Undefined if several are possible.
    */
   async accountOf({ local, openedAt }: Own): Promise<Account | undefined> {
     const { accounts } = await this.#client.ask<Said>('GET', '/api/accounts')

@@ -9,7 +9,7 @@ import { descriptorOf } from '../engines/os/datagram-descriptor.ts'
 import { addressesOf } from '../engines/os/resolver.ts'
 import type { Scene } from './scene.ts'
 
-/** What of a datagram tells it from others: a number, and then letters that follow from it. */
+/** The beginning of each datagram: a number, and letters that follow from the number. */
 const numberBytes = 4
 
 export interface Sent {

@@ -1,4 +1,4 @@
-/** Expectations such as `idle>=15m` or `half-close=ok`: parsed, and held against the answers. */
+/** Expectations such as `idle>=15m` or `half-close=ok`: parsed, and compared with the answers. */
 import { usageError } from '../vocabulary/errors.ts'
 import {
   exactPercent,

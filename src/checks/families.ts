@@ -13,7 +13,7 @@ import { message, type Scene } from './scene.ts'
 /** More addresses of one name are not tried. */
 const addressesMax = 8
 const messageBytes = 32
-/** An address that takes this much longer than another one is not equal to it. */
+/** An address that takes this much longer than the fastest one is a finding. */
 const slowMs = 200
 
 type Name = 'black' | 'refuses' | 'no-echo' | 'unequal'
@@ -38,7 +38,8 @@ export const families = question<Name>({
     refuses: {
       outcome: 'differs',
       effect:
-        'A program that tries that address first is refused, and has to try the next; some do not.',
+        'A program that tries that address first is refused and has to try the next one; some ' +
+        'programs do not try it.',
       advice:
         'The server does not listen on that address (`ss -ltn`): bind it to `::` and `0.0.0.0`, ' +
         'or take the address out of DNS or /etc/hosts.',
@@ -124,7 +125,7 @@ async function attempt(scene: Scene, address: string): Promise<Attempt> {
     const evidence = `${address}: ${probe.story}`
     await probe.close()
     const took = formatDuration(tookMs)
-    if (waited !== 'done') return { address, fate: 'no-echo', said: 'is no echo', evidence }
+    if (waited !== 'done') return { address, fate: 'no-echo', said: 'is not an echo', evidence }
     return { address, fate: 'echoed', said: `answers in ${took}`, tookMs, evidence }
   } catch (error) {
     if (!(error instanceof UserError)) throw error
@@ -134,7 +135,10 @@ async function attempt(scene: Scene, address: string): Promise<Attempt> {
   }
 }
 
-/** Whether only the time is not as it should be: what does not answer waits long enough. */
+/**
+ * Whether an address is only too slow. One that does not answer has waited long enough, and is not
+ * tried again.
+ */
 function isUnequal(tries: readonly Attempt[]): boolean {
   const times = tries.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookMs]))
   return tries.some(each => judge(each, Math.min(...times))?.name === 'unequal')
@@ -147,7 +151,7 @@ function judge({ address, fate, tookMs, evidence }: Attempt, fastest: number): F
   if (fate === 'refuses')
     return { name: 'refuses', said: `${address} refuses the connection`, evidence: evidences }
   if (fate === 'no-echo')
-    return { name: 'no-echo', said: `${address} is no echo endpoint`, evidence: evidences }
+    return { name: 'no-echo', said: `${address} is not an echo endpoint`, evidence: evidences }
   if (tookMs! - fastest < Math.max(slowMs, fastest)) return undefined
   const said = `${address} takes ${formatDuration(tookMs!)}, another one ${formatDuration(fastest)}`
   return { name: 'unequal', said, evidence: evidences }

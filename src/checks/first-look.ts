@@ -18,8 +18,8 @@ const looks = 3
 export const firstCost: Cost = { atOnce: 1, connections: 6 + looks, bytes: 1_000, ms: 12_000 }
 
 /**
- * @returns how to call from now on: a certificate that is not trusted is a finding, and no reason
- *   to ask nothing else
+ * @returns how to connect from now on: a certificate that is not trusted is a finding, but the
+ * other questions are still asked
  * @throws UserError if no server answers
  */
 export async function lookAtFirst(scene: Scene): Promise<Calling> {
@@ -42,7 +42,7 @@ export async function lookAtFirst(scene: Scene): Promise<Calling> {
   const calling = { ...scene.calling, tls: { ...rest, insecure: true } }
   try {
     await look(scene, await scene.open(scene.address, calling), calling)
-    // A client that trusts any certificate was not refused for that.
+    // A client that trusts any certificate cannot have failed because of one.
     if (!scene.calling.tls?.insecure) known.untrusted = true
     known.pin = pin
     return calling
@@ -72,7 +72,7 @@ async function lookAtDatagrams(scene: Scene): Promise<void> {
   const times: number[] = []
   for (let time = 0; time < 5; time++) {
     const sent = datagrams.send(16)
-    // A few that came say enough; of those that did not each costs its time.
+    // A few answers are enough; each answer that does not come costs time.
     if (await datagrams.came(sent, limits.silenceMs / 4)) times.push(sent.cameMs! - sent.sentMs)
     if (times.length >= 2) break
   }
@@ -130,7 +130,7 @@ const isEarly = (late: Promise<unknown>): Promise<boolean> =>
     new Promise<false>(resolve => setTimeout(resolve, lineMs, false)),
   ])
 
-/** What is translated on the way is an echo all the same: most of its letters are there. */
+/** Translated text still counts as an echo: most of its letters are there. */
 function resembles(received: Buffer, sent: Buffer): boolean {
   if (received.length < sent.length / 2 || received.length > sent.length * 2) return false
   const letters = (bytes: Buffer) =>

@@ -1,4 +1,4 @@
-/** In what the result of a check can be written: chosen by the ending of the file's name. */
+/** The formats of the result of a check: the ending of the file's name decides. */
 import { outlined } from '../report/formats.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import type { CheckResult } from './result.ts'

@@ -17,7 +17,7 @@ export type Side =
 /** What was found this time. */
 export interface Found<Name extends string = string> {
   readonly name: Name
-  /** In a sentence without its dot. */
+  /** A sentence without its full stop. */
   readonly said: string
   /** What was sent, what came, and when. */
   readonly evidence: readonly string[]

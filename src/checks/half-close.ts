@@ -1,4 +1,4 @@
-/** Half-close: does what is under way still come after our FIN, and then the other FIN? */
+/** Half-close: do bytes in flight still come after our FIN, and then the other FIN? */
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { carrying } from '../options/where.ts'
 import type { Probe } from './probe.ts'
@@ -7,7 +7,7 @@ import { witnessed } from './attribution.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
-/** What is under way when FIN is sent, beside the small message. */
+/** What is under way when FIN is sent, in addition to the small message. */
 const bulkBytes = 128 * 1024
 /** A FIN that comes this much later than it could have is called delayed. */
 const lateMs = 200
@@ -39,8 +39,8 @@ export const halfClose = question<Name>({
       outcome: 'fails',
       effect: 'A client that half-closes sees "connection reset by peer" in place of an end.',
       advice:
-        'The server closes while bytes that it has not read wait for it, or a relay tears both ' +
-        'directions down at the first FIN. ' +
+        'The server closes the connection before it has read everything, or a relay closes both ' +
+        'directions at the first FIN. ' +
         relays,
     },
     'fin-swallowed': {
@@ -49,16 +49,16 @@ export const halfClose = question<Name>({
         'Both sides wait for each other until a timeout: connections pile up, pipes hang, and ' +
         'no error is seen.',
       advice:
-        'A proxy on the way does not pass FIN on, or the server does not answer it. Compare ' +
-        'with a connection that goes past the proxy. ' +
+        'A proxy on the way does not pass FIN on, or the server does not answer it. Compare with ' +
+        'a connection that does not go through the proxy. ' +
         relays,
     },
     'fin-delayed': {
       outcome: 'differs',
       effect: 'Every connection that half-closes takes that much longer.',
       advice:
-        'Something waits for a timeout before it passes the end on (socat: `-t`, 0.5 s; `ncat ' +
-        '-i`; linger timeouts of proxies). ' +
+        'Something waits for a timeout before it passes FIN on (socat: `-t`, 0.5 s; `ncat -i`; ' +
+        'linger timeouts of proxies). ' +
         relays,
     },
   },
@@ -91,7 +91,7 @@ export const halfClose = question<Name>({
     if (!first && stuck !== undefined) return { notAsked: stuck }
     const fin = latenesses.length > 0 && !first ? Math.max(...latenesses) : null
     return {
-      said: first ? first.said : 'all that was under way came, and then FIN',
+      said: first ? first.said : 'all bytes in flight came, and then FIN',
       found: unique(found),
       figures: { fin },
     }
@@ -115,7 +115,9 @@ async function askCase(
   // If most bytes do not come back, no FIN can. Other questions find out why.
   if (probe.ending === undefined && !scene.known.exact && isStuck(probe, sent)) {
     await probe.close()
-    return { stuck: `${formatSize(sent.length)} in a row do not come back, so neither does a FIN` }
+    return {
+      stuck: `${formatSize(sent.length)} sent at once do not come back, so no FIN can come either`,
+    }
   }
   const bad = judge(scene, probe, { name, sent, finMs })
   const seen = bad && witnessed(bad, await scene.witness(probe))

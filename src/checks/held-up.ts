@@ -1,4 +1,4 @@
-/** For how long this process itself was held up: such a time is not the path's. */
+/** For how long this process itself was held up: the path did not cause that delay. */
 import { performance } from 'node:perf_hooks'
 
 /**

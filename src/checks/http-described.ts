@@ -1,4 +1,4 @@
-/** A request as the other end saw it, where that is a yodel: its answer to GET says so. */
+/** A request as the other end saw it: a yodel describes it in its answer to GET. */
 import type { HostAddress } from '../vocabulary/address.ts'
 import type { HttpLine } from './http-exchange.ts'
 import type { Scene } from './scene.ts'

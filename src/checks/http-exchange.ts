@@ -1,4 +1,4 @@
-/** Requests of HTTP/1.1 as they are wanted, byte for byte, and the answers with their instants. */
+/** Sends requests of HTTP/1.1 exactly as they are given, and notes when the answers come. */
 import { hostInUrl, type HostAddress } from '../vocabulary/address.ts'
 import { AnswerParser, type AnswerHead } from '../wire/http/answer-parser.ts'
 import type { Calling } from '../options/calling.ts'
@@ -42,7 +42,7 @@ export class HttpLine {
     }
   }
 
-  /** The head of a request; `lines` are its headers but for Host. */
+  /** The head of a request; `lines` are its headers without Host. */
   head(method: string, resource: string, lines: readonly string[]): Buffer {
     const all = [`${method} ${resource} HTTP/1.1`, `Host: ${this.#host}`, ...lines, '', '']
     return Buffer.from(all.join('\r\n'), 'latin1')
@@ -54,7 +54,7 @@ export class HttpLine {
     return this.#answer
   }
 
-  /** Waits for the answer, or for what of it is wanted. */
+  /** Waits for the answer, or for the part of it that is wanted. */
   async until(isDone: (answer: HttpAnswer) => boolean, silenceMs: number): Promise<HttpAnswer> {
     const answer = this.#answer
     await this.probe.until(() => answer.error !== undefined || isDone(answer), silenceMs)

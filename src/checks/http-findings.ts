@@ -5,11 +5,12 @@ export const httpFindings = {
   'no-http': {
     outcome: 'fails',
     effect: 'No client gets an answer.',
-    advice: 'Is it HTTP/1.1 that is spoken there, or TLS (https) or something else?',
+    advice:
+      'Check whether the server speaks HTTP/1.1 on this port, or TLS (https), or something else.',
   },
   'no-echo': {
     outcome: 'fails',
-    effect: 'This is no echo endpoint, or something on the way answers in its place.',
+    effect: 'This is not an echo endpoint, or something on the way answers in its place.',
     advice:
       'Check the path of the URL, and the routes of the proxy. Any server that echoes the body ' +
       'of a POST will do.',
@@ -18,8 +19,8 @@ export const httpFindings = {
     outcome: 'fails',
     effect: 'Uploads and downloads are spoiled.',
     advice:
-      'Something on the way re-encodes bodies: compression, a filter of content, a proxy that ' +
-      'reads text.',
+      'Something on the way re-encodes bodies: compression, a content filter, a proxy that reads ' +
+      'text.',
   },
   'body-limit': {
     outcome: 'fails',
@@ -52,17 +53,18 @@ export const httpFindings = {
   },
   'no-keep-alive': {
     outcome: 'differs',
-    effect: 'Each few requests need a new connection: more round trips, more TIME_WAIT.',
+    effect:
+      'A new connection is needed after every few requests: more round trips, more TIME_WAIT.',
     advice:
       'The server or a proxy closes connections early (nginx `keepalive_requests`, ' +
       '`Connection: close`, HTTP/1.0 to the server: `proxy_http_version 1.1`).',
   },
   headers: {
     outcome: 'differs',
-    effect: 'The server sees other headers than the client sent.',
+    effect: 'The server does not see the headers that the client sent.',
     advice:
-      'A proxy is on the way. See whether what it adds is wanted (X-Forwarded-For, Via), and ' +
-      'that nothing that it takes away or changes is needed.',
+      'A proxy is on the way. Check that you want what it adds (X-Forwarded-For, Via), and that ' +
+      'you do not need what it removes or changes.',
   },
   'no-http2': {
     outcome: 'fails',

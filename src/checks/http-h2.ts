@@ -1,4 +1,4 @@
-/** HTTP/2: is it spoken there, and does a body come back over it as over HTTP/1.1? */
+/** HTTP/2: does the server speak it, and does a body come back as over HTTP/1.1? */
 import { UserError } from '../vocabulary/errors.ts'
 import { formatSize } from '../vocabulary/units.ts'
 import type { HttpFinding } from './http-findings.ts'
@@ -33,7 +33,7 @@ export async function askHttp2(
       said: 'HTTP/2 that does not work',
       finding: {
         name: 'no-http2',
-        said: 'HTTP/2 is agreed on, and a body does not come back over it',
+        said: 'HTTP/2 is agreed on, but a body does not come back over it',
         evidence: [
           `POST of ${formatSize(bodyBytes)}: ${formatSize(received.length)} came back, ${came}`,
           story,

@@ -70,7 +70,7 @@ export const http = question<HttpFinding>({
 
 /** `status 413 Payload Too Large`, or what came in its place. */
 function answerText({ head, error, body, isWhole }: HttpAnswer): string {
-  if (error !== undefined) return `an answer that is no HTTP (${printable(error)})`
+  if (error !== undefined) return `an answer that is not HTTP (${printable(error)})`
   if (!head) return 'no answer'
   const status = printable(`status ${head.status} ${head.reason}`.trimEnd())
   return `${status} with ${formatSize(body.length)}${isWhole ? '' : ', not whole'}`
@@ -225,7 +225,7 @@ async function askSeenHeaders(scene: Scene): Promise<Finding | undefined> {
   const list = seen.headers.map(([name, value]) => `${name}: ${value}`).join(', ')
   return {
     name: 'headers',
-    said: printable(`the other end saw other headers; ${parts.join('; ')}`),
+    said: printable(`the other end did not see the same headers; ${parts.join('; ')}`),
     evidence: [printable(`${all.length} headers were sent, these came: ${list}`)],
     side: 'up',
     where: 'on the way to the other end, which says what it saw',

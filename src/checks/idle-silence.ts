@@ -71,8 +71,8 @@ export async function silentRequest(scene: Scene, waitMs: number): Promise<Silen
 }
 
 /**
- * Whether the other end still reaches this one, which says nothing meanwhile: a NAT lets answers in
- * while it remembers what went out. Undefined where the other end cannot be told to send something.
+ * Whether the other end still reaches this client after a silence: a NAT lets answers in as long as
+ * it remembers what went out. Undefined where the other end cannot be told to send something.
  */
 export async function silentDatagrams(
   scene: Scene,

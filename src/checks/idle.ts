@@ -28,11 +28,11 @@ export const idle = question<Name>({
     forgotten: {
       outcome: 'fails',
       effect:
-        'What is said after a pause vanishes without an error: the program waits until its own ' +
-        'timeout, or for ever. Pools of connections hand out dead ones.',
+        'Messages after a pause vanish without an error: the program waits until its own ' +
+        'timeout, or for ever. Connection pools hand out dead connections.',
       advice:
-        'A NAT, firewall or load balancer on the way forgets silent connections, and drops what ' +
-        'it does not know (AWS NLB 350 s, many NATs 5 to 15 min, ' +
+        'A NAT, firewall or load balancer on the way forgets silent connections, and then drops ' +
+        'their packets (AWS NLB 350 s, many NATs 5 to 15 min, ' +
         '`nf_conntrack_tcp_timeout_established`). Raise its timeout, let it send RST, or send ' +
         'keep-alive more often than that (TCP: `tcp_keepalive_time`, SO_KEEPALIVE; gRPC, ws: ' +
         'pings).',
@@ -57,10 +57,10 @@ export const idle = question<Name>({
     unreachable: {
       outcome: 'fails',
       effect:
-        'What comes in after a silence (calls of SIP, tunnels of WireGuard, QUIC) is lost ' +
-        'until the client says something.',
+        'Incoming data after a silence (SIP calls, WireGuard tunnels, QUIC) is lost until the ' +
+        'client sends something.',
       advice:
-        'A NAT or firewall on the way forgets clients of udp that are silent (30 s is usual, ' +
+        'A NAT or firewall on the way forgets silent udp clients (30 s is usual, ' +
         '`nf_conntrack_udp_timeout`). Send something more often (WireGuard PersistentKeepalive, ' +
         'SIP and QUIC keep-alive), or raise its timeout.',
     },
@@ -72,7 +72,7 @@ export const idle = question<Name>({
     ms: limits.idleMs + 5 * limits.silenceMs,
   }),
   refuses({ limits, address, control }) {
-    if (limits.idleMs < 10) return 'less than 10 ms of silence are no silence'
+    if (limits.idleMs < 10) return 'a silence of less than 10 ms is too short to be tried'
     if (!isDatagrams(address) || control) return undefined
     return 'only the server can say whether it reaches a silent client: see --control'
   },
@@ -164,8 +164,8 @@ function describe(
 ): Found<Name> {
   const after = rest.endedMs === undefined ? waitMs : rest.endedMs
   const how = {
-    forgotten: 'is forgotten: what is said is swallowed',
-    reset: 'is forgotten: what is said is answered with RST',
+    forgotten: 'is forgotten: messages on it vanish',
+    reset: 'is forgotten: messages on it are answered with RST',
     closed: 'was ended by the other side',
     unreachable: 'is no longer reached',
   }[fate as Name]
@@ -185,11 +185,13 @@ function describe(
       !isMessages && {
         where:
           'something on the way, or a timeout of the other system: packets without data keep the ' +
-          'connection, so no program counts only what is said',
+          'connection alive, so the limit is not that of a program, which sees only messages',
       }),
     ...(kept === false &&
       fate === 'closed' && {
-        where: 'the program at the other end, or a proxy: packets without data do not keep it',
+        where:
+          'the program at the other end, or a proxy: packets without data do not keep the ' +
+          'connection alive',
       }),
   }
   return witnessed(found, seen)

@@ -6,8 +6,8 @@ export const latencyFindings = {
     outcome: 'fails',
     effect: 'Requests hang now and then, without an error.',
     advice:
-      'See whether the server stopped reading, and whether packets are lost (`nstat -az ' +
-      'TcpRetransSegs`) or rules of a firewall come into force on open connections.',
+      'Check whether the server stopped reading, whether packets are lost (`nstat -az ' +
+      'TcpRetransSegs`), and whether a firewall applies new rules to open connections.',
   },
   jitter: {
     outcome: 'differs',
@@ -30,18 +30,18 @@ export const latencyFindings = {
     outcome: 'differs',
     effect: 'What should stream (logs, events, progress, tokens) comes late and all at once.',
     advice:
-      'A proxy or a server collects before it passes on: nginx `proxy_buffering off`, ' +
+      'A proxy or a server collects bytes before it passes them on: nginx `proxy_buffering off`, ' +
       '`X-Accel-Buffering: no`; stdio without line buffers; Nagle with a larger buffer.',
   },
   lossy: {
     outcome: 'differs',
     effect:
-      'Every transfer is slower than its line: TCP halves its rate with each loss, and a loss at ' +
-      'the end of a message costs 200 ms and more. Voice and video have gaps.',
+      'Every transfer is slower than the line allows: TCP halves its rate with each loss, and a ' +
+      'loss at the end of a message costs 200 ms and more. Voice and video have gaps.',
     advice:
-      'A bad cable or radio link, a duplex mismatch, a policer or a queue that is too short ' +
-      '(`ip -s link`, `ethtool -S`, `tc -s qdisc`, `nft list ruleset` on each hop). A second ' +
-      '`check` at a quiet hour tells load from defect.',
+      'A bad cable or radio link, a duplex mismatch, a policer or a queue that is too short (`ip ' +
+      '-s link`, `ethtool -S`, `tc -s qdisc`, `nft list ruleset` on each hop). If a second ' +
+      '`check` at a quiet hour finds no loss, the cause is load and not a defect.',
   },
   bufferbloat: {
     outcome: 'differs',

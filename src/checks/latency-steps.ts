@@ -15,12 +15,16 @@ const [pairsLeast, budgetMs] = [4, 1_500]
 const stepMs = 25
 const pieceBytes = 8
 
-/** The second piece follows at once; the reply is acknowledged at once; it follows the reply. */
+/**
+ * The second piece follows the first at once; the same, but the reply is acknowledged at once; or
+ * the second piece follows the reply to the first.
+ */
 type Way = 'in a row' | 'acknowledged' | 'apart'
 
 /**
- * Two small pieces in a row: the second waits where a sender waits for an acknowledgement. Pairs
- * between them are acknowledged at once, or are no pairs: what makes all of them late is no step.
+ * Two small pieces in a row: the second waits if a sender waits for an acknowledgement. For
+ * comparison, the replies to other pairs are acknowledged at once, or the second piece follows the
+ * reply. A cause that makes all pairs late is not a step.
  */
 export async function askSteps(
   scene: Scene,
@@ -41,11 +45,12 @@ export async function askSteps(
       times[way].push(ms)
     }
     least = Math.min(...late)
-    // What is fast once has no steps; and a slow path has shown in a few pairs what it has.
+    // One fast pair shows that there are no steps. On a slow path a few pairs are enough.
     if (least < stepMs) return undefined
     if (pair + 1 >= pairsLeast && performance.now() - startedMs > budgetMs) break
   }
-  // Each of these is longer than most of those: on a busy machine all of them vary alike.
+  // The fastest pair in a row must be slower than most other pairs: on a busy machine all pairs
+  // vary alike.
   const usual = Math.min(median(apart)!, ...acknowledged)
   if (least - usual < stepMs) return undefined
   return {

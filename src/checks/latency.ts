@@ -1,4 +1,4 @@
-/** Latency and its company: round trips, steps of 40 ms, lumps, and the queue under load. */
+/** Latency: round trips, steps of 40 ms, pieces that come together, and the queue under load. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { connected } from '../options/where.ts'
@@ -28,10 +28,10 @@ const everyMs = 15
 const ownMs = 3
 /** A reply whose end comes this much later has waited for an acknowledgement. */
 const stepMs = 25
-/** Pieces that are sent apart, and at most so far. */
+/** How many pieces are sent at intervals, and how long the interval is at most. */
 const apart = 8
 const apartMs = 25
-/** How often the path is filled where that shows something. */
+/** How often the path is filled if the first time shows something. */
 const loadedMost = 2
 
 type Finding = Found<LatencyFinding>
@@ -77,7 +77,7 @@ export const latency = question<LatencyFinding>({
     const isBad = first.bloat !== undefined || describeLoss(first.loss) !== undefined
     const again = isBad ? await askLoaded(scene, rtt) : first
     const { loadedMs } = again
-    // What was lost once by chance is not lost again.
+    // A loss by chance does not happen twice.
     const loss = isBad ? sumOf(first.loss, again.loss) : first.loss
     const isLostAgain = describeLoss(again.loss) !== undefined
     const lossy = isLostAgain ? describeLoss(loss) : undefined
@@ -99,7 +99,7 @@ interface Samples {
   gapsMs: number[]
 }
 
-/** At a low rate, without those that this process made late itself. */
+/** Measures round trips at a low rate, and leaves out those that this process itself delayed. */
 async function roundTrips(scene: Scene, probe: Probe, forMs: number): Promise<Samples> {
   const ms: number[] = []
   let own = 0
@@ -119,7 +119,7 @@ async function roundTrips(scene: Scene, probe: Probe, forMs: number): Promise<Sa
     }
     await sleep(Math.max(0, everyMs - (performance.now() - startedMs)))
   }
-  // A machine that was never free for 3 ms has samples all the same.
+  // Even a machine that was never free for 3 ms gets a sample.
   if (ms.length === 0) ms.push((await roundTrip(scene, probe)) ?? 0)
   return { ms, gapsMs, isBusy: own > ms.length / 5 }
 }

@@ -24,10 +24,10 @@ export interface Limits {
   readonly silenceMs: number
   /** The most that is sent at once, or in a row. */
   readonly bytes: number
-  /** The most that it is sent for, where the path is slow. */
+  /** For how long it is sent at most, if the path is slow. */
   readonly rowMs: number
   readonly idleMs: number
-  /** The most that all questions together may take, but for those that try silences. */
+  /** The most time that all questions together may take, without those that wait for silences. */
   readonly allMs: number
   readonly maxConnections: number
 }

@@ -4,21 +4,21 @@ import { infoOf } from './kernel-view.ts'
 import type { Probe } from './probe.ts'
 import type { Found } from './question.ts'
 
-/** Beyond this share of the segments it is no mishap. */
+/** If more than this share of the segments is lost, that is not chance. */
 const lossShare = 0.01
 const lossLeast = 5
-/** Each that is lost on the way back lets several come behind a later one. */
+/** The same for the way back, where one lost segment makes several others come out of order. */
 const behindShare = 0.015
 
 /** What the kernel has counted while a path was filled, once or several times. */
 export interface Loss {
   fills: number
   sent: number
-  /** Sent again; and of these without need. */
+  /** Sent again, and how many of these needlessly. */
   again: number
   needless: number
   came: number
-  /** Behind a later segment: before it one was lost. */
+  /** Came behind a later segment, because one was lost before. */
   behind: number
 }
 
@@ -68,8 +68,8 @@ export function describeLoss(loss: Loss): Found<'lossy'> | undefined {
   if (!isUp && !isDown) return undefined
   const evidence = [
     `of ${sent} segments this kernel sent ${again} again` +
-      (needless > 0 ? ` (${needless} without need)` : '') +
-      `; of ${came} that came ${behind} came behind a later one`,
+      (needless > 0 ? ` (${needless} needlessly)` : '') +
+      `; of ${came} that came, ${behind} were out of order`,
   ]
   const ways = isUp && isDown ? 'in both directions' : isUp ? 'on the way there' : 'on the way back'
   return {
@@ -80,7 +80,7 @@ export function describeLoss(loss: Loss): Found<'lossy'> | undefined {
   }
 }
 
-/** Beyond this share, while no queue is seen, it is hardly a link that is bad. */
+/** If more than this share is lost and no queue is seen, a bad link is hardly the cause. */
 const policedShare = 0.05
 
 /** What was seen while a path was filled. */
@@ -90,7 +90,9 @@ export interface Company {
   filled?: { bytes: number; ms: number }
 }
 
-/** What else was seen while packets were lost tells a policer from a queue that is full. */
+/**
+ * Adds what else was seen while packets were lost: it distinguishes a policer from a full queue.
+ */
 export function withCompany(
   lossy: Found<'lossy'>,
   loss: Loss,
@@ -110,7 +112,7 @@ export function withCompany(
   const isShort = loadedMs < 2 * rtt + 5
   const isMuch = shareOf(loss) > policedShare
   const where =
-    'round trips stay short meanwhile, so no queue is full there: a policer drops what is above ' +
-    'its rate, or packets are lost at random'
+    'round trips stay short meanwhile, so no queue on the way is full: a policer drops packets ' +
+    'above its rate, or packets are lost at random'
   return { ...lossy, evidence, ...(isShort && isMuch && { where }) }
 }

@@ -50,13 +50,13 @@ export const checkOptions = {
   maxConnections: option(count({ max: 10_000 }), {
     default: 50,
     flag: 'max-connections',
-    help: 'never more connections at once than this',
+    help: 'the most connections at once',
   }),
   /** Where the server that is asked has its control API: it says what it saw. */
   control: option(text('<url>'), {
     default: undefined,
     flag: 'control',
-    help: 'the control address of that server, which says what it saw',
+    help: 'the dashboard of the server, to ask what it saw',
   }),
   /** What to send before the first message. */
   calling: group(asked),

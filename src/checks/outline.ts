@@ -21,7 +21,7 @@ export function outlineOfCheck(result: CheckResult): Outline {
     standing: standings[verdict],
     because,
     cases: [
-      // Silence is no finding of a single question.
+      // Silence is not a finding of a single question.
       given('it echoes', verdict === 'fails' && !isSaid ? 'missed' : 'held', because[0]),
       given(
         'this machine could find out',

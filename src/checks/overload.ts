@@ -13,7 +13,7 @@ import { message, type Scene } from './scene.ts'
 
 /** A connection that takes a second has lost its first packet: it is sent again then. */
 const slowMs = 900
-/** With this many plain TCP connections it is seen whether TCP itself took so long. */
+/** This many plain TCP connections show whether TCP itself is slow. */
 const plainCount = 10
 const plainMost = 3
 const ownEveryMs = 10
@@ -40,8 +40,8 @@ export const overload = question<Name>({
     unanswered: {
       outcome: 'differs',
       effect:
-        'Further clients wait for a connection until a timeout (minutes on Linux): to them it ' +
-        'looks like a machine that is gone.',
+        'Further clients wait for a connection until a timeout (minutes on Linux): to them the ' +
+        'server looks as if it were switched off.',
       advice:
         'A firewall drops new connections beyond a limit (`ct count`, `limit rate`), or the ' +
         'backlog of the server is full (`ss -ltn`: Recv-Q reaches Send-Q).',
@@ -49,8 +49,8 @@ export const overload = question<Name>({
     closed: {
       outcome: 'differs',
       effect:
-        'Further clients are connected and then cut off: to them it looks like a server that ' +
-        'crashes, and many try again at once.',
+        'Further clients are connected and then cut off: to them the server seems to crash, and ' +
+        'many try again at once.',
       advice:
         'The server or a proxy accepts and closes above its limit (`maxconn`, `limit_conn`, ' +
         '`ncat -m`, MaxStartups). Raise it, or let clients wait before they try again.',
@@ -58,15 +58,15 @@ export const overload = question<Name>({
     queued: {
       outcome: 'differs',
       effect:
-        'Further clients are connected and hear nothing until an earlier one leaves: to them it ' +
-        'looks like a server that hangs.',
+        'Further clients are connected, but get no answer until an earlier one leaves: to them ' +
+        'the server seems to hang.',
       advice:
         'The server takes that many clients at once (one thread or process each, a pool, ' +
         '`--concurrency`), and the others wait in its backlog. If that is too few, raise it.',
     },
     'slow-connect': {
       outcome: 'differs',
-      effect: 'Some clients take a second or more to connect: percentiles above p90 go bad.',
+      effect: 'Some clients take a second or more to connect: percentiles above p90 become bad.',
       advice:
         'The first packet of a connection was dropped: a full backlog (`nstat -az ' +
         'TcpExtListenDrops`), a limit of new connections per second, or loss on the way.',
@@ -76,7 +76,7 @@ export const overload = question<Name>({
       effect: 'Clients that were served lose their connection when others come.',
       advice:
         'The server runs out of something (descriptors, memory, threads), or a proxy on the way ' +
-        'throws its oldest connections out. See its log and its limits.',
+        'closes its oldest connections. Look at the logs and limits of both.',
     },
   },
   cost: ({ maxConnections, silenceMs }) => ({
@@ -177,23 +177,23 @@ async function waitedFor(scene: Scene, next: Attempt, slow: Slow[]): Promise<Att
   return { ...next, said: probe.story }
 }
 
-/** What the first one that was not served has seen. */
+/** What the first connection that was not served saw. */
 async function describe(scene: Scene, next: Attempt, served: Probe[]): Promise<Found<Name>> {
   const { probe, fate } = next
   if (fate === 'unanswered')
     return {
       name: 'unanswered',
-      said: 'the connection of the next is not made: no answer',
-      evidence: [`${next.said} It was waited for ${formatDuration(connectMs)}.`],
+      said: 'the next connection gets no answer',
+      evidence: [`${next.said} The wait was ${formatDuration(connectMs)}.`],
     }
   if (fate === 'refused')
-    return { name: 'refused', said: 'the next is refused', evidence: [next.said] }
+    return { name: 'refused', said: 'the next connection is refused', evidence: [next.said] }
   if (fate === 'closed') {
     const how = probe!.ending === 'FIN' ? 'closed' : 'reset'
     return { name: 'closed', said: `the next is connected, then ${how}`, evidence: [next.said] }
   }
   const name = 'queued' as const
-  const said = 'the next is connected, and waits without an answer'
+  const said = 'the next connection is made, but gets no echo'
   if (!probe) return { name, said, evidence: [next.said] }
   const leaving = served.pop()
   await leaving?.close()
@@ -227,7 +227,7 @@ async function stillServed(scene: Scene, served: Probe[]): Promise<Found<Name> |
   if (lost.length === 0) return undefined
   return {
     name: 'broken',
-    said: `of ${plural(open.length, 'connection')} that were served, ${lost.length} are no more`,
+    said: `of ${plural(open.length, 'connection')} that were served, ${lost.length} are lost`,
     evidence: [lost[0]!.story],
   }
 }
@@ -262,7 +262,7 @@ async function describeSlow(
   return {
     name: 'slow-connect',
     said,
-    evidence: [`of TCP alone the slowest took ${formatDuration(Math.max(...late))}`],
+    evidence: [`with TCP only, the slowest took ${formatDuration(Math.max(...late))}`],
   }
 }
 

@@ -147,7 +147,10 @@ export class Probe {
     this.stream.end()
   }
 
-  /** Writes down what happened now; of many alike in a row the first and the last are kept. */
+  /**
+   * Writes down what happened now; if many of the same kind come in a row, only the first and the
+   * last are kept.
+   */
   note(what: string): void {
     const events = this.#events
     if (events.length >= eventsMax) events[eventsMax - 1] = [performance.now(), what]

@@ -23,25 +23,25 @@ export const proxy = question<Name>({
         'Logs, limits per client and allow lists at the other end have the address of a proxy or ' +
         'NAT: one client that misbehaves locks all others out.',
       advice:
-        'A proxy or a NAT is between. Let the proxy say the address (HAProxy `send-proxy-v2`, ' +
-        'nginx `proxy_protocol on`, of HTTP X-Forwarded-For) and the server read it (`yodel ' +
-        'serve --proxy`, `real_ip_header`).',
+        'A proxy or a NAT is on the way. Let the proxy name the client (HAProxy `send-proxy-v2`, ' +
+        'nginx `proxy_protocol on`; with HTTP, X-Forwarded-For), and let the server read it ' +
+        '(`yodel serve --proxy-protocol accept`, nginx `real_ip_header`).',
     },
     'wrong-address': {
       outcome: 'fails',
       effect: 'The other end takes this client for another one.',
       advice:
         'The PROXY header or X-Forwarded-For names an address that is not this one: a second ' +
-        'proxy in front that does not pass on what it was told, or a header that a client may ' +
-        'forge.',
+        'proxy in front does not pass on the address that it got, or the server believes a ' +
+        'header that any client can forge.',
     },
   },
   refuses({ known, address, control }) {
     const { protocol } = transports[address.transport]
     if (protocol === 'http' || known.paired || control) return undefined
     return protocol === 'ws'
-      ? 'the other end does not say what it sees: --control asks a `yodel serve --dashboard`'
-      : 'the other end does not say what it sees: it is no `yodel serve --directions`'
+      ? 'the other end does not say what it sees: use --control with a `yodel serve --dashboard`'
+      : 'the other end does not say what it sees: it is not a `yodel serve --directions`'
   },
   cost: ({ silenceMs }) => ({ atOnce: 1, connections: 1, bytes: 2_000, ms: 2 * silenceMs }),
   async ask(scene) {
@@ -71,7 +71,7 @@ function ofAccount(local: string, account: Account | undefined): Answer<Name> | 
 async function overHttp(scene: Scene): Promise<Answer<Name> | NotAsked> {
   const line = await openLine(scene)
   const request = await described(scene, line, [])
-  if (!request) return { notAsked: 'the other end does not describe requests: it is no yodel' }
+  if (!request) return { notAsked: 'the other end does not describe requests: it is not a yodel' }
   const { peer, proxy: named } = request
   const forwarded = request.headers.find(([name]) => name.toLowerCase() === 'x-forwarded-for')
   const by = named ? 'a PROXY header' : 'X-Forwarded-For'

@@ -1,4 +1,4 @@
-/** Of a few values in any order: which of them is not exceeded by that share of them. */
+/** The quantile of a few values in any order: this share of them is not greater. */
 
 /** @returns null if there are none */
 export const quantile = (values: readonly number[], share: number): number | null =>

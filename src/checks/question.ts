@@ -24,7 +24,7 @@ export type FigureKind = 'duration' | 'size' | 'count' | 'fraction' | 'rate'
 export type Figures = Readonly<Record<string, number | null>>
 
 export interface Answer<Name extends string = string> {
-  /** What was found out, in a sentence without its dot. */
+  /** What was found out, a sentence without its full stop. */
   readonly said: string
   readonly found: readonly Found<Name>[]
   readonly figures?: Figures
@@ -33,7 +33,7 @@ export interface Answer<Name extends string = string> {
 /** Why a question has no answer, as a sentence. */
 export interface NotAsked {
   readonly notAsked: string
-  /** It was this machine that could not answer: what was measured is not valid. */
+  /** This machine was the reason: what was measured is not valid. */
   readonly own?: true
 }
 
@@ -45,8 +45,8 @@ export interface Question<Name extends string = string> {
   /** What can be expected of it (`--expect`), by name. */
   readonly figures: Readonly<Record<string, FigureKind>>
   /**
-   * Where the other end keeps traces, of which connections: of all; or, where a session in front
-   * would change the question, of those on which it is asked again when something was found.
+   * Of which connections the other end keeps a trace: of all; or, if a session at the beginning
+   * would change the question, only of those on which it is asked again after a finding.
    */
   readonly traced?: 'all' | 'again'
   /** The part of the time of all questions that is kept for this one, if it may need that long. */

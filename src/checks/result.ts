@@ -7,7 +7,7 @@ export const checkFormat = 'yodel-check-1'
 export interface Finding {
   name: string
   outcome: 'differs' | 'fails'
-  /** In a sentence without its dot. */
+  /** A sentence without its full stop. */
   said: string
   /** What was sent, what came, and when. */
   evidence: string[]
@@ -23,7 +23,7 @@ export interface Finding {
 export interface QuestionResult {
   name: string
   outcome: Outcome
-  /** What was found out, or why it was not asked; a sentence without its dot. */
+  /** What was found out, or why it was not asked; a sentence without its full stop. */
   said: string
   findings: Finding[]
   /** The evidence of all findings. */

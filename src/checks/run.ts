@@ -30,7 +30,7 @@ export interface Listener {
   onAnswer(result: QuestionResult): void
 }
 
-/** What is kept of the time for each question that comes behind, unless it needs more. */
+/** How much time is kept for each later question, unless it needs more. */
 const reservedMs = 1_000
 /** Connections that the questions may need which are asked while another one waits. */
 const othersAtOnce = 10
@@ -125,7 +125,7 @@ export async function run(
     )
     try {
       const working = work(scene)
-      // What goes on behind its time is of no interest.
+      // What happens after its time does not matter.
       working.catch(() => {})
       return await Promise.race([working, aborted(either)])
     } catch (error) {
@@ -167,7 +167,10 @@ export async function run(
   }
 }
 
-/** One after the other; but what only waits, beside the others where there is room for both. */
+/**
+ * Asks one question after the other. A question that only waits is asked at the same time as
+ * others, if there is room for both.
+ */
 async function askAll(
   { questions, limits }: Inquiry,
   asking: Asking,

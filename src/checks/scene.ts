@@ -24,13 +24,13 @@ export interface Known {
   exact: boolean
   /** A round trip, in milliseconds. */
   rttMs: number
-  /** What the kernel took the path for before anything large was sent. */
+  /** What the kernel knew about the path before anything large was sent. */
   pathMtuBytes?: number | undefined
   /** Why the transport cannot be spoken, although something answers; undefined if it can. */
   refusal?: string
-  /** The certificate is not trusted: everything else is asked all the same. */
+  /** The certificate is not trusted; everything else is still asked. */
   untrusted?: true
-  /** The fingerprint that was wanted, where it is not that one. */
+  /** The fingerprint of --pin, if the certificate has another one. */
   pin?: string | undefined
   /** The fingerprint of the certificate that the other end says it has. */
   fingerprint?: string | undefined
@@ -61,7 +61,7 @@ export class Scene implements AsyncDisposable {
   readonly own: OwnDelay
   /** The other end, where its control API is known. */
   readonly control: Control | undefined
-  /** Aborted when the time of the question is over. */
+  /** Aborted when the question runs out of time. */
   readonly signal: AbortSignal
   /** Whether the other end is asked to keep traces of the connections. */
   readonly #traced: boolean
@@ -95,7 +95,7 @@ export class Scene implements AsyncDisposable {
   }
 
   /**
-   * A fresh connection, behind the greeting where the other side sends one.
+   * A fresh connection; if the other side sends a greeting, that has been read.
    * @throws UserError if it cannot be made
    */
   async open(
@@ -130,7 +130,7 @@ export class Scene implements AsyncDisposable {
     if (transports[this.address.transport].carries !== 'bytes') return false
     this.#opened++
     const { stream } = await dial({ address: this.address, calling }, connectMs)
-    // What knows no sessions echoes it as any bytes are.
+    // A server that knows no sessions echoes it like any bytes.
     const traced = await trace(stream, this.silenceMs).catch(() => undefined)
     stream.destroy()
     this.known.fingerprint = traced?.accepted.fingerprint
@@ -161,8 +161,8 @@ export class Scene implements AsyncDisposable {
   }
 
   /**
-   * What the other end saw of a connection, which has to be open still; undefined if that cannot be
-   * had.
+   * What the other end saw of a connection, which must still be open; undefined if that is not
+   * known.
    */
   async witness(probe: Probe): Promise<Attribution | undefined> {
     const trace = await this.traceOf(probe)
@@ -180,7 +180,7 @@ export class Scene implements AsyncDisposable {
   }
 
   /**
-   * What is no stream of bytes: a connection of another library, closed with the rest.
+   * What is not a stream of bytes: a connection of another library, closed with the rest.
    * @throws UserError if it cannot be made
    */
   async adopt<T>(open: () => Promise<T>, close: (opened: T) => void): Promise<T> {

@@ -7,8 +7,7 @@ const sentences: Record<Side, string> = {
   'on the way': 'on the way between both ends',
   'other end': 'the program at the other end',
   'this machine': 'this machine',
-  unknown:
-    'the program at the other end, or something on the way: from one end alone that cannot be told',
+  unknown: 'the program at the other end, or something on the way: one end alone cannot tell which',
 }
 
 export const whereOf = (side: Side): string => sentences[side]

@@ -25,15 +25,15 @@ export const sizeFindings = {
   },
   limit: {
     outcome: 'fails',
-    effect: 'A message that is longer breaks the connection.',
+    effect: 'Longer messages break the connection.',
     advice: 'The server or a proxy has a limit for one message or body: see its log and options.',
   },
   stops: {
     outcome: 'fails',
     effect: 'Long transfers hang, each at the same place.',
     advice:
-      'Something on the way passes only so many bytes of a connection: a quota, an inspecting ' +
-      'proxy with a full buffer, a server that stops reading.',
+      'Something on the way passes only a limited number of bytes of a connection: a quota, an ' +
+      'inspecting proxy with a full buffer, a server that stops reading.',
   },
   'no-fragments': {
     outcome: 'differs',
@@ -56,15 +56,15 @@ export const sizeFindings = {
     outcome: 'differs',
     effect: 'Path MTU discovery works: the first large packets of a connection cost a round trip.',
     advice:
-      'Nothing need be done. Large packets would vanish if that ICMP were filtered; clamping ' +
-      'the MSS on the router makes connections independent of it.',
+      'You need not do anything. Large packets would vanish if the ICMP messages were filtered; ' +
+      'clamping the MSS on the router makes connections independent of it.',
   },
   'small-segments': {
     outcome: 'differs',
     effect: 'More packets and more processor time for the same bytes; nothing breaks.',
     advice:
       'The other end has a smaller MTU, or something on the way clamps the MSS (a VPN, PPPoE, a ' +
-      'load balancer). That is the usual cure of black holes; see whether the value is meant.',
+      'load balancer). That is the usual cure for black holes; check that the value is intended.',
   },
 } as const satisfies Record<string, FindingKind>
 

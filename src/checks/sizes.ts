@@ -1,4 +1,4 @@
-/** Sizes: do large messages come back as small ones do? Else: where do large packets vanish? */
+/** Sizes: do large messages come back as small ones do? If not, where do large packets vanish? */
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { isDatagrams, transportNames } from '../vocabulary/transport.ts'
 import type { PathInfo } from '../engines/os/path-info.ts'
@@ -20,7 +20,7 @@ const refinements = 6
 /** More than one packet. */
 const largeBytes = 4_000
 const alikeMaxBytes = 16_000
-/** No link carries larger packets, but for the loopback. */
+/** No link carries larger packets, except the loopback. */
 const packetMaxBytes = 9_216
 /** Headers of TCP over IPv4 with timestamps, and 20 more of IPv6: an MTU has them, an MSS not. */
 const headerBytes = 52 + 20
@@ -143,7 +143,7 @@ async function refine(
     const size = Math.floor((bounds.passed + bounds.failed.size) / 2)
     if (bounds.failed.size - bounds.passed < 16) break
     const probe = await scene.open()
-    // That it is large is known: what is asked is from where on.
+    // It is known that large messages fail; the question is from which size on.
     const again = await fails(
       scene,
       probe,

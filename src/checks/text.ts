@@ -33,7 +33,7 @@ export function questionLine({ name, outcome, said }: QuestionResult, canvas: Ca
   return `${outcome === 'not asked' ? text : text.replace(outcome, word => tint(word, canvas))}\n`
 }
 
-/** What stands behind the lines: the findings, the expectations, the verdict last. */
+/** What follows the lines: the findings, the expectations, the verdict last. */
 export function detailsText(result: CheckResult, canvas: Canvas): string {
   const { questions, expectations, verdict, because } = result
   const parts = questions.flatMap(({ name, findings }) =>
@@ -49,12 +49,12 @@ export function detailsText(result: CheckResult, canvas: Canvas): string {
   }
   const asked = questions.filter(({ outcome }) => outcome !== 'not asked').length
   const used = `${plural(asked, 'question')} in ${formatDuration(result.seconds * 1e3)}`
-  const reason = because.length === 0 ? 'nothing found that a direct path has not' : because[0]!
+  const reason = because.length === 0 ? 'nothing differs from a direct path' : because[0]!
   const more = because.length > 1 ? ` (and ${because.length - 1} more)` : ''
   const text = printable(`${verdict}: ${reason}${more}; ${used}`)
   const whole = wrapped(text, 'verdict  ', canvas.columns)
   const last = whole.includes('\n') && parts.length > 0 ? `verdict  ${verdict}: see above` : whole
-  // What is long has the verdict before it, too.
+  // A long text begins with the verdict, too.
   const all = [...(parts.length > 0 ? [`${whole}\n`] : []), ...parts, `${last}\n`]
   return `\n${all.join('\n')}`.replaceAll(
     `verdict  ${verdict}`,

@@ -6,9 +6,8 @@ export const tlsFindings = {
     outcome: 'fails',
     effect: 'No client gets a connection.',
     advice:
-      'Is it TLS at all that is spoken there? If so, see the log of the server for the reason: ' +
-      'no common version, no certificate for that name, a certificate of the client that is ' +
-      'wanted.',
+      'Check that the server speaks TLS on this port. If it does, its log says why the handshake ' +
+      'fails: no common version, no certificate for that name, or no certificate from the client.',
   },
   untrusted: {
     outcome: 'fails',
@@ -22,16 +21,17 @@ export const tlsFindings = {
   intercepted: {
     outcome: 'differs',
     effect:
-      'What is on the way reads and may change everything. Clients that pin the certificate of ' +
-      'the server refuse; certificates of clients do not reach it.',
+      'Whatever ends TLS on the way can read and change everything. Clients that pin the ' +
+      'certificate of the server refuse the connection. Certificates of clients do not reach the ' +
+      'server.',
     advice:
-      'A load balancer that ends TLS for the server is usual: then it is meant to be so. If none ' +
-      'is known, an inspecting proxy or an impostor is on the way: look at the issuer.',
+      'Often a load balancer ends TLS for the server, and that is intended. If you know of none, ' +
+      'an inspecting proxy or an impostor is on the way: look at the issuer.',
   },
   expiring: {
     outcome: 'differs',
     effect: 'When it has expired, all clients refuse the connection at once.',
-    advice: 'Renew it now; see why that did not happen by itself.',
+    advice: 'Renew it now, and find out why it was not renewed automatically.',
   },
   'not-1.3': {
     outcome: 'differs',
@@ -43,7 +43,7 @@ export const tlsFindings = {
   'only-1.3': {
     outcome: 'differs',
     effect: 'Clients that know TLS 1.2 only are refused.',
-    advice: 'Nothing need be done if all clients are newer than about 2018.',
+    advice: 'You need not do anything if all clients are newer than about 2018.',
   },
   obsolete: {
     outcome: 'differs',
@@ -58,8 +58,8 @@ export const tlsFindings = {
   'no-close-notify': {
     outcome: 'differs',
     effect:
-      'A stream that was cut cannot be told from one that has ended: some libraries report an ' +
-      'error at each end ("unexpected EOF").',
+      'A stream that was cut off looks like one that has ended. Some libraries report an error ' +
+      'whenever a stream ends ("unexpected EOF").',
     advice: 'The server, or a proxy on the way, closes the connection without close_notify.',
   },
 } as const satisfies Record<string, FindingKind>

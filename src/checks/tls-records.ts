@@ -1,4 +1,4 @@
-/** A stream below TLS that looks at the records which pass: how did the other side say the end? */
+/** A stream below TLS that looks at the records: did the other side announce its end? */
 import { Duplex } from 'node:stream'
 
 const headBytes = 5

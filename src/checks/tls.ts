@@ -1,4 +1,4 @@
-/** TLS: versions, certificate, names, resumption, and whether the end is said. */
+/** TLS: versions, certificate, names, resumption, and whether the end is announced. */
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as tls from 'node:tls'
@@ -83,7 +83,7 @@ interface Shaken {
   error: string
 }
 
-/** A handshake of its own over a plain connection; whose certificate it is, is judged later. */
+/** A handshake of its own over a plain connection; the certificate is judged later. */
 async function shake(scene: Scene, options: tls.ConnectionOptions): Promise<Shaken> {
   const probe = await scene.open(bareAt(scene.address), { sendProxy: scene.calling.sendProxy })
   probe.stream.removeAllListeners('data')
@@ -160,7 +160,7 @@ function judgeTrust(scene: Scene, stream: tls.TLSSocket, certificate: X509Certif
   }
   if (expiresMs > soonDays * dayMs) return []
   const days = Math.floor(expiresMs / dayMs)
-  // A server that makes one at start makes the next one, too.
+  // If the server makes its certificate at start, it will make the next one, too.
   if (certificate.subject === certificate.issuer) return []
   return [{ name: 'expiring', said: `the certificate expires in ${days} days`, evidence }]
 }
@@ -200,7 +200,7 @@ async function askEnd(scene: Scene, { stream, records }: Shaken): Promise<Findin
   }
 }
 
-/** Each by itself: what a server offers beside its best one is what a careless client gets. */
+/** Tries each version by itself: a client that offers an old one may get it. */
 async function askVersions(scene: Scene): Promise<{ found: Finding[]; spoken: string }> {
   const spoken: string[] = []
   const errors: string[] = []
@@ -260,7 +260,7 @@ async function ownFingerprints(scene: Scene): Promise<readonly string[]> {
   return request?.tls?.fingerprint ? [request.tls.fingerprint] : []
 }
 
-/** What a client gets that sends no name. */
+/** What a client that sends no name gets. */
 async function askSni(scene: Scene, certificate: X509Certificate): Promise<Finding | undefined> {
   const name = nameOf(scene)
   if (name === '') return undefined

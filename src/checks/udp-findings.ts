@@ -6,8 +6,8 @@ export const udpFindings = {
     outcome: 'fails',
     effect: 'DNS and QUIC try again and are slow; voice and games stutter; logs have gaps.',
     advice:
-      'Loss on the way (a wireless link, an overfull queue), or a rate limit of datagrams. In ' +
-      'which direction, one end alone cannot tell: `--control` asks the server, or count with ' +
+      'Loss on the way (a wireless link, an overfull queue), or a rate limit for datagrams. One ' +
+      'end alone cannot tell the direction: ask the server with `--control`, or count with ' +
       '`tcpdump` at the other end.',
   },
   'few-lost': {
@@ -20,7 +20,7 @@ export const udpFindings = {
     effect: 'Bursts (QUIC, video, syslog) lose most of what they send.',
     advice:
       'A policer or a firewall drops datagrams beyond a rate (`limit rate` of nft, DDoS ' +
-      'protection, `yodel serve --udp-rate`), or a queue on the way is short.',
+      'protection, `yodel serve --udp-rate`), or a queue on the way is too short.',
   },
   duplicated: {
     outcome: 'differs',
@@ -30,15 +30,15 @@ export const udpFindings = {
   },
   reordered: {
     outcome: 'differs',
-    effect: 'QUIC and RTP take reordering for loss beyond a few packets.',
+    effect: 'If a packet comes more than a few packets late, QUIC and RTP count it as lost.',
     advice: 'Several links that take turns per packet; bonding in round-robin mode; a tunnel.',
   },
   changed: {
     outcome: 'fails',
     effect: 'Programs read rubbish: the checksum was right, so a program changed the content.',
     advice:
-      'The server is no echo, or cuts datagrams; or a gateway on the way (an application-level ' +
-      'gateway for SIP or DNS) rewrites content.',
+      'The server is not an echo, or cuts datagrams; or a gateway on the way (an ' +
+      'application-level gateway for SIP or DNS) rewrites content.',
   },
   'other-address': {
     outcome: 'fails',

@@ -15,7 +15,7 @@ const bytes = 64
 /** First at a low rate, then faster: how many datagrams, and how far apart. */
 const slowly = { count: 60, everyMs: 12 }
 const fast = { count: 200, everyMs: 1 }
-/** Beyond this share it is more than a mishap. */
+/** If more than this share is lost, that is not chance. */
 const seriousShare = 0.02
 
 export const udp = question<UdpFinding>({
@@ -66,7 +66,7 @@ export const udp = question<UdpFinding>({
   },
 })
 
-/** Neither whole nor changed. */
+/** Datagrams that came back neither whole nor changed. */
 const lostOf = ({ sent, changed }: Datagrams): Sent[] => {
   const came = new Set(changed.map(({ number }) => number))
   return sent.filter(({ cameMs, number }) => cameMs === undefined && !came.has(number))
@@ -82,7 +82,7 @@ async function send(
   const startedMs = performance.now()
   let last: Sent | undefined
   for (let number = 0; number < count; number++) {
-    // Behind its plan it does not catch up by a burst.
+    // If it is late, it does not catch up with a burst.
     last = datagrams.send(bytes)
     await sleep(Math.max(1, startedMs + (number + 1) * everyMs - performance.now()))
   }
@@ -151,7 +151,7 @@ function judge(datagrams: Datagrams): Finding[] {
   return found
 }
 
-/** Which way it was, by how many the other end got and answered. */
+/** In which direction datagrams were lost, by how many the other end got and answered. */
 function withAccount(found: Finding, { sent }: Datagrams, account: Account | undefined): Finding {
   if (!account?.datagrams) return found
   const { came, answered } = account.datagrams

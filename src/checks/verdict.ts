@@ -18,7 +18,9 @@ export function doubtOthers(results: readonly QuestionResult[]): void {
   if (!results.some(isUneven)) return
   for (const finding of results.flatMap(({ findings }) => findings))
     if (finding.name !== 'uneven' && finding.side === 'unknown')
-      finding.where = 'connections are not alike here: perhaps only where this one was led'
+      finding.where =
+        'connections are not alike on this path: perhaps this one met a bad server or link by ' +
+        'chance'
 }
 
 export function verdictOf(

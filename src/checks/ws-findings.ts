@@ -20,14 +20,17 @@ export const wsFindings = {
   changed: {
     outcome: 'fails',
     effect: 'What the other side reads is not what was sent.',
-    advice: 'The server or a gateway on the way re-encodes messages; or it is no echo endpoint.',
+    advice:
+      'The server or a gateway on the way re-encodes messages; or it is not an echo endpoint.',
   },
   kind: {
     outcome: 'differs',
     effect:
       'Browsers deliver text as string and binary as Blob or ArrayBuffer: a program that checks ' +
       'the type takes the wrong branch.',
-    advice: 'The server answers all in one kind, or a gateway on the way does. See its code.',
+    advice:
+      'The server, or a gateway on the way, answers every message with the same kind. Look at ' +
+      'its code.',
   },
   limit: {
     outcome: 'fails',
@@ -39,24 +42,26 @@ export const wsFindings = {
   'no-pong': {
     outcome: 'fails',
     effect: 'Clients that ping to find out whether a connection lives close good connections.',
-    advice: 'RFC 6455 wants each ping answered. A gateway on the way, or the server, drops it.',
+    advice:
+      'RFC 6455 demands an answer to each ping. A gateway on the way, or the server, drops it.',
   },
   'no-close': {
     outcome: 'differs',
-    effect: 'Every close takes until a timeout, and is reported as 1006, as a crash would be.',
+    effect: 'Every close lasts until a timeout, and is reported as 1006, like a crash.',
     advice: 'The server or a gateway drops the connection in place of answering the close frame.',
   },
   'close-code': {
     outcome: 'differs',
-    effect: 'Programs that tell reasons by close codes of 4000 and more take the wrong branch.',
+    effect:
+      'Programs that read the reason from a close code of 4000 or more take the wrong branch.',
     advice: 'The server answers with a code of its own, or a gateway puts its own in its place.',
   },
   'no-deflate': {
     outcome: 'differs',
     effect: 'Messages are not compressed: text takes several times the bytes.',
     advice:
-      'A proxy on the way takes Sec-WebSocket-Extensions out of the request, perhaps since it ' +
-      'looks into messages. See its rules for headers.',
+      'A proxy on the way takes Sec-WebSocket-Extensions out of the request, perhaps because it ' +
+      'inspects messages. Look at its rules for headers.',
   },
   'no-subprotocol': {
     outcome: 'fails',
@@ -65,10 +70,10 @@ export const wsFindings = {
   },
   headers: {
     outcome: 'differs',
-    effect: 'The server sees other headers than the client sent.',
+    effect: 'The server does not see the headers that the client sent.',
     advice:
-      'A proxy is on the way. See whether what it adds is wanted (X-Forwarded-For, Via), and ' +
-      'that nothing that it takes away is needed (Origin, Cookie, Authorization).',
+      'A proxy is on the way. Check that you want what it adds (X-Forwarded-For, Via), and that ' +
+      'you do not need what it removes (Origin, Cookie, Authorization).',
   },
 } as const satisfies Record<string, FindingKind>
 

@@ -1,4 +1,4 @@
-/** WebSocket as the question of ws needs it: frames as they are wanted, and what is on the wire. */
+/** A WebSocket for the question of ws: it sends any frame, and shows what is on the wire. */
 import type { Socket } from 'node:net'
 import { isIP } from 'node:net'
 import type { ClientOptions, WebSocket } from 'ws'
@@ -67,7 +67,10 @@ export async function accountOf(scene: Scene, socket: WebSocket): Promise<Accoun
   return own && (await scene.accountOf(own))
 }
 
-/** On which way it went wrong; with TLS what is on the wire is not what each side counts. */
+/**
+ * In which direction it went wrong; with TLS the bytes on the wire are not those that each side
+ * counts.
+ */
 export async function witnessOf(scene: Scene, socket: WebSocket): Promise<Attribution | undefined> {
   const own = begun.get(socket)
   const account = scene.address.transport === 'ws' ? await accountOf(scene, socket) : undefined

@@ -18,7 +18,7 @@ const closeCode = 4_321
 /** What a silence has shown, and how often it is asked then. */
 const byTime: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong', 'no-close'])
 const timesMost = 2
-/** What the other end can say more about by what it counted. */
+/** Findings about which the counts of the other end say more. */
 const lostOnTheWay: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong'])
 
 export const ws = question<WsFinding>({
@@ -215,7 +215,10 @@ async function askExtensions(scene: Scene): Promise<{ agreed: string; findings: 
   const offer = { perMessageDeflate: true, headers: { 'X-Yodel-Check': 'one' } }
   const offered = await open(scene, offer, [subprotocol]).catch(() => undefined)
   if (!offered)
-    return { agreed: 'with a subprotocol and compression offered it refuses', findings: [] }
+    return {
+      agreed: 'the upgrade is refused when it offers a subprotocol and compression',
+      findings: [],
+    }
   const hasDeflate = /permessage-deflate/.test(offered.extensions)
   const deflate = hasDeflate ? 'agreed on' : 'not agreed on'
   const protocol = offered.protocol === '' ? 'not agreed on' : 'agreed on'
@@ -245,7 +248,11 @@ function judgeHeaders(headers: readonly [name: string, value: string][]): Findin
   if (!/permessage-deflate/.test(came.get('sec-websocket-extensions') ?? ''))
     found.push({ name: 'no-deflate', said: 'compression is taken out of the request', ...about })
   if (!came.get('sec-websocket-protocol')?.includes(subprotocol))
-    found.push({ name: 'no-subprotocol', said: 'the subprotocol is taken out of it', ...about })
+    found.push({
+      name: 'no-subprotocol',
+      said: 'the subprotocol is taken out of the request',
+      ...about,
+    })
   const parts = [
     ...(added.length > 0 ? [`added: ${added.join(', ')}`] : []),
     ...(gone.length > 0 ? [`taken away: ${gone.join(', ')}`] : []),
@@ -253,7 +260,7 @@ function judgeHeaders(headers: readonly [name: string, value: string][]): Findin
   if (parts.length > 0)
     found.push({
       name: 'headers',
-      said: printable(`the other end saw other headers; ${parts.join('; ')}`),
+      said: printable(`the other end did not see the same headers; ${parts.join('; ')}`),
       ...about,
     })
   return found

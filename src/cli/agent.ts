@@ -29,8 +29,8 @@ const agentOptions = {
   name: option(text('<name>'), {
     default: undefined,
     flag: 'name',
-    help: 'what it is called in reports',
-    defaultText: 'that of the machine, and the process',
+    help: 'its name in reports',
+    defaultText: 'name of the machine, and process id',
   }),
   token: option(fileText('TOKEN'), {
     default: undefined,
@@ -40,7 +40,7 @@ const agentOptions = {
   allow: option(patterns, {
     default: undefined,
     flag: 'allow',
-    help: "where it sends to: 'tcp://10.0.0.5:7000', 'tls://*.lab.example:443'; repeatable",
+    help: "where it may send: 'tcp://10.0.0.5:7000', 'tls://*.lab.example:443'; repeatable",
     defaultText: 'its own machine',
   }),
   maxRate: option(rate(), {
@@ -53,18 +53,18 @@ const agentOptions = {
     flag: 'max-connections',
     help: 'refuse a share with more connections',
   }),
-  once: option(whether(), { default: false, flag: 'once', help: 'leave after one run' }),
+  once: option(whether(), { default: false, flag: 'once', help: 'exit after one run' }),
 }
 const trustOptions = {
   ca: option(fileText('CA.pem'), {
     default: undefined,
     flag: 'ca',
-    help: 'of mqtts: trust what it has signed, too (PEM)',
+    help: 'mqtts: also trust certificates that are signed by one in this file (PEM)',
   }),
   pin: option(text('<sha256>'), {
     default: undefined,
     flag: 'pin',
-    help: 'of mqtts: trust only the certificate with this fingerprint',
+    help: 'mqtts: trust only the certificate with this fingerprint',
   }),
 }
 export const agentTables: Tables = [

@@ -1,4 +1,4 @@
-/** yodel agents: which of them are there. */
+/** yodel agents: lists the agents that wait. */
 import type { Command } from '@commander-js/extra-typings'
 import { listAgents, type PresentAgent } from '../fleet/list.ts'
 import { fleetOptions } from '../fleet/options.ts'
@@ -11,8 +11,8 @@ import { print } from './output.ts'
 
 const { broker, token, brokerCa, brokerPin } = fleetOptions
 const listOptions = {
-  broker: { ...broker, help: 'the MQTT broker where they wait ($YODEL_BROKER)' },
-  token: { ...token, help: 'the secret that they share ($YODEL_FLEET_TOKEN)' },
+  broker: { ...broker, help: 'the MQTT broker where agents wait ($YODEL_BROKER)' },
+  token: { ...token, help: 'the secret that agents share ($YODEL_FLEET_TOKEN)' },
   brokerCa,
   brokerPin,
 }

@@ -52,7 +52,7 @@ export function completeBench(bare: Command): void {
     const { direction = 'echo', load: filling } = fromFlags(directionTable, flags)
     const rows = { ...benchOptions, ...searchOptions, ...roundsFlags, ...fleetOptions }
     if (filling !== undefined) {
-      if (direction !== 'echo') throw usageError('--load and --direction exclude each other.')
+      if (direction !== 'echo') throw usageError('--load and --direction cannot be used together.')
       const { measureUnderLoad } = await import('./loaded.ts')
       const paths = files.map(({ path }) => path)
       return measureUnderLoad(address, flags, { rows, json, ndjson, paths })
@@ -69,7 +69,8 @@ export function completeBench(bare: Command): void {
     lowerBackgroundThreads()
     const rounds = fromFlags(roundsFlags, flags)
     if (wantsRounds(rounds)) {
-      if (objective !== undefined) throw usageError('--find-max and --against exclude each other.')
+      if (objective !== undefined)
+        throw usageError('--find-max and --against cannot be used together.')
       const paths = files.map(({ path }) => path)
       const { measureRounds } = await import('./bench-rounds.ts')
       return measureRounds(address, load, rounds, { json, ndjson, paths })
@@ -101,7 +102,7 @@ async function measure(address: Address, options: BenchAnywhere, output: Output)
   const restore = onInterrupt(() => {
     interrupted = true
     run.stop()
-    // Agents have to hear of it first.
+    // The agents must be told first.
     if (options.agents !== undefined) return
     if (!connected) leaveUnconnected()
     if (Date.now() < startAtMs) leaveWaiting()

@@ -10,11 +10,11 @@ import { forgetInterrupts, print, tell } from './output.ts'
 interface Row {
   usage: string
   description: string
-  /** It goes on for a while, and has a meaning for Ctrl-C. */
+  /** It runs for a while, and handles Ctrl-C itself. */
   goesOn?: true
   /** Adds the arguments, the flags and the action of the command. */
   load: () => Promise<(command: Command) => void>
-  /** It speaks of all commands, so they have to be complete. */
+  /** It describes all commands, so they have to be complete. */
   ofAll?: true
 }
 /** A command is loaded when it is typed, so that no other command waits for its imports. */
@@ -57,7 +57,7 @@ const commands: Record<string, Row> = {
   },
   agents: {
     usage: '[options]',
-    description: 'which agents wait at a broker, and what they are',
+    description: 'list the agents that wait at a broker',
     load: async () => (await import('./agents.ts')).completeAgents,
   },
   ctl: {
@@ -77,7 +77,7 @@ const commands: Record<string, Row> = {
   },
   compare: {
     usage: '[options] <file> [files...]',
-    description: 'compare what bench measured in rounds, or saved results with the first of them',
+    description: 'compare the two sides of saved rounds, or saved results with the first one',
     load: async () => (await import('./compare.ts')).completeCompare,
   },
   'compare-engines': {
@@ -164,7 +164,7 @@ function report(error: unknown, command: string): number {
     return exitCodes[error.kind]
   }
   if (error instanceof CommanderError) {
-    // Help and version have been printed by now; they are no errors.
+    // Help and version have been printed by now; they are not errors.
     if (error.exitCode === 0) return exitCodes.done
     if (error.code === 'commander.help') return exitCodes.usage
     const message = error.message

@@ -1,4 +1,4 @@
-/** yodel compare-engines: what a thread per client buys, and what it costs, in one picture. */
+/** yodel compare-engines: what a thread per client gains, and what it costs, in one picture. */
 import type { Command } from '@commander-js/extra-typings'
 import { checkRoom } from '../bench/descriptors.ts'
 import { UserError, usageError } from '../vocabulary/errors.ts'
@@ -19,11 +19,11 @@ type ModelName = (typeof modelNames)[number]
 export function completeCompareEngines(bare: Command): void {
   bare
     .option('--connections <n>', 'clients that want to be served at the same time', count, 20)
-    .option('--duration <duration>', 'how long each is measured (default: 1s)', positiveMs)
+    .option('--duration <duration>', 'how long each model is measured (default: 1s)', positiveMs)
     .option('--size <size>', 'bytes in a message', value(parsePositive(parseSize)), 64)
-    .option('--rounds <n>', 'times that each is measured; medians are shown', count, 3)
+    .option('--rounds <n>', 'how often each model is measured; medians are shown', count, 3)
     .option('--pool <n>', 'threads of the pool', count, poolSize())
-    .option('--models <list>', `which of them (default: ${modelNames.join()})`, value(parseModels))
+    .option('--models <list>', `which models (default: ${modelNames.join()})`, value(parseModels))
     .option('--json', 'one JSON document instead of the picture')
     .option('--output <file>', 'write the JSON document to a file')
     .action(async ({ json, output, models = modelNames, pool, duration = 1_000, ...options }) => {
@@ -77,7 +77,10 @@ function modelOf(name: ModelName, pool: number): Model {
   return { name, ...models[name] }
 }
 
-/** Measures all models in interleaved rounds, so that a slow spell of the machine hits all. */
+/**
+ * Measures all models in interleaved rounds, so that a slow phase of the machine affects all of
+ * them.
+ */
 async function compare(comparison: Comparison): Promise<void> {
   const interruption = new AbortController()
   const restore = onInterrupt(() => {

@@ -18,7 +18,7 @@ export function completeCompare(bare: Command): void {
     .argument('[files...]', 'results to compare with it: differences, without a claim')
     .option(
       '--fail-if <condition>',
-      "exit 1 if it holds: of rounds 'p99>+20%', of any 'errors>0'; repeatable",
+      "exit 1 if this holds: 'p99>+20%' (only rounds), 'errors>0'; repeatable",
       repeatable(parseCondition),
     )
     .option('--json', 'the comparison as one JSON document')
@@ -28,7 +28,7 @@ export function completeCompare(bare: Command): void {
         if (files.length > 0)
           throw usageError(
             `${file} has both sides already, and is compared alone.`,
-            'Sides that were measured at different times make no claim.',
+            'Sides that were measured at different times allow no claim.',
           )
         return printRounds(document, failIf, json)
       }

@@ -19,7 +19,7 @@ import { addTables, type Tables } from './option-flags.ts'
 import type { Talked } from './exit.ts'
 import { leaveUnconnected, onInterrupt, tell } from './output.ts'
 
-/** Options for people alone, which the library does not have. */
+/** Options only for people, which the library does not have. */
 const shownOptions = {
   hex: option(whether(), {
     default: false,
@@ -60,7 +60,7 @@ export function completeConnect(bare: Command): void {
     const { hex = false, text = false, halfClose = false, verbose = false } = shown
     if (text && !hasText(address))
       throw usageError(
-        `${address.transport} does not tell text from binary.`,
+        `${address.transport} does not distinguish text and binary.`,
         '--text is for ws and wss.',
       )
     if (halfClose && transports[address.transport].carries !== 'bytes')

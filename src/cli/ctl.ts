@@ -25,7 +25,7 @@ const urlDefault = 'http://127.0.0.1:7070'
 
 export function completeCtl(bare: Command): void {
   const ctl = bare
-    .option('--url <url>', 'where its dashboard is', urlDefault)
+    .option('--url <url>', 'where the dashboard of the server is', urlDefault)
     .option(
       '--token-file <file>',
       'the file that has its token (default: $YODEL_TOKEN)',
@@ -41,7 +41,7 @@ export function completeCtl(bare: Command): void {
   addBench(ctl, client)
   ctl
     .command('drain')
-    .description('stop accepting, and leave when the clients have gone')
+    .description('stop accepting, and exit when the clients have gone')
     .action(async () => {
       await client().ask('POST', '/api/drain')
       tell('it is draining')
@@ -56,7 +56,7 @@ const json = (value: unknown) => print(`${JSON.stringify(value)}\n`)
 function addLooks(ctl: Parent, client: Client) {
   ctl
     .command('snapshot')
-    .description('what it listens on, and the last second')
+    .description('the addresses of the server, and its figures of the last second')
     .option('--json', 'as one JSON object')
     .action(async options => {
       const server = await client().ask<ServerInfo>('GET', '/api/server')
@@ -68,11 +68,11 @@ function addLooks(ctl: Parent, client: Client) {
   ctl
     .command('connections')
     .description('which clients are connected, and which wait')
-    .option('--filter <text>', 'a part of the address of the peer')
+    .option('--filter <text>', 'only peers whose address contains this text')
     .option('--sort <column>', `${sortKeys.slice(0, -1).join(', ')} or ${sortKeys.at(-1)}`)
-    .option('--listener <n>', 'of that one alone', value(parseCount))
+    .option('--listener <n>', 'only connections of this listener', value(parseCount))
     .option('--order <order>', 'asc or desc')
-    .option('--offset <n>', 'leave this many out', value(parseCount))
+    .option('--offset <n>', 'skip this many', value(parseCount))
     .option('--limit <n>', 'at most this many (500 or fewer)', value(parseCount))
     .option('--json', 'as one JSON object')
     .action(async ({ json: asJson, ...options }) => {
@@ -89,9 +89,9 @@ function addKill(ctl: Parent, client: Client) {
     .command('kill')
     .description('close connections')
     .argument('[id...]', 'as `yodel ctl connections` shows them')
-    .option('--filter <text>', 'those whose address has that part')
+    .option('--filter <text>', 'connections whose address contains this text')
     .option('--all', 'every connection')
-    .option('--listener <n>', 'with --filter or --all: only of that one', value(parseCount))
+    .option('--listener <n>', 'with --filter or --all: only of this listener', value(parseCount))
     .action(async (ids, { filter, all, listener }) => {
       const ways = [ids.length > 0, filter !== undefined, all === true].filter(Boolean)
       if (ways.length !== 1)
@@ -121,10 +121,10 @@ function addFaults(ctl: Parent, client: Client) {
     const wanted = { faults, ...(listener !== undefined && { listener }) }
     print(faultsText(await client().ask<ListenerFaults[]>('PUT', '/api/faults', wanted)))
   }
-  const faults = ctl.command('faults').description('how it misbehaves')
+  const faults = ctl.command('faults').description('show or change how the server misbehaves')
   faults
     .command('show', { isDefault: true })
-    .description('what is in force')
+    .description('list the faults in force')
     .option('--json', 'as one JSON list')
     .action(async options => {
       const list = await client().ask<ListenerFaults[]>('GET', '/api/faults')
@@ -133,18 +133,18 @@ function addFaults(ctl: Parent, client: Client) {
     })
   faults
     .command('set')
-    .description('these, in this order, instead of what is in force')
+    .description('replace the faults by these, in this order')
     .argument('<kind=value...>', 'for example delay=50ms:10%')
     .option('--listener <n>', 'only of that one', value(parseCount))
     .action((wanted, { listener }) => put(wanted, listener))
   faults
     .command('clear')
-    .description('none')
+    .description('remove all faults')
     .option('--listener <n>', 'only of that one', value(parseCount))
     .action(({ listener }) => put([], listener))
   faults
     .command('reset')
-    .description('those with which it was started')
+    .description('back to the faults with which the server was started')
     .action(async () =>
       print(faultsText(await client().ask<ListenerFaults[]>('DELETE', '/api/faults'))),
     )

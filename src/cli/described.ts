@@ -13,7 +13,7 @@ export interface DescribedOption {
   choices: readonly string[]
   isFile: boolean
   said: string
-  /** Of their own in the help. */
+  /** The heading above them in the help, if they have one. */
   heading: string | undefined
 }
 

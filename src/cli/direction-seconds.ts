@@ -4,13 +4,14 @@ import type { Counts } from '../metrics/snapshot.ts'
 import { micros } from '../report/ladder.ts'
 import { formatCount, formatSize } from '../vocabulary/units.ts'
 
-/** Less than that is left over at the end, and no second. */
+/** A shorter rest at the end is not printed as a second. */
 const wholeMs = 900
 
 /**
- * Prints a line for each second of the window as soon as it is over: what this end knew by then; of
- * what was sent up, that is what the other end had confirmed. The intervals of the result are by
- * the clock of the receiver, so they differ by what was under way. Returns a function that ends it.
+ * Prints a line for each second of the window as soon as it is over: what this end knew by then.
+ * For what was sent up, that is what the other end had confirmed. The intervals of the result use
+ * the clock of the receiver, so they differ by what was in flight. Returns a function that stops
+ * this.
  */
 export function tellSeconds(run: DirectionRun, print: (text: string) => void): () => void {
   let timer: NodeJS.Timeout | undefined

@@ -17,7 +17,7 @@ import { checkOutputs, saveResult } from './saving.ts'
 
 interface Wanted {
   command: 'bench' | 'flood'
-  /** All options of the command, of which those that are typed must make sense here. */
+  /** All options of the command; those that are typed must make sense here. */
   rows: Table
   json: boolean
   /** A line of JSON for each second, and for the result. */

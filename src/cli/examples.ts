@@ -4,7 +4,7 @@ export type Example = readonly [typed: string, does: string]
 
 export const examples: Readonly<Record<string, readonly Example[]>> = {
   serve: [
-    ['yodel serve', 'on tcp://127.0.0.1:7007, for this machine alone'],
+    ['yodel serve', 'on tcp://127.0.0.1:7007, only for this machine'],
     ['yodel serve :7007 udp://:7007 ws://:8080 --dashboard', 'three transports, and a page'],
     ['yodel serve :7007 --fault delay=50ms:10%', 'every tenth chunk comes 50 ms late'],
   ],
@@ -19,19 +19,19 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['yodel flood udp://host:7007 -c 4 -q 1k', 'datagrams over four sockets'],
   ],
   bench: [
-    ["yodel bench :7007 -c 50 -q 5k --expect 'p99<5ms'", 'a plan, and an objective'],
-    ["yodel bench :7007 --find-max 'p99<5ms'", 'the highest rate at which it holds'],
+    ["yodel bench :7007 -c 50 -q 5k --expect 'p99<5ms'", 'a fixed rate, and an objective'],
+    ["yodel bench :7007 --find-max 'p99<5ms'", 'the highest rate at which this holds'],
     ["yodel bench :7101 --against :7102 --fail-if 'p99>+20%'", 'is one slower than the other?'],
   ],
   check: [
     ['yodel check host:7007', 'ask everything'],
     ["yodel check host:7007 --expect 'half-close=ok' -o check.xml", 'a gate for CI'],
-    ['yodel check wss://host/echo --only ws,latency', 'two questions alone'],
+    ['yodel check wss://host/echo --only ws,latency', 'only two questions'],
   ],
   agent: [
     ['yodel agent', 'wait at the broker of this machine'],
-    ['yodel agent mqtts://boss:8883 --allow tcp://10.0.0.5:7000', 'send to that address alone'],
-    ['yodel agent --max-rate 10k --once', 'one share of at most so much'],
+    ['yodel agent mqtts://boss:8883 --allow tcp://10.0.0.5:7000', 'send only to that address'],
+    ['yodel agent --max-rate 10k --once', 'one share, of at most 10,000 messages per second'],
   ],
   agents: [
     ['yodel agents', 'at the broker of this machine'],
@@ -41,7 +41,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   ctl: [
     ['yodel ctl connections --sort idleMs', 'which clients are served, and which wait'],
     ['yodel ctl faults set delay=50ms:10%', 'misbehave from now on'],
-    ['yodel ctl --url http://127.0.0.1:7071 drain', 'leave when the clients have gone'],
+    ['yodel ctl --url http://127.0.0.1:7071 drain', 'exit when the clients have gone'],
   ],
   report: [
     ['yodel report run.json', 'as text'],
@@ -54,18 +54,18 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['yodel merge part-*.json --json', 'for programs'],
   ],
   compare: [
-    ['yodel compare rounds.json', 'what rounds say of the difference'],
+    ['yodel compare rounds.json', 'whether the two sides differ'],
     ["yodel compare rounds.json --fail-if 'p99>+20%'", 'exit 1 if they show it'],
     ['yodel compare before.json after.json', 'figures side by side, without a claim'],
   ],
   'compare-engines': [
     ['yodel compare-engines', 'every model on this machine'],
     ['yodel compare-engines --connections 200 --rounds 5', 'with more clients'],
-    ['yodel compare-engines --models node,uring', 'two models alone'],
+    ['yodel compare-engines --models node,uring', 'only two models'],
   ],
   completion: [
     ['source <(yodel completion bash)', 'in this shell; in ~/.bashrc for every one'],
-    ['source <(yodel completion zsh)', 'the same of zsh, behind compinit'],
+    ['source <(yodel completion zsh)', 'the same for zsh, after compinit'],
     ['yodel completion fish > ~/.config/fish/completions/yodel.fish', 'for every fish'],
   ],
   man: [

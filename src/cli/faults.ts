@@ -1,4 +1,4 @@
-/** Flags of faults: which ones, when, and where they are written down. */
+/** Flags for faults: their kinds, their script, and their log. */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { usageError } from '../vocabulary/errors.ts'
 import { faultKinds, type FaultSpec } from '../faults/index.ts'
@@ -20,7 +20,7 @@ interface Given {
 
 const givenFault: Kind<Given> = {
   placeholder: '<kind=value>',
-  /** `delay=50ms`, or `1/delay=50ms` of the second listener alone. */
+  /** `delay=50ms`, or `1/delay=50ms` of the second listener only. */
   parse(written) {
     const [, listener, text] = /^(?:(\d+)\/)?(.*)$/s.exec(written)!
     const spec = parseFault(text!)
@@ -47,7 +47,9 @@ export const faultFlags = {
     default: undefined,
     flag: 'fault',
     where: serveOptions.faults.where!,
-    help: `misbehave: ${faultKinds.join(', ')}; repeatable; 1/kind=value: the second address alone`,
+    help:
+      `misbehave: ${faultKinds.join(', ')}; repeatable; ` +
+      '1/kind=value: only on the second address',
   }),
   faultScript: option(script, {
     default: undefined,

@@ -22,7 +22,7 @@ const reasons: Record<string, [cause: string, hint: string]> = {
   ENOSPC: ['the disk is full', 'Free some space, or choose another place.'],
 }
 
-/** @throws UserError if it cannot be read, or is no result; `-` is stdin */
+/** @throws UserError if it cannot be read, or is not a result; `-` is stdin */
 export const readSaved = (path: string): RunResult => readResult(contentOf(path), nameOf(path))
 
 /** A result, or rounds of them. @throws UserError as readSaved() does */

@@ -8,7 +8,7 @@ const tokenVariable = 'YODEL_FLEET_TOKEN'
 export function fleetToken(fromFile: string | undefined): string | undefined {
   const token = fromFile?.trim() ?? process.env[tokenVariable]
   if (token !== '') return token
-  const where = fromFile === undefined ? tokenVariable : 'The file of the token'
+  const where = fromFile === undefined ? tokenVariable : 'The token file'
   throw usageError(`${where} is empty.`, 'Write a token of 16 characters or more into it.')
 }
 

@@ -30,7 +30,7 @@ const probeOptions = {
   metrics: option(webAddress('what --metrics is for', '<address>'), {
     default: undefined,
     flag: 'metrics',
-    help: 'a probe that stays: /metrics, /healthz and /readyz there; it reconnects by itself',
+    help: 'run as a probe that reconnects, with /metrics, /healthz and /readyz at this address',
   }),
 }
 export const floodTables: Tables = [
@@ -141,7 +141,7 @@ async function openPages(
   })
 }
 
-/** Shows what happens; whether it was ended by a signal. */
+/** Shows what happens. Resolves to whether a signal ended it. */
 async function untilFinished(run: LoadRun, about: LoadAbout, silent: boolean): Promise<boolean> {
   let interrupted = false
   const restore = onInterrupt(() => {

@@ -1,4 +1,6 @@
-/** What the help of each command says beside its options: addresses, examples, exit codes. */
+/**
+ * What the help of each command says in addition to its options: addresses, examples, exit codes.
+ */
 import { transportNames, transports, type TransportName } from '../vocabulary/transport.ts'
 import { examples } from './examples.ts'
 import { exitCodes } from './exit.ts'
@@ -62,5 +64,5 @@ export const programEnding = [
   '',
   exitBlock,
   '',
-  'yodel --version -v: what it runs on, and which engines work there.',
+  'yodel --version -v: versions, system, and which engines work on this machine.',
 ].join('\n')

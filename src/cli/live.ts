@@ -10,7 +10,7 @@ import { canvas } from './output.ts'
 const drawEveryMs = 250
 
 /**
- * Shows on stderr what a run does; nothing where stderr is no terminal. Returns a function that
+ * Shows on stderr what a run does; nothing where stderr is not a terminal. Returns a function that
  * wipes it and ends it. Until then nothing else should be written to that terminal.
  */
 export function showLoad(run: LoadRun, about: LoadAbout): () => void {

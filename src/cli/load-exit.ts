@@ -1,11 +1,11 @@
-/** How a command ends that sent a load. */
+/** The exit code and the last words of a command that sent a load. */
 import type { RunResult } from '../report/result.ts'
 import { failsAnyway, standing, type Standing } from '../report/standing.ts'
 import { exitCodes } from './exit.ts'
 
 /**
  * Whether every connection was refused and nothing came back. A datagram socket learns of a refusal
- * only after it has sent; with connections, no run begins without one.
+ * only after it has sent; with connections, no run begins without any.
  */
 export const nobodyThere = ({ datagrams, bytes, errors, run, part }: RunResult): boolean =>
   datagrams !== undefined &&

@@ -15,7 +15,7 @@ export interface Log {
   writes(level: LogLevel): boolean
   /** A sentence for people; a log has the same as fields. */
   say(level: LogLevel, sentence: string, fields?: object): void
-  /** For the log alone: too much for a terminal by default. */
+  /** Only for the log: too much for a terminal by default. */
   event(level: LogLevel, sentence: string, fields: object): void
   /** Flushes what is not written yet. */
   flush(): void
@@ -93,8 +93,8 @@ interface Held {
 }
 
 /**
- * Keeps a storm out of the log. Up to ten events of a class within a second are written; of more,
- * one line is: the last event, and how many were left out.
+ * Bounds the log. Up to ten events of a class within a second are written. If there are more, only
+ * the last one is, with the number of those left out.
  */
 export class Storms {
   readonly #log: Log

@@ -1,4 +1,4 @@
-/** yodel man: the manual page, as man(7) describes its form. */
+/** yodel man: the manual page, in the format of man(7). */
 import type { Command as Whole } from 'commander'
 import type { Command } from '@commander-js/extra-typings'
 import { version } from '../vocabulary/machine.ts'
@@ -15,8 +15,8 @@ const environment: readonly [name: string, said: string][] = [
   ['YODEL_BROKER', 'the MQTT broker at which agents wait'],
   ['YODEL_FLEET_TOKEN', 'the secret that agents and bench share'],
   ['NO_COLOR', 'no colour, if it is not empty'],
-  ['FORCE_COLOR', 'colour even where no terminal is; 0: none'],
-  ['COLUMNS', 'how wide reports are where no terminal is'],
+  ['FORCE_COLOR', 'colour even without a terminal; 0: no colour'],
+  ['COLUMNS', 'how wide reports are without a terminal'],
 ]
 
 export function manPage(program: Described): string {
@@ -82,7 +82,7 @@ const item = ([name, said]: readonly [string, string]): string[] => [
   plain(said),
 ]
 
-/** Text that is no request of roff: a dot or an apostrophe begins none, a backslash is one. */
+/** Text that is not a request of roff: a dot or an apostrophe begins none, a backslash is one. */
 const plain = (text: string): string =>
   text
     .replaceAll('\\', '\\e')

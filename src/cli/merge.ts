@@ -1,4 +1,4 @@
-/** yodel merge: the results of all slices of a load, added up to that of the whole. */
+/** yodel merge: adds the results of all slices of a load to one result. */
 import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'

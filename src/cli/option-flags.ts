@@ -34,7 +34,7 @@ function flagOf(flag: string, row: Row<unknown>): Option {
   const names = row.short === undefined ? `--${flag}` : `-${row.short}, --${flag}`
   const said = new Option(`${names} ${kind.placeholder}`.trimEnd(), help + defaultOf(row))
   if (kind.placeholder === '') return said
-  // The flag alone is read like any other text; help need not show which.
+  // A flag without a value is read like any other text; help need not show which.
   if (kind.placeholder.startsWith('[')) said.argParser(parserOf(kind)).preset('')
   if (kind.choices && !kind.many) return said.choices(kind.choices)
   return said.argParser(parserOf(kind))

@@ -15,7 +15,7 @@ export const tell = (line: string): void =>
 export const print = (text: string): void => void process.stdout.write(text)
 
 /**
- * A line on stderr that is drawn again and again; nothing where stderr is no terminal.
+ * A line on stderr that is drawn again and again; nothing where stderr is not a terminal.
  * Returns a function that wipes it and ends it.
  */
 export function showLive(line: () => string, everyMs = 500): () => void {
@@ -37,10 +37,13 @@ function leaveEarly(): never {
   return leave(exitCodes.interrupted)
 }
 
-/** From now on Ctrl-C ends the program with a sentence, until a command has a meaning for it. */
+/** From now on Ctrl-C ends the program with a sentence, until a command handles it. */
 export const heedInterrupts = (): void => void process.on('SIGINT', leaveEarly)
 
-/** The command has none: the system ends the program, also while it does not come to its events. */
+/**
+ * The command does not handle Ctrl-C: the system ends the program, even while its event loop is
+ * blocked.
+ */
 export const forgetInterrupts = (): void => void process.off('SIGINT', leaveEarly)
 
 /**

@@ -38,7 +38,7 @@ export type Output = ResolvedOf<typeof outputOptions>
 /** @throws UserError if two of them exclude each other */
 export function outputFrom(flags: Readonly<Record<string, unknown>>): Output {
   const { json = false, ndjson = false, files = [] } = fromFlags(outputOptions, flags)
-  if (json && ndjson) throw usageError('--json and --ndjson exclude each other.')
+  if (json && ndjson) throw usageError('--json and --ndjson cannot be used together.')
   return { json, ndjson, files }
 }
 

@@ -40,7 +40,7 @@ export interface Output {
 }
 
 /**
- * Writes each, whatever becomes of the others. If one fails, the exit code says so.
+ * Writes each file, even if others fail. If one fails, the exit code says so.
  * @param rescue is printed then, so that nothing is lost; undefined where it was printed anyway
  */
 export function saveAll(outputs: readonly Output[], rescue?: () => string): void {
@@ -79,9 +79,9 @@ export async function saveResult<A extends unknown[]>(
 
 /**
  * Replaces the file by a complete one. If that is not possible, it writes in place: into a file
- * that is mounted or hard-linked, lies in a folder that is read-only, or is no file (a FIFO, a
+ * that is mounted or hard-linked, lies in a folder that is read-only, or is not a file (a FIFO, a
  * device).
- * @throws UserError if it cannot be written; then a file that was there is as it was
+ * @throws UserError if it cannot be written; then an existing file is unchanged
  */
 function save(path: string, text: string): void {
   try {
@@ -157,7 +157,7 @@ function refuseSocket(there: Stats) {
     throw Object.assign(new Error('a socket'), { code: 'ESOCKTNOSUPPORT' })
 }
 
-/** Into a pipe or a device, which is no regular file. */
+/** Into a pipe or a device, which is not a regular file. */
 function pour(path: string, there: Stats, text: string) {
   refuseSocket(there)
   const probe = there.isFIFO() ? openWithReader(path) : undefined
@@ -211,7 +211,7 @@ function statOf(path: string): Stats | undefined {
 /** The target of a link, even if it does not exist yet. Links stay links. */
 function targetOf(path: string): string {
   let name = resolve(path)
-  // The system follows as many links; after that it reports ELOOP itself.
+  // The system follows this many links; after that it reports ELOOP itself.
   for (let links = 0; links < 40; links++) {
     const found = lstatSync(name, { throwIfNoEntry: false })
     if (!found?.isSymbolicLink()) break
@@ -245,7 +245,7 @@ export function checkOutputs(paths: readonly string[]): void {
   }
 }
 
-/** @returns what tells it from other files */
+/** @returns what distinguishes it from other files */
 function checkWritable(path: string): string {
   try {
     const there = statOf(path)

@@ -12,7 +12,7 @@ export const scenarioTable = {
   scenario: option(text('<file>'), {
     default: undefined,
     flag: 'scenario',
-    help: 'options from a file (YAML or JSON), by their names here; what is typed replaces them',
+    help: 'read options from a file (YAML or JSON), by their names here; typed ones replace them',
   }),
 }
 
@@ -20,7 +20,7 @@ export const scenarioTable = {
 export interface Given {
   address: Address
   flags: Record<string, unknown>
-  /** Arguments beside the address, as the message of flood. */
+  /** Arguments other than the address, such as the message of flood. */
   words: Record<string, string>
 }
 
@@ -32,7 +32,7 @@ interface Typed {
 }
 
 /**
- * @param wordNames arguments that may stand in the file beside the address
+ * @param wordNames arguments that the file may have in addition to the address
  * @throws UserError that names the file, and what is wrong in it
  */
 export async function withScenario(

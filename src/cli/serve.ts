@@ -142,10 +142,10 @@ function announce(server: Server, json: boolean, log: Log) {
   else print(`yodel: listening on ${url}\n`)
 }
 
-/** The command for a client on this machine, which trusts this certificate alone. */
+/** The command for a client on this machine, which trusts only this certificate. */
 function howToConnect({ address, url, fingerprint }: Server): string {
   if ('host' in address && address.host.startsWith('unix:')) return `its SHA-256 is ${fingerprint}`
-  // The wildcard addresses are no address to connect to.
+  // The wildcard addresses cannot be connected to.
   const reachable = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
   return `connect: yodel connect ${reachable} --pin ${fingerprint}`
 }
@@ -175,7 +175,7 @@ async function untilClosed(
       const isIdle = !servers.every(isUdp) && totalOf(servers, 'open') === 0
       if (isIdle) return
       const clients = `${plural(totalOf(servers, 'open'), 'client')} may finish`
-      const rest = servers.every(isUdp) ? 'what is on its way is answered' : clients
+      const rest = servers.every(isUdp) ? 'datagrams that have come are answered' : clients
       log.say('info', `stopping; ${rest}. A second signal ends it at once.`)
     }, quickMs)
   })

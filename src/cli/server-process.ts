@@ -1,4 +1,4 @@
-/** `yodel serve` as a process of its own, so that the system accounts for it alone. */
+/** `yodel serve` as a process of its own, so that the system has a separate account of it. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'

@@ -13,7 +13,7 @@ export class TextLines {
 
   /**
    * The lines that end in this chunk.
-   * @throws UserError if one is no UTF-8 (RFC 6455 section 5.6), or too long
+   * @throws UserError if one is not UTF-8 (RFC 6455 section 5.6), or too long
    */
   take(chunk: Buffer): string[] {
     const lines: string[] = []

@@ -13,6 +13,6 @@ const variable = 'YODEL_TOKEN'
 export function givenToken(fromFile: string | undefined): string | undefined {
   const token = fromFile?.trim() ?? process.env[variable]
   if (token !== '') return token
-  const where = fromFile === undefined ? variable : 'The file of the token'
+  const where = fromFile === undefined ? variable : 'The token file'
   throw usageError(`${where} is empty.`, 'Write a token of 16 characters or more into it.')
 }

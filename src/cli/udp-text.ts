@@ -43,7 +43,7 @@ export function warnings(server: Server, { datagrams = {} }: ServeOptions): stri
   const others = isPublic(server.address)
   const groups = !['broadcast', 'multicast'].every(rule => allow.includes(rule as DatagramRule))
   const blind = process.platform !== 'linux' || typeof loadLibc() === 'string'
-  // Without libc, a broadcast cannot be told from a datagram to this address alone.
+  // Without libc, a broadcast cannot be distinguished from a datagram to only this address.
   if (groups && blind && /^[0.:]+$/.test(host))
     lines.push(
       `${server.url} answers broadcasts too, on this system; better listen on one address.`,

@@ -27,7 +27,7 @@ export const watchOptions = {
   dashboard: option(webAddress('the dashboard', '[address]'), {
     default: undefined,
     flag: 'dashboard',
-    help: 'a page, an API and metrics (http://127.0.0.1:7070)',
+    help: 'serve a page, an API and metrics (http://127.0.0.1:7070)',
   }),
   token: option(fileText('TOKEN'), {
     default: undefined,
@@ -48,17 +48,17 @@ export const watchOptions = {
   health: option(webAddress('what --health is for', '<address>'), {
     default: undefined,
     flag: 'health',
-    help: '/healthz, /readyz and /metrics there, without a token',
+    help: 'serve /healthz, /readyz and /metrics at this address, without a token',
   }),
   logLevel: option(choice(logLevels, 'level'), {
     default: undefined,
     flag: 'log-level',
-    help: 'a log on stderr instead of sentences',
+    help: 'write a log with levels to stderr instead of plain messages',
   }),
   quiet: option(whether(), {
     default: false,
     flag: 'quiet',
-    help: 'nothing on stderr but errors',
+    help: 'only errors on stderr',
   }),
 }
 
@@ -75,7 +75,7 @@ export interface Watching {
 /** Options that need --dashboard. */
 const ofDashboard = ['token', 'benchAnywhere', 'metricsOpen'] as const
 
-/** @throws UserError for flags that do nothing without another one, or exclude each other */
+/** @throws UserError for flags that do nothing without another one, or cannot be used together */
 export function watchingOf(flags: object): Watching {
   const typed = fromFlags(watchOptions, flags as Record<string, unknown>)
   const { dashboard, token, benchAnywhere = false, metricsOpen = false, health } = typed
@@ -87,7 +87,7 @@ export function watchingOf(flags: object): Watching {
       'Add --dashboard.',
     )
   if (quiet && logLevel !== undefined)
-    throw usageError('--quiet and --log-level exclude each other.')
+    throw usageError('--quiet and --log-level cannot be used together.')
   return {
     dashboard,
     token: dashboard && givenToken(token),

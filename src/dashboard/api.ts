@@ -42,7 +42,7 @@ export type ConsoleWaiting = Of<typeof contract.consoleWaiting>
  * The names of server-sent events, and what their data is.
  *
  * `lanes`: lanes of clients that came, were admitted or left in that second. Each replaces the one
- * with the same id, except for its `activity`: that has the bytes of this second alone, to be added
+ * with the same id, except for its `activity`: that has only the bytes of this second, to be added
  * to the others. `activity`: bytes of the other lanes in that second, to be added to theirs.
  */
 export type Events = { [Name in keyof typeof contract.events]: Of<(typeof contract.events)[Name]> }

@@ -1,4 +1,4 @@
-/** What comes with a request: JSON of a known shape, and parameters of known names. */
+/** Reads and checks what comes with a request: its JSON and its parameters. */
 import type { IncomingMessage } from 'node:http'
 import { Refused } from './refused.ts'
 import { problemOf, type ObjectShape, type Of } from './shape.ts'

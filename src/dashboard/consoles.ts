@@ -15,7 +15,7 @@ const messageMaxBytes = 65_536
 /** How many messages of one console may wait for earlier ones. */
 const queueMax = 32
 const timeoutMs = 10_000
-/** How often it says where it waits, if the listener is full. */
+/** How often it reports its place in the queue, if the listener is full. */
 const placeMs = 1_000
 /** How long it waits for a listener that is full, like any client. */
 const patienceMs = 3_600_000

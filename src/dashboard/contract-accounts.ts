@@ -1,4 +1,4 @@
-/** What the API takes and gives about what the server saw of its clients: see contract.ts. */
+/** The accounts of clients in the API: see contract.ts. */
 import { about, instant, list, number, object, oneOf, orNull, row } from './shape.ts'
 import { text, whole, type ObjectShape } from './shape.ts'
 
@@ -11,22 +11,22 @@ export const accountsKept = object('AccountsKept', { now: instant, until: instan
 export const account = object(
   'Account',
   {
-    url: about('The address that is listened at.', text),
+    url: about('The address of the listener.', text),
     peer: about("The client's address as the server sees it.", text),
     realPeer: about("The client's address by a PROXY header; null without one.", orNull(text)),
     openedAt: instant,
     bytesIn: about('On the wire, behind the handshakes.', number()),
     bytesOut: number(),
     events: about(
-      "The client's FIN; its RST; the server's own FIN; the end of it all.",
+      "The client's FIN; its RST; the server's own FIN; the end of the connection.",
       list(object('', { at: instant, what: oneOf(['fin', 'reset', 'ended', 'closed']) })),
     ),
     headers: about(
-      'Of an upgrade to WebSocket, as the request had them.',
+      'For an upgrade to WebSocket: as the request had them.',
       orNull(list(row<[name: string, value: string]>(text, text))),
     ),
     datagrams: about(
-      'Of udp; null of a connection.',
+      'For udp; null for a connection.',
       orNull(object('', { came: whole(), answered: whole(), largestBytes: whole() })),
     ),
   },

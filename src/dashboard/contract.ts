@@ -66,7 +66,7 @@ export const second = object(
   {
     at: about('When it ended, in milliseconds since 1970.', number()),
     ...figures.fields,
-    listeners: about('The same of each listener, in the order of ServerInfo.', list(figures)),
+    listeners: about('The same for each listener, in the order of ServerInfo.', list(figures)),
   },
   'What happened within one second, over all listeners.',
 )
@@ -109,7 +109,7 @@ export const connectionRow = object('ConnectionRow', {
   bytesPerSecond: about('In and out, within the last second.', number()),
   unsentBytes: about('Waiting in the program to be sent.', number()),
   idleMs: about('How long no byte has moved.', number()),
-  waiting: about('It waits to be served: only id, listener, peer, openedAt have a meaning.', flag),
+  waiting: about('It waits to be served: only id, listener, peer and openedAt are valid.', flag),
 })
 
 export const connectionPage = object('ConnectionPage', {
@@ -131,7 +131,7 @@ export const sortKeys = [
 ] as const
 
 const filter = about('A part of peer, real peer or transport.', optional(text))
-const ofListener = about('Index of a listener: its connections alone.', optional(whole()))
+const ofListener = about('Index of a listener: only its connections.', optional(whole()))
 
 export const rowsStandard = 100
 
@@ -140,7 +140,7 @@ export const connectionQuery = object('', {
   order: about('Direction.', optional(oneOf(['asc', 'desc']), 'asc')),
   listener: ofListener,
   filter,
-  offset: about('Leave this many out.', optional(whole())),
+  offset: about('Skip this many.', optional(whole())),
   limit: about('At most this many.', optional(whole({ most: 500 }), rowsStandard)),
 })
 
@@ -200,7 +200,10 @@ export const benchRun = object('BenchRun', {
   startedAt: instant,
   state: oneOf(['running', 'finished', 'failed']),
   error: about('Why it failed.', orNull(text)),
-  achievedPerSecond: about('In the last second; of one that has ended, in the window.', number()),
+  achievedPerSecond: about(
+    'In the last second; for a bench that has ended, in the window.',
+    number(),
+  ),
   waiting: about('Where its first connection waits to be served.', orNull(place)),
   p50Us: orNull(number()),
   p99Us: orNull(number()),

@@ -1,4 +1,4 @@
-/** startDashboard(): a page, an API and metrics beside servers that run in this process. */
+/** startDashboard(): a page, an API and metrics for servers that run in this process. */
 import type { HostAddress } from '../vocabulary/address.ts'
 import { AllAccounts } from '../engines/accounts.ts'
 import { faultKinds, kindOf } from '../faults/index.ts'

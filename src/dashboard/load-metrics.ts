@@ -1,4 +1,4 @@
-/** What a load says to Prometheus while it goes on: counts and distributions that only grow. */
+/** What a running load reports to Prometheus: counts and distributions that only grow. */
 import type { HostAddress } from '../vocabulary/address.ts'
 import { version } from '../vocabulary/machine.ts'
 import { counterNames, counters, distributions, failureNames } from '../metrics/counters.ts'

@@ -29,9 +29,9 @@ export function openapi(): object {
       title: 'The dashboard of yodel',
       version: '1',
       description:
-        'See docs/control.md. With a token, everything needs it but /healthz and /readyz, which ' +
-        'are answered by any name, too, and /metrics with --metrics-open. These three can have ' +
-        'an address of their own: --health.',
+        'See docs/control.md. If there is a token, every request needs it, except /healthz and ' +
+        '/readyz (which also accept any host name) and, with --metrics-open, /metrics. These ' +
+        'three can have an address of their own: --health.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: 'http://127.0.0.1:7070' }],

@@ -15,9 +15,9 @@ export interface Operation {
   says?: string
   /** The JSON of the answer. */
   answer?: Shape<unknown>
-  /** Another type of answer, or one beside the JSON. */
+  /** Another type of answer, or one in addition to the JSON. */
   type?: string
-  /** Another status that is no error, and what it says. */
+  /** Another status that is not an error, and what it says. */
   besides?: [status: number, says: string]
   /** Never needs a token. */
   isOpen?: true
@@ -60,16 +60,16 @@ export const operations = {
   'DELETE /api/connections/:id': { summary: 'Close one.', answer: contract.killed },
   'GET /api/faults': { summary: 'The faults in force.', answer: listenerFaults },
   'PUT /api/faults': {
-    summary: 'Other faults from now on.',
+    summary: 'Replace the faults.',
     body: contract.faultsWanted,
     answer: listenerFaults,
   },
   'DELETE /api/faults': {
-    summary: 'Back to those with which the server was started.',
+    summary: 'Go back to the faults with which the server was started.',
     answer: listenerFaults,
   },
   'POST /api/drain': {
-    summary: 'Stop accepting; leave when the clients have gone.',
+    summary: 'Stop accepting; exit when the clients have gone.',
     status: 202,
     says: 'It has begun.',
     answer: object('', { draining: flag }),

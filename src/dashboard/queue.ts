@@ -1,7 +1,7 @@
 /**
- * Where a client of the dashboard's own waits for a listener that is at its limit. The system's
- * queue is first come, first served: the place is one behind those that waited already, and comes
- * nearer with each client that is accepted.
+ * The place in the queue of a client that the dashboard itself opened, at a listener that is full.
+ * The system's queue is first come, first served: the place is one behind those that waited
+ * already, and comes nearer with each client that is accepted.
  */
 import type { Counts } from '../metrics/snapshot.ts'
 import type { Place } from './api.ts'

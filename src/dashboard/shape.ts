@@ -134,7 +134,7 @@ function withNull(json: Json): Json {
   return { anyOf: [json, { type: 'null' }] }
 }
 
-/** A key that may be missing; with what stands for it then. */
+/** A key that may be missing, and its default. */
 export const optional = <S extends Shape<unknown>>(shape: S, standard?: Of<S>) => ({
   ...shape,
   json: standard === undefined ? shape.json : { ...shape.json, default: standard },

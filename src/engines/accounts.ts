@@ -12,7 +12,7 @@ import { writtenTo } from './written.ts'
 
 /** Instants are milliseconds since 1970. */
 export interface Account {
-  /** The address that is listened at. */
+  /** The address of the listener. */
   url: string
   /** The client's address as it is seen here. */
   peer: string
@@ -22,11 +22,11 @@ export interface Account {
   /** On the wire, behind the handshakes: with TLS, the encrypted bytes. */
   bytesIn: number
   bytesOut: number
-  /** The client's FIN; its RST; the server's own FIN; the end of it all. */
+  /** The client's FIN; its RST; the server's own FIN; the end of the connection. */
   events: { at: number; what: 'fin' | 'reset' | 'ended' | 'closed' }[]
-  /** The headers of an upgrade to WebSocket, as the request had them; null of anything else. */
+  /** The headers of an upgrade to WebSocket, as the request had them; null for anything else. */
   headers: [name: string, value: string][] | null
-  /** Of udp: how many came from there, and how many were answered; null of a connection. */
+  /** For udp: how many came from there, and how many were answered; null for a connection. */
   datagrams: { came: number; answered: number; largestBytes: number } | null
 }
 
@@ -192,13 +192,13 @@ export function threadAccounts(): Accounts {
   return accounts
 }
 
-/** What a server listens at, and on how many threads that keep accounts. */
+/** The address of a server, and how many of its threads keep accounts. */
 export interface Serving {
   url: string
   threads: number
 }
 
-/** The accounts of all threads that serve, for the control API beside them. */
+/** The accounts of all threads that serve, for the control API of the same process. */
 export class AllAccounts {
   readonly #channel = openChannel()
   readonly #serving: readonly Serving[]

@@ -69,7 +69,8 @@ export class ControlClient {
       return await this.#send(method, path, body && JSON.stringify(body))
     } catch (error) {
       const { message } = error as Error
-      // Node gives the system's errors a code; OpenSSL's it gives in the message alone.
+      // Node gives the system's errors a code; for those of OpenSSL the code is only in the
+      // message.
       const isPlain = /wrong.version.number|packet.length.too.long/i.test(message)
       const code = isPlain ? 'ERR_SSL_WRONG_VERSION_NUMBER' : errnoOf(error)
       // A message of OpenSSL has several lines.

@@ -1,6 +1,6 @@
 /**
- * What a sending thread has of its processor: how busy it is (less what it spends on busy waiting),
- * how long it waited for one, and what collecting garbage took.
+ * How much of its processor a sending thread gets: how busy it is (less what it spends on busy
+ * waiting), how long it waited for one, and what collecting garbage took.
  */
 import { PerformanceObserver } from 'node:perf_hooks'
 import type { Stalls, ThreadEffort } from '../load/stalls.ts'
@@ -33,7 +33,7 @@ export class Effort {
     this.#traffic = traffic
   }
 
-  /** Adds time in which the thread looked for work in vain. */
+  /** Adds time in which the thread looked for work and found none. */
   waited(ns: number): void {
     this.#idleNs += ns
   }

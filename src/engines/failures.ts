@@ -114,7 +114,7 @@ export function reasonOf(error: Error): string | undefined {
   return code === '' || code.startsWith('ERR_') ? error.message : undefined
 }
 
-/** The same, but for an error of the class `other` at least its name. */
+/** The same; for an error of the class `other`, at least its name. */
 export function reasonWhy(error: unknown): string | undefined {
   // The message is a sentence; here it becomes a part of another one.
   if (error instanceof UserError) return error.message.replace(/\.$/, '')

@@ -1,9 +1,9 @@
 /**
  * Frees the memory of chunks early, once they have gone through. Node reads each chunk into new
- * memory, which is garbage as soon as the chunk has left. V8 up to 12 (Node 22) collected it at
- * 32 MiB; V8 13 (Node 24) and later let twice as much gather, so that a thread through which
- * megabytes flow takes 40 MB more than it needs. To collect more often costs no more than it saves:
- * what is used again at once is still in the processor's cache.
+ * memory, which is garbage as soon as the chunk has left. V8 up to 12 (Node 22) collected it at 32
+ * MiB; V8 13 (Node 24) and later collect it at twice as much. So a thread with a large flow takes
+ * 40 MB more than it needs. Collecting more often costs nothing overall: memory that is used again
+ * at once is still in the processor's cache.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'

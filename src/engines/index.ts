@@ -57,7 +57,7 @@ const speakers = ({ address }: Task): number =>
 
 function instead(task: Task, asked: readonly Option<unknown>[]): string {
   const able = candidates(task).find(name => refusalOf(name, task, asked) === undefined)
-  return able ? `Try \`--engine auto\`, which takes ${able}.` : 'Nor can any other engine.'
+  return able ? `Try \`--engine auto\`, which takes ${able}.` : 'No other engine can, either.'
 }
 
 /**
@@ -75,7 +75,7 @@ export function chooseEngine(wanted: WantedEngine, task: Task, asked: readonly O
     if (isExpected || speakers(task) > 1) reasons.push(refusal)
   }
   if (wanted !== 'auto') throw usageError(reasons[0]!, instead(task, asked))
-  // If all engines refuse, the error gives two reasons: of the last engine and of the preferred
-  // one.
+  // If all engines refuse, the error gives two reasons: that of the last engine and that of the
+  // preferred one.
   throw usageError(reasons.toReversed().join(' '))
 }

@@ -1,10 +1,10 @@
-/** How many bytes were written to a stream: by Node, which counts them, and without it. */
+/** How many bytes were written to a stream: those that Node wrote, and those written past Node. */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 const besideNode = new WeakMap<Duplex, number>()
 
-/** The system has taken so many bytes that Node did not write. */
+/** The system has taken this many bytes that Node did not write. */
 export function wroteBeside(socket: Socket, bytes: number): void {
   besideNode.set(socket, (besideNode.get(socket) ?? 0) + bytes)
 }

@@ -9,7 +9,7 @@ export interface Chunk {
    * which it was due to leave, so that the next fault counts from there.
    */
   at: number
-  /** On a transport with messages: the message, of which all chunks have the same object. */
+  /** On a transport with messages: the message; all its chunks have the same object. */
   message?: Message | undefined
   /** The message goes on in the next chunk; undefined: this chunk ends it. */
   more?: boolean | undefined
@@ -86,9 +86,9 @@ export interface FaultDefinition<Spec extends { kind: string }> {
   readonly example: string
   /** On which transports it makes sense. */
   readonly carries: readonly Carries[]
-  /** Reads what stands after `=`: '' for the kind alone, if that has a meaning. */
+  /** Reads what stands after `=`: '' for the kind without a value, if that has a meaning. */
   parse(text: string): Spec
-  /** The inverse of parse; '' for the kind alone. */
+  /** The inverse of parse; '' for the kind without a value. */
   format(spec: Spec): string
   /** What is wrong with its numbers, as a sentence. */
   mistake(spec: Spec): string | undefined

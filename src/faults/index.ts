@@ -19,7 +19,7 @@ const table = new Map(
 /** In alphabetical order. */
 export const faultKinds = [...table.keys()].toSorted() as FaultKind[]
 
-/** What is known of a kind; undefined if there is none of that name. */
+/** What is known of a kind; undefined if no kind has that name. */
 export const kindOf = (name: string): FaultDefinition<FaultSpec> | undefined => table.get(name)
 
 export const createFault = (spec: FaultSpec, tools: Tools): Fault =>

@@ -7,7 +7,7 @@ import type { FaultSpec } from './index.ts'
 import { parseFault } from './parse.ts'
 import { checkFaults } from './check.ts'
 
-/** Of several that are in force at a time, the one that began last counts. */
+/** If several are in force at a time, the one that began last counts. */
 export interface FaultStep {
   /** When it comes into force, counted from when the server began to serve. */
   atMs: number

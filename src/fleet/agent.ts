@@ -101,7 +101,7 @@ class Waiting implements Agent {
     for (const pattern of this.#limits.allow) parsePattern(pattern)
     if (token === undefined && this.#limits.allow.some(pattern => !isLoopback(pattern)))
       throw usageError(
-        'Without a token an agent sends to its own machine alone.',
+        'Without a token an agent sends only to its own machine.',
         'Give one by --token-file or YODEL_FLEET_TOKEN, or leave --allow out.',
       )
     const presence = topics.hello(this.#id)
@@ -111,7 +111,7 @@ class Waiting implements Agent {
       {
         up: () => void this.#arrive().catch(error => this.#tell(String(error))),
         down: reason => {
-          // A broker that goes away with its run is not missed by an agent that leaves, too.
+          // An agent that leaves does not report that its broker goes away, too.
           if (this.#leaving) return
           this.#tell(`no broker at ${shownBroker(url)}${because(reason)}; it tries on`)
         },
@@ -122,7 +122,7 @@ class Waiting implements Agent {
     await this.#link.close(presence)
   }
 
-  /** Once for the same, although it is tried again and again. */
+  /** Reports the same reason only once, although it tries again and again. */
   #tell(line: string): void {
     if (line === this.#told) return
     this.#told = line
@@ -133,7 +133,7 @@ class Waiting implements Agent {
     await this.#link!.subscribe(topics.toAgent(this.#id))
     await this.#sayHello()
     const { allow } = this.#limits
-    const to = allow.length === 0 ? 'this machine alone (--allow)' : allow.join(', ')
+    const to = allow.length === 0 ? 'only this machine (--allow)' : allow.join(', ')
     this.#tell(`${this.name} is there for ${shownBroker(this.#link!.url)}; it sends to ${to}`)
     this.#up.resolve()
   }

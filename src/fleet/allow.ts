@@ -14,12 +14,12 @@ export interface Allowed {
 const example = "Write for example 'tcp://127.0.0.1:*' or 'tls://*.lab.example:443'."
 const form = /^([a-z0-9+]+|\*):\/\/(\[[0-9a-fA-F:.]+\]|\*|(?:\*\.)?[^*:/@[\]\s]+):(\d{1,5}|\*)$/
 
-/** @throws UserError if it is no pattern */
+/** @throws UserError if it is not a pattern */
 export function parsePattern(text: string): (address: Address) => boolean {
   if (text.startsWith('unix:')) return matchPath(text.slice('unix:'.length).replace(/^\/\//, ''))
   const found = form.exec(text)
   const known = found && (found[1] === '*' || Object.hasOwn(transports, found[1]!))
-  if (!known) throw usageError(`'${text}' is no pattern of addresses.`, example)
+  if (!known) throw usageError(`'${text}' is not a pattern of addresses.`, example)
   const [, transport, hostText, port] = found as unknown as [string, string, string, string]
   const host = hostText.replace(/^\[|\]$/g, '').toLowerCase()
   return address =>
@@ -39,8 +39,8 @@ function matchHost(pattern: string, host: string): boolean {
 function matchPath(pattern: string): (address: Address) => boolean {
   if (pattern === '' || pattern.slice(0, -1).includes('*'))
     throw usageError(
-      `'unix:${pattern}' is no pattern of sockets.`,
-      "A * stands at the end: 'unix:/run/echo/*'.",
+      `'unix:${pattern}' is not a pattern of sockets.`,
+      "A * can only be at the end: 'unix:/run/echo/*'.",
     )
   const start = pattern.endsWith('*') ? pattern.slice(0, -1) : undefined
   return address => {
@@ -78,7 +78,7 @@ export function checkShare({ address, connections, ratePerSecond }: Share, limit
     )
   if (connections > maxConnections)
     throw usageError(
-      `Its share has ${connections} connections, and it has ${maxConnections} at most.`,
+      `Its share has ${connections} connections, but it takes ${maxConnections} at most.`,
       'Use more agents, or a higher --max-connections.',
     )
   if (ratePerSecond <= maxRate) return

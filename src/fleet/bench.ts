@@ -1,4 +1,4 @@
-/** bench(address): by agents if there are to be some, else from here. */
+/** bench(address): by agents if the options ask for them, otherwise from this machine. */
 import type { Address } from '../vocabulary/address.ts'
 import { bench as benchHere, type BenchOptions, type LoadRun } from '../bench.ts'
 import { checkOptions } from '../options/form.ts'

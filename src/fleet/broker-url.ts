@@ -1,4 +1,4 @@
-/** Where a broker is, and which of them may be talked to without a token. */
+/** Where a broker is, and which brokers need no token. */
 import { isIPv6 } from 'node:net'
 import { usageError } from '../vocabulary/errors.ts'
 import { isPublic } from '../vocabulary/address.ts'
@@ -21,7 +21,7 @@ const example = `Write for example ${usualBroker} or mqtts://broker.example:8883
 export function parseBrokerUrl(text: string): BrokerUrl {
   const found = /^(mqtts?):\/\/(?:([^@]*)@)?(\[[^\]]+\]|[^:/@[\]]+)(?::(\d{1,5}))?\/?$/i.exec(text)
   // A URL may contain secrets, so it is not quoted.
-  if (!found) throw usageError('That is no URL of a broker.', example)
+  if (!found) throw usageError('That is not a URL of a broker.', example)
   const [, scheme, user, hostText, portText] = found as unknown as [
     string,
     string,
@@ -33,7 +33,7 @@ export function parseBrokerUrl(text: string): BrokerUrl {
   const host = hostText.startsWith('[') ? hostText.slice(1, -1) : hostText
   const port = portText === undefined ? (secure ? 8883 : 1883) : Number(portText)
   if (port > 65_535 || (hostText.startsWith('[') && !isIPv6(host)))
-    throw usageError('That is no URL of a broker.', example)
+    throw usageError('That is not a URL of a broker.', example)
   const [username, ...password] = user?.split(':') ?? []
   return {
     secure,
@@ -56,7 +56,7 @@ function decoded(text: string): string {
 export const shownBroker = ({ secure, host, port }: BrokerUrl): string =>
   `mqtt${secure ? 's' : ''}://${hostInUrl(host)}:${port}`
 
-/** What `ps` shows to every user of a machine must be no secret. @throws UserError */
+/** What `ps` shows to every user of a machine must not be a secret. @throws UserError */
 export function withoutSecret(text: string): string {
   const { password } = parseBrokerUrl(text)
   if (password === undefined) return text

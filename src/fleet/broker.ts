@@ -11,7 +11,7 @@ import { leaveMs } from './link.ts'
 import { prefix } from './messages.ts'
 import { passwordOf } from './sealed.ts'
 
-/** A piece of a part is smaller by far. */
+/** A piece of a part is much smaller. */
 const payloadMaxBytes = 1 << 20
 const refusal = (text: string) => new Error(text)
 
@@ -65,7 +65,10 @@ export class Broker {
     })
   }
 
-  /** What was sent to clients arrives: each is told that it is over, and closes its side, too. */
+  /**
+   * What was sent to clients still arrives: each client is told that the connection is over, and
+   * closes its side, too.
+   */
   async close(): Promise<void> {
     const server = this.#server
     const closed = new Promise<void>(resolve =>
@@ -82,8 +85,8 @@ export class Broker {
 /** What each client of the broker may do. */
 const rulesFor = (token: string | undefined): AedesOptions => ({
   connectTimeout: 10_000,
-  // Without a limit none of what comes waits for an agent that takes nothing any more; what one
-  // agent sends waits until the message before it was passed on.
+  // If there is no limit, no message waits for an agent that takes nothing any more. But a message
+  // of an agent still waits until the agent's message before it has been passed on.
   concurrency: 0,
   authenticate: (_client, _user, password, done) => {
     const known = token === undefined || isSame(password, passwordOf(token))

@@ -1,6 +1,6 @@
 /**
- * How far the coordinator's clock is ahead of one's own. The quickest of several round trips bounds
- * it best: the answer was made somewhere between its two ends.
+ * How far the coordinator's clock is ahead of that of an agent. The quickest of several round trips
+ * bounds it best: the answer was made somewhere between its two ends.
  */
 import { sharedNowNs } from '../vocabulary/clock.ts'
 

@@ -1,4 +1,4 @@
-/** findMax(address): by agents if there are to be some, else from here. */
+/** findMax(address): by agents if the options ask for them, otherwise from this machine. */
 import type { Address } from '../vocabulary/address.ts'
 import { findMax as findMaxHere } from '../bench/find-max.ts'
 import type { FindMaxOptions as FindMaxHere, FindMaxRun } from '../bench/find-max.ts'

@@ -44,7 +44,7 @@ export class Fleet {
   static async open(options: FleetOptions): Promise<Fleet> {
     const { broker, brokerListen, brokerCa: ca, brokerPin: pin, onEvent = () => {} } = options
     if (broker !== undefined && brokerListen !== undefined)
-      throw usageError('--broker and --broker-listen exclude each other.')
+      throw usageError('--broker and --broker-listen cannot be used together.')
     if (broker !== undefined) {
       const url = parseBrokerUrl(broker)
       checkToken(url, options.token)

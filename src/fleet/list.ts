@@ -1,4 +1,4 @@
-/** listAgents(broker): which agents are there, and what they are. */
+/** listAgents(broker): which agents are there, and what each says about itself. */
 import { randomBytes } from 'node:crypto'
 import { version } from '../vocabulary/machine.ts'
 import { checkToken, parseBrokerUrl, usualBroker } from './broker-url.ts'
@@ -32,7 +32,7 @@ export interface AgentList {
   strange: number
 }
 
-/** What is retained comes at once, but after what is said to the subscription. */
+/** Retained messages come at once, but after the acknowledgement of the subscription. */
 const settleMs = 300
 const answerMs = 5_000
 

@@ -9,7 +9,7 @@ export class LocalLink implements FleetLink {
   readonly #token: string | undefined
   readonly #message: LinkEvents['message']
   readonly #leaving = new Set<Promise<void>>()
-  /** Agents that leave because the broker does are no news. */
+  /** Agents that leave because the broker ends are not reported. */
   #closed = false
 
   constructor(broker: Broker, token: string | undefined, message: LinkEvents['message']) {

@@ -31,7 +31,7 @@ export interface Delivered {
 
 type Piece = Extract<ToCoordinator, { kind: 'snapshot' }>
 
-/** A part of a load is never as long. */
+/** No part of a load is longer than this. */
 const partMaxBytes = 1 << 30
 const piecesMax = 1 << 14
 
@@ -44,7 +44,7 @@ export class Member {
   readonly counted: Counted
   /** Pieces of snapshots, packed: they wait until those of the others have come, too. */
   readonly #pending = new Map<number, { pieces: number; came: Map<number, Buffer> }>()
-  /** The last one of which all has come, and the last that is counted. */
+  /** The last snapshot that has come whole, and the last one that is counted. */
   tick = -1
   #counted = -1
   /** How many messages had come back after each second that was counted. */

@@ -22,7 +22,10 @@ export const topics = {
 /** The agent that a message comes from. */
 export const senderIn = (topic: string): string => topic.slice(topic.lastIndexOf('/') + 1)
 
-/** What both sides must have in common beside the version, or counts would mean something else. */
+/**
+ * What both sides must have in common in addition to the version, or counts would mean something
+ * else.
+ */
 export const layout = [partFormat, bucketCount, counterNames.length, histogramNames.length].join(
   ' ',
 )
@@ -64,7 +67,7 @@ export interface Plan extends Control {
   options: BenchOptions
   /** If an agent hears nothing from its coordinator for this long, it ends. */
   timeoutMs: number
-  /** The broker is the coordinator: where one is gone the other is. */
+  /** The coordinator itself is the broker, so both go away together. */
   embedded: boolean
 }
 
@@ -93,18 +96,20 @@ export type ToCoordinator = { run: string } & (
   | { kind: 'ready' }
   | { kind: 'ping'; sentMs: number }
   | Synced
-  /** Of the counts of a second, a piece that makes sense by itself. */
+  /** A piece of the counts of a second, which makes sense by itself. */
   | { kind: 'snapshot'; tick: number; piece: number; pieces: number }
   | PartPiece
   | { kind: 'failed'; error: UserErrorData }
 )
 
-/** Of each of several messages what is left without a key, which is added to all of them alike. */
+/** Several messages without a key that is added to all of them later. */
 export type Without<Words, Key extends string> = Words extends unknown ? Omit<Words, Key> : never
 
 export interface Synced {
   kind: 'synced'
-  /** What has to be added to its clock for that of the coordinator, and how far off that may be. */
+  /**
+   * What has to be added to its clock to get the coordinator's, and how wrong that figure may be.
+   */
   offsetMs: number
   errorMs: number
   /** How far its wall clock is ahead of the coordinator's. */

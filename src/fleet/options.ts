@@ -1,4 +1,4 @@
-/** The options of a load that agents send, beside those of the load. */
+/** The options of a load that agents send, in addition to those of the load. */
 import type { ResolvedOf, OptionsOf } from '../options/form.ts'
 import { option } from '../options/form.ts'
 import { duration, fileText, text, textFor, untyped } from '../options/kinds.ts'
@@ -9,32 +9,32 @@ export const fleetOptions = {
   broker: option(textFor('<url>', parseBrokerUrl), {
     default: undefined,
     flag: 'broker',
-    help: 'of --agents: the MQTT broker where they wait ($YODEL_BROKER)',
+    help: 'with --agents: the MQTT broker where agents wait ($YODEL_BROKER)',
   }),
   /** Where to be the broker; another address than the loopback needs `mqtts://`. */
   brokerListen: option(textFor('<url>', parseBrokerUrl), {
     default: undefined,
     flag: 'broker-listen',
-    help: 'of --agents: be the broker there',
+    help: 'with --agents: be the broker itself, at this address',
     defaultText: usualBroker,
   }),
   /** How long to wait for agents that do not come, or that were lost. */
   agentTimeoutMs: option(duration({ zero: false, endless: false }), {
     default: 30_000,
     flag: 'agent-timeout',
-    help: 'of --agents: how long to wait for one that does not come',
+    help: 'with --agents: how long to wait for missing agents',
   }),
   /** The secret that all of them share. */
   token: option(fileText('TOKEN'), {
     default: undefined,
     flag: 'token-file',
-    help: 'of --agents: the secret that they share ($YODEL_FLEET_TOKEN)',
+    help: 'with --agents: the secret that all of them share ($YODEL_FLEET_TOKEN)',
   }),
-  /** Trusted beside the authorities that Node knows; PEM. */
+  /** Trusted in addition to the authorities that Node knows; PEM. */
   brokerCa: option(fileText('CA.pem'), {
     default: undefined,
     flag: 'broker-ca',
-    help: 'broker: trust what certificates in this file have signed, too (PEM)',
+    help: 'broker: also trust certificates that are signed by one in this file (PEM)',
   }),
   /** SHA-256 of its certificate. */
   brokerPin: option(text('<sha256>'), {

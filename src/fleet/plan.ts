@@ -7,10 +7,10 @@ import type { Share } from './allow.ts'
 import type { Plan } from './messages.ts'
 import { usageError } from '../vocabulary/errors.ts'
 
-/** What the parts of a plan have of their own. */
+/** Options that differ between the parts of a plan. */
 const own = new Set(['slice', 'startAt', 'agents'])
 
-/** As they cross to an agent; what is not said is left out. */
+/** The options as they are sent to an agent; those that are not given are left out. */
 export function sentOptions(options: BenchOptions): BenchOptions {
   const entries = Object.entries(options).filter(
     ([name, value]) => Object.hasOwn(benchOptions, name) && !own.has(name) && value !== undefined,
@@ -27,13 +27,13 @@ export function optionsOfPlan({ options }: Pick<Plan, 'options'>): BenchOptions 
 }
 
 /**
- * What an agent is allowed is an address: another way to it would go round that. And a source is an
- * address of one machine.
+ * --allow names addresses, and a proxy would be a way around that. And a source is an address of
+ * one machine.
  * @throws UserError
  */
 export function refuseRoute({ calling }: BenchOptions): void {
   if (calling?.proxy !== undefined)
-    throw usageError('Agents connect through no proxy.', 'Leave --proxy or --agents out.')
+    throw usageError('Agents do not connect through a proxy.', 'Leave --proxy or --agents out.')
   if (calling?.source !== undefined)
     throw usageError('A source is an address of one machine.', 'Leave --source or --agents out.')
 }

@@ -1,6 +1,6 @@
 /**
- * Before a load begins: which agents take part, that all are connected, and how far their clocks
- * differ.
+ * Before a load begins: chooses the agents, waits until all are connected, and measures how far
+ * their clocks differ.
  */
 import { toAddress, type Address } from '../vocabulary/address.ts'
 import { usageError, UserError } from '../vocabulary/errors.ts'

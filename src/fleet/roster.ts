@@ -50,7 +50,7 @@ export class Roster {
     return this.#present.get(agent)?.run
   }
 
-  /** Resolves once it holds, or after that time; whether it holds. */
+  /** Resolves once it holds, or after that time, to whether it holds. */
   async until(holds: () => boolean, ms: number, signal?: AbortSignal): Promise<boolean> {
     if (holds() || signal?.aborted) return holds()
     return new Promise<boolean>(resolve => {

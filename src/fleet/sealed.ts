@@ -1,6 +1,6 @@
 /**
  * The seal of a message: an HMAC-SHA256 of the token over its topic and all of it. Without a token
- * there is no seal; that is for the loopback alone.
+ * there is no seal; that is only for the loopback.
  *
  *   version 1 | seal 32 | length of the words 4 | words (JSON) | bytes
  */
@@ -35,7 +35,7 @@ export function seal(
   return Buffer.concat([Buffer.of(formatVersion), sealOf(token, topic, rest), rest])
 }
 
-/** Undefined if it was not sealed with that token, or is none of ours. */
+/** Undefined if it was not sealed with that token, or is not one of our messages. */
 export function open<Words>(
   token: string | undefined,
   topic: string,

@@ -20,7 +20,7 @@ export class PartSum {
   /** One for all parts, so that they compare. */
   #wallMs: number | undefined
 
-  /** What has to be added to the clock of all agents for milliseconds since 1970. */
+  /** What has to be added to the clock of all agents to get milliseconds since 1970. */
   get #wallOffsetMs(): number {
     return (this.#wallMs ??= wallOffsetMs() - sharedOffsetNs() / 1e6)
   }
@@ -28,7 +28,7 @@ export class PartSum {
   /**
    * What its wall clock shows is not asked: all instants are on one clock.
    * @param startMs when it was to begin; `startedMs` is when it began
-   * @throws UserError if it is no part of this load
+   * @throws UserError if it is not part of this load
    */
   add(member: Member, result: RunResult, { startedMs }: { startedMs: number }, startMs: number) {
     if (!result.part) throw new UserError('network', `Agent ${member.name} has sent no part.`)

@@ -21,7 +21,7 @@ export class Counted {
     return [of('messagesReceived'), of('messagesSent')]
   }
 
-  /** Keeps what has changed, and adds what it is more than before to the sum. */
+  /** Keeps what has changed, and adds the difference to the sum. */
   take({ counters, histograms }: Changes): void {
     for (const [counter, value] of counters) {
       this.#totals.counters[counter]! += value - this.#counters[counter]!

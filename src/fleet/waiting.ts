@@ -1,4 +1,4 @@
-/** How long a coordinator waits for an agent of which it hears nothing. */
+/** How long a coordinator waits for a silent agent. */
 import type { Load } from '../load/plan.ts'
 import type { Member } from './member.ts'
 import { missedMax, secondMs } from './messages.ts'

@@ -1,5 +1,5 @@
 /**
- * When short connections are due: one plan for the whole load, of which each part has its share.
+ * When short connections are due: one plan for the whole load, and each part has its share of it.
  */
 import { createPacer, type Arrivals } from './pacer.ts'
 import { sizeOf, whole, type Part } from './part.ts'

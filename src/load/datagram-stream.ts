@@ -200,7 +200,7 @@ export class DatagramStream {
     traffic.timed(plannedNs, issuedNs, cameNs)
   }
 
-  /** Gives up what has not come back within the timeout; whether that has made room. */
+  /** Gives up what has not come back within the timeout. Returns whether that has made room. */
   expire(now: number): boolean {
     const timeoutNs = this.#traffic.task.timeoutMs * 1e6
     let any = false

@@ -13,7 +13,7 @@ export interface Diagnosis {
 
 /**
  * @param wrong the stream; its `receivedBytes` is the offset of the first wrong byte
- * @param received the bytes from there on; the more, the surer is the cause
+ * @param received the bytes from there on; with more bytes the cause is more certain
  * @param others the other connections: the bytes are looked up in their streams too
  */
 export function diagnose(
@@ -101,7 +101,7 @@ class Case {
     return { cause: 'missing', detail: `${are(ahead)} missing: only the last ${length} came.` }
   }
 
-  /** More came than was sent, of a stream that repeats and so seems to be in step. */
+  /** More bytes came than were sent, and the stream repeats, so it seems to be in step. */
   #excess(): Diagnosis | undefined {
     const bytes = -this.#sumBytes
     const { periodBytes } = this.#payload
@@ -207,7 +207,7 @@ class Case {
       first.whose === 'other'
         ? `The bytes ${first.doubtful ? 'may ' : ''}belong to connection ${first.connection}, ` +
           `offset ${first.offset}`
-        : 'The bytes belong to this run, but to no place near: perhaps to another thread'
+        : 'The bytes belong to this run, but not to a place nearby: perhaps to another thread'
     return { cause: 'foreign', detail: `${from}${how}.` }
   }
 

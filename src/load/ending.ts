@@ -37,7 +37,7 @@ function more({ cameBytes, inWarmUp }: Owed): string {
 /** @param said what was wrong with the answer, without a dot */
 export const statusDiagnosis = (said: string, inWarmUp = false): Diagnosis => ({
   cause: 'status',
-  detail: `It is no echo: ${said}${inWarmUp ? ', in the warm-up' : ''}.`,
+  detail: `It is not an echo: ${said}${inWarmUp ? ', in the warm-up' : ''}.`,
 })
 
 /**

@@ -48,7 +48,7 @@ export class Evidence<S extends Suspect> {
     return true
   }
 
-  /** The stream of which enough was collected: it is diagnosed, and the caller gives it up. */
+  /** Enough of this stream was collected: it is diagnosed, and the caller gives it up. */
   expire(now: number): S | undefined {
     const suspect = this.#suspect
     if (!suspect || now - this.#sinceNs <= collectedNs) return undefined

@@ -32,7 +32,7 @@ interface LifeOptions {
   tickMs: number
   short?: ShortConnections | undefined
   /**
-   * Measures what the thread has of its processor: at each tick, and when the drain begins and
+   * Measures how much processor time the thread gets: at each tick, and when the drain begins and
    * ends.
    */
   measure: (now: number) => void

@@ -25,7 +25,7 @@ export interface Mover<S> {
   halt?(): boolean
 }
 
-/** Churn: short connections beside the steady ones, with a schedule of their own. */
+/** Churn: short connections in addition to the steady ones, with a schedule of their own. */
 export interface ShortConnections {
   /** When the next one is to begin; Infinity while there is no room, and after the last one. */
   readonly nextNs: number

@@ -30,7 +30,7 @@ const shown =
     return typeof value === 'number' && Number.isFinite(value) ? show(value) : none
   }
 
-/** Bytes in a message, or sizes of which each is as likely as its weight. */
+/** Bytes in a message, or sizes with weights. */
 const sizes: Kind<number | SizeRange[]> = {
   placeholder: '<size>',
   parse: parseSizes,
@@ -61,7 +61,7 @@ export const loadOptions = {
   depth: option(count(), {
     default: 1,
     flag: 'depth',
-    help: 'messages in flight on each, at most',
+    help: 'messages in flight on each connection, at most',
     condition: { name: 'depth', show: shown() },
   }),
   /**
@@ -100,20 +100,20 @@ export const loadOptions = {
   drainMs: option(duration(), {
     default: 5_000,
     flag: 'drain',
-    help: 'wait at the end for what is not back yet',
+    help: 'at the end, wait this long for missing echoes',
   }),
   /** A connection that is not made, or a message unanswered, for this long is a failure. */
   timeoutMs: option(duration({ zero: false }), {
     default: 10_000,
     flag: 'timeout',
-    help: 'give up an answer after this long',
+    help: 'how long to wait for an answer',
     defaultText: '10s; udp: 1s',
   }),
-  /** A steady connection that breaks is opened again, and an outage is no failure by itself. */
+  /** A steady connection that breaks is opened again, and an outage is not a failure by itself. */
   reconnect: option(whether(), {
     default: false,
     flag: 'reconnect',
-    help: 'open a connection that breaks again, and report the outages',
+    help: 'if a connection breaks, open it again; report the outages',
     condition: { name: 'reconnect', show: value => (value === true ? 'yes' : 'no') },
     where: {
       engines: ['node', 'uring'],
@@ -186,7 +186,7 @@ export const benchOptions = {
     help: 'send for this long before the measurement begins',
     condition: { name: 'warm-up', show: shown(formatDuration) },
   }),
-  /** Bytes in a message, or sizes of which each is as likely as its weight. */
+  /** Bytes in a message, or sizes with weights. */
   sizeBytes: option(sizes, {
     default: 64,
     flag: 'size',
@@ -213,11 +213,11 @@ export const benchOptions = {
     condition: { name: 'think time', show: shown() },
     notInSearch: ['The search sends an open loop: it has no think time.', 'Leave it out.'],
   }),
-  /** Short connections per second beside the steady ones: connect, echo once, close. */
+  /** Short connections per second, in addition to the steady ones: connect, echo once, close. */
   churnPerSecond: option(rate({ zero: true }), {
     default: 0,
     flag: 'churn',
-    help: 'short connections per second beside the steady ones',
+    help: 'short connections per second, in addition to the steady ones',
     condition: { name: 'churn', show: shown(value => `${formatCount(value)}/s`) },
     where: {
       engines: ['node'],
@@ -250,14 +250,14 @@ export const benchOptions = {
   agents: option(count({ max: slicesMax }), {
     default: undefined,
     flag: 'agents',
-    help: 'that many `yodel agent` send it together, each a slice of it',
+    help: 'let this many agents (`yodel agent`) send the load together',
     condition: { name: 'agents', show: shown(String, 'none') },
   }),
   /** The instant at which sending begins, with the warm-up. Connections are opened before it. */
   startAt: option(textFor('<instant>', parseInstant), {
     default: undefined,
     flag: 'start-at',
-    help: 'begin at that instant, once connected: 2026-11-27T10:00:00Z',
+    help: 'connect, then begin at this instant: 2026-11-27T10:00:00Z',
   }),
   /**
    * Wrong bytes in a stream that stays in step do not end their connection: they are counted, and
@@ -283,9 +283,11 @@ export const searchOptions = {
   objective: option(text('<objective>'), {
     default: undefined,
     flag: 'find-max',
-    help: "find the highest rate at which it holds: 'p99<5ms'",
+    help: "find the highest rate at which this holds: 'p99<5ms'",
   }),
-  /** How close to each other the rate that is found and a rate that failed are: a fraction. */
+  /**
+   * The largest difference between the rate that is found and a rate that failed, as a fraction.
+   */
   precision: option(
     percent(value =>
       value >= 0.01 && value <= 1 ? undefined : 'must be from 0.01 to 1: from 1% to 100%.',

@@ -9,7 +9,7 @@ const keyBytes = [8, 4]
 /** How far back in a stream bytes are looked for. */
 const ownBehindBytes = 4 * 2 ** 20
 const otherBehindBytes = 256 * 2 ** 10
-/** How much may be missing of a stream that repeats; bytes in flight are no evidence. */
+/** How much may be missing of a stream that repeats; bytes in flight are not evidence. */
 const periodicMaxBytes = 65_536
 /** How many look-ups there are at most: one takes up to a millisecond. */
 const lookupsMax = 200
@@ -33,7 +33,7 @@ export class Origins {
     this.#payload = payload
     this.#wrong = wrong
     this.#received = received
-    // Streams that are all the same do not tell which connection it is.
+    // If all streams are the same, they do not show which connection it is.
     this.#others = payload.periodBytes === Infinity ? others : []
     this.own = copyOf(payload, wrong.connection, wrong.receivedBytes, received.length)
     let inFlight = 0
@@ -181,7 +181,7 @@ export class Origins {
     return { ...nobody, at, length, whose: 'somewhere' }
   }
 
-  /** Which plausible offsets of which streams stand at a place in the table. */
+  /** Finds the plausible offsets of streams that are at a place in the table. */
   #places(
     place: number,
     at: number,

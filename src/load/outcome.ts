@@ -24,6 +24,6 @@ export interface Outcome {
   churnLateNs?: number | undefined
   /** With reconnect: in nanoseconds after the beginning of the window. */
   outages?: Outage[] | undefined
-  /** What its thread had of its processor. */
+  /** How much processor time its thread had. */
   effort: ThreadEffort
 }

@@ -4,7 +4,7 @@ import { formatCount } from '../vocabulary/units.ts'
 
 /**
  * A part of a load: every step-th of all connections, from the first on. So parts of parts are
- * parts, and each is as long as the others, or by one shorter.
+ * parts, and each is as long as the others, or one shorter.
  */
 export interface Part {
   first: number
@@ -23,7 +23,10 @@ export const whole: Part = { first: 0, step: 1 }
 export const sizeOf = ({ first, step }: Part, all: number): number =>
   Math.max(0, Math.ceil((all - first) / step))
 
-/** Things are taken in turns, `turn` in each: how many of the first `count` belong to this part. */
+/**
+ * How many of the first `count` things belong to this part, if the parts take turns with `turn`
+ * things each.
+ */
 export const ownBefore = (part: Part, turn: number, count: number): number =>
   count === Infinity
     ? Infinity
@@ -41,7 +44,7 @@ export const slicesMax = 10_000
 export function parseSlice(text: string): Slice {
   const [, number, of] = (/^(\d{1,5})\/(\d{1,5})$/.exec(text) ?? []).map(Number)
   if (number === undefined || of === undefined)
-    throw usageError(`'${text}' is no slice.`, "Write for example '2/5': the second of five.")
+    throw usageError(`'${text}' is not a slice.`, "Write for example '2/5': the second of five.")
   if (of < 1 || of > slicesMax || number < 1 || number > of)
     throw usageError(
       `There is no slice ${text}.`,

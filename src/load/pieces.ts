@@ -31,8 +31,8 @@ interface OwnStream {
 export const nobody = { whose: 'nobody', connection: -1, offset: -1 } as const
 
 /**
- * Of a piece that came too early: how long it is, and what was due instead, if that came later.
- * `sure` if all of it came, or as much as could be received.
+ * For a piece that came too early: its length, and what was due instead, if that came later. `sure`
+ * if all of it came, or as much as could be received.
  */
 export function swap(
   streams: OwnStream,

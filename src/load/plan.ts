@@ -1,4 +1,6 @@
-/** What one thread is to send, and for how long: plain data, it is copied to other threads. */
+/**
+ * What one thread is to send, and for how long: plain data, since it is copied to other threads.
+ */
 import type { ResolvedOf } from '../options/form.ts'
 import type { benchOptions } from './options.ts'
 import type { ChurnPace } from './churn-plan.ts'

@@ -1,4 +1,4 @@
-/** The options of rounds: what is measured against what, how often, and what is asked. */
+/** The options of rounds: which sides are measured, how often, and which figures are compared. */
 import { formatAddress, parseAddress, toAddress, type Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { option, type Kind, type OptionsOf } from '../options/form.ts'

@@ -3,7 +3,7 @@ import { usageError } from '../vocabulary/errors.ts'
 import { parseSize } from '../vocabulary/units.ts'
 import { mix } from '../vocabulary/random.ts'
 
-/** Sizes from `minBytes` to `maxBytes`, each as likely; of several the weight decides. */
+/** Sizes from `minBytes` to `maxBytes`, all equally likely; the weight decides among several. */
 export interface SizeRange {
   minBytes: number
   maxBytes: number

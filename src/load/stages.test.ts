@@ -24,7 +24,7 @@ test('what is no stage is refused in a sentence', () => {
     ['10k/s during 5m', /is not a stage/],
     ['0..10k/s for 1m', /a ramp is A\.\.B over a time/],
     ['0..1..2 over 1m', /a ramp is A\.\.B over a time/],
-    ['10/s over 1m', /comes from no rate/],
+    ['10/s over 1m', /has no rate to start from/],
     ['10/s for 0s', /a time of more than 0/],
     ['10/s for ever', /ever/],
     ['many for 1s', /many/],

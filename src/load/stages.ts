@@ -29,7 +29,10 @@ export function parseStages(text: string): Stage[] {
       throw usageError(`'${part}' is not a stage: a ramp is A..B over a time.`, example)
     const before = stages.at(-1)?.to
     if (word === 'over' && last === undefined && before === undefined)
-      throw usageError(`The ramp '${part}' comes from no rate: nothing is before it.`, example)
+      throw usageError(
+        `The ramp '${part}' has no rate to start from: no stage is before it.`,
+        example,
+      )
     const to = rateIn(part, last ?? first!)
     const from = word === 'for' ? to : last === undefined ? before! : rateIn(part, first!)
     const ms = parseDuration(time!)

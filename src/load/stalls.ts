@@ -17,7 +17,7 @@ export interface StallLog {
   longest: StallInterval[]
 }
 
-/** What one sending thread had of its processor while it sent. Plain data. */
+/** How much processor time one sending thread had while it sent. Plain data. */
 export interface ThreadEffort {
   /** Share of a processor that it used; null where that is not known. */
   busyShare: number | null
@@ -108,7 +108,7 @@ export class Stalls {
     this.#seenNs = now
   }
 
-  /** For how long since the last sign of life it had no processor; long work is no stall. */
+  /** For how long since the last sign of life it had no processor; long work is not a stall. */
   #heldNs(now: number): number {
     const silentNs = now - this.#seenNs
     const { atNs, times: before } = this.#noted
@@ -133,7 +133,7 @@ export class Stalls {
    * then is connected, or closed; the plain time is recorded.
    */
   touched(name: keyof typeof touchedNames, fromNs: number, issuedNs: number, now: number): void {
-    // The time by which a message was issued late is no part of its service.
+    // The time by which a message was issued late is not part of its service.
     const isPlanned = name !== 'service' && (this.#openLoop || name !== 'response')
     const line = isPlanned ? name : undefined
     const sentNs = this.stamped ? this.sentNs(issuedNs) : now

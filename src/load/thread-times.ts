@@ -1,4 +1,4 @@
-/** What this thread had of a processor: proc_pid_schedstat(5). */
+/** How much processor time this thread had: proc_pid_schedstat(5). */
 import { openSync, readSync } from 'node:fs'
 
 export interface ThreadTimes {

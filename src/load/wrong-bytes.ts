@@ -50,7 +50,7 @@ export interface WrongBytes {
 const shownBytes = 32
 const beforeBytes = 16
 
-/** Describes the bytes that are wrong from an offset on, beside the right ones. */
+/** Describes the bytes that are wrong from an offset on, together with the right ones. */
 export function wrongAt(
   payload: Payload,
   connection: number,

@@ -20,9 +20,9 @@ export interface Counter {
 interface Said {
   /** In the last line: `3 clients turned away`. */
   readonly last?: readonly [noun: string, what: string]
-  /** Of refused datagrams: the reason, which the last line names. */
+  /** For refused datagrams: the reason, which the last line names. */
   readonly refusedBecause?: string
-  /** In the log, for each second in which it grew; by how much stands under the key. */
+  /** In the log, for each second in which it grew; the key has by how much. */
   readonly log?: readonly [level: 'info' | 'warn', event: string, key: string]
 }
 
@@ -246,7 +246,7 @@ export const distributions = {
   },
   /** Empty in a closed loop, where it is the response time. */
   service: { help: 'the same from the actual send', inResult: 'always' },
-  /** How much later than planned the generator turned to a message; its own fault alone. */
+  /** How much later than planned the generator turned to a message: a delay of its own. */
   lateness: { help: 'how late the generator itself was', inResult: 'always' },
   connect: {
     help: 'from connect(2), or the planned instant (churn), until the connection is established',

@@ -79,7 +79,7 @@ export class Histogram {
     return histogram
   }
 
-  /** Adds samples of which no more is known. */
+  /** Adds samples of which only bucket and sum are known. */
   addBuckets(sumNs: number, buckets: Iterable<readonly [bucket: number, count: number]>): void {
     for (const [bucket, count] of buckets) this.#put(bucket, count, 0)
     this.#addToSum(sumNs)

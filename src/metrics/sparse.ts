@@ -1,6 +1,6 @@
 /**
- * A histogram that needs memory for each octave in which it has samples, and there the narrowest
- * numbers that hold its counts: to keep one for each of many machines or seconds.
+ * A small histogram, so that one can be kept for each of many machines or seconds: only octaves
+ * with samples have memory, and the narrowest numbers that hold their counts.
  */
 import { Histogram } from './histogram.ts'
 import type { SavedHistogram } from './saved.ts'

@@ -1,4 +1,4 @@
-/** A sum of snapshots, none of which is kept. */
+/** Adds snapshots without keeping them. */
 import { counterNames, histogramNames } from './meter.ts'
 import type { SavedSnapshot } from './saved.ts'
 import { assemble, type Snapshot } from './snapshot.ts'

@@ -7,7 +7,7 @@ import { fileText, list, text, textFor, untyped, whether } from './kinds.ts'
 import { proxyUrl, sources } from './route.ts'
 import { connected, networked, overTcp, secured, speaking } from './where.ts'
 
-/** The version of a PROXY header; the flag alone means 2. */
+/** The version of a PROXY header; the flag without a value means 2. */
 const proxyVersion: Kind<1 | 2> = {
   placeholder: '[version]',
   parse(typed) {
@@ -42,19 +42,19 @@ const ofTls = (names: readonly TransportName[]): Where => ({
   engines: 'every',
   transports: names,
   reason: name =>
-    `${name} has no TLS, so nothing can be said about it. Connect to tls://, wss:// or https://.`,
+    `${name} has no TLS, so options of TLS make no sense. Connect to tls://, wss:// or https://.`,
 })
 
 /** How a client finds out whether it talks to the right server. */
 export const tlsCallingOptions = {
-  /** Trusted beside the authorities that Node knows; PEM. */
+  /** Trusted in addition to the authorities that Node knows; PEM. */
   ca: option(fileText('CA.pem'), {
     default: undefined,
     flag: 'ca',
-    help: 'tls: trust what certificates in this file have signed, too (PEM)',
+    help: 'tls: also trust certificates that are signed by one in this file (PEM)',
     where: ofTls(secured),
   }),
-  /** SHA-256 of the server's certificate in hexadecimal: it alone is trusted. */
+  /** SHA-256 of the server's certificate in hexadecimal: only this certificate is trusted. */
   pin: option(text('<sha256>'), {
     default: undefined,
     flag: 'pin',
@@ -72,15 +72,15 @@ export const tlsCallingOptions = {
   serverName: option(text('<name>'), {
     default: undefined,
     flag: 'server-name',
-    help: 'tls: for SNI and the check of names',
+    help: 'tls: the name to send as SNI and to look for in the certificate',
     where: ofTls(secured),
   }),
   /** What to speak, in order of preference (ALPN, RFC 7301). */
   alpn: option(list(text('<protocol>')), {
     default: undefined,
     flag: 'alpn',
-    help: 'tls, http: what to speak; repeatable',
-    // Of http it says which version both sides know to speak (RFC 9113 section 3.3).
+    help: 'tls, http: protocol to offer by ALPN; repeatable',
+    // With http it says which version both sides can speak (RFC 9113 section 3.3).
     where: ofTls([...new Set([...secured, ...speaking('http')])]),
   }),
   /** Shown to a server that asks for one; PEM. */
@@ -103,7 +103,7 @@ export type TlsCalling = OptionsOf<typeof tlsCallingOptions>
 const onRequests: Where = {
   engines: 'every',
   transports: [...speaking('http'), ...speaking('ws')],
-  reason: name => `${name} has no headers. They are of http://, https://, ws:// and wss://.`,
+  reason: name => `${name} has no headers. They are for http://, https://, ws:// and wss://.`,
 }
 
 /** A header of each request, which can be read. */
@@ -127,7 +127,7 @@ export const callingOptions = {
   sendProxy: option(proxyVersion, {
     default: undefined,
     flag: 'send-proxy',
-    help: 'begin with a PROXY header: 1 or 2',
+    help: 'begin with a PROXY header of this version: 1 or 2',
     defaultText: '2',
     where: {
       engines: ['node'],
@@ -141,21 +141,21 @@ export const callingOptions = {
     default: undefined,
     short: 'H',
     flag: 'header',
-    help: "http, ws: add it to requests, as 'Host: a.example'; repeatable",
+    help: "http, ws: add this header to requests: 'Host: a.example'; repeatable",
     where: onRequests,
   }),
   /** The same, one in each line: what is a secret stays out of results and lists of processes. */
   headerFile: option(headerLines, {
     default: undefined,
     flag: 'header-file',
-    help: 'http, ws: add the headers in it, one in each line',
+    help: 'http, ws: add the headers in this file, one in each line',
     where: onRequests,
   }),
   /** Addresses of this machine; connections take turns. Each has ports of its own. */
   source: option(sources, {
     default: undefined,
     flag: 'source',
-    help: 'connect from these addresses of this machine, in turns',
+    help: 'connect from these addresses of this machine in turn',
     where: {
       engines: 'every',
       transports: networked,
@@ -171,7 +171,7 @@ export const callingOptions = {
       engines: ['node'],
       act: 'connect through a proxy',
       transports: overTcp,
-      reason: name => `No HTTP proxy leads to ${name}: it passes on streams of TCP alone.`,
+      reason: name => `An HTTP proxy carries only TCP streams, not ${name}.`,
     },
   }),
   http: option(untyped<HttpCalling>(), { default: undefined }),

@@ -1,7 +1,7 @@
 /**
- * The form of a table of options. Each option stands in its table once; the types of the library,
- * the defaults, the flags of the command line with their help, the checks, the command that does a
- * run again and what a comparison compares all follow from that row.
+ * The form of a table of options. Each option is in its table once; the types of the library, the
+ * defaults, the flags of the command line with their help, the checks, the command that does a run
+ * again and what a comparison compares all follow from that row.
  */
 import type { EngineName } from '../vocabulary/engine-names.ts'
 import { usageError } from '../vocabulary/errors.ts'
@@ -11,7 +11,7 @@ import type { TransportName } from '../vocabulary/transport.ts'
 export interface Kind<T> {
   /** What help shows behind the flag, `<rate>`; empty where the flag says it all. */
   readonly placeholder: string
-  /** From what was typed. @throws UserError that says what is wrong with it */
+  /** Makes a value of what was typed. @throws UserError that says what is wrong with it */
   parse(text: string): T
   /** What to type behind the flag, once for each time that it is typed; '' for nothing. */
   format(value: T): readonly string[]
@@ -29,8 +29,8 @@ export interface Kind<T> {
 export interface About<T, D extends T | undefined> {
   readonly default: D
   /**
-   * The option's name on the command line, without dashes. An option without a flag is for the
-   * library alone.
+   * The option's name on the command line, without dashes. An option without a flag is only for the
+   * library.
    */
   readonly flag?: string
   /** One letter that says the same as the flag. */

@@ -103,7 +103,7 @@ export const choice = <const T extends string>(names: readonly T[], noun = 'name
   parse(text) {
     const found = names.find(name => name === text)
     if (found === undefined)
-      throw usageError(`'${text}' is no ${noun}.`, `The ${noun}s are ${names.join(', ')}.`)
+      throw usageError(`'${text}' is not a ${noun}.`, `The ${noun}s are ${names.join(', ')}.`)
     return found
   },
   format: value => [value],
@@ -133,7 +133,7 @@ export const textFor = (placeholder: string, read: (text: string) => unknown): K
   },
 })
 
-/** Text that stands for something else. */
+/** Text that is parsed into another value. */
 export const typedAs = <T>(
   placeholder: string,
   parse: (text: string) => T,
@@ -164,7 +164,7 @@ export const list = <T>(each: Kind<T>): Kind<T[]> => ({
 export const untyped = <T>(): Kind<T> => ({
   placeholder: '',
   parse: () => {
-    throw usageError('It cannot be typed.')
+    throw usageError('This option cannot be given on the command line.')
   },
   format: () => [],
   mistake: none,

@@ -19,8 +19,8 @@ export const sources: Kind<string[]> = {
     const wrong = all.find(address => isIP(address) === 0)
     if (wrong === undefined && all.length > 0) return undefined
     return (
-      `has '${wrong ?? ''}', which is no numeric address. Write for example 127.0.0.2,127.0.0.3, ` +
-      'behind the address of the server.'
+      `has '${wrong ?? ''}', which is not a numeric address. Write for example ` +
+      '127.0.0.2,127.0.0.3, behind the address of the server.'
     )
   },
   many: true,
@@ -32,7 +32,7 @@ export const sourceOf = (
   number: number,
 ): string | undefined => source[number % source.length]
 
-/** Of the addresses of a server those that can be reached from there. @throws UserError if none */
+/** The addresses of a server that can be reached from there. @throws UserError if none */
 export function reachableFrom(
   { source = [] }: { source?: readonly string[] | undefined },
   hosts: readonly string[],
@@ -48,7 +48,7 @@ export function reachableFrom(
   const found = hosts.filter(host => isIP(host) === isIP(first))
   if (found.length > 0) return found
   throw usageError(
-    `From ${first} no connection leads to ${hosts.join(', ')}: one is IPv4, the other IPv6.`,
+    `${first} cannot connect to ${hosts.join(', ')}: one is IPv4, the other IPv6.`,
     'Name a --source of the same kind.',
   )
 }
@@ -63,15 +63,15 @@ export interface Proxy {
 
 const example = 'Write for example --proxy http://proxy.example:3128.'
 
-/** @throws UserError if it is none that can be used */
+/** @throws UserError if it cannot be used */
 export function parseProxy(written: string): Proxy {
   const form = /^http:\/\/(?:([^@/]*)@)?(\[[^\]]+\]|[^:@/[\]\s]+):(\d{1,5})\/?$/i.exec(written)
   if (!form) {
     const isOther = /^(https|socks\w*):/i.exec(written)
     if (isOther)
-      throw usageError(`A proxy of ${isOther[1]} is not known here, only one of http.`, example)
+      throw usageError(`${isOther[1]} proxies are not supported, only HTTP proxies.`, example)
     // Not as it was written: it may have a password.
-    throw usageError('That is no proxy.', example)
+    throw usageError('That is not a proxy.', example)
   }
   const [, user, host, port] = form as unknown as [string, string | undefined, string, string]
   if (Number(port) < 1 || Number(port) > 65_535)
@@ -79,7 +79,7 @@ export function parseProxy(written: string): Proxy {
   return { host: bare(host), port: Number(port), credentials: user && decodeURIComponent(user) }
 }
 
-/** As it may stand in a result. */
+/** As a result may show it. */
 const shownProxy = (written: string) => written.replace(/\/\/([^:@/]*)(?::[^@/]*)?@/, '//$1:...@')
 
 export const proxyUrl: Kind<string> = {

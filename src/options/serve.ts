@@ -103,7 +103,7 @@ export const datagramOptions = {
   ratePerSource: option(rate({ unlimited: true }), {
     default: undefined,
     flag: 'udp-rate',
-    help: 'udp: answers to one source at most; or unlimited',
+    help: 'udp: how many datagrams of one source are answered; or unlimited',
     defaultText: '10k/s; loopback: unlimited',
     where: { engines: 'every', transports: carrying('datagrams') },
   }),
@@ -157,7 +157,7 @@ export const commonOptions = {
   drainMs: option(duration(), {
     default: 5_000,
     flag: 'drain',
-    help: 'wait this long for clients at the end',
+    help: 'when stopping, wait this long for clients to close',
   }),
   /** How long to look for work before going to sleep, in microseconds; 0 for not at all. */
   busyPollUs: option(microseconds(), {
@@ -199,7 +199,7 @@ export const commonOptions = {
   maxRatePerSecond: option(rate({ unlimited: true }), {
     default: undefined,
     flag: 'max-rate',
-    help: 'udp: datagrams per second that a session sends down at most',
+    help: 'udp: limit of the datagrams per second that a session sends down',
     defaultText: '10k/s; loopback: unlimited',
     where: {
       engines: ['node'],
@@ -211,7 +211,7 @@ export const commonOptions = {
   oneOff: option(whether(), {
     default: false,
     flag: 'one-off',
-    help: 'leave after the first client',
+    help: 'exit after the first client',
     where: ofConnections('leaving after the first client'),
   }),
 }
@@ -234,13 +234,13 @@ export const faultOptions = {
   seed: option(count({ min: 0, max: 2 ** 32 - 1 }), {
     default: 1,
     flag: 'seed',
-    help: 'the same seed, the same faults',
+    help: 'decides the random choices of faults',
   }),
 }
 
 /** Options of single transports. */
 export const transportOptions = {
-  /** Of tls, wss and https; without it a certificate is made at start. */
+  /** For tls, wss and https; without it a certificate is made at start. */
   tls: group(tlsOptions),
   /** How long a client may take for its handshakes: PROXY header, TLS, upgrade, first request. */
   handshakeTimeoutMs: option(duration({ zero: false }), {

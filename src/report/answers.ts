@@ -29,7 +29,7 @@ export interface FigureCompared {
   unknownBecause: string | null
 }
 
-/** The same, with what the test needs besides. */
+/** The same, and what else the test needs. */
 export type Compared = FigureCompared & { flips: SignFlips | undefined }
 
 export function withoutFlips(compared: Compared): FigureCompared {

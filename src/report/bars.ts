@@ -1,4 +1,4 @@
-/** Bars for a terminal: as wide as it is, readable without colour, and in ASCII where need be. */
+/** Bars for a terminal: as wide as it is, readable without colour, and in ASCII where necessary. */
 
 /** What the text is drawn on. */
 export interface Canvas {

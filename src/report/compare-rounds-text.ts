@@ -12,7 +12,7 @@ import type { SideConditions } from './rounds.ts'
 import { comparisonStanding } from './standing.ts'
 import { verdictAlone, verdictFirst, type Said } from './verdict-text.ts'
 
-/** More rounds than that are no advice. */
+/** Recommending more rounds than this makes no sense. */
 const manyRounds = 1_000
 
 export function compareRoundsText(comparison: RoundsComparison, canvas: Canvas): string {
@@ -36,7 +36,7 @@ export function compareRoundsText(comparison: RoundsComparison, canvas: Canvas):
   return `${first}\n\n${printable(text, { keepLines: true })}\n\n${verdictAlone(said, canvas)}\n`
 }
 
-/** A difference is no failure: only what was forbidden is, or a run that failed. */
+/** A difference is not a failure: only what was forbidden is, or a run that failed. */
 function saidOf(comparison: RoundsComparison): Said {
   const { noClaimBecause, missed, conditions } = comparison
   const held = conditions.filter(({ held }) => held === 'yes')

@@ -76,7 +76,7 @@ export function compareRounds(
 
 const startOf = (round: Round): string => round[round.first].run.startedAt
 
-/** Why rounds are no comparison, the gravest reason first. */
+/** Why rounds are not compared, the gravest reason first. */
 function judge(
   { rounds: all, roundsWanted, stoppedBecause }: Rounds,
   valid: Round[],

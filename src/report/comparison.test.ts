@@ -86,7 +86,7 @@ test('the conclusions say what the figures say', () => {
       'CPU per echo. A client took 9 MB of memory (event loop: 12 kB), and it took 3.20s until ' +
       'all its threads had started.',
     'The load generator was the limit (event loop): the server could do more than that rate.',
-    'Measured once: another run may well say something else.',
+    'Measured once: another run may give another result.',
   ])
 })
 

@@ -1,4 +1,6 @@
-/** What the figures of a comparison say in words: nothing that they do not say. */
+/**
+ * What the figures of a comparison mean, in words. A sentence claims nothing that they do not show.
+ */
 import { formatCount, formatDuration, formatSize, plural } from '../vocabulary/units.ts'
 import { median, type Comparison, type Figure, type ModelResult } from './models.ts'
 
@@ -105,5 +107,5 @@ function limited(models: ModelResult[]): string | undefined {
 
 const fewRounds = ({ rounds }: ModelResult): string | undefined =>
   rounds.length < roundsToJudge
-    ? `Measured ${rounds.length === 1 ? 'once' : 'twice'}: another run may well say something else.`
+    ? `Measured ${rounds.length === 1 ? 'once' : 'twice'}: another run may give another result.`
     : undefined

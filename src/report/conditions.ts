@@ -1,4 +1,4 @@
-/** In what the conditions of two runs differ. */
+/** How the conditions of two runs differ. */
 import { benchOptions } from '../load/options.ts'
 import { optionsIn } from '../options/form.ts'
 import { formatSize } from '../vocabulary/units.ts'

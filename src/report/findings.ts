@@ -13,7 +13,7 @@ export interface Findings {
   window: Window
   wrong: WrongBytes | undefined
   intervals: Interval[]
-  /** What each of the sending threads had of its processor. */
+  /** How much processor time each of the sending threads had. */
   threads: readonly ThreadEffort[]
   openLoop: boolean
   /** How many short connections were achieved, if there were to be some. */

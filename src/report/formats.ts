@@ -1,4 +1,4 @@
-/** In what a result can be written: chosen by the ending of the file's name. */
+/** The formats of a result: the ending of the file's name decides. */
 import { usageError } from '../vocabulary/errors.ts'
 import type { LoadedResult } from './direction/loaded.ts'
 import type { DirectionResult } from './direction/result.ts'
@@ -13,7 +13,7 @@ export type RoundsFormat = (rounds: Rounds, failIf?: readonly Condition[]) => st
 
 const json = async () => (result: object) => `${JSON.stringify(result)}\n`
 
-/** Formats that know a verdict and its cases alone: of whatever has an outline. */
+/** Formats that need only a verdict and its cases: they are for whatever has an outline. */
 const outlineFormats: Record<string, () => Promise<(outline: Outline) => string>> = {
   '.md': async () => (await import('./markdown.ts')).markdown,
   '.xml': async () => (await import('./junit.ts')).junit,
@@ -73,7 +73,7 @@ const findMaxFormats: Record<string, () => Promise<(result: FindMaxResult) => st
 
 const endingOf = (path: string): string => /\.[^./\\]*$/.exec(path)?.[0].toLowerCase() ?? ''
 
-/** What loads the format of a file's name. @throws UserError if the ending is of no format */
+/** What loads the format of a file's name. @throws UserError if no format has that ending */
 const among =
   <F>(known: Record<string, F>, what: string) =>
   (path: string): F => {

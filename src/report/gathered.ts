@@ -25,7 +25,7 @@ export interface Gathered {
   stages: readonly StagePassed[] | undefined
 }
 
-/** @param expect the objectives; of a part none, since they are for the whole */
+/** @param expect the objectives; a part has none, since they are for the whole */
 export function resultOf(
   gathered: Gathered,
   conditions: RunConditions,

@@ -1,6 +1,6 @@
-/** The part of a result that speaks of the load generator itself. */
+/** The part of a result that is about the load generator itself. */
 
-/** What one sending thread had of its processor, or all of them; null where it is not known. */
+/** How much processor time one sending thread had, or all of them; null where it is not known. */
 export interface ThreadFigures {
   /** Share of a processor that it used, less what it spent on busy waiting. */
   cpuShare: number | null
@@ -18,10 +18,10 @@ export interface TouchedSamples {
   less: [us: number, count: number][]
 }
 
-/** The distributions of which that is known. */
+/** The distributions for which that is known. */
 export type TouchedName = 'responseUs' | 'serviceUs' | 'connectUs' | 'churnUs'
 
-/** A figure of which a share is the generator's: it lies between these two. */
+/** A figure that is partly the generator's: the true value lies between these two. */
 export interface OwnFigure {
   /** As an objective names it. */
   figure: string

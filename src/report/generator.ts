@@ -1,4 +1,4 @@
-/** What the generator had of its processor: of each of its threads, and of all together. */
+/** How much processor time the generator had: each of its threads, and all together. */
 import { formatDuration, plural } from '../vocabulary/units.ts'
 import type { ThreadEffort } from '../load/stalls.ts'
 import type { GeneratorFigures, ThreadFigures } from './result.ts'
@@ -63,7 +63,7 @@ function together(threads: readonly ThreadFigures[]): ThreadFigures {
 const sum = <T>(all: readonly T[], of: (one: T) => number): number =>
   all.reduce((total, one) => total + of(one), 0)
 
-/** What the report says besides how busy it was, without what is 0 or not known. */
+/** What the report says in addition to how busy it was, without what is 0 or not known. */
 export function generatorParts({ queuedShare, stalls, garbage }: GeneratorFigures): string[] {
   const parts: string[] = []
   if (queuedShare === null) parts.push('how long it waited for one is not known here')

@@ -6,7 +6,7 @@ import type { RunResult } from './result.ts'
 const stepsPerHalf = 5
 
 /**
- * Percentiles that too few samples support are left out, but for the least and the greatest value.
+ * Percentiles that too few samples support are left out, except the least and the greatest value.
  * In milliseconds like that of wrk2, but with five decimals: with three, 20 µs would have two
  * digits left.
  */

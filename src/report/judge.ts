@@ -1,4 +1,4 @@
-/** What objectives make of a result. */
+/** Judges a result by its objectives. */
 import { meets, missedText, parseObjective } from './objective.ts'
 import type { RunResult } from './result.ts'
 import { withVerdict } from './summarize.ts'

@@ -2,7 +2,7 @@
 import { wrap, type Canvas } from './bars.ts'
 import { printable } from '../vocabulary/text.ts'
 
-/** Labels stand in a column of this width, what they label right of it. */
+/** Labels are in a column of this width, with what they label to the right of it. */
 export const labelColumns = 14
 
 /** What the text is drawn on: nothing is made for less than 40 columns. */

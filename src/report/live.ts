@@ -13,7 +13,7 @@ export interface LoadAbout {
   warmupMs: number
   durationMs: number
   count: number
-  /** Of a load whose rate changes. */
+  /** For a load whose rate changes. */
   stages?: readonly { text: string; ms: number }[] | undefined
   /** When it begins, in milliseconds since 1970, if that was said. */
   startAtMs?: number

@@ -44,7 +44,7 @@ export function loadText(result: RunResult, options: Canvas): string {
   return texts.join('\n')
 }
 
-/** How much of it, beside the messages. */
+/** How much of it, in addition to the messages. */
 function amounts(result: RunResult, canvas: Canvas): string[] {
   const { messages, bytes, churn, datagrams, http, corruption, rates } = result
   const byteParts = [`${formatSize(bytes.sent)} out`, `${formatSize(bytes.received)} back`]

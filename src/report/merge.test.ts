@@ -124,7 +124,7 @@ test('what does not belong together is refused', () => {
   const first = slice(1, [50])
   const other = (change: Change, number = 2) => refusal([first, slice(number, [60], change)])
   assert.equal(other({}, 1), 'a.json and b.json are both slice 1.')
-  const load = 'b.json is no part of the load of a.json: '
+  const load = 'b.json is not part of the load of a.json: '
   assert.equal(other({ of: 3 }), `${load}count of slices 3, not 2.`)
   assert.equal(other({ conditions: { seed: 2 } }), `${load}seed 2, not 1.`)
   const options = { ...usual.options, connections: 8 }

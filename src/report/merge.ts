@@ -24,12 +24,14 @@ interface Kept extends Pick<RunResult, 'seconds' | 'valid' | 'invalidBecause' | 
   row: PartFigures
 }
 
-/** What is known of the parts beside what is in them; of agents, what the coordinator tells. */
+/**
+ * What is known of the parts in addition to what is in them; of agents, what the coordinator tells.
+ */
 export interface Known {
   noun: 'Slice' | 'Agent'
   /** What the row of a slice has, too. */
   row: (slice: number, name: string) => Partial<PartFigures>
-  /** Slices of which it is known why they are not whole. */
+  /** Slices that are not whole, for a known reason. */
   broken: ReadonlySet<number>
   /** Why it is not valid. */
   because: readonly string[]
@@ -44,7 +46,7 @@ export interface Known {
  * Adds the results of slices: buckets and counters, never averages. What is missing makes the
  * result invalid.
  * @param names of their files, for messages and rows
- * @throws UserError if they do not belong together, or one is no result of a slice
+ * @throws UserError if they do not belong together, or one is not a result of a slice
  */
 export function merge(results: readonly RunResult[], names?: readonly string[]): RunResult {
   const merger = new Merger()
@@ -58,7 +60,7 @@ export function merge(results: readonly RunResult[], names?: readonly string[]):
     broken: new Set(),
     because: [],
     notes: [],
-    advice: 'Give all the same --start-at, and set their clocks by NTP.',
+    advice: 'Give every slice the same --start-at, and set the clocks by NTP.',
   })
 }
 
@@ -85,7 +87,7 @@ export class Merger {
     return this.#kept.length
   }
 
-  /** @throws UserError if it does not belong to the others, or is no result of a slice */
+  /** @throws UserError if it does not belong to the others, or is not a result of a slice */
   add(result: RunResult, name: string): void {
     const part = partIn(result, name)
     const { slice, of, startedMs, startErrorMs, connections } = part

@@ -18,7 +18,10 @@ export interface ModelRound {
   memoryPerClientBytes: number | undefined
   /** From its start to its ready line. */
   startMs: number
-  /** Without load: from the first connection until every client was served that ever was. */
+  /**
+   * Without load: from the first connection until the last of the clients that were served had its
+   * echo.
+   */
   admissionMs: number
   /** Share of one processor that the load generator used: near 1 it was the limit itself. */
   loadCpuShare: number

@@ -1,4 +1,4 @@
-/** Objectives such as `p99<5ms`: parsed, and held against a result. */
+/** Objectives such as `p99<5ms`: parsed, and compared with a result. */
 import { UserError, usageError } from '../vocabulary/errors.ts'
 import { formatCount, formatDuration, parseCount, parseDuration } from '../vocabulary/units.ts'
 import { parsePercent, parseRate } from '../vocabulary/units.ts'
@@ -95,14 +95,14 @@ export const metricNames = {
 export const metricsHint =
   'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
   `${listed(metricNames.distributions.slice(1), 'or', '.')}; ` +
-  `and ${metricNames.totals.join(', ')}; of udp also ${metricNames.datagrams.join(', ')}.`
+  `and ${metricNames.totals.join(', ')}; for udp also ${metricNames.datagrams.join(', ')}.`
 
 function listed(names: string[], last: string, end: string): string {
   const all = names.map(name => name + end)
   return `${all.slice(0, -1).join(', ')} ${last} ${all.at(-1)}`
 }
 
-/** @throws UserError if there is none of that name */
+/** @throws UserError if no metric has that name */
 export function parseMetric(name: string): Metric {
   const total = Object.hasOwn(metrics, name) ? metrics[name] : undefined
   if (total) return { name, ...total, fewest: 1 }
@@ -167,7 +167,7 @@ export function splitCondition(
   return { name: match[1]!, operator, value: match[3]! }
 }
 
-/** @throws UserError if the text is no objective */
+/** @throws UserError if the text is not an objective */
 export function parseObjective(text: string): Objective {
   const parts = splitCondition(text)
   if (!parts)

@@ -1,4 +1,4 @@
-/** What a result says, whatever was measured: its verdict, and the cases of which that is made. */
+/** What a result says, whatever was measured: its verdict, and the cases behind it. */
 import { formatDuration, formatRate, plural } from '../vocabulary/units.ts'
 import type { Expectation, RunResult } from './result.ts'
 import { micros } from './ladder.ts'
@@ -19,7 +19,7 @@ export interface Outline {
   command: string
   address: string
   standing: Standing
-  /** Why it is no pass, a sentence each. */
+  /** Why it is not a pass, a sentence each. */
   because: string[]
   cases: Case[]
   /** The figures that people look at first, each with its name. */

@@ -108,8 +108,8 @@ function cause(result: RunResult): string {
 
 const remedy = (result: RunResult): string =>
   (result.generator.queuedShare ?? 0) > ownShare
-    ? 'End what else runs on its processors, or leave it one of its own.'
-    : 'It was stopped, or what else runs on this machine kept it from its processor.'
+    ? 'Stop the other programs on its processors, or give it a processor of its own.'
+    : 'It was stopped, or other programs on this machine kept it from its processor.'
 
 function listed(names: readonly string[]): string {
   if (names.length === 1) return names[0]!

@@ -24,7 +24,7 @@ export interface Part {
   threads: unknown[]
   /** The response times of each interval. */
   intervals: SavedHistogram[]
-  /** Of a load whose rate changes: each stage, whether it began or not. */
+  /** For a load whose rate changes: each stage, whether it began or not. */
   stages: SavedStage[] | null
 }
 

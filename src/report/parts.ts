@@ -1,4 +1,4 @@
-/** The slices of which a result was merged, a line each. */
+/** The slices from which a result was merged, a line each. */
 import { formatCount, formatDuration, formatRate, plural } from '../vocabulary/units.ts'
 import type { Canvas } from './bars.ts'
 import { micros } from './ladder.ts'

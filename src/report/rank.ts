@@ -1,4 +1,4 @@
-/** Percentiles by the nearest rank, and how many samples each takes to be more than chance. */
+/** Percentiles by the nearest rank, and how many samples each needs. */
 
 export type Buckets = readonly (readonly [us: number, count: number])[]
 

@@ -97,13 +97,13 @@ export function parsed(text: string, name: string): unknown {
 export const formatOf = (value: unknown): unknown =>
   record({})(value) ? (value as { format?: unknown }).format : undefined
 
-/** @throws UserError if it is no result, or one of another format */
+/** @throws UserError if it is not a result, or one of another format */
 export function readResult(text: string, name: string): RunResult {
   const read = readDocument(text, name)
   if (read.format === resultFormat) return read
   throw usageError(
     `${name} has the format ${read.format}; this reads ${resultFormat}.`,
-    'Rounds are read by `yodel compare FILE` and `yodel report FILE`, alone.',
+    'Rounds are read by `yodel compare FILE` and `yodel report FILE`, one file at a time.',
   )
 }
 
@@ -143,7 +143,7 @@ function checkRounds(value: unknown, name: string): Rounds {
     const second = sides.find(side => side !== round.first)!
     for (const side of [round.first, second]) {
       const startedMs = Date.parse(round[side].run.startedAt)
-      // What was put together of runs from other times is no experiment.
+      // What was put together of runs from other times is not an experiment.
       if (!(startedMs >= lastMs))
         throw usageError(`${name} is damaged: its rounds were not measured in turn.`, roundsRemedy)
       lastMs = startedMs

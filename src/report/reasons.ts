@@ -14,7 +14,7 @@ export function failures(result: RunResult, findings: Findings): string[] {
   const { limits, window, total } = findings
   const { messages, errors, churn, corruption, run, datagrams } = result
   const reasons: string[] = []
-  // What was wanted and never due is no success; a flood measures nothing.
+  // What was wanted and never due is not a success; a flood measures nothing.
   if (window.seconds === 0 || (messages.planned === 0 && run.options.connections !== 0))
     reasons.push(nothingMeasured(result))
   if (churn?.planned === 0) reasons.push('No short connection was measured.')

@@ -62,7 +62,7 @@ export interface StageFigures {
   received: number
   /** Failures of all classes, by the clock; those of the drain are of the last stage. */
   errors: number
-  /** Of its messages, those that came back in an interval of its length. */
+  /** Replies to its messages that came in an interval of its length. */
   ratePerSecond: number
   responseUs: Distribution
   /** Which objectives it did not hold, and what was measured. */
@@ -139,7 +139,7 @@ export interface OutageRow {
   firstEchoUs: number | null
 }
 
-/** Of a load that opens broken connections again. */
+/** For a load that opens broken connections again. */
 export interface OutageFigures {
   /** How often one was open again. */
   reconnects: number
@@ -186,7 +186,7 @@ export interface RunConditions {
     /** The only core on which both server and generator may run, if there is one. */
     sharedCore?: number
   }
-  /** Only of a merged result: the slices of which it is. */
+  /** Only in a merged result: its slices. */
   parts?: PartFigures[]
 }
 

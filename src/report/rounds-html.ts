@@ -53,7 +53,7 @@ export function roundsHtml(document: Rounds): string {
 const sideText = ({ address, serve }: SideConditions): string =>
   serve === null ? address : `${address}, served by: ${serve}`
 
-/** A difference is neither a pass nor a failure; what is no comparison is marked. */
+/** A difference is neither a pass nor a failure; what is not a comparison is marked. */
 function verdict(comparison: RoundsComparison): Markup {
   const { outcome, figures, noClaimBecause, missed } = comparison
   const kind = outcome === 'compared' ? 'pass' : outcome === 'failed' ? 'fail' : 'invalid'

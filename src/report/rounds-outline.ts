@@ -53,7 +53,7 @@ const isHeld = ({ held }: CheckedCondition): boolean => held === 'yes'
 const sentenceOf = ({ condition, measured }: CheckedCondition): string =>
   `It fails if ${condition}: ${measured}.`
 
-/** A condition is one of failure: where it holds, the case does not. */
+/** A condition describes a failure: if it holds, the case has failed. */
 const conditionCase = ({ condition, held, measured }: CheckedCondition): Case => ({
   name: `not ${condition}`,
   outcome: held === 'yes' ? 'missed' : held === 'no' ? 'held' : 'not asked',

@@ -53,8 +53,8 @@ export function checkAlike(first: Planned, other: Planned): void {
     const [a, b] = [first.plan.get(what) ?? 'none', other.plan.get(what) ?? 'none']
     if (a !== b)
       throw usageError(
-        `${other.name} is no part of the load of ${first.name}: ${what} ${b}, not ${a}.`,
-        'Slices of one load differ in --slice alone.',
+        `${other.name} is not part of the load of ${first.name}: ${what} ${b}, not ${a}.`,
+        'Slices of one load may differ only in --slice.',
       )
   }
 }

@@ -1,4 +1,4 @@
-/** Where in the series of a run its stages begin: by the plan, to which timers are only near. */
+/** Where the stages begin in the series of a run: by the plan, since timers are not exact. */
 import type { Interval, StageFigures } from './result.ts'
 
 /** A stage as the plan has it; the rest of its figures is known at the end. */

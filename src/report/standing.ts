@@ -21,7 +21,7 @@ export function standing(result: RunResult): Standing {
   return result.verdict === 'fail' ? 'FAIL' : 'PASS'
 }
 
-/** Of a comparison: without one there is nothing that could pass or fail. */
+/** For a comparison; without a condition nothing could pass or fail. */
 export function comparisonStanding({
   outcome,
   verdict,

@@ -17,7 +17,7 @@ const fewestTimes = 10
 
 type Buckets = readonly (readonly [us: number, count: number])[]
 
-/** The delay at which many of the times stand, with next to nothing just before it. */
+/** The delay at which many of the times lie, with almost none just before it. */
 export function delayedStep(buckets: Buckets): { ms: number; share: number } | undefined {
   const total = buckets.reduce((sum, [, count]) => sum + count, 0)
   const share = (fromMs: number, toMs: number) =>
@@ -36,9 +36,9 @@ export function noteSteps({ datagrams, histograms, notes }: RunResult): void {
   const step = datagrams ? undefined : delayedStep(histograms.serviceUs)
   if (!step) return
   notes.push(
-    `${Math.round(step.share * 100)} % of the messages took ${step.ms} ms and little more, and ` +
-      'next to none took a little less. If the server does not do that on purpose, it is Nagle ' +
-      'against delayed acknowledgements: a server that writes an answer in pieces, without ' +
-      'TCP_NODELAY, waits for the acknowledgement of the first, which the other system delays.',
+    `${Math.round(step.share * 100)} % of the messages took ${step.ms} ms or little more, and ` +
+      "almost none a little less. If that is not on purpose, Nagle's algorithm meets delayed " +
+      'acknowledgements: a server that writes an answer in pieces, without TCP_NODELAY, waits ' +
+      'for the acknowledgement of the first piece, which the other system delays.',
   )
 }

@@ -107,7 +107,10 @@ function ratesOf({ total, window, openLoop }: Findings): RunResult['rates'] {
 /** How exact a quantile of a histogram is. */
 const relativeError = 0.0005
 
-/** What took as long as its messages did has a rate if it had some, and lasted a round trip. */
+/**
+ * A window that is as long as its messages took has a rate if enough came and it lasted a round
+ * trip.
+ */
 function saysRate({ seconds, achieved }: Window, response: Histogram): boolean {
   const [medianNs] = response.quantiles([0.5])
   return achieved >= leastBeyond && seconds * 1e9 >= medianNs! * (1 - relativeError)

@@ -1,4 +1,7 @@
-/** Colour for the word of a verdict. The word alone says the same, so nothing is lost without. */
+/**
+ * Colour for the word of a verdict. The word itself says the same, so nothing is lost without
+ * colour.
+ */
 import type { Canvas } from './bars.ts'
 
 /** As ECMA-48 numbers them (SGR). */

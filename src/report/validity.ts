@@ -39,7 +39,7 @@ interface Churn {
 /** Options on which it depends how many messages may be in flight. */
 type Sent = { connections: number; depth: number; slice: string | undefined }
 
-/** Of a closed loop: how much of its rate is the work of the generator itself. */
+/** For a closed loop: how much of its rate is the work of the generator itself. */
 function shareOfRate({ generator, rates, run, churn }: RunResult): string[] {
   if (churn) return []
   const cpu = generator.cpuShare ?? 0
@@ -64,7 +64,7 @@ function shareOfRate({ generator, rates, run, churn }: RunResult): string[] {
 export function judgeGenerator(result: RunResult, churn: Churn): void {
   const { generator, latenessUs, messages, run } = result
   const openLoop = latenessUs.count > 0
-  // A flood is no measurement, so there this is only a note.
+  // A flood is not a measurement, so there this is only a note.
   const blame = (reason: string) => {
     if (run.command === 'flood') result.notes.push(reason)
     else {

@@ -26,7 +26,7 @@ const engines: Record<EngineName, () => Promise<Engine>> = {
 }
 
 try {
-  // What a message waits for the thread that times it would be told as the server's time.
+  // If this thread is late, the time that a message waits for it looks like the server's.
   if (task.kind === 'load') {
     ;(await import('../engines/os/time-slice.ts')).askForShortTimeSlices()
     ;(await import('../engines/os/timer-slack.ts')).askForExactTimers()

@@ -8,13 +8,13 @@ export type Address = HostAddress | UnixAddress
 export interface HostAddress {
   transport: Exclude<TransportName, 'unix'>
   /**
-   * A name, an IPv4 address, or an IPv6 address without brackets; `unix:PATH` of a socket that was
-   * inherited, on which something else than bytes is spoken.
+   * A name, an IPv4 address, or an IPv6 address without brackets; `unix:PATH` of an inherited
+   * socket that carries something other than bytes.
    */
   host: string
   /** 0 to 65535; 0 asks the system for a free one, and can only be listened on. */
   port: number
-  /** Of ws and http: the path and query of the URL, `/` at least. */
+  /** For ws and http: the path and query of the URL, `/` at least. */
   resource?: string
 }
 export interface UnixAddress {
@@ -118,7 +118,7 @@ function parseHostAndPort(
 function parseResource(text: string, scheme: string, resource: string): string {
   if (!/^[!-"$-~]*$/.test(resource))
     throw usageError(
-      `'${text}': that is no path.`,
+      `'${text}': that is not a path.`,
       `Write for example ${scheme}127.0.0.1:7007/chat; a space is %20.`,
     )
   return resource.startsWith('/') ? resource : `/${resource}`
@@ -143,7 +143,7 @@ export function formatAddress(address: Address): string {
 /** The zone of an IPv6 address means something on this machine only, and is not sent (RFC 9844). */
 export const withoutZone = (host: string): string => host.replace(/%.*$/, '')
 
-/** As it stands in a URL that is sent. */
+/** As it is written in a URL that is sent. */
 export const hostInUrl = (host: string): string =>
   host.includes(':') ? `[${withoutZone(host)}]` : host
 

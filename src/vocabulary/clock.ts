@@ -7,9 +7,9 @@ export const nowNs = (): number => performance.now() * 1e6
 let offset: number | undefined
 
 /**
- * What has to be added to an instant of this thread for the clock that all threads share. It does
- * not change. It is measured several times, by reading one clock between two readings of the other;
- * the measurement in which least time passed is the best.
+ * What has to be added to an instant of this thread to get that of the clock that all threads
+ * share. The difference does not change. It is measured several times, by reading one clock between
+ * two readings of the other; the measurement in which least time passed is the best.
  */
 export function sharedOffsetNs(): number {
   if (offset !== undefined) return offset
@@ -45,7 +45,7 @@ export async function sleepUntil(atNs: number, signal: AbortSignal): Promise<voi
 }
 
 /**
- * What has to be added to performance.now() for milliseconds since 1970. To be more exact than
+ * What has to be added to performance.now() to get milliseconds since 1970. To be more exact than
  * Date.now(), it reads both clocks for 2 ms. Each reading of Date.now() is early by a part of a
  * millisecond, or by how long this thread was held up; so the latest result is the best.
  */

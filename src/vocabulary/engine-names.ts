@@ -2,7 +2,8 @@
 import { transportNames, type TransportName } from './transport.ts'
 
 /**
- * Abilities beside the transports; each ends a sentence that begins with `The NAME engine cannot`.
+ * Abilities other than the transports; each ends a sentence that begins with `The NAME engine
+ * cannot`.
  */
 export const abilities = {
   serve: 'serve',
@@ -17,7 +18,7 @@ export type Ability = keyof typeof abilities
 interface Engine {
   can: readonly Ability[]
   speaks: readonly TransportName[]
-  /** Of those: `auto` takes another engine, so this one has to be asked for by its name. */
+  /** Those of them for which `auto` takes another engine, so that this one has to be named. */
   onlyByName?: readonly TransportName[]
 }
 

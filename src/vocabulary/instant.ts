@@ -6,7 +6,7 @@ const form = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?([Zz]
 
 /**
  * In milliseconds since 1970.
- * @throws UserError if it is no instant, or has no zone
+ * @throws UserError if it is not an instant, or has no zone
  */
 export function parseInstant(text: string): number {
   const found = form.exec(text)
@@ -17,7 +17,7 @@ export function parseInstant(text: string): number {
       'End it in Z (UTC) or in an offset such as +01:00.',
     )
   if (!found || Number.isNaN(ms) || !isDay(found))
-    throw usageError(`'${text}' is no instant.`, example)
+    throw usageError(`'${text}' is not an instant.`, example)
   return ms
 }
 

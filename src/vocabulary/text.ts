@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { escapeByte, escapeText } from './escape.ts'
 
-/** Escapes as `escapeText` does; of bytes that are no UTF-8 each is shown as `\xNN`. */
+/** Escapes as `escapeText` does; of bytes that are not UTF-8 each is shown as `\xNN`. */
 export function printable(data: Uint8Array | string, { keepLines = false } = {}): string {
   if (typeof data === 'string') return escapeText(data, keepLines)
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)

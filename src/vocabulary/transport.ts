@@ -1,5 +1,5 @@
 /**
- * The ways in which an echo can travel, and the properties of each. Plain data: threads copy it.
+ * The transports of an echo, and the properties of each. Plain data: threads copy it.
  */
 
 /** What a reader gets at once. */
@@ -62,7 +62,7 @@ interface Transport {
   faults: Carries
   /** TLS below it. */
   secure: boolean
-  /** The port of a URL without one; 0 where it has to be said. */
+  /** The port of a URL without one; 0 if a URL has to name its port. */
   defaultPort: number
   /** Whether a URL has a path (RFC 3986), which is sent along. */
   hasPath: boolean
@@ -187,6 +187,6 @@ export const underWayMaxBytes = 4 * 2 ** 20
 export const isHttp = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].protocol === 'http'
 
-/** Whether a message of text is told from a binary one. */
+/** Whether messages of text and binary messages are distinguished. */
 export const hasText = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].protocol === 'ws'

@@ -55,7 +55,7 @@ function parseWhole(text: string, units: Record<string, number>, what: string, e
 export const parseSize = (text: string): number =>
   parseWhole(text, sizeUnits, 'a size', '64, 64k (64,000 bytes) or 64KiB (65,536 bytes)')
 
-/** `500us`, `10s`, `5m` → milliseconds. A number without a unit is refused, but for 0. */
+/** `500us`, `10s`, `5m` → milliseconds. A number without a unit is refused, except 0. */
 export const parseDuration = (text: string): number =>
   text.trim() === '0' ? 0 : parse(text, durationUnits, 'a duration', '500us, 20ms, 10s or 5m')
 
@@ -81,7 +81,7 @@ export function parsePercent(text: string): number {
   return percent / 100
 }
 
-/** The largest unit of which there is at least one, with three or four digits. */
+/** In the largest unit that gives at least 1, with three or four digits. */
 function format(value: number, units: [string, number][]): string {
   const found = units.findIndex(([, factor]) => Math.abs(value) >= factor)
   const place = found === -1 ? units.length - 1 : found

@@ -1,4 +1,7 @@
-/** What RFC 864 has a server say to each client: lines of 72 characters, each one further. */
+/**
+ * What a server of RFC 864 sends to each client: lines of 72 characters, each beginning one
+ * character later.
+ */
 
 const first = 0x20
 const printables = 0x7f - first

@@ -16,11 +16,11 @@ import { measureDirection, type DirectionRun } from './run.ts'
 
 /** Round trips a second: enough for a p99 in a few seconds, too few to be a load. */
 const usualRate = 100
-/** More than that are never under way: a full buffer holds seconds. */
+/** Never more than this are in flight: a full buffer delays them for seconds. */
 const depth = 1_000
 /**
- * HTTP/1.1 has one message in flight on a connection. There are enough for round trips of so long;
- * further messages would wait for a connection, which is part of their time.
+ * HTTP/1.1 has one message in flight on a connection. There are enough connections for round trips
+ * of this length; with longer ones messages wait for a connection, which is part of their time.
  */
 const longestMs = 1_000
 const httpRate = 20

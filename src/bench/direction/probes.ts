@@ -5,7 +5,7 @@ import type { Address } from '../../vocabulary/address.ts'
 
 /** Each takes about 5 kB: together less than a twentieth of 10 Mbit/s. */
 const everyMs = 100
-/** A full buffer may hold one for seconds. */
+/** A full buffer may delay a probe for seconds. */
 const underWayMax = 50
 const timeoutUsualMs = 10_000
 

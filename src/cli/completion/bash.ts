@@ -41,7 +41,7 @@ const quoted = (word: string) => `'${word}'`
 const names = ({ long, short }: DescribedOption): string[] =>
   short === undefined ? [long] : [short, long]
 
-/** What may stand behind an option: its choices, a file, or what nothing can guess. */
+/** What may follow an option: its choices, a file, or a value that cannot be guessed. */
 function valuesOf({ path, options }: Described): string[] {
   const taking = options.filter(({ placeholder }) => placeholder.startsWith('<'))
   const patterns = (of: readonly DescribedOption[]) =>

@@ -50,7 +50,7 @@ ${cases.join('\n')}
 const joined = (specs: readonly string[]) => specs.map(spec => `\\\n    ${quoted(spec)}`).join(' ')
 
 function optionSpecs({ long, short, placeholder, said, ...option }: DescribedOption): string[] {
-  // With `[value]` it may be left out, and then it stands behind an equals sign.
+  // With `[value]` the value may be left out; if it is there, it follows an equals sign.
   const value =
     placeholder === ''
       ? ''

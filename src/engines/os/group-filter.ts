@@ -1,8 +1,8 @@
 /**
- * A datagram that was sent to a whole network or group is not for this server alone, and answers
- * to it are multiplied. A socket that is bound to one address never gets it. One that is bound to
- * all does, and is not told; so the system filters (socket(7), SO_ATTACH_FILTER).
- * Linux.
+ * Filters datagrams that were sent to a whole network or group: if every machine answered them, one
+ * datagram would cause many. A socket bound to one address never gets them. A socket bound to all
+ * addresses gets them, and cannot tell; so a filter in the kernel drops them (socket(7),
+ * SO_ATTACH_FILTER). Linux.
  */
 import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -16,7 +16,7 @@ const LOAD_BYTE = 0x30
 const JUMP_IF_EQUAL = 0x15
 const JUMP_IF_AT_LEAST = 0x35
 const RETURN = 0x06
-/** Where the header of IP begins, and what the system knows of the packet besides. */
+/** Where the header of IP begins, and what else the system knows of the packet. */
 const NETWORK = 0xfff00000
 const PROTOCOL = 0xfffff000
 const PACKET_TYPE = 0xfffff004
@@ -36,7 +36,7 @@ interface Step {
 
 /**
  * Has the system keep from a socket what was sent to a broadcast or multicast address, unless the
- * rule is allowed. Whether it could be done.
+ * rule is allowed. Returns whether it could be done.
  */
 export function keepOutGroups(
   fd: number | undefined,

@@ -1,5 +1,5 @@
 /**
- * The OpenSSL that this Node has in it, called through FFI. It keeps all keys and does all
+ * Calls the OpenSSL that is built into this Node, through FFI. It keeps all keys and does all
  * cryptography; what crosses this file are records, and the bytes within them.
  */
 import { loadKoffi, loadLibc } from './libc.ts'

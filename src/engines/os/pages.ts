@@ -9,7 +9,10 @@ import type { Libc } from './libc.ts'
 import { mapOwned } from './owned-memory.ts'
 
 const pageBytes = 4096
-/** As much as a process without privileges may ask for (pipe(7)). It bounds the pages at a time. */
+/**
+ * As much as a process without privileges may ask for (pipe(7)). This limits how many pages are in
+ * the pipe.
+ */
 const pipeBytes = 2 ** 20
 const slots = pipeBytes / pageBytes
 /** The length of an iovec. */
@@ -112,5 +115,5 @@ export class PageSender {
   }
 }
 
-/** The socket has no room; or it is closed, of which Node hears, too. */
+/** The socket has no room; or it is closed, which Node notices, too. */
 const full = new Set(['EAGAIN', 'EWOULDBLOCK', 'EPIPE', 'ECONNRESET', 'EBADF', 'ENOTCONN'])

@@ -50,7 +50,7 @@ export function pathInfo(fd: number): PathInfo | undefined {
   }
 }
 
-/** What a sender tells of its connection, second by second. */
+/** What the kernel of a sender knows about its connection, second by second. */
 export interface TcpInfo {
   /** Segments that were sent again, since the connection began. */
   retransmits: number
@@ -67,7 +67,7 @@ export function tcpInfo(fd: number): TcpInfo | undefined {
   return { retransmits, rttUs, windowBytes: windowSegments * sendMssBytes }
 }
 
-/** Of a connected socket: the longest packet that the way is thought to carry. */
+/** For a connected socket: the longest packet that the path carries, as far as the kernel knows. */
 export function pathMtu(fd: number, family: 4 | 6): number | undefined {
   const found = family === 4 ? read(fd, IPPROTO_IP, IP_MTU, 4) : read(fd, IPPROTO_IPV6, IPV6_MTU, 4)
   return found?.readInt32LE(0)
@@ -82,7 +82,9 @@ function read(fd: number, level: number, name: number, bytes: number): Buffer | 
   return value.subarray(0, size.readUInt32LE(0))
 }
 
-/** Acknowledges what comes next at once, or not (TCP_QUICKACK); false if that is not there. */
+/**
+ * Acknowledges what comes next at once, or not (TCP_QUICKACK); false if the system cannot do that.
+ */
 export function quickAck(fd: number, on: boolean): boolean {
   const libc = loadLibc()
   if (typeof libc === 'string' || process.platform !== 'linux') return false

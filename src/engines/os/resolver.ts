@@ -1,4 +1,4 @@
-/** The addresses of a name, each of which is tried, as RFC 8305 has it. */
+/** The addresses of a name, and trying one after the other as RFC 8305 says. */
 import { isIP } from 'node:net'
 
 /** How long to wait for an attempt before the next address is tried (RFC 8305 section 5). */
@@ -10,7 +10,7 @@ export const attemptDelayMs = 250
  */
 export async function addressesOf(host: string): Promise<string[]> {
   if (isIP(host) !== 0) return [host]
-  // Loaded for names alone.
+  // Loaded only for names.
   const { lookup } = await import('node:dns/promises')
   const all = await lookup(host, { all: true })
   const first = all.filter(({ family }) => family === all[0]!.family)

@@ -24,7 +24,7 @@ const sliceNs = 100_000n
 export function askForShortTimeSlices(): boolean {
   const attr = read()
   if (!attr) return false
-  // What it has besides, such as its niceness, stays.
+  // Its other attributes, such as niceness, stay.
   attr.view.setUint32(place.size, attrBytes, true)
   attr.view.setBigUint64(place.runtime, sliceNs, true)
   return attr.libc.schedule(attr.numbers.set, 0, attr.bytes, 0, 0) >= 0

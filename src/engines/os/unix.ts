@@ -1,4 +1,4 @@
-/** The files of unix sockets: a stale file is replaced, the file of a live server never. */
+/** The files of unix sockets: a stale file is replaced; the file of a running server is not. */
 import { existsSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'

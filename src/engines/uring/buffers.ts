@@ -131,7 +131,7 @@ export class Arena {
     this.#slabOf(id).bytes.set(bytes, (id % blocksPerSlab) * blockBytes + at)
   }
 
-  /** Frees the memory of slabs of which nothing is in use. */
+  /** Frees the memory of slabs that are not in use. */
   trim(): void {
     for (const [index, slab] of this.#slabs.entries()) {
       if (slab?.free.length !== blocksPerSlab) continue

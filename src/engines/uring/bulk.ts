@@ -172,7 +172,7 @@ export class Bulk {
 
   /**
    * Moves bytes. Returns how many, or a negative error number (errno(3)). If splice(2) brings
-   * nothing, the connection is no flow any more and is received from again. The cause may be the
+   * nothing, the connection is not a flow any more and is received from again. The cause may be the
    * end of the stream; an urgent byte, at which splice(2) stops for ever and which recv(2) skips;
    * or a system that does not allow splice(2).
    */

@@ -156,7 +156,7 @@ export abstract class ClientLinks {
     this.outbox.endTurn()
   }
 
-  /** Closing a direct descriptor ends what is under way on it only if it is cancelled. */
+  /** Closing a direct descriptor does not end operations on it: they have to be cancelled. */
   protected closeLink(slot: number): void {
     const { ring } = this
     if (this.phase[slot] === phase.HANDSHAKE) this.shaking--

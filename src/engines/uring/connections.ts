@@ -143,7 +143,7 @@ export class Connections {
     this.#proceed(slot)
   }
 
-  /** Received and not sent back yet; of a layer its bytes, with what it has added. */
+  /** Received and not sent back yet; with a layer its bytes, with what it has added. */
   unsentOf = (slot: number): number => {
     const bytes = this.#out.unsentOf(slot) + this.#bulk.inPipeOf(slot)
     return this.#layer ? Math.min(bytes, this.#ledger?.received[slot] ?? bytes) : bytes

@@ -1,4 +1,4 @@
-/** Connects many sockets through a ring, each of which ends as a direct descriptor in its slot. */
+/** Connects many sockets through a ring; each becomes a direct descriptor in its slot. */
 import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { numberOf } from '../../load/part.ts'
@@ -22,11 +22,11 @@ const sleepMaxMs = 100
 /** The offset of the peer's sockaddr in the memory that is shared with the kernel. */
 const nameAt = 64
 
-/** What a connection needs before it is one, above the socket: TLS. */
+/** What must be set up above the socket before a connection is open: TLS. */
 export interface Above {
-  /** A slot is connected, and it took so long. */
+  /** A slot is connected; `tookMs`: how long that took. */
   onConnected(slot: number, tookMs: number): void
-  /** What the ring says of others meanwhile. */
+  /** Completions of other slots that come meanwhile. */
   onCompletion(user0: number, user1: number, result: number, flags: number): void
   /** Makes those connections; returns why some could not be made. */
   make(slots: readonly number[]): Map<number, Error>

@@ -1,4 +1,4 @@
-/** Returns freed memory to the system, most of which the compiler of JavaScript has used. */
+/** Returns freed memory to the system; most of it was used by the JavaScript compiler. */
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { Libc } from '../os/libc.ts'
 
@@ -8,7 +8,7 @@ import type { Libc } from '../os/libc.ts'
  */
 const mapFromBytes = 8192
 /**
- * With TLS handshakes take and free blocks all the time: so much is kept until the server rests.
+ * With TLS, handshakes take and free blocks all the time: this much is kept until the server rests.
  */
 const keptBytes = 32 * 2 ** 20
 /** How many ticks without traffic count as rest. */

@@ -1,6 +1,7 @@
 /**
- * Which handshakes go on, and for how long. As on the node engine: a handshake has a time limit, so
- * many are under way at once, and a slow client is closed if another one waits for its place.
+ * Which handshakes are in progress, and for how long. As on the node engine: a handshake has a time
+ * limit, so many are under way at once, and a slow client is closed if another one waits for its
+ * place.
  */
 
 /** How many handshakes may be under way at once; other connections wait with their first bytes. */
@@ -72,7 +73,7 @@ export class Handshakes {
     return this.#pending.get(slot)
   }
 
-  /** Its first bytes have come; whether its handshake may begin. Otherwise it waits. */
+  /** Its first bytes have come. Returns whether its handshake may begin; otherwise it waits. */
   begin(pending: Pending): boolean {
     if (this.#begun >= perTurnMax || this.#underWay.size >= underWayMax) {
       this.#queue.add(pending)

@@ -1,4 +1,4 @@
-/** Takes slots that are connected through the handshake above the socket, a batch at a time. */
+/** Takes connected slots through the handshake above the socket, a batch at a time. */
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
 import type { Libc } from '../os/libc.ts'

@@ -21,12 +21,13 @@ const sizeControlBytes = 24
 const stampControlBytes = 32
 /**
  * Room for the longest datagram with all that is before it. Pages are touched only where bytes are
- * written. It is no power of two: then the beginnings of all buffers would share few cache lines.
+ * written. The size is not a power of two: otherwise the beginnings of all buffers would share a
+ * few cache lines.
  */
 const bufferBytes = 65_728
 /**
- * The most datagrams, or those that came as one, that a turn receives; and how many are used before
- * these were too few. The kernel takes one after the other, so all that it has get cold in turn.
+ * How many buffers there are at most, and how many at first. The kernel uses one after the other,
+ * so with many buffers none stays in the cache.
  */
 const buffersMax = 256
 const buffersFirst = 64

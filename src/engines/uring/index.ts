@@ -7,7 +7,7 @@ import { loadOpenSsl } from '../os/openssl.ts'
 import { enter } from './kernel.ts'
 import { Ring } from './ring.ts'
 
-/** The first kernel with all that is used; the youngest is the incremental buffer ring. */
+/** The first kernel with everything that is used; the incremental buffer ring came last. */
 const kernelNeeded = [6, 12] as const
 
 let answer: string | undefined | null = null
@@ -15,7 +15,8 @@ let answer: string | undefined | null = null
 export const uring: Engine = {
   name: 'uring',
   tabled: true,
-  // It makes next to no garbage: a large nursery would only fill slowly, and look like a leak.
+  // It makes almost no garbage: a large heap for young objects would fill slowly, and look like a
+  // leak.
   resourceLimits: { maxYoungGenerationSizeMb: 1 },
   refuses(task) {
     if (task.kind === 'serve' && task.sharePort && task.address.transport === 'unix')

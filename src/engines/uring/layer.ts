@@ -31,7 +31,7 @@ export interface Wire {
   end(slot: number, reason?: FailureName): void
   /** Closes at once. @param reason under which it was counted */
   refuse(slot: number, reason: FailureName): void
-  /** Is dealt with again when this turn is over, as if something had come. */
+  /** Handles the connection again when this turn is over, as if something had come. */
   later(slot: number): void
 }
 
@@ -43,9 +43,12 @@ export interface Layer {
   received(slot: number, at: number, length: number, discards: boolean): void
   /** The peer has sent FIN. */
   ended(slot: number): void
-  /** It broke. */
+  /** The connection broke. */
   broke(slot: number): void
-  /** Says farewell before our FIN. Whether that is said, or not possible yet, or never will be. */
+  /**
+   * Ends the layer's own stream before our FIN (TLS: close_notify). Returns whether that is sent,
+   * is not possible yet, or never will be.
+   */
   farewell(slot: number): 'said' | 'later' | 'never'
   closed(slot: number): void
   /** To be called when everything that the last turn submitted is known. */

@@ -32,7 +32,7 @@ export class LoadSlots implements LoadMover {
   readonly #tableAddress: number
   readonly #redials: Redials | undefined
   readonly #state: Uint8Array
-  /** How often each slot was closed: what still comes for an older connection is not for this. */
+  /** How often each slot was closed, to recognise what still comes for an older connection. */
   readonly #generation: Uint16Array
   /** How much of each stream is submitted to the kernel, and the length of a send that waits. */
   readonly #submitted: Float64Array
@@ -214,7 +214,7 @@ export class LoadSlots implements LoadMover {
 
   /**
    * Issues what the marked streams may send, and submits it: one entry for each. Messages count as
-   * sent from this very moment, not from the beginning of the turn.
+   * sent from that moment, not from the beginning of the turn.
    */
   flush(): void {
     const dirty = this.#dirty
@@ -266,7 +266,7 @@ export class LoadSlots implements LoadMover {
     this.#closeSlot(stream.index)
   }
 
-  /** Closing a direct descriptor ends what is under way on it only if it is cancelled. */
+  /** Closing a direct descriptor does not end operations on it: they have to be cancelled. */
   #closeSlot(slot: number): void {
     const state = this.#state[slot]!
     if (!state) return

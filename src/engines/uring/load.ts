@@ -36,7 +36,7 @@ import { WsLoadSlots } from './ws/load-slots.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
-/** How often is looked for timeouts, and for being told to stop. */
+/** How often to look for timeouts, and at the stop word. */
 const tickMs = 50
 /** The clock is read again after this many completions. */
 const readsPerClock = 8
@@ -157,7 +157,7 @@ class LoadSession implements Session {
     await turnOfNode()
   }
 
-  /** Submits, and waits for whatever comes first; whether there was something to do. */
+  /** Submits, and waits for whatever comes first. Returns whether there was something to do. */
   #wait(now: number): boolean {
     const [ring, argument] = [this.#ring, this.#argument]
     const { GETEVENTS, EXT_ARG } = k.enter
@@ -168,7 +168,8 @@ class LoadSession implements Session {
     if (leftNs > 0 && !this.#slots.hasDirty) {
       argument.set(leftNs)
       ring.enter(1, GETEVENTS | EXT_ARG, argument.address, WaitArgument.bytes)
-      // Asleep is not busy: what came, or that nothing came, is seen in the processor time.
+      // The return value true only means that it slept: the processor time shows that it was not
+      // busy.
       this.#reapAll()
       return true
     }
@@ -183,7 +184,7 @@ class LoadSession implements Session {
     const ring = this.#ring
     ring.submitAll()
     this.#reap()
-    // Completions that found no room: the fate of a send may be among them.
+    // Completions that overflowed the queue: the result of a send may be among them.
     while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
       ring.flush()
       this.#reap()
@@ -237,5 +238,5 @@ class LoadSession implements Session {
   }
 }
 
-/** Blocking this thread, the ring keeps Node from doing anything else. */
+/** While the ring blocks this thread, Node can do nothing else. */
 const turnOfNode = () => new Promise(resolve => setImmediate(resolve))

@@ -7,7 +7,7 @@ import type { Source } from './layer.ts'
 
 /** What a turn receives, and as much for the answers of handshakes. */
 const halfBytes = 2 ** 20
-/** For what finds no room: it is copied at once. */
+/** The spare: what does not fit elsewhere is put here and copied at once. */
 const spareBytes = 65_536
 /** With less room than this the spare is used. */
 const littleBytes = 32_768

@@ -34,7 +34,7 @@ export class Outgoing {
   }
 
   /**
-   * Sends bytes of the source in this turn, or keeps them for later; whether it sends them.
+   * Sends bytes of the source in this turn, or keeps them for later. Returns whether it sends them.
    * @param stays whether they stay where they are until the sends of this turn are known
    */
   send(slot: number, at: number, length: number, stays = true): boolean {

@@ -1,4 +1,4 @@
-/** Opens connections that broke again, through the ring of their load, each after its backoff. */
+/** Reopens connections that broke, through the ring of their load, each after its backoff. */
 import { getSystemErrorName } from 'node:util'
 import { backoffMs } from '../../load/backoff.ts'
 import { DueHeap } from '../../load/due-heap.ts'
@@ -18,7 +18,7 @@ import { kind, tag } from './entries.ts'
 import type { Ring } from './ring.ts'
 import { isStamped } from './stamped.ts'
 
-/** How often is looked whether a name is found. */
+/** How often to check whether the address of a name is known. */
 const lookNs = 1e6
 /** The offset of the peer's sockaddr in the memory that is shared with the kernel. */
 const nameAt = 64

@@ -160,7 +160,8 @@ export class Ring {
   }
 
   /**
-   * Nothing was taken: by a signal, by a lack of memory, by a full queue; else the kernel refuses.
+   * Nothing was taken, because of a signal, too little memory or a full queue. With any other error
+   * the kernel refuses for good.
    */
   #mayPass(): void {
     const error = this.#libc.errorName()

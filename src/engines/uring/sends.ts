@@ -100,9 +100,9 @@ export class Sends {
   }
 
   /**
-   * Sends bytes of the source, unless the connection has sent others in this turn: two sends that
-   * are submitted together could pass one another, should only the first find no room. Bytes right
-   * behind the others go with them.
+   * Sends bytes of the source, unless the connection has sent others in this turn: if only the
+   * first of two sends that are submitted together finds no room, the second overtakes it. Bytes
+   * right behind the others go with them.
    */
   send(slot: number, generation: number, at: number, length: number): boolean {
     const list = this.#list

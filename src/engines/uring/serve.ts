@@ -134,7 +134,7 @@ class ServeSession implements Session {
     this.#close()
   }
 
-  /** Handles all completions that are there; whether the clock ticked. */
+  /** Handles all completions that are there. Returns whether the clock ticked. */
   #reap(): boolean {
     const [ring, connections] = [this.#ring, this.#connections]
     const { words, cqHead, cqTail, cqes } = ring

@@ -67,7 +67,7 @@ export class DatagramReceiver {
 
   #isNew(sequence: number): boolean {
     if (sequence <= this.#highest - rememberedMax) return false
-    // What lies between was not sent when its places were set.
+    // The numbers between were not sent when these places were last used.
     const from = Math.max(this.#highest + 1, sequence - rememberedMax + 1)
     for (let free = from; free <= sequence; free++) this.#seen[free % rememberedMax] = 0
     const at = sequence % rememberedMax

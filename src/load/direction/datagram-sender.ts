@@ -3,7 +3,7 @@ import { Histogram } from '../../metrics/histogram.ts'
 import { payloadHeadBytes, warmupFlag, writePayloadHead } from '../../wire/udp/session.ts'
 import { expected, type Payload } from '../payload.ts'
 
-/** A datagram that would go out later than that does not: a stop must not become a burst. */
+/** A datagram that would be sent later than this is skipped: a stop must not become a burst. */
 const lateMaxNs = 100e6
 
 export interface Pace {
@@ -61,7 +61,7 @@ export class DatagramSender {
     return this.#sequence * this.#sizeBytes
   }
 
-  /** How late they were sent, by the sender's own fault. */
+  /** How late the sender itself was. */
   get lateness(): Histogram {
     return this.#late
   }

@@ -6,7 +6,7 @@ import { benchOptions } from '../options.ts'
 import { varying } from './options.ts'
 import { directions, type Direction } from './plan.ts'
 
-/** Flows in each direction that is filled, where nothing is said. */
+/** Flows in each direction that is filled, by default. */
 const flowsUsual = 4
 const flowsMax = 1_000
 
@@ -36,7 +36,7 @@ export const loadedOptions = {
   load: option(textFor('<direction[:flows]>', parseFilling), {
     default: undefined,
     flag: 'load',
-    help: 'round trips while idle, and while flows fill the path: up, down, both:4',
+    help: 'round trips on the idle path, then while flows fill it: up, down, both:4',
   }),
   ratePerSecond,
   sizeBytes,
@@ -49,5 +49,5 @@ export const loadedOptions = {
   expect,
 }
 export type LoadedOptions = OptionsOf<typeof loadedOptions>
-/** The row that bench has beside its own. */
+/** The row that bench has in addition to its own. */
 export const { load: loadOption } = loadedOptions

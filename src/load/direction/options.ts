@@ -1,4 +1,6 @@
-/** The options of what is sent in one direction: those of a load that make sense, and which way. */
+/**
+ * The options of what is sent in one direction: those of a load that make sense, and the direction.
+ */
 import { option, type Option } from '../../options/form.ts'
 import { choice } from '../../options/kinds.ts'
 import { usageError } from '../../vocabulary/errors.ts'
@@ -36,7 +38,7 @@ export const directionOptions = {
   calling,
   expect,
 }
-/** The row that the commands have beside their own. */
+/** The row that the commands have in addition to their own. */
 export const { direction: directionOption } = directionOptions
 
 /** What flood has for a direction alone: the message of an echo says how long it is. */
@@ -62,7 +64,7 @@ const datagramMaxBytes = 65_507
 /** Datagrams per second, by default: almost 10 Mbit/s. */
 export const datagramRate = 1_000
 
-/** @throws UserError if it is no single size, or does not fit */
+/** @throws UserError if it is not a single size, or does not fit */
 export function singleSize(transport: TransportName, wanted?: number | SizeRange[]): number {
   const isDatagram = isDatagrams({ transport })
   const sizes = wanted ?? (isDatagram ? datagramBytes : frameBytes)

@@ -46,7 +46,7 @@ export interface FoundDirection {
   tcp?: TcpSample[]
   /** With datagrams: how many were sent, without those of the warm-up. */
   measured?: number
-  /** Of datagrams: the 99th percentile of how late they were sent, by the sender's own fault. */
+  /** For datagrams: the 99th percentile of how late the sender itself was. */
   lateUs?: number
 }
 

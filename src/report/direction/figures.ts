@@ -1,4 +1,4 @@
-/** What a result says of one direction. */
+/** The figures of one direction in a result. */
 import type { WrongPlace } from '../../wire/direction/trace.ts'
 import type { Distribution } from '../result.ts'
 import type { DirectionTcp } from './tcp.ts'

@@ -1,4 +1,4 @@
-/** Rates of what a receiver had at a few instants, by its own clock. */
+/** Computes rates from how much a receiver had at a few instants, by its own clock. */
 import type { Mark } from '../../load/direction/plan.ts'
 import type { Report } from '../../wire/direction/trace.ts'
 

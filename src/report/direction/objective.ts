@@ -1,4 +1,4 @@
-/** Objectives of a direction such as `up.rate>=10Mbit/s`: parsed, and held against a result. */
+/** Objectives of a direction such as `up.rate>=10Mbit/s`: parsed, and compared with a result. */
 import type { Direction } from '../../load/direction/plan.ts'
 import type { Address } from '../../vocabulary/address.ts'
 import { UserError, usageError } from '../../vocabulary/errors.ts'
@@ -60,7 +60,7 @@ const ranks: Record<string, keyof Distribution> = {
 
 const hint =
   `There are ${Object.keys(figures).join(', ')}, and ${Object.keys(ranks).join(', ')} of ` +
-  `${Object.keys(distributions).join(', ')}, each of up. or down.: 'up.rate>=10Mbit/s', ` +
+  `${Object.keys(distributions).join(', ')}, each after up. or down.: 'up.rate>=10Mbit/s', ` +
   `'down.loss<1%', 'up.gap.p99<50ms'.`
 
 export interface DirectionObjective extends Figure {
@@ -72,7 +72,7 @@ export interface DirectionObjective extends Figure {
   limit: number
 }
 
-/** @throws UserError if the text is no objective of a direction */
+/** @throws UserError if the text is not an objective of a direction */
 export function parseDirectionObjective(text: string): DirectionObjective {
   const parts = splitCondition(text)
   if (!parts) throw usageError(`'${text}' is not an objective.`, `Write METRIC OP VALUE. ${hint}`)
@@ -83,7 +83,7 @@ export function parseDirectionObjective(text: string): DirectionObjective {
   return { ...figure, text, side: side as Side, operator: parts.operator, limit }
 }
 
-/** The value in the unit of its kind. @throws UserError if it is none of that kind */
+/** The value in the unit of its kind. @throws UserError if it is not of that kind */
 export function limitOf(
   text: string,
   kind: Kind,

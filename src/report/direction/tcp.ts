@@ -1,4 +1,4 @@
-/** What the systems of senders said of their connections (TCP_INFO), second by second. */
+/** What the kernels of senders reported about their connections (TCP_INFO), second by second. */
 import type { TcpSample } from '../../load/direction/plan.ts'
 
 export interface DirectionTcp {

@@ -1,4 +1,4 @@
-/** The agents that sent a load, a bar each: an uneven one is seen at once. */
+/** The agents that sent a load, a bar each: so that an uneven load is seen at once. */
 import type { PartFigures } from '../part-form.ts'
 import type { RunResult } from '../result.ts'
 import { axes, figure, type Canvas } from './chart.ts'

@@ -48,7 +48,7 @@ export interface Figure {
   /** Unique on the page. */
   id: string
   heading: string
-  /** What is to be seen, in a sentence or two with its figures. */
+  /** What the chart shows, in a sentence or two with its figures. */
   caption: string
   legend?: LegendEntry[]
   draw: (canvas: Canvas) => Markup

@@ -14,7 +14,7 @@ export class Markup {
   }
 }
 
-/** What can stand in a template; nothing is shown for what is not there. */
+/** What a template may contain; nothing is shown for what is not there. */
 export type Part = Markup | string | number | null | undefined | false | readonly Part[]
 
 const special = /[&<>"']/g

@@ -89,7 +89,7 @@ export function headline({ responseUs, messages, errors, ...result }: RunResult)
     </p> `
 }
 
-/** What stands behind a figure that is the generator's own. */
+/** The mark behind a figure that is the generator's own. */
 const marker =
   ({ own }: GeneratorFigures) =>
   (name: string): string =>

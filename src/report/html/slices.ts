@@ -1,4 +1,7 @@
-/** The slices of which a result was merged, or the agents that sent it, as a table of the page. */
+/**
+ * The slices from which a result was merged, or the agents that sent the load, as a table of the
+ * page.
+ */
 import { formatDuration } from '../../vocabulary/units.ts'
 import type { PartFigures } from '../part-form.ts'
 import type { RunResult } from '../result.ts'

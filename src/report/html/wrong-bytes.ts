@@ -1,4 +1,4 @@
-/** The first wrong bytes, beside those that were expected. */
+/** The first wrong bytes, next to those that were expected. */
 import { plural } from '../../vocabulary/units.ts'
 import type { FirstWrong } from '../result.ts'
 import { countText } from './figures.ts'

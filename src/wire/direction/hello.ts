@@ -102,7 +102,7 @@ function parse(text: string): Hello | string {
   } catch {
     return 'it is not JSON'
   }
-  if (typeof body !== 'object' || body === null) return 'it is no object'
+  if (typeof body !== 'object' || body === null) return 'it is not an object'
   const { mode, id, seed, flow, sizeBytes, ratePerSecond, cookie, warmupMs, lastsMs } = body
   if (!modes.includes(mode as Mode)) return 'its mode is not known'
   if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id)) return 'it has no id'

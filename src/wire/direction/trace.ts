@@ -1,4 +1,4 @@
-/** What one end saw of a connection, in a form that the other end can be told. */
+/** What one end saw of a connection, in a form that can be sent to the other end. */
 import { createHash } from 'node:crypto'
 
 /** A place where other bytes came than were sent. Bytes are hexadecimal. */

@@ -43,7 +43,7 @@ export class AnswerParser {
     return this.#state === 'head' && this.#rest.length === 0
   }
 
-  /** @throws ProtocolError if it is no HTTP */
+  /** @throws ProtocolError if it is not HTTP */
   feed(data: Buffer): void {
     let bytes = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data])
     this.#checkedBytes = this.#rest.length

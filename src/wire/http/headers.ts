@@ -12,7 +12,7 @@ const own = new Set(
 
 const isOwn = (name: string) => own.has(name) || name.startsWith('sec-websocket-')
 
-/** Values that are not for others' eyes. */
+/** Values that have to stay secret. */
 const secret = /auth|cookie|key|password|secret|token/i
 
 /** `Name: value` (RFC 9110 section 5). @throws UserError */
@@ -21,24 +21,24 @@ export function parseHeader(text: string): Header {
   // Otherwise it stays unsaid what it was: it may be a secret.
   if (name === undefined || value === undefined)
     throw usageError(
-      'That is no header.',
+      'That is not a header.',
       "Write for example --header 'Authorization: Basic eA=='.",
     )
   if (isOwn(name.toLowerCase()))
     throw usageError(`The header ${name} is a part of how messages are sent.`, 'Leave it out.')
   if (name.toLowerCase() === 'host' && !/^[\w.:[\]-]+$/.test(value))
-    throw usageError(`'${value}' is no host.`, "Write for example --header 'Host: example.org'.")
+    throw usageError(`'${value}' is not a host.`, "Write for example --header 'Host: example.org'.")
   return [name, value.trimEnd()]
 }
 
-/** One in each line of a file. Empty lines, and those that begin with #, are none. */
+/** One in each line of a file. Empty lines, and those that begin with #, are skipped. */
 export const parseHeaders = (content: string): Header[] =>
   content
     .split(/\r?\n/)
     .filter(line => line.trim() !== '' && !line.startsWith('#'))
     .map(parseHeader)
 
-/** As it may stand in a result. */
+/** As a result may show it. */
 export function showHeader(text: string): string {
   const [name, value] = parseHeader(text)
   return `${name}: ${secret.test(name) ? '...' : value}`

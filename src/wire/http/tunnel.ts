@@ -1,4 +1,4 @@
-/** Asking a proxy for a way through it: CONNECT of RFC 9110 section 9.3.6. */
+/** Asks a proxy for a tunnel: CONNECT of RFC 9110 section 9.3.6. */
 import { printable } from '../../vocabulary/text.ts'
 import { parseHead } from './answer-head.ts'
 

@@ -67,7 +67,7 @@ export function checkCalling({ tls }: Calling): void {
   const { pin, ca, cert, key, alpn = [], serverName } = tls
   if (pin !== undefined && !/^[0-9a-f]{64}$/.test(plain(pin)))
     throw usageError(
-      `'${pin}' is no fingerprint.`,
+      `'${pin}' is not a fingerprint.`,
       'It is a SHA-256, 64 hexadecimal digits; `yodel serve` and `yodel connect -v` print it.',
     )
   if (ca !== undefined) checkAuthorities('CA', ca)
@@ -104,8 +104,8 @@ function checkAuthorities(what: string, pem: string) {
 /** Node's codes for what OpenSSL made of a PEM text. */
 const pemCauses: Record<string, string> = {
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: 'the key is not that of the certificate',
-  ERR_OSSL_PEM_NO_START_LINE: 'that is no PEM',
-  ERR_OSSL_UNSUPPORTED: 'that is no PEM',
+  ERR_OSSL_PEM_NO_START_LINE: 'that is not PEM',
+  ERR_OSSL_UNSUPPORTED: 'that is not PEM',
   ERR_MISSING_PASSPHRASE: 'the key is encrypted',
   ERR_OSSL_BAD_DECRYPT: 'the key is encrypted',
   ERR_SSL_EE_KEY_TOO_SMALL: 'the key is too short to be safe',

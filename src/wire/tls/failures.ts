@@ -40,7 +40,7 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
   CERT_SIGNATURE_FAILURE: ['its certificate was not signed by the issuer that it names', trust],
   CERT_HAS_EXPIRED: [
     'its certificate has expired',
-    'Renew it, or check the clock here; --pin trusts it all the same.',
+    'Renew it, or check the clock here; --pin still trusts it.',
   ],
   CERT_NOT_YET_VALID: ['its certificate is not valid yet', 'Check the clocks of both sides.'],
   CERT_REVOKED: ['its certificate was revoked', 'Renew it.'],

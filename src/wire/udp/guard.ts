@@ -34,9 +34,9 @@ export type Refusal =
 const ratePerSecondDefault = 10_000
 /** Sources that are remembered, by address and by port: a few MB at most. */
 const sourcesMax = 8_192
-/** Ports that systems give to clients begin here at the lowest (ip(7), ip_local_port_range). */
+/** The lowest port that systems give to clients (ip(7), ip_local_port_range). */
 const clientPortsFrom = 32_768
-/** The same datagram more often than that within `repeatedWithinMs` is no heartbeat. */
+/** The same datagram more often than that within `repeatedWithinMs` is not a heartbeat. */
 const repeatedMax = 1_000
 /** The same for a port that may be a client's, since a client may repeat itself. */
 const repeatedByClientMax = 10_000
@@ -61,7 +61,7 @@ interface Source {
 interface Repetition {
   first: Buffer
   length: number
-  /** Where the last different datagram differed: mostly the next one differs there, too. */
+  /** Where the last different datagram differed: usually the next one differs there, too. */
   differsAt: number
   count: number
   sinceMs: number
@@ -72,7 +72,10 @@ interface Repetition {
 /** All that is known of where a datagram comes from, for an engine that keeps it. */
 export interface Sender {
   readonly source: Source
-  /** Of that port; undefined if the rule is lifted, or no datagram of the source is answered. */
+  /**
+   * The repetition at that port; undefined if the rule is lifted, or no datagram of the source is
+   * answered.
+   */
   readonly repetition: Repetition | undefined
   readonly port: number
 }

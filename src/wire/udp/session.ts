@@ -30,7 +30,7 @@ type Kind = (typeof datagramKinds)[keyof typeof datagramKinds]
 /** The length of the head of a datagram with payload, and of that of the others. */
 export const payloadHeadBytes = 20
 export const otherHeadBytes = 8
-/** A question is so long, and so may its answer be. */
+/** The length of a question, which its answer must not exceed. */
 export const questionBytes = 1_200
 export const piecesMaxBytes = questionBytes - otherHeadBytes - 8
 

@@ -44,7 +44,7 @@ export function refusalOf(
   origins: readonly string[] | undefined,
 ): Refusal | undefined {
   if (String(headers['upgrade']).toLowerCase() !== 'websocket') return noUpgrade
-  if (method !== 'GET') return [405, 'An upgrade is asked for with GET.', { Allow: 'GET' }]
+  if (method !== 'GET') return [405, 'A request for an upgrade must be a GET.', { Allow: 'GET' }]
   if (headers['sec-websocket-version'] !== '13')
     return [426, 'The version of WebSocket is 13 (RFC 6455).', { ...use13, Upgrade: 'websocket' }]
   // Programs need not send Origin; a browser always does.

@@ -20,7 +20,7 @@ const dialSecureLink: Dial = async (target, timeoutMs, signal) => {
   return upon(socket, () => secured(socket, target, leftMs))
 }
 
-/** In the clear or not, as the transport wants it below itself. */
+/** In the clear or with TLS, depending on the transport. */
 export const dialBytes = (
   target: Target,
   timeoutMs: number,

@@ -8,8 +8,8 @@ import { countGarbage } from '../../garbage.ts'
 
 /**
  * A connection holds at most 256 KiB in this process: up to `unsentMaxBytes` and one more chunk
- * that wait to be sent, and one chunk that was read before the pause took hold (a chunk has at most
- * 64 KiB).
+ * that wait to be sent, and one chunk that was read before the pause took effect (a chunk has at
+ * most 64 KiB).
  */
 export function createEcho({ counters }: Meter, holdBack: HoldBack): PlainEcho {
   function echo(this: Socket, chunk: Buffer) {

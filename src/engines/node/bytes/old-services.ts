@@ -7,9 +7,9 @@ import { countGarbage } from '../../garbage.ts'
 import { failureName } from '../../failures.ts'
 import type { EchoHandler } from '../core/protocol.ts'
 
-/** Written at a time: whole rounds of all lines, so that the next continues it. */
+/** How much is written at a time: all lines, several times, so that the next write continues it. */
 const piece = Buffer.concat(Array.from({ length: 9 }, () => characters))
-/** One client must not keep the others from being heard. */
+/** One client must not keep this thread from serving the others. */
 const piecesPerTurn = 2
 
 /** Reads whatever comes, and answers nothing but FIN. */
@@ -23,7 +23,7 @@ export function createDiscard({ counters }: Meter): EchoHandler {
   }
 }
 
-/** Sends until the client has gone, or has said FIN; what comes is read and discarded. */
+/** Sends until the client has gone, or has sent FIN; what comes is read and discarded. */
 export function createCharacters({ counters }: Meter): EchoHandler {
   return {
     start(socket) {

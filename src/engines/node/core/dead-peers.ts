@@ -1,11 +1,11 @@
 /**
  * Finds connections whose peer is dead, and closes them where Node does not notice.
  *
- * Node misses it in two cases. First, the system reports an error only once. If a write of TLS
- * itself gets it (a session ticket at the end of the handshake, or an alert), Node has no listener
- * for it: the error is lost, every later write waits for that one, and a read looks like an end.
- * Second, Node learns nothing of a connection that it does not read from, because a fault hangs or
- * delays it.
+ * Node misses it in two cases. First, the system reports an error only once. If this happens to a
+ * write of TLS itself (a session ticket at the end of the handshake, or an alert), Node has no
+ * listener for it: the error is lost, every later write waits for that one, and a read looks like
+ * an end. Second, Node learns nothing of a connection that it does not read from, because a fault
+ * hangs or delays it.
  *
  * The system knows. A connection that was reset has no peer any more (getpeername(2)). A unix
  * socket whose peer closed both directions reports POLLHUP (poll(2)).

@@ -5,7 +5,7 @@ import { finishAllAfterMs, quietMs } from '../../leave.ts'
 
 /**
  * Calls `finish` for each client when it is quiet, and after a while for all. After `drainMs` it
- * closes those that are still open. Returns a function that ends it.
+ * closes those that are still open. Returns a function that stops this.
  */
 export function drain(
   clients: ReadonlySet<Socket>,

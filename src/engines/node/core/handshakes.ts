@@ -167,8 +167,9 @@ export class Handshakes implements EchoHandler {
 }
 
 /**
- * Whether it was reset before it was looked at. Then the system no longer has its address, which
- * says whether its PROXY header is trusted. Peers of a unix socket have no addresses at all.
+ * Whether the connection was reset before this server looked at it. Then the system no longer knows
+ * its address, which decides whether a PROXY header is trusted. Peers of a unix socket have no
+ * addresses at all.
  */
 const isGone = ({ remoteAddress, localAddress }: Socket): boolean =>
   remoteAddress === undefined && localAddress !== undefined

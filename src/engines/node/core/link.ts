@@ -19,7 +19,7 @@ export interface Link {
    * binary.
    */
   readonly stream: Duplex
-  /** The stream below, if it is another: of which the system knows how it fares. */
+  /** The stream below, if there is one: the system has figures of that one only. */
   readonly below?: Duplex | undefined
   /** What both sides agreed on, a line each, for people: protocol, cipher, certificate. */
   readonly details: readonly string[]

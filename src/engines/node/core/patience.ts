@@ -1,6 +1,5 @@
 /**
- * A timeout for the other side, which is not to blame for the time in which this thread was held
- * up.
+ * A timeout for the other side, without the time in which this thread itself was held up.
  */
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 
@@ -21,7 +20,7 @@ export function afterTimeout(timeoutMs: number, then: () => void): () => void {
       const byMs = performance.now() - dueMs
       if (byMs >= Math.max(Math.min(lateMs, ms / 2), 2 * waitedForMs))
         return wait(Math.min(readMs, ms / 2), byMs)
-      // If this one is late, too: an immediate comes after what is there to be read.
+      // In case this timer is late, too: an immediate runs after everything that can be read now.
       if (waitedForMs > 0) read = setImmediate(then)
       else then()
     }, forMs)

@@ -57,7 +57,7 @@ function isTrusted(trusted: BlockList, { remoteAddress }: Socket): boolean {
   return trusted.check(plain(remoteAddress), isIPv6(plain(remoteAddress)) ? 'ipv6' : 'ipv4')
 }
 
-/** An IPv4 address stays one where it comes over IPv6 (RFC 4291 section 2.5.5.2). */
+/** An IPv4 address that comes over IPv6 still counts as IPv4 (RFC 4291 section 2.5.5.2). */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '')
 
 /** The header that a client sends before anything else, as a proxy would. */

@@ -1,7 +1,8 @@
 /**
  * Has a socket read into memory that is used again and again. Node can do that only for sockets
- * that a client makes (`onread`), not for accepted ones. Each chunk in memory of its own costs
- * almost half of the processor time of receiving: it is allocated, and collected soon after.
+ * that a client makes (`onread`), not for accepted ones. If each chunk has memory of its own, that
+ * costs almost half of the processor time of receiving: the memory is allocated, and collected soon
+ * after.
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'

@@ -1,7 +1,7 @@
 /**
- * Takes turns between connections. Writes that the system takes at once go on without the event
- * loop: a connection that writes many small pieces would keep all others, timers and signals
- * waiting until its last one.
+ * Lets connections take turns. Writes that the system takes at once go on without the event loop: a
+ * connection that writes many small pieces would keep all others, timers and signals waiting until
+ * its last one.
  */
 
 /** How long all connections together may go on before the event loop continues. */

@@ -202,7 +202,7 @@ export class DatagramFlow {
     })
   }
 
-  /** Piece by piece. */
+  /** Asks for the report piece by piece. */
   #askReport(have: Buffer) {
     const from = have.length
     this.#asking.ask(writeOther(datagramKinds.ask, this.#word, { from }, questionBytes), got => {
@@ -285,6 +285,6 @@ export class DatagramFlow {
   }
 }
 
-/** So that an answer may be as long. */
+/** Makes a hello long: an answer may be as long as the hello, and not longer. */
 const padded = (hello: Buffer): Buffer =>
   Buffer.concat([hello, Buffer.alloc(Math.max(0, 512 - hello.length))])

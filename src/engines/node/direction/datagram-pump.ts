@@ -4,9 +4,11 @@ import { nowNs } from '../../../vocabulary/clock.ts'
 import { openAlarm, type Alarm } from '../../os/alarm.ts'
 import type { DatagramTrain } from '../../os/datagram-train.ts'
 
-/** With more datagrams in the socket none is sent: they are late then, and it shows. */
+/**
+ * With more datagrams in the socket no further one is sent: it will be late, and counts as late.
+ */
 const queuedMax = 256
-/** In one turn of the loop: what comes has to be read, too. */
+/** How many are sent in one turn of the loop: arriving datagrams have to be read, too. */
 const perTurnMax = 64
 /** An alarm may be late by half of that; for the rest the loop spins. */
 const alarmLeadNs = 100e3
@@ -91,7 +93,7 @@ export class DatagramPump {
     }
   }
 
-  /** From now on. */
+  /** From now on each datagram is sent by itself. */
   #sendSingly({ room }: DatagramTrain) {
     const { sizeBytes } = this.#sender
     this.#train = undefined

@@ -187,7 +187,7 @@ export class DatagramSessions {
     this.#answer(datagramKinds.refused, word, { reason }, data, from)
   }
 
-  /** Nothing, if it were longer than the question. */
+  /** Sends nothing if the answer would be longer than the question. */
   #answer(
     kind: (typeof datagramKinds)[keyof typeof datagramKinds],
     word: number,
@@ -217,7 +217,7 @@ export class DatagramSessions {
   }
 }
 
-/** The 99th percentile of how late it was by its own fault. */
+/** The 99th percentile of how late the sender itself was. */
 export const lateUs = ({ lateness }: DatagramSender): number => {
   const [ns] = lateness.quantiles([0.99])
   return Number.isNaN(ns) ? 0 : ns! / 1e3

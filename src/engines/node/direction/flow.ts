@@ -29,7 +29,7 @@ import { PagedOutlet } from './paged.ts'
 import { Pump } from './pump.ts'
 import { isReadable } from './reported.ts'
 
-/** How often it is noted how much has come, as the server does. */
+/** How often to note how much has come; the server does the same. */
 const markMs = 100
 /** How often the system is asked about the connection; for a day at most. */
 const sampleMs = 1_000
@@ -45,7 +45,7 @@ export interface FlowParts {
   stream: Duplex
   /** What the system knows: the stream itself, or what it runs on. */
   below: Duplex
-  /** To be said first; undefined: it was said in the head of a request, and no more can be. */
+  /** What to send first; undefined if it was in the head of a request, which has no body. */
   hello: Buffer | undefined
   payload: Payload
   meter: Meter
@@ -137,7 +137,7 @@ export class ClientFlow implements FrameListener {
     this.#pump?.begin()
   }
 
-  /** What the own system knows of what is sent up; the server tells the same of down. */
+  /** What this system knows about sending up; the server reports the same about down. */
   #sample() {
     const info = tcpInfo(descriptorOf(rawOf(this.#below)))
     if (info) this.#note(this.#up, info)

@@ -1,6 +1,6 @@
 /**
- * A round trip as of a client that has not been here before: a new connection, TLS, and a request
- * of one byte (the foreign probe of draft-ietf-ippm-responsiveness, section 4.3).
+ * A round trip of a new client: a new connection, TLS, and a request of one byte (the foreign probe
+ * of draft-ietf-ippm-responsiveness, section 4.3).
  */
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
@@ -12,8 +12,8 @@ import type { Target } from '../core/link.ts'
 
 export interface ForeignTimes {
   /**
-   * Until the connection was open; until TLS was, divided by its round trips; until the answer was
-   * there.
+   * Until the connection was open; until TLS was set up, divided by its round trips; until the
+   * answer was there.
    */
   tcpMs: number
   tlsMs: number
@@ -23,7 +23,7 @@ export interface ForeignTimes {
 /** How many round trips the handshake takes before a request can be sent. */
 const roundTripsOf = (protocol: string | null): number => (protocol === 'TLSv1.3' ? 1 : 2)
 
-/** Rejects with the error of whatever it was that failed. */
+/** Rejects with the error of what failed. */
 export async function foreignProbe(target: Target, timeoutMs: number): Promise<ForeignTimes> {
   const { secured } = await import('../tls/handshake.ts')
   const { openHttp } = await import('../http/dial.ts')

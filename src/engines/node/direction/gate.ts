@@ -1,4 +1,6 @@
-/** Serves sessions in band beside the echo: the first bytes of a connection decide which it is. */
+/**
+ * Serves sessions in band as well as the echo: the first bytes of a connection decide which it is.
+ */
 import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { frameKinds, writeFrame } from '../../../wire/direction/frames.ts'

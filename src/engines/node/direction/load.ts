@@ -15,7 +15,7 @@ import { DatagramFlow } from './datagram-flow.ts'
 import { ClientFlow } from './flow.ts'
 import { payloadOf } from './payload.ts'
 
-/** What a session of flows needs of each. */
+/** What each flow of a session must be able to do. */
 interface Flow {
   readonly closed: Promise<void>
   readonly found: FoundFlow
@@ -46,7 +46,7 @@ function helloOf(task: FlowTask, flow: number, isGet: boolean): Hello {
   return { mode, id, seed, flow, sizeBytes, ratePerSecond, lastsMs }
 }
 
-/** Of a request without a body the hello is in its head. */
+/** A request without a body has the hello in its head. */
 const withHello = ({ address, calling }: FlowTask, hello: Buffer): Target => ({
   address,
   calling: { ...calling, http: { ...calling.http, hello: hello.toString('base64url') } },

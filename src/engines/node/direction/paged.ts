@@ -56,7 +56,7 @@ export class PagedOutlet {
     return found && !found.sender.isBroken ? new PagedOutlet(stream, pages, found) : undefined
   }
 
-  /** The system has said that it cannot: this takes nothing any more. */
+  /** Set when the system has refused; from then on this takes nothing. */
   get isBroken(): boolean {
     return this.#shared.sender.isBroken
   }

@@ -1,6 +1,6 @@
 /**
- * A connection that is an echo like any other, of which the server keeps a trace; and the question
- * for that trace, on another connection. On transports of bytes: tcp, tls, unix.
+ * An echo connection that the server traces, and the request for that trace on another connection.
+ * On transports of bytes: tcp, tls, unix.
  */
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
@@ -27,7 +27,7 @@ export interface Traced {
 /**
  * Makes a stream that is just connected one whose trace the server keeps. Afterwards its bytes are
  * echoed as they are. Rejects with NoSession if the server does not know how, or with the error of
- * the stream; then the stream is of no more use.
+ * the stream; then the stream can no longer be used.
  */
 export async function trace(stream: Duplex, timeoutMs: number): Promise<Traced> {
   const id = randomBytes(16).toString('hex')

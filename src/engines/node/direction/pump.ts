@@ -3,14 +3,14 @@ import type { Duplex } from 'node:stream'
 import type { Outlet, Sender } from '../../../load/direction/sender.ts'
 import type { PagedOutlet } from './paged.ts'
 
-/** In one turn of the loop: there may be others that have to be heard. */
+/** How many writes one turn of the loop makes: other connections need their turns, too. */
 const writesPerTurn = 4
 /** Nothing is written while more than this is unsent; what is written at a time comes on top. */
 const flowUnsentMaxBytes = 512 * 1024
 const nothing = Buffer.alloc(0)
 
 interface Options {
-  /** Where it can be had: takes what the system takes at once, without copying it. */
+  /** If the system can do it: takes what the system takes at once, without copying it. */
   paged: PagedOutlet | undefined
   onBytes: (bytes: number) => void
 }
@@ -24,7 +24,7 @@ export class Pump implements Outlet {
   #immediate: NodeJS.Immediate | undefined
   #begun = false
   #ended = false
-  /** It is called when what is unsent has left. */
+  /** A callback waits until what is unsent has left. */
   #awaits = false
 
   constructor(stream: Duplex, sender: Sender, { paged, onBytes }: Options) {
@@ -34,12 +34,12 @@ export class Pump implements Outlet {
     this.#onBytes = onBytes
   }
 
-  /** Of payload, as far as it was written to the stream. */
+  /** Bytes of payload that were written to the stream. */
   get sentBytes(): number {
     return this.#sender.bytes
   }
 
-  /** Once; a second time does nothing. */
+  /** Begins once; a second call does nothing. */
   begin(): void {
     if (this.#begun) return
     this.#begun = true
@@ -64,7 +64,7 @@ export class Pump implements Outlet {
     }
   }
 
-  /** Whether more has to be unsent first; then this is called again. */
+  /** Whether some of the unsent bytes must leave first; then #fill is called again. */
   #isFull(): boolean {
     const { writableLength } = this.#stream
     // `drain` follows, since there is more unsent than the stream itself wants to have.
@@ -72,7 +72,7 @@ export class Pump implements Outlet {
     if (writableLength === 0) return false
     if (this.#awaits) return true
     this.#awaits = true
-    // After so little no `drain` follows.
+    // With so few bytes unsent no `drain` follows.
     this.#stream.write(nothing, () => {
       this.#awaits = false
       this.#fill()
@@ -88,7 +88,8 @@ export class Pump implements Outlet {
   write(pieces: readonly Buffer[], frames: number): number {
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0)
     const taken = this.#paged?.write(pieces) ?? 0
-    // The system is full. What the stream writes of the next frame says when it no longer is.
+    // The system has no more room. The next frame is written by the stream, whose callback says
+    // when there is room again.
     const whole = this.#paged ? Math.floor((taken * frames) / bytes) + 1 : frames
     const untilBytes = Math.min(bytes, (bytes / frames) * whole)
     this.#onBytes(untilBytes)
@@ -97,7 +98,7 @@ export class Pump implements Outlet {
     return Math.max(0, frames - whole)
   }
 
-  /** As usual, which copies it. */
+  /** Writes to the stream as usual; this copies the bytes. */
   #copy(pieces: readonly Buffer[], fromBytes: number, untilBytes: number) {
     this.#stream.cork()
     let at = 0

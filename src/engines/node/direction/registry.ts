@@ -28,7 +28,7 @@ interface Reply extends Question {
 export class Registry {
   readonly #entries = new Map<string, Entry>()
   readonly #waiting = new Map<string, Set<(trace: Trace) => void>>()
-  /** Node's has more than the type of the web says. */
+  /** In Node it is also an EventTarget, which its type does not say. */
   readonly #channel = new BroadcastChannel('yodel sessions') as BroadcastChannel & EventTarget
 
   constructor() {

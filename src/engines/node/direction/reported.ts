@@ -1,4 +1,4 @@
-/** Reports of the other end, which may be anything. */
+/** Checks reports of the other end, which may contain anything. */
 import { readHistogram, type SavedHistogram } from '../../../metrics/saved.ts'
 import { isReport, type Report } from '../../../wire/direction/trace.ts'
 

@@ -123,13 +123,13 @@ class ServedSession implements FrameListener {
     this.#pump.begin()
   }
 
-  /** How the system fares with what is sent. */
+  /** What the system reports about sending. */
   #tell() {
     const info = tcpInfo(descriptorOf(this.#connection.raw))
     if (info && !this.#socket.writableEnded) this.#write(writeFrame(frameKinds.sending, info))
   }
 
-  /** FIN without an end: what came is reported all the same, if the client still reads. */
+  /** A FIN without an end frame: what came is still reported, if the client reads. */
   #onEnd() {
     this.#finish()
   }

@@ -42,8 +42,8 @@ function tlsOf(socket: Duplex): Trace['tls'] {
 }
 
 /**
- * Begins a trace under the id of the session. Of a session with frames `bytesIn` and what belongs
- * to it stay empty: its reports say that.
+ * Begins a trace under the id of the session. In a session with frames, `bytesIn` and what belongs
+ * to it stay empty: the reports say that.
  */
 export function traceOf({ mode, id }: Hello, connection: Connection): Tracer {
   const { socket, raw, forwarded } = connection

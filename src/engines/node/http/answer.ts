@@ -42,7 +42,7 @@ function allowed(request: Request, web: WebRules): Directives | Refusal {
 
 export type Answer = (request: Request, response: Response, connection: HttpConnection) => void
 
-/** @param isSession whether a request without a body is one that `echo` answers all the same */
+/** @param isSession whether `echo` answers a request although it has no body */
 export function createAnswer(
   { web }: ServeTask,
   { counters }: Meter,

@@ -26,7 +26,7 @@ export function describe(request: Request, connection: HttpConnection): Buffer {
   return Buffer.from(`${harmless(inLines(JSON.stringify(description, null, 2)))}\n`)
 }
 
-/** The fingerprint of our own certificate: a client may have been shown that of another. */
+/** The fingerprint of our own certificate: the client may have seen the certificate of a proxy. */
 function fingerprintOf(socket: TLSSocket): string | null {
   const own = socket.getCertificate()
   return own && 'fingerprint256' in own ? plain(own.fingerprint256) : null
@@ -56,7 +56,8 @@ const pair = new RegExp(String.raw`\[\n\s+(${text}),\n\s+(${text})\n\s+\]`, 'g')
 const inLines = (json: string): string => json.replace(pair, '[$1, $2]')
 
 /**
- * Escapes characters that have a meaning in HTML or a script, in case a reader takes it for one.
+ * Escapes characters that have a meaning in HTML or a script, in case a reader interprets the text
+ * as HTML.
  */
 const harmless = (json: string): string =>
   json.replace(

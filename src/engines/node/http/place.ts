@@ -1,4 +1,4 @@
-/** What every request of a connection is sent to, and with which headers. */
+/** The target and the headers of every request of a connection. */
 import { authorityOf, type HostAddress } from '../../../vocabulary/address.ts'
 import type { Calling } from '../../../options/calling.ts'
 import { sessionHeader } from './session-stream.ts'
@@ -10,7 +10,7 @@ export interface Place {
   authority: string
   /** Path and query. */
   resource: string
-  /** All but Host and what frames the body. */
+  /** All headers except Host and those that frame the body. */
   headers: readonly Header[]
 }
 
@@ -20,7 +20,7 @@ const usual: Header[] = [
   ['Content-Type', 'application/octet-stream'],
 ]
 
-/** A request without a body has no type of it. */
+/** A request without a body has no content type. */
 const usualOfGet = usual.filter(([name]) => name !== 'Content-Type')
 
 const isHost = ([name]: Header) => name.toLowerCase() === 'host'

@@ -1,4 +1,6 @@
-/** How a load counts a server that closes between messages, as it may (caller.ts). */
+/**
+ * Counts how often a server closes a connection between messages, which HTTP allows (caller.ts).
+ */
 import type { Duplex } from 'node:stream'
 import { nowNs } from '../../../vocabulary/clock.ts'
 import type { Traffic } from '../../../load/traffic.ts'

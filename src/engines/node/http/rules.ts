@@ -33,7 +33,7 @@ export function faultIn(request: Request, isHttp2: boolean): Refusal | undefined
   if (httpVersion === '1.0' && coding !== undefined)
     return [400, 'HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1).']
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
-    return [501, 'Of the transfer codings only chunked is known (RFC 9112 section 6.1).']
+    return [501, 'chunked is the only transfer coding that is known (RFC 9112 section 6.1).']
   if (hostsOf(request) > 1 || (httpVersion === '1.1' && headers.host === undefined))
     return [400, 'A request has exactly one Host header (RFC 9112 section 3.2).']
   for (const host of [headers.host, headers[':authority'] as string | undefined])
@@ -53,7 +53,7 @@ export function refusalOf({ method = '', headers, httpVersion }: Request): Refus
   // What HTTP/1.0 expects is ignored (RFC 9110 section 10.1.1).
   if (expect === undefined || httpVersion === '1.0' || /\b100-continue\b/i.test(expect))
     return undefined
-  return [417, 'Of what a request may expect, only 100-continue is known.']
+  return [417, 'The only expectation that is known is 100-continue.']
 }
 
 function hostsOf({ rawHeaders }: Request): number {

@@ -3,8 +3,8 @@ import { Duplex } from 'node:stream'
 import type { Request, Response } from './exchange.ts'
 
 /**
- * The header by which a client asks for a session, since a body alone is always echoed. Its value
- * is 1 if the body begins with a hello, and the hello itself (base64url) if there is no body.
+ * The header by which a client asks for a session, since a body without it is always echoed. Its
+ * value is 1 if the body begins with a hello, and the hello itself (base64url) if there is no body.
  */
 export const sessionHeader = 'yodel-session'
 

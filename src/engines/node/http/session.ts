@@ -57,7 +57,10 @@ function start(
   stream.once('close', forget)
 }
 
-/** What a client would send in a body is known from the hello: it begins, and it ends in time. */
+/**
+ * A GET has no body. So the server acts as if the client had sent the frames of begin and end, at
+ * the times that follow from the hello.
+ */
 function answerGet(
   request: Request,
   response: Response,

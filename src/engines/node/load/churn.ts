@@ -1,5 +1,6 @@
 /**
- * Churn: short connections beside the steady ones; each connects, echoes one message and closes.
+ * Churn: short connections in addition to the steady ones; each connects, echoes one message and
+ * closes.
  */
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
@@ -26,7 +27,7 @@ import type { InFlight, WrongBytes } from '../../../load/wrong-bytes.ts'
 const openMax = 5_000
 /** How many may be connecting at once: if there were more, all of them would end late, or never. */
 const openingMax = 256
-/** Of the warm-up this many at most are skipped one by one; if more, random gaps become even. */
+/** At most this many of the warm-up are skipped one by one; with more, random gaps become even. */
 const skippedMax = 1_000
 
 export class Churn {
@@ -155,7 +156,10 @@ export class Churn {
     }
   }
 
-  /** Records how long after its planned instant it is connected, or closed: now, as it returns. */
+  /**
+   * Records how long after its planned instant a connection was made, or closed. Returns the
+   * present instant.
+   */
   #record(name: 'connect' | 'churn', plannedNs: number, startNs: number): number {
     const now = nowNs()
     const { stalls, meter } = this.#traffic
@@ -206,7 +210,7 @@ export class Churn {
         this.#traffic.evidence.note(this.#describe(wrong, chunk.subarray(right)))
         socket.destroy()
       } else if (receivedBytes === sizeBytes) {
-        // The other side has to close now, for which it has its time, too.
+        // Now the other side has to close; it has the same time limit for that.
         done()
         done = afterTimeout(this.#task.timeoutMs, giveUp)
         socket.end()

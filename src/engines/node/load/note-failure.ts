@@ -1,4 +1,4 @@
-/** Notes for the result why a connection failed that had nothing in flight. */
+/** Records why a connection without messages in flight failed, for the result. */
 import type { Traffic } from '../../../load/traffic.ts'
 import type { FailureName } from '../../../metrics/meter.ts'
 import { StatusError } from '../../../vocabulary/peer-errors.ts'

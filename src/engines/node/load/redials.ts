@@ -1,4 +1,4 @@
-/** Opens connections that broke again, each after its backoff, until nothing more is planned. */
+/** Reopens connections that broke, each after its backoff, until nothing more is planned. */
 import type { Duplex } from 'node:stream'
 import { backoffMs } from '../../../load/backoff.ts'
 import { triesOf } from '../../../load/outages.ts'

@@ -81,8 +81,8 @@ const below = (socket: tls.TLSSocket): unknown =>
   (socket as unknown as { _parent: unknown })._parent
 
 /**
- * What is spoken above TLS (ALPN), by the protocol of the transport: what a server takes, and what
- * a client offers. Of bytes any protocol is echoed, so the first that is offered is taken.
+ * What is spoken above TLS (ALPN), by the protocol of the transport: what a server selects, and
+ * what a client offers. On tls any protocol is echoed, so the first offer is selected.
  */
 const spoken: Record<Protocol, { takes: readonly string[] | 'the first'; offers: string[] }> = {
   plain: { takes: 'the first', offers: [] },

@@ -61,7 +61,9 @@ export class Candidates {
     return new Candidates(this.#port, this.#hosts, this.#calling, number)
   }
 
-  /** The next one that the system has a way to. @throws the system's error, if there is none */
+  /**
+   * The next address to which the system has a route. @throws the system's error, if there is none
+   */
   async connect(): Promise<Socket> {
     for (;;) {
       const host = this.#hosts[this.#at++]!

@@ -41,7 +41,7 @@ export function openMessages(lower: Link, target: Target, timeoutMs: number): Pr
       reject(error)
     }
     const done = afterTimeout(timeoutMs, () => fail(upgradeLate()))
-    // An error before the request is on its way is emitted by the socket alone.
+    // An error before the request is on its way is emitted only by the socket.
     const lost = () => fail(explained(url, socket.errored ?? new Error(hungUp)))
     if (socket.destroyed) return lost()
     socket.once('close', lost)

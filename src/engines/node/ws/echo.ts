@@ -131,7 +131,7 @@ const resumed = (echo: EchoHandler, { opened }: Upgrade): EchoHandler => ({
 /** A message that is too long is not a broken frame; the other errors of the package are. */
 const tooLong = ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH']
 
-/** Broken frames are closed with the right code by the package, and are no crash here. */
+/** Broken frames are closed with the right code by the package, and do not end the process. */
 function countFailures(ws: ServerSocket, socket: Socket, { counters }: Meter): void {
   ws.on('error', (error: NodeJS.ErrnoException) => {
     const isTooLong = tooLong.includes(error.code ?? '')

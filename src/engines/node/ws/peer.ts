@@ -112,7 +112,7 @@ export class MessagePeer implements Peer {
     this.#ws.resume()
   }
 
-  /** Ends with a close frame, the client's or our own; if a fault ends it, with FIN alone. */
+  /** Ends with a close frame, the client's or our own; if a fault ends it, only with FIN. */
   end(leaving: boolean): void {
     this.#ended = true
     this.#pongs.flush()

@@ -11,7 +11,7 @@ export class ServerSocket extends WebSocket {
 
   /**
    * Called by `ws` itself, too: to answer a close frame with its own code and reason, and where a
-   * client broke the rules, with a code alone.
+   * client broke the rules, with only a code.
    */
   override close(code?: number, reason?: string | Buffer): void {
     if (this.readyState === WebSocket.OPEN && this.beforeClose(code, reason)) return

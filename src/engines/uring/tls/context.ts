@@ -58,7 +58,7 @@ function setRules(ssl: OpenSsl, pointer: Pointer): void {
   ssl.SSL_CTX_set_options(pointer, OP_CIPHER_SERVER_PREFERENCE + OP_NO_RENEGOTIATION)
 }
 
-/** Sessions are resumed by tickets alone, which hold all that is needed. */
+/** Sessions are resumed only by tickets, which hold all that is needed. */
 function resumeByTickets(ssl: OpenSsl, pointer: Pointer): void {
   ssl.SSL_CTX_ctrl(pointer, ctrl.SESS_CACHE_MODE, SESS_CACHE_SERVER_NOT_INTERNAL, 0)
   const name = 'yodel'

@@ -27,7 +27,7 @@ const verdicts: Record<number, string> = {
   79: 'INVALID_CA',
 }
 
-/** A certificate is larger than that only to do harm. */
+/** Only a hostile certificate is larger than this. */
 const pemMaxBytes = 65_536
 
 export class Judge {

@@ -90,7 +90,7 @@ export class TlsLayer implements Layer {
     this.#read(slot, discards)
   }
 
-  /** Whether it could: there may be no memory. */
+  /** Returns false if there is no memory. */
   #begin(slot: number): boolean {
     const connection = this.#records.open(this.#context.pointer)
     if (connection === 0) {
@@ -188,7 +188,7 @@ export class TlsLayer implements Layer {
     this.#send(slot)
   }
 
-  /** The alert that says why is sent still. */
+  /** The alert that says why is still sent. */
   #onFailure(slot: number, connection: number): void {
     const name = failureName(this.#records.failure(connection))
     this.#send(slot)

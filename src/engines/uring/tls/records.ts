@@ -102,12 +102,12 @@ export class Records {
     return this.stop > stop.DRY && this.stop !== stop.PART && this.stop !== stop.END
   }
 
-  /** What is left of this connection is of no use to another one. */
+  /** Discards what is left of this connection: another one must not get it. */
   #drop(): void {
     this.#ssl.BIO_ctrl(this.#in, BIO_CTRL_RESET, 0, 0)
   }
 
-  /** Encrypts; whether it could. */
+  /** Encrypts. Returns false if it could not. */
   write(connection: Pointer, address: number, length: number): boolean {
     return this.#ssl.SSL_write(connection, address, length) === length
   }

@@ -48,7 +48,7 @@ export class Answers {
   readonly #counters: Float64Array
   readonly #trains: Trains
   readonly #patient: PatientSends
-  /** Larger datagrams than that do not go together: the way has divided none that large. */
+  /** Datagrams larger than this are not sent together: the path has refused to divide them. */
   #trainSizeMax = trainMaxBytes
   #turn = 1
   #list = new AnswerList(0)

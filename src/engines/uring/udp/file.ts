@@ -1,4 +1,4 @@
-/** Puts a socket into a slot of the ring's table; the descriptor stays open besides. */
+/** Puts a socket into a slot of the ring's table; the descriptor itself stays open, too. */
 import type { Libc } from '../../os/libc.ts'
 import type { Ring } from '../ring.ts'
 

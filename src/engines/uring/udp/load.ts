@@ -118,7 +118,7 @@ class DatagramLoad implements Session {
     await new Promise(resolve => setImmediate(resolve))
   }
 
-  /** Submits, and waits for whatever comes first; whether there was something to do. */
+  /** Submits, and waits for whatever comes first. Returns whether there was something to do. */
   #wait(now: number): boolean {
     const [ring, argument] = [this.#ring, this.#argument]
     const { GETEVENTS, EXT_ARG } = k.enter
@@ -129,7 +129,8 @@ class DatagramLoad implements Session {
     if (leftNs > 0) {
       argument.set(leftNs)
       ring.enter(1, GETEVENTS | EXT_ARG, argument.address, WaitArgument.bytes)
-      // Asleep is not busy: what came, or that nothing came, is seen in the processor time.
+      // The return value true only means that it slept: the processor time shows that it was not
+      // busy.
       this.#reapAll()
       return true
     }
@@ -145,7 +146,7 @@ class DatagramLoad implements Session {
     ring.submitAll()
     places.beginTurn()
     this.#reap()
-    // Completions that found no room: the fate of a send may be among them.
+    // Completions that overflowed the queue: the result of a send may be among them.
     while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
       ring.flush()
       this.#reap()

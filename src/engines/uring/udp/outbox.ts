@@ -4,7 +4,7 @@ import { kind, sendDatagram, sendMessage, tag } from '../entries.ts'
 import type { Ring } from '../ring.ts'
 import { trainMax, trainMaxBytes, Trains } from './trains.ts'
 
-/** Pages are touched only where datagrams are written, mostly at the beginning. */
+/** Pages are touched only where datagrams are written, usually at the beginning. */
 const roomBytes = 2 ** 23
 const trainsMax = 1_024
 
@@ -29,11 +29,11 @@ export class Outbox {
   readonly #memory: Mapping
   readonly #trains: Trains
   #trainsUsed = 0
-  /** Larger datagrams than that do not go together: the way has divided none that large. */
+  /** Datagrams larger than this are not sent together: the path has refused to divide them. */
   #trainSizeMax = trainMaxBytes
   /** The place after the last datagram. */
   #end = 0
-  /** The run that is being written: of which slot, from where on, which and how many. */
+  /** The run that is being written: its slot, its place, its first datagram, and how many. */
   #slot = 0
   #at = 0
   #sequence = 0

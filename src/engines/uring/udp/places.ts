@@ -42,7 +42,7 @@ export class Places implements Mover<DatagramStream> {
   readonly #given: Int32Array
   readonly #waiting: Int32Array
   #givenNs = 0
-  /** Slots of which something was given. */
+  /** Slots for which something was given to the kernel. */
   #givers: number[] = []
   readonly #isDirty: Uint8Array
   /** Slots that may have something to send. */

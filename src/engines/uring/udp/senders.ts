@@ -1,6 +1,6 @@
 /**
- * What the guard knows of each source, found by its name (sockaddr) as the kernel writes it: as
- * text it would cost more than all the rest.
+ * What the guard knows of each source, found by its name (sockaddr) as the kernel writes it. Making
+ * text of it would cost more than everything else.
  */
 import { AF_INET } from '../../os/kernel-numbers.ts'
 import { ipText } from '../../os/peer-name.ts'
@@ -23,7 +23,7 @@ export const portIn = (word: number): number => ((word >>> 8) & 0xff00) | (word 
 
 export class Senders {
   readonly #guard: Guard
-  /** Which words of a name tell sources apart, counted from its first. */
+  /** Which words of a name distinguish sources, counted from the first word. */
   readonly #telling: readonly number[]
   readonly #keys: Int32Array
   readonly #found: (KnownSender | undefined)[] = Array.from({ length: places })

@@ -130,7 +130,7 @@ class DatagramServer implements Session {
     this.#inbox.receive(slot)
   }
 
-  /** Handles all completions that are there; whether the clock ticked. */
+  /** Handles all completions that are there. Returns whether the clock ticked. */
   #reap(): boolean {
     const ring = this.#ring
     const { words, cqHead, cqTail, cqes } = ring

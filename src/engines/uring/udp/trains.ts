@@ -89,5 +89,5 @@ export class Trains {
 /** EIO, EINVAL, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP. */
 const cannot = new Set([-5, -22, -90, -92, -95])
 
-/** Whether the system, or the way, does not take them together: each is to be sent by itself. */
+/** Whether the system, or the path, does not take them together: each is to be sent by itself. */
 export const isForSingle = (result: number): boolean => cannot.has(result)

@@ -43,7 +43,9 @@ export class Ways {
     return this.#next[slot]! < this.hosts.length
   }
 
-  /** The next one that the system has a way to. @throws the system's error, if there is none */
+  /**
+   * The next address to which the system has a route. @throws the system's error, if there is none
+   */
   open(slot: number): void {
     const { port } = this.#task.address as HostAddress
     const from = sourceOf(this.#task.calling, numberOf(this.#task, slot))
