@@ -138,7 +138,7 @@ test('flood: what is expected of an echo, and what makes no sense', async () => 
     [['--size', '5'], /--size is for --direction/],
     [['--warmup', '5s'], /--warmup is for --direction/],
     [['--output', 'x.csv'], /A flood keeps no seconds, so x\.csv would have no rows/],
-    [['--json', '--ndjson'], /exclude each other/],
+    [['--json', '--ndjson'], /cannot be used together/],
     [['hello', '--direction', 'up'], /--direction sends its own bytes, no message/],
     [['--direction', 'up', '--output', 'x.csv'], /A direction cannot be written into x\.csv/],
     [['--direction', 'up', '--expect', 'p99<5ms'], /no metric 'p99' of a direction/],

@@ -35,7 +35,7 @@ export const outputOptions = {
 }
 export type Output = ResolvedOf<typeof outputOptions>
 
-/** @throws UserError if two of them exclude each other */
+/** @throws UserError if two of them cannot be used together */
 export function outputFrom(flags: Readonly<Record<string, unknown>>): Output {
   const { json = false, ndjson = false, files = [] } = fromFlags(outputOptions, flags)
   if (json && ndjson) throw usageError('--json and --ndjson cannot be used together.')

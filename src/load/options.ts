@@ -285,9 +285,7 @@ export const searchOptions = {
     flag: 'find-max',
     help: "find the highest rate at which this holds: 'p99<5ms'",
   }),
-  /**
-   * The largest difference between the rate that is found and a rate that failed, as a fraction.
-   */
+  /** The largest difference between the found rate and one that failed, as a fraction. */
   precision: option(
     percent(value =>
       value >= 0.01 && value <= 1 ? undefined : 'must be from 0.01 to 1: from 1% to 100%.',
