@@ -23,6 +23,10 @@ export const connectOptions = {
   /** What to send before the first message. */
   calling: group(callingOptions),
 }
+/**
+ * How connect() connects.
+ * @interface
+ */
 export type ConnectOptions = OptionsOf<typeof connectOptions>
 export const connectDefaults = defaultsOf(connectOptions)
 

@@ -26,6 +26,10 @@ import { share, type ServeTask } from './task.ts'
 import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
 
+/**
+ * How serve() serves.
+ * @interface
+ */
 export type ServeOptions = OptionsOf<typeof serveOptions> & {
   /**
    * Which faults are in force when. `faults` are in force when no step of the script is; none if

@@ -7,7 +7,7 @@ import { parseExpectation } from './expectation.ts'
 import { questionNames, type QuestionName } from './questions.ts'
 
 /** The questions are about the path from here, which is not led elsewhere. */
-const { source: _source, proxy: _proxy, ...asked } = callingOptions
+const { source: _source, proxy: _proxy, socket: _socket, ...asked } = callingOptions
 
 const one = choice(questionNames, 'question')
 
@@ -61,5 +61,9 @@ export const checkOptions = {
   /** What to send before the first message. */
   calling: group(asked),
 }
+/**
+ * What check() asks.
+ * @interface
+ */
 export type CheckOptions = OptionsOf<typeof checkOptions>
 export const checkDefaults = defaultsOf(checkOptions)

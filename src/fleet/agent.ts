@@ -47,6 +47,7 @@ export interface Agent {
   stop(): void
 }
 
+/** Waits at a broker for shares of loads, and sends them. It starts at once. */
 export function agent(broker: string = usualBroker, options: AgentOptions = {}): Agent {
   return new Waiting(broker, options)
 }

@@ -6,6 +6,10 @@ import { FleetRun } from './coordinator.ts'
 import { Fleet } from './fleet.ts'
 import { fleetOptions, type FleetOptions } from './options.ts'
 
+/**
+ * What bench() sends, and from where.
+ * @interface
+ */
 export type BenchAnywhere = BenchOptions & FleetOptions
 
 /**

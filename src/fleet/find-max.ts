@@ -7,6 +7,10 @@ import { FleetRun } from './coordinator.ts'
 import type { Fleet } from './fleet.ts'
 import type { FleetOptions } from './options.ts'
 
+/**
+ * What findMax() searches, and from where.
+ * @interface
+ */
 export type FindMaxAnywhere = FindMaxHere & FleetOptions
 
 /** Searches for the highest rate; agents stay for all of its runs. */

@@ -36,7 +36,10 @@ export interface AgentList {
 const settleMs = 300
 const answerMs = 5_000
 
-/** @throws UserError if there is no broker */
+/**
+ * The agents that wait at a broker, or are at work.
+ * @throws UserError if there is no broker
+ */
 export async function listAgents(
   broker: string = usualBroker,
   options: Pick<FleetOptions, 'token' | 'brokerCa' | 'brokerPin'> = {},

@@ -36,6 +36,8 @@ export function refuseRoute({ calling }: BenchOptions): void {
     throw usageError('Agents do not connect through a proxy.', 'Leave --proxy or --agents out.')
   if (calling?.source !== undefined)
     throw usageError('A source is an address of one machine.', 'Leave --source or --agents out.')
+  if (calling?.socket?.interface !== undefined)
+    throw usageError('An interface is one of one machine.', 'Leave --interface or --agents out.')
 }
 
 /** How much of a load an agent is asked for. @throws UserError if its options make no sense */

@@ -5,6 +5,7 @@ import { parseHeader, parseHeaders, showHeader } from '../wire/http/headers.ts'
 import { group, option, type Kind, type OptionsOf, type Where } from './form.ts'
 import { fileText, list, text, textFor, untyped, whether } from './kinds.ts'
 import { proxyUrl, sources } from './route.ts'
+import { socketOptions } from './socket.ts'
 import { connected, networked, overTcp, secured, speaking } from './where.ts'
 
 /** The version of a PROXY header; the flag without a value means 2. */
@@ -174,6 +175,7 @@ export const callingOptions = {
       reason: name => `An HTTP proxy carries only TCP streams, not ${name}.`,
     },
   }),
+  socket: group(socketOptions),
   http: option(untyped<HttpCalling>(), { default: undefined }),
 }
 

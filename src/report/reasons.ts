@@ -8,6 +8,11 @@ import type { RunResult } from './result.ts'
 const hints: Record<string, string> = {
   noDescriptors: ' The generator had none left: raise `ulimit -n`.',
 }
+/** Where no connection at all can be made, the run does not begin. */
+const portsGone = ' The generator had no port left for that server: see --source.'
+
+const hintFor = (name: string, cause: string): string =>
+  hints[name] ?? (cause.includes('EADDRNOTAVAIL') ? portsGone : '')
 
 /** A sentence for each reason; objectives have theirs. */
 export function failures(result: RunResult, findings: Findings): string[] {
@@ -39,7 +44,8 @@ export function failures(result: RunResult, findings: Findings): string[] {
     else if (name === 'status') reasons.push(...statusReasons(result))
     else if (name !== 'unanswered')
       reasons.push(
-        `${plural(count, 'connection')} failed: ${name}${why(name, findings)}.${hints[name] ?? ''}`,
+        `${plural(count, 'connection')} failed: ${name}${why(name, findings)}.` +
+          hintFor(name, why(name, findings)),
       )
     else if (!mayLose)
       reasons.push(`${plural(count, 'connection')} with messages unanswered when the run ended.`)

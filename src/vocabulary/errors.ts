@@ -10,7 +10,10 @@ export interface UserErrorData {
   hint: string
 }
 
-/** Everything else that is thrown is a defect of yodel, and keeps its stack. */
+/**
+ * What a user can correct: the message says what failed, the hint what to try. Everything else that
+ * is thrown is a defect of yodel, and keeps its stack.
+ */
 export class UserError extends Error {
   readonly kind: UserErrorKind
   /** What to try, as a sentence; may be empty. */

@@ -47,7 +47,10 @@ export interface LoadedRun {
   readonly finished: Promise<LoadedResult>
 }
 
-/** @throws never: `finished` rejects with a UserError */
+/**
+ * Measures round trips while the path is idle, and again while it is filled.
+ * @throws never: `finished` rejects with a UserError
+ */
 export function measureLoaded(address: string | Address, options: LoadedOptions): LoadedRun {
   const { durationMs = usualMs, warmupMs = usualWarmupMs } = options
   let phase: LoadedPhase = 'idle'

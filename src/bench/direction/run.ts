@@ -17,6 +17,10 @@ import { machine, versions } from '../../vocabulary/machine.ts'
 import { checkCalling } from '../../wire/tls/credentials.ts'
 import { reproduce } from '../reproduce.ts'
 
+/**
+ * What measureDirection() sends, and which way.
+ * @interface
+ */
 export type DirectionOptions = OptionsOf<typeof directionOptions>
 
 export interface DirectionRun {

@@ -6,6 +6,7 @@ import type { Meter } from '../../metrics/meter.ts'
 import type { FlowTask, LoadTask, ServeTask, Task } from '../../task.ts'
 import { transports, type TransportName } from '../../vocabulary/transport.ts'
 import type { Session } from '../engine.ts'
+import { libcFor } from '../os/socket-options.ts'
 import { dialBytes } from './bytes/dial.ts'
 import { upon } from './core/upon.ts'
 import type { Dial } from './core/link.ts'
@@ -65,6 +66,7 @@ const overConnections = ({
   async load(task, meter) {
     const { openLoad } = await import('./load/load.ts')
     if (transports[task.address.transport].secure) await import('./tls/handshake.ts')
+    if (libcFor(task.calling.socket)) await import('./bytes/prepared.ts')
     await preload?.()
     return openLoad(task, meter, dial)
   },

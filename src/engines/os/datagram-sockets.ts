@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net'
 import type { HostAddress } from '../../vocabulary/address.ts'
 import { usageError, UserError } from '../../vocabulary/errors.ts'
+import type { Calling } from '../../options/calling.ts'
 import type { LoadTask } from '../../task.ts'
 import { explain } from '../failures.ts'
 import {
@@ -15,6 +16,7 @@ import {
   SO_SNDBUF,
 } from './kernel-numbers.ts'
 import { checked, type Libc } from './libc.ts'
+import { applyOptions } from './socket-options.ts'
 import { bindFrom, nameOf, resolve, setOption } from './sockets.ts'
 
 /** The longest payload: 65,535 without the headers of UDP and IPv4 (RFC 768, RFC 791). */
@@ -66,10 +68,17 @@ export async function bindDatagrams(
 }
 
 /** One that receives only what comes from there. @throws the system's error */
-export function connectDatagrams(libc: Libc, address: HostAddress, from?: string): number {
-  const fd = openDatagrams(libc, isIPv4(address.host) ? AF_INET : AF_INET6)
-  if (from !== undefined) bindFrom(libc, fd, from)
+export function connectDatagrams(
+  libc: Libc,
+  address: HostAddress,
+  { socket }: Calling,
+  from?: string,
+): number {
+  const family = isIPv4(address.host) ? AF_INET : AF_INET6
+  const fd = openDatagrams(libc, family)
   try {
+    applyOptions(libc, fd, family, socket)
+    if (from !== undefined) bindFrom(libc, fd, from)
     const name = nameOf(libc, address)
     checked(libc, libc.connect(fd, name, name.length))
     return fd

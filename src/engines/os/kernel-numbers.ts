@@ -18,6 +18,7 @@ export const SO_KEEPALIVE = 9
 export const SO_REUSEPORT = 15
 export const SO_RCVTIMEO = 20
 export const SO_SNDTIMEO = 21
+export const SO_BINDTODEVICE = 25
 /** Both the option and the kind of its control message, a timespec. */
 export const SO_TIMESTAMPNS = 35
 export const SO_ATTACH_FILTER = 26
@@ -28,16 +29,19 @@ export const TCP_NODELAY = 1
 export const TCP_KEEPIDLE = 4
 export const TCP_INFO = 11
 export const TCP_QUICKACK = 12
+export const TCP_CONGESTION = 13
 /** Options of udp(7), which are control messages, too. */
 export const SOL_UDP = 17
 export const UDP_SEGMENT = 103
 export const UDP_GRO = 104
 /** Options of ip(7) and ipv6(7). */
 export const IPPROTO_IP = 0
+export const IP_TOS = 1
 export const IP_MTU = 14
 export const IP_BIND_ADDRESS_NO_PORT = 24
 export const IPPROTO_IPV6 = 41
 export const IPV6_MTU = 24
+export const IPV6_TCLASS = 67
 /** Flags of send(2). */
 export const MSG_DONTWAIT = 0x40
 export const MSG_WAITALL = 0x100

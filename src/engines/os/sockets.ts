@@ -26,6 +26,7 @@ import {
   TCP_NODELAY,
 } from './kernel-numbers.ts'
 import { ipBytes } from './peer-name.ts'
+import { applyOptions } from './socket-options.ts'
 
 /** The kernel cuts it to net.core.somaxconn. */
 const backlog = 65_535
@@ -111,35 +112,37 @@ export async function waysTo(
     return [{ open, name: unixName(Buffer.from(address.path)) }]
   }
   const hosts = reachableFrom(calling, await addressesOf(address.host))
-  return hosts.map(host => wayTo(libc, { ...address, host }, stamped)) as [Way, ...Way[]]
+  return hosts.map(host => wayTo(libc, { ...address, host }, calling, stamped)) as [Way, ...Way[]]
 }
 
-function wayTo(libc: Libc, at: HostAddress, stamped: boolean): Way {
+/** @param at a numeric address */
+export function wayTo(libc: Libc, at: HostAddress, { socket }: Calling, stamped = false): Way {
   const family = isIPv4(at.host) ? AF_INET : AF_INET6
   const name = nameOf(libc, at)
   const open = (from?: string) => {
     const fd = checked(libc, libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0))
-    setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
-    if (stamped) setOption(libc, fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    if (from !== undefined) bindFrom(libc, fd, from)
-    return fd
+    try {
+      setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
+      if (stamped) setOption(libc, fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)
+      applyOptions(libc, fd, family, socket)
+      if (from !== undefined) bindFrom(libc, fd, from)
+      return fd
+    } catch (error) {
+      libc.close(fd)
+      throw error
+    }
   }
   return { open, name }
 }
 
 /**
  * Binds a client to an address of this machine. Its port is chosen when it connects, so that the
- * same one can serve for several destinations. Closes the descriptor if that fails.
+ * same one can serve for several destinations.
  */
 export function bindFrom(libc: Libc, fd: number, host: string): void {
-  try {
-    const name = nameOf(libc, { transport: 'tcp', host, port: 0 })
-    setOption(libc, fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-    checked(libc, libc.bind(fd, name, name.length))
-  } catch (error) {
-    libc.close(fd)
-    throw error
-  }
+  const name = nameOf(libc, { transport: 'tcp', host, port: 0 })
+  setOption(libc, fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+  checked(libc, libc.bind(fd, name, name.length))
 }
 
 /** sockaddr_un of unix(7): family 2, path with its final NUL. */

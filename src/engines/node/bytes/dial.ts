@@ -1,11 +1,14 @@
 /** Connects streams of bytes, in the clear or with TLS; other transports speak on top of them. */
 import { connect, isIP, type Socket } from 'node:net'
+import type { Calling } from '../../../options/calling.ts'
 import { parseProxy, reachableFrom, sourceOf, type Proxy } from '../../../options/route.ts'
+import { UserError } from '../../../vocabulary/errors.ts'
 import { streamAt, type HostAddress } from '../../../vocabulary/address.ts'
 import { transports } from '../../../vocabulary/transport.ts'
 import { upon } from '../core/upon.ts'
 import type { Dial, Link, Target } from '../core/link.ts'
-import { afterTimeout } from '../core/patience.ts'
+import { libcFor } from '../../os/socket-options.ts'
+import { whenConnected } from './connected.ts'
 
 const dialPlainLink: Dial = async (target, timeoutMs, signal) => ({
   stream: await dialSocket(target, timeoutMs, signal),
@@ -40,8 +43,15 @@ export async function dialSocket(
   const { sendProxy, proxy } = calling
   const socket =
     proxy === undefined
-      ? await dialPlain(streamAt(address), from, timeoutMs, signal)
-      : await dialThrough(parseProxy(proxy), address as HostAddress, from, timeoutMs, signal)
+      ? await dialPlain(streamAt(address), from, calling, timeoutMs, signal)
+      : await dialThrough(
+          parseProxy(proxy),
+          address as HostAddress,
+          from,
+          calling,
+          timeoutMs,
+          signal,
+        )
   if (sendProxy)
     await upon(socket, async () =>
       (await import('../core/proxy.ts')).sendProxyHeader(socket, sendProxy),
@@ -54,15 +64,16 @@ async function dialThrough(
   proxy: Proxy,
   address: HostAddress,
   from: string | undefined,
+  calling: Calling,
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<Socket> {
   const startedMs = performance.now()
   const { throughProxy, unreachable } = await import('../core/tunnel.ts')
   const { host, port } = proxy
-  const socket = await dialPlain({ host, port }, from, timeoutMs, signal).catch(
+  const socket = await dialPlain({ host, port }, from, calling, timeoutMs, signal).catch(
     (error: unknown) => {
-      throw unreachable(address, proxy, error)
+      throw error instanceof UserError ? error : unreachable(address, proxy, error)
     },
   )
   const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs))
@@ -73,34 +84,24 @@ async function dialThrough(
 async function dialPlain(
   place: ReturnType<typeof streamAt>,
   from: string | undefined,
+  calling: Calling,
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<Socket> {
   if (from !== undefined && 'host' in place && isIP(place.host) !== 0)
     reachableFrom({ source: [from] }, [place.host])
-  return new Promise((resolve, reject) => {
-    // Each address of a name is tried (RFC 8305), whatever the default is.
-    const options = {
-      ...place,
-      ...(from !== undefined && { localAddress: from, family: isIP(from) }),
-      allowHalfOpen: true,
-      noDelay: true,
-      autoSelectFamily: true,
-    }
-    const socket = connect(signal ? { ...options, signal } : options)
-    const done = afterTimeout(timeoutMs, () => {
-      socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' }))
-    })
-    const fail = (error: Error) => {
-      done()
-      reject(error)
-    }
-    socket.once('error', fail)
-    socket.once('connect', () => {
-      done()
-      // An error before a listener is there shows as a destroyed socket, not as a crash.
-      socket.off('error', fail).on('error', () => {})
-      resolve(socket)
-    })
-  })
+  const libc = libcFor(calling.socket)
+  if (libc && 'host' in place) {
+    const { dialPrepared } = await import('./prepared.ts')
+    return dialPrepared(libc, place, from, calling, timeoutMs, signal)
+  }
+  // Each address of a name is tried (RFC 8305), whatever the default is.
+  const options = {
+    ...place,
+    ...(from !== undefined && { localAddress: from, family: isIP(from) }),
+    allowHalfOpen: true,
+    noDelay: true,
+    autoSelectFamily: true,
+  }
+  return whenConnected(connect(signal ? { ...options, signal } : options), timeoutMs)
 }

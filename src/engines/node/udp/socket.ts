@@ -1,14 +1,18 @@
 /** Sockets for datagrams: bound or connected, with room for a burst, and no look-ups later on. */
-import { createSocket, type Socket, type SocketOptions } from 'node:dgram'
+import { createSocket, type Socket, type SocketOptions as DatagramOptions } from 'node:dgram'
 import { once } from 'node:events'
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { HostAddress } from '../../../vocabulary/address.ts'
 import type { Calling } from '../../../options/calling.ts'
 import { reachableFrom, sourceOf } from '../../../options/route.ts'
+import type { SocketOptions } from '../../../options/socket.ts'
+import { descriptorOf } from '../../os/datagram-descriptor.ts'
 import { bufferBytes } from '../../os/datagram-sockets.ts'
-import { loadLibc } from '../../os/libc.ts'
+import { AF_INET, AF_INET6 } from '../../os/kernel-numbers.ts'
+import { loadLibc, type Libc } from '../../os/libc.ts'
 import { addressesOf } from '../../os/resolver.ts'
+import { applyOptions, libcFor } from '../../os/socket-options.ts'
 
 /** node:dgram looks up every address that it sends to, on a later turn; these are numeric. */
 const known = (
@@ -69,7 +73,8 @@ export class Candidates {
       const host = this.#hosts[this.#at++]!
       try {
         const address = { transport: 'udp', host, port: this.#port } as const
-        return await connectSocket(address, sourceOf(this.#calling, this.#number))
+        const from = sourceOf(this.#calling, this.#number)
+        return await connectSocket(address, from, this.#calling.socket)
       } catch (error) {
         if (!this.hasNext) throw error
       }
@@ -113,28 +118,60 @@ export async function adoptSocket(fd: number): Promise<Socket> {
 }
 
 /** Receives only what comes from there. @throws the system's error */
-async function connectSocket({ host, port }: HostAddress, from?: string): Promise<Socket> {
+async function connectSocket(
+  { host, port }: HostAddress,
+  from: string | undefined,
+  options: SocketOptions | undefined,
+): Promise<Socket> {
+  const libc = libcFor(options)
   const socket = create(host, false)
+  const isBound = from !== undefined || libc !== undefined
+  if (isBound) {
+    const bound = once(socket, 'listening')
+    socket.bind({ address: from ?? (isIP(host) === 6 ? '::' : '0.0.0.0'), port: 0 })
+    await ready(socket, bound)
+  }
+  if (libc) giveOptions(libc, socket, isIP(host) === 6 ? AF_INET6 : AF_INET, options)
   const connected = once(socket, 'connect')
-  if (from === undefined) socket.connect(port, host)
-  else socket.bind({ address: from, port: 0 }, () => socket.connect(port, host))
-  return ready(socket, connected)
+  socket.connect(port, host)
+  return isBound ? succeeded(socket, connected) : ready(socket, connected)
+}
+
+/** They need a descriptor, which a socket has when it is bound. */
+function giveOptions(
+  libc: Libc,
+  socket: Socket,
+  family: number,
+  options: SocketOptions | undefined,
+): void {
+  try {
+    applyOptions(libc, descriptorOf(socket)!, family, options)
+  } catch (error) {
+    socket.close()
+    throw error
+  }
 }
 
 function create(host: string, sharePort: boolean): Socket {
   const type = isIP(host) === 6 ? 'udp6' : 'udp4'
   // The typings of Node 20 do not know `reusePort`.
   const options = { type, lookup: known, ...(sharePort && { reusePort: true }) }
-  return createSocket(options as unknown as SocketOptions)
+  return createSocket(options as unknown as DatagramOptions)
 }
 
-async function ready(socket: Socket, event: Promise<unknown>): Promise<Socket> {
+/** Closes the socket if that fails. */
+async function succeeded(socket: Socket, event: Promise<unknown>): Promise<Socket> {
   try {
     await event
+    return socket
   } catch (error) {
     socket.close()
     throw error
   }
+}
+
+async function ready(socket: Socket, event: Promise<unknown>): Promise<Socket> {
+  await succeeded(socket, event)
   enlarge(bytes => socket.setRecvBufferSize(bytes))
   enlarge(bytes => socket.setSendBufferSize(bytes))
   return socket

@@ -48,11 +48,13 @@ export class Ways {
    */
   open(slot: number): void {
     const { port } = this.#task.address as HostAddress
-    const from = sourceOf(this.#task.calling, numberOf(this.#task, slot))
+    const { calling } = this.#task
+    const from = sourceOf(calling, numberOf(this.#task, slot))
     for (;;) {
       const host = this.hosts[this.#next[slot]!++]!
       try {
-        const fd = connectDatagrams(this.#libc, { transport: 'udp', host, port }, from)
+        const at = { transport: 'udp', host, port } as const
+        const fd = connectDatagrams(this.#libc, at, calling, from)
         // Datagrams that come together are read together.
         setOption(this.#libc, fd, SOL_UDP, UDP_GRO, 1)
         if (this.clock) setOption(this.#libc, fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)

@@ -1,0 +1,50 @@
+/** Connects sockets with options that node:net has no word for: they are made by system calls. */
+import { Socket, type SocketConstructorOpts } from 'node:net'
+import type { Calling } from '../../../options/calling.ts'
+import { reachableFrom } from '../../../options/route.ts'
+import { UserError } from '../../../vocabulary/errors.ts'
+import type { Libc } from '../../os/libc.ts'
+import { addressesOf } from '../../os/resolver.ts'
+import { wayTo } from '../../os/sockets.ts'
+import { whenConnected } from './connected.ts'
+
+/**
+ * One address of a name after the other is tried, within the time for all of them.
+ * @throws the system's error, or a UserError if the system does not have an option
+ */
+export async function dialPrepared(
+  libc: Libc,
+  { host, port }: { host: string; port: number },
+  from: string | undefined,
+  calling: Calling,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  const endMs = performance.now() + timeoutMs
+  const errors: unknown[] = []
+  const source = from === undefined ? [] : [from]
+  for (const each of reachableFrom({ source }, await addressesOf(host))) {
+    const fd = wayTo(libc, { transport: 'tcp', host: each, port }, calling).open(from)
+    try {
+      const socket = new Socket(optionsFor(fd, signal))
+      const connected = whenConnected(socket, Math.max(1, endMs - performance.now()))
+      socket.connect({ host: each, port })
+      return await connected
+    } catch (error) {
+      if (error instanceof UserError || signal?.aborted) throw error
+      errors.push(error)
+    }
+  }
+  throw errors.length === 1 ? errors[0] : new AggregateError(errors)
+}
+
+/** Read from only when it is connected (manualStart), as node:tty has it. */
+const optionsFor = (fd: number, signal?: AbortSignal) =>
+  ({
+    fd,
+    allowHalfOpen: true,
+    readable: true,
+    writable: true,
+    manualStart: true,
+    ...(signal && { signal }),
+  }) as SocketConstructorOpts

@@ -1,0 +1,93 @@
+/** What a client asks of the system for its sockets, before they connect. */
+import { usageError } from '../vocabulary/errors.ts'
+import { option, type Kind, type OptionsOf, type Where } from './form.ts'
+import { size, text } from './kinds.ts'
+import { networked, overTcp } from './where.ts'
+
+/** Names of code points: RFC 2474, RFC 2597, RFC 3246, RFC 5865, RFC 8622. */
+const codePoints: Readonly<Record<string, number>> = {
+  df: 0,
+  le: 1,
+  va: 44,
+  ef: 46,
+  ...Object.fromEntries(Array.from({ length: 8 }, (_, n) => [`cs${n}`, 8 * n])),
+  ...Object.fromEntries(
+    [1, 2, 3, 4].flatMap(group =>
+      [1, 2, 3].map(drop => [`af${group}${drop}`, 8 * group + 2 * drop]),
+    ),
+  ),
+}
+
+/** The six bits that say how routers are to treat a packet. */
+const codePoint: Kind<number> = {
+  placeholder: '<code>',
+  parse(typed) {
+    const named = codePoints[typed.toLowerCase()]
+    const found = named ?? (/^\d{1,2}$/.test(typed) ? Number(typed) : undefined)
+    if (found === undefined || found > 63)
+      throw usageError(
+        `'${typed}' is no code point.`,
+        'Write a number from 0 to 63, or ef, va, le, af11 to af43, cs0 to cs7.',
+      )
+    return found
+  },
+  format: value => [String(value)],
+  mistake: value =>
+    Number.isInteger(value) && value >= 0 && value <= 63
+      ? undefined
+      : 'must be a whole number from 0 to 63.',
+}
+
+/** What the system calls a thing; it takes 15 letters. */
+const systemName = (placeholder: string): Kind<string> => ({
+  ...text(placeholder),
+  mistake: value => (/^[\w.@:-]{1,15}$/.test(value) ? undefined : 'is no name that a system has.'),
+})
+
+const packets: Where = {
+  engines: 'every',
+  transports: networked,
+  reason: name => `A socket of ${name} sends no packets.`,
+}
+
+/** A socket takes as many bytes as an int has. */
+const buffer = size({ max: 2 ** 30, maxText: '1GiB' })
+
+export const socketOptions = {
+  interface: option(systemName('<name>'), {
+    default: undefined,
+    flag: 'interface',
+    help: 'connect through this network interface alone',
+    where: packets,
+  }),
+  dscp: option(codePoint, {
+    default: undefined,
+    flag: 'dscp',
+    help: 'mark packets: ef, af41, cs1 ... or 0 to 63',
+    where: packets,
+  }),
+  sendBufferBytes: option(buffer, {
+    default: undefined,
+    flag: 'send-buffer',
+    help: 'what the system holds of what is sent (SO_SNDBUF)',
+    where: packets,
+  }),
+  receiveBufferBytes: option(buffer, {
+    default: undefined,
+    flag: 'receive-buffer',
+    help: 'what the system holds of what came (SO_RCVBUF)',
+    where: packets,
+  }),
+  congestion: option(systemName('<name>'), {
+    default: undefined,
+    flag: 'congestion',
+    help: 'congestion control of TCP: cubic, reno, bbr ...',
+    where: {
+      engines: 'every',
+      transports: overTcp,
+      reason: name => `${name} has no congestion control: it is one of TCP.`,
+    },
+  }),
+}
+
+export type SocketOptions = OptionsOf<typeof socketOptions>
