@@ -4,6 +4,7 @@ import { Chart } from './chart.tsx'
 import { clockText, formatCount, none, shortTime, timeText } from './format.ts'
 import { loadText } from './bench-run.tsx'
 import type { Compared } from './runs.ts'
+import { Words } from './words.tsx'
 
 type Change = RunComparison['others'][number]['changes'][number]
 
@@ -36,7 +37,9 @@ export function Comparison({ runs, about, times }: Compared) {
           {warning}
         </p>
       ))}
-      <p class="hint">{about.noClaimBecause}</p>
+      <p class="hint">
+        <Words text={about.noClaimBecause} />
+      </p>
     </div>
   )
 }

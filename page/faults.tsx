@@ -12,6 +12,7 @@ import { faultsFor, presets } from './fault-presets.ts'
 import { change, messageOf } from './request.ts'
 import { faults, isLive, listenerOf, server } from './state.ts'
 import { isShown } from './view.ts'
+import { Words } from './words.tsx'
 
 /** What was refused, and at which listener; null: at all of them. */
 interface Problem {
@@ -96,7 +97,9 @@ function FaultsOfListener({ listener, faults: texts, command, info }: FaultsOfLi
       <Trouble of={listener} />
       <div class="command">
         <span class="label">Starts a server like this one, with these faults</span>
-        <code>{command}</code>
+        <code>
+          <Words text={command} />
+        </code>
         <Copy text={command} />
       </div>
     </div>

@@ -201,6 +201,16 @@ async function layoutIsReadable(page: Page) {
   const words = await page.locator('main').innerText()
   for (const riddle of ['As it was started', 'The same again', 'Trouble per second', 'closed loop'])
     assert.ok(!words.includes(riddle), riddle)
+  // No line ends behind the dash of an option, and a phone shows all of it.
+  const { width, height } = page.viewportSize()!
+  await page.setViewportSize({ width: 400, height })
+  const flags = page.locator('.command .word', { hasText: '--fault' })
+  const heights = await flags.evaluateAll(all =>
+    all.map(each => each.getBoundingClientRect().height),
+  )
+  assert.ok(heights.length > 0 && heights.every(pixels => pixels < 30), heights.join())
+  assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 400)
+  await page.setViewportSize({ width, height })
 }
 
 async function textIsEscaped(page: Page) {

@@ -295,8 +295,6 @@ export const searchOptions = {
 }
 
 export type SearchOptions = OptionsOf<typeof searchOptions>
-/** What bench() and flood() have in common. @interface */
 export type LoadOptions = OptionsOf<typeof loadOptions>
-/** What flood() sends. @interface */
 export type FloodOptions = OptionsOf<typeof floodOptions>
 export type BenchOptions = OptionsOf<typeof benchOptions>
