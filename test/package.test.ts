@@ -1,7 +1,7 @@
 /** The package as npm packs and installs it: what is in it, and that every command works. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, test } from 'node:test'
@@ -17,6 +17,9 @@ const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
   exports: Record<string, string | object>
   scripts: Record<string, string>
 }
+
+const folder = mkdtempSync(join(tmpdir(), 'yodel-package-'))
+after(() => rmSync(folder, { recursive: true }))
 
 /** `npm pack` with these arguments, and what it says. */
 function pack(...args: string[]): { filename: string; files: { path: string }[] } {
@@ -34,10 +37,23 @@ test('the package has what it names, its documentation, and no tests', { skip: o
   for (const path of needed) assert.ok(files.includes(path), path)
   assert.deepEqual(
     files.filter(path =>
-      /\.(test|suite)\.|tsbuildinfo|^(src|test|build|node_modules)\//.test(path),
+      /^dist.*\.(test|suite)\.|tsbuildinfo|^(src|test|build|site|node_modules)\//.test(path),
     ),
     [],
   )
+})
+
+test('nothing is published without the place where the project is', async () => {
+  const script = `${root}.ci/may-publish.js`
+  const publish = (named: object) => {
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(named))
+    return new Program(process.execPath, [script], 'ignore', { cwd: folder }).finished
+  }
+  const refused = await publish({ name: 'made' })
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /has no `repository`/)
+  assert.equal((await publish({ repository: 'github:made/made' })).code, 0)
+  assert.equal(manifest.scripts['prepublishOnly'], 'node .ci/may-publish.js')
 })
 
 test('what the package exports is there', () => {
@@ -73,9 +89,6 @@ test('the workflow runs scripts that are there, from the oldest Node on', () => 
     assert.ok(isThere, command)
   }
 })
-
-const folder = mkdtempSync(join(tmpdir(), 'yodel-package-'))
-after(() => rmSync(folder, { recursive: true }))
 
 test('types and code are found alike', { skip: onlyFull }, async () => {
   const { checkPackage, createPackageFromTarballData } = await import('@arethetypeswrong/core')
