@@ -102,7 +102,11 @@ function counts(engine: Engine) {
 function fails(engine: Engine) {
   const count = { connections: 1, count: 40 }
   const reasons: [string, (socket: WebSocket) => void, RegExp][] = [
-    ['closes with a code', socket => socket.close(1011, 'no more'), /closed with 1011: no more/],
+    [
+      'closes with a code',
+      socket => socket.on('message', () => socket.close(1011, 'no more')),
+      /closed with 1011: no more/,
+    ],
     [
       'joins two messages',
       socket =>
@@ -124,7 +128,7 @@ function fails(engine: Engine) {
       'breaks a rule',
       socket => {
         const { _socket: raw } = socket as unknown as { _socket: Socket }
-        raw.write(Buffer.of(0xf2, 0))
+        socket.on('message', () => raw.write(Buffer.of(0xf2, 0)))
       },
       /Invalid WebSocket frame|breaks the rules/,
     ],

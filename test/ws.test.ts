@@ -45,6 +45,7 @@ for (const [engine, skip] of engines)
       anyMessages(() => deflating, deflate)
     frames(() => server)
     endings(() => server, engine)
+    if (engine === 'uring') turns(() => server)
     crowded(() => server, engine)
   })
 
@@ -165,6 +166,21 @@ function endings(started: () => Server, engine: Server['engine']) {
 
 /** What the buffers of the system take on their own. */
 const systemMaxBytes = 64 * 2 ** 20
+
+function turns(started: () => Server) {
+  test('one client after the other: none ends with the one before it', async () => {
+    const server = started()
+    for (let n = 0; n < short(1_000, 200); n++) {
+      const client = await open(server)
+      const back = receive(client, 1)
+      client.send(`client ${n}`)
+      client.close(1000)
+      assert.deepEqual(await closed(client), [1000, ''])
+      assert.deepEqual(await back, [`client ${n}`])
+    }
+    await balanced(server)
+  })
+}
 
 function crowded(started: () => Server, engine: Server['engine']) {
   test(

@@ -120,6 +120,11 @@ export class Connections {
     this.#proceed(slot)
   }
 
+  onFinished(slot: number): void {
+    this.#out.onFinished(slot)
+    this.#proceed(slot)
+  }
+
   /** A large flow got its descriptor: moving begins once the receive of its slot has ended. */
   onInstalled(slot: number, generation: number, fd: number): void {
     const state = generation === this.#generation[slot] ? this.#state[slot]! : bit.DEAD
@@ -199,24 +204,18 @@ export class Connections {
   #giveUp(slot: number): void {
     this.#state[slot]! |= bit.DEAD
     this.#cancelRecv(slot)
-    if (this.#state[slot]! & bit.SENDING) {
-      entries.cancel(this.#ring, tag(kind.REST, slot))
-      return
-    }
-    this.#out.drop(slot)
+    if (!(this.#state[slot]! & bit.SENDING)) return this.#out.drop(slot)
+    entries.cancel(this.#ring, tag(kind.REST, slot))
   }
 
   /** Decides what comes next for a connection, as soon as the sends of its turn are known. */
   #proceed(slot: number): void {
-    if (this.#sends.isOpen(slot)) {
-      this.#sends.later(slot)
-      return
-    }
+    if (this.#sends.isOpen(slot)) return this.#sends.later(slot)
     const state = this.#state[slot]!
     if (state === 0 || state & bit.SENDING) return
     if (state & bit.WAITING) this.#out.sendRest(slot)
     else if (state & (bit.DEAD | bit.ENDED)) {
-      if (!(state & bit.ARMED)) this.#close(slot)
+      if (!(state & bit.ARMED) && !this.#out.isFinishing(slot)) this.#close(slot)
     } else {
       const leaves = (state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING
       if (leaves && this.#bulk.inPipeOf(slot) === 0) this.#finish(slot)
@@ -236,7 +235,7 @@ export class Connections {
       this.#bulk.end(slot)
     }
     this.#state[slot]! |= bit.FINISHED
-    entries.finish(this.#ring, slot)
+    this.#out.finish(slot)
   }
 
   #close(slot: number): void {

@@ -20,6 +20,7 @@ export const kind = {
   INSTALLED: 8,
   INSTALLED_FOR_BULK: 9,
   POLL: 10,
+  FINISHED: 11,
 } as const
 export type Completion = (typeof kind)[keyof typeof kind]
 
@@ -192,9 +193,9 @@ export function send(
   ring.push(SEND, slot, address, length, PATIENTLY, tag(kind.REST, slot), generation)
 }
 
-/** Sends FIN; receiving goes on. */
+/** Sends FIN, on a thread of the system; receiving goes on. */
 export function finish(ring: Ring, slot: number): void {
-  ring.push(SHUTDOWN, slot, 0, SHUT_WR, 0, tag(kind.IGNORED), 0)
+  ring.push(SHUTDOWN, slot, 0, SHUT_WR, 0, tag(kind.FINISHED, slot), 0)
 }
 
 export function close(ring: Ring, slot: number): void {

@@ -17,6 +17,7 @@ export class Outgoing {
   readonly #unsent: Unsent
   readonly #table: Table
   readonly #onMuch: (slot: number) => void
+  readonly #finishing = new Set<number>()
 
   /** @param onMuch called when a connection has so much unsent that it must not be read for now */
   constructor(
@@ -80,6 +81,24 @@ export class Outgoing {
   /** `length` bytes, the oldest of those unsent, were sent. */
   onRest(slot: number, length: number): void {
     if (!this.#unsent.take(slot, length)) this.#table.state[slot]! &= ~bit.WAITING
+  }
+
+  /** Sends FIN. */
+  finish(slot: number): void {
+    this.#finishing.add(slot)
+    entries.finish(this.#ring, slot)
+  }
+
+  /**
+   * Whether its FIN is on the way. The system sends it on a thread of its own, which looks into the
+   * slot later: until then no other connection may be there.
+   */
+  isFinishing(slot: number): boolean {
+    return this.#finishing.has(slot)
+  }
+
+  onFinished(slot: number): void {
+    this.#finishing.delete(slot)
   }
 
   /** They will not be sent. */

@@ -175,6 +175,9 @@ class ServeSession implements Session {
         case kind.INSTALLED_FOR_BULK:
           connections.onInstalled(slot, user1, result)
           break
+        case kind.FINISHED:
+          connections.onFinished(slot)
+          break
         case kind.TICK:
           this.#waiter.onTick(flags)
           ticked = true
