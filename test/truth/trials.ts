@@ -118,12 +118,18 @@ const compiled: Trial[] = engines.flatMap(engine => {
   ]
 })
 
+/** What each engine speaks besides what it is tried with above. */
+const spoken = [
+  ...(['tcp', 'tls', 'ws', 'http', 'udp'] as const).map(transport => ['node', transport] as const),
+  ...(['tls', 'ws', 'udp'] as const).map(transport => ['uring', transport] as const),
+]
+
 /** Each transport, both loops; more than one in flight where it can be. */
-const transports: Trial[] = (['tcp', 'tls', 'ws', 'http', 'udp'] as const).flatMap(transport => {
+const transports: Trial[] = spoken.flatMap(([engine, transport]) => {
   const trial = (name: string, load: Partial<Trial['load']>, known?: Trial['known']): Trial => ({
-    name: `${transport}, node, ${name}`,
+    name: `${transport}, ${engine}, ${name}`,
     transport,
-    engine: 'node',
+    engine,
     known: known ?? { kind: 'spread', leastMs: 3, mostMs: 9 },
     where: 'apart',
     load: { ...usual, ...load },
