@@ -68,13 +68,13 @@ function counts(engine: Engine) {
   ]
   for (const options of counted)
     test(`a count is exact: ${JSON.stringify(options)}`, async () => {
-      const codes: number[] = []
+      const closings: Promise<unknown[]>[] = []
       const seen: unknown[] = []
       using peer = await listening((socket, headers) => {
         seen.push(headers['x-made-by'])
         echo(socket)
         socket.ping('between')
-        socket.on('close', code => codes.push(code))
+        closings.push(once(socket, 'close'))
       })
       const calling = { headers: ['X-Made-By: us'] }
       const result = await run(engine, peer.url, { ...options, calling })
@@ -83,6 +83,7 @@ function counts(engine: Engine) {
       assert.deepEqual([messages.sent, messages.received], [options.count, options.count])
       assert.equal(bytes.sent, bytes.received)
       assert.equal(result.run.engine, engine)
+      const codes = (await Promise.all(closings)).map(([code]) => code)
       assert.ok(codes.filter(code => code === 1000).length >= options.connections!)
       assert.deepEqual(new Set(seen), new Set(['us']))
     })

@@ -99,13 +99,19 @@ export class Stream extends Sending {
   }
 
   /** Takes a whole message, where messages have bounds: it must be the oldest in flight. */
-  arrivedMessage(bytes: Uint8Array, from: number, length: number, now: number): boolean {
+  arrivedMessage(
+    bytes: Uint8Array,
+    from: number,
+    length: number,
+    now: number,
+    cameNs = now,
+  ): boolean {
     const { payload, sizes } = this.traffic
     const wantedBytes = sizes.of(this.connection, this.received)
     const fits = length === wantedBytes || this.failed || this.inFlight === 0
     const { connection, receivedBytes: offset } = this
     const isRight = fits || firstWrongByte(payload, connection, offset, bytes, from, length) !== -1
-    if (isRight) return this.arrived(bytes, from, length, now)
+    if (isRight) return this.arrived(bytes, from, length, now, cameNs)
     this.fail(counter.wrongBytes)
     const diagnosis = wrongBounds(wantedBytes, length)
     const received = Buffer.from(bytes.subarray(from, from + length))

@@ -8,6 +8,7 @@ import { Arena, type BufferPool } from './buffers.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
+import type { LoadInput } from './load-input.ts'
 import { Outbox } from './outbox.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Ring } from './ring.ts'
@@ -17,7 +18,7 @@ import { Table } from './table.ts'
 export interface Parts {
   libc: Libc
   ring: Ring
-  pool: BufferPool
+  input: LoadInput
 }
 
 /** How far a connection is. */
@@ -36,12 +37,17 @@ export abstract class ClientLinks {
   protected halts = false
   /** Connections to be dealt with when the turn is over. */
   protected due: readonly number[] = []
+  /** When the last bytes came. */
+  protected cameNs = 0
+  readonly #input: LoadInput
   /** Why handshakes failed, until that is taken. */
   readonly #failures = new Map<number, Error>()
 
-  constructor({ libc, ring, pool }: Parts, count: number) {
+  constructor({ libc, ring, input }: Parts, count: number) {
+    const { pool } = input
     this.ring = ring
     this.pool = pool
+    this.#input = input
     this.outbox = new Outbox(libc)
     this.table = new Table(count)
     const memory = { ring, pool, arena: new Arena(libc) }
@@ -69,7 +75,7 @@ export abstract class ClientLinks {
   /** Begins the handshake of a slot that is connected. */
   shake(slot: number): void {
     this.table.onOpened(slot)
-    entries.receive(this.ring, slot, 0)
+    this.#input.receive(slot, 0)
     this.phase[slot] = phase.HANDSHAKE
     this.shaking++
     this.greet(slot)
@@ -96,14 +102,18 @@ export abstract class ClientLinks {
 
   /** A slot has one connection, and no other one after it. */
   onRecv(slot: number, _generation: number, result: number, flags: number, now: number): void {
-    const at = result > 0 ? this.out.sends.received(result, flags) : 0
+    const input = this.#input
+    const at = result > 0 ? this.out.sends.received(result, flags) + input.payloadAt : 0
     if (this.table.state[slot] === 0) return
-    if (result > 0) this.came(slot, at, result, now)
-    else if (result === 0) this.end(slot)
-    else if (result !== k.error.NOBUFS && result !== k.ECANCELED)
-      this.fail(slot, systemError(getSystemErrorName(result)))
+    const length = input.lengthOf(result, flags)
+    if (length > 0) {
+      this.cameNs = input.cameNs(flags, now)
+      this.came(slot, at, length, now)
+    } else if (length === 0) this.end(slot)
+    else if (length === k.error.NOBUFS) input.grow()
+    else if (length !== k.ECANCELED) this.fail(slot, systemError(getSystemErrorName(length)))
     if (flags & k.cqe.MORE || this.table.state[slot] === 0) return
-    if (result > 0 || result === k.error.NOBUFS) entries.receive(this.ring, slot, 0)
+    if (length > 0 || length === k.error.NOBUFS) input.receive(slot, 0)
   }
 
   /** The server has ended it. */

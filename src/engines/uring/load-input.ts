@@ -41,6 +41,17 @@ export class LoadInput {
     return inbox && result > 0 ? inbox.payloadBytes(inbox.startOf(flags >>> 16)) : result
   }
 
+  /** Where the bytes begin in a buffer, or behind those before. */
+  get payloadAt(): number {
+    return this.#inbox?.payloadAt ?? 0
+  }
+
+  /** When the kernel had what came; `now` if it does not say. */
+  cameNs(flags: number, now: number): number {
+    const inbox = this.#inbox
+    return inbox ? inbox.cameNs(inbox.startOf(flags >>> 16), now) : now
+  }
+
   /** Hands a stream what came. False if it is wrong. */
   deliver(stream: Stream, flags: number, length: number, now: number): boolean {
     const id = flags >>> 16

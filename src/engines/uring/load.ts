@@ -48,11 +48,11 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
     const slots = task.connections + task.idle
     ring.registerFileTable(Math.max(1, slots))
     const input = new LoadInput(libc, ring, isStamped(task) ? new KernelClock(libc) : undefined)
-    const parts = { libc, ring, pool: input.pool }
+    const parts = { libc, ring, input }
     const links = linksFor(parts, task, meter)
     const above = links && new Handshaking(parts, links, task, meter)
     const failures = await dialAll(libc, ring, task, meter, above)
-    return new LoadSession({ libc, ring, input }, task, meter, failures, above)
+    return new LoadSession(parts, task, meter, failures, above)
   } catch (error) {
     ring.close()
     // There may have been room for the table when the load was planned.
@@ -84,7 +84,7 @@ class LoadSession implements Session {
   readonly #table: Mapping
 
   constructor(
-    { libc, ring, input }: { libc: Libc; ring: Ring; input: LoadInput },
+    { libc, ring, input }: Parts,
     task: LoadTask,
     meter: Meter,
     failures: Failure[],

@@ -86,7 +86,7 @@ export class TlsLoadSlots extends LoadLinks {
   }
 
   protected give(stream: Stream, now: number): boolean {
-    return stream.arrived(this.#records.plainBytes, 0, this.#plainBytes, now)
+    return stream.arrived(this.#records.plainBytes, 0, this.#plainBytes, now, this.cameNs)
   }
 
   /** Sends the records that were made. */

@@ -63,8 +63,8 @@ export class WsLoadSlots extends LoadLinks {
     super(parts, task, meter)
     this.#address = task.address as HostAddress
     this.#headers = headersOf(task.calling)
-    this.#incoming = new Memory(parts.pool.bytes)
-    this.#incomingBytes = bufferOf(parts.pool.bytes)
+    this.#incoming = new Memory(parts.input.pool.bytes)
+    this.#incomingBytes = bufferOf(parts.input.pool.bytes)
     this.#outgoing = new Memory(this.outbox.bytes)
     this.#outgoingBytes = bufferOf(this.outbox.bytes)
   }
@@ -112,7 +112,7 @@ export class WsLoadSlots extends LoadLinks {
 
   protected give(stream: Stream, now: number): boolean {
     const { bytes, at, length } = this.#reader!
-    return stream.arrivedMessage(bytes, at, length, now)
+    return stream.arrivedMessage(bytes, at, length, now, this.cameNs)
   }
 
   #onClose(slot: number, reader: FrameReader): void {
