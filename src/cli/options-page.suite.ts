@@ -2,7 +2,7 @@
 import { engineNames } from '../vocabulary/engine-names.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { optionsIn, type Option } from '../options/form.ts'
-import { isForEngine, isForTransport } from '../options/where.ts'
+import { isForEngine, isForSomeEngines, isForTransport } from '../options/where.ts'
 import { agentTables } from './agent.ts'
 import { agentsTables } from './agents.ts'
 import { benchTables } from './bench.ts'
@@ -31,7 +31,7 @@ function whereOf(row: Option<unknown>): string {
   const others = transportNames.filter(name => !isForTransport(row, name))
   const some = others.length > 2 ? names.join(', ') : `not ${others.join(', ')}`
   return [
-    ...(row.where?.act !== undefined ? [`engine ${engines.join(', ')}`] : []),
+    ...(isForSomeEngines(row) ? [`engine ${engines.join(', ')}`] : []),
     ...(others.length > 0 ? [some] : []),
   ].join('; ')
 }

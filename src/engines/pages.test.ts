@@ -18,7 +18,7 @@ import {
 } from '../vocabulary/engine-names.ts'
 import { benchOptions } from '../load/options.ts'
 import { optionsIn } from '../options/form.ts'
-import { isForEngine } from '../options/where.ts'
+import { isForEngine, isForSomeEngines } from '../options/where.ts'
 import { serveOptions } from '../options/serve.ts'
 import { metricNames } from '../report/objective.ts'
 import { validityRows } from '../report/validity.suite.ts'
@@ -54,7 +54,7 @@ function metricRows(): string[][] {
 function engineRows(): string[][] {
   const options = [...optionsIn(serveOptions), ...optionsIn(benchOptions)]
     .map(([, row]) => row)
-    .filter(row => row.where?.act !== undefined)
+    .filter(isForSomeEngines)
   return [
     ...transportNames.map(transport => [
       `speak ${transport}`,

@@ -40,7 +40,8 @@ export interface HttpCalling {
 }
 
 const ofTls = (names: readonly TransportName[]): Where => ({
-  engines: 'every',
+  engines: ['node', 'uring'],
+  act: 'take options of TLS',
   transports: names,
   reason: name =>
     `${name} has no TLS, so options of TLS make no sense. Connect to tls://, wss:// or https://.`,

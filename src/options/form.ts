@@ -54,7 +54,11 @@ export interface About<T, D extends T | undefined> {
 export type Where = OnTransports | OnEngines
 
 interface OnTransports {
-  /** Each engine that speaks one of the transports has it: one that does not must be left out. */
+  /**
+   * Each engine that speaks one of the transports has it. Not of what protects a server or a
+   * client: such a row names engines, so that one which learns a transport refuses the option
+   * until it has it.
+   */
   readonly engines: 'every'
   readonly act?: undefined
   /** The transports that have it. */

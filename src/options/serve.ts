@@ -38,7 +38,11 @@ export const tlsOptions = {
     default: undefined,
     flag: 'client-ca',
     help: 'tls: clients need a certificate signed by one in this file (PEM)',
-    where: { engines: 'every', transports: secured },
+    where: {
+      engines: ['node', 'uring'],
+      act: 'demand certificates of clients',
+      transports: secured,
+    },
   }),
 }
 
@@ -76,7 +80,7 @@ export const webOptions = {
     flag: 'message-max',
     help: 'ws: the longest message',
     defaultText: '16MiB',
-    where: { engines: 'every', transports: speaking('ws') },
+    where: { engines: ['node', 'uring'], act: 'limit messages of ws', transports: speaking('ws') },
   }),
   /** permessage-deflate (RFC 7692). */
   deflate: option(whether(), {
@@ -90,7 +94,11 @@ export const webOptions = {
     default: undefined,
     flag: 'origin',
     help: 'ws, http: only pages from this origin may connect; repeatable',
-    where: { engines: 'every', transports: [...speaking('ws'), ...speaking('http')] },
+    where: {
+      engines: ['node', 'uring'],
+      act: 'let only pages from some origins connect',
+      transports: [...speaking('ws'), ...speaking('http')],
+    },
   }),
 }
 
@@ -105,7 +113,11 @@ export const datagramOptions = {
     flag: 'udp-rate',
     help: 'udp: how many datagrams of one source are answered; or unlimited',
     defaultText: '10k/s; loopback: unlimited',
-    where: { engines: 'every', transports: carrying('datagrams') },
+    where: {
+      engines: ['node', 'uring'],
+      act: 'limit its answers to a source',
+      transports: carrying('datagrams'),
+    },
   }),
   /** The rules that are lifted. */
   allow: option(list(choice(datagramRules, 'rule')), {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { group, option } from './form.ts'
+import { tlsCallingOptions } from './calling.ts'
 import { count, whether } from './kinds.ts'
+import { datagramOptions, tlsOptions, webOptions } from './serve.ts'
 import { askedFor, checkTransport, isForEngine } from './where.ts'
 
 const rows = {
@@ -48,4 +50,15 @@ test('what a transport does not have: a client is told, a server if there is a r
 test('an engine that is not named does not have the option', () => {
   assert.ok(isForEngine(rows.quiet, 'node') && isForEngine(rows.everywhere, 'uring'))
   assert.ok(!isForEngine(rows.quiet, 'uring'))
+})
+
+test('an engine that learns a transport refuses what protects there, until it has it', () => {
+  const rows = [
+    webOptions.origins,
+    webOptions.messageMaxBytes,
+    tlsOptions.clientCa,
+    datagramOptions.ratePerSource,
+    tlsCallingOptions.pin,
+  ]
+  for (const row of rows) assert.ok(!isForEngine(row, 'blocking'), row.flag)
 })

@@ -1,6 +1,6 @@
 /** The engines and transports that have an option, and the error for the others. */
 import { usageError } from '../vocabulary/errors.ts'
-import type { EngineName } from '../vocabulary/engine-names.ts'
+import { engineNames, engineSpeaks, type EngineName } from '../vocabulary/engine-names.ts'
 import {
   isOverTcp,
   transportNames,
@@ -26,6 +26,12 @@ export const secured = thatHave(({ secure }) => secure)
 
 export const isForEngine = ({ where }: { where?: Where }, engine: EngineName): boolean =>
   where === undefined || where.engines === 'every' || where.engines.includes(engine)
+/** Whether an engine speaks one of its transports, and does not have it. */
+export const isForSomeEngines = ({ where }: { where?: Where }): boolean =>
+  where !== undefined &&
+  engineNames.some(
+    name => where.transports.some(at => engineSpeaks(name, at)) && !isForEngine({ where }, name),
+  )
 export const isForTransport = ({ where }: { where?: Where }, transport: TransportName): boolean =>
   where?.transports?.includes(transport) ?? true
 
