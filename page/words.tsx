@@ -5,7 +5,7 @@ export const Words = ({ text }: { text: string }) => (
     {text.split(/( +)/).map((word, index) =>
       word.includes('-') ? (
         // oxlint-disable-next-line react/no-array-index-key -- words have no other name
-        <span key={index} class="word">
+        <span key={index} class="whole">
           {word}
         </span>
       ) : (

@@ -121,6 +121,10 @@ async function ratesAreSorted(page: Page, { url }: Served) {
   await page.getByRole('button', { name: 'Rate', exact: true }).click()
   const rate = page.locator('tbody tr').first().locator('.rate')
   await rate.getByText(/kB\/s/).waitFor()
+  // The cells of a row stand side by side.
+  const cells = page.locator('#connections tbody tr').first().locator('td')
+  const tops = await cells.evaluateAll(all => all.map(cell => cell.getBoundingClientRect().top))
+  assert.ok(tops.length > 5 && new Set(tops).size === 1, tops.join())
   load.stop()
   await load.finished
   silent.destroy()
@@ -204,7 +208,7 @@ async function layoutIsReadable(page: Page) {
   // No line ends behind the dash of an option, and a phone shows all of it.
   const { width, height } = page.viewportSize()!
   await page.setViewportSize({ width: 400, height })
-  const flags = page.locator('.command .word', { hasText: '--fault' })
+  const flags = page.locator('.command .whole', { hasText: '--fault' })
   const heights = await flags.evaluateAll(all =>
     all.map(each => each.getBoundingClientRect().height),
   )
