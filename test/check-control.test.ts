@@ -3,14 +3,17 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket as TcpSocket } from 'node:net'
 import { test } from 'node:test'
 import { check, serve, type CheckOptions, type CheckResult } from 'yodel'
+import type * as Marks from '../src/engines/os/marked-datagrams.ts'
 import { createCertificate } from './certificates.ts'
 import { startBoard } from './dashboard.ts'
 import { full } from './full.ts'
 import { badPath, joins, reversed, type Join } from './peers/bad-path.ts'
-import { portOf } from './program.ts'
+import { built, portOf } from './program.ts'
+
+const { noMarks } = (await import(built('engines/os/marked-datagrams.js'))) as typeof Marks
 
 /** A server of that transport with its control API. */
 async function served(transport: string, options: object = {}) {
@@ -84,18 +87,44 @@ async function overNat(only: 'udp' | 'idle', passes: Passes) {
 }
 
 /** Takes a header out of the request, as some proxies do. */
-const withoutExtensions: Join = (front, back) => {
-  front.once('data', (chunk: Buffer) => {
-    const text = chunk.toString('latin1').replace(/sec-websocket-extensions:[^\r]*\r\n/i, '')
-    back.write(Buffer.from(text, 'latin1'))
-    front.pipe(back)
-  })
-  back.pipe(front)
-}
+const without =
+  (name: string): Join =>
+  (front, back) => {
+    front.once('data', (chunk: Buffer) => {
+      const text = chunk.toString('latin1').replace(new RegExp(`${name}:[^\\r]*\\r\\n`, 'i'), '')
+      back.write(Buffer.from(text, 'latin1'))
+      front.pipe(back)
+    })
+    back.pipe(front)
+  }
+
+/** Does this with each ping of 125 bytes, and passes everything else on. */
+const withPings =
+  (act: (front: TcpSocket, data: Buffer) => void): Join =>
+  (front, back) => {
+    back.pipe(front)
+    front.on('data', (chunk: Buffer) => {
+      // In a piece of its own: opcode, length, mask, and what is masked (RFC 6455 section 5.2).
+      const [mask, masked] = [chunk.subarray(2, 6), chunk.subarray(6)]
+      if (chunk[0] !== 0x89 || chunk.length !== 131) back.write(chunk)
+      else act(front, Buffer.from(masked.map((byte, at) => byte ^ mask[at % 4]!)))
+    })
+    front.on('end', () => back.end())
+  }
+
+/** As a gateway does that ends WebSocket and begins it anew. */
+const answersPings = withPings((front, data) => {
+  front.write(Buffer.concat([Buffer.of(0x8a, data.length), data]))
+})
 
 type Case = [name: string, ask: () => Promise<CheckResult>, found: string[]]
 const loses = (wanted: string) => (way: string, number: number) => way !== wanted || number % 10 > 0
 const ws = { only: ['ws' as const] }
+/** A relay sends datagrams of its own, which have no marks; where marks can be read. */
+const unmarked =
+  noMarks() === undefined
+    ? ['up', 'down'].flatMap(way => [`udp: ecn-bleached ${way}`, `udp: dscp-rewritten ${way}`])
+    : []
 const cases: Case[] = [
   [
     'a FIN that is swallowed, on tcp without a session',
@@ -119,16 +148,49 @@ const cases: Case[] = [
   ],
   [
     'compression that is taken out of a request',
-    () => through('ws', withoutExtensions, ws, { deflate: true }),
+    () => through('ws', without('sec-websocket-extensions'), ws, { deflate: true }),
     ['ws: no-deflate up', 'ws: headers up'],
+  ],
+  [
+    'a subprotocol that is taken out of a request',
+    () => through('ws', without('sec-websocket-protocol'), ws, { deflate: true }),
+    ['ws: no-subprotocol up', 'ws: headers up'],
+  ],
+  [
+    'a subprotocol that is taken out of an answer on the way back',
+    () => through('ws', reversed(without('sec-websocket-protocol')), ws, { deflate: true }),
+    ['ws: no-subprotocol down'],
+  ],
+  [
+    'pings that are answered by a gateway',
+    () => through('ws', answersPings, ws),
+    ['ws: foreign-pong on the way'],
+  ],
+  [
+    'pings that are swallowed',
+    () =>
+      through(
+        'ws',
+        withPings(() => {}),
+        ws,
+      ),
+    ['ws: no-pong up'],
   ],
   [
     'the address of a client of ws that is hidden',
     () => through('ws', joins.faithful, { only: ['proxy'] }),
     ['proxy: hidden on the way'],
   ],
-  ['datagrams lost on the way up', () => overNat('udp', loses('up')), ['udp: lost up']],
-  ['datagrams lost on the way down', () => overNat('udp', loses('down')), ['udp: lost down']],
+  [
+    'datagrams lost on the way up',
+    () => overNat('udp', loses('up')),
+    ['udp: lost up', ...unmarked],
+  ],
+  [
+    'datagrams lost on the way down',
+    () => overNat('udp', loses('down')),
+    ['udp: lost down', ...unmarked],
+  ],
   [
     'a NAT that lets nothing in but answers',
     () => overNat('idle', (way, number, sent) => way === 'up' || number <= sent),
@@ -183,6 +245,9 @@ test('nothing is found on a direct path, and every question can be asked', async
       asked.some(each => each.name === name),
       JSON.stringify(result),
     )
+    const ofMarks = noMarks() ?? /DSCP EF \(46\) and ECN ECT\(0\) are kept both ways/
+    const { said } = result.questions.find(each => each.name === transport)!
+    if (transport === 'udp') assert.ok(said.search(ofMarks) > 0, said)
   }
 })
 

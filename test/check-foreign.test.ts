@@ -1,7 +1,10 @@
 /** yodel check against echo servers of others: it says what is true of each of them. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { check, type CheckResult } from 'yodel'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { check, type CheckOptions, type CheckResult } from 'yodel'
 import { freePort } from './client.ts'
 import { onlyFull } from './full.ts'
 import { missing, Program, root } from './program.ts'
@@ -48,10 +51,73 @@ const plainNode = `require('net').createServer(s => {
   s.pipe(s)
 }).listen(+process.argv[1], '127.0.0.1')`
 
-type Start = (port: number) => [command: string, ...args: string[]]
+type Start = (port: number, other: number) => [command: string, ...args: string[]]
+
+const folder = mkdtempSync(join(tmpdir(), 'yodel-'))
+after(() => rmSync(folder, { recursive: true }))
+/** The configuration of a program, as a file. */
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+const haproxy: Start = (port, other) => [
+  'haproxy',
+  '-db',
+  '-f',
+  file(
+    'haproxy',
+    `defaults
+ mode tcp
+ timeout connect 5s
+ timeout client 1m
+ timeout server 1m
+listen front
+ bind 127.0.0.1:${port}
+ server s 127.0.0.1:${other}
+`,
+  ),
+]
+const stunnel: Start = (port, other) => [
+  'stunnel4',
+  file(
+    'stunnel',
+    `foreground = yes
+pid =
+syslog = no
+[front]
+accept = 127.0.0.1:${port}
+connect = 127.0.0.1:${other}
+cert = ${certificate[1]}
+key = ${key[1]}
+`,
+  ),
+]
+const echoModule = '/usr/lib/nginx/modules/ngx_http_echo_module.so'
+const nginx: Start = port => [
+  'nginx',
+  '-p',
+  folder,
+  '-c',
+  file(
+    'nginx',
+    `load_module ${echoModule}; daemon off; master_process off;
+pid ${folder}/pid; error_log ${folder}/error.log;
+events { worker_connections 512; }
+http { access_log off; client_body_temp_path ${folder}/body; server { listen 127.0.0.1:${port};
+ location / { echo_read_request_body; echo_request_body; } } }
+`,
+  ),
+]
+const plain: Start = port => [process.execPath, '-e', plainNode, `${port}`]
 const lostAtFin = 'half-close: data-lost'
 /** What has to be found of each, and nothing else; a short backlog may show, too. */
-const servers: [name: string, transport: 'tcp' | 'tls' | 'udp', start: Start, found: string[]][] = [
+const servers: [
+  name: string,
+  transport: 'tcp' | 'tls' | 'udp' | 'http',
+  start: Start,
+  found: string[],
+  behind?: Start,
+][] = [
   [
     'ncat with cat, which closes at FIN',
     'tcp',
@@ -83,7 +149,7 @@ const servers: [name: string, transport: 'tcp' | 'tls' | 'udp', start: Start, fo
     port => ['python3', '-c', byLine, `${port}`],
     ['bytes: line-buffered', lostAtFin, 'sizes: limit'],
   ],
-  ['plain Node', 'tcp', port => [process.execPath, '-e', plainNode, `${port}`], []],
+  ['plain Node', 'tcp', plain, []],
   [
     'openssl s_server -rev, which reverses each line and has one client',
     'tls',
@@ -97,11 +163,14 @@ const servers: [name: string, transport: 'tcp' | 'tls' | 'udp', start: Start, fo
     port => ['ncat', '-l', '127.0.0.1', `${port}`, '-k', '-m', '5', '--exec', '/bin/cat'],
     ['overload: closed'],
   ],
+  ['haproxy in front of plain Node', 'tcp', haproxy, [], plain],
+  ['stunnel in front of plain Node', 'tls', stunnel, [lostAtFin], plain],
+  ['nginx with its echo module', 'http', nginx, ['http: buffered']],
 ]
 
 /** Tries until the program listens. */
-async function checked(url: string): Promise<CheckResult> {
-  const options = { idleMs: 500, maxConnections: 20, calling: {} }
+async function checked(url: string, more: CheckOptions = {}): Promise<CheckResult> {
+  const options = { idleMs: 500, maxConnections: 20, calling: {}, ...more }
   const insecure = url.startsWith('tls') ? { calling: { tls: { insecure: true } } } : {}
   for (let left = 50; ; left--) {
     try {
@@ -113,12 +182,16 @@ async function checked(url: string): Promise<CheckResult> {
   }
 }
 
-for (const [name, transport, start, expected] of servers) {
-  const skip = onlyFull || missing(start(0)[0])
+for (const [name, transport, start, expected, behind] of servers) {
+  const noModule = start === nginx && !existsSync(echoModule) && 'nginx has no echo module here'
+  const skip = onlyFull || missing(start(0, 0)[0]) || noModule
   test(`what is said is true of ${name}`, { skip }, async () => {
-    const port = await freePort()
-    const [command, ...args] = start(port)
-    await using _ = new Program(command, args, 'open', { forks: true })
+    const [port, other] = [await freePort(), await freePort()]
+    const [command, ...args] = start(port, other)
+    const [beyond, ...more] = behind?.(other, 0) ?? ['true']
+    await using _one = new Program(beyond, more, 'open', { forks: true })
+    if (behind) await checked(`tcp://127.0.0.1:${other}`, { only: ['proxy'] })
+    await using _other = new Program(command, args, 'open', { forks: true })
     const result = await checked(`${transport}://127.0.0.1:${port}`)
     const found = result.questions.flatMap(({ name, findings }) =>
       findings.map(finding => `${name}: ${finding.name}`),

@@ -1,12 +1,17 @@
 /** Peers over TLS, HTTP, WebSocket and udp that do something wrong, and what a check says. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttp2Server } from 'node:http2'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { once } from 'node:events'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws'
 import { check, type CheckOptions, type CheckResult } from 'yodel'
 import { createCertificate } from './certificates.ts'
 import { peer } from './peers/datagrams.ts'
+
+/** What is asked, what has to be found, and how. */
+export type Case = [only: string, findings: string, ask: () => Promise<CheckResult>]
 
 /** Whatever closes, in the order in which it was opened. */
 export const open: AsyncDisposable[] = []
@@ -23,7 +28,8 @@ export async function overHttp(
   only: string,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
   options: object = {},
-  set: { maxRequestsPerSocket?: number } = {},
+  set: object = {},
+  more: CheckOptions = {},
 ): Promise<CheckResult> {
   const server = Object.assign(createServer(options, answer), set)
   server.listen(0, '127.0.0.1')
@@ -31,6 +37,34 @@ export async function overHttp(
   open.push({
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
+      server.close()
+    },
+  })
+  return asked(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, only, more)
+}
+
+/** HTTP/1.1 that echoes, and HTTP/2 by prior knowledge that does as it is told, at one port. */
+export async function overHttp2(
+  only: string,
+  answer: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
+): Promise<CheckResult> {
+  const [first, second] = [createServer(echoBody), createHttp2Server(answer)]
+  const sockets = new Set<Socket>()
+  const server = createTcpServer(socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket)).on('error', () => {})
+    socket.once('readable', () => {
+      const head = (socket.read() as Buffer | null) ?? Buffer.alloc(0)
+      socket.unshift(head)
+      const isHttp2 = head.subarray(0, 3).toString('latin1') === 'PRI'
+      ;(isHttp2 ? second : first).emit('connection', socket)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  open.push({
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy()
       server.close()
     },
   })

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { check, serve, type CheckOptions, type CheckResult, type Server } from 'yodel'
-import { asked, echoBody, echoMessages, open, overHttp, overTls } from './check-peers.ts'
-import { overUdp, overWs } from './check-peers.ts'
+import { httpCases } from './check-http.ts'
+import { asked, echoMessages, open, overTls, overUdp, overWs, type Case } from './check-peers.ts'
 import { full, onlyFull } from './full.ts'
 import { badPath, joins, type Join } from './peers/bad-path.ts'
 import { portOf } from './program.ts'
@@ -17,8 +17,6 @@ after(async () => {
   await Promise.allSettled(results.values())
   for (const each of open.splice(0)) await each[Symbol.asyncDispose]()
 })
-
-type Case = [only: string, findings: string, ask: () => Promise<CheckResult>]
 
 const through = (join: Join, only: string, more?: CheckOptions) => async () => {
   const path = await badPath(portOf(good.url), join)
@@ -102,45 +100,7 @@ const cases: Record<string, Case> = {
         socket.on('data', () => {}).on('end', () => (below ?? socket).destroySoon())
       }),
   ],
-  'echoes a body when it is whole': [
-    'http',
-    'buffered',
-    () =>
-      overHttp('http', (request, response) => {
-        const chunks: Buffer[] = []
-        request.on('data', (chunk: Buffer) => chunks.push(chunk))
-        request.on('end', () => response.end(Buffer.concat(chunks)))
-      }),
-  ],
-  'takes no body of 100 kB': [
-    'http',
-    'body-limit',
-    () =>
-      overHttp('http', (request, response) => {
-        const isLong = Number(request.headers['content-length'] ?? 0) > 1e5
-        if (isLong) response.writeHead(413).end()
-        else echoBody(request, response)
-      }),
-  ],
-  'takes no header of 3 kB': [
-    'http',
-    'header-limit',
-    () => overHttp('http', echoBody, { maxHeaderSize: 3_000 }),
-  ],
-  'takes 3 requests': [
-    'http',
-    'no-keep-alive',
-    () => overHttp('http', echoBody, {}, { maxRequestsPerSocket: 3 }),
-  ],
-  'takes no chunks': [
-    'http',
-    'no-chunked',
-    () =>
-      overHttp('http', (request, response) => {
-        if (request.headers['transfer-encoding']) response.writeHead(411).end()
-        else echoBody(request, response)
-      }),
-  ],
+  ...httpCases,
   'speaks no HTTP': [
     'http',
     'no-http',
@@ -233,6 +193,8 @@ const daily = new Set([
   'speaks TLS 1.2 only',
   'echoes a body when it is whole',
   'takes no header of 3 kB',
+  'keeps connections for 200 ms',
+  'resets streams of HTTP/2',
   'answers everything as binary',
   'does not upgrade',
   'loses a tenth',

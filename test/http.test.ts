@@ -111,6 +111,13 @@ describe('a body that', () => {
     assert.match(answer, /\r\n\r\n5\r\nhello\r\n0\r\n\r\n$/)
   })
 
+  test('has a trailer gets it back, if the client takes trailers', async () => {
+    const head = 'POST / HTTP/1.1\r\nHost: x\r\nConnection: close, TE\r\nTE: trailers\r\n'
+    const chunked = '5\r\nhello\r\n0\r\nLater: yes\r\nContent-Type: a/b\r\n\r\n'
+    const answer = await rawly(server, `${head}Transfer-Encoding: chunked\r\n\r\n`, chunked)
+    assert.match(answer, /\r\n\r\n5\r\nhello\r\n0\r\nlater: yes\r\n\r\n$/i)
+  })
+
   test('is HTML cannot do anything in a browser', async () => {
     const init = { method: 'POST', body: '<script>', headers: { 'Content-Type': 'text/html' } }
     const { headers } = await fetch(origin(server), init)

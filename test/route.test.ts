@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer as createHttpServer } from 'node:http'
-import { connect as dialTcp, createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer, type AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { bench, connect, serve, UserError, type Server } from 'yodel'
 import { freePort } from './client.ts'
 import { onlyFull } from './full.ts'
 import { loadRefusal } from './refusal.ts'
+import { proxy, relayTo } from './peers/route.ts'
 import { listen } from './peers/server.ts'
 import { portOf } from './program.ts'
 import { createTypist } from './typist.ts'
@@ -26,31 +26,6 @@ before(async () => {
     servers.set(name, await serve(`${name}://127.0.0.1:0`, { engine: 'node' }))
 })
 after(() => Promise.all([...servers.values()].map(server => server.close('now'))))
-
-/** Passes streams on, and notes from which addresses they come. */
-async function relayTo(port: number) {
-  const from: string[] = []
-  const open = new Set<Socket>()
-  const relay = createServer({ allowHalfOpen: true }, socket => {
-    from.push(socket.remoteAddress!)
-    const beyond = dialTcp({ port, host: '127.0.0.1', allowHalfOpen: true })
-    for (const end of [socket, beyond]) {
-      open.add(end)
-      end.on('error', () => {})
-    }
-    socket.pipe(beyond).pipe(socket)
-  })
-  relay.listen(0, '127.0.0.1')
-  await once(relay, 'listening')
-  return {
-    from,
-    port: (relay.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      for (const end of open) end.destroy()
-      await new Promise(resolve => relay.close(resolve))
-    },
-  }
-}
 
 const tls = { insecure: true }
 // A busy machine may take its time.
@@ -151,7 +126,7 @@ test('what makes no sense is refused in a line', async () => {
     [['connect', url, '--source', '192.0.2.1'], 3, /this machine has no such address/],
     [['bench', 'unix:/x', '--source', '127.0.0.2'], 2, /A socket of unix has no source address/],
     [['bench', url, '--agents', '2', '--source', '127.0.0.2'], 2, /address of one machine/],
-    [['check', url, '--source', '127.0.0.2'], 2, /unknown option/],
+    [['check', 'udp://127.0.0.1:7', '--proxy', 'http://127.0.0.1:1'], 2, /only TCP streams/],
     [
       ['bench', 'udp://127.0.0.1:7', '--proxy', 'http://127.0.0.1:1'],
       2,
@@ -169,44 +144,6 @@ test('what makes no sense is refused in a line', async () => {
     assert.equal(ended, code, stderr)
   }
 })
-
-/** A proxy of node:http; `answer` may refuse. */
-async function proxy(answer: (authorization: string | undefined) => string | undefined = () => '') {
-  const asked: string[] = []
-  const open = new Set<Socket>()
-  const server = createHttpServer()
-  server.on('connect', ({ url, headers }, socket: Socket) => {
-    asked.push(url!)
-    const refusal = answer(headers['proxy-authorization'])
-    socket.on('error', () => {})
-    open.add(socket)
-    if (refusal) {
-      socket.end(`HTTP/1.1 ${refusal}\r\nContent-Length: 0\r\n\r\n`)
-      return
-    }
-    const [host, port] = url!.split(':') as [string, string]
-    const beyond = dialTcp({ host, port: Number(port), allowHalfOpen: true })
-    open.add(beyond)
-    beyond.on('error', () => socket.destroy())
-    // The head of the answer, and the first bytes of the server in one piece.
-    beyond.once('connect', () => {
-      socket.write('HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n')
-      socket.pipe(beyond).pipe(socket)
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  return {
-    asked,
-    port,
-    url: `http://127.0.0.1:${port}`,
-    async [Symbol.asyncDispose]() {
-      for (const socket of open) socket.destroy()
-      await new Promise(resolve => server.close(resolve))
-    },
-  }
-}
 
 for (const name of overTcp)
   test(`${name} goes through a proxy`, { skip: !shown(name) && onlyFull }, async () => {

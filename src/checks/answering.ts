@@ -2,6 +2,7 @@
 import type { Address } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'
+import type { Calling } from '../options/calling.ts'
 import type { Control } from './control.ts'
 import type { Cost, Limits } from './limits.ts'
 import type { Answer, Found, NotAsked, Outcome, Question } from './question.ts'
@@ -14,6 +15,7 @@ import { noEcho, type Answered } from './verdict.ts'
 /** What a question is asked with. */
 export interface Asking {
   readonly address: Address
+  readonly calling: Calling
   readonly limits: Limits
   readonly known: Known
   readonly control: Control | undefined
@@ -75,13 +77,13 @@ export async function answer(name: QuestionName, with_: Asking, leftMs: number):
 
 function refusalOf(
   asked: Question,
-  { address, limits, known, control }: Asking,
+  { address, calling, limits, known, control }: Asking,
 ): NotAsked | undefined {
   const { transport } = address
   if (!asked.transports.includes(transport))
     return { notAsked: `it is for ${asked.transports.join(', ')}, not for ${transport}` }
   if (!known.echoes && !asked.withoutEcho) return { notAsked: known.refusal ?? noEcho }
-  const refused = asked.refuses?.({ address, limits, known, control })
+  const refused = asked.refuses?.({ address, calling, limits, known, control })
   return refused === undefined ? undefined : { notAsked: refused }
 }
 

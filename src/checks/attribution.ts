@@ -37,7 +37,7 @@ export function attribute(probe: Probe, trace: Trace | null): Attribution {
   if (!trace)
     return {
       side: 'unknown',
-      where: 'the connection led to another server than the question for its trace',
+      where: 'another server answered the question for its trace: a balancer is on the way',
       evidence: 'the other end has no trace of this connection',
     }
   const evidence = told(probe, trace)

@@ -41,6 +41,9 @@ export const pieces: readonly Piece[] = [
 ]
 
 const blockBytes = 65_536
+/** Of a stream that is damaged here and there; and how many of these places are kept. */
+const wrongMax = 1_000
+const placesMax = 8
 
 /** A stream in which no two blocks of 64 KiB are the same, and its check. */
 export function volume(total: number, byLine: boolean) {
@@ -57,11 +60,18 @@ export function volume(total: number, byLine: boolean) {
   return {
     /** The first difference, a sentence without its full stop. */
     wrong: undefined as string | undefined,
+    /** Bytes that came in place of others, and which the first of them were. */
+    wrongBytes: 0,
+    places: [] as { at: number; was: number; is: number }[],
+    /** Where so much is wrong, something is added or lost, or all is translated. */
+    get isOther() {
+      return this.wrongBytes > wrongMax
+    },
     *blocks() {
       for (let number = 0; number * blockBytes < total; number++) yield block(number)
     },
     arrived(chunk: Buffer) {
-      for (let from = 0; from < chunk.length && !this.wrong && at < total;) {
+      for (let from = 0; from < chunk.length && !this.isOther && at < total;) {
         const expected = block(Math.floor(at / blockBytes)).subarray(at % blockBytes)
         const length = Math.min(chunk.length - from, expected.length)
         const came = chunk.subarray(from, from + length)
@@ -70,10 +80,19 @@ export function volume(total: number, byLine: boolean) {
           while (came[same] === expected[same]) same++
           const [was, is] = [expected, came].map(all => shown(all.subarray(same, same + 8), 8))
           const place = formatCount(at + same)
-          this.wrong = `at byte ${place} of a stream, ${is} came where ${was} was sent`
+          this.wrong ??= `at byte ${place} of a stream, ${is} came where ${was} was sent`
+          this.compare(expected, came)
         }
         from += length
         at += length
+      }
+    },
+    compare(expected: Buffer, came: Buffer) {
+      for (const [index, is] of came.entries()) {
+        const was = expected[index]!
+        if (is === was) continue
+        if (this.places.length < placesMax) this.places.push({ at: at + index, was, is })
+        if (++this.wrongBytes > wrongMax) return
       }
     },
   }

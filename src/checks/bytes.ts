@@ -1,5 +1,5 @@
 /** Bytes: does every byte come back as it was sent, and nothing else? */
-import { formatSize } from '../vocabulary/units.ts'
+import { formatSize, plural } from '../vocabulary/units.ts'
 import { carrying } from '../options/where.ts'
 import { changeOf, shown, type Change } from './changes.ts'
 import { byteFindings, type ByteFinding } from './bytes-findings.ts'
@@ -192,7 +192,7 @@ async function askVolume(scene: Scene): Promise<Finding[]> {
   let at = 0
   const endMs = performance.now() + scene.limits.rowMs
   for (const block of check.blocks()) {
-    if (check.wrong || probe.ending !== undefined || performance.now() > endMs) break
+    if (check.isOther || probe.ending !== undefined || performance.now() > endMs) break
     at += block.length
     // A server that does not read any more is silent, too.
     const writing = probe.write(block)
@@ -200,11 +200,11 @@ async function askVolume(scene: Scene): Promise<Finding[]> {
     if (waited !== undefined) break
   }
   const waited = await probe.until(
-    () => check.wrong !== undefined || probe.receivedBytes >= at,
+    () => check.isOther || probe.receivedBytes >= at,
     scene.silenceMs,
   )
   await probe.until(() => false, extraMs)
-  const bad = judgeVolume(probe, at, check.wrong, waited)
+  const bad = judgeVolume(probe, at, check, waited)
   const found = bad ? [witnessed(bad, await scene.witness(probe))] : []
   await probe.close()
   return found
@@ -213,11 +213,14 @@ async function askVolume(scene: Scene): Promise<Finding[]> {
 function judgeVolume(
   probe: Probe,
   at: number,
-  wrong: string | undefined,
+  check: ReturnType<typeof volume>,
   waited: Waited,
 ): Finding | undefined {
   const seen = `${formatSize(at)} sent in one stream, ${formatSize(probe.receivedBytes)} came back`
   const evidence = [seen, probe.story]
+  const { wrong, isOther } = check
+  if (wrong !== undefined && !isOther && probe.receivedBytes === at)
+    return { ...damaged(check, at), evidence: [...damages(check), ...evidence] }
   if (wrong !== undefined) return { name: 'changed', said: wrong, evidence }
   if (probe.receivedBytes > at)
     return { name: 'added', said: `more came back than was sent: ${seen}`, evidence }
@@ -226,3 +229,21 @@ function judgeVolume(
     return { name: 'closed', said: `the connection ended (${probe.ending}): ${seen}`, evidence }
   return { name: 'stuck', said: `the stream stopped: ${seen}`, evidence }
 }
+
+/** A few bytes here and there: no program translates like that. */
+const damaged = ({ wrongBytes }: ReturnType<typeof volume>, at: number) => ({
+  name: 'corrupted' as const,
+  said: `${plural(wrongBytes, 'byte')} of ${formatSize(at)} came back as others, here and there`,
+})
+
+function damages({ places, wrongBytes }: ReturnType<typeof volume>): string[] {
+  const listed = places.map(({ at, was, is }) => `${hex(was)} became ${hex(is)} at byte ${at}`)
+  const areBits = places.every(({ was, is }) => isPowerOfTwo(was ^ is))
+  return [
+    listed.join(', ') + (wrongBytes > places.length ? ' ...' : ''),
+    ...(areBits ? ['each of these is one bit that was turned over'] : []),
+  ]
+}
+
+const hex = (byte: number): string => byte.toString(16).padStart(2, '0')
+const isPowerOfTwo = (bits: number): boolean => (bits & (bits - 1)) === 0

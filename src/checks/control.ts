@@ -79,6 +79,11 @@ export class Control {
     return found
   }
 
+  /** Has the marks (DSCP and ECN) of that client's datagrams read, and set on the answers. */
+  async mark(peer: string, mark: number): Promise<void> {
+    await this.#client.ask('POST', '/api/accounts/marks', { peer, mark })
+  }
+
   /** Has the last datagram of that client sent back once more. */
   async again(peer: string): Promise<void> {
     await this.#client.ask('POST', '/api/accounts/again', { peer })

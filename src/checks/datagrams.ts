@@ -4,9 +4,13 @@ import { once } from 'node:events'
 import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostAddress } from '../vocabulary/address.ts'
+import { reachableFrom, sourceOf } from '../options/route.ts'
 import { peerText } from '../vocabulary/text.ts'
 import { descriptorOf } from '../engines/os/datagram-descriptor.ts'
+import { errnoOf, explain } from '../engines/failures.ts'
+import { AF_INET, AF_INET6 } from '../engines/os/kernel-numbers.ts'
 import { addressesOf } from '../engines/os/resolver.ts'
+import { applyOptions, libcFor } from '../engines/os/socket-options.ts'
 import type { Scene } from './scene.ts'
 
 /** The beginning of each datagram: a number, and letters that follow from the number. */
@@ -43,13 +47,23 @@ export class Datagrams {
 
   static async open(scene: Scene): Promise<Datagrams> {
     const { host, port } = scene.address as HostAddress
-    const [address] = await addressesOf(host)
+    const { calling } = scene
+    const [address] = reachableFrom(calling, await addressesOf(host))
     const socket = await scene.adopt(
       async () => {
-        const socket = createSocket(isIP(address!.replace(/%.*$/, '')) === 6 ? 'udp6' : 'udp4')
-        socket.bind(0)
-        await once(socket, 'listening')
-        return socket
+        const is6 = isIP(address!.replace(/%.*$/, '')) === 6
+        const socket = createSocket(is6 ? 'udp6' : 'udp4')
+        try {
+          socket.bind(0, sourceOf(calling, 0))
+          await once(socket, 'listening')
+          const [libc, fd] = [libcFor(calling.socket), descriptorOf(socket)]
+          if (libc && fd !== undefined)
+            applyOptions(libc, fd, is6 ? AF_INET6 : AF_INET, calling.socket)
+          return socket
+        } catch (error) {
+          socket.close()
+          throw errnoOf(error) === '' ? error : explain('connect to', scene.address, error)
+        }
       },
       socket => socket.close(),
     )

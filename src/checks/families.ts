@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { lookup } from 'node:dns/promises'
 import type { HostAddress } from '../vocabulary/address.ts'
+import { reachableFrom } from '../options/route.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { errnoOf } from '../engines/failures.ts'
 import { UserError } from '../vocabulary/errors.ts'
@@ -56,7 +57,8 @@ export const families = question<Name>({
         'The routes differ: `tracepath -4`, `tracepath -6`; a tunnel for one family is usual.',
     },
   },
-  refuses({ address }) {
+  refuses({ address, calling }) {
+    if (calling.proxy !== undefined) return 'the proxy of --proxy looks the name up, not this end'
     if (address.transport === 'unix' || isIP(address.host.replace(/%.*$/, '')) === 0)
       return undefined
     return 'the address is a number, and a number has one family'
@@ -71,7 +73,11 @@ export const families = question<Name>({
   async ask(scene) {
     const { host } = scene.address as HostAddress
     const all = await lookup(host, { all: true })
-    const addresses = [...new Set(all.map(({ address }) => address))].slice(0, addressesMax)
+    const reached = reachableFrom(
+      scene.calling,
+      all.map(({ address }) => address),
+    )
+    const addresses = [...new Set(reached)].slice(0, addressesMax)
     const tries = await persistent(
       () => Promise.all(addresses.map(address => attempt(scene, address))),
       isUnequal,

@@ -3,6 +3,7 @@ import { bareAt, formatAddress } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { isDatagrams, transports } from '../vocabulary/transport.ts'
 import type { Calling } from '../options/calling.ts'
+import { routeOf } from './below.ts'
 import { Datagrams } from './datagrams.ts'
 import type { Cost } from './limits.ts'
 import { infoOf } from './kernel-view.ts'
@@ -60,7 +61,8 @@ function notSpoken({ known, calling }: Scene, error: UserError): Calling {
 
 /** @throws the error that is given, if nothing below that transport answers either */
 async function answers(scene: Scene, error: UserError): Promise<void> {
-  const probe = await scene.open(bareAt(scene.address), {}).catch(() => undefined)
+  const opening = scene.open(bareAt(scene.address), routeOf(scene.calling))
+  const probe = await opening.catch(() => undefined)
   if (!probe) throw error
   await probe.close()
 }

@@ -1,13 +1,18 @@
 /** Sends requests of HTTP/1.1 exactly as they are given, and notes when the answers come. */
-import { hostInUrl, type HostAddress } from '../vocabulary/address.ts'
+import type { HostAddress } from '../vocabulary/address.ts'
+import { printable } from '../vocabulary/text.ts'
+import { formatSize } from '../vocabulary/units.ts'
 import { AnswerParser, type AnswerHead } from '../wire/http/answer-parser.ts'
-import type { Calling } from '../options/calling.ts'
+import type { Header } from '../wire/http/headers.ts'
+import { streamFor, usualHeaders } from './below.ts'
 import type { Probe } from './probe.ts'
 import type { Scene } from './scene.ts'
 
 export interface HttpAnswer {
   head: AnswerHead | undefined
   body: Buffer
+  /** What came behind a body in chunks. */
+  trailers: [name: string, value: string][]
   isWhole: boolean
   /** When the first byte of the body came; undefined if none did. */
   bodyMs: number | undefined
@@ -18,18 +23,20 @@ export interface HttpAnswer {
 /** A connection on which answers are read one after the other. */
 export class HttpLine {
   readonly probe: Probe
-  readonly #host: string
+  /** Those that the user adds, and Host. */
+  readonly #usual: readonly Header[]
   #answer: HttpAnswer = none()
 
-  constructor(probe: Probe, address: HostAddress) {
+  constructor(probe: Probe, scene: Pick<Scene, 'address' | 'calling'>) {
     this.probe = probe
-    this.#host = `${hostInUrl(address.host)}:${address.port}`
+    this.#usual = usualHeaders(scene)
     const parser = new AnswerParser({
       onHead: head => void (this.#answer.head = head),
       onBody: piece => {
         this.#answer.bodyMs ??= performance.now()
         this.#answer.body = Buffer.concat([this.#answer.body, piece])
       },
+      onTrailer: header => void this.#answer.trailers.push(header),
       onEnd: () => void (this.#answer.isWhole = true),
     })
     probe.sink = chunk => {
@@ -42,10 +49,16 @@ export class HttpLine {
     }
   }
 
-  /** The head of a request; `lines` are its headers without Host. */
+  /** The head of a request; `lines` are its headers without Host and those of the user. */
   head(method: string, resource: string, lines: readonly string[]): Buffer {
-    const all = [`${method} ${resource} HTTP/1.1`, `Host: ${this.#host}`, ...lines, '', '']
+    const usual = this.#usual.map(([name, value]) => `${name}: ${value}`)
+    const all = [`${method} ${resource} HTTP/1.1`, ...usual, ...lines, '', '']
     return Buffer.from(all.join('\r\n'), 'latin1')
+  }
+
+  /** Names of the headers that each request has. */
+  get usual(): string[] {
+    return this.#usual.map(([name]) => name)
   }
 
   /** Begins the next answer. */
@@ -72,6 +85,7 @@ export class HttpLine {
 const none = (): HttpAnswer => ({
   head: undefined,
   body: Buffer.alloc(0),
+  trailers: [],
   isWhole: false,
   bodyMs: undefined,
   error: undefined,
@@ -79,15 +93,8 @@ const none = (): HttpAnswer => ({
 
 /** A fresh connection for HTTP/1.1, with TLS where the address has it. */
 export async function openLine(scene: Scene): Promise<HttpLine> {
-  const address = scene.address as HostAddress
-  const { host, port, transport } = address
-  const secure = transport === 'https'
-  const tls = { serverName: host, ...scene.calling.tls, ...(secure && { alpn: ['http/1.1'] }) }
-  const calling: Calling = secure
-    ? { ...scene.calling, tls }
-    : { sendProxy: scene.calling.sendProxy }
-  const probe = await scene.open({ transport: secure ? 'tls' : 'tcp', host, port }, calling)
-  return new HttpLine(probe, address)
+  const { address, calling } = streamFor('http/1.1', scene)
+  return new HttpLine(await scene.open(address, calling), scene)
 }
 
 /** The path of the URL. */
@@ -122,3 +129,11 @@ export function chunked(body: Buffer, size: number, trailer: readonly string[] =
 
 export const chunk = (data: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')])
+
+/** `status 413 Payload Too Large`, or what came in its place. */
+export function answerText({ head, error, body, isWhole }: HttpAnswer): string {
+  if (error !== undefined) return `an answer that is not HTTP (${printable(error)})`
+  if (!head) return 'no answer'
+  const status = printable(`status ${head.status} ${head.reason}`.trimEnd())
+  return `${status} with ${formatSize(body.length)}${isWhole ? '' : ', not whole'}`
+}

@@ -73,6 +73,33 @@ export const httpFindings = {
       'A proxy offers h2 by ALPN and does not speak it, or not to the server: take h2 out of its ' +
       'list, or see its log.',
   },
+  'h2-resets': {
+    outcome: 'fails',
+    effect:
+      'Requests fail now and then, though each by itself is good: calls of gRPC end with ' +
+      'UNAVAILABLE or INTERNAL, browsers with ERR_HTTP2_PROTOCOL_ERROR.',
+    advice:
+      'A proxy or the server resets streams: a limit of streams at once (REFUSED_STREAM), a ' +
+      'timeout of the server behind it (INTERNAL_ERROR, CANCEL), a defence against floods ' +
+      '(ENHANCE_YOUR_CALM). The code says which; see the log of the proxy at this instant.',
+  },
+  'h2-ends': {
+    outcome: 'differs',
+    effect:
+      'Clients have to connect anew after so many requests. With GOAWAY none is lost; without it ' +
+      'a request that was under way fails.',
+    advice:
+      'A limit of requests for a connection (nginx `keepalive_requests`, Envoy ' +
+      '`max_requests_per_connection`), or its age (`max_connection_duration`). Raise it if ' +
+      'connections are dear.',
+  },
+  'no-trailers': {
+    outcome: 'differs',
+    effect: 'gRPC has its status in a trailer, and fails; checksums behind a body are lost.',
+    advice:
+      'A proxy on the way drops trailers (nginx does; `grpc_pass` passes those of gRPC), or the ' +
+      'header TE that asks for them. Let it pass them on, or speak HTTP/2 through it.',
+  },
   'no-continue': {
     outcome: 'differs',
     effect: 'Clients that send `Expect: 100-continue` (curl with large bodies) lose a second.',

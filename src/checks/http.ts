@@ -1,10 +1,11 @@
-/** HTTP: are bodies exact, do they stream, and what do headers, limits and keep-alive do? */
+/** HTTP: are bodies exact, and what do headers, limits and keep-alive do? */
 import { printable } from '../vocabulary/text.ts'
-import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { formatSize } from '../vocabulary/units.ts'
 import { speaking } from '../options/where.ts'
 import { persistent } from './again.ts'
+import { askChunked, askStreaming, askTrailer } from './http-chunks.ts'
 import { described } from './http-described.ts'
-import { chunk, chunked, isOk, openLine, post, resource } from './http-exchange.ts'
+import { answerText, isOk, openLine, post, resource } from './http-exchange.ts'
 import type { HttpAnswer, HttpLine } from './http-exchange.ts'
 import { askHttp2 } from './http-h2.ts'
 import { httpFindings, type HttpFinding } from './http-findings.ts'
@@ -16,8 +17,6 @@ type Finding = Found<HttpFinding>
 const requests = 20
 const headerSizes = [1_000, 2_000, 4_000, 7_500]
 const bodySizes = [10_000, 65_536, 262_144]
-/** A part of a body is sent; for this long its echo is waited for before the rest is sent. */
-const streamMs = 400
 
 export const http = question<HttpFinding>({
   asks: 'whether bodies are exact and stream, and which limits and keep-alive there are',
@@ -28,9 +27,9 @@ export const http = question<HttpFinding>({
   findings: httpFindings,
   cost: ({ thorough, bytes, silenceMs }) => ({
     atOnce: 1,
-    connections: 30,
+    connections: 34,
     bytes: (thorough ? 220 : 3) * bytes,
-    ms: 6 * silenceMs + (thorough ? 60_000 : 0),
+    ms: 8 * silenceMs + (thorough ? 60_000 : 0),
   }),
   async ask(scene) {
     const found: Finding[] = []
@@ -47,9 +46,12 @@ export const http = question<HttpFinding>({
     if (header.finding) found.push(header.finding)
     const stream = await persistent(() => askStreaming(scene), isFound)
     const rest = [await askChunked(scene), stream.finding, await askContinue(scene)]
-    rest.push(await askSeenHeaders(scene))
-    const second = await askHttp2(scene)
-    rest.push(second.finding)
+    const seen = await askSeenHeaders(scene)
+    rest.push(...seen.found)
+    // What other servers do with a trailer is not known.
+    if (seen.isDescribed) rest.push(await askTrailer(scene))
+    const second = await askHttp2(scene, seen.isDescribed)
+    rest.push(...second.found)
     found.push(...rest.filter(each => each !== undefined))
     return {
       said:
@@ -67,14 +69,6 @@ export const http = question<HttpFinding>({
     }
   },
 })
-
-/** `status 413 Payload Too Large`, or what came in its place. */
-function answerText({ head, error, body, isWhole }: HttpAnswer): string {
-  if (error !== undefined) return `an answer that is not HTTP (${printable(error)})`
-  if (!head) return 'no answer'
-  const status = printable(`status ${head.status} ${head.reason}`.trimEnd())
-  return `${status} with ${formatSize(body.length)}${isWhole ? '' : ', not whole'}`
-}
 
 function judgeBasic(_scene: Scene, line: HttpLine, answer: HttpAnswer): Finding | undefined {
   const evidence = [`POST of 11 B: ${answerText(answer)}`, line.probe.story]
@@ -152,61 +146,15 @@ async function askHeaders(scene: Scene): Promise<{ size: number; finding?: Findi
   return { size }
 }
 
-async function askChunked(scene: Scene): Promise<Finding | undefined> {
-  const line = await openLine(scene)
-  const body = Buffer.alloc(20_000, 'chunks of a body ')
-  const head = line.head('POST', resource(scene), ['Transfer-Encoding: chunked', 'Trailer: X-End'])
-  const answer = await line.exchange([head, chunked(body, 1_000, ['X-End: yes'])], scene.silenceMs)
-  const story = line.probe.story
-  await line.probe.close()
-  if (isOk(answer) && answer.body.equals(body)) return undefined
-  const evidence = [`POST of 20 kB in chunks, with a trailer: ${answerText(answer)}`, story]
-  if (isOk(answer) && answer.body.length === body.length)
-    return { name: 'changed', said: 'a body in chunks came back with other bytes', evidence }
-  return { name: 'no-chunked', said: `a body in chunks gets ${answerText(answer)}`, evidence }
-}
-
-/** A part of a body, and the rest when its echo has come, or has not. */
-async function askStreaming(
-  scene: Scene,
-): Promise<{ firstMs: number | null; finding?: Finding | undefined }> {
-  const line = await openLine(scene)
-  const answer = line.next()
-  const startedMs = performance.now()
-  await line.probe.write(line.head('POST', resource(scene), ['Transfer-Encoding: chunked']))
-  await line.probe.write(chunk(Buffer.from('the first part ')))
-  await line.until(({ body }) => body.length > 0, streamMs + 4 * scene.known.rttMs)
-  const isEarly = answer.bodyMs !== undefined
-  const restMs = performance.now()
-  await line.probe.write(chunked(Buffer.from('and the rest'), 100))
-  await line.until(({ isWhole }) => isWhole, scene.silenceMs)
-  await line.probe.close()
-  const firstMs = answer.bodyMs === undefined ? null : answer.bodyMs - startedMs
-  // No answer to chunks at all is found elsewhere.
-  if (isEarly || !answer.isWhole || !isOk(answer)) return { firstMs }
-  const late = formatDuration(answer.bodyMs! - restMs)
-  return {
-    firstMs,
-    finding: {
-      name: 'buffered',
-      said: 'the answer begins only when the whole request has been sent: it is buffered',
-      evidence: [
-        `15 B of a body were sent; nothing came within ${formatDuration(restMs - startedMs)}; ` +
-          `${late} after the end of the request the answer began`,
-      ],
-    },
-  }
-}
-
 /** As the other end saw them, where that says so. */
-async function askSeenHeaders(scene: Scene): Promise<Finding | undefined> {
+async function askSeenHeaders(scene: Scene): Promise<{ isDescribed: boolean; found: Finding[] }> {
   const line = await openLine(scene)
   const sent = ['X-Yodel-Check: one', 'Accept: */*', 'X_Under: score', 'Cookie: a=1; b=2']
   const seen = await described(scene, line, sent)
   await line.probe.close()
-  if (!seen) return undefined
+  if (!seen) return { isDescribed: false, found: [] }
   const names = (lines: readonly string[]) => new Set(lines.map(each => each.toLowerCase()))
-  const all = ['Host: ', ...sent]
+  const all = [...line.usual.map(name => `${name}: `), ...sent]
   const wanted = names(all.map(each => each.split(':')[0]!))
   const came = names(seen.headers.map(([name]) => name))
   const lines = names(seen.headers.map(([name, value]) => `${name}: ${value}`))
@@ -221,15 +169,16 @@ async function askSeenHeaders(scene: Scene): Promise<Finding | undefined> {
     ...(gone.length > 0 ? [`taken away: ${gone.join(', ')}`] : []),
     ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
   ]
-  if (parts.length === 0) return undefined
+  if (parts.length === 0) return { isDescribed: true, found: [] }
   const list = seen.headers.map(([name, value]) => `${name}: ${value}`).join(', ')
-  return {
+  const found: Finding = {
     name: 'headers',
     said: printable(`the other end did not see the same headers; ${parts.join('; ')}`),
     evidence: [printable(`${all.length} headers were sent, these came: ${list}`)],
     side: 'up',
     where: 'on the way to the other end, which says what it saw',
   }
+  return { isDescribed: true, found: [found] }
 }
 
 async function askContinue(scene: Scene): Promise<Finding | undefined> {

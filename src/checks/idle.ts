@@ -16,7 +16,10 @@ const steps = [
 /** A connection with keep-alive this often outlives idle timeouts of two seconds and more. */
 const keepAliveMs = 1_000
 
-type Name = 'forgotten' | 'reset' | 'closed' | 'unreachable'
+/** Servers of HTTP keep a connection without a request for 5 s and more (Node, Apache). */
+const keptLeastMs = 4_000
+
+type Name = 'forgotten' | 'reset' | 'closed' | 'short-keep-alive' | 'unreachable'
 
 export const idle = question<Name>({
   asks: 'how long a connection may be silent, and what becomes of it then',
@@ -53,6 +56,16 @@ export const idle = question<Name>({
         'The server or a proxy has an idle timeout (HAProxy `timeout client`, nginx ' +
         '`proxy_timeout`, `proxy_read_timeout`, `yodel serve --idle-timeout`). Raise it if ' +
         'connections have to last longer; let the client close first, a little earlier.',
+    },
+    'short-keep-alive': {
+      outcome: 'differs',
+      effect:
+        'A request that is sent in the moment of the end is lost (a proxy in front answers 502, ' +
+        'a client "socket hang up"), and most requests pay for a new connection.',
+      advice:
+        'A short keep-alive timeout of the server or a proxy (nginx `keepalive_timeout`, HAProxy ' +
+        '`timeout http-keep-alive`, Node `keepAliveTimeout`, Apache `KeepAliveTimeout`). What ' +
+        'accepts connections has to keep them longer than the pool of what opens them.',
     },
     unreachable: {
       outcome: 'fails',
@@ -105,12 +118,13 @@ export const idle = question<Name>({
         figures: { idle: survivedMs },
       }
     // Each server of HTTP ends connections that wait for the next request.
-    if (isHttp && first.fate === 'closed')
-      return {
-        said: `a connection is kept for ${formatDuration(first.endedMs!)} without a request`,
-        found: [],
-        figures: { idle: survivedMs },
-      }
+    if (isHttp && first.fate === 'closed') {
+      const { endedMs = first.waitMs, evidence } = first
+      const said = `a connection is kept for ${formatDuration(endedMs)} without a request`
+      const short: Found<Name> = { name: 'short-keep-alive', said, evidence: [evidence] }
+      const found = endedMs < keptLeastMs ? [short] : []
+      return { said, found, figures: { idle: survivedMs } }
+    }
     const found = describe(first, survivedMs, kept, scene)
     return { said: found.said, found: [found], figures: { idle: survivedMs } }
   },
@@ -168,7 +182,7 @@ function describe(
     reset: 'is forgotten: messages on it are answered with RST',
     closed: 'was ended by the other side',
     unreachable: 'is no longer reached',
-  }[fate as Name]
+  }[fate as Exclude<Silence['fate'], 'echoed'>]
   const lines = [evidence]
   if (survivedMs > 0) lines.push(`after ${formatDuration(survivedMs)} it still worked`)
   const isMessages = transports[address.transport].protocol === 'ws'

@@ -2,9 +2,9 @@
 import { quickAck, pathInfo, type PathInfo } from '../engines/os/path-info.ts'
 import type { Probe } from './probe.ts'
 
-/** Undefined where it has no TCP of its own, or the kernel cannot be asked. */
-export const infoOf = ({ fd }: Probe): PathInfo | undefined =>
-  fd === undefined ? undefined : pathInfo(fd)
+/** Undefined where it has no TCP of its own to the other end, or the kernel cannot be asked. */
+export const infoOf = ({ fd, isTunnelled }: Probe): PathInfo | undefined =>
+  fd === undefined || isTunnelled ? undefined : pathInfo(fd)
 
 /**
  * Has the next bytes acknowledged at once, or together with what is sent next; false where the

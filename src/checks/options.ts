@@ -6,9 +6,6 @@ import type { Kind } from '../options/form.ts'
 import { parseExpectation } from './expectation.ts'
 import { questionNames, type QuestionName } from './questions.ts'
 
-/** The questions are about the path from here, which is not led elsewhere. */
-const { source: _source, proxy: _proxy, socket: _socket, ...asked } = callingOptions
-
 const one = choice(questionNames, 'question')
 
 /** `bytes,half-close`, and repeatable. */
@@ -59,7 +56,7 @@ export const checkOptions = {
     help: 'the dashboard of the server, to ask what it saw',
   }),
   /** What to send before the first message. */
-  calling: group(asked),
+  calling: group(callingOptions),
 }
 /**
  * What check() asks.

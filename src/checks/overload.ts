@@ -5,6 +5,7 @@ import { formatDuration, plural } from '../vocabulary/units.ts'
 import { connected } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { alikeCost, askAlike, uneven } from './alike.ts'
+import { routeOf } from './below.ts'
 import { heldUp } from './held-up.ts'
 import { infoOf } from './kernel-view.ts'
 import type { Probe } from './probe.ts'
@@ -272,7 +273,7 @@ async function plainTimes(scene: Scene): Promise<number[]> {
     Array.from({ length: Math.min(plainCount, scene.limits.maxConnections) }, async () => {
       const startedMs = performance.now()
       const heldUpMs = heldUp(ownEveryMs)
-      const opening = scene.open(bareAt(scene.address), {})
+      const opening = scene.open(bareAt(scene.address), routeOf(scene.calling))
       const probe = await opening.catch(() => undefined)
       const tookMs = performance.now() - startedMs - heldUpMs()
       const info = probe && infoOf(probe)

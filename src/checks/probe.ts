@@ -41,6 +41,8 @@ export class Probe {
   traceId: string | undefined
   /** The address of this end as the other end sees it, where it reports that. */
   seenAs: string | undefined
+  /** It leads through an HTTP proxy: the kernel of this machine knows the way to that alone. */
+  isTunnelled = false
   /** When FIN was sent; NaN if it was not. */
   finMs = Number.NaN
   /** When the last bytes were sent. */

@@ -36,7 +36,9 @@ export const proxy = question<Name>({
         'header that any client can forge.',
     },
   },
-  refuses({ known, address, control }) {
+  refuses({ known, address, control, calling }) {
+    if (calling.proxy !== undefined)
+      return 'the proxy of --proxy stands between, as it was asked to'
     const { protocol } = transports[address.transport]
     if (protocol === 'http' || known.paired || control) return undefined
     return protocol === 'ws'

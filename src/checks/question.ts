@@ -58,7 +58,9 @@ export interface Question<Name extends string = string> {
   /** It can be asked although nothing is echoed. */
   readonly withoutEcho?: true
   /** Why it makes no sense here, as a sentence. */
-  refuses?(scene: Pick<Scene, 'address' | 'known' | 'limits' | 'control'>): string | undefined
+  refuses?(
+    scene: Pick<Scene, 'address' | 'calling' | 'known' | 'limits' | 'control'>,
+  ): string | undefined
   cost(limits: Limits): Cost
   ask(scene: Scene): Promise<Answer<Name> | NotAsked>
 }

@@ -12,6 +12,7 @@ import type { Question } from './question.ts'
 import { questionOf, type QuestionName } from './questions.ts'
 import { checkFormat, type CheckResult, type QuestionResult } from './result.ts'
 import { nothingKnown, Scene, type Known } from './scene.ts'
+import { needsOf, Time } from './time.ts'
 import { doubtOthers, verdictOf, type Answered } from './verdict.ts'
 
 export interface Inquiry {
@@ -30,8 +31,6 @@ export interface Listener {
   onAnswer(result: QuestionResult): void
 }
 
-/** How much time is kept for each later question, unless it needs more. */
-const reservedMs = 1_000
 /** Connections that the questions may need which are asked while another one waits. */
 const othersAtOnce = 10
 
@@ -61,37 +60,6 @@ export function costOf({ address, questions, limits }: Inquiry): WholeCost {
         sum(talking, ({ ms }) => ms),
       ) + silenceMs,
     silenceMs,
-  }
-}
-
-const needsOf = (name: QuestionName) => questionOf(name).needsMs ?? reservedMs
-
-/** The time of all questions but those that wait. */
-class Time {
-  #leftMs: number
-  constructor(leftMs: number) {
-    this.#leftMs = leftMs
-  }
-
-  /**
-   * Runs work that uses this time. It leaves what the other questions need, but may take `needsMs`
-   * if that is more.
-   */
-  async spend<T>(
-    others: readonly QuestionName[],
-    needsMs: number,
-    work: (leftMs: number) => Promise<T>,
-  ): Promise<T> {
-    const startedMs = performance.now()
-    const left = this.#leftMs
-    const keptMs = others.reduce((sum, name) => sum + needsOf(name), 0)
-    try {
-      return await work(
-        Math.max(left / (1 + others.length), left - keptMs, Math.min(left, needsMs)),
-      )
-    } finally {
-      this.#leftMs = Math.max(0, this.#leftMs - (performance.now() - startedMs))
-    }
   }
 }
 

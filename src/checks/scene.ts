@@ -110,12 +110,14 @@ export class Scene implements AsyncDisposable {
       throw new Error(
         `a question opened more connections to ${formatAddress(address)} than it said`,
       )
-    const { stream, details } = await dial({ address, calling }, timeoutMs)
+    const number = this.#opened - 1
+    const { stream, details } = await dial({ address, calling, number }, timeoutMs)
     const traced = this.#traced ? await this.#trace(stream, timeoutMs) : undefined
     const probe = new Probe(stream, bytes => this.spend(bytes))
     probe.details = details
     probe.traceId = traced?.id
     probe.seenAs = traced?.accepted.from
+    probe.isTunnelled = calling.proxy !== undefined
     this.#open.add(probe)
     const { greetingBytes } = this.known
     if (greetingBytes > 0) {

@@ -24,7 +24,14 @@ export const costText = ({ atOnce, connections, bytes, ms, silenceMs }: WholeCos
   `${formatSize(bytes)} sent, ${formatDuration(ms - silenceMs)}` +
   (silenceMs > 0 ? `, and ${formatDuration(silenceMs)} for silences` : '')
 
-export const headText = (address: string, mode: string): string => `check ${address}, ${mode}\n`
+/** What is known beside what this end sees. */
+const modes: Record<CheckResult['mode'], string> = {
+  blind: 'blind: what the server saw is not known (--control tells)',
+  paired: 'paired: the server says what it saw',
+}
+
+export const headText = (address: string, mode: CheckResult['mode']): string =>
+  `check ${address}, ${modes[mode]}\n`
 
 /** A line for a question. */
 export function questionLine({ name, outcome, said }: QuestionResult, canvas: Canvas): string {

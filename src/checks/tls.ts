@@ -11,6 +11,7 @@ import { contextOf } from '../wire/tls/credentials.ts'
 import { plain } from '../wire/tls/certificate.ts'
 import { tlsMeaning } from '../wire/tls/failures.ts'
 import { persistent } from './again.ts'
+import { plainCalling } from './below.ts'
 import { described } from './http-described.ts'
 import { openLine } from './http-exchange.ts'
 import { question, type Found } from './question.ts'
@@ -85,7 +86,7 @@ interface Shaken {
 
 /** A handshake of its own over a plain connection; the certificate is judged later. */
 async function shake(scene: Scene, options: tls.ConnectionOptions): Promise<Shaken> {
-  const probe = await scene.open(bareAt(scene.address), { sendProxy: scene.calling.sendProxy })
+  const probe = await scene.open(bareAt(scene.address), plainCalling(scene.calling))
   probe.stream.removeAllListeners('data')
   const records = new Records(probe.stream)
   const startedMs = performance.now()

@@ -40,6 +40,32 @@ export const udpFindings = {
       'The server is not an echo, or cuts datagrams; or a gateway on the way (an ' +
       'application-level gateway for SIP or DNS) rewrites content.',
   },
+  'marks-lost': {
+    outcome: 'fails',
+    effect:
+      'Voice and video (DSCP), and QUIC with ECN, do not get through, though plain datagrams do.',
+    advice:
+      'A firewall drops packets by their DSCP or ECN bits (`ip dscp`, `-m tos`, `-m ecn`), or a ' +
+      'class of a shaper has no rate left: `nft list ruleset`, `tc -s class` on each hop.',
+  },
+  'ecn-bleached': {
+    outcome: 'differs',
+    effect:
+      'QUIC, L4S and TCP learn of congestion by loss alone on this path: more is sent again, and ' +
+      'queues are longer.',
+    advice:
+      'A router or a tunnel clears the two bits of ECN: a rule that sets the whole TOS byte, ' +
+      '`ip ecn set not-ect`, a tunnel that does not copy them (RFC 6040), a proxy of datagrams. ' +
+      '`tcpdump -v udp` shows `tos` on each hop.',
+  },
+  'dscp-rewritten': {
+    outcome: 'differs',
+    effect: 'Behind that hop voice and video are queued like anything else, or in another class.',
+    advice:
+      'Networks reset DSCP at their border, mostly to 0 (CS0). In a network of your own let the ' +
+      'port trust it (`mls qos trust dscp`, no `ip dscp set` in nft, no `DSCP --set-dscp`); a ' +
+      'proxy of datagrams sends its own. `tcpdump -v udp` shows `tos` on each hop.',
+  },
   'other-address': {
     outcome: 'fails',
     effect: 'Connected sockets (DNS resolvers, QUIC, most clients) never see the answer.',

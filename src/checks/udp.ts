@@ -5,6 +5,7 @@ import { carrying } from '../options/where.ts'
 import { persistent } from './again.ts'
 import type { Account } from './control.ts'
 import { Datagrams, type Sent } from './datagrams.ts'
+import { askMarks, markedBytes } from './marks.ts'
 import { median } from './quantile.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
@@ -19,17 +20,19 @@ const fast = { count: 200, everyMs: 1 }
 const seriousShare = 0.02
 
 export const udp = question<UdpFinding>({
-  asks: 'whether datagrams are lost, doubled, reordered, changed, or answered from elsewhere',
+  asks:
+    'whether datagrams are lost, doubled, reordered, changed, or answered from elsewhere, and ' +
+    'whether they keep DSCP and ECN',
   transports: carrying('datagrams'),
   needsMs: 8_000,
   figures: { loss: 'fraction', 'datagram-rtt': 'duration' },
   findings: udpFindings,
   cost: ({ thorough, silenceMs }) => ({
     atOnce: 2,
-    connections: 3,
-    bytes: (thorough ? 40 : 2) * bytes * (slowly.count + fast.count),
+    connections: 4,
+    bytes: (thorough ? 40 : 2) * bytes * (slowly.count + fast.count) + markedBytes,
     // Timers are late where a machine is busy.
-    ms: 5 * slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 6 * silenceMs,
+    ms: 5 * slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 11 * silenceMs,
   }),
   async ask(scene) {
     const calm = await send(scene, {
@@ -51,6 +54,8 @@ export const udp = question<UdpFinding>({
       )
       if (limited) found.push(limited)
     }
+    const marks = await askMarks(scene)
+    found.push(...marks.found)
     const times = calm.sent.flatMap(({ sentMs, cameMs }) =>
       cameMs === undefined ? [] : [cameMs - sentMs],
     )
@@ -59,7 +64,7 @@ export const udp = question<UdpFinding>({
       said:
         found[0]?.said ??
         `${plural(calm.sent.length + fast.count, 'datagram')}, each came back once, in order, ` +
-          `unchanged; half of them within ${formatDuration(middle ?? 0)}`,
+          `unchanged; half of them within ${formatDuration(middle ?? 0)}; ${marks.said}`,
       found,
       figures: { loss: calmLoss, 'datagram-rtt': middle },
     }

@@ -45,6 +45,15 @@ export const wsFindings = {
     advice:
       'RFC 6455 demands an answer to each ping. A gateway on the way, or the server, drops it.',
   },
+  'foreign-pong': {
+    outcome: 'differs',
+    effect:
+      'A pong says only that the proxy lives: clients keep connections to a server that is gone, ' +
+      'and a server that waits for pings ends connections that are in use.',
+    advice:
+      'A proxy or gateway on the way ends WebSocket and begins it anew. Let it pass pings on, or ' +
+      'ping by messages of the program.',
+  },
   'no-close': {
     outcome: 'differs',
     effect: 'Every close lasts until a timeout, and is reported as 1006, like a crash.',

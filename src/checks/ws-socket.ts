@@ -1,11 +1,12 @@
 /** A WebSocket for the question of ws: it sends any frame, and shows what is on the wire. */
 import type { Socket } from 'node:net'
-import { isIP } from 'node:net'
 import type { ClientOptions, WebSocket } from 'ws'
-import { formatAddress, type HostAddress } from '../vocabulary/address.ts'
+import { formatAddress, withoutZone, type HostAddress } from '../vocabulary/address.ts'
 import { peerText } from '../vocabulary/text.ts'
-import { contextOf } from '../wire/tls/credentials.ts'
+import { dial } from '../engines/node/index.ts'
+import { asObject, headersOf } from '../wire/http/headers.ts'
 import { attributeWire, type Attribution } from './attribution.ts'
+import { streamFor } from './below.ts'
 import type { Account } from './control.ts'
 import type { Scene } from './scene.ts'
 
@@ -25,27 +26,29 @@ export function open(
   options: ClientOptions,
   protocols: string[] = [],
 ): Promise<WebSocket> {
-  const { host } = scene.address as HostAddress
-  const { insecure = false, pin, serverName } = scene.calling.tls ?? {}
-  const secure = scene.address.transport === 'wss' && {
-    secureContext: contextOf(scene.calling),
-    rejectUnauthorized: pin === undefined && !insecure,
-    servername: isIP(serverName ?? host) ? '' : (serverName ?? host),
-  }
   return scene.adopt(
     async () => {
       // Loaded only when it is needed: the library exports check, and most checks need no ws.
       const { WebSocket } = await import('ws')
+      const { host, ...rest } = scene.address as HostAddress
+      const url = formatAddress({ ...rest, host: withoutZone(host) })
+      const below = await dial(streamFor('http/1.1', scene), 2 * scene.silenceMs)
       return new Promise((resolve, reject) => {
-        const socket = new WebSocket(formatAddress(scene.address), protocols, {
+        const socket = new WebSocket(url, protocols, {
           perMessageDeflate: false,
           handshakeTimeout: 2 * scene.silenceMs,
-          ...secure,
           ...options,
+          headers: { ...asObject(headersOf(scene.calling)), ...options.headers },
+          // The stream is connected, and TLS is done if there is any.
+          createConnection: () => below.stream as Socket,
         })
-        socket.once('error', reject)
+        const fail = (error: Error) => {
+          below.stream.destroy()
+          reject(error)
+        }
+        socket.once('error', fail)
         socket.once('open', () => {
-          socket.off('error', reject).on('error', () => {})
+          socket.off('error', fail).on('error', () => {})
           const { _socket: raw } = socket as unknown as { _socket: Socket }
           const local = peerText(raw.localAddress, raw.localPort)
           const { bytesWritten: sent, bytesRead: came } = raw

@@ -9,6 +9,7 @@ import { witnessed } from './attribution.ts'
 import { joined, question, type Answer, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { wsFindings, type WsFinding } from './ws-findings.ts'
+import { askOffers } from './ws-offers.ts'
 import { accountOf, open, witnessOf } from './ws-socket.ts'
 
 type Finding = Found<WsFinding>
@@ -49,7 +50,7 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
   const kinds = joined(await askKinds(scene, socket))
   found.push(...kinds)
   const ping = await askPing(scene, socket)
-  if (ping === undefined) found.push(noPong(scene))
+  found.push(...ping.found)
   let largest = 0
   for (const size of kinds.length === 0 ? sizes : []) {
     const failed = await askSize(scene, socket, size)
@@ -66,12 +67,12 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
     if (wrong.includes(each)) found[at] = witnessed(each, seen)
   const close = await askClose(scene, socket)
   if (close) found.push(close)
-  const { agreed, findings } = await askExtensions(scene)
+  const { agreed, findings } = await askOffers(scene)
   found.push(...findings)
   const said =
     found[0]?.said ??
     `text, binary, fragments up to ${formatSize(largest)}, ping and close codes pass; ${agreed}`
-  return { said, found, figures: { ping: ping ?? null, message: largest } }
+  return { said, found, figures: { ping: ping.ms ?? null, message: largest } }
 }
 
 function notUpgraded(scene: Scene, error: Error): Answer<WsFinding> {
@@ -141,10 +142,39 @@ async function askKinds(scene: Scene, socket: WebSocket): Promise<Finding[]> {
   return found
 }
 
-/** Of 125 bytes, the most that a ping has (RFC 6455 section 5.5). */
-async function askPing(scene: Scene, socket: WebSocket): Promise<number | undefined> {
+/** The most that a ping has (RFC 6455 section 5.5). */
+const pingBytes = 125
+
+interface Pinged {
+  ms: number | undefined
+  found: Finding[]
+}
+
+/** Whether it is answered; and where the other end says what it saw, by whom. */
+async function askPing(scene: Scene, socket: WebSocket): Promise<Pinged> {
+  const before = await accountOf(scene, socket)
+  const ms = await pingOnce(scene, socket)
+  if (ms === undefined) return { ms, found: [noPong(scene)] }
+  const after = before && (await accountOf(scene, socket))
+  const arrived = before && after && after.bytesIn - before.bytesIn
+  if (arrived === undefined || arrived >= pingBytes) return { ms, found: [] }
+  const found: Finding = {
+    name: 'foreign-pong',
+    said: 'a ping is answered on the way, and does not reach the server',
+    evidence: [
+      `a ping of ${formatSize(pingBytes)} was sent, a pong with the same bytes came within ` +
+        formatDuration(ms),
+      `meanwhile ${formatSize(arrived)} arrived at the other end`,
+    ],
+    side: 'on the way',
+    where: 'a proxy or a gateway on the way, which answers in place of the server',
+  }
+  return { ms, found: [found] }
+}
+
+async function pingOnce(scene: Scene, socket: WebSocket): Promise<number | undefined> {
   if (socket.readyState !== socket.OPEN) return undefined
-  const data = Buffer.alloc(125, 'p')
+  const data = Buffer.alloc(pingBytes, 'p')
   scene.spend(data.length)
   const startedMs = performance.now()
   return new Promise(resolve => {
@@ -208,60 +238,4 @@ async function askClose(scene: Scene, socket: WebSocket): Promise<Finding | unde
     said: name === 'no-close' ? 'a close is not answered' : `the close came back with code ${code}`,
     evidence: [`closed with code ${closeCode}; ${came} came back`],
   }
-}
-
-/** What is offered, what is left of that, and what the other end saw of the request. */
-async function askExtensions(scene: Scene): Promise<{ agreed: string; findings: Finding[] }> {
-  const offer = { perMessageDeflate: true, headers: { 'X-Yodel-Check': 'one' } }
-  const offered = await open(scene, offer, [subprotocol]).catch(() => undefined)
-  if (!offered)
-    return {
-      agreed: 'the upgrade is refused when it offers a subprotocol and compression',
-      findings: [],
-    }
-  const hasDeflate = /permessage-deflate/.test(offered.extensions)
-  const deflate = hasDeflate ? 'agreed on' : 'not agreed on'
-  const protocol = offered.protocol === '' ? 'not agreed on' : 'agreed on'
-  const headers = (await accountOf(scene, offered))?.headers
-  offered.terminate()
-  const agreed = `compression ${deflate}, subprotocol ${protocol}`
-  return { agreed, findings: headers ? judgeHeaders(headers) : [] }
-}
-
-const subprotocol = 'yodel.check'
-const sentNames = [
-  'host connection upgrade sec-websocket-version sec-websocket-key',
-  'sec-websocket-extensions sec-websocket-protocol x-yodel-check',
-].flatMap(names => names.split(' '))
-
-function judgeHeaders(headers: readonly [name: string, value: string][]): Finding[] {
-  const came = new Map(headers.map(([name, value]) => [name.toLowerCase(), value]))
-  const added = [...came.keys()].filter(name => !sentNames.includes(name))
-  const gone = sentNames.filter(name => !came.has(name))
-  const list = headers.map(([name, value]) => `${name}: ${value}`).join(', ')
-  const about = {
-    evidence: [printable(`the request that arrived there has: ${list}`)],
-    side: 'up' as const,
-    where: 'on the way to the other end, which says what it saw',
-  }
-  const found: Finding[] = []
-  if (!/permessage-deflate/.test(came.get('sec-websocket-extensions') ?? ''))
-    found.push({ name: 'no-deflate', said: 'compression is taken out of the request', ...about })
-  if (!came.get('sec-websocket-protocol')?.includes(subprotocol))
-    found.push({
-      name: 'no-subprotocol',
-      said: 'the subprotocol is taken out of the request',
-      ...about,
-    })
-  const parts = [
-    ...(added.length > 0 ? [`added: ${added.join(', ')}`] : []),
-    ...(gone.length > 0 ? [`taken away: ${gone.join(', ')}`] : []),
-  ]
-  if (parts.length > 0)
-    found.push({
-      name: 'headers',
-      said: printable(`the other end did not see the same headers; ${parts.join('; ')}`),
-      ...about,
-    })
-  return found
 }

@@ -29,6 +29,15 @@ export const account = object(
       'For udp; null for a connection.',
       orNull(object('', { came: whole(), answered: whole(), largestBytes: whole() })),
     ),
+    marks: about(
+      'DSCP and ECN of what came, as one byte; null where they were not asked for.',
+      orNull(
+        object('', {
+          refusedBecause: about('Why they cannot be read.', orNull(text)),
+          came: list(object('', { mark: whole({ most: 255 }), datagrams: whole() })),
+        }),
+      ),
+    ),
   },
   'What the server saw of a client; at most 2,000 on each thread, only with the node engine.',
 )
@@ -39,10 +48,16 @@ export const againWanted = object('AgainWanted', {
   peer: about('The client of udp, as it is in its account.', text),
 })
 
+export const marksWanted = object('MarksWanted', {
+  peer: about('The client of udp, as it is in its account.', text),
+  mark: about('DSCP and ECN of the answers, as one byte.', whole({ most: 255 })),
+})
+
 export const accountSchemas: readonly ObjectShape[] = [
   accountsWanted,
   accountsKept,
   account,
   accountList,
   againWanted,
+  marksWanted,
 ]

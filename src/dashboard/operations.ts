@@ -92,6 +92,13 @@ export const operations = {
     says: 'It is on its way, if there is such a client.',
     answer: accounts.againWanted,
   },
+  'POST /api/accounts/marks': {
+    summary: 'For 5 s, read DSCP and ECN of what a client of udp sends, and set them on answers.',
+    body: accounts.marksWanted,
+    status: 202,
+    says: 'It has begun, if there is such a client.',
+    answer: accounts.marksWanted,
+  },
   'GET /api/benches': {
     summary: 'The last 20, newest first.',
     answer: list(contract.benchRun),

@@ -166,6 +166,15 @@ const accounting = ({ accounts }: Parts): Rows => [
       return { status: 202, body: { peer } }
     },
   ],
+  [
+    'POST /api/accounts/marks',
+    async ({ request }) => {
+      const { body } = operations['POST /api/accounts/marks']
+      const { peer, mark } = checked(await readJson(request), body)
+      await accounts.mark(peer, mark)
+      return { status: 202, body: { peer, mark } }
+    },
+  ],
 ]
 
 const benching = ({ benches }: Parts): Rows => [

@@ -28,6 +28,22 @@ export interface Account {
   headers: [name: string, value: string][] | null
   /** For udp: how many came from there, and how many were answered; null for a connection. */
   datagrams: { came: number; answered: number; largestBytes: number } | null
+  /** Of udp, where they were asked for: the marks of what came. */
+  marks: MarksSeen | null
+}
+
+/** Which marks (DSCP and ECN, as one byte) datagrams had. */
+export interface MarksSeen {
+  /** Why they cannot be read here; null if they can. */
+  refusedBecause: string | null
+  came: { mark: number; datagrams: number }[]
+}
+
+/** What can be done for a client of udp. */
+export interface DatagramClient {
+  send(data: Buffer): void
+  /** Reads the marks of what it sends from now on, and sets this one on the answers. */
+  mark(mark: number, seen: MarksSeen): void
 }
 
 /** A thread keeps no more than that: the newest. */
@@ -45,11 +61,13 @@ interface Entry {
   begin?(): void
   /** Sends the last datagram to its client once more. */
   again?(): void
+  mark?(mark: number): void
 }
 
 type Message =
   | { keepMs: number }
   | { again: string }
+  | { marksOf: string; mark: number }
   | { ask: string }
   | { answer: string; urls: string[]; accounts: Account[] }
 
@@ -106,14 +124,19 @@ class Accounts {
     entry.account.headers = raw.flatMap((name, at) => (at % 2 === 0 ? [[name, raw[at + 1]!]] : []))
   }
 
-  /** A datagram came from there. @param send sends one to its client */
-  datagram(url: string, peer: string, data: Buffer, send: (data: Buffer) => void): void {
+  /** A datagram came from there. */
+  datagram(url: string, peer: string, data: Buffer, client: DatagramClient): void {
     if (!this.isKeeping) return
     const key = `${url} ${peer}`
     let entry = this.#entries.get(key)
     if (!entry) {
       const datagrams = { came: 0, answered: 0, largestBytes: 0 }
-      entry = { account: { ...accountOf(url, peer), datagrams }, update: () => {} }
+      const fresh = { ...accountOf(url, peer), datagrams }
+      const mark = (value: number) => {
+        fresh.marks = { refusedBecause: null, came: [] }
+        client.mark(value, fresh.marks)
+      }
+      entry = { account: fresh, update: () => {}, mark }
       this.#add(key, entry)
     }
     const { account } = entry
@@ -122,7 +145,7 @@ class Accounts {
     account.datagrams!.largestBytes = Math.max(account.datagrams!.largestBytes, data.length)
     if (data.length > againMaxBytes) return
     const copy = Buffer.from(data)
-    entry.again = () => send(copy)
+    entry.again = () => client.send(copy)
   }
 
   /** One of them was answered. */
@@ -146,6 +169,10 @@ class Accounts {
     return all.length
   }
 
+  mark(peer: string, mark: number): void {
+    for (const entry of this.#entries.values()) if (entry.account.peer === peer) entry.mark?.(mark)
+  }
+
   list(): Account[] {
     for (const entry of this.#entries.values()) entry.update()
     return [...this.#entries.values()].map(({ account }) => account)
@@ -162,6 +189,7 @@ const accountOf = (url: string, peer: string): Account => ({
   events: [],
   headers: null,
   datagrams: null,
+  marks: null,
 })
 
 const openChannel = () =>
@@ -182,6 +210,7 @@ export function threadAccounts(): Accounts {
     const message = dataOf(event)
     if ('keepMs' in message) accounts.keep(message.keepMs)
     else if ('again' in message) accounts.again(message.again)
+    else if ('marksOf' in message) accounts.mark(message.marksOf, message.mark)
     else if ('ask' in message)
       channel.postMessage({
         answer: message.ask,
@@ -217,6 +246,12 @@ export class AllAccounts {
   /** Sends the last datagram of that client to it once more. */
   again(peer: string): void {
     this.#channel.postMessage({ again: peer } satisfies Message)
+  }
+
+  /** Has the marks of that client's datagrams read. Resolves when its thread does so. */
+  async mark(peer: string, mark: number): Promise<void> {
+    this.#channel.postMessage({ marksOf: peer, mark } satisfies Message)
+    await this.list()
   }
 
   async list(): Promise<Account[]> {

@@ -71,12 +71,13 @@ const leads = {
   'one server of three hangs': ['overload', 'uneven'],
   'one of two links loses large packets': ['sizes', 'uneven'],
   'a provider polices the rate': ['latency', 'lossy'],
+  'a router with bad memory': ['bytes', 'corrupted'],
 } as const
 for (const [name, [question, finding]] of Object.entries(leads)) {
-  const { build, needs = [] } = unforeseen[name]!
+  const { build, needs = [], links } = unforeseen[name]!
   const lacks = noLab || needs.map(missing).find(reason => reason !== false)
   test(`no question was written for it: ${name}`, { skip: lacks || onlyFull }, async () => {
-    const path = await createPath()
+    const path = await createPath(false, links)
     await using _ = path.lab
     const told = await askOn(path, await build(path), '--idle', '2s')
     const found = questionOf(told, question)!.findings.map(each => each.name)

@@ -1,5 +1,6 @@
 /** What can be wrong with a path, each as routers do it. None of them lasts longer than its lab. */
 import type { Host } from './host.ts'
+import type { Path } from './path.ts'
 
 /** The way of a packet that a router sends on to this neighbour. */
 const to = (neighbour: string) => `oifname "to-${neighbour}"`
@@ -76,6 +77,18 @@ export async function forget(router: Host, seconds: number, how: 'drop' | 'rejec
 export const bleach = (router: Host) =>
   router.nft('forward', 'ip dscp set cs0', 'ip ecn set not-ect', 'ip6 dscp set cs0')
 
+/** Clears ECN in one direction only. */
+export const bleachEcn = (router: Host, neighbour: string) =>
+  router.nft('forward', `${to(neighbour)} ip ecn set not-ect`)
+
+/** Puts all packets of one direction into this class: `cs1`, `af11`. */
+export const rewriteDscp = (router: Host, neighbour: string, dscp: string) =>
+  router.nft('forward', `${to(neighbour)} ip dscp set ${dscp}`)
+
+/** Drops what has this class. */
+export const dropDscp = (router: Host, neighbour: string, dscp: string) =>
+  router.nft('forward', `${to(neighbour)} ip dscp ${dscp} drop`)
+
 /** Shortens the way that packets may still have. */
 export const age = (router: Host, ttl: number) => router.nft('forward', `ip ttl set ${ttl}`)
 
@@ -116,3 +129,44 @@ export const dropLargeOfHalf = (router: Host, neighbour: string, largestBytes: n
     `${to(neighbour)} ct state new ct mark 0 ct mark set numgen inc mod 2 offset 1`,
     `${to(neighbour)} ct mark 1 meta length > ${largestBytes} drop`,
   )
+
+/** A router whose memory is bad: in one of so many packets a byte of the payload becomes NUL. */
+export const corrupt = (router: Host, neighbour: string, oneIn: number) =>
+  router.nft(
+    'forward',
+    `${to(neighbour)} meta l4proto tcp meta length > 200 numgen inc mod ${oneIn} == 0 ` +
+      '@th,512,8 set 0x0',
+  )
+
+/** Lets few new connections to a port through, however many are open. */
+export const limitNew = (router: Host, port: number) =>
+  router.nft(
+    'forward',
+    `tcp dport ${port} ct state new limit rate over 30/minute burst 12 packets drop`,
+  )
+
+/**
+ * A second host on the network of the server has its address, too; what the router believes changes
+ * as both announce themselves. Nothing listens on the second one.
+ */
+export async function twin({ lab, far, server }: Pick<Path, 'lab' | 'far' | 'server'>) {
+  const other = lab.host('twin')
+  const { ip4 } = server
+  const network = ip4.replace(/\d+$/, '1')
+  await far.sh(`
+    ip link add bridge type bridge
+    for port in server twin; do ip addr flush dev to-$port; ip link set to-$port master bridge; done
+    ip addr add ${network}/24 dev bridge
+    ip link set bridge up`)
+  await other.sh(`
+    ip addr flush dev to-far
+    ip addr add ${ip4}/24 dev to-far
+    ip route replace default via ${network}`)
+  const [one, two] = await Promise.all(
+    [server, other].map(async host => (await host.sh('cat /sys/class/net/to-far/address')).trim()),
+  )
+  const announce = (mac: string) => `ip neigh replace ${ip4} lladdr ${mac} dev bridge`
+  await far.sh(announce(one!))
+  const loop = `while :; do sleep 3; ${announce(two!)}; sleep 0.3; ${announce(one!)}; done`
+  far.run('sh', ['-c', loop])
+}

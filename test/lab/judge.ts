@@ -53,9 +53,14 @@ export const names = (told: Told, { question, outcome, finding }: Pathology): bo
 export const sideOf = (told: Told, { question, finding }: Pathology): string | undefined =>
   questionOf(told, question)?.findings.find(({ name }) => name === finding)?.side
 
-/** Questions that fail although nothing says that they should. */
+const ranks = { ok: 0, 'not asked': 0, differs: 1, fails: 2 }
+
+/** Questions that find something although nothing says that they should, or that it is so bad. */
 export function falseAlarms(told: Told, { question, also = {} }: Pathology): string[] {
   return told.result.questions
-    .filter(({ name, outcome }) => outcome === 'fails' && name !== question && !(name in also))
-    .map(({ name, said }) => `${name}: ${said}`)
+    .filter(({ name, outcome }) => {
+      const allowed = name === question ? 'fails' : (also[name as keyof typeof also] ?? 'ok')
+      return ranks[outcome] > ranks[allowed]
+    })
+    .map(({ name, outcome, said }) => `${name} ${outcome}: ${said}`)
 }

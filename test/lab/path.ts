@@ -1,6 +1,6 @@
 /** The path that most labs are about. */
 import type { Host } from './host.ts'
-import { chain, Lab } from './lab.ts'
+import { chain, Lab, type Link } from './lab.ts'
 
 /** client – near – far – server; proxies run on far. */
 export interface Path {
@@ -15,8 +15,9 @@ export interface Path {
   control?: string
 }
 
-export async function createPath(paired = false): Promise<Path> {
-  const lab = await Lab.create(chain('client', 'near', 'far', 'server'))
+/** @param more links to further hosts */
+export async function createPath(paired = false, more: readonly Link[] = []): Promise<Path> {
+  const lab = await Lab.create([...chain('client', 'near', 'far', 'server'), ...more])
   const [client, near, far, server] = ['client', 'near', 'far', 'server'].map(name =>
     lab.host(name),
   ) as [Host, Host, Host, Host]

@@ -89,6 +89,18 @@ export const joins = {
     faithful(front, back)
   },
   translatesLines: mapped(latin1(text => text.replaceAll(/\r?\n/g, '\r\n'))),
+  /** Now and then a bit is turned over. */
+  flipsBits: (front, back) => {
+    let passed = 0
+    front.pipe(back)
+    back.on('data', (chunk: Buffer) => {
+      const place = Math.ceil((passed + 1) / 200_000) * 200_000 - passed
+      if (place < chunk.length) chunk[place]! ^= 4
+      passed += chunk.length
+      front.write(chunk)
+    })
+    back.on('end', () => front.end())
+  },
   dropsNul: mapped(latin1(text => text.replaceAll('\0', ''))),
   clearsHighBit: mapped(chunk => Buffer.from(chunk.map(byte => byte & 127))),
   /** Nothing is passed on before there are 4 kB of it. */

@@ -37,10 +37,12 @@ export const UDP_GRO = 104
 /** Options of ip(7) and ipv6(7). */
 export const IPPROTO_IP = 0
 export const IP_TOS = 1
+export const IP_RECVTOS = 13
 export const IP_MTU = 14
 export const IP_BIND_ADDRESS_NO_PORT = 24
 export const IPPROTO_IPV6 = 41
 export const IPV6_MTU = 24
+export const IPV6_RECVTCLASS = 66
 export const IPV6_TCLASS = 67
 /** Flags of send(2). */
 export const MSG_DONTWAIT = 0x40

@@ -27,6 +27,7 @@ const signatures = {
   prctl: 'int prctl(int option, ulong value, ulong unused3, ulong unused4, ulong unused5)',
   read: 'long read(int fd, void *data, size_t size)',
   recv: 'long recv(int fd, void *data, size_t size, int flags)',
+  recvmsg: 'long recvmsg(int fd, void *message, int flags)',
   send: 'long send(int fd, const void *data, size_t size, int flags)',
   sendmsg: 'long sendmsg(int fd, const void *message, int flags)',
   setsockopt: 'int setsockopt(int fd, int level, int name, void *value, uint size)',

@@ -13,6 +13,8 @@ export interface AnswerListener {
   onHead(head: AnswerHead): void
   onBody(piece: Buffer): void
   onEnd(): void
+  /** A line of a trailer; without it they are dropped. */
+  onTrailer?(header: [name: string, value: string]): void
 }
 
 /** The longest head, and the longest trailer. */
@@ -163,15 +165,17 @@ export class AnswerParser {
     if (this.#state === 'chunk-size' && !/^[\da-f\r]/i.test(line)) chunkSize(line)
   }
 
-  /** Checks a line of the trailer, and drops it. */
+  /** Checks a line of the trailer. */
   #takeTrailer(line: string) {
     if (line === '') return this.#end()
     const isFolded = this.#trailerBytes > 0 && /^[ \t]/.test(line)
     this.#trailerBytes += line.length + 2
-    const [name] = isFolded ? [''] : parseHeader(line)
+    const header = isFolded ? undefined : parseHeader(line)
+    const [name] = header ?? ['']
     if (isFolded) checkValue(line)
     if (/^(content-length|transfer-encoding)$/i.test(name))
       throw refusal('has a length in its trailer')
+    if (header) this.#listener.onTrailer?.(header)
   }
 
   #end() {

@@ -26,6 +26,16 @@ const terminated = (settings: string) => async (path: Path) => {
   return `tls://${front.replace(/\d+$/, '8443')}`
 }
 
+/** haproxy that takes the subprotocol of WebSocket away. */
+const withoutProtocol = (where: 'http-request' | 'http-response') => async (path: Path) => {
+  const server = await target(path, 'ws://0.0.0.0:0', '--deflate')
+  const rule = `${where} del-header Sec-WebSocket-Protocol`
+  return `ws://${await haproxy(path.far, server, ['mode http', rule])}`
+}
+
+/** nginx as it comes stands between: the server sees it, and its answers are its own. */
+const seenToo = { proxy: 'differs' } as const
+
 export const applications: Pathologies = {
   'TLS is intercepted': {
     made: 'stunnel with a certificate of its own',
@@ -44,6 +54,7 @@ export const applications: Pathologies = {
     outcome: 'differs',
     finding: 'intercepted',
     both: true,
+    also: { proxy: 'differs' },
     needs: ['haproxy'],
     options: ['--insecure'],
   },
@@ -84,6 +95,29 @@ export const applications: Pathologies = {
     outcome: 'differs',
     finding: 'no-deflate',
     both: true,
+    also: { proxy: 'differs' },
+    needs: ['haproxy'],
+  },
+  'the subprotocol is taken away': {
+    made: 'haproxy that deletes Sec-WebSocket-Protocol from requests',
+    build: withoutProtocol('http-request'),
+    question: 'ws',
+    outcome: 'fails',
+    finding: 'no-subprotocol',
+    side: 'up',
+    both: true,
+    also: { proxy: 'differs' },
+    needs: ['haproxy'],
+  },
+  'the subprotocol is taken out of the answer': {
+    made: 'haproxy that deletes Sec-WebSocket-Protocol from answers',
+    build: withoutProtocol('http-response'),
+    question: 'ws',
+    outcome: 'fails',
+    finding: 'no-subprotocol',
+    side: 'down',
+    both: true,
+    also: { proxy: 'differs' },
     needs: ['haproxy'],
   },
   'a proxy holds a request until it is whole': {
@@ -92,6 +126,7 @@ export const applications: Pathologies = {
     question: 'http',
     outcome: 'differs',
     finding: 'buffered',
+    also: seenToo,
     needs: ['nginx'],
   },
   'a proxy takes no large body': {
@@ -101,7 +136,7 @@ export const applications: Pathologies = {
     question: 'http',
     outcome: 'fails',
     finding: 'body-limit',
-    also: { sizes: 'fails' },
+    also: { ...seenToo, sizes: 'fails' },
     needs: ['nginx'],
   },
   'a proxy takes no large header': {
@@ -116,6 +151,7 @@ export const applications: Pathologies = {
     question: 'http',
     outcome: 'differs',
     finding: 'header-limit',
+    also: seenToo,
     needs: ['nginx'],
   },
   'a proxy ends connections after 3 requests': {
@@ -125,6 +161,44 @@ export const applications: Pathologies = {
     question: 'http',
     outcome: 'differs',
     finding: 'no-keep-alive',
+    also: seenToo,
     needs: ['nginx'],
+  },
+  'a proxy keeps connections for 2 s without a request': {
+    made: 'nginx with keepalive_timeout 2s',
+    build: async path =>
+      `http://${await nginxHttp(path.far, await http(path), '', 'keepalive_timeout 2s;')}`,
+    question: 'idle',
+    outcome: 'differs',
+    finding: 'short-keep-alive',
+    also: { ...seenToo, http: 'differs' },
+    needs: ['nginx'],
+  },
+  'a proxy drops trailers': {
+    made: 'nginx that streams (proxy_http_version 1.1, proxy_request_buffering off)',
+    build: async path => {
+      const lines = 'proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off;'
+      return `http://${await nginxHttp(path.far, await http(path), lines)}`
+    },
+    question: 'http',
+    outcome: 'differs',
+    finding: 'no-trailers',
+    also: seenToo,
+    needs: ['nginx'],
+  },
+  'a proxy ends HTTP/2 after 5 requests': {
+    made: 'nginx with TLS, http2 and keepalive_requests 5',
+    build: async path => {
+      const tls = `ssl_certificate ${certificate}; ssl_certificate_key ${certificateKey};`
+      const section = `listen 8443 ssl http2; ${tls} keepalive_requests 5;`
+      const front = await nginxHttp(path.far, await http(path), '', section)
+      return `https://${front.replace(/\d+$/, '8443')}`
+    },
+    question: 'http',
+    outcome: 'differs',
+    finding: 'h2-ends',
+    also: seenToo,
+    needs: ['nginx'],
+    options: ['--insecure'],
   },
 }

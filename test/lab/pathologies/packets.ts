@@ -10,6 +10,9 @@ const echoBehind = (make: (path: Path) => Promise<unknown>) => async (path: Path
   return echoAt(path)
 }
 
+/** Where packets are lost, those that open connections may be. */
+const firstPackets = { overload: 'differs' } as const
+
 export const packets: Pathologies = {
   'a firewall forgets after 3 s, and is silent': {
     made: 'conntrack: established 3 s, invalid dropped',
@@ -104,6 +107,7 @@ export const packets: Pathologies = {
     outcome: 'differs',
     finding: 'lossy',
     side: 'up',
+    also: firstPackets,
   },
   'packets get lost on the way down': {
     made: '3 % dropped toward the client',
@@ -112,6 +116,7 @@ export const packets: Pathologies = {
     outcome: 'differs',
     finding: 'lossy',
     side: 'down',
+    also: firstPackets,
   },
   'packets get lost': {
     made: '3 % dropped in each direction',
@@ -122,6 +127,7 @@ export const packets: Pathologies = {
     question: 'latency',
     outcome: 'differs',
     finding: 'lossy',
+    also: firstPackets,
   },
   'IPv6 is a black hole': {
     made: 'a name with both families; a router drops all of IPv6',

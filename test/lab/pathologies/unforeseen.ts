@@ -1,9 +1,15 @@
 /** Paths that no question was written for: can the cause be found from what check says? */
 import * as defects from '../defects.ts'
+import type { Link } from '../lab.ts'
 import { haproxy } from '../middleboxes.ts'
 import { echoAt, target, type Pathology } from './pathology.ts'
 
-export const unforeseen: Record<string, Pick<Pathology, 'made' | 'build' | 'needs'>> = {
+interface Unforeseen extends Pick<Pathology, 'made' | 'build' | 'needs'> {
+  /** Links to hosts that other paths have not. */
+  links?: readonly Link[]
+}
+
+export const unforeseen: Record<string, Unforeseen> = {
   'one server of three hangs': {
     made: 'haproxy, roundrobin over three servers, one of which answers nothing',
     build: async path => {
@@ -29,6 +35,29 @@ export const unforeseen: Record<string, Pick<Pathology, 'made' | 'build' | 'need
     build: async path => {
       await defects.policeBytes(path.near, 'far', 200)
       return echoAt(path)
+    },
+  },
+  'a router with bad memory': {
+    made: 'in one of 200 packets toward the client a byte of the payload is set to 0',
+    build: async path => {
+      await defects.corrupt(path.far, 'near', 200)
+      return echoAt(path)
+    },
+  },
+  'so many new connections a minute': {
+    made: 'nft: beyond 12 at once, 1 new connection in 2 s; the others dropped',
+    build: async path => {
+      const { ip4, port } = await target(path)
+      await defects.limitNew(path.near, port)
+      return `tcp://${ip4}:${port}`
+    },
+  },
+  'two hosts have the same address': {
+    made: 'a second host with the address of the server; for 0.3 s of 3.3 s the router believes it',
+    links: [['far', 'twin']],
+    build: async path => {
+      await defects.twin(path)
+      return echoAt(path, 'tcp://0.0.0.0:7200')
     },
   },
 }

@@ -10,6 +10,7 @@ import type { EchoBody, HttpConnection } from './connection.ts'
 import { directivesOf, type Directives } from './directives.ts'
 import { unsentMaxBytes, type HoldBack } from '../../backpressure.ts'
 import { countGarbage } from '../../garbage.ts'
+import { echoTrailers } from './trailers.ts'
 
 /** How many answers of one connection may be delayed: pipelining would allow any number. */
 const delayedMax = 100
@@ -157,6 +158,7 @@ export function createEchoBody({ counters }: Meter, holdBack: HoldBack): EchoBod
     response.on('drain', () => request.resume())
     request.on('end', () => {
       counters[counter.chunks]!++
+      echoTrailers(request, response)
       response.end()
     })
   }

@@ -9,6 +9,8 @@ export interface Request extends Readable {
   readonly headers: IncomingHttpHeaders
   /** Names and values in turn, as they came. */
   readonly rawHeaders: string[]
+  /** The same of the trailer, once the body has come. */
+  readonly rawTrailers?: string[]
 }
 
 export interface Response extends Writable {
@@ -16,6 +18,7 @@ export interface Response extends Writable {
   readonly headersSent: boolean
   setHeader(name: string, value: string | number): unknown
   flushHeaders(): void
+  addTrailers(trailers: Record<string, string | string[]>): void
   /** Only of HTTP/2. */
   readonly stream?: { readonly closed: boolean; close(code: number): void }
 }

@@ -12,6 +12,7 @@ import { announce } from './answer.ts'
 import type { Request, Response } from './exchange.ts'
 import type { EchoBody, HttpConnection } from './connection.ts'
 import { countGarbage } from '../../garbage.ts'
+import { echoTrailers } from './trailers.ts'
 
 export interface FaultyBody {
   echo: EchoBody
@@ -55,6 +56,7 @@ export function createFaultyBody(
 }
 
 class Body {
+  readonly #request: Request
   readonly #response: Response
   readonly #connection: HttpConnection
   readonly #counters: Float64Array
@@ -69,6 +71,7 @@ class Body {
     run: FaultRun,
     counters: Float64Array,
   ) {
+    this.#request = request
     this.#response = response
     this.#connection = connection
     this.#counters = counters
@@ -95,8 +98,10 @@ class Body {
     try {
       const ending = await this.#run.run(chunk => this.#write(chunk))
       if (ending === 'reset') this.#connection.reset()
-      else if (ending === 'ended' && this.#run.exhausted) this.#response.end()
-      else this.#connection.cut(this.#response)
+      else if (ending === 'ended' && this.#run.exhausted) {
+        echoTrailers(this.#request, this.#response)
+        this.#response.end()
+      } else this.#connection.cut(this.#response)
     } finally {
       this.#run.cancel()
       for (const callOff of calledOff) callOff()

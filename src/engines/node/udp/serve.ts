@@ -6,7 +6,7 @@ import type { FaultSpec } from '../../../faults/index.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
-import { threadAccounts } from '../../accounts.ts'
+import { threadAccounts, type MarksSeen } from '../../accounts.ts'
 import type { Session } from '../../engine.ts'
 import { explain } from '../../failures.ts'
 import type { DatagramSessions, SessionOutlet } from '../direction/datagram-serve.ts'
@@ -17,6 +17,7 @@ import type { FaultyPeers, Endpoint } from './faulty-peers.ts'
 import { Guard } from '../../../wire/udp/guard.ts'
 import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
+import { answerMarked } from './marks.ts'
 
 /** How many datagrams may wait in this process for the system to take them. */
 const unsentMax = 1_024
@@ -66,6 +67,8 @@ class DatagramServer implements Session {
   /** Datagrams that came, answered or not. */
   #heard = 0
   #draining = false
+  /** What ends the reading of marks, by client. */
+  readonly #marking = new Map<string, () => void>()
   #left = false
   readonly #unreadBefore: number
   readonly #asking = setInterval(() => this.#askUnread(), askMs)
@@ -114,9 +117,27 @@ class DatagramServer implements Session {
   }
 
   #account(data: Buffer, from: Endpoint) {
-    const send = (again: Buffer) => this.#socket.send(again, from.port, from.address, () => {})
+    const socket = this.#socket
     const peer = peerText(from.address, from.port)
-    this.#accounts!.datagram(this.#url, peer, data, again => this.#left || send(again))
+    this.#accounts!.datagram(this.#url, peer, data, {
+      send: again => void (this.#left || socket.send(again, from.port, from.address, () => {})),
+      mark: (mark, seen) => this.#readMarks(from, mark, seen),
+    })
+  }
+
+  #readMarks(client: Endpoint, mark: number, seen: MarksSeen) {
+    if (this.#left) return
+    const peer = peerText(client.address, client.port)
+    this.#marking.get(peer)?.()
+    const { sharePort } = this.#task
+    const onEcho = (bytes: number) => this.#echoed(bytes)
+    const end = answerMarked({ socket: this.#socket, client, mark, sharePort, seen, onEcho })
+    this.#marking.set(peer, end)
+  }
+
+  #echoed(bytes: number) {
+    for (const name of ['chunks', 'datagramsAnswered'] as const) this.#counters[counter[name]]!++
+    for (const name of ['bytesIn', 'bytesOut'] as const) this.#counters[counter[name]]! += bytes
   }
 
   /** Sends it, or drops it if too much waits already. */
@@ -201,6 +222,7 @@ class DatagramServer implements Session {
     this.#askUnread()
     this.#faulty?.cancel()
     this.#sessions?.close()
+    for (const end of this.#marking.values()) end()
     Atomics.sub(this.#task.udpPorts, this.address.port, 1)
     this.#socket.close(this.#finish)
   }

@@ -1,0 +1,129 @@
+/** Many requests on one connection of HTTP/2: is any reset, does it end early, do trailers pass? */
+import type { ClientHttp2Session } from 'node:http2'
+import { dial } from '../engines/node/index.ts'
+import { plural } from '../vocabulary/units.ts'
+import { asObject } from '../wire/http/headers.ts'
+import { streamFor, usualHeaders } from './below.ts'
+import { noTrailer } from './http-chunks.ts'
+import { resource } from './http-exchange.ts'
+import type { HttpFinding } from './http-findings.ts'
+import type { Found } from './question.ts'
+import type { Scene } from './scene.ts'
+
+type Finding = Found<HttpFinding>
+
+/** As many as over HTTP/1.1. */
+const requests = 20
+
+/** By their codes: RFC 9113 section 7. */
+const errorNames = [
+  'NO_ERROR PROTOCOL_ERROR INTERNAL_ERROR FLOW_CONTROL_ERROR SETTINGS_TIMEOUT STREAM_CLOSED',
+  'FRAME_SIZE_ERROR REFUSED_STREAM CANCEL COMPRESSION_ERROR CONNECT_ERROR ENHANCE_YOUR_CALM',
+  'INADEQUATE_SECURITY HTTP_1_1_REQUIRED',
+].flatMap(names => names.split(' '))
+const nameOf = (code: number): string => errorNames[code] ?? `error ${code}`
+
+/** What became of a request. */
+type Fate = 'echoed' | 'other' | 'silence' | 'ended' | { reset: number }
+
+interface Exchanged {
+  fate: Fate
+  hasTrailer: boolean
+}
+
+/** @param sendsTrailers whether the other end sends a trailer back with the echo */
+export async function askSession(scene: Scene, sendsTrailers: boolean): Promise<Finding[]> {
+  const { connect } = await import('node:http2')
+  const place = streamFor('h2', scene)
+  const { stream } = await scene.adopt(
+    () => dial(place, scene.silenceMs),
+    opened => opened.stream.destroy(),
+  )
+  const [host, ...added] = usualHeaders(scene)
+  const session = connect(`http://${host![1]}`, { createConnection: () => stream })
+  let goaway: number | undefined
+  // An error shows in what becomes of the requests.
+  session.on('error', () => {}).on('goaway', code => (goaway = code))
+  const all: Exchanged[] = []
+  const isOver = () => goaway !== undefined || session.closed || session.destroyed
+  while (all.length < requests && !isOver()) {
+    const exchanged = await exchange(scene, session, asObject(added), sendsTrailers)
+    all.push(exchanged)
+    if (exchanged.fate === 'silence') break
+  }
+  session.destroy()
+  return judge(all, goaway, sendsTrailers)
+}
+
+/** One request, whose body has to come back. */
+function exchange(
+  scene: Scene,
+  session: ClientHttp2Session,
+  headers: Record<string, string | string[]>,
+  withTrailer: boolean,
+): Promise<Exchanged> {
+  const body = Buffer.from('a request over HTTP/2')
+  scene.spend(body.length)
+  const path = resource(scene)
+  const request = session.request(
+    { ':method': 'POST', ':path': path, ...headers, ...(withTrailer && { te: 'trailers' }) },
+    { waitForTrailers: withTrailer },
+  )
+  const came: Buffer[] = []
+  let [isDone, hasTrailer] = [false, false]
+  return new Promise(resolve => {
+    const settle = (fate: Fate) => {
+      clearTimeout(timer)
+      resolve({ fate, hasTrailer })
+    }
+    const timer = setTimeout(settle, scene.silenceMs, 'silence')
+    request.on('wantTrailers', () => request.sendTrailers({ 'x-end': 'yes' }))
+    request.on('trailers', got => (hasTrailer = got['x-end'] === 'yes'))
+    request.on('data', (chunk: Buffer) => came.push(chunk)).on('end', () => (isDone = true))
+    request.on('error', () => {})
+    request.on('close', () => {
+      const { rstCode } = request
+      if (rstCode) settle({ reset: rstCode })
+      else if (!isDone) settle('ended')
+      else settle(Buffer.concat(came).equals(body) ? 'echoed' : 'other')
+    })
+    request.end(body)
+  })
+}
+
+function judge(
+  all: readonly Exchanged[],
+  goaway: number | undefined,
+  sendsTrailers: boolean,
+): Finding[] {
+  const counted = plural(all.length, 'request')
+  const fates = all.map(({ fate }) => (typeof fate === 'object' ? nameOf(fate.reset) : fate))
+  const evidence = [
+    `${counted} on one connection, one after the other: ${fates.join(', ')}` +
+      (goaway === undefined ? '' : `; then GOAWAY with ${nameOf(goaway)}`),
+  ]
+  const found: Finding[] = []
+  const resets = all.filter(({ fate }) => typeof fate === 'object')
+  if (resets.length > 0)
+    found.push({
+      name: 'h2-resets',
+      said: `${resets.length} of ${counted} over HTTP/2 are reset (RST_STREAM)`,
+      evidence,
+    })
+  if (all.at(-1)?.fate === 'silence')
+    found.push({ name: 'no-http2', said: 'a request over HTTP/2 gets no answer', evidence })
+  if (all.some(({ fate }) => fate === 'other'))
+    found.push({ name: 'changed', said: 'a body over HTTP/2 comes back changed', evidence })
+  const echoed = all.filter(({ fate }) => fate === 'echoed')
+  if (all.length < requests && all.at(-1)?.fate !== 'silence')
+    found.push({
+      name: 'h2-ends',
+      said:
+        `a connection of HTTP/2 ends after ${plural(echoed.length, 'request')}` +
+        (goaway === undefined ? ', without GOAWAY' : ` (GOAWAY, ${nameOf(goaway)})`),
+      evidence,
+    })
+  if (sendsTrailers && echoed.length > 0 && !echoed.some(({ hasTrailer }) => hasTrailer))
+    found.push(noTrailer('HTTP/2'))
+  return found
+}

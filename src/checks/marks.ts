@@ -1,0 +1,195 @@
+/** Marks of datagrams, DSCP and ECN (RFC 2474, RFC 3168): does the path keep them, each way? */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MarkedSocket, noMarks } from '../engines/os/marked-datagrams.ts'
+import { addressesOf } from '../engines/os/resolver.ts'
+import { reachableFrom, sourceOf } from '../options/route.ts'
+import type { HostAddress } from '../vocabulary/address.ts'
+import { plural } from '../vocabulary/units.ts'
+import type { MarksSeen } from '../engines/accounts.ts'
+import type { Own } from './control.ts'
+import type { Found } from './question.ts'
+import type { Scene } from './scene.ts'
+import type { UdpFinding } from './udp-findings.ts'
+
+type Finding = Found<UdpFinding>
+
+/** EF, as voice has it (RFC 3246), and ECT(0), as most that speak ECN. */
+const dscpSent = 46
+const markSent = (dscpSent << 2) | 2
+const data = Buffer.from('yodel check: marked')
+const plain = Buffer.from('yodel check: plain')
+const markedCount = 20
+/** How often one without a mark is sent, until the other end knows this client. */
+const triesMax = 3
+const roundsMax = 2
+export const markedBytes = (roundsMax * markedCount + triesMax) * data.length
+const everyMs = 10
+const lookEveryMs = 1
+
+export interface Marks {
+  /** Ends a sentence. */
+  said: string
+  found: Finding[]
+}
+
+const notAsked = (why: string): Marks => ({
+  said: `marks (DSCP, ECN) not asked: ${why}`,
+  found: [],
+})
+
+/** What came, by its mark. */
+export type Tally = ReadonlyMap<number, number>
+
+export async function askMarks(scene: Scene): Promise<Marks> {
+  const { control, calling } = scene
+  if (!control) return notAsked('only the server can say what came of them, see --control')
+  const refusal = noMarks()
+  if (refusal !== undefined) return notAsked(refusal)
+  const { host, port } = scene.address as HostAddress
+  const [address] = reachableFrom(calling, await addressesOf(host))
+  const to = { transport: 'udp', host: address!, port } as const
+  const socket = await scene.adopt(
+    async () => MarkedSocket.to(to, calling, sourceOf(calling, 0)),
+    opened => opened.close(),
+  )
+  const own: Own = { local: socket.local, openedAt: Date.now() }
+  const sentPlain = await greet(scene, socket)
+  if (sentPlain === undefined) return notAsked('this client got no answer')
+  const account = await scene.accountOf(own)
+  if (!account) return notAsked('the server has no account of this client')
+  const isAsked = await control.mark(account.peer, markSent).then(
+    () => true,
+    () => false,
+  )
+  if (!isAsked) return notAsked('the server is of a version that cannot read them')
+  socket.mark = markSent
+  const came = new Map<number, number>()
+  // That none came is said only if none comes again.
+  for (let tries = 0; tries < roundsMax && came.size === 0; tries++)
+    await exchange(scene, socket, came)
+  const { marks } = (await scene.accountOf(own)) ?? account
+  if (!marks) return notAsked('the server has no account of this client any more')
+  if (marks.refusedBecause !== null) return notAsked(`the server cannot: ${marks.refusedBecause}`)
+  return judgeMarks(withoutLate(marks.came, sentPlain - 1), came)
+}
+
+/** Sends some without a mark until one came back. Resolves with how many; undefined if none did. */
+async function greet(scene: Scene, socket: MarkedSocket): Promise<number | undefined> {
+  for (let tries = 1; tries <= triesMax; tries++) {
+    scene.spend(plain.length)
+    socket.send(plain)
+    if ((await answers(scene, socket, 1, new Map(), plain)).size > 0) return tries
+  }
+  return undefined
+}
+
+/** Of those without a mark that were late some may have come behind. */
+function withoutLate(came: MarksSeen['came'], lateMax: number): Tally {
+  const tally = new Map(came.map(row => [row.mark, row.datagrams]))
+  const unmarked = (tally.get(0) ?? 0) - lateMax
+  if (unmarked > 0) tally.set(0, unmarked)
+  else tally.delete(0)
+  return tally
+}
+
+async function exchange(scene: Scene, socket: MarkedSocket, came: Map<number, number>) {
+  for (let count = 0; count < markedCount; count++) {
+    scene.spend(data.length)
+    socket.send(data)
+    await sleep(everyMs)
+    collect(socket, came)
+  }
+  const missing = markedCount - sizeOf(came)
+  if (missing > 0) await answers(scene, socket, missing, came)
+}
+
+/** What comes, until there are so many, or none for the usual silence. */
+async function answers(
+  { silenceMs, signal }: Scene,
+  socket: MarkedSocket,
+  count: number,
+  came = new Map<number, number>(),
+  wantedData = data,
+): Promise<Map<number, number>> {
+  const wanted = sizeOf(came) + count
+  const endMs = performance.now() + silenceMs
+  while (sizeOf(came) < wanted && performance.now() < endMs) {
+    await sleep(lookEveryMs, undefined, { signal })
+    collect(socket, came, wantedData)
+  }
+  return came
+}
+
+function collect(socket: MarkedSocket, came: Map<number, number>, wantedData = data) {
+  for (let next = socket.receive(); next; next = socket.receive())
+    if (next.data.equals(wantedData)) came.set(next.mark, (came.get(next.mark) ?? 0) + 1)
+}
+
+const sizeOf = (came: Tally): number => [...came.values()].reduce((sum, count) => sum + count, 0)
+
+/** @param up what came to the other end; @param down what it sent with the same mark, and came */
+export function judgeMarks(up: Tally, down: Tally): Marks {
+  const found = judgeWay(up, 'up', Math.max(markedCount, sizeOf(up)))
+  // What did not arrive there is not sent back.
+  const sentBack = sizeOf(up)
+  if (sentBack > 0) found.push(...judgeWay(down, 'down', sentBack))
+  const congested = [up, down].reduce((sum, came) => sum + countOf(came, isCongested), 0)
+  const said =
+    found.length > 0
+      ? found[0]!.said
+      : `DSCP ${nameOfDscp(dscpSent)} and ECN ECT(0) are kept both ways` +
+        (congested > 0 ? `; ${plural(congested, 'datagram')} came with CE: a queue was full` : '')
+  return { said, found }
+}
+
+const ecnOf = (mark: number): number => mark & 3
+const dscpOf = (mark: number): number => mark >> 2
+/** A router has marked it in place of dropping it, which is what ECN is for. */
+const isCongested = (mark: number) => ecnOf(mark) === 3
+const ecnNames = ['not-ECT', 'ECT(1)', 'ECT(0)', 'CE'] as const
+
+/** Those of RFC 2474, RFC 2597 and RFC 3246 have names. */
+function nameOfDscp(dscp: number): string {
+  const [group, drop] = [dscp >> 3, (dscp & 7) >> 1]
+  if (dscp === 46) return 'EF (46)'
+  if ((dscp & 7) === 0) return `CS${group} (${dscp})`
+  return (dscp & 1) === 0 && group <= 4 && drop <= 3 ? `AF${group}${drop} (${dscp})` : `${dscp}`
+}
+
+const textOf = (mark: number): string =>
+  `DSCP ${nameOfDscp(dscpOf(mark))}, ECN ${ecnNames[ecnOf(mark)]}`
+
+const countOf = (came: Tally, is: (mark: number) => boolean): number =>
+  [...came].reduce((sum, [mark, count]) => sum + (is(mark) ? count : 0), 0)
+
+const wayOf = { up: 'on the way there', down: 'on the way back' }
+
+function judgeWay(came: Tally, side: 'up' | 'down', sent: number): Finding[] {
+  const all = sizeOf(came)
+  const listed = [...came].map(([mark, count]) => `${count} with ${textOf(mark)}`).join(', ')
+  const where =
+    side === 'up'
+      ? 'on the way to the other end, which says what came'
+      : 'on the way back: the other end set the marks'
+  const evidence = [
+    `${sent} were sent with ${textOf(markSent)} ${wayOf[side]}; ` +
+      (all > 0 ? `what came: ${listed}` : 'none came, though those without marks do'),
+  ]
+  const about = { evidence, side, where }
+  const lost = `datagrams with DSCP and ECN vanish ${wayOf[side]}`
+  if (all === 0) return [{ name: 'marks-lost', said: lost, ...about }]
+  const found: Finding[] = []
+  const others = [...came.keys()].filter(each => ![2, 3].includes(ecnOf(each)))
+  if (others.length > 0) {
+    const became = [...new Set(others.map(each => ecnNames[ecnOf(each)]))].join(' and ')
+    const said = `ECN is bleached ${wayOf[side]}: ECT(0) becomes ${became}`
+    found.push({ name: 'ecn-bleached', said, ...about })
+  }
+  const classes = [...new Set([...came.keys()].map(dscpOf))].filter(each => each !== dscpSent)
+  if (classes.length > 0) {
+    const became = classes.map(nameOfDscp).join(' and ')
+    const said = `DSCP is rewritten ${wayOf[side]}: ${nameOfDscp(dscpSent)} becomes ${became}`
+    found.push({ name: 'dscp-rewritten', said, ...about })
+  }
+  return found
+}

@@ -1,0 +1,20 @@
+/** The trailer of a body goes back with its echo, where the client takes one (RFC 9110). */
+import { asObject, type Header } from '../../../wire/http/headers.ts'
+import type { Request, Response } from './exchange.ts'
+
+/** A client says that it takes trailers; over HTTP/2 gRPC always does. */
+const takesThem = ({ headers }: Request) => /\btrailers\b/i.test(String(headers['te'] ?? ''))
+
+/** What frames messages, routes them or gives access has no place there (section 6.5.1). */
+const misplaced =
+  /^(content-|transfer-|connection$|keep-alive$|upgrade$|host$|te$|trailer$|set-cookie|.*auth)/i
+
+/** To be called before the end of the answer. */
+export function echoTrailers(request: Request, response: Response): void {
+  const { rawTrailers = [] } = request
+  if (rawTrailers.length === 0 || !takesThem(request)) return
+  const pairs = rawTrailers.flatMap((name, at): Header[] =>
+    at % 2 === 0 && !misplaced.test(name) ? [[name, rawTrailers[at + 1]!]] : [],
+  )
+  response.addTrailers(asObject(pairs))
+}
