@@ -1,6 +1,6 @@
 /**
  * Runs the tests: all, or those whose file name contains one of the arguments. `--full` and
- * `--campaign` are read by ./full.
+ * `--campaign` are read by ./full. `--times` tells what each test took of the processors.
  */
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,6 +9,12 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { full, onlyFull, short } from './full.js'
+import { deal } from './hands.js'
+import { tell as tellOfTimes } from './times.js'
+
+const folder = join('build', 'test', 'together')
+mkdirSync(folder, { recursive: true })
+if (process.argv.includes('--times')) process.env['TIMES'] = join(folder, `${process.pid}.times`)
 
 const wanted = process.argv.slice(2).filter(word => !word.startsWith('--'))
 const files = ['dist', 'build'].flatMap(folder =>
@@ -31,32 +37,40 @@ const parallel = files.filter(file => !alone.includes(file) && !quiet.includes(f
 const units = parallel.filter(file => file.startsWith('dist'))
 const sizeable = parallel.filter(file => !units.includes(file))
 
-/** Many wait more than they compute. In CI, and in the full form, they get more room. */
-const atOnce = availableParallelism() + (process.env['CI'] ? short(0, 1) : 3)
+/** Many wait more than they compute. In CI the full form gets more room. */
+const atOnce = availableParallelism() + (process.env['CI'] ? short(0, 3) : 3)
 /**
  * A process of its own costs many a file more than it does, so each process takes several. In the
  * full form each has its own: what runs for minutes must not hold up, or end, what follows it.
  */
 const hands = full ? sizeable.length : Math.min(atOnce, sizeable.length)
-const groups = Array.from({ length: hands }, (_, hand) =>
-  sizeable.filter((_, n) => n % hands === hand),
-)
-groups.push(...[units].filter(group => group.length > 0))
+/** Those of units compute from the first to the last: theirs begins with the others. */
+const groups = [units, ...deal(sizeable, hands)].filter(group => group.length > 0)
 
 /** What a test that failed has left open must not keep its process, and so all other tests. */
 const goingAway = `import { after } from 'node:test'
+import { watch } from '../times.js'
 after(() => void setTimeout(() => process.exit(), 5_000).unref())
+const loaded = watch()
 `
 
 let leftOut = 0
 const lasted = new Map<string, number>()
 const failed = new Set<string>()
 const filesOf = new Map<string, string[]>()
-await report(groups.map(together), atOnce)
+const fileOf = new Map<string, string>()
+await report(groups.map(together), full ? atOnce : groups.length)
 // In their short form there is room for two of them.
-await report(alone, short(1, 2))
-await report(quiet, 1)
+await report(
+  alone.map(file => together([file])),
+  short(1, 2),
+)
+await report(
+  quiet.map(file => together([file])),
+  1,
+)
 if (failed.size > 0) await onceMore([...failed])
+tellOfTimes(test => fileOf.get(test) ?? '')
 if (full) tellOfSlowest()
 else tellOfFullForm()
 
@@ -84,12 +98,10 @@ async function onceMore(files: string[]) {
 }
 
 /** A file that runs these, one after the other. */
-function together(group: string[], n: number): string {
-  const folder = join('build', 'test', 'together')
-  const file = join(folder, `${process.pid}-${n}.js`)
-  mkdirSync(folder, { recursive: true })
+function together(group: string[]): string {
+  const file = join(folder, `${process.pid}-${filesOf.size}.js`)
   filesOf.set(resolve(file), group)
-  const imports = group.map(each => `await import('../../../${each}')\n`)
+  const imports = group.map(each => `await import('../../../${each}')\nloaded('${each}')\n`)
   writeFileSync(file, goingAway + imports.join(''))
   process.once('exit', () => rmSync(file))
   return file
@@ -103,7 +115,8 @@ async function report(files: string[], concurrency: number) {
     const own = filesOf.get(file) ?? [relative('.', file)]
     own.forEach(each => failed.add(each))
   })
-  tests.on('test:pass', ({ skip, file = '', nesting, details }) => {
+  tests.on('test:pass', ({ name, skip, file = '', nesting, details }) => {
+    fileOf.set(name, basename(file).replace('.test.js', ''))
     leftOut += Number(skip === onlyFull)
     if (nesting === 0) lasted.set(file, (lasted.get(file) ?? 0) + details.duration_ms)
   })
