@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { bench, connect, serve, UserError, type Server } from 'yodel'
 import { freePort } from './client.ts'
-import { onlyFull } from './full.ts'
+import { full, onlyFull, short } from './full.ts'
 import { loadRefusal } from './refusal.ts'
 import { proxy, relayTo } from './peers/route.ts'
 import { listen } from './peers/server.ts'
@@ -17,12 +17,13 @@ type Calling = NonNullable<Parameters<typeof bench>[1]>['calling']
 
 const typed = createTypist()
 const overTcp = ['tcp', 'tls', 'ws', 'wss', 'http', 'https'] as const
-/** Every day one that is secure, and one of each protocol. */
-const shown = (name: string) => ['tcp', 'wss', 'http'].includes(name)
+/** Every day each protocol, and one that is secure; those of `tcp` show credentials, too. */
+const daily = { turns: ['tcp', 'http'], proxy: ['wss', 'http'] }
+const shown = (name: string) => full || Object.values(daily).flat().includes(name)
 
 const servers = new Map<string, Server>()
 before(async () => {
-  for (const name of overTcp)
+  for (const name of overTcp.filter(shown))
     servers.set(name, await serve(`${name}://127.0.0.1:0`, { engine: 'node' }))
 })
 after(() => Promise.all([...servers.values()].map(server => server.close('now'))))
@@ -30,7 +31,7 @@ after(() => Promise.all([...servers.values()].map(server => server.close('now'))
 const tls = { insecure: true }
 // A busy machine may take its time.
 const patient = { timeoutMs: 120_000, drainMs: 120_000 }
-const brief = { ...patient, count: 40, connections: 4, warmupMs: 0, threads: 2 }
+const brief = { ...patient, count: 40, connections: 4, warmupMs: 0, threads: short(2, 1) }
 const source = ['127.0.0.2', '127.0.0.3']
 const counted = (all: readonly string[]) =>
   source.map(address => all.filter(each => each === address).length)
@@ -41,12 +42,14 @@ const noLoopback =
 for (const name of overTcp)
   test(
     `${name}: connections take turns by their number, whatever thread they are in`,
-    { skip: noLoopback || (!shown(name) && onlyFull) },
+    { skip: noLoopback || (!daily.turns.includes(name) && onlyFull) },
     async () => {
       await using relay = await relayTo(portOf(servers.get(name)!.url))
       const calling: Calling = { source, ...(name.endsWith('s') && name !== 'ws' && { tls }) }
       const url = `${name}://127.0.0.1:${relay.port}`
-      const result = await bench(url, { ...brief, engine: 'node', calling }).finished
+      const threads = name === 'tcp' ? 2 : brief.threads
+      const load = { ...brief, threads, engine: 'node', calling } as const
+      const result = await bench(url, load).finished
       assert.deepEqual([result.failedBecause, result.messages.received], [[], 40])
       assert.deepEqual(counted(relay.from), [2, 2])
     },
@@ -146,15 +149,22 @@ test('what makes no sense is refused in a line', async () => {
 })
 
 for (const name of overTcp)
-  test(`${name} goes through a proxy`, { skip: !shown(name) && onlyFull }, async () => {
-    await using way = await proxy()
-    const { url } = servers.get(name)!
-    const calling: Calling = { proxy: way.url, ...(name.endsWith('s') && name !== 'ws' && { tls }) }
-    const result = await bench(url, { ...brief, calling }).finished
-    assert.deepEqual([result.failedBecause, result.messages.received], [[], 40])
-    assert.equal(result.run.engine, 'node')
-    assert.deepEqual(way.asked, Array(4).fill(`127.0.0.1:${portOf(url)}`))
-  })
+  test(
+    `${name} goes through a proxy`,
+    { skip: !daily.proxy.includes(name) && onlyFull },
+    async () => {
+      await using way = await proxy()
+      const { url } = servers.get(name)!
+      const calling: Calling = {
+        proxy: way.url,
+        ...(name.endsWith('s') && name !== 'ws' && { tls }),
+      }
+      const result = await bench(url, { ...brief, calling }).finished
+      assert.deepEqual([result.failedBecause, result.messages.received], [[], 40])
+      assert.equal(result.run.engine, 'node')
+      assert.deepEqual(way.asked, Array(4).fill(`127.0.0.1:${portOf(url)}`))
+    },
+  )
 
 test('what a server says at once comes behind the answer of the proxy', async () => {
   const greeting = createServer(socket => socket.on('error', () => {}).end('welcome'))
