@@ -15,8 +15,9 @@ const pageBytes = 4096
  */
 const pipeBytes = 2 ** 20
 const slots = pipeBytes / pageBytes
-/** The length of an iovec. */
-const entryBytes = 16
+/** An iovec: the words of its address, and of its length. */
+const entryWords = 4
+const TWO32 = 2 ** 32
 
 /** Memory that may be sent so: nothing else ever lies in its pages. */
 export class Pages {
@@ -30,9 +31,9 @@ export class Pages {
     this.#address = address
   }
 
-  /** The address of a buffer that is a view of this memory; undefined for any other buffer. */
-  addressOf({ buffer, byteOffset }: Buffer): number | undefined {
-    return buffer === this.bytes.buffer ? this.#address + byteOffset : undefined
+  /** The address of a byte of it. */
+  addressAt(place: number): number {
+    return this.#address + place
   }
 }
 
@@ -43,7 +44,10 @@ export class PageSender {
   readonly #into: number
   /** Takes what a socket did not. */
   readonly #nowhere: number
-  readonly #entries = Buffer.alloc(slots * entryBytes)
+  readonly #entries = new Uint32Array(slots * entryWords)
+  readonly #memory = new Uint8Array(this.#entries.buffer)
+  #count = 0
+  #pages = 0
   #isBroken = false
 
   private constructor(libc: Libc, out: number, into: number, nowhere: number) {
@@ -79,23 +83,30 @@ export class PageSender {
     return this.#isBroken
   }
 
+  /** Adds a piece to what is sent next. @returns false if there is no place for it in the pipe */
+  add(address: number, bytes: number): boolean {
+    const pages =
+      Math.floor((address + bytes - 1) / pageBytes) - Math.floor(address / pageBytes) + 1
+    if (this.#pages + pages > slots) return false
+    this.#pages += pages
+    const at = this.#count++ * entryWords
+    this.#entries[at] = address % TWO32
+    this.#entries[at + 1] = address / TWO32
+    this.#entries[at + 2] = bytes
+    return true
+  }
+
   /**
-   * Sends pieces one after the other to a socket that does not block, as far as it takes them at
-   * once. @returns how many bytes it took
+   * Sends the pieces that were added, one after the other, to a socket that does not block, as far
+   * as it takes them at once. @returns how many bytes it took
    */
-  send(fd: number, pieces: readonly (readonly [address: number, bytes: number])[]): number {
+  send(fd: number): number {
     const libc = this.#libc
+    const count = this.#count
+    this.#count = 0
+    this.#pages = 0
     let taken = 0
-    let used = 0
-    let count = 0
-    for (const [address, bytes] of pieces) {
-      used += Math.floor((address + bytes - 1) / pageBytes) - Math.floor(address / pageBytes) + 1
-      if (used > slots) break
-      this.#entries.writeBigUInt64LE(BigInt(address), count * entryBytes)
-      this.#entries.writeBigUInt64LE(BigInt(bytes), count * entryBytes + 8)
-      count++
-    }
-    let left = libc.vmsplice(this.#into, this.#entries, count, SPLICE_F_NONBLOCK)
+    let left = libc.vmsplice(this.#into, this.#memory, count, SPLICE_F_NONBLOCK)
     if (left < 0) this.#isBroken = true
     while (left > 0) {
       const moved = libc.splice(this.#out, 0, fd, 0, left, SPLICE_F_NONBLOCK)

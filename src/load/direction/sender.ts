@@ -16,18 +16,16 @@ export interface SenderOptions {
 
 /** Where frames go. */
 export interface Outlet {
-  /**
-   * Takes this many frames, which are to be written together.
-   * @returns how many of them, the last ones, it did not take: they are made again
-   */
-  write(pieces: readonly Buffer[], frames: number): number
+  /** Takes the pieces of frames, which are to be written together. */
+  write(pieces: readonly Buffer[]): void
 }
 
 export class Sender {
-  readonly #payload: Payload
-  readonly #flow: number
-  readonly #head: Buffer
-  readonly #sizeBytes: number
+  readonly payload: Payload
+  readonly flow: number
+  /** The head of each frame. */
+  readonly head: Buffer
+  readonly sizeBytes: number
   readonly #ratePerSecond: number | undefined
   #bytes = 0
   /** By rate: since when, and how many frames were due or left out since then. */
@@ -35,11 +33,11 @@ export class Sender {
   #frames = 0
 
   constructor(payload: Payload, flow: number, { sizeBytes, ratePerSecond }: SenderOptions) {
-    this.#payload = payload
-    this.#flow = flow
-    this.#sizeBytes = sizeBytes
+    this.payload = payload
+    this.flow = flow
+    this.sizeBytes = sizeBytes
     this.#ratePerSecond = ratePerSecond
-    this.#head = frameHead(frameKinds.payload, sizeBytes)
+    this.head = frameHead(frameKinds.payload, sizeBytes)
   }
 
   get bytes(): number {
@@ -53,7 +51,7 @@ export class Sender {
   /** Writes what is due, with room for it. Returns when the next is due; undefined: at once. */
   send(outlet: Outlet, nowMs: number): number | undefined {
     const rate = this.#ratePerSecond
-    const most = Math.max(1, Math.floor(burstBytes / this.#sizeBytes))
+    const most = Math.max(1, Math.floor(burstBytes / this.sizeBytes))
     if (rate === undefined) {
       this.#write(outlet, most)
       return undefined
@@ -71,15 +69,24 @@ export class Sender {
 
   #write(outlet: Outlet, frames: number) {
     const pieces: Buffer[] = []
-    for (let frame = 0; frame < frames; frame++) {
-      pieces.push(this.#head)
-      for (let left = this.#sizeBytes; left > 0;) {
-        const piece = expected(this.#payload, this.#flow, this.#bytes, left)
-        pieces.push(piece)
-        left -= piece.length
-        this.#bytes += piece.length
-      }
+    for (let frame = 0; frame < frames; frame++) pieces.push(...this.next())
+    outlet.write(pieces)
+  }
+
+  /** The pieces of the next frame, which counts as sent. */
+  next(): Buffer[] {
+    const pieces = [this.head]
+    for (let left = this.sizeBytes; left > 0;) {
+      const piece = expected(this.payload, this.flow, this.#bytes, left)
+      pieces.push(piece)
+      left -= piece.length
+      this.#bytes += piece.length
     }
-    this.#bytes -= outlet.write(pieces, frames) * this.#sizeBytes
+    return pieces
+  }
+
+  /** So many frames were sent otherwise. */
+  skip(frames: number): void {
+    this.#bytes += frames * this.sizeBytes
   }
 }

@@ -7,10 +7,13 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { Pause } from './pause.ts'
 
 /** One for all connections of a thread: what was read is used within the same call. */
 let shared: Buffer | undefined
 const sharedBytes = 256 * 1024
+/** So much at once is part of a fast stream: what follows gathers for a while before it is read. */
+const fastBytes = 64 * 1024
 
 type OnRead = (bytes: number, buffer: Buffer) => boolean
 
@@ -28,10 +31,20 @@ export function readInto(stream: Duplex, onBytes: (chunk: Buffer) => void): bool
   )
   if (!handle?.useUserBuffer || !buffer || !callback) return false
   shared ??= Buffer.allocUnsafeSlow(sharedBytes)
+  let pause: Pause | undefined | 'none'
+  const goOn = () => {
+    if (!stream.destroyed) stream.resume()
+  }
   const onRead: OnRead = (bytes, into) => {
     onBytes(into.subarray(0, bytes))
-    return true
+    // If the buffer is full there is more; it is read at once.
+    if (bytes < fastBytes || bytes === into.length || stream.destroyed) return true
+    pause ??= Pause.join() ?? 'none'
+    if (pause === 'none') return true
+    pause.begin(goOn)
+    return false
   }
+  stream.once('close', () => pause !== 'none' && pause?.leave())
   const inner = stream as unknown as Record<symbol, unknown>
   inner[buffer] = shared
   inner[callback] = onRead

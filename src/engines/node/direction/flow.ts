@@ -88,7 +88,7 @@ export class ClientFlow implements FrameListener {
     const { direction, sizeBytes, ratePerSecond } = task
     if (direction !== 'down') {
       const sender = new Sender(payload, number, { sizeBytes, ratePerSecond })
-      const paged = sender.byRate ? undefined : PagedOutlet.over(stream, payload, sizeBytes)
+      const paged = PagedOutlet.over(stream, sender)
       const onBytes = (bytes: number) => this.#count('bytesOut', bytes)
       this.#pump = new Pump(stream, sender, { paged, onBytes })
     }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { frameHeadBytes } from '../../../wire/direction/frames.ts'
-import { sizeMaxBytes } from '../../../wire/direction/hello.ts'
+import type { Sender } from '../../../load/direction/sender.ts'
 import type { Payload } from '../../../load/payload.ts'
 import { loadLibc } from '../../os/libc.ts'
 import { Pages, PageSender } from '../../os/pages.ts'
@@ -13,72 +13,104 @@ import { pagesOf } from './payload.ts'
 
 /** Smaller frames are copied: a page that is sent by reference costs more than one of them. */
 const frameMinBytes = 16_384
+/** How much is sent at a time. */
+const burstBytes = 768 * 1024
 
 /** What all flows of a thread have in common. */
-interface Shared {
-  sender: PageSender
-  /** The head of a frame of each size: they must not change, either. */
-  heads: Pages
-}
-let shared: Shared | undefined | 'none'
+let shared: PageSender | undefined | 'none'
 
-function share(): Shared | undefined {
+function share(): PageSender | undefined {
   if (shared === undefined) {
     const libc = process.platform === 'linux' ? loadLibc() : 'none'
     const sender = typeof libc === 'string' ? undefined : PageSender.open(libc)
-    const size = (sizeMaxBytes + 1) * frameHeadBytes
     // Also called when a thread ends.
     process.once('exit', () => sender?.close())
-    shared = sender
-      ? { sender, heads: new Pages(libc as Exclude<typeof libc, string>, size) }
-      : 'none'
+    shared = sender ?? 'none'
   }
   return shared === 'none' ? undefined : shared
 }
 
 export class PagedOutlet {
   readonly #socket: Socket
+  readonly #payload: Payload
   readonly #pages: Pages
-  readonly #shared: Shared
+  readonly #head: Pages
+  readonly #shared: PageSender
+  readonly #sender: Sender
+  readonly #frameBytes: number
+  /** How many bytes of the next frame have been sent. */
+  #cutBytes = 0
 
-  private constructor(socket: Socket, pages: Pages, shared: Shared) {
+  private constructor(socket: Socket, sender: Sender, pages: Pages, shared: PageSender) {
     this.#socket = socket
+    this.#sender = sender
+    this.#payload = sender.payload
     this.#pages = pages
+    this.#head = new Pages(loadLibc() as Exclude<ReturnType<typeof loadLibc>, string>, 1)
+    sender.head.copy(this.#head.bytes)
     this.#shared = shared
+    this.#frameBytes = frameHeadBytes + sender.sizeBytes
   }
 
   /** Undefined where frames have to be copied. */
-  static over(stream: Duplex, payload: Payload, sizeBytes: number): PagedOutlet | undefined {
-    if (sizeBytes < frameMinBytes) return undefined
+  static over(stream: Duplex, sender: Sender): PagedOutlet | undefined {
+    if (sender.byRate || sender.sizeBytes < frameMinBytes) return undefined
     if (!(stream instanceof Socket) || stream instanceof TLSSocket) return undefined
-    const pages = pagesOf(payload)
+    const pages = pagesOf(sender.payload)
     const found = pages && share()
-    return found && !found.sender.isBroken ? new PagedOutlet(stream, pages, found) : undefined
+    return found && !found.isBroken ? new PagedOutlet(stream, sender, pages, found) : undefined
   }
 
   /** Set when the system has refused; from then on this takes nothing. */
   get isBroken(): boolean {
-    return this.#shared.sender.isBroken
+    return this.#shared.isBroken
   }
 
-  /** @returns how many bytes the system has taken; what is left has to be written as usual */
-  write(pieces: readonly Buffer[]): number {
-    const { sender } = this.#shared
+  /** How many bytes of the next frame have been sent; what is left of it is now sent otherwise. */
+  takeCut(): number {
+    const cutBytes = this.#cutBytes
+    this.#cutBytes = 0
+    return cutBytes
+  }
+
+  /**
+   * Sends as many frames as the system takes at once; the sender has moved on by those that are
+   * whole. @returns how many bytes it took, and whether it took all that it was given
+   */
+  pour(): { taken: number; isFull: boolean } {
     const fd = descriptorOf(this.#socket)
     // What was written before has to go first.
-    if (sender.isBroken || fd === -1 || this.#socket.writableLength > 0) return 0
-    const taken = sender.send(
-      fd,
-      pieces.map(piece => [this.#pages.addressOf(piece) ?? this.#headAt(piece), piece.length]),
-    )
+    if (this.isBroken || fd === -1 || this.#socket.writableLength > 0)
+      return { taken: 0, isFull: true }
+    const given = this.#gather()
+    const taken = this.#shared.send(fd)
     wroteBeside(this.#socket, taken)
-    return taken
+    const sent = this.#cutBytes + taken
+    const frames = Math.floor(sent / this.#frameBytes)
+    this.#sender.skip(frames)
+    this.#cutBytes = sent - frames * this.#frameBytes
+    return { taken, isFull: taken < given }
   }
 
-  #headAt(head: Buffer): number {
-    const { heads } = this.#shared
-    const at = heads.bytes.subarray(head.readUInt32BE(4) * frameHeadBytes)
-    if (at[0] === 0) head.copy(at)
-    return heads.addressOf(at)!
+  /** @returns how many bytes */
+  #gather(): number {
+    const { flow, sizeBytes, bytes: begun } = this.#sender
+    let given = 0
+    let cut = this.#cutBytes
+    for (let at = begun; given < burstBytes; at += sizeBytes) {
+      if (cut < frameHeadBytes) {
+        if (!this.#shared.add(this.#head.addressAt(cut), frameHeadBytes - cut)) return given
+        given += frameHeadBytes - cut
+      }
+      for (let from = Math.max(0, cut - frameHeadBytes); from < sizeBytes;) {
+        const piece = Math.min(sizeBytes - from, this.#payload.pieceBytes(at + from))
+        const place = this.#pages.addressAt(this.#payload.at(flow, at + from))
+        if (!this.#shared.add(place, piece)) return given
+        given += piece
+        from += piece
+      }
+      cut = 0
+    }
+    return given
   }
 }

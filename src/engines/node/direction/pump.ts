@@ -1,6 +1,7 @@
 /** Keeps a stream full of what a sender makes, or writes it by a rate, with bounded memory. */
 import type { Duplex } from 'node:stream'
 import type { Outlet, Sender } from '../../../load/direction/sender.ts'
+import { Pause } from '../core/pause.ts'
 import type { PagedOutlet } from './paged.ts'
 
 /** How many writes one turn of the loop makes: other connections need their turns, too. */
@@ -20,6 +21,7 @@ export class Pump implements Outlet {
   readonly #sender: Sender
   readonly #onBytes: (bytes: number) => void
   #paged: PagedOutlet | undefined
+  #pause: Pause | undefined
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
   #begun = false
@@ -43,6 +45,7 @@ export class Pump implements Outlet {
   begin(): void {
     if (this.#begun) return
     this.#begun = true
+    if (this.#paged && !this.#ended) this.#pause = Pause.join()
     this.#stream.on('drain', this.#fill)
     this.#fill()
   }
@@ -51,17 +54,37 @@ export class Pump implements Outlet {
     this.#cancel()
     for (let writes = 0; !this.#ended && !this.#stream.destroyed; writes++) {
       if (this.#isFull()) return
-      const now = performance.now()
-      const dueMs = this.#sender.send(this, now)
-      if (dueMs !== undefined && dueMs > now) {
-        this.#timer = setTimeout(this.#fill, dueMs - now)
-        return
+      if (this.#paged) {
+        if (this.#pour(this.#paged)) return
+      } else {
+        const now = performance.now()
+        const dueMs = this.#sender.send(this, now)
+        if (dueMs !== undefined && dueMs > now) {
+          this.#timer = setTimeout(this.#fill, dueMs - now)
+          return
+        }
       }
       if (writes === writesPerTurn) {
         this.#immediate = setImmediate(this.#fill)
         return
       }
     }
+  }
+
+  /** @returns whether it goes on after a pause */
+  #pour(paged: PagedOutlet): boolean {
+    const { taken, isFull } = paged.pour()
+    this.#onBytes(taken)
+    if (!isFull) return false
+    // During the pause much leaves, and is replaced at once. To wake for each piece costs more.
+    if (taken > 0 && this.#pause && !paged.isBroken) {
+      this.#pause.begin(this.#fill)
+      return true
+    }
+    // The path is slow. The stream writes the next frame; its callback says when there is room.
+    this.#copyNext(paged.takeCut())
+    if (paged.isBroken) this.#paged = undefined
+    return false
   }
 
   /** Whether some of the unsent bytes must leave first; then #fill is called again. */
@@ -85,35 +108,39 @@ export class Pump implements Outlet {
     clearImmediate(this.#immediate)
   }
 
-  write(pieces: readonly Buffer[], frames: number): number {
-    const bytes = pieces.reduce((sum, { length }) => sum + length, 0)
-    const taken = this.#paged?.write(pieces) ?? 0
-    // The system has no more room. The next frame is written by the stream, whose callback says
-    // when there is room again.
-    const whole = this.#paged ? Math.floor((taken * frames) / bytes) + 1 : frames
-    const untilBytes = Math.min(bytes, (bytes / frames) * whole)
-    this.#onBytes(untilBytes)
-    if (taken < bytes) this.#copy(pieces, taken, untilBytes)
-    if (this.#paged?.isBroken) this.#paged = undefined
-    return Math.max(0, frames - whole)
-  }
-
-  /** Writes to the stream as usual; this copies the bytes. */
-  #copy(pieces: readonly Buffer[], fromBytes: number, untilBytes: number) {
+  write(pieces: readonly Buffer[]): void {
     this.#stream.cork()
-    let at = 0
     for (const piece of pieces) {
-      const from = Math.max(0, fromBytes - at)
-      const until = Math.min(piece.length, untilBytes - at)
-      if (from < until) this.#stream.write(piece.subarray(from, until))
-      at += piece.length
+      this.#onBytes(piece.length)
+      this.#stream.write(piece)
     }
     this.#stream.uncork()
   }
 
+  /** Writes the next frame without its first bytes to the stream; this copies them. */
+  #copyNext(cutBytes: number) {
+    let at = 0
+    const left: Buffer[] = []
+    for (const piece of this.#sender.next()) {
+      const from = Math.max(0, cutBytes - at)
+      if (from < piece.length) left.push(piece.subarray(from))
+      at += piece.length
+    }
+    this.write(left)
+  }
+
+  /** To be called before anything else is written to the stream: it must not cut a frame. */
+  flush(): void {
+    const cutBytes = this.#paged?.takeCut() ?? 0
+    if (cutBytes > 0 && !this.#stream.destroyed) this.#copyNext(cutBytes)
+  }
+
   end(): void {
+    if (this.#ended) return
+    this.flush()
     this.#ended = true
     this.#cancel()
+    this.#pause?.leave()
     this.#stream.off('drain', this.#fill)
   }
 }

@@ -75,7 +75,7 @@ class ServedSession implements FrameListener {
     if (mode !== 'down') this.#receiver = new Receiver(payload, flow, performance.now())
     if (mode === 'up') return
     const sender = new Sender(payload, flow, { sizeBytes, ratePerSecond })
-    const paged = sender.byRate ? undefined : PagedOutlet.over(socket, payload, sizeBytes)
+    const paged = PagedOutlet.over(socket, sender)
     const onBytes = (bytes: number) => this.#count('bytesOut', bytes)
     this.#pump = new Pump(socket, sender, { paged, onBytes })
   }
@@ -155,6 +155,7 @@ class ServedSession implements FrameListener {
   }
 
   #write(frame: Buffer) {
+    this.#pump?.flush()
     this.#count('bytesOut', frame.length)
     this.#socket.write(frame)
   }
