@@ -41,9 +41,9 @@ export const byteFindings = {
       'Files, packages and databases are damaged now and then, without an error; TLS and ssh ' +
       'break off ("bad record MAC", "corrupted MAC on input").',
     advice:
-      'TCP found its checksum right, so it happened in a machine, which made the checksum anew: ' +
-      'bad memory or a bad network card of a router, a firewall, a proxy or a host. Lead the ' +
-      'path around one machine after the other, test its memory, and switch offloading off there ' +
+      'The TCP checksum was right, so a machine changed the bytes and then made a new checksum: ' +
+      'a router, a firewall, a proxy or a host with bad memory or a bad network card. Take one ' +
+      'machine after the other out of the path, test its memory, and switch offloading off there ' +
       '(`ethtool -K IFACE rx off tx off tso off gro off`).',
   },
   added: {

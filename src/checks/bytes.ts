@@ -233,7 +233,7 @@ function judgeVolume(
 /** A few bytes here and there: no program translates like that. */
 const damaged = ({ wrongBytes }: ReturnType<typeof volume>, at: number) => ({
   name: 'corrupted' as const,
-  said: `${plural(wrongBytes, 'byte')} of ${formatSize(at)} came back as others, here and there`,
+  said: `${plural(wrongBytes, 'byte')} of ${formatSize(at)} came back changed, here and there`,
 })
 
 function damages({ places, wrongBytes }: ReturnType<typeof volume>): string[] {
@@ -241,7 +241,7 @@ function damages({ places, wrongBytes }: ReturnType<typeof volume>): string[] {
   const areBits = places.every(({ was, is }) => isPowerOfTwo(was ^ is))
   return [
     listed.join(', ') + (wrongBytes > places.length ? ' ...' : ''),
-    ...(areBits ? ['each of these is one bit that was turned over'] : []),
+    ...(areBits ? ['in each of these, one bit is flipped'] : []),
   ]
 }
 

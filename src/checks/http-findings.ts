@@ -76,7 +76,7 @@ export const httpFindings = {
   'h2-resets': {
     outcome: 'fails',
     effect:
-      'Requests fail now and then, though each by itself is good: calls of gRPC end with ' +
+      'Requests fail now and then, although each of them is good: calls of gRPC end with ' +
       'UNAVAILABLE or INTERNAL, browsers with ERR_HTTP2_PROTOCOL_ERROR.',
     advice:
       'A proxy or the server resets streams: a limit of streams at once (REFUSED_STREAM), a ' +
@@ -86,16 +86,16 @@ export const httpFindings = {
   'h2-ends': {
     outcome: 'differs',
     effect:
-      'Clients have to connect anew after so many requests. With GOAWAY none is lost; without it ' +
-      'a request that was under way fails.',
+      'Clients have to connect again after some requests. With GOAWAY no request is lost; ' +
+      'without it, a request that was under way fails.',
     advice:
       'A limit of requests for a connection (nginx `keepalive_requests`, Envoy ' +
-      '`max_requests_per_connection`), or its age (`max_connection_duration`). Raise it if ' +
-      'connections are dear.',
+      '`max_requests_per_connection`), or its age (`max_connection_duration`). Raise it if new ' +
+      'connections are expensive.',
   },
   'no-trailers': {
     outcome: 'differs',
-    effect: 'gRPC has its status in a trailer, and fails; checksums behind a body are lost.',
+    effect: 'gRPC has its status in a trailer, and fails; checksums after a body are lost.',
     advice:
       'A proxy on the way drops trailers (nginx does; `grpc_pass` passes those of gRPC), or the ' +
       'header TE that asks for them. Let it pass them on, or speak HTTP/2 through it.',

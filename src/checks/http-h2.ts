@@ -52,7 +52,7 @@ export async function askHttp2(scene: Scene, sendsTrailers: boolean): Promise<Sp
         story,
       ],
     }
-    return { said: 'HTTP/2 that does not work', found: [finding] }
+    return { said: 'HTTP/2 does not work', found: [finding] }
   } catch (error) {
     if (error instanceof UserError) return none
     throw error

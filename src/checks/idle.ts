@@ -60,12 +60,13 @@ export const idle = question<Name>({
     'short-keep-alive': {
       outcome: 'differs',
       effect:
-        'A request that is sent in the moment of the end is lost (a proxy in front answers 502, ' +
-        'a client "socket hang up"), and most requests pay for a new connection.',
+        'A request that is sent just as the connection ends is lost (a proxy in front answers ' +
+        '502, a client "socket hang up"), and most requests pay for a new connection.',
       advice:
         'A short keep-alive timeout of the server or a proxy (nginx `keepalive_timeout`, HAProxy ' +
-        '`timeout http-keep-alive`, Node `keepAliveTimeout`, Apache `KeepAliveTimeout`). What ' +
-        'accepts connections has to keep them longer than the pool of what opens them.',
+        '`timeout http-keep-alive`, Node `keepAliveTimeout`, Apache `KeepAliveTimeout`). The ' +
+        'side that accepts connections has to keep them longer than the pool of the side that ' +
+        'opens them.',
     },
     unreachable: {
       outcome: 'fails',

@@ -37,8 +37,7 @@ export const proxy = question<Name>({
     },
   },
   refuses({ known, address, control, calling }) {
-    if (calling.proxy !== undefined)
-      return 'the proxy of --proxy stands between, as it was asked to'
+    if (calling.proxy !== undefined) return 'the proxy of --proxy is between, as you asked'
     const { protocol } = transports[address.transport]
     if (protocol === 'http' || known.paired || control) return undefined
     return protocol === 'ws'

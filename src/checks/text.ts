@@ -26,7 +26,7 @@ export const costText = ({ atOnce, connections, bytes, ms, silenceMs }: WholeCos
 
 /** What is known beside what this end sees. */
 const modes: Record<CheckResult['mode'], string> = {
-  blind: 'blind: what the server saw is not known (--control tells)',
+  blind: 'blind: what the server saw is not known (use --control)',
   paired: 'paired: the server says what it saw',
 }
 

@@ -51,8 +51,8 @@ export const udpFindings = {
   'ecn-bleached': {
     outcome: 'differs',
     effect:
-      'QUIC, L4S and TCP learn of congestion by loss alone on this path: more is sent again, and ' +
-      'queues are longer.',
+      'On this path QUIC, L4S and TCP learn about congestion only by loss: more is sent again, ' +
+      'and queues are longer.',
     advice:
       'A router or a tunnel clears the two bits of ECN: a rule that sets the whole TOS byte, ' +
       '`ip ecn set not-ect`, a tunnel that does not copy them (RFC 6040), a proxy of datagrams. ' +
@@ -62,7 +62,7 @@ export const udpFindings = {
     outcome: 'differs',
     effect: 'Behind that hop voice and video are queued like anything else, or in another class.',
     advice:
-      'Networks reset DSCP at their border, mostly to 0 (CS0). In a network of your own let the ' +
+      'Networks reset DSCP at their border, usually to 0 (CS0). In a network of your own let the ' +
       'port trust it (`mls qos trust dscp`, no `ip dscp set` in nft, no `DSCP --set-dscp`); a ' +
       'proxy of datagrams sends its own. `tcpdump -v udp` shows `tos` on each hop.',
   },

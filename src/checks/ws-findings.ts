@@ -51,8 +51,8 @@ export const wsFindings = {
       'A pong says only that the proxy lives: clients keep connections to a server that is gone, ' +
       'and a server that waits for pings ends connections that are in use.',
     advice:
-      'A proxy or gateway on the way ends WebSocket and begins it anew. Let it pass pings on, or ' +
-      'ping by messages of the program.',
+      'A proxy or gateway on the way ends WebSocket, and opens a connection of its own to the ' +
+      'server. Let it pass pings on, or let the programs ping with messages.',
   },
   'no-close': {
     outcome: 'differs',

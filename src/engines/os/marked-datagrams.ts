@@ -38,7 +38,7 @@ export interface Marked {
   mark: number
 }
 
-/** Why datagrams cannot be marked here, as a sentence without its dot; undefined if they can. */
+/** Why datagrams cannot be marked here, without its full stop; undefined if they can. */
 export function noMarks(): string | undefined {
   if (process.platform !== 'linux') return 'marks are read on Linux only'
   const libc = loadLibc()
