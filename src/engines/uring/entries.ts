@@ -37,6 +37,11 @@ type NameOf<K extends Completion> = {
   [Name in keyof typeof kind]: (typeof kind)[Name] extends K ? Name : never
 }[keyof typeof kind]
 
+// Does not compile if two kinds have the same number: one of them would need no case.
+kind satisfies {
+  [Name in keyof typeof kind]: NameOf<(typeof kind)[Name]> extends Name ? number : never
+}
+
 /** For the default of a `switch`: does not compile if a kind has no case, and names the kind. */
 export function unknownKind<K extends Completion>(
   kind: K & ([K] extends [never] ? never : { 'add a case for': NameOf<K> }),
