@@ -92,7 +92,7 @@ export function completeAgent(bare: Command): void {
     })
     const restore = onInterrupt(() => run.stop())
     await run.finished.finally(restore)
-    // What is left of a thread that was stopped does not keep it.
+    // A thread that was stopped may leave handles open: they must not keep the process.
     leave(process.exitCode)
   })
 }

@@ -23,7 +23,7 @@ export function withFleet(load: BenchOptions, flags: Record<string, unknown>): B
   return { ...load, ...typed, broker, token: fleetToken(typed.token), onEvent: tell }
 }
 
-/** What is shown once it is ready. @returns ends it */
+/** Shows something once `ready` has resolved. @returns how to end that */
 export function afterwards(ready: Promise<unknown>, show: () => () => void): () => void {
   let end: (() => void) | undefined
   let over = false

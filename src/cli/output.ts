@@ -37,7 +37,7 @@ function leaveEarly(): never {
   return leave(exitCodes.interrupted)
 }
 
-/** From now on Ctrl-C ends the program with a sentence, until a command handles it. */
+/** From now on Ctrl-C ends the program with a message, until a command handles it. */
 export const heedInterrupts = (): void => void process.on('SIGINT', leaveEarly)
 
 /**
@@ -89,8 +89,8 @@ export function hasColour({ isTTY }: NodeJS.WriteStream): boolean {
 }
 
 /**
- * How wide a stream's terminal is, and whether it can show more than ASCII, and colours. Where it
- * is none, the environment says how wide (COLUMNS).
+ * How wide a stream's terminal is, and whether it can show more than ASCII, and colours. If the
+ * stream is not a terminal, the environment says how wide (COLUMNS).
  */
 export function canvas(stream: NodeJS.WriteStream): Canvas {
   const { TERM, LC_ALL, LC_CTYPE, LANG, COLUMNS } = process.env

@@ -53,7 +53,7 @@ export function warnings(server: Server, { datagrams = {} }: ServeOptions): stri
   if (others && lines.length > 0)
     lines.push(
       `${server.url} can be reached from other machines with rules off: anyone can forge a ` +
-        'source address and attack a third machine with it. Only in a closed network.',
+        'source address and attack a third machine with it. Do this only in a closed network.',
     )
   return lines
 }
