@@ -118,7 +118,9 @@ test('agents take one run after the other, and a search all of its probes', asyn
   assert.ok(found.probes[0]!.achievedPerSecond > 0)
 })
 
-test('the series of a load joins those of its agents, those of the warm-up left out', async () => {
+// Every day fleet/union.test.ts shows it of plans of many kinds.
+const series = 'the series of a load joins those of its agents, those of the warm-up left out'
+test(series, { skip: onlyFull }, async () => {
   await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
   const many = await fleet(server.url, {
     engine: 'node',

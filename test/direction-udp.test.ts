@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { measureDirection, serve, type Server } from 'yodel'
 import type * as Hello from '../src/wire/direction/hello.ts'
 import type * as Wire from '../src/wire/udp/session.ts'
+import { full } from './full.ts'
 import { root } from './program.ts'
 import { mistakesIn } from './schemas.ts'
 import { createTypist } from './typist.ts'
@@ -198,7 +199,8 @@ for (const transport of ['udp', 'tcp', 'ws', 'http'])
     const options = { directions: true, faults: [] }
     await using server = await serve(`${transport}://127.0.0.1:0`, options)
     const up = { direction: 'up', durationMs: 50, warmupMs: 0, timeoutMs: 2_000 } as const
-    assert.equal((await measureDirection(server.address, up).finished).verdict, 'pass')
+    // Every day it is enough that it serves them afterwards: each costs a thread.
+    if (full) assert.equal((await measureDirection(server.address, up).finished).verdict, 'pass')
     await server.setFaults([{ kind: 'delay', ms: 1, jitterMs: 0 }])
     await assert.rejects(measureDirection(server.address, up).finished, /echoes the session/)
     await server.setFaults([])
