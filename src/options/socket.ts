@@ -57,7 +57,7 @@ export const socketOptions = {
   interface: option(systemName('<name>'), {
     default: undefined,
     flag: 'interface',
-    help: 'connect through this network interface alone',
+    help: 'connect only through this network interface',
     where: packets,
   }),
   dscp: option(codePoint, {
@@ -69,13 +69,13 @@ export const socketOptions = {
   sendBufferBytes: option(buffer, {
     default: undefined,
     flag: 'send-buffer',
-    help: 'what the system holds of what is sent (SO_SNDBUF)',
+    help: 'how much the system buffers of what is sent (SO_SNDBUF)',
     where: packets,
   }),
   receiveBufferBytes: option(buffer, {
     default: undefined,
     flag: 'receive-buffer',
-    help: 'what the system holds of what came (SO_RCVBUF)',
+    help: 'how much the system buffers of what came (SO_RCVBUF)',
     where: packets,
   }),
   congestion: option(systemName('<name>'), {

@@ -7,9 +7,9 @@ import { nowNs } from '../../vocabulary/clock.ts'
 import { CLOCK_REALTIME } from './kernel-numbers.ts'
 import { checked, type Libc } from './libc.ts'
 
-/** The best of so many looks counts: that in which least time passed. */
+/** Of this many looks the best one counts: that in which least time passed. */
 const looks = 9
-/** A difference that is larger than a look can be wrong is a clock that was set. */
+/** If the offset changes by more than the error of a look, the clock was set. */
 const setByNs = 20e3
 
 export class KernelClock {

@@ -49,7 +49,7 @@ function set(libc: Libc, fd: number, level: number, name: number, value: number)
   if (libc.setsockopt(fd, level, name, bytes, bytes.length) < 0) throw systemError(libc.errorName())
 }
 
-/** The kernel cuts what is too much in silence, and doubles what it keeps (socket(7)). */
+/** The kernel reduces what is too much without an error, and doubles what it keeps (socket(7)). */
 function setBuffer(libc: Libc, fd: number, name: number, bytes: number): void {
   set(libc, fd, SOL_SOCKET, name, bytes)
   const value = Buffer.alloc(4)

@@ -1,6 +1,6 @@
 /**
  * Has the kernel wake this thread when its timers are due, and not up to 50 us later, as it does to
- * wake for several at once (PR_SET_TIMERSLACK of prctl(2)). It holds for this thread alone.
+ * wake for several at once (PR_SET_TIMERSLACK of prctl(2)). This applies only to this thread.
  */
 import { PR_SET_TIMERSLACK } from './kernel-numbers.ts'
 import { loadLibc } from './libc.ts'

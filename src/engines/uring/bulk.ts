@@ -42,7 +42,7 @@ interface Pipe {
 }
 
 interface Flow {
-  /** A descriptor besides its slot in the ring: splice(2) does not know direct descriptors. */
+  /** A descriptor, in addition to its slot: splice(2) does not know direct descriptors. */
   readonly fd: number
   /** The pipe whose content is still to be sent. */
   pipe: Pipe | undefined
@@ -94,7 +94,7 @@ export class Bulk {
   }
 
   /**
-   * Begins to count anew, and closes pipes that are not needed: those of connections at rest, and
+   * Begins to count again, and closes pipes that are not needed: those of connections at rest, and
    * of connections that have been silent for long.
    */
   onTick(): { rested: number[]; still: number[] } {

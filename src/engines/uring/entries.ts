@@ -209,7 +209,7 @@ export function close(ring: Ring, slot: number): void {
   ring.sqes[at + 11] = slot + 1
 }
 
-/** Gives a connection a descriptor besides its slot, which must be closed too. */
+/** Gives a connection a descriptor in addition to its slot, which must be closed too. */
 export function install(ring: Ring, slot: number, generation: number): void {
   ring.push(INSTALL, slot, 0, 0, 0, tag(kind.INSTALLED, slot), generation)
 }

@@ -28,7 +28,7 @@ export interface Pending {
   held: Buffer | undefined
 }
 
-/** A client that waits for its handshake has nothing to say but its first message. */
+/** A client that waits for its handshake can send only its first message. */
 const heldMaxBytes = 16_384
 
 /** Keeps what came while it waits; whether that is too much. */

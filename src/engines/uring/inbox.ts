@@ -1,8 +1,8 @@
 /**
- * Where datagrams arrive: each in a buffer of its own, behind its source. What one peer has sent as
- * one (UDP_SEGMENT) may lie there as one, too (UDP_GRO): datagrams of one size, only the last of
- * which may be shorter. With a clock the kernel says when they arrived, and what comes over tcp may
- * arrive here, too.
+ * Where datagrams arrive: each in a buffer of its own, behind its source. Datagrams that one peer
+ * has sent in one call (UDP_SEGMENT) may lie there together (UDP_GRO): all have one size, and only
+ * the last may be shorter. With a clock the kernel says when they arrived, and what comes over tcp
+ * may arrive here, too.
  *
  *   io_uring_recvmsg_out 16 bytes: of the name, of the control messages, of the payload, flags
  *   the name (sockaddr), the control messages, the payload
@@ -105,8 +105,8 @@ export class Inbox {
   }
 
   /**
-   * When the kernel had the last of it, on the clock of this thread; `now` where it does not say,
-   * or says what cannot be since the clock was set.
+   * When the kernel had the last of it, on the clock of this thread; `now` if the kernel does not
+   * say, or if what it says is impossible because the clock was set.
    */
   cameNs(start: number, now: number): number {
     const word = start >> 2

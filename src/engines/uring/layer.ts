@@ -20,7 +20,8 @@ export interface Wire {
   /** Sends bytes that lie elsewhere: they are copied. */
   sendBytes(slot: number, bytes: Uint8Array): void
   /**
-   * Says farewell and FIN when all is sent. The peer is expected to send FIN, too.
+   * Ends the layer's own stream and sends FIN when all is sent. The peer is expected to send FIN,
+   * too.
    * @param reason under which it was counted, if it failed
    */
   leave(slot: number, reason?: FailureName): void

@@ -50,7 +50,7 @@ export const floodDirectionOptions = {
   },
   warmupMs: {
     ...directionOptions.warmupMs,
-    help: 'with --direction: leave so long at the beginning out of the figures',
+    help: 'with --direction: leave out this much time at the beginning',
     defaultText: '0s',
   },
 }

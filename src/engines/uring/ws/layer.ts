@@ -1,7 +1,7 @@
 /**
  * WebSocket below the echo (RFC 6455). Frames are answered from the memory in which they came: the
  * head of an answer is no longer than that of the frame, so it goes before the payload, which stays
- * in its place; what follows it in the same bytes is moved up to it.
+ * in its place. The next frames in the same bytes are moved so that they follow directly.
  */
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'

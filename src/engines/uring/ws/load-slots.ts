@@ -56,7 +56,7 @@ export class WsLoadSlots extends LoadLinks {
   readonly #outgoing: Memory
   readonly #outgoingBytes: Buffer
   #table: Memory | undefined
-  /** Who has found what is given to a stream. */
+  /** The reader that has found what is given to a stream. */
   #reader: FrameReader | undefined
 
   constructor(parts: Parts, task: LoadTask, meter: Meter) {
