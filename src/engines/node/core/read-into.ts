@@ -31,14 +31,16 @@ export function readInto(stream: Duplex, onBytes: (chunk: Buffer) => void): bool
   )
   if (!handle?.useUserBuffer || !buffer || !callback) return false
   shared ??= Buffer.allocUnsafeSlow(sharedBytes)
-  let pause: Pause | undefined | 'none'
+  // The buffer of a unix socket is small: its sender would have to wait.
+  let pause: Pause | undefined | 'none' = stream.remoteAddress === undefined ? 'none' : undefined
   const goOn = () => {
     if (!stream.destroyed) stream.resume()
   }
   const onRead: OnRead = (bytes, into) => {
     onBytes(into.subarray(0, bytes))
     // If the buffer is full there is more; it is read at once.
-    if (bytes < fastBytes || bytes === into.length || stream.destroyed) return true
+    if (pause === 'none' || bytes < fastBytes || bytes === into.length) return true
+    if (stream.destroyed) return true
     pause ??= Pause.join() ?? 'none'
     if (pause === 'none') return true
     pause.begin(goOn)

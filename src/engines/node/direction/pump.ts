@@ -8,6 +8,11 @@ import type { PagedOutlet } from './paged.ts'
 const writesPerTurn = 4
 /** Nothing is written while more than this is unsent; what is written at a time comes on top. */
 const flowUnsentMaxBytes = 512 * 1024
+/**
+ * If the system took less than this since the last pause, its buffer would be empty before the next
+ * one is over: that of a unix socket, and of a slow path.
+ */
+const pauseFromBytes = 256 * 1024
 const nothing = Buffer.alloc(0)
 
 interface Options {
@@ -22,6 +27,8 @@ export class Pump implements Outlet {
   readonly #onBytes: (bytes: number) => void
   #paged: PagedOutlet | undefined
   #pause: Pause | undefined
+  /** What the system has taken since the last pause. */
+  #poured = 0
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
   #begun = false
@@ -75,9 +82,12 @@ export class Pump implements Outlet {
   #pour(paged: PagedOutlet): boolean {
     const { taken, isFull } = paged.pour()
     this.#onBytes(taken)
+    this.#poured += taken
     if (!isFull) return false
     // During the pause much leaves, and is replaced at once. To wake for each piece costs more.
-    if (taken > 0 && this.#pause && !paged.isBroken) {
+    const isPausing = this.#poured >= pauseFromBytes
+    this.#poured = 0
+    if (isPausing && this.#pause && !paged.isBroken) {
       this.#pause.begin(this.#fill)
       return true
     }
