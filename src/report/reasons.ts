@@ -12,7 +12,7 @@ const hints: Record<string, string> = {
 const portsGone = ' The generator had no port left for that server: see --source.'
 
 const hintFor = (name: string, cause: string): string =>
-  hints[name] ?? (cause.includes('EADDRNOTAVAIL') ? portsGone : '')
+  hints[name] ?? (/EADDRNOTAVAIL|EADDRINUSE/.test(cause) ? portsGone : '')
 
 /** A sentence for each reason; objectives have theirs. */
 export function failures(result: RunResult, findings: Findings): string[] {
