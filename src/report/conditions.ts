@@ -24,7 +24,7 @@ function conditions(run: RunConditions): Map<string, string> {
   ])
   for (const [name, { condition, default: usual }] of optionsIn(benchOptions)) {
     if (!condition) continue
-    // A result that is older than the option was measured as its default has it.
+    // If a result is older than the option, it was measured with the default.
     const { [condition.key ?? name]: value = usual } = run.options
     found.set(condition.name, condition.show(value))
   }

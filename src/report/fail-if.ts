@@ -27,7 +27,7 @@ export interface CheckedCondition {
   measured: string
 }
 
-/** @throws UserError if it is none */
+/** @throws UserError if it is not a condition */
 export function parseCondition(text: string): Condition {
   const parts = splitCondition(text)
   const percent = parts && /^([+-])\s*(\d+(?:\.\d+)?)\s*%$/.exec(parts.value)

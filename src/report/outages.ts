@@ -37,7 +37,7 @@ export const classesText = (classes: Classes): string =>
     .map(([name, n]) => `${name} ${formatCount(n)}`)
     .join(', ')
 
-/** Where nothing broke, that is a word, too. */
+/** If nothing broke, a line says so, too. */
 export function outageLines({ outages }: RunResult, canvas: Canvas): string[] {
   if (!outages) return []
   const { reconnects, lost, rows } = outages

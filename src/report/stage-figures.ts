@@ -78,7 +78,7 @@ function missedBy(text: string, result: RunResult): StageFigures['missed'] {
   return held || measured === null ? [] : [{ objective: text, measuredText }]
 }
 
-/** A rate that the stage is not even planned to have, a pause above all. */
+/** Whether the plan of the stage is below the rate that is expected, as in a pause. */
 function isAbovePlan({ metric, operator, limit }: Objective, { rates }: RunResult): boolean {
   if (metric.kind !== 'rate' || operator === '<' || operator === '<=') return false
   return !compare(rates.plannedPerSecond ?? 0, operator === '=' ? '>=' : operator, limit)

@@ -58,7 +58,7 @@ export function summaryOf(result: RunResult, canvas: Canvas): Summary {
   }
 }
 
-/** In a run that is not valid the server's failures are told, but do not decide. */
+/** If a run is not valid, the server's failures are reported, but do not decide. */
 export function saidOf(result: RunResult): Said {
   const { failedBecause, invalidBecause } = result
   const is = standing(result)
