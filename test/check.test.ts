@@ -51,6 +51,7 @@ const pathologies: [JoinName, only: (typeof streams)[number], findings: string][
   ['greets', 'bytes', 'greeting'],
   ['translatesLines', 'bytes', 'changed'],
   ['flipsBits', 'bytes', 'corrupted'],
+  ['flipsOnce', 'bytes', 'corrupted'],
   ['dropsNul', 'bytes', 'changed'],
   ['clearsHighBit', 'bytes', 'changed'],
   ['byLine', 'bytes', 'line-buffered'],

@@ -30,6 +30,8 @@ export interface Asking {
 
 /** A question has run out of time. */
 export const timeIsOver = new Error('a question ran out of time')
+/** The same, while it waited for a connection. */
+export const noConnection = new Error('a question ran out of time, and no connection was made')
 
 /** Includes the questions for traces, and what is asked again. */
 export function costWith(asked: Question, limits: Limits): Cost {
@@ -110,6 +112,10 @@ async function asking(
     Object.assign(known, before)
     return again && 'found' in again ? joinedWith(answer, again) : answer
   } catch (error) {
+    if (error === noConnection) {
+      const went = `its ${formatDuration(leftMs)} went by with waiting for connections`
+      return { notAsked: `${went}: new ones get no answer, or a late one` }
+    }
     if (error === timeIsOver) {
       const ms = formatDuration(leftMs)
       const notAsked = `no answer was found within ${ms}: ask it alone, with --only ${name}`

@@ -1,7 +1,7 @@
 /** Bytes: does every byte come back as it was sent, and nothing else? */
 import { formatSize, plural } from '../vocabulary/units.ts'
 import { carrying } from '../options/where.ts'
-import { changeOf, shown, type Change } from './changes.ts'
+import { aroundDifference, changeOf, shown, type Change } from './changes.ts'
 import { byteFindings, type ByteFinding } from './bytes-findings.ts'
 import { pieces, volume, type Piece } from './bytes-pieces.ts'
 import { witnessed } from './attribution.ts'
@@ -28,7 +28,7 @@ export const bytes = question({
   needsMs: 10_000,
   cost: ({ thorough, bytes, rowMs, silenceMs }) => ({
     atOnce: 1,
-    connections: 4 + pieces.length + badMax,
+    connections: 5 + pieces.length + badMax,
     bytes: (thorough ? 64 : 1) * bytes + 2 ** 14,
     ms: greetingMs + silenceMs * (2 * badMax + 2) + rowMs,
   }),
@@ -138,12 +138,25 @@ async function askPieces(scene: Scene): Promise<Finding[]> {
       bad = await askPiece(scene, probe, piece)
     }
     if (!bad) continue
-    found.push(witnessed(bad, await scene.witness(probe)))
+    const seen = await scene.witness(probe)
     await probe.close()
     probe = undefined
+    if (bad.name === 'changed' && !found.some(({ name }) => name === 'changed'))
+      bad = await byChance(scene, piece, bad)
+    found.push(witnessed(bad, seen))
   }
   await probe?.close()
   return found
+}
+
+/** A program translates each time. What comes back right the second time is damaged by chance. */
+async function byChance(scene: Scene, piece: Piece, bad: Finding): Promise<Finding> {
+  const probe = await scene.open()
+  const again = await askPiece(scene, probe, piece)
+  await probe.close()
+  if (again) return bad
+  const evidence = [...bad.evidence, 'on a fresh connection the same came back unchanged']
+  return { ...bad, name: 'corrupted', said: `${bad.said}; the second time it was right`, evidence }
 }
 
 async function askPiece(scene: Scene, probe: Probe, piece: Piece): Promise<Finding | undefined> {
@@ -165,7 +178,8 @@ async function askPiece(scene: Scene, probe: Probe, piece: Piece): Promise<Findi
   const received = probe.received
   const change = changeOf(sent, received)
   if (!change) return undefined
-  const evidence = [`${piece.name}: sent ${shown(sent)}, came ${shown(received)}`, probe.story]
+  const [was, is] = aroundDifference(sent, received)
+  const evidence = [`${piece.name}: sent ${was}, came ${is}`, probe.story]
   const isPrefix = sent.subarray(0, received.length).equals(received)
   if (isPrefix && waited === 'ended')
     return {

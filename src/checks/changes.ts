@@ -77,6 +77,15 @@ export function shown(bytes: Uint8Array, max = 24): string {
   return bytes.length > max ? `${all} ...` : all
 }
 
+/** Both from a little before the first difference on. */
+export function aroundDifference(sent: Buffer, received: Buffer): [string, string] {
+  let same = 0
+  while (same < sent.length && sent[same] === received[same]) same++
+  const from = same > 20 ? same - 4 : 0
+  const dots = from > 0 ? `${from} bytes and then ` : ''
+  return [sent, received].map(bytes => dots + shown(bytes.subarray(from))) as [string, string]
+}
+
 /** What is different; undefined if nothing is. */
 export function changeOf(sent: Buffer, received: Buffer): Change | undefined {
   if (sent.equals(received)) return undefined

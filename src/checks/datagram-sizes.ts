@@ -86,6 +86,12 @@ async function describe(
     }
   if (datagrams.errors.has('EMSGSIZE'))
     return { name: 'own-limit', said: `this machine sends no more than ${largest} B`, evidence }
+  if (largest > oneBytes)
+    return {
+      name: 'many-fragments',
+      said: `datagrams of more than ${largest} B do not come back, in fragments as smaller ones`,
+      evidence,
+    }
   if (failed > oneBytes)
     return {
       name: 'no-fragments',

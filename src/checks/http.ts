@@ -27,7 +27,7 @@ export const http = question<HttpFinding>({
   findings: httpFindings,
   cost: ({ thorough, bytes, silenceMs }) => ({
     atOnce: 1,
-    connections: 34,
+    connections: 38,
     bytes: (thorough ? 220 : 3) * bytes,
     ms: 8 * silenceMs + (thorough ? 60_000 : 0),
   }),

@@ -9,6 +9,16 @@ export const latencyFindings = {
       'Check whether the server stopped reading, whether packets are lost (`nstat -az ' +
       'TcpRetransSegs`), and whether a firewall applies new rules to open connections.',
   },
+  'cut-off': {
+    outcome: 'fails',
+    effect: 'Connections break while they are used, now and then: transfers and sessions end.',
+    advice:
+      'Something that does not know the connection answered for the server: a second machine ' +
+      'with the same address (`arping -D ADDRESS`; does `ip neigh` on the last router change?), ' +
+      'a route or a balancer that leads to another server meanwhile, a firewall that was started ' +
+      'again. Or the server crashed: see its log. Ask again: if now this question is cut off and ' +
+      'now another one, what they send is not the reason.',
+  },
   jitter: {
     outcome: 'differs',
     effect: 'Percentiles above p80 are bad; voice, games and consoles stutter.',

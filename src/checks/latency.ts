@@ -59,9 +59,16 @@ export const latency = question<LatencyFinding>({
       2,
     )
     if (samples.ms.length === 0) {
-      const [evidence, said] = [[probe.story], 'an exchange of small messages stopped']
-      const stalled = { name: 'stalled' as const, said, evidence }
-      found.push(witnessed(stalled, await scene.witness(probe)))
+      const evidence = [probe.story]
+      const stopped: Finding =
+        probe.ending === undefined
+          ? { name: 'stalled', said: 'an exchange of small messages stopped', evidence }
+          : {
+              name: 'cut-off',
+              said: `an exchange of small messages was cut off (${probe.ending})`,
+              evidence,
+            }
+      found.push(witnessed(stopped, await scene.witness(probe)))
       return { said: found[0]!.said, found, figures: { rtt: null, jitter: null, loaded: null } }
     }
     const rtt = median(samples.ms)!

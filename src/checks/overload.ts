@@ -4,10 +4,11 @@ import { UserError } from '../vocabulary/errors.ts'
 import { formatDuration, plural } from '../vocabulary/units.ts'
 import { connected } from '../options/where.ts'
 import { persistent } from './again.ts'
-import { alikeCost, askAlike, uneven } from './alike.ts'
+import { alikeCost, askAlike } from './alike.ts'
 import { routeOf } from './below.ts'
 import { heldUp } from './held-up.ts'
 import { infoOf } from './kernel-view.ts'
+import { overloadFindings, type OverloadFinding } from './overload-findings.ts'
 import type { Probe } from './probe.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
@@ -19,72 +20,25 @@ const plainCount = 10
 const plainMost = 3
 const ownEveryMs = 10
 const messageBytes = 32
+/** How many are opened when the others are closed. */
+const afterMost = 3
 /** A first packet that was lost is sent again after one second, and after three. */
 const connectMs = 2_500
 
-type Name = 'uneven' | 'refused' | 'unanswered' | 'closed' | 'queued' | 'slow-connect' | 'broken'
+type Name = OverloadFinding
 
 export const overload = question<Name>({
   asks: 'how many connections are served at once, and what the next one sees',
   transports: connected,
   figures: { connections: 'count' },
   needsMs: 8_000,
-  findings: {
-    uneven,
-    refused: {
-      outcome: 'differs',
-      effect: 'Further clients get an error at once, and can say so or try another server.',
-      advice:
-        'A limit of connections of the server or of a proxy (`maxconn`, `worker_connections`, ' +
-        '`ncat -m`), a full backlog with tcp_abort_on_overflow, or a firewall with `ct count`.',
-    },
-    unanswered: {
-      outcome: 'differs',
-      effect:
-        'Further clients wait for a connection until a timeout (minutes on Linux): to them the ' +
-        'server looks as if it were switched off.',
-      advice:
-        'A firewall drops new connections beyond a limit (`ct count`, `limit rate`), or the ' +
-        'backlog of the server is full (`ss -ltn`: Recv-Q reaches Send-Q).',
-    },
-    closed: {
-      outcome: 'differs',
-      effect:
-        'Further clients are connected and then cut off: to them the server seems to crash, and ' +
-        'many try again at once.',
-      advice:
-        'The server or a proxy accepts and closes above its limit (`maxconn`, `limit_conn`, ' +
-        '`ncat -m`, MaxStartups). Raise it, or let clients wait before they try again.',
-    },
-    queued: {
-      outcome: 'differs',
-      effect:
-        'Further clients are connected, but get no answer until an earlier one leaves: to them ' +
-        'the server seems to hang.',
-      advice:
-        'The server takes that many clients at once (one thread or process each, a pool, ' +
-        '`--concurrency`), and the others wait in its backlog. If that is too few, raise it.',
-    },
-    'slow-connect': {
-      outcome: 'differs',
-      effect: 'Some clients take a second or more to connect: percentiles above p90 become bad.',
-      advice:
-        'The first packet of a connection was dropped: a full backlog (`nstat -az ' +
-        'TcpExtListenDrops`), a limit of new connections per second, or loss on the way.',
-    },
-    broken: {
-      outcome: 'fails',
-      effect: 'Clients that were served lose their connection when others come.',
-      advice:
-        'The server runs out of something (descriptors, memory, threads), or a proxy on the way ' +
-        'closes its oldest connections. Look at the logs and limits of both.',
-    },
-  },
+  findings: overloadFindings,
   cost: ({ maxConnections, silenceMs }) => ({
     atOnce: maxConnections,
-    connections: maxConnections + 1 + alikeCost(messageBytes).connections + plainMost * plainCount,
+    connections:
+      maxConnections + 1 + afterMost + alikeCost(messageBytes).connections + plainMost * plainCount,
     bytes: maxConnections * messageBytes * 3 + alikeCost(messageBytes).bytes,
-    ms: 10 * silenceMs,
+    ms: 14 * silenceMs,
   }),
   async ask(scene) {
     const { maxConnections } = scene.limits
@@ -116,6 +70,8 @@ export const overload = question<Name>({
         found.splice(0, found.length, alike)
       }
     }
+    const at = found.findIndex(({ name }) => name === 'unanswered')
+    if (at >= 0) found[at] = await withOthersClosed(scene, found[at]!, all, served.length)
     const late = slow.length > 0 && (await describeSlow(scene, slow, opened, all))
     if (late) found.push(late)
     return {
@@ -208,6 +164,32 @@ async function describe(scene: Scene, next: Attempt, served: Probe[]): Promise<F
       ? `it was served ${formatDuration(tookMs)} after an earlier one had left`
       : `it was not served either within ${formatDuration(tookMs)} after an earlier one had left`
   return { name, said, evidence: [next.said, then] }
+}
+
+/** A limit of those that are open lets the next one in then; one of new ones in a time does not. */
+async function withOthersClosed(
+  scene: Scene,
+  found: Found<Name>,
+  all: readonly Probe[],
+  count: number,
+): Promise<Found<Name>> {
+  await Promise.all(all.map(probe => probe.close()))
+  const late: Slow[] = []
+  let fate: Attempt['fate'] = 'served'
+  // One may be let in by a limit of new ones, too, three in a row hardly.
+  for (let times = 0; times < afterMost && fate === 'served' && late.length === 0; times++) {
+    const again = await attempt(scene, late)
+    fate = again.fate
+    await again.probe?.close()
+  }
+  const then =
+    fate === 'served' && late.length === 0
+      ? `when they are closed, ${afterMost} more are served at once: something limits how many ` +
+        'are open'
+      : 'when they are closed, further ones get no answer either, or a late one: something ' +
+        'limits how many are opened in a time'
+  const evidence = [...found.evidence, `${plural(count, 'connection')} served at once; ${then}`]
+  return { ...found, evidence }
 }
 
 /** Whether those that were served still are. */

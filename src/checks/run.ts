@@ -3,7 +3,7 @@ import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { versions } from '../vocabulary/machine.ts'
 import type { Calling } from '../options/calling.ts'
 import { OwnDelay } from './again.ts'
-import { answer, costWith, timeIsOver, type Asking } from './answering.ts'
+import { answer, costWith, noConnection, timeIsOver, type Asking } from './answering.ts'
 import { Control } from './control.ts'
 import { hold, type Expectation } from './expectation.ts'
 import { firstCost, lookAtFirst } from './first-look.ts'
@@ -97,7 +97,8 @@ export async function run(
       working.catch(() => {})
       return await Promise.race([working, aborted(either)])
     } catch (error) {
-      throw over.signal.aborted ? timeIsOver : error
+      if (!over.signal.aborted) throw error
+      throw scene.waited(leftMs / 2) ? noConnection : timeIsOver
     } finally {
       clearTimeout(timer)
       used.connections += scene.used.connections

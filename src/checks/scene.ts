@@ -71,6 +71,11 @@ export class Scene implements AsyncDisposable {
   #opened = 0
   #sentBytes = 0
   #asked = 0
+  /** Connections that are not made yet. */
+  #opening = 0
+  #openingMs = 0
+  /** It was closed: what opens behind that is closed at once, or it would stay open for ever. */
+  #isOver = false
 
   constructor(
     context: Pick<Scene, 'address' | 'calling' | 'limits' | 'known' | 'own' | 'control'>,
@@ -111,7 +116,16 @@ export class Scene implements AsyncDisposable {
         `a question opened more connections to ${formatAddress(address)} than it said`,
       )
     const number = this.#opened - 1
-    const { stream, details } = await dial({ address, calling, number }, timeoutMs)
+    const startedMs = performance.now()
+    this.#opening++
+    const { stream, details } = await dial({ address, calling, number }, timeoutMs).finally(() => {
+      this.#opening--
+      this.#openingMs += performance.now() - startedMs
+    })
+    if (this.#isOver) {
+      stream.destroy()
+      throw isOver()
+    }
     const traced = this.#traced ? await this.#trace(stream, timeoutMs) : undefined
     const probe = new Probe(stream, bytes => this.spend(bytes))
     probe.details = details
@@ -190,6 +204,10 @@ export class Scene implements AsyncDisposable {
     if (++this.#opened > this.#cost.connections)
       throw new Error('a question opened more connections than it said')
     const opened = await open()
+    if (this.#isOver) {
+      close(opened)
+      throw isOver()
+    }
     this.#others.push(() => close(opened))
     return opened
   }
@@ -201,6 +219,11 @@ export class Scene implements AsyncDisposable {
     if (this.#sentBytes > this.#cost.bytes) throw new Error('a question sent more than it said')
   }
 
+  /** Whether it waits for a connection to be made, or has spent so much time with that. */
+  waited(ms: number): boolean {
+    return this.#opening > 0 || this.#openingMs >= ms
+  }
+
   /** What it has used. */
   get used(): { connections: number; bytes: number } {
     return { connections: this.#opened, bytes: this.#sentBytes }
@@ -208,10 +231,13 @@ export class Scene implements AsyncDisposable {
 
   /** Closes all. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true
     for (const close of this.#others) close()
     await Promise.all([...this.#open].map(probe => probe.close()))
   }
 }
+
+const isOver = () => new Error('the time of the question is over')
 
 /** A message of printable bytes; it ends a line if nothing comes back before a line is whole. */
 export function message(known: Known, bytes: number): Buffer {

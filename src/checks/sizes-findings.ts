@@ -42,6 +42,14 @@ export const sizeFindings = {
       'A firewall drops fragments (many do). Send smaller datagrams (1,200 B pass nearly ' +
       'everywhere), or let fragments pass.',
   },
+  'many-fragments': {
+    outcome: 'differs',
+    effect: 'Long datagrams (NFS, tunnels, long answers of DNS) never arrive, shorter ones do.',
+    advice:
+      'One fragment that is lost loses the datagram: a policer whose burst is smaller than the ' +
+      'fragments of one datagram (`limit rate` of nft), a limit for putting them together ' +
+      '(`net.ipv4.ipfrag_high_thresh`), or a small buffer of the server. Send less at a time.',
+  },
   cut: {
     outcome: 'fails',
     effect: 'The end of long datagrams is missing, without an error.',

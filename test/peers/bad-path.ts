@@ -101,6 +101,17 @@ export const joins = {
     })
     back.on('end', () => front.end())
   },
+  /** The first time that all 256 values pass, one of them is damaged. */
+  flipsOnce: (() => {
+    let isDone = false
+    return mapped(chunk => {
+      if (isDone || chunk.length < 256) return chunk
+      isDone = true
+      const copy = Buffer.from(chunk)
+      copy[100]! ^= 16
+      return copy
+    })
+  })(),
   dropsNul: mapped(latin1(text => text.replaceAll('\0', ''))),
   clearsHighBit: mapped(chunk => Buffer.from(chunk.map(byte => byte & 127))),
   /** Nothing is passed on before there are 4 kB of it. */

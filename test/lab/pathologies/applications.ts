@@ -197,7 +197,8 @@ export const applications: Pathologies = {
     question: 'http',
     outcome: 'differs',
     finding: 'h2-ends',
-    also: seenToo,
+    // nginx says no end of TLS to what has agreed on h2 and says nothing.
+    also: { ...seenToo, tls: 'differs' },
     needs: ['nginx'],
     options: ['--insecure'],
   },
