@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
-import { bench, type BenchOptions, type LoadRun, type RunResult, type Server } from 'yodel'
+import { bench, serve, type BenchOptions, type LoadRun, type RunResult, type Server } from 'yodel'
 import { until as waitUntil } from './client.ts'
 import { full, onlyFull, short } from './full.ts'
 import { listen } from './peers/server.ts'
@@ -283,3 +283,18 @@ function messages(check: Check, measure: Measure) {
     assert.equal(result.verdict, 'fail')
   })
 }
+
+test('the series begins when the warm-up was over, even if that is noticed late', async () => {
+  await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+  const load = { warmupMs: 200, durationMs: 1_000, ratePerSecond: 100, depth: 200 }
+  const run = bench(server.url, { ...load, connections: 2, engine: 'node' })
+  await run.ready
+  // Until half of the window is over this thread does nothing; those that send are others.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700)
+  const { intervals } = await run.finished
+  assert.ok(intervals[0]!.second === 0 && intervals[0]!.seconds >= 0.9, JSON.stringify(intervals))
+  assert.equal(
+    intervals.reduce((sum, { received }) => sum + received, 0),
+    100,
+  )
+})

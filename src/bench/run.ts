@@ -150,7 +150,8 @@ class Run {
     if (warmupMs === 0) this.#measure(startMs)
     else {
       const untilMs = startMs + warmupMs - performance.now()
-      this.#timer = setTimeout(() => this.#measure(), Math.min(untilMs, timerMaxMs))
+      const begin = () => this.#measure(startMs + warmupMs)
+      this.#timer = setTimeout(begin, Math.min(untilMs, timerMaxMs))
     }
     const conditions: RunConditions = {
       command: this.#command,
@@ -205,10 +206,9 @@ class Run {
     if (how === 'now' && !this.#threads) this.#opening.abort(stoppedEarly())
   }
 
-  /** The warm-up is over: from now on second by second. */
-  #measure(atMs?: number) {
-    const now = this.snapshot()
-    const from = { ...beginning(atMs ?? now.atMs), ...failuresOf(now) }
+  /** The warm-up was over at an instant, perhaps earlier: from then on second by second. */
+  #measure(atMs: number) {
+    const from = { ...beginning(atMs), ...failuresOf(this.snapshot()) }
     this.#seconds.begin(from)
     this.#stages?.begin(from)
     const wait = (nowMs: number) => (this.#timer = setTimeout(look, this.#seconds.restMs(nowMs)))

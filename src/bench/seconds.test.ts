@@ -73,6 +73,12 @@ for (const [name, course, lengths, rates] of [
     [100, 100, 100 / 1.01],
   ],
   [
+    'a rest joins it, too, if the run ends only seconds later',
+    { durationMs: 1000, events: steady(1000, 30), endMs: 6000, lastMs: 1025 },
+    [1.025],
+    [100 / 1.025],
+  ],
+  [
     'a second behind the window is one of its own',
     { durationMs: 3000, events: steady(3000, 1000), endMs: 4000 },
     [1, 1, 1, 1],

@@ -79,8 +79,8 @@ export class Seconds {
     // Only when the next second is over it is known whether a remainder follows that joins this
     // one. One follows, too, if this thread was held up until far into the next second.
     const certain = goesOn && elapsedMs + wholeMs <= Math.min(this.#durationMs, this.#targetMs)
-    // The last second may still turn out to be shorter.
-    this.#tell(certain ? 1 : isOver ? 3 : 2)
+    // The last second may still turn out to be shorter: in the drain it ends with the last reply.
+    this.#tell(certain ? 1 : isOver || isDrain ? 3 : 2)
   }
 
   /**
