@@ -97,9 +97,11 @@ const contestants: Record<string, () => Promise<Cost>> = {
 async function paced(side: 'up' | 'down'): Promise<string> {
   const port = await freePort()
   const url = `udp://127.0.0.1:${port}`
-  const server = spawn(node, [yodel, 'serve', '--directions', url], { stdio: 'ignore' })
-  await sleep(1_000)
+  const stdio = ['ignore', 'ignore', 'pipe'] as const
+  const server = spawn(node, [yodel, 'serve', '--directions', url], { stdio: [...stdio] })
   try {
+    // It says where it listens.
+    await once(server.stderr, 'data')
     const to = ['bench', url, '--direction', side, '--rate', '100k/s', '--size', '1400']
     const said = execFileSync(node, [yodel, ...to, '--duration', '5s', '--json'])
     const result = JSON.parse(said.toString()) as DirectionResult
