@@ -1,6 +1,14 @@
 /** Where io_uring or FFI is missing: what the real program says, and that it serves anyway. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -153,7 +161,11 @@ function copyWithoutKoffi(): string {
   cpSync(`${root}dist`, join(copy, 'dist'), { recursive: true })
   cpSync(`${root}package.json`, join(copy, 'package.json'))
   mkdirSync(join(copy, 'node_modules'))
-  for (const name of ['commander', '@commander-js'])
+  const { dependencies } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+    dependencies: Record<string, string>
+  }
+  // Of a scope its folder, which is there once.
+  for (const name of new Set(Object.keys(dependencies).map(name => name.split('/')[0]!)))
     symlinkSync(`${root}node_modules/${name}`, join(copy, 'node_modules', name))
   return copy
 }

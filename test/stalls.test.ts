@@ -205,9 +205,12 @@ function assertOwn({ code, result, stderr }: Ended, stoppedMs: number, stop: Sto
   }
   const [expectation] = expectations
   assert.equal(expectation!.held, false)
-  // On a busy machine the server itself may be as slow as that, and then it is told so.
+  // On a busy machine the server itself may be as slow as that, and then it is told so; unless the
+  // generator had no processor either.
   const isServers = figures.at(-1)!.bound >= limitMs(stop) * 1e3
-  assert.equal(expectation!.ownFault ?? false, !isServers, expectation!.measuredText)
+  const { ownFault = false, measuredText } = expectation!
+  const isUnknown = isServers && measuredText.includes('while the generator was the limit')
+  assert.equal(ownFault, !isServers || isUnknown, measuredText)
   if (isServers) return
   assert.deepEqual(failedBecause, [])
   // It was ended by Ctrl-C, when all was seen.

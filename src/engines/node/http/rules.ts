@@ -33,7 +33,7 @@ export function faultIn(request: Request, isHttp2: boolean): Refusal | undefined
   if (httpVersion === '1.0' && coding !== undefined)
     return [400, 'HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1).']
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
-    return [501, 'chunked is the only transfer coding that is known (RFC 9112 section 6.1).']
+    return [501, 'The only transfer coding that is known is chunked (RFC 9112 section 6.1).']
   if (hostsOf(request) > 1 || (httpVersion === '1.1' && headers.host === undefined))
     return [400, 'A request has exactly one Host header (RFC 9112 section 3.2).']
   for (const host of [headers.host, headers[':authority'] as string | undefined])
