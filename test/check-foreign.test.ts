@@ -164,7 +164,7 @@ const servers: [
     ['overload: closed'],
   ],
   ['haproxy in front of plain Node', 'tcp', haproxy, [], plain],
-  ['stunnel in front of plain Node', 'tls', stunnel, [lostAtFin], plain],
+  ['stunnel in front of plain Node', 'tls', stunnel, [], plain],
   ['nginx with its echo module', 'http', nginx, ['http: buffered']],
 ]
 
@@ -198,7 +198,9 @@ for (const [name, transport, start, expected, behind] of servers) {
     )
     // ncat closes at FIN, and writes without reading meanwhile: whether cat was faster is chance.
     const ofNcat = command === 'ncat' ? [lostAtFin, 'bytes: stuck'] : []
-    const byChance = ['overload: slow-connect', ...ofNcat]
+    // stunnel ends a connection at the first FIN: whether the echo was faster is chance, too.
+    const ofStunnel = command === 'stunnel4' ? [lostAtFin] : []
+    const byChance = ['overload: slow-connect', ...ofNcat, ...ofStunnel]
     const told = found.filter(each => !byChance.includes(each))
     assert.deepEqual(told, expected, JSON.stringify(result, null, 1))
     assert.ok(result.seconds < 30)
