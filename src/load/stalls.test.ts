@@ -197,6 +197,9 @@ test('if the kernel says when replies come, a stall delays only what is to be se
     stalls.touched('service', 198 * ms, 198 * ms, cameMs * ms)
   }
   assert.deepEqual([responseLess.count, serviceLess.count], [0, 0])
+  // One that was issued late before it, and came back in it, does not end it.
+  stalls.touched('response', 190 * ms, 198 * ms, 210 * ms)
+  assert.equal(stalls.untilNs, 700 * ms)
   // Issued at its beginning, and so perhaps sent at its end.
   stalls.touched('service', 200 * ms, 200 * ms, 705 * ms)
   assert.deepEqual(rounded(serviceLess), [5])

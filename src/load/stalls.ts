@@ -144,7 +144,9 @@ export class Stalls {
     const overlapNs = this.#overlap(fromNs, Math.min(now, sentNs), now, line && caughtUpNs[line])
     // Those behind this one wait until it is back.
     if (line && isBehind) {
-      this.untilNs = caughtUpNs[line] = Math.max(caughtUpNs[line], now)
+      caughtUpNs[line] = Math.max(caughtUpNs[line], now)
+      // By the kernel it may have come before the last stall ended.
+      this.untilNs = Math.max(this.untilNs, caughtUpNs[line])
       this.#lagNs = now - fromNs
     }
     if (overlapNs <= 0) return
