@@ -4,7 +4,9 @@
 export const unsentMaxBytes = 128 * 1024
 
 /**
- * A client is not read from for now. Each engine has one function for it, through which all its
- * protocols go.
+ * Stops reading from a client for now. The node engine has one such function (`core/session`) for
+ * its protocols. The uring engine has `onMuch` (`outgoing`) instead, and the pipe of a large flow
+ * (`bulk`), which takes no more when it is full. The blocking engine needs none: its thread does
+ * not read while it sends.
  */
 export type HoldBack = (client: { pause(): unknown }) => void

@@ -38,16 +38,16 @@ export class FleetRun implements LoadRun, FleetListener {
   #fleet: Fleet | undefined
   #load!: Load
   #stopped: 'drain' | 'now' | undefined
-  /** On the clock of this process; Infinity until it is known. */
+  /** When the load begins, on the clock of this process; Infinity until it is known. */
   #startMs = Infinity
   #seconds!: Seconds
   #tick = -1
-  /** When that began, in milliseconds after the start. */
+  /** Since when there is no connection to the broker, in milliseconds after the start. */
   #brokerDown: { sinceMs: number } | undefined
   #look = () => {}
   #looksSoon = false
 
-  /** @param leave is called at its end */
+  /** @param leave is called when the run is over, whether it succeeded or not */
   constructor(
     open: () => Promise<Fleet>,
     address: string | Address,
@@ -177,7 +177,7 @@ export class FleetRun implements LoadRun, FleetListener {
     return tick < 0 ? 0 : tickAt(tick, warmupMs, durationMs)
   }
 
-  /** Counts the seconds that every agent has reported which still can report. */
+  /** Counts each second once it is complete: every agent that can still report has reported it. */
   #count(): void {
     const members = [...this.members.values()]
     const pending = members.filter(({ delivered, loss }) => !delivered && !loss)
@@ -244,7 +244,7 @@ export class FleetRun implements LoadRun, FleetListener {
       if (!(error instanceof UserError)) throw error
       this.#lose(member, `failed: ${error.message}`, { failed: true })
     }
-    // Its connection may have broken while it was told so.
+    // Said for repeated pieces, too: an agent repeats them until it hears that its part was taken.
     if (member.delivered) this.#fleet!.say(member.present, { kind: 'taken', run: this.id })
   }
 
@@ -290,7 +290,7 @@ export class FleetRun implements LoadRun, FleetListener {
       load: this.#load,
       startMs: this.#startMs,
       members,
-      // An agent that is gone has told of its seconds only here.
+      // Of a lost agent no part came. What it did in each second is known only from these.
       intervals: lost ? this.intervals : undefined,
       brokerDownMs: this.#brokerDown?.sinceMs,
     })

@@ -21,8 +21,9 @@ export interface Outage {
   endNs: number
   /** The most connections that were without an echo at the same time. */
   connections: number
-  /** Why connections broke, before their first echo again too; why dials failed. */
+  /** Why connections broke: the first time, and each time before they had an echo again. */
   breaks: Classes
+  /** Why dials failed. */
   failedDials: Classes
   /** Messages of the window: unanswered at the break, waiting then, or due before it was open. */
   lost: number

@@ -63,18 +63,19 @@ export class Stalls {
   /** When the thread last gave a sign of life, and when it must give the next one. */
   #seenNs = Infinity
   #dueNs = Infinity
-  /** Start and end of each, the oldest first. */
+  /** Start and end of each stall, the oldest first. */
   readonly #all: [startNs: number, endNs: number][] = []
   /** When the last stall ended, and when the delay that it caused was over. */
   #lastEndNs = -Infinity
   readonly #caughtUpNs = { response: -Infinity, connect: -Infinity, churn: -Infinity }
   /**
-   * A stall may come before the delay of the last one is over. When the first of such a row of
-   * stalls began, how long they were in all, and how late the message was that came back last;
-   * undefined if none has come back since.
+   * A stall may come before the delay of the one before it is over. Such stalls form a row: this is
+   * when the first stall of the row began.
    */
   #firstNs = -Infinity
+  /** How long the stalls of the row were in all: no message is later than this because of them. */
   #owedNs = 0
+  /** How late the last message came back; undefined if none has come back since the last stall. */
   #lagNs: number | undefined
   readonly #times: () => ThreadTimes | undefined
   #noted: { atNs: number; times: ThreadTimes | undefined } = { atNs: 0, times: undefined }
@@ -108,7 +109,7 @@ export class Stalls {
     this.#seenNs = now
   }
 
-  /** For how long since the last sign of life it had no processor; long work is not a stall. */
+  /** How long the thread had no processor since its last sign of life: long work is not a stall. */
   #heldNs(now: number): number {
     const silentNs = now - this.#seenNs
     const { atNs, times: before } = this.#noted
@@ -122,7 +123,7 @@ export class Stalls {
     return Math.min(silentNs, Math.max(times.queuedNs - before.queuedNs, offNs - tickNs))
   }
 
-  /** A sign of life; the next one will come at an instant, or before it. */
+  /** A sign of life. The next one has to come at `dueNs`, or before it. */
   expect(now: number, dueNs: number): void {
     this.seen(now)
     this.#dueNs = dueNs
@@ -130,7 +131,8 @@ export class Stalls {
 
   /**
    * A message that was in flight since an instant has come back, or a short connection that was due
-   * then is connected, or closed; the plain time is recorded.
+   * then is connected, or closed. The caller has recorded the time as it was measured. If a stall
+   * fell in it, this records it twice more: as measured, and without the stall.
    */
   touched(name: keyof typeof touchedNames, fromNs: number, issuedNs: number, now: number): void {
     // The time by which a message was issued late is not part of its service.
@@ -142,10 +144,10 @@ export class Stalls {
     const caughtUpNs = this.#caughtUpNs
     if (line && isBehind) caughtUpNs[line] = Math.max(caughtUpNs[line], issuedNs)
     const overlapNs = this.#overlap(fromNs, Math.min(now, sentNs), now, line && caughtUpNs[line])
-    // Those behind this one wait until it is back.
+    // Messages that wait behind this one were delayed until this one came back.
     if (line && isBehind) {
       caughtUpNs[line] = Math.max(caughtUpNs[line], now)
-      // By the kernel it may have come before the last stall ended.
+      // By the clock of the kernel this message may have come before the last stall ended.
       this.untilNs = Math.max(this.untilNs, caughtUpNs[line])
       this.#lagNs = now - fromNs
     }
@@ -157,7 +159,7 @@ export class Stalls {
 
   /**
    * How much of a time the thread was stalled, or sent what had become due during a stall.
-   * @param untilNs from then on a stall delayed nothing
+   * @param untilNs a stall after this instant did not delay the message
    */
   #overlap(fromNs: number, untilNs: number, now: number, caughtUpNs: number | undefined): number {
     let sumNs = 0
@@ -168,7 +170,7 @@ export class Stalls {
     }
     if (caughtUpNs === undefined) return sumNs
     const behindNs = Math.min(now, caughtUpNs) - Math.max(fromNs, this.#firstNs)
-    // Stalls make an echo at most as late as the send: any further delay is the server's.
+    // Stalls delay an echo by their own length at most. Any further delay is the server's.
     return Math.max(sumNs, Math.min(behindNs, this.#owedNs))
   }
 

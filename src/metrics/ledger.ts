@@ -111,7 +111,10 @@ export class Ledger {
     return { p50, p99, max }
   }
 
-  /** How many connections lasted up to each bound, but longer than the one before it; the sum. */
+  /**
+   * The distribution of how long connections lasted, and the sum of these times. Each count is of
+   * the connections that lasted longer than the bound before it, and no longer than its own.
+   */
   get lifetime(): { counts: number[]; sumSeconds: number } {
     return { counts: [...this.lifetimes], sumSeconds: this.figures[figures.lifetimeSum]! }
   }

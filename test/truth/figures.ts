@@ -77,7 +77,7 @@ function byClock(exchanges: readonly Exchange[], { warmupMs, durationMs }: Load)
  */
 function byPlan(exchanges: readonly Exchange[], load: Load): Placed[] {
   const { warmupMs, durationMs, connections, ratePerSecond } = load
-  // The plan of random arrivals is not to be seen: nothing may be held back there.
+  // The wire does not show the plan of random arrivals: such a trial must defer no message.
   if (load.arrivals === 'poisson') return byClock(exchanges, load)
   const gapMs = 1e3 / ratePerSecond!
   const ownGapMs = gapMs * connections

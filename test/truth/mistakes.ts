@@ -57,7 +57,7 @@ export const mistakes: Mistake[] = [
     to: 'service.record(now - plannedNs)',
   },
   {
-    what: 'what is held back is not planned',
+    what: 'a deferred message is not planned',
     file: 'load/timetable.ts',
     from: 'counters[counter.messagesPlanned]! += count\n',
     to: 'counters[counter.messagesPlanned]! += count - deferred\n',

@@ -6,7 +6,7 @@ const open = (ratePerSecond: number) => ({ ratePerSecond })
 /** Cheap, and slow enough that a busy machine is a small part of each time. */
 export const daily: Trial[] = [
   {
-    name: 'open loop, node: two speeds, messages held back',
+    name: 'open loop, node: two speeds, deferred messages',
     transport: 'tcp',
     engine: 'node',
     known: { kind: 'bimodal', delayMs: 20, slowMs: 60, every: 10 },

@@ -61,7 +61,10 @@ interface Source {
 interface Repetition {
   first: Buffer
   length: number
-  /** Where the last different datagram differed: usually the next one differs there, too. */
+  /**
+   * At which byte the last datagram that was not the same differed. Usually the next one differs
+   * there, too, so this byte is compared first.
+   */
   differsAt: number
   count: number
   sinceMs: number
@@ -122,7 +125,10 @@ export class Guard {
     return undefined
   }
 
-  /** The first of two steps, for many datagrams of one sender: good until `turnovers` grows. */
+  /**
+   * What is known of a sender, for an engine that gets many datagrams of it: it asks once, and
+   * passes the answer on with each datagram. The answer is valid until `turnovers` grows.
+   */
   sender(address: string, port: number, nowMs: number): Sender {
     const source = this.#source(address, nowMs)
     return { source, repetition: this.#repetition(source, address, port), port }

@@ -23,11 +23,11 @@ export class TlsLayer implements Layer {
   readonly #handshakes: Handshakes
   readonly #counters: Float64Array
   readonly #received: Float64Array | undefined
-  /** Of OpenSSL, by slot; 0: none. */
+  /** The SSL object of OpenSSL for each slot; 0: none. */
   readonly #connections: Float64Array
   readonly #phase: Uint8Array
   readonly #buffers: Buffers
-  /** What is spoken in the records; undefined: what comes is what is echoed. */
+  /** The protocol in the records (ws); undefined: their content is echoed as it is. */
   readonly #inside: Layer | undefined
   readonly #wireInside: WireInside | undefined
   #couldWrite = true
@@ -36,7 +36,7 @@ export class TlsLayer implements Layer {
   /**
    * @param received counts for the ledger, by slot
    * @param someoneWaits whether a client waits to be accepted
-   * @param inside what is spoken in the records; it finds their content in the source that it gets
+   * @param inside makes the layer of the protocol in the records: its source has their content
    */
   constructor(
     { ssl, libc, pool }: { ssl: OpenSsl; libc: Libc; pool: BufferPool },
@@ -211,7 +211,7 @@ export class TlsLayer implements Layer {
     if (this.#handshakes.of(slot) === undefined) return
     this.#counters[counter.handshakesFailed]!++
     this.#handshakes.delete(slot)
-    // It has waited for its own handshake, too.
+    // The protocol in the records may wait for a handshake of its own (ws): that failed as well.
     this.#inside?.broke(slot)
   }
 
