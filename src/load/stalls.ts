@@ -73,7 +73,7 @@ export class Stalls {
    * when the first stall of the row began.
    */
   #firstNs = -Infinity
-  /** How long the stalls of the row were in all: no message is later than this because of them. */
+  /** By how much the stalls of the row can delay a message at most. */
   #owedNs = 0
   /** How late the last message came back; undefined if none has come back since the last stall. */
   #lagNs: number | undefined

@@ -38,7 +38,7 @@ const expectations = [
   { objective: 'rate>=1000000/s', measured: 100, measuredText: '100/s', held: false },
 ]
 export const missed = expectations[1]!
-const notes = ['900 of 6,000 messages were held back while others were in flight (4 × 2).']
+const notes = ['900 of 6,000 messages were deferred while others were in flight (4 × 2).']
 export const reportSamples: Record<string, Sample> = {
   'a closed loop': {},
   'an open loop with all there is': openLoop,
