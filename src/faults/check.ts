@@ -1,6 +1,7 @@
 /** Which faults apply to which transport, and the errors for the others. */
 import { formatAddress, isPublic, type Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
+import { listed } from '../vocabulary/text.ts'
 import {
   isDatagrams,
   transportNames,
@@ -31,12 +32,11 @@ export function checkFaults(faults: readonly FaultSpec[], address: Address): voi
     const { kind } = fault
     if (!appliesTo(kind, transport)) {
       const names = transportNames.filter(name => appliesTo(kind, name))
-      const list = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
       const what = kindOf(kind)!.carries.includes('bytes') ? 'connections' : 'messages'
       const has = phrases[transports[transport].faults]
       const others = faultKinds.filter(other => appliesTo(other, transport)).join(', ')
       throw usageError(
-        `${kind} is for ${what}: ${list}; ${transport} has ${has}.`,
+        `${kind} is for ${what}: ${listed(names)}; ${transport} has ${has}.`,
         `Faults for ${transport} are ${others}.`,
       )
     }

@@ -1,10 +1,11 @@
 /** The notation of faults: parses and formats it, and explains mistakes. */
 import { usageError, UserError } from '../vocabulary/errors.ts'
+import { listed } from '../vocabulary/text.ts'
 import { isNumber } from './fault.ts'
 import { faultKinds, kindOf, type FaultSpec } from './index.ts'
 import { partsOf, textOf } from './text.ts'
 
-const kinds = `The kinds are ${faultKinds.slice(0, -1).join(', ')} and ${faultKinds.at(-1)}.`
+const kinds = `The kinds are ${listed(faultKinds)}.`
 
 /**
  * `delay=50ms`, `reset=1000:10%` → the fault.

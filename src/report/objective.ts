@@ -1,5 +1,6 @@
 /** Objectives such as `p99<5ms`: parsed, and compared with a result. */
 import { UserError, usageError } from '../vocabulary/errors.ts'
+import { listed } from '../vocabulary/text.ts'
 import { formatCount, formatDuration, parseCount, parseDuration } from '../vocabulary/units.ts'
 import { parsePercent, parseRate } from '../vocabulary/units.ts'
 import { countOf, fewestSamples, ranked, supported } from './rank.ts'
@@ -91,16 +92,13 @@ export const metricNames = {
   datagrams: Object.keys(ofDatagrams),
 }
 
+const prefixes = metricNames.distributions.slice(1).map(name => `${name}.`)
+
 /** For an objective with another name. */
 export const metricsHint =
   'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
-  `${listed(metricNames.distributions.slice(1), 'or', '.')}; ` +
+  `${listed(prefixes, 'or')}; ` +
   `and ${metricNames.totals.join(', ')}; for udp also ${metricNames.datagrams.join(', ')}.`
-
-function listed(names: string[], last: string, end: string): string {
-  const all = names.map(name => name + end)
-  return `${all.slice(0, -1).join(', ')} ${last} ${all.at(-1)}`
-}
 
 /** @throws UserError if no metric has that name */
 export function parseMetric(name: string): Metric {

@@ -2,6 +2,7 @@
  * Which figures are the generator's own: had it never been held up, and never waited for a
  * processor, these figures would be different. See docs/validity.md.
  */
+import { listed } from '../vocabulary/text.ts'
 import { formatDuration, plural } from '../vocabulary/units.ts'
 import { withoutOwn } from './less.ts'
 import { formatFigure, parseMetric } from './objective.ts'
@@ -110,11 +111,6 @@ const remedy = (result: RunResult): string =>
   (result.generator.queuedShare ?? 0) > ownShare
     ? 'Stop the other programs on its processors, or give it a processor of its own.'
     : 'It was stopped, or other programs on this machine kept it from its processor.'
-
-function listed(names: readonly string[]): string {
-  if (names.length === 1) return names[0]!
-  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
-}
 
 /** What the mark means, and what the marked figures are without the share of the generator. */
 export function ownParts({ generator }: RunResult): string[] {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { short } from '../full.suite.ts'
-import { hexDump, printable } from './text.ts'
+import { hexDump, listed, printable } from './text.ts'
 
 /**
  * Controls (C0, DEL, C1), bidirectional controls, zero-width and other invisible characters, line
@@ -105,4 +105,12 @@ test('a hex dump has every byte, its offset, and only printable ASCII', () => {
     '000010  48 65 6c 6c 6f 2c 0a 1b 5b 33 31 6d 20 77 c3 b6  Hello,..[31m w..\n' +
       '000020  72 6c 64                                         rld',
   )
+})
+
+test('words are listed as a sentence has them, however many there are', () => {
+  assert.equal(listed([]), '')
+  assert.equal(listed(['udp']), 'udp')
+  assert.equal(listed(['ws', 'udp']), 'ws and udp')
+  assert.equal(listed(['ws', 'wss', 'udp']), 'ws, wss and udp')
+  assert.equal(listed(['ws', 'wss', 'udp'], 'or'), 'ws, wss or udp')
 })

@@ -43,6 +43,12 @@ export function peerText(host: string | undefined, port: number | undefined): st
   return bare.includes(':') ? `[${bare}]:${port}` : `${bare}:${port}`
 }
 
+/** Words as a part of a sentence: `a`, `a and b`, `a, b and c`. */
+export function listed(words: readonly string[], last: 'and' | 'or' = 'and'): string {
+  if (words.length < 2) return words.join('')
+  return `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`
+}
+
 /** As a shell takes it; control characters as $'...' has them. */
 export function quoted(word: string): string {
   if (/^[\w./:@%+,-][\w./:@%+,~=-]*$/.test(word)) return word
