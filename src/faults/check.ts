@@ -9,11 +9,18 @@ import {
   type Carries,
   type TransportName,
 } from '../vocabulary/transport.ts'
+import type { FaultDefinition } from './fault.ts'
 import { faultKinds, kindOf, type FaultSpec } from './index.ts'
 import { checkFault } from './parse.ts'
 
+/** Where a fault works is part of its definition. */
+type Placed = Pick<FaultDefinition<{ kind: string }>, 'kind' | 'carries' | 'amplifies'>
+
+const fits = ({ carries }: Placed, transport: TransportName): boolean =>
+  carries.includes(transports[transport].faults)
+
 export const appliesTo = (kind: FaultSpec['kind'], transport: TransportName): boolean =>
-  kindOf(kind)!.carries.includes(transports[transport].faults)
+  fits(kindOf(kind)!, transport)
 
 const phrases: Record<Carries, string> = {
   bytes: 'a stream of bytes',
@@ -26,24 +33,33 @@ const phrases: Record<Carries, string> = {
  * @throws UserError if a fault is not valid, or does not apply to this transport
  */
 export function checkFaults(faults: readonly FaultSpec[], address: Address): void {
-  const { transport } = address
   for (const fault of faults) {
     checkFault(fault)
-    const { kind } = fault
-    if (!appliesTo(kind, transport)) {
-      const names = transportNames.filter(name => appliesTo(kind, name))
-      const what = kindOf(kind)!.carries.includes('bytes') ? 'connections' : 'messages'
-      const has = phrases[transports[transport].faults]
-      const others = faultKinds.filter(other => appliesTo(other, transport)).join(', ')
-      throw usageError(
-        `${kind} is for ${what}: ${listed(names)}; ${transport} has ${has}.`,
-        `Faults for ${transport} are ${others}.`,
-      )
-    }
-    if (kind === 'duplicate' && isDatagrams(address) && isPublic(address))
-      throw usageError(
-        `duplicate on ${transport} is for loopback only, and ${formatAddress(address)} is not.`,
-        'With a forged source, duplicates could flood another machine.',
-      )
+    checkPlace(kindOf(fault.kind)!, address)
   }
+}
+
+/** @throws UserError if such a fault does not apply to this transport, or does harm there */
+export function checkPlace(definition: Placed, address: Address): void {
+  const { kind, carries, amplifies } = definition
+  const { transport } = address
+  if (!fits(definition, transport)) {
+    const names = transportNames.filter(name => fits(definition, name))
+    const has = phrases[transports[transport].faults]
+    const others = faultKinds.filter(other => appliesTo(other, transport)).join(', ')
+    throw usageError(
+      `${kind} is for ${neededBy(carries)}: ${listed(names)}; ${transport} has ${has}.`,
+      `Faults for ${transport} are ${others}.`,
+    )
+  }
+  if (amplifies && isDatagrams(address) && isPublic(address))
+    throw usageError(
+      `${kind} on ${transport} is for loopback only, and ${formatAddress(address)} is not.`,
+      `With a forged source, ${kind} could flood another machine.`,
+    )
+}
+
+function neededBy(carries: readonly Carries[]): string {
+  if (carries.includes('bytes')) return 'connections'
+  return carries.includes('messages') ? 'messages' : 'datagrams'
 }

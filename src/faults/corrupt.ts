@@ -15,6 +15,7 @@ export const corrupt: FaultDefinition<CorruptSpec> = {
   sample: '0.1%',
   example: 'corrupt=0.1% or corrupt=1e-6 (of the bytes)',
   carries: everywhere,
+  amplifies: false,
   parse(text) {
     if (text.endsWith('%')) return { kind: 'corrupt', perByte: parsePercent(text) }
     if (!/^\d+(?:\.\d+)?(?:e-?\d+)?$/i.test(text))

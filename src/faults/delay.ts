@@ -17,6 +17,7 @@ export const delay: FaultDefinition<DelaySpec> = {
   sample: '50ms',
   example: 'delay=50ms, delay=50ms~10ms or delay=exp:50ms',
   carries: everywhere,
+  amplifies: false,
   parse(text) {
     const exponential = /^exp:(.*)$/.exec(text)
     if (exponential)

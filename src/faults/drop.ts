@@ -13,6 +13,7 @@ export const drop: FaultDefinition<DropSpec> = {
   sample: '10%',
   example: 'drop=10% (of the messages)',
   carries: messages,
+  amplifies: false,
   parse: text => ({ kind: 'drop', perMessage: parsePerMessage(text) }),
   format: ({ perMessage }) => exactPercent(perMessage),
   mistake: mistakeOf,

@@ -13,6 +13,7 @@ export const duplicate: FaultDefinition<DuplicateSpec> = {
   sample: '10%',
   example: 'duplicate=10% (of the messages)',
   carries: messages,
+  amplifies: true,
   parse: text => ({ kind: 'duplicate', perMessage: parsePerMessage(text) }),
   format: ({ perMessage }) => exactPercent(perMessage),
   mistake: mistakeOf,

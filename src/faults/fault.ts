@@ -86,6 +86,11 @@ export interface FaultDefinition<Spec extends { kind: string }> {
   readonly example: string
   /** On which transports it makes sense. */
   readonly carries: readonly Carries[]
+  /**
+   * Whether more can come back than was sent. Then it works for datagrams on the loopback only: a
+   * forged source would have the server flood another machine.
+   */
+  readonly amplifies: boolean
   /** Reads what stands after `=`: '' for the kind without a value, if that has a meaning. */
   parse(text: string): Spec
   /** The inverse of parse; '' for the kind without a value. */

@@ -14,6 +14,7 @@ export const hang: FaultDefinition<HangSpec> = {
   sample: '1000',
   example: 'hang or hang=1000 (bytes)',
   carries: everywhere,
+  amplifies: false,
   parse: text => ({ kind: 'hang', afterBytes: text === '' ? 0 : parseSize(text) }),
   format: ({ afterBytes = 0 }) => (afterBytes === 0 ? '' : exactSize(afterBytes)),
   mistake: ({ afterBytes = 0 }) =>

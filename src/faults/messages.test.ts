@@ -9,7 +9,7 @@ import { Arrivals } from './arrivals.ts'
 import { Chain, type FaultEvent } from './chain.ts'
 import { Reset } from './fault.ts'
 import { parseFault } from './parse.ts'
-import { checkFaults } from './check.ts'
+import { checkFaults, checkPlace } from './check.ts'
 
 /** Sends messages through a chain; each that comes out as its pieces, `/` between them. */
 async function run(faults: string, texts: string[], carries: Carries = 'messages', seed = 1) {
@@ -145,4 +145,20 @@ test('a fault where it makes no sense is refused with a sentence', () => {
   for (const fault of ['drop=1%', 'duplicate=1%', 'reorder=1%', 'hang', 'delay=1s', 'corrupt=1%'])
     for (const url of ['udp://127.0.0.1:0', 'ws://127.0.0.1:80/'])
       assert.equal(refusal(fault, url), 'none', `${fault} ${url}`)
+})
+
+test('where a fault works is read from its definition', () => {
+  const place = (carries: Carries[], url: string, amplifies = false) =>
+    checkPlace({ kind: 'flip', carries, amplifies }, parseAddress(url))
+  const refused = (carries: Carries[], message: RegExp) =>
+    assert.throws(() => place(carries, 'tcp://127.0.0.1:0'), { message })
+  refused(['datagrams'], /^flip is for datagrams: udp; tcp has a stream of bytes\.$/)
+  refused(['messages'], /^flip is for messages: ws and wss; tcp/)
+  refused(['messages', 'datagrams'], /^flip is for messages: udp, ws and wss; tcp/)
+  // More replies than requests, to a source that nobody has verified.
+  const message = 'flip on udp is for loopback only, and udp://192.0.2.1:7 is not.'
+  assert.throws(() => place(['datagrams'], 'udp://192.0.2.1:7', true), { message })
+  place(['datagrams'], 'udp://192.0.2.1:7')
+  place(['datagrams'], 'udp://127.0.0.1:7', true)
+  place(['messages'], 'ws://192.0.2.1:80/', true)
 })

@@ -12,6 +12,7 @@ export const refuse: FaultDefinition<RefuseSpec> = {
   sample: '',
   example: 'refuse or refuse:10%',
   carries: connections,
+  amplifies: false,
   parse(text) {
     if (text !== '') throw usageError(`refuse has no value, so '${text}' means nothing.`)
     return { kind: 'refuse' }

@@ -19,6 +19,7 @@ export const reorder: FaultDefinition<ReorderSpec> = {
   sample: '5%',
   example: 'reorder=10% (of the messages)',
   carries: messages,
+  amplifies: false,
   parse: text => ({ kind: 'reorder', perMessage: parsePerMessage(text) }),
   format: ({ perMessage }) => exactPercent(perMessage),
   mistake: mistakeOf,

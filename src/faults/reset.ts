@@ -30,6 +30,7 @@ export const reset: FaultDefinition<ResetSpec> = {
   sample: '1000',
   example: 'reset=1000 (bytes) or reset=2s',
   carries: connections,
+  amplifies: false,
   parse: text =>
     /[a-z]$/.test(text) && !/[kMG]i?B?$/.test(text)
       ? { kind: 'reset', afterMs: parseDuration(text) }

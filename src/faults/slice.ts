@@ -14,6 +14,7 @@ export const slice: FaultDefinition<SliceSpec> = {
   sample: '1-100',
   example: 'slice=10 or slice=1-100',
   carries: connections,
+  amplifies: false,
   parse(text) {
     const sizes = /^(\d+)(?:-(\d+))?$/.exec(text)
     if (!sizes) throw usageError(`'${text}' is not a number of bytes.`)

@@ -13,6 +13,7 @@ export const slowAccept: FaultDefinition<SlowAcceptSpec> = {
   sample: '100ms',
   example: 'slow-accept=100ms',
   carries: connections,
+  amplifies: false,
   parse: text => ({ kind: 'slow-accept', ms: parseDuration(text) }),
   format: ({ ms }) => exactDuration(ms),
   mistake: ({ ms }) => (isNumber(ms, 0) ? undefined : 'slow-accept needs a time of 0 ms or more.'),

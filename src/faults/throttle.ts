@@ -19,6 +19,7 @@ export const throttle: FaultDefinition<ThrottleSpec> = {
   sample: '64k/s',
   example: 'throttle=64k/s',
   carries: everywhere,
+  amplifies: false,
   parse(text) {
     const size = /^(.*)\/s$/.exec(text)?.[1]
     if (size === undefined) throw usageError(`'${text}' is not a number of bytes per second.`)

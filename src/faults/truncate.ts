@@ -13,6 +13,7 @@ export const truncate: FaultDefinition<TruncateSpec> = {
   sample: '1000',
   example: 'truncate=1000',
   carries: connections,
+  amplifies: false,
   parse: text => ({ kind: 'truncate', afterBytes: parseSize(text) }),
   format: ({ afterBytes }) => exactSize(afterBytes),
   mistake: ({ afterBytes }) =>
