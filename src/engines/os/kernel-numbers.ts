@@ -51,13 +51,33 @@ export const MSG_NOSIGNAL = 0x4000
 /** Ways of shutdown(2). */
 export const SHUT_WR = 1
 export const SHUT_RDWR = 2
-/** Clocks of clock_gettime(2), and flags of timerfd_create(2), dup3(2) and timerfd_settime(2). */
+/** Clocks of clock_gettime(2), and flags of timerfd_create(2) and timerfd_settime(2). */
 export const CLOCK_REALTIME = 0
 export const CLOCK_MONOTONIC = 1
 export const TFD_NONBLOCK = 0o4000
-export const O_CLOEXEC = 0o2000000
-export const F_SETPIPE_SZ = 1031
-export const SPLICE_F_NONBLOCK = 2
 export const TFD_TIMER_ABSTIME = 1
+/** Flags of open(2), which dup3(2) and pipe2(2) take, too. */
+export const O_NONBLOCK = 0o4000
+export const O_CLOEXEC = 0o2000000
+/** Commands of fcntl(2). */
+export const F_SETFL = 4
+export const F_SETPIPE_SZ = 1031
+/** Events of poll(2). */
+export const POLLIN = 1
+export const POLLOUT = 4
+/** Reported whether they were asked for or not; so is POLLRDHUP, a FIN of the peer. */
+export const POLLERR = 8
+export const POLLHUP = 16
+/** A flag of splice(2). */
+export const SPLICE_F_NONBLOCK = 2
 /** Of prctl(2): by how much timers of the calling thread may be late, in nanoseconds. */
 export const PR_SET_TIMERSLACK = 29
+/** Of mmap(2): several flags in one number. */
+export const PROT_READ_WRITE = 3
+export const MAP_PRIVATE_ANONYMOUS = 0x22
+export const MAP_SHARED_POPULATE = 0x8001
+/** Parameters of mallopt(3), in glibc. */
+export const M_TRIM_THRESHOLD = -1
+export const M_MMAP_THRESHOLD = -3
+/** Of errno(3): what a wait says that was long enough. */
+export const ETIME = 62

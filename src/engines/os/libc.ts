@@ -2,6 +2,15 @@
 import { createRequire } from 'node:module'
 import { endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
+import {
+  ETIME,
+  MAP_PRIVATE_ANONYMOUS,
+  MAP_SHARED_POPULATE,
+  M_MMAP_THRESHOLD,
+  M_TRIM_THRESHOLD,
+  POLLIN,
+  PROT_READ_WRITE,
+} from './kernel-numbers.ts'
 
 /** Arguments are numbers, memory, or null; a pointer that C gave us is a bigint. */
 type Arg = number | bigint | Uint8Array | null
@@ -132,14 +141,6 @@ function load(): Libc | string {
     return `The package koffi does not work here: ${(error as Error).message}`
   }
 }
-
-const PROT_READ_WRITE = 3
-const MAP_PRIVATE_ANONYMOUS = 0x22
-const MAP_SHARED_POPULATE = 0x8001
-const M_TRIM_THRESHOLD = -1
-const M_MMAP_THRESHOLD = -3
-const ETIME = 62
-const POLLIN = 1
 
 function bindAll(koffi: typeof import('koffi')): Libc {
   // Without a name it is the running program, which has the C library in it already.

@@ -6,7 +6,15 @@
  */
 import { counter } from '../../metrics/meter.ts'
 import { descriptorLimit } from '../os/descriptors.ts'
-import { F_SETPIPE_SZ, SPLICE_F_NONBLOCK } from '../os/kernel-numbers.ts'
+import {
+  F_SETFL,
+  F_SETPIPE_SZ,
+  O_CLOEXEC,
+  O_NONBLOCK,
+  POLLIN,
+  POLLOUT,
+  SPLICE_F_NONBLOCK,
+} from '../os/kernel-numbers.ts'
 import { systemError, type Libc } from '../os/libc.ts'
 import * as entries from './entries.ts'
 import * as k from './kernel.ts'
@@ -135,7 +143,7 @@ export class Bulk {
     if (flow === undefined) return
     this.#flows.delete(slot)
     if (flow.pipe !== undefined) this.#closePipe(flow.pipe)
-    if (flow.nonBlocking) this.#libc.fcntl(flow.fd, k.F_SETFL, 0)
+    if (flow.nonBlocking) this.#libc.fcntl(flow.fd, F_SETFL, 0)
     this.#libc.close(flow.fd)
   }
 
@@ -164,9 +172,9 @@ export class Bulk {
     const flow = this.#flows.get(slot)!
     if (flow.resting) return false
     // splice(2) waits unless the socket is non-blocking. end() undoes this for the ring.
-    if (!flow.nonBlocking) this.#libc.fcntl(flow.fd, k.F_SETFL, k.O_NONBLOCK)
+    if (!flow.nonBlocking) this.#libc.fcntl(flow.fd, F_SETFL, O_NONBLOCK)
     flow.nonBlocking = true
-    entries.poll(this.#ring, slot, generation, flow.inPipe > 0 ? k.POLLOUT : k.POLLIN)
+    entries.poll(this.#ring, slot, generation, flow.inPipe > 0 ? POLLOUT : POLLIN)
     return true
   }
 
@@ -241,7 +249,7 @@ export class Bulk {
     const spare = this.#spares.pop()
     if (spare !== undefined) return spare
     const ends = new Uint8Array(this.#ends.buffer)
-    if (this.#libc.pipe2(ends, k.O_NONBLOCK | k.O_CLOEXEC) !== 0) return undefined
+    if (this.#libc.pipe2(ends, O_NONBLOCK | O_CLOEXEC) !== 0) return undefined
     const [out, into] = this.#ends as unknown as [number, number]
     // If the user has used up the memory for pipes, a smaller pipe also works.
     this.#libc.fcntl(into, F_SETPIPE_SZ, pipeBytes)

@@ -9,6 +9,7 @@
 import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
+import { POLLERR, POLLHUP, POLLOUT } from '../os/kernel-numbers.ts'
 import { systemError } from '../os/libc.ts'
 import type { Arena, BufferPool } from './buffers.ts'
 import type { ClientLedger } from './client-ledger.ts'
@@ -139,7 +140,7 @@ export class Connections {
     if (this.#bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
       // The poll reports only a FIN, and would again and again: a send that waits sends what the
       // pipe has.
-      const fin = this.#bulk.inPipeOf(slot) > 0 && !(result & (k.POLLOUT | k.POLLERR | k.POLLHUP))
+      const fin = this.#bulk.inPipeOf(slot) > 0 && !(result & (POLLOUT | POLLERR | POLLHUP))
       const moved = result < 0 || fin ? 0 : this.#bulk.move(slot)
       if (moved > 0) this.table.onMoved(slot)
       else if (moved === 0) this.#out.add(slot, this.#bulk.copyOut(slot), false)

@@ -62,16 +62,6 @@ export const FILE_INDEX_ALLOC = -1
 /** Flags of a completion. */
 export const cqe = { MORE: 2, BUF_MORE: 16 } as const
 
-/** Of fcntl(2), open(2) and poll(2). */
-export const F_SETFL = 4
-export const O_NONBLOCK = 0x800
-export const O_CLOEXEC = 0x80000
-export const POLLIN = 1
-export const POLLOUT = 4
-/** Reported whether they were asked for or not; so is POLLRDHUP, a FIN of the peer. */
-export const POLLERR = 8
-export const POLLHUP = 16
-
 /** Errors of errno(3) that are part of the normal course, negative as completions have them. */
 export const error = { AGAIN: -11, INVAL: -22, NOBUFS: -105, CONNREFUSED: -111 } as const
 /** Errors of a broken connection. */
