@@ -1,18 +1,22 @@
 /** Sets of faults that the page offers together; docs/faults.md has all faults. */
 
 import type { FaultKindInfo } from '../src/dashboard/api.ts'
+import { partsOf } from '../src/faults/text.ts'
 
 interface Preset {
   name: string
   meaning: string
-  /** Where there are connections. */
+  /** Where the listener takes all of these. */
   faults: string[]
+  /** Elsewhere: where there are no connections. */
   ofDatagrams: string[]
 }
 
 /** What a preset puts in force at a listener that takes these kinds. */
-export const faultsFor = (preset: Preset, kinds: readonly FaultKindInfo[]): string[] =>
-  kinds.some(({ kind }) => kind === 'slice') ? preset.faults : preset.ofDatagrams
+export function faultsFor({ faults, ofDatagrams }: Preset, kinds: readonly FaultKindInfo[]) {
+  const taken = new Set<string>(kinds.map(({ kind }) => kind))
+  return faults.every(fault => taken.has(partsOf(fault).kind)) ? faults : ofDatagrams
+}
 
 export const presets: Preset[] = [
   {
