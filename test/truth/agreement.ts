@@ -1,6 +1,5 @@
 /** On what a result and its witness agree, and by how much they differ. */
-import { meanOf, quantile } from './figures.ts'
-import type { Times } from './result-fields.ts'
+import { meanOf, quantile, type Figures } from './figures.ts'
 import type { Seen, Trial } from './trial.ts'
 
 /** Counts and rates may be off by this share, and by one message at the edges of the window. */
@@ -9,14 +8,33 @@ const share = 0.005
 const timeShare = 0.05
 const timeUs = 50
 
+type NameOf<Values> = {
+  [Name in keyof Figures]: Figures[Name] extends Values ? Name : never
+}[keyof Figures]
+
+// Records of all figures, so that the compiler asks for one that would not be compared.
+/** The numbers of a result, and what each is. */
+const numbers: Record<NameOf<number>, 'count' | 'rate'> = {
+  planned: 'count',
+  sent: 'count',
+  received: 'count',
+  achievedPerSecond: 'rate',
+  sentPerSecond: 'rate',
+}
+/** The times, and what a result calls them. */
+const distributions: Record<NameOf<number[]>, 'service' | 'response'> = {
+  serviceUs: 'service',
+  responseUs: 'response',
+}
+const namesOf = <Name extends string>(record: Record<Name, string>) => Object.keys(record) as Name[]
+
 /** A sentence for each count or rate on which they do not agree. */
 export function disagreements({ told, figures }: Seen, { load }: Trial): string[] {
   const isOpen = load.ratePerSecond !== undefined
-  const names = ['planned', 'sent', 'received', 'achievedPerSecond', 'sentPerSecond'] as const
-  const found = names.flatMap(name => {
+  const found = namesOf(numbers).flatMap(name => {
     const [said, saw] = [told[name], figures[name]]
     // A plan is whole messages, whatever the machine does; unless it is one of chance.
-    const isCount = !name.endsWith('PerSecond')
+    const isCount = numbers[name] === 'count'
     const isExact = isCount && isOpen && load.arrivals !== 'poisson'
     const one = isCount ? 1 : 1e3 / load.durationMs
     const isRight = isExact
@@ -48,18 +66,18 @@ const percentiles = [
 
 /** The means and the percentiles, as far as they are told. */
 export function differences({ told, figures }: Seen, { load }: Trial): Difference[] {
-  const pairs: [name: string, told: Times, seen: number[]][] = [
-    ['service', told.service, figures.serviceUs],
-  ]
   // The plan of random arrivals cannot be seen on the wire.
-  if (load.arrivals !== 'poisson') pairs.push(['response', told.response, figures.responseUs])
-  return pairs.flatMap(([name, times, seen]) => {
-    const known = percentiles.filter(([key]) => times[key] !== null)
+  const isSeen = (name: string) => name !== 'responseUs' || load.arrivals !== 'poisson'
+  const names = namesOf(distributions).filter(isSeen)
+  return names.flatMap(each => {
+    const [name, seen] = [distributions[each], figures[each]]
+    const times = told[name]
+    const known = percentiles.filter(([of]) => times[of] !== null)
     return [
       { what: `${name} mean`, toldUs: times.mean ?? 0, seenUs: meanOf(seen) },
-      ...known.map(([key, q]) => ({
-        what: `${name} ${key}`,
-        toldUs: times[key]!,
+      ...known.map(([of, q]) => ({
+        what: `${name} ${of}`,
+        toldUs: times[of]!,
         seenUs: quantile(seen, q),
       })),
     ]

@@ -62,9 +62,12 @@ export class Behaviour {
         return nowMs + (n === known.nth ? known.delayMs : known.othersMs)
       case 'lossy':
         return n % known.every === 0 ? null : nowMs + known.delayMs
-      default:
+      case 'dies':
         if (connection !== this.#first && !known.all) return nowMs + known.delayMs
         return ++this.#answered > known.after ? null : nowMs + known.delayMs
+      default:
+        known satisfies never
+        throw new Error('dueMs() has no case for it.')
     }
   }
 

@@ -46,8 +46,11 @@ function argumentsOf(known: Known): [kind: string, ...numbers: number[]] {
       return ['straggler', known.othersMs * 1e3, known.delayMs * 1e3, known.nth]
     case 'dies':
       return ['dies', known.delayMs * 1e3, known.after]
+    case 'lossy':
+      throw new Error('known.c speaks TCP, and a stream does not lose messages.')
     default:
-      throw new Error('Streams do not lose messages.')
+      known satisfies never
+      throw new Error('argumentsOf() has no case for it; due() in known.c needs one, too.')
   }
 }
 

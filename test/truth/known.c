@@ -79,7 +79,7 @@ static int64_t due(client *c, int64_t at) {
     if (c == eldest && ++c->answered > (long)number[1]) return NEVER;
     return at + us(number[0]);
   }
-  fprintf(stderr, "known: there is no kind %s\n", kind);
+  fprintf(stderr, "known: due() in known.c has no case for the kind '%s'\n", kind);
   exit(2);
 }
 
