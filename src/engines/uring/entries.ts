@@ -7,7 +7,7 @@ const TWO32 = 2 ** 32
 
 /**
  * Kinds of completions (127 at most). The server has a case for each of them, which the compiler
- * asks for; a load has cases for those that it asks the ring for.
+ * asks for; the others have cases for those that they ask the ring for, and name the rest.
  */
 export const kind = {
   ACCEPT: 1,
@@ -48,6 +48,15 @@ export function unknownKind<K extends Completion>(
 ): never {
   throw new Error(`There is no completion of kind ${String(kind)}.`)
 }
+
+type NumberOf<Names extends keyof typeof kind> = (typeof kind)[Names]
+
+/**
+ * What only the server of streams asks for, or what needs no answer. For the default of a `switch`
+ * elsewhere, behind `satisfies`: there a new kind does not compile before it has a case or a name.
+ */
+export type Unanswered = NumberOf<ServersOwn | 'FINISHED' | 'IGNORED'>
+type ServersOwn = 'ACCEPT' | 'INSTALLED' | 'INSTALLED_FOR_BULK' | 'POLL'
 
 const { FIXED_FILE, BUFFER_SELECT, CQE_SKIP_SUCCESS } = k.sqe
 

@@ -4,7 +4,7 @@ import type { LoadTask } from '../../task.ts'
 import type { Libc } from '../os/libc.ts'
 import type { Parts } from './client-links.ts'
 import type { Above } from './dial.ts'
-import { completionOf, kind, slotOf } from './entries.ts'
+import { completionOf, kind, slotOf, type Unanswered } from './entries.ts'
 import * as k from './kernel.ts'
 import type { LoadLinks } from './load-links.ts'
 import { WaitArgument } from './wait-argument.ts'
@@ -40,7 +40,8 @@ export class Handshaking implements Above {
 
   readonly onCompletion = (user0: number, user1: number, result: number, flags: number): void => {
     const slot = slotOf(user0)
-    switch (completionOf(user0)) {
+    const of = completionOf(user0)
+    switch (of) {
       case kind.RECV:
         return this.slots.onRecv(slot, user1, result, flags, 0)
       case kind.SEND:
@@ -48,6 +49,7 @@ export class Handshaking implements Above {
       case kind.REST:
         return this.slots.onSent(slot, user1, result)
       default:
+        of satisfies Unanswered | typeof kind.TICK | typeof kind.CONNECT
     }
   }
 

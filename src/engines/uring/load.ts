@@ -20,7 +20,7 @@ import { loadLibc, type Libc, type Mapping } from '../os/libc.ts'
 import { loadOpenSsl, type OpenSsl } from '../os/openssl.ts'
 import type { Parts } from './client-links.ts'
 import { dialAll, type Failure } from './dial.ts'
-import { kind, completionOf, slotOf } from './entries.ts'
+import { kind, completionOf, slotOf, type Unanswered } from './entries.ts'
 import { Handshaking } from './handshaking.ts'
 import * as k from './kernel.ts'
 import { LoadInput } from './load-input.ts'
@@ -204,7 +204,8 @@ class LoadSession implements Session {
       const slot = slotOf(user0)
       const result = words[at + 2]!
       if (n % readsPerClock === readsPerClock - 1) now = nowNs()
-      switch (completionOf(user0)) {
+      const of = completionOf(user0)
+      switch (of) {
         case kind.RECV:
           this.#slots.onRecv(slot, words[at + 1]!, result, words[at + 3]!, now)
           break
@@ -219,7 +220,7 @@ class LoadSession implements Session {
           break
         // All other entries of a connected load need no answer.
         default:
-          break
+          of satisfies Unanswered | typeof kind.TICK
       }
     }
     Atomics.store(words, cqHead, head)

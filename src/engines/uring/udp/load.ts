@@ -12,7 +12,7 @@ import type { Outcome, Session } from '../../engine.ts'
 import { errnoOf, explain } from '../../failures.ts'
 import { checkDestinations } from '../../os/datagram-sockets.ts'
 import { loadLibc, type Libc } from '../../os/libc.ts'
-import { completionOf, kind, slotOf } from '../entries.ts'
+import { completionOf, kind, slotOf, type Unanswered } from '../entries.ts'
 import * as k from '../kernel.ts'
 import { Ring } from '../ring.ts'
 import { WaitArgument } from '../wait-argument.ts'
@@ -168,7 +168,8 @@ class DatagramLoad implements Session {
       const result = words[at + 2]!
       const slot = slotOf(user0)
       if (n % readsPerClock === readsPerClock - 1) now = nowNs()
-      switch (completionOf(user0)) {
+      const of = completionOf(user0)
+      switch (of) {
         case kind.RECV:
           places.onReceived(slot, user1, result, words[at + 3]!, now)
           break
@@ -180,7 +181,7 @@ class DatagramLoad implements Session {
           break
         // Nothing else is asked for that has an answer.
         default:
-          break
+          of satisfies Unanswered | typeof kind.TICK | typeof kind.CONNECT
       }
     }
     Atomics.store(words, cqHead, head)

@@ -12,7 +12,7 @@ import { SO_BROADCAST, UDP_GRO } from '../../os/kernel-numbers.ts'
 import { loadLibc, type Libc } from '../../os/libc.ts'
 import { setOption } from '../../os/sockets.ts'
 import { unreadOf } from '../../os/unread.ts'
-import { kind, completionOf } from '../entries.ts'
+import { kind, completionOf, type Unanswered } from '../entries.ts'
 import * as k from '../kernel.ts'
 import { Ring } from '../ring.ts'
 import { Waiter } from '../waiter.ts'
@@ -143,7 +143,8 @@ class DatagramServer implements Session {
       const at = cqes + ((head & mask) << 2)
       const result = words[at + 2]!
       const flags = words[at + 3]!
-      switch (completionOf(words[at]!)) {
+      const of = completionOf(words[at]!)
+      switch (of) {
         case kind.RECV:
           if (result >= 0) this.#onReceived(flags >>> 16, nowMs)
           if (!(flags & k.cqe.MORE)) this.#onReceiveEnded(result)
@@ -160,7 +161,7 @@ class DatagramServer implements Session {
           break
         // Nothing else is asked for that has an answer.
         default:
-          break
+          of satisfies Unanswered | typeof kind.CONNECT
       }
     }
     Atomics.store(words, cqHead, head)
