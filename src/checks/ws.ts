@@ -150,7 +150,7 @@ interface Pinged {
   found: Finding[]
 }
 
-/** Whether it is answered; and where the other end says what it saw, by whom. */
+/** Whether it is answered; and, where the other end says what it saw, by which end. */
 async function askPing(scene: Scene, socket: WebSocket): Promise<Pinged> {
   const before = await accountOf(scene, socket)
   const ms = await pingOnce(scene, socket)

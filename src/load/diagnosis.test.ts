@@ -149,7 +149,7 @@ const damages: Record<string, [Cause, least: number, (scene: Scene) => Diagnosis
       )
     },
   ],
-  'bytes of nobody are put in': [
+  'bytes of no stream are put in': [
     'shifted',
     1,
     scene => {
@@ -214,7 +214,7 @@ for (const [name, [cause, least, damage]] of Object.entries(damages)) {
     let [right, all] = [0, 0]
     const wrong: string[] = []
     // To find out that bytes are of no stream takes ten milliseconds.
-    const numRuns = Math.ceil(/nobody|overwritten/.test(name) ? runs / 5 : runs)
+    const numRuns = Math.ceil(/no stream|overwritten/.test(name) ? runs / 5 : runs)
     for (const place of fc.sample(places(least, 16), { numRuns, seed: 1 })) {
       const found = damage(new Scene(place))
       if (!found) continue
@@ -257,7 +257,7 @@ for (const [name, detail] of Object.entries({
   'a piece is left out': '64 bytes are missing: what came belongs 64 bytes further on.',
   'a piece comes twice': '64 bytes came twice.',
   'two neighbours change places': 'Two pieces of 64 bytes changed places.',
-  'bytes of nobody are put in':
+  'bytes of no stream are put in':
     '64 bytes were put in that belong to no connection, and the stream goes on behind them.',
   'bytes of another connection replace others':
     'The bytes belong to connection 3, offset 0; 64 bytes came in the place of others, and the ' +

@@ -228,9 +228,9 @@ export class Connections {
 
   /** Sends FIN, if all that comes before it is sent. */
   #finish(slot: number): void {
-    const farewell = this.#layer?.farewell(slot)
-    if (farewell === 'never') this.#giveUp(slot)
-    if (farewell === 'never' || farewell === 'later') return
+    const end = this.#layer?.sayEnd(slot)
+    if (end === 'never') this.#giveUp(slot)
+    if (end === 'never' || end === 'later') return
     if (this.#bulk.has(slot)) {
       this.#cancelRecv(slot)
       this.#bulk.end(slot)

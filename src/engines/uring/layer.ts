@@ -50,7 +50,7 @@ export interface Layer {
    * Ends the layer's own stream before our FIN (TLS: close_notify). Returns whether that is sent,
    * is not possible yet, or never will be.
    */
-  farewell(slot: number): 'said' | 'later' | 'never'
+  sayEnd(slot: number): 'said' | 'later' | 'never'
   closed(slot: number): void
   /** To be called when everything that the last turn submitted is known. */
   endTurn(): void

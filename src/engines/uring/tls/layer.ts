@@ -230,14 +230,14 @@ export class TlsLayer implements Layer {
     this.#inside?.broke(slot)
   }
 
-  farewell(slot: number): 'said' | 'later' | 'never' {
+  sayEnd(slot: number): 'said' | 'later' | 'never' {
     switch (this.#phase[slot]) {
       case phase.SILENT:
         return 'never'
       case phase.HANDSHAKE:
         return 'later'
       case phase.OPEN: {
-        const said = this.#inside?.farewell(slot) ?? 'said'
+        const said = this.#inside?.sayEnd(slot) ?? 'said'
         if (said !== 'said') return said
         this.#sayEnd(slot)
         this.wire.later(slot)

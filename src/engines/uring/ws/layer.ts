@@ -199,7 +199,7 @@ export class WsLayer implements Layer {
     this.#phase[slot] = phase.DONE
   }
 
-  farewell(slot: number): 'said' | 'later' | 'never' {
+  sayEnd(slot: number): 'said' | 'later' | 'never' {
     switch (this.#phase[slot]) {
       case phase.SILENT:
         return 'never'
