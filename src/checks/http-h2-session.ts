@@ -21,6 +21,7 @@ const errorNames = [
   'FRAME_SIZE_ERROR REFUSED_STREAM CANCEL COMPRESSION_ERROR CONNECT_ERROR ENHANCE_YOUR_CALM',
   'INADEQUATE_SECURITY HTTP_1_1_REQUIRED',
 ].flatMap(names => names.split(' '))
+const refused = errorNames.indexOf('REFUSED_STREAM')
 const nameOf = (code: number): string => errorNames[code] ?? `error ${code}`
 
 /** What became of a request. */
@@ -110,6 +111,10 @@ function judge(all: readonly Exchanged[], goaway: number | undefined): Finding[]
   ]
   const found: Finding[] = []
   const resets = all.filter(({ fate }) => typeof fate === 'object')
+  // What crosses GOAWAY is refused, and may be sent again (RFC 9113 section 8.7): the connection
+  // ends, and nothing is lost.
+  const last = all.at(-1)?.fate
+  if (goaway !== undefined && typeof last === 'object' && last.reset === refused) resets.pop()
   if (resets.length > 0)
     found.push({
       name: 'h2-resets',
