@@ -7,8 +7,11 @@ import type { Found } from './question.ts'
 /** If more than this share of the segments is lost, that is not chance. */
 const lossShare = 0.01
 const lossLeast = 5
-/** The same for the way back, where one lost segment makes several others come out of order. */
-const behindShare = 0.015
+/**
+ * The same for the way back, where one lost segment makes many others come out of order: all that
+ * was under way. Where several processors receive, a few are out of order though none is lost.
+ */
+const behindShare = 0.05
 
 /** What the kernel has counted while a path was filled, once or several times. */
 export interface Loss {
