@@ -59,6 +59,7 @@ const lasted = new Map<string, number>()
 const failed = new Set<string>()
 const filesOf = new Map<string, string[]>()
 const fileOf = new Map<string, string>()
+process.once('exit', () => [...filesOf.keys()].forEach(file => rmSync(file)))
 await report(groups.map(together), full ? atOnce : groups.length)
 // In their short form there is room for two of them.
 await report(
@@ -103,7 +104,6 @@ function together(group: string[]): string {
   filesOf.set(resolve(file), group)
   const imports = group.map(each => `await import('../../../${each}')\nloaded('${each}')\n`)
   writeFileSync(file, goingAway + imports.join(''))
-  process.once('exit', () => rmSync(file))
   return file
 }
 
