@@ -11,7 +11,7 @@ export interface SearchOptions {
    * fraction.
    */
   precision: number
-  /** A failure at up to that rate may be noise, and is repeated once. */
+  /** A failure at this rate or below it may be noise, so such a probe is repeated once. */
   plausible: number
 }
 

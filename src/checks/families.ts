@@ -48,7 +48,9 @@ export const families = question<Name>({
     'no-echo': {
       outcome: 'fails',
       effect: 'Clients get another server, depending on which address they take.',
-      advice: 'Another program answers on that address and port. Compare both ends of DNS.',
+      advice:
+        'Another program answers on that address and port. Compare the addresses in DNS with ' +
+        'those of the server.',
     },
     unequal: {
       outcome: 'differs',

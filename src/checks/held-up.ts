@@ -2,8 +2,8 @@
 import { performance } from 'node:perf_hooks'
 
 /**
- * Begins to look; the result says for how long at most nothing could be done since. For short times
- * it looks every millisecond.
+ * Begins to watch this process; the function that it returns says how long the longest hold-up
+ * since then was. By default it looks every millisecond, so that it sees short hold-ups, too.
  */
 export function heldUp(everyMs = 1): () => number {
   let lastMs = performance.now()

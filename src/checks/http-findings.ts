@@ -40,9 +40,9 @@ export const httpFindings = {
       'What should stream (server-sent events, gRPC-like calls, progress) comes only when the ' +
       'request has ended; large echoes may hang.',
     advice:
-      'A proxy holds the request until it is whole (nginx `proxy_request_buffering off; ' +
-      'proxy_http_version 1.1`), or the answer (`proxy_buffering off`, `X-Accel-Buffering: no`); ' +
-      'or the server reads the whole body first.',
+      'A proxy holds the request or the answer until it is whole, or the server reads the whole ' +
+      'body first. The cure for nginx: `proxy_request_buffering off; proxy_http_version 1.1` for ' +
+      'the request; `proxy_buffering off` or `X-Accel-Buffering: no` for the answer.',
   },
   'header-limit': {
     outcome: 'differs',
@@ -57,7 +57,8 @@ export const httpFindings = {
       'A new connection is needed after every few requests: more round trips, more TIME_WAIT.',
     advice:
       'The server or a proxy closes connections early (nginx `keepalive_requests`, ' +
-      '`Connection: close`, HTTP/1.0 to the server: `proxy_http_version 1.1`).',
+      '`Connection: close`), or a proxy speaks HTTP/1.0 to the server. The cure for HTTP/1.0 ' +
+      'with nginx: `proxy_http_version 1.1`.',
   },
   headers: {
     outcome: 'differs',

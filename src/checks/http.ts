@@ -19,7 +19,9 @@ const headerSizes = [1_000, 2_000, 4_000, 7_500]
 const bodySizes = [10_000, 65_536, 262_144]
 
 export const http = question<HttpFinding>({
-  asks: 'whether bodies are exact and stream, and which limits and keep-alive there are',
+  asks:
+    'whether bodies come back unchanged and are streamed, and which limits and keep-alive there ' +
+    'are',
   transports: speaking('http'),
   withoutEcho: true,
   needsMs: 10_000,

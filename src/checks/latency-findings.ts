@@ -16,8 +16,8 @@ export const latencyFindings = {
       'Something that does not know the connection answered for the server: a second machine ' +
       'with the same address (`arping -D ADDRESS`; does `ip neigh` on the last router change?), ' +
       'a route or a balancer that leads to another server meanwhile, a firewall that was started ' +
-      'again. Or the server crashed: see its log. Ask again: if now this question is cut off and ' +
-      'now another one, what they send is not the reason.',
+      'again. Or the server crashed: see its log. Ask again: if a different question is cut off ' +
+      'each time, what the questions send is not the reason.',
   },
   jitter: {
     outcome: 'differs',
@@ -40,8 +40,9 @@ export const latencyFindings = {
     outcome: 'differs',
     effect: 'What should stream (logs, events, progress, tokens) comes late and all at once.',
     advice:
-      'A proxy or a server collects bytes before it passes them on: nginx `proxy_buffering off`, ' +
-      '`X-Accel-Buffering: no`; stdio without line buffers; Nagle with a larger buffer.',
+      'A proxy or a server collects bytes before it passes them on (so does stdio without line ' +
+      'buffers, and Nagle with a larger buffer). The cure for nginx: `proxy_buffering off`, or ' +
+      '`X-Accel-Buffering: no` in the answer.',
   },
   lossy: {
     outcome: 'differs',

@@ -166,7 +166,10 @@ async function describe(scene: Scene, next: Attempt, served: Probe[]): Promise<F
   return { name, said, evidence: [next.said, then] }
 }
 
-/** A limit of those that are open lets the next one in then; one of new ones in a time does not. */
+/**
+ * Closes all connections and opens new ones. They are served at once if something limits how many
+ * connections are open, and not if something limits how many are opened in a time.
+ */
 async function withOthersClosed(
   scene: Scene,
   found: Found<Name>,
@@ -176,7 +179,7 @@ async function withOthersClosed(
   await Promise.all(all.map(probe => probe.close()))
   const late: Slow[] = []
   let fate: Attempt['fate'] = 'served'
-  // One may be let in by a limit of new ones, too, three in a row hardly.
+  // A limit of connections opened in a time may let one in, too, but hardly three in a row.
   for (let times = 0; times < afterMost && fate === 'served' && late.length === 0; times++) {
     const again = await attempt(scene, late)
     fate = again.fate

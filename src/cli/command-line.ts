@@ -27,7 +27,7 @@ const commands: Record<string, Row> = {
   },
   connect: {
     usage: '[options] [address]',
-    description: 'type and see the echo; or pipe: cat file | yodel connect > same',
+    description: 'type and see the echo; in pipes: cat file | yodel connect > copy',
     goesOn: true,
     load: async () => (await import('./connect.ts')).completeConnect,
   },

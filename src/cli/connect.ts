@@ -42,7 +42,7 @@ const shownOptions = {
     default: false,
     short: 'v',
     flag: 'verbose',
-    help: 'print to stderr once it is connected',
+    help: 'print a line to stderr as soon as the connection is made',
   }),
 }
 const { calling, ...own } = connectOptions

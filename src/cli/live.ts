@@ -89,9 +89,9 @@ class Screen {
 }
 
 /**
- * Prints a line for each second of a run as soon as it is over; all are, before it is finished. A
- * stage has its line before the second in which it begins. Returns a function that prints the last
- * stages, given how many have begun.
+ * Prints a line for each second of a run as soon as that second is over; all lines are printed
+ * before the run is finished. The line of a stage comes before that of the second in which the
+ * stage begins. Returns a function that prints the last stages, given how many have begun.
  */
 export function streamIntervals(
   run: LoadRun,

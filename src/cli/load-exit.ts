@@ -5,7 +5,7 @@ import { exitCodes } from './exit.ts'
 
 /**
  * Whether every connection was refused and nothing came back. A datagram socket learns of a refusal
- * only after it has sent; with connections, no run begins without any.
+ * only after it has sent; on other transports a run does not begin if no connection can be opened.
  */
 export const nobodyThere = ({ datagrams, bytes, errors, run, part }: RunResult): boolean =>
   datagrams !== undefined &&

@@ -22,7 +22,7 @@ import { PartSum } from './sum.ts'
 import { isOver, isSilent, type Situation } from './waiting.ts'
 
 const lookEveryMs = 100
-/** What comes within this time is looked at together: many agents tell at the same time. */
+/** Messages that come within this time are looked at together: many agents send at once. */
 const togetherMs = 10
 
 export class FleetRun implements LoadRun, FleetListener {
@@ -55,7 +55,7 @@ export class FleetRun implements LoadRun, FleetListener {
     leave: (fleet: Fleet) => Promise<void>,
   ) {
     const ready = deferred<Address>()
-    // In a later turn, so that what is wrong with the options rejects too.
+    // In a later turn of the event loop, so that wrong options reject `finished`, too.
     this.finished = Promise.resolve().then(async () => {
       this.#load = checkPlan(address, options)
       this.#fleet = await open()

@@ -126,7 +126,10 @@ export class Life<S extends Planned> {
     return waits
   }
 
-  /** Nothing more is planned: connections that have all echoes close, the others drain. */
+  /**
+   * Nothing more is planned: a connection that has all its echoes closes, and the others wait for
+   * theirs until the drain ends.
+   */
   #windDown(now: number): void {
     const [flow, mover] = [this.#flow, this.#mover]
     this.#windsDown = true

@@ -1,7 +1,7 @@
 /**
  * From when to when connections were without an echo, where they are opened again (reconnect). An
- * outage begins when a connection breaks, and ends with the first echo on a new one: that it could
- * be opened says little where a proxy accepts for a server that is gone.
+ * outage begins when a connection breaks, and ends with the first echo on a new connection. That a
+ * connection could be opened says little where a proxy accepts for a server that is gone.
  *
  *   break            open again, or broken again        the first echo
  *     ├─ dials that fail ─┼─────── firstEcho ────────────────┤

@@ -43,8 +43,8 @@ export const bucketMiddleNs = (bucket: number): number =>
   (bucketStartNs(bucket) + bucketStartNs(bucket + 1)) / 2
 
 /**
- * Shared by all histograms without a sample, so that they need no memory: most of a snapshot are
- * such.
+ * All histograms without a sample share these arrays, so that they need no memory of their own:
+ * most histograms of a snapshot have no sample.
  */
 const noCounts = new Float64Array(0)
 const noSum = new Float64Array(1)

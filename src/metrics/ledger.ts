@@ -47,9 +47,10 @@ const words = { kills: 0, used: 1, count: 2 }
 const figures = { unlisted: 0, delayP50: 1, delayP99: 2, delayMax: 3, lifetimeSum: 4, count: 5 }
 
 /**
- * One writer (LedgerWriter), any readers. A slot is written before it is marked as open; a reader
- * that finds another generation after reading than before has read parts of two connections. The
- * figures of an ended connection stay until its slot is used again, which is as late as possible.
+ * Has one writer (LedgerWriter) and any number of readers. A slot is written before it is marked as
+ * open. A reader compares the generation of a slot before and after it reads the slot: if they
+ * differ, it has read parts of two connections. The figures of an ended connection stay until its
+ * slot is used again, which is as late as possible.
  */
 export class Ledger {
   readonly memory: SharedArrayBuffer

@@ -124,8 +124,8 @@ export function answerText(figure: FigureCompared): string {
 
 const moreText = (rounds: number): string =>
   rounds > manyRounds
-    ? `not even ${formatCount(manyRounds)} more rounds would. Make each longer.`
-    : `about ${plural(rounds, 'more round')} would.`
+    ? `not even ${formatCount(manyRounds)} more rounds would decide it. Make each longer.`
+    : `about ${plural(rounds, 'more round')} would decide it.`
 
 /** What the claims rest on. */
 export function methodText({ figures, exact, confidence, rounds }: RoundsComparison): string {

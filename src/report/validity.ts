@@ -36,7 +36,7 @@ interface Churn {
   times: Histogram
 }
 
-/** Options on which it depends how many messages may be in flight. */
+/** The options that decide how many messages may be in flight. */
 type Sent = { connections: number; depth: number; slice: string | undefined }
 
 /** For a closed loop: how much of its rate is the work of the generator itself. */

@@ -46,8 +46,9 @@ export async function sleepUntil(atNs: number, signal: AbortSignal): Promise<voi
 
 /**
  * What has to be added to performance.now() to get milliseconds since 1970. To be more exact than
- * Date.now(), it reads both clocks for 2 ms. Each reading of Date.now() is early by a part of a
- * millisecond, or by how long this thread was held up; so the latest result is the best.
+ * Date.now(), it reads both clocks for 2 ms. Date.now() leaves out the part of a millisecond, and
+ * this thread may be held up between the two readings. Both make the difference smaller, so the
+ * greatest difference is the best.
  */
 export function wallOffsetMs(): number {
   let most = -Infinity
