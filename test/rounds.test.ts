@@ -90,7 +90,7 @@ test('rounds are saved, and read again by compare and report', async context => 
   if (!saved) return context.skip(heldUp)
   assert.equal(saved.code, 0, saved.stderr)
   // So few coins can all fall alike: that is no proof.
-  assert.match(saved.stdout, /^p50: cannot tell; .* more rounds? would\./m)
+  assert.match(saved.stdout, /^p50: cannot tell; .* more rounds? would decide it\./m)
   const runs = [
     await typed(['compare', file]),
     await typed(['report', file]),

@@ -63,8 +63,7 @@ export const wsFindings = {
     outcome: 'differs',
     effect:
       'Programs that read the reason from a close code of 4000 or more take the wrong branch.',
-    advice:
-      'The server answers with a code of its own, or a gateway replaces the code by another.',
+    advice: 'The server answers with a code of its own, or a gateway replaces the code by another.',
   },
   'no-deflate': {
     outcome: 'differs',
