@@ -150,8 +150,12 @@ test('what does not belong together is refused', () => {
     `${load}option header --header ${quoted(isNot)}, not --header ${quoted(is)}.`,
   )
   // No byte depends on how a machine gets there.
-  for (const calling of [{ tls: { insecure: true } }, { source: ['10.0.0.5'] }])
-    assert.equal(other({ calling }), 'none')
+  const ways = [
+    { tls: { insecure: true } },
+    { source: ['10.0.0.5'] },
+    { socket: { interface: 'eth1' } },
+  ]
+  for (const calling of ways) assert.equal(other({ calling }), 'none')
   const whole = 'b.json is the result of a whole load, not of a slice.'
   assert.equal(refusal([first, sampleResult()]), whole)
   assert.equal(refusal([first, merge([first, slice(2, [60])])]), 'b.json is merged already.')

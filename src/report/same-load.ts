@@ -33,7 +33,7 @@ export function planOf({ run }: RunResult, part: Part): Map<string, string> {
 }
 
 /** The way of a machine, and which certificates it trusts: no byte of the load depends on it. */
-const ofMachine = new Set(['ca', 'pin', 'insecure', 'cert', 'key', 'source', 'proxy'])
+const ofMachine = new Set(['ca', 'pin', 'insecure', 'cert', 'key', 'source', 'interface', 'proxy'])
 const sentFirst = optionsIn(callingOptions).filter(
   ([, { flag }]) => flag !== undefined && !ofMachine.has(flag),
 )
