@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serve, type Server } from 'yodel'
 import { full, onlyFull, short } from './full.ts'
 import { echoFlipped, listen, onAllReceived } from './peers/server.ts'
-import { portOf, yodel, yodelServe, type Finished, type Program } from './program.ts'
+import { memoryOf, portOf, yodel, yodelServe, type Finished, type Program } from './program.ts'
 
 const linux = process.platform === 'linux' ? false : 'reads /proc, which only Linux has'
 const MiB = 2 ** 20
@@ -60,9 +59,8 @@ test(`${manyMiB} MiB of random bytes come back the same${inMemory}`, async () =>
   await all
   // An input of less than 64 MiB would fit into memory, even if all of it were kept.
   if (full && !linux) {
-    const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8')
-    const peakKiB = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1])
-    assert.ok(peakKiB < 256 * 1024, `${peakKiB} KiB`)
+    const peakBytes = memoryOf(program.child.pid!, 'VmHWM')
+    assert.ok(peakBytes < 256 * MiB, `${peakBytes} bytes`)
   }
   program.child.stdin!.end()
   const finished = await program.finished

@@ -1,7 +1,6 @@
 /** HTTP at its limits: many clients at once, long bodies, answers that are not read. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
@@ -9,7 +8,7 @@ import { serve } from 'yodel'
 import { dialMany, pattern, sendUntilStalled, until } from './client.ts'
 import { onlyFull, short } from './full.ts'
 import { post1 } from './http-client.ts'
-import { portOf, yodelServe } from './program.ts'
+import { memoryOf, portOf, yodelServe } from './program.ts'
 
 const [many, mebibytes, greedies] = short([1_000, 100, 300], [40, 4, 120])
 
@@ -52,14 +51,10 @@ test(
   async t => {
     const { program, url } = await yodelServe('http://127.0.0.1:0')
     await using _ = program
-    const residentBytes = () => {
-      const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8')
-      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024
-    }
     for (const socket of await sendUntilStalled(await endless(portOf(url), 20))) socket.destroy()
-    const before = residentBytes()
+    const before = memoryOf(program.child.pid!)
     const greedy = await sendUntilStalled(await endless(portOf(url), greedies))
-    const grownEach = (residentBytes() - before) / greedies
+    const grownEach = (memoryOf(program.child.pid!) - before) / greedies
     t.diagnostic(`${Math.round(grownEach / 1024)} KiB for each`)
     assert.ok(grownEach < heldMaxBytes)
     for (const socket of greedy) socket.destroy()

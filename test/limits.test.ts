@@ -1,19 +1,12 @@
 /** The real program and clients that never read: what it holds for them is bounded. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { dialMany, echo, sendUntilStalled } from './client.ts'
 import { full, onlyFull } from './full.ts'
-import { portOf, yodelServe } from './program.ts'
+import { memoryOf, portOf, yodelServe } from './program.ts'
 import { refusal } from './refusal.ts'
 
 const formatted = (count: number) => count.toLocaleString('en-US')
-
-/** Memory that a process has in RAM, in bytes. */
-function residentBytes(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024
-}
 
 /** What a connection may hold in the process, as docs/serve.md has it. */
 const heldMaxBytes = { node: 256 * 1024, uring: 640 * 1024 }
@@ -37,10 +30,10 @@ for (const engine of ['node', 'uring'] as const) {
       const port = portOf(url)
       const [reader] = await dialMany(port, 1)
       for (const socket of await sendUntilStalled(await dialMany(port, 1))) socket.destroy()
-      const before = residentBytes(program.child.pid!)
+      const before = memoryOf(program.child.pid!)
       const greedy = await sendUntilStalled(await dialMany(port, greedies))
       for (let n = 0; n < 50; n++) assert.equal(await echo(reader!, `message ${n}`), `message ${n}`)
-      const grownEach = (residentBytes(program.child.pid!) - before) / greedies
+      const grownEach = (memoryOf(program.child.pid!) - before) / greedies
       t.diagnostic(`${engine}: ${Math.round(grownEach / 1024)} KiB for each`)
       assert.ok(
         grownEach < heldMaxBytes[engine] + (engine === 'node' ? garbageMaxBytes / greedies : 0),

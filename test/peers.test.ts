@@ -5,20 +5,12 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 import { full, onlyFull, short } from './full.ts'
-import { missing, portOf, Program, root, yodelPath, yodelServe } from './program.ts'
+import { memoryOf, missing, portOf, Program, root, yodelPath, yodelServe } from './program.ts'
 
 const MiB = 2 ** 20
 
@@ -152,15 +144,10 @@ async function receive(stream: AsyncIterable<Buffer>, pid: number): Promise<numb
     received += chunk.length
     const look = Math.floor(before / (16 * MiB)) < Math.floor(received / (16 * MiB))
     // After the last byte there may be no process any more.
-    if (look && received < streamBytes && process.platform === 'linux') peakBytes = peakOf(pid)
+    if (look && received < streamBytes && process.platform === 'linux')
+      peakBytes = memoryOf(pid, 'VmHWM')
   }
   closeSync(sent)
   assert.equal(received, streamBytes)
   return peakBytes
-}
-
-/** VmHWM of proc_pid_status(5). */
-function peakOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]) * 1024
 }

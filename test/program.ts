@@ -1,6 +1,7 @@
 /** Starts real programs and waits for what they say. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -119,6 +120,12 @@ export async function yodelServe(...args: string[]): Promise<{ program: Program;
 const isAddress = (arg: string) => arg.startsWith('unix:') || arg.includes('://')
 
 export const portOf = (url: string): number => Number(url.slice(url.lastIndexOf(':') + 1))
+
+/** Memory that a process has in RAM, or had at most so far, in bytes (proc_pid_status(5)). */
+export function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)![1]) * 1024
+}
 
 /** Why a test that needs this program is skipped; false if it is there. */
 export function missing(command: string): string | false {

@@ -1,13 +1,12 @@
 /** WebSocket at its limits: much data, many clients, and clients that never read. */
 import assert from 'node:assert/strict'
 import { createHash, randomFillSync } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import type { Server } from 'yodel'
 import { sendUntilStalled } from './client.ts'
 import { frame, upgraded } from './frames.ts'
 import { full, onlyFull, short } from './full.ts'
-import { portOf as portOfUrl, yodelServe } from './program.ts'
+import { memoryOf, portOf as portOfUrl, yodelServe } from './program.ts'
 import { balanced, open, receive, start } from './ws-clients.ts'
 
 const timeout = 60_000
@@ -50,10 +49,6 @@ test(`${many} clients at once, each of them echoed`, { timeout }, async () => {
   await balanced(server)
 })
 
-/** Memory that a process has in RAM, in bytes. */
-const residentBytes = (pid: number) =>
-  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
-
 /** Clients that send for ever and never read. */
 const greedy = (port: number, count: number) =>
   Promise.all(Array.from({ length: count }, () => upgraded(port)))
@@ -74,9 +69,9 @@ for (const [what, chunk] of [
       await using _ = program
       for (const socket of await sendUntilStalled(await greedy(portOfUrl(url), 1), chunk))
         socket.destroy()
-      const before = residentBytes(program.child.pid!)
+      const before = memoryOf(program.child.pid!)
       const sockets = await sendUntilStalled(await greedy(portOfUrl(url), greedies), chunk)
-      const grown = residentBytes(program.child.pid!) - before
+      const grown = memoryOf(program.child.pid!) - before
       t.diagnostic(`${Math.round(grown / greedies / 1024)} KiB for each`)
       assert.ok(grown < greedies * heldMaxBytes + floatingBytes)
       for (const socket of sockets) socket.destroy()
