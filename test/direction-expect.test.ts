@@ -148,6 +148,8 @@ test('flood: what is expected of an echo, and what makes no sense', async () => 
     assert.equal(code, 2, stderr)
     assert.match(stderr, why)
   }
+  const { stdout: help } = await typist(['flood', '--help'])
+  assert.match(help, /save the result; one of \.hgrm, \.html,/)
 })
 
 test('--load --ndjson: the seconds of each phase, and the result', async () => {

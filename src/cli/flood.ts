@@ -18,7 +18,13 @@ import { showLoad, streamIntervals } from './live.ts'
 import { nobodyThere } from './load-exit.ts'
 import { addTables, type Tables } from './option-flags.ts'
 import { leaveUnconnected, onInterrupt, print, tell } from './output.ts'
-import { isSilent, outputFrom, outputOptions, printResult, saveOutput } from './result-output.ts'
+import {
+  floodOutputOptions,
+  isSilent,
+  outputFrom,
+  printResult,
+  saveOutput,
+} from './result-output.ts'
 import type { Output } from './result-output.ts'
 import { checkOutputs } from './saving.ts'
 import { scenarioTable, withScenario } from './scenario.ts'
@@ -38,7 +44,7 @@ export const floodTables: Tables = [
   [undefined, own],
   [undefined, directionTable],
   [undefined, probeOptions],
-  [undefined, outputOptions],
+  [undefined, floodOutputOptions],
   ['Transports:', { calling }],
 ]
 

@@ -12,6 +12,8 @@ import { saveResult } from './saving.ts'
 
 const fileFor = (path: string) => ({ path, format: formatFor(path) })
 
+const helpFor = (names: string) => `save the result; one of ${names}; repeatable`
+
 const file: Kind<ReturnType<typeof fileFor>> = {
   placeholder: '<file>',
   parse: fileFor,
@@ -30,8 +32,13 @@ export const outputOptions = {
     default: [] as ReturnType<typeof fileFor>[],
     short: 'o',
     flag: 'output',
-    help: `save the result; one of ${endings}; repeatable`,
+    help: helpFor(endings),
   }),
+}
+/** A flood keeps no seconds, so it has no rows for a table. */
+export const floodOutputOptions = {
+  ...outputOptions,
+  files: { ...outputOptions.files, help: helpFor(endings.replace('.csv, ', '')) },
 }
 export type Output = ResolvedOf<typeof outputOptions>
 
