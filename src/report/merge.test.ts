@@ -15,6 +15,7 @@ import { takeSnapshot } from '../metrics/snapshot.ts'
 import { resultOf, type Gathered } from './gathered.ts'
 import { merge } from './merge.ts'
 import { partFrom, resultOfPart } from './part.ts'
+import { readResult } from './read.ts'
 import type { RunConditions, RunResult } from './result.ts'
 import { effort, sampleResult } from './sample.suite.ts'
 import { Series } from './series.ts'
@@ -179,6 +180,10 @@ test('a part that is damaged is refused, and no defect', () => {
   ])
     assert.equal(damage(change), "b.json is damaged: its 'part' is not that of its result.")
   assert.match(damage({ format: 'yodel-part-9' }), /is a part of the format yodel-part-9; this/)
+  for (const calling of [undefined, { header: 7 }]) {
+    const text = JSON.stringify({ ...sampleResult(), part: { ...part, calling } })
+    assert.throws(() => readResult(text, 'b.json'), /b\.json is damaged: its 'part'/)
+  }
 })
 
 test('what is missing, or did not run at the same time, makes the result invalid', () => {

@@ -14,6 +14,7 @@ const partShape = record({
   format: text,
   ...each(['slice', 'of', 'connections', 'startedMs'], number),
   startErrorMs: numberOrNull,
+  calling: value => record({})(value) && Object.values(value as object).every(text),
   expect: listOf(text),
   total: record({ counters: record({}), histograms: record({}) }),
   ...each(['threads', 'intervals'], listOf(record({}))),
