@@ -14,6 +14,7 @@ import { ControlClient } from '../engines/control-client.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { loadText } from '../report/load.ts'
 import type { RunResult } from '../report/result.ts'
+import { listed } from '../vocabulary/text.ts'
 import { parseCount, parseDuration, parseRate, parseSize } from '../vocabulary/units.ts'
 import { benchLine, connectionsText, faultsText, serverText } from './ctl-text.ts'
 import { exitCodes } from './exit.ts'
@@ -69,7 +70,7 @@ function addLooks(ctl: Parent, client: Client) {
     .command('connections')
     .description('which clients are connected, and which wait')
     .option('--filter <text>', 'only peers whose address contains this text')
-    .option('--sort <column>', `${sortKeys.slice(0, -1).join(', ')} or ${sortKeys.at(-1)}`)
+    .option('--sort <column>', listed(sortKeys, 'or'))
     .option('--listener <n>', 'only connections of this listener', value(parseCount))
     .option('--order <order>', 'asc or desc')
     .option('--offset <n>', 'skip this many', value(parseCount))
