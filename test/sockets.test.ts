@@ -100,6 +100,7 @@ test('what the system does not have is refused in a line', { skip }, async () =>
   const cases: [args: string[], said: RegExp][] = [
     [['--dscp', 'fast'], /'fast' is no code point\. Write a number from 0 to 63, or ef/],
     [['--dscp', '64'], /'64' is no code point/],
+    [['--interface', 'no/name'], /It must be 1 to 15 letters, digits, dots, /],
     [['--interface', 'none0'], /This machine has no network interface 'none0'\. See `ip link`/],
     [['--congestion', 'none'], /no congestion control 'none'\. It has: .*reno/],
     [['--send-buffer', '1G'], /allows a buffer of \d+ bytes at most, not 1000000000\. Raise net/],

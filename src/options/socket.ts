@@ -41,7 +41,10 @@ const codePoint: Kind<number> = {
 /** What the system calls a thing; it takes 15 letters. */
 const systemName = (placeholder: string): Kind<string> => ({
   ...text(placeholder),
-  mistake: value => (/^[\w.@:-]{1,15}$/.test(value) ? undefined : 'is no name that a system has.'),
+  mistake: value =>
+    /^[\w.@:-]{1,15}$/.test(value)
+      ? undefined
+      : 'must be 1 to 15 letters, digits, dots, colons or any of _-@.',
 })
 
 const packets: Where = {
