@@ -2,6 +2,15 @@
 import { constants } from 'node:http2'
 import { echoBody, overHttp, overHttp2, type Case } from './check-peers.ts'
 
+/** Without GOAWAY or RST_STREAM, as a program that crashes. */
+function cutAtFourth(how: 'destroy' | 'resetAndDestroy'): Parameters<typeof overHttp2>[1] {
+  let requests = 0
+  return (request, response, sockets) => {
+    if (++requests % 4 > 0) request.pipe(response)
+    else for (const socket of sockets) socket[how]()
+  }
+}
+
 export const httpCases: Record<string, Case> = {
   'echoes a body when it is whole': [
     'http',
@@ -72,6 +81,16 @@ export const httpCases: Record<string, Case> = {
         request.pipe(response)
       })
     },
+  ],
+  'ends a connection in the fourth request of HTTP/2': [
+    'http',
+    'h2-ends',
+    () => overHttp2('http', cutAtFourth('destroy')),
+  ],
+  'resets a connection in the fourth request of HTTP/2': [
+    'http',
+    'h2-ends',
+    () => overHttp2('http', cutAtFourth('resetAndDestroy')),
   ],
   'does not answer over HTTP/2 any more after 3 requests': [
     'http',

@@ -46,10 +46,11 @@ export async function overHttp(
 /** HTTP/1.1 that echoes, and HTTP/2 by prior knowledge that does as it is told, at one port. */
 export async function overHttp2(
   only: string,
-  answer: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
+  answer: (request: Http2ServerRequest, response: Http2ServerResponse, all: Set<Socket>) => void,
 ): Promise<CheckResult> {
-  const [first, second] = [createServer(echoBody), createHttp2Server(answer)]
   const sockets = new Set<Socket>()
+  const first = createServer(echoBody)
+  const second = createHttp2Server((request, response) => answer(request, response, sockets))
   const server = createTcpServer(socket => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket)).on('error', () => {})

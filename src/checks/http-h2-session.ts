@@ -51,14 +51,21 @@ async function askMany(scene: Scene, count: number, withTrailer: boolean) {
     opened => opened.stream.destroy(),
   )
   const [host, ...added] = usualHeaders(scene)
+  // Half-open, it would stay open behind a FIN, and what is cut would seem to be silent.
+  stream.once('end', () => stream.destroy())
   const session = connect(`http://${host![1]}`, { createConnection: () => stream })
   let goaway: number | undefined
-  // An error shows in what becomes of the requests.
-  session.on('error', () => {}).on('goaway', code => (goaway = code))
+  let failure: Error | undefined
+  session.on('error', error => (failure = error)).on('goaway', code => (goaway = code))
   const all: Exchanged[] = []
   const isOver = () => goaway !== undefined || session.closed || session.destroyed
+  // FIN, or an error of the system; what breaks the rules of HTTP/2 is an error of Node.
+  const isCut = () =>
+    session.destroyed && goaway === undefined && (failure === undefined || 'syscall' in failure)
   while (all.length < count && !isOver()) {
     const exchanged = await exchange(scene, session, asObject(added), withTrailer)
+    // Node gives the streams of a connection that is cut a code, which the other end did not send.
+    if (typeof exchanged.fate === 'object' && isCut()) exchanged.fate = 'ended'
     all.push(exchanged)
     if (exchanged.fate === 'silence') break
   }
