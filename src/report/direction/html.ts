@@ -90,9 +90,10 @@ function datagramRows(
   ]
 }
 
-function chart({ intervals, ...result }: DirectionResult): Markup {
+function chart(result: DirectionResult): Markup {
+  const { intervals } = result
   if (intervals.length === 0) return html`<p>It did not last for a whole second.</p>`
-  const sides = sidesOf({ intervals, ...result }).map(([side]) => side)
+  const sides = sidesOf(result).map(([side]) => side)
   const bytesOf = (side: Side) => (each: DirectionInterval) => each[`${side}Bytes`] ?? 0
   const most = Math.max(1, ...sides.flatMap(side => intervals.map(bytesOf(side))))
   const draw = (canvas: Canvas) => {
