@@ -98,6 +98,23 @@ function counts(engine: Engine) {
     const { verdict, messages } = await run(engine, peer.url, options)
     assert.deepEqual([verdict, messages.received], ['pass', 20])
   })
+
+  test('a ping while a message is sent is answered behind it', async () => {
+    const pongs: string[] = []
+    using peer = await listening(socket => {
+      // More than the buffers of the system hold, so it is the message that waits.
+      socket.pause()
+      setTimeout(() => socket.ping('within'), 100)
+      setTimeout(() => socket.resume(), 300)
+      socket.on('pong', data => pongs.push(String(data)))
+      echo(socket)
+    })
+    const patience = { timeoutMs: 60_000, drainMs: 60_000 }
+    const options = { connections: 1, count: 1, sizeBytes: 16e6, ...patience }
+    const result = await run(engine, peer.url, options)
+    assert.equal(result.verdict, 'pass', JSON.stringify(result.errors))
+    assert.deepEqual(pongs, ['within'])
+  })
 }
 
 function fails(engine: Engine) {

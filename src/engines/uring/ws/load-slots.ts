@@ -42,6 +42,8 @@ interface Link {
   begun: number
   endBytes: number
   mask: number
+  /** What the newest ping said, if it came within a message of ours: the pong waits for its end. */
+  pinged: Buffer | undefined
 }
 
 const goodbye = Buffer.of(1000 >> 8, 1000 & 0xff)
@@ -75,7 +77,8 @@ export class WsLoadSlots extends LoadLinks {
   protected greet(slot: number): void {
     const asked = askUpgrade(this.#address, this.#headers)
     const reader = new FrameReader(false, messageMaxBytes)
-    this.#links[slot] = { asked, held: nothing, reader, begun: 0, endBytes: 0, mask: 0 }
+    const sent = { begun: 0, endBytes: 0, mask: 0, pinged: undefined }
+    this.#links[slot] = { asked, held: nothing, reader, ...sent }
     this.out.sendBytes(slot, Buffer.from(asked.request, 'latin1'))
   }
 
@@ -103,8 +106,10 @@ export class WsLoadSlots extends LoadLinks {
       this.#reader = reader
       if (what === found.MESSAGE) {
         if (!this.arrived(slot, now)) return
-      } else if (what === found.PING) this.#sendControl(slot, opcode.pong, payloadOf(reader))
-      else if (what === found.CLOSE) return this.#onClose(slot, reader)
+      } else if (what === found.PING) {
+        link.pinged = payloadOf(reader)
+        this.#sendPong(slot, link)
+      } else if (what === found.CLOSE) return this.#onClose(slot, reader)
       else if (what === found.FAILURE)
         return this.fail(slot, new ProtocolError(`a frame breaks the rules (${reader.code})`))
     }
@@ -123,6 +128,13 @@ export class WsLoadSlots extends LoadLinks {
     const reason = payload.toString('utf8', 2)
     const why = reason === '' ? '' : `: ${reason}`
     this.fail(slot, new ClosedError(`closed with ${code}${why}`))
+  }
+
+  /** Answers a ping, unless a part of a message is still to be sent: its frame may not be cut. */
+  #sendPong(slot: number, link: Link): void {
+    if (link.pinged === undefined || this.submitted[slot] !== link.endBytes) return
+    this.#sendControl(slot, opcode.pong, link.pinged)
+    link.pinged = undefined
   }
 
   #sendControl(slot: number, code: number, payload: Uint8Array): void {
@@ -163,6 +175,7 @@ export class WsLoadSlots extends LoadLinks {
     link.mask = rotated(link.mask, length)
     this.submitted[slot] = offset + length
     this.#sendFrom(slot, at, to + length - at, stays)
+    this.#sendPong(slot, link)
   }
 
   protected sayEnd(slot: number): void {
