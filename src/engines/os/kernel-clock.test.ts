@@ -1,4 +1,4 @@
-/** The clock of the kernel's stamps, before the one of the thread. */
+/** The clock of the kernel's stamps, compared with that of the thread. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nowNs } from '../../vocabulary/clock.ts'

@@ -1,7 +1,8 @@
 /**
  * Whether the kernel says when replies come to a load (SO_TIMESTAMPNS, socket(7)): then a reply
- * that waits until its thread reads it is not told as late. Closed loops go without, since stamps
- * cost them a tenth of their speed, and so do sockets of paths, which have none.
+ * that waits until its thread reads it is not told as late. Two kinds of loads go without: closed
+ * loops, since stamps cost them a tenth of their speed, and unix sockets, for which the kernel has
+ * no stamps.
  */
 import type { LoadTask } from '../../task.ts'
 import { transports } from '../../vocabulary/transport.ts'
