@@ -16,8 +16,8 @@ import {
   SO_SNDBUF,
 } from './kernel-numbers.ts'
 import { checked, type Libc } from './libc.ts'
-import { applyOptions } from './socket-options.ts'
-import { bindFrom, nameOf, resolve, setOption } from './sockets.ts'
+import { applyOptions, setOption } from './socket-options.ts'
+import { bindFrom, nameOf, resolve } from './sockets.ts'
 
 /** The longest payload: 65,535 without the headers of UDP and IPv4 (RFC 768, RFC 791). */
 const ipv4MaxBytes = 65_507

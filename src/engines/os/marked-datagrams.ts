@@ -23,7 +23,8 @@ import { openDatagrams, connectDatagrams } from './datagram-sockets.ts'
 import { checked, loadLibc, type Libc } from './libc.ts'
 import { mapOwned } from './owned-memory.ts'
 import { peerOf } from './peer-name.ts'
-import { nameOf, setOption } from './sockets.ts'
+import { setOption } from './socket-options.ts'
+import { nameOf } from './sockets.ts'
 
 /** In one mapping: msghdr (recvmsg(2)), its one piece, its control messages, the bytes. */
 const pieceAt = 64

@@ -1,8 +1,8 @@
-/** Gives a socket what a client asks of the system, before it connects. Linux. */
+/** Sets options of sockets, above all what a client asks for before it connects. Linux. */
 import { readFileSync } from 'node:fs'
 import { usageError } from '../../vocabulary/errors.ts'
 import type { SocketOptions } from '../../options/socket.ts'
-import { loadLibc, systemError, type Libc } from './libc.ts'
+import { checked, loadLibc, systemError, type Libc } from './libc.ts'
 import {
   AF_INET,
   IPPROTO_IP,
@@ -37,24 +37,23 @@ export function applyOptions(
   if (device !== undefined) setName(libc, fd, SOL_SOCKET, SO_BINDTODEVICE, device, deviceRefused)
   const [level, name] = family === AF_INET ? [IPPROTO_IP, IP_TOS] : [IPPROTO_IPV6, IPV6_TCLASS]
   // The two bits below are for congestion (RFC 3168).
-  if (dscp !== undefined) set(libc, fd, level, name, dscp << 2)
+  if (dscp !== undefined) setOption(libc, fd, level, name, dscp << 2)
   if (sendBufferBytes !== undefined) setBuffer(libc, fd, SO_SNDBUF, sendBufferBytes)
   if (receiveBufferBytes !== undefined) setBuffer(libc, fd, SO_RCVBUF, receiveBufferBytes)
   if (congestion !== undefined)
     setName(libc, fd, IPPROTO_TCP, TCP_CONGESTION, congestion, controlRefused)
 }
 
-function set(libc: Libc, fd: number, level: number, name: number, value: number): void {
-  const bytes = Buffer.from(Int32Array.of(value).buffer)
-  if (libc.setsockopt(fd, level, name, bytes, bytes.length) < 0) throw systemError(libc.errorName())
+export function setOption(libc: Libc, fd: number, level: number, name: number, value: number) {
+  checked(libc, libc.setsockopt(fd, level, name, Buffer.from(Int32Array.of(value).buffer), 4))
 }
 
 /** The kernel reduces what is too much without an error, and doubles what it keeps (socket(7)). */
 function setBuffer(libc: Libc, fd: number, name: number, bytes: number): void {
-  set(libc, fd, SOL_SOCKET, name, bytes)
+  setOption(libc, fd, SOL_SOCKET, name, bytes)
   const value = Buffer.alloc(4)
   const size = Buffer.from(Uint32Array.of(4).buffer)
-  if (libc.getsockopt(fd, SOL_SOCKET, name, value, size) < 0) throw systemError(libc.errorName())
+  checked(libc, libc.getsockopt(fd, SOL_SOCKET, name, value, size))
   const given = value.readInt32LE(0) / 2
   if (given >= bytes) return
   const limit = name === SO_SNDBUF ? 'net.core.wmem_max' : 'net.core.rmem_max'

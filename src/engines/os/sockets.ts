@@ -26,7 +26,7 @@ import {
   TCP_NODELAY,
 } from './kernel-numbers.ts'
 import { ipBytes } from './peer-name.ts'
-import { applyOptions } from './socket-options.ts'
+import { applyOptions, setOption } from './socket-options.ts'
 
 /** The kernel cuts it to net.core.somaxconn. */
 const backlog = 65_535
@@ -148,10 +148,6 @@ export function bindFrom(libc: Libc, fd: number, host: string): void {
 /** sockaddr_un of unix(7): family 2, path with its final NUL. */
 const unixName = (path: Buffer): Buffer =>
   Buffer.concat([Buffer.from([AF_UNIX, 0]), path, Buffer.alloc(1)])
-
-export function setOption(libc: Libc, fd: number, level: number, name: number, value: number) {
-  checked(libc, libc.setsockopt(fd, level, name, Buffer.from(Int32Array.of(value).buffer), 4))
-}
 
 /** The sockaddr of a numeric address. */
 export const nameOf = (libc: Libc, address: HostAddress): Buffer =>

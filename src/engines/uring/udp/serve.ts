@@ -10,7 +10,7 @@ import { broadcastAddresses, isUnspecified, keepOutGroups } from '../../os/group
 import { AF_INET, AF_INET6, SOL_SOCKET, SOL_UDP } from '../../os/kernel-numbers.ts'
 import { SO_BROADCAST, UDP_GRO } from '../../os/kernel-numbers.ts'
 import { loadLibc, type Libc } from '../../os/libc.ts'
-import { setOption } from '../../os/sockets.ts'
+import { setOption } from '../../os/socket-options.ts'
 import { unreadOf } from '../../os/unread.ts'
 import { kind, completionOf, type Unanswered } from '../entries.ts'
 import * as k from '../kernel.ts'
