@@ -1,5 +1,6 @@
 /** A request as the other end saw it: a yodel describes it in its answer to GET. */
 import type { HostAddress } from '../vocabulary/address.ts'
+import { printable } from '../vocabulary/text.ts'
 import type { HttpLine } from './http-exchange.ts'
 import type { Scene } from './scene.ts'
 
@@ -34,4 +35,27 @@ export async function described(
   } catch {
     return undefined
   }
+}
+
+/**
+ * How the headers that came differ from those that were sent, as a sentence; undefined if they do
+ * not. Which were changed, the caller says.
+ */
+export function differenceOf(
+  sent: readonly string[],
+  came: readonly (readonly [name: string, value: string])[],
+  changed: readonly string[] = [],
+): string | undefined {
+  const namesOf = (names: readonly string[]) => new Set(names.map(name => name.toLowerCase()))
+  const [there, wanted] = [namesOf(came.map(([name]) => name)), namesOf(sent)]
+  const all = {
+    added: [...there].filter(name => !wanted.has(name)),
+    'taken away': [...wanted].filter(name => !there.has(name)),
+    changed,
+  }
+  const parts = Object.entries(all)
+    .filter(([, names]) => names.length > 0)
+    .map(([how, names]) => `${how}: ${names.join(', ')}`)
+  if (parts.length === 0) return undefined
+  return printable(`the other end did not see the same headers; ${parts.join('; ')}`)
 }

@@ -4,7 +4,7 @@ import { formatSize } from '../vocabulary/units.ts'
 import { speaking } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { askChunked, askStreaming, askTrailer } from './http-chunks.ts'
-import { described } from './http-described.ts'
+import { described, differenceOf } from './http-described.ts'
 import { answerText, isOk, openLine, post, resource } from './http-exchange.ts'
 import type { HttpAnswer, HttpLine } from './http-exchange.ts'
 import { askHttp2 } from './http-h2.ts'
@@ -155,28 +155,21 @@ async function askSeenHeaders(scene: Scene): Promise<{ isDescribed: boolean; fou
   const seen = await described(scene, line, sent)
   await line.probe.close()
   if (!seen) return { isDescribed: false, found: [] }
-  const names = (lines: readonly string[]) => new Set(lines.map(each => each.toLowerCase()))
-  const all = [...line.usual.map(name => `${name}: `), ...sent]
-  const wanted = names(all.map(each => each.split(':')[0]!))
-  const came = names(seen.headers.map(([name]) => name))
-  const lines = names(seen.headers.map(([name, value]) => `${name}: ${value}`))
-  const added = [...came].filter(name => !wanted.has(name))
-  const gone = [...wanted].filter(name => !came.has(name))
+  const lower = (headers: readonly string[]) => headers.map(each => each.toLowerCase())
+  const names = [...line.usual, ...sent.map(each => each.split(':')[0]!)]
+  const came = new Set(lower(seen.headers.map(([name]) => name)))
+  const lines = lower(seen.headers.map(([name, value]) => `${name}: ${value}`))
   const changed = sent.filter(each => {
-    const lower = each.toLowerCase()
-    return came.has(lower.split(':')[0]!) && !lines.has(lower)
+    const wanted = each.toLowerCase()
+    return came.has(wanted.split(':')[0]!) && !lines.includes(wanted)
   })
-  const parts = [
-    ...(added.length > 0 ? [`added: ${added.join(', ')}`] : []),
-    ...(gone.length > 0 ? [`taken away: ${gone.join(', ')}`] : []),
-    ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
-  ]
-  if (parts.length === 0) return { isDescribed: true, found: [] }
+  const said = differenceOf(names, seen.headers, changed)
+  if (said === undefined) return { isDescribed: true, found: [] }
   const list = seen.headers.map(([name, value]) => `${name}: ${value}`).join(', ')
   const found: Finding = {
     name: 'headers',
-    said: printable(`the other end did not see the same headers; ${parts.join('; ')}`),
-    evidence: [printable(`${all.length} headers were sent, these came: ${list}`)],
+    said,
+    evidence: [printable(`${names.length} headers were sent, these came: ${list}`)],
     side: 'up',
     where: 'on the way to the other end, which says what it saw',
   }

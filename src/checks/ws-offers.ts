@@ -1,6 +1,7 @@
 /** What a request for a WebSocket offers, what of it arrives, and what is agreed on. */
 import { randomBytes } from 'node:crypto'
 import { printable } from '../vocabulary/text.ts'
+import { differenceOf } from './http-described.ts'
 import { openLine, resource, type HttpLine } from './http-exchange.ts'
 import type { Found } from './question.ts'
 import type { Scene } from './scene.ts'
@@ -67,7 +68,7 @@ async function upgrade(
 const valueOf = (headers: readonly Header[], wanted: string): string =>
   headers.find(([name]) => name.toLowerCase() === wanted)?.[1] ?? ''
 
-const nameOf = (header: string): string => header.split(':')[0]!.toLowerCase()
+const nameOf = (header: string): string => header.split(':')[0]!
 
 /** @param usual names of headers that each request has */
 function judge(
@@ -76,9 +77,6 @@ function judge(
   usual: readonly string[],
 ): Finding[] {
   const sent = [...usual, keyHeader, ...offers].map(nameOf)
-  const came = headers.map(([name]) => name.toLowerCase())
-  const added = came.filter(name => !sent.includes(name))
-  const gone = sent.filter(name => !came.includes(name))
   const list = headers.map(([name, value]) => `${name}: ${value}`).join(', ')
   const evidence = [printable(`the request that arrived there has: ${list}`)]
   const where = 'on the way to the other end, which says what it saw'
@@ -102,15 +100,7 @@ function judge(
       side: 'down',
       where: 'on the way back: the other end agreed on it',
     })
-  const parts = [
-    ...(added.length > 0 ? [`added: ${added.join(', ')}`] : []),
-    ...(gone.length > 0 ? [`taken away: ${gone.join(', ')}`] : []),
-  ]
-  if (parts.length > 0)
-    found.push({
-      name: 'headers',
-      said: printable(`the other end saw other headers; ${parts.join('; ')}`),
-      ...about,
-    })
+  const said = differenceOf(sent, headers)
+  if (said !== undefined) found.push({ name: 'headers', said, ...about })
   return found
 }
