@@ -147,7 +147,8 @@ async function describe(scene: Scene, next: Attempt, served: Probe[]): Promise<F
     return { name: 'refused', said: 'the next connection is refused', evidence: [next.said] }
   if (fate === 'closed') {
     const how = probe!.ending === 'FIN' ? 'closed' : 'reset'
-    return { name: 'closed', said: `the next is connected, then ${how}`, evidence: [next.said] }
+    const said = `the next connection is made, then ${how}`
+    return { name: 'closed', said, evidence: [next.said] }
   }
   const name = 'queued' as const
   const said = 'the next connection is made, but gets no echo'
