@@ -84,12 +84,12 @@ export const httpCases: Record<string, Case> = {
   ],
   'ends a connection in the fourth request of HTTP/2': [
     'http',
-    'h2-ends',
+    'h2-cut',
     () => overHttp2('http', cutAtFourth('destroy')),
   ],
   'resets a connection in the fourth request of HTTP/2': [
     'http',
-    'h2-ends',
+    'h2-cut',
     () => overHttp2('http', cutAtFourth('resetAndDestroy')),
   ],
   'does not answer over HTTP/2 any more after 3 requests': [

@@ -84,11 +84,20 @@ export const httpFindings = {
       'timeout of the server behind it (INTERNAL_ERROR, CANCEL), a defence against floods ' +
       '(ENHANCE_YOUR_CALM). The code says which; see the log of the proxy at this instant.',
   },
+  'h2-cut': {
+    outcome: 'fails',
+    effect:
+      'The request is lost, and so are all others that are under way on the connection: clients ' +
+      'cannot know whether to send them again.',
+    advice:
+      'The server or a proxy ended without GOAWAY: see its log for a crash, a restart or a ' +
+      'timeout at this instant. If both ends know of nothing, a firewall on the way cut it.',
+  },
   'h2-ends': {
     outcome: 'differs',
     effect:
       'Clients have to connect again after some requests. With GOAWAY no request is lost; ' +
-      'without it, a request that was under way fails.',
+      'without it, a request that crosses the end fails.',
     advice:
       'A limit of requests for a connection (nginx `keepalive_requests`, Envoy ' +
       '`max_requests_per_connection`), or its age (`max_connection_duration`). Raise it if new ' +

@@ -128,16 +128,23 @@ function judge(all: readonly Exchanged[], goaway: number | undefined): Finding[]
       said: `${resets.length} of ${counted} over HTTP/2 are reset (RST_STREAM)`,
       evidence,
     })
-  if (all.at(-1)?.fate === 'silence')
+  if (last === 'silence')
     found.push({ name: 'no-http2', said: 'a request over HTTP/2 gets no answer', evidence })
   if (all.some(({ fate }) => fate === 'other'))
     found.push({ name: 'changed', said: 'a body over HTTP/2 comes back changed', evidence })
   const echoed = all.filter(({ fate }) => fate === 'echoed')
-  if (all.length < requests && all.at(-1)?.fate !== 'silence')
+  const after = `after ${plural(echoed.length, 'request')}`
+  if (last === 'ended' && goaway === undefined)
+    found.push({
+      name: 'h2-cut',
+      said: `a connection of HTTP/2 is cut in a request, without GOAWAY, ${after}`,
+      evidence,
+    })
+  else if (all.length < requests && last !== 'silence')
     found.push({
       name: 'h2-ends',
       said:
-        `a connection of HTTP/2 ends after ${plural(echoed.length, 'request')}` +
+        `a connection of HTTP/2 ends ${after}` +
         (goaway === undefined ? ', without GOAWAY' : ` (GOAWAY, ${nameOf(goaway)})`),
       evidence,
     })
