@@ -1,4 +1,4 @@
-/** Name, version, whether the page is live, and the way to the sections. */
+/** Name, version, whether the page is live, and links to the sections. */
 import { effect, signal } from '@preact/signals'
 import { confirm } from './confirm.tsx'
 import { ageText } from './format.ts'

@@ -1,6 +1,6 @@
-/** The library: verbs, each with an address as first argument, handles that can be disposed of. */
+/** The library: functions that take an address first; their handles can be disposed of. */
 
-// Verbs
+// Functions
 export { serve, type ServeOptions, type Server } from './serve.ts'
 export { connect, type Connection, type ConnectOptions, type Echo } from './connect.ts'
 export { bench } from './fleet/bench.ts'

@@ -143,7 +143,8 @@ export async function serve(
     ledgers: tasks.flatMap(({ ledger }) => (ledger ? [new Ledger(ledger)] : [])),
     async setFaults(wanted) {
       checkFaults(wanted, threads.address)
-      if (!present) throw usageError('This server has no faults.', 'Start it with `faults: []`.')
+      if (!present)
+        throw usageError('This server has no faults to change.', 'Start it with `faults: []`.')
       await setFaults(wanted)
     },
     close,

@@ -232,7 +232,7 @@ test('secrets are not typed, and other machines need a token', async () => {
   const some = ['bench', ':1', '--agents', '2', '--connections', '2']
   assert.match(await said(...some, '--broker-listen', 'mqtt://0.0.0.0'), /not encrypted.*mqtts:/)
   assert.match(await said(...some, '--slice', '1/2'), /Leave --slice or --agents out/)
-  assert.match(await said('bench', ':1', '--agents', '2'), /not something to send for each/)
+  assert.match(await said('bench', ':1', '--agents', '2'), /The load is too small for 2 agents/)
   assert.match(await said('bench', ':1', '--broker', 'mqtt://127.0.0.1'), /--broker is for agents/)
   assert.match(await said(...some, '--against', 'tcp://127.0.0.1:2'), /Agents send a single run/)
 })

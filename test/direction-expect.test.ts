@@ -149,7 +149,7 @@ test('flood: what is expected of an echo, and what makes no sense', async () => 
     assert.match(stderr, why)
   }
   const { stdout: help } = await typist(['flood', '--help'])
-  assert.match(help, /save the result; one of \.hgrm, \.html,/)
+  assert.match(help, /ending decides\s+the\s+format:\s+\.hgrm,\s+\.html,/)
 })
 
 test('--load --ndjson: the seconds of each phase, and the result', async () => {

@@ -213,7 +213,7 @@ describe('what a server with faults does besides', () => {
       'The node engine serves. The uring engine cannot inject faults.',
     ])
     await using plain = await serve(':0')
-    await assert.rejects(plain.setFaults([]), { message: 'This server has no faults.' })
+    await assert.rejects(plain.setFaults([]), { message: 'This server has no faults to change.' })
     await assert.rejects(serve(':0', { seed: -1 }), UserError)
     await assert.rejects(start('hang', { seed: 0.5 }), UserError)
   })

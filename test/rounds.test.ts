@@ -111,7 +111,7 @@ test('rounds are saved, and read again by compare and report', async context => 
   const document = JSON.parse(json!.stdout) as Record<string, unknown>
   assert.deepEqual([document.format, document.outcome], ['yodel-compare-rounds-1', 'compared'])
   assert.match(failed!.stdout, new RegExp(`^FAILED: p50>1us: .*${few} of ${few} rounds`, 'm'))
-  assert.match(twice!.stderr, /compared alone/)
+  assert.match(twice!.stderr, /must be the only file/)
   assert.match(csv!.stderr, /Rounds cannot be written.* \.html, \.json, \.md, \.xml\.$/m)
   assert.match(readFileSync(join(folder, 'rounds.xml'), 'utf8'), /errors="0"[^]*name="p50"/)
 })

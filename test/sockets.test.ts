@@ -98,8 +98,8 @@ for (const engine of ['node', 'uring'] as const)
 test('what the system does not have is refused in a line', { skip }, async () => {
   const url = servers.get('tcp')!.url
   const cases: [args: string[], said: RegExp][] = [
-    [['--dscp', 'fast'], /'fast' is no code point\. Write a number from 0 to 63, or ef/],
-    [['--dscp', '64'], /'64' is no code point/],
+    [['--dscp', 'fast'], /'fast' is not a code point\. Write a number from 0 to 63, or ef/],
+    [['--dscp', '64'], /'64' is not a code point/],
     [['--interface', 'no/name'], /It must be 1 to 15 letters, digits, dots, /],
     [['--interface', 'none0'], /This machine has no network interface 'none0'\. See `ip link`/],
     [['--congestion', 'none'], /no congestion control 'none'\. It has: .*reno/],
@@ -115,7 +115,7 @@ test('what the system does not have is refused in a line', { skip }, async () =>
     [['connect', url, '--interface', 'none0'], /no network interface 'none0'/],
     [['bench', 'unix:/x', '--dscp', 'ef'], /A socket of unix sends no packets/],
     [['bench', 'udp://127.0.0.1:7', '--congestion', 'reno'], /udp has no congestion control/],
-    [['bench', url, '--agents', '2', '--interface', 'lo'], /An interface is one of one machine/],
+    [['bench', url, '--agents', '2', '--interface', 'lo'], /An interface belongs to one machine/],
   )
   for (const [args, said] of all) {
     const { code, stderr } = await typed(args)

@@ -4,7 +4,7 @@ import type { RunResult } from '../report/result.ts'
 
 /** The longest wait for it. */
 export const idleMaxMs = 10_000
-/** An echo of an idle server differs by no more: a factor, and what a busy machine adds. */
+/** How much slower an echo of an idle server may be: a factor, and what a busy machine adds. */
 const nearFactor = 3
 const nearUs = 2_000
 /**

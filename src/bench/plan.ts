@@ -1,4 +1,4 @@
-/** From options to tasks: each thread has its part of one plan, which does not know of threads. */
+/** Makes tasks of options: each thread has its part of one plan, however many threads there are. */
 import type { Address } from '../vocabulary/address.ts'
 import { chooseEngine } from '../engines/index.ts'
 import { checkCalling } from '../wire/tls/credentials.ts'

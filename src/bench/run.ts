@@ -62,7 +62,7 @@ export interface StartHooks {
 }
 
 /**
- * @param rows of the options, for the command to do it again
+ * @param rows of the options, from which the command that repeats the run is made
  * @param prepare checks the options; what it throws rejects the run
  */
 export function startLoad(
@@ -232,8 +232,8 @@ class Run {
 }
 
 /**
- * What was counted before the window. Failures leave the warm-up out by the clock. Counts of
- * messages and bytes leave it out by the planned instant, so nothing of them is in it.
+ * What was counted before the window, to be subtracted: the failures of the warm-up. Messages and
+ * bytes of the warm-up have counters of their own, so theirs are 0 here.
  */
 const beginning = (atMs: number): Snapshot => ({ ...takeSnapshot([]), atMs })
 

@@ -76,7 +76,7 @@ export class Seconds {
       return
     }
     this.#mark(now)
-    // Only when the next second is over it is known whether a remainder follows that joins this
+    // Only when the next second is over is it known whether a remainder follows that joins this
     // one. One follows, too, if this thread was held up until far into the next second.
     const certain = goesOn && elapsedMs + wholeMs <= Math.min(this.#durationMs, this.#targetMs)
     // The last second may still turn out to be shorter: in the drain it ends with the last reply.

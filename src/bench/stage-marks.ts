@@ -19,7 +19,7 @@ export class StageMarks {
     this.#snapshot = snapshot
   }
 
-  /** @param start the beginning of the window, which the warm-up is before */
+  /** @param start the beginning of the window, after the warm-up */
   begin(start: Snapshot): void {
     this.#marks.push(start)
     let dueMs = start.atMs

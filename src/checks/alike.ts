@@ -55,12 +55,13 @@ export async function askAlike(scene: Scene, bytes: number): Promise<Found<'unev
   // If a part comes back, it is not the connection that decides: something else loses the rest.
   if (bad.some(({ isPart }) => isPart)) return undefined
   if (bad.length === 0 || bad.length === counted.length) return undefined
-  const what = bytes > 1_000 ? `${formatSize(bytes)} do not come back` : 'nothing comes back'
+  const what =
+    bytes > 1_000
+      ? `messages of ${formatSize(bytes)} do not come back, on the others they do`
+      : 'nothing comes back, on the others everything does'
   return {
     name: 'uneven',
-    said:
-      `connections are not alike: on ${bad.length} of ${counted.length} ${what}, ` +
-      'on the others everything does',
+    said: `connections are not alike: on ${bad.length} of ${counted.length} ${what}`,
     evidence: [
       `${tries} fresh connections` +
         (atOnce === 1 ? ', one after the other' : '') +

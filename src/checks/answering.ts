@@ -1,4 +1,4 @@
-/** One question: whether it makes sense, what it costs, its answer, and how that is told. */
+/** Asks one question, if it makes sense here, and makes a result of its answer. */
 import type { Address } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'
@@ -113,7 +113,7 @@ async function asking(
     return again && 'found' in again ? joinedWith(answer, again) : answer
   } catch (error) {
     if (error === noConnection) {
-      const went = `its ${formatDuration(leftMs)} went by with waiting for connections`
+      const went = `it waited for connections in all of its ${formatDuration(leftMs)}`
       return { notAsked: `${went}: new ones get no answer, or a late one` }
     }
     if (error === timeIsOver) {

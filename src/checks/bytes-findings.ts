@@ -54,7 +54,7 @@ export const byteFindings = {
   },
   lost: {
     outcome: 'fails',
-    effect: 'Messages are too short; a program that counts bytes waits for the rest for ever.',
+    effect: 'Messages are too short; a program that counts bytes waits for ever for the rest.',
     advice: translators,
   },
   'line-buffered': {

@@ -184,7 +184,7 @@ async function askPiece(scene: Scene, probe: Probe, piece: Piece): Promise<Findi
   if (isPrefix && waited === 'ended')
     return {
       name: 'closed',
-      said: `the connection ended (${probe.ending}) after ${piece.name} was sent`,
+      said: `the connection ended (${probe.ending}) when this was sent: ${piece.name}`,
       evidence,
     }
   if (isPrefix && received.length === 0)

@@ -11,7 +11,7 @@ import { message, type Scene } from './scene.ts'
 const bulkBytes = 128 * 1024
 /** A FIN that comes this much later than it could have is called delayed. */
 const lateMs = 200
-/** How much longer than any other reply a FIN is waited for: some relays wait for a second. */
+/** How much longer to wait for a FIN than for any other reply: some relays wait for a second. */
 const patience = 1.7
 
 type Name = 'data-lost' | 'reset' | 'fin-swallowed' | 'fin-delayed'
@@ -151,7 +151,7 @@ function judge(
     const said = `${name}: ${came}, then the connection was reset`
     return { name: missing > 0 ? 'data-lost' : 'reset', said, evidence }
   }
-  // Where bytes are translated their number says nothing.
+  // If bytes are translated, their number says nothing.
   if (missing > 0 && probe.ending === 'FIN' && scene.known.exact)
     return { name: 'data-lost', said: `${name}: ${came}, then FIN`, evidence }
   if (probe.ending === undefined) {

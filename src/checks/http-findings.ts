@@ -78,7 +78,7 @@ export const httpFindings = {
     outcome: 'fails',
     effect:
       'Requests fail now and then, although each of them is good: calls of gRPC end with ' +
-      'UNAVAILABLE or INTERNAL, browsers with ERR_HTTP2_PROTOCOL_ERROR.',
+      'UNAVAILABLE or INTERNAL, and browsers report ERR_HTTP2_PROTOCOL_ERROR.',
     advice:
       'A proxy or the server resets streams: a limit of streams at once (REFUSED_STREAM), a ' +
       'timeout of the server behind it (INTERNAL_ERROR, CANCEL), a defence against floods ' +

@@ -61,7 +61,7 @@ export const idle = question<Name>({
       outcome: 'differs',
       effect:
         'A request that is sent just as the connection ends is lost (a proxy in front answers ' +
-        '502, a client "socket hang up"), and most requests pay for a new connection.',
+        '502, a client reports "socket hang up"), and most requests need a new connection.',
       advice:
         'A short keep-alive timeout of the server or a proxy (nginx `keepalive_timeout`, HAProxy ' +
         '`timeout http-keep-alive`, Node `keepAliveTimeout`, Apache `KeepAliveTimeout`). The ' +

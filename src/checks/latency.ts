@@ -37,7 +37,7 @@ const loadedMost = 2
 type Finding = Found<LatencyFinding>
 
 export const latency = question<LatencyFinding>({
-  asks: 'how long a round trip takes, alone and while the path is filled, and whether it has steps',
+  asks: 'how long round trips take, alone and on a filled path, and whether Nagle delays them',
   transports: connected,
   figures: { rtt: 'duration', jitter: 'duration', loaded: 'duration' },
   findings: latencyFindings,

@@ -36,7 +36,7 @@ export const overloadFindings = {
       'the server seems to hang.',
     advice:
       'The server takes that many clients at once (one thread or process each, a pool, ' +
-      '`--concurrency`), and the others wait in its backlog. If that is too few, raise it.',
+      '`--concurrency`), and the others wait in its backlog. Raise the limit if it is too low.',
   },
   'slow-connect': {
     outcome: 'differs',

@@ -13,7 +13,7 @@ import type { Probe } from './probe.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
-/** A connection that takes a second has lost its first packet: it is sent again then. */
+/** If connecting takes a second, the first packet was lost: then the system sends it again. */
 const slowMs = 900
 /** This many plain TCP connections show whether TCP itself is slow. */
 const plainCount = 10
@@ -62,7 +62,7 @@ export const overload = question<Name>({
     const broken = await stillServed(scene, served)
     if (broken) found.push(broken)
     if (found.some(({ name }) => name !== 'unanswered')) {
-      // No limit is met by one connection at a time.
+      // One connection at a time cannot reach a limit.
       await Promise.all(all.map(probe => probe.close()))
       const alike = await askAlike(scene, messageBytes)
       if (alike) {
@@ -107,7 +107,7 @@ async function attempt(scene: Scene, slow: Slow[]): Promise<Attempt> {
     probe = await scene.open(scene.address, scene.calling, connectMs + 4 * scene.known.rttMs)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
-    // It is connected, and the server does not begin with TLS: it has others to serve.
+    // The connection is open, but the server does not begin TLS: it serves others.
     if (/handshake took too long/.test(error.message))
       return { fate: 'queued', said: error.message }
     const silent = /ETIMEDOUT/.test(error.message)
@@ -168,8 +168,8 @@ async function describe(scene: Scene, next: Attempt, served: Probe[]): Promise<F
 }
 
 /**
- * Closes all connections and opens new ones. They are served at once if something limits how many
- * connections are open, and not if something limits how many are opened in a time.
+ * Closes all connections and opens new ones. If something limits how many connections are open, the
+ * new ones are served at once. They are not if something limits the rate of new connections.
  */
 async function withOthersClosed(
   scene: Scene,
@@ -180,7 +180,7 @@ async function withOthersClosed(
   await Promise.all(all.map(probe => probe.close()))
   const late: Slow[] = []
   let fate: Attempt['fate'] = 'served'
-  // A limit of connections opened in a time may let one in, too, but hardly three in a row.
+  // A limit on the rate of new connections may let one in, too, but hardly three in a row.
   for (let times = 0; times < afterMost && fate === 'served' && late.length === 0; times++) {
     const again = await attempt(scene, late)
     fate = again.fate
@@ -191,7 +191,7 @@ async function withOthersClosed(
       ? `when they are closed, ${afterMost} more are served at once: something limits how many ` +
         'are open'
       : 'when they are closed, further ones get no answer either, or a late one: something ' +
-        'limits how many are opened in a time'
+        'limits the rate of new connections'
   const evidence = [...found.evidence, `${plural(count, 'connection')} served at once; ${then}`]
   return { ...found, evidence }
 }
@@ -204,7 +204,7 @@ async function stillServed(scene: Scene, served: Probe[]): Promise<Found<Name> |
     open.map(async probe => {
       probe.discard()
       await probe.write(sent)
-      // Bytes that are lost several times in a row come later; from a dead connection none come.
+      // A packet that is lost several times in a row comes late; over a dead connection none comes.
       for (let time = 0; time < 2; time++)
         if ((await probe.bytes(sent.length, scene.silenceMs)) === 'done') return undefined
       return probe

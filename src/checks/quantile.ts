@@ -1,4 +1,4 @@
-/** The quantile of a few values in any order: this share of them is not greater. */
+/** The quantile of a few unsorted values: the given share of them is not greater than it. */
 
 /** @returns null if there are none */
 export const quantile = (values: readonly number[], share: number): number | null =>

@@ -74,7 +74,7 @@ export class Scene implements AsyncDisposable {
   /** Connections that are not made yet. */
   #opening = 0
   #openingMs = 0
-  /** It was closed: what opens behind that is closed at once, or it would stay open for ever. */
+  /** The scene is closed: a connection that opens later is closed at once. */
   #isOver = false
 
   constructor(
@@ -219,7 +219,7 @@ export class Scene implements AsyncDisposable {
     if (this.#sentBytes > this.#cost.bytes) throw new Error('a question sent more than it said')
   }
 
-  /** Whether it waits for a connection to be made, or has spent so much time with that. */
+  /** Whether the question waits for a connection now, or has waited for connections this long. */
   waited(ms: number): boolean {
     return this.#opening > 0 || this.#openingMs >= ms
   }

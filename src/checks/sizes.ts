@@ -26,7 +26,7 @@ const packetMaxBytes = 9_216
 const headerBytes = 52 + 20
 
 export const sizes = question<SizeFinding>({
-  asks: 'whether large messages come back as small ones do, or large packets vanish',
+  asks: 'whether large messages come back as small ones do, and whether large packets vanish',
   transports: transportNames,
   figures: { size: 'size', mss: 'size' },
   findings: sizeFindings,
@@ -210,7 +210,7 @@ function describeMss(
   if (last.pathMtuBytes < before)
     return {
       name: 'smaller-mtu',
-      said: `the path takes packets of ${last.pathMtuBytes} B only, and says so`,
+      said: `the path takes packets of at most ${last.pathMtuBytes} B, and a router reports that`,
       evidence: [
         `path MTU ${before} B at first, ${last.pathMtuBytes} B after large messages: ` +
           'a router sent "fragmentation needed", and it arrived',

@@ -34,7 +34,7 @@ const outputOptions = {
       default: undefined,
       short: 'o',
       flag: 'output',
-      help: `save the result; the ending says how: ${checkEndings}; repeatable`,
+      help: `save the result; the ending decides the format: ${checkEndings}; repeatable`,
     },
   ),
 }

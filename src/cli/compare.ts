@@ -27,7 +27,7 @@ export function completeCompare(bare: Command): void {
       if (document.format === roundsFormat) {
         if (files.length > 0)
           throw usageError(
-            `${file} has both sides already, and is compared alone.`,
+            `${file} has both sides already, so it must be the only file.`,
             'Sides that were measured at different times allow no claim.',
           )
         return printRounds(document, failIf, json)

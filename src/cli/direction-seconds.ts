@@ -56,7 +56,7 @@ export function tellSeconds(run: DirectionRun, print: (text: string) => void): (
   }
 }
 
-/** What the systems of senders told between two looks: the means of all flows; null if nothing. */
+/** What the systems of senders reported between two looks: means of all flows; null if nothing. */
 export function tcpBetween(before: Counts, now: Counts) {
   const samples = now.tcpSamples - before.tcpSamples
   const mean = (from: number, to: number) =>
@@ -68,7 +68,7 @@ export function tcpBetween(before: Counts, now: Counts) {
   }
 }
 
-/** The same for a terminal. They tell each second, so what they told last stays in between. */
+/** The same for a terminal. Systems report once a second, so the last report stays until then. */
 export function tcpShown(): (before: Counts, now: Counts) => string[] {
   let told: string[] = []
   return (before, now) => {

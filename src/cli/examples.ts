@@ -6,7 +6,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   serve: [
     ['yodel serve', 'on tcp://127.0.0.1:7007, only for this machine'],
     ['yodel serve :7007 udp://:7007 ws://:8080 --dashboard', 'three transports, and a page'],
-    ['yodel serve :7007 --fault delay=50ms:10%', 'every tenth chunk comes 50 ms late'],
+    ['yodel serve :7007 --fault delay=50ms:10%', '10 % of the clients get their echoes 50 ms late'],
   ],
   connect: [
     ['yodel connect', 'type a line, and see its echo'],
@@ -21,7 +21,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   bench: [
     ["yodel bench :7007 -c 50 -q 5k --expect 'p99<5ms'", 'a fixed rate, and an objective'],
     ["yodel bench :7007 --find-max 'p99<5ms'", 'the highest rate at which this holds'],
-    ["yodel bench :7101 --against :7102 --fail-if 'p99>+20%'", 'is one slower than the other?'],
+    ["yodel bench :7101 --against :7102 --fail-if 'p99>+20%'", 'is :7101 slower than :7102?'],
   ],
   check: [
     ['yodel check host:7007', 'ask everything'],
@@ -64,7 +64,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['yodel compare-engines --models node,uring', 'only two models'],
   ],
   completion: [
-    ['source <(yodel completion bash)', 'in this shell; in ~/.bashrc for every one'],
+    ['source <(yodel completion bash)', 'for this shell; in ~/.bashrc for every shell'],
     ['source <(yodel completion zsh)', 'the same for zsh, after compinit'],
     ['yodel completion fish > ~/.config/fish/completions/yodel.fish', 'for every fish'],
   ],

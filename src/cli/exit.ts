@@ -15,7 +15,7 @@ export const exitCodes = {
   invalid: 4,
   /** A defect of yodel (EX_SOFTWARE of sysexits.h). */
   defect: 70,
-  /** Ended by a signal, after the report. */
+  /** Ended by a signal; the report is printed first. */
   interrupted: 130,
 } as const
 

@@ -93,7 +93,7 @@ export function completeFlood(bare: Command): void {
 /** @throws UserError for what does nothing with an echo */
 function checkEcho(flags: Readonly<Record<string, unknown>>, { files }: Output): void {
   const [vain] = askedFor(floodDirectionOptions, fromFlags(floodDirectionOptions, flags))
-  if (vain) throw usageError(`--${vain.flag} is for --direction.`, 'Or use bench.')
+  if (vain) throw usageError(`--${vain.flag} is for --direction.`, 'Add --direction, or use bench.')
   const table = files.find(({ path }) => /\.csv$/i.test(path))
   if (table)
     throw usageError(

@@ -21,7 +21,7 @@ const ends: Record<keyof typeof exitCodes, string> = {
   network: 'cannot bind or connect',
   invalid: 'the measurement is not valid: the generator was the limit',
   defect: 'a defect of yodel',
-  interrupted: 'interrupted, after the report',
+  interrupted: 'interrupted; the report is printed first',
 }
 export const exitRows = Object.entries(exitCodes).map(
   ([name, code]) => [String(code), ends[name as keyof typeof exitCodes]] as const,

@@ -17,7 +17,7 @@ export function completeMerge(bare: Command): void {
     .argument('<files...>', 'what `yodel bench ADDRESS --slice N/OF --output FILE.json` wrote')
     .option(
       '-o, --output <file>',
-      `save the result; one of ${endings}; repeatable`,
+      `save the result; the ending decides the format: ${endings}; repeatable`,
       repeatable(path => ({ path, format: formatFor(path) })),
     )
     .option('--json', 'the result as one JSON document')

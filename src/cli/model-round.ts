@@ -27,7 +27,7 @@ const admissionMaxMs = 30_000
 const quietMs = 300
 const quietGaps = 4
 const lookMs = 50
-/** A round trip nearly as long as the load is that of a first message: its client had to wait. */
+/** If a round trip took nearly as long as the load, its client had to wait before it was served. */
 const nearlyAll = 0.9
 
 /**
@@ -143,7 +143,7 @@ async function untilFirst(run: LoadRun, signal: AbortSignal): Promise<number> {
   }
 }
 
-/** Until every client that will be served is: a late first answer is that of a new client. */
+/** Waits until no further client is served: a late first answer means that a new client is. */
 async function warmUp(run: LoadRun, startedMs: number, warmQuietMs: number, signal: AbortSignal) {
   let before = run.snapshot()
   let lastNewMs = performance.now()

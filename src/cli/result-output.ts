@@ -12,7 +12,8 @@ import { saveResult } from './saving.ts'
 
 const fileFor = (path: string) => ({ path, format: formatFor(path) })
 
-const helpFor = (names: string) => `save the result; one of ${names}; repeatable`
+const helpFor = (names: string) =>
+  `save the result; the ending decides the format: ${names}; repeatable`
 
 const file: Kind<ReturnType<typeof fileFor>> = {
   placeholder: '<file>',

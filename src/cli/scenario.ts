@@ -12,7 +12,7 @@ export const scenarioTable = {
   scenario: option(text('<file>'), {
     default: undefined,
     flag: 'scenario',
-    help: 'read options from a file (YAML or JSON), by their names here; typed ones replace them',
+    help: 'read options from a file (YAML or JSON); options that you type replace them',
   }),
 }
 

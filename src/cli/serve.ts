@@ -136,7 +136,7 @@ function announce(server: Server, json: boolean, log: Log) {
   const pid = process.pid
   log.event('info', 'listening', { address: url, engine })
   if (server.madeCertificate)
-    log.say('info', `its certificate was made just now; ${howToConnect(server)}`)
+    log.say('info', `the certificate of ${url} was made just now; ${howToConnect(server)}`)
   if (json)
     print(`${JSON.stringify({ event: 'listening', address: url, engine, pid, fingerprint })}\n`)
   else print(`yodel: listening on ${url}\n`)

@@ -1,4 +1,4 @@
-/** The arguments of `yodel serve`, from which a command for a server like it is made. */
+/** Makes the command for a server like this one, from the arguments of `yodel serve`. */
 import type { Command } from 'commander'
 import { optionsIn } from '../options/form.ts'
 import { isForTransport } from '../options/where.ts'

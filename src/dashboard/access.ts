@@ -87,7 +87,7 @@ export class Access {
     const host = /^(\[[^\]]+\]|[^:]+)(?::\d+)?$/.exec(headers.host ?? '')?.[1]?.toLowerCase()
     if (host !== undefined && this.#isOurs(host.replace(/^\[|\]$/g, ''))) return
     const hint = 'Use the address that yodel printed.'
-    throw new Refused(421, 'This is not the host that was asked for.', hint)
+    throw new Refused(421, 'The Host of the request is not a name of this machine.', hint)
   }
 
   #isOurs(host: string): boolean {

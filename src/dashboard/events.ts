@@ -21,7 +21,7 @@ export class Watchers {
   /** @throws Refused if there are too many */
   add(response: ServerResponse): void {
     if (this.#responses.size >= watchersMax)
-      throw new Refused(503, `${watchersMax} watch already.`, 'Close a page.')
+      throw new Refused(503, `${watchersMax} pages watch already.`, 'Close a page.')
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
     // A browser that was dropped connects again after this time.
     response.write('retry: 1000\n\n')

@@ -28,7 +28,7 @@ export interface Account {
   headers: [name: string, value: string][] | null
   /** For udp: how many came from there, and how many were answered; null for a connection. */
   datagrams: { came: number; answered: number; largestBytes: number } | null
-  /** Of udp, where they were asked for: the marks of what came. */
+  /** The marks of what came; only for udp, and only if a check asks for them. */
   marks: MarksSeen | null
 }
 
@@ -50,7 +50,7 @@ export interface DatagramClient {
 const accountsMax = 2_000
 /** How long the threads that serve have to answer. */
 const collectMs = 2_000
-/** Larger datagrams are not kept for being sent once more. */
+/** Larger datagrams are not kept, so they cannot be sent once more. */
 const againMaxBytes = 1_200
 
 interface Entry {

@@ -78,7 +78,7 @@ export class ControlClient {
       throw new UserError(
         'network',
         `Cannot reach the dashboard at ${this.#place}: ${cause}${code && ` (${code})`}.`,
-        'Start a server with `yodel serve --dashboard`, and say where it is as it printed.',
+        'Start a server with `yodel serve --dashboard`, and give the address that it prints.',
       )
     }
   }

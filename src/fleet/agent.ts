@@ -23,7 +23,7 @@ export interface AgentOptions {
   tls?: BrokerTls | undefined
   /** Patterns of the addresses to which it sends; none: the loopback. */
   allow?: readonly string[] | undefined
-  /** The most messages and short connections per second, and connections, of its share. */
+  /** The largest share that it takes: messages and short connections per second; connections. */
   maxRate?: number | undefined
   maxConnections?: number | undefined
   /** Leaves after one run. */
@@ -31,7 +31,8 @@ export interface AgentOptions {
   /** Called with a line for what happens. */
   onEvent?: ((line: string) => void) | undefined
   /**
-   * Writes a part that the coordinator does not take to a file, and returns where; else it is lost.
+   * Called with a part that the coordinator did not take: writes it to a file, and returns where.
+   * Without this function such a part is lost.
    */
   save?: ((name: string, text: string) => string) | undefined
 }
@@ -114,7 +115,7 @@ class Waiting implements Agent {
         down: reason => {
           // An agent that leaves does not report that its broker goes away, too.
           if (this.#leaving) return
-          this.#tell(`no broker at ${shownBroker(url)}${because(reason)}; it tries on`)
+          this.#tell(`no broker at ${shownBroker(url)}${because(reason)}; it tries again`)
         },
         message: (_topic, opened) => this.#hear(opened),
       },
@@ -134,8 +135,8 @@ class Waiting implements Agent {
     await this.#link!.subscribe(topics.toAgent(this.#id))
     await this.#sayHello()
     const { allow } = this.#limits
-    const to = allow.length === 0 ? 'only this machine (--allow)' : allow.join(', ')
-    this.#tell(`${this.name} is there for ${shownBroker(this.#link!.url)}; it sends to ${to}`)
+    const to = allow.length === 0 ? 'this machine only (--allow)' : allow.join(', ')
+    this.#tell(`${this.name} waits at ${shownBroker(this.#link!.url)}; it sends to ${to}`)
     this.#up.resolve()
   }
 

@@ -39,7 +39,7 @@ export function split<Options extends object>(
   return [load as Omit<Options, keyof FleetOptions>, fleet]
 }
 
-/** What is said of agents without any is refused, too. */
+/** False if any option is for agents, so that such an option without agents is refused. */
 export const isHere = ({ agents }: BenchOptions, fleet: FleetOptions): boolean =>
   agents === undefined && Object.values(fleet).every(value => value === undefined)
 

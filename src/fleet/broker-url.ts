@@ -83,7 +83,7 @@ export function checkToken(url: BrokerUrl, token: string | undefined): void {
 /** The URL of a broker that is started here. @throws UserError */
 export function checkListening(url: BrokerUrl): void {
   if (url.username !== undefined)
-    throw usageError('A broker that is started here knows no names, only the token.')
+    throw usageError('A broker that is started here takes no name and password, only the token.')
   if (isElsewhere(url) && !url.secure)
     throw usageError(
       `${shownBroker(url)} can be reached by other machines, and is not encrypted.`,

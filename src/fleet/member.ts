@@ -141,7 +141,7 @@ export class Member {
       const text = gunzipSync(Buffer.concat(all), { maxOutputLength: partMaxBytes }).toString()
       return JSON.parse(text) as RunResult
     } catch {
-      throw new UserError('network', `What agent ${this.name} has sent at its end is damaged.`)
+      throw new UserError('network', `The part that agent ${this.name} sent at the end is damaged.`)
     }
   }
 }

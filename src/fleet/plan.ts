@@ -37,7 +37,7 @@ export function refuseRoute({ calling }: BenchOptions): void {
   if (calling?.source !== undefined)
     throw usageError('A source is an address of one machine.', 'Leave --source or --agents out.')
   if (calling?.socket?.interface !== undefined)
-    throw usageError('An interface is one of one machine.', 'Leave --interface or --agents out.')
+    throw usageError('An interface belongs to one machine.', 'Leave --interface or --agents out.')
 }
 
 /** How much of a load an agent is asked for. @throws UserError if its options make no sense */

@@ -38,7 +38,7 @@ export function checkPlan(address: string | Address, options: BenchOptions): Loa
     connections > 0 ? Math.min(connections, count) : churnPerSecond > 0 ? Infinity : idle
   if (least < agents)
     throw usageError(
-      `There is not something to send for each of ${plural(agents, 'agent')}: the load has ` +
+      `The load is too small for ${plural(agents, 'agent')}: it has only ` +
         `${least === count ? plural(count, 'message') : plural(least, 'connection')}.`,
       'Use fewer agents, or more connections.',
     )
@@ -150,7 +150,7 @@ async function eachOf(
       throw new UserError(
         'network',
         `Agent ${member.name} ${what} after ${formatDuration(ms)}.`,
-        'Look at what it says itself.',
+        'See the output of that agent.',
       )
   })
   await Promise.race([Promise.all(steps), aborted])

@@ -1,4 +1,4 @@
-/** TLS to a broker: verified by the authorities that Node knows and --ca, or by a pin. */
+/** TLS to a broker: verified by the authorities of Node and of --ca, or by a pin. */
 import { duplexPair, pipeline, type Duplex } from 'node:stream'
 import { connect, rootCertificates } from 'node:tls'
 import { isIP } from 'node:net'
@@ -18,7 +18,7 @@ export interface BrokerTls {
 export function checkBrokerTls({ secure }: BrokerUrl, tls: BrokerTls): void {
   const { ca, pin } = tls
   if (!secure && (ca !== undefined || pin !== undefined))
-    throw usageError('mqtt:// has no TLS, so nothing can be trusted about it.', 'Use mqtts://.')
+    throw usageError('mqtt:// has no TLS, so there is no certificate to trust.', 'Use mqtts://.')
   checkCalling({ tls })
 }
 

@@ -110,7 +110,7 @@ function fateOf(member: Member, { options, brokerDownMs, startMs }: Ended): stri
     return `The clock of ${who.replace('A', 'a')} is known to ${bound} only.`
   }
   if (brokerDownMs !== undefined) return ''
-  if (!loss) return `${who} did not tell its end.`
+  if (!loss) return `${who} did not report its end.`
   return (
     `${who} ${loss.what} at ${formatDuration(loss.afterMs)}: ` +
     `what it did after ${formatDuration(loss.lastMs)} is unknown.`

@@ -1,4 +1,4 @@
-/** One run of an agent: it takes a plan, begins with the others, tells what it counts, and ends. */
+/** One run of an agent: it takes a plan, begins with the others, reports its counts, and ends. */
 import { randomInt } from 'node:crypto'
 import { bench, prepareBench, type BenchOptions, type LoadRun } from '../bench.ts'
 import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
@@ -49,7 +49,7 @@ export class Work {
   #startedMs = 0
   #heardMs = nowMs()
   #released = false
-  /** Why it ended although its coordinator did not say so. */
+  /** Why it ended, if its coordinator did not tell it to. */
   #left: string | null = null
   #ticks: NodeJS.Timeout | undefined
   #tick = 0
@@ -104,7 +104,7 @@ export class Work {
     if (this.#startedMs > 0) {
       // What it has counted goes to a file: no coordinator waits for it.
       this.#heardMs = -Infinity
-      return this.#end('its coordinator ended without it')
+      return this.#end('its coordinator ended before this agent did')
     }
     this.#released = true
     const over = new UserError('network', 'The load was called off.')
@@ -177,7 +177,7 @@ export class Work {
     const { atMs, address, plan } = await this.#start.promise
     const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
     if (!same(address, this.#plan.address) || !same(plan, this.#plan.options))
-      throw usageError('The start is that of another load.')
+      throw usageError('The message to start belongs to another load.')
     const ownMs = atMs - this.#offset.offsetMs
     const aheadMs = ownMs - nowMs()
     if (aheadMs <= 0)

@@ -21,7 +21,7 @@ const magic = 0x6c646f79
 const strideBytes = 2 ** 16
 /** The most lost messages that are remembered in case that they come later. */
 const lostMax = 100_000
-/** A lost message is waited for as long as its timeout once more, and at least this long. */
+/** After its timeout a message is awaited for that long once more, and at least this long. */
 const lateLeastMs = 1_000
 
 export class DatagramTraffic extends Timetable<DatagramStream> {

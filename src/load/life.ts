@@ -14,7 +14,7 @@ const haltAgainNs = 1e6
 const haltMaxNs = 250e6
 /** If a tick is this late, the thread was held up, and has not read what came meanwhile. */
 const lateNs = 10e6
-/** How long it then reads that, before it looks for timeouts. */
+/** How long the thread then reads, before it looks for timeouts. */
 const readNs = 50e6
 
 /** What is sent in this life, and what must come back. */

@@ -243,7 +243,7 @@ export const benchOptions = {
   slice: option(textFor('<n/of>', parseSlice), {
     default: undefined,
     flag: 'slice',
-    help: "send one machine's part of the load, 2/5; `yodel merge` adds the parts",
+    help: "send one machine's part of the load, such as 2/5; `yodel merge` adds the parts",
     condition: { name: 'slice', show: shown(String, 'the whole') },
   }),
   /** Agents that share the load, each a slice of it, over a broker: docs/agents.md. */

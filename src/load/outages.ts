@@ -25,7 +25,7 @@ export interface Outage {
   breaks: Classes
   /** Why dials failed. */
   failedDials: Classes
-  /** Messages of the window: unanswered at the break, waiting then, or due before it was open. */
+  /** Messages of the window: unanswered or waiting at the break, or due before the reopening. */
   lost: number
   /** The longest that a first message took, from its planned instant. */
   firstEchoNs: number

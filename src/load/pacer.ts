@@ -12,7 +12,7 @@ export type Arrivals = (typeof arrivalNames)[number]
  * The plan of a part of all connections, which are numbered by their place in the part. The
  * instants, in nanoseconds after the start, are those that these connections have in the whole
  * plan, however it is divided. Each message belongs to a connection. So if a connection is stuck,
- * its messages wait, as a user of it would; the other connections go on.
+ * its messages wait, as its user would have to; the other connections go on.
  */
 export interface Pacer {
   /** When the next message of any connection is due. */

@@ -47,7 +47,7 @@ export const roundsOptions = {
     flag: 'against-serve',
     help: 'the same for the baseline',
   }),
-  /** What is compared; each further figure makes all claims a little harder. */
+  /** What is compared; with each further figure any claim needs more evidence. */
   figures: option(names, {
     default: undefined,
     flag: 'figures',

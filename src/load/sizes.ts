@@ -41,8 +41,8 @@ export function createSizes(ranges: readonly SizeRange[], seed: number): Sizes {
 }
 
 /**
- * `64`, a range `16-64k`, or a list with weights `64:90%,1k-4k:9%,64k:1%`; without one it is 1, and
- * weights are shares of their sum.
+ * `64`, a range `16-64k`, or a list with weights `64:90%,1k-4k:9%,64k:1%`. A size without a weight
+ * has the weight 1, and weights are shares of their sum.
  * @throws UserError if it is none of these
  */
 export function parseSizes(text: string): SizeRange[] {

@@ -1,6 +1,6 @@
 /**
  * When the thread of a load was held up (stalled). It gives a sign of life at least every 2 ms. If
- * its clock jumps farther from one to the next, and it did not work meanwhile, it was held up: then
+ * more time passes between two signs, and it did not work meanwhile, it was held up: then
  * messages in flight waited for it, not for the server. Instants are nanoseconds on the clock of
  * performance.now().
  */
@@ -130,9 +130,9 @@ export class Stalls {
   }
 
   /**
-   * A message that was in flight since an instant has come back, or a short connection that was due
-   * then is connected, or closed. The caller has recorded the time as it was measured. If a stall
-   * fell in it, this records it twice more: as measured, and without the stall.
+   * A message that was in flight since `fromNs` has come back, or a short connection that was due
+   * at that instant is connected, or closed. The caller has recorded the time as it was measured.
+   * If a stall fell in it, this records it twice more: as measured, and without the stall.
    */
   touched(name: keyof typeof touchedNames, fromNs: number, issuedNs: number, now: number): void {
     // The time by which a message was issued late is not part of its service.
@@ -158,7 +158,7 @@ export class Stalls {
   }
 
   /**
-   * How much of a time the thread was stalled, or sent what had become due during a stall.
+   * For how much of a time the thread was stalled, or sent what had become due during a stall.
    * @param untilNs a stall after this instant did not delay the message
    */
   #overlap(fromNs: number, untilNs: number, now: number, caughtUpNs: number | undefined): number {
@@ -183,8 +183,8 @@ export class Stalls {
   }
 
   /**
-   * From when on the other side can have had a message: what is issued in the moment in which a
-   * stall begins may be sent only when it ends.
+   * The earliest instant at which a message can have left. A message that is issued just as a stall
+   * begins may be sent only when the stall ends.
    */
   sentNs(issuedNs: number): number {
     for (let n = this.#all.length - 1; n >= 0; n--) {

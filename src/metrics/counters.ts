@@ -84,7 +84,7 @@ export const failures = {
 export const counters = {
   opened: both('Connections that began to be served, or were opened.', 'yodel_connections_total'),
   closed: both(
-    'Connections that ended, for any reason; opened - closed are open.',
+    'Connections that ended, for any reason. Opened less closed are open now.',
     'yodel_connections_closed_total',
   ),
   // Clients held because accepting cannot be paused here; queued - dequeued are a gauge.
@@ -111,7 +111,7 @@ export const counters = {
   warmupBytesOut: load('Bytes sent of the warm-up.'),
   warmupBytesIn: load('Bytes of the warm-up that came back.'),
   segmentsAgain: load('Segments that the system sent again (tcp, one direction).'),
-  // A mean is the difference of a sum by that of the samples.
+  // A mean is the difference of two sums, divided by the difference of the two numbers of samples.
   tcpSamples: load('How often a system told of a connection that sends (TCP_INFO).'),
   tcpRttUs: load('The sum of the round trips that it told, in microseconds.'),
   tcpWindowBytes: load('The sum of the congestion windows that it told, in bytes.'),

@@ -42,7 +42,7 @@ const ended = 2
 /** Numbers of a slot, in the order of their place in memory. */
 const field = { openedAt: 0, closedAt: 1, bytesIn: 2, bytesOut: 3, unsent: 4, movedAt: 5 }
 const fieldCount = Object.keys(field).length
-/** Whole numbers at the beginning, and numbers after them. */
+/** What is kept once for all slots: whole numbers (words), and other numbers (figures). */
 const words = { kills: 0, used: 1, count: 2 }
 const figures = { unlisted: 0, delayP50: 1, delayP99: 2, delayMax: 3, lifetimeSum: 4, count: 5 }
 

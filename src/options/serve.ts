@@ -64,7 +64,7 @@ export const proxyOptions = {
   from: option(list(text('<network>')), {
     default: ['127.0.0.0/8', '::1/128'] as string[],
     flag: 'proxy-from',
-    help: 'believe the headers of this network; repeatable',
+    help: 'trust PROXY headers from this network; repeatable',
     defaultText: 'loopback',
   }),
 }
@@ -74,7 +74,7 @@ const messageMaxMaxBytes = 2 ** 31 - 1
 
 /** Limits of WebSocket and HTTP servers. */
 export const webOptions = {
-  /** A longer message is refused; bytes. Bodies of HTTP stream through and have no limit. */
+  /** In bytes; a longer message is refused. Bodies of HTTP stream through and have no limit. */
   messageMaxBytes: option(size({ max: messageMaxMaxBytes, maxText: '2 GiB less 1' }), {
     default: 16 * 2 ** 20,
     flag: 'message-max',
@@ -105,13 +105,13 @@ export const webOptions = {
 /** Which datagrams are not answered, so that no third party is flooded by our echoes. */
 export const datagramOptions = {
   /**
-   * To one address, per second; Infinity: no limit. Undefined: 10,000, and no limit to those of the
-   * loopback.
+   * Answers to one address per second; Infinity: no limit. Undefined: 10,000, and no limit for
+   * addresses of the loopback.
    */
   ratePerSource: option(rate({ unlimited: true }), {
     default: undefined,
     flag: 'udp-rate',
-    help: 'udp: how many datagrams of one source are answered; or unlimited',
+    help: 'udp: answers per second to one source; or unlimited',
     defaultText: '10k/s; loopback: unlimited',
     where: {
       engines: ['node', 'uring'],
@@ -133,7 +133,7 @@ const ofConnections = (what: string): Where => ({
   transports: connected,
   reason: name =>
     `There is no ${what} on ${name}, as there are no connections. ` +
-    'Leave that option out, or serve other transports with it in a process of their own.',
+    'Leave the option out; if other transports need it, serve them in another process.',
 })
 
 /** Options in the first list of the help. */
@@ -185,7 +185,7 @@ export const commonOptions = {
   directions: option(whether(), {
     default: false,
     flag: 'directions',
-    help: 'serve `bench --direction`, too: send, receive and verify',
+    help: 'also serve `bench --direction`, which sends in one direction',
     where: {
       engines: ['node'],
       act: 'serve directions',
@@ -196,7 +196,7 @@ export const commonOptions = {
   reply: option(choice(['echo', 'discard', 'chargen'], 'reply'), {
     default: 'echo',
     flag: 'reply',
-    help: 'echo; or for old clients discard (RFC 863), chargen (RFC 864)',
+    help: 'what to answer: an echo, nothing (RFC 863), or characters for ever (RFC 864)',
     where: {
       engines: ['node'],
       act: 'do anything but echo',
@@ -211,7 +211,7 @@ export const commonOptions = {
   maxRatePerSecond: option(rate({ unlimited: true }), {
     default: undefined,
     flag: 'max-rate',
-    help: 'udp: limit of the datagrams per second that a session sends down',
+    help: 'udp: datagrams per second to a client of `bench --direction`, at most',
     defaultText: '10k/s; loopback: unlimited',
     where: {
       engines: ['node'],
@@ -239,7 +239,8 @@ export const faultOptions = {
     where: { engines: ['node'], act: 'inject faults', transports: transportNames },
   }),
   /**
-   * As an empty list of faults, if the chosen engine can have faults; the choice stays as it is.
+   * Like an empty list of faults, if the chosen engine can have faults. It does not change which
+   * engine is chosen.
    */
   faultsLater: option(untyped<boolean>(), { default: false }),
   /** Decides the random choices of faults. */

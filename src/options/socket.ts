@@ -26,7 +26,7 @@ const codePoint: Kind<number> = {
     const found = named ?? (/^\d{1,2}$/.test(typed) ? Number(typed) : undefined)
     if (found === undefined || found > 63)
       throw usageError(
-        `'${typed}' is no code point.`,
+        `'${typed}' is not a code point.`,
         'Write a number from 0 to 63, or ef, va, le, af11 to af43, cs0 to cs7.',
       )
     return found
@@ -72,13 +72,13 @@ export const socketOptions = {
   sendBufferBytes: option(buffer, {
     default: undefined,
     flag: 'send-buffer',
-    help: 'how much the system buffers of what is sent (SO_SNDBUF)',
+    help: 'size of the system buffer for what is sent (SO_SNDBUF)',
     where: packets,
   }),
   receiveBufferBytes: option(buffer, {
     default: undefined,
     flag: 'receive-buffer',
-    help: 'how much the system buffers of what came (SO_RCVBUF)',
+    help: 'size of the system buffer for what came (SO_RCVBUF)',
     where: packets,
   }),
   congestion: option(systemName('<name>'), {
@@ -88,7 +88,7 @@ export const socketOptions = {
     where: {
       engines: 'every',
       transports: overTcp,
-      reason: name => `${name} has no congestion control: it is one of TCP.`,
+      reason: name => `${name} has no congestion control: only TCP has one.`,
     },
   }),
 }

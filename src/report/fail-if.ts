@@ -36,7 +36,7 @@ export function parseCondition(text: string): Condition {
     const metric = parseMetric(parts.name)
     if (metric.kind !== 'time' && metric.kind !== 'rate')
       throw usageError(
-        `'${text}': a change against the baseline is one of a time or a rate.`,
+        `'${text}': only times and rates have a change against the baseline.`,
         `Write a value, for example '${parts.name}>0'.`,
       )
     return { text, check: { metric, operator: parts.operator, change } }

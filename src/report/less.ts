@@ -1,4 +1,4 @@
-/** A result without the generator's share in it: the other bound of its figures. */
+/** The other bound of each figure of a result: without the time that the generator lost. */
 import { countOf, ranked, supported, type Buckets } from './rank.ts'
 import type { ChurnFigures, Distribution, RunResult, TouchedSamples } from './result.ts'
 

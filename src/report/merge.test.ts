@@ -178,7 +178,7 @@ test('a part that is damaged is refused, and no defect', () => {
     { threads: [{}] },
     { threads: [{ log: { counts: { $sparse: 7, length: 1 } } }] },
   ])
-    assert.equal(damage(change), "b.json is damaged: its 'part' is not that of its result.")
+    assert.match(damage(change), /^b.json is damaged: its section 'part' does not belong to/)
   assert.match(damage({ format: 'yodel-part-9' }), /is a part of the format yodel-part-9; this/)
   for (const calling of [undefined, { header: 7 }]) {
     const text = JSON.stringify({ ...sampleResult(), part: { ...part, calling } })

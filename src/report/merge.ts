@@ -190,7 +190,10 @@ function checked(result: RunResult, part: Part, name: string): Outcome[] {
     return outcomesIn(part)
   } catch (error) {
     if (!isDamage(error)) throw error
-    throw usageError(`${name} is damaged: its 'part' is not that of its result.`, 'Measure again.')
+    throw usageError(
+      `${name} is damaged: its section 'part' does not belong to its result.`,
+      'Measure again.',
+    )
   }
 }
 

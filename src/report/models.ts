@@ -1,4 +1,4 @@
-/** The models of serving, what was measured of each, and the middle of it. */
+/** The models of serving, what was measured of each, and the medians. */
 import type { EngineName } from '../vocabulary/engine-names.ts'
 
 /** One model, measured once. Undefined is what cannot be known on this system. */

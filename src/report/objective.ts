@@ -94,11 +94,11 @@ export const metricNames = {
 
 const prefixes = metricNames.distributions.slice(1).map(name => `${name}.`)
 
-/** For an objective with another name. */
+/** What to try, for an objective whose name is unknown. */
 export const metricsHint =
-  'There are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, of response. (the default), ' +
-  `${listed(prefixes, 'or')}; ` +
-  `and ${metricNames.totals.join(', ')}; for udp also ${metricNames.datagrams.join(', ')}.`
+  'Metrics are p50, p90, p99, p99.9 (any pNN.N), min, mean and max, with a prefix: response. ' +
+  `(the default), ${listed(prefixes, 'or')}; ` +
+  `also ${metricNames.totals.join(', ')}; for udp also ${metricNames.datagrams.join(', ')}.`
 
 /** @throws UserError if no metric has that name */
 export function parseMetric(name: string): Metric {
@@ -148,7 +148,7 @@ function percentile(result: RunResult, key: string, percent: number): number | n
 
 /** Why a figure is not known. */
 export function unknown({ name, kind, samples, fewest }: Metric, result: RunResult): string {
-  if (name === 'outage' && result.outages) return 'not known: one had not ended'
+  if (name === 'outage' && result.outages) return 'not known: an outage had not ended'
   if (kind === 'rate' && result.messages.received > 0) return `not known: ${rateUnknown}`
   const count = samples ? (distributionIn(result, samples)?.count ?? 0) : 0
   if (count === 0) return 'no sample'

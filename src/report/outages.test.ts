@@ -77,6 +77,6 @@ test('an objective holds the longest one against a limit', () => {
   assert.deepEqual(about([]), [true, '0s'])
   assert.deepEqual(about([outage(0, 100), outage(500, 650)]), [true, '150ms'])
   assert.deepEqual(about([outage(0, 100), outage(500, 750)]), [false, '250ms'])
-  assert.deepEqual(about([outage(0, Infinity)]), [false, 'not known: one had not ended'])
+  assert.deepEqual(about([outage(0, Infinity)]), [false, 'not known: an outage had not ended'])
   assert.deepEqual(about(), [false, 'no sample'])
 })

@@ -1,6 +1,6 @@
 /**
- * Which figures are the generator's own: had it never been held up, and never waited for a
- * processor, these figures would be different. See docs/validity.md.
+ * Which figures are the generator's own: they would be different if it had never been held up, and
+ * had never waited for a processor. See docs/validity.md.
  */
 import { listed } from '../vocabulary/text.ts'
 import { formatDuration, plural } from '../vocabulary/units.ts'

@@ -2,7 +2,7 @@
 import { usageError } from '../vocabulary/errors.ts'
 import { loadedFormat, type LoadedResult } from './direction/loaded.ts'
 import { brokenOfDirections, isOfDirections, type OfDirections } from './direction/read.ts'
-import { checkDocument, checkResult, formatOf, parsed, remedy } from './read.ts'
+import { checkDocument, checkResult, damagedAt, formatOf, parsed, remedy } from './read.ts'
 import type { RunResult } from './result.ts'
 import type { Rounds } from './rounds.ts'
 
@@ -17,8 +17,7 @@ export function readAny(text: string, name: string): Saved {
   const format = formatOf(value)
   if (!isOfDirections(format)) return checkDocument(value, name)
   const broken = brokenOfDirections(value, format)
-  if (broken !== undefined)
-    throw usageError(`${name} is damaged: its '${broken}' is not that of ${format}.`, remedy)
+  if (broken !== undefined) throw usageError(damagedAt(name, broken, format), remedy)
   if (format === loadedFormat)
     for (const part of ['idle', 'loaded'] as const)
       checkResult((value as LoadedResult)[part], `${name} (${part})`)

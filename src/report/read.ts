@@ -108,6 +108,9 @@ export function readResult(text: string, name: string): RunResult {
   )
 }
 
+export const damagedAt = (name: string, broken: string, what: string): string =>
+  `${name} is damaged: its '${broken}' does not have the form of ${what}.`
+
 export function checkResult(value: unknown, name: string): RunResult {
   const format = formatOf(value)
   if (typeof format !== 'string' || !format.startsWith('yodel-'))
@@ -125,8 +128,7 @@ export function checkResult(value: unknown, name: string): RunResult {
     throw usageError(`${name} has the format ${format}; this reads ${resultFormat}.`, other)
   }
   const broken = brokenKey(value, shapes)
-  if (broken !== undefined)
-    throw usageError(`${name} is damaged: its '${broken}' is not that of a result.`, remedy)
+  if (broken !== undefined) throw usageError(damagedAt(name, broken, 'a result'), remedy)
   return value as RunResult
 }
 
@@ -134,8 +136,7 @@ const roundsRemedy = 'Measure again: `yodel bench ADDRESS --against ADDRESS --ou
 
 function checkRounds(value: unknown, name: string): Rounds {
   const broken = brokenKey(value, roundShapes)
-  if (broken !== undefined)
-    throw usageError(`${name} is damaged: its '${broken}' is not that of rounds.`, roundsRemedy)
+  if (broken !== undefined) throw usageError(damagedAt(name, broken, 'rounds'), roundsRemedy)
   const document = value as Rounds
   document.figures.forEach(parseMetric)
   let lastMs = -Infinity

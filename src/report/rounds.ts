@@ -51,6 +51,6 @@ export const spareRounds = (wanted: number): number => Math.max(1, Math.floor(wa
 export const usualFigures = (openLoop: boolean): string[] =>
   openLoop ? ['p50', 'p99'] : ['rate', 'p50', 'p99']
 
-/** A failure that is more than a missed objective: then the figures are those of survivors. */
+/** A failure that is more than a missed objective: then messages are missing in the figures. */
 export const isBroken = ({ verdict, failedBecause, expectations }: RunResult): boolean =>
   verdict === 'fail' && failedBecause.length > expectations.filter(({ held }) => !held).length

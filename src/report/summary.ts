@@ -77,7 +77,7 @@ export function saidOf(result: RunResult): Said {
 function passedText({ messages, churn }: RunResult): string {
   if (messages.received === 0 && !churn?.completed) return 'no message was sent, and nothing failed'
   return messages.lost + messages.unfinished > 0
-    ? 'what came back was right, and no more was lost than may be'
+    ? 'what came back was right, and no more was lost than allowed'
     : 'every byte came back'
 }
 

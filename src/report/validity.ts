@@ -118,8 +118,8 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
     const connections = sizeOf(partOfSlice(slice), all)
     result.notes.push(
       `${formatCount(messages.deferred)} of ${formatCount(messages.planned)} messages were ` +
-        `deferred while their connection had as many in flight as it may have ` +
-        `(${formatCount(connections)} × ${formatCount(depth)}); their response time contains that.`,
+        'deferred, since their connection had --depth messages in flight already ' +
+        `(${formatCount(connections)} × ${formatCount(depth)}). Their response time contains that.`,
     )
   }
 }

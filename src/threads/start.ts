@@ -26,7 +26,7 @@ export interface Threads<O extends AnyOutcome = Outcome> {
   readonly setFaults: (faults: readonly FaultSpec[]) => Promise<void>
 }
 
-/** What was done, in batches; `lost`: how many more there were, without room for them. */
+/** Gets what faults did, in batches; `lost` is how many records there was no room for. */
 export type OnFaults = (records: readonly FaultRecord[], lost: number) => void
 
 export interface StartOptions {
@@ -93,7 +93,7 @@ export async function startThreads<O extends AnyOutcome = Outcome>(
 /** An instant of the wall clock on the clock that threads share. */
 const sharedAt = (wallMs: number): number => (wallMs - wallOffsetMs()) * 1e6 + sharedOffsetNs()
 
-// Imports get another extension by compiling, this URL does not: it takes that of this file.
+// The compiler changes the extension of imports, but not of this URL: it is that of this file.
 const workerUrl = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
 
 class Thread {

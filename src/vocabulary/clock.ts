@@ -1,4 +1,4 @@
-/** Clocks: performance.now() has another origin in each thread, and hrtime one for all. */
+/** Clocks: performance.now() has a different origin in each thread, hrtime the same in all. */
 import { timerMaxMs } from './units.ts'
 
 /** Nanoseconds since this thread began. */

@@ -1,4 +1,4 @@
-/** Escapes what is invisible in a text, or could move what stands around it. */
+/** Escapes characters that are invisible, or that could reorder the text around them. */
 
 /** May be shown as they are: everything printable, and the space. */
 const harmless = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u

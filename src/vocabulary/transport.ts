@@ -162,7 +162,7 @@ export type SocketName = (typeof transports)[TransportName]['socket']['name']
 export const isDatagrams = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].carries === 'datagrams'
 
-/** Whether the system tells of each connection what TCP tells of it. */
+/** Whether the system knows the state of TCP (TCP_INFO) for each connection. */
 export const isOverTcp = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].socket.name === 'tcp'
 

@@ -72,7 +72,7 @@ const leads = {
   'one of two links loses large packets': ['sizes', 'uneven'],
   'a provider polices the rate': ['latency', 'lossy'],
   'a router with bad memory': ['bytes', 'corrupted'],
-  'so many new connections a minute': ['overload', 'unanswered'],
+  'a limit on new connections': ['overload', 'unanswered'],
 } as const
 for (const [name, [question, finding]] of Object.entries(leads)) {
   const { build, needs = [], links } = unforeseen[name]!

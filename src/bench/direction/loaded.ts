@@ -90,7 +90,7 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     enter('loaded')
     probes = target.transport === 'https' ? await probe(target, options) : undefined
     const loaded = await Promise.race([run.finished, stop])
-    // Those under way meet a path that is still full.
+    // The flows go on until the last probe has its answer, so all probes meet a full path.
     const foreign = await probes?.end()
     flows.stop()
     const filled = await Promise.race([flows.finished, stop])

@@ -1,4 +1,4 @@
-/** Completion for fish, which asks for the path of commands that is typed already. */
+/** Completion for fish: its conditions ask which commands stand on the line already. */
 import { allOf, type Described, type DescribedOption } from '../described.ts'
 
 export function fishCompletion(program: Described): string {

@@ -4,7 +4,7 @@ import { IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_MTU, IP_MTU } from './kerne
 import { TCP_INFO, TCP_QUICKACK } from './kernel-numbers.ts'
 
 export interface PathInfo {
-  /** The largest segment that is sent, and what the other side told us at most to send. */
+  /** The largest segment that is sent, and the largest that the other side allows us to send. */
   readonly sendMssBytes: number
   /** What we told the other side. */
   readonly advertisedMssBytes: number

@@ -81,7 +81,7 @@ function deviceRefused(name: string, code: string): Error {
     return usageError(`This machine has no network interface '${name}'.`, 'See `ip link`.')
   if (code === 'EPERM')
     return usageError(
-      `Nothing may be bound to '${name}' here (EPERM).`,
+      `No socket may be bound to the interface '${name}' here (EPERM).`,
       'Use --source, or be root.',
     )
   return systemError(code)

@@ -136,8 +136,8 @@ export function wayTo(libc: Libc, at: HostAddress, { socket }: Calling, stamped 
 }
 
 /**
- * Binds a client to an address of this machine. Its port is chosen when it connects, so that the
- * same one can serve for several destinations.
+ * Binds a client to an address of this machine. The system chooses the port only when the client
+ * connects, so clients with different destinations can have the same port.
  */
 export function bindFrom(libc: Libc, fd: number, host: string): void {
   const name = nameOf(libc, { transport: 'tcp', host, port: 0 })

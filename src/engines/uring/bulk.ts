@@ -1,8 +1,8 @@
 /**
  * Connections with a large flow. Their bytes do not come into our memory: splice(2) moves whole
  * pages from the socket into a pipe, and from there back into the socket. The ring only says when.
- * A pipe belongs to a connection only while it holds bytes that the peer would not take yet; so one
- * pipe does for all peers that read their echo.
+ * A pipe belongs to a connection only while it holds bytes that the peer would not take yet. So one
+ * pipe is enough for all peers that read their echo.
  */
 import { counter } from '../../metrics/meter.ts'
 import { descriptorLimit } from '../os/descriptors.ts'
@@ -26,7 +26,7 @@ import type { Ring } from './ring.ts'
  */
 export const muchBytes = 24_576
 const muchPieces = 16
-/** If a move brings less than this, this many times in a row, the connection is no longer moved. */
+/** If this many moves in a row bring less than this, the connection's bytes are copied again. */
 const littleBytes = 16_384
 const littleTimes = 8
 /** The most that one move takes, so also the most that waits for a client that does not read. */

@@ -157,7 +157,7 @@ export abstract class ClientLinks {
     else this.onSentAll(slot)
   }
 
-  /** To be called when what the last turn submitted is known, before the next is submitted. */
+  /** To be called when all results of the last turn are known, before the next one is submitted. */
   endTurn(): void {
     const { sends } = this.out
     for (const slot of this.due) this.#proceed(slot)

@@ -30,7 +30,7 @@ interface Memory {
   pool: BufferPool
   arena: Arena
   bulk: Bulk
-  /** Undefined: what comes is what is echoed. */
+  /** Undefined: what comes is echoed as it is. */
   layer: Layer | undefined
 }
 
@@ -138,8 +138,8 @@ export class Connections {
     if (generation !== this.#generation[slot]) return
     this.#state[slot]! &= ~bit.ARMED
     if (this.#bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
-      // The poll reports only a FIN, and would again and again: a send that waits sends what the
-      // pipe has.
+      // A poll that reports only a FIN would do so again and again. So what the pipe holds is
+      // copied out, and sent by a send that waits for room.
       const fin = this.#bulk.inPipeOf(slot) > 0 && !(result & (POLLOUT | POLLERR | POLLHUP))
       const moved = result < 0 || fin ? 0 : this.#bulk.move(slot)
       if (moved > 0) this.table.onMoved(slot)
@@ -149,7 +149,7 @@ export class Connections {
     this.#proceed(slot)
   }
 
-  /** Received and not sent back yet; with a layer its bytes, with what it has added. */
+  /** Bytes received and not sent back yet. With a layer: bytes on the wire, up to what came. */
   unsentOf = (slot: number): number => {
     const bytes = this.#out.unsentOf(slot) + this.#bulk.inPipeOf(slot)
     return this.#layer ? Math.min(bytes, this.#ledger?.received[slot] ?? bytes) : bytes
@@ -254,7 +254,7 @@ export class Connections {
     return this.#sends.beginTurn(this.#bulk.takeMoved())
   }
 
-  /** To be called when everything that the last turn submitted is known: its buffers are free. */
+  /** To be called when all results of the last turn are known: then its buffers are free. */
   endTurn(due: readonly number[]): void {
     for (const slot of due) this.#proceed(slot)
     this.#sends.endTurn()

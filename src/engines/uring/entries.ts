@@ -145,7 +145,7 @@ export function sendMessage(
   ring.push(SENDMSG_AT_ONCE, slot, address, 1, WHOLE_AT_ONCE, user0, user1)
 }
 
-/** Makes of the entry at `at` the sending of the msghdr at `address`. */
+/** Changes the entry at `at`, so that it sends the msghdr at `address`. */
 export function becomeMessage(ring: Ring, at: number, address: number): void {
   const { sqes } = ring
   sqes[at] = SENDMSG_AT_ONCE

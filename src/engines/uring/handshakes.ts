@@ -31,7 +31,7 @@ export interface Pending {
 /** A client that waits for its handshake can send only its first message. */
 const heldMaxBytes = 16_384
 
-/** Keeps what came while it waits; whether that is too much. */
+/** Keeps what came while it waits. Returns whether that is too much. */
 export function hold(pending: Pending, bytes: Uint8Array): boolean {
   pending.held = Buffer.concat([pending.held ?? Buffer.alloc(0), bytes])
   return pending.held.length > heldMaxBytes

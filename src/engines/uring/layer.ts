@@ -4,7 +4,7 @@
  */
 import type { FailureName } from '../../metrics/meter.ts'
 
-/** Memory from which is sent. */
+/** Memory from which bytes are sent. */
 export interface Source {
   readonly address: number
   readonly bytes: Uint8Array
@@ -52,7 +52,7 @@ export interface Layer {
    */
   sayEnd(slot: number): 'said' | 'later' | 'never'
   closed(slot: number): void
-  /** To be called when everything that the last turn submitted is known. */
+  /** To be called when all results of the last turn are known. */
   endTurn(): void
   /** @param isFull no further client is accepted */
   onTick(nowMs: number, isFull: boolean): void

@@ -44,7 +44,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     this.#isDirty = new Uint8Array(count)
   }
 
-  /** Gives a stream what came; whether it is right. */
+  /** Gives a stream what came. Returns whether it is right. */
   protected abstract give(stream: Stream, now: number): boolean
   /**
    * Submits bytes of a stream from `submitted` on, and counts them there.

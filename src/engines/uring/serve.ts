@@ -33,7 +33,7 @@ const poolBuffers = 16
 const poolBufferBytes = 32_768
 /** More clients than that need a second thread. A slot costs the kernel 8 bytes. */
 const slotsMax = 2 ** 17
-/** How often the clock is looked at: the stop word, idle connections, pauses. */
+/** How often to look at the stop word, idle connections and pauses. */
 const tickMs = 50
 const idleScans = 4
 

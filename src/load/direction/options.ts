@@ -14,7 +14,7 @@ import type { SizeRange } from '../sizes.ts'
 const { connections, ratePerSecond, drainMs, timeoutMs } = benchOptions
 const { engine, threads, seed, calling, expect } = benchOptions
 
-/** Its default depends on more than the option, so whatever is said is said again to repeat it. */
+/** The default depends on the transport, too, so a command that repeats a run has the value. */
 export const varying = <T>(row: Option<T>): Option<T, undefined> => ({ ...row, default: undefined })
 
 /** What bench and flood have in common, and nothing else. */
@@ -41,7 +41,7 @@ export const directionOptions = {
 /** The row that the commands have in addition to their own. */
 export const { direction: directionOption } = directionOptions
 
-/** What flood has for a direction alone: the message of an echo says how long it is. */
+/** Options of flood only with --direction: without it, the message itself decides its size. */
 export const floodDirectionOptions = {
   sizeBytes: {
     ...directionOptions.sizeBytes,

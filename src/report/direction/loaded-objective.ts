@@ -24,7 +24,8 @@ export interface LoadedObjective {
 }
 
 const hint =
-  'There are p50, p90, p99 and max of idle., loaded. and added., perMinute, and on https rpm: ' +
+  'Metrics are p50, p90, p99 and max with the prefix idle., loaded. or added.; also perMinute, ' +
+  'and on https rpm: ' +
   "'added.p50<30ms', 'perMinute>=1000'."
 
 /** @throws UserError if the text is none, or asks for what is not measured */

@@ -1,7 +1,7 @@
 /**
  * Round trips per minute under load over HTTPS, by the definition of draft-ietf-ippm-responsiveness
- * (section 4.3.1). The round trips on the connections that load are those of their kernels (TCP),
- * which the draft allows where requests cannot share a connection with a load.
+ * (section 4.3.1). For the connections that carry the load, the kernel says how long round trips of
+ * TCP take. The draft allows that where requests cannot share a connection with a load.
  */
 
 /** A foreign probe, and when it began, after the beginning of the measurement. */

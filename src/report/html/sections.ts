@@ -40,14 +40,14 @@ export function verdict(result: RunResult): Markup {
     ${invalidBecause.length > 0 && list(invalidBecause)}
     ${
       failedBecause.length > 0 &&
-      html`${!valid && html`<p><strong>Failed</strong> besides:</p>`}${list(failedBecause)}`
+      html`${!valid && html`<p>It also <strong>failed</strong>:</p>`}${list(failedBecause)}`
     }
   </div> `
 }
 
 const passedBecause = ({ messages }: RunResult): string =>
   messages.lost > 0
-    ? 'what came back is right, byte for byte, and no more was lost than may be.'
+    ? 'what came back is right, byte for byte, and no more was lost than allowed.'
     : 'all that was sent came back, byte for byte.'
 
 /** What became of datagrams, in a sentence each; nothing where there are none. */

@@ -34,7 +34,7 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
   UNABLE_TO_GET_ISSUER_CERT: ['its authority is not known here', trust],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['its authority is not known here', trust],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
-    'its authority is not known here, or the server leaves out a certificate in between',
+    'its authority is not known here, or the server does not send an intermediate certificate',
     trust,
   ],
   CERT_SIGNATURE_FAILURE: ['its certificate was not signed by the issuer that it names', trust],
@@ -46,7 +46,7 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
   CERT_REVOKED: ['its certificate was revoked', 'Renew it.'],
   INVALID_PURPOSE: ['its certificate is not meant for servers', 'Give it another one.'],
   INVALID_CA: [
-    'its certificate was signed by one that must not sign others',
+    'its certificate was signed by a certificate that must not sign others',
     'Give it another one.',
   ],
   ERR_TLS_CERT_ALTNAME_INVALID: [

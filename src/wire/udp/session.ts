@@ -27,7 +27,7 @@ export const datagramKinds = {
 } as const
 type Kind = (typeof datagramKinds)[keyof typeof datagramKinds]
 
-/** The length of the head of a datagram with payload, and of that of the others. */
+/** The length of the head of a datagram with payload, and of the head of all others. */
 export const payloadHeadBytes = 20
 export const otherHeadBytes = 8
 /** The length of a question, which its answer must not exceed. */

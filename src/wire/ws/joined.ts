@@ -1,4 +1,4 @@
-/** Pieces of a message, joined as they come: a million of them are one piece of memory. */
+/** Pieces of a message, joined as they come, so that even a million are one piece of memory. */
 
 /** What the first piece gets at least, and at most for those that are still to come. */
 const leastBytes = 1024

@@ -68,7 +68,7 @@ export const applications: Pathologies = {
     options: ['--insecure'],
   },
   'WebSocket is not passed on': {
-    made: 'nginx as it comes: no Upgrade header',
+    made: 'nginx with its defaults: no Upgrade header',
     build: async path => `ws://${await nginxHttp(path.far, await ws(path))}`,
     question: 'ws',
     outcome: 'fails',
@@ -121,7 +121,7 @@ export const applications: Pathologies = {
     needs: ['haproxy'],
   },
   'a proxy holds a request until it is whole': {
-    made: 'nginx, as it comes (proxy_request_buffering on)',
+    made: 'nginx with its default (proxy_request_buffering on)',
     build: async path => `http://${await nginxHttp(path.far, await http(path))}`,
     question: 'http',
     outcome: 'differs',

@@ -40,7 +40,7 @@ export const datagrams: Pathologies = {
     outcome: 'differs',
     finding: 'duplicated',
   },
-  'datagrams overtake': {
+  'datagrams overtake each other': {
     made: 'a proxy that holds every tenth until the next',
     build: behind('reorders'),
     question: 'udp',
@@ -128,7 +128,7 @@ export const datagrams: Pathologies = {
     side: 'down',
     both: true,
   },
-  'a firewall drops the class of voice': {
+  'a firewall drops the traffic class of voice': {
     made: 'nft: ip dscp ef drop toward the server',
     build: echoBehind(({ near }) => defects.dropDscp(near, 'far', 'ef')),
     question: 'udp',

@@ -39,8 +39,8 @@ export const packets: Pathologies = {
     finding: 'black-hole',
     also: { bytes: 'fails', 'half-close': 'fails' },
   },
-  'a narrow link that says so': {
-    made: 'middle link of MTU 1300, and path MTU discovery works',
+  'a narrow link, with path MTU discovery': {
+    made: 'middle link of MTU 1300, whose router sends "fragmentation needed"',
     build: echoBehind(({ near, far }) => defects.narrow(near, far, 1300)),
     question: 'sizes',
     outcome: 'differs',

@@ -22,7 +22,7 @@ export const proxies: Pathologies = {
     also: { overload: 'differs' },
     needs: ['socat'],
   },
-  'a serial line takes XON and XOFF': {
+  'a serial line swallows XON and XOFF': {
     made: 'socat over a pty with ixon',
     build: async path => {
       const { ip4, port } = await target(path)
@@ -80,7 +80,7 @@ export const proxies: Pathologies = {
     also: { bytes: 'fails', 'half-close': 'fails', latency: 'fails' },
   },
   'nginx hangs up on FIN': {
-    made: 'nginx stream, as it comes (proxy_half_close off); the server answers after 300 ms',
+    made: 'nginx stream with its default (proxy_half_close off); the server answers after 300 ms',
     // The echo is under way when FIN comes, however busy the machine is.
     build: async path =>
       `tcp://${await nginxStream(path.far, await target(path, '--fault', 'delay=300ms'))}`,
@@ -141,7 +141,7 @@ export const proxies: Pathologies = {
     needs: ['haproxy'],
   },
   'a proxy hides its clients': {
-    made: 'haproxy, as it comes',
+    made: 'haproxy with its defaults',
     build: async path => `tcp://${await haproxy(path.far, await target(path))}`,
     question: 'proxy',
     outcome: 'differs',
@@ -150,7 +150,7 @@ export const proxies: Pathologies = {
     needs: ['haproxy'],
   },
   'a proxy names the proxy in front of it': {
-    made: 'haproxy, as it comes, in front of haproxy with send-proxy-v2',
+    made: 'haproxy with its defaults, in front of haproxy with send-proxy-v2',
     build: async path => {
       const reading = ['--proxy-protocol', 'require', '--proxy-from', '10.77.0.0/16']
       await haproxy(path.far, await target(path, ...reading), [], 'send-proxy-v2')

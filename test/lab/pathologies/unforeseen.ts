@@ -44,7 +44,7 @@ export const unforeseen: Record<string, Unforeseen> = {
       return echoAt(path)
     },
   },
-  'so many new connections a minute': {
+  'a limit on new connections': {
     made: 'nft: beyond 12 at once, 1 new connection in 2 s; the others dropped',
     build: async path => {
       const { ip4, port } = await target(path)

@@ -1,4 +1,4 @@
-/** Connects sockets with options that node:net has no word for: they are made by system calls. */
+/** Connects sockets that system calls have made, for options that node:net does not know. */
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Calling } from '../../../options/calling.ts'
 import { reachableFrom } from '../../../options/route.ts'

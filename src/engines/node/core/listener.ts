@@ -39,7 +39,7 @@ export interface AcceptHandler {
   onDropped(): void
 }
 
-/** What a session needs of that which accepts its clients. */
+/** What a session needs of the listener that accepts its clients. */
 export type ClientListener = Pick<Listener, keyof Listener>
 /** @throws UserError if it cannot listen at the address */
 export type Listen = (task: ServeTask, handler: AcceptHandler) => Promise<ClientListener>

@@ -13,7 +13,7 @@ export function afterTimeout(timeoutMs: number, then: () => void): () => void {
   const ms = Math.min(timeoutMs, timerMaxMs)
   let timer: NodeJS.Timeout
   let read: NodeJS.Immediate | undefined
-  // A thread that is always late reads once; one that was stopped meanwhile, again.
+  // A thread that is always late reads once; one that was stopped meanwhile reads once more.
   const wait = (forMs: number, waitedForMs: number) => {
     const dueMs = performance.now() + forMs
     timer = setTimeout(() => {

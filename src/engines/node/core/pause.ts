@@ -28,7 +28,7 @@ export class Pause {
     waiting.add(after)
   }
 
-  /** To be called once: the timer keeps the thread alive. What waits is called before. */
+  /** To be called once: the timer keeps the thread alive. Callbacks that wait are called first. */
   leave(): void {
     if (this.#isOver) return
     this.#isOver = true

@@ -39,7 +39,7 @@ const retryMs = 100
 /** How a transport serves. */
 export interface Serves {
   listen: Listen
-  /** Those before the ones of the protocol. */
+  /** Handshakes that come before those of the protocol. */
   handshakes: readonly Handshake[]
   create: CreateProtocol
 }
@@ -52,7 +52,7 @@ export async function openServe(
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
   const unfinished = new Unfinished()
-  // For all protocols: what a client costs that does not read is done, and could be counted, here.
+  // For all protocols: a client that does not read is paused here, and could be counted here.
   const holdBack: HoldBack = client => void client.pause()
   const protocol = await create(task, meter, { unfinished, holdBack })
   const all = [...handshakes, ...(protocol.handshakes ?? [])]

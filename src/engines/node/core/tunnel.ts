@@ -38,7 +38,7 @@ const refusal = (address: HostAddress, proxy: Proxy, why: string) =>
   new UserError(
     'network',
     `Cannot connect to ${formatAddress(address)}: the proxy ${nameOf(proxy)} refuses: ${why}.`,
-    'Ask who runs it, or check --proxy and its credentials.',
+    'Ask the operator of the proxy, or check --proxy and its credentials.',
   )
 
 /** The proxy itself cannot be reached, or it breaks the connection. */

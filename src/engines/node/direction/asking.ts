@@ -1,4 +1,4 @@
-/** A question over datagrams is asked until it is answered, since either may be lost. */
+/** Repeats a question over datagrams until the answer comes, since both may be lost. */
 
 const againMs = 200
 

@@ -11,7 +11,7 @@ import { wroteBeside } from '../../written.ts'
 import { descriptorOf } from '../core/listener.ts'
 import { pagesOf } from './payload.ts'
 
-/** Smaller frames are copied: a page that is sent by reference costs more than one of them. */
+/** Smaller frames are copied, since to send a page by reference costs more than that. */
 const frameMinBytes = 16_384
 /** How much is sent at a time. */
 const burstBytes = 768 * 1024

@@ -48,7 +48,7 @@ export class Registry {
     }
   }
 
-  /** Null if no thread knows it, or no longer. */
+  /** Null if no thread knows it, or knows it any more. */
   async trace(id: string): Promise<Trace | null> {
     const own = this.#entries.get(id)
     if (own) return own.trace()

@@ -16,7 +16,7 @@ const closeTimeoutMs = 1_000
 export type Redial = () => Promise<Duplex>
 
 /**
- * Emits `answer` with an AnswerHead when one begins, before what it says.
+ * Emits `answer` with its AnswerHead when an answer begins, before its content.
  *
  * A server may close the connection between two messages, and need not answer what it receives
  * after that. What is unanswered then goes over a new connection. Emits `left` when the server has

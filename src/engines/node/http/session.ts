@@ -11,7 +11,7 @@ import type { EchoBody, HttpConnection } from './connection.ts'
 import { decline, type Request, type Response } from './exchange.ts'
 import { ExchangeStream, sessionHeader } from './session-stream.ts'
 
-/** Whether a request that has no body asks for a session; one that has is found by its body. */
+/** Whether a request without a body asks for a session. A request with a body says so in it. */
 export const asksForSession = ({ method, headers }: Request): boolean =>
   method === 'GET' && headers[sessionHeader] !== undefined
 

@@ -67,7 +67,7 @@ class DatagramServer implements Session {
   /** Datagrams that came, answered or not. */
   #heard = 0
   #draining = false
-  /** What ends the reading of marks, by client. */
+  /** By client: the function that ends the reading of marks. */
   readonly #marking = new Map<string, () => void>()
   #left = false
   readonly #unreadBefore: number
@@ -154,12 +154,12 @@ class DatagramServer implements Session {
     this.#socket.send(data, port, address, this.#onSent)
   }
 
-  /** It was counted as answered when it was given to the system, which now says that it was not. */
+  /** The datagram was counted as answered. Now the system says that it could not send it. */
   readonly #onSent = (error: Error | null): void => {
     if (error) this.#counters[counter.datagramsDropped]!++
   }
 
-  /** Hellos of sessions begin some from now on. */
+  /** From now on, a hello begins a session. */
   serveSessions(make: (outlet: SessionOutlet, counters: Float64Array) => DatagramSessions): void {
     const socket = this.#socket
     const send = (datagram: Buffer, { address, port }: Endpoint) => {
@@ -192,7 +192,7 @@ class DatagramServer implements Session {
     this.#counters[counter.datagramsUnread] = Math.max(0, unread)
   }
 
-  /** Answers first what was received before. */
+  /** Answers what was received before this call, then leaves. */
   stop(now: boolean): void {
     if (now || this.#left) return this.#leave()
     if (this.#draining) return

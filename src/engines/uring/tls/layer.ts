@@ -121,7 +121,7 @@ export class TlsLayer implements Layer {
     if (records.stop === stop.END) this.#onEnd(slot)
   }
 
-  /** Answers what was decrypted; whether the answer could be encrypted. */
+  /** Answers what was decrypted. Returns whether the answer could be encrypted. */
   #answer(slot: number, connection: number, length: number, discards: boolean): boolean {
     const counters = this.#counters
     if (this.#phase[slot] !== phase.OPEN || (discards && !this.#inside)) {
@@ -281,7 +281,7 @@ export class TlsLayer implements Layer {
     this.#buffers.onTick()
   }
 
-  /** Gives the buffers of a connection back, if it has rested; whether it has none any more. */
+  /** Gives the buffers of a connection back, if it has rested. Returns whether it has none now. */
   #restsBuffers(slot: number): boolean {
     const connection = this.#connections[slot]!
     if (connection === 0) return true

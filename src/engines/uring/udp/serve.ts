@@ -25,7 +25,7 @@ const ringEntries = 4096
 const ringCompletions = 16_384
 /** The only direct descriptor. */
 const slot = 0
-/** How often the clock is looked at: the stop word, and once a second what was dropped unread. */
+/** How often to look at the stop word; once a second also at what was dropped unread. */
 const tickMs = 50
 const askMs = 1_000
 
@@ -61,7 +61,7 @@ class DatagramServer implements Session {
   /** Datagrams that came, answered or not; and until the last look of a server that leaves. */
   #heard = 0
   #heardBefore = -1
-  /** 0 until it is time to leave; then when that was, in ms; and how often it was looked since. */
+  /** When it was told to leave, in ms (0: not yet), and how many scans there were since then. */
   #leavingSinceMs = 0
   #leavingLooks = 0
   /** Whether all that had come was read in this turn: a buffer was free for it. */
@@ -169,7 +169,7 @@ class DatagramServer implements Session {
     return ticked
   }
 
-  /** It ends by an empty datagram, too, and when no buffer is free. */
+  /** An empty datagram ends the receive, too, and so does a lack of free buffers. */
   #onReceiveEnded(result: number): void {
     this.#receiving = false
     this.#hasRead = false

@@ -1,7 +1,7 @@
 /**
  * WebSocket below the echo (RFC 6455). Frames are answered from the memory in which they came: the
- * head of an answer is no longer than that of the frame, so it goes before the payload, which stays
- * in its place. The next frames in the same bytes are moved so that they follow directly.
+ * head of an answer is never longer than the head of the frame, so there is room for it before the
+ * payload, which stays in its place. Further frames in the same bytes are moved up to the answer.
  */
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
@@ -162,7 +162,7 @@ export class WsLayer implements Layer {
       putHeader(this.#memory.bytes, head, code, length, false)
       if (this.#answer === -1) this.#answer = head
     } else {
-      // A part of its head came in other bytes, and here is no room for ours.
+      // A part of the frame's head came in other bytes, so there is no room here for our head.
       this.#send(slot, reader)
       this.wire.sendBytes(slot, frameHeader(code, length))
       this.#answer = at
