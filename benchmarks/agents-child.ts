@@ -2,13 +2,13 @@
 import { gzipSync } from 'node:zlib'
 import { randomBytes } from 'node:crypto'
 import type { RunResult } from 'yodel'
-import type * as Clocks from '../src/fleet/clock.ts'
-import type * as Links from '../src/fleet/link.ts'
+import type * as Clocks from '../src/fleet/clock-offset.ts'
+import type * as Links from '../src/fleet/broker-link.ts'
 import type * as Lost from '../src/fleet/lost.ts'
 import type * as Members from '../src/fleet/member.ts'
 import type * as Messages from '../src/fleet/messages.ts'
 import type * as Packing from '../src/fleet/packed.ts'
-import type * as Plans from '../src/fleet/plan.ts'
+import type * as Assignments from '../src/fleet/assignment.ts'
 import type * as Urls from '../src/fleet/broker-url.ts'
 import type * as Meters from '../src/metrics/meter.ts'
 import type * as Saving from '../src/metrics/saved.ts'
@@ -23,13 +23,13 @@ process.stdin.resume().once('end', () => process.exit())
 
 const load = async <Module>(path: string) =>
   (await import(new URL(`../../dist/${path}.js`, import.meta.url).href)) as Module
-const { nowMs, OffsetFinder } = await load<typeof Clocks>('fleet/clock')
-const { Link } = await load<typeof Links>('fleet/link')
+const { nowMs, OffsetFinder } = await load<typeof Clocks>('fleet/clock-offset')
+const { BrokerLink } = await load<typeof Links>('fleet/broker-link')
 const { partOfLost } = await load<typeof Lost>('fleet/lost')
 const { Member } = await load<typeof Members>('fleet/member')
 const { countsMaxBytes, layout, tickAt, topics } = await load<typeof Messages>('fleet/messages')
-const { changesSince, pack, split } = await load<typeof Packing>('fleet/packed')
-const { optionsOfPlan } = await load<typeof Plans>('fleet/plan')
+const { changesSince, pack, splitChanges } = await load<typeof Packing>('fleet/packed')
+const { optionsOfAssignment } = await load<typeof Assignments>('fleet/assignment')
 const { SnapshotSum } = await load<typeof Sums>('metrics/sum')
 const { saveHistogram } = await load<typeof Saving>('metrics/saved')
 const { parseBrokerUrl } = await load<typeof Urls>('fleet/broker-url')
@@ -66,7 +66,7 @@ function second(tick: number): Buffer[] {
     for (const name of ['bytesIn', 'bytesOut'] as const) meter.counters[counter[name]]! += rate * 64
     const now = takeSnapshot([meter])
     const changes = changesSince(snapshots.at(-1), now)
-    packed.push(split(changes, countsMaxBytes).map(pack))
+    packed.push(splitChanges(changes, countsMaxBytes).map(pack))
     snapshots.push(now)
   }
   return packed[tick]!
@@ -80,17 +80,17 @@ type Sync = Extract<Messages.ToAgent, { kind: 'sync' }>
 /** Says and hears what an agent does. */
 class Simulated {
   readonly #id = randomBytes(8).toString('hex')
-  readonly #hello: Messages.Hello
+  readonly #hello: Messages.Presence
   readonly #finder = new OffsetFinder()
-  #link!: Links.Link
-  #plan!: Messages.Plan
+  #link!: Links.BrokerLink
+  #assignment!: Messages.Assignment
   #sync!: Sync
 
   constructor(n: number) {
     this.#hello = {
-      kind: 'hello',
+      kind: 'presence',
       name: `s${number}-${n}`,
-      session: randomBytes(16).toString('hex'),
+      startId: randomBytes(16).toString('hex'),
       version,
       layout,
       cores: 1,
@@ -112,7 +112,7 @@ class Simulated {
         await this.#link.say(presence, this.#hello, { sure: true, retain: true })
         resolve()
       }
-      Link.open(
+      BrokerLink.open(
         {
           url: parseBrokerUrl(urlText),
           token: undefined,
@@ -131,14 +131,14 @@ class Simulated {
   }
 
   #say(words: object, bytes?: Buffer, sure = bytes === undefined) {
-    const topic = topics.toCoordinator(this.#plan.coordinator, this.#id)
+    const topic = topics.toCoordinator(this.#assignment.coordinator, this.#id)
     const how = { sure, ...(bytes && { bytes }) }
-    this.#link.say(topic, { run: this.#plan.run, ...words }, how).catch(() => {})
+    this.#link.say(topic, { run: this.#assignment.run, ...words }, how).catch(() => {})
   }
 
   #hear(words: Messages.ToAgent) {
-    if (words.kind === 'plan') {
-      this.#plan = words
+    if (words.kind === 'assignment') {
+      this.#assignment = words
       this.#say({ kind: 'accepted' })
       this.#say({ kind: 'ready' })
     } else if (words.kind === 'sync') this.#ping((this.#sync = words))
@@ -159,7 +159,7 @@ class Simulated {
   }
 
   #tell(startMs: number, tick: number) {
-    const { durationMs } = loadOf(this.#plan)
+    const { durationMs } = loadOf(this.#assignment)
     const afterMs = tickAt(tick, 0, durationMs)
     setTimeout(
       () => {
@@ -179,7 +179,7 @@ class Simulated {
 
   /** A part as large as a real one: it is made once, and differs in whose it is. */
   #handOver(startMs: number, last: number) {
-    const { number: own, of } = this.#plan
+    const { number: own, of } = this.#assignment
     const { run, part, ...rest } = (made ??= this.#makePart(startMs, last))
     const slice = `${own}/${of}`
     const result = {
@@ -197,18 +197,18 @@ class Simulated {
   }
 
   #makePart(startMs: number, last: number) {
-    const plan = this.#plan
+    const assignment = this.#assignment
     const present = { agent: this.#id, hello: this.#hello }
-    const member = new Member(present, plan.number, new SnapshotSum())
+    const member = new Member(present, assignment.number, new SnapshotSum())
     for (let tick = 0; tick <= last; tick++)
       for (const [piece, bytes] of second(tick).entries())
         member.snapshot({ tick, piece, pieces: second(tick).length }, bytes)
     member.countUpTo(last)
     const result = partOfLost(member, {
-      run: plan.run,
-      address: plan.address,
-      options: { ...optionsOfPlan(plan), agents: plan.of },
-      load: loadOf(plan),
+      run: assignment.run,
+      address: assignment.address,
+      options: { ...optionsOfAssignment(assignment), agents: assignment.of },
+      load: loadOf(assignment),
       startMs,
       members: [],
       intervals: undefined,
@@ -242,7 +242,7 @@ class Simulated {
 let made: (Omit<RunResult, 'histograms'> & { histograms: object }) | undefined
 let prepared: ReturnType<typeof prepareBench> | undefined
 /** That of all of them. */
-const loadOf = (plan: Messages.Plan) =>
-  (prepared ??= prepareBench(plan.address, optionsOfPlan(plan)))
+const loadOf = (assignment: Messages.Assignment) =>
+  (prepared ??= prepareBench(assignment.address, optionsOfAssignment(assignment)))
 
 for (let n = 0; n < Number(countText); n++) await new Simulated(n).join()

@@ -1,7 +1,8 @@
 /**
  * What it costs to lead many agents: a coordinator with its embedded broker, and agents of which
- * only the load is not real. They say hello, take plans, find their offsets, and publish counts
- * each second and a part at the end, as large as those of a load of so many messages per second.
+ * only the load is not real. They say that they are there, take their assignments, find their
+ * offsets, and publish counts each second and a part at the end, as large as those of a load of so
+ * many messages per second.
  *
  *   npm run bench:agents -- [--agents 1000] [--seconds 20] [--rate 1000]
  *

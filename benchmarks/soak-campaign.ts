@@ -8,7 +8,7 @@ import { chooseBehaviour, Dice, type Scene } from './soak-behaviours.ts'
 import { abortsForMemory, SoakChild, type Counted } from './soak-child.ts'
 import { Peer, type PeerOptions, type Totals } from './soak-peer.ts'
 
-export interface Plan {
+export interface SoakTask {
   serverPath: string
   options: ServeOptions
   /** The limit for the server's process. */
@@ -49,15 +49,15 @@ export const growthMaxBytes = 20 * 2 ** 20
 export class Campaign {
   readonly violations: string[] = []
   readonly epochs: Epoch[] = []
-  readonly #plan: Plan
+  readonly #task: SoakTask
   readonly #server: SoakChild
   readonly #peers = new Map<Peer, { name: string; progress: number; atMs: number }>()
   #numbers = 0
   #descriptors = 0
 
-  constructor(plan: Plan) {
-    this.#plan = plan
-    this.#server = new SoakChild(plan.serverPath, plan.options, plan.descriptors)
+  constructor(task: SoakTask) {
+    this.#task = task
+    this.#server = new SoakChild(task.serverPath, task.options, task.descriptors)
   }
 
   /** Plays it all; with its reason if the server refuses to serve like that. */
@@ -68,7 +68,7 @@ export class Campaign {
       const refusal = await this.#server.hello()
       if (refusal !== undefined) return refusal
       await this.#warmUp()
-      for (let n = 0; n < this.#plan.epochs && this.violations.length === 0; n++) {
+      for (let n = 0; n < this.#task.epochs && this.violations.length === 0; n++) {
         this.epochs.push(await this.#epoch())
         onEpoch(this.epochs.at(-1)!)
       }
@@ -113,7 +113,7 @@ export class Campaign {
       await peer.caughtUp()
       await peer.finish()
     }
-    const { clients, options, descriptors } = this.#plan
+    const { clients, options, descriptors } = this.#task
     const fewDescriptors = descriptors !== undefined
     const { concurrency = Infinity } = options
     const length = Math.max(clients, Number.isFinite(concurrency) ? concurrency : 0)
@@ -136,7 +136,7 @@ export class Campaign {
   async #epoch(): Promise<Epoch> {
     const totals: Totals = { connections: 0, verifiedBytes: 0, broken: 0 }
     const played: Record<string, number> = {}
-    const endMs = performance.now() + this.#plan.epochMs
+    const endMs = performance.now() + this.#task.epochMs
     const choose = (dice: Dice) => {
       const behaviour = chooseBehaviour(dice)
       played[behaviour.name] = (played[behaviour.name] ?? 0) + 1
@@ -146,7 +146,7 @@ export class Campaign {
       while (performance.now() < endMs && this.violations.length === 0)
         await this.#play(totals, choose)
     }
-    await Promise.all(Array.from({ length: this.#plan.clients }, client))
+    await Promise.all(Array.from({ length: this.#task.clients }, client))
     if (this.violations.length === 0) await this.#quiet()
     const { privateBytes, descriptors } = this.#server
     if (descriptors > this.#descriptors)
@@ -156,7 +156,7 @@ export class Campaign {
 
   /** One behaviour. What it does depends only on the seed and on its number. */
   async #play(totals: Totals, choose: (dice: Dice) => (scene: Scene) => Promise<void>) {
-    const { seed, epochMs } = this.#plan
+    const { seed, epochMs } = this.#task
     const number = ++this.#numbers
     const dice = new Dice(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b))
     const behave = choose(dice)

@@ -24,7 +24,7 @@ export const misusedTransports: readonly MisusedTransport[] = transportNames.fil
   name => transports[name].secure || transports[name].protocol !== 'plain',
 )
 
-interface Plan {
+interface SoakTask {
   serverPath: string
   transport: MisusedTransport
   seed: number
@@ -50,16 +50,16 @@ const partings: readonly Parting[] = ['closes', 'resets', 'stays']
 
 /** What was wrong; nothing if it is sound. The first epoch is for what is opened once. */
 export async function soakMisuse(
-  plan: Plan,
+  task: SoakTask,
   onEpoch: (look: Look) => void,
 ): Promise<{ violations: string[]; growthBytes: number | undefined }> {
-  const url = `${plan.transport}://127.0.0.1:0`
-  const server = new SoakChild(plan.serverPath, options, undefined, url)
+  const url = `${task.transport}://127.0.0.1:0`
+  const server = new SoakChild(task.serverPath, options, undefined, url)
   const [violations, looks] = [[] as string[], [] as Look[]]
   try {
     await server.hello()
-    for (let n = 0; n < plan.epochs && violations.length === 0; n++) {
-      const look = await epoch(plan, server, n, violations)
+    for (let n = 0; n < task.epochs && violations.length === 0; n++) {
+      const look = await epoch(task, server, n, violations)
       looks.push(look)
       onEpoch(look)
       const [first] = looks
@@ -77,21 +77,21 @@ export async function soakMisuse(
   return { violations, growthBytes }
 }
 
-async function epoch(plan: Plan, server: SoakChild, number: number, violations: string[]) {
-  const endMs = performance.now() + plan.epochMs
+async function epoch(task: SoakTask, server: SoakChild, number: number, violations: string[]) {
+  const endMs = performance.now() + task.epochMs
   let [verified, misused] = [0, 0]
   const client = async (index: number) => {
-    const dice = new Dice(Math.imul(plan.seed, 0x9e3779b1) ^ (number * plan.clients + index))
+    const dice = new Dice(Math.imul(task.seed, 0x9e3779b1) ^ (number * task.clients + index))
     while (performance.now() < endMs && violations.length === 0) {
       if (dice.chance(0.4)) {
-        verified += await exchange(plan.transport, server.port, dice, violations)
+        verified += await exchange(task.transport, server.port, dice, violations)
         continue
       }
-      await misuse(plan.transport, server.port, dice, violations)
+      await misuse(task.transport, server.port, dice, violations)
       misused++
     }
   }
-  await Promise.all(Array.from({ length: plan.clients }, (_, index) => client(index)))
+  await Promise.all(Array.from({ length: task.clients }, (_, index) => client(index)))
   if (violations.length === 0) await quiet(server, violations)
   return { verified, misused, privateBytes: server.privateBytes, descriptors: server.descriptors }
 }

@@ -97,9 +97,9 @@ async function soak(engine: (typeof engines)[number], totalMs: number) {
 /** The same for a transport and the clients that misuse it. */
 async function soakTransport(transport: (typeof misusedTransports)[number], totalMs: number) {
   const { serverPath, seed, clients, epochs, epochMs } = planFor('node', totalMs)
-  const plan = { serverPath, transport, seed, clients, epochs, epochMs }
+  const task = { serverPath, transport, seed, clients, epochs, epochMs }
   let [n, verified, misused] = [0, 0, 0]
-  const { violations, growthBytes } = await soakMisuse(plan, look => {
+  const { violations, growthBytes } = await soakMisuse(task, look => {
     verified += look.verified
     misused += look.misused
     console.log(

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import uPlot, { type AlignedData, type Options, type Range } from 'uplot'
 import { canvasFont, color, isDark } from './theme.ts'
 
-export interface Curve {
+export interface ChartCurve {
   name: string
   /** Its name in styles/colors.css. */
   color: string
@@ -15,7 +15,7 @@ export interface Curve {
 interface Props {
   /** What it shows, for screen readers. */
   label: string
-  curves: Curve[]
+  curves: ChartCurve[]
   /** The places on the x axis, then a row for each curve. */
   data: (number | null)[][]
   range: Range.Function

@@ -3,12 +3,12 @@ import type { BenchRun, RunComparison } from '../src/dashboard/api.ts'
 import { Chart } from './chart.tsx'
 import { clockText, formatCount, none, shortTime, timeText } from './format.ts'
 import { loadText } from './bench-run.tsx'
-import type { Compared } from './runs.ts'
+import type { ComparedRuns } from './runs.ts'
 import { Words } from './words.tsx'
 
 type Change = RunComparison['others'][number]['changes'][number]
 
-export function Comparison({ runs, about, times }: Compared) {
+export function Comparison({ runs, about, times }: ComparedRuns) {
   const [before, after] = runs
   return (
     <div class="comparison" role="group" aria-label="Comparison">
@@ -97,7 +97,7 @@ const nameOfNines = (nines: number): string =>
 const density = 40
 
 /** The response time that a share of the messages did not exceed. */
-function Curves({ times }: { times: Compared['times'] }) {
+function Curves({ times }: { times: ComparedRuns['times'] }) {
   const both = times.map(({ histograms }) => histograms.responseUs)
   const counts = both.map(buckets => buckets.reduce((sum, [, count]) => sum + count, 0))
   const nines = Math.max(1, Math.log10(Math.max(...counts)))

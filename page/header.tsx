@@ -3,12 +3,12 @@ import { effect, signal } from '@preact/signals'
 import { confirm } from './confirm.tsx'
 import { ageText } from './format.ts'
 import { change, messageOf } from './request.ts'
-import { isLive, link, seconds, server, serverNow, type Link } from './state.ts'
+import { isLive, link, seconds, server, serverNow, type LinkState } from './state.ts'
 import { span, spans } from './view.ts'
 
 const sections = ['Bench', 'Timeline', 'Connections', 'Console', 'Faults']
 
-const linkText: Record<Link, string> = {
+const linkText: Record<LinkState, string> = {
   connecting: 'connecting',
   live: 'live',
   lost: 'disconnected, trying again',

@@ -1,6 +1,6 @@
 /** The whole page, from top to bottom. */
 import { Bench } from './bench.tsx'
-import { Charts } from './charts.tsx'
+import { Charts } from './history.tsx'
 import { Confirm } from './confirm.tsx'
 import { Connections } from './connections.tsx'
 import { Console } from './console.tsx'

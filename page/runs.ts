@@ -18,13 +18,13 @@ interface Times {
   histograms: { responseUs: [us: number, count: number][] }
 }
 
-export interface Compared {
+export interface ComparedRuns {
   runs: readonly [before: BenchRun, after: BenchRun]
   about: RunComparison
   times: [before: Times, after: Times]
 }
 
-export const comparison = signal<Compared | null>(null)
+export const comparison = signal<ComparedRuns | null>(null)
 
 async function tried(action: () => Promise<void>): Promise<void> {
   try {

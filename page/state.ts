@@ -13,9 +13,9 @@ import type {
 export const historyMs = 900_000
 
 /** connecting: no answer yet; lost: it was connected before; refused: it needs its token. */
-export type Link = 'connecting' | 'live' | 'lost' | 'refused'
+export type LinkState = 'connecting' | 'live' | 'lost' | 'refused'
 
-export const link = signal<Link>('connecting')
+export const link = signal<LinkState>('connecting')
 /** Whether something can be changed. */
 export const isLive = computed(() => link.value === 'live')
 export const server = signal<ServerInfo | null>(null)

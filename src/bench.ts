@@ -1,13 +1,13 @@
-/** bench(address), flood(address): load, verified and measured. They differ in what they send. */
+/** benchHere(address), flood(address): verified load, measured. They differ in what they send. */
 import { toOwnAddress, type Address } from './vocabulary/address.ts'
-import { checkLoad } from './bench/check.ts'
+import { checkLoad } from './bench/validate.ts'
 import { ofTransport, overheadBytes } from './bench/datagram-defaults.ts'
 import { startLoad, type LoadRun, type StartHooks } from './bench/run.ts'
 import { benchOptions, floodOptions, type BenchOptions, type FloodOptions } from './load/options.ts'
-import type { Load } from './load/plan.ts'
+import type { Load } from './load/thread-load.ts'
 import { lengthMs, meanRate, stagesOf } from './load/stages.ts'
 import { usageError } from './vocabulary/errors.ts'
-import { checkOptions, defaultsOf, resolve } from './options/form.ts'
+import { validateOptions, defaultsOf, resolve } from './options/form.ts'
 
 export type { LoadRun } from './bench/run.ts'
 export type { BenchOptions, FloodOptions, LoadOptions } from './load/options.ts'
@@ -22,7 +22,7 @@ export const durationOf = ({ durationMs, count }: BenchOptions): number =>
 /** Sends the same message for ever, or until a limit is reached. */
 export function flood(address: string | Address, options: FloodOptions = {}): LoadRun {
   return startLoad('flood', address, floodOptions, options, () => {
-    checkOptions(floodOptions, options)
+    validateOptions(floodOptions, options)
     const target = toOwnAddress(address)
     const defaults = ofTransport(target, options, floodDefaults)
     const { message, ...load } = resolve(floodOptions, options, defaults)
@@ -45,7 +45,7 @@ export function flood(address: string | Address, options: FloodOptions = {}): Lo
  * Measures rate and round trips of an echo server. It starts at once; await `ready` or `finished`:
  * both reject with a UserError if no server answers or an option makes no sense.
  */
-export function bench(
+export function benchHere(
   address: string | Address,
   options: BenchOptions = {},
   hooks: StartHooks = {},
@@ -56,7 +56,7 @@ export function bench(
 
 /** What a bench with these options sends. @throws UserError if one makes no sense */
 export function prepareBench(address: string | Address, options: BenchOptions): Load {
-  checkOptions(benchOptions, options)
+  validateOptions(benchOptions, options)
   if (options.agents !== undefined)
     throw usageError('Agents send a single run or a search, no rounds.', 'Leave --agents out.')
   const target = toOwnAddress(address)

@@ -4,10 +4,10 @@ import { usageError } from './vocabulary/errors.ts'
 import { parseExpectation } from './checks/expectation.ts'
 import { checkOptions, type CheckOptions } from './checks/options.ts'
 import type { Limits, WholeCost } from './checks/limits.ts'
-import { questionNames, type QuestionName } from './checks/questions.ts'
+import { questionNames, type QuestionName } from './checks/question-table.ts'
 import type { CheckResult, QuestionResult } from './checks/result.ts'
-import { costOf, run, type Listener, type Inquiry } from './checks/run.ts'
-import { checkOptions as checkValues, resolve } from './options/form.ts'
+import { costOf, run, type CheckEvents, type Inquiry } from './checks/run.ts'
+import { validateOptions, resolve } from './options/form.ts'
 import { askedFor, checkTransport } from './options/where.ts'
 import { checkCalling } from './wire/tls/credentials.ts'
 
@@ -18,7 +18,7 @@ export interface CheckRun {
   /** What it may use at most. */
   readonly cost: WholeCost
   /** Calls back when a server has answered, and with each answer as it is found. */
-  follow(listener: Listener): void
+  follow(events: CheckEvents): void
   /** Ends it: `finished` rejects. */
   stop(): void
   /** Rejects with a UserError if no server answers. */
@@ -42,22 +42,22 @@ const allMs = 28_000
  * @throws UserError if an option makes no sense
  */
 export function check(address: string | Address, options: CheckOptions = {}): CheckRun {
-  checkValues(checkOptions, options)
+  validateOptions(checkOptions, options)
   const inquiry = inquiryOf(toAddress(address), options)
   checkTransport(askedFor(checkOptions, options), inquiry.address.transport, 'client')
   checkCalling(inquiry.calling)
   const stopping = new AbortController()
-  const listeners = new Set<Listener>()
-  const all: Listener = {
-    onMode: mode => listeners.forEach(listener => listener.onMode(mode)),
-    onAnswer: result => listeners.forEach(listener => listener.onAnswer(result)),
+  const followers = new Set<CheckEvents>()
+  const all: CheckEvents = {
+    onMode: mode => followers.forEach(events => events.onMode(mode)),
+    onAnswer: result => followers.forEach(events => events.onAnswer(result)),
   }
   const finished = run(inquiry, all, stopping.signal)
   // A caller may look at it later.
   finished.catch(() => {})
   return {
     cost: costOf(inquiry),
-    follow: listener => void listeners.add(listener),
+    follow: events => void followers.add(events),
     stop: () => stopping.abort(),
     finished,
   }

@@ -5,7 +5,14 @@ import { answerTimeoutMs, echoDatagram } from './connect/datagram-echo.ts'
 import { dial, type Link } from './engines/node/index.ts'
 import { checkCalling } from './wire/tls/credentials.ts'
 import { callingOptions } from './options/calling.ts'
-import { checkOptions, defaultsOf, group, option, resolve, type OptionsOf } from './options/form.ts'
+import {
+  validateOptions,
+  defaultsOf,
+  group,
+  option,
+  resolve,
+  type OptionsOf,
+} from './options/form.ts'
 import { duration } from './options/kinds.ts'
 import { askedFor, checkTransport } from './options/where.ts'
 import { isDatagrams } from './vocabulary/transport.ts'
@@ -80,7 +87,7 @@ export async function connectUntil(
   options: ConnectOptions,
   signal?: AbortSignal,
 ): Promise<Connection> {
-  checkOptions(connectOptions, options)
+  validateOptions(connectOptions, options)
   const { timeoutMs, calling } = resolve(connectOptions, options)
   const target = { address: toOwnAddress(address), calling }
   checkTransport(askedFor(connectOptions, options), target.address.transport, 'client')

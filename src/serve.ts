@@ -9,11 +9,11 @@ import { usageError } from './vocabulary/errors.ts'
 import type { FaultSpec } from './faults/index.ts'
 import { play, type OnStep } from './faults/play.ts'
 import { checkScript, stepAt, type FaultScript } from './faults/script.ts'
-import { checkFaults } from './faults/check.ts'
+import { checkFaults } from './faults/applicable.ts'
 import { Ledger } from './metrics/ledger.ts'
 import type { Counts, Snapshot } from './metrics/snapshot.ts'
 import {
-  checkOptions,
+  validateOptions,
   defaultsOf,
   resolve,
   type OptionsOf,
@@ -93,7 +93,7 @@ export async function serve(
   address: string | Address,
   { onFaults, faultScript, onFaultStep, ...options }: ServeOptions = {},
 ): Promise<Server> {
-  checkOptions(serveOptions, options)
+  validateOptions(serveOptions, options)
   const wanted: Wanted = {
     ...resolve(serveOptions, options),
     web: resolve(webOptions, options.web ?? {}),
@@ -109,7 +109,7 @@ export async function serve(
   }
   if (options.concurrency === undefined && wanted.engine === 'blocking')
     wanted.concurrency = poolSize()
-  const { tasks, notes } = plan(wantedAddress, wanted, onFaults !== undefined)
+  const { tasks, notes } = tasksOf(wantedAddress, wanted, onFaults !== undefined)
   const threads = await startThreads(tasks, onFaults)
   let present = tasks[0].faults
   const setFaults = async (wanted: readonly FaultSpec[]) => {
@@ -181,7 +181,7 @@ function originOf(url: string): string | undefined {
 }
 
 /** The engine, and each thread's share of the clients. */
-function plan(address: Address, options: Wanted, recordFaults: boolean) {
+function tasksOf(address: Address, options: Wanted, recordFaults: boolean) {
   const { engine: wantedEngine, threads, ledger: wantsLedger, faultsLater, ...rest } = options
   const { mode = 'off', from = defaultsOf(proxyOptions).from } = options.proxy ?? {}
   const { concurrency, oneOff, seed } = options

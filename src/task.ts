@@ -1,8 +1,8 @@
 /** What a thread is asked to do: plain data, because it is copied to other threads. */
 import type { Address } from './vocabulary/address.ts'
 import type { EngineName } from './vocabulary/engine-names.ts'
-import type { FlowPlan } from './load/direction/plan.ts'
-import type { LoadPlan } from './load/plan.ts'
+import type { ThreadFlows } from './load/direction/thread-flows.ts'
+import type { ThreadLoad } from './load/thread-load.ts'
 import type { ResolvedOf } from './options/form.ts'
 import type { ServerTls } from './wire/tls/credentials.ts'
 import type { DatagramRules, ProxyRules, serveOptions, WebRules } from './options/serve.ts'
@@ -35,14 +35,14 @@ export interface ServeTask extends Omit<Options, WholeServer> {
 }
 
 /** Send messages, and verify that each comes back. */
-export interface LoadTask extends LoadPlan {
+export interface LoadTask extends ThreadLoad {
   kind: 'load'
   engine: EngineName
   address: Address
 }
 
 /** Send in one direction or in both, or receive, and verify what arrives. */
-export interface FlowTask extends FlowPlan {
+export interface FlowTask extends ThreadFlows {
   kind: 'flow'
   engine: EngineName
   address: Address

@@ -101,7 +101,7 @@ test('one that never comes, or has another version, is told of; others stay free
   assert.match(said.stderr, /Agent busy is at work\./)
   assert.match(said.stderr, /Agent odd counts in another way\./)
   // It was not asked for anything.
-  assert.ok(!ear.heard.some(({ words: each }) => each.kind === 'plan'))
+  assert.ok(!ear.heard.some(({ words: each }) => each.kind === 'assignment'))
   await leave({ agents: [one] })
   await broker.kill()
   const gone = await typed(['bench', 'tcp://127.0.0.1:1', '--broker', broker.url, ...flags])

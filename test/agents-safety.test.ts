@@ -26,10 +26,10 @@ async function withAgent(options: Parameters<typeof agent>[1] = {}) {
   await one.ready
   const hello = await ear.hears(({ topic }) => topic.startsWith('yodel/1/agents/'))
   const id = hello.topic.split('/').at(-1)!
-  const plan = (run: string, port: number, more: object = {}) => ({
-    kind: 'plan',
+  const assign = (run: string, port: number, more: object = {}) => ({
+    kind: 'assignment',
     run,
-    session: hello.words.session,
+    startId: hello.words.startId,
     coordinator: 'c',
     number: 1,
     of: 1,
@@ -47,8 +47,8 @@ async function withAgent(options: Parameters<typeof agent>[1] = {}) {
     one,
     id,
     to: `yodel/1/to/${id}`,
-    session: hello.words.session,
-    plan,
+    startId: hello.words.startId,
+    assign,
     answers: (run: string, ...kinds: string[]): Promise<Heard> =>
       ear.hears(
         ({ topic, words }) =>
@@ -75,11 +75,11 @@ test('what is recorded and said again is refused, by an agent that starts anew, 
   const { ear, to, broker } = there
   const run = bench(server.url, { ...load, warmupMs: 0, agents: 1, broker: broker.url, token })
   assert.equal((await run.finished).messages.received, 4)
-  await ear.hears(({ words }) => words.kind === 'hello' && words.run === null && clients > 0)
+  await ear.hears(({ words }) => words.kind === 'presence' && words.run === null && clients > 0)
   const before = clients
   const recorded = ear.heard.filter(({ topic }) => topic === to)
   assert.ok(recorded.some(({ words }) => words.kind === 'start'))
-  const { words } = recorded.find(each => each.words.kind === 'plan')!
+  const { words } = recorded.find(each => each.words.kind === 'assignment')!
   for (const { topic, payload } of recorded) await ear.publish(topic, payload)
   const refused = await there.answers(words.run!, 'failed')
   assert.match(JSON.stringify(refused.words), /seen before/)
@@ -89,8 +89,8 @@ test('what is recorded and said again is refused, by an agent that starts anew, 
   const hello = await ear.hears(each => each.words['name'] === 'other')
   const toOther = `yodel/1/to/${hello.topic.split('/').at(-1)}`
   for (const each of recorded) await ear.say(toOther, each.words)
-  // A plan of its own is answered behind all that.
-  const own = { ...words, run: 'own', session: hello.words.session, number: 2, of: 1 }
+  // An assignment of its own is answered behind all that.
+  const own = { ...words, run: 'own', startId: hello.words.startId, number: 2, of: 1 }
   await ear.say(toOther, own)
   await there.answers('own', 'failed')
   other.stop()
@@ -103,11 +103,11 @@ test('what has no seal, or that of another token, is not heard', async () => {
   await using there = await withAgent()
   await using stranger = await eavesdropper(there.broker.url)
   await using other = await eavesdropper(there.broker.url, 'another secret of 16 characters')
-  const plan = there.plan('forged', portOf(server.url))
-  await stranger.say(there.to, plan)
-  await other.say(there.to, plan)
+  const assignment = there.assign('forged', portOf(server.url))
+  await stranger.say(there.to, assignment)
+  await other.say(there.to, assignment)
   await stranger.publish(there.to, Buffer.from('no message'))
-  await there.ear.say(there.to, there.plan('wrong', portOf(server.url), { number: 2 }))
+  await there.ear.say(there.to, there.assign('wrong', portOf(server.url), { number: 2 }))
   await there.answers('wrong', 'failed')
   assert.ok(
     !there.ear.heard.some(({ topic, words }) => topic.includes('/from/') && words.run === 'forged'),
@@ -131,16 +131,16 @@ async function untilSynced(
   run: string,
   port: number,
 ) {
-  const { ear, to, session } = there
-  await ear.say(to, there.plan(run, port))
+  const { ear, to, startId } = there
+  await ear.say(to, there.assign(run, port))
   await there.answers(run, 'ready')
-  await ear.say(to, { kind: 'sync', run, session, trips: 50, pauseMs: 0 })
+  await ear.say(to, { kind: 'sync', run, startId, trips: 50, pauseMs: 0 })
   let answered = 0
   for (;;) {
     const pings = ear.heard.filter(({ words }) => words.kind === 'ping' && words.run === run)
     if (pings.length > answered) {
       const { words } = pings[answered++]!
-      await ear.say(to, { kind: 'pong', run, session, sentMs: words['sentMs'], atMs: 0 })
+      await ear.say(to, { kind: 'pong', run, startId, sentMs: words['sentMs'], atMs: 0 })
       continue
     }
     if (ear.heard.some(({ words }) => words.kind === 'synced' && words.run === run)) return
@@ -161,11 +161,11 @@ test('a start in the past, or of another load, is refused', async () => {
   })
   const port = portOf(server.url)
   await using there = await withAgent()
-  const { ear, to, session } = there
+  const { ear, to, startId } = there
   const said = async (run: string, start: object) => {
     await untilSynced(there, run, port)
-    const { address, options } = there.plan(run, port)
-    await ear.say(to, { kind: 'start', run, session, address, plan: options, ...start })
+    const { address, options } = there.assign(run, port)
+    await ear.say(to, { kind: 'start', run, startId, address, options, ...start })
     return JSON.stringify((await there.answers(run, 'failed')).words)
   }
   // Its coordinator's clock was at 0 when it was asked.

@@ -167,7 +167,7 @@ before(async () => {
 after(() => board[Symbol.asyncDispose]())
 
 test('a timeline is written once, however many ask for it', async () => {
-  const routes = createRoutes({ observer: board.observer } as Routes.Parts)
+  const routes = createRoutes({ observer: board.observer } as Routes.DashboardParts)
   const body = async () => (await routes.get('GET /api/timeline')!({} as never))!.body
   await board.observer.observe()
   const before = await body()

@@ -12,7 +12,7 @@ import { mistakesIn } from './schemas.ts'
 import { createTypist } from './typist.ts'
 
 const wire = `${root}dist/wire/direction/`
-const { frameKinds, FrameReader } = (await import(`${wire}frames.js`)) as typeof Frames
+const { frameKinds, SessionFrameReader } = (await import(`${wire}frames.js`)) as typeof Frames
 const { writeHello } = (await import(`${wire}hello.js`)) as typeof Hello
 const outlinePath = `${root}dist/report/direction/outline.js`
 const { outlineOfLoaded } = (await import(outlinePath)) as typeof Outlines
@@ -58,7 +58,7 @@ test('any client may GET it: chunks of frames, for as long as it asked', async (
   let payload = 0
   const kinds: number[] = []
   let sentBytes = 0
-  const reader = new FrameReader({
+  const reader = new SessionFrameReader({
     onPayload: (_, from, to) => (payload += to - from),
     onFrame: (kind, body) => {
       kinds.push(kind)

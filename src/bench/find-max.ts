@@ -1,16 +1,16 @@
-/** findMax(address): the highest rate at which an objective holds, by probes of an open loop. */
+/** findMaxHere(address): the highest rate at which an objective holds, by open-loop probes. */
 import type { Address } from '../vocabulary/address.ts'
-import { bench, benchDefaults, type BenchOptions, type LoadRun } from '../bench.ts'
+import { benchHere, benchDefaults, type BenchOptions, type LoadRun } from '../bench.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { findMaxFormat, type FindMaxResult, type Probe } from '../report/find-max.ts'
 import { benchOptions, searchOptions, type SearchOptions } from '../load/options.ts'
-import { checkOptions } from '../options/form.ts'
+import { validateOptions } from '../options/form.ts'
 import { askedFor } from '../options/where.ts'
 import { parseObjective } from '../report/objective.ts'
 import type { RunConditions, RunResult } from '../report/result.ts'
 import { shortfall } from '../report/reasons.ts'
-import { idleMaxMs, Idleness } from './idle.ts'
-import { refuseSlices } from './check.ts'
+import { idleMaxMs, Idleness } from './idle-server.ts'
+import { refuseSlices } from './validate.ts'
 import { searchHighest, type ProbeOutcome } from './search.ts'
 
 export type { FindMaxResult, Probe } from '../report/find-max.ts'
@@ -48,10 +48,10 @@ const drainLeastMs = 250
 const plausibleShare = 1.1
 
 /** @param run makes one of its runs */
-export function findMax(
+export function findMaxHere(
   address: string | Address,
   options: FindMaxOptions,
-  run: RunOnce = bench,
+  run: RunOnce = benchHere,
 ): FindMaxRun {
   const search = new Search(address, options, run)
   // It starts in a later turn, so that a mistake in the options also rejects the promise.
@@ -221,7 +221,7 @@ function probeOptions(options: FindMaxOptions): BenchOptions {
   const { objective, precision, from, probeMs, onProbe: _, ...load } = options
   const durationMs = probeMs ?? load.durationMs ?? probeDefaultMs
   const limitMs = limitMsOf(objective)
-  checkOptions(searchOptions, { precision })
+  validateOptions(searchOptions, { precision })
   if (from !== undefined && !(from > 0 && from <= fastest))
     throw usageError('The first rate must be more than 0, and at most 1G/s.')
   for (const { notInSearch } of askedFor(benchOptions, load))

@@ -1,11 +1,11 @@
 /** benchAgainst(address): two sides measured in turn; in each round a coin decides the order. */
 import { randomInt } from 'node:crypto'
 import { formatAddress, toAddress, type Address } from '../vocabulary/address.ts'
-import { bench, benchDefaults, type BenchOptions, type LoadRun } from '../bench.ts'
+import { benchHere, benchDefaults, type BenchOptions, type LoadRun } from '../bench.ts'
 import { UserError, usageError } from '../vocabulary/errors.ts'
 import { benchOptions } from '../load/options.ts'
 import { roundsOptions, type RoundsOnly } from '../load/rounds-options.ts'
-import { checkOptions, defaultsOf } from '../options/form.ts'
+import { validateOptions, defaultsOf } from '../options/form.ts'
 import { unlikeIn } from '../report/compare-rounds.ts'
 import { parseMetric } from '../report/objective.ts'
 import type { RunResult } from '../report/result.ts'
@@ -13,7 +13,7 @@ import { isBroken, isValidRound, roundsFormat, sides, spareRounds } from '../rep
 import { usualFigures, type Round, type Rounds, type Side } from '../report/rounds.ts'
 import { mix } from '../vocabulary/random.ts'
 import { plural } from '../vocabulary/units.ts'
-import { refuseSlices } from './check.ts'
+import { refuseSlices } from './validate.ts'
 import { reproduce } from './reproduce.ts'
 import { ServerCommand } from './server-command.ts'
 
@@ -64,10 +64,10 @@ class Experiment {
   #running: LoadRun | undefined
 
   constructor(address: string | Address, options: RoundsOptions, stopping: AbortSignal) {
-    checkOptions(roundsOptions, options)
+    validateOptions(roundsOptions, options)
     const { against, rounds, serve, againstServe, figures, margin, orderSeed, ...rest } = options
     const { onRun: _, onRound: __, ...load } = rest
-    checkOptions(benchOptions, load)
+    validateOptions(benchOptions, load)
     refuseSlices(load)
     if (against === undefined && (serve === undefined || againstServe === undefined))
       throw usageError(
@@ -158,7 +158,7 @@ class Experiment {
   }
 
   #bench(address: Address): Promise<RunResult> {
-    this.#running = bench(address, this.#load)
+    this.#running = benchHere(address, this.#load)
     return this.#running.finished
   }
 }

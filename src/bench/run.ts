@@ -1,9 +1,9 @@
 /** A load that runs: started, watched second by second, summed up. */
 import { formatAddress, toOwnAddress, type Address } from '../vocabulary/address.ts'
 import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
-import type { Outcome } from '../load/outcome.ts'
+import type { ThreadResult } from '../load/thread-result.ts'
 import { parseSlice } from '../load/part.ts'
-import type { Load } from '../load/plan.ts'
+import type { Load } from '../load/thread-load.ts'
 import { windowOf, type Window } from '../load/replies.ts'
 import { stagesOf } from '../load/stages.ts'
 import { parseInstant } from '../vocabulary/instant.ts'
@@ -15,12 +15,12 @@ import { timerMaxMs } from '../vocabulary/units.ts'
 import { callingOf } from '../report/same-load.ts'
 import { resultOf, type Gathered } from '../report/gathered.ts'
 import { parseObjective } from '../report/objective.ts'
-import { partFrom, resultOfPart, withStartError } from '../report/part.ts'
+import { partFrom, resultOfPart, withStartError } from '../report/part-section.ts'
 import type { Interval, RunConditions, RunResult } from '../report/result.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { failureNames, type FailureName } from '../metrics/meter.ts'
 import { startThreads, type Threads } from '../threads/start.ts'
-import { plan } from './plan.ts'
+import { tasksOf } from './tasks.ts'
 import { reproduce } from './reproduce.ts'
 import { Seconds } from './seconds.ts'
 import { sharedCore } from './shared-core.ts'
@@ -123,7 +123,7 @@ class Run {
   }
 
   async open(load: Load, address: Address, command: string): Promise<Address> {
-    const planned = plan(load, address)
+    const planned = tasksOf(load, address)
     const { tasks, reason } = planned
     const shared = sharedCore(address)
     const startAtMs = load.startAt === undefined ? undefined : parseInstant(load.startAt)
@@ -164,8 +164,8 @@ class Run {
       versions: versions(),
       machine: { ...machine(), ...(shared !== undefined && { sharedCore: shared }) },
     }
-    this.finished = threads.finished.then(outcomes => {
-      const gathered = this.#gather(outcomes, startMs + warmupMs)
+    this.finished = threads.finished.then(threadResults => {
+      const gathered = this.#gather(threadResults, startMs + warmupMs)
       const notes = reason === undefined ? [] : [`The ${tasks[0].engine} engine sent. ${reason}`]
       const startErrorMs = startAtMs === undefined ? null : Math.max(0, startedMs - startAtMs)
       const make = () => {
@@ -184,15 +184,15 @@ class Run {
   }
 
   /** All threads have ended. @param measureMs when the warm-up was over */
-  #gather(outcomes: readonly Outcome[], measureMs: number): Gathered {
+  #gather(threadResults: readonly ThreadResult[], measureMs: number): Gathered {
     clearTimeout(this.#timer)
     const total = this.snapshot()
     // A short run may be over before this thread has noticed the end of the warm-up.
     if (!this.#seconds.begun && total.messagesPlanned > 0)
       this.#seconds.begin(beginning(Math.min(total.atMs, measureMs)))
-    const window = windowOf(outcomes.map(({ log }) => log))
-    if (this.#seconds.begun) this.#seconds.end(total, endOf(total, outcomes, window))
-    return { total, outcomes, intervals: this.intervals, stages: this.#stages?.end(total) }
+    const window = windowOf(threadResults.map(({ log }) => log))
+    if (this.#seconds.begun) this.#seconds.end(total, endOf(total, threadResults, window))
+    return { total, threadResults, intervals: this.intervals, stages: this.#stages?.end(total) }
   }
 
   snapshot(): Snapshot {
@@ -240,10 +240,14 @@ const beginning = (atMs: number): Snapshot => ({ ...takeSnapshot([]), atMs })
 const stoppedEarly = () => new UserError('network', 'It was stopped before it was connected.')
 
 /** When the window and the last reply were over; Infinity if other work followed. */
-function endOf(total: Snapshot, outcomes: readonly Outcome[], { seconds }: Window): number {
+function endOf(
+  total: Snapshot,
+  threadResults: readonly ThreadResult[],
+  { seconds }: Window,
+): number {
   const failed = failureNames.some(name => total[name] > 0)
   if (failed || total.churnPlanned > 0) return Infinity
-  const lastNs = outcomes.map(({ log }) => log.fromNs + Math.max(log.lastNs, seconds * 1e9))
+  const lastNs = threadResults.map(({ log }) => log.fromNs + Math.max(log.lastNs, seconds * 1e9))
   const agoNs = Number(process.hrtime.bigint()) - Math.max(...lastNs)
   return performance.now() - agoNs / 1e6
 }

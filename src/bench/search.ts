@@ -1,6 +1,6 @@
 /** The search for the highest rate that holds; it does not know how a probe is made. */
 
-export interface SearchOptions {
+export interface SearchLimits {
   /** The rate to begin with. */
   first: number
   /** Where it ends, downwards and upwards. */
@@ -20,7 +20,7 @@ export interface SearchOptions {
  */
 export type ProbeOutcome = 'held' | 'failed' | 'limited' | undefined
 
-export interface Found {
+export interface SearchResult {
   /** The highest rate that held; 0 if none did. */
   held: number
   /** The lowest above it that did not; Infinity if there is none. */
@@ -36,9 +36,9 @@ const growth = 2
 
 export async function searchHighest(
   probe: (rate: number) => Promise<ProbeOutcome>,
-  { first, slowest, fastest, precision, plausible }: SearchOptions,
-): Promise<Found> {
-  const found: Found = { held: 0, failed: Infinity, limited: false }
+  { first, slowest, fastest, precision, plausible }: SearchLimits,
+): Promise<SearchResult> {
+  const found: SearchResult = { held: 0, failed: Infinity, limited: false }
   /** False if the search is to end. */
   const decide = async (rate: number): Promise<boolean> => {
     const outcomes: ProbeOutcome[] = []

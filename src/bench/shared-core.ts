@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { isPublic, type Address } from '../vocabulary/address.ts'
 import { transports } from '../vocabulary/transport.ts'
-import { isUnconnected, listed } from '../engines/os/proc-net.ts'
+import { isUnconnected, listedSockets } from '../engines/os/proc-net.ts'
 
 /** The number of that core; undefined if there is none, or if that is not known. */
 export function sharedCore(address: Address): number | undefined {
@@ -49,7 +49,7 @@ function socketsAt(address: Address): string[] {
       ? address.path
       : `:${address.port.toString(16).toUpperCase().padStart(4, '0')}`
   const isThere = (local = '') => (socket.domain === 'unix' ? local === end : local.endsWith(end))
-  return listed(socket)
+  return listedSockets(socket)
     .filter(({ local, state }) => isThere(local) && isUnconnected(socket, state))
     .map(({ inode }) => inode)
 }

@@ -6,18 +6,18 @@ import type { Calling } from '../options/calling.ts'
 import type { Control } from './control.ts'
 import type { Cost, Limits } from './limits.ts'
 import type { Answer, Found, NotAsked, Outcome, Question } from './question.ts'
-import { questionOf, type QuestionName } from './questions.ts'
+import { questionOf, type QuestionName } from './question-table.ts'
 import type { Finding, QuestionResult } from './result.ts'
-import { witnessesMax, type Known, type Scene } from './scene.ts'
+import { witnessesMax, type KnownPath, type Scene } from './scene.ts'
 import { whereOf } from './sides.ts'
 import { noEcho, type Answered } from './verdict.ts'
 
 /** What a question is asked with. */
-export interface Asking {
+export interface QuestionTools {
   readonly address: Address
   readonly calling: Calling
   readonly limits: Limits
-  readonly known: Known
+  readonly known: KnownPath
   readonly control: Control | undefined
   /** Runs `work` within the bounds of that cost, and within this much time. */
   readonly within: <T>(
@@ -46,7 +46,11 @@ export function costWith(asked: Question, limits: Limits): Cost {
   }
 }
 
-export async function answer(name: QuestionName, with_: Asking, leftMs: number): Promise<Answered> {
+export async function answer(
+  name: QuestionName,
+  with_: QuestionTools,
+  leftMs: number,
+): Promise<Answered> {
   const asked = questionOf(name)
   const startedMs = performance.now()
   const told = refusalOf(asked, with_) ?? (await asking(asked, with_, leftMs, name))
@@ -79,7 +83,7 @@ export async function answer(name: QuestionName, with_: Asking, leftMs: number):
 
 function refusalOf(
   asked: Question,
-  { address, calling, limits, known, control }: Asking,
+  { address, calling, limits, known, control }: QuestionTools,
 ): NotAsked | undefined {
   const { transport } = address
   if (!asked.transports.includes(transport))
@@ -91,7 +95,7 @@ function refusalOf(
 
 async function asking(
   asked: Question,
-  { known, limits, within }: Asking,
+  { known, limits, within }: QuestionTools,
   leftMs: number,
   name: QuestionName,
 ): Promise<Answer | NotAsked> {

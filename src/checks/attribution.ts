@@ -2,27 +2,27 @@
 import type { Account } from '../engines/accounts.ts'
 import type { Trace, TraceEvent } from '../wire/direction/trace.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
-import type { Probe } from './probe.ts'
-import type { Found, Side } from './found.ts'
+import type { ProbeConnection } from './probe.ts'
+import type { Found, CauseSide } from './found.ts'
 
 export interface Attribution {
-  side: Side
+  side: CauseSide
   /** Why it is there, a sentence without its full stop. */
   where: string
   evidence: string
 }
 
 /** What of a trace is looked at here; the digest is not known where only bytes were counted. */
-type Seen = Pick<Trace, 'from' | 'bytesIn' | 'bytesOut' | 'events'> & { digest?: string }
+type SeenTrace = Pick<Trace, 'from' | 'bytesIn' | 'bytesOut' | 'events'> & { digest?: string }
 
 /** Uses the account of the other end, which counts bytes but does not look at them. */
-export function attributeAccount(probe: Probe, account: Account): Attribution {
+export function attributeAccount(probe: ProbeConnection, account: Account): Attribution {
   const { peer, bytesIn, bytesOut, openedAt } = account
   const ends = account.events.map(({ at, what }) => ({ atMs: at - openedAt, what }))
   // It does not say when the last byte came; this assumes that it came as soon as it was sent.
   const untilMs = Math.max(0, probe.wroteMs - probe.openedMs)
   const bytes = { what: 'bytes' as const, atMs: 0, bytes: bytesIn, untilMs }
-  const trace: Seen = { from: peer, bytesIn, bytesOut, events: [bytes, ...ends] }
+  const trace: SeenTrace = { from: peer, bytesIn, bytesOut, events: [bytes, ...ends] }
   const evidence = told(probe, trace)
   const found = ofBytes(probe, trace) ?? ofEnds(probe, trace)
   if (found) return { ...found, evidence }
@@ -33,7 +33,7 @@ export function attributeAccount(probe: Probe, account: Account): Attribution {
 const lateMs = 100
 
 /** @param trace null: the other end knows nothing of that connection */
-export function attribute(probe: Probe, trace: Trace | null): Attribution {
+export function attribute(probe: ProbeConnection, trace: Trace | null): Attribution {
   if (!trace)
     return {
       side: 'unknown',
@@ -46,10 +46,10 @@ export function attribute(probe: Probe, trace: Trace | null): Attribution {
   return { side: 'unknown', where: 'what both ends saw does not differ', evidence }
 }
 
-type Place = Pick<Attribution, 'side' | 'where'>
-const at = (side: Side, where: string): Place => ({ side, where })
+type CauseAt = Pick<Attribution, 'side' | 'where'>
+const at = (side: CauseSide, where: string): CauseAt => ({ side, where })
 
-function ofBytes(probe: Probe, trace: Seen): Place | undefined {
+function ofBytes(probe: ProbeConnection, trace: SeenTrace): CauseAt | undefined {
   const { sentBytes, allReceivedBytes: came } = probe
   const { bytesIn, bytesOut } = trace
   const sizes = `${formatSize(sentBytes)} were sent, ${formatSize(bytesIn)} arrived`
@@ -74,7 +74,7 @@ function ofBytes(probe: Probe, trace: Seen): Place | undefined {
   return undefined
 }
 
-function ofEnds(probe: Probe, trace: Seen): Place | undefined {
+function ofEnds(probe: ProbeConnection, trace: SeenTrace): CauseAt | undefined {
   const [fin, ended, reset] = [find(trace, 'fin'), find(trace, 'ended'), find(trace, 'reset')]
   const sentFin = !Number.isNaN(probe.finMs)
   if (probe.ending === 'RST' || probe.ending === 'broken') {
@@ -108,11 +108,11 @@ function ofEnds(probe: Probe, trace: Seen): Place | undefined {
   return at('down', 'on the way back: FIN arrived in time, and was answered at once')
 }
 
-const find = (trace: Seen, what: TraceEvent['what']) =>
+const find = (trace: SeenTrace, what: TraceEvent['what']) =>
   trace.events.find(event => event.what === what)
 
 /** `the other end (10.0.0.7:7000) saw 100 B come at 1ms, FIN at 2ms; it sent 100 B back`. */
-function told(probe: Probe, trace: Seen): string {
+function told(probe: ProbeConnection, trace: SeenTrace): string {
   const names = { fin: 'FIN', reset: 'RST', ended: 'its own FIN', closed: 'the close' }
   const ends = trace.events.flatMap(event =>
     event.what === 'bytes' || event.what === 'failed'

@@ -1,9 +1,9 @@
 /** What the question of bytes sends: pieces that something on the way may act on. */
 import { formatCount } from '../vocabulary/units.ts'
 import { mix } from '../vocabulary/random.ts'
-import { shown } from './changes.ts'
+import { shownBytes } from './changes.ts'
 
-export interface Piece {
+export interface TestPiece {
   readonly name: string
   readonly data: Buffer
   /** Sent as the first bytes of a connection. */
@@ -21,7 +21,7 @@ const tlsLike = Buffer.from('16030100050100000103', 'hex')
 /** Characters on which a terminal, a modem or telnet acts: ^C ^D ^H ^Q ^S ^U ^V ^W ^Z ^\ ^] DEL. */
 const acted = Buffer.of(3, 4, 8, 17, 19, 21, 22, 23, 26, 28, 29, 127)
 
-export const pieces: readonly Piece[] = [
+export const pieces: readonly TestPiece[] = [
   { name: 'letters', data: text('The quick brown fox jumps over the lazy dog') },
   { name: 'line ends', data: text('a\nb\r\nc\rd\n\n\r\n\r\r') },
   { name: 'NUL bytes', data: text('a\0\0b\0') },
@@ -78,7 +78,7 @@ export function volume(total: number, byLine: boolean) {
         if (!came.equals(expected.subarray(0, length))) {
           let same = 0
           while (came[same] === expected[same]) same++
-          const [was, is] = [expected, came].map(all => shown(all.subarray(same, same + 8), 8))
+          const [was, is] = [expected, came].map(all => shownBytes(all.subarray(same, same + 8), 8))
           const place = formatCount(at + same)
           this.wrong ??= `at byte ${place} of a stream, ${is} came where ${was} was sent`
           this.compare(expected, came)

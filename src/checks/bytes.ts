@@ -1,11 +1,11 @@
 /** Bytes: does every byte come back as it was sent, and nothing else? */
 import { formatSize, plural } from '../vocabulary/units.ts'
 import { carrying } from '../options/where.ts'
-import { aroundDifference, changeOf, shown, type Change } from './changes.ts'
+import { aroundDifference, changeOf, shownBytes, type ByteChange } from './changes.ts'
 import { byteFindings, type ByteFinding } from './bytes-findings.ts'
-import { pieces, volume, type Piece } from './bytes-pieces.ts'
+import { pieces, volume, type TestPiece } from './bytes-pieces.ts'
 import { witnessed } from './attribution.ts'
-import type { Probe, Waited } from './probe.ts'
+import type { ProbeConnection, Waited } from './probe.ts'
 import { joined, question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 
@@ -69,7 +69,7 @@ async function listen(scene: Scene): Promise<Finding | undefined> {
   return {
     name: 'greeting',
     said: `${formatSize(known.greetingBytes)} came before anything was sent`,
-    evidence: [probe.story, `it begins with ${shown(probe.received, 60)}`],
+    evidence: [probe.story, `it begins with ${shownBytes(probe.received, 60)}`],
   }
 }
 
@@ -80,7 +80,7 @@ async function describeNoEcho(scene: Scene): Promise<Finding> {
   await probe.close()
   const reply = probe.received
   const evidence = [probe.story]
-  if (reply.length > 0) evidence.push(`what came begins with ${shown(reply, 60)}`)
+  if (reply.length > 0) evidence.push(`what came begins with ${shownBytes(reply, 60)}`)
   if (reply.length === 0)
     return {
       name: 'silent',
@@ -119,7 +119,7 @@ async function describeByLine(scene: Scene): Promise<Finding> {
 /** Sends each piece on the connection of the piece before, as long as that connection works. */
 async function askPieces(scene: Scene): Promise<Finding[]> {
   const found: Finding[] = []
-  let probe: Probe | undefined
+  let probe: ProbeConnection | undefined
   for (const piece of pieces) {
     if (found.length >= badMax) break
     if (piece.first || probe?.ending !== undefined) {
@@ -150,7 +150,7 @@ async function askPieces(scene: Scene): Promise<Finding[]> {
 }
 
 /** A program translates each time. What comes back right the second time is damaged by chance. */
-async function byChance(scene: Scene, piece: Piece, bad: Finding): Promise<Finding> {
+async function byChance(scene: Scene, piece: TestPiece, bad: Finding): Promise<Finding> {
   const probe = await scene.open()
   const again = await askPiece(scene, probe, piece)
   await probe.close()
@@ -159,7 +159,11 @@ async function byChance(scene: Scene, piece: Piece, bad: Finding): Promise<Findi
   return { ...bad, name: 'corrupted', said: `${bad.said}; the second time it was right`, evidence }
 }
 
-async function askPiece(scene: Scene, probe: Probe, piece: Piece): Promise<Finding | undefined> {
+async function askPiece(
+  scene: Scene,
+  probe: ProbeConnection,
+  piece: TestPiece,
+): Promise<Finding | undefined> {
   const sent = scene.known.byLine ? Buffer.concat([piece.data, Buffer.from('\n')]) : piece.data
   if (piece.apart)
     for (const byte of sent) {
@@ -192,7 +196,7 @@ async function askPiece(scene: Scene, probe: Probe, piece: Piece): Promise<Findi
   return { ...named(change, piece.name), evidence }
 }
 
-const named = (change: Change, of: string): Pick<Finding, 'name' | 'said'> => ({
+const named = (change: ByteChange, of: string): Pick<Finding, 'name' | 'said'> => ({
   name: change.kind,
   said: `${of}: ${change.said}`,
 })
@@ -225,7 +229,7 @@ async function askVolume(scene: Scene): Promise<Finding[]> {
 }
 
 function judgeVolume(
-  probe: Probe,
+  probe: ProbeConnection,
   at: number,
   check: ReturnType<typeof volume>,
   waited: Waited,

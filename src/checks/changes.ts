@@ -1,7 +1,7 @@
 /** What became of bytes on their way: known translations, else what was added, lost or changed. */
 import { printable } from '../vocabulary/text.ts'
 
-export interface Change {
+export interface ByteChange {
   kind: 'changed' | 'added' | 'lost'
   /** A sentence without its full stop. */
   said: string
@@ -67,7 +67,7 @@ function reversedLines(sent: Buffer): Buffer {
 }
 
 /** `"GET / HTTP"` or `ff fb 01`, whichever is easier to read. */
-export function shown(bytes: Uint8Array, max = 24): string {
+export function shownBytes(bytes: Uint8Array, max = 24): string {
   if (bytes.length === 0) return 'nothing'
   const cut = bytes.subarray(0, max)
   const isText = cut.every(byte => byte >= 0x20 && byte < 0x7f)
@@ -83,11 +83,11 @@ export function aroundDifference(sent: Buffer, received: Buffer): [string, strin
   while (same < sent.length && sent[same] === received[same]) same++
   const from = same > 20 ? same - 4 : 0
   const dots = from > 0 ? `${from} bytes and then ` : ''
-  return [sent, received].map(bytes => dots + shown(bytes.subarray(from))) as [string, string]
+  return [sent, received].map(bytes => dots + shownBytes(bytes.subarray(from))) as [string, string]
 }
 
 /** What is different; undefined if nothing is. */
-export function changeOf(sent: Buffer, received: Buffer): Change | undefined {
+export function changeOf(sent: Buffer, received: Buffer): ByteChange | undefined {
   if (sent.equals(received)) return undefined
   for (const [said, apply] of translations) {
     const would = apply(sent)
@@ -105,13 +105,16 @@ export function changeOf(sent: Buffer, received: Buffer): Change | undefined {
   const place = before === 0 ? 'in front' : `behind byte ${before}`
   if (before + after === sent.length) {
     const added = received.subarray(before, received.length - after)
-    return { kind: 'added', said: `${count(added.length)} came ${place}: ${shown(added)}` }
+    return { kind: 'added', said: `${count(added.length)} came ${place}: ${shownBytes(added)}` }
   }
   if (before + after === received.length) {
     const lost = sent.subarray(before, sent.length - after)
-    return { kind: 'lost', said: `${count(lost.length)} did not come ${place}: ${shown(lost)}` }
+    return {
+      kind: 'lost',
+      said: `${count(lost.length)} did not come ${place}: ${shownBytes(lost)}`,
+    }
   }
-  const [was, is] = [sent, received].map(bytes => shown(bytes.subarray(before, before + 8), 8))
+  const [was, is] = [sent, received].map(bytes => shownBytes(bytes.subarray(before, before + 8), 8))
   return { kind: 'changed', said: `from byte ${before} on, ${was} was sent and ${is} came` }
 }
 

@@ -10,7 +10,7 @@ export type { Account }
 /** Behind a proxy: by how much the opening of a connection may differ between both ends. */
 const [earlyMs, lateMs] = [10, 250]
 
-interface Said {
+interface AccountsAnswer {
   now: number
   accounts: Account[]
 }
@@ -49,7 +49,7 @@ export class Control {
 
   /** From now on all existing accounts belong to other connections. */
   async look(): Promise<void> {
-    const { accounts } = await this.#client.ask<Said>('GET', '/api/accounts')
+    const { accounts } = await this.#client.ask<AccountsAnswer>('GET', '/api/accounts')
     for (const account of accounts) this.#known.add(keyOf(account))
   }
 
@@ -59,7 +59,7 @@ export class Control {
    * Undefined if several are possible.
    */
   async accountOf({ local, openedAt }: Own): Promise<Account | undefined> {
-    const { accounts } = await this.#client.ask<Said>('GET', '/api/accounts')
+    const { accounts } = await this.#client.ask<AccountsAnswer>('GET', '/api/accounts')
     const before = this.#found.get(local)
     const port = /:\d+$/.exec(local)?.[0]
     const isOwn = (account: Account) =>

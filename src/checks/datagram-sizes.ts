@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathMtu } from '../engines/os/path-info.ts'
 import type { HostAddress } from '../vocabulary/address.ts'
-import { Datagrams, type Sent } from './datagrams.ts'
+import { Datagrams, type SentDatagram } from './datagrams.ts'
 import type { Answer, Found, NotAsked } from './question.ts'
 import type { Scene } from './scene.ts'
 import type { SizeFinding } from './sizes-findings.ts'
@@ -45,7 +45,7 @@ export async function askDatagramSizes(scene: Scene): Promise<Answer<SizeFinding
 
 /** How many small datagrams are lost: a path that loses only large ones loses none of them. */
 async function countLost(scene: Scene, datagrams: Datagrams): Promise<number> {
-  const small: Sent[] = []
+  const small: SentDatagram[] = []
   for (let n = 0; n < smallOnes; n++) {
     small.push(datagrams.send(datagramLadder[0]!))
     await sleep(smallEveryMs)

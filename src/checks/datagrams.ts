@@ -16,7 +16,7 @@ import type { Scene } from './scene.ts'
 /** The beginning of each datagram: a number, and letters that follow from the number. */
 const numberBytes = 4
 
-export interface Sent {
+export interface SentDatagram {
   number: number
   bytes: number
   sentMs: number
@@ -33,7 +33,7 @@ export class Datagrams {
   readonly #socket: Socket
   readonly #host: string
   readonly #port: number
-  readonly sent: Sent[] = []
+  readonly sent: SentDatagram[] = []
   /** The address of this end, and when it was opened, in milliseconds since 1970. */
   readonly local: string
   readonly openedAt = Date.now()
@@ -101,9 +101,9 @@ export class Datagrams {
     this.#highest = Math.max(this.#highest, number)
   }
 
-  send(bytes: number): Sent {
+  send(bytes: number): SentDatagram {
     const number = this.sent.length
-    const sent: Sent = {
+    const sent: SentDatagram = {
       number,
       bytes,
       sentMs: performance.now(),
@@ -120,7 +120,7 @@ export class Datagrams {
   }
 
   /** Waits for it. */
-  async came(sent: Sent, silenceMs: number): Promise<boolean> {
+  async came(sent: SentDatagram, silenceMs: number): Promise<boolean> {
     const endMs = performance.now() + silenceMs
     while (sent.cameMs === undefined && performance.now() < endMs) await sleep(1)
     // What has come while this process was held up is looked at first.

@@ -12,9 +12,9 @@ import {
   parseRate,
   parseSize,
 } from '../vocabulary/units.ts'
-import type { FigureKind, Outcome } from './question.ts'
-import { questionNames, questionOf, type QuestionName } from './questions.ts'
-import type { Held, QuestionResult } from './result.ts'
+import type { AnswerFigureKind, Outcome } from './question.ts'
+import { questionNames, questionOf, type QuestionName } from './question-table.ts'
+import type { ExpectationResult, QuestionResult } from './result.ts'
 
 export interface Expectation {
   /** As it was written. */
@@ -36,7 +36,7 @@ const operators = {
 type Operator = keyof typeof operators
 
 const kinds: Record<
-  FigureKind,
+  AnswerFigureKind,
   { parse: (text: string) => number; format: (value: number) => string }
 > = {
   duration: { parse: parseDuration, format: formatDuration },
@@ -47,16 +47,20 @@ const kinds: Record<
 }
 
 /** Every figure by its name, and which question finds it out. */
-export const figures: ReadonlyMap<string, { question: QuestionName; kind: FigureKind }> = new Map(
+export const expectedFigures: ReadonlyMap<
+  string,
+  { question: QuestionName; kind: AnswerFigureKind }
+> = new Map(
   questionNames.flatMap(question =>
     Object.entries(questionOf(question).figures).map(([name, kind]) => [name, { question, kind }]),
   ),
 )
 
-export const formatFigure = (kind: FigureKind, value: number): string => kinds[kind].format(value)
+export const formatAnswerFigure = (kind: AnswerFigureKind, value: number): string =>
+  kinds[kind].format(value)
 
 const hint = () =>
-  `Write QUESTION=ok, or a figure and its limit: ${[...figures.keys()].join(', ')}; ` +
+  `Write QUESTION=ok, or a figure and its limit: ${[...expectedFigures.keys()].join(', ')}; ` +
   "for example 'idle>=15m' or 'half-close=ok'."
 
 /** @throws UserError if it makes no sense */
@@ -67,14 +71,17 @@ export function parseExpectation(text: string): Expectation {
   const asked = questionNames.find(question => question === name)
   if (asked && operator === '=' && value === 'ok')
     return { text, question: asked, operator, limit: 0 }
-  const figure = figures.get(name)
+  const figure = expectedFigures.get(name)
   if (!figure) throw usageError(`There is no figure '${name}' to expect something of.`, hint())
   const limit = kinds[figure.kind].parse(value)
   return { text, question: figure.question, figure: name, operator, limit }
 }
 
 /** If the answer is not known, the expectation is missed. */
-export function hold(expectation: Expectation, results: readonly QuestionResult[]): Held {
+export function judgeExpectation(
+  expectation: Expectation,
+  results: readonly QuestionResult[],
+): ExpectationResult {
   const { text, question, figure, operator, limit } = expectation
   const result = results.find(({ name }) => name === question)
   const outcome: Outcome = result?.outcome ?? 'not asked'
@@ -82,10 +89,10 @@ export function hold(expectation: Expectation, results: readonly QuestionResult[
   const value = result?.figures[figure]
   if (value === null || value === undefined)
     return { expectation: text, found: outcome === 'not asked' ? outcome : 'unknown', held: false }
-  const { kind } = figures.get(figure)!
+  const { kind } = expectedFigures.get(figure)!
   return {
     expectation: text,
-    found: formatFigure(kind, value),
+    found: formatAnswerFigure(kind, value),
     held: operators[operator](value, limit),
   }
 }

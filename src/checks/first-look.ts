@@ -7,7 +7,7 @@ import { routeOf } from './below.ts'
 import { Datagrams } from './datagrams.ts'
 import type { Cost } from './limits.ts'
 import { infoOf } from './kernel-view.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import { message, type Scene } from './scene.ts'
 
 /** Without a line end, such an echo is waited for no longer before one is sent. */
@@ -88,7 +88,11 @@ async function lookAtDatagrams(scene: Scene): Promise<void> {
 }
 
 /** Whether anything came. */
-async function look(scene: Scene, probe: Probe, calling = scene.calling): Promise<boolean> {
+async function look(
+  scene: Scene,
+  probe: ProbeConnection,
+  calling = scene.calling,
+): Promise<boolean> {
   const { known } = scene
   const sentMs = performance.now()
   const isEcho = () => probe.received.includes(words) || resembles(probe.received, words)
@@ -114,7 +118,7 @@ async function look(scene: Scene, probe: Probe, calling = scene.calling): Promis
 }
 
 /** The shortest of a few round trips: the first one is often late. */
-async function measure({ known, limits }: Scene, probe: Probe): Promise<void> {
+async function measure({ known, limits }: Scene, probe: ProbeConnection): Promise<void> {
   const sent = message(known, words.length)
   for (let times = 0; times < 3; times++) {
     probe.discard()

@@ -1,7 +1,7 @@
 /** What a question has found, and where the cause lies. */
 
 /** Where the cause lies, as far as that can be known. */
-export type Side =
+export type CauseSide =
   /** On the way to the other end. */
   | 'up'
   /** On the way back. */
@@ -23,7 +23,7 @@ export interface Found<Name extends string = string> {
   readonly evidence: readonly string[]
   /** What the other end saw of it. */
   readonly witness?: string | undefined
-  readonly side?: Side
+  readonly side?: CauseSide
   /** Why the cause is thought to be there; undefined: the usual sentence for that side. */
   readonly where?: string
 }

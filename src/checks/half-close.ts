@@ -1,7 +1,7 @@
 /** Half-close: do bytes in flight still come after our FIN, and then the other FIN? */
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { carrying } from '../options/where.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import { persistent, timesMost } from './again.ts'
 import { witnessed } from './attribution.ts'
 import { question, type Found } from './question.ts'
@@ -98,13 +98,14 @@ export const halfClose = question<Name>({
   },
 })
 
-const isStuck = ({ receivedBytes }: Probe, sent: Buffer): boolean => receivedBytes < sent.length / 2
+const isStuck = ({ receivedBytes }: ProbeConnection, sent: Buffer): boolean =>
+  receivedBytes < sent.length / 2
 
-type Case = [name: string, sent: Buffer, quietly: boolean]
+type HalfCloseCase = [name: string, sent: Buffer, quietly: boolean]
 
 async function askCase(
   scene: Scene,
-  [name, sent, quietly]: Case,
+  [name, sent, quietly]: HalfCloseCase,
 ): Promise<{ bad?: Finding; late?: number; stuck?: string }> {
   const probe = await scene.open()
   await probe.write(sent)
@@ -129,19 +130,19 @@ async function askCase(
 }
 
 /** What is sent before FIN, and whether its echo is waited for first. */
-const cases = ({ known }: Scene): Case[] => [
+const cases = ({ known }: Scene): HalfCloseCase[] => [
   ['FIN right behind a small message', message(known, 100), false],
   [`FIN right behind ${formatSize(bulkBytes)}`, message(known, bulkBytes), false],
   ['FIN when all had come back', message(known, 100), true],
 ]
 
 /** How late its FIN came: after the last byte, or after our own FIN if that was later. */
-const lateBy = (probe: Probe, finMs: number): number =>
+const lateBy = (probe: ProbeConnection, finMs: number): number =>
   probe.endedMs - Math.max(finMs, probe.receivedBytes > 0 ? probe.lastMs : 0)
 
 function judge(
   scene: Scene,
-  probe: Probe,
+  probe: ProbeConnection,
   { name, sent, finMs }: { name: string; sent: Buffer; finMs: number },
 ): Finding | undefined {
   const missing = sent.length - probe.receivedBytes

@@ -1,6 +1,6 @@
 /** What a check has found, as one page. */
 import { figureTable } from '../report/html/chart.ts'
-import { dateText } from '../report/html/figures.ts'
+import { dateText } from '../report/html/numbers.ts'
 import { html, type Markup } from '../report/html/markup.ts'
 import { page } from '../report/html/page.ts'
 import * as parts from '../report/html/sections.ts'
@@ -28,7 +28,7 @@ export function checkHtml(result: CheckResult): string {
       <h1>${address}</h1>
       <div class="verdict ${kinds[verdict]}">
         <p><strong>${verdict}</strong></p>
-        ${because.length > 0 && parts.list(because)}
+        ${because.length > 0 && parts.bullets(because)}
       </div>
     </header>`,
     parts.section(
@@ -72,7 +72,7 @@ const findingPart = (
   { said, outcome, evidence, where, effect, advice }: Finding,
 ): Markup =>
   html`<h3>${question} ${outcome}: ${said}</h3>
-    ${parts.list(evidence)}
+    ${parts.bullets(evidence)}
     ${parts.definitions([
       ['where', where],
       ['effect', effect],

@@ -1,6 +1,6 @@
 /** Bodies in chunks: do they come back, do they stream, and does a trailer pass? */
 import { formatDuration } from '../vocabulary/units.ts'
-import { answerText, chunk, chunked, isOk, openLine, resource } from './http-exchange.ts'
+import { httpAnswerText, chunk, chunked, isOk, openLine, resource } from './http-exchange.ts'
 import type { HttpFinding } from './http-findings.ts'
 import type { Found } from './question.ts'
 import type { Scene } from './scene.ts'
@@ -18,10 +18,10 @@ export async function askChunked(scene: Scene): Promise<Finding | undefined> {
   const story = line.probe.story
   await line.probe.close()
   if (isOk(answer) && answer.body.equals(body)) return undefined
-  const evidence = [`POST of 20 kB in chunks, with a trailer: ${answerText(answer)}`, story]
+  const evidence = [`POST of 20 kB in chunks, with a trailer: ${httpAnswerText(answer)}`, story]
   if (isOk(answer) && answer.body.length === body.length)
     return { name: 'changed', said: 'a body in chunks came back with other bytes', evidence }
-  return { name: 'no-chunked', said: `a body in chunks gets ${answerText(answer)}`, evidence }
+  return { name: 'no-chunked', said: `a body in chunks gets ${httpAnswerText(answer)}`, evidence }
 }
 
 /** A part of a body, and the rest when its echo has come, or has not. */

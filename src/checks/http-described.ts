@@ -4,34 +4,34 @@ import { printable } from '../vocabulary/text.ts'
 import type { HttpLine } from './http-exchange.ts'
 import type { Scene } from './scene.ts'
 
-interface Place {
+interface PeerAddress {
   address: string
   port: number
 }
 
 /** What is needed here of the description in docs/http.md. */
-export interface Described {
+export interface RequestDescription {
   method: string
   headers: [name: string, value: string][]
-  peer: Place
-  proxy: Place | null
+  peer: PeerAddress
+  proxy: PeerAddress | null
   tls?: { fingerprint?: string | null } | null
 }
 
 /** @returns undefined if the other end does not describe requests */
-export async function described(
+export async function askDescription(
   scene: Scene,
   line: HttpLine,
   headers: readonly string[],
-): Promise<Described | undefined> {
+): Promise<RequestDescription | undefined> {
   const { resource = '/' } = scene.address as HostAddress
   const request = line.head('GET', resource, headers)
   const { head, body } = await line.exchange([request], scene.silenceMs)
   if (head?.status !== 200) return undefined
   try {
-    const said = JSON.parse(body.toString()) as Partial<Described>
+    const said = JSON.parse(body.toString()) as Partial<RequestDescription>
     const isIt = Array.isArray(said.headers) && typeof said.peer?.address === 'string'
-    return isIt && said.method === 'GET' ? (said as Described) : undefined
+    return isIt && said.method === 'GET' ? (said as RequestDescription) : undefined
   } catch {
     return undefined
   }

@@ -5,7 +5,7 @@ import { formatSize } from '../vocabulary/units.ts'
 import { AnswerParser, type AnswerHead } from '../wire/http/answer-parser.ts'
 import type { Header } from '../wire/http/headers.ts'
 import { streamFor, usualHeaders } from './below.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import type { Scene } from './scene.ts'
 
 export interface HttpAnswer {
@@ -22,12 +22,12 @@ export interface HttpAnswer {
 
 /** A connection on which answers are read one after the other. */
 export class HttpLine {
-  readonly probe: Probe
+  readonly probe: ProbeConnection
   /** Those that the user adds, and Host. */
   readonly #usual: readonly Header[]
   #answer: HttpAnswer = none()
 
-  constructor(probe: Probe, scene: Pick<Scene, 'address' | 'calling'>) {
+  constructor(probe: ProbeConnection, scene: Pick<Scene, 'address' | 'calling'>) {
     this.probe = probe
     this.#usual = usualHeaders(scene)
     const parser = new AnswerParser({
@@ -131,7 +131,7 @@ export const chunk = (data: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')])
 
 /** `status 413 Payload Too Large`, or what came in its place. */
-export function answerText({ head, error, body, isWhole }: HttpAnswer): string {
+export function httpAnswerText({ head, error, body, isWhole }: HttpAnswer): string {
   if (error !== undefined) return `an answer that is not HTTP (${printable(error)})`
   if (!head) return 'no answer'
   const status = printable(`status ${head.status} ${head.reason}`.trimEnd())

@@ -4,8 +4,8 @@ import { formatSize } from '../vocabulary/units.ts'
 import { speaking } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { askChunked, askStreaming, askTrailer } from './http-chunks.ts'
-import { described, differenceOf } from './http-described.ts'
-import { answerText, isOk, openLine, post, resource } from './http-exchange.ts'
+import { askDescription, differenceOf } from './http-described.ts'
+import { httpAnswerText, isOk, openLine, post, resource } from './http-exchange.ts'
 import type { HttpAnswer, HttpLine } from './http-exchange.ts'
 import { askHttp2 } from './http-h2.ts'
 import { httpFindings, type HttpFinding } from './http-findings.ts'
@@ -73,11 +73,11 @@ export const http = question<HttpFinding>({
 })
 
 function judgeBasic(_scene: Scene, line: HttpLine, answer: HttpAnswer): Finding | undefined {
-  const evidence = [`POST of 11 B: ${answerText(answer)}`, line.probe.story]
+  const evidence = [`POST of 11 B: ${httpAnswerText(answer)}`, line.probe.story]
   if (!answer.head)
-    return { name: 'no-http', said: `a request gets ${answerText(answer)}`, evidence }
+    return { name: 'no-http', said: `a request gets ${httpAnswerText(answer)}`, evidence }
   if (isOk(answer) && answer.body.equals(Buffer.from('yodel check'))) return undefined
-  return { name: 'no-echo', said: `a POST gets ${answerText(answer)}`, evidence }
+  return { name: 'no-echo', said: `a POST gets ${httpAnswerText(answer)}`, evidence }
 }
 
 /** On the connection of the first request. */
@@ -95,7 +95,7 @@ async function askKeepAlive(
   const story = line.probe.story
   await line.probe.close()
   if (count >= requests) return { count }
-  const evidence = [`the last of ${count} requests: ${last ? answerText(last) : 'none'}`, story]
+  const evidence = [`the last of ${count} requests: ${last ? httpAnswerText(last) : 'none'}`, story]
   const said = `the connection ends after ${count} requests (keep-alive)`
   return { count, finding: { name: 'no-keep-alive', said, evidence } }
 }
@@ -121,12 +121,12 @@ async function askBodies(scene: Scene): Promise<{ size: number; finding?: Findin
       size = next
       continue
     }
-    const evidence = [`POST of ${formatSize(next)}: ${answerText(answer)}`, story]
+    const evidence = [`POST of ${formatSize(next)}: ${httpAnswerText(answer)}`, story]
     const isChanged = isOk(answer) && answer.isWhole && answer.body.length === next
     const name = isChanged ? 'changed' : 'body-limit'
     const said = isChanged
       ? `a body of ${formatSize(next)} came back with other bytes`
-      : `a body of ${formatSize(next)} gets ${answerText(answer)}`
+      : `a body of ${formatSize(next)} gets ${httpAnswerText(answer)}`
     return { size, finding: { name, said, evidence } }
   }
   return { size }
@@ -139,7 +139,7 @@ async function askHeaders(scene: Scene): Promise<{ size: number; finding?: Findi
     const answer = await post(scene, line, Buffer.from('x'), [`X-Check: ${'h'.repeat(next)}`])
     await line.probe.close()
     if (!isOk(answer)) {
-      const said = `a header of ${formatSize(next)} gets ${answerText(answer)}`
+      const said = `a header of ${formatSize(next)} gets ${httpAnswerText(answer)}`
       const evidence = [`with a header of ${formatSize(size)} it is answered; ${said}`]
       return { size, finding: { name: 'header-limit', said, evidence } }
     }
@@ -152,7 +152,7 @@ async function askHeaders(scene: Scene): Promise<{ size: number; finding?: Findi
 async function askSeenHeaders(scene: Scene): Promise<{ isDescribed: boolean; found: Finding[] }> {
   const line = await openLine(scene)
   const sent = ['X-Yodel-Check: one', 'Accept: */*', 'X_Under: score', 'Cookie: a=1; b=2']
-  const seen = await described(scene, line, sent)
+  const seen = await askDescription(scene, line, sent)
   await line.probe.close()
   if (!seen) return { isDescribed: false, found: [] }
   const lower = (headers: readonly string[]) => headers.map(each => each.toLowerCase())
@@ -195,7 +195,7 @@ async function askContinue(scene: Scene): Promise<Finding | undefined> {
   await line.until(({ isWhole }) => isWhole, scene.silenceMs)
   await line.probe.close()
   if (continued) return undefined
-  const what = answer.head ? answerText(answer) : 'nothing'
+  const what = answer.head ? httpAnswerText(answer) : 'nothing'
   return {
     name: 'no-continue',
     said: 'Expect: 100-continue is not answered with 100',

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDuration } from '../vocabulary/units.ts'
 import type { Attribution } from './attribution.ts'
 import type { Account } from './control.ts'
-import { Datagrams, type Sent } from './datagrams.ts'
+import { Datagrams, type SentDatagram } from './datagrams.ts'
 import { isOk, openLine, post } from './http-exchange.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import { message, type Scene } from './scene.ts'
 
 const messageBytes = 16
@@ -25,7 +25,7 @@ export interface Silence {
 export async function silent(
   scene: Scene,
   waitMs: number,
-  prepare?: (probe: Probe) => () => void,
+  prepare?: (probe: ProbeConnection) => () => void,
 ): Promise<Silence> {
   const probe = await scene.open()
   const unprepare = prepare?.(probe)
@@ -94,7 +94,7 @@ export async function silentDatagrams(
 async function reached(
   scene: Scene,
   { peer }: Account,
-  sent: Sent,
+  sent: SentDatagram,
   waitMs: number,
 ): Promise<Silence> {
   await sleep(waitMs, undefined, { signal: scene.signal })
@@ -113,7 +113,7 @@ async function reached(
 }
 
 /** Says nothing for this long, or until the other side has ended it. */
-async function quiet({ signal }: Scene, probe: Probe, waitMs: number): Promise<void> {
+async function quiet({ signal }: Scene, probe: ProbeConnection, waitMs: number): Promise<void> {
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])
   const ended = () => over.abort()
@@ -122,7 +122,7 @@ async function quiet({ signal }: Scene, probe: Probe, waitMs: number): Promise<v
   await sleep(waitMs, undefined, { signal: either }).catch(() => signal.throwIfAborted())
 }
 
-async function closed(probe: Probe, waitMs: number, quietMs: number) {
+async function closed(probe: ProbeConnection, waitMs: number, quietMs: number) {
   const endedMs = probe.endedMs - quietMs
   const evidence = `${probe.ending} came after ${formatDuration(endedMs)} of silence`
   await probe.close()

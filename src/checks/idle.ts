@@ -2,7 +2,7 @@
 import { Socket } from 'node:net'
 import { isDatagrams, transportNames, transports } from '../vocabulary/transport.ts'
 import { formatDuration } from '../vocabulary/units.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import { witnessed } from './attribution.ts'
 import { requestBytes, silent, silentDatagrams, silentRequest } from './idle-silence.ts'
 import type { Silence } from './idle-silence.ts'
@@ -156,13 +156,13 @@ async function keptAlive(scene: Scene, waitMs: number): Promise<boolean | undefi
   return fate === 'echoed'
 }
 
-function ping({ stream }: Probe) {
+function ping({ stream }: ProbeConnection) {
   const { ping: send } = stream as { ping?: () => Promise<number> }
   const pinging = setInterval(() => void send?.call(stream).catch(() => {}), keepAliveMs)
   return () => clearInterval(pinging)
 }
 
-const keepers: Partial<Record<string, (probe: Probe) => () => void>> = {
+const keepers: Partial<Record<string, (probe: ProbeConnection) => () => void>> = {
   tcp({ stream }) {
     if (stream instanceof Socket) stream.setKeepAlive(true, keepAliveMs)
     return () => {}

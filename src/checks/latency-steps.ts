@@ -1,7 +1,7 @@
 /** Steps of 40 ms: Nagle's algorithm meets delayed ACK. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDuration } from '../vocabulary/units.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import { acknowledge } from './kernel-view.ts'
 import type { LatencyFinding } from './latency-findings.ts'
 import type { Found } from './question.ts'
@@ -28,7 +28,7 @@ type Way = 'in a row' | 'acknowledged' | 'apart'
  */
 export async function askSteps(
   scene: Scene,
-  probe: Probe,
+  probe: ProbeConnection,
   rtt: number,
 ): Promise<Found<LatencyFinding> | undefined> {
   if (scene.known.byLine) return undefined
@@ -68,7 +68,11 @@ export async function askSteps(
   }
 }
 
-async function pairTime(scene: Scene, probe: Probe, way: Way): Promise<number | undefined> {
+async function pairTime(
+  scene: Scene,
+  probe: ProbeConnection,
+  way: Way,
+): Promise<number | undefined> {
   probe.discard()
   const startedMs = performance.now()
   await probe.write(message(scene.known, pieceBytes))

@@ -5,7 +5,7 @@ import { connected } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { latencyFindings, type LatencyFinding } from './latency-findings.ts'
 import { heldUp } from './held-up.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import { witnessed } from './attribution.ts'
 import { infoOf } from './kernel-view.ts'
 import { askSteps } from './latency-steps.ts'
@@ -13,7 +13,7 @@ import {
   describeLoss,
   lossOf,
   nothingLost,
-  sumOf,
+  sumOfLosses,
   withCompany,
   type Company,
   type Loss,
@@ -85,7 +85,7 @@ export const latency = question<LatencyFinding>({
     const again = isBad ? await askLoaded(scene, rtt) : first
     const { loadedMs } = again
     // A loss by chance does not happen twice.
-    const loss = isBad ? sumOf(first.loss, again.loss) : first.loss
+    const loss = isBad ? sumOfLosses(first.loss, again.loss) : first.loss
     const isLostAgain = describeLoss(again.loss) !== undefined
     const lossy = isLostAgain ? describeLoss(loss) : undefined
     rest.push(lossy && withCompany(lossy, loss, again, rtt), first.bloat && again.bloat)
@@ -107,7 +107,7 @@ interface Samples {
 }
 
 /** Measures round trips at a low rate, and leaves out those that this process itself delayed. */
-async function roundTrips(scene: Scene, probe: Probe, forMs: number): Promise<Samples> {
+async function roundTrips(scene: Scene, probe: ProbeConnection, forMs: number): Promise<Samples> {
   const ms: number[] = []
   let own = 0
   const gapsMs: number[] = []
@@ -133,7 +133,7 @@ async function roundTrips(scene: Scene, probe: Probe, forMs: number): Promise<Sa
 
 async function roundTrip(
   scene: Scene,
-  probe: Probe,
+  probe: ProbeConnection,
   told: { gapMs?: number } = {},
 ): Promise<number | undefined> {
   const sent = message(scene.known, messageBytes)
@@ -176,7 +176,11 @@ function describeGaps(gapsMs: readonly number[]): Finding | undefined {
 }
 
 /** Small pieces at intervals: buffered, several come back at once. */
-async function askLumps(scene: Scene, probe: Probe, rtt: number): Promise<Finding | undefined> {
+async function askLumps(
+  scene: Scene,
+  probe: ProbeConnection,
+  rtt: number,
+): Promise<Finding | undefined> {
   if (probe.ending !== undefined) return undefined
   probe.discard()
   const arrivals: [ms: number, bytes: number][] = []
@@ -228,8 +232,8 @@ async function askLoaded(scene: Scene, rtt: number): Promise<Loaded> {
 async function whileFilled(
   scene: Scene,
   rtt: number,
-  probe: Probe,
-  filler: Probe,
+  probe: ProbeConnection,
+  filler: ProbeConnection,
 ): Promise<Loaded> {
   const { limits } = scene
   if ((await roundTrip(scene, probe)) === undefined) return notLoaded
@@ -268,7 +272,7 @@ async function whileFilled(
   return { loadedMs, loss, bloat, filled: seen }
 }
 
-async function fill(scene: Scene, filler: Probe, total: number): Promise<void> {
+async function fill(scene: Scene, filler: ProbeConnection, total: number): Promise<void> {
   filler.sink = () => {}
   const block = message(scene.known, 16_384)
   const endMs = performance.now() + scene.limits.rowMs

@@ -1,7 +1,7 @@
 /** Packets that are lost, as the kernel sees it on a connection that was filled. */
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { infoOf } from './kernel-view.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import type { Found } from './question.ts'
 
 /** If more than this share of the segments is lost, that is not chance. */
@@ -35,7 +35,7 @@ export const nothingLost: Loss = {
 }
 
 /** Undefined where the kernel cannot be asked. */
-export function lossOf(filler: Probe): Loss | undefined {
+export function lossOf(filler: ProbeConnection): Loss | undefined {
   const info = infoOf(filler)
   if (!info?.sentSegments || !info.cameSegments) return undefined
   const { sentSegments, retransmitted, needless = 0, cameSegments, outOfOrder = 0 } = info
@@ -50,7 +50,7 @@ export function lossOf(filler: Probe): Loss | undefined {
 }
 
 /** The sum of both. */
-export const sumOf = (one: Loss, other: Loss): Loss => ({
+export const sumOfLosses = (one: Loss, other: Loss): Loss => ({
   fills: one.fills + other.fills,
   sent: one.sent + other.sent,
   again: one.again + other.again,

@@ -4,7 +4,7 @@ import { defaultsOf, group, option, type OptionsOf } from '../options/form.ts'
 import { choice, count, duration, list, text, textFor, whether } from '../options/kinds.ts'
 import type { Kind } from '../options/form.ts'
 import { parseExpectation } from './expectation.ts'
-import { questionNames, type QuestionName } from './questions.ts'
+import { questionNames, type QuestionName } from './question-table.ts'
 
 const one = choice(questionNames, 'question')
 

@@ -2,7 +2,7 @@
 import type { Case, Outline } from '../report/outline.ts'
 import type { Standing } from '../report/standing.ts'
 import { formatDuration, plural } from '../vocabulary/units.ts'
-import type { CheckResult, Held, QuestionResult, Verdict } from './result.ts'
+import type { CheckResult, ExpectationResult, QuestionResult, Verdict } from './result.ts'
 
 /** What is not as on a direct path need not be wrong: an expectation says whether it is. */
 const standings: Record<Verdict, Standing> = {
@@ -49,7 +49,7 @@ export function outlineOfCheck(result: CheckResult): Outline {
   }
 }
 
-const isMissed = (one: QuestionResult | Held): boolean =>
+const isMissed = (one: QuestionResult | ExpectationResult): boolean =>
   'outcome' in one ? one.outcome === 'fails' : !one.held
 
 /** @param why it is not so */

@@ -9,7 +9,7 @@ import { routeOf } from './below.ts'
 import { heldUp } from './held-up.ts'
 import { infoOf } from './kernel-view.ts'
 import { overloadFindings, type OverloadFinding } from './overload-findings.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
@@ -42,8 +42,8 @@ export const overload = question<Name>({
   }),
   async ask(scene) {
     const { maxConnections } = scene.limits
-    const served: Probe[] = []
-    const all: Probe[] = []
+    const served: ProbeConnection[] = []
+    const all: ProbeConnection[] = []
     const found: Found<Name>[] = []
     const slow: Slow[] = []
     let opened = 0
@@ -88,7 +88,7 @@ export const overload = question<Name>({
 })
 
 interface Attempt {
-  probe?: Probe
+  probe?: ProbeConnection
   fate: 'served' | 'refused' | 'unanswered' | 'closed' | 'queued'
   said: string
 }
@@ -102,7 +102,7 @@ interface Slow {
 
 async function attempt(scene: Scene, slow: Slow[]): Promise<Attempt> {
   const startedMs = performance.now()
-  let probe: Probe
+  let probe: ProbeConnection
   try {
     probe = await scene.open(scene.address, scene.calling, connectMs + 4 * scene.known.rttMs)
   } catch (error) {
@@ -135,7 +135,11 @@ async function waitedFor(scene: Scene, next: Attempt, slow: Slow[]): Promise<Att
 }
 
 /** What the first connection that was not served saw. */
-async function describe(scene: Scene, next: Attempt, served: Probe[]): Promise<Found<Name>> {
+async function describe(
+  scene: Scene,
+  next: Attempt,
+  served: ProbeConnection[],
+): Promise<Found<Name>> {
   const { probe, fate } = next
   if (fate === 'unanswered')
     return {
@@ -174,7 +178,7 @@ async function describe(scene: Scene, next: Attempt, served: Probe[]): Promise<F
 async function withOthersClosed(
   scene: Scene,
   found: Found<Name>,
-  all: readonly Probe[],
+  all: readonly ProbeConnection[],
   count: number,
 ): Promise<Found<Name>> {
   await Promise.all(all.map(probe => probe.close()))
@@ -197,7 +201,10 @@ async function withOthersClosed(
 }
 
 /** Whether those that were served still are. */
-async function stillServed(scene: Scene, served: Probe[]): Promise<Found<Name> | undefined> {
+async function stillServed(
+  scene: Scene,
+  served: ProbeConnection[],
+): Promise<Found<Name> | undefined> {
   const open = served.filter(({ stream }) => !stream.destroyed || stream.errored)
   const sent = message(scene.known, messageBytes)
   const results = await Promise.all(
@@ -227,7 +234,7 @@ async function describeSlow(
   scene: Scene,
   slow: readonly Slow[],
   opened: number,
-  all: readonly Probe[],
+  all: readonly ProbeConnection[],
 ): Promise<Found<Name> | undefined> {
   const most = Math.max(...slow.map(({ ms }) => ms))
   const certain = slow.filter(({ isCertain }) => isCertain)

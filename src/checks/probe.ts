@@ -13,7 +13,7 @@ function localOf(stream: Duplex): string {
 }
 
 /** How the other side ended a connection. */
-export type Ending = 'FIN' | 'RST' | 'broken'
+export type ProbeEnding = 'FIN' | 'RST' | 'broken'
 
 /** Why a wait ended. */
 export type Waited = 'done' | 'ended' | 'silence'
@@ -23,7 +23,7 @@ const keptMaxBytes = 4 * 2 ** 20
 /** A line for each would hide what matters. */
 const eventsMax = 12
 
-export class Probe {
+export class ProbeConnection {
   readonly stream: Duplex
   readonly openedMs = performance.now()
   /** In milliseconds since 1970. */
@@ -50,7 +50,7 @@ export class Probe {
   /** When the last bytes came; until the first came, when the probe was opened. */
   lastMs = this.openedMs
   /** How the connection ended for us, when, and by which error. */
-  ending: Ending | undefined
+  ending: ProbeEnding | undefined
   endedMs = Number.NaN
   errno = ''
   /** Called with each chunk in place of keeping it. */
@@ -88,7 +88,7 @@ export class Probe {
     this.#notify()
   }
 
-  #ended(ending: Ending) {
+  #ended(ending: ProbeEnding) {
     if (this.ending !== undefined) return
     this.ending = ending
     this.endedMs = performance.now()

@@ -3,11 +3,11 @@ import { peerText } from '../vocabulary/text.ts'
 import { transports } from '../vocabulary/transport.ts'
 import { networkConnected } from '../options/where.ts'
 import type { Account } from './control.ts'
-import { described } from './http-described.ts'
+import { askDescription } from './http-described.ts'
 import { openLine } from './http-exchange.ts'
 import { question, type Answer, type Found, type NotAsked } from './question.ts'
 import type { Scene } from './scene.ts'
-import { accountOf, localOf, open } from './ws-socket.ts'
+import { accountOf, localOf, openWs } from './ws-socket.ts'
 
 type Name = 'hidden' | 'wrong-address'
 
@@ -49,7 +49,7 @@ export const proxy = question<Name>({
     const { protocol } = transports[scene.address.transport]
     if (protocol === 'http') return overHttp(scene)
     if (protocol === 'ws') {
-      const socket = await open(scene, {})
+      const socket = await openWs(scene, {})
       return ofAccount(localOf(socket), await accountOf(scene, socket))
     }
     const probe = await scene.open()
@@ -71,7 +71,7 @@ function ofAccount(local: string, account: Account | undefined): Answer<Name> | 
 
 async function overHttp(scene: Scene): Promise<Answer<Name> | NotAsked> {
   const line = await openLine(scene)
-  const request = await described(scene, line, [])
+  const request = await askDescription(scene, line, [])
   if (!request) return { notAsked: 'the other end does not describe requests: it is not a yodel' }
   const { peer, proxy: named } = request
   const forwarded = request.headers.find(([name]) => name.toLowerCase() === 'x-forwarded-for')

@@ -4,7 +4,7 @@ import type { Found } from './found.ts'
 import type { Cost, Limits } from './limits.ts'
 import type { Scene } from './scene.ts'
 
-export { joined, type Found, type Side } from './found.ts'
+export { joined, type Found, type CauseSide } from './found.ts'
 
 export type Outcome = 'ok' | 'differs' | 'fails' | 'not asked'
 
@@ -19,15 +19,15 @@ export interface FindingKind {
 }
 
 /** In which unit a figure is. */
-export type FigureKind = 'duration' | 'size' | 'count' | 'fraction' | 'rate'
+export type AnswerFigureKind = 'duration' | 'size' | 'count' | 'fraction' | 'rate'
 /** In milliseconds, bytes, a number, or a fraction of 1; null if it is not known. */
-export type Figures = Readonly<Record<string, number | null>>
+export type AnswerFigures = Readonly<Record<string, number | null>>
 
 export interface Answer<Name extends string = string> {
   /** What was found out, a sentence without its full stop. */
   readonly said: string
   readonly found: readonly Found<Name>[]
-  readonly figures?: Figures
+  readonly figures?: AnswerFigures
 }
 
 /** Why a question has no answer, as a sentence. */
@@ -43,7 +43,7 @@ export interface Question<Name extends string = string> {
   readonly transports: readonly TransportName[]
   readonly findings: Readonly<Record<Name, FindingKind>>
   /** What can be expected of it (`--expect`), by name. */
-  readonly figures: Readonly<Record<string, FigureKind>>
+  readonly figures: Readonly<Record<string, AnswerFigureKind>>
   /**
    * Of which connections the other end keeps a trace: of all; or, if a session at the beginning
    * would change the question, only of those on which it is asked again after a finding.

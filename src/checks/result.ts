@@ -1,6 +1,6 @@
 /** What a check has found: plain JSON, described by docs/check.schema.json. */
 import type { WholeCost } from './limits.ts'
-import type { Figures, Outcome, Side } from './question.ts'
+import type { AnswerFigures, Outcome, CauseSide } from './question.ts'
 
 export const checkFormat = 'yodel-check-1'
 
@@ -11,7 +11,7 @@ export interface Finding {
   said: string
   /** What was sent, what came, and when. */
   evidence: string[]
-  side: Side
+  side: CauseSide
   /** Where the cause is, as far as that can be known. */
   where: string
   /** What it does to real programs. */
@@ -30,12 +30,12 @@ export interface QuestionResult {
   evidence: string[]
   advice: string[]
   /** In milliseconds, bytes, a number, or a fraction of 1. */
-  figures: Figures
+  figures: AnswerFigures
   seconds: number
 }
 
 /** What became of an expectation. */
-export interface Held {
+export interface ExpectationResult {
   expectation: string
   /** What was found, as people write it. */
   found: string
@@ -54,7 +54,7 @@ export interface CheckResult {
   /** Why it is not `ok`. */
   because: string[]
   questions: QuestionResult[]
-  expectations: Held[]
+  expectations: ExpectationResult[]
   /** What it might have used, as it was said beforehand. */
   cost: WholeCost
   used: { connections: number; bytes: number }

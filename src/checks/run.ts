@@ -3,15 +3,15 @@ import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { versions } from '../vocabulary/machine.ts'
 import type { Calling } from '../options/calling.ts'
 import { OwnDelay } from './again.ts'
-import { answer, costWith, noConnection, timeIsOver, type Asking } from './answering.ts'
+import { answer, costWith, noConnection, timeIsOver, type QuestionTools } from './answering.ts'
 import { Control } from './control.ts'
-import { hold, type Expectation } from './expectation.ts'
+import { judgeExpectation, type Expectation } from './expectation.ts'
 import { firstCost, lookAtFirst } from './first-look.ts'
 import type { Cost, Limits, WholeCost } from './limits.ts'
 import type { Question } from './question.ts'
-import { questionOf, type QuestionName } from './questions.ts'
+import { questionOf, type QuestionName } from './question-table.ts'
 import { checkFormat, type CheckResult, type QuestionResult } from './result.ts'
-import { nothingKnown, Scene, type Known } from './scene.ts'
+import { nothingKnown, Scene, type KnownPath } from './scene.ts'
 import { needsOf, Time } from './time.ts'
 import { doubtOthers, verdictOf, type Answered } from './verdict.ts'
 
@@ -26,7 +26,7 @@ export interface Inquiry {
 }
 
 /** Told what is found, as it is found. */
-export interface Listener {
+export interface CheckEvents {
   onMode(mode: CheckResult['mode']): void
   onAnswer(result: QuestionResult): void
 }
@@ -69,7 +69,7 @@ export function costOf({ address, questions, limits }: Inquiry): WholeCost {
  */
 export async function run(
   inquiry: Inquiry,
-  listener: Listener,
+  events: CheckEvents,
   signal: AbortSignal,
 ): Promise<CheckResult> {
   const startedAt = new Date().toISOString()
@@ -81,7 +81,7 @@ export async function run(
   const time = new Time(cost.ms - cost.silenceMs)
   let { calling } = inquiry
   const control = inquiry.control ? await Control.begin(inquiry.control, 2 * cost.ms) : undefined
-  const within: Asking['within'] = async (most, leftMs, work, traced = false) => {
+  const within: QuestionTools['within'] = async (most, leftMs, work, traced = false) => {
     const over = new AbortController()
     const timer = setTimeout(() => over.abort(timeIsOver), leftMs)
     const either = AbortSignal.any([signal, over.signal])
@@ -110,17 +110,17 @@ export async function run(
   )
   await control?.look()
   const mode = known.paired || control ? 'paired' : 'blind'
-  listener.onMode(mode)
+  events.onMode(mode)
   const results = await askAll(
     inquiry,
     { ...inquiry, known, control, within },
     time,
-    listener,
+    events,
     signal,
   )
   const all = results.map(({ result }) => result)
   doubtOthers(all)
-  const expectations = inquiry.expectations.map(expectation => hold(expectation, all))
+  const expectations = inquiry.expectations.map(expectation => judgeExpectation(expectation, all))
   return {
     format: checkFormat,
     address: formatAddress(inquiry.address),
@@ -142,9 +142,9 @@ export async function run(
  */
 async function askAll(
   { questions, limits }: Inquiry,
-  asking: Asking,
+  asking: QuestionTools,
   time: Time,
-  listener: Listener,
+  events: CheckEvents,
   signal: AbortSignal,
 ): Promise<Answered[]> {
   const results: Promise<Answered>[] = []
@@ -159,7 +159,7 @@ async function askAll(
       ? answer(name, asking, ms)
       : time.spend(others, needsOf(name), leftMs => answer(name, asking, leftMs))
     const telling = answering.then(answered => {
-      listener.onAnswer(answered.result)
+      events.onAnswer(answered.result)
       return answered
     })
     telling.catch(() => {})
@@ -172,7 +172,7 @@ async function askAll(
 /** Those that use the time that all share. */
 const spoken = (names: readonly QuestionName[]) => names.filter(name => !questionOf(name).waits)
 
-const hasRoom = ({ atOnce = Infinity }: Known, { maxConnections }: Limits, wanted: number) =>
+const hasRoom = ({ atOnce = Infinity }: KnownPath, { maxConnections }: Limits, wanted: number) =>
   Math.min(atOnce, maxConnections) >= wanted + othersAtOnce
 
 const aborted = (signal: AbortSignal): Promise<never> =>

@@ -9,11 +9,11 @@ import { attribute, attributeAccount, type Attribution } from './attribution.ts'
 import type { Calling } from '../options/calling.ts'
 import type { OwnDelay } from './again.ts'
 import type { Account, Control, Own } from './control.ts'
-import { Probe } from './probe.ts'
+import { ProbeConnection } from './probe.ts'
 import type { Cost, Limits } from './limits.ts'
 
 /** What the first look and earlier questions have found out. */
-export interface Known {
+export interface KnownPath {
   /** Bytes that the other side sends before it is sent anything. */
   greetingBytes: number
   /** Nothing comes back before a line is whole. */
@@ -40,7 +40,7 @@ export interface Known {
   atOnce?: number
 }
 
-export const nothingKnown = (): Known => ({
+export const nothingKnown = (): KnownPath => ({
   greetingBytes: 0,
   byLine: false,
   echoes: true,
@@ -57,7 +57,7 @@ export class Scene implements AsyncDisposable {
   readonly address: Address
   readonly calling: Calling
   readonly limits: Limits
-  readonly known: Known
+  readonly known: KnownPath
   readonly own: OwnDelay
   /** The other end, where its control API is known. */
   readonly control: Control | undefined
@@ -66,7 +66,7 @@ export class Scene implements AsyncDisposable {
   /** Whether the other end is asked to keep traces of the connections. */
   readonly #traced: boolean
   readonly #cost: Cost
-  readonly #open = new Set<Probe>()
+  readonly #open = new Set<ProbeConnection>()
   readonly #others: (() => void)[] = []
   #opened = 0
   #sentBytes = 0
@@ -107,7 +107,7 @@ export class Scene implements AsyncDisposable {
     address: Address = this.address,
     calling: Calling = this.calling,
     timeoutMs = connectMs,
-  ): Promise<Probe> {
+  ): Promise<ProbeConnection> {
     this.signal.throwIfAborted()
     const { atOnce, connections } = this.#cost
     for (const probe of this.#open) if (probe.stream.closed) this.#open.delete(probe)
@@ -127,7 +127,7 @@ export class Scene implements AsyncDisposable {
       throw isOver()
     }
     const traced = this.#traced ? await this.#trace(stream, timeoutMs) : undefined
-    const probe = new Probe(stream, bytes => this.spend(bytes))
+    const probe = new ProbeConnection(stream, bytes => this.spend(bytes))
     probe.details = details
     probe.traceId = traced?.id
     probe.seenAs = traced?.accepted.from
@@ -163,7 +163,7 @@ export class Scene implements AsyncDisposable {
   }
 
   /** What the other end saw; undefined if it does not tell. */
-  async traceOf({ traceId }: Probe): Promise<Trace | null | undefined> {
+  async traceOf({ traceId }: ProbeConnection): Promise<Trace | null | undefined> {
     if (traceId === undefined || this.#asked >= witnessesMax) return undefined
     this.#asked++
     this.#opened++
@@ -180,7 +180,7 @@ export class Scene implements AsyncDisposable {
    * What the other end saw of a connection, which must still be open; undefined if that is not
    * known.
    */
-  async witness(probe: Probe): Promise<Attribution | undefined> {
+  async witness(probe: ProbeConnection): Promise<Attribution | undefined> {
     const trace = await this.traceOf(probe)
     if (trace !== undefined) return attribute(probe, trace)
     // What TLS, WebSocket and HTTP put around messages is not counted here.
@@ -240,7 +240,7 @@ export class Scene implements AsyncDisposable {
 const isOver = () => new Error('the time of the question is over')
 
 /** A message of printable bytes; it ends a line if nothing comes back before a line is whole. */
-export function message(known: Known, bytes: number): Buffer {
+export function message(known: KnownPath, bytes: number): Buffer {
   const text = Buffer.alloc(bytes, 'the quick brown fox jumps over the lazy dog, 0123456789; ')
   if (known.byLine && bytes > 0) text[bytes - 1] = 10
   return text

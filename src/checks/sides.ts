@@ -1,7 +1,7 @@
 /** Where the cause of a finding is: a sentence for each side. */
-import type { Side } from './question.ts'
+import type { CauseSide } from './question.ts'
 
-const sentences: Record<Side, string> = {
+const sentences: Record<CauseSide, string> = {
   up: 'on the way to the other end',
   down: 'on the way back from the other end',
   'on the way': 'on the way between both ends',
@@ -10,4 +10,4 @@ const sentences: Record<Side, string> = {
   unknown: 'the program at the other end, or something on the way: one end alone cannot tell which',
 }
 
-export const whereOf = (side: Side): string => sentences[side]
+export const whereOf = (side: CauseSide): string => sentences[side]

@@ -4,7 +4,7 @@ import { isDatagrams, transportNames } from '../vocabulary/transport.ts'
 import type { PathInfo } from '../engines/os/path-info.ts'
 import { alikeAtOnce, alikeCost, askAlike } from './alike.ts'
 import { askDatagramSizes } from './datagram-sizes.ts'
-import type { Probe } from './probe.ts'
+import type { ProbeConnection } from './probe.ts'
 import { witnessed } from './attribution.ts'
 import { infoOf } from './kernel-view.ts'
 import { question, type Found } from './question.ts'
@@ -88,7 +88,7 @@ interface Failed {
 
 async function fails(
   scene: Scene,
-  probe: Probe,
+  probe: ProbeConnection,
   size: number,
   silenceMs = scene.silenceMs,
 ): Promise<Failed | undefined> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { questionNames } from './questions.ts'
+import { questionNames } from './question-table.ts'
 import { needsOf, Time } from './time.ts'
 
 /** What the next one would get. */

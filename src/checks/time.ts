@@ -1,5 +1,5 @@
 /** The time that questions share, and how much of it each may take. */
-import { questionOf, type QuestionName } from './questions.ts'
+import { questionOf, type QuestionName } from './question-table.ts'
 
 /** What is kept of the time for each question that comes behind, unless it needs more. */
 const reservedMs = 1_000

@@ -8,7 +8,7 @@ const dataType = 23
 const hiddenAlertBytes = 19
 
 /** Passes on what it is given in both directions. */
-export class Records extends Duplex {
+export class RecordTap extends Duplex {
   readonly #below: Duplex
   #head = Buffer.alloc(0)
   #bodyBytes = 0

@@ -5,19 +5,19 @@ import * as tls from 'node:tls'
 import { bareAt, withoutZone, type HostAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration } from '../vocabulary/units.ts'
-import { secured } from '../options/where.ts'
+import { secureTransports } from '../options/where.ts'
 import { errnoOf } from '../engines/failures.ts'
 import { contextOf } from '../wire/tls/credentials.ts'
 import { plain } from '../wire/tls/certificate.ts'
 import { tlsMeaning } from '../wire/tls/failures.ts'
 import { persistent } from './again.ts'
 import { plainCalling } from './below.ts'
-import { described } from './http-described.ts'
+import { askDescription } from './http-described.ts'
 import { openLine } from './http-exchange.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { tlsFindings, type TlsFinding } from './tls-findings.ts'
-import { Records } from './tls-records.ts'
+import { RecordTap } from './tls-records.ts'
 
 const soonDays = 14
 const silent = 'the other side says nothing'
@@ -27,7 +27,7 @@ type Finding = Found<TlsFinding>
 
 export const tlsQuestion = question<TlsFinding>({
   asks: 'which versions it speaks, whose certificate it shows, and whether it announces the end',
-  transports: secured,
+  transports: secureTransports,
   withoutEcho: true,
   needsMs: 6_000,
   figures: { expiry: 'duration', handshake: 'duration' },
@@ -79,7 +79,7 @@ export const tlsQuestion = question<TlsFinding>({
 
 interface Shaken {
   stream?: tls.TLSSocket
-  records?: Records
+  records?: RecordTap
   tookMs: number
   error: string
 }
@@ -88,7 +88,7 @@ interface Shaken {
 async function shake(scene: Scene, options: tls.ConnectionOptions): Promise<Shaken> {
   const probe = await scene.open(bareAt(scene.address), plainCalling(scene.calling))
   probe.stream.removeAllListeners('data')
-  const records = new Records(probe.stream)
+  const records = new RecordTap(probe.stream)
   const startedMs = performance.now()
   const stream = tls.connect({
     socket: records,
@@ -256,7 +256,7 @@ async function ownFingerprints(scene: Scene): Promise<readonly string[]> {
   if (fingerprint !== undefined) return [fingerprint]
   if (scene.address.transport !== 'https') return []
   const line = await openLine(scene).catch(() => undefined)
-  const request = line && (await described(scene, line, []))
+  const request = line && (await askDescription(scene, line, []))
   await line?.probe.close()
   return request?.tls?.fingerprint ? [request.tls.fingerprint] : []
 }

@@ -4,7 +4,7 @@ import { formatDuration, plural } from '../vocabulary/units.ts'
 import { carrying } from '../options/where.ts'
 import { persistent } from './again.ts'
 import type { Account } from './control.ts'
-import { Datagrams, type Sent } from './datagrams.ts'
+import { Datagrams, type SentDatagram } from './datagrams.ts'
 import { askMarks, markedBytes } from './marks.ts'
 import { median } from './quantile.ts'
 import { question, type Found } from './question.ts'
@@ -72,7 +72,7 @@ export const udp = question<UdpFinding>({
 })
 
 /** Datagrams that came back neither whole nor changed. */
-const lostOf = ({ sent, changed }: Datagrams): Sent[] => {
+const lostOf = ({ sent, changed }: Datagrams): SentDatagram[] => {
   const came = new Set(changed.map(({ number }) => number))
   return sent.filter(({ cameMs, number }) => cameMs === undefined && !came.has(number))
 }
@@ -85,7 +85,7 @@ async function send(
 ): Promise<Datagrams> {
   const datagrams = await Datagrams.open(scene)
   const startedMs = performance.now()
-  let last: Sent | undefined
+  let last: SentDatagram | undefined
   for (let number = 0; number < count; number++) {
     // If it is late, it does not catch up with a burst.
     last = datagrams.send(bytes)

@@ -1,5 +1,5 @@
 /** From the answers to the verdict. */
-import type { Known } from './scene.ts'
+import type { KnownPath } from './scene.ts'
 import type { CheckResult, QuestionResult, Verdict } from './result.ts'
 
 export interface Answered {
@@ -26,7 +26,7 @@ export function doubtOthers(results: readonly QuestionResult[]): void {
 export function verdictOf(
   answered: readonly Answered[],
   expectations: CheckResult['expectations'],
-  known: Known,
+  known: KnownPath,
 ): { verdict: Verdict; because: string[] } {
   const results = answered.map(({ result }) => result)
   const failing = results

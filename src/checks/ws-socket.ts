@@ -21,7 +21,7 @@ interface Begun {
 const begun = new WeakMap<WebSocket, Begun>()
 
 /** A plain client of its own, so that frames can be sent as they are wanted. */
-export function open(
+export function openWs(
   scene: Scene,
   options: ClientOptions,
   protocols: string[] = [],

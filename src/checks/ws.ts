@@ -10,7 +10,7 @@ import { joined, question, type Answer, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { wsFindings, type WsFinding } from './ws-findings.ts'
 import { askOffers } from './ws-offers.ts'
-import { accountOf, open, witnessOf } from './ws-socket.ts'
+import { accountOf, openWs, witnessOf } from './ws-socket.ts'
 
 type Finding = Found<WsFinding>
 /** In the order in which they are tried; each message has to come back whole. */
@@ -45,7 +45,7 @@ export const ws = question<WsFinding>({
 
 async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
   const found: Finding[] = []
-  const socket = await open(scene, {}).catch((error: Error) => error)
+  const socket = await openWs(scene, {}).catch((error: Error) => error)
   if (socket instanceof Error) return notUpgraded(scene, socket)
   const kinds = joined(await askKinds(scene, socket))
   found.push(...kinds)
@@ -85,15 +85,15 @@ function notUpgraded(scene: Scene, error: Error): Answer<WsFinding> {
   return { said: found.said, found: [found] }
 }
 
-interface Message {
+interface WsMessage {
   data: Buffer
   isBinary: boolean
 }
 
 /** The next one, or undefined after a silence or an end. */
-function next(scene: Scene, socket: WebSocket): Promise<Message | undefined> {
+function next(scene: Scene, socket: WebSocket): Promise<WsMessage | undefined> {
   return new Promise(resolve => {
-    const settle = (message: Message | undefined) => {
+    const settle = (message: WsMessage | undefined) => {
       clearTimeout(timer)
       socket.off('message', received).off('close', ended)
       resolve(message)

@@ -9,7 +9,7 @@ import {
   type SocketName,
   type TransportName,
 } from '../vocabulary/transport.ts'
-import { isUnconnected, listed } from '../engines/os/proc-net.ts'
+import { isUnconnected, listedSockets } from '../engines/os/proc-net.ts'
 
 export interface Inherited {
   fd: number
@@ -76,7 +76,7 @@ function lookUp(fd: number): { kind?: SocketName; path?: string } {
   if (inode === undefined)
     throw usageError(`Descriptor ${fd} is ${link}, not a socket.`, 'See sd_listen_fds(3).')
   for (const socket of systemSockets) {
-    const { local: path, state } = listed(socket).find(row => row.inode === inode) ?? {}
+    const { local: path, state } = listedSockets(socket).find(row => row.inode === inode) ?? {}
     if (state === undefined) continue
     const kind = socket.name
     if (socket.type === 'stream' && !isUnconnected(socket, state))

@@ -23,8 +23,14 @@ import { addTables, type Tables } from './option-flags.ts'
 import { loadExit, standingExit } from './load-exit.ts'
 import { canvas, leaveUnconnected, leaveWaiting, onInterrupt, print, tell } from './output.ts'
 import { afterwards, withFleet } from './fleet-flags.ts'
-import { isSilent, outputFrom, outputOptions, printResult, saveOutput } from './result-output.ts'
-import type { Output } from './result-output.ts'
+import {
+  drawsNothing,
+  outputFrom,
+  outputOptions,
+  printResult,
+  saveOutput,
+} from './result-output.ts'
+import type { OutputOptions } from './result-output.ts'
 import { roundsFlags, wantsRounds } from './rounds-flags.ts'
 import { checkOutputs, saveResult } from './saving.ts'
 import { scenarioTable, withScenario } from './scenario.ts'
@@ -87,7 +93,11 @@ export function completeBench(bare: Command): void {
   })
 }
 
-async function measure(address: Address, options: BenchAnywhere, output: Output): Promise<void> {
+async function measure(
+  address: Address,
+  options: BenchAnywhere,
+  output: OutputOptions,
+): Promise<void> {
   checkOutputs(output.files.map(({ path }) => path))
   const run = bench(address, options)
   const stages = stagesOf(options)
@@ -118,7 +128,7 @@ async function measure(address: Address, options: BenchAnywhere, output: Output)
     count: shareOf(part, wanted.connections, wanted.count),
     stages,
   }
-  const show = () => (isSilent(output) ? () => {} : showLoad(run, about))
+  const show = () => (drawsNothing(output) ? () => {} : showLoad(run, about))
   const stopShowing = options.agents === undefined ? show() : afterwards(run.ready, show)
   const finished = run.finished.catch((error: unknown) => {
     if (interrupted && !connected) leaveUnconnected()

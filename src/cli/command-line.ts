@@ -7,7 +7,7 @@ import { exitCodes } from './exit.ts'
 import { commandEnding, programEnding } from './help-texts.ts'
 import { forgetInterrupts, print, tell } from './output.ts'
 
-interface Row {
+interface CommandRow {
   usage: string
   description: string
   /** It runs for a while, and handles Ctrl-C itself. */
@@ -18,7 +18,7 @@ interface Row {
   ofAll?: true
 }
 /** A command is loaded when it is typed, so that no other command waits for its imports. */
-const commands: Record<string, Row> = {
+const commands: Record<string, CommandRow> = {
   serve: {
     usage: '[options] [address...]',
     description: 'echo whatever arrives',

@@ -1,10 +1,10 @@
 /** yodel compare-engines: what a thread per client gains, and what it costs, in one picture. */
 import type { Command } from '@commander-js/extra-typings'
-import { checkRoom } from '../bench/descriptors.ts'
+import { checkRoom } from '../bench/enough-descriptors.ts'
 import { UserError, usageError } from '../vocabulary/errors.ts'
 import { machine } from '../vocabulary/machine.ts'
 import { comparisonJson, comparisonText } from '../report/comparison.ts'
-import { isRight, type Comparison, type Model, type ModelResult } from '../report/models.ts'
+import { isRight, type EngineComparison, type Model, type ModelResult } from '../report/models.ts'
 import { poolSize } from '../serve.ts'
 import { parseCount, parseDuration, parseSize } from '../vocabulary/units.ts'
 import { exitCodes } from './exit.ts'
@@ -30,7 +30,7 @@ export function completeCompareEngines(bare: Command): void {
       if (output !== undefined) checkOutputs([output])
       checkRoom(options.connections)
       const { cpu, cores, system } = machine()
-      const comparison: Comparison = {
+      const comparison: EngineComparison = {
         connections: options.connections,
         sizeBytes: options.size,
         durationMs: duration,
@@ -81,7 +81,7 @@ function modelOf(name: ModelName, pool: number): Model {
  * Measures all models in interleaved rounds, so that a slow phase of the machine affects all of
  * them.
  */
-async function compare(comparison: Comparison): Promise<void> {
+async function compare(comparison: EngineComparison): Promise<void> {
   const interruption = new AbortController()
   const restore = onInterrupt(() => {
     comparison.interrupted = true
@@ -108,7 +108,7 @@ async function compare(comparison: Comparison): Promise<void> {
 /** One more round of a model, unless its engine is not available. */
 async function measure(
   model: ModelResult,
-  options: Comparison,
+  options: EngineComparison,
   signal: AbortSignal,
   onStage: (stage: string) => void,
 ) {

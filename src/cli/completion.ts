@@ -4,7 +4,7 @@ import { Argument, type Command } from '@commander-js/extra-typings'
 import { bashCompletion } from './completion/bash.ts'
 import { fishCompletion } from './completion/fish.ts'
 import { zshCompletion } from './completion/zsh.ts'
-import { described } from './described.ts'
+import { describeCommand } from './described.ts'
 import { choice } from '../options/kinds.ts'
 import { value } from './flags.ts'
 import { print } from './output.ts'
@@ -20,6 +20,6 @@ export function completeCompletion(bare: Command): void {
   bare.addArgument(shell).action(typed => {
     // The whole program is loaded for this command: command-line.ts
     const program = bare.parent as unknown as Whole
-    print(shells[typed as Shell](described(program)))
+    print(shells[typed as Shell](describeCommand(program)))
   })
 }

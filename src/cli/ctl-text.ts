@@ -77,7 +77,7 @@ export function connectionsText({ total, matched, rows }: ConnectionPage): strin
   return `${lines.join('\n')}\n`
 }
 
-export function faultsText(list: ListenerFaults[]): string {
+export function listenerFaultsText(list: ListenerFaults[]): string {
   const lines = list.flatMap(({ listener, faults, command }) => [
     `${listener}  ${faults.length > 0 ? faults.map(fault => printable(fault)).join(' ') : 'none'}`,
     `   ${printable(command)}`,

@@ -12,11 +12,11 @@ import type {
 import { sortKeys } from '../dashboard/contract.ts'
 import { ControlClient } from '../engines/control-client.ts'
 import { usageError } from '../vocabulary/errors.ts'
-import { loadText } from '../report/load.ts'
+import { loadText } from '../report/load-text.ts'
 import type { RunResult } from '../report/result.ts'
 import { listed } from '../vocabulary/text.ts'
 import { parseCount, parseDuration, parseRate, parseSize } from '../vocabulary/units.ts'
-import { benchLine, connectionsText, faultsText, serverText } from './ctl-text.ts'
+import { benchLine, connectionsText, listenerFaultsText, serverText } from './ctl-text.ts'
 import { exitCodes } from './exit.ts'
 import { fileContent, value } from './flags.ts'
 import { canvas, onInterrupt, print, showLive, tell } from './output.ts'
@@ -120,7 +120,7 @@ function addKill(ctl: Parent, client: Client) {
 function addFaults(ctl: Parent, client: Client) {
   const put = async (faults: string[], listener: number | undefined) => {
     const wanted = { faults, ...(listener !== undefined && { listener }) }
-    print(faultsText(await client().ask<ListenerFaults[]>('PUT', '/api/faults', wanted)))
+    print(listenerFaultsText(await client().ask<ListenerFaults[]>('PUT', '/api/faults', wanted)))
   }
   const faults = ctl.command('faults').description('show or change how the server misbehaves')
   faults
@@ -130,7 +130,7 @@ function addFaults(ctl: Parent, client: Client) {
     .action(async options => {
       const list = await client().ask<ListenerFaults[]>('GET', '/api/faults')
       if (options.json) json(list)
-      else print(faultsText(list))
+      else print(listenerFaultsText(list))
     })
   faults
     .command('set')
@@ -147,7 +147,7 @@ function addFaults(ctl: Parent, client: Client) {
     .command('reset')
     .description('back to the faults with which the server was started')
     .action(async () =>
-      print(faultsText(await client().ask<ListenerFaults[]>('DELETE', '/api/faults'))),
+      print(listenerFaultsText(await client().ask<ListenerFaults[]>('DELETE', '/api/faults'))),
     )
 }
 

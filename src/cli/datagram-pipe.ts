@@ -2,7 +2,7 @@
 import type { Connection } from '../connect.ts'
 import { formatAddress } from '../vocabulary/address.ts'
 import { errnoOf, explain } from '../engines/failures.ts'
-import { Awaited, type Sent } from '../load/awaited.ts'
+import { Awaited, type SentMessage } from '../load/awaited.ts'
 import { hexDump, printable } from '../vocabulary/text.ts'
 import { formatCount, formatDuration, plural } from '../vocabulary/units.ts'
 import { exitCodes, type Talked } from './exit.ts'
@@ -35,7 +35,7 @@ class DatagramPipe {
   /** Read and not sent yet: a chunk of stdin at most. */
   #unsent: Buffer = Buffer.alloc(0)
   /** Sent and not written to stdout yet, in their order. */
-  readonly #unwritten: Sent[] = []
+  readonly #unwritten: SentMessage[] = []
   #writtenBytes = 0
   #inputEnded = false
   #timer: NodeJS.Timeout | undefined

@@ -1,7 +1,7 @@
 /** The commands as plain data, for completion and the man page: what the tables of options say. */
 import type { Command, Option } from 'commander'
 import { examples, type Example } from './examples.ts'
-import { kindOf } from './option-flags.ts'
+import { flagKinds } from './option-flags.ts'
 
 export interface DescribedOption {
   /** `--rate`, and `-q`. */
@@ -17,14 +17,14 @@ export interface DescribedOption {
   heading: string | undefined
 }
 
-export interface Described {
+export interface CommandDescription {
   /** `ctl faults set`, without the name of the program; '' for the program itself. */
   path: string
   usage: string
   said: string
   options: DescribedOption[]
   words: DescribedWord[]
-  commands: Described[]
+  commands: CommandDescription[]
   examples: readonly Example[]
 }
 
@@ -48,7 +48,7 @@ const help: DescribedOption = {
 }
 
 /** @param program with all its commands complete */
-export function described(program: Command, path = ''): Described {
+export function describeCommand(program: Command, path = ''): CommandDescription {
   return {
     path,
     usage: program.usage(),
@@ -62,14 +62,14 @@ export function described(program: Command, path = ''): Described {
       many: argument.variadic,
     })),
     commands: program.commands.map(command =>
-      described(command, `${path} ${command.name()}`.trim()),
+      describeCommand(command, `${path} ${command.name()}`.trim()),
     ),
     examples: examples[path] ?? [],
   }
 }
 
 function optionOf(option: Option): DescribedOption {
-  const kind = kindOf.get(option)
+  const kind = flagKinds.get(option)
   const [, placeholder = ''] = / ([<[].*)$/.exec(option.flags) ?? []
   return {
     long: option.long ?? '',
@@ -83,4 +83,7 @@ function optionOf(option: Option): DescribedOption {
 }
 
 /** Itself, and all below it. */
-export const allOf = (top: Described): Described[] => [top, ...top.commands.flatMap(allOf)]
+export const allOf = (top: CommandDescription): CommandDescription[] => [
+  top,
+  ...top.commands.flatMap(allOf),
+]

@@ -12,7 +12,7 @@ import { formatDuration } from '../vocabulary/units.ts'
 import { exitCodes } from './exit.ts'
 import { tcpShown, tellSeconds } from './direction-seconds.ts'
 import { canvas, leaveUnconnected, onInterrupt, print, showLive, tell } from './output.ts'
-import { isSilent } from './result-output.ts'
+import { drawsNothing } from './result-output.ts'
 import { checkOutputs, saveResult } from './saving.ts'
 
 interface Wanted {
@@ -62,7 +62,7 @@ export async function sendDirection(
     if (!connected) leaveUnconnected()
     run.stop()
   })
-  const stopShowing = isSilent({ ndjson }) ? () => {} : showLive(liveLine(run))
+  const stopShowing = drawsNothing({ ndjson }) ? () => {} : showLive(liveLine(run))
   const stopTelling = ndjson ? tellSeconds(run, print) : () => {}
   const result = await run.finished.finally(() => {
     stopTelling()

@@ -13,12 +13,12 @@ import { cannot } from './files.ts'
 import type { Log } from './log.ts'
 
 /** One fault, and the listener that it applies to, counted from 0; all listeners if undefined. */
-interface Given {
+interface GivenFault {
   spec: FaultSpec
   listener: number | undefined
 }
 
-const givenFault: Kind<Given> = {
+const givenFault: Kind<GivenFault> = {
   placeholder: '<kind=value>',
   /** `delay=50ms`, or `1/delay=50ms` of the second listener only. */
   parse(written) {

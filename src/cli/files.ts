@@ -23,13 +23,13 @@ const reasons: Record<string, [cause: string, hint: string]> = {
 }
 
 /** @throws UserError if it cannot be read, or is not a result; `-` is stdin */
-export const readSaved = (path: string): RunResult => readResult(contentOf(path), nameOf(path))
+export const readSaved = (path: string): RunResult => readResult(contentOf(path), fileNameOf(path))
 
 /** A result, or rounds of them. @throws UserError as readSaved() does */
 export const readEither = (path: string): RunResult | Rounds =>
-  readDocument(contentOf(path), nameOf(path))
+  readDocument(contentOf(path), fileNameOf(path))
 
-export const nameOf = (path: string) => (path === '-' ? 'stdin' : path)
+export const fileNameOf = (path: string) => (path === '-' ? 'stdin' : path)
 
 /** @throws UserError if it cannot be read */
 export function contentOf(path: string): string {

@@ -20,12 +20,12 @@ import { addTables, type Tables } from './option-flags.ts'
 import { leaveUnconnected, onInterrupt, print, tell } from './output.ts'
 import {
   floodOutputOptions,
-  isSilent,
+  drawsNothing,
   outputFrom,
   printResult,
   saveOutput,
 } from './result-output.ts'
-import type { Output } from './result-output.ts'
+import type { OutputOptions } from './result-output.ts'
 import { checkOutputs } from './saving.ts'
 import { scenarioTable, withScenario } from './scenario.ts'
 import { webAddress } from './watch-options.ts'
@@ -91,7 +91,7 @@ export function completeFlood(bare: Command): void {
 }
 
 /** @throws UserError for what does nothing with an echo */
-function checkEcho(flags: Readonly<Record<string, unknown>>, { files }: Output): void {
+function checkEcho(flags: Readonly<Record<string, unknown>>, { files }: OutputOptions): void {
   const [vain] = askedFor(floodDirectionOptions, fromFlags(floodDirectionOptions, flags))
   if (vain) throw usageError(`--${vain.flag} is for --direction.`, 'Add --direction, or use bench.')
   const table = files.find(({ path }) => /\.csv$/i.test(path))
@@ -106,7 +106,7 @@ function checkEcho(flags: Readonly<Record<string, unknown>>, { files }: Output):
 async function send(
   address: Address,
   options: FloodOptions,
-  output: Output,
+  output: OutputOptions,
   onBegun: (run: LoadRun) => void = () => {},
 ): Promise<void> {
   lowerBackgroundThreads()
@@ -122,7 +122,7 @@ async function send(
     durationMs: options.durationMs ?? Infinity,
     count: options.count ?? Infinity,
   }
-  const interrupted = await untilFinished(run, about, isSilent(output))
+  const interrupted = await untilFinished(run, about, drawsNothing(output))
   const result = await run.finished
   printResult(result, output)
   if (nobodyThere(result)) process.exitCode = exitCodes.network

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Command } from 'commander'
 import { transportNames } from '../vocabulary/transport.ts'
 import { programWith } from './command-line.ts'
-import { allOf, described } from './described.ts'
+import { allOf, describeCommand } from './described.ts'
 import { examples } from './examples.ts'
 import { exitCodes } from './exit.ts'
 
@@ -70,7 +70,7 @@ test('the usual letters of load generators mean what they mean there', async () 
 })
 
 test('choices and files are known to what completes them', () => {
-  const all = allOf(described(program as unknown as Command))
+  const all = allOf(describeCommand(program as unknown as Command))
   const optionOf = (path: string, long: string) =>
     all.find(each => each.path === path)!.options.find(option => option.long === long)!
   assert.ok(optionOf('bench', '--engine').choices.includes('uring'))

@@ -1,7 +1,7 @@
 /** A run as lines of JSON, against a real server. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bench, flood, type LoadRun } from '../bench.ts'
+import { benchHere, flood, type LoadRun } from '../bench.ts'
 import { onlyFull } from '../full.suite.ts'
 import { resultLine } from '../report/ndjson.ts'
 import type { Interval } from '../report/result.ts'
@@ -34,7 +34,7 @@ test(
   async () => {
     const server = await serve('tcp://127.0.0.1:0')
     const [benched, flooded] = await Promise.all([
-      stream(bench(server.address, { warmupMs: 50, durationMs: Infinity, ratePerSecond: 100 })),
+      stream(benchHere(server.address, { warmupMs: 50, durationMs: Infinity, ratePerSecond: 100 })),
       stream(flood(server.address, { ratePerSecond: 100 })),
     ])
     await server.close()

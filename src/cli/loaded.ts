@@ -9,7 +9,7 @@ import { checkUsed } from './direction.ts'
 import { exitCodes } from './exit.ts'
 import { loadedLine, tellLoaded } from './loaded-seconds.ts'
 import { canvas, leave, leaveUnconnected, onInterrupt, print, showLive, tell } from './output.ts'
-import { isSilent } from './result-output.ts'
+import { drawsNothing } from './result-output.ts'
 import { checkOutputs, saveResult } from './saving.ts'
 
 interface Wanted {
@@ -40,7 +40,7 @@ export async function measureUnderLoad(
     }
     run.stop()
   })
-  const stopShowing = isSilent({ ndjson }) ? () => {} : showLive(loadedLine(run))
+  const stopShowing = drawsNothing({ ndjson }) ? () => {} : showLive(loadedLine(run))
   const stopTelling = ndjson ? tellLoaded(run, print) : () => {}
   const result = await run.finished.finally(() => {
     stopTelling()

@@ -2,12 +2,17 @@
 import type { Command as Whole } from 'commander'
 import type { Command } from '@commander-js/extra-typings'
 import { version } from '../vocabulary/machine.ts'
-import { allOf, described, type Described, type DescribedOption } from './described.ts'
+import {
+  allOf,
+  describeCommand,
+  type CommandDescription,
+  type DescribedOption,
+} from './described.ts'
 import { addressRows, exitRows, unitText } from './help-texts.ts'
 import { print } from './output.ts'
 
 export function completeMan(bare: Command): void {
-  bare.action(() => print(manPage(described(bare.parent as unknown as Whole))))
+  bare.action(() => print(manPage(describeCommand(bare.parent as unknown as Whole))))
 }
 
 const environment: readonly [name: string, said: string][] = [
@@ -19,7 +24,7 @@ const environment: readonly [name: string, said: string][] = [
   ['COLUMNS', 'how wide reports are without a terminal'],
 ]
 
-export function manPage(program: Described): string {
+export function manPage(program: CommandDescription): string {
   const commands = allOf(program).filter(({ path }) => path !== '')
   return [
     // Without a date, so that it stays the same while nothing changes.
@@ -50,7 +55,7 @@ export function manPage(program: Described): string {
   ].join('\n')
 }
 
-function sectionOf({ path, usage, said, options, words, examples }: Described): string[] {
+function sectionOf({ path, usage, said, options, words, examples }: CommandDescription): string[] {
   const top = !path.includes(' ')
   return [
     `${top ? '.SH' : '.SS'} ${plain(`yodel ${path}`.toUpperCase())}`,

@@ -3,8 +3,8 @@ import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { usageError } from '../vocabulary/errors.ts'
-import { endings, formatFor } from '../report/formats.ts'
-import { loadText } from '../report/load.ts'
+import { fileEndings, formatFor } from '../report/formats.ts'
+import { loadText } from '../report/load-text.ts'
 import { merge } from '../report/merge.ts'
 import { readSaved } from './files.ts'
 import { repeatable } from './flags.ts'
@@ -17,7 +17,7 @@ export function completeMerge(bare: Command): void {
     .argument('<files...>', 'what `yodel bench ADDRESS --slice N/OF --output FILE.json` wrote')
     .option(
       '-o, --output <file>',
-      `save the result; the ending decides the format: ${endings}; repeatable`,
+      `save the result; the ending decides the format: ${fileEndings}; repeatable`,
       repeatable(path => ({ path, format: formatFor(path) })),
     )
     .option('--json', 'the result as one JSON document')

@@ -1,6 +1,6 @@
 /** Measures one model of serving: its server alone, then with its clients, then under load. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bench, type LoadRun } from '../bench.ts'
+import { benchHere, type LoadRun } from '../bench.ts'
 import { connect, type Connection } from '../connect.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { bucketStartNs, type Histogram } from '../metrics/histogram.ts'
@@ -110,7 +110,7 @@ async function underLoad(
   signal: AbortSignal,
 ) {
   // Ended by hand: so the figures of load and server are of the same span of time.
-  const run = bench(server.url, { connections, sizeBytes, durationMs: Infinity, warmupMs: 0 })
+  const run = benchHere(server.url, { connections, sizeBytes, durationMs: Infinity, warmupMs: 0 })
   await run.ready
   try {
     const startedMs = await untilFirst(run, signal)

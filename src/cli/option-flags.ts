@@ -4,7 +4,7 @@ import { optionsIn, type Kind, type Option as Row, type Table } from '../options
 import { fileContent, value } from './flags.ts'
 
 /** The kind of each flag, which the parser of the command line does not keep. */
-export const kindOf = new WeakMap<object, Kind<unknown>>()
+export const flagKinds = new WeakMap<object, Kind<unknown>>()
 
 /** All options of a command, in the order of its help, each table under its heading. */
 export type Tables = readonly (readonly [heading: string | undefined, rows: Table])[]
@@ -23,7 +23,7 @@ function addOptions(command: object, rows: Table, heading?: string): void {
     const { flag } = row
     if (flag === undefined) continue
     const flagOption = flagOf(flag, row)
-    kindOf.set(flagOption, row.kind)
+    flagKinds.set(flagOption, row.kind)
     if (heading !== undefined) flagOption.helpGroup(heading)
     ;(command as Command).addOption(flagOption)
   }

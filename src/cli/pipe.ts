@@ -15,7 +15,7 @@ import { TextLines } from './text-lines.ts'
 /** After the last expected byte: how long to wait for the server's FIN, in case more bytes come. */
 const graceMs = 250
 
-interface Shape {
+interface PipeShape {
   hex: boolean
   text: boolean
   /** FIN as soon as stdin has ended; many servers and proxies then close the connection. */
@@ -30,7 +30,7 @@ interface Shape {
  * Ends exactly when stdin has ended and all of it has come back; or says how many bytes are
  * missing, or where the first wrong one is.
  */
-export async function talkByPipe(connection: Connection, shape: Shape): Promise<Talked> {
+export async function talkByPipe(connection: Connection, shape: PipeShape): Promise<Talked> {
   const pipe = new Pipe(connection, shape, shape.text ? new TextLines() : undefined)
   const restore = onInterrupt(() => pipe.interrupt())
   const talked = await pipe.talked
@@ -64,7 +64,7 @@ class Pipe {
   #grace: NodeJS.Timeout | undefined
   #settle!: (talked: Talked) => void
 
-  constructor({ stream: socket, address }: Connection, shape: Shape, lines?: TextLines) {
+  constructor({ stream: socket, address }: Connection, shape: PipeShape, lines?: TextLines) {
     this.#socket = socket
     this.#hasBounds = socket.readableObjectMode
     const isRequest = transports[address.transport].carries === 'messages' && !this.#hasBounds

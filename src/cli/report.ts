@@ -3,22 +3,25 @@ import type { Command } from '@commander-js/extra-typings'
 import { directionFormat } from '../report/direction/result.ts'
 import { loadedFormat } from '../report/direction/loaded.ts'
 import { directionFormatFor, loadedFormatFor, roundsFormatFor } from '../report/formats.ts'
-import { endings, formatFor, type Format } from '../report/formats.ts'
+import { fileEndings, formatFor, type Format } from '../report/formats.ts'
 import type { Canvas } from '../report/bars.ts'
 import { readAny, type Saved } from '../report/read-any.ts'
 import { roundsFormat } from '../report/rounds.ts'
-import { contentOf, nameOf } from './files.ts'
+import { contentOf, fileNameOf } from './files.ts'
 import { canvas, print } from './output.ts'
 import { saveAll } from './saving.ts'
 
 export function completeReport(bare: Command): void {
   bare
     .argument('<file>', 'a result or rounds that bench or flood wrote as JSON; - for stdin')
-    .option('-o, --output <file>', `write to this file; its ending decides the format: ${endings}`)
+    .option(
+      '-o, --output <file>',
+      `write to this file; its ending decides the format: ${fileEndings}`,
+    )
     .action(async (file, { output }) => {
       // Checked before anything is read, so that a wrong name is reported at once.
       const format = output === undefined ? undefined : formatFor(output)
-      const saved = readAny(contentOf(file), nameOf(file))
+      const saved = readAny(contentOf(file), fileNameOf(file))
       if (output === undefined) return print(await textOf(saved, canvas(process.stdout)))
       // A result read from a pipe exists nowhere else.
       const rescue = file === '-' ? () => `${JSON.stringify(saved)}\n` : undefined
@@ -39,7 +42,7 @@ async function textOf(saved: Saved, on: Canvas): Promise<string> {
     case loadedFormat:
       return (await import('../report/direction/loaded-text.ts')).loadedText(saved, on)
     default:
-      return (await import('../report/load.ts')).loadText(saved, on)
+      return (await import('../report/load-text.ts')).loadText(saved, on)
   }
 }
 

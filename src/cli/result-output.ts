@@ -2,8 +2,8 @@
 import { usageError } from '../vocabulary/errors.ts'
 import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'
-import { endings, formatFor } from '../report/formats.ts'
-import { loadText } from '../report/load.ts'
+import { fileEndings, formatFor } from '../report/formats.ts'
+import { loadText } from '../report/load-text.ts'
 import { resultLine } from '../report/ndjson.ts'
 import type { RunResult } from '../report/result.ts'
 import { jsonOption } from './flags.ts'
@@ -33,34 +33,37 @@ export const outputOptions = {
     default: [] as ReturnType<typeof fileFor>[],
     short: 'o',
     flag: 'output',
-    help: helpFor(endings),
+    help: helpFor(fileEndings),
   }),
 }
 /** A flood keeps no seconds, so it has no rows for a table. */
 export const floodOutputOptions = {
   ...outputOptions,
-  files: { ...outputOptions.files, help: helpFor(endings.replace('.csv, ', '')) },
+  files: { ...outputOptions.files, help: helpFor(fileEndings.replace('.csv, ', '')) },
 }
-export type Output = ResolvedOf<typeof outputOptions>
+export type OutputOptions = ResolvedOf<typeof outputOptions>
 
 /** @throws UserError if two of them cannot be used together */
-export function outputFrom(flags: Readonly<Record<string, unknown>>): Output {
+export function outputFrom(flags: Readonly<Record<string, unknown>>): OutputOptions {
   const { json = false, ndjson = false, files = [] } = fromFlags(outputOptions, flags)
   if (json && ndjson) throw usageError('--json and --ndjson cannot be used together.')
   return { json, ndjson, files }
 }
 
 /** Lines of JSON on the same terminal would be drawn over, so nothing is drawn. */
-export const isSilent = ({ ndjson }: Pick<Output, 'ndjson'>): boolean =>
+export const drawsNothing = ({ ndjson }: Pick<OutputOptions, 'ndjson'>): boolean =>
   ndjson && process.stdout.isTTY
 
 /** Prints the result as it was asked for. */
-export function printResult(result: RunResult, { json, ndjson }: Output): void {
+export function printResult(result: RunResult, { json, ndjson }: OutputOptions): void {
   if (ndjson) print(resultLine(result))
   else print(json ? documentOf(result) : loadText(result, canvas(process.stdout)))
 }
 
-export const saveOutput = (result: RunResult, { json, ndjson, files }: Output): Promise<void> =>
+export const saveOutput = (
+  result: RunResult,
+  { json, ndjson, files }: OutputOptions,
+): Promise<void> =>
   saveResult(files, [result], json || ndjson ? undefined : () => documentOf(result))
 
 const documentOf = (result: object): string => `${JSON.stringify(result)}\n`

@@ -32,7 +32,7 @@ const fresh = 'wx'
 const hopeless = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'])
 
 /** The content of a file; made when it is written. */
-export interface Output {
+export interface SavedFile {
   path: string
   text: () => string
   /** Silent unless something fails. */
@@ -43,7 +43,7 @@ export interface Output {
  * Writes each file, even if others fail. If one fails, the exit code says so.
  * @param rescue is printed then, so that nothing is lost; undefined where it was printed anyway
  */
-export function saveAll(outputs: readonly Output[], rescue?: () => string): void {
+export function saveAll(outputs: readonly SavedFile[], rescue?: () => string): void {
   const failures: unknown[] = []
   for (const { path, text, silent } of outputs) {
     try {

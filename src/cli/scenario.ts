@@ -25,7 +25,7 @@ export interface Given {
 }
 
 /** What is asked of the command that is typed. */
-interface Typed {
+interface TypedCommand {
   name(): string
   readonly args: readonly string[]
   getOptionValueSource(key: string): string | undefined
@@ -41,7 +41,7 @@ export async function withScenario(
   { address, flags }: Pick<Given, 'address' | 'flags'>,
   wordNames: readonly string[] = [],
 ): Promise<Given> {
-  const { args } = command as Typed
+  const { args } = command as TypedCommand
   const given: Given = { address, flags: { ...flags }, words: {} }
   const path = flags['scenario'] as string | undefined
   if (path === undefined) return given
@@ -53,7 +53,7 @@ export async function withScenario(
   rows.delete('scenario')
   for (const [key, value] of Object.entries(await read(path))) {
     try {
-      if (key === 'command') checkCommand(value, (command as Typed).name())
+      if (key === 'command') checkCommand(value, (command as TypedCommand).name())
       else if (key === 'address') {
         const found = parseAddress(single(value))
         if (args.length === 0) given.address = found
@@ -63,7 +63,7 @@ export async function withScenario(
         if (!row) throw usageError('There is no such option.', suggestion(key, [...rows.keys()]))
         const found = valueOf(row, value, dirname(path))
         const name = camelCase(key)
-        const isTyped = (command as Typed).getOptionValueSource(name) === 'cli'
+        const isTyped = (command as TypedCommand).getOptionValueSource(name) === 'cli'
         if (!isTyped && found !== undefined) given.flags[name] = found
       }
     } catch (error) {

@@ -33,14 +33,17 @@ export function completeServe(bare: Command): void {
     const faulting = faultsOf(flags)
     const { json = false, fd = [] } = fromFlags(socketOptions, flags)
     const inherited = [...activatedSockets(process.env), ...fd]
-    const given: Place[] = [...texts.map(text => ({ address: parseAddress(text) })), ...inherited]
+    const given: ListenEndpoint[] = [
+      ...texts.map(text => ({ address: parseAddress(text) })),
+      ...inherited,
+    ]
     const log = await openLog(watching.logLevel, watching.quiet)
-    const places = given.length > 0 ? given : [{ address: defaultAddress }]
-    checkUsed(serving, places)
-    const { faults, optionsFor, script, closeLog } = inject(faulting, places.length, log)
+    const endpoints = given.length > 0 ? given : [{ address: defaultAddress }]
+    checkUsed(serving, endpoints)
+    const { faults, optionsFor, script, closeLog } = inject(faulting, endpoints.length, log)
     // A client that can reach the server may stop it at once: it must then leave in good order.
     const signal = firstSignal()
-    const servers = await startAll(places, n => ({
+    const servers = await startAll(endpoints, n => ({
       ...serving,
       ...optionsFor(n),
       // This slows no client, so it must not change which engine is chosen.
@@ -98,12 +101,12 @@ export const serveTables: Tables = [
   ['Watching:', watchOptions],
 ]
 
-type Place = Partial<Inherited> & Pick<Inherited, 'address'>
+type ListenEndpoint = Partial<Inherited> & Pick<Inherited, 'address'>
 
 /** With several addresses an option may apply to some of them, but must apply to one at least. */
-function checkUsed(serving: ServeOptions, places: Place[]) {
+function checkUsed(serving: ServeOptions, endpoints: ListenEndpoint[]) {
   const isUsed = (row: Pick<Option<unknown>, 'where'>) =>
-    places.some(({ address }) => isForTransport(row, address.transport))
+    endpoints.some(({ address }) => isForTransport(row, address.transport))
   const vain = askedFor(serveOptions, serving).find(row => !row.where?.reason && !isUsed(row))
   if (!vain) return
   const names = vain.where!.transports
@@ -114,10 +117,10 @@ function checkUsed(serving: ServeOptions, places: Place[]) {
 }
 
 /** Starts all servers, or none. */
-async function startAll(places: Place[], optionsFor: (n: number) => ServeOptions) {
+async function startAll(endpoints: ListenEndpoint[], optionsFor: (n: number) => ServeOptions) {
   const servers: Server[] = []
   try {
-    for (const [n, { address, fd }] of places.entries())
+    for (const [n, { address, fd }] of endpoints.entries())
       servers.push(await serve(address, { ...optionsFor(n), inheritedFd: fd }))
   } catch (error) {
     await closeAll(servers)

@@ -1,11 +1,11 @@
 /** Loads that were started from the page or by `yodel ctl`: one at a time, the last ones kept. */
 import { formatAddress, parseAddress } from '../vocabulary/address.ts'
-import { bench, type LoadRun } from '../bench.ts'
+import { benchHere, type LoadRun } from '../bench.ts'
 import { compareRuns, type RunComparison } from '../report/compare-runs.ts'
 import type { RunResult } from '../report/result.ts'
 import type { BenchRun, BenchWanted } from './api.ts'
 import type { OwnListener } from './faults.ts'
-import type { Turn } from './queue.ts'
+import type { PlaceNow } from './queue.ts'
 import { Refused } from './refused.ts'
 
 const keptMax = 20
@@ -17,14 +17,14 @@ interface Kept {
   run: LoadRun
   result: RunResult | undefined
   /** Where its first connection waits. */
-  turn: Turn
+  turn: PlaceNow
 }
 
 export interface BenchesOptions {
   /** Whether benches may go to others than the listeners. */
   anywhere: boolean
   /** Where a client would wait for the listener with this index. */
-  queueAt: (listener: number) => Promise<Turn>
+  queueAt: (listener: number) => Promise<PlaceNow>
   onChange: (about: BenchRun) => void
 }
 
@@ -73,7 +73,7 @@ export class Benches {
       calling: this.#own[index]?.calling,
     }
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
-    const run = bench(address, Object.fromEntries(given))
+    const run = benchHere(address, Object.fromEntries(given))
     const about: BenchRun = {
       id: `${this.#nextId++}`,
       address,

@@ -40,7 +40,7 @@ export async function readJson(request: IncomingMessage): Promise<Record<string,
  * The body as what it should be.
  * @throws Refused if a key is missing, of another shape, or not known
  */
-export function checked<S extends ObjectShape>(body: Record<string, unknown>, shape: S): Of<S> {
+export function bodyAs<S extends ObjectShape>(body: Record<string, unknown>, shape: S): Of<S> {
   const problem = problemOf(body, shape.fields)
   if (problem) throw new Refused(400, ...problem)
   return body as Of<S>
@@ -56,5 +56,5 @@ export function checkedQuery<S extends ObjectShape>(query: URLSearchParams, shap
     const isNumber = its !== undefined && 'isNumber' in its && text.trim() !== ''
     return [key, isNumber ? Number(text) : text]
   })
-  return checked(Object.fromEntries(entries), shape)
+  return bodyAs(Object.fromEntries(entries), shape)
 }

@@ -7,7 +7,7 @@ import { connectUntil, type Connection } from '../connect.ts'
 import { peerText, printable } from '../vocabulary/text.ts'
 import type { ConsoleReply, ConsoleWaiting } from './api.ts'
 import type { OwnListener } from './faults.ts'
-import type { Turn } from './queue.ts'
+import type { PlaceNow } from './queue.ts'
 import { Refused } from './refused.ts'
 
 const consolesMax = 50
@@ -23,7 +23,7 @@ const patienceMs = 3_600_000
 /** A listener, and how to ask where a client waits for it. */
 export interface Called {
   listener: OwnListener
-  queueUp: () => Promise<Turn>
+  queueUp: () => Promise<PlaceNow>
 }
 
 export class Consoles {
@@ -56,7 +56,7 @@ class Bridge {
   #connection: Connection | undefined
   #arriving: AsyncIterator<Uint8Array> | undefined
   /** Until the first reply has come: where the connection waits. */
-  #turn: Turn = () => null
+  #turn: PlaceNow = () => null
 
   constructor(socket: WebSocket, called: Called) {
     this.#socket = socket

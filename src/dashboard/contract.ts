@@ -6,57 +6,63 @@ import { engineNames } from '../vocabulary/engine-names.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { faultKinds } from '../faults/index.ts'
 import { accountSchemas } from './contract-accounts.ts'
-import { about, flag, instant, list, number, object, oneOf, optional, orNull } from './shape.ts'
-import { row, text, whole, type ObjectShape } from './shape.ts'
+import { about, boolean, instant, array, number, object, oneOf, optional, orNull } from './shape.ts'
+import { row, string, wholeNumber, type ObjectShape } from './shape.ts'
 
-const listener = about('Index of the listener.', whole())
+const listener = about('Index of the listener.', wholeNumber())
 
 export const apiError = object('Error', {
-  error: about('One sentence.', text),
-  hint: about('What to try; may be empty.', text),
+  error: about('One sentence.', string),
+  hint: about('What to try; may be empty.', string),
 })
 
 export const faultKindInfo = object('FaultKindInfo', {
   kind: oneOf(faultKinds),
-  meaning: about('What it does.', text),
-  sample: about('What a form offers behind the =; empty if the kind is enough.', text),
+  meaning: about('What it does.', string),
+  sample: about('What a form offers behind the =; empty if the kind is enough.', string),
 })
 
 export const listenerInfo = object('ListenerInfo', {
-  index: about('Its place in the list: how the other calls name it.', whole()),
-  url: text,
+  index: about('Its place in the list: how the other calls name it.', wholeNumber()),
+  url: string,
   engine: oneOf(engineNames),
   fingerprint: about(
     'SHA-256 of its certificate, as --pin takes it; null without TLS.',
-    orNull(text),
+    orNull(string),
   ),
-  concurrency: about('How many are served at the same time; null: no limit.', orNull(whole())),
-  notes: about('Sentences about what differs from what was asked for.', list(text)),
-  faultsFixedBecause: about('Why its faults cannot be changed; null if they can.', orNull(text)),
-  faultKinds: about('Kinds of faults that make sense on its transport.', list(faultKindInfo)),
+  concurrency: about(
+    'How many are served at the same time; null: no limit.',
+    orNull(wholeNumber()),
+  ),
+  notes: about('Sentences about what differs from what was asked for.', array(string)),
+  faultsFixedBecause: about('Why its faults cannot be changed; null if they can.', orNull(string)),
+  faultKinds: about('Kinds of faults that make sense on its transport.', array(faultKindInfo)),
 })
 
 export const serverInfo = object('ServerInfo', {
-  version: text,
+  version: string,
   startedAt: instant,
-  pid: whole(),
-  draining: about('Stopping: no longer ready.', flag),
-  benchAnywhere: about("Whether bench may go to other addresses than the server's own.", flag),
-  listeners: list(listenerInfo),
+  pid: wholeNumber(),
+  draining: about('Stopping: no longer ready.', boolean),
+  benchAnywhere: about("Whether bench may go to other addresses than the server's own.", boolean),
+  listeners: array(listenerInfo),
 })
 
 export const figures = object(
   'Figures',
   {
-    open: about('Connections served, at its end.', whole()),
-    waiting: about('Clients waiting, at its end; null where that is not known.', orNull(whole())),
-    opened: whole(),
-    closed: whole(),
-    echoes: about('Chunks that were echoed.', whole()),
+    open: about('Connections served, at its end.', wholeNumber()),
+    waiting: about(
+      'Clients waiting, at its end; null where that is not known.',
+      orNull(wholeNumber()),
+    ),
+    opened: wholeNumber(),
+    closed: wholeNumber(),
+    echoes: about('Chunks that were echoed.', wholeNumber()),
     bytesIn: number(),
     bytesOut: number(),
-    errors: about('Connections that failed, whatever the reason.', whole()),
-    faultsInjected: whole(),
+    errors: about('Connections that failed, whatever the reason.', wholeNumber()),
+    faultsInjected: wholeNumber(),
   },
   'What happened within one second.',
 )
@@ -66,41 +72,45 @@ export const second = object(
   {
     at: about('When it ended, in milliseconds since 1970.', number()),
     ...figures.fields,
-    listeners: about('The same for each listener, in the order of ServerInfo.', list(figures)),
+    listeners: about('The same for each listener, in the order of ServerInfo.', array(figures)),
   },
   'What happened within one second, over all listeners.',
 )
 
 const laneActivity = about(
   'The second since servedFrom, and the bytes in it.',
-  row<[second: number, bytes: number]>(whole(), number()),
+  row<[second: number, bytes: number]>(wholeNumber(), number()),
 )
 
 export const lane = object(
   'Lane',
   {
-    id: text,
+    id: string,
     listener,
-    peer: text,
+    peer: string,
     waitingFrom: about('When it was first seen waiting; null: served at once.', orNull(number())),
     servedFrom: about('When it began to be served; null while it waits.', orNull(number())),
     until: about('When it ended; null while it is there.', orNull(number())),
     activity: about(
       'Bytes in and out within each second in which there were any, at most 900 of them.',
-      list(laneActivity),
+      array(laneActivity),
     ),
   },
   'The life of one client, for the timeline. At most 500 are kept, the newest.',
 )
 
 /** Bytes that moved on a lane: id, second since `servedFrom`, bytes. */
-export const activity = row<[id: string, second: number, bytes: number]>(text, whole(), number())
+export const activity = row<[id: string, second: number, bytes: number]>(
+  string,
+  wholeNumber(),
+  number(),
+)
 
 export const connectionRow = object('ConnectionRow', {
-  id: text,
+  id: string,
   listener,
-  peer: text,
-  realPeer: about('The client behind a proxy with the PROXY protocol.', orNull(text)),
+  peer: string,
+  realPeer: about('The client behind a proxy with the PROXY protocol.', orNull(string)),
   transport: oneOf(transportNames),
   engine: oneOf(engineNames),
   openedAt: instant,
@@ -109,14 +119,17 @@ export const connectionRow = object('ConnectionRow', {
   bytesPerSecond: about('In and out, within the last second.', number()),
   unsentBytes: about('Waiting in the program to be sent.', number()),
   idleMs: about('How long no byte has moved.', number()),
-  waiting: about('It waits to be served: only id, listener, peer and openedAt are valid.', flag),
+  waiting: about('It waits to be served: only id, listener, peer and openedAt are valid.', boolean),
 })
 
 export const connectionPage = object('ConnectionPage', {
-  total: about('All connections.', whole()),
-  matched: about('Those that filter and listener match.', whole()),
-  killable: about('How many of these are served: a client that waits cannot be killed.', whole()),
-  rows: about('From `offset` on.', list(connectionRow)),
+  total: about('All connections.', wholeNumber()),
+  matched: about('Those that filter and listener match.', wholeNumber()),
+  killable: about(
+    'How many of these are served: a client that waits cannot be killed.',
+    wholeNumber(),
+  ),
+  rows: about('From `offset` on.', array(connectionRow)),
 })
 
 /** The columns by which connections can be sorted. */
@@ -130,8 +143,8 @@ export const sortKeys = [
   'idleMs',
 ] as const
 
-const filter = about('A part of peer, real peer or transport.', optional(text))
-const ofListener = about('Index of a listener: only its connections.', optional(whole()))
+const filter = about('A part of peer, real peer or transport.', optional(string))
+const ofListener = about('Index of a listener: only its connections.', optional(wholeNumber()))
 
 export const rowsStandard = 100
 
@@ -140,8 +153,8 @@ export const connectionQuery = object('', {
   order: about('Direction.', optional(oneOf(['asc', 'desc']), 'asc')),
   listener: ofListener,
   filter,
-  offset: about('Skip this many.', optional(whole())),
-  limit: about('At most this many.', optional(whole({ most: 500 }), rowsStandard)),
+  offset: about('Skip this many.', optional(wholeNumber())),
+  limit: about('At most this many.', optional(wholeNumber({ most: 500 }), rowsStandard)),
 })
 
 export const killQuery = object('', {
@@ -150,31 +163,31 @@ export const killQuery = object('', {
   listener: ofListener,
 })
 
-export const killed = object('Killed', { killed: whole() })
+export const killed = object('Killed', { killed: wholeNumber() })
 
 export const listenerFaults = object(
   'ListenerFaults',
   {
     listener,
-    faults: list(text),
-    command: about('Starts a server with these faults.', text),
+    faults: array(string),
+    command: about('Starts a server with these faults.', string),
   },
   'Faults are written as on the command line: delay=50ms:10%.',
 )
 
 export const faultsWanted = object('FaultsWanted', {
-  listener: about('Index of the listener; all of them without it.', optional(whole())),
-  faults: list(text),
+  listener: about('Index of the listener; all of them without it.', optional(wholeNumber())),
+  faults: array(string),
 })
 
 /** So that a page cannot load the machine for long. */
 export const benchWanted = object('BenchWanted', {
   address: about(
     "One of the server's own, unless it was started with --dashboard-bench-anywhere.",
-    text,
+    string,
   ),
-  connections: optional(whole({ least: 1, most: 1_000 })),
-  sizeBytes: optional(whole({ least: 1, most: 1024 * 1024 })),
+  connections: optional(wholeNumber({ least: 1, most: 1_000 })),
+  sizeBytes: optional(wholeNumber({ least: 1, most: 1024 * 1024 })),
   ratePerSecond: about(
     'Open loop; without it a closed loop.',
     optional(number({ above: 0, most: 1_000_000 })),
@@ -187,19 +200,19 @@ export const place = object(
   {
     place: about(
       '1: it is served next; null if that is not known, as if several threads accept.',
-      orNull(whole({ least: 1 })),
+      orNull(wholeNumber({ least: 1 })),
     ),
-    of: about('How many wait; null where that is not known.', orNull(whole())),
+    of: about('How many wait; null where that is not known.', orNull(wholeNumber())),
   },
   'The place of a client in the queue of a listener that is at its limit.',
 )
 
 export const benchRun = object('BenchRun', {
-  id: text,
-  address: text,
+  id: string,
+  address: string,
   startedAt: instant,
   state: oneOf(['running', 'finished', 'failed']),
-  error: about('Why it failed.', orNull(text)),
+  error: about('Why it failed.', orNull(string)),
   achievedPerSecond: about(
     'In the last second; for a bench that has ended, in the window.',
     number(),
@@ -207,20 +220,20 @@ export const benchRun = object('BenchRun', {
   waiting: about('Where its first connection waits to be served.', orNull(place)),
   p50Us: orNull(number()),
   p99Us: orNull(number()),
-  received: whole(),
+  received: wholeNumber(),
   verdict: about('At the end.', orNull(oneOf(['pass', 'fail']))),
-  valid: orNull(flag),
+  valid: orNull(boolean),
   options: benchWanted,
 })
 
 export const consoleReply = object(
   'ConsoleReply',
   {
-    text: about('The message that came back; wrong bytes are shown as such.', text),
+    text: about('The message that came back; wrong bytes are shown as such.', string),
     roundTripUs: number(),
-    peer: about('Its connection, as the listener names it; null: not known.', orNull(text)),
-    wrong: about('It differs from what was sent.', flag),
-    error: about('What went wrong; then text and time mean nothing.', orNull(text)),
+    peer: about('Its connection, as the listener names it; null: not known.', orNull(string)),
+    wrong: about('It differs from what was sent.', boolean),
+    error: about('What went wrong; then text and time mean nothing.', orNull(string)),
   },
   'What came back for a message.',
 )
@@ -234,9 +247,9 @@ export const consoleWaiting = object(
 /** Server-sent events, and their data; docs/control.md says how lanes and activity are joined. */
 export const events = {
   second,
-  lanes: list(lane),
-  activity: list(activity),
-  faults: list(listenerFaults),
+  lanes: array(lane),
+  activity: array(activity),
+  faults: array(listenerFaults),
   server: serverInfo,
   bench: benchRun,
 }

@@ -2,7 +2,7 @@
 import { quoted } from '../vocabulary/text.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import { formatFault, parseFault } from '../faults/parse.ts'
-import { checkFaults } from '../faults/check.ts'
+import { checkFaults } from '../faults/applicable.ts'
 import type { Server } from '../serve.ts'
 import type { Calling } from '../options/calling.ts'
 import type { FaultsWanted, ListenerFaults } from './api.ts'

@@ -9,8 +9,8 @@ import type { Observer } from './observer.ts'
 import { contentType } from './prometheus.ts'
 import type { OperationKey } from './operations.ts'
 import type { Readiness } from './readiness.ts'
-import type { Reply, Route } from './route.ts'
-import { answerWith, close, listenForWeb, urlOf } from './server.ts'
+import type { HandlerReply, Handler } from './handler.ts'
+import { answerWith, closeServer, listenForWeb, urlOf } from './server.ts'
 
 const text = 'text/plain; charset=utf-8'
 
@@ -18,13 +18,13 @@ const text = 'text/plain; charset=utf-8'
 export const healthRoutes = (
   readiness: Pick<Readiness, 'why'>,
   metrics: () => string,
-): [key: OperationKey, route: Route][] => [
+): [key: OperationKey, route: Handler][] => [
   ['GET /metrics', () => ({ body: metrics(), type: contentType })],
   ['GET /healthz', () => ({ body: 'ok\n', type: text })],
   ['GET /readyz', () => ready(readiness)],
 ]
 
-const ready = ({ why }: Pick<Readiness, 'why'>): Reply => ({
+const ready = ({ why }: Pick<Readiness, 'why'>): HandlerReply => ({
   status: why === undefined ? 200 : 503,
   body: `${why ?? 'ok'}\n`,
   type: text,
@@ -57,7 +57,7 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
   answerWith(server, { access, routes, onDefect })
   const end = async () => {
     metrics.close()
-    await close(server)
+    await closeServer(server)
   }
   return { address, url: urlOf(address), close: end, [Symbol.asyncDispose]: end }
 }

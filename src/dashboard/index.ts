@@ -1,8 +1,8 @@
 /** startDashboard(): a page, an API and metrics for servers that run in this process. */
 import type { HostAddress } from '../vocabulary/address.ts'
 import { AllAccounts } from '../engines/accounts.ts'
-import { faultKinds, kindOf } from '../faults/index.ts'
-import { appliesTo } from '../faults/check.ts'
+import { faultKinds, faultKindOf } from '../faults/index.ts'
+import { appliesTo } from '../faults/applicable.ts'
 import { engineCan } from '../vocabulary/engine-names.ts'
 import { version } from '../vocabulary/machine.ts'
 import type { ListenerInfo, ServerInfo } from './api.ts'
@@ -19,7 +19,7 @@ import { operations } from './operations.ts'
 import { Readiness } from './readiness.ts'
 import { Refused } from './refused.ts'
 import { createRoutes } from './routes.ts'
-import { answerWith, close as closeServer, listenForWeb, urlOf } from './server.ts'
+import { answerWith, closeServer, listenForWeb, urlOf } from './server.ts'
 
 export interface DashboardOptions extends AccessOptions {
   /** Observes the listeners; the caller starts and stops it. */
@@ -154,7 +154,7 @@ const listenersOf = (observer: Observer, faults: Faults): ListenerInfo[] =>
     faultKinds: faultKinds
       .filter(kind => appliesTo(kind, server.address.transport))
       .map(kind => {
-        const { meaning, sample } = kindOf(kind)!
+        const { meaning, sample } = faultKindOf(kind)!
         return { kind, meaning, sample }
       }),
   }))

@@ -6,7 +6,7 @@ import { bucketMiddleNs, type Histogram } from '../metrics/histogram.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import { healthRoutes, type Health } from './health.ts'
 import { MetricsText, type Labels } from './prometheus.ts'
-import { answerWith, close, listenForWeb, urlOf } from './server.ts'
+import { answerWith, closeServer, listenForWeb, urlOf } from './server.ts'
 
 /** Upper bounds of the buckets, in seconds: three for each power of ten. */
 const boundsSeconds = [
@@ -91,6 +91,6 @@ export async function serveLoadMetrics(options: LoadMetricsOptions): Promise<Hea
   }
   const routes = new Map(healthRoutes(readiness, options.text))
   answerWith(server, { access, routes, onDefect: options.onDefect })
-  const end = () => close(server)
+  const end = () => closeServer(server)
   return { address, url: urlOf(address), close: end, [Symbol.asyncDispose]: end }
 }

@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { version } from '../vocabulary/machine.ts'
 import { lifetimeBounds } from '../metrics/ledger.ts'
-import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
+import { counters, metricFamilies, servedCounters, type Counter } from '../metrics/counters.ts'
 import type { Observer } from './observer.ts'
 import { MetricsText, type Labels, type Sample } from './prometheus.ts'
 
@@ -53,7 +53,7 @@ export class MetricsPage {
           each(index => counts[index]![counter]),
         )
     }
-    for (const [family, { label, help }] of Object.entries(families)) {
+    for (const [family, { label, help }] of Object.entries(metricFamilies)) {
       const members = servedCounters.flatMap(counter => {
         const { metric }: Counter = counters[counter]
         return typeof metric === 'object' && metric.family === family

@@ -3,8 +3,8 @@ import { failureNames, type CounterName } from '../metrics/meter.ts'
 import type { Counts } from '../metrics/snapshot.ts'
 import type { Figures, Lane, LaneActivity, Second } from './api.ts'
 import { Backlog, type Waiting } from './backlog.ts'
-import { Connections, type Changes, type ListeningServer } from './connections.ts'
-import { isFull, queueUp, type Turn } from './queue.ts'
+import { ConnectionList, type ConnectionChanges, type ListeningServer } from './connection-list.ts'
+import { isFull, queueUp, type PlaceNow } from './queue.ts'
 import { Timeline } from './timeline.ts'
 
 /** A quarter of an hour. */
@@ -15,14 +15,14 @@ export interface Observation {
   /** Lanes of the timeline (one for each client) whose client came, was admitted, or left. */
   lanes: Lane[]
   activity: LaneActivity[]
-  changes: Changes
+  changes: ConnectionChanges
   /** For each listener: what each counter has grown by. */
   grown: Record<CounterName, number>[]
 }
 
 export class Observer {
   readonly listeners: readonly ListeningServer[]
-  readonly connections: Connections
+  readonly connections: ConnectionList
   readonly #timeline = new Timeline()
   readonly #history: Second[] = []
   /** For each listener: clients in the backlog, null where that is not known. */
@@ -39,7 +39,7 @@ export class Observer {
   constructor(listeners: readonly ListeningServer[], { seesBacklog = true } = {}) {
     this.listeners = listeners
     this.#backlogs = seesBacklog ? listeners.map(({ server }) => new Backlog(server.address)) : []
-    this.connections = new Connections(listeners)
+    this.connections = new ConnectionList(listeners)
     this.#waiting = listeners.map(() => 0)
     this.#counts = listeners.map(({ server }) => server.counts())
   }
@@ -124,7 +124,7 @@ export class Observer {
   }
 
   /** To be called before a client of the dashboard connects to a listener. */
-  async queueAt(index: number): Promise<Turn> {
+  async queueAt(index: number): Promise<PlaceNow> {
     const listener = this.listeners[index]!
     const before = listener.server.counts()
     if (!isFull(listener, before)) return () => null

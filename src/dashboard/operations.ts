@@ -1,8 +1,8 @@
 /** The requests of the API: what each takes, and what it answers. A new one has its row here. */
 import * as contract from './contract.ts'
 import * as accounts from './contract-accounts.ts'
-import { about, flag, list, object, optional } from './shape.ts'
-import { text, whole, type ObjectShape, type Shape } from './shape.ts'
+import { about, boolean, array, object, optional } from './shape.ts'
+import { string, wholeNumber, type ObjectShape, type Shape } from './shape.ts'
 
 export interface Operation {
   summary: string
@@ -30,13 +30,13 @@ const anything: Shape<object> = {
   accepts: (value): value is object => typeof value === 'object' && value !== null,
 }
 
-const listenerFaults = list(contract.listenerFaults)
+const listenerFaults = array(contract.listenerFaults)
 
 export const operations = {
   'GET /api/server': { summary: 'What runs, and where it listens.', answer: contract.serverInfo },
   'GET /api/history': {
     summary: 'The last 15 minutes, oldest first.',
-    answer: list(contract.second),
+    answer: array(contract.second),
   },
   'GET /api/events': {
     summary: `Server-sent events: ${Object.keys(contract.events).join(', ')}.`,
@@ -45,7 +45,7 @@ export const operations = {
   },
   'GET /api/timeline': {
     summary: 'The lives of the newest 500 clients, oldest first.',
-    answer: list(contract.lane),
+    answer: array(contract.lane),
   },
   'GET /api/connections': {
     summary: 'Which clients are connected, and which wait.',
@@ -72,7 +72,7 @@ export const operations = {
     summary: 'Stop accepting; exit when the clients have gone.',
     status: 202,
     says: 'It has begun.',
-    answer: object('', { draining: flag }),
+    answer: object('', { draining: boolean }),
   },
   'POST /api/accounts': {
     summary: 'Keep an account of each client that comes from now on.',
@@ -101,7 +101,7 @@ export const operations = {
   },
   'GET /api/benches': {
     summary: 'The last 20, newest first.',
-    answer: list(contract.benchRun),
+    answer: array(contract.benchRun),
   },
   'POST /api/benches': {
     summary: 'Start one; only one runs at a time.',
@@ -118,7 +118,7 @@ export const operations = {
     summary: 'End it early; it then has a result.',
     status: 202,
     says: 'It ends.',
-    answer: object('', { stopping: text }),
+    answer: object('', { stopping: string }),
   },
   'GET /api/benches/:id/report': {
     summary: 'The same as one HTML page.',
@@ -128,8 +128,8 @@ export const operations = {
   'GET /api/benches/compare': {
     summary: 'What `yodel compare` prints, or its JSON with Accept: application/json.',
     query: object('', {
-      a: about('The baseline.', text),
-      b: about('What to compare with it.', text),
+      a: about('The baseline.', string),
+      b: about('What to compare with it.', string),
     }),
     answer: anything,
     type: 'text/plain',
@@ -138,7 +138,7 @@ export const operations = {
     summary:
       'WebSocket: each message goes to a listener and is answered with a ConsoleReply; while it ' +
       'waits to be served, a ConsoleWaiting comes once a second.',
-    query: object('', { listener: about('Which one; 0 without it.', optional(whole(), 0)) }),
+    query: object('', { listener: about('Which one; 0 without it.', optional(wholeNumber(), 0)) }),
     status: 101,
     says: 'It is open.',
   },

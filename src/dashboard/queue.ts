@@ -5,10 +5,10 @@
  */
 import type { Counts } from '../metrics/snapshot.ts'
 import type { Place } from './api.ts'
-import type { ListeningServer } from './connections.ts'
+import type { ListeningServer } from './connection-list.ts'
 
 /** Where the client waits now; null if it does not wait. */
-export type Turn = () => Place | null
+export type PlaceNow = () => Place | null
 
 /** Whether further clients wait. Each thread has its share, and one may be full before others. */
 export const isFull = ({ server, concurrency }: ListeningServer, { open }: Counts): boolean =>
@@ -22,7 +22,7 @@ interface Queue {
 }
 
 /** Of a listener that was at its limit before the client connected. */
-export function queueUp(listener: ListeningServer, { before, ahead, waiting }: Queue): Turn {
+export function queueUp(listener: ListeningServer, { before, ahead, waiting }: Queue): PlaceNow {
   const { server } = listener
   // Several threads have a queue each, and which one the client is in is not known.
   const isOneQueue = server.ledgers.length <= 1

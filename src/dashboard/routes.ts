@@ -3,7 +3,7 @@ import type { AccountList, AccountsKept, Killed, ServerInfo } from './api.ts'
 import type { AllAccounts } from '../engines/accounts.ts'
 import { compareText } from '../report/compare-text.ts'
 import type { Benches } from './benches.ts'
-import { checked, checkedQuery, readJson } from './body.ts'
+import { bodyAs, checkedQuery, readJson } from './body.ts'
 import type { Watchers } from './events.ts'
 import type { Faults } from './faults.ts'
 import { healthRoutes } from './health.ts'
@@ -11,9 +11,9 @@ import type { Observer } from './observer.ts'
 import { operations, type OperationKey } from './operations.ts'
 import type { Readiness } from './readiness.ts'
 import { Refused } from './refused.ts'
-import type { Route } from './route.ts'
+import type { Handler } from './handler.ts'
 
-export interface Parts {
+export interface DashboardParts {
   observer: Observer
   watchers: Watchers
   faults: Faults
@@ -33,7 +33,7 @@ const text = 'text/plain; charset=utf-8'
 const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 /** By method and path; `:id` stands for a name. */
-export function createRoutes(parts: Parts): Map<string, Route> {
+export function createRoutes(parts: DashboardParts): Map<string, Handler> {
   return new Map([
     ...watching(parts),
     ...changing(parts),
@@ -43,9 +43,9 @@ export function createRoutes(parts: Parts): Map<string, Route> {
   ])
 }
 
-type Rows = [key: OperationKey, route: Route][]
+type Rows = [key: OperationKey, route: Handler][]
 
-const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows => [
+const watching = ({ observer, watchers, faults, benches, info }: DashboardParts): Rows => [
   ['GET /api/server', () => ({ body: info() })],
   ['GET /api/history', oncePerObservation(observer, () => observer.history)],
   ['GET /api/timeline', oncePerObservation(observer, () => observer.lanes)],
@@ -74,7 +74,7 @@ const watching = ({ observer, watchers, faults, benches, info }: Parts): Rows =>
 ]
 
 /** The text may have megabytes: requests within the same second share it. */
-function oncePerObservation(observer: Observer, make: () => unknown): Route {
+function oncePerObservation(observer: Observer, make: () => unknown): Handler {
   let body: Buffer | undefined
   let of: unknown
   return () => {
@@ -85,7 +85,7 @@ function oncePerObservation(observer: Observer, make: () => unknown): Route {
   }
 }
 
-const changing = ({ observer, watchers, faults, drain }: Parts): Rows => {
+const changing = ({ observer, watchers, faults, drain }: DashboardParts): Rows => {
   const tellFaults = () => {
     const list = faults.list()
     watchers.send('faults', list)
@@ -119,7 +119,7 @@ const changing = ({ observer, watchers, faults, drain }: Parts): Rows => {
       'PUT /api/faults',
       async ({ request }) => {
         const { body } = operations['PUT /api/faults']
-        await faults.put(checked(await readJson(request), body))
+        await faults.put(bodyAs(await readJson(request), body))
         return tellFaults()
       },
     ],
@@ -140,11 +140,11 @@ const changing = ({ observer, watchers, faults, drain }: Parts): Rows => {
   ]
 }
 
-const accounting = ({ accounts }: Parts): Rows => [
+const accounting = ({ accounts }: DashboardParts): Rows => [
   [
     'POST /api/accounts',
     async ({ request }) => {
-      const { seconds } = checked(await readJson(request), operations['POST /api/accounts'].body)
+      const { seconds } = bodyAs(await readJson(request), operations['POST /api/accounts'].body)
       await accounts.keep(seconds * 1e3)
       const now = Date.now()
       return { status: 201, body: { now, until: now + seconds * 1e3 } satisfies AccountsKept }
@@ -161,7 +161,7 @@ const accounting = ({ accounts }: Parts): Rows => [
     'POST /api/accounts/again',
     async ({ request }) => {
       const { body } = operations['POST /api/accounts/again']
-      const { peer } = checked(await readJson(request), body)
+      const { peer } = bodyAs(await readJson(request), body)
       accounts.again(peer)
       return { status: 202, body: { peer } }
     },
@@ -170,20 +170,20 @@ const accounting = ({ accounts }: Parts): Rows => [
     'POST /api/accounts/marks',
     async ({ request }) => {
       const { body } = operations['POST /api/accounts/marks']
-      const { peer, mark } = checked(await readJson(request), body)
+      const { peer, mark } = bodyAs(await readJson(request), body)
       await accounts.mark(peer, mark)
       return { status: 202, body: { peer, mark } }
     },
   ],
 ]
 
-const benching = ({ benches }: Parts): Rows => [
+const benching = ({ benches }: DashboardParts): Rows => [
   ['GET /api/benches', () => ({ body: benches.list() })],
   [
     'POST /api/benches',
     async ({ request }) => {
       const { body } = operations['POST /api/benches']
-      const wanted = checked(await readJson(request), body)
+      const wanted = bodyAs(await readJson(request), body)
       return { status: 201, body: await benches.start(wanted) }
     },
   ],

@@ -9,7 +9,7 @@ import { explain } from '../engines/failures.ts'
 import type { Asset } from './assets.ts'
 import type { Access } from './access.ts'
 import { explainRefusal, Refused } from './refused.ts'
-import type { Reply, Route } from './route.ts'
+import type { HandlerReply, Handler } from './handler.ts'
 
 /** The time limit for receiving a whole request. */
 const requestTimeoutDefaultMs = 10_000
@@ -38,7 +38,7 @@ export interface WebOptions {
 
 export interface Handlers {
   access: Pick<Access, 'check' | 'isProbe' | 'linkToken'> & Partial<Pick<Access, 'cookieFor'>>
-  routes: ReadonlyMap<string, Route>
+  routes: ReadonlyMap<string, Handler>
   /** Undefined: there is no page. */
   assets?: ReadonlyMap<string, Asset> | undefined
   /** Called for every change that was made. */
@@ -46,10 +46,10 @@ export interface Handlers {
   /** Called for an unexpected error; serving goes on. */
   onDefect: (error: unknown) => void
   /** Handles an upgrade to WebSocket; without it an offer to upgrade is ignored. */
-  upgrade?: Upgrade | undefined
+  upgrade?: OnUpgrade | undefined
 }
 
-type Upgrade = (
+type OnUpgrade = (
   request: IncomingMessage,
   stream: Duplex,
   head: Buffer,
@@ -98,7 +98,7 @@ export function answerWith(server: Server, handlers: Handlers): void {
 }
 
 async function answerUpgrade(
-  { access, routes, upgrade, onDefect }: Handlers & { upgrade: Upgrade },
+  { access, routes, upgrade, onDefect }: Handlers & { upgrade: OnUpgrade },
   request: IncomingMessage,
   stream: Duplex,
   head: Buffer,
@@ -136,7 +136,7 @@ export function urlOf({ host, port }: HostAddress): string {
 }
 
 /** Closes every connection. */
-export async function close(server: Server): Promise<void> {
+export async function closeServer(server: Server): Promise<void> {
   const closed = new Promise(resolve => server.close(resolve))
   server.closeAllConnections()
   await closed
@@ -170,7 +170,7 @@ async function find(
   { access, routes, assets }: Handlers,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<Reply | undefined> {
+): Promise<HandlerReply | undefined> {
   for (const [name, value] of Object.entries(safety)) response.setHeader(name, value)
   const { path, query } = parse(request)
   access.check(request, path)
@@ -202,13 +202,13 @@ async function find(
   throw new Refused(405, `This takes ${allow}.`, '', { Allow: allow })
 }
 
-const notBuilt: Reply = {
+const notBuilt: HandlerReply = {
   status: 503,
   body: 'The page is not built: run `npm run build`. The API is there: see docs/control.md.\n',
   type: 'text/plain; charset=utf-8',
 }
 
-function send(response: ServerResponse, { status = 200, body, type, headers = {} }: Reply) {
+function send(response: ServerResponse, { status = 200, body, type, headers = {} }: HandlerReply) {
   const isText = typeof body === 'string' || Buffer.isBuffer(body)
   const data = isText && type !== undefined ? body : JSON.stringify(body)
   response.writeHead(status, {

@@ -45,13 +45,13 @@ type ObjectOf<F> = Simple<
 
 const textMax = 1_000
 
-export const text: Shape<string> = {
+export const string: Shape<string> = {
   json: { type: 'string' },
   what: 'a short text',
   accepts: (value): value is string => typeof value === 'string' && value.length <= textMax,
 }
 
-export const flag: Shape<boolean> = {
+export const boolean: Shape<boolean> = {
   json: { type: 'boolean' },
   what: 'true or false',
   accepts: (value): value is boolean => typeof value === 'boolean',
@@ -89,7 +89,7 @@ function within(json: Json, what: string, isKind: (value: unknown) => boolean, l
 export const number = (limits: Bounds = {}): NumberShape =>
   within({ type: 'number' }, 'a number', Number.isFinite, limits)
 
-export const whole = ({ least = 0, most }: Bounds = {}): NumberShape =>
+export const wholeNumber = ({ least = 0, most }: Bounds = {}): NumberShape =>
   within({ type: 'integer' }, `a whole number from ${least} on`, Number.isInteger, {
     least,
     ...(most !== undefined && { most }),
@@ -101,9 +101,9 @@ export const oneOf = <const T extends string>(values: readonly T[]): Shape<T> =>
   accepts: (value): value is T => values.includes(value as T),
 })
 
-export const list = <T>(item: Shape<T>): Shape<T[]> => ({
+export const array = <T>(item: Shape<T>): Shape<T[]> => ({
   json: { type: 'array', items: item.json },
-  what: item === (text as Shape<unknown>) ? 'a list of texts' : 'a list',
+  what: item === (string as Shape<unknown>) ? 'a list of texts' : 'a list',
   accepts: (value): value is T[] => Array.isArray(value) && value.every(item.accepts),
 })
 

@@ -1,6 +1,6 @@
 /** The lives of the newest clients: when they waited, when they were served, when bytes moved. */
 import type { Lane, LaneActivity } from './api.ts'
-import type { Changes, Seen, WaitingClient } from './connections.ts'
+import type { ConnectionChanges, SeenConnection, WaitingClient } from './connection-list.ts'
 
 const lanesMax = 500
 const historyMs = 900_000
@@ -8,7 +8,7 @@ const historyMs = 900_000
 interface Kept {
   lane: Lane
   /** While it is served. */
-  seen: Seen | undefined
+  seen: SeenConnection | undefined
   /** Bytes so far. */
   moved: number
 }
@@ -28,7 +28,7 @@ export class Timeline {
     this.#add({ id, listener, peer, ...times, activity: [] }, undefined)
   }
 
-  #add(lane: Lane, seen: Seen | undefined) {
+  #add(lane: Lane, seen: SeenConnection | undefined) {
     if (this.#kept.size >= lanesMax) {
       const [oldest] = this.#kept.keys()
       this.#kept.delete(oldest!)
@@ -41,7 +41,7 @@ export class Timeline {
    * Records what happened since the last update. Returns the lanes of clients that came, were
    * admitted or left, each with its activity since then, and the activity of the other lanes.
    */
-  update({ opened, ended, gaveUp }: Changes, now: number) {
+  update({ opened, ended, gaveUp }: ConnectionChanges, now: number) {
     // More new lanes than are kept: the oldest of them would be dropped at once.
     for (const seen of opened.slice(-lanesMax)) this.#serve(seen)
     for (const { id, entry } of ended) this.#end(id, entry.closedAt)
@@ -73,7 +73,7 @@ export class Timeline {
     return { lanes, activity }
   }
 
-  #serve(seen: Seen) {
+  #serve(seen: SeenConnection) {
     const { id, listener, entry } = seen
     const kept = this.#kept.get(id)
     if (kept) {

@@ -53,7 +53,7 @@ const collectMs = 2_000
 /** Larger datagrams are not kept, so they cannot be sent once more. */
 const againMaxBytes = 1_200
 
-interface Entry {
+interface KeptAccount {
   account: Account
   /** Brings its figures up to date. */
   update(): void
@@ -64,7 +64,7 @@ interface Entry {
   mark?(mark: number): void
 }
 
-type Message =
+type ChannelMessage =
   | { keepMs: number }
   | { again: string }
   | { marksOf: string; mark: number }
@@ -76,7 +76,7 @@ class Accounts {
   isKeeping = false
   /** What is served on this thread. */
   readonly urls: string[] = []
-  readonly #entries = new Map<Socket | string, Entry>()
+  readonly #entries = new Map<Socket | string, KeptAccount>()
   #timer: NodeJS.Timeout | undefined
 
   opened(raw: Socket, url: string): void {
@@ -103,7 +103,7 @@ class Accounts {
     this.#add(raw, { account, update, begin })
   }
 
-  #add(key: Socket | string, entry: Entry) {
+  #add(key: Socket | string, entry: KeptAccount) {
     const [oldest] = this.#entries.size >= accountsMax ? this.#entries.keys() : []
     if (oldest !== undefined) this.#entries.delete(oldest)
     this.#entries.set(key, entry)
@@ -196,7 +196,7 @@ const openChannel = () =>
   // Node's has more than the type of the web says.
   new BroadcastChannel('yodel accounts') as BroadcastChannel & EventTarget
 
-const dataOf = (event: unknown) => (event as { data: Message }).data
+const dataOf = (event: unknown) => (event as { data: ChannelMessage }).data
 
 let own: Accounts | undefined
 
@@ -216,13 +216,13 @@ export function threadAccounts(): Accounts {
         answer: message.ask,
         urls: accounts.urls,
         accounts: accounts.list(),
-      } satisfies Message)
+      } satisfies ChannelMessage)
   })
   return accounts
 }
 
 /** The address of a server, and how many of its threads keep accounts. */
-export interface Serving {
+export interface ServingThreads {
   url: string
   threads: number
 }
@@ -230,27 +230,27 @@ export interface Serving {
 /** The accounts of all threads that serve, for the control API of the same process. */
 export class AllAccounts {
   readonly #channel = openChannel()
-  readonly #serving: readonly Serving[]
+  readonly #serving: readonly ServingThreads[]
 
-  constructor(serving: readonly Serving[]) {
+  constructor(serving: readonly ServingThreads[]) {
     this.#serving = serving
     this.#channel.unref()
   }
 
   /** Has the threads keep accounts for this long from now on. Resolves when the threads know. */
   async keep(forMs: number): Promise<void> {
-    this.#channel.postMessage({ keepMs: forMs } satisfies Message)
+    this.#channel.postMessage({ keepMs: forMs } satisfies ChannelMessage)
     await this.list()
   }
 
   /** Sends the last datagram of that client to it once more. */
   again(peer: string): void {
-    this.#channel.postMessage({ again: peer } satisfies Message)
+    this.#channel.postMessage({ again: peer } satisfies ChannelMessage)
   }
 
   /** Has the marks of that client's datagrams read. Resolves when its thread does so. */
   async mark(peer: string, mark: number): Promise<void> {
-    this.#channel.postMessage({ marksOf: peer, mark } satisfies Message)
+    this.#channel.postMessage({ marksOf: peer, mark } satisfies ChannelMessage)
     await this.list()
   }
 
@@ -276,7 +276,7 @@ export class AllAccounts {
       }
       const timer = setTimeout(settle, collectMs)
       channel.addEventListener('message', onMessage)
-      channel.postMessage({ ask: question } satisfies Message)
+      channel.postMessage({ ask: question } satisfies ChannelMessage)
       if (missing === 0) settle()
     })
     return all

@@ -9,7 +9,7 @@ import { errnoOf } from './failures.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
-interface Answer {
+interface ControlAnswer {
   status: number
   text: string
 }
@@ -64,7 +64,7 @@ export class ControlClient {
     throw usageError(printable(sentence), printable(advice || (hint ?? '')))
   }
 
-  async #request(method: Method, path: string, body: object | undefined): Promise<Answer> {
+  async #request(method: Method, path: string, body: object | undefined): Promise<ControlAnswer> {
     try {
       return await this.#send(method, path, body && JSON.stringify(body))
     } catch (error) {
@@ -84,7 +84,7 @@ export class ControlClient {
   }
 
   /** Not fetch(): its URLs have no zones. */
-  #send(method: Method, path: string, body: string | undefined): Promise<Answer> {
+  #send(method: Method, path: string, body: string | undefined): Promise<ControlAnswer> {
     const { protocol, port, host } = this.#base
     const name = this.#base.hostname.replace(/^\[|\]$/g, '')
     const options = {

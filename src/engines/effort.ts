@@ -13,7 +13,7 @@ interface Reading {
 }
 
 /** What Effort needs to know of the load. */
-interface Sending {
+interface EffortLoad {
   readonly over: boolean
   readonly measureFromNs: number
   readonly isPlanned: boolean
@@ -21,7 +21,7 @@ interface Sending {
 }
 
 export class Effort {
-  readonly #traffic: Sending
+  readonly #traffic: EffortLoad
   #idleNs = 0
   /** At the end of the warm-up, and when sending was over. */
   #first: Reading | undefined
@@ -29,7 +29,7 @@ export class Effort {
   readonly #collections = { count: 0, totalNs: 0 }
   readonly #observer = new PerformanceObserver(list => this.#collected(list.getEntries()))
 
-  constructor(traffic: Sending) {
+  constructor(traffic: EffortLoad) {
     this.#traffic = traffic
   }
 
@@ -60,7 +60,7 @@ export class Effort {
   }
 
   /** When run() is over. */
-  get outcome(): ThreadEffort {
+  get result(): ThreadEffort {
     this.#collected(this.#observer.takeRecords())
     this.#observer.disconnect()
     const { stalls, isPlanned } = this.#traffic

@@ -2,15 +2,15 @@
 import type { ResourceLimits } from 'node:worker_threads'
 import type { Address } from '../vocabulary/address.ts'
 import type { FaultSpec } from '../faults/index.ts'
-import type { FlowOutcome } from '../load/direction/plan.ts'
-import type { Outcome } from '../load/outcome.ts'
+import type { ThreadFlowsResult } from '../load/direction/thread-flows.ts'
+import type { ThreadResult } from '../load/thread-result.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { EngineName } from '../vocabulary/engine-names.ts'
 import type { Task } from '../task.ts'
 
-export type { Outcome } from '../load/outcome.ts'
-/** Of whatever was sent. */
-export type AnyOutcome = Outcome | FlowOutcome
+export type { ThreadResult } from '../load/thread-result.ts'
+/** Of whatever it sent. */
+export type AnyThreadResult = ThreadResult | ThreadFlowsResult
 
 /** One way of asking the operating system to move bytes. */
 export interface Engine {
@@ -22,10 +22,11 @@ export interface Engine {
   /** Why it cannot do this task on this machine, as a sentence, although the tables say it can. */
   refuses(task: Task): string | undefined
   /** Binds or connects. Whatever can fail for the user's reasons fails here, as a UserError. */
-  open(task: Task, meter: Meter): Promise<Session>
+  open(task: Task, meter: Meter): Promise<OpenTask>
 }
 
-export interface Session {
+/** A task that an engine has opened: a server or a load in one thread. */
+export interface OpenTask {
   /** The address it listens on or connects to, with the port that the system really gave. */
   readonly address: Address
   /**
@@ -38,5 +39,5 @@ export interface Session {
   /** Sets other faults; only if the task came with faults, or with an empty list. */
   setFaults?(faults: readonly FaultSpec[]): void
   /** The findings of a load, available once run() has resolved. */
-  readonly outcome?: AnyOutcome | undefined
+  readonly result?: AnyThreadResult | undefined
 }

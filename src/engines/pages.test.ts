@@ -7,8 +7,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { faultKinds } from '../faults/index.ts'
-import { questionNames, questionOf } from '../checks/questions.ts'
-import { appliesTo } from '../faults/check.ts'
+import { questionNames, questionOf } from '../checks/question-table.ts'
+import { appliesTo } from '../faults/applicable.ts'
 import {
   abilities,
   engineCan,
@@ -24,11 +24,11 @@ import { metricNames } from '../report/objective.ts'
 import { validityRows } from '../report/validity.suite.ts'
 import { transportNames } from '../vocabulary/transport.ts'
 import { programWith } from '../cli/command-line.ts'
-import { described } from '../cli/described.ts'
+import { describeCommand } from '../cli/described.ts'
 import { manPage } from '../cli/man.ts'
 import { usualOf } from '../cli/option-flags.ts'
 import { ownOptions, optionPages } from '../cli/options-page.suite.ts'
-import { counters, families, servedCounters, type Counter } from '../metrics/counters.ts'
+import { counters, metricFamilies, servedCounters, type Counter } from '../metrics/counters.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -42,7 +42,7 @@ function metricRows(): string[][] {
   const own = shown.flatMap(({ metric, help }) =>
     typeof metric === 'string' ? [[`\`${metric}\``, help, '']] : [],
   )
-  const grouped = Object.entries(families).map(([family, { label, help }]) => {
+  const grouped = Object.entries(metricFamilies).map(([family, { label, help }]) => {
     const values = shown.flatMap(({ metric }) =>
       typeof metric === 'object' && metric.family === family ? [metric.value] : [],
     )
@@ -226,7 +226,7 @@ test('ARCHITECTURE.md names every folder of src/', () => {
 test('docs/yodel.1 is the manual page', async () => {
   const path = new URL('docs/yodel.1', root)
   const program = await programWith('man')
-  const text = manPage(described(program as never))
+  const text = manPage(describeCommand(program as never))
   if (process.env['PAGES'] === 'write') writeFileSync(path, text)
   else assert.ok(readFileSync(path, 'utf8') === text, 'Make it again, as the pages of docs/')
 })

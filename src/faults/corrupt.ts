@@ -1,7 +1,7 @@
 /** corrupt: now and then one bit of a byte is flipped. */
 import { usageError } from '../vocabulary/errors.ts'
 import { exactPercent, parsePercent } from '../vocabulary/units.ts'
-import { everywhere, isNumber, type FaultDefinition, type Share } from './fault.ts'
+import { everywhere, isNumberWithin, type FaultDefinition, type Share } from './fault.ts'
 
 export interface CorruptSpec extends Share {
   kind: 'corrupt'
@@ -24,7 +24,7 @@ export const corrupt: FaultDefinition<CorruptSpec> = {
   },
   format: ({ perByte }) => exactPercent(perByte),
   mistake({ perByte }) {
-    return isNumber(perByte, 0, 1) ? undefined : 'The part of corrupt bytes goes from 0 to 1.'
+    return isNumberWithin(perByte, 0, 1) ? undefined : 'The part of corrupt bytes goes from 0 to 1.'
   },
   create({ perByte }, { random, hit }) {
     /** How many bytes stay as they are before the next hit: one draw for each hit. */

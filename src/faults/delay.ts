@@ -1,6 +1,6 @@
 /** delay: every chunk leaves later than it came. */
 import { exactDuration, parseDuration } from '../vocabulary/units.ts'
-import { everywhere, isNumber, type FaultDefinition, type Share } from './fault.ts'
+import { everywhere, isNumberWithin, type FaultDefinition, type Share } from './fault.ts'
 
 export interface DelaySpec extends Share {
   kind: 'delay'
@@ -31,8 +31,9 @@ export const delay: FaultDefinition<DelaySpec> = {
     return exactDuration(ms) + (jitterMs === undefined ? '' : `~${exactDuration(jitterMs)}`)
   },
   mistake({ ms, jitterMs = 0, distribution = 'uniform' }) {
-    if (!isNumber(ms, 0)) return 'A delay must be 0 ms or more.'
-    if (!isNumber(jitterMs, 0, ms)) return 'The jitter of a delay must be between 0 and the delay.'
+    if (!isNumberWithin(ms, 0)) return 'A delay must be 0 ms or more.'
+    if (!isNumberWithin(jitterMs, 0, ms))
+      return 'The jitter of a delay must be between 0 and the delay.'
     if (distribution !== 'uniform' && distribution !== 'exponential')
       return 'A delay is distributed uniform or exponential.'
     if (distribution === 'exponential' && jitterMs > 0)

@@ -1,6 +1,12 @@
 /** drop: a message is lost. */
 import { messages, type FaultDefinition } from './fault.ts'
-import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
+import {
+  messageBytes,
+  mistakeOf,
+  parsePerMessage,
+  wholeMessages,
+  type MessageShare,
+} from './message.ts'
 import { exactPercent } from '../vocabulary/units.ts'
 
 export interface DropSpec extends MessageShare {
@@ -20,8 +26,8 @@ export const drop: FaultDefinition<DropSpec> = {
   create: ({ perMessage }, { random, hit }) =>
     async function* (chunks) {
       let number = 0
-      for await (const message of whole(chunks)) {
-        if (random() < perMessage) hit({ message: number, bytes: bytesOf(message) })
+      for await (const message of wholeMessages(chunks)) {
+        if (random() < perMessage) hit({ message: number, bytes: messageBytes(message) })
         else yield* message
         number++
       }

@@ -1,6 +1,12 @@
 /** duplicate: a message comes twice, one right behind the other. */
 import { messages, type FaultDefinition } from './fault.ts'
-import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
+import {
+  messageBytes,
+  mistakeOf,
+  parsePerMessage,
+  wholeMessages,
+  type MessageShare,
+} from './message.ts'
 import { exactPercent } from '../vocabulary/units.ts'
 
 export interface DuplicateSpec extends MessageShare {
@@ -20,9 +26,9 @@ export const duplicate: FaultDefinition<DuplicateSpec> = {
   create: ({ perMessage }, { random, hit }) =>
     async function* (chunks) {
       let number = 0
-      for await (const message of whole(chunks)) {
+      for await (const message of wholeMessages(chunks)) {
         if (random() < perMessage) {
-          hit({ message: number, bytes: bytesOf(message) })
+          hit({ message: number, bytes: messageBytes(message) })
           // The copy has bytes of its own: a later fault may change one message and not the other.
           yield* message.map(chunk => ({ ...chunk, data: Uint8Array.from(chunk.data) }))
         }

@@ -10,13 +10,13 @@ export interface Chunk {
    */
   at: number
   /** On a transport with messages: the message; all its chunks have the same object. */
-  message?: Message | undefined
+  message?: MessageType | undefined
   /** The message goes on in the next chunk; undefined: this chunk ends it. */
   more?: boolean | undefined
 }
 
 /** What a transport needs to send the message on; faults do not read it. */
-export interface Message {
+export interface MessageType {
   /** WebSocket: whether it is text or binary (RFC 6455 section 5.6). */
   binary?: boolean
 }
@@ -129,8 +129,11 @@ export async function* first(
   return false
 }
 
-export const isNumber = (value: unknown, from: number, to = Number.MAX_SAFE_INTEGER): boolean =>
-  typeof value === 'number' && value >= from && value <= to
+export const isNumberWithin = (
+  value: unknown,
+  from: number,
+  to = Number.MAX_SAFE_INTEGER,
+): boolean => typeof value === 'number' && value >= from && value <= to
 
 export const isCount = (value: unknown, from: number): boolean =>
-  isNumber(value, from) && Number.isInteger(value)
+  isNumberWithin(value, from) && Number.isInteger(value)

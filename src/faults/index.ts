@@ -20,7 +20,7 @@ const table = new Map(
 export const faultKinds = [...table.keys()].toSorted() as FaultKind[]
 
 /** What is known of a kind; undefined if no kind has that name. */
-export const kindOf = (name: string): FaultDefinition<FaultSpec> | undefined => table.get(name)
+export const faultKindOf = (name: string): FaultDefinition<FaultSpec> | undefined => table.get(name)
 
 export const createFault = (spec: FaultSpec, tools: Tools): Fault =>
-  kindOf(spec.kind)!.create(spec, tools)
+  faultKindOf(spec.kind)!.create(spec, tools)

@@ -1,7 +1,7 @@
 /** What the faults of messages share: which messages are hit, and where each message ends. */
 import { usageError } from '../vocabulary/errors.ts'
 import { parsePercent } from '../vocabulary/units.ts'
-import { isNumber, type Chunk, type Share } from './fault.ts'
+import { isNumberWithin, type Chunk, type Share } from './fault.ts'
 
 export interface MessageShare extends Share {
   /** The probability for each message; from 0 to 1. */
@@ -14,10 +14,12 @@ export function parsePerMessage(text: string): number {
 }
 
 export const mistakeOf = ({ perMessage }: MessageShare): string | undefined =>
-  isNumber(perMessage, 0, 1) ? undefined : 'The part of the messages goes from 0 to 1.'
+  isNumberWithin(perMessage, 0, 1) ? undefined : 'The part of the messages goes from 0 to 1.'
 
 /** Yields each message as its chunks; at least one chunk. */
-export async function* whole(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk[], undefined> {
+export async function* wholeMessages(
+  chunks: AsyncIterable<Chunk>,
+): AsyncGenerator<Chunk[], undefined> {
   let message: Chunk[] = []
   for await (const chunk of chunks) {
     message.push(chunk)
@@ -29,5 +31,5 @@ export async function* whole(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk
   if (message.length > 0) yield message
 }
 
-export const bytesOf = (message: readonly Chunk[]): number =>
+export const messageBytes = (message: readonly Chunk[]): number =>
   message.reduce((sum, { data }) => sum + data.length, 0)

@@ -5,15 +5,15 @@ import { short } from '../full.suite.ts'
 import { parseAddress } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { transportNames, transports, type Carries } from '../vocabulary/transport.ts'
-import { Arrivals } from './arrivals.ts'
+import { ArrivedChunks } from './arrived-chunks.ts'
 import { Chain, type FaultEvent } from './chain.ts'
 import { Reset } from './fault.ts'
 import { parseFault } from './parse.ts'
-import { checkFaults, checkPlace } from './check.ts'
+import { checkFaults, checkPlace } from './applicable.ts'
 
 /** Sends messages through a chain; each that comes out as its pieces, `/` between them. */
 async function run(faults: string, texts: string[], carries: Carries = 'messages', seed = 1) {
-  const arrivals = new Arrivals({ pause() {}, resume() {} })
+  const arrivals = new ArrivedChunks({ pause() {}, resume() {} })
   const events: FaultEvent[] = []
   const chain = new Chain(faults.split(' ').map(parseFault), {
     seed,
@@ -109,7 +109,7 @@ test('each message is hit with that probability, by the seed, and is written dow
 })
 
 test('a message that is not overtaken goes on after a while', async () => {
-  const arrivals = new Arrivals({ pause() {}, resume() {} })
+  const arrivals = new ArrivedChunks({ pause() {}, resume() {} })
   const chain = new Chain([parseFault('reorder=100%')], {
     seed: 1,
     connection: 0,

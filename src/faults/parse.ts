@@ -1,8 +1,8 @@
 /** The notation of faults: parses and formats it, and explains mistakes. */
 import { usageError, UserError } from '../vocabulary/errors.ts'
 import { listed } from '../vocabulary/text.ts'
-import { isNumber } from './fault.ts'
-import { faultKinds, kindOf, type FaultSpec } from './index.ts'
+import { isNumberWithin } from './fault.ts'
+import { faultKinds, faultKindOf, type FaultSpec } from './index.ts'
 import { partsOf, textOf } from './text.ts'
 
 const kinds = `The kinds are ${listed(faultKinds)}.`
@@ -13,7 +13,7 @@ const kinds = `The kinds are ${listed(faultKinds)}.`
  */
 export function parseFault(text: string): FaultSpec {
   const { kind: name, value, percent } = partsOf(text)
-  const kind = kindOf(name)
+  const kind = faultKindOf(name)
   if (!kind) throw usageError(`'${name}' is not a fault.`, kinds)
   try {
     if (value === '') throw usageError('There is no value after the =.')
@@ -31,7 +31,7 @@ export function parseFault(text: string): FaultSpec {
 /** The inverse: the text that can be typed. */
 export function formatFault(spec: FaultSpec): string {
   const { kind, percent } = spec
-  const value = kindOf(kind)!.format(spec)
+  const value = faultKindOf(kind)!.format(spec)
   return textOf({ kind, value, percent: percent === undefined ? undefined : String(percent) })
 }
 
@@ -41,10 +41,10 @@ export const faultsText = (specs: readonly FaultSpec[]): string =>
 
 /** @throws UserError if it makes no sense */
 export function checkFault(spec: FaultSpec): void {
-  const kind = kindOf(spec.kind)
+  const kind = faultKindOf(spec.kind)
   if (!kind) throw usageError(`'${spec.kind}' is not a fault.`, kinds)
   const mistake = kind.mistake(spec)
   if (mistake !== undefined) throw usageError(mistake)
-  if (spec.percent !== undefined && !isNumber(spec.percent, 0, 100))
+  if (spec.percent !== undefined && !isNumberWithin(spec.percent, 0, 100))
     throw usageError('A fault hits between 0% and 100% of the connections.')
 }

@@ -1,6 +1,12 @@
 /** reorder: a message is overtaken by the one behind it. */
 import { messages, type Chunk, type FaultDefinition } from './fault.ts'
-import { bytesOf, mistakeOf, parsePerMessage, whole, type MessageShare } from './message.ts'
+import {
+  messageBytes,
+  mistakeOf,
+  parsePerMessage,
+  wholeMessages,
+  type MessageShare,
+} from './message.ts'
 import { exactPercent } from '../vocabulary/units.ts'
 
 export interface ReorderSpec extends MessageShare {
@@ -25,7 +31,7 @@ export const reorder: FaultDefinition<ReorderSpec> = {
   mistake: mistakeOf,
   create: ({ perMessage }, { random, sleepUntil, hit }) =>
     async function* (chunks) {
-      const source = whole(chunks)
+      const source = wholeMessages(chunks)
       let next = source.next()
       for (let number = 0; ; number++) {
         const { value: message } = await next
@@ -35,7 +41,7 @@ export const reorder: FaultDefinition<ReorderSpec> = {
           next = source.next()
           continue
         }
-        hit({ message: number, bytes: bytesOf(message) })
+        hit({ message: number, bytes: messageBytes(message) })
         next = source.next()
         const tooLate = performance.now() + waitMs
         const first = await Promise.race([next, sleepUntil(tooLate)])

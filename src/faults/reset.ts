@@ -4,7 +4,7 @@ import {
   connections,
   first,
   isCount,
-  isNumber,
+  isNumberWithin,
   Reset,
   type FaultDefinition,
   type Share,
@@ -40,7 +40,7 @@ export const reset: FaultDefinition<ResetSpec> = {
   mistake({ afterBytes, afterMs }) {
     if ((afterBytes === undefined) === (afterMs === undefined))
       return 'reset needs a number of bytes or a time, not both.'
-    if (isCount(afterBytes ?? 0, 0) && isNumber(afterMs ?? 0, 0)) return undefined
+    if (isCount(afterBytes ?? 0, 0) && isNumberWithin(afterMs ?? 0, 0)) return undefined
     return 'reset needs a whole number of bytes, or a time, from 0 on.'
   },
   create({ afterBytes = Infinity, afterMs }, { openedAt, sleepUntil, reset, hit }) {

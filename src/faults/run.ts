@@ -1,13 +1,13 @@
 /** The loop around the faults of what one connection, body or source of datagrams sends. */
-import { Arrivals, type Pausable } from './arrivals.ts'
+import { ArrivedChunks, type Pausable } from './arrived-chunks.ts'
 import type { Chain } from './chain.ts'
-import { ConnectionEnded, Reset, type Chunk, type Message } from './fault.ts'
+import { ConnectionEnded, Reset, type Chunk, type MessageType } from './fault.ts'
 
 /** How it ended: all is sent, a fault ended it (FIN), RST is due, or the peer has gone. */
 export type RunEnding = 'ended' | 'reset' | 'connection-ended'
 
 export class FaultRun {
-  readonly #arrivals: Arrivals
+  readonly #arrivals: ArrivedChunks
   readonly #createChain: () => Chain
   readonly #onTaken: (chunk: Chunk) => void
   #chain: Chain
@@ -27,7 +27,7 @@ export class FaultRun {
     createChain: () => Chain,
     onTaken: (chunk: Chunk) => void = () => {},
   ) {
-    this.#arrivals = new Arrivals(source)
+    this.#arrivals = new ArrivedChunks(source)
     this.#createChain = createChain
     this.#onTaken = onTaken
     this.#chain = createChain()
@@ -57,7 +57,7 @@ export class FaultRun {
   }
 
   #take(): AsyncIterable<Chunk> {
-    // Before the chain begins: see Arrivals.read().
+    // Before the chain begins: see ArrivedChunks.read().
     const chunks = this.#arrivals.read()
     return this.#noteTaken(chunks)
   }
@@ -71,7 +71,7 @@ export class FaultRun {
   }
 
   /** Adds a chunk, with its message on a transport of messages. */
-  push(data: Uint8Array, message?: Message): void {
+  push(data: Uint8Array, message?: MessageType): void {
     this.#arrivals.push(data, message)
   }
 

@@ -2,10 +2,10 @@
 import type { Address } from '../vocabulary/address.ts'
 import { usageError, UserError } from '../vocabulary/errors.ts'
 import { parseDuration } from '../vocabulary/units.ts'
-import { isNumber } from './fault.ts'
+import { isNumberWithin } from './fault.ts'
 import type { FaultSpec } from './index.ts'
 import { parseFault } from './parse.ts'
-import { checkFaults } from './check.ts'
+import { checkFaults } from './applicable.ts'
 
 /** If several are in force at a time, the one that began last counts. */
 export interface FaultStep {
@@ -39,11 +39,13 @@ export function checkScript(script: FaultScript, address: Address): void {
 }
 
 function mistakeOf({ atMs, forMs, everyMs }: FaultStep): string | undefined {
-  if (!isNumber(atMs, 0)) return 'must begin 0 ms or more after the start.'
-  if (forMs !== undefined && !(isNumber(forMs, 0) && forMs > 0)) return 'must last more than 0 ms.'
+  if (!isNumberWithin(atMs, 0)) return 'must begin 0 ms or more after the start.'
+  if (forMs !== undefined && !(isNumberWithin(forMs, 0) && forMs > 0))
+    return 'must last more than 0 ms.'
   if (everyMs === undefined) return undefined
   if (forMs === undefined) return 'repeats, and so needs `for`: how long it lasts each time.'
-  if (!isNumber(everyMs, everyMinMs)) return `repeats too often: every ${everyMinMs} ms at most.`
+  if (!isNumberWithin(everyMs, everyMinMs))
+    return `repeats too often: every ${everyMinMs} ms at most.`
   return everyMs > forMs ? undefined : 'repeats before it is over.'
 }
 

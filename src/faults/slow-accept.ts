@@ -1,6 +1,6 @@
 /** slow-accept: the connection is accepted at once, and served later. */
 import { exactDuration, parseDuration } from '../vocabulary/units.ts'
-import { connections, isNumber, type FaultDefinition, type Share } from './fault.ts'
+import { connections, isNumberWithin, type FaultDefinition, type Share } from './fault.ts'
 
 export interface SlowAcceptSpec extends Share {
   kind: 'slow-accept'
@@ -16,7 +16,8 @@ export const slowAccept: FaultDefinition<SlowAcceptSpec> = {
   amplifies: false,
   parse: text => ({ kind: 'slow-accept', ms: parseDuration(text) }),
   format: ({ ms }) => exactDuration(ms),
-  mistake: ({ ms }) => (isNumber(ms, 0) ? undefined : 'slow-accept needs a time of 0 ms or more.'),
+  mistake: ({ ms }) =>
+    isNumberWithin(ms, 0) ? undefined : 'slow-accept needs a time of 0 ms or more.',
   create: ({ ms }, { openedAt, sleepUntil, hit }) =>
     async function* (chunks) {
       hit({ ms })

@@ -1,7 +1,7 @@
 /** throttle: a narrow line that carries this many bytes per second. */
 import { usageError } from '../vocabulary/errors.ts'
 import { exactSize, parseSize } from '../vocabulary/units.ts'
-import { everywhere, isNumber, part, type FaultDefinition, type Share } from './fault.ts'
+import { everywhere, isNumberWithin, part, type FaultDefinition, type Share } from './fault.ts'
 
 export interface ThrottleSpec extends Share {
   kind: 'throttle'
@@ -27,7 +27,9 @@ export const throttle: FaultDefinition<ThrottleSpec> = {
   },
   format: ({ bytesPerSecond }) => `${exactSize(bytesPerSecond)}/s`,
   mistake({ bytesPerSecond }) {
-    return isNumber(bytesPerSecond, 1) ? undefined : 'A throttle must let through 1 B/s or more.'
+    return isNumberWithin(bytesPerSecond, 1)
+      ? undefined
+      : 'A throttle must let through 1 B/s or more.'
   },
   create({ bytesPerSecond }, { carries, sleepUntil, hit }) {
     const evenBytes = Math.max(1, Math.floor((bytesPerSecond * pieceMs) / 1e3))

@@ -6,11 +6,11 @@ import { printable } from '../vocabulary/text.ts'
 import { UserError, usageError } from '../vocabulary/errors.ts'
 import { descriptorLimit } from '../engines/os/descriptors.ts'
 import { parsePattern, type Allowed } from './allow.ts'
-import { checkToken, parseBrokerUrl, shownBroker, usualBroker } from './broker-url.ts'
+import { checkBrokerToken, parseBrokerUrl, shownBroker, usualBroker } from './broker-url.ts'
 import { deferred } from './deferred.ts'
-import { Link } from './link.ts'
+import { BrokerLink } from './broker-link.ts'
 import { layout, topics } from './messages.ts'
-import type { Hello, Plan, ToAgent, ToCoordinator, Without } from './messages.ts'
+import type { Presence, Assignment, ToAgent, ToCoordinator, Without } from './messages.ts'
 import type { Opened } from './sealed.ts'
 import { checkBrokerTls, type BrokerTls } from './secure.ts'
 import { Work } from './work.ts'
@@ -50,24 +50,24 @@ export interface Agent {
 
 /** Waits at a broker for shares of loads, and sends them. It starts at once. */
 export function agent(broker: string = usualBroker, options: AgentOptions = {}): Agent {
-  return new Waiting(broker, options)
+  return new WaitingAgent(broker, options)
 }
 
 /** Runs that were seen are refused if they come again; the oldest are forgotten. */
 const seenMax = 10_000
 const nameMax = 64
 
-class Waiting implements Agent {
+class WaitingAgent implements Agent {
   readonly name: string
   readonly ready: Promise<void>
   readonly finished: Promise<void>
   readonly #options: AgentOptions
   readonly #id = randomBytes(8).toString('hex')
-  readonly #session = randomBytes(16).toString('hex')
+  readonly #startId = randomBytes(16).toString('hex')
   readonly #seen = new Set<string>()
   readonly #up = deferred<void>()
   readonly #over = deferred<void>()
-  #link: Link | undefined
+  #link: BrokerLink | undefined
   #work: Work | undefined
   #leaving = false
   #told = ''
@@ -98,7 +98,7 @@ class Waiting implements Agent {
     if (this.name === '' || this.name.length > nameMax || printable(this.name) !== this.name)
       throw usageError(`The name of an agent has 1 to ${nameMax} characters that can be shown.`)
     const url = parseBrokerUrl(broker)
-    checkToken(url, token)
+    checkBrokerToken(url, token)
     checkBrokerTls(url, tls)
     for (const pattern of this.#limits.allow) parsePattern(pattern)
     if (token === undefined && this.#limits.allow.some(pattern => !isLoopback(pattern)))
@@ -108,7 +108,7 @@ class Waiting implements Agent {
       )
     const presence = topics.hello(this.#id)
     const clientId = `yodel-agent-${this.#id}`
-    this.#link = await Link.open(
+    this.#link = await BrokerLink.open(
       { url, token, tls, clientId, presence },
       {
         up: () => void this.#arrive().catch(error => this.#tell(String(error))),
@@ -142,10 +142,10 @@ class Waiting implements Agent {
 
   async #sayHello(): Promise<void> {
     const { allow, maxRate = null, maxConnections = null } = this.#limits
-    const hello: Hello = {
-      kind: 'hello',
+    const hello: Presence = {
+      kind: 'presence',
       name: this.name,
-      session: this.#session,
+      startId: this.#startId,
       version,
       layout,
       cores: availableParallelism(),
@@ -164,30 +164,34 @@ class Waiting implements Agent {
     if (!opened) return this.#tell('a message was not sealed with the token of this agent')
     const { words } = opened
     // A message for an earlier start, or for another agent.
-    if (words.session !== this.#session) return
-    if (words.kind === 'plan') this.#take(words)
+    if (words.startId !== this.#startId) return
+    if (words.kind === 'assignment') this.#take(words)
     else if (words.run === this.#work?.run) this.#work.hear(words)
   }
 
-  #take(plan: Plan): void {
+  #take(assignment: Assignment): void {
     const link = this.#link!
     const answer = (words: Without<ToCoordinator, 'run'>) =>
       void link
-        .say(topics.toCoordinator(plan.coordinator, this.#id), { run: plan.run, ...words }, sure)
+        .say(
+          topics.toCoordinator(assignment.coordinator, this.#id),
+          { run: assignment.run, ...words },
+          sure,
+        )
         .catch(() => {})
-    if (this.#seen.has(plan.run)) {
-      if (plan.run === this.#work?.run) return
+    if (this.#seen.has(assignment.run)) {
+      if (assignment.run === this.#work?.run) return
       const again = usageError('This run was seen before: a run is done once.')
       return answer({ kind: 'failed', error: again.toData() })
     }
     if (this.#work || this.#leaving) return answer({ kind: 'busy' })
-    this.#seen.add(plan.run)
+    this.#seen.add(assignment.run)
     const [oldest] = this.#seen
     if (this.#seen.size > seenMax) this.#seen.delete(oldest!)
     const { onEvent = () => {}, save = lost } = this.#options
-    const { number, of, run } = plan
+    const { number, of, run } = assignment
     onEvent(`run ${run}: it is agent ${number} of ${of}`)
-    const work = new Work(plan, {
+    const work = new Work(assignment, {
       link,
       agent: this.#id,
       limits: this.#limits,

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { parseAddress } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { checkShare, parsePattern } from './allow.ts'
-import { checkListening, checkToken, parseBrokerUrl, shownBroker } from './broker-url.ts'
-import { open, seal } from './sealed.ts'
+import { checkListening, checkBrokerToken, parseBrokerUrl, shownBroker } from './broker-url.ts'
+import { unseal, seal } from './sealed.ts'
 
 const cases: [pattern: string, address: string, allowed: boolean][] = [
   ['tcp://127.0.0.1:*', 'tcp://127.0.0.1:7000', true],
@@ -59,9 +59,9 @@ test('the URL of a broker: what is a secret is not shown, what is elsewhere need
   assert.equal(shownBroker(parseBrokerUrl('mqtt://[::1]')), 'mqtt://[::1]:1883')
   for (const text of ['', 'http://a', 'mqtt://', 'mqtt://a:99999', 'mqtt://a/b', 'mqtt://[a]'])
     assert.throws(() => parseBrokerUrl(text), UserError, text)
-  assert.throws(() => checkToken(url, undefined), /not on this machine/)
-  assert.throws(() => checkToken(url, 'short'), /5 characters/)
-  checkToken(parseBrokerUrl('mqtt://127.0.0.1'), undefined)
+  assert.throws(() => checkBrokerToken(url, undefined), /not on this machine/)
+  assert.throws(() => checkBrokerToken(url, 'short'), /5 characters/)
+  checkBrokerToken(parseBrokerUrl('mqtt://127.0.0.1'), undefined)
   assert.throws(() => checkListening(parseBrokerUrl('mqtt://0.0.0.0')), /not encrypted/)
   checkListening(parseBrokerUrl('mqtts://0.0.0.0'))
 })
@@ -69,19 +69,19 @@ test('the URL of a broker: what is a secret is not shown, what is elsewhere need
 test('a seal is for one token, one topic, and all of a message', () => {
   const [token, topic] = ['0123456789abcdef', 'yodel/1/to/a']
   const message = seal(token, topic, { kind: 'start' }, Buffer.from('bytes'))
-  assert.deepEqual(open(token, topic, message), {
+  assert.deepEqual(unseal(token, topic, message), {
     words: { kind: 'start' },
     bytes: Buffer.from('bytes'),
   })
-  assert.equal(open('another of 16 c.', topic, message), undefined)
-  assert.equal(open(undefined, topic, message), undefined)
-  assert.equal(open(token, 'yodel/1/to/b', message), undefined)
-  assert.equal(open(token, topic, seal(undefined, topic, {})), undefined)
+  assert.equal(unseal('another of 16 c.', topic, message), undefined)
+  assert.equal(unseal(undefined, topic, message), undefined)
+  assert.equal(unseal(token, 'yodel/1/to/b', message), undefined)
+  assert.equal(unseal(token, topic, seal(undefined, topic, {})), undefined)
   for (let n = 0; n < message.length; n++) {
     const changed = Buffer.from(message)
     changed[n]! ^= 1
-    assert.equal(open(token, topic, changed), undefined, `byte ${n}`)
-    assert.equal(open(token, topic, message.subarray(0, n)), undefined)
+    assert.equal(unseal(token, topic, changed), undefined, `byte ${n}`)
+    assert.equal(unseal(token, topic, message.subarray(0, n)), undefined)
   }
-  assert.equal(open(undefined, topic, seal(undefined, topic, [])), undefined)
+  assert.equal(unseal(undefined, topic, seal(undefined, topic, [])), undefined)
 })

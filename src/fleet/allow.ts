@@ -1,4 +1,4 @@
-/** To which addresses an agent sends, and how much: its own limits hold, whatever a plan says. */
+/** To which addresses an agent sends, and how much: its own limits hold for any assignment. */
 import { formatAddress, isPublic, type Address } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { transports } from '../vocabulary/transport.ts'
@@ -55,7 +55,7 @@ const isHere = (address: Address): boolean =>
   address.transport !== 'unix' && !address.host.startsWith('unix:') && !isPublic(address)
 
 /** What limits need to know of a share of a load. */
-export interface Share {
+export interface AskedLoad {
   address: Address
   /** Steady, idle and short ones; messages and short connections per second. */
   connections: number
@@ -63,7 +63,10 @@ export interface Share {
 }
 
 /** @throws UserError if an agent with these limits does not do it */
-export function checkShare({ address, connections, ratePerSecond }: Share, limits: Allowed): void {
+export function checkShare(
+  { address, connections, ratePerSecond }: AskedLoad,
+  limits: Allowed,
+): void {
   const { allow, maxRate = Infinity, maxConnections = Infinity } = limits
   const where = formatAddress(address)
   if (allow.length === 0 && !isHere(address))

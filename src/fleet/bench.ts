@@ -1,7 +1,7 @@
 /** bench(address): by agents if the options ask for them, otherwise from this machine. */
 import type { Address } from '../vocabulary/address.ts'
-import { bench as benchHere, type BenchOptions, type LoadRun } from '../bench.ts'
-import { checkOptions } from '../options/form.ts'
+import { benchHere, type BenchOptions, type LoadRun } from '../bench.ts'
+import { validateOptions } from '../options/form.ts'
 import { FleetRun } from './coordinator.ts'
 import { Fleet } from './fleet.ts'
 import { fleetOptions, type FleetOptions } from './options.ts'
@@ -18,10 +18,10 @@ export type BenchAnywhere = BenchOptions & FleetOptions
  * an option makes no sense.
  */
 export function bench(address: string | Address, options: BenchAnywhere = {}): LoadRun {
-  const [load, fleet] = split(options)
+  const [load, fleet] = splitOptions(options)
   if (isHere(load, fleet)) return benchHere(address, load)
   return new FleetRun(
-    () => open(fleet),
+    () => openFleet(fleet),
     address,
     load,
     each => each.close(),
@@ -29,7 +29,7 @@ export function bench(address: string | Address, options: BenchAnywhere = {}): L
 }
 
 /** Splits options into those of the load and those of the fleet. */
-export function split<Options extends object>(
+export function splitOptions<Options extends object>(
   options: Options & FleetOptions,
 ): [Omit<Options, keyof FleetOptions>, FleetOptions] {
   const entries = Object.entries(options)
@@ -43,7 +43,7 @@ export function split<Options extends object>(
 export const isHere = ({ agents }: BenchOptions, fleet: FleetOptions): boolean =>
   agents === undefined && Object.values(fleet).every(value => value === undefined)
 
-export async function open(options: FleetOptions): Promise<Fleet> {
-  checkOptions(fleetOptions, options)
+export async function openFleet(options: FleetOptions): Promise<Fleet> {
+  validateOptions(fleetOptions, options)
   return Fleet.open(options)
 }

@@ -73,7 +73,7 @@ const tokenHint = 'Give a token by --token-file or YODEL_FLEET_TOKEN, the same o
 const tokenLeast = 16
 
 /** @throws UserError without a token where one is needed, or with one that is too short */
-export function checkToken(url: BrokerUrl, token: string | undefined): void {
+export function checkBrokerToken(url: BrokerUrl, token: string | undefined): void {
   if (token !== undefined && token.length < tokenLeast)
     throw usageError(`The token has ${token.length} characters.`, `Use ${tokenLeast} or more.`)
   if (token === undefined && isElsewhere(url))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Broker } from './broker.ts'
 import { parseBrokerUrl } from './broker-url.ts'
-import { openLink } from './link.ts'
+import { openLink } from './broker-link.ts'
 import { LocalLink } from './local-link.ts'
 import type { Opened } from './sealed.ts'
 

@@ -7,7 +7,7 @@ import { UserError, usageError } from '../vocabulary/errors.ts'
 import { minVersion, type ServerTls } from '../wire/tls/credentials.ts'
 import { shownBroker, type BrokerUrl } from './broker-url.ts'
 import { within } from './deferred.ts'
-import { leaveMs } from './link.ts'
+import { leaveMs } from './broker-link.ts'
 import { prefix } from './messages.ts'
 import { passwordOf } from './sealed.ts'
 

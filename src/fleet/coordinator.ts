@@ -6,16 +6,16 @@ import { UserError } from '../vocabulary/errors.ts'
 import { parseInstant } from '../vocabulary/instant.ts'
 import type { BenchOptions, LoadRun } from '../bench.ts'
 import { Seconds } from '../bench/seconds.ts'
-import type { Load } from '../load/plan.ts'
+import type { Load } from '../load/thread-load.ts'
 import { takeSnapshot, type Snapshot } from '../metrics/snapshot.ts'
 import { SnapshotSum } from '../metrics/sum.ts'
 import type { Interval, RunResult } from '../report/result.ts'
-import { leadMsFor, nowMs } from './clock.ts'
+import { leadMsFor, nowMs } from './clock-offset.ts'
 import { abortOf, deferred, within } from './deferred.ts'
-import type { Fleet, FleetListener } from './fleet.ts'
-import type { Loss, Member } from './member.ts'
+import type { Fleet, FleetEvents } from './fleet.ts'
+import type { AgentLoss, Member } from './member.ts'
 import { tickAt, type PartPiece, type ToCoordinator } from './messages.ts'
-import { sentOptions } from './plan.ts'
+import { sentOptions } from './assignment.ts'
 import { checkPlan, invite, synchronize } from './recruit.ts'
 import type { Opened } from './sealed.ts'
 import { PartSum } from './sum.ts'
@@ -25,7 +25,7 @@ const lookEveryMs = 100
 /** Messages that come within this time are looked at together: many agents send at once. */
 const togetherMs = 10
 
-export class FleetRun implements LoadRun, FleetListener {
+export class FleetRun implements LoadRun, FleetEvents {
   readonly ready: Promise<Address>
   readonly finished: Promise<RunResult>
   readonly intervals: Interval[] = []
@@ -60,14 +60,14 @@ export class FleetRun implements LoadRun, FleetListener {
       this.#load = checkPlan(address, options)
       this.#fleet = await open()
       try {
-        this.#fleet.listener = this
+        this.#fleet.events = this
         await this.#begin(toAddress(address), options)
         ready.resolve(toAddress(address))
         await this.#end()
         return this.#sum(toAddress(address), options)
       } finally {
         this.#release()
-        this.#fleet.listener = undefined
+        this.#fleet.events = undefined
         await leave(this.#fleet)
       }
     })
@@ -111,10 +111,10 @@ export class FleetRun implements LoadRun, FleetListener {
       for (const listener of this.#listeners) listener(interval)
     })
     this.#seconds.begin({ ...takeSnapshot([]), atMs: this.#ownMs(load.warmupMs) })
-    const plan = sentOptions(options)
+    const start = { atMs: this.#startMs, address, options: sentOptions(options) }
     for (const member of this.members.values()) {
       member.heardMs = this.#startMs
-      fleet.say(member.present, { kind: 'start', run: this.id, atMs: this.#startMs, address, plan })
+      fleet.say(member.present, { kind: 'start', run: this.id, ...start })
     }
     await within(abortOf(signal), this.#startMs - nowMs())
   }
@@ -166,7 +166,7 @@ export class FleetRun implements LoadRun, FleetListener {
       if (isSilent(member, now)) this.#lose(member, 'was silent')
   }
 
-  #lose(member: Member, what: string, how: Partial<Loss> = {}): void {
+  #lose(member: Member, what: string, how: Partial<AgentLoss> = {}): void {
     const lastMs = this.#msOf(member.tick)
     const afterMs = Math.max(0, this.#elapsedMs)
     member.loss ??= { afterMs, lastMs, what, failed: false, isGone: false, ...how }

@@ -5,15 +5,15 @@
 import { randomInt } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import type { RunResult } from '../report/result.ts'
-import { nowMs } from './clock.ts'
+import { nowMs } from './clock-offset.ts'
 import { within } from './deferred.ts'
-import type { Link } from './link.ts'
-import type { PartPiece, Plan, ToCoordinator } from './messages.ts'
+import type { BrokerLink } from './broker-link.ts'
+import type { PartPiece, Assignment, ToCoordinator } from './messages.ts'
 
 interface Delivery {
-  context: { link: Link; save: (name: string, text: string) => string }
+  context: { link: BrokerLink; save: (name: string, text: string) => string }
   topic: string
-  plan: Plan
+  assignment: Assignment
   about: Pick<PartPiece, 'startedMs' | 'left'>
   taken: Promise<void>
   isSilent: () => boolean
@@ -30,21 +30,21 @@ const leastMs = 2_000
 
 /** @returns what became of the part, as a part of a sentence */
 export async function deliver(result: RunResult, delivery: Delivery): Promise<string> {
-  const { context, plan, taken, isSilent } = delivery
+  const { context, assignment, taken, isSilent } = delivery
   const { received } = result.messages
   const what = `${received.toLocaleString('en-US')} messages came back`
   // What can be made of its part need not be sent.
   const text = JSON.stringify({ ...result, histograms: {} })
   const packed = gzipSync(text)
   const isTaken = taken.then(() => true)
-  const spreadMs = Math.min(spreadMostMs, plan.of * perPartMs)
+  const spreadMs = Math.min(spreadMostMs, assignment.of * perPartMs)
   await within(isTaken, randomInt(spreadMs))
   const beganMs = nowMs()
   while (nowMs() - beganMs < leastMs || !isSilent()) {
     if (context.link.up) sendAll(packed, delivery)
     if (await within(isTaken, context.link.up ? againMs + spreadMs : leastMs / 4)) return what
   }
-  const name = `yodel-part-${plan.run}-${plan.number}of${plan.of}.json`
+  const name = `yodel-part-${assignment.run}-${assignment.number}of${assignment.of}.json`
   try {
     const path = context.save(name, `${JSON.stringify(result)}\n`)
     return `${what}; its coordinator is gone, so its part is in ${path}, for \`yodel merge\``
@@ -53,10 +53,10 @@ export async function deliver(result: RunResult, delivery: Delivery): Promise<st
   }
 }
 
-function sendAll(packed: Buffer, { context, topic, plan, about }: Delivery): void {
+function sendAll(packed: Buffer, { context, topic, assignment, about }: Delivery): void {
   const pieces = Math.ceil(packed.length / pieceBytes)
   for (let piece = 0; piece < pieces; piece++) {
-    const words: ToCoordinator = { kind: 'part', run: plan.run, piece, pieces, ...about }
+    const words: ToCoordinator = { kind: 'part', run: assignment.run, piece, pieces, ...about }
     const bytes = packed.subarray(piece * pieceBytes, (piece + 1) * pieceBytes)
     context.link.say(topic, words, { bytes, sure: true }).catch(() => {})
   }

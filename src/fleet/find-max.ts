@@ -1,8 +1,8 @@
 /** findMax(address): by agents if the options ask for them, otherwise from this machine. */
 import type { Address } from '../vocabulary/address.ts'
-import { findMax as findMaxHere } from '../bench/find-max.ts'
+import { findMaxHere } from '../bench/find-max.ts'
 import type { FindMaxOptions as FindMaxHere, FindMaxRun } from '../bench/find-max.ts'
-import { isHere, open, split } from './bench.ts'
+import { isHere, openFleet, splitOptions } from './bench.ts'
 import { FleetRun } from './coordinator.ts'
 import type { Fleet } from './fleet.ts'
 import type { FleetOptions } from './options.ts'
@@ -15,14 +15,14 @@ export type FindMaxAnywhere = FindMaxHere & FleetOptions
 
 /** Searches for the highest rate; agents stay for all of its runs. */
 export function findMax(address: string | Address, options: FindMaxAnywhere): FindMaxRun {
-  const [load, fleet] = split(options)
+  const [load, fleet] = splitOptions(options)
   const { agents, ...rest } = load
   if (isHere(load, fleet)) return findMaxHere(address, rest)
   let opened: Promise<Fleet> | undefined
   const run = findMaxHere(address, rest, (target, each) => {
     // A probe may have fewer connections than there are agents.
     const few = agents && Math.min(agents, each.connections || agents)
-    opened ??= open(fleet)
+    opened ??= openFleet(fleet)
     const shared = opened
     return new FleetRun(
       () => shared,

@@ -8,13 +8,13 @@ import { identityFor } from '../wire/tls/credentials.ts'
 import { Broker } from './broker.ts'
 import {
   checkListening,
-  checkToken,
+  checkBrokerToken,
   isElsewhere,
   parseBrokerUrl,
   usualBroker,
   type BrokerUrl,
 } from './broker-url.ts'
-import { openLink, type FleetLink } from './link.ts'
+import { openLink, type FleetLink } from './broker-link.ts'
 import { LocalLink } from './local-link.ts'
 import { prefix, senderIn, topics } from './messages.ts'
 import type { ToAgent, ToCoordinator, Without } from './messages.ts'
@@ -23,7 +23,7 @@ import type { Opened } from './sealed.ts'
 import { checkBrokerTls, type BrokerTls } from './secure.ts'
 import type { FleetOptions } from './options.ts'
 
-export interface FleetListener {
+export interface FleetEvents {
   heard(agent: string, opened: Opened<ToCoordinator>): void
   /** It has gone, or its connection to the broker broke. */
   gone(agent: string): void
@@ -37,7 +37,7 @@ export class Fleet {
   readonly roster: Roster
   readonly timeoutMs: number
   readonly embedded: boolean
-  listener: FleetListener | undefined
+  events: FleetEvents | undefined
   #link!: FleetLink
 
   /** @throws UserError if there is no broker */
@@ -47,7 +47,7 @@ export class Fleet {
       throw usageError('--broker and --broker-listen cannot be used together.')
     if (broker !== undefined) {
       const url = parseBrokerUrl(broker)
-      checkToken(url, options.token)
+      checkBrokerToken(url, options.token)
       checkBrokerTls(url, { ca, pin })
       const fleet = new Fleet(false, options)
       await fleet.#connect(url, options.token, { ca, pin })
@@ -58,7 +58,7 @@ export class Fleet {
     const url = parseBrokerUrl(brokerListen ?? usualBroker)
     checkListening(url)
     const token = options.token ?? (isElsewhere(url) ? randomBytes(24).toString('hex') : undefined)
-    checkToken(url, token)
+    checkBrokerToken(url, token)
     const tls = url.secure
       ? identityFor({ transport: 'tls', host: url.host, port: url.port })
       : undefined
@@ -89,8 +89,8 @@ export class Fleet {
     this.#link = await openLink(
       { url, token, tls, clientId: `yodel-bench-${this.id}` },
       {
-        up: () => arrived && this.listener?.broker(true),
-        down: () => this.listener?.broker(false),
+        up: () => arrived && this.events?.broker(true),
+        down: () => this.events?.broker(false),
         message: (topic, opened) => this.#hear(topic, opened),
       },
     )
@@ -105,20 +105,20 @@ export class Fleet {
   #hear(topic: string, opened: Opened<never> | undefined | null): void {
     const agent = senderIn(topic)
     if (!topic.startsWith(`${prefix}/agents/`)) {
-      if (opened) this.listener?.heard(agent, opened)
+      if (opened) this.events?.heard(agent, opened)
       return
     }
     this.roster.heard(agent, opened && opened.words)
-    if (opened === null) this.listener?.gone(agent)
+    if (opened === null) this.events?.gone(agent)
   }
 
-  say({ agent, hello }: Present, words: Without<ToAgent, 'session'>, sure = true): void {
-    const all = { ...words, session: hello.session }
+  say({ agent, hello }: Present, words: Without<ToAgent, 'startId'>, sure = true): void {
+    const all = { ...words, startId: hello.startId }
     this.#link.say(topics.toAgent(agent), all, { sure }).catch(() => {})
   }
 
   async close(): Promise<void> {
-    this.listener = undefined
+    this.events = undefined
     await this.#link.close()
   }
 }

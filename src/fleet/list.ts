@@ -1,10 +1,10 @@
 /** listAgents(broker): which agents are there, and what each says about itself. */
 import { randomBytes } from 'node:crypto'
 import { version } from '../vocabulary/machine.ts'
-import { checkToken, parseBrokerUrl, usualBroker } from './broker-url.ts'
+import { checkBrokerToken, parseBrokerUrl, usualBroker } from './broker-url.ts'
 import { deferred, within } from './deferred.ts'
-import { openLink } from './link.ts'
-import { prefix, senderIn, topics, type Hello } from './messages.ts'
+import { openLink } from './broker-link.ts'
+import { prefix, senderIn, topics, type Presence } from './messages.ts'
 import { Roster, whyNot } from './roster.ts'
 import { checkBrokerTls } from './secure.ts'
 import type { FleetOptions } from './options.ts'
@@ -46,7 +46,7 @@ export async function listAgents(
 ): Promise<AgentList> {
   const { token, brokerCa: ca, brokerPin: pin } = options
   const url = parseBrokerUrl(broker)
-  checkToken(url, token)
+  checkBrokerToken(url, token)
   checkBrokerTls(url, { ca, pin })
   const id = randomBytes(8).toString('hex')
   const roster = new Roster(() => {})
@@ -74,8 +74,8 @@ export async function listAgents(
   return { agents: roster.all.map(({ hello }) => shown(hello)), strange: roster.strange }
 }
 
-function shown(hello: Hello): PresentAgent {
-  const { kind: _, session: _session, layout: _layout, ...rest } = hello
+function shown(hello: Presence): PresentAgent {
+  const { kind: _, startId: _startId, layout: _layout, ...rest } = hello
   const usable = rest.version === version && whyNot({ ...hello, run: null }) === undefined
   return { ...rest, usable }
 }

@@ -1,8 +1,8 @@
 /** The link of a coordinator that is the broker itself: in its process, without a connection. */
 import type { Broker } from './broker.ts'
 import { within } from './deferred.ts'
-import { leaveMs, type FleetLink, type LinkEvents, type SayOptions } from './link.ts'
-import { open, seal } from './sealed.ts'
+import { leaveMs, type FleetLink, type LinkEvents, type SayOptions } from './broker-link.ts'
+import { unseal, seal } from './sealed.ts'
 
 export class LocalLink implements FleetLink {
   readonly #broker: Broker
@@ -23,7 +23,7 @@ export class LocalLink implements FleetLink {
       this.#broker.subscribe(topic, (found, payload) => {
         if (this.#closed) return
         const empty = payload.length === 0
-        this.#message(found, empty ? null : open<never>(this.#token, found, payload))
+        this.#message(found, empty ? null : unseal<never>(this.#token, found, payload))
       })
     return Promise.resolve()
   }

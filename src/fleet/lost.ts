@@ -6,19 +6,19 @@ import { optionsOf } from '../bench/run.ts'
 import { reproduce } from '../bench/reproduce.ts'
 import { counted, shareOf } from '../load/counted.ts'
 import { benchOptions, type BenchOptions } from '../load/options.ts'
-import type { Outcome } from '../load/outcome.ts'
+import type { ThreadResult } from '../load/thread-result.ts'
 import { firstFrom } from '../load/pacer.ts'
 import { ownBefore, parseSlice, partOfSlice, sizeOf } from '../load/part.ts'
-import type { Load } from '../load/plan.ts'
+import type { Load } from '../load/thread-load.ts'
 import { pacedStages } from '../load/stages.ts'
 import type { Interval, RunConditions, RunResult } from '../report/result.ts'
 import { callingOf } from '../report/same-load.ts'
-import { partFrom, resultOfPart } from '../report/part.ts'
+import { partFrom, resultOfPart } from '../report/part-section.ts'
 import type { Member } from './member.ts'
 import { tickAt } from './messages.ts'
 
 /** What is known of a run at its end. */
-export interface Ended {
+export interface EndedRun {
   run: string
   address: Address
   options: BenchOptions
@@ -33,7 +33,7 @@ export interface Ended {
 }
 
 /** Undefined if the agent never sent counts. */
-export function partOfLost(member: Member, ended: Ended): RunResult | undefined {
+export function partOfLost(member: Member, ended: EndedRun): RunResult | undefined {
   if (member.received.length === 0) return undefined
   const { load, startMs, address, options } = ended
   const slice = sliceOf(member, ended)
@@ -43,7 +43,7 @@ export function partOfLost(member: Member, ended: Ended): RunResult | undefined 
   const messagesUnfinished = counts.messagesPlanned - counts.messagesReceived
   const gathered = {
     total: { ...counts, messagesUnfinished },
-    outcomes: [outcomeOf(member, load)],
+    threadResults: [threadResultOf(member, load)],
     intervals: [],
     stages: load.stages === undefined ? undefined : [],
   }
@@ -70,7 +70,7 @@ export function partOfLost(member: Member, ended: Ended): RunResult | undefined 
   return resultOfPart(part, gathered, conditions, [])
 }
 
-const sliceOf = ({ number }: Member, { options }: Ended) => `${number}/${options.agents}`
+const sliceOf = ({ number }: Member, { options }: EndedRun) => `${number}/${options.agents}`
 
 const lastMs = (member: Member, { warmupMs, durationMs }: Load): number =>
   tickAt(member.received.at(-1)!.tick, warmupMs, durationMs)
@@ -78,7 +78,7 @@ const lastMs = (member: Member, { warmupMs, durationMs }: Load): number =>
 /** Slots are seconds; a longer run has wider ones. */
 const slots = 8_192
 
-function outcomeOf(member: Member, load: Load): Outcome {
+function threadResultOf(member: Member, load: Load): ThreadResult {
   const { warmupMs, durationMs, ratePerSecond } = load
   const passedMs = lastMs(member, load) - warmupMs
   const slotMs = 1_000 * Math.max(1, Math.ceil(passedMs / 1_000 / slots))
@@ -113,7 +113,7 @@ function outcomeOf(member: Member, load: Load): Outcome {
 }
 
 /** How many messages its plan has after its last counts; null if no plan says how many. */
-export function unknownOf(member: Member, ended: Ended): number | null {
+export function unknownOf(member: Member, ended: EndedRun): number | null {
   const all = plannedOf(sliceOf(member, ended), ended.load)
   if (all === null || member.received.length === 0) return all
   const { messagesPlanned } = member.counted.snapshot(0)

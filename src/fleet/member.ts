@@ -3,16 +3,16 @@ import { gunzipSync } from 'node:zlib'
 import { UserError } from '../vocabulary/errors.ts'
 import type { SnapshotSum } from '../metrics/sum.ts'
 import type { RunResult } from '../report/result.ts'
-import { nowMs } from './clock.ts'
+import { nowMs } from './clock-offset.ts'
 import { deferred } from './deferred.ts'
 import type { PartPiece, Synced, ToCoordinator } from './messages.ts'
 import { changesIn, pack, unpack } from './packed.ts'
 import type { Present } from './roster.ts'
 import type { Opened } from './sealed.ts'
-import { Counted } from './totals.ts'
+import { AgentTotals } from './totals.ts'
 
 /** It was lost; both in milliseconds after the start. */
-export interface Loss {
+export interface AgentLoss {
   afterMs: number
   /** When its last counts were made. */
   lastMs: number
@@ -29,7 +29,7 @@ export interface Delivered {
   left: string | null
 }
 
-type Piece = Extract<ToCoordinator, { kind: 'snapshot' }>
+type SnapshotPiece = Extract<ToCoordinator, { kind: 'snapshot' }>
 
 /** No part of a load is longer than this. */
 const partMaxBytes = 1 << 30
@@ -41,7 +41,7 @@ export class Member {
   readonly accepted = deferred<'accepted' | 'busy'>()
   readonly ready = deferred<void>()
   readonly synced = deferred<Synced>()
-  readonly counted: Counted
+  readonly counted: AgentTotals
   /** Pieces of snapshots, packed: they wait until those of the others have come, too. */
   readonly #pending = new Map<number, { pieces: number; came: Map<number, Buffer> }>()
   /** The last snapshot that has come whole, and the last one that is counted. */
@@ -50,9 +50,9 @@ export class Member {
   /** How many messages had come back after each second that was counted. */
   readonly received: { tick: number; count: number; sent: number }[] = []
   heardMs = nowMs()
-  loss: Loss | undefined
+  loss: AgentLoss | undefined
   /** It was lost for a while. */
-  returned: Loss | undefined
+  returned: AgentLoss | undefined
   delivered: Delivered | undefined
   clock: Synced | undefined
   /** Everything that the member counted, packed, from when its part has come until it is added. */
@@ -62,7 +62,7 @@ export class Member {
   constructor(present: Present, number: number, totals: SnapshotSum) {
     this.present = present
     this.number = number
-    this.counted = new Counted(totals)
+    this.counted = new AgentTotals(totals)
   }
 
   get name(): string {
@@ -77,7 +77,7 @@ export class Member {
   }
 
   /** @returns whether all of that second has come */
-  snapshot({ tick, piece, pieces }: Omit<Piece, 'kind' | 'run'>, bytes: Buffer): boolean {
+  snapshot({ tick, piece, pieces }: Omit<SnapshotPiece, 'kind' | 'run'>, bytes: Buffer): boolean {
     if (tick <= this.#counted) return true
     if (!Number.isInteger(tick) || !isPiece(piece, pieces)) return false
     const pending = this.#pending.get(tick) ?? { pieces, came: new Map<number, Buffer>() }

@@ -30,12 +30,12 @@ export const layout = [partFormat, bucketCount, counterNames.length, histogramNa
   ' ',
 )
 
-export interface Hello {
-  kind: 'hello'
+export interface Presence {
+  kind: 'presence'
   /** For people; agents are told apart by their topics. */
   name: string
   /** Made anew at each start: messages for an earlier start do not count. */
-  session: string
+  startId: string
   version: string
   layout: string
   cores: number
@@ -50,15 +50,15 @@ export interface Hello {
   run: string | null
 }
 
-interface Control {
+interface ToOneAgent {
   run: string
-  /** The session of the agent that the message is for. */
-  session: string
+  /** The start of the agent that the message is for. */
+  startId: string
 }
 
 /** A share of a load, which an agent may refuse. */
-export interface Plan extends Control {
-  kind: 'plan'
+export interface Assignment extends ToOneAgent {
+  kind: 'assignment'
   coordinator: string
   number: number
   of: number
@@ -72,21 +72,21 @@ export interface Plan extends Control {
 }
 
 export type ToAgent =
-  | Plan
+  | Assignment
   /**
    * All are connected: find out what the coordinator's clock says, by `trips` round trips with
    * pauses of `pauseMs` between them on average.
    */
-  | (Control & { kind: 'sync'; trips: number; pauseMs: number })
-  | (Control & { kind: 'pong'; sentMs: number; atMs: number })
+  | (ToOneAgent & { kind: 'sync'; trips: number; pauseMs: number })
+  | (ToOneAgent & { kind: 'pong'; sentMs: number; atMs: number })
   /** On the clock of the coordinator; the target again, so that all of it is under one seal. */
-  | (Control & { kind: 'start'; atMs: number; address: Address; plan: Plan['options'] })
-  | (Control & { kind: 'ack'; tick: number })
+  | (ToOneAgent & { kind: 'start'; atMs: number; address: Address; options: Assignment['options'] })
+  | (ToOneAgent & { kind: 'ack'; tick: number })
   /** The whole part has come. */
-  | (Control & { kind: 'taken' })
-  | (Control & { kind: 'stop'; how: 'drain' | 'now' })
+  | (ToOneAgent & { kind: 'taken' })
+  | (ToOneAgent & { kind: 'stop'; how: 'drain' | 'now' })
   /** It will not begin. */
-  | (Control & { kind: 'release' })
+  | (ToOneAgent & { kind: 'release' })
 
 /** Packed counts follow `snapshot`, and a piece of the part follows `part`. */
 export type ToCoordinator = { run: string } & (

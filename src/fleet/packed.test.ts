@@ -6,9 +6,9 @@ import { counterNames, histogramNames, Meter } from '../metrics/meter.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import { saveSnapshot } from '../metrics/saved.ts'
 import { countsMaxBytes, tickAt } from './messages.ts'
-import { changesIn, changesSince, pack, split, unpack } from './packed.ts'
+import { changesIn, changesSince, pack, splitChanges, unpack } from './packed.ts'
 import { SnapshotSum } from '../metrics/sum.ts'
-import { Counted } from './totals.ts'
+import { AgentTotals } from './totals.ts'
 
 const step = fc.record({
   agent: fc.nat(2),
@@ -30,7 +30,7 @@ test('what comes, late, twice or not at all, adds up to what was counted', () =>
       const totals = new SnapshotSum()
       const agents = Array.from({ length: 3 }, () => ({
         meter: new Meter(),
-        counted: new Counted(totals),
+        counted: new AgentTotals(totals),
         base: undefined as ReturnType<typeof takeSnapshot> | undefined,
       }))
       interface Told {
@@ -40,7 +40,7 @@ test('what comes, late, twice or not at all, adds up to what was counted', () =>
       }
       const tell = (agent: (typeof agents)[number], { known, twice, mostBytes }: Told) => {
         const now = takeSnapshot([agent.meter])
-        for (const part of split(changesSince(agent.base, now), mostBytes)) {
+        for (const part of splitChanges(changesSince(agent.base, now), mostBytes)) {
           const packed = pack(part)
           assert.ok(packed.length <= mostBytes, `${packed.length} of ${mostBytes} bytes`)
           agent.counted.take(unpack(packed))
@@ -76,13 +76,13 @@ test('counts of any size are told in messages of at most 16 kB', () => {
     for (let ns = 64; ns < 1e10; ns *= 1.01) meter.histograms[name].recordMany(ns, 2 ** 40)
   for (const n of counterNames.keys()) meter.counters[n] = 2 ** 52
   const now = takeSnapshot([meter])
-  const packed = split(changesSince(undefined, now), countsMaxBytes).map(pack)
+  const packed = splitChanges(changesSince(undefined, now), countsMaxBytes).map(pack)
   const sizes = packed.map(({ length }) => length)
   assert.ok(Math.max(...sizes) <= countsMaxBytes && Math.max(...sizes) + 300 < 16_384)
   // Nothing is wasted: all but the last are full.
   for (const size of sizes.slice(0, -1)) assert.ok(size > countsMaxBytes - 32, String(sizes))
   const totals = new SnapshotSum()
-  const counted = new Counted(totals)
+  const counted = new AgentTotals(totals)
   for (const part of packed.toReversed()) counted.take(unpack(part))
   for (const found of [totals.snapshot(now.atMs), counted.snapshot(now.atMs)])
     assert.deepEqual(saveSnapshot(found), saveSnapshot(now))

@@ -19,14 +19,14 @@ export interface ChangedHistogram {
   counts: number[]
 }
 
-export interface Changes {
+export interface CountChanges {
   counters: [counter: number, value: number][]
   histograms: ChangedHistogram[]
 }
 
 /** @param base undefined: nothing was counted yet */
-export function changesSince(base: Snapshot | undefined, now: Snapshot): Changes {
-  const counters: Changes['counters'] = []
+export function changesSince(base: Snapshot | undefined, now: Snapshot): CountChanges {
+  const counters: CountChanges['counters'] = []
   for (const [counter, name] of counterNames.entries())
     if (now[name] !== (base?.[name] ?? 0)) counters.push([counter, now[name]])
   const histograms: ChangedHistogram[] = []
@@ -46,7 +46,7 @@ export function changesSince(base: Snapshot | undefined, now: Snapshot): Changes
 }
 
 /** Everything that was counted and saved. */
-export function changesIn({ counters, histograms }: SavedSnapshot): Changes {
+export function changesIn({ counters, histograms }: SavedSnapshot): CountChanges {
   return {
     counters: counterNames.flatMap((name, n): [number, number][] =>
       counters[name] === undefined ? [] : [[n, counters[name]]],
@@ -74,8 +74,11 @@ const endBytes = 2
  * Changes in several messages: each makes sense by itself, since counts are absolute.
  * @param mostBytes of each once it is packed
  */
-export function split({ counters, histograms }: Changes, mostBytes: number): Changes[] {
-  const parts: Changes[] = [{ counters, histograms: [] }]
+export function splitChanges(
+  { counters, histograms }: CountChanges,
+  mostBytes: number,
+): CountChanges[] {
+  const parts: CountChanges[] = [{ counters, histograms: [] }]
   const counted = counters.reduce((sum, [n, value]) => sum + bytesOf(n + 1) + bytesOf(value), 0)
   let left = mostBytes - endBytes - counted
   for (const { histogram, sumNs, buckets, counts } of histograms) {
@@ -102,7 +105,7 @@ export function split({ counters, histograms }: Changes, mostBytes: number): Cha
   return parts
 }
 
-export function pack({ counters, histograms }: Changes): Buffer {
+export function pack({ counters, histograms }: CountChanges): Buffer {
   const samples = histograms.reduce((sum, { buckets }) => sum + buckets.length, 0)
   const out = new Writer(counters.length * 10 + histograms.length * 24 + samples * 11 + 2)
   for (const [counter, value] of counters) {
@@ -126,9 +129,9 @@ export function pack({ counters, histograms }: Changes): Buffer {
 }
 
 /** @throws RangeError if it was not packed so */
-export function unpack(packed: Buffer): Changes {
+export function unpack(packed: Buffer): CountChanges {
   const from = new Reader(packed)
-  const counters: Changes['counters'] = []
+  const counters: CountChanges['counters'] = []
   for (let id = from.varint(); id > 0; id = from.varint()) {
     if (id > counterNames.length) throw new RangeError('no counter')
     counters.push([id - 1, from.varint()])

@@ -1,21 +1,21 @@
 /** What agents and one machine send by random plans, without sending it. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { plan as planThreads } from '../bench/plan.ts'
+import { tasksOf as threadTasksOf } from '../bench/tasks.ts'
 import { prepareBench, type BenchOptions } from '../bench.ts'
 import { createChurnPlan } from '../load/churn-plan.ts'
 import { createPayload, type Payload } from '../load/payload.ts'
-import type { Load } from '../load/plan.ts'
+import type { Load } from '../load/thread-load.ts'
 import { createSizes } from '../load/sizes.ts'
 import { Timetable, type Planned } from '../load/timetable.ts'
 import { Meter } from '../metrics/meter.ts'
 import type { LoadTask } from '../task.ts'
 import { toAddress } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
-import type { Plan } from './messages.ts'
-import { optionsOfPlan, sentOptions } from './plan.ts'
+import type { Assignment } from './messages.ts'
+import { optionsOfAssignment, sentOptions } from './assignment.ts'
 import { checkPlan } from './recruit.ts'
-import { open, seal } from './sealed.ts'
+import { unseal, seal } from './sealed.ts'
 
 export const address = toAddress('tcp://127.0.0.1:9')
 
@@ -86,14 +86,14 @@ class Thread extends Timetable<Planned> {
 }
 
 export const allOf = (task: LoadTask): Sent[] => new Thread(task).all()
-export const tasksOf = (load: Load): LoadTask[] => planThreads(load, address).tasks
-/** What an agent that has read a plan is to send. */
+export const tasksOf = (load: Load): LoadTask[] => threadTasksOf(load, address).tasks
+/** What an agent that has read its assignment is to send. */
 function agentLoad(options: BenchOptions, number: number, of: number): Load {
-  const words = { kind: 'plan', number, of, address, options: sentOptions(options) }
+  const words = { kind: 'assignment', number, of, address, options: sentOptions(options) }
   const sealed = seal('secret', 'topic', words)
-  const plan = open<Plan>('secret', 'topic', sealed)!.words
-  const slice = `${plan.number}/${plan.of}`
-  return prepareBench(plan.address, { ...optionsOfPlan(plan), slice })
+  const assignment = unseal<Assignment>('secret', 'topic', sealed)!.words
+  const slice = `${assignment.number}/${assignment.of}`
+  return prepareBench(assignment.address, { ...optionsOfAssignment(assignment), slice })
 }
 
 /** Few seeds: their payloads are kept. */

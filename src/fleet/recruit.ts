@@ -7,13 +7,13 @@ import { usageError, UserError } from '../vocabulary/errors.ts'
 import { formatDuration, plural } from '../vocabulary/units.ts'
 import { prepareBench, type BenchOptions } from '../bench.ts'
 import { parseObjective } from '../report/objective.ts'
-import type { Load } from '../load/plan.ts'
+import type { Load } from '../load/thread-load.ts'
 import type { SnapshotSum } from '../metrics/sum.ts'
-import { tripsFor } from './clock.ts'
+import { tripsFor } from './clock-offset.ts'
 import { abortOf, within } from './deferred.ts'
 import type { Fleet } from './fleet.ts'
 import { Member } from './member.ts'
-import { refuseRoute, sentOptions } from './plan.ts'
+import { refuseRoute, sentOptions } from './assignment.ts'
 
 interface Recruiting {
   readonly id: string
@@ -97,7 +97,7 @@ function ask(
   const { present, number } = member
   run.members.set(present.agent, member)
   fleet.say(present, {
-    kind: 'plan',
+    kind: 'assignment',
     run: run.id,
     coordinator: fleet.id,
     number,

@@ -3,15 +3,15 @@ import { UserError } from '../vocabulary/errors.ts'
 import { version } from '../vocabulary/machine.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration } from '../vocabulary/units.ts'
-import { layout, type Hello } from './messages.ts'
+import { layout, type Presence } from './messages.ts'
 
 export interface Present {
   agent: string
-  hello: Hello
+  hello: Presence
 }
 
 export class Roster {
-  readonly #present = new Map<string, Hello>()
+  readonly #present = new Map<string, Presence>()
   /** Agents whose messages are not sealed with our token. */
   readonly #strange = new Set<string>()
   readonly #waiting = new Set<() => void>()
@@ -31,7 +31,7 @@ export class Roster {
   }
 
   /** @param hello undefined: not sealed with our token; null: it has gone */
-  heard(agent: string, hello: Hello | undefined | null): void {
+  heard(agent: string, hello: Presence | undefined | null): void {
     const known = this.#present.get(agent)
     this.#strange.delete(agent)
     if (hello) {
@@ -91,11 +91,11 @@ export class Roster {
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
-const isFree = (hello: Hello): boolean =>
+const isFree = (hello: Presence): boolean =>
   hello.run === null && hello.version === version && hello.layout === layout
 
 /** Why an agent that is there cannot take a share. */
-export function whyNot(hello: Hello): string | undefined {
+export function whyNot(hello: Presence): string | undefined {
   if (hello.version !== version)
     return `Agent ${hello.name} has yodel ${printable(hello.version)}, and this is ${version}.`
   if (hello.layout !== layout) return `Agent ${hello.name} counts in another way.`

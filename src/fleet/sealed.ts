@@ -36,7 +36,7 @@ export function seal(
 }
 
 /** Undefined if it was not sealed with that token, or is not one of our messages. */
-export function open<Words>(
+export function unseal<Words>(
   token: string | undefined,
   topic: string,
   message: Buffer,

@@ -6,7 +6,7 @@ import type { AgentFigures } from '../report/part-form.ts'
 import { Merger } from '../report/merge.ts'
 import type { RunResult } from '../report/result.ts'
 import type { Member } from './member.ts'
-import { partOfLost, unknownOf, type Ended } from './lost.ts'
+import { partOfLost, unknownOf, type EndedRun } from './lost.ts'
 
 /** If a wall clock is off by more, a note says so; it changes no figure. */
 const wallOffMs = 100
@@ -44,7 +44,7 @@ export class PartSum {
     this.#lateness.set(member.number, result.latenessUs.p99)
   }
 
-  finish(ended: Ended): RunResult {
+  finish(ended: EndedRun): RunResult {
     const members = ended.members.toSorted((a, b) => a.number - b.number)
     for (const member of members) {
       const lost = member.delivered ? undefined : partOfLost(member, ended)
@@ -73,7 +73,7 @@ export class PartSum {
     return result
   }
 
-  #figuresOf(member: Member, ended: Ended): AgentFigures {
+  #figuresOf(member: Member, ended: EndedRun): AgentFigures {
     return {
       name: member.name,
       latenessP99Us: this.#lateness.get(member.number) ?? null,
@@ -88,7 +88,7 @@ export class PartSum {
 
 const lastMsOf = ({ loss }: Member): number => loss?.lastMs ?? 0
 
-const brokerGone = ({ brokerDownMs, run }: Ended): string[] =>
+const brokerGone = ({ brokerDownMs, run }: EndedRun): string[] =>
   brokerDownMs === undefined
     ? []
     : [
@@ -98,7 +98,7 @@ const brokerGone = ({ brokerDownMs, run }: Ended): string[] =>
       ]
 
 /** Why it makes the result invalid; nothing if it does not. */
-function fateOf(member: Member, { options, brokerDownMs, startMs }: Ended): string {
+function fateOf(member: Member, { options, brokerDownMs, startMs }: EndedRun): string {
   const { number, name, loss, delivered, clock } = member
   const who = `Agent ${number} of ${options.agents} (${name})`
   if (delivered) {

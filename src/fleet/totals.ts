@@ -3,10 +3,10 @@ import { counterNames, histogramNames, type CounterName } from '../metrics/meter
 import { assemble, type Snapshot } from '../metrics/snapshot.ts'
 import { SparseHistogram } from '../metrics/sparse.ts'
 import type { SnapshotSum } from '../metrics/sum.ts'
-import type { Changes } from './packed.ts'
+import type { CountChanges } from './packed.ts'
 
 /** One agent's own. */
-export class Counted {
+export class AgentTotals {
   readonly #counters = new Float64Array(counterNames.length)
   readonly #histograms: SparseHistogram[] = []
   readonly #totals: SnapshotSum
@@ -22,7 +22,7 @@ export class Counted {
   }
 
   /** Keeps what has changed, and adds the difference to the sum. */
-  take({ counters, histograms }: Changes): void {
+  take({ counters, histograms }: CountChanges): void {
     for (const [counter, value] of counters) {
       this.#totals.counters[counter]! += value - this.#counters[counter]!
       this.#counters[counter] = value

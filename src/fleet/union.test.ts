@@ -18,7 +18,7 @@ import { mix } from '../vocabulary/random.ts'
 import { partOfLost } from './lost.ts'
 import { Member } from './member.ts'
 import { tickAt } from './messages.ts'
-import { changesSince, pack, split } from './packed.ts'
+import { changesSince, pack, splitChanges } from './packed.ts'
 import { address, agentsOf, allOf, plans, tasksOf, usual, type Sent } from './plans.suite.ts'
 
 const inOrder = (all: readonly Sent[]) =>
@@ -128,7 +128,7 @@ test('what agents tell is together what one machine counts, whatever is lost on 
         const now = takeSnapshot([meter])
         // The last one comes, as its part does.
         if (over || comes.next().value) {
-          const parts = split(changesSince(base, now), mostBytes).map(pack)
+          const parts = splitChanges(changesSince(base, now), mostBytes).map(pack)
           const told = parts.map((bytes, piece) => ({ bytes, piece, pieces: parts.length }))
           const all = told
             .toReversed()

@@ -1,5 +1,5 @@
 /** How long a coordinator waits for a silent agent. */
-import type { Load } from '../load/plan.ts'
+import type { Load } from '../load/thread-load.ts'
 import type { Member } from './member.ts'
 import { missedMax, secondMs } from './messages.ts'
 

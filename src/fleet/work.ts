@@ -1,23 +1,23 @@
-/** One run of an agent: it takes a plan, begins with the others, reports its counts, and ends. */
+/** A run of an agent: it takes a plan, begins with the others, reports its counts, and ends. */
 import { randomInt } from 'node:crypto'
-import { bench, prepareBench, type BenchOptions, type LoadRun } from '../bench.ts'
+import { benchHere, prepareBench, type BenchOptions, type LoadRun } from '../bench.ts'
 import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'
 import { usageError, UserError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
 import type { RunResult } from '../report/result.ts'
-import { nowMs, OffsetFinder, type Offset } from './clock.ts'
+import { nowMs, OffsetFinder, type Offset } from './clock-offset.ts'
 import { deferred, within } from './deferred.ts'
 import { deliver } from './delivery.ts'
-import type { Link, SayOptions } from './link.ts'
+import type { BrokerLink, SayOptions } from './broker-link.ts'
 import { countsMaxBytes, tickAt, topics } from './messages.ts'
-import type { Plan, ToAgent, ToCoordinator, Without } from './messages.ts'
-import { changesSince, pack, split } from './packed.ts'
+import type { Assignment, ToAgent, ToCoordinator, Without } from './messages.ts'
+import { changesSince, pack, splitChanges } from './packed.ts'
 import { checkShare, type Allowed } from './allow.ts'
-import { optionsOfPlan, shareOfPlan } from './plan.ts'
+import { optionsOfAssignment, shareOfAssignment } from './assignment.ts'
 
 export interface WorkContext {
-  link: Link
+  link: BrokerLink
   agent: string
   limits: Allowed
   tell: (line: string) => void
@@ -36,7 +36,7 @@ const unacknowledgedMax = 4
 
 export class Work {
   readonly finished: Promise<void>
-  readonly #plan: Plan
+  readonly #assignment: Assignment
   readonly #context: WorkContext
   readonly #topic: string
   #load: { warmupMs: number; durationMs: number } = { warmupMs: 0, durationMs: Infinity }
@@ -56,15 +56,15 @@ export class Work {
   readonly #sent = new Map<number, Snapshot>()
   #base: Snapshot | undefined
 
-  constructor(plan: Plan, context: WorkContext) {
-    this.#plan = plan
+  constructor(assignment: Assignment, context: WorkContext) {
+    this.#assignment = assignment
     this.#context = context
-    this.#topic = topics.toCoordinator(plan.coordinator, context.agent)
+    this.#topic = topics.toCoordinator(assignment.coordinator, context.agent)
     this.finished = this.#go()
   }
 
   get run(): string {
-    return this.#plan.run
+    return this.#assignment.run
   }
 
   /** It was asked to leave. */
@@ -72,7 +72,7 @@ export class Work {
     this.#end('it was told to leave')
   }
 
-  hear(words: Exclude<ToAgent, Plan>): void {
+  hear(words: Exclude<ToAgent, Assignment>): void {
     this.#heardMs = nowMs()
     switch (words.kind) {
       case 'sync':
@@ -121,12 +121,12 @@ export class Work {
 
   async #go(): Promise<void> {
     const { tell } = this.#context
-    const { number, of, address } = this.#plan
+    const { number, of, address } = this.#assignment
     const silence = setInterval(() => this.#lookForSilence(), lookEveryMs)
     try {
-      const options = optionsOfPlan(this.#plan)
+      const options = optionsOfAssignment(this.#assignment)
       this.#load = prepareBench(address, { ...options, slice: `${number}/${of}` })
-      checkShare(shareOfPlan(this.#plan), this.#context.limits)
+      checkShare(shareOfAssignment(this.#assignment), this.#context.limits)
       this.#say({ kind: 'accepted' })
       const result = await this.#send(address, { ...options, slice: `${number}/${of}` })
       clearTimeout(this.#ticks)
@@ -134,7 +134,7 @@ export class Work {
       const delivered = await deliver(result, {
         context: this.#context,
         topic: this.#topic,
-        plan: this.#plan,
+        assignment: this.#assignment,
         about: { startedMs, left: this.#left },
         taken: this.#taken.promise,
         isSilent: () => this.#isSilent(),
@@ -148,8 +148,8 @@ export class Work {
     }
   }
 
-  async #send(address: Plan['address'], options: BenchOptions): Promise<RunResult> {
-    this.#run = bench(address, options, {
+  async #send(address: Assignment['address'], options: BenchOptions): Promise<RunResult> {
+    this.#run = benchHere(address, options, {
       startAt: () => this.#startAt(),
       onStart: startNs => {
         this.#startedMs = startNs / 1e6
@@ -174,9 +174,9 @@ export class Work {
   async #startAt(): Promise<number> {
     this.#say({ kind: 'ready' })
     await this.#findOffset(await this.#sync.promise)
-    const { atMs, address, plan } = await this.#start.promise
+    const { atMs, address, options } = await this.#start.promise
     const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
-    if (!same(address, this.#plan.address) || !same(plan, this.#plan.options))
+    if (!same(address, this.#assignment.address) || !same(options, this.#assignment.options))
       throw usageError('The message to start belongs to another load.')
     const ownMs = atMs - this.#offset.offsetMs
     const aheadMs = ownMs - nowMs()
@@ -229,7 +229,7 @@ export class Work {
   #tell(tick: number): void {
     if (!this.#context.link.up) return
     const now = this.#run!.snapshot()
-    const parts = split(changesSince(this.#base, now), countsMaxBytes)
+    const parts = splitChanges(changesSince(this.#base, now), countsMaxBytes)
     this.#sent.set(tick, now)
     const [oldest] = this.#sent.keys()
     if (this.#sent.size > unacknowledgedMax) this.#sent.delete(oldest!)
@@ -247,7 +247,7 @@ export class Work {
   }
 
   #isSilent(): boolean {
-    return nowMs() - this.#heardMs > this.#plan.timeoutMs
+    return nowMs() - this.#heardMs > this.#assignment.timeoutMs
   }
 
   /** A broker that is gone is no reason to end early, where the load ends by itself. */
@@ -255,7 +255,9 @@ export class Work {
     if (!this.#isSilent()) return
     const { link } = this.#context
     const endless = this.#load.durationMs === Infinity
-    if (this.#startedMs > 0 && !link.up && !this.#plan.embedded && !endless) return
-    this.#end(`it heard nothing from its coordinator for ${formatDuration(this.#plan.timeoutMs)}`)
+    if (this.#startedMs > 0 && !link.up && !this.#assignment.embedded && !endless) return
+    this.#end(
+      `it heard nothing from its coordinator for ${formatDuration(this.#assignment.timeoutMs)}`,
+    )
   }
 }

@@ -1,6 +1,6 @@
 /** Datagrams that carry no number: an answer is matched to what was sent by its content. */
 
-export interface Sent {
+export interface SentMessage {
   readonly data: Buffer
   readonly sentAtMs: number
   outcome: 'awaited' | 'back' | 'lost'
@@ -8,7 +8,7 @@ export interface Sent {
 
 /** What a received datagram is: an answer in time, a late answer, or a duplicate. */
 export interface Arrival {
-  sent: Sent
+  sent: SentMessage
   how: 'back' | 'late' | 'again'
 }
 
@@ -20,8 +20,8 @@ const decidedMax = 1_024
 
 export class Awaited {
   /** In the order of sending. */
-  readonly #awaited: Sent[] = []
-  readonly #decided: Sent[] = []
+  readonly #awaited: SentMessage[] = []
+  readonly #decided: SentMessage[] = []
   readonly #timeoutMs: number
   sentCount = 0
   sentBytes = 0
@@ -44,8 +44,8 @@ export class Awaited {
     return (this.#awaited[0]?.sentAtMs ?? Infinity) + this.#timeoutMs
   }
 
-  send(data: Buffer, nowMs: number): Sent {
-    const sent: Sent = { data, sentAtMs: nowMs, outcome: 'awaited' }
+  send(data: Buffer, nowMs: number): SentMessage {
+    const sent: SentMessage = { data, sentAtMs: nowMs, outcome: 'awaited' }
     this.#awaited.push(sent)
     this.sentCount++
     this.sentBytes += data.length
@@ -72,8 +72,8 @@ export class Awaited {
   }
 
   /** Removes and returns those that are lost: they timed out. */
-  expire(nowMs: number): Sent[] {
-    const lost: Sent[] = []
+  expire(nowMs: number): SentMessage[] {
+    const lost: SentMessage[] = []
     while (nowMs >= this.nextLostAtMs) {
       const sent = this.#decide(0, 'lost')
       this.lostCount++
@@ -83,8 +83,8 @@ export class Awaited {
     return lost
   }
 
-  #decide(place: number, outcome: 'back' | 'lost'): Sent {
-    const [sent] = this.#awaited.splice(place, 1) as [Sent]
+  #decide(place: number, outcome: 'back' | 'lost'): SentMessage {
+    const [sent] = this.#awaited.splice(place, 1) as [SentMessage]
     sent.outcome = outcome
     this.#decided.push(sent)
     if (this.#decided.length > decidedMax) this.#decided.shift()

@@ -10,7 +10,7 @@ import { firstWrongByte, type Payload } from './payload.ts'
 const usualBits = 2
 const limitBits = 64
 
-export interface Comparison {
+export interface BytesCompared {
   /** How many bytes are surely in step, corrupt or not. */
   sure: number
   /** How many of them differ. */
@@ -29,9 +29,9 @@ export function compareInStep(
   from: number,
   length: number,
   isLast: boolean,
-): Comparison {
+): BytesCompared {
   const { table } = payload
-  const found: Comparison = { sure: 0, corruptedBytes: 0, flippedBits: 0, lost: false }
+  const found: BytesCompared = { sure: 0, corruptedBytes: 0, flippedBits: 0, lost: false }
   // Only when a burst is over is it known to be merely corrupt.
   let [score, burstBytes, burstBits] = [0, 0, 0]
   for (let at = 0; at < length; at++) {
@@ -57,7 +57,7 @@ export function compareInStep(
 }
 
 /** Says it in a sentence. */
-export const corruptionDetail = ({ corruptedBytes, flippedBits }: Comparison): string =>
+export const corruptionDetail = ({ corruptedBytes, flippedBits }: BytesCompared): string =>
   `${plural(flippedBits, 'bit')} ${flippedBits === 1 ? 'differs' : 'differ'} in ` +
   `${plural(corruptedBytes, 'byte')}, and the stream goes on in step.`
 

@@ -2,7 +2,7 @@
 import { createPacer, curveOf, firstFrom, type Arrivals, type Pace } from './pacer.ts'
 import { ownBefore, sizeOf, whole, type Part } from './part.ts'
 
-export interface Counted {
+export interface CountedMessages {
   /** When the first message is due, and the first one behind the count: nanoseconds in the plan. */
   fromNs: number
   untilNs: number
@@ -16,7 +16,7 @@ export const counted = (
   pace: Pace,
   warmupMs: number,
   count: number,
-): Counted => {
+): CountedMessages => {
   const warmupNs = warmupMs * 1e6
   return arrivals === 'even'
     ? evenlyCounted(pace, warmupNs, count)
@@ -27,7 +27,7 @@ export const counted = (
 export const shareOf = (part: Part, connections: number, count: number): number =>
   ownBefore(part, connections, count)
 
-function evenlyCounted(pace: Pace, warmupNs: number, count: number): Counted {
+function evenlyCounted(pace: Pace, warmupNs: number, count: number): CountedMessages {
   const { atNs } = curveOf(pace)
   const first = firstFrom(pace, warmupNs)
   const before = (part: Part, number: number) => ownBefore(part, pace.connections, number)
@@ -42,7 +42,7 @@ function evenlyCounted(pace: Pace, warmupNs: number, count: number): Counted {
 const spreadFirst = 8
 
 /** When the count is reached is known only from the messages of each connection. */
-function poissonCounted(pace: Pace, warmupNs: number, count: number): Counted {
+function poissonCounted(pace: Pace, warmupNs: number, count: number): CountedMessages {
   const { connections } = pace
   const { afterNs } = curveOf(pace)
   const plan = createPacer('poisson', pace, whole)

@@ -8,9 +8,9 @@ import { defaultsOf } from '../options/form.ts'
 import type { DatagramStream } from './datagram-stream.ts'
 import { DatagramTraffic, headerBytes } from './datagram-traffic.ts'
 import { benchOptions } from './options.ts'
-import type { LoadPlan } from './plan.ts'
+import type { ThreadLoad } from './thread-load.ts'
 
-const plan: LoadPlan = {
+const plan: ThreadLoad = {
   ...defaultsOf(benchOptions),
   payload: { kind: 'seeded', seed: 1 },
   sizes: [{ minBytes: headerBytes, maxBytes: 1000, weight: 1 }],
@@ -30,7 +30,7 @@ const plan: LoadPlan = {
 const ms = 1e6
 
 /** A load that has begun at instant 0, and what was counted. */
-function begin(wanted: Partial<LoadPlan> = {}) {
+function begin(wanted: Partial<ThreadLoad> = {}) {
   const meter = new Meter()
   const traffic = new DatagramTraffic({ ...plan, ...wanted }, meter)
   traffic.start(0)

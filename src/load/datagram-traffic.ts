@@ -6,7 +6,7 @@ import { counter, type Meter } from '../metrics/meter.ts'
 import { DatagramStream } from './datagram-stream.ts'
 import type { Mover } from './mover.ts'
 import { createPayload, loopMaxBytes, type Payload } from './payload.ts'
-import type { LoadPlan } from './plan.ts'
+import type { ThreadLoad } from './thread-load.ts'
 import { mix } from '../vocabulary/random.ts'
 import { createSizes, type Sizes } from './sizes.ts'
 import { nowNs } from '../vocabulary/clock.ts'
@@ -37,7 +37,7 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
   /** When the last of them was lost. */
   #lostNs = -Infinity
 
-  constructor(task: LoadPlan, meter: Meter) {
+  constructor(task: ThreadLoad, meter: Meter) {
     super(task, meter)
     this.#run = mix(mix(process.pid) ^ task.seed)
     this.payload = createPayload(task.payload)

@@ -24,13 +24,13 @@ export function diagnose(
 ): Diagnosis {
   if (received.length === 0) return { cause: 'unknown', detail: 'No bytes came.' }
   const origins = new Origins(payload, wrong, received, [...others])
-  return new Case(payload, wrong, received, origins).diagnosis()
+  return new CorruptionCase(payload, wrong, received, origins).diagnosis()
 }
 
 /** Longer pieces that changed places are found by looking them up in the table. */
 const rotationMaxBytes = 16
 
-class Case {
+class CorruptionCase {
   readonly #payload: Payload
   readonly #wrong: InFlight
   readonly #received: Buffer

@@ -1,5 +1,5 @@
 /** What is due on one connection of an open loop, and how much of it was issued. */
-import type { Place } from './pacer.ts'
+import type { MessagePlace } from './pacer.ts'
 import type { Planned, Timetable } from './timetable.ts'
 
 export class Due {
@@ -46,11 +46,11 @@ export class Due {
     if (this.waiting > 0) this.#goTo(this.#firstFrom(untilNs))
   }
 
-  #firstFrom(ns: number): Place {
+  #firstFrom(ns: number): MessagePlace {
     return this.#timetable.skip(this.#stream, this.#taken, this.#planned, this.#lastNs, ns)
   }
 
-  #goTo({ n, previousNs }: Place): void {
+  #goTo({ n, previousNs }: MessagePlace): void {
     this.#taken = n
     this.#lastNs = previousNs
   }

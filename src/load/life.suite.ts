@@ -5,11 +5,11 @@ import { counter, Meter, type CounterName } from '../metrics/meter.ts'
 import { defaultsOf } from '../options/form.ts'
 import type { DatagramStream } from './datagram-stream.ts'
 import { DatagramTraffic } from './datagram-traffic.ts'
-import { Life, type Flow } from './life.ts'
+import { Life, type LifeTraffic } from './life.ts'
 import { benchOptions } from './options.ts'
 import type { Mover, ShortConnections } from './mover.ts'
 import { copyOf } from './payload.ts'
-import type { LoadPlan } from './plan.ts'
+import type { ThreadLoad } from './thread-load.ts'
 import type { Stream } from './stream.ts'
 import { beatMs } from './stalls.ts'
 import type { Planned } from './timetable.ts'
@@ -18,7 +18,7 @@ import { Traffic } from './traffic.ts'
 export const ms = 1e6
 export const tickMs = 100
 
-const plan: LoadPlan = {
+const plan: ThreadLoad = {
   ...defaultsOf(benchOptions),
   payload: { kind: 'repeat', message: Buffer.alloc(64, 'echo') },
   sizes: [{ minBytes: 64, maxBytes: 64, weight: 1 }],
@@ -67,13 +67,13 @@ export class MadeMover<S extends Streaming> implements Mover<S> {
   now = 0
   /** What the server is about to echo. */
   readonly coming: { atNs: number; stream: S; data: Buffer }[] = []
-  readonly #flow: Flow<S>
+  readonly #flow: LifeTraffic<S>
   readonly #wire: Wire<S>
   readonly #server: Server
   readonly #open: Set<S>
   #sent = 0
 
-  constructor(flow: Flow<S>, wire: Wire<S>, server: Server) {
+  constructor(flow: LifeTraffic<S>, wire: Wire<S>, server: Server) {
     this.#flow = flow
     this.#wire = wire
     this.#server = server
@@ -145,7 +145,7 @@ export class MadeMover<S extends Streaming> implements Mover<S> {
 }
 
 interface Made<S extends Streaming> {
-  make: (plan: LoadPlan, meter: Meter) => Flow<S>
+  make: (plan: ThreadLoad, meter: Meter) => LifeTraffic<S>
   wire: Wire<S>
 }
 
@@ -202,13 +202,13 @@ interface Script<S extends Streaming> {
   server?: Server
   happens?: Happening<S>[]
   short?: ShortConnections
-  prepare?: (mover: MadeMover<S>, flow: Flow<S>) => void
+  prepare?: (mover: MadeMover<S>, flow: LifeTraffic<S>) => void
 }
 
 /** Lives a load through, from instant 0 until it ends: the clock goes from event to event. */
 export function live<S extends Streaming>(
   { make, wire }: Made<S>,
-  wanted: Partial<LoadPlan>,
+  wanted: Partial<ThreadLoad>,
   { server = afterMs(1), happens = [], short, prepare }: Script<S> = {},
 ): Lived {
   const meter = new Meter()

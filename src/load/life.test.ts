@@ -16,7 +16,7 @@ import {
   type Server,
 } from './life.suite.ts'
 import type { ShortConnections } from './mover.ts'
-import type { LoadPlan } from './plan.ts'
+import type { ThreadLoad } from './thread-load.ts'
 import type { Stream } from './stream.ts'
 
 interface Stopped {
@@ -259,7 +259,7 @@ test('whatever the server does, it ends in time, and nothing planned is forgotte
     fc.property(delays, load, stops, (delays, { rate, isDatagrams, ...options }, stopped) => {
       const durationMs = 500
       const pace = rate === undefined ? {} : paced(rate, options.connections)
-      const wanted: Partial<LoadPlan> = { ...options, ...pace, durationMs }
+      const wanted: Partial<ThreadLoad> = { ...options, ...pace, durationMs }
       const server: Server = n => delays[n % delays.length]
       const lived = isDatagrams
         ? live(datagrams, wanted, { server, happens: stopAt(stopped) })

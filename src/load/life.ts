@@ -18,7 +18,7 @@ const lateNs = 10e6
 const readNs = 50e6
 
 /** What is sent in this life, and what must come back. */
-export interface Flow<S extends Planned> extends Timetable<S> {
+export interface LifeTraffic<S extends Planned> extends Timetable<S> {
   /** Looks for timeouts: gives streams up, or lets them send again. */
   tick(now: number, mover: Pick<Mover<S>, 'send' | 'giveUp'>): void
   /** The load has ended: nothing is waited for any longer. */
@@ -42,7 +42,7 @@ export class Life<S extends Planned> {
   ended = false
   /** When the next tick is due; it need not be on time. */
   tickNs = Infinity
-  readonly #flow: Flow<S>
+  readonly #traffic: LifeTraffic<S>
   readonly #mover: Mover<S>
   readonly #short: ShortConnections | undefined
   readonly #measure: (now: number) => void
@@ -56,8 +56,8 @@ export class Life<S extends Planned> {
   /** How late the last tick was, if it did nothing but leave time to read; else 0. */
   #waitedForNs = 0
 
-  constructor(flow: Flow<S>, mover: Mover<S>, { tickMs, short, measure }: LifeOptions) {
-    this.#flow = flow
+  constructor(traffic: LifeTraffic<S>, mover: Mover<S>, { tickMs, short, measure }: LifeOptions) {
+    this.#traffic = traffic
     this.#mover = mover
     this.#short = short
     this.#measure = measure
@@ -69,43 +69,43 @@ export class Life<S extends Planned> {
    * @param startNs when the plan begins: about now
    */
   start(startNs: number, now: number): void {
-    this.#flow.start(startNs)
+    this.#traffic.start(startNs)
     this.#short?.start(startNs)
     this.tickNs = now + this.#everyNs
     this.turn(now)
-    if (!this.ended && !this.#flow.openLoop) this.#mover.begin(now)
+    if (!this.ended && !this.#traffic.openLoop) this.#mover.begin(now)
   }
 
   /** When a turn is due, as exactly as possible: a message, a short connection, or the end. */
   get dueNs(): number {
-    return Math.min(this.#flow.nextNs, this.#short?.nextNs ?? Infinity)
+    return Math.min(this.#traffic.nextNs, this.#short?.nextNs ?? Infinity)
   }
 
   /** Does what is due now. */
   turn(now: number): void {
     if (this.ended) return
-    const [flow, mover] = [this.#flow, this.#mover]
-    flow.plan(now, stream => mover.send(stream, now))
+    const [traffic, mover] = [this.#traffic, this.#mover]
+    traffic.plan(now, stream => mover.send(stream, now))
     this.#short?.plan(now)
-    if (flow.over && !this.#windsDown) this.#windDown(now)
+    if (traffic.over && !this.#windsDown) this.#windDown(now)
     else if (now >= this.tickNs) this.#tick(now)
     if (mover.open === 0 && this.#isDone(now)) this.#end(now)
   }
 
   /** Ends the load, without a drain if `atOnce`. The caller then calls turn(). */
   stop(now: number, atOnce: boolean): void {
-    this.#flow.stop(now)
+    this.#traffic.stop(now)
     if (!atOnce || this.#abandonNs === -Infinity) return
     this.#abandonNs = -Infinity
     this.tickNs = now
   }
 
   #tick(now: number): void {
-    const [flow, mover] = [this.#flow, this.#mover]
+    const [traffic, mover] = [this.#traffic, this.#mover]
     this.#measure(now)
     mover.countSent?.()
     if (this.#readsFirst(now)) return
-    flow.tick(now, mover)
+    traffic.tick(now, mover)
     if (now >= this.#abandonNs) this.#abandon(now)
     else this.#await(now)
   }
@@ -117,7 +117,7 @@ export class Life<S extends Planned> {
    */
   #readsFirst(now: number): boolean {
     // With a short timeout less time is left for that.
-    const shareNs = (this.#flow.task.timeoutMs * 1e6) / 2
+    const shareNs = (this.#traffic.task.timeoutMs * 1e6) / 2
     const byNs = now - this.tickNs
     const isLate = byNs >= Math.max(Math.min(lateNs, shareNs), 2 * this.#waitedForNs)
     const waits = isLate && this.#abandonNs !== -Infinity
@@ -131,19 +131,19 @@ export class Life<S extends Planned> {
    * theirs until the drain ends.
    */
   #windDown(now: number): void {
-    const [flow, mover] = [this.#flow, this.#mover]
+    const [traffic, mover] = [this.#traffic, this.#mover]
     this.#windsDown = true
     this.#measure(now)
-    this.#abandonNs = Math.min(this.#abandonNs, now + flow.task.drainMs * 1e6)
+    this.#abandonNs = Math.min(this.#abandonNs, now + traffic.task.drainMs * 1e6)
     // What the system has accepted by now counts as sent within the window: very little of it was
     // accepted later.
-    mover.countSent?.(flow.plannedUntilNs - 1)
-    if (this.#abandonNs >= now) for (const stream of flow.streams) mover.send(stream, now)
+    mover.countSent?.(traffic.plannedUntilNs - 1)
+    if (this.#abandonNs >= now) for (const stream of traffic.streams) mover.send(stream, now)
     this.#await(now)
   }
 
   #await(now: number): void {
-    const mayRest = this.#windsDown && this.#flow.isQuiet?.(now)
+    const mayRest = this.#windsDown && this.#traffic.isQuiet?.(now)
     if (mayRest) this.#abandonNs = Math.min(this.#abandonNs, now + lingerNs)
     this.tickNs = Math.min(now + this.#everyNs, this.#abandonNs)
   }
@@ -151,7 +151,7 @@ export class Life<S extends Planned> {
   /** The drain is over. What has not come back counts as planned, but not as received. */
   #abandon(now: number): void {
     if (this.#abandoned) return
-    const [flow, mover] = [this.#flow, this.#mover]
+    const [traffic, mover] = [this.#traffic, this.#mover]
     this.#haltUntilNs ??= now + haltMaxNs
     if (mover.halt && !mover.halt() && now < this.#haltUntilNs) {
       this.tickNs = now + haltAgainNs
@@ -160,24 +160,24 @@ export class Life<S extends Planned> {
     this.#abandoned = true
     this.tickNs = Infinity
     mover.countSent?.()
-    flow.close?.(now)
-    for (const stream of flow.streams) mover.giveUp(stream)
+    traffic.close?.(now)
+    for (const stream of traffic.streams) mover.giveUp(stream)
     this.#short?.abandon()
   }
 
   /** Whether there is nothing else to wait for, when no steady connection is left. */
   #isDone(now: number): boolean {
-    const { count, durationMs, connections } = this.#flow.task
+    const { count, durationMs, connections } = this.#traffic.task
     // Without connections the count cannot be reached.
-    if (count < Infinity && durationMs === Infinity) this.#flow.die(now)
+    if (count < Infinity && durationMs === Infinity) this.#traffic.die(now)
     if (this.#short && !this.#short.done) return false
-    return connections > 0 || this.#flow.over
+    return connections > 0 || this.#traffic.over
   }
 
   #end(now: number): void {
     this.ended = true
-    this.#flow.die(now)
-    this.#flow.close?.(now)
+    this.#traffic.die(now)
+    this.#traffic.close?.(now)
     this.#measure(now)
   }
 }

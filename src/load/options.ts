@@ -35,7 +35,7 @@ const sizes: Kind<number | SizeRange[]> = {
   placeholder: '<size>',
   parse: parseSizes,
   format: value => [typeof value === 'number' ? String(value) : sizesText(value)],
-  // They depend on the transport: bench/check.
+  // They depend on the transport: bench/validate.
   mistake: () => undefined,
 }
 

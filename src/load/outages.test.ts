@@ -9,11 +9,11 @@ import { backoffMs } from './backoff.ts'
 import { benchOptions } from './options.ts'
 import { atMost, overlapping, type Outage } from './outages.ts'
 import { copyOf } from './payload.ts'
-import type { LoadPlan } from './plan.ts'
+import type { ThreadLoad } from './thread-load.ts'
 import { Traffic } from './traffic.ts'
 
 const ms = 1e6
-const plan: LoadPlan = {
+const plan: ThreadLoad = {
   ...defaultsOf(benchOptions),
   payload: { kind: 'seeded', seed: 1 },
   sizes: [{ minBytes: 1, maxBytes: 200, weight: 1 }],
@@ -29,7 +29,7 @@ const plan: LoadPlan = {
 }
 
 /** A load of one connection, which began just now, by a clock that the test moves. */
-function begin(wanted: Partial<LoadPlan> = {}) {
+function begin(wanted: Partial<ThreadLoad> = {}) {
   const meter = new Meter()
   const traffic = new Traffic({ ...plan, ...wanted }, meter)
   const startNs = nowNs()

@@ -105,9 +105,9 @@ export class Outages {
 
 /** How many dials have led to no echo, the current one left out. */
 export const triesOf = ({ breaks, failedDials }: Outage): number =>
-  sumOf(breaks) + sumOf(failedDials) - 1
+  sumOfClasses(breaks) + sumOfClasses(failedDials) - 1
 
-export const sumOf = (classes: Classes): number =>
+export const sumOfClasses = (classes: Classes): number =>
   Object.values(classes).reduce((sum, n) => sum + n, 0)
 
 export const shifted = (outage: Outage, ns: number): Outage => ({

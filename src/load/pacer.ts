@@ -37,11 +37,11 @@ export interface Pacer {
   /**
    * The first message of a connection that is due at an instant or later; between `n` and `end`.
    */
-  skip(connection: number, from: Place, end: number, untilNs: number): Place
+  skip(connection: number, from: MessagePlace, end: number, untilNs: number): MessagePlace
 }
 
 /** A message of a connection, and when the one before it was planned. */
-export interface Place {
+export interface MessagePlace {
   n: number
   previousNs: number
 }
@@ -100,7 +100,7 @@ export function evenly(pace: Pace, part: Part): Pacer {
       taken += count
       pacer.nextNs = dueNs(taken)
     },
-    skip(place: number, { n }: Place, end: number, untilNs: number): Place {
+    skip(place: number, { n }: MessagePlace, end: number, untilNs: number): MessagePlace {
       const from = Math.ceil((firstFrom(pace, untilNs) - numberOf(place, 0)) / connections)
       return { n: Math.min(end, Math.max(n, from)), previousNs: 0 }
     },
@@ -167,7 +167,7 @@ export function poisson(pace: Pace, part: Part): Pacer {
       heap.sort()
       pacer.nextNs = heap.firstNs
     },
-    skip(connection: number, from: Place, end: number, untilNs: number): Place {
+    skip(connection: number, from: MessagePlace, end: number, untilNs: number): MessagePlace {
       let { n, previousNs } = from
       while (n < end) {
         const next = plannedNs(connection, n, previousNs)

@@ -8,7 +8,7 @@
  */
 
 import { sharedOffsetNs } from '../vocabulary/clock.ts'
-import type { Counts } from '../metrics/sparse.ts'
+import type { CountArray } from '../metrics/sparse.ts'
 
 /** The window of one thread and what came in it. Plain data: it crosses threads. */
 export interface CameLog {
@@ -25,7 +25,7 @@ export interface CameLog {
   lastNs: number
   /** How many came in each slot after the beginning. */
   slotNs: number
-  counts: Counts
+  counts: CountArray
 }
 
 /** The same, and what was sent. */

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { short } from '../full.suite.ts'
 import { afterMs, datagrams, live, streams, type Happening, type Server } from './life.suite.ts'
-import type { LoadPlan } from './plan.ts'
+import type { ThreadLoad } from './thread-load.ts'
 import { achievedOf } from './replies.ts'
 import type { StageLog } from './stage-log.ts'
 import { lengthMs, parseStages, staged, warmedUp, type Stage } from './stages.ts'
@@ -18,7 +18,7 @@ interface Run {
   server?: Server
   happens?: Happening<Stream>[]
   warmupMs?: number
-  wanted?: Partial<LoadPlan>
+  wanted?: Partial<ThreadLoad>
 }
 
 function lived(stages: Stage[], { warmupMs = 0, wanted, ...script }: Run = {}, made = streams) {

@@ -3,8 +3,8 @@
  * nanoseconds on the clock of performance.now().
  */
 import { counter, type Meter } from '../metrics/meter.ts'
-import { createPacer, type Pacer, type Place } from './pacer.ts'
-import type { LoadPlan } from './plan.ts'
+import { createPacer, type Pacer, type MessagePlace } from './pacer.ts'
+import type { ThreadLoad } from './thread-load.ts'
 import { parseThinkTime, Thinking } from './thinking.ts'
 import { Replies, type ReplyLog } from './replies.ts'
 import { StageLogs, type StageLog } from './stage-log.ts'
@@ -35,10 +35,10 @@ const enoughShare = 0.9
 const latenessSteps = 128
 
 /** Why nothing more is planned. */
-type Ending = 'time' | 'count' | 'stopped' | 'dead'
+type PlanEnd = 'time' | 'count' | 'stopped' | 'dead'
 
 export abstract class Timetable<S extends Planned> {
-  readonly task: LoadPlan
+  readonly task: ThreadLoad
   readonly meter: Meter
   abstract readonly streams: readonly S[]
   /** Nothing more is planned; what was planned may still be sent. */
@@ -65,12 +65,12 @@ export abstract class Timetable<S extends Planned> {
   #stages: StageLogs | undefined
   #endNs = 0
   #overNs = 0
-  #ending: Ending | undefined
+  #ending: PlanEnd | undefined
   /** Messages that may still be planned, the warm-up left out. */
   #left: number
   #lookedAtMax = lookedAtMax
 
-  constructor(task: LoadPlan, meter: Meter) {
+  constructor(task: ThreadLoad, meter: Meter) {
     this.task = task
     this.meter = meter
     this.#left = task.count
@@ -190,7 +190,7 @@ export abstract class Timetable<S extends Planned> {
   }
 
   /** The first of a stream's messages from `n` to `end` that is due at an instant or later. */
-  skip(stream: Planned, n: number, end: number, previousNs: number, untilNs: number): Place {
+  skip(stream: Planned, n: number, end: number, previousNs: number, untilNs: number): MessagePlace {
     const { startedNs } = this
     const from = { n, previousNs: n === 0 ? 0 : previousNs - startedNs }
     const place = this.#pacer!.skip(stream.index, from, end, untilNs - startedNs)
@@ -252,7 +252,7 @@ export abstract class Timetable<S extends Planned> {
     counters[counter.messagesPlanned]! += this.#takeMany(this.#endNs, () => {})
   }
 
-  #end(now: number, ending: Ending): void {
+  #end(now: number, ending: PlanEnd): void {
     if (this.over) return
     this.over = true
     this.#overNs = now

@@ -8,7 +8,7 @@ import { Evidence } from './evidence.ts'
 import type { Mover } from './mover.ts'
 import { Outages } from './outages.ts'
 import { createPayload, type Allocate, type Payload } from './payload.ts'
-import type { LoadPlan } from './plan.ts'
+import type { ThreadLoad } from './thread-load.ts'
 import { createSizes, type Sizes } from './sizes.ts'
 import { Stream } from './stream.ts'
 import { Timetable } from './timetable.ts'
@@ -27,7 +27,7 @@ export class Traffic extends Timetable<Stream> {
   readonly outages: Outages | undefined
 
   /** @param allocate where the payload is to lie in memory */
-  constructor(task: LoadPlan, meter: Meter, allocate?: Allocate) {
+  constructor(task: ThreadLoad, meter: Meter, allocate?: Allocate) {
     super(task, meter)
     this.payload = createPayload(task.payload, allocate)
     this.sizes = createSizes(task.sizes, task.seed)

@@ -12,7 +12,7 @@ import { benchOptions } from './options.ts'
 import { Outages } from './outages.ts'
 import type { Mover } from './mover.ts'
 import { copyOf } from './payload.ts'
-import type { LoadPlan } from './plan.ts'
+import type { ThreadLoad } from './thread-load.ts'
 import { Replies } from './replies.ts'
 import type { Stream } from './stream.ts'
 import { Traffic } from './traffic.ts'
@@ -104,7 +104,7 @@ class Echoing implements Mover<Stream> {
 test('the whole life of a load of one message a second, for a year', () => {
   // In its short form as many messages as in a day, spread over the year.
   const messages = short(yearSeconds, yearSeconds / 365)
-  const plan: LoadPlan = {
+  const plan: ThreadLoad = {
     ...defaultsOf(benchOptions),
     payload: { kind: 'repeat', message: Buffer.from('Hello!\n') },
     sizes: [{ minBytes: 7, maxBytes: 7, weight: 1 }],

@@ -14,10 +14,10 @@ export interface Counter {
    */
   readonly metric?: string | { readonly family: Family; readonly value: string }
   /** What people are told of the counter of a server, if it is not 0. */
-  readonly said?: Said
+  readonly said?: CounterWords
 }
 
-interface Said {
+interface CounterWords {
   /** In the last line: `3 clients turned away`. */
   readonly last?: readonly [noun: string, what: string]
   /** For refused datagrams: the reason, which the last line names. */
@@ -27,7 +27,7 @@ interface Said {
 }
 
 /** Metrics that consist of several counters, which differ in a label. */
-export const families = {
+export const metricFamilies = {
   yodel_connection_errors_total: {
     label: 'class',
     help: 'Connections that failed, by class.',
@@ -41,9 +41,9 @@ export const families = {
     help: 'Datagrams that were not answered, by the reason.',
   },
 } as const
-export type Family = keyof typeof families
+export type Family = keyof typeof metricFamilies
 
-const server = (help: string, metric?: Counter['metric'], said?: Said) => ({
+const server = (help: string, metric?: Counter['metric'], said?: CounterWords) => ({
   of: 'server' as const,
   help,
   ...(metric !== undefined && { metric }),
@@ -228,7 +228,7 @@ export const servedCounters = counterNames.filter(name => counters[name].of !== 
 export const counterOf = (name: CounterName): Counter => counters[name]
 
 /** A distribution of a load, in nanoseconds. */
-interface Distribution {
+interface DistributionRow {
   /** Its help text, which follows its name. */
   readonly help: string
   /**
@@ -282,12 +282,12 @@ export const distributions = {
     inResult: 'elsewhere',
   },
   churnLess: { help: 'the same without the time of the stall', inResult: 'elsewhere' },
-} as const satisfies Record<string, Distribution>
+} as const satisfies Record<string, DistributionRow>
 
 export type HistogramName = keyof typeof distributions
 export const histogramNames = Object.keys(distributions) as HistogramName[]
 /** The names of the histograms that a result has: always, or if there was a sample. */
-export const resultHistograms = (when: Distribution['inResult']): HistogramName[] =>
+export const resultHistograms = (when: DistributionRow['inResult']): HistogramName[] =>
   histogramNames.filter(name => distributions[name].inResult === when)
 export type AlwaysInResult = {
   [Name in HistogramName]: (typeof distributions)[Name]['inResult'] extends 'always' ? Name : never

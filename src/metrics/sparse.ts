@@ -9,7 +9,7 @@ import type { SavedHistogram } from './saved.ts'
 const octaveBuckets = 1024
 
 const widths = [Uint8Array, Uint16Array, Uint32Array, Float64Array] as const
-export type Counts = InstanceType<(typeof widths)[number]>
+export type CountArray = InstanceType<(typeof widths)[number]>
 
 /** The largest count that each of them holds. */
 const most = [0xff, 0xffff, 0xffff_ffff, Infinity] as const
@@ -21,12 +21,12 @@ const widthFor = (count: number): number => {
 }
 
 /** An array for counts that are at most `largest`. */
-export const countsFor = (length: number, largest: number): Counts =>
+export const countsFor = (length: number, largest: number): CountArray =>
   new widths[widthFor(largest)]!(length)
 
 export class SparseHistogram {
   sumNs = 0
-  readonly #octaves: (Counts | undefined)[] = []
+  readonly #octaves: (CountArray | undefined)[] = []
   /** The largest count that each of them holds; looked at far more often than it changes. */
   readonly #most: number[] = []
 
@@ -40,7 +40,7 @@ export class SparseHistogram {
     return before
   }
 
-  #octaveFor(octave: number, count: number): Counts {
+  #octaveFor(octave: number, count: number): CountArray {
     const known = this.#octaves[octave]
     if (known && count <= this.#most[octave]!) return known
     const counts = countsFor(octaveBuckets, count)

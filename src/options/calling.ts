@@ -6,7 +6,7 @@ import { group, option, type Kind, type OptionsOf, type Where } from './form.ts'
 import { fileText, list, text, textFor, untyped, whether } from './kinds.ts'
 import { proxyUrl, sources } from './route.ts'
 import { socketOptions } from './socket.ts'
-import { connected, networked, overTcp, secured, speaking } from './where.ts'
+import { connected, networked, overTcp, secureTransports, speaking } from './where.ts'
 
 /** The version of a PROXY header; the flag without a value means 2. */
 const proxyVersion: Kind<1 | 2> = {
@@ -54,28 +54,28 @@ export const tlsCallingOptions = {
     default: undefined,
     flag: 'ca',
     help: 'tls: also trust certificates that are signed by one in this file (PEM)',
-    where: ofTls(secured),
+    where: ofTls(secureTransports),
   }),
   /** SHA-256 of the server's certificate in hexadecimal: only this certificate is trusted. */
   pin: option(text('<sha256>'), {
     default: undefined,
     flag: 'pin',
     help: 'tls: trust only the certificate with this fingerprint',
-    where: ofTls(secured),
+    where: ofTls(secureTransports),
   }),
   /** Trusts any certificate. */
   insecure: option(whether(), {
     default: undefined,
     flag: 'insecure',
     help: 'tls: trust any certificate',
-    where: ofTls(secured),
+    where: ofTls(secureTransports),
   }),
   /** For SNI and for the check of names, where it is not that of the address (RFC 6066). */
   serverName: option(text('<name>'), {
     default: undefined,
     flag: 'server-name',
     help: 'tls: the name to send as SNI and to look for in the certificate',
-    where: ofTls(secured),
+    where: ofTls(secureTransports),
   }),
   /** What to speak, in order of preference (ALPN, RFC 7301). */
   alpn: option(list(text('<protocol>')), {
@@ -83,20 +83,20 @@ export const tlsCallingOptions = {
     flag: 'alpn',
     help: 'tls, http: protocol to offer by ALPN; repeatable',
     // With http it says which version both sides can speak (RFC 9113 section 3.3).
-    where: ofTls([...new Set([...secured, ...speaking('http')])]),
+    where: ofTls([...new Set([...secureTransports, ...speaking('http')])]),
   }),
   /** Shown to a server that asks for one; PEM. */
   cert: option(fileText('CERT.pem'), {
     default: undefined,
     flag: 'cert',
     help: 'tls: show this certificate (PEM)',
-    where: ofTls(secured),
+    where: ofTls(secureTransports),
   }),
   key: option(fileText('KEY.pem'), {
     default: undefined,
     flag: 'key',
     help: 'tls: its key (PEM)',
-    where: ofTls(secured),
+    where: ofTls(secureTransports),
   }),
 }
 

@@ -1,7 +1,7 @@
 /** A table of options is enough: all else follows from its rows. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkOptions, defaultsOf, fromFlags, group, option, resolve, wordsOf } from './form.ts'
+import { validateOptions, defaultsOf, fromFlags, group, option, resolve, wordsOf } from './form.ts'
 import { choice, count, duration, list, rate, text, whether } from './kinds.ts'
 
 const rows = {
@@ -35,8 +35,8 @@ test('a value that makes no sense is named', () => {
     [{ arrivals: 'odd' }, 'arrivals must be one of even, poisson.'],
   ]
   for (const [options, message] of wrong)
-    assert.throws(() => checkOptions(rows, options), { name: 'UserError', message })
-  checkOptions(rows, { count: Infinity, ratePerSecond: undefined, calling: {}, unknown: 1 })
+    assert.throws(() => validateOptions(rows, options), { name: 'UserError', message })
+  validateOptions(rows, { count: Infinity, ratePerSecond: undefined, calling: {}, unknown: 1 })
 })
 
 test('what is typed comes back by the names of the library, groups as objects', () => {

@@ -44,7 +44,7 @@ export interface About<T, D extends T | undefined> {
    * What a comparison calls it, where runs that differ in it cannot be compared, and how it shows a
    * value.
    */
-  readonly condition?: Condition
+  readonly condition?: ComparedAs
   /** Why a search for the highest rate refuses it: a sentence, and what to do. */
   readonly notInSearch?: readonly [because: string, hint: string]
   /** Where it makes sense, if not everywhere. */
@@ -75,7 +75,7 @@ interface OnEngines extends Omit<OnTransports, 'engines' | 'act'> {
   readonly act: string
 }
 
-export interface Condition {
+export interface ComparedAs {
   readonly name: string
   /** The key under which the conditions of a run have it, if it is not the name of the option. */
   readonly key?: string
@@ -149,12 +149,12 @@ export function resolve<Rows extends Table, O extends OptionsOf<Rows>>(
 }
 
 /** @throws UserError for the first value that makes no sense */
-export function checkOptions(rows: Table, options: object): void {
+export function validateOptions(rows: Table, options: object): void {
   for (const [name, value] of Object.entries(options)) {
     const row = Object.hasOwn(rows, name) ? rows[name]! : undefined
     if (!row || value === undefined) continue
     if (isGroup(row)) {
-      checkOptions(row.rows, value as object)
+      validateOptions(row.rows, value as object)
       continue
     }
     const mistake = row.kind.mistake(value)

@@ -17,7 +17,7 @@ import {
   whether,
 } from './kinds.ts'
 import { datagramRules, type DatagramRule } from '../wire/udp/guard.ts'
-import { carrying, connected, secured, speaking } from './where.ts'
+import { carrying, connected, secureTransports, speaking } from './where.ts'
 
 /** Which certificate a server shows, and which ones it demands. All in PEM (RFC 7468). */
 export const tlsOptions = {
@@ -25,13 +25,13 @@ export const tlsOptions = {
     default: undefined,
     flag: 'cert',
     help: 'tls: certificate (PEM); without it one is made',
-    where: { engines: 'every', transports: secured },
+    where: { engines: 'every', transports: secureTransports },
   }),
   key: option(fileText('KEY.pem'), {
     default: undefined,
     flag: 'key',
     help: 'tls: its key (PEM)',
-    where: { engines: 'every', transports: secured },
+    where: { engines: 'every', transports: secureTransports },
   }),
   /** Clients must show a certificate that one of these has signed. */
   clientCa: option(fileText('CA.pem'), {
@@ -41,7 +41,7 @@ export const tlsOptions = {
     where: {
       engines: ['node', 'uring'],
       act: 'demand certificates of clients',
-      transports: secured,
+      transports: secureTransports,
     },
   }),
 }

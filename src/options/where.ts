@@ -22,7 +22,7 @@ export const overTcp = transportNames.filter(transport => isOverTcp({ transport 
 export const carrying = (what: Carries) => thatHave(({ carries }) => carries === what)
 /** The transports that speak this protocol. */
 export const speaking = (protocol: 'ws' | 'http') => thatHave(row => row.protocol === protocol)
-export const secured = thatHave(({ secure }) => secure)
+export const secureTransports = thatHave(({ secure }) => secure)
 
 export const isForEngine = ({ where }: { where?: Where }, engine: EngineName): boolean =>
   where === undefined || where.engines === 'every' || where.engines.includes(engine)

@@ -1,7 +1,7 @@
 /** The comparison of rounds for people: a table, and an answer for each figure. */
 import { formatCount, plural } from '../vocabulary/units.ts'
 import { printable } from '../vocabulary/text.ts'
-import type { FigureCompared } from './answers.ts'
+import type { FigureCompared } from './rounds-answers.ts'
 import { wrap, type Canvas } from './bars.ts'
 import type { RoundsComparison } from './compare-rounds.ts'
 import { columned } from './columns.ts'
@@ -19,7 +19,7 @@ export function compareRoundsText(comparison: RoundsComparison, canvas: Canvas):
   const { columns } = canvas
   const { figures, outcome, noClaimBecause, conditions, missed } = comparison
   const blocks: string[][] = [
-    headLines(comparison).flatMap(line => wrap(line, columns)),
+    comparisonHead(comparison).flatMap(line => wrap(line, columns)),
     table(figures, columns),
   ]
   const sentences =
@@ -58,7 +58,7 @@ export const outcomeWords = {
   failed: 'FAILED',
 } as const
 
-export function headLines(comparison: RoundsComparison): string[] {
+export function comparisonHead(comparison: RoundsComparison): string[] {
   const { baseline, subject, rounds, leftOut, startedAt, orderSeed } = comparison
   const left = leftOut > 0 ? `; ${formatCount(leftOut)} more left out, not valid` : ''
   return [

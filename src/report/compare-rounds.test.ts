@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { UserError } from '../vocabulary/errors.ts'
-import { claim, compareFigure } from './answers.ts'
+import { claim, compareFigure } from './rounds-answers.ts'
 import { compareRounds } from './compare-rounds.ts'
 import { compareRoundsText } from './compare-rounds-text.ts'
 import { parseCondition } from './fail-if.ts'

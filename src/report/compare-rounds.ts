@@ -1,7 +1,7 @@
 /** What rounds say of the difference between their sides: a claim, or that there is none. */
 import { formatCount, plural } from '../vocabulary/units.ts'
-import { claim, compareFigure, confidence, withoutFlips } from './answers.ts'
-import type { FigureCompared } from './answers.ts'
+import { claim, compareFigure, confidence, withoutFlips } from './rounds-answers.ts'
+import type { FigureCompared } from './rounds-answers.ts'
 import { differences } from './conditions.ts'
 import { checkRounds, type CheckedCondition, type Condition } from './fail-if.ts'
 import { isBroken, isValidRound, sides, spareRounds } from './rounds.ts'

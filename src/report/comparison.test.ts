@@ -3,7 +3,13 @@ import { test } from 'node:test'
 import { barBlock, wrap } from './bars.ts'
 import { comparisonJson, comparisonText } from './comparison.ts'
 import { conclusions } from './conclusion.ts'
-import { isRight, median, type Comparison, type ModelResult, type ModelRound } from './models.ts'
+import {
+  isRight,
+  medianOfRounds,
+  type EngineComparison,
+  type ModelResult,
+  type ModelRound,
+} from './models.ts'
 
 const round = (change: Partial<ModelRound> = {}): ModelRound => ({
   servedClients: 50,
@@ -28,7 +34,7 @@ const model = (
   change: Partial<ModelResult> = {},
 ): ModelResult => ({ name, label, engine: 'node', concurrency: Infinity, rounds, ...change })
 
-const comparison = (models: ModelResult[]): Comparison => ({
+const comparison = (models: ModelResult[]): EngineComparison => ({
   connections: 50,
   sizeBytes: 64,
   durationMs: 3_000,
@@ -121,7 +127,7 @@ test('rounds that overlap make no difference', () => {
 
 test('medians ignore what is not known', () => {
   const of = (...values: (number | undefined)[]) =>
-    median(
+    medianOfRounds(
       model(
         'node',
         'x',

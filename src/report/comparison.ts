@@ -2,13 +2,13 @@
 import { formatCount, formatDuration, formatSize, plural } from '../vocabulary/units.ts'
 import { barBlock, wrap, type Bar, type Canvas } from './bars.ts'
 import { conclusions } from './conclusion.ts'
-import { failuresOf, isRight, median } from './models.ts'
-import type { Comparison, Figure, ModelResult } from './models.ts'
+import { failuresOf, isRight, medianOfRounds } from './models.ts'
+import type { EngineComparison, ModelFigure, ModelResult } from './models.ts'
 
 const micros = (us: number) => formatDuration(us / 1e3)
 
 /** What is drawn: figure, title, and how a value is written. */
-const pictures: [Figure, title: string, format: (value: number) => string][] = [
+const pictures: [ModelFigure, title: string, format: (value: number) => string][] = [
   ['servedClients', 'Clients served at the same time', formatCount],
   ['ratePerSecond', 'Echoes per second: longer is better', formatCount],
   ['p50Us', 'Round trip, median: shorter is better', micros],
@@ -25,7 +25,7 @@ const pictures: [Figure, title: string, format: (value: number) => string][] = [
 const atLeast0 = (bytes: number) => Math.max(0, Math.round(bytes))
 
 /** A block of bars for each figure, then what follows from them. */
-export function comparisonText(comparison: Comparison, canvas: Canvas): string {
+export function comparisonText(comparison: EngineComparison, canvas: Canvas): string {
   const { connections, sizeBytes, durationMs, machine, models, roundsWanted } = comparison
   const measured = models.filter(({ rounds }) => rounds.length > 0)
   const rounds = roundsWanted > 1 ? `, median of ${roundsWanted} rounds` : ''
@@ -50,12 +50,16 @@ export function comparisonText(comparison: Comparison, canvas: Canvas): string {
   return `${parts.map(lines => lines.join('\n')).join('\n\n')}\n`
 }
 
-const machineText = ({ processor, cores, system, node }: Comparison['machine']): string =>
+const machineText = ({ processor, cores, system, node }: EngineComparison['machine']): string =>
   `${processor}, ${plural(cores, 'core')}, ${system}, Node ${node}`
 
-const barsOf = (models: ModelResult[], figure: Figure, format: (value: number) => string): Bar[] =>
+const barsOf = (
+  models: ModelResult[],
+  figure: ModelFigure,
+  format: (value: number) => string,
+): Bar[] =>
   models.map(model => {
-    const value = median(model, figure)
+    const value = medianOfRounds(model, figure)
     return { label: model.label, value, text: value === undefined ? 'n/a' : format(value) }
   })
 
@@ -70,7 +74,7 @@ function remarksOn(model: ModelResult): string[] {
 }
 
 /** One document; every figure is the median of its rounds, which follow. */
-export function comparisonJson(comparison: Comparison): string {
+export function comparisonJson(comparison: EngineComparison): string {
   const { models, machine, interrupted, roundsWanted, ...run } = comparison
   return `${JSON.stringify(
     {
@@ -90,7 +94,7 @@ const nullForUnknown = (_key: string, value: unknown): unknown => value ?? null
 
 function modelJson(model: ModelResult) {
   const { name, label, engine, concurrency, rounds, unavailable = null } = model
-  const figure = (name: Figure) => median(model, name) ?? null
+  const figure = (name: ModelFigure) => medianOfRounds(model, name) ?? null
   return {
     name,
     label,

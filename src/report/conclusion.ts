@@ -2,7 +2,12 @@
  * What the figures of a comparison mean, in words. A sentence claims nothing that they do not show.
  */
 import { formatCount, formatDuration, formatSize, plural } from '../vocabulary/units.ts'
-import { median, type Comparison, type Figure, type ModelResult } from './models.ts'
+import {
+  medianOfRounds,
+  type EngineComparison,
+  type ModelFigure,
+  type ModelResult,
+} from './models.ts'
 
 /** Ratios nearer to 1 are called the same: a busy machine changes by as much between two runs. */
 const sameWithin = 0.1
@@ -11,7 +16,7 @@ const roundsToJudge = 3
 /** If the load generator has less of its processor left, the rate says little of the server. */
 const generatorBusyShare = 0.9
 
-export function conclusions({ models, connections }: Comparison): string[] {
+export function conclusions({ models, connections }: EngineComparison): string[] {
   const measured = (name: string) =>
     models.find(model => model.name === name && model.rounds.length > 0)
   const [one, threads, pool] = ['one', 'threads', 'pool'].map(measured)
@@ -26,7 +31,7 @@ export function conclusions({ models, connections }: Comparison): string[] {
   ].filter(sentence => sentence !== undefined)
 }
 
-const served = (model: ModelResult): number => median(model, 'servedClients') ?? 0
+const served = (model: ModelResult): number => medianOfRounds(model, 'servedClients') ?? 0
 
 function waited(one: ModelResult, connections: number): string {
   const waiting = connections - served(one)
@@ -54,14 +59,14 @@ function bought(threads: ModelResult, pool: ModelResult | undefined, connections
 
 /** What a thread for each client takes, as far as it is known on this system. */
 function cost(threads: ModelResult, loop: ModelResult): string {
-  const [mine, others] = [threads, loop].map(model => median(model, 'memoryPerClientBytes'))
+  const [mine, others] = [threads, loop].map(model => medianOfRounds(model, 'memoryPerClientBytes'))
   const memory = (bytes: number) => formatSize(Math.max(0, Math.round(bytes)))
   // A ratio would be mostly noise: the event loop's memory for a client is near the size of a page.
   const memories =
     mine === undefined || others === undefined
       ? ''
       : `A client took ${memory(mine)} of memory (event loop: ${memory(others)}), and `
-  const admission = formatDuration(median(threads, 'admissionMs') ?? 0)
+  const admission = formatDuration(medianOfRounds(threads, 'admissionMs') ?? 0)
   return (
     `${versus('a thread per client', threads, loop)} ` +
     `${memories}${memories ? 'it' : 'It'} took ${admission} until all its threads had started.`
@@ -78,8 +83,13 @@ function versus(name: string, model: ModelResult, loop: ModelResult): string {
 }
 
 /** `2.3 times the rate`, or `about the same rate`. */
-function ratio(a: ModelResult, b: ModelResult, figure: Figure, noun: string): string | undefined {
-  const [mine, others] = [median(a, figure), median(b, figure)]
+function ratio(
+  a: ModelResult,
+  b: ModelResult,
+  figure: ModelFigure,
+  noun: string,
+): string | undefined {
+  const [mine, others] = [medianOfRounds(a, figure), medianOfRounds(b, figure)]
   if (mine === undefined || others === undefined || !(others > 0)) return undefined
   const times = mine / others
   if (Math.abs(times - 1) <= sameWithin || overlap(a, b, figure)) return `about the same ${noun}`
@@ -87,7 +97,7 @@ function ratio(a: ModelResult, b: ModelResult, figure: Figure, noun: string): st
 }
 
 /** Whether the ranges of two figures overlap, if there are enough rounds to know them. */
-function overlap(a: ModelResult, b: ModelResult, figure: Figure): boolean {
+function overlap(a: ModelResult, b: ModelResult, figure: ModelFigure): boolean {
   const [mine, others] = [a, b].map(({ rounds }) =>
     rounds.map(round => round[figure]).filter(value => value !== undefined),
   ) as [number[], number[]]
@@ -98,7 +108,8 @@ function overlap(a: ModelResult, b: ModelResult, figure: Figure): boolean {
 /** Models for which the load was the limit, so that the rate says little of the server. */
 function limited(models: ModelResult[]): string | undefined {
   const busy = models.filter(
-    model => (median(model, 'loadCpuShare') ?? 0) >= generatorBusyShare && served(model) > 0,
+    model =>
+      (medianOfRounds(model, 'loadCpuShare') ?? 0) >= generatorBusyShare && served(model) > 0,
   )
   if (busy.length === 0) return undefined
   const names = busy.map(({ label }) => label).join(', ')

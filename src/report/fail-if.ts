@@ -1,7 +1,7 @@
 /** Conditions such as `p99>+10%` (against the baseline) or `p99>5ms`, under which a run fails. */
 import { usageError } from '../vocabulary/errors.ts'
 import { formatCount, plural } from '../vocabulary/units.ts'
-import type { FigureCompared } from './answers.ts'
+import type { FigureCompared } from './rounds-answers.ts'
 import { compare, formatFigure, meets, parseMetric, parseObjective } from './objective.ts'
 import { splitCondition, type Metric, type Objective, type Operator } from './objective.ts'
 import type { RunResult } from './result.ts'

@@ -28,7 +28,7 @@ const formats: Record<string, () => Promise<Format>> = {
   ...outlined(async () => (await import('./outline.ts')).outlineOfRun),
 }
 
-export const endings = Object.keys(formats).join(', ')
+export const fileEndings = Object.keys(formats).join(', ')
 
 /** The formats of rounds: the seconds or percentiles of that many runs make no document. */
 const roundsFormats: Record<string, () => Promise<RoundsFormat>> = {
@@ -94,5 +94,8 @@ export function formatFor(path: string): () => Promise<Format> {
   const ending = endingOf(path)
   const format = Object.hasOwn(formats, ending) ? formats[ending] : undefined
   if (format) return format
-  throw usageError(`The name ${path} does not say what to write.`, `It ends in one of ${endings}.`)
+  throw usageError(
+    `The name ${path} does not say what to write.`,
+    `It ends in one of ${fileEndings}.`,
+  )
 }

@@ -4,7 +4,7 @@
  */
 import { toAddress } from '../vocabulary/address.ts'
 import { isDatagrams, isHttp } from '../vocabulary/transport.ts'
-import type { Outcome } from '../load/outcome.ts'
+import type { ThreadResult } from '../load/thread-result.ts'
 import { shifted, type Outage } from '../load/outages.ts'
 import { achievedOf, windowOf } from '../load/replies.ts'
 import type { Snapshot } from '../metrics/snapshot.ts'
@@ -19,7 +19,7 @@ export interface Gathered {
   /** At the end of the run. */
   total: Snapshot
   /** What each thread that sent found out. */
-  outcomes: readonly Outcome[]
+  threadResults: readonly ThreadResult[]
   intervals: Interval[]
   /** Each stage of a load whose rate changes, whether it began or not. */
   stages: readonly StagePassed[] | undefined
@@ -42,41 +42,41 @@ export function resultOf(
 }
 
 function findingsOf(
-  { total, outcomes, intervals }: Gathered,
+  { total, threadResults, intervals }: Gathered,
   conditions: RunConditions,
   limits: Findings['limits'],
 ): Findings {
   const { ratePerSecond, churnPerSecond, countCorruption } = conditions.options
   const address = toAddress(conditions.address)
-  const wrongs = outcomes.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
+  const wrongs = threadResults.map(({ wrong }) => wrong).filter(wrong => wrong !== undefined)
   return {
     total,
-    window: windowOf(outcomes.map(({ log }) => log)),
+    window: windowOf(threadResults.map(({ log }) => log)),
     // Wrong bytes say more about the cause than missing bytes.
     wrong: wrongs.find(({ received }) => received.length > 0) ?? wrongs[0],
     intervals,
-    statuses: outcomes.flatMap(({ statuses }) => [...(statuses ?? [])]),
-    reasons: outcomes.flatMap(({ reasons }) => [...(reasons ?? [])]),
-    threads: outcomes.map(({ effort }) => effort),
+    statuses: threadResults.flatMap(({ statuses }) => [...(statuses ?? [])]),
+    reasons: threadResults.flatMap(({ reasons }) => [...(reasons ?? [])]),
+    threads: threadResults.map(({ effort }) => effort),
     openLoop: typeof ratePerSecond === 'number',
     churn:
       Number(churnPerSecond) > 0
-        ? achievedOf(outcomes.flatMap(({ churn }) => churn ?? []))
+        ? achievedOf(threadResults.flatMap(({ churn }) => churn ?? []))
         : undefined,
-    churnLateUs: Math.max(...outcomes.map(({ churnLateNs }) => churnLateNs ?? 0)) / 1e3,
+    churnLateUs: Math.max(...threadResults.map(({ churnLateNs }) => churnLateNs ?? 0)) / 1e3,
     countingCorruption: countCorruption === true,
     datagrams: isDatagrams(address),
     http: isHttp(address),
-    outages: conditions.options.reconnect === true ? outagesOf(outcomes) : undefined,
+    outages: conditions.options.reconnect === true ? outagesOf(threadResults) : undefined,
     limits,
     conditions,
   }
 }
 
 /** After the beginning of the window that all threads share. */
-function outagesOf(outcomes: readonly Outcome[]): Outage[] {
-  const fromNs = Math.min(...outcomes.map(({ log }) => log.fromNs))
-  return outcomes.flatMap(({ log, outages = [] }) =>
+function outagesOf(threadResults: readonly ThreadResult[]): Outage[] {
+  const fromNs = Math.min(...threadResults.map(({ log }) => log.fromNs))
+  return threadResults.flatMap(({ log, outages = [] }) =>
     outages.map(outage => shifted(outage, log.fromNs - fromNs)),
   )
 }

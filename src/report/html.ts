@@ -1,6 +1,6 @@
 /** What a load did, as one page that needs nothing else: no network, no script, no other file. */
 import { histogramChart, percentileChart } from './html/spread-charts.ts'
-import { dateText } from './html/figures.ts'
+import { dateText } from './html/numbers.ts'
 import { html, type Markup } from './html/markup.ts'
 import { page } from './html/page.ts'
 import { titleOfParts, slices } from './html/slices.ts'
@@ -24,14 +24,14 @@ export function loadHtml(result: RunResult): string {
         ${parts.verdict(result)}
       </header>
       ${parts.section('figures', 'Figures', parts.headline(result))}
-      ${notes.length > 0 && parts.section('notes', 'Notes', parts.list(notes))}
+      ${notes.length > 0 && parts.section('notes', 'Notes', parts.bullets(notes))}
       ${result.datagrams && parts.section('datagrams', 'Datagrams', parts.datagrams(result))}
       ${result.outages && parts.section('outages', 'Outages', outages(result.outages))}
       ${result.stages && parts.section('stages', 'Stages', stagesTable(result))} ${overTime(result)}
       ${spread(result)}
-      ${parts.section('distributions', 'All percentiles', parts.distributions(result))}
+      ${parts.section('distributions', 'All percentiles', parts.distributionSection(result))}
       ${run.parts && parts.section('slices', titleOfParts(result), slices(result))}
-      ${parts.section('errors', 'Failures', parts.failures(result))}
+      ${parts.section('errors', 'Failures', parts.failureSection(result))}
       ${
         result.firstWrong &&
         parts.section('wrong', 'First wrong bytes', wrongBytes(result.firstWrong, run.reproduce))

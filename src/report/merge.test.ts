@@ -7,14 +7,14 @@ import { UserError } from '../vocabulary/errors.ts'
 import { quoted } from '../vocabulary/text.ts'
 import type { Calling } from '../options/calling.ts'
 import { callingOf } from './same-load.ts'
-import type { Outcome } from '../load/outcome.ts'
+import type { ThreadResult } from '../load/thread-result.ts'
 import { Replies } from '../load/replies.ts'
 import { saveHistogram } from '../metrics/saved.ts'
 import { counter, Meter } from '../metrics/meter.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import { resultOf, type Gathered } from './gathered.ts'
 import { merge } from './merge.ts'
-import { partFrom, resultOfPart } from './part.ts'
+import { partFrom, resultOfPart } from './part-section.ts'
 import { readResult } from './read.ts'
 import type { RunConditions, RunResult } from './result.ts'
 import { effort, sampleResult } from './sample.suite.ts'
@@ -41,14 +41,14 @@ function gather(trips: Trips, fromNs: number): Gathered {
   const replies = new Replies(0)
   for (const us of trips) replies.record(us * 1e3, 1)
   const log = { ...replies.log(0, 1e9, true), fromNs, sent: trips.length }
-  const outcome: Outcome = {
+  const threadResult: ThreadResult = {
     wrong: undefined,
     statuses: new Map([[500, 0]]),
     log,
     effort: effort(0.5),
   }
   const total = takeSnapshot([meter])
-  return { total, outcomes: [outcome], intervals: [intervalOf(total)], stages: undefined }
+  return { total, threadResults: [threadResult], intervals: [intervalOf(total)], stages: undefined }
 }
 
 const intervalOf = ({ response }: Gathered['total']) => ({
@@ -96,7 +96,7 @@ test('slices that are merged say what all their threads together say', () => {
       const total = takeSnapshot(all.map(meterOf))
       const whole: Gathered = {
         total,
-        outcomes: gathered.flatMap(({ outcomes }) => [...outcomes]),
+        threadResults: gathered.flatMap(({ threadResults }) => [...threadResults]),
         intervals: [intervalOf(total)],
         stages: undefined,
       }

@@ -1,13 +1,13 @@
 /** The result of all slices of a load, made of what the threads of all machines have found out. */
 import { usageError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'
-import type { Outcome } from '../load/outcome.ts'
+import type { ThreadResult } from '../load/thread-result.ts'
 import { checkHistogram, checkSnapshot } from '../metrics/saved.ts'
 import { SnapshotSum } from '../metrics/sum.ts'
-import { checkAlike, planOf, type Planned } from './same-load.ts'
+import { checkAlike, conditionsOfPart, type ComparedPart } from './same-load.ts'
 import { resultOf, type Gathered } from './gathered.ts'
-import { partFormat, type Part, type PartFigures } from './part-form.ts'
-import { outcomesIn, startErrorMaxMs } from './part.ts'
+import { partFormat, type PartSection, type PartFigures } from './part-form.ts'
+import { threadResultsIn, startErrorMaxMs } from './part-section.ts'
 import type { Interval, RunConditions, RunResult } from './result.ts'
 import { Series } from './series.ts'
 import { withVerdict } from './summarize.ts'
@@ -27,7 +27,7 @@ interface Kept extends Pick<RunResult, 'seconds' | 'valid' | 'invalidBecause' | 
 /**
  * What is known of the parts in addition to what is in them; of agents, what the coordinator tells.
  */
-export interface Known {
+export interface KnownOfParts {
   noun: 'Slice' | 'Agent'
   /** What the row of a slice has, too. */
   row: (slice: number, name: string) => Partial<PartFigures>
@@ -75,11 +75,11 @@ interface SumOfStage {
 export class Merger {
   readonly #kept: Kept[] = []
   /** What the first said, and the conditions of the lowest slice. */
-  #first: Planned | undefined
+  #first: ComparedPart | undefined
   #lowest: { slice: number; run: RunConditions } | undefined
   #threads = 0
   readonly #total = new SnapshotSum()
-  readonly #outcomes: Outcome[] = []
+  readonly #threadResults: ThreadResult[] = []
   readonly #series = new Series()
   #stages: SumOfStage[] | undefined
 
@@ -92,12 +92,12 @@ export class Merger {
     const part = partIn(result, name)
     const { slice, of, startedMs, startErrorMs, connections } = part
     const { run, rates, responseUs, generator, seconds, valid, invalidBecause, notes } = result
-    const planned = { name, plan: planOf(result, part), expect: part.expect }
-    if (this.#first) checkAlike(this.#first, planned)
+    const compared = { name, conditions: conditionsOfPart(result, part), expect: part.expect }
+    if (this.#first) checkAlike(this.#first, compared)
     const twin = this.#kept.find(other => other.slice === slice)
     if (twin) throw usageError(`${twin.name} and ${name} are both slice ${slice}.`)
     this.#count(checked(result, part, name), part, result.intervals)
-    this.#first ??= planned
+    this.#first ??= compared
     if (slice < (this.#lowest?.slice ?? Infinity)) this.#lowest = { slice, run }
     this.#threads += run.threads
     const row = {
@@ -115,9 +115,13 @@ export class Merger {
     this.#kept.push({ name, slice, startedMs, seconds, engine: run.engine, row, ...fate })
   }
 
-  #count(outcomes: Outcome[], { total, stages, intervals }: Part, series: Interval[]): void {
+  #count(
+    threadResults: ThreadResult[],
+    { total, stages, intervals }: PartSection,
+    series: Interval[],
+  ): void {
     this.#total.add(total)
-    this.#outcomes.push(...outcomes)
+    this.#threadResults.push(...threadResults)
     for (const [n, interval] of series.entries()) this.#series.add(interval, intervals[n]!)
     if (stages === null) return
     this.#stages ??= []
@@ -128,14 +132,14 @@ export class Merger {
     }
   }
 
-  finish(known: Known): RunResult {
+  finish(known: KnownOfParts): RunResult {
     if (!this.#first || !this.#lowest)
       throw usageError('There is nothing to merge.', 'Name the files of all slices.')
     const parts = this.#kept.toSorted((a, b) => a.slice - b.slice)
     const stages = this.#stages?.map(stage => ({ ...stage, passed: stage.passed.snapshot() }))
     const gathered: Gathered = {
       total: this.#total.snapshot(),
-      outcomes: this.#outcomes,
+      threadResults: this.#threadResults,
       intervals: known.intervals ?? this.#series.intervals,
       stages,
     }
@@ -155,7 +159,7 @@ export class Merger {
   }
 }
 
-function partIn({ part, run }: RunResult, name: string): Part {
+function partIn({ part, run }: RunResult, name: string): PartSection {
   if (!part)
     throw usageError(
       run.parts
@@ -172,7 +176,7 @@ function partIn({ part, run }: RunResult, name: string): Part {
 }
 
 /** @returns what its threads found out. @throws UserError if the part contradicts its result */
-function checked(result: RunResult, part: Part, name: string): Outcome[] {
+function checked(result: RunResult, part: PartSection, name: string): ThreadResult[] {
   try {
     const { total, intervals, stages } = part
     checkSnapshot(total)
@@ -187,7 +191,7 @@ function checked(result: RunResult, part: Part, name: string): Outcome[] {
       intervals.length !== result.intervals.length
     )
       throw new RangeError('not what its result says')
-    return outcomesIn(part)
+    return threadResultsIn(part)
   } catch (error) {
     if (!isDamage(error)) throw error
     throw usageError(
@@ -203,7 +207,7 @@ function conditionsOf(
   run: RunConditions,
   parts: readonly Kept[],
   threads: number,
-  known: Known,
+  known: KnownOfParts,
 ): RunConditions {
   const { slice: _slice, startAt: _startAt, ...options } = run.options
   // The engine of a part that died is not known.
@@ -228,7 +232,7 @@ const spreadOf = (values: readonly number[]): number => Math.max(...values) - Ma
 const startSpread = (parts: readonly Kept[]): number =>
   spreadOf(parts.map(({ startedMs }) => startedMs))
 
-function notesOf(parts: readonly Kept[], { noun }: Known): string[] {
+function notesOf(parts: readonly Kept[], { noun }: KnownOfParts): string[] {
   const told = new Set(parts.flatMap(({ notes }) => notes))
   if (parts.length < 2) return [...told]
   const spread = formatDuration(startSpread(parts))
@@ -252,7 +256,11 @@ function missing(parts: readonly Kept[]): string[] {
 }
 
 /** Parts that did not run at the same time were not one load. */
-function apart(all: readonly Kept[], timed: boolean, { noun, broken, advice }: Known): string[] {
+function apart(
+  all: readonly Kept[],
+  timed: boolean,
+  { noun, broken, advice }: KnownOfParts,
+): string[] {
   const parts = all.filter(({ slice }) => !broken.has(slice))
   if (parts.length < 2) return []
   const lengthsMs = parts.map(({ seconds }) => seconds * 1e3)
@@ -275,7 +283,11 @@ function apart(all: readonly Kept[], timed: boolean, { noun, broken, advice }: K
 }
 
 /** @param because why the whole is not valid; slices with the same reason are not named again */
-const invalid = (parts: readonly Kept[], because: readonly string[], known: Known): string[] =>
+const invalid = (
+  parts: readonly Kept[],
+  because: readonly string[],
+  known: KnownOfParts,
+): string[] =>
   parts
     .filter(({ valid, slice }) => !valid && !known.broken.has(slice))
     .map(each => {

@@ -29,7 +29,7 @@ export interface ModelRound {
   failures: Record<string, number>
 }
 
-export type Figure = Exclude<keyof ModelRound, 'failures'>
+export type ModelFigure = Exclude<keyof ModelRound, 'failures'>
 
 export interface Model {
   /** As `--models` takes it. */
@@ -47,7 +47,7 @@ export interface ModelResult extends Model {
   failed?: boolean
 }
 
-export interface Comparison {
+export interface EngineComparison {
   connections: number
   sizeBytes: number
   durationMs: number
@@ -58,7 +58,7 @@ export interface Comparison {
 }
 
 /** The median over the rounds; undefined if no round has it. */
-export function median(model: ModelResult, figure: Figure): number | undefined {
+export function medianOfRounds(model: ModelResult, figure: ModelFigure): number | undefined {
   const values = model.rounds.map(round => round[figure]).filter(value => value !== undefined)
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1
@@ -77,5 +77,5 @@ export function failuresOf({ rounds }: ModelResult): Record<string, number> {
 /**
  * Whether every byte that came back was right, and no connection failed. Waiting is not a failure.
  */
-export const isRight = ({ models }: Comparison): boolean =>
+export const isRight = ({ models }: EngineComparison): boolean =>
   models.every(model => !model.failed && Object.keys(failuresOf(model)).length === 0)

@@ -8,7 +8,7 @@ import { withoutOwn } from './less.ts'
 import { rateUnknown } from './reasons.ts'
 import { resultHistograms } from '../metrics/counters.ts'
 import { distributionIn } from './result.ts'
-import type { Distribution, DistributionName, Expectation, RunResult } from './result.ts'
+import type { Distribution, DistributionName, ObjectiveResult, RunResult } from './result.ts'
 import type { ObjectiveLimits } from './findings.ts'
 
 /** What a figure is: it decides how a value is written. */
@@ -204,7 +204,7 @@ export function compare(value: number, operator: Operator, limit: number): boole
 export function meets(
   { text, metric, operator, limit }: Objective,
   result: RunResult,
-): Expectation {
+): ObjectiveResult {
   const measured = metric.of(result)
   if (measured === null)
     return { objective: text, measured, measuredText: unknown(metric, result), held: false }
@@ -225,7 +225,7 @@ export function meets(
 }
 
 /** The sentence that says that an objective was missed. */
-export function missedText({ objective, measured, measuredText }: Expectation): string {
+export function missedText({ objective, measured, measuredText }: ObjectiveResult): string {
   const was = measured === null ? measuredText : `measured ${measuredText}`
   return `Expected ${objective}, ${was}.`
 }

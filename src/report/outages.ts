@@ -1,5 +1,5 @@
 /** Outages of connections that were opened again: their figures, and as text. */
-import { atMost, overlapping, sumOf, type Classes, type Outage } from '../load/outages.ts'
+import { atMost, overlapping, sumOfClasses, type Classes, type Outage } from '../load/outages.ts'
 import { formatCount, formatDuration, plural } from '../vocabulary/units.ts'
 import type { Canvas } from './bars.ts'
 import { micros } from './ladder.ts'
@@ -43,7 +43,7 @@ export function outageLines({ outages }: RunResult, canvas: Canvas): string[] {
   const { reconnects, lost, rows } = outages
   if (rows.length === 0) return entry('outages', 'none: no connection broke', canvas)
   const all = (of: (row: OutageRow) => Classes) =>
-    rows.reduce((sum, row) => sum + sumOf(of(row)), 0)
+    rows.reduce((sum, row) => sum + sumOfClasses(of(row)), 0)
   const parts = [
     plural(
       all(row => row.breaks),

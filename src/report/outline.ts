@@ -1,6 +1,6 @@
 /** What a result says, whatever was measured: its verdict, and the cases behind it. */
 import { formatDuration, formatRate, plural } from '../vocabulary/units.ts'
-import type { Expectation, RunResult } from './result.ts'
+import type { ObjectiveResult, RunResult } from './result.ts'
 import { micros } from './ladder.ts'
 import { missedText } from './objective.ts'
 import { standing, type Standing } from './standing.ts'
@@ -71,7 +71,7 @@ export function outlineOfRun(result: RunResult): Outline {
 }
 
 /** An objective as a case. */
-export const caseOf = ({ objective, measuredText, held, ownFault }: Expectation): Case => ({
+export const caseOf = ({ objective, measuredText, held, ownFault }: ObjectiveResult): Case => ({
   name: objective,
   outcome: held ? 'held' : ownFault ? 'invalid' : 'missed',
   said: measuredText,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { loadHtml } from './html.ts'
 import { withoutOwn } from './less.ts'
-import { loadText } from './load.ts'
+import { loadText } from './load-text.ts'
 import { effort, sampleResult } from './sample.suite.ts'
 import { cases, resultOf } from './validity.suite.ts'
 

@@ -4,7 +4,7 @@ import type { SavedHistogram, SavedSnapshot } from '../metrics/saved.ts'
 /** Changes with everything that a merge reads. */
 export const partFormat = 'yodel-part-1'
 
-export interface Part {
+export interface PartSection {
   format: typeof partFormat
   /** `slice` 2 `of` 5 is the second of five. */
   slice: number
@@ -20,7 +20,7 @@ export interface Part {
   /** The objectives, which are those of the whole load. */
   expect: string[]
   total: SavedSnapshot
-  /** The outcome of each thread; instants are nanoseconds after the start. */
+  /** What each thread found out; instants are nanoseconds after the start. */
   threads: unknown[]
   /** The response times of each interval. */
   intervals: SavedHistogram[]

@@ -4,73 +4,81 @@ import { failureNames } from '../metrics/meter.ts'
 import { parseMetric } from './objective.ts'
 import { distributionNames, resultFormat, type RunResult } from './result.ts'
 import { roundsFormat, sides, type Rounds } from './rounds.ts'
-import { brokenKey, distribution, each, flag, listOf, number, numberOrNull } from './shape.ts'
-import { record, text, type Shape } from './shape.ts'
+import {
+  brokenKey,
+  isDistribution,
+  each,
+  isFlag,
+  listOf,
+  isNumber,
+  isNumberOrNull,
+} from './predicates.ts'
+import { record, isText, type Predicate } from './predicates.ts'
 
-const bucket: Shape = value => listOf(number)(value) && (value as unknown[]).length === 2
+const bucket: Predicate = value => listOf(isNumber)(value) && (value as unknown[]).length === 2
 
 /** The form of a slice; what lies deeper is checked where it is read. */
 const partShape = record({
-  format: text,
-  ...each(['slice', 'of', 'connections', 'startedMs'], number),
-  startErrorMs: numberOrNull,
-  calling: value => record({})(value) && Object.values(value as object).every(text),
-  expect: listOf(text),
+  format: isText,
+  ...each(['slice', 'of', 'connections', 'startedMs'], isNumber),
+  startErrorMs: isNumberOrNull,
+  calling: value => record({})(value) && Object.values(value as object).every(isText),
+  expect: listOf(isText),
   total: record({ counters: record({}), histograms: record({}) }),
   ...each(['threads', 'intervals'], listOf(record({}))),
   stages: value => value === null || listOf(record({}))(value),
 })
 
 /** What others compute with; a result may have more. */
-const shapes: Record<string, Shape> = {
-  valid: flag,
-  invalidBecause: listOf(text),
-  verdict: text,
-  failedBecause: listOf(text),
-  seconds: number,
+const shapes: Record<string, Predicate> = {
+  valid: isFlag,
+  invalidBecause: listOf(isText),
+  verdict: isText,
+  failedBecause: listOf(isText),
+  seconds: isNumber,
   rates: record({
-    ...each(['plannedPerSecond', 'sentPerSecond', 'achievedPerSecond'], numberOrNull),
+    ...each(['plannedPerSecond', 'sentPerSecond', 'achievedPerSecond'], isNumberOrNull),
   }),
-  notes: listOf(text),
-  bytes: record({ sent: number, received: number }),
-  expectations: listOf(record({ objective: text, measuredText: text, held: flag })),
-  resolution: record(each(['relativeError', 'lowestUs', 'highestUs'], number)),
+  notes: listOf(isText),
+  bytes: record({ sent: isNumber, received: isNumber }),
+  expectations: listOf(record({ objective: isText, measuredText: isText, held: isFlag })),
+  resolution: record(each(['relativeError', 'lowestUs', 'highestUs'], isNumber)),
   generator: record({}),
   messages: record(
-    each(['planned', 'sent', 'received', 'lost', 'unfinished', 'wrong', 'deferred'], number),
+    each(['planned', 'sent', 'received', 'lost', 'unfinished', 'wrong', 'deferred'], isNumber),
   ),
-  ...each(distributionNames, distribution),
-  errors: record(each(failureNames, number)),
+  ...each(distributionNames, isDistribution),
+  errors: record(each(failureNames, isNumber)),
   intervals: listOf(
     record({
-      ...each(['second', 'seconds', 'sent', 'received', 'ratePerSecond'], number),
-      responseUs: distribution,
+      ...each(['second', 'seconds', 'sent', 'received', 'ratePerSecond'], isNumber),
+      responseUs: isDistribution,
     }),
   ),
   histograms: record(each(distributionNames, listOf(bucket))),
   part: value => value === undefined || partShape(value),
   run: record({
-    ...each(['command', 'address', 'engine', 'startedAt'], text),
-    threads: number,
+    ...each(['command', 'address', 'engine', 'startedAt'], isText),
+    threads: isNumber,
     options: record({}),
     versions: record({}),
-    machine: record({ system: text, cpu: text, cores: number, memoryBytes: number }),
+    machine: record({ system: isText, cpu: isText, cores: isNumber, memoryBytes: isNumber }),
   }),
 }
 
-const sideShape = record({ address: text, serve: value => value === null || text(value) })
-const isSide: Shape = value => sides.some(side => side === value)
-const roundShapes: Record<string, Shape> = {
+const sideShape = record({ address: isText, serve: value => value === null || isText(value) })
+const isSide: Predicate = value => sides.some(side => side === value)
+const roundShapes: Record<string, Predicate> = {
   ...each(sides, sideShape),
-  orderSeed: number,
-  figures: listOf(text),
-  margin: number,
-  roundsWanted: number,
-  reproduce: text,
+  orderSeed: isNumber,
+  figures: listOf(isText),
+  margin: isNumber,
+  roundsWanted: isNumber,
+  reproduce: isText,
   rounds: value =>
     listOf(record({ first: isSide, ...each(sides, record({})) }))(value) &&
     (value as unknown[]).length > 0,
-  stoppedBecause: value => value === null || text(value),
+  stoppedBecause: value => value === null || isText(value),
 }
 
 export const remedy = "Save a result with 'yodel bench --json > FILE'."

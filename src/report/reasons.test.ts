@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { Meter } from '../metrics/meter.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import { limitsOf } from './objective.ts'
-import { failures } from './reasons.ts'
+import { failureReasons } from './reasons.ts'
 import { roundTripsUs, sampleResult } from './sample.suite.ts'
 
 test('what may be lost is a share of all messages, those of the warm-up included', () => {
@@ -13,7 +13,7 @@ test('what may be lost is a share of all messages, those of the warm-up included
   const datagrams = { lost: 99, late: 0, duplicated: 0, reordered: 0, corrupted: 0 }
   const result = { ...sample, messages, datagrams }
   const reasonsFor = (objective: string) =>
-    failures(result, {
+    failureReasons(result, {
       total: { ...takeSnapshot([new Meter()]), warmupSent: 50, warmupReceived: 0 },
       window: { seconds: 1, achieved: 1, sent: 100, counted: false },
       wrong: undefined,

@@ -15,7 +15,7 @@ const hintFor = (name: string, cause: string): string =>
   hints[name] ?? (/EADDRNOTAVAIL|EADDRINUSE/.test(cause) ? portsGone : '')
 
 /** A sentence for each reason; objectives have theirs. */
-export function failures(result: RunResult, findings: Findings): string[] {
+export function failureReasons(result: RunResult, findings: Findings): string[] {
   const { limits, window, total } = findings
   const { messages, errors, churn, corruption, run, datagrams } = result
   const reasons: string[] = []

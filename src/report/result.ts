@@ -6,7 +6,7 @@ import { resultHistograms, type AlwaysInResult } from '../metrics/counters.ts'
 import type { FailureName } from '../metrics/meter.ts'
 import type { Cause } from '../load/wrong-bytes.ts'
 import type { GeneratorFigures } from './generator-form.ts'
-import type { Part, PartFigures } from './part-form.ts'
+import type { PartSection, PartFigures } from './part-form.ts'
 
 export type * from './generator-form.ts'
 
@@ -150,7 +150,7 @@ export interface OutageFigures {
 }
 
 /** An objective (`--expect 'p99<5ms'`) and what became of it. */
-export interface Expectation {
+export interface ObjectiveResult {
   /** As it was written. */
   objective: string
   /** In the unit of the objective: microseconds, a fraction, a count or a rate; null if unknown. */
@@ -252,7 +252,7 @@ export interface RunResult {
   errors: Record<FailureName, number>
   firstWrong: FirstWrong | null
   /** Empty without `--expect`. */
-  expectations: Expectation[]
+  expectations: ObjectiveResult[]
   /** Second by second, the warm-up left out. */
   intervals: Interval[]
   /** Only with `--stages`: each stage that began. */
@@ -264,5 +264,5 @@ export interface RunResult {
   generator: GeneratorFigures
   run: RunConditions
   /** Only of a slice: what `yodel merge` needs. */
-  part?: Part
+  part?: PartSection
 }

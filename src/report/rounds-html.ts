@@ -1,10 +1,10 @@
 /** What rounds say of the difference between their sides, as one page. */
-import type { FigureCompared } from './answers.ts'
+import type { FigureCompared } from './rounds-answers.ts'
 import { compareRounds, type RoundsComparison } from './compare-rounds.ts'
 import { answerText, figureCells, methodText, outcomeWords } from './compare-rounds-text.ts'
 import { formatChange } from './fail-if.ts'
-import { axes, figure, figureTable, line, type Canvas } from './html/chart.ts'
-import { dateText } from './html/figures.ts'
+import { axes, figure, figureTable, line, type ChartArea } from './html/chart.ts'
+import { dateText } from './html/numbers.ts'
 import { html, type Markup } from './html/markup.ts'
 import { page } from './html/page.ts'
 import { linearScale } from './html/scale.ts'
@@ -61,7 +61,7 @@ function verdict(comparison: RoundsComparison): Markup {
   const words = outcome === 'compared' ? 'Compared' : `${outcomeWords[outcome]}: no claim`
   return html`<div class="verdict ${kind}">
     <p><strong>${words}</strong></p>
-    ${parts.list([...sentences, ...missed])}
+    ${parts.bullets([...sentences, ...missed])}
   </div> `
 }
 
@@ -102,7 +102,7 @@ function chart(compared: FigureCompared, rounds: readonly Round[]): Markup {
 }
 
 function draw(
-  canvas: Canvas,
+  canvas: ChartArea,
   changes: readonly number[],
   mean: number,
   interval: readonly [number, number] | null,

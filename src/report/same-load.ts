@@ -3,12 +3,12 @@ import { callingOptions, type Calling } from '../options/calling.ts'
 import { optionsIn, valueIn, wordsOf } from '../options/form.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { quoted } from '../vocabulary/text.ts'
-import type { Part } from './part-form.ts'
+import type { PartSection } from './part-form.ts'
 import type { RunResult } from './result.ts'
 
-export interface Planned {
+export interface ComparedPart {
   name: string
-  plan: Map<string, string>
+  conditions: Map<string, string>
   expect: string[]
 }
 
@@ -16,7 +16,7 @@ export interface Planned {
 const own = new Set(['slice', 'startAt', 'engine', 'threads'])
 
 /** Everything else that decides what is sent. */
-export function planOf({ run }: RunResult, part: Part): Map<string, string> {
+export function conditionsOfPart({ run }: RunResult, part: PartSection): Map<string, string> {
   const options = Object.entries(run.options).filter(([name]) => !own.has(name))
   return new Map([
     ['count of slices', String(part.of)],
@@ -39,7 +39,7 @@ const sentFirst = optionsIn(callingOptions).filter(
 )
 
 /** What a client sends before its first message, as it is typed; what is a secret is not shown. */
-export const callingOf = (calling: Calling): Part['calling'] =>
+export const callingOf = (calling: Calling): PartSection['calling'] =>
   Object.fromEntries(
     sentFirst.flatMap(([name, row, path]): [flag: string, words: string][] => {
       const words = wordsOf({ [name]: row }, { [name]: valueIn(calling, path) })
@@ -48,9 +48,9 @@ export const callingOf = (calling: Calling): Part['calling'] =>
   )
 
 /** @throws UserError if they do not */
-export function checkAlike(first: Planned, other: Planned): void {
-  for (const what of new Set([...first.plan.keys(), ...other.plan.keys()])) {
-    const [a, b] = [first.plan.get(what) ?? 'none', other.plan.get(what) ?? 'none']
+export function checkAlike(first: ComparedPart, other: ComparedPart): void {
+  for (const what of new Set([...first.conditions.keys(), ...other.conditions.keys()])) {
+    const [a, b] = [first.conditions.get(what) ?? 'none', other.conditions.get(what) ?? 'none']
     if (a !== b)
       throw usageError(
         `${other.name} is not part of the load of ${first.name}: ${what} ${b}, not ${a}.`,

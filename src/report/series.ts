@@ -7,7 +7,7 @@ import { distribution } from './summarize.ts'
 /** Timers are late by some milliseconds: an interval that overlaps by no more is the next one. */
 const slackShare = 0.1
 
-interface Row extends Record<(typeof summed)[number], number> {
+interface SeriesRow extends Record<(typeof summed)[number], number> {
   second: number
   endSecond: number
   /** What ends by then is not of this row. */
@@ -24,7 +24,7 @@ const summed = ['sent', 'received', 'bytesReceived', 'errors'] as const
  */
 export class Series {
   /** In the order of time; none overlaps another. */
-  readonly #rows: Row[] = []
+  readonly #rows: SeriesRow[] = []
 
   add(interval: Interval, response: SavedHistogram): void {
     const { second, seconds } = interval
@@ -66,7 +66,7 @@ export class Series {
   }
 }
 
-const emptyRow = (second: number): Row => ({
+const emptyRow = (second: number): SeriesRow => ({
   second,
   endSecond: second,
   fromSecond: Infinity,
@@ -77,7 +77,7 @@ const emptyRow = (second: number): Row => ({
   response: new SparseHistogram(),
 })
 
-function take(row: Row, other: Row): void {
+function take(row: SeriesRow, other: SeriesRow): void {
   row.second = Math.min(row.second, other.second)
   row.fromSecond = Math.min(row.fromSecond, other.fromSecond)
   row.endSecond = Math.max(row.endSecond, other.endSecond)

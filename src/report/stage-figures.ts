@@ -1,5 +1,5 @@
 /** What the stages of a load whose rate changes have measured. */
-import type { Outcome } from '../load/outcome.ts'
+import type { ThreadResult } from '../load/thread-result.ts'
 import { achievedOf } from '../load/replies.ts'
 import { Histogram } from '../metrics/histogram.ts'
 import { failureNames } from '../metrics/meter.ts'
@@ -23,7 +23,7 @@ export interface StagePassed {
 
 interface StagesFound {
   stages?: readonly StagePassed[] | undefined
-  outcomes: readonly Outcome[]
+  threadResults: readonly ThreadResult[]
 }
 
 /** How much may be lost is said of the whole run: in a short stage one message is a large share. */
@@ -35,13 +35,13 @@ const notOfStages = new Set(['loss', 'lost'])
  * @param findings of the whole run, for the objectives, which are held against each stage
  */
 export function stageFigures(
-  { stages = [], outcomes }: StagesFound,
+  { stages = [], threadResults }: StagesFound,
   findings: Findings,
   objectives: readonly string[],
 ): StageFigures[] {
   const began = stages.filter(({ beganMs }) => beganMs < findings.window.seconds * 1e3)
   return began.map(({ text, beganMs, passed }, n) => {
-    const { planned, response, seconds, achieved } = ofStage(outcomes, n)
+    const { planned, response, seconds, achieved } = ofStage(threadResults, n)
     const [sent, received] = [passed.messagesSent, response.count]
     const total = { ...passed, response, messagesPlanned: planned, messagesReceived: received }
     const window = { ...findings.window, seconds, achieved, sent }
@@ -62,8 +62,8 @@ export function stageFigures(
 }
 
 /** What all threads have logged of it. */
-function ofStage(outcomes: readonly Outcome[], n: number) {
-  const logs = outcomes.flatMap(({ stages }) => stages?.[n] ?? [])
+function ofStage(threadResults: readonly ThreadResult[], n: number) {
+  const logs = threadResults.flatMap(({ stages }) => stages?.[n] ?? [])
   const response = new Histogram()
   for (const log of logs) response.add(readHistogram(log.response))
   const planned = logs.reduce((sum, log) => sum + log.planned, 0)

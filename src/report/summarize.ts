@@ -12,7 +12,7 @@ import { judgeOwn } from './own.ts'
 import { leastBeyond, supported } from './rank.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { largeBytes, proxyHint } from '../vocabulary/transport.ts'
-import { failures } from './reasons.ts'
+import { failureReasons } from './reasons.ts'
 import { resultFormat } from './result.ts'
 import type {
   ChurnFigures,
@@ -77,7 +77,7 @@ export function summarize(findings: Findings): RunResult {
     generator: generatorFigures(findings.threads, touchedBy(total)),
     run: conditions,
   }
-  result.failedBecause = failures(result, findings)
+  result.failedBecause = failureReasons(result, findings)
   if (findings.http) result.notes.push(...proxyNote(result))
   result.notes.push(...drainNote(result))
   judgeGenerator(result, { lateUs: findings.churnLateUs ?? 0, times: total.churn })

@@ -1,7 +1,7 @@
 /** The first lines of a report, and the words of its verdict. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { loadText } from './load.ts'
+import { loadText } from './load-text.ts'
 import { reportSamples as samples, missed } from './load.suite.ts'
 import { sampleResult } from './sample.suite.ts'
 

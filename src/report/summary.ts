@@ -5,7 +5,7 @@ import { headLines, isOpenLoop } from './head.ts'
 import { micros } from './ladder.ts'
 import { labelColumns, labelled, listing, paragraph, shown } from './lines.ts'
 import { rateUnknown } from './reasons.ts'
-import type { Expectation, RunResult } from './result.ts'
+import type { ObjectiveResult, RunResult } from './result.ts'
 import { standing } from './standing.ts'
 import { tinted } from './tint.ts'
 import { verdictFirst, type Said } from './verdict-text.ts'
@@ -20,10 +20,10 @@ export interface Summary {
   isCut: boolean
 }
 
-type Piece = 'title' | 'parts' | 'messages' | 'rate' | 'times' | 'expected' | 'held'
+type SummaryPiece = 'title' | 'parts' | 'messages' | 'rate' | 'times' | 'expected' | 'held'
 
 /** What a summary may have, the fullest first. What is left out is among the details, or short. */
-const choices: readonly (readonly Piece[])[] = [
+const choices: readonly (readonly SummaryPiece[])[] = [
   ['title', 'parts', 'messages', 'rate', 'times', 'expected'],
   ['title', 'parts', 'messages', 'rate', 'times', 'held'],
   ['title', 'messages', 'rate', 'times', 'held'],
@@ -35,7 +35,7 @@ export function summaryOf(result: RunResult, canvas: Canvas): Summary {
   const { lines: verdict, isCut } = verdictFirst(saidOf(result), canvas)
   const { expectations } = result
   const kept = expectations.filter(({ held }) => held).length
-  const all: Record<Piece, string[]> = {
+  const all: Record<SummaryPiece, string[]> = {
     ...headLines(result, canvas),
     messages: listing('messages', messageParts(result), canvas),
     rate: listing('rate', rateParts(result), canvas),
@@ -46,10 +46,10 @@ export function summaryOf(result: RunResult, canvas: Canvas): Summary {
         ? []
         : listing('expected', [`${kept} of ${formatCount(expectations.length)} held`], canvas),
   }
-  const linesOf = (names: readonly Piece[]) => names.flatMap(name => all[name])
+  const linesOf = (names: readonly SummaryPiece[]) => names.flatMap(name => all[name])
   const chosen =
     choices.find(names => verdict.length + linesOf(names).length <= linesMax) ?? choices.at(-1)!
-  const pieces: Piece[] = ['parts', 'messages', 'rate', 'expected']
+  const pieces: SummaryPiece[] = ['parts', 'messages', 'rate', 'expected']
   const rest = pieces.filter(name => !chosen.includes(name))
   return {
     lines: [...verdict, ...linesOf(chosen)],
@@ -126,7 +126,7 @@ function timeLine(result: RunResult, canvas: Canvas): string[] {
 }
 
 /** `INVALID`: missed, but perhaps only because of the generator. */
-const wordOf = ({ held, ownFault }: Expectation): string =>
+const wordOf = ({ held, ownFault }: ObjectiveResult): string =>
   held ? 'held' : ownFault ? 'INVALID' : 'MISSED'
 
 /** A table of what was expected; where it is too wide, sentences. */
@@ -134,7 +134,7 @@ export function expectationLines(
   { expectations }: Pick<RunResult, 'expectations'>,
   canvas: Canvas,
 ): string[] {
-  const widthOf = (text: (expectation: Expectation) => string) =>
+  const widthOf = (text: (expectation: ObjectiveResult) => string) =>
     Math.max(0, ...expectations.map(expectation => text(expectation).length))
   const [words, names] = [widthOf(wordOf), widthOf(({ objective }) => objective)]
   const rows = expectations.map(expectation => {

@@ -1,7 +1,7 @@
 /** What is said of a closed loop whose rate is its generator's, in part or as a whole. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { loadText } from './load.ts'
+import { loadText } from './load-text.ts'
 import { sampleResult } from './sample.suite.ts'
 
 const closedLoop = (connections: number, cpuShare: number, depth = 1) =>

@@ -31,19 +31,19 @@ const shareCore = (which: string) =>
   `Server and generator share ${which}: each takes its time from the other.`
 
 /** How late 1 % of the short connections began, and what they took. */
-interface Churn {
+interface ChurnTimes {
   lateUs: number
   times: Histogram
 }
 
 /** The options that decide how many messages may be in flight. */
-type Sent = { connections: number; depth: number; slice: string | undefined }
+type InFlightOptions = { connections: number; depth: number; slice: string | undefined }
 
 /** For a closed loop: how much of its rate is the work of the generator itself. */
 function shareOfRate({ generator, rates, run, churn }: RunResult): string[] {
   if (churn) return []
   const cpu = generator.cpuShare ?? 0
-  const { connections: all, depth, slice } = run.options as Sent
+  const { connections: all, depth, slice } = run.options as InFlightOptions
   const inFlight = sizeOf(partOfSlice(slice), all) * depth
   const busy = `busy for ${Math.round(cpu * 100)} % of the time`
   const alone = inFlight <= run.threads && cpu >= partShare && rates.achievedPerSecond !== null
@@ -61,7 +61,7 @@ function shareOfRate({ generator, rates, run, churn }: RunResult): string[] {
 }
 
 /** Adds what is to be said about the generator to the result. */
-export function judgeGenerator(result: RunResult, churn: Churn): void {
+export function judgeGenerator(result: RunResult, churn: ChurnTimes): void {
   const { generator, latenessUs, messages, run } = result
   const openLoop = latenessUs.count > 0
   // A flood is not a measurement, so there this is only a note.
@@ -114,7 +114,7 @@ export function judgeGenerator(result: RunResult, churn: Churn): void {
   else if (cores === 1 && !system.startsWith('Linux') && !isPublic(toAddress(run.address)))
     result.notes.push(shareCore('the only core of this machine'))
   if (openLoop && messages.deferred > 0) {
-    const { connections: all, depth, slice } = run.options as Sent
+    const { connections: all, depth, slice } = run.options as InFlightOptions
     const connections = sizeOf(partOfSlice(slice), all)
     result.notes.push(
       `${formatCount(messages.deferred)} of ${formatCount(messages.planned)} messages were ` +

@@ -1,6 +1,6 @@
 /** The messages between threads. Frequent data goes through the meter. */
 import type { Address } from '../vocabulary/address.ts'
-import type { AnyOutcome } from '../engines/engine.ts'
+import type { AnyThreadResult } from '../engines/engine.ts'
 import type { UserErrorData } from '../vocabulary/errors.ts'
 import type { FaultSpec } from '../faults/index.ts'
 import type { Stop } from '../metrics/meter.ts'
@@ -22,7 +22,7 @@ export type FromThread =
   | { kind: 'faultsSet' }
   /** What faults did, where the task wants to know; to be answered with `taken`. */
   | { kind: 'faults'; batch: FaultBatch }
-  | { kind: 'finished'; outcome: AnyOutcome | undefined }
+  | { kind: 'finished'; result: AnyThreadResult | undefined }
 
 export type ToThread =
   /** All begin at one instant, in nanoseconds on the clock that they share. */

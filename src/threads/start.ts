@@ -2,7 +2,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Address } from '../vocabulary/address.ts'
-import type { AnyOutcome, Outcome } from '../engines/engine.ts'
+import type { AnyThreadResult, ThreadResult } from '../engines/engine.ts'
 import { engines } from '../engines/index.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import type { FaultSpec } from '../faults/index.ts'
@@ -13,7 +13,7 @@ import type { Task } from '../task.ts'
 import type { FaultRecord } from './fault-feed.ts'
 import type { FromThread, ThreadInput, ToThread } from './messages.ts'
 
-export interface Threads<O extends AnyOutcome = Outcome> {
+export interface Threads<O extends AnyThreadResult = ThreadResult> {
   readonly address: Address
   /** When all of them began, or will: nanoseconds on the clock that threads share. */
   readonly startNs: number
@@ -46,7 +46,7 @@ export interface StartOptions {
  * @param onFaults hears what faults did, if the task says `recordFaults`
  * @throws UserError if one cannot bind or connect; then none is left running
  */
-export async function startThreads<O extends AnyOutcome = Outcome>(
+export async function startThreads<O extends AnyThreadResult = ThreadResult>(
   [first, ...others]: [Task, ...Task[]],
   onFaults: OnFaults = () => {},
   { signal, leadMs = 0, startAtMs, startAt }: StartOptions = {},
@@ -70,13 +70,13 @@ export async function startThreads<O extends AnyOutcome = Outcome>(
     const atNs = Math.max(sharedNowNs() + leadMs * 1e6, wantedNs)
     for (const thread of threads) thread.run(atNs)
     const meters = threads.map(thread => thread.meter)
-    const outcomes = Promise.all(threads.map(thread => thread.finished))
+    const results = Promise.all(threads.map(thread => thread.finished))
     // If one thread crashes, the others are stopped.
-    outcomes.catch(() => threads.forEach(thread => thread.abort()))
+    results.catch(() => threads.forEach(thread => thread.abort()))
     return {
       address,
       startNs: atNs,
-      finished: outcomes.then(all => all.filter(outcome => outcome !== undefined) as O[]),
+      finished: results.then(all => all.filter(result => result !== undefined) as O[]),
       snapshot: () => takeSnapshot(meters),
       counts: () => takeCounts(meters),
       stop: how => threads.forEach(thread => thread.stop(how)),
@@ -99,7 +99,7 @@ const workerUrl = new URL(`./worker${extname(import.meta.url)}`, import.meta.url
 class Thread {
   readonly meter = new Meter()
   readonly ready: Promise<Address>
-  readonly finished: Promise<AnyOutcome | undefined>
+  readonly finished: Promise<AnyThreadResult | undefined>
   readonly #worker: Worker
   /** Calls that wait until their faults are in force, in order. */
   readonly #faultsWanted: (() => void)[] = []
@@ -133,12 +133,12 @@ class Thread {
       this.#worker.once('exit', () => reject(new Error('a thread ended before it was ready')))
     })
     this.finished = new Promise((resolve, reject) => {
-      let outcome: AnyOutcome | undefined
+      let result: AnyThreadResult | undefined
       this.#worker.on('message', (message: FromThread) => {
-        if (message.kind === 'finished') outcome = message.outcome
+        if (message.kind === 'finished') result = message.result
       })
       this.#worker.once('error', reject)
-      this.#worker.once('exit', () => resolve(outcome))
+      this.#worker.once('exit', () => resolve(result))
     })
     // A caller that waits for `ready` gets the failure there; it is not unhandled here.
     this.finished.catch(() => {})

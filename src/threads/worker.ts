@@ -35,7 +35,7 @@ try {
   if (task.kind === 'serve' && task.recordFaults)
     meter.onFault = event => feed.push(event as FaultEvent)
   const engine = await engines[task.engine]()
-  const session = await engine.open(task, meter)
+  const opened = await engine.open(task, meter)
   const stopped = new AbortController()
   const started = new Promise<number>(start => {
     port.on('message', (message: ToThread) => {
@@ -43,22 +43,22 @@ try {
       else if ('run' in message) start(message.run - sharedOffsetNs())
       else if ('stop' in message) {
         stopped.abort()
-        session.stop(message.stop === 'now')
+        opened.stop(message.stop === 'now')
       } else {
-        session.setFaults?.(message.faults)
+        opened.setFaults?.(message.faults)
         say({ kind: 'faultsSet' })
       }
     })
   })
-  say({ kind: 'ready', address: session.address })
+  say({ kind: 'ready', address: opened.address })
   const startNs = await started
   // A load with a plan waits for its instants itself, so it is woken early. A closed loop has no
   // plan, so it cannot be late.
   const planned = task.kind === 'load' && (task.pace !== undefined || task.churn !== undefined)
   await sleepUntil(planned ? startNs - earlyNs : startNs, stopped.signal)
-  await session.run(planned && !stopped.signal.aborted ? startNs : nowNs())
+  await opened.run(planned && !stopped.signal.aborted ? startNs : nowNs())
   feed.end()
-  say({ kind: 'finished', outcome: session.outcome })
+  say({ kind: 'finished', result: opened.result })
 } catch (error) {
   if (!(error instanceof UserError)) throw error
   say({ kind: 'failed', error: error.toData() })

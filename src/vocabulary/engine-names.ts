@@ -15,7 +15,7 @@ export const abilities = {
 } as const
 export type Ability = keyof typeof abilities
 
-interface Engine {
+interface EngineRow {
   can: readonly Ability[]
   speaks: readonly TransportName[]
   /** Those of them for which `auto` takes another engine, so that this one has to be named. */
@@ -35,18 +35,18 @@ export const engineTable = {
   },
   // It has threads of its own, so it shares no port: see concurrency.
   blocking: { can: ['serve', 'ledger'], speaks: ['tcp', 'unix'] },
-} as const satisfies Record<string, Engine>
+} as const satisfies Record<string, EngineRow>
 
 export type EngineName = keyof typeof engineTable
 export const engineNames = Object.keys(engineTable) as EngineName[]
 
 export const engineCan = (name: EngineName, ability: Ability): boolean =>
-  (engineTable[name] as Engine).can.includes(ability)
+  (engineTable[name] as EngineRow).can.includes(ability)
 export const engineSpeaks = (name: EngineName, transport: TransportName): boolean =>
-  (engineTable[name] as Engine).speaks.includes(transport)
+  (engineTable[name] as EngineRow).speaks.includes(transport)
 /** Whether `auto` may take it there. */
 export const autoTakes = (name: EngineName, transport: TransportName): boolean =>
-  !(engineTable[name] as Engine).onlyByName?.includes(transport)
+  !(engineTable[name] as EngineRow).onlyByName?.includes(transport)
 
 /** What may be asked for: `auto` takes the first that can do the task. */
 export type WantedEngine = 'auto' | EngineName

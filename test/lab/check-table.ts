@@ -1,5 +1,5 @@
 /** The table of docs/check-lab.md: what each question says of each pathology. */
-import type * as Questions from '../../src/checks/questions.ts'
+import type * as Questions from '../../src/checks/question-table.ts'
 import { built } from '../program.ts'
 import { sideOf, type Told } from './judge.ts'
 import type { Pathology } from './pathologies/pathology.ts'
@@ -11,7 +11,7 @@ export interface Row {
   both?: Told
 }
 
-const { questionNames } = (await import(built('checks/questions.js'))) as typeof Questions
+const { questionNames } = (await import(built('checks/question-table.js'))) as typeof Questions
 const marks: Record<string, string> = { ok: 'ok', differs: 'differs', fails: '**fails**' }
 
 /** The page with its tables made again: rows of paths that were not run stay as they are. */

@@ -33,7 +33,7 @@ export async function startBroker(port = 0) {
 export interface Heard {
   topic: string
   payload: Buffer
-  words: Record<string, unknown> & { kind?: string; run?: string; session?: string }
+  words: Record<string, unknown> & { kind?: string; run?: string; startId?: string }
 }
 
 /** docs/agents.md: version, seal, length of the words, words, bytes. */

@@ -7,13 +7,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { bench } from 'yodel'
-import type * as Answers from '../../src/report/answers.ts'
+import type * as Answers from '../../src/report/rounds-answers.ts'
 import type * as Objective from '../../src/report/objective.ts'
 import type * as Random from '../../src/vocabulary/random.ts'
 import { built, root, yodelServe } from '../program.ts'
 import { watchOthers } from './noise.ts'
 
-const { claim, compareValues } = (await import(built('report/answers.js'))) as typeof Answers
+const { claim, compareValues } = (await import(built('report/rounds-answers.js'))) as typeof Answers
 const { parseMetric } = (await import(built('report/objective.js'))) as typeof Objective
 const { mix } = (await import(built('vocabulary/random.js'))) as typeof Random
 

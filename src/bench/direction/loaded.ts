@@ -1,9 +1,9 @@
 /** Latency under load: round trips while the path is idle, then while flows fill it. */
-import { bench, type LoadRun } from '../../bench.ts'
+import { benchHere, type LoadRun } from '../../bench.ts'
 import { loadedOptions, parseFilling } from '../../load/direction/loaded.ts'
 import type { Filling, LoadedOptions } from '../../load/direction/loaded.ts'
 import { takeSnapshot, type Snapshot } from '../../metrics/snapshot.ts'
-import { checkOptions } from '../../options/form.ts'
+import { validateOptions } from '../../options/form.ts'
 import { parseLoadedObjective } from '../../report/direction/loaded-objective.ts'
 import { loadedResult, type LoadedResult } from '../../report/direction/loaded.ts'
 import { formatAddress, toAddress, type Address } from '../../vocabulary/address.ts'
@@ -11,7 +11,7 @@ import { usageError, UserError } from '../../vocabulary/errors.ts'
 import { machine, versions } from '../../vocabulary/machine.ts'
 import { isDatagrams, transports } from '../../vocabulary/transport.ts'
 import { reproduce } from '../reproduce.ts'
-import { probe, type Probes } from './probes.ts'
+import { startProbes, type Probes } from './probes.ts'
 import { measureDirection, type DirectionRun } from './run.ts'
 
 /** Round trips a second: enough for a p99 in a few seconds, too few to be a load. */
@@ -73,7 +73,7 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     const wanted = wantedOf(toAddress(address), options, durationMs)
     const { target, filling, objectives, ratePerSecond, trips } = wanted
     const startedAt = new Date().toISOString()
-    run = bench(target, { ...trips, warmupMs: Math.min(idleWarmupMs, warmupMs) })
+    run = benchHere(target, { ...trips, warmupMs: Math.min(idleWarmupMs, warmupMs) })
     const idle = await Promise.race([run.finished, stop])
     run = undefined
     enter('filling')
@@ -86,9 +86,9 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     })
     await Promise.race([flows.ready, stop])
     await Promise.race([sleep(warmupMs), flows.finished, stop])
-    run = bench(target, { ...trips, warmupMs: 0 })
+    run = benchHere(target, { ...trips, warmupMs: 0 })
     enter('loaded')
-    probes = target.transport === 'https' ? await probe(target, options) : undefined
+    probes = target.transport === 'https' ? await startProbes(target, options) : undefined
     const loaded = await Promise.race([run.finished, stop])
     // The flows go on until the last probe has its answer, so all probes meet a full path.
     const foreign = await probes?.end()
@@ -125,7 +125,7 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
 
 /** What is to be measured. @throws UserError if that makes no sense */
 function wantedOf(target: Address, options: LoadedOptions, durationMs: number) {
-  checkOptions(loadedOptions, options)
+  validateOptions(loadedOptions, options)
   if (isDatagrams(target))
     throw usageError(
       'Flows of udp keep a rate, so they do not fill a path.',

@@ -14,7 +14,7 @@ export interface Probes {
   end(): Promise<ForeignProbe[]>
 }
 
-export async function probe(
+export async function startProbes(
   address: Address,
   { timeoutMs = timeoutUsualMs, calling = {} }: LoadedOptions,
 ): Promise<Probes> {

@@ -1,9 +1,9 @@
 /** Measures in one direction or in both: starts the flows, and sums up what they found. */
 import { chooseEngine } from '../../engines/index.ts'
-import type { FlowOutcome } from '../../load/direction/plan.ts'
+import type { ThreadFlowsResult } from '../../load/direction/thread-flows.ts'
 import { datagramRate, directionOptions, singleSize } from '../../load/direction/options.ts'
 import { takeSnapshot, type Snapshot } from '../../metrics/snapshot.ts'
-import { checkOptions, resolve, type OptionsOf } from '../../options/form.ts'
+import { validateOptions, resolve, type OptionsOf } from '../../options/form.ts'
 import { askedFor, checkTransport } from '../../options/where.ts'
 import { checkMeasured, parseDirectionObjective } from '../../report/direction/objective.ts'
 import type { DirectionObjective } from '../../report/direction/objective.ts'
@@ -48,16 +48,18 @@ export function measureDirection(
   options: DirectionOptions,
   command: 'bench' | 'flood' = 'bench',
 ): DirectionRun {
-  let threads: Threads<FlowOutcome> | undefined
+  let threads: Threads<ThreadFlowsResult> | undefined
   let stopped: 'drain' | 'now' | undefined
   let window: DirectionRun['window']
   const opening = new AbortController()
   const start = async () => {
     const target = toAddress(address)
-    const { tasks, objectives } = plan(target, options, command)
+    const { tasks, objectives } = tasksOf(target, options, command)
     const again = reproduce(command, address, directionOptions, options)
     const startedAt = new Date().toISOString()
-    const started = await startThreads<FlowOutcome>(tasks, undefined, { signal: opening.signal })
+    const started = await startThreads<ThreadFlowsResult>(tasks, undefined, {
+      signal: opening.signal,
+    })
     threads = started
     if (stopped) started.stop(stopped)
     const [{ engine, direction, warmupMs, durationMs, sizeBytes, seed }] = tasks
@@ -79,8 +81,8 @@ export function measureDirection(
       versions: versions(),
       machine: machine(),
     }
-    const finished = started.finished.then(outcomes =>
-      directionResult(conditions, outcomes, objectives),
+    const finished = started.finished.then(threadResults =>
+      directionResult(conditions, threadResults, objectives),
     )
     return { address: started.address, finished }
   }
@@ -112,12 +114,12 @@ const rateOf = (tasks: readonly FlowTask[]) =>
     ? null
     : tasks.reduce((sum, { flows, ratePerSecond }) => sum + flows * ratePerSecond!, 0)
 
-function plan(
+function tasksOf(
   address: Address,
   options: DirectionOptions,
   command: 'bench' | 'flood',
 ): { tasks: [FlowTask, ...FlowTask[]]; objectives: DirectionObjective[] } {
-  checkOptions(directionOptions, options)
+  validateOptions(directionOptions, options)
   const {
     durationMs = wholeMs[command],
     warmupMs = usualWarmupMs[command],

@@ -1,7 +1,7 @@
 /** Completion for bash, from 3.2 on. */
-import { allOf, type Described, type DescribedOption } from '../described.ts'
+import { allOf, type CommandDescription, type DescribedOption } from '../described.ts'
 
-export function bashCompletion(program: Described): string {
+export function bashCompletion(program: CommandDescription): string {
   const all = allOf(program)
   return `# bash completion of yodel, made by \`yodel completion bash\`
 _yodel() {
@@ -42,7 +42,7 @@ const names = ({ long, short }: DescribedOption): string[] =>
   short === undefined ? [long] : [short, long]
 
 /** What may follow an option: its choices, a file, or a value that cannot be guessed. */
-function valuesOf({ path, options }: Described): string[] {
+function valuesOf({ path, options }: CommandDescription): string[] {
   const taking = options.filter(({ placeholder }) => placeholder.startsWith('<'))
   const patterns = (of: readonly DescribedOption[]) =>
     of.flatMap(option => names(option).map(name => quoted(`${path}:${name}`))).join(' | ')
@@ -66,7 +66,7 @@ function valuesOf({ path, options }: Described): string[] {
   return lines
 }
 
-function caseOf({ path, options, commands, words }: Described): string {
+function caseOf({ path, options, commands, words }: CommandDescription): string {
   const own = [
     ...commands.map(({ path: name }) => name.split(' ').at(-1)!),
     ...words.flatMap(({ choices }) => choices),

@@ -1,7 +1,7 @@
 /** Completion for fish: its conditions ask which commands stand on the line already. */
-import { allOf, type Described, type DescribedOption } from '../described.ts'
+import { allOf, type CommandDescription, type DescribedOption } from '../described.ts'
 
-export function fishCompletion(program: Described): string {
+export function fishCompletion(program: CommandDescription): string {
   const all = allOf(program)
   const paths = all.filter(({ path }) => path !== '').map(({ path }) => quoted(path))
   return `# fish completion of yodel, made by \`yodel completion fish\`
@@ -20,7 +20,7 @@ ${all.flatMap(linesOf).join('\n')}
 
 const quoted = (text: string) => `'${text.replaceAll(/['\\]/g, '\\$&')}'`
 
-function linesOf({ path, options, commands, words }: Described): string[] {
+function linesOf({ path, options, commands, words }: CommandDescription): string[] {
   const at = `complete -c yodel -n ${quoted(`__yodel_at ${quoted(path)}`)}`
   return [
     ...commands.map(

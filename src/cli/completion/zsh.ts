@@ -1,7 +1,12 @@
 /** Completion for zsh: a function for each command. */
-import { allOf, type Described, type DescribedOption, type DescribedWord } from '../described.ts'
+import {
+  allOf,
+  type CommandDescription,
+  type DescribedOption,
+  type DescribedWord,
+} from '../described.ts'
 
-export function zshCompletion(program: Described): string {
+export function zshCompletion(program: CommandDescription): string {
   const functions = allOf(program).map(functionOf)
   // As a file in $fpath it is the body of the function; sourced, it has to be bound.
   return `#compdef yodel
@@ -20,7 +25,7 @@ const quoted = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`
 /** In a specification these have a meaning. */
 const plain = (text: string) => text.replaceAll(/[\\[\]:]/g, '\\$&')
 
-function functionOf({ path, options, commands, words }: Described): string {
+function functionOf({ path, options, commands, words }: CommandDescription): string {
   const specs = [...options.flatMap(optionSpecs), ...words.map(wordSpec)]
   if (commands.length === 0) return `${nameOf(path)}() {\n  _arguments -s ${joined(specs)}\n}`
   const list = commands.map(({ path: full, said }) =>

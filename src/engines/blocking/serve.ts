@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import type { Address } from '../../vocabulary/address.ts'
 import { counter, counterNames, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
-import type { Session } from '../engine.ts'
+import type { OpenTask } from '../engine.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
 import { listenOn, type ListeningSocket } from '../os/sockets.ts'
 import { ClientLedger, type ThreadMemory } from './client-ledger.ts'
@@ -23,12 +23,12 @@ const sumMs = 20
 
 const threadUrl = new URL(`./client-thread${extname(import.meta.url)}`, import.meta.url)
 
-export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
+export async function openServe(task: ServeTask, meter: Meter): Promise<OpenTask> {
   const libc = loadLibc() as Libc
   return new ClientThreads(task, meter, libc, await listenOn(libc, task.address, false))
 }
 
-class ClientThreads implements Session {
+class ClientThreads implements OpenTask {
   readonly address: Address
   readonly #task: ServeTask
   readonly #meter: Meter

@@ -5,7 +5,7 @@
 import type { Meter } from '../../metrics/meter.ts'
 import type { FlowTask, LoadTask, ServeTask, Task } from '../../task.ts'
 import { transports, type TransportName } from '../../vocabulary/transport.ts'
-import type { Session } from '../engine.ts'
+import type { OpenTask } from '../engine.ts'
 import { libcFor } from '../os/socket-options.ts'
 import { dialBytes } from './bytes/dial.ts'
 import { upon } from './core/upon.ts'
@@ -15,10 +15,10 @@ import type { CreateProtocol, Handshake } from './core/protocol.ts'
 import { refusesHttpLoad } from './http/refuses.ts'
 
 interface NodeTransport {
-  serve(task: ServeTask, meter: Meter): Promise<Session>
+  serve(task: ServeTask, meter: Meter): Promise<OpenTask>
   dial: Dial
-  load(task: LoadTask, meter: Meter): Promise<Session>
-  flow(task: FlowTask, meter: Meter): Promise<Session>
+  load(task: LoadTask, meter: Meter): Promise<OpenTask>
+  flow(task: FlowTask, meter: Meter): Promise<OpenTask>
   /** Why it cannot do a task, as a sentence. */
   refuses?(task: Task): string | undefined
 }
@@ -58,7 +58,7 @@ const overConnections = ({
   refuses = () => undefined,
 }: OverConnections): NodeTransport => ({
   async serve(task, meter) {
-    const { openServe } = await import('./core/session.ts')
+    const { openServe } = await import('./core/serve.ts')
     const handshakes = await handshakesOf(task)
     return openServe(task, meter, { listen, handshakes, create: await protocol() })
   },
@@ -112,7 +112,7 @@ const requests = overConnections({
 
 const datagrams: NodeTransport = {
   serve: async (task, meter) => (await import('./udp/serve.ts')).openDatagramServe(task, meter),
-  dial: async target => (await import('./udp/link.ts')).dialDatagrams(target),
+  dial: async target => (await import('./udp/duplex.ts')).dialDatagrams(target),
   load: async (task, meter) => (await import('./udp/load.ts')).openDatagramLoad(task, meter),
   flow: async (task, meter) => (await import('./direction/load.ts')).openDatagramFlows(task, meter),
 }

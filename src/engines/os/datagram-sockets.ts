@@ -17,7 +17,7 @@ import {
 } from './kernel-numbers.ts'
 import { checked, type Libc } from './libc.ts'
 import { applyOptions, setOption } from './socket-options.ts'
-import { bindFrom, nameOf, resolve } from './sockets.ts'
+import { bindFrom, socketNameOf, resolveHost } from './sockets.ts'
 
 /** The longest payload: 65,535 without the headers of UDP and IPv4 (RFC 768, RFC 791). */
 const ipv4MaxBytes = 65_507
@@ -48,11 +48,11 @@ export async function bindDatagrams(
   sharePort: boolean,
 ): Promise<DatagramSocket> {
   try {
-    const { host, family } = await resolve(address.host)
+    const { host, family } = await resolveHost(address.host)
     const fd = openDatagrams(libc, family)
     try {
       if (sharePort) setOption(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)
-      const name = nameOf(libc, { ...address, host })
+      const name = socketNameOf(libc, { ...address, host })
       checked(libc, libc.bind(fd, name, name.length))
       const size = Buffer.from(Uint32Array.of(name.length).buffer)
       checked(libc, libc.getsockname(fd, name, size))
@@ -79,7 +79,7 @@ export function connectDatagrams(
   try {
     applyOptions(libc, fd, family, socket)
     if (from !== undefined) bindFrom(libc, fd, from)
-    const name = nameOf(libc, address)
+    const name = socketNameOf(libc, address)
     checked(libc, libc.connect(fd, name, name.length))
     return fd
   } catch (error) {

@@ -6,7 +6,7 @@ import type { HostAddress } from '../../vocabulary/address.ts'
 import { MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from './kernel-numbers.ts'
 import { loadLibc, type Libc } from './libc.ts'
 import { mapOwned } from './owned-memory.ts'
-import { nameOf } from './sockets.ts'
+import { socketNameOf } from './sockets.ts'
 
 /** The most datagrams in one (UDP_MAX_SEGMENTS is 128 since 6.9), and the most bytes. */
 const countMax = 64
@@ -49,7 +49,7 @@ export class DatagramTrain {
       words[at / 4 + 1] = (mapping.address + to) / TWO32
     }
     if (peer) {
-      const name = nameOf(libc, peer)
+      const name = socketNameOf(libc, peer)
       name.copy(all, nameAt)
       point(0, nameAt)
       words[2] = name.length

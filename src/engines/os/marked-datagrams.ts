@@ -24,7 +24,7 @@ import { checked, loadLibc, type Libc } from './libc.ts'
 import { mapOwned } from './owned-memory.ts'
 import { peerOf } from './peer-name.ts'
 import { setOption } from './socket-options.ts'
-import { nameOf } from './sockets.ts'
+import { socketNameOf } from './sockets.ts'
 
 /** In one mapping: msghdr (recvmsg(2)), its one piece, its control messages, the bytes. */
 const pieceAt = 64
@@ -81,7 +81,7 @@ export class MarkedSocket {
         [libc.bind, local],
         [libc.connect, peer],
       ] as const) {
-        const name = nameOf(libc, address)
+        const name = socketNameOf(libc, address)
         checked(libc, call(fd, name, name.length))
       }
       setOption(libc, fd, SOL_SOCKET, SO_REUSEADDR, 0)

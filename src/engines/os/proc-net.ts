@@ -16,7 +16,7 @@ const columns = {
 } as const
 
 /** All sockets of that sort; none where the system does not list them. */
-export const listed = ({ listedIn, domain }: SystemSocket): ListedSocket[] =>
+export const listedSockets = ({ listedIn, domain }: SystemSocket): ListedSocket[] =>
   listedIn.flatMap(file =>
     rowsOf(file).map(row => {
       const cells = row.trim().split(/\s+/)

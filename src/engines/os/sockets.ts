@@ -52,7 +52,7 @@ export async function listenOn(
 ): Promise<ListeningSocket> {
   try {
     if (address.transport === 'unix') return await listenOnPath(libc, address)
-    const { host, family } = await resolve(address.host)
+    const { host, family } = await resolveHost(address.host)
     return listenOnPort(libc, { ...address, host }, family, sharePort)
   } catch (error) {
     throw error instanceof UserError ? error : explain('listen on', address, error)
@@ -60,7 +60,7 @@ export async function listenOn(
 }
 
 /** The first address of a name, as node:net takes it. */
-export async function resolve(host: string): Promise<{ host: string; family: number }> {
+export async function resolveHost(host: string): Promise<{ host: string; family: number }> {
   const [bare] = host.split('%') as [string]
   if (isIPv4(host)) return { host, family: AF_INET }
   if (isIPv6(bare)) return { host, family: AF_INET6 }
@@ -77,7 +77,7 @@ function listenOnPort(libc: Libc, address: HostAddress, family: number, sharePor
     setOption(libc, fd, SOL_SOCKET, SO_KEEPALIVE, 1)
     setOption(libc, fd, IPPROTO_TCP, TCP_KEEPIDLE, keepIdleSeconds)
     setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
-    const name = nameOf(libc, address)
+    const name = socketNameOf(libc, address)
     checked(libc, libc.bind(fd, name, name.length))
     checked(libc, libc.listen(fd, backlog))
     const size = Buffer.from(Uint32Array.of(name.length).buffer)
@@ -91,7 +91,7 @@ function listenOnPort(libc: Libc, address: HostAddress, family: number, sharePor
 }
 
 /** A socket that is not connected yet, and the name (sockaddr) of what it is to be connected to. */
-export interface Way {
+export interface UnconnectedSocket {
   /** @param from the address of this machine that it is bound to */
   open: (from?: string) => number
   name: Buffer
@@ -106,19 +106,27 @@ export async function waysTo(
   address: Address,
   calling: Calling = {},
   stamped = false,
-): Promise<[Way, ...Way[]]> {
+): Promise<[UnconnectedSocket, ...UnconnectedSocket[]]> {
   if (address.transport === 'unix') {
     const open = () => checked(libc, libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
     return [{ open, name: unixName(Buffer.from(address.path)) }]
   }
   const hosts = reachableFrom(calling, await addressesOf(address.host))
-  return hosts.map(host => wayTo(libc, { ...address, host }, calling, stamped)) as [Way, ...Way[]]
+  return hosts.map(host => wayTo(libc, { ...address, host }, calling, stamped)) as [
+    UnconnectedSocket,
+    ...UnconnectedSocket[],
+  ]
 }
 
 /** @param at a numeric address */
-export function wayTo(libc: Libc, at: HostAddress, { socket }: Calling, stamped = false): Way {
+export function wayTo(
+  libc: Libc,
+  at: HostAddress,
+  { socket }: Calling,
+  stamped = false,
+): UnconnectedSocket {
   const family = isIPv4(at.host) ? AF_INET : AF_INET6
-  const name = nameOf(libc, at)
+  const name = socketNameOf(libc, at)
   const open = (from?: string) => {
     const fd = checked(libc, libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0))
     try {
@@ -140,7 +148,7 @@ export function wayTo(libc: Libc, at: HostAddress, { socket }: Calling, stamped 
  * connects, so clients with different destinations can have the same port.
  */
 export function bindFrom(libc: Libc, fd: number, host: string): void {
-  const name = nameOf(libc, { transport: 'tcp', host, port: 0 })
+  const name = socketNameOf(libc, { transport: 'tcp', host, port: 0 })
   setOption(libc, fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
   checked(libc, libc.bind(fd, name, name.length))
 }
@@ -150,7 +158,7 @@ const unixName = (path: Buffer): Buffer =>
   Buffer.concat([Buffer.from([AF_UNIX, 0]), path, Buffer.alloc(1)])
 
 /** The sockaddr of a numeric address. */
-export const nameOf = (libc: Libc, address: HostAddress): Buffer =>
+export const socketNameOf = (libc: Libc, address: HostAddress): Buffer =>
   isIPv4(address.host) ? ipv4Name(address) : ipv6Name(libc, address)
 
 /** sockaddr_in of ip(7): family 2, port 2, address 4, zeros. */

@@ -15,7 +15,7 @@ const updateAtMs = 750
 /** sockaddr_storage. */
 const nameMaxBytes = 128
 
-export interface Figures {
+export interface SlotFigures {
   /** One more than the highest slot that was ever in use. */
   readonly table: { readonly slotsUsed: number }
   /** How many bytes wait to be sent. */
@@ -99,7 +99,7 @@ export class ClientLedger {
   }
 
   /** To be called every few hundredths of a second. */
-  onTick(figures: Figures): void {
+  onTick(figures: SlotFigures): void {
     if (this.#writer.killsWanted) this.#kill(figures)
     const now = Date.now()
     if (now < this.#nextUpdate) return
@@ -110,7 +110,7 @@ export class ClientLedger {
     }
   }
 
-  #kill(figures: Figures) {
+  #kill(figures: SlotFigures) {
     const wanted = new Set(this.#writer.takeKills())
     for (let slot = 0; slot < figures.table.slotsUsed; slot++) {
       if (!wanted.has(this.#places[slot]! - 1)) continue

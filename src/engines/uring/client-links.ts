@@ -4,7 +4,7 @@
  */
 import { getSystemErrorName } from 'node:util'
 import { systemError, type Libc } from '../os/libc.ts'
-import { Arena, type BufferPool } from './buffers.ts'
+import { Arena, type BufferRing } from './memory.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import * as k from './kernel.ts'
@@ -13,23 +13,23 @@ import { Outbox } from './outbox.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Ring } from './ring.ts'
 import * as bit from './state.ts'
-import { Table } from './table.ts'
+import { SlotTable } from './table.ts'
 
-export interface Parts {
+export interface LinkParts {
   libc: Libc
   ring: Ring
   input: LoadInput
 }
 
 /** How far a connection is. */
-export const phase = { NONE: 0, HANDSHAKE: 1, OPEN: 2, FINISHING: 3, FINISHED: 4 } as const
+export const linkPhase = { NONE: 0, HANDSHAKE: 1, OPEN: 2, FINISHING: 3, FINISHED: 4 } as const
 
 export abstract class ClientLinks {
   /** How many handshakes are under way. */
   shaking = 0
   protected readonly ring: Ring
-  protected readonly pool: BufferPool
-  protected readonly table: Table
+  protected readonly bufferRing: BufferRing
+  protected readonly table: SlotTable
   protected readonly out: Outgoing
   /** Where the bytes lie that are sent. */
   protected readonly outbox: Outbox
@@ -43,14 +43,14 @@ export abstract class ClientLinks {
   /** Why handshakes failed, until that is taken. */
   readonly #failures = new Map<number, Error>()
 
-  constructor({ libc, ring, input }: Parts, count: number) {
-    const { pool } = input
+  constructor({ libc, ring, input }: LinkParts, count: number) {
+    const { bufferRing } = input
     this.ring = ring
-    this.pool = pool
+    this.bufferRing = bufferRing
     this.#input = input
     this.outbox = new Outbox(libc)
-    this.table = new Table(count)
-    const memory = { ring, pool, arena: new Arena(libc) }
+    this.table = new SlotTable(count)
+    const memory = { ring, bufferRing, arena: new Arena(libc) }
     // What comes back is always read.
     this.out = new Outgoing(memory, this.outbox, this.table, () => {})
     this.phase = new Uint8Array(count)
@@ -61,7 +61,7 @@ export abstract class ClientLinks {
   /** Why a handshake failed: it took too long, or the server ended it. */
   protected abstract readonly late: () => Error
   protected abstract readonly cut: () => Error
-  /** Bytes came into the pool. */
+  /** Bytes came into a buffer. */
   protected abstract came(slot: number, at: number, length: number, now: number): void
   /** The handshake is done. */
   protected abstract onOpen(slot: number): void
@@ -76,21 +76,21 @@ export abstract class ClientLinks {
   shake(slot: number): void {
     this.table.onOpened(slot)
     this.#input.receive(slot, 0)
-    this.phase[slot] = phase.HANDSHAKE
+    this.phase[slot] = linkPhase.HANDSHAKE
     this.shaking++
     this.greet(slot)
   }
 
   protected opened(slot: number): void {
     this.shaking--
-    this.phase[slot] = phase.OPEN
+    this.phase[slot] = linkPhase.OPEN
     this.onOpen(slot)
   }
 
   /** Closes the connections whose handshakes have taken too long. */
   giveUpHandshakes(): void {
     for (const [slot, value] of this.phase.entries())
-      if (value === phase.HANDSHAKE) this.fail(slot, this.late())
+      if (value === linkPhase.HANDSHAKE) this.fail(slot, this.late())
   }
 
   /** Handshakes that have failed since the last call, and why. */
@@ -118,12 +118,12 @@ export abstract class ClientLinks {
 
   /** The server has ended it. */
   protected end(slot: number): void {
-    if (this.phase[slot] === phase.HANDSHAKE) this.fail(slot, this.cut())
+    if (this.phase[slot] === linkPhase.HANDSHAKE) this.fail(slot, this.cut())
     else this.onEnded(slot)
   }
 
   protected fail(slot: number, error: Error): void {
-    if (this.phase[slot] !== phase.HANDSHAKE) return this.onEnded(slot, error)
+    if (this.phase[slot] !== linkPhase.HANDSHAKE) return this.onEnded(slot, error)
     this.#failures.set(slot, error)
     this.closeLink(slot)
   }
@@ -169,13 +169,13 @@ export abstract class ClientLinks {
   /** Closing a direct descriptor does not end operations on it: they have to be cancelled. */
   protected closeLink(slot: number): void {
     const { ring } = this
-    if (this.phase[slot] === phase.HANDSHAKE) this.shaking--
+    if (this.phase[slot] === linkPhase.HANDSHAKE) this.shaking--
     if (this.table.state[slot]! & bit.SENDING) entries.cancel(ring, tag(kind.REST, slot))
     else this.out.drop(slot)
     entries.cancel(ring, tag(kind.RECV, slot))
     entries.close(ring, slot)
     this.table.onClosed(slot)
-    this.phase[slot] = phase.NONE
+    this.phase[slot] = linkPhase.NONE
     this.forget(slot)
   }
 

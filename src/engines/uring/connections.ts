@@ -3,7 +3,7 @@
  * descriptors, and its state a few bits in typed arrays: an idle one costs bytes, not objects.
  *
  * What a turn has received is sent with the next wait, without waiting for room: so every buffer is
- * free one turn later, and a client that does not read cannot hold the pool. Bytes without room are
+ * free one turn later, and a client that does not read cannot hold buffers. Bytes without room are
  * copied (unsent.ts), and no more is read until they are sent. Large flows: bulk.ts.
  */
 import { getSystemErrorName } from 'node:util'
@@ -11,7 +11,7 @@ import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
 import { POLLERR, POLLHUP, POLLOUT } from '../os/kernel-numbers.ts'
 import { systemError } from '../os/libc.ts'
-import type { Arena, BufferPool } from './buffers.ts'
+import type { Arena, BufferRing } from './memory.ts'
 import type { ClientLedger } from './client-ledger.ts'
 import { muchBytes, type Bulk } from './bulk.ts'
 import * as entries from './entries.ts'
@@ -22,12 +22,12 @@ import { Outgoing } from './outgoing.ts'
 import type { Ring } from './ring.ts'
 import type { Sends, Turn } from './sends.ts'
 import * as bit from './state.ts'
-import { Table } from './table.ts'
+import { SlotTable } from './table.ts'
 import { wireOf } from './wire.ts'
 
-interface Memory {
+interface ConnectionMemory {
   ring: Ring
-  pool: BufferPool
+  bufferRing: BufferRing
   arena: Arena
   bulk: Bulk
   /** Undefined: what comes is echoed as it is. */
@@ -35,7 +35,7 @@ interface Memory {
 }
 
 export class Connections {
-  readonly table: Table
+  readonly table: SlotTable
   readonly #ring: Ring
   readonly #counters: Float64Array
   readonly #onClosed: () => void
@@ -48,16 +48,16 @@ export class Connections {
   readonly #layer: Layer | undefined
 
   constructor(
-    memory: Memory,
+    memory: ConnectionMemory,
     meter: Meter,
     slots: number,
     onClosed: () => void,
     ledger: ClientLedger | undefined,
   ) {
-    const { ring, pool, bulk, layer } = memory
+    const { ring, bufferRing, bulk, layer } = memory
     this.#ring = ring
-    this.table = new Table(slots)
-    this.#out = new Outgoing(memory, layer?.source ?? pool, this.table, this.#cancelRecv)
+    this.table = new SlotTable(slots)
+    this.#out = new Outgoing(memory, layer?.source ?? bufferRing, this.table, this.#cancelRecv)
     this.#sends = this.#out.sends
     this.#bulk = bulk
     this.#counters = meter.counters

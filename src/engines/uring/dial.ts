@@ -7,7 +7,7 @@ import type { LoadTask } from '../../task.ts'
 import { explain } from '../failures.ts'
 import { systemError, type Libc, type Mapping } from '../os/libc.ts'
 import { attemptDelayMs, tellingCode } from '../os/resolver.ts'
-import { waysTo, type Way } from '../os/sockets.ts'
+import { waysTo, type UnconnectedSocket } from '../os/sockets.ts'
 import * as entries from './entries.ts'
 import { kind, completionOf, slotOf, tag } from './entries.ts'
 import { enter } from './kernel.ts'
@@ -89,7 +89,7 @@ interface Tries {
   meter: Meter
   task: LoadTask
   /** The address that was reached last is tried first. */
-  ways: Way[]
+  ways: UnconnectedSocket[]
   above: Above | undefined
 }
 
@@ -149,7 +149,7 @@ class Batch {
   dial(slot: number, address: number, bytes: number): void {
     this.#connecting.add(slot)
     if (!this.#beganMs.has(slot)) this.#beganMs.set(slot, performance.now())
-    entries.connect(this.#ring, slot, address, bytes)
+    entries.connectTo(this.#ring, slot, address, bytes)
   }
 
   /** Names of errors by slot; a slot without an answer in time has ETIMEDOUT. */

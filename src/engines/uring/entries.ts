@@ -85,7 +85,7 @@ export function accept(ring: Ring, listenFd: number, all: boolean): void {
   ring.sqes[at + 11] = k.FILE_INDEX_ALLOC
 }
 
-/** Whatever arrives, into buffers of the pool, until it is cancelled or the stream ends. */
+/** Whatever arrives, into buffers of the ring, until it is cancelled or the stream ends. */
 export function receive(ring: Ring, slot: number, generation: number): void {
   ring.push(RECV, slot, 0, 0, 0, tag(kind.RECV, slot), generation)
 }
@@ -190,7 +190,13 @@ export function sendOnce(
 }
 
 /** `address` is that of a sockaddr, which has `bytes` bytes. */
-export function connect(ring: Ring, slot: number, address: number, bytes: number, user1 = 0): void {
+export function connectTo(
+  ring: Ring,
+  slot: number,
+  address: number,
+  bytes: number,
+  user1 = 0,
+): void {
   const at = ring.push(CONNECT, slot, address, 0, 0, tag(kind.CONNECT, slot), user1)
   // addr2: the size of the name.
   ring.sqes[at + 2] = bytes

@@ -2,7 +2,7 @@
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
 import type { Libc } from '../os/libc.ts'
-import type { Parts } from './client-links.ts'
+import type { LinkParts } from './client-links.ts'
 import type { Above } from './dial.ts'
 import { completionOf, kind, slotOf, type Unanswered } from './entries.ts'
 import * as k from './kernel.ts'
@@ -14,14 +14,14 @@ const sleepMaxMs = 100
 
 export class Handshaking implements Above {
   readonly slots: LoadLinks
-  readonly #parts: Parts
+  readonly #parts: LinkParts
   readonly #libc: Libc
   readonly #timeoutMs: number
   /** How long each slot took to connect, and when its handshake began. */
   readonly #tookMs = new Map<number, number>()
   #beganMs = 0
 
-  constructor(parts: Parts, slots: LoadLinks, task: LoadTask, meter: Meter) {
+  constructor(parts: LinkParts, slots: LoadLinks, task: LoadTask, meter: Meter) {
     this.#parts = parts
     this.#libc = parts.libc
     this.#timeoutMs = task.timeoutMs

@@ -10,7 +10,7 @@
 import type { KernelClock } from '../os/kernel-clock.ts'
 import type { Libc, Mapping } from '../os/libc.ts'
 import { SO_TIMESTAMPNS, SOL_SOCKET, SOL_UDP, UDP_GRO } from '../os/kernel-numbers.ts'
-import { BufferPool } from './buffers.ts'
+import { BufferRing } from './memory.ts'
 import { receiveMessages } from './entries.ts'
 import type { Ring } from './ring.ts'
 
@@ -33,7 +33,7 @@ const buffersMax = 256
 const buffersFirst = 64
 
 export class Inbox {
-  readonly pool: BufferPool
+  readonly bufferRing: BufferRing
   /** The buffers as words, for what is before the payload; and as bytes. */
   readonly words: Int32Array
   readonly bytes: Buffer
@@ -58,9 +58,9 @@ export class Inbox {
     this.#ring = ring
     this.#nameBytes = nameBytes
     this.payloadAt = outBytes + nameBytes + controlBytes
-    this.pool = new BufferPool(libc, ring, buffersMax, bufferBytes, 0, buffersFirst)
-    this.bytes = Buffer.from(this.pool.bytes.buffer)
-    this.words = new Int32Array(this.pool.bytes.buffer, 0, (buffersMax * bufferBytes) / 4)
+    this.bufferRing = new BufferRing(libc, ring, buffersMax, bufferBytes, 0, buffersFirst)
+    this.bytes = Buffer.from(this.bufferRing.bytes.buffer)
+    this.words = new Int32Array(this.bufferRing.bytes.buffer, 0, (buffersMax * bufferBytes) / 4)
     // msghdr: name 8, its size 4 and 4 that align, iov 8, their number 8, control 8, its size 8.
     this.#header = libc.map(4096)
     const header = new Uint32Array(this.#header.memory)
@@ -76,7 +76,7 @@ export class Inbox {
   /** No buffer was left: gives the kernel as many again, if there are any. */
   grow(): void {
     const to = Math.min(buffersMax, 2 * this.#given)
-    for (; this.#given < to; this.#given++) this.pool.give(this.#given)
+    for (; this.#given < to; this.#given++) this.bufferRing.give(this.#given)
   }
 
   /** Whether this many buffers are more than half of all. */
@@ -127,7 +127,7 @@ export class Inbox {
 
   /** To be called after the ring is closed. */
   close(): void {
-    this.pool.close()
+    this.bufferRing.close()
     this.#libc.unmap(this.#header)
   }
 }

@@ -5,7 +5,7 @@
 import type { FailureName } from '../../metrics/meter.ts'
 
 /** Memory from which bytes are sent. */
-export interface Source {
+export interface SendMemory {
   readonly address: number
   readonly bytes: Uint8Array
 }
@@ -37,10 +37,10 @@ export interface Wire {
 }
 
 export interface Layer {
-  readonly source: Source
+  readonly source: SendMemory
   wire: Wire
   opened(slot: number): void
-  /** Bytes came into the pool. @param discards whether what they say is not answered any more */
+  /** Bytes came into a buffer. @param discards whether what they say is not answered any more */
   received(slot: number, at: number, length: number, discards: boolean): void
   /** The peer has sent FIN. */
   ended(slot: number): void

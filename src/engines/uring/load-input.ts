@@ -1,21 +1,21 @@
 /**
- * What comes back to a load over streams: into buffers of the pool, each piece behind the last; or
+ * What comes back to a load over streams: into buffers of the ring, each piece behind the last; or
  * into an inbox, if the kernel is to say when each piece came.
  */
 import type { Stream } from '../../load/stream.ts'
 import type { KernelClock } from '../os/kernel-clock.ts'
 import type { Libc } from '../os/libc.ts'
-import { BufferPool } from './buffers.ts'
+import { BufferRing } from './memory.ts'
 import * as entries from './entries.ts'
 import { Inbox } from './inbox.ts'
 import * as k from './kernel.ts'
 import type { Ring } from './ring.ts'
 
-const poolBuffers = 16
-const poolBufferBytes = 65_536
+const ringBuffers = 16
+const ringBufferBytes = 65_536
 
 export class LoadInput {
-  readonly pool: BufferPool
+  readonly bufferRing: BufferRing
   /** Set if the kernel says when something came. */
   readonly clock: KernelClock | undefined
   readonly #ring: Ring
@@ -26,7 +26,8 @@ export class LoadInput {
     this.#ring = ring
     this.clock = clock
     this.#inbox = clock && new Inbox(libc, ring, 0, clock)
-    this.pool = this.#inbox?.pool ?? new BufferPool(libc, ring, poolBuffers, poolBufferBytes)
+    this.bufferRing =
+      this.#inbox?.bufferRing ?? new BufferRing(libc, ring, ringBuffers, ringBufferBytes)
   }
 
   /** Begins to receive on a connection, or begins again. */
@@ -55,8 +56,14 @@ export class LoadInput {
   /** Hands a stream what came. False if it is wrong. */
   deliver(stream: Stream, flags: number, length: number, now: number): boolean {
     const id = flags >>> 16
-    const [pool, inbox] = [this.pool, this.#inbox]
-    if (!inbox) return stream.arrived(pool.bytes, id * pool.sizeBytes + pool.used[id]!, length, now)
+    const [bufferRing, inbox] = [this.bufferRing, this.#inbox]
+    if (!inbox)
+      return stream.arrived(
+        bufferRing.bytes,
+        id * bufferRing.sizeBytes + bufferRing.used[id]!,
+        length,
+        now,
+      )
     const start = inbox.startOf(id)
     const cameNs = inbox.cameNs(start, now)
     return stream.arrived(inbox.bytes, start + inbox.payloadAt, length, now, cameNs)
@@ -65,8 +72,8 @@ export class LoadInput {
   /** The kernel may have the buffer again, or what is left of it; once it is published. */
   giveBack(result: number, flags: number): void {
     const id = flags >>> 16
-    if (flags & k.cqe.BUF_MORE) this.pool.used[id]! += result
-    else this.pool.give(id)
+    if (flags & k.cqe.BUF_MORE) this.bufferRing.used[id]! += result
+    else this.bufferRing.give(id)
   }
 
   /** No buffer was left. */
@@ -77,6 +84,6 @@ export class LoadInput {
   /** To be called after the ring is closed. */
   close(): void {
     if (this.#inbox) this.#inbox.close()
-    else this.pool.close()
+    else this.bufferRing.close()
   }
 }

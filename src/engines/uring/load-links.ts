@@ -5,7 +5,7 @@ import { counter, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
 import { nowNs } from '../../vocabulary/clock.ts'
 import { failureName, reasonWhy } from '../failures.ts'
-import { ClientLinks, phase, type Parts } from './client-links.ts'
+import { ClientLinks, linkPhase, type LinkParts } from './client-links.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import type { LoadMover } from './load-mover.ts'
@@ -35,7 +35,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   /** Streams with something to send, or that are done. */
   #dirty: number[] = []
 
-  constructor(parts: Parts, task: LoadTask, meter: Meter) {
+  constructor(parts: LinkParts, task: LoadTask, meter: Meter) {
     const count = Math.max(1, task.connections + task.idle)
     super(parts, count)
     this.#meter = meter
@@ -122,8 +122,8 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
 
   protected onSentAll(slot: number): void {
     this.#accepted[slot] = this.submitted[slot]!
-    if (this.phase[slot] === phase.FINISHING) {
-      this.phase[slot] = phase.FINISHED
+    if (this.phase[slot] === linkPhase.FINISHING) {
+      this.phase[slot] = linkPhase.FINISHED
       this.onSaid(slot)
     } else if (this.#streamOf(slot)) this.mark(slot)
   }
@@ -169,7 +169,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     this.#dirty = []
     for (const slot of dirty) {
       this.#isDirty[slot] = 0
-      if (this.table.state[slot] === 0 || this.phase[slot] !== phase.OPEN) continue
+      if (this.table.state[slot] === 0 || this.phase[slot] !== linkPhase.OPEN) continue
       const stream = this.#streamOf(slot)!
       stream.issue(now)
       this.#submitDue(slot, stream)
@@ -187,7 +187,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
       if (this.table.state[slot] === 0) return
     }
     if (!stream.done || this.table.state[slot]! & bit.WAITING) return
-    this.phase[slot] = phase.FINISHING
+    this.phase[slot] = linkPhase.FINISHING
     this.sayEnd(slot)
     this.out.sends.later(slot)
   }

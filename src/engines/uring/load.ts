@@ -13,12 +13,12 @@ import { stopWord, type Meter } from '../../metrics/meter.ts'
 import { hasText, transports } from '../../vocabulary/transport.ts'
 import type { LoadTask } from '../../task.ts'
 import { Effort } from '../effort.ts'
-import type { Outcome, Session } from '../engine.ts'
+import type { ThreadResult, OpenTask } from '../engine.ts'
 import { explain, failureName } from '../failures.ts'
 import { KernelClock } from '../os/kernel-clock.ts'
 import { loadLibc, type Libc, type Mapping } from '../os/libc.ts'
 import { loadOpenSsl, type OpenSsl } from '../os/openssl.ts'
-import type { Parts } from './client-links.ts'
+import type { LinkParts } from './client-links.ts'
 import { dialAll, type Failure } from './dial.ts'
 import { kind, completionOf, slotOf, type Unanswered } from './entries.ts'
 import { Handshaking } from './handshaking.ts'
@@ -41,7 +41,7 @@ const tickMs = 50
 /** The clock is read again after this many completions. */
 const readsPerClock = 8
 
-export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
+export async function openLoad(task: LoadTask, meter: Meter): Promise<OpenTask> {
   const libc = loadLibc() as Libc
   const ring = new Ring(libc, ringEntries, ringCompletions)
   try {
@@ -52,7 +52,7 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
     const links = linksFor(parts, task, meter)
     const above = links && new Handshaking(parts, links, task, meter)
     const failures = await dialAll(libc, ring, task, meter, above)
-    return new LoadSession(parts, task, meter, failures, above)
+    return new OpenLoad(parts, task, meter, failures, above)
   } catch (error) {
     ring.close()
     // There may have been room for the table when the load was planned.
@@ -63,13 +63,13 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<Session> {
 }
 
 /** Undefined: there is nothing above the sockets. */
-function linksFor(parts: Parts, task: LoadTask, meter: Meter): LoadLinks | undefined {
+function linksFor(parts: LinkParts, task: LoadTask, meter: Meter): LoadLinks | undefined {
   if (hasText(task.address)) return new WsLoadSlots(parts, task, meter)
   if (!transports[task.address.transport].secure) return undefined
   return new TlsLoadSlots({ ...parts, ssl: loadOpenSsl() as OpenSsl }, task, meter)
 }
 
-class LoadSession implements Session {
+class OpenLoad implements OpenTask {
   readonly address: Address
   readonly #libc: Libc
   readonly #ring: Ring
@@ -84,7 +84,7 @@ class LoadSession implements Session {
   readonly #table: Mapping
 
   constructor(
-    { libc, ring, input }: Parts,
+    { libc, ring, input }: LinkParts,
     task: LoadTask,
     meter: Meter,
     failures: Failure[],
@@ -121,11 +121,11 @@ class LoadSession implements Session {
     this.#life = new Life(this.#traffic, this.#slots, { tickMs, measure })
   }
 
-  get outcome(): Outcome {
+  get result(): ThreadResult {
     const { log, stageLogs: stages, evidence, measureFromNs } = this.#traffic
     const { wrong, reasons } = evidence
     const outages = this.#traffic.outages?.since(measureFromNs)
-    return { wrong, reasons, log, stages, outages, effort: this.#effort.outcome }
+    return { wrong, reasons, log, stages, outages, effort: this.#effort.result }
   }
 
   /** No call can reach this while run() blocks the thread: the meter's stop word does. */
@@ -224,7 +224,7 @@ class LoadSession implements Session {
       }
     }
     Atomics.store(words, cqHead, head)
-    this.#input.pool.publish()
+    this.#input.bufferRing.publish()
   }
 
   #close(): void {

@@ -3,7 +3,7 @@
  * for those of the last one, whose results are not known yet.
  */
 import type { Libc, Mapping } from '../os/libc.ts'
-import type { Source } from './layer.ts'
+import type { SendMemory } from './layer.ts'
 
 /** What a turn receives, and as much for the answers of handshakes. */
 const halfBytes = 2 ** 20
@@ -12,7 +12,7 @@ const spareBytes = 65_536
 /** With less room than this the spare is used. */
 const littleBytes = 32_768
 
-export class Outbox implements Source {
+export class Outbox implements SendMemory {
   readonly address: number
   readonly bytes: Uint8Array
   readonly #libc: Libc

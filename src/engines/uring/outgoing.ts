@@ -1,36 +1,36 @@
 /** What is on its way to the clients: the sends of a turn, and bytes that wait for room. */
 import { unsentMaxBytes } from '../backpressure.ts'
-import type { Arena, BufferPool } from './buffers.ts'
+import type { Arena, BufferRing } from './memory.ts'
 import * as entries from './entries.ts'
-import type { Source } from './layer.ts'
+import type { SendMemory } from './layer.ts'
 import type { Ring } from './ring.ts'
 import { Sends } from './sends.ts'
 import * as bit from './state.ts'
-import type { Table } from './table.ts'
+import type { SlotTable } from './table.ts'
 import { Unsent } from './unsent.ts'
 
 export class Outgoing {
   readonly sends: Sends
   readonly #ring: Ring
   /** Where the bytes of sends lie. */
-  readonly #source: Source
+  readonly #source: SendMemory
   readonly #unsent: Unsent
-  readonly #table: Table
+  readonly #table: SlotTable
   readonly #onMuch: (slot: number) => void
   readonly #finishing = new Set<number>()
 
   /** @param onMuch called when a connection has so much unsent that it must not be read for now */
   constructor(
-    { ring, pool, arena }: { ring: Ring; pool: BufferPool; arena: Arena },
-    source: Source,
-    table: Table,
+    { ring, bufferRing, arena }: { ring: Ring; bufferRing: BufferRing; arena: Arena },
+    source: SendMemory,
+    table: SlotTable,
     onMuch: (slot: number) => void,
   ) {
     this.#ring = ring
     this.#source = source
     this.#table = table
     this.#onMuch = onMuch
-    this.sends = new Sends(ring, pool, source, table.state.length)
+    this.sends = new Sends(ring, bufferRing, source, table.state.length)
     this.#unsent = new Unsent(arena)
   }
 

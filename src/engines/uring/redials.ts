@@ -11,7 +11,7 @@ import type { LoadTask } from '../../task.ts'
 import { errnoOf, failureName, reasonWhy } from '../failures.ts'
 import { systemError, type Libc, type Mapping } from '../os/libc.ts'
 import { attemptDelayMs, tellingCode } from '../os/resolver.ts'
-import { waysTo, type Way } from '../os/sockets.ts'
+import { waysTo, type UnconnectedSocket } from '../os/sockets.ts'
 import { dialsAtOnce } from './dial.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
@@ -26,7 +26,7 @@ const nameAt = 64
 /** A connection that is being opened: one address after the other. */
 interface Attempt {
   readonly stream: Stream
-  readonly ways: readonly Way[]
+  readonly ways: readonly UnconnectedSocket[]
   readonly beganNs: number
   readonly endNs: number
   at: number
@@ -53,7 +53,7 @@ export class Redials {
   readonly #dials: Uint32Array
   #serial = 0
   /** The addresses of the next dials, or why there are none; undefined before they are known. */
-  #ways: readonly Way[] | Error | undefined
+  #ways: readonly UnconnectedSocket[] | Error | undefined
   #isLooking = false
 
   /** @param onOpen a connection is there again */
@@ -139,7 +139,7 @@ export class Redials {
       })
   }
 
-  #dial(stream: Stream, ways: readonly Way[], now: number): void {
+  #dial(stream: Stream, ways: readonly UnconnectedSocket[], now: number): void {
     const endNs = now + this.#task.timeoutMs * 1e6
     const attempt = { stream, ways, beganNs: now, endNs, at: 0, serial: 0, nextNs: 0, codes: [] }
     this.#dialling.set(stream.index, attempt)
@@ -165,7 +165,7 @@ export class Redials {
     }
     new Uint8Array(memory.memory).set(name, nameAt)
     const address = memory.address + nameAt
-    entries.connect(ring, stream.index, address, name.length, attempt.serial)
+    entries.connectTo(ring, stream.index, address, name.length, attempt.serial)
     // The kernel reads the name when it takes the entry; the next one lies in the same place.
     ring.submitAll()
   }

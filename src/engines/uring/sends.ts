@@ -1,8 +1,8 @@
 /** The sends of this turn and of the last one: if one fails, its bytes are found here. */
-import type { BufferPool } from './buffers.ts'
+import type { BufferRing } from './memory.ts'
 import * as entries from './entries.ts'
 import { cqe } from './kernel.ts'
-import type { Source } from './layer.ts'
+import type { SendMemory } from './layer.ts'
 import type { Ring } from './ring.ts'
 
 const { BUF_MORE } = cqe
@@ -43,8 +43,8 @@ const none: readonly number[] = []
 
 export class Sends {
   readonly #ring: Ring
-  readonly #pool: BufferPool
-  readonly #source: Source
+  readonly #bufferRing: BufferRing
+  readonly #source: SendMemory
   /** The most sends of a turn: there is room for a completion of each. */
   readonly #size: number
   /** The turn in which a connection last sent, and where in that turn's list. */
@@ -56,10 +56,10 @@ export class Sends {
   #submitted: SendList
   #later: number[] = []
 
-  /** @param source where the bytes lie that are sent: the pool, or what a layer makes of them */
-  constructor(ring: Ring, pool: BufferPool, source: Source, slots: number) {
+  /** @param source where the bytes lie that are sent: the ring, or what a layer makes of them */
+  constructor(ring: Ring, bufferRing: BufferRing, source: SendMemory, slots: number) {
     this.#ring = ring
-    this.#pool = pool
+    this.#bufferRing = bufferRing
     this.#source = source
     this.#size = ring.completions
     this.#lastTurn = new Uint32Array(slots)
@@ -89,12 +89,12 @@ export class Sends {
     return turn
   }
 
-  /** The place of received bytes in the pool. A buffer that is full is free after the next turn. */
+  /** Where received bytes lie. A buffer that is full is free after the next turn. */
   received(length: number, flags: number): number {
-    const pool = this.#pool
+    const bufferRing = this.#bufferRing
     const id = flags >>> 16
-    const at = id * pool.sizeBytes + pool.used[id]!
-    if (flags & BUF_MORE) pool.used[id]! += length
+    const at = id * bufferRing.sizeBytes + bufferRing.used[id]!
+    if (flags & BUF_MORE) bufferRing.used[id]! += length
     else this.#list.spent.push(id)
     return at
   }
@@ -143,9 +143,9 @@ export class Sends {
   endTurn(): void {
     const last = this.#submitted
     if (last.spent.length > 0) {
-      for (const id of last.spent) this.#pool.give(id)
+      for (const id of last.spent) this.#bufferRing.give(id)
       last.spent.length = 0
-      this.#pool.publish()
+      this.#bufferRing.publish()
     }
     last.count = 0
     this.#submitted = this.#list

@@ -4,19 +4,19 @@ import { transports } from '../../vocabulary/transport.ts'
 import { counter, stopWord, type CounterName, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
 import { descriptorLimit } from '../os/descriptors.ts'
-import type { Session } from '../engine.ts'
+import type { OpenTask } from '../engine.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
 import { loadOpenSsl, type OpenSsl } from '../os/openssl.ts'
 import { listenOn, type ListeningSocket } from '../os/sockets.ts'
 import { Admission } from './admission.ts'
-import { Arena, BufferPool } from './buffers.ts'
+import { Arena, BufferRing } from './memory.ts'
 import { Bulk } from './bulk.ts'
 import { ClientLedger } from './client-ledger.ts'
 import { kind, completionOf, slotOf, unknownKind } from './entries.ts'
 import { Connections } from './connections.ts'
 import { FreedMemory } from './freed-memory.ts'
 import * as k from './kernel.ts'
-import type { Layer, Source } from './layer.ts'
+import type { Layer, SendMemory } from './layer.ts'
 import { Ring } from './ring.ts'
 import { TlsLayer } from './tls/layer.ts'
 import { Waiter } from './waiter.ts'
@@ -29,32 +29,32 @@ const ringCompletions = 16_384
  * 512 KiB for all connections together: what a turn receives is gone one turn later. It is also the
  * most that a client that does not read can leave unsent in a turn, until its receive is cancelled.
  */
-const poolBuffers = 16
-const poolBufferBytes = 32_768
+const ringBuffers = 16
+const ringBufferBytes = 32_768
 /** More clients than that need a second thread. A slot costs the kernel 8 bytes. */
 const slotsMax = 2 ** 17
 /** How often to look at the stop word, idle connections and pauses. */
 const tickMs = 50
 const idleScans = 4
 
-export async function openServe(task: ServeTask, meter: Meter): Promise<Session> {
+export async function openServe(task: ServeTask, meter: Meter): Promise<OpenTask> {
   const libc = loadLibc() as Libc
   const listener = await listenOn(libc, task.address, task.sharePort)
   try {
-    return new ServeSession(task, meter, libc, listener)
+    return new OpenServer(task, meter, libc, listener)
   } catch (error) {
     listener.close()
     throw error
   }
 }
 
-class ServeSession implements Session {
+class OpenServer implements OpenTask {
   readonly address: Address
   readonly #task: ServeTask
   readonly #meter: Meter
   readonly #listener: ListeningSocket
   readonly #ring: Ring
-  readonly #pool: BufferPool
+  readonly #bufferRing: BufferRing
   readonly #arena: Arena
   readonly #connections: Connections
   readonly #admission: Admission
@@ -76,13 +76,19 @@ class ServeSession implements Session {
     const ring = new Ring(libc, ringEntries, ringCompletions)
     ring.registerFileTable(slots)
     this.#ring = ring
-    this.#pool = new BufferPool(libc, ring, poolBuffers, poolBufferBytes)
+    this.#bufferRing = new BufferRing(libc, ring, ringBuffers, ringBufferBytes)
     this.#arena = new Arena(libc)
     const hasNames = task.address.transport !== 'unix'
     this.#ledger = task.ledger && new ClientLedger(task.ledger, libc, ring, slots, hasNames)
     const bulk = new Bulk({ libc, ring }, meter.counters, this.#ledger?.received, slots)
     this.#layer = this.#layerFor(libc, slots)
-    const memory = { ring, pool: this.#pool, arena: this.#arena, bulk, layer: this.#layer }
+    const memory = {
+      ring,
+      bufferRing: this.#bufferRing,
+      arena: this.#arena,
+      bulk,
+      layer: this.#layer,
+    }
     const onLeft = () => this.#admission.onLeft()
     this.#connections = new Connections(memory, meter, slots, onLeft, this.#ledger)
     const reason = slots < task.concurrency ? 'pausedForDescriptors' : 'pausedForConcurrency'
@@ -98,10 +104,10 @@ class ServeSession implements Session {
     const [task, meter, received] = [this.#task, this.#meter, this.#ledger?.received]
     const waits = () => libc.hasInput(this.#listener.fd)
     const { protocol } = transports[task.address.transport]
-    const inside = (source: Source) => new WsLayer(source, task, meter, slots, received, waits)
+    const inside = (source: SendMemory) => new WsLayer(source, task, meter, slots, received, waits)
     const spoken = protocol === 'ws' ? inside : undefined
-    if (!task.tls) return spoken?.(this.#pool)
-    const all = { ssl: loadOpenSsl() as OpenSsl, libc, pool: this.#pool }
+    if (!task.tls) return spoken?.(this.#bufferRing)
+    const all = { ssl: loadOpenSsl() as OpenSsl, libc, bufferRing: this.#bufferRing }
     return new TlsLayer(all, task, meter, slots, received, waits, spoken)
   }
 
@@ -237,7 +243,7 @@ class ServeSession implements Session {
     this.#connections.close()
     this.#ring.close()
     this.#layer?.close()
-    this.#pool.close()
+    this.#bufferRing.close()
     this.#arena.trim()
     this.#waiter.close()
   }

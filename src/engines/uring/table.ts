@@ -1,7 +1,7 @@
 /** The state of all connections, and when each last moved: a few numbers for each slot. */
 import * as bit from './state.ts'
 
-export class Table {
+export class SlotTable {
   /** How many connections are open. */
   open = 0
   /** One more than the highest slot that was ever in use. */

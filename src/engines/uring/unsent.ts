@@ -1,7 +1,7 @@
 /** Bytes that sockets would not take at once, copied for each connection, oldest first. */
-import { blockBytes, type Arena } from './buffers.ts'
+import { blockBytes, type Arena } from './memory.ts'
 
-interface Piece {
+interface UnsentPiece {
   /** The block in the arena, and which bytes of it are still to be sent. */
   id: number
   from: number
@@ -10,7 +10,7 @@ interface Piece {
 
 export class Unsent {
   readonly #arena: Arena
-  readonly #queues = new Map<number, { pieces: Piece[]; bytes: number }>()
+  readonly #queues = new Map<number, { pieces: UnsentPiece[]; bytes: number }>()
 
   constructor(arena: Arena) {
     this.#arena = arena
@@ -20,7 +20,7 @@ export class Unsent {
   add(slot: number, bytes: Uint8Array, front: boolean): number {
     let queue = this.#queues.get(slot)
     if (queue === undefined) this.#queues.set(slot, (queue = { pieces: [], bytes: 0 }))
-    const made: Piece[] = []
+    const made: UnsentPiece[] = []
     let last = front ? undefined : queue.pieces.at(-1)
     for (let done = 0; done < bytes.length;) {
       if (last === undefined || last.to === blockBytes) {

@@ -3,14 +3,14 @@ import type { ClientLedger } from './client-ledger.ts'
 import type { Wire } from './layer.ts'
 import type { Outgoing } from './outgoing.ts'
 import * as bit from './state.ts'
-import type { Table } from './table.ts'
+import type { SlotTable } from './table.ts'
 
 /**
  * @param stopReceiving cancels the receive of a connection
  * @param giveUp closes a connection, whatever is in flight
  */
 export function wireOf(
-  { table, out }: { table: Table; out: Outgoing },
+  { table, out }: { table: SlotTable; out: Outgoing },
   ledger: ClientLedger | undefined,
   stopReceiving: (slot: number) => void,
   giveUp: (slot: number) => void,

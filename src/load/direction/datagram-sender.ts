@@ -6,7 +6,7 @@ import { expected, type Payload } from '../payload.ts'
 /** A datagram that would be sent later than this is skipped: a stop must not become a burst. */
 const lateMaxNs = 100e6
 
-export interface Pace {
+export interface DatagramPace {
   sizeBytes: number
   ratePerSecond: number
   warmupMs: number
@@ -26,7 +26,7 @@ export class DatagramSender {
   #measured = 0
   #skipped = 0
 
-  constructor(payload: Payload, flow: number, session: number, pace: Pace) {
+  constructor(payload: Payload, flow: number, session: number, pace: DatagramPace) {
     this.#payload = payload
     this.#flow = flow
     this.#session = session

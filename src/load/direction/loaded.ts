@@ -4,7 +4,7 @@ import { textFor } from '../../options/kinds.ts'
 import { usageError } from '../../vocabulary/errors.ts'
 import { benchOptions } from '../options.ts'
 import { varying } from './options.ts'
-import { directions, type Direction } from './plan.ts'
+import { directions, type Direction } from './thread-flows.ts'
 
 /** Flows in each direction that is filled, by default. */
 const flowsUsual = 4

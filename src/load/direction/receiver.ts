@@ -1,5 +1,5 @@
 /** Verifies the payload that comes in one direction, and knows when it came. */
-import type { Ended, Report, WrongPlace } from '../../wire/direction/trace.ts'
+import type { ReceiverEnd, Report, WrongPlace } from '../../wire/direction/trace.ts'
 import { Histogram } from '../../metrics/histogram.ts'
 import { saveHistogram } from '../../metrics/saved.ts'
 import { copyOf, firstWrongByte, type Payload } from '../payload.ts'
@@ -78,7 +78,7 @@ export class Receiver {
 
   /** With all that is known at the end. */
   get lastReport(): Report {
-    const end: Ended = {
+    const end: ReceiverEnd = {
       firstMs: this.#sinceStart(this.#firstMs),
       lastMs: this.#sinceStart(this.#lastMs),
       chunks: this.#chunks,

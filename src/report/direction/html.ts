@@ -1,11 +1,11 @@
 /** What was sent in one direction as a page: its rate second by second. */
-import { axes, figure, figureTable, line, type Canvas } from '../html/chart.ts'
-import { clockText, countText, dateText, none, shareText } from '../html/figures.ts'
-import { sizeText, timeText } from '../html/figures.ts'
-import { html, type Markup, type Part } from '../html/markup.ts'
+import { axes, figure, figureTable, line, type ChartArea } from '../html/chart.ts'
+import { clockText, countText, dateText, none, shareText } from '../html/numbers.ts'
+import { sizeText, timeText } from '../html/numbers.ts'
+import { html, type Markup, type Content } from '../html/markup.ts'
 import { page } from '../html/page.ts'
 import { linearScale, timeScale } from '../html/scale.ts'
-import { command, definitions, expectations, list, section } from '../html/sections.ts'
+import { command, definitions, expectations, bullets, section } from '../html/sections.ts'
 import { vertical } from '../html/time-charts.ts'
 import { failureNames } from '../../metrics/meter.ts'
 import { formatCount, plural } from '../../vocabulary/units.ts'
@@ -14,7 +14,7 @@ import type { DirectionFigures } from './figures.ts'
 import type { DirectionInterval, DirectionResult } from './result.ts'
 
 const styles = { up: 'first', down: 'second' } as const
-type Side = keyof typeof styles
+type StyledSide = keyof typeof styles
 
 export function directionHtml(result: DirectionResult): string {
   const { run, verdict, failedBecause, notes, reasons } = result
@@ -31,13 +31,13 @@ export function directionHtml(result: DirectionResult): string {
           <p>
             <strong>${word}</strong>${verdict === 'pass' && ': every byte that arrived was right.'}
           </p>
-          ${failedBecause.length > 0 && list(failedBecause)}
+          ${failedBecause.length > 0 && bullets(failedBecause)}
         </div>
       </header>
       ${section('figures', 'Figures', figures(result))}
-      ${notes.length > 0 && section('notes', 'Notes', list(notes))}
+      ${notes.length > 0 && section('notes', 'Notes', bullets(notes))}
       ${section('time', 'Second by second', chart(result))}
-      ${section('errors', 'Failures', failures(result), reasons.length > 0 && list(reasons))}
+      ${section('errors', 'Failures', failures(result), reasons.length > 0 && bullets(reasons))}
       ${
         result.expectations.length > 0 &&
         section('expectations', 'Expectations', expectations(result))
@@ -46,16 +46,16 @@ export function directionHtml(result: DirectionResult): string {
   )
 }
 
-const sidesOf = (result: DirectionResult): [Side, DirectionFigures][] =>
+const sidesOf = (result: DirectionResult): [StyledSide, DirectionFigures][] =>
   (['up', 'down'] as const).flatMap(side => {
     const found = result[side]
-    return found ? [[side, found] as [Side, DirectionFigures]] : []
+    return found ? [[side, found] as [StyledSide, DirectionFigures]] : []
   })
 
 /** A column for each direction. */
 function figures(result: DirectionResult): Markup {
   const sides = sidesOf(result).map(([, found]) => found)
-  const row = (name: string, cell: (of: DirectionFigures) => Part): Part[] => [
+  const row = (name: string, cell: (of: DirectionFigures) => Content): Content[] => [
     name,
     ...sides.map(cell),
   ]
@@ -75,9 +75,9 @@ function figures(result: DirectionResult): Markup {
 }
 
 function datagramRows(
-  row: (name: string, cell: (of: DirectionFigures) => Part) => Part[],
-): Part[][] {
-  const of = (name: string, cell: (of: NonNullable<DirectionFigures['datagrams']>) => Part) =>
+  row: (name: string, cell: (of: DirectionFigures) => Content) => Content[],
+): Content[][] {
+  const of = (name: string, cell: (of: NonNullable<DirectionFigures['datagrams']>) => Content) =>
     row(name, ({ datagrams }) => (datagrams ? cell(datagrams) : none))
   return [
     of('datagrams', ({ sent }) => countText(sent)),
@@ -94,16 +94,16 @@ function chart(result: DirectionResult): Markup {
   const { intervals } = result
   if (intervals.length === 0) return html`<p>It did not last for a whole second.</p>`
   const sides = sidesOf(result).map(([side]) => side)
-  const bytesOf = (side: Side) => (each: DirectionInterval) => each[`${side}Bytes`] ?? 0
+  const bytesOf = (side: StyledSide) => (each: DirectionInterval) => each[`${side}Bytes`] ?? 0
   const most = Math.max(1, ...sides.flatMap(side => intervals.map(bytesOf(side))))
-  const draw = (canvas: Canvas) => {
+  const draw = (canvas: ChartArea) => {
     const { left, right, xTicks, yTicks } = canvas
     const x = timeScale({ max: intervals.length, from: left, to: right, ticks: xTicks })
     const y = linearScale({ min: 0, max: most * 8, ...vertical(canvas), ticks: yTicks })
     const clock = (at: number) => clockText(at, x.max)
     const time = { scale: x, name: 'time after the warm-up', text: clock }
     const rate = { scale: y, name: 'arrived', text: (bits: number) => formatBits(bits / 8) }
-    const curve = (side: Side) =>
+    const curve = (side: StyledSide) =>
       intervals
         .map(each => [each.second, y.at(bytesOf(side)(each) * 8)] as const)
         .map(([at, height], n) => `${n === 0 ? 'M' : 'L'}${x.at(at)} ${height}H${x.at(at + 1)}`)
@@ -129,7 +129,7 @@ function chart(result: DirectionResult): Markup {
 function failures({ errors }: DirectionResult): Markup {
   const happened = failureNames.filter(name => errors[name] > 0)
   if (happened.length === 0) return html`<p>No flow failed.</p>`
-  return list(happened.map(name => `${plural(errors[name], 'flow')} failed: ${name}`))
+  return bullets(happened.map(name => `${plural(errors[name], 'flow')} failed: ${name}`))
 }
 
 function conditions({ run }: DirectionResult): Markup {

@@ -1,10 +1,10 @@
 /** Latency under load as a page: two curves in one chart. */
-import { axes, figure, figureTable, line, type Canvas } from '../html/chart.ts'
-import { axisTime, clockText, dateText, timeText } from '../html/figures.ts'
+import { axes, figure, figureTable, line, type ChartArea } from '../html/chart.ts'
+import { axisTime, clockText, dateText, timeText } from '../html/numbers.ts'
 import { html, type Markup } from '../html/markup.ts'
 import { page } from '../html/page.ts'
 import { fittingScale, timeScale } from '../html/scale.ts'
-import { command, definitions, list, section } from '../html/sections.ts'
+import { command, definitions, bullets, section } from '../html/sections.ts'
 import { vertical } from '../html/time-charts.ts'
 import type { Interval, RunResult } from '../result.ts'
 import { grades, ranks, type LoadedResult } from './loaded.ts'
@@ -28,7 +28,7 @@ export function loadedHtml(result: LoadedResult): string {
         <h1>${run.address}</h1>
         <div class="verdict ${verdict}">
           <p><strong>Bufferbloat: ${grade ?? 'not known'}</strong>${meaning && `: ${meaning}`}</p>
-          ${failedBecause.length > 0 && list(failedBecause)}
+          ${failedBecause.length > 0 && bullets(failedBecause)}
         </div>
       </header>
       ${section('figures', 'Figures', percentiles(result))}
@@ -66,7 +66,7 @@ function chart({ idle, loaded }: LoadedResult): Markup {
   const all = curves.flatMap(({ points }) => points.map(([, us]) => us))
   if (all.length === 0) return html`<p>Nothing came back, so there are no times to show.</p>`
   const lastSecond = Math.max(...curves.flatMap(({ points }) => points.map(([at]) => at))) + 0.5
-  const draw = (canvas: Canvas) => {
+  const draw = (canvas: ChartArea) => {
     const { left, right, xTicks } = canvas
     const x = timeScale({ max: lastSecond, from: left, to: right, ticks: xTicks })
     const y = fittingScale({ min: Math.min(...all), max: Math.max(...all), ...vertical(canvas) })

@@ -1,12 +1,12 @@
 /** Objectives of latency under load such as `added.p50<30ms`. */
 import { usageError } from '../../vocabulary/errors.ts'
 import { splitCondition, type Operator } from '../objective.ts'
-import type { Distribution, Expectation } from '../result.ts'
-import { judged, limitOf, type Kind } from './objective.ts'
+import type { Distribution, ObjectiveResult } from '../result.ts'
+import { judged, limitOf, type DirectionKind } from './objective.ts'
 
 type Rank = 'p50' | 'p90' | 'p99' | 'max'
 
-interface Figures {
+interface LoadedFigures {
   idleUs: Distribution
   loadedUs: Distribution
   addedUs: Partial<Record<Rank, number>>
@@ -17,8 +17,8 @@ interface Figures {
 export interface LoadedObjective {
   /** As it was written. */
   text: string
-  kind: Kind
-  of: (figures: Figures) => number | null | undefined
+  kind: DirectionKind
+  of: (figures: LoadedFigures) => number | null | undefined
   operator: Operator
   limit: number
 }
@@ -50,5 +50,7 @@ function figureOf(name: string): Pick<LoadedObjective, 'kind' | 'of'> | undefine
   return { kind: 'time', of: figures => figures[`${part}Us`][rank] }
 }
 
-export const meetsLoaded = ({ of, ...objective }: LoadedObjective, figures: Figures): Expectation =>
-  judged(objective, of(figures))
+export const meetsLoaded = (
+  { of, ...objective }: LoadedObjective,
+  figures: LoadedFigures,
+): ObjectiveResult => judged(objective, of(figures))

@@ -8,7 +8,7 @@ import type { Distribution } from '../result.ts'
 import { grades, ranks, type LoadedResult } from './loaded.ts'
 import { formatBits } from './bits.ts'
 import type { Responsiveness } from './responsiveness.ts'
-import { saidOf } from './text.ts'
+import { directionSaid } from './text.ts'
 import { verdictFirst, verdictLast } from '../verdict-text.ts'
 
 const cell = (us: number | null | undefined) => (us == null ? '-' : micros(us))
@@ -21,7 +21,7 @@ export function loadedText(result: LoadedResult, options: Canvas): string {
     rank: n,
     cells: [cell(idleUs[rank]), cell(loadedUs[rank]), cell(addedUs[rank])],
   }))
-  const { lines: first, isCut } = verdictFirst(saidOf(result), canvas)
+  const { lines: first, isCut } = verdictFirst(directionSaid(result), canvas)
   const blocks = [
     [
       ...first,
@@ -92,6 +92,6 @@ function verdictOf(result: LoadedResult, isCut: boolean, canvas: Canvas): string
   return [
     ...(isCut ? failedBecause.flatMap(reason => entry('because', reason, canvas)) : []),
     ...(verdict === 'fail' ? entry('reproduce', run.reproduce, canvas) : []),
-    ...verdictLast(saidOf(result), canvas),
+    ...verdictLast(directionSaid(result), canvas),
   ]
 }

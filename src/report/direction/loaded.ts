@@ -1,6 +1,6 @@
 /** What the path adds to a round trip while it is full, as plain JSON. */
 import type { Machine } from '../../vocabulary/machine.ts'
-import type { Distribution, Expectation, RunResult } from '../result.ts'
+import type { Distribution, ObjectiveResult, RunResult } from '../result.ts'
 import { meetsLoaded, type LoadedObjective } from './loaded-objective.ts'
 import { responsivenessOf, type ForeignProbe } from './responsiveness.ts'
 import type { Responsiveness, SelfProbe } from './responsiveness.ts'
@@ -27,7 +27,7 @@ export interface LoadedResult {
   verdict: 'pass' | 'fail'
   failedBecause: string[]
   /** Objectives, and what became of them. */
-  expectations: Expectation[]
+  expectations: ObjectiveResult[]
   run: LoadedConditions
   /** Of round trips, from the planned instant. */
   idleUs: Distribution

@@ -1,32 +1,36 @@
 /** Objectives of a direction such as `up.rate>=10Mbit/s`: parsed, and compared with a result. */
-import type { Direction } from '../../load/direction/plan.ts'
+import type { Direction } from '../../load/direction/thread-flows.ts'
 import type { Address } from '../../vocabulary/address.ts'
 import { UserError, usageError } from '../../vocabulary/errors.ts'
 import { isDatagrams, isOverTcp } from '../../vocabulary/transport.ts'
 import { formatCount, formatDuration } from '../../vocabulary/units.ts'
 import { parseCount, parseDuration, parsePercent } from '../../vocabulary/units.ts'
 import { compare, formatFigure, missedText, splitCondition, type Operator } from '../objective.ts'
-import type { Distribution, Expectation } from '../result.ts'
+import type { Distribution, ObjectiveResult } from '../result.ts'
 import { formatBits } from './bits.ts'
 import type { DirectionFigures } from './figures.ts'
 
-type Side = 'up' | 'down'
-export type Kind = 'bits' | 'time' | 'fraction' | 'count'
+type OneDirection = 'up' | 'down'
+export type DirectionKind = 'bits' | 'time' | 'fraction' | 'count'
 
-interface Figure {
-  kind: Kind
+interface DirectionFigure {
+  kind: DirectionKind
   /** Only of datagrams; only where the kernel tells it. */
   of: (figures: DirectionFigures) => number | null | undefined
   where?: 'datagrams' | 'tcp'
 }
 
 const ofDatagrams = (
-  kind: Kind,
+  kind: DirectionKind,
   of: (datagrams: NonNullable<DirectionFigures['datagrams']>) => number | null,
-): Figure => ({ kind, of: ({ datagrams }) => datagrams && of(datagrams), where: 'datagrams' })
+): DirectionFigure => ({
+  kind,
+  of: ({ datagrams }) => datagrams && of(datagrams),
+  where: 'datagrams',
+})
 
 /** A new figure is a line here. */
-const figures: Record<string, Figure> = {
+const figures: Record<string, DirectionFigure> = {
   rate: {
     kind: 'bits',
     of: ({ bytesPerSecond }) => (bytesPerSecond === null ? null : bytesPerSecond * 8),
@@ -63,10 +67,10 @@ const hint =
   `${Object.keys(distributions).join(', ')}, each after up. or down.: 'up.rate>=10Mbit/s', ` +
   `'down.loss<1%', 'up.gap.p99<50ms'.`
 
-export interface DirectionObjective extends Figure {
+export interface DirectionObjective extends DirectionFigure {
   /** As it was written. */
   text: string
-  side: Side
+  side: OneDirection
   operator: Operator
   /** Bits per second, microseconds, a fraction or a count. */
   limit: number
@@ -80,13 +84,13 @@ export function parseDirectionObjective(text: string): DirectionObjective {
   const figure = name === undefined ? undefined : figureOf(name)
   if (!figure) throw usageError(`There is no metric '${parts.name}' of a direction.`, hint)
   const limit = limitOf(text, figure.kind, parts, hint)
-  return { ...figure, text, side: side as Side, operator: parts.operator, limit }
+  return { ...figure, text, side: side as OneDirection, operator: parts.operator, limit }
 }
 
 /** The value in the unit of its kind. @throws UserError if it is not of that kind */
 export function limitOf(
   text: string,
-  kind: Kind,
+  kind: DirectionKind,
   { name, value }: { name: string; value: string },
   hint: string,
 ): number {
@@ -99,7 +103,7 @@ export function limitOf(
   }
 }
 
-function figureOf(name: string): Figure | undefined {
+function figureOf(name: string): DirectionFigure | undefined {
   if (Object.hasOwn(figures, name)) return figures[name]
   const [, prefix = '', rank = ''] = /^(\w+)\.(.+)$/.exec(name) ?? []
   if (!Object.hasOwn(distributions, prefix) || !Object.hasOwn(ranks, rank)) return undefined
@@ -117,7 +121,7 @@ function parseBits(text: string): number {
 
 /** How the value of each kind is read, and written with enough digits to differ from the limit. */
 const values: Record<
-  Kind,
+  DirectionKind,
   { what: string; parse: (text: string) => number; format: (value: number) => string }
 > = {
   bits: {
@@ -160,15 +164,15 @@ export function checkMeasured(
 /** What became of an objective. */
 export function meetsDirection(
   { side, of, ...objective }: DirectionObjective,
-  result: Partial<Record<Side, DirectionFigures>>,
-): Expectation {
+  result: Partial<Record<OneDirection, DirectionFigures>>,
+): ObjectiveResult {
   const figures = result[side]
   return judged(objective, figures && of(figures))
 }
 
 interface Limit {
   text: string
-  kind: Kind
+  kind: DirectionKind
   operator: Operator
   limit: number
 }
@@ -177,7 +181,7 @@ interface Limit {
 export function judged(
   { text, kind, operator, limit }: Limit,
   measured: number | null | undefined,
-): Expectation {
+): ObjectiveResult {
   if (measured == null)
     return { objective: text, measured: null, measuredText: 'not known', held: false }
   const { format } = values[kind]
@@ -187,5 +191,5 @@ export function judged(
 }
 
 /** Why it fails, a sentence for each that does not hold. */
-export const missedOf = (expectations: readonly Expectation[]): string[] =>
+export const missedOf = (expectations: readonly ObjectiveResult[]): string[] =>
   expectations.filter(({ held }) => !held).map(missedText)

@@ -2,7 +2,7 @@
 import { formatSize, plural } from '../../vocabulary/units.ts'
 import { micros } from '../ladder.ts'
 import { caseOf, type Case, type Outline } from '../outline.ts'
-import type { Expectation } from '../result.ts'
+import type { ObjectiveResult } from '../result.ts'
 import { ranks, type LoadedResult } from './loaded.ts'
 import { perMinute } from './loaded-text.ts'
 import { missedOf } from './objective.ts'
@@ -56,7 +56,7 @@ export function outlineOfLoaded(result: LoadedResult): Outline {
 }
 
 /** Why it failed, without what was expected: that has cases of its own. */
-function arrival(failedBecause: readonly string[], expectations: readonly Expectation[]): Case {
+function arrival(failedBecause: readonly string[], expectations: readonly ObjectiveResult[]): Case {
   const missed = new Set(missedOf(expectations))
   const others = failedBecause.filter(reason => !missed.has(reason))
   return {

@@ -1,70 +1,70 @@
 /** Saved results of a direction, and of latency under load, as they are read again. */
 import { failureNames } from '../../metrics/meter.ts'
-import { brokenKey, distribution, each, listOf, number, numberOrNull } from '../shape.ts'
-import { record, text, type Shape } from '../shape.ts'
+import { brokenKey, isDistribution, each, listOf, isNumber, isNumberOrNull } from '../predicates.ts'
+import { record, isText, type Predicate } from '../predicates.ts'
 import { loadedFormat, ranks, type LoadedResult } from './loaded.ts'
 import { directionFormat, type DirectionResult } from './result.ts'
 
 export type OfDirections = DirectionResult | LoadedResult
 
-const machine = record({ system: text, cpu: text, cores: number, memoryBytes: number })
-const always: Record<string, Shape> = {
-  verdict: text,
-  failedBecause: listOf(text),
-  expectations: listOf(record({ objective: text, measuredText: text })),
+const machine = record({ system: isText, cpu: isText, cores: isNumber, memoryBytes: isNumber })
+const always: Record<string, Predicate> = {
+  verdict: isText,
+  failedBecause: listOf(isText),
+  expectations: listOf(record({ objective: isText, measuredText: isText })),
 }
-const told = { startedAt: text, reproduce: text, versions: record({}), machine }
+const told = { startedAt: isText, reproduce: isText, versions: record({}), machine }
 
 /** One that may be left out. */
 const perhaps =
-  (shape: Shape): Shape =>
+  (shape: Predicate): Predicate =>
   value =>
     value === undefined || shape(value)
 
 const side = perhaps(
   record({
-    ...each(['sentBytes', 'receivedBytes', 'wrongBytes', 'underWayBytes'], number),
-    bytesPerSecond: numberOrNull,
-    firstWrong: value => value === null || record({ expected: text, received: text })(value),
-    gapUs: distribution,
+    ...each(['sentBytes', 'receivedBytes', 'wrongBytes', 'underWayBytes'], isNumber),
+    bytesPerSecond: isNumberOrNull,
+    firstWrong: value => value === null || record({ expected: isText, received: isText })(value),
+    gapUs: isDistribution,
     tcp: perhaps(
       record({
-        retransmits: number,
+        retransmits: isNumber,
         seconds: listOf(
-          record(each(['second', 'retransmits', 'rttUs', 'windowBytes'], numberOrNull)),
+          record(each(['second', 'retransmits', 'rttUs', 'windowBytes'], isNumberOrNull)),
         ),
       }),
     ),
     datagrams: perhaps(
       record({
-        ...each(['sent', 'lost', 'duplicated', 'reordered', 'jitterUs', 'lateUs'], number),
-        variationUs: distribution,
+        ...each(['sent', 'lost', 'duplicated', 'reordered', 'jitterUs', 'lateUs'], isNumber),
+        variationUs: isDistribution,
       }),
     ),
   }),
 )
 
-const direction: Record<string, Shape> = {
+const direction: Record<string, Predicate> = {
   ...always,
   run: record({
     ...told,
-    ...each(['command', 'address', 'engine', 'direction'], text),
-    ...each(['threads', 'flows', 'sizeBytes', 'warmupMs', 'seed'], number),
-    ...each(['ratePerSecond', 'durationMs'], numberOrNull),
+    ...each(['command', 'address', 'engine', 'direction'], isText),
+    ...each(['threads', 'flows', 'sizeBytes', 'warmupMs', 'seed'], isNumber),
+    ...each(['ratePerSecond', 'durationMs'], isNumberOrNull),
   }),
   up: side,
   down: side,
-  intervals: listOf(record({ second: number })),
-  errors: record(each(failureNames, number)),
-  ...each(['reasons', 'notes'], listOf(text)),
+  intervals: listOf(record({ second: isNumber })),
+  errors: record(each(failureNames, isNumber)),
+  ...each(['reasons', 'notes'], listOf(isText)),
 }
 
-const loaded: Record<string, Shape> = {
+const loaded: Record<string, Predicate> = {
   ...always,
-  run: record({ ...told, ...each(['address', 'load'], text), durationMs: number }),
-  ...each(['idleUs', 'loadedUs'], distribution),
-  addedUs: record(each(ranks, perhaps(number))),
-  roundTripsPerMinute: numberOrNull,
+  run: record({ ...told, ...each(['address', 'load'], isText), durationMs: isNumber }),
+  ...each(['idleUs', 'loadedUs'], isDistribution),
+  addedUs: record(each(ranks, perhaps(isNumber))),
+  roundTripsPerMinute: isNumberOrNull,
   flows: record(direction),
 }
 

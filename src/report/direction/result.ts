@@ -1,22 +1,22 @@
 /** The result of what was sent in one direction, as plain JSON: what `--json` prints. */
 import type {
   Direction,
-  FlowOutcome,
+  ThreadFlowsResult,
   FoundDirection,
   FoundFlow,
-} from '../../load/direction/plan.ts'
+} from '../../load/direction/thread-flows.ts'
 import { failureNames, type FailureName } from '../../metrics/meter.ts'
 import { Histogram } from '../../metrics/histogram.ts'
 import { readHistogram } from '../../metrics/saved.ts'
 import type { Machine } from '../../vocabulary/machine.ts'
 import { formatSize, plural } from '../../vocabulary/units.ts'
-import type { Counted, DatagramsSeen } from '../../wire/direction/trace.ts'
-import type { Expectation } from '../result.ts'
+import type { TracedTimes, DatagramsSeen } from '../../wire/direction/trace.ts'
+import type { ObjectiveResult } from '../result.ts'
 import { distribution } from '../summarize.ts'
 import type { DirectionDatagrams, DirectionFigures } from './figures.ts'
 import { meetsDirection, missedOf, type DirectionObjective } from './objective.ts'
 import { tcpOf } from './tcp.ts'
-import { bytesAt, rateOf, secondsOf, type Window } from './marks.ts'
+import { bytesAt, rateOf, secondsOf, type MarkedWindow } from './received-rates.ts'
 
 export const directionFormat = 'yodel-direction-1'
 
@@ -50,7 +50,7 @@ export interface DirectionResult {
   verdict: 'pass' | 'fail'
   failedBecause: string[]
   /** Objectives, and what became of them. */
-  expectations: Expectation[]
+  expectations: ObjectiveResult[]
   run: DirectionConditions
   up?: DirectionFigures
   down?: DirectionFigures
@@ -60,15 +60,15 @@ export interface DirectionResult {
   notes: string[]
 }
 
-type Side = 'up' | 'down'
+type OneDirection = 'up' | 'down'
 
 export function directionResult(
   run: DirectionConditions,
-  outcomes: readonly FlowOutcome[],
+  threadResults: readonly ThreadFlowsResult[],
   objectives: readonly DirectionObjective[] = [],
 ): DirectionResult {
-  const flows = outcomes.flatMap(outcome => outcome.flows)
-  const window: Window = { fromMs: run.warmupMs, lengthMs: run.durationMs ?? Infinity }
+  const flows = threadResults.flatMap(one => one.flows)
+  const window: MarkedWindow = { fromMs: run.warmupMs, lengthMs: run.durationMs ?? Infinity }
   const sides = (['up', 'down'] as const).filter(
     side => run.direction === 'both' || run.direction === side,
   )
@@ -101,7 +101,11 @@ export function directionResult(
   }
 }
 
-function figuresOf(flows: readonly FoundFlow[], side: Side, window: Window): DirectionFigures {
+function figuresOf(
+  flows: readonly FoundFlow[],
+  side: OneDirection,
+  window: MarkedWindow,
+): DirectionFigures {
   const found = flows.map(flow => ({ ...flow[side]!, number: flow.flow }))
   const sum = (of: (each: FoundDirection) => number) =>
     found.reduce((total, each) => total + of(each), 0)
@@ -135,7 +139,7 @@ function datagramsOf(found: readonly FoundDirection[]): DirectionDatagrams | und
   if (seen.length === 0) return undefined
   const sum = (of: (each: DatagramsSeen) => number) =>
     seen.reduce((total, each) => total + of(each), 0)
-  const merged = (of: (each: DatagramsSeen) => Counted) => {
+  const merged = (of: (each: DatagramsSeen) => TracedTimes) => {
     const all = new Histogram()
     for (const each of seen) all.add(readHistogram(of(each)))
     return distribution(all)
@@ -160,7 +164,10 @@ function datagramsOf(found: readonly FoundDirection[]): DirectionDatagrams | und
 }
 
 /** What breaks the verdict: wrong bytes, and if nothing came at all. */
-function wrongs(side: Side, { wrongBytes, receivedBytes, firstWrong }: DirectionFigures): string[] {
+function wrongs(
+  side: OneDirection,
+  { wrongBytes, receivedBytes, firstWrong }: DirectionFigures,
+): string[] {
   const failed: string[] = []
   if (wrongBytes > 0)
     failed.push(
@@ -171,13 +178,17 @@ function wrongs(side: Side, { wrongBytes, receivedBytes, firstWrong }: Direction
   return failed
 }
 
-const notesOf = (side: Side, { underWayBytes }: DirectionFigures): string[] =>
+const notesOf = (side: OneDirection, { underWayBytes }: DirectionFigures): string[] =>
   underWayBytes > 0
     ? [`${formatSize(underWayBytes)} ${side} were still under way at the end (see --drain).`]
     : []
 
 /** Whole seconds of the window, of all flows together. */
-function intervalsOf(flows: readonly FoundFlow[], sides: readonly Side[], window: Window) {
+function intervalsOf(
+  flows: readonly FoundFlow[],
+  sides: readonly OneDirection[],
+  window: MarkedWindow,
+) {
   const seconds = Math.max(
     0,
     ...sides.flatMap(side =>

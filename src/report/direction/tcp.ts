@@ -1,5 +1,5 @@
 /** What the kernels of senders reported about their connections (TCP_INFO), second by second. */
-import type { TcpSample } from '../../load/direction/plan.ts'
+import type { TcpSample } from '../../load/direction/thread-flows.ts'
 
 export interface DirectionTcp {
   retransmits: number

@@ -14,7 +14,7 @@ import type { DirectionResult } from './result.ts'
 export function directionText(result: DirectionResult, options: Canvas): string {
   const canvas = usable(options)
   const { up, down } = result
-  const said = saidOf(result)
+  const said = directionSaid(result)
   const { lines: first, isCut } = verdictFirst(said, canvas)
   const blocks = [
     [...first, ...head(result, canvas)],
@@ -122,7 +122,9 @@ function datagramLines(datagrams: DirectionDatagrams, canvas: Canvas): string[] 
   ]
 }
 
-export const saidOf = (result: Pick<DirectionResult, 'verdict' | 'failedBecause'>): Said => ({
+export const directionSaid = (
+  result: Pick<DirectionResult, 'verdict' | 'failedBecause'>,
+): Said => ({
   standing: result.verdict === 'pass' ? 'PASS' : 'FAIL',
   because: result.failedBecause,
   passed: 'every byte that arrived was right',
@@ -148,6 +150,6 @@ function conclusion(result: DirectionResult, isCut: boolean, canvas: Canvas): st
     ...expectationLines(result, canvas),
     ...result.notes.flatMap(note => entry('note', note, canvas)),
     ...(result.verdict === 'fail' ? entry('reproduce', result.run.reproduce, canvas) : []),
-    ...verdictLast(saidOf(result), canvas),
+    ...verdictLast(directionSaid(result), canvas),
   ]
 }

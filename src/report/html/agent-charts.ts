@@ -1,8 +1,8 @@
 /** The agents that sent a load, a bar each: so that an uneven load is seen at once. */
 import type { PartFigures } from '../part-form.ts'
 import type { RunResult } from '../result.ts'
-import { axes, figure, type Canvas } from './chart.ts'
-import { axisCount, axisTime, rateText, timeText } from './figures.ts'
+import { axes, figure, type ChartArea } from './chart.ts'
+import { axisCount, axisTime, rateText, timeText } from './numbers.ts'
 import { html, type Markup } from './markup.ts'
 import { linearScale, type Scale } from './scale.ts'
 import { vertical } from './time-charts.ts'
@@ -44,7 +44,7 @@ function chart(parts: readonly PartFigures[], { id, heading, unit, value, text, 
   const known = parts.flatMap(part => value(part) ?? [])
   const [least, most] = [Math.min(...known), Math.max(...known)]
   const last = Number(parts[0]!.slice.split('/')[1])
-  const draw = (canvas: Canvas) => {
+  const draw = (canvas: ChartArea) => {
     const { left, right, bottom } = canvas
     const y = linearScale({ min: 0, max: most, ...vertical(canvas), ticks: canvas.yTicks })
     const wide = (right - left) / last

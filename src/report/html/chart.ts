@@ -1,9 +1,9 @@
 /** What all charts have in common: the frame, the axes, the legend and what is said about them. */
-import { html, type Markup, type Part } from './markup.ts'
+import { html, type Markup, type Content } from './markup.ts'
 import type { Scale } from './scale.ts'
 
 /** Each chart is drawn twice, so that its words can be read on a phone as on a screen. */
-export interface Canvas {
+export interface ChartArea {
   name: 'wide' | 'narrow'
   width: number
   height: number
@@ -15,7 +15,7 @@ export interface Canvas {
   yTicks: number
 }
 
-const wide: Canvas = {
+const wide: ChartArea = {
   name: 'wide',
   width: 880,
   height: 300,
@@ -26,7 +26,7 @@ const wide: Canvas = {
   xTicks: 10,
   yTicks: 5,
 }
-const narrow: Canvas = {
+const narrow: ChartArea = {
   ...wide,
   name: 'narrow',
   width: 400,
@@ -44,14 +44,14 @@ export interface LegendEntry {
   style: LineStyle
 }
 
-export interface Figure {
+export interface ChartFigure {
   /** Unique on the page. */
   id: string
   heading: string
   /** What the chart shows, in a sentence or two with its figures. */
   caption: string
   legend?: LegendEntry[]
-  draw: (canvas: Canvas) => Markup
+  draw: (canvas: ChartArea) => Markup
   /** The same in figures. */
   table?: Markup
   /** What the table shows, if it does not show all. */
@@ -66,7 +66,7 @@ export function figure({
   draw,
   table,
   ...rest
-}: Figure): Markup {
+}: ChartFigure): Markup {
   return html`<figure id="${id}">
     <h3>${heading}</h3>
     ${legend.length > 0 && legendList(legend)}
@@ -82,7 +82,13 @@ export function figure({
   </figure> `
 }
 
-const picture = (id: string, heading: string, caption: string, canvas: Canvas, content: Markup) =>
+const picture = (
+  id: string,
+  heading: string,
+  caption: string,
+  canvas: ChartArea,
+  content: Markup,
+) =>
   html`<svg
     class="chart ${canvas.name}"
     viewBox="0 0 ${canvas.width} ${canvas.height}"
@@ -114,7 +120,7 @@ export interface Axis {
 }
 
 /** Grid and words; the curves are drawn over it. */
-export function axes(canvas: Canvas, x: Axis, y: Axis): Markup {
+export function axes(canvas: ChartArea, x: Axis, y: Axis): Markup {
   const { left, right, top, bottom } = canvas
   const rows = y.scale.ticks.map(tick => {
     const at = y.scale.at(tick)
@@ -146,7 +152,7 @@ export const line = (style: LineStyle, path: string): Markup =>
   html`<path class="line ${style}" d="${path}" /> `
 
 /** A table of figures: the first column names the row. */
-export const figureTable = (head: string[], rows: Part[][]): Markup =>
+export const figureTable = (head: string[], rows: Content[][]): Markup =>
   html`<div class="scroll">
     <table class="figures">
       <thead>

@@ -15,7 +15,7 @@ export class Markup {
 }
 
 /** What a template may contain; nothing is shown for what is not there. */
-export type Part = Markup | string | number | null | undefined | false | readonly Part[]
+export type Content = Markup | string | number | null | undefined | false | readonly Content[]
 
 const special = /[&<>"']/g
 const entities: Record<string, string> = {
@@ -33,16 +33,16 @@ export const escapeHtml = (text: string): string =>
     .replace(hidden, character => printable(character))
     .replace(special, character => entities[character]!)
 
-function toText(part: Part): string {
+function toText(part: Content): string {
   if (part === null || part === undefined || part === false) return ''
   if (part instanceof Markup) return part.toString()
-  if (Array.isArray(part)) return (part as readonly Part[]).map(toText).join('')
+  if (Array.isArray(part)) return (part as readonly Content[]).map(toText).join('')
   // A file that was edited may have anything where a number belongs.
   return escapeHtml(String(part))
 }
 
 /** Good for text and for attributes in double quotes. How the template is indented is left out. */
-export const html = (strings: TemplateStringsArray, ...parts: readonly Part[]): Markup =>
+export const html = (strings: TemplateStringsArray, ...parts: readonly Content[]): Markup =>
   new Markup(
     strings.reduce(
       (text, string, index) => text + toText(parts[index - 1]) + string.replace(/\s*\n\s*/g, '\n'),

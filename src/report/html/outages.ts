@@ -3,7 +3,7 @@ import { plural } from '../../vocabulary/units.ts'
 import { classesText, secondsText } from '../outages.ts'
 import type { OutageFigures } from '../result.ts'
 import { figureTable } from './chart.ts'
-import { countText, none, timeText } from './figures.ts'
+import { countText, none, timeText } from './numbers.ts'
 import { html, type Markup } from './markup.ts'
 
 export const outages = ({ reconnects, lost, rows }: OutageFigures): Markup =>

@@ -1,11 +1,11 @@
 /** The frame of a page that needs nothing else: no network, no script, no other file. */
-import { html, Markup, type Part } from './markup.ts'
+import { html, Markup, type Content } from './markup.ts'
 import { styles } from './styles.ts'
 
 /** Nothing on the page may ask for anything, or run. */
 const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
-export const page = (title: string, ...content: Part[]): string =>
+export const page = (title: string, ...content: Content[]): string =>
   html`<!doctype html>
     <html lang="en">
       <head>

@@ -7,16 +7,16 @@ import { leastBeyond } from '../rank.ts'
 import { boundText } from '../own.ts'
 import type { Distribution, GeneratorFigures, RunResult } from '../result.ts'
 import { figureTable } from './chart.ts'
-import { countText, dateText, none, rateText, shareText, sizeText, timeText } from './figures.ts'
-import { html, type Markup, type Part } from './markup.ts'
+import { countText, dateText, none, rateText, shareText, sizeText, timeText } from './numbers.ts'
+import { html, type Markup, type Content } from './markup.ts'
 
-export const section = (id: string, heading: string, ...content: Part[]): Markup =>
+export const section = (id: string, heading: string, ...content: Content[]): Markup =>
   html`<section aria-labelledby="${id}">
     <h2 id="${id}">${heading}</h2>
     ${content}
   </section> `
 
-export const list = (sentences: readonly string[]): Markup =>
+export const bullets = (sentences: readonly string[]): Markup =>
   html`<ul>
     ${sentences.map(sentence => html`<li>${sentence}</li>`)}
   </ul> `
@@ -37,10 +37,10 @@ export function verdict(result: RunResult): Markup {
           : kind === 'pass' && `: ${passedBecause(result)}`
       }
     </p>
-    ${invalidBecause.length > 0 && list(invalidBecause)}
+    ${invalidBecause.length > 0 && bullets(invalidBecause)}
     ${
       failedBecause.length > 0 &&
-      html`${!valid && html`<p>It also <strong>failed</strong>:</p>`}${list(failedBecause)}`
+      html`${!valid && html`<p>It also <strong>failed</strong>:</p>`}${bullets(failedBecause)}`
     }
   </div> `
 }
@@ -51,7 +51,7 @@ const passedBecause = ({ messages }: RunResult): string =>
     : 'all that was sent came back, byte for byte.'
 
 /** What became of datagrams, in a sentence each; nothing where there are none. */
-export function datagrams({ datagrams: figures }: RunResult): Part {
+export function datagrams({ datagrams: figures }: RunResult): Content {
   if (!figures) return false
   return html`${definitions([
     ['lost', countText(figures.lost)],
@@ -95,7 +95,7 @@ const marker =
   (name: string): string =>
     own?.some(({ figure }) => figure === name) ? ' *' : ''
 
-const ownAside = ({ own = [] }: GeneratorFigures): Part =>
+const ownAside = ({ own = [] }: GeneratorFigures): Content =>
   own.length > 0 &&
   html` <b>*</b> The generator’s own figure. Without its share: ${own.map(boundText).join(', ')}.`
 
@@ -108,7 +108,7 @@ const percentiles = [
   ['p99.999', 'p99999'],
 ] as const
 
-export function distributions(result: RunResult): Markup {
+export function distributionSection(result: RunResult): Markup {
   const all: [name: string, of: Distribution, meaning: string][] = [
     ['response', result.responseUs, 'from the planned instant of a message until it has come back'],
     ['service', result.serviceUs, 'from the actual send'],
@@ -131,7 +131,7 @@ export function distributions(result: RunResult): Markup {
     connect: 'connect.',
     churn: 'churn.',
   }
-  const row = (name: string, cell: (of: Distribution) => string): Part[] => [
+  const row = (name: string, cell: (of: Distribution) => string): Content[] => [
     name,
     ...all.map(([of, times]) => {
       const prefix = prefixes[of]
@@ -171,11 +171,12 @@ const failureMeanings: Record<FailureName, string> = {
   unanswered: 'messages were unanswered when the run ended',
 }
 
-export function failures({ errors, messages, bytes, churn, corruption, http }: RunResult): Markup {
+export function failureSection(result: RunResult): Markup {
+  const { errors, messages, bytes, churn, corruption, http } = result
   const happened = (Object.entries(errors) as [FailureName, number][]).filter(
     ([, count]) => count !== 0,
   )
-  const counts: [string, Part][] = [
+  const counts: [string, Content][] = [
     ['planned', countText(messages.planned)],
     ['sent', `${countText(messages.sent)} (${sizeText(bytes.sent)})`],
     ['came back', `${countText(messages.received)} (${sizeText(bytes.received)})`],
@@ -218,7 +219,7 @@ export const expectations = ({ expectations }: Pick<RunResult, 'expectations'>):
     ]),
   )
 
-export const definitions = (pairs: [name: string, value: Part][]): Markup =>
+export const definitions = (pairs: [name: string, value: Content][]): Markup =>
   html`<dl class="pairs">
     ${pairs.map(
       ([name, value]) =>
@@ -230,7 +231,7 @@ export const definitions = (pairs: [name: string, value: Part][]): Markup =>
   </dl> `
 
 /** `churnPerSecond` → `churn per second`; a unit at the end goes to the value. */
-function optionPair([name, value]: [string, unknown]): [string, Part] {
+function optionPair([name, value]: [string, unknown]): [string, Content] {
   const words = (text: string) =>
     text.replace(/(?<=[a-z])[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
   if (value === null || value === Infinity)

@@ -7,12 +7,12 @@ import type { PartFigures } from '../part-form.ts'
 import type { RunResult } from '../result.ts'
 import { agentCharts } from './agent-charts.ts'
 import { figureTable } from './chart.ts'
-import { countText, none, rateText, shareText, timeText } from './figures.ts'
+import { countText, none, rateText, shareText, timeText } from './numbers.ts'
 import { html, type Markup } from './markup.ts'
 
-type Column = readonly [head: string, cell: (part: PartFigures) => string]
+type SliceColumn = readonly [head: string, cell: (part: PartFigures) => string]
 
-const common: readonly Column[] = [
+const common: readonly SliceColumn[] = [
   ['connections', part => countText(part.connections)],
   ['rate', ({ achievedPerSecond: rate }) => (rate === null ? none : `${rateText(rate)}/s`)],
   ['p99', part => timeText(part.p99Us)],
@@ -20,13 +20,13 @@ const common: readonly Column[] = [
   ['began', part => part.startedAt],
   ['late', ({ startErrorMs: ms }) => (ms === null ? none : timeText(ms * 1e3))],
 ]
-const ofSlices: readonly Column[] = [
+const ofSlices: readonly SliceColumn[] = [
   ['slice', part => part.slice],
   ['file', part => part.file ?? none],
   ...common,
   ['', part => (part.valid ? '' : 'not valid')],
 ]
-const ofAgents: readonly Column[] = [
+const ofAgents: readonly SliceColumn[] = [
   ['agent', part => part.slice],
   ['name', ({ agent }) => agent!.name],
   ...common,

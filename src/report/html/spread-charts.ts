@@ -2,8 +2,8 @@
 import { plural } from '../../vocabulary/units.ts'
 import { countOf, leastBeyond, ranked, supported } from '../rank.ts'
 import type { RunResult } from '../result.ts'
-import { axes, figure, figureTable, line, type Canvas, type LineStyle } from './chart.ts'
-import { axisCount, axisTime, countText, shareText, timeText } from './figures.ts'
+import { axes, figure, figureTable, line, type ChartArea, type LineStyle } from './chart.ts'
+import { axisCount, axisTime, countText, shareText, timeText } from './numbers.ts'
 import { html, type Markup } from './markup.ts'
 import { fittingScale, linearScale, logScale, type Scale } from './scale.ts'
 import { vertical } from './time-charts.ts'
@@ -42,7 +42,7 @@ export function percentileChart({ histograms }: RunResult): Markup {
   const end = Math.max(0.5, 1 - leastBeyond / samples)
   const high = Math.max(...curves.map(({ buckets }) => quantile(buckets, end)))
   const ticks = percentTicks.filter(q => q === 0 || supported(q, samples))
-  const draw = (canvas: Canvas) => {
+  const draw = (canvas: ChartArea) => {
     const { left, right } = canvas
     const x = percentScale(samples, left, right, ticks)
     const y = fittingScale({ min: low, max: high, ...vertical(canvas) })
@@ -147,7 +147,7 @@ const marks = [
 
 export function histogramChart({ histograms: { responseUs } }: RunResult): Markup {
   const samples = countOf(responseUs)
-  const draw = (canvas: Canvas) => {
+  const draw = (canvas: ChartArea) => {
     const bins = binsOf(responseUs, binsMax(samples, canvas.name === 'wide' ? 80 : 40))
     const { left, right, bottom, xTicks, yTicks } = canvas
     const ends = { min: bins[0]!.fromUs, max: bins.at(-1)!.toUs }
@@ -211,7 +211,7 @@ function exactLogScale(min: number, max: number, from: number, to: number, ticks
 }
 
 /** Where the percentiles are; names that would overlap are set in different heights. */
-function percentileMarks(buckets: Buckets, x: Scale, { top, right, bottom }: Canvas): Markup {
+function percentileMarks(buckets: Buckets, x: Scale, { top, right, bottom }: ChartArea): Markup {
   const taken: { row: number; from: number; to: number }[] = []
   const shown = marks.filter(([, q]) => supported(q, countOf(buckets)))
   const drawn = shown.map(([name, q]) => {

@@ -2,9 +2,9 @@
 import { parseStages, type Stage } from '../../load/stages.ts'
 import type { Interval, RunResult, StageFigures } from '../result.ts'
 import { beginnings } from '../stage-beginnings.ts'
-import { figureTable, line, type Canvas } from './chart.ts'
-import { clockText, countText, rateText, timeText } from './figures.ts'
-import { html, type Markup, type Part } from './markup.ts'
+import { figureTable, line, type ChartArea } from './chart.ts'
+import { clockText, countText, rateText, timeText } from './numbers.ts'
+import { html, type Markup, type Content } from './markup.ts'
 import type { Scale } from './scale.ts'
 
 export function stagesTable({ stages = [], seconds }: RunResult): Markup {
@@ -44,7 +44,7 @@ const missedIn = (number: number, { stage, missed }: StageFigures): Markup[] =>
   )
 
 /** The plan, as it was written; none if that cannot be read, in a file that was changed. */
-function planOf({ run, stages }: RunResult): Stage[] {
+function stagesIn({ run, stages }: RunResult): Stage[] {
   try {
     return stages ? parseStages(String(run.options['stages'])) : []
   } catch {
@@ -54,12 +54,12 @@ function planOf({ run, stages }: RunResult): Stage[] {
 
 /** The rates of the plan: of each stage its first and its last. */
 export const ratesOf = (result: RunResult): number[] =>
-  planOf(result).flatMap(({ from, to }) => [from, to])
+  stagesIn(result).flatMap(({ from, to }) => [from, to])
 
 /** The rate of the plan, as steps and ramps. */
-export function planLine(result: RunResult, x: Scale, y: Scale): Part {
+export function planLine(result: RunResult, x: Scale, y: Scale): Content {
   let [path, at] = ['', 0]
-  for (const { from, to, ms } of planOf(result)) {
+  for (const { from, to, ms } of stagesIn(result)) {
     const end = Math.min(at + ms / 1e3, x.max)
     if (end <= at) break
     const last = from + ((to - from) * (end - at)) / (ms / 1e3)
@@ -73,7 +73,7 @@ export function planLine(result: RunResult, x: Scale, y: Scale): Part {
 const apart = 16
 
 /** A line where each stage begins, with its number. */
-export function stageMarks({ stages = [] }: RunResult, x: Scale, canvas: Canvas): Part {
+export function stageMarks({ stages = [] }: RunResult, x: Scale, canvas: ChartArea): Content {
   if (stages.length === 0) return false
   let last = -Infinity
   const marks = stages.map(({ stage, second }, n) => {
@@ -89,11 +89,11 @@ export function stageMarks({ stages = [] }: RunResult, x: Scale, canvas: Canvas)
 
 /** A column for the tables of seconds, which says where a stage begins; none without stages. */
 export function stageColumn({ intervals, stages }: RunResult) {
-  if (!stages) return { head: [], cellOf: (): Part[] => [] }
+  if (!stages) return { head: [], cellOf: (): Content[] => [] }
   const cells = new Map<Interval, string>()
   for (const [at, begun] of beginnings(intervals, stages).entries())
     cells.set(intervals[at]!, begun.map(({ number, stage }) => `${number}: ${stage}`).join('; '))
-  return { head: ['stage begins'], cellOf: (each: Interval): Part[] => [cells.get(each) ?? ''] }
+  return { head: ['stage begins'], cellOf: (each: Interval): Content[] => [cells.get(each) ?? ''] }
 }
 
 export const marksCaption = ({ stages = [] }: RunResult): string =>

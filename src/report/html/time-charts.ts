@@ -1,8 +1,8 @@
 /** What happened second by second: the rate, and the response time. */
 import { plural } from '../../vocabulary/units.ts'
 import type { Interval, RunResult } from '../result.ts'
-import { axes, figure, figureTable, line, type Canvas, type LineStyle } from './chart.ts'
-import { axisCount, axisTime, clockText, countText, rateText, timeText } from './figures.ts'
+import { axes, figure, figureTable, line, type ChartArea, type LineStyle } from './chart.ts'
+import { axisCount, axisTime, clockText, countText, rateText, timeText } from './numbers.ts'
 import { html, type Markup } from './markup.ts'
 import { fittingScale, linearScale, timeScale, type Scale } from './scale.ts'
 import { marksCaption, planLine, ratesOf, stageColumn, stageMarks } from './stages.ts'
@@ -21,7 +21,7 @@ export function rateChart(result: RunResult): Markup {
   const top = largest([...rates, planned, ...ratesOf(result)])
   const stage = stageColumn(result)
   const failing = intervals.filter(({ errors }) => errors > 0)
-  const draw = (canvas: Canvas) => {
+  const draw = (canvas: ChartArea) => {
     const x = secondsScale(intervals, canvas)
     const y = linearScale({ min: 0, max: top, ...vertical(canvas) })
     const path = linePath(intervals, interval => interval.ratePerSecond, x, y, columns(canvas))
@@ -80,7 +80,7 @@ export function latencyChart(result: RunResult): Markup {
   const [low, high] = [-largest(known('p50').map(value => -value)), largest(known('max'))]
   if (high === -Infinity) return html`<p>Nothing came back, so there are no response times.</p>`
   const drawn = curves.filter(({ name }) => known(name).length > 0)
-  const draw = (canvas: Canvas) => {
+  const draw = (canvas: ChartArea) => {
     const x = secondsScale(intervals, canvas)
     const y = fittingScale({ min: low, max: high, ...vertical(canvas) })
     const lines = drawn.map(({ name, style }) =>
@@ -154,7 +154,7 @@ const endOf = (intervals: readonly Interval[]): number => {
 const largest = (values: readonly number[]): number =>
   values.reduce((most, value) => Math.max(most, value), -Infinity)
 
-const secondsScale = (intervals: readonly Interval[], { left, right, xTicks }: Canvas): Scale =>
+const secondsScale = (intervals: readonly Interval[], { left, right, xTicks }: ChartArea): Scale =>
   timeScale({ max: endOf(intervals), from: left, to: right, ticks: xTicks })
 
 const secondsAxis = (scale: Scale) => ({
@@ -163,14 +163,14 @@ const secondsAxis = (scale: Scale) => ({
   text: (second: number) => clockText(second, scale.max),
 })
 
-export const vertical = ({ bottom, top, yTicks }: Canvas) => ({
+export const vertical = ({ bottom, top, yTicks }: ChartArea) => ({
   from: bottom,
   to: top,
   ticks: yTicks,
 })
 
 /** More steps than this would not be seen one by one. */
-const columns = ({ left, right }: Canvas): number => Math.floor((right - left) / 4)
+const columns = ({ left, right }: ChartArea): number => Math.floor((right - left) / 4)
 const groupSize = (intervals: readonly Interval[], columns: number): number =>
   Math.ceil(intervals.length / columns)
 
@@ -228,7 +228,7 @@ function crosses(failing: readonly Interval[], x: Scale, y: number): Markup[] {
 }
 
 /** The tooltip of a second. */
-function hover(intervals: readonly Interval[], x: Scale, canvas: Canvas): Markup | false {
+function hover(intervals: readonly Interval[], x: Scale, canvas: ChartArea): Markup | false {
   if (canvas.name !== 'wide' || intervals.length > 120) return false
   return html`<g class="hover"
     >${intervals.map(each => {

@@ -1,8 +1,8 @@
 /** The first wrong bytes, next to those that were expected. */
 import { plural } from '../../vocabulary/units.ts'
 import type { FirstWrong } from '../result.ts'
-import { countText } from './figures.ts'
-import { html, type Markup, type Part } from './markup.ts'
+import { countText } from './numbers.ts'
+import { html, type Markup, type Content } from './markup.ts'
 import { command } from './sections.ts'
 
 const rowBytes = 8
@@ -64,9 +64,9 @@ export function wrongBytes(wrong: FirstWrong, reproduce: string): Markup {
 const after = (offset: number): string =>
   offset === 0 ? '' : `, after ${plural(offset, 'byte')} that were right`
 
-const byte = (hex: string | undefined): Part => `${hex ?? '  '} `
+const byte = (hex: string | undefined): Content => `${hex ?? '  '} `
 
-function marked(place: number, hex: string | undefined, right: string | undefined): Part {
+function marked(place: number, hex: string | undefined, right: string | undefined): Content {
   if (place === 0) return html`<mark>${hex ?? '··'}</mark> `
   if (place > 0 && hex !== undefined && hex !== right) return html`<u>${hex}</u> `
   return byte(hex)

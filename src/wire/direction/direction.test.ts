@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { frameHead, frameKinds, FrameReader, writeFrame, type Bodies } from './frames.ts'
+import { frameHead, frameKinds, SessionFrameReader, writeFrame, type Bodies } from './frames.ts'
 import { magic, modes, readAnswer, readHello, writeHello, type Hello } from './hello.ts'
 import { Tracer } from './trace.ts'
 
@@ -86,7 +86,7 @@ test('an answer is told from an echo, although some of the magic may have been e
 function read(stream: Buffer, cuts: readonly number[]) {
   const payload: Buffer[] = []
   const frames: [number, unknown][] = []
-  const reader = new FrameReader({
+  const reader = new SessionFrameReader({
     onPayload: (chunk, from, to) => payload.push(chunk.subarray(from, to)),
     onFrame: (kind, body) => frames.push([kind, body]),
   })

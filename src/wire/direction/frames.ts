@@ -24,27 +24,27 @@ export const frameKinds = {
   /** From the server, each second: what its system says of the connection (TCP_INFO). */
   sending: 0xb8,
 } as const
-type Kind = (typeof frameKinds)[keyof typeof frameKinds]
-const isKind = (byte: number): byte is Kind => byte >= 0xb1 && byte <= 0xb8
+type FrameKind = (typeof frameKinds)[keyof typeof frameKinds]
+const isKind = (byte: number): byte is FrameKind => byte >= 0xb1 && byte <= 0xb8
 
 export const frameHeadBytes = 8
 /** A body that is not payload is kept until it is whole. */
 const bodyMaxBytes = 2 ** 20
 
-export interface Accepted {
+export interface AcceptedBody {
   /** The client's address, as the server sees it; absent on a unix socket. */
   from?: string | undefined
   /** SHA-256 of the server's own certificate, hexadecimal; absent without TLS. */
   fingerprint?: string | undefined
 }
 
-export interface Refused {
+export interface RefusedBody {
   reason: string
 }
 
 export interface Bodies {
-  [frameKinds.accepted]: Accepted
-  [frameKinds.refused]: Refused
+  [frameKinds.accepted]: AcceptedBody
+  [frameKinds.refused]: RefusedBody
   [frameKinds.report]: Report
   [frameKinds.end]: { sentBytes: number }
   [frameKinds.sending]: { retransmits: number; rttUs: number; windowBytes: number }
@@ -65,7 +65,7 @@ const makeSense: { [K in keyof Bodies]: (body: Partial<Bodies[K]>) => boolean } 
   [frameKinds.trace]: ({ trace }) => typeof trace === 'object',
 }
 
-export function frameHead(kind: Kind, length: number): Buffer {
+export function frameHead(kind: FrameKind, length: number): Buffer {
   const head = Buffer.alloc(frameHeadBytes)
   head[0] = kind
   head.writeUInt32BE(length, 4)
@@ -78,15 +78,15 @@ export function writeFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): Bu
   return Buffer.concat([frameHead(kind, bytes.length), bytes])
 }
 
-export interface FrameListener {
+export interface FrameEvents {
   /** The next bytes of payload are `chunk[from..to)`. */
   onPayload(chunk: Buffer, from: number, to: number): void
   onFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): void
 }
 
 /** Reads frames out of chunks, wherever these are cut. Payload is handed on and never kept. */
-export class FrameReader {
-  readonly #listener: FrameListener
+export class SessionFrameReader {
+  readonly #events: FrameEvents
   /** The head of the frame, or its body if it is not payload, as far as they have come. */
   readonly #head = Buffer.alloc(frameHeadBytes)
   #headBytes = 0
@@ -96,8 +96,8 @@ export class FrameReader {
   #read = 0
   #broken: string | undefined
 
-  constructor(listener: FrameListener) {
-    this.#listener = listener
+  constructor(events: FrameEvents) {
+    this.#events = events
   }
 
   /** Why no more can be read: what came is not a frame. */
@@ -115,7 +115,7 @@ export class FrameReader {
       const taken = Math.min(this.#leftBytes, chunk.length - at)
       this.#leftBytes -= taken
       this.#read += taken
-      if (this.#head[0] === frameKinds.payload) this.#listener.onPayload(chunk, at, at + taken)
+      if (this.#head[0] === frameKinds.payload) this.#events.onPayload(chunk, at, at + taken)
       // The caller may use the memory of the chunk again.
       else this.#body.push(Buffer.from(chunk.subarray(at, at + taken)))
       at += taken
@@ -139,7 +139,7 @@ export class FrameReader {
   }
 
   #finish() {
-    const kind = this.#head[0] as Kind
+    const kind = this.#head[0] as FrameKind
     const body = this.#body
     this.#headBytes = 0
     this.#body = []
@@ -147,7 +147,7 @@ export class FrameReader {
     try {
       const parsed = JSON.parse(Buffer.concat(body).toString()) as unknown
       const isObject = typeof parsed === 'object' && parsed !== null
-      if (isObject && makeSense[kind](parsed)) return this.#listener.onFrame(kind, parsed)
+      if (isObject && makeSense[kind](parsed)) return this.#events.onFrame(kind, parsed)
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error
     }

@@ -11,7 +11,7 @@ export const magic = Buffer.from(
   '0079 6f64 656c 89d1 7ec3 5fa6 1bf0 0d0a'.replaceAll(' ', ''),
   'hex',
 )
-export const version = 1
+export const sessionVersion = 1
 const headBytes = magic.length + 4
 const bodyMaxBytes = 4096
 
@@ -52,7 +52,7 @@ export interface Hello {
 /** The largest payload of a frame. */
 export const sizeMaxBytes = 65_536
 
-export function writeHello(hello: Hello, ofVersion = version): Buffer {
+export function writeHello(hello: Hello, ofVersion = sessionVersion): Buffer {
   const body = Buffer.from(JSON.stringify(hello))
   const head = Buffer.alloc(headBytes)
   magic.copy(head)
@@ -80,7 +80,7 @@ export function readHello(bytes: Buffer): Beginning {
   if (compared < magic.length) return { kind: 'perhaps' }
   if (bytes.length < headBytes) return { kind: 'incomplete' }
   const ofVersion = bytes[magic.length]!
-  if (ofVersion !== version) return { kind: 'version', version: ofVersion }
+  if (ofVersion !== sessionVersion) return { kind: 'version', version: ofVersion }
   const length = bytes.readUInt16BE(magic.length + 2)
   if (length > bodyMaxBytes) return { kind: 'malformed', reason: 'it is too long' }
   const end = headBytes + length
@@ -121,7 +121,7 @@ function parse(text: string): Hello | string {
 }
 
 /** What the first bytes from the server are. */
-export type Answer =
+export type HelloAnswer =
   | { kind: 'incomplete' }
   /** The server echoes the hello as any bytes. */
   | { kind: 'echoed' }
@@ -133,7 +133,7 @@ export type Answer =
  * first byte of a frame is none of the magic.
  * @param bytes all from the first on
  */
-export function readAnswer(bytes: Buffer): Answer {
+export function readAnswer(bytes: Buffer): HelloAnswer {
   let at = 0
   while (at < bytes.length && at < magic.length && bytes[at] === magic[at]) at++
   if (at === magic.length) return { kind: 'echoed' }

@@ -9,7 +9,7 @@ export interface WrongPlace {
 }
 
 /** A distribution, as metrics/histogram counts. */
-export interface Counted {
+export interface TracedTimes {
   sumNs: number
   buckets: [bucket: number, count: number][]
 }
@@ -25,18 +25,18 @@ export interface DatagramsSeen {
   /** RFC 3550. */
   jitterUs: number
   /** Delays above the least delay, and between one datagram and the next (RFC 5481: PDV, IPDV). */
-  variation: Counted
-  between: Counted
+  variation: TracedTimes
+  between: TracedTimes
 }
 
 /** What a receiver knows at the end. */
-export interface Ended {
+export interface ReceiverEnd {
   /** When the first payload came, and the last. */
   firstMs: number
   lastMs: number
   chunks: number
   /** Between arrivals. */
-  gaps: Counted
+  gaps: TracedTimes
   firstWrong?: WrongPlace | undefined
   datagrams?: DatagramsSeen | undefined
 }
@@ -48,7 +48,7 @@ export interface Report {
   atMs: number
   wrongBytes: number
   /** Only in the last report. */
-  end?: Ended | undefined
+  end?: ReceiverEnd | undefined
 }
 
 /** Whether it can be a report; what lies in its buckets only their reader can tell. */
@@ -118,7 +118,10 @@ const mergeMs = 5
 type What = Exclude<TraceEvent['what'], 'bytes' | 'failed'>
 
 /** What a tracer finds out by itself. */
-type Found = Pick<Trace, 'bytesIn' | 'digest' | 'head' | 'tail' | 'events' | 'eventsLeftOut'>
+type TracerFindings = Pick<
+  Trace,
+  'bytesIn' | 'digest' | 'head' | 'tail' | 'events' | 'eventsLeftOut'
+>
 
 /** Keeps what came in, in constant memory. */
 export class Tracer {
@@ -166,7 +169,7 @@ export class Tracer {
     else this.#leftOut++
   }
 
-  get found(): Found {
+  get found(): TracerFindings {
     return {
       bytesIn: this.#bytesIn,
       digest: this.#hash.copy().digest('hex'),

@@ -32,7 +32,7 @@ export function parseHead(text: string): AnswerHead {
   if (/^[ \t]/.test(rest)) throw refusal('has a folded line before its headers')
   // A folded line counts as one with a space (RFC 9112 section 5.2).
   const lines = rest === '' ? [] : rest.replaceAll(/\r\n[ \t]+/g, ' ').split('\r\n')
-  const head = { ...status, headers: lines.map(parseHeader) }
+  const head = { ...status, headers: lines.map(splitHeader) }
   if (head.status === 101) throw refusal('switches to another protocol')
   return head
 }
@@ -48,7 +48,7 @@ export function parseStart(line: string): Omit<AnswerHead, 'headers'> {
 }
 
 /** RFC 9110 section 5. */
-export function parseHeader(line: string): [name: string, value: string] {
+export function splitHeader(line: string): [name: string, value: string] {
   const colon = line.indexOf(':')
   const name = line.slice(0, Math.max(0, colon))
   if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name)) {

@@ -4,12 +4,12 @@
  */
 import { ProtocolError } from '../../vocabulary/peer-errors.ts'
 import { checkLineEnds, checkValue, chunkSize, refusal } from './answer-head.ts'
-import { framingOf, parseHead, parseHeader, parseStart } from './answer-head.ts'
+import { framingOf, parseHead, splitHeader, parseStart } from './answer-head.ts'
 import type { AnswerHead, Framing } from './answer-head.ts'
 
 export { valuesOf, type AnswerHead } from './answer-head.ts'
 
-export interface AnswerListener {
+export interface AnswerEvents {
   onHead(head: AnswerHead): void
   onBody(piece: Buffer): void
   onEnd(): void
@@ -26,7 +26,7 @@ const nothing = Buffer.alloc(0)
 type State = 'head' | 'length' | 'until-close' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailer'
 
 export class AnswerParser {
-  readonly #listener: AnswerListener
+  readonly #events: AnswerEvents
   #state: State = 'head'
   /** The beginning of a line or a head that is not complete. */
   #rest: Buffer = nothing
@@ -36,8 +36,8 @@ export class AnswerParser {
   #missingBytes = 0
   #trailerBytes = 0
 
-  constructor(listener: AnswerListener) {
-    this.#listener = listener
+  constructor(events: AnswerEvents) {
+    this.#events = events
   }
 
   /** Whether the last answer is complete, and no byte of another has come. */
@@ -77,7 +77,7 @@ export class AnswerParser {
       case 'chunk':
         return this.#takeBody(bytes.subarray(0, this.#missingBytes))
       case 'until-close':
-        this.#listener.onBody(bytes)
+        this.#events.onBody(bytes)
         return bytes.length
       default:
         return this.#takeLine(bytes)
@@ -111,7 +111,7 @@ export class AnswerParser {
   }
 
   #begin(head: AnswerHead, framing: Framing) {
-    this.#listener.onHead(head)
+    this.#events.onHead(head)
     if (framing === 'chunked') {
       this.#state = 'chunk-size'
       this.#trailerBytes = 0
@@ -125,7 +125,7 @@ export class AnswerParser {
 
   #takeBody(piece: Buffer): number {
     this.#missingBytes -= piece.length
-    this.#listener.onBody(piece)
+    this.#events.onBody(piece)
     if (this.#missingBytes === 0) {
       if (this.#state === 'chunk') this.#state = 'chunk-end'
       else this.#end()
@@ -170,17 +170,17 @@ export class AnswerParser {
     if (line === '') return this.#end()
     const isFolded = this.#trailerBytes > 0 && /^[ \t]/.test(line)
     this.#trailerBytes += line.length + 2
-    const header = isFolded ? undefined : parseHeader(line)
+    const header = isFolded ? undefined : splitHeader(line)
     const [name] = header ?? ['']
     if (isFolded) checkValue(line)
     if (/^(content-length|transfer-encoding)$/i.test(name))
       throw refusal('has a length in its trailer')
-    if (header) this.#listener.onTrailer?.(header)
+    if (header) this.#events.onTrailer?.(header)
   }
 
   #end() {
     this.#state = 'head'
-    this.#listener.onEnd()
+    this.#events.onEnd()
   }
 }
 

@@ -21,7 +21,7 @@ interface Rules {
 }
 
 /** Why a datagram is not answered, by the name of its counter. */
-export type Refusal =
+export type DatagramRefusal =
   | 'datagramsWithoutSource'
   | 'datagramsFromLowPort'
   | 'datagramsFromOwnPort'
@@ -50,7 +50,7 @@ const comparedBytes = 64
 
 /** An address, and how many datagrams may be sent to it now. */
 interface Source {
-  refusedAs: Refusal | undefined
+  refusedAs: DatagramRefusal | undefined
   /** Infinity: no limit. */
   ratePerSecond: number
   tokens: number
@@ -73,7 +73,7 @@ interface Repetition {
 }
 
 /** All that is known of where a datagram comes from, for an engine that keeps it. */
-export interface Sender {
+export interface GuardedSender {
   readonly source: Source
   /**
    * The repetition at that port; undefined if the rule is lifted, or no datagram of the source is
@@ -109,7 +109,7 @@ export class Guard {
   }
 
   /** Why a datagram is not answered; undefined if it is. */
-  refusal(data: Buffer, address: string, port: number, nowMs: number): Refusal | undefined {
+  refusal(data: Buffer, address: string, port: number, nowMs: number): DatagramRefusal | undefined {
     const refused = this.refusalOfPort(port)
     if (refused !== undefined) return refused
     const source = this.#source(address, nowMs)
@@ -118,7 +118,7 @@ export class Guard {
   }
 
   /** Why nothing from that port is answered. */
-  refusalOfPort(port: number): Refusal | undefined {
+  refusalOfPort(port: number): DatagramRefusal | undefined {
     if (port === 0) return 'datagramsWithoutSource'
     if (port < 1024 && this.#holdsLowPorts) return 'datagramsFromLowPort'
     if (this.#ownPorts[port]! > 0 && this.#holdsOwnPorts) return 'datagramsFromOwnPort'
@@ -129,7 +129,7 @@ export class Guard {
    * What is known of a sender, for an engine that gets many datagrams of it: it asks once, and
    * passes the answer on with each datagram. The answer is valid until `turnovers` grows.
    */
-  sender(address: string, port: number, nowMs: number): Sender {
+  sender(address: string, port: number, nowMs: number): GuardedSender {
     const source = this.#source(address, nowMs)
     return { source, repetition: this.#repetition(source, address, port), port }
   }
@@ -141,12 +141,12 @@ export class Guard {
 
   /** Why these bytes are not answered, if the port alone is no reason. */
   refusalFrom(
-    { source, repetition, port }: Sender,
+    { source, repetition, port }: GuardedSender,
     bytes: Uint8Array,
     at: number,
     length: number,
     nowMs: number,
-  ): Refusal | undefined {
+  ): DatagramRefusal | undefined {
     return refusalFrom(source, repetition, port, bytes, at, length, nowMs)
   }
 
@@ -176,7 +176,7 @@ export class Guard {
     }
   }
 
-  #refusedAs(kind: AddressKind): Refusal | undefined {
+  #refusedAs(kind: AddressKind): DatagramRefusal | undefined {
     if (kind === 'nowhere') return 'datagramsWithoutSource'
     if (kind === 'broadcast' && this.#holds.has(kind)) return 'datagramsFromBroadcast'
     if (kind === 'multicast' && this.#holds.has(kind)) return 'datagramsFromMulticast'
@@ -192,7 +192,7 @@ function refusalFrom(
   at: number,
   length: number,
   nowMs: number,
-): Refusal | undefined {
+): DatagramRefusal | undefined {
   if (source.refusedAs !== undefined) return source.refusedAs
   if (repetition && isLoop(repetition, port, bytes, at, length, nowMs)) return 'datagramsInLoop'
   return source.ratePerSecond === Infinity || take(source, nowMs) ? undefined : 'datagramsOverRate'

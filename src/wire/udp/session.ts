@@ -25,7 +25,7 @@ export const datagramKinds = {
   ask: 0xba,
   piece: 0xbb,
 } as const
-type Kind = (typeof datagramKinds)[keyof typeof datagramKinds]
+type DatagramKind = (typeof datagramKinds)[keyof typeof datagramKinds]
 
 /** The length of the head of a datagram with payload, and of the head of all others. */
 export const payloadHeadBytes = 20
@@ -67,7 +67,7 @@ export const readPayloadHead = (from: Buffer): PayloadHead => ({
 })
 
 /** Padded to this many bytes, so that an answer can be as long. */
-export function writeOther(kind: Kind, session: number, body: object, bytes = 0): Buffer {
+export function writeOther(kind: DatagramKind, session: number, body: object, bytes = 0): Buffer {
   const text = Buffer.from(JSON.stringify(body))
   const datagram = Buffer.alloc(Math.max(bytes, otherHeadBytes + text.length))
   datagram[0] = kind

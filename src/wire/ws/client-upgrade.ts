@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { authorityOf, formatAddress, type HostAddress } from '../../vocabulary/address.ts'
 import { UserError } from '../../vocabulary/errors.ts'
 import { printable } from '../../vocabulary/text.ts'
-import { parseHeader, parseStart, valuesOf } from '../http/answer-head.ts'
+import { splitHeader, parseStart, valuesOf } from '../http/answer-head.ts'
 import { withUsual, type Header } from '../http/headers.ts'
 import { acceptOf } from './accept.ts'
 
@@ -59,7 +59,7 @@ function faultOf(
   try {
     const { status, reason } = parseStart(first)
     if (status !== 101) return answered(url, status, reason)
-    headers = lines.map(parseHeader)
+    headers = lines.map(splitHeader)
   } catch {
     return unsuited(url, 'it does not answer in HTTP')
   }

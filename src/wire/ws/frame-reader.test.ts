@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import * as ws from 'ws'
-import { found, FrameReader } from './frame-reader.ts'
+import { found, WsFrameReader } from './frame-reader.ts'
 import { headBytes, putFrame, putHeader } from './frames.ts'
 import { Memory, rotated, unmask } from './mask.ts'
 
@@ -129,7 +129,7 @@ function oracle(bytes: Buffer, isServer: boolean): Event[] {
 
 /** What ours finds, and what it leaves of the memory where it moves payloads. */
 function read(pieces: Buffer[], isMasked: boolean, moves: boolean): Event[] {
-  const reader = new FrameReader(isMasked, maxBytes)
+  const reader = new WsFrameReader(isMasked, maxBytes)
   const events: Event[] = []
   const names = { 1: 'text', 2: 'binary' } as Record<number, string>
   for (const piece of pieces) {
@@ -184,7 +184,7 @@ test('where payloads are moved, each has room for its head before it', () => {
   let to = 3
   for (const payload of payloads) to = putFrame(bytes, to, 2, payload, true)
   const memory = new Memory(bytes)
-  const reader = new FrameReader(true, 2 ** 20)
+  const reader = new WsFrameReader(true, 2 ** 20)
   reader.give(memory, 3, to)
   reader.cursor = 3
   for (const payload of payloads) {

@@ -20,7 +20,7 @@ export const found = {
   /** The other side broke a rule; nothing that follows is read. */
   FAILURE: 5,
 } as const
-export type Found = (typeof found)[keyof typeof found]
+export type FrameEvent = (typeof found)[keyof typeof found]
 
 /** Between two frames. */
 const BETWEEN = -1
@@ -33,7 +33,7 @@ const none = new Uint8Array(0)
 /** Up to this length a look at each byte costs less than a call. */
 const shortBytes = 64
 
-export class FrameReader {
+export class WsFrameReader {
   /** Of a message: text or binary. */
   opcode = 0
   /** Where the payload of what was found lies, until the next call. */
@@ -85,7 +85,7 @@ export class FrameReader {
     this.#to = to
   }
 
-  next(): Found {
+  next(): FrameEvent {
     this.#taken?.free()
     this.#taken = undefined
     for (;;) {
@@ -177,7 +177,7 @@ export class FrameReader {
   }
 
   /** Undefined: a fragment is read, and what follows is to be looked at. */
-  #readData(): Found | undefined {
+  #readData(): FrameEvent | undefined {
     const isAlone = this.#isFinal && this.#opcode !== opcode.more
     const here = Math.min(this.#left, this.#to - this.#from)
     if (!isAlone || here < this.#whole) return this.#join(here)
@@ -187,7 +187,7 @@ export class FrameReader {
     return this.#checked()
   }
 
-  #checked(): Found {
+  #checked(): FrameEvent {
     return this.opcode === opcode.text && !this.#isText() ? this.#fail(1007) : found.MESSAGE
   }
 
@@ -210,7 +210,7 @@ export class FrameReader {
     else this.#mask = rotated(this.#mask, length)
   }
 
-  #join(here: number): Found | undefined {
+  #join(here: number): FrameEvent | undefined {
     this.#joined ??= new Joined()
     this.#copy(this.#joined, here, this.#messageMaxBytes)
     if (this.#left !== BETWEEN) return found.NONE
@@ -237,7 +237,7 @@ export class FrameReader {
     this.isCopy = true
   }
 
-  #readControl(): Found {
+  #readControl(): FrameEvent {
     const here = Math.min(this.#left, this.#to - this.#from)
     if (here === this.#whole) this.#takeInPlace()
     else {
@@ -251,7 +251,7 @@ export class FrameReader {
     return this.#opcode === opcode.pong ? found.PONG : this.#readClose()
   }
 
-  #readClose(): Found {
+  #readClose(): FrameEvent {
     const { bytes, at, length } = this
     this.code = length === 0 ? 1005 : (bytes[at]! << 8) | bytes[at + 1]!
     if (length > 0 && !isCloseCode(this.code)) return this.#fail(1002)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { acceptance, mayBeRequest, parseRequest, refusalOf, refusalText } from './upgrade.ts'
+import { acceptance, mayBeRequest, parseRequest, upgradeRefusalOf, refusalText } from './upgrade.ts'
 
 /** The example of RFC 6455 section 1.3. */
 const example = {
@@ -21,7 +21,7 @@ const textOf = (headers: Record<string, string>, line = 'GET /chat HTTP/1.1') =>
 function answerTo(text: string, origins?: string[]): [status: number, answer: string] {
   const request = parseRequest(text)
   if (Array.isArray(request)) return [request[0], request[1]]
-  const answer = refusalOf(request, origins) ?? acceptance(request)
+  const answer = upgradeRefusalOf(request, origins) ?? acceptance(request)
   return typeof answer === 'string' ? [101, answer] : [answer[0], answer[1]]
 }
 

@@ -14,35 +14,35 @@ const statusTexts = {
   431: 'Request Header Fields Too Large',
 } as const
 
-export type Refusal = [
+export type UpgradeRefusal = [
   status: keyof typeof statusTexts,
   why: string,
   headers?: Record<string, string>,
 ]
 const use13 = { 'Sec-WebSocket-Version': '13' }
-export const noUpgrade: Refusal = [
+export const noUpgrade: UpgradeRefusal = [
   426,
   'This is a WebSocket echo server: connect with a WebSocket client, for example `yodel connect`.',
   { Upgrade: 'websocket', ...use13 },
 ]
-export const tooLarge: Refusal = [431, `The headers have more than ${headMaxBytes} bytes.`]
-export const noHttp: Refusal = [
+export const tooLarge: UpgradeRefusal = [431, `The headers have more than ${headMaxBytes} bytes.`]
+export const noHttp: UpgradeRefusal = [
   400,
   'That is not an HTTP request. This is a WebSocket echo server.',
 ]
 
 /** A request; of headers with the same name the values are joined. */
-export interface Request {
+export interface UpgradeRequest {
   method?: string | undefined
   /** By names in lower case. */
   headers: Partial<Record<string, string | string[]>>
 }
 
 /** Why this request for an upgrade is refused; the rest of it: see acceptance(). */
-export function refusalOf(
-  { method, headers }: Request,
+export function upgradeRefusalOf(
+  { method, headers }: UpgradeRequest,
   origins: readonly string[] | undefined,
-): Refusal | undefined {
+): UpgradeRefusal | undefined {
   if (String(headers['upgrade']).toLowerCase() !== 'websocket') return noUpgrade
   if (method !== 'GET') return [405, 'A request for an upgrade must be a GET.', { Allow: 'GET' }]
   if (headers['sec-websocket-version'] !== '13')
@@ -61,7 +61,7 @@ export const refusalHeaders = (body: string): Record<string, string> => ({
 })
 
 /** The answer as a whole. @param hasBody not to HEAD */
-export function refusalText([status, why, headers = {}]: Refusal, hasBody = true): string {
+export function refusalText([status, why, headers = {}]: UpgradeRefusal, hasBody = true): string {
   const lines = Object.entries({ ...refusalHeaders(why), ...headers })
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   const body = hasBody ? `${why}\n` : ''
@@ -92,7 +92,7 @@ export function mayBeRequest(text: string, from = 0): boolean {
 }
 
 /** Reads a head, without the empty line behind it. @param text bytes, as latin1 */
-export function parseRequest(text: string): Request | Refusal {
+export function parseRequest(text: string): UpgradeRequest | UpgradeRefusal {
   const [first = '', ...lines] = text.split('\r\n')
   const [, method, minor] = requestLine.exec(first) ?? []
   if (method === undefined) return noHttp
@@ -117,7 +117,7 @@ const hasBody = (headers: Record<string, string | undefined>) =>
 const protocolList = new RegExp(`^${token}(?:[ \\t]*,[ \\t]*${token})*$`)
 
 /** The answer to a request that no rule refuses; the first of the subprotocols is taken. */
-export function acceptance({ headers }: Request): string | Refusal {
+export function acceptance({ headers }: UpgradeRequest): string | UpgradeRefusal {
   const key = String(headers['sec-websocket-key'])
   if (!/^[+/0-9A-Za-z]{22}==$/.test(key))
     return [400, 'Missing or invalid Sec-WebSocket-Key header.']

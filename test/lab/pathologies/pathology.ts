@@ -1,5 +1,5 @@
 /** A pathology: a path that is bad in a known way, and what `yodel check` must say of it. */
-import type * as Questions from '../../../src/checks/questions.ts'
+import type * as Questions from '../../../src/checks/question-table.ts'
 import type { Target } from '../middleboxes.ts'
 import type { Served } from '../host.ts'
 import type { Path } from '../path.ts'

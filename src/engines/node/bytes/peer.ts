@@ -4,12 +4,12 @@ import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { HoldBack } from '../../backpressure.ts'
 import { failureName } from '../../failures.ts'
-import type { Peer, PeerListener } from '../core/faulty-echo.ts'
+import type { Peer, PeerEvents } from '../core/faulty-echo.ts'
 
 export class BytePeer implements Peer {
   readonly #socket: Socket
   readonly #holdBack: HoldBack
-  #listener!: PeerListener
+  #events!: PeerEvents
 
   constructor(socket: Socket, { counters }: Meter, holdBack: HoldBack) {
     this.#socket = socket
@@ -17,11 +17,11 @@ export class BytePeer implements Peer {
     socket.on('error', error => counters[counter[failureName(error)]]!++)
   }
 
-  readonly #receive = (chunk: Buffer) => this.#listener.onData(chunk)
+  readonly #receive = (chunk: Buffer) => this.#events.onData(chunk)
 
-  listen(listener: PeerListener): void {
-    this.#listener = listener
-    this.#socket.on('data', this.#receive).on('end', () => listener.onEnd())
+  listen(events: PeerEvents): void {
+    this.#events = events
+    this.#socket.on('data', this.#receive).on('end', () => events.onEnd())
   }
 
   pause(): void {
@@ -43,7 +43,7 @@ export class BytePeer implements Peer {
     this.#socket.off('data', this.#receive)
     const received = this.#socket.read() as Buffer | null
     if (received) this.#receive(received)
-    this.#socket.on('data', (chunk: Buffer) => this.#listener.onDiscarded(chunk.length))
+    this.#socket.on('data', (chunk: Buffer) => this.#events.onDiscarded(chunk.length))
     this.#socket.resume()
   }
 

@@ -12,7 +12,7 @@
  */
 import type { Socket } from 'node:net'
 import { loadLibc } from '../../os/libc.ts'
-import { descriptorOf } from './listener.ts'
+import { handleDescriptor } from './listener.ts'
 
 /** The time between two rounds. */
 const roundMs = 250
@@ -54,7 +54,7 @@ function isDead(socket: Socket): boolean {
   const handle = (socket as unknown as { _handle: Handle | null })._handle
   if (!handle) return false
   if (handle.getpeername) return handle.getpeername({}) !== 0
-  return isHungUp(descriptorOf(socket))
+  return isHungUp(handleDescriptor(socket))
 }
 
 const pollHangUp = 0x10

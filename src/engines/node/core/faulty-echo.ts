@@ -1,8 +1,8 @@
 /** The echo of a server with faults: everything that arrives goes through a chain of faults. */
 import type { Socket } from 'node:net'
-import type { Pausable } from '../../../faults/arrivals.ts'
+import type { Pausable } from '../../../faults/arrived-chunks.ts'
 import { Chain } from '../../../faults/chain.ts'
-import type { Chunk, Message } from '../../../faults/fault.ts'
+import type { Chunk, MessageType } from '../../../faults/fault.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
 import { recordHits } from '../../../faults/record.ts'
 import { FaultRun } from '../../../faults/run.ts'
@@ -10,7 +10,7 @@ import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { transports } from '../../../vocabulary/transport.ts'
 import type { EchoHandler } from './protocol.ts'
-import { nextTurn } from './turns.ts'
+import { nextTurn } from './fair-turns.ts'
 import { countGarbage } from '../../garbage.ts'
 
 export interface FaultyEcho extends EchoHandler {
@@ -27,7 +27,7 @@ export interface PlainEcho extends EchoHandler {
 /** A client, as bytes or as messages. */
 export interface Peer extends Pausable {
   /** Starts to report what comes. */
-  listen(listener: PeerListener): void
+  listen(events: PeerEvents): void
   /** Resolves when the next chunk may be written; rejects with ConnectionEnded. */
   write(chunk: Chunk): Promise<void>
   /** Other faults are in force. */
@@ -42,8 +42,8 @@ export interface Peer extends Pausable {
 }
 
 /** What a peer reports. */
-export interface PeerListener {
-  onData(data: Buffer, message?: Message): void
+export interface PeerEvents {
+  onData(data: Buffer, message?: MessageType): void
   /** The client has finished. */
   onEnd(): void
   onDiscarded(bytes: number): void
@@ -65,7 +65,7 @@ export function createFaultyEcho(
   const { counters } = meter
   const onHit = recordHits(meter)
   const { carries } = transports[address.transport]
-  const connections = new Map<Socket, Connection>()
+  const connections = new Map<Socket, FaultyConnection>()
   /** Connections on the direct path: they came while there were no faults. */
   const unharmed = new Map<Socket, () => void>()
   let present: readonly FaultSpec[] = faults ?? []
@@ -84,7 +84,7 @@ export function createFaultyEcho(
       const createChain = () => new Chain(present, options)
       const harm = () => {
         const peer = createPeer(socket)
-        const connection = new Connection(peer, createChain, onReset, counters)
+        const connection = new FaultyConnection(peer, createChain, onReset, counters)
         connections.set(socket, connection)
         socket.once('close', () => {
           connections.delete(socket)
@@ -118,7 +118,7 @@ export function createFaultyEcho(
   }
 }
 
-class Connection implements PeerListener {
+class FaultyConnection implements PeerEvents {
   readonly #peer: Peer
   readonly #reset: () => void
   readonly #counters: Float64Array
@@ -168,7 +168,7 @@ class Connection implements PeerListener {
     return this.#run.hangs
   }
 
-  onData(data: Buffer, message?: Message): void {
+  onData(data: Buffer, message?: MessageType): void {
     this.#counters[counter.chunks]!++
     this.#counters[counter.bytesIn]! += data.length
     countGarbage(data.length)

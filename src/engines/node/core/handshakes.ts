@@ -10,7 +10,7 @@ import { transports } from '../../../vocabulary/transport.ts'
 import { threadAccounts } from '../../accounts.ts'
 import { failureName } from '../../failures.ts'
 import { noteForwarded } from './ledger.ts'
-import type { Accepted, EchoHandler, Handshake } from './protocol.ts'
+import type { AcceptedSocket, EchoHandler, Handshake } from './protocol.ts'
 import { heardOf } from './peek.ts'
 import type { Unfinished } from './unfinished.ts'
 
@@ -127,7 +127,7 @@ export class Handshakes implements EchoHandler {
     const { raw } = pending
     this.#underWay.add(pending)
     pending.beganAt = this.#unfinished.scans
-    const accepted: Accepted = { raw }
+    const accepted: AcceptedSocket = { raw }
     try {
       let socket = raw
       for (const handshake of this.#handshakes) socket = await handshake(socket, accepted)
@@ -140,7 +140,7 @@ export class Handshakes implements EchoHandler {
     }
   }
 
-  #serve(pending: Pending, socket: Socket, accepted: Accepted) {
+  #serve(pending: Pending, socket: Socket, accepted: AcceptedSocket) {
     const { raw } = accepted
     this.#forget(pending)
     this.#served.set(raw, socket)

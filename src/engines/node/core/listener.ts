@@ -29,7 +29,7 @@ const backlog = 65_535
 const keepAliveInitialDelay = 60_000
 
 /** The descriptor of a Node handle, which has no public name; -1 if there is none. */
-export const descriptorOf = (owner: Server | Socket): number =>
+export const handleDescriptor = (owner: Server | Socket): number =>
   (owner as unknown as { _handle: { fd?: number } | null })._handle?.fd ?? -1
 
 export interface AcceptHandler {
@@ -111,7 +111,7 @@ export class Listener {
   pause(): boolean {
     const libc = loadLibc()
     if (typeof libc === 'string' || !this.#server) return false
-    const kept = libc.dup(descriptorOf(this.#server))
+    const kept = libc.dup(handleDescriptor(this.#server))
     if (kept === -1) return false
     this.#kept = kept
     this.#server.close()
@@ -123,7 +123,7 @@ export class Listener {
   nextDescriptor(): number {
     const libc = loadLibc()
     if (typeof libc === 'string' || (!this.paused && !this.#server)) return -1
-    const next = libc.dup(this.paused ? this.#kept : descriptorOf(this.#server!))
+    const next = libc.dup(this.paused ? this.#kept : handleDescriptor(this.#server!))
     if (next === -1) return Infinity
     libc.close(next)
     return next

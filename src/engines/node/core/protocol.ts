@@ -8,7 +8,7 @@ import type { HoldBack } from '../../backpressure.ts'
 import type { Unfinished } from './unfinished.ts'
 
 /** What is known of a connection when it is served. */
-export interface Accepted {
+export interface AcceptedSocket {
   /** The socket that was accepted: only it can be reset. */
   raw: Socket
   /** The client that a proxy forwards, by its PROXY header. */
@@ -20,16 +20,16 @@ export interface Accepted {
  * rejects with why the connection is to be closed. The client may be gone meanwhile: then `raw` is
  * destroyed, and the handshake must settle.
  */
-export type Handshake = (socket: Socket, accepted: Accepted) => Promise<Socket>
+export type Handshake = (socket: Socket, accepted: AcceptedSocket) => Promise<Socket>
 
 export interface EchoHandler {
   /** @param accepted what is known of the connection; undefined if there were no handshakes */
-  start(socket: Socket, accepted?: Accepted): void
+  start(socket: Socket, accepted?: AcceptedSocket): void
   /** Echoes what was received but not yet delivered to us, then FIN; later bytes are discarded. */
   finish(socket: Socket): void
 }
 
-export interface Protocol {
+export interface ServerProtocol {
   readonly echo: EchoHandler
   /** The handshake of the transport itself, after PROXY header and TLS. */
   readonly handshakes?: readonly Handshake[]
@@ -37,7 +37,7 @@ export interface Protocol {
   setFaults?(faults: readonly FaultSpec[]): void
 }
 
-/** What a session gives to its protocol. */
+/** What a server gives to its protocol. */
 export interface ForProtocol {
   /** Is told which connections are in their handshake. */
   readonly unfinished: Unfinished
@@ -47,5 +47,5 @@ export interface ForProtocol {
 export type CreateProtocol = (
   task: ServeTask,
   meter: Meter,
-  session: ForProtocol,
-) => Protocol | Promise<Protocol>
+  server: ForProtocol,
+) => ServerProtocol | Promise<ServerProtocol>

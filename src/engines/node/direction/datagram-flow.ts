@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:dgram'
 import { DatagramReceiver } from '../../../load/direction/datagram-receiver.ts'
 import { DatagramSender } from '../../../load/direction/datagram-sender.ts'
-import type { FoundDirection, FoundFlow } from '../../../load/direction/plan.ts'
+import type { FoundDirection, FoundFlow } from '../../../load/direction/thread-flows.ts'
 import type { Payload } from '../../../load/payload.ts'
 import { counter, type CounterName, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { FlowTask } from '../../../task.ts'
@@ -25,7 +25,7 @@ import { receiveJoined } from '../../os/datagram-joined.ts'
 import { DatagramTrain } from '../../os/datagram-train.ts'
 import { systemError } from '../../os/libc.ts'
 import { descriptorOf } from '../../os/datagram-descriptor.ts'
-import { Asking } from './asking.ts'
+import { RepeatedQuestion } from './repeated-question.ts'
 import { DatagramPump, togetherFrom } from './datagram-pump.ts'
 import { lateUs } from './datagram-serve.ts'
 import { notServed } from './not-served.ts'
@@ -46,7 +46,7 @@ export class DatagramFlow {
   readonly #sender: DatagramSender | undefined
   readonly #pump: DatagramPump | undefined
   readonly #receiver: DatagramReceiver | undefined
-  readonly #asking = new Asking(datagram => this.#send(datagram))
+  readonly #asking = new RepeatedQuestion(datagram => this.#send(datagram))
   readonly #up: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
   readonly #down: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
   #living: NodeJS.Timeout | undefined

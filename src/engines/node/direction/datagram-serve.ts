@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { DatagramReceiver } from '../../../load/direction/datagram-receiver.ts'
 import { DatagramSender } from '../../../load/direction/datagram-sender.ts'
 import { counter, type CounterName } from '../../../metrics/meter.ts'
-import { readHello, version, type Hello } from '../../../wire/direction/hello.ts'
+import { readHello, sessionVersion, type Hello } from '../../../wire/direction/hello.ts'
 import { addressKindOf } from '../../../wire/udp/guard.ts'
 import {
   Cookies,
@@ -17,7 +17,7 @@ import {
 } from '../../../wire/udp/session.ts'
 import { DatagramTrain } from '../../os/datagram-train.ts'
 import { DatagramPump } from './datagram-pump.ts'
-import { payloadOf } from './payload.ts'
+import { payloadOf } from './session-payload.ts'
 
 /**
  * After how long without a sign of the client the server stops sending, and forgets the session.
@@ -31,13 +31,13 @@ const usualRate = 1_000
 /** As udp answers to one source at most; the loopback has no limit. */
 const maxRateDefault = 10_000
 
-interface Peer {
+interface DatagramPeer {
   address: string
   port: number
 }
 
 export interface SessionOutlet {
-  send(datagram: Buffer, to: Peer): void
+  send(datagram: Buffer, to: DatagramPeer): void
   readonly queued: number
   /** The descriptor of its socket, if it is known. */
   readonly descriptor: number | undefined
@@ -60,8 +60,9 @@ export interface SessionRules {
   maxRatePerSecond: number | undefined
 }
 
-const addressOf = ({ address: host, port }: Peer) => ({ transport: 'udp', host, port }) as const
-const keyOf = ({ address, port }: Peer) => `${address} ${port}`
+const addressOf = ({ address: host, port }: DatagramPeer) =>
+  ({ transport: 'udp', host, port }) as const
+const keyOf = ({ address, port }: DatagramPeer) => `${address} ${port}`
 
 export class DatagramSessions {
   readonly #outlet: SessionOutlet
@@ -77,7 +78,7 @@ export class DatagramSessions {
   }
 
   /** Whether a datagram belonged to a session that is open. */
-  take(data: Buffer, from: Peer): boolean {
+  take(data: Buffer, from: DatagramPeer): boolean {
     if (this.#flows.size === 0 || data.length < 8) return false
     const flow = this.#flows.get(keyOf(from))
     if (!flow || data.readUInt32BE(4) !== flow.word) return false
@@ -96,15 +97,15 @@ export class DatagramSessions {
   }
 
   /** Whether it was a hello; the guard has let it through. */
-  greet(data: Buffer, from: Peer): boolean {
+  greet(data: Buffer, from: DatagramPeer): boolean {
     const found = readHello(data)
-    if (found.kind === 'version') this.#refuse(data, from, 0, `it speaks version ${version}`)
+    if (found.kind === 'version') this.#refuse(data, from, 0, `it speaks version ${sessionVersion}`)
     if (found.kind === 'malformed') this.#refuse(data, from, 0, found.reason)
     if (found.kind === 'hello') this.#begin(found.hello, data, from)
     return found.kind !== 'other' && found.kind !== 'perhaps' && found.kind !== 'incomplete'
   }
 
-  #begin(hello: Hello, data: Buffer, from: Peer) {
+  #begin(hello: Hello, data: Buffer, from: DatagramPeer) {
     const word = wordOf(hello.id)
     const cookie = hello.cookie ?? ''
     if (!this.#cookies.isGood(cookie, from.address, from.port, performance.now())) {
@@ -122,7 +123,7 @@ export class DatagramSessions {
   }
 
   /** @returns why it is refused */
-  #open(hello: Hello, word: number, from: Peer): string | undefined {
+  #open(hello: Hello, word: number, from: DatagramPeer): string | undefined {
     const { mode, id, seed, flow, warmupMs = 0 } = hello
     if (mode !== 'up' && mode !== 'down' && mode !== 'both') return `${mode} is not for datagrams`
     const { sizeBytes = usualBytes, ratePerSecond = usualRate } = hello
@@ -162,12 +163,12 @@ export class DatagramSessions {
     return this.#rules.maxRatePerSecond ?? (isLoopback ? Infinity : maxRateDefault)
   }
 
-  #onAlive(flow: ServedFlow, data: Buffer, from: Peer) {
+  #onAlive(flow: ServedFlow, data: Buffer, from: DatagramPeer) {
     flow.pump?.begin()
     this.#answer(datagramKinds.report, flow.word, flow.receiver?.report ?? {}, data, from)
   }
 
-  #onEnd(flow: ServedFlow, data: Buffer, from: Peer) {
+  #onEnd(flow: ServedFlow, data: Buffer, from: DatagramPeer) {
     flow.pump?.end()
     const { datagrams = 0, measured = 0, bytes = 0, skipped = 0 } = flow.sender ?? {}
     const p99Us = flow.sender ? lateUs(flow.sender) : 0
@@ -175,14 +176,14 @@ export class DatagramSessions {
     this.#answer(datagramKinds.end, flow.word, said, data, from)
   }
 
-  #onAsk(flow: ServedFlow, data: Buffer, from: Peer) {
+  #onAsk(flow: ServedFlow, data: Buffer, from: DatagramPeer) {
     const asked = Number(readOther(data)?.['from'] ?? 0)
     flow.report ??= Buffer.from(JSON.stringify(flow.receiver?.lastReport ?? {}))
     if (data.length < questionBytes || !Number.isInteger(asked) || asked < 0) return
     this.#outlet.send(writePiece(flow.word, flow.report, asked), from)
   }
 
-  #refuse(data: Buffer, from: Peer, word: number, reason: string) {
+  #refuse(data: Buffer, from: DatagramPeer, word: number, reason: string) {
     this.#count('handshakesFailed', 1)
     this.#answer(datagramKinds.refused, word, { reason }, data, from)
   }
@@ -193,7 +194,7 @@ export class DatagramSessions {
     word: number,
     body: object,
     question: Buffer,
-    from: Peer,
+    from: DatagramPeer,
   ) {
     const answer = writeOther(kind, word, body)
     if (answer.length <= question.length) this.#outlet.send(answer, from)

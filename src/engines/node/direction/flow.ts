@@ -1,7 +1,7 @@
 /** One flow of the client: a connection with a session, from its hello to its end. */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { FoundDirection, FoundFlow } from '../../../load/direction/plan.ts'
+import type { FoundDirection, FoundFlow } from '../../../load/direction/thread-flows.ts'
 import { Receiver } from '../../../load/direction/receiver.ts'
 import { Sender } from '../../../load/direction/sender.ts'
 import type { Payload } from '../../../load/payload.ts'
@@ -11,17 +11,17 @@ import { printable } from '../../../vocabulary/text.ts'
 import { formatDuration } from '../../../vocabulary/units.ts'
 import {
   frameKinds,
-  FrameReader,
+  SessionFrameReader,
   writeFrame,
   type Bodies,
-  type FrameListener,
+  type FrameEvents,
 } from '../../../wire/direction/frames.ts'
 import { readAnswer } from '../../../wire/direction/hello.ts'
 import type { Report } from '../../../wire/direction/trace.ts'
 import { explain, failureName, reasonWhy } from '../../failures.ts'
 import { countGarbage } from '../../garbage.ts'
 import { tcpInfo, type TcpInfo } from '../../os/path-info.ts'
-import { descriptorOf } from '../core/listener.ts'
+import { handleDescriptor } from '../core/listener.ts'
 import { readInto } from '../core/read-into.ts'
 import { afterTimeout } from '../core/patience.ts'
 import { notServed } from './not-served.ts'
@@ -51,7 +51,7 @@ export interface FlowParts {
   meter: Meter
 }
 
-export class ClientFlow implements FrameListener {
+export class ClientFlow implements FrameEvents {
   /** Resolves when the connection is closed. */
   readonly closed: Promise<void>
   readonly #task: FlowTask
@@ -60,7 +60,7 @@ export class ClientFlow implements FrameListener {
   readonly #below: Duplex
   readonly #hello: Buffer | undefined
   readonly #counters: Float64Array
-  readonly #reader = new FrameReader(this)
+  readonly #reader = new SessionFrameReader(this)
   readonly #pump: Pump | undefined
   readonly #receiver: Receiver | undefined
   readonly #up: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
@@ -139,7 +139,7 @@ export class ClientFlow implements FrameListener {
 
   /** What this system knows about sending up; the server reports the same about down. */
   #sample() {
-    const info = tcpInfo(descriptorOf(rawOf(this.#below)))
+    const info = tcpInfo(handleDescriptor(rawOf(this.#below)))
     if (info) this.#note(this.#up, info)
   }
 

@@ -4,9 +4,14 @@
 import type { Socket } from 'node:net'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { frameKinds, writeFrame } from '../../../wire/direction/frames.ts'
-import { readHello, version, type Beginning, type Hello } from '../../../wire/direction/hello.ts'
+import {
+  readHello,
+  sessionVersion,
+  type Beginning,
+  type Hello,
+} from '../../../wire/direction/hello.ts'
 import { afterTimeout } from '../core/patience.ts'
-import type { Accepted, EchoHandler } from '../core/protocol.ts'
+import type { AcceptedSocket, EchoHandler } from '../core/protocol.ts'
 import { failureName } from '../../failures.ts'
 import { beginSession } from './serve.ts'
 import { traceEcho } from './traced.ts'
@@ -44,7 +49,7 @@ export function withSessions(echo: EchoHandler, options: Options): EchoHandler {
 /** A connection that may still become an echo or a session. */
 class Gate implements Owner {
   readonly #socket: Socket
-  readonly #accepted: Accepted | undefined
+  readonly #accepted: AcceptedSocket | undefined
   readonly #echo: EchoHandler
   readonly #options: Options
   readonly #own: (owner: Owner) => void
@@ -53,7 +58,7 @@ class Gate implements Owner {
 
   constructor(
     socket: Socket,
-    accepted: Accepted | undefined,
+    accepted: AcceptedSocket | undefined,
     echo: EchoHandler,
     options: Options,
     own: (owner: Owner) => void,
@@ -142,7 +147,7 @@ class Gate implements Owner {
     this.#count('protocol', 1)
     const reason =
       found.kind === 'version'
-        ? `this server speaks version ${version} of the session, not ${found.version}`
+        ? `this server speaks version ${sessionVersion} of the session, not ${found.version}`
         : `the session makes no sense: ${found.kind === 'malformed' ? found.reason : found.kind}`
     this.#socket.on('error', () => {}).on('data', () => {})
     this.#socket.end(writeFrame(frameKinds.refused, { reason }))

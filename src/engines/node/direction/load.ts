@@ -1,22 +1,22 @@
 /** The client's side of sessions: sends and receives in one direction or both, until it is over. */
 import { randomBytes } from 'node:crypto'
 import type { Address, HostAddress } from '../../../vocabulary/address.ts'
-import type { FlowOutcome, FoundFlow } from '../../../load/direction/plan.ts'
+import type { ThreadFlowsResult, FoundFlow } from '../../../load/direction/thread-flows.ts'
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { FlowTask } from '../../../task.ts'
 import { transports } from '../../../vocabulary/transport.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import { writeHello, type Hello } from '../../../wire/direction/hello.ts'
-import type { Session } from '../../engine.ts'
+import type { OpenTask } from '../../engine.ts'
 import { explain } from '../../failures.ts'
 import type { Dial, Target } from '../core/link.ts'
 import { Candidates, keepFreed } from '../udp/socket.ts'
 import { DatagramFlow } from './datagram-flow.ts'
 import { ClientFlow } from './flow.ts'
-import { payloadOf } from './payload.ts'
+import { payloadOf } from './session-payload.ts'
 
 /** What each flow of a session must be able to do. */
-interface Flow {
+interface AnyFlow {
   readonly closed: Promise<void>
   readonly found: FoundFlow
   open(): Promise<void>
@@ -27,7 +27,7 @@ interface Flow {
 }
 
 /** Connects all flows; each has been accepted by the server. @throws UserError if one is not */
-export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promise<Session> {
+export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promise<OpenTask> {
   const payload = payloadOf(task.seed)
   const isGet = transports[task.address.transport].protocol === 'http' && task.direction === 'down'
   return openAll(task, meter, async number => {
@@ -53,7 +53,7 @@ const withHello = ({ address, calling }: FlowTask, hello: Buffer): Target => ({
 })
 
 /** Opens flows over datagrams. */
-export async function openDatagramFlows(task: FlowTask, meter: Meter): Promise<Session> {
+export async function openDatagramFlows(task: FlowTask, meter: Meter): Promise<OpenTask> {
   keepFreed()
   const payload = payloadOf(task.seed)
   const { address, calling } = task
@@ -71,9 +71,9 @@ export async function openDatagramFlows(task: FlowTask, meter: Meter): Promise<S
 async function openAll(
   task: FlowTask,
   meter: Meter,
-  make: (number: number) => Promise<Flow>,
-): Promise<Session> {
-  const flows: Flow[] = []
+  make: (number: number) => Promise<AnyFlow>,
+): Promise<OpenTask> {
+  const flows: AnyFlow[] = []
   try {
     for (let n = 0; n < task.flows; n++) {
       const flow = await make(task.first + n * task.step).catch((error: unknown) => {
@@ -87,17 +87,17 @@ async function openAll(
     for (const flow of flows) flow.destroy()
     throw error
   }
-  return new FlowSession(task, flows)
+  return new OpenFlows(task, flows)
 }
 
-class FlowSession implements Session {
+class OpenFlows implements OpenTask {
   readonly address: Address
   readonly #task: FlowTask
-  readonly #flows: readonly Flow[]
+  readonly #flows: readonly AnyFlow[]
   #timer: NodeJS.Timeout | undefined
   #ending = false
 
-  constructor(task: FlowTask, flows: readonly Flow[]) {
+  constructor(task: FlowTask, flows: readonly AnyFlow[]) {
     this.address = task.address
     this.#task = task
     this.#flows = flows
@@ -127,7 +127,7 @@ class FlowSession implements Session {
     )
   }
 
-  get outcome(): FlowOutcome {
+  get result(): ThreadFlowsResult {
     return { flows: this.#flows.map(flow => flow.found) }
   }
 }

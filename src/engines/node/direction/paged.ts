@@ -8,8 +8,8 @@ import type { Payload } from '../../../load/payload.ts'
 import { loadLibc } from '../../os/libc.ts'
 import { Pages, PageSender } from '../../os/pages.ts'
 import { wroteBeside } from '../../written.ts'
-import { descriptorOf } from '../core/listener.ts'
-import { pagesOf } from './payload.ts'
+import { handleDescriptor } from '../core/listener.ts'
+import { pagesOf } from './session-payload.ts'
 
 /** Smaller frames are copied, since to send a page by reference costs more than that. */
 const frameMinBytes = 16_384
@@ -78,7 +78,7 @@ export class PagedOutlet {
    * whole. @returns how many bytes it took, and whether it took all that it was given
    */
   pour(): { taken: number; isFull: boolean } {
-    const fd = descriptorOf(this.#socket)
+    const fd = handleDescriptor(this.#socket)
     // What was written before has to go first.
     if (this.isBroken || fd === -1 || this.#socket.writableLength > 0)
       return { taken: 0, isFull: true }

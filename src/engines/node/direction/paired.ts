@@ -7,8 +7,8 @@ import type { Duplex } from 'node:stream'
 import { afterTimeout } from '../core/patience.ts'
 import {
   frameKinds,
-  FrameReader,
-  type Accepted,
+  SessionFrameReader,
+  type AcceptedBody,
   type Bodies,
 } from '../../../wire/direction/frames.ts'
 import { readAnswer, writeHello, type Mode } from '../../../wire/direction/hello.ts'
@@ -21,7 +21,7 @@ export interface Traced {
   /** The id by which the trace is requested. */
   id: string
   /** What the server said: the address of this client as the server sees it. */
-  accepted: Accepted
+  accepted: AcceptedBody
 }
 
 /**
@@ -65,7 +65,7 @@ function sayHello<K extends keyof Bodies>(
     const fail = (error: Error) => settle(() => reject(error))
     const onEnd = () => fail(new NoSession('it closed the connection'))
     const done = afterTimeout(timeoutMs, () => fail(new NoSession('it sent no answer in time')))
-    const reader = new FrameReader({
+    const reader = new SessionFrameReader({
       onPayload: () => {},
       onFrame: (kind, body) => {
         if ((kind as number) === wanted) settle(() => resolve(body as Bodies[K]))

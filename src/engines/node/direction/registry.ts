@@ -11,36 +11,36 @@ const keptMax = 1_000
 /** Another thread that knows the session answers within this time. */
 const othersMs = 250
 
-interface Entry {
+interface RegisteredTrace {
   trace: () => Trace
   /** When it ended; undefined while it is open. */
   endedMs: number | undefined
 }
 
-interface Question {
+interface TraceQuestion {
   id: string
   from: number
 }
-interface Reply extends Question {
+interface TraceReply extends TraceQuestion {
   trace: Trace
 }
 
 export class Registry {
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, RegisteredTrace>()
   readonly #waiting = new Map<string, Set<(trace: Trace) => void>>()
   /** In Node it is also an EventTarget, which its type does not say. */
   readonly #channel = new BroadcastChannel('yodel sessions') as BroadcastChannel & EventTarget
 
   constructor() {
     this.#channel.addEventListener('message', event =>
-      this.#onMessage((event as unknown as { data: Question | Reply }).data),
+      this.#onMessage((event as unknown as { data: TraceQuestion | TraceReply }).data),
     )
     this.#channel.unref()
   }
 
   /** @returns what is to be called when the session has ended */
   open(id: string, trace: () => Trace): () => void {
-    const entry: Entry = { trace, endedMs: undefined }
+    const entry: RegisteredTrace = { trace, endedMs: undefined }
     this.#entries.set(id, entry)
     return () => {
       entry.endedMs = performance.now()
@@ -62,17 +62,17 @@ export class Registry {
       const waiting = this.#waiting.get(id) ?? new Set<(trace: Trace) => void>()
       this.#waiting.set(id, waiting.add(settle))
       const timer = setTimeout(() => settle(null), othersMs)
-      this.#channel.postMessage({ id, from: threadId } satisfies Question)
+      this.#channel.postMessage({ id, from: threadId } satisfies TraceQuestion)
     })
   }
 
-  #onMessage(message: Question | Reply) {
+  #onMessage(message: TraceQuestion | TraceReply) {
     if ('trace' in message) {
       for (const settle of this.#waiting.get(message.id) ?? []) settle(message.trace)
       return
     }
     const trace = this.#entries.get(message.id)?.trace()
-    if (trace) this.#channel.postMessage({ ...message, trace } satisfies Reply)
+    if (trace) this.#channel.postMessage({ ...message, trace } satisfies TraceReply)
   }
 
   /** Forgets sessions that ended long ago and, where there are too many, those that ended first. */

@@ -5,20 +5,20 @@ import { Sender } from '../../../load/direction/sender.ts'
 import { counter, type CounterName } from '../../../metrics/meter.ts'
 import {
   frameKinds,
-  FrameReader,
+  SessionFrameReader,
   writeFrame,
   type Bodies,
-  type FrameListener,
+  type FrameEvents,
 } from '../../../wire/direction/frames.ts'
 import { sizeMaxBytes, type Hello } from '../../../wire/direction/hello.ts'
 import { countGarbage } from '../../garbage.ts'
 import { tcpInfo } from '../../os/path-info.ts'
-import { descriptorOf } from '../core/listener.ts'
+import { handleDescriptor } from '../core/listener.ts'
 import { readInto } from '../core/read-into.ts'
 import { failureName } from '../../failures.ts'
-import { payloadOf } from './payload.ts'
+import { payloadOf } from './session-payload.ts'
 import { sessions } from './registry.ts'
-import { acceptance, traceOf, type Connection } from './traced.ts'
+import { acceptedFrame, traceOf, type TracedConnection } from './traced.ts'
 import { PagedOutlet } from './paged.ts'
 import { Pump } from './pump.ts'
 
@@ -28,16 +28,16 @@ const reportMs = 100
 const tellMs = 1_000
 
 /** Answers with the trace of another session, and ends. */
-async function answerTrace(hello: Hello, connection: Connection): Promise<void> {
+async function answerTrace(hello: Hello, connection: TracedConnection): Promise<void> {
   const { socket } = connection
   socket.on('error', () => {}).on('data', () => {})
-  socket.write(acceptance(connection))
+  socket.write(acceptedFrame(connection))
   const trace = await sessions().trace(hello.id)
   if (!socket.writableEnded) socket.end(writeFrame(frameKinds.trace, { trace }))
 }
 
 /** Any session but an echo. @returns what is to be called when the server leaves */
-export function beginSession(hello: Hello, connection: Connection, rest: Buffer): () => void {
+export function beginSession(hello: Hello, connection: TracedConnection, rest: Buffer): () => void {
   connection.meter.counters[counter.sessions]!++
   if (hello.mode === 'trace') {
     void answerTrace(hello, connection)
@@ -48,14 +48,14 @@ export function beginSession(hello: Hello, connection: Connection, rest: Buffer)
   return () => session.finish()
 }
 
-class ServedSession implements FrameListener {
+class ServedSession implements FrameEvents {
   readonly #socket: Duplex
   readonly #counters: Float64Array
-  readonly #connection: Connection
+  readonly #connection: TracedConnection
   readonly #hello: Hello
   readonly #receiver: Receiver | undefined
   readonly #pump: Pump | undefined
-  readonly #reader: FrameReader
+  readonly #reader: SessionFrameReader
   /** Each chunk has memory of its own, which is garbage afterwards. */
   #ownsChunks = true
   #reported = 0
@@ -63,13 +63,13 @@ class ServedSession implements FrameListener {
   #telling: NodeJS.Timeout | undefined
   #ended = false
 
-  constructor(hello: Hello, connection: Connection) {
+  constructor(hello: Hello, connection: TracedConnection) {
     const { socket, meter } = connection
     this.#hello = hello
     this.#socket = socket
     this.#connection = connection
     this.#counters = meter.counters
-    this.#reader = new FrameReader(this)
+    this.#reader = new SessionFrameReader(this)
     const payload = payloadOf(hello.seed)
     const { mode, flow, sizeBytes = sizeMaxBytes, ratePerSecond } = hello
     if (mode !== 'down') this.#receiver = new Receiver(payload, flow, performance.now())
@@ -88,7 +88,7 @@ class ServedSession implements FrameListener {
     socket.on('end', () => this.#onEnd())
     this.#ownsChunks = !readInto(socket, this.#onData)
     if (this.#ownsChunks) socket.on('data', this.#onData)
-    socket.write(acceptance(this.#connection))
+    socket.write(acceptedFrame(this.#connection))
     traceOf(this.#hello, this.#connection)
     if (this.#receiver) this.#reporting = setInterval(() => this.#report(), reportMs)
     if (rest.length > 0) this.#onData(rest)
@@ -125,7 +125,7 @@ class ServedSession implements FrameListener {
 
   /** What the system reports about sending. */
   #tell() {
-    const info = tcpInfo(descriptorOf(this.#connection.raw))
+    const info = tcpInfo(handleDescriptor(this.#connection.raw))
     if (info && !this.#socket.writableEnded) this.#write(writeFrame(frameKinds.sending, info))
   }
 

@@ -7,18 +7,18 @@ import { frameKinds, writeFrame } from '../../../wire/direction/frames.ts'
 import type { Hello } from '../../../wire/direction/hello.ts'
 import { plain } from '../../../wire/tls/certificate.ts'
 import { Tracer, type Trace } from '../../../wire/direction/trace.ts'
-import type { Accepted } from '../core/protocol.ts'
+import type { AcceptedSocket } from '../core/protocol.ts'
 import { failureName } from '../../failures.ts'
 import { writtenTo } from '../../written.ts'
 import { sessions } from './registry.ts'
 
 /** A connection that has begun a session. */
-export interface Connection {
+export interface TracedConnection {
   /** What the session runs on. */
   socket: Duplex
   /** The socket that was accepted, below all of it. */
   raw: Socket
-  forwarded: Accepted['forwarded']
+  forwarded: AcceptedSocket['forwarded']
   meter: Meter
 }
 
@@ -26,7 +26,7 @@ const place = (host: string | undefined, port: number | undefined) =>
   host === undefined ? undefined : host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 
 /** The client's address as it is seen here. */
-export const peerOf = ({ raw }: Connection): string | undefined =>
+export const clientOf = ({ raw }: TracedConnection): string | undefined =>
   place(raw.remoteAddress, raw.remotePort)
 
 function tlsOf(socket: Duplex): Trace['tls'] {
@@ -45,13 +45,13 @@ function tlsOf(socket: Duplex): Trace['tls'] {
  * Begins a trace under the id of the session. In a session with frames, `bytesIn` and what belongs
  * to it stay empty: the reports say that.
  */
-export function traceOf({ mode, id }: Hello, connection: Connection): Tracer {
+export function traceOf({ mode, id }: Hello, connection: TracedConnection): Tracer {
   const { socket, raw, forwarded } = connection
   const tracer = new Tracer(performance.now())
   const about = {
     mode,
     acceptedAt: Date.now(),
-    from: peerOf(connection),
+    from: clientOf(connection),
     to: place(raw.localAddress, raw.localPort),
     forwardedFrom: forwarded && place(forwarded.source, forwarded.sourcePort),
     tls: tlsOf(socket),
@@ -86,16 +86,16 @@ function ownFingerprint(socket: Duplex): string | undefined {
 }
 
 /** The server's answer that the session is served. */
-export const acceptance = (connection: Connection): Buffer =>
+export const acceptedFrame = (connection: TracedConnection): Buffer =>
   writeFrame(frameKinds.accepted, {
-    from: peerOf(connection),
+    from: clientOf(connection),
     fingerprint: ownFingerprint(connection.socket),
   })
 
 /** Before the echo takes the connection over: every chunk from now on is in the trace, too. */
-export function traceEcho(hello: Hello, connection: Connection): void {
+export function traceEcho(hello: Hello, connection: TracedConnection): void {
   const { socket } = connection
-  socket.write(acceptance(connection))
+  socket.write(acceptedFrame(connection))
   const tracer = traceOf(hello, connection)
   socket.on('data', (chunk: Buffer) => tracer.bytes(chunk, performance.now()))
 }

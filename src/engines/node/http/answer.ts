@@ -2,10 +2,10 @@
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import type { WebRules } from '../../../options/serve.ts'
 import type { ServeTask } from '../../../task.ts'
-import { describe } from './describe.ts'
+import { describeRequest } from './describe.ts'
 import { decline, setSafeHeaders, type Request, type Response } from './exchange.ts'
 import { createEchoAfterBody } from './after-body.ts'
-import { companions, echoed, faultIn, methods, refusalOf, type Refusal } from './rules.ts'
+import { companions, echoed, faultIn, methods, httpRefusalOf, type HttpRefusal } from './rules.ts'
 import type { EchoBody, HttpConnection } from './connection.ts'
 import { directivesOf, type Directives } from './directives.ts'
 import { unsentMaxBytes, type HoldBack } from '../../backpressure.ts'
@@ -17,7 +17,7 @@ const delayedMax = 100
 /** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
 const empty = new Set([204, 205, 304])
 
-const isRefusal = (directives: Directives | Refusal): directives is Refusal =>
+const isRefusal = (directives: Directives | HttpRefusal): directives is HttpRefusal =>
   Array.isArray(directives)
 
 function countFault(response: Response, connection: HttpConnection, counters: Float64Array): void {
@@ -32,8 +32,8 @@ function countFault(response: Response, connection: HttpConnection, counters: Fl
 }
 
 /** The directives of the request, or the status and the sentence of a refusal. */
-function allowed(request: Request, web: WebRules): Directives | Refusal {
-  const refusal = refusalOf(request)
+function allowed(request: Request, web: WebRules): Directives | HttpRefusal {
+  const refusal = httpRefusalOf(request)
   if (refusal) return refusal
   if (!isWelcome(request.headers.origin, web))
     return [403, 'Pages from this origin may not connect.']
@@ -41,7 +41,11 @@ function allowed(request: Request, web: WebRules): Directives | Refusal {
   return typeof directives === 'string' ? [400, directives] : directives
 }
 
-export type Answer = (request: Request, response: Response, connection: HttpConnection) => void
+export type AnswerRequest = (
+  request: Request,
+  response: Response,
+  connection: HttpConnection,
+) => void
 
 /** @param isSession whether `echo` answers a request although it has no body */
 export function createAnswer(
@@ -49,7 +53,7 @@ export function createAnswer(
   { counters }: Meter,
   echo: EchoBody,
   isSession: (request: Request) => boolean,
-): Answer {
+): AnswerRequest {
   const echoWhole = createEchoAfterBody(echo)
 
   function answer(request: Request, response: Response, connection: HttpConnection) {
@@ -118,7 +122,7 @@ export function createAnswer(
 }
 
 function sendDescription(request: Request, response: Response, connection: HttpConnection) {
-  const description = describe(request, connection)
+  const description = describeRequest(request, connection)
   response.setHeader('Content-Type', 'application/json')
   response.setHeader('Content-Length', description.length)
   if (request.method === 'HEAD') response.end()

@@ -67,7 +67,7 @@ export abstract class Caller extends Duplex {
 }
 
 /** One message: what was sent, and its answer on the way in. */
-export class Answer {
+export class HttpExchange {
   /** Kept until it is answered: it may have to be sent again. */
   readonly sent: Buffer
   readonly #pieces: Buffer[] = []

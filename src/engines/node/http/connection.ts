@@ -4,7 +4,7 @@ import { constants, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import { failureName } from '../../failures.ts'
-import type { Accepted } from '../core/protocol.ts'
+import type { AcceptedSocket } from '../core/protocol.ts'
 import type { Request, Response } from './exchange.ts'
 
 /** How long a client that was refused may take to read why. */
@@ -12,7 +12,7 @@ const lingerMs = 1_000
 
 export class HttpConnection {
   readonly socket: Socket
-  readonly accepted: Accepted | undefined
+  readonly accepted: AcceptedSocket | undefined
   readonly number: number
   readonly openedAt = performance.now()
   /** Only of HTTP/2. */
@@ -33,7 +33,12 @@ export class HttpConnection {
   readonly #onLeaving = new Set<() => void>()
   readonly #underWay = new Set<Response>()
 
-  constructor(socket: Socket, accepted: Accepted | undefined, number: number, { counters }: Meter) {
+  constructor(
+    socket: Socket,
+    accepted: AcceptedSocket | undefined,
+    number: number,
+    { counters }: Meter,
+  ) {
     this.#counters = counters
     this.socket = socket
     this.accepted = accepted

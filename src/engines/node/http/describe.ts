@@ -8,7 +8,7 @@ import type { HttpConnection } from './connection.ts'
  * It contains what the client sent, and nothing of this machine, its environment or its files.
  * HEAD is described as GET, so that both have the same length (RFC 9110 section 9.3.2).
  */
-export function describe(request: Request, connection: HttpConnection): Buffer {
+export function describeRequest(request: Request, connection: HttpConnection): Buffer {
   const { socket, accepted } = connection
   const { path, query } = targetOf(request)
   const raw = accepted?.raw ?? socket

@@ -8,7 +8,7 @@ import type { Link, Target } from '../core/link.ts'
 import { upon } from '../core/upon.ts'
 import type { Caller, Redial } from './caller.ts'
 import { Http1Messages, Http1Stream } from './h1-caller.ts'
-import { placeOf, type Place } from './place.ts'
+import { requestTargetOf, type RequestTarget } from './target.ts'
 
 /** @param dialLower dials the transport below; again after a server closed between requests */
 export async function openHttp(target: Target, dialLower: () => Promise<Link>): Promise<Link> {
@@ -16,7 +16,7 @@ export async function openHttp(target: Target, dialLower: () => Promise<Link>): 
   if (target.calling.tls?.alpn?.includes('h2')) await import('./h2-caller.ts')
   const lower = await dialLower()
   const address = target.address as HostAddress
-  const place = placeOf(address, target.calling)
+  const requestTarget = requestTargetOf(address, target.calling)
   const isHttp2 = speaksHttp2(lower.stream, target)
   const redial = async () => {
     const { stream } = await dialLower()
@@ -25,7 +25,7 @@ export async function openHttp(target: Target, dialLower: () => Promise<Link>): 
     throw new ProtocolError('the server wants another version of HTTP than before')
   }
   const { http = {} } = target.calling
-  const open = () => (isHttp2 ? openHttp2 : openHttp1)(lower.stream, place, http, redial)
+  const open = () => (isHttp2 ? openHttp2 : openHttp1)(lower.stream, requestTarget, http, redial)
   return {
     stream: await upon(lower.stream, open),
     below: lower.stream,
@@ -35,21 +35,26 @@ export async function openHttp(target: Target, dialLower: () => Promise<Link>): 
   }
 }
 
-const openHttp1 = (socket: Duplex, place: Place, http: HttpCalling, redial: Redial): Caller =>
+const openHttp1 = (
+  socket: Duplex,
+  requestTarget: RequestTarget,
+  http: HttpCalling,
+  redial: Redial,
+): Caller =>
   http.oneRequest
-    ? new Http1Stream(socket, place, http)
-    : new Http1Messages(socket, place, http, redial)
+    ? new Http1Stream(socket, requestTarget, http)
+    : new Http1Messages(socket, requestTarget, http, redial)
 
 async function openHttp2(
   socket: Duplex,
-  place: Place,
+  requestTarget: RequestTarget,
   http: HttpCalling,
   redial: Redial,
 ): Promise<Caller> {
   const { Http2Messages, Http2Stream } = await import('./h2-caller.ts')
   return http.oneRequest
-    ? new Http2Stream(socket, place, http)
-    : new Http2Messages(socket, place, http, redial)
+    ? new Http2Stream(socket, requestTarget, http)
+    : new Http2Messages(socket, requestTarget, http, redial)
 }
 
 /** Without TLS nothing is negotiated: h2 is prior knowledge then (RFC 9113 section 3.3). */

@@ -3,12 +3,12 @@ import type { Duplex } from 'node:stream'
 import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { AnswerParser, valuesOf, type AnswerHead } from '../../../wire/http/answer-parser.ts'
-import { Answer, Caller, isClose, closeInOrder, type Redial } from './caller.ts'
-import type { Place } from './place.ts'
+import { HttpExchange, Caller, isClose, closeInOrder, type Redial } from './caller.ts'
+import type { RequestTarget } from './target.ts'
 
 type Callback = (error?: Error | null) => void
 
-const head = ({ method, authority, resource, headers }: Place): string =>
+const head = ({ method, authority, resource, headers }: RequestTarget): string =>
   [
     `${method} ${resource} HTTP/1.1\r\nHost: ${authority}\r\n`,
     ...headers.map(([name, value]) => `${name}: ${value}\r\n`),
@@ -32,13 +32,13 @@ export class Http1Messages extends Caller {
   /** Undefined after the server closed, until there is something to send. */
   #line: Line | undefined
   /** The message in flight. */
-  #answer: Answer | undefined
+  #answer: HttpExchange | undefined
   #sent: Callback | undefined
   #over = false
 
-  constructor(socket: Duplex, place: Place, calling: HttpCalling, redial: Redial) {
+  constructor(socket: Duplex, requestTarget: RequestTarget, calling: HttpCalling, redial: Redial) {
     super(calling, false)
-    this.#head = `${head(place)}Content-Length: `
+    this.#head = `${head(requestTarget)}Content-Length: `
     this.#redial = redial
     this.#listen(socket)
   }
@@ -160,7 +160,7 @@ export class Http1Messages extends Caller {
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
     this.sentBytes += chunk.length
     if (this.#over) return callback()
-    this.#answer = new Answer(chunk)
+    this.#answer = new HttpExchange(chunk)
     this.#sent = callback
     if (this.#line) this.#send(this.#line.socket, chunk)
     else void this.#reconnect()
@@ -214,7 +214,7 @@ export class Http1Stream extends Caller {
   /** The system has not accepted the last write yet. */
   #isWriting = false
 
-  constructor(socket: Duplex, place: Place, calling: HttpCalling) {
+  constructor(socket: Duplex, requestTarget: RequestTarget, calling: HttpCalling) {
     super(calling, true)
     this.#socket = socket
     const parser = new AnswerParser({
@@ -248,9 +248,9 @@ export class Http1Stream extends Caller {
       })
       .on('error', error => this.destroy(error))
       .on('close', () => this.#answered || this.push(null))
-    this.#hasBody = place.method !== 'GET'
+    this.#hasBody = requestTarget.method !== 'GET'
     const coding = this.#hasBody ? 'Transfer-Encoding: chunked\r\n' : ''
-    socket.write(`${head(place)}${coding}Connection: close\r\n\r\n`, 'latin1')
+    socket.write(`${head(requestTarget)}${coding}Connection: close\r\n\r\n`, 'latin1')
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {

@@ -4,10 +4,10 @@ import type { Duplex } from 'node:stream'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { upon } from '../core/upon.ts'
 import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
-import { Answer, destroyLater, Caller, isClose, type Redial } from './caller.ts'
-import type { Place } from './place.ts'
+import { HttpExchange, destroyLater, Caller, isClose, type Redial } from './caller.ts'
+import type { RequestTarget } from './target.ts'
 import { heedFin } from './h2-fin.ts'
-import { open, request } from './h2-session.ts'
+import { openH2, request } from './h2-session.ts'
 
 type Callback = (error?: Error | null) => void
 
@@ -26,12 +26,12 @@ interface Line {
 }
 
 export class Http2Messages extends Caller {
-  readonly #place: Place
+  readonly #requestTarget: RequestTarget
   readonly #redial: Redial
   /** In the order of their requests. */
-  readonly #answers: Answer[] = []
+  readonly #answers: HttpExchange[] = []
   /** Messages to send, or to send again, when there is a connection. */
-  #unsent: Answer[] = []
+  #unsent: HttpExchange[] = []
   /** Undefined after the server closed, until there is something to send. */
   #line: Line | undefined
   /** All open connections, also those that only finish. */
@@ -42,15 +42,15 @@ export class Http2Messages extends Caller {
   #over = false
   #finished: Callback | undefined
 
-  constructor(socket: Duplex, place: Place, calling: HttpCalling, redial: Redial) {
+  constructor(socket: Duplex, requestTarget: RequestTarget, calling: HttpCalling, redial: Redial) {
     super(calling, false)
-    this.#place = place
+    this.#requestTarget = requestTarget
     this.#redial = redial
     this.#listen(socket)
   }
 
   #listen(socket: Duplex) {
-    const session = open(socket, this.#place)
+    const session = openH2(socket, this.#requestTarget)
     const streams = new Set<ClientHttp2Stream>()
     const sinceMs = performance.now()
     const line: Line = { socket, session, streams, answered: 0, isLeft: false, sinceMs }
@@ -90,14 +90,14 @@ export class Http2Messages extends Caller {
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
     this.sentBytes += chunk.length
     if (this.#over) return callback()
-    const answer = new Answer(chunk)
+    const answer = new HttpExchange(chunk)
     this.#answers.push(answer)
     this.awaitAnswer(true)
     this.#send(answer)
     callback()
   }
 
-  #send(answer: Answer) {
+  #send(answer: HttpExchange) {
     const line = this.#line
     if (!line || line.session.closed || line.session.destroyed) {
       this.#unsent.push(answer)
@@ -108,7 +108,7 @@ export class Http2Messages extends Caller {
       answer.begun = true
       this.judge(head)
     }
-    const stream = request(line.session, this.#place, onHead, answer.sent.length)
+    const stream = request(line.session, this.#requestTarget, onHead, answer.sent.length)
     line.streams.add(stream)
     let failure: Error | undefined
     const done = () => {
@@ -135,7 +135,7 @@ export class Http2Messages extends Caller {
   }
 
   /** Sends a message again if it was not served, or may have met a server that was closing. */
-  #onUnanswered(answer: Answer, line: Line, stream: ClientHttp2Stream, error?: Error) {
+  #onUnanswered(answer: HttpExchange, line: Line, stream: ClientHttp2Stream, error?: Error) {
     if (this.destroyed || this.#over) return
     // RFC 9113 section 8.7. A stream without a number was never sent.
     const isRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
@@ -218,11 +218,11 @@ export class Http2Stream extends Caller {
   #isWriting = false
   #answered = false
 
-  constructor(socket: Duplex, place: Place, calling: HttpCalling) {
+  constructor(socket: Duplex, requestTarget: RequestTarget, calling: HttpCalling) {
     super(calling, true)
     this.#socket = socket
-    this.#session = open(socket, place).on('error', error => this.destroy(error))
-    this.#stream = request(this.#session, place, head => this.judge(head))
+    this.#session = openH2(socket, requestTarget).on('error', error => this.destroy(error))
+    this.#stream = request(this.#session, requestTarget, head => this.judge(head))
     this.#stream
       .on('data', (piece: Buffer) => {
         this.returnedBytes += piece.length

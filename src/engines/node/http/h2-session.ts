@@ -8,12 +8,12 @@ import {
 import type { Duplex } from 'node:stream'
 import type { AnswerHead } from '../../../wire/http/answer-parser.ts'
 import { asObject } from '../../../wire/http/headers.ts'
-import type { Place } from './place.ts'
+import type { RequestTarget } from './target.ts'
 
 /** The window of the connection and of each stream, in bytes (RFC 9113 section 5.2). */
 const windowBytes = 2 ** 20
 
-export function open(socket: Duplex, { authority }: Place): ClientHttp2Session {
+export function openH2(socket: Duplex, { authority }: RequestTarget): ClientHttp2Session {
   const session = connect(`http://${authority}`, {
     createConnection: () => socket,
     settings: { initialWindowSize: windowBytes, enablePush: false },
@@ -25,7 +25,7 @@ export function open(socket: Duplex, { authority }: Place): ClientHttp2Session {
 
 export function request(
   session: ClientHttp2Session,
-  { method, authority, resource, headers }: Place,
+  { method, authority, resource, headers }: RequestTarget,
   onHead: (head: AnswerHead) => void,
   lengthBytes?: number,
 ): ClientHttp2Stream {

@@ -2,7 +2,7 @@
 import { METHODS } from 'node:http'
 import type { Request } from './exchange.ts'
 
-export type Refusal = readonly [status: number, why: string]
+export type HttpRefusal = readonly [status: number, why: string]
 
 export const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 export const echoed: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
@@ -18,14 +18,14 @@ export const companions: Readonly<Record<number, readonly [name: string, value: 
 /** Request line and headers; longer ones are refused with 431 or 414. */
 export const headersMaxBytes = 16 * 1024
 
-const unknownVersion: Refusal = [505, 'In a request line the versions are 1.0 and 1.1.']
-const unknownMethod: Refusal = [501, `This echo server knows ${methods}.`]
+const unknownVersion: HttpRefusal = [505, 'In a request line the versions are 1.0 and 1.1.']
+const unknownMethod: HttpRefusal = [501, `This echo server knows ${methods}.`]
 
 /**
  * What is wrong with a request that Node's parser accepts: it is not valid, or a proxy may read it
  * differently.
  */
-export function faultIn(request: Request, isHttp2: boolean): Refusal | undefined {
+export function faultIn(request: Request, isHttp2: boolean): HttpRefusal | undefined {
   const { httpVersion, headers, method, url = '' } = request
   const coding = headers['transfer-encoding']
   if (httpVersion === '0.9') return [400, 'The versions are 1.0, 1.1 and 2.']
@@ -44,7 +44,11 @@ export function faultIn(request: Request, isHttp2: boolean): Refusal | undefined
 }
 
 /** Why a valid request is refused. */
-export function refusalOf({ method = '', headers, httpVersion }: Request): Refusal | undefined {
+export function httpRefusalOf({
+  method = '',
+  headers,
+  httpVersion,
+}: Request): HttpRefusal | undefined {
   if (!METHODS.includes(method)) return unknownMethod
   if (method === 'CONNECT') return [405, 'This is not a proxy.']
   if (!echoed.has(method) && !described.has(method) && method !== 'OPTIONS')
@@ -88,7 +92,7 @@ export interface ParserError extends Error {
 }
 
 /** A better answer than the error's name gives, as the parser has one name for many errors. */
-export function answerOf(error: ParserError): Refusal | undefined {
+export function answerOf(error: ParserError): HttpRefusal | undefined {
   const { code, reason, rawPacket, bytesParsed = 0 } = error
   if (code === 'HPE_INVALID_VERSION' && reason === 'Invalid HTTP version') return unknownVersion
   if (!rawPacket) return undefined

@@ -9,13 +9,13 @@ import type { Mover } from '../../../load/mover.ts'
 import type { Stream } from '../../../load/stream.ts'
 import type { LoadTask } from '../../../task.ts'
 import { transports } from '../../../vocabulary/transport.ts'
-import type { Outcome, Session } from '../../engine.ts'
+import type { ThreadResult, OpenTask } from '../../engine.ts'
 import { explain, failureName } from '../../failures.ts'
 import { Churn } from './churn.ts'
 import { noteFailure } from './note-failure.ts'
 import type { Dial } from '../core/link.ts'
 import { countReconnects, keepOpen } from '../http/reconnects.ts'
-import { LoadConnection } from './connection.ts'
+import { LoadConnection } from './load-connection.ts'
 import { Redials } from './redials.ts'
 import { dialsAtOnce, timedDial } from './timed-dial.ts'
 import { Turns } from './turns.ts'
@@ -27,12 +27,12 @@ const tickMs = 100
  * Connects all connections; nothing is sent before run().
  * @throws UserError if none of the first answers; later failures are counted
  */
-export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promise<Session> {
+export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promise<OpenTask> {
   const traffic = new Traffic(task, meter)
   const sockets: (Duplex | undefined)[] = []
   const wanted = task.connections + task.idle
   // Without steady connections nothing else would find out whether the server is there.
-  if (wanted === 0) await probe(task, dial)
+  if (wanted === 0) await checkServer(task, dial)
   while (sockets.length < wanted) {
     const missing = Math.min(dialsAtOnce, wanted - sockets.length)
     const answers = await Promise.allSettled(
@@ -55,17 +55,17 @@ export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promis
       sockets.push(answer.status === 'fulfilled' ? answer.value : undefined)
     }
   }
-  return new LoadSession(task, meter, traffic, sockets, dial)
+  return new OpenLoad(task, meter, traffic, sockets, dial)
 }
 
-async function probe(task: LoadTask, dial: Dial): Promise<void> {
+async function checkServer(task: LoadTask, dial: Dial): Promise<void> {
   const { stream } = await dial(task, task.timeoutMs).catch((error: unknown) => {
     throw explain('connect to', task.address, error)
   })
   stream.destroy()
 }
 
-class LoadSession implements Session, Mover<Stream> {
+class OpenLoad implements OpenTask, Mover<Stream> {
   readonly address: Address
   /** Steady connections that are not closed yet, or are to be opened again. */
   open = 0
@@ -103,7 +103,7 @@ class LoadSession implements Session, Mover<Stream> {
     for (const socket of sockets.slice(task.connections)) if (socket) this.#keepIdle(socket)
   }
 
-  get outcome(): Outcome {
+  get result(): ThreadResult {
     const { log, stageLogs: stages, evidence, measureFromNs } = this.#traffic
     const outages = this.#traffic.outages?.since(measureFromNs)
     const { wrong, statuses, reasons } = evidence

@@ -1,5 +1,5 @@
 /** Gives the life of a load its turns in Node's event loop, and knows how busy the thread is. */
-import { Life, type Flow } from '../../../load/life.ts'
+import { Life, type LifeTraffic } from '../../../load/life.ts'
 import type { Mover, ShortConnections } from '../../../load/mover.ts'
 import { beatMs, type Stalls, type ThreadEffort } from '../../../load/stalls.ts'
 import type { Planned } from '../../../load/timetable.ts'
@@ -37,16 +37,16 @@ export class Turns<S extends Planned> {
   #finish!: () => void
   readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
-  constructor(flow: Flow<S>, mover: Mover<S>, tickMs: number, short?: ShortConnections) {
-    this.#meter = flow.meter
+  constructor(traffic: LifeTraffic<S>, mover: Mover<S>, tickMs: number, short?: ShortConnections) {
+    this.#meter = traffic.meter
     // A think time need not be that exact.
-    this.#slackNs = flow.thinking ? 0 : timerSlackNs
-    if (flow.thinking) flow.thinking.onSooner = () => this.wakeIfDue()
-    this.#effort = new Effort(flow)
-    this.#stalls = flow.stalls
+    this.#slackNs = traffic.thinking ? 0 : timerSlackNs
+    if (traffic.thinking) traffic.thinking.onSooner = () => this.wakeIfDue()
+    this.#effort = new Effort(traffic)
+    this.#stalls = traffic.stalls
     const measure = (now: number) => this.#effort.update(now)
-    this.#life = new Life(flow, mover, { tickMs, short, measure })
-    const isTimed = flow.openLoop || flow.thinking !== undefined || short !== undefined
+    this.#life = new Life(traffic, mover, { tickMs, short, measure })
+    const isTimed = traffic.openLoop || traffic.thinking !== undefined || short !== undefined
     this.#alarm = isTimed ? openAlarm(() => this.#onAlarm()) : undefined
   }
 
@@ -80,7 +80,7 @@ export class Turns<S extends Planned> {
   }
 
   get effort(): ThreadEffort {
-    return this.#effort.outcome
+    return this.#effort.result
   }
 
   /** Notes a sign of life, and when the next one will come at the latest. */

@@ -8,7 +8,7 @@ import { printable } from '../../../vocabulary/text.ts'
 const chainMax = 10
 
 /** Protocol, cipher, names, and the certificates from the server's own to the last known one. */
-export function describe(socket: TLSSocket, serverName: string): string[] {
+export function describeTls(socket: TLSSocket, serverName: string): string[] {
   // The connection may have broken already.
   if (socket.destroyed) return []
   const { standardName } = socket.getCipher()

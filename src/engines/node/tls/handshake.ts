@@ -17,7 +17,7 @@ import { contextOf, minVersion } from '../../../wire/tls/credentials.ts'
 import type { Target } from '../core/link.ts'
 import { afterTimeout } from '../core/patience.ts'
 import type { Handshake } from '../core/protocol.ts'
-import { describe } from './details.ts'
+import { describeTls } from './details.ts'
 
 /** The server's handshake: makes a secure stream of a plain one. */
 export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask): Handshake {
@@ -140,7 +140,7 @@ export async function secured(
     stream,
     // Most callers never ask.
     get details() {
-      return describe(stream, sentName)
+      return describeTls(stream, sentName)
     },
   }
 }

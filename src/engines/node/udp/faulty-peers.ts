@@ -25,7 +25,7 @@ const heldMaxBytes = 64 * 2 ** 20
 const datagramBytes = 256
 
 export class FaultyPeers {
-  readonly #peers = new Recent<Peer>(peersMax, peer => peer.cancel())
+  readonly #peers = new Recent<FaultyPeer>(peersMax, peer => peer.cancel())
   readonly #options: Omit<ChainOptions, 'connection' | 'openedAt'>
   readonly #send: (data: Uint8Array, to: Endpoint) => void
   #faults: readonly FaultSpec[]
@@ -57,11 +57,11 @@ export class FaultyPeers {
     return true
   }
 
-  #open(from: Endpoint): Peer {
+  #open(from: Endpoint): FaultyPeer {
     const connection = this.#count++
     const options = { ...this.#options, connection, openedAt: performance.now() }
     const onTaken = ({ data }: Chunk) => void (this.#heldBytes -= data.length + datagramBytes)
-    const peer = new Peer(from, () => new Chain(this.#faults, options), onTaken, this.#send)
+    const peer = new FaultyPeer(from, () => new Chain(this.#faults, options), onTaken, this.#send)
     this.#running++
     void peer.run().finally(() => this.#running--)
     return peer
@@ -83,7 +83,7 @@ export class FaultyPeers {
   }
 }
 
-class Peer {
+class FaultyPeer {
   /** Too many bytes wait: no more are accepted. */
   full = false
   readonly #from: Endpoint

@@ -8,7 +8,7 @@ import type { Mover } from '../../../load/mover.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { LoadTask } from '../../../task.ts'
-import type { Outcome, Session } from '../../engine.ts'
+import type { ThreadResult, OpenTask } from '../../engine.ts'
 import { errnoOf, explain, failureName, reasonWhy } from '../../failures.ts'
 import { checkDestinations } from '../../os/datagram-sockets.ts'
 import { Turns } from '../load/turns.ts'
@@ -24,46 +24,46 @@ const tickMinMs = 1
 const tickMaxMs = 100
 
 /** Sends nothing before run(), so only run() shows whether a server listens. */
-export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Session> {
+export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<OpenTask> {
   keepFreed()
-  const places: Place[] = []
+  const sockets: LoadSocket[] = []
   const wanted = task.address as HostAddress
   try {
     checkDestinations(task, [])
     const candidates = await Candidates.of(wanted, task.calling)
     checkDestinations(task, candidates.hosts)
     const traffic = new DatagramTraffic(task, meter)
-    while (places.length < task.connections) {
-      const missing = Math.min(togetherMax, task.connections - places.length)
+    while (sockets.length < task.connections) {
+      const missing = Math.min(togetherMax, task.connections - sockets.length)
       const startNs = nowNs()
       const found = Array.from({ length: missing }, (_, n) =>
-        placeAt(candidates.again(numberOf(task, places.length + n))),
+        socketAt(candidates.again(numberOf(task, sockets.length + n))),
       )
-      for (const place of await Promise.all(found)) places.push(place)
+      for (const loadSocket of await Promise.all(found)) sockets.push(loadSocket)
       for (let n = 0; n < missing; n++) meter.histograms.connect.record(nowNs() - startNs)
       meter.counters[counter.opened]! += missing
     }
-    return new DatagramLoad(task, meter, traffic, places)
+    return new DatagramLoad(task, meter, traffic, sockets)
   } catch (error) {
-    for (const { socket } of places) socket.close()
+    for (const { socket } of sockets) socket.close()
     throw errnoOf(error) === '' ? error : explain('connect to', wanted, error)
   }
 }
 
 /** A socket, and its next addresses if no process listens there. */
-interface Place {
+interface LoadSocket {
   socket: Socket
   readonly candidates: Candidates
   moving: boolean
 }
 
-const placeAt = async (candidates: Candidates): Promise<Place> => ({
+const socketAt = async (candidates: Candidates): Promise<LoadSocket> => ({
   socket: await candidates.connect(),
   candidates,
   moving: false,
 })
 
-class DatagramLoad implements Session, Mover<DatagramStream> {
+class DatagramLoad implements OpenTask, Mover<DatagramStream> {
   readonly address: HostAddress
   /** How many streams are not given up. */
   open: number
@@ -71,23 +71,23 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
   readonly #traffic: DatagramTraffic
   readonly #turns: Turns<DatagramStream>
   /** By the number of their stream. */
-  readonly #places: Place[]
+  readonly #sockets: LoadSocket[]
   /** Why connections failed, if more is known than the class. */
   readonly #reasons = new Map<FailureName, string>()
 
-  constructor(task: LoadTask, meter: Meter, traffic: DatagramTraffic, places: Place[]) {
+  constructor(task: LoadTask, meter: Meter, traffic: DatagramTraffic, sockets: LoadSocket[]) {
     this.address = task.address as HostAddress
     this.#meter = meter
     this.#traffic = traffic
-    this.#places = places
-    this.open = places.length
+    this.#sockets = sockets
+    this.open = sockets.length
     const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, task.timeoutMs / 10))
     this.#turns = new Turns(traffic, this, tickMs)
     for (const stream of traffic.streams) this.#listen(stream)
   }
 
   #listen(stream: DatagramStream) {
-    const { socket } = this.#places[stream.index]!
+    const { socket } = this.#sockets[stream.index]!
     socket.on('message', data => {
       stream.arrived(data, nowNs())
       this.send(stream)
@@ -96,26 +96,26 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
   }
 
   #onError(stream: DatagramStream, socket: Socket, error: Error) {
-    const place = this.#places[stream.index]!
-    if (this.#turns.ended || place.moving || socket !== place.socket) return
-    const mayMove = !stream.proven && place.candidates.hasNext
-    if (mayMove && errnoOf(error) === 'ECONNREFUSED') void this.#move(stream, place)
+    const loadSocket = this.#sockets[stream.index]!
+    if (this.#turns.ended || loadSocket.moving || socket !== loadSocket.socket) return
+    const mayMove = !stream.proven && loadSocket.candidates.hasNext
+    if (mayMove && errnoOf(error) === 'ECONNREFUSED') void this.#move(stream, loadSocket)
     else this.#fail(stream, error)
   }
 
   /** Tries the next address of the name: what is in flight is sent again there, and not counted. */
-  async #move(stream: DatagramStream, place: Place) {
-    place.moving = true
-    place.socket.close()
+  async #move(stream: DatagramStream, loadSocket: LoadSocket) {
+    loadSocket.moving = true
+    loadSocket.socket.close()
     try {
-      place.socket = await place.candidates.connect()
+      loadSocket.socket = await loadSocket.candidates.connect()
     } catch (error) {
       return this.#fail(stream, error as Error)
     }
-    if (this.#turns.ended) return void place.socket.close()
-    place.moving = false
+    if (this.#turns.ended) return void loadSocket.socket.close()
+    loadSocket.moving = false
     this.#listen(stream)
-    const { socket } = place
+    const { socket } = loadSocket
     for (const [sequence, datagram] of stream.unanswered())
       socket.send(datagram, this.#onSent(stream, socket, sequence))
     this.send(stream)
@@ -125,11 +125,11 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
   #onSent(stream: DatagramStream, socket: Socket, sequence?: number) {
     return (error: Error | null) => {
       if (error) this.#onError(stream, socket, error)
-      else if (socket === this.#places[stream.index]!.socket) stream.onSent(sequence)
+      else if (socket === this.#sockets[stream.index]!.socket) stream.onSent(sequence)
     }
   }
 
-  get outcome(): Outcome {
+  get result(): ThreadResult {
     const { wrong, log, stageLogs: stages } = this.#traffic
     return { wrong, log, stages, reasons: this.#reasons, effort: this.#turns.effort }
   }
@@ -144,7 +144,7 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
   }
 
   send(stream: DatagramStream): void {
-    const { socket, moving } = this.#places[stream.index]!
+    const { socket, moving } = this.#sockets[stream.index]!
     if (moving) return
     const onSent = this.#onSent(stream, socket)
     while (!this.#turns.ended && socket.getSendQueueCount() < unsentMax) {
@@ -156,8 +156,8 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
 
   async run(startNs: number): Promise<void> {
     await this.#turns.run(startNs)
-    for (const { socket, moving } of this.#places) if (!moving) socket.close()
-    this.#meter.counters[counter.closed]! += this.#places.length
+    for (const { socket, moving } of this.#sockets) if (!moving) socket.close()
+    this.#meter.counters[counter.closed]! += this.#sockets.length
   }
 
   stop(now: boolean): void {
@@ -171,9 +171,9 @@ class DatagramLoad implements Session, Mover<DatagramStream> {
   /** Connections begin in groups: the first datagrams of all might not fit into a socket buffer. */
   #begin(from: number) {
     if (this.#turns.ended) return
-    const to = Math.min(from + beginnersMax, this.#places.length)
+    const to = Math.min(from + beginnersMax, this.#sockets.length)
     for (const stream of this.#traffic.streams.slice(from, to)) this.send(stream)
-    if (to < this.#places.length) setTimeout(() => this.#begin(to), 1)
+    if (to < this.#sockets.length) setTimeout(() => this.#begin(to), 1)
   }
 
   giveUp(stream: DatagramStream): void {

@@ -7,7 +7,7 @@ import { counter, type Meter } from '../../../metrics/meter.ts'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 import type { ServeTask } from '../../../task.ts'
 import { threadAccounts, type MarksSeen } from '../../accounts.ts'
-import type { Session } from '../../engine.ts'
+import type { OpenTask } from '../../engine.ts'
 import { explain } from '../../failures.ts'
 import type { DatagramSessions, SessionOutlet } from '../direction/datagram-serve.ts'
 import { descriptorOf } from '../../os/datagram-descriptor.ts'
@@ -17,7 +17,7 @@ import type { FaultyPeers, Endpoint } from './faulty-peers.ts'
 import { Guard } from '../../../wire/udp/guard.ts'
 import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
-import { answerMarked } from './marks.ts'
+import { answerMarked } from './mark-socket.ts'
 
 /** How many datagrams may wait in this process for the system to take them. */
 const unsentMax = 1_024
@@ -25,7 +25,7 @@ const unsentMax = 1_024
 const askMs = 1_000
 
 /** @throws UserError if it cannot listen at the address */
-export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<Session> {
+export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<OpenTask> {
   keepFreed()
   const { sharePort, inheritedFd: fd } = task
   const wanted = task.address as HostAddress
@@ -52,7 +52,7 @@ export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<
   }
 }
 
-class DatagramServer implements Session {
+class DatagramServer implements OpenTask {
   readonly address: HostAddress
   readonly #task: ServeTask
   readonly #socket: Socket

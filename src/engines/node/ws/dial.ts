@@ -9,7 +9,7 @@ import { errnoOf } from '../../failures.ts'
 import type { Link, Target } from '../core/link.ts'
 import { afterTimeout } from '../core/patience.ts'
 import { anyFragments, joinFragments } from './fragments.ts'
-import { MessageStream } from './stream.ts'
+import { MessageStream } from './message-stream.ts'
 
 /** The longest message, so that a server cannot fill the memory; servers have a lower limit. */
 const messageMaxBytes = 2 ** 30

@@ -7,7 +7,7 @@ import type { CreateProtocol, EchoHandler } from '../core/protocol.ts'
 import { goingAway } from '../../../wire/ws/closing.ts'
 import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
-import { bytesOf, type ServerSocket } from './socket.ts'
+import { dataOf, type ServerSocket } from './socket.ts'
 import { createUpgrade, type Upgrade } from './upgrade.ts'
 import { countGarbage } from '../../garbage.ts'
 
@@ -62,9 +62,9 @@ function createEcho({ opened }: Upgrade, meter: Meter, holdBack: HoldBack): Echo
   }
 }
 
-type Echo = (ws: ServerSocket, socket: Socket, meter: Meter, holdBack: HoldBack) => void
+type BeginEcho = (ws: ServerSocket, socket: Socket, meter: Meter, holdBack: HoldBack) => void
 
-const echoFrames: Echo = (ws, socket, { counters }, holdBack) => {
+const echoFrames: BeginEcho = (ws, socket, { counters }, holdBack) => {
   const writer = new FrameWriter(socket, false)
   const send = (code: number, payload: Buffer) => {
     writer.frame(code, payload)
@@ -75,7 +75,7 @@ const echoFrames: Echo = (ws, socket, { counters }, holdBack) => {
     return false
   }
   ws.on('message', (data, isBinary) => {
-    const message = bytesOf(data)
+    const message = dataOf(data)
     if (!counted(ws, message, counters)) return
     send(isBinary ? opcode.binary : opcode.text, message)
   })
@@ -88,12 +88,12 @@ const echoFrames: Echo = (ws, socket, { counters }, holdBack) => {
 }
 
 /** Compressing is done elsewhere meanwhile, so the package keeps the frames in order. */
-const echoDeflated: Echo = (ws, socket, { counters }, holdBack) => {
+const echoDeflated: BeginEcho = (ws, socket, { counters }, holdBack) => {
   const resume = () => {
     if (ws.isPaused && ws.bufferedAmount <= unsentMaxBytes) ws.resume()
   }
   ws.on('message', (data, isBinary) => {
-    const message = bytesOf(data)
+    const message = dataOf(data)
     if (!counted(ws, message, counters)) return
     ws.send(message, { binary: isBinary }, resume)
     if (ws.bufferedAmount > unsentMaxBytes) holdBack(ws)

@@ -1,13 +1,13 @@
 /** A WebSocket client of an echo with faults (core/faulty-echo). */
 import type { Socket } from 'node:net'
-import { heldMaxBytes } from '../../../faults/arrivals.ts'
+import { heldMaxBytes } from '../../../faults/arrived-chunks.ts'
 import { ConnectionEnded, type Chunk } from '../../../faults/fault.ts'
 import { unsentMaxBytes, type HoldBack } from '../../backpressure.ts'
-import type { Peer, PeerListener } from '../core/faulty-echo.ts'
+import type { Peer, PeerEvents } from '../core/faulty-echo.ts'
 import { goingAway } from '../../../wire/ws/closing.ts'
 import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
-import { bytesOf, type ServerSocket } from './socket.ts'
+import { dataOf, type ServerSocket } from './socket.ts'
 
 /** What a ping costs besides its bytes where it is held back or dropped. */
 const pingBytes = 256
@@ -36,25 +36,25 @@ export class MessagePeer implements Peer {
     this.#pongs = new FrameWriter(socket, false)
   }
 
-  listen(listener: PeerListener): void {
+  listen(events: PeerEvents): void {
     const ws = this.#ws
     ws.beforeClose = (...closeFrame) => {
       this.#closeFrame ??= closeFrame
-      listener.onEnd()
+      events.onEnd()
       return true
     }
     ws.on('message', (data, isBinary) => {
-      const message = bytesOf(data)
-      if (this.#listening) listener.onData(message, { binary: isBinary })
-      else listener.onDiscarded(message.length)
+      const message = dataOf(data)
+      if (this.#listening) events.onData(message, { binary: isBinary })
+      else events.onDiscarded(message.length)
     })
-    ws.on('ping', data => this.#onPing(data, listener.hangs))
+    ws.on('ping', data => this.#onPing(data, events.hangs))
     this.#socket.on('drain', () => {
       if (this.#unanswered) this.#pongs.frame(opcode.pong, this.#unanswered)
       this.#unanswered = undefined
       this.#release('pongs')
     })
-    this.#takeOverEnd(() => listener.onEnd())
+    this.#takeOverEnd(() => events.onEnd())
   }
 
   #onPing(data: Buffer, hangs: boolean) {

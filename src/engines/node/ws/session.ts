@@ -4,8 +4,8 @@ import type { Meter } from '../../../metrics/meter.ts'
 import { readHello } from '../../../wire/direction/hello.ts'
 import type { EchoHandler } from '../core/protocol.ts'
 import { beginSession } from '../direction/serve.ts'
-import { bytesOf } from './socket.ts'
-import { MessageStream } from './stream.ts'
+import { dataOf } from './socket.ts'
+import { MessageStream } from './message-stream.ts'
 import type { Upgrade } from './upgrade.ts'
 
 type OnMessage = (data: RawData, isBinary: boolean) => void
@@ -27,7 +27,7 @@ export function withMessageSessions(
       const listeners = ws.rawListeners('message') as OnMessage[]
       ws.removeAllListeners('message')
       ws.once('message', (data: RawData, isBinary: boolean) => {
-        const bytes = bytesOf(data)
+        const bytes = dataOf(data)
         const found = isBinary ? readHello(bytes) : undefined
         if (found?.kind !== 'hello' || found.hello.mode === 'echo') {
           for (const listener of listeners) ws.on('message', listener)

@@ -24,4 +24,4 @@ export class ServerSocket extends WebSocket {
 }
 
 /** Messages come in one piece, unless other pieces are asked for. */
-export const bytesOf = (data: RawData): Buffer => data as Buffer
+export const dataOf = (data: RawData): Buffer => data as Buffer

@@ -13,10 +13,10 @@ import {
   noHttp,
   noUpgrade,
   refusalHeaders,
-  refusalOf,
+  upgradeRefusalOf,
   refusalText,
   tooLarge,
-  type Refusal,
+  type UpgradeRefusal,
 } from '../../../wire/ws/upgrade.ts'
 import { threadAccounts } from '../../accounts.ts'
 import type { Handshake } from '../core/protocol.ts'
@@ -48,7 +48,7 @@ export function createUpgrade({ web, drainMs, ledger }: ServeTask, { counters }:
   /** Parses requests from sockets that were accepted elsewhere; it never listens itself. */
   const http = createServer({ maxHeaderSize: headMaxBytes })
 
-  function refuse(socket: Duplex, refusal: Refusal) {
+  function refuse(socket: Duplex, refusal: UpgradeRefusal) {
     counters[counter.upgradesRefused]!++
     refused.add(socket)
     socket.end(refusalText(refusal))
@@ -71,7 +71,7 @@ export function createUpgrade({ web, drainMs, ledger }: ServeTask, { counters }:
     else refuse(socket, error.code === 'HPE_HEADER_OVERFLOW' ? tooLarge : noHttp)
   })
   http.on('upgrade', (request, socket, head) => {
-    const refusal = refusalOf(request, web.origins)
+    const refusal = upgradeRefusalOf(request, web.origins)
     if (refusal) refuse(socket, refusal)
     else
       upgrades.handleUpgrade(request, socket, head, ws => {

@@ -4,9 +4,9 @@ import type { ServeTask } from '../../../task.ts'
 import { failureName } from '../../failures.ts'
 import type { Libc } from '../../os/libc.ts'
 import type { OpenSsl } from '../../os/openssl.ts'
-import type { BufferPool } from '../buffers.ts'
-import type { Layer, Source, Wire } from '../layer.ts'
-import { Buffers } from './buffers.ts'
+import type { BufferRing } from '../memory.ts'
+import type { Layer, SendMemory, Wire } from '../layer.ts'
+import { Buffers } from './openssl-buffers.ts'
 import { serverContext, type Context } from './context.ts'
 import { Handshakes, hold } from '../handshakes.ts'
 import { Outbox } from '../outbox.ts'
@@ -17,7 +17,7 @@ import { WireInside } from './wire-inside.ts'
 export class TlsLayer implements Layer {
   readonly source: Outbox
   readonly #ssl: OpenSsl
-  readonly #pool: BufferPool
+  readonly #bufferRing: BufferRing
   readonly #context: Context
   readonly #records: Records
   readonly #handshakes: Handshakes
@@ -39,16 +39,16 @@ export class TlsLayer implements Layer {
    * @param inside makes the layer of the protocol in the records: its source has their content
    */
   constructor(
-    { ssl, libc, pool }: { ssl: OpenSsl; libc: Libc; pool: BufferPool },
+    { ssl, libc, bufferRing }: { ssl: OpenSsl; libc: Libc; bufferRing: BufferRing },
     task: ServeTask,
     meter: Meter,
     slots: number,
     received: Float64Array | undefined,
     someoneWaits: () => boolean,
-    inside?: (source: Source) => Layer,
+    inside?: (source: SendMemory) => Layer,
   ) {
     this.#ssl = ssl
-    this.#pool = pool
+    this.#bufferRing = bufferRing
     // Any protocol is echoed, so the first offer is selected.
     this.#context = serverContext(ssl, task.tls!, offered => offered[0])
     this.#records = new Records(ssl, libc)
@@ -81,12 +81,12 @@ export class TlsLayer implements Layer {
     if (this.#connections[slot] === 0) {
       const pending = this.#handshakes.of(slot)!
       if (pending.held !== undefined || !this.#handshakes.begin(pending)) {
-        const isTooMuch = hold(pending, this.#pool.bytes.subarray(at, at + length))
+        const isTooMuch = hold(pending, this.#bufferRing.bytes.subarray(at, at + length))
         return isTooMuch ? this.#end(slot, 'protocol') : undefined
       }
       if (!this.#begin(slot)) return
     }
-    this.#records.put(this.#pool.address + at, length)
+    this.#records.put(this.#bufferRing.address + at, length)
     this.#read(slot, discards)
   }
 

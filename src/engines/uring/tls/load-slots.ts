@@ -6,10 +6,10 @@ import type { LoadTask } from '../../../task.ts'
 import { handshakeCut, handshakeTimeout } from '../../../wire/tls/failures.ts'
 import { systemError } from '../../os/libc.ts'
 import type { OpenSsl, Pointer } from '../../os/openssl.ts'
-import { phase, type Parts } from '../client-links.ts'
+import { linkPhase, type LinkParts } from '../client-links.ts'
 import { LoadLinks } from '../load-links.ts'
 import { clientContext, type Context } from './context.ts'
-import { Judge } from './judge.ts'
+import { Judge } from './trust.ts'
 import { Records, stop } from './records.ts'
 
 /** How much is encrypted together. */
@@ -27,7 +27,7 @@ export class TlsLoadSlots extends LoadLinks {
   /** How much of what came is decrypted, and lies in the records' memory. */
   #plainBytes = 0
 
-  constructor(parts: Parts & { ssl: OpenSsl }, task: LoadTask, meter: Meter) {
+  constructor(parts: LinkParts & { ssl: OpenSsl }, task: LoadTask, meter: Meter) {
     super(parts, task, meter)
     this.#ssl = parts.ssl
     this.#records = new Records(parts.ssl, parts.libc)
@@ -50,7 +50,7 @@ export class TlsLoadSlots extends LoadLinks {
   }
 
   protected came(slot: number, at: number, length: number, now: number): void {
-    this.#records.put(this.pool.address + at, length)
+    this.#records.put(this.bufferRing.address + at, length)
     this.#read(slot, now)
   }
 
@@ -59,7 +59,7 @@ export class TlsLoadSlots extends LoadLinks {
     const records = this.#records
     const connection = this.#connections[slot]!
     do {
-      const isOpen = this.phase[slot] !== phase.HANDSHAKE
+      const isOpen = this.phase[slot] !== linkPhase.HANDSHAKE
       const length = records.read(connection, isOpen)
       if (!isOpen && (length > 0 || records.isOpen(connection)))
         this.#judgeOne(slot, connection, length)

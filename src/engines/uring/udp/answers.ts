@@ -103,7 +103,7 @@ export class Answers {
     list.sequence[index] = ring.tail
     to.turn = this.#turn
     to.answer = index
-    const { address } = this.#inbox.pool
+    const { address } = this.#inbox.bufferRing
     const user0 = tag(kind.SEND, this.#turn & 1)
     const name = address + nameAt
     sendDatagram(ring, this.#slot, name, this.#nameBytes, address + at, bytes, user0, index)
@@ -122,7 +122,7 @@ export class Answers {
     if (list.train[index] === -1 && !this.#couple(index)) return false
     list.pieces[index]!++
     list.bytes[index] = before + bytes
-    this.#trains.add(list.train[index]!, this.#inbox.pool.address + at, bytes)
+    this.#trains.add(list.train[index]!, this.#inbox.bufferRing.address + at, bytes)
     return true
   }
 
@@ -131,7 +131,7 @@ export class Answers {
     const [list, ring, trains] = [this.#list, this.#ring, this.#trains]
     if (list.trains === trainsMax) return false
     const train = list.firstTrain + list.trains++
-    const { address } = this.#inbox.pool
+    const { address } = this.#inbox.bufferRing
     list.train[index] = train
     trains.begin(train, address + list.name[index]!, list.size[index]!)
     trains.add(train, address + list.at[index]!, list.bytes[index]!)
@@ -152,7 +152,7 @@ export class Answers {
   }
 
   #sendPatiently(nameAt: number, at: number, bytes: number): void {
-    const { bytes: memory } = this.#inbox.pool
+    const { bytes: memory } = this.#inbox.bufferRing
     const name = memory.subarray(nameAt, nameAt + this.#nameBytes)
     if (!this.#patient.send(this.#slot, name, memory.subarray(at, at + bytes)))
       this.#drop(bytes, bytes)
@@ -172,7 +172,7 @@ export class Answers {
     if (result !== error.AGAIN && !isForSingles) return this.#drop(list.bytes[index]!, size)
     const name = list.name[index]!
     if (train === -1) return this.#sendPatiently(name, list.at[index]!, size)
-    const { address } = this.#inbox.pool
+    const { address } = this.#inbox.bufferRing
     this.#trains.forEach(train, size, (from, bytes) =>
       this.#sendPatiently(name, from - address, bytes),
     )
@@ -188,10 +188,10 @@ export class Answers {
   endTurn(): void {
     const last = this.#submitted
     if (last.spent.length > 0) {
-      const { pool } = this.#inbox
-      for (const id of last.spent) pool.give(id)
+      const { bufferRing } = this.#inbox
+      for (const id of last.spent) bufferRing.give(id)
       last.spent.length = 0
-      pool.publish()
+      bufferRing.publish()
     }
     last.count = 0
     last.trains = 0

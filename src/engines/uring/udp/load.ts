@@ -8,7 +8,7 @@ import { beatMs } from '../../../load/stalls.ts'
 import { counter, stopWord, type Meter } from '../../../metrics/meter.ts'
 import type { LoadTask } from '../../../task.ts'
 import { Effort } from '../../effort.ts'
-import type { Outcome, Session } from '../../engine.ts'
+import type { ThreadResult, OpenTask } from '../../engine.ts'
 import { errnoOf, explain } from '../../failures.ts'
 import { checkDestinations } from '../../os/datagram-sockets.ts'
 import { loadLibc, type Libc } from '../../os/libc.ts'
@@ -16,7 +16,7 @@ import { completionOf, kind, slotOf, type Unanswered } from '../entries.ts'
 import * as k from '../kernel.ts'
 import { Ring } from '../ring.ts'
 import { WaitArgument } from '../wait-argument.ts'
-import { Places } from './places.ts'
+import { LoadSockets } from './load-sockets.ts'
 import { Ways } from './ways.ts'
 
 const ringEntries = 4096
@@ -28,7 +28,7 @@ const tickMaxMs = 100
 const readsPerClock = 8
 
 /** Sends nothing before run(), so only run() shows whether a server listens. */
-export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Session> {
+export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<OpenTask> {
   checkDestinations(task, [])
   const libc = loadLibc() as Libc
   const wanted = task.address as HostAddress
@@ -52,14 +52,14 @@ export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<Se
   }
 }
 
-class DatagramLoad implements Session {
+class DatagramLoad implements OpenTask {
   readonly address: HostAddress
   readonly #ring: Ring
   readonly #meter: Meter
   readonly #argument: WaitArgument
   readonly #traffic: DatagramTraffic
   readonly #effort: Effort
-  readonly #places: Places
+  readonly #sockets: LoadSockets
   readonly #life: Life<DatagramStream>
 
   constructor(
@@ -76,20 +76,20 @@ class DatagramLoad implements Session {
     this.#argument = new WaitArgument(libc)
     this.#traffic = traffic
     this.#effort = new Effort(traffic)
-    this.#places = new Places(libc, ring, traffic, ways)
+    this.#sockets = new LoadSockets(libc, ring, traffic, ways)
     traffic.stalls.stamped = ways.clock !== undefined
     const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, task.timeoutMs / 10))
     const measure = (now: number) => {
       this.#effort.update(now)
-      this.#places.onTick()
+      this.#sockets.onTick()
       ways.clock?.check()
     }
-    this.#life = new Life(traffic, this.#places, { tickMs, measure })
+    this.#life = new Life(traffic, this.#sockets, { tickMs, measure })
   }
 
-  get outcome(): Outcome {
+  get result(): ThreadResult {
     const { wrong, log, stageLogs: stages } = this.#traffic
-    return { wrong, log, stages, reasons: this.#places.reasons, effort: this.#effort.outcome }
+    return { wrong, log, stages, reasons: this.#sockets.reasons, effort: this.#effort.result }
   }
 
   /** No call can reach this while run() blocks the thread: the meter's stop word does. */
@@ -97,9 +97,9 @@ class DatagramLoad implements Session {
 
   /** Blocks this thread until the load has ended. */
   async run(startNs: number): Promise<void> {
-    const [life, places, meter] = [this.#life, this.#places, this.#meter]
+    const [life, sockets, meter] = [this.#life, this.#sockets, this.#meter]
     let now = nowNs()
-    places.receive()
+    sockets.receive()
     life.start(startNs, now)
     this.#effort.update(now)
     for (;;) {
@@ -107,7 +107,7 @@ class DatagramLoad implements Session {
       if (stopping !== stopWord.run) life.stop(now, stopping === stopWord.now)
       life.turn(now)
       if (life.ended) break
-      places.flush()
+      sockets.flush()
       const began = now
       const worked = this.#wait(now)
       now = nowNs()
@@ -123,7 +123,7 @@ class DatagramLoad implements Session {
     const [ring, argument] = [this.#ring, this.#argument]
     const { GETEVENTS, EXT_ARG } = k.enter
     const { dueNs, tickNs } = this.#life
-    const untilNs = Math.min(dueNs, tickNs, this.#places.beginNs)
+    const untilNs = Math.min(dueNs, tickNs, this.#sockets.beginNs)
     const leftNs = Math.min(untilNs, now + beatMs * 1e6) - now
     this.#traffic.stalls.expect(now, now + Math.max(0, leftNs))
     if (leftNs > 0) {
@@ -142,20 +142,20 @@ class DatagramLoad implements Session {
   }
 
   #reapAll(): void {
-    const [ring, places] = [this.#ring, this.#places]
+    const [ring, sockets] = [this.#ring, this.#sockets]
     ring.submitAll()
-    places.beginTurn()
+    sockets.beginTurn()
     this.#reap()
     // Completions that overflowed the queue: the result of a send may be among them.
     while (ring.words[ring.sqFlags]! & k.sq.CQ_OVERFLOW) {
       ring.flush()
       this.#reap()
     }
-    places.endTurn()
+    sockets.endTurn()
   }
 
   #reap(): void {
-    const [ring, places] = [this.#ring, this.#places]
+    const [ring, sockets] = [this.#ring, this.#sockets]
     const { words, cqHead, cqTail, cqes } = ring
     const mask = ring.completions - 1
     let head = words[cqHead]!
@@ -171,13 +171,13 @@ class DatagramLoad implements Session {
       const of = completionOf(user0)
       switch (of) {
         case kind.RECV:
-          places.onReceived(slot, user1, result, words[at + 3]!, now)
+          sockets.onReceived(slot, user1, result, words[at + 3]!, now)
           break
         case kind.SEND:
-          places.onSendFailed(slot, user1, result)
+          sockets.onSendFailed(slot, user1, result)
           break
         case kind.REST:
-          places.onPatient(slot, user1, result)
+          sockets.onPatient(slot, user1, result)
           break
         // Nothing else is asked for that has an answer.
         default:
@@ -188,9 +188,9 @@ class DatagramLoad implements Session {
   }
 
   #close(): void {
-    this.#places.end()
+    this.#sockets.end()
     this.#ring.close()
-    this.#places.close()
+    this.#sockets.close()
     this.#argument.close()
     this.#meter.counters[counter.closed]! += this.#traffic.streams.length
   }

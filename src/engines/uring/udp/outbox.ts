@@ -13,7 +13,7 @@ const trainsMax = 1_024
  * above them how many there are beside it.
  */
 const sequenceBits = 26
-export const countOf = (user1: number): number => (user1 >>> sequenceBits) + 1
+export const sentCountOf = (user1: number): number => (user1 >>> sequenceBits) + 1
 /** The number of the first one, which was the last that was sent with these bits. */
 export function firstOf(user1: number, next: number): number {
   const span = 2 ** sequenceBits
@@ -22,7 +22,7 @@ export function firstOf(user1: number, next: number): number {
   return sequence < next ? sequence : sequence - span
 }
 
-export class Outbox {
+export class DatagramOutbox {
   readonly bytes: Buffer
   readonly #libc: Libc
   readonly #ring: Ring

@@ -1,6 +1,6 @@
 /** Copies of datagrams that the system has no room for at once, each sent when there is some. */
 import type { Libc, Mapping } from '../../os/libc.ts'
-import { Arena } from '../buffers.ts'
+import { Arena } from '../memory.ts'
 import { sendDatagramPatiently } from '../entries.ts'
 import type { Ring } from '../ring.ts'
 

@@ -4,7 +4,7 @@
  */
 import { AF_INET } from '../../os/kernel-numbers.ts'
 import { ipText } from '../../os/peer-name.ts'
-import type { Guard, Sender } from '../../../wire/udp/guard.ts'
+import type { Guard, GuardedSender } from '../../../wire/udp/guard.ts'
 
 /** How many are found fast, and how many places are looked at for one. */
 const places = 4096
@@ -12,7 +12,7 @@ const tries = 8
 
 /** A source, and the last answer to it that can still be made longer. */
 export interface KnownSender {
-  readonly sender: Sender
+  readonly sender: GuardedSender
   /** The turn in which it was made, and its place in the list of that turn. */
   turn: number
   answer: number

@@ -3,7 +3,7 @@ import type { HostAddress } from '../../../vocabulary/address.ts'
 import { counter, stopWord, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { Guard } from '../../../wire/udp/guard.ts'
-import type { Session } from '../../engine.ts'
+import type { OpenTask } from '../../engine.ts'
 import { finishAllAfterMs, quietMs } from '../../leave.ts'
 import { bindDatagrams, type DatagramSocket } from '../../os/datagram-sockets.ts'
 import { broadcastAddresses, isUnspecified, keepOutGroups } from '../../os/group-filter.ts'
@@ -30,7 +30,7 @@ const tickMs = 50
 const askMs = 1_000
 
 /** @throws UserError if it cannot listen at the address */
-export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<Session> {
+export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<OpenTask> {
   const libc = loadLibc() as Libc
   const socket = await bindDatagrams(libc, task.address as HostAddress, task.sharePort)
   try {
@@ -41,7 +41,7 @@ export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<
   }
 }
 
-class DatagramServer implements Session {
+class DatagramServer implements OpenTask {
   readonly address: HostAddress
   readonly #task: ServeTask
   readonly #meter: Meter
@@ -165,7 +165,7 @@ class DatagramServer implements Session {
       }
     }
     Atomics.store(words, cqHead, head)
-    this.#inbox.pool.publish()
+    this.#inbox.bufferRing.publish()
     return ticked
   }
 
@@ -186,13 +186,13 @@ class DatagramServer implements Session {
     this.#heard += heard
     this.#meter.counters[counter.bytesIn]! += bytes
     if (this.#answer(start, bytes, size, heard, nowMs)) return this.#answers.spend(id)
-    inbox.pool.give(id)
+    inbox.bufferRing.give(id)
   }
 
   /** Whether any of the datagrams there is answered. */
   #answer(start: number, bytes: number, size: number, heard: number, nowMs: number): boolean {
     const { counters } = this.#meter
-    const { words, pool, nameAt, payloadAt } = this.#inbox
+    const { words, bufferRing, nameAt, payloadAt } = this.#inbox
     const name = (start + nameAt) >> 2
     const refused = this.#guard.refusalOfPort(portIn(words[name]!))
     if (refused !== undefined) {
@@ -206,7 +206,7 @@ class DatagramServer implements Session {
     let any = false
     for (let n = 0, at = start + payloadAt; n < heard; n++, at += size) {
       const length = Math.min(size, end - at)
-      const reason = this.#guard.refusalFrom(from.sender, pool.bytes, at, length, nowMs)
+      const reason = this.#guard.refusalFrom(from.sender, bufferRing.bytes, at, length, nowMs)
       if (reason === undefined) {
         if (first < 0) first = at
         any = true

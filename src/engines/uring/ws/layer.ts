@@ -6,11 +6,11 @@
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { closeFrame, goingAway } from '../../../wire/ws/closing.ts'
-import { found, FrameReader } from '../../../wire/ws/frame-reader.ts'
+import { found, WsFrameReader } from '../../../wire/ws/frame-reader.ts'
 import { frameHeader, headBytes, opcode, putHeader } from '../../../wire/ws/frames.ts'
 import { Memory } from '../../../wire/ws/mask.ts'
 import { lingerMs } from '../../../wire/ws/upgrade.ts'
-import type { Layer, Source, Wire } from '../layer.ts'
+import type { Layer, SendMemory, Wire } from '../layer.ts'
 import { Upgrades } from './upgrades.ts'
 
 /** How far a connection is. */
@@ -26,7 +26,7 @@ const phase = {
 } as const
 
 export class WsLayer implements Layer {
-  readonly source: Source
+  readonly source: SendMemory
   readonly #memory: Memory
   readonly #messageMaxBytes: number
   readonly #closeMs: number
@@ -34,7 +34,7 @@ export class WsLayer implements Layer {
   readonly #counters: Float64Array
   readonly #received: Float64Array | undefined
   readonly #phase: Uint8Array
-  readonly #readers: (FrameReader | undefined)[] = []
+  readonly #readers: (WsFrameReader | undefined)[] = []
   /** When a connection is closed if the client does not close it, in ms. */
   readonly #deadlines = new Map<number, number>()
   /** Of the last bytes: the turn in which they came, where they ended, and where the answer did. */
@@ -53,7 +53,7 @@ export class WsLayer implements Layer {
    * @param someoneWaits whether a client waits to be accepted
    */
   constructor(
-    source: Source,
+    source: SendMemory,
     task: ServeTask,
     meter: Meter,
     slots: number,
@@ -90,7 +90,7 @@ export class WsLayer implements Layer {
     this.wire.sendBytes(slot, answer.bytes)
     if (!answer.isAccepted) return this.#done(slot, lingerMs, 'protocol')
     this.#phase[slot] = phase.OPEN
-    this.#readers[slot] = new FrameReader(true, this.#messageMaxBytes)
+    this.#readers[slot] = new WsFrameReader(true, this.#messageMaxBytes)
     // The server may be leaving, and have waited for this.
     this.wire.later(slot)
     if (answer.restAt < at + length) this.#read(slot, answer.restAt, at + length, discards)
@@ -116,7 +116,7 @@ export class WsLayer implements Layer {
     this.#sentTo[slot] = reader.cursor
   }
 
-  #onMessage(slot: number, reader: FrameReader, discards: boolean): void {
+  #onMessage(slot: number, reader: WsFrameReader, discards: boolean): void {
     const [counters, { length }] = [this.#counters, reader]
     if (discards || this.#phase[slot] !== phase.OPEN) {
       counters[counter.bytesDiscarded]! += length
@@ -129,18 +129,18 @@ export class WsLayer implements Layer {
     if (this.#received !== undefined) this.#received[slot]! += length
   }
 
-  #onPing(slot: number, reader: FrameReader): void {
+  #onPing(slot: number, reader: WsFrameReader): void {
     if (this.#phase[slot] === phase.OPEN) this.#put(slot, reader, opcode.pong)
   }
 
   /** It is answered with its own code and reason. */
-  #onClose(slot: number, reader: FrameReader): void {
+  #onClose(slot: number, reader: WsFrameReader): void {
     if (this.#phase[slot] === phase.OPEN) this.#put(slot, reader, opcode.close)
     this.#send(slot, reader)
     this.#done(slot, this.#closeMs)
   }
 
-  #onFailure(slot: number, reader: FrameReader): void {
+  #onFailure(slot: number, reader: WsFrameReader): void {
     const { code } = reader
     this.#counters[counter[code === 1009 ? 'messagesTooLong' : 'protocol']]!++
     this.#send(slot, reader)
@@ -149,7 +149,7 @@ export class WsLayer implements Layer {
   }
 
   /** Adds a frame to the answer, with the payload that was found. */
-  #put(slot: number, reader: FrameReader, code: number): void {
+  #put(slot: number, reader: WsFrameReader, code: number): void {
     const { at, length } = reader
     if (reader.isCopy) {
       this.#send(slot, reader)
@@ -171,7 +171,7 @@ export class WsLayer implements Layer {
   }
 
   /** Sends the answer, so far. */
-  #send(slot: number, reader: FrameReader): void {
+  #send(slot: number, reader: WsFrameReader): void {
     const length = reader.cursor - this.#answer
     if (this.#answer === -1 || length === 0) return
     this.wire.send(slot, this.#answer, length, true)

@@ -14,7 +14,7 @@ import {
   upgradeLate,
   type Asked,
 } from '../../../wire/ws/client-upgrade.ts'
-import { found, FrameReader } from '../../../wire/ws/frame-reader.ts'
+import { found, WsFrameReader } from '../../../wire/ws/frame-reader.ts'
 import {
   headerMaxBytes,
   newMask,
@@ -24,7 +24,7 @@ import {
   putMask,
 } from '../../../wire/ws/frames.ts'
 import { copyMasked, Memory, rotated } from '../../../wire/ws/mask.ts'
-import { phase, type Parts } from '../client-links.ts'
+import { linkPhase, type LinkParts } from '../client-links.ts'
 import { LoadLinks } from '../load-links.ts'
 
 /** The longest message, so that a server cannot fill the memory. */
@@ -33,11 +33,11 @@ const messageMaxBytes = 2 ** 30
 const ends = [1000, 1001, 1005]
 const pieceMaxBytes = 65_536
 
-interface Link {
+interface WsSlot {
   asked: Asked
   /** What came of the answer, if that is not complete. */
   held: Buffer
-  reader: FrameReader
+  reader: WsFrameReader
   /** How many messages were begun, where in the stream the last one ends, and its mask there. */
   begun: number
   endBytes: number
@@ -52,21 +52,21 @@ const nothing = Buffer.alloc(0)
 export class WsLoadSlots extends LoadLinks {
   readonly #address: HostAddress
   readonly #headers: readonly Header[]
-  readonly #links: (Link | undefined)[] = []
+  readonly #links: (WsSlot | undefined)[] = []
   readonly #incoming: Memory
   readonly #incomingBytes: Buffer
   readonly #outgoing: Memory
   readonly #outgoingBytes: Buffer
   #table: Memory | undefined
   /** The reader that has found what is given to a stream. */
-  #reader: FrameReader | undefined
+  #reader: WsFrameReader | undefined
 
-  constructor(parts: Parts, task: LoadTask, meter: Meter) {
+  constructor(parts: LinkParts, task: LoadTask, meter: Meter) {
     super(parts, task, meter)
     this.#address = task.address as HostAddress
     this.#headers = headersOf(task.calling)
-    this.#incoming = new Memory(parts.input.pool.bytes)
-    this.#incomingBytes = bufferOf(parts.input.pool.bytes)
+    this.#incoming = new Memory(parts.input.bufferRing.bytes)
+    this.#incomingBytes = bufferOf(parts.input.bufferRing.bytes)
     this.#outgoing = new Memory(this.outbox.bytes)
     this.#outgoingBytes = bufferOf(this.outbox.bytes)
   }
@@ -76,7 +76,7 @@ export class WsLoadSlots extends LoadLinks {
 
   protected greet(slot: number): void {
     const asked = askUpgrade(this.#address, this.#headers)
-    const reader = new FrameReader(false, messageMaxBytes)
+    const reader = new WsFrameReader(false, messageMaxBytes)
     const sent = { begun: 0, endBytes: 0, mask: 0, pinged: undefined }
     this.#links[slot] = { asked, held: nothing, reader, ...sent }
     this.out.sendBytes(slot, Buffer.from(asked.request, 'latin1'))
@@ -85,7 +85,7 @@ export class WsLoadSlots extends LoadLinks {
   protected came(slot: number, at: number, length: number, now: number): void {
     const link = this.#links[slot]!
     const to = at + length
-    if (this.phase[slot] !== phase.HANDSHAKE) return this.#read(slot, link, at, to, now)
+    if (this.phase[slot] !== linkPhase.HANDSHAKE) return this.#read(slot, link, at, to, now)
     const all = Buffer.concat([link.held, this.#incomingBytes.subarray(at, to)])
     let head: number
     try {
@@ -99,7 +99,7 @@ export class WsLoadSlots extends LoadLinks {
     this.#read(slot, link, to - (all.length - head), to, now)
   }
 
-  #read(slot: number, link: Link, from: number, to: number, now: number): void {
+  #read(slot: number, link: WsSlot, from: number, to: number, now: number): void {
     const { reader } = link
     reader.give(this.#incoming, from, to)
     for (let what; (what = reader.next()) !== found.NONE;) {
@@ -120,10 +120,10 @@ export class WsLoadSlots extends LoadLinks {
     return stream.arrivedMessage(bytes, at, length, now, this.cameNs)
   }
 
-  #onClose(slot: number, reader: FrameReader): void {
+  #onClose(slot: number, reader: WsFrameReader): void {
     const { code } = reader
     const payload = payloadOf(reader)
-    if (this.phase[slot] === phase.OPEN) this.#sendControl(slot, opcode.close, payload)
+    if (this.phase[slot] === linkPhase.OPEN) this.#sendControl(slot, opcode.close, payload)
     if (ends.includes(code)) return this.end(slot)
     const reason = payload.toString('utf8', 2)
     const why = reason === '' ? '' : `: ${reason}`
@@ -131,7 +131,7 @@ export class WsLoadSlots extends LoadLinks {
   }
 
   /** Answers a ping, unless a part of a message is still to be sent: its frame may not be cut. */
-  #sendPong(slot: number, link: Link): void {
+  #sendPong(slot: number, link: WsSlot): void {
     if (link.pinged === undefined || this.submitted[slot] !== link.endBytes) return
     this.#sendControl(slot, opcode.pong, link.pinged)
     link.pinged = undefined
@@ -194,5 +194,5 @@ const bufferOf = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
   Buffer.from(buffer, byteOffset, length)
 
 /** A copy: what was found lies there only until the next call. */
-const payloadOf = ({ bytes, at, length }: FrameReader): Buffer =>
+const payloadOf = ({ bytes, at, length }: WsFrameReader): Buffer =>
   Buffer.from(bytes.subarray(at, at + length))

@@ -7,15 +7,15 @@ import {
   mayBeRequest,
   noHttp,
   parseRequest,
-  refusalOf,
+  upgradeRefusalOf,
   refusalText,
   tooLarge,
-  type Refusal,
+  type UpgradeRefusal,
 } from '../../../wire/ws/upgrade.ts'
 import { Handshakes } from '../handshakes.ts'
 
 /** What a client gets for its request, and where what follows that lies in the source. */
-export interface Answer {
+export interface UpgradeAnswer {
   isAccepted: boolean
   bytes: Buffer
   restAt: number
@@ -56,7 +56,7 @@ export class Upgrades {
   }
 
   /** The answer; undefined if more is to come. */
-  received(slot: number, at: number, length: number): Answer | undefined {
+  received(slot: number, at: number, length: number): UpgradeAnswer | undefined {
     const pending = this.#handshakes.of(slot)!
     const came = this.#bytes.subarray(at, at + length)
     const held = pending.held?.length ?? 0
@@ -70,17 +70,17 @@ export class Upgrades {
     return undefined
   }
 
-  #answer(slot: number, text: string, restAt: number): Answer {
+  #answer(slot: number, text: string, restAt: number): UpgradeAnswer {
     const request = parseRequest(text)
     if (Array.isArray(request)) return this.#refuse(slot, request, !text.startsWith('HEAD '))
-    const refusal = refusalOf(request, this.#origins)
+    const refusal = upgradeRefusalOf(request, this.#origins)
     const answer = refusal ?? acceptance(request)
     if (typeof answer !== 'string') return this.#refuse(slot, answer)
     this.#handshakes.delete(slot)
     return { isAccepted: true, bytes: Buffer.from(answer), restAt }
   }
 
-  #refuse(slot: number, refusal: Refusal, hasBody = true): Answer {
+  #refuse(slot: number, refusal: UpgradeRefusal, hasBody = true): UpgradeAnswer {
     this.#counters[counter.upgradesRefused]!++
     this.#countFailure(slot, 'protocol')
     return { isAccepted: false, bytes: Buffer.from(refusalText(refusal, hasBody)), restAt: 0 }

@@ -7,7 +7,7 @@ import type { FailureName } from '../../metrics/meter.ts'
 export const directions = ['up', 'down', 'both'] as const
 export type Direction = (typeof directions)[number]
 
-export interface FlowPlan {
+export interface ThreadFlows {
   direction: Direction
   /** How many flows this thread has; they are numbered `first`, `first + step`, and so on. */
   flows: number
@@ -62,6 +62,6 @@ export interface FoundFlow {
 }
 
 /** What one thread found out. */
-export interface FlowOutcome {
+export interface ThreadFlowsResult {
   flows: FoundFlow[]
 }

@@ -1,9 +1,9 @@
 /** Computes rates from how much a receiver had at a few instants, by its own clock. */
-import type { Mark } from '../../load/direction/plan.ts'
+import type { Mark } from '../../load/direction/thread-flows.ts'
 import type { Report } from '../../wire/direction/trace.ts'
 
 /** Behind the first arrival: what is measured. */
-export interface Window {
+export interface MarkedWindow {
   fromMs: number
   lengthMs: number
 }
@@ -34,7 +34,7 @@ export function bytesAt(report: Report | undefined, marks: readonly Mark[], atMs
 export function rateOf(
   report: Report | undefined,
   marks: readonly Mark[],
-  { fromMs, lengthMs }: Window,
+  { fromMs, lengthMs }: MarkedWindow,
 ): number | undefined {
   const lastMs = pointsOf(report, marks).at(-1)![0]
   const untilMs = Math.min(lastMs, fromMs + lengthMs)
@@ -48,7 +48,7 @@ export function rateOf(
 export function secondsOf(
   report: Report | undefined,
   marks: readonly Mark[],
-  { fromMs, lengthMs }: Window,
+  { fromMs, lengthMs }: MarkedWindow,
 ): number {
   const lastMs = pointsOf(report, marks).at(-1)![0]
   return Math.max(0, Math.floor((Math.min(lastMs - fromMs, lengthMs) + slackMs) / 1e3))

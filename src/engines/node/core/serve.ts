@@ -8,19 +8,19 @@ import type { ServeTask } from '../../../task.ts'
 import { descriptorLimit, reserved } from '../../os/descriptors.ts'
 import { threadAccounts } from '../../accounts.ts'
 import type { HoldBack } from '../../backpressure.ts'
-import type { Session } from '../../engine.ts'
+import type { OpenTask } from '../../engine.ts'
 import { ClientLedger } from './ledger.ts'
 import { drain } from './drain.ts'
 import { loadLibc } from '../../os/libc.ts'
 import { closeDeadPeers } from './dead-peers.ts'
-import { closeIdle } from './idle.ts'
-import { descriptorOf, type ClientListener, type Listen } from './listener.ts'
+import { closeIdle } from './idle-clients.ts'
+import { handleDescriptor, type ClientListener, type Listen } from './listener.ts'
 import { Handshakes } from './handshakes.ts'
-import type { CreateProtocol, EchoHandler, Handshake, Protocol } from './protocol.ts'
+import type { CreateProtocol, EchoHandler, Handshake, ServerProtocol } from './protocol.ts'
 import { Unfinished } from './unfinished.ts'
 
 /** The protocol, and the connections that are still in their handshake. */
-interface Serving extends Protocol {
+interface OpenProtocol extends ServerProtocol {
   readonly unfinished: Unfinished
 }
 
@@ -48,7 +48,7 @@ export async function openServe(
   task: ServeTask,
   meter: Meter,
   { listen, handshakes, create }: Serves,
-): Promise<Session> {
+): Promise<OpenTask> {
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
   const unfinished = new Unfinished()
@@ -59,18 +59,18 @@ export async function openServe(
   // Without handshakes connections go directly to the echo.
   const echo =
     all.length === 0 ? protocol.echo : new Handshakes(all, protocol.echo, unfinished, task, meter)
-  const session = new ServeSession(task, meter, { ...protocol, echo, unfinished })
-  session.listener = await listen(task, session)
-  if (task.ledger) threadAccounts().urls.push(formatAddress(session.address))
-  return session
+  const server = new OpenServer(task, meter, { ...protocol, echo, unfinished })
+  server.listener = await listen(task, server)
+  if (task.ledger) threadAccounts().urls.push(formatAddress(server.address))
+  return server
 }
 
-class ServeSession implements Session {
+class OpenServer implements OpenTask {
   listener!: ClientListener
   readonly #task: ServeTask
   readonly #counters: Float64Array
   readonly #echo: EchoHandler
-  readonly #protocol: Serving
+  readonly #protocol: OpenProtocol
   readonly #ledger: ClientLedger | undefined
   readonly #accounts: ReturnType<typeof threadAccounts> | undefined
   readonly #clients = new Set<Socket>()
@@ -88,7 +88,7 @@ class ServeSession implements Session {
   #finish!: () => void
   readonly #finished = new Promise<void>(resolve => (this.#finish = resolve))
 
-  constructor(task: ServeTask, meter: Meter, protocol: Serving) {
+  constructor(task: ServeTask, meter: Meter, protocol: OpenProtocol) {
     this.#task = task
     this.#counters = meter.counters
     this.#protocol = protocol
@@ -179,7 +179,7 @@ class ServeSession implements Session {
    * only when needed.
    */
   #descriptorsRunLow(socket: Socket): boolean {
-    const isHigh = descriptorOf(socket) >= highDescriptor
+    const isHigh = handleDescriptor(socket) >= highDescriptor
     if (isHigh) this.#ranLow = true
     return isHigh || (this.#ranLow && this.listener.nextDescriptor() >= highDescriptor)
   }

@@ -1,13 +1,13 @@
-/** A plan as an agent reads it. It comes from elsewhere, so only known keys are read. */
+/** An assignment as an agent reads it. It comes from elsewhere, so only known keys are read. */
 import { prepareBench } from '../bench.ts'
 import { benchOptions, type BenchOptions } from '../load/options.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'
 import { stagesOf } from '../load/stages.ts'
-import type { Share } from './allow.ts'
-import type { Plan } from './messages.ts'
+import type { AskedLoad } from './allow.ts'
+import type { Assignment } from './messages.ts'
 import { usageError } from '../vocabulary/errors.ts'
 
-/** Options that differ between the parts of a plan. */
+/** Options that differ between the assignments of a load. */
 const own = new Set(['slice', 'startAt', 'agents'])
 
 /** The options as they are sent to an agent; those that are not given are left out. */
@@ -19,7 +19,7 @@ export function sentOptions(options: BenchOptions): BenchOptions {
 }
 
 /** The inverse: JSON has null where it is Infinity. */
-export function optionsOfPlan({ options }: Pick<Plan, 'options'>): BenchOptions {
+export function optionsOfAssignment({ options }: Pick<Assignment, 'options'>): BenchOptions {
   const entries = Object.entries(options)
     .filter(([name]) => Object.hasOwn(benchOptions, name) && !own.has(name))
     .map(([name, value]) => [name, value === null ? Infinity : (value as unknown)])
@@ -41,18 +41,18 @@ export function refuseRoute({ calling }: BenchOptions): void {
 }
 
 /** How much of a load an agent is asked for. @throws UserError if its options make no sense */
-export function shareOfPlan(plan: Plan): Share {
-  const options = optionsOfPlan(plan)
+export function shareOfAssignment(assignment: Assignment): AskedLoad {
+  const options = optionsOfAssignment(assignment)
   refuseRoute(options)
-  const load = prepareBench(plan.address, options)
-  const part = partOfSlice(`${plan.number}/${plan.of}`)
+  const load = prepareBench(assignment.address, options)
+  const part = partOfSlice(`${assignment.number}/${assignment.of}`)
   const steady = sizeOf(part, load.connections)
   const rates = stagesOf(load)?.flatMap(({ from, to }) => [from, to])
   const fastest = Math.max(...(rates ?? [load.ratePerSecond ?? Infinity]))
   const messages = load.connections === 0 ? 0 : fastest * (steady / load.connections)
   return {
-    address: plan.address,
+    address: assignment.address,
     connections: steady + sizeOf(part, load.idle),
-    ratePerSecond: messages + load.churnPerSecond / plan.of,
+    ratePerSecond: messages + load.churnPerSecond / assignment.of,
   }
 }

@@ -12,7 +12,7 @@ const TWO32 = 2 ** 32
  * Buffers that the kernel fills one after another, each message behind the last, whichever
  * connection it comes from; or each with one message. All connections of a ring share them.
  */
-export class BufferPool {
+export class BufferRing {
   readonly sizeBytes: number
   /** Address of buffer 0 as the kernel knows it; the others follow. */
   readonly address: number

@@ -1,10 +1,10 @@
 /** What is shown of the last minutes, in steps of a second. */
 import { useSignal } from '@preact/signals'
-import { Chart, type Curve } from './chart.tsx'
+import { Chart, type ChartCurve } from './chart.tsx'
 import { formatCount, none, plural, rateSizeText, shortText } from './format.ts'
 import { figures, span, type At } from './view.ts'
 
-interface SecondCurve extends Curve {
+interface SecondCurve extends ChartCurve {
   of: (second: At) => number | null
 }
 

@@ -11,7 +11,7 @@ import { cancel, kind, tag } from '../entries.ts'
 import * as k from '../kernel.ts'
 import type { Ring } from '../ring.ts'
 import { Inbox } from '../inbox.ts'
-import { countOf, firstOf, Outbox } from './outbox.ts'
+import { sentCountOf, firstOf, DatagramOutbox } from './outbox.ts'
 import { PatientSends } from './patient-sends.ts'
 import { isForSingle } from './trains.ts'
 import type { Ways } from './ways.ts'
@@ -21,7 +21,7 @@ const beginnersMax = 32
 const beginAgainNs = 1e6
 const noName = new Uint8Array()
 
-export class Places implements Mover<DatagramStream> {
+export class LoadSockets implements Mover<DatagramStream> {
   /** Streams that are not given up. */
   open: number
   /** When the next are to begin to send. */
@@ -32,7 +32,7 @@ export class Places implements Mover<DatagramStream> {
   readonly #traffic: DatagramTraffic
   readonly #ways: Ways
   readonly #inbox: Inbox
-  readonly #outbox: Outbox
+  readonly #outbox: DatagramOutbox
   readonly #patient: PatientSends
   /** Of the socket in the slot: another one may have been put there. */
   readonly #generation: Int32Array
@@ -58,7 +58,7 @@ export class Places implements Mover<DatagramStream> {
     const { length } = traffic.streams
     this.open = length
     this.#inbox = new Inbox(libc, ring, 0, ways.clock)
-    this.#outbox = new Outbox(libc, ring)
+    this.#outbox = new DatagramOutbox(libc, ring)
     this.#patient = new PatientSends(libc, ring, 0)
     this.#generation = new Int32Array(length)
     this.#movedIn = new Int32Array(length)
@@ -138,7 +138,7 @@ export class Places implements Mover<DatagramStream> {
 
   endTurn(): void {
     if (this.#givers.length > 0) this.#countSent()
-    this.#inbox.pool.publish()
+    this.#inbox.bufferRing.publish()
   }
 
   onReceived(slot: number, generation: number, result: number, flags: number, now: number): void {
@@ -146,7 +146,7 @@ export class Places implements Mover<DatagramStream> {
     if (result >= 0) {
       const id = flags >>> 16
       if (isPresent) this.#onData(this.#traffic.streams[slot]!, id, now)
-      this.#inbox.pool.give(id)
+      this.#inbox.bufferRing.give(id)
     }
     if (flags & k.cqe.MORE || !isPresent || this.#ended) return
     // An empty datagram ends it, too.
@@ -179,7 +179,7 @@ export class Places implements Mover<DatagramStream> {
     // These datagrams went to the address that was tried before.
     if (this.#ended || this.#movedIn[slot] === this.#turn) return
     const stream = this.#traffic.streams[slot]!
-    const count = countOf(user1)
+    const count = sentCountOf(user1)
     const isForSingles = count > 1 && isForSingle(result)
     const first = firstOf(user1, stream.issued)
     if (isForSingles) this.#outbox.separate(this.#traffic.sizeOf(stream.connection, first))

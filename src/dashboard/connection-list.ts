@@ -12,7 +12,7 @@ export interface ListeningServer {
 }
 
 /** A connection that was seen at least once. */
-export interface Seen {
+export interface SeenConnection {
   id: string
   listener: number
   ledger: Ledger
@@ -31,9 +31,9 @@ export interface WaitingClient {
   since: number
 }
 
-export interface Changes {
-  opened: Seen[]
-  ended: Seen[]
+export interface ConnectionChanges {
+  opened: SeenConnection[]
+  ended: SeenConnection[]
   /** Clients that left the backlog unserved. */
   gaveUp: WaitingClient[]
 }
@@ -43,11 +43,11 @@ const unnamedMaxMs = 1_500
 /** A client that is in no ledger after this many scans has left while it waited. */
 const givenUpScans = 3
 
-export class Connections {
+export class ConnectionList {
   readonly #listeners: readonly ListeningServer[]
   /** For each ledger the connections in its slots. */
-  readonly #tables: { listener: number; ledger: Ledger; slots: (Seen | undefined)[] }[]
-  readonly #byId = new Map<string, Seen>()
+  readonly #tables: { listener: number; ledger: Ledger; slots: (SeenConnection | undefined)[] }[]
+  readonly #byId = new Map<string, SeenConnection>()
   /** Listener and peer of the served connections. */
   readonly #served = new Set<string>()
   /** By listener and peer. */
@@ -67,9 +67,9 @@ export class Connections {
   }
 
   /** Reads all slots. Returns what has changed since the last call. */
-  scan(now: number): Changes {
+  scan(now: number): ConnectionChanges {
     this.#lists.clear()
-    const changes: Changes = { opened: [], ended: [], gaveUp: [] }
+    const changes: ConnectionChanges = { opened: [], ended: [], gaveUp: [] }
     // Two scans in the same instant would make a rate of nothing.
     const seconds = Math.max(1, now - this.#scannedAt) / 1e3
     this.#scannedAt = now
@@ -112,7 +112,12 @@ export class Connections {
     return changes
   }
 
-  #begin(listener: number, ledger: Ledger, entry: Entry, changes: Changes): Seen {
+  #begin(
+    listener: number,
+    ledger: Ledger,
+    entry: Entry,
+    changes: ConnectionChanges,
+  ): SeenConnection {
     const key = `${listener} ${entry.peer}`
     const waited = this.#waiting.get(key) ?? this.#left.get(key)?.client
     this.#waiting.delete(key)
@@ -127,7 +132,7 @@ export class Connections {
     return seen
   }
 
-  #end(seen: Seen, entry: Entry, changes: Changes) {
+  #end(seen: SeenConnection, entry: Entry, changes: ConnectionChanges) {
     seen.entry = entry
     this.#byId.delete(seen.id)
     this.#served.delete(`${seen.listener} ${entry.peer}`)
@@ -225,8 +230,8 @@ export class Connections {
   }
 }
 
-type Client = Seen | WaitingClient
-type Figure = Exclude<SortKey, 'peer'>
+type Client = SeenConnection | WaitingClient
+type SortFigure = Exclude<SortKey, 'peer'>
 
 interface List {
   clients: Client[]
@@ -236,16 +241,16 @@ interface List {
 
 const peerOf = (client: Client): string => ('ledger' in client ? client.entry.peer : client.peer)
 
-const isOpen = ({ ledger, entry: { slot, generation } }: Seen): boolean =>
+const isOpen = ({ ledger, entry: { slot, generation } }: SeenConnection): boolean =>
   ledger.generation[slot] === generation && ledger.isOpen(slot)
 
-function measure(seen: Seen, seconds: number): void {
+function measure(seen: SeenConnection, seconds: number): void {
   const moved = seen.ledger.moved(seen.entry.slot)
   seen.bytesPerSecond = Math.max(0, moved - seen.moved) / seconds
   seen.moved = moved
 }
 
-function figureOf(client: Client, figure: Figure, now: number): number {
+function figureOf(client: Client, figure: SortFigure, now: number): number {
   if (!('ledger' in client)) {
     if (figure === 'openedAt') return client.since
     return figure === 'idleMs' ? now - client.since : 0
@@ -260,7 +265,7 @@ function figureOf(client: Client, figure: Figure, now: number): number {
 }
 
 /** Figures change while rows are sorted, so each is read once. */
-function sortBy(clients: Client[], figure: Figure): Client[] {
+function sortBy(clients: Client[], figure: SortFigure): Client[] {
   const now = Date.now()
   const figures = Float64Array.from(clients, client => figureOf(client, figure, now))
   const places = Uint32Array.from(figures, (_, place) => place)

@@ -7,7 +7,7 @@ import type { MqttClient } from 'mqtt'
 import { UserError } from '../vocabulary/errors.ts'
 import { shownBroker, type BrokerUrl } from './broker-url.ts'
 import { within } from './deferred.ts'
-import { open, passwordOf, seal, type Opened } from './sealed.ts'
+import { unseal, passwordOf, seal, type Opened } from './sealed.ts'
 import { connectSecure, type BrokerTls } from './secure.ts'
 
 export interface LinkOptions {
@@ -53,15 +53,15 @@ export const leaveMs = 2_000
 /** Loaded only where agents are wanted. */
 const load = async () => (await import('mqtt')).default
 
-export class Link implements FleetLink {
+export class BrokerLink implements FleetLink {
   up = false
   readonly url: BrokerUrl
   readonly #token: string | undefined
   readonly #client: MqttClient
   #reason = ''
 
-  static async open(options: LinkOptions, events: LinkEvents): Promise<Link> {
-    return new Link(await load(), options, events)
+  static async open(options: LinkOptions, events: LinkEvents): Promise<BrokerLink> {
+    return new BrokerLink(await load(), options, events)
   }
 
   private constructor(
@@ -120,7 +120,7 @@ export class Link implements FleetLink {
     })
     client.on('message', (topic, payload) => {
       const empty = payload.length === 0
-      events.message(topic, empty ? null : open<never>(this.#token, topic, payload))
+      events.message(topic, empty ? null : unseal<never>(this.#token, topic, payload))
     })
   }
 
@@ -178,8 +178,8 @@ function reasonOf(error: Error & { code?: string | number }): string {
 }
 
 /** Opens one, and waits until it is up. @throws UserError if it does not come up at once */
-export async function openLink(options: LinkOptions, events: LinkEvents): Promise<Link> {
-  const made: { link?: Link } = {}
+export async function openLink(options: LinkOptions, events: LinkEvents): Promise<BrokerLink> {
+  const made: { link?: BrokerLink } = {}
   const up = new Promise<void>((resolve, reject) => {
     let wasUp = false
     const listen: LinkEvents = {
@@ -194,7 +194,7 @@ export async function openLink(options: LinkOptions, events: LinkEvents): Promis
         reject(unreachable(options.url, reason))
       },
     }
-    Link.open(options, listen).then(link => (made.link = link), reject)
+    BrokerLink.open(options, listen).then(link => (made.link = link), reject)
   })
   try {
     await up

@@ -7,7 +7,7 @@ import type { ThreadEffort } from './stalls.ts'
 import type { WrongBytes } from './wrong-bytes.ts'
 
 /** What one thread found out. Plain data: it crosses threads, and is saved in a part. */
-export interface Outcome {
+export interface ThreadResult {
   /** The first wrong bytes that it received, if any. */
   wrong: WrongBytes | undefined
   /** With HTTP: how many connections failed by each error status. */

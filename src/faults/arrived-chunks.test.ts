@@ -1,7 +1,7 @@
 /** The queue before the faults: bounded, in order, and read by one chain after the other. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Arrivals, heldMaxBytes } from './arrivals.ts'
+import { ArrivedChunks, heldMaxBytes } from './arrived-chunks.ts'
 import { Chain } from './chain.ts'
 import { ConnectionEnded, type Chunk } from './fault.ts'
 import { parseFault } from './parse.ts'
@@ -26,7 +26,7 @@ async function readAll(chunks: AsyncIterable<Chunk>): Promise<string> {
 for (const size of [1, 65_536]) {
   test(`chunks of ${size} B: the source pauses at the bound, until half is gone`, async () => {
     const socket = source()
-    const arrivals = new Arrivals(socket)
+    const arrivals = new ArrivedChunks(socket)
     let pushed = 0
     for (; !socket.paused; pushed++) arrivals.push(Buffer.alloc(size))
     assert.ok(pushed * size <= heldMaxBytes + size)
@@ -43,7 +43,7 @@ for (const size of [1, 65_536]) {
 }
 
 test('what arrives during an interruption waits for the next reader', async () => {
-  const arrivals = new Arrivals(source())
+  const arrivals = new ArrivedChunks(source())
   const first = readAll(arrivals.read())
   arrivals.push(Buffer.from('a'))
   arrivals.push(Buffer.from('b'))
@@ -59,7 +59,7 @@ test('what arrives during an interruption waits for the next reader', async () =
 
 /** A chain of faults to which one chunk was sent, and what has come out of it since. */
 function start(...faults: string[]) {
-  const arrivals = new Arrivals(source())
+  const arrivals = new ArrivedChunks(source())
   const counts = { hits: 0, resets: 0 }
   const chain = new Chain(faults.map(parseFault), {
     seed: 1,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { onlyFull } from '../full.suite.ts'
 import { bins, ladder } from './ladder.ts'
-import { loadText } from './load.ts'
+import { loadText } from './load-text.ts'
 import { openLoop, reportSamples as samples, wrong } from './load.suite.ts'
 import { roundTripsUs, sampleResult, type Sample } from './sample.suite.ts'
 

@@ -2,11 +2,11 @@
 
 const againMs = 200
 
-type Answered = (datagram: Buffer) => boolean
+type OnAnswer = (datagram: Buffer) => boolean
 
-export class Asking {
+export class RepeatedQuestion {
   readonly #send: (datagram: Buffer) => void
-  #answered: Answered | undefined
+  #answered: OnAnswer | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(send: (datagram: Buffer) => void) {
@@ -14,7 +14,7 @@ export class Asking {
   }
 
   /** Instead of the question before. @param answered given what comes until it is stopped */
-  ask(datagram: Buffer, answered: Answered): void {
+  ask(datagram: Buffer, answered: OnAnswer): void {
     this.stop()
     this.#answered = answered
     this.#send(datagram)

@@ -29,7 +29,7 @@ export interface Load extends Omit<Options, 'sizeBytes'> {
 }
 
 /** The options are those of the load; `connections`, `idle` and `count` are this thread's share. */
-export interface LoadPlan extends Omit<Options, WholeLoad> {
+export interface ThreadLoad extends Omit<Options, WholeLoad> {
   payload: PayloadSpec
   sizes: SizeRange[]
   /** Payloads differ by connection: this thread's are `first`, `first + step`, and so on. */

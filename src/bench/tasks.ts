@@ -5,15 +5,15 @@ import { checkCalling } from '../wire/tls/credentials.ts'
 import { counted, shareOf } from '../load/counted.ts'
 import { benchOptions } from '../load/options.ts'
 import { partOf, partOfSlice, sizeOf } from '../load/part.ts'
-import type { Load } from '../load/plan.ts'
+import type { Load } from '../load/thread-load.ts'
 import { pacedStages } from '../load/stages.ts'
 import { askedFor, checkTransport } from '../options/where.ts'
 import type { LoadTask } from '../task.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { plural } from '../vocabulary/units.ts'
-import { checkDescriptors } from './descriptors.ts'
+import { checkDescriptors } from './enough-descriptors.ts'
 
-export interface PlannedTasks {
+export interface LoadTasks {
   tasks: [LoadTask, ...LoadTask[]]
   /** Why it is not the engine that comes first. */
   reason?: string
@@ -23,7 +23,7 @@ export interface PlannedTasks {
 }
 
 /** @throws UserError if the wanted engine refuses */
-export function plan(load: Load, address: Address): PlannedTasks {
+export function tasksOf(load: Load, address: Address): LoadTasks {
   const { threads: wanted, engine: wantedEngine, expect: _, ...same } = load
   const { ratePerSecond, churnPerSecond, stages: _stages, slice: sliceText, ...rest } = same
   const { startAt: _startAt, agents: _agents, ...options } = rest

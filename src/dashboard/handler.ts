@@ -10,7 +10,7 @@ export interface Ask {
   id: string
 }
 
-export interface Reply {
+export interface HandlerReply {
   status?: number
   /** The body of the answer; without a type an object is sent as JSON. */
   body: unknown
@@ -19,4 +19,4 @@ export interface Reply {
 }
 
 /** Undefined: it has answered, or goes on answering, by itself. */
-export type Route = (ask: Ask) => Reply | undefined | Promise<Reply | undefined>
+export type Handler = (ask: Ask) => HandlerReply | undefined | Promise<HandlerReply | undefined>

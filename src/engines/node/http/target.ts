@@ -4,7 +4,7 @@ import type { Calling } from '../../../options/calling.ts'
 import { sessionHeader } from './session-stream.ts'
 import { headersOf, withUsual, type Header } from '../../../wire/http/headers.ts'
 
-export interface Place {
+export interface RequestTarget {
   method: 'POST' | 'GET'
   /** As the Host header has it (RFC 9110 section 7.2). */
   authority: string
@@ -25,7 +25,7 @@ const usualOfGet = usual.filter(([name]) => name !== 'Content-Type')
 
 const isHost = ([name]: Header) => name.toLowerCase() === 'host'
 
-export function placeOf(address: HostAddress, calling: Calling): Place {
+export function requestTargetOf(address: HostAddress, calling: Calling): RequestTarget {
   const added = headersOf(calling)
   const { isSession = false, hello } = calling.http ?? {}
   return {

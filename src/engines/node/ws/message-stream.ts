@@ -6,7 +6,7 @@ import { ClosedError, ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import { opcode } from '../../../wire/ws/frames.ts'
 import { unsentMaxBytes } from '../../backpressure.ts'
 import { FrameWriter } from './frame-writer.ts'
-import { bytesOf } from './socket.ts'
+import { dataOf } from './socket.ts'
 
 /**
  * Strings are messages of text, buffers are binary. `end()` closes with 1000; messages may
@@ -28,7 +28,7 @@ export class MessageStream extends Duplex {
     this.#socket = socket
     this.#writer = new FrameWriter(socket, masked)
     ws.on('message', (data, isBinary) => {
-      const message = bytesOf(data)
+      const message = dataOf(data)
       if (!this.push(isBinary ? message : message.toString())) ws.pause()
     })
     ws.on('ping', data => {

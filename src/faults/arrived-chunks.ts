@@ -1,5 +1,5 @@
 /** The queue of chunks that are not echoed yet: bounded, with the time at which each chunk came. */
-import type { Chunk, Message } from './fault.ts'
+import type { Chunk, MessageType } from './fault.ts'
 
 /**
  * When this many bytes wait, nothing more is read until half of them is gone. So a delay limits the
@@ -15,7 +15,7 @@ export interface Pausable {
   resume(): unknown
 }
 
-export class Arrivals {
+export class ArrivedChunks {
   readonly #source: Pausable
   readonly #queue: Chunk[] = []
   #heldBytes = 0
@@ -31,7 +31,7 @@ export class Arrivals {
   /**
    * @param message what is known of the message, on a transport with messages; `data` is all of it
    */
-  push(data: Uint8Array, message?: Message): void {
+  push(data: Uint8Array, message?: MessageType): void {
     this.#queue.push({ data, at: performance.now(), message })
     this.#heldBytes += data.length + chunkBytes
     if (!this.#paused && this.#heldBytes > heldMaxBytes) {

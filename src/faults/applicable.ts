@@ -10,7 +10,7 @@ import {
   type TransportName,
 } from '../vocabulary/transport.ts'
 import type { FaultDefinition } from './fault.ts'
-import { faultKinds, kindOf, type FaultSpec } from './index.ts'
+import { faultKinds, faultKindOf, type FaultSpec } from './index.ts'
 import { checkFault } from './parse.ts'
 
 /** Where a fault works is part of its definition. */
@@ -20,7 +20,7 @@ const fits = ({ carries }: Placed, transport: TransportName): boolean =>
   carries.includes(transports[transport].faults)
 
 export const appliesTo = (kind: FaultSpec['kind'], transport: TransportName): boolean =>
-  fits(kindOf(kind)!, transport)
+  fits(faultKindOf(kind)!, transport)
 
 const phrases: Record<Carries, string> = {
   bytes: 'a stream of bytes',
@@ -35,7 +35,7 @@ const phrases: Record<Carries, string> = {
 export function checkFaults(faults: readonly FaultSpec[], address: Address): void {
   for (const fault of faults) {
     checkFault(fault)
-    checkPlace(kindOf(fault.kind)!, address)
+    checkPlace(faultKindOf(fault.kind)!, address)
   }
 }
 

@@ -2,19 +2,19 @@
  * The section `part` in the result of a slice: all that its threads have found out. From that
  * `yodel merge` makes the result of all slices in the same way as a single run makes its own.
  */
-import type { Outcome } from '../load/outcome.ts'
+import type { ThreadResult } from '../load/thread-result.ts'
 import type { Slice } from '../load/part.ts'
 import { checkHistogram, saveSnapshot, type SavedHistogram } from '../metrics/saved.ts'
 import { countsFor } from '../metrics/sparse.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { resultOf, type Gathered } from './gathered.ts'
 import { limitsOf } from './objective.ts'
-import { partFormat, type Part } from './part-form.ts'
+import { partFormat, type PartSection } from './part-form.ts'
 import type { RunConditions, RunResult } from './result.ts'
 import { withVerdict } from './summarize.ts'
 
 export type PartAbout = Pick<
-  Part,
+  PartSection,
   'connections' | 'startedMs' | 'startErrorMs' | 'calling' | 'expect'
 >
 
@@ -25,12 +25,12 @@ export function partFrom(
   gathered: Gathered,
   intervals: SavedHistogram[],
   startNs: number,
-): Part {
+): PartSection {
   const relative = <L extends { fromNs: number }>(log: L): L => ({
     ...log,
     fromNs: log.fromNs - startNs,
   })
-  const threads = gathered.outcomes.map(({ log, churn, stages, ...rest }) => ({
+  const threads = gathered.threadResults.map(({ log, churn, stages, ...rest }) => ({
     ...rest,
     log: relative(log),
     stages: stages?.map(stage => ({ ...stage, came: relative(stage.came) })),
@@ -51,7 +51,7 @@ export function partFrom(
 
 /** The result of the slice by itself. Objectives are not judged: they are for the whole load. */
 export function resultOfPart(
-  part: Part,
+  part: PartSection,
   gathered: Gathered,
   conditions: RunConditions,
   notes: readonly string[],
@@ -79,11 +79,11 @@ export function withStartError(result: RunResult, startErrorMs: number | null): 
 }
 
 /** What the threads of the slice have found out. @throws RangeError or TypeError if damaged */
-export const outcomesIn = ({ threads }: Part): Outcome[] =>
-  threads.map(each => checked(decode(each) as Outcome))
+export const threadResultsIn = ({ threads }: PartSection): ThreadResult[] =>
+  threads.map(each => checked(decode(each) as ThreadResult))
 
-function checked(outcome: Outcome): Outcome {
-  const { log, churn, stages = [] } = outcome
+function checked(threadResult: ThreadResult): ThreadResult {
+  const { log, churn, stages = [] } = threadResult
   for (const { planned, response } of stages)
     if (!Number.isSafeInteger(planned) || planned < checkHistogram(response))
       throw new RangeError('no log of a stage')
@@ -93,9 +93,9 @@ function checked(outcome: Outcome): Outcome {
     if (!numbers.every(Number.isFinite) || !ArrayBuffer.isView(log.counts))
       throw new RangeError('no log of replies')
   }
-  if (!Number.isFinite(outcome.log.sent) || !Array.isArray(outcome.effort.stalls.longest))
-    throw new RangeError('no outcome of a thread')
-  return outcome
+  if (!Number.isFinite(threadResult.log.sent) || !Array.isArray(threadResult.effort.stalls.longest))
+    throw new RangeError('not what a thread found out')
+  return threadResult
 }
 
 /** What JSON has no form for gets a name: `$infinity`, `$map`, `$bytes` in hex, `$sparse`. */

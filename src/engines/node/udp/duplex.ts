@@ -13,7 +13,7 @@ import { Candidates } from './socket.ts'
  */
 export async function dialDatagrams({ address, calling }: Target): Promise<Link> {
   const candidates = await Candidates.of(address as HostAddress, calling)
-  return { stream: new DatagramStream(await candidates.connect(), candidates), details: [] }
+  return { stream: new DatagramDuplex(await candidates.connect(), candidates), details: [] }
 }
 
 /** How many datagrams are kept unread; further ones are dropped, as by the system. */
@@ -26,7 +26,7 @@ const unprovenMax = 64
  * listens there (ICMP port unreachable, RFC 1122 section 4.1.3.3). It ends nothing: a server may
  * start.
  */
-class DatagramStream extends Duplex {
+class DatagramDuplex extends Duplex {
   #socket!: Socket
   readonly #candidates: Candidates
   /** Sent before the first answer; undefined once one has come. */
