@@ -26,6 +26,7 @@ export interface Engine {
 }
 
 /** A task that an engine has opened: a server or a load in one thread. */
+/** A task that an engine has opened: a server or a load in one thread. */
 export interface OpenTask {
   /** The address it listens on or connects to, with the port that the system really gave. */
   readonly address: Address

@@ -1,4 +1,4 @@
-/** A run of an agent: it takes a plan, begins with the others, reports its counts, and ends. */
+/** A run of an agent: it takes an assignment, begins with the others, reports counts, and ends. */
 import { randomInt } from 'node:crypto'
 import { benchHere, prepareBench, type BenchOptions, type LoadRun } from '../bench.ts'
 import { sharedOffsetNs, wallOffsetMs } from '../vocabulary/clock.ts'

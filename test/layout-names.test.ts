@@ -1,0 +1,72 @@
+/** One word for one idea: in src/ no exported name and no name of a file means several things. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path/posix'
+import { test } from 'node:test'
+import { root } from './program.ts'
+
+const files = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' })
+  .map(file => file.replaceAll('\\', '/'))
+  .filter(file => /(?<!\.(test|suite))\.ts$/.test(file))
+const sources = new Map(files.map(file => [file, readFileSync(`${root}src/${file}`, 'utf8')]))
+
+/** What a file declares and exports; what it only passes on is declared elsewhere. */
+const declaration =
+  /^export (?:abstract |async )*(?:type|interface|class|function\*?|const|let) (\w+)/gm
+const declared = (text: string): string[] => [...text.matchAll(declaration)].map(match => match[1]!)
+
+const engineOf = (file: string) => /^engines\/(?!os\/)(\w+)\//.exec(file)?.[1]
+
+/** Names that several files declare. Each engine may have its own part of the same name. */
+function ambiguous(texts: ReadonlyMap<string, string>): string[] {
+  const places = new Map<string, string[]>()
+  for (const [file, text] of texts)
+    for (const name of new Set(declared(text)))
+      places.set(name, [...(places.get(name) ?? []), file])
+  return [...places]
+    .filter(([, where]) => {
+      const engines = where.map(engineOf)
+      return (
+        new Set(engines).size < where.length || (where.length > 1 && engines.includes(undefined))
+      )
+    })
+    .map(([name, where]) => `${name}: ${where.join(' ')}`)
+}
+
+test('an exported name is declared once', () => {
+  assert.deepEqual(ambiguous(sources), [])
+  const made: Record<string, string> = {
+    'load/a.ts': 'export interface Outcome {\n}\nexport const plan = 1\ntype Own = 1\n',
+    'checks/b.ts': "export type Outcome = 'ok'\nexport async function plan() {}\ntype Own = 2\n",
+    'checks/c.ts': "export type { Outcome } from './b.ts'\n",
+    'engines/node/a.ts': 'export class Ledger {}\nexport class Twice {}\n',
+    'engines/node/b.ts': 'export class Twice {}\n',
+    'engines/uring/a.ts': 'export abstract class Ledger {}\n',
+    'engines/os/a.ts': 'export function* both() {}\n',
+    'engines/blocking/a.ts': 'export function both() {}\n',
+  }
+  assert.deepEqual(ambiguous(new Map(Object.entries(made))), [
+    'Outcome: load/a.ts checks/b.ts',
+    'plan: load/a.ts checks/b.ts',
+    'Twice: engines/node/a.ts engines/node/b.ts',
+    'both: engines/os/a.ts engines/blocking/a.ts',
+  ])
+})
+
+/** Pairs of files in a folder whose names differ only by an ending. */
+const alike = (names: readonly string[]): string[] =>
+  names.flatMap(name =>
+    ['s', 'es', 'd', 'ed', 'er', 'ers', 'ing', 'ings']
+      .map(ending => name.replace('.ts', `${ending}.ts`))
+      .filter(other => names.includes(other))
+      .map(other => `${dirname(name)}: ${basename(name)} ${basename(other)}`),
+  )
+
+test('names of files differ by more than an ending', () => {
+  // Two commands, which users know by these names.
+  const commands = 'cli: agent.ts agents.ts'
+  assert.deepEqual(alike(files), [commands])
+  assert.deepEqual(alike(['a/watch.ts', 'a/watching.ts', 'b/watches.ts', 'a/watch-log.ts']), [
+    'a: watch.ts watching.ts',
+  ])
+})
