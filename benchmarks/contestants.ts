@@ -18,7 +18,7 @@ export interface Contestant {
   /** Ways to build it; the first that works is enough. */
   build?: string[][]
   /**
-   * The server; it gets the port as its last argument, on tls behind the files of certificate and
+   * The server; it gets the port as its last argument, with TLS behind the files of certificate and
    * key, and prints `listening on ...`.
    */
   run: string[]
@@ -29,12 +29,13 @@ export interface Contestant {
 }
 
 /** The transports that are measured. */
-export type Measured = 'tcp' | 'udp' | 'tls' | 'ws'
+export type Measured = 'tcp' | 'udp' | 'tls' | 'ws' | 'wss' | 'http'
 
 const tcp: readonly Measured[] = ['tcp']
 const udp: readonly Measured[] = ['udp']
 const tls: readonly Measured[] = ['tls']
 const ws: readonly Measured[] = ['ws']
+const http: readonly Measured[] = ['http']
 /** The certificate and the key of all servers with TLS, ECDSA on P-256. */
 const identityFolder = fileURLToPath(new URL('../../test/peers/tls/', import.meta.url))
 const [cert, key] = [`${identityFolder}server.pem`, `${identityFolder}server.key`]
@@ -44,7 +45,8 @@ const yodelAt = (path: string, ...flags: string[]): Contestant => ({
   needs: [],
   run: [process.execPath, path, 'serve', ...flags],
   version: nodeVersion,
-  transports: [...tcp, ...udp, ...tls, ...ws],
+  // The ring has no HTTP.
+  transports: ['tcp', 'udp', 'tls', 'ws', 'wss', ...(flags.includes('--engine=node') ? http : [])],
 })
 const yodel = (...flags: string[]) => yodelAt(yodelPath, ...flags)
 const plainNode = (name: string, transports = tcp): Contestant => ({
@@ -129,6 +131,8 @@ export const contestants: Contestant[] = [
   plainNode('tls', tls),
   bun('bun ws', 'ws', ws),
   plainNode('ws', ws),
+  bun('bun http', 'http', http),
+  plainNode('http', http),
   yodel('--engine=uring'),
   yodel('--engine=uring', '--busy-poll=50us'),
   yodel('--engine=node'),
@@ -180,7 +184,7 @@ export async function startContestant(
   const isYodel = contestant.name.startsWith('yodel')
   const port = isYodel ? `${scheme}:0` : '0'
   const identity = isYodel ? ['--cert', cert, '--key', key] : [cert, key]
-  const flags = scheme === 'tls://' ? identity : []
+  const flags = scheme === 'tls://' || scheme === 'wss://' ? identity : []
   const line = [...contestant.run, ...flags, port]
   const [command, ...args] = anywhere ? line : pinned(0, line)
   const child = spawn(command!, args, {

@@ -8,9 +8,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { builtFolder, contestants, pinned, prepare, startContestant } from './contestants.ts'
-import type { Measured } from './contestants.ts'
 import { median } from './figures.ts'
-import { buildLoad } from './measures.ts'
+import { buildLoad } from './loads.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -41,7 +40,7 @@ interface Setting {
   connections: number
   sizeBytes: number
   depth: number
-  transport?: Measured
+  transport?: 'tcp' | 'udp' | 'tls' | 'ws'
 }
 
 const settings: Setting[] = [

@@ -4,7 +4,8 @@ import { cpus, release } from 'node:os'
 import { parseArgs } from 'node:util'
 import { beside, contestants, prepare, type Contestant, type Running } from './contestants.ts'
 import { median } from './figures.ts'
-import { buildLoad, measures, type Measure } from './measures.ts'
+import { buildLoad } from './loads.ts'
+import { measures, type Measure } from './measures.ts'
 
 const { values: flags } = parseArgs({
   options: {
