@@ -1,7 +1,10 @@
 /** Takes masks off payloads, or puts them on (RFC 6455 section 5.3), a word at a time. */
+import { maskMany } from './mask-many.ts'
 
 /** From this length on, words lie where words do: that is faster, but takes a few steps first. */
 const largeBytes = 256
+/** From this length on, what can do more than a word at a time is worth its call. */
+const manyBytes = 1_024
 
 /** Memory in which payloads lie: the same bytes in three forms. */
 export class Memory {
@@ -28,6 +31,7 @@ export class Memory {
  */
 export function unmask(memory: Memory, from: number, to: number, length: number, mask: number) {
   const { bytes, view } = memory
+  if (mask !== 0 && length >= manyBytes) return maskMany(bytes, from, bytes, to, length, mask)
   if (mask === 0 || length >= largeBytes) {
     if (from !== to) bytes.copyWithin(to, from, from + length)
     if (mask !== 0) unmaskWords(memory, to, length, mask)
@@ -47,6 +51,7 @@ export function copyMasked(
   length: number,
   mask: number,
 ) {
+  if (length >= manyBytes) return maskMany(bytes, from, target.bytes, to, length, mask)
   if (length >= largeBytes) {
     target.bytes.set(bytes.subarray(from, from + length), to)
     return unmaskWords(target, to, length, mask)
