@@ -17,6 +17,12 @@ const declared = (text: string): string[] => [...text.matchAll(declaration)].map
 
 const engineOf = (file: string) => /^engines\/(?!os\/)(\w+)\//.exec(file)?.[1]
 
+/** One engine does not import another, so each may use a name in its own way. */
+const areOtherEngines = (one: string, other: string): boolean => {
+  const [a, b] = [engineOf(one), engineOf(other)]
+  return a !== undefined && b !== undefined && a !== b
+}
+
 /** Names that several files declare. Each engine may have its own part of the same name. */
 function ambiguous(texts: ReadonlyMap<string, string>): string[] {
   const places = new Map<string, string[]>()
@@ -50,6 +56,44 @@ test('an exported name is declared once', () => {
     'plan: load/a.ts checks/b.ts',
     'Twice: engines/node/a.ts engines/node/b.ts',
     'both: engines/os/a.ts engines/blocking/a.ts',
+  ])
+})
+
+/** Types that a file declares for itself. */
+const ownTypes = (text: string): string[] =>
+  [...text.matchAll(/^(?:type|interface|class) (\w+)/gm)].map(match => match[1]!)
+
+/** Types of a file that have the name of what another file exports. */
+function shadowing(texts: ReadonlyMap<string, string>): string[] {
+  const exported = [...texts].flatMap(([file, text]) =>
+    declared(text).map(name => ({ name, file })),
+  )
+  return [...texts].flatMap(([file, text]) =>
+    ownTypes(text).flatMap(own =>
+      exported
+        .filter(({ name, file: other }) => name === own && !areOtherEngines(file, other))
+        .map(other => `${own}: ${file} ${other.file}`),
+    ),
+  )
+}
+
+/** What a question of `check` has found is a finding of its result, once it is in that. */
+const sameIdea = /^Finding: checks\/\S+ checks\/result\.ts$/
+
+test('no type of a file has the name of an exported one', () => {
+  assert.deepEqual(
+    shadowing(sources).filter(found => !sameIdea.test(found)),
+    [],
+  )
+  const made: Record<string, string> = {
+    'load/a.ts': 'export interface Place {}\nexport const Value = 1\n',
+    'cli/b.ts': 'type Place = 1\ntype Value = 1\ntype Own = 1\n',
+    'engines/node/a.ts': 'export class Pending {}\n',
+    'engines/uring/a.ts': 'interface Pending {}\n',
+  }
+  assert.deepEqual(shadowing(new Map(Object.entries(made))), [
+    'Place: cli/b.ts load/a.ts',
+    'Value: cli/b.ts load/a.ts',
   ])
 })
 

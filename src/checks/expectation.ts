@@ -22,7 +22,7 @@ export interface Expectation {
   readonly question: QuestionName
   /** The figure that it limits; undefined: the outcome has to be `ok`. */
   readonly figure?: string
-  readonly operator: Operator
+  readonly operator: ExpectationOperator
   readonly limit: number
 }
 
@@ -33,7 +33,7 @@ const operators = {
   '>=': (value: number, limit: number) => value >= limit,
   '=': (value: number, limit: number) => value === limit,
 }
-type Operator = keyof typeof operators
+type ExpectationOperator = keyof typeof operators
 
 const kinds: Record<
   AnswerFigureKind,
@@ -67,7 +67,12 @@ const hint = () =>
 export function parseExpectation(text: string): Expectation {
   const match = /^\s*([a-z][a-z0-9.-]*)\s*(<=|>=|<|>|=)\s*(\S+)\s*$/.exec(text)
   if (!match) throw usageError(`'${text}' is not an expectation.`, hint())
-  const [, name, operator, value] = match as unknown as [string, string, Operator, string]
+  const [, name, operator, value] = match as unknown as [
+    string,
+    string,
+    ExpectationOperator,
+    string,
+  ]
   const asked = questionNames.find(question => question === name)
   if (asked && operator === '=' && value === 'ok')
     return { text, question: asked, operator, limit: 0 }

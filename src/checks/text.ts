@@ -1,12 +1,12 @@
 /** What a check has found, for a terminal. */
-import type { Canvas as Drawn } from '../report/bars.ts'
+import type { Canvas } from '../report/bars.ts'
 import { coloured, type Colour } from '../report/tint.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize, plural } from '../vocabulary/units.ts'
 import type { WholeCost } from './limits.ts'
 import type { CheckResult, Finding, QuestionResult } from './result.ts'
 
-type Canvas = Pick<Drawn, 'columns' | 'colour'>
+type Terminal = Pick<Canvas, 'columns' | 'colour'>
 
 /** What differs need not be wrong. */
 const colours: Record<string, Colour> = {
@@ -15,7 +15,7 @@ const colours: Record<string, Colour> = {
   fails: 'red',
   invalid: 'yellow',
 }
-const tint = (word: string, canvas: Canvas): string =>
+const tint = (word: string, canvas: Terminal): string =>
   coloured(word, colours[word] ?? 'yellow', canvas)
 
 /** What it is going to do, before it does it. */
@@ -34,14 +34,14 @@ export const headText = (address: string, mode: CheckResult['mode']): string =>
   `check ${address}, ${modes[mode]}\n`
 
 /** A line for a question. */
-export function questionLine({ name, outcome, said }: QuestionResult, canvas: Canvas): string {
+export function questionLine({ name, outcome, said }: QuestionResult, canvas: Terminal): string {
   const head = `  ${name.padEnd(11)} ${outcome.padEnd(10)} `
   const text = wrapped(printable(said), head, canvas.columns)
   return `${outcome === 'not asked' ? text : text.replace(outcome, word => tint(word, canvas))}\n`
 }
 
 /** What follows the lines: the findings, the expectations, the verdict last. */
-export function detailsText(result: CheckResult, canvas: Canvas): string {
+export function detailsText(result: CheckResult, canvas: Terminal): string {
   const { questions, expectations, verdict, because } = result
   const parts = questions.flatMap(({ name, findings }) =>
     findings.map(finding => findingText(name, finding, canvas)),
@@ -69,7 +69,7 @@ export function detailsText(result: CheckResult, canvas: Canvas): string {
   )
 }
 
-function findingText(question: string, finding: Finding, { columns }: Canvas): string {
+function findingText(question: string, finding: Finding, { columns }: Terminal): string {
   const { outcome, said, evidence, where, effect, advice } = finding
   const rows: [string, string][] = [
     ...evidence.map((line, at): [string, string] => [at === 0 ? 'seen' : '', line]),

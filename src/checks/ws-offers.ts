@@ -2,13 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { printable } from '../vocabulary/text.ts'
 import { differenceOf } from './http-described.ts'
+import type { Header } from '../wire/http/headers.ts'
 import { openLine, resource, type HttpLine } from './http-exchange.ts'
 import type { Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import type { WsFinding } from './ws-findings.ts'
 
 type Finding = Found<WsFinding>
-type Header = [name: string, value: string]
 
 const subprotocol = 'yodel.check'
 const headMaxBytes = 16_384

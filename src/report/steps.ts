@@ -1,4 +1,5 @@
 /** Finds times in steps, which Nagle's algorithm with delayed acknowledgements causes. */
+import type { Buckets } from './rank.ts'
 import type { RunResult } from './result.ts'
 
 /** How long an acknowledgement is delayed: by Linux at least, and by other systems. */
@@ -14,8 +15,6 @@ const stepShare = 0.1
 const gapShare = 0.02
 /** With fewer times than this nothing is known of their share. */
 const fewestTimes = 10
-
-type Buckets = readonly (readonly [us: number, count: number])[]
 
 /** The delay at which many of the times lie, with almost none just before it. */
 export function delayedStep(buckets: Buckets): { ms: number; share: number } | undefined {

@@ -1,7 +1,7 @@
 /** The place of a client in a queue, in words. */
 
 /** What is null is not known. */
-interface Place {
+interface QueuePlace {
   place: number | null
   of: number | null
 }
@@ -11,7 +11,7 @@ const rules = new Intl.PluralRules('en', { type: 'ordinal' })
 
 const ordinal = (n: number): string => `${n}${suffixes[rules.select(n)] ?? 'th'}`
 
-export function placeText({ place, of }: Place): string {
+export function placeText({ place, of }: QueuePlace): string {
   if (of === null) return 'waiting: the server is full'
   return `waiting, ${place === null ? 'one' : ordinal(place)} of ${of}`
 }

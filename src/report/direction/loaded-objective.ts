@@ -4,12 +4,12 @@ import { splitCondition, type Operator } from '../objective.ts'
 import type { Distribution, ObjectiveResult } from '../result.ts'
 import { judged, limitOf, type DirectionKind } from './objective.ts'
 
-type Rank = 'p50' | 'p90' | 'p99' | 'max'
+type AddedRank = 'p50' | 'p90' | 'p99' | 'max'
 
 interface LoadedFigures {
   idleUs: Distribution
   loadedUs: Distribution
-  addedUs: Partial<Record<Rank, number>>
+  addedUs: Partial<Record<AddedRank, number>>
   roundTripsPerMinute: number | null
   responsiveness?: { rpm: number | null }
 }
@@ -46,7 +46,7 @@ function figureOf(name: string): Pick<LoadedObjective, 'kind' | 'of'> | undefine
   if (name === 'rpm') return { kind: 'count', of: ({ responsiveness }) => responsiveness?.rpm }
   const match = /^(idle|loaded|added)\.(p50|p90|p99|max)$/.exec(name)
   if (!match) return undefined
-  const [, part, rank] = match as unknown as [string, 'idle' | 'loaded' | 'added', Rank]
+  const [, part, rank] = match as unknown as [string, 'idle' | 'loaded' | 'added', AddedRank]
   return { kind: 'time', of: figures => figures[`${part}Us`][rank] }
 }
 

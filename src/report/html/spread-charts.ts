@@ -1,14 +1,12 @@
 /** How the times are spread: the percentile curve, and the histogram. */
 import { plural } from '../../vocabulary/units.ts'
-import { countOf, leastBeyond, ranked, supported } from '../rank.ts'
+import { countOf, leastBeyond, ranked, supported, type Buckets } from '../rank.ts'
 import type { RunResult } from '../result.ts'
 import { axes, figure, figureTable, line, type ChartArea, type LineStyle } from './chart.ts'
 import { axisCount, axisTime, countText, shareText, timeText } from './numbers.ts'
 import { html, type Markup } from './markup.ts'
 import { fittingScale, linearScale, logScale, type Scale } from './scale.ts'
 import { vertical } from './time-charts.ts'
-
-type Buckets = [us: number, count: number][]
 
 const quantile = (buckets: Buckets, q: number): number => ranked(buckets, q)!
 
@@ -110,7 +108,7 @@ function curvePath(buckets: Buckets, x: Scale, y: Scale): string {
   return path
 }
 
-interface Bin {
+interface BinRange {
   fromUs: number
   toUs: number
   count: number
@@ -121,7 +119,7 @@ const binsMax = (samples: number, room: number): number =>
   Math.min(room, Math.ceil(4 * Math.sqrt(samples)))
 
 /** At most `most` bins, of the same width on a logarithmic axis. */
-export function binsOf(buckets: Buckets, most: number): Bin[] {
+export function binsOf(buckets: Buckets, most: number): BinRange[] {
   const [low, high] = [buckets[0]![0], buckets.at(-1)![0]]
   const decades = Math.max(Math.log10(high / low), 1e-9)
   const perDecade =

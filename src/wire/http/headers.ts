@@ -44,13 +44,13 @@ export function showHeader(text: string): string {
   return `${name}: ${secret.test(name) ? '...' : value}`
 }
 
-interface Calling {
+interface HeaderOptions {
   headers?: readonly string[] | undefined
   headerFile?: string | undefined
 }
 
 /** All headers that were given. */
-export const headersOf = ({ headers = [], headerFile = '' }: Calling): Header[] => [
+export const headersOf = ({ headers = [], headerFile = '' }: HeaderOptions): Header[] => [
   ...headers.map(parseHeader),
   ...parseHeaders(headerFile),
 ]

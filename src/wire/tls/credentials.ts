@@ -26,7 +26,7 @@ interface ClientTls {
 }
 
 /** The options of a client: only those of TLS matter here. */
-interface Calling {
+interface TlsClientOptions {
   tls?: ClientTls | undefined
 }
 
@@ -62,7 +62,7 @@ export function invalidToday({ cert }: ServerTls): string | undefined {
 }
 
 /** @throws UserError if it makes no sense */
-export function checkCalling({ tls }: Calling): void {
+export function checkCalling({ tls }: TlsClientOptions): void {
   if (!tls) return
   const { pin, ca, cert, key, alpn = [], serverName } = tls
   if (pin !== undefined && !/^[0-9a-f]{64}$/.test(plain(pin)))
@@ -129,7 +129,7 @@ const contexts = new WeakMap<ClientTls, SecureContext>()
 const noTls: ClientTls = {}
 
 /** Made once for all connections: reading the authorities of Node takes some 10 ms. */
-export function contextOf({ tls = noTls }: Calling): SecureContext {
+export function contextOf({ tls = noTls }: TlsClientOptions): SecureContext {
   const known = contexts.get(tls)
   if (known) return known
   const { cert, key } = tls

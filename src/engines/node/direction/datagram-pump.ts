@@ -19,7 +19,7 @@ export const togetherFrom = 20_000
 const gatherNs = 250e3
 const trainsPerTurn = 4
 
-interface Outlet {
+interface DatagramOutlet {
   send(datagram: Buffer): void
   readonly queued: number
   /** Sends several at a time, where the system can; `descriptor` is that of the socket. */
@@ -32,7 +32,7 @@ interface Outlet {
 
 export class DatagramPump {
   readonly #sender: DatagramSender
-  readonly #outlet: Outlet
+  readonly #outlet: DatagramOutlet
   readonly #alarm: Alarm | undefined
   #train: DatagramTrain | undefined
   /** Bytes of the train that the system had no room for. */
@@ -42,7 +42,7 @@ export class DatagramPump {
   #begun = false
   #ended = false
 
-  constructor(sender: DatagramSender, outlet: Outlet) {
+  constructor(sender: DatagramSender, outlet: DatagramOutlet) {
     this.#sender = sender
     this.#outlet = outlet
     this.#alarm = openAlarm(() => this.#turnSoon())

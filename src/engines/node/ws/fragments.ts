@@ -13,14 +13,14 @@ export const anyFragments = { maxFragments: 0, maxBufferedChunks: 0 } as object
 const togetherMax = 256
 
 /** The receiver of ws has no public name. */
-interface Receiver {
+interface WsReceiver {
   _fragments: Buffer[]
   _buffers: Buffer[]
 }
 
 /** To be called after the upgrade, before the first bytes come. */
 export function joinFragments(ws: WebSocket, socket: Socket): void {
-  const receiver = (ws as unknown as { _receiver: Receiver })._receiver
+  const receiver = (ws as unknown as { _receiver: WsReceiver })._receiver
   let fragments: Buffer[] | undefined
   let joined = 0
   let reads = 0
