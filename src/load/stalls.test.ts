@@ -209,5 +209,16 @@ test('if the kernel says when replies come, a stall delays only what is to be se
   assert.deepEqual([rounded(responseLess), serviceLess.count], [[4], 1])
 })
 
+test('the stamps of replies say nothing of short connections', () => {
+  const { meter, stalls } = started(true)
+  stalls.stamped = true
+  awake(stalls, 0, 200)
+  stalls.seen(700 * ms)
+  for (const name of ['connect', 'churn'] as const)
+    stalls.touched(name, 198 * ms, 198 * ms, 703 * ms)
+  const { connectLess, churnLess } = meter.histograms
+  assert.deepEqual([rounded(connectLess), rounded(churnLess)], [[5], [5]])
+})
+
 const rounded = (times: { count: number; quantiles: (at: number[]) => number[] }) =>
   times.count === 1 ? times.quantiles([1]).map(ns => Math.round(ns / ms)) : [times.count]

@@ -138,9 +138,11 @@ export class Stalls {
     // The time by which a message was issued late is not part of its service.
     const isPlanned = name !== 'service' && (this.#openLoop || name !== 'response')
     const line = isPlanned ? name : undefined
-    const sentNs = this.stamped ? this.sentNs(issuedNs) : now
-    const isLate = (this.stamped ? sentNs : issuedNs) - fromNs >= deferredNs
-    const isBehind = isLate || (!this.stamped && fromNs < this.#lastEndNs)
+    // Short connections have no stamps.
+    const isStamped = this.stamped && (name === 'response' || name === 'service')
+    const sentNs = isStamped ? this.sentNs(issuedNs) : now
+    const isLate = (isStamped ? sentNs : issuedNs) - fromNs >= deferredNs
+    const isBehind = isLate || (!isStamped && fromNs < this.#lastEndNs)
     const caughtUpNs = this.#caughtUpNs
     if (line && isBehind) caughtUpNs[line] = Math.max(caughtUpNs[line], issuedNs)
     const overlapNs = this.#overlap(fromNs, Math.min(now, sentNs), now, line && caughtUpNs[line])

@@ -6,7 +6,7 @@ import { Socket, type SocketConstructorOpts } from 'node:net'
 import { sharedOffsetNs } from '../../vocabulary/clock.ts'
 import { timerMaxMs } from '../../vocabulary/units.ts'
 import { CLOCK_MONOTONIC, O_CLOEXEC, TFD_NONBLOCK, TFD_TIMER_ABSTIME } from './kernel-numbers.ts'
-import { loadLibc, type Libc } from './libc.ts'
+import { libcOf64Bits, type Libc } from './libc.ts'
 
 export interface Alarm {
   /**
@@ -16,16 +16,13 @@ export interface Alarm {
   close(): void
 }
 
-/** The machines on which timespec(3type) has words of 32 bits. */
-const otherForms = new Set<string>(['arm', 'ia32', 'mips', 'mipsel', 'ppc'])
-
 /**
  * Undefined where there is none: it needs Linux, FFI, and a free descriptor.
  * @param onAlarm called when it wakes; an alarm that was set anew meanwhile may still be heard
  */
 export function openAlarm(onAlarm: () => void): Alarm | undefined {
-  const libc = process.platform === 'linux' && !otherForms.has(process.arch) ? loadLibc() : ''
-  if (typeof libc === 'string') return undefined
+  const libc = libcOf64Bits()
+  if (!libc) return undefined
   const timer = libc.timerfd_create(CLOCK_MONOTONIC, O_CLOEXEC | TFD_NONBLOCK)
   if (timer < 0) return undefined
   const fd = readEnd(libc)

@@ -130,6 +130,19 @@ export function loadLibc(): Libc | string {
   return loaded
 }
 
+/**
+ * The C library for callers whose structures have words of 64 bits, as on most machines with Linux;
+ * undefined elsewhere.
+ */
+export function libcOf64Bits(): Libc | undefined {
+  if (process.platform !== 'linux' || othersWords.has(process.arch)) return undefined
+  const libc = loadLibc()
+  return typeof libc === 'string' ? undefined : libc
+}
+
+/** The machines on which pointers and timespec(3type) have words of 32 bits. */
+const othersWords = new Set<string>(['arm', 'ia32', 'mips', 'mipsel', 'ppc'])
+
 function load(): Libc | string {
   if (process.platform === 'win32') return 'Windows has no POSIX C library.'
   if (endianness() !== 'LE') return 'Big-endian machines are not supported by the FFI code.'

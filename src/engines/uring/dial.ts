@@ -8,11 +8,11 @@ import { explain } from '../failures.ts'
 import { systemError, type Libc, type Mapping } from '../os/libc.ts'
 import { attemptDelayMs, tellingCode } from '../os/resolver.ts'
 import { waysTo, type UnconnectedSocket } from '../os/sockets.ts'
+import { isStamped } from '../stamped.ts'
 import * as entries from './entries.ts'
 import { kind, completionOf, slotOf, tag } from './entries.ts'
 import { enter } from './kernel.ts'
 import type { Ring } from './ring.ts'
-import { isStamped } from './stamped.ts'
 import { WaitArgument } from './wait-argument.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */

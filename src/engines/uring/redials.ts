@@ -12,11 +12,11 @@ import { errnoOf, failureName, reasonWhy } from '../failures.ts'
 import { systemError, type Libc, type Mapping } from '../os/libc.ts'
 import { attemptDelayMs, tellingCode } from '../os/resolver.ts'
 import { waysTo, type UnconnectedSocket } from '../os/sockets.ts'
+import { isStamped } from '../stamped.ts'
 import { dialsAtOnce } from './dial.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import type { Ring } from './ring.ts'
-import { isStamped } from './stamped.ts'
 
 /** How often to check whether the address of a name is known. */
 const lookNs = 1e6

@@ -35,7 +35,7 @@ export const dialBytes = (
 
 /** The stream below every transport but udp, behind the PROXY header. */
 export async function dialSocket(
-  { address, calling, number = 0 }: Target,
+  { address, calling, number = 0, onSocket }: Target,
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<Socket> {
@@ -56,6 +56,7 @@ export async function dialSocket(
     await upon(socket, async () =>
       (await import('../core/proxy.ts')).sendProxyHeader(socket, sendProxy),
     )
+  onSocket?.(socket)
   return socket
 }
 

@@ -1,4 +1,5 @@
 /** A connection of a client, and how it is made. */
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../../vocabulary/address.ts'
 import type { Calling } from '../../../options/calling.ts'
@@ -9,6 +10,8 @@ export interface Target {
   calling: Calling
   /** Its number in the whole load, by which connections take turns; the first if undefined. */
   number?: number
+  /** Called for each socket that is connected, before it is used for anything above tcp. */
+  onSocket?: ((socket: Socket) => void) | undefined
 }
 
 /** A connection over any transport. */

@@ -10,6 +10,7 @@ import { failureName, reasonWhy } from '../../failures.ts'
 import { StatusError } from '../../../vocabulary/peer-errors.ts'
 import { countReconnects } from '../http/reconnects.ts'
 import { unsentBytes } from '../core/unsent.ts'
+import type { Stamps } from './stamps.ts'
 
 /** With more bytes in the socket no message is issued: messages wait in the plan. */
 const loadUnsentMaxBytes = 256 * 1024
@@ -20,6 +21,7 @@ export class LoadConnection {
   readonly #stream: Stream
   readonly #socket: Duplex
   readonly #hasBounds: boolean
+  readonly #stamps: Stamps | undefined
 
   constructor(
     traffic: Traffic,
@@ -27,7 +29,9 @@ export class LoadConnection {
     socket: Duplex,
     carries: Carries,
     onClosed: () => void,
+    stamps?: Stamps,
   ) {
+    this.#stamps = stamps
     this.#hasBounds = carries !== 'bytes'
     this.#traffic = traffic
     this.#stream = stream
@@ -91,9 +95,11 @@ export class LoadConnection {
 
   #onData(data: Buffer | string) {
     const chunk = typeof data === 'string' ? Buffer.from(data) : data
+    const now = nowNs()
+    const cameNs = this.#stamps?.cameNs ?? now
     const right = this.#hasBounds
-      ? this.#stream.arrivedMessage(chunk, 0, chunk.length, nowNs())
-      : this.#stream.arrived(chunk, 0, chunk.length, nowNs())
+      ? this.#stream.arrivedMessage(chunk, 0, chunk.length, now, cameNs)
+      : this.#stream.arrived(chunk, 0, chunk.length, now, cameNs)
     if (right) return this.send()
     this.countSent()
     this.#socket.destroy()

@@ -17,6 +17,7 @@ import type { Dial } from '../core/link.ts'
 import { countReconnects, keepOpen } from '../http/reconnects.ts'
 import { LoadConnection } from './load-connection.ts'
 import { Redials } from './redials.ts'
+import { Stamps } from './stamps.ts'
 import { dialsAtOnce, timedDial } from './timed-dial.ts'
 import { Turns } from './turns.ts'
 
@@ -29,6 +30,8 @@ const tickMs = 100
  */
 export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promise<OpenTask> {
   const traffic = new Traffic(task, meter)
+  const stamps = Stamps.of(task)
+  const steady = stamps?.over(dial) ?? dial
   const sockets: (Duplex | undefined)[] = []
   const wanted = task.connections + task.idle
   // Without steady connections nothing else would find out whether the server is there.
@@ -37,7 +40,7 @@ export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promis
     const missing = Math.min(dialsAtOnce, wanted - sockets.length)
     const answers = await Promise.allSettled(
       Array.from({ length: missing }, (_, n) =>
-        timedDial(task, meter, dial, numberOf(task, sockets.length + n)),
+        timedDial(task, meter, steady, numberOf(task, sockets.length + n)),
       ),
     )
     const errors = answers.filter(answer => answer.status === 'rejected')
@@ -55,7 +58,8 @@ export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promis
       sockets.push(answer.status === 'fulfilled' ? answer.value : undefined)
     }
   }
-  return new OpenLoad(task, meter, traffic, sockets, dial)
+  traffic.stalls.stamped = stamps?.complete === true
+  return new OpenLoad(task, meter, traffic, sockets, dial, stamps)
 }
 
 async function checkServer(task: LoadTask, dial: Dial): Promise<void> {
@@ -85,16 +89,18 @@ class OpenLoad implements OpenTask, Mover<Stream> {
     traffic: Traffic,
     sockets: (Duplex | undefined)[],
     dial: Dial,
+    stamps: Stamps | undefined,
   ) {
     this.address = task.address
     this.#meter = meter
     this.#traffic = traffic
     this.#churn = task.churn && new Churn(task, meter, traffic, dial, () => this.#onRoom())
     this.#turns = new Turns(traffic, this, tickMs, this.#churn)
-    if (task.reconnect) this.#redials = new Redials(task, traffic, dial, this.#reopen)
+    const steady = stamps?.over(dial) ?? dial
+    if (task.reconnect) this.#redials = new Redials(task, traffic, steady, this.#reopen)
     const { carries } = transports[task.address.transport]
     this.#connect = (stream, socket) =>
-      new LoadConnection(traffic, stream, socket, carries, () => this.#onClosed(stream))
+      new LoadConnection(traffic, stream, socket, carries, () => this.#onClosed(stream), stamps)
     this.#connections = traffic.streams.map(stream => {
       const socket = sockets[stream.index]
       if (socket || stream.broken) this.open++

@@ -9,8 +9,8 @@ import { SOL_SOCKET, SOL_UDP, SO_TIMESTAMPNS, UDP_GRO } from '../../os/kernel-nu
 import type { Libc } from '../../os/libc.ts'
 import { addressesOf } from '../../os/resolver.ts'
 import { setOption } from '../../os/socket-options.ts'
+import { isStamped } from '../../stamped.ts'
 import type { Ring } from '../ring.ts'
-import { isStamped } from '../stamped.ts'
 import { putFile } from './file.ts'
 
 export class Ways {

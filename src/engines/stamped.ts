@@ -4,8 +4,8 @@
  * closed loops, since stamps cost them processor time, and unix sockets, for which the kernel has
  * no stamps.
  */
-import type { LoadTask } from '../../task.ts'
-import { transports } from '../../vocabulary/transport.ts'
+import type { LoadTask } from '../task.ts'
+import { transports } from '../vocabulary/transport.ts'
 
 export function isStamped({ address, pace }: LoadTask): boolean {
   return pace !== undefined && transports[address.transport].socket.domain === 'inet'

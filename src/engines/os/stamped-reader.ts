@@ -1,0 +1,78 @@
+/**
+ * Reads from sockets, and says when the kernel had what it read (SO_TIMESTAMPNS, socket(7)). Linux.
+ */
+import { KernelClock } from './kernel-clock.ts'
+import { MSG_DONTWAIT, SOL_SOCKET, SO_TIMESTAMPNS } from './kernel-numbers.ts'
+import type { Libc } from './libc.ts'
+import { mapOwned } from './owned-memory.ts'
+
+/** In one mapping: msghdr (recvmsg(2)), its one piece, its control messages, the bytes. */
+const headerBytes = 56
+const pieceAt = 64
+const controlAt = 128
+const bytesAt = 256
+/** cmsghdr 16, timespec 16. */
+const controlBytes = 32
+const roomBytes = 128 * 1024
+/** How often it looks whether the clock of the system was set. */
+const checkEveryNs = 100e6
+const TWO32 = 2 ** 32
+
+export class StampedReader {
+  /** What was read last is at the beginning. */
+  readonly bytes: Buffer
+  readonly #libc: Libc
+  readonly #clock: KernelClock
+  readonly #header: Uint8Array
+  readonly #words: Uint32Array
+  #checkNs = 0
+
+  constructor(libc: Libc) {
+    this.#libc = libc
+    this.#clock = new KernelClock(libc)
+    const { memory, address } = mapOwned(libc, bytesAt + roomBytes)
+    this.bytes = Buffer.from(memory, bytesAt)
+    this.#header = new Uint8Array(memory, 0, headerBytes)
+    const words = (this.#words = new Uint32Array(memory, 0, bytesAt / 4))
+    const point = (at: number, to: number) => {
+      words[at / 4] = (address + to) % TWO32
+      words[at / 4 + 1] = (address + to) / TWO32
+    }
+    point(16, pieceAt)
+    words[6] = 1
+    point(32, controlAt)
+    point(pieceAt, bytesAt)
+    words[pieceAt / 4 + 2] = roomBytes
+  }
+
+  /** Has the kernel stamp what comes to a socket from now on. False if it cannot. */
+  stamp(fd: number): boolean {
+    const on = Buffer.from(Int32Array.of(1).buffer)
+    return this.#libc.setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, on, on.length) === 0
+  }
+
+  /** How many bytes it read, and 0 at the end; or the name of an error, EAGAIN too. */
+  read(fd: number): number | string {
+    this.#words[10] = controlBytes
+    const length = this.#libc.recvmsg(fd, this.#header, MSG_DONTWAIT)
+    return length < 0 ? this.#libc.errorName() : length
+  }
+
+  /**
+   * When the kernel had the last of what was read, on the clock of this thread; `now` if the kernel
+   * does not say, or if what it says is impossible because the clock was set.
+   */
+  cameNs(now: number): number {
+    const words = this.#words
+    const at = controlAt / 4
+    // cmsghdr: length 8, level 4, type 4. timespec: seconds 8, nanoseconds 8.
+    if (words[10]! < controlBytes || words[at + 2] !== SOL_SOCKET) return now
+    if (words[at + 3] !== SO_TIMESTAMPNS) return now
+    if (now >= this.#checkNs) {
+      this.#clock.check()
+      this.#checkNs = now + checkEveryNs
+    }
+    const seconds = words[at + 4]! + words[at + 5]! * TWO32
+    return Math.min(now, this.#clock.instantNs(seconds, words[at + 6]!))
+  }
+}
