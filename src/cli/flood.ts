@@ -9,6 +9,7 @@ import { floodOptions, type FloodOptions } from '../load/options.ts'
 import { takeSnapshot } from '../metrics/snapshot.ts'
 import { fromFlags, option } from '../options/form.ts'
 import { askedFor, isForTransport } from '../options/where.ts'
+import { hasSeconds } from '../report/formats.ts'
 import type { LoadAbout } from '../report/live.ts'
 import { lowerBackgroundThreads } from '../threads/background.ts'
 import { plural } from '../vocabulary/units.ts'
@@ -94,7 +95,7 @@ export function completeFlood(bare: Command): void {
 function checkEcho(flags: Readonly<Record<string, unknown>>, { files }: OutputOptions): void {
   const [vain] = askedFor(floodDirectionOptions, fromFlags(floodDirectionOptions, flags))
   if (vain) throw usageError(`--${vain.flag} is for --direction.`, 'Add --direction, or use bench.')
-  const table = files.find(({ path }) => /\.csv$/i.test(path))
+  const table = files.find(({ path }) => hasSeconds(path))
   if (table)
     throw usageError(
       `A flood keeps no seconds, so ${table.path} would have no rows.`,

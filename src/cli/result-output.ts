@@ -2,7 +2,7 @@
 import { usageError } from '../vocabulary/errors.ts'
 import { fromFlags, option, type Kind, type ResolvedOf } from '../options/form.ts'
 import { list, whether } from '../options/kinds.ts'
-import { fileEndings, formatFor } from '../report/formats.ts'
+import { fileEndings, endingsOfAny, formatFor } from '../report/formats.ts'
 import { loadText } from '../report/load-text.ts'
 import { resultLine } from '../report/ndjson.ts'
 import type { RunResult } from '../report/result.ts'
@@ -39,7 +39,7 @@ export const outputOptions = {
 /** A flood keeps no seconds, so it has no rows for a table. */
 export const floodOutputOptions = {
   ...outputOptions,
-  files: { ...outputOptions.files, help: helpFor(fileEndings.replace('.csv, ', '')) },
+  files: { ...outputOptions.files, help: helpFor(endingsOfAny) },
 }
 export type OutputOptions = ResolvedOf<typeof outputOptions>
 

@@ -19,16 +19,23 @@ const outlineFormats: Record<string, () => Promise<(outline: Outline) => string>
   '.xml': async () => (await import('./junit.ts')).junit,
 }
 
-/** By ending; a new format is a line here. It is loaded when it is asked for. */
-const formats: Record<string, () => Promise<Format>> = {
+/** What has a row for each second; a flood keeps no seconds. */
+const formatsOfSeconds: Record<string, () => Promise<Format>> = {
   '.csv': async () => (await import('./csv.ts')).loadCsv,
+}
+
+/** By ending; a new format is a line here. It is loaded when it is asked for. */
+const formatsOfAny: Record<string, () => Promise<Format>> = {
   '.hgrm': async () => (await import('./hgrm.ts')).loadHgrm,
   '.html': async () => (await import('./html.ts')).loadHtml,
   '.json': json,
   ...outlined(async () => (await import('./outline.ts')).outlineOfRun),
 }
 
+const formats = { ...formatsOfSeconds, ...formatsOfAny }
+
 export const fileEndings = Object.keys(formats).join(', ')
+export const endingsOfAny = Object.keys(formatsOfAny).join(', ')
 
 /** The formats of rounds: the seconds or percentiles of that many runs make no document. */
 const roundsFormats: Record<string, () => Promise<RoundsFormat>> = {
@@ -72,6 +79,9 @@ const findMaxFormats: Record<string, () => Promise<(result: FindMaxResult) => st
 }
 
 const endingOf = (path: string): string => /\.[^./\\]*$/.exec(path)?.[0].toLowerCase() ?? ''
+
+/** Whether its format has a row for each second. */
+export const hasSeconds = (path: string): boolean => Object.hasOwn(formatsOfSeconds, endingOf(path))
 
 /** What loads the format of a file's name. @throws UserError if no format has that ending */
 const among =
