@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { readPayloadHead } from '../../wire/udp/session.ts'
 import { createPayload } from '../payload.ts'
 import { DatagramReceiver, Variation } from './datagram-receiver.ts'
 import { DatagramSender } from './datagram-sender.ts'
@@ -95,4 +96,19 @@ test('other bytes are wrong, whatever they are', () => {
     }),
   )
   new DatagramReceiver(payload, 3, 0).take(Buffer.alloc(3), 0)
+})
+
+test('datagrams that had to wait for the system are as late as they were sent, and say so', () => {
+  const pace = { sizeBytes: 120, ratePerSecond: 1000, warmupMs: 0 }
+  const sender = new DatagramSender(payload, 3, 9, pace)
+  sender.begin(0)
+  const room = Buffer.alloc(4 * 120)
+  // Four are due, a millisecond apart; the system has room for them 6 ms after they were made.
+  const made = sender.takeInto(room, 3e6)
+  sender.stampAgain(room, made * 120, 9e6)
+  sender.sent(9e6)
+  assert.deepEqual([made, sender.lateness.count], [4, 4])
+  const [least, most] = sender.lateness.quantiles([0.01, 0.99]) as [number, number]
+  assert.ok(Math.abs(least - 6e6) < 0.1e6 && Math.abs(most - 9e6) < 0.1e6, `${least} ${most}`)
+  for (let n = 0; n < made; n++) assert.equal(readPayloadHead(room.subarray(n * 120)).sentNs, 9e6)
 })

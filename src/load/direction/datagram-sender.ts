@@ -1,6 +1,11 @@
 /** Makes the datagrams of one direction, each when it is due. */
 import { Histogram } from '../../metrics/histogram.ts'
-import { payloadHeadBytes, warmupFlag, writePayloadHead } from '../../wire/udp/session.ts'
+import {
+  payloadHeadBytes,
+  warmupFlag,
+  writePayloadHead,
+  writeSentNs,
+} from '../../wire/udp/session.ts'
 import { expected, type Payload } from '../payload.ts'
 
 /** A datagram that would be sent later than this is skipped: a stop must not become a burst. */
@@ -20,6 +25,8 @@ export class DatagramSender {
   readonly #gapNs: number
   readonly #warmupNs: number
   readonly #late = new Histogram()
+  /** When those were due that were taken together and are not sent yet; without the warm-up. */
+  readonly #duesNs: number[] = []
   #startNs = -1
   #planned = 0
   #sequence = 0
@@ -80,10 +87,11 @@ export class DatagramSender {
     if (nowNs < this.dueNs) return undefined
     const datagram = Buffer.allocUnsafe(this.#sizeBytes)
     this.#make(nowNs, datagram, 0)
+    this.sent(nowNs)
     return datagram
   }
 
-  /** As many as are due and fit into it, end to end, to be sent at once. Returns how many. */
+  /** As many as are due and fit into it, end to end; then `sent` says when. Returns how many. */
   takeInto(room: Buffer, nowNs: number): number {
     const most = Math.floor(room.length / this.#sizeBytes)
     let count = 0
@@ -92,19 +100,30 @@ export class DatagramSender {
     return count
   }
 
+  /** What was taken together has to wait: it will be sent then, and not when it was made. */
+  stampAgain(room: Buffer, bytes: number, nowNs: number): void {
+    for (let at = 0; at < bytes; at += this.#sizeBytes) writeSentNs(room, nowNs, at)
+  }
+
+  /** What was taken was given to the system at this instant. */
+  sent(nowNs: number): void {
+    for (const dueNs of this.#duesNs) this.#late.record(nowNs - dueNs)
+    this.#duesNs.length = 0
+  }
+
   #make(nowNs: number, room: Buffer, at: number): void {
-    let lateNs = nowNs - this.dueNs
+    const lateNs = nowNs - this.dueNs
     if (lateNs > lateMaxNs) {
       const skipped = Math.floor((lateNs - lateMaxNs) / this.#gapNs)
       this.#skipped += skipped
       this.#planned += skipped
-      lateNs -= skipped * this.#gapNs
     }
+    const { dueNs } = this
     const isWarmup = this.#planned * this.#gapNs < this.#warmupNs
     this.#planned++
     if (!isWarmup) {
       this.#measured++
-      this.#late.record(lateNs)
+      this.#duesNs.push(dueNs)
     }
     const sequence = this.#sequence++
     const flags = isWarmup ? warmupFlag : 0

@@ -116,9 +116,7 @@ function datagramLines(datagrams: DirectionDatagrams, canvas: Canvas): string[] 
       ],
       canvas,
     ),
-    ...(lateUs >= 1e3
-      ? listing('', [`the sender itself was late: p99 ${micros(lateUs)}`], canvas)
-      : []),
+    ...listing('', [`the sender itself was late: p99 ${micros(lateUs)}`], canvas),
   ]
 }
 

@@ -57,8 +57,11 @@ export function writePayloadHead(
   into.writeUInt16BE(0, at + 2)
   into.writeUInt32BE(session, at + 4)
   into.writeUInt32BE(sequence, at + 8)
-  into.writeDoubleBE(sentNs, at + 12)
+  writeSentNs(into, sentNs, at)
 }
+
+export const writeSentNs = (into: Buffer, sentNs: number, at = 0): void =>
+  void into.writeDoubleBE(sentNs, at + 12)
 
 export const readPayloadHead = (from: Buffer): PayloadHead => ({
   flags: from[1]!,

@@ -3,6 +3,8 @@ import type { DatagramSender } from '../../../load/direction/datagram-sender.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
 import { openAlarm, type Alarm } from '../../os/alarm.ts'
 import type { DatagramTrain } from '../../os/datagram-train.ts'
+import { askForShortTimeSlices } from '../../os/time-slice.ts'
+import { askForExactTimers } from '../../os/timer-slack.ts'
 
 /**
  * With more datagrams in the socket no further one is sent: it will be late, and counts as late.
@@ -18,6 +20,15 @@ const timerSlackNs = 2e6
 export const togetherFrom = 20_000
 const gatherNs = 250e3
 const trainsPerTurn = 4
+
+/** A thread that sends a load has asked for this at its start; one that serves has not. */
+let isPunctual = false
+function bePunctual() {
+  if (isPunctual) return
+  isPunctual = true
+  askForShortTimeSlices()
+  askForExactTimers()
+}
 
 interface DatagramOutlet {
   send(datagram: Buffer): void
@@ -53,6 +64,7 @@ export class DatagramPump {
   begin(): void {
     if (this.#begun || this.#ended) return
     this.#begun = true
+    bePunctual()
     this.#sender.begin(nowNs())
     this.#turn()
   }
@@ -81,14 +93,16 @@ export class DatagramPump {
     const { descriptor } = this.#outlet
     if (descriptor === undefined) return this.#sendSingly(train)
     for (let n = 0; n < trainsPerTurn && !this.#ended; n++) {
-      if (this.#waiting === 0)
-        this.#waiting = this.#sender.takeInto(train.room, nowNs()) * this.#sender.sizeBytes
+      const now = nowNs()
+      if (this.#waiting > 0) this.#sender.stampAgain(train.room, this.#waiting, now)
+      else this.#waiting = this.#sender.takeInto(train.room, now) * this.#sender.sizeBytes
       if (this.#waiting === 0) return
       const sent = train.send(descriptor, this.#waiting)
       if (sent === 'full') return
       if (sent === 'cannot') return this.#sendSingly(train)
       if (typeof sent === 'object') this.#outlet.failed(sent.failed)
       else this.#outlet.sent(this.#waiting)
+      this.#sender.sent(now)
       this.#waiting = 0
     }
   }
@@ -99,6 +113,7 @@ export class DatagramPump {
     this.#train = undefined
     for (let at = 0; at < this.#waiting; at += sizeBytes)
       this.#outlet.send(Buffer.from(room.subarray(at, at + sizeBytes)))
+    this.#sender.sent(nowNs())
     this.#waiting = 0
   }
 
