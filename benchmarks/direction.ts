@@ -3,6 +3,7 @@
  * that verifies it, against iperf3, which verifies nothing. In turn, five rounds; medians of
  * processor time per byte, and their ratios. Linux with iperf3 and ss (iproute2). Then 100,000
  * datagrams a second of 1,400 bytes in each direction: how late they were sent, and what was lost.
+ * `npm run bench:direction -- 0` leaves out the rounds of tcp.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -137,9 +138,11 @@ const medianOf = (name: string): Cost => {
     gbitPerSecond: median(all.map(each => each.gbitPerSecond)),
   }
 }
-const [theirs, ours] = [medianOf('iperf3'), medianOf('yodel')]
-console.log(`median iperf3: ${text(theirs)}`)
-console.log(`median yodel: ${text(ours)}`)
-const ratio = (of: 'sender' | 'receiver') => (ours[of] / theirs[of]).toFixed(2)
-console.log(`yodel : iperf3, sender ${ratio('sender')}, receiver ${ratio('receiver')}`)
+if (rounds > 0) {
+  const [theirs, ours] = [medianOf('iperf3'), medianOf('yodel')]
+  console.log(`median iperf3: ${text(theirs)}`)
+  console.log(`median yodel: ${text(ours)}`)
+  const ratio = (of: 'sender' | 'receiver') => (ours[of] / theirs[of]).toFixed(2)
+  console.log(`yodel : iperf3, sender ${ratio('sender')}, receiver ${ratio('receiver')}`)
+}
 for (const side of ['up', 'down'] as const) console.log(await paced(side))
