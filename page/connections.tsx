@@ -36,7 +36,7 @@ export const Connections = () => (
     </div>
     <Table />
     <p class="foot" role="status">
-      {rows.problem.value ||
+      {rows.fetchProblem.value ||
         said.value ||
         'A killed connection ends at once, whatever is in flight on it.'}
     </p>

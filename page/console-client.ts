@@ -51,7 +51,7 @@ function connect(): WebSocket {
 }
 
 /** Another listener is another connection. */
-export function choose(index: number): void {
+export function chooseListener(index: number): void {
   listener.value = index
   socket?.close()
   socket = null

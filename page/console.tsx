@@ -5,7 +5,7 @@ import { escapeText } from '../src/vocabulary/escape.ts'
 import { placeText } from '../src/vocabulary/place.ts'
 import { Chart } from './chart.tsx'
 import { none, shortTime, timeText } from './format.ts'
-import { choose, lines, listener, place, send, type Line } from './console-client.ts'
+import { chooseListener, lines, listener, place, send, type Line } from './console-client.ts'
 import { isLive, server } from './state.ts'
 
 export const Console = () => (
@@ -31,7 +31,7 @@ const ListenerChoice = () => (
     <span class="hidden">Listener</span>
     <select
       value={listener.value}
-      onChange={({ currentTarget }) => choose(Number(currentTarget.value))}
+      onChange={({ currentTarget }) => chooseListener(Number(currentTarget.value))}
     >
       {server.value?.listeners.map(({ index, url }) => (
         <option key={index} value={index}>

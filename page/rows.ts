@@ -15,7 +15,7 @@ export const sort = signal<{ by: SortKey; order: 'asc' | 'desc' }>({ by: 'opened
 export const filter = signal('')
 /** What can be seen of the table, in pixels. */
 export const viewport = signal({ top: 0, height: 400 })
-export const problem = signal('')
+export const fetchProblem = signal('')
 
 interface Fetched extends ConnectionPage {
   offset: number
@@ -65,9 +65,9 @@ export async function refresh(): Promise<void> {
   try {
     if (!document.hidden && isLive.peek())
       fetched.value = { ...(await get<ConnectionPage>(`/api/connections?${asked}`)), offset }
-    problem.value = ''
+    fetchProblem.value = ''
   } catch (error) {
-    problem.value = messageOf(error)
+    fetchProblem.value = messageOf(error)
   }
   busy = false
   timer = setTimeout(() => void refresh(), again ? 0 : everyMs)

@@ -5,10 +5,15 @@ import { basename, dirname } from 'node:path/posix'
 import { test } from 'node:test'
 import { root } from './program.ts'
 
-const files = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' })
-  .map(file => file.replaceAll('\\', '/'))
-  .filter(file => /(?<!\.(test|suite))\.ts$/.test(file))
-const sources = new Map(files.map(file => [file, readFileSync(`${root}src/${file}`, 'utf8')]))
+const filesIn = (folder: string): string[] =>
+  readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
+    .map(file => file.replaceAll('\\', '/'))
+    .filter(file => /(?<!\.(test|suite))\.tsx?$/.test(file))
+const textsIn = (folder: string): Map<string, string> =>
+  new Map(filesIn(folder).map(file => [file, readFileSync(`${root}${folder}/${file}`, 'utf8')]))
+
+const sources = textsIn('src')
+const files = [...sources.keys()]
 
 /** What a file declares and exports; what it only passes on is declared elsewhere. */
 const declaration =
@@ -41,6 +46,8 @@ function ambiguous(texts: ReadonlyMap<string, string>): string[] {
 
 test('an exported name is declared once', () => {
   assert.deepEqual(ambiguous(sources), [])
+  // The page is a program of its own.
+  assert.deepEqual(ambiguous(textsIn('page')), [])
   const made: Record<string, string> = {
     'load/a.ts': 'export interface Outcome {\n}\nexport const plan = 1\ntype Own = 1\n',
     'checks/b.ts': "export type Outcome = 'ok'\nexport async function plan() {}\ntype Own = 2\n",
