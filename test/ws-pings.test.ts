@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { connect, type ServeOptions } from 'yodel'
+import { bench, connect, type ServeOptions } from 'yodel'
 import { dial, read, settled } from './client.ts'
 import { accepted, frame, request, upgraded } from './frames.ts'
 import { onlyFull, short } from './full.ts'
-import { refusal } from './refusal.ts'
+import { loadRefusal, refusal } from './refusal.ts'
 import { portOf, start } from './ws-clients.ts'
 
 const timeout = 60_000
@@ -98,36 +98,71 @@ test('a client that pushes pings and reads nothing is not read from', { timeout 
   }
 })
 
-const ours = 'our client answers the newest ping of a server that reads nothing'
-test(ours, { timeout, skip: onlyFull }, async () => {
-  const listener = createServer()
-  await once(listener.listen(0, '127.0.0.1'), 'listening')
-  const { port } = listener.address() as { port: number }
-  const dialled = connect(`ws://127.0.0.1:${port}`)
-  const [socket] = (await once(listener, 'connection')) as [Socket]
-  await once(socket, 'readable')
-  const [, key] = /Sec-WebSocket-Key: (.*)\r\n/i.exec(String(socket.read()))!
-  socket.write(accepted(key!))
-  await using client = await dialled
-  const many = 60_000
-  // As a server sends them.
-  const one = Buffer.concat([Buffer.of(0x89, 120), Buffer.alloc(120, '.')])
-  const pings = Buffer.alloc(many * one.length, one)
-  for (let n = 0; n < many; n++) pings.write(String(n).padStart(8, '0'), n * one.length + 2)
-  socket.write(pings)
-  await settled(() => socket.bytesWritten - socket.writableLength)
-  let [tail, bytes] = [Buffer.alloc(0), 0]
-  const newest = String(many - 1).padStart(8, '0')
-  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-    bytes += (chunk as Buffer).length
-    tail = Buffer.concat([tail, chunk as Buffer]).subarray(-pingBytes)
-    if (tail.length === pingBytes && unmasked(tail).toString('latin1').startsWith(newest)) break
+/** Begins a client of a server at this port; resolves when it is upgraded. */
+type Begin = (port: number) => Promise<AsyncDisposable>
+
+const begins: [name: string, begin: Begin, skip: string | boolean][] = [
+  ['connect', port => connect(`ws://127.0.0.1:${port}`), onlyFull],
+  ['a load on the ring', beginLoad, loadRefusal('uring')],
+]
+
+async function beginLoad(port: number): Promise<AsyncDisposable> {
+  const options = { engine: 'uring', threads: 1, connections: 1, warmupMs: 0 } as const
+  const run = bench(`ws://127.0.0.1:${port}`, { ...options, durationMs: Infinity, drainMs: 0 })
+  await run.ready
+  return {
+    async [Symbol.asyncDispose]() {
+      run.stop('now')
+      await run.finished
+    },
   }
-  assert.ok(bytes < many * pingBytes, 'all of them waited in the client')
-  socket.destroy()
-  listener.close()
-  void client
-})
+}
+
+const ours = 'our client answers the newest ping of a server that reads nothing, and not all'
+for (const [name, begin, skip] of begins)
+  test(`${ours}: ${name}`, { timeout, skip }, async t => {
+    const listener = createServer()
+    await once(listener.listen(0, '127.0.0.1'), 'listening')
+    const begun = begin((listener.address() as { port: number }).port)
+    const [socket] = (await once(listener, 'connection')) as [Socket]
+    await once(socket, 'readable')
+    const [, key] = /Sec-WebSocket-Key: (.*)\r\n/i.exec(String(socket.read()))!
+    socket.write(accepted(key!))
+    await using client = await begun
+    const many = 60_000
+    // As a server sends them.
+    const one = Buffer.concat([Buffer.of(0x89, 120), Buffer.alloc(120, '.')])
+    const pings = Buffer.alloc(many * one.length, one)
+    for (let n = 0; n < many; n++) pings.write(String(n).padStart(8, '0'), n * one.length + 2)
+    socket.write(pings)
+    await settled(() => socket.bytesWritten - socket.writableLength)
+    const pongs = await pongsUntil(socket, many - 1)
+    t.diagnostic(`${pongs} pongs for ${many} pings`)
+    assert.ok(pongs < many, 'all of them waited in the client')
+    socket.destroy()
+    listener.close()
+    void client
+  })
+
+/** Reads until the pong with this number has come; how many came. */
+async function pongsUntil(socket: Socket, number: number): Promise<number> {
+  const newest = String(number).padStart(8, '0')
+  let [rest, pongs] = [Buffer.alloc(0), 0]
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    rest = Buffer.concat([rest, chunk as Buffer])
+    for (;;) {
+      const length = rest.length < 2 ? Infinity : 6 + (rest[1]! & 0x7f)
+      if (rest.length < length) break
+      const frame = rest.subarray(0, length)
+      rest = rest.subarray(length)
+      // The message of a load is none.
+      if (frame[0] !== 0x8a) continue
+      pongs++
+      if (unmasked(frame).toString('latin1').startsWith(newest)) return pongs
+    }
+  }
+  throw new Error(`the newest pong did not come, but ${pongs} others`)
+}
 
 /** The payload of a short frame that is masked. */
 function unmasked(frame: Buffer): Buffer {

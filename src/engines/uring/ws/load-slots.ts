@@ -26,6 +26,7 @@ import {
 import { copyMasked, Memory, rotated } from '../../../wire/ws/mask.ts'
 import { linkPhase, type LinkParts } from '../client-links.ts'
 import { LoadLinks } from '../load-links.ts'
+import * as bit from '../state.ts'
 
 /** The longest message, so that a server cannot fill the memory. */
 const messageMaxBytes = 2 ** 30
@@ -42,7 +43,7 @@ interface WsSlot {
   begun: number
   endBytes: number
   mask: number
-  /** What the newest ping said, if it came within a message of ours: the pong waits for its end. */
+  /** What the newest ping said, if it is not answered yet. */
   pinged: Buffer | undefined
 }
 
@@ -130,11 +131,22 @@ export class WsLoadSlots extends LoadLinks {
     this.fail(slot, new ClosedError(`closed with ${code}${why}`))
   }
 
-  /** Answers a ping, unless a part of a message is still to be sent: its frame may not be cut. */
+  /**
+   * Answers the newest ping; older ones need no answer (RFC 6455 section 5.5.3). The pong waits
+   * while a part of a message is still to be sent, since a frame may not be cut. It also waits
+   * while the socket has no room: the pongs for a server that reads nothing would fill the memory.
+   */
   #sendPong(slot: number, link: WsSlot): void {
-    if (link.pinged === undefined || this.submitted[slot] !== link.endBytes) return
+    if (link.pinged === undefined || this.phase[slot] !== linkPhase.OPEN) return
+    if (this.submitted[slot] !== link.endBytes || this.table.state[slot]! & bit.WAITING) return
     this.#sendControl(slot, opcode.pong, link.pinged)
     link.pinged = undefined
+  }
+
+  protected override onSentAll(slot: number): void {
+    const link = this.#links[slot]
+    if (link) this.#sendPong(slot, link)
+    super.onSentAll(slot)
   }
 
   #sendControl(slot: number, code: number, payload: Uint8Array): void {
