@@ -59,8 +59,8 @@ export abstract class ClientLinks {
   /** Says the first words of the handshake. */
   protected abstract greet(slot: number): void
   /** Why a handshake failed: it took too long, or the server ended it. */
-  protected abstract readonly late: () => Error
-  protected abstract readonly cut: () => Error
+  protected abstract late(slot: number): Error
+  protected abstract cut(slot: number): Error
   /** Bytes came into a buffer. */
   protected abstract came(slot: number, at: number, length: number, now: number): void
   /** The handshake is done. */
@@ -90,7 +90,7 @@ export abstract class ClientLinks {
   /** Closes the connections whose handshakes have taken too long. */
   giveUpHandshakes(): void {
     for (const [slot, value] of this.phase.entries())
-      if (value === linkPhase.HANDSHAKE) this.fail(slot, this.late())
+      if (value === linkPhase.HANDSHAKE) this.fail(slot, this.late(slot))
   }
 
   /** Handshakes that have failed since the last call, and why. */
@@ -118,7 +118,7 @@ export abstract class ClientLinks {
 
   /** The server has ended it. */
   protected end(slot: number): void {
-    if (this.phase[slot] === linkPhase.HANDSHAKE) this.fail(slot, this.cut())
+    if (this.phase[slot] === linkPhase.HANDSHAKE) this.fail(slot, this.cut(slot))
     else this.onEnded(slot)
   }
 

@@ -26,8 +26,6 @@ export const uring: Engine = {
     const { transport } = task.address
     const { protocol, secure } = transports[transport]
     const isAbove = secure || protocol === 'ws'
-    if (task.kind === 'load' && secure && protocol === 'ws')
-      return `The uring engine cannot send a load on ${transport}.`
     if (task.kind === 'load' && isAbove && task.reconnect)
       return `The uring engine cannot open broken connections of ${transport} again.`
     if (!secure) return undefined

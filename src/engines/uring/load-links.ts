@@ -4,6 +4,7 @@ import type { Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
 import { nowNs } from '../../vocabulary/clock.ts'
+import { ClosedError } from '../../vocabulary/peer-errors.ts'
 import { failureName, reasonWhy } from '../failures.ts'
 import { ClientLinks, linkPhase, type LinkParts } from './client-links.ts'
 import * as entries from './entries.ts'
@@ -107,7 +108,8 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   }
 
   protected onEnded(slot: number, error?: Error): void {
-    if (!this.#traffic) this.#early.set(slot, error ?? this.cut())
+    if (!this.#traffic)
+      this.#early.set(slot, error ?? new ClosedError('closed before the load began'))
     const stream = this.#streamOf(slot)
     const name = error ? failureName(error) : 'closedEarly'
     const why = error && reasonWhy(error)

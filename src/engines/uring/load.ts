@@ -10,7 +10,7 @@ import { beatMs } from '../../load/stalls.ts'
 import type { Stream } from '../../load/stream.ts'
 import { Traffic } from '../../load/traffic.ts'
 import { stopWord, type Meter } from '../../metrics/meter.ts'
-import { hasText, transports } from '../../vocabulary/transport.ts'
+import { transports } from '../../vocabulary/transport.ts'
 import type { LoadTask } from '../../task.ts'
 import { Effort } from '../effort.ts'
 import type { ThreadResult, OpenTask } from '../engine.ts'
@@ -33,6 +33,7 @@ import { Ring } from './ring.ts'
 import { TlsLoadSlots } from './tls/load-slots.ts'
 import { WaitArgument } from './wait-argument.ts'
 import { WsLoadSlots } from './ws/load-slots.ts'
+import { WssLoadSlots } from './ws/secure-load-slots.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
@@ -64,9 +65,11 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<OpenTask> 
 
 /** Undefined: there is nothing above the sockets. */
 function linksFor(parts: LinkParts, task: LoadTask, meter: Meter): LoadLinks | undefined {
-  if (hasText(task.address)) return new WsLoadSlots(parts, task, meter)
-  if (!transports[task.address.transport].secure) return undefined
-  return new TlsLoadSlots({ ...parts, ssl: loadOpenSsl() as OpenSsl }, task, meter)
+  const { protocol, secure } = transports[task.address.transport]
+  const isWs = protocol === 'ws'
+  if (!secure) return isWs ? new WsLoadSlots(parts, task, meter) : undefined
+  const Links = isWs ? WssLoadSlots : TlsLoadSlots
+  return new Links({ ...parts, ssl: loadOpenSsl() as OpenSsl }, task, meter)
 }
 
 class OpenLoad implements OpenTask {

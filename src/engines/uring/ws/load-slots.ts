@@ -50,6 +50,12 @@ interface WsSlot {
 const goodbye = Buffer.of(1000 >> 8, 1000 & 0xff)
 const nothing = Buffer.alloc(0)
 
+/** Where frames are, if not where the ring receives and sends. */
+export interface FrameMemory {
+  incoming: Uint8Array
+  outgoing: Uint8Array
+}
+
 export class WsLoadSlots extends LoadLinks {
   readonly #address: HostAddress
   readonly #headers: readonly Header[]
@@ -62,25 +68,49 @@ export class WsLoadSlots extends LoadLinks {
   /** The reader that has found what is given to a stream. */
   #reader: WsFrameReader | undefined
 
-  constructor(parts: LinkParts, task: LoadTask, meter: Meter) {
+  constructor(parts: LinkParts, task: LoadTask, meter: Meter, memory?: FrameMemory) {
     super(parts, task, meter)
     this.#address = task.address as HostAddress
     this.#headers = headersOf(task.calling)
-    this.#incoming = new Memory(parts.input.bufferRing.bytes)
-    this.#incomingBytes = bufferOf(parts.input.bufferRing.bytes)
-    this.#outgoing = new Memory(this.outbox.bytes)
-    this.#outgoingBytes = bufferOf(this.outbox.bytes)
+    const incoming = memory?.incoming ?? parts.input.bufferRing.bytes
+    const outgoing = memory?.outgoing ?? this.outbox.bytes
+    this.#incoming = new Memory(incoming)
+    this.#incomingBytes = bufferOf(incoming)
+    this.#outgoing = new Memory(outgoing)
+    this.#outgoingBytes = bufferOf(outgoing)
   }
 
-  protected readonly late = upgradeLate
-  protected readonly cut = (): Error => upgradeCut(formatAddress(this.#address))
+  protected late(_slot: number): Error {
+    return upgradeLate()
+  }
+
+  protected cut(_slot: number): Error {
+    return upgradeCut(formatAddress(this.#address))
+  }
+
+  /** Where in the outgoing memory the next bytes are put, and how much room is there. */
+  protected get place(): { at: number; room: number } {
+    return this.outbox
+  }
+
+  /** Sends bytes that lie elsewhere. */
+  protected sendBytes(slot: number, bytes: Uint8Array): void {
+    this.out.sendBytes(slot, bytes)
+  }
+
+  /** Sends what was put there. */
+  protected sendFrom(slot: number, at: number, length: number): void {
+    const { stays } = this.outbox
+    if (stays) this.outbox.use(length)
+    this.out.send(slot, at, length, stays)
+  }
 
   protected greet(slot: number): void {
     const asked = askUpgrade(this.#address, this.#headers)
     const reader = new WsFrameReader(false, messageMaxBytes)
     const sent = { begun: 0, endBytes: 0, mask: 0, pinged: undefined }
     this.#links[slot] = { asked, held: nothing, reader, ...sent }
-    this.out.sendBytes(slot, Buffer.from(asked.request, 'latin1'))
+    this.sendBytes(slot, Buffer.from(asked.request, 'latin1'))
   }
 
   protected came(slot: number, at: number, length: number, now: number): void {
@@ -150,19 +180,14 @@ export class WsLoadSlots extends LoadLinks {
   }
 
   #sendControl(slot: number, code: number, payload: Uint8Array): void {
-    const { at, stays } = this.outbox
+    const { at } = this.place
     const end = putFrame(this.#outgoingBytes, at, code, payload, true)
-    this.#sendFrom(slot, at, end - at, stays)
-  }
-
-  #sendFrom(slot: number, at: number, length: number, stays: boolean): void {
-    if (stays) this.outbox.use(length)
-    this.out.send(slot, at, length, stays)
+    this.sendFrom(slot, at, end - at)
   }
 
   protected submit(slot: number, stream: Stream, traffic: Traffic, most: number): void {
     const { payload, sizes } = traffic
-    const { at, room, stays } = this.outbox
+    const { at, room } = this.place
     const { bytes } = this.#outgoing
     const link = this.#links[slot]!
     const offset = this.submitted[slot]!
@@ -186,7 +211,7 @@ export class WsLoadSlots extends LoadLinks {
     copyMasked(this.#table, from, this.#outgoing, to, length, link.mask)
     link.mask = rotated(link.mask, length)
     this.submitted[slot] = offset + length
-    this.#sendFrom(slot, at, to + length - at, stays)
+    this.sendFrom(slot, at, to + length - at)
     this.#sendPong(slot, link)
   }
 
