@@ -39,7 +39,7 @@ export abstract class Sending {
   /** Open loop. */
   protected readonly due: Due
   /** How many messages were issued, and how many were received whole. */
-  protected issued = 0
+  issued = 0
   protected received = 0
   protected readonly sent: SentBytes
 

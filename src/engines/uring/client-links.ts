@@ -1,6 +1,9 @@
 /**
  * The connections of a load with something above the socket, TLS or WebSocket: how they are made,
  * and what comes and goes. What the bytes mean is for the classes that extend it.
+ *
+ * A slot may have another connection later. What the kernel still says about an older one is
+ * recognised by its generation.
  */
 import { getSystemErrorName } from 'node:util'
 import { systemError, type Libc } from '../os/libc.ts'
@@ -27,6 +30,8 @@ export const linkPhase = { NONE: 0, HANDSHAKE: 1, OPEN: 2, FINISHING: 3, FINISHE
 export abstract class ClientLinks {
   /** How many handshakes are under way. */
   shaking = 0
+  /** Called when a handshake is done; with the reason if it has failed and the slot is closed. */
+  onShaken: (slot: number, error?: Error) => void = () => {}
   protected readonly ring: Ring
   protected readonly bufferRing: BufferRing
   protected readonly table: SlotTable
@@ -40,8 +45,6 @@ export abstract class ClientLinks {
   /** When the last bytes came. */
   protected cameNs = 0
   readonly #input: LoadInput
-  /** Why handshakes failed, until that is taken. */
-  readonly #failures = new Map<number, Error>()
 
   constructor({ libc, ring, input }: LinkParts, count: number) {
     const { bufferRing } = input
@@ -63,8 +66,6 @@ export abstract class ClientLinks {
   protected abstract cut(slot: number): Error
   /** Bytes came into a buffer. */
   protected abstract came(slot: number, at: number, length: number, now: number): void
-  /** The handshake is done. */
-  protected abstract onOpen(slot: number): void
   /** The server has ended it, or it broke; it is closed then. */
   protected abstract onEnded(slot: number, error?: Error): void
   /** Nothing of it waits to be sent. */
@@ -75,7 +76,7 @@ export abstract class ClientLinks {
   /** Begins the handshake of a slot that is connected. */
   shake(slot: number): void {
     this.table.onOpened(slot)
-    this.#input.receive(slot, 0)
+    this.#input.receive(slot, this.table.generation[slot]!)
     this.phase[slot] = linkPhase.HANDSHAKE
     this.shaking++
     this.greet(slot)
@@ -84,27 +85,32 @@ export abstract class ClientLinks {
   protected opened(slot: number): void {
     this.shaking--
     this.phase[slot] = linkPhase.OPEN
-    this.onOpen(slot)
+    this.onShaken(slot)
   }
 
   /** Closes the connections whose handshakes have taken too long. */
   giveUpHandshakes(): void {
-    for (const [slot, value] of this.phase.entries())
-      if (value === linkPhase.HANDSHAKE) this.fail(slot, this.late(slot))
+    for (const slot of this.phase.keys()) this.giveUpHandshake(slot)
   }
 
-  /** Handshakes that have failed since the last call, and why. */
-  takeFailures(): Map<number, Error> {
-    const failures = new Map(this.#failures)
-    this.#failures.clear()
-    return failures
+  /** Closes one whose handshake has taken too long. */
+  giveUpHandshake(slot: number): void {
+    if (this.phase[slot] === linkPhase.HANDSHAKE) this.fail(slot, this.late(slot))
   }
 
-  /** A slot has one connection, and no other one after it. */
-  onRecv(slot: number, _generation: number, result: number, flags: number, now: number): void {
+  /** Closes one that is not needed any more. */
+  dropHandshake(slot: number): void {
+    if (this.phase[slot] === linkPhase.HANDSHAKE) this.closeLink(slot)
+  }
+
+  #isCurrent(slot: number, generation: number): boolean {
+    return this.table.state[slot] !== 0 && this.table.generation[slot] === generation
+  }
+
+  onRecv(slot: number, generation: number, result: number, flags: number, now: number): void {
     const input = this.#input
     const at = result > 0 ? this.out.sends.received(result, flags) + input.payloadAt : 0
-    if (this.table.state[slot] === 0) return
+    if (!this.#isCurrent(slot, generation)) return
     const length = input.lengthOf(result, flags)
     if (length > 0) {
       this.cameNs = input.cameNs(flags, now)
@@ -112,8 +118,8 @@ export abstract class ClientLinks {
     } else if (length === 0) this.end(slot)
     else if (length === k.error.NOBUFS) input.grow()
     else if (length !== k.ECANCELED) this.fail(slot, systemError(getSystemErrorName(length)))
-    if (flags & k.cqe.MORE || this.table.state[slot] === 0) return
-    if (length > 0 || length === k.error.NOBUFS) input.receive(slot, 0)
+    if (flags & k.cqe.MORE || !this.#isCurrent(slot, generation)) return
+    if (length > 0 || length === k.error.NOBUFS) input.receive(slot, generation)
   }
 
   /** The server has ended it. */
@@ -124,14 +130,14 @@ export abstract class ClientLinks {
 
   protected fail(slot: number, error: Error): void {
     if (this.phase[slot] !== linkPhase.HANDSHAKE) return this.onEnded(slot, error)
-    this.#failures.set(slot, error)
     this.closeLink(slot)
+    this.onShaken(slot, error)
   }
 
   onSendFailed(parity: number, index: number, result: number): void {
     const list = this.out.sends.listOf(parity)
     const slot = list.slot[index]!
-    if (this.table.state[slot] === 0) return
+    if (!this.#isCurrent(slot, list.generation[index]!)) return
     if (result < 0 && result !== k.error.AGAIN)
       return this.fail(slot, systemError(getSystemErrorName(result)))
     const sent = Math.max(0, result)
@@ -139,8 +145,8 @@ export abstract class ClientLinks {
     this.out.sends.later(slot)
   }
 
-  onSent(slot: number, _generation: number, result: number): void {
-    if (this.table.state[slot] === 0) return
+  onSent(slot: number, generation: number, result: number): void {
+    if (!this.#isCurrent(slot, generation)) return this.out.free(slot, generation)
     this.table.state[slot]! &= ~bit.SENDING
     if (result <= 0 && result !== k.ECANCELED)
       return this.fail(slot, systemError(getSystemErrorName(result)))
@@ -169,10 +175,13 @@ export abstract class ClientLinks {
   /** Closing a direct descriptor does not end operations on it: they have to be cancelled. */
   protected closeLink(slot: number): void {
     const { ring } = this
+    const generation = this.table.generation[slot]!
     if (this.phase[slot] === linkPhase.HANDSHAKE) this.shaking--
-    if (this.table.state[slot]! & bit.SENDING) entries.cancel(ring, tag(kind.REST, slot))
-    else this.out.drop(slot)
-    entries.cancel(ring, tag(kind.RECV, slot))
+    if (this.table.state[slot]! & bit.SENDING) {
+      entries.cancel(ring, tag(kind.REST, slot), generation)
+      this.out.setAside(slot)
+    } else this.out.drop(slot)
+    entries.cancel(ring, tag(kind.RECV, slot), generation)
     entries.close(ring, slot)
     this.table.onClosed(slot)
     this.phase[slot] = linkPhase.NONE

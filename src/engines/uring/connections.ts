@@ -206,7 +206,7 @@ export class Connections {
     this.#state[slot]! |= bit.DEAD
     this.#cancelRecv(slot)
     if (!(this.#state[slot]! & bit.SENDING)) return this.#out.drop(slot)
-    entries.cancel(this.#ring, tag(kind.REST, slot))
+    entries.cancel(this.#ring, tag(kind.REST, slot), this.#generation[slot])
   }
 
   /** Decides what comes next for a connection, as soon as the sends of its turn are known. */

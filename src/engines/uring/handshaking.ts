@@ -17,16 +17,22 @@ export class Handshaking implements Above {
   readonly #parts: LinkParts
   readonly #libc: Libc
   readonly #timeoutMs: number
-  /** How long each slot took to connect, and when its handshake began. */
+  /** How long each slot took to connect, and when the handshakes of its batch began. */
   readonly #tookMs = new Map<number, number>()
   #beganMs = 0
+  /** Of this batch. */
+  #failures = new Map<number, Error>()
 
   constructor(parts: LinkParts, slots: LoadLinks, task: LoadTask, meter: Meter) {
     this.#parts = parts
     this.#libc = parts.libc
     this.#timeoutMs = task.timeoutMs
     this.slots = slots
-    this.slots.onHandshake = slot => {
+    this.slots.onShaken = (slot, error) => {
+      if (error) {
+        this.#failures.set(slot, error)
+        return
+      }
       const tookMs = performance.now() - this.#beganMs + this.#tookMs.get(slot)!
       meter.histograms.connect.record(tookMs * 1e6)
       meter.counters[counter.opened]!++
@@ -57,6 +63,7 @@ export class Handshaking implements Above {
     const { ring } = this.#parts
     const argument = new WaitArgument(this.#libc)
     this.#beganMs = performance.now()
+    this.#failures = new Map()
     for (const slot of slots) this.slots.shake(slot)
     const { EXT_ARG, GETEVENTS } = k.enter
     while (this.slots.shaking > 0) {
@@ -74,6 +81,6 @@ export class Handshaking implements Above {
       }
     }
     argument.close()
-    return this.slots.takeFailures()
+    return this.#failures
   }
 }

@@ -23,12 +23,7 @@ export const uring: Engine = {
       return 'The threads cannot share a unix socket.'
     if (answer === null) answer = unavailable()
     if (answer !== undefined) return answer
-    const { transport } = task.address
-    const { protocol, secure } = transports[transport]
-    const isAbove = secure || protocol === 'ws'
-    if (task.kind === 'load' && isAbove && task.reconnect)
-      return `The uring engine cannot open broken connections of ${transport} again.`
-    if (!secure) return undefined
+    if (!transports[task.address.transport].secure) return undefined
     const openSsl = loadOpenSsl()
     return typeof openSsl === 'string' ? openSsl : undefined
   },

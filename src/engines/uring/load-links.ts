@@ -10,16 +10,15 @@ import { ClientLinks, linkPhase, type LinkParts } from './client-links.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
 import type { LoadMover } from './load-mover.ts'
+import type { Redials } from './redials.ts'
 import * as bit from './state.ts'
 
 /** How much of a stream is sent in a turn: the others have their turn, too. */
 const perTurnMaxBytes = 262_144
 
 export abstract class LoadLinks extends ClientLinks implements LoadMover {
-  /** Connections that are open, without idle ones. */
+  /** Connections that are open, or are to be opened again; without idle ones. */
   open = 0
-  /** Called when a handshake is done. */
-  onHandshake: (slot: number) => void = () => {}
   /** Where the payload's table lies. */
   protected tableAddress = 0
   /** Bytes of the payload that were submitted, and those of them that the kernel has accepted. */
@@ -28,6 +27,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   readonly #meter: Meter
   /** Undefined until the load begins: handshakes come before. */
   #traffic: Traffic | undefined
+  #redials: Redials | undefined
   /** Connections that have ended before the load began. */
   readonly #early = new Map<number, Error>()
   /** When something was last submitted. */
@@ -59,9 +59,13 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     entries.finish(this.ring, slot)
   }
 
+  /** A stream goes on with a new connection, from `submitted` on. */
+  protected carry(_slot: number, _stream: Stream): void {}
+
   /** The load begins, with what it sends. */
-  start(traffic: Traffic, tableAddress: number): void {
+  start(traffic: Traffic, tableAddress: number, redials: Redials | undefined): void {
     this.#traffic = traffic
+    this.#redials = redials
     this.tableAddress = tableAddress
     for (const [slot, error] of this.#early) this.failed(slot, error)
   }
@@ -79,8 +83,20 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   }
 
   /** All receive since their handshakes; some may have ended meanwhile. */
-  receive(): void {
-    for (const { index } of this.#traffic!.streams) if (this.table.state[index]) this.open++
+  receive(now: number): void {
+    for (const stream of this.#traffic!.streams) {
+      if (stream.broken) this.#redials!.begin(stream, now)
+      if (stream.broken || this.table.state[stream.index]) this.open++
+    }
+  }
+
+  /** A connection that broke is there again. */
+  reopen(stream: Stream, now: number): void {
+    const slot = stream.index
+    stream.reopen(now)
+    this.submitted[slot] = this.#accepted[slot] = stream.issuedBytes
+    this.carry(slot, stream)
+    this.send(stream)
   }
 
   begin(): void {
@@ -89,10 +105,6 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
 
   get hasDirty(): boolean {
     return (this.#dirty.length > 0 && !this.halts) || this.due.length > 0
-  }
-
-  protected onOpen(slot: number): void {
-    this.onHandshake(slot)
   }
 
   /** Something came for the stream; false if the connection was closed because of it. */
@@ -135,7 +147,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     for (const [slot, state] of this.table.state.entries()) {
       if (!(state & bit.SENDING)) continue
       isEnded = false
-      entries.cancel(this.ring, tag(kind.REST, slot))
+      entries.cancel(this.ring, tag(kind.REST, slot), this.table.generation[slot])
     }
     this.halts = true
     return isEnded
@@ -149,12 +161,18 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
 
   countSent(): void {
     for (const stream of this.#traffic!.streams)
-      if (this.table.state[stream.index]) this.#countSentOf(stream.index, stream)
+      if (this.#isOpen(stream.index)) this.#countSentOf(stream.index, stream)
+  }
+
+  /** Whether it is there, and its handshake is done. */
+  #isOpen(slot: number): boolean {
+    return this.phase[slot]! > linkPhase.HANDSHAKE
   }
 
   /** Marks a connection: flush() issues all messages that may go now, and submits them. */
   send(stream: Stream): void {
-    if (this.table.state[stream.index]) this.mark(stream.index)
+    if (this.#isOpen(stream.index)) this.mark(stream.index)
+    else if (this.#traffic!.over) this.#leave(stream)
   }
 
   protected mark(slot: number): void {
@@ -195,19 +213,30 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   }
 
   giveUp(stream: Stream): void {
-    if (!this.table.state[stream.index]) return
+    if (!this.#isOpen(stream.index)) return this.#leave(stream)
     stream.failed = true
     stream.ended()
     this.#closeSlot(stream.index)
   }
 
   #closeSlot(slot: number): void {
-    if (!this.table.state[slot]) return
+    if (!this.#isOpen(slot)) return this.dropHandshake(slot)
     const stream = this.#streamOf(slot)
     if (stream) this.#countSentOf(slot, stream)
     this.closeLink(slot)
     this.#meter.counters[counter.closed]!++
-    if (stream) this.open--
+    if (!stream) return
+    if (stream.broken && !this.#traffic!.over) return this.#redials!.begin(stream, nowNs())
+    stream.leave()
+    this.open--
+  }
+
+  /** Nothing more is planned, so a broken connection is not opened again. */
+  #leave(stream: Stream): void {
+    if (!stream.broken) return
+    this.#redials!.cancel(stream)
+    stream.leave()
+    this.open--
   }
 
   closeAll(): void {

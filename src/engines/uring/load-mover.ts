@@ -5,8 +5,8 @@ import type { Stream } from '../../load/stream.ts'
 export interface LoadMover extends Mover<Stream> {
   /** Whether flush() or endTurn() has something to do. */
   readonly hasDirty: boolean
-  /** A connection is open again, if it can be. */
-  reopen?(stream: Stream, now: number): void
+  /** A connection that broke is there again. */
+  reopen(stream: Stream, now: number): void
   /** A slot could not be connected. */
   failed(slot: number, error: Error): void
   /** Begins to receive on all. */

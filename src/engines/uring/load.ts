@@ -21,6 +21,7 @@ import { loadOpenSsl, type OpenSsl } from '../os/openssl.ts'
 import { isStamped } from '../stamped.ts'
 import type { LinkParts } from './client-links.ts'
 import { dialAll, type Failure } from './dial.ts'
+import { RunningDials } from './running-dials.ts'
 import { kind, completionOf, slotOf, type Unanswered } from './entries.ts'
 import { Handshaking } from './handshaking.ts'
 import * as k from './kernel.ts'
@@ -81,6 +82,7 @@ class OpenLoad implements OpenTask {
   readonly #argument: WaitArgument
   readonly #traffic: Traffic
   readonly #effort: Effort
+  readonly #dials: RunningDials | undefined
   readonly #redials: Redials | undefined
   readonly #slots: LoadMover
   readonly #life: Life<Stream>
@@ -109,11 +111,11 @@ class OpenLoad implements OpenTask {
     const { address } = this.#table
     const count = task.connections + task.idle
     const traffic = this.#traffic
-    if (task.reconnect)
-      this.#redials = new Redials(libc, ring, task, traffic, (stream, now) =>
-        this.#slots.reopen!(stream, now),
-      )
-    above?.slots.start(traffic, address)
+    this.#dials = task.reconnect ? new RunningDials(libc, ring, task, above?.slots) : undefined
+    this.#redials =
+      this.#dials &&
+      new Redials(task, traffic, this.#dials, (stream, now) => this.#slots.reopen(stream, now))
+    above?.slots.start(traffic, address, this.#redials)
     traffic.stalls.stamped = input.clock !== undefined
     this.#slots = above?.slots ?? new LoadSlots(ring, input, traffic, this.#redials, address, count)
     for (const { slot, error } of failures) this.#slots.failed(slot, error)
@@ -136,7 +138,7 @@ class OpenLoad implements OpenTask {
 
   /** Blocks this thread until all connections are closed. */
   async run(startNs: number): Promise<void> {
-    const [life, slots, redials, meter] = [this.#life, this.#slots, this.#redials, this.#meter]
+    const [life, slots, dials, meter] = [this.#life, this.#slots, this.#dials, this.#meter]
     let now = nowNs()
     slots.receive(now)
     life.start(startNs, now)
@@ -146,14 +148,15 @@ class OpenLoad implements OpenTask {
       if (stopping !== stopWord.run) life.stop(now, stopping === stopWord.now)
       life.turn(now)
       if (life.ended) break
-      redials?.turn(now)
+      dials?.turn(now)
+      this.#redials?.turn(now)
       slots.flush()
       slots.endTurn?.()
       const began = now
       const worked = this.#wait(now)
       now = nowNs()
       if (!worked && now < life.dueNs) this.#effort.waited(now - began)
-      if (redials?.isLooking) await turnOfNode()
+      if (dials?.isLooking) await turnOfNode()
     }
     this.#close()
     // Node reports garbage collections then.
@@ -165,8 +168,8 @@ class OpenLoad implements OpenTask {
     const [ring, argument] = [this.#ring, this.#argument]
     const { GETEVENTS, EXT_ARG } = k.enter
     const { dueNs, tickNs } = this.#life
-    const redialNs = this.#redials?.nextNs(now) ?? Infinity
-    const leftNs = Math.min(dueNs, tickNs, redialNs, now + beatMs * 1e6) - now
+    const dialNs = Math.min(this.#dials?.nextNs(now) ?? Infinity, this.#redials?.nextNs ?? Infinity)
+    const leftNs = Math.min(dueNs, tickNs, dialNs, now + beatMs * 1e6) - now
     this.#traffic.stalls.expect(now, now + Math.max(0, leftNs))
     if (leftNs > 0 && !this.#slots.hasDirty) {
       argument.set(leftNs)
@@ -219,7 +222,7 @@ class OpenLoad implements OpenTask {
           this.#slots.onSent(slot, words[at + 1]!, result)
           break
         case kind.CONNECT:
-          this.#redials?.onConnected(slot, words[at + 1]!, result, now)
+          this.#dials?.onConnected(slot, words[at + 1]!, result, now)
           break
         // All other entries of a connected load need no answer.
         default:
@@ -236,7 +239,7 @@ class OpenLoad implements OpenTask {
     this.#ring.close()
     this.#slots.close?.()
     this.#input.close()
-    this.#redials?.close()
+    this.#dials?.close()
     this.#argument.close()
     this.#libc.unmap(this.#table)
   }

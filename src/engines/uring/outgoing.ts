@@ -75,7 +75,7 @@ export class Outgoing {
   sendRest(slot: number): void {
     const { address, length } = this.#unsent.oldest(slot)
     this.#table.state[slot]! |= bit.SENDING
-    entries.send(this.#ring, slot, address, length)
+    entries.send(this.#ring, slot, address, length, this.#table.generation[slot])
   }
 
   /** `length` bytes, the oldest of those unsent, were sent. */
@@ -105,5 +105,15 @@ export class Outgoing {
   drop(slot: number): void {
     this.#unsent.drop(slot)
     this.#table.state[slot]! &= ~bit.WAITING
+  }
+
+  /** The same while a send is in flight: the kernel may read them until that has ended. */
+  setAside(slot: number): void {
+    this.#unsent.setAside(slot, this.#table.generation[slot]!)
+  }
+
+  /** A send of a connection that is closed has ended. */
+  free(slot: number, generation: number): void {
+    this.#unsent.free(slot, generation)
   }
 }

@@ -11,6 +11,8 @@ interface UnsentPiece {
 export class Unsent {
   readonly #arena: Arena
   readonly #queues = new Map<number, { pieces: UnsentPiece[]; bytes: number }>()
+  /** Of connections that are closed, by slot and generation. */
+  readonly #aside = new Map<number, UnsentPiece[]>()
 
   constructor(arena: Arena) {
     this.#arena = arena
@@ -60,9 +62,24 @@ export class Unsent {
     return queue.pieces.length > 0
   }
 
+  /** They will not be sent, but are kept until free(): the kernel may still read them. */
+  setAside(slot: number, generation: number): void {
+    const queue = this.#queues.get(slot)
+    if (queue) this.#aside.set(asideKey(slot, generation), queue.pieces)
+    this.#queues.delete(slot)
+  }
+
+  free(slot: number, generation: number): void {
+    const key = asideKey(slot, generation)
+    for (const { id } of this.#aside.get(key) ?? []) this.#arena.give(id)
+    this.#aside.delete(key)
+  }
+
   /** Drops the bytes: they will not be sent. */
   drop(slot: number): void {
     for (const { id } of this.#queues.get(slot)?.pieces ?? []) this.#arena.give(id)
     this.#queues.delete(slot)
   }
 }
+
+const asideKey = (slot: number, generation: number): number => slot * 2 ** 16 + generation

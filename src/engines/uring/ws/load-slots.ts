@@ -222,6 +222,12 @@ export class WsLoadSlots extends LoadLinks {
   /** The server answers with a close frame of its own, and FIN. */
   protected override onSaid(): void {}
 
+  protected override carry(slot: number, stream: Stream): void {
+    const link = this.#links[slot]!
+    link.begun = stream.issued
+    link.endBytes = stream.issuedBytes
+  }
+
   protected forget(slot: number): void {
     this.#links[slot] = undefined
   }
