@@ -9,6 +9,7 @@ import { until } from './client.ts'
 import { onlyFull, short } from './full.ts'
 import { BadServer, type Misdeed } from './peers/bad-server.ts'
 import { Program, root } from './program.ts'
+import { loadRefusal } from './refusal.ts'
 
 type Cause = NonNullable<RunResult['firstWrong']>['cause']
 type FailureName = keyof RunResult['errors']
@@ -123,9 +124,12 @@ describe('it is found that a server', { concurrency: 8 }, () => {
   }
 })
 
-for (const misdeed of ['drops a piece', 'closes in the middle', 'resets'] as const) {
-  const name = `it is found on a short connection, too, that a server ${misdeed}`
-  test(name, { skip: onlyFull }, async () => {
+const onShort = (['drops a piece', 'closes in the middle', 'resets'] as const).flatMap(misdeed =>
+  (['node', 'uring'] as const).map(engine => ({ misdeed, engine })),
+)
+for (const { misdeed, engine } of onShort) {
+  const name = `it is found on a short connection, too, that a server ${misdeed}: ${engine}`
+  test(name, { skip: onlyFull || loadRefusal(engine) }, async () => {
     // A reset close behind data looks like an end: libuv does not ask the system for more.
     const afterBytes = misdeed === 'resets' ? 0 : 10
     const inFlightBytes = 64 - afterBytes
@@ -133,7 +137,7 @@ for (const misdeed of ['drops a piece', 'closes in the middle', 'resets'] as con
     await using _ = server
     const url = await server.listen()
     const options = { connections: 0, churnPerSecond: 100, durationMs: 50, warmupMs: 0 }
-    const result = await bench(url, { ...options, engine: 'node', drainMs: 2_000 }).finished
+    const result = await bench(url, { ...options, engine, drainMs: 2_000 }).finished
     const [cause, error] = findings[misdeed]
     assert.equal(result.firstWrong?.cause, cause)
     assert.equal(result.firstWrong.offset, server.damage?.offset)

@@ -50,13 +50,12 @@ const rare = ['stages', 'poisson arrivals']
 for (const [name, options] of loads) {
   const title = `what is sent does not depend on the number of threads and slices: ${name}`
   test(title, { skip: rare.includes(name) && onlyFull }, async () => {
-    const engine = options.churnPerSecond ? 'node' : 'auto'
-    const one = await received({ ...options, engine, threads: 1 })
+    const one = await received({ ...options, threads: 1 })
     // Three for one load: where one thread of two is right, so is the other.
     for (const threads of short([2, 3, 4], [options === open ? 3 : 2]))
-      assert.deepEqual(await received({ ...options, engine, threads }), one)
+      assert.deepEqual(await received({ ...options, threads }), one)
     // And not on the number of machines.
     for (const slices of short([2, 3, 5], options === open ? [2] : []))
-      assert.deepEqual(await received({ ...options, engine, threads: short(2, 1) }, slices), one)
+      assert.deepEqual(await received({ ...options, threads: short(2, 1) }, slices), one)
   })
 }

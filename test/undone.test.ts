@@ -110,7 +110,7 @@ const ofBoth: Record<string, Case> = {
   },
 }
 
-const ofNode: Record<string, Case> = {
+const withShort: Record<string, Case> = {
   'short connections of which none was due': {
     behave: echo,
     load: { churnPerSecond: 2, ratePerSecond: 200, warmupMs: 10, durationMs: 100 },
@@ -157,7 +157,11 @@ const daily: Record<string, readonly string[]> = {
     'a count at a rate that is not reached, whatever the rate may be',
     'short connections that are never answered',
   ],
-  uring: ['a count that is not reached', 'Ctrl-C in the warm-up'],
+  uring: [
+    'a count that is not reached',
+    'Ctrl-C in the warm-up',
+    'short connections that are never answered',
+  ],
 }
 
 function cases(engine: Server['engine'], table: Record<string, Case>) {
@@ -191,12 +195,13 @@ function cases(engine: Server['engine'], table: Record<string, Case>) {
 for (const engine of ['node', 'uring'] satisfies Server['engine'][]) {
   const skip = engine !== 'node' && loadRefusal(engine)
   describe(`with ${engine} no pass`, { skip, concurrency: 3 }, () => {
-    cases(engine, ofBoth)
-    if (engine === 'node') cases(engine, ofNode)
+    cases(engine, { ...ofBoth, ...withShort })
   })
 }
 
 describe('short connections', () => {
+  const engines = (['node', 'uring'] as const).filter(engine => !loadRefusal(engine))
+  const full = { skip: onlyFull }
   /** Lets each wait before it reaches a server that upgrades it. */
   async function slowUpgrades(delayMs: number) {
     const server = await serve('ws://127.0.0.1:0', { engine: 'node' })
@@ -219,29 +224,24 @@ describe('short connections', () => {
     return { url: before.url.replace('tcp', 'ws'), seen, [Symbol.asyncDispose]: close }
   }
 
-  test(
-    '256 at most are being opened, and the next begins at once',
-    { skip: onlyFull },
-    async () => {
+  for (const engine of engines)
+    test(`256 at most are being opened, and the next begins at once: ${engine}`, full, async () => {
       await using slow = await slowUpgrades(300)
       // In a closed loop nothing else wakes the thread.
       const load = { churnPerSecond: 2_000, durationMs: 200, connections: 0, drainMs: 30_000 }
-      const { churn } = await start(slow.url, 'node', load).finished
+      const { churn } = await start(slow.url, engine, load).finished
       assert.deepEqual([churn!.planned, churn!.completed], [400, 400])
       // The probe that looks for a server may be among them.
       assert.ok(slow.seen.most <= 257, `${slow.seen.most} at a time`)
       // Those behind the first 256 have waited for them: their time counts from the plan.
       assert.ok(churn!.durationUs.p90! >= 400e3, JSON.stringify(churn))
-    },
-  )
+    })
 
-  test(
-    'more than can be open are planned, and none is begun twice',
-    { skip: onlyFull },
-    async () => {
+  for (const engine of engines)
+    test(`what cannot be open is planned, and none is begun twice: ${engine}`, full, async () => {
       await using server = await listen(socket => echo(socket, 0))
       const load = { churnPerSecond: 20_000, durationMs: Infinity, drainMs: 1_000 }
-      const run = start(server.url, 'node', load)
+      const run = start(server.url, engine, load)
       const sentMs = performance.now()
       await until(() => run.snapshot().churnCompleted >= 6_000)
       const leastMs = performance.now() - sentMs
@@ -256,6 +256,5 @@ describe('short connections', () => {
         failedBecause.join(' '),
         /Achieved [\d,]+\/s of 20,000\/s short connections planned/,
       )
-    },
-  )
+    })
 })

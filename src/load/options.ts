@@ -220,7 +220,7 @@ export const benchOptions = {
     help: 'short connections per second, in addition to the steady ones',
     condition: { name: 'churn', show: shown(value => `${formatCount(value)}/s`) },
     where: {
-      engines: ['node'],
+      engines: ['node', 'uring'],
       act: 'open short connections (churn)',
       transports: connected,
       reason: name => `There are no short connections on ${name}, as there are no connections.`,

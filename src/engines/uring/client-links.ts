@@ -22,6 +22,8 @@ export interface LinkParts {
   libc: Libc
   ring: Ring
   input: LoadInput
+  /** How many connections there may be at once. */
+  slots: number
 }
 
 /** How far a connection is. */
@@ -46,17 +48,17 @@ export abstract class ClientLinks {
   protected cameNs = 0
   readonly #input: LoadInput
 
-  constructor({ libc, ring, input }: LinkParts, count: number) {
+  constructor({ libc, ring, input, slots }: LinkParts) {
     const { bufferRing } = input
     this.ring = ring
     this.bufferRing = bufferRing
     this.#input = input
     this.outbox = new Outbox(libc)
-    this.table = new SlotTable(count)
+    this.table = new SlotTable(slots)
     const memory = { ring, bufferRing, arena: new Arena(libc) }
     // What comes back is always read.
     this.out = new Outgoing(memory, this.outbox, this.table, () => {})
-    this.phase = new Uint8Array(count)
+    this.phase = new Uint8Array(slots)
   }
 
   /** Says the first words of the handshake. */

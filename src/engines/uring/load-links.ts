@@ -2,13 +2,13 @@
 import type { Stream } from '../../load/stream.ts'
 import type { Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
-import type { LoadTask } from '../../task.ts'
 import { nowNs } from '../../vocabulary/clock.ts'
 import { ClosedError } from '../../vocabulary/peer-errors.ts'
 import { failureName, reasonWhy } from '../failures.ts'
 import { ClientLinks, linkPhase, type LinkParts } from './client-links.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
+import type { LinkStream } from './link-stream.ts'
 import type { LoadMover } from './load-mover.ts'
 import type { Redials } from './redials.ts'
 import * as bit from './state.ts'
@@ -28,6 +28,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   /** Undefined until the load begins: handshakes come before. */
   #traffic: Traffic | undefined
   #redials: Redials | undefined
+  readonly #shorts = new Map<number, { stream: LinkStream; onClosed: (slot: number) => void }>()
   /** Connections that have ended before the load began. */
   readonly #early = new Map<number, Error>()
   /** When something was last submitted. */
@@ -36,27 +37,26 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   /** Streams with something to send, or that are done. */
   #dirty: number[] = []
 
-  constructor(parts: LinkParts, task: LoadTask, meter: Meter) {
-    const count = Math.max(1, task.connections + task.idle)
-    super(parts, count)
+  constructor(parts: LinkParts, meter: Meter) {
+    super(parts)
     this.#meter = meter
-    this.submitted = new Float64Array(count)
-    this.#accepted = new Float64Array(count)
-    this.#isDirty = new Uint8Array(count)
+    this.submitted = new Float64Array(parts.slots)
+    this.#accepted = new Float64Array(parts.slots)
+    this.#isDirty = new Uint8Array(parts.slots)
   }
 
   /** Gives a stream what came. Returns whether it is right. */
-  protected abstract give(stream: Stream, now: number): boolean
+  protected abstract give(stream: LinkStream, now: number): boolean
   /**
    * Submits bytes of a stream from `submitted` on, and counts them there.
    * @param most how many at most, as far as may be
    */
-  protected abstract submit(slot: number, stream: Stream, traffic: Traffic, most: number): void
+  protected abstract submit(slot: number, stream: LinkStream, traffic: Traffic, most: number): void
   /** Says that nothing more is sent. */
   protected abstract sayEnd(slot: number): void
   /** The same has been sent. */
   protected onSaid(slot: number): void {
-    entries.finish(this.ring, slot)
+    this.out.finish(slot)
   }
 
   /** A stream goes on with a new connection, from `submitted` on. */
@@ -70,14 +70,15 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     for (const [slot, error] of this.#early) this.failed(slot, error)
   }
 
-  #streamOf(slot: number): Stream | undefined {
-    return this.#traffic?.streams[slot]
+  /** Idle connections have none. */
+  #streamOf(slot: number): LinkStream | undefined {
+    return this.#traffic?.streams[slot] ?? this.#shorts.get(slot)?.stream
   }
 
   failed(slot: number, error: Error): void {
     const name = failureName(error)
     this.#traffic!.evidence.noteReason(name, reasonWhy(error))
-    const stream = this.#streamOf(slot)
+    const stream = this.#traffic!.streams[slot]
     if (stream) stream.fail(counter[name])
     else this.#meter.counters[counter[name]]!++
   }
@@ -114,8 +115,8 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     if (stream === undefined) return true
     const right = this.give(stream, now)
     this.#countSentOf(slot, stream)
-    if (right) this.send(stream)
-    else this.giveUp(stream)
+    if (right) this.mark(slot)
+    else this.#giveUp(slot, stream)
     return right
   }
 
@@ -154,7 +155,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   }
 
   /** While some of a connection's bytes wait, what they hold counts as not sent. */
-  #countSentOf(slot: number, stream: Stream): void {
+  #countSentOf(slot: number, stream: LinkStream): void {
     if (!(this.table.state[slot]! & bit.WAITING)) this.#accepted[slot] = this.submitted[slot]!
     stream.onSent(this.#accepted[slot]!, this.#submittedNs)
   }
@@ -196,7 +197,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     }
   }
 
-  #submitDue(slot: number, stream: Stream): void {
+  #submitDue(slot: number, stream: LinkStream): void {
     const untilBytes = this.submitted[slot]! + perTurnMaxBytes
     while (this.submitted[slot]! < stream.issuedBytes) {
       // It is dealt with again when the rest is sent.
@@ -214,21 +215,48 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
 
   giveUp(stream: Stream): void {
     if (!this.#isOpen(stream.index)) return this.#leave(stream)
+    this.#giveUp(stream.index, stream)
+  }
+
+  #giveUp(slot: number, stream: LinkStream): void {
     stream.failed = true
     stream.ended()
-    this.#closeSlot(stream.index)
+    this.#closeSlot(slot)
   }
 
   #closeSlot(slot: number): void {
     if (!this.#isOpen(slot)) return this.dropHandshake(slot)
-    const stream = this.#streamOf(slot)
+    const short = this.#shorts.get(slot)
+    const stream = this.#traffic?.streams[slot]
     if (stream) this.#countSentOf(slot, stream)
     this.closeLink(slot)
+    this.#shorts.delete(slot)
+    if (short) return short.onClosed(slot)
     this.#meter.counters[counter.closed]!++
     if (!stream) return
     if (stream.broken && !this.#traffic!.over) return this.#redials!.begin(stream, nowNs())
     stream.leave()
     this.open--
+  }
+
+  /** A slot that is connected sends the message of a short connection. */
+  carryShort(slot: number, stream: LinkStream, onClosed: (slot: number) => void): void {
+    this.#shorts.set(slot, { stream, onClosed })
+    this.submitted[slot] = this.#accepted[slot] = 0
+    this.mark(slot)
+  }
+
+  closeShort(slot: number): void {
+    this.#closeSlot(slot)
+  }
+
+  /** Whether its FIN is on its way: until then no other connection may be in the slot. */
+  isFinishing(slot: number): boolean {
+    return this.out.isFinishing(slot)
+  }
+
+  onFinished(slot: number): void {
+    this.out.onFinished(slot)
   }
 
   /** Nothing more is planned, so a broken connection is not opened again. */

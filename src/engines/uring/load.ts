@@ -9,7 +9,7 @@ import { Life } from '../../load/life.ts'
 import { beatMs } from '../../load/stalls.ts'
 import type { Stream } from '../../load/stream.ts'
 import { Traffic } from '../../load/traffic.ts'
-import { stopWord, type Meter } from '../../metrics/meter.ts'
+import { Meter, stopWord } from '../../metrics/meter.ts'
 import { transports } from '../../vocabulary/transport.ts'
 import type { LoadTask } from '../../task.ts'
 import { Effort } from '../effort.ts'
@@ -29,8 +29,10 @@ import { LoadInput } from './load-input.ts'
 import type { LoadLinks } from './load-links.ts'
 import type { LoadMover } from './load-mover.ts'
 import { LoadSlots } from './load-slots.ts'
+import { PlainLinks } from './plain-links.ts'
 import { Redials } from './redials.ts'
 import { Ring } from './ring.ts'
+import { ShortSlots, shortSlotsFor } from './short-slots.ts'
 import { TlsLoadSlots } from './tls/load-slots.ts'
 import { WaitArgument } from './wait-argument.ts'
 import { WsLoadSlots } from './ws/load-slots.ts'
@@ -44,17 +46,31 @@ const tickMs = 50
 const readsPerClock = 8
 
 export async function openLoad(task: LoadTask, meter: Meter): Promise<OpenTask> {
+  // Without steady connections nothing else would find out whether the server is there.
+  if (task.connections + task.idle === 0) await probe(task)
+  return open(task, meter)
+}
+
+async function probe(task: LoadTask): Promise<void> {
+  const session = await open({ ...task, connections: 1, churn: undefined }, new Meter())
+  session.close()
+}
+
+async function open(task: LoadTask, meter: Meter): Promise<OpenLoad> {
   const libc = loadLibc() as Libc
   const ring = new Ring(libc, ringEntries, ringCompletions)
   try {
-    const slots = task.connections + task.idle
-    ring.registerFileTable(Math.max(1, slots))
+    const steady = task.connections + task.idle
+    const slots = Math.max(1, steady + shortSlotsFor(task, steady))
+    ring.registerFileTable(slots)
     const input = new LoadInput(libc, ring, isStamped(task) ? new KernelClock(libc) : undefined)
-    const parts = { libc, ring, input }
+    const parts = { libc, ring, input, slots }
     const links = linksFor(parts, task, meter)
     const above = links && new Handshaking(parts, links, task, meter)
     const failures = await dialAll(libc, ring, task, meter, above)
-    return new OpenLoad(parts, task, meter, failures, above)
+    const session = new OpenLoad(parts, task, meter, failures, above)
+    await session.prepare()
+    return session
   } catch (error) {
     ring.close()
     // There may have been room for the table when the load was planned.
@@ -68,7 +84,8 @@ export async function openLoad(task: LoadTask, meter: Meter): Promise<OpenTask> 
 function linksFor(parts: LinkParts, task: LoadTask, meter: Meter): LoadLinks | undefined {
   const { protocol, secure } = transports[task.address.transport]
   const isWs = protocol === 'ws'
-  if (!secure) return isWs ? new WsLoadSlots(parts, task, meter) : undefined
+  if (!secure && isWs) return new WsLoadSlots(parts, task, meter)
+  if (!secure) return task.churn ? new PlainLinks(parts, meter) : undefined
   const Links = isWs ? WssLoadSlots : TlsLoadSlots
   return new Links({ ...parts, ssl: loadOpenSsl() as OpenSsl }, task, meter)
 }
@@ -84,12 +101,13 @@ class OpenLoad implements OpenTask {
   readonly #effort: Effort
   readonly #dials: RunningDials | undefined
   readonly #redials: Redials | undefined
+  readonly #shorts: ShortSlots | undefined
   readonly #slots: LoadMover
   readonly #life: Life<Stream>
   readonly #table: Mapping
 
   constructor(
-    { libc, ring, input }: LinkParts,
+    { libc, ring, input, slots }: LinkParts,
     task: LoadTask,
     meter: Meter,
     failures: Failure[],
@@ -111,26 +129,38 @@ class OpenLoad implements OpenTask {
     const { address } = this.#table
     const count = task.connections + task.idle
     const traffic = this.#traffic
-    this.#dials = task.reconnect ? new RunningDials(libc, ring, task, above?.slots) : undefined
-    this.#redials =
-      this.#dials &&
-      new Redials(task, traffic, this.#dials, (stream, now) => this.#slots.reopen(stream, now))
-    above?.slots.start(traffic, address, this.#redials)
+    const links = above?.slots
+    const dials =
+      task.reconnect || task.churn ? new RunningDials(libc, ring, task, links) : undefined
+    const onOpen = (stream: Stream, now: number) => this.#slots.reopen(stream, now)
+    this.#dials = dials
+    this.#redials = task.reconnect ? new Redials(task, traffic, dials!, onOpen) : undefined
+    const places = { first: count, count: slots - count }
+    this.#shorts = task.churn && new ShortSlots(task, traffic, links!, dials!, places)
+    links?.start(traffic, address, this.#redials)
     traffic.stalls.stamped = input.clock !== undefined
-    this.#slots = above?.slots ?? new LoadSlots(ring, input, traffic, this.#redials, address, count)
+    this.#slots = links ?? new LoadSlots(ring, input, traffic, this.#redials, address, count)
     for (const { slot, error } of failures) this.#slots.failed(slot, error)
     const measure = (now: number) => {
       this.#effort.update(now)
       input.clock?.check()
     }
-    this.#life = new Life(this.#traffic, this.#slots, { tickMs, measure })
+    const short = this.#shorts?.churn
+    this.#life = new Life(this.#traffic, this.#slots, { tickMs, short, measure })
+  }
+
+  /** The addresses of short connections are known when the first one is due. */
+  async prepare(): Promise<void> {
+    if (this.#shorts) await this.#dials!.lookUp()
   }
 
   get result(): ThreadResult {
     const { log, stageLogs: stages, evidence, measureFromNs } = this.#traffic
     const { wrong, reasons } = evidence
     const outages = this.#traffic.outages?.since(measureFromNs)
-    return { wrong, reasons, log, stages, outages, effort: this.#effort.result }
+    const { log: churn, lateNs: churnLateNs } = this.#shorts?.churn ?? {}
+    const effort = this.#effort.result
+    return { wrong, reasons, log, stages, outages, churn, churnLateNs, effort }
   }
 
   /** No call can reach this while run() blocks the thread: the meter's stop word does. */
@@ -150,6 +180,7 @@ class OpenLoad implements OpenTask {
       if (life.ended) break
       dials?.turn(now)
       this.#redials?.turn(now)
+      this.#shorts?.turn(now)
       slots.flush()
       slots.endTurn?.()
       const began = now
@@ -158,7 +189,7 @@ class OpenLoad implements OpenTask {
       if (!worked && now < life.dueNs) this.#effort.waited(now - began)
       if (dials?.isLooking) await turnOfNode()
     }
-    this.#close()
+    this.close()
     // Node reports garbage collections then.
     await turnOfNode()
   }
@@ -224,6 +255,9 @@ class OpenLoad implements OpenTask {
         case kind.CONNECT:
           this.#dials?.onConnected(slot, words[at + 1]!, result, now)
           break
+        case kind.FINISHED:
+          this.#shorts?.onFinished(slot)
+          break
         // All other entries of a connected load need no answer.
         default:
           of satisfies Unanswered | typeof kind.TICK
@@ -233,7 +267,7 @@ class OpenLoad implements OpenTask {
     this.#input.bufferRing.publish()
   }
 
-  #close(): void {
+  close(): void {
     this.#slots.closeAll()
     this.#ring.submitAll()
     this.#ring.close()

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../../vocabulary/address.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
+import type { Churn } from '../../../load/churn.ts'
 import { Traffic } from '../../../load/traffic.ts'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import { numberOf } from '../../../load/part.ts'
@@ -11,7 +12,7 @@ import type { LoadTask } from '../../../task.ts'
 import { transports } from '../../../vocabulary/transport.ts'
 import type { ThreadResult, OpenTask } from '../../engine.ts'
 import { explain, failureName } from '../../failures.ts'
-import { Churn } from './churn.ts'
+import { ShortSockets } from './short-sockets.ts'
 import { noteFailure } from './note-failure.ts'
 import type { Dial } from '../core/link.ts'
 import { countReconnects, keepOpen } from '../http/reconnects.ts'
@@ -94,7 +95,7 @@ class OpenLoad implements OpenTask, Mover<Stream> {
     this.address = task.address
     this.#meter = meter
     this.#traffic = traffic
-    this.#churn = task.churn && new Churn(task, meter, traffic, dial, () => this.#onRoom())
+    this.#churn = task.churn && new ShortSockets(task, traffic, dial, () => this.#onRoom()).churn
     this.#turns = new Turns(traffic, this, tickMs, this.#churn)
     const steady = stamps?.over(dial) ?? dial
     if (task.reconnect) this.#redials = new Redials(task, traffic, steady, this.#reopen)

@@ -1,11 +1,11 @@
 /** The connections of a load over TLS: what is sent goes into records as it is. */
-import type { Stream } from '../../../load/stream.ts'
 import type { Traffic } from '../../../load/traffic.ts'
 import type { Meter } from '../../../metrics/meter.ts'
 import type { LoadTask } from '../../../task.ts'
 import { handshakeCut, handshakeTimeout } from '../../../wire/tls/failures.ts'
 import type { OpenSsl } from '../../os/openssl.ts'
 import type { LinkParts } from '../client-links.ts'
+import type { LinkStream } from '../link-stream.ts'
 import { LoadLinks } from '../load-links.ts'
 import { ClientRecords } from './client-records.ts'
 import { Records } from './records.ts'
@@ -20,7 +20,7 @@ export class TlsLoadSlots extends LoadLinks {
   #plainBytes = 0
 
   constructor(parts: LinkParts & { ssl: OpenSsl }, task: LoadTask, meter: Meter) {
-    super(parts, task, meter)
+    super(parts, meter)
     const { ssl, libc } = parts
     this.#records = new Records(ssl, libc)
     const below = { out: this.out, outbox: this.outbox }
@@ -51,11 +51,11 @@ export class TlsLoadSlots extends LoadLinks {
     this.#tls.came(slot, this.bufferRing.address + at, length, now)
   }
 
-  protected give(stream: Stream, now: number): boolean {
+  protected give(stream: LinkStream, now: number): boolean {
     return stream.arrived(this.#records.plainBytes, 0, this.#plainBytes, now, this.cameNs)
   }
 
-  protected submit(slot: number, stream: Stream, { payload }: Traffic): void {
+  protected submit(slot: number, stream: LinkStream, { payload }: Traffic): void {
     const offset = this.submitted[slot]!
     const backlog = stream.issuedBytes - offset
     const length = Math.min(backlog, payload.pieceBytes(offset), pieceMaxBytes)

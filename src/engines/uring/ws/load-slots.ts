@@ -25,6 +25,7 @@ import {
 } from '../../../wire/ws/frames.ts'
 import { copyMasked, Memory, rotated } from '../../../wire/ws/mask.ts'
 import { linkPhase, type LinkParts } from '../client-links.ts'
+import type { LinkStream } from '../link-stream.ts'
 import { LoadLinks } from '../load-links.ts'
 import * as bit from '../state.ts'
 
@@ -69,7 +70,7 @@ export class WsLoadSlots extends LoadLinks {
   #reader: WsFrameReader | undefined
 
   constructor(parts: LinkParts, task: LoadTask, meter: Meter, memory?: FrameMemory) {
-    super(parts, task, meter)
+    super(parts, meter)
     this.#address = task.address as HostAddress
     this.#headers = headersOf(task.calling)
     const incoming = memory?.incoming ?? parts.input.bufferRing.bytes
@@ -146,7 +147,7 @@ export class WsLoadSlots extends LoadLinks {
     }
   }
 
-  protected give(stream: Stream, now: number): boolean {
+  protected give(stream: LinkStream, now: number): boolean {
     const { bytes, at, length } = this.#reader!
     return stream.arrivedMessage(bytes, at, length, now, this.cameNs)
   }
@@ -185,7 +186,7 @@ export class WsLoadSlots extends LoadLinks {
     this.sendFrom(slot, at, end - at)
   }
 
-  protected submit(slot: number, stream: Stream, traffic: Traffic, most: number): void {
+  protected submit(slot: number, stream: LinkStream, traffic: Traffic, most: number): void {
     const { payload, sizes } = traffic
     const { at, room } = this.place
     const { bytes } = this.#outgoing
