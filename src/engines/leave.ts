@@ -1,13 +1,110 @@
 /**
- * When a stopping server sends FIN to a client (docs/serve.md): as soon as the client is quiet,
- * since then everything it had sent has come; or after a time limit. At the end of the drain the
- * connection is closed.
+ * How a stopping server takes leave of its clients (docs/serve.md): when each is told, and how.
+ * Only the decisions are here: an engine says how far a connection is, and does what is decided. A
+ * server that is told a second time to stop closes all connections at once.
  */
 
-/** A client that has sent nothing for this long is quiet. */
+/**
+ * A client that has sent nothing for this long is quiet: everything it had sent before has come.
+ * So this is also the time from one look at the connections to the next.
+ */
 export const quietMs = 20
 /** A client that is never quiet is echoed for this long, and for half of the drain at most. */
 const talkMs = 200
 
-/** When FIN is sent to all clients, in milliseconds after the server was told to stop. */
-export const finishAllAfterMs = (drainMs: number): number => Math.min(talkMs, drainMs / 2)
+/** How long the server has been leaving, and how long it may. */
+export interface DrainTime {
+  drainMs: number
+  leavingMs: number
+}
+
+/** What a look at a connection finds. */
+export interface Seen {
+  /** Nothing has come since the last look. */
+  isQuiet: boolean
+  /** It was told that the server leaves. */
+  isTold: boolean
+}
+
+/** What to do after a look: nothing, tell the connection (see partingOf), or close it. */
+export type DrainStep = 'wait' | 'tell' | 'cut'
+
+export function nextStep({ drainMs, leavingMs }: DrainTime, { isQuiet, isTold }: Seen): DrainStep {
+  // It is told first, however short the drain is: what came before is still answered.
+  if (isTold) return leavingMs >= drainMs ? 'cut' : 'wait'
+  return isQuiet || leavingMs >= Math.min(talkMs, drainMs / 2) ? 'tell' : 'wait'
+}
+
+/** Whether the drain is over for connections that were told. */
+export const isDrainOver = (time: DrainTime): boolean =>
+  nextStep(time, { isQuiet: false, isTold: true }) === 'cut'
+
+/** How far a connection is that is not served yet. */
+export type Unserved =
+  /** It was accepted, and waits until there is a place for it. */
+  | 'queued'
+  /** Its handshake has not begun. */
+  | 'silent'
+  | 'handshake'
+
+/** How far a connection is that is served. */
+export type Served =
+  /** Whatever is to be sent is in order behind what was sent. */
+  | 'open'
+  /** An answer is under way that FIN would overtake, or cut short. */
+  | 'answering'
+  /** The protocol has its own word for the end; it was sent, and the client has not answered it. */
+  | 'told'
+  /** All but FIN is said. */
+  | 'over'
+
+/** What to do with a connection that is told. */
+export type Parting =
+  /** Close it at once: nothing has come that could be answered. */
+  | 'cut'
+  /** Nothing yet: what keeps it open ends by itself. Ask again then. */
+  | 'later'
+  /** Say in the words of its protocol that the server leaves. */
+  | 'announce'
+  /** Send FIN, behind everything that is still to be sent. */
+  | 'end'
+
+/** How a server leaves, by what is spoken on a connection. */
+const manners = {
+  /** There is no word but FIN. */
+  bytes: { open: 'end', answering: 'later' },
+  /** close_notify, then FIN (RFC 8446 section 6.1). */
+  tls: { open: 'announce', answering: 'announce' },
+  /** A close frame with 1001, which the client answers with its own (RFC 6455 section 7.1). */
+  ws: { open: 'announce', answering: 'announce' },
+  /** `Connection: close` in answers that have not begun; FIN if there is none (RFC 9112, 9.6). */
+  http1: { open: 'end', answering: 'announce' },
+  /** GOAWAY: requests under way are still answered, and no others (RFC 9113 section 6.8). */
+  http2: { open: 'announce', answering: 'announce' },
+} as const satisfies Record<string, Record<'open' | 'answering', Parting>>
+
+export type Manner = keyof typeof manners
+export const mannerNames = Object.keys(manners) as Manner[]
+
+export function partingOf(stage: Unserved): Parting
+export function partingOf(stage: Unserved | Served, manner: Manner): Parting
+export function partingOf(stage: Unserved | Served, manner: Manner = 'bytes'): Parting {
+  switch (stage) {
+    case 'queued':
+    case 'silent':
+      return 'cut'
+    case 'handshake':
+    case 'told':
+      return 'later'
+    case 'over':
+      return 'end'
+    default:
+      return manners[manner][stage]
+  }
+}
+
+/** How long a client that was refused may take to read why. */
+export const lingerMs = 1_000
+
+/** How long a client may take to close after the last word of a protocol. */
+export const closeWithinMs = (drainMs: number): number => Math.max(drainMs, lingerMs)

@@ -13,7 +13,7 @@ import {
   SO_RCVTIMEO,
   SO_SNDTIMEO,
 } from '../os/kernel-numbers.ts'
-import { finishAllAfterMs, quietMs } from '../leave.ts'
+import { isDrainOver, nextStep, quietMs } from '../leave.ts'
 
 /** What such a thread gets at its start. */
 export interface ClientThreadInput {
@@ -65,7 +65,8 @@ const input = workerData as ClientThreadInput
 const { counters, stop, kill } = input
 const libc = loadLibc() as Libc
 const buffer = Buffer.allocUnsafeSlow(65_536)
-let deadlineMs: number | undefined
+/** When this thread noticed that it is time to leave. */
+let leavingSinceMs: number | undefined
 
 // accept() has a timeout too: a thread that is blocked for ever could not be ended.
 setTimeouts(input.listenFd, callTimeoutMs)
@@ -124,10 +125,11 @@ function count(errorName: string) {
   ]!++
 }
 
-/** How long a stopping server waits for a client, counted from when this thread has noticed it. */
-function deadline(): number {
-  if (stopping() === stopWord.drain) deadlineMs ??= performance.now() + input.drainMs
-  return deadlineMs ?? Infinity
+/** Whether a client that is still there is to be cut. */
+function isOver(): boolean {
+  if (stopping() === stopWord.drain) leavingSinceMs ??= performance.now()
+  if (leavingSinceMs === undefined) return false
+  return isDrainOver({ drainMs: input.drainMs, leavingMs: performance.now() - leavingSinceMs })
 }
 
 /** The next client, or -1 when there will be none. */
@@ -164,11 +166,13 @@ function setTimeouts(fd: number, ms: number) {
  */
 function echo(fd: number): string | undefined {
   let silentMs = 0
-  let talkUntilMs = Infinity
+  /** When it was first looked at after the stop: not before it had read what was sent to it. */
+  let lookedAtMs: number | undefined
   while (stopping() !== stopWord.now) {
     if (killed()) return 'killed'
     const length = libc.recv(fd, buffer, buffer.length, 0)
     if (length === 0) return undefined
+    const isQuiet = length < 0 && lookedAtMs !== undefined
     if (length > 0) {
       silentMs = 0
       const failure = sendAll(fd, length)
@@ -176,15 +180,15 @@ function echo(fd: number): string | undefined {
     } else {
       const error = libc.errorName()
       if (!isPassing(error)) return error
-      if (talkUntilMs !== Infinity) return undefined
-      silentMs += callTimeoutMs
+      if (!isQuiet) silentMs += callTimeoutMs
       if (input.idleTimeoutMs > 0 && silentMs >= input.idleTimeoutMs) return 'idle'
     }
-    if (stopping() === stopWord.drain && talkUntilMs === Infinity) {
-      talkUntilMs = performance.now() + finishAllAfterMs(input.drainMs)
-      setTimeouts(fd, quietMs)
-    }
-    if (performance.now() >= talkUntilMs) return undefined
+    if (stopping() !== stopWord.drain) continue
+    const nowMs = performance.now()
+    if (lookedAtMs === undefined) setTimeouts(fd, quietMs)
+    lookedAtMs ??= nowMs
+    const time = { drainMs: input.drainMs, leavingMs: nowMs - lookedAtMs }
+    if (nextStep(time, { isQuiet, isTold: false }) === 'tell') return undefined
   }
   return undefined
 }
@@ -204,7 +208,7 @@ function sendAll(fd: number, length: number): string | undefined {
     const error = libc.errorName()
     if (!isPassing(error)) return error
     if (killed()) return 'killed'
-    if (stopping() === stopWord.now || performance.now() >= deadline()) return 'given up'
+    if (stopping() === stopWord.now || isOver()) return 'given up'
     silentMs += callTimeoutMs
     if (input.idleTimeoutMs > 0 && silentMs >= input.idleTimeoutMs) return 'idle'
   }
@@ -214,7 +218,7 @@ function sendAll(fd: number, length: number): string | undefined {
 /** FIN; then whatever still comes is read, or the system would answer it with RST. */
 function finish(fd: number): 'killed' | undefined {
   libc.shutdown(fd, SHUT_WR)
-  while (stopping() === stopWord.drain && performance.now() < deadline()) {
+  while (stopping() === stopWord.drain && !isOver()) {
     if (killed()) return 'killed'
     const length = libc.recv(fd, buffer, buffer.length, 0)
     if (length > 0) counters[counter.bytesDiscarded]! += length

@@ -5,6 +5,7 @@
  * pipe is enough for all peers that read their echo.
  */
 import { counter } from '../../metrics/meter.ts'
+import type { Served } from '../leave.ts'
 import { descriptorLimit } from '../os/descriptors.ts'
 import {
   F_SETFL,
@@ -40,7 +41,7 @@ const limitPerFlow = 128
 /** A flow without traffic for a second gives its place to another. */
 const stillTicks = 20
 /** Errors of a broken connection; after other errors of splice(2), recv(2) may still work. */
-const broken = new Set<number>(Object.values(k.broken))
+const broken = new Set(k.broken)
 /** Empty pipes kept for the next flow. */
 const sparesMax = 4
 
@@ -156,6 +157,11 @@ export class Bulk {
     const moved = this.#moved
     this.#moved = false
     return moved
+  }
+
+  /** How far it is when the server leaves: FIN would overtake what is in its pipe. */
+  stageOf(slot: number): Served {
+    return this.inPipeOf(slot) === 0 ? 'open' : 'answering'
   }
 
   /** How many bytes wait in its pipe. */

@@ -9,6 +9,8 @@
 import { getSystemErrorName } from 'node:util'
 import { counter, type Meter } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
+import { nextStep, partingOf, type DrainTime } from '../leave.ts'
+import { isIdle } from '../slow-clients.ts'
 import { POLLERR, POLLHUP, POLLOUT } from '../os/kernel-numbers.ts'
 import { systemError } from '../os/libc.ts'
 import type { Arena, BufferRing } from './memory.ts'
@@ -138,8 +140,7 @@ export class Connections {
     if (generation !== this.#generation[slot]) return
     this.#state[slot]! &= ~bit.ARMED
     if (this.#bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
-      // A poll that reports only a FIN would do so again and again. So what the pipe holds is
-      // copied out, and sent by a send that waits for room.
+      // A poll that reports only a FIN would do so again: so the pipe is copied out, and sent.
       const fin = this.#bulk.inPipeOf(slot) > 0 && !(result & (POLLOUT | POLLERR | POLLHUP))
       const moved = result < 0 || fin ? 0 : this.#bulk.move(slot)
       if (moved > 0) this.table.onMoved(slot)
@@ -218,8 +219,7 @@ export class Connections {
     else if (state & (bit.DEAD | bit.ENDED)) {
       if (!(state & bit.ARMED) && !this.#out.isFinishing(slot)) this.#close(slot)
     } else {
-      const leaves = (state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING
-      if (leaves && this.#bulk.inPipeOf(slot) === 0) this.#finish(slot)
+      if ((state & (bit.LEAVING | bit.FINISHED)) === bit.LEAVING) this.#finish(slot)
       const now = this.#state[slot]!
       if (now & bit.DEAD) this.#proceed(slot)
       else if (!(now & bit.ARMED)) this.#armRecv(slot)
@@ -228,9 +228,8 @@ export class Connections {
 
   /** Sends FIN, if all that comes before it is sent. */
   #finish(slot: number): void {
-    const end = this.#layer?.sayEnd(slot)
-    if (end === 'never') this.#giveUp(slot)
-    if (end === 'never' || end === 'later') return
+    const parting = this.#layer?.sayEnd(slot) ?? partingOf(this.#bulk.stageOf(slot), 'bytes')
+    if (parting !== 'end') return parting === 'cut' ? this.#giveUp(slot) : undefined
     if (this.#bulk.has(slot)) {
       this.#cancelRecv(slot)
       this.#bulk.end(slot)
@@ -261,10 +260,10 @@ export class Connections {
     this.#layer?.endTurn()
   }
 
-  /** Scans all connections; closes those on which nothing has moved for this many scans. */
-  closeIdle(scans: number): void {
+  /** Scans all connections; closes those on which nothing has moved for too many scans. */
+  closeIdle(): void {
     const close = (slot: number, still: number) => {
-      if (still < scans) return
+      if (!isIdle(still)) return
       this.#counters[counter.idleClosed]!++
       this.#ledger?.closing(slot, 'idle')
       this.#giveUp(slot)
@@ -272,10 +271,11 @@ export class Connections {
     this.table.scan(close, slot => this.#proceed(slot))
   }
 
-  /** Scans all connections; sends FIN to those that were quiet since the last scan, or to all. */
-  leave(all: boolean): void {
+  /** Scans all connections, and tells those that are to be told. */
+  leave(time: DrainTime): void {
     const leave = (slot: number, still: number) => {
-      if (all || still >= 2) this.#state[slot]! |= bit.LEAVING
+      const step = nextStep(time, { isQuiet: still >= 2, isTold: false })
+      if (step === 'tell') this.#state[slot]! |= bit.LEAVING
     }
     this.table.scan(leave, slot => this.#proceed(slot))
   }

@@ -3,18 +3,10 @@
  * limit, so many are under way at once, and a slow client is closed if another one waits for its
  * place.
  */
+import { isEarly, isSlow, scanMs, underWayMax } from '../slow-clients.ts'
 
-/** How many handshakes may be under way at once; other connections wait with their first bytes. */
-const underWayMax = 1_000
 /** How many begin in a turn: each takes up to a millisecond, in which no other client is served. */
 const perTurnMax = 32
-/**
- * Time is counted in scans, so a client is not called slow because this thread was too busy to read
- * it: firstScans for its first message, which it can send at once, and laterScans for its answers.
- */
-const scanMs = 250
-const firstScans = 4
-const laterScans = 12
 
 export interface Pending {
   readonly slot: number
@@ -133,7 +125,7 @@ export class Handshakes {
     let waiting = this.#queue.size
     for (const pending of this.#underWay) {
       if (waiting === 0) return
-      if (!this.#isSlow(pending, pending.beganAt)) continue
+      if (!isSlow(this.#scans - pending.beganAt, pending.answered)) continue
       waiting--
       this.#refuse(pending.slot)
     }
@@ -142,14 +134,10 @@ export class Handshakes {
   /** Closes the oldest slow one, if another client waits in the backlog. */
   #makeRoom(): void {
     for (const pending of this.#pending.values()) {
-      if (this.#scans - pending.since <= firstScans) return
-      if (!this.#isSlow(pending, pending.since)) continue
+      if (isEarly(this.#scans - pending.since)) return
+      if (!isSlow(this.#scans - pending.since, pending.answered)) continue
       if (this.#someoneWaits()) this.#refuse(pending.slot)
       return
     }
-  }
-
-  #isSlow({ answered }: Pending, since: number): boolean {
-    return this.#scans - since > (answered ? laterScans : firstScans)
   }
 }

@@ -3,6 +3,7 @@
  * and knows nothing of the latter; a layer gets what has come, and says what is to be sent.
  */
 import type { FailureName } from '../../metrics/meter.ts'
+import type { Parting } from '../leave.ts'
 
 /** Memory from which bytes are sent. */
 export interface SendMemory {
@@ -46,11 +47,8 @@ export interface Layer {
   ended(slot: number): void
   /** The connection broke. */
   broke(slot: number): void
-  /**
-   * Ends the layer's own stream before our FIN (TLS: close_notify). Returns whether that is sent,
-   * is not possible yet, or never will be.
-   */
-  sayEnd(slot: number): 'said' | 'later' | 'never'
+  /** The server leaves: says so, if that is decided (engines/leave); returns what is left to do. */
+  sayEnd(slot: number): Exclude<Parting, 'announce'>
   closed(slot: number): void
   /** To be called when all results of the last turn are known. */
   endTurn(): void

@@ -21,7 +21,8 @@ import { Ring } from './ring.ts'
 import { TlsLayer } from './tls/layer.ts'
 import { Waiter } from './waiter.ts'
 import { WsLayer } from './ws/layer.ts'
-import { finishAllAfterMs, quietMs } from '../leave.ts'
+import { isDrainOver, quietMs } from '../leave.ts'
+import { idleScans } from '../slow-clients.ts'
 
 const ringEntries = 4096
 const ringCompletions = 16_384
@@ -35,7 +36,6 @@ const ringBufferBytes = 32_768
 const slotsMax = 2 ** 17
 /** How often to look at the stop word, idle connections and pauses. */
 const tickMs = 50
-const idleScans = 4
 
 export async function openServe(task: ServeTask, meter: Meter): Promise<OpenTask> {
   const libc = loadLibc() as Libc
@@ -208,7 +208,7 @@ class OpenServer implements OpenTask {
     if (stop !== stopWord.run) return this.#leave(stop, nowMs)
     this.#admission.onTick()
     if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleScanMs) {
-      this.#connections.closeIdle(idleScans)
+      this.#connections.closeIdle()
       this.#nextIdleScanMs = nowMs + this.#task.idleTimeoutMs / idleScans
     }
     this.#arena.trim()
@@ -229,13 +229,14 @@ class OpenServer implements OpenTask {
       this.#stopAccepting()
       this.#waiter.startTicks(quietMs)
     }
-    const leavingMs = nowMs - this.#leavingSinceMs
-    const { drainMs } = this.#task
-    const { slotsUsed } = this.#connections.table
-    if (stop === stopWord.now || leavingMs >= drainMs)
-      for (let slot = 0; slot < slotsUsed; slot++) this.#connections.giveUp(slot)
-    else this.#connections.leave(leavingMs >= finishAllAfterMs(drainMs))
-    return this.#connections.table.open === 0
+    const time = { drainMs: this.#task.drainMs, leavingMs: nowMs - this.#leavingSinceMs }
+    const { table } = this.#connections
+    const isNow = stop === stopWord.now
+    if (isNow || isDrainOver(time))
+      for (let slot = 0; slot < table.slotsUsed; slot++)
+        if (isNow || table.isTold(slot)) this.#connections.giveUp(slot)
+    if (!isNow) this.#connections.leave(time)
+    return table.open === 0
   }
 
   #close(): void {

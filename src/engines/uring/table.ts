@@ -36,6 +36,11 @@ export class SlotTable {
     this.generation[slot]!++
   }
 
+  /** Whether it is told that the server leaves, or is given up. */
+  isTold(slot: number): boolean {
+    return (this.state[slot]! & (bit.DEAD | bit.LEAVING)) !== 0
+  }
+
   /**
    * Scans all connections that are served.
    * @param change gets in how many scans before this one nothing has moved
@@ -45,7 +50,7 @@ export class SlotTable {
     this.#scan++
     for (let slot = 0; slot < this.slotsUsed; slot++) {
       const before = this.state[slot]!
-      if (before === 0 || before & (bit.DEAD | bit.LEAVING)) continue
+      if (before === 0 || this.isTold(slot)) continue
       change(slot, this.#scan - this.#lastMove[slot]!)
       if (this.state[slot] !== before) changed(slot)
     }

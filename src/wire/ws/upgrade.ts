@@ -1,10 +1,9 @@
 /** The upgrade to WebSocket, as a server sees it (RFC 6455 section 4.2). */
-import { acceptOf } from './accept.ts'
+import { trimmed } from '../http/answer-head.ts'
+import { acceptOf, saysUpgrade } from './accept.ts'
 
 /** Request line and headers of an upgrade; browsers send less than a kilobyte. */
 export const headMaxBytes = 16 * 1024
-/** How long a client whose request was refused may take to read why. */
-export const lingerMs = 1_000
 
 const statusTexts = {
   400: 'Bad Request',
@@ -70,7 +69,7 @@ export function refusalText([status, why, headers = {}]: UpgradeRefusal, hasBody
 
 const token = "[!#$%&'*+\\-.^_`|~\\w]+"
 const requestLine = new RegExp(`^([A-Z]{1,20}) [!-~\\x80-\\xff]+ HTTP/1\\.([01])$`)
-const headerLine = new RegExp(`^(${token}):[ \\t]*([\\t -~\\x80-\\xff]*)$`)
+const headerLine = new RegExp(`^(${token}):([\\t -~\\x80-\\xff]*)$`)
 /** The longest beginning of a request that has no end of a line yet. */
 const begun = /^[A-Z]{1,20}(?: (?:[!-~\x80-\xff]+(?: [HTP/.01]{0,8}\r?)?)?)?$/
 /** What no head has: other control characters, and ends of lines that are none. */
@@ -102,14 +101,14 @@ export function parseRequest(text: string): UpgradeRequest | UpgradeRefusal {
     if (name === undefined || value === undefined) return noHttp
     const key = name.toLowerCase()
     const before = headers[key]
-    headers[key] = before === undefined ? value.trimEnd() : `${before}, ${value.trimEnd()}`
+    headers[key] = before === undefined ? trimmed(value) : `${before}, ${trimmed(value)}`
   }
   if (minor !== '1' || !asksForUpgrade(headers)) return noUpgrade
   return hasBody(headers) ? [400, 'An upgrade has no body.'] : { method, headers }
 }
 
 const asksForUpgrade = ({ connection = '', upgrade }: Record<string, string | undefined>) =>
-  upgrade !== undefined && /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i.test(connection)
+  upgrade !== undefined && saysUpgrade(connection)
 
 const hasBody = (headers: Record<string, string | undefined>) =>
   headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
@@ -129,8 +128,10 @@ export function acceptance({ headers }: UpgradeRequest): string | UpgradeRefusal
   ]
   const protocols = headers['sec-websocket-protocol']
   if (protocols !== undefined) {
-    const offered = String(protocols).split(/[ \t]*,[ \t]*/)
-    if (!protocolList.test(String(protocols)) || new Set(offered).size < offered.length)
+    // Split only if it is a list: the spaces of anything else could take long.
+    const list = String(protocols)
+    const offered = protocolList.test(list) ? list.split(/[ \t]*,[ \t]*/) : []
+    if (offered.length === 0 || new Set(offered).size < offered.length)
       return [400, 'Invalid Sec-WebSocket-Protocol header.']
     lines.push(`Sec-WebSocket-Protocol: ${offered[0]}`)
   }

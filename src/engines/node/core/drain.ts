@@ -1,39 +1,35 @@
-/** How a stopping server finishes its connections. */
+/** Looks at the connections of a stopping server, and does what engines/leave decides. */
 import type { Socket } from 'node:net'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
-import { finishAllAfterMs, quietMs } from '../../leave.ts'
+import { nextStep, quietMs } from '../../leave.ts'
 
 /**
- * Calls `finish` for each client when it is quiet, and after a while for all. After `drainMs` it
- * closes those that are still open. Returns a function that stops this.
+ * @param tell called for each client once, when it is to learn that the server leaves
+ * @returns a function that stops this
  */
 export function drain(
   clients: ReadonlySet<Socket>,
   drainMs: number,
-  finish: (socket: Socket) => void,
+  tell: (socket: Socket) => void,
 ): () => void {
   const heard = new Map<Socket, number>()
-  const finished = new Set<Socket>()
-  const finishAllAtMs = performance.now() + finishAllAfterMs(drainMs)
-  const look = () => {
-    const late = performance.now() >= finishAllAtMs
+  const told = new Set<Socket>()
+  const startMs = performance.now()
+  const look = (leavingMs: number) => {
     for (const socket of clients) {
-      if (finished.has(socket)) continue
-      if (!late && heard.get(socket) !== socket.bytesRead) heard.set(socket, socket.bytesRead)
-      else {
-        finished.add(socket)
-        finish(socket)
-      }
+      const { bytesRead } = socket
+      const isQuiet = heard.get(socket) === bytesRead
+      heard.set(socket, bytesRead)
+      const step = nextStep({ drainMs, leavingMs }, { isQuiet, isTold: told.has(socket) })
+      if (step === 'cut') socket.destroy()
+      if (step !== 'tell') continue
+      told.add(socket)
+      tell(socket)
     }
   }
-  look()
-  const timer = setInterval(look, quietMs)
-  const deadline = setTimeout(
-    () => {
-      for (const socket of clients) socket.destroy()
-    },
-    Math.min(drainMs, timerMaxMs),
-  )
+  look(0)
+  const timer = setInterval(() => look(performance.now() - startMs), quietMs)
+  const deadline = setTimeout(() => look(drainMs), Math.min(drainMs, timerMaxMs))
   return () => {
     clearInterval(timer)
     clearTimeout(deadline)

@@ -9,6 +9,8 @@ import type { ServeTask } from '../../../task.ts'
 import { transports } from '../../../vocabulary/transport.ts'
 import { threadAccounts } from '../../accounts.ts'
 import { failureName } from '../../failures.ts'
+import { partingOf } from '../../leave.ts'
+import { underWayMax } from '../../slow-clients.ts'
 import { noteForwarded } from './ledger.ts'
 import type { AcceptedSocket, EchoHandler, Handshake } from './protocol.ts'
 import { heardOf } from './peek.ts'
@@ -24,9 +26,6 @@ interface Pending {
   /** The number of the scan (Unfinished.scans) before which its first handshake began. */
   beganAt: number | undefined
 }
-
-/** How many connections may be in a handshake at once; other connections wait with first bytes. */
-const underWayMax = 1_000
 
 /**
  * An echo behind handshakes, which have a time limit. A silent client has not begun its
@@ -103,8 +102,9 @@ export class Handshakes implements EchoHandler {
   finish(raw: Socket): void {
     const socket = this.#served.get(raw)
     this.#leaving.add(raw)
-    if (socket) this.#echo.finish(socket)
-    else if (this.#pending.get(raw)?.beganAt === undefined) raw.destroy()
+    if (socket) return this.#echo.finish(socket)
+    const hasBegun = this.#pending.get(raw)?.beganAt !== undefined
+    if (partingOf(hasBegun ? 'handshake' : 'silent') === 'cut') raw.destroy()
   }
 
   #begin(pending: Pending) {

@@ -1,15 +1,11 @@
 /** Closes idle connections, by a scan of all connections at intervals. */
 import type { Socket } from 'node:net'
 import { timerMaxMs } from '../../../vocabulary/units.ts'
+import { idleScans, isIdle } from '../../slow-clients.ts'
 import { writtenTo } from '../../written.ts'
 
-/** Scans per idle timeout: a connection is closed at most a quarter of the timeout late. */
-const scans = 4
-
 /**
- * A scan costs nothing per chunk; a timer per connection would. Time is counted in scans, not by
- * the clock: after a pause of the whole process, a client that sent meanwhile is not idle.
- * Returns a function that stops it.
+ * A scan costs nothing per chunk; a timer per connection would. Returns a function that stops it.
  */
 export function closeIdle(
   clients: ReadonlySet<Socket>,
@@ -24,9 +20,9 @@ export function closeIdle(
       const bytes = socket.bytesRead + writtenTo(socket)
       const last = lastMoves.get(socket)
       if (last?.bytes !== bytes) lastMoves.set(socket, { bytes, seenAt: now })
-      else if (now - last.seenAt >= scans) onIdle(socket)
+      else if (isIdle(now - last.seenAt)) onIdle(socket)
     }
   }
-  const timer = setInterval(scan, Math.max(1, Math.min(timeoutMs / scans, timerMaxMs)))
+  const timer = setInterval(scan, Math.max(1, Math.min(timeoutMs / idleScans, timerMaxMs)))
   return () => clearInterval(timer)
 }

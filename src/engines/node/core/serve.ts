@@ -9,6 +9,7 @@ import { descriptorLimit, reserved } from '../../os/descriptors.ts'
 import { threadAccounts } from '../../accounts.ts'
 import type { HoldBack } from '../../backpressure.ts'
 import type { OpenTask } from '../../engine.ts'
+import { partingOf } from '../../leave.ts'
 import { ClientLedger } from './ledger.ts'
 import { drain } from './drain.ts'
 import { loadLibc } from '../../os/libc.ts'
@@ -243,7 +244,7 @@ class OpenServer implements OpenTask {
     this.listener.close()
     for (const socket of this.#waiting.splice(0)) {
       this.#count('dequeued')
-      socket.destroy()
+      if (partingOf('queued') === 'cut') socket.destroy()
     }
   }
 

@@ -4,16 +4,7 @@
  * first.
  */
 import type { Socket } from 'node:net'
-
-/**
- * Time is counted in scans: so a client is not called slow because this thread was too busy to read
- * it.
- */
-const scanMs = 250
-/** How many scans a client has for its first message, which it can send at once. */
-const firstScans = 4
-/** How many more scans it has for its answers: it may be as busy as this server. */
-const laterScans = 12
+import { isEarly, isSlow, scanMs } from '../../slow-clients.ts'
 
 interface Pending {
   since: number
@@ -56,7 +47,7 @@ export class Unfinished {
 
   /** Whether a connection is slow. @param since how many scans there were when it began */
   isSlow({ bytesWritten }: Socket, since: number): boolean {
-    return this.#scans - since > (bytesWritten === 0 ? firstScans : laterScans)
+    return isSlow(this.#scans - since, bytesWritten > 0)
   }
 
   /** Whether there is a slow connection. */
@@ -76,7 +67,7 @@ export class Unfinished {
 
   #slowest(): Socket | undefined {
     for (const [raw, { since }] of this.#pending) {
-      if (this.#scans - since <= firstScans) return undefined
+      if (isEarly(this.#scans - since)) return undefined
       if (this.isSlow(raw, since)) return raw
     }
     return undefined

@@ -4,11 +4,9 @@ import { constants, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import { failureName } from '../../failures.ts'
+import { lingerMs, partingOf } from '../../leave.ts'
 import type { AcceptedSocket } from '../core/protocol.ts'
 import type { Request, Response } from './exchange.ts'
-
-/** How long a client that was refused may take to read why. */
-const lingerMs = 1_000
 
 export class HttpConnection {
   readonly socket: Socket
@@ -89,25 +87,29 @@ export class HttpConnection {
     response.once('close', () => this.#end(response))
     // Errors are counted once, for the connection.
     for (const stream of [request, response]) stream.on('error', () => {})
-    if (this.leaving) this.#sayLast(response)
+    if (this.leaving) this.#part()
   }
 
   #end(response: Response) {
     this.#underWay.delete(response)
-    if (this.leaving && !this.session && this.#underWay.size === 0) this.socket.end()
+    if (this.leaving) this.#part()
   }
 
   /** Finishes the open requests, and accepts no others. */
   leave(): void {
     this.leaving = true
     for (const listener of this.#onLeaving) listener()
-    if (this.session) this.session.close()
-    else if (this.#underWay.size === 0) this.socket.end()
-    else for (const response of this.#underWay) this.#sayLast(response)
+    this.#part()
   }
 
-  #sayLast(response: Response) {
-    if (!this.session && !response.headersSent) response.setHeader('Connection', 'close')
+  #part() {
+    const stage = this.#underWay.size === 0 ? 'open' : 'answering'
+    const parting = partingOf(stage, this.session ? 'http2' : 'http1')
+    if (parting === 'end') this.socket.end()
+    if (parting !== 'announce') return
+    if (this.session) return this.session.close()
+    for (const response of this.#underWay)
+      if (!response.headersSent) response.setHeader('Connection', 'close')
   }
 
   /** Sends the reason in HTTP/1.1, unless an answer has begun, and closes. */

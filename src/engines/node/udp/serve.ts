@@ -16,7 +16,7 @@ import { unreadOf } from '../../os/unread.ts'
 import type { FaultyPeers, Endpoint } from './faulty-peers.ts'
 import { Guard } from '../../../wire/udp/guard.ts'
 import { adoptSocket, bindSocket, keepFreed, resolved } from './socket.ts'
-import { finishAllAfterMs, quietMs } from '../../leave.ts'
+import { nextStep, quietMs } from '../../leave.ts'
 import { answerMarked } from './mark-socket.ts'
 
 /** How many datagrams may wait in this process for the system to take them. */
@@ -198,16 +198,16 @@ class DatagramServer implements OpenTask {
     if (this.#draining) return
     this.#draining = true
     const { drainMs } = this.#task
-    const looksMax = finishAllAfterMs(drainMs) / quietMs
     let heard = -1
     let looks = 0
     const look = () => {
-      // Counted in scans, not by the clock: before each scan, what had come was read.
-      const quiet = this.#heard === heard || ++looks > looksMax
+      const isQuiet = this.#heard === heard
       heard = this.#heard
-      if (quiet) this.#faulty?.leave()
-      const done = quiet && !this.#faulty?.busy
-      if (done && this.#socket.getSendQueueCount() === 0) this.#leave()
+      // Time is counted in looks, not by the clock: before each look, what had come was read.
+      const time = { drainMs, leavingMs: ++looks * quietMs }
+      if (nextStep(time, { isQuiet, isTold: false }) !== 'tell') return
+      this.#faulty?.leave()
+      if (!this.#faulty?.busy && this.#socket.getSendQueueCount() === 0) this.#leave()
     }
     this.#looking = setInterval(look, quietMs)
     this.#deadline = setTimeout(() => this.#leave(), Math.min(drainMs, timerMaxMs))

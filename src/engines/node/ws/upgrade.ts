@@ -9,7 +9,6 @@ import type { ServeTask } from '../../../task.ts'
 import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import {
   headMaxBytes,
-  lingerMs,
   noHttp,
   noUpgrade,
   refusalHeaders,
@@ -19,6 +18,7 @@ import {
   type UpgradeRefusal,
 } from '../../../wire/ws/upgrade.ts'
 import { threadAccounts } from '../../accounts.ts'
+import { closeWithinMs, lingerMs } from '../../leave.ts'
 import type { Handshake } from '../core/protocol.ts'
 import { anyFragments, joinFragments } from './fragments.ts'
 import { ServerSocket } from './socket.ts'
@@ -29,7 +29,6 @@ export interface Upgrade {
   opened: WeakMap<Socket, ServerSocket>
 }
 
-/** After a close frame a client has `drainMs` to close the connection, as when the server stops. */
 export function createUpgrade({ web, drainMs, ledger }: ServeTask, { counters }: Meter): Upgrade {
   const accounts = ledger && threadAccounts()
   const opened = new WeakMap<Socket, ServerSocket>()
@@ -43,7 +42,7 @@ export function createUpgrade({ web, drainMs, ledger }: ServeTask, { counters }:
     maxPayload: web.messageMaxBytes,
     perMessageDeflate: web.deflate,
     ...anyFragments,
-    ...({ closeTimeout: Math.min(Math.max(drainMs, lingerMs), timerMaxMs) } as object),
+    ...({ closeTimeout: Math.min(closeWithinMs(drainMs), timerMaxMs) } as object),
   })
   /** Parses requests from sockets that were accepted elsewhere; it never listens itself. */
   const http = createServer({ maxHeaderSize: headMaxBytes })

@@ -2,6 +2,7 @@
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { failureName } from '../../failures.ts'
+import { partingOf, type Parting } from '../../leave.ts'
 import type { Libc } from '../../os/libc.ts'
 import type { OpenSsl } from '../../os/openssl.ts'
 import type { BufferRing } from '../memory.ts'
@@ -10,7 +11,7 @@ import { Buffers } from './openssl-buffers.ts'
 import { serverContext, type Context } from './context.ts'
 import { Handshakes, hold } from '../handshakes.ts'
 import { Outbox } from '../outbox.ts'
-import { phase } from './phase.ts'
+import { phase, stages } from './phase.ts'
 import { Records, stop } from './records.ts'
 import { WireInside } from './wire-inside.ts'
 
@@ -230,22 +231,15 @@ export class TlsLayer implements Layer {
     this.#inside?.broke(slot)
   }
 
-  sayEnd(slot: number): 'said' | 'later' | 'never' {
-    switch (this.#phase[slot]) {
-      case phase.SILENT:
-        return 'never'
-      case phase.HANDSHAKE:
-        return 'later'
-      case phase.OPEN: {
-        const said = this.#inside?.sayEnd(slot) ?? 'said'
-        if (said !== 'said') return said
-        this.#sayEnd(slot)
-        this.wire.later(slot)
-        return 'later'
-      }
-      default:
-        return 'said'
-    }
+  sayEnd(slot: number): Exclude<Parting, 'announce'> {
+    const parting = partingOf(stages[this.#phase[slot]!]!, 'tls')
+    if (parting !== 'announce') return parting
+    // The protocol in the records comes first.
+    const ofInside = this.#inside?.sayEnd(slot) ?? 'end'
+    if (ofInside !== 'end') return ofInside
+    this.#sayEnd(slot)
+    this.wire.later(slot)
+    return 'later'
   }
 
   closed(slot: number): void {

@@ -9,3 +9,6 @@ export const phase = {
   /** It failed: nothing of it is read. */
   BROKEN: 4,
 } as const
+
+/** What a phase means for a server that leaves. */
+export const stages = ['silent', 'handshake', 'open', 'over', 'over'] as const

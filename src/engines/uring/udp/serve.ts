@@ -4,7 +4,7 @@ import { counter, stopWord, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import { Guard } from '../../../wire/udp/guard.ts'
 import type { OpenTask } from '../../engine.ts'
-import { finishAllAfterMs, quietMs } from '../../leave.ts'
+import { isDrainOver, nextStep, quietMs } from '../../leave.ts'
 import { bindDatagrams, type DatagramSocket } from '../../os/datagram-sockets.ts'
 import { broadcastAddresses, isUnspecified, keepOutGroups } from '../../os/group-filter.ts'
 import { AF_INET, AF_INET6, SOL_SOCKET, SOL_UDP } from '../../os/kernel-numbers.ts'
@@ -255,13 +255,12 @@ class DatagramServer implements OpenTask {
       this.#waiter.startTicks(quietMs)
     }
     const leavingMs = nowMs - this.#leavingSinceMs
-    if (stop === stopWord.now || leavingMs >= drainMs) return true
-    // Counted in scans, not by the clock: before each scan, what had come was read.
-    const looksMax = finishAllAfterMs(drainMs) / quietMs
-    const isSilent = this.#hasRead && this.#heard === this.#heardBefore
-    const isQuiet = isSilent || ++this.#leavingLooks > looksMax
+    if (stop === stopWord.now || isDrainOver({ drainMs, leavingMs })) return true
+    const isQuiet = this.#hasRead && this.#heard === this.#heardBefore
     this.#heardBefore = this.#heard
-    return isQuiet && this.#answers.waiting === 0
+    // Time is counted in looks, not by the clock: before each look, what had come was read.
+    const time = { drainMs, leavingMs: this.#leavingLooks++ * quietMs }
+    return nextStep(time, { isQuiet, isTold: false }) === 'tell' && this.#answers.waiting === 0
   }
 
   #close(): void {

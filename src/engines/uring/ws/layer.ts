@@ -9,7 +9,7 @@ import { closeFrame, goingAway } from '../../../wire/ws/closing.ts'
 import { found, WsFrameReader } from '../../../wire/ws/frame-reader.ts'
 import { frameHeader, headBytes, opcode, putHeader } from '../../../wire/ws/frames.ts'
 import { Memory } from '../../../wire/ws/mask.ts'
-import { lingerMs } from '../../../wire/ws/upgrade.ts'
+import { closeWithinMs, lingerMs, partingOf, type Parting } from '../../leave.ts'
 import type { Layer, SendMemory, Wire } from '../layer.ts'
 import { Upgrades } from './upgrades.ts'
 
@@ -24,6 +24,9 @@ const phase = {
   /** Nothing more is sent, and nothing more is read but FIN. */
   DONE: 4,
 } as const
+
+/** What a phase means for a server that leaves. */
+const stages = ['silent', 'handshake', 'open', 'told', 'over'] as const
 
 export class WsLayer implements Layer {
   readonly source: SendMemory
@@ -63,7 +66,7 @@ export class WsLayer implements Layer {
     this.source = source
     this.#memory = new Memory(source.bytes)
     this.#messageMaxBytes = task.web.messageMaxBytes
-    this.#closeMs = Math.max(task.drainMs, lingerMs)
+    this.#closeMs = closeWithinMs(task.drainMs)
     this.#counters = meter.counters
     this.#received = received
     this.#phase = new Uint8Array(slots)
@@ -199,19 +202,12 @@ export class WsLayer implements Layer {
     this.#phase[slot] = phase.DONE
   }
 
-  sayEnd(slot: number): 'said' | 'later' | 'never' {
-    switch (this.#phase[slot]) {
-      case phase.SILENT:
-        return 'never'
-      case phase.OPEN:
-        this.wire.sendBytes(slot, closeFrame(...goingAway))
-        this.#phase[slot] = phase.CLOSING
-        return 'later'
-      case phase.DONE:
-        return 'said'
-      default:
-        return 'later'
-    }
+  sayEnd(slot: number): Exclude<Parting, 'announce'> {
+    const parting = partingOf(stages[this.#phase[slot]!]!, 'ws')
+    if (parting !== 'announce') return parting
+    this.wire.sendBytes(slot, closeFrame(...goingAway))
+    this.#phase[slot] = phase.CLOSING
+    return 'later'
   }
 
   closed(slot: number): void {
