@@ -1,5 +1,6 @@
 /** HTTP/2: does the server speak it, and does a body come back as over HTTP/1.1? */
 import { UserError } from '../vocabulary/errors.ts'
+import { transports } from '../vocabulary/transport.ts'
 import { formatSize } from '../vocabulary/units.ts'
 import { persistent } from './again.ts'
 import type { HttpFinding } from './http-findings.ts'
@@ -20,7 +21,7 @@ interface Spoken {
  * @param sendsTrailers whether the other end sends a trailer back with the echo
  */
 export async function askHttp2(scene: Scene, sendsTrailers: boolean): Promise<Spoken> {
-  const isSecure = scene.address.transport === 'https'
+  const isSecure = transports[scene.address.transport].secure
   const none = { said: isSecure ? 'no HTTP/2' : 'no HTTP/2 in the clear', found: [] }
   const alpn = isSecure ? ['h2', 'http/1.1'] : ['h2']
   const calling = { ...scene.calling, tls: { ...scene.calling.tls, alpn } }

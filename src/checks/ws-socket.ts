@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { ClientOptions, WebSocket } from 'ws'
 import { formatAddress, withoutZone, type HostAddress } from '../vocabulary/address.ts'
 import { peerText } from '../vocabulary/text.ts'
+import { transports } from '../vocabulary/transport.ts'
 import { dial } from '../engines/node/index.ts'
 import { asObject, headersOf } from '../wire/http/headers.ts'
 import { attributeWire, type Attribution } from './attribution.ts'
@@ -76,7 +77,8 @@ export async function accountOf(scene: Scene, socket: WebSocket): Promise<Accoun
  */
 export async function witnessOf(scene: Scene, socket: WebSocket): Promise<Attribution | undefined> {
   const own = begun.get(socket)
-  const account = scene.address.transport === 'ws' ? await accountOf(scene, socket) : undefined
+  const { secure } = transports[scene.address.transport]
+  const account = secure ? undefined : await accountOf(scene, socket)
   if (!own || !account) return undefined
   const [sent, came] = [own.raw.bytesWritten - own.sent, own.raw.bytesRead - own.came]
   return attributeWire({ sent, came }, account)

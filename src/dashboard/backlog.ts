@@ -6,9 +6,9 @@
 import { isIP } from 'node:net'
 import { open } from 'node:fs/promises'
 import { withoutZone, type Address } from '../vocabulary/address.ts'
+import { ipBytes, ipText } from '../vocabulary/ip-bytes.ts'
 import { transports } from '../vocabulary/transport.ts'
 import { boundPath } from '../engines/os/unix.ts'
-import { ipBytes, ipText } from '../engines/os/peer-name.ts'
 import { peerText } from '../vocabulary/text.ts'
 
 export interface Waiting {

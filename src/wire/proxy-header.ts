@@ -3,6 +3,7 @@
  * the first byte, for which client it connects (haproxy's doc/proxy-protocol.txt, 2020/03/05).
  */
 import { isIPv4, isIPv6 } from 'node:net'
+import { exactIpText, ipBytes } from '../vocabulary/ip-bytes.ts'
 
 /** The client that a proxy forwards, and the address that it wanted. */
 export interface Forwarded {
@@ -96,13 +97,7 @@ function readBinary(bytes: Buffer): ProxyHeader {
 
 function addressesIn(header: Buffer, family: 1 | 2): Forwarded {
   const size = family === 1 ? 4 : 16
-  const text = (at: number) => {
-    const address = header.subarray(at, at + size)
-    if (family === 1) return [...address].join('.')
-    const groups = Array.from({ length: 8 }, (_, n) => address.readUInt16BE(n * 2).toString(16))
-    // URL writes the shortest form (RFC 5952).
-    return new URL(`tcp://[${groups.join(':')}]`).hostname.slice(1, -1)
-  }
+  const text = (at: number) => exactIpText(header.subarray(at, at + size))
   const ports = fixedBytes + 2 * size
   return {
     source: text(fixedBytes),
@@ -159,16 +154,5 @@ function binary({ source, destination, sourcePort, destinationPort }: Forwarded)
   const ports = Buffer.alloc(4)
   ports.writeUInt16BE(sourcePort, 0)
   ports.writeUInt16BE(destinationPort, 2)
-  return Buffer.concat([bytesOf(source), bytesOf(destination), ports])
-}
-
-/** The four or sixteen bytes of an address. */
-function bytesOf(address: string): Buffer {
-  if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
-  // URL writes every form as groups of hexadecimal digits, with at most one gap.
-  const [head, tail] = new URL(`tcp://[${address}]`).hostname.slice(1, -1).split('::')
-  const groups = (part?: string) => (part ? part.split(':') : [])
-  const gap = 8 - groups(head).length - groups(tail).length
-  const all = [...groups(head), ...Array<string>(gap).fill('0'), ...groups(tail)]
-  return Buffer.from(all.map(group => group.padStart(4, '0')).join(''), 'hex')
+  return Buffer.concat([Uint8Array.from([...ipBytes(source), ...ipBytes(destination)]), ports])
 }

@@ -3,14 +3,14 @@
  * them apart as late as it can (udp(7), UDP_SEGMENT). Linux 4.18.
  */
 import type { HostAddress } from '../../vocabulary/address.ts'
-import { MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from './kernel-numbers.ts'
+import { errno, MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from './kernel-numbers.ts'
 import { loadLibc, type Libc } from './libc.ts'
 import { mapOwned } from './owned-memory.ts'
 import { socketNameOf } from './sockets.ts'
 
 /** The most datagrams in one (UDP_MAX_SEGMENTS is 128 since 6.9), and the most bytes. */
-const countMax = 64
-const bytesMax = 65_507
+export const trainMax = 64
+export const trainMaxBytes = 65_507
 
 /** In one mapping: msghdr, its control message, its one piece, the name of the peer; the bytes. */
 const controlAt = 64
@@ -19,10 +19,13 @@ const nameAt = 128
 const bytesAt = 4096
 const TWO32 = 2 ** 32
 
-/** EAGAIN, ENOBUFS: later there is room. */
-const full = new Set([-11, -105])
-/** EIO, EINVAL, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP: the system, or the way, does not take it. */
-const cannot = new Set([-5, -22, -90, -92, -95])
+/** Later there is room. */
+const full = new Set<number>([errno.AGAIN, errno.NOBUFS])
+const { IO, INVAL, MSGSIZE, NOPROTOOPT, OPNOTSUPP } = errno
+const cannot = new Set<number>([IO, INVAL, MSGSIZE, NOPROTOOPT, OPNOTSUPP])
+
+/** Whether the system, or the path, does not take them together: each is to be sent by itself. */
+export const isForSingle = (result: number): boolean => cannot.has(result)
 
 export type TrainSent = 'sent' | 'full' | 'cannot' | { failed: string }
 
@@ -37,7 +40,7 @@ export class DatagramTrain {
 
   private constructor(libc: Libc, sizeBytes: number, peer: HostAddress | undefined) {
     this.#libc = libc
-    this.count = Math.min(countMax, Math.floor(bytesMax / sizeBytes))
+    this.count = Math.min(trainMax, Math.floor(trainMaxBytes / sizeBytes))
     const mapping = mapOwned(libc, bytesAt + this.count * sizeBytes)
     const all = Buffer.from(mapping.memory)
     this.#head = all.subarray(0, bytesAt)
@@ -81,6 +84,6 @@ export class DatagramTrain {
     if (this.#libc.sendmsg(fd, this.#head, MSG_DONTWAIT) >= 0) return 'sent'
     const error = this.#libc.lastError()
     if (full.has(error)) return 'full'
-    return cannot.has(error) ? 'cannot' : { failed: this.#libc.errorName() }
+    return isForSingle(error) ? 'cannot' : { failed: this.#libc.errorName() }
   }
 }

@@ -23,6 +23,8 @@ export const SO_BINDTODEVICE = 25
 export const SO_TIMESTAMPNS = 35
 export const SO_ATTACH_FILTER = 26
 export const SO_MEMINFO = 55
+/** Which word of SO_MEMINFO says how many datagrams were dropped: linux/sock_diag.h. */
+export const SK_MEMINFO_DROPS = 8
 /** Options of tcp(7). */
 export const IPPROTO_TCP = 6
 export const TCP_NODELAY = 1
@@ -81,3 +83,22 @@ export const M_TRIM_THRESHOLD = -1
 export const M_MMAP_THRESHOLD = -3
 /** Of errno(3): what a wait says that was long enough. */
 export const ETIME = 62
+/** Others of errno(3), negative as the kernel returns them. */
+export const errno = {
+  IO: -5,
+  AGAIN: -11,
+  INVAL: -22,
+  PIPE: -32,
+  MSGSIZE: -90,
+  NOPROTOOPT: -92,
+  OPNOTSUPP: -95,
+  NETUNREACH: -101,
+  CONNABORTED: -103,
+  CONNRESET: -104,
+  NOBUFS: -105,
+  NOTCONN: -107,
+  TIMEDOUT: -110,
+  CONNREFUSED: -111,
+  HOSTUNREACH: -113,
+  CANCELED: -125,
+} as const

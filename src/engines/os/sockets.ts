@@ -2,6 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Address, HostAddress } from '../../vocabulary/address.ts'
 import { UserError } from '../../vocabulary/errors.ts'
+import { ipBytes } from '../../vocabulary/ip-bytes.ts'
 import type { Calling } from '../../options/calling.ts'
 import { reachableFrom } from '../../options/route.ts'
 import { explain } from '../failures.ts'
@@ -25,7 +26,6 @@ import {
   TCP_KEEPIDLE,
   TCP_NODELAY,
 } from './kernel-numbers.ts'
-import { ipBytes } from './peer-name.ts'
 import { applyOptions, setOption } from './socket-options.ts'
 
 /** The kernel cuts it to net.core.somaxconn. */

@@ -1,9 +1,7 @@
 /** How many datagrams the system has dropped unread. */
-import { SOL_SOCKET, SO_MEMINFO } from './kernel-numbers.ts'
+import { SK_MEMINFO_DROPS, SOL_SOCKET, SO_MEMINFO } from './kernel-numbers.ts'
 import { loadLibc } from './libc.ts'
 
-// Numbers of <asm-generic/socket.h> and <linux/sock_diag.h>.
-const SK_MEMINFO_DROPS = 8
 const wordBytes = 4
 
 /**

@@ -1,4 +1,5 @@
 /** Numbers of <linux/io_uring.h>, as of Linux 6.12. Data, no code. */
+import { errno } from '../os/kernel-numbers.ts'
 
 export const syscalls = { setup: 425, enter: 426, register: 427 } as const
 
@@ -62,16 +63,18 @@ export const FILE_INDEX_ALLOC = -1
 /** Flags of a completion. */
 export const cqe = { MORE: 2, BUF_MORE: 16 } as const
 
-/** Errors of errno(3) that are part of the normal course, negative as completions have them. */
-export const error = { AGAIN: -11, INVAL: -22, NOBUFS: -105, CONNREFUSED: -111 } as const
+const { AGAIN, INVAL, NOBUFS, CONNREFUSED } = errno
+/** Errors that are part of the normal course. */
+export const error = { AGAIN, INVAL, NOBUFS, CONNREFUSED } as const
+const { PIPE, NETUNREACH, CONNABORTED, CONNRESET, NOTCONN, TIMEDOUT, HOSTUNREACH } = errno
 /** Errors of a broken connection. */
-export const broken = {
-  PIPE: -32,
-  NETUNREACH: -101,
-  CONNABORTED: -103,
-  CONNRESET: -104,
-  NOTCONN: -107,
-  TIMEDOUT: -110,
-  HOSTUNREACH: -113,
-} as const
-export const ECANCELED = -125
+export const broken: readonly number[] = [
+  PIPE,
+  NETUNREACH,
+  CONNABORTED,
+  CONNRESET,
+  NOTCONN,
+  TIMEDOUT,
+  HOSTUNREACH,
+]
+export const ECANCELED = errno.CANCELED

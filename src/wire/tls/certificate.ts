@@ -1,9 +1,10 @@
 /** A certificate for a server that was given none: self-signed, ECDSA on P-256 (RFC 5280, 5480). */
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto'
-import { isIP, isIPv4 } from 'node:net'
+import { isIP } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import { domainToASCII } from 'node:url'
 import { withoutZone } from '../../vocabulary/address.ts'
+import { ipBytes } from '../../vocabulary/ip-bytes.ts'
 import { bits, context, integer, octets, oid, sequence, set, time, tagged, yes } from './der.ts'
 
 /** Both in PEM. */
@@ -66,21 +67,9 @@ function extensions(names: readonly string[], keyId: Buffer): Buffer[] {
 }
 
 const generalName = (name: string): Buffer =>
-  isIP(name) ? tagged(0x87, addressBytes(name)) : tagged(0x82, Buffer.from(domainToASCII(name)))
-
-/** An IP address in network order: 4 or 16 bytes. */
-function addressBytes(address: string): Buffer {
-  if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
-  // A URL writes it in the one canonical form, with an IPv4 part in hexadecimal too (RFC 5952).
-  const [left, right] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
-  const groups = (part = '') => (part === '' ? [] : part.split(':'))
-  const [head, tail] = [groups(left), groups(right)]
-  const gap = Array<string>(8 - head.length - tail.length).fill('0')
-  const bytes = Buffer.alloc(16)
-  for (const [n, group] of [...head, ...gap, ...tail].entries())
-    bytes.writeUInt16BE(Number.parseInt(group, 16), 2 * n)
-  return bytes
-}
+  isIP(name)
+    ? tagged(0x87, Uint8Array.from(ipBytes(name)))
+    : tagged(0x82, Buffer.from(domainToASCII(name)))
 
 /** The names and addresses by which a server that listens there can be reached. */
 export function namesOf(host: string): string[] {

@@ -10,7 +10,8 @@ import type { Ring } from '../ring.ts'
 import type { Inbox } from '../inbox.ts'
 import type { KnownSender } from './senders.ts'
 import { PatientSends } from './patient-sends.ts'
-import { isForSingle, trainMax, trainMaxBytes, Trains } from './trains.ts'
+import { isForSingle, trainMax, trainMaxBytes } from '../../os/datagram-train.ts'
+import { Trains } from './trains.ts'
 
 /** How many sends a turn may have, and how many of them of more than one datagram. */
 const answersMax = 4096

@@ -13,7 +13,7 @@ import type { Ring } from '../ring.ts'
 import { Inbox } from '../inbox.ts'
 import { sentCountOf, firstOf, DatagramOutbox } from './outbox.ts'
 import { PatientSends } from './patient-sends.ts'
-import { isForSingle } from './trains.ts'
+import { isForSingle } from '../../os/datagram-train.ts'
 import type { Ways } from './ways.ts'
 
 /** How many begin to send at once, and how long before the next. */

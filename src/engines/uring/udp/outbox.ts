@@ -2,7 +2,8 @@
 import type { Libc, Mapping } from '../../os/libc.ts'
 import { kind, sendDatagram, sendMessage, tag } from '../entries.ts'
 import type { Ring } from '../ring.ts'
-import { trainMax, trainMaxBytes, Trains } from './trains.ts'
+import { trainMax, trainMaxBytes } from '../../os/datagram-train.ts'
+import { Trains } from './trains.ts'
 
 /** Pages are touched only where datagrams are written, usually at the beginning. */
 const roomBytes = 2 ** 23

@@ -3,7 +3,7 @@
  * text of it would cost more than everything else.
  */
 import { AF_INET } from '../../os/kernel-numbers.ts'
-import { ipText } from '../../os/peer-name.ts'
+import { ipText } from '../../../vocabulary/ip-bytes.ts'
 import type { Guard, GuardedSender } from '../../../wire/udp/guard.ts'
 
 /** How many are found fast, and how many places are looked at for one. */

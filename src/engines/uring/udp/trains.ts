@@ -2,13 +2,11 @@
  * Datagrams of one size to one peer that the kernel takes as one (udp(7), UDP_SEGMENT), wherever
  * their bytes lie: a msghdr, the control message with the size, and a piece for each.
  */
+import { trainMax } from '../../os/datagram-train.ts'
 import type { Libc, Mapping } from '../../os/libc.ts'
 import { SOL_UDP, UDP_SEGMENT } from '../../os/kernel-numbers.ts'
 
 const TWO32 = 2 ** 32
-/** The most datagrams in one (UDP_MAX_SEGMENTS is 128 since 6.9), and the most bytes. */
-export const trainMax = 64
-export const trainMaxBytes = 65_507
 
 /** A msghdr has 56 bytes, a cmsghdr 16, before the size with 2; an iovec has 16. */
 const controlAt = 64
@@ -85,9 +83,3 @@ export class Trains {
     this.#libc.unmap(this.#memory)
   }
 }
-
-/** EIO, EINVAL, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP. */
-const cannot = new Set([-5, -22, -90, -92, -95])
-
-/** Whether the system, or the path, does not take them together: each is to be sent by itself. */
-export const isForSingle = (result: number): boolean => cannot.has(result)
