@@ -23,7 +23,7 @@ test('durations come out in milliseconds, and need a unit', () => {
 test('rates come out per second', () => {
   const rows = { '500': 500, '10k': 10_000, '10k/s': 10_000, '6k/m': 100, '3600/h': 1 }
   for (const [text, rate] of Object.entries(rows)) assert.equal(units.parseRate(text), rate, text)
-  for (const bad of ['/s', '10/x', '10/s/s', '10ms']) {
+  for (const bad of ['/s', '10/', '10/x', '10/s/s', '10ms', '5/constructor', '5/toString']) {
     assert.throws(() => units.parseRate(bad), UserError, bad)
   }
 })

@@ -32,10 +32,12 @@ const durationUnits: Record<string, number> = {
   h: 3600e3,
 }
 const countUnits: Record<string, number> = { '': 1, k: 1e3, M: 1e6, G: 1e9 }
+/** In seconds. */
+const rateUnits: Record<string, number> = { s: 1, m: 60, h: 3600 }
 
 function parse(text: string, units: Record<string, number>, what: string, examples: string) {
   const match = /^(\d+(?:\.\d+)?)\s*([a-zA-Zµ]*)$/.exec(text.trim())
-  const factor = match ? units[match[2]!] : undefined
+  const factor = match && Object.hasOwn(units, match[2]!) ? units[match[2]!] : undefined
   if (!match || factor === undefined)
     throw usageError(`'${text}' is not ${what}.`, `Write for example ${examples}.`)
   const value = Number(match[1]) * factor
@@ -65,8 +67,8 @@ export const parseCount = (text: string): number =>
 
 /** `500`, `10k`, `10k/s`, `6k/m` → per second. */
 export function parseRate(text: string): number {
-  const [amount, per, ...rest] = text.trim().split('/')
-  const seconds = per === undefined ? 1 : { s: 1, m: 60, h: 3600 }[per.trim()]
+  const [amount, per = 's', ...rest] = text.split('/').map(part => part.trim())
+  const seconds = Object.hasOwn(rateUnits, per) ? rateUnits[per] : undefined
   if (seconds === undefined || rest.length > 0)
     throw usageError(`'${text}' is not a rate.`, 'Write for example 500, 10k/s or 6k/m.')
   return parse(amount!, countUnits, 'a rate', '500, 10k/s or 6k/m') / seconds

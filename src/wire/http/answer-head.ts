@@ -37,6 +37,9 @@ export function parseHead(text: string): AnswerHead {
   return head
 }
 
+/** Whether another answer follows, which is the answer proper (RFC 9110 section 15.2). */
+export const isInterim = (status: number): boolean => status < 200 && status !== 101
+
 /** The status line, without its end. */
 export function parseStart(line: string): Omit<AnswerHead, 'headers'> {
   const parts = /^HTTP\/(1\.[01]) ([1-9]\d\d)(?: ([\t -~\x80-\xff]*))?$/.exec(line)
@@ -57,7 +60,7 @@ export function splitHeader(line: string): [name: string, value: string] {
   }
   const value = line.slice(colon + 1)
   checkValue(value)
-  return [name, trimmed(value)]
+  return [name, trimmedValue(value)]
 }
 
 function nameFault(name: string, colon: number): string {
@@ -68,7 +71,7 @@ function nameFault(name: string, colon: number): string {
 }
 
 /** Removes spaces and tabs at both ends in one pass: a value may be long and have nothing else. */
-function trimmed(value: string): string {
+export function trimmedValue(value: string): string {
   let [start, end] = [0, value.length]
   const isSpace = (at: number) => value[at] === ' ' || value[at] === '\t'
   while (start < end && isSpace(start)) start++

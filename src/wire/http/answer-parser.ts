@@ -3,7 +3,7 @@
  * refuses, except folded lines. Node's parser, with the client around it, costs twice as much.
  */
 import { ProtocolError } from '../../vocabulary/peer-errors.ts'
-import { checkLineEnds, checkValue, chunkSize, refusal } from './answer-head.ts'
+import { checkLineEnds, checkValue, chunkSize, isInterim, refusal } from './answer-head.ts'
 import { framingOf, parseHead, splitHeader, parseStart } from './answer-head.ts'
 import type { AnswerHead, Framing } from './answer-head.ts'
 
@@ -94,9 +94,8 @@ export class AnswerParser {
       return 0
     }
     const head = parseHead(bytes.toString('latin1', 0, end))
-    // 100 Continue and the like come before the answer proper (RFC 9110 section 15.2).
     const framing = framingOf(head)
-    if (head.status >= 200) this.#begin(head, framing)
+    if (!isInterim(head.status)) this.#begin(head, framing)
     return end + 4
   }
 

@@ -1,5 +1,6 @@
 /** Headers that a user adds to the requests of a client. */
 import { usageError } from '../../vocabulary/errors.ts'
+import { trimmedValue } from './answer-head.ts'
 
 export type Header = readonly [name: string, value: string]
 
@@ -17,7 +18,7 @@ const secret = /auth|cookie|key|password|secret|token/i
 
 /** `Name: value` (RFC 9110 section 5). @throws UserError */
 export function parseHeader(text: string): Header {
-  const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):[\t ]*([\t -~\u{80}-\u{ff}]*)$/u.exec(text) ?? []
+  const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):([\t -~\u{80}-\u{ff}]*)$/u.exec(text) ?? []
   // Otherwise it stays unsaid what it was: it may be a secret.
   if (name === undefined || value === undefined)
     throw usageError(
@@ -26,9 +27,10 @@ export function parseHeader(text: string): Header {
     )
   if (isOwn(name.toLowerCase()))
     throw usageError(`The header ${name} is a part of how messages are sent.`, 'Leave it out.')
-  if (name.toLowerCase() === 'host' && !/^[\w.:[\]-]+$/.test(value))
-    throw usageError(`'${value}' is not a host.`, "Write for example --header 'Host: example.org'.")
-  return [name, value.trimEnd()]
+  const bare = trimmedValue(value)
+  if (name.toLowerCase() === 'host' && !/^[\w.:[\]-]+$/.test(bare))
+    throw usageError(`'${bare}' is not a host.`, "Write for example --header 'Host: example.org'.")
+  return [name, bare]
 }
 
 /** One in each line of a file. Empty lines, and those that begin with #, are skipped. */
@@ -61,9 +63,9 @@ export function withUsual(usual: readonly Header[], added: readonly Header[]): H
   return [...usual.filter(([name]) => !names.has(name.toLowerCase())), ...added]
 }
 
-/** As Node takes them: what occurs more than once is a list. */
+/** As Node takes them: what occurs more than once is a list. A name may be `constructor`. */
 export function asObject(headers: readonly Header[]): Record<string, string | string[]> {
-  const object: Record<string, string | string[]> = {}
+  const object = Object.create(null) as Record<string, string | string[]>
   for (const [name, value] of headers) {
     const key = name.toLowerCase()
     const before = object[key]

@@ -1,6 +1,6 @@
 /** Asks a proxy for a tunnel: CONNECT of RFC 9110 section 9.3.6. */
 import { printable } from '../../vocabulary/text.ts'
-import { parseHead } from './answer-head.ts'
+import { isInterim, parseHead } from './answer-head.ts'
 
 /** An answer that is longer is none. */
 const headMaxBytes = 16_384
@@ -23,18 +23,24 @@ export type TunnelAnswer = { headBytes: number } | { refusedBecause: string }
  * @returns undefined while more is needed
  */
 export function readTunnelAnswer(bytes: Buffer, ended: boolean): TunnelAnswer | undefined {
-  const at = bytes.subarray(0, headMaxBytes).indexOf(headEnd)
-  if (at === -1) {
-    if (bytes.length >= headMaxBytes) return { refusedBecause: 'its answer has no end' }
-    if (!ended) return undefined
-    const said = bytes.length === 0 ? 'closed the connection' : 'did not answer in HTTP'
-    return { refusedBecause: `it ${said}` }
-  }
   try {
-    const { status, reason } = parseHead(bytes.toString('latin1', 0, at))
-    if (status >= 200 && status < 300) return { headBytes: at + headEnd.length }
-    return { refusedBecause: `it says ${printable(`${status} ${reason}`.trimEnd())}` }
+    for (let from = 0; ;) {
+      const at = bytes.subarray(0, headMaxBytes).indexOf(headEnd, from)
+      if (at === -1) return incomplete(bytes.length, ended)
+      const { status, reason } = parseHead(bytes.toString('latin1', from, at))
+      from = at + headEnd.length
+      if (status >= 200 && status < 300) return { headBytes: from }
+      const said = printable(`${status} ${reason}`.trimEnd())
+      if (!isInterim(status)) return { refusedBecause: `it says ${said}` }
+    }
   } catch (error) {
     return { refusedBecause: (error as Error).message }
   }
+}
+
+function incomplete(length: number, ended: boolean): TunnelAnswer | undefined {
+  if (length >= headMaxBytes) return { refusedBecause: 'its answer has no end' }
+  if (!ended) return undefined
+  const said = length === 0 ? 'closed the connection' : 'did not answer in HTTP'
+  return { refusedBecause: `it ${said}` }
 }

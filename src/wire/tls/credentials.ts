@@ -114,7 +114,7 @@ const pemCauses: Record<string, string> = {
 
 function pemError(what: string, error: unknown): UserError {
   const { code = '', message } = error as NodeJS.ErrnoException
-  const cause = pemCauses[code] ?? message
+  const cause = Object.hasOwn(pemCauses, code) ? pemCauses[code] : message
   return usageError(`The ${what} cannot be used: ${cause}.`, 'Give PEM files, not encrypted.')
 }
 

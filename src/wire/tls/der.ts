@@ -1,11 +1,17 @@
 /** Writes ASN.1 values as DER (X.690): only what a certificate needs. */
 
-/** Tag, length, content (X.690, section 8.1); at most 64 KiB. */
+/** Tag, length, content (X.690, section 8.1). */
 export function tagged(tag: number, ...contents: Uint8Array[]): Buffer {
   const content = Buffer.concat(contents)
-  const { length } = content
-  const long = length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Buffer.from([tag, ...(length < 0x80 ? [length] : long)]), content])
+  return Buffer.concat([Buffer.from([tag, ...lengthOf(content)]), content])
+}
+
+/** One byte, or how many there are and then as few as it needs (section 10.1). */
+function lengthOf({ length }: Uint8Array): number[] {
+  if (length < 0x80) return [length]
+  const bytes: number[] = []
+  for (let left = length; left > 0; left >>>= 8) bytes.unshift(left & 0xff)
+  return [0x80 | bytes.length, ...bytes]
 }
 
 export const sequence = (...contents: Uint8Array[]): Buffer => tagged(0x30, ...contents)

@@ -98,7 +98,7 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
 /** The cause and the hint, if it is of TLS. */
 export function tlsMeaning(error: NodeJS.ErrnoException): [string, string] | undefined {
   const { code = '', message } = error
-  const known = meanings[code]
+  const known = Object.hasOwn(meanings, code) ? meanings[code] : undefined
   if (known) return [known[0] ?? namesOf(error) ?? message, known[1]]
   if (!code.startsWith('ERR_SSL_')) return undefined
   // OpenSSL's reason is a few words; its message is full of files and lines.

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addressKindOf, datagramRules, Guard, type DatagramRule } from './guard.ts'
-import { Recent } from './recent.ts'
 
 const data = Buffer.from('hello')
 const noPorts = new Uint16Array(65_536)
@@ -120,17 +119,4 @@ test('while a loop is stopped nothing is answered, and then everything is again'
   assert.equal(refused(10), 'datagramsInLoop')
   assert.equal(refused(109), 'datagramsInLoop')
   assert.equal(refused(110), undefined)
-})
-
-test('a table of the recent forgets the source not seen for longest, and never grows', () => {
-  const forgotten: number[] = []
-  const table = new Recent<number>(10, value => forgotten.push(value))
-  for (let n = 0; n < 100; n++) {
-    table.set(`${n}`, n)
-    assert.equal(table.get('0'), 0)
-    assert.ok([...table.values()].length <= 20)
-  }
-  assert.ok(!forgotten.includes(0))
-  assert.equal(table.get('1'), undefined)
-  assert.deepEqual(forgotten.slice(0, 3), [1, 2, 3])
 })

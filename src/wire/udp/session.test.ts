@@ -1,15 +1,114 @@
-/** Datagrams of a session that the system has joined. */
+/** Datagrams of a session: read as they were written, whatever comes, and joined by the system. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
+import { short } from '../../full.suite.ts'
 import {
+  Cookies,
   datagramKinds,
   lengthOfFirst,
+  otherHeadBytes,
   payloadHeadBytes,
   piecesMaxBytes,
+  questionBytes,
+  readOther,
+  readPayloadHead,
+  readPiece,
+  wordOf,
   writeOther,
   writePayloadHead,
   writePiece,
 } from './session.ts'
+
+const word = fc.nat(2 ** 32 - 1)
+const numRuns = short(1_000, 100)
+
+test('the head of a payload is read as it was written, and nothing beside it is touched', () => {
+  const time = fc.double({ min: 0, noNaN: true })
+  const property = fc.property(fc.nat(255), word, word, time, fc.nat(9), (...given) => {
+    const [flags, session, sequence, sentNs, at] = given
+    const into = Buffer.alloc(at + payloadHeadBytes + 5, 0xee)
+    writePayloadHead(into, session, { flags, sequence, sentNs }, at)
+    const datagram = into.subarray(at)
+    assert.deepEqual(readPayloadHead(datagram), { flags, sequence, sentNs })
+    assert.deepEqual([datagram[0], datagram.readUInt32BE(4)], [datagramKinds.payload, session])
+    const beside = Buffer.concat([into.subarray(0, at), into.subarray(at + payloadHeadBytes)])
+    assert.ok(beside.every(byte => byte === 0xee))
+  })
+  fc.assert(property, { numRuns })
+  assert.equal(wordOf('ffffffff000000000000000000000000'), 2 ** 32 - 1)
+})
+
+test('any body is read as it was written, padded or not; cut anywhere it makes no sense', () => {
+  const body = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 1 }), { maxKeys: 4 })
+  const property = fc.property(body, word, fc.nat(questionBytes), (wanted, session, bytes) => {
+    const datagram = writeOther(datagramKinds.end, session, wanted, bytes)
+    const text = JSON.stringify(wanted)
+    const least = otherHeadBytes + Buffer.byteLength(text)
+    assert.equal(datagram.length, Math.max(bytes, least))
+    assert.equal(JSON.stringify(readOther(datagram)), text)
+    for (let length = 0; length < least; length += 1 + (least >> 5))
+      assert.equal(readOther(datagram.subarray(0, length)), undefined)
+    assert.equal(readOther(datagram.subarray(0, least - 1)), undefined)
+  })
+  fc.assert(property, { numRuns })
+})
+
+test('whatever comes is read, or makes no sense', () => {
+  const property = fc.property(fc.uint8Array({ maxLength: 60 }), fc.jsonValue(), (bytes, value) => {
+    const body = readOther(Buffer.from(bytes))
+    assert.ok(body === undefined || typeof body === 'object')
+    const piece = readPiece(Buffer.from(bytes))
+    assert.equal(piece === undefined, bytes.length < otherHeadBytes + 8)
+    const said = readOther(writeOther(datagramKinds.end, 0, value as object))
+    assert.equal(said === undefined, typeof value !== 'object' || value === null)
+  })
+  fc.assert(property, { numRuns })
+})
+
+test('a report of any length comes back from its pieces, none longer than the question', () => {
+  const length = fc.oneof(
+    fc.nat(5_000),
+    fc.constantFrom(0, 1, 2, 3).map(n => n * piecesMaxBytes),
+  )
+  const property = fc.property(length, word, (bytes, session) => {
+    const report = Buffer.alloc(bytes, 'a report, ')
+    const all: Buffer[] = []
+    for (let from = 0; from < bytes;) {
+      const datagram = writePiece(session, report, from)
+      assert.ok(datagram.length <= questionBytes)
+      const piece = readPiece(datagram)!
+      assert.deepEqual([piece.from, piece.total], [from, bytes])
+      all.push(piece.bytes)
+      from += piece.bytes.length
+    }
+    assert.ok(Buffer.concat(all).equals(report))
+  })
+  fc.assert(property, { numRuns: short(200, 30) })
+})
+
+test('a cookie is good at its own address only, for ten seconds, and at most twenty', () => {
+  const cookies = new Cookies(Buffer.from('secret'))
+  const at = fc.nat(1e9)
+  const property = fc.property(
+    fc.ipV4(),
+    fc.nat(65_535),
+    at,
+    fc.string(),
+    (host, port, ms, any) => {
+      const cookie = cookies.of(host, port, ms)
+      for (const later of [0, 9_999, 10_000])
+        assert.ok(cookies.isGood(cookie, host, port, ms + later))
+      assert.ok(!cookies.isGood(cookie, host, port, ms + 20_000))
+      assert.ok(!cookies.isGood(cookie, host, (port + 1) & 0xffff, ms))
+      assert.ok(!cookies.isGood(cookie, `1${host}`, port, ms))
+      assert.ok(!new Cookies(Buffer.from('other')).isGood(cookie, host, port, ms))
+      for (const wrong of [any, '', cookie.slice(1), `${cookie}0`, cookie.toUpperCase() + any])
+        assert.ok(wrong === cookie || !cookies.isGood(wrong, host, port, ms))
+    },
+  )
+  fc.assert(property, { numRuns })
+})
 
 test('each datagram of a server says how long it is', () => {
   const payload = Buffer.alloc(300)

@@ -8,3 +8,7 @@ export const acceptOf = (key: string): string =>
   createHash('sha1')
     .update(key + guid)
     .digest('base64')
+
+/** Whether a header Connection, which is a list, says that the connection is upgraded. */
+export const saysUpgrade = (connection: string): boolean =>
+  /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i.test(connection)

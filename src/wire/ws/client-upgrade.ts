@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { authorityOf, formatAddress, type HostAddress } from '../../vocabulary/address.ts'
 import { UserError } from '../../vocabulary/errors.ts'
 import { printable } from '../../vocabulary/text.ts'
-import { splitHeader, parseStart, valuesOf } from '../http/answer-head.ts'
+import { isInterim, splitHeader, parseStart, valuesOf } from '../http/answer-head.ts'
+import type { AnswerHead } from '../http/answer-head.ts'
 import { withUsual, type Header } from '../http/headers.ts'
-import { acceptOf } from './accept.ts'
+import { acceptOf, saysUpgrade } from './accept.ts'
 
 /** An answer whose head is longer is none. */
 const headMaxBytes = 16 * 1024
@@ -33,38 +34,48 @@ export function askUpgrade(address: HostAddress, added: readonly Header[]): Aske
 }
 
 /**
- * Reads the answer; how long its head is, 0 if more is to come.
+ * Reads the answer; how long its head is, with those of interim answers before it, and 0 if more is
+ * to come.
  * @throws UserError if it is no upgrade
  */
 export function readUpgrade(bytes: Buffer, { accept }: Asked, address: HostAddress): number {
   const url = formatAddress(address)
-  const end = bytes.indexOf(headEnd)
-  const text = bytes.toString('latin1', 0, end === -1 ? bytes.length : end)
-  if (!'HTTP/1.1 '.startsWith(text.slice(0, 9))) throw unsuited(url, 'it does not answer in HTTP')
-  if (text.length > headMaxBytes) throw unsuited(url, 'its answer is too long')
-  if (end === -1) return 0
+  for (let from = 0; ;) {
+    const end = bytes.indexOf(headEnd, from)
+    const text = bytes.toString('latin1', from, end === -1 ? bytes.length : end)
+    if (!'HTTP/1.1 '.startsWith(text.slice(0, 9))) throw unsuited(url, 'it does not answer in HTTP')
+    if (from + text.length > headMaxBytes) throw unsuited(url, 'its answer is too long')
+    if (end === -1) return 0
+    from = end + headEnd.length
+    const found = read(url, text)
+    if (isInterim(found.status)) continue
+    const fault = faultOf(url, found, accept)
+    if (fault !== undefined) throw fault
+    return from
+  }
+}
+
+/** @throws UserError if it is no head of an answer */
+function read(url: string, text: string): Omit<AnswerHead, 'version'> {
   const [first = '', ...lines] = text.split('\r\n')
-  const fault = faultOf(url, first, lines, accept)
-  if (fault !== undefined) throw fault
-  return end + headEnd.length
+  try {
+    const start = parseStart(first)
+    // The headers of a refusal are not needed, so they may be anything.
+    return { ...start, headers: start.status === 101 ? lines.map(splitHeader) : [] }
+  } catch {
+    throw unsuited(url, 'it does not answer in HTTP')
+  }
 }
 
 function faultOf(
   url: string,
-  first: string,
-  lines: readonly string[],
+  { status, reason, headers }: Omit<AnswerHead, 'version'>,
   accept: string,
 ): UserError | undefined {
-  let headers: [string, string][]
-  try {
-    const { status, reason } = parseStart(first)
-    if (status !== 101) return answered(url, status, reason)
-    headers = lines.map(splitHeader)
-  } catch {
-    return unsuited(url, 'it does not answer in HTTP')
-  }
+  if (status !== 101) return answered(url, status, reason)
   const one = (name: string) => valuesOf(headers, name).join(', ')
   if (one('upgrade').toLowerCase() !== 'websocket') return unsuited(url, 'invalid Upgrade header')
+  if (!saysUpgrade(one('connection'))) return unsuited(url, 'invalid Connection header')
   if (one('sec-websocket-accept') !== accept)
     return unsuited(url, 'invalid Sec-WebSocket-Accept header')
   if (one('sec-websocket-protocol') !== '')

@@ -1,5 +1,5 @@
 /** The upgrade to WebSocket, as a server sees it (RFC 6455 section 4.2). */
-import { trimmed } from '../http/answer-head.ts'
+import { trimmedValue } from '../http/answer-head.ts'
 import { acceptOf, saysUpgrade } from './accept.ts'
 
 /** Request line and headers of an upgrade; browsers send less than a kilobyte. */
@@ -101,7 +101,7 @@ export function parseRequest(text: string): UpgradeRequest | UpgradeRefusal {
     if (name === undefined || value === undefined) return noHttp
     const key = name.toLowerCase()
     const before = headers[key]
-    headers[key] = before === undefined ? trimmed(value) : `${before}, ${trimmed(value)}`
+    headers[key] = before === undefined ? trimmedValue(value) : `${before}, ${trimmedValue(value)}`
   }
   if (minor !== '1' || !asksForUpgrade(headers)) return noUpgrade
   return hasBody(headers) ? [400, 'An upgrade has no body.'] : { method, headers }
