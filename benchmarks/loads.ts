@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bench } from 'yodel'
+import { bench, type BenchOptions } from 'yodel'
 import { builtFolder, controlsFolder, pinned } from './contestants.ts'
 import type { Measured, Running } from './contestants.ts'
 import { schedNs } from './figures.ts'
@@ -104,7 +104,11 @@ async function loadByC(program: Program, server: Running, options: LoadOptions, 
   return JSON.parse(text) as Load
 }
 
-const secure = { engine: 'uring', calling: { tls: { insecure: true } } } as const
+/** The ring costs the least, so that the server is the limit. */
+const ownLoads: Partial<Record<Measured, BenchOptions>> = {
+  tls: { engine: 'uring', calling: { tls: { insecure: true } } },
+  ws: { engine: 'uring' },
+}
 async function loadByYodel(
   server: Running,
   transport: Measured,
@@ -114,7 +118,7 @@ async function loadByYodel(
   const { connections, sizeBytes, depth = 1, churn = false, handshakes } = options
   if (churn || handshakes !== undefined)
     throw new Error('only the load generators in C open and close connections')
-  const how = transport === 'tls' ? secure : {}
+  const how = ownLoads[transport]
   const load = { connections, sizeBytes, depth, durationMs: Infinity, warmupMs: 0, ...how }
   const run = bench({ transport, host: '127.0.0.1', port: server.port }, load)
   await run.ready

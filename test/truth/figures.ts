@@ -33,7 +33,8 @@ export function figuresOf(exchanges: readonly Exchange[], load: Load): Figures {
   const placed = ratePerSecond === undefined ? byClock(exchanges, load) : byPlan(exchanges, load)
   const measured = placed.filter(({ measured }) => measured)
   const answered = measured.filter(({ cameMs }) => cameMs !== null)
-  const windowMs = startOf(placed) + load.warmupMs
+  const windowMs =
+    ratePerSecond === undefined ? closedFromMs(placed, load) : firstOf(placed) + load.warmupMs
   // In a closed loop the window by the clock; else what came to its messages, from the first on.
   const counted = ratePerSecond === undefined ? placed : answered
   const came = counted.map(({ cameMs }) => cameMs ?? Infinity)
@@ -58,12 +59,30 @@ const least = (values: readonly number[]): number =>
   values.reduce((least, value) => Math.min(least, value), Infinity)
 
 /** When the load began: with the first message that was planned. */
-const startOf = (placed: readonly Placed[]): number =>
+const firstOf = (placed: readonly Placed[]): number =>
   least(placed.map(({ plannedMs }) => plannedMs))
 
-/** A closed loop: what was sent in the window, which begins `warmupMs` after the first send. */
-function byClock(exchanges: readonly Exchange[], { warmupMs, durationMs }: Load): Placed[] {
-  const fromMs = least(exchanges.map(({ sentMs }) => sentMs)) + warmupMs
+/** The first messages of a closed loop leave so late at most: their code is not compiled yet. */
+const firstLateMs = 10
+
+/**
+ * When the window of a closed loop begins. Its first message leaves a little late, its last one at
+ * the end, unless the server paused just then: the later of the two instants that follow.
+ */
+function closedFromMs(exchanges: readonly Exchange[], { warmupMs, durationMs }: Load): number {
+  const sent = exchanges.map(({ sentMs }) => sentMs)
+  const lastMs = sent.reduce((last, ms) => Math.max(last, ms), -Infinity)
+  // The last one is within the window.
+  return Math.max(lastMs - durationMs + 1e-3, least(sent) + warmupMs - firstLateMs)
+}
+
+/** What was sent in the window: in a closed loop, and where a plan of chance cannot be seen. */
+function byClock(exchanges: readonly Exchange[], load: Load): Placed[] {
+  const { ratePerSecond, warmupMs, durationMs } = load
+  const fromMs =
+    ratePerSecond === undefined
+      ? closedFromMs(exchanges, load)
+      : least(exchanges.map(({ sentMs }) => sentMs)) + warmupMs
   return exchanges.map(each => ({
     ...each,
     plannedMs: each.sentMs,

@@ -88,6 +88,10 @@ test('datagrams are told by their bytes', () => {
         { from: 5000, to: port, atMs: 2, payload: Buffer.from('b') },
         { from: port, to: 5000, atMs: 3, payload: Buffer.from('b') },
         { from: port, to: 5000, atMs: 4, payload: Buffer.from('b') },
+        // Two of one call (UDP_SEGMENT), which come back one by one.
+        { from: 5000, to: port, atMs: 5, payload: Buffer.from('cd') },
+        { from: port, to: 5000, atMs: 6, payload: Buffer.from('d') },
+        { from: port, to: 5000, atMs: 7, payload: Buffer.from('c') },
       ],
       17,
     ),
@@ -95,7 +99,7 @@ test('datagrams are told by their bytes', () => {
   const exchanges = exchangesOf(packets, port, { transport: 'udp', sizeBytes: 1 })
   assert.deepEqual(
     exchanges.map(({ cameMs }) => cameMs),
-    [null, 3],
+    [null, 3, 7, 6],
   )
 })
 
@@ -135,6 +139,15 @@ test('figures are those of the window, and times count from the plan', () => {
   assert.deepEqual([figures.serviceUs[0], figures.serviceUs.at(-2)], [3000, 5000])
   const { ratePerSecond: _, ...closed } = open
   assert.equal(figuresOf(exchanges, closed).sent, 80)
+})
+
+test('a first message that leaves late does not move the window of a closed loop', () => {
+  const { ratePerSecond: _, ...closed } = open
+  const late = exchanges.map((each, n) => (n === 0 ? { ...each, sentMs: 1006 } : each))
+  assert.equal(figuresOf(late, closed).sent, 80)
+  // But a server that pauses at the end does not move it, either.
+  const paused = exchanges.filter(({ sentMs }) => sentMs < 1900)
+  assert.equal(figuresOf(paused, closed).sent, 71)
 })
 
 test('a result that says something else does not agree', () => {

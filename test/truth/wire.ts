@@ -56,7 +56,7 @@ class Flow {
 /** @param port of the server */
 export function exchangesOf(packets: Packet[], port: number, framing: Framing): Exchange[] {
   const { transport, sizeBytes } = framing
-  if (transport === 'udp') return ofDatagrams(packets, port)
+  if (transport === 'udp') return ofDatagrams(packets, port, sizeBytes)
   return ofStreams(packets, port, framings[transport](sizeBytes))
 }
 
@@ -79,18 +79,21 @@ function ofStreams(packets: Packet[], port: number, { requests, replies }: Frame
   return exchanges
 }
 
-/** An echo has the bytes of its message, and no two messages of a run have the same. */
-function ofDatagrams(packets: Packet[], port: number): Exchange[] {
+/**
+ * An echo has the bytes of its message, and no two messages of a run have the same. What is sent
+ * with UDP_SEGMENT (udp(7)) is one packet on the loopback, of several datagrams.
+ */
+function ofDatagrams(packets: Packet[], port: number, sizeBytes: number): Exchange[] {
   const byContent = new Map<string, Exchange>()
   for (const packet of packets) {
     if (packet.protocol !== 'udp' || (packet.to !== port && packet.from !== port)) continue
     const client = packet.to === port ? packet.from : packet.to
-    const key = `${client} ${packet.payload.toString('latin1')}`
-    if (packet.to === port)
-      byContent.set(key, { connection: client, sentMs: packet.atMs, cameMs: null })
-    else {
+    const { payload, atMs } = packet
+    for (let at = 0; at < payload.length; at += sizeBytes) {
+      const key = `${client} ${payload.toString('latin1', at, at + sizeBytes)}`
       const exchange = byContent.get(key)
-      if (exchange && exchange.cameMs === null) exchange.cameMs = packet.atMs
+      if (packet.to === port) byContent.set(key, { connection: client, sentMs: atMs, cameMs: null })
+      else if (exchange?.cameMs === null) exchange.cameMs = atMs
     }
   }
   return [...byContent.values()]
