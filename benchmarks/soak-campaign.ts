@@ -10,6 +10,8 @@ import { Peer, type PeerOptions, type Totals } from './soak-peer.ts'
 
 export interface SoakTask {
   serverPath: string
+  /** What is served: plain bytes. */
+  url: string
   options: ServeOptions
   /** The limit for the server's process. */
   descriptors: number | undefined
@@ -57,7 +59,7 @@ export class Campaign {
 
   constructor(task: SoakTask) {
     this.#task = task
-    this.#server = new SoakChild(task.serverPath, task.options, task.descriptors)
+    this.#server = new SoakChild(task.serverPath, task.url, task.options, task.descriptors)
   }
 
   /** Plays it all; with its reason if the server refuses to serve like that. */
@@ -162,7 +164,7 @@ export class Campaign {
     const behave = choose(dice)
     const mine: Peer[] = []
     const open = async ({ eager, ...options }: PeerOptions & { eager?: boolean } = {}) => {
-      const peer = new Peer(this.#server.port, seed, number, totals, options)
+      const peer = new Peer(this.#server.where, seed, number, totals, options)
       mine.push(peer)
       this.#peers.set(peer, { name: behave.name, progress: 0, atMs: performance.now() })
       if (!eager) await peer.connected()

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import type { NetConnectOpts } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Readable, Writable } from 'node:stream'
@@ -24,19 +25,18 @@ export class SoakChild {
   readonly pid: number
   /** Undefined as long as it runs. */
   exit: string | undefined
-  #port = 0
+  #where: NetConnectOpts = { port: 0 }
   #stderr = ''
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
   readonly #lines: AsyncIterator<string>
   readonly #exited: Promise<unknown>
 
   /**
+   * @param url what is served
    * @param descriptors the limit of them, hard and soft
-   * @param url what is served, if not tcp
    */
-  constructor(path: string, options: ServeOptions, descriptors?: number, url?: string) {
-    const args = [JSON.stringify(options), ...(url === undefined ? [] : [url])]
-    const command = [process.execPath, '--expose-gc', path, ...args]
+  constructor(path: string, url: string, options: ServeOptions, descriptors?: number) {
+    const command = [process.execPath, '--expose-gc', path, JSON.stringify(options), url]
     // Node raises the soft limit to the hard one, so both must be low before it starts.
     const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors} && `
     this.#child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
@@ -62,13 +62,16 @@ export class SoakChild {
 
   /** Resolves once it listens; with its reason if it refuses. */
   async hello(): Promise<string | undefined> {
-    const { url, refusal } = await this.#line<Hello>()
-    this.#port = Number(url?.slice(url.lastIndexOf(':') + 1))
+    const { url = '', refusal } = await this.#line<Hello>()
+    const path = /^unix:(.*)$/.exec(url)?.[1]
+    const port = Number(/:(\d+)\/?$/.exec(url)?.[1])
+    this.#where = path === undefined ? { host: '127.0.0.1', port } : { path }
     return refusal
   }
 
-  get port(): number {
-    return this.#port
+  /** Where it listens. */
+  get where(): NetConnectOpts {
+    return this.#where
   }
 
   /** What the server itself has counted. */
@@ -103,15 +106,13 @@ export class SoakChild {
     return readdirSync(`/proc/${this.pid}/fd`).length
   }
 
-  /** States of the system's sockets on the server's side that neither listen nor are done with. */
+  /**
+   * States of the system's sockets on the server's side that neither listen nor are done with. That
+   * of datagrams has no connections.
+   */
   get sockets(): string[] {
-    const [timeWait, closed, listen] = ['06', '07', '0A']
-    const port = this.port.toString(16).toUpperCase().padStart(4, '0')
-    // The table has every TIME_WAIT of the machine: one search, and no line is taken apart.
-    const local = new RegExp(`: 0100007F:${port} [0-9A-F:]+ (..)`, 'g')
-    const states = readFileSync('/proc/net/tcp', 'utf8').matchAll(local)
-    const done = [timeWait, closed, listen]
-    return [...states].map(([, state]) => state!).filter(state => !done.includes(state))
+    const where = this.#where
+    return 'path' in where ? unixSockets(where.path) : tcpSockets(where.port)
   }
 
   /** Sockets in the tables of io_uring, which are not among those of the process. */
@@ -129,6 +130,26 @@ export class SoakChild {
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return (Number(fields[11]) + Number(fields[12])) * 10
   }
+}
+
+function tcpSockets(ownPort: number): string[] {
+  const [timeWait, closed, listen] = ['06', '07', '0A']
+  const port = ownPort.toString(16).toUpperCase().padStart(4, '0')
+  // The table has every TIME_WAIT of the machine: one search, and no line is taken apart.
+  const local = new RegExp(`: 0100007F:${port} [0-9A-F:]+ (..)`, 'g')
+  const states = readFileSync('/proc/net/tcp', 'utf8').matchAll(local)
+  const done = [timeWait, closed, listen]
+  return [...states].map(([, state]) => state!).filter(state => !done.includes(state))
+}
+
+/** The same for a unix socket: each connection has its path, and so has the socket that listens. */
+function unixSockets(path: string): string[] {
+  const unconnected = '01'
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .filter(line => line.endsWith(` ${path}`))
+    .map(line => line.trim().split(/\s+/)[5]!)
+    .filter(state => state !== unconnected)
 }
 
 /** How many connections the system has reset since its start because TCP was out of memory. */

@@ -1,6 +1,6 @@
 /** One client of a soak. Nothing is stored: what must come back can be computed. */
 import { createCipheriv, createHash } from 'node:crypto'
-import { connect, type Socket } from 'node:net'
+import { connect, type NetConnectOpts, type Socket } from 'node:net'
 
 export const chunkMaxBytes = 2 ** 20
 const zeros = Buffer.alloc(chunkMaxBytes)
@@ -41,12 +41,20 @@ export class Peer {
   readonly #outgoing: (bytes: number) => Buffer
   readonly #incoming: (bytes: number) => Buffer
   readonly #totals: Totals
+  readonly #isUnix: boolean
   #connected = false
   #closed = false
   /** The waits for a change. */
   #wake: (() => void)[] = []
 
-  constructor(port: number, seed: number, number: number, totals: Totals, options: PeerOptions) {
+  constructor(
+    where: NetConnectOpts,
+    seed: number,
+    number: number,
+    totals: Totals,
+    options: PeerOptions,
+  ) {
+    this.#isUnix = 'path' in where
     const { paused, readBytes = 65_536, restMs } = options
     this.#outgoing = streamOf(seed, number)
     this.#incoming = streamOf(seed, number)
@@ -59,7 +67,7 @@ export class Peer {
       return false
     }
     const onread = { buffer: Buffer.allocUnsafe(readBytes), callback }
-    const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true, onread })
+    const socket = connect({ ...where, allowHalfOpen: true, noDelay: true, onread })
     this.#socket = socket
     if (paused) socket.pause()
     socket.on('connect', () => (this.#connected = true))
@@ -173,9 +181,11 @@ export class Peer {
     this.#socket.end()
   }
 
+  /** A unix socket has no RST. */
   reset(): void {
     this.#totals.broken++
-    this.#socket.resetAndDestroy()
+    if (this.#isUnix) this.#socket.destroy()
+    else this.#socket.resetAndDestroy()
   }
 
   /** Closes it, whatever is unread; harmless after the end. */

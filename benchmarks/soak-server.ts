@@ -10,7 +10,7 @@ const options = JSON.parse(process.argv[2]!) as ServeOptions
 const say = (what: object) => console.log(JSON.stringify(what))
 
 try {
-  const server = await serve(process.argv[3] ?? 'tcp://127.0.0.1:0', options)
+  const server = await serve(process.argv[3]!, options)
   say({ url: server.url, engine: server.engine, notes: server.notes })
   for await (const _ of createInterface(process.stdin)) {
     // Memory is looked at after this: what is garbage shall not count (see --expose-gc).

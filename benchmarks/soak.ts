@@ -1,9 +1,42 @@
-/** npm run soak: random clients against a real server process; exit code 1 on trouble. */
+/**
+ * npm run soak: random clients against a real server process, on each engine in turn; exit code 1
+ * on trouble.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { ServeOptions } from 'yodel'
+import type { Address, Server, ServeOptions } from 'yodel'
+import type * as Engines from '../src/vocabulary/engine-names.ts'
 import { Campaign, growthMaxBytes, type Epoch } from './soak-campaign.ts'
-import { misusedTransports, soakMisuse } from './soak-misuse.ts'
+import { datagramPlay } from './soak-datagrams.ts'
+import { soakInEpochs, type Play } from './soak-epochs.ts'
+import { misusePlay } from './soak-misuse.ts'
+
+/** The table of engines is no part of the library. */
+const table = new URL('../../dist/vocabulary/engine-names.js', import.meta.url).href
+const { engineSpeaks } = (await import(table)) as typeof Engines
+
+type EngineName = Server['engine']
+interface Soaked {
+  transport: Address['transport']
+  /** What clients do; without it they send and read bytes, and close in all ways. */
+  play?: Play
+}
+
+/** What --transport takes. On https both sides agree on a version of HTTP. */
+const soaked: Record<string, Soaked> = {
+  tcp: { transport: 'tcp' },
+  unix: { transport: 'unix' },
+  tls: { transport: 'tls', play: misusePlay({ transport: 'tls' }) },
+  ws: { transport: 'ws', play: misusePlay({ transport: 'ws' }) },
+  wss: { transport: 'wss', play: misusePlay({ transport: 'wss' }) },
+  http: { transport: 'http', play: misusePlay({ transport: 'http', version: 'HTTP/1.1' }) },
+  h2c: { transport: 'http', play: misusePlay({ transport: 'http', version: 'HTTP/2' }) },
+  https: { transport: 'https', play: misusePlay({ transport: 'https' }) },
+  udp: { transport: 'udp', play: datagramPlay },
+}
 
 const { values: flags } = parseArgs({
   options: {
@@ -11,10 +44,10 @@ const { values: flags } = parseArgs({
     minutes: { type: 'string', default: '3' },
     /** Instead of minutes: the short form. */
     seconds: { type: 'string' },
-    /** One of them; without it, all that do not refuse. */
+    /** One of them; without it, all that speak the transport and do not refuse. */
     engine: { type: 'string' },
-    /** Of tls, ws, wss, http, https: clients that misuse it, and well-behaved ones among them. */
-    transport: { type: 'string' },
+    /** Those of the table, separated by commas; or `all`, one after the other. */
+    transport: { type: 'string', default: 'tcp' },
     threads: { type: 'string', default: '1' },
     concurrency: { type: 'string' },
     'busy-poll-us': { type: 'string' },
@@ -28,11 +61,10 @@ const { values: flags } = parseArgs({
   },
 })
 
-const engines = ['uring', 'node', 'blocking'] as const
 const number = (text: string | undefined) => (text === undefined ? undefined : Number(text))
 const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
-function planFor(engine: ServeOptions['engine'], totalMs: number) {
+function planFor(url: string, engine: EngineName, totalMs: number) {
   const options: ServeOptions = {
     engine,
     threads: Number(flags.threads),
@@ -44,6 +76,7 @@ function planFor(engine: ServeOptions['engine'], totalMs: number) {
   const epochs = totalMs < 30_000 ? 2 : 12
   return {
     serverPath: flags.server ?? fileURLToPath(new URL('soak-server.js', import.meta.url)),
+    url,
     options,
     descriptors: number(flags.descriptors),
     seed: Number(flags.seed),
@@ -52,6 +85,7 @@ function planFor(engine: ServeOptions['engine'], totalMs: number) {
     epochMs: totalMs / epochs,
   }
 }
+type Plan = ReturnType<typeof planFor>
 
 function describe(name: string, n: number, epoch: Epoch): string {
   return [
@@ -63,65 +97,86 @@ function describe(name: string, n: number, epoch: Epoch): string {
   ].join(', ')
 }
 
+const trendOf = (growthBytes: number | undefined) =>
+  growthBytes === undefined ? 'too few epochs for a trend' : `${mebibytes(growthBytes)} of growth`
+
 function verdict(campaign: Campaign): string {
   const sum = (of: (epoch: Epoch) => number) => campaign.epochs.reduce((s, e) => s + of(e), 0)
-  const growth = campaign.growthBytes
-  const trend =
-    growth === undefined ? 'too few epochs for a trend' : `${mebibytes(growth)} of growth`
   return (
-    `sound: ${sum(e => e.connections)} connections, ${mebibytes(sum(e => e.verifiedBytes))} ` +
-    `verified, memory: ${trend} (tolerance ${mebibytes(growthMaxBytes)})`
+    `${sum(e => e.connections)} connections, ${mebibytes(sum(e => e.verifiedBytes))} ` +
+    `verified, memory: ${trendOf(campaign.growthBytes)} (tolerance ${mebibytes(growthMaxBytes)})`
   )
 }
 
-/** Whether it is sound; undefined if the engine refuses. */
-async function soak(engine: (typeof engines)[number], totalMs: number) {
-  const campaign = new Campaign(planFor(engine, totalMs))
+/** What was found: why it was not played, what was wrong, or how much was done. */
+interface Outcome {
+  refusal?: string | undefined
+  violations: readonly string[]
+  sound: string
+}
+
+/** Bytes, and connections that end in all ways. */
+async function soakBytes(name: string, plan: Plan): Promise<Outcome> {
+  const campaign = new Campaign(plan)
   const refusal = await campaign.run(epoch =>
-    console.log(describe(engine, campaign.epochs.length, epoch)),
+    console.log(describe(name, campaign.epochs.length, epoch)),
   )
-  if (refusal !== undefined) {
-    console.log(`${engine} refuses: ${refusal}`)
-    return undefined
-  }
-  if (campaign.violations.length === 0) {
-    console.log(`${engine}: ${verdict(campaign)}`)
-    return true
-  }
-  for (const violation of campaign.violations) console.log(`${engine}: VIOLATION: ${violation}`)
-  const same = Object.entries({ ...flags, engine }).map(([name, text]) => `--${name}=${text}`)
-  console.log(`to reproduce: npm run soak -- ${same.join(' ')}`)
-  return false
+  return { refusal, violations: campaign.violations, sound: verdict(campaign) }
 }
 
-/** The same for a transport and the clients that misuse it. */
-async function soakTransport(transport: (typeof misusedTransports)[number], totalMs: number) {
-  const { serverPath, seed, clients, epochs, epochMs } = planFor('node', totalMs)
-  const task = { serverPath, transport, seed, clients, epochs, epochMs }
+async function soakPlays(name: string, plan: Plan, play: Play): Promise<Outcome> {
+  // An unfinished handshake is given up in an epoch; a busy machine takes seconds.
+  const options = { ...plan.options, handshakeTimeoutMs: 5_000 }
   let [n, verified, misused] = [0, 0, 0]
-  const { violations, growthBytes } = await soakMisuse(task, look => {
+  const found = await soakInEpochs({ ...plan, options }, play, look => {
     verified += look.verified
     misused += look.misused
     console.log(
-      `${transport} epoch ${++n}: ${look.verified} messages verified, ${look.misused} misuses, ` +
+      `${name} epoch ${++n}: ${look.verified} messages verified, ${look.misused} misuses, ` +
         `${mebibytes(look.privateBytes)} private, ${look.descriptors} descriptors`,
     )
   })
-  for (const violation of violations) console.log(`${transport}: VIOLATION: ${violation}`)
-  if (violations.length > 0) return false
-  const trend = growthBytes === undefined ? 'too few epochs' : `${mebibytes(growthBytes)} of growth`
-  console.log(
-    `${transport}: sound: ${verified} messages verified, ${misused} misuses, memory: ${trend}`,
-  )
-  return true
+  const sound = `${verified} messages verified, ${misused} misuses`
+  return { ...found, sound: `${sound}, memory: ${trendOf(found.growthBytes)}` }
 }
 
+/** Whether it is sound; undefined if the engine refuses. */
+async function soak(what: string, engine: EngineName, totalMs: number) {
+  const { transport, play } = soaked[what]!
+  const folder = mkdtempSync(join(tmpdir(), 'yodel-soak-'))
+  const url = transport === 'unix' ? `unix:${folder}/s` : `${transport}://127.0.0.1:0`
+  const plan = planFor(url, engine, totalMs)
+  const name = `${what}, ${engine}`
+  const outcome = await (play ? soakPlays(name, plan, play) : soakBytes(name, plan))
+  rmSync(folder, { recursive: true })
+  const { refusal, violations, sound } = outcome
+  if (refusal !== undefined) {
+    console.log(`${name} refuses: ${refusal}`)
+    return undefined
+  }
+  for (const violation of violations) console.log(`${name}: VIOLATION: ${violation}`)
+  if (violations.length === 0) console.log(`${name}: sound: ${sound}`)
+  else {
+    const same = Object.entries({ ...flags, transport: what, engine })
+    const words = same.map(([flag, text]) => `--${flag}=${text}`)
+    console.log(`to reproduce: npm run soak -- ${words.join(' ')}`)
+  }
+  return violations.length === 0
+}
+
+const wanted = flags.transport === 'all' ? Object.keys(soaked) : flags.transport.split(',')
+const unknown = wanted.find(what => soaked[what] === undefined)
+if (unknown !== undefined) {
+  console.error(`--transport takes all, or some of ${Object.keys(soaked).join(', ')}`)
+  process.exit(2)
+}
 const totalMs = flags.seconds ? Number(flags.seconds) * 1e3 : Number(flags.minutes) * 60e3
+const engines = ['uring', 'node', 'blocking'] as const
 const results: (boolean | undefined)[] = []
-const transport = misusedTransports.find(name => name === flags.transport)
-if (transport) results.push(await soakTransport(transport, totalMs))
-else
-  for (const name of engines)
-    if (flags.engine === undefined || flags.engine === name) results.push(await soak(name, totalMs))
+for (const what of wanted)
+  for (const engine of engines)
+    if (engineSpeaks(engine, soaked[what]!.transport))
+      if (flags.engine === undefined || flags.engine === engine)
+        results.push(await soak(what, engine, totalMs))
 if (results.includes(false)) process.exitCode = 1
 else if (!results.includes(true)) process.exitCode = 2
