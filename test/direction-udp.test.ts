@@ -173,6 +173,65 @@ test('the server stops a second after the last sign of the client', async () => 
   raw.socket.close()
 })
 
+test('questions that make no sense get no answer, and do the server no harm', async () => {
+  const raw = new Raw(portOf(paired))
+  const { cookie } = readOther(await raw.ask(pad(writeHello(about)))) as { cookie: string }
+  await raw.ask(pad(writeHello({ ...about, mode: 'up', cookie })))
+  for (const from of [2 ** 40, 1e300, -1, 0.5, 'x', null, [1, 2]]) {
+    const question = writeOther(datagramKinds.ask, 0x01234567, { from }, 1_200)
+    raw.socket.send(question, portOf(paired), '127.0.0.1')
+  }
+  for (let bytes = 0; bytes < 8; bytes++)
+    raw.socket.send(Buffer.alloc(bytes, datagramKinds.ask), portOf(paired), '127.0.0.1')
+  const seen = raw.got.length
+  // What follows them is answered.
+  const end = writeOther(datagramKinds.end, 0x01234567, {}, 512)
+  while ((await raw.ask(end))[0] !== datagramKinds.end);
+  const pieces = raw.got.slice(seen).filter(data => data[0] === datagramKinds.piece)
+  // Null is the beginning.
+  assert.ok(pieces.length <= 1, `${pieces.length}`)
+  raw.socket.close()
+})
+
+test('a server that answers rubbish breaks a session, and does the client no harm', async () => {
+  const server = createSocket('udp4')
+  const { payload, accepted, cookie, end, piece, ask, alive } = datagramKinds
+  let isFirst = true
+  server.on('message', (data, { port }) => {
+    if (data[0] === payload) return
+    const say = (answer: Buffer) => server.send(answer, port, '127.0.0.1')
+    const word = data.readUInt32BE(4)
+    const tooLong = writeOther(cookie, word, { cookie: '@' })
+    for (let bytes = 1; bytes < 25; bytes++) say(Buffer.alloc(bytes, payload))
+    if (data[0] === alive) return say(Buffer.of(piece))
+    if (data[0] === end) return say(writeOther(end, word, { sentBytes: 'many' }))
+    if (data[0] === ask) {
+      const huge = Buffer.alloc(1_200, 0x20)
+      huge[0] = piece
+      huge.writeUInt32BE(0, 8)
+      huge.writeUInt32BE(2 ** 32 - 1, 12)
+      return say(huge)
+    }
+    // A byte that is not UTF-8 is three as a character: the cookie would not fit into a hello.
+    if (isFirst) {
+      isFirst = false
+      const body = tooLong.subarray(8).toString().split('@')
+      const text = [Buffer.from(body[0]!), Buffer.alloc(60_000, 0xff), Buffer.from(body[1]!)]
+      const all = Buffer.concat([tooLong.subarray(0, 8), ...text])
+      all.writeUInt16BE(all.length - 8, 2)
+      say(all)
+    }
+    say(writeOther(accepted, word, {}))
+  })
+  server.bind(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `udp://127.0.0.1:${server.address().port}`
+  const result = await measureDirection(url, { direction: 'up', ...short }).finished
+  server.close()
+  assert.equal(result.verdict, 'fail')
+  assert.match(JSON.stringify(result), /the report of the server makes no sense/)
+})
+
 test('a bit that is flipped on the way is found, and its place', async () => {
   const near = createSocket('udp4')
   const far = createSocket('udp4')

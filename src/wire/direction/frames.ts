@@ -4,6 +4,7 @@
  *
  *   kind 1 | 0 0 0 | length 4 | bytes
  */
+import { Joined } from '../ws/joined.ts'
 import { isReport, type Report, type Trace } from './trace.ts'
 
 /** The first byte of each frame. None of these is a byte of the magic (hello.ts). */
@@ -90,7 +91,7 @@ export class SessionFrameReader {
   /** The head of the frame, or its body if it is not payload, as far as they have come. */
   readonly #head = Buffer.alloc(frameHeadBytes)
   #headBytes = 0
-  #body: Buffer[] = []
+  #body = new Joined()
   /** How much of the body has not come yet. */
   #leftBytes = 0
   #read = 0
@@ -116,11 +117,16 @@ export class SessionFrameReader {
       this.#leftBytes -= taken
       this.#read += taken
       if (this.#head[0] === frameKinds.payload) this.#events.onPayload(chunk, at, at + taken)
-      // The caller may use the memory of the chunk again.
-      else this.#body.push(Buffer.from(chunk.subarray(at, at + taken)))
+      // A copy: the caller may use the memory of the chunk again.
+      else this.#join(chunk.subarray(at, at + taken))
       at += taken
       if (this.#leftBytes === 0) this.#finish()
     }
+  }
+
+  #join(piece: Buffer) {
+    const length = this.#body.length + piece.length + this.#leftBytes
+    this.#body.add(piece, length, bodyMaxBytes)
   }
 
   #takeHead(chunk: Buffer, at: number): number {
@@ -140,12 +146,14 @@ export class SessionFrameReader {
 
   #finish() {
     const kind = this.#head[0] as FrameKind
-    const body = this.#body
     this.#headBytes = 0
-    this.#body = []
     if (kind === frameKinds.payload) return
+    const { bytes, length } = this.#body
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, length).toString()
+    this.#body.free()
+    this.#body = new Joined()
     try {
-      const parsed = JSON.parse(Buffer.concat(body).toString()) as unknown
+      const parsed = JSON.parse(text) as unknown
       const isObject = typeof parsed === 'object' && parsed !== null
       if (isObject && makeSense[kind](parsed)) return this.#events.onFrame(kind, parsed)
     } catch (error) {

@@ -33,6 +33,8 @@ export const otherHeadBytes = 8
 /** The length of a question, which its answer must not exceed. */
 export const questionBytes = 1_200
 export const piecesMaxBytes = questionBytes - otherHeadBytes - 8
+/** A report that says it is longer makes no sense. */
+export const reportMaxBytes = 2 ** 20
 
 /** Sent before the warm-up was over: it is verified, and counts for nothing else. */
 export const warmupFlag = 1
@@ -126,6 +128,10 @@ export function lengthOfFirst(joined: Buffer, payloadBytes: number): number {
   const leftBytes = joined.readUInt32BE(12) - joined.readUInt32BE(8)
   return otherHeadBytes + 8 + Math.max(0, Math.min(piecesMaxBytes, leftBytes))
 }
+
+/** Whether it has the form of a cookie of `Cookies`. */
+export const isCookie = (given: unknown): given is string =>
+  typeof given === 'string' && /^[0-9a-f]{32}$/.test(given)
 
 /** A cookie is good for one to two of these. */
 const cookieMs = 10_000

@@ -13,10 +13,13 @@ import { magic, writeHello } from '../../../wire/direction/hello.ts'
 import { isReport, type Report } from '../../../wire/direction/trace.ts'
 import {
   datagramKinds,
+  isCookie,
   lengthOfFirst,
+  otherHeadBytes,
   questionBytes,
   readOther,
   readPiece,
+  reportMaxBytes,
   wordOf,
   writeOther,
 } from '../../../wire/udp/session.ts'
@@ -124,8 +127,9 @@ export class DatagramFlow {
             if (got.indexOf(magic) === 0)
               this.#fail?.(refusal('echoes the session as it does any bytes.'))
             const body = readOther(got)
-            if (got[0] === datagramKinds.cookie && cookie === undefined) {
-              hello(String(body?.['cookie']))
+            const given = body?.['cookie']
+            if (got[0] === datagramKinds.cookie && cookie === undefined && isCookie(given)) {
+              hello(given)
               return true
             }
             if (got[0] === datagramKinds.refused)
@@ -161,6 +165,7 @@ export class DatagramFlow {
 
   #take(data: Buffer, nowMs: number) {
     this.#count('chunks', 1)
+    if (data.length < otherHeadBytes) return
     if (data[0] === datagramKinds.payload && data.readUInt32BE(4) === this.#word) {
       const before = this.#receiver?.bytes ?? 0
       const wrong = this.#receiver?.take(data, nowMs) ?? 0
@@ -209,7 +214,8 @@ export class DatagramFlow {
       const piece = got[0] === datagramKinds.piece ? readPiece(got) : undefined
       if (piece?.from !== from) return false
       const all = Buffer.concat([have, piece.bytes])
-      if (all.length < piece.total && piece.bytes.length > 0) this.#askReport(all)
+      const isMore = all.length < piece.total && piece.bytes.length > 0
+      if (isMore && piece.total <= reportMaxBytes) this.#askReport(all)
       else this.#onLastReport(all)
       return true
     })

@@ -179,7 +179,8 @@ export class DatagramSessions {
   #onAsk(flow: ServedFlow, data: Buffer, from: DatagramPeer) {
     const asked = Number(readOther(data)?.['from'] ?? 0)
     flow.report ??= Buffer.from(JSON.stringify(flow.receiver?.lastReport ?? {}))
-    if (data.length < questionBytes || !Number.isInteger(asked) || asked < 0) return
+    const isPlace = Number.isInteger(asked) && asked >= 0 && asked <= flow.report.length
+    if (data.length < questionBytes || !isPlace) return
     this.#outlet.send(writePiece(flow.word, flow.report, asked), from)
   }
 
