@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Ending } from '../../metrics/ledger.ts'
 import { counter, stopWord } from '../../metrics/meter.ts'
 import { failureName } from '../failures.ts'
+import { descriptorRetryMs } from '../os/descriptors.ts'
 import { loadLibc, systemError, type Libc } from '../os/libc.ts'
 import { peerOf } from '../os/peer-name.ts'
 import {
@@ -58,8 +59,6 @@ export type FromClientThread = 'waiting' | 'serving' | ClientBegins | ClientEnds
  * stop.
  */
 const callTimeoutMs = 100
-/** The time until the next try when all descriptors are in use. */
-const retryMs = 100
 
 const input = workerData as ClientThreadInput
 const { counters, stop, kill } = input
@@ -142,7 +141,7 @@ function accept(): number {
     if (error === 'EINVAL' || error === 'EBADF') return -1
     if (isPassing(error) || error === 'ECONNABORTED') continue
     if (error === 'EMFILE' || error === 'ENFILE') counters[counter.pausedForDescriptors]!++
-    Atomics.wait(stop, 0, stopWord.run, retryMs)
+    Atomics.wait(stop, 0, stopWord.run, descriptorRetryMs)
   }
   return -1
 }

@@ -8,6 +8,7 @@ import type { Address } from '../../vocabulary/address.ts'
 import { counter, counterNames, type Meter } from '../../metrics/meter.ts'
 import type { ServeTask } from '../../task.ts'
 import type { OpenTask } from '../engine.ts'
+import { descriptorRetryMs } from '../os/descriptors.ts'
 import { loadLibc, type Libc } from '../os/libc.ts'
 import { listenOn, type ListeningSocket } from '../os/sockets.ts'
 import { ClientLedger, type ThreadMemory } from './client-ledger.ts'
@@ -16,8 +17,6 @@ import { SHUT_RDWR } from '../os/kernel-numbers.ts'
 
 /** A thread takes some megabytes, so even `unlimited` has a limit. */
 export const threadsMax = 512
-/** How long to wait until the next try to start a thread. */
-const retryMs = 100
 /** How often the counters of the threads are added up. */
 const sumMs = 20
 
@@ -109,7 +108,7 @@ class ClientThreads implements OpenTask {
       this.#retry = undefined
       this.#waiting--
       this.#keepOneWaiting()
-    }, retryMs)
+    }, descriptorRetryMs)
   }
 
   #keepOneWaiting() {

@@ -24,3 +24,6 @@ export function descriptorsOpen(): number {
  * read meanwhile, and one client more for every other listener of this process.
  */
 export const reserved = (limit: number): number => Math.min(64, Math.ceil(limit / 8))
+
+/** When to try again if none is left: they may also be freed by something other than a client. */
+export const descriptorRetryMs = 100

@@ -5,7 +5,7 @@ import type { Ending } from '../../../metrics/ledger.ts'
 import { counter, type CounterName, type Meter } from '../../../metrics/meter.ts'
 import type { FaultSpec } from '../../../faults/index.ts'
 import type { ServeTask } from '../../../task.ts'
-import { descriptorLimit, reserved } from '../../os/descriptors.ts'
+import { descriptorLimit, descriptorRetryMs, reserved } from '../../os/descriptors.ts'
 import { threadAccounts } from '../../accounts.ts'
 import type { HoldBack } from '../../backpressure.ts'
 import type { OpenTask } from '../../engine.ts'
@@ -34,8 +34,6 @@ const highDescriptor = limit - reserved(limit)
  * it again, which takes a third of the processor time of bulk echo (measure `bulk` of benchmarks/).
  */
 const keptBytes = 32 * 2 ** 20
-/** When to try again: descriptors may also be freed by something other than a client. */
-const retryMs = 100
 
 /** How a transport serves. */
 export interface Serves {
@@ -235,7 +233,7 @@ class OpenServer implements OpenTask {
   }
 
   #letInLater() {
-    this.#retry = setTimeout(() => this.#letIn(), retryMs)
+    this.#retry = setTimeout(() => this.#letIn(), descriptorRetryMs)
   }
 
   #stopAccepting() {
