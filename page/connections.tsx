@@ -60,7 +60,7 @@ async function kill(path: string): Promise<void> {
     const { killed } = (await change<Killed>('DELETE', path))!
     said.value = `Killed ${plural(killed, 'connection')}.`
     await rows.refresh()
-    // The button goes with its row, now or a moment later: the keyboard stays in the table.
+    // The button disappears with its row, now or a moment later: the focus stays in the table.
     const { activeElement: active, body } = document
     if (active === body || active?.matches('.kill button'))
       document.querySelector<HTMLElement>('.table')!.focus({ preventScroll: true })

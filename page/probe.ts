@@ -15,7 +15,7 @@ interface Round {
 
 /** What the user has chosen; null: nothing yet. */
 const chosen = signal<boolean | null>(null)
-/** The listener that is shown; of all the first. */
+/** The listener that is shown; the first one if all are shown. */
 export const probed = computed(
   (): ListenerInfo | undefined => server.value?.listeners[shown.value ?? 0],
 )

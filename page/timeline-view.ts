@@ -35,7 +35,7 @@ export const lanesWithin = (all: Iterable<Lane>, from: number, now: number): Lan
     .filter(lane => endOf(lane, now) > from)
     .toSorted((a, b) => beginOf(a) - beginOf(b) || (a.servedFrom ?? now) - (b.servedFrom ?? now))
 
-/** They share the height, as long as that can be seen; then it scrolls. */
+/** Lanes share the height while they are high enough to be seen; then the timeline scrolls. */
 export const pitchOf = (count: number, height: number): number =>
   Math.max(leastPitch, Math.min(mostPitch, Math.floor((height - axisPx) / Math.max(count, 1))))
 

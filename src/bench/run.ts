@@ -232,8 +232,8 @@ class Run {
 }
 
 /**
- * What was counted before the window, to be subtracted: the failures of the warm-up. Messages and
- * bytes of the warm-up have counters of their own, so theirs are 0 here.
+ * What to subtract from the counters of the window. All is 0, since messages and bytes of the
+ * warm-up have counters of their own. Its failures have none: #measure() adds them here.
  */
 const beginning = (atMs: number): Snapshot => ({ ...takeSnapshot([]), atMs })
 

@@ -60,7 +60,7 @@ export class Seconds {
 
   /**
    * A second is over, or the window.
-   * @param goesOn it does until the window is over; else it may end at any moment
+   * @param goesOn whether the run goes on until its window is over; else it may end at any moment
    * @param isOver nothing more is planned, whatever the time is
    */
   take(now: Snapshot, goesOn: boolean, isOver = false): void {

@@ -117,8 +117,8 @@ async function asking(
     return again && 'found' in again ? joinedWith(answer, again) : answer
   } catch (error) {
     if (error === noConnection) {
-      const went = `it waited for connections in all of its ${formatDuration(leftMs)}`
-      return { notAsked: `${went}: new ones get no answer, or a late one` }
+      const spent = `it spent all of its ${formatDuration(leftMs)} waiting for connections`
+      return { notAsked: `${spent}: new connections get no answer, or a late answer` }
     }
     if (error === timeIsOver) {
       const ms = formatDuration(leftMs)

@@ -41,7 +41,7 @@ export const pieces: readonly TestPiece[] = [
 ]
 
 const blockBytes = 65_536
-/** Of a stream that is damaged here and there; and how many of these places are kept. */
+/** How many wrong bytes are still damage here and there; and how many of these places are kept. */
 const wrongMax = 1_000
 const placesMax = 8
 

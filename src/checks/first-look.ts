@@ -10,7 +10,7 @@ import { infoOf } from './kernel-view.ts'
 import type { ProbeConnection } from './probe.ts'
 import { message, type Scene } from './scene.ts'
 
-/** Without a line end, such an echo is waited for no longer before one is sent. */
+/** How long to wait for the echo of a text without a line end, before a line end is sent. */
 const lineMs = 300
 const words = Buffer.from('yodel check')
 const looks = 3

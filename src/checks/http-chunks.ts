@@ -40,7 +40,7 @@ export async function askStreaming(
   await line.until(({ isWhole }) => isWhole, scene.silenceMs)
   await line.probe.close()
   const firstMs = answer.bodyMs === undefined ? null : answer.bodyMs - startedMs
-  // No answer to chunks at all is found elsewhere.
+  // Another question finds out whether chunks get an answer at all.
   if (isEarly || !answer.isWhole || !isOk(answer)) return { firstMs }
   const late = formatDuration(answer.bodyMs! - restMs)
   return {
@@ -56,7 +56,7 @@ export async function askStreaming(
   }
 }
 
-/** Of an other end that sends a trailer back with the echo, as yodel does. */
+/** Whether a trailer passes; asked if the other end sends it back with the echo, as yodel does. */
 export async function askTrailer(scene: Scene): Promise<Finding | undefined> {
   const line = await openLine(scene)
   const lines = ['Transfer-Encoding: chunked', 'Trailer: X-End', 'TE: trailers', 'Connection: TE']
@@ -64,7 +64,7 @@ export async function askTrailer(scene: Scene): Promise<Finding | undefined> {
   const request = [line.head('POST', resource(scene), lines), body]
   const answer = await line.exchange(request, scene.silenceMs)
   await line.probe.close()
-  // No answer to chunks at all is found elsewhere.
+  // Another question finds out whether chunks get an answer at all.
   if (!isOk(answer) || !answer.isWhole) return undefined
   const isKept = answer.trailers.some(([name, value]) => /^x-end$/i.test(name) && value === 'yes')
   return isKept ? undefined : noTrailer('HTTP/1.1')

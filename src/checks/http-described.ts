@@ -39,7 +39,7 @@ export async function askDescription(
 
 /**
  * How the headers that came differ from those that were sent, as a sentence; undefined if they do
- * not. Which were changed, the caller says.
+ * not. The caller says which of them were changed.
  */
 export function differenceOf(
   sent: readonly string[],

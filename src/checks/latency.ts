@@ -150,7 +150,7 @@ async function roundTrip(
 function describeSpread({ ms, isBusy }: Samples): Finding | undefined {
   if (isBusy) return undefined
   const [rtt, late, most] = [median(ms)!, quantile(ms, 0.8)!, Math.max(...ms)]
-  // A fifth of all, and by more than a busy machine explains.
+  // The slowest fifth must be slower by more than a busy machine explains.
   if (late - rtt < Math.max(25, 2 * rtt)) return undefined
   return {
     name: 'jitter',
@@ -217,7 +217,7 @@ const notLoaded: Loaded = { loadedMs: null, loss: nothingLost }
 
 /**
  * Round trips on one connection while another one fills the path. A busy program makes them long,
- * too: it is the path only where the kernel, which acknowledges by itself, sees the same.
+ * too: the path is the cause only if the kernel, which acknowledges by itself, sees the same.
  */
 async function askLoaded(scene: Scene, rtt: number): Promise<Loaded> {
   const { known, address } = scene

@@ -64,7 +64,7 @@ export async function askMarks(scene: Scene): Promise<Marks> {
   if (!isAsked) return notAsked('the server is of a version that cannot read them')
   socket.mark = markSent
   const came = new Map<number, number>()
-  // That none came is said only if none comes again.
+  // A second exchange has to confirm that none comes.
   for (let tries = 0; tries < roundsMax && came.size === 0; tries++)
     await exchange(scene, socket, came)
   const { marks } = (await scene.accountOf(own)) ?? account
@@ -83,7 +83,7 @@ async function greet(scene: Scene, socket: MarkedSocket): Promise<number | undef
   return undefined
 }
 
-/** Of those without a mark that were late some may have come behind. */
+/** Datagrams without a mark that were late may be among those that came: takes them out. */
 function withoutLate(came: MarksSeen['came'], lateMax: number): Tally {
   const tally = new Map(came.map(row => [row.mark, row.datagrams]))
   const unmarked = (tally.get(0) ?? 0) - lateMax

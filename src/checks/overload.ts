@@ -260,7 +260,7 @@ async function describeSlow(
   }
 }
 
-/** How long TCP connections opened at once take, less the time this process was held up. */
+/** How long TCP connections opened at once take, without the time this process was held up. */
 async function plainTimes(scene: Scene): Promise<number[]> {
   return await Promise.all(
     Array.from({ length: Math.min(plainCount, scene.limits.maxConnections) }, async () => {

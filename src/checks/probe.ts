@@ -41,7 +41,7 @@ export class ProbeConnection {
   traceId: string | undefined
   /** The address of this end as the other end sees it, where it reports that. */
   seenAs: string | undefined
-  /** It leads through an HTTP proxy: the kernel of this machine knows the way to that alone. */
+  /** It leads through an HTTP proxy: the kernel of this machine knows only the way to that. */
   isTunnelled = false
   /** When FIN was sent; NaN if it was not. */
   finMs = Number.NaN

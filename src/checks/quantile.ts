@@ -1,4 +1,4 @@
-/** The quantile of a few unsorted values: the given share of them is not greater than it. */
+/** The quantile of a few unsorted values: the given share of the values does not exceed it. */
 
 /** @returns null if there are none */
 export const quantile = (values: readonly number[], share: number): number | null =>

@@ -31,7 +31,7 @@ export interface CheckEvents {
   onAnswer(result: QuestionResult): void
 }
 
-/** Connections that the questions may need which are asked while another one waits. */
+/** How many connections other questions may need while one question waits. */
 const othersAtOnce = 10
 
 const sum = (costs: readonly Cost[], of: (cost: Cost) => number) =>

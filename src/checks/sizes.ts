@@ -22,7 +22,7 @@ const largeBytes = 4_000
 const alikeMaxBytes = 16_000
 /** No link carries larger packets, except the loopback. */
 const packetMaxBytes = 9_216
-/** Headers of TCP over IPv4 with timestamps, and 20 more of IPv6: an MTU has them, an MSS not. */
+/** Headers of TCP over IPv4 with timestamps, and 20 B more for IPv6: they count in an MTU only. */
 const headerBytes = 52 + 20
 
 export const sizes = question<SizeFinding>({

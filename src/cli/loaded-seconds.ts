@@ -7,7 +7,7 @@ import { distribution } from '../report/summarize.ts'
 import { tcpBetween } from './direction-seconds.ts'
 
 const secondMs = 1_000
-/** Less than that is left over at the end of a phase, and no second. */
+/** What is left at the end of a phase does not count as a second if it is shorter than this. */
 const wholeMs = 900
 
 /**

@@ -87,7 +87,7 @@ const item = ([name, said]: readonly [string, string]): string[] => [
   plain(said),
 ]
 
-/** Text that is not a request of roff: a dot or an apostrophe begins none, a backslash is one. */
+/** Text as it is: no dot or apostrophe in it begins a request of roff, no backslash an escape. */
 const plain = (text: string): string =>
   text
     .replaceAll('\\', '\\e')

@@ -1,4 +1,4 @@
-/** yodel merge: adds the results of all slices of a load to one result. */
+/** yodel merge: makes one result of the results of all slices of a load. */
 import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'

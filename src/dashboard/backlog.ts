@@ -16,7 +16,7 @@ export interface Waiting {
   count: number | null
   /** `host:port` of those found, a few hundred at most; a client of a unix socket has none. */
   peers: string[]
-  /** The addresses were not read this time, because to read them costs more. */
+  /** The addresses were not read this time, because reading them takes long. */
   withoutPeers?: true
 }
 

@@ -128,7 +128,7 @@ export class Benches {
     this.#options.onChange(about)
   }
 
-  /** Called once a second: a run that waits for a listener has no intervals that would tell it. */
+  /** Called once a second: while a run waits for a listener, no interval tells its place. */
   look(): void {
     for (const { about, turn } of this.#kept.values()) {
       if (about.state !== 'running') continue

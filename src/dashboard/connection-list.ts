@@ -70,7 +70,7 @@ export class ConnectionList {
   scan(now: number): ConnectionChanges {
     this.#lists.clear()
     const changes: ConnectionChanges = { opened: [], ended: [], gaveUp: [] }
-    // Two scans in the same instant would make a rate of nothing.
+    // Two scans in the same instant must not divide by zero.
     const seconds = Math.max(1, now - this.#scannedAt) / 1e3
     this.#scannedAt = now
     for (const { listener, ledger, slots } of this.#tables) {

@@ -21,7 +21,7 @@ interface Queue {
   waiting: () => number | null
 }
 
-/** Of a listener that was at its limit before the client connected. */
+/** The place at a listener that was at its limit before the client connected. */
 export function queueUp(listener: ListeningServer, { before, ahead, waiting }: Queue): PlaceNow {
   const { server } = listener
   // Several threads have a queue each, and which one the client is in is not known.

@@ -1,6 +1,6 @@
 /**
- * How much of its processor a sending thread gets: how busy it is (less what it spends on busy
- * waiting), how long it waited for one, and what collecting garbage took.
+ * How much of its processor a sending thread gets: how busy it is (busy waiting does not count),
+ * how long it waited for a processor, and what collecting garbage took.
  */
 import { PerformanceObserver } from 'node:perf_hooks'
 import type { Stalls, ThreadEffort } from '../load/stalls.ts'
@@ -65,7 +65,8 @@ export class Effort {
     this.#observer.disconnect()
     const { stalls, isPlanned } = this.#traffic
     const [onCpuShare, queuedShare, idleShare] = this.#shares()
-    // If all that is sent is planned, all time but waiting counts as work, also that in the queue.
+    // If all that is sent is planned, the time in the queue for a processor counts as work, too.
+    // Only the time in which the thread waited for work does not.
     const used = onCpuShare === null ? null : onCpuShare + (isPlanned ? queuedShare! : 0)
     return {
       busyShare: used === null ? null : within(used - idleShare),

@@ -9,7 +9,7 @@ import type { EngineName } from '../vocabulary/engine-names.ts'
 import type { Task } from '../task.ts'
 
 export type { ThreadResult } from '../load/thread-result.ts'
-/** Of whatever it sent. */
+/** What a thread found out, whatever it sent. */
 export type AnyThreadResult = ThreadResult | ThreadFlowsResult
 
 /** One way of asking the operating system to move bytes. */
@@ -25,7 +25,6 @@ export interface Engine {
   open(task: Task, meter: Meter): Promise<OpenTask>
 }
 
-/** A task that an engine has opened: a server or a load in one thread. */
 /** A task that an engine has opened: a server or a load in one thread. */
 export interface OpenTask {
   /** The address it listens on or connects to, with the port that the system really gave. */

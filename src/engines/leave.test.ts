@@ -84,7 +84,7 @@ test('whatever comes when: it is told once and in time, then cut in time, and ne
   )
 })
 
-test('what is done depends on how far a connection is, and on what is mannerNames there', () => {
+test('what is done depends on the stage of a connection, and on what is spoken on it', () => {
   const unserved: Record<Unserved, Parting> = { queued: 'cut', silent: 'cut', handshake: 'later' }
   const served: Record<string, Record<Served, Parting>> = {
     bytes: { open: 'end', answering: 'later', told: 'later', over: 'end' },

@@ -1,7 +1,7 @@
 /**
  * How a stopping server takes leave of its clients (docs/serve.md): when each is told, and how.
- * Only the decisions are here: an engine says how far a connection is, and does what is decided. A
- * server that is told a second time to stop closes all connections at once.
+ * Only the decisions are here: an engine says which stage a connection has reached, and does what
+ * is decided. A server that is told a second time to stop closes all connections at once.
  */
 
 /**
@@ -39,7 +39,7 @@ export function nextStep({ drainMs, leavingMs }: DrainTime, { isQuiet, isTold }:
 export const isDrainOver = (time: DrainTime): boolean =>
   nextStep(time, { isQuiet: false, isTold: true }) === 'cut'
 
-/** How far a connection is that is not served yet. */
+/** The stages of a connection that is not served yet. */
 export type Unserved =
   /** It was accepted, and waits until there is a place for it. */
   | 'queued'
@@ -47,7 +47,7 @@ export type Unserved =
   | 'silent'
   | 'handshake'
 
-/** How far a connection is that is served. */
+/** The stages of a connection that is served. */
 export type Served =
   /** Whatever is to be sent is in order behind what was sent. */
   | 'open'

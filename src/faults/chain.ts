@@ -1,10 +1,11 @@
 /**
  * The faults of one connection, one after the other, and their waits.
  *
- * A transport with messages uses it like one with bytes (node/core/faulty-echo.ts). It pushes each
- * message whole, with what is known of it, and sends the chunks that come out. `more` says that
- * another chunk of the same message follows. WebSocket makes a frame of each chunk, with FIN (RFC
- * 6455 section 5.2) unless `more` is set. With udp each chunk is a whole datagram.
+ * A transport with messages uses a chain as a transport with bytes does (node/core/faulty-echo.ts).
+ * It pushes each message whole, with what is known of it, and sends the chunks that come out.
+ * `more` says that another chunk of the same message follows. WebSocket makes a frame of each
+ * chunk, with FIN (RFC 6455 section 5.2) unless `more` is set. With udp each chunk is a whole
+ * datagram.
  *
  *     const arrivals = new Arrivals(socket)            // paused at 1 MiB
  *     const chain = new Chain(faults, { carries: 'messages', ... , onHit: recordHits(meter) })

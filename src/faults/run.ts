@@ -1,4 +1,4 @@
-/** The loop around the faults of what one connection, body or source of datagrams sends. */
+/** The loop around the faults of one connection, of one body, or of one source of datagrams. */
 import { ArrivedChunks, type Pausable } from './arrived-chunks.ts'
 import type { Chain } from './chain.ts'
 import { ConnectionEnded, Reset, type Chunk, type MessageType } from './fault.ts'

@@ -290,7 +290,7 @@ export class FleetRun implements LoadRun, FleetEvents {
       load: this.#load,
       startMs: this.#startMs,
       members,
-      // Of a lost agent no part came. What it did in each second is known only from these.
+      // A lost agent sends no part. What it did in each second is known only from these.
       intervals: lost ? this.intervals : undefined,
       brokerDownMs: this.#brokerDown?.sinceMs,
     })

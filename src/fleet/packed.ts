@@ -1,6 +1,6 @@
 /**
  * Counts as an agent sends them: absolute values of what has changed since a snapshot that the
- * coordinator has. So what comes twice, or is missing between two, does no harm.
+ * coordinator has. So a message that comes twice, or is lost, does no harm.
  *
  *   (counter + 1, value)* 0 (histogram + 1, sum 8 bytes, buckets, (step, count)*)* 0
  *

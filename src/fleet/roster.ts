@@ -50,7 +50,7 @@ export class Roster {
     return this.#present.get(agent)?.run
   }
 
-  /** Resolves once it holds, or after that time, to whether it holds. */
+  /** Waits until `holds()` is true, for `ms` at most. Resolves with whether it is true then. */
   async until(holds: () => boolean, ms: number, signal?: AbortSignal): Promise<boolean> {
     if (holds() || signal?.aborted) return holds()
     return new Promise<boolean>(resolve => {

@@ -11,7 +11,7 @@ export interface Part {
   step: number
 }
 
-/** One of `of` parts of a part; without it, of all. */
+/** One of `of` parts of a part, or of the whole load if no part is given. */
 export const partOf = (n: number, of: number, { first, step }: Part = whole): Part => ({
   first: first + n * step,
   step: step * of,
@@ -62,7 +62,7 @@ export const numberOf = (
   return firstConnection + (index < connections ? index : index - connections) * connectionStep
 }
 
-/** The connections of a slice; of none, all. */
+/** The connections of a slice; without a slice, all connections. */
 export const partOfSlice = (text: string | undefined): Part => {
   if (text === undefined) return whole
   const { number, of } = parseSlice(text)

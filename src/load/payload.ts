@@ -16,7 +16,7 @@ export type PayloadSpec =
  */
 export interface Payload {
   readonly table: Buffer
-  /** After how many bytes all streams, which are the same then, repeat; Infinity if they differ. */
+  /** If all streams are the same: after how many bytes they repeat. Infinity if they differ. */
   readonly periodBytes: number
   /** Where in the table a connection's stream stands at an offset. */
   at(connection: number, offset: number): number

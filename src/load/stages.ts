@@ -49,7 +49,7 @@ interface Timed {
   warmupMs: number
 }
 
-/** Of a load, as it was written; undefined if its rate does not change. */
+/** The stages of a load, read from their text; undefined if its rate does not change. */
 export const stagesOf = ({ stages }: Pick<Timed, 'stages'>): Stage[] | undefined =>
   stages === undefined ? undefined : parseStages(stages)
 

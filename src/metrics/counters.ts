@@ -84,7 +84,7 @@ export const failures = {
 export const counters = {
   opened: both('Connections that began to be served, or were opened.', 'yodel_connections_total'),
   closed: both(
-    'Connections that ended, for any reason. Opened less closed are open now.',
+    'Connections that ended, for any reason. Opened minus ended is how many are open now.',
     'yodel_connections_closed_total',
   ),
   // Clients held because accepting cannot be paused here; queued - dequeued are a gauge.

@@ -5,7 +5,7 @@
  * octave has 1,024 buckets of equal width, and no logarithm is computed:
  *
  *   float64:  sign 1 | exponent 11 | mantissa 52
- *   bucket:            exponent 11 | 10              = high word >>> 10, less that of `lowestNs`
+ *   bucket:            exponent 11 | 10              = high word >>> 10, minus that of `lowestNs`
  *
  * Samples lie in few octaves, and each one that has some is marked: readers skip the others.
  */

@@ -9,7 +9,7 @@ export class SnapshotSum {
   readonly histograms = histogramNames.map(() => new SparseHistogram())
   #atMs = 0
 
-  /** It lasts as long as the longest. */
+  /** The sum lasts as long as the longest of the snapshots. */
   add({ atMs, counters, histograms }: SavedSnapshot): void {
     this.#atMs = Math.max(this.#atMs, atMs)
     for (const [n, name] of counterNames.entries()) this.counters[n]! += counters[name] ?? 0

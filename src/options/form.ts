@@ -55,9 +55,9 @@ export type Where = OnTransports | OnEngines
 
 interface OnTransports {
   /**
-   * Each engine that speaks one of the transports has it. Not of what protects a server or a
-   * client: such a row names engines, so that one which learns a transport refuses the option
-   * until it has it.
+   * Each engine that speaks one of the transports has the option. If an option protects a server or
+   * a client, its row names the engines instead: an engine that learns a transport then refuses the
+   * option until its name is added.
    */
   readonly engines: 'every'
   readonly act?: undefined

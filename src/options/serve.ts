@@ -75,7 +75,7 @@ const messageMaxMaxBytes = 2 ** 31 - 1
 /** Limits of WebSocket and HTTP servers. */
 export const webOptions = {
   /** In bytes; a longer message is refused. Bodies of HTTP stream through and have no limit. */
-  messageMaxBytes: option(size({ max: messageMaxMaxBytes, maxText: '2 GiB less 1' }), {
+  messageMaxBytes: option(size({ max: messageMaxMaxBytes, maxText: '2 GiB minus 1 B' }), {
     default: 16 * 2 ** 20,
     flag: 'message-max',
     help: 'ws: the longest message',
@@ -284,7 +284,7 @@ export const serveOptions = {
   ledger: option(untyped<boolean>(), { default: false }),
 }
 
-/** Of a server that reads PROXY headers. */
+/** The rules of a server that reads PROXY headers. */
 export interface ProxyRules {
   mode: 'accept' | 'require'
   from: string[]

@@ -2,7 +2,7 @@
 
 /** How much processor time one sending thread had, or all of them; null where it is not known. */
 export interface ThreadFigures {
-  /** Share of a processor that it used, less what it spent on busy waiting. */
+  /** Share of a processor that it used, not counting busy waiting. */
   cpuShare: number | null
   /** Shares of its time: on a processor (busy waiting too), and in the queue for one. */
   onCpuShare: number | null

@@ -145,7 +145,7 @@ export function loadLines(view: LoadView, { columns, unicode }: Canvas): string[
   return lines.slice(0, linesMax).map(line => line.slice(0, width).trimEnd())
 }
 
-/** How far it is: a bar where there is an end, else the time and the chart. */
+/** The progress: a bar where there is an end, else the time and the chart. */
 function headLines({ about, phase, ...view }: LoadView, canvas: Canvas): string[] {
   const { warmupMs, durationMs, count } = about
   if (phase === 'ending') {

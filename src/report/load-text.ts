@@ -172,7 +172,7 @@ const failureParts = (name: string, count: number, { http }: RunResult): string[
 
 /** Whole, and alone if it is long, so that it can be copied; a message may have newlines. */
 function reproduction(command: string, canvas: Canvas): string[] {
-  // Not in ASCII where that is all there is: it has to stay the same command.
+  // Not turned into ASCII for a terminal without UTF-8: it has to stay the same command.
   const whole = printable(command, { keepLines: true })
   const fits = labelColumns + whole.length <= canvas.columns && !whole.includes('\n')
   return fits ? labelled('reproduce', [whole]) : ['  reproduce', whole]

@@ -9,7 +9,7 @@ import { formatFigure, parseMetric } from './objective.ts'
 import { churnShortfall, shortfall } from './reasons.ts'
 import type { OwnFigure, RunResult } from './result.ts'
 
-/** A figure is the generator's own if its share in it is larger than this. */
+/** A figure is the generator's own if the generator's share in the figure is larger than this. */
 export const ownShare = 0.1
 /** A share of the generator that is not negligible: in a percentile, and in a single time (max). */
 const graveUs = 10_000

@@ -50,7 +50,7 @@ export interface PartFigures {
   /** Share of a processor that the busiest of its threads used; null where it is not known. */
   cpuShare: number | null
   valid: boolean
-  /** Only of agents. */
+  /** Only with agents. */
   agent?: AgentFigures
 }
 

@@ -15,8 +15,9 @@ export interface SignFlips {
   readonly mean: number
   /**
    * The means of the subsets, in ascending order. Take a shift off all differences, and flip the
-   * signs of a subset: their mean does not get smaller exactly if the subset's mean was at most the
-   * shift. So these means alone are the test of any shift, and its inversion.
+   * signs of a subset: their mean does not get smaller if, and only if, the subset's mean was at
+   * most the shift. So these means are all that is needed to test any shift, and to find the
+   * interval.
    */
   readonly subsetMeans: Float64Array
   /** Whether these are all subsets, or some that were drawn at random. */
@@ -122,7 +123,7 @@ export function holm(ps: readonly number[], level: number): Tested[] {
 const power = 0.8
 
 /**
- * About how many pairs it takes until the interval ends closer to the mean than that, in most
+ * About how many pairs it takes until the interval ends closer to the mean than `distance`, in most
  * experiments, if the differences spread as they did here.
  */
 export function pairsNeeded(spread: number, distance: number, level: number): number {

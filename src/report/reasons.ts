@@ -19,7 +19,7 @@ export function failureReasons(result: RunResult, findings: Findings): string[] 
   const { limits, window, total } = findings
   const { messages, errors, churn, corruption, run, datagrams } = result
   const reasons: string[] = []
-  // What was wanted and never due is not a success; a flood measures nothing.
+  // A run is not a success if no message was ever due.
   if (window.seconds === 0 || (messages.planned === 0 && run.options.connections !== 0))
     reasons.push(nothingMeasured(result))
   if (churn?.planned === 0) reasons.push('No short connection was measured.')
@@ -86,8 +86,8 @@ const statusReasons = ({ http }: RunResult): string[] =>
     ([status, count]) => `${plural(count, 'connection')} failed: status ${status}.`,
   )
 
-/** Where a counted window says no rate. */
-export const rateUnknown = `it takes ${leastBeyond} replies, and as long as a round trip`
+/** Why the rate of a window with a count is not known. */
+export const rateUnknown = `it takes ${leastBeyond} replies, and a window as long as a round trip`
 
 /** The ends of a window account for a rate this far below the plan. */
 const shortShare = 0.01

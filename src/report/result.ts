@@ -30,11 +30,11 @@ export interface Distribution {
 /** Names of the distributions that a result always has. */
 export type DistributionName = `${AlwaysInResult}Us`
 export const distributionNames = resultHistograms('always').map(name => `${name}Us`)
-/** A distribution by its name; none of a result that has no sample of it, or is older than it. */
+/** A distribution by its name; undefined if the result has no samples of it, or is too old. */
 export const distributionIn = (result: RunResult, name: string): Distribution | undefined =>
   (result as unknown as Record<string, Distribution | undefined>)[name]
 
-/** What happened in one second of the run: a rest that is shorter has joined the one before it. */
+/** What happened in a second of the run; a shorter remainder has joined the second before it. */
 export interface Interval {
   /** When it began, in seconds after the end of the warm-up, and how long it was. */
   second: number
@@ -101,9 +101,9 @@ export interface DatagramFigures {
 export interface ChurnFigures {
   /** Due within the window. */
   planned: number
-  /** Gone through in an interval of its length that begins with the first; not in older files. */
+  /** Completed in an interval as long as the window, from the first on; not in older files. */
   achieved?: number
-  /** Gone through from connect to close, in the drain too. */
+  /** Completed, from connect to close, in the drain too. */
   completed: number
   /** From the planned instant to the close. */
   durationUs: Distribution
@@ -207,9 +207,9 @@ export interface RunResult {
   rates: {
     /** Due by the plan; null in a closed loop, which has none. */
     plannedPerSecond: number | null
-    /** Taken by the system while the window lasted; null where it says no rate. */
+    /** Taken by the system within the window; null if the rate is not known. */
     sentPerSecond: number | null
-    /** Replies in an interval of that length that begins with the first reply; null as above. */
+    /** Replies in an interval as long as the window, from the first reply on; null as above. */
     achievedPerSecond: number | null
   }
   /** Messages of the window: planned = received + lost + unfinished. */
@@ -229,9 +229,9 @@ export interface RunResult {
     deferred: number
   }
   bytes: { sent: number; received: number }
-  /** Only of transports whose messages are datagrams. */
+  /** Only if messages are datagrams. */
   datagrams?: DatagramFigures
-  /** Only of http and https. */
+  /** Only with http and https. */
   http?: HttpFigures
   /** Only with `--reconnect`. */
   outages?: OutageFigures
@@ -263,6 +263,6 @@ export interface RunResult {
   resolution: { relativeError: number; lowestUs: number; highestUs: number }
   generator: GeneratorFigures
   run: RunConditions
-  /** Only of a slice: what `yodel merge` needs. */
+  /** Only in a slice: what `yodel merge` needs. */
   part?: PartSection
 }

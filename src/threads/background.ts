@@ -11,8 +11,8 @@ const niceness = 10
 
 /**
  * Lets them run when nothing else wants to. To be called before the program starts threads of its
- * own: it takes all but the calling one. It cannot be taken back without privileges, so it is for
- * programs, not for a library. Linux only: there a thread has a niceness of its own.
+ * own, since it changes all threads but the calling one. That cannot be undone without privileges,
+ * so it is for programs, not for a library. Linux only: there a thread has a niceness of its own.
  */
 export function lowerBackgroundThreads(): void {
   if (process.platform !== 'linux') return

@@ -99,7 +99,7 @@ function parseHostAndPort(
   const match = /^(?:(\[[^\]]*\]|[^:[\]/\s@?#]*):)?(\d+)$/.exec(authority)
   const bare = defaultPort > 0 && /^(\[[^\]]*\]|[^:[\]/\s@?#]+)$/.exec(authority)
   if (!match && !bare) throw usageError(`'${text}' is not an address.`, hint)
-  // A lone number is a port, unless a URL has a port of its own anyway.
+  // A number without a host is a port. Without a port the scheme decides.
   const port = match ? Number(match[2]) : defaultPort
   if (port > 65_535)
     throw usageError(`'${text}': ports go from 0 to 65535.`, 'Port 0 lets the system choose.')

@@ -170,7 +170,7 @@ export const isOverTcp = ({ transport }: { transport: TransportName }): boolean 
 const isBare = (transport: TransportName): boolean =>
   transports[transport].protocol === 'plain' && !transports[transport].secure
 
-/** The transport that speaks nothing else on the same sockets. */
+/** The transport that carries plain bytes over sockets of the same kind. */
 export const bareOf = (transport: TransportName): TransportName =>
   transportNames.find(
     name => isBare(name) && transports[name].socket === transports[transport].socket,

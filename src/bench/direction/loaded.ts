@@ -155,7 +155,7 @@ const conditionsOf = (target: Address, { direction, flows }: Filling) => ({
 const hasOneAtATime = ({ transport }: Address, { calling }: LoadedOptions): boolean =>
   transports[transport].protocol === 'http' && calling?.tls?.alpn?.[0] !== 'h2'
 
-/** Of both parts; what is expected is judged at the end. */
+/** What both parts have in common; objectives are judged at the end. */
 const sameOf = ({ sizeBytes, drainMs, timeoutMs, seed, calling }: LoadedOptions) => ({
   sizeBytes,
   drainMs,

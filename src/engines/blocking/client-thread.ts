@@ -165,7 +165,10 @@ function setTimeouts(fd: number, ms: number) {
  */
 function echo(fd: number): string | undefined {
   let silentMs = 0
-  /** When it was first looked at after the stop: not before it had read what was sent to it. */
+  /**
+   * When this thread first looked at the client after the stop. By then the client has taken what
+   * was sent to it before.
+   */
   let lookedAtMs: number | undefined
   while (stopping() !== stopWord.now) {
     if (killed()) return 'killed'

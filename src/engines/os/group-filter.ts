@@ -1,8 +1,8 @@
 /**
  * Filters datagrams that were sent to a whole network or group: if every machine answered them, one
  * datagram would cause many. A socket bound to one address never gets them. A socket bound to all
- * addresses gets them, and cannot tell; so a filter in the kernel drops them (socket(7),
- * SO_ATTACH_FILTER). Linux.
+ * addresses gets them, and cannot tell them from others; so a filter in the kernel drops them
+ * (socket(7), SO_ATTACH_FILTER). Linux.
  */
 import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -26,7 +26,7 @@ const ETHERTYPE_IPV6 = 0x86dd
 const ipv4DestinationAt = 16
 const ipv6DestinationAt = 24
 
-/** A condition after which a packet is dropped, or a load. */
+/** An instruction of the filter: it loads a word, or decides by a condition where to go on. */
 interface Step {
   code: number
   k: number
@@ -35,8 +35,8 @@ interface Step {
 }
 
 /**
- * Has the system keep from a socket what was sent to a broadcast or multicast address, unless the
- * rule is allowed. Returns whether it could be done.
+ * Has the system drop what was sent to a broadcast or multicast address before the socket gets it,
+ * unless the rule is allowed. Returns whether this could be done.
  */
 export function keepOutGroups(
   fd: number | undefined,

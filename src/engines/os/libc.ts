@@ -83,7 +83,7 @@ export interface Libc extends Calls {
   readonly ringRegister: Call
   /** sched_getattr(2) and sched_setattr(2), which glibc has no names for before 2.41. */
   readonly schedule: Call
-  /** mmap(2) of a descriptor, or without one of fresh zeroed memory, which costs nothing yet. */
+  /** mmap(2) of a descriptor; else of fresh zeroed memory, which costs nothing yet. */
   map(sizeBytes: number, fd?: number, offset?: number): Mapping
   /**
    * Makes malloc(3) keep this much free memory before it gives any back to the system (mallopt(3),
@@ -101,7 +101,7 @@ export interface Libc extends Calls {
   unmap(mapping: Mapping): void
   /** Whether something can be read there, or accepted, at this moment. */
   hasInput(fd: number): boolean
-  /** The same where nothing refers to the memory of the mapping any more. */
+  /** Like unmap(), where nothing refers to the memory of the mapping any more. */
   unmapAt(address: number, sizeBytes: number): void
   /** The name of the error of the last call that failed, for example `EADDRINUSE`. */
   errorName(): string

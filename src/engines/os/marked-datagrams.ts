@@ -39,7 +39,7 @@ export interface Marked {
   mark: number
 }
 
-/** Why datagrams cannot be marked here, without its full stop; undefined if they can. */
+/** Why datagrams cannot be marked here: a sentence without its full stop; undefined if they can. */
 export function noMarks(): string | undefined {
   if (process.platform !== 'linux') return 'marks are read on Linux only'
   const libc = loadLibc()
@@ -65,8 +65,8 @@ export class MarkedSocket {
 
   /**
    * Takes the datagrams of one peer away from a socket that is bound to the same port: the system
-   * prefers the one that is connected. Both have to be told that they share it, and `shared` is so
-   * only for this moment.
+   * prefers the one that is connected. Both sockets have to say that they share the
+   * port (SO_REUSEADDR); they say so only for this moment.
    * @param sharePort threads share the port (SO_REUSEPORT)
    * @throws the system's error
    */
@@ -118,7 +118,7 @@ export class MarkedSocket {
     words[pieceAt / 4 + 2] = roomBytes
   }
 
-  /** Of all that is sent from now on. */
+  /** The mark of all that is sent from now on. */
   set mark(mark: number) {
     if (this.#isIPv4) setOption(this.#libc, this.#fd, IPPROTO_IP, IP_TOS, mark)
     else setOption(this.#libc, this.#fd, IPPROTO_IPV6, IPV6_TCLASS, mark)
@@ -139,7 +139,10 @@ export class MarkedSocket {
     return { data, mark: this.#markIn(this.#words[10]) }
   }
 
-  /** Of the control messages: length 8, level 4, type 4, what they say; each begins at eight. */
+  /**
+   * The mark in the control messages: length 8, level 4, type 4, content; each message begins at a
+   * multiple of 8.
+   */
   #markIn(length: number): number {
     const control = this.#all.subarray(controlAt, controlAt + length)
     for (let at = 0; at + 16 < control.length;) {

@@ -98,7 +98,7 @@ export interface UnconnectedSocket {
 }
 
 /**
- * One for each address of a name, in the order in which they are to be tried.
+ * A socket for each address of a name, in the order in which the addresses are to be tried.
  * @param stamped whether the kernel is to say when something comes
  */
 export async function waysTo(

@@ -123,7 +123,8 @@ export class Bulk {
 
   /**
    * From now on the bytes of a connection are moved. Returns false, with the descriptor closed, if
-   * that is not possible. A pipe is taken only to see whether there is one.
+   * that is not possible. It takes a pipe, and gives it back, only to see whether it
+   * can have one.
    */
   begin(slot: number, fd: number, wanted: boolean): boolean {
     const fits = !this.#flows.has(slot) && this.#flows.size < this.#flowsMax
@@ -159,7 +160,7 @@ export class Bulk {
     return moved
   }
 
-  /** How far it is when the server leaves: FIN would overtake what is in its pipe. */
+  /** The stage of a connection when the server leaves: FIN would overtake what is in its pipe. */
   stageOf(slot: number): Served {
     return this.inPipeOf(slot) === 0 ? 'open' : 'answering'
   }

@@ -26,7 +26,7 @@ export interface LinkParts {
   slots: number
 }
 
-/** How far a connection is. */
+/** The phases of a connection. */
 export const linkPhase = { NONE: 0, HANDSHAKE: 1, OPEN: 2, FINISHING: 3, FINISHED: 4 } as const
 
 export abstract class ClientLinks {

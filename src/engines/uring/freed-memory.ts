@@ -4,7 +4,8 @@ import type { Libc } from '../os/libc.ts'
 
 /**
  * The compiler takes blocks of 8 KiB and more, on several threads, each with a heap of its own.
- * Mapped one by one they are gone when it is done; within a heap small blocks keep them in place.
+ * Blocks that are mapped one by one go back to the system when the compiler is done. Within a heap,
+ * small blocks keep their neighbours in place.
  */
 const mapFromBytes = 8192
 /**

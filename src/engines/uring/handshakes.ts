@@ -1,7 +1,7 @@
 /**
  * Which handshakes are in progress, and for how long. As on the node engine: a handshake has a time
- * limit, so many are under way at once, and a slow client is closed if another one waits for its
- * place.
+ * limit, and only a limited number are under way at once. A slow client is closed if another one
+ * waits for its place.
  */
 import { isEarly, isSlow, scanMs, underWayMax } from '../slow-clients.ts'
 
@@ -93,7 +93,7 @@ export class Handshakes {
     return pending!.slot
   }
 
-  /** It was answered: it may take longer for what it has to do. */
+  /** The client was answered, so it may take longer for its next message. */
   onAnswer(slot: number): void {
     const pending = this.#pending.get(slot)
     if (pending) pending.answered = true

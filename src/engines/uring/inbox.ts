@@ -4,7 +4,7 @@
  * the last may be shorter. With a clock the kernel says when they arrived, and what comes over tcp
  * may arrive here, too.
  *
- *   io_uring_recvmsg_out 16 bytes: of the name, of the control messages, of the payload, flags
+ *   io_uring_recvmsg_out 16 bytes: lengths of name, control messages and payload; flags
  *   the name (sockaddr), the control messages, the payload
  */
 import type { KernelClock } from '../os/kernel-clock.ts'

@@ -54,7 +54,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   protected abstract submit(slot: number, stream: LinkStream, traffic: Traffic, most: number): void
   /** Says that nothing more is sent. */
   protected abstract sayEnd(slot: number): void
-  /** The same has been sent. */
+  /** What sayEnd() says has been sent. */
   protected onSaid(slot: number): void {
     this.out.finish(slot)
   }
@@ -70,7 +70,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     for (const [slot, error] of this.#early) this.failed(slot, error)
   }
 
-  /** Idle connections have none. */
+  /** What a connection carries; idle connections carry nothing. */
   #streamOf(slot: number): LinkStream | undefined {
     return this.#traffic?.streams[slot] ?? this.#shorts.get(slot)?.stream
   }

@@ -186,8 +186,8 @@ export class LoadSlots implements LoadMover {
   }
 
   /**
-   * Counts what the kernel has accepted: all that was submitted, less what it has reported as not
-   * sent. It reports that before anything comes back.
+   * Counts what the kernel has accepted: all that was submitted, without what it has reported as
+   * not sent. It reports that before anything comes back.
    */
   #countSentOf(slot: number, stream: Stream): void {
     const state = this.#state[slot]!

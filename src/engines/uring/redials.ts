@@ -44,7 +44,7 @@ export class Redials implements Caller {
     this.#waiting.add(index)
   }
 
-  /** A connection is not needed any more; nothing more is planned, so none is. */
+  /** Nothing more is planned, so no connection is needed any more: gives up the dials of one. */
   cancel({ index }: Stream): void {
     this.#dials.cancel(index)
   }

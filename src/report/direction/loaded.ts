@@ -34,9 +34,9 @@ export interface LoadedResult {
   loadedUs: Distribution
   /** How much more, at each percentile that both have. */
   addedUs: Partial<Record<Rank, number>>
-  /** A minute by the mean of the fastest 95 % under load; null if nothing came back. */
+  /** A minute divided by the mean of the fastest 95 % under load; null if nothing came back. */
   roundTripsPerMinute: number | null
-  /** Only of https. */
+  /** Only with https. */
   responsiveness?: Responsiveness
   grade: Grade | null
   idle: RunResult
@@ -105,7 +105,7 @@ export function loadedResult(
   }
 }
 
-/** Of the window: the flows began a warm-up before it. */
+/** The round trips of the window: the flows began a warm-up before it. */
 const selfProbes = ({ warmupMs }: LoadedConditions, { up, down }: DirectionResult): SelfProbe[] =>
   [up, down].flatMap(side =>
     (side?.tcp?.seconds ?? []).map(({ second, rttUs }) => ({

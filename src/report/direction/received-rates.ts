@@ -2,13 +2,13 @@
 import type { Mark } from '../../load/direction/thread-flows.ts'
 import type { Report } from '../../wire/direction/trace.ts'
 
-/** Behind the first arrival: what is measured. */
+/** The window that is measured, counted from the first arrival. */
 export interface MarkedWindow {
   fromMs: number
   lengthMs: number
 }
 
-/** From the first arrival on, the beginning and the end of what is known with it. */
+/** How much had come at each known instant, counted from the first arrival. */
 function pointsOf(report: Report | undefined, marks: readonly Mark[]): Mark[] {
   const firstMs = report?.end?.firstMs ?? marks[0]?.[0] ?? 0
   const points: Mark[] = [[0, 0]]

@@ -150,7 +150,7 @@ const endOf = (intervals: readonly Interval[]): number => {
   return last ? last.second + last.seconds : 0
 }
 
-/** Not by spreading: there may be more than a call takes. */
+/** Not Math.max(...values): there may be more values than a call takes. */
 const largest = (values: readonly number[]): number =>
   values.reduce((most, value) => Math.max(most, value), -Infinity)
 
@@ -248,7 +248,7 @@ function hover(intervals: readonly Interval[], x: Scale, canvas: ChartArea): Mar
   >`
 }
 
-/** Not a table too long to read: then the rows of the worst seconds. */
+/** A table with more rows would be too long to read: it gets only those of the worst seconds. */
 const rowsMax = 120
 const tableNameOf = ({ length }: readonly Interval[]): { tableName?: string } =>
   length > rowsMax ? { tableName: `The figures of the ${rowsMax} slowest seconds` } : {}

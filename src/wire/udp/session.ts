@@ -21,7 +21,7 @@ export const datagramKinds = {
   cookie: 0xb8,
   /** From the client, several times a second: the server sends payload until a second after it. */
   alive: 0xb9,
-  /** From the client: the last report from that byte on. */
+  /** From the client: asks for the last report, from a certain byte on. */
   ask: 0xba,
   piece: 0xbb,
 } as const

@@ -73,7 +73,7 @@ export const datagrams: Pathologies = {
     finding: 'black-hole',
   },
   'a policer of datagrams': {
-    made: 'nft: more than 100 datagrams a second dropped',
+    made: 'nft: datagrams beyond 100 a second dropped',
     build: echoBehind(({ near }) => defects.police(near, 'far', 100)),
     question: 'udp',
     outcome: 'fails',

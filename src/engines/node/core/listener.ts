@@ -44,7 +44,7 @@ export type ClientListener = Pick<Listener, keyof Listener>
 /** @throws UserError if it cannot listen at the address */
 export type Listen = (task: ServeTask, handler: AcceptHandler) => Promise<ClientListener>
 
-/** Of the sockets that node:net opens. */
+/** The listener of transports whose sockets node:net opens. */
 export class Listener {
   address: Address
   readonly #handler: AcceptHandler

@@ -25,9 +25,9 @@ export interface Traced {
 }
 
 /**
- * Makes a stream that is just connected one whose trace the server keeps. Afterwards its bytes are
- * echoed as they are. Rejects with NoSession if the server does not know how, or with the error of
- * the stream; then the stream can no longer be used.
+ * Asks the server to keep a trace of a stream that is just connected. Afterwards the bytes of the
+ * stream are echoed as they are. Rejects with NoSession if the server does not know how, or with
+ * the error of the stream; then the stream can no longer be used.
  */
 export async function trace(stream: Duplex, timeoutMs: number): Promise<Traced> {
   const id = randomBytes(16).toString('hex')

@@ -9,8 +9,9 @@ const writesPerTurn = 4
 /** Nothing is written while more than this is unsent; what is written at a time comes on top. */
 const flowUnsentMaxBytes = 512 * 1024
 /**
- * If the system took less than this since the last pause, its buffer would be empty before the next
- * one is over: that of a unix socket, and of a slow path.
+ * If the system took less than this since the last pause, there is no further pause: the buffer of
+ * the system would be empty before the pause is over. So it is with a unix socket, and on a slow
+ * path.
  */
 const pauseFromBytes = 256 * 1024
 const nothing = Buffer.alloc(0)

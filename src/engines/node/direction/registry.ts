@@ -48,7 +48,7 @@ export class Registry {
     }
   }
 
-  /** Null if no thread knows it, or knows it any more. */
+  /** Null if no thread knows the session, or if it was forgotten. */
   async trace(id: string): Promise<Trace | null> {
     const own = this.#entries.get(id)
     if (own) return own.trace()

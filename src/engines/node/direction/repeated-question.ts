@@ -13,7 +13,7 @@ export class RepeatedQuestion {
     this.#send = send
   }
 
-  /** Instead of the question before. @param answered given what comes until it is stopped */
+  /** Asks this in place of the question before. @param answered gets what comes, until stop() */
   ask(datagram: Buffer, answered: OnAnswer): void {
     this.stop()
     this.#answered = answered

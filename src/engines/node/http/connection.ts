@@ -13,7 +13,7 @@ export class HttpConnection {
   readonly accepted: AcceptedSocket | undefined
   readonly number: number
   readonly openedAt = performance.now()
-  /** Only of HTTP/2. */
+  /** Only with HTTP/2. */
   session: ServerHttp2Session | undefined
   leaving = false
   /** The client did not send valid HTTP, and was told so. */

@@ -19,7 +19,7 @@ export interface Response extends Writable {
   setHeader(name: string, value: string | number): unknown
   flushHeaders(): void
   addTrailers(trailers: Record<string, string | string[]>): void
-  /** Only of HTTP/2. */
+  /** Only with HTTP/2. */
   readonly stream?: { readonly closed: boolean; close(code: number): void }
 }
 

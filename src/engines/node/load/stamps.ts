@@ -34,8 +34,8 @@ export class Stamps {
   readonly #reader: StampedReader
 
   /**
-   * Undefined where a load goes without: below TLS and HTTP/2 Node reads for itself. It needs Linux
-   * and FFI.
+   * Undefined for a load without stamps: below TLS and HTTP/2 Node reads for itself. Stamps need
+   * Linux and FFI.
    */
   static of(task: LoadTask): Stamps | undefined {
     const { address, calling } = task

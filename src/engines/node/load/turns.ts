@@ -17,7 +17,7 @@ import { openAlarm, type Alarm } from '../../os/alarm.ts'
 const alarmLeadNs = 60e3
 /** The shortest sleep that is worth it. */
 const sleepMinNs = 30e3
-/** The same for Node's timers, where there is no alarm. */
+/** As alarmLeadNs, for Node's timers, where there is no alarm. */
 const timerSlackNs = 2e6
 
 export class Turns<S extends Planned> {

@@ -16,7 +16,7 @@ const lookEveryMs = 2
 export interface Answering {
   socket: Socket
   client: Endpoint
-  /** Of the answers. */
+  /** The mark of the answers. */
   mark: number
   sharePort: boolean
   /** What is seen is written there. */

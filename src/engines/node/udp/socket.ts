@@ -110,8 +110,8 @@ export async function adoptSocket(fd: number): Promise<Socket> {
   const socket = await adopt(fd, '0.0.0.0')
   const libc = loadLibc()
   if (socket.address().family === 'IPv4' || typeof libc === 'string') return socket
-  // Only a socket of family IPv6 reports IPv6, and closing either closes the descriptor: so bind a
-  // copy.
+  // Only a socket of family IPv6 reports IPv6. Closing the first socket closes its descriptor, so
+  // the second one gets a copy.
   const other = await adopt(libc.dup(fd), '::')
   socket.close()
   return other

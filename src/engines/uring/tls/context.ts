@@ -65,7 +65,7 @@ function resumeByTickets(ssl: OpenSsl, pointer: Pointer): void {
   checked(ssl, ssl.SSL_CTX_set_session_id_context(pointer, name, name.length))
 }
 
-/** The connections of a load. What the server shows is judged after the handshake (judge.ts). */
+/** The connections of a load. What the server shows is judged after the handshake (trust.ts). */
 export function clientContext(ssl: OpenSsl, { calling }: LoadTask): Context {
   const { tls: given = {} } = calling
   const { cert, key, alpn = [] } = given
@@ -96,7 +96,7 @@ export function clientContext(ssl: OpenSsl, { calling }: LoadTask): Context {
 function trustedByNode(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (which: 'default') => string[] }
   if (getCACertificates) return getCACertificates('default')
-  // Older than Node 22.15, which also goes on without a file that it cannot read.
+  // Before Node 22.15. Like Node itself, this goes on without a file that it cannot read.
   try {
     return [...tls.rootCertificates, readFileSync(process.env['NODE_EXTRA_CA_CERTS'] ?? '', 'utf8')]
   } catch {

@@ -1,4 +1,4 @@
-/** How far a connection of a server is. */
+/** The phases of a connection of a server. */
 export const phase = {
   /** Nothing has come, or nothing was looked at yet. */
   SILENT: 0,

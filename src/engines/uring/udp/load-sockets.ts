@@ -34,9 +34,9 @@ export class LoadSockets implements Mover<DatagramStream> {
   readonly #inbox: Inbox
   readonly #outbox: DatagramOutbox
   readonly #patient: PatientSends
-  /** Of the socket in the slot: another one may have been put there. */
+  /** The generation of the socket in the slot: another one may have been put there. */
   readonly #generation: Int32Array
-  /** The turn in which that was. */
+  /** The turn in which the socket was put into its slot. */
   readonly #movedIn: Int32Array
   /** How many the kernel was given and has not refused, in this turn; how many wait. */
   readonly #given: Int32Array

@@ -13,13 +13,13 @@ import { closeWithinMs, lingerMs, partingOf, type Parting } from '../../leave.ts
 import type { Layer, SendMemory, Wire } from '../layer.ts'
 import { Upgrades } from './upgrades.ts'
 
-/** How far a connection is. */
+/** The phases of a connection. */
 const phase = {
   /** Nothing has come. */
   SILENT: 0,
   UPGRADING: 1,
   OPEN: 2,
-  /** We have sent a close frame, and the client has not yet. */
+  /** We have sent a close frame, and the client has not sent its own yet. */
   CLOSING: 3,
   /** Nothing more is sent, and nothing more is read but FIN. */
   DONE: 4,
