@@ -17,6 +17,8 @@ export interface Framed {
 const recordHeaderBytes = 5
 const sealBytes = 17
 const applicationData = 23
+/** close_notify, at the end. */
+const alertBytes = 2
 /** What a client of RFC 6455 puts before its bytes besides. */
 const maskBytes = 4
 
@@ -31,18 +33,19 @@ export const framings: Record<
     return { requests: ends, replies: ends }
   },
   tls(sizeBytes) {
-    // What belongs to the handshake has other lengths.
+    // The first record of messages has whole ones; what belongs to the handshake has other lengths.
     const ends: Ends = stream => {
       const found: number[] = []
-      let pending = 0
+      let given = 0
       for (let at = 0; at + recordHeaderBytes <= stream.length;) {
         const length = stream.readUInt16BE(at + 3)
         const end = at + recordHeaderBytes + length
         if (end > stream.length) break
-        // Several messages may travel in one record.
         const bytes = length - sealBytes
-        if (stream[at] === applicationData && bytes > 0 && bytes % sizeBytes === 0)
-          for (pending = bytes / sizeBytes; pending > 0; pending--) found.push(end)
+        const isData = stream[at] === applicationData && bytes > 0 && bytes !== alertBytes
+        // Several messages may travel in one record, and one in several.
+        if (isData && (given > 0 || bytes % sizeBytes === 0)) given += bytes
+        while ((found.length + 1) * sizeBytes <= given) found.push(end)
         at = end
       }
       return found

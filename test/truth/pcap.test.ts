@@ -112,6 +112,10 @@ test('where messages end, behind a handshake and between what is none', () => {
   }
   const secure = Buffer.concat([record(22, 90), record(23, 53), record(23, 117), record(23, 217)])
   assert.deepEqual(framings.tls(100).requests(secure), [275, 497, 497])
+  // One message in two records, then the end.
+  const cut = [record(23, 21), record(23, 113), record(23, 19)]
+  const whole = Buffer.concat([secure, ...cut])
+  assert.deepEqual(framings.tls(100).requests(whole), [275, 497, 497, 641])
   const upgrade = Buffer.from('GET / HTTP/1.1\r\n\r\n')
   const frame = (opcode: number, length: number) =>
     Buffer.concat([Buffer.from([0x80 | opcode, length]), Buffer.alloc(length)])
