@@ -39,6 +39,12 @@ const forgets =
     front.on('end', () => back.end())
   }
 
+const earlyAnswer = (only: string) => async () => {
+  const path = await badPath(portOf(clean.get('http')!.url), joins.stopsAtAnswer)
+  open.push(path)
+  return asked(path.url.replace('tcp', 'http'), only)
+}
+
 const silence = { idleMs: 600 }
 let count = 0
 const cases: Record<string, Case> = {
@@ -101,6 +107,8 @@ const cases: Record<string, Case> = {
       }),
   ],
   ...httpCases,
+  'stops a request when its answer begins': ['http', 'early-answer', earlyAnswer('http')],
+  'stops a message when its answer begins': ['sizes', 'early-answer', earlyAnswer('sizes')],
   'speaks no HTTP': [
     'http',
     'no-http',

@@ -1,4 +1,5 @@
 /** What the question of HTTP may find, what that does to programs, and what to look at. */
+import { earlyAnswer } from './early-answer.ts'
 import type { FindingKind } from './question.ts'
 
 export const httpFindings = {
@@ -29,6 +30,7 @@ export const httpFindings = {
       'A proxy or the server has a limit for bodies (nginx `client_max_body_size`, 1 MiB by ' +
       'default; API gateways 10 MB). Raise it.',
   },
+  'early-answer': earlyAnswer,
   'no-chunked': {
     outcome: 'fails',
     effect: 'Uploads of unknown length (streams, `curl -T -`) fail.',

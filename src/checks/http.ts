@@ -3,6 +3,7 @@ import { printable } from '../vocabulary/text.ts'
 import { formatSize } from '../vocabulary/units.ts'
 import { speaking } from '../options/where.ts'
 import { persistent } from './again.ts'
+import { askEarly, earlyCost } from './early-answer.ts'
 import { askChunked, askStreaming, askTrailer } from './http-chunks.ts'
 import { askDescription, differenceOf } from './http-described.ts'
 import { httpAnswerText, isOk, openLine, post, resource } from './http-exchange.ts'
@@ -29,7 +30,7 @@ export const http = question<HttpFinding>({
   findings: httpFindings,
   cost: ({ thorough, bytes, silenceMs }) => ({
     atOnce: 1,
-    connections: 38,
+    connections: 38 + earlyCost.connections,
     bytes: (thorough ? 220 : 3) * bytes,
     ms: 8 * silenceMs + (thorough ? 60_000 : 0),
   }),
@@ -43,7 +44,7 @@ export const http = question<HttpFinding>({
     if (kept.finding) found.push(kept.finding)
     const isFound = ({ finding }: { finding?: Finding | undefined }) => finding !== undefined
     const body = await persistent(() => askBodies(scene), isFound, 2)
-    if (body.finding) found.push(body.finding)
+    if (body.finding) found.push((await body.early?.()) ?? body.finding)
     const header = await persistent(() => askHeaders(scene), isFound, 2)
     if (header.finding) found.push(header.finding)
     const stream = await persistent(() => askStreaming(scene), isFound)
@@ -106,8 +107,15 @@ const isLast = (answer: HttpAnswer | undefined): boolean =>
 const isClose = (name: string, value: string) =>
   name.toLowerCase() === 'connection' && /\bclose\b/i.test(value)
 
+interface Bodies {
+  size: number
+  finding?: Finding
+  /** Asks whether the body is stuck because its answer began. */
+  early?: () => Promise<Finding | undefined>
+}
+
 /** By length; each on a fresh connection, since a refusal may end it. */
-async function askBodies(scene: Scene): Promise<{ size: number; finding?: Finding }> {
+async function askBodies(scene: Scene): Promise<Bodies> {
   let size = 0
   for (const next of [...bodySizes, ...(scene.limits.thorough ? [100 * 2 ** 20] : [])]) {
     const line = await openLine(scene)
@@ -115,7 +123,7 @@ async function askBodies(scene: Scene): Promise<{ size: number; finding?: Findin
     for (let at = 0; at + 4 <= next; at += 4)
       body.writeUInt32BE(Math.imul(at, 2_654_435_761) >>> 0, at)
     const answer = await post(scene, line, body)
-    const story = line.probe.story
+    const { story, ending } = line.probe
     await line.probe.close()
     if (isOk(answer) && answer.body.equals(body)) {
       size = next
@@ -127,7 +135,9 @@ async function askBodies(scene: Scene): Promise<{ size: number; finding?: Findin
     const said = isChanged
       ? `a body of ${formatSize(next)} came back with other bytes`
       : `a body of ${formatSize(next)} gets ${httpAnswerText(answer)}`
-    return { size, finding: { name, said, evidence } }
+    const isStuck = isOk(answer) && !answer.isWhole && ending === undefined
+    const early = isStuck ? () => askEarly(scene, body, evidence) : undefined
+    return { size, finding: { name, said, evidence }, ...(early && { early }) }
   }
   return { size }
 }

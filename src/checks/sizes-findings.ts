@@ -1,5 +1,6 @@
 /** What the questions of sizes may find, what that does to programs, and what to look at. */
 import { uneven } from './alike.ts'
+import { earlyAnswer } from './early-answer.ts'
 import type { FindingKind } from './question.ts'
 
 export const sizeFindings = {
@@ -28,6 +29,7 @@ export const sizeFindings = {
     effect: 'Longer messages break the connection.',
     advice: 'The server or a proxy has a limit for one message or body: see its log and options.',
   },
+  'early-answer': earlyAnswer,
   stops: {
     outcome: 'fails',
     effect: 'Long transfers hang, each at the same place.',

@@ -1,9 +1,10 @@
 /** Sizes: do large messages come back as small ones do? If not, where do large packets vanish? */
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
-import { isDatagrams, transportNames } from '../vocabulary/transport.ts'
+import { isDatagrams, transportNames, transports } from '../vocabulary/transport.ts'
 import type { PathInfo } from '../engines/os/path-info.ts'
 import { alikeAtOnce, alikeCost, askAlike } from './alike.ts'
 import { askDatagramSizes } from './datagram-sizes.ts'
+import { askEarly, earlyCost } from './early-answer.ts'
 import type { ProbeConnection } from './probe.ts'
 import { witnessed } from './attribution.ts'
 import { infoOf } from './kernel-view.ts'
@@ -34,10 +35,10 @@ export const sizes = question<SizeFinding>({
   needsMs: 9_000,
   cost: ({ rowMs, silenceMs }) => ({
     atOnce: alikeAtOnce,
-    connections: 4 + refinements + alikeCost(0).connections,
+    connections: 4 + refinements + alikeCost(0).connections + earlyCost.connections,
     bytes:
       ladder.reduce((sum, size) => sum + size) +
-      (1 + refinements) * ladder.at(-1)! +
+      (2 + refinements) * ladder.at(-1)! +
       alikeCost(alikeMaxBytes).bytes,
     ms: (6 + refinements) * silenceMs + 3 * rowMs,
   }),
@@ -110,6 +111,8 @@ async function describeFailed(
   // What passed in one packet and fails in several may do so on some connections only.
   const alike = failed.size <= alikeMaxBytes && (await askAlike(scene, failed.size))
   if (alike) return alike
+  const early = await isEarly(scene, passed, failed)
+  if (early) return early
   if (failed.ending === undefined) {
     const again = await scene.open()
     const also = await fails(scene, again, failed.size)
@@ -128,6 +131,14 @@ async function describeFailed(
   }
   const bounds = await refine(scene, passed, failed)
   return describe(bounds.passed, bounds.failed)
+}
+
+/** Over HTTP a message is a body. */
+async function isEarly(scene: Scene, passed: number, { size, ending, story }: Failed) {
+  if (ending !== undefined || transports[scene.address.transport].protocol !== 'http')
+    return undefined
+  const seen = [`${passed} B came back whole; of ${size} B sent in one body not all came`, story]
+  return askEarly(scene, message(scene.known, size), seen)
 }
 
 /** Halves the gap between what came and what did not, each time on a fresh connection. */

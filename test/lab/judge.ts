@@ -56,11 +56,14 @@ export const sideOf = (told: Told, { question, finding }: Pathology): string | u
 const ranks = { ok: 0, 'not asked': 0, differs: 1, fails: 2 }
 
 /** Questions that find something although nothing says that they should, or that it is so bad. */
-export function falseAlarms(told: Told, { question, also = {} }: Pathology): string[] {
+export function falseAlarms(told: Told, pathology: Pathology): string[] {
+  const { question, outcome: expected, also = {} } = pathology
+  const allowed = (name: string) =>
+    Math.max(
+      ranks[also[name as keyof typeof also] ?? 'ok'],
+      ranks[name === question ? expected : 'ok'],
+    )
   return told.result.questions
-    .filter(({ name, outcome }) => {
-      const allowed = name === question ? 'fails' : (also[name as keyof typeof also] ?? 'ok')
-      return ranks[outcome] > ranks[allowed]
-    })
+    .filter(({ name, outcome }) => ranks[outcome] > allowed(name))
     .map(({ name, outcome, said }) => `${name} ${outcome}: ${said}`)
 }

@@ -13,7 +13,7 @@ export interface Pathology {
   question: Questions.QuestionName
   outcome: 'differs' | 'fails'
   finding: string
-  /** Other questions that may see it, too: with these outcomes at most. */
+  /** Other questions that may see it, too, or that question worse: with these outcomes at most. */
   also?: Partial<Record<Questions.QuestionName, 'differs' | 'fails'>>
   /** Where it happens, which both ends together tell. */
   side?: 'up' | 'down' | 'other end' | 'on the way'
