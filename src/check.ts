@@ -3,7 +3,7 @@ import { toAddress, type Address } from './vocabulary/address.ts'
 import { usageError } from './vocabulary/errors.ts'
 import { parseExpectation } from './checks/expectation.ts'
 import { checkOptions, type CheckOptions } from './checks/options.ts'
-import type { Limits, WholeCost } from './checks/limits.ts'
+import { checkLimits, type WholeCost } from './checks/limits.ts'
 import { questionNames, type QuestionName } from './checks/question-table.ts'
 import type { CheckResult, QuestionResult } from './checks/result.ts'
 import { costOf, run, type CheckEvents, type Inquiry } from './checks/run.ts'
@@ -24,18 +24,6 @@ export interface CheckRun {
   /** Rejects with a UserError if no server answers. */
   readonly finished: Promise<CheckResult>
 }
-
-/** A reply that is later than this, and four round trips, is missing. */
-const silenceMs = 1_000
-/** What a question sends in a row, unless it is thorough. */
-const rowBytes = 2 ** 20
-/** And for how long it sends, if the path is slow. */
-const [rowMs, thoroughMs] = [2_000, 60_000]
-/**
- * The time limit of all questions together, except those that wait for silences. A question that
- * needs longer can be asked alone.
- */
-const allMs = 28_000
 
 /**
  * Asks an echo endpoint, and the path to it, one question after the other.
@@ -75,15 +63,7 @@ function inquiryOf(address: Address, options: CheckOptions): Inquiry {
     if (!questions.includes(question))
       throw usageError(`--expect '${text}' needs the question ${question}.`, 'Do not leave it out.')
   const idleMs = options.idleMs ?? Math.max(wanted.idleMs, expectedIdle(expectations))
-  const limits: Limits = {
-    thorough,
-    silenceMs,
-    bytes: rowBytes,
-    rowMs: thorough ? thoroughMs : rowMs,
-    idleMs,
-    allMs: thorough ? Infinity : allMs,
-    maxConnections,
-  }
+  const limits = checkLimits(thorough, idleMs, maxConnections)
   const { calling, control } = wanted
   return { address, calling, control, questions, expectations, limits }
 }

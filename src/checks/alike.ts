@@ -37,8 +37,15 @@ interface Try {
   said: string
 }
 
-/** Sends this many bytes on one fresh connection after the other; undefined if all do the same. */
-export async function askAlike(scene: Scene, bytes: number): Promise<Found<'uneven'> | undefined> {
+/**
+ * Sends this many bytes on one fresh connection after the other; undefined if all do the same.
+ * @param hasWorked a connection before has brought as much back
+ */
+export async function askAlike(
+  scene: Scene,
+  bytes: number,
+  hasWorked = false,
+): Promise<Found<'uneven'> | undefined> {
   const all: Try[] = []
   const isMany = (scene.known.atOnce ?? 0) >= 2 * tries
   const atOnce = isMany ? Math.min(alikeAtOnce, scene.limits.maxConnections) : 1
@@ -52,18 +59,22 @@ export async function askAlike(scene: Scene, bytes: number): Promise<Found<'unev
     ),
   )
   const bad = counted.filter(({ works }) => !works)
+  const isAll = bad.length === counted.length
+  if (bad.length === 0 || (isAll && !hasWorked)) return undefined
   // If a part comes back, it is not the connection that decides: something else loses the rest.
-  if (bad.some(({ isPart }) => isPart)) return undefined
-  if (bad.length === 0 || bad.length === counted.length) return undefined
+  if (!isAll && bad.some(({ isPart }) => isPart)) return undefined
+  const [where, do_, does] = isAll
+    ? ['on one before', 'did', 'did']
+    : ['on the others', 'do', 'does']
   const what =
     bytes > 1_000
-      ? `messages of ${formatSize(bytes)} do not come back, on the others they do`
-      : 'nothing comes back, on the others everything does'
+      ? `messages of ${formatSize(bytes)} do not come back, ${where} they ${do_}`
+      : `nothing comes back, ${where} everything ${does}`
   return {
     name: 'uneven',
     said: `connections are not alike: on ${bad.length} of ${counted.length} ${what}`,
     evidence: [
-      `${tries} fresh connections` +
+      `${all.length} fresh connections` +
         (atOnce === 1 ? ', one after the other' : '') +
         `: ${all.map(({ said }) => said).join(', ')}`,
     ],
@@ -75,10 +86,7 @@ async function attempt(scene: Scene, bytes: number): Promise<Try> {
   try {
     const probe = await scene.open()
     const port = probe.stream instanceof Socket ? ` (port ${probe.stream.localPort})` : ''
-    await Promise.race([
-      probe.write(message(scene.known, bytes)),
-      probe.until(() => false, scene.silenceMs),
-    ])
+    await probe.push(message(scene.known, bytes), scene.silenceMs)
     const waited = await probe.bytes(bytes, scene.silenceMs)
     const { receivedBytes, ending } = probe
     await probe.close()

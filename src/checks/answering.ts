@@ -2,6 +2,7 @@
 import type { Address } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { formatDuration } from '../vocabulary/units.ts'
+import type { OwnDelay } from './again.ts'
 import type { Calling } from '../options/calling.ts'
 import type { Control } from './control.ts'
 import type { Cost, Limits } from './limits.ts'
@@ -19,6 +20,7 @@ export interface QuestionTools {
   readonly limits: Limits
   readonly known: KnownPath
   readonly control: Control | undefined
+  readonly own: OwnDelay
   /** Runs `work` within the bounds of that cost, and within this much time. */
   readonly within: <T>(
     cost: Cost,
@@ -28,12 +30,33 @@ export interface QuestionTools {
   ) => Promise<T>
 }
 
-/** A question has run out of time. */
-export const timeIsOver = new Error('a question ran out of time')
-/** The same, while it waited for a connection. */
-export const noConnection = new Error('a question ran out of time, and no connection was made')
+/** A question was ended before its end. */
+export class CutShort extends Error {
+  /** What it had found until then, and what had worked. */
+  readonly found: readonly Found[]
+  readonly passed: string
+  /** It ran out of time while it waited for a connection. */
+  readonly isConnecting: boolean
+  /** What failed; undefined: it ran out of time. */
+  override readonly cause: UserError | undefined
 
-/** Includes the questions for traces, and what is asked again. */
+  constructor({ noted, passed }: Scene, isConnecting: boolean, cause?: UserError) {
+    super('a question did not come to its end')
+    this.found = noted
+    this.passed = passed
+    this.isConnecting = isConnecting
+    this.cause = cause
+  }
+}
+
+/** How much later a question may end than it says: on a path that is long, on a busy machine. */
+const [roundTripsMore, patienceMore] = [20, 8]
+
+/** After this long the question ends, whatever the other end does. */
+const boundOf = (asked: Question, { limits, known, own }: QuestionTools): number =>
+  asked.cost(limits).ms + roundTripsMore * known.rttMs + patienceMore * own.patienceMs
+
+/** Includes the questions for traces, and what is asked again; not the time, which has a bound. */
 export function costWith(asked: Question, limits: Limits): Cost {
   const cost = asked.cost(limits)
   if (!asked.traced) return cost
@@ -42,19 +65,24 @@ export function costWith(asked: Question, limits: Limits): Cost {
     atOnce: cost.atOnce + 1,
     connections: times * cost.connections + witnessesMax,
     bytes: times * cost.bytes,
-    ms: times * cost.ms + witnessesMax * limits.silenceMs,
+    ms: cost.ms,
   }
 }
 
+/** @param leftMs what is left for it of the time that questions share; it may have its own */
 export async function answer(
   name: QuestionName,
   with_: QuestionTools,
-  leftMs: number,
+  leftMs = Infinity,
 ): Promise<Answered> {
   const asked = questionOf(name)
   const startedMs = performance.now()
-  const told = refusalOf(asked, with_) ?? (await asking(asked, with_, leftMs, name))
+  const boundMs = boundOf(asked, with_)
+  const most = Math.min(leftMs, boundMs)
+  const told =
+    refusalOf(asked, with_) ?? (await asking(asked, with_, most, hintOf(name, most < boundMs)))
   const seconds = (performance.now() - startedMs) / 1e3
+  const limitSeconds = most / 1e3
   const none = { findings: [], evidence: [], advice: [], figures: {} }
   if ('notAsked' in told) {
     const result: QuestionResult = {
@@ -63,23 +91,31 @@ export async function answer(
       said: told.notAsked,
       ...none,
       seconds,
+      limitSeconds,
     }
     return { result, own: told.own ?? false }
   }
   const findings = told.found.map(found => findingOf(asked, found))
   const outcome = worst(findings.map(finding => finding.outcome))
+  const said = findings.find(finding => finding.outcome === outcome)?.said ?? told.said
+  const isCut = told.cut !== undefined
   const result: QuestionResult = {
     name,
     outcome,
-    said: findings.find(finding => finding.outcome === outcome)?.said ?? told.said,
+    said: isCut ? `${said}; ${told.cut}` : said,
     findings,
     evidence: findings.flatMap(({ evidence }) => evidence),
     advice: [...new Set(findings.map(({ advice }) => advice))],
     figures: told.figures ?? {},
     seconds,
+    limitSeconds,
   }
-  return { result, own: false }
+  return { result, own: isCut }
 }
+
+/** @param isShort other questions have used a part of its time */
+const hintOf = (name: QuestionName, isShort: boolean): string =>
+  isShort ? `ask it alone, with --only ${name}` : 'it has more time with --thorough'
 
 function refusalOf(
   asked: Question,
@@ -97,7 +133,7 @@ async function asking(
   asked: Question,
   { known, limits, within }: QuestionTools,
   leftMs: number,
-  name: QuestionName,
+  hint: string,
 ): Promise<Answer | NotAsked> {
   const cost = costWith(asked, limits)
   const startedMs = performance.now()
@@ -116,20 +152,32 @@ async function asking(
     Object.assign(known, before)
     return again && 'found' in again ? joinedWith(answer, again) : answer
   } catch (error) {
-    if (error === noConnection) {
-      const spent = `it spent all of its ${formatDuration(leftMs)} waiting for connections`
-      return { notAsked: `${spent}: new connections get no answer, or a late answer` }
-    }
-    if (error === timeIsOver) {
-      const ms = formatDuration(leftMs)
-      const notAsked = `no answer was found within ${ms}: ask it alone, with --only ${name}`
-      return { notAsked, own: true }
-    }
+    if (error instanceof CutShort) return cutShort(error, formatDuration(leftMs), hint)
     // If a question cannot connect any more, that is its finding, unless the fault is our own.
     if (!(error instanceof UserError)) throw error
     const own = /descriptors/.test(error.message)
     return { notAsked: error.message.replace(/\.$/, ''), ...(own && { own }) }
   }
+}
+
+/** What is known of a question whose time was over before its end; never that all is well. */
+function cutShort(
+  { found, passed, isConnecting, cause }: CutShort,
+  time: string,
+  hint: string,
+): Answer | NotAsked {
+  const [first] = found
+  const cut =
+    cause === undefined
+      ? `its time (${time}) was over before its end`
+      : `and then: ${cause.message.replace(/\.$/, '')}`
+  if (first) return { said: first.said, found, cut }
+  const until = passed === '' ? '' : `; until then ${passed}`
+  if (isConnecting) {
+    const spent = `it spent all of its ${time} waiting for connections`
+    return { notAsked: `${spent}: new connections get no answer, or a late answer${until}` }
+  }
+  return { notAsked: `${cut}${until}; ${hint}`, own: true }
 }
 
 /** The findings of the first look, with what the second one found out about the same. */

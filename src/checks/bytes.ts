@@ -13,6 +13,8 @@ import type { Scene } from './scene.ts'
 const greetingMs = 250
 /** How long to look for bytes behind the last echo: if there are any, they come at once. */
 const extraMs = 60
+/** No greeting, and no answer to a few bytes, is longer: something else talks. */
+const talkMaxBytes = 65_536
 /** More pieces than that say nothing new. */
 const badMax = 3
 
@@ -30,27 +32,33 @@ export const bytes = question({
     atOnce: 1,
     connections: 5 + pieces.length + badMax,
     bytes: (thorough ? 64 : 1) * bytes + 2 ** 14,
-    ms: greetingMs + silenceMs * (2 * badMax + 2) + rowMs,
+    // With those that are asked a second time, and what the other end saw.
+    ms: 8 * silenceMs + 2 * rowMs,
   }),
   async ask(scene) {
     const found: Finding[] = []
     const greeting = await listen(scene)
     if (greeting) found.push(greeting)
+    scene.note(greeting)
     if (!scene.known.echoes) {
       found.push(await describeNoEcho(scene))
       return { said: 'what is sent does not come back', found }
     }
     if (scene.known.byLine) found.push(await describeByLine(scene))
+    scene.note(...found)
     const bad = joined(await askPieces(scene))
     found.push(...bad)
-    if (bad.length === 0) found.push(...(await askVolume(scene)))
+    const stream = bad.length === 0 ? await askVolume(scene) : { found: [], missingBytes: 0 }
+    found.push(...stream.found)
     scene.known.exact = found.every(({ name }) => name === 'greeting' || name === 'line-buffered')
-    const total = formatSize(scene.used.bytes)
+    const total = formatSize(scene.used.bytes - stream.missingBytes)
+    const rest = formatSize(stream.missingBytes)
+    const late = stream.missingBytes > 0 ? `; ${rest} were on the way when its time was over` : ''
     return {
       said:
-        found.length === 0
-          ? `all 256 values, line ends, control bytes, single bytes: ${total} came back unchanged`
-          : found[0]!.said,
+        found[0]?.said ??
+        `all 256 values, line ends, control bytes, single bytes: ${total} came back ` +
+          `unchanged${late}`,
       found,
     }
   },
@@ -62,7 +70,7 @@ async function listen(scene: Scene): Promise<Finding | undefined> {
   const before = known.greetingBytes
   known.greetingBytes = 0
   const probe = await scene.open()
-  await probe.until(() => false, greetingMs)
+  await probe.until(() => probe.receivedBytes > talkMaxBytes, greetingMs)
   await probe.close()
   known.greetingBytes = Math.max(before, probe.receivedBytes)
   if (probe.receivedBytes === 0 && before === 0) return undefined
@@ -76,7 +84,7 @@ async function listen(scene: Scene): Promise<Finding | undefined> {
 async function describeNoEcho(scene: Scene): Promise<Finding> {
   const probe = await scene.open()
   await probe.write(Buffer.from('yodel check\n'))
-  await probe.until(() => false, scene.silenceMs)
+  await probe.until(() => probe.receivedBytes > talkMaxBytes, scene.silenceMs)
   await probe.close()
   const reply = probe.received
   const evidence = [probe.story]
@@ -120,8 +128,10 @@ async function describeByLine(scene: Scene): Promise<Finding> {
 async function askPieces(scene: Scene): Promise<Finding[]> {
   const found: Finding[] = []
   let probe: ProbeConnection | undefined
-  for (const piece of pieces) {
+  for (const [passed, piece] of pieces.entries()) {
     if (found.length >= badMax) break
+    if (passed > 0 && found.length === 0)
+      scene.passed = `${passed} of ${pieces.length} kinds of bytes came back unchanged`
     if (piece.first || probe?.ending !== undefined) {
       await probe?.close()
       probe = undefined
@@ -144,6 +154,7 @@ async function askPieces(scene: Scene): Promise<Finding[]> {
     if (bad.name === 'changed' && !found.some(({ name }) => name === 'changed'))
       bad = await byChance(scene, piece, bad)
     found.push(witnessed(bad, seen))
+    scene.note(found.at(-1))
   }
   await probe?.close()
   return found
@@ -202,30 +213,34 @@ const named = (change: ByteChange, of: string): Pick<Finding, 'name' | 'said'> =
 })
 
 /** Sends enough, in both directions at once, to fill the buffers on the way. */
-async function askVolume(scene: Scene): Promise<Finding[]> {
+async function askVolume(scene: Scene): Promise<{ found: Finding[]; missingBytes: number }> {
   const total = (scene.limits.thorough ? 64 : 1) * scene.limits.bytes - 2 ** 14
   const probe = await scene.open()
   const check = volume(total, scene.known.byLine)
   probe.sink = chunk => check.arrived(chunk)
   let at = 0
   const endMs = performance.now() + scene.limits.rowMs
+  // On a slow path some is still under way then.
+  const isLate = () => performance.now() > endMs + scene.limits.rowMs
+  scene.passed = 'all kinds of bytes came back unchanged'
   for (const block of check.blocks()) {
     if (check.isOther || probe.ending !== undefined || performance.now() > endMs) break
     at += block.length
     // A server that does not read any more is silent, too.
-    const writing = probe.write(block)
-    const waited = await Promise.race([writing, probe.until(() => false, scene.silenceMs)])
-    if (waited !== undefined) break
+    if ((await probe.push(block, scene.silenceMs, isLate)) !== 'done') break
   }
+  const before = probe.receivedBytes
+  const isComing = () => probe.receivedBytes > before && isLate()
   const waited = await probe.until(
-    () => check.isOther || probe.receivedBytes >= at,
+    () => check.isOther || probe.receivedBytes >= at || isComing(),
     scene.silenceMs,
   )
   await probe.until(() => false, extraMs)
   const bad = judgeVolume(probe, at, check, waited)
+  scene.note(bad)
   const found = bad ? [witnessed(bad, await scene.witness(probe))] : []
   await probe.close()
-  return found
+  return { found, missingBytes: Math.max(0, at - probe.receivedBytes) }
 }
 
 function judgeVolume(
@@ -243,6 +258,8 @@ function judgeVolume(
   if (probe.receivedBytes > at)
     return { name: 'added', said: `more came back than was sent: ${seen}`, evidence }
   if (probe.receivedBytes === at) return undefined
+  // It was coming when its time was over.
+  if (waited === 'done') return undefined
   if (waited === 'ended')
     return { name: 'closed', said: `the connection ended (${probe.ending}): ${seen}`, evidence }
   return { name: 'stuck', said: `the stream stopped: ${seen}`, evidence }

@@ -7,6 +7,8 @@ import { ControlClient } from '../engines/control-client.ts'
 
 export type { Account }
 
+/** An answer that is later does not come. */
+const answerMs = 5_000
 /** Behind a proxy: by how much the opening of a connection may differ between both ends. */
 const [earlyMs, lateMs] = [10, 250]
 
@@ -26,11 +28,11 @@ export class Control {
   readonly fingerprints: readonly string[]
 
   /**
-   * Asks the server to keep accounts for this long.
+   * Asks the server to keep accounts for this long. Each answer has to come within `withinMs`.
    * @throws UserError if no server answers there, or refuses
    */
-  static async begin(url: string, forMs: number): Promise<Control> {
-    const client = new ControlClient(url, undefined)
+  static async begin(url: string, forMs: number, withinMs = Infinity): Promise<Control> {
+    const client = new ControlClient(url, undefined, Math.min(answerMs, withinMs))
     const seconds = Math.min(3_600, Math.ceil(forMs / 1e3))
     const { now } = await client.ask<{ now: number }>('POST', '/api/accounts', { seconds })
     // The server answers when all of its threads know.

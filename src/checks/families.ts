@@ -9,7 +9,7 @@ import { UserError } from '../vocabulary/errors.ts'
 import { networkConnected } from '../options/where.ts'
 import { persistent, timesMost } from './again.ts'
 import { question, type Found } from './question.ts'
-import { message, type Scene } from './scene.ts'
+import { isEchoOf, message, type Scene } from './scene.ts'
 
 /** More addresses of one name are not tried. */
 const addressesMax = 8
@@ -87,7 +87,9 @@ export const families = question<Name>({
     const times = tries.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookMs]))
     const fastest = Math.min(...times)
     const working = tries.filter(({ fate }) => fate === 'echoed')
-    const found = working.length > 0 ? tries.flatMap(each => judge(each, fastest) ?? []) : []
+    // What no address does, other questions say; but one has answered before.
+    const isSaid = working.length === 0 && !scene.known.echoes
+    const found = isSaid ? [] : tries.flatMap(each => judge(each, fastest) ?? [])
     const listed = tries.map(({ address, said }) => `${address} ${said}`).join(', ')
     return {
       said: listed,
@@ -128,12 +130,13 @@ async function attempt(scene: Scene, address: string): Promise<Attempt> {
     }
     const sent = message(scene.known, messageBytes)
     await probe.write(sent)
-    const waited = await probe.bytes(sent.length, scene.silenceMs)
+    await probe.bytes(sent.length, scene.silenceMs)
+    const isEcho = isEchoOf(sent, probe, scene.known)
     const tookMs = performance.now() - startedMs
     const evidence = `${address}: ${probe.story}`
     await probe.close()
     const took = formatDuration(tookMs)
-    if (waited !== 'done') return { address, fate: 'no-echo', said: 'is not an echo', evidence }
+    if (!isEcho) return { address, fate: 'no-echo', said: 'is not an echo', evidence }
     return { address, fate: 'echoed', said: `answers in ${took}`, tookMs, evidence }
   } catch (error) {
     if (!(error instanceof UserError)) throw error

@@ -14,6 +14,8 @@ import { message, type Scene } from './scene.ts'
 const lineMs = 300
 const words = Buffer.from('yodel check')
 const looks = 3
+/** More than that is no answer to a few words: the other end talks by itself. */
+const answerMaxBytes = 65_536
 
 /** The most that it may use. */
 export const firstCost: Cost = { atOnce: 1, connections: 6 + looks, bytes: 1_000, ms: 12_000 }
@@ -96,9 +98,10 @@ async function look(
   const { known } = scene
   const sentMs = performance.now()
   const isEcho = () => probe.received.includes(words) || resembles(probe.received, words)
+  const isAnswer = () => probe.receivedBytes > answerMaxBytes || isEcho()
   await probe.write(words)
-  if ((await probe.until(isEcho, lineMs)) === 'silence') {
-    const late = probe.until(isEcho, scene.limits.silenceMs)
+  if ((await probe.until(isAnswer, lineMs)) === 'silence') {
+    const late = probe.until(isAnswer, scene.limits.silenceMs)
     // Slow and by line look alike until a line end is sent.
     if (!(await isEarly(late))) {
       await probe.write(Buffer.from('\n'))
@@ -108,6 +111,7 @@ async function look(
   }
   known.rttMs = Math.max(0, probe.lastMs - sentMs)
   known.echoes = isEcho()
+  known.exact = probe.received.includes(words)
   known.greetingBytes = Math.max(0, probe.received.indexOf(words))
   known.pathMtuBytes = infoOf(probe)?.pathMtuBytes
   const came = probe.receivedBytes > 0 || probe.ending !== undefined

@@ -67,7 +67,7 @@ export const halfClose = question<Name>({
     atOnce: 1,
     connections: 3 * timesMost,
     bytes: timesMost * (bulkBytes + 1_000),
-    ms: 6 * patience * silenceMs,
+    ms: 10 * silenceMs,
   }),
   async ask(scene) {
     const found: Finding[] = []
@@ -80,6 +80,8 @@ export const halfClose = question<Name>({
         ({ bad }) => bad?.name === 'fin-delayed' && !isLate,
       )
       stuck ??= seen.stuck
+      scene.note(seen.bad)
+      if (!seen.bad && seen.stuck === undefined) scene.passed = `all came back with ${each[0]}`
       // If one case is stuck, the others are too, and each takes the whole time of waiting.
       if (seen.stuck !== undefined) break
       if (seen.bad) found.push(seen.bad)
@@ -108,7 +110,7 @@ async function askCase(
   [name, sent, quietly]: HalfCloseCase,
 ): Promise<{ bad?: Finding; late?: number; stuck?: string }> {
   const probe = await scene.open()
-  await probe.write(sent)
+  await probe.push(sent, scene.silenceMs)
   if (quietly) await probe.bytes(sent.length, scene.silenceMs)
   probe.fin()
   const finMs = performance.now()

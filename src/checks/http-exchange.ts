@@ -76,7 +76,7 @@ export class HttpLine {
 
   async exchange(request: readonly Buffer[], silenceMs: number): Promise<HttpAnswer> {
     const answer = this.next()
-    for (const part of request) await this.probe.write(part)
+    for (const part of request) if ((await this.probe.push(part, silenceMs)) !== 'done') break
     await this.until(({ isWhole }) => isWhole, silenceMs)
     return answer
   }

@@ -32,7 +32,7 @@ export const http = question<HttpFinding>({
     atOnce: 1,
     connections: 38 + earlyCost.connections,
     bytes: (thorough ? 220 : 3) * bytes,
-    ms: 8 * silenceMs + (thorough ? 60_000 : 0),
+    ms: 10 * silenceMs + (thorough ? 60_000 : 0),
   }),
   async ask(scene) {
     const found: Finding[] = []
@@ -42,15 +42,24 @@ export const http = question<HttpFinding>({
     if (basic) return { said: basic.said, found: [basic] }
     const kept = await askKeepAlive(scene, line)
     if (kept.finding) found.push(kept.finding)
+    scene.note(kept.finding)
+    scene.passed = `${kept.count} requests were answered on a connection`
     const isFound = ({ finding }: { finding?: Finding | undefined }) => finding !== undefined
     const body = await persistent(() => askBodies(scene), isFound, 2)
-    if (body.finding) found.push((await body.early?.()) ?? body.finding)
+    const bodyFinding = (await body.early?.()) ?? body.finding
+    if (bodyFinding) found.push(bodyFinding)
+    scene.note(bodyFinding)
+    scene.passed += `, bodies up to ${formatSize(body.size)} came back exact`
     const header = await persistent(() => askHeaders(scene), isFound, 2)
     if (header.finding) found.push(header.finding)
+    scene.note(header.finding)
+    scene.passed += `, headers of ${formatSize(header.size)} passed`
     const stream = await persistent(() => askStreaming(scene), isFound)
     const rest = [await askChunked(scene), stream.finding, await askContinue(scene)]
+    scene.note(...rest)
     const seen = await askSeenHeaders(scene)
     rest.push(...seen.found)
+    scene.note(...seen.found)
     // What other servers do with a trailer is not known.
     if (seen.isDescribed) rest.push(await askTrailer(scene))
     const second = await askHttp2(scene, seen.isDescribed)
@@ -107,7 +116,7 @@ const isLast = (answer: HttpAnswer | undefined): boolean =>
 const isClose = (name: string, value: string) =>
   name.toLowerCase() === 'connection' && /\bclose\b/i.test(value)
 
-interface Bodies {
+interface AskedBodies {
   size: number
   finding?: Finding
   /** Asks whether the body is stuck because its answer began. */
@@ -115,7 +124,7 @@ interface Bodies {
 }
 
 /** By length; each on a fresh connection, since a refusal may end it. */
-async function askBodies(scene: Scene): Promise<Bodies> {
+async function askBodies(scene: Scene): Promise<AskedBodies> {
   let size = 0
   for (const next of [...bodySizes, ...(scene.limits.thorough ? [100 * 2 ** 20] : [])]) {
     const line = await openLine(scene)

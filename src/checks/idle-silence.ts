@@ -6,7 +6,7 @@ import type { Account } from './control.ts'
 import { Datagrams, type SentDatagram } from './datagrams.ts'
 import { isOk, openLine, post } from './http-exchange.ts'
 import type { ProbeConnection } from './probe.ts'
-import { message, type Scene } from './scene.ts'
+import { isEchoOf, message, type Scene } from './scene.ts'
 
 const messageBytes = 16
 /** More than the head of a request. */
@@ -42,8 +42,9 @@ export async function silent(
   probe.discard()
   await probe.write(sent)
   const waited = await probe.bytes(sent.length, scene.silenceMs)
-  const fate = waited === 'done' ? 'echoed' : waited === 'silence' ? 'forgotten' : 'reset'
-  const came = { echoed: 'it came back', forgotten: 'nothing came', reset: `${probe.ending} came` }
+  const isEchoed = isEchoOf(sent, probe, scene.known)
+  const fate = isEchoed ? 'echoed' : waited === 'ended' ? 'reset' : 'forgotten'
+  const came = { echoed: 'it came back', forgotten: 'no echo came', reset: `${probe.ending} came` }
   const evidence =
     `after ${formatDuration(waitMs)} of silence ${messageBytes} B were sent, and ` +
     `${came[fate]} within ${formatDuration(scene.silenceMs)}`

@@ -100,7 +100,14 @@ export const idle = question<Name>({
     const isHttp = transports[scene.address.transport].protocol === 'http'
     const all = datagrams
       ? await silentDatagrams(scene, chosen)
-      : await Promise.all(chosen.map(ms => (isHttp ? silentRequest : silent)(scene, ms)))
+      : await Promise.all(
+          chosen.map(async ms => {
+            const told = await (isHttp ? silentRequest : silent)(scene, ms)
+            const after = formatDuration(ms)
+            if (told.fate === 'echoed') scene.passed = `it worked after ${after} of silence`
+            return told
+          }),
+        )
     const kept = await keeping
     const tries = all.filter(each => each !== undefined)
     if (tries.length < all.length) return { notAsked: 'the other end has no account of it' }

@@ -1,28 +1,20 @@
 /** Latency: round trips, steps of 40 ms, pieces that come together, and the queue under load. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { connected } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { latencyFindings, type LatencyFinding } from './latency-findings.ts'
 import { heldUp } from './held-up.ts'
 import type { ProbeConnection } from './probe.ts'
 import { witnessed } from './attribution.ts'
-import { infoOf } from './kernel-view.ts'
+import { askLoaded } from './latency-loaded.ts'
+import { tripBytes, roundTrip, stoppedOn } from './latency-round-trip.ts'
 import { askSteps } from './latency-steps.ts'
-import {
-  describeLoss,
-  lossOf,
-  nothingLost,
-  sumOfLosses,
-  withCompany,
-  type Company,
-  type Loss,
-} from './loss.ts'
+import { describeLoss, sumOfLosses, withCompany } from './loss.ts'
 import { median, quantile } from './quantile.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
-const messageBytes = 64
 const everyMs = 15
 /** A sample in which this process was held up so long says nothing about the path. */
 const ownMs = 3
@@ -47,7 +39,7 @@ export const latency = question<LatencyFinding>({
     atOnce: 2,
     connections: 1 + 2 * loadedMost,
     bytes: loadedMost * (thorough ? 16 : 1) * bytes + 2 ** 18,
-    ms: (thorough ? 120_000 : 1_400) + 2_000 + 4 * silenceMs + loadedMost * rowMs,
+    ms: (thorough ? 120_000 : 1_500) + 6 * silenceMs + loadedMost * rowMs,
   }),
   async ask(scene) {
     const found: Finding[] = []
@@ -59,29 +51,31 @@ export const latency = question<LatencyFinding>({
       2,
     )
     if (samples.ms.length === 0) {
-      const evidence = [probe.story]
-      const stopped: Finding =
-        probe.ending === undefined
-          ? { name: 'stalled', said: 'an exchange of small messages stopped', evidence }
-          : {
-              name: 'cut-off',
-              said: `an exchange of small messages was cut off (${probe.ending})`,
-              evidence,
-            }
+      const stopped = stoppedOn(probe)
+      scene.note(stopped)
       found.push(witnessed(stopped, await scene.witness(probe)))
       return { said: found[0]!.said, found, figures: { rtt: null, jitter: null, loaded: null } }
     }
     const rtt = median(samples.ms)!
     const spread = quantile(samples.ms, 0.9)! - rtt
+    scene.passed = `a round trip took ${formatDuration(rtt)}`
     const isFound = (found: Finding | undefined) => found !== undefined
     const steps = await persistent(() => askSteps(scene, probe, rtt), isFound)
     const lumps = await persistent(() => askLumps(scene, probe, rtt), isFound)
     // What collects small pieces may cut a reply, too.
     const gaps = lumps ? undefined : describeGaps(samples.gapsMs)
-    const rest = [describeSpread(samples), gaps ?? steps, lumps]
+    const last = await persistent(
+      () => roundTrip(scene, probe),
+      ms => ms === undefined,
+      2,
+    )
+    const stopped =
+      last === undefined ? witnessed(stoppedOn(probe), await scene.witness(probe)) : undefined
+    const rest = [describeSpread(samples), gaps ?? steps, lumps, stopped]
+    scene.note(...rest)
     await probe.close()
     const first = await askLoaded(scene, rtt)
-    const isBad = first.bloat !== undefined || describeLoss(first.loss) !== undefined
+    const isBad = (first.bloat ?? first.stuck ?? describeLoss(first.loss)) !== undefined
     const again = isBad ? await askLoaded(scene, rtt) : first
     const { loadedMs } = again
     // A loss by chance does not happen twice.
@@ -89,11 +83,13 @@ export const latency = question<LatencyFinding>({
     const isLostAgain = describeLoss(again.loss) !== undefined
     const lossy = isLostAgain ? describeLoss(loss) : undefined
     rest.push(lossy && withCompany(lossy, loss, again, rtt), first.bloat && again.bloat)
+    if (!stopped) rest.push(first.stuck && again.stuck)
     found.push(...rest.filter(each => each !== undefined))
     const said =
       `a round trip takes ${formatDuration(rtt)}, 90 % less than ` +
       formatDuration(quantile(samples.ms, 0.9)!) +
-      (loadedMs === null ? '' : `; while the path is filled ${formatDuration(loadedMs)}`)
+      (loadedMs === null ? '' : `; while the path is filled ${formatDuration(loadedMs)}`) +
+      (again.unfilled === undefined ? '' : `; ${again.unfilled}`)
     return { said, found, figures: { rtt, jitter: Math.max(0, spread), loaded: loadedMs } }
   },
 })
@@ -131,22 +127,6 @@ async function roundTrips(scene: Scene, probe: ProbeConnection, forMs: number): 
   return { ms, gapsMs, isBusy: own > ms.length / 5 }
 }
 
-async function roundTrip(
-  scene: Scene,
-  probe: ProbeConnection,
-  told: { gapMs?: number } = {},
-): Promise<number | undefined> {
-  const sent = message(scene.known, messageBytes)
-  probe.discard()
-  const startedMs = performance.now()
-  await probe.write(sent)
-  if ((await probe.bytes(1, scene.silenceMs)) !== 'done') return undefined
-  const firstMs = probe.lastMs
-  if ((await probe.bytes(sent.length, scene.silenceMs)) !== 'done') return undefined
-  told.gapMs = probe.lastMs - firstMs
-  return probe.lastMs - startedMs
-}
-
 function describeSpread({ ms, isBusy }: Samples): Finding | undefined {
   if (isBusy) return undefined
   const [rtt, late, most] = [median(ms)!, quantile(ms, 0.8)!, Math.max(...ms)]
@@ -169,7 +149,7 @@ function describeGaps(gapsMs: readonly number[]): Finding | undefined {
     name: 'steps',
     said: `Nagle: the end of a reply comes ${formatDuration(median(gapsMs)!)} behind its beginning`,
     evidence: [
-      `${gapsMs.length} replies of ${messageBytes} B came in more than one piece: ` +
+      `${gapsMs.length} replies of ${tripBytes} B came in more than one piece: ` +
         `${formatDuration(Math.min(...gapsMs))} to ${formatDuration(Math.max(...gapsMs))} apart`,
     ],
   }
@@ -205,85 +185,4 @@ async function askLumps(
         `the first ${formatDuration(waitedMs)} after it was sent`,
     ],
   }
-}
-
-/** While the path was filled. */
-interface Loaded extends Company {
-  loss: Loss
-  bloat?: Finding
-}
-
-const notLoaded: Loaded = { loadedMs: null, loss: nothingLost }
-
-/**
- * Round trips on one connection while another one fills the path. A busy program makes them long,
- * too: the path is the cause only if the kernel, which acknowledges by itself, sees the same.
- */
-async function askLoaded(scene: Scene, rtt: number): Promise<Loaded> {
-  const { known, address } = scene
-  const alone = known.atOnce !== undefined && known.atOnce < 2
-  if (alone || address.transport === 'unix') return notLoaded
-  const [probe, filler] = [await scene.open(), await scene.open()]
-  const loaded = await whileFilled(scene, rtt, probe, filler)
-  await Promise.all([probe.close(), filler.close()])
-  return loaded
-}
-
-async function whileFilled(
-  scene: Scene,
-  rtt: number,
-  probe: ProbeConnection,
-  filler: ProbeConnection,
-): Promise<Loaded> {
-  const { limits } = scene
-  if ((await roundTrip(scene, probe)) === undefined) return notLoaded
-  const filling = new AbortController()
-  const startedMs = performance.now()
-  const filled = fill(scene, filler, (limits.thorough ? 16 : 1) * limits.bytes).finally(() =>
-    filling.abort(),
-  )
-  const ms: number[] = []
-  let kernelMs = 0
-  while (!filling.signal.aborted && performance.now() - startedMs < 2 * scene.silenceMs) {
-    const tookMs = await roundTrip(scene, probe)
-    kernelMs = Math.max(kernelMs, (infoOf(filler)?.rttUs ?? 0) / 1e3)
-    if (tookMs === undefined) break
-    ms.push(tookMs)
-    await sleep(5)
-  }
-  await filled
-  const loss = lossOf(filler) ?? nothingLost
-  const tookMs = performance.now() - startedMs
-  const took = formatDuration(tookMs)
-  const seen = { bytes: filler.receivedBytes, ms: tookMs }
-  if (ms.length === 0) return { loadedMs: null, loss, filled: seen }
-  const loadedMs = median(ms)!
-  const least = Math.max(50, 4 * rtt)
-  if (kernelMs < least || quantile(ms, 0.9)! < least) return { loadedMs, loss, filled: seen }
-  const bloat: Finding = {
-    name: 'bufferbloat',
-    said: `while the path is filled, round trips take ${formatDuration(quantile(ms, 0.9)!)}`,
-    evidence: [
-      `${formatSize(filler.receivedBytes)} came back in ${took} on a second connection; ` +
-        `meanwhile ${ms.length} round trips, median ${formatDuration(loadedMs)}, and ` +
-        `${formatDuration(kernelMs)} by the kernel; alone it was ${formatDuration(rtt)}`,
-    ],
-  }
-  return { loadedMs, loss, bloat, filled: seen }
-}
-
-async function fill(scene: Scene, filler: ProbeConnection, total: number): Promise<void> {
-  filler.sink = () => {}
-  const block = message(scene.known, 16_384)
-  const endMs = performance.now() + scene.limits.rowMs
-  let at = 0
-  for (; at < total && performance.now() < endMs; at += block.length) {
-    if (filler.ending !== undefined) return
-    const waited = await Promise.race([
-      filler.write(block),
-      filler.until(() => false, scene.silenceMs),
-    ])
-    if (waited !== undefined) return
-  }
-  await filler.bytes(at, scene.silenceMs)
 }

@@ -7,7 +7,7 @@ export interface Cost {
   readonly connections: number
   /** Sent; about as much comes back. */
   readonly bytes: number
-  /** How long it takes if everything that can be silent is. */
+  /** It ends after that, whatever the other end does. */
   readonly ms: number
 }
 
@@ -15,6 +15,8 @@ export interface Cost {
 export interface WholeCost extends Cost {
   /** How much of `ms` is for the silences that `idle` tries. */
   readonly silenceMs: number
+  /** The most that a question other than `idle` takes, where round trips are short. */
+  readonly questionMs: number
 }
 
 /** How far questions go. */
@@ -31,3 +33,22 @@ export interface Limits {
   readonly allMs: number
   readonly maxConnections: number
 }
+
+/** A reply that is later than this, and four round trips, is missing. */
+const silenceMs = 1_000
+/** What a question sends in a row, unless it is thorough. */
+const rowBytes = 2 ** 20
+/** And for how long it sends, if the path is slow. */
+const [rowMs, thoroughMs] = [2_000, 60_000]
+/** The time limit of all questions together, except those that wait for silences. */
+const allMs = 28_000
+
+export const checkLimits = (thorough: boolean, idleMs: number, maxConnections: number): Limits => ({
+  thorough,
+  silenceMs,
+  bytes: rowBytes,
+  rowMs: thorough ? thoroughMs : rowMs,
+  idleMs,
+  allMs: thorough ? Infinity : allMs,
+  maxConnections,
+})

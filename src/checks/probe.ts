@@ -142,6 +142,17 @@ export class ProbeConnection {
     })
   }
 
+  /** The same, but waits no longer than something comes back: a server may not read any more. */
+  async push(data: Uint8Array, silenceMs: number, isOver = () => false): Promise<Waited> {
+    let isTaken = false
+    const taking = this.write(data).then((): Waited => {
+      isTaken = true
+      this.#notify()
+      return 'done'
+    })
+    return await Promise.race([taking, this.until(() => isTaken || isOver(), silenceMs)])
+  }
+
   /** Half-closes. */
   fin(): void {
     this.note('FIN sent')

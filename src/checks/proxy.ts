@@ -44,7 +44,7 @@ export const proxy = question<Name>({
       ? 'the other end does not say what it sees: use --control with a `yodel serve --dashboard`'
       : 'the other end does not say what it sees: it is not a `yodel serve --directions`'
   },
-  cost: ({ silenceMs }) => ({ atOnce: 1, connections: 1, bytes: 2_000, ms: 2 * silenceMs }),
+  cost: ({ silenceMs }) => ({ atOnce: 1, connections: 1, bytes: 2_000, ms: 4 * silenceMs }),
   async ask(scene) {
     const { protocol } = transports[scene.address.transport]
     if (protocol === 'http') return overHttp(scene)

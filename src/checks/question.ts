@@ -28,6 +28,8 @@ export interface Answer<Name extends string = string> {
   readonly said: string
   readonly found: readonly Found<Name>[]
   readonly figures?: AnswerFigures
+  /** Its time was over before its end: how that is told, behind what was found. */
+  readonly cut?: string
 }
 
 /** Why a question has no answer, as a sentence. */

@@ -32,6 +32,8 @@ export interface QuestionResult {
   /** In milliseconds, bytes, a number, or a fraction of 1. */
   figures: AnswerFigures
   seconds: number
+  /** It ended by then, whatever the other end did. */
+  limitSeconds: number
 }
 
 /** What became of an expectation. */

@@ -1,9 +1,11 @@
 /** The runner: a first look, then each question within its bounds, then the verdict. */
 import { formatAddress, type Address } from '../vocabulary/address.ts'
+import { UserError } from '../vocabulary/errors.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { versions } from '../vocabulary/machine.ts'
 import type { Calling } from '../options/calling.ts'
 import { OwnDelay } from './again.ts'
-import { answer, costWith, noConnection, timeIsOver, type QuestionTools } from './answering.ts'
+import { answer, costWith, CutShort, type QuestionTools } from './answering.ts'
 import { Control } from './control.ts'
 import { judgeExpectation, type Expectation } from './expectation.ts'
 import { firstCost, lookAtFirst } from './first-look.ts'
@@ -60,8 +62,37 @@ export function costOf({ address, questions, limits }: Inquiry): WholeCost {
         sum(talking, ({ ms }) => ms),
       ) + silenceMs,
     silenceMs,
+    questionMs: Math.max(0, ...talking.slice(1).map(({ ms }) => ms)),
   }
 }
+
+/** Runs work within the bounds that it is given, and adds up what it has used. */
+const boundedBy =
+  (
+    context: () => ConstructorParameters<typeof Scene>[0],
+    used: { connections: number; bytes: number },
+    signal: AbortSignal,
+  ): QuestionTools['within'] =>
+  async (most, leftMs, work, traced = false) => {
+    const over = new AbortController()
+    const timer = setTimeout(() => over.abort(new Error('its time is over')), leftMs)
+    const either = AbortSignal.any([signal, over.signal])
+    await using scene = new Scene(context(), most, either, traced)
+    try {
+      const working = work(scene)
+      // What happens after its time does not matter.
+      working.catch(() => {})
+      return await Promise.race([working, aborted(either)])
+    } catch (error) {
+      if (over.signal.aborted) throw new CutShort(scene, scene.waited(leftMs / 2))
+      if (!(error instanceof UserError) || scene.noted.length === 0) throw error
+      throw new CutShort(scene, false, error)
+    } finally {
+      clearTimeout(timer)
+      used.connections += scene.used.connections
+      used.bytes += scene.used.bytes
+    }
+  }
 
 /**
  * Asks one question after the other.
@@ -80,60 +111,49 @@ export async function run(
   const cost = costOf(inquiry)
   const time = new Time(cost.ms - cost.silenceMs)
   let { calling } = inquiry
-  const control = inquiry.control ? await Control.begin(inquiry.control, 2 * cost.ms) : undefined
-  const within: QuestionTools['within'] = async (most, leftMs, work, traced = false) => {
-    const over = new AbortController()
-    const timer = setTimeout(() => over.abort(timeIsOver), leftMs)
-    const either = AbortSignal.any([signal, over.signal])
-    await using scene = new Scene(
-      { ...inquiry, calling, known, own, control },
-      most,
-      either,
-      traced,
-    )
-    try {
-      const working = work(scene)
-      // What happens after its time does not matter.
-      working.catch(() => {})
-      return await Promise.race([working, aborted(either)])
-    } catch (error) {
-      if (!over.signal.aborted) throw error
-      throw scene.waited(leftMs / 2) ? noConnection : timeIsOver
-    } finally {
-      clearTimeout(timer)
-      used.connections += scene.used.connections
-      used.bytes += scene.used.bytes
-    }
+  const others = spoken(inquiry.questions)
+  const { control: url } = inquiry
+  const beginning = (leftMs: number) => Control.begin(url!, 2 * cost.ms, leftMs)
+  const control = url === undefined ? undefined : await time.spend(others, firstCost.ms, beginning)
+  const within = boundedBy(() => ({ ...inquiry, calling, known, own, control }), used, signal)
+  const looking = async (leftMs: number) => {
+    const most = Math.min(firstCost.ms, leftMs)
+    return within(firstCost, most, lookAtFirst).catch((error: unknown) => {
+      if (!(error instanceof CutShort)) throw error
+      return unseen(error, inquiry, known, most)
+    })
   }
-  calling = await time.spend(spoken(inquiry.questions), firstCost.ms, leftMs =>
-    within(firstCost, leftMs, lookAtFirst),
-  )
-  await control?.look()
+  calling = await time.spend(others, firstCost.ms, looking)
+  if (control) await time.spend(others, firstCost.ms, () => control.look())
   const mode = known.paired || control ? 'paired' : 'blind'
   events.onMode(mode)
   const results = await askAll(
     inquiry,
-    { ...inquiry, known, control, within },
+    { ...inquiry, known, control, own, within },
     time,
     events,
     signal,
   )
-  const all = results.map(({ result }) => result)
-  doubtOthers(all)
-  const expectations = inquiry.expectations.map(expectation => judgeExpectation(expectation, all))
   return {
     format: checkFormat,
     address: formatAddress(inquiry.address),
     mode,
-    ...verdictOf(results, expectations, known),
-    questions: all,
-    expectations,
+    ...judged(inquiry, results, known),
     cost,
     used,
     startedAt,
     seconds: (performance.now() - startedMs) / 1e3,
     versions: versions(),
   }
+}
+
+function judged(inquiry: Inquiry, results: readonly Answered[], known: KnownPath) {
+  const questions = results.map(({ result }) => result)
+  doubtOthers(questions)
+  const expectations = inquiry.expectations.map(expectation =>
+    judgeExpectation(expectation, questions),
+  )
+  return { ...verdictOf(results, expectations, known), questions, expectations }
 }
 
 /**
@@ -154,9 +174,9 @@ async function askAll(
     const others = spoken(questions.slice(at + 1)).filter(each =>
       questionOf(each).transports.includes(asking.address.transport),
     )
-    const { atOnce, ms } = costWith(asked, limits)
+    const { atOnce } = costWith(asked, limits)
     const answering = asked.waits
-      ? answer(name, asking, ms)
+      ? answer(name, asking)
       : time.spend(others, needsOf(name), leftMs => answer(name, asking, leftMs))
     const telling = answering.then(answered => {
       events.onAnswer(answered.result)
@@ -167,6 +187,21 @@ async function askAll(
     if (!asked.waits || others.length === 0 || !hasRoom(asking.known, limits, atOnce)) await telling
   }
   return await Promise.all(results)
+}
+
+/** The first look did not come to its end: what comes is no echo, or no connection is made. */
+function unseen(
+  { isConnecting }: CutShort,
+  { address, calling }: Inquiry,
+  known: KnownPath,
+  ms: number,
+): Calling {
+  const within = `within ${formatDuration(ms)}`
+  if (isConnecting)
+    throw new UserError('network', `No connection to ${formatAddress(address)} came ${within}.`)
+  known.echoes = false
+  known.refusal = `no echo came ${within}`
+  return calling
 }
 
 /** Those that use the time that all share. */

@@ -10,6 +10,7 @@ import type { Calling } from '../options/calling.ts'
 import type { OwnDelay } from './again.ts'
 import type { Account, Control, Own } from './control.ts'
 import { ProbeConnection } from './probe.ts'
+import type { Found } from './found.ts'
 import type { Cost, Limits } from './limits.ts'
 
 /** What the first look and earlier questions have found out. */
@@ -63,11 +64,14 @@ export class Scene implements AsyncDisposable {
   readonly control: Control | undefined
   /** Aborted when the question runs out of time. */
   readonly signal: AbortSignal
+  /** What works, as far as it was asked: a sentence without its full stop. */
+  passed = ''
   /** Whether the other end is asked to keep traces of the connections. */
   readonly #traced: boolean
   readonly #cost: Cost
   readonly #open = new Set<ProbeConnection>()
   readonly #others: (() => void)[] = []
+  readonly #noted: Found[] = []
   #opened = 0
   #sentBytes = 0
   #asked = 0
@@ -212,6 +216,16 @@ export class Scene implements AsyncDisposable {
     return opened
   }
 
+  /** Keeps what was found: it is told even if the time of the question is over before its end. */
+  note(...found: (Found | undefined)[]): void {
+    this.#noted.push(...found.filter(each => each !== undefined))
+  }
+
+  /** One finding of each kind: what was noted of it last. */
+  get noted(): Found[] {
+    return [...new Map(this.#noted.map(found => [found.name, found])).values()]
+  }
+
   /** Says that this many bytes are about to be sent. */
   spend(bytes: number): void {
     this.signal.throwIfAborted()
@@ -238,6 +252,10 @@ export class Scene implements AsyncDisposable {
 }
 
 const isOver = () => new Error('the time of the question is over')
+
+/** Whether so much has come, and it is what was sent, where what comes back is not changed. */
+export const isEchoOf = (sent: Buffer, probe: ProbeConnection, { exact }: KnownPath): boolean =>
+  probe.receivedBytes >= sent.length && (!exact || probe.received.equals(sent))
 
 /** A message of printable bytes; it ends a line if nothing comes back before a line is whole. */
 export function message(known: KnownPath, bytes: number): Buffer {

@@ -40,7 +40,7 @@ export const sizes = question<SizeFinding>({
       ladder.reduce((sum, size) => sum + size) +
       (2 + refinements) * ladder.at(-1)! +
       alikeCost(alikeMaxBytes).bytes,
-    ms: (6 + refinements) * silenceMs + 3 * rowMs,
+    ms: 10 * silenceMs + rowMs,
   }),
   async ask(scene) {
     if (isDatagrams(scene.address)) return askDatagramSizes(scene)
@@ -50,20 +50,21 @@ export const sizes = question<SizeFinding>({
     let passed = 0
     let inAllBytes = 0
     let failed: Failed | undefined
-    const endMs = performance.now() + 3 * scene.limits.rowMs
+    const endMs = performance.now() + scene.limits.rowMs
     for (const size of ladder) {
       if (performance.now() > endMs) break
       failed = await fails(scene, probe, size)
       if (failed) break
       passed = size
       inAllBytes += size
+      scene.passed = `messages up to ${formatSize(passed)} came back whole`
     }
     const last = infoOf(probe) ?? atFirst
     const seen = failed && (await scene.witness(probe))
     await probe.close()
     const bad = failed
       ? witnessed(await describeFailed(scene, passed, failed, inAllBytes), seen)
-      : await askAlike(scene, Math.min(passed, largeBytes))
+      : await askAlike(scene, Math.min(passed, largeBytes), true)
     if (bad) found.push(bad)
     const mss = describeMss(atFirst, last, scene.known.pathMtuBytes)
     if (mss) found.push(mss)
@@ -94,7 +95,7 @@ async function fails(
   silenceMs = scene.silenceMs,
 ): Promise<Failed | undefined> {
   probe.discard()
-  await probe.write(message(scene.known, size))
+  await probe.push(message(scene.known, size), silenceMs)
   const waited = await probe.bytes(size, silenceMs)
   if (waited === 'done') return undefined
   const { receivedBytes: cameBytes, ending, story } = probe
@@ -111,6 +112,8 @@ async function describeFailed(
   // What passed in one packet and fails in several may do so on some connections only.
   const alike = failed.size <= alikeMaxBytes && (await askAlike(scene, failed.size))
   if (alike) return alike
+  // If there is no time to find out why, this much is known.
+  scene.note(unexplained(passed, failed))
   const early = await isEarly(scene, passed, failed)
   if (early) return early
   if (failed.ending === undefined) {
@@ -140,6 +143,12 @@ async function isEarly(scene: Scene, passed: number, { size, ending, story }: Fa
   const seen = [`${passed} B came back whole; of ${size} B sent in one body not all came`, story]
   return askEarly(scene, message(scene.known, size), seen)
 }
+
+const unexplained = (passed: number, { size, cameBytes, story }: Failed): Found<SizeFinding> => ({
+  name: 'stuck',
+  said: `messages of ${formatSize(size)} and more are stuck`,
+  evidence: [`${passed} B came back whole; of ${size} B ${cameBytes} B came back`, story],
+})
 
 /** Halves the gap between what came and what did not, each time on a fresh connection. */
 async function refine(

@@ -19,10 +19,15 @@ const tint = (word: string, canvas: Terminal): string =>
   coloured(word, colours[word] ?? 'yellow', canvas)
 
 /** What it is going to do, before it does it. */
-export const costText = ({ atOnce, connections, bytes, ms, silenceMs }: WholeCost): string =>
-  `at most ${plural(connections, 'connection')}, ${atOnce} at once, ` +
-  `${formatSize(bytes)} sent, ${formatDuration(ms - silenceMs)}` +
-  (silenceMs > 0 ? `, and ${formatDuration(silenceMs)} for silences` : '')
+export const costText = ({ atOnce, connections, bytes, ms, ...rest }: WholeCost): string => {
+  const { silenceMs, questionMs } = rest
+  const each = questionMs > 0 ? ` (a question ${formatDuration(questionMs)})` : ''
+  const silences = silenceMs > 0 ? `, and ${formatDuration(silenceMs)} for silences` : ''
+  return (
+    `at most ${plural(connections, 'connection')}, ${atOnce} at once, ` +
+    `${formatSize(bytes)} sent, ${formatDuration(ms - silenceMs)}${each}${silences}`
+  )
+}
 
 /** What is known beside what this end sees. */
 const modes: Record<CheckResult['mode'], string> = {

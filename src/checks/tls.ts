@@ -1,26 +1,20 @@
 /** TLS: versions, certificate, names, resumption, and whether the end is announced. */
 import { X509Certificate } from 'node:crypto'
-import { isIP } from 'node:net'
 import * as tls from 'node:tls'
-import { bareAt, withoutZone, type HostAddress } from '../vocabulary/address.ts'
+import { withoutZone, type HostAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { secureTransports } from '../options/where.ts'
-import { errnoOf } from '../engines/failures.ts'
-import { contextOf } from '../wire/tls/credentials.ts'
 import { plain } from '../wire/tls/certificate.ts'
-import { tlsMeaning } from '../wire/tls/failures.ts'
 import { persistent } from './again.ts'
-import { plainCalling } from './below.ts'
 import { askDescription } from './http-described.ts'
 import { openLine } from './http-exchange.ts'
 import { question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { tlsFindings, type TlsFinding } from './tls-findings.ts'
-import { RecordTap } from './tls-records.ts'
+import { nameOf, shake, saysNothing, type Shaken } from './tls-handshake.ts'
 
 const soonDays = 14
-const silent = 'the other side says nothing'
 const dayMs = 24 * 3_600e3
 
 type Finding = Found<TlsFinding>
@@ -32,11 +26,11 @@ export const tlsQuestion = question<TlsFinding>({
   needsMs: 6_000,
   figures: { expiry: 'duration', handshake: 'duration' },
   findings: tlsFindings,
-  cost: ({ silenceMs }) => ({ atOnce: 2, connections: 11, bytes: 2_000, ms: 7 * silenceMs }),
+  cost: ({ silenceMs }) => ({ atOnce: 2, connections: 11, bytes: 2_000, ms: 8 * silenceMs }),
   async ask(scene) {
     const first = await persistent(
       () => shake(scene, {}),
-      ({ error }) => error === silent,
+      ({ error }) => error === saysNothing,
       2,
     )
     if (!first.stream) {
@@ -50,14 +44,19 @@ export const tlsQuestion = question<TlsFinding>({
     }
     const certificate = new X509Certificate(first.stream.getPeerCertificate(true).raw)
     const found: Finding[] = judgeTrust(scene, first.stream, certificate)
+    scene.note(...found)
     const [version, alpn] = [first.stream.getProtocol(), first.stream.alpnProtocol]
+    scene.passed = `a handshake of ${version} took ${formatDuration(first.tookMs)}`
     const session = await sessionOf(scene, first)
     const end = await askEnd(scene, first)
     if (end) found.push(end)
-    const versions = await askVersions(scene)
+    scene.note(end)
+    const versions = await askVersions(scene, version)
     found.push(...versions.found)
+    scene.note(...versions.found)
     const sni = await askSni(scene, certificate)
     if (sni) found.push(sni)
+    scene.note(sni)
     const again = session ? await shake(scene, { session }) : undefined
     const resumed = again?.stream?.isSessionReused() ?? false
     again?.stream?.destroy()
@@ -76,60 +75,6 @@ export const tlsQuestion = question<TlsFinding>({
     }
   },
 })
-
-interface Shaken {
-  stream?: tls.TLSSocket
-  records?: RecordTap
-  tookMs: number
-  error: string
-}
-
-/** A handshake of its own over a plain connection; the certificate is judged later. */
-async function shake(scene: Scene, options: tls.ConnectionOptions): Promise<Shaken> {
-  const probe = await scene.open(bareAt(scene.address), plainCalling(scene.calling))
-  probe.stream.removeAllListeners('data')
-  const records = new RecordTap(probe.stream)
-  const startedMs = performance.now()
-  const stream = tls.connect({
-    socket: records,
-    rejectUnauthorized: false,
-    servername: nameOf(scene),
-    ALPNProtocols: protocolsOf(scene),
-    secureContext: contextOf(scene.calling),
-    ...options,
-  })
-  stream.allowHalfOpen = true
-  const error = await new Promise<string>(resolve => {
-    const timer = setTimeout(resolve, scene.silenceMs, silent)
-    stream.once('secureConnect', () => {
-      clearTimeout(timer)
-      resolve('')
-    })
-    stream.on('error', error => {
-      clearTimeout(timer)
-      resolve(tlsMeaning(error)?.[0] ?? (errnoOf(error) || error.message))
-    })
-    stream.once('close', () => resolve('the other side closed the connection'))
-  })
-  const tookMs = performance.now() - startedMs
-  if (error === '') return { stream, records, tookMs, error }
-  stream.destroy()
-  await probe.close()
-  return { tookMs, error: printable(error) }
-}
-
-/** For SNI, where the host has a name (RFC 6066 section 3). */
-function nameOf(scene: Scene): string {
-  const name = withoutZone(scene.calling.tls?.serverName ?? (scene.address as HostAddress).host)
-  return isIP(name) ? '' : name
-}
-
-function protocolsOf(scene: Scene): string[] {
-  const { alpn } = scene.calling.tls ?? {}
-  if (alpn) return [...alpn]
-  const own = { https: ['h2', 'http/1.1'], wss: ['http/1.1'] }
-  return own[scene.address.transport as 'https'] ?? []
-}
 
 const subjectOf = (certificate: X509Certificate): string =>
   printable(certificate.subject?.replaceAll('\n', ', ') || 'no name')
@@ -201,20 +146,33 @@ async function askEnd(scene: Scene, { stream, records }: Shaken): Promise<Findin
   }
 }
 
-/** Tries each version by itself: a client that offers an old one may get it. */
-async function askVersions(scene: Scene): Promise<{ found: Finding[]; spoken: string }> {
+/**
+ * Tries each version by itself: a client that offers an old one may get it.
+ * @param agreed the version of a handshake that was offered all
+ */
+async function askVersions(
+  scene: Scene,
+  agreed: string | null,
+): Promise<{ found: Finding[]; spoken: string }> {
   const spoken: string[] = []
   const errors: string[] = []
   const versions = ['TLSv1.3', 'TLSv1.2', 'TLSv1.1', 'TLSv1'] as const
   for (const version of versions) {
     const old = obsolete.includes(version) && { ciphers: 'DEFAULT@SECLEVEL=0' }
     const options = { minVersion: version, maxVersion: version, ...old }
-    const { stream, error } = await shake(scene, { ...options, secureContext: undefined })
+    const { stream, error } = await persistent(
+      () => shake(scene, { ...options, secureContext: undefined }),
+      each => each.error === saysNothing && version === agreed,
+      2,
+    )
     if (stream) spoken.push(version)
     else errors.push(`${version}: ${error}`)
     stream?.destroy()
   }
   const evidence = [`spoken: ${spoken.join(', ') || 'none'}`, ...errors]
+  const said = `a handshake of ${agreed} succeeded; another one gets no answer`
+  if (errors.includes(`${agreed}: ${saysNothing}`))
+    return { found: [{ name: 'no-handshake', said, evidence }], spoken: spoken.join(', ') }
   const found: Finding[] = []
   const old = obsolete.filter(version => spoken.includes(version))
   if (old.length > 0)

@@ -32,7 +32,7 @@ export const udp = question<UdpFinding>({
     connections: 4,
     bytes: (thorough ? 40 : 2) * bytes * (slowly.count + fast.count) + markedBytes,
     // Timers are late where a machine is busy.
-    ms: 5 * slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 11 * silenceMs,
+    ms: 5 * slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 6 * silenceMs,
   }),
   async ask(scene) {
     const calm = await send(scene, {
@@ -41,6 +41,8 @@ export const udp = question<UdpFinding>({
     })
     const seen = await scene.accountOf(calm)
     const found = judge(calm).map(each => withAccount(each, calm, seen))
+    scene.note(...found)
+    scene.passed = `${calm.sent.length} datagrams were sent at a low rate`
     const calmLoss = lossOf(calm)
     if (!found.some(({ name }) => name === 'lost')) {
       const limited = await persistent(
@@ -53,6 +55,7 @@ export const udp = question<UdpFinding>({
         2,
       )
       if (limited) found.push(limited)
+      scene.note(limited)
     }
     const marks = await askMarks(scene)
     found.push(...marks.found)

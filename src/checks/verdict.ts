@@ -34,11 +34,17 @@ export function verdictOf(
     .toSorted((one, other) => Number(isUneven(other)) - Number(isUneven(one)))
   const differing = results.filter(({ outcome }) => outcome === 'differs')
   const missed = expectations.filter(({ held }) => !held)
-  const own = answered.flatMap(({ result, own }) => (own ? [result] : []))
+  const own = answered.flatMap(({ result, own }) =>
+    own && result.outcome !== 'fails' ? [result] : [],
+  )
   const because = [
     ...failing.map(({ name, said }) => `${name} fails: ${said}`),
     ...missed.map(({ expectation, found }) => `expected ${expectation}, found ${found}`),
-    ...own.map(({ name, said }) => `${name} could not be asked: ${said}`),
+    ...own.map(({ name, outcome, said }) =>
+      outcome === 'not asked'
+        ? `${name} could not be asked: ${said}`
+        : `${name} was cut short: ${said}`,
+    ),
     ...differing.map(({ name, said }) => `${name} differs: ${said}`),
   ]
   const isSilent = failing.length === 0 && !known.echoes

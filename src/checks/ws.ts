@@ -33,7 +33,7 @@ export const ws = question<WsFinding>({
     atOnce: 1,
     connections: 3 * timesMost,
     bytes: timesMost * 2 ** 20,
-    ms: 7 * silenceMs,
+    ms: 8 * silenceMs,
   }),
   ask: scene =>
     persistent(
@@ -49,16 +49,20 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
   if (socket instanceof Error) return notUpgraded(scene, socket)
   const kinds = joined(await askKinds(scene, socket))
   found.push(...kinds)
+  scene.note(...kinds)
   const ping = await askPing(scene, socket)
   found.push(...ping.found)
+  scene.note(...ping.found)
   let largest = 0
   for (const size of kinds.length === 0 ? sizes : []) {
     const failed = await askSize(scene, socket, size)
     if (failed) {
       found.push(failed)
+      scene.note(failed)
       break
     }
     largest = size
+    scene.passed = `messages up to ${formatSize(largest)} came back`
   }
   // Before it is closed: whatever has not come back by now does not.
   const wrong = found.filter(({ name }) => lostOnTheWay.has(name))
@@ -67,6 +71,7 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
     if (wrong.includes(each)) found[at] = witnessed(each, seen)
   const close = await askClose(scene, socket)
   if (close) found.push(close)
+  scene.note(close)
   const { agreed, findings } = await askOffers(scene)
   found.push(...findings)
   const said =

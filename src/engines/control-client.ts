@@ -5,6 +5,7 @@ import { text as all } from 'node:stream/consumers'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { usageError, UserError } from '../vocabulary/errors.ts'
 import { printable } from '../vocabulary/text.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { errnoOf } from './failures.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -29,12 +30,15 @@ export class ControlClient {
    */
   readonly #zone: string
   readonly #headers: Record<string, string>
+  readonly #answerMs: number | undefined
 
   /**
    * @param text the address that the server printed, with or without its token
+   * @param answerMs how long an answer may take; undefined: for ever
    * @throws UserError if it is none
    */
-  constructor(text: string, token: string | undefined) {
+  constructor(text: string, token: string | undefined, answerMs?: number) {
+    this.#answerMs = answerMs
     const url = /^https?:\/\//i.test(text) ? text : `http://${text.replace(/^:/, '127.0.0.1:')}`
     const [, front = '', zone = ''] = /^([^/]*\/\/\[[^\]%]*)(%[^\]/?#]+)\]/.exec(url) ?? []
     this.#zone = zone
@@ -65,10 +69,17 @@ export class ControlClient {
   }
 
   async #request(method: Method, path: string, body: object | undefined): Promise<ControlAnswer> {
+    const ms = this.#answerMs
+    const late = ms === undefined ? undefined : AbortSignal.timeout(Math.ceil(ms))
     try {
-      return await this.#send(method, path, body && JSON.stringify(body))
+      return await this.#send(method, path, body && JSON.stringify(body), late)
     } catch (error) {
       const { message } = error as Error
+      if (late?.aborted)
+        throw new UserError(
+          'network',
+          `The dashboard at ${this.#place} gave no answer within ${formatDuration(ms!)}.`,
+        )
       // Node gives the system's errors a code; for those of OpenSSL the code is only in the
       // message.
       const isPlain = /wrong.version.number|packet.length.too.long/i.test(message)
@@ -84,12 +95,18 @@ export class ControlClient {
   }
 
   /** Not fetch(): its URLs have no zones. */
-  #send(method: Method, path: string, body: string | undefined): Promise<ControlAnswer> {
+  #send(
+    method: Method,
+    path: string,
+    body: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<ControlAnswer> {
     const { protocol, port, host } = this.#base
     const name = this.#base.hostname.replace(/^\[|\]$/g, '')
     const options = {
       method,
       path,
+      ...(signal && { signal }),
       host: name + this.#zone,
       port,
       headers: {

@@ -7,6 +7,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { faultKinds } from '../faults/index.ts'
+import { checkLimits } from '../checks/limits.ts'
+import { checkDefaults } from '../checks/options.ts'
 import { questionNames, questionOf } from '../checks/question-table.ts'
 import { appliesTo } from '../faults/applicable.ts'
 import {
@@ -23,6 +25,7 @@ import { serveOptions } from '../options/serve.ts'
 import { metricNames } from '../report/objective.ts'
 import { validityRows } from '../report/validity.suite.ts'
 import { transportNames } from '../vocabulary/transport.ts'
+import { formatDuration } from '../vocabulary/units.ts'
 import { programWith } from '../cli/command-line.ts'
 import { describeCommand } from '../cli/described.ts'
 import { manPage } from '../cli/man.ts'
@@ -125,10 +128,13 @@ function firstSentence(file: string): string {
 
 const questionRows = (): string[][] =>
   questionNames.map(name => {
-    const { asks, transports, figures } = questionOf(name)
+    const { idleMs, maxConnections } = checkDefaults
+    const question = questionOf(name)
+    const { asks, transports, figures } = question
+    const most = formatDuration(question.cost(checkLimits(false, idleMs, maxConnections)).ms)
     const expected = Object.keys(figures).map(figure => `\`${figure}\``)
     const link = `[\`${name}\`](#${name})`
-    return [link, asks, transports.join(', '), expected.join(', ')]
+    return [link, asks, transports.join(', '), expected.join(', '), most]
   })
 
 const findingRows = (): string[][] =>
@@ -163,7 +169,7 @@ const parts: Record<string, { page: string; text: () => string }> = {
   map: { page: 'docs/map.md', text: () => [...mapOf('src/'), ...mapOf('page/')].join('\n').trim() },
   'questions of check': {
     page: 'docs/check.md',
-    text: () => table(['question', 'asks', 'on', 'figures'], questionRows()),
+    text: () => table(['question', 'asks', 'on', 'figures', 'ends after'], questionRows()),
   },
   'findings of check': {
     page: 'docs/check.md',

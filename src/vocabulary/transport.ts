@@ -176,9 +176,9 @@ export const bareOf = (transport: TransportName): TransportName =>
     name => isBare(name) && transports[name].socket === transports[transport].socket,
   )!
 
-/** An echo begins before its request ends, but some proxies read no answer before that. */
+/** An echo begins before its request ends; some proxies stop sending a request then. */
 export const proxyHint =
-  'Behind nginx a large body may hang; `proxy_request_buffering off` there lets it through.'
+  'Behind nginx a large body may hang; `proxy_request_buffering off` there makes that rarer.'
 /** A body smaller than this fits into the buffers on the way, so it never hangs. */
 export const largeBytes = 64 * 1024
 /** The most that `connect` reads from stdin before some of it comes back: it bounds the memory. */

@@ -211,7 +211,12 @@ export const joins = {
     front.pipe(back)
     back.on('data', (chunk: Buffer) => {
       front.write(chunk.subarray(0, 1))
-      setImmediate(() => front.write(chunk.subarray(1)))
+      // Two chunks of the same turn would overtake each other.
+      back.pause()
+      setImmediate(() => {
+        front.write(chunk.subarray(1))
+        back.resume()
+      })
     })
     back.on('end', () => front.end())
   },

@@ -132,6 +132,15 @@ export const applications: Pathologies = {
     also: seenToo,
     needs: ['nginx'],
   },
+  'a proxy stops a request at its answer': {
+    made: 'nginx with its defaults, and a server that answers while it reads',
+    build: async path => `http://${await nginxHttp(path.far, await http(path))}`,
+    question: 'sizes',
+    outcome: 'differs',
+    finding: 'early-answer',
+    also: seenToo,
+    needs: ['nginx'],
+  },
   'a proxy takes no large body': {
     made: 'nginx with client_max_body_size 64k',
     build: async path =>

@@ -13,6 +13,9 @@ const echoBehind = (make: (path: Path) => Promise<unknown>) => async (path: Path
 /** Where packets are lost, those that open connections may be. */
 const firstPackets = { overload: 'differs' } as const
 
+/** Whatever sends more than one packet at a time is stuck. */
+const stuckToo = { bytes: 'fails', 'half-close': 'fails', latency: 'fails' } as const
+
 export const packets: Pathologies = {
   'a firewall forgets after 3 s, and is silent': {
     made: 'conntrack: established 3 s, invalid dropped',
@@ -37,7 +40,7 @@ export const packets: Pathologies = {
     question: 'sizes',
     outcome: 'fails',
     finding: 'black-hole',
-    also: { bytes: 'fails', 'half-close': 'fails' },
+    also: stuckToo,
   },
   'a narrow link, with path MTU discovery': {
     made: 'middle link of MTU 1300, whose router sends "fragmentation needed"',
@@ -53,7 +56,7 @@ export const packets: Pathologies = {
     outcome: 'fails',
     finding: 'black-hole',
     side: 'up',
-    also: { bytes: 'fails', 'half-close': 'fails' },
+    also: stuckToo,
   },
   'large packets vanish on the way down': {
     made: 'packets of more than 1300 bytes dropped toward the client',
@@ -62,7 +65,7 @@ export const packets: Pathologies = {
     outcome: 'fails',
     finding: 'black-hole',
     side: 'down',
-    also: { bytes: 'fails', 'half-close': 'fails' },
+    also: stuckToo,
   },
   'the segment size is clamped': {
     made: 'the option MSS of each SYN set to 500',

@@ -33,7 +33,7 @@ export const proxies: Pathologies = {
     outcome: 'fails',
     finding: 'stuck',
     // Five connections wait for socat at most, which starts a process for each.
-    also: { sizes: 'fails', 'half-close': 'fails', overload: 'differs' },
+    also: { sizes: 'fails', 'half-close': 'fails', overload: 'differs', latency: 'fails' },
     needs: ['socat'],
   },
   'a telnet gateway': {

@@ -1,4 +1,4 @@
-/** Echoes a body once all of it has come (after=body): some proxies read no answer earlier. */
+/** Echoes a body once all of it has come (after=body): some proxies stop at an earlier answer. */
 import { Readable } from 'node:stream'
 import type { EchoBody } from './connection.ts'
 import { decline, type Request, type Response } from './exchange.ts'
