@@ -34,6 +34,11 @@ export class FreedMemory {
     else libc.mapFrom(mapFromBytes)
   }
 
+  /** Memory was freed although nothing was opened, closed or received. */
+  noteFreed(): void {
+    this.#doneAt = -1
+  }
+
   onTick(nowMs: number): void {
     const counters = this.#counters
     const seen = counters[counter.opened]! + counters[counter.closed]! + counters[counter.chunks]!

@@ -52,7 +52,10 @@ export interface Layer {
   closed(slot: number): void
   /** To be called when all results of the last turn are known. */
   endTurn(): void
-  /** @param isFull no further client is accepted */
-  onTick(nowMs: number, isFull: boolean): void
+  /**
+   * @param isFull no further client is accepted
+   * @returns whether memory was freed that rested
+   */
+  onTick(nowMs: number, isFull: boolean): boolean
   close(): void
 }

@@ -204,7 +204,7 @@ class OpenServer implements OpenTask {
     const stop = this.#meter.stopping
     this.#ledger?.onTick(this.#connections)
     this.#connections.onTick()
-    this.#layer?.onTick(nowMs, this.#admission.isFull)
+    if (this.#layer?.onTick(nowMs, this.#admission.isFull)) this.#freed.noteFreed()
     if (stop !== stopWord.run) return this.#leave(stop, nowMs)
     this.#admission.onTick()
     if (this.#task.idleTimeoutMs > 0 && nowMs >= this.#nextIdleScanMs) {

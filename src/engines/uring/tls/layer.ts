@@ -269,10 +269,10 @@ export class TlsLayer implements Layer {
     if (handshakes.mayBegin !== undefined) this.wire.later(handshakes.mayBegin)
   }
 
-  onTick(nowMs: number, isFull: boolean): void {
+  onTick(nowMs: number, isFull: boolean): boolean {
     this.#handshakes.onTick(nowMs, isFull)
     this.#inside?.onTick(nowMs, isFull)
-    this.#buffers.onTick()
+    return this.#buffers.onTick()
   }
 
   /** Gives the buffers of a connection back, if it has rested. Returns whether it has none now. */

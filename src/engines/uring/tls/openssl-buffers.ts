@@ -22,12 +22,15 @@ export class Buffers {
     this.#state[slot] = state.USED
   }
 
-  onTick(): void {
-    if (++this.#ticks % restTicks !== 0) return
+  /** Returns whether some were given back. */
+  onTick(): boolean {
+    if (++this.#ticks % restTicks !== 0) return false
+    const before = this.#slots.length
     this.#slots = this.#slots.filter(slot => {
       const keeps = this.#state[slot] === state.USED || !this.#giveBack(slot)
       this.#state[slot] = keeps ? state.IDLE : state.NONE
       return keeps
     })
+    return this.#slots.length < before
   }
 }

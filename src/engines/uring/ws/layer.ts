@@ -221,13 +221,14 @@ export class WsLayer implements Layer {
     this.#turn = (this.#turn + 1) >>> 0
   }
 
-  onTick(nowMs: number, isFull: boolean): void {
+  onTick(nowMs: number, isFull: boolean): boolean {
     this.#upgrades.onTick(nowMs, isFull)
     for (const [slot, deadlineMs] of this.#deadlines) {
       if (nowMs < deadlineMs) continue
       this.#deadlines.delete(slot)
       this.wire.refuse(slot, 'timedOut')
     }
+    return false
   }
 
   close(): void {}
