@@ -92,15 +92,27 @@ export function expected(
 }
 
 /** A copy of exactly this many bytes of the stream, from an offset on. */
-export function copyOf(
+export const copyOf = (
   payload: Payload,
   connection: number,
   offset: number,
   bytes: number,
-): Buffer {
-  const copy = Buffer.alloc(bytes)
-  for (let at = 0; at < bytes;)
-    at += expected(payload, connection, offset + at, bytes - at).copy(copy, at)
+): Buffer => fill(Buffer.alloc(bytes), payload, connection, offset)
+
+/** The same, only to be sent: other messages may lie in the same memory, which costs less. */
+export const messageOf = (
+  payload: Payload,
+  connection: number,
+  offset: number,
+  bytes: number,
+): Buffer => fill(Buffer.allocUnsafe(bytes), payload, connection, offset)
+
+function fill(copy: Buffer, payload: Payload, connection: number, offset: number): Buffer {
+  for (let at = 0; at < copy.length;) {
+    const from = payload.at(connection, offset + at)
+    const length = Math.min(copy.length - at, payload.pieceBytes(offset + at))
+    at += payload.table.copy(copy, at, from, from + length)
+  }
   return copy
 }
 

@@ -47,6 +47,27 @@ test('answers are the same, whatever they are cut into', () => {
   )
 })
 
+test('a head that comes again is read again, and one that differs by a byte is another', () => {
+  const each = [
+    'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+    'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhell',
+    'HTTP/1.1 201 OK\r\nContent-Length: 5\r\n\r\nHTTP/',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n',
+    'HTTP/1.1 204\r\n\r\n',
+    `HTTP/1.1 200 OK\r\nA: ${'a'.repeat(5_000)}\r\nContent-Length: 1\r\n\r\nh`,
+  ]
+  const cutAt = fc.array(fc.nat(20_000), { maxLength: 12 })
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...each), { maxLength: 12 }), cutAt, (sent, cuts) => {
+      const bytes = Buffer.from(sent.join(''), 'latin1')
+      const sorted = cuts.map(at => at % (bytes.length + 1)).toSorted((a, b) => a - b)
+      const pieces = [0, ...sorted].map((from, n) => bytes.subarray(from, sorted[n]))
+      const apart = sent.flatMap(one => read([Buffer.from(one, 'latin1')]).answers)
+      assert.deepEqual(read(pieces).answers, apart)
+    }),
+  )
+})
+
 test('what is no answer is refused at once, and it is said why', () => {
   const start = 'HTTP/1.1 200 OK\r\n'
   const chunked = `${start}Transfer-Encoding: chunked\r\n\r\n`

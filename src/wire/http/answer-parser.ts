@@ -19,6 +19,8 @@ export interface AnswerEvents {
 
 /** The longest head, and the longest trailer. */
 const headMaxBytes = 64 * 1024
+/** A longer head is not remembered. */
+const knownMaxBytes = 4 * 1024
 /** The longest line before a chunk, with its extensions. */
 const chunkLineMaxBytes = 16 * 1024
 const nothing = Buffer.alloc(0)
@@ -28,6 +30,8 @@ type State = 'head' | 'length' | 'until-close' | 'chunk-size' | 'chunk' | 'chunk
 export class AnswerParser {
   readonly #events: AnswerEvents
   #state: State = 'head'
+  /** The last head: most answers of a server have the same one. */
+  #known: { bytes: Buffer; head: AnswerHead; framing: Framing } | undefined
   /** The beginning of a line or a head that is not complete. */
   #rest: Buffer = nothing
   /** How much of it was checked for line ends already. */
@@ -85,6 +89,10 @@ export class AnswerParser {
   }
 
   #takeHead(bytes: Buffer): number {
+    if (this.#known && startsWith(bytes, this.#known.bytes)) {
+      this.#begin(this.#known.head, this.#known.framing)
+      return this.#known.bytes.length
+    }
     // Some servers send an empty line after a body; Node skips it too.
     if (bytes[0] === 0x0d && (bytes[1] ?? 0x0a) === 0x0a) return bytes.length === 1 ? 0 : 2
     const end = bytes.indexOf('\r\n\r\n')
@@ -95,8 +103,13 @@ export class AnswerParser {
     }
     const head = parseHead(bytes.toString('latin1', 0, end))
     const framing = framingOf(head)
-    if (!isInterim(head.status)) this.#begin(head, framing)
-    return end + 4
+    const length = end + 4
+    if (isInterim(head.status)) return length
+    // A copy: what has come may lie in much more memory.
+    if (length <= knownMaxBytes)
+      this.#known = { bytes: Buffer.from(bytes.subarray(0, length)), head, framing }
+    this.#begin(head, framing)
+    return length
   }
 
   /** Refuses a wrong head before it is complete: the server may never send its end. */
@@ -182,6 +195,9 @@ export class AnswerParser {
     this.#events.onEnd()
   }
 }
+
+const startsWith = (bytes: Buffer, start: Buffer): boolean =>
+  bytes.length >= start.length && start.compare(bytes, 0, start.length) === 0
 
 const around = 'the lines around a chunk'
 const overlong = () => refusal('has a chunk that is longer than it says')

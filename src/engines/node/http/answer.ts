@@ -14,6 +14,8 @@ import { echoTrailers } from './trailers.ts'
 
 /** How many answers of one connection may be delayed: pipelining would allow any number. */
 const delayedMax = 100
+/** Node sends a text as one piece with the head of its answer, and a buffer as another one. */
+const asTextMaxBytes = 4 * 1024
 /** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
 const empty = new Set([204, 205, 304])
 
@@ -140,10 +142,20 @@ export function announce(request: Request, response: Response): void {
   if (length !== undefined) response.setHeader('Content-Length', length)
   // After the bytes at hand were parsed: if the rest is malformed, the answer is 400. A client that
   // waits for the head before it sends more gets it.
-  setImmediate(() => {
-    if (!response.headersSent && !response.destroyed) response.flushHeaders()
-  })
+  if (announced.push(response) === 1) setImmediate(flushAnnounced)
 }
+
+/** Answers whose head may still be unsent, of all connections: one timer is enough. */
+const announced: Response[] = []
+
+function flushAnnounced(): void {
+  for (const response of announced.splice(0))
+    if (!response.headersSent && !response.destroyed) response.flushHeaders()
+}
+
+/** Whether nothing follows the piece that was just read, and the head says how long all is. */
+const isLastPiece = ({ complete, readableLength, headers }: Request): boolean =>
+  complete === true && readableLength === 0 && headers['content-length'] !== undefined
 
 /**
  * A request holds `unsentMaxBytes` and one chunk in this process, and what the parser has read
@@ -152,18 +164,30 @@ export function announce(request: Request, response: Response): void {
 export function createEchoBody({ counters }: Meter, holdBack: HoldBack): EchoBody {
   return (request, response) => {
     announce(request, response)
+    let isOver = false
+    let isHeld = false
+    const end = (last?: Buffer) => {
+      isOver = true
+      counters[counter.chunks]!++
+      echoTrailers(request, response)
+      if (!last) response.end()
+      else if (last.length > asTextMaxBytes) response.end(last)
+      else response.end(last.toString('latin1'), 'latin1')
+    }
     request.on('data', (chunk: Buffer) => {
       counters[counter.bytesIn]! += chunk.length
       countGarbage(chunk.length)
       counters[counter.bytesOut]! += chunk.length
+      // To write it and end separately costs more: most bodies are one piece.
+      if (isLastPiece(request)) return end(chunk)
       response.write(chunk)
-      if (response.writableLength > unsentMaxBytes) holdBack(request)
+      if (response.writableLength <= unsentMaxBytes) return
+      holdBack(request)
+      if (!isHeld) response.on('drain', () => request.resume())
+      isHeld = true
     })
-    response.on('drain', () => request.resume())
     request.on('end', () => {
-      counters[counter.chunks]!++
-      echoTrailers(request, response)
-      response.end()
+      if (!isOver) end()
     })
   }
 }

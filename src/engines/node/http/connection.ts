@@ -8,6 +8,8 @@ import { lingerMs, partingOf } from '../../leave.ts'
 import type { AcceptedSocket } from '../core/protocol.ts'
 import type { Request, Response } from './exchange.ts'
 
+const ignore = () => {}
+
 export class HttpConnection {
   readonly socket: Socket
   readonly accepted: AcceptedSocket | undefined
@@ -86,7 +88,8 @@ export class HttpConnection {
     this.#underWay.add(response)
     response.once('close', () => this.#end(response))
     // Errors are counted once, for the connection.
-    for (const stream of [request, response]) stream.on('error', () => {})
+    request.on('error', ignore)
+    response.on('error', ignore)
     if (this.leaving) this.#part()
   }
 

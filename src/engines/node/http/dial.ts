@@ -7,7 +7,8 @@ import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import type { Link, Target } from '../core/link.ts'
 import { upon } from '../core/upon.ts'
 import type { Caller, Redial } from './caller.ts'
-import { Http1Messages, Http1Stream } from './h1-caller.ts'
+import { Http1Messages } from './h1-caller.ts'
+import { Http1Stream } from './h1-stream.ts'
 import { requestTargetOf, type RequestTarget } from './target.ts'
 
 /** @param dialLower dials the transport below; again after a server closed between requests */

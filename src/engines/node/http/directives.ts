@@ -10,9 +10,18 @@ export interface Directives {
 }
 
 export const delayMaxMs = 60_000
+const none: Directives = { status: 200, delayMs: 0, afterBody: false }
+
+/** Most requests ask for nothing, and that is seen at once. */
+const asksForNothing = ({ url = '', headers }: Request): boolean =>
+  !url.includes('?') &&
+  headers['x-yodel-status'] === undefined &&
+  headers['x-yodel-delay'] === undefined &&
+  headers['x-yodel-after'] === undefined
 
 /** @returns a sentence if the request asks for something that makes no sense */
 export function directivesOf(request: Request): Directives | string {
+  if (asksForNothing(request)) return none
   const { query } = targetOf(request)
   const wanted = (name: string) =>
     query.find(([key]) => key === name)?.[1] ?? request.headers[`x-yodel-${name}`]

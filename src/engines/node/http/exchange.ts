@@ -11,6 +11,8 @@ export interface Request extends Readable {
   readonly rawHeaders: string[]
   /** The same of the trailer, once the body has come. */
   readonly rawTrailers?: string[]
+  /** All of it has been parsed. */
+  readonly complete?: boolean
 }
 
 export interface Response extends Writable {

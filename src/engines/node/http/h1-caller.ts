@@ -1,25 +1,23 @@
-/** Calls over HTTP/1.1: one request after the other, or one whose body streams both ways. */
+/** Calls over HTTP/1.1: one request after the other, each a message. */
 import type { Duplex } from 'node:stream'
 import { ProtocolError } from '../../../vocabulary/peer-errors.ts'
 import type { HttpCalling } from '../../../options/calling.ts'
 import { AnswerParser, valuesOf, type AnswerHead } from '../../../wire/http/answer-parser.ts'
 import { HttpExchange, Caller, isClose, closeInOrder, type Redial } from './caller.ts'
-import type { RequestTarget } from './target.ts'
+import { requestHead, type RequestTarget } from './target.ts'
 
 type Callback = (error?: Error | null) => void
 
-const head = ({ method, authority, resource, headers }: RequestTarget): string =>
-  [
-    `${method} ${resource} HTTP/1.1\r\nHost: ${authority}\r\n`,
-    ...headers.map(([name, value]) => `${name}: ${value}\r\n`),
-  ].join('')
+/** A request up to this length is written as one piece, which costs less than two. */
+const togetherMaxBytes = 16 * 1024
 
 /** The connection that is used now. */
 interface Line {
   socket: Duplex
   parser: AnswerParser
-  /** How many messages were answered on it. */
+  /** How many messages were answered on it, and the head of the last answer. */
   answered: number
+  head: AnswerHead | undefined
   /** An answer has announced that it is the last one. */
   isLast: boolean
   sinceMs: number
@@ -27,7 +25,9 @@ interface Line {
 
 /** Requests over one connection (keep-alive), each after the answer to the one before. */
 export class Http1Messages extends Caller {
-  readonly #head: string
+  readonly #requestTarget: RequestTarget
+  /** The head of the last request: the next one is often as long. */
+  #head = { bodyBytes: -1, bytes: Buffer.alloc(0) }
   readonly #redial: Redial
   /** Undefined after the server closed, until there is something to send. */
   #line: Line | undefined
@@ -38,7 +38,7 @@ export class Http1Messages extends Caller {
 
   constructor(socket: Duplex, requestTarget: RequestTarget, calling: HttpCalling, redial: Redial) {
     super(calling, false)
-    this.#head = `${head(requestTarget)}Content-Length: `
+    this.#requestTarget = requestTarget
     this.#redial = redial
     this.#listen(socket)
   }
@@ -49,7 +49,8 @@ export class Http1Messages extends Caller {
       onBody: piece => this.#answer?.add(piece),
       onEnd: () => this.#answer && (this.#answer.complete = true),
     })
-    const line: Line = { socket, parser, answered: 0, isLast: false, sinceMs: performance.now() }
+    const sinceMs = performance.now()
+    const line: Line = { socket, parser, answered: 0, head: undefined, isLast: false, sinceMs }
     this.#line = line
     socket
       .on('data', (data: Buffer) => this.#line === line && this.#onData(line, data))
@@ -70,7 +71,10 @@ export class Http1Messages extends Caller {
 
   #onHead(head: AnswerHead) {
     if (this.#answer?.complete !== false) throw unasked()
-    this.#line!.isLast = !isKept(head)
+    const line = this.#line!
+    // The parser gives the same object again for the same bytes.
+    if (head !== line.head) line.isLast = !isKept(head)
+    line.head = head
     this.judge(head)
   }
 
@@ -168,11 +172,26 @@ export class Http1Messages extends Caller {
 
   #send(socket: Duplex, chunk: Buffer) {
     this.awaitAnswer(true)
-    socket.cork()
-    socket.write(`${this.#head}${chunk.length}\r\n\r\n`, 'latin1')
     // The timeout counts from the instant at which the system has accepted the request.
-    socket.write(chunk, () => this.#answer?.sent === chunk && this.awaitAnswer(true))
+    const onAccepted = () => this.#answer?.sent === chunk && this.awaitAnswer(true)
+    const accepted = this.calling.answerTimeoutMs === undefined ? undefined : onAccepted
+    const head = this.#headFor(chunk.length)
+    if (chunk.length <= togetherMaxBytes) {
+      socket.write(Buffer.concat([head, chunk]), accepted)
+      return
+    }
+    socket.cork()
+    socket.write(head)
+    socket.write(chunk, accepted)
     socket.uncork()
+  }
+
+  #headFor(bodyBytes: number): Buffer {
+    if (this.#head.bodyBytes !== bodyBytes) {
+      const text = `${requestHead(this.#requestTarget)}Content-Length: ${bodyBytes}\r\n\r\n`
+      this.#head = { bodyBytes, bytes: Buffer.from(text, 'latin1') }
+    }
+    return this.#head.bytes
   }
 
   override _read(): void {}
@@ -192,8 +211,9 @@ export class Http1Messages extends Caller {
 
 const unasked = () => new ProtocolError('an answer came without a request')
 
+/** Most answers are known by the first digit of their status. */
 const startsWith408 = (data: Buffer): boolean =>
-  /^HTTP\/1\.[01] 408/.test(data.toString('latin1', 0, 12))
+  data[9] === 0x34 && /^HTTP\/1\.[01] 408/.test(data.toString('latin1', 0, 12))
 
 /** Whether another request may follow on the same connection (RFC 9112 section 9.3). */
 function isKept({ version, headers }: AnswerHead): boolean {
@@ -202,94 +222,4 @@ function isKept({ version, headers }: AnswerHead): boolean {
     .map(option => option.trim().toLowerCase())
   if (options.includes('close')) return false
   return version === '1.1' || options.includes('keep-alive')
-}
-
-/** One request: its body is sent in chunks while there is something to send; or it is a GET. */
-export class Http1Stream extends Caller {
-  readonly #socket: Duplex
-  readonly #hasBody: boolean
-  #answered = false
-  /** The whole body was written. */
-  #isSaid = false
-  /** The system has not accepted the last write yet. */
-  #isWriting = false
-
-  constructor(socket: Duplex, requestTarget: RequestTarget, calling: HttpCalling) {
-    super(calling, true)
-    this.#socket = socket
-    const parser = new AnswerParser({
-      onHead: answer => this.judge(answer),
-      onBody: piece => {
-        this.returnedBytes += piece.length
-        const mayGoOn = this.push(piece)
-        if (!mayGoOn) socket.pause()
-        this.awaitAnswer(this.#isOwed && mayGoOn)
-      },
-      onEnd: () => {
-        this.#answered = true
-        this.awaitAnswer(false)
-        this.push(null)
-      },
-    })
-    socket
-      .on('data', (data: Buffer) => {
-        if (this.#answered || this.destroyed) return
-        this.awaitAnswer(this.#isOwed)
-        try {
-          parser.feed(data)
-        } catch (error) {
-          this.destroy(error as Error)
-        }
-      })
-      .on('end', () => {
-        if (this.#answered) return
-        parser.close()
-        if (!this.#answered) this.push(null)
-      })
-      .on('error', error => this.destroy(error))
-      .on('close', () => this.#answered || this.push(null))
-    this.#hasBody = requestTarget.method !== 'GET'
-    const coding = this.#hasBody ? 'Transfer-Encoding: chunked\r\n' : ''
-    socket.write(`${head(requestTarget)}${coding}Connection: close\r\n\r\n`, 'latin1')
-  }
-
-  override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
-    this.sentBytes += chunk.length
-    // A chunk of size 0 would be the end.
-    if (chunk.length === 0 || !this.#hasBody) return callback()
-    const socket = this.#socket
-    this.#isWriting = true
-    this.awaitAnswer(this.#isOwed)
-    socket.cork()
-    socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
-    socket.write(chunk)
-    socket.write('\r\n', 'latin1', error => {
-      this.#isWriting = false
-      this.awaitAnswer(this.#isOwed)
-      callback(error)
-    })
-    socket.uncork()
-  }
-
-  override _final(callback: Callback): void {
-    this.#isSaid = true
-    if (this.#hasBody) this.#socket.write('0\r\n\r\n', 'latin1', callback)
-    else callback()
-    this.awaitAnswer(this.#isOwed)
-  }
-
-  /** The server must act: it must read what was written or, when all is written, answer. */
-  get #isOwed(): boolean {
-    return (this.#isSaid || this.#isWriting || this.isFull) && !this.#answered
-  }
-
-  override _read(): void {
-    this.#socket.resume()
-    this.awaitAnswer(this.#isOwed)
-  }
-
-  override _destroy(error: Error | null, callback: Callback): void {
-    this.#socket.destroy()
-    callback(error)
-  }
 }

@@ -6,6 +6,7 @@ export type HttpRefusal = readonly [status: number, why: string]
 
 export const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 export const echoed: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
+const known: ReadonlySet<string> = new Set(METHODS)
 const described: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE'])
 
 /** Headers that a status needs, where a request asks for that status (RFC 9110 section 15). */
@@ -49,7 +50,7 @@ export function httpRefusalOf({
   headers,
   httpVersion,
 }: Request): HttpRefusal | undefined {
-  if (!METHODS.includes(method)) return unknownMethod
+  if (!known.has(method)) return unknownMethod
   if (method === 'CONNECT') return [405, 'This is not a proxy.']
   if (!echoed.has(method) && !described.has(method) && method !== 'OPTIONS')
     return [405, `This echo server knows ${methods}.`]

@@ -41,3 +41,10 @@ export function requestTargetOf(address: HostAddress, calling: Calling): Request
     ],
   }
 }
+
+/** The beginning of each request in HTTP/1.1; what frames its body follows. */
+export const requestHead = ({ method, authority, resource, headers }: RequestTarget): string =>
+  [
+    `${method} ${resource} HTTP/1.1\r\nHost: ${authority}\r\n`,
+    ...headers.map(([name, value]) => `${name}: ${value}\r\n`),
+  ].join('')

@@ -1,6 +1,6 @@
 /** One connection of a load: sends its stream's messages, and gives the stream what comes back. */
 import type { Duplex } from 'node:stream'
-import { copyOf, expected } from '../../../load/payload.ts'
+import { expected, messageOf } from '../../../load/payload.ts'
 import type { Stream } from '../../../load/stream.ts'
 import { nowNs } from '../../../vocabulary/clock.ts'
 import type { Traffic } from '../../../load/traffic.ts'
@@ -80,7 +80,7 @@ export class LoadConnection {
   #write(offset: number, length: number) {
     const { payload } = this.#traffic
     if (this.#hasBounds) {
-      this.#socket.write(copyOf(payload, this.#stream.connection, offset, length))
+      this.#socket.write(messageOf(payload, this.#stream.connection, offset, length))
       return
     }
     const inPieces = payload.pieceBytes(offset) < length
