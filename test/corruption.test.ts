@@ -47,18 +47,7 @@ describe('corruption that is counted', together, () => {
     }
   })
 
-  test('is so in messages too, and the log has each flip', { skip: onlyFull }, async () => {
-    let written = 0
-    const faults = [parseFault('corrupt=1%')]
-    const onFaults = (records: readonly unknown[]) => void (written += records.length)
-    const server = await serve('ws://127.0.0.1:0/', { faults, onFaults })
-    const { finished } = bench(server.address, { ...load, count: 300, sizeBytes })
-    const { corruption, messages } = await finished
-    await server.close()
-    assert.deepEqual(corruption, { corruptedBytes: written, flippedBits: written })
-    assert.deepEqual([written, messages.received], [server.snapshot().faultsInjected, 300])
-    assert.ok(written > 100)
-  })
+  flipsInMessages()
 
   test(
     'a stream that is out of step still ends its connection, and is named',
@@ -152,5 +141,36 @@ async function listen(misdeed: (bytes: Buffer) => Buffer) {
       server.close()
       await once(server, 'close')
     },
+  }
+}
+
+function flipsInMessages() {
+  const inMessages: [engine: 'node' | 'uring', scheme: 'ws' | 'wss'][] = [
+    ['node', 'ws'],
+    ['uring', 'ws'],
+    ['uring', 'wss'],
+  ]
+  for (const [engine, scheme] of inMessages) {
+    const skip = loadRefusal(engine, scheme) || onlyFull
+    const title = 'is so in messages too, and the log has each flip'
+    test(`${title}: ${scheme}, ${engine}`, { skip }, async () => {
+      let written = 0
+      const faults = [parseFault('corrupt=1%')]
+      const onFaults = (records: readonly unknown[]) => void (written += records.length)
+      const server = await serve(`${scheme}://127.0.0.1:0/`, { faults, onFaults })
+      const calling = scheme === 'wss' ? { tls: { insecure: true } } : {}
+      const { finished } = bench(server.address, {
+        ...load,
+        count: 300,
+        sizeBytes,
+        engine,
+        calling,
+      })
+      const { corruption, messages } = await finished
+      await server.close()
+      assert.deepEqual(corruption, { corruptedBytes: written, flippedBits: written })
+      assert.deepEqual([written, messages.received], [server.snapshot().faultsInjected, 300])
+      assert.ok(written > 100)
+    })
   }
 }

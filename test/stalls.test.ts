@@ -107,6 +107,8 @@ const patient = [
   ['node', 'http', ['--rate', '50', '--connections', '8']],
   ['node', 'udp', steady],
   ['node', 'tcp', ['--connections', '0', '--churn', '30']],
+  ['uring', 'tcp', ['--connections', '0', '--churn', '30']],
+  ['uring', 'ws', ['--connections', '0', '--churn', '30']],
 ] as const
 
 describe('a generator that is stopped for longer than its timeout', () => {

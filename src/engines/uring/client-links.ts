@@ -34,6 +34,8 @@ export abstract class ClientLinks {
   shaking = 0
   /** Called when a handshake is done; with the reason if it has failed and the slot is closed. */
   onShaken: (slot: number, error?: Error) => void = () => {}
+  /** Called when one of two handshakes is done: the other one has a time limit of its own. */
+  onHalfShaken: (slot: number) => void = () => {}
   protected readonly ring: Ring
   protected readonly bufferRing: BufferRing
   protected readonly table: SlotTable

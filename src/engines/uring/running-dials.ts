@@ -23,6 +23,10 @@ const lookNs = 1e6
 const freshNs = 1e9
 /** If it has no address, those that wait for it fail, and it is looked up again after this time. */
 const errorFreshNs = 50e6
+/** If a limit has passed so long ago, the thread was held up, and has not read what came. */
+const lateNs = 10e6
+/** How long it then reads that, before it gives up. */
+const readNs = 50e6
 /** The offset of the peer's sockaddr in the memory that is shared with the kernel. */
 const nameAt = 64
 
@@ -30,6 +34,8 @@ const nameAt = 64
 interface Shaker {
   /** @param error set if the handshake has failed; the slot is closed then */
   onShaken: (slot: number, error?: Error) => void
+  /** Called when one of two handshakes is done. */
+  onHalfShaken: (slot: number) => void
   shake(slot: number): void
   giveUpHandshake(slot: number): void
   dropHandshake(slot: number): void
@@ -56,6 +62,8 @@ interface Attempt {
   serial: number
   /** When the next address is tried, or when the handshake is given up. */
   nextNs: number
+  /** The limit has passed, but what came meanwhile is read first. */
+  isLate: boolean
   isShaking: boolean
   readonly codes: string[]
 }
@@ -81,7 +89,9 @@ export class RunningDials {
     this.#above = above
     this.#memory = libc.map(4096)
     this.#fds = new Int32Array(this.#memory.memory, 0, 1)
-    if (above) above.onShaken = (slot, error) => this.#onShaken(slot, error)
+    if (!above) return
+    above.onShaken = (slot, error) => this.#onShaken(slot, error)
+    above.onHalfShaken = slot => this.#limitHandshake(this.#dialling.get(slot), nowNs())
   }
 
   get hasRoom(): boolean {
@@ -126,7 +136,7 @@ export class RunningDials {
     if (ways instanceof Error) return caller.failed(slot, ways, now)
     const endNs = now + this.#task.timeoutMs * 1e6
     const about = { slot, connection, caller, ways, beganNs: now, endNs, codes: [] }
-    const attempt = { ...about, at: 0, serial: 0, nextNs: 0, isShaking: false }
+    const attempt = { ...about, at: 0, serial: 0, nextNs: 0, isLate: false, isShaking: false }
     this.#dialling.set(slot, attempt)
     this.#try(attempt, now)
   }
@@ -135,6 +145,11 @@ export class RunningDials {
   turn(now: number): void {
     for (const attempt of this.#dialling.values()) {
       if (now < attempt.nextNs) continue
+      if (!attempt.isLate && now >= attempt.nextNs + lateNs) {
+        attempt.isLate = true
+        attempt.nextNs = now + readNs
+        continue
+      }
       if (attempt.isShaking) {
         this.#above!.giveUpHandshake(attempt.slot)
         continue
@@ -150,6 +165,7 @@ export class RunningDials {
     const { open, name } = ways[at]!
     const isLast = at === ways.length - 1
     attempt.nextNs = isLast ? endNs : Math.min(endNs, now + attemptDelayMs * 1e6)
+    attempt.isLate = false
     attempt.serial = this.#serial = (this.#serial + 1) | 0
     // Closing the slot would hit the new socket in it, unless it is submitted before.
     ring.submitAll()
@@ -173,11 +189,17 @@ export class RunningDials {
     if (result < 0) return this.#failed(attempt, getSystemErrorName(result), now)
     if (this.#above) {
       attempt.isShaking = true
-      attempt.nextNs = now + this.#task.timeoutMs * 1e6
+      this.#limitHandshake(attempt, now)
       return this.#above.shake(slot)
     }
     this.#dialling.delete(slot)
     attempt.caller.opened(slot, attempt.beganNs, now)
+  }
+
+  #limitHandshake(attempt: Attempt | undefined, now: number): void {
+    if (!attempt) return
+    attempt.isLate = false
+    attempt.nextNs = now + this.#task.timeoutMs * 1e6
   }
 
   #onShaken(slot: number, error?: Error): void {

@@ -31,7 +31,10 @@ export class WssLoadSlots extends WsLoadSlots {
     this.#framesBytes = outgoing
     const below = { out: this.out, outbox: this.outbox }
     this.#tls = new ClientRecords(ssl, records, task, this.phase.length, below, {
-      onSecure: slot => super.greet(slot),
+      onSecure: slot => {
+        this.onHalfShaken(slot)
+        super.greet(slot)
+      },
       onPlain: (slot, length, now) => {
         super.came(slot, 0, length, now)
         return this.table.state[slot] !== 0
