@@ -38,51 +38,55 @@ const secondOf = (run: ReturnType<typeof bench>) =>
     new Promise<void>(resolve => run.onInterval(() => resolve())),
   ])
 
-test('an agent that is killed is named, and counts up to its last second', async () => {
-  await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
-  const flags = ['--connections', '4', '--rate', '200', '--duration', '3s', '--warmup', '0']
-  const fleetFlags = ['--agents', '2', '--broker-listen', 'mqtt://127.0.0.1:0']
-  await using leader = yodel(
-    ['bench', server.url, '--engine', 'node', '--ndjson', '--agent-timeout', '30s'].concat(
-      flags,
-      fleetFlags,
-    ),
-  )
-  const [, url] = await leader.says(/yodel agent (mqtt:\S+)/)
-  const one = agent(url, { name: 'one' })
-  await using two = yodel(['agent', url!, '--name', 'two'])
-  await leader.says(/"event":"interval"/)
-  two.kill('SIGKILL')
-  const { code, stdout } = await leader.finished
-  await leave({ agents: [one] })
-  const line = stdout.toString().trim().split('\n').at(-1)!
-  const result = JSON.parse(line) as RunResult
-  assert.equal(code, 4)
-  const { slice, agent: lost } = result.run.parts!.find(part => part.agent!.name === 'two')!
-  const died = new RegExp(`^Agent ${slice[0]} of 2 \\(two\\) died at .*is unknown\\.$`)
-  assert.ok(
-    result.invalidBecause.some(reason => died.test(reason)),
-    result.invalidBecause.join(),
-  )
-  checkSum(result)
-  // One second or two of its three.
-  assert.ok(lost!.lostSecond! >= 1 && lost!.lostSecond! <= 2, String(lost!.lostSecond))
-  assert.ok(lost!.unknown! > 0 && lost!.unknown! < 300, String(lost!.unknown))
-  assert.equal(result.messages.planned, 600 - lost!.unknown!)
-  assert.equal(
-    result.intervals.reduce((sum, { received }) => sum + received, 0),
-    result.messages.received,
-  )
-  assert.deepEqual(result.errors.closedEarly, 0)
-  const path = join(folder, 'killed.json')
-  writeFileSync(path, line)
-  const { stdout: text } = await typed(['report', path])
-  const page = await typed(['report', path, '--output', join(folder, 'killed.html')])
-  assert.equal(page.code, 0, page.stderr)
-  const html = readFileSync(join(folder, 'killed.html'), 'utf8')
-  assert.match(html, /<figure id="agent-rates">[^]*<title>two: \d+.*<td>lost after \ds</s)
-  assert.match(text.replaceAll(/\s+/g, ' '), /agent \d\/2 two: .* lost after \ds: \d+ messages/)
-})
+test(
+  'an agent that is killed is named, and counts up to its last second',
+  { skip: onlyFull },
+  async () => {
+    await using server = await serve('tcp://127.0.0.1:0', { engine: 'node' })
+    const flags = ['--connections', '4', '--rate', '200', '--duration', '3s', '--warmup', '0']
+    const fleetFlags = ['--agents', '2', '--broker-listen', 'mqtt://127.0.0.1:0']
+    await using leader = yodel(
+      ['bench', server.url, '--engine', 'node', '--ndjson', '--agent-timeout', '30s'].concat(
+        flags,
+        fleetFlags,
+      ),
+    )
+    const [, url] = await leader.says(/yodel agent (mqtt:\S+)/)
+    const one = agent(url, { name: 'one' })
+    await using two = yodel(['agent', url!, '--name', 'two'])
+    await leader.says(/"event":"interval"/)
+    two.kill('SIGKILL')
+    const { code, stdout } = await leader.finished
+    await leave({ agents: [one] })
+    const line = stdout.toString().trim().split('\n').at(-1)!
+    const result = JSON.parse(line) as RunResult
+    assert.equal(code, 4)
+    const { slice, agent: lost } = result.run.parts!.find(part => part.agent!.name === 'two')!
+    const died = new RegExp(`^Agent ${slice[0]} of 2 \\(two\\) died at .*is unknown\\.$`)
+    assert.ok(
+      result.invalidBecause.some(reason => died.test(reason)),
+      result.invalidBecause.join(),
+    )
+    checkSum(result)
+    // One second or two of its three.
+    assert.ok(lost!.lostSecond! >= 1 && lost!.lostSecond! <= 2, String(lost!.lostSecond))
+    assert.ok(lost!.unknown! > 0 && lost!.unknown! < 300, String(lost!.unknown))
+    assert.equal(result.messages.planned, 600 - lost!.unknown!)
+    assert.equal(
+      result.intervals.reduce((sum, { received }) => sum + received, 0),
+      result.messages.received,
+    )
+    assert.deepEqual(result.errors.closedEarly, 0)
+    const path = join(folder, 'killed.json')
+    writeFileSync(path, line)
+    const { stdout: text } = await typed(['report', path])
+    const page = await typed(['report', path, '--output', join(folder, 'killed.html')])
+    assert.equal(page.code, 0, page.stderr)
+    const html = readFileSync(join(folder, 'killed.html'), 'utf8')
+    assert.match(html, /<figure id="agent-rates">[^]*<title>two: \d+.*<td>lost after \ds</s)
+    assert.match(text.replaceAll(/\s+/g, ' '), /agent \d\/2 two: .* lost after \ds: \d+ messages/)
+  },
+)
 
 test('one that never comes, or has another version, is told of; others stay free', async () => {
   const broker = await startBroker()
@@ -143,25 +147,29 @@ async function atBroker(durationMs: number, agentTimeoutMs: number) {
   return { server, broker, files, agents, run: bench(server.address, options) }
 }
 
-test('without a broker agents end by the plan, and their files make the whole', async () => {
-  const there = await atBroker(2_000, 4_000)
-  await secondOf(there.run)
-  await there.broker.kill()
-  const result = await there.run.finished
-  const gone =
-    /^The connection to the broker broke after .*`yodel merge yodel-part-[0-9a-f]+-\*\.json`/
-  assert.ok(
-    result.invalidBecause.some(reason => gone.test(reason)),
-    result.invalidBecause.join(),
-  )
-  checkSum(result)
-  assert.ok(result.messages.planned < 400)
-  await leave(there)
-  assert.equal(there.files.length, 2)
-  const all = merge(there.files)
-  assert.deepEqual([all.messages.planned, all.messages.received], [400, 400])
-  await there.server.close('now')
-})
+test(
+  'without a broker agents end by the plan, and their files make the whole',
+  { skip: onlyFull },
+  async () => {
+    const there = await atBroker(2_000, 4_000)
+    await secondOf(there.run)
+    await there.broker.kill()
+    const result = await there.run.finished
+    const gone =
+      /^The connection to the broker broke after .*`yodel merge yodel-part-[0-9a-f]+-\*\.json`/
+    assert.ok(
+      result.invalidBecause.some(reason => gone.test(reason)),
+      result.invalidBecause.join(),
+    )
+    checkSum(result)
+    assert.ok(result.messages.planned < 400)
+    await leave(there)
+    assert.equal(there.files.length, 2)
+    const all = merge(there.files)
+    assert.deepEqual([all.messages.planned, all.messages.received], [400, 400])
+    await there.server.close('now')
+  },
+)
 
 test('a broker that comes back is no harm: late is merged once', { skip: onlyFull }, async () => {
   const there = await atBroker(2_500, 60_000)

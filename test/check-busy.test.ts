@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { check, serve, type CheckResult } from 'yodel'
 import { asked, echoBody, open, overHttp } from './check-peers.ts'
+import { onlyFull } from './full.ts'
 import { badPath, type Join } from './peers/bad-path.ts'
 import { peer } from './peers/datagrams.ts'
 import { portOf } from './program.ts'
@@ -28,7 +29,7 @@ const slowAtFirst: Join = (front, back) => {
   })
 }
 
-test('a server that is slow in TLS is not slow to connect', async () => {
+test('a server that is slow in TLS is not slow to connect', { skip: onlyFull }, async () => {
   await using server = await serve('tls://127.0.0.1:0', { engine: 'node' })
   await using path = await badPath(portOf(server.url), slowAtFirst)
   const calling = { tls: { insecure: true } }
@@ -37,14 +38,18 @@ test('a server that is slow in TLS is not slow to connect', async () => {
   assert.deepEqual(summary(result), [], JSON.stringify(result, null, 1))
 })
 
-test('what makes every exchange late alike is not taken for steps', async () => {
-  let requests = 0
-  const result = await overHttp('latency', (request, response) => {
-    // Later than the first look.
-    setTimeout(() => echoBody(request, response), ++requests > 6 ? 40 : 0)
-  })
-  assert.deepEqual(summary(result), [], JSON.stringify(result, null, 1))
-})
+test(
+  'what makes every exchange late alike is not taken for steps',
+  { skip: onlyFull },
+  async () => {
+    let requests = 0
+    const result = await overHttp('latency', (request, response) => {
+      // Later than the first look.
+      setTimeout(() => echoBody(request, response), ++requests > 6 ? 40 : 0)
+    })
+    assert.deepEqual(summary(result), [], JSON.stringify(result, null, 1))
+  },
+)
 
 test('the kernel is asked about a socket of datagrams without a warning', async () => {
   const warnings: string[] = []

@@ -42,7 +42,7 @@ const models = short(['one', 'threads', 'pool', 'node', 'uring'], ['one', 'node'
 /** The width comes from the environment where stdout is no terminal. */
 const typed = createTypist(undefined, { COLUMNS: '40', LC_ALL: 'C.UTF-8', TERM: 'xterm' })
 
-test('models, in a picture of 40 columns and in a file', async () => {
+test('models, in a picture of 40 columns and in a file', { skip: onlyFull }, async () => {
   const path = join(folder, 'all.json')
   // On a busy machine a thread may take as long to begin.
   const duration = '250ms'

@@ -4,6 +4,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { after, before, test } from 'node:test'
 import { measureDirection, serve, type LoadedResult, type Server } from 'yodel'
+import { onlyFull } from './full.ts'
 import { mistakesIn } from './schemas.ts'
 import { createTypist } from './typist.ts'
 
@@ -152,7 +153,7 @@ test('flood: what is expected of an echo, and what makes no sense', async () => 
   assert.match(help, /ending decides\s+the\s+format:\s+\.hgrm,\s+\.html,/)
 })
 
-test('--load --ndjson: the seconds of each phase, and the result', async () => {
+test('--load --ndjson: the seconds of each phase, and the result', { skip: onlyFull }, async () => {
   const window = ['--duration', '1s', '--warmup', '0']
   const to = ['bench', paired.url, '--load', 'up:1', '--ndjson', ...window]
   const { code, stdout, stderr } = await typist(to)

@@ -122,7 +122,7 @@ function believes(engine: Engine) {
       assert.equal((await run(engine, peer.url, count, calling)).verdict, 'pass')
   })
 
-  test('an authority that Node was told of at its start', async () => {
+  test('an authority that Node was told of at its start', { skip: onlyFull }, async () => {
     using peer = await listening()
     const args = [yodelPath, 'bench', peer.url, '--engine', engine, '--count', '4']
     const env = { NODE_EXTRA_CA_CERTS: `${root}test/peers/tls/ca.pem` }

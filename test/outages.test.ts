@@ -96,8 +96,8 @@ const everyKind = engines.flatMap(engine =>
 
 describe('the table says from when to when there was no echo, and what that cost, over', () => {
   for (const { name, url, options } of everyKind) {
-    // What is above the socket differs between the engines; wss has all of it.
-    const isDaily = name === 'tcp' || (name === 'wss' && options.engine === 'uring')
+    // What is above the socket differs between the engines; on the ring wss has all of it.
+    const isDaily = options.engine === (name === 'tcp' ? 'node' : 'uring') && /tcp|wss/.test(name)
     test(`${name}, ${options.engine}`, { skip: !isDaily && onlyFull }, async context => {
       const why = loadRefusal(options.engine, /^(tls|wss)$/.test(name) ? name : 'tcp')
       if (why) return context.skip(why)

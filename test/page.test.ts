@@ -44,15 +44,19 @@ after(async () => {
 /** Each on a page of its own, as most of the time goes by in waiting for the next second. */
 suite('the page in a browser', { skip, concurrency: true }, () => {
   test('the figures move while a flood runs, and a reload keeps their history', figuresMove)
-  test('a click on kill cuts off that client, and the filter those it matches', killCutsOff)
-  test('a delay that is added makes round trips so much longer, and none does not', delayIsFelt)
+  test('a click on kill cuts off that client, and the filter those it matches', rare, killCutsOff)
+  test(
+    'a delay that is added makes round trips so much longer, and none does not',
+    rare,
+    delayIsFelt,
+  )
   test('axe finds nothing serious, light, dark and on a phone', rare, isAccessible)
   test('10,000 rows scroll smoothly, and what peers say is text', rare, rowsScroll)
   const talks = 'any page may talk to a WebSocket server: text, bytes, empty, and the code'
   test(talks, rare, anyPageTalks)
   test('every preset is taken, of datagrams too', rare, presetsSuit)
   test('with --concurrency 1 one is served and others wait, in two colours', rare, othersWait)
-  for (const [name, use] of Object.entries(apart)) test(name, () => use(served))
+  for (const [name, use] of Object.entries(apart)) test(name, rare, () => use(served))
   suite('used for one thing after the other', () => {
     let page: Page
     before(async () => {

@@ -85,36 +85,40 @@ test('each round has a whole result of both sides, in the order of its coins', a
 })
 
 const few = short(3, 2)
-test('rounds are saved, and read again by compare and report', async context => {
-  const saved = await measured(...rounds('--rounds', `${few}`, '--output', file))
-  if (!saved) return context.skip(heldUp)
-  assert.equal(saved.code, 0, saved.stderr)
-  // So few coins can all fall alike: that is no proof.
-  assert.match(saved.stdout, /^p50: cannot tell; .* more rounds? would decide it\./m)
-  const runs = [
-    await typed(['compare', file]),
-    await typed(['report', file]),
-    await typed(['compare', file, '--json', '--fail-if', 'p50>+20%']),
-    await typed(['compare', file, '--fail-if', 'p50>1us']),
-    await typed(['compare', file, file]),
-    await typed(['report', file, '--output', join(folder, 'rounds.csv')]),
-    await typed(['report', file, '--output', join(folder, 'rounds.xml')]),
-  ]
-  assert.deepEqual(
-    runs.map(({ code }) => code),
-    [0, 0, 0, 1, 2, 2, 0],
-    runs.map(({ stderr }) => stderr).join(),
-  )
-  const [compared, reported, json, failed, twice, csv] = runs
-  assert.equal(compared!.stdout, saved.stdout)
-  assert.equal(reported!.stdout, saved.stdout)
-  const document = JSON.parse(json!.stdout) as Record<string, unknown>
-  assert.deepEqual([document.format, document.outcome], ['yodel-compare-rounds-1', 'compared'])
-  assert.match(failed!.stdout, new RegExp(`^FAILED: p50>1us: .*${few} of ${few} rounds`, 'm'))
-  assert.match(twice!.stderr, /must be the only file/)
-  assert.match(csv!.stderr, /Rounds cannot be written.* \.html, \.json, \.md, \.xml\.$/m)
-  assert.match(readFileSync(join(folder, 'rounds.xml'), 'utf8'), /errors="0"[^]*name="p50"/)
-})
+test(
+  'rounds are saved, and read again by compare and report',
+  { skip: onlyFull },
+  async context => {
+    const saved = await measured(...rounds('--rounds', `${few}`, '--output', file))
+    if (!saved) return context.skip(heldUp)
+    assert.equal(saved.code, 0, saved.stderr)
+    // So few coins can all fall alike: that is no proof.
+    assert.match(saved.stdout, /^p50: cannot tell; .* more rounds? would decide it\./m)
+    const runs = [
+      await typed(['compare', file]),
+      await typed(['report', file]),
+      await typed(['compare', file, '--json', '--fail-if', 'p50>+20%']),
+      await typed(['compare', file, '--fail-if', 'p50>1us']),
+      await typed(['compare', file, file]),
+      await typed(['report', file, '--output', join(folder, 'rounds.csv')]),
+      await typed(['report', file, '--output', join(folder, 'rounds.xml')]),
+    ]
+    assert.deepEqual(
+      runs.map(({ code }) => code),
+      [0, 0, 0, 1, 2, 2, 0],
+      runs.map(({ stderr }) => stderr).join(),
+    )
+    const [compared, reported, json, failed, twice, csv] = runs
+    assert.equal(compared!.stdout, saved.stdout)
+    assert.equal(reported!.stdout, saved.stdout)
+    const document = JSON.parse(json!.stdout) as Record<string, unknown>
+    assert.deepEqual([document.format, document.outcome], ['yodel-compare-rounds-1', 'compared'])
+    assert.match(failed!.stdout, new RegExp(`^FAILED: p50>1us: .*${few} of ${few} rounds`, 'm'))
+    assert.match(twice!.stderr, /must be the only file/)
+    assert.match(csv!.stderr, /Rounds cannot be written.* \.html, \.json, \.md, \.xml\.$/m)
+    assert.match(readFileSync(join(folder, 'rounds.xml'), 'utf8'), /errors="0"[^]*name="p50"/)
+  },
+)
 
 test('a server that is really slower fails the gate', { skip: onlyFull }, async context => {
   // By so much that a busy machine cannot turn it around.
@@ -128,7 +132,7 @@ test('a server that is really slower fails the gate', { skip: onlyFull }, async 
   assert.match(stdout, /^FAILED: p50>\+20%: /m)
 })
 
-test('commands serve each run afresh, and are gone after it', async () => {
+test('commands serve each run afresh, and are gone after it', { skip: onlyFull }, async () => {
   const port = await freePort()
   const command = echoCommand(port)
   const address = `tcp://127.0.0.1:${port}`
