@@ -47,11 +47,18 @@ const hands = full ? sizeable.length : Math.min(atOnce, sizeable.length)
 /** Those of units compute from the first to the last: theirs begins with the others. */
 const groups = [units, ...deal(sizeable, hands)].filter(group => group.length > 0)
 
-/** What a test that failed has left open must not keep its process, and so all other tests. */
-const goingAway = `import { after } from 'node:test'
+const beginning = `import { writeFileSync } from 'node:fs'
+import { after } from 'node:test'
 import { watch } from '../times.js'
-after(() => void setTimeout(() => process.exit(), 5_000).unref())
 const loaded = watch()
+`
+/**
+ * What a test that failed has left open must not keep its process, and so all other tests. This
+ * stands behind the last file: before the first it would be called when the tests of the files so
+ * far have ended, and no more files would be loaded.
+ */
+const ending = `writeFileSync(import.meta.filename + '.whole', '')
+after(() => void setTimeout(() => process.exit(), 5_000).unref())
 `
 
 let leftOut = 0
@@ -59,7 +66,11 @@ const lasted = new Map<string, number>()
 const failed = new Set<string>()
 const filesOf = new Map<string, string[]>()
 const fileOf = new Map<string, string>()
-process.once('exit', () => [...filesOf.keys()].forEach(file => rmSync(file)))
+process.once('exit', () =>
+  [...filesOf.keys()].forEach(file => {
+    for (const each of [file, `${file}.whole`]) rmSync(each, { force: true })
+  }),
+)
 await report(groups.map(together), full ? atOnce : groups.length)
 // In their short form there is room for two of them.
 await report(
@@ -103,7 +114,7 @@ function together(group: string[]): string {
   const file = join(folder, `${process.pid}-${filesOf.size}.js`)
   filesOf.set(resolve(file), group)
   const imports = group.map(each => `await import('../../../${each}')\nloaded('${each}')\n`)
-  writeFileSync(file, goingAway + imports.join(''))
+  writeFileSync(file, beginning + imports.join('') + ending)
   return file
 }
 
@@ -123,6 +134,12 @@ async function report(files: string[], concurrency: number) {
   const shown = tests.compose(new spec())
   shown.pipe(process.stdout, { end: false })
   await once(shown, 'end')
+  for (const file of files) {
+    const group = filesOf.get(resolve(file)) ?? []
+    if (group.length === 0 || existsSync(`${resolve(file)}.whole`)) continue
+    console.log(`A process ended before it had loaded all of these: ${group.join(', ')}.`)
+    group.forEach(each => failed.add(each))
+  }
 }
 
 /** Where the time of the full form goes. */
