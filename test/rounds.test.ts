@@ -154,6 +154,19 @@ test('commands serve each run afresh, and are gone after it', { skip: onlyFull }
   assert.deepEqual(pids.filter(isRunning), [])
 })
 
+test('a load whose rate changes is as long as its stages', async () => {
+  const stages = '50/s for 100ms, 100/s for 100ms'
+  const options = { against: fast!.url, rounds: 2, stages, engine: 'node' } as const
+  const { figures, rounds } = await benchAgainst(fast!.url, options).finished
+  // What an open loop carries is its plan.
+  assert.deepEqual(figures, ['p50', 'p99'])
+  for (const { seconds, messages } of rounds.flatMap(({ baseline, subject }) => [
+    baseline,
+    subject,
+  ]))
+    assert.deepEqual([seconds, messages.planned], [0.2, 15])
+})
+
 test('a command that does not serve is shown with what it said', async () => {
   const address = `tcp://127.0.0.1:${await freePort()}`
   const failing = (serve: string, timeoutMs = 10_000) =>

@@ -74,14 +74,15 @@ class Experiment {
         'There is nothing to measure against.',
         'Name another address (--against), or a command for each side (--serve, --against-serve).',
       )
-    const wanted = figures ?? usualFigures(load.ratePerSecond !== undefined)
+    const isOpenLoop = load.ratePerSecond !== undefined || load.stages !== undefined
+    const wanted = figures ?? usualFigures(isOpenLoop)
     wanted.forEach(checkFigure)
     this.#stopping = stopping
     this.#options = options
     this.#addresses = { subject: toAddress(address), baseline: toAddress(against ?? address) }
     this.#commands = { subject: serve, baseline: againstServe }
-    const endless = load.count !== undefined
-    this.#load = { ...(!endless && { durationMs: roundDurationMs }), ...load }
+    const isLimited = load.count !== undefined || load.stages !== undefined
+    this.#load = { ...(!isLimited && { durationMs: roundDurationMs }), ...load }
     const seed = orderSeed ?? randomInt(2 ** 32)
     const usual = defaultsOf(roundsOptions)
     const said = { ...options, orderSeed: seed }
@@ -118,7 +119,7 @@ class Experiment {
         if (unlike.length > 0)
           throw usageError(unlike[0]!, 'Give it as an option: both sides have the same options.')
         // Then the figures are only of the messages that came back, so they cannot be compared.
-        if (isValidRound(round) && sides.some(side => isBroken(round[side]))) break
+        if (sides.some(side => isBroken(round, side))) break
       } catch (error) {
         if (this.#stopping.aborted) {
           document.stoppedBecause = `It was stopped after ${plural(rounds.length, 'round')}.`

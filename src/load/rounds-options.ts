@@ -52,7 +52,7 @@ export const roundsOptions = {
     default: undefined,
     flag: 'figures',
     help: 'what is compared: times and rates',
-    defaultText: 'rate,p50,p99; with --rate p50,p99',
+    defaultText: 'rate,p50,p99; open loop: p50,p99',
   }),
   /** A difference up to this fraction does not matter. */
   margin: option(
