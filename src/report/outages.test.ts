@@ -4,9 +4,12 @@ import { test } from 'node:test'
 import type { Outage } from '../load/outages.ts'
 import { loadHtml } from './html.ts'
 import { loadText } from './load-text.ts'
+import { Meter } from '../metrics/meter.ts'
+import { takeSnapshot } from '../metrics/snapshot.ts'
 import { meets, parseObjective } from './objective.ts'
 import { outageFigures } from './outages.ts'
-import { sampleResult } from './sample.suite.ts'
+import { effort, sampleResult } from './sample.suite.ts'
+import { stageFigures } from './stage-figures.ts'
 
 const outage = (beginMs: number, endMs: number, change: Partial<Outage> = {}): Outage => ({
   beginNs: beginMs * 1e6,
@@ -79,4 +82,31 @@ test('an objective holds the longest one against a limit', () => {
   assert.deepEqual(about([outage(0, 100), outage(500, 750)]), [false, '250ms'])
   assert.deepEqual(about([outage(0, Infinity)]), [false, 'not known: an outage had not ended'])
   assert.deepEqual(about(), [false, 'no sample'])
+})
+
+test('of the stages of a load only the one misses it in which the outage began', () => {
+  const passed = takeSnapshot([new Meter()])
+  const stages = ['1/s for 1s', '2/s for 1s', '0 for 1s'].map((text, n) => {
+    return { text, ms: 1e3, beganMs: n * 1e3, passed }
+  })
+  const findings = {
+    total: passed,
+    window: { seconds: 3, achieved: 0, sent: 0, counted: false },
+    wrong: undefined,
+    intervals: [],
+    threads: [effort(0)],
+    openLoop: true,
+    limits: { rate: false },
+    countingCorruption: false,
+    conditions: sampleResult().run,
+  }
+  const missed = (outages?: Outage[]) =>
+    stageFigures({ stages, threadResults: [] }, { ...findings, outages }, ['outage<200ms']).map(
+      ({ missed }) => missed.map(({ measuredText }) => measuredText).join(),
+    )
+  assert.deepEqual(missed([outage(100, 200), outage(1_900, 2_150)]), ['', '250ms', ''])
+  const endless = 'not known: an outage had not ended'
+  assert.deepEqual(missed([outage(2_100, Infinity)]), ['', '', endless])
+  // Without --reconnect no stage has an outage.
+  assert.deepEqual(missed(), ['', '', ''])
 })

@@ -40,12 +40,17 @@ export function stageFigures(
   objectives: readonly string[],
 ): StageFigures[] {
   const began = stages.filter(({ beganMs }) => beganMs < findings.window.seconds * 1e3)
-  return began.map(({ text, beganMs, passed }, n) => {
+  return began.map(({ text, ms, beganMs, passed }, n) => {
     const { planned, response, seconds, achieved } = ofStage(threadResults, n)
     const [sent, received] = [passed.messagesSent, response.count]
     const total = { ...passed, response, messagesPlanned: planned, messagesReceived: received }
     const window = { ...findings.window, seconds, achieved, sent }
-    const result = summarize({ ...findings, total, window, intervals: [] })
+    // An outage is of the stage in which it began.
+    const endMs = beganMs + ms
+    const outages = findings.outages?.filter(
+      ({ beginNs }) => beginNs >= beganMs * 1e6 && beginNs < endMs * 1e6,
+    )
+    const result = summarize({ ...findings, total, window, outages, intervals: [] })
     return {
       stage: text,
       second: beganMs / 1e3,
@@ -75,7 +80,9 @@ function missedBy(text: string, result: RunResult): StageFigures['missed'] {
   const objective = parseObjective(text)
   if (notOfStages.has(objective.metric.name) || isAbovePlan(objective, result)) return []
   const { held, measured, measuredText } = meets(objective, result)
-  return held || measured === null ? [] : [{ objective: text, measuredText }]
+  // An outage that had not ended has no length, and is missed all the same.
+  const isKnown = measured !== null || (objective.metric.name === 'outage' && result.outages)
+  return held || !isKnown ? [] : [{ objective: text, measuredText }]
 }
 
 /** Whether the plan of the stage is below the rate that is expected, as in a pause. */
