@@ -122,6 +122,31 @@ test('rounds with a run that is not valid are left out; too many make all of it 
   assert.match(many.noClaimBecause[0]!, /3 rounds had a run that is not valid.* Too slow\./)
 })
 
+test('wrong bytes are a failure of a round that is not valid, too', () => {
+  const { errors } = sampleRounds({ count: 2 }).rounds[0]!.subject
+  const wrong: RoundsSample = {
+    count: 11,
+    change: { roundsWanted: 10 },
+    spoil: (round, side) =>
+      round === 4 && side === 'subject'
+        ? {
+            valid: false,
+            invalidBecause: ['Too slow.'],
+            verdict: 'fail',
+            failedBecause: ['1 connection failed: wrongBytes.'],
+            errors: { ...errors, wrongBytes: 1 },
+          }
+        : {},
+  }
+  const { outcome, verdict, noClaimBecause, conditions } = compared(wrong, 'errors>0', 'p50>1h')
+  assert.deepEqual([outcome, verdict], ['failed', 'fail'])
+  assert.match(noClaimBecause.join(), /subject failed in round 5: 1 connection failed: wrongBytes/)
+  assert.deepEqual(
+    conditions.map(({ held }) => held),
+    ['yes', 'no'],
+  )
+})
+
 test('what is unlike, incomplete or failed makes no claim', () => {
   const failure = { verdict: 'fail' as const, failedBecause: ['3 messages did not come back.'] }
   const missed = { objective: 'p99<1us', measured: 20, measuredText: '20us', held: false }

@@ -6,6 +6,7 @@ import { differences } from './conditions.ts'
 import { checkRounds, type CheckedCondition, type Condition } from './fail-if.ts'
 import { isBroken, isValidRound, sides, spareRounds } from './rounds.ts'
 import type { Round, Rounds, SideConditions } from './rounds.ts'
+import { failsAnyway } from './standing.ts'
 
 export const roundsComparisonFormat = 'yodel-compare-rounds-1'
 
@@ -47,8 +48,11 @@ export function compareRounds(
   const exact = compared.every(({ flips }) => flips?.exact !== false)
   if (noClaimBecause.length === 0) claim(compared, document.margin)
   const figures = compared.map(withoutFlips)
-  const subjects = rounds.map(({ subject }) => subject)
-  const conditions = failIf.map(condition => checkRounds(condition, subjects, figures))
+  const conditions = failIf.map(condition => {
+    const judged = isOnCount(condition) ? document.rounds.filter(isJudged) : rounds
+    const subjects = judged.map(({ subject }) => subject)
+    return checkRounds(condition, subjects, figures)
+  })
   const missed = missedIn(rounds)
   const failed =
     outcome === 'failed' || missed.length > 0 || conditions.some(({ held }) => held === 'yes')
@@ -74,6 +78,11 @@ export function compareRounds(
   }
 }
 
+/** Wrong bytes and failed connections count in a run that is not valid, too. */
+const isJudged = (round: Round): boolean => isValidRound(round) || failsAnyway(round.subject)
+const isOnCount = ({ check }: Condition): boolean =>
+  'objective' in check && check.objective.metric.kind === 'count'
+
 const startOf = (round: Round): string => round[round.first].run.startedAt
 
 /** Why rounds are not compared, the gravest reason first. */
@@ -83,10 +92,10 @@ function judge(
 ): [RoundsComparison['outcome'], string[]] {
   const unlike = unlikeIn(all)
   if (unlike.length > 0) return ['unlike', unlike]
+  const broken = brokenIn(all)
+  if (broken !== undefined) return ['failed', [broken]]
   const left = all.filter(round => !isValidRound(round))
   if (left.length > spareRounds(roundsWanted)) return ['invalid', [whyInvalid(left)]]
-  const broken = brokenIn(valid)
-  if (broken !== undefined) return ['failed', [broken]]
   if (valid.length >= roundsWanted) return ['compared', []]
   const why = stoppedBecause ?? 'Rounds are missing.'
   return ['incomplete', [`${why} A claim needs all ${formatCount(roundsWanted)} rounds.`]]
@@ -113,7 +122,7 @@ function whyInvalid(left: readonly Round[]): string {
 function brokenIn(rounds: readonly Round[]): string | undefined {
   for (const [index, round] of rounds.entries())
     for (const side of sides)
-      if (isBroken(round[side]))
+      if (isBroken(round, side))
         return `The ${side} failed in round ${index + 1}: ${round[side].failedBecause.join(' ')}`
   return undefined
 }

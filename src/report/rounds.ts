@@ -3,6 +3,7 @@
  * docs/rounds.schema.json describes it for machines.
  */
 import type { RunResult } from './result.ts'
+import { failsAnyway } from './standing.ts'
 
 /** Changes only when a key changes its meaning or goes away. */
 export const roundsFormat = 'yodel-rounds-1'
@@ -51,6 +52,12 @@ export const spareRounds = (wanted: number): number => Math.max(1, Math.floor(wa
 export const usualFigures = (openLoop: boolean): string[] =>
   openLoop ? ['p50', 'p99'] : ['rate', 'p50', 'p99']
 
-/** A failure that is more than a missed objective: then messages are missing in the figures. */
-export const isBroken = ({ verdict, failedBecause, expectations }: RunResult): boolean =>
-  verdict === 'fail' && failedBecause.length > expectations.filter(({ held }) => !held).length
+/** Whether a run failed by more than a missed objective: then its figures lack messages. */
+export function isBroken(round: Round, side: Side): boolean {
+  const { verdict, failedBecause, expectations } = round[side]
+  if (failsAnyway(round[side])) return true
+  if (!isValidRound(round)) return false
+  return (
+    verdict === 'fail' && failedBecause.length > expectations.filter(({ held }) => !held).length
+  )
+}
