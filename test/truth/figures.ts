@@ -63,7 +63,7 @@ const firstOf = (placed: readonly Placed[]): number =>
   least(placed.map(({ plannedMs }) => plannedMs))
 
 /** The first messages of a closed loop leave so late at most: their code is not compiled yet. */
-const firstLateMs = 10
+const firstLateMs = 6
 
 /**
  * When the window of a closed loop begins. Its first message leaves a little late, its last one at
