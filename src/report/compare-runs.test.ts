@@ -229,6 +229,11 @@ test('a result is read as it was written, and anything else is refused in a line
     [change({ responseUs: { ...result.responseUs, p99: '5' } }), /'responseUs'/],
     [change({ histograms: { responseUs: [[1]] } }), /'histograms'/],
     [change({ run: { ...result.run, machine: null } }), /'run'/],
+    [change({ run: { ...result.run, options: { sizes: [null] } } }), /'run'/],
+    [change({ stages: [{ stage: '5/s for 1s' }] }), /'stages'/],
+    [change({ outages: { reconnects: 0, lost: 0, rows: [{}] } }), /'outages'/],
+    [change({ firstWrong: { offset: 0 } }), /'firstWrong'/],
+    [change({ generator: { own: [null] } }), /'generator'/],
   ]
   for (const [text, message] of rows) {
     const refused = (error: unknown) =>

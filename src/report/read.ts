@@ -29,6 +29,31 @@ const partShape = record({
   stages: value => value === null || listOf(record({}))(value),
 })
 
+const isObject = record({})
+const optional =
+  (predicate: Predicate): Predicate =>
+  value =>
+    value === undefined || predicate(value)
+
+const stageShape = record({
+  stage: isText,
+  ...each(['second', 'seconds', 'planned', 'sent', 'received', 'errors'], isNumber),
+  ratePerSecond: isNumber,
+  responseUs: isDistribution,
+  missed: listOf(record({ objective: isText, measuredText: isText })),
+})
+const outageShape = record({
+  ...each(['beginSeconds', 'connections', 'lost'], isNumber),
+  ...each(['openSeconds', 'endSeconds', 'firstEchoUs'], isNumberOrNull),
+  ...each(['breaks', 'failedDials'], isObject),
+})
+const wrongShape = record({
+  ...each(['connection', 'offset'], isNumber),
+  ...each(['expected', 'received', 'before', 'cause', 'detail'], isText),
+})
+const ownShape = record({ figure: isText, measured: isNumber, bound: isNumber })
+const sizeShape = record(each(['minBytes', 'maxBytes', 'weight'], isNumber))
+
 /** What others compute with; a result may have more. */
 const shapes: Record<string, Predicate> = {
   valid: isFlag,
@@ -43,7 +68,7 @@ const shapes: Record<string, Predicate> = {
   bytes: record({ sent: isNumber, received: isNumber }),
   expectations: listOf(record({ objective: isText, measuredText: isText, held: isFlag })),
   resolution: record(each(['relativeError', 'lowestUs', 'highestUs'], isNumber)),
-  generator: record({}),
+  generator: record({ own: optional(listOf(ownShape)) }),
   messages: record(
     each(['planned', 'sent', 'received', 'lost', 'unfinished', 'wrong', 'deferred'], isNumber),
   ),
@@ -56,11 +81,16 @@ const shapes: Record<string, Predicate> = {
     }),
   ),
   histograms: record(each(distributionNames, listOf(bucket))),
-  part: value => value === undefined || partShape(value),
+  part: optional(partShape),
+  stages: optional(listOf(stageShape)),
+  outages: optional(
+    record({ ...each(['reconnects', 'lost'], isNumber), rows: listOf(outageShape) }),
+  ),
+  firstWrong: value => value === null || wrongShape(value),
   run: record({
-    ...each(['command', 'address', 'engine', 'startedAt'], isText),
+    ...each(['command', 'address', 'engine', 'startedAt', 'reproduce'], isText),
     threads: isNumber,
-    options: record({}),
+    options: record({ sizes: optional(listOf(sizeShape)) }),
     versions: record({}),
     machine: record({ system: isText, cpu: isText, cores: isNumber, memoryBytes: isNumber }),
   }),
