@@ -2,12 +2,15 @@
 import { countOf, ranked, supported, type Buckets } from './rank.ts'
 import type { ChurnFigures, Distribution, RunResult, TouchedSamples } from './result.ts'
 
+/** It has sent something, so that it was not held up all the time, whatever the system counts. */
+const mostLost = 0.999
+
 /** The share of the time in which the generator was held up; 0 if it is not known. */
 function lostShare({ generator, seconds, run }: RunResult): number {
   const { queuedShare, stalls } = generator
   const stalled = stalls && seconds > 0 ? stalls.totalMs / 1e3 / (seconds * run.threads) : 0
   // A long wait in the queue for a processor is a stall too, so the two must not be added.
-  return Math.min(1, Math.max(queuedShare ?? 0, stalled))
+  return Math.min(mostLost, Math.max(queuedShare ?? 0, stalled))
 }
 
 /**
@@ -37,15 +40,14 @@ export function withoutOwn(result: RunResult): RunResult {
 /** The same of short connections. */
 function mostOfChurn({ planned, achieved }: ChurnFigures, lost: number): Partial<ChurnFigures> {
   if (achieved === undefined || lost === 0) return {}
-  return { achieved: lost < 1 ? Math.min(planned, achieved / (1 - lost)) : planned }
+  return { achieved: Math.min(planned, achieved / (1 - lost)) }
 }
 
 /** The rate if it had gone on at the same pace in the lost time; never more than the plan. */
 function mostPerSecond(result: RunResult): number | null {
   const { plannedPerSecond, achievedPerSecond } = result.rates
   if (achievedPerSecond === null) return null
-  const lost = lostShare(result)
-  const most = lost < 1 ? achievedPerSecond / (1 - lost) : Infinity
+  const most = achievedPerSecond / (1 - lostShare(result))
   return Math.max(achievedPerSecond, Math.min(most, plannedPerSecond ?? Infinity))
 }
 
