@@ -120,6 +120,8 @@ test('rounds with a run that is not valid are left out; too many make all of it 
   const many = compared(spoiled(3))
   assert.equal(many.outcome, 'invalid')
   assert.match(many.noClaimBecause[0]!, /3 rounds had a run that is not valid.* Too slow\./)
+  // Where no round is valid, no condition is ruled out.
+  assert.equal(compared(spoiled(12), 'errors>0').conditions[0]!.held, 'unknown')
 })
 
 test('wrong bytes are a failure of a round that is not valid, too', () => {

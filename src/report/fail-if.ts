@@ -84,6 +84,8 @@ export function checkRounds(
 ): CheckedCondition {
   const { text, check } = condition
   if (!('change' in check)) {
+    if (subjects.length === 0)
+      return { condition: text, held: 'unknown', measured: 'no round is valid' }
     const found = subjects.map(result => checkRun(condition, result))
     const failed = found.filter(({ held }) => held === 'yes')
     const [first] = failed
