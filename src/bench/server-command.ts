@@ -106,8 +106,8 @@ export class ServerCommand implements AsyncDisposable {
 
   /** The end of its stderr, in one line. */
   get #said(): string {
-    const lines = this.#stderr.trim().split('\n').slice(-shownLines)
-    return lines[0] === '' ? '' : `It said: ${printable(lines.join(' / '))}`
+    const said = this.#stderr.trim().split('\n').slice(-shownLines).join(' / ')
+    return said === '' ? '' : `It said: ${printable(said)}${/[.!?]$/.test(said) ? '' : '.'}`
   }
 
   /** Signals every process of the group. False if none is left. */
