@@ -73,6 +73,8 @@ export function prepareBench(address: string | Address, options: BenchOptions): 
   return measuring
 }
 
+const besideStages = { ratePerSecond: 'rate', durationMs: 'duration', count: 'count' } as const
+
 /** Stages say how long and how fast; their mean is the rate of the plan. */
 export function withRateOfStages(options: BenchOptions): BenchOptions {
   const stages = stagesOf(options)
@@ -82,7 +84,7 @@ export function withRateOfStages(options: BenchOptions): BenchOptions {
   )
   if (beside !== undefined)
     throw usageError(
-      `Stages decide rate and duration, so ${beside} cannot be given, too.`,
+      `Stages decide rate and duration, so no ${besideStages[beside]} can be given, too.`,
       'Leave --rate, --duration and --count out.',
     )
   return {

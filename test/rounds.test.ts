@@ -212,6 +212,7 @@ test('what makes no sense is one line and exit code 2', async () => {
     [rounds('--figures', 'p50,errors'), /'errors' is neither a time nor a rate/],
     [rounds('--figures', 'joy'), /no metric 'joy'/],
     [rounds('--margin', '0%'), /more than 0/],
+    [rounds('--stages', '5/s for 1s', '--rate', '5/s'), /so no rate can be given/],
     [rounds('--find-max', 'p99<5ms'), /cannot be used together/],
     [rounds('--output', join(folder, 'x.csv')), /Rounds cannot be written/],
     [rounds('--serve', ' '), /no command/],
