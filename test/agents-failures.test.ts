@@ -97,10 +97,10 @@ test('one that never comes, or has another version, is told of; others stay free
   await ear.say('yodel/1/agents/b', { ...words, name: 'old', version: '0.0.1' }, true)
   await ear.say('yodel/1/agents/c', { ...words, name: 'busy', run: 'another' }, true)
   await ear.say('yodel/1/agents/d', { ...words, name: 'odd', layout: 'another' }, true)
-  const flags = ['--agents', '2', '--connections', '2', '--agent-timeout', '200ms']
+  const flags = ['--agents', '2', '--connections', '2', '--agent-timeout', '2s']
   const said = await typed(['bench', 'tcp://127.0.0.1:1', '--broker', broker.url, ...flags])
   assert.equal(said.code, 3)
-  assert.match(said.stderr, /1 of 2 agents came within 200ms: one\./)
+  assert.match(said.stderr, /1 of 2 agents came within 2s: one\./)
   assert.match(said.stderr, /Agent old has yodel 0\.0\.1, and this is /)
   assert.match(said.stderr, /Agent busy is at work\./)
   assert.match(said.stderr, /Agent odd counts in another way\./)
