@@ -14,8 +14,8 @@ function lostShare({ generator, seconds, run }: RunResult): number {
 }
 
 /**
- * The result without the generator's share: lower bounds of the times, and an upper bound of the
- * rate. Without such a share the figures are the same.
+ * The result without the generator's share: lower bounds of the times, and the rate at the same
+ * pace. Without such a share the figures are the same.
  */
 export function withoutOwn(result: RunResult): RunResult {
   const { generator, rates, churn } = result

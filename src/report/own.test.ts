@@ -22,7 +22,7 @@ test('a figure is marked where the share of the generator is large, and no other
   assert.ok(measured > 499e3 && bound < 1e3, `${measured} ${bound}`)
 })
 
-test('without that, the rate is at most what it would be at the same pace', () => {
+test('without that, the rate is what it would be at the same pace', () => {
   const { rates } = withoutOwn(starved!)
   const measured = starved!.rates.achievedPerSecond!
   assert.ok(Math.abs(rates.achievedPerSecond! - measured / 0.26) < 1)

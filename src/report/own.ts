@@ -87,10 +87,11 @@ function sentence(result: RunResult, own: readonly OwnFigure[]): string {
   )
 }
 
-/** `p99 at least 1.2ms`, `rate at most 30,000/s`. */
+/** `p99 at least 1.2ms`, `rate 30,000/s at the same pace`: a rate has no sure bound. */
 export function boundText({ figure, bound }: OwnFigure): string {
   const { kind } = parseMetric(figure)
-  return `${figure} at ${kind === 'rate' ? 'most' : 'least'} ${formatFigure(kind, bound)}`
+  const text = formatFigure(kind, bound)
+  return kind === 'rate' ? `${figure} ${text} at the same pace` : `${figure} at least ${text}`
 }
 
 function cause(result: RunResult): string {
