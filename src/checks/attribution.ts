@@ -7,7 +7,7 @@ import type { Found, CauseSide } from './found.ts'
 
 export interface Attribution {
   side: CauseSide
-  /** Why it is there, a sentence without its full stop. */
+  /** Where the fault is, and what both ends saw of it: a sentence without its full stop. */
   where: string
   evidence: string
 }
@@ -131,7 +131,7 @@ function told(probe: ProbeConnection, trace: SeenTrace): string {
   )
 }
 
-/** A finding with what the other end saw. What it cannot tell stays as it was. */
+/** A finding with what the other end saw. If that tells no side, the finding keeps its own. */
 export function witnessed<Name extends string>(
   found: Found<Name>,
   seen: Attribution | undefined,

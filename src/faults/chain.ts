@@ -14,8 +14,8 @@
  *       await send(data, message.binary, !more)
  *
  * The loop ends after `arrivals.end()`, `interrupt()`, or when a fault says so (FIN); it throws
- * Reset (RST is due) and ConnectionEnded. Faults change `data` in place. Datagrams have a chain
- * for each source, forgotten with the source; bound their number.
+ * Reset (RST is due) and ConnectionEnded. Faults change `data` in place. With datagrams each source
+ * has a chain, which is forgotten with the source; the caller has to limit the number of chains.
  */
 import { mix } from '../vocabulary/random.ts'
 import { timerMaxMs } from '../vocabulary/units.ts'

@@ -37,7 +37,10 @@ const latenessNs = 2e6
 const tickNs = 4e6
 /** The most stalls that a result lists one by one. */
 const toldMax = 32
-/** After this many later stalls, hardly any message from before a stall is still in flight. */
+/**
+ * How many stalls are remembered. When one is forgotten, hardly any message from before it is still
+ * in flight.
+ */
 const rememberedMax = 256
 /** A message that is issued this late waited for the messages before it. */
 const deferredNs = 1e6
@@ -69,8 +72,8 @@ export class Stalls {
   #lastEndNs = -Infinity
   readonly #caughtUpNs = { response: -Infinity, connect: -Infinity, churn: -Infinity }
   /**
-   * A stall may come before the delay of the one before it is over. Such stalls form a row: this is
-   * when the first stall of the row began.
+   * A stall may begin while the one before it still delays messages. Such stalls form a row: this
+   * is when the first stall of the row began.
    */
   #firstNs = -Infinity
   /** By how much the stalls of the row can delay a message at most. */
@@ -160,7 +163,7 @@ export class Stalls {
   }
 
   /**
-   * For how much of a time the thread was stalled, or sent what had become due during a stall.
+   * The part of a time in which the thread was stalled, or sent what had become due in a stall.
    * @param untilNs a stall after this instant did not delay the message
    */
   #overlap(fromNs: number, untilNs: number, now: number, caughtUpNs: number | undefined): number {

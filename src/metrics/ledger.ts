@@ -148,7 +148,7 @@ export class Ledger {
     return same && Atomics.load(this.state, slot) === state ? entry : undefined
   }
 
-  /** Whether a proxy forwards a client, which may become known after it was opened. */
+  /** Whether a proxy forwards the client; that may become known after the connection began. */
   hasRealPeer(slot: number): boolean {
     return this.peers[(slot * 2 + 1) * peerMaxBytes] !== 0
   }
@@ -183,7 +183,7 @@ export class Ledger {
 /** The writing side, in the thread that serves. */
 export class LedgerWriter {
   readonly ledger: Ledger
-  /** Free slots, those that became free first in front. */
+  /** Free slots: the one that has been free for longest is used next. */
   readonly #free = Int32Array.from({ length: ledgerSlots }, (_, slot) => slot)
   #firstFree = 0
   #freeCount = ledgerSlots
@@ -257,7 +257,7 @@ export class LedgerWriter {
     this.#freeCount++
   }
 
-  /** Whether a reader has asked for a close since the last call: a single load. */
+  /** Whether a reader has asked for a close since the last takeKills(): costs one atomic read. */
   get killsWanted(): boolean {
     return Atomics.load(this.ledger.words, words.kills) !== this.#killsSeen
   }

@@ -108,7 +108,7 @@ const onRequests: Where = {
   reason: name => `${name} has no headers. They are for http://, https://, ws:// and wss://.`,
 }
 
-/** A header of each request, which can be read. */
+/** A header for each request; a text that is not a header is refused. */
 const header: Kind<string> = {
   ...textFor("<'name: value'>", parseHeader),
   parse: typed => (parseHeader(typed), typed),

@@ -24,19 +24,17 @@ interface Kept extends Pick<RunResult, 'seconds' | 'valid' | 'invalidBecause' | 
   row: PartFigures
 }
 
-/**
- * What is known of the parts in addition to what is in them; of agents, what the coordinator tells.
- */
+/** What is known of the parts beyond what is in them. With agents, the coordinator tells it. */
 export interface KnownOfParts {
   noun: 'Slice' | 'Agent'
   /** What the row of a slice has, too. */
   row: (slice: number, name: string) => Partial<PartFigures>
   /** Slices that are not whole, for a known reason. */
   broken: ReadonlySet<number>
-  /** Why it is not valid. */
+  /** Why the whole result is not valid. */
   because: readonly string[]
   notes: readonly string[]
-  /** Their series, where they are not to be joined. */
+  /** The series of the result, where it is not to be made of the series of the parts. */
   intervals?: Interval[] | undefined
   /** What to do where they did not begin together. */
   advice: string
@@ -282,7 +280,7 @@ function apart(
   return reasons
 }
 
-/** @param because why the whole is not valid; slices with the same reason are not named again */
+/** @param because why the whole is not valid; if there is a reason, those of slices are left out */
 const invalid = (
   parts: readonly Kept[],
   because: readonly string[],

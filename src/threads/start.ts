@@ -93,7 +93,8 @@ export async function startThreads<O extends AnyThreadResult = ThreadResult>(
 /** An instant of the wall clock on the clock that threads share. */
 const sharedAt = (wallMs: number): number => (wallMs - wallOffsetMs()) * 1e6 + sharedOffsetNs()
 
-// The compiler changes the extension of imports, but not of this URL: it is that of this file.
+// The compiler changes the extension of imports, but not of this URL. So the URL has the extension
+// of this file.
 const workerUrl = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
 
 class Thread {

@@ -40,7 +40,7 @@ export interface Failure {
 
 /**
  * Connects the slots of all connections, idle ones too; returns those that failed.
- * @throws UserError if none of the first answers
+ * @throws UserError if no connection of the first group can be made
  */
 export async function dialAll(
   libc: Libc,
@@ -117,7 +117,7 @@ function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> 
     const isLast = at === ways.length - 1
     const errors = batch.wait(isLast ? leftMs : Math.min(leftMs, attemptDelayMs))
     for (const [slot, code] of errors) codes.set(slot, [...(codes.get(slot) ?? []), code])
-    // The other slots do not try this address again.
+    // The next group begins with this address; this one goes on through its copy of the list.
     if (errors.size < left.length && at > 0) ways.unshift(...ways.splice(at, 1))
     left = [...errors.keys()]
     if (left.length === 0) break

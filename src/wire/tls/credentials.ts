@@ -30,7 +30,7 @@ interface TlsClientOptions {
   tls?: ClientTls | undefined
 }
 
-/** Older versions are broken (RFC 8996), even if this Node was told to allow them. */
+/** Older versions are broken (RFC 8996): they are refused, even if Node was told to allow them. */
 export const minVersion = 'TLSv1.2'
 
 const isSecure = (address: Address) => transports[address.transport].secure

@@ -36,14 +36,14 @@ const ratePerSecondDefault = 10_000
 const sourcesMax = 8_192
 /** The lowest port that systems give to clients (ip(7), ip_local_port_range). */
 const clientPortsFrom = 32_768
-/** The same datagram more often than that within `repeatedWithinMs` is not a heartbeat. */
+/** A datagram that comes more often than this within `repeatedWithinMs` is not a heartbeat. */
 const repeatedMax = 1_000
 /** The same for a port that may be a client's, since a client may repeat itself. */
 const repeatedByClientMax = 10_000
 const repeatedWithinMs = 60_000
 /** A datagram that has not come again for this time is forgotten. */
 const goneMs = 1_000
-/** How long the port of a server gets no answer after that: longer than one round of a loop. */
+/** For how long a server in a loop gets no answer: longer than one round of the loop. */
 const pauseMs = 100
 /** How much of a datagram is compared. */
 const comparedBytes = 64
@@ -134,7 +134,7 @@ export class Guard {
     return { source, repetition: this.#repetition(source, address, port), port }
   }
 
-  /** How often old entries were forgotten. If it grows, call sender() for those in use again. */
+  /** How often old entries were forgotten. If it grows, call sender() again for those in use. */
   get turnovers(): number {
     return this.#sources.turnovers + this.#repetitions.turnovers
   }

@@ -30,7 +30,8 @@ interface Pending {
 /**
  * An echo behind handshakes, which have a time limit. A silent client has not begun its
  * handshake and takes no place, but its time runs. Where the PROXY header is optional, the time
- * begins with the first byte: a silent client may be one without a header, as on plain tcp.
+ * begins with the first byte: the client may be one that sends no header, and such a client may be
+ * silent.
  */
 export class Handshakes implements EchoHandler {
   readonly #handshakes: readonly Handshake[]

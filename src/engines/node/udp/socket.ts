@@ -21,7 +21,7 @@ const known = (
   callback: (error: null, address: string, family: number) => void,
 ) => callback(null, host, isIP(host))
 
-/** See core/serve: without it a datagram of 60 kB costs three quarters more time. */
+/** See core/serve. If less were kept, a datagram of 60 kB would cost three quarters more time. */
 const keptBytes = 32 * 2 ** 20
 
 /** Has the C library keep what Node allocates for each datagram, and soon frees. */

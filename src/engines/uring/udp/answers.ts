@@ -13,7 +13,7 @@ import { PatientSends } from './patient-sends.ts'
 import { isForSingle, trainMax, trainMaxBytes } from '../../os/datagram-train.ts'
 import { Trains } from './trains.ts'
 
-/** How many sends a turn may have, and how many of them of more than one datagram. */
+/** How many sends a turn may have, and how many of these may have several datagrams. */
 const answersMax = 4096
 const trainsMax = 256
 
@@ -127,7 +127,7 @@ export class Answers {
     return true
   }
 
-  /** Makes of a send one of several datagrams. */
+  /** Turns a send into a train: it can then have several datagrams. */
   #couple(index: number): boolean {
     const [list, ring, trains] = [this.#list, this.#ring, this.#trains]
     if (list.trains === trainsMax) return false
