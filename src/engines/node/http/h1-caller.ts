@@ -25,7 +25,8 @@ interface Line {
 
 /** Requests over one connection (keep-alive), each after the answer to the one before. */
 export class Http1Messages extends Caller {
-  readonly #requestTarget: RequestTarget
+  /** Without the length of the body. */
+  readonly #headBegins: string
   /** The head of the last request: the next one is often as long. */
   #head = { bodyBytes: -1, bytes: Buffer.alloc(0) }
   readonly #redial: Redial
@@ -38,7 +39,7 @@ export class Http1Messages extends Caller {
 
   constructor(socket: Duplex, requestTarget: RequestTarget, calling: HttpCalling, redial: Redial) {
     super(calling, false)
-    this.#requestTarget = requestTarget
+    this.#headBegins = `${requestHead(requestTarget)}Content-Length: `
     this.#redial = redial
     this.#listen(socket)
   }
@@ -188,8 +189,8 @@ export class Http1Messages extends Caller {
 
   #headFor(bodyBytes: number): Buffer {
     if (this.#head.bodyBytes !== bodyBytes) {
-      const text = `${requestHead(this.#requestTarget)}Content-Length: ${bodyBytes}\r\n\r\n`
-      this.#head = { bodyBytes, bytes: Buffer.from(text, 'latin1') }
+      const bytes = Buffer.from(`${this.#headBegins}${bodyBytes}\r\n\r\n`, 'latin1')
+      this.#head = { bodyBytes, bytes }
     }
     return this.#head.bytes
   }
