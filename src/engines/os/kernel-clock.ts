@@ -4,8 +4,15 @@
  * difference of the two changes only when the clock of the system is set.
  */
 import { nowNs } from '../../vocabulary/clock.ts'
-import { CLOCK_REALTIME } from './kernel-numbers.ts'
+import { CLOCK_REALTIME, SOL_SOCKET, SO_TIMESTAMPNS } from './kernel-numbers.ts'
 import { checked, type Libc } from './libc.ts'
+
+/** A control message with a stamp: cmsghdr 16 (length 8, level 4, type 4), timespec 16. */
+export const stampControlBytes = 32
+
+/** Whether the control message that begins at a word of memory is a stamp. */
+export const isStamp = (words: Int32Array | Uint32Array, word: number): boolean =>
+  words[word + 2] === SOL_SOCKET && words[word + 3] === SO_TIMESTAMPNS
 
 /** Of this many looks the best one counts: that in which least time passed. */
 const looks = 9
@@ -27,9 +34,16 @@ export class KernelClock {
     this.#measure()
   }
 
-  /** An instant of the thread's clock for a stamp: seconds, and nanoseconds. */
-  instantNs(seconds: number, nanoseconds: number): number {
-    return (seconds - this.#baseSeconds) * 1e9 + nanoseconds + this.#offsetNs
+  /**
+   * When the kernel had what it stamped, on the clock of this thread; `now` if what it says is
+   * impossible because the clock was set.
+   * @param word where the control message begins
+   */
+  cameNs(words: Int32Array | Uint32Array, word: number, now: number): number {
+    // timespec: seconds 8, nanoseconds 8.
+    const seconds = (words[word + 4]! >>> 0) + words[word + 5]! * 2 ** 32
+    const instantNs = (seconds - this.#baseSeconds) * 1e9 + words[word + 6]! + this.#offsetNs
+    return Math.min(now, instantNs)
   }
 
   /** To be called several times a second: notices that the clock was set. */

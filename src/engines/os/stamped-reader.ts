@@ -1,7 +1,7 @@
 /**
  * Reads from sockets, and says when the kernel had what it read (SO_TIMESTAMPNS, socket(7)). Linux.
  */
-import { KernelClock } from './kernel-clock.ts'
+import { isStamp, KernelClock, stampControlBytes } from './kernel-clock.ts'
 import { MSG_DONTWAIT, SOL_SOCKET, SO_TIMESTAMPNS } from './kernel-numbers.ts'
 import type { Libc } from './libc.ts'
 import { mapOwned } from './owned-memory.ts'
@@ -11,8 +11,6 @@ const headerBytes = 56
 const pieceAt = 64
 const controlAt = 128
 const bytesAt = 256
-/** cmsghdr 16, timespec 16. */
-const controlBytes = 32
 const roomBytes = 128 * 1024
 /** How often it looks whether the clock of the system was set. */
 const checkEveryNs = 100e6
@@ -53,7 +51,7 @@ export class StampedReader {
 
   /** How many bytes it read, and 0 at the end; or the name of an error, EAGAIN too. */
   read(fd: number): number | string {
-    this.#words[10] = controlBytes
+    this.#words[10] = stampControlBytes
     const length = this.#libc.recvmsg(fd, this.#header, MSG_DONTWAIT)
     return length < 0 ? this.#libc.errorName() : length
   }
@@ -63,16 +61,12 @@ export class StampedReader {
    * does not say, or if what it says is impossible because the clock was set.
    */
   cameNs(now: number): number {
-    const words = this.#words
-    const at = controlAt / 4
-    // cmsghdr: length 8, level 4, type 4. timespec: seconds 8, nanoseconds 8.
-    if (words[10]! < controlBytes || words[at + 2] !== SOL_SOCKET) return now
-    if (words[at + 3] !== SO_TIMESTAMPNS) return now
+    const [words, control] = [this.#words, controlAt / 4]
+    if (words[10]! < stampControlBytes || !isStamp(words, control)) return now
     if (now >= this.#checkNs) {
       this.#clock.check()
       this.#checkNs = now + checkEveryNs
     }
-    const seconds = words[at + 4]! + words[at + 5]! * TWO32
-    return Math.min(now, this.#clock.instantNs(seconds, words[at + 6]!))
+    return this.#clock.cameNs(words, control, now)
   }
 }

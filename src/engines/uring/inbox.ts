@@ -7,9 +7,9 @@
  *   io_uring_recvmsg_out 16 bytes: lengths of name, control messages and payload; flags
  *   the name (sockaddr), the control messages, the payload
  */
-import type { KernelClock } from '../os/kernel-clock.ts'
+import { isStamp, stampControlBytes, type KernelClock } from '../os/kernel-clock.ts'
 import type { Libc, Mapping } from '../os/libc.ts'
-import { SO_TIMESTAMPNS, SOL_SOCKET, SOL_UDP, UDP_GRO } from '../os/kernel-numbers.ts'
+import { SOL_UDP, UDP_GRO } from '../os/kernel-numbers.ts'
 import { BufferRing } from './memory.ts'
 import { receiveMessages } from './entries.ts'
 import type { Ring } from './ring.ts'
@@ -17,8 +17,6 @@ import type { Ring } from './ring.ts'
 const outBytes = 16
 /** cmsghdr 16, an integer with the size of a datagram 4, and 4 that align. */
 const sizeControlBytes = 24
-/** cmsghdr 16, timespec 16; it is the first. */
-const stampControlBytes = 32
 /**
  * Room for the longest datagram with all that is before it. Pages are touched only where bytes are
  * written. The size is not a power of two: otherwise the beginnings of all buffers would share a
@@ -99,7 +97,7 @@ export class Inbox {
     const word = start >> 2
     const stampBytes = this.#isStamped(word) ? stampControlBytes : 0
     if (words[word + 1]! - stampBytes < 20) return words[word + 2]!
-    const control = word + (outBytes + this.#nameBytes + stampBytes) / 4
+    const control = this.#controlOf(word) + stampBytes / 4
     const isSize = words[control + 2] === SOL_UDP && words[control + 3] === UDP_GRO
     return isSize ? words[control + 4]! : words[word + 2]!
   }
@@ -111,18 +109,17 @@ export class Inbox {
   cameNs(start: number, now: number): number {
     const word = start >> 2
     if (!this.#isStamped(word)) return now
-    const { words } = this
-    const stamp = word + (outBytes + this.#nameBytes) / 4 + 4
-    // timespec: seconds 8, nanoseconds 8.
-    const seconds = (words[stamp]! >>> 0) + words[stamp + 1]! * 2 ** 32
-    return Math.min(now, this.#clock!.instantNs(seconds, words[stamp + 2]!))
+    return this.#clock!.cameNs(this.words, this.#controlOf(word), now)
   }
 
+  /** The stamp is the first control message. */
   #isStamped(word: number): boolean {
-    const { words } = this
-    if (this.#clock === undefined || words[word + 1]! < stampControlBytes) return false
-    const control = word + (outBytes + this.#nameBytes) / 4
-    return words[control + 2] === SOL_SOCKET && words[control + 3] === SO_TIMESTAMPNS
+    if (this.#clock === undefined || this.words[word + 1]! < stampControlBytes) return false
+    return isStamp(this.words, this.#controlOf(word))
+  }
+
+  #controlOf(word: number): number {
+    return word + (outBytes + this.#nameBytes) / 4
   }
 
   /** To be called after the ring is closed. */
