@@ -12,18 +12,18 @@ export interface Directives {
 export const delayMaxMs = 60_000
 const none: Directives = { status: 200, delayMs: 0, afterBody: false }
 
+const names = ['status', 'delay', 'after'] as const
+const headerNames = names.map(name => `x-yodel-${name}`)
+
 /** Most requests ask for nothing, and that is seen at once. */
 const asksForNothing = ({ url = '', headers }: Request): boolean =>
-  !url.includes('?') &&
-  headers['x-yodel-status'] === undefined &&
-  headers['x-yodel-delay'] === undefined &&
-  headers['x-yodel-after'] === undefined
+  !url.includes('?') && headerNames.every(name => headers[name] === undefined)
 
 /** @returns a sentence if the request asks for something that makes no sense */
 export function directivesOf(request: Request): Directives | string {
   if (asksForNothing(request)) return none
   const { query } = targetOf(request)
-  const wanted = (name: string) =>
+  const wanted = (name: (typeof names)[number]) =>
     query.find(([key]) => key === name)?.[1] ?? request.headers[`x-yodel-${name}`]
   const [status, delay, after] = [wanted('status'), wanted('delay'), wanted('after')]
   const directives = { status: 200, delayMs: 0, afterBody: after === 'body' }
