@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { bench, serve, UserError, type BenchOptions, type RunResult, type Server } from 'yodel'
 import { BadServer, misdeeds, type Damage, type Misdeed } from '../test/peers/bad-server.ts'
+import { campaignMs } from './campaign-time.ts'
 import { Dice } from './soak-behaviours.ts'
 
 const { values: flags } = parseArgs({
@@ -188,7 +189,7 @@ function report(): void {
   if (violations.length > 0) console.log(`to reproduce: npm run detect -- --seed=${flags.seed}`)
 }
 
-const totalMs = flags.seconds ? Number(flags.seconds) * 1e3 : Number(flags.minutes) * 60e3
+const totalMs = campaignMs(flags)
 await campaign(totalMs, Number(flags.seed))
 report()
 if (violations.length > 0) process.exitCode = 1

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import type * as Fuzz from '../src/wire/fuzz/fuzz.suite.ts'
+import { campaignMs } from './campaign-time.ts'
 
 /** The parsers are no part of the library. */
 const suite = new URL('../../dist/wire/fuzz/fuzz.suite.js', import.meta.url).href
@@ -18,6 +19,8 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
   },
 })
+
+const lengthMs = campaignMs(flags)
 
 /** Inputs for each parser, in a round. */
 const runs = 500
@@ -41,7 +44,7 @@ const check = (files: readonly string[], how: () => void) => {
 
 for (const parser of chosen)
   if (parser.kind === 'stream') check(parser.files, () => checkGrowth(parser, times))
-const endMs = performance.now() + Number(flags.minutes) * 60e3
+const endMs = performance.now() + lengthMs
 let seed = Number(flags.seed)
 let saidMs = performance.now()
 for (; performance.now() < endMs; seed++) {

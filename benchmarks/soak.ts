@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Address, Server, ServeOptions } from 'yodel'
 import type * as Engines from '../src/vocabulary/engine-names.ts'
+import { campaignMs } from './campaign-time.ts'
 import { Campaign, growthMaxBytes, type Epoch } from './soak-campaign.ts'
 import { datagramPlay } from './soak-datagrams.ts'
 import { soakInEpochs, type Play } from './soak-epochs.ts'
@@ -170,7 +171,7 @@ if (unknown !== undefined) {
   console.error(`--transport takes all, or some of ${Object.keys(soaked).join(', ')}`)
   process.exit(2)
 }
-const totalMs = flags.seconds ? Number(flags.seconds) * 1e3 : Number(flags.minutes) * 60e3
+const totalMs = campaignMs(flags)
 const engines = ['uring', 'node', 'blocking'] as const
 const results: (boolean | undefined)[] = []
 for (const what of wanted)

@@ -30,6 +30,11 @@ describe('a short soak', { skip, concurrency: true }, () => {
     })
   }
 
+  test('what is no length of time is refused: nothing would be sound', async () => {
+    const { code, said } = await soak('none', '--minutes=x')
+    assert.deepEqual([code, said.trim().split('\n').length], [2, 1], said)
+  })
+
   /** The engines that speak each of them; tcp is above. */
   const engines: Record<string, readonly string[]> = {
     unix: ['uring', 'node', 'blocking'],
