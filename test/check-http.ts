@@ -32,6 +32,15 @@ export const httpCases: Record<string, Case> = {
         else echoBody(request, response)
       }),
   ],
+  'does not end the answer to a body of 100 kB': [
+    'http',
+    'endless',
+    () =>
+      overHttp('http', (request, response) => {
+        const isLong = Number(request.headers['content-length'] ?? 0) > 1e5
+        request.pipe(response, { end: !isLong })
+      }),
+  ],
   'takes no header of 3 kB': [
     'http',
     'header-limit',

@@ -74,8 +74,19 @@ function ofBytes(probe: ProbeConnection, trace: SeenTrace): CauseAt | undefined 
   return undefined
 }
 
-function ofEnds(probe: ProbeConnection, trace: SeenTrace): CauseAt | undefined {
-  const [fin, ended, reset] = [find(trace, 'fin'), find(trace, 'ended'), find(trace, 'reset')]
+/** Which end ended it, by what both saw of the end. */
+export function ofEnds(
+  probe: Pick<
+    ProbeConnection,
+    'ending' | 'finMs' | 'wroteMs' | 'lastMs' | 'endedMs' | 'allReceivedBytes'
+  >,
+  trace: Pick<SeenTrace, 'events'>,
+): CauseAt | undefined {
+  const [fin, reset] = [find(trace, 'fin'), find(trace, 'reset')]
+  // A program may close a connection without a FIN of its own before, as at an idle timeout.
+  const [first] = trace.events.filter(({ what }) => what !== 'bytes')
+  const isClosed = first?.what === 'closed'
+  const ended = find(trace, 'ended') ?? (isClosed ? first : undefined)
   const sentFin = !Number.isNaN(probe.finMs)
   if (probe.ending === 'RST' || probe.ending === 'broken') {
     if (reset)
@@ -83,11 +94,14 @@ function ofEnds(probe: ProbeConnection, trace: SeenTrace): CauseAt | undefined {
         'on the way',
         'between both ends: each of them got a RST that the other had not sent',
       )
-    return at('on the way', 'between both ends: the other end sent no RST')
+    // If it closes with bytes unread, its system sends RST.
+    return isClosed
+      ? at('other end', 'the other end closed the connection by itself')
+      : at('on the way', 'between both ends: the other end sent no RST')
   }
   if (probe.ending === 'FIN' && !sentFin)
     return ended && !(fin && fin.atMs < ended.atMs)
-      ? at('other end', 'the other end ended the connection by itself')
+      ? at('other end', `the other end ${isClosed ? 'closed' : 'ended'} the connection by itself`)
       : at('on the way', 'between both ends: each of them got a FIN that the other had not sent')
   if (!sentFin) return undefined
   if (probe.ending === undefined) {
@@ -108,7 +122,7 @@ function ofEnds(probe: ProbeConnection, trace: SeenTrace): CauseAt | undefined {
   return at('down', 'on the way back: FIN arrived in time, and was answered at once')
 }
 
-const find = (trace: SeenTrace, what: TraceEvent['what']) =>
+const find = (trace: Pick<SeenTrace, 'events'>, what: TraceEvent['what']) =>
   trace.events.find(event => event.what === what)
 
 /** `the other end (10.0.0.7:7000) saw 100 B come at 1ms, FIN at 2ms; it sent 100 B back`. */

@@ -4,6 +4,7 @@
  */
 import type { Account } from '../engines/accounts.ts'
 import { ControlClient } from '../engines/control-client.ts'
+import { isSamePlace } from '../vocabulary/same-host.ts'
 
 export type { Account }
 
@@ -66,8 +67,8 @@ export class Control {
     const port = /:\d+$/.exec(local)?.[0]
     const isOwn = (account: Account) =>
       keyOf(account) === before ||
-      account.peer === local ||
-      account.realPeer === local ||
+      isSamePlace(account.peer, local) ||
+      (account.realPeer !== null && isSamePlace(account.realPeer, local)) ||
       (isAny(local) && account.peer.endsWith(port!))
     const fresh = accounts.filter(account => !this.#known.has(keyOf(account)))
     const wantedAt = openedAt + this.#aheadMs

@@ -5,6 +5,7 @@ import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostAddress } from '../vocabulary/address.ts'
 import { reachableFrom, sourceOf } from '../options/route.ts'
+import { isSameHost } from '../vocabulary/same-host.ts'
 import { peerText } from '../vocabulary/text.ts'
 import { descriptorOf } from '../engines/os/datagram-descriptor.ts'
 import { errnoOf, explain } from '../engines/failures.ts'
@@ -86,7 +87,7 @@ export class Datagrams {
   }
 
   #arrived(data: Buffer, from: RemoteInfo) {
-    if (from.port !== this.#port || !isSame(from.address, this.#host))
+    if (from.port !== this.#port || !isSameHost(from.address, this.#host))
       this.strangers.push(`${from.address} port ${from.port}`)
     const number = data.length >= numberBytes ? data.readUInt32BE(0) : -1
     const sent = this.sent[number]
@@ -128,9 +129,6 @@ export class Datagrams {
     return sent.cameMs !== undefined
   }
 }
-
-const isSame = (one: string, other: string) =>
-  one.replace(/%.*$/, '').toLowerCase() === other.replace(/%.*$/, '').toLowerCase()
 
 const letters = 'abcdefghijklmnopqrstuvwxyz'
 

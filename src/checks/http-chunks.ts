@@ -1,6 +1,14 @@
 /** Bodies in chunks: do they come back, do they stream, and does a trailer pass? */
 import { formatDuration } from '../vocabulary/units.ts'
-import { httpAnswerText, chunk, chunked, isOk, openLine, resource } from './http-exchange.ts'
+import {
+  unended,
+  httpAnswerText,
+  chunk,
+  chunked,
+  isOk,
+  openLine,
+  resource,
+} from './http-exchange.ts'
 import type { HttpFinding } from './http-findings.ts'
 import type { Found } from './question.ts'
 import type { Scene } from './scene.ts'
@@ -17,8 +25,10 @@ export async function askChunked(scene: Scene): Promise<Finding | undefined> {
   const answer = await line.exchange([head, chunked(body, 1_000, ['X-End: yes'])], scene.silenceMs)
   const story = line.probe.story
   await line.probe.close()
-  if (isOk(answer) && answer.body.equals(body)) return undefined
+  if (isOk(answer) && answer.isWhole && answer.body.equals(body)) return undefined
   const evidence = [`POST of 20 kB in chunks, with a trailer: ${httpAnswerText(answer)}`, story]
+  const open = unended(answer, body, evidence)
+  if (open) return open
   if (isOk(answer) && answer.body.length === body.length)
     return { name: 'changed', said: 'a body in chunks came back with other bytes', evidence }
   return { name: 'no-chunked', said: `a body in chunks gets ${httpAnswerText(answer)}`, evidence }

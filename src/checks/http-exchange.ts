@@ -5,6 +5,7 @@ import { formatSize } from '../vocabulary/units.ts'
 import { AnswerParser, type AnswerHead } from '../wire/http/answer-parser.ts'
 import type { Header } from '../wire/http/headers.ts'
 import { streamFor, usualHeaders } from './below.ts'
+import type { Found } from './found.ts'
 import type { ProbeConnection } from './probe.ts'
 import type { Scene } from './scene.ts'
 
@@ -26,11 +27,12 @@ export class HttpLine {
   /** Those that the user adds, and Host. */
   readonly #usual: readonly Header[]
   #answer: HttpAnswer = none()
+  readonly #parser: AnswerParser
 
   constructor(probe: ProbeConnection, scene: Pick<Scene, 'address' | 'calling'>) {
     this.probe = probe
     this.#usual = usualHeaders(scene)
-    const parser = new AnswerParser({
+    const parser = (this.#parser = new AnswerParser({
       onHead: head => void (this.#answer.head = head),
       onBody: piece => {
         this.#answer.bodyMs ??= performance.now()
@@ -38,7 +40,7 @@ export class HttpLine {
       },
       onTrailer: header => void this.#answer.trailers.push(header),
       onEnd: () => void (this.#answer.isWhole = true),
-    })
+    }))
     probe.sink = chunk => {
       if (this.#answer.error !== undefined) return
       try {
@@ -71,6 +73,8 @@ export class HttpLine {
   async until(isDone: (answer: HttpAnswer) => boolean, silenceMs: number): Promise<HttpAnswer> {
     const answer = this.#answer
     await this.probe.until(() => answer.error !== undefined || isDone(answer), silenceMs)
+    // An answer without a length is whole when the connection ends.
+    if (this.probe.ending === 'FIN' && answer.head && !answer.isWhole) this.#parser.close()
     return answer
   }
 
@@ -118,6 +122,17 @@ export function post(
 /** Whether it was answered with success. */
 export const isOk = ({ head }: HttpAnswer) =>
   head !== undefined && head.status >= 200 && head.status < 300
+
+/** An answer that brings the body back, and then does not end; undefined if it does end. */
+export function unended(
+  answer: HttpAnswer,
+  body: Buffer,
+  evidence: readonly string[],
+): Found<'endless'> | undefined {
+  if (!isOk(answer) || answer.isWhole || !answer.body.equals(body)) return undefined
+  const said = `a body of ${formatSize(body.length)} came back whole, but the answer never ended`
+  return { name: 'endless', said, evidence }
+}
 
 /** A body in chunks of that size (RFC 9112 section 7.1), and its trailer. */
 export function chunked(body: Buffer, size: number, trailer: readonly string[] = []): Buffer {

@@ -30,6 +30,13 @@ export const httpFindings = {
       'A proxy or the server has a limit for bodies (nginx `client_max_body_size`, 1 MiB by ' +
       'default; API gateways 10 MB). Raise it.',
   },
+  endless: {
+    outcome: 'fails',
+    effect: 'Clients have all bytes of the answer, and wait for its end until a timeout.',
+    advice:
+      'The server forgets to end the answer (the last chunk is missing, or Content-Length is too ' +
+      'large), or a proxy on the way holds the end back.',
+  },
   'early-answer': earlyAnswer,
   'no-chunked': {
     outcome: 'fails',

@@ -6,7 +6,7 @@ import { persistent } from './again.ts'
 import { askEarly, earlyCost } from './early-answer.ts'
 import { askChunked, askStreaming, askTrailer } from './http-chunks.ts'
 import { askDescription, differenceOf } from './http-described.ts'
-import { httpAnswerText, isOk, openLine, post, resource } from './http-exchange.ts'
+import { unended, httpAnswerText, isOk, openLine, post, resource } from './http-exchange.ts'
 import type { HttpAnswer, HttpLine } from './http-exchange.ts'
 import { askHttp2 } from './http-h2.ts'
 import { httpFindings, type HttpFinding } from './http-findings.ts'
@@ -86,7 +86,8 @@ function judgeBasic(_scene: Scene, line: HttpLine, answer: HttpAnswer): Finding 
   const evidence = [`POST of 11 B: ${httpAnswerText(answer)}`, line.probe.story]
   if (!answer.head)
     return { name: 'no-http', said: `a request gets ${httpAnswerText(answer)}`, evidence }
-  if (isOk(answer) && answer.body.equals(Buffer.from('yodel check'))) return undefined
+  const sent = Buffer.from('yodel check')
+  if (isOk(answer) && answer.body.equals(sent)) return unended(answer, sent, evidence)
   return { name: 'no-echo', said: `a POST gets ${httpAnswerText(answer)}`, evidence }
 }
 
@@ -134,11 +135,13 @@ async function askBodies(scene: Scene): Promise<AskedBodies> {
     const answer = await post(scene, line, body)
     const { story, ending } = line.probe
     await line.probe.close()
-    if (isOk(answer) && answer.body.equals(body)) {
+    if (isOk(answer) && answer.isWhole && answer.body.equals(body)) {
       size = next
       continue
     }
     const evidence = [`POST of ${formatSize(next)}: ${httpAnswerText(answer)}`, story]
+    const open = unended(answer, body, evidence)
+    if (open) return { size, finding: open }
     const isChanged = isOk(answer) && answer.isWhole && answer.body.length === next
     const name = isChanged ? 'changed' : 'body-limit'
     const said = isChanged

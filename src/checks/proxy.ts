@@ -1,4 +1,5 @@
 /** PROXY protocol: does the other end know this client's address, although a proxy is between? */
+import { isSameHost, isSamePlace } from '../vocabulary/same-host.ts'
 import { peerText } from '../vocabulary/text.ts'
 import { transports } from '../vocabulary/transport.ts'
 import { networkConnected } from '../options/where.ts'
@@ -54,7 +55,8 @@ export const proxy = question<Name>({
     }
     const probe = await scene.open()
     const trace = await scene.traceOf(probe)
-    if (trace?.from) return judge(probe.local, trace.from, trace.forwardedFrom, 'a PROXY header')
+    if (trace?.from)
+      return judgeAddress(probe.local, trace.from, trace.forwardedFrom, 'a PROXY header')
     return ofAccount(probe.local, await scene.accountOf(probe))
   },
 })
@@ -63,10 +65,10 @@ export const proxy = question<Name>({
 function ofAccount(local: string, account: Account | undefined): Answer<Name> | NotAsked {
   if (!account) return { notAsked: 'the other end does not say what it sees' }
   const { peer, realPeer, headers } = account
-  if (realPeer !== null) return judge(local, peer, realPeer, 'a PROXY header')
+  if (realPeer !== null) return judgeAddress(local, peer, realPeer, 'a PROXY header')
   const forwarded = headers?.find(([name]) => name.toLowerCase() === 'x-forwarded-for')
   const named = forwarded?.[1].split(',')[0]!.trim()
-  return judge(local, peer, named, 'X-Forwarded-For')
+  return judgeAddress(local, peer, named, 'X-Forwarded-For')
 }
 
 async function overHttp(scene: Scene): Promise<Answer<Name> | NotAsked> {
@@ -77,18 +79,23 @@ async function overHttp(scene: Scene): Promise<Answer<Name> | NotAsked> {
   const forwarded = request.headers.find(([name]) => name.toLowerCase() === 'x-forwarded-for')
   const by = named ? 'a PROXY header' : 'X-Forwarded-For'
   const said = named ? peerText(named.address, named.port) : forwarded?.[1].split(',')[0]!.trim()
-  return judge(line.probe.local, peerText(peer.address, peer.port), said, by)
+  return judgeAddress(line.probe.local, peerText(peer.address, peer.port), said, by)
 }
 
-/** @param named by the proxy; a port is compared where there is one */
-function judge(local: string, seen: string, named: string | undefined, by: string): Answer<Name> {
+/** @param named by the proxy, with or without a port, which may be one of its own */
+export function judgeAddress(
+  local: string,
+  seen: string,
+  named: string | undefined,
+  by: string,
+): Answer<Name> {
   const evidence = [
     `this end is ${local}; the other end sees ${seen}` +
       (named === undefined ? ', and no other address is named' : `, and ${by} names ${named}`),
   ]
   const found: Found<Name>[] = []
-  const isNamed = named !== undefined && (named === local || named === hostOf(local))
-  if (named !== undefined && !isNamed && hostOf(named) !== hostOf(local))
+  const isNamed = named !== undefined && isSameHost(named, local)
+  if (named !== undefined && !isNamed)
     found.push({
       name: 'wrong-address',
       said: `${by} names ${named}, and this client is ${local}`,
@@ -96,7 +103,7 @@ function judge(local: string, seen: string, named: string | undefined, by: strin
       side: 'on the way',
       where: 'the proxy on the way that names it',
     })
-  else if (named === undefined && seen !== local)
+  else if (named === undefined && !isSamePlace(seen, local))
     found.push({
       name: 'hidden',
       said: `the other end sees ${seen} in place of this client's address`,
@@ -107,5 +114,3 @@ function judge(local: string, seen: string, named: string | undefined, by: strin
   const how = isNamed ? `by ${by}` : 'itself'
   return { said: `the other end knows this client's address ${how}: ${named ?? seen}`, found }
 }
-
-const hostOf = (place: string): string => place.replace(/:\d+$/, '')

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import * as tls from 'node:tls'
 import { withoutZone, type HostAddress } from '../vocabulary/address.ts'
 import { printable } from '../vocabulary/text.ts'
-import { formatDuration } from '../vocabulary/units.ts'
+import { formatDuration, plural } from '../vocabulary/units.ts'
 import { secureTransports } from '../options/where.ts'
 import { plain } from '../wire/tls/certificate.ts'
 import { persistent } from './again.ts'
@@ -66,8 +66,7 @@ export const tlsQuestion = question<TlsFinding>({
     return {
       said:
         `${version} of ${versions.spoken}, handshake ${formatDuration(first.tookMs)}, ` +
-        'certificate of ' +
-        `${subjectOf(certificate)} for ${Math.floor(expiry / dayMs)} days, ` +
+        `certificate of ${subjectOf(certificate)}, which ${expiryText(expiry)}, ` +
         (resumed ? 'sessions are resumed' : 'sessions are not resumed') +
         (alpn ? `, ALPN ${printable(alpn)}` : ''),
       found,
@@ -105,10 +104,15 @@ function judgeTrust(scene: Scene, stream: tls.TLSSocket, certificate: X509Certif
       ]
   }
   if (expiresMs > soonDays * dayMs) return []
-  const days = Math.floor(expiresMs / dayMs)
   // If the server makes its certificate at start, it will make the next one, too.
-  if (certificate.subject === certificate.issuer) return []
-  return [{ name: 'expiring', said: `the certificate expires in ${days} days`, evidence }]
+  if (expiresMs > 0 && certificate.subject === certificate.issuer) return []
+  return [{ name: 'expiring', said: `the certificate ${expiryText(expiresMs)}`, evidence }]
+}
+
+/** Of a certificate: `expires in 3 days`, `expired 331 days ago`. */
+export function expiryText(leftMs: number): string {
+  const days = plural(Math.floor(Math.abs(leftMs) / dayMs), 'day')
+  return leftMs < 0 ? `expired ${days} ago` : `expires in ${days}`
 }
 
 /** A session that can be resumed; with TLS 1.3 it comes a little later. */
