@@ -1,10 +1,11 @@
 /** check(address): what is wrong with the path to an echo endpoint, and whose fault it is. */
 import { toAddress, type Address } from './vocabulary/address.ts'
 import { usageError } from './vocabulary/errors.ts'
+import { listed } from './vocabulary/text.ts'
 import { parseExpectation } from './checks/expectation.ts'
 import { checkOptions, type CheckOptions } from './checks/options.ts'
 import { checkLimits, type WholeCost } from './checks/limits.ts'
-import { questionNames, type QuestionName } from './checks/question-table.ts'
+import { questionNames, questionOf, type QuestionName } from './checks/question-table.ts'
 import type { CheckResult, QuestionResult } from './checks/result.ts'
 import { costOf, run, type CheckEvents, type Inquiry } from './checks/run.ts'
 import { validateOptions, resolve } from './options/form.ts'
@@ -59,6 +60,7 @@ function inquiryOf(address: Address, options: CheckOptions): Inquiry {
   )
   if (questions.length === 0)
     throw usageError('No question is left.', `The questions are ${questionNames.join(', ')}.`)
+  checkSense(questions, address)
   for (const { text, question } of expectations)
     if (!questions.includes(question))
       throw usageError(`--expect '${text}' needs the question ${question}.`, 'Do not leave it out.')
@@ -66,6 +68,18 @@ function inquiryOf(address: Address, options: CheckOptions): Inquiry {
   const limits = checkLimits(thorough, idleMs, maxConnections)
   const { calling, control } = wanted
   return { address, calling, control, questions, expectations, limits }
+}
+
+/** @throws UserError if none of them makes sense there */
+function checkSense(questions: readonly QuestionName[], { transport }: Address) {
+  const isFor = (name: QuestionName) => questionOf(name).transports.includes(transport)
+  if (questions.some(isFor)) return
+  const fitting = questionNames.filter(isFor).join(',')
+  const [verb] = questions.length === 1 ? ['is'] : ['are']
+  throw usageError(
+    `${listed(questions)} ${verb} not for ${transport}.`,
+    `Type --only ${fitting}, or some of these.`,
+  )
 }
 
 /** A silence that is expected to be survived has to be tried. */

@@ -1,5 +1,7 @@
 /** yodel check against good servers, bad servers and bad relays: it says what is true of each. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { check, serve, UserError, type CheckOptions, type CheckResult, type Server } from 'yodel'
 import { full } from './full.ts'
@@ -126,6 +128,50 @@ test('an expectation decides what is good enough', async () => {
     ],
   )
   assert.equal(few.verdict, 'fails')
+})
+
+/** Echoes on so many connections; it takes no more of them then. */
+async function leaving(connections: number): Promise<{ url: string; close: () => void }> {
+  const server = createServer({ allowHalfOpen: true }, socket => {
+    socket.on('error', () => {}).pipe(socket)
+    if (--connections === 0) server.close()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return { url: `tcp://127.0.0.1:${port}`, close: () => server.close() }
+}
+
+test('a server that goes away after the first look is a finding of each question', async () => {
+  // The first look needs two.
+  for (const connections of [2, 4]) {
+    const server = await leaving(connections)
+    const only = [...streams, 'idle' as const, 'sizes' as const]
+    const result = await check(server.url, { ...options, only, idleMs: 3_000 }).finished
+    server.close()
+    assert.equal(result.verdict, 'fails', told(result))
+    assert.ok(
+      result.questions.every(({ outcome }) => outcome === 'fails'),
+      told(result),
+    )
+    assert.match(
+      summary(result).join(),
+      /^bytes: gone,half-close: gone,overload: gone,idle: gone,sizes: gone$/,
+    )
+  }
+})
+
+test('a check of which no question was asked is not ok', async () => {
+  const only = ['families' as const]
+  const { verdict, because } = await check(good.url, { ...options, only }).finished
+  assert.equal(verdict, 'invalid')
+  assert.match(because.join(), /^families could not be asked: the address is a number/)
+  assert.throws(() => check(good.url, { only: ['udp', 'ws'] }), {
+    name: 'UserError',
+    message: 'ws and udp are not for tcp.',
+    hint: /^Type --only bytes,half-close,overload,idle,sizes,latency,families,proxy, or some/,
+  })
+  assert.throws(() => check('udp://127.0.0.1:1', { only: ['bytes'] }), /bytes is not for udp/)
 })
 
 test('no server there, and what makes no sense, are told as sentences', async () => {

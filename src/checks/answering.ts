@@ -5,8 +5,9 @@ import { formatDuration } from '../vocabulary/units.ts'
 import type { OwnDelay } from './again.ts'
 import type { Calling } from '../options/calling.ts'
 import type { Control } from './control.ts'
+import { foundGone, gone, isGone } from './gone.ts'
 import type { Cost, Limits } from './limits.ts'
-import type { Answer, Found, NotAsked, Outcome, Question } from './question.ts'
+import type { Answer, FindingKind, Found, NotAsked, Outcome, Question } from './question.ts'
 import { questionOf, type QuestionName } from './question-table.ts'
 import type { Finding, QuestionResult } from './result.ts'
 import { witnessesMax, type KnownPath, type Scene } from './scene.ts'
@@ -152,25 +153,41 @@ async function asking(
     Object.assign(known, before)
     return again && 'found' in again ? joinedWith(answer, again) : answer
   } catch (error) {
-    if (error instanceof CutShort) return cutShort(error, formatDuration(leftMs), hint)
-    // If a question cannot connect any more, that is its finding, unless the fault is our own.
-    if (!(error instanceof UserError)) throw error
-    const own = /descriptors/.test(error.message)
-    return { notAsked: error.message.replace(/\.$/, ''), ...(own && { own }) }
+    const isCut = error instanceof CutShort
+    if (isCut && !error.cause) return cutShort(error, formatDuration(leftMs), hint)
+    const cause = isCut ? error.cause : error
+    if (!(cause instanceof UserError)) throw error
+    return failedBy(cause, known, isCut ? error : { found: [], passed: '' })
   }
+}
+
+/** What is known of a question that could not go on. */
+function failedBy(
+  error: UserError,
+  { refusal }: KnownPath,
+  { found, passed }: Pick<CutShort, 'found' | 'passed'>,
+): Answer | NotAsked {
+  // If a question cannot connect any more, that is its finding, unless the fault is our own.
+  if (isGone(error) && refusal === undefined) {
+    const last = foundGone(error, passed)
+    return { said: last.said, found: [...found, last] }
+  }
+  const message = error.message.replace(/\.$/, '')
+  const [first] = found
+  if (first) return { said: first.said, found, cut: `and then: ${message}` }
+  const own = /descriptors/.test(message)
+  const until = passed === '' ? '' : `; until then ${passed}`
+  return { notAsked: `${message}${until}`, ...(own && { own }) }
 }
 
 /** What is known of a question whose time was over before its end; never that all is well. */
 function cutShort(
-  { found, passed, isConnecting, cause }: CutShort,
+  { found, passed, isConnecting }: CutShort,
   time: string,
   hint: string,
 ): Answer | NotAsked {
   const [first] = found
-  const cut =
-    cause === undefined
-      ? `its time (${time}) was over before its end`
-      : `and then: ${cause.message.replace(/\.$/, '')}`
+  const cut = `its time (${time}) was over before its end`
   if (first) return { said: first.said, found, cut }
   const until = passed === '' ? '' : `; until then ${passed}`
   if (isConnecting) {
@@ -191,8 +208,11 @@ const joinedWith = (answer: Answer, again: Answer): Answer => ({
   }),
 })
 
+/** What each question may find. */
+export const anywhere: Readonly<Record<string, FindingKind>> = { gone }
+
 function findingOf(asked: Question, found: Found): Finding {
-  const { outcome, effect, advice } = asked.findings[found.name]!
+  const { outcome, effect, advice } = asked.findings[found.name] ?? anywhere[found.name]!
   const { name, said, side = 'unknown' } = found
   return {
     name,

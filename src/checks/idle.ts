@@ -96,6 +96,8 @@ export const idle = question<Name>({
     // If a server takes few connections at once, the longest waits say most.
     const chosen = atOnce > graded.length ? graded : graded.slice(-Math.max(1, atOnce - 1))
     const keeping = atOnce > chosen.length ? keptAlive(scene, chosen.at(-1)!) : undefined
+    // If it cannot connect, the others cannot either, and one of them says so.
+    keeping?.catch(() => {})
     const datagrams = isDatagrams(scene.address)
     const isHttp = transports[scene.address.transport].protocol === 'http'
     const all = datagrams

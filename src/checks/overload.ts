@@ -57,7 +57,10 @@ export const overload = question<Name>({
       const next = tries.find(({ fate }) => fate !== 'served')
       const fared = next && (await waitedFor(scene, next, slow))
       if (fared?.fate === 'served') served.push(fared.probe!)
-      else if (fared) found.push(await describe(scene, fared, served))
+      else if (fared) {
+        if (fared.refusal && served.length === 0) await throwIfGone(scene, fared.refusal)
+        found.push(await describe(scene, fared, served))
+      }
       scene.note(...found)
       scene.passed = `${plural(served.length, 'connection')} were served at once`
     }
@@ -95,6 +98,14 @@ interface Attempt {
   probe?: ProbeConnection
   fate: 'served' | 'refused' | 'unanswered' | 'closed' | 'queued'
   said: string
+  refusal?: UserError
+}
+
+/** If not even one connection opens, no limit of connections was reached. */
+async function throwIfGone(scene: Scene, refusal: UserError): Promise<void> {
+  const again = await attempt(scene, [])
+  await again.probe?.close()
+  if (again.refusal) throw refusal
 }
 
 /** A connection that took long to open. */
@@ -115,7 +126,8 @@ async function attempt(scene: Scene, slow: Slow[]): Promise<Attempt> {
     if (/handshake took too long/.test(error.message))
       return { fate: 'queued', said: error.message }
     const silent = /ETIMEDOUT/.test(error.message)
-    return { fate: silent ? 'unanswered' : 'refused', said: error.message }
+    if (silent) return { fate: 'unanswered', said: error.message }
+    return { fate: 'refused', said: error.message, refusal: error }
   }
   const tookMs = performance.now() - startedMs
   if (isSlow(scene, tookMs))

@@ -44,7 +44,7 @@ export interface ExpectationResult {
   held: boolean
 }
 
-/** `invalid`: this machine could not find out. */
+/** `invalid`: this machine could not find out, or no question could be asked. */
 export type Verdict = 'ok' | 'differs' | 'fails' | 'invalid'
 
 export interface CheckResult {

@@ -34,8 +34,10 @@ export function verdictOf(
     .toSorted((one, other) => Number(isUneven(other)) - Number(isUneven(one)))
   const differing = results.filter(({ outcome }) => outcome === 'differs')
   const missed = expectations.filter(({ held }) => !held)
+  // Of what was not looked at nothing can be said, whatever the reason is.
+  const isNoneAsked = results.every(({ outcome }) => outcome === 'not asked')
   const own = answered.flatMap(({ result, own }) =>
-    own && result.outcome !== 'fails' ? [result] : [],
+    (own || isNoneAsked) && result.outcome !== 'fails' ? [result] : [],
   )
   const because = [
     ...failing.map(({ name, said }) => `${name} fails: ${said}`),

@@ -1,11 +1,13 @@
 /** WebSocket: are messages kept as they were, with their kinds, bounds, pings and close codes? */
 import type { WebSocket } from 'ws'
 import { formatAddress } from '../vocabulary/address.ts'
+import { UserError } from '../vocabulary/errors.ts'
 import { printable } from '../vocabulary/text.ts'
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { speaking } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { witnessed } from './attribution.ts'
+import { isGone } from './gone.ts'
 import { joined, question, type Answer, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { wsFindings, type WsFinding } from './ws-findings.ts'
@@ -46,6 +48,7 @@ export const ws = question<WsFinding>({
 async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
   const found: Finding[] = []
   const socket = await openWs(scene, {}).catch((error: Error) => error)
+  if (socket instanceof UserError && isGone(socket)) throw socket
   if (socket instanceof Error) return notUpgraded(scene, socket)
   const kinds = joined(await askKinds(scene, socket))
   found.push(...kinds)

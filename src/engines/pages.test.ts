@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { faultKinds } from '../faults/index.ts'
+import { anywhere } from '../checks/answering.ts'
 import { checkLimits } from '../checks/limits.ts'
 import { checkDefaults } from '../checks/options.ts'
 import { questionNames, questionOf } from '../checks/question-table.ts'
@@ -138,8 +139,11 @@ const questionRows = (): string[][] =>
   })
 
 const findingRows = (): string[][] =>
-  questionNames.flatMap(name =>
-    Object.entries(questionOf(name).findings).map(([finding, { outcome, effect, advice }]) => [
+  [
+    ...questionNames.map(name => [name, questionOf(name).findings] as const),
+    ['each question', anywhere] as const,
+  ].flatMap(([name, findings]) =>
+    Object.entries(findings).map(([finding, { outcome, effect, advice }]) => [
       `${name}: **${finding}**`,
       outcome,
       effect,
