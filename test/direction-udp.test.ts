@@ -73,7 +73,7 @@ test('a rate at which datagrams go together: each is one, and right', async () =
     .finished
   assert.deepEqual([result.verdict, result.failedBecause], ['pass', []])
   for (const { sentBytes, datagrams, wrongBytes } of [result.up!, result.down!]) {
-    assert.equal(sentBytes % 1400, 0)
+    assert.equal(sentBytes! % 1400, 0)
     assert.deepEqual([wrongBytes, datagrams!.wrong, datagrams!.duplicated], [0, 0, 0])
     assert.ok(datagrams!.received > 0)
   }
@@ -85,7 +85,7 @@ test('the warm-up is left out of the counts', async () => {
   for (const side of [up!, down!]) {
     const { sent, lost } = side.datagrams!
     assert.equal(lost, 0)
-    const all = side.sentBytes / 200
+    const all = side.sentBytes! / 200
     // A sender that is held up leaves out what it cannot send.
     assert.ok(all - sent > 0 && all - sent <= 100, `${all} ${sent}`)
   }

@@ -77,8 +77,8 @@ test('by a rate, so much is sent and no more', async () => {
   const { up, down, verdict } = await measureDirection(paired.address, options).finished
   assert.equal(verdict, 'pass')
   for (const { sentBytes } of [up!, down!]) {
-    assert.equal(sentBytes % 1000, 0)
-    assert.ok(sentBytes >= 20_000 && sentBytes <= 100_000, `${sentBytes}`)
+    assert.equal(sentBytes! % 1000, 0)
+    assert.ok(sentBytes! >= 20_000 && sentBytes! <= 100_000, `${sentBytes}`)
   }
 })
 

@@ -38,7 +38,12 @@ export type Mark = readonly [atMs: number, bytes: number]
 
 /** What is known of one direction of a flow. */
 export interface FoundDirection {
-  sentBytes: number
+  /** Undefined: the server, which sent it, did not say. */
+  sentBytes: number | undefined
+  /** On a stream: both ends have said how much it was, so nothing can be under way. */
+  ended?: boolean
+  /** How long it was awaited: until the run ended, or broke. */
+  awaitedMs?: number | undefined
   /** The last of the receiver; undefined: it said nothing. */
   report: Report | undefined
   marks: Mark[]
@@ -55,7 +60,7 @@ export interface FoundFlow {
   flow: number
   up?: FoundDirection | undefined
   down?: FoundDirection | undefined
-  /** Some was still under way when the drain was over. */
+  /** Its end did not come before the drain was over. */
   unfinished: boolean
   failure?: FailureName | undefined
   reason?: string | undefined

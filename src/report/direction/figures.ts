@@ -5,7 +5,8 @@ import type { DirectionTcp } from './tcp.ts'
 
 /** One direction, over all flows; what arrived is what the receiver says of it. */
 export interface DirectionFigures {
-  sentBytes: number
+  /** Null if the server, which sent it, did not say. */
+  sentBytes: number | null
   receivedBytes: number
   /**
    * The rate in the window after the warm-up, by the receiver's clock; null if the window is too
@@ -14,8 +15,10 @@ export interface DirectionFigures {
   bytesPerSecond: number | null
   wrongBytes: number
   firstWrong: (WrongPlace & { flow: number }) | null
-  /** Sent, and not there when the drain was over. */
+  /** Sent, and not there when the drain was over; the end of the stream did not come either. */
   underWayBytes: number
+  /** Sent before the end of the stream, which came without them. */
+  missingBytes: number
   /** Between arrivals. */
   gapUs: Distribution
   /** What the system of the sender says (TCP_INFO), over all flows; absent where it does not. */

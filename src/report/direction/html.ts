@@ -61,7 +61,7 @@ function figures(result: DirectionResult): Markup {
   ]
   const rows = [
     row('rate', of => (of.bytesPerSecond === null ? none : formatBits(of.bytesPerSecond))),
-    row('sent', of => sizeText(of.sentBytes)),
+    row('sent', of => (of.sentBytes === null ? none : sizeText(of.sentBytes))),
     row('arrived', of => sizeText(of.receivedBytes)),
     row('wrong bytes', of => countText(of.wrongBytes)),
     row('between arrivals, p50', of => timeText(of.gapUs.p50)),

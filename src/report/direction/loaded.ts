@@ -5,7 +5,7 @@ import { meetsLoaded, type LoadedObjective } from './loaded-objective.ts'
 import { responsivenessOf, type ForeignProbe } from './responsiveness.ts'
 import type { Responsiveness, SelfProbe } from './responsiveness.ts'
 import { missedOf } from './objective.ts'
-import type { DirectionResult } from './result.ts'
+import { unfinishedText, type DirectionResult } from './result.ts'
 
 export const loadedFormat = 'yodel-loaded-1'
 
@@ -88,7 +88,8 @@ export function loadedResult(
   const failedBecause = [
     ...wrongIn('while idle', idle),
     ...wrongIn('under load', loaded),
-    ...flows.failedBecause,
+    // They were to fill the path, not to end: what they left in its buffers is no failure.
+    ...flows.failedBecause.filter(why => !unfinishedText(flows.unfinished).includes(why)),
     ...missedOf(expectations),
   ]
   return {

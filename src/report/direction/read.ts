@@ -23,7 +23,8 @@ const perhaps =
 
 const side = perhaps(
   record({
-    ...each(['sentBytes', 'receivedBytes', 'wrongBytes', 'underWayBytes'], isNumber),
+    ...each(['receivedBytes', 'wrongBytes', 'underWayBytes'], isNumber),
+    sentBytes: isNumberOrNull,
     bytesPerSecond: isNumberOrNull,
     firstWrong: value => value === null || record({ expected: isText, received: isText })(value),
     gapUs: isDistribution,

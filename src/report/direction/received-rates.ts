@@ -35,8 +35,9 @@ export function rateOf(
   report: Report | undefined,
   marks: readonly Mark[],
   { fromMs, lengthMs }: MarkedWindow,
+  awaitedMs?: number,
 ): number | undefined {
-  const lastMs = pointsOf(report, marks).at(-1)![0]
+  const lastMs = seenMs(report, marks, awaitedMs)
   const untilMs = Math.min(lastMs, fromMs + lengthMs)
   const startMs = untilMs > fromMs ? fromMs : 0
   if (untilMs <= startMs) return undefined
@@ -44,13 +45,20 @@ export function rateOf(
   return bytes / ((untilMs - startMs) / 1e3)
 }
 
+/** For how long something came, or was awaited; what is not known at all was not seen. */
+function seenMs(report: Report | undefined, marks: readonly Mark[], awaitedMs = 0): number {
+  const lastMs = pointsOf(report, marks).at(-1)![0]
+  return report ? Math.max(lastMs, awaitedMs) : lastMs
+}
+
 /** How many whole seconds of the window were seen; what is only a little short counts. */
 export function secondsOf(
   report: Report | undefined,
   marks: readonly Mark[],
   { fromMs, lengthMs }: MarkedWindow,
+  awaitedMs?: number,
 ): number {
-  const lastMs = pointsOf(report, marks).at(-1)![0]
+  const lastMs = seenMs(report, marks, awaitedMs)
   return Math.max(0, Math.floor((Math.min(lastMs - fromMs, lengthMs) + slackMs) / 1e3))
 }
 

@@ -55,6 +55,8 @@ export interface DirectionResult {
   up?: DirectionFigures
   down?: DirectionFigures
   intervals: DirectionInterval[]
+  /** Flows of which the end did not come before the drain was over. */
+  unfinished: number
   errors: Record<FailureName, number>
   reasons: string[]
   notes: string[]
@@ -78,11 +80,13 @@ export function directionResult(
     number
   >
   for (const { failure } of flows) if (failure) errors[failure]++
+  const unfinished = flows.filter(flow => flow.unfinished && !flow.failure).length
   const failedBecause = [
     ...sides.flatMap(side => wrongs(side, figures[side]!)),
     ...Object.entries(errors)
       .filter(([, count]) => count > 0)
       .map(([name, count]) => `${plural(count, 'flow')} failed: ${name}.`),
+    ...unfinishedText(unfinished),
   ]
   const expectations = objectives.map(objective => meetsDirection(objective, figures))
   failedBecause.push(...missedOf(expectations))
@@ -95,6 +99,7 @@ export function directionResult(
     run,
     ...figures,
     intervals: intervalsOf(flows, sides, window),
+    unfinished,
     errors,
     reasons: [...new Set(flows.flatMap(({ reason }) => (reason === undefined ? [] : [reason])))],
     notes,
@@ -112,23 +117,25 @@ function figuresOf(
   const gaps = new Histogram()
   for (const { report } of found) if (report?.end) gaps.add(readHistogram(report.end.gaps))
   const first = found.find(({ report }) => report?.end?.firstWrong)
-  const rates = found.map(({ report, marks }) => rateOf(report, marks, window))
+  const rates = found.map(({ report, marks, awaitedMs }) =>
+    rateOf(report, marks, window, awaitedMs),
+  )
   const isKnown = rates.every(rate => rate !== undefined)
-  const [sentBytes, receivedBytes] = [
-    sum(({ sentBytes, report }) => Math.max(sentBytes, report?.bytes ?? 0)),
-    sum(({ report }) => report?.bytes ?? 0),
-  ]
+  const isSaid = found.every(({ sentBytes }) => sentBytes !== undefined)
   const datagrams = datagramsOf(found)
+  const absent = ({ sentBytes, report }: FoundDirection) =>
+    datagrams || sentBytes === undefined ? 0 : Math.max(0, sentBytes - (report?.bytes ?? 0))
   const tcp = tcpOf(found.map(({ tcp = [] }) => tcp))
   return {
     ...(datagrams && { datagrams }),
     ...(tcp && { tcp }),
-    sentBytes,
-    receivedBytes,
+    sentBytes: isSaid ? sum(({ sentBytes = 0 }) => sentBytes) : null,
+    receivedBytes: sum(({ report }) => report?.bytes ?? 0),
     bytesPerSecond: isKnown ? rates.reduce((total: number, rate) => total + rate, 0) : null,
     wrongBytes: sum(({ report }) => report?.wrongBytes ?? 0),
     firstWrong: first ? { flow: first.number, ...first.report!.end!.firstWrong! } : null,
-    underWayBytes: datagrams ? 0 : sentBytes - receivedBytes,
+    underWayBytes: sum(each => (each.ended ? 0 : absent(each))),
+    missingBytes: sum(each => (each.ended ? absent(each) : 0)),
     gapUs: distribution(gaps),
   }
 }
@@ -163,10 +170,16 @@ function datagramsOf(found: readonly FoundDirection[]): DirectionDatagrams | und
   }
 }
 
-/** What breaks the verdict: wrong bytes, and if nothing came at all. */
+/** A stream that was cut off shows nothing about the bytes that were under way. */
+export const unfinishedText = (flows: number): string[] =>
+  flows > 0
+    ? [`The drain was over before the end of ${plural(flows, 'flow')} came (see --drain).`]
+    : []
+
+/** What breaks the verdict: wrong and missing bytes, and if nothing came at all. */
 function wrongs(
   side: OneDirection,
-  { wrongBytes, receivedBytes, firstWrong }: DirectionFigures,
+  { wrongBytes, missingBytes, receivedBytes, firstWrong }: DirectionFigures,
 ): string[] {
   const failed: string[] = []
   if (wrongBytes > 0)
@@ -174,14 +187,16 @@ function wrongs(
       `${plural(wrongBytes, 'byte')} ${side} came wrong` +
         (firstWrong ? `, the first at byte ${firstWrong.offset} of flow ${firstWrong.flow}.` : '.'),
     )
+  if (missingBytes > 0)
+    failed.push(
+      `${plural(missingBytes, 'byte')} ${side} never came, but the end of the stream did.`,
+    )
   if (receivedBytes === 0) failed.push(`Nothing came ${side}.`)
   return failed
 }
 
 const notesOf = (side: OneDirection, { underWayBytes }: DirectionFigures): string[] =>
-  underWayBytes > 0
-    ? [`${formatSize(underWayBytes)} ${side} were still under way at the end (see --drain).`]
-    : []
+  underWayBytes > 0 ? [`${formatSize(underWayBytes)} ${side} were still under way at the end.`] : []
 
 /** Whole seconds of the window, of all flows together. */
 function intervalsOf(
@@ -192,7 +207,10 @@ function intervalsOf(
   const seconds = Math.max(
     0,
     ...sides.flatMap(side =>
-      flows.map(flow => secondsOf(flow[side]!.report, flow[side]!.marks, window)),
+      flows.map(flow => {
+        const { report, marks, awaitedMs } = flow[side]!
+        return secondsOf(report, marks, window, awaitedMs)
+      }),
     ),
   )
   return Array.from({ length: seconds }, (_, second): DirectionInterval => {

@@ -49,7 +49,7 @@ function side(name: string, figures: DirectionFigures, canvas: Canvas): string[]
   const { sentBytes, receivedBytes, bytesPerSecond, wrongBytes, gapUs } = figures
   const parts = [
     ...(bytesPerSecond === null ? [] : [formatBits(bytesPerSecond)]),
-    `${formatSize(sentBytes)} sent`,
+    ...(sentBytes === null ? [] : [`${formatSize(sentBytes)} sent`]),
     `${formatSize(receivedBytes)} arrived`,
     wrongBytes === 0 ? 'all verified' : `${plural(wrongBytes, 'byte')} wrong`,
   ]

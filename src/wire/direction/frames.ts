@@ -59,7 +59,7 @@ const makeSense: { [K in keyof Bodies]: (body: Partial<Bodies[K]>) => boolean } 
     [from, fingerprint].every(each => each === undefined || typeof each === 'string'),
   [frameKinds.refused]: ({ reason }) => typeof reason === 'string',
   [frameKinds.report]: isReport,
-  [frameKinds.end]: ({ sentBytes }) => Number.isFinite(sentBytes),
+  [frameKinds.end]: ({ sentBytes }) => Number.isSafeInteger(sentBytes) && sentBytes! >= 0,
   [frameKinds.start]: () => true,
   [frameKinds.sending]: ({ retransmits, rttUs, windowBytes }) =>
     [retransmits, rttUs, windowBytes].every(Number.isFinite),

@@ -53,12 +53,14 @@ export interface Report {
 
 /** Whether it can be a report; what lies in its buckets only their reader can tell. */
 export function isReport({ bytes, atMs, wrongBytes, end }: Partial<Report>): boolean {
-  if (![bytes, atMs, wrongBytes].every(Number.isFinite)) return false
+  if (![bytes, wrongBytes].every(isCount) || !Number.isFinite(atMs)) return false
   if (end === undefined) return true
   if (typeof end !== 'object' || end === null || typeof end.gaps !== 'object') return false
   if (![end.firstMs, end.lastMs, end.chunks].every(Number.isFinite)) return false
   return end.gaps !== null && isPlace(end.firstWrong) && isSeen(end.datagrams)
 }
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
 
 const isPlace = (place: WrongPlace | undefined): boolean =>
   place === undefined ||

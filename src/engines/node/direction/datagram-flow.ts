@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:dgram'
 import { DatagramReceiver } from '../../../load/direction/datagram-receiver.ts'
 import { DatagramSender } from '../../../load/direction/datagram-sender.ts'
-import type { FoundDirection, FoundFlow } from '../../../load/direction/thread-flows.ts'
+import type { FoundFlow } from '../../../load/direction/thread-flows.ts'
 import type { Payload } from '../../../load/payload.ts'
 import { counter, type CounterName, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { FlowTask } from '../../../task.ts'
@@ -28,6 +28,7 @@ import { receiveJoined } from '../../os/datagram-joined.ts'
 import { DatagramTrain } from '../../os/datagram-train.ts'
 import { systemError } from '../../os/libc.ts'
 import { descriptorOf } from '../../os/datagram-descriptor.ts'
+import { FlowRecord } from './flow-record.ts'
 import { RepeatedQuestion } from './repeated-question.ts'
 import { DatagramPump, togetherFrom } from './datagram-pump.ts'
 import { lateUs } from './datagram-serve.ts'
@@ -36,7 +37,6 @@ import { reportOf } from './reported.ts'
 
 /** How often the server is told to go on. */
 const aliveMs = 200
-const markMs = 100
 
 export class DatagramFlow {
   readonly closed: Promise<void>
@@ -50,18 +50,13 @@ export class DatagramFlow {
   readonly #pump: DatagramPump | undefined
   readonly #receiver: DatagramReceiver | undefined
   readonly #asking = new RepeatedQuestion(datagram => this.#send(datagram))
-  readonly #up: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
-  readonly #down: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
+  readonly #record: FlowRecord
   #living: NodeJS.Timeout | undefined
-  #marking: NodeJS.Timeout | undefined
   #fail: ((error: Error) => void) | undefined
   #close!: () => void
   /** What comes may be several datagrams. */
   #isJoined = false
   #over = false
-  #unfinished = false
-  #failure: FailureName | undefined
-  #reason: string | undefined
 
   constructor(task: FlowTask, number: number, socket: Socket, payload: Payload, meter: Meter) {
     this.#task = task
@@ -86,6 +81,7 @@ export class DatagramFlow {
     }
     if (direction !== 'up')
       this.#receiver = new DatagramReceiver(payload, number, performance.now())
+    this.#record = new FlowRecord(this.#receiver)
     socket.on('message', this.#onMessage)
     socket.on('error', error => this.#onError(error))
   }
@@ -148,10 +144,10 @@ export class DatagramFlow {
     this.#send(alive)
     this.#living = setInterval(() => this.#send(alive), aliveMs)
     if (this.#receiver) {
-      this.#marking = setInterval(() => this.#mark(), markMs)
       const isFast = this.#task.ratePerSecond! >= togetherFrom
       this.#isJoined = isFast && receiveJoined(descriptorOf(this.#socket))
     }
+    this.#record.begin()
     this.#pump?.begin()
   }
 
@@ -178,18 +174,15 @@ export class DatagramFlow {
   #onReport(report: Partial<Report> | undefined) {
     if (!report || this.#over || this.#task.direction === 'down' || !isReport(report)) return
     const whole = report as Report
-    this.#count('bytesConfirmed', Math.max(0, whole.bytes - (this.#up.report?.bytes ?? 0)))
-    this.#up.report = whole
-    if (whole.bytes > 0) this.#up.marks.push([whole.atMs, whole.bytes])
-  }
-
-  #mark() {
-    const { bytes, atMs } = this.#receiver!.report
-    if (bytes !== (this.#down.marks.at(-1)?.[1] ?? 0)) this.#down.marks.push([atMs, bytes])
+    const { up } = this.#record
+    this.#count('bytesConfirmed', Math.max(0, whole.bytes - (up.report?.bytes ?? 0)))
+    up.report = whole
+    if (whole.bytes > 0) up.marks.push([whole.atMs, whole.bytes])
   }
 
   /** Nothing more is sent. What is in flight arrives before the answer, in order or nearly so. */
   end(): void {
+    this.#record.awaitsNoMore()
     this.#pump?.end()
     if (this.#over) return
     this.#asking.ask(writeOther(datagramKinds.end, this.#word, {}, 512), got => {
@@ -198,9 +191,7 @@ export class DatagramFlow {
       const [bytes, measured, late] = ['sentBytes', 'measured', 'lateUs'].map(name =>
         Number(body[name]),
       ) as [number, number, number]
-      this.#down.sentBytes = bytes
-      this.#down.measured = measured
-      this.#down.lateUs = late
+      Object.assign(this.#record.down, { sentBytes: bytes, measured, lateUs: late })
       if (this.#task.direction === 'down') this.#finish()
       else this.#askReport(Buffer.alloc(0))
       return true
@@ -232,7 +223,6 @@ export class DatagramFlow {
 
   giveUp(): void {
     if (this.#over) return
-    this.#unfinished = true
     this.#broke('timedOut', 'the server sent no report (its end of the session is lost)')
     this.#finish()
   }
@@ -247,11 +237,7 @@ export class DatagramFlow {
     this.#pump?.end()
     this.#asking.stop()
     clearInterval(this.#living)
-    clearInterval(this.#marking)
-    if (this.#receiver) {
-      this.#mark()
-      this.#down.report = this.#receiver.lastReport
-    }
+    this.#record.close()
     this.#count('closed', 1)
     this.#socket.close(() => this.#close())
   }
@@ -264,26 +250,16 @@ export class DatagramFlow {
   }
 
   #broke(name: FailureName, reason?: string) {
-    this.#failure = name
-    this.#reason = reason
+    this.#record.broke(name, reason)
     this.#count(name, 1)
   }
 
   get found(): FoundFlow {
-    const { direction } = this.#task
     if (this.#sender) {
-      this.#up.sentBytes = this.#sender.bytes
-      this.#up.measured = this.#sender.measured
-      this.#up.lateUs = lateUs(this.#sender)
+      const { bytes: sentBytes, measured } = this.#sender
+      Object.assign(this.#record.up, { sentBytes, measured, lateUs: lateUs(this.#sender) })
     }
-    return {
-      flow: this.#number,
-      up: direction === 'down' ? undefined : this.#up,
-      down: direction === 'up' ? undefined : this.#down,
-      unfinished: this.#unfinished,
-      failure: this.#failure,
-      reason: this.#reason,
-    }
+    return this.#record.found(this.#number, this.#task.direction)
   }
 
   #count(name: CounterName, by: number) {

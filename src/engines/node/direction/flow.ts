@@ -1,7 +1,7 @@
 /** One flow of the client: a connection with a session, from its hello to its end. */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { FoundDirection, FoundFlow } from '../../../load/direction/thread-flows.ts'
+import type { FoundFlow } from '../../../load/direction/thread-flows.ts'
 import { Receiver } from '../../../load/direction/receiver.ts'
 import { Sender } from '../../../load/direction/sender.ts'
 import type { Payload } from '../../../load/payload.ts'
@@ -20,20 +20,17 @@ import { readAnswer } from '../../../wire/direction/hello.ts'
 import type { Report } from '../../../wire/direction/trace.ts'
 import { explain, failureName, reasonWhy } from '../../failures.ts'
 import { countGarbage } from '../../garbage.ts'
-import { tcpInfo, type TcpInfo } from '../../os/path-info.ts'
+import type { TcpInfo } from '../../os/path-info.ts'
 import { handleDescriptor } from '../core/listener.ts'
 import { readInto } from '../core/read-into.ts'
 import { afterTimeout } from '../core/patience.ts'
+import { FlowRecord } from './flow-record.ts'
+import { endsBefore, whyNoReport, whyNoSum } from './claims.ts'
 import { notServed } from './not-served.ts'
 import { PagedOutlet } from './paged.ts'
+import { PathSamples } from './path-samples.ts'
 import { Pump } from './pump.ts'
 import { isReadable } from './reported.ts'
-
-/** How often to note how much has come; the server does the same. */
-const markMs = 100
-/** How often the system is asked about the connection; for a day at most. */
-const sampleMs = 1_000
-const samplesMax = 86_400
 
 /** The socket below TLS. */
 const rawOf = (stream: Duplex): Socket =>
@@ -47,6 +44,8 @@ export interface FlowParts {
   below: Duplex
   /** What to send first; undefined if it was in the head of a request, which has no body. */
   hello: Buffer | undefined
+  /** When the connection was asked for. */
+  askedMs: number
   payload: Payload
   meter: Meter
 }
@@ -59,28 +58,27 @@ export class ClientFlow implements FrameEvents {
   readonly #stream: Duplex
   readonly #below: Duplex
   readonly #hello: Buffer | undefined
+  readonly #askedMs: number
   readonly #counters: Float64Array
   readonly #reader = new SessionFrameReader(this)
   readonly #pump: Pump | undefined
   readonly #receiver: Receiver | undefined
-  readonly #up: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
-  readonly #down: FoundDirection = { sentBytes: 0, report: undefined, marks: [] }
+  readonly #record: FlowRecord
   #first = Buffer.alloc(0)
   #opening: { accept: () => void; fail: (error: Error) => void } | undefined
   #inFrames = false
   /** Each chunk has memory of its own, which is garbage afterwards. */
   #ownsChunks = true
-  #marking: NodeJS.Timeout | undefined
-  #sampling: NodeJS.Timeout | undefined
-  #beganMs = 0
+  #samples: PathSamples | undefined
+  /** This end has said that it is over. */
+  #isEnding = false
   #over = false
-  #unfinished = false
-  #failure: FailureName | undefined
-  #reason: string | undefined
 
-  constructor(task: FlowTask, { number, stream, below, hello, payload, meter }: FlowParts) {
+  constructor(task: FlowTask, parts: FlowParts) {
+    const { number, stream, below, hello, askedMs, payload, meter } = parts
     this.#task = task
     this.#hello = hello
+    this.#askedMs = askedMs
     this.#below = below
     this.#number = number
     this.#stream = stream
@@ -93,6 +91,7 @@ export class ClientFlow implements FrameEvents {
       this.#pump = new Pump(stream, sender, { paged, onBytes })
     }
     if (direction !== 'up') this.#receiver = new Receiver(payload, number, performance.now())
+    this.#record = new FlowRecord(this.#receiver)
     stream.on('error', error => this.#fail(error))
     stream.on('end', () => this.#onEnd())
     this.closed = new Promise(resolve => {
@@ -128,34 +127,18 @@ export class ClientFlow implements FrameEvents {
 
   begin(): void {
     if (this.#over) return
-    if (this.#receiver) {
-      if (this.#hello) this.#stream.write(writeFrame(frameKinds.start, {}))
-      this.#marking = setInterval(() => this.#mark(), markMs)
-    }
-    this.#beganMs = performance.now()
-    if (this.#pump) this.#sampling = setInterval(() => this.#sample(), sampleMs)
+    if (this.#receiver && this.#hello) this.#stream.write(writeFrame(frameKinds.start, {}))
+    this.#record.begin()
+    this.#samples = new PathSamples(this.#counters)
+    // This system knows about sending up; the server reports the same about down.
+    if (this.#pump) this.#samples.ask(this.#record.up, () => handleDescriptor(rawOf(this.#below)))
     this.#pump?.begin()
-  }
-
-  /** What this system knows about sending up; the server reports the same about down. */
-  #sample() {
-    const info = tcpInfo(handleDescriptor(rawOf(this.#below)))
-    if (info) this.#note(this.#up, info)
-  }
-
-  #note(side: FoundDirection, info: TcpInfo) {
-    const atMs = Math.round(performance.now() - this.#beganMs)
-    side.tcp ??= []
-    const before = side.tcp.at(-1)?.retransmits ?? 0
-    this.#count('segmentsAgain', Math.max(0, info.retransmits - before))
-    this.#count('tcpSamples', 1)
-    this.#count('tcpRttUs', info.rttUs)
-    this.#count('tcpWindowBytes', info.windowBytes)
-    if (side.tcp.length < samplesMax) side.tcp.push({ atMs, ...info })
   }
 
   /** Nothing more is sent; the server reports, and ends. */
   end(): void {
+    this.#record.awaitsNoMore()
+    this.#isEnding = true
     this.#pump?.end()
     if (this.#over || this.#stream.destroyed || this.#stream.writableEnded) return
     // The server knows when to end, or sends until the client has gone.
@@ -167,7 +150,7 @@ export class ClientFlow implements FrameEvents {
   /** The drain is over. */
   giveUp(): void {
     if (this.#over) return
-    this.#unfinished = true
+    this.#record.unfinished = true
     this.destroy()
   }
 
@@ -178,16 +161,8 @@ export class ClientFlow implements FrameEvents {
   }
 
   get found(): FoundFlow {
-    const { direction } = this.#task
-    this.#up.sentBytes = this.#pump?.sentBytes ?? 0
-    return {
-      flow: this.#number,
-      up: direction === 'down' ? undefined : this.#up,
-      down: direction === 'up' ? undefined : this.#down,
-      unfinished: this.#unfinished,
-      failure: this.#failure,
-      reason: this.#reason,
-    }
+    this.#record.up.sentBytes = this.#pump?.sentBytes ?? 0
+    return this.#record.found(this.#number, this.#task.direction)
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -225,10 +200,11 @@ export class ClientFlow implements FrameEvents {
   }
 
   onFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): void {
+    if (this.#over) return
     if (kind === frameKinds.accepted) this.#opening?.accept()
     else if (kind === frameKinds.refused) this.#onRefused((body as { reason: unknown }).reason)
     else if (kind === frameKinds.report) this.#onReport(body as Report)
-    else if (kind === frameKinds.sending) this.#note(this.#down, body as TcpInfo)
+    else if (kind === frameKinds.sending) this.#samples?.note(this.#record.down, body as TcpInfo)
     else if (kind === frameKinds.end) this.#onOver((body as { sentBytes: number }).sentBytes)
   }
 
@@ -241,22 +217,38 @@ export class ClientFlow implements FrameEvents {
   #onReport(report: Report) {
     if (!isReadable(report))
       return this.#broke('protocol', 'the report of the server makes no sense')
-    const before = this.#up.report?.bytes ?? 0
-    this.#count('bytesConfirmed', report.bytes - before)
-    this.#up.report = report
-    this.#up.marks.push([report.atMs, report.bytes])
+    // Until the last report, a part of the next frame may have come, too.
+    const sentBytes = this.#pump?.sentBytes ?? 0
+    const most = sentBytes + (report.end || !this.#pump ? 0 : this.#task.sizeBytes)
+    const { up } = this.#record
+    const why = whyNoReport(report, up.report, most)
+    if (why !== undefined) return this.#broke('protocol', why)
+    this.#count('bytesConfirmed', report.bytes - (up.report?.bytes ?? 0))
+    up.report = report
+    up.marks.push([report.atMs, report.bytes])
   }
 
   #onOver(sentBytes: number) {
     this.#over = true
-    this.#down.sentBytes = sentBytes
+    const { up, down } = this.#record
+    if ((up.report?.wrongBytes ?? 0) > 0) this.#count('wrongBytes', 1)
+    const why = whyNoSum(sentBytes, this.#receiver?.bytes ?? 0)
+    if (why !== undefined) return this.#broke('protocol', why)
+    down.sentBytes = sentBytes
+    down.ended = true
+    if (this.#endsEarly())
+      return this.#broke('closedEarly', 'the server ended the session before the run was over')
+    if (this.#pump && !up.report?.end)
+      return this.#broke('protocol', 'the server ended without its last report')
+    up.ended = true
     this.#stream.end()
-    if ((this.#up.report?.wrongBytes ?? 0) > 0) this.#count('wrongBytes', 1)
   }
 
-  #mark() {
-    const { bytes, atMs } = this.#receiver!.report
-    if (bytes !== (this.#down.marks.at(-1)?.[1] ?? 0)) this.#down.marks.push([atMs, bytes])
+  /** After a hello it ends when this end does; without one it knows how long to send. */
+  #endsEarly(): boolean {
+    if (this.#isEnding) return false
+    const { warmupMs, durationMs } = this.#task
+    return this.#hello !== undefined || endsBefore(this.#askedMs, warmupMs + durationMs)
   }
 
   #onEnd() {
@@ -270,8 +262,7 @@ export class ClientFlow implements FrameEvents {
   }
 
   #broke(name: FailureName, reason?: string) {
-    this.#failure = name
-    this.#reason = reason
+    this.#record.broke(name, reason)
     this.#count(name, 1)
     this.destroy()
   }
@@ -279,12 +270,8 @@ export class ClientFlow implements FrameEvents {
   #onClosed() {
     this.#over = true
     this.#pump?.end()
-    clearInterval(this.#marking)
-    clearInterval(this.#sampling)
-    if (this.#receiver) {
-      this.#mark()
-      this.#down.report = this.#receiver.lastReport
-    }
+    this.#samples?.stop()
+    this.#record.close()
     this.#count('closed', 1)
   }
 

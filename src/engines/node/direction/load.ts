@@ -33,9 +33,10 @@ export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promi
   return openAll(task, meter, async number => {
     const hello = writeHello(helloOf(task, number, isGet))
     const target = isGet ? withHello(task, hello) : task
+    const askedMs = performance.now()
     const { stream, below = stream } = await dial({ ...target, number }, task.timeoutMs)
     const said = isGet ? undefined : hello
-    return new ClientFlow(task, { number, stream, below, hello: said, payload, meter })
+    return new ClientFlow(task, { number, stream, below, hello: said, askedMs, payload, meter })
   })
 }
 
