@@ -196,7 +196,9 @@ function wrongs(
 }
 
 const notesOf = (side: OneDirection, { underWayBytes }: DirectionFigures): string[] =>
-  underWayBytes > 0 ? [`${formatSize(underWayBytes)} ${side} were still under way at the end.`] : []
+  underWayBytes > 0
+    ? [`${formatSize(underWayBytes)} ${side} were sent, and it is not known whether they came.`]
+    : []
 
 /** Whole seconds of the window, of all flows together. */
 function intervalsOf(

@@ -15,7 +15,10 @@ export const datagramKinds = {
   payload: 0xb3,
   /** Answers `alive`: what the receiver has so far. */
   report: 0xb4,
-  /** From the client: nothing more is sent; the server says how much it has sent, and stops. */
+  /**
+   * From the client: nothing more is sent; the server says how much it has sent, and whether it had
+   * stopped before, and stops.
+   */
   end: 0xb5,
   /** Answers a hello without a cookie. */
   cookie: 0xb8,
@@ -94,6 +97,14 @@ export function readOther(datagram: Buffer): Record<string, unknown> | undefined
     return undefined
   }
   return undefined
+}
+
+/** Whether only a client says such a thing: a server that sends it echoes, and knows no session. */
+export function isOfClient(datagram: Buffer): boolean {
+  const { alive, ask, end } = datagramKinds
+  if (datagram[0] !== end) return datagram[0] === alive || datagram[0] === ask
+  const body = readOther(datagram)
+  return body !== undefined && !('sentBytes' in body)
 }
 
 /** A piece of a report, which may be longer than a datagram. */

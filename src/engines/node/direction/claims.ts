@@ -16,10 +16,50 @@ export function whyNoReport(
 }
 
 /** Why the sum of what the server sent cannot be. */
-export const whyNoSum = (saidBytes: number, receivedBytes: number): string | undefined =>
-  receivedBytes > saidBytes
-    ? `the server says that it sent ${saidBytes} bytes, but ${receivedBytes} came`
+export const whyNoSum = (said: number, received: number, what = 'bytes'): string | undefined =>
+  received > said ? `the server says that it sent ${said} ${what}, but ${received} came` : undefined
+
+/** What a server of datagrams says that it sent. */
+export interface Sums {
+  sentBytes: number
+  /** The warm-up included, and without it. */
+  datagrams: number
+  measured: number
+  skipped: number
+  lateUs: number
+  /** Before the end, since it had not heard from the client. */
+  stopped: boolean
+}
+
+/** Undefined if it makes no sense. */
+export function sumsOf(body: Record<string, unknown>): Sums | undefined {
+  const counts = ['sentBytes', 'datagrams', 'measured', 'skipped'].map(name => body[name] ?? 0)
+  const isCounts = counts.every(count => Number.isSafeInteger(count) && (count as number) >= 0)
+  const { lateUs } = body
+  if (!isCounts || typeof lateUs !== 'number' || !Number.isFinite(lateUs)) return undefined
+  const [sentBytes, datagrams, measured, skipped] = counts as [number, number, number, number]
+  return { sentBytes, datagrams, measured, skipped, lateUs, stopped: body['stopped'] === true }
+}
+
+/** The server begins and ends a little later; more than that makes a difference. */
+const shortMaxMs = 1_000
+
+/** Why less was sent down than was to be measured. */
+export function whyShort(
+  { datagrams, skipped, stopped }: Sums,
+  ratePerSecond: number,
+  awaitedMs: number,
+): string | undefined {
+  if (stopped)
+    return (
+      'the server stopped sending, since it had heard nothing from this end for a second: ' +
+      'that was lost on the way up'
+    )
+  const due = Math.floor((ratePerSecond * (awaitedMs - shortMaxMs)) / 1e3)
+  return datagrams + skipped < due
+    ? `the server sent only ${datagrams} datagrams, and more than ${due} were due`
     : undefined
+}
 
 /** Timers of both ends may be early by that much. */
 const earlyMs = 5

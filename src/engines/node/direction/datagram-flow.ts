@@ -14,6 +14,7 @@ import { isReport, type Report } from '../../../wire/direction/trace.ts'
 import {
   datagramKinds,
   isCookie,
+  isOfClient,
   lengthOfFirst,
   otherHeadBytes,
   questionBytes,
@@ -32,11 +33,13 @@ import { FlowRecord } from './flow-record.ts'
 import { RepeatedQuestion } from './repeated-question.ts'
 import { DatagramPump, togetherFrom } from './datagram-pump.ts'
 import { lateUs } from './datagram-serve.ts'
+import { sumsOf, whyNoReport, whyNoSum, whyShort, type Sums } from './claims.ts'
 import { notServed } from './not-served.ts'
 import { reportOf } from './reported.ts'
 
 /** How often the server is told to go on. */
 const aliveMs = 200
+const senseless = 'the report of the server makes no sense'
 
 export class DatagramFlow {
   readonly closed: Promise<void>
@@ -168,6 +171,7 @@ export class DatagramFlow {
       this.#count('bytesVerified', (this.#receiver?.bytes ?? 0) - before)
       if (wrong > 0) this.#count('wrongBytes', 1)
     } else if (data[0] === datagramKinds.report) this.#onReport(readOther(data))
+    else if (isOfClient(data)) this.#lose('protocol', 'the server no longer knows the session')
     else this.#asking.take(data)
   }
 
@@ -175,6 +179,10 @@ export class DatagramFlow {
     if (!report || this.#over || this.#task.direction === 'down' || !isReport(report)) return
     const whole = report as Report
     const { up } = this.#record
+    const why = whyNoReport(whole, undefined, this.#sender?.bytes ?? 0)
+    if (why !== undefined) return this.#lose('protocol', why)
+    // It was overtaken.
+    if (!whole.end && whole.bytes < (up.report?.bytes ?? 0)) return
     this.#count('bytesConfirmed', Math.max(0, whole.bytes - (up.report?.bytes ?? 0)))
     up.report = whole
     if (whole.bytes > 0) up.marks.push([whole.atMs, whole.bytes])
@@ -188,43 +196,59 @@ export class DatagramFlow {
     this.#asking.ask(writeOther(datagramKinds.end, this.#word, {}, 512), got => {
       const body = got[0] === datagramKinds.end ? readOther(got) : undefined
       if (!body) return false
-      const [bytes, measured, late] = ['sentBytes', 'measured', 'lateUs'].map(name =>
-        Number(body[name]),
-      ) as [number, number, number]
-      Object.assign(this.#record.down, { sentBytes: bytes, measured, lateUs: late })
-      if (this.#task.direction === 'down') this.#finish()
-      else this.#askReport(Buffer.alloc(0))
+      const sums = sumsOf(body)
+      if (!sums) this.#lose('protocol', senseless)
+      else if (this.#task.direction === 'down') this.#conclude(sums)
+      else this.#askReport(sums, Buffer.alloc(0))
       return true
     })
   }
 
+  /** Everything was said. */
+  #conclude(sums: Sums) {
+    const { down, awaitedMs } = this.#record
+    const { sentBytes, measured } = sums
+    Object.assign(down, { sentBytes, measured, lateUs: sums.lateUs })
+    const came = this.#receiver?.lastReport
+    const why =
+      whyNoSum(sentBytes, came?.bytes ?? 0) ??
+      whyNoSum(measured, came?.end?.datagrams?.measured ?? 0, 'datagrams')
+    if (why !== undefined) return this.#lose('protocol', why)
+    const short = this.#receiver && whyShort(sums, this.#task.ratePerSecond!, awaitedMs)
+    if (short !== undefined) return this.#lose('timedOut', short)
+    this.#finish()
+  }
+
   /** Asks for the report piece by piece. */
-  #askReport(have: Buffer) {
+  #askReport(sums: Sums, have: Buffer) {
     const from = have.length
     this.#asking.ask(writeOther(datagramKinds.ask, this.#word, { from }, questionBytes), got => {
       const piece = got[0] === datagramKinds.piece ? readPiece(got) : undefined
       if (piece?.from !== from) return false
       const all = Buffer.concat([have, piece.bytes])
       const isMore = all.length < piece.total && piece.bytes.length > 0
-      if (isMore && piece.total <= reportMaxBytes) this.#askReport(all)
-      else this.#onLastReport(all)
+      if (isMore && piece.total <= reportMaxBytes) this.#askReport(sums, all)
+      else this.#onLastReport(sums, all)
       return true
     })
   }
 
-  #onLastReport(bytes: Buffer) {
+  #onLastReport(sums: Sums, bytes: Buffer) {
     const report = reportOf(bytes)
-    if (report) {
-      this.#onReport(report)
-      if (report.wrongBytes > 0) this.#count('wrongBytes', 1)
-    } else this.#broke('protocol', 'the report of the server makes no sense')
-    this.#finish()
+    if (!report) return this.#lose('protocol', senseless)
+    this.#onReport(report)
+    if (this.#over) return
+    const sent = this.#sender?.measured ?? 0
+    const { measured = 0 } = report.end?.datagrams ?? {}
+    if (measured > sent)
+      return this.#lose('protocol', `the server says that ${measured} came of ${sent} datagrams`)
+    if (report.wrongBytes > 0) this.#count('wrongBytes', 1)
+    this.#conclude(sums)
   }
 
   giveUp(): void {
     if (this.#over) return
-    this.#broke('timedOut', 'the server sent no report (its end of the session is lost)')
-    this.#finish()
+    this.#lose('timedOut', 'the server sent no report (its end of the session is lost)')
   }
 
   destroy(): void {
@@ -245,13 +269,15 @@ export class DatagramFlow {
   #onError(error: Error) {
     if (this.#fail) return this.#fail(explain('connect to', this.#task.address, error))
     if (this.#over) return
-    this.#broke(failureName(error), reasonWhy(error))
-    this.#finish()
+    this.#lose(failureName(error), reasonWhy(error))
   }
 
-  #broke(name: FailureName, reason?: string) {
+  /** Something broke the session, which is over. */
+  #lose(name: FailureName, reason?: string) {
+    if (this.#over) return
     this.#record.broke(name, reason)
     this.#count(name, 1)
+    this.#finish()
   }
 
   get found(): FoundFlow {

@@ -52,6 +52,10 @@ interface ServedFlow {
   /** The last report, once it was asked for. */
   report: Buffer | undefined
   heardMs: number
+  /** Whether the client has said so; `stopped`: before that, since it was silent. */
+  begun: boolean
+  ended: boolean
+  stopped: boolean
 }
 
 export interface SessionRules {
@@ -153,7 +157,8 @@ export class DatagramSessions {
         sent: bytes => this.#count('bytesOut', bytes),
       })
     const heardMs = performance.now()
-    this.#flows.set(keyOf(from), { word, id, receiver, sender, pump, report: undefined, heardMs })
+    const state = { report: undefined, heardMs, begun: false, ended: false, stopped: false }
+    this.#flows.set(keyOf(from), { word, id, receiver, sender, pump, ...state })
     this.#count('sessions', 1)
     return undefined
   }
@@ -164,15 +169,24 @@ export class DatagramSessions {
   }
 
   #onAlive(flow: ServedFlow, data: Buffer, from: DatagramPeer) {
+    flow.begun = true
     flow.pump?.begin()
     this.#answer(datagramKinds.report, flow.word, flow.receiver?.report ?? {}, data, from)
   }
 
   #onEnd(flow: ServedFlow, data: Buffer, from: DatagramPeer) {
+    flow.ended = true
     flow.pump?.end()
     const { datagrams = 0, measured = 0, bytes = 0, skipped = 0 } = flow.sender ?? {}
     const p99Us = flow.sender ? lateUs(flow.sender) : 0
-    const said = { datagrams, measured, sentBytes: bytes, skipped, lateUs: p99Us }
+    const said = {
+      datagrams,
+      measured,
+      sentBytes: bytes,
+      skipped,
+      lateUs: p99Us,
+      stopped: flow.stopped,
+    }
     this.#answer(datagramKinds.end, flow.word, said, data, from)
   }
 
@@ -204,7 +218,11 @@ export class DatagramSessions {
   #look() {
     const now = performance.now()
     for (const [key, flow] of this.#flows) {
-      if (now - flow.heardMs > sendMs) flow.pump?.end()
+      // A client may say hello for many flows before the first of them begins.
+      if (flow.begun && !flow.ended && now - flow.heardMs > sendMs) {
+        flow.stopped = true
+        flow.pump?.end()
+      }
       if (now - flow.heardMs > rememberMs) this.#flows.delete(key)
     }
   }

@@ -41,6 +41,10 @@ export class FlowRecord {
     if (this.#beganMs !== undefined) this.#awaitedMs ??= performance.now() - this.#beganMs
   }
 
+  get awaitedMs(): number {
+    return this.#awaitedMs ?? 0
+  }
+
   broke(name: FailureName, reason: string | undefined): void {
     this.awaitsNoMore()
     this.#failure = name

@@ -1,0 +1,102 @@
+/** How a session over datagrams ends: what the server cannot know, or stops, does not pass. */
+import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { after, before, test } from 'node:test'
+import { measureDirection, serve, type DirectionOptions, type Server } from 'yodel'
+import type * as Wire from '../src/wire/udp/session.ts'
+import { root } from './program.ts'
+import { mistakesIn } from './schemas.ts'
+
+const wire = (await import(`${root}dist/wire/udp/session.js`)) as typeof Wire
+const { datagramKinds, writeOther } = wire
+const { alive, end, report } = datagramKinds
+const paced = { sizeBytes: 200, ratePerSecond: 500, warmupMs: 0, durationMs: 400 } as const
+
+let paired: Server
+let plain: Server
+before(async () => {
+  paired = await serve('udp://127.0.0.1:0', { directions: true })
+  plain = await serve('udp://127.0.0.1:0')
+})
+after(() => Promise.all([paired.close('now'), plain.close('now')]))
+const portOf = ({ address }: Server) => (address as { port: number }).port
+
+interface Relay {
+  /** To which port, if to any. */
+  up?: (data: Buffer) => number | undefined
+  /** What comes instead of it. */
+  down?: (data: Buffer) => Buffer
+}
+
+async function measured(options: DirectionOptions, { up, down }: Relay) {
+  const near = createSocket('udp4')
+  const far = createSocket('udp4')
+  let client = 0
+  near.on('message', (data, from) => {
+    client = from.port
+    const to = up ? up(data) : portOf(paired)
+    if (to !== undefined) far.send(data, to, '127.0.0.1')
+  })
+  far.on('message', data => near.send(down ? down(data) : data, client, '127.0.0.1'))
+  near.bind(0, '127.0.0.1')
+  await once(near, 'listening')
+  const result = await measureDirection(`udp://127.0.0.1:${near.address().port}`, options).finished
+  near.close()
+  far.close()
+  assert.deepEqual(mistakesIn('direction', result), [])
+  assert.equal(result.verdict, 'fail')
+  return result
+}
+
+for (const direction of ['up', 'down', 'both'] as const)
+  test(`${direction}: a server that knows no session in the middle is no pass`, async () => {
+    let signs = 0
+    const up = (data: Buffer) => {
+      if (data[0] === alive) signs++
+      return portOf(signs < 2 ? paired : plain)
+    }
+    const { failedBecause, reasons } = await measured({ ...paced, direction }, { up })
+    assert.equal(failedBecause.at(-1), '1 flow failed: protocol.')
+    assert.deepEqual(reasons, ['the server no longer knows the session'])
+  })
+
+test('its echo of the end is no answer', async () => {
+  const up = (data: Buffer) => portOf(data[0] === end ? plain : paired)
+  const { failedBecause, reasons } = await measured({ ...paced, direction: 'down' }, { up })
+  assert.deepEqual(failedBecause, ['1 flow failed: protocol.'])
+  assert.deepEqual(reasons, ['the server no longer knows the session'])
+})
+
+test('a server that stopped sending, since the client was not heard, is no pass', async () => {
+  let signs = 0
+  const up = (data: Buffer) => (data[0] === alive && signs++ > 0 ? undefined : portOf(paired))
+  const options = { ...paced, direction: 'down', durationMs: 1_700 } as const
+  const { failedBecause, reasons, down } = await measured(options, { up })
+  assert.ok(down!.datagrams!.received < 800, `${down!.datagrams!.received}`)
+  assert.deepEqual(failedBecause, ['1 flow failed: timedOut.'])
+  assert.match(reasons.join(), /^the server stopped sending, since it had heard nothing/)
+})
+
+test('a server that heard nothing at first does begin, and shows that it sent less', async () => {
+  let signs = 0
+  const up = (data: Buffer) => (data[0] === alive && signs++ < 7 ? undefined : portOf(paired))
+  const options = { ...paced, direction: 'down', durationMs: 2_000 } as const
+  const { reasons, down } = await measured(options, { up })
+  assert.ok(down!.receivedBytes > 0)
+  assert.match(reasons.join(), /^the server sent only \d+ datagrams, and more than \d+ were due$/)
+})
+
+const said = (kind: typeof report | typeof end, body: object) => (data: Buffer) =>
+  data[0] === kind ? writeOther(kind, data.readUInt32BE(4), body) : data
+for (const [direction, down, reason] of [
+  ['up', said(report, { bytes: 1e9, atMs: 1, wrongBytes: 0 }), /received 1000000000 bytes, but/],
+  ['down', said(end, { sentBytes: 1, measured: 1, lateUs: 0 }), /sent 1 bytes, but \d+ came$/],
+  ['down', said(end, { sentBytes: 1e9, measured: 1, lateUs: 0 }), /1 datagrams, but \d+ came$/],
+  ['down', said(end, { sentBytes: 'x' }), /makes no sense$/],
+] as const)
+  test(`${direction}: what a server claims must be possible: ${reason}`, async () => {
+    const options = { ...paced, durationMs: 300, direction }
+    const { reasons } = await measured(options, { down })
+    assert.match(reasons.join(), reason)
+  })
