@@ -88,12 +88,17 @@ interface Asked {
 }
 
 const nothing = () => {}
-function ask({ port, questions, transport = 'tcp', ...told }: Asked): Promise<CheckResult> {
+function ask(asked: Asked, within = limits): Promise<CheckResult> {
+  const { port, questions, transport = 'tcp', ...told } = asked
   const { onMode = nothing, onAnswer = nothing } = told
   const address = { transport, host: '127.0.0.1', port } as const
   const calling = transport === 'tls' ? { tls: { insecure: true } } : {}
-  const inquiry = { address, calling, control: undefined, questions, expectations: [], limits }
-  return run(inquiry, { onMode, onAnswer }, new AbortController().signal)
+  const rest = { control: undefined, expectations: [], limits: within }
+  return run(
+    { address, calling, questions, ...rest },
+    { onMode, onAnswer },
+    new AbortController().signal,
+  )
 }
 
 /** A timer may be late by as much as this process was held up; closing takes a few turns. */
@@ -183,6 +188,35 @@ test('what was found is told, although the time is over before the end', async (
   assert.deepEqual([verdict, outcome, findings[0]!.name], ['fails', 'fails', 'changed'])
   assert.match(said, /^line ends: .*; its time \(.*\) was over before its end$/)
   server.close()
+})
+
+test('a late echo is an echo; of sizes that there was no time for nothing is said', async () => {
+  // Later than one first look waits.
+  const server = createServer(socket => {
+    socket.on('error', () => {})
+    socket.on('data', chunk => setTimeout(() => socket.write(chunk), 500))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const few = { ...limits, allMs: 2_600 }
+  const { verdict, questions } = await ask({ port, questions: ['sizes'] }, few)
+  assert.deepEqual([verdict, questions[0]!.outcome], ['invalid', 'not asked'])
+  const said =
+    /its time .* was over before its end; until then messages up to \d+ B .*takes 5\d\dms/
+  assert.match(questions[0]!.said, said)
+  server.close()
+})
+
+test('a datagram that comes back late is an answer', async () => {
+  const timers: NodeJS.Timeout[] = []
+  await using late = await peer({}, (data, answer) => {
+    timers.push(setTimeout(() => answer(data), 200))
+  })
+  const asked = { port: late.port, questions: ['idle'], transport: 'udp' } as const
+  const { questions } = await ask(asked)
+  for (const timer of timers) clearTimeout(timer)
+  assert.match(questions[0]!.said, /^only the server can say/)
 })
 
 test('what talks by itself is no echo, and everything ends', async () => {

@@ -31,6 +31,10 @@ export const alikeCost = (bytes: number): Pick<Cost, 'connections' | 'bytes'> =>
   bytes: tries * bytes,
 })
 
+/** How long it takes if all connections work. */
+export const alikeMs = ({ silenceMs, known }: Pick<Scene, 'silenceMs' | 'known'>): number =>
+  silenceMs + 2 * tries * known.rttMs
+
 interface Try {
   works: boolean
   isPart?: boolean

@@ -154,12 +154,18 @@ async function asking(
     return again && 'found' in again ? joinedWith(answer, again) : answer
   } catch (error) {
     const isCut = error instanceof CutShort
-    if (isCut && !error.cause) return cutShort(error, formatDuration(leftMs), hint)
+    if (isCut && !error.cause)
+      return cutShort(error, formatDuration(leftMs), lateText(known) + hint)
     const cause = isCut ? error.cause : error
     if (!(cause instanceof UserError)) throw error
     return failedBy(cause, known, isCut ? error : { found: [], passed: '' })
   }
 }
+
+/** If an echo takes so long, that is why the time is over. */
+const lateMs = 500
+const lateText = ({ rttMs }: KnownPath): string =>
+  rttMs < lateMs ? '' : `an echo takes ${formatDuration(rttMs)}; `
 
 /** What is known of a question that could not go on. */
 function failedBy(

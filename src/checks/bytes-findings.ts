@@ -22,6 +22,14 @@ export const byteFindings = {
       'Recv-Q means it does not), and whether a proxy accepts on its behalf without a server ' +
       'behind it.',
   },
+  late: {
+    outcome: 'fails',
+    effect: 'Programs with a shorter timeout give up; those without one seem to hang.',
+    advice:
+      'The server, or a queue on the way, holds each message for seconds: look at its load, its ' +
+      'log, and at what it asks before it answers (DNS, a database). `ping` tells whether it is ' +
+      'the network.',
+  },
   greeting: {
     outcome: 'fails',
     effect:

@@ -1,5 +1,5 @@
 /** Bytes: does every byte come back as it was sent, and nothing else? */
-import { formatSize, plural } from '../vocabulary/units.ts'
+import { formatDuration, formatSize, plural } from '../vocabulary/units.ts'
 import { carrying } from '../options/where.ts'
 import { aroundDifference, changeOf, shownBytes, type ByteChange } from './changes.ts'
 import { byteFindings, type ByteFinding } from './bytes-findings.ts'
@@ -15,6 +15,8 @@ const greetingMs = 250
 const extraMs = 60
 /** No greeting, and no answer to a few bytes, is longer: something else talks. */
 const talkMaxBytes = 65_536
+/** How many silences to wait for an echo that has not come so far. */
+const latePatience = 5
 /** More pieces than that say nothing new. */
 const badMax = 3
 
@@ -83,10 +85,16 @@ async function listen(scene: Scene): Promise<Finding | undefined> {
 
 async function describeNoEcho(scene: Scene): Promise<Finding> {
   const probe = await scene.open()
-  await probe.write(Buffer.from('yodel check\n'))
-  await probe.until(() => probe.receivedBytes > talkMaxBytes, scene.silenceMs)
+  const sent = Buffer.from('yodel check\n')
+  await probe.write(sent)
+  const isOver = () => probe.receivedBytes > talkMaxBytes || probe.received.equals(sent)
+  await probe.until(isOver, latePatience * scene.limits.silenceMs)
   await probe.close()
   const reply = probe.received
+  if (reply.equals(sent)) {
+    scene.known.refusal = 'an echo comes too late for it'
+    return describeLate(probe)
+  }
   const evidence = [probe.story]
   if (reply.length > 0) evidence.push(`what came begins with ${shownBytes(reply, 60)}`)
   if (reply.length === 0)
@@ -100,6 +108,12 @@ async function describeNoEcho(scene: Scene): Promise<Finding> {
     }
   return { name: 'no-echo', said: `what comes back is not an echo${speaks(reply)}`, evidence }
 }
+
+const describeLate = ({ lastMs, wroteMs, story }: ProbeConnection): Finding => ({
+  name: 'late',
+  said: `what is sent comes back, but only after ${formatDuration(lastMs - wroteMs)}`,
+  evidence: [story],
+})
 
 /** Which protocol an answer is of, by its first bytes. */
 function speaks(reply: Buffer): string {

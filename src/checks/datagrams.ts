@@ -122,11 +122,16 @@ export class Datagrams {
 
   /** Waits for it. */
   async came(sent: SentDatagram, silenceMs: number): Promise<boolean> {
-    const endMs = performance.now() + silenceMs
-    while (sent.cameMs === undefined && performance.now() < endMs) await sleep(1)
+    return this.until(() => sent.cameMs !== undefined, silenceMs)
+  }
+
+  /** Whether that is so within this time. */
+  async until(isDone: () => boolean, withinMs: number): Promise<boolean> {
+    const endMs = performance.now() + withinMs
+    while (!isDone() && performance.now() < endMs) await sleep(1)
     // What has come while this process was held up is looked at first.
     await new Promise(resolve => setImmediate(resolve))
-    return sent.cameMs !== undefined
+    return isDone()
   }
 }
 

@@ -17,8 +17,11 @@ const looks = 3
 /** More than that is no answer to a few words: the other end talks by itself. */
 const answerMaxBytes = 65_536
 
+/** If no datagram has come by then, how many silences more to wait for one. */
+const latePatience = 3
+
 /** The most that it may use. */
-export const firstCost: Cost = { atOnce: 1, connections: 6 + looks, bytes: 1_000, ms: 12_000 }
+export const firstCost: Cost = { atOnce: looks, connections: 6 + looks, bytes: 1_000, ms: 12_000 }
 
 /**
  * @returns how to connect from now on: a certificate that is not trusted is a finding, but the
@@ -33,8 +36,9 @@ export async function lookAtFirst(scene: Scene): Promise<Calling> {
   const { known } = scene
   try {
     // If several servers share the address, the one that is met first may be the silent one.
+    const before: Look[] = []
     for (let times = 0; times < looks; times++)
-      if (await look(scene, await scene.open())) return scene.calling
+      if (await look(scene, await scene.open(), before)) return scene.calling
     return scene.calling
   } catch (error) {
     if (!(error instanceof UserError) || bareAt(scene.address) === scene.address) throw error
@@ -44,7 +48,7 @@ export async function lookAtFirst(scene: Scene): Promise<Calling> {
   const { pin, ...rest } = scene.calling.tls ?? {}
   const calling = { ...scene.calling, tls: { ...rest, insecure: true } }
   try {
-    await look(scene, await scene.open(scene.address, calling), calling)
+    await look(scene, await scene.open(scene.address, calling), [], calling)
     // A client that trusts any certificate cannot have failed because of one.
     if (!scene.calling.tls?.insecure) known.untrusted = true
     known.pin = pin
@@ -73,13 +77,15 @@ async function answers(scene: Scene, error: UserError): Promise<void> {
 async function lookAtDatagrams(scene: Scene): Promise<void> {
   const { known, limits } = scene
   const datagrams = await Datagrams.open(scene)
-  const times: number[] = []
-  for (let time = 0; time < 5; time++) {
-    const sent = datagrams.send(16)
+  const tripsOf = () =>
+    datagrams.sent.flatMap(({ sentMs, cameMs }) => (cameMs === undefined ? [] : [cameMs - sentMs]))
+  for (let time = 0; time < 5 && tripsOf().length < 2; time++)
     // A few answers are enough; each answer that does not come costs time.
-    if (await datagrams.came(sent, limits.silenceMs / 4)) times.push(sent.cameMs! - sent.sentMs)
-    if (times.length >= 2) break
-  }
+    await datagrams.came(datagrams.send(16), limits.silenceMs / 4)
+  // On a long path they come later.
+  const isAnswered = () => tripsOf().length > 0 || datagrams.changed.length > 0
+  await datagrams.until(isAnswered, latePatience * limits.silenceMs)
+  const times = tripsOf()
   known.rttMs = times.length > 0 ? Math.min(...times) : 0
   if (times.length > 0 || datagrams.changed.length > 0) return
   throw new UserError(
@@ -89,46 +95,86 @@ async function lookAtDatagrams(scene: Scene): Promise<void> {
   )
 }
 
-/** Whether anything came. */
+/** A connection on which a few words were sent. */
+interface Look {
+  probe: ProbeConnection
+  sentMs: number
+  /** When they came back, or the first of what came. */
+  cameMs: number
+  /** What came then ended with a line end, which was sent behind them. */
+  byLine: boolean
+}
+
+const isEcho = ({ received }: ProbeConnection) =>
+  received.includes(words) || resembles(received, words)
+const isAnswer = (probe: ProbeConnection) => probe.receivedBytes > answerMaxBytes || isEcho(probe)
+
+/**
+ * Whether anything came.
+ * @param before connections without an answer, which stay open: it may be late
+ */
 async function look(
   scene: Scene,
   probe: ProbeConnection,
+  before: Look[],
   calling = scene.calling,
 ): Promise<boolean> {
   const { known } = scene
-  const sentMs = performance.now()
-  const isEcho = () => probe.received.includes(words) || resembles(probe.received, words)
-  const isAnswer = () => probe.receivedBytes > answerMaxBytes || isEcho()
+  const startedMs = performance.now()
+  const own: Look = { probe, sentMs: startedMs, cameMs: startedMs, byLine: false }
+  const answered = () => isAnswer(probe)
+  let isLineSent = false
+  const note = () => {
+    own.byLine = isLineSent && probe.received.at(-1) === 10
+    own.cameMs = probe.lastMs
+  }
+  // It may come while the next connection is looked at.
+  probe.stream.once('data', note)
   await probe.write(words)
-  if ((await probe.until(isAnswer, lineMs)) === 'silence') {
-    const late = probe.until(isAnswer, scene.limits.silenceMs)
+  if ((await probe.until(answered, lineMs)) === 'silence') {
+    const late = probe.until(answered, scene.limits.silenceMs)
     // Slow and by line look alike until a line end is sent.
     if (!(await isEarly(late))) {
+      isLineSent = true
       await probe.write(Buffer.from('\n'))
-      const waited = await late
-      known.byLine = waited === 'done' && probe.received.at(-1) === 10
+      await late
     }
   }
-  known.rttMs = Math.max(0, probe.lastMs - sentMs)
-  known.echoes = isEcho()
-  known.exact = probe.received.includes(words)
-  known.greetingBytes = Math.max(0, probe.received.indexOf(words))
-  known.pathMtuBytes = infoOf(probe)?.pathMtuBytes
-  const came = probe.receivedBytes > 0 || probe.ending !== undefined
-  if (known.echoes) await measure(scene, probe)
-  await probe.close()
+  if (answered()) note()
+  before.push(own)
+  const chosen =
+    before.find(({ probe }) => isAnswer(probe)) ??
+    before.find(({ probe }) => probe.receivedBytes > 0) ??
+    own
+  const came = chosen.probe.receivedBytes > 0 || chosen.probe.ending !== undefined
+  learn(scene, chosen)
+  if (!came) return false
+  if (known.echoes) await measure(scene, chosen.probe)
+  await Promise.all(before.map(({ probe }) => probe.close()))
   if (known.echoes && (await scene.pairs(calling))) known.paired = true
   return came
 }
 
-/** The shortest of a few round trips: the first one is often late. */
-async function measure({ known, limits }: Scene, probe: ProbeConnection): Promise<void> {
+/** What that connection says of the path. */
+function learn({ known }: Scene, { probe, sentMs, cameMs, byLine }: Look): void {
+  known.byLine = byLine
+  known.rttMs = Math.max(0, cameMs - sentMs)
+  known.echoes = isEcho(probe)
+  known.exact = probe.received.includes(words)
+  known.greetingBytes = Math.max(0, probe.received.indexOf(words))
+  known.pathMtuBytes = infoOf(probe)?.pathMtuBytes
+}
+
+/** The shortest of a few round trips, if there is time for them: the first one is often late. */
+async function measure(scene: Scene, probe: ProbeConnection): Promise<void> {
+  const { known, limits } = scene
   const sent = message(known, words.length)
-  for (let times = 0; times < 3; times++) {
+  const endMs = performance.now() + 2 * limits.silenceMs
+  for (let times = 0; times < 3 && performance.now() + known.rttMs < endMs; times++) {
     probe.discard()
     const sentMs = performance.now()
     await probe.write(sent)
-    if ((await probe.bytes(sent.length, limits.silenceMs)) !== 'done') return
+    if ((await probe.bytes(sent.length, scene.silenceMs)) !== 'done') return
     known.rttMs = Math.min(known.rttMs, probe.lastMs - sentMs)
   }
 }

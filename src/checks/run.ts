@@ -77,7 +77,7 @@ const boundedBy =
     const over = new AbortController()
     const timer = setTimeout(() => over.abort(new Error('its time is over')), leftMs)
     const either = AbortSignal.any([signal, over.signal])
-    await using scene = new Scene(context(), most, either, traced)
+    await using scene = new Scene(context(), most, either, traced, leftMs)
     try {
       const working = work(scene)
       // What happens after its time does not matter.

@@ -69,6 +69,7 @@ export class Scene implements AsyncDisposable {
   /** Whether the other end is asked to keep traces of the connections. */
   readonly #traced: boolean
   readonly #cost: Cost
+  readonly #endMs: number
   readonly #open = new Set<ProbeConnection>()
   readonly #others: (() => void)[] = []
   readonly #noted: Found[] = []
@@ -86,7 +87,9 @@ export class Scene implements AsyncDisposable {
     cost: Cost,
     signal: AbortSignal,
     traced = false,
+    leftMs = Infinity,
   ) {
+    this.#endMs = performance.now() + leftMs
     this.address = context.address
     this.calling = context.calling
     this.limits = context.limits
@@ -101,6 +104,11 @@ export class Scene implements AsyncDisposable {
   /** How long a reply may take before it counts as missing. */
   get silenceMs(): number {
     return this.limits.silenceMs + 4 * this.known.rttMs + this.own.patienceMs
+  }
+
+  /** What is left of its time. */
+  get leftMs(): number {
+    return Math.max(0, this.#endMs - performance.now())
   }
 
   /**

@@ -2,7 +2,7 @@
 import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import { isDatagrams, transportNames, transports } from '../vocabulary/transport.ts'
 import type { PathInfo } from '../engines/os/path-info.ts'
-import { alikeAtOnce, alikeCost, askAlike } from './alike.ts'
+import { alikeAtOnce, alikeCost, alikeMs, askAlike } from './alike.ts'
 import { askDatagramSizes } from './datagram-sizes.ts'
 import { askEarly, earlyCost } from './early-answer.ts'
 import type { ProbeConnection } from './probe.ts'
@@ -21,6 +21,8 @@ const refinements = 6
 /** More than one packet. */
 const largeBytes = 4_000
 const alikeMaxBytes = 16_000
+/** The MTU of nearly all links. */
+const packetBytes = 1_500
 /** No link carries larger packets, except the loopback. */
 const packetMaxBytes = 9_216
 /** Headers of TCP over IPv4 with timestamps, and 20 B more for IPv6: they count in an MTU only. */
@@ -50,9 +52,9 @@ export const sizes = question<SizeFinding>({
     let passed = 0
     let inAllBytes = 0
     let failed: Failed | undefined
-    const endMs = performance.now() + scene.limits.rowMs
     for (const size of ladder) {
-      if (performance.now() > endMs) break
+      // Of packets that are as large as links take nothing is known before they were tried.
+      if (passed > packetBytes && scene.leftMs < scene.silenceMs + 8 * scene.known.rttMs) break
       failed = await fails(scene, probe, size)
       if (failed) break
       passed = size
@@ -64,7 +66,9 @@ export const sizes = question<SizeFinding>({
     await probe.close()
     const bad = failed
       ? witnessed(await describeFailed(scene, passed, failed, inAllBytes), seen)
-      : await askAlike(scene, Math.min(passed, largeBytes), true)
+      : scene.leftMs > alikeMs(scene)
+        ? await askAlike(scene, Math.min(passed, largeBytes), true)
+        : undefined
     if (bad) found.push(bad)
     const mss = describeMss(atFirst, last, scene.known.pathMtuBytes)
     if (mss) found.push(mss)
