@@ -110,6 +110,8 @@ async function paced(side: 'up' | 'down'): Promise<string> {
       const datagrams = result[each]?.datagrams
       if (!datagrams) return []
       const { sent, lost, lateUs } = datagrams
+      if (sent === null || lost === null || lateUs === null)
+        return `${each}: the server did not say`
       const [perSecond, share] = [(sent / 5).toFixed(0), ((lost / sent) * 100).toFixed(2)]
       return `${each} ${perSecond}/s, p99 of sends ${lateUs.toFixed(0)} us late, ${share} % lost`
     })

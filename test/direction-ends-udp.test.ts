@@ -68,6 +68,20 @@ test('its echo of the end is no answer', async () => {
   assert.deepEqual(reasons, ['the server no longer knows the session'])
 })
 
+test('what the server did not say is not known', async () => {
+  const up = (data: Buffer) => (data[0] === end ? undefined : portOf(paired))
+  const expect = ['down.lost=0', 'down.loss<1%', 'down.late<1h']
+  const options = { ...paced, direction: 'down', drainMs: 50, expect } as const
+  const { down, expectations } = await measured(options, { up })
+  const { sent, received, lost, lateUs } = down!.datagrams!
+  assert.ok(received > 0)
+  assert.deepEqual([down!.sentBytes, sent, lost, lateUs], [null, null, null, null])
+  assert.deepEqual(
+    expectations.map(({ measuredText, held }) => [measuredText, held]),
+    expect.map(() => ['not known', false]),
+  )
+})
+
 test('a server that stopped sending, since the client was not heard, is no pass', async () => {
   let signs = 0
   const up = (data: Buffer) => (data[0] === alive && signs++ > 0 ? undefined : portOf(paired))

@@ -50,7 +50,7 @@ test('loss is told of the direction in which it was', { skip: noLab }, async () 
     [down!, 0.1],
   ] as const) {
     const { sent, lost } = datagrams!
-    assert.ok(Math.abs(lost - sent * share) <= bound(sent, share) * 2, `${lost} of ${sent}`)
+    assert.ok(Math.abs(lost! - sent! * share) <= bound(sent!, share) * 2, `${lost} of ${sent}`)
   }
   // An echo knows only the sum of both.
   const echoed = await bench<RunResult>(client, url, ...size, '--count', '1000')

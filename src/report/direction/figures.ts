@@ -28,10 +28,11 @@ export interface DirectionFigures {
 
 /** Of udp, in one direction; what is sent in the warm-up is left out. */
 export interface DirectionDatagrams {
-  sent: number
+  /** These three are null if the server, which sent them, did not say: it was not asked in time. */
+  sent: number | null
   /** Different ones. */
   received: number
-  lost: number
+  lost: number | null
   duplicated: number
   /** They came after one that was sent later. */
   reordered: number
@@ -42,5 +43,5 @@ export interface DirectionDatagrams {
   variationUs: Distribution
   betweenUs: Distribution
   /** How late the sender itself was, at the 99th percentile. */
-  lateUs: number
+  lateUs: number | null
 }

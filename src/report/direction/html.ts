@@ -80,13 +80,19 @@ function datagramRows(
   const of = (name: string, cell: (of: NonNullable<DirectionFigures['datagrams']>) => Content) =>
     row(name, ({ datagrams }) => (datagrams ? cell(datagrams) : none))
   return [
-    of('datagrams', ({ sent }) => countText(sent)),
-    of('lost', ({ sent, lost }) => `${countText(lost)} (${shareText(sent > 0 ? lost / sent : 0)})`),
+    of('datagrams', ({ sent }) => (sent === null ? none : countText(sent))),
+    of('lost', ({ sent, lost }) =>
+      sent === null || lost === null
+        ? none
+        : `${countText(lost)} (${shareText(sent > 0 ? lost / sent : 0)})`,
+    ),
     of('came once more', ({ duplicated }) => countText(duplicated)),
     of('came after one that was sent later', ({ reordered }) => countText(reordered)),
     of('jitter (RFC 3550)', ({ jitterUs }) => timeText(jitterUs)),
     of('delay above the least, p99', ({ variationUs }) => timeText(variationUs.p99)),
-    of('the sender itself was late, p99', ({ lateUs }) => timeText(lateUs)),
+    of('the sender itself was late, p99', ({ lateUs }) =>
+      lateUs === null ? none : timeText(lateUs),
+    ),
   ]
 }
 

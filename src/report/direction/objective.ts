@@ -37,7 +37,7 @@ const figures: Record<string, DirectionFigure> = {
   },
   wrong: { kind: 'count', of: ({ wrongBytes }) => wrongBytes },
   retransmits: { kind: 'count', of: ({ tcp }) => tcp?.retransmits, where: 'tcp' },
-  loss: ofDatagrams('fraction', ({ sent, lost }) => (sent > 0 ? lost / sent : null)),
+  loss: ofDatagrams('fraction', ({ sent, lost }) => (sent && lost !== null ? lost / sent : null)),
   lost: ofDatagrams('count', ({ lost }) => lost),
   duplicated: ofDatagrams('count', ({ duplicated }) => duplicated),
   reordered: ofDatagrams('count', ({ reordered }) => reordered),

@@ -38,7 +38,8 @@ const side = perhaps(
     ),
     datagrams: perhaps(
       record({
-        ...each(['sent', 'lost', 'duplicated', 'reordered', 'jitterUs', 'lateUs'], isNumber),
+        ...each(['sent', 'lost', 'lateUs'], isNumberOrNull),
+        ...each(['received', 'duplicated', 'reordered', 'jitterUs'], isNumber),
         variationUs: isDistribution,
       }),
     ),

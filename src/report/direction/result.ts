@@ -152,21 +152,19 @@ function datagramsOf(found: readonly FoundDirection[]): DirectionDatagrams | und
     return distribution(all)
   }
   const received = sum(({ measured }) => measured)
-  const sent = Math.max(
-    received,
-    found.reduce((total, { measured = 0 }) => total + measured, 0),
-  )
+  const isSaid = found.every(({ measured }) => measured !== undefined)
+  const sent = isSaid ? found.reduce((total, { measured = 0 }) => total + measured, 0) : null
   return {
     sent,
     received,
-    lost: sent - received,
+    lost: sent === null ? null : Math.max(0, sent - received),
     duplicated: sum(({ duplicated }) => duplicated),
     reordered: sum(({ reordered }) => reordered),
     wrong: sum(({ wrong }) => wrong),
     jitterUs: Math.max(...seen.map(({ jitterUs }) => jitterUs)),
     variationUs: merged(({ variation }) => variation),
     betweenUs: merged(({ between }) => between),
-    lateUs: Math.max(...found.map(({ lateUs = 0 }) => lateUs)),
+    lateUs: isSaid ? Math.max(...found.map(({ lateUs = 0 }) => lateUs)) : null,
   }
 }
 

@@ -89,14 +89,15 @@ function tcpLines({ retransmits, seconds }: DirectionTcp, canvas: Canvas): strin
 
 /** `12 lost (0.1 %)` */
 export function lossText({ sent, lost }: DirectionDatagrams): string {
+  if (sent === null || lost === null) return 'not known how many were lost'
   const percent = sent === 0 ? 0 : (lost / sent) * 100
   return `${formatCount(lost)} lost (${Number(percent.toPrecision(3))} %)`
 }
 
 function datagramLines(datagrams: DirectionDatagrams, canvas: Canvas): string[] {
-  const { sent, variationUs, jitterUs, lateUs } = datagrams
+  const { sent, received, variationUs, jitterUs, lateUs } = datagrams
   const counts = [
-    `${formatCount(sent)} datagrams`,
+    sent === null ? `${formatCount(received)} datagrams came` : `${formatCount(sent)} datagrams`,
     lossText(datagrams),
     ...(['duplicated', 'reordered'] as const).map(
       name => `${formatCount(datagrams[name])} ${name}`,
@@ -116,7 +117,9 @@ function datagramLines(datagrams: DirectionDatagrams, canvas: Canvas): string[] 
       ],
       canvas,
     ),
-    ...listing('', [`the sender itself was late: p99 ${micros(lateUs)}`], canvas),
+    ...(lateUs === null
+      ? []
+      : listing('', [`the sender itself was late: p99 ${micros(lateUs)}`], canvas)),
   ]
 }
 
