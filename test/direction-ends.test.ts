@@ -57,7 +57,7 @@ test('a path that stops in the middle: no pass, and the rate is that of the wind
   // 50 kB in 0.1 s, and nothing in the rest of 0.4 s.
   assert.ok(bytesPerSecond! * 0.4 < receivedBytes + 500, `${bytesPerSecond}`)
   assert.deepEqual([result.unfinished, sentBytes], [1, null])
-  assert.match(result.failedBecause[0]!, /^The drain was over before the end of 1 flow came/)
+  assert.match(result.failedBecause[0]!, /^The end of 1 flow did not come before the run was over/)
   assert.match(result.failedBecause[1]!, /^Expected down\.rate>1\.2Mbit\/s, measured/)
 })
 
@@ -70,6 +70,17 @@ test('a drain of no time leaves a stream unfinished', async () => {
   relay.close()
   assert.deepEqual([result.verdict, result.unfinished], ['fail', 1])
 })
+
+for (const transport of ['tcp', 'udp'] as const)
+  test(`${transport}: what is stopped at once is unfinished`, async () => {
+    await using server = await serve(`${transport}://127.0.0.1:0`, directions)
+    const run = measureDirection(server.address, { ...paced, direction: 'down' })
+    await run.ready
+    while (run.snapshot().bytesVerified === 0) await new Promise(resolve => setTimeout(resolve, 5))
+    run.stop('now')
+    const { verdict, unfinished, down } = await run.finished
+    assert.deepEqual([verdict, unfinished, down!.sentBytes], ['fail', 1, null])
+  })
 
 for (const [transport, direction] of [
   ['tcp', 'up'],

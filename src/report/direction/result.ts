@@ -171,7 +171,7 @@ function datagramsOf(found: readonly FoundDirection[]): DirectionDatagrams | und
 /** A stream that was cut off shows nothing about the bytes that were under way. */
 export const unfinishedText = (flows: number): string[] =>
   flows > 0
-    ? [`The drain was over before the end of ${plural(flows, 'flow')} came (see --drain).`]
+    ? [`The end of ${plural(flows, 'flow')} did not come before the run was over (see --drain).`]
     : []
 
 /** What breaks the verdict: wrong and missing bytes, and if nothing came at all. */

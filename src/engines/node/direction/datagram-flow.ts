@@ -252,6 +252,7 @@ export class DatagramFlow {
   }
 
   destroy(): void {
+    if (!this.#over) this.#record.unfinished = true
     this.#finish()
   }
 

@@ -142,19 +142,23 @@ export class ClientFlow implements FrameEvents {
     this.#pump?.end()
     if (this.#over || this.#stream.destroyed || this.#stream.writableEnded) return
     // The server knows when to end, or sends until the client has gone.
-    if (!this.#hello && this.#task.durationMs === Infinity) return this.destroy()
+    if (!this.#hello && this.#task.durationMs === Infinity) return this.#cut()
     if (!this.#hello) return
     this.#stream.write(writeFrame(frameKinds.end, { sentBytes: this.#pump?.sentBytes ?? 0 }))
   }
 
   /** The drain is over. */
   giveUp(): void {
-    if (this.#over) return
-    this.#record.unfinished = true
     this.destroy()
   }
 
+  /** At once, so its end is not known. */
   destroy(): void {
+    if (!this.#over) this.#record.unfinished = true
+    this.#cut()
+  }
+
+  #cut() {
     this.#over = true
     this.#pump?.end()
     this.#stream.destroy()
@@ -264,7 +268,7 @@ export class ClientFlow implements FrameEvents {
   #broke(name: FailureName, reason?: string) {
     this.#record.broke(name, reason)
     this.#count(name, 1)
-    this.destroy()
+    this.#cut()
   }
 
   #onClosed() {
