@@ -17,6 +17,11 @@ const ladder = [
   1, 100, 500, 1_000, 1_200, 1_280, 1_360, 1_400, 1_448, 1_460, 1_500, 2_000, 4_000, 9_000, 16_000,
   32_000, 65_536, 131_072, 262_144,
 ]
+/**
+ * The last step over HTTP: more than the kernels on both sides of a proxy hold for a connection, so
+ * that what stops sending stops surely; and less than 1 MiB, which nginx takes at most by default.
+ */
+const httpMaxBytes = 750_000
 const refinements = 6
 /** More than one packet. */
 const largeBytes = 4_000
@@ -40,7 +45,8 @@ export const sizes = question<SizeFinding>({
     connections: 4 + refinements + alikeCost(0).connections + earlyCost.connections,
     bytes:
       ladder.reduce((sum, size) => sum + size) +
-      (2 + refinements) * ladder.at(-1)! +
+      3 * httpMaxBytes +
+      refinements * ladder.at(-1)! +
       alikeCost(alikeMaxBytes).bytes,
     ms: 10 * silenceMs + rowMs,
   }),
@@ -52,13 +58,20 @@ export const sizes = question<SizeFinding>({
     let passed = 0
     let inAllBytes = 0
     let failed: Failed | undefined
-    for (const size of ladder) {
+    const steps = stepsOf(scene)
+    let lastMs = 0
+    for (const size of steps) {
+      // A larger step takes longer in proportion: all in silence if the whole body is awaited.
+      const needsMs = size === httpMaxBytes ? 2 * (size / passed) * lastMs : 0
+      if (needsMs && scene.leftMs < scene.silenceMs + needsMs) break
+      const sentAt = performance.now()
       // Of packets that are as large as links take nothing is known before they were tried.
       if (passed > packetBytes && scene.leftMs < scene.silenceMs + 8 * scene.known.rttMs) break
-      failed = await fails(scene, probe, size)
+      failed = await fails(scene, probe, size, scene.silenceMs + needsMs)
       if (failed) break
       passed = size
       inAllBytes += size
+      lastMs = performance.now() - sentAt
       scene.passed = `messages up to ${formatSize(passed)} came back whole`
     }
     const last = infoOf(probe) ?? atFirst
@@ -76,13 +89,18 @@ export const sizes = question<SizeFinding>({
       said: bad
         ? bad.said
         : `messages up to ${formatSize(passed)} came back whole` +
-          (passed < ladder.at(-1)! ? ', and then the time was over' : '') +
+          (passed < steps.at(-1)! ? ', and then the time was over' : '') +
           (last ? `; segments of up to ${last.sendMssBytes} B` : ''),
       found,
       figures: { size: passed, mss: last?.sendMssBytes ?? null },
     }
   },
 })
+
+/** Over HTTP a message is a body. */
+const isHttp = ({ address }: Scene) => transports[address.transport].protocol === 'http'
+
+const stepsOf = (scene: Scene) => (isHttp(scene) ? [...ladder, httpMaxBytes] : ladder)
 
 interface Failed {
   size: number
@@ -140,10 +158,8 @@ async function describeFailed(
   return describe(bounds.passed, bounds.failed)
 }
 
-/** Over HTTP a message is a body. */
 async function isEarly(scene: Scene, passed: number, { size, ending, story }: Failed) {
-  if (ending !== undefined || transports[scene.address.transport].protocol !== 'http')
-    return undefined
+  if (ending !== undefined || !isHttp(scene)) return undefined
   const seen = [`${passed} B came back whole; of ${size} B sent in one body not all came`, story]
   return askEarly(scene, message(scene.known, size), seen)
 }
@@ -161,8 +177,8 @@ async function refine(
   failed: Failed,
 ): Promise<{ passed: number; failed: Failed }> {
   const bounds = { passed, failed }
-  // Between 1 B and 100 B, or where a connection ends, no packet is too large.
-  if (failed.ending !== undefined || passed < 100) return bounds
+  // Between 1 B and 100 B, beyond the ladder, or where a connection ends, no packet is too large.
+  if (failed.ending !== undefined || passed < 100 || failed.size === httpMaxBytes) return bounds
   for (let times = 0; times < refinements; times++) {
     const size = Math.floor((bounds.passed + bounds.failed.size) / 2)
     if (bounds.failed.size - bounds.passed < 16) break
