@@ -103,6 +103,26 @@ test('stop() ends it with what was found so far', async () => {
   assert.deepEqual([stopped, ratePerSecond, probes], [true, 0, []])
 })
 
+test('a server that goes away in the middle: what was found until then, and why', async () => {
+  await using proxy = await listen(socket => socket.pipe(socket))
+  const heard: Probe[] = []
+  const search = findMax(proxy.url, {
+    ...short,
+    connections: 1,
+    probeMs: 50,
+    warmupMs: 0,
+    objective: 'p50<10s',
+    onProbe: probe => {
+      heard.push(probe)
+      proxy.stop()
+    },
+  })
+  const { stopped, stoppedBecause, probes, ratePerSecond, failedPerSecond } = await search.finished
+  assert.deepEqual([stopped, probes, failedPerSecond], [true, heard, null])
+  assert.equal(ratePerSecond, heard[0]!.held ? heard[0]!.ratePerSecond : 0)
+  assert.match(stoppedBecause!, /^Cannot connect to .*no server listens there/)
+})
+
 const unanswered = 'stop() does not wait for a probe that connects'
 test(unanswered, { timeout: 30_000, skip: onlyFull }, async () => {
   await using server = await serve('ws://127.0.0.1:0')

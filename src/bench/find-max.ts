@@ -1,7 +1,7 @@
 /** findMaxHere(address): the highest rate at which an objective holds, by open-loop probes. */
 import type { Address } from '../vocabulary/address.ts'
 import { benchHere, benchDefaults, type BenchOptions, type LoadRun } from '../bench.ts'
-import { usageError } from '../vocabulary/errors.ts'
+import { usageError, UserError } from '../vocabulary/errors.ts'
 import { findMaxFormat, type FindMaxResult, type Probe } from '../report/find-max.ts'
 import { benchOptions, searchOptions, type SearchOptions } from '../load/options.ts'
 import { validateOptions } from '../options/form.ts'
@@ -26,7 +26,10 @@ export interface FindMaxOptions extends BenchOptions, SearchOptions {
 }
 
 export interface FindMaxRun {
-  /** Rejects with a UserError if no server answers or an option makes no sense. Plain JSON. */
+  /**
+   * Rejects with a UserError if no server answers at the start, or an option makes no sense. If the
+   * server goes away later, the result says so. Plain JSON.
+   */
   readonly finished: Promise<FindMaxResult>
   /** The first probe has reached the server: until then there is nothing to find. */
   readonly connected: boolean
@@ -77,6 +80,8 @@ class Search {
   #load: BenchOptions = {}
   #running: LoadRun | undefined
   #stopped = false
+  /** Why it could not go on. */
+  #stoppedBecause: string | null = null
   #idleness: Idleness | undefined
   /** What an echo took just before a probe, if the server was not idle again. */
   #echoUs: number | undefined
@@ -103,7 +108,7 @@ class Search {
       await this.#idleness.begin()
     }
     await this.#estimateRate()
-    const found = await searchHighest(rate => this.#probe(rate), {
+    const found = await searchHighest(rate => this.#probeOrEnd(rate), {
       first: Math.min(Math.max(this.#slowest, from ?? this.#estimate * firstShare), fastest),
       slowest: this.#slowest,
       fastest,
@@ -117,7 +122,8 @@ class Search {
       failedPerSecond: found.failed === Infinity ? null : found.failed,
       precision,
       limitedByGenerator: found.limited,
-      stopped: this.#stopped,
+      stopped: this.#stopped || this.#stoppedBecause !== null,
+      stoppedBecause: this.#stoppedBecause,
       closedLoopPerSecond: this.#estimate,
       probes: this.#probes,
       run: this.#best,
@@ -144,11 +150,28 @@ class Search {
     const closed = { ...this.#load, durationMs, drainMs, expect: [] }
     const result = await this.#bench(arrivals ? { ...closed, arrivals } : closed)
     this.#estimate = result ? carriedPerSecond(result) : 0
-    await this.#waitUntilIdle()
+    await this.#unlessItEnds(() => this.#waitUntilIdle())
   }
 
   async #waitUntilIdle() {
     this.#echoUs = await this.#idleness?.wait()
+  }
+
+  /** What was found so far stays known if the server or an agent goes away now. */
+  async #unlessItEnds<T>(step: () => Promise<T>): Promise<T | undefined> {
+    if (this.#stoppedBecause !== null) return undefined
+    try {
+      return await step()
+    } catch (error) {
+      if (!(error instanceof UserError) || error.kind === 'usage') throw error
+      // The hint is for a server that never was there.
+      this.#stoppedBecause = error.message
+      return undefined
+    }
+  }
+
+  #probeOrEnd(ratePerSecond: number): Promise<ProbeOutcome> {
+    return this.#unlessItEnds(() => this.#probe(ratePerSecond))
   }
 
   /** One run at that rate. */

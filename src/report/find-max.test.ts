@@ -23,6 +23,7 @@ const found: FindMaxResult = {
   precision: 0.05,
   limitedByGenerator: false,
   stopped: false,
+  stoppedBecause: null,
   closedLoopPerSecond: 80_000,
   probes: [probe(50_000, true), probe(100_000, false), probe(52_000, false)],
   run: {
@@ -52,9 +53,44 @@ test('what was not found is not claimed', () => {
   const none = { ratePerSecond: 0, run: null, failedPerSecond: 10 }
   assert.match(text(none), /p99\.9<5ms did not hold even at 10\/s\./)
   assert.match(text({ ...none, limitedByGenerator: true }), /Nothing was found: .* generator/)
-  const early = text({ ...none, failedPerSecond: null, probes: [], stopped: true })
-  assert.match(early, /Nothing was found: it was stopped too early\./)
-  assert.match(text({ failedPerSecond: null, stopped: true }), /held up to 50,000\/s at least\./)
+  const own = text({ ...none, limitedByGenerator: true })
+  assert.match(own, /^INVALID: Nothing was found/)
+  assert.match(text(none), /^FAIL: [^]*\nFAIL: [^\n]*\n$/)
+})
+
+test('a search that was stopped, or could not go on, does not know the highest rate', () => {
+  const wide = (change: Partial<FindMaxResult>) => text({ stopped: true, ...change }, 120)
+  const unknown = /^INVALID: The highest rate is not known, since the search was stopped before it/
+  const early = wide({ ratePerSecond: 0, run: null, failedPerSecond: null, probes: [] })
+  assert.match(early, unknown)
+  assert.match(early, /No rate was tried\./)
+  const none = wide({
+    ratePerSecond: 0,
+    run: null,
+    failedPerSecond: 10,
+    probes: [probe(10, false)],
+  })
+  assert.match(none, unknown)
+  assert.match(none, /So far p99\.9<5ms held at no rate\. Tried: 10\/s\./)
+  const some = wide({})
+  assert.match(some, unknown)
+  assert.match(some, /\nINVALID: [^\n]*\n$/)
+  assert.match(some, /So far .* held up to 50,000\/s\. Tried: 50,000\/s, 52,000\/s, 100,000\/s\./)
+  const gone = wide({ stoppedBecause: 'Cannot connect to :1.' })
+  assert.match(
+    gone,
+    /^INVALID: The highest rate is not known, since the search ended before it was/,
+  )
+  assert.match(gone, /\nCannot connect to :1\.\n/)
+  assert.doesNotMatch(gone, /was stopped/)
+})
+
+test('a rate that failed only behind what the server still had to answer is not the limit', () => {
+  const late = (rate: number) => ({ ...probe(rate, false), echoUs: 3e6 })
+  const behind = text({ probes: [probe(50_000, true), late(52_000)] })
+  assert.match(behind, /^INVALID: .* held up to 50,000\/s at least: at 52,000\/s the\s+server was/)
+  const twice = text({ probes: [probe(50_000, true), late(52_000), probe(52_000, false)] })
+  assert.match(twice, /^PASS: p99\.9<5ms held up to 50,000\/s, and not at 52,000\/s/)
 })
 
 test('the text is no wider than the terminal, and its command can be copied', () => {

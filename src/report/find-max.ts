@@ -38,8 +38,10 @@ export interface FindMaxResult {
   precision: number
   /** Whether the generator was the limit: then the maximum may be higher. */
   limitedByGenerator: boolean
-  /** Whether it was ended before it was done. */
+  /** Whether it ended before it was done. */
   stopped: boolean
+  /** Why it could not go on; null if nothing failed. */
+  stoppedBecause: string | null
   /** What a closed loop reached at the start. */
   closedLoopPerSecond: number
   /** In the order in which they were made. */
@@ -51,8 +53,8 @@ export interface FindMaxResult {
 export function findMaxText(result: FindMaxResult, canvas: Canvas): string {
   const { columns } = canvas
   const found = conclusion(result)
-  const sentences = [found, ...remarks(result)]
-  const said: Said = { standing: standingOf(result), because: [found], passed: '' }
+  const sentences = [...found, ...remarks(result)]
+  const said: Said = { standing: standingOf(result), because: found, passed: '' }
   const parts = [
     verdictFirst(said, canvas).lines,
     ...(result.probes.length > 0 ? [table(result, canvas)] : []),
@@ -65,33 +67,59 @@ export function findMaxText(result: FindMaxResult, canvas: Canvas): string {
   return `${parts.map(lines => lines.join('\n')).join('\n\n')}\n`
 }
 
-export function standingOf({ ratePerSecond, limitedByGenerator }: FindMaxResult): Standing {
-  if (ratePerSecond === 0) return 'FAIL'
-  return limitedByGenerator ? 'INVALID' : 'PASS'
+/** If it is not known whether the server was the limit, the highest rate is not known. */
+export function standingOf(result: FindMaxResult): Standing {
+  if (result.stopped || result.limitedByGenerator || isBehind(result)) return 'INVALID'
+  return result.ratePerSecond === 0 ? 'FAIL' : 'PASS'
 }
 
-export function conclusion({
-  objective,
-  ratePerSecond,
-  failedPerSecond,
-  ...result
-}: FindMaxResult): string {
+/** Whether the lowest rate that failed did so only behind what the server still had to answer. */
+function isBehind({ failedPerSecond, probes }: FindMaxResult): boolean {
+  const failed = probes.filter(probe => probe.ratePerSecond === failedPerSecond)
+  return failed.length > 0 && failed.every(({ echoUs }) => echoUs !== undefined)
+}
+
+/** What was found, in sentences; the first is the most important. */
+export function conclusion(result: FindMaxResult): string[] {
+  const { stopped, stoppedBecause } = result
+  if (!stopped) return [foundText(result)]
+  const why = stoppedBecause === null ? 'since the search was stopped' : 'since the search ended'
+  return [
+    `The highest rate is not known, ${why} before it was done.`,
+    soFarText(result),
+    ...(stoppedBecause === null ? [] : [stoppedBecause]),
+  ]
+}
+
+function foundText(result: FindMaxResult): string {
+  const { objective, ratePerSecond, failedPerSecond, limitedByGenerator } = result
   const rate = formatRate(ratePerSecond)
-  if (ratePerSecond === 0) {
-    if (failedPerSecond === null) return `Nothing was found: it was stopped too early.`
-    if (result.limitedByGenerator)
-      return 'Nothing was found: even at the lowest rate the generator was the limit.'
-    return `${objective} did not hold even at ${formatRate(failedPerSecond)}.`
-  }
   if (failedPerSecond === null) return `${objective} held up to ${rate} at least.`
   const next = formatRate(failedPerSecond)
-  return result.limitedByGenerator
-    ? `${objective} held up to ${rate} at least: at ${next} the generator was the limit.`
-    : `${objective} held up to ${rate}, and not at ${next}.`
+  const why = limitedByGenerator
+    ? 'the generator was the limit'
+    : isBehind(result) && 'the server was still busy with what had been sent before'
+  if (ratePerSecond > 0)
+    return why
+      ? `${objective} held up to ${rate} at least: at ${next} ${why}.`
+      : `${objective} held up to ${rate}, and not at ${next}.`
+  return why
+    ? `Nothing was found: even at the lowest rate ${why}.`
+    : `${objective} did not hold even at ${next}.`
+}
+
+/** What the probes say that were complete when the search ended. */
+function soFarText({ objective, ratePerSecond, probes }: FindMaxResult): string {
+  if (probes.length === 0) return 'No rate was tried.'
+  const rates = new Set(probes.map(probe => probe.ratePerSecond).toSorted((a, b) => a - b))
+  const tried = `Tried: ${[...rates].map(formatRate).join(', ')}.`
+  return ratePerSecond === 0
+    ? `So far ${objective} held at no rate. ${tried}`
+    : `So far ${objective} held up to ${formatRate(ratePerSecond)}. ${tried}`
 }
 
 function remarks(result: FindMaxResult): string[] {
-  const { stopped, limitedByGenerator, closedLoopPerSecond, probes } = result
+  const { limitedByGenerator, closedLoopPerSecond, probes } = result
   const found: string[] = []
   const busy = probes.flatMap(({ echoUs }) => echoUs ?? [])
   if (busy.length > 0)
@@ -100,7 +128,6 @@ function remarks(result: FindMaxResult): string[] {
         `before: a single echo took up to ${formatDuration(Math.max(...busy) / 1e3)}. ` +
         'It may carry more; use a lower --depth.',
     )
-  if (stopped) found.push('It was stopped before the precision was reached.')
   if (limitedByGenerator)
     found.push('The server may carry more. Use more threads, or another machine for the load.')
   if (closedLoopPerSecond > 0)

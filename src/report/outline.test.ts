@@ -133,6 +133,7 @@ test('a search for the highest rate has an outline, too', () => {
     precision: 0.05,
     limitedByGenerator: false,
     stopped: false,
+    stoppedBecause: null,
     closedLoopPerSecond: 9_000,
     probes: [{ ...probe, ratePerSecond: 5_000, achievedPerSecond: 5_000, p50Us: 60, p99Us: 900 }],
     run: sampleResult().run,
@@ -143,4 +144,11 @@ test('a search for the highest rate has an outline, too', () => {
   assert.deepEqual(suiteOf(outlineOfFindMax(limited)).kinds, ['system-out', 'error'])
   const none = { ...result, ratePerSecond: 0, probes: [], run: null }
   assert.deepEqual(suiteOf(outlineOfFindMax(none)).kinds, ['failure', ''])
+  // A search that was stopped is neither a success nor a failure of the server.
+  const stopped = { ...result, stopped: true }
+  assert.deepEqual(suiteOf(outlineOfFindMax(stopped)).kinds, ['system-out', 'error'])
+  assert.match(markdown(outlineOfFindMax(stopped)), /^## INVALID: [^]*\| at least 5,000\/s \|/)
+  const early = { ...none, stopped: true, failedPerSecond: null }
+  assert.deepEqual(suiteOf(outlineOfFindMax(early)).kinds, ['skipped', 'error'])
+  assert.match(markdown(outlineOfFindMax(early)), /\| not known \| 0 probes \|/)
 })

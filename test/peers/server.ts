@@ -22,6 +22,7 @@ export async function listen(onClient: (socket: Socket) => void = () => {}): Pro
     onClient(socket)
     onFirst(socket)
   })
+  const closed = once(server, 'close')
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -31,7 +32,6 @@ export async function listen(onClient: (socket: Socket) => void = () => {}): Pro
     stop: () => void server.close(),
     async [Symbol.asyncDispose]() {
       for (const client of clients) client.destroy()
-      const closed = once(server, 'close')
       server.close()
       await closed
     },
