@@ -186,7 +186,7 @@ test('what was found is told, although the time is over before the end', async (
   const { verdict, questions } = await ask({ port, questions: ['bytes'] })
   const [{ outcome, findings, said }] = questions as [QuestionResult]
   assert.deepEqual([verdict, outcome, findings[0]!.name], ['fails', 'fails', 'changed'])
-  assert.match(said, /^line ends: .*; its time \(.*\) was over before its end$/)
+  assert.match(said, /^line ends: .*; it ran out of time \(.*\)$/)
   server.close()
 })
 
@@ -202,8 +202,7 @@ test('a late echo is an echo; of sizes that there was no time for nothing is sai
   const few = { ...limits, allMs: 2_600 }
   const { verdict, questions } = await ask({ port, questions: ['sizes'] }, few)
   assert.deepEqual([verdict, questions[0]!.outcome], ['invalid', 'not asked'])
-  const said =
-    /its time .* was over before its end; until then messages up to \d+ B .*takes 5\d\dms/
+  const said = /it ran out of time .*; until then messages up to \d+ B .*takes 5\d\dms/
   assert.match(questions[0]!.said, said)
   server.close()
 })

@@ -31,9 +31,9 @@ export interface QuestionTools {
   ) => Promise<T>
 }
 
-/** A question was ended before its end. */
+/** The time limit, or an error, ended a question before it was complete. */
 export class CutShort extends Error {
-  /** What it had found until then, and what had worked. */
+  /** What the question had found until then, and what had worked. */
   readonly found: readonly Found[]
   readonly passed: string
   /** It ran out of time while it waited for a connection. */
@@ -186,14 +186,14 @@ function failedBy(
   return { notAsked: `${message}${until}`, ...(own && { own }) }
 }
 
-/** What is known of a question whose time was over before its end; never that all is well. */
+/** The answer of a question that ran out of time; it is never `ok`. */
 function cutShort(
   { found, passed, isConnecting }: CutShort,
   time: string,
   hint: string,
 ): Answer | NotAsked {
   const [first] = found
-  const cut = `its time (${time}) was over before its end`
+  const cut = `it ran out of time (${time})`
   if (first) return { said: first.said, found, cut }
   const until = passed === '' ? '' : `; until then ${passed}`
   if (isConnecting) {

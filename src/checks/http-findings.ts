@@ -80,8 +80,8 @@ export const httpFindings = {
     outcome: 'fails',
     effect: 'Browsers and gRPC choose HTTP/2 where it is offered, and get nothing.',
     advice:
-      'A proxy offers h2 by ALPN and does not speak it, or not to the server: take h2 out of its ' +
-      'list, or see its log.',
+      'A proxy offers h2 by ALPN, but the proxy, or the server behind it, does not speak it: ' +
+      'take h2 out of the list of the proxy, or see its log.',
   },
   'h2-resets': {
     outcome: 'fails',

@@ -64,9 +64,8 @@ export const idle = question<Name>({
         '502, a client reports "socket hang up"), and most requests need a new connection.',
       advice:
         'A short keep-alive timeout of the server or a proxy (nginx `keepalive_timeout`, HAProxy ' +
-        '`timeout http-keep-alive`, Node `keepAliveTimeout`, Apache `KeepAliveTimeout`). The ' +
-        'side that accepts connections has to keep them longer than the pool of the side that ' +
-        'opens them.',
+        '`timeout http-keep-alive`, Node `keepAliveTimeout`, Apache `KeepAliveTimeout`). A ' +
+        'server has to keep idle connections longer than the pools of its clients keep them.',
     },
     unreachable: {
       outcome: 'fails',

@@ -40,8 +40,8 @@ export const latencyFindings = {
     outcome: 'differs',
     effect: 'What should stream (logs, events, progress, tokens) comes late and all at once.',
     advice:
-      'A proxy or a server collects bytes before it passes them on (so does stdio without line ' +
-      'buffers, and Nagle with a larger buffer). The cure for nginx: `proxy_buffering off`, or ' +
+      'A proxy or a server collects bytes before it passes them on (stdio does that when it ' +
+      'writes into a pipe). The cure for nginx: `proxy_buffering off`, or ' +
       '`X-Accel-Buffering: no` in the answer.',
   },
   lossy: {

@@ -28,7 +28,7 @@ export interface Answer<Name extends string = string> {
   readonly said: string
   readonly found: readonly Found<Name>[]
   readonly figures?: AnswerFigures
-  /** Its time was over before its end: how that is told, behind what was found. */
+  /** What is said behind the finding if the time limit ended the question. */
   readonly cut?: string
 }
 

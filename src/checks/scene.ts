@@ -224,7 +224,7 @@ export class Scene implements AsyncDisposable {
     return opened
   }
 
-  /** Keeps what was found: it is told even if the time of the question is over before its end. */
+  /** Keeps what was found: it is reported even if the time limit ends the question. */
   note(...found: (Found | undefined)[]): void {
     this.#noted.push(...found.filter(each => each !== undefined))
   }

@@ -48,8 +48,8 @@ export const sizeFindings = {
     outcome: 'differs',
     effect: 'Long datagrams (NFS, tunnels, long answers of DNS) never arrive, shorter ones do.',
     advice:
-      'One fragment that is lost loses the datagram: a policer whose burst is smaller than the ' +
-      'fragments of one datagram (`limit rate` of nft), a limit for putting them together ' +
+      'If one fragment is lost, so is the whole datagram. Look for a policer whose burst is smaller ' +
+      'than the fragments of one datagram (`limit rate` of nft), a limit on putting them together ' +
       '(`net.ipv4.ipfrag_high_thresh`), or a small buffer of the server. Send less at a time.',
   },
   cut: {
@@ -67,7 +67,7 @@ export const sizeFindings = {
     effect: 'Path MTU discovery works: the first large packets of a connection cost a round trip.',
     advice:
       'You need not do anything. Large packets would vanish if the ICMP messages were filtered; ' +
-      'clamping the MSS on the router makes connections independent of it.',
+      'if the router clamps the MSS, connections do not depend on these messages.',
   },
   'small-segments': {
     outcome: 'differs',

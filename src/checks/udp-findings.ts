@@ -12,7 +12,7 @@ export const udpFindings = {
   },
   'few-lost': {
     outcome: 'differs',
-    effect: 'Programs on udp must be able to lose a few datagrams, but some are not.',
+    effect: 'Programs on udp must cope with the loss of a few datagrams, but some do not.',
     advice: 'Ask again with `--thorough`: a single loss may be chance.',
   },
   'rate-limited': {

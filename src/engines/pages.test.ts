@@ -77,9 +77,9 @@ function engineRows(): string[][] {
 
 function objectiveRows(): string[][] {
   const quoted = (names: readonly string[]) => names.map(name => `\`${name}\``).join(' ')
-  const of = metricNames.distributions.map(name => `${name}.`)
+  const prefixes = metricNames.distributions.map(name => `${name}.`)
   return [
-    ['a time', quoted(['p50', 'p90', 'p99', 'p99.9', 'min', 'mean', 'max']), `of ${quoted(of)}`],
+    ['a time', quoted(['p50', 'p90', 'p99', 'p99.9', 'min', 'mean', 'max']), quoted(prefixes)],
     ['the whole run', quoted(metricNames.totals), ''],
     ['the whole run, udp only', quoted(metricNames.datagrams), ''],
   ]
@@ -163,7 +163,7 @@ const parts: Record<string, { page: string; text: () => string }> = {
   },
   metrics: {
     page: 'docs/compare.md',
-    text: () => table(['of', 'metric', 'prefix'], objectiveRows()),
+    text: () => table(['what is measured', 'metric', 'one of these prefixes'], objectiveRows()),
   },
   'options of each command': { page: 'docs/options.md', text: () => optionPages(table) },
   'cases of a generator that was held up': {

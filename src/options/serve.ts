@@ -199,7 +199,7 @@ export const commonOptions = {
     help: 'what to answer: an echo, nothing (RFC 863), or characters for ever (RFC 864)',
     where: {
       engines: ['node'],
-      act: 'do anything but echo',
+      act: 'answer with anything but an echo',
       transports: carrying('bytes'),
       reason: name =>
         isDatagrams({ transport: name })

@@ -85,7 +85,7 @@ test('wrapping breaks between words only', () => {
 
 test('the conclusions say what the figures say', () => {
   assert.deepEqual(conclusions(all), [
-    'One at a time served 1 of 50 clients: the other 49 waited until it left.',
+    'One at a time served 1 of 50 clients: the other 49 waited until that client left.',
     'A thread per client served all 50 clients at the same time; the pool of 32 served 32, and ' +
       'let 18 wait.',
     'Compared with the event loop, a thread per client had about the same rate and 2.3 times the ' +

@@ -39,7 +39,7 @@ function waited(one: ModelResult, connections: number): string {
   return (
     `One at a time served ${all(one, connections)}: ` +
     `${waiting === 1 ? 'the other one' : `the other ${formatCount(waiting)}`} ` +
-    'waited until it left.'
+    'waited until that client left.'
   )
 }
 
