@@ -42,7 +42,7 @@ export function check(address: string | Address, options: CheckOptions = {}): Ch
     onAnswer: result => followers.forEach(events => events.onAnswer(result)),
   }
   const finished = run(inquiry, all, stopping.signal)
-  // A caller may look at it later.
+  // The caller may add a handler later: until then a rejection is not an unhandled one.
   finished.catch(() => {})
   return {
     cost: costOf(inquiry),
@@ -70,7 +70,7 @@ function inquiryOf(address: Address, options: CheckOptions): Inquiry {
   return { address, calling, control, questions, expectations, limits }
 }
 
-/** @throws UserError if none of them makes sense there */
+/** @throws UserError if the transport of the address has none of these questions */
 function checkSense(questions: readonly QuestionName[], { transport }: Address) {
   const isFor = (name: QuestionName) => questionOf(name).transports.includes(transport)
   if (questions.some(isFor)) return
@@ -82,7 +82,7 @@ function checkSense(questions: readonly QuestionName[], { transport }: Address) 
   )
 }
 
-/** A silence that is expected to be survived has to be tried. */
+/** The longest silence that an expectation names: `idle` has to try it. */
 const expectedIdle = (expectations: Inquiry['expectations']): number =>
   Math.max(0, ...expectations.map(({ figure, limit }) => (figure === 'idle' ? limit : 0)))
 

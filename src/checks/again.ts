@@ -12,7 +12,7 @@ const everyMs = 10
 /** A process that is held up so long shares its processor. */
 const busyMs = 10
 
-/** Asks until it is good once, or was bad each time. */
+/** Asks until one answer is good, or all answers were bad. */
 export async function persistent<T>(
   ask: () => Promise<T>,
   isBad: (answer: T) => boolean,

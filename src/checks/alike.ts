@@ -25,13 +25,13 @@ export const uneven = {
     'check may have the same cause.',
 } as const satisfies FindingKind
 
-/** What it may use in addition to what the question itself uses. */
+/** What askAlike() may use in addition to the cost of the question itself. */
 export const alikeCost = (bytes: number): Pick<Cost, 'connections' | 'bytes'> => ({
   connections: tries,
   bytes: tries * bytes,
 })
 
-/** How long it takes if all connections work. */
+/** How long askAlike() takes if all connections work. */
 export const alikeMs = ({ silenceMs, known }: Pick<Scene, 'silenceMs' | 'known'>): number =>
   silenceMs + 2 * tries * known.rttMs
 
@@ -55,7 +55,7 @@ export async function askAlike(
   const atOnce = isMany ? Math.min(alikeAtOnce, scene.limits.maxConnections) : 1
   while (all.length < tries && (all.length < badMax || all.some(({ works }) => works)))
     all.push(...(await Promise.all(Array.from({ length: atOnce }, () => attempt(scene, bytes)))))
-  // Tries before the first that works may have failed because of what an earlier question left.
+  // Tries before the first that works may have failed because of an earlier question.
   const counted = all.slice(
     Math.max(
       0,
@@ -65,7 +65,7 @@ export async function askAlike(
   const bad = counted.filter(({ works }) => !works)
   const isAll = bad.length === counted.length
   if (bad.length === 0 || (isAll && !hasWorked)) return undefined
-  // If a part comes back, it is not the connection that decides: something else loses the rest.
+  // If a part comes back, the connections are alike: something else loses the rest.
   if (!isAll && bad.some(({ isPart }) => isPart)) return undefined
   const [where, do_, does] = isAll
     ? ['on one before', 'did', 'did']

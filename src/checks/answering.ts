@@ -50,14 +50,17 @@ export class CutShort extends Error {
   }
 }
 
-/** How much later a question may end than it says: on a path that is long, on a busy machine. */
+/** How much later than its cost says a question may end: on a long path, and on a busy machine. */
 const [roundTripsMore, patienceMore] = [20, 8]
 
 /** After this long the question ends, whatever the other end does. */
 const boundOf = (asked: Question, { limits, known, own }: QuestionTools): number =>
   asked.cost(limits).ms + roundTripsMore * known.rttMs + patienceMore * own.patienceMs
 
-/** Includes the questions for traces, and what is asked again; not the time, which has a bound. */
+/**
+ * The cost of a question, with traces and with what is asked again. The time is not included: it
+ * has a bound of its own.
+ */
 export function costWith(asked: Question, limits: Limits): Cost {
   const cost = asked.cost(limits)
   if (!asked.traced) return cost
@@ -70,7 +73,10 @@ export function costWith(asked: Question, limits: Limits): Cost {
   }
 }
 
-/** @param leftMs what is left for it of the time that questions share; it may have its own */
+/**
+ * @param leftMs what is left of the time that all questions share; a question that only waits has
+ * its own time
+ */
 export async function answer(
   name: QuestionName,
   with_: QuestionTools,
@@ -147,7 +153,8 @@ async function asking(
     const answer = await ask(paired && asked.traced === 'all')
     const isAgain = paired && asked.traced === 'again' && 'found' in answer
     if (!isAgain || answer.found.length === 0) return answer
-    // A second look, only for the other end's account: if it fails, the question does not.
+    // Asks a second time, only to get the account of the other end. If this fails, the first answer
+    // still counts.
     const before = { ...known }
     const again = await ask(true).catch(() => undefined)
     Object.assign(known, before)
@@ -162,12 +169,12 @@ async function asking(
   }
 }
 
-/** If an echo takes so long, that is why the time is over. */
+/** If an echo takes this long, the slow path is why the question ran out of time. */
 const lateMs = 500
 const lateText = ({ rttMs }: KnownPath): string =>
   rttMs < lateMs ? '' : `an echo takes ${formatDuration(rttMs)}; `
 
-/** What is known of a question that could not go on. */
+/** The answer of a question that an error ended. */
 function failedBy(
   error: UserError,
   { refusal }: KnownPath,
@@ -203,7 +210,7 @@ function cutShort(
   return { notAsked: `${cut}${until}; ${hint}`, own: true }
 }
 
-/** The findings of the first look, with what the second one found out about the same. */
+/** The findings of the first answer, each with what the second answer says about it. */
 const joinedWith = (answer: Answer, again: Answer): Answer => ({
   ...answer,
   found: answer.found.map(found => {

@@ -12,14 +12,18 @@ export interface Attribution {
   evidence: string
 }
 
-/** What of a trace is looked at here; the digest is not known where only bytes were counted. */
+/**
+ * The parts of a trace that are compared here; without a digest where the other end only counts
+ * bytes.
+ */
 type SeenTrace = Pick<Trace, 'from' | 'bytesIn' | 'bytesOut' | 'events'> & { digest?: string }
 
 /** Uses the account of the other end, which counts bytes but does not look at them. */
 export function attributeAccount(probe: ProbeConnection, account: Account): Attribution {
   const { peer, bytesIn, bytesOut, openedAt } = account
   const ends = account.events.map(({ at, what }) => ({ atMs: at - openedAt, what }))
-  // It does not say when the last byte came; this assumes that it came as soon as it was sent.
+  // An account does not say when the last byte came; this assumes that it came as soon as it was
+  // sent.
   const untilMs = Math.max(0, probe.wroteMs - probe.openedMs)
   const bytes = { what: 'bytes' as const, atMs: 0, bytes: bytesIn, untilMs }
   const trace: SeenTrace = { from: peer, bytesIn, bytesOut, events: [bytes, ...ends] }
@@ -74,7 +78,7 @@ function ofBytes(probe: ProbeConnection, trace: SeenTrace): CauseAt | undefined 
   return undefined
 }
 
-/** Which end ended it, by what both saw of the end. */
+/** Which end ended the connection, by what both ends saw. */
 export function ofEnds(
   probe: Pick<
     ProbeConnection,
@@ -83,7 +87,7 @@ export function ofEnds(
   trace: Pick<SeenTrace, 'events'>,
 ): CauseAt | undefined {
   const [fin, reset] = [find(trace, 'fin'), find(trace, 'reset')]
-  // A program may close a connection without a FIN of its own before, as at an idle timeout.
+  // A program may close a connection without sending FIN first, as at an idle timeout.
   const [first] = trace.events.filter(({ what }) => what !== 'bytes')
   const isClosed = first?.what === 'closed'
   const ended = find(trace, 'ended') ?? (isClosed ? first : undefined)
@@ -94,7 +98,7 @@ export function ofEnds(
         'on the way',
         'between both ends: each of them got a RST that the other had not sent',
       )
-    // If it closes with bytes unread, its system sends RST.
+    // If a program closes a connection with unread bytes, its system sends RST.
     return isClosed
       ? at('other end', 'the other end closed the connection by itself')
       : at('on the way', 'between both ends: the other end sent no RST')
@@ -145,7 +149,10 @@ function told(probe: ProbeConnection, trace: SeenTrace): string {
   )
 }
 
-/** A finding with what the other end saw. If that tells no side, the finding keeps its own. */
+/**
+ * A finding with what the other end saw. If the other end's view does not show the side, the
+ * finding keeps its own.
+ */
 export function witnessed<Name extends string>(
   found: Found<Name>,
   seen: Attribution | undefined,

@@ -5,13 +5,13 @@ import { transports } from '../vocabulary/transport.ts'
 import { headersOf, type Header } from '../wire/http/headers.ts'
 import type { Scene } from './scene.ts'
 
-/** What is true of each connection, whatever is spoken on it. */
+/** The options that hold for each connection, whatever protocol it carries. */
 export const plainCalling = ({ sendProxy, ...rest }: Calling): Calling => ({
   sendProxy,
   ...routeOf(rest),
 })
 
-/** Without anything that is sent. */
+/** Only the options that decide the route: nothing is sent because of them. */
 export const routeOf = ({ source, proxy, socket }: Calling): Calling => ({ source, proxy, socket })
 
 /** How a stream for that version of HTTP is opened there, with TLS where the address has it. */

@@ -41,7 +41,7 @@ export const pieces: readonly TestPiece[] = [
 ]
 
 const blockBytes = 65_536
-/** How many wrong bytes are still damage here and there; and how many of these places are kept. */
+/** Up to how many wrong bytes count as damage in single places; and how many places are kept. */
 const wrongMax = 1_000
 const placesMax = 8
 
@@ -63,7 +63,10 @@ export function volume(total: number, byLine: boolean) {
     /** Bytes that came in place of others, and which the first of them were. */
     wrongBytes: 0,
     places: [] as { at: number; was: number; is: number }[],
-    /** Where so much is wrong, something is added or lost, or all is translated. */
+    /**
+     * Whether too many bytes are wrong for damage: then bytes were added or lost, or all were
+     * translated.
+     */
     get isOther() {
       return this.wrongBytes > wrongMax
     },

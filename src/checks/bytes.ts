@@ -15,7 +15,7 @@ const greetingMs = 250
 const extraMs = 60
 /** No greeting, and no answer to a few bytes, is longer: something else talks. */
 const talkMaxBytes = 65_536
-/** How many silences to wait for an echo that has not come so far. */
+/** An echo that has not come is waited for as long as this many times `silenceMs`. */
 const latePatience = 5
 /** More pieces than that say nothing new. */
 const badMax = 3
@@ -34,7 +34,7 @@ export const bytes = question({
     atOnce: 1,
     connections: 5 + pieces.length + badMax,
     bytes: (thorough ? 64 : 1) * bytes + 2 ** 14,
-    // With those that are asked a second time, and what the other end saw.
+    // This includes asking a second time, and asking the other end.
     ms: 8 * silenceMs + 2 * rowMs,
   }),
   async ask(scene) {
@@ -66,7 +66,7 @@ export const bytes = question({
   },
 })
 
-/** Sends nothing, and looks at what comes. */
+/** Looks for a greeting: sends nothing, and waits. */
 async function listen(scene: Scene): Promise<Finding | undefined> {
   const { known } = scene
   const before = known.greetingBytes
@@ -115,7 +115,7 @@ const describeLate = ({ lastMs, wroteMs, story }: ProbeConnection): Finding => (
   evidence: [story],
 })
 
-/** Which protocol an answer is of, by its first bytes. */
+/** Which protocol an answer belongs to, by its first bytes. */
 function speaks(reply: Buffer): string {
   const start = reply.subarray(0, 8).toString('latin1')
   if (start.startsWith('HTTP/')) return ': an HTTP server answers'
@@ -201,7 +201,7 @@ async function askPiece(
     () => probe.receivedBytes >= sent.length || isWrong(),
     scene.silenceMs,
   )
-  // Fewer come than were sent where some are dropped.
+  // If bytes are wrong, waits for the rest: some may be missing, so their number is not known.
   if (waited === 'done' && isWrong()) await probe.until(() => false, extraMs + scene.known.rttMs)
   if (piece.last || probe.receivedBytes > sent.length) await probe.until(() => false, extraMs)
   const received = probe.received
@@ -234,7 +234,7 @@ async function askVolume(scene: Scene): Promise<{ found: Finding[]; missingBytes
   probe.sink = chunk => check.arrived(chunk)
   let at = 0
   const endMs = performance.now() + scene.limits.rowMs
-  // On a slow path some is still under way then.
+  // On a slow path bytes are still under way when sending ends.
   const isLate = () => performance.now() > endMs + scene.limits.rowMs
   scene.passed = 'all kinds of bytes came back unchanged'
   for (const block of check.blocks()) {
@@ -272,14 +272,14 @@ function judgeVolume(
   if (probe.receivedBytes > at)
     return { name: 'added', said: `more came back than was sent: ${seen}`, evidence }
   if (probe.receivedBytes === at) return undefined
-  // It was coming when its time was over.
+  // The rest was still coming when the time ran out.
   if (waited === 'done') return undefined
   if (waited === 'ended')
     return { name: 'closed', said: `the connection ended (${probe.ending}): ${seen}`, evidence }
   return { name: 'stuck', said: `the stream stopped: ${seen}`, evidence }
 }
 
-/** A few bytes here and there: no program translates like that. */
+/** Only a few bytes are wrong, in single places: no program translates like that. */
 const damaged = ({ wrongBytes }: ReturnType<typeof volume>, at: number) => ({
   name: 'corrupted' as const,
   said: `${plural(wrongBytes, 'byte')} of ${formatSize(at)} came back changed, here and there`,

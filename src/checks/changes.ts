@@ -12,7 +12,7 @@ const each = (bytes: Buffer, map: (byte: number, at: number) => number[]): Buffe
 const text = (bytes: Buffer, map: (text: string) => string): Buffer =>
   Buffer.from(map(bytes.toString('latin1')), 'latin1')
 
-/** What programs on the way are known to do, by what one would say of it. */
+/** Known translations by programs on the way, each with its description. */
 const translations: [said: string, apply: (sent: Buffer) => Buffer][] = [
   ['each LF became CR LF', sent => text(sent, all => all.replaceAll('\n', '\r\n'))],
   ['each lone LF became CR LF', sent => text(sent, all => all.replaceAll(/(?<!\r)\n/g, '\r\n'))],
@@ -77,7 +77,7 @@ export function shownBytes(bytes: Uint8Array, max = 24): string {
   return bytes.length > max ? `${all} ...` : all
 }
 
-/** Both from a little before the first difference on. */
+/** Both texts, from a little before the first difference on. */
 export function aroundDifference(sent: Buffer, received: Buffer): [string, string] {
   let same = 0
   while (same < sent.length && sent[same] === received[same]) same++
@@ -86,7 +86,7 @@ export function aroundDifference(sent: Buffer, received: Buffer): [string, strin
   return [sent, received].map(bytes => dots + shownBytes(bytes.subarray(from))) as [string, string]
 }
 
-/** What is different; undefined if nothing is. */
+/** How both differ; undefined if they do not. */
 export function changeOf(sent: Buffer, received: Buffer): ByteChange | undefined {
   if (sent.equals(received)) return undefined
   for (const [said, apply] of translations) {

@@ -8,9 +8,9 @@ import { isSamePlace } from '../vocabulary/same-host.ts'
 
 export type { Account }
 
-/** An answer that is later does not come. */
+/** After this time an answer counts as missing. */
 const answerMs = 5_000
-/** Behind a proxy: by how much the opening of a connection may differ between both ends. */
+/** Behind a proxy: how much earlier and later the other end may have opened a connection. */
 const [earlyMs, lateMs] = [10, 250]
 
 interface AccountsAnswer {
@@ -23,7 +23,7 @@ export class Control {
   /** How far the clock of the server is ahead of this one. */
   readonly #aheadMs: number
   readonly #known = new Set<string>()
-  /** By the address of this end. */
+  /** The accounts that were found, by the address of this end. */
   readonly #found = new Map<string, string>()
   /** SHA-256 of the certificates of its listeners. */
   readonly fingerprints: readonly string[]
@@ -82,12 +82,15 @@ export class Control {
     return found
   }
 
-  /** Has the marks (DSCP and ECN) of that client's datagrams read, and set on the answers. */
+  /**
+   * Asks the server to read the marks (DSCP and ECN) of that client's datagrams, and to mark the
+   * answers.
+   */
   async mark(peer: string, mark: number): Promise<void> {
     await this.#client.ask('POST', '/api/accounts/marks', { peer, mark })
   }
 
-  /** Has the last datagram of that client sent back once more. */
+  /** Asks the server to send the last datagram of that client back once more. */
   async again(peer: string): Promise<void> {
     await this.#client.ask('POST', '/api/accounts/again', { peer })
   }

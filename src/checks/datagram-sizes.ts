@@ -16,7 +16,7 @@ const tries = 3
 /** The MTU of Ethernet, if the kernel does not tell that of the path. */
 const usualMtu = 1_500
 const waitMs = 250
-/** If one in ten is lost, this many miss that only once in twenty times. */
+/** So many that, if one in ten is lost, all of them pass only once in twenty times. */
 const smallOnes = 30
 const smallEveryMs = 3
 
@@ -59,7 +59,7 @@ async function passes(scene: Scene, datagrams: Datagrams, size: number): Promise
     const sent = datagrams.send(size)
     if (await datagrams.came(sent, waitMs + 4 * scene.known.rttMs)) return true
     const changed = datagrams.changed.find(({ number }) => number === sent.number)
-    // What was changed is for the question of udp, unless it was cut.
+    // Other changes are findings of the question `udp`; a datagram that was cut is a finding here.
     if (changed) return changed.data.length === size
   }
   return false

@@ -25,7 +25,7 @@ export interface SentDatagram {
   cameMs: number | undefined
   /** How often it came. */
   times: number
-  /** It came behind one that was sent later. */
+  /** It came after a datagram that was sent later. */
   isLate: boolean
 }
 
@@ -40,9 +40,9 @@ export class Datagrams {
   readonly openedAt = Date.now()
   /** Datagrams that came back with other bytes than were sent. */
   changed: { number: number; data: Buffer }[] = []
-  /** Answers from somewhere else. */
+  /** The addresses of answers that did not come from the server. */
   strangers: string[] = []
-  /** The system's word for what could not be sent, or was refused. */
+  /** The error codes of the system for datagrams that could not be sent, or were refused. */
   errors = new Set<string>()
   #highest = -1
 
@@ -120,12 +120,12 @@ export class Datagrams {
     return sent
   }
 
-  /** Waits for it. */
+  /** Waits for the echo of a datagram. */
   async came(sent: SentDatagram, silenceMs: number): Promise<boolean> {
     return this.until(() => sent.cameMs !== undefined, silenceMs)
   }
 
-  /** Whether that is so within this time. */
+  /** Waits until `isDone`; returns whether that was so within this time. */
   async until(isDone: () => boolean, withinMs: number): Promise<boolean> {
     const endMs = performance.now() + withinMs
     while (!isDone() && performance.now() < endMs) await sleep(1)

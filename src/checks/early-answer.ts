@@ -17,7 +17,7 @@ export const earlyAnswer = {
     'directions at the same time (HAProxy, Envoy).',
 } as const satisfies FindingKind
 
-/** Connections that it may use in addition to those of the question. */
+/** The connections that askEarly() may use in addition to those of the question. */
 export const earlyCost = { connections: 2 }
 
 /**

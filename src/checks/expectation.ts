@@ -17,7 +17,7 @@ import { questionNames, questionOf, type QuestionName } from './question-table.t
 import type { ExpectationResult, QuestionResult } from './result.ts'
 
 export interface Expectation {
-  /** As it was written. */
+  /** The text as the user wrote it. */
   readonly text: string
   readonly question: QuestionName
   /** The figure that it limits; undefined: the outcome has to be `ok`. */

@@ -23,7 +23,7 @@ type Finding = Found<Name>
 export const families = question<Name>({
   asks: 'whether each address of the name answers, over IPv4 and IPv6 alike',
   transports: networkConnected,
-  // Perhaps the address that was taken at first is the one that is bad.
+  // Perhaps the first look took the only bad address.
   withoutEcho: true,
   figures: { addresses: 'count' },
   findings: {
@@ -69,7 +69,7 @@ export const families = question<Name>({
     atOnce: addressesMax,
     connections: addressesMax * timesMost,
     bytes: addressesMax * messageBytes * timesMost,
-    // The connection, and then the echo; and once more.
+    // For the connection, for the echo, and both a second time.
     ms: 6 * silenceMs,
   }),
   async ask(scene) {
@@ -87,7 +87,7 @@ export const families = question<Name>({
     const times = tries.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookMs]))
     const fastest = Math.min(...times)
     const working = tries.filter(({ fate }) => fate === 'echoed')
-    // What no address does, other questions say; but one has answered before.
+    // If no address answers, and none did before, other questions report it.
     const isSaid = working.length === 0 && !scene.known.echoes
     const found = isSaid ? [] : tries.flatMap(each => judge(each, fastest) ?? [])
     const listed = tries.map(({ address, said }) => `${address} ${said}`).join(', ')
@@ -103,7 +103,7 @@ interface Attempt {
   address: string
   fate: 'echoed' | 'black' | 'refuses' | 'no-echo'
   said: string
-  /** Until its echo. */
+  /** The time until the echo came. */
   tookMs?: number
   evidence: string
 }
@@ -122,7 +122,7 @@ async function attempt(scene: Scene, address: string): Promise<Attempt> {
   try {
     const probe = await Promise.race([opening, late])
     if (probe === 'late') {
-      // It may still come; whatever it is, it is closed then.
+      // The connection may still open later: then it is closed.
       opening.then(late => void late.close()).catch(() => {})
       const waited = formatDuration(performance.now() - startedMs)
       const evidence = `${address}: no answer to the connection within ${waited}`

@@ -17,10 +17,10 @@ const looks = 3
 /** More than that is no answer to a few words: the other end talks by itself. */
 const answerMaxBytes = 65_536
 
-/** If no datagram has come by then, how many silences more to wait for one. */
+/** If no datagram has come back, wait for one as long as this many times `silenceMs`. */
 const latePatience = 3
 
-/** The most that it may use. */
+/** The most that the first look may use. */
 export const firstCost: Cost = { atOnce: looks, connections: 6 + looks, bytes: 1_000, ms: 12_000 }
 
 /**
@@ -65,7 +65,7 @@ function notSpoken({ known, calling }: Scene, error: UserError): Calling {
   return calling
 }
 
-/** @throws the error that is given, if nothing below that transport answers either */
+/** @throws `error` if not even the transport below (TCP) gets an answer */
 async function answers(scene: Scene, error: UserError): Promise<void> {
   const opening = scene.open(bareAt(scene.address), routeOf(scene.calling))
   const probe = await opening.catch(() => undefined)
@@ -82,7 +82,7 @@ async function lookAtDatagrams(scene: Scene): Promise<void> {
   for (let time = 0; time < 5 && tripsOf().length < 2; time++)
     // A few answers are enough; each answer that does not come costs time.
     await datagrams.came(datagrams.send(16), limits.silenceMs / 4)
-  // On a long path they come later.
+  // On a long path the answers come later.
   const isAnswered = () => tripsOf().length > 0 || datagrams.changed.length > 0
   await datagrams.until(isAnswered, latePatience * limits.silenceMs)
   const times = tripsOf()
@@ -99,9 +99,9 @@ async function lookAtDatagrams(scene: Scene): Promise<void> {
 interface Look {
   probe: ProbeConnection
   sentMs: number
-  /** When they came back, or the first of what came. */
+  /** When the echo came; if something else came, when its first bytes came. */
   cameMs: number
-  /** What came then ended with a line end, which was sent behind them. */
+  /** The server echoes by line: the echo came only after a line end was sent behind the words. */
   byLine: boolean
 }
 
@@ -110,8 +110,8 @@ const isEcho = ({ received }: ProbeConnection) =>
 const isAnswer = (probe: ProbeConnection) => probe.receivedBytes > answerMaxBytes || isEcho(probe)
 
 /**
- * Whether anything came.
- * @param before connections without an answer, which stay open: it may be late
+ * Sends a few words, and learns from the answer. Returns whether anything came.
+ * @param before earlier connections without an answer; they stay open, since the answer may be late
  */
 async function look(
   scene: Scene,
@@ -128,12 +128,12 @@ async function look(
     own.byLine = isLineSent && probe.received.at(-1) === 10
     own.cameMs = probe.lastMs
   }
-  // It may come while the next connection is looked at.
+  // An answer may come while the next connection is tried.
   probe.stream.once('data', note)
   await probe.write(words)
   if ((await probe.until(answered, lineMs)) === 'silence') {
     const late = probe.until(answered, scene.limits.silenceMs)
-    // Slow and by line look alike until a line end is sent.
+    // Only a line end shows whether the server is slow, or echoes by line.
     if (!(await isEarly(late))) {
       isLineSent = true
       await probe.write(Buffer.from('\n'))
@@ -155,7 +155,7 @@ async function look(
   return came
 }
 
-/** What that connection says of the path. */
+/** Keeps what that connection has shown about the path. */
 function learn({ known }: Scene, { probe, sentMs, cameMs, byLine }: Look): void {
   known.byLine = byLine
   known.rttMs = Math.max(0, cameMs - sentMs)
@@ -179,7 +179,7 @@ async function measure(scene: Scene, probe: ProbeConnection): Promise<void> {
   }
 }
 
-/** Whether it comes by itself. */
+/** Whether the answer comes without a line end. */
 const isEarly = (late: Promise<unknown>): Promise<boolean> =>
   Promise.race([
     late.then(() => true),

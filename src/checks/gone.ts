@@ -11,7 +11,7 @@ export const gone = {
     'short time: a firewall with a rate limit, fail2ban, a balancer whose health check failed.',
 } as const satisfies FindingKind
 
-/** The connection itself failed, and not for want of something on this machine. */
+/** Errors of connecting whose cause is not this machine. */
 const refusals = /\((ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENOENT)\)/
 export const isGone = ({ message }: UserError): boolean => refusals.test(message)
 

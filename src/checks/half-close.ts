@@ -138,7 +138,7 @@ const cases = ({ known }: Scene): HalfCloseCase[] => [
   ['FIN when all had come back', message(known, 100), true],
 ]
 
-/** How late its FIN came: after the last byte, or after our own FIN if that was later. */
+/** How late the FIN came: after the last byte, or after our own FIN if that was later. */
 const lateBy = (probe: ProbeConnection, finMs: number): number =>
   probe.endedMs - Math.max(finMs, probe.receivedBytes > 0 ? probe.lastMs : 0)
 
@@ -154,7 +154,7 @@ function judge(
     const said = `${name}: ${came}, then the connection was reset`
     return { name: missing > 0 ? 'data-lost' : 'reset', said, evidence }
   }
-  // If bytes are translated, their number says nothing.
+  // If bytes are translated, their number does not show whether some are missing.
   if (missing > 0 && probe.ending === 'FIN' && scene.known.exact)
     return { name: 'data-lost', said: `${name}: ${came}, then FIN`, evidence }
   if (probe.ending === undefined) {

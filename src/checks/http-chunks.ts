@@ -34,7 +34,7 @@ export async function askChunked(scene: Scene): Promise<Finding | undefined> {
   return { name: 'no-chunked', said: `a body in chunks gets ${httpAnswerText(answer)}`, evidence }
 }
 
-/** A part of a body, and the rest when its echo has come, or has not. */
+/** Sends a part of a body, waits for its echo for `streamMs`, and sends the rest. */
 export async function askStreaming(
   scene: Scene,
 ): Promise<{ firstMs: number | null; finding?: Finding | undefined }> {

@@ -24,7 +24,7 @@ export interface HttpAnswer {
 /** A connection on which answers are read one after the other. */
 export class HttpLine {
   readonly probe: ProbeConnection
-  /** Those that the user adds, and Host. */
+  /** Host, and the headers that the user adds. */
   readonly #usual: readonly Header[]
   #answer: HttpAnswer = none()
   readonly #parser: AnswerParser
@@ -104,7 +104,7 @@ export async function openLine(scene: Scene): Promise<HttpLine> {
 /** The path of the URL. */
 export const resource = (scene: Scene): string => (scene.address as HostAddress).resource ?? '/'
 
-/** A body by length. */
+/** A request whose body has a Content-Length. */
 export function post(
   scene: Scene,
   line: HttpLine,
@@ -119,7 +119,7 @@ export function post(
   return line.exchange([line.head('POST', resource(scene), lines), body], scene.silenceMs)
 }
 
-/** Whether it was answered with success. */
+/** Whether the status of the answer means success. */
 export const isOk = ({ head }: HttpAnswer) =>
   head !== undefined && head.status >= 200 && head.status < 300
 

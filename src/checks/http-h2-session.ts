@@ -12,7 +12,7 @@ import type { Scene } from './scene.ts'
 
 type Finding = Found<HttpFinding>
 
-/** As many as over HTTP/1.1. */
+/** The same number as over HTTP/1.1. */
 const requests = 20
 
 /** By their codes: RFC 9113 section 7. */
@@ -42,7 +42,7 @@ export async function askSession(scene: Scene, sendsTrailers: boolean): Promise<
   return last?.hasTrailer ? [] : [noTrailer('HTTP/2')]
 }
 
-/** So many on a connection of their own, one after the other. */
+/** Sends this many requests on a new connection, one after the other. */
 async function askMany(scene: Scene, count: number, withTrailer: boolean) {
   const { connect } = await import('node:http2')
   const place = streamFor('h2', scene)
@@ -51,7 +51,7 @@ async function askMany(scene: Scene, count: number, withTrailer: boolean) {
     opened => opened.stream.destroy(),
   )
   const [host, ...added] = usualHeaders(scene)
-  // Half-open, it would stay open behind a FIN, and what is cut would seem to be silent.
+  // After a FIN the stream would stay half-open, and a cut connection would look like a silent one.
   stream.once('end', () => stream.destroy())
   const session = connect(`http://${host![1]}`, { createConnection: () => stream })
   let goaway: number | undefined
@@ -59,7 +59,8 @@ async function askMany(scene: Scene, count: number, withTrailer: boolean) {
   session.on('error', error => (failure = error)).on('goaway', code => (goaway = code))
   const all: Exchanged[] = []
   const isOver = () => goaway !== undefined || session.closed || session.destroyed
-  // FIN, or an error of the system; what breaks the rules of HTTP/2 is an error of Node.
+  // The connection ended by FIN or an error of the system. (A breach of the rules of HTTP/2 is an
+  // error of Node.)
   const isCut = () =>
     session.destroyed && goaway === undefined && (failure === undefined || 'syscall' in failure)
   while (all.length < count && !isOver()) {
@@ -118,8 +119,8 @@ function judge(all: readonly Exchanged[], goaway: number | undefined): Finding[]
   ]
   const found: Finding[] = []
   const resets = all.filter(({ fate }) => typeof fate === 'object')
-  // What crosses GOAWAY is refused, and may be sent again (RFC 9113 section 8.7): the connection
-  // ends, and nothing is lost.
+  // A request that crosses GOAWAY is refused, and may be sent again (RFC 9113 section 8.7): the
+  // connection ends, but no request is lost.
   const last = all.at(-1)?.fate
   if (goaway !== undefined && typeof last === 'object' && last.reset === refused) resets.pop()
   if (resets.length > 0)

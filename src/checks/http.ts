@@ -91,7 +91,7 @@ function judgeBasic(_scene: Scene, line: HttpLine, answer: HttpAnswer): Finding 
   return { name: 'no-echo', said: `a POST gets ${httpAnswerText(answer)}`, evidence }
 }
 
-/** On the connection of the first request. */
+/** Sends more requests on the connection of the first one. */
 async function askKeepAlive(
   scene: Scene,
   line: HttpLine,
@@ -124,7 +124,7 @@ interface AskedBodies {
   early?: () => Promise<Finding | undefined>
 }
 
-/** By length; each on a fresh connection, since a refusal may end it. */
+/** Sends bodies with a Content-Length, each on a fresh connection, since a refusal may end it. */
 async function askBodies(scene: Scene): Promise<AskedBodies> {
   let size = 0
   for (const next of [...bodySizes, ...(scene.limits.thorough ? [100 * 2 ** 20] : [])]) {
@@ -170,7 +170,7 @@ async function askHeaders(scene: Scene): Promise<{ size: number; finding?: Findi
   return { size }
 }
 
-/** As the other end saw them, where that says so. */
+/** Compares the headers with those that the other end saw, if it reports them. */
 async function askSeenHeaders(scene: Scene): Promise<{ isDescribed: boolean; found: Finding[] }> {
   const line = await openLine(scene)
   const sent = ['X-Yodel-Check: one', 'Accept: */*', 'X_Under: score', 'Cookie: a=1; b=2']

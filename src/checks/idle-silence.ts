@@ -16,7 +16,7 @@ export interface Silence {
   seen: Attribution | undefined
   waitMs: number
   fate: 'echoed' | 'closed' | 'reset' | 'forgotten' | 'unreachable'
-  /** How old the silence was when the other side ended it; undefined if it did not. */
+  /** After how much silence the other side ended the connection; undefined if it did not. */
   endedMs?: number
   evidence: string
 }

@@ -95,7 +95,7 @@ export const idle = question<Name>({
     // If a server takes few connections at once, the longest waits say most.
     const chosen = atOnce > graded.length ? graded : graded.slice(-Math.max(1, atOnce - 1))
     const keeping = atOnce > chosen.length ? keptAlive(scene, chosen.at(-1)!) : undefined
-    // If it cannot connect, the others cannot either, and one of them says so.
+    // If this one cannot connect, the others cannot either, and one of them reports it.
     keeping?.catch(() => {})
     const datagrams = isDatagrams(scene.address)
     const isHttp = transports[scene.address.transport].protocol === 'http'
@@ -126,7 +126,7 @@ export const idle = question<Name>({
         found: [],
         figures: { idle: survivedMs },
       }
-    // Each server of HTTP ends connections that wait for the next request.
+    // Every HTTP server ends connections on which no next request comes.
     if (isHttp && first.fate === 'closed') {
       const { endedMs = first.waitMs, evidence } = first
       const said = `a connection is kept for ${formatDuration(endedMs)} without a request`
@@ -150,13 +150,16 @@ function unraced(tries: readonly Silence[], first: Silence | undefined): Silence
   return tries.find(isNear) ?? first
 }
 
-/** Graded, up to the longest. */
+/** The silences to try, up to the longest. */
 function waits(longestMs: number): number[] {
   const shorter = steps.map(seconds => seconds * 1e3).filter(ms => ms < longestMs * 0.8)
   return [...shorter, longestMs]
 }
 
-/** Whether keep-alive of this side keeps it: of TCP, or pings; undefined where there is none. */
+/**
+ * Whether a connection survives with keep-alive of this side (of TCP, or pings); undefined where
+ * there is no keep-alive.
+ */
 async function keptAlive(scene: Scene, waitMs: number): Promise<boolean | undefined> {
   const prepare = keepers[scene.address.transport]
   if (!prepare || waitMs < 2 * keepAliveMs) return undefined

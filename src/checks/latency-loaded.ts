@@ -12,13 +12,13 @@ import { message, type Scene } from './scene.ts'
 
 type Finding = Found<LatencyFinding>
 
-/** While the path was filled. */
+/** What was measured while the path was filled. */
 export interface Loaded extends Company {
   loss: Loss
   bloat?: Finding
-  /** Something that was sent meanwhile did not come back at all. */
+  /** A message that was sent meanwhile did not come back at all. */
   stuck?: Finding | undefined
-  /** Why it was not filled, as the end of a sentence. */
+  /** Why the path was not filled, as the end of a sentence. */
   unfilled?: string
 }
 
@@ -27,7 +27,8 @@ const unfilled = 'a second connection brought nothing back, so the path was not 
 
 /**
  * Round trips on one connection while another one fills the path. A busy program makes them long,
- * too: the path is the cause only if the kernel, which acknowledges by itself, sees the same.
+ * too: the path is the cause only if the kernel, which acknowledges by itself, measures long round
+ * trips, too.
  */
 export async function askLoaded(scene: Scene, rtt: number): Promise<Loaded> {
   const { known, address } = scene
@@ -47,7 +48,7 @@ async function whileFilled(
   filler: ProbeConnection,
 ): Promise<Loaded> {
   const { limits } = scene
-  // Not stuck, perhaps, but one of two that are not served at the same time.
+  // Perhaps the connection is not stuck: the server may serve only one of two at a time.
   const isLimitUnknown = scene.known.atOnce === undefined
   if ((await roundTrip(scene, probe)) === undefined)
     return { ...notLoaded, ...(isLimitUnknown ? { unfilled } : { stuck: stoppedOn(probe) }) }
@@ -101,7 +102,7 @@ function stoppedFilling(filler: ProbeConnection, how: Filled): Finding | undefin
   return isSilent ? { ...stopped, said: 'a stream of bytes stopped' } : stopped
 }
 
-/** Whether it is a part of that block again and again, from that byte on. */
+/** Whether a chunk continues the endless repetition of the block, from that byte on. */
 function isPartOf(block: Buffer, from: number, chunk: Buffer): boolean {
   for (let at = 0; at < chunk.length;) {
     const part = block.subarray((from + at) % block.length).subarray(0, chunk.length - at)
@@ -111,7 +112,9 @@ function isPartOf(block: Buffer, from: number, chunk: Buffer): boolean {
   return true
 }
 
-/** Whether all came back, or was still coming when the time was over. */
+/**
+ * Fills the path. Returns whether all bytes came back, or were still coming when the time was over.
+ */
 async function fill(scene: Scene, filler: ProbeConnection, total: number): Promise<Filled> {
   const block = message(scene.known, 16_384)
   let [came, isOther] = [0, false]

@@ -76,12 +76,12 @@ async function pairTime(
   probe.discard()
   const startedMs = performance.now()
   await probe.write(message(scene.known, pieceBytes))
-  // So that they are not one segment, nor one read of a proxy.
+  // A short pause, so that the two pieces are neither one segment nor one read of a proxy.
   await sleep(1)
   if (way === 'apart' && (await probe.bytes(pieceBytes, scene.silenceMs)) !== 'done')
     return undefined
   await probe.write(message(scene.known, pieceBytes))
-  // What is sent ends that, so it is said behind it.
+  // Sending resets this setting of the kernel, so it is set after each write.
   acknowledge(probe, way === 'acknowledged')
   if ((await probe.bytes(2 * pieceBytes, scene.silenceMs)) !== 'done') return undefined
   return probe.lastMs - startedMs

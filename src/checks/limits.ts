@@ -5,9 +5,9 @@ export interface Cost {
   /** Connections open at the same time. */
   readonly atOnce: number
   readonly connections: number
-  /** Sent; about as much comes back. */
+  /** Bytes that are sent; about as many come back. */
   readonly bytes: number
-  /** It ends after that, whatever the other end does. */
+  /** The question ends after this time, whatever the other end does. */
   readonly ms: number
 }
 
@@ -26,7 +26,7 @@ export interface Limits {
   readonly silenceMs: number
   /** The most that is sent at once, or in a row. */
   readonly bytes: number
-  /** For how long it is sent at most, if the path is slow. */
+  /** For how long these bytes are sent at most, if the path is slow. */
   readonly rowMs: number
   readonly idleMs: number
   /** The most time that all questions together may take, without those that wait for silences. */

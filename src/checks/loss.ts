@@ -8,8 +8,8 @@ import type { Found } from './question.ts'
 const lossShare = 0.01
 const lossLeast = 5
 /**
- * The same for the way back, where one lost segment makes many others come out of order: all that
- * was under way. Where several processors receive, a few are out of order though none is lost.
+ * The same share for the way back. There one lost segment makes all segments that were under way
+ * arrive out of order. If several processors receive, a few are out of order although none is lost.
  */
 const behindShare = 0.05
 
@@ -17,11 +17,11 @@ const behindShare = 0.05
 export interface Loss {
   fills: number
   sent: number
-  /** Sent again, and how many of these needlessly. */
+  /** Segments that were sent again, and how many of these needlessly. */
   again: number
   needless: number
   came: number
-  /** Came behind a later segment, because one was lost before. */
+  /** Segments that came after a later one, because an earlier one was lost. */
   behind: number
 }
 
@@ -34,7 +34,7 @@ export const nothingLost: Loss = {
   behind: 0,
 }
 
-/** Undefined where the kernel cannot be asked. */
+/** What the kernel counted on this connection; undefined where it cannot be asked. */
 export function lossOf(filler: ProbeConnection): Loss | undefined {
   const info = infoOf(filler)
   if (!info?.sentSegments || !info.cameSegments) return undefined
@@ -49,7 +49,7 @@ export function lossOf(filler: ProbeConnection): Loss | undefined {
   }
 }
 
-/** The sum of both. */
+/** The sum of two losses. */
 export const sumOfLosses = (one: Loss, other: Loss): Loss => ({
   fills: one.fills + other.fills,
   sent: one.sent + other.sent,
@@ -83,7 +83,10 @@ export function describeLoss(loss: Loss): Found<'lossy'> | undefined {
   }
 }
 
-/** If more than this share is lost and no queue is seen, a bad link is hardly the cause. */
+/**
+ * If more than this share is lost without a long queue, the cause is a policer rather than a bad
+ * link.
+ */
 const policedShare = 0.05
 
 /** What was seen while a path was filled. */

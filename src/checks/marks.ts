@@ -19,7 +19,7 @@ const markSent = (dscpSent << 2) | 2
 const data = Buffer.from('yodel check: marked')
 const plain = Buffer.from('yodel check: plain')
 const markedCount = 20
-/** How often one without a mark is sent, until the other end knows this client. */
+/** How many datagrams without a mark are sent at most, until the other end knows this client. */
 const triesMax = 3
 const roundsMax = 2
 export const markedBytes = (roundsMax * markedCount + triesMax) * data.length
@@ -37,7 +37,7 @@ const notAsked = (why: string): Marks => ({
   found: [],
 })
 
-/** What came, by its mark. */
+/** How many datagrams came with each mark. */
 export type Tally = ReadonlyMap<number, number>
 
 export async function askMarks(scene: Scene): Promise<Marks> {
@@ -64,7 +64,7 @@ export async function askMarks(scene: Scene): Promise<Marks> {
   if (!isAsked) return notAsked('the server is of a version that cannot read them')
   socket.mark = markSent
   const came = new Map<number, number>()
-  // A second exchange has to confirm that none comes.
+  // If none came, a second exchange has to confirm it.
   for (let tries = 0; tries < roundsMax && came.size === 0; tries++)
     await exchange(scene, socket, came)
   const { marks } = (await scene.accountOf(own)) ?? account
@@ -73,7 +73,10 @@ export async function askMarks(scene: Scene): Promise<Marks> {
   return judgeMarks(withoutLate(marks.came, sentPlain - 1), came)
 }
 
-/** Sends some without a mark until one came back. Resolves with how many; undefined if none did. */
+/**
+ * Sends datagrams without a mark until one has come back. Resolves with how many were sent;
+ * undefined if none came back.
+ */
 async function greet(scene: Scene, socket: MarkedSocket): Promise<number | undefined> {
   for (let tries = 1; tries <= triesMax; tries++) {
     scene.spend(plain.length)
@@ -103,7 +106,7 @@ async function exchange(scene: Scene, socket: MarkedSocket, came: Map<number, nu
   if (missing > 0) await answers(scene, socket, missing, came)
 }
 
-/** What comes, until there are so many, or none for the usual silence. */
+/** Collects answers until there are this many, or until none has come for `silenceMs`. */
 async function answers(
   { silenceMs, signal }: Scene,
   socket: MarkedSocket,
@@ -127,10 +130,13 @@ function collect(socket: MarkedSocket, came: Map<number, number>, wantedData = d
 
 const sizeOf = (came: Tally): number => [...came.values()].reduce((sum, count) => sum + count, 0)
 
-/** @param up what came to the other end; @param down what it sent with the same mark, and came */
+/**
+ * @param up the marks that arrived at the other end
+ * @param down the marks of its answers, as they arrived here
+ */
 export function judgeMarks(up: Tally, down: Tally): Marks {
   const found = judgeWay(up, 'up', Math.max(markedCount, sizeOf(up)))
-  // What did not arrive there is not sent back.
+  // The other end cannot answer datagrams that did not arrive.
   const sentBack = sizeOf(up)
   if (sentBack > 0) found.push(...judgeWay(down, 'down', sentBack))
   const congested = [up, down].reduce((sum, came) => sum + countOf(came, isCongested), 0)

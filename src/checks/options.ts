@@ -49,7 +49,7 @@ export const checkOptions = {
     flag: 'max-connections',
     help: 'the most connections at once',
   }),
-  /** Where the server that is asked has its control API: it says what it saw. */
+  /** The control API of the server, which says what the server saw. */
   control: option(text('<url>'), {
     default: undefined,
     flag: 'control',

@@ -4,7 +4,7 @@ import type { Standing } from '../report/standing.ts'
 import { formatDuration, plural } from '../vocabulary/units.ts'
 import type { CheckResult, ExpectationResult, QuestionResult, Verdict } from './result.ts'
 
-/** What is not as on a direct path need not be wrong: an expectation says whether it is. */
+/** `differs` is not a failure by itself: an expectation can make it one. */
 const standings: Record<Verdict, Standing> = {
   ok: 'PASS',
   differs: 'PASS',
@@ -21,7 +21,7 @@ export function outlineOfCheck(result: CheckResult): Outline {
     standing: standings[verdict],
     because,
     cases: [
-      // Silence is not a finding of a single question.
+      // If nothing came back, that is a case of its own, and not of a single question.
       given('it echoes', verdict === 'fails' && !isSaid ? 'missed' : 'held', because[0]),
       given(
         'this machine could find out',
@@ -52,7 +52,7 @@ export function outlineOfCheck(result: CheckResult): Outline {
 const isMissed = (one: QuestionResult | ExpectationResult): boolean =>
   'outcome' in one ? one.outcome === 'fails' : !one.held
 
-/** @param why it is not so */
+/** @param why the case was missed */
 const given = (name: string, outcome: Case['outcome'], why = ''): Case => ({
   name,
   outcome,

@@ -20,7 +20,7 @@ const plainCount = 10
 const plainMost = 3
 const ownEveryMs = 10
 const messageBytes = 32
-/** How many are opened when the others are closed. */
+/** How many connections are opened after all others were closed. */
 const afterMost = 3
 /** A first packet that was lost is sent again after one second, and after three. */
 const connectMs = 2_500
@@ -38,7 +38,7 @@ export const overload = question<Name>({
     connections:
       maxConnections + 1 + afterMost + alikeCost(messageBytes).connections + plainMost * plainCount,
     bytes: maxConnections * messageBytes * 3 + alikeCost(messageBytes).bytes,
-    // A first packet that is sent again takes seconds, and what is found is looked at twice.
+    // If a first packet is sent again, that takes seconds; and what is found is tested twice.
     ms: 12 * silenceMs,
   }),
   async ask(scene) {
@@ -111,7 +111,7 @@ async function throwIfGone(scene: Scene, refusal: UserError): Promise<void> {
 /** A connection that took long to open. */
 interface Slow {
   ms: number
-  /** The kernel has sent its first packet again. */
+  /** Whether the kernel has sent the first packet again. */
   isCertain: boolean
 }
 
@@ -122,7 +122,7 @@ async function attempt(scene: Scene, slow: Slow[]): Promise<Attempt> {
     probe = await scene.open(scene.address, scene.calling, connectMs + 4 * scene.known.rttMs)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
-    // The connection is open, but the server does not begin TLS: it serves others.
+    // The connection is open, but the server is busy with others and does not begin TLS.
     if (/handshake took too long/.test(error.message))
       return { fate: 'queued', said: error.message }
     const silent = /ETIMEDOUT/.test(error.message)
@@ -190,7 +190,7 @@ async function describe(
 
 /**
  * Closes all connections and opens new ones. If something limits how many connections are open, the
- * new ones are served at once. They are not if something limits the rate of new connections.
+ * new ones are served at once. If something limits the rate of new connections, they are not.
  */
 async function withOthersClosed(
   scene: Scene,
@@ -217,7 +217,7 @@ async function withOthersClosed(
   return { ...found, evidence }
 }
 
-/** Whether those that were served still are. */
+/** Whether the connections that were served are served still. */
 async function stillServed(
   scene: Scene,
   served: ProbeConnection[],
@@ -247,7 +247,10 @@ async function stillServed(
 const isSlow = ({ known, address }: Scene, ms: number): boolean =>
   address.transport !== 'unix' && ms > slowMs + 4 * known.rttMs
 
-/** A finding only if TCP itself is slow: what is opened on top may be slow in a busy server. */
+/**
+ * Slow connections are a finding only if TCP itself is slow: a busy server may be slow with the
+ * handshakes on top of TCP.
+ */
 async function describeSlow(
   scene: Scene,
   slow: readonly Slow[],

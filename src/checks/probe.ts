@@ -18,9 +18,9 @@ export type ProbeEnding = 'FIN' | 'RST' | 'broken'
 /** Why a wait ended. */
 export type Waited = 'done' | 'ended' | 'silence'
 
-/** More than that is not kept: a question bounds what it sends, and so what an echo returns. */
+/** The most bytes that are kept. A question sends less than that, so no echo is longer. */
 const keptMaxBytes = 4 * 2 ** 20
-/** A line for each would hide what matters. */
+/** The most events that are listed: more lines would hide what matters. */
 const eventsMax = 12
 
 export class ProbeConnection {
@@ -31,7 +31,7 @@ export class ProbeConnection {
   /** The address of this end; empty where it has none, as on a unix socket. */
   readonly local: string
   sentBytes = 0
-  /** Bytes since the probe was opened, or last forgot what came. */
+  /** Bytes that came since the probe was opened, or since discard(). */
   receivedBytes = 0
   /** All bytes since the probe was opened. */
   allReceivedBytes = 0
@@ -41,13 +41,16 @@ export class ProbeConnection {
   traceId: string | undefined
   /** The address of this end as the other end sees it, where it reports that. */
   seenAs: string | undefined
-  /** It leads through an HTTP proxy: the kernel of this machine knows only the way to that. */
+  /**
+   * The connection goes through an HTTP proxy: the kernel of this machine knows only the way to the
+   * proxy.
+   */
   isTunnelled = false
   /** When FIN was sent; NaN if it was not. */
   finMs = Number.NaN
   /** When the last bytes were sent. */
   wroteMs = Number.NaN
-  /** When the last bytes came; until the first came, when the probe was opened. */
+  /** When the last bytes came; before any came: when the probe was opened. */
   lastMs = this.openedMs
   /** How the connection ended for us, when, and by which error. */
   ending: ProbeEnding | undefined
@@ -142,7 +145,10 @@ export class ProbeConnection {
     })
   }
 
-  /** The same, but waits no longer than something comes back: a server may not read any more. */
+  /**
+   * Like write(), but gives up when nothing has come back for `silenceMs`: the server may have
+   * stopped reading.
+   */
   async push(data: Uint8Array, silenceMs: number, isOver = () => false): Promise<Waited> {
     let isTaken = false
     const taking = this.write(data).then((): Waited => {
@@ -170,7 +176,7 @@ export class ProbeConnection {
     else events.push([performance.now(), what])
   }
 
-  /** `at 0us 5 B sent, at 1.2ms 5 B came`, counted from when it was open. */
+  /** `at 0us 5 B sent, at 1.2ms 5 B came`; times count from when the connection was open. */
   get story(): string {
     const told = this.#events.map(
       ([ms, what]) => `at ${formatDuration(Math.max(0, ms - this.openedMs))} ${what}`,
@@ -212,7 +218,7 @@ export class ProbeConnection {
     })
   }
 
-  /** Waits for this many bytes in all, counted since it was opened or told to forget. */
+  /** Waits until this many bytes have come since the probe was opened, or since discard(). */
   bytes(count: number, silenceMs: number): Promise<Waited> {
     return this.until(() => this.receivedBytes >= count, silenceMs)
   }

@@ -82,7 +82,9 @@ async function overHttp(scene: Scene): Promise<Answer<Name> | NotAsked> {
   return judgeAddress(line.probe.local, peerText(peer.address, peer.port), said, by)
 }
 
-/** @param named by the proxy, with or without a port, which may be one of its own */
+/**
+ * @param named the address that the proxy named; its port may be missing, or be a port of the proxy
+ */
 export function judgeAddress(
   local: string,
   seen: string,

@@ -39,7 +39,7 @@ const othersAtOnce = 10
 const sum = (costs: readonly Cost[], of: (cost: Cost) => number) =>
   costs.reduce((total, cost) => total + of(cost), 0)
 
-/** What all of it may use at most. */
+/** What the whole check may use at most. */
 export function costOf({ address, questions, limits }: Inquiry): WholeCost {
   const asked = questions
     .map(questionOf)
@@ -80,7 +80,7 @@ const boundedBy =
     await using scene = new Scene(context(), most, either, traced, leftMs)
     try {
       const working = work(scene)
-      // What happens after its time does not matter.
+      // After the time limit an error of this work does not matter.
       working.catch(() => {})
       return await Promise.race([working, aborted(either)])
     } catch (error) {
@@ -190,7 +190,10 @@ async function askAll(
   return await Promise.all(results)
 }
 
-/** The first look did not come to its end: what comes is no echo, or no connection is made. */
+/**
+ * The result if the first look failed: what came back was not an echo, or no connection could be
+ * made.
+ */
 function unseen(
   { isConnecting }: CutShort,
   { address, calling }: Inquiry,
@@ -205,7 +208,7 @@ function unseen(
   return calling
 }
 
-/** Those that use the time that all share. */
+/** The questions that use the shared time. */
 const spoken = (names: readonly QuestionName[]) => names.filter(name => !questionOf(name).waits)
 
 const hasRoom = ({ atOnce = Infinity }: KnownPath, { maxConnections }: Limits, wanted: number) =>

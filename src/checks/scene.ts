@@ -17,7 +17,7 @@ import type { Cost, Limits } from './limits.ts'
 export interface KnownPath {
   /** Bytes that the other side sends before it is sent anything. */
   greetingBytes: number
-  /** Nothing comes back before a line is whole. */
+  /** The server echoes whole lines only. */
   byLine: boolean
   /** Something comes back. */
   echoes: boolean
@@ -64,7 +64,7 @@ export class Scene implements AsyncDisposable {
   readonly control: Control | undefined
   /** Aborted when the question runs out of time. */
   readonly signal: AbortSignal
-  /** What works, as far as it was asked: a sentence without its full stop. */
+  /** What has worked so far: a sentence without its full stop. */
   passed = ''
   /** Whether the other end is asked to keep traces of the connections. */
   readonly #traced: boolean
@@ -106,7 +106,7 @@ export class Scene implements AsyncDisposable {
     return this.limits.silenceMs + 4 * this.known.rttMs + this.own.patienceMs
   }
 
-  /** What is left of its time. */
+  /** What is left of the time of the question. */
   get leftMs(): number {
     return Math.max(0, this.#endMs - performance.now())
   }
@@ -181,7 +181,7 @@ export class Scene implements AsyncDisposable {
     this.#opened++
     try {
       const { stream } = await dial({ address: this.address, calling: this.calling }, connectMs)
-      // An answer that does not come, as on a path that loses large packets, keeps nothing open.
+      // If no answer comes, as on a path that loses large packets, the connection is closed.
       return await askTrace(stream, traceId, this.silenceMs).finally(() => stream.destroy())
     } catch {
       return undefined
@@ -208,7 +208,8 @@ export class Scene implements AsyncDisposable {
   }
 
   /**
-   * What is not a stream of bytes: a connection of another library, closed with the rest.
+   * Opens a connection by another library, which is not a plain stream. It is closed with the
+   * others.
    * @throws UserError if it cannot be made
    */
   async adopt<T>(open: () => Promise<T>, close: (opened: T) => void): Promise<T> {
@@ -229,7 +230,7 @@ export class Scene implements AsyncDisposable {
     this.#noted.push(...found.filter(each => each !== undefined))
   }
 
-  /** One finding of each kind: what was noted of it last. */
+  /** The findings that were noted; of each kind only the last one. */
   get noted(): Found[] {
     return [...new Map(this.#noted.map(found => [found.name, found])).values()]
   }
@@ -241,17 +242,20 @@ export class Scene implements AsyncDisposable {
     if (this.#sentBytes > this.#cost.bytes) throw new Error('a question sent more than it said')
   }
 
-  /** Whether the question waits for a connection now, or has waited for connections this long. */
+  /**
+   * Whether the question waits for a connection now, or has waited for connections for this long in
+   * all.
+   */
   waited(ms: number): boolean {
     return this.#opening > 0 || this.#openingMs >= ms
   }
 
-  /** What it has used. */
+  /** What the question has used. */
   get used(): { connections: number; bytes: number } {
     return { connections: this.#opened, bytes: this.#sentBytes }
   }
 
-  /** Closes all. */
+  /** Closes all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true
     for (const close of this.#others) close()
@@ -261,7 +265,10 @@ export class Scene implements AsyncDisposable {
 
 const isOver = () => new Error('the time of the question is over')
 
-/** Whether so much has come, and it is what was sent, where what comes back is not changed. */
+/**
+ * Whether as many bytes as were sent have come; if the path does not change bytes, they must also
+ * be the same.
+ */
 export const isEchoOf = (sent: Buffer, probe: ProbeConnection, { exact }: KnownPath): boolean =>
   probe.receivedBytes >= sent.length && (!exact || probe.received.equals(sent))
 

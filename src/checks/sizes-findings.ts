@@ -48,9 +48,10 @@ export const sizeFindings = {
     outcome: 'differs',
     effect: 'Long datagrams (NFS, tunnels, long answers of DNS) never arrive, shorter ones do.',
     advice:
-      'If one fragment is lost, so is the whole datagram. Look for a policer whose burst is smaller ' +
-      'than the fragments of one datagram (`limit rate` of nft), a limit on putting them together ' +
-      '(`net.ipv4.ipfrag_high_thresh`), or a small buffer of the server. Send less at a time.',
+      'If one fragment is lost, so is the whole datagram. Look for a policer whose burst is ' +
+      'smaller than the fragments of one datagram (`limit rate` of nft), a limit on putting them ' +
+      'together (`net.ipv4.ipfrag_high_thresh`), or a small buffer of the server. ' +
+      'Send less at a time.',
   },
   cut: {
     outcome: 'fails',

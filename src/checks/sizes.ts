@@ -12,7 +12,9 @@ import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 import { sizeFindings, type SizeFinding } from './sizes-findings.ts'
 
-/** Around the sizes of packets that are common, and then by doubling. */
+/**
+ * The sizes to try: first those around the usual sizes of packets, then each twice the one before.
+ */
 const ladder = [
   1, 100, 500, 1_000, 1_200, 1_280, 1_360, 1_400, 1_448, 1_460, 1_500, 2_000, 4_000, 9_000, 16_000,
   32_000, 65_536, 131_072, 262_144,
@@ -30,7 +32,10 @@ const alikeMaxBytes = 16_000
 const packetBytes = 1_500
 /** No link carries larger packets, except the loopback. */
 const packetMaxBytes = 9_216
-/** Headers of TCP over IPv4 with timestamps, and 20 B more for IPv6: they count in an MTU only. */
+/**
+ * Headers of TCP over IPv4 with timestamps, and 20 B more for IPv6. The MTU includes them, the MSS
+ * does not.
+ */
 const headerBytes = 52 + 20
 
 export const sizes = question<SizeFinding>({
@@ -61,11 +66,12 @@ export const sizes = question<SizeFinding>({
     const steps = stepsOf(scene)
     let lastMs = 0
     for (const size of steps) {
-      // A larger step takes longer in proportion: all in silence if the whole body is awaited.
+      // A larger body takes longer in proportion. If the server awaits the whole body, all of that
+      // time is silent.
       const needsMs = size === httpMaxBytes ? 2 * (size / passed) * lastMs : 0
       if (needsMs && scene.leftMs < scene.silenceMs + needsMs) break
       const sentAt = performance.now()
-      // Of packets that are as large as links take nothing is known before they were tried.
+      // The question may end early, but not before packets of the largest usual size were tried.
       if (passed > packetBytes && scene.leftMs < scene.silenceMs + 8 * scene.known.rttMs) break
       failed = await fails(scene, probe, size, scene.silenceMs + needsMs)
       if (failed) break
@@ -124,17 +130,20 @@ async function fails(
   return { size, cameBytes, ending, story, info: infoOf(probe) }
 }
 
-/** It may be the size of the message, or of all that went before. */
+/**
+ * Finds out why a message did not come back: because of its own size, or because of all bytes that
+ * the connection had carried before it.
+ */
 async function describeFailed(
   scene: Scene,
   passed: number,
   failed: Failed,
   beforeBytes: number,
 ): Promise<Found<SizeFinding>> {
-  // What passed in one packet and fails in several may do so on some connections only.
+  // One packet passed, and several do not: perhaps that is so on some connections only.
   const alike = failed.size <= alikeMaxBytes && (await askAlike(scene, failed.size))
   if (alike) return alike
-  // If there is no time to find out why, this much is known.
+  // What to report if there is no time to find out why.
   scene.note(unexplained(passed, failed))
   const early = await isEarly(scene, passed, failed)
   if (early) return early
@@ -177,7 +186,8 @@ async function refine(
   failed: Failed,
 ): Promise<{ passed: number; failed: Failed }> {
   const bounds = { passed, failed }
-  // Between 1 B and 100 B, beyond the ladder, or where a connection ends, no packet is too large.
+  // Messages below 100 B, messages beyond the ladder, and messages that end the connection do not
+  // fail because of packets that are too large.
   if (failed.ending !== undefined || passed < 100 || failed.size === httpMaxBytes) return bounds
   for (let times = 0; times < refinements; times++) {
     const size = Math.floor((bounds.passed + bounds.failed.size) / 2)
@@ -245,7 +255,7 @@ function describeMss(
   knownMtuBytes = 0,
 ): Found<SizeFinding> | undefined {
   if (!first || !last) return undefined
-  // An earlier question may have found it out already.
+  // An earlier question may have caused the kernel to learn the smaller MTU.
   const before = Math.max(first.pathMtuBytes, knownMtuBytes)
   if (last.pathMtuBytes < before)
     return {
@@ -258,7 +268,7 @@ function describeMss(
       side: 'up',
     }
   const own = Math.min(first.pathMtuBytes - headerBytes, first.advertisedMssBytes)
-  // A loopback of 64 kB has a larger MTU than any segment.
+  // On the loopback the MTU is 64 kB, and segments are smaller without anything being wrong.
   if (first.sendMssBytes >= own - 12 || first.sendMssBytes > 9_000) return undefined
   return {
     name: 'small-segments',

@@ -8,7 +8,7 @@ import type { CheckResult, Finding, QuestionResult } from './result.ts'
 
 type Terminal = Pick<Canvas, 'columns' | 'colour'>
 
-/** What differs need not be wrong. */
+/** `differs` is not red: it need not be wrong. */
 const colours: Record<string, Colour> = {
   ok: 'green',
   differs: 'yellow',
@@ -18,7 +18,7 @@ const colours: Record<string, Colour> = {
 const tint = (word: string, canvas: Terminal): string =>
   coloured(word, colours[word] ?? 'yellow', canvas)
 
-/** What it is going to do, before it does it. */
+/** What the check may use, printed before it begins. */
 export const costText = ({ atOnce, connections, bytes, ms, ...rest }: WholeCost): string => {
   const { silenceMs, questionMs } = rest
   const each = questionMs > 0 ? ` (a question ${formatDuration(questionMs)})` : ''
@@ -29,7 +29,7 @@ export const costText = ({ atOnce, connections, bytes, ms, ...rest }: WholeCost)
   )
 }
 
-/** What is known beside what this end sees. */
+/** How the check knows what the other end saw. */
 const modes: Record<CheckResult['mode'], string> = {
   blind: 'blind: what the server saw is not known (use --control)',
   paired: 'paired: the server says what it saw',

@@ -1,7 +1,7 @@
 /** The time that questions share, and how much of it each may take. */
 import { questionOf, type QuestionName } from './question-table.ts'
 
-/** What is kept of the time for each question that comes behind, unless it needs more. */
+/** How much time is kept for each question that follows, unless a question needs more. */
 const reservedMs = 1_000
 
 export const needsOf = (name: QuestionName) => questionOf(name).needsMs ?? reservedMs

@@ -1,4 +1,4 @@
-/** One handshake of TLS, as it is wanted, on a connection of its own. */
+/** One TLS handshake with the given options, on a connection of its own. */
 import { isIP } from 'node:net'
 import * as tls from 'node:tls'
 import { bareAt, withoutZone, type HostAddress } from '../vocabulary/address.ts'

@@ -7,7 +7,7 @@ const dataType = 23
 /** In TLS 1.3 an alert is encrypted: two bytes, the type, and the tag (RFC 8446 section 5.2). */
 const hiddenAlertBytes = 19
 
-/** Passes on what it is given in both directions. */
+/** Passes bytes on in both directions, and looks at the records. */
 export class RecordTap extends Duplex {
   readonly #below: Duplex
   #head = Buffer.alloc(0)

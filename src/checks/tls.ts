@@ -104,12 +104,13 @@ function judgeTrust(scene: Scene, stream: tls.TLSSocket, certificate: X509Certif
       ]
   }
   if (expiresMs > soonDays * dayMs) return []
-  // If the server makes its certificate at start, it will make the next one, too.
+  // A self-signed certificate is probably made at each start of the server: then there will be a
+  // new one in time.
   if (expiresMs > 0 && certificate.subject === certificate.issuer) return []
   return [{ name: 'expiring', said: `the certificate ${expiryText(expiresMs)}`, evidence }]
 }
 
-/** Of a certificate: `expires in 3 days`, `expired 331 days ago`. */
+/** When a certificate expires: `expires in 3 days`, `expired 331 days ago`. */
 export function expiryText(leftMs: number): string {
   const days = plural(Math.floor(Math.abs(leftMs) / dayMs), 'day')
   return leftMs < 0 ? `expired ${days} ago` : `expires in ${days}`
@@ -129,7 +130,7 @@ function sessionOf(scene: Scene, { stream }: Shaken): Promise<Buffer | undefined
   })
 }
 
-/** Our close_notify, and what comes in answer. */
+/** Sends close_notify, and looks at what comes in answer. */
 async function askEnd(scene: Scene, { stream, records }: Shaken): Promise<Finding | undefined> {
   const ended = new Promise<'ended' | 'silence'>(resolve => {
     setTimeout(resolve, scene.silenceMs, 'silence').unref()
@@ -152,7 +153,7 @@ async function askEnd(scene: Scene, { stream, records }: Shaken): Promise<Findin
 
 /**
  * Tries each version by itself: a client that offers an old one may get it.
- * @param agreed the version of a handshake that was offered all
+ * @param agreed the version that the server chose when it was offered all versions
  */
 async function askVersions(
   scene: Scene,
@@ -195,7 +196,7 @@ async function askVersions(
 const obsolete = ['TLSv1', 'TLSv1.1']
 const numberOf = (version: string) => (version === 'TLSv1' ? '1.0' : version.slice(4))
 
-/** Whether it is the certificate of the server, where that says which one it has. */
+/** Whether the certificate is that of the server, if the server says which one it has. */
 async function askWhose(scene: Scene, shown: X509Certificate): Promise<Finding | undefined> {
   const own = await ownFingerprints(scene)
   const fingerprint = plain(shown.fingerprint256)

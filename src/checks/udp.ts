@@ -31,7 +31,7 @@ export const udp = question<UdpFinding>({
     atOnce: 2,
     connections: 4,
     bytes: (thorough ? 40 : 2) * bytes * (slowly.count + fast.count) + markedBytes,
-    // Timers are late where a machine is busy.
+    // On a busy machine timers are late.
     ms: 5 * slowly.count * slowly.everyMs * (thorough ? 20 : 1) + 6 * silenceMs,
   }),
   async ask(scene) {
@@ -90,7 +90,7 @@ async function send(
   const startedMs = performance.now()
   let last: SentDatagram | undefined
   for (let number = 0; number < count; number++) {
-    // If it is late, it does not catch up with a burst.
+    // If a datagram is late, those after it keep their distance: catching up would be a burst.
     last = datagrams.send(bytes)
     await sleep(Math.max(1, startedMs + (number + 1) * everyMs - performance.now()))
   }

@@ -4,7 +4,7 @@ import type { CheckResult, QuestionResult, Verdict } from './result.ts'
 
 export interface Answered {
   result: QuestionResult
-  /** It was this machine that could not answer. */
+  /** This machine is the reason why the question has no answer. */
   own: boolean
 }
 
@@ -34,7 +34,7 @@ export function verdictOf(
     .toSorted((one, other) => Number(isUneven(other)) - Number(isUneven(one)))
   const differing = results.filter(({ outcome }) => outcome === 'differs')
   const missed = expectations.filter(({ held }) => !held)
-  // Of what was not looked at nothing can be said, whatever the reason is.
+  // If no question was asked, nothing is known, whatever the reason is.
   const isNoneAsked = results.every(({ outcome }) => outcome === 'not asked')
   const own = answered.flatMap(({ result, own }) =>
     (own || isNoneAsked) && result.outcome !== 'fails' ? [result] : [],

@@ -15,7 +15,7 @@ const headMaxBytes = 16_384
 
 /**
  * The upgrade with a subprotocol and compression. Written by hand: a client of WebSocket refuses an
- * answer without a subprotocol, and then nothing of it is known.
+ * answer without a subprotocol, and does not show it.
  */
 export async function askOffers(scene: Scene): Promise<{ agreed: string; findings: Finding[] }> {
   const line = await openLine(scene)

@@ -11,7 +11,7 @@ import { streamFor } from './below.ts'
 import type { Account } from './control.ts'
 import type { Scene } from './scene.ts'
 
-/** What a connection was like when it was upgraded. */
+/** What is known of a connection from its upgrade. */
 interface Begun {
   raw: Socket
   local: string
@@ -21,7 +21,7 @@ interface Begun {
 }
 const begun = new WeakMap<WebSocket, Begun>()
 
-/** A plain client of its own, so that frames can be sent as they are wanted. */
+/** Opens a client of the package ws, without compression, so that any frame can be sent. */
 export function openWs(
   scene: Scene,
   options: ClientOptions,
@@ -65,15 +65,15 @@ export function openWs(
 /** The address of this end. */
 export const localOf = (socket: WebSocket): string => begun.get(socket)?.local ?? ''
 
-/** What the other end says of it; undefined if it does not say anything. */
+/** What the other end saw of the connection; undefined if it does not say. */
 export async function accountOf(scene: Scene, socket: WebSocket): Promise<Account | undefined> {
   const own = begun.get(socket)
   return own && (await scene.accountOf(own))
 }
 
 /**
- * In which direction it went wrong; with TLS the bytes on the wire are not those that each side
- * counts.
+ * In which direction the connection went wrong; undefined with TLS, where the two sides count
+ * different bytes.
  */
 export async function witnessOf(scene: Scene, socket: WebSocket): Promise<Attribution | undefined> {
   const own = begun.get(socket)

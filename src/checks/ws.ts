@@ -18,10 +18,10 @@ type Finding = Found<WsFinding>
 /** In the order in which they are tried; each message has to come back whole. */
 const sizes = [125, 126, 65_535, 65_536, 262_144]
 const closeCode = 4_321
-/** What a silence has shown, and how often it is asked then. */
+/** Findings that only a silence has shown; and how often the question is asked then. */
 const byTime: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong', 'no-close'])
 const timesMost = 2
-/** Findings about which the counts of the other end say more. */
+/** Findings whose direction follows from the counts of the other end. */
 const lostOnTheWay: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong'])
 
 export const ws = question<WsFinding>({
@@ -67,7 +67,7 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
     largest = size
     scene.passed = `messages up to ${formatSize(largest)} came back`
   }
-  // Before it is closed: whatever has not come back by now does not.
+  // Asks the other end before the connection is closed.
   const wrong = found.filter(({ name }) => lostOnTheWay.has(name))
   const seen = wrong.length > 0 ? await witnessOf(scene, socket) : undefined
   for (const [at, each] of found.entries())
@@ -98,7 +98,7 @@ interface WsMessage {
   isBinary: boolean
 }
 
-/** The next one, or undefined after a silence or an end. */
+/** The next message; undefined after a silence, or if the connection has ended. */
 function next(scene: Scene, socket: WebSocket): Promise<WsMessage | undefined> {
   return new Promise(resolve => {
     const settle = (message: WsMessage | undefined) => {
@@ -150,7 +150,7 @@ async function askKinds(scene: Scene, socket: WebSocket): Promise<Finding[]> {
   return found
 }
 
-/** The most that a ping has (RFC 6455 section 5.5). */
+/** The longest payload of a ping (RFC 6455 section 5.5). */
 const pingBytes = 125
 
 interface Pinged {
@@ -158,7 +158,7 @@ interface Pinged {
   found: Finding[]
 }
 
-/** Whether it is answered; and, where the other end says what it saw, by which end. */
+/** Whether a ping is answered; and, if the other end says what it saw, by which end. */
 async function askPing(scene: Scene, socket: WebSocket): Promise<Pinged> {
   const before = await accountOf(scene, socket)
   const ms = await pingOnce(scene, socket)

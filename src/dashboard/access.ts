@@ -35,14 +35,16 @@ export function checkToken(token: string): string {
   )
 }
 
-/** Supervisors of a cluster request these with any Host; the answer is one word. */
+/** The paths that supervisors of a cluster request with any Host; the answer is one word. */
 const probes = new Set(['/healthz', '/readyz'])
 const changing = new Set(['POST', 'PUT', 'DELETE', 'PATCH'])
 
 export interface AccessOptions {
-  /** Every request must have it; undefined: none is needed. */
+  /** The token that every request needs; undefined: none is needed. */
   token?: string | undefined
-  /** yodel made the token, so it cannot be guessed: the right one is let in despite wrong tries. */
+  /**
+   * yodel made the token, so it cannot be guessed: the right token is accepted despite wrong ones.
+   */
   tokenIsRandom?: boolean | undefined
   /** The metrics need no token, and accept any Host. */
   metricsOpen?: boolean | undefined
@@ -77,12 +79,15 @@ export class Access {
     this.#checkToken(request)
   }
 
-  /** Always answered, under any Host: only this exact path, and only reads. */
+  /**
+   * Whether the request is one that is always answered, under any Host: it reads exactly one of
+   * these paths.
+   */
   isProbe({ method }: IncomingMessage, path: string): boolean {
     return (method === 'GET' || method === 'HEAD') && this.#open.has(path)
   }
 
-  /** Any other name was resolved by a name server, so it may be DNS rebinding. */
+  /** Refuses any other host name: a name server resolved it, so this may be DNS rebinding. */
   #checkHost({ headers }: IncomingMessage) {
     const host = /^(\[[^\]]+\]|[^:]+)(?::\d+)?$/.exec(headers.host ?? '')?.[1]?.toLowerCase()
     if (host !== undefined && this.#isOurs(host.replace(/^\[|\]$/g, ''))) return
@@ -172,5 +177,5 @@ export class Access {
   }
 }
 
-/** Of equal length, so that they can be compared in constant time. */
+/** Digests have equal lengths, so they can be compared in constant time. */
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()

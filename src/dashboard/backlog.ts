@@ -12,9 +12,12 @@ import { boundPath } from '../engines/os/unix.ts'
 import { peerText } from '../vocabulary/text.ts'
 
 export interface Waiting {
-  /** Numbers from the kernel; null where they are not known. */
+  /** How many clients wait, by the kernel; null where that is not known. */
   count: number | null
-  /** `host:port` of those found, a few hundred at most; a client of a unix socket has none. */
+  /**
+   * `host:port` of the clients that were found, a few hundred at most; a client of a unix socket
+   * has none.
+   */
   peers: string[]
   /** The addresses were not read this time, because reading them takes long. */
   withoutPeers?: true
@@ -40,7 +43,7 @@ export class Backlog {
   /** The path that a unix socket was bound to. */
   readonly #paths: readonly string[]
   readonly #port: number
-  /** The address as the kernel has it; undefined where any will do. */
+  /** The listening address as the kernel writes it; undefined if any address matches. */
   readonly #local: string | undefined
   readonly #files: string[]
   #nextPeersAt = 0
@@ -135,7 +138,7 @@ async function* blocksOf(path: string): AsyncGenerator<string[]> {
   }
 }
 
-/** The address as the file has it; undefined where any will do, or where it is a name. */
+/** The host as the file writes it; undefined if any address matches, or if the host is a name. */
 function localOf(host: string): string | undefined {
   if (host === '0.0.0.0' || host === '::') return undefined
   return isIP(host) === 0 ? undefined : hex(Buffer.from(ipBytes(host)))

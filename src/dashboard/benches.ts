@@ -16,12 +16,12 @@ interface Kept {
   about: BenchRun
   run: LoadRun
   result: RunResult | undefined
-  /** Where its first connection waits. */
+  /** The place in the queue of its first connection. */
   turn: PlaceNow
 }
 
 export interface BenchesOptions {
-  /** Whether benches may go to others than the listeners. */
+  /** Whether benches may load other addresses than those of the listeners. */
   anywhere: boolean
   /** Where a client would wait for the listener with this index. */
   queueAt: (listener: number) => Promise<PlaceNow>
@@ -128,7 +128,9 @@ export class Benches {
     this.#options.onChange(about)
   }
 
-  /** Called once a second: while a run waits for a listener, no interval tells its place. */
+  /**
+   * Called once a second: reports the place of a run that waits, since such a run has no intervals.
+   */
   look(): void {
     for (const { about, turn } of this.#kept.values()) {
       if (about.state !== 'running') continue
@@ -138,12 +140,12 @@ export class Benches {
     }
   }
 
-  /** Ends it early. */
+  /** Ends a run early. */
   stop(id: string): void {
     this.#find(id).run.stop()
   }
 
-  /** @throws Refused if there is none, or it has not finished */
+  /** @throws Refused if there is no such run, or it has not finished */
   result(id: string): RunResult {
     const { result, about } = this.#find(id)
     if (result) return result

@@ -7,7 +7,7 @@ const bodyMaxBytes = 65_536
 
 /**
  * The JSON object of a request.
- * @throws Refused if it is too large, or none
+ * @throws Refused if it is too large, or missing
  */
 export async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {
   const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase()
@@ -37,7 +37,7 @@ export async function readJson(request: IncomingMessage): Promise<Record<string,
 }
 
 /**
- * The body as what it should be.
+ * Checks the body of a request, and gives it its type.
  * @throws Refused if a key is missing, of another shape, or not known
  */
 export function bodyAs<S extends ObjectShape>(body: Record<string, unknown>, shape: S): Of<S> {

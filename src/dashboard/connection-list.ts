@@ -18,7 +18,7 @@ export interface SeenConnection {
   ledger: Ledger
   /** As of the last scan; the figures of open connections are read again on each request. */
   entry: Entry
-  /** Bytes in and out as of the last scan, and per second between the last two. */
+  /** Bytes in and out as of the last scan; and how many per second between the last two scans. */
   moved: number
   bytesPerSecond: number
 }
@@ -50,7 +50,7 @@ export class ConnectionList {
   readonly #byId = new Map<string, SeenConnection>()
   /** Listener and peer of the served connections. */
   readonly #served = new Set<string>()
-  /** By listener and peer. */
+  /** The clients in the backlogs, by listener and peer. */
   readonly #waiting = new Map<string, WaitingClient>()
   /** Clients that have left the backlog, and should appear in a ledger soon. */
   readonly #left = new Map<string, { client: WaitingClient; scans: number }>()
@@ -235,7 +235,7 @@ type SortFigure = Exclude<SortKey, 'peer'>
 
 interface List {
   clients: Client[]
-  /** How many of them are served. */
+  /** How many of the matching clients are served. */
   killable: number
 }
 

@@ -55,7 +55,7 @@ class Bridge {
   #busy = false
   #connection: Connection | undefined
   #arriving: AsyncIterator<Uint8Array> | undefined
-  /** Until the first reply has come: where the connection waits. */
+  /** The place of the connection in the queue, until the first reply has come. */
   #turn: PlaceNow = () => null
 
   constructor(socket: WebSocket, called: Called) {
@@ -118,12 +118,15 @@ class Bridge {
 
   async #connect(): Promise<Connection> {
     const { server, calling = {} } = this.#called.listener
-    // With handshakes nothing is connected until the client is served.
+    // A transport with a handshake is connected only when the client is served.
     const options = { timeoutMs: this.#turn() ? patienceMs : timeoutMs, calling }
     return connectUntil(server.address, options, this.#ended.signal)
   }
 
-  /** Says where it waits. Once it is connected, the time in which it waits does not count. */
+  /**
+   * Reports the place in the queue. The time in which a connected client waits does not count as
+   * silence.
+   */
   #watch() {
     let since = performance.now()
     let onLate = () => {}

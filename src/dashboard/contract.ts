@@ -180,7 +180,7 @@ export const faultsWanted = object('FaultsWanted', {
   faults: array(string),
 })
 
-/** So that a page cannot load the machine for long. */
+/** The options of a bench; their limits keep a page from loading the machine for long. */
 export const benchWanted = object('BenchWanted', {
   address: about(
     "One of the server's own, unless it was started with --dashboard-bench-anywhere.",
@@ -254,7 +254,7 @@ export const events = {
   bench: benchRun,
 }
 
-/** What is among the schemas of the API, by name. */
+/** All schemas of the API that have a name. */
 export const schemas: readonly ObjectShape[] = [
   apiError,
   serverInfo,

@@ -11,7 +11,7 @@ const pageUnsentMaxBytes = 256 * 1024
 
 export class Watchers {
   readonly #responses = new Set<ServerResponse>()
-  /** How many were dropped because they did not read. */
+  /** How many pages were dropped because they did not read. */
   dropped = 0
 
   get count(): number {

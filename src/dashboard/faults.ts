@@ -64,7 +64,7 @@ export class Faults {
     for (const server of wanted) await server.setFaults(specs)
   }
 
-  /** The listeners that are named; if none is, all that can have faults. */
+  /** The listener that is named; if none is, all listeners that can have faults. */
   #wanted(listener: number | undefined): number[] {
     const all = this.#listeners.map((_, index) => index)
     const named = listener === undefined ? all : all.filter(index => index === listener)

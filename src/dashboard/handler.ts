@@ -6,7 +6,7 @@ export interface Ask {
   request: IncomingMessage
   response: ServerResponse
   query: URLSearchParams
-  /** The part of the path that is a name. */
+  /** The part of the path that stands for `:id`. */
   id: string
 }
 
@@ -18,5 +18,7 @@ export interface HandlerReply {
   headers?: Record<string, string>
 }
 
-/** Undefined: it has answered, or goes on answering, by itself. */
+/**
+ * Answers a request. It returns undefined if it has sent the answer itself, or goes on sending it.
+ */
 export type Handler = (ask: Ask) => HandlerReply | undefined | Promise<HandlerReply | undefined>

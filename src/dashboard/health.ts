@@ -1,5 +1,5 @@
 /**
- * What supervisors ask for: /healthz and /readyz, and what Prometheus scrapes. They are routes of
+ * The routes /healthz and /readyz for supervisors, and /metrics for Prometheus. They are routes of
  * the dashboard, and can have an address of their own, which needs no token and has no other
  * routes.
  */

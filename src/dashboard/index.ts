@@ -29,11 +29,14 @@ export interface DashboardOptions extends AccessOptions {
   address: HostAddress
   /** Whether the servers take clients; the caller also reports this elsewhere. */
   readiness?: Readiness | undefined
-  /** Whether benches may go to others than the listeners. */
+  /** Whether benches may load other addresses than those of the listeners. */
   benchAnywhere?: boolean | undefined
   /** Asks the servers to stop accepting. */
   onDrain: () => void
-  /** Called for every change that was made, `PUT /api/faults`, with its origin. */
+  /**
+   * Called for every change that was made: with the request (such as `PUT /api/faults`), and the
+   * address that sent it.
+   */
   onControl?: ((what: string, from: string) => void) | undefined
   /** Called for unexpected errors; the dashboard goes on. */
   onDefect: (error: unknown) => void
@@ -124,7 +127,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   return { address, url, link, showFaults, close, [Symbol.asyncDispose]: close }
 }
 
-/** @returns what ends it */
+/** @returns a function that ends it */
 function tellSeconds(observer: Observer, watchers: Watchers, benches: Benches): () => void {
   return observer.onObservation(({ second, lanes, activity }) => {
     watchers.send('second', second)

@@ -32,7 +32,7 @@ export class Observer {
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
-  /** For each listener; empty if no subscriber wants it. */
+  /** The backlog of each listener; empty if no subscriber wants them. */
   readonly #backlogs: Backlog[]
 
   /** @param seesBacklog whether to find clients in the backlog, too, which costs more */
@@ -107,7 +107,7 @@ export class Observer {
     return { at, ...listeners.reduce(sum), listeners }
   }
 
-  /** Reads only the backlogs of listeners at their limit: at the others no client waits. */
+  /** Reads only the backlogs of listeners at their limit: no client waits for the others. */
   async #readBacklogs() {
     for (const [index, backlog] of this.#backlogs.entries()) {
       const full = isFull(this.listeners[index]!, this.#counts[index]!)
@@ -117,7 +117,7 @@ export class Observer {
 
   #setWaiting(listener: number, { count, peers, withoutPeers }: Waiting) {
     this.#waiting[listener] = count
-    // Those that were read earlier may have been served since, and have left.
+    // Clients that an earlier reading has found may have been served since, and may have left.
     if (withoutPeers) return
     const came = this.connections.setWaiting(listener, peers, Date.now())
     for (const client of came) this.#timeline.waits(client)

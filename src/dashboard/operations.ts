@@ -15,9 +15,9 @@ export interface Operation {
   says?: string
   /** The JSON of the answer. */
   answer?: Shape<unknown>
-  /** Another type of answer, or one in addition to the JSON. */
+  /** The type of an answer that is not JSON, or that can be had in addition to JSON. */
   type?: string
-  /** Another status that is not an error, and what it says. */
+  /** A second status that is not an error, and what it means. */
   besides?: [status: number, says: string]
   /** Never needs a token. */
   isOpen?: true

@@ -70,7 +70,7 @@ export async function listenForWeb({ address, requestTimeoutMs }: WebOptions, fl
     keepAliveTimeout: 5_000,
   })
   server.maxConnections = connectionsMax
-  // A client that does not read its answer; events come every second.
+  // Closes a client that does not read its answer. (An open page gets events every second.)
   server.timeout = stalledMaxMs
   try {
     server.listen({ host: address.host, port: address.port, exclusive: true })
@@ -84,8 +84,9 @@ export async function listenForWeb({ address, requestTimeoutMs }: WebOptions, fl
 
 export function answerWith(server: Server, handlers: Handlers): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    // A request that came before the last answer was read (pipelining, RFC 9112, 9.3.2). Browsers
-    // do not do that, and the answers to hundreds of small requests would wait in memory.
+    // The request came before the last answer was read (pipelining, RFC 9112, 9.3.2). It is
+    // refused: browsers do not do that, and the answers to hundreds of small requests would wait in
+    // memory.
     if (!response.socket) request.socket.destroy()
     else void answer(handlers, request, response)
   })
@@ -120,7 +121,10 @@ async function answerUpgrade(
   }
 }
 
-/** No timeout of node:http applies any more: a client that does not close would stay for ever. */
+/**
+ * Writes an answer to a socket, and destroys it soon after: node:http has no timeout for it any
+ * more, so a client that does not close would stay for ever.
+ */
 function writeRaw(stream: Duplex, status: number, type: string, body: string) {
   const answer =
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n` +
@@ -130,7 +134,7 @@ function writeRaw(stream: Duplex, status: number, type: string, body: string) {
   stream.end(answer, () => stream.destroy())
 }
 
-/** Where it is, for a browser. */
+/** The URL of the server, for a browser. */
 export function urlOf({ host, port }: HostAddress): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`
 }

@@ -6,12 +6,12 @@
 type Json = Readonly<Record<string, unknown>>
 
 export interface Shape<T> {
-  /** As another schema contains it: with a name it is a reference. */
+  /** Its JSON Schema inside another schema: if it has a name, a reference. */
   readonly json: Json
-  /** What a sentence calls it: `'limit' must be ${what}.` */
+  /** Its description in an error: `'limit' must be ${what}.` */
   readonly what: string
   readonly accepts: (value: unknown) => value is T
-  /** An object may have no such key. */
+  /** The key may be missing in an object. */
   readonly isOptional?: true
 }
 
@@ -37,7 +37,7 @@ export interface ObjectShape<F extends Fields = Fields> extends Shape<ObjectOf<F
 export type Of<S> = S extends Shape<infer T> ? T : never
 
 type OptionalKeys<F> = { [K in keyof F]: F[K] extends OptionalShape<unknown> ? K : never }[keyof F]
-/** One type, not two that are joined: that is what an editor shows. */
+/** Makes one type of an intersection, so that an editor shows all its keys. */
 type Simple<T> = { [K in keyof T]: T[K] }
 type ObjectOf<F> = Simple<
   { [K in Exclude<keyof F, OptionalKeys<F>>]: Of<F[K]> } & { [K in OptionalKeys<F>]?: Of<F[K]> }
@@ -141,7 +141,7 @@ export const optional = <S extends Shape<unknown>>(shape: S, standard?: Of<S>) =
   isOptional: true as const,
 })
 
-/** What it means. */
+/** Adds a description to a shape. */
 export const about = <S extends Shape<unknown>>(description: string, shape: S): S => ({
   ...shape,
   json: { ...shape.json, description },
@@ -149,7 +149,7 @@ export const about = <S extends Shape<unknown>>(description: string, shape: S): 
 
 export const instant = about('Milliseconds since 1970.', number())
 
-/** @param name under which it is among the schemas of the API; empty: it is not */
+/** @param name its name among the schemas of the API; empty: it is not one of them */
 export function object<F extends Fields>(name: string, fields: F, meaning = ''): ObjectShape<F> {
   const entries = Object.entries(fields)
   const definition = {

@@ -7,7 +7,7 @@ const historyMs = 900_000
 
 interface Kept {
   lane: Lane
-  /** While it is served. */
+  /** The connection, while the client is served. */
   seen: SeenConnection | undefined
   /** Bytes so far. */
   moved: number

@@ -13,7 +13,7 @@ import type { FaultDefinition } from './fault.ts'
 import { faultKinds, faultKindOf, type FaultSpec } from './index.ts'
 import { checkFault } from './parse.ts'
 
-/** Where a fault works is part of its definition. */
+/** The part of a definition that says where a fault works. */
 type Placed = Pick<FaultDefinition<{ kind: string }>, 'kind' | 'carries' | 'amplifies'>
 
 const fits = ({ carries }: Placed, transport: TransportName): boolean =>
@@ -39,7 +39,9 @@ export function checkFaults(faults: readonly FaultSpec[], address: Address): voi
   }
 }
 
-/** @throws UserError if such a fault does not apply to this transport, or does harm there */
+/**
+ * @throws UserError if such a fault does not apply to this transport, or could harm others there
+ */
 export function checkPlace(definition: Placed, address: Address): void {
   const { kind, carries, amplifies } = definition
   const { transport } = address

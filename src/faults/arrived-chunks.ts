@@ -54,9 +54,9 @@ export class ArrivedChunks {
   }
 
   /**
-   * What waits, and what comes, until the end or an interruption. One reader at a time. To be
-   * called before the chain of that reader begins: a fault that hangs may be interrupted before it
-   * has asked for a chunk.
+   * Yields the chunks that wait, and those that come, until the end or an interruption. There is
+   * one reader at a time. Call this before the chain of the reader begins: a fault that hangs may
+   * be interrupted before it has asked for a chunk.
    */
   read(): AsyncIterable<Chunk> {
     this.#interrupted = false

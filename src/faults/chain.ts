@@ -56,7 +56,7 @@ interface Wait {
 
 export class Chain {
   readonly #waits = new Set<Wait>()
-  /** Over: every wait ends at once, and a pending reset is cancelled. */
+  /** The chain has ended: every wait ends at once, and a pending reset is cancelled. */
   #released = false
   #leaving = false
   #gone = false
@@ -88,7 +88,7 @@ export class Chain {
     return [...this.#waits].some(({ at }) => at === Infinity)
   }
 
-  /** Other faults follow: delayed chunks are sent now. */
+  /** Sends delayed chunks now, because other faults replace these. */
   release(): void {
     this.#released = true
     for (const wait of this.#waits) this.#settle(wait)

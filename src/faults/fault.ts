@@ -1,7 +1,7 @@
 /** What a fault is: a transformation of the stream of chunks that one connection echoes. */
 import type { Carries } from '../vocabulary/transport.ts'
 
-/** Bytes, and when they reached us: a delay counts from arrival, so it is never a speed limit. */
+/** Bytes, and when they arrived: a delay counts from the arrival, so it does not limit the rate. */
 export interface Chunk {
   data: Uint8Array
   /**
@@ -80,7 +80,7 @@ export interface FaultDefinition<Spec extends { kind: string }> {
   readonly kind: Spec['kind']
   /** What it does, for a list of kinds. */
   readonly meaning: string
-  /** What a form offers behind the `=`; '' if the kind is enough. */
+  /** A value that a form suggests behind the `=`; '' if the kind needs no value. */
   readonly sample: string
   /** Ends a sentence that begins with `Write for example`. */
   readonly example: string

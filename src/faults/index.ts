@@ -1,4 +1,4 @@
-/** The table of faults, made of the kinds; what is known of each. */
+/** The table of faults, made of the kinds. */
 import type { Fault, FaultDefinition, Tools } from './fault.ts'
 import * as kinds from './kinds.ts'
 
@@ -19,7 +19,7 @@ const table = new Map(
 /** In alphabetical order. */
 export const faultKinds = [...table.keys()].toSorted() as FaultKind[]
 
-/** What is known of a kind; undefined if no kind has that name. */
+/** The definition of a kind; undefined if no kind has that name. */
 export const faultKindOf = (name: string): FaultDefinition<FaultSpec> | undefined => table.get(name)
 
 export const createFault = (spec: FaultSpec, tools: Tools): Fault =>

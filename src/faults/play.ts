@@ -2,7 +2,7 @@
 import { timerMaxMs } from '../vocabulary/units.ts'
 import { nextChangeMs, stepAt, type FaultScript, type FaultStep } from './script.ts'
 
-/** @param step undefined: what the server was started with is in force again */
+/** @param step undefined: the faults of the start are in force again */
 export type OnStep = (step: FaultStep | undefined, atMs: number) => void
 
 /**

@@ -49,7 +49,8 @@ export const reorder: FaultDefinition<ReorderSpec> = {
           const { value: overtaker } = first
           yield* overtaker
           yield* later(message, overtaker.at(-1)!.at)
-          // This draw belongs to the message that overtook, and is not used: each message has one.
+          // Each message draws one random number. This draw belongs to the message that overtook,
+          // and is not used.
           random()
           number++
           next = source.next()

@@ -11,7 +11,7 @@ export class FaultRun {
   readonly #createChain: () => Chain
   readonly #onTaken: (chunk: Chunk) => void
   #chain: Chain
-  /** The chain is replaced once the chunks in it are sent. */
+  /** Whether the chain is replaced once the chunks in it are sent. */
   #outdated = false
   #complete = false
   #exhausted = false
@@ -35,7 +35,7 @@ export class FaultRun {
 
   /**
    * Sends what comes out of the faults, one chunk after the other. Anything thrown is a defect.
-   * @param onRenewed other faults are in force
+   * @param onRenewed called when other faults are in force
    */
   async run(
     send: (chunk: Chunk) => Promise<void> | void,

@@ -7,7 +7,7 @@ import type { FaultSpec } from './index.ts'
 import { parseFault } from './parse.ts'
 import { checkFaults } from './applicable.ts'
 
-/** If several are in force at a time, the one that began last counts. */
+/** A step of a script. If several steps overlap, the one that began last counts. */
 export interface FaultStep {
   /** When it comes into force, counted from when the server began to serve. */
   atMs: number
@@ -60,7 +60,7 @@ function beginOf({ atMs, everyMs }: FaultStep, nowMs: number): number | undefine
   return everyMs === undefined ? atMs : atMs + Math.floor((nowMs - atMs) / everyMs) * everyMs
 }
 
-/** The step in force at an instant; undefined: what the server was started with. */
+/** The step in force at an instant; undefined: the faults of the start are in force. */
 export function stepAt(script: FaultScript, nowMs: number): FaultStep | undefined {
   let latest = -1
   let found: FaultStep | undefined

@@ -48,7 +48,7 @@ export interface Agent {
   stop(): void
 }
 
-/** Waits at a broker for shares of loads, and sends them. It starts at once. */
+/** Starts an agent: it waits at a broker for shares of loads, and sends them. */
 export function agent(broker: string = usualBroker, options: AgentOptions = {}): Agent {
   return new WaitingAgent(broker, options)
 }
@@ -163,7 +163,7 @@ class WaitingAgent implements Agent {
     if (opened === null) return
     if (!opened) return this.#tell('a message was not sealed with the token of this agent')
     const { words } = opened
-    // A message for an earlier start, or for another agent.
+    // The message is for an earlier start, or for another agent.
     if (words.startId !== this.#startId) return
     if (words.kind === 'assignment') this.#take(words)
     else if (words.run === this.#work?.run) this.#work.hear(words)

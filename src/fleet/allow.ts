@@ -30,7 +30,7 @@ export function parsePattern(text: string): (address: Address) => boolean {
 }
 
 function matchHost(pattern: string, host: string): boolean {
-  // A socket that was handed over, by its path.
+  // The path of an inherited unix socket.
   if (host.startsWith('unix:')) return false
   if (pattern === '*') return true
   return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern
@@ -54,15 +54,15 @@ function matchPath(pattern: string): (address: Address) => boolean {
 const isHere = (address: Address): boolean =>
   address.transport !== 'unix' && !address.host.startsWith('unix:') && !isPublic(address)
 
-/** What limits need to know of a share of a load. */
+/** The size of a share of a load, as the limits count it. */
 export interface AskedLoad {
   address: Address
-  /** Steady, idle and short ones; messages and short connections per second. */
+  /** Steady, idle and short connections together; messages and short connections per second. */
   connections: number
   ratePerSecond: number
 }
 
-/** @throws UserError if an agent with these limits does not do it */
+/** @throws UserError if the limits of the agent do not allow the share */
 export function checkShare(
   { address, connections, ratePerSecond }: AskedLoad,
   limits: Allowed,

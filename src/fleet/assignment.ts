@@ -18,7 +18,7 @@ export function sentOptions(options: BenchOptions): BenchOptions {
   return JSON.parse(JSON.stringify(Object.fromEntries(entries))) as BenchOptions
 }
 
-/** The inverse: JSON has null where it is Infinity. */
+/** The inverse of sentOptions(). JSON has null in place of Infinity. */
 export function optionsOfAssignment({ options }: Pick<Assignment, 'options'>): BenchOptions {
   const entries = Object.entries(options)
     .filter(([name]) => Object.hasOwn(benchOptions, name) && !own.has(name))
@@ -27,8 +27,8 @@ export function optionsOfAssignment({ options }: Pick<Assignment, 'options'>): B
 }
 
 /**
- * --allow names addresses, and a proxy would be a way around that. And a source is an address of
- * one machine.
+ * Refuses a proxy, which would be a way around --allow, and source addresses, which belong to one
+ * machine.
  * @throws UserError
  */
 export function refuseRoute({ calling }: BenchOptions): void {
@@ -40,7 +40,10 @@ export function refuseRoute({ calling }: BenchOptions): void {
     throw usageError('An interface belongs to one machine.', 'Leave --interface or --agents out.')
 }
 
-/** How much of a load an agent is asked for. @throws UserError if its options make no sense */
+/**
+ * The size of the share that an assignment asks for.
+ * @throws UserError if its options make no sense
+ */
 export function shareOfAssignment(assignment: Assignment): AskedLoad {
   const options = optionsOfAssignment(assignment)
   refuseRoute(options)

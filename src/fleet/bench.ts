@@ -39,7 +39,10 @@ export function splitOptions<Options extends object>(
   return [load as Omit<Options, keyof FleetOptions>, fleet]
 }
 
-/** False if any option is for agents, so that such an option without agents is refused. */
+/**
+ * Whether the load is sent from this machine. False if any option is for agents, so that such an
+ * option without `agents` is refused.
+ */
 export const isHere = ({ agents }: BenchOptions, fleet: FleetOptions): boolean =>
   agents === undefined && Object.values(fleet).every(value => value === undefined)
 

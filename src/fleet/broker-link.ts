@@ -29,7 +29,7 @@ export interface LinkEvents {
 
 export interface SayOptions {
   bytes?: Buffer
-  /** Until the broker has it. */
+  /** Whether to wait until the broker has the message. */
   sure?: boolean
   retain?: boolean
 }
@@ -50,7 +50,7 @@ const connectTimeoutMs = 10_000
 /** The longest time to wait for messages that are being sent. */
 export const leaveMs = 2_000
 
-/** Loaded only where agents are wanted. */
+/** The package is loaded only if agents are used. */
 const load = async () => (await import('mqtt')).default
 
 export class BrokerLink implements FleetLink {
@@ -114,7 +114,7 @@ export class BrokerLink implements FleetLink {
     })
     client.on('reconnect', () => {
       const { reconnectPeriod = 0 } = client.options
-      // Not all at once, when a broker comes back.
+      // Random pauses, so that not all agents come at once when a broker is back.
       const most = Math.min(retryMostMs, reconnectPeriod * 2)
       client.options.reconnectPeriod = most - randomInt(Math.ceil(most / 4))
     })
@@ -159,7 +159,7 @@ export class BrokerLink implements FleetLink {
         Promise.race([leave(), down]).catch(() => {}),
         leaveMs,
       )
-    // Without a connection it would never say that it has ended.
+    // Without a connection the client would never report that it has ended.
     this.#client.end(true)
   }
 }
@@ -177,7 +177,10 @@ function reasonOf(error: Error & { code?: string | number }): string {
   return error.message
 }
 
-/** Opens one, and waits until it is up. @throws UserError if it does not come up at once */
+/**
+ * Opens a link, and waits until it is up.
+ * @throws UserError if it does not come up at once
+ */
 export async function openLink(options: LinkOptions, events: LinkEvents): Promise<BrokerLink> {
   const made: { link?: BrokerLink } = {}
   const up = new Promise<void>((resolve, reject) => {

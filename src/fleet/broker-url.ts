@@ -17,7 +17,7 @@ export const usualBroker = 'mqtt://127.0.0.1:1883'
 export const brokerVariable = 'YODEL_BROKER'
 const example = `Write for example ${usualBroker} or mqtts://broker.example:8883.`
 
-/** @throws UserError if it is none */
+/** @throws UserError if the text is not a URL of a broker */
 export function parseBrokerUrl(text: string): BrokerUrl {
   const found = /^(mqtts?):\/\/(?:([^@]*)@)?(\[[^\]]+\]|[^:/@[\]]+)(?::(\d{1,5}))?\/?$/i.exec(text)
   // A URL may contain secrets, so it is not quoted.
@@ -52,11 +52,14 @@ function decoded(text: string): string {
   }
 }
 
-/** As people may see it: without name and password. */
+/** The URL without name and password, for messages. */
 export const shownBroker = ({ secure, host, port }: BrokerUrl): string =>
   `mqtt${secure ? 's' : ''}://${hostInUrl(host)}:${port}`
 
-/** What `ps` shows to every user of a machine must not be a secret. @throws UserError */
+/**
+ * Refuses a URL with a password as an argument: `ps` shows arguments to every user of the machine.
+ * @throws UserError
+ */
 export function withoutSecret(text: string): string {
   const { password } = parseBrokerUrl(text)
   if (password === undefined) return text
@@ -80,7 +83,10 @@ export function checkBrokerToken(url: BrokerUrl, token: string | undefined): voi
     throw usageError(`${shownBroker(url)} is not on this machine.`, tokenHint)
 }
 
-/** The URL of a broker that is started here. @throws UserError */
+/**
+ * Checks the URL of a broker that is started here.
+ * @throws UserError
+ */
 export function checkListening(url: BrokerUrl): void {
   if (url.username !== undefined)
     throw usageError('A broker that is started here takes no name and password, only the token.')

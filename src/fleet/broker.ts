@@ -29,7 +29,10 @@ export class Broker {
     this.#aedes = aedes
   }
 
-  /** @returns its real address: the system may choose the port. @throws UserError if it cannot */
+  /**
+   * @returns its real address: the system may choose the port.
+   * @throws UserError if it cannot
+   */
   async listen(url: BrokerUrl, tls: ServerTls | undefined): Promise<BrokerUrl> {
     const serve = (socket: Socket) => {
       this.#sockets.add(socket)
@@ -46,7 +49,7 @@ export class Broker {
     return { ...url, port: (server.address() as { port: number }).port }
   }
 
-  /** For a listener in this process; it does not hear messages that were retained before. */
+  /** Subscribes a listener in this process. It does not get messages that were retained before. */
   subscribe(topic: string, hear: (topic: string, payload: Buffer) => void): void {
     this.#aedes.subscribe(
       topic,
@@ -66,8 +69,8 @@ export class Broker {
   }
 
   /**
-   * What was sent to clients still arrives: each client is told that the connection is over, and
-   * closes its side, too.
+   * Ends each connection with a FIN, and waits until the client closes it, so that everything sent
+   * before still arrives.
    */
   async close(): Promise<void> {
     const server = this.#server
@@ -85,8 +88,8 @@ export class Broker {
 /** What each client of the broker may do. */
 const rulesFor = (token: string | undefined): AedesOptions => ({
   connectTimeout: 10_000,
-  // If there is no limit, no message waits for an agent that takes nothing any more. But a message
-  // of an agent still waits until the agent's message before it has been passed on.
+  // No limit: otherwise messages would wait for an agent that reads nothing any more. The messages
+  // of one agent are still passed on in order.
   concurrency: 0,
   authenticate: (_client, _user, password, done) => {
     const known = token === undefined || isSame(password, passwordOf(token))

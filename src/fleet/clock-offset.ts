@@ -1,6 +1,7 @@
 /**
- * How far the coordinator's clock is ahead of that of an agent. The quickest of several round trips
- * bounds it best: the answer was made somewhere between its two ends.
+ * How far the coordinator's clock is ahead of that of an agent. The answer was made between the
+ * beginning and the end of a round trip. So the quickest of several round trips gives the closest
+ * bounds.
  */
 import { sharedNowNs } from '../vocabulary/clock.ts'
 
@@ -18,12 +19,18 @@ export function tripsFor(agents: number): { trips: number; pauseMs: number } {
 
 const roundTrips = 50
 const leastTrips = 10
-/** Round trips of all agents together: they take some seconds, however many agents there are. */
+/**
+ * The most round trips of all agents together, so that they take only seconds, however many agents
+ * there are.
+ */
 const allTrips = 5_000
-/** More than the coordinator needs for a round trip, so that agents do not wait for each other. */
+/**
+ * The time between two round trips. The coordinator needs less for one, so agents do not wait for
+ * each other.
+ */
 const perTripMs = 0.4
 
-/** How far ahead the start lies: far enough for the message with it to reach every agent. */
+/** How far in the future the start is: far enough for its message to reach every agent. */
 export const leadMsFor = (agents: number, errorMs: number): number =>
   200 + 0.5 * agents + 20 * errorMs
 
@@ -37,7 +44,7 @@ export class OffsetFinder {
   #offsetMs = 0
   count = 0
 
-  /** @param atMs what the other clock said when it answered */
+  /** @param atMs the other clock when the answer was made */
   answered(sentMs: number, atMs: number, heardMs: number): void {
     this.count++
     const tookMs = heardMs - sentMs

@@ -95,7 +95,7 @@ export class FleetRun implements LoadRun, FleetEvents {
     this.#look()
   }
 
-  /** Finds agents, lets them connect, and names the instant. */
+  /** Finds agents, lets them connect, and names the instant at which the load begins. */
   async #begin(address: Address, options: BenchOptions): Promise<void> {
     const fleet = this.#fleet!
     const { signal } = this.#opening
@@ -206,7 +206,7 @@ export class FleetRun implements LoadRun, FleetEvents {
     const member = this.members.get(agent)
     if (words.run !== this.id || !member) return
     member.heardMs = Math.max(member.heardMs, nowMs())
-    // It is late, but there: what it sends counts.
+    // The agent was taken for lost, and is back: its counts are used.
     if (member.loss && !member.loss.failed) {
       member.returned ??= member.loss
       member.loss = undefined
@@ -244,7 +244,7 @@ export class FleetRun implements LoadRun, FleetEvents {
       if (!(error instanceof UserError)) throw error
       this.#lose(member, `failed: ${error.message}`, { failed: true })
     }
-    // Said for repeated pieces, too: an agent repeats them until it hears that its part was taken.
+    // Sent for repeated pieces, too: an agent repeats them until it hears that its part was taken.
     if (member.delivered) this.#fleet!.say(member.present, { kind: 'taken', run: this.id })
   }
 
@@ -274,7 +274,7 @@ export class FleetRun implements LoadRun, FleetEvents {
     this.#look()
   }
 
-  /** Releases the members that do not know that the run is over. */
+  /** Tells the members that do not know it yet that the run is over. */
   #release(): void {
     for (const { delivered, present } of this.members.values())
       if (!delivered) this.#fleet!.say(present, { kind: 'release', run: this.id })
@@ -290,7 +290,7 @@ export class FleetRun implements LoadRun, FleetEvents {
       load: this.#load,
       startMs: this.#startMs,
       members,
-      // A lost agent sends no part. What it did in each second is known only from these.
+      // A lost agent sends no part. What it did in each second is known only from these intervals.
       intervals: lost ? this.intervals : undefined,
       brokerDownMs: this.#brokerDown?.sinceMs,
     })

@@ -1,4 +1,4 @@
-/** A promise that something else settles. */
+/** A promise, with functions that settle it. */
 export interface Deferred<T> {
   readonly promise: Promise<T>
   resolve(value: T): void
@@ -9,12 +9,12 @@ export function deferred<T>(): Deferred<T> {
   let resolve!: (value: T) => void
   let reject!: (error: Error) => void
   const promise = new Promise<T>((yes, no) => ([resolve, reject] = [yes, no]))
-  // It may be settled before anything waits for it.
+  // The promise may reject before anything waits for it.
   promise.catch(() => {})
   return { promise, resolve, reject }
 }
 
-/** Undefined if it takes longer. */
+/** The value of a promise; undefined if that takes longer than `ms`. */
 export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>(resolve => {
@@ -23,7 +23,7 @@ export async function within<T>(promise: Promise<T>, ms: number): Promise<T | un
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
-/** Rejects once it is aborted. */
+/** A promise that rejects when the signal is aborted. */
 export function abortOf(signal: AbortSignal): Promise<never> {
   const aborted = deferred<never>()
   signal.addEventListener('abort', () => aborted.reject(signal.reason as Error))

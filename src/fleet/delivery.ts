@@ -22,18 +22,18 @@ interface Delivery {
 /** Cloud brokers take 128 kB and more. */
 const pieceBytes = 64 * 1024
 const againMs = 3_000
-/** What the coordinator needs for a part: not all of them come at once. */
+/** The time that the coordinator needs for a part: agents spread their parts by this. */
 const perPartMs = 4
 const spreadMostMs = 10_000
-/** It tries for at least this long: the coordinator may come back with the broker. */
+/** An agent tries for at least this long: the coordinator may come back with the broker. */
 const leastMs = 2_000
 
-/** @returns what became of the part, as a part of a sentence */
+/** @returns what became of the part, as the end of a sentence */
 export async function deliver(result: RunResult, delivery: Delivery): Promise<string> {
   const { context, assignment, taken, isSilent } = delivery
   const { received } = result.messages
   const what = `${received.toLocaleString('en-US')} messages came back`
-  // What can be made of its part need not be sent.
+  // The histograms are left out: the coordinator makes them of the part.
   const text = JSON.stringify({ ...result, histograms: {} })
   const packed = gzipSync(text)
   const isTaken = taken.then(() => true)

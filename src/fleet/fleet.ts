@@ -65,7 +65,7 @@ export class Fleet {
     const own = await Broker.create(token)
     const fleet = new Fleet(true, options)
     try {
-      // It hears every agent that comes, from the first one on.
+      // The link is there before the broker listens, so it hears every agent.
       fleet.#link = new LocalLink(own, token, (topic, opened) => fleet.#hear(topic, opened))
       await fleet.#link.subscribe(...fleet.#topics)
       const real = await own.listen(url, tls)

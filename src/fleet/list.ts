@@ -28,7 +28,7 @@ export interface PresentAgent {
 
 export interface AgentList {
   agents: PresentAgent[]
-  /** How many more have another token. */
+  /** How many further agents have another token. */
   strange: number
 }
 
@@ -64,7 +64,7 @@ export async function listAgents(
   )
   try {
     await link.subscribe(`${prefix}/agents/+`, topics.toAgent(id))
-    // What was retained was sent before an answer to this.
+    // The broker sends retained messages before the acknowledgement of this message.
     await link.say(topics.toAgent(id), {}, { sure: true })
     await within(back.promise, answerMs)
     await within(new Promise<never>(() => {}), settleMs)

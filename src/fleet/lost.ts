@@ -32,14 +32,14 @@ export interface EndedRun {
   brokerDownMs: number | undefined
 }
 
-/** Undefined if the agent never sent counts. */
+/** Makes a part of what a lost agent has counted; undefined if it never sent counts. */
 export function partOfLost(member: Member, ended: EndedRun): RunResult | undefined {
   if (member.received.length === 0) return undefined
   const { load, startMs, address, options } = ended
   const slice = sliceOf(member, ended)
   const { agents: _, ...plain } = options
   const counts = member.counted.snapshot(startMs + lastMs(member, load))
-  // What became of its messages in flight is not known.
+  // It is not known what became of its messages in flight.
   const messagesUnfinished = counts.messagesPlanned - counts.messagesReceived
   const gathered = {
     total: { ...counts, messagesUnfinished },
@@ -112,7 +112,7 @@ function threadResultOf(member: Member, load: Load): ThreadResult {
   }
 }
 
-/** How many messages its plan has after its last counts; null if no plan says how many. */
+/** How many messages of its plan are due after its last counts; null if the plan does not say. */
 export function unknownOf(member: Member, ended: EndedRun): number | null {
   const all = plannedOf(sliceOf(member, ended), ended.load)
   if (all === null || member.received.length === 0) return all

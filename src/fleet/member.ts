@@ -11,19 +11,19 @@ import type { Present } from './roster.ts'
 import type { Opened } from './sealed.ts'
 import { AgentTotals } from './totals.ts'
 
-/** It was lost; both in milliseconds after the start. */
+/** When an agent was lost; both times in milliseconds after the start. */
 export interface AgentLoss {
   afterMs: number
   /** When its last counts were made. */
   lastMs: number
   what: string
-  /** It says so itself, and will not come back. */
+  /** The agent itself reported the failure, and will not come back. */
   failed: boolean
   /** The broker says that its connection is broken. */
   isGone: boolean
 }
 
-/** Its part has come, and was added to those of the others. */
+/** What is known of an agent whose part was added to the others. */
 export interface Delivered {
   startedMs: number
   left: string | null
@@ -51,7 +51,7 @@ export class Member {
   readonly received: { tick: number; count: number; sent: number }[] = []
   heardMs = nowMs()
   loss: AgentLoss | undefined
-  /** It was lost for a while. */
+  /** Set if the agent was lost for a while. */
   returned: AgentLoss | undefined
   delivered: Delivered | undefined
   clock: Synced | undefined
@@ -94,7 +94,7 @@ export class Member {
     for (const each of due) {
       const { pieces, came } = this.#pending.get(each)!
       this.#pending.delete(each)
-      // What is missing is in a later one, too.
+      // What is missing of this second is contained in a later one, too.
       if (came.size < pieces) continue
       for (const bytes of came.values()) this.#take(bytes)
       this.#counted = each
@@ -118,7 +118,7 @@ export class Member {
     this.#take(this.#total)
     this.#total = undefined
     this.#pending.clear()
-    // Counts that come later are in it already.
+    // The part already contains counts that come later.
     this.#counted = Infinity
     this.counted.release()
   }
@@ -129,7 +129,10 @@ export class Member {
     this.delivered = { startedMs, left }
   }
 
-  /** @returns its part, once all of it has come. @throws UserError if it is none */
+  /**
+   * @returns its part, once all of it has come.
+   * @throws UserError if what came is not a part
+   */
   piece({ words, bytes }: Opened<PartPiece>): RunResult | undefined {
     const { piece, pieces } = words
     if (!isPiece(piece, pieces) || this.delivered) return undefined

@@ -9,7 +9,10 @@ import { counterNames, histogramNames } from '../metrics/meter.ts'
 import { partFormat } from '../report/part-form.ts'
 import type { BenchOptions } from '../load/options.ts'
 
-/** Changes with everything that another version would not understand. NATS refuses dots. */
+/**
+ * The beginning of all topics. It changes with everything that another version would not
+ * understand. (NATS refuses dots.)
+ */
 export const prefix = 'yodel/1'
 
 export const topics = {
@@ -32,7 +35,7 @@ export const layout = [partFormat, bucketCount, counterNames.length, histogramNa
 
 export interface Presence {
   kind: 'presence'
-  /** For people; agents are told apart by their topics. */
+  /** The name for people; agents are distinguished by their topics. */
   name: string
   /** Made anew at each start: messages for an earlier start do not count. */
   startId: string
@@ -63,7 +66,7 @@ export interface Assignment extends ToOneAgent {
   number: number
   of: number
   address: Address
-  /** As the library takes them; null is Infinity. */
+  /** The options as the library takes them, with null in place of Infinity. */
   options: BenchOptions
   /** If an agent hears nothing from its coordinator for this long, it ends. */
   timeoutMs: number
@@ -79,24 +82,27 @@ export type ToAgent =
    */
   | (ToOneAgent & { kind: 'sync'; trips: number; pauseMs: number })
   | (ToOneAgent & { kind: 'pong'; sentMs: number; atMs: number })
-  /** On the clock of the coordinator; the target again, so that all of it is under one seal. */
+  /**
+   * When to begin, on the clock of the coordinator. The message repeats the target, so that one
+   * seal covers both.
+   */
   | (ToOneAgent & { kind: 'start'; atMs: number; address: Address; options: Assignment['options'] })
   | (ToOneAgent & { kind: 'ack'; tick: number })
   /** The whole part has come. */
   | (ToOneAgent & { kind: 'taken' })
   | (ToOneAgent & { kind: 'stop'; how: 'drain' | 'now' })
-  /** It will not begin. */
+  /** The run will not begin. */
   | (ToOneAgent & { kind: 'release' })
 
 /** Packed counts follow `snapshot`, and a piece of the part follows `part`. */
 export type ToCoordinator = { run: string } & (
   | { kind: 'accepted' }
-  /** It is at work for another one. */
+  /** The agent works for another coordinator. */
   | { kind: 'busy' }
   | { kind: 'ready' }
   | { kind: 'ping'; sentMs: number }
   | Synced
-  /** A piece of the counts of a second, which makes sense by itself. */
+  /** A piece of the counts of a second; it can be used without the other pieces. */
   | { kind: 'snapshot'; tick: number; piece: number; pieces: number }
   | PartPiece
   | { kind: 'failed'; error: UserErrorData }
@@ -107,12 +113,10 @@ export type Without<Words, Key extends string> = Words extends unknown ? Omit<Wo
 
 export interface Synced {
   kind: 'synced'
-  /**
-   * What has to be added to its clock to get the coordinator's, and how wrong that figure may be.
-   */
+  /** Add this to the agent's clock to get the coordinator's; and how wrong that may be. */
   offsetMs: number
   errorMs: number
-  /** How far its wall clock is ahead of the coordinator's. */
+  /** How far the agent's wall clock is ahead of the coordinator's. */
   wallMs: number
 }
 

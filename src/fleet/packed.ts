@@ -34,7 +34,7 @@ export function changesSince(base: Snapshot | undefined, now: Snapshot): CountCh
     const changed: ChangedHistogram = { histogram, sumNs: now[name].sumNs, buckets: [], counts: [] }
     const before = new Map<number, number>()
     base?.[name].forEach((bucket, count) => before.set(bucket, count))
-    // Counts only grow: a bucket that had samples has them still.
+    // Counts only grow: a bucket that had samples still has them.
     now[name].forEach((bucket, count) => {
       if (count === (before.get(bucket) ?? 0)) return
       changed.buckets.push(bucket)
@@ -65,14 +65,15 @@ const bytesOf = (value: number): number => {
   return bytes
 }
 
-/** Its number, its sum, and how many buckets it has. */
+/** The most bytes of a histogram's number, sum, and number of buckets. */
 const histogramBytes = 2 + 8 + 3
-/** The two zeros. */
+/** The two zeros that end the lists. */
 const endBytes = 2
 
 /**
- * Changes in several messages: each makes sense by itself, since counts are absolute.
- * @param mostBytes of each once it is packed
+ * Splits changes into several messages. Each can be used without the others, since counts are
+ * absolute.
+ * @param mostBytes the most bytes of a packed message
  */
 export function splitChanges(
   { counters, histograms }: CountChanges,
@@ -128,7 +129,7 @@ export function pack({ counters, histograms }: CountChanges): Buffer {
   return out.bytes
 }
 
-/** @throws RangeError if it was not packed so */
+/** @throws RangeError if the bytes are not packed counts */
 export function unpack(packed: Buffer): CountChanges {
   const from = new Reader(packed)
   const counters: CountChanges['counters'] = []

@@ -45,7 +45,10 @@ export function checkPlan(address: string | Address, options: BenchOptions): Loa
   return prepared
 }
 
-/** Until that many have taken their shares. @throws UserError */
+/**
+ * Invites agents until this many have accepted their shares.
+ * @throws UserError
+ */
 export async function invite(
   run: Recruiting,
   fleet: Fleet,
@@ -110,8 +113,8 @@ function ask(
 }
 
 /**
- * Waits until all agents are connected and know this clock. @returns by how much an agent may be
- * off at most
+ * Waits until all agents are connected and know this clock.
+ * @returns by how much an agent may be off at most
  */
 export async function synchronize(
   run: Recruiting,
@@ -131,7 +134,7 @@ export async function synchronize(
   return Math.max(...members.map(({ clock }) => clock!.errorMs))
 }
 
-/** @throws UserError of the first that fails, or takes longer */
+/** @throws the error of the first agent that fails, or takes longer */
 async function eachOf(
   members: readonly Member[],
   ms: number,

@@ -9,7 +9,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 const formatVersion = 1
 const sealBytes = 32
 const headBytes = 1 + sealBytes + 4
-/** Words are short; what is long follows as bytes. */
+/** Words are short; long content follows as bytes. */
 const wordsMaxBytes = 1 << 20
 
 export interface Opened<Words> {
@@ -56,6 +56,6 @@ export function unseal<Words>(
   }
 }
 
-/** What the embedded broker wants to see; the token itself is never sent. */
+/** The password for the embedded broker, derived from the token; the token itself is never sent. */
 export const passwordOf = (token: string): string =>
   createHmac('sha256', token).update('yodel broker').digest('hex')

@@ -22,7 +22,7 @@ export function checkBrokerTls({ secure }: BrokerUrl, tls: BrokerTls): void {
   checkCalling({ tls })
 }
 
-/** Nothing of what is written is sent before the other side is known. */
+/** Opens a TLS connection. Nothing that is written is sent before the certificate is verified. */
 export function connectSecure({ host, port }: BrokerUrl, { ca, pin }: BrokerTls): Duplex {
   const [near, far] = duplexPair()
   const socket = connect({

@@ -8,7 +8,7 @@ import type { RunResult } from '../report/result.ts'
 import type { Member } from './member.ts'
 import { partOfLost, unknownOf, type EndedRun } from './lost.ts'
 
-/** If a wall clock is off by more, a note says so; it changes no figure. */
+/** If a wall clock is wrong by more than this, a note says so. No figure depends on it. */
 const wallOffMs = 100
 /** The same limit as for slices. */
 const clockErrorMaxMs = 100
@@ -17,17 +17,18 @@ const clockErrorMaxMs = 100
 export class PartSum {
   readonly #merger = new Merger()
   readonly #lateness = new Map<number, number | null>()
-  /** One for all parts, so that they compare. */
+  /** The same offset for all parts, so that their times can be compared. */
   #wallMs: number | undefined
 
-  /** What has to be added to the clock of all agents to get milliseconds since 1970. */
+  /** Add this to an instant on the coordinator's clock to get milliseconds since 1970. */
   get #wallOffsetMs(): number {
     return (this.#wallMs ??= wallOffsetMs() - sharedOffsetNs() / 1e6)
   }
 
   /**
-   * What its wall clock shows is not asked: all instants are on one clock.
-   * @param startMs when it was to begin; `startedMs` is when it began
+   * Adds a part. The wall clock of the agent does not matter: all instants are on the clock of the
+   * coordinator.
+   * @param startMs when the load was to begin; `startedMs`: when this agent began
    * @throws UserError if it is not part of this load
    */
   add(member: Member, result: RunResult, { startedMs }: { startedMs: number }, startMs: number) {
@@ -97,7 +98,7 @@ const brokerGone = ({ brokerDownMs, run }: EndedRun): string[] =>
           `\`yodel merge yodel-part-${run}-*.json\` adds them.`,
       ]
 
-/** Why it makes the result invalid; nothing if it does not. */
+/** Why an agent makes the result invalid, as a sentence; empty if it does not. */
 function fateOf(member: Member, { options, brokerDownMs, startMs }: EndedRun): string {
   const { number, name, loss, delivered, clock } = member
   const who = `Agent ${number} of ${options.agents} (${name})`

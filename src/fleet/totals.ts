@@ -5,7 +5,7 @@ import { SparseHistogram } from '../metrics/sparse.ts'
 import type { SnapshotSum } from '../metrics/sum.ts'
 import type { CountChanges } from './packed.ts'
 
-/** One agent's own. */
+/** The counts of one agent. */
 export class AgentTotals {
   readonly #counters = new Float64Array(counterNames.length)
   readonly #histograms: SparseHistogram[] = []

@@ -10,7 +10,7 @@ const backWithinMs = 6_000
 
 export interface Situation {
   nowMs: number
-  /** Since the start. */
+  /** The time since the start. */
   elapsedMs: number
   stopped: 'drain' | 'now' | undefined
   brokerDown: boolean
@@ -19,7 +19,7 @@ export interface Situation {
   load: Load
 }
 
-/** Whether it counts as lost. */
+/** Whether an agent counts as lost. */
 export const isSilent = ({ delivered, loss, heardMs }: Member, nowMs: number): boolean =>
   !delivered && !loss && nowMs - heardMs > missedMax * secondMs + graceMs
 
@@ -27,14 +27,14 @@ export const isSilent = ({ delivered, loss, heardMs }: Member, nowMs: number): b
 export function isOver({ delivered, loss, heardMs }: Member, situation: Situation): boolean {
   if (delivered || loss?.failed) return true
   const { nowMs, elapsedMs, stopped, brokerDown, timeoutMs: mostMs, load } = situation
-  // One whose connection broke tries again within that time, if it is there.
+  // An agent whose connection broke, and that still runs, connects again within that time.
   const timeoutMs = loss?.isGone ? Math.min(mostMs, backWithinMs) : mostMs
   const silentMs = nowMs - heardMs
   if (stopped === 'now') return silentMs > secondMs
   if (!loss && !brokerDown) return false
   const { warmupMs, durationMs, drainMs } = load
   const plannedMs = durationMs === Infinity ? 0 : warmupMs + durationMs + drainMs
-  // By then it has written its part to a file.
+  // By then the agent has written its part to a file.
   if (brokerDown) return silentMs > timeoutMs && elapsedMs > plannedMs
   return silentMs > timeoutMs
 }

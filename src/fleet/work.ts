@@ -21,7 +21,10 @@ export interface WorkContext {
   agent: string
   limits: Allowed
   tell: (line: string) => void
-  /** Writes a file. @returns where it is */
+  /**
+   * Writes a file.
+   * @returns its path
+   */
   save: (name: string, text: string) => string
 }
 
@@ -31,7 +34,9 @@ type Sync = Extract<ToAgent, { kind: 'sync' }>
 const aheadMaxMs = 24 * 3600e3
 const clockBudgetMs = 5_000
 const lookEveryMs = 100
-/** What is sent and not acknowledged; older ones are forgotten, and then more is sent again. */
+/**
+ * How many unacknowledged snapshots are kept. Older ones are forgotten; then more is sent again.
+ */
 const unacknowledgedMax = 4
 
 export class Work {
@@ -49,7 +54,7 @@ export class Work {
   #startedMs = 0
   #heardMs = nowMs()
   #released = false
-  /** Why it ended, if its coordinator did not tell it to. */
+  /** Why the run ended, if its coordinator did not end it. */
   #left: string | null = null
   #ticks: NodeJS.Timeout | undefined
   #tick = 0
@@ -67,7 +72,7 @@ export class Work {
     return this.#assignment.run
   }
 
-  /** It was asked to leave. */
+  /** Ends the run, because the agent was asked to leave. */
   leave(): void {
     this.#end('it was told to leave')
   }
@@ -102,7 +107,7 @@ export class Work {
 
   #release(): void {
     if (this.#startedMs > 0) {
-      // What it has counted goes to a file: no coordinator waits for it.
+      // No coordinator waits for the counts, so they go to a file.
       this.#heardMs = -Infinity
       return this.#end('its coordinator ended before this agent did')
     }
@@ -170,7 +175,10 @@ export class Work {
     if (!known) throw error
   }
 
-  /** Says that all connections are open. @returns when to start, by this clock */
+  /**
+   * Reports that all connections are open, and waits for the start.
+   * @returns when to start, on the clock of this process
+   */
   async #startAt(): Promise<number> {
     this.#say({ kind: 'ready' })
     await this.#findOffset(await this.#sync.promise)
@@ -206,12 +214,12 @@ export class Work {
         }
       })
       this.#say({ kind: 'ping', sentMs }, { sure: false })
-      // One may be lost where the connection to the broker breaks.
+      // A round trip is lost if the connection to the broker breaks.
       await Promise.race([within(heard, clockBudgetMs), this.#start.promise])
       if (this.#released) break
     }
     this.#offset = finder.found
-    // What its wall clock shows at the zero of the coordinator's clock.
+    // The agent's wall clock when the coordinator's clock was 0.
     const wallMs = wallOffsetMs() - sharedOffsetNs() / 1e6 - this.#offset.offsetMs
     this.#say({ kind: 'synced', ...this.#offset, wallMs })
   }
@@ -225,7 +233,7 @@ export class Work {
     }, dueMs - nowMs())
   }
 
-  /** What has changed since the last counts that its coordinator has. */
+  /** Sends what has changed since the last counts that the coordinator has. */
   #tell(tick: number): void {
     if (!this.#context.link.up) return
     const now = this.#run!.snapshot()
@@ -250,7 +258,10 @@ export class Work {
     return nowMs() - this.#heardMs > this.#assignment.timeoutMs
   }
 
-  /** A broker that is gone is no reason to end early, where the load ends by itself. */
+  /**
+   * Ends the run if the coordinator is silent. If only the broker is gone, a load that ends by
+   * itself goes on.
+   */
   #lookForSilence(): void {
     if (!this.#isSilent()) return
     const { link } = this.#context
