@@ -7,7 +7,7 @@ import { formatCount, formatRate, plural } from '../vocabulary/units.ts'
 import { fleetBroker, fleetToken } from './fleet-token.ts'
 import { jsonOption } from './flags.ts'
 import { addTables, type Tables } from './option-flags.ts'
-import { print } from './output.ts'
+import { heedInterrupts, print } from './output.ts'
 
 const { broker, token, brokerCa, brokerPin } = fleetOptions
 const listOptions = {
@@ -26,6 +26,7 @@ export function completeAgents(bare: Command): void {
   bare.action(async flags => {
     const { broker: typed, token: file, ...tls } = fromFlags(listOptions, flags)
     const { json = false } = fromFlags(jsonOption, flags)
+    heedInterrupts('interrupted before the agents had answered')
     const list = await listAgents(fleetBroker(typed), { ...tls, token: fleetToken(file) })
     if (json) return print(`${JSON.stringify(list)}\n`)
     const { agents, strange } = list

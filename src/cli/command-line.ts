@@ -10,11 +10,9 @@ import { forgetInterrupts, print, tell } from './output.ts'
 interface CommandRow {
   usage: string
   description: string
-  /** It runs for a while, and handles Ctrl-C itself. */
-  goesOn?: true
   /** Adds the arguments, the flags and the action of the command. */
   load: () => Promise<(command: Command) => void>
-  /** It describes all commands, so they have to be complete. */
+  /** It describes all commands, so they have to be complete, and does nothing but print. */
   ofAll?: true
 }
 /** A command is loaded when it is typed, so that no other command waits for its imports. */
@@ -22,37 +20,31 @@ const commands: Record<string, CommandRow> = {
   serve: {
     usage: '[options] [address...]',
     description: 'echo whatever arrives',
-    goesOn: true,
     load: async () => (await import('./serve.ts')).completeServe,
   },
   connect: {
     usage: '[options] [address]',
     description: 'type and see the echo; in pipes: cat file | yodel connect > copy',
-    goesOn: true,
     load: async () => (await import('./connect.ts')).completeConnect,
   },
   flood: {
     usage: '[options] [address] [message]',
     description: 'send the same message for ever, and verify every echo',
-    goesOn: true,
     load: async () => (await import('./flood.ts')).completeFlood,
   },
   bench: {
     usage: '[options] [address]',
     description: 'measure rate and round trips of an echo server, every byte verified',
-    goesOn: true,
     load: async () => (await import('./bench.ts')).completeBench,
   },
   check: {
     usage: '[options] [address]',
     description: 'find out what is wrong with the path to an echo endpoint, and where',
-    goesOn: true,
     load: async () => (await import('./check.ts')).completeCheck,
   },
   agent: {
     usage: '[options] [broker]',
     description: 'wait at an MQTT broker for shares of loads, and send them',
-    goesOn: true,
     load: async () => (await import('./agent.ts')).completeAgent,
   },
   agents: {
@@ -83,7 +75,6 @@ const commands: Record<string, CommandRow> = {
   'compare-engines': {
     usage: '[options]',
     description: 'measure the models of serving side by side on this machine',
-    goesOn: true,
     load: async () => (await import('./compare-engines.ts')).completeCompareEngines,
   },
   completion: {
@@ -123,12 +114,12 @@ export async function obey(args: string[]): Promise<boolean> {
 export async function programWith(wanted: string | undefined): Promise<Command> {
   const program = createProgram()
   const all = wanted !== undefined && Object.hasOwn(commands, wanted) && commands[wanted]!.ofAll
-  for (const [name, { usage, description, load, goesOn }] of Object.entries(commands)) {
+  for (const [name, { usage, description, load, ofAll }] of Object.entries(commands)) {
     const command = program.command(name).description(description).usage(usage)
     if (name !== wanted && !all) continue
     const complete = await load()
     complete(command)
-    if (name === wanted && !goesOn) forgetInterrupts()
+    if (name === wanted && ofAll) forgetInterrupts()
     command.addHelpText('after', () => commandEnding(name, usage.includes('[address')))
   }
   return program

@@ -8,7 +8,7 @@ import { compareText } from '../report/compare-text.ts'
 import { parseCondition, refuseChanges, type Condition } from '../report/fail-if.ts'
 import { roundsFormat, type Rounds } from '../report/rounds.ts'
 import { compareExit } from './exit.ts'
-import { readEither, readSaved } from './files.ts'
+import { readAllSaved, readEither } from './files.ts'
 import { repeatable } from './flags.ts'
 import { canvas, print } from './output.ts'
 
@@ -22,8 +22,8 @@ export function completeCompare(bare: Command): void {
       repeatable(parseCondition),
     )
     .option('--json', 'the comparison as one JSON document')
-    .action((file, files, { failIf = [], json = false }) => {
-      const document = readEither(file)
+    .action(async (file, files, { failIf = [], json = false }) => {
+      const document = await readEither(file)
       if (document.format === roundsFormat) {
         if (files.length > 0)
           throw usageError(
@@ -39,7 +39,8 @@ export function completeCompare(bare: Command): void {
         )
       refuseChanges(failIf)
       const names = [file, ...files]
-      const comparison = compareRuns([document, ...files.map(readSaved)], names, failIf)
+      const results = [document, ...(await readAllSaved(files))]
+      const comparison = compareRuns(results, names, failIf)
       print(json ? line(comparison) : compareText(comparison, canvas(process.stdout)))
       process.exitCode = compareExit(comparison)
     })

@@ -19,7 +19,7 @@ import { parseCount, parseDuration, parseRate, parseSize } from '../vocabulary/u
 import { benchLine, connectionsText, listenerFaultsText, serverText } from './ctl-text.ts'
 import { exitCodes } from './exit.ts'
 import { fileContent, value } from './flags.ts'
-import { canvas, onInterrupt, print, showLive, tell } from './output.ts'
+import { canvas, heedInterrupts, onInterrupt, print, showLive, tell } from './output.ts'
 import { givenToken } from './token.ts'
 
 const urlDefault = 'http://127.0.0.1:7070'
@@ -36,6 +36,7 @@ export function completeCtl(bare: Command): void {
     const { url, tokenFile } = ctl.opts()
     return new ControlClient(url, givenToken(tokenFile))
   }
+  ctl.hook('preAction', () => heedInterrupts('interrupted before the server had answered'))
   addLooks(ctl, client)
   addKill(ctl, client)
   addFaults(ctl, client)

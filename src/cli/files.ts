@@ -1,9 +1,11 @@
 /** Reads saved results, and explains why a file cannot be read or written. */
-import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs'
+import { promisify } from 'node:util'
 import { usageError } from '../vocabulary/errors.ts'
 import { readDocument, readResult } from '../report/read.ts'
 import type { RunResult } from '../report/result.ts'
 import type { Rounds } from '../report/rounds.ts'
+import { forgetInterrupts, heedWhileReading } from './output.ts'
 
 const reasons: Record<string, [cause: string, hint: string]> = {
   ENOENT: ['there is no such file or folder', 'Check the path.'],
@@ -23,20 +25,33 @@ const reasons: Record<string, [cause: string, hint: string]> = {
 }
 
 /** @throws UserError if it cannot be read, or is not a result; `-` is stdin */
-export const readSaved = (path: string): RunResult => readResult(contentOf(path), fileNameOf(path))
+export const readSaved = async (path: string): Promise<RunResult> =>
+  readResult(await contentOf(path), fileNameOf(path))
+
+/** One after the other: more than one may be stdin. @throws UserError as readSaved() does */
+export async function readAllSaved(paths: readonly string[]): Promise<RunResult[]> {
+  const results: RunResult[] = []
+  for (const path of paths) results.push(await readSaved(path))
+  return results
+}
 
 /** A result, or rounds of them. @throws UserError as readSaved() does */
-export const readEither = (path: string): RunResult | Rounds =>
-  readDocument(contentOf(path), fileNameOf(path))
+export const readEither = async (path: string): Promise<RunResult | Rounds> =>
+  readDocument(await contentOf(path), fileNameOf(path))
 
 export const fileNameOf = (path: string) => (path === '-' ? 'stdin' : path)
 
+const read = promisify(readFile)
+
 /** @throws UserError if it cannot be read */
-export function contentOf(path: string): string {
+export async function contentOf(path: string): Promise<string> {
+  heedWhileReading()
   try {
-    return readFileSync(path === '-' ? 0 : path, 'utf8')
+    return await read(path === '-' ? 0 : path, 'utf8')
   } catch (error) {
     throw cannot('read', path, error)
+  } finally {
+    forgetInterrupts()
   }
 }
 

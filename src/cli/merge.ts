@@ -6,7 +6,7 @@ import { usageError } from '../vocabulary/errors.ts'
 import { fileEndings, formatFor } from '../report/formats.ts'
 import { loadText } from '../report/load-text.ts'
 import { merge } from '../report/merge.ts'
-import { readSaved } from './files.ts'
+import { readAllSaved } from './files.ts'
 import { repeatable } from './flags.ts'
 import { loadExit } from './load-exit.ts'
 import { canvas, print } from './output.ts'
@@ -25,7 +25,7 @@ export function completeMerge(bare: Command): void {
       checkOutputs(output.map(({ path }) => path))
       for (const { path } of output) refuseInput(path, files)
       const result = merge(
-        files.map(readSaved),
+        await readAllSaved(files),
         files.map(file => (file === '-' ? 'stdin' : basename(file))),
       )
       const document = () => `${JSON.stringify(result)}\n`

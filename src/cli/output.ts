@@ -31,20 +31,42 @@ export function showLive(line: () => string, everyMs = 500): () => void {
   }
 }
 
-/** What Ctrl-C does while a command is still being loaded. */
-function leaveEarly(): never {
-  tell('interrupted before it began')
-  return leave(exitCodes.interrupted)
+let onEarly: (() => void) | undefined
+
+/**
+ * From now on Ctrl-C ends the program with this sentence, until a command handles it.
+ * @param end how; while a file is being read only the signal itself ends the program
+ */
+export function heedInterrupts(
+  sentence = 'interrupted before it began',
+  end: () => void = () => leave(exitCodes.interrupted),
+): void {
+  forgetInterrupts()
+  onEarly = () => {
+    tell(sentence)
+    end()
+  }
+  process.on('SIGINT', onEarly)
 }
 
-/** From now on Ctrl-C ends the program with a message, until a command handles it. */
-export const heedInterrupts = (): void => void process.on('SIGINT', leaveEarly)
+/**
+ * Does the same while files are read: they may be pipes into which nobody writes. The threads that
+ * read them keep a process that exits.
+ */
+export const heedWhileReading = (): void =>
+  heedInterrupts('interrupted while it read what it was given', () => {
+    forgetInterrupts()
+    process.kill(process.pid, 'SIGINT')
+  })
 
 /**
  * The command does not handle Ctrl-C: the system ends the program, even while its event loop is
  * blocked.
  */
-export const forgetInterrupts = (): void => void process.off('SIGINT', leaveEarly)
+export function forgetInterrupts(): void {
+  if (onEarly) process.off('SIGINT', onEarly)
+  onEarly = undefined
+}
 
 /**
  * Calls `first` on the first SIGINT or SIGTERM; the second leaves at once with 130.

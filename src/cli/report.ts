@@ -21,7 +21,7 @@ export function completeReport(bare: Command): void {
     .action(async (file, { output }) => {
       // Checked before anything is read, so that a wrong name is reported at once.
       const format = output === undefined ? undefined : formatFor(output)
-      const saved = readAny(contentOf(file), fileNameOf(file))
+      const saved = readAny(await contentOf(file), fileNameOf(file))
       if (output === undefined) return print(await textOf(saved, canvas(process.stdout)))
       // A result read from a pipe exists nowhere else.
       const rescue = file === '-' ? () => `${JSON.stringify(saved)}\n` : undefined
