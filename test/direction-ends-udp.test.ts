@@ -10,7 +10,7 @@ import { mistakesIn } from './schemas.ts'
 
 const wire = (await import(`${root}dist/wire/udp/session.js`)) as typeof Wire
 const { datagramKinds, writeOther } = wire
-const { alive, end, report } = datagramKinds
+const { alive, end, payload, report } = datagramKinds
 const paced = { sizeBytes: 200, ratePerSecond: 500, warmupMs: 0, durationMs: 400 } as const
 
 let paired: Server
@@ -114,3 +114,38 @@ for (const [direction, down, reason] of [
     const { reasons } = await measured(options, { down })
     assert.match(reasons.join(), reason)
   })
+
+test('a bit flipped in any byte of a head is found, and spoils no other figure', async () => {
+  const flipped = { up: 0, down: 0 }
+  const flip = (way: 'up' | 'down') => {
+    let payloads = 0
+    return (data: Buffer) => {
+      const n = data[0] === payload ? payloads++ : 0
+      // Each byte of the 24 in turn: in the kind, too, and in the word of the session.
+      if (n % 4 !== 3) return data
+      flipped[way]++
+      data[(n >> 2) % 24]! ^= 1 << (n % 7)
+      return data
+    }
+  }
+  const [onUp, onDown] = [flip('up'), flip('down')]
+  const up = (data: Buffer) => {
+    onUp(data)
+    return portOf(paired)
+  }
+  const options = { ...paced, direction: 'both' } as const
+  const result = await measured(options, { up, down: onDown })
+  for (const way of ['up', 'down'] as const) {
+    const { wrongBytes, datagrams } = result[way]!
+    const { sent, received, lost, duplicated, reordered, wrongHeads } = datagrams!
+    assert.deepEqual([lost, duplicated, reordered], [0, 0, 0], way)
+    assert.deepEqual([wrongHeads, wrongBytes], [flipped[way], flipped[way]], way)
+    assert.equal(received, sent! - wrongHeads)
+    const because = `${wrongHeads} datagrams ${way} came with a wrong head`
+    assert.ok(
+      result.failedBecause.some(why => why.startsWith(because)),
+      result.failedBecause.join(),
+    )
+  }
+  assert.deepEqual(result.reasons, [])
+})

@@ -248,7 +248,7 @@ test('a bit that is flipped on the way is found, and its place', async () => {
   const result = await measureDirection(url, { direction: 'up', ...short }).finished
   assert.equal(result.verdict, 'fail')
   assert.equal(result.up!.wrongBytes, 1)
-  assert.equal(result.up!.firstWrong!.offset, 7 * 180 + 80)
+  assert.equal(result.up!.firstWrong!.offset, 7 * 176 + 76)
   near.close()
   far.close()
 })

@@ -2,20 +2,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { readPayloadHead } from '../../wire/udp/session.ts'
+import { headKey, payloadHeadBytes, readPayloadHead } from '../../wire/udp/payload-head.ts'
 import { createPayload } from '../payload.ts'
 import { DatagramReceiver, Variation } from './datagram-receiver.ts'
 import { DatagramSender } from './datagram-sender.ts'
 
 const payload = createPayload({ kind: 'seeded', seed: 5 })
+const stream = { payload, flow: 3, key: headKey(9, 5, 3), sizeBytes: 120 }
+const received = (warmupMs = 0) => new DatagramReceiver(stream, warmupMs, 0)
 
 /** So many datagrams, a millisecond apart. */
 function sent(count: number, warmupMs = 0): Buffer[] {
-  const sender = new DatagramSender(payload, 3, 9, {
-    sizeBytes: 120,
-    ratePerSecond: 1000,
-    warmupMs,
-  })
+  const sender = new DatagramSender(stream, { ratePerSecond: 1000, warmupMs })
   sender.begin(0)
   return Array.from({ length: count }, (_, n) => sender.take(n * 1e6)!)
 }
@@ -24,7 +22,7 @@ test('what is lost, doubled and overtaken is counted, in whatever order it comes
   const datagrams = sent(60)
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 59 }), { maxLength: 100 }), order => {
-      const receiver = new DatagramReceiver(payload, 3, 0)
+      const receiver = received()
       let highest = -1
       const seen = new Set<number>()
       let [duplicated, reordered] = [0, 0]
@@ -47,7 +45,7 @@ test('what is lost, doubled and overtaken is counted, in whatever order it comes
 })
 
 test('jitter and variation of a delay that alternates by 2 ms', () => {
-  const receiver = new DatagramReceiver(payload, 3, 0)
+  const receiver = received()
   for (const [n, datagram] of sent(1000).entries()) receiver.take(datagram, n + 5 + (n % 2) * 2)
   const { jitterUs, variation, between } = receiver.lastReport.end!.datagrams!
   assert.ok(Math.abs(jitterUs - 2000) < 1, `${jitterUs}`)
@@ -68,11 +66,7 @@ test('the least delay may come last, and clocks may differ by hours', () => {
 })
 
 test('the warm-up and a stop of the sender', () => {
-  const sender = new DatagramSender(payload, 0, 9, {
-    sizeBytes: 100,
-    ratePerSecond: 1000,
-    warmupMs: 10,
-  })
+  const sender = new DatagramSender(stream, { ratePerSecond: 1000, warmupMs: 10 })
   sender.begin(0)
   for (let ms = 0; ms < 20; ms++) assert.ok(sender.take(ms * 1e6))
   assert.equal(sender.take(19e6), undefined)
@@ -87,20 +81,61 @@ test('the warm-up and a stop of the sender', () => {
 test('other bytes are wrong, whatever they are', () => {
   const [first] = sent(1)
   fc.assert(
-    fc.property(fc.nat({ max: 99 }), fc.integer({ min: 1, max: 255 }), (at, change) => {
-      const receiver = new DatagramReceiver(payload, 3, 0)
+    fc.property(fc.nat({ max: 95 }), fc.integer({ min: 1, max: 255 }), (at, change) => {
+      const receiver = received()
       const datagram = Buffer.from(first!)
-      datagram[20 + at]! ^= change
+      datagram[payloadHeadBytes + at]! ^= change
       assert.equal(receiver.take(datagram, 0), 1)
       assert.equal(receiver.lastReport.end!.firstWrong!.offset, at)
     }),
   )
-  new DatagramReceiver(payload, 3, 0).take(Buffer.alloc(3), 0)
+  received().take(Buffer.alloc(3), 0)
+})
+
+test('what was cut or made longer is wrong by as many bytes, and right to there', () => {
+  const [, second] = sent(2)
+  const grown = Buffer.concat([second!, Buffer.alloc(7)])
+  for (const [datagram, wrong, at] of [
+    [second!.subarray(0, 100), 20, 100 - payloadHeadBytes],
+    [grown, 7, 120 - payloadHeadBytes],
+  ] as const) {
+    const receiver = received()
+    assert.equal(receiver.take(datagram, 0), wrong)
+    const { end, bytes } = receiver.lastReport
+    assert.equal(end!.firstWrong!.offset, 120 - payloadHeadBytes + at)
+    assert.equal(bytes, Math.min(120, datagram.length))
+  }
+})
+
+test('a head that was changed on the way spoils no figure but its own', () => {
+  const datagrams = sent(60, 10)
+  const place = fc.tuple(fc.nat(59), fc.nat(payloadHeadBytes * 8 - 1))
+  fc.assert(
+    fc.property(fc.array(place, { maxLength: 9 }), places => {
+      const [receiver, other] = [received(10), received(10)]
+      const damaged = new Map(places)
+      for (const [n, datagram] of datagrams.entries()) {
+        const bit = damaged.get(n)
+        const came = Buffer.from(datagram)
+        if (bit !== undefined) came[bit >> 3]! ^= 1 << (bit & 7)
+        receiver.take(came, n + 5)
+        if (bit === undefined) other.take(datagram, n + 5)
+      }
+      const { wrongBytes, bytes, end } = receiver.lastReport
+      const { wrong, wrongHeads, ...rest } = end!.datagrams!
+      assert.deepEqual([wrong, wrongBytes, bytes], [damaged.size, damaged.size, other.bytes])
+      // Whether one belonged to the warm-up follows from the one before it.
+      const measured = [...damaged.keys()].filter(n => n >= 10).length
+      assert.ok(wrongHeads <= measured && wrongHeads >= measured - damaged.size, `${wrongHeads}`)
+      if (!damaged.has(10)) assert.equal(wrongHeads, measured)
+      const { wrong: _, wrongHeads: none, ...right } = other.lastReport.end!.datagrams!
+      assert.deepEqual([none, rest], [0, right])
+    }),
+  )
 })
 
 test('datagrams that had to wait for the system are as late as they were sent, and say so', () => {
-  const pace = { sizeBytes: 120, ratePerSecond: 1000, warmupMs: 0 }
-  const sender = new DatagramSender(payload, 3, 9, pace)
+  const sender = new DatagramSender(stream, { ratePerSecond: 1000, warmupMs: 0 })
   sender.begin(0)
   const room = Buffer.alloc(4 * 120)
   // Four are due, a millisecond apart; the system has room for them 6 ms after they were made.

@@ -5,9 +5,16 @@
  */
 import { bucketMiddleNs, Histogram, lowestNs } from '../../metrics/histogram.ts'
 import { saveHistogram } from '../../metrics/saved.ts'
-import { payloadHeadBytes, readPayloadHead, warmupFlag } from '../../wire/udp/session.ts'
+import {
+  payloadHeadBytes,
+  payloadStanding,
+  readPayloadHead,
+  warmupFlag,
+  type HeadKey,
+} from '../../wire/udp/payload-head.ts'
 import type { DatagramsSeen, Report, WrongPlace } from '../../wire/direction/trace.ts'
 import { copyOf, firstWrongByte, type Payload } from '../payload.ts'
+import type { DatagramsOfFlow } from './datagram-sender.ts'
 
 /** How many sequence numbers are remembered; what is older counts as a duplicate. */
 const rememberedMax = 2 ** 20
@@ -16,49 +23,69 @@ const shownBytes = 16
 export class DatagramReceiver {
   readonly #payload: Payload
   readonly #flow: number
+  readonly #key: HeadKey
+  readonly #sizeBytes: number
   readonly #startMs: number
   readonly #seen = new Uint8Array(rememberedMax)
   readonly #gaps = new Histogram()
   readonly #variation = new Variation()
   readonly #between = new Histogram()
-  readonly #counts = { measured: 0, duplicated: 0, reordered: 0, wrong: 0 }
+  readonly #counts = { measured: 0, duplicated: 0, reordered: 0, wrong: 0, wrongHeads: 0 }
   #bytes = 0
   #datagrams = 0
   #firstMs = 0
   #lastMs = 0
   #highest = -1
+  /** Whether the last one with a right head was not of the warm-up. */
+  #isMeasured: boolean
   #lastTransitNs: number | undefined
   #jitterNs = 0
   #wrongBytes = 0
   #firstWrong: WrongPlace | undefined
 
-  constructor(payload: Payload, flow: number, startMs: number) {
-    this.#payload = payload
-    this.#flow = flow
+  constructor(stream: DatagramsOfFlow, warmupMs: number, startMs: number) {
+    this.#payload = stream.payload
+    this.#flow = stream.flow
+    this.#key = stream.key
+    this.#sizeBytes = stream.sizeBytes
     this.#startMs = startMs
+    this.#isMeasured = warmupMs === 0
   }
 
   get bytes(): number {
     return this.#bytes
   }
 
-  /** How many bytes of it are wrong. */
-  take(datagram: Buffer, nowMs: number): number {
-    if (datagram.length < payloadHeadBytes) return 0
-    const { flags, sequence, sentNs } = readPayloadHead(datagram)
+  /** How many bytes of it are wrong; undefined if it is not payload of this session. */
+  take(datagram: Buffer, nowMs: number): number | undefined {
+    const standing = payloadStanding(datagram, this.#key, this.#sizeBytes)
+    if (standing === 'other') return undefined
     if (this.#datagrams === 0) this.#firstMs = nowMs
     else this.#gaps.record((nowMs - this.#lastMs) * 1e6)
     this.#lastMs = nowMs
     this.#datagrams++
-    const isMeasured = (flags & warmupFlag) === 0
+    return standing === 'right' ? this.#takeRight(datagram, nowMs) : this.#noteWrongHead()
+  }
+
+  /** Which of them it was is not known, so it counts for nothing else. */
+  #noteWrongHead(): number {
+    this.#counts.wrong++
+    if (this.#isMeasured) this.#counts.wrongHeads++
+    this.#wrongBytes++
+    return 1
+  }
+
+  #takeRight(datagram: Buffer, nowMs: number): number {
+    const { flags, sequence, sentNs } = readPayloadHead(datagram)
+    this.#isMeasured = (flags & warmupFlag) === 0
     if (!this.#isNew(sequence)) {
-      if (isMeasured) this.#counts.duplicated++
+      if (this.#isMeasured) this.#counts.duplicated++
       return 0
     }
-    this.#bytes += datagram.length
-    if (sequence < this.#highest && isMeasured) this.#counts.reordered++
+    this.#bytes += Math.min(datagram.length, this.#sizeBytes)
+    if (sequence < this.#highest && this.#isMeasured) this.#counts.reordered++
     this.#highest = Math.max(this.#highest, sequence)
-    if (isMeasured) {
+    if (this.#isMeasured) {
       this.#counts.measured++
       this.#noteDelay(nowMs * 1e6 - sentNs)
     }
@@ -88,20 +115,31 @@ export class DatagramReceiver {
   }
 
   #verify(datagram: Buffer, sequence: number): number {
-    const bytes = datagram.length - payloadHeadBytes
+    const bytes = this.#sizeBytes - payloadHeadBytes
     const offset = sequence * bytes
-    const at = firstWrongByte(this.#payload, this.#flow, offset, datagram, payloadHeadBytes, bytes)
-    if (at === -1) return 0
+    const came = Math.min(bytes, datagram.length - payloadHeadBytes)
+    const found = firstWrongByte(
+      this.#payload,
+      this.#flow,
+      offset,
+      datagram,
+      payloadHeadBytes,
+      came,
+    )
+    if (found === -1 && datagram.length === this.#sizeBytes) return 0
+    // What is missing or too much at its end is wrong, too.
+    const at = found === -1 ? came : found
     const right = copyOf(this.#payload, this.#flow, offset + at, bytes - at)
-    const came = datagram.subarray(payloadHeadBytes + at)
-    let count = 0
-    for (let index = 0; index < right.length; index++) if (came[index] !== right[index]) count++
+    const received = datagram.subarray(payloadHeadBytes + at)
+    let count = Math.abs(received.length - right.length)
+    for (let index = 0; index < Math.min(right.length, received.length); index++)
+      if (received[index] !== right[index]) count++
     this.#wrongBytes += count
     this.#counts.wrong++
     this.#firstWrong ??= {
       offset: offset + at,
       expected: right.toString('hex', 0, shownBytes),
-      received: came.toString('hex', 0, shownBytes),
+      received: received.toString('hex', 0, shownBytes),
     }
     return count
   }

@@ -5,14 +5,23 @@ import {
   warmupFlag,
   writePayloadHead,
   writeSentNs,
-} from '../../wire/udp/session.ts'
+  type HeadKey,
+} from '../../wire/udp/payload-head.ts'
 import { expected, type Payload } from '../payload.ts'
 
 /** A datagram that would be sent later than this is skipped: a stop must not become a burst. */
 const lateMaxNs = 100e6
 
-export interface DatagramPace {
+/** What both ends know of the datagrams of a direction. */
+export interface DatagramsOfFlow {
+  payload: Payload
+  flow: number
+  key: HeadKey
+  /** Of each datagram. */
   sizeBytes: number
+}
+
+export interface DatagramPace {
   ratePerSecond: number
   warmupMs: number
 }
@@ -20,7 +29,7 @@ export interface DatagramPace {
 export class DatagramSender {
   readonly #payload: Payload
   readonly #flow: number
-  readonly #session: number
+  readonly #key: HeadKey
   readonly #sizeBytes: number
   readonly #gapNs: number
   readonly #warmupNs: number
@@ -33,11 +42,11 @@ export class DatagramSender {
   #measured = 0
   #skipped = 0
 
-  constructor(payload: Payload, flow: number, session: number, pace: DatagramPace) {
+  constructor({ payload, flow, key, sizeBytes }: DatagramsOfFlow, pace: DatagramPace) {
     this.#payload = payload
     this.#flow = flow
-    this.#session = session
-    this.#sizeBytes = pace.sizeBytes
+    this.#key = key
+    this.#sizeBytes = sizeBytes
     this.#gapNs = 1e9 / pace.ratePerSecond
     this.#warmupNs = pace.warmupMs * 1e6
   }
@@ -102,7 +111,7 @@ export class DatagramSender {
 
   /** What was taken together has to wait: it will be sent then, and not when it was made. */
   stampAgain(room: Buffer, bytes: number, nowNs: number): void {
-    for (let at = 0; at < bytes; at += this.#sizeBytes) writeSentNs(room, nowNs, at)
+    for (let at = 0; at < bytes; at += this.#sizeBytes) writeSentNs(room, this.#key, nowNs, at)
   }
 
   /** What was taken was given to the system at this instant. */
@@ -127,7 +136,7 @@ export class DatagramSender {
     }
     const sequence = this.#sequence++
     const flags = isWarmup ? warmupFlag : 0
-    writePayloadHead(room, this.#session, { flags, sequence, sentNs: nowNs }, at)
+    writePayloadHead(room, this.#key, { flags, sequence, sentNs: nowNs }, at)
     this.#fill(room, at + payloadHeadBytes, sequence)
   }
 

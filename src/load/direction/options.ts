@@ -8,7 +8,7 @@ import { benchOptions } from '../options.ts'
 import { sizeMaxBytes } from '../../wire/direction/hello.ts'
 import { isDatagrams, type TransportName } from '../../vocabulary/transport.ts'
 import { formatCount } from '../../vocabulary/units.ts'
-import { payloadHeadBytes } from '../../wire/udp/session.ts'
+import { payloadHeadBytes } from '../../wire/udp/payload-head.ts'
 import type { SizeRange } from '../sizes.ts'
 
 const { connections, ratePerSecond, drainMs, timeoutMs } = benchOptions

@@ -37,6 +37,8 @@ export interface DirectionDatagrams {
   /** They came after one that was sent later. */
   reordered: number
   wrong: number
+  /** Their head was wrong, so it is not known which they were; they are in no other count. */
+  wrongHeads: number
   /** RFC 3550 section 6.4.1; with several flows the highest. */
   jitterUs: number
   /** Delay above the least delay (RFC 5481: PDV), and from one to the next (IPDV). */

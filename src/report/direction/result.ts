@@ -152,15 +152,17 @@ function datagramsOf(found: readonly FoundDirection[]): DirectionDatagrams | und
     return distribution(all)
   }
   const received = sum(({ measured }) => measured)
+  const wrongHeads = sum(({ wrongHeads }) => wrongHeads)
   const isSaid = found.every(({ measured }) => measured !== undefined)
   const sent = isSaid ? found.reduce((total, { measured = 0 }) => total + measured, 0) : null
   return {
     sent,
     received,
-    lost: sent === null ? null : Math.max(0, sent - received),
+    lost: sent === null ? null : Math.max(0, sent - received - wrongHeads),
     duplicated: sum(({ duplicated }) => duplicated),
     reordered: sum(({ reordered }) => reordered),
     wrong: sum(({ wrong }) => wrong),
+    wrongHeads,
     jitterUs: Math.max(...seen.map(({ jitterUs }) => jitterUs)),
     variationUs: merged(({ variation }) => variation),
     betweenUs: merged(({ between }) => between),
@@ -177,7 +179,7 @@ export const unfinishedText = (flows: number): string[] =>
 /** What breaks the verdict: wrong and missing bytes, and if nothing came at all. */
 function wrongs(
   side: OneDirection,
-  { wrongBytes, missingBytes, receivedBytes, firstWrong }: DirectionFigures,
+  { wrongBytes, missingBytes, receivedBytes, firstWrong, datagrams }: DirectionFigures,
 ): string[] {
   const failed: string[] = []
   if (wrongBytes > 0)
@@ -185,11 +187,16 @@ function wrongs(
       `${plural(wrongBytes, 'byte')} ${side} came wrong` +
         (firstWrong ? `, the first at byte ${firstWrong.offset} of flow ${firstWrong.flow}.` : '.'),
     )
+  if (datagrams && datagrams.wrongHeads > 0)
+    failed.push(
+      `${plural(datagrams.wrongHeads, 'datagram')} ${side} came with a wrong head ` +
+        '(its number, or when it was sent).',
+    )
   if (missingBytes > 0)
     failed.push(
       `${plural(missingBytes, 'byte')} ${side} never came, but the end of the stream did.`,
     )
-  if (receivedBytes === 0) failed.push(`Nothing came ${side}.`)
+  if (receivedBytes === 0 && wrongBytes === 0) failed.push(`Nothing came ${side}.`)
   return failed
 }
 

@@ -95,13 +95,14 @@ export function lossText({ sent, lost }: DirectionDatagrams): string {
 }
 
 function datagramLines(datagrams: DirectionDatagrams, canvas: Canvas): string[] {
-  const { sent, received, variationUs, jitterUs, lateUs } = datagrams
+  const { sent, received, wrongHeads, variationUs, jitterUs, lateUs } = datagrams
   const counts = [
     sent === null ? `${formatCount(received)} datagrams came` : `${formatCount(sent)} datagrams`,
     lossText(datagrams),
     ...(['duplicated', 'reordered'] as const).map(
       name => `${formatCount(datagrams[name])} ${name}`,
     ),
+    ...(wrongHeads > 0 ? [`${formatCount(wrongHeads)} with a wrong head`] : []),
   ]
   const delays = (['p50', 'p99', 'max'] as const).flatMap(rank =>
     variationUs[rank] === null ? [] : [`${rank} ${micros(variationUs[rank])}`],

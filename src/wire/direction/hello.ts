@@ -11,7 +11,7 @@ export const magic = Buffer.from(
   '0079 6f64 656c 89d1 7ec3 5fa6 1bf0 0d0a'.replaceAll(' ', ''),
   'hex',
 )
-export const sessionVersion = 1
+export const sessionVersion = 2
 const headBytes = magic.length + 4
 const bodyMaxBytes = 4096
 

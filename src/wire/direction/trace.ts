@@ -21,7 +21,9 @@ export interface DatagramsSeen {
   duplicated: number
   /** They came after one that was sent later. */
   reordered: number
+  /** With wrong bytes; `wrongHeads`: in the head, so it is not known which they were. */
   wrong: number
+  wrongHeads: number
   /** RFC 3550. */
   jitterUs: number
   /** Delays above the least delay, and between one datagram and the next (RFC 5481: PDV, IPDV). */
@@ -74,9 +76,8 @@ const isSeen = (seen: DatagramsSeen | undefined): boolean =>
   seen === undefined ||
   (typeof seen === 'object' &&
     seen !== null &&
-    [seen.measured, seen.duplicated, seen.reordered, seen.wrong, seen.jitterUs].every(
-      Number.isFinite,
-    ))
+    [seen.measured, seen.duplicated, seen.reordered, seen.wrong, seen.wrongHeads].every(isCount) &&
+    Number.isFinite(seen.jitterUs))
 
 export type TraceEvent =
   /** Bytes that came one after the other, with at most `mergeMs` between them. */

@@ -9,6 +9,7 @@ import { parseHeaders, showHeader } from '../http/headers.ts'
 import { createCertificate, fingerprintOf } from '../tls/certificate.ts'
 import { checkCalling, identityFor } from '../tls/credentials.ts'
 import { tlsMeaning } from '../tls/failures.ts'
+import * as heads from '../udp/payload-head.ts'
 import * as datagrams from '../udp/session.ts'
 import * as upgrade from '../ws/upgrade.ts'
 import { httpWords, jsonWords, lines, type Whole } from './parser.suite.ts'
@@ -67,7 +68,7 @@ export const wholes: Whole[] = [
   },
   {
     kind: 'whole',
-    files: ['udp/session.ts'],
+    files: ['udp/session.ts', 'udp/payload-head.ts'],
     words: [...Object.values(datagrams.datagramKinds).map(kind => Buffer.of(kind)), ...jsonWords],
     samples: [
       datagrams.writeOther(datagrams.datagramKinds.report, 1, report),
@@ -78,7 +79,8 @@ export const wholes: Whole[] = [
       const piece = datagrams.readPiece(bytes)
       assert.ok(!piece || piece.bytes.length < bytes.length)
       assert.ok(bytes.length === 0 || datagrams.lengthOfFirst(bytes, 300) > 0)
-      if (bytes.length >= datagrams.payloadHeadBytes) datagrams.readPayloadHead(bytes)
+      const standing = heads.payloadStanding(bytes, heads.headKey(1, 2, 3), 300)
+      assert.ok(standing !== 'right' || bytes.length >= heads.payloadHeadBytes)
       assert.ok(!new datagrams.Cookies(magic).isGood(text(bytes), '192.0.2.1', 1, 1))
     },
   },

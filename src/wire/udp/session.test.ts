@@ -3,39 +3,25 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { short } from '../../full.suite.ts'
+import { headKey, payloadHeadBytes, writePayloadHead } from './payload-head.ts'
 import {
   Cookies,
   datagramKinds,
   lengthOfFirst,
   otherHeadBytes,
-  payloadHeadBytes,
   piecesMaxBytes,
   questionBytes,
   readOther,
-  readPayloadHead,
   readPiece,
   wordOf,
   writeOther,
-  writePayloadHead,
   writePiece,
 } from './session.ts'
 
 const word = fc.nat(2 ** 32 - 1)
 const numRuns = short(1_000, 100)
 
-test('the head of a payload is read as it was written, and nothing beside it is touched', () => {
-  const time = fc.double({ min: 0, noNaN: true })
-  const property = fc.property(fc.nat(255), word, word, time, fc.nat(9), (...given) => {
-    const [flags, session, sequence, sentNs, at] = given
-    const into = Buffer.alloc(at + payloadHeadBytes + 5, 0xee)
-    writePayloadHead(into, session, { flags, sequence, sentNs }, at)
-    const datagram = into.subarray(at)
-    assert.deepEqual(readPayloadHead(datagram), { flags, sequence, sentNs })
-    assert.deepEqual([datagram[0], datagram.readUInt32BE(4)], [datagramKinds.payload, session])
-    const beside = Buffer.concat([into.subarray(0, at), into.subarray(at + payloadHeadBytes)])
-    assert.ok(beside.every(byte => byte === 0xee))
-  })
-  fc.assert(property, { numRuns })
+test('the word of a session is the beginning of its id', () => {
   assert.equal(wordOf('ffffffff000000000000000000000000'), 2 ** 32 - 1)
 })
 
@@ -112,7 +98,7 @@ test('a cookie is good at its own address only, for ten seconds, and at most twe
 
 test('each datagram of a server says how long it is', () => {
   const payload = Buffer.alloc(300)
-  writePayloadHead(payload, 7, { flags: 0, sequence: 1, sentNs: 1 })
+  writePayloadHead(payload, headKey(7, 1, 0), { flags: 0, sequence: 1, sentNs: 1 })
   const report = Buffer.alloc(piecesMaxBytes + 100)
   const whole = [
     payload,
@@ -125,6 +111,15 @@ test('each datagram of a server says how long it is', () => {
   for (const datagram of whole)
     for (const behind of [Buffer.alloc(0), datagram])
       assert.equal(lengthOfFirst(Buffer.concat([datagram, behind]), 300), datagram.length)
+})
+
+test('where the kind of a payload was changed, each datagram behind it is found', () => {
+  const payload = Buffer.alloc(300)
+  writePayloadHead(payload, headKey(7, 1, 0), { flags: 0, sequence: 1, sentNs: 1e9 })
+  for (let bit = 0; bit < 8; bit++) {
+    payload[0] = datagramKinds.payload ^ (1 << bit)
+    assert.equal(lengthOfFirst(Buffer.concat([payload, payload]), 300), 300, `${payload[0]}`)
+  }
 })
 
 test('what makes no sense has a length, too', () => {

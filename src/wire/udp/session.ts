@@ -3,7 +3,7 @@
  * server is longer than what it answers. It sends payload only to an address that has returned a
  * cookie.
  *
- *   payload:  kind 1 | flags 1 | 0 0 | session 4 | sequence 4 | when it was sent, ns 8 | payload
+ *   payload:  see payload-head
  *   others:   kind 1 | 0 | length of the body 2 | session 4 | body: JSON, or a piece of a report
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
@@ -28,10 +28,10 @@ export const datagramKinds = {
   ask: 0xba,
   piece: 0xbb,
 } as const
+const allKinds = new Set<number | undefined>(Object.values(datagramKinds))
 type DatagramKind = (typeof datagramKinds)[keyof typeof datagramKinds]
 
-/** The length of the head of a datagram with payload, and of the head of all others. */
-export const payloadHeadBytes = 20
+/** The length of the head of a datagram without payload. */
 export const otherHeadBytes = 8
 /** The length of a question, which its answer must not exceed. */
 export const questionBytes = 1_200
@@ -39,40 +39,8 @@ export const piecesMaxBytes = questionBytes - otherHeadBytes - 8
 /** A report that says it is longer makes no sense. */
 export const reportMaxBytes = 2 ** 20
 
-/** Sent before the warm-up was over: it is verified, and counts for nothing else. */
-export const warmupFlag = 1
-
 /** The word by which datagrams name their session. */
 export const wordOf = (id: string): number => Number.parseInt(id.slice(0, 8), 16)
-
-export interface PayloadHead {
-  flags: number
-  sequence: number
-  sentNs: number
-}
-
-export function writePayloadHead(
-  into: Buffer,
-  session: number,
-  { flags, sequence, sentNs }: PayloadHead,
-  at = 0,
-): void {
-  into[at] = datagramKinds.payload
-  into[at + 1] = flags
-  into.writeUInt16BE(0, at + 2)
-  into.writeUInt32BE(session, at + 4)
-  into.writeUInt32BE(sequence, at + 8)
-  writeSentNs(into, sentNs, at)
-}
-
-export const writeSentNs = (into: Buffer, sentNs: number, at = 0): void =>
-  void into.writeDoubleBE(sentNs, at + 12)
-
-export const readPayloadHead = (from: Buffer): PayloadHead => ({
-  flags: from[1]!,
-  sequence: from.readUInt32BE(8),
-  sentNs: from.readDoubleBE(12),
-})
 
 /** Padded to this many bytes, so that an answer can be as long. */
 export function writeOther(kind: DatagramKind, session: number, body: object, bytes = 0): Buffer {
@@ -84,6 +52,10 @@ export function writeOther(kind: DatagramKind, session: number, body: object, by
   text.copy(datagram, otherHeadBytes)
   return datagram
 }
+
+/** Makes a hello long: an answer may be as long as the hello, and not longer. */
+export const padded = (hello: Buffer): Buffer =>
+  Buffer.concat([hello, Buffer.alloc(Math.max(0, 512 - hello.length))])
 
 /** Undefined if it makes no sense. */
 export function readOther(datagram: Buffer): Record<string, unknown> | undefined {
@@ -98,6 +70,9 @@ export function readOther(datagram: Buffer): Record<string, unknown> | undefined
   }
   return undefined
 }
+
+/** Whether it begins as no datagram of a session does. */
+export const isOfNoKind = (datagram: Buffer): boolean => !allKinds.has(datagram[0])
 
 /** Whether only a client says such a thing: a server that sends it echoes, and knows no session. */
 export function isOfClient(datagram: Buffer): boolean {
@@ -129,15 +104,21 @@ export function readPiece(
 
 /**
  * How long the first datagram of a server is in what the system has joined (os/datagram-joined):
- * none but the last is shorter. @param payloadBytes the length of a datagram with payload
+ * none but the last is shorter. Any byte of it may have been changed on the way.
+ * @param payloadBytes the length of a datagram with payload
  */
 export function lengthOfFirst(joined: Buffer, payloadBytes: number): number {
   if (joined[0] === datagramKinds.payload) return payloadBytes
   if (joined.length < otherHeadBytes) return otherHeadBytes
-  if (joined[0] !== datagramKinds.piece) return otherHeadBytes + joined.readUInt16BE(2)
-  if (joined.length < otherHeadBytes + 8) return joined.length
-  const leftBytes = joined.readUInt32BE(12) - joined.readUInt32BE(8)
-  return otherHeadBytes + 8 + Math.max(0, Math.min(piecesMaxBytes, leftBytes))
+  if (joined[0] === datagramKinds.piece) {
+    if (joined.length < otherHeadBytes + 8) return joined.length
+    const [from, total] = [joined.readUInt32BE(8), joined.readUInt32BE(12)]
+    if (total > reportMaxBytes) return payloadBytes
+    return otherHeadBytes + 8 + Math.max(0, Math.min(piecesMaxBytes, total - from))
+  }
+  // No body is empty: that is payload of which the kind was changed.
+  const bodyBytes = joined.readUInt16BE(2)
+  return bodyBytes === 0 ? payloadBytes : otherHeadBytes + bodyBytes
 }
 
 /** Whether it has the form of a cookie of `Cookies`. */

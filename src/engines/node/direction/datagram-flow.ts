@@ -11,12 +11,14 @@ import { printable } from '../../../vocabulary/text.ts'
 import { formatDuration } from '../../../vocabulary/units.ts'
 import { magic, writeHello } from '../../../wire/direction/hello.ts'
 import { isReport, type Report } from '../../../wire/direction/trace.ts'
+import { headKey } from '../../../wire/udp/payload-head.ts'
 import {
   datagramKinds,
   isCookie,
   isOfClient,
   lengthOfFirst,
   otherHeadBytes,
+  padded,
   questionBytes,
   readOther,
   readPiece,
@@ -67,10 +69,11 @@ export class DatagramFlow {
     this.#socket = socket
     this.#counters = meter.counters
     this.closed = new Promise(resolve => (this.#close = resolve))
-    const { direction, sizeBytes, ratePerSecond, warmupMs } = task
+    const { direction, seed, sizeBytes, ratePerSecond, warmupMs } = task
+    const key = headKey(this.#word, seed, number)
+    const stream = { payload, flow: number, key, sizeBytes }
     if (direction !== 'down') {
-      const pace = { sizeBytes, ratePerSecond: ratePerSecond!, warmupMs }
-      this.#sender = new DatagramSender(payload, number, this.#word, pace)
+      this.#sender = new DatagramSender(stream, { ratePerSecond: ratePerSecond!, warmupMs })
       this.#pump = new DatagramPump(this.#sender, {
         send: datagram => this.#send(datagram),
         get queued() {
@@ -83,7 +86,7 @@ export class DatagramFlow {
       })
     }
     if (direction !== 'up')
-      this.#receiver = new DatagramReceiver(payload, number, performance.now())
+      this.#receiver = new DatagramReceiver(stream, warmupMs, performance.now())
     this.#record = new FlowRecord(this.#receiver)
     socket.on('message', this.#onMessage)
     socket.on('error', error => this.#onError(error))
@@ -165,10 +168,10 @@ export class DatagramFlow {
   #take(data: Buffer, nowMs: number) {
     this.#count('chunks', 1)
     if (data.length < otherHeadBytes) return
-    if (data[0] === datagramKinds.payload && data.readUInt32BE(4) === this.#word) {
-      const before = this.#receiver?.bytes ?? 0
-      const wrong = this.#receiver?.take(data, nowMs) ?? 0
-      this.#count('bytesVerified', (this.#receiver?.bytes ?? 0) - before)
+    const before = this.#receiver?.bytes ?? 0
+    const wrong = this.#receiver?.take(data, nowMs)
+    if (wrong !== undefined) {
+      this.#count('bytesVerified', this.#receiver!.bytes - before)
       if (wrong > 0) this.#count('wrongBytes', 1)
     } else if (data[0] === datagramKinds.report) this.#onReport(readOther(data))
     else if (isOfClient(data)) this.#lose('protocol', 'the server no longer knows the session')
@@ -293,7 +296,3 @@ export class DatagramFlow {
     this.#counters[counter[name]]! += by
   }
 }
-
-/** Makes a hello long: an answer may be as long as the hello, and not longer. */
-const padded = (hello: Buffer): Buffer =>
-  Buffer.concat([hello, Buffer.alloc(Math.max(0, 512 - hello.length))])

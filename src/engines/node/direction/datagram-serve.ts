@@ -5,10 +5,10 @@ import { DatagramSender } from '../../../load/direction/datagram-sender.ts'
 import { counter, type CounterName } from '../../../metrics/meter.ts'
 import { readHello, sessionVersion, type Hello } from '../../../wire/direction/hello.ts'
 import { addressKindOf } from '../../../wire/udp/guard.ts'
+import { headKey, payloadHeadBytes } from '../../../wire/udp/payload-head.ts'
 import {
   Cookies,
   datagramKinds,
-  payloadHeadBytes,
   questionBytes,
   readOther,
   wordOf,
@@ -85,14 +85,13 @@ export class DatagramSessions {
   take(data: Buffer, from: DatagramPeer): boolean {
     if (this.#flows.size === 0 || data.length < 8) return false
     const flow = this.#flows.get(keyOf(from))
-    if (!flow || data.readUInt32BE(4) !== flow.word) return false
+    if (!flow) return false
     const now = performance.now()
+    const wrong = flow.receiver?.take(data, now)
+    if (wrong !== undefined && wrong > 0) this.#count('wrongBytes', 1)
+    if (wrong !== undefined) return true
+    if (data.readUInt32BE(4) !== flow.word) return false
     const kind = data[0]
-    if (kind === datagramKinds.payload) {
-      const wrong = flow.receiver?.take(data, now) ?? 0
-      if (wrong > 0) this.#count('wrongBytes', 1)
-      return true
-    }
     flow.heardMs = now
     if (kind === datagramKinds.alive) this.#onAlive(flow, data, from)
     else if (kind === datagramKinds.end) this.#onEnd(flow, data, from)
@@ -136,11 +135,12 @@ export class DatagramSessions {
     if (mode !== 'up' && ratePerSecond > most)
       return `it sends ${most} datagrams per second at most (--max-rate)`
     this.#flows.get(keyOf(from))?.pump?.end()
-    const payload = payloadOf(seed)
+    const key = headKey(word, seed, flow)
+    const stream = { payload: payloadOf(seed), flow, key, sizeBytes }
     const receiver =
-      mode === 'down' ? undefined : new DatagramReceiver(payload, flow, performance.now())
-    const pace = { sizeBytes, ratePerSecond, warmupMs }
-    const sender = mode === 'up' ? undefined : new DatagramSender(payload, flow, word, pace)
+      mode === 'down' ? undefined : new DatagramReceiver(stream, warmupMs, performance.now())
+    const pace = { ratePerSecond, warmupMs }
+    const sender = mode === 'up' ? undefined : new DatagramSender(stream, pace)
     const outlet = this.#outlet
     const pump =
       sender &&

@@ -1,0 +1,93 @@
+/**
+ * The head of a datagram with payload. The receiver verifies it, as it verifies the payload: a
+ * changed number would be taken for loss, and a changed instant for a delay.
+ *
+ *   kind 1 | flags 1 | 0 0 | session 4 | sequence 4 | when it was sent, ns 8 | check 4 | payload
+ */
+import { mix } from '../../vocabulary/random.ts'
+import { datagramKinds, isOfNoKind } from './session.ts'
+
+export const payloadHeadBytes = 24
+
+/** Sent before the warm-up was over: it is verified, and counts for nothing else. */
+export const warmupFlag = 1
+
+/** Which heads a flow has. */
+export interface HeadKey {
+  /** The word of the session. */
+  readonly session: number
+  /** What the check is made with. */
+  readonly secret: number
+}
+
+/** The payload of another seed or flow has other checks. */
+export const headKey = (session: number, seed: number, flow: number): HeadKey => ({
+  session,
+  secret: mix(mix(seed) ^ flow),
+})
+
+export interface PayloadHead {
+  flags: number
+  sequence: number
+  sentNs: number
+}
+
+export function writePayloadHead(
+  into: Buffer,
+  key: HeadKey,
+  { flags, sequence, sentNs }: PayloadHead,
+  at = 0,
+): void {
+  into[at] = datagramKinds.payload
+  into[at + 1] = flags
+  into.writeUInt16BE(0, at + 2)
+  into.writeUInt32BE(key.session, at + 4)
+  into.writeUInt32BE(sequence, at + 8)
+  writeSentNs(into, key, sentNs, at)
+}
+
+/** Writes the instant into a head that is complete otherwise. */
+export function writeSentNs(into: Buffer, { secret }: HeadKey, sentNs: number, at = 0): void {
+  into.writeDoubleBE(sentNs, at + 12)
+  into.writeUInt32BE(checkOf(into, secret, at), at + 20)
+}
+
+export const readPayloadHead = (from: Buffer): PayloadHead => ({
+  flags: from[1]!,
+  sequence: from.readUInt32BE(8),
+  sentNs: from.readDoubleBE(12),
+})
+
+/**
+ * Of all that can differ between two heads. `mix` is a permutation, so a change within one word
+ * never leaves the check as it was.
+ */
+function checkOf(head: Buffer, secret: number, at: number): number {
+  let check = mix(secret ^ head[at + 1]!)
+  for (let word = at + 4; word < at + 20; word += 4) check = mix(check ^ head.readUInt32BE(word))
+  return check
+}
+
+const isIntact = (datagram: Buffer, secret: number): boolean =>
+  datagram.length >= payloadHeadBytes &&
+  checkOf(datagram, secret, 0) === datagram.readUInt32BE(payloadHeadBytes - 4)
+
+/**
+ * Whether a datagram has payload of this session, and whether its head is as it was sent. `wrong`
+ * is a head that was changed on the way; `other` is no payload, or payload of another session.
+ * @param sizeBytes the size of the datagrams with payload
+ */
+export function payloadStanding(
+  datagram: Buffer,
+  { session, secret }: HeadKey,
+  sizeBytes: number,
+): 'right' | 'wrong' | 'other' {
+  const isPayload = datagram[0] === datagramKinds.payload
+  if (!isPayload && datagram.length !== sizeBytes) return 'other'
+  const isOfSession = datagram.length >= 8 && datagram.readUInt32BE(4) === session
+  if (isIntact(datagram, secret)) {
+    if (!isOfSession) return 'other'
+    return isPayload && datagram.readUInt16BE(2) === 0 ? 'right' : 'wrong'
+  }
+  return isPayload || (isOfSession && isOfNoKind(datagram)) ? 'wrong' : 'other'
+}
