@@ -34,8 +34,8 @@ before(async () => {
 after(() => Promise.all([paired.close(), plain.close()]))
 const portOf = ({ address }: Server) => (address as { port: number }).port
 
-/** Each way to carry bytes, and each direction of it, is in one of these. */
-const daily = ['tcp up', 'tls both', 'ws both', 'http down']
+/** Each direction, over bytes, messages and bodies. */
+const daily = ['tcp up', 'ws both', 'http down']
 /** Without a rate a flow takes all of the machine: every day one is enough. */
 const bounded = !full && { ratePerSecond: 1_000, sizeBytes: 10_000 }
 

@@ -42,9 +42,9 @@ export function engineSuite(engine: EngineName, many = 100): void {
     describe(`${engine} over ${name}`, { skip: skipHere, timeout }, () => {
       connections(start, call)
       if (name !== 'TLS') return
-      holdsBack(start, call)
+      holdsBack(start, call, onlyFull)
       // Handshakes cost more than all the rest.
-      leaves(start, Math.min(10, many), call)
+      leaves(start, short(Math.min(10, many), 3), call, onlyFull)
     })
   }
   describe(`${engine} and its clients`, { skip, timeout }, () => {

@@ -154,7 +154,7 @@ test('commands serve each run afresh, and are gone after it', { skip: onlyFull }
   assert.deepEqual(pids.filter(isRunning), [])
 })
 
-test('a load whose rate changes is as long as its stages', async () => {
+test('a load whose rate changes is as long as its stages', { skip: onlyFull }, async () => {
   const stages = '50/s for 100ms, 100/s for 100ms'
   const options = { against: fast!.url, rounds: 2, stages, engine: 'node' } as const
   const { figures, rounds } = await benchAgainst(fast!.url, options).finished

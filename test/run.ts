@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
+import { isOnlyInFull } from './daily.js'
 import { full, onlyFull, short } from './full.js'
 import { deal } from './hands.js'
 import { tell as tellOfTimes } from './times.js'
@@ -17,7 +18,7 @@ mkdirSync(folder, { recursive: true })
 if (process.argv.includes('--times')) process.env['TIMES'] = join(folder, `${process.pid}.times`)
 
 const wanted = process.argv.slice(2).filter(word => !word.startsWith('--'))
-const files = ['dist', 'build'].flatMap(folder =>
+const all = ['dist', 'build'].flatMap(folder =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.test.js'))
     // With slashes, as in an import.
@@ -25,6 +26,9 @@ const files = ['dist', 'build'].flatMap(folder =>
     .filter(hasSource)
     .filter(file => wanted.length === 0 || wanted.some(word => file.includes(word))),
 )
+/** What is asked for by its name is run in any form. */
+const leftTo = full || wanted.length > 0 ? [] : all.filter(isOnlyInFull)
+const files = all.filter(file => !leftTo.includes(file))
 if (files.length === 0) throw new Error(`No test file has ${wanted.join(' or ')} in its name.`)
 
 /** They use up or measure what the system has of memory, and others would feel it. */
@@ -157,8 +161,8 @@ function tellOfFullForm() {
   if (shortened.length === 0) return
   const names = shortened.map(file => basename(file).replace(/\.test\.js$|\.js$/, ''))
   console.log(
-    `${leftOut} tests were left out, and others were shorter than they can be, in ` +
-      `${names.join(', ')}: npm run test:full runs all of everything.`,
+    `${leftTo.length} files and ${leftOut} tests were left out, and others were shorter than ` +
+      `they can be, in ${names.join(', ')}: npm run test:full runs all of everything.`,
   )
 }
 

@@ -1,0 +1,55 @@
+/** Which test files the daily form leaves to the full one, so that `npm test` stays short. */
+import { basename } from 'node:path'
+
+/** Each with the test file nearest to it that runs every day. */
+export const onlyInFull: Readonly<Record<string, string>> = {
+  action: 'test/bench-command',
+  activation: 'test/serve',
+  'agents-failures': 'test/agents',
+  asleep: 'src/load/pacer',
+  beginnings: 'test/serve',
+  'check-control': 'test/check',
+  'check-foreign': 'test/check',
+  'check-paired': 'src/checks/attribution',
+  'check-route': 'test/check',
+  'check-stalls': 'src/checks/time',
+  churn: 'test/crowds',
+  colour: 'src/report/outline',
+  completion: 'src/cli/help',
+  container: 'test/package',
+  corruption: 'test/faults',
+  'dashboard-queue': 'test/dashboard-watch',
+  'deploy-systemd': 'test/deploy',
+  detection: 'test/load-node',
+  'direction-ends': 'test/direction',
+  'direction-ends-udp': 'test/direction-udp',
+  'direction-expect': 'src/report/direction/direction',
+  'direction-http': 'test/direction',
+  'faults-record': 'src/faults/script',
+  'faults-server': 'test/faults',
+  flows: 'test/direction',
+  handshakes: 'test/tls-hostile',
+  headers: 'test/http',
+  'http-held': 'test/http',
+  'http-nginx': 'test/http-calls',
+  'http-reconnect': 'test/http',
+  'http2-misuse': 'test/misuse',
+  live: 'src/cli/live',
+  'load-reasons': 'test/load-node',
+  'load-tls': 'test/tls',
+  'load-ws': 'test/ws-client',
+  outages: 'src/load/outages',
+  probe: 'src/load/year',
+  proxy: 'src/wire/proxy-header',
+  rude: 'test/serve',
+  saving: 'test/bench-command',
+  terminal: 'test/prompt',
+  'think-time': 'src/load/life',
+  'tls-peers': 'test/tls',
+  upon: 'test/tls-hostile',
+  'ws-limits': 'test/ws-rules',
+}
+
+/** @param file as it was compiled */
+export const isOnlyInFull = (file: string): boolean =>
+  file.startsWith('build/test/') && basename(file).replace('.test.js', '') in onlyInFull
